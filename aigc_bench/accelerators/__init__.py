@@ -1,0 +1,1 @@
+"""One file per device backend: synchronise, events, peak memory, what it supports."""

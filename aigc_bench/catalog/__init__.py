@@ -1,0 +1,1 @@
+"""Facts about hardware, prices and carbon, with source and date on every row, and one typed loader."""

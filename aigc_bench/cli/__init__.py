@@ -1,0 +1,130 @@
+"""The command line. Each command is one file of ``commands``, imported when it is used; ``main`` is the one place that prints errors.
+
+Result on stdout, progress on stderr. Exit 0 ok, 1 error, 2 usage, 3 some cases failed, 4 regression, 130 interrupted.
+Only click is imported here: ``aigc-bench --help`` must not pay for a table, a schema or a tensor.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Iterable, Sequence
+
+import click
+
+COMMANDS = {
+    "run": "Measure this machine with a profile and write the report.",
+    "show": "Print the numbers of a run: one row per case and metric.",
+    "compare": "Compare runs with a base run, case by case.",
+    "report": "Write the HTML report of one or several runs.",
+    "list": "List what aigc-bench knows: workloads, profiles, metrics, accelerators ...",
+    "doctor": "Diagnose this machine, with remedies.",
+    "profiles": "List, show and make profiles.",
+}
+"""Name of each command (and of its file) -> its one-line summary."""
+
+EXIT_CASES_FAILED = 3
+EXIT_REGRESSION = 4
+EXIT_INTERRUPTED = 130
+
+
+class _Commands(click.Group):
+    """The commands by name; ``--help`` prints their summaries without importing them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"aigc_bench.cli.commands.{cmd_name}").command
+        return command
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            raise click.UsageError(f"unknown command {args[0]!r}. {nearest(args[0], COMMANDS)}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """``Did you mean 'report'?``, or all that are known where none is near."""
+    import difflib
+
+    choices = list(known)
+    near = difflib.get_close_matches(name, choices, n=3, cutoff=0.5)
+    return f"Did you mean {' or '.join(near)}?" if near else f"Known: {', '.join(choices)}."
+
+
+def _print_version(ctx: click.Context, _option: click.Parameter, is_asked: bool) -> None:
+    if not is_asked:
+        return
+    from importlib.metadata import version
+
+    click.echo(f"aigc-bench {version('aigc-bench')}")
+    ctx.exit()
+
+
+@click.group(
+    cls=_Commands,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Print the version.")
+@click.pass_context
+def group(ctx: click.Context) -> None:
+    """Measure generative-AI workloads on the hardware you have, and turn the numbers into a plan.
+
+    \b
+    aigc-bench run            measure this machine with the profile that fits it, and write a report
+    aigc-bench run --dry-run  say what that would do, and how long it takes
+    """
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command line and return its exit code. Every mistake of the user ends as one line on stderr."""
+    try:
+        code = group.main(args=None if argv is None else list(argv), prog_name="aigc-bench", standalone_mode=False)
+    except click.Abort:
+        return EXIT_INTERRUPTED
+    except click.ClickException as problem:
+        return _fail(_in_one_line(problem), exit_code=problem.exit_code)
+    except Exception as problem:
+        return _explain(problem)
+    return code if isinstance(code, int) else 0
+
+
+def _in_one_line(problem: click.ClickException) -> str:
+    """click's message with the nearest options, and the command whose help says more."""
+    if isinstance(problem, click.NoSuchOption) and problem.ctx is not None:
+        options = [name for option in problem.ctx.command.get_params(problem.ctx) for name in option.opts if name.startswith("--")]
+        return f"unknown option {problem.option_name!r} of {problem.ctx.command_path!r}. {nearest(problem.option_name, options)}"
+    message = " ".join(problem.format_message().split()).rstrip(".")
+    context = getattr(problem, "ctx", None)
+    if context is None or "Did you mean" in message or "Known:" in message:
+        return message if message.endswith("?") else f"{message}."
+    return f"{message}. See `{context.command_path} --help`."
+
+
+def _explain(problem: Exception) -> int:
+    """Print an error of the product, or say that the product itself is at fault."""
+    from aigc_bench.core.errors import AigcBenchError
+
+    if isinstance(problem, AigcBenchError):
+        return _fail(str(problem), exit_code=problem.exit_code)
+    if os.environ.get("AIGC_BENCH_TRACEBACK"):
+        raise problem
+    where = "Set AIGC_BENCH_TRACEBACK=1 to see where, and please report it."
+    return _fail(f"this is a fault of aigc-bench: {type(problem).__name__}: {problem}. {where}", exit_code=1)
+
+
+def _fail(message: str, *, exit_code: int) -> int:
+    sys.stdout.flush()
+    click.echo(f"error: {message}", err=True)
+    return exit_code

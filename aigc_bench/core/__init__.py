@@ -1,0 +1,1 @@
+"""Errors, units, records and the registry: what everyone speaks. Standard library and pydantic only."""

@@ -1,0 +1,44 @@
+"""The errors a user can meet, and the exit code each one ends with.
+
+    AigcBenchError            something went wrong; one line says what, a hint says what to do    exit 1
+    └── UsageError            the command, a file or a key is wrong; nothing was written          exit 2
+        └── UnknownNameError  a name that is not registered, with the nearest ones that are       exit 2
+
+A failed case is not an error: it is a result with a status. A programmer's mistake is an ``assert`` with a sentence.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class AigcBenchError(Exception):
+    """A problem told in one line; printed in one place (``cli.main``), never as a traceback."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return self.message if self.hint is None else f"{self.message} {self.hint}"
+
+
+class UsageError(AigcBenchError):
+    """What the user asked for cannot be done as written."""
+
+    exit_code = 2
+
+
+class UnknownNameError(UsageError):
+    """A name that is not known, told together with those that are."""
+
+    def __init__(self, kind: str, name: str, *, known: Iterable[str], where: str | None = None) -> None:
+        choices = sorted(known)
+        near = difflib.get_close_matches(name, choices, n=3, cutoff=0.5)
+        place = f"{where}: " if where else ""
+        hint = f"Did you mean {' or '.join(near)}?" if near else f"Known: {', '.join(choices) or 'none'}."
+        super().__init__(f"{place}unknown {kind} {name!r}.", hint)

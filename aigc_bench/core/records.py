@@ -1,0 +1,319 @@
+"""The records everyone speaks: frozen, keyword-only, SI units with the unit in the name. Missing is ``None``, never 0.
+
+Times named ``*_s`` that mark a moment are Unix seconds of the run's own clock (``measure.clock``): one monotonic clock,
+anchored once per session, shared by parent, worker and sampler, so that samples and readings can be laid side by side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+SCHEMA_VERSION = 1
+
+Mode = Literal["train", "infer"]
+Scenario = Literal["offline", "single_stream", "server"]
+Precision = Literal["fp32", "tf32", "bf16", "fp16"]
+Attention = Literal["auto", "sdpa", "eager"]
+Status = Literal["ok", "oom", "unsupported", "timeout", "error", "skipped"]
+Verdict = Literal["valid", "suspect", "invalid"]
+Basis = Literal["measured", "interpolated", "modelled", "datasheet", "assumed"]
+Setting = bool | int | float | str
+Positive = Annotated[int, Field(ge=1)]
+
+
+class Record(BaseModel):
+    """A frozen record that refuses unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+class Estimate(Record):
+    """A number that can be planned with: ``low <= value <= high``, its unit, and what it rests on."""
+
+    value: float
+    low: float
+    high: float
+    unit: str
+    basis: Basis
+    source: str | None = None
+    reasons: tuple[str, ...] = ()
+
+
+class Case(Record):
+    """One workload in one setting: what a trial measures. ``settings`` holds the workload's own (seq_len, steps ...)."""
+
+    workload: str
+    preset: str
+    mode: Mode
+    scenario: Scenario = "offline"
+    engine: str = "torch-eager"
+    precision: Precision = "fp32"
+    batch_size: Positive = 1
+    devices: Positive = 1
+    backend: str = "cpu"
+    attention: Attention = "auto"
+    gradient_checkpointing: bool = False
+    threads: Positive | None = None
+    seed: int = 0
+    timeout_s: float = Field(default=600.0, gt=0)
+    settings: Mapping[str, Setting] = Field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        """A readable name, unique within a profile; ``--only`` globs match it.
+
+        ``gpt/gpt2-124m/infer/fp32/b1``, then whatever differs from the defaults: ``/x8``, ``/torch-compile``, ``/seq_len=256``.
+        """
+        parts = [self.workload, self.preset, self.mode, self.precision, f"b{self.batch_size}"]
+        if self.devices > 1:
+            parts.append(f"x{self.devices}")
+        for name in ("scenario", "engine", "attention"):
+            value = getattr(self, name)
+            if value != Case.model_fields[name].default:
+                parts.append(value)
+        if self.gradient_checkpointing:
+            parts.append("gradient_checkpointing")
+        if self.threads is not None:
+            parts.append(f"threads={self.threads}")
+        if self.seed != 0:
+            parts.append(f"seed={self.seed}")
+        parts += [f"{key}={self.settings[key]}" for key in sorted(self.settings)]
+        return "/".join(parts)
+
+
+class Stage(Record):
+    """A part of a step that is run ``repeats`` times; ``items`` is how many of the family's items one repeat finishes."""
+
+    name: str
+    repeats: Positive = 1
+    items: int = Field(default=0, ge=0)
+
+
+class Work(Record):
+    """What one step of a case does, as declared by its workload and counted by the worker.
+
+    ``flops`` per stage is for all its repeats in one step (``torch.utils.flop_counter``), ``None`` where it was not counted.
+    """
+
+    item: str
+    stages: tuple[Stage, ...]
+    num_params: int | None = None
+    params_bytes: int | None = None
+    flops: Mapping[str, int | None] = Field(default_factory=dict)
+    input_items: int | None = None
+    useful_fraction: float = 1.0
+
+    @property
+    def items_per_step(self) -> int:
+        """Items that one step finishes: the sum over stages of repeats x items."""
+        return sum(stage.repeats * stage.items for stage in self.stages)
+
+
+class Samples(Record):
+    """Raw timings, columns of equal length, one entry per stage repeat, in the order they ran.
+
+    ``stage`` holds indices into ``Work.stages``. ``start_s`` counts from the window's start, ``duration_s`` is device time
+    between the events around the repeat (on a CPU, the wall time).
+    """
+
+    step: tuple[int, ...] = ()
+    stage: tuple[int, ...] = ()
+    repeat: tuple[int, ...] = ()
+    start_s: tuple[float, ...] = ()
+    duration_s: tuple[float, ...] = ()
+
+
+class Steps(Record):
+    """One entry per measured step: start from the window's start, device time from first to last event."""
+
+    start_s: tuple[float, ...] = ()
+    duration_s: tuple[float, ...] = ()
+
+
+class Warmup(Record):
+    """The steps before the window: how many, how long, and whether the step time had settled."""
+
+    num_steps: int
+    duration_s: float
+    converged: bool
+    step_duration_s: tuple[float, ...] = ()
+
+
+class Window(Record):
+    """The measured stretch, synchronised at both ends. ``start_s`` and ``end_s`` are moments of the run's clock."""
+
+    start_s: float
+    end_s: float
+    wall_s: float
+    num_steps: int
+    stop_reason: Literal["converged", "time_cap", "step_cap"] = "time_cap"
+
+
+class Memory(Record):
+    """Memory as three numbers and the host's, all peaks after warm-up in bytes; ``None`` where there is no such counter."""
+
+    allocated_bytes: int | None = None
+    reserved_bytes: int | None = None
+    host_peak_bytes: int | None = None
+
+
+class Failure(Record):
+    """Why a trial has no numbers: the kind of error, one line, and the last lines of the worker's own words."""
+
+    kind: str
+    message: str
+    detail: str = ""
+
+
+class HostUse(Record):
+    """What the worker cost and suffered on the host during the window."""
+
+    cpu_s: float | None = None
+    voluntary_switches: int | None = None
+    involuntary_switches: int | None = None
+    major_faults: int | None = None
+
+
+class TrialResult(Record):
+    """One finished trial: a line of ``results.jsonl``. A trial is one fresh process."""
+
+    case: str
+    trial: int
+    status: Status
+    attempt: int = 1
+    started_s: float
+    finished_s: float
+    pid: int | None = None
+    devices: tuple[str, ...] = ()
+    time_to_ready_s: Mapping[str, float] = Field(default_factory=dict)
+    warmup: Warmup | None = None
+    window: Window | None = None
+    work: Work | None = None
+    samples: Samples | None = None
+    steps: Steps | None = None
+    memory: Memory | None = None
+    host: HostUse | None = None
+    check: Mapping[str, float | str | bool | None] = Field(default_factory=dict)
+    environment: Mapping[str, Setting | None] = Field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    error: Failure | None = None
+
+
+class AcceleratorInfo(Record):
+    """A device as its driver describes it. ``catalog_id`` is the catalogue row it was recognised as."""
+
+    index: int
+    name: str
+    uuid: str
+    backend: str
+    catalog_id: str | None = None
+    memory_bytes: int | None = None
+    details: Mapping[str, Setting | None] = Field(default_factory=dict)
+
+
+class System(Record):
+    """Fingerprint of the machine and its software; two runs compare only where the declared keys match."""
+
+    host_id: str
+    os: str
+    kernel: str
+    cpu_model: str
+    num_cores: int
+    num_usable_cores: float
+    memory_bytes: int
+    memory_limit_bytes: int | None = None
+    accelerators: tuple[AcceleratorInfo, ...] = ()
+    software: Mapping[str, str | None] = Field(default_factory=dict)
+    details: Mapping[str, Setting | None] = Field(default_factory=dict)
+
+
+class SensorStatus(Record):
+    """Whether a sensor source could be read, and where not, why."""
+
+    source: str
+    available: bool
+    reason: str | None = None
+    devices: tuple[str, ...] = ()
+    metrics: tuple[str, ...] = ()
+    absent: Mapping[str, str] = Field(default_factory=dict)
+
+
+class SamplerReport(Record):
+    """What the sampler cost and how punctual it was."""
+
+    num_samples: int = 0
+    num_lost: int = 0
+    late_p99_s: float | None = None
+    cpu_fraction: float | None = None
+    restarts: int = 0
+
+
+class Reading(Record):
+    """One value of one sensor at one moment; ``device`` is a UUID, ``host`` or ``worker``."""
+
+    time_s: float
+    source: str
+    device: str
+    metric: str
+    value: float | None
+
+
+class RunInfo(Record):
+    """``run.json``: what was asked, where, with which versions, and what happened to the run as a whole."""
+
+    schema_version: int = SCHEMA_VERSION
+    id: str
+    profile: str
+    profile_hash: str
+    level: str
+    command: tuple[str, ...] = ()
+    created_s: float
+    finished_s: float | None = None
+    interrupted: bool = False
+    num_trials: int
+    cases: tuple[Case, ...]
+    system: System
+    sensors: tuple[SensorStatus, ...] = ()
+    sampler: SamplerReport | None = None
+    seed: int = 0
+    versions: Mapping[str, str] = Field(default_factory=dict)
+
+
+class Check(Record):
+    """One finding of ``doctor``: what was looked at, how it stands, and what to do about it."""
+
+    name: str
+    status: Literal["ok", "note", "warning", "failure", "absent"]
+    detail: str
+    remedy: str | None = None
+
+
+class MetricRow(Record):
+    """One case and metric, as ``show --json`` prints it: a number never travels without unit, basis and verdict."""
+
+    case: str
+    workload: str
+    preset: str
+    mode: Mode
+    scenario: Scenario
+    engine: str
+    precision: str
+    batch_size: int
+    devices: int
+    metric: str
+    value: float | None
+    low: float | None
+    high: float | None
+    unit: str
+    n: int
+    basis: Basis
+    verdict: Verdict
+    reasons: tuple[str, ...] = ()
+
+
+def dump(record: Record) -> dict[str, Any]:
+    """The record as plain JSON types."""
+    return record.model_dump(mode="json")

@@ -1,0 +1,59 @@
+"""Finds extensions by listing a folder: the file name is the registered name.
+
+A group is a sub-package (``workloads``, ``engines``, ``telemetry`` ...). Each of its files offers one object under the
+group's singular (``workloads/gpt.py`` has ``workload``). Files named ``base`` or starting with an underscore are the
+group's own. Third parties add to a group with an entry point of the group ``aigc_bench.<group>`` that names a module
+of the same shape, or the object itself. Engines are written with hyphens outside (``torch-compile`` is ``torch_compile.py``).
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import pkgutil
+from importlib.metadata import EntryPoint, entry_points
+from types import ModuleType
+from typing import Any
+
+from aigc_bench.core.errors import UnknownNameError
+
+GROUPS: dict[str, tuple[str, str]] = {
+    # group: (package that holds it, name of the object in each file)
+    "workloads": ("aigc_bench.workloads", "workload"),
+    "engines": ("aigc_bench.engines", "engine"),
+    "accelerators": ("aigc_bench.accelerators", "backend"),
+    "telemetry": ("aigc_bench.telemetry", "source"),
+    "factors": ("aigc_bench.plan.factors", "factor"),
+    "sections": ("aigc_bench.report.sections", "section"),
+}
+
+
+@functools.cache
+def _built_in(group: str) -> dict[str, str]:
+    """Registered name -> module."""
+    package = importlib.import_module(GROUPS[group][0])
+    files = (module.name for module in pkgutil.iter_modules(package.__path__))
+    own = (file for file in files if file != "base" and not file.startswith("_"))
+    return {file.replace("_", "-") if group == "engines" else file: f"{package.__name__}.{file}" for file in own}
+
+
+@functools.cache
+def _third_party(group: str) -> dict[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group=f"aigc_bench.{group}")}
+
+
+def names(group: str) -> tuple[str, ...]:
+    """The registered names of a group, sorted; nothing is imported but the group's package."""
+    return tuple(sorted({*_built_in(group), *_third_party(group)}))
+
+
+@functools.cache
+def load(group: str, name: str) -> Any:
+    """The object registered under ``name``; raises ``UnknownNameError`` that lists the nearest names."""
+    attribute = GROUPS[group][1]
+    if name in _built_in(group):
+        return getattr(importlib.import_module(_built_in(group)[name]), attribute)
+    if name in _third_party(group):
+        found = _third_party(group)[name].load()
+        return getattr(found, attribute) if isinstance(found, ModuleType) else found
+    raise UnknownNameError(attribute, name, known=names(group))

@@ -1,0 +1,83 @@
+"""Printing of SI quantities. Inside the product every quantity is in SI units; only here it becomes text."""
+
+from __future__ import annotations
+
+import math
+import re
+
+_SI = ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"))
+_PREFIXED = {"s", "W", "J", "FLOP/s", "FLOP", "B/s", "Hz", "Wh", "V", "bit/s"}
+_PREFIXED_PER_ITEM = {"s", "J", "FLOP", "Wh"}
+"""Heads of units per item that take a prefix: 0.0021 J/token is 2.10 mJ/token."""
+
+GIB = 1024**3
+MIB = 1024**2
+SECONDS_PER_HOUR = 3600.0
+SECONDS_PER_YEAR = 365.25 * 24 * 3600.0
+JOULES_PER_KWH = 3.6e6
+
+
+def digits(value: float, *, significant: int = 3) -> str:
+    """``value`` with that many significant digits, thousands grouped, no exponent between 1e-4 and 1e15."""
+    if value == 0:
+        return "0"
+    if not math.isfinite(value):
+        return str(value)
+    magnitude = math.floor(math.log10(abs(value)))
+    if magnitude < -4 or magnitude >= 15:
+        return f"{value:.{significant - 1}e}"
+    return f"{round(value, significant - 1 - magnitude):,.{max(0, significant - 1 - magnitude)}f}"
+
+
+def scale(value: float, unit: str) -> tuple[float, str]:
+    """How a quantity of that size is printed: the factor to divide by and the unit to print (``(1e-3, "ms")`` for 0.0123 s)."""
+    if unit == "B":
+        return (GIB, "GiB") if abs(value) >= GIB else (MIB, "MiB")
+    if unit == "fraction":
+        return 0.01, "%"
+    if (unit in _PREFIXED or unit.partition("/")[0] in _PREFIXED_PER_ITEM) and value != 0 and math.isfinite(value):
+        floor, prefix = next(((f, p) for f, p in _SI if abs(value) >= f * 0.9995), _SI[-1])
+        if unit.startswith("s") and floor > 1:
+            floor, prefix = 1.0, ""
+        return floor, f"{prefix}{unit}"
+    return 1.0, unit
+
+
+def quantity(value: float | None, unit: str, *, significant: int = 3) -> str:
+    """A number with its unit as a person writes it: ``quantity(0.0123, "s")`` is ``12.3 ms``; missing is an en dash."""
+    if value is None:
+        return "–"
+    if unit == "usd":
+        return f"${digits(value, significant=significant)}"
+    factor, printed = scale(value, unit)
+    return f"{digits(value / factor, significant=significant)} {printed}".rstrip()
+
+
+def memory(num_bytes: float) -> str:
+    """Bytes as MiB or GiB."""
+    if abs(num_bytes) >= GIB:
+        return f"{digits(num_bytes / GIB)} GiB"
+    return f"{digits(num_bytes / MIB)} MiB"
+
+
+def clock(duration_s: float) -> str:
+    """A duration for progress lines: ``42 s``, ``3 min 05 s``, ``2 h 10 min``."""
+    seconds = max(0, round(duration_s))
+    if seconds < 60:
+        return f"{seconds} s"
+    if seconds < 3600:
+        return f"{seconds // 60} min {seconds % 60:02d} s"
+    return f"{seconds // 3600} h {seconds % 3600 // 60:02d} min"
+
+
+_DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?")
+
+
+def parse_duration(text: str) -> float:
+    """Seconds of ``90s``, ``20m``, ``1h30m`` or a plain number of seconds; raises ``ValueError`` for anything else."""
+    compact = text.strip().lower().replace(" ", "").replace("min", "m")
+    match = _DURATION.fullmatch(compact)
+    if not compact or match is None:
+        raise ValueError(f"{text!r} is not a duration; write 90s, 20m or 1h30m")
+    hours, minutes, seconds = (float(part or 0) for part in match.groups())
+    return hours * SECONDS_PER_HOUR + minutes * 60 + seconds

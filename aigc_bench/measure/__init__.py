@@ -1,0 +1,1 @@
+"""From a profile to a run on disk: cases, the parent, the worker, the store."""

@@ -1,0 +1,63 @@
+"""Forks workers from a process that has imported torch once: ``python -m aigc_bench.measure.fork_server PARENT_PID``.
+
+The first line on stdin is ``{"imports": [...]}``: the modules that the run's workloads build with. Every further line is a
+request; the server forks, waits, and reports how the worker ended. It never runs an operator itself, so that it has no threads
+and no device context a fork would lose. It dies with its parent, and its workers die with it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+import time
+
+from aigc_bench.measure.protocol import TrialRequest, encode
+from aigc_bench.measure.worker import die_with_parent, serve
+
+LATE_IMPORTS = ("torch._dynamo", "torch.utils.flop_counter", "torch.optim")
+"""What torch itself imports only when first used; a worker would pay for it inside its trial."""
+
+
+def main() -> None:
+    """Import, then serve until stdin ends."""
+    die_with_parent(int(sys.argv[1]))
+    server_pid = os.getpid()
+    start_ns = time.perf_counter_ns()
+    from aigc_bench.measure import trial
+
+    for name in [*LATE_IMPORTS, *json.loads(sys.stdin.buffer.readline())["imports"]]:
+        importlib.import_module(name)
+    import_s = (time.perf_counter_ns() - start_ns) / 1e9
+    _say({"event": "ready", "import_s": import_s})
+    for line in sys.stdin.buffer:
+        request = TrialRequest.model_validate_json(line)
+        pid = os.fork()
+        if pid == 0:
+            _run_child(request, trial_module=trial, server_pid=server_pid)
+        _, status = os.waitpid(pid, 0)
+        sys.stdout.buffer.write(b"\n")
+        _say({"event": "exit", "code": os.waitstatus_to_exitcode(status)})
+
+
+def _run_child(request: TrialRequest, *, trial_module: object, server_pid: int) -> None:
+    """In the forked worker: never returns, so that no clean-up of the server's runs twice."""
+    code = 1
+    try:
+        die_with_parent(server_pid)
+        sys.stdin.close()
+        serve(request, trial_module=trial_module, import_s=0.0)
+        code = 0
+    finally:
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _say(message: dict[str, object]) -> None:
+    sys.stdout.buffer.write(encode(message))
+    sys.stdout.buffer.flush()
+
+
+if __name__ == "__main__":
+    main()

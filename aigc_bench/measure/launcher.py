@@ -1,0 +1,208 @@
+"""The parent's hand on its workers: starts them, reads what they say, and ends those that outstay their time.
+
+CPU trials are forked from a server that has imported torch once; trials on an accelerator get an interpreter of their own.
+Every process is started in a session of its own, so that Ctrl-C reaches the parent alone, and dies when the parent dies.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from aigc_bench.core.records import TrialResult
+from aigc_bench.measure.protocol import TrialRequest, decode, encode
+
+WORKER_ENVIRONMENT = {
+    # Threads that wait must not spin: on a shared machine spinning costs the neighbour, and the neighbour costs us.
+    "OMP_WAIT_POLICY": "PASSIVE",
+    "KMP_BLOCKTIME": "0",
+    # Nothing is fetched, nothing is reported.
+    "HF_HUB_OFFLINE": "1",
+    "TRANSFORMERS_OFFLINE": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "DISABLE_TELEMETRY": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+    "TRANSFORMERS_VERBOSITY": "error",
+    "DIFFUSERS_VERBOSITY": "error",
+}
+LAST_WORDS_S = 10.0
+
+OnStage = Callable[[str], None]
+OnStarted = Callable[[int], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How a trial's process ended: with a result, by dying on its own, or past its time."""
+
+    kind: Literal["result", "died", "timeout"]
+    trial: TrialResult | None = None
+    exit_code: int | None = None
+    pid: int | None = None
+
+
+class _Child:
+    """A process of ours that says JSON lines on its stdout."""
+
+    def __init__(self, module: str, *, log: Path) -> None:
+        with log.open("ab") as stderr:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", module, str(os.getpid())],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                start_new_session=True,
+                env={**os.environ, **WORKER_ENVIRONMENT},
+            )
+        assert self.process.stdin is not None and self.process.stdout is not None, "pipes were asked for"
+        self._stdin, self._stdout = self.process.stdin, self.process.stdout
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(self._stdout, selectors.EVENT_READ)
+        self._buffer = b""
+
+    def say(self, line: bytes) -> bool:
+        """Send a line; false where the process is gone."""
+        try:
+            self._stdin.write(line)
+            self._stdin.flush()
+        except OSError:
+            return False
+        return True
+
+    def hear(self, *, until: float) -> dict[str, Any] | None:
+        """The next message, ``None`` at the deadline (``time.monotonic``); raises ``EOFError`` when the process is gone."""
+        while True:
+            line, newline, rest = self._buffer.partition(b"\n")
+            if newline:
+                self._buffer = rest
+                message = decode(line)
+                if message is not None:
+                    return message
+                continue
+            if not self._selector.select(timeout=max(0.0, until - time.monotonic())):
+                return None
+            chunk = os.read(self._stdout.fileno(), 1 << 16)
+            if not chunk:
+                raise EOFError
+            self._buffer += chunk
+
+    def end(self) -> int:
+        """Kill the process if it still lives, and return its exit code."""
+        self._selector.close()
+        with contextlib.suppress(OSError):
+            self._stdin.close()
+        self.process.kill()
+        code = self.process.wait()
+        self._stdout.close()
+        return code
+
+
+class Launcher:
+    """Runs trials one at a time, each in a process of its own."""
+
+    def __init__(self, *, imports: Sequence[str], log: Path) -> None:
+        self._imports = tuple(imports)
+        self._log = log
+        self._server: _Child | None = None
+        self._worker: _Child | None = None
+        self._trial_pid: int | None = None
+
+    def run(self, request: TrialRequest, *, is_forked: bool, on_started: OnStarted, on_stage: OnStage) -> Outcome:
+        """Run one trial to its end; whatever happens to the process, this returns."""
+        until = time.monotonic() + request.case.timeout_s
+        self._trial_pid = None
+        child = self._fork_server() if is_forked else self._spawn()
+        try:
+            child.say(request.model_dump_json().encode() + b"\n")
+            return self._listen(child, until=until, on_started=on_started, on_stage=on_stage, is_forked=is_forked)
+        except EOFError:
+            code = self._lost(is_forked=is_forked)
+            return Outcome(kind="died", exit_code=code, pid=self._trial_pid)
+        finally:
+            if not is_forked and self._worker is not None:
+                self._worker.end()
+                self._worker = None
+
+    def close(self) -> None:
+        """End every process."""
+        self._kill_trial()
+        for child in (self._worker, self._server):
+            if child is not None:
+                child.end()
+        self._worker = self._server = None
+
+    def _listen(self, child: _Child, *, until: float, on_started: OnStarted, on_stage: OnStage, is_forked: bool) -> Outcome:
+        result: TrialResult | None = None
+        while True:
+            message = child.hear(until=until)
+            if message is None:
+                return self._timed_out(result, is_forked=is_forked)
+            if message["event"] == "started":
+                self._trial_pid = int(message["pid"])
+                on_started(self._trial_pid)
+            elif message["event"] == "stage":
+                on_stage(str(message["stage"]))
+            elif message["event"] == "result":
+                result = TrialResult.model_validate(message["trial"])
+                until = time.monotonic() + LAST_WORDS_S
+                if not is_forked:
+                    return Outcome(kind="result", trial=result, pid=self._trial_pid)
+            elif message["event"] == "exit":
+                if result is None:
+                    return Outcome(kind="died", exit_code=int(message["code"]), pid=self._trial_pid)
+                return Outcome(kind="result", trial=result, exit_code=int(message["code"]), pid=self._trial_pid)
+
+    def _timed_out(self, result: TrialResult | None, *, is_forked: bool) -> Outcome:
+        """Past its time, or (with a result) unwilling to end: kill the trial; a fork server tells of its end or goes too."""
+        self._kill_trial()
+        if is_forked and self._server is not None:
+            try:
+                if self._server.hear(until=time.monotonic() + LAST_WORDS_S) is None:
+                    self._lost(is_forked=True)
+            except EOFError:
+                self._lost(is_forked=True)
+        return Outcome(kind="timeout" if result is None else "result", trial=result, pid=self._trial_pid)
+
+    def _fork_server(self) -> _Child:
+        if self._server is None:
+            self._server = _Child("aigc_bench.measure.fork_server", log=self._log)
+            self._server.say(encode({"imports": self._imports}))
+        return self._server
+
+    def _spawn(self) -> _Child:
+        self._worker = _Child("aigc_bench.measure.worker", log=self._log)
+        return self._worker
+
+    def _lost(self, *, is_forked: bool) -> int | None:
+        """The process we listened to is gone: bury it, so that the next trial gets a new one."""
+        child = self._server if is_forked else self._worker
+        if is_forked:
+            self._kill_trial()
+            self._server = None
+        else:
+            self._worker = None
+        return None if child is None else child.end()
+
+    def _kill_trial(self) -> None:
+        if self._trial_pid is not None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(self._trial_pid, signal.SIGKILL)
+
+
+def signal_name(exit_code: int | None) -> str:
+    """``signal 9 (SIGKILL)`` or ``exit code 1``, for messages about a process that died."""
+    if exit_code is None:
+        return "no exit code"
+    if exit_code < 0:
+        with contextlib.suppress(ValueError):
+            return f"signal {-exit_code} ({signal.Signals(-exit_code).name})"
+    return f"exit code {exit_code}"

@@ -1,0 +1,381 @@
+"""The parent of a run: it decides what runs next, keeps what is finished, and never imports torch.
+
+    fingerprint -> run.json -> sampler -> idle baseline -> trials (one fresh process each) -> telemetry.parquet
+
+A trial that fails is a result like any other. A process that is killed from outside loses its trial, which is run once more;
+nothing else is affected. Ctrl-C (or SIGTERM) ends the run with what is finished.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import fnmatch
+import secrets
+import signal
+import sys
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from types import FrameType
+
+from aigc_bench.core import registry
+from aigc_bench.core.errors import AigcBenchError, UsageError
+from aigc_bench.core.records import Case, Failure, RunInfo, SensorStatus, Status, System, TrialResult
+from aigc_bench.core.units import digits
+from aigc_bench.measure import progress
+from aigc_bench.measure.clock import Clock
+from aigc_bench.measure.launcher import Launcher, Outcome, signal_name
+from aigc_bench.measure.profiles import Profile
+from aigc_bench.measure.protocol import TrialRequest
+from aigc_bench.measure.sampler_client import SamplerClient
+from aigc_bench.measure.schedule import Planned, expected_trial_s, remaining_s, schedule, unfinished
+from aigc_bench.measure.stopping import stopping_rule
+from aigc_bench.measure.store import RunWriter, load_run, read_trials
+
+OnProgress = Callable[[progress.Progress], None]
+
+BASELINE_S = {"quick": 5.0, "default": 30.0, "rigorous": 30.0}
+MAX_ATTEMPTS = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOutcome:
+    """Where a run lies and how many of its cases have all their trials."""
+
+    path: Path
+    num_ok: int
+    num_failed: int
+    interrupted: bool
+
+    @property
+    def exit_code(self) -> int:
+        """0 all cases finished, 3 some failed, 130 interrupted."""
+        if self.interrupted:
+            return 128 + signal.SIGINT
+        return 3 if self.num_failed else 0
+
+
+def select_cases(profile: Profile, *, only: Sequence[str]) -> tuple[Case, ...]:
+    """The profile's cases whose id matches one of the globs (all without globs); raises ``UsageError`` where none does."""
+    if not only:
+        return profile.cases
+    chosen = tuple(case for case in profile.cases if any(_matches(case.id, glob) for glob in only))
+    if not chosen:
+        known = ", ".join(case.id for case in profile.cases)
+        raise UsageError(f"--only {' '.join(only)}: no case of profile {profile.name!r} matches.", f"Its cases: {known}.")
+    return chosen
+
+
+def _matches(case_id: str, glob: str) -> bool:
+    return case_id == glob or fnmatch.fnmatchcase(case_id, glob) or fnmatch.fnmatchcase(case_id, f"{glob}/*")
+
+
+def expected_s(cases: Sequence[Case], *, level: str) -> float:
+    """A guess of a run's time before anything was run."""
+    return sum(
+        stopping_rule(level, mode=case.mode).num_trials * expected_trial_s(stopping_rule(level, mode=case.mode)) for case in cases
+    )
+
+
+def start_run(
+    profile: Profile,
+    *,
+    system: System,
+    out: Path,
+    level: str | None = None,
+    only: Sequence[str] = (),
+    seed: int = 0,
+    command: Sequence[str] = (),
+    on_progress: OnProgress = progress.ignore,
+) -> RunOutcome:
+    """Run a profile's cases into the new directory ``out``; raises ``UsageError`` before anything is written."""
+    cases = select_cases(profile, only=only)
+    chosen = level or profile.level
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UsageError(f"--out {out}: is there already.", "Name a new directory, or continue that run with --resume.")
+    created_s = time.time()
+    info = RunInfo(
+        id=f"{datetime.fromtimestamp(created_s, tz=UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}",
+        profile=profile.name,
+        profile_hash=profile.hash,
+        level=chosen,
+        command=tuple(command),
+        created_s=created_s,
+        num_trials=stopping_rule(chosen).num_trials,
+        cases=cases,
+        system=system,
+        seed=seed,
+        versions={"aigc-bench": version("aigc-bench"), "python": sys.version.split()[0]},
+    )
+    return _Session(info, out).run(on_progress)
+
+
+def resume_run(folder: Path, *, system: System, on_progress: OnProgress = progress.ignore) -> RunOutcome:
+    """Run what is missing from a run that was interrupted or killed; finished trials are kept and not run again."""
+    info = load_run(folder).info
+    if info.system.host_id != system.host_id:
+        raise UsageError(f"{folder}: this run was made on another machine.", "Resume it there, or start a new run here.")
+    return _Session(info, folder).run(on_progress)
+
+
+class _Session:
+    """One stretch of running: from the start, or from a resume, to the end or an interrupt."""
+
+    def __init__(self, info: RunInfo, folder: Path) -> None:
+        self._info = info
+        self._folder = folder
+        self._clock = Clock.start()
+        self._spent_s: defaultdict[str, list[float]] = defaultdict(list)
+        self._sensors: tuple[SensorStatus, ...] = ()
+
+    def run(self, on_progress: OnProgress) -> RunOutcome:
+        """Run every trial that is not finished yet."""
+        self._tell = on_progress
+        started = time.monotonic()
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with _locked(self._folder), _terminated_as_interrupt():
+            self._writer = RunWriter(self._folder)
+            self._writer.write_info(self._info.model_copy(update={"finished_s": None, "interrupted": False}))
+            self._finished = read_trials(self._folder)
+            order = schedule(self._info.cases, num_trials=self._info.num_trials, seed=self._info.seed)
+            self._announce(order)
+            interrupted = False
+            try:
+                self._measure(order)
+            except KeyboardInterrupt:
+                interrupted = True
+            finally:
+                self._close(interrupted=interrupted)
+        outcome = self._outcome(interrupted=interrupted)
+        on_progress(
+            progress.RunFinished(
+                path=self._folder,
+                num_ok=outcome.num_ok,
+                num_failed=outcome.num_failed,
+                duration_s=time.monotonic() - started,
+                interrupted=interrupted,
+            )
+        )
+        return outcome
+
+    def _announce(self, order: Sequence[Planned]) -> None:
+        for trial in self._finished:
+            self._spent_s[trial.case].append(trial.finished_s - trial.started_s)
+        left = unfinished(order, self._finished)
+        self._tell(
+            progress.RunStarted(
+                path=self._folder, num_trials=len(order), num_done=len(order) - len(left), expected_s=self._remaining_s(left)
+            )
+        )
+
+    def _measure(self, order: Sequence[Planned]) -> None:
+        left = unfinished(order, self._finished)
+        if not left:
+            return
+        self._sampler = SamplerClient(spool=self._writer.spool, clock=self._clock)
+        self._launcher = Launcher(imports=_imports(left), log=self._folder / "logs" / "workers.log")
+        try:
+            self._sensors = self._sampler.start()
+            self._baseline()
+            while left:
+                self._run_trial(left)
+                left = unfinished(order, self._finished)
+        finally:
+            self._launcher.close()
+            self._sampler_report = self._sampler.stop()
+
+    def _baseline(self) -> None:
+        """Let the machine idle, so that its idle power is known; pointless without a power sensor."""
+        if self._has_energy():
+            self._tell(progress.StageStarted(name="baseline"))
+            time.sleep(BASELINE_S[self._info.level])
+
+    def _run_trial(self, left: Sequence[Planned]) -> None:
+        """Run the next trial, once more where its process was killed, and store what came of it."""
+        planned = left[0]
+        started = time.monotonic()
+        for attempt in range(1, MAX_ATTEMPTS + 1):
+            self._tell(
+                progress.TrialStarted(
+                    case=planned.case.id,
+                    trial=planned.trial,
+                    of=self._info.num_trials,
+                    attempt=attempt,
+                    remaining_s=self._remaining_s(left),
+                )
+            )
+            trial = self._attempt(planned, attempt=attempt)
+            if trial is not None:
+                break
+        assert trial is not None, "the last attempt always gives a result"
+        self._writer.append(trial)
+        self._finished.append(trial)
+        duration_s = time.monotonic() - started
+        self._spent_s[trial.case].append(duration_s)
+        self._tell(
+            progress.TrialFinished(
+                case=trial.case,
+                trial=trial.trial,
+                of=self._info.num_trials,
+                status=trial.status,
+                summary=summary(trial),
+                duration_s=duration_s,
+                remaining_s=self._remaining_s(left[1:]),
+            )
+        )
+
+    def _attempt(self, planned: Planned, *, attempt: int) -> TrialResult | None:
+        """One process for the trial; ``None`` where it was killed and another attempt is due."""
+        case = planned.case
+        request = TrialRequest(
+            case=case,
+            trial=planned.trial,
+            attempt=attempt,
+            rule=stopping_rule(self._info.level, mode=case.mode, has_energy=self._has_energy()),
+            clock=self._clock,
+            log=str(self._folder / "logs" / "workers.log"),
+        )
+        started_s = self._clock.now_s()
+        kills_before = _num_oom_kills()
+        self._sampler.edge()
+        outcome = self._launcher.run(
+            request, is_forked=_is_forked(case), on_started=self._sampler.watch, on_stage=lambda name: self._tell_stage(name)
+        )
+        self._sampler.watch(None)
+        self._sampler.edge()
+        self._sampler.flush()
+        if outcome.trial is not None:
+            return outcome.trial
+        out_of_memory = outcome.kind == "died" and _num_oom_kills() > kills_before
+        if outcome.kind == "died" and not out_of_memory and attempt < MAX_ATTEMPTS:
+            return None
+        return self._without_result(request, outcome, started_s=started_s, is_oom=out_of_memory)
+
+    def _without_result(self, request: TrialRequest, outcome: Outcome, *, started_s: float, is_oom: bool) -> TrialResult:
+        """The result of a trial whose process gave none."""
+        status: Status = "error"
+        if outcome.kind == "timeout":
+            status = "timeout"
+            failure = Failure(
+                kind="timeout", message=f"not finished within {digits(request.case.timeout_s)} s (the case's timeout_s)"
+            )
+        elif is_oom:
+            status = "oom"
+            failure = Failure(
+                kind="host_out_of_memory", message="the kernel killed the worker because the host's memory was exhausted"
+            )
+        else:
+            failure = Failure(
+                kind="worker_died",
+                message=f"the worker process ended with {signal_name(outcome.exit_code)} in attempt {request.attempt} of {MAX_ATTEMPTS}",
+                detail=_last_lines(Path(request.log)),
+            )
+        return TrialResult(
+            case=request.case.id,
+            trial=request.trial,
+            attempt=request.attempt,
+            status=status,
+            started_s=started_s,
+            finished_s=self._clock.now_s(),
+            pid=outcome.pid,
+            error=failure,
+        )
+
+    def _tell_stage(self, name: str) -> None:
+        if name in ("starting", "building", "warm-up", "measuring"):
+            self._tell(progress.StageStarted(name=name))  # type: ignore[arg-type]
+
+    def _close(self, *, interrupted: bool) -> None:
+        sampler = getattr(self, "_sampler_report", None)
+        self._writer.close()
+        self._info = self._info.model_copy(
+            update={
+                "finished_s": self._clock.now_s(),
+                "interrupted": interrupted,
+                "sensors": self._sensors or self._info.sensors,
+                "sampler": sampler or self._info.sampler,
+            }
+        )
+        self._writer.write_info(self._info)
+
+    def _outcome(self, *, interrupted: bool) -> RunOutcome:
+        status = {trial.case: "failed" for trial in self._finished if trial.status != "ok"}
+        num_trials = Counter(trial.case for trial in self._finished if trial.status == "ok")
+        complete = [c for c in self._info.cases if c.id not in status and num_trials[c.id] >= self._info.num_trials]
+        return RunOutcome(path=self._folder, num_ok=len(complete), num_failed=len(status), interrupted=interrupted)
+
+    def _remaining_s(self, left: Sequence[Planned]) -> float:
+        return remaining_s(left, spent_s=self._spent_s, rule=stopping_rule(self._info.level, has_energy=self._has_energy()))
+
+    def _has_energy(self) -> bool:
+        return any(metric in ("power_w", "energy_j") for sensor in self._sensors for metric in sensor.metrics)
+
+
+def summary(trial: TrialResult) -> str:
+    """One line about a trial: its rate, or why it has none."""
+    if trial.window is None or trial.work is None:
+        return trial.error.message if trial.error else trial.status
+    rate = trial.work.items_per_step * trial.window.num_steps / trial.window.wall_s
+    return f"{digits(rate)} {trial.work.item}s/s"
+
+
+def _imports(left: Sequence[Planned]) -> list[str]:
+    """Modules that the forked trials build with, each once."""
+    names: dict[str, None] = {}
+    for planned in left:
+        if _is_forked(planned.case):
+            names.update(dict.fromkeys(registry.load("workloads", planned.case.workload).imports(planned.case)))
+    return list(names)
+
+
+def _is_forked(case: Case) -> bool:
+    return bool(registry.load("accelerators", case.backend).is_forkable)
+
+
+def _num_oom_kills() -> int:
+    """How many processes the kernel has killed for want of memory since it started."""
+    with suppress(OSError):
+        for line in Path("/proc/vmstat").read_text().splitlines():
+            if line.startswith("oom_kill "):
+                return int(line.split()[1])
+    return 0
+
+
+def _last_lines(log: Path, *, count: int = 20) -> str:
+    with suppress(OSError):
+        return "\n".join(log.read_text(errors="replace").splitlines()[-count:])
+    return ""
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold the run directory; the kernel lets go when this process dies, however it dies."""
+    with (folder / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise AigcBenchError(f"{folder}: this run is under way in another process.", "Wait for it, or end it first.") from None
+        yield
+
+
+@contextmanager
+def _terminated_as_interrupt() -> Iterator[None]:
+    """Treat SIGTERM like Ctrl-C; outside the main thread signals are left alone."""
+
+    def interrupt(_signal: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    try:
+        previous = signal.signal(signal.SIGTERM, interrupt)
+    except ValueError:
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)

@@ -1,0 +1,187 @@
+"""A run on disk: a directory that can be mailed.
+
+    run.json           what was asked, where, with which versions (``RunInfo``); replaced atomically
+    results.jsonl      one line per finished trial (``TrialResult``), flushed and fsynced: a kill loses at most the trial under way
+    telemetry.parquet  readings: time_s, source, device, metric, value; until the run ends they lie in ``telemetry.csv``
+    report.html        the report
+    logs/              what the workers wrote to stderr
+
+``pandas.read_json("results.jsonl", lines=True)`` and ``pandas.read_parquet("telemetry.parquet")`` read them without this package.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from aigc_bench.core.errors import AigcBenchError, UsageError
+from aigc_bench.core.records import SCHEMA_VERSION, Case, RunInfo, TrialResult
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+RUN_FILE = "run.json"
+RESULTS_FILE = "results.jsonl"
+TELEMETRY_FILE = "telemetry.parquet"
+SPOOL_FILE = "telemetry.csv"
+REPORT_FILE = "report.html"
+TELEMETRY_COLUMNS = ("time_s", "source", "device", "metric", "value")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """A run as it was stored. Trials are in the order they finished; telemetry is read when first asked for."""
+
+    path: Path
+    info: RunInfo
+    trials: tuple[TrialResult, ...]
+
+    @cached_property
+    def telemetry(self) -> pd.DataFrame:
+        """Readings sorted by time, columns ``time_s, source, device, metric, value``; empty where there are none."""
+        return _read_telemetry(self.path)
+
+    def case(self, case_id: str) -> Case:
+        """The case of that id."""
+        return next(case for case in self.info.cases if case.id == case_id)
+
+    def trials_of(self, case_id: str) -> tuple[TrialResult, ...]:
+        """The finished trials of one case, by trial number."""
+        return tuple(sorted((t for t in self.trials if t.case == case_id), key=lambda t: t.trial))
+
+
+def load_run(path: Path | str) -> Run:
+    """Read a run directory; raises ``UsageError`` where it is none, ``AigcBenchError`` where it cannot be understood."""
+    folder = Path(path)
+    if folder.name in (RUN_FILE, RESULTS_FILE, REPORT_FILE):
+        folder = folder.parent
+    if not (folder / RUN_FILE).is_file():
+        raise UsageError(
+            f"{folder}: not a run directory (no {RUN_FILE}).", "Give the directory that `aigc-bench run` named at its end."
+        )
+    return Run(path=folder, info=_read_info(folder / RUN_FILE), trials=tuple(read_trials(folder)))
+
+
+def _read_info(file: Path) -> RunInfo:
+    try:
+        raw = json.loads(file.read_text())
+        version = raw.get("schema_version") if isinstance(raw, dict) else None
+        if version != SCHEMA_VERSION:
+            raise AigcBenchError(
+                f"{file}: schema version {version}, this aigc-bench reads {SCHEMA_VERSION}.",
+                "Use the version that wrote the run, or run again.",
+            )
+        return RunInfo.model_validate(raw)
+    except (json.JSONDecodeError, UnicodeDecodeError) as problem:
+        raise AigcBenchError(
+            f"{file}: not JSON ({problem}).", "The file is damaged; the trials in results.jsonl are still readable."
+        ) from None
+    except ValidationError as problem:
+        first = problem.errors()[0]
+        raise AigcBenchError(f"{file}: {'.'.join(map(str, first['loc']))}: {first['msg'].lower()}.") from None
+
+
+def read_trials(folder: Path) -> list[TrialResult]:
+    """The finished trials; a last line that was cut off by a kill is left out."""
+    file = folder / RESULTS_FILE
+    lines = file.read_bytes().split(b"\n") if file.is_file() else []
+    trials = []
+    for number, line in enumerate(lines, start=1):
+        if not line:
+            continue
+        try:
+            trials.append(TrialResult.model_validate_json(line))
+        except ValidationError as problem:
+            if number == len(lines):
+                break
+            raise AigcBenchError(f"{file}, line {number}: {problem.errors()[0]['msg'].lower()}.") from None
+    return trials
+
+
+class RunWriter:
+    """Writes a run directory. Every write reaches the disk before the call returns."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        (folder / "logs").mkdir(parents=True, exist_ok=True)
+        _cut_torn_line(folder / RESULTS_FILE)
+        self._results = (folder / RESULTS_FILE).open("ab")
+
+    @property
+    def spool(self) -> Path:
+        """Where the sampler appends its readings while the run is under way."""
+        return self.folder / SPOOL_FILE
+
+    def write_info(self, info: RunInfo) -> None:
+        """Replace ``run.json`` atomically."""
+        temporary = self.folder / f".{RUN_FILE}.new"
+        with temporary.open("w") as file:
+            file.write(info.model_dump_json(indent=1))
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(self.folder / RUN_FILE)
+
+    def append(self, trial: TrialResult) -> None:
+        """Add one finished trial."""
+        self._results.write(trial.model_dump_json(exclude_none=False).encode() + b"\n")
+        self._results.flush()
+        os.fsync(self._results.fileno())
+
+    def close(self) -> None:
+        """Close the results and turn the spooled readings into ``telemetry.parquet``."""
+        self._results.close()
+        if self.spool.is_file():
+            temporary = self.folder / f".{TELEMETRY_FILE}.new"
+            _read_telemetry(self.folder).to_parquet(temporary, index=False)
+            temporary.replace(self.folder / TELEMETRY_FILE)
+            self.spool.unlink()
+
+
+def _cut_torn_line(file: Path) -> None:
+    """Drop a last line without its newline, left by a kill in the middle of a write."""
+    if not file.is_file():
+        return
+    content = file.read_bytes()
+    if content and not content.endswith(b"\n"):
+        with file.open("r+b") as handle:
+            handle.truncate(content.rfind(b"\n") + 1)
+
+
+def _read_telemetry(folder: Path) -> pd.DataFrame:
+    import pandas as pd
+
+    parts = []
+    if (folder / TELEMETRY_FILE).is_file():
+        parts.append(pd.read_parquet(folder / TELEMETRY_FILE))
+    if (folder / SPOOL_FILE).is_file():
+        parts.append(_read_spool(folder / SPOOL_FILE))
+    if not parts:
+        return pd.DataFrame(
+            {name: pd.Series(dtype="float64" if name in ("time_s", "value") else "str") for name in TELEMETRY_COLUMNS}
+        )
+    frame = pd.concat(parts, ignore_index=True).drop_duplicates()
+    return frame.sort_values("time_s", kind="stable", ignore_index=True)
+
+
+def _read_spool(file: Path) -> pd.DataFrame:
+    """The sampler's CSV; a line torn by a kill is left out."""
+    import pandas as pd
+
+    lines = (line for line in file.read_text(errors="replace").splitlines() if line.count(",") == len(TELEMETRY_COLUMNS) - 1)
+    return _frame_of(line.split(",") for line in lines) if file.stat().st_size else pd.DataFrame(columns=list(TELEMETRY_COLUMNS))
+
+
+def _frame_of(rows: Iterable[list[str]]) -> pd.DataFrame:
+    import pandas as pd
+
+    frame = pd.DataFrame(list(rows), columns=list(TELEMETRY_COLUMNS))
+    frame["time_s"] = pd.to_numeric(frame["time_s"], errors="coerce")
+    frame["value"] = pd.to_numeric(frame["value"], errors="coerce")
+    return frame.dropna(subset=["time_s"])

@@ -1,0 +1,197 @@
+"""One trial, inside its worker process: build, count, warm up, measure. Whatever goes wrong becomes the trial's status."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import time
+import traceback
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from aigc_bench.accelerators.base import Backend
+from aigc_bench.core import registry
+from aigc_bench.core.errors import AigcBenchError
+from aigc_bench.core.records import Case, Failure, HostUse, Memory, Status, TrialResult, Work
+from aigc_bench.engines.base import Engine
+from aigc_bench.measure.flops import count_flops
+from aigc_bench.measure.protocol import Emit, TrialRequest, TrialStage, result_event
+from aigc_bench.measure.window import measure, run_step, warm_up
+from aigc_bench.workloads.base import Program, Setup, Workload
+
+DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+DETAIL_LINES = 30
+
+
+def run_trial(request: TrialRequest, emit: Emit, *, import_s: float = 0.0) -> None:
+    """Run the trial and emit its result; nothing is raised but ``KeyboardInterrupt`` and ``SystemExit``."""
+    started_s = request.clock.now_s()
+    backend: Backend | None = None
+    try:
+        case = request.case
+        workload: Workload = registry.load("workloads", case.workload)
+        engine: Engine = registry.load("engines", case.engine)
+        backend = registry.load("accelerators", case.backend)
+        reason = unsupported(case, workload=workload, engine=engine, backend=backend)
+        if reason is not None:
+            fields: dict[str, Any] = {"status": "unsupported", "error": Failure(kind="unsupported", message=reason)}
+        else:
+            fields = {
+                "status": "ok",
+                **_measure(request, workload=workload, engine=engine, backend=backend, emit=emit, import_s=import_s),
+            }
+    except Exception as error:
+        fields = _failed(error, backend=backend)
+    finished = TrialResult(
+        case=request.case.id,
+        trial=request.trial,
+        attempt=request.attempt,
+        started_s=started_s,
+        finished_s=request.clock.now_s(),
+        pid=os.getpid(),
+        **fields,
+    )
+    emit(result_event(finished))
+
+
+def unsupported(case: Case, *, workload: Workload, engine: Engine, backend: Backend) -> str | None:
+    """Why this machine cannot run the case as written, or ``None``; a setting is never silently replaced by another."""
+    if case.scenario == "server":
+        return "the runner drives offline and single_stream; a server is predicted, not run"
+    workload.validate(case)
+    return backend.absence() or backend.unsupported(case) or engine.unsupported(case) or workload.unsupported(case)
+
+
+def _measure(
+    request: TrialRequest, *, workload: Workload, engine: Engine, backend: Backend, emit: Emit, import_s: float
+) -> dict[str, Any]:
+    case, rule = request.case, request.rule
+    _enter(emit, "building")
+    ready: dict[str, float] = {"import_s": import_s}
+    device = backend.select(case)
+    with _timed(ready, "build_s"):
+        program = workload.build(case, make_setup(case, device=device, engine=engine))
+    work = workload.work(case)
+    assert set(program.stages) == {stage.name for stage in work.stages}, f"{case.workload} declares other stages than it builds"
+    with torch.inference_mode() if case.mode == "infer" else contextlib.nullcontext():
+        _enter(emit, "warm-up")
+        with _timed(ready, "count_s"):
+            flops = count_flops(program, work.stages)
+        with _timed(ready, "first_step_s"):
+            run_step(program, work.stages, backend, step=0)
+            backend.synchronize()
+        warmup = warm_up(program, work.stages, backend, rule=rule)
+        backend.reset_peak_memory()
+        _enter(emit, "measuring")
+        before = resource.getrusage(resource.RUSAGE_SELF)
+        measured = measure(program, work.stages, backend, rule=rule, clock=request.clock, scenario=case.scenario, warmup=warmup)
+        after = resource.getrusage(resource.RUSAGE_SELF)
+    _enter(emit, "finishing")
+    allocated, reserved = backend.peak_memory()
+    return {
+        "devices": backend.device_ids(case),
+        "time_to_ready_s": ready,
+        "warmup": warmup,
+        "window": measured.window,
+        "steps": measured.steps,
+        "samples": measured.samples,
+        "work": _counted(work, program, flops=flops),
+        "memory": Memory(allocated_bytes=allocated, reserved_bytes=reserved, host_peak_bytes=host_peak_bytes()),
+        "host": _host_use(before, after),
+        "check": dict(program.check()),
+        "environment": _environment(),
+    }
+
+
+def make_setup(case: Case, *, device: torch.device, engine: Engine) -> Setup:
+    """Precision, seed and engine of the case, as a workload needs them to build."""
+    dtype = DTYPES[case.precision]
+    training = case.mode == "train"
+    torch.manual_seed(case.seed)
+    mixed = training and dtype is not torch.float32
+
+    def autocast() -> contextlib.AbstractContextManager[Any]:
+        return torch.autocast(device.type, dtype=dtype) if mixed else contextlib.nullcontext()
+
+    return Setup(
+        device=device,
+        dtype=dtype,
+        training=training,
+        generator=torch.Generator().manual_seed(case.seed),
+        autocast=autocast,
+        prepare=lambda module: engine.prepare(module, case=case),
+        scaler=torch.amp.GradScaler(device.type) if mixed and dtype is torch.float16 else None,
+    )
+
+
+def host_peak_bytes() -> int | None:
+    """Peak resident memory of this process since it started or ``reset_host_peak`` (VmHWM), in bytes."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    return None
+
+
+def reset_host_peak() -> None:
+    """Let VmHWM start from what is resident now; a kernel that refuses leaves the peak as it was."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def _enter(emit: Emit, stage: TrialStage) -> None:
+    emit({"event": "stage", "stage": stage})
+
+
+@contextlib.contextmanager
+def _timed(into: dict[str, float], key: str) -> Any:
+    start_ns = time.perf_counter_ns()
+    yield
+    into[key] = (time.perf_counter_ns() - start_ns) / 1e9
+
+
+def _counted(work: Work, program: Program, *, flops: Any) -> Work:
+    parameters = {id(p): p for module in program.modules for p in module.parameters()}.values()
+    return work.model_copy(
+        update={
+            "flops": flops,
+            "num_params": sum(p.numel() for p in parameters),
+            "params_bytes": sum(p.numel() * p.element_size() for p in parameters),
+        }
+    )
+
+
+def _host_use(before: resource.struct_rusage, after: resource.struct_rusage) -> HostUse:
+    return HostUse(
+        cpu_s=after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
+        voluntary_switches=after.ru_nvcsw - before.ru_nvcsw,
+        involuntary_switches=after.ru_nivcsw - before.ru_nivcsw,
+        major_faults=after.ru_majflt - before.ru_majflt,
+    )
+
+
+def _environment() -> dict[str, str | int | None]:
+    return {
+        "threads": torch.get_num_threads(),
+        "wait_policy": os.environ.get("OMP_WAIT_POLICY"),
+        "float32_matmul_precision": torch.get_float32_matmul_precision(),
+        "deterministic": torch.are_deterministic_algorithms_enabled(),
+    }
+
+
+def _failed(error: Exception, *, backend: Backend | None) -> dict[str, Any]:
+    """Status and words of a trial that raised; a user's mistake is told as one line, everything else with its last lines."""
+    if isinstance(error, AigcBenchError):
+        return {"status": "error", "error": Failure(kind=type(error).__name__, message=str(error))}
+    lines = traceback.format_exception(error)
+    is_oom = backend is not None and backend.is_out_of_memory(error)
+    status: Status = "oom" if is_oom or isinstance(error, MemoryError) else "error"
+    message = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return {
+        "status": status,
+        "error": Failure(
+            kind=type(error).__name__, message=message[:500], detail="\n".join("".join(lines).splitlines()[-DETAIL_LINES:])
+        ),
+    }

@@ -1,0 +1,142 @@
+"""The only place that reads the clock around a workload: warm-up, then one window synchronised at both ends.
+
+Two clocks. The host's runs from the synchronise before the window to the one after it: throughput divides by it. The device's
+marks every stage repeat with events that cost no synchronisation; what it does not cover of the wall time is the launch gap.
+The host may run ahead of an accelerator by ``MAX_STEPS_AHEAD`` steps, so that the queue is never empty and never unbounded.
+"""
+
+from __future__ import annotations
+
+import gc
+import statistics
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aigc_bench.accelerators.base import Backend
+from aigc_bench.core.records import Samples, Scenario, Stage, Steps, Warmup, Window
+from aigc_bench.measure.clock import Clock
+from aigc_bench.measure.stopping import StoppingRule, has_settled, should_stop, warmed_up
+from aigc_bench.workloads.base import Program
+
+MAX_STEPS_AHEAD = 4
+LONG_STEP_S = 0.1
+"""Steps longer than this are waited for one by one: the gap that leaves is below a thousandth, and the stop rule sees each."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """What a window gave."""
+
+    window: Window
+    steps: Steps
+    samples: Samples
+
+
+def run_step(program: Program, stages: Sequence[Stage], backend: Backend, *, step: int) -> list[Any]:
+    """Run one step and return its markers: one after ``begin``, then one after every stage repeat."""
+    program.begin(step)
+    event = backend.event
+    marks = [event()]
+    for stage in stages:
+        run = program.stages[stage.name]
+        for repeat in range(stage.repeats):
+            run(repeat)
+            marks.append(event())
+    return marks
+
+
+def warm_up(program: Program, stages: Sequence[Stage], backend: Backend, *, rule: StoppingRule) -> Warmup:
+    """Run whole steps at the measured shape until the step time has settled or the cap is reached."""
+    durations: list[float] = []
+    start_ns = time.perf_counter_ns()
+    while True:
+        before_ns = time.perf_counter_ns()
+        run_step(program, stages, backend, step=len(durations))
+        backend.synchronize()
+        now_ns = time.perf_counter_ns()
+        durations.append((now_ns - before_ns) / 1e9)
+        elapsed_s = (now_ns - start_ns) / 1e9
+        if warmed_up(durations, elapsed_s=elapsed_s, rule=rule):
+            converged = has_settled(durations, rule=rule)
+            return Warmup(num_steps=len(durations), duration_s=elapsed_s, converged=converged, step_duration_s=tuple(durations))
+
+
+def measure(
+    program: Program,
+    stages: Sequence[Stage],
+    backend: Backend,
+    *,
+    rule: StoppingRule,
+    clock: Clock,
+    scenario: Scenario,
+    warmup: Warmup,
+) -> Measured:
+    """Measure one window. In ``single_stream`` a step starts when the one before it is done, as one waiting client would."""
+    is_waited_for = scenario == "single_stream" or statistics.median(warmup.step_duration_s) > LONG_STEP_S
+    ahead = 0 if is_waited_for else MAX_STEPS_AHEAD
+    gc.collect()
+    gc.disable()
+    try:
+        backend.synchronize()
+        start_ns = time.perf_counter_ns()
+        marks, reason = _run_window(
+            program, stages, backend, rule=rule, first_step=warmup.num_steps, ahead=ahead, start_ns=start_ns
+        )
+        backend.synchronize()
+        end_ns = time.perf_counter_ns()
+    finally:
+        gc.enable()
+    window = Window(
+        start_s=clock.at(start_ns),
+        end_s=clock.at(end_ns),
+        wall_s=(end_ns - start_ns) / 1e9,
+        num_steps=len(marks) - 1,
+        stop_reason=reason,
+    )
+    return Measured(window=window, steps=_steps(marks, backend), samples=_samples(marks, stages, backend))
+
+
+def _run_window(
+    program: Program, stages: Sequence[Stage], backend: Backend, *, rule: StoppingRule, first_step: int, ahead: int, start_ns: int
+) -> tuple[list[list[Any]], Any]:
+    """The marks of every step, preceded by the mark of the window's start, and why the window ended."""
+    origin = backend.event()
+    marks: list[list[Any]] = [[origin]]
+    pending: deque[list[Any]] = deque()
+    durations: list[float] = []
+    while True:
+        step_marks = run_step(program, stages, backend, step=first_step + len(marks) - 1)
+        marks.append(step_marks)
+        pending.append(step_marks)
+        while len(pending) > ahead:
+            done = pending.popleft()
+            backend.wait(done[-1])
+            durations.append(backend.elapsed_s(done[0], done[-1]))
+        reason = should_stop(durations, elapsed_s=(time.perf_counter_ns() - start_ns) / 1e9, rule=rule)
+        if reason is not None:
+            return marks, reason
+
+
+def _steps(marks: Sequence[Sequence[Any]], backend: Backend) -> Steps:
+    origin = marks[0][0]
+    return Steps(
+        start_s=tuple(backend.elapsed_s(origin, step[0]) for step in marks[1:]),
+        duration_s=tuple(backend.elapsed_s(step[0], step[-1]) for step in marks[1:]),
+    )
+
+
+def _samples(marks: Sequence[Sequence[Any]], stages: Sequence[Stage], backend: Backend) -> Samples:
+    origin = marks[0][0]
+    order = [(number, repeat) for number, stage in enumerate(stages) for repeat in range(stage.repeats)]
+    columns: dict[str, list[Any]] = {"step": [], "stage": [], "repeat": [], "start_s": [], "duration_s": []}
+    for index, step in enumerate(marks[1:]):
+        for (number, repeat), before, after in zip(order, step[:-1], step[1:], strict=True):
+            columns["step"].append(index)
+            columns["stage"].append(number)
+            columns["repeat"].append(repeat)
+            columns["start_s"].append(backend.elapsed_s(origin, before))
+            columns["duration_s"].append(backend.elapsed_s(before, after))
+    return Samples(**{name: tuple(values) for name, values in columns.items()})

@@ -1,0 +1,70 @@
+"""A worker process: one trial in a fresh interpreter. ``python -m aigc_bench.measure.worker PARENT_PID`` reads a request.
+
+Used where an accelerator is in play, since a device context does not survive a fork; CPU trials are forked from
+``fork_server`` instead, where torch is imported once.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from aigc_bench.measure.protocol import TrialRequest, encode
+
+PR_SET_PDEATHSIG = 1
+
+
+def main() -> None:
+    """Read one request from stdin, run it, end."""
+    die_with_parent(int(sys.argv[1]))
+    request = TrialRequest.model_validate_json(sys.stdin.buffer.readline())
+    start_ns = time.perf_counter_ns()
+    from aigc_bench.measure import trial
+
+    import_s = (time.perf_counter_ns() - start_ns) / 1e9
+    serve(request, trial_module=trial, import_s=import_s)
+
+
+def serve(request: TrialRequest, *, trial_module: Any, import_s: float) -> None:
+    """Run one trial with stderr (and stray prints) in its log and events on the real stdout."""
+    channel = os.dup(1)
+    _redirect_output(Path(request.log))
+
+    def emit(message: Mapping[str, Any]) -> None:
+        _write_all(channel, encode(message))
+
+    emit({"event": "started", "pid": os.getpid()})
+    trial_module.reset_host_peak()
+    trial_module.run_trial(request, emit, import_s=import_s)
+
+
+def die_with_parent(parent_pid: int) -> None:
+    """Ask the kernel to kill this process when its parent dies, and let Ctrl-C be the parent's business."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent_pid:
+        os._exit(1)
+
+
+def _redirect_output(log: Path) -> None:
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.dup2(descriptor, 1)
+    os.dup2(descriptor, 2)
+    os.close(descriptor)
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+if __name__ == "__main__":
+    main()

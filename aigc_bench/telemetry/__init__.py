@@ -1,0 +1,1 @@
+"""One file per sensor source, and the process that samples them."""

@@ -1,0 +1,193 @@
+"""What a workload is: one description of the work, run by the worker on a device and by the tracer on ``meta``.
+
+A family's file offers ``workload = Family()`` with a torch-free declaration (presets, settings, stages) and a ``build``
+that makes the model from configuration with random weights. torch is imported inside ``build`` only, so that listing the
+families costs nothing. There is no timing code in a workload: the worker runs stage *s*, repeat *i*, and reads the clock.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import ValidationError
+
+from aigc_bench.core.errors import UnknownNameError, UsageError
+from aigc_bench.core.records import Case, Mode, Record, Stage, Work
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    import torch
+
+
+class Settings(Record):
+    """Base of a family's settings: fields with defaults, ranges and a description; unknown keys are refused."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preset:
+    """A published model size: its source, its configuration, and the family settings it changes by default."""
+
+    title: str
+    source: str
+    config: Mapping[str, Any]
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    num_params: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Program:
+    """A built model, ready to run: ``begin(step)`` selects the step's inputs, ``stages[name](repeat)`` does the work.
+
+    ``check`` returns what the last step produced (``{"loss": 6.9}``, ``{"finite": True}``); it is called outside the window.
+    """
+
+    begin: Callable[[int], None]
+    stages: Mapping[str, Callable[[int], None]]
+    modules: tuple[torch.nn.Module, ...]
+    check: Callable[[], Mapping[str, float | str | bool | None]] = field(default=lambda: {})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setup:
+    """Where and how a model is built: device, precision and engine are decided before the workload is asked to build.
+
+    Inference holds parameters in ``dtype``. Training holds them in fp32 and computes under ``autocast`` (mixed precision).
+    """
+
+    device: torch.device
+    dtype: torch.dtype
+    training: bool
+    generator: torch.Generator
+    autocast: Callable[[], AbstractContextManager[Any]]
+    prepare: Callable[[torch.nn.Module], torch.nn.Module]
+    scaler: torch.amp.GradScaler | None = None
+
+    @property
+    def params_dtype(self) -> torch.dtype:
+        """dtype of the parameters: fp32 when training, the case's own in inference."""
+        import torch
+
+        return torch.float32 if self.training else self.dtype
+
+    def build(self, make: Callable[[], torch.nn.Module]) -> torch.nn.Module:
+        """Make a module directly on the device in the parameters' dtype, in train or eval mode."""
+        import torch
+
+        previous = torch.get_default_dtype()
+        torch.set_default_dtype(self.params_dtype)
+        try:
+            with self.device:
+                module = make()
+        finally:
+            torch.set_default_dtype(previous)
+        return module.to(device=self.device, dtype=self.params_dtype).train(self.training)
+
+    def tokens(self, *shape: int, vocab_size: int, low: int = 0) -> torch.Tensor:
+        """Seeded random token ids of ``shape`` on the device, int64, in ``[low, vocab_size)``."""
+        import torch
+
+        return torch.randint(low, vocab_size, shape, generator=self.generator).to(self.device)
+
+    def normal(self, *shape: int, dtype: torch.dtype | None = None) -> torch.Tensor:
+        """Seeded standard-normal values of ``shape`` on the device, in the parameters' dtype unless told."""
+        import torch
+
+        return torch.randn(shape, generator=self.generator).to(self.device, dtype or self.params_dtype)
+
+    def uniform(self, *shape: int, dtype: torch.dtype | None = None) -> torch.Tensor:
+        """Seeded values in [0, 1) of ``shape`` on the device."""
+        import torch
+
+        return torch.rand(shape, generator=self.generator).to(self.device, dtype or self.params_dtype)
+
+    def backward(self, loss: torch.Tensor) -> None:
+        """Backpropagate, through the gradient scaler where the precision is fp16."""
+        (loss if self.scaler is None else self.scaler.scale(loss)).backward()
+
+    def update(self, optimizer: torch.optim.Optimizer) -> None:
+        """One optimizer step and cleared gradients, through the gradient scaler where the precision is fp16."""
+        if self.scaler is None:
+            optimizer.step()
+        else:
+            self.scaler.step(optimizer)
+            self.scaler.update()
+        optimizer.zero_grad(set_to_none=True)
+
+
+NUM_INPUT_BATCHES = 8
+"""Distinct seeded input batches that a program cycles through: made before the window, so that no step repeats its neighbour."""
+
+
+class Workload(ABC):
+    """One model family."""
+
+    title: ClassVar[str]
+    item: ClassVar[str]
+    """What throughput counts, singular: ``token``, ``image``, ``sample``."""
+    modes: ClassVar[tuple[Mode, ...]] = ("train", "infer")
+    settings: ClassVar[type[Settings]] = Settings
+    presets: ClassVar[Mapping[str, Preset]]
+    honours_attention: ClassVar[bool] = False
+    honours_gradient_checkpointing: ClassVar[bool] = False
+
+    @abstractmethod
+    def stages(self, case: Case) -> tuple[Stage, ...]:
+        """What one step consists of, without building anything."""
+
+    @abstractmethod
+    def build(self, case: Case, setup: Setup) -> Program:
+        """Make the model and its inputs; what the program runs is exactly ``stages``."""
+
+    def imports(self, case: Case) -> tuple[str, ...]:
+        """Modules that ``build`` needs; a fork server imports them once for all trials."""
+        return ()
+
+    def input_items(self, case: Case) -> int | None:
+        """Items that a step takes in beside those it makes (prompt tokens), or ``None``."""
+        return None
+
+    def work(self, case: Case) -> Work:
+        """The declared work of one step."""
+        return Work(item=self.item, stages=self.stages(case), input_items=self.input_items(case))
+
+    def preset(self, case: Case) -> Preset:
+        """The case's preset; raises ``UnknownNameError`` with the nearest names."""
+        if case.preset not in self.presets:
+            raise UnknownNameError(f"preset of {case.workload}", case.preset, known=self.presets)
+        return self.presets[case.preset]
+
+    def options(self, case: Case) -> Any:
+        """The family's settings for this case: the preset's defaults overridden by the case's own, validated."""
+        try:
+            return self.settings(**{**self.preset(case).defaults, **case.settings})
+        except ValidationError as problem:
+            raise UsageError(_explain(problem, case=case, known=self.settings.model_fields)) from None
+
+    def validate(self, case: Case) -> None:
+        """Raise ``UsageError`` where the case asks for what this family does not define; nothing is built."""
+        self.options(case)
+        if case.mode not in self.modes:
+            raise UsageError(f"{case.workload} cannot {case.mode}; it can {' and '.join(self.modes)}.")
+
+    def unsupported(self, case: Case) -> str | None:
+        """Why this family cannot honour a valid setting of the case, or ``None``."""
+        if case.attention != "auto" and not self.honours_attention:
+            return f"{case.workload} has no choice of attention implementation; use attention = 'auto'"
+        if case.gradient_checkpointing and not (self.honours_gradient_checkpointing and case.mode == "train"):
+            return f"{case.workload} does not do gradient checkpointing in mode {case.mode}"
+        return None
+
+
+def _explain(problem: ValidationError, *, case: Case, known: Mapping[str, Any]) -> str:
+    parts = []
+    for error in problem.errors():
+        key = ".".join(str(part) for part in error["loc"])
+        if error["type"] == "extra_forbidden":
+            parts.append(f"unknown setting {key!r} (known: {', '.join(known) or 'none'})")
+        else:
+            parts.append(f"{key} = {error['input']!r}: {error['msg'].lower()}")
+    return f"{case.workload}/{case.preset}: {'; '.join(parts)}."

@@ -1,0 +1,52 @@
+"""A third party's workload whose rate is known: it sleeps. 50 items per 100 ms step are 500 items/s."""
+
+import time
+
+from aigc_bench.core.records import Case, Stage
+from aigc_bench.workloads.base import Preset, Program, Settings, Setup, Workload
+
+
+class Sleeping(Settings):
+    """How long a repeat sleeps, and how many items a step finishes."""
+
+    step_s: float = 0.1
+    items: int = 50
+    repeats: int = 2
+
+
+class KnownRate(Workload):
+    """Sleeps ``step_s`` per step, in ``repeats`` equal parts."""
+
+    title = "A known rate"
+    item = "item"
+    settings = Sleeping
+    presets = {"sleep": Preset(title="sleeps", source="this file", config={})}
+
+    def stages(self, case: Case) -> tuple[Stage, ...]:
+        options = self.options(case)
+        return (
+            Stage(name="nap", repeats=options.repeats),
+            Stage(name="finish", items=options.items),
+        )
+
+    def build(self, case: Case, setup: Setup) -> Program:
+        options = self.options(case)
+        started = [0.0]
+
+        def begin(step: int) -> None:
+            started[0] = time.perf_counter()
+
+        def nap(repeat: int) -> None:
+            sleep_until(started[0] + options.step_s * (repeat + 1) / options.repeats)
+
+        return Program(begin=begin, stages={"nap": nap, "finish": lambda repeat: None}, modules=())
+
+
+def sleep_until(moment: float) -> None:
+    """Sleep to a moment of ``time.perf_counter``; the last half millisecond is waited for busily, so that it is exact."""
+    time.sleep(max(0.0, moment - time.perf_counter() - 5e-4))
+    while time.perf_counter() < moment:
+        pass
+
+
+workload = KnownRate()

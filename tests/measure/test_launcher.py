@@ -1,0 +1,116 @@
+"""The parent's hand on real worker processes, forked and spawned, that run a third party's workloads."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from aigc_bench.core.records import Case
+from aigc_bench.measure.clock import Clock
+from aigc_bench.measure.launcher import Launcher, Outcome, signal_name
+from aigc_bench.measure.protocol import TrialRequest, decode, encode
+from aigc_bench.measure.stopping import LEVELS
+from tests.extensions import FOLDER
+
+RULE = replace(LEVELS["quick"], warmup_min_s=0.05, warmup_cap_s=0.2, window_min_s=0.2, window_cap_s=0.3)
+
+
+@pytest.fixture(scope="module")
+def launcher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launcher]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(FOLDER))
+        launcher = Launcher(imports=(), log=tmp_path_factory.mktemp("logs") / "server.log")
+        yield launcher
+        launcher.close()
+
+
+def run(
+    launcher: Launcher, tmp_path: Path, *, preset: str, workload: str = "misbehaving", is_forked: bool = True, timeout_s: float = 60
+) -> Outcome:
+    case = Case(workload=workload, preset=preset, mode="infer", threads=1, timeout_s=timeout_s)
+    request = TrialRequest(case=case, trial=0, rule=RULE, clock=Clock.start(), log=str(tmp_path / "log"))
+    return launcher.run(request, is_forked=is_forked, on_started=lambda pid: None, on_stage=lambda stage: None)
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize("is_forked", [True, False])
+def test_a_trial_comes_back_with_its_result(launcher: Launcher, tmp_path: Path, is_forked: bool) -> None:
+    outcome = run(launcher, tmp_path, workload="known_rate", preset="sleep", is_forked=is_forked)
+    assert outcome.kind == "result"
+    assert outcome.trial is not None and outcome.trial.status == "ok"
+    assert outcome.trial.pid == outcome.pid != os.getpid()
+
+
+def test_an_error_is_a_result_with_its_words_and_the_next_trial_starts(launcher: Launcher, tmp_path: Path) -> None:
+    trial = run(launcher, tmp_path, preset="raise").trial
+    assert trial is not None and trial.error is not None
+    assert trial.status == "error"
+    assert (trial.error.kind, trial.error.message) == ("ValueError", "the model does not like this shape <b>at all</b>")
+    assert "misbehaving.py" in trial.error.detail
+    assert run(launcher, tmp_path, workload="known_rate", preset="sleep").kind == "result"
+
+
+def test_exhausted_memory_is_a_result_of_its_own(launcher: Launcher, tmp_path: Path) -> None:
+    trial = run(launcher, tmp_path, preset="exhaust").trial
+    assert trial is not None
+    assert trial.status == "oom"
+
+
+@pytest.mark.parametrize("is_forked", [True, False])
+def test_a_trial_past_its_time_is_killed_and_leaves_no_process(launcher: Launcher, tmp_path: Path, is_forked: bool) -> None:
+    started = time.monotonic()
+    outcome = run(launcher, tmp_path, preset="hang", timeout_s=6 if not is_forked else 2, is_forked=is_forked)
+    assert outcome.kind == "timeout"
+    assert time.monotonic() - started < 15
+    assert outcome.pid is not None and not is_alive(outcome.pid)
+
+
+@pytest.mark.parametrize("is_forked", [True, False])
+def test_a_killed_worker_is_told_apart_and_the_next_trial_starts(launcher: Launcher, tmp_path: Path, is_forked: bool) -> None:
+    outcome = run(launcher, tmp_path, preset="die", is_forked=is_forked)
+    assert (outcome.kind, outcome.exit_code) == ("died", -signal.SIGKILL)
+    assert run(launcher, tmp_path, preset="raise", is_forked=is_forked).kind == "result"
+
+
+def test_a_killed_fork_server_takes_its_worker_along_and_is_replaced(launcher: Launcher, tmp_path: Path) -> None:
+    pids: list[int] = []
+
+    def kill_server(worker: int) -> None:
+        server = int(Path(f"/proc/{worker}/stat").read_text().rsplit(")", 1)[1].split()[1])
+        pids.extend((worker, server))
+        os.kill(server, signal.SIGKILL)
+
+    case = Case(workload="misbehaving", preset="hang", mode="infer")
+    request = TrialRequest(case=case, trial=0, rule=RULE, clock=Clock.start(), log=str(tmp_path / "log"))
+    outcome = launcher.run(request, is_forked=True, on_started=kill_server, on_stage=lambda stage: None)
+    assert outcome.kind == "died"
+    deadline = time.monotonic() + 5
+    while any(map(is_alive, pids)) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not any(map(is_alive, pids))
+    assert run(launcher, tmp_path, preset="raise").kind == "result"
+
+
+def test_half_a_line_of_a_killed_process_is_passed_over() -> None:
+    assert decode(b'{"event": "resu') is None
+    assert decode(b"noise") is None
+    assert decode(b"[1]") is None
+    assert decode(encode({"event": "exit", "code": 0})) == {"event": "exit", "code": 0}
+
+
+def test_a_signal_is_named() -> None:
+    assert signal_name(-9) == "signal 9 (SIGKILL)"
+    assert signal_name(1) == "exit code 1"
+    assert signal_name(None) == "no exit code"
