@@ -95,7 +95,8 @@ class Stage(Record):
 class Work(Record):
     """What one step of a case does, as declared by its workload and counted by the worker.
 
-    ``flops`` per stage is for all its repeats in one step (``torch.utils.flop_counter``), ``None`` where it was not counted.
+    ``flops`` per stage is for all its repeats in one step on one device (``torch.utils.flop_counter``), ``None`` where it was
+    not counted. ``replicas`` devices do the same work side by side; ``items_per_step`` counts all of them, ``stages`` one.
     """
 
     item: str
@@ -105,11 +106,12 @@ class Work(Record):
     flops: Mapping[str, int | None] = Field(default_factory=dict)
     input_items: int | None = None
     useful_fraction: float = 1.0
+    replicas: Positive = 1
 
     @property
     def items_per_step(self) -> int:
-        """Items that one step finishes: the sum over stages of repeats x items."""
-        return sum(stage.repeats * stage.items for stage in self.stages)
+        """Items that one step finishes: the sum over stages of repeats x items, over all replicas."""
+        return self.replicas * sum(stage.repeats * stage.items for stage in self.stages)
 
 
 class Samples(Record):
@@ -262,7 +264,10 @@ class Reading(Record):
 
 
 class RunInfo(Record):
-    """``run.json``: what was asked, where, with which versions, and what happened to the run as a whole."""
+    """``run.json``: what was asked, where, with which versions, and what happened to the run as a whole.
+
+    ``idle_window_s`` is the stretch before the first trial in which the machine was left idle: start and end, run's clock.
+    """
 
     schema_version: int = SCHEMA_VERSION
     id: str
@@ -273,7 +278,10 @@ class RunInfo(Record):
     created_s: float
     finished_s: float | None = None
     interrupted: bool = False
+    budget_s: float | None = None
+    budget_spent: bool = False
     num_trials: int
+    idle_window_s: tuple[float, float] | None = None
     cases: tuple[Case, ...]
     system: System
     sensors: tuple[SensorStatus, ...] = ()

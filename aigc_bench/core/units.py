@@ -10,8 +10,11 @@ _PREFIXED = {"s", "W", "J", "FLOP/s", "FLOP", "B/s", "Hz", "Wh", "V", "bit/s"}
 _PREFIXED_PER_ITEM = {"s", "J", "FLOP", "Wh"}
 """Heads of units per item that take a prefix: 0.0021 J/token is 2.10 mJ/token."""
 
+_PRINTED = {"fraction": (0.01, "%"), "C": (1.0, "°C"), "ratio": (1.0, "×")}
+
 GIB = 1024**3
 MIB = 1024**2
+KIB = 1024
 SECONDS_PER_HOUR = 3600.0
 SECONDS_PER_YEAR = 365.25 * 24 * 3600.0
 JOULES_PER_KWH = 3.6e6
@@ -32,9 +35,10 @@ def digits(value: float, *, significant: int = 3) -> str:
 def scale(value: float, unit: str) -> tuple[float, str]:
     """How a quantity of that size is printed: the factor to divide by and the unit to print (``(1e-3, "ms")`` for 0.0123 s)."""
     if unit == "B":
-        return (GIB, "GiB") if abs(value) >= GIB else (MIB, "MiB")
-    if unit == "fraction":
-        return 0.01, "%"
+        size = abs(value)
+        return (GIB, "GiB") if size >= GIB else (MIB, "MiB") if size >= 0.1 * MIB else (KIB, "KiB") if size >= 0.1 * KIB else (1.0, "B")
+    if unit in _PRINTED:
+        return _PRINTED[unit]
     if (unit in _PREFIXED or unit.partition("/")[0] in _PREFIXED_PER_ITEM) and value != 0 and math.isfinite(value):
         floor, prefix = next(((f, p) for f, p in _SI if abs(value) >= f * 0.9995), _SI[-1])
         if unit.startswith("s") and floor > 1:
@@ -47,17 +51,15 @@ def quantity(value: float | None, unit: str, *, significant: int = 3) -> str:
     """A number with its unit as a person writes it: ``quantity(0.0123, "s")`` is ``12.3 ms``; missing is an en dash."""
     if value is None:
         return "–"
-    if unit == "usd":
-        return f"${digits(value, significant=significant)}"
+    if unit.partition("/")[0] == "usd":
+        return f"${digits(value, significant=significant)}{unit.removeprefix('usd')}"
     factor, printed = scale(value, unit)
     return f"{digits(value / factor, significant=significant)} {printed}".rstrip()
 
 
 def memory(num_bytes: float) -> str:
-    """Bytes as MiB or GiB."""
-    if abs(num_bytes) >= GIB:
-        return f"{digits(num_bytes / GIB)} GiB"
-    return f"{digits(num_bytes / MIB)} MiB"
+    """Bytes in the binary unit that suits them: ``1.50 GiB``, ``300 MiB``, ``2.00 KiB``."""
+    return quantity(num_bytes, "B")
 
 
 def clock(duration_s: float) -> str:

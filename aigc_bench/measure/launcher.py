@@ -35,6 +35,7 @@ WORKER_ENVIRONMENT = {
     "DIFFUSERS_VERBOSITY": "error",
 }
 LAST_WORDS_S = 10.0
+IMPORT_LIMIT_S = 300.0
 
 OnStage = Callable[[str], None]
 OnStarted = Callable[[int], None]
@@ -109,12 +110,19 @@ class _Child:
 class Launcher:
     """Runs trials one at a time, each in a process of its own."""
 
-    def __init__(self, *, imports: Sequence[str], log: Path) -> None:
-        self._imports = tuple(imports)
+    def __init__(self, *, imports: Sequence[str] | None, log: Path) -> None:
+        """``imports`` are what the fork server imports beside torch; ``None`` where no trial will be forked."""
+        self._imports = imports
         self._log = log
         self._server: _Child | None = None
         self._worker: _Child | None = None
         self._trial_pid: int | None = None
+
+    def prepare(self) -> None:
+        """Start the fork server, if any trial will need it, and wait until it has imported everything."""
+        if self._imports is not None:
+            with contextlib.suppress(EOFError):
+                self._fork_server().hear(until=time.monotonic() + IMPORT_LIMIT_S)
 
     def run(self, request: TrialRequest, *, is_forked: bool, on_started: OnStarted, on_stage: OnStage) -> Outcome:
         """Run one trial to its end; whatever happens to the process, this returns."""
@@ -175,7 +183,7 @@ class Launcher:
     def _fork_server(self) -> _Child:
         if self._server is None:
             self._server = _Child("aigc_bench.measure.fork_server", log=self._log)
-            self._server.say(encode({"imports": self._imports}))
+            self._server.say(encode({"imports": list(self._imports or ())}))
         return self._server
 
     def _spawn(self) -> _Child:

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import fcntl
 import fnmatch
+import os
 import secrets
 import signal
 import sys
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -25,22 +26,22 @@ from types import FrameType
 
 from aigc_bench.core import registry
 from aigc_bench.core.errors import AigcBenchError, UsageError
-from aigc_bench.core.records import Case, Failure, RunInfo, SensorStatus, Status, System, TrialResult
+from aigc_bench.core.records import Case, RunInfo, SensorStatus, System, TrialResult
 from aigc_bench.core.units import digits
 from aigc_bench.measure import progress
+from aigc_bench.measure.attempts import Attempts, is_forked
+from aigc_bench.measure.budget import scaled, window_scale
 from aigc_bench.measure.clock import Clock
-from aigc_bench.measure.launcher import Launcher, Outcome, signal_name
+from aigc_bench.measure.launcher import Launcher
 from aigc_bench.measure.profiles import Profile
-from aigc_bench.measure.protocol import TrialRequest
 from aigc_bench.measure.sampler_client import SamplerClient
 from aigc_bench.measure.schedule import Planned, expected_trial_s, remaining_s, schedule, unfinished
-from aigc_bench.measure.stopping import stopping_rule
+from aigc_bench.measure.stopping import StoppingRule, stopping_rule
 from aigc_bench.measure.store import RunWriter, load_run, read_trials
 
 OnProgress = Callable[[progress.Progress], None]
 
 BASELINE_S = {"quick": 5.0, "default": 30.0, "rigorous": 30.0}
-MAX_ATTEMPTS = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,11 +76,13 @@ def _matches(case_id: str, glob: str) -> bool:
     return case_id == glob or fnmatch.fnmatchcase(case_id, glob) or fnmatch.fnmatchcase(case_id, f"{glob}/*")
 
 
-def expected_s(cases: Sequence[Case], *, level: str) -> float:
-    """A guess of a run's time before anything was run."""
-    return sum(
-        stopping_rule(level, mode=case.mode).num_trials * expected_trial_s(stopping_rule(level, mode=case.mode)) for case in cases
-    )
+def expected_s(cases: Sequence[Case], *, level: str, budget_s: float | None = None) -> float:
+    """A guess of a run's time before anything was run, from the level's limits and the budget."""
+    scale = window_scale(cases, level=level, budget_s=budget_s)
+    rules = [scaled(stopping_rule(level, mode=case.mode), scale=scale) for case in cases]
+    total_s = sum(rule.num_trials * expected_trial_s(rule) for rule in rules)
+    first_round_s = sum(expected_trial_s(rule) for rule in rules)
+    return total_s if budget_s is None else min(total_s, max(budget_s, first_round_s))
 
 
 def start_run(
@@ -90,6 +93,7 @@ def start_run(
     level: str | None = None,
     only: Sequence[str] = (),
     seed: int = 0,
+    budget_s: float | None = None,
     command: Sequence[str] = (),
     on_progress: OnProgress = progress.ignore,
 ) -> RunOutcome:
@@ -110,6 +114,7 @@ def start_run(
         cases=cases,
         system=system,
         seed=seed,
+        budget_s=budget_s if budget_s is not None else profile.budget_s,
         versions={"aigc-bench": version("aigc-bench"), "python": sys.version.split()[0]},
     )
     return _Session(info, out).run(on_progress)
@@ -130,6 +135,8 @@ class _Session:
         self._info = info
         self._folder = folder
         self._clock = Clock.start()
+        self._started_s = self._clock.now_s()
+        self._budget_spent = False
         self._spent_s: defaultdict[str, list[float]] = defaultdict(list)
         self._sensors: tuple[SensorStatus, ...] = ()
 
@@ -178,12 +185,23 @@ class _Session:
         if not left:
             return
         self._sampler = SamplerClient(spool=self._writer.spool, clock=self._clock)
-        self._launcher = Launcher(imports=_imports(left), log=self._folder / "logs" / "workers.log")
+        log = self._folder / "logs" / "workers.log"
+        self._launcher = Launcher(imports=_imports(left), log=log)
         try:
             self._sensors = self._sampler.start()
             self._baseline()
-            while left:
-                self._run_trial(left)
+            self._tell(progress.StageStarted(name="starting"))
+            self._launcher.prepare()
+            attempts = Attempts(
+                launcher=self._launcher,
+                sampler=self._sampler,
+                spool=self._writer.spool,
+                log=log,
+                clock=self._clock,
+                tell=self._tell,
+            )
+            while left and not self._is_budget_spent(left[0]):
+                self._run_trial(left, attempts)
                 left = unfinished(order, self._finished)
         finally:
             self._launcher.close()
@@ -193,13 +211,18 @@ class _Session:
         """Let the machine idle, so that its idle power is known; pointless without a power sensor."""
         if self._has_energy():
             self._tell(progress.StageStarted(name="baseline"))
+            start_s = self._clock.now_s()
+            self._sampler.edge()
             time.sleep(BASELINE_S[self._info.level])
+            self._sampler.edge()
+            self._info = self._info.model_copy(update={"idle_window_s": (start_s, self._clock.now_s())})
 
-    def _run_trial(self, left: Sequence[Planned]) -> None:
-        """Run the next trial, once more where its process was killed, and store what came of it."""
+    def _run_trial(self, left: Sequence[Planned], attempts: Attempts) -> None:
+        """Run the next trial and store what came of it."""
         planned = left[0]
         started = time.monotonic()
-        for attempt in range(1, MAX_ATTEMPTS + 1):
+
+        def announce(attempt: int) -> None:
             self._tell(
                 progress.TrialStarted(
                     case=planned.case.id,
@@ -209,10 +232,8 @@ class _Session:
                     remaining_s=self._remaining_s(left),
                 )
             )
-            trial = self._attempt(planned, attempt=attempt)
-            if trial is not None:
-                break
-        assert trial is not None, "the last attempt always gives a result"
+
+        trial = attempts.run(planned, rule=self._rule(planned.case), on_attempt=announce)
         self._writer.append(trial)
         self._finished.append(trial)
         duration_s = time.monotonic() - started
@@ -229,66 +250,18 @@ class _Session:
             )
         )
 
-    def _attempt(self, planned: Planned, *, attempt: int) -> TrialResult | None:
-        """One process for the trial; ``None`` where it was killed and another attempt is due."""
-        case = planned.case
-        request = TrialRequest(
-            case=case,
-            trial=planned.trial,
-            attempt=attempt,
-            rule=stopping_rule(self._info.level, mode=case.mode, has_energy=self._has_energy()),
-            clock=self._clock,
-            log=str(self._folder / "logs" / "workers.log"),
-        )
-        started_s = self._clock.now_s()
-        kills_before = _num_oom_kills()
-        self._sampler.edge()
-        outcome = self._launcher.run(
-            request, is_forked=_is_forked(case), on_started=self._sampler.watch, on_stage=lambda name: self._tell_stage(name)
-        )
-        self._sampler.watch(None)
-        self._sampler.edge()
-        self._sampler.flush()
-        if outcome.trial is not None:
-            return outcome.trial
-        out_of_memory = outcome.kind == "died" and _num_oom_kills() > kills_before
-        if outcome.kind == "died" and not out_of_memory and attempt < MAX_ATTEMPTS:
-            return None
-        return self._without_result(request, outcome, started_s=started_s, is_oom=out_of_memory)
+    def _is_budget_spent(self, planned: Planned) -> bool:
+        """Whether the next trial would end behind the budget; every case gets its first trial all the same."""
+        budget_s = self._info.budget_s
+        if budget_s is None or planned.trial == 0:
+            return False
+        expected_s = remaining_s([planned], spent_s=self._spent_s, rule=self._rule(planned.case))
+        self._budget_spent = self._clock.now_s() - self._started_s + expected_s > budget_s
+        return self._budget_spent
 
-    def _without_result(self, request: TrialRequest, outcome: Outcome, *, started_s: float, is_oom: bool) -> TrialResult:
-        """The result of a trial whose process gave none."""
-        status: Status = "error"
-        if outcome.kind == "timeout":
-            status = "timeout"
-            failure = Failure(
-                kind="timeout", message=f"not finished within {digits(request.case.timeout_s)} s (the case's timeout_s)"
-            )
-        elif is_oom:
-            status = "oom"
-            failure = Failure(
-                kind="host_out_of_memory", message="the kernel killed the worker because the host's memory was exhausted"
-            )
-        else:
-            failure = Failure(
-                kind="worker_died",
-                message=f"the worker process ended with {signal_name(outcome.exit_code)} in attempt {request.attempt} of {MAX_ATTEMPTS}",
-                detail=_last_lines(Path(request.log)),
-            )
-        return TrialResult(
-            case=request.case.id,
-            trial=request.trial,
-            attempt=request.attempt,
-            status=status,
-            started_s=started_s,
-            finished_s=self._clock.now_s(),
-            pid=outcome.pid,
-            error=failure,
-        )
-
-    def _tell_stage(self, name: str) -> None:
-        if name in ("starting", "building", "warm-up", "measuring"):
-            self._tell(progress.StageStarted(name=name))  # type: ignore[arg-type]
+    def _rule(self, case: Case) -> StoppingRule:
+        rule = stopping_rule(self._info.level, mode=case.mode, has_energy=self._has_energy())
+        return scaled(rule, scale=window_scale(self._info.cases, level=self._info.level, budget_s=self._info.budget_s))
 
     def _close(self, *, interrupted: bool) -> None:
         sampler = getattr(self, "_sampler_report", None)
@@ -297,6 +270,7 @@ class _Session:
             update={
                 "finished_s": self._clock.now_s(),
                 "interrupted": interrupted,
+                "budget_spent": self._budget_spent,
                 "sensors": self._sensors or self._info.sensors,
                 "sampler": sampler or self._info.sampler,
             }
@@ -306,11 +280,12 @@ class _Session:
     def _outcome(self, *, interrupted: bool) -> RunOutcome:
         status = {trial.case: "failed" for trial in self._finished if trial.status != "ok"}
         num_trials = Counter(trial.case for trial in self._finished if trial.status == "ok")
-        complete = [c for c in self._info.cases if c.id not in status and num_trials[c.id] >= self._info.num_trials]
+        wanted = 1 if self._budget_spent else self._info.num_trials
+        complete = [c for c in self._info.cases if c.id not in status and num_trials[c.id] >= wanted]
         return RunOutcome(path=self._folder, num_ok=len(complete), num_failed=len(status), interrupted=interrupted)
 
     def _remaining_s(self, left: Sequence[Planned]) -> float:
-        return remaining_s(left, spent_s=self._spent_s, rule=stopping_rule(self._info.level, has_energy=self._has_energy()))
+        return remaining_s(left, spent_s=self._spent_s, rule=self._rule(left[0].case)) if left else 0.0
 
     def _has_energy(self) -> bool:
         return any(metric in ("power_w", "energy_j") for sensor in self._sensors for metric in sensor.metrics)
@@ -324,43 +299,26 @@ def summary(trial: TrialResult) -> str:
     return f"{digits(rate)} {trial.work.item}s/s"
 
 
-def _imports(left: Sequence[Planned]) -> list[str]:
-    """Modules that the forked trials build with, each once."""
-    names: dict[str, None] = {}
-    for planned in left:
-        if _is_forked(planned.case):
-            names.update(dict.fromkeys(registry.load("workloads", planned.case.workload).imports(planned.case)))
-    return list(names)
-
-
-def _is_forked(case: Case) -> bool:
-    return bool(registry.load("accelerators", case.backend).is_forkable)
-
-
-def _num_oom_kills() -> int:
-    """How many processes the kernel has killed for want of memory since it started."""
-    with suppress(OSError):
-        for line in Path("/proc/vmstat").read_text().splitlines():
-            if line.startswith("oom_kill "):
-                return int(line.split()[1])
-    return 0
-
-
-def _last_lines(log: Path, *, count: int = 20) -> str:
-    with suppress(OSError):
-        return "\n".join(log.read_text(errors="replace").splitlines()[-count:])
-    return ""
+def _imports(left: Sequence[Planned]) -> list[str] | None:
+    """Modules that the forked trials build with, each once; ``None`` where none is forked."""
+    forked = [planned.case for planned in left if is_forked(planned.case)]
+    if not forked:
+        return None
+    return list(dict.fromkeys(name for case in forked for name in registry.load("workloads", case.workload).imports(case)))
 
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     """Hold the run directory; the kernel lets go when this process dies, however it dies."""
-    with (folder / ".lock").open("w") as lock:
+    handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
             raise AigcBenchError(f"{folder}: this run is under way in another process.", "Wait for it, or end it first.") from None
         yield
+    finally:
+        os.close(handle)
 
 
 @contextmanager

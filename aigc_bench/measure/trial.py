@@ -7,6 +7,7 @@ import os
 import resource
 import time
 import traceback
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,8 @@ from aigc_bench.core.records import Case, Failure, HostUse, Memory, Status, Tria
 from aigc_bench.engines.base import Engine
 from aigc_bench.measure.flops import count_flops
 from aigc_bench.measure.protocol import Emit, TrialRequest, TrialStage, result_event
-from aigc_bench.measure.window import measure, run_step, warm_up
+from aigc_bench.measure.ranks import ALONE, Ranks, gather
+from aigc_bench.measure.window import measure, plan_window, run_step, warm_up
 from aigc_bench.workloads.base import Program, Setup, Workload
 
 DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -31,18 +33,14 @@ def run_trial(request: TrialRequest, emit: Emit, *, import_s: float = 0.0) -> No
     started_s = request.clock.now_s()
     backend: Backend | None = None
     try:
-        case = request.case
-        workload: Workload = registry.load("workloads", case.workload)
-        engine: Engine = registry.load("engines", case.engine)
-        backend = registry.load("accelerators", case.backend)
-        reason = unsupported(case, workload=workload, engine=engine, backend=backend)
+        parts = _Parts.of(request.case)
+        backend = parts.backend
+        reason = unsupported(request.case, workload=parts.workload, engine=parts.engine, backend=backend)
         if reason is not None:
             fields: dict[str, Any] = {"status": "unsupported", "error": Failure(kind="unsupported", message=reason)}
         else:
-            fields = {
-                "status": "ok",
-                **_measure(request, workload=workload, engine=engine, backend=backend, emit=emit, import_s=import_s),
-            }
+            with gather(request, rank=0) as ranks:
+                fields = {"status": "ok", **_measure(request, parts=parts, ranks=ranks, emit=emit, import_s=import_s)}
     except Exception as error:
         fields = _failed(error, backend=backend)
     finished = TrialResult(
@@ -65,16 +63,39 @@ def unsupported(case: Case, *, workload: Workload, engine: Engine, backend: Back
     return backend.absence() or backend.unsupported(case) or engine.unsupported(case) or workload.unsupported(case)
 
 
-def _measure(
-    request: TrialRequest, *, workload: Workload, engine: Engine, backend: Backend, emit: Emit, import_s: float
-) -> dict[str, Any]:
-    case, rule = request.case, request.rule
+def follow(request: TrialRequest, *, rank: int, port: int) -> None:
+    """Run the trial as one of the ranks that do not report; an error ends the process and is found in its log."""
+    case = request.case
+    parts = _Parts.of(case)
+    with gather(request, rank=rank, port=port) as ranks:
+        _measure(request, parts=parts, ranks=ranks, emit=lambda message: None, import_s=0.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Parts:
+    """The registered things a case names."""
+
+    workload: Workload
+    engine: Engine
+    backend: Backend
+
+    @classmethod
+    def of(cls, case: Case) -> _Parts:
+        return cls(
+            workload=registry.load("workloads", case.workload),
+            engine=registry.load("engines", case.engine),
+            backend=registry.load("accelerators", case.backend),
+        )
+
+
+def _measure(request: TrialRequest, *, parts: _Parts, ranks: Ranks, emit: Emit, import_s: float) -> dict[str, Any]:
+    case, rule, backend = request.case, request.rule, parts.backend
     _enter(emit, "building")
     ready: dict[str, float] = {"import_s": import_s}
-    device = backend.select(case)
+    device = backend.select(case, ranks.rank)
     with _timed(ready, "build_s"):
-        program = workload.build(case, make_setup(case, device=device, engine=engine))
-    work = workload.work(case)
+        program = parts.workload.build(case, make_setup(case, device=device, engine=parts.engine, ranks=ranks))
+    work = parts.workload.work(case)
     assert set(program.stages) == {stage.name for stage in work.stages}, f"{case.workload} declares other stages than it builds"
     with torch.inference_mode() if case.mode == "infer" else contextlib.nullcontext():
         _enter(emit, "warm-up")
@@ -83,11 +104,12 @@ def _measure(
         with _timed(ready, "first_step_s"):
             run_step(program, work.stages, backend, step=0)
             backend.synchronize()
-        warmup = warm_up(program, work.stages, backend, rule=rule)
+        warmup = warm_up(program, work.stages, backend, rule=rule, ranks=ranks)
         backend.reset_peak_memory()
         _enter(emit, "measuring")
         before = resource.getrusage(resource.RUSAGE_SELF)
-        measured = measure(program, work.stages, backend, rule=rule, clock=request.clock, scenario=case.scenario, warmup=warmup)
+        plan = plan_window(warmup, rule=rule, scenario=case.scenario, ranks=ranks)
+        measured = measure(program, work.stages, backend, plan=plan, clock=request.clock)
         after = resource.getrusage(resource.RUSAGE_SELF)
     _enter(emit, "finishing")
     allocated, reserved = backend.peak_memory()
@@ -98,7 +120,7 @@ def _measure(
         "window": measured.window,
         "steps": measured.steps,
         "samples": measured.samples,
-        "work": _counted(work, program, flops=flops),
+        "work": _counted(work, program, flops=flops, replicas=case.devices),
         "memory": Memory(allocated_bytes=allocated, reserved_bytes=reserved, host_peak_bytes=host_peak_bytes()),
         "host": _host_use(before, after),
         "check": dict(program.check()),
@@ -106,8 +128,8 @@ def _measure(
     }
 
 
-def make_setup(case: Case, *, device: torch.device, engine: Engine) -> Setup:
-    """Precision, seed and engine of the case, as a workload needs them to build."""
+def make_setup(case: Case, *, device: torch.device, engine: Engine, ranks: Ranks = ALONE) -> Setup:
+    """Precision, seed and engine of the case, as a workload needs them to build; ranks differ in their inputs."""
     dtype = DTYPES[case.precision]
     training = case.mode == "train"
     torch.manual_seed(case.seed)
@@ -120,9 +142,9 @@ def make_setup(case: Case, *, device: torch.device, engine: Engine) -> Setup:
         device=device,
         dtype=dtype,
         training=training,
-        generator=torch.Generator().manual_seed(case.seed),
+        generator=torch.Generator().manual_seed(case.seed + ranks.rank),
         autocast=autocast,
-        prepare=lambda module: engine.prepare(module, case=case),
+        prepare=lambda module: engine.prepare(ranks.wrap(module), case=case),
         scaler=torch.amp.GradScaler(device.type) if mixed and dtype is torch.float16 else None,
     )
 
@@ -152,11 +174,12 @@ def _timed(into: dict[str, float], key: str) -> Any:
     into[key] = (time.perf_counter_ns() - start_ns) / 1e9
 
 
-def _counted(work: Work, program: Program, *, flops: Any) -> Work:
+def _counted(work: Work, program: Program, *, flops: Any, replicas: int) -> Work:
     parameters = {id(p): p for module in program.modules for p in module.parameters()}.values()
     return work.model_copy(
         update={
             "flops": flops,
+            "replicas": replicas,
             "num_params": sum(p.numel() for p in parameters),
             "params_bytes": sum(p.numel() * p.element_size() for p in parameters),
         }

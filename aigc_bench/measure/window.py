@@ -8,17 +8,19 @@ The host may run ahead of an accelerator by ``MAX_STEPS_AHEAD`` steps, so that t
 from __future__ import annotations
 
 import gc
+import math
 import statistics
 import time
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from aigc_bench.accelerators.base import Backend
 from aigc_bench.core.records import Samples, Scenario, Stage, Steps, Warmup, Window
 from aigc_bench.measure.clock import Clock
-from aigc_bench.measure.stopping import StoppingRule, has_settled, should_stop, warmed_up
+from aigc_bench.measure.ranks import ALONE, Ranks
+from aigc_bench.measure.stopping import StoppingRule, StopReason, has_settled, should_stop, warmed_up
 from aigc_bench.workloads.base import Program
 
 MAX_STEPS_AHEAD = 4
@@ -48,7 +50,7 @@ def run_step(program: Program, stages: Sequence[Stage], backend: Backend, *, ste
     return marks
 
 
-def warm_up(program: Program, stages: Sequence[Stage], backend: Backend, *, rule: StoppingRule) -> Warmup:
+def warm_up(program: Program, stages: Sequence[Stage], backend: Backend, *, rule: StoppingRule, ranks: Ranks = ALONE) -> Warmup:
     """Run whole steps at the measured shape until the step time has settled or the cap is reached."""
     durations: list[float] = []
     start_ns = time.perf_counter_ns()
@@ -59,32 +61,44 @@ def warm_up(program: Program, stages: Sequence[Stage], backend: Backend, *, rule
         now_ns = time.perf_counter_ns()
         durations.append((now_ns - before_ns) / 1e9)
         elapsed_s = (now_ns - start_ns) / 1e9
-        if warmed_up(durations, elapsed_s=elapsed_s, rule=rule):
+        if ranks.agree(warmed_up(durations, elapsed_s=elapsed_s, rule=rule)):
             converged = has_settled(durations, rule=rule)
             return Warmup(num_steps=len(durations), duration_s=elapsed_s, converged=converged, step_duration_s=tuple(durations))
 
 
-def measure(
-    program: Program,
-    stages: Sequence[Stage],
-    backend: Backend,
-    *,
-    rule: StoppingRule,
-    clock: Clock,
-    scenario: Scenario,
-    warmup: Warmup,
-) -> Measured:
-    """Measure one window. In ``single_stream`` a step starts when the one before it is done, as one waiting client would."""
-    is_waited_for = scenario == "single_stream" or statistics.median(warmup.step_duration_s) > LONG_STEP_S
-    ahead = 0 if is_waited_for else MAX_STEPS_AHEAD
+@dataclass(frozen=True, kw_only=True)
+class WindowPlan:
+    """How a window is run: when it stops, how far the host may run ahead, and the index of its first step."""
+
+    rule: StoppingRule
+    steps_ahead: int
+    first_step: int
+
+
+def plan_window(warmup: Warmup, *, rule: StoppingRule, scenario: Scenario, ranks: Ranks = ALONE) -> WindowPlan:
+    """Plan from what the warm-up showed.
+
+    In ``single_stream`` a step starts when the one before it is done, as one waiting client would start it; long steps are
+    waited for as well. Several ranks cannot each stop when they please: they agree on a number of steps that fills half the cap.
+    """
+    step_s = statistics.median(warmup.step_duration_s)
+    ahead = 0 if scenario == "single_stream" or step_s > LONG_STEP_S else MAX_STEPS_AHEAD
+    if ranks.size > 1:
+        target_s = max(rule.window_min_s, rule.window_cap_s / 2)
+        num_steps = ranks.agree(max(rule.window_min_steps, math.ceil(target_s / step_s)))
+        ahead = ranks.agree(ahead)
+        rule = replace(rule, window_min_steps=num_steps, window_cap_steps=num_steps, window_cap_s=math.inf)
+    return WindowPlan(rule=rule, steps_ahead=ahead, first_step=warmup.num_steps)
+
+
+def measure(program: Program, stages: Sequence[Stage], backend: Backend, *, plan: WindowPlan, clock: Clock) -> Measured:
+    """Measure one window."""
     gc.collect()
     gc.disable()
     try:
         backend.synchronize()
         start_ns = time.perf_counter_ns()
-        marks, reason = _run_window(
-            program, stages, backend, rule=rule, first_step=warmup.num_steps, ahead=ahead, start_ns=start_ns
-        )
+        marks, reason = _run_window(program, stages, backend, plan=plan, start_ns=start_ns)
         backend.synchronize()
         end_ns = time.perf_counter_ns()
     finally:
@@ -100,22 +114,22 @@ def measure(
 
 
 def _run_window(
-    program: Program, stages: Sequence[Stage], backend: Backend, *, rule: StoppingRule, first_step: int, ahead: int, start_ns: int
-) -> tuple[list[list[Any]], Any]:
+    program: Program, stages: Sequence[Stage], backend: Backend, *, plan: WindowPlan, start_ns: int
+) -> tuple[list[list[Any]], StopReason]:
     """The marks of every step, preceded by the mark of the window's start, and why the window ended."""
     origin = backend.event()
     marks: list[list[Any]] = [[origin]]
     pending: deque[list[Any]] = deque()
     durations: list[float] = []
     while True:
-        step_marks = run_step(program, stages, backend, step=first_step + len(marks) - 1)
+        step_marks = run_step(program, stages, backend, step=plan.first_step + len(marks) - 1)
         marks.append(step_marks)
         pending.append(step_marks)
-        while len(pending) > ahead:
+        while len(pending) > plan.steps_ahead:
             done = pending.popleft()
             backend.wait(done[-1])
             durations.append(backend.elapsed_s(done[0], done[-1]))
-        reason = should_stop(durations, elapsed_s=(time.perf_counter_ns() - start_ns) / 1e9, rule=rule)
+        reason = should_stop(durations, elapsed_s=(time.perf_counter_ns() - start_ns) / 1e9, rule=plan.rule)
         if reason is not None:
             return marks, reason
 

@@ -106,7 +106,7 @@ class Setup:
 
     def backward(self, loss: torch.Tensor) -> None:
         """Backpropagate, through the gradient scaler where the precision is fp16."""
-        (loss if self.scaler is None else self.scaler.scale(loss)).backward()
+        (loss if self.scaler is None else self.scaler.scale(loss)).backward()  # type: ignore[no-untyped-call]
 
     def update(self, optimizer: torch.optim.Optimizer) -> None:
         """One optimizer step and cleared gradients, through the gradient scaler where the precision is fp16."""

@@ -1,4 +1,7 @@
-"""A third party's workload whose rate is known: it sleeps. 50 items per 100 ms step are 500 items/s."""
+"""A third party's workload whose rate is known: it sleeps. 50 items per 100 ms step are 500 items/s.
+
+It sleeps to moments of an absolute schedule, so that a busy machine delays a step but not the rate.
+"""
 
 import time
 
@@ -31,15 +34,19 @@ class KnownRate(Workload):
 
     def build(self, case: Case, setup: Setup) -> Program:
         options = self.options(case)
-        started = [0.0]
+        due = [0.0]
 
         def begin(step: int) -> None:
-            started[0] = time.perf_counter()
+            now = time.perf_counter()
+            due[0] = now if now - due[0] > options.step_s else due[0]
 
         def nap(repeat: int) -> None:
-            sleep_until(started[0] + options.step_s * (repeat + 1) / options.repeats)
+            sleep_until(due[0] + options.step_s * (repeat + 1) / options.repeats)
 
-        return Program(begin=begin, stages={"nap": nap, "finish": lambda repeat: None}, modules=())
+        def finish(repeat: int) -> None:
+            due[0] += options.step_s
+
+        return Program(begin=begin, stages={"nap": nap, "finish": finish}, modules=())
 
 
 def sleep_until(moment: float) -> None:

@@ -13,7 +13,7 @@ from aigc_bench.accelerators.cpu import CpuBackend
 from aigc_bench.core.records import Case, Stage, Warmup
 from aigc_bench.measure.clock import Clock
 from aigc_bench.measure.stopping import LEVELS
-from aigc_bench.measure.window import MAX_STEPS_AHEAD, measure, warm_up
+from aigc_bench.measure.window import MAX_STEPS_AHEAD, measure, plan_window, warm_up
 from aigc_bench.workloads.base import Program
 
 RULE = replace(LEVELS["quick"], warmup_min_s=0.02, warmup_cap_s=0.2, window_min_s=0.1, window_cap_s=0.4)
@@ -84,7 +84,7 @@ STAGES = (Stage(name="kernel", repeats=2, items=5),)
 def test_work_that_is_only_launched_is_waited_for(scenario: Any) -> None:
     device = DelayedDevice()
     measured = measure(
-        kernels(device, duration_s=0.005), STAGES, device, rule=RULE, clock=Clock.start(), scenario=scenario, warmup=WARM
+        kernels(device, duration_s=0.005), STAGES, device, plan=plan_window(WARM, rule=RULE, scenario=scenario), clock=Clock.start()
     )
     per_step = measured.window.wall_s / measured.window.num_steps
     assert per_step == pytest.approx(0.010, rel=0.15)
@@ -93,14 +93,24 @@ def test_work_that_is_only_launched_is_waited_for(scenario: Any) -> None:
 
 def test_the_host_runs_ahead_of_the_device_but_not_without_bound() -> None:
     device = DelayedDevice()
-    measure(kernels(device, duration_s=0.004), STAGES, device, rule=RULE, clock=Clock.start(), scenario="offline", warmup=WARM)
+    measure(
+        kernels(device, duration_s=0.004),
+        STAGES,
+        device,
+        plan=plan_window(WARM, rule=RULE, scenario="offline"),
+        clock=Clock.start(),
+    )
     assert 2 * MAX_STEPS_AHEAD <= device.ahead <= 2 * (MAX_STEPS_AHEAD + 2)
 
 
 def test_a_single_stream_step_starts_when_the_one_before_is_done() -> None:
     device = DelayedDevice()
     measure(
-        kernels(device, duration_s=0.004), STAGES, device, rule=RULE, clock=Clock.start(), scenario="single_stream", warmup=WARM
+        kernels(device, duration_s=0.004),
+        STAGES,
+        device,
+        plan=plan_window(WARM, rule=RULE, scenario="single_stream"),
+        clock=Clock.start(),
     )
     assert device.ahead <= 2
 
@@ -109,7 +119,7 @@ def test_long_steps_are_waited_for_one_by_one_so_that_a_cap_is_kept() -> None:
     device = DelayedDevice()
     long = WARM.model_copy(update={"step_duration_s": (0.3,)})
     measured = measure(
-        kernels(device, duration_s=0.15), STAGES, device, rule=RULE, clock=Clock.start(), scenario="offline", warmup=long
+        kernels(device, duration_s=0.15), STAGES, device, plan=plan_window(long, rule=RULE, scenario="offline"), clock=Clock.start()
     )
     assert measured.window.num_steps == 3
     assert device.ahead <= 2
@@ -129,10 +139,8 @@ def test_every_repeat_of_every_stage_has_one_sample_and_they_tile_the_step() -> 
         program,
         stages,
         CpuBackend(),
-        rule=RULE,
+        plan=plan_window(WARM.model_copy(update={"num_steps": 7}), rule=RULE, scenario="offline"),
         clock=Clock.start(),
-        scenario="offline",
-        warmup=Warmup(num_steps=7, duration_s=0.1, converged=True, step_duration_s=(0.01,)),
     )
     assert calls[:6] == [("begin", 7), ("prefill", 0), ("decode", 0), ("decode", 1), ("decode", 2), ("begin", 8)]
     num = measured.window.num_steps
@@ -149,7 +157,7 @@ def test_the_window_lies_where_the_clock_says() -> None:
     clock = Clock.start()
     before = clock.now_s()
     program = Program(begin=lambda step: None, stages={"kernel": lambda repeat: time.sleep(0.01)}, modules=())
-    measured = measure(program, STAGES, CpuBackend(), rule=RULE, clock=clock, scenario="offline", warmup=WARM)
+    measured = measure(program, STAGES, CpuBackend(), plan=plan_window(WARM, rule=RULE, scenario="offline"), clock=clock)
     window = measured.window
     assert before <= window.start_s < window.end_s <= clock.now_s()
     assert window.end_s - window.start_s == pytest.approx(window.wall_s, abs=1e-6)

@@ -1,0 +1,21 @@
+"""aigc-bench: measure generative-AI workloads, predict them on other hardware, and plan the purchase.
+
+``import aigc_bench as ab`` gives the Python API (``ab.run``, ``ab.load`` ...); nothing is imported until it is used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from aigc_bench.api import compare, doctor, forecast, load, metrics, report, resume, run
+
+__all__ = ["compare", "doctor", "forecast", "load", "metrics", "report", "resume", "run"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        from aigc_bench import api
+
+        return getattr(api, name)
+    raise AttributeError(f"module 'aigc_bench' has no attribute {name!r}")

@@ -1,0 +1,106 @@
+"""From what people type and drivers report to rows of the catalogue."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+from aigc_bench.catalog.records import AcceleratorSpec, Alias, CpuSpec
+from aigc_bench.core.units import GIB
+
+_VENDOR_WORDS = {
+    "nvidia",
+    "amd",
+    "intel",
+    "tesla",
+    "graphics",
+    "generation",
+    "edition",
+    "instinct",
+    "corporation",
+    "processor",
+    "cpu",
+}
+_MIG = re.compile(r"^(?P<parent>.+?)[ @](?:MIG )?(?:\d+c\.)?(?P<slices>\d+)g\.(?P<memory_gib>\d+)gb(?:\+\S+)?$", re.IGNORECASE)
+_MEMORY_SHARE = (0.88, 1.06)
+"""Reported over nominal bytes within which a device is taken for the row: ECC on GDDR costs 6 %, HBM reports all."""
+
+
+def key(name: str) -> str:
+    """A name as its bare words, without vendor and trade marks: ``NVIDIA A100-SXM4-80GB`` is ``a100 sxm4 80gb``."""
+    words = re.findall(r"[a-z0-9+.]+", re.sub(r"\((r|tm|c)\)", " ", name.lower()))
+    return " ".join(word for word in words if word not in _VENDOR_WORDS)
+
+
+def index(specs: Iterable[AcceleratorSpec], *, aliases: Iterable[Alias], scopes: Iterable[str]) -> dict[str, str]:
+    """Bare words -> id, from the rows' own ids and names and from the aliases of these scopes."""
+    wanted = set(scopes)
+    found = {key(alias.name): alias.accelerator_id for alias in aliases if alias.scope in wanted}
+    for spec in specs:
+        found.setdefault(key(spec.id.replace("_", " ")), spec.id)
+        found.setdefault(key(spec.name), spec.id)
+    return found
+
+
+def recognise(
+    name: str, *, memory_bytes: int | None, specs: Mapping[str, AcceleratorSpec], names: Mapping[str, str]
+) -> AcceleratorSpec | None:
+    """The row of a device by the name its driver reports, ``None`` where there is none or its memory contradicts it.
+
+    A MIG instance (``NVIDIA A100-SXM4-80GB MIG 1g.10gb``) is its parent scaled down, see ``mig_slice``.
+    """
+    mig = _MIG.match(name.strip())
+    if mig:
+        parent = specs.get(names.get(key(mig["parent"]), ""))
+        return None if parent is None else mig_slice(parent, slices=int(mig["slices"]), memory_gib=int(mig["memory_gib"]))
+    spec = specs.get(names.get(key(name), ""))
+    if spec is None or memory_bytes is None:
+        return spec
+    low, high = _MEMORY_SHARE
+    return spec if low <= memory_bytes / spec.memory_bytes <= high else None
+
+
+def find(name: str, *, specs: Mapping[str, AcceleratorSpec], names: Mapping[str, str]) -> AcceleratorSpec | None:
+    """The row a person means: an id, another spelling of it, or ``ID@1g.10gb`` for a MIG instance."""
+    mig = _MIG.match(name) if "@" in name else None
+    if mig is None:
+        return specs.get(name) or specs.get(names.get(key(name.replace("_", " ")), ""))
+    parent = find(mig["parent"], specs=specs, names=names)
+    return None if parent is None else mig_slice(parent, slices=int(mig["slices"]), memory_gib=int(mig["memory_gib"]))
+
+
+def mig_slice(parent: AcceleratorSpec, *, slices: int, memory_gib: int) -> AcceleratorSpec | None:
+    """A MIG instance: peaks in proportion to its compute slices, bandwidth to its memory; ``None`` if it cannot exist.
+
+    Watts, price and links belong to the whole card and are unknown of a slice.
+    """
+    if not parent.mig_max or not 1 <= slices <= parent.mig_max or memory_gib * GIB > parent.memory_bytes * 1.02:
+        return None
+    compute, memory = slices / parent.mig_max, min(1.0, memory_gib * GIB / parent.memory_bytes)
+    sms = parent.num_multiprocessors
+    return parent.model_copy(
+        update={
+            "id": f"{parent.id}@{slices}g.{memory_gib}gb",
+            "name": f"{parent.name} MIG {slices}g.{memory_gib}gb",
+            "peak_flops": {dtype: peak * compute for dtype, peak in parent.peak_flops.items()},
+            "memory_bytes": min(memory_gib * GIB, parent.memory_bytes),
+            "memory_bandwidth_bytes_per_s": parent.memory_bandwidth_bytes_per_s * memory,
+            "num_multiprocessors": None if sms is None else int(sms * compute),
+            "l2_bytes": None if parent.l2_bytes is None else int(parent.l2_bytes * memory),
+            **dict.fromkeys(
+                ("usable_memory_bytes", "tdp_w", "idle_w", "idle_source", "interconnect", "scale_up_bytes_per_s", "price")
+            ),
+            "ranges": {},
+            "mig_max": 0,
+            "basis": "assumed",
+            "confidence": "low",
+            "note": f"{slices} of {parent.mig_max} compute slices of {parent.id}: peaks and bandwidth in proportion",
+        }
+    )
+
+
+def recognise_cpu(model_name: str, *, cpus: Iterable[CpuSpec]) -> CpuSpec | None:
+    """The row of a processor by the kernel's model name, ``None`` where the name says too little to be sure."""
+    bare = re.sub(r"@.*|\b\d+-core\b", " ", model_name, flags=re.IGNORECASE)
+    words = key(bare).split()
+    return next((cpu for cpu in cpus if key(cpu.name).split() == words), None)

@@ -1,0 +1,389 @@
+"""The nouns of the catalogue: frozen facts in SI units, each with its source, its date and how far to trust it.
+
+``basis`` of a fact is ``datasheet`` (a document of somebody else: vendor, registry, publication), ``assumed`` (general
+knowledge, no document at hand) or ``measured`` (this user's own machine, see a machine card). Dense peaks only: a figure
+with structured sparsity never enters a record.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, model_validator
+
+from aigc_bench.core.records import Estimate, Record
+
+Confidence = Literal["high", "medium", "low"]
+FactBasis = Literal["datasheet", "measured", "assumed"]
+CoolingMethod = Literal["air", "rear_door", "direct_liquid", "immersion"]
+DTYPES = ("fp32", "tf32", "fp16", "bf16", "fp8", "int8", "fp4")
+"""Keys of ``AcceleratorSpec.peak_flops``, in the order in which peaks usually rise."""
+
+_DATE = re.compile(r"\d{4}(-\d{2}(-\d{2})?)?(/\d{4}(-\d{2}(-\d{2})?)?)?")
+
+
+def _is_date(text: str) -> str:
+    if not _DATE.fullmatch(text):
+        raise ValueError("must be a date such as 2026, 2026-11, 2026-11-23 or 2024/2025")
+    return text
+
+
+Date = Annotated[str, AfterValidator(_is_date)]
+"""ISO 8601 with reduced precision (``2026``, ``2026-11``, ``2026-11-23``) or an interval of two such (``2024/2025``)."""
+
+Text = Annotated[str, Field(min_length=1)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Number = Annotated[float, Field(allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=0)]
+
+
+def _known_dtypes(peaks: Mapping[str, float]) -> Mapping[str, float]:
+    unknown = sorted(set(peaks) - set(DTYPES))
+    if unknown:
+        raise ValueError(f"unknown dtype {', '.join(unknown)}; known: {', '.join(DTYPES)}")
+    return peaks
+
+
+PeakFlops = Annotated[Mapping[str, Positive], AfterValidator(_known_dtypes)]
+
+
+class Fact(Record):
+    """What every row of the catalogue has: a name of its own, where it comes from, from when, and how sure it is."""
+
+    id: Text
+    source: Text
+    as_of: Date
+    confidence: Confidence = "medium"
+    basis: FactBasis = "datasheet"
+    note: str | None = None
+
+
+class Price(Record):
+    """A price in USD as a dated spread; ``low`` and ``high`` are ``None`` where only one figure is known."""
+
+    low: Positive | None = None
+    mid: Positive
+    high: Positive | None = None
+    as_of: Date
+    source: Text
+    basis: FactBasis = "datasheet"
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Price:
+        if (self.low or self.mid) > self.mid or (self.high or self.mid) < self.mid:
+            raise ValueError(f"price low {self.low}, mid {self.mid}, high {self.high} must rise")
+        return self
+
+    def estimate(self, *, spread: float, unit: str = "usd") -> Estimate:
+        """The price as an interval; a missing bound is ``spread`` (a fraction) away from the middle."""
+        low = self.mid * (1 - spread) if self.low is None else self.low
+        high = self.mid * (1 + spread) if self.high is None else self.high
+        return _estimate(self.mid, low=low, high=high, unit=unit, basis=self.basis, source=f"{self.source}, {self.as_of}")
+
+
+class Quantity(Fact):
+    """A fact that is one number with its unit and, where known, its range. ``value`` is ``None`` for a pure range."""
+
+    kind: Text
+    name: Text
+    low: Number | None = None
+    value: Number | None = None
+    high: Number | None = None
+    unit: Text
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Quantity:
+        known = [number for number in (self.low, self.value, self.high) if number is not None]
+        if not known:
+            raise ValueError("needs a value or a range")
+        if known != sorted(known):
+            raise ValueError(f"low {self.low}, value {self.value}, high {self.high} must rise")
+        return self
+
+    def estimate(self, *, spread: float = 0.0) -> Estimate:
+        """The number as an interval; a missing bound is ``spread`` (a fraction) away, a missing value the middle."""
+        low, value, high = self.low, self.value, self.high
+        if value is None:
+            value = (low + high) / 2 if low is not None and high is not None else (high if low is None else low)
+        assert value is not None, "a quantity has a value or a bound"
+        low = value - abs(value) * spread if low is None else low
+        high = value + abs(value) * spread if high is None else high
+        return _estimate(value, low=low, high=high, unit=self.unit, basis=self.basis, source=f"{self.source}, {self.as_of}")
+
+
+class CoolingFact(Quantity):
+    """Cooling: inlet classes, heat per rack by method, PUE by system, flow rules, equipment, capex."""
+
+
+class PowerFact(Quantity):
+    """Power: PUE, WUE, efficiencies, electricity prices by region, rack PDUs, colocation."""
+
+
+class CarbonFact(Quantity):
+    """Carbon: grid intensity by region, embodied carbon of accelerators and servers, lifetimes."""
+
+    accelerator_id: str | None = None
+
+
+class Constant(Quantity):
+    """A planning constant: value, low, high, unit, and whether it was measured, published, or assumed (by others)."""
+
+    low: Number
+    value: Number
+    high: Number
+    status: Literal["measured", "datasheet", "published", "assumed"]
+
+
+class AcceleratorSpec(Fact):
+    """One accelerator: dense peaks in FLOP/s by dtype, bytes, bytes/s and watts.
+
+    ``memory_bytes`` is the nominal size (a vendor's "80 GB" is 80 GiB), ``usable_memory_bytes`` what the driver reports.
+    ``scale_up_bytes_per_s`` is one direction (vendors print both). ``ranges`` holds the figures on which sources
+    disagree, by field (``memory_bytes``) or peak (``peak_flops.fp4``). A measured machine is a spec of basis ``measured``.
+    """
+
+    name: Text
+    vendor: str | None = None
+    arch: str | None = None
+    form_factor: str | None = None
+    compute_capability: str | None = None
+    release_year: int | None = None
+    num_multiprocessors: Count | None = None
+    peak_flops: PeakFlops = Field(default_factory=dict)
+    memory_bytes: Annotated[int, Field(gt=0)]
+    usable_memory_bytes: Annotated[int, Field(gt=0)] | None = None
+    memory_type: str | None = None
+    memory_bandwidth_bytes_per_s: Positive
+    l2_bytes: Count | None = None
+    tdp_w: Positive | None = None
+    idle_w: NonNegative | None = None
+    idle_source: str | None = None
+    interconnect: str | None = None
+    scale_up_bytes_per_s: Positive | None = None
+    pcie_gen: Count | None = None
+    pcie_lanes: Count | None = None
+    mig_max: Count | None = None
+    price: Price | None = None
+    ranges: Mapping[str, tuple[float, float]] = Field(default_factory=dict)
+    second_source: str | None = None
+
+    def peak(self, dtype: str) -> float | None:
+        """Dense peak FLOP/s of ``dtype``, ``None`` where it is unknown or the part lacks it; never with sparsity."""
+        return self.peak_flops.get(dtype)
+
+    def peak_range(self, dtype: str) -> tuple[float, float] | None:
+        """Lowest and highest dense peak that sources give; both ends alike where they agree."""
+        peak = self.peak(dtype)
+        return None if peak is None else self.ranges.get(f"peak_flops.{dtype}", (peak, peak))
+
+    @property
+    def has_scale_up_link(self) -> bool:
+        """Whether devices are joined by a link of their own rather than by the host's PCIe."""
+        return self.scale_up_bytes_per_s is not None and not (self.interconnect or "PCIe").startswith("PCIe")
+
+
+class UsableMemory(Fact):
+    """Bytes a driver reports for one accelerator beside its nominal size."""
+
+    nominal_bytes: int
+    reported_bytes: int
+
+
+class AcceleratorRange(Fact):
+    """A figure of one accelerator on which sources disagree, in the unit of its column in accelerators.csv."""
+
+    column: Text
+    low: Number
+    high: Number
+
+
+class ServerSpec(Fact):
+    """A server: watts, heat, air, weight, parts and price. ``gpu_id`` is a row of the accelerators, ``None`` without."""
+
+    name: Text
+    vendor: str | None = None
+    gpu_id: str | None = None
+    gpu_count: Count
+    rack_units: float | None = None
+    max_power_w: Positive | None = None
+    typical_power_w: Positive | None = None
+    idle_power_w: Positive | None = None
+    heat_w: Positive | None = None
+    airflow_m3_per_s: Positive | None = None
+    weight_kg: Positive | None = None
+    psu: str | None = None
+    psu_redundancy: str | None = None
+    cpu: str | None = None
+    ram_bytes: int | None = None
+    nics: str | None = None
+    local_storage: str | None = None
+    cooling: CoolingMethod = "air"
+    cooling_detail: str | None = None
+    inlet_low_c: float | None = None
+    inlet_high_c: float | None = None
+    price: Price | None = None
+
+    @property
+    def design_heat_w(self) -> float | None:
+        """The heat to size cooling for: the larger of the nameplate and the vendor's own heat figure."""
+        known = [watts for watts in (self.max_power_w, self.heat_w) if watts is not None]
+        return max(known) if known else None
+
+
+class MeasuredPower(Fact):
+    """Wall-meter power of a whole server under one benchmark (MLPerf power), without PUE."""
+
+    system: Text
+    submitter: Text
+    benchmark: Text
+    scenario: Text
+    mode: Text
+    gpu_id: str | None = None
+    gpu_count: Count | None = None
+    mean_power_w: Positive
+    p95_power_w: Positive | None = None
+    peak_power_w: Positive | None = None
+    floor_power_w: Positive | None = None
+    num_samples: Count | None = None
+    throughput: Positive | None = None
+    throughput_unit: str | None = None
+    method: Text
+
+
+class NetworkItem(Fact):
+    """A link, NIC, switch or cable. ``bytes_per_s`` is per direction; of a switch, the sum over its ports."""
+
+    kind: Literal["pcie", "scale_up", "fabric", "nic", "switch", "cable"]
+    name: Text
+    bytes_per_s: Positive
+    num_ports: Count | None = None
+    port_bytes_per_s: Positive | None = None
+    latency_s: Positive | None = None
+    typical_power_w: Positive | None = None
+    max_power_w: Positive | None = None
+    rack_units: float | None = None
+    weight_kg: Positive | None = None
+    reach_m: Positive | None = None
+    price: Price | None = None
+
+
+class StorageItem(Fact):
+    """A storage device, system or cloud service, a design rule, or what one accelerator asks of storage."""
+
+    kind: Literal["device", "local_array", "design_rule", "workload_need", "system", "cloud"]
+    name: Text
+    read_bytes_per_s: Positive | None = None
+    write_bytes_per_s: Positive | None = None
+    read_iops: Positive | None = None
+    latency_s: Positive | None = None
+    capacity_bytes: Positive | None = None
+    power_w: Positive | None = None
+    low_usd_per_byte: Positive | None = None
+    mid_usd_per_byte: Positive | None = None
+    high_usd_per_byte: Positive | None = None
+    usd_per_byte_month: Positive | None = None
+    usd_per_byte_egress: Positive | None = None
+
+
+class CloudPrice(Fact):
+    """Rent of one instance in USD per hour. ``gpu_count`` is a fraction where a slice of a GPU is rented."""
+
+    kind: Literal["provider", "broker", "index"]
+    provider: Text
+    region: str | None = None
+    instance: str | None = None
+    gpu_id: Text
+    gpu_label: Text
+    gpu_count: Positive
+    on_demand_usd_per_h: Positive | None = None
+    spot_usd_per_h: Positive | None = None
+    reserved_1y_usd_per_h: Positive | None = None
+    is_historic: bool = False
+
+    def per_gpu_usd_per_h(self, term: Literal["on_demand", "spot", "reserved_1y"] = "on_demand") -> float | None:
+        """Rent of one GPU for an hour on those terms, ``None`` where they are not offered."""
+        price = {"on_demand": self.on_demand_usd_per_h, "spot": self.spot_usd_per_h, "reserved_1y": self.reserved_1y_usd_per_h}[
+            term
+        ]
+        return None if price is None else price / self.gpu_count
+
+
+class ApiPrice(Fact):
+    """Price of a commercial API in USD per ``unit`` (``1M tokens``, ``image``, ``second``, ``1M characters`` ...)."""
+
+    provider: Text
+    model: Text
+    modality: Text
+    unit: Text
+    input_usd: Positive | None = None
+    output_usd: Positive | None = None
+    deprecation_date: Date | None = None
+    vendor_page: str | None = None
+
+
+class CpuSpec(Fact):
+    """A server processor. The server watts are of a whole SPECpower system with ``num_sockets`` of them."""
+
+    name: Text
+    vendor: Text
+    cores_per_socket: Annotated[int, Field(gt=0)]
+    num_sockets: Annotated[int, Field(gt=0)] = 1
+    tdp_w_per_socket: Positive | None = None
+    server_full_w: Positive | None = None
+    server_idle_w: Positive | None = None
+    server_memory_bytes: int | None = None
+    power_system: str | None = None
+    power_source: str | None = None
+    power_as_of: Date | None = None
+    memory_channels: Count | None = None
+    memory_bandwidth_bytes_per_s_per_socket: Positive | None = None
+    pcie_gen: Count | None = None
+    pcie_lanes: Count | None = None
+    launch_price_usd: Positive | None = None
+
+
+class VcpuPower(Fact):
+    """Watts of one virtual CPU of a cloud by microarchitecture, at full load and idle."""
+
+    name: Text
+    full_w_per_vcpu: Positive
+    idle_w_per_vcpu: Positive
+
+
+class DatasetProfile(Fact):
+    """Size and shape of a public data set, for sizing storage and ingest."""
+
+    name: Text
+    sample: Text
+    num_samples: Count | None = None
+    total_bytes: Positive
+    mean_sample_bytes: Positive | None = None
+    sample_format: Text
+    sample_rate_hz: Positive | None = None
+    duration_s: Positive | None = None
+    num_words: Count | None = None
+
+
+class Alias(Record):
+    """Another spelling of an accelerator: what people type, what drivers report, or what published tables print."""
+
+    id: Text
+    name: Text
+    accelerator_id: Text
+    scope: Literal["any", "driver", "published"] = "any"
+    note: str | None = None
+
+
+class RegionAlias(Record):
+    """A spelling of a region (``de``, ``aws-us-east-1``) and the rows that hold its electricity price and grid."""
+
+    id: Text
+    power_id: str | None = None
+    carbon_id: str | None = None
+
+
+def _estimate(value: float, *, low: float, high: float, unit: str, basis: FactBasis, source: str) -> Estimate:
+    return Estimate(value=value, low=min(low, value), high=max(high, value), unit=unit, basis=basis, source=source)

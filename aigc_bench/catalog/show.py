@@ -1,0 +1,185 @@
+"""The catalogue as plain rows for ``list`` and ``show``: values in SI with their unit in the key, source and date beside."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aigc_bench.catalog.loader import Catalogue
+from aigc_bench.catalog.records import DTYPES, AcceleratorSpec, Fact, Price
+from aigc_bench.core.units import digits, quantity
+
+Row = dict[str, Any]
+Described = tuple[str, str, str]
+"""Field, value with its unit, source with its date."""
+
+
+def accelerator_rows(catalogue: Catalogue) -> list[Row]:
+    """One row per accelerator: id, dense peaks, memory, bandwidth, watts and price, with source and date."""
+    return [
+        {
+            "id": spec.id,
+            "name": spec.name,
+            "vendor": spec.vendor,
+            "release_year": spec.release_year,
+            **{f"{dtype}_flop_per_s": spec.peak(dtype) for dtype in DTYPES},
+            "memory_bytes": spec.memory_bytes,
+            "usable_memory_bytes": spec.usable_memory_bytes,
+            "memory_bandwidth_bytes_per_s": spec.memory_bandwidth_bytes_per_s,
+            "scale_up_bytes_per_s": spec.scale_up_bytes_per_s,
+            "tdp_w": spec.tdp_w,
+            **_price(spec.price),
+            **_provenance(spec),
+        }
+        for spec in catalogue.accelerators.values()
+    ]
+
+
+def server_rows(catalogue: Catalogue) -> list[Row]:
+    """One row per server: what is in it, its space, watts, heat and price, with source and date."""
+    return [
+        {
+            "id": server.id,
+            "name": server.name,
+            "gpu_id": server.gpu_id,
+            "gpu_count": server.gpu_count,
+            "rack_units": server.rack_units,
+            "max_power_w": server.max_power_w,
+            "typical_power_w": server.typical_power_w,
+            "idle_power_w": server.idle_power_w,
+            "design_heat_w": server.design_heat_w,
+            "cooling": server.cooling,
+            **_price(server.price),
+            **_provenance(server),
+        }
+        for server in catalogue.servers.values()
+    ]
+
+
+def price_rows(catalogue: Catalogue, *, with_historic: bool = False) -> list[Row]:
+    """One row per rent of an instance in USD per GPU-hour, by accelerator and price, with source and date."""
+    offers = [price for price in catalogue.cloud_prices.values() if with_historic or not price.is_historic]
+    rows: list[Row] = [
+        {
+            "id": offer.id,
+            "gpu_id": offer.gpu_id,
+            "provider": offer.provider,
+            "region": offer.region,
+            "instance": offer.instance,
+            "gpu_count": offer.gpu_count,
+            "on_demand_usd_per_gpu_h": offer.per_gpu_usd_per_h("on_demand"),
+            "spot_usd_per_gpu_h": offer.per_gpu_usd_per_h("spot"),
+            "reserved_1y_usd_per_gpu_h": offer.per_gpu_usd_per_h("reserved_1y"),
+            **_provenance(offer),
+        }
+        for offer in offers
+    ]
+    return sorted(rows, key=lambda row: (row["gpu_id"], row["on_demand_usd_per_gpu_h"] or float("inf"), row["id"]))
+
+
+def describe_accelerator(catalogue: Catalogue, name: str) -> list[Described]:
+    """Everything known of one accelerator, line by line, each with where it comes from.
+
+    Raises ``UnknownNameError`` with the nearest names.
+    """
+    spec = catalogue.accelerator(name)
+    source = _cite(spec)
+    lines = [("id", spec.id, source), ("name", spec.name, source), *_identity(spec, source=source), *_peaks(spec, source=source)]
+    lines += _memory(catalogue, spec, source=source)
+    lines += _watts_and_links(spec, source=source)
+    lines += _money(catalogue, spec)
+    lines.append(("confidence", f"{spec.confidence}, basis {spec.basis}", source))
+    if spec.second_source:
+        lines.append(("second source", spec.second_source, spec.as_of))
+    if spec.note:
+        lines.append(("note", spec.note, source))
+    return lines
+
+
+def _identity(spec: AcceleratorSpec, *, source: str) -> list[Described]:
+    facts = {
+        "vendor": spec.vendor,
+        "architecture": spec.arch,
+        "compute capability": spec.compute_capability,
+        "form factor": spec.form_factor,
+        "release year": spec.release_year,
+        "multiprocessors": spec.num_multiprocessors,
+    }
+    return [(field, str(value), source) for field, value in facts.items() if value is not None]
+
+
+def _peaks(spec: AcceleratorSpec, *, source: str) -> list[Described]:
+    lines = []
+    for dtype in DTYPES:
+        known = spec.peak_range(dtype)
+        if known is None:
+            lines.append((f"{dtype} peak, dense", "–", "not stated, or not supported"))
+            continue
+        low, high = known
+        text = quantity(spec.peak(dtype), "FLOP/s", significant=4)
+        disputed = f" (sources say {quantity(low, 'FLOP/s')} to {quantity(high, 'FLOP/s')})" if low < high else ""
+        lines.append((f"{dtype} peak, dense", text + disputed, source))
+    return lines
+
+
+def _memory(catalogue: Catalogue, spec: AcceleratorSpec, *, source: str) -> list[Described]:
+    usable = catalogue.usable_memory(spec)
+    disputed = spec.ranges.get("memory_bytes")
+    extra = f" (sources say {quantity(disputed[0], 'B')} to {quantity(disputed[1], 'B')})" if disputed else ""
+    lines = [
+        ("memory, nominal", f"{quantity(spec.memory_bytes, 'B')} {spec.memory_type or ''}".strip() + extra, source),
+        ("memory, driver", f"{quantity(usable.value, 'B')} ({usable.basis})", usable.source or ""),
+        ("memory bandwidth", quantity(spec.memory_bandwidth_bytes_per_s, "B/s"), source),
+    ]
+    bounds = spec.ranges.get("memory_bandwidth_bytes_per_s")
+    if bounds:
+        lines.append(("memory bandwidth, range", f"{quantity(bounds[0], 'B/s')} to {quantity(bounds[1], 'B/s')}", source))
+    if spec.l2_bytes is not None:
+        lines.append(("L2 cache", quantity(spec.l2_bytes, "B"), source))
+    return lines
+
+
+def _watts_and_links(spec: AcceleratorSpec, *, source: str) -> list[Described]:
+    lines = [("TDP", quantity(spec.tdp_w, "W"), source), ("idle power", quantity(spec.idle_w, "W"), spec.idle_source or source)]
+    link = f"{quantity(spec.scale_up_bytes_per_s, 'B/s')} per direction"
+    lines.append((f"link to peers ({spec.interconnect or 'unknown'})", link if spec.scale_up_bytes_per_s else "–", source))
+    if spec.pcie_gen is not None:
+        lines.append(("PCIe", f"generation {spec.pcie_gen}" + (f", {spec.pcie_lanes} lanes" if spec.pcie_lanes else ""), source))
+    if spec.mig_max:
+        lines.append(("MIG instances", f"up to {spec.mig_max}", source))
+    return lines
+
+
+def _money(catalogue: Catalogue, spec: AcceleratorSpec) -> list[Described]:
+    lines: list[Described] = []
+    estimate = catalogue.price(spec)
+    if estimate is None:
+        lines.append(("price", "–", "not sold alone, or no price at hand"))
+    else:
+        spread = f"{quantity(estimate.low, 'usd')} to {quantity(estimate.high, 'usd')}"
+        lines.append(("price", f"{quantity(estimate.value, 'usd')} ({spread})", f"{estimate.source} ({estimate.basis})"))
+    rents = sorted(rent for offer in catalogue.rents(spec.id) if (rent := offer.per_gpu_usd_per_h()) is not None)
+    if rents:
+        middle = rents[len(rents) // 2]
+        text = f"${digits(middle)}/GPU-h (${digits(rents[0])} to ${digits(rents[-1])}, {len(rents)} offers)"
+        lines.append(("rent, on demand", text, "cloud_prices.csv, each offer with its own source and date"))
+    return lines
+
+
+def _price(price: Price | None) -> Row:
+    if price is None:
+        return {"price_low_usd": None, "price_usd": None, "price_high_usd": None, "price_source": None, "price_as_of": None}
+    return {
+        "price_low_usd": price.low,
+        "price_usd": price.mid,
+        "price_high_usd": price.high,
+        "price_source": price.source,
+        "price_as_of": price.as_of,
+    }
+
+
+def _provenance(fact: Fact) -> Row:
+    return {"basis": fact.basis, "confidence": fact.confidence, "source": fact.source, "as_of": fact.as_of, "note": fact.note}
+
+
+def _cite(fact: Fact) -> str:
+    return f"{fact.source}, {fact.as_of}"

@@ -1,0 +1,140 @@
+"""One trial, as often as it takes: once, or a second time where it was killed from outside or a device was throttled.
+
+A second attempt is told in the trial's ``attempt`` and ``notes``; what it gives is kept, whatever it is.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import get_args
+
+from aigc_bench.core import registry
+from aigc_bench.core.records import Case, Failure, Status, TrialResult
+from aigc_bench.core.units import digits
+from aigc_bench.measure import gate
+from aigc_bench.measure.clock import Clock
+from aigc_bench.measure.launcher import Launcher, Outcome, signal_name
+from aigc_bench.measure.progress import StageName, StageStarted
+from aigc_bench.measure.protocol import TrialRequest
+from aigc_bench.measure.sampler_client import SamplerClient
+from aigc_bench.measure.schedule import Planned
+from aigc_bench.measure.stopping import StoppingRule
+
+MAX_ATTEMPTS = 2
+COOL_DOWN_S = {"quick": (0.5, 10.0), "default": (10.0, 60.0), "rigorous": (10.0, 60.0)}
+"""Shortest and longest wait before a throttled trial is run again."""
+COOL_MARGIN_C = 5.0
+
+Tell = Callable[[StageStarted], None]
+
+
+class Attempts:
+    """Runs trials in their processes, with the sampler told when each begins and ends."""
+
+    def __init__(self, *, launcher: Launcher, sampler: SamplerClient, spool: Path, log: Path, clock: Clock, tell: Tell) -> None:
+        self._launcher = launcher
+        self._sampler = sampler
+        self._spool = spool
+        self._log = log
+        self._clock = clock
+        self._tell = tell
+        self._idle_c = gate.temperatures(spool)
+
+    def run(self, planned: Planned, *, rule: StoppingRule, on_attempt: Callable[[int], None]) -> TrialResult:
+        """Run the trial to a result; ``on_attempt`` hears the number of each attempt before it starts."""
+        notes: tuple[str, ...] = ()
+        attempt = 1
+        while True:
+            on_attempt(attempt)
+            request = TrialRequest(
+                case=planned.case, trial=planned.trial, attempt=attempt, rule=rule, clock=self._clock, log=str(self._log)
+            )
+            trial, retry_reason = self._attempt(request)
+            if retry_reason is None or attempt == MAX_ATTEMPTS:
+                return trial.model_copy(update={"notes": (*notes, *trial.notes)})
+            notes += (f"attempt {attempt} was repeated: {retry_reason}",)
+            self._cool_down(level=rule.level)
+            attempt += 1
+
+    def _attempt(self, request: TrialRequest) -> tuple[TrialResult, str | None]:
+        """One process for the trial: its result, and why it deserves another attempt, if it does."""
+        started_s = self._clock.now_s()
+        kills_before = _num_oom_kills()
+        offset = self._spool.stat().st_size if self._spool.is_file() else 0
+        self._sampler.edge()
+        outcome = self._launcher.run(
+            request, is_forked=is_forked(request.case), on_started=self._sampler.watch, on_stage=self._tell_stage
+        )
+        self._sampler.watch(None)
+        self._sampler.edge()
+        self._sampler.flush()
+        if outcome.trial is not None:
+            is_spoiled = gate.is_spoiled(self._spool, offset=offset, trial=outcome.trial)
+            return outcome.trial, "a device was throttled by heat or a power brake" if is_spoiled else None
+        is_oom = outcome.kind == "died" and _num_oom_kills() > kills_before
+        status: Status = "timeout" if outcome.kind == "timeout" else "oom" if is_oom else "error"
+        failed = TrialResult(
+            case=request.case.id,
+            trial=request.trial,
+            attempt=request.attempt,
+            status=status,
+            started_s=started_s,
+            finished_s=self._clock.now_s(),
+            pid=outcome.pid,
+            error=_failure(request, outcome, status=status),
+        )
+        return failed, f"its process ended with {signal_name(outcome.exit_code)}" if status == "error" else None
+
+    def _cool_down(self, *, level: str) -> None:
+        """Wait until every device is at most ``COOL_MARGIN_C`` above where it stood before the run, within limits."""
+        if not self._idle_c:
+            return
+        self._tell(StageStarted(name="cooling"))
+        shortest_s, longest_s = COOL_DOWN_S[level]
+        started = time.monotonic()
+        while (waited_s := time.monotonic() - started) < longest_s:
+            time.sleep(min(1.0, shortest_s))
+            self._sampler.flush()
+            now = gate.temperatures(self._spool)
+            if waited_s >= shortest_s and all(now.get(d, 0.0) <= idle_c + COOL_MARGIN_C for d, idle_c in self._idle_c.items()):
+                return
+
+    def _tell_stage(self, name: str) -> None:
+        known: tuple[StageName, ...] = get_args(StageName)
+        for stage in known:
+            if stage == name:
+                self._tell(StageStarted(name=stage))
+
+
+def is_forked(case: Case) -> bool:
+    """Whether the case's worker may be forked from a process that has imported torch."""
+    return bool(registry.load("accelerators", case.backend).is_forkable)
+
+
+def _failure(request: TrialRequest, outcome: Outcome, *, status: Status) -> Failure:
+    if status == "timeout":
+        return Failure(kind="timeout", message=f"not finished within {digits(request.case.timeout_s)} s (the case's timeout_s)")
+    if status == "oom":
+        return Failure(kind="host_out_of_memory", message="the kernel killed the worker because the host's memory was exhausted")
+    ended = f"the worker process ended with {signal_name(outcome.exit_code)}"
+    return Failure(
+        kind="worker_died", message=f"{ended} in attempt {request.attempt} of {MAX_ATTEMPTS}", detail=_last_lines(Path(request.log))
+    )
+
+
+def _num_oom_kills() -> int:
+    """How many processes the kernel has killed for want of memory since it started."""
+    with suppress(OSError):
+        for line in Path("/proc/vmstat").read_text().splitlines():
+            if line.startswith("oom_kill "):
+                return int(line.split()[1])
+    return 0
+
+
+def _last_lines(log: Path, *, count: int = 20) -> str:
+    with suppress(OSError):
+        return "\n".join(log.read_text(errors="replace").splitlines()[-count:])
+    return ""

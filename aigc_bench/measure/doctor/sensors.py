@@ -1,0 +1,82 @@
+"""Checks of the sensors: whether each source can be read, and positive controls, so that a blind probe cannot look healthy."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+
+from aigc_bench.core import registry
+from aigc_bench.core.records import Check
+from aigc_bench.measure.doctor.finding import absent, note, ok, warning
+from aigc_bench.telemetry.base import SensorAbsent, Source, Value
+from aigc_bench.telemetry.host import WORKER, Host
+
+_CONTROL_S = 0.3
+_TOLERATED_CORES = 0.1
+
+
+def checks() -> list[Check]:
+    """One check for each registered source, and the controls of those that can be read."""
+    found: list[Check] = []
+    for name in registry.names("telemetry"):
+        found += source_checks(name, registry.load("telemetry", name))
+    return [*found, cpu_control(Host())]
+
+
+def source_checks(name: str, source: Source) -> list[Check]:
+    """Whether a source opens, which metrics it lacks and why, and whether its energy counters count."""
+    try:
+        source.open()
+    except SensorAbsent as absence:
+        return [absent(f"sensor {name}", f"{absence}; its values are null in every result")]
+    try:
+        status = source.status()
+        detail = f"{len(status.metrics)} metrics of {', '.join(status.devices) or 'no device'}"
+        if not status.available:
+            return [absent(f"sensor {name}", status.reason or detail)]
+        missing = "; ".join(f"{metric}: {reason}" for metric, reason in status.absent.items())
+        opened = note(f"sensor {name}", f"{detail}; absent: {missing}") if missing else ok(f"sensor {name}", detail)
+        return [opened, *energy_control(name, source)]
+    finally:
+        source.close()
+
+
+def energy_control(name: str, source: Source) -> Iterator[Check]:
+    """An energy counter that stands still while power is drawn is no sensor."""
+    before = source.read_energy()
+    if not before:
+        return
+    time.sleep(_CONTROL_S)
+    stuck = _standing_still(before, source.read_energy())
+    if stuck:
+        detail = f"does not move within {_CONTROL_S} s: {', '.join(stuck)}"
+        yield warning(f"{name} energy control", detail, remedy="Energy will be integrated from power instead.")
+    else:
+        yield ok(f"{name} energy control", f"{len(before)} counter(s) are counting")
+
+
+def _standing_still(before: Sequence[Value], after: Sequence[Value]) -> list[str]:
+    pairs = zip(before, after, strict=True)
+    return [first.device for first, second in pairs if first.value is None or second.value is None or second.value <= first.value]
+
+
+def cpu_control(host: Host) -> Check:
+    """Keep a core busy, and see whether the sensor sees it."""
+    try:
+        host.open()
+    except SensorAbsent as absence:
+        return absent("cpu control", str(absence))
+    try:
+        host.watch(os.getpid())
+        started_s, used_s = time.monotonic(), time.process_time()
+        while time.monotonic() < started_s + _CONTROL_S:
+            pass
+        cores = next((v.value for v in host.read() if v.device == WORKER and v.metric == "cpu_utilization"), None)
+        true_cores = (time.process_time() - used_s) / (time.monotonic() - started_s)
+    finally:
+        host.close()
+    detail = f"a process that used {true_cores:.2f} cores is seen with {'none' if cores is None else f'{cores:.2f}'}"
+    if cores is None or abs(cores - true_cores) > _TOLERATED_CORES:
+        return warning("cpu control", detail, remedy="Utilisation of the worker is not to be trusted here (is /proc restricted?).")
+    return ok("cpu control", detail)

@@ -1,0 +1,119 @@
+"""Checks of the software: Python, torch in a process of its own (what it sees and what it was built for), the compiler."""
+
+from __future__ import annotations
+
+import json
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from aigc_bench.core.records import Check
+from aigc_bench.measure.doctor.finding import absent, failure, note, ok
+from aigc_bench.measure.fingerprint import gpus, package_versions
+
+_IMPORT_TIMEOUT_S = 120.0
+_ASK_TORCH = """
+import json, time
+started = time.perf_counter()
+import torch
+cuda = torch.cuda.is_available()
+print(json.dumps({
+    "version": torch.__version__, "import_s": time.perf_counter() - started, "threads": torch.get_num_threads(),
+    "cuda": torch.version.cuda, "hip": torch.version.hip, "num_devices": torch.cuda.device_count() if cuda else 0,
+    "architectures": torch.cuda.get_arch_list() if cuda else [],
+    "capabilities": ["%d.%d" % torch.cuda.get_device_capability(i) for i in range(torch.cuda.device_count())] if cuda else [],
+}))
+"""
+
+
+def checks() -> list[Check]:
+    """Python, the packages, torch, and what ``torch-compile`` needs."""
+    driver, accelerators = gpus()
+    answer, problem = ask_torch()
+    found = [python(), packages(package_versions())]
+    if answer is None:
+        remedy = "Install it again: `pip install --force-reinstall torch` (https://pytorch.org/get-started)."
+        return [*found, failure("torch", f"cannot be imported: {problem}", remedy=remedy), compiler()]
+    devices = torch_devices(answer, num_gpus=len(accelerators), driver_cuda=driver.get("cuda_driver"))
+    return [*found, torch(answer), devices, compiler()]
+
+
+def ask_torch() -> tuple[Mapping[str, Any] | None, str | None]:
+    """(what torch says of itself, why it could not be asked): this process never imports it."""
+    try:
+        child = subprocess.run(
+            [sys.executable, "-c", _ASK_TORCH], capture_output=True, text=True, timeout=_IMPORT_TIMEOUT_S, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return None, f"no answer within {_IMPORT_TIMEOUT_S:.0f} s"
+    if child.returncode != 0:
+        return None, (child.stderr.strip().splitlines() or [f"exit status {child.returncode}"])[-1]
+    return json.loads(child.stdout.splitlines()[-1]), None
+
+
+def python() -> Check:
+    """The interpreter."""
+    return ok("python", f"{platform.python_version()} ({sys.executable})")
+
+
+def packages(versions: Mapping[str, str | None]) -> Check:
+    """The libraries that own the model definitions."""
+    missing = [name for name in ("torch", "transformers", "diffusers", "nvidia-ml-py") if name not in versions]
+    detail = ", ".join(f"{name} {number}" for name, number in versions.items())
+    if missing:
+        return failure("packages", f"missing: {', '.join(missing)}", remedy=f"pip install {' '.join(missing)}")
+    return ok("packages", detail)
+
+
+def torch(answer: Mapping[str, Any]) -> Check:
+    """That torch can be imported, and how long that takes."""
+    build = f"CUDA {answer['cuda']}" if answer["cuda"] else f"ROCm {answer['hip']}" if answer["hip"] else "CPU only"
+    detail = f"{answer['version']} ({build}), imported in {answer['import_s']:.1f} s, {answer['threads']} threads"
+    return ok("torch", detail)
+
+
+def torch_devices(answer: Mapping[str, Any], *, num_gpus: int, driver_cuda: str | None) -> Check:
+    """Whether torch can use the devices that the driver lists."""
+    name, seen = "torch devices", answer["num_devices"]
+    if num_gpus == 0 and seen == 0:
+        return absent(name, "no accelerator: cases run on the CPU")
+    if seen == 0 and answer["cuda"] is None:
+        remedy = "Install a CUDA build of torch (https://pytorch.org/get-started)."
+        return failure(name, f"the driver lists {num_gpus} device(s), but this torch is built for the CPU", remedy=remedy)
+    if seen == 0:
+        detail = f"the driver (CUDA {driver_cuda}) lists {num_gpus} device(s), torch for CUDA {answer['cuda']} can use none"
+        remedy = f"Update the driver, or install torch for CUDA {driver_cuda}; look at CUDA_VISIBLE_DEVICES."
+        return failure(name, detail, remedy=remedy)
+    foreign = [f"compute capability {c}" for c in answer["capabilities"] if not _has_kernels(c, answer["architectures"])]
+    if foreign and answer["hip"] is None:
+        detail = f"this torch has no kernels for {', '.join(sorted(set(foreign)))} (it has {', '.join(answer['architectures'])})"
+        return failure(name, detail, remedy="Install a build of torch for this generation.")
+    if seen < num_gpus:
+        return note(name, f"torch sees {seen} of {num_gpus} devices (CUDA_VISIBLE_DEVICES)")
+    return ok(name, f"{seen} device(s)")
+
+
+def _has_kernels(capability: str, architectures: list[str]) -> bool:
+    """Binaries run on the same major version from their minor on; ``compute_*`` (PTX) on everything later."""
+    major, minor = (int(part) for part in capability.split("."))
+    for architecture in architectures:
+        kind, _, digits = architecture.partition("_")
+        digits = digits.rstrip("af")
+        if not digits.isdigit():
+            continue
+        built = (int(digits[:-1]), int(digits[-1]))
+        if built <= (major, minor) and (kind == "compute" or built[0] == major):
+            return True
+    return False
+
+
+def compiler() -> Check:
+    """``torch.compile`` on a CPU needs a C++ compiler."""
+    found = next((path for path in map(shutil.which, ("c++", "g++", "clang++")) if path), None)
+    if found is None:
+        remedy = "Install one (`sudo apt install g++`) to run cases with the engine torch-compile on the CPU."
+        return note("compiler", "no C++ compiler", remedy=remedy)
+    return ok("compiler", found)

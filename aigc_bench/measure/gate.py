@@ -1,0 +1,52 @@
+"""The in-run gate: was a device held back by heat or a power brake while a window ran? Read from the sampler's spool.
+
+It asks for throttle *reasons*, not clocks: an idle device clocks low in perfect health. Thermal slow-down or a hardware brake
+in more than ``MAX_SPOILED_SHARE`` of a window spoils it; the trial is run once more after the device has cooled.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from aigc_bench.core.records import TrialResult
+from aigc_bench.core.throttle import MAX_SPOILED_SHARE, SPOILING
+
+
+def readings(spool: Path, *, offset: int, metric: str) -> Iterator[tuple[float, str, float]]:
+    """``(time_s, device, value)`` of one metric, from a byte offset of the spool on; torn lines are passed over."""
+    if not spool.is_file():
+        return
+    with spool.open("rb") as file:
+        file.seek(offset)
+        for line in file:
+            fields = line.decode(errors="replace").rstrip("\n").split(",")
+            if len(fields) == 5 and fields[3] == metric and fields[4]:
+                yield float(fields[0]), fields[2], float(fields[4])
+
+
+def throttled_fraction(spool: Path, *, offset: int, trial: TrialResult) -> float:
+    """Largest share, over the trial's devices, of readings within its window that name heat or a brake; 0 without readings."""
+    if trial.window is None:
+        return 0.0
+    hits: defaultdict[str, list[bool]] = defaultdict(list)
+    for time_s, device, value in readings(spool, offset=offset, metric="throttle_reasons"):
+        if trial.window.start_s <= time_s <= trial.window.end_s and _counts(device, trial.devices):
+            hits[device].append(bool(int(value) & SPOILING))
+    return max((sum(seen) / len(seen) for seen in hits.values()), default=0.0)
+
+
+def is_spoiled(spool: Path, *, offset: int, trial: TrialResult) -> bool:
+    """Whether the trial's window was held back for longer than is tolerated."""
+    return throttled_fraction(spool, offset=offset, trial=trial) > MAX_SPOILED_SHARE
+
+
+def temperatures(spool: Path, *, offset: int = 0) -> dict[str, float]:
+    """The last temperature of each device, in degrees Celsius."""
+    return {device: value for _, device, value in readings(spool, offset=offset, metric="temperature_c")}
+
+
+def _counts(device: str, devices: Collection[str]) -> bool:
+    """A trial on the host alone is judged by every device there is: whoever throttles, the machine is not well."""
+    return device in devices or set(devices) <= {"host"}

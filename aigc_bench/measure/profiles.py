@@ -1,0 +1,341 @@
+"""From a profile (a TOML file) to cases. A profile is a named set of cases for one kind of machine.
+
+    name = "a100"
+    title = "NVIDIA A100"
+    expects = ["a100_sxm_80gb"]             # catalogue ids; or "any", "cpu", "accelerator"
+    level = "default"                       # quick | default | rigorous
+    budget = "90m"
+
+    [defaults]                              # for every case; [defaults.train] and [defaults.infer] for one mode
+    backend = "cuda"
+    train = { precision = "bf16" }
+
+    [[case]]
+    workload = "gpt"
+    preset = "gpt2-124m"
+    mode = ["train", "infer"]               # a list, here or in settings, expands to the product
+    batch_size = [1, 8]
+    settings = { seq_len = 1024 }           # the family's own settings
+    infer = { engine = ["torch-eager", "torch-compile"] }
+
+What a case says wins over the defaults, and what it says for its mode wins over what it says for both; ``settings`` merge key
+by key. Every mistake of a file is told at once, with its place.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import os
+import re
+import tomllib
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import BeforeValidator, Field, ValidationError
+
+from aigc_bench.core import registry
+from aigc_bench.core.errors import AigcBenchError, UnknownNameError, UsageError
+from aigc_bench.core.records import AcceleratorInfo, Attention, Case, Mode, Precision, Record, Scenario, Setting, System
+from aigc_bench.core.units import parse_duration
+
+_NAME = r"[a-z0-9][a-z0-9_.-]*"
+
+Level = Literal["quick", "default", "rigorous"]
+Expectation: TypeAlias = Literal["any", "cpu", "accelerator"] | tuple[str, ...]
+
+
+class Profile(Record):
+    """A named set of cases. ``hash`` covers what is measured (level and cases), not how the file is written."""
+
+    name: str
+    title: str
+    description: str = ""
+    expects: Expectation = "any"
+    level: Level = "default"
+    budget_s: float | None = None
+    cases: tuple[Case, ...]
+    path: Path | None = None
+
+    @property
+    def hash(self) -> str:
+        """sha256 of the level and the cases."""
+        content = {"level": self.level, "cases": [case.model_dump(mode="json") for case in self.cases]}
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _as_tuple(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else (value,)
+
+
+def _as_seconds(value: object) -> object:
+    return parse_duration(value) if isinstance(value, str) else value
+
+
+_OneOrMore = BeforeValidator(_as_tuple)
+_Count = Annotated[int, Field(ge=1, strict=True)]
+_Seed = Annotated[int, Field(ge=0, strict=True)]
+_Flag = Annotated[bool, Field(strict=True)]
+
+
+class _Choices(Record):
+    """The keys of a case as a file may write them: one value or a list."""
+
+    preset: Annotated[tuple[str, ...] | None, _OneOrMore] = None
+    scenario: Annotated[tuple[Scenario, ...] | None, _OneOrMore] = None
+    engine: Annotated[tuple[str, ...] | None, _OneOrMore] = None
+    precision: Annotated[tuple[Precision, ...] | None, _OneOrMore] = None
+    batch_size: Annotated[tuple[_Count, ...] | None, _OneOrMore] = None
+    devices: Annotated[tuple[_Count, ...] | None, _OneOrMore] = None
+    backend: str | None = None
+    attention: Annotated[tuple[Attention, ...] | None, _OneOrMore] = None
+    gradient_checkpointing: Annotated[tuple[_Flag, ...] | None, _OneOrMore] = None
+    threads: Annotated[tuple[_Count, ...] | None, _OneOrMore] = None
+    seed: Annotated[tuple[_Seed, ...] | None, _OneOrMore] = None
+    timeout_s: float | None = Field(default=None, gt=0, strict=True)
+    settings: Mapping[str, Annotated[tuple[Setting, ...], _OneOrMore]] = Field(default_factory=dict)
+
+
+class _Defaults(_Choices):
+    train: _Choices = _Choices()
+    infer: _Choices = _Choices()
+
+
+class _CaseTable(_Defaults):
+    workload: str
+    mode: Annotated[tuple[Mode, ...], _OneOrMore] = ("train", "infer")
+
+
+class _ProfileFile(Record):
+    """A profile as it is written."""
+
+    name: str = Field(pattern=f"^{_NAME}$")
+    title: str
+    description: str = ""
+    expects: Literal["any", "cpu", "accelerator"] | Annotated[tuple[str, ...], Field(min_length=1)] = "any"
+    level: Level = "default"
+    budget: Annotated[float | None, BeforeValidator(_as_seconds)] = Field(default=None, gt=0)
+    defaults: _Defaults = _Defaults()
+    case: tuple[_CaseTable, ...] = ()
+
+
+def load_profile(path: Path | str) -> Profile:
+    """Read and check a profile; raises ``UsageError`` that names the file and every key that is wrong."""
+    file = Path(path)
+    raw = _read_toml(file)
+    try:
+        written = _ProfileFile.model_validate(raw)
+    except ValidationError as problem:
+        raise _mistakes(file, [_explain(error, raw) for error in _told_once(problem)]) from None
+    cases, problems = _expand_all(written)
+    problems += _unknown_accelerators(written.expects)
+    if problems:
+        raise _mistakes(file, problems)
+    return Profile(
+        name=written.name,
+        title=written.title,
+        description=written.description.strip(),
+        expects=written.expects,
+        level=written.level,
+        budget_s=written.budget,
+        cases=tuple(cases),
+        path=file,
+    )
+
+
+def _read_toml(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as problem:
+        raise UsageError(f"{file}: not TOML: {str(problem)[0].lower()}{str(problem)[1:]}.") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"{file}: not a text file in UTF-8.") from None
+    except OSError as problem:
+        raise UsageError(f"{file}: {(problem.strerror or 'cannot be read').lower()}.") from None
+
+
+def _expand_all(written: _ProfileFile) -> tuple[list[Case], list[str]]:
+    """All cases, and the mistakes that only the families themselves can see."""
+    cases: list[Case] = []
+    problems: list[str] = []
+    for number, table in enumerate(written.case, start=1):
+        place = f"case {number} ({table.workload})"
+        for mode in table.mode:
+            try:
+                found = list(_expand(table, defaults=written.defaults, mode=mode))
+                for case in found:
+                    _check_case(case)
+                cases += found
+            except AigcBenchError as problem:
+                problems.append(f"{place}: {problem}".rstrip("."))
+    if not written.case:
+        problems.append("there is no [[case]]")
+    counts = Counter(case.id for case in cases)
+    problems += [f"case {case_id} is there {count} times" for case_id, count in counts.items() if count > 1]
+    return cases, list(dict.fromkeys(problems))
+
+
+def _expand(table: _CaseTable, *, defaults: _Defaults, mode: Mode) -> Iterator[Case]:
+    """The product of a table's lists for one mode, later keys varying fastest."""
+    layers = (defaults, getattr(defaults, mode), table, getattr(table, mode))
+    chosen: dict[str, Any] = {}
+    settings: dict[str, tuple[Setting, ...]] = {}
+    for layer in layers:
+        chosen |= {
+            key: getattr(layer, key) for key in _Choices.model_fields if key != "settings" and getattr(layer, key) is not None
+        }
+        settings |= layer.settings
+    if "preset" not in chosen:
+        raise UsageError("preset is missing.")
+    lists = {key: value if isinstance(value, tuple) else (value,) for key, value in chosen.items()}
+    for values in itertools.product(*lists.values(), *settings.values()):
+        fixed = dict(zip(lists, values[: len(lists)], strict=True))
+        own = dict(zip(settings, values[len(lists) :], strict=True))
+        yield Case(workload=table.workload, mode=mode, settings=own, **fixed)
+
+
+def _check_case(case: Case) -> None:
+    """Raise ``UsageError`` where a name or setting is not known."""
+    registry.load("workloads", case.workload).validate(case)
+    for group, kind, name in (("engines", "engine", case.engine), ("accelerators", "backend", case.backend)):
+        known = registry.names(group)
+        if name not in known:
+            raise UnknownNameError(kind, name, known=known)
+
+
+def _unknown_accelerators(expects: Expectation) -> list[str]:
+    if isinstance(expects, str):
+        return []
+    from aigc_bench.catalog.loader import load_catalogue
+
+    known = set(load_catalogue().accelerators)
+    return [f"expects: {UnknownNameError('accelerator', name, known=known)}".rstrip(".") for name in expects if name not in known]
+
+
+def _mistakes(file: Path, problems: Sequence[str]) -> UsageError:
+    """One mistake is one line; several are one line each."""
+    if len(problems) == 1:
+        return UsageError(f"{file}: {problems[0]}.")
+    return UsageError(f"{file}: {len(problems)} mistakes:\n  " + "\n  ".join(problems))
+
+
+def _told_once(problem: ValidationError) -> list[Any]:
+    """Errors without those that are only the other branch of a union."""
+    seen: dict[tuple[int | str, ...], Any] = {}
+    for error in problem.errors():
+        place = tuple(part for part in error["loc"] if not (isinstance(part, str) and part.startswith(("literal[", "tuple["))))
+        seen.setdefault(place, {**error, "loc": place})
+    return list(seen.values())
+
+
+def _explain(error: Mapping[str, Any], raw: Mapping[str, Any]) -> str:
+    """``case 2 (gpt), batch_size = 0: input should be greater than or equal to 1``."""
+    place = list(error["loc"])
+    prefix = ""
+    if place[:1] == ["case"] and len(place) > 1 and isinstance(place[1], int):
+        table = raw["case"][place[1]]
+        workload = table.get("workload", "?") if isinstance(table, Mapping) else "?"
+        prefix, place = f"case {place[1] + 1} ({workload}), ", place[2:]
+    names = [str(part) for part in place if isinstance(part, str)]
+    key = ".".join(names) or "case"
+    if error["type"] == "extra_forbidden":
+        return f"{prefix}{UnknownNameError('key', key, known=_known_keys(error['loc'], names))}".rstrip(".")
+    if error["type"] == "missing":
+        return f"{prefix}{key} is missing"
+    return f"{prefix}{key} = {error['input']!r}: {str(error['msg']).removeprefix('Value error, ').lower()}"
+
+
+def _known_keys(place: Sequence[object], names: Sequence[str]) -> list[str]:
+    """The keys that are allowed where an unknown one was met, written with the same prefix."""
+    parents = names[:-1]
+    record: type[Record] = _CaseTable if place[0] == "case" else _ProfileFile
+    if parents and parents[-1] in ("train", "infer"):
+        record = _Choices
+    elif parents[:1] == ["defaults"]:
+        record = _Defaults
+    return [".".join([*parents, field]) for field in record.model_fields]
+
+
+def shipped_folder() -> Path:
+    """Where the shipped profiles lie: inside the installed package, or at the top of a checkout."""
+    package = Path(__file__).resolve().parent.parent
+    inside = package / "profiles"
+    return inside if inside.is_dir() else package.parent / "profiles"
+
+
+def user_folder() -> Path:
+    """Where a user's own profiles lie; the folder need not exist."""
+    base = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
+    return Path(base) / "aigc-bench" / "profiles"
+
+
+def profile_files() -> dict[str, Path]:
+    """Name -> file of all profiles, sorted; a user's own wins over a shipped one of the same name."""
+    found = {file.stem: file for folder in (shipped_folder(), user_folder()) if folder.is_dir() for file in folder.glob("*.toml")}
+    return dict(sorted(found.items()))
+
+
+def find_profile(name: str | Path) -> Profile:
+    """The profile of that name, or the one in that file (``./mine.toml``)."""
+    text = str(name)
+    if isinstance(name, Path) or text.endswith(".toml") or os.sep in text:
+        return load_profile(name)
+    files = profile_files()
+    if text not in files:
+        raise UnknownNameError("profile", text, known=files)
+    return load_profile(files[text])
+
+
+def new_profile(name: str, *, source: str | Path = "smoke", out: Path | str | None = None) -> Path:
+    """Copy a profile under a new name, comments and all, to be edited; an existing file is never overwritten."""
+    original = find_profile(source).path
+    assert original is not None, "a profile that was found has a file"
+    if not re.fullmatch(_NAME, name):
+        raise UsageError(f"profile name {name!r}: use lower-case letters, digits, '-', '_' and '.'.")
+    file = Path(out) if out is not None else user_folder() / f"{name}.toml"
+    text = re.sub(r"^name\s*=.*$", f'name = "{name}"', original.read_text(encoding="utf-8"), count=1, flags=re.MULTILINE)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with file.open("x", encoding="utf-8") as handle:
+            handle.write(text)
+    except FileExistsError:
+        raise UsageError(f"{file}: is there already.", "Give another name, or another file with --out.") from None
+    return file
+
+
+def list_profiles() -> tuple[Profile, ...]:
+    """All profiles, shipped and the user's own, sorted by name."""
+    return tuple(load_profile(file) for file in profile_files().values())
+
+
+def matching_profile(system: System) -> Profile:
+    """The shipped profile that fits: that of the first accelerator, ``gpu`` where it has none of its own, ``cpu`` without one."""
+    files = sorted(shipped_folder().glob("*.toml"))
+    shipped = {file.stem: load_profile(file) for file in files}
+    for accelerator in system.accelerators:
+        for profile in shipped.values():
+            if isinstance(profile.expects, tuple) and accelerator.catalog_id in profile.expects:
+                return profile
+    return shipped["gpu" if system.accelerators else "cpu"]
+
+
+def check_machine(profile: Profile, system: System) -> None:
+    """Raise ``UsageError`` where the machine lacks what the profile expects: what that is, what was found, which one fits."""
+    if profile.expects in ("any", "cpu") or _has_expected(profile, system.accelerators):
+        return
+    expected = "an accelerator" if isinstance(profile.expects, str) else " or ".join(profile.expects)
+    found = ", ".join(f"{device.name} ({device.catalog_id or 'not in the catalogue'})" for device in system.accelerators)
+    fits = matching_profile(system).name
+    raise UsageError(
+        f"profile {profile.name!r} expects {expected}; found {found or f'no accelerator, only the CPU ({system.cpu_model})'}.",
+        f"The profile that fits this machine is {fits!r}: aigc-bench run --profile {fits}",
+    )
+
+
+def _has_expected(profile: Profile, accelerators: Sequence[AcceleratorInfo]) -> bool:
+    if isinstance(profile.expects, str):
+        return bool(accelerators)
+    return any(device.catalog_id in profile.expects for device in accelerators)

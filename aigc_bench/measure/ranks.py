@@ -1,0 +1,119 @@
+"""Data parallelism over the devices of one machine: a case with ``devices = n`` runs as n processes, one per device.
+
+Rank 0 is the trial's worker; it starts the others and alone reads the clock and reports. Every rank runs the same number of
+steps: rank 0 decides, and ``agree`` tells the rest between steps, outside the window. Training averages gradients with torch's
+DistributedDataParallel; inference runs replicas. Batch size is per device.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import torch
+from torch import distributed
+
+from aigc_bench.core.records import Case
+from aigc_bench.measure.protocol import TrialRequest
+from aigc_bench.measure.worker import die_with_parent
+
+JOIN_TIMEOUT = timedelta(minutes=10)
+
+
+class Ranks:
+    """The processes of one trial, seen from one of them."""
+
+    def __init__(self, *, rank: int, size: int) -> None:
+        self.rank = rank
+        self.size = size
+
+    def agree(self, value: int) -> int:
+        """Rank 0's value, in every rank; a lone rank agrees with itself."""
+        if self.size == 1:
+            return value
+        box = torch.tensor([value], dtype=torch.int64)
+        distributed.broadcast(box, src=0, group=_host_group())
+        return int(box.item())
+
+    def wrap(self, module: torch.nn.Module) -> torch.nn.Module:
+        """The module with averaged gradients, where there are gradients and other ranks."""
+        if self.size == 1 or not module.training or not any(p.requires_grad for p in module.parameters()):
+            return module
+        return torch.nn.parallel.DistributedDataParallel(module)
+
+
+ALONE = Ranks(rank=0, size=1)
+
+
+@contextlib.contextmanager
+def gather(request: TrialRequest, *, rank: int, port: int | None = None) -> Iterator[Ranks]:
+    """Join the trial's other ranks (rank 0 starts them), and part from them at the end."""
+    case = request.case
+    if case.devices == 1:
+        yield ALONE
+        return
+    chosen_port = _free_port() if port is None else port
+    others = [_start(request, rank=other, port=chosen_port) for other in range(1, case.devices)] if rank == 0 else []
+    try:
+        _join(case, rank=rank, port=chosen_port)
+        yield Ranks(rank=rank, size=case.devices)
+        distributed.barrier(group=_host_group())
+    finally:
+        for process in others:
+            process.kill()
+            process.wait()
+        if distributed.is_initialized():
+            distributed.destroy_process_group()
+
+
+def main() -> None:
+    """One of the other ranks: ``python -m aigc_bench.measure.ranks PARENT_PID RANK PORT``, the request on stdin."""
+    die_with_parent(int(sys.argv[1]))
+    request = TrialRequest.model_validate_json(sys.stdin.buffer.readline())
+    from aigc_bench.measure.trial import follow
+
+    follow(request, rank=int(sys.argv[2]), port=int(sys.argv[3]))
+
+
+def _start(request: TrialRequest, *, rank: int, port: int) -> subprocess.Popen[bytes]:
+    with Path(request.log).open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "aigc_bench.measure.ranks", str(os.getpid()), str(rank), str(port)],
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+        )
+    assert process.stdin is not None, "a pipe was asked for"
+    process.stdin.write(request.model_dump_json().encode() + b"\n")
+    process.stdin.close()
+    return process
+
+
+def _join(case: Case, *, rank: int, port: int) -> None:
+    """Gradients travel by the device's own library, the few words between steps by gloo over the host."""
+    backend = "cpu:gloo,cuda:nccl" if case.backend == "cuda" else "gloo"
+    store = distributed.TCPStore(  # type: ignore[attr-defined]
+        "127.0.0.1", port, world_size=case.devices, is_master=rank == 0, timeout=JOIN_TIMEOUT
+    )
+    distributed.init_process_group(backend, store=store, rank=rank, world_size=case.devices, timeout=JOIN_TIMEOUT)
+
+
+def _host_group() -> distributed.ProcessGroup:
+    assert distributed.group.WORLD is not None, "the ranks have joined"
+    return distributed.group.WORLD
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+if __name__ == "__main__":
+    main()
