@@ -1,4 +1,4 @@
-"""The command line. Each command is one file of ``commands``, imported when it is used; ``main`` is the one place that prints errors.
+"""The command line. Each command is a file of ``commands``, imported when it is used; ``main`` is the one place that prints errors.
 
 Result on stdout, progress on stderr. Exit 0 ok, 1 error, 2 usage, 3 some cases failed, 4 regression, 130 interrupted.
 Only click is imported here: ``aigc-bench --help`` must not pay for a table, a schema or a tensor.

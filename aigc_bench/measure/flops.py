@@ -21,11 +21,14 @@ def count_flops(program: Program, stages: Sequence[Stage]) -> Mapping[str, int |
     """
     from torch.utils.flop_counter import FlopCounterMode
 
+    from aigc_bench.nets.flop_formulas import missing_formulas
+
+    formulas = missing_formulas()
     counted: dict[str, int | None] = {}
     with _visible_operators():
         program.begin(0)
         for stage in stages:
-            counter = FlopCounterMode(display=False)
+            counter = FlopCounterMode(display=False, custom_mapping=formulas)
             with counter:
                 for repeat in range(stage.repeats):
                     program.stages[stage.name](repeat)

@@ -115,6 +115,7 @@ class Sampler:
         self._num_lost = 0
         self._flush_due_ns = 0
         self._recorder: TraceWriter | None = None
+        self._started_cpu_s, self._started_ns = time.process_time(), time.monotonic_ns()
 
     def open(self) -> list[SensorStatus]:
         """Open every source that can be opened, and say what was found."""
@@ -130,8 +131,6 @@ class Sampler:
                 self._sources[name] = source
         if self._config.record_nvml:
             self._recorder = _recorder(self._config.record_nvml, self._sources.get("nvml"))
-        self._started_cpu_s, self._started_ns = time.process_time(), time.monotonic_ns()
-        self._schedule()
         return self.statuses()
 
     def _schedule(self) -> None:
@@ -150,6 +149,8 @@ class Sampler:
 
     def run(self) -> None:
         """Sample until told to stop."""
+        self._started_cpu_s, self._started_ns = time.process_time(), time.monotonic_ns()
+        self._schedule()
         buffered = b""
         while True:
             due_ns = min((task.due_ns for task in self._tasks), default=self._flush_due_ns)

@@ -6,37 +6,51 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from aigc_bench.core.records import Case, MetricRow, Status, TrialResult
+from aigc_bench.analyze.reasons import REASONS, Severity
+from aigc_bench.analyze.rows import CaseAnalysis, CaseStatus, CaseSummary
+from aigc_bench.analyze.waste import WasteLedger
+from aigc_bench.core.records import Case, MetricRow, TrialResult, Verdict
 from aigc_bench.measure.store import Run
 
 if TYPE_CHECKING:
+    from aigc_bench.analyze.compare import Comparison
     from aigc_bench.plan.records import Plan
 
-STATUS_WORDS: Mapping[Status, str] = {
+STATUS_WORDS: Mapping[CaseStatus, str] = {
     "ok": "finished",
+    "partial": "partly finished",
     "oom": "out of memory",
     "unsupported": "unsupported here",
     "timeout": "timed out",
     "error": "error",
     "skipped": "skipped",
+    "not_run": "not run",
 }
 MODE_WORDS = {"train": "training", "infer": "inference"}
+VERDICTS: tuple[Verdict, ...] = ("invalid", "suspect", "valid")
+NUM_COLORS = 8
 
 
 @dataclass(frozen=True, kw_only=True)
 class CaseView:
-    """One case of one run as the sections see it: its trials and its metric rows by metric id."""
+    """One case of one run as the sections see it."""
 
     run: Run
     run_tag: str
-    """Prefix that tells runs apart, empty where the report holds one run only."""
+    """Tells runs apart; empty where the report holds one run only."""
     anchor: str
-    case: Case
-    status: Status | None
-    """``None`` where no trial of the case has finished."""
-    rows: Mapping[str, MetricRow]
+    analysis: CaseAnalysis = field(repr=False)
+    summary: CaseSummary = field(repr=False)
+    rows: Mapping[str, MetricRow] = field(repr=False)
+    """Metric id -> row."""
+    ledger: WasteLedger | None = field(repr=False)
+
+    @property
+    def case(self) -> Case:
+        """The case itself."""
+        return self.analysis.case
 
     @property
     def id(self) -> str:
@@ -44,17 +58,19 @@ class CaseView:
         return self.case.id
 
     @property
-    def is_ok(self) -> bool:
-        """Whether the case has numbers."""
-        return self.status == "ok"
+    def status(self) -> CaseStatus:
+        """How the case ended."""
+        return self.summary.status
+
+    @property
+    def has_numbers(self) -> bool:
+        """Whether at least one trial of the case finished."""
+        return bool(self.analysis.scenes)
 
     @property
     def label(self) -> str:
-        """Short name for charts: preset and what differs from the plainest setting."""
-        parts = [f"{self.case.workload} · {self.case.preset}"]
-        if self.run_tag:
-            parts.append(self.run_tag)
-        return " · ".join(parts)
+        """Short name for charts and lists: family and preset, and the run where there are several."""
+        return " · ".join(part for part in (self.case.workload, self.case.preset, self.run_tag) if part)
 
     @property
     def setting(self) -> str:
@@ -62,47 +78,47 @@ class CaseView:
         case = self.case
         parts = [case.precision, f"batch {case.batch_size}", case.engine]
         parts += [f"{case.devices} devices"] if case.devices > 1 else []
-        parts += [case.scenario] if case.scenario != "offline" else []
+        parts += [case.scenario.replace("_", " ")] if case.scenario != "offline" else []
         parts += [f"{case.threads} threads"] if case.threads else []
         parts += ["gradient checkpointing"] if case.gradient_checkpointing else []
-        parts += [f"{key} {value}" for key, value in sorted(case.settings.items())]
+        parts += [f"{key.replace('_', ' ')} {value}" for key, value in sorted(case.settings.items())]
         return " · ".join(parts)
 
     @property
     def status_words(self) -> str:
         """The status as a person says it."""
-        return "not finished" if self.status is None else STATUS_WORDS[self.status]
+        return STATUS_WORDS[self.status]
 
-    @cached_property
+    @property
     def trials(self) -> tuple[TrialResult, ...]:
-        """The finished trials, by number."""
-        return self.run.trials_of(self.id)
+        """The attempt of each trial that counts, by number, finished or not."""
+        return self.analysis.trials
 
     @property
-    def ok_trials(self) -> tuple[TrialResult, ...]:
-        """The trials with numbers."""
-        return tuple(trial for trial in self.trials if trial.status == "ok")
+    def measured_trials(self) -> tuple[TrialResult, ...]:
+        """The trials that have a measured window."""
+        return tuple(trial for trial in self.trials if trial.status == "ok" and trial.window is not None)
 
     @property
-    def failed_trial(self) -> TrialResult | None:
-        """The last trial that has a failure to tell."""
-        return next((trial for trial in reversed(self.trials) if trial.status != "ok"), None)
-
-    @property
-    def reasons(self) -> tuple[str, ...]:
-        """Reason codes of all of the case's numbers, each once, in order of appearance."""
-        return tuple(dict.fromkeys(reason for row in self.rows.values() for reason in row.reasons))
-
-    @property
-    def verdict(self) -> str | None:
+    def verdict(self) -> Verdict | None:
         """The worst verdict among the case's numbers; ``None`` where it has none."""
         given = {row.verdict for row in self.rows.values() if row.value is not None}
-        return next((verdict for verdict in ("invalid", "suspect", "valid") if verdict in given), None)
+        return next((verdict for verdict in VERDICTS if verdict in given), None)
+
+    def reasons(self, *severities: Severity) -> tuple[str, ...]:
+        """Reason codes of the case's numbers that are of these severities, each once, the gravest first."""
+        found = dict.fromkeys(reason for row in self.rows.values() for reason in row.reasons)
+        return tuple(code for severity in severities for code in found if code in REASONS and REASONS[code].severity == severity)
 
     def first(self, metrics: Iterable[str]) -> MetricRow | None:
         """The row of the first of these metrics that has a value; else the first that was computed at all."""
         found = [self.rows[name] for name in metrics if name in self.rows]
         return next((row for row in found if row.value is not None), found[0] if found else None)
+
+    def value(self, metric: str) -> float | None:
+        """The value of a metric, ``None`` where the case has none."""
+        row = self.rows.get(metric)
+        return None if row is None else row.value
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,7 +136,7 @@ class ReportContext:
 
     runs: tuple[RunView, ...]
     plan: Plan | None = None
-    comparison: Any = None
+    comparison: Comparison | None = None
 
     @cached_property
     def cases(self) -> tuple[CaseView, ...]:
@@ -128,9 +144,9 @@ class ReportContext:
         return tuple(case for run in self.runs for case in run.cases)
 
     @cached_property
-    def ok_cases(self) -> tuple[CaseView, ...]:
+    def measured(self) -> tuple[CaseView, ...]:
         """The cases that have numbers."""
-        return tuple(case for case in self.cases if case.is_ok)
+        return tuple(case for case in self.cases if case.has_numbers)
 
     @cached_property
     def families(self) -> tuple[str, ...]:
@@ -140,9 +156,6 @@ class ReportContext:
     def color(self, case: CaseView) -> str:
         """Name of the case's colour in the palette of ``style.css``."""
         return f"c{self.families.index(case.case.workload) % NUM_COLORS + 1}"
-
-
-NUM_COLORS = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,7 +172,7 @@ class Section(ABC):
 
     title: ClassVar[str]
     order: ClassVar[int]
-    """Sections appear by this number; built-in ones are ten apart."""
+    """Sections appear by this number; built-in ones leave room between."""
 
     @abstractmethod
     def render(self, context: ReportContext) -> str | None:

@@ -74,7 +74,7 @@ class Setup:
         return torch.float32 if self.training else self.dtype
 
     def build(self, make: Callable[[], torch.nn.Module]) -> torch.nn.Module:
-        """Make a module directly on the device in the parameters' dtype, in train or eval mode."""
+        """Make a module directly on the device, in train or eval mode; parameters get their dtype when made, buffers keep theirs."""
         import torch
 
         previous = torch.get_default_dtype()
@@ -84,7 +84,7 @@ class Setup:
                 module = make()
         finally:
             torch.set_default_dtype(previous)
-        return module.to(device=self.device, dtype=self.params_dtype).train(self.training)
+        return module.to(self.device).train(self.training)
 
     def tokens(self, *shape: int, vocab_size: int, low: int = 0) -> torch.Tensor:
         """Seeded random token ids of ``shape`` on the device, int64, in ``[low, vocab_size)``."""

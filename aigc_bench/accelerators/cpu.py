@@ -1,0 +1,163 @@
+"""The host's own processor: always there, no driver, no memory counters of its own; the clock is the host's."""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from aigc_bench.accelerators.base import Backend
+from aigc_bench.core.records import Case
+
+if TYPE_CHECKING:
+    import torch
+
+_NATIVE: dict[str, tuple[str, ...]] = {
+    # precision: torch's names (``torch.cpu.get_capabilities``) of the instructions, any of which computes in it (x86, then Arm)
+    "bf16": ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16"),
+    "fp16": ("avx512_fp16", "amx_fp16", "fp16_arith"),
+}
+
+
+class CpuBackend(Backend):
+    """One CPU device, computed on by ``case.threads`` threads (all usable cores unless told).
+
+    A worker may be forked: torch is imported beforehand, but no parallel region has run, so no thread pool is lost.
+    """
+
+    title: ClassVar[str] = "CPU"
+    is_forkable: ClassVar[bool] = True
+
+    def absence(self) -> str | None:
+        """Never absent."""
+        return None
+
+    def num_devices(self) -> int:
+        """One: the host, with all its sockets."""
+        return 1
+
+    def unsupported(self, case: Case) -> str | None:
+        """Why not: several devices, tf32, or a 16-bit precision that this processor would only emulate."""
+        if case.devices > 1:
+            return f"the cpu backend is one device; devices = {case.devices} needs an accelerator"
+        return precision_reason(case.precision, capabilities=_capabilities())
+
+    def select(self, case: Case, index: int = 0) -> torch.device:
+        """Set the threads of one operator and true fp32 products; the device is ``cpu``."""
+        import torch
+
+        torch.set_num_threads(case.threads or usable_cores())
+        torch.set_float32_matmul_precision("highest")
+        return torch.device("cpu")
+
+    def device_ids(self, case: Case) -> tuple[str, ...]:
+        """``host``, as the host's telemetry calls itself."""
+        return ("host",)
+
+    def synchronize(self) -> None:
+        """Nothing is queued: a CPU operator has finished when it returns."""
+
+    def event(self) -> int:
+        """The host's monotonic clock now, in nanoseconds."""
+        return time.perf_counter_ns()
+
+    def wait(self, event: Any) -> None:
+        """Already reached."""
+
+    def elapsed_s(self, start: Any, end: Any) -> float:
+        """Wall time between two events, in seconds."""
+        return float(end - start) / 1e9
+
+    def reset_peak_memory(self) -> None:
+        """There is no counter to reset; the host's peak is the worker's own high-water mark."""
+
+    def peak_memory(self) -> tuple[int | None, int | None]:
+        """Unknown: torch does not count the memory of its CPU allocator."""
+        return None, None
+
+    def is_out_of_memory(self, error: BaseException) -> bool:
+        """``MemoryError``, or torch's allocator saying that it could not allocate."""
+        if isinstance(error, MemoryError):
+            return True
+        text = str(error)
+        return isinstance(error, RuntimeError) and ("can't allocate memory" in text or "not enough memory" in text)
+
+    def software(self) -> dict[str, str | None]:
+        """The vector instructions that torch's kernels were chosen for, and the version of oneDNN in this torch."""
+        import torch
+
+        found = re.search(r"(?:MKL-DNN|oneDNN) v([0-9.]+)", torch.__config__.show())
+        return {
+            "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+            "onednn": found.group(1) if found else None,
+        }
+
+
+backend = CpuBackend()
+
+
+def precision_reason(precision: str, *, capabilities: Mapping[str, Any]) -> str | None:
+    """Why a CPU with these instructions does not compute in ``precision``, or ``None``.
+
+    torch accepts bf16 and fp16 on any CPU and converts to fp32 and back around each operation: such a number would say
+    nothing about the precision it is named after (an fp16 matrix product measured 34 times slower than fp32), so it is refused.
+    """
+    if precision == "tf32":
+        return "tf32 is a tensor-core format of NVIDIA Ampere and later; a CPU does not have it, use fp32"
+    needed = _NATIVE.get(precision)
+    if needed is None or any(capabilities.get(name) for name in needed):
+        return None
+    x86_first = " or ".join(needed[:2])
+    return f"{precision} would be emulated: this CPU has no {x86_first} instructions, use fp32"
+
+
+@functools.cache
+def _capabilities() -> Mapping[str, Any]:
+    """The processor's instruction sets by torch's names: from torch where it tells them, else from ``/proc/cpuinfo``."""
+    import torch
+
+    if hasattr(torch.cpu, "get_capabilities"):
+        found: Mapping[str, Any] = torch.cpu.get_capabilities()
+        return found
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    flags = next((line.partition(":")[2].split() for line in lines if line.startswith(("flags", "Features"))), [])
+    arm = {"asimdhp": "fp16_arith", "svebf16": "sve_bf16"}
+    return {arm.get(flag, flag): True for flag in flags}
+
+
+def usable_cores(root: Path = Path("/sys/fs/cgroup"), *, membership: Path = Path("/proc/self/cgroup")) -> int:
+    """Cores this process may use: its affinity mask, cut by the CPU quota of its cgroups (v2 or v1), at least 1."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quotas = [_quota(folder) for folder in _cgroups(root, membership=membership)]
+    return max(1, min(cores, *(int(quota) for quota in quotas if quota is not None), cores))
+
+
+def _cgroups(root: Path, *, membership: Path) -> tuple[Path, ...]:
+    """The folders whose CPU quota binds this process: its own cgroup and all above it."""
+    try:
+        lines = membership.read_text().splitlines()
+    except OSError:
+        lines = []
+    folders = {root, root / "cpu"}
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if controllers == "" or "cpu" in controllers.split(","):
+            own = (root if controllers == "" else root / "cpu") / path.lstrip("/")
+            folders.update(folder for folder in (own, *own.parents) if folder.is_relative_to(root))
+    return tuple(sorted(folders))
+
+
+def _quota(folder: Path) -> float | None:
+    """A cgroup's CPU quota in cores, ``None`` where it sets no limit."""
+    try:
+        if (folder / "cpu.max").exists():
+            quota, period = (folder / "cpu.max").read_text().split()
+        else:
+            quota, period = ((folder / f"cpu.cfs_{part}_us").read_text().strip() for part in ("quota", "period"))
+    except (OSError, ValueError):
+        return None
+    return None if quota in {"max", "-1"} else float(quota) / float(period)

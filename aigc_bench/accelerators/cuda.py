@@ -1,0 +1,241 @@
+"""NVIDIA devices through ``torch.cuda``, and AMD's through the same API where torch is built for ROCm (HIP)."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from aigc_bench.accelerators.base import Backend
+from aigc_bench.core.records import Case
+
+if TYPE_CHECKING:
+    import torch
+
+Capability = tuple[int, int]
+
+_SINCE: dict[str, tuple[Capability, str]] = {
+    # precision: (first compute capability that computes in it, its name). CUDA C++ Programming Guide, "Arithmetic Instructions".
+    "tf32": ((8, 0), "Ampere"),
+    "bf16": ((8, 0), "Ampere"),
+    "fp16": ((5, 3), "Maxwell (Tegra X1)"),
+}
+
+
+class CudaBackend(Backend):
+    """Devices of CUDA or ROCm. Not forkable: a device context does not survive a fork, so each worker is spawned."""
+
+    title: ClassVar[str] = "NVIDIA CUDA (or AMD ROCm)"
+
+    def absence(self) -> str | None:
+        """Why torch sees no device: its build, the driver, or ``CUDA_VISIBLE_DEVICES``."""
+        import torch
+
+        if torch.version.cuda is None and torch.version.hip is None:
+            return f"torch {torch.__version__} is built without CUDA and without ROCm"
+        if torch.cuda.is_available():
+            return None
+        visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+        if visible is not None and visible.strip() in {"", "-1", "NoDevFiles"}:
+            return f"CUDA_VISIBLE_DEVICES = {visible!r} hides every device"
+        try:
+            torch.cuda.init()  # type: ignore[no-untyped-call]
+        except (RuntimeError, AssertionError) as problem:
+            return str(problem).strip().splitlines()[0]
+        return f"torch {torch.__version__} is built for {_platform()}, but its driver offers no device"
+
+    def num_devices(self) -> int:
+        """How many devices torch sees (``CUDA_VISIBLE_DEVICES`` counted in); each visible MIG instance is one."""
+        import torch
+
+        return torch.cuda.device_count()
+
+    def unsupported(self, case: Case) -> str | None:
+        """Why not: too few devices, a precision the chip lacks, or a torch without kernels for the chip."""
+        import torch
+
+        count = self.num_devices()
+        if case.devices > count:
+            return f"devices = {case.devices}, but torch sees {count} cuda device{'' if count == 1 else 's'}"
+        if torch.version.hip is not None:
+            return _rocm_reason(case.precision)
+        for index in range(case.devices):
+            capability = torch.cuda.get_device_capability(index)
+            name = torch.cuda.get_device_name(index)
+            reason = precision_reason(case.precision, capability=capability, name=name) or kernels_reason(
+                torch.cuda.get_arch_list(), capability=capability, name=name, version=torch.__version__
+            )
+            if reason is not None:
+                return reason
+        return None
+
+    def select(self, case: Case, index: int = 0) -> torch.device:
+        """Make device ``index`` current and set how its fp32 products are computed."""
+        import torch
+
+        set_fp32_precision(is_tf32=case.precision == "tf32")
+        if case.threads is not None:
+            torch.set_num_threads(case.threads)
+        device = torch.device("cuda", index)
+        torch.cuda.set_device(device)
+        return device
+
+    def device_ids(self, case: Case) -> tuple[str, ...]:
+        """UUIDs as NVML writes them: ``GPU-...``, and ``MIG-...`` where ``CUDA_VISIBLE_DEVICES`` names instances."""
+        import torch
+
+        uuids = [str(torch.cuda.get_device_properties(index).uuid) for index in range(case.devices)]
+        return name_devices(uuids, visible=os.environ.get("CUDA_VISIBLE_DEVICES"))
+
+    def synchronize(self) -> None:
+        """Wait for all streams of the current device."""
+        import torch
+
+        torch.cuda.synchronize()
+
+    def event(self) -> Any:
+        """A timing event recorded in the current stream; nothing waits."""
+        import torch
+
+        marker = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
+        marker.record()
+        return marker
+
+    def wait(self, event: Any) -> None:
+        """Block until the device has passed the event."""
+        event.synchronize()
+
+    def elapsed_s(self, start: Any, end: Any) -> float:
+        """Device time between two passed events, in seconds (the driver counts milliseconds, to about 0.5 us)."""
+        return float(start.elapsed_time(end)) / 1e3
+
+    def reset_peak_memory(self) -> None:
+        """Forget the allocator's peaks on the current device."""
+        import torch
+
+        torch.cuda.reset_peak_memory_stats()
+
+    def peak_memory(self) -> tuple[int | None, int | None]:
+        """Peak bytes in tensors, and peak bytes that torch's caching allocator held from the driver."""
+        import torch
+
+        return torch.cuda.max_memory_allocated(), torch.cuda.max_memory_reserved()
+
+    def is_out_of_memory(self, error: BaseException) -> bool:
+        """torch's own error, the same told by cuBLAS, cuDNN or the driver in words, or the host's."""
+        import torch
+
+        if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+            return True
+        words = ("out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED", "can't allocate memory")
+        return isinstance(error, RuntimeError) and any(word in str(error) for word in words)
+
+    def software(self) -> dict[str, str | None]:
+        """Platform (CUDA or ROCm) and the versions of its libraries in this torch."""
+        import torch
+
+        cudnn: Any = torch.backends.cudnn
+        version = cudnn.version() if cudnn.is_available() else None
+        return {
+            "platform": _platform(),
+            "cuda": torch.version.cuda,
+            "hip": torch.version.hip,
+            "cudnn": None if version is None else dotted_cudnn(version),
+            "nccl": _nccl_version(),
+        }
+
+
+backend = CudaBackend()
+
+
+def set_fp32_precision(*, is_tf32: bool) -> None:
+    """Compute fp32 matrix products and convolutions on tensor cores in tf32, or else in IEEE fp32.
+
+    These two switches are the ones that torch keeps consistent with its newer ``fp32_precision`` properties and that
+    ``torch.compile`` reads; setting the newer ones alone makes ``torch.compile`` raise (seen with torch 2.13).
+    """
+    import torch
+
+    torch.set_float32_matmul_precision("high" if is_tf32 else "highest")
+    torch.backends.cudnn.allow_tf32 = is_tf32
+
+
+def precision_reason(precision: str, *, capability: Capability, name: str) -> str | None:
+    """Why an NVIDIA device of this compute capability does not compute in ``precision``, or ``None``."""
+    if precision not in _SINCE:
+        return None
+    first, architecture = _SINCE[precision]
+    if capability >= first:
+        return None
+    needs = f"{precision} needs compute capability {first[0]}.{first[1]} ({architecture}) or later"
+    return f"{needs}; {name} has {capability[0]}.{capability[1]}"
+
+
+def kernels_reason(architectures: Iterable[str], *, capability: Capability, name: str, version: str) -> str | None:
+    """Why this torch has nothing to run on the device, or ``None``.
+
+    ``sm_XY`` code runs on the same major version with an equal or later minor one; ``compute_XY`` (PTX) runs on any later
+    device. Suffixed names such as ``sm_90a`` run on exactly that device. CUDA C++ Programming Guide, "Application Compatibility".
+    """
+    known = list(architectures)
+    if not known:
+        return None
+    for architecture in known:
+        found = re.fullmatch(r"(sm|compute)_(\d+)(\d)([af]?)", architecture)
+        if found is None:
+            continue
+        built = (int(found[2]), int(found[3]))
+        is_same_major = built[0] == capability[0] and built[1] <= capability[1]
+        if built == capability or (not found[4] and (is_same_major or (found[1] == "compute" and built <= capability))):
+            return None
+    return f"torch {version} has no kernels for {name} (sm_{capability[0]}{capability[1]}); it has {', '.join(known)}"
+
+
+def name_devices(uuids: Iterable[str], *, visible: str | None) -> tuple[str, ...]:
+    """UUIDs as NVML writes them, from torch's bare ones and ``CUDA_VISIBLE_DEVICES``.
+
+    With MIG the runtime may tell the parent's UUID; the instance is known by the name that made it visible.
+    """
+    chosen = [entry.strip() for entry in (visible or "").split(",")]
+    names = []
+    for index, uuid in enumerate(uuids):
+        if index < len(chosen) and chosen[index].startswith("MIG-"):
+            names.append(chosen[index])
+        else:
+            names.append(uuid if uuid.startswith(("GPU-", "MIG-")) else f"GPU-{uuid}")
+    return tuple(names)
+
+
+def dotted_cudnn(version: int) -> str:
+    """cuDNN's number as its release name: 91002 is 9.10.2 (from 9.0 on), 8907 is 8.9.7."""
+    major_unit = 10_000 if version >= 90_000 else 1_000
+    major, rest = divmod(version, major_unit)
+    return f"{major}.{rest // 100}.{rest % 100}"
+
+
+def _platform() -> str | None:
+    import torch
+
+    if torch.version.hip is not None:
+        return f"ROCm (HIP {torch.version.hip})"
+    return f"CUDA {torch.version.cuda}" if torch.version.cuda is not None else None
+
+
+def _rocm_reason(precision: str) -> str | None:
+    import torch
+
+    if precision == "tf32":
+        return "tf32 is a format of NVIDIA's tensor cores; torch on ROCm does not offer it, use fp32"
+    if precision == "bf16" and not torch.cuda.is_bf16_supported(including_emulation=False):
+        return f"{torch.cuda.get_device_name()} does not compute in bf16"
+    return None
+
+
+def _nccl_version() -> str | None:
+    import torch
+
+    if not (torch.distributed.is_available() and torch.distributed.is_nccl_available()):
+        return None
+    nccl: Any = torch.cuda.nccl
+    return ".".join(str(part) for part in nccl.version())

@@ -1,0 +1,196 @@
+"""Energy of a window: a total-energy counter read at the window's edges, and beside it the integral of power samples.
+
+The counter comes first: it loses nothing between samples. It refreshes about every 100 ms whatever the polling rate, so its value
+at an edge is interpolated between *distinct* refreshes. The integral is the trapezoid over every sample (equal ones included: a
+constant load is not zero joules), with both ends bracketed and interpolated. Where both are known they check each other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from aigc_bench.analyze.readings import Floats, Series
+
+EnergySource = Literal["counter", "integration"]
+
+MIN_SAMPLES = 20
+MAX_GAP_PERIODS = 3.0
+MIN_COUNTER_WINDOW_S = 10.0
+MIN_IDLE_S = 1.0
+MIN_IDLE_SAMPLES = 5
+NOTE_DIFFERENCE = 0.02
+MAX_DIFFERENCE = 0.05
+COUNTER_RANGES_J = (2**32 * 1e-6, 65_532.610987, 262_143.328850, 2**32 * 1e-3, 2**64 * 1e-6, 2**64 * 1e-3)
+"""Where known counters wrap: 32-bit microjoules, the two common RAPL ``max_energy_range_uj``, 32-bit millijoules, 64-bit ones."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Energy:
+    """Joules of one device in one window. ``None`` with a reason where it cannot be known, never 0."""
+
+    gross_j: float | None
+    net_j: float | None = None
+    idle_w: float | None = None
+    source: EnergySource | None = None
+    num_samples: int = 0
+    counter_j: float | None = None
+    integral_j: float | None = None
+    reasons: tuple[str, ...] = ()
+
+
+class Reckoning(NamedTuple):
+    """One way to the joules, or why it is barred."""
+
+    value: float | None
+    num: int = 0
+    reasons: tuple[str, ...] = ()
+
+
+def energy_of(counter: Series, power: Series, *, start_s: float, end_s: float, idle_w: float | None = None) -> Energy:
+    """Gross and net energy of a device between two moments. ``counter`` in J, ``power`` in W; either may be empty.
+
+    ``net_j`` is gross less ``idle_w`` times the window. Reasons: ``no_power_sensor``, those of the barred ways where neither is
+    open, ``energy_estimated`` (counter over less than 10 s), ``energy_sources_differ`` (> 2 %), ``energy_sources_disagree``
+    (> 5 %), ``no_idle_baseline``.
+    """
+    by_counter = counter_energy(counter, start_s=start_s, end_s=end_s)
+    by_power = integrated_energy(power, start_s=start_s, end_s=end_s)
+    chosen, source = (by_counter, "counter") if by_counter.value is not None else (by_power, "integration")
+    if chosen.value is None:
+        blind = not len(counter) and not len(power)
+        return Energy(gross_j=None, reasons=("no_power_sensor",) if blind else by_counter.reasons + by_power.reasons)
+    reasons = chosen.reasons + cross_check(by_counter.value, by_power.value)
+    if source == "counter" and end_s - start_s < MIN_COUNTER_WINDOW_S:
+        reasons += ("energy_estimated",)
+    energy = Energy(
+        gross_j=chosen.value,
+        source="counter" if source == "counter" else "integration",
+        num_samples=chosen.num,
+        counter_j=by_counter.value,
+        integral_j=by_power.value,
+        reasons=reasons,
+    )
+    if idle_w is None:
+        return replace(energy, reasons=(*energy.reasons, "no_idle_baseline"))
+    return replace(energy, idle_w=idle_w, net_j=chosen.value - idle_w * (end_s - start_s))
+
+
+def counter_energy(counter: Series, *, start_s: float, end_s: float) -> Reckoning:
+    """Joules by the total-energy counter, interpolated at the edges over distinct refreshes; wraps are undone."""
+    if not len(counter):
+        return Reckoning(None, reasons=("no_energy_counter",))
+    refreshes = distinct_refreshes(counter)
+    if len(refreshes) < 2:
+        return Reckoning(None, reasons=("counter_frozen",))
+    if refreshes.time_s[0] > start_s or refreshes.time_s[-1] < end_s:
+        return Reckoning(None, reasons=("energy_not_bracketed",))
+    near = refreshes.around(start_s, end_s)
+    joules, was_reset = unwrapped(near)
+    at_start, at_end = np.interp((start_s, end_s), near.time_s, joules)
+    return Reckoning(float(at_end - at_start), len(near), ("counter_reset",) if was_reset else ())
+
+
+def distinct_refreshes(counter: Series) -> Series:
+    """The readings at which the counter was first seen with a new value: polling faster than it refreshes adds nothing."""
+    is_new = np.concatenate(([True], np.diff(counter.value) != 0.0))
+    return Series(time_s=counter.time_s[is_new], value=counter.value[is_new])
+
+
+def unwrapped(counter: Series) -> tuple[Floats, bool]:
+    """Counter values made monotonic, in J from the first, and whether a fall was no known wrap.
+
+    A fall is a wrap where one of ``COUNTER_RANGES_J`` explains it with a rate near the others'; otherwise (the driver was reloaded)
+    that one interval is given the median rate.
+    """
+    rises, spans = np.diff(counter.value), np.diff(counter.time_s)
+    falls = np.flatnonzero(rises < 0)
+    is_rising = rises >= 0
+    rate = float(np.median(rises[is_rising] / spans[is_rising])) if is_rising.any() else 0.0
+    was_reset = False
+    for index in falls:
+        expected = rate * spans[index]
+        wrapped = [limit + rises[index] for limit in COUNTER_RANGES_J if 0 <= limit + rises[index] <= 5 * expected]
+        was_reset = was_reset or not wrapped
+        rises[index] = min(wrapped, key=lambda rise: abs(rise - expected)) if wrapped else expected
+    return np.concatenate(([0.0], np.cumsum(rises))), was_reset
+
+
+def integrated_energy(power: Series, *, start_s: float, end_s: float) -> Reckoning:
+    """Joules by the trapezoid over every power sample, with the bounds interpolated.
+
+    Barred where an end is not bracketed, fewer than 20 samples lie in the window, or a gap is longer than 3 periods.
+    """
+    if not len(power):
+        return Reckoning(None, reasons=("no_power_sensor",))
+    inside = len(power.between(start_s, end_s))
+    if power.time_s[0] > start_s or power.time_s[-1] < end_s:
+        return Reckoning(None, inside, ("energy_not_bracketed",))
+    if inside < MIN_SAMPLES:
+        return Reckoning(None, inside, ("few_power_samples",))
+    gaps = np.diff(power.around(start_s, end_s).time_s)
+    if gaps.max() > MAX_GAP_PERIODS * max(float(np.median(gaps)), 1e-9):
+        return Reckoning(None, inside, ("power_samples_missing",))
+    return Reckoning(integral(power, start_s=start_s, end_s=end_s), inside)
+
+
+def integral(power: Series, *, start_s: float, end_s: float) -> float:
+    """Trapezoid of a bracketed series between two moments, its value interpolated at both."""
+    inside = power.between(start_s, end_s)
+    edges = np.interp((start_s, end_s), power.time_s, power.value)
+    times = np.concatenate(([start_s], inside.time_s, [end_s]))
+    values = np.concatenate(([edges[0]], inside.value, [edges[1]]))
+    return trapezoid(values, times)
+
+
+def trapezoid(values: Floats, times: Floats) -> float:
+    """The integral of piecewise linear ``values`` over ``times``."""
+    return float(np.dot(np.diff(times), (values[1:] + values[:-1]) / 2))
+
+
+def cross_check(counter_j: float | None, integral_j: float | None) -> tuple[str, ...]:
+    """What to say where the two sources differ: more than 2 % is a note, more than 5 % a reason to doubt."""
+    if counter_j is None or integral_j is None:
+        return ()
+    larger = max(abs(counter_j), abs(integral_j))
+    difference = abs(counter_j - integral_j) / larger if larger else 0.0
+    if difference > MAX_DIFFERENCE:
+        return ("energy_sources_disagree",)
+    return ("energy_sources_differ",) if difference > NOTE_DIFFERENCE else ()
+
+
+def idle_power(counter: Series, power: Series, *, start_s: float, end_s: float) -> float | None:
+    """Mean watts over an idle stretch: the time-weighted mean of the power samples, else the counter's rise.
+
+    ``None`` for a stretch under a second, or one with fewer than five samples.
+    """
+    if end_s - start_s < MIN_IDLE_S:
+        return None
+    samples = power.between(start_s, end_s)
+    if len(samples) >= MIN_IDLE_SAMPLES:
+        return trapezoid(samples.value, samples.time_s) / float(samples.time_s[-1] - samples.time_s[0])
+    refreshes = distinct_refreshes(counter.between(start_s, end_s)) if len(counter) else counter
+    if len(refreshes) < MIN_IDLE_SAMPLES:
+        return None
+    joules, _ = unwrapped(refreshes)
+    return float(joules[-1] / (refreshes.time_s[-1] - refreshes.time_s[0]))
+
+
+def total(parts: list[Energy]) -> Energy:
+    """The energy of several devices in the same window; unknown as soon as one of them is."""
+    if not parts:
+        return Energy(gross_j=None, reasons=("no_power_sensor",))
+    reasons = tuple(dict.fromkeys(reason for part in parts for reason in part.reasons))
+    gross = [part.gross_j for part in parts]
+    net = [part.net_j for part in parts]
+    idle = [part.idle_w for part in parts]
+    return Energy(
+        gross_j=None if None in gross else float(sum(value for value in gross if value is not None)),
+        net_j=None if None in net else float(sum(value for value in net if value is not None)),
+        idle_w=None if None in idle else float(sum(value for value in idle if value is not None)),
+        source="integration" if any(part.source == "integration" for part in parts) else parts[0].source,
+        num_samples=min(part.num_samples for part in parts),
+        reasons=reasons,
+    )

@@ -1,0 +1,396 @@
+"""The one registry of metrics: id, name, unit, formula, what n means, source. A number printed anywhere is one of these.
+
+Same word, same formula: TPOT here leaves the first token out, ITL counts tokens and not chunks, throughput divides all the items of
+the window by the wall time of the window, and MFU divides by the dense peak of the dtype.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from aigc_bench.core.errors import UnknownNameError
+
+Better = Literal["higher", "lower"]
+Kind = Literal["speed", "latency", "share", "memory", "energy", "use", "spread"]
+"""What reasons apply to a metric: a throttled clock bends speed, latency and energy, and leaves memory alone."""
+
+TRIALS = "trials"
+STEPS = "steps of the trial that has fewest"
+REPEATS = "stage repeats of the trial that has fewest"
+READINGS = "sensor readings in the window of the trial that has fewest"
+
+PERCENTILES: Mapping[str, float] = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p99.9": 0.999}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric:
+    """One metric. ``unit`` and ``name`` hold ``{item}`` or ``{stage}`` where they depend on the workload."""
+
+    id: str
+    name: str
+    unit: str
+    formula: str
+    n_means: str = TRIALS
+    source: str = "aigc-bench"
+    kind: Kind
+    better: Better | None = None
+    is_compared: bool = False
+    """Whether ``compare`` tests it: the few that a regression would show in, so that the family of tests stays small."""
+
+
+def _percentiles(family: str, *, name: str, of: str, source: str, labels: Iterable[str]) -> list[Metric]:
+    return [
+        Metric(
+            id=f"{family}_{label}",
+            name=f"{name} {label}",
+            unit="s",
+            formula=f"{label} over the window's {of}",
+            n_means=STEPS,
+            source=source,
+            kind="latency",
+            better="lower",
+            is_compared=(family, label) == ("latency", "p50"),
+        )
+        for label in labels
+    ]
+
+
+_STEP = "steps of the time from a step's first event to its last"
+_REQUEST = "requests (one step each) of the time from a request's start to its last item"
+
+_SPEED = [
+    Metric(
+        id="throughput",
+        name="Throughput",
+        unit="{item}s/s",
+        formula="items finished in the window / wall time of the window",
+        kind="speed",
+        better="higher",
+        is_compared=True,
+    ),
+    Metric(
+        id="throughput_useful",
+        name="Useful throughput",
+        unit="{item}s/s",
+        formula="throughput x share of items that are not padding",
+        kind="speed",
+        better="higher",
+    ),
+    Metric(
+        id="flops_rate",
+        name="Achieved FLOP/s",
+        unit="FLOP/s",
+        formula="counted FLOPs of a step x steps / wall time of the window",
+        source="torch.utils.flop_counter",
+        kind="speed",
+        better="higher",
+    ),
+    Metric(
+        id="mfu",
+        name="MFU",
+        unit="fraction",
+        formula="achieved FLOP/s / (devices x dense peak FLOP/s of the dtype)",
+        source="Chowdhery et al. 2022 (PaLM), appendix B",
+        kind="speed",
+        better="higher",
+    ),
+    Metric(
+        id="mbu",
+        name="MBU",
+        unit="fraction",
+        formula="parameter bytes / median decode time / (devices x peak memory bandwidth); without the KV cache, so a lower bound",
+        source="Databricks 2023, LLM inference performance engineering",
+        kind="speed",
+        better="higher",
+    ),
+    Metric(
+        id="burst_to_sustained",
+        name="Burst over sustained",
+        unit="ratio",
+        formula="step rate of the first 5 s after warm-up / step rate of the window's last half, once |dT/dt| <= 1 C per 30 s",
+        kind="speed",
+    ),
+]
+
+_LATENCY = [
+    Metric(
+        id="step_time",
+        name="Step time",
+        unit="s",
+        formula=f"median over the window's {_STEP}",
+        n_means=STEPS,
+        kind="latency",
+        better="lower",
+        is_compared=True,
+    ),
+    *_percentiles("step_time", name="Step time", of=_STEP, source="aigc-bench", labels=("p90", "p95", "p99", "p99.9")),
+    *_percentiles("latency", name="End-to-end latency", of=_REQUEST, source="MLPerf Inference rules", labels=PERCENTILES),
+    Metric(
+        id="ttft",
+        name="TTFT",
+        unit="s",
+        formula="median over requests of (moment of the first token - start of the request)",
+        n_means=STEPS,
+        source="MLPerf Inference v4.0, server scenario",
+        kind="latency",
+        better="lower",
+        is_compared=True,
+    ),
+    Metric(
+        id="tpot",
+        name="TPOT",
+        unit="s",
+        formula="median over requests of (end of the request - its first token) / further tokens of a sequence",
+        n_means=STEPS,
+        source="MLPerf Inference v4.0; aiperf; vLLM benchmark_serving",
+        kind="latency",
+        better="lower",
+        is_compared=True,
+    ),
+    *(
+        Metric(
+            id=f"itl_{label}",
+            name=f"ITL {label}",
+            unit="s",
+            formula=f"{label} over decode repeats of a repeat's time / tokens of a sequence that it made",
+            n_means=REPEATS,
+            source="aiperf; vLLM benchmark_serving",
+            kind="latency",
+            better="lower",
+        )
+        for label in ("p50", "p99")
+    ),
+    Metric(
+        id="denoising_step_time",
+        name="Denoising step time",
+        unit="s",
+        formula="median over denoise repeats of a repeat's time",
+        n_means=REPEATS,
+        kind="latency",
+        better="lower",
+        is_compared=True,
+    ),
+    Metric(
+        id="stage_time",
+        name="Time in {stage}",
+        unit="s",
+        formula="median over steps of the sum of the stage's repeats in a step",
+        n_means=STEPS,
+        kind="latency",
+        better="lower",
+    ),
+    Metric(
+        id="time_to_ready",
+        name="Time to ready",
+        unit="s",
+        formula="sum of a trial's start, import, build and first-step (compile) times before its warm-up; in no other metric",
+        kind="spread",
+        better="lower",
+    ),
+]
+
+_SHARES = [
+    Metric(
+        id="stage_share",
+        name="Share of {stage}",
+        unit="fraction",
+        formula="time in the stage / time in all stages, over the window",
+        n_means=STEPS,
+        kind="share",
+    ),
+    Metric(
+        id="launch_gap",
+        name="Launch gap",
+        unit="fraction",
+        formula="1 - sum of the steps' device times / wall time of the window",
+        kind="share",
+        better="lower",
+    ),
+    Metric(
+        id="useful_fraction",
+        name="Useful share of items",
+        unit="fraction",
+        formula="items that are not padding / items computed",
+        kind="share",
+        better="higher",
+    ),
+    Metric(
+        id="trial_cv",
+        name="Trial CV",
+        unit="fraction",
+        formula="sample standard deviation of the trials' median step times / their mean",
+        kind="spread",
+        better="lower",
+    ),
+]
+
+_MEMORY = [
+    Metric(
+        id="memory_allocated_peak",
+        name="Peak memory allocated",
+        unit="B",
+        formula="peak bytes in tensors since the end of warm-up",
+        source="torch.cuda.max_memory_allocated",
+        kind="memory",
+        better="lower",
+    ),
+    Metric(
+        id="memory_reserved_peak",
+        name="Peak memory reserved",
+        unit="B",
+        formula="peak bytes held by the caching allocator since the end of warm-up",
+        source="torch.cuda.max_memory_reserved",
+        kind="memory",
+        better="lower",
+    ),
+    Metric(
+        id="memory_device_peak",
+        name="Peak memory of the device",
+        unit="B",
+        formula="largest reading of memory used in the window, of the fullest device, all processes",
+        n_means=READINGS,
+        source="nvmlDeviceGetMemoryInfo",
+        kind="memory",
+        better="lower",
+    ),
+    Metric(
+        id="memory_host_peak",
+        name="Peak memory of the host process",
+        unit="B",
+        formula="high-water mark of the worker's resident set (VmHWM), read by the worker itself",
+        source="proc(5)",
+        kind="memory",
+        better="lower",
+    ),
+]
+
+_ENERGY = [
+    Metric(
+        id="energy_gross",
+        name="Energy, gross",
+        unit="J",
+        formula="rise of the energy counter between the window's edges, else the integral of power; summed over devices",
+        source="nvmlDeviceGetTotalEnergyConsumption; powercap RAPL",
+        kind="energy",
+    ),
+    Metric(
+        id="energy_net", name="Energy, net", unit="J", formula="energy_gross - idle power x wall time of the window", kind="energy"
+    ),
+    Metric(
+        id="energy_per_item",
+        name="Energy per {item}",
+        unit="J/{item}",
+        formula="energy_gross / items finished in the window",
+        kind="energy",
+        better="lower",
+        is_compared=True,
+    ),
+    Metric(
+        id="energy_per_item_net",
+        name="Net energy per {item}",
+        unit="J/{item}",
+        formula="energy_net / items finished in the window",
+        kind="energy",
+        better="lower",
+    ),
+    Metric(
+        id="energy_host",
+        name="Energy of the CPU packages",
+        unit="J",
+        formula="rise of the package energy counters between the window's edges, summed",
+        source="powercap RAPL",
+        kind="energy",
+    ),
+    Metric(id="power_mean", name="Mean power", unit="W", formula="energy_gross / wall time of the window", kind="energy"),
+    Metric(
+        id="power_peak",
+        name="Peak power",
+        unit="W",
+        formula="largest power reading of any one device in the window",
+        n_means=READINGS,
+        source="NVML_FI_DEV_POWER_INSTANT",
+        kind="energy",
+    ),
+    Metric(
+        id="power_idle",
+        name="Idle power",
+        unit="W",
+        formula="mean power over the run's idle window, before its first trial; summed over devices",
+        kind="energy",
+    ),
+]
+
+_USE = [
+    Metric(
+        id="accelerator_utilization",
+        name="Accelerator utilisation",
+        unit="fraction",
+        formula="mean over the window of the share of time in which a kernel ran; mean over devices",
+        n_means=READINGS,
+        source="nvmlDeviceGetUtilizationRates",
+        kind="use",
+    ),
+    Metric(
+        id="memory_controller_utilization",
+        name="Memory-controller utilisation",
+        unit="fraction",
+        formula="mean over the window of the share of time in which device memory was read or written; mean over devices",
+        n_means=READINGS,
+        source="nvmlDeviceGetUtilizationRates",
+        kind="use",
+    ),
+    Metric(
+        id="temperature_max",
+        name="Highest temperature",
+        unit="C",
+        formula="largest reading of any one device in the window",
+        n_means=READINGS,
+        source="nvmlDeviceGetTemperature",
+        kind="use",
+    ),
+    Metric(
+        id="sm_clock_mean",
+        name="Mean SM clock",
+        unit="Hz",
+        formula="mean over the window; mean over devices",
+        n_means=READINGS,
+        source="nvmlDeviceGetClockInfo",
+        kind="use",
+    ),
+    Metric(
+        id="cpu_utilization",
+        name="CPU utilisation of the machine",
+        unit="fraction",
+        formula="mean over the window of busy time / time of the usable cores",
+        n_means=READINGS,
+        source="/proc/stat",
+        kind="use",
+    ),
+    Metric(
+        id="worker_cpu_utilization",
+        name="CPU cores used by the worker",
+        unit="cores",
+        formula="CPU time of the worker in the window / wall time of the window",
+        source="getrusage(2)",
+        kind="use",
+    ),
+]
+
+METRICS: Mapping[str, Metric] = {metric.id: metric for metric in (*_SPEED, *_LATENCY, *_SHARES, *_MEMORY, *_ENERGY, *_USE)}
+"""id -> metric, in the order in which they are printed. ``stage_time`` and ``stage_share`` are families: ``stage_time.decode``."""
+
+
+def metric_of(metric_id: str, *, item: str = "item") -> Metric:
+    """The metric of that id with its stage and item filled in; raises ``UnknownNameError``."""
+    family, _, stage = metric_id.partition(".") if metric_id.startswith(("stage_time.", "stage_share.")) else (metric_id, "", "")
+    if family not in METRICS:
+        raise UnknownNameError("metric", metric_id, known=METRICS)
+    found = METRICS[family]
+    return replace(
+        found,
+        id=metric_id,
+        name=found.name.replace("{stage}", stage or "a stage").replace("{item}", item),
+        unit=found.unit.replace("{item}", item),
+    )

@@ -1,0 +1,234 @@
+"""The single list of reason codes: how bad each is, which metrics it concerns, what it means and what to do about it.
+
+An ``invalid`` reason condemns the numbers it concerns, a ``suspect`` one doubts them; a ``note`` informs, and an ``absent`` one
+says why a value is missing. Neither of the last two lowers a verdict. ``docs/method.md`` is checked against this list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from aigc_bench.analyze.metrics import Kind, Metric
+from aigc_bench.core.records import Verdict
+
+Severity = Literal["invalid", "suspect", "note", "absent"]
+
+_SPEED: tuple[Kind, ...] = ("speed", "latency", "share")
+_DEVICE: tuple[Kind, ...] = (*_SPEED, "energy", "use")
+_ENERGY: tuple[Kind, ...] = ("energy",)
+_ALL: tuple[Kind, ...] = (*_DEVICE, "memory", "spread")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reason:
+    """One reason code: how bad it is, the kinds of metric it concerns, what it means, and what to do."""
+
+    code: str
+    severity: Severity
+    concerns: tuple[Kind, ...]
+    meaning: str
+    remedy: str
+
+
+def _reason(code: str, severity: Severity, concerns: tuple[Kind, ...], meaning: str, remedy: str) -> Reason:
+    return Reason(code=code, severity=severity, concerns=concerns, meaning=meaning, remedy=remedy)
+
+
+_COOL = "Improve airflow or lower the inlet temperature, let the device cool, run again."
+_QUIET = "Stop the other work on this machine, or measure where you have it to yourself."
+_LONGER = "Use --level default or rigorous."
+_SENSOR = "See `aigc-bench doctor` for what the sensor needs."
+
+_LIST = (
+    _reason("throttled", "invalid", _DEVICE, "heat or a hardware brake slowed a device in more than 1 % of the window", _COOL),
+    _reason(
+        "power_capped",
+        "note",
+        _DEVICE,
+        "the power limit held the clock down in more than 1 % of the window",
+        "Normal at full load; compare the power limit with its default.",
+    ),
+    _reason(
+        "throttle_unknown",
+        "suspect",
+        _SPEED,
+        "the device used does not report throttle reasons, so a throttled trial would look healthy",
+        _SENSOR,
+    ),
+    _reason("warmup_not_converged", "suspect", _DEVICE, "the step time had not settled when the warm-up reached its cap", _LONGER),
+    _reason(
+        "host_bound",
+        "suspect",
+        _SPEED,
+        "more than 5 % of the window passed with no step under way: the host sets the pace",
+        "Use a larger batch, torch-compile, or a faster CPU.",
+    ),
+    _reason("short_window", "suspect", _SPEED, "the window has fewer than 5 steps or lasts under 0.9 s", _LONGER),
+    _reason("window_not_converged", "note", _SPEED, "the window ended by its cap before the mean was known to 1 %", _LONGER),
+    _reason(
+        "check_failed",
+        "suspect",
+        _ALL,
+        "the workload's own check of its output failed (not finite, or out of range)",
+        "Look at the case's check values; try another precision.",
+    ),
+    _reason(
+        "above_peak",
+        "invalid",
+        _SPEED,
+        "more than the dense peak: the FLOP count, the peak or the clock is wrong",
+        "Report it with the run directory.",
+    ),
+    _reason(
+        "energy_sources_disagree",
+        "suspect",
+        _ENERGY,
+        "energy counter and integrated power differ by more than 5 %",
+        "Measure longer; distrust the device's power sensor.",
+    ),
+    _reason(
+        "energy_sources_differ", "note", _ENERGY, "energy counter and integrated power differ by more than 2 %", "Measure longer."
+    ),
+    _reason(
+        "energy_estimated",
+        "suspect",
+        _ENERGY,
+        "the window is shorter than 10 s, about 100 refreshes of the energy counter",
+        _LONGER,
+    ),
+    _reason(
+        "counter_reset",
+        "suspect",
+        _ENERGY,
+        "the energy counter fell without a known wrap; the missing part is interpolated",
+        "Run again; the driver may have been reloaded.",
+    ),
+    _reason(
+        "sensor_in_phase",
+        "suspect",
+        _ENERGY,
+        "the step period is near a multiple of the power sensor's, so samples may all see the same part of a step",
+        "Change the batch size a little, or use a device with an energy counter.",
+    ),
+    _reason(
+        "device_not_used",
+        "note",
+        ("energy", "use"),
+        "the sensors are of an accelerator that this case did not use",
+        "Compare it with a case that does.",
+    ),
+    _reason(
+        "clock_varied",
+        "note",
+        _SPEED,
+        "the SM clock varied by more than 10 % within the window",
+        "Lock the clocks (nvidia-smi -lgc) for repeatable numbers.",
+    ),
+    _reason("foreign_process", "suspect", _DEVICE, "another process computed on the device during the window", _QUIET),
+    _reason("busy_host", "suspect", _SPEED, "other processes used more than 10 % of the CPU during the window", _QUIET),
+    _reason("noisy_host", "suspect", _SPEED, "more tasks were runnable than the machine has cores", _QUIET),
+    _reason("steal", "suspect", _SPEED, "the hypervisor gave more than 1 % of the CPU's time to others", "Use a dedicated host."),
+    _reason(
+        "cgroup_throttled",
+        "suspect",
+        _SPEED,
+        "the container's CPU limit stopped the worker for more than 1 % of the window",
+        "Raise the CPU limit or set fewer threads.",
+    ),
+    _reason(
+        "swapping", "suspect", _SPEED, "the machine swapped more than 1 MiB during the window", "Use a smaller case or more memory."
+    ),
+    _reason(
+        "unstable", "suspect", ("speed", "latency", "energy"), "the trials' CV is above 5 %", "See the host's reasons; " + _LONGER
+    ),
+    _reason(
+        "few_trials",
+        "suspect",
+        ("speed", "latency", "energy"),
+        "fewer than 3 trials finished, so the spread is hardly known",
+        "Finish the run with --resume.",
+    ),
+    _reason("trials_failed", "suspect", _ALL, "some trials of the case failed", "See the case's errors."),
+    _reason(
+        "telemetry_lost",
+        "suspect",
+        ("energy", "use"),
+        "the sampler lost more than 1 % of its samples",
+        "Leave a core to the sampler.",
+    ),
+    _reason("no_telemetry", "note", _DEVICE, "no sensor was read during the window, so its conditions are unknown", _SENSOR),
+    _reason(
+        "n_too_small", "absent", _ALL, "too few values for this percentile: p90 needs 10, p99 needs 100, p99.9 needs 1000", _LONGER
+    ),
+    _reason(
+        "peak_unknown",
+        "absent",
+        _SPEED,
+        "the catalogue has no dense peak or bandwidth for this device and dtype",
+        "Name the device's catalogue row, or add one.",
+    ),
+    _reason("flops_not_counted", "absent", _SPEED, "the FLOPs of a step were not counted", "See the case's notes."),
+    _reason(
+        "bytes_unknown", "absent", _SPEED, "the bytes that a decode step reads are not known", "None for mixture-of-experts models."
+    ),
+    _reason("window_too_short", "absent", _SPEED, "burst over sustained needs a window of 15 s", "Use --level rigorous."),
+    _reason(
+        "temperature_not_steady", "absent", _SPEED, "the device still warmed by more than 1 C per 30 s", "Use --level rigorous."
+    ),
+    _reason("no_accelerator", "absent", _ALL, "no accelerator was read in this run", _SENSOR),
+    _reason("no_power_sensor", "absent", _ENERGY, "nothing here reports power or energy", _SENSOR),
+    _reason("no_energy_counter", "absent", _ENERGY, "the device has no total-energy counter", _SENSOR),
+    _reason("no_cpu_energy_counter", "absent", _ENERGY, "the kernel offers no RAPL counter", _SENSOR),
+    _reason("counter_frozen", "absent", _ENERGY, "the energy counter never moved", _SENSOR),
+    _reason(
+        "energy_not_bracketed",
+        "absent",
+        _ENERGY,
+        "no reading before the window's start or after its end",
+        "Run again; the sampler started late or died.",
+    ),
+    _reason("few_power_samples", "absent", _ENERGY, "fewer than 20 power samples in the window", _LONGER),
+    _reason(
+        "power_samples_missing",
+        "absent",
+        _ENERGY,
+        "a gap of more than 3 periods between power samples",
+        "Leave a core to the sampler.",
+    ),
+    _reason(
+        "no_idle_baseline",
+        "absent",
+        _ENERGY,
+        "idle power was not seen for a second before the first trial",
+        "Leave the machine idle before the run.",
+    ),
+    _reason("no_utilization_sensor", "absent", ("use",), "the device does not report its utilisation", _SENSOR),
+    _reason("no_clock_sensor", "absent", ("use",), "the device does not report its clock", _SENSOR),
+    _reason("no_temperature_sensor", "absent", ("use", "speed"), "no temperature was read", _SENSOR),
+    _reason("no_memory_counter", "absent", ("memory",), "this kind of device has no such counter", "None needed."),
+    _reason("no_host_sensor", "absent", ("use",), "the host's CPU time was not read", _SENSOR),
+)
+
+REASONS: Mapping[str, Reason] = {reason.code: reason for reason in _LIST}
+
+
+def ordered(codes: Iterable[str]) -> tuple[str, ...]:
+    """The codes once each, worst severity first, then in the order of ``REASONS``."""
+    rank = {code: index for index, code in enumerate(REASONS)}
+    severity = ("invalid", "suspect", "note", "absent")
+    return tuple(sorted(set(codes), key=lambda code: (severity.index(REASONS[code].severity), rank[code])))
+
+
+def verdict(codes: Iterable[str]) -> Verdict:
+    """``invalid`` or ``suspect`` where one of the codes is, else ``valid``."""
+    severities = {REASONS[code].severity for code in codes}
+    if "invalid" in severities:
+        return "invalid"
+    return "suspect" if "suspect" in severities else "valid"
+
+
+def concerning(codes: Iterable[str], *, metric: Metric) -> tuple[str, ...]:
+    """Those of the codes that concern a metric."""
+    return tuple(code for code in codes if metric.kind in REASONS[code].concerns)

@@ -1,0 +1,209 @@
+"""What a trial's own clock says: throughput, latencies, stages, FLOP/s. Pure functions over one finished trial."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from aigc_bench.analyze.metrics import PERCENTILES
+from aigc_bench.analyze.readings import Floats, Series
+from aigc_bench.analyze.statistics import percentile
+from aigc_bench.core.records import Case, Samples, TrialResult, Window, Work
+
+BURST_S = 5.0
+STEADY_C_PER_S = 1.0 / 30.0
+MIN_ACTIVE_SHARE = 0.8
+HARNESS_PARTS = ("count_s",)
+"""Parts of a trial's preparation that are this harness's own (counting FLOPs), and no part of being ready."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quantity:
+    """One trial's value of one metric; ``None`` with the reasons where it has none. ``n`` counts what ``Metric.n_means`` says."""
+
+    metric: str
+    value: float | None
+    n: int = 1
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Peak:
+    """Dense peak of a device at a case's dtype, and its memory bandwidth, from the catalogue; ``None`` where unknown."""
+
+    flops_per_s: float | None = None
+    bytes_per_s: float | None = None
+
+
+def timings(case: Case, trial: TrialResult, *, peak: Peak) -> Iterator[Quantity]:
+    """Every quantity that follows from the samples of a finished trial."""
+    work, window = trial.work, trial.window
+    if work is None or window is None or trial.steps is None or trial.samples is None or window.num_steps == 0:
+        return
+    yield from _rates(case, work, window=window, peak=peak)
+    yield from _steps(case, np.asarray(trial.steps.duration_s))
+    yield from _stages(work, trial.samples)
+    decode = _stage_index(work, "decode")
+    if case.mode == "infer" and decode is not None:
+        yield from _tokens(case, trial, work, samples=trial.samples, decode=decode, peak=peak)
+    denoise = _stage_index(work, "denoise")
+    if denoise is not None:
+        repeats = _durations(trial.samples, denoise)
+        yield Quantity(metric="denoising_step_time", value=percentile(repeats, 0.5), n=repeats.size)
+    yield Quantity(metric="launch_gap", value=launch_gap(trial))
+    yield Quantity(metric="useful_fraction", value=work.useful_fraction)
+    if trial.time_to_ready_s:
+        own = (seconds for part, seconds in trial.time_to_ready_s.items() if part not in HARNESS_PARTS)
+        yield Quantity(metric="time_to_ready", value=sum(own))
+
+
+def launch_gap(trial: TrialResult) -> float | None:
+    """``1 - device / wall``: the share of the window in which no step was under way on the device, never negative."""
+    if trial.window is None or trial.steps is None or trial.window.wall_s <= 0:
+        return None
+    return max(0.0, 1.0 - sum(trial.steps.duration_s) / trial.window.wall_s)
+
+
+def throughput(work: Work, window: Window) -> float:
+    """Items of all the window's steps over the window's wall time (never over the latency of one step)."""
+    return work.items_per_step * window.num_steps / window.wall_s
+
+
+def step_flops(work: Work) -> int | None:
+    """Counted FLOPs of one step over all devices; a stage without counted operators (an optimizer) adds nothing."""
+    counted = [flops for flops in work.flops.values() if flops is not None]
+    return sum(counted) if counted else None
+
+
+def _rates(case: Case, work: Work, *, window: Window, peak: Peak) -> Iterator[Quantity]:
+    rate = throughput(work, window)
+    yield Quantity(metric="throughput", value=rate)
+    yield Quantity(metric="throughput_useful", value=rate * work.useful_fraction)
+    flops = step_flops(work)
+    if flops is None:
+        yield Quantity(metric="flops_rate", value=None, reasons=("flops_not_counted",))
+        yield Quantity(metric="mfu", value=None, reasons=("flops_not_counted",))
+        return
+    flops_rate = flops * window.num_steps / window.wall_s
+    yield Quantity(metric="flops_rate", value=flops_rate)
+    if peak.flops_per_s is None:
+        yield Quantity(metric="mfu", value=None, reasons=("peak_unknown",))
+    else:
+        mfu = flops_rate / (case.devices * peak.flops_per_s)
+        yield Quantity(metric="mfu", value=mfu, reasons=("above_peak",) if mfu > 1 else ())
+
+
+def _steps(case: Case, durations: Floats) -> Iterator[Quantity]:
+    yield Quantity(metric="step_time", value=percentile(durations, 0.5), n=durations.size)
+    for label, q in PERCENTILES.items():
+        if label != "p50":
+            yield _gated(f"step_time_{label}", durations, q=q)
+        if case.mode == "infer":
+            yield _gated(f"latency_{label}", durations, q=q)
+
+
+def _gated(metric: str, values: Floats, *, q: float) -> Quantity:
+    found = percentile(values, q)
+    return Quantity(metric=metric, value=found, n=int(values.size), reasons=() if found is not None else ("n_too_small",))
+
+
+def _stages(work: Work, samples: Samples) -> Iterator[Quantity]:
+    """Time of each stage in a step (median over steps), and its share of all stage time."""
+    step, stage, duration = np.asarray(samples.step), np.asarray(samples.stage), np.asarray(samples.duration_s)
+    total = float(duration.sum())
+    num_steps = int(step.max()) + 1 if step.size else 0
+    if not num_steps or total <= 0 or len(work.stages) < 2:
+        return
+    for index, declared in enumerate(work.stages):
+        mine = stage == index
+        per_step = np.bincount(step[mine], weights=duration[mine], minlength=num_steps)
+        yield Quantity(metric=f"stage_time.{declared.name}", value=float(np.median(per_step)), n=num_steps)
+        yield Quantity(metric=f"stage_share.{declared.name}", value=float(per_step.sum()) / total, n=num_steps)
+
+
+def _tokens(case: Case, trial: TrialResult, work: Work, *, samples: Samples, decode: int, peak: Peak) -> Iterator[Quantity]:
+    """TTFT, TPOT and ITL of an autoregressive step: one batch of sequences, encoded or prefilled, then decoded.
+
+    Where the stages before decode make the first token (prefill has items), the first token is theirs; where they make none (the
+    encoder of an encoder-decoder), it is the first decode repeat's. A repeat may make several tokens of a sequence: tokens are
+    counted, not repeats.
+    """
+    assert trial.steps is not None, "tokens are timed in steps"
+    tokens = work.stages[decode].items / case.batch_size
+    if tokens <= 0:
+        return
+    step, stage, repeat = np.asarray(samples.step), np.asarray(samples.stage), np.asarray(samples.repeat)
+    ends = np.asarray(samples.start_s) + np.asarray(samples.duration_s)
+    makes_first = any(declared.items for declared in work.stages[:decode])
+    is_first = (stage == decode - 1) if makes_first else ((stage == decode) & (repeat == 0))
+    if makes_first:
+        is_first &= repeat == work.stages[decode - 1].repeats - 1
+    starts = np.asarray(trial.steps.start_s)
+    first = ends[is_first] - starts[step[is_first]]
+    yield Quantity(metric="ttft", value=percentile(first, 0.5), n=first.size)
+    later = work.stages[decode].repeats - (0 if makes_first else 1)
+    if later < 1:
+        return
+    per_token = (np.asarray(trial.steps.duration_s)[step[is_first]] - first) / (later * tokens)
+    yield Quantity(metric="tpot", value=percentile(per_token, 0.5), n=per_token.size)
+    gaps = _durations(samples, decode)[slice(None) if makes_first else repeat[stage == decode] > 0] / tokens
+    yield _gated("itl_p50", gaps, q=0.5)
+    yield _gated("itl_p99", gaps, q=0.99)
+    yield _bandwidth(case, work, decode=decode, repeat_s=float(np.median(_durations(samples, decode))), peak=peak)
+
+
+def _bandwidth(case: Case, work: Work, *, decode: int, repeat_s: float, peak: Peak) -> Quantity:
+    """MBU: each decode repeat reads every parameter once. Unknown where much of the model stays unread (mixture of experts)."""
+    stage = work.stages[decode]
+    flops = work.flops.get(stage.name)
+    if not work.params_bytes or not work.num_params or not flops:
+        return Quantity(metric="mbu", value=None, reasons=("bytes_unknown",))
+    active = flops / (2 * work.num_params * stage.repeats * stage.items)
+    if active < MIN_ACTIVE_SHARE:
+        return Quantity(metric="mbu", value=None, reasons=("bytes_unknown",))
+    if peak.bytes_per_s is None:
+        return Quantity(metric="mbu", value=None, reasons=("peak_unknown",))
+    mbu = work.params_bytes / repeat_s / (case.devices * peak.bytes_per_s)
+    return Quantity(metric="mbu", value=mbu, reasons=("above_peak",) if mbu > 1 else ())
+
+
+def burst_to_sustained(trial: TrialResult, temperature: Series) -> Quantity:
+    """Step rate of the first 5 s after warm-up over that of the window's last half, once the temperature is steady.
+
+    Unknown in windows under 15 s, without a temperature sensor, and while the device still warms up by more than 1 C per 30 s.
+    """
+    name = "burst_to_sustained"
+    window, steps = trial.window, trial.steps
+    if window is None or steps is None or window.wall_s < 3 * BURST_S:
+        return Quantity(metric=name, value=None, reasons=("window_too_short",))
+    middle_s = window.start_s + window.wall_s / 2
+    tail = temperature.between(middle_s, window.end_s)
+    if len(tail) < 3:
+        return Quantity(metric=name, value=None, reasons=("no_temperature_sensor",))
+    slope = float(np.polyfit(tail.time_s - middle_s, tail.value, 1)[0])
+    if abs(slope) > STEADY_C_PER_S:
+        return Quantity(metric=name, value=None, reasons=("temperature_not_steady",))
+    ends = np.asarray(steps.start_s) + np.asarray(steps.duration_s)
+    burst = _rate(ends, start_s=0.0, end_s=BURST_S)
+    sustained = _rate(ends, start_s=window.wall_s / 2, end_s=window.wall_s)
+    if burst is None or sustained is None:
+        return Quantity(metric=name, value=None, reasons=("n_too_small",))
+    return Quantity(metric=name, value=burst / sustained)
+
+
+def _rate(ends_s: Floats, *, start_s: float, end_s: float) -> float | None:
+    """Steps per second between the first and the last step that end in the stretch."""
+    inside = ends_s[(ends_s >= start_s) & (ends_s <= end_s)]
+    return (inside.size - 1) / float(inside[-1] - inside[0]) if inside.size >= 3 else None
+
+
+def _durations(samples: Samples, stage: int) -> Floats:
+    durations: Floats = np.asarray(samples.duration_s, dtype=np.float64)[np.asarray(samples.stage) == stage]
+    return durations
+
+
+def _stage_index(work: Work, name: str) -> int | None:
+    names = [stage.name for stage in work.stages]
+    return names.index(name) if name in names else None

@@ -1,0 +1,154 @@
+"""Whether a measured number may be trusted: small rules over a trial and its sensors, each giving codes of ``reasons.REASONS``.
+
+Rules look at throttle *reasons*, never at clocks: an idle device runs at a tenth of its clock and is healthy. Throttle masks are
+integers and are compared as bits, so that a rule cannot be blind to a mask it has not seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from aigc_bench.analyze.metrics import Metric
+from aigc_bench.analyze.reasons import concerning, ordered
+from aigc_bench.analyze.sensing import Scene, worker_cores
+from aigc_bench.analyze.statistics import coefficient_of_variation
+from aigc_bench.analyze.timing import launch_gap
+from aigc_bench.core.throttle import MAX_SPOILED_SHARE, SPOILING, SW_POWER_CAP
+from aigc_bench.core.units import MIB
+
+MAX_LAUNCH_GAP = 0.05
+MAX_TRIAL_CV = 0.05
+MAX_STEAL = 0.01
+MAX_CGROUP_SHARE = 0.01
+MAX_OTHERS_SHARE = 0.10
+MAX_CLOCK_SPREAD = 0.10
+MAX_SWAPPED_BYTES = MIB
+PAGE_BYTES = 4096
+MIN_TRIALS = 3
+MIN_WINDOW_S = 0.9
+MIN_WINDOW_STEPS = 5
+SENSOR_PERIOD_S = 0.1
+IN_PHASE = 0.05
+
+Rule = Callable[[Scene], Iterator[str]]
+
+
+def reasons_of(scene: Scene) -> tuple[str, ...]:
+    """The codes of every rule that speaks about one finished trial, worst first."""
+    return ordered(code for rule in RULES for code in rule(scene))
+
+
+def spread_reasons(values: list[float], *, metric: Metric) -> tuple[str, ...]:
+    """What the trials' spread says about one metric: too few of them, or a CV above 5 %."""
+    found = ["few_trials"] if len(values) < MIN_TRIALS else []
+    cv = coefficient_of_variation(values)
+    if cv is not None and cv > MAX_TRIAL_CV:
+        found.append("unstable")
+    return concerning(found, metric=metric)
+
+
+def braked_share(scene: Scene, *, bits: int = SPOILING) -> float:
+    """Largest share, over the judged devices, of the window's readings that have one of the bits set; 0 where none was read."""
+    shares = [_share_with(scene.accelerator(device, "throttle_reasons").value, bits=bits) for device in scene.devices]
+    return max(shares, default=0.0)
+
+
+def _share_with(masks: np.ndarray, *, bits: int) -> float:
+    return float(((masks.astype(np.int64) & bits) != 0).mean()) if masks.size else 0.0
+
+
+def _throttling(scene: Scene) -> Iterator[str]:
+    if braked_share(scene) > MAX_SPOILED_SHARE:
+        yield "throttled"
+    if braked_share(scene, bits=SW_POWER_CAP) > MAX_SPOILED_SHARE:
+        yield "power_capped"
+    if scene.uses_accelerator and not all(len(scene.accelerator(device, "throttle_reasons")) for device in scene.devices):
+        yield "throttle_unknown"
+
+
+def _clock(scene: Scene) -> Iterator[str]:
+    if not scene.uses_accelerator:
+        return
+    for device in scene.devices:
+        clock = scene.accelerator(device, "sm_clock_hz").value
+        if clock.size > 1 and clock.max() > 0 and float(np.ptp(clock) / clock.max()) > MAX_CLOCK_SPREAD:
+            yield "clock_varied"
+
+
+def _warmup(scene: Scene) -> Iterator[str]:
+    if scene.trial.warmup is not None and not scene.trial.warmup.converged:
+        yield "warmup_not_converged"
+
+
+def _window(scene: Scene) -> Iterator[str]:
+    window = scene.window
+    if window.num_steps < MIN_WINDOW_STEPS or window.wall_s < MIN_WINDOW_S:
+        yield "short_window"
+    if window.stop_reason != "converged":
+        yield "window_not_converged"
+    gap = launch_gap(scene.trial)
+    if gap is not None and gap > MAX_LAUNCH_GAP:
+        yield "host_bound"
+
+
+def _check(scene: Scene) -> Iterator[str]:
+    if any(value is False for value in scene.trial.check.values()):
+        yield "check_failed"
+
+
+def _phase(scene: Scene) -> Iterator[str]:
+    """A power sensor that looks at a quarter of the time errs most where steps repeat in phase with it (arXiv 2312.02741)."""
+    steps = scene.trial.steps
+    if not scene.uses_accelerator or scene.energy.source != "integration" or steps is None or not steps.duration_s:
+        return
+    period_s = scene.window.wall_s / scene.window.num_steps
+    if any(abs(period_s * k / SENSOR_PERIOD_S - 1) <= IN_PHASE for k in (1, 2, 3, 4)):
+        yield "sensor_in_phase"
+
+
+def _foreign(scene: Scene) -> Iterator[str]:
+    counts = [scene.accelerator(device, "num_foreign_processes").value for device in scene.devices]
+    if scene.uses_accelerator and any(count.size and count.max() > 0 for count in counts):
+        yield "foreign_process"
+
+
+def _host_load(scene: Scene) -> Iterator[str]:
+    busy, own = scene.host("cpu_utilization").value, worker_cores(scene)
+    cores = _counted_cores(scene)
+    if busy.size and own is not None and float(busy.mean()) - own / cores > MAX_OTHERS_SHARE:
+        yield "busy_host"
+    queue = scene.host("run_queue").value
+    if queue.size and float(queue.mean()) > scene.run.info.system.num_cores + 1:
+        yield "noisy_host"
+    steal = scene.host("cpu_steal").value
+    if steal.size and float(steal.mean()) > MAX_STEAL:
+        yield "steal"
+
+
+def _counted_cores(scene: Scene) -> float:
+    """Cores that the host's CPU utilisation is a share of: all that the process may run on, whatever its group's quota."""
+    system = scene.run.info.system
+    is_quota = system.details.get("cgroup_cpu_limit") == system.num_usable_cores
+    return system.num_cores if is_quota else system.num_usable_cores
+
+
+def _host_limits(scene: Scene) -> Iterator[str]:
+    stopped_s = scene.rise("cgroup_throttled_s")
+    if stopped_s is not None and stopped_s > MAX_CGROUP_SHARE * scene.window.wall_s:
+        yield "cgroup_throttled"
+    pages = (scene.rise("swap_in_pages") or 0.0) + (scene.rise("swap_out_pages") or 0.0)
+    if pages * PAGE_BYTES > MAX_SWAPPED_BYTES:
+        yield "swapping"
+
+
+def _sampler(scene: Scene) -> Iterator[str]:
+    report = scene.run.info.sampler
+    if report is not None and report.num_lost > 0.01 * max(1, report.num_samples + report.num_lost):
+        yield "telemetry_lost"
+    if not scene.readings.series:
+        yield "no_telemetry"
+
+
+RULES: tuple[Rule, ...] = (_throttling, _clock, _warmup, _window, _check, _phase, _foreign, _host_load, _host_limits, _sampler)

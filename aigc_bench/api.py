@@ -1,0 +1,209 @@
+"""The Python API. ``import aigc_bench as ab``; every command of the command line is one of these functions.
+
+    run = ab.run("cpu")                      # measure; also writes report.html into run.path
+    run = ab.load("runs/20260105-101500-cpu")
+    ab.metrics(run)                          # pandas: one row per case and metric, with unit, interval and verdict
+    ab.report(run, out="report.html")
+    ab.doctor()                              # what this machine can measure, and what would spoil it
+
+Heavy libraries are imported by the function that needs them. None of them imports torch: that is the worker's business.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aigc_bench.core.errors import UsageError
+from aigc_bench.core.records import Case, Check, MetricRow, Record, System
+from aigc_bench.measure import progress as events
+from aigc_bench.measure.profiles import Level, Profile, check_machine, find_profile, matching_profile
+from aigc_bench.measure.store import REPORT_FILE, RUN_FILE, Run, load_run
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from aigc_bench.analyze.compare import Comparison
+    from aigc_bench.analyze.rows import CaseSummary
+
+RUNS_FOLDER = Path("runs")
+"""Where runs go by default, below the current directory."""
+
+RunOrPath = Run | Path | str
+
+
+class Forecast(Record):
+    """What a run would do. ``expected_s`` is a guess from the level's limits, made before anything was run."""
+
+    profile: str
+    level: Level
+    num_trials: int
+    expected_s: float
+    cases: tuple[Case, ...]
+
+
+def run(
+    profile: str | Path | Profile | None = None,
+    *,
+    only: Sequence[str] = (),
+    level: Level | None = None,
+    budget_s: float | None = None,
+    out: Path | str | None = None,
+    seed: int = 0,
+    progress: Callable[[events.Progress], None] = events.ignore,
+    command: Sequence[str] = (),
+) -> Run:
+    """Measure this machine and write the report; returns the stored run.
+
+    Without a profile, the one that fits the machine. ``only`` holds globs over case names. ``budget_s`` is spread over the
+    cases. ``out`` is a new directory, by default ``runs/TIME-PROFILE``. Raises ``UsageError``, before anything is written,
+    where the profile is unknown or wrong or expects another machine. A case that fails does not raise: see ``cases``.
+    """
+    from aigc_bench.measure.runner import start_run
+
+    system = this_machine()
+    chosen = _profile(profile) or matching_profile(system)
+    check_machine(chosen, system)
+    folder = Path(out) if out is not None else _new_folder(chosen.name)
+    outcome = start_run(chosen, system=system, out=folder, level=level, only=only, seed=seed, command=command, on_progress=progress)
+    return _reported(outcome.path, progress)
+
+
+def resume(path: RunOrPath | None = None, *, progress: Callable[[events.Progress], None] = events.ignore) -> Run:
+    """Finish a run that was interrupted or killed (without ``path``, the newest in ``runs/``); nothing runs twice."""
+    from aigc_bench.measure.runner import resume_run
+
+    folder = path.path if isinstance(path, Run) else Path(path) if path is not None else newest_run()
+    outcome = resume_run(folder, system=this_machine(), on_progress=progress)
+    return _reported(outcome.path, progress)
+
+
+def forecast(
+    profile: str | Path | Profile | None = None,
+    *,
+    only: Sequence[str] = (),
+    level: Level | None = None,
+    budget_s: float | None = None,
+) -> Forecast:
+    """What ``run`` would do here, and about how long it would take; nothing is run or written."""
+    from aigc_bench.measure.runner import expected_s, select_cases
+    from aigc_bench.measure.stopping import stopping_rule
+
+    chosen = _profile(profile) or matching_profile(this_machine())
+    cases = select_cases(chosen, only=only)
+    asked = level or chosen.level
+    budget = budget_s if budget_s is not None else chosen.budget_s
+    unbounded_s = expected_s(cases, level=asked)
+    return Forecast(
+        profile=chosen.name,
+        level=asked,
+        num_trials=stopping_rule(asked).num_trials,
+        expected_s=unbounded_s if budget is None else min(budget, unbounded_s),
+        cases=cases,
+    )
+
+
+def this_machine() -> System:
+    """The fingerprint of this machine, its accelerators recognised as rows of the catalogue."""
+    from aigc_bench.measure.fingerprint import fingerprint
+
+    return recognised(fingerprint())
+
+
+def recognised(system: System) -> System:
+    """The system with the catalogue row of each accelerator, ``None`` where it is in none."""
+    if not system.accelerators:
+        return system
+    from aigc_bench.catalog.loader import load_catalogue
+
+    catalogue = load_catalogue()
+    found = []
+    for device in system.accelerators:
+        row = catalogue.recognise(device.name, device.memory_bytes)
+        found.append(device.model_copy(update={"catalog_id": row.id if row else None}))
+    return system.model_copy(update={"accelerators": tuple(found)})
+
+
+def load(path: Path | str) -> Run:
+    """Read a run directory; raises ``UsageError`` where it is none."""
+    return load_run(path)
+
+
+def rows(run: RunOrPath) -> list[MetricRow]:
+    """One record per case and metric."""
+    from aigc_bench.analyze.rows import metric_rows
+    from aigc_bench.catalog.loader import load_catalogue
+
+    return metric_rows(_loaded(run), catalogue=load_catalogue())
+
+
+def metrics(run: RunOrPath) -> pd.DataFrame:
+    """One row per case and metric: ``case, workload, ... metric, value, low, high, unit, n, basis, verdict, reasons``."""
+    import pandas as pd
+
+    columns = list(MetricRow.model_fields)
+    return pd.DataFrame([row.model_dump() for row in rows(run)], columns=columns)
+
+
+def report(*runs: RunOrPath, out: Path | str | None = None) -> Path:
+    """Write the HTML report of one or several runs and return its file, by default ``report.html`` in the first run."""
+    from aigc_bench.plan.first import first_plan
+    from aigc_bench.report.render import render_report, save
+
+    loaded = [_loaded(run) for run in runs]
+    if not loaded:
+        raise UsageError("report: no run was given.")
+    file = Path(out) if out is not None else loaded[0].path / REPORT_FILE
+    return save(render_report(loaded, plan=first_plan(loaded[0])), file=file)
+
+
+def compare(base: RunOrPath, *others: RunOrPath, fail_above: float | None = None) -> Comparison:
+    """Compare runs with a base run; with ``fail_above`` (a fraction), what is worse by more is called a regression."""
+    from aigc_bench.analyze import compare as comparing
+
+    if not others:
+        raise UsageError("compare: no other run was given.")
+    return comparing.compare(_loaded(base), [_loaded(run) for run in others], fail_above=fail_above)
+
+
+def doctor() -> tuple[Check, ...]:
+    """A diagnosis of this machine: each finding with its status and a remedy."""
+    from aigc_bench.measure.doctor import diagnose
+
+    return tuple(diagnose())
+
+
+def cases(run: RunOrPath) -> list[CaseSummary]:
+    """One record per case, failed ones too: how it fared, its grade and verdict, and why it has no numbers."""
+    from aigc_bench.analyze.rows import case_summaries
+
+    return case_summaries(_loaded(run))
+
+
+def newest_run(folder: Path = RUNS_FOLDER) -> Path:
+    """The run directory in ``folder`` that was made last."""
+    found = [file.parent for file in folder.glob(f"*/{RUN_FILE}")]
+    if not found:
+        raise UsageError(f"{folder}/: there is no run here.", "Name its directory, or start one with `aigc-bench run`.")
+    return max(found, key=lambda path: load_run(path).info.created_s)
+
+
+def _profile(given: str | Path | Profile | None) -> Profile | None:
+    return given if given is None or isinstance(given, Profile) else find_profile(given)
+
+
+def _loaded(run: RunOrPath) -> Run:
+    return run if isinstance(run, Run) else load_run(run)
+
+
+def _new_folder(profile: str) -> Path:
+    return RUNS_FOLDER / f"{time.strftime('%Y%m%d-%H%M%S')}-{profile}"
+
+
+def _reported(path: Path, progress: Callable[[events.Progress], None]) -> Run:
+    finished = load_run(path)
+    progress(events.StageStarted(name="report"))
+    report(finished)
+    return finished

@@ -1,0 +1,86 @@
+"""``aigc-bench compare``: runs against a base run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from aigc_bench.cli import EXIT_REGRESSION
+from aigc_bench.cli.output import json_option, print_json, print_table
+
+if TYPE_CHECKING:
+    from aigc_bench.analyze.compare import Change, Comparison, RunComparison
+
+
+def _fraction(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
+    """``5%`` or ``0.05`` as a fraction; click's callback for ``--fail-above``."""
+    if value is None:
+        return None
+    try:
+        fraction = float(value.removesuffix("%")) / (100 if value.endswith("%") else 1)
+    except ValueError:
+        fraction = -1.0
+    if not 0 <= fraction < 1:
+        raise click.BadParameter(f"{value!r} is not a share; write 5% or 0.05", ctx=ctx, param=param)
+    return fraction
+
+
+@click.command(short_help="Compare runs with a base run, case by case.")
+@click.argument("base", metavar="BASE")
+@click.argument("others", nargs=-1, required=True, metavar="OTHER...")
+@click.option("--fail-above", callback=_fraction, metavar="5%", help="Exit 4 where something is worse by more than this.")
+@click.option("--all", "is_complete", is_flag=True, help="Print what did not change, too.")
+@json_option
+def command(*, base: str, others: tuple[str, ...], fail_above: float | None, is_complete: bool, as_json: bool) -> int:
+    """Compare runs with a base run, case by case.
+
+    A change counts where Welch's t on the trials' medians gives p < 0.01 and the effect exceeds 1.5 %, with false discoveries
+    held at 5 %. Runs of different hardware are ranked; nothing is called a regression then.
+    """
+    from aigc_bench import api
+    from aigc_bench.core.records import dump
+
+    comparison = api.compare(base, *others, fail_above=fail_above)
+    print_json(dump(comparison)) if as_json else _print(comparison, is_complete=is_complete)
+    return EXIT_REGRESSION if comparison.has_regression else 0
+
+
+def _print(comparison: Comparison, *, is_complete: bool) -> None:
+    for other in comparison.others:
+        click.echo(f"{other.other} against {comparison.base}: {other.kind.replace('_', ' ')}")
+        for line in _circumstances(other):
+            click.echo(f"  {line}")
+        shown = [change for change in other.changes if is_complete or change.finding in ("better", "worse")]
+        print_table([_cells(change) for change in shown], right=["base", "other", "effect", "detectable", "p"])
+        counts = {finding: sum(c.finding == finding for c in other.changes) for finding in ("better", "worse", "same", "undecided")}
+        click.echo(
+            ", ".join(f"{count} {finding}" for finding, count in counts.items()) + f"; {len(other.regressions)} regressions\n"
+        )
+
+
+def _circumstances(other: RunComparison) -> list[str]:
+    """What makes the two runs differ, beside the numbers."""
+    lines = [f"{key.key} differs: {key.base} and {key.other}" for key in other.differing]
+    lines += other.notes
+    lines += [f"not compared: {case}" for case in (*other.only_in_base, *other.only_in_other)]
+    if other.throughput_ratio is not None:
+        lines.append(f"throughput, geometric mean over the cases: x {other.throughput_ratio:.3f}")
+    return lines
+
+
+def _cells(change: Change) -> dict[str, str]:
+    from aigc_bench.core.units import quantity
+
+    detectable = "–" if change.detectable_effect is None else f"{change.detectable_effect:.1%}"
+    return {
+        "case": change.case,
+        "metric": change.metric,
+        "base": quantity(change.base, change.unit),
+        "other": quantity(change.other, change.unit),
+        "effect": f"{change.effect:+.1%}",
+        "detectable": detectable,
+        "p": "–" if change.p is None else f"{change.p:.2g}",
+        "finding": "REGRESSION" if change.is_regression else change.finding,
+        "verdict": change.verdict,
+    }

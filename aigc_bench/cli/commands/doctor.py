@@ -1,0 +1,42 @@
+"""``aigc-bench doctor``: a diagnosis of this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from aigc_bench.cli.output import json_option, print_json
+
+if TYPE_CHECKING:
+    from aigc_bench.core.records import Check
+
+MARKS = {"ok": "ok", "note": "note", "warning": "WARNING", "failure": "FAILURE", "absent": "absent"}
+
+
+@click.command(short_help="Diagnose this machine, with remedies.")
+@json_option
+def command(*, as_json: bool) -> int:
+    """Diagnose this machine: what can be measured, what cannot and why, and what would spoil a measurement.
+
+    Exit 1 if a check failed.
+    """
+    from aigc_bench import api
+    from aigc_bench.core.records import dump
+
+    checks = api.doctor()
+    if as_json:
+        print_json([dump(check) for check in checks])
+    else:
+        print_checks(checks)
+    return 1 if any(check.status == "failure" for check in checks) else 0
+
+
+def print_checks(checks: Sequence[Check]) -> None:
+    """One line a check, and its remedy below it."""
+    width = max(len(check.name) for check in checks)
+    for check in checks:
+        click.echo(f"{MARKS[check.status]:8} {check.name:{width}}  {check.detail}")
+        if check.remedy:
+            click.echo(f"{'':8} {'':{width}}  -> {check.remedy}")

@@ -1,0 +1,83 @@
+"""``aigc-bench list``: what is known."""
+
+from __future__ import annotations
+
+import click
+
+from aigc_bench.cli import nearest
+from aigc_bench.cli.output import json_option, print_json, print_table
+
+KINDS = ("workloads", "profiles", "engines", "metrics", "sensors", "factors", "accelerators", "servers", "prices")
+"""What can be listed: the keys of ``aigc_bench.listing.KINDS``, named here so that help imports nothing."""
+
+TEXT_COLUMNS = {
+    "accelerators": (
+        "id",
+        "name",
+        "memory_bytes",
+        "memory_bandwidth_bytes_per_s",
+        "bf16_flop_per_s",
+        "fp8_flop_per_s",
+        "tdp_w",
+        "price_usd",
+        "basis",
+        "as_of",
+    ),
+    "servers": ("id", "name", "gpu_count", "rack_units", "max_power_w", "price_usd", "basis", "as_of"),
+    "prices": ("gpu_id", "provider", "region", "on_demand_usd_per_gpu_h", "spot_usd_per_gpu_h", "basis", "as_of"),
+}
+"""Columns of a wide kind that fit a terminal; ``--json`` has all, with the sources."""
+
+UNITS = {
+    "_bytes_per_s": "B/s",
+    "_flop_per_s": "FLOP/s",
+    "_bytes": "B",
+    "_usd": "usd",
+    "_usd_per_gpu_h": "usd",
+    "_w": "W",
+    "_s": "s",
+}
+"""How a key ends -> the unit of its values."""
+
+
+@click.command(short_help="List what aigc-bench knows: workloads, profiles, metrics, accelerators ...")
+@click.argument("kind", metavar="|".join(KINDS))
+@json_option
+def command(*, kind: str, as_json: bool) -> None:
+    """List what aigc-bench knows of a kind."""
+    if kind not in KINDS:
+        raise click.UsageError(f"unknown kind {kind!r}. {nearest(kind, KINDS)}")
+    from aigc_bench.listing import listing
+
+    rows = listing(kind)
+    if as_json:
+        print_json(rows)
+        return
+    shown = [{key: row[key] for key in TEXT_COLUMNS.get(kind, row)} for row in rows]
+    numeric = [key for key in (shown[0] if shown else {}) if all(isinstance(row[key], int | float | None) for row in shown)]
+    print_table(
+        [{_heading(key): _text(key, value) for key, value in row.items()} for row in shown], right=list(map(_heading, numeric))
+    )
+
+
+def _unit(key: str) -> str | None:
+    """The unit that a key ends with."""
+    return next((unit for suffix, unit in UNITS.items() if key.endswith(suffix)), None)
+
+
+def _heading(key: str) -> str:
+    """A key without its unit, which the cells carry."""
+    suffix = next((suffix for suffix in UNITS if key.endswith(suffix)), "")
+    return key.removesuffix(suffix).replace("_", " ")
+
+
+def _text(key: str, value: object) -> str:
+    """A cell: a quantity with its unit, an en dash where there is nothing."""
+    from aigc_bench.core.units import quantity
+
+    unit = _unit(key)
+    if value is None:
+        return "–"
+    if unit is not None and isinstance(value, int | float):
+        return quantity(value, unit)
+    return f"{value:,}" if isinstance(value, int | float) and key.startswith("num_") else str(value)

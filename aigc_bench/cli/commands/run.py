@@ -1,0 +1,141 @@
+"""``aigc-bench run``: measure this machine."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from aigc_bench.cli import EXIT_CASES_FAILED, EXIT_INTERRUPTED
+from aigc_bench.cli.output import headline, json_option, print_json, print_table
+
+if TYPE_CHECKING:
+    from aigc_bench.analyze.rows import CaseSummary
+    from aigc_bench.api import Forecast
+    from aigc_bench.measure.profiles import Level
+    from aigc_bench.measure.store import Run
+
+NEWEST = "newest"
+REPORT_FILE = "report.html"
+
+
+def _seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
+    """``90s``, ``20m``, ``1h30m`` as seconds; click's callback for ``--budget``."""
+    from aigc_bench.core.units import parse_duration
+
+    if value is None:
+        return None
+    try:
+        seconds = parse_duration(value)
+    except ValueError as problem:
+        raise click.BadParameter(str(problem), ctx=ctx, param=param) from None
+    if seconds <= 0:
+        raise click.BadParameter(f"{value!r} is no time at all", ctx=ctx, param=param)
+    return seconds
+
+
+@click.command(short_help="Measure this machine with a profile and write the report.")
+@click.option("-p", "--profile", metavar="NAME|FILE", help="Profile to run; without it, the one that fits this machine.")
+@click.option("--only", multiple=True, metavar="GLOB", help="Only the cases whose name matches, such as 'gpt/*' (may be repeated).")
+@click.option("--level", type=click.Choice(["quick", "default", "rigorous"]), help="How long and how often to measure.")
+@click.option("--budget", callback=_seconds, metavar="20m", help="Spread this much time over the cases.")
+@click.option("-o", "--out", type=click.Path(), metavar="DIR", help="Run directory to write; default runs/TIME-PROFILE.")
+@click.option(
+    "--resume", is_flag=False, flag_value=NEWEST, metavar="[RUN]", help="Finish an interrupted run, by default the newest."
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="N", help="Seed of the trials' order.")
+@click.option("--dry-run", is_flag=True, help="List the cases and the expected time; write nothing.")
+@json_option
+@click.pass_context
+def command(
+    ctx: click.Context,
+    *,
+    profile: str | None,
+    only: tuple[str, ...],
+    level: Level | None,
+    budget: float | None,
+    out: str | None,
+    resume: str | None,
+    seed: int,
+    dry_run: bool,
+    as_json: bool,
+) -> int:
+    """Measure this machine with a profile and write the report.
+
+    Each trial is a fresh process. What is finished is safe on disk at any moment: Ctrl-C ends the run cleanly, and
+    --resume completes it. Exit 0 if every case has its numbers, 3 if some failed.
+    """
+    from aigc_bench import api
+    from aigc_bench.cli.progress import progress_display
+    from aigc_bench.core.records import dump
+
+    if resume is not None:
+        _refuse_beside_resume(ctx)
+    if dry_run:
+        forecast = api.forecast(profile, only=only, level=level, budget_s=budget)
+        print_json(dump(forecast)) if as_json else _print_forecast(forecast)
+        return 0
+    with progress_display(is_terminal=sys.stderr.isatty()) as progress:
+        words = ("aigc-bench", *sys.argv[1:])
+        if resume is not None:
+            run = api.resume(None if resume == NEWEST else resume, progress=progress)
+        else:
+            run = api.run(profile, only=only, level=level, budget_s=budget, out=out, seed=seed, progress=progress, command=words)
+    summaries = api.cases(run)
+    print_json(_as_dict(run, summaries)) if as_json else _print_outcome(run, summaries)
+    return _exit_code(run, summaries)
+
+
+def _refuse_beside_resume(ctx: click.Context) -> None:
+    """A run is resumed as it was started: options that would change it are refused, not ignored."""
+    fixed = ("profile", "only", "level", "budget", "out", "seed")
+    given = [f"--{name}" for name in fixed if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE]
+    if given:
+        raise click.UsageError(f"--resume continues a run as it was started; it does not go with {', '.join(given)}", ctx=ctx)
+
+
+def _exit_code(run: Run, summaries: Sequence[CaseSummary]) -> int:
+    """0, or 3 where a case has not all its numbers, or 130 where the user stopped the run."""
+    if run.info.interrupted:
+        return EXIT_INTERRUPTED
+    return 0 if all(summary.status == "ok" for summary in summaries) else EXIT_CASES_FAILED
+
+
+def _as_dict(run: Run, summaries: Sequence[CaseSummary]) -> dict[str, Any]:
+    return {
+        "run": str(run.path),
+        "report": str(run.path / REPORT_FILE),
+        "profile": run.info.profile,
+        "interrupted": run.info.interrupted,
+        "cases": [
+            {"case": one.case_id, "status": one.status, "verdict": one.verdict, "reasons": one.reasons, "error": one.error_line}
+            for one in summaries
+        ],
+    }
+
+
+def _print_outcome(run: Run, summaries: Sequence[CaseSummary]) -> None:
+    """One line a case with its throughput, then where everything lies."""
+    from aigc_bench import api
+    from aigc_bench.core.units import quantity
+
+    speed = {row.case: quantity(row.value, row.unit) for row in api.rows(run) if row.metric == "throughput"}
+    rows = [{"case": one.case_id, "throughput": speed.get(one.case_id, "–"), "outcome": headline(one)} for one in summaries]
+    print_table(rows, right=["throughput"])
+    click.echo(f"\nrun     {run.path}\nreport  {run.path / REPORT_FILE}")
+    if any(one.status == "not_run" or (one.num_finished < one.num_asked and not one.failures) for one in summaries):
+        click.echo(f"resume  aigc-bench run --resume {run.path}")
+
+
+def _print_forecast(forecast: Forecast) -> None:
+    from aigc_bench.core.units import clock
+
+    for case in forecast.cases:
+        click.echo(f"{case.id}  x {forecast.num_trials}")
+    total = len(forecast.cases) * forecast.num_trials
+    click.echo(
+        f"\nprofile {forecast.profile}, level {forecast.level}: {len(forecast.cases)} cases x {forecast.num_trials} trials"
+        f" = {total} trials, about {clock(forecast.expected_s)}"
+    )

@@ -1,0 +1,80 @@
+"""``aigc-bench show``: the numbers of a run."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from aigc_bench.cli.output import headline, json_option, print_json, print_table
+
+if TYPE_CHECKING:
+    from aigc_bench.core.records import MetricRow
+
+
+@click.command(short_help="Print the numbers of a run: one row per case and metric.")
+@click.argument("name", metavar="RUN|ACCELERATOR")
+@json_option
+def command(*, name: str, as_json: bool) -> None:
+    """Print the numbers of a run: one row per case and metric, with unit, interval, verdict and its reasons.
+
+    With the id of an accelerator (see `aigc-bench list accelerators`), everything that is known of it, with its sources.
+    """
+    if Path(name).exists() or "/" in name:
+        _show_run(name, as_json=as_json)
+    else:
+        _show_accelerator(name, as_json=as_json)
+
+
+def _show_run(name: str, *, as_json: bool) -> None:
+    from aigc_bench import api
+    from aigc_bench.core.records import dump
+
+    loaded = api.load(name)
+    rows = api.rows(loaded)
+    if as_json:
+        print_json([dump(row) for row in rows])
+        return
+    for summary in api.cases(loaded):
+        click.echo(f"{summary.case_id}  {headline(summary)}")
+        own = [row for row in rows if row.case == summary.case_id]
+        known = [row for row in own if row.value is not None]
+        print_table([_cells(row, told=summary.reasons) for row in known], right=["value", "low", "high", "n"])
+        missing = [_cells(row, told=summary.reasons) for row in own if row.value is None]
+        if missing:
+            click.echo("not known: " + ", ".join(f"{cells['metric']} ({cells['further reasons']})" for cells in missing))
+        click.echo()
+
+
+def _show_accelerator(name: str, *, as_json: bool) -> None:
+    """Facts of the catalogue, line by line, each with where it comes from."""
+    from aigc_bench.catalog.loader import load_catalogue
+    from aigc_bench.catalog.show import describe_accelerator
+    from aigc_bench.core.errors import UsageError
+
+    catalogue = load_catalogue()
+    if name not in catalogue.accelerators:
+        near = difflib.get_close_matches(name, catalogue.accelerators, n=3, cutoff=0.5)
+        hint = f"Did you mean {' or '.join(near)}?" if near else "See `aigc-bench list accelerators`."
+        raise UsageError(f"{name}: neither a run directory nor the id of an accelerator.", hint)
+    rows = [{"what": what, "value": value, "source": source} for what, value, source in describe_accelerator(catalogue, name)]
+    print_json(rows) if as_json else print_table(rows)
+
+
+def _cells(row: MetricRow, *, told: Collection[str]) -> dict[str, str]:
+    """A row as text, without the reasons that the case's own line has told."""
+    from aigc_bench.core.units import quantity
+
+    return {
+        "metric": row.metric,
+        "value": quantity(row.value, row.unit),
+        "low": quantity(row.low, row.unit),
+        "high": quantity(row.high, row.unit),
+        "n": str(row.n),
+        "basis": row.basis,
+        "verdict": row.verdict,
+        "further reasons": ", ".join(code for code in row.reasons if code not in told),
+    }

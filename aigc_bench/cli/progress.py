@@ -1,0 +1,126 @@
+"""Draws a run's progress on stderr: one live line on a terminal, one plain line per finished trial elsewhere.
+
+The live line is redrawn on events only, never on a timer: while a window is measured, the screen costs nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+from aigc_bench.core.units import clock
+from aigc_bench.measure.progress import Progress, RunFinished, RunStarted, StageStarted, TrialFinished, TrialStarted
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
+
+Listener = Callable[[Progress], None]
+
+
+@contextlib.contextmanager
+def progress_display(*, is_terminal: bool) -> Iterator[Listener]:
+    """A listener for a run's events, live where stderr is a terminal."""
+    if not is_terminal:
+        yield PlainLines()
+        return
+    from rich.console import Console
+
+    with live_bar(Console(stderr=True)) as bar:
+        yield LiveLine(bar)
+
+
+class PlainLines:
+    """One line when the run starts and one for each finished trial."""
+
+    def __init__(self, echo: Callable[[str], None] | None = None) -> None:
+        self._echo = echo or (lambda line: click.echo(line, err=True))
+        self._tally = Tally()
+
+    def __call__(self, event: Progress) -> None:
+        self._tally.take(event)
+        if isinstance(event, RunStarted):
+            self._echo(opening_line(event))
+        elif isinstance(event, TrialFinished):
+            self._echo(f"{self._tally.position} {finished_line(event)}{_left(event.remaining_s)}")
+        elif isinstance(event, RunFinished) and event.interrupted:
+            self._echo("interrupted; what is finished is kept")
+
+
+class Tally:
+    """How many trials are done of how many."""
+
+    def __init__(self) -> None:
+        self.num_done = 0
+        self.num_trials = 0
+
+    def take(self, event: Progress) -> None:
+        """Count an event."""
+        if isinstance(event, RunStarted):
+            self.num_done, self.num_trials = event.num_done, event.num_trials
+        elif isinstance(event, TrialFinished):
+            self.num_done += 1
+
+    @property
+    def position(self) -> str:
+        """``[ 7/36]``."""
+        return f"[{self.num_done:{len(str(self.num_trials))}}/{self.num_trials}]"
+
+
+class LiveLine:
+    """The case, the trial, the stage and the time left, on the last line of the terminal; finished trials scroll above it."""
+
+    def __init__(self, bar: Bar) -> None:
+        self._bar = bar
+        self._task = bar.add_task("starting", total=None, left="")
+        self._tally = Tally()
+        self._trial = ""
+
+    def __call__(self, event: Progress) -> None:
+        self._tally.take(event)
+        if isinstance(event, RunStarted):
+            self._bar.console.print(opening_line(event), highlight=False, markup=False)
+            self._bar.update(self._task, total=event.num_trials, completed=event.num_done, left=_left(event.expected_s))
+        elif isinstance(event, TrialStarted):
+            again = "" if event.attempt == 1 else f", attempt {event.attempt}"
+            self._trial = f"{event.case}  trial {event.trial + 1}/{event.of}{again}"
+            self._bar.update(self._task, description=self._trial, left=_left(event.remaining_s))
+        elif isinstance(event, StageStarted):
+            self._bar.update(self._task, description=f"{self._trial}  {event.name}".strip())
+        elif isinstance(event, TrialFinished):
+            self._bar.console.print(finished_line(event), highlight=False, markup=False)
+            self._bar.update(self._task, completed=self._tally.num_done, left=_left(event.remaining_s))
+        self._bar.refresh()
+
+
+def live_bar(console: object) -> Bar:
+    """A rich progress bar of one line, redrawn only when told; it vanishes at the end."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+    from rich.progress import Progress as Bar
+
+    assert isinstance(console, Console), "a rich console draws the bar"
+    columns = (BarColumn(bar_width=20), MofNCompleteColumn(), TextColumn("{task.description}{task.fields[left]}", markup=False))
+    return Bar(*columns, console=console, auto_refresh=False, transient=True)
+
+
+def opening_line(event: RunStarted) -> str:
+    """What is about to happen, and where it goes."""
+    done = f", {event.num_done} of them done before" if event.num_done else ""
+    expected = f", about {clock(event.expected_s)}" if event.expected_s is not None else ""
+    return f"{event.num_trials} trials{done}{expected}, into {event.path}"
+
+
+def finished_line(event: TrialFinished) -> str:
+    """``gpt/gpt2-124m/infer/fp32/b1  trial 2/3  ok  412 token/s  4 s``."""
+    return f"{event.case}  trial {event.trial + 1}/{event.of}  {event.status}  {event.summary}  {clock(event.duration_s)}"
+
+
+def _left(remaining_s: float | None) -> str:
+    if remaining_s is None:
+        return ""
+    at = time.strftime("%H:%M", time.localtime(time.time() + remaining_s))
+    return f"  ({clock(remaining_s)} left, until {at})"

@@ -1,0 +1,77 @@
+"""``torch.compile`` with Inductor: graphs are captured at the first call, which the warm-up pays for and reports apart."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import sysconfig
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from aigc_bench.core.records import Case
+from aigc_bench.engines.base import Engine
+
+if TYPE_CHECKING:
+    import torch
+
+
+class TorchCompile(Engine):
+    """Default mode, static shapes: a case has one shape, so nothing is gained by code for others."""
+
+    title: ClassVar[str] = "PyTorch compile (Inductor)"
+
+    def unsupported(self, case: Case) -> str | None:
+        """Why Inductor cannot make code here: this Python, no C++ compiler (CPU), no Triton (accelerator)."""
+        reason = python_reason()
+        if reason is not None:
+            return reason
+        if case.backend == "cpu":
+            return compiler_reason(os.environ)
+        if importlib.util.find_spec("triton") is None:
+            return f"torch.compile needs the package triton to make kernels for {case.backend}; it is not installed"
+        return _device_reason(case)
+
+    def prepare(self, module: torch.nn.Module, *, case: Case) -> torch.nn.Module:
+        """The module, compiled at its first call."""
+        import torch
+
+        return cast(torch.nn.Module, torch.compile(module, dynamic=False))
+
+
+engine = TorchCompile()
+
+
+def python_reason() -> str | None:
+    """Why this torch does not compile under this Python, in torch's own words, or ``None``."""
+    import torch
+
+    try:
+        torch.compile(torch.nn.Identity())
+    except RuntimeError as problem:
+        return str(problem).splitlines()[0]
+    return None
+
+
+def compiler_reason(environ: Mapping[str, str], *, include: Path | None = None) -> str | None:
+    """Why Inductor cannot build C++ here: it needs ``$CXX`` (or g++) on the path and Python's header; ``None`` if it can."""
+    compiler = environ.get("CXX", "g++")
+    if shutil.which(compiler, path=environ.get("PATH")) is None:
+        return f"torch.compile needs a C++ compiler for cpu; there is no {compiler} on the PATH (install g++ or set CXX)"
+    header = (include or Path(sysconfig.get_paths()["include"])) / "Python.h"
+    if not header.exists():
+        return f"torch.compile needs Python's C header for cpu; there is no {header.name} (install python3-dev)"
+    return None
+
+
+def _device_reason(case: Case) -> str | None:
+    """Why Triton does not make code for this device: before compute capability 7.0 it has none."""
+    import torch
+
+    if case.backend != "cuda" or not torch.cuda.is_available() or torch.version.hip is not None:
+        return None
+    major, minor = torch.cuda.get_device_capability()
+    if (major, minor) >= (7, 0):
+        return None
+    return f"torch.compile needs compute capability 7.0 or later; {torch.cuda.get_device_name()} has {major}.{minor}"

@@ -1,0 +1,62 @@
+"""Greedy generation in two stages: ``prefill`` reads the prompt and makes the first token, ``decode`` makes one token a call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from aigc_bench.nets.hugging_face import forget, static_cache
+
+
+class GreedyGeneration:
+    """A causal language model with a static key-value cache, free of host synchronisation.
+
+    ``model`` is called (it may be compiled); ``config`` and ``dtype`` describe its cache. ``generated[i]`` holds the i-th new
+    token of each sequence, shape ``[max_new_tokens, batch]``.
+    """
+
+    def __init__(
+        self,
+        model: Callable[..., Any],
+        *,
+        config: Any,
+        batch_size: int,
+        prompt_len: int,
+        max_new_tokens: int,
+        dtype: torch.dtype,
+        device: torch.device,
+    ) -> None:
+        self._model = model
+        max_len = prompt_len + max_new_tokens
+        self._cache = static_cache(config, batch_size=batch_size, max_len=max_len, dtype=dtype, device=device)
+        self._token = torch.zeros(batch_size, 1, dtype=torch.int64, device=device)
+        self._logits: torch.Tensor | None = None
+        self.generated = torch.zeros(max_new_tokens, batch_size, dtype=torch.int64, device=device)
+
+    def begin(self, prompt: torch.Tensor) -> None:
+        """Take ``prompt``, token ids ``[batch, prompt_len]``, and forget the previous one."""
+        self._prompt = prompt
+        forget(self._cache)
+
+    def prefill(self, repeat: int) -> None:
+        """Read the whole prompt; logits are computed for its last position only."""
+        self._advance(self._prompt, index=0)
+
+    def decode(self, repeat: int) -> None:
+        """Read the token made last, make the next."""
+        self._advance(self._token, index=repeat + 1)
+
+    @torch.no_grad()
+    def _advance(self, tokens: torch.Tensor, *, index: int) -> None:
+        output = self._model(input_ids=tokens, past_key_values=self._cache, use_cache=True, logits_to_keep=1)
+        self._logits = output.logits
+        self._token.copy_(output.logits[:, -1:].argmax(dim=-1))
+        self.generated[index].copy_(self._token[:, 0])
+
+    def check(self) -> dict[str, float | str | bool | None]:
+        """Whether the last logits are finite, their spread, and the sum of the token ids, which the seed determines."""
+        assert self._logits is not None, "a step runs before it is checked"
+        finite = bool(torch.isfinite(self._logits).all())
+        return {"finite": finite, "token_sum": float(self.generated.sum()), "logits_std": float(self._logits.float().std())}

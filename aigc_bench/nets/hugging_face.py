@@ -1,0 +1,118 @@
+"""Hugging Face models from configuration: random weights, nothing fetched, no host synchronisation in the forward pass.
+
+transformers looks at the *values* of masks and positions to decide whether attention can be left to the ``is_causal`` flag,
+which blocks the host once a forward pass and cannot be traced on ``meta``. Batches here are never padded nor packed, so the
+answer is known: ``UnpaddedLayer`` and ``unpadded_mask`` give it through the library's own extension points.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from transformers import AttentionInterface, AttentionMaskInterface, AutoConfig
+from transformers.cache_utils import Cache, StaticLayer
+from transformers.initialization import no_init_weights
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import sdpa_mask
+
+from aigc_bench.core.records import Attention
+
+_UNPADDED_SDPA = "aigc_bench_unpadded_sdpa"
+
+
+def random_model(auto_class: Any, config: Mapping[str, Any], *, attention: Attention) -> torch.nn.Module:
+    """The architecture of ``config`` (``model_type`` and its keys) with the library's own random initialisation.
+
+    Weights are drawn once, not first by ``torch.nn`` and then again by transformers, which halves the time to build.
+    """
+    keys = dict(config)
+    made = AutoConfig.for_model(keys.pop("model_type"), **keys)
+    with no_init_weights():
+        model: Any = auto_class.from_config(made, attn_implementation=_implementation(attention))
+    model.init_weights()
+    return model  # type: ignore[no-any-return]
+
+
+def _implementation(attention: Attention) -> str:
+    if attention == "eager":
+        return "eager"
+    AttentionInterface.register(_UNPADDED_SDPA, sdpa_attention_forward)
+    AttentionMaskInterface.register(_UNPADDED_SDPA, unpadded_mask)
+    return _UNPADDED_SDPA
+
+
+def checkpoint_activations(model: Any) -> None:
+    """Keep only each layer's input in the forward pass and compute the rest again in the backward pass."""
+    enable = getattr(model, "activation_checkpointing_enable", None) or model.gradient_checkpointing_enable
+    enable({"use_reentrant": False})
+
+
+def unpadded_mask(*, q_length: int, **keys: Any) -> torch.Tensor | None:
+    """No mask for whole sequences (attention is then causal by flag); one query token masks the unused part of its cache."""
+    return None if q_length > 1 else sdpa_mask(q_length=q_length, **keys)
+
+
+class UnpaddedLayer(StaticLayer):  # type: ignore[misc]
+    """One layer's keys and values, ``[batch, num_kv_heads, max_len, head_dim]`` each, written in place.
+
+    A prompt attends to its own keys only, not to the still empty rest of the buffer, as every serving engine does it.
+    """
+
+    def update(
+        self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **keys: Any
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Store the new keys and values; return those to attend to."""
+        stored: tuple[torch.Tensor, torch.Tensor] = super().update(key_states, value_states, *args, **keys)
+        return (key_states, value_states) if key_states.shape[-2] > 1 else stored
+
+    def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
+        """Number of keys that ``update`` returns, and where they begin."""
+        return (query_length if query_length > 1 else self.max_cache_len), 0
+
+
+class PassingLayer(StaticLayer):  # type: ignore[misc]
+    """Keeps nothing: whole sequences come in one pass, as in training."""
+
+    def __init__(self) -> None:
+        super().__init__(max_cache_len=0)
+
+    def update(
+        self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **keys: Any
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """The keys and values as they came."""
+        return key_states, value_states
+
+    def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
+        """As many keys as queries."""
+        return query_length, 0
+
+    def get_seq_length(self) -> int:
+        """Nothing is kept."""
+        return 0
+
+
+def passing_cache(config: Any) -> Cache:
+    """A cache that keeps nothing: it only tells transformers that sequences are whole, so that no value need be read."""
+    return Cache(layers=[PassingLayer() for _ in range(config.num_hidden_layers)])
+
+
+def static_cache(config: Any, *, batch_size: int, max_len: int, dtype: torch.dtype, device: torch.device) -> Cache:
+    """A key-value cache of fixed addresses for ``max_len`` tokens, allocated at once."""
+    heads, head_dim = key_value_heads(config)
+    cache = Cache(layers=[UnpaddedLayer(max_cache_len=max_len) for _ in range(config.num_hidden_layers)])
+    cache.early_initialization(batch_size=batch_size, num_heads=heads, head_dim=head_dim, dtype=dtype, device=device)
+    return cache
+
+
+def key_value_heads(config: Any) -> tuple[int, int]:
+    """Number of key-value heads and their width."""
+    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+    head_dim = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    return int(heads), int(head_dim)
+
+
+def forget(cache: Cache) -> None:
+    """Empty a static cache without touching its keys: what lies behind the current length is masked."""
+    torch._foreach_zero_([layer.cumulative_length for layer in cache.layers])

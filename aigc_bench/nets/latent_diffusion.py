@@ -1,0 +1,150 @@
+"""The parts of a latent diffusion model (Rombach et al. 2022, arXiv 2112.10752), made from configuration with random weights.
+
+An image is denoised in the latent space of an auto-encoder that shrinks each side eightfold. diffusers owns the UNet and
+the auto-encoder, transformers the CLIP text encoders. Here they get one calling convention, so that each stage of a step
+is one module that an engine can execute:
+
+    TextEncoder   tokens (batch, 77)                          -> context (batch, 77, dim), pooled (batch, dim) or None
+    UNet          latents (batch, 4, h, w), t, context, ...   -> predicted noise, same shape
+    LatentDecoder latents (batch, 4, h, w)                    -> images (batch, 3, 8 h, 8 w) in [0, 1]
+    LatentEncoder images in [-1, 1], noise                    -> latents (batch, 4, h, w)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from diffusers import AutoencoderKL, DDIMScheduler, DDPMScheduler, UNet2DConditionModel
+from diffusers.models.attention_processor import AttnProcessor, AttnProcessor2_0
+from torch import nn
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
+
+from aigc_bench.core.records import Attention
+
+NUM_TRAIN_TIMESTEPS = 1000
+
+_NOISE: dict[str, Any] = {
+    # Stable Diffusion's noise schedule: scheduler/scheduler_config.json of both model repositories
+    "num_train_timesteps": NUM_TRAIN_TIMESTEPS,
+    "beta_start": 0.00085,
+    "beta_end": 0.012,
+    "beta_schedule": "scaled_linear",
+    "prediction_type": "epsilon",
+    "clip_sample": False,
+}
+
+
+class TextEncoder(nn.Module):
+    """One CLIP text model (SD 1.5: its last hidden state) or two (SDXL: their penultimate ones, side by side, and the pooled).
+
+    Podell et al. 2023, arXiv 2307.01952, section 2.1.
+    """
+
+    def __init__(self, configs: Sequence[Mapping[str, Any]], *, attention: Attention) -> None:
+        super().__init__()
+        self.models = nn.ModuleList(_make_clip(config, attention=attention) for config in configs)
+
+    def forward(self, tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+        if len(self.models) == 1:
+            return self.models[0](input_ids=tokens).last_hidden_state, None
+        outputs = [model(input_ids=tokens, output_hidden_states=True) for model in self.models]
+        return torch.cat([output.hidden_states[-2] for output in outputs], dim=-1), outputs[-1].text_embeds
+
+
+class LatentEncoder(nn.Module):
+    """The auto-encoder's way in: images in [-1, 1] to a draw from their posterior, scaled to about unit variance."""
+
+    def __init__(self, autoencoder: Any) -> None:
+        super().__init__()
+        self.encoder, self.quant_conv = autoencoder.encoder, autoencoder.quant_conv
+        self.scaling_factor = autoencoder.config.scaling_factor
+
+    def forward(self, images: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
+        mean, log_variance = self.quant_conv(self.encoder(images)).chunk(2, dim=1)
+        deviation = torch.exp(0.5 * log_variance.clamp(-30.0, 20.0))
+        latents: torch.Tensor = (mean + deviation * noise) * self.scaling_factor
+        return latents
+
+
+class LatentDecoder(nn.Module):
+    """The auto-encoder's way back: latents to images in [0, 1]."""
+
+    def __init__(self, autoencoder: Any) -> None:
+        super().__init__()
+        self.decoder, self.post_quant_conv = autoencoder.decoder, autoencoder.post_quant_conv
+        self.scaling_factor = autoencoder.config.scaling_factor
+
+    def forward(self, latents: torch.Tensor) -> torch.Tensor:
+        images: torch.Tensor = self.decoder(self.post_quant_conv(latents / self.scaling_factor))
+        return (images / 2 + 0.5).clamp(0, 1)
+
+
+class Autoencoder(nn.Module):
+    """diffusers' ``AutoencoderKL`` as its two halves, which are executed apart."""
+
+    def __init__(self, config: Mapping[str, Any], *, attention: Attention) -> None:
+        super().__init__()
+        autoencoder = AutoencoderKL.from_config(dict(config))
+        _choose_attention(autoencoder, attention=attention)
+        self.encoder, self.decoder = LatentEncoder(autoencoder), LatentDecoder(autoencoder)
+
+
+class UNet(nn.Module):
+    """The denoiser: predicts the noise in latents at timestep ``t`` given the text.
+
+    Models conditioned on size (SDXL) also take the pooled text and ``time_ids`` (batch, 6): original size, crop, target size.
+    """
+
+    def __init__(self, config: Mapping[str, Any], *, attention: Attention) -> None:
+        super().__init__()
+        self.model = UNet2DConditionModel.from_config(dict(config))
+        _choose_attention(self.model, attention=attention)
+
+    def forward(
+        self,
+        latents: torch.Tensor,
+        timestep: torch.Tensor,
+        context: torch.Tensor,
+        pooled: torch.Tensor | None = None,
+        time_ids: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        added = None if pooled is None else {"text_embeds": pooled, "time_ids": time_ids}
+        predicted: torch.Tensor = self.model(
+            latents, timestep, encoder_hidden_states=context, added_cond_kwargs=added, return_dict=False
+        )[0]
+        return predicted
+
+
+def make_sampler(*, num_inference_steps: int) -> Any:
+    """DDIM (Song et al. 2020, arXiv 2010.02502), deterministic: a step depends on its index only and never waits for the device."""
+    sampler = DDIMScheduler(**_NOISE, set_alpha_to_one=False, steps_offset=1)
+    sampler.set_timesteps(num_inference_steps)
+    return sampler
+
+
+def make_noise_schedule() -> Any:
+    """The forward process of training (Ho et al. 2020, arXiv 2006.11239): ``add_noise`` at any timestep."""
+    return DDPMScheduler(**_NOISE)
+
+
+def guide(predicted: torch.Tensor, *, guidance_scale: float) -> torch.Tensor:
+    """Classifier-free guidance: ``(2 batch, ...)``, the unconditional half first, to ``(batch, ...)``.
+
+    Ho & Salimans 2022, arXiv 2207.12598, eq. 6 with ``guidance_scale = 1 + w``.
+    """
+    unconditional, conditional = predicted.chunk(2)
+    return unconditional + guidance_scale * (conditional - unconditional)
+
+
+def _make_clip(config: Mapping[str, Any], *, attention: Attention) -> nn.Module:
+    settings = CLIPTextConfig(**config, attn_implementation="sdpa" if attention == "auto" else attention)
+    has_projection = "projection_dim" in config
+    model: nn.Module = CLIPTextModelWithProjection(settings) if has_projection else CLIPTextModel(settings)
+    return model
+
+
+def _choose_attention(model: Any, *, attention: Attention) -> None:
+    """diffusers' plain processor for ``eager``, its scaled-dot-product one otherwise."""
+    model.set_attn_processor(AttnProcessor() if attention == "eager" else AttnProcessor2_0())

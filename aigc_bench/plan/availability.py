@@ -1,0 +1,66 @@
+"""Spares by k-of-n binomial availability: how many identical, independent machines keep at least k of them working.
+
+    P(at least k of n work) = sum over i = k..n of C(n, i) * a^i * (1 - a)^(n - i)
+
+with ``a`` the availability of one machine. Source: Barlow and Proschan, Mathematical Theory of Reliability, 1965. Failures
+that strike all machines at once (a feed, a room, a bad update) are not in it.
+"""
+
+from __future__ import annotations
+
+import math
+
+LARGE = 10_000
+"""Beyond this many machines the binomial is taken as normal: its error is then far below that of any availability figure."""
+
+
+def k_of_n(needed: int, installed: int, *, availability: float) -> float:
+    """Probability in [0, 1] that at least ``needed`` of ``installed`` machines work."""
+    assert 0 <= availability <= 1, "availability is a fraction"
+    if needed <= 0:
+        return 1.0
+    if needed > installed:
+        return 0.0
+    return _upper_tail(needed, installed, availability)
+
+
+def _upper_tail(needed: int, installed: int, availability: float) -> float:
+    """Sum over the number of failed machines in logarithms, so that thousands of machines neither overflow nor lose digits."""
+    if availability in (0.0, 1.0):
+        return availability
+    if installed > LARGE:
+        spread = math.sqrt(installed * availability * (1 - availability))
+        return 0.5 * math.erfc((needed - 0.5 - installed * availability) / (spread * math.sqrt(2)))
+    few_enough = range(installed - needed + 1)
+    return min(1.0, math.fsum(math.exp(_log_pmf(failed, installed, 1 - availability)) for failed in few_enough))
+
+
+def _log_pmf(count: int, trials: int, probability: float) -> float:
+    """Logarithm of the binomial probability of ``count`` events in ``trials``."""
+    choose = math.lgamma(trials + 1) - math.lgamma(count + 1) - math.lgamma(trials - count + 1)
+    return choose + count * math.log(probability) + (trials - count) * math.log1p(-probability)
+
+
+def spares(needed: int, *, availability: float, target: float) -> int:
+    """The fewest spares so that at least ``needed`` machines work with probability ``target`` or more.
+
+    Found by doubling and bisection: the probability rises with every spare.
+    """
+    assert 0 < target < 1, "the availability that is asked for lies between 0 and 1"
+    assert 0 < availability <= 1, "machines that never work cannot be made up for by spares"
+    if needed <= 0:
+        return 0
+    top = 0
+    while k_of_n(needed, needed + top, availability=availability) < target:
+        top = 2 * top + 1
+    low, high = 0, top
+    while low < high:
+        middle = (low + high) // 2
+        reached = k_of_n(needed, needed + middle, availability=availability) >= target
+        low, high = (low, middle) if reached else (middle + 1, high)
+    return low
+
+
+def availability_from_times(mean_time_to_failure_s: float, *, mean_time_to_repair_s: float) -> float:
+    """Share of the time that a machine works: MTTF / (MTTF + MTTR)."""
+    return mean_time_to_failure_s / (mean_time_to_failure_s + mean_time_to_repair_s)

@@ -1,0 +1,69 @@
+"""Heat and how it is carried away. All electrical power of IT becomes heat, watt for watt.
+
+    heat_BTU/h = 3.412142 * W        1 ton of refrigeration = 12,000 BTU/h = 3,516.85 W
+    CFM        = BTU/h / (1.08 * dT_F)                  air at sea level: 0.075 lb/ft3 * 0.24 BTU/lb/F * 60 min/h = 1.08
+    L/min      = W * 60 / (rho * c_p * dT_K)            water: 4.18 kJ/(L K), 1.43 L/min per kW at 10 K
+
+Sources: ASHRAE Handbook Fundamentals (sensible heat of air); ASHRAE TC 9.9 liquid cooling guidelines.
+"""
+
+from __future__ import annotations
+
+import math
+
+BTU_PER_HOUR_PER_W = 3.412142
+TON_OF_REFRIGERATION_W = 3516.853
+AIR_BTU_PER_HOUR_PER_CFM_F = 1.08
+WATER_J_PER_L_K = 4180.0
+FAHRENHEIT_PER_KELVIN = 1.8
+
+
+def btu_per_hour(heat_w: float) -> float:
+    """Watts as BTU per hour."""
+    return heat_w * BTU_PER_HOUR_PER_W
+
+
+def heat_w(btu_per_hour: float) -> float:
+    """BTU per hour as watts."""
+    return btu_per_hour / BTU_PER_HOUR_PER_W
+
+
+def tons(heat_w: float) -> float:
+    """Watts as tons of refrigeration."""
+    return heat_w / TON_OF_REFRIGERATION_W
+
+
+def airflow_cfm(heat_w: float, *, rise_k: float) -> float:
+    """Cubic feet of air a minute that carry ``heat_w`` with a temperature rise of ``rise_k`` kelvin, at sea level."""
+    assert rise_k > 0, "air must warm up to carry heat"
+    return btu_per_hour(heat_w) / (AIR_BTU_PER_HOUR_PER_CFM_F * rise_k * FAHRENHEIT_PER_KELVIN)
+
+
+def airflow_rise_k(heat_w: float, *, airflow_cfm: float) -> float:
+    """Temperature rise in kelvin of an airflow that carries ``heat_w``."""
+    assert airflow_cfm > 0, "no air carries no heat"
+    return btu_per_hour(heat_w) / (AIR_BTU_PER_HOUR_PER_CFM_F * airflow_cfm) / FAHRENHEIT_PER_KELVIN
+
+
+def water_l_per_min(heat_w: float, *, rise_k: float, captured: float = 1.0) -> float:
+    """Litres of water a minute for the ``captured`` share of ``heat_w`` with a rise of ``rise_k`` kelvin."""
+    assert rise_k > 0 and 0 <= captured <= 1, "a rise above 0 and a captured share within [0, 1]"
+    return heat_w * captured * 60.0 / (WATER_J_PER_L_K * rise_k)
+
+
+def design_heat_w(max_power_w: float, *, stated_btu_per_hour: float | None = None) -> float:
+    """The heat to size for: the larger of electrical maximum and the vendor's own BTU/h (they disagree, e.g. DGX H100)."""
+    return max(max_power_w, heat_w(stated_btu_per_hour)) if stated_btu_per_hour is not None else max_power_w
+
+
+def water_use_l(it_energy_kwh: float, *, wue_l_per_kwh: float) -> float:
+    """Litres of water that a site evaporates for that much IT energy: kWh x WUE (The Green Grid, WUE, 2011)."""
+    return it_energy_kwh * wue_l_per_kwh
+
+
+def machines_per_rack(
+    heat_per_machine_w: float, *, rack_limit_w: float, rack_units: int | None = None, rack_height_u: int = 42
+) -> int:
+    """How many machines one rack can cool and hold; 0 where not even one can be cooled."""
+    by_heat = math.floor(rack_limit_w / heat_per_machine_w + 1e-9) if heat_per_machine_w > 0 else rack_height_u
+    return by_heat if rack_units is None else min(by_heat, rack_height_u // rack_units)

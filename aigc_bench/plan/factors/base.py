@@ -1,0 +1,111 @@
+"""What a deployment factor is: it says what an option requires of it, what is available, and how much head-room is left.
+
+A factor's file offers ``factor = ...``; its formula and source stand beside the arithmetic. What is not known stays
+``None`` and makes the verdict ``unknown``, together with what would settle it.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from aigc_bench.core.records import Estimate
+from aigc_bench.plan.records import Assessment, Capability, Demand, FactorVerdict, Fleet, Job, Load, Machine, Pool, Rules, Service
+
+TIGHT_BELOW = 0.05
+"""Head-room under which a factor is called tight even where the intervals still fit."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """An option before it is judged: the demand, the machine, what every load asks of it, and the fleet that carries them."""
+
+    demand: Demand
+    rules: Rules
+    machine: Machine
+    loads: tuple[Load, ...]
+    fleet: Fleet
+    servers_per_rack: int | None
+
+    @property
+    def pools(self) -> tuple[Pool, ...]:
+        """The pools that carry the loads."""
+        return self.fleet.pools
+
+    @property
+    def num_servers(self) -> int:
+        """Servers bought."""
+        return self.fleet.num_servers
+
+    def loads_of(self, pool: Pool) -> tuple[Load, ...]:
+        """The loads that a pool carries, in the order of the demand."""
+        return tuple(load for load in self.loads if load.name in pool.loads)
+
+    def service(self, load: Load) -> Service | None:
+        """The service behind a load, or ``None`` where it is a job."""
+        return next((service for service in self.demand.services if service.name == load.name), None)
+
+    def job(self, load: Load) -> Job | None:
+        """The job behind a load, or ``None`` where it is a service."""
+        return next((job for job in self.demand.jobs if job.name == load.name), None)
+
+    def capability(self, load: Load) -> Capability:
+        """What the machine was seen to do for a load."""
+        return next(capability for capability in self.machine.capabilities if capability.case == load.case)
+
+
+class Factor(ABC):
+    """One deployment factor."""
+
+    title: ClassVar[str]
+    unit: ClassVar[str]
+    formula: ClassVar[str]
+    source: ClassVar[str]
+
+    @abstractmethod
+    def assess(self, context: Context) -> Assessment:
+        """What the option requires of this factor, what is available, and whether that is enough."""
+
+    def conclude(
+        self, *, required: Estimate | None, available: Estimate | None, why: str, inputs: Mapping[str, Estimate]
+    ) -> Assessment:
+        """The assessment with head-room and verdict computed from what is required and available."""
+        headroom, verdict = judge(required, available)
+        return Assessment(
+            factor=type(self).__module__.rpartition(".")[2],
+            title=self.title,
+            required=required,
+            available=available,
+            unit=self.unit,
+            headroom=headroom,
+            verdict=verdict,
+            why=why,
+            formula=self.formula,
+            source=self.source,
+            inputs=inputs,
+        )
+
+
+def judge(required: Estimate | None, available: Estimate | None) -> tuple[float | None, FactorVerdict]:
+    """Head-room ``1 - required / available`` and the verdict.
+
+    ``short`` where the values do not fit; ``tight`` where they do but less than ``TIGHT_BELOW`` is left, or the interval's
+    worst ends do not fit; ``unknown`` where either is. Nothing required of nothing is ``ok`` and has no head-room.
+    """
+    if required is None or available is None:
+        return None, "unknown"
+    if available.value <= 0:
+        return (None, "ok") if required.value <= 0 else (None, "short")
+    headroom = 1 - required.value / available.value
+    if headroom < 0:
+        return headroom, "short"
+    return headroom, "tight" if headroom < TIGHT_BELOW or required.high > available.low else "ok"
+
+
+def scarcest(pairs: Mapping[str, tuple[Estimate, Estimate]]) -> str | None:
+    """The name of the pair of required and available with the least head-room, the first among equals."""
+    known = {name: judge(*pair)[0] for name, pair in pairs.items()}
+    ranked = [name for name, headroom in known.items() if headroom is not None]
+    return min(ranked, key=lambda name: known[name] or 0.0, default=None)

@@ -1,0 +1,55 @@
+"""Compute: does the fleet finish what arrives, with the utilisation that latency allows?"""
+
+from __future__ import annotations
+
+from aigc_bench.core.units import digits
+from aigc_bench.plan.factors.base import Context, Factor, judge
+from aigc_bench.plan.interval import zero
+from aigc_bench.plan.records import Assessment, Pool
+from aigc_bench.plan.sizing import mean_utilisation
+
+
+class Compute(Factor):
+    """Machines' worth of work at the peak against machines in service, in the scarcest pool."""
+
+    title = "Compute"
+    unit = "machines"
+    formula = (
+        "required = max(sum of peak rate / throughput / utilisation, off-peak share of it + sum of job items / "
+        "(throughput x window x goodput)); available = machines of that pool"
+    )
+    source = "utilisation law U = X * S (Denning and Buzen 1978); spares by k-of-n binomial (Barlow and Proschan 1965)"
+
+    def assess(self, context: Context) -> Assessment:
+        """The pool with the least head-room speaks for the option."""
+        inputs = {f"busy machines, {load.name}": load.busy_machines for load in context.loads}
+        inputs |= {"target utilisation": context.rules.target_utilisation, "off-peak share": context.rules.off_peak_share}
+        inputs["availability of one server"] = context.rules.machine_availability
+        inputs["mean utilisation of all servers"] = mean_utilisation(
+            context.loads, num_servers=context.num_servers, machine=context.machine
+        )
+        if not context.pools:
+            return self.conclude(required=zero(self.unit), available=zero(self.unit), why="nothing is asked", inputs=inputs)
+        pool = min(context.pools, key=lambda pool: _headroom(pool))
+        available = pool.available_machines
+        why = _why(context, pool)
+        return self.conclude(required=pool.required_machines, available=available, why=why, inputs=inputs)
+
+
+def _headroom(pool: Pool) -> float:
+    headroom, _ = judge(pool.required_machines, pool.available_machines)
+    return 0.0 if headroom is None else headroom
+
+
+def _why(context: Context, pool: Pool) -> str:
+    """The largest load in words, and what the spares are for."""
+    largest = max(context.loads_of(pool), key=lambda load: load.busy_machines.value)
+    share = largest.busy_machines.value / max(sum(load.busy_machines.value for load in context.loads_of(pool)), 1e-300)
+    spare = context.fleet.spares
+    return (
+        f"{largest.name} is {digits(100 * share)} % of the busy machines; {spare} of {context.num_servers} servers are spares for "
+        f"{digits(100 * context.demand.availability, significant=5)} % availability"
+    )
+
+
+factor = Compute()

@@ -1,0 +1,48 @@
+"""Cooling: can the fullest rack give its heat to the air or water that the site has?"""
+
+from __future__ import annotations
+
+from aigc_bench.core.records import Estimate
+from aigc_bench.plan.cooling import airflow_cfm, btu_per_hour, tons
+from aigc_bench.plan.factors.base import Context, Factor
+from aigc_bench.plan.interval import estimate, scaled
+from aigc_bench.plan.rack import fullest_rack
+from aigc_bench.plan.records import Assessment
+
+
+class Cooling(Factor):
+    """Heat of the fullest rack against what its cooling takes away; every watt in becomes heat."""
+
+    title = "Cooling"
+    unit = "W"
+    formula = "required = servers in the fullest rack x design heat; BTU/h = 3.412 x W; CFM = BTU/h / (1.08 x rise in degF)"
+    source = "ASHRAE Handbook Fundamentals (sensible heat of air); rack limits by cooling method as in the catalogue"
+
+    def assess(self, context: Context) -> Assessment:
+        """A rack that cannot cool a single server is short; an unknown rack is unknown."""
+        heat, limit = context.machine.design_heat_w, context.demand.site.rack_cooling_w
+        in_rack = fullest_rack(context.servers_per_rack, num_servers=context.num_servers)
+        required = scaled(heat, in_rack)
+        inputs = {"design heat of one server": heat} | _air(context)
+        if limit is None:
+            return self.conclude(required=required, available=None, why=UNKNOWN, inputs=inputs)
+        why = f"{in_rack} server{'s' if in_rack != 1 else ''} in the fullest rack"
+        return self.conclude(required=required, available=limit, why=why, inputs=inputs)
+
+
+UNKNOWN = "the heat that a rack can give away here is not known; the cooling class or the kW per rack of the site would settle it"
+
+
+def _air(context: Context) -> dict[str, Estimate]:
+    """The heat of all servers in the units of those who build the room."""
+    heat, rise_k = scaled(context.machine.design_heat_w, context.num_servers), context.demand.site.inlet_rise_k
+    return {
+        "heat of all servers": heat,
+        "heat of all servers, BTU/h": scaled(heat, btu_per_hour(1.0), unit="BTU/h"),
+        "refrigeration": scaled(heat, tons(1.0), unit="ton"),
+        "rise of the air": estimate(rise_k, unit="K", basis="assumed", source="20 degF across a server, a usual design rise"),
+        "airflow": scaled(heat, airflow_cfm(1.0, rise_k=rise_k), unit="CFM"),
+    }
+
+
+factor = Cooling()

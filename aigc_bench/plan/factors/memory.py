@@ -1,0 +1,78 @@
+"""Memory: do all the models that share a machine fit beside each other, on the host and on a device?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from aigc_bench.core.records import Estimate
+from aigc_bench.plan.factors.base import Context, Factor, scarcest
+from aigc_bench.plan.interval import largest, plus, times, zero
+from aigc_bench.plan.records import Assessment, Capability, Load, Pool
+
+UNKNOWN = "no peak or no memory size was recorded; a run on this machine with readable memory counters would settle it"
+
+
+class Memory(Factor):
+    """Peak bytes of the models resident on one machine against its memory; the scarcer of host and device."""
+
+    title = "Memory"
+    unit = "B"
+    formula = "required = sum of the services' measured peaks + the largest job's, per machine; available = memory x usable share"
+    source = "measured peaks (VmHWM on the host, driver or allocator on the device); they already hold runtime and caches"
+
+    def assess(self, context: Context) -> Assessment:
+        """Host and device are judged apart; the one with less head-room speaks."""
+        inputs = {"usable share": context.rules.usable_memory}
+        pairs = {}
+        for place, size in (("host", context.machine.host_memory_bytes), ("device", context.machine.device_memory_bytes)):
+            required = _fullest(context, place)
+            if required is not None:
+                inputs[f"{place} memory required"] = required
+            if required is not None and size is not None:
+                inputs[f"{place} memory"] = size
+                pairs[place] = (required, times(size, context.rules.usable_memory, unit="B"))
+        place_found = scarcest(pairs)
+        if not context.pools:
+            return self.conclude(required=zero("B"), available=zero("B"), why="nothing is asked", inputs=inputs)
+        if place_found is None:
+            return self.conclude(required=None, available=None, why=UNKNOWN, inputs=inputs)
+        resident = max(_num_resident(context, pool) for pool in context.pools)
+        why = f"{place_found} memory of one machine with up to {resident} model{'s' if resident != 1 else ''} resident"
+        return self.conclude(required=pairs[place_found][0], available=pairs[place_found][1], why=why, inputs=inputs)
+
+
+def _fullest(context: Context, place: str) -> Estimate | None:
+    """Bytes on one machine of the fullest pool; ``None`` where a resident model's peak is not known there."""
+    needs = [_resident(context, pool, place) for pool in context.pools]
+    known = [need for need in needs if need is not None]
+    return largest(known) if known and len(known) == len(needs) else None
+
+
+def _num_resident(context: Context, pool: Pool) -> int:
+    """Models that lie in memory at once: every service, and one job."""
+    jobs = sum(context.job(load) is not None for load in context.loads_of(pool))
+    return len(pool.loads) - jobs + min(jobs, 1)
+
+
+def _resident(context: Context, pool: Pool, place: str) -> Estimate | None:
+    """All services at once, and one job at a time beside them."""
+    loads = context.loads_of(pool)
+    services = _peaks(context, [load for load in loads if context.service(load)], place)
+    jobs = _peaks(context, [load for load in loads if context.job(load)], place)
+    if services is None or jobs is None:
+        return None
+    parts = [*services, *([largest(jobs)] if jobs else [])]
+    return plus(*parts) if parts else None
+
+
+def _peaks(context: Context, loads: Sequence[Load], place: str) -> list[Estimate] | None:
+    peaks = [_peak(context.capability(load), place) for load in loads]
+    known = [peak for peak in peaks if peak is not None]
+    return known if len(known) == len(peaks) else None
+
+
+def _peak(capability: Capability, place: str) -> Estimate | None:
+    return capability.host_memory_bytes if place == "host" else capability.device_memory_bytes
+
+
+factor = Memory()

@@ -1,0 +1,67 @@
+"""Network: can one machine's link carry the requests and answers of its share at the peak?"""
+
+from __future__ import annotations
+
+from aigc_bench.core.records import Estimate
+from aigc_bench.plan.factors.base import Context, Factor, scarcest
+from aigc_bench.plan.interval import over, plus, scaled, times, total
+from aigc_bench.plan.records import Assessment, Pool, Service
+from aigc_bench.plan.sizing import peak_requests_per_s
+
+BITS_PER_BYTE = 8
+
+
+class Network(Factor):
+    """Front-end bits a second of the busiest machine at the peak against its link, or of the site against its uplink."""
+
+    title = "Network"
+    unit = "bit/s"
+    formula = "required = sum of peak requests/s x (request + response bytes) x 8 / machines; available = link rate x goodput"
+    source = "front-end traffic by planning rule; collectives between devices are inside the measured throughput of the cases"
+
+    def assess(self, context: Context) -> Assessment:
+        """The machine's link and the site's uplink are judged apart; the one with less head-room speaks."""
+        inputs = {f"traffic at the peak, {service.name}": traffic_bits_per_s(service) for service in _served(context)}
+        inputs["payload share of the link"] = context.rules.link_goodput
+        everything = total([traffic_bits_per_s(service) for service in _served(context)], unit=self.unit)
+        busiest = _busiest(context)
+        inputs["traffic of all services"] = everything
+        link, uplink = context.machine.network_bits_per_s, context.demand.site.egress_bits_per_s
+        pairs = {}
+        if link is not None:
+            pairs["link of the busiest machine"] = (busiest, times(link, context.rules.link_goodput, unit=self.unit))
+            inputs["link rate"] = link
+        if uplink is not None:
+            pairs["uplink of the site"] = (everything, uplink)
+        place = scarcest(pairs)
+        if link is None or place is None:
+            return self.conclude(required=busiest, available=None, why=UNKNOWN, inputs=inputs)
+        return self.conclude(required=pairs[place][0], available=pairs[place][1], why=f"the {place} carries it", inputs=inputs)
+
+
+UNKNOWN = "the speed of this machine's network link is not known; `ethtool` or the provider's data sheet would settle it"
+
+
+def traffic_bits_per_s(service: Service) -> Estimate:
+    """Bits a second that the service's requests and answers put on the front end at the peak."""
+    sizes = plus(service.request_bytes, service.response_bytes)
+    return scaled(times(peak_requests_per_s(service), sizes, unit="B/s"), BITS_PER_BYTE, unit="bit/s")
+
+
+def _served(context: Context) -> list[Service]:
+    return [service for load in context.loads if (service := context.service(load)) is not None]
+
+
+def _busiest(context: Context) -> Estimate:
+    """Bits a second of one machine in the pool whose machines carry most."""
+    per_machine = [_per_machine(context, pool) for pool in context.pools]
+    return max(per_machine, key=lambda rate: rate.value) if per_machine else total([], unit="bit/s")
+
+
+def _per_machine(context: Context, pool: Pool) -> Estimate:
+    services = [service for load in context.loads_of(pool) if (service := context.service(load)) is not None]
+    traffic = total([traffic_bits_per_s(service) for service in services], unit="bit/s")
+    return over(traffic, pool.available_machines, unit="bit/s")
+
+
+factor = Network()

@@ -1,0 +1,90 @@
+"""Storage: do weights, kept answers, data sets and checkpoints fit on a machine's disk?"""
+
+from __future__ import annotations
+
+from aigc_bench.core.records import Estimate
+from aigc_bench.plan.factors.base import Context, Factor
+from aigc_bench.plan.interval import assumed, estimate, named, over, scaled, times, total
+from aigc_bench.plan.records import Assessment, Load, Pool
+from aigc_bench.plan.sizing import peak_requests_per_s
+
+SECONDS_PER_DAY = 86400.0
+SYSTEM_AND_SOFTWARE = assumed(
+    30e9, low=15e9, high=60e9, unit="B", source="operating system, drivers and a torch environment; unverified (general knowledge)"
+)
+
+
+class Storage(Factor):
+    """Bytes kept on the disk of the fullest machine against its usable size."""
+
+    title = "Storage"
+    unit = "B"
+    formula = (
+        "required = system + weights + mean requests/day x response bytes x days kept / machines + job items x bytes x copies "
+        "+ checkpoints kept x bytes per parameter x parameters; available = disk x usable share"
+    )
+    source = "capacity rule of the planner; checkpoint sizes as published (105 GB at 8B, 912 GB at 70B, 5.29 TB at 405B parameters)"
+
+    def assess(self, context: Context) -> Assessment:
+        """The pool that keeps most speaks. Weights that were not counted make the required bytes a lower bound, and unknown."""
+        parts = [_kept(context, pool) for pool in context.pools]
+        fullest = max(parts, key=lambda named_parts: sum(part.value for part in named_parts.values()), default={})
+        required = named(total(list(fullest.values()), unit="B"), "sum of what is kept on one machine")
+        disk, inputs = context.machine.disk_bytes, fullest | _rates(context)
+        if disk is None:
+            return self.conclude(required=required, available=None, why=UNKNOWN, inputs=inputs)
+        available = times(disk, context.rules.usable_storage, unit="B")
+        inputs |= {"disk": disk, "usable share of the disk": context.rules.usable_storage}
+        largest = max(fullest, key=lambda name: fullest[name].value, default="nothing")
+        return self.conclude(required=required, available=available, why=f"{largest} is the largest part", inputs=inputs)
+
+
+UNKNOWN = "the size of this machine's disk is not recorded; `df` on the run's folder or the server's data sheet would settle it"
+
+
+def _kept(context: Context, pool: Pool) -> dict[str, Estimate]:
+    """What lies on one machine of the pool, by name."""
+    parts = {"system and software": SYSTEM_AND_SOFTWARE}
+    for load in context.loads_of(pool):
+        weights = context.capability(load).params_bytes
+        if weights:
+            parts[f"weights, {load.name}"] = estimate(weights, unit="B", basis="measured", source=f"parameters of {load.case}")
+        parts |= _answers(context, pool, load) | _job_files(context, load)
+    return parts
+
+
+def _answers(context: Context, pool: Pool, load: Load) -> dict[str, Estimate]:
+    """Answers kept for some days, spread over the pool's machines."""
+    service = context.service(load)
+    if service is None or service.kept_days.high <= 0:
+        return {}
+    a_day = scaled(times(peak_requests_per_s(service), service.arrival.duty, unit="request/s"), SECONDS_PER_DAY, unit="request/day")
+    everything = times(a_day, service.response_bytes, service.kept_days, unit="B")
+    return {f"answers kept, {load.name}": over(everything, pool.available_machines, unit="B")}
+
+
+def _job_files(context: Context, load: Load) -> dict[str, Estimate]:
+    """A job's data set in its copies, and the checkpoints kept of a training job."""
+    job, rules = context.job(load), context.rules
+    if job is None:
+        return {}
+    files = {f"data set, {load.name}": times(job.items, job.bytes_per_item, rules.dataset_copies, unit="B")}
+    num_params = context.capability(load).num_params
+    if num_params and job.mode == "train":
+        size = scaled(rules.checkpoint_bytes_per_param, num_params, unit="B")
+        files[f"checkpoints, {load.name}"] = times(size, rules.checkpoints_kept, unit="B")
+    return files
+
+
+def _rates(context: Context) -> dict[str, Estimate]:
+    """Bytes a second that one machine reads while it trains: measured throughput x bytes an item."""
+    rates = {}
+    for load in context.loads:
+        job = context.job(load)
+        if job is not None:
+            ingest = times(context.capability(load).throughput, job.bytes_per_item, unit="B/s")
+            rates[f"ingest of one machine, {load.name}"] = ingest
+    return rates
+
+
+factor = Storage()

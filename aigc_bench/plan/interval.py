@@ -1,0 +1,130 @@
+"""Arithmetic on Estimates: every result carries an interval, a unit and a basis that follows from those it rests on.
+
+All quantities of a plan are non-negative, and their ends are propagated to first order:
+
+    product, quotient   ends in quadrature of the factors' log-widths:  ln(high / value) = sqrt(sum of ln(high_i / value_i)^2)
+    sum                 ends add up: terms of one plan share users, prices and machines, so they are taken as fully dependent
+
+Factors are taken as independent of each other (users, size of a request, throughput, price). Source: JCGM 100:2008 (GUM), 5.1.6
+for independent and 5.2 for fully dependent inputs. Results lie within the outer bounds of plain interval arithmetic.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+
+from aigc_bench.core.records import Basis, Estimate
+
+
+def combined(estimates: Iterable[Estimate]) -> Basis:
+    """The basis of a figure computed from others: theirs where they agree, ``assumed`` as soon as one is, else ``modelled``."""
+    found = {estimate.basis for estimate in estimates}
+    if len(found) == 1:
+        return found.pop()
+    if "assumed" in found or not found:
+        return "assumed"
+    return "interpolated" if found == {"measured", "interpolated"} else "modelled"
+
+
+def estimate(
+    value: float, *, unit: str, basis: Basis, low: float | None = None, high: float | None = None, source: str | None = None
+) -> Estimate:
+    """An Estimate whose ends default to its value; ``low <= value <= high`` is asserted."""
+    found_low, found_high = value if low is None else low, value if high is None else high
+    assert found_low <= value <= found_high, f"an interval [{found_low}, {found_high}] must hold its value {value}"
+    return Estimate(value=value, low=found_low, high=found_high, unit=unit, basis=basis, source=source)
+
+
+def assumed(value: float, *, unit: str, low: float | None = None, high: float | None = None, source: str) -> Estimate:
+    """A stated assumption, with what it rests on."""
+    return estimate(value, low=low, high=high, unit=unit, basis="assumed", source=source)
+
+
+def zero(unit: str) -> Estimate:
+    """Nothing, exactly: the sum of no terms."""
+    return estimate(0.0, unit=unit, basis="measured", source="sum of no terms")
+
+
+def _make(values: tuple[float, float, float], *, unit: str, parts: Sequence[Estimate]) -> Estimate:
+    value, low, high = values
+    reasons = tuple(dict.fromkeys(reason for part in parts for reason in part.reasons))
+    return Estimate(value=value, low=min(low, value), high=max(high, value), unit=unit, basis=combined(parts), reasons=reasons)
+
+
+def plus(*terms: Estimate) -> Estimate:
+    """The sum of terms of one unit."""
+    units = {term.unit for term in terms}
+    assert len(units) == 1, f"only one unit can be added, not {sorted(units)}"
+    sums = (math.fsum(t.value for t in terms), math.fsum(t.low for t in terms), math.fsum(t.high for t in terms))
+    return _make(sums, unit=terms[0].unit, parts=terms)
+
+
+def total(terms: Sequence[Estimate], *, unit: str) -> Estimate:
+    """The sum of any number of terms, also of none."""
+    return plus(*terms) if terms else zero(unit)
+
+
+def times(*factors: Estimate, unit: str) -> Estimate:
+    """The product of non-negative, independent factors."""
+    assert all(factor.low >= 0 for factor in factors), "products here are of non-negative quantities"
+    value = math.prod(factor.value for factor in factors)
+    if value == 0:
+        ends = (math.prod(factor.low for factor in factors), math.prod(factor.high for factor in factors))
+    else:
+        down = _quadrature(_log_ratio(factor.value, factor.low) for factor in factors)
+        up = _quadrature(_log_ratio(factor.high, factor.value) for factor in factors)
+        ends = (value * math.exp(-down), value * math.exp(up))
+    return _make((value, *ends), unit=unit, parts=factors)
+
+
+def over(numerator: Estimate, denominator: Estimate, *, unit: str) -> Estimate:
+    """The quotient of a non-negative numerator and a positive denominator, independent of each other."""
+    assert denominator.low > 0, "an interval that is divided by must lie above 0"
+    inverse = denominator.model_copy(
+        update={"value": 1 / denominator.value, "low": 1 / denominator.high, "high": 1 / denominator.low}
+    )
+    return times(numerator, inverse, unit=unit)
+
+
+def _log_ratio(larger: float, smaller: float) -> float:
+    return math.log(larger / smaller) if smaller > 0 else math.inf
+
+
+def _quadrature(widths: Iterable[float]) -> float:
+    return math.sqrt(math.fsum(width * width for width in widths))
+
+
+def scaled(quantity: Estimate, factor: float, *, unit: str | None = None) -> Estimate:
+    """The estimate times an exact non-negative number: a unit conversion or a count."""
+    assert factor >= 0, "scale by a non-negative number"
+    values = (quantity.value * factor, quantity.low * factor, quantity.high * factor)
+    return quantity.model_copy(update={"value": values[0], "low": values[1], "high": values[2], "unit": unit or quantity.unit})
+
+
+def largest(quantities: Sequence[Estimate]) -> Estimate:
+    """The largest of several estimates, end by end."""
+    tops = (max(q.value for q in quantities), max(q.low for q in quantities), max(q.high for q in quantities))
+    return _make(tops, unit=quantities[0].unit, parts=quantities)
+
+
+def whole(quantity: Estimate, *, unit: str) -> Estimate:
+    """Rounded up to whole units, end by end."""
+    return _make((ceil(quantity.value), ceil(quantity.low), ceil(quantity.high)), unit=unit, parts=(quantity,))
+
+
+def ceil(number: float) -> int:
+    """The next whole number, forgiving the last digits of floating-point sums (3.0000000000000004 is 3)."""
+    nearest = round(number)
+    return nearest if math.isclose(number, nearest, rel_tol=1e-12, abs_tol=1e-12) else math.ceil(number)
+
+
+def bounded(quantity: Estimate, *, floor: float = 0.0, ceiling: float = math.inf) -> Estimate:
+    """The estimate with value and ends kept within bounds."""
+    ends = {end: min(ceiling, max(floor, getattr(quantity, end))) for end in ("value", "low", "high")}
+    return quantity.model_copy(update=ends)
+
+
+def named(quantity: Estimate, source: str) -> Estimate:
+    """The estimate with what it was computed from as its source."""
+    return quantity.model_copy(update={"source": source})

@@ -1,0 +1,300 @@
+"""The nouns of a plan: what is asked (Demand), what is replicated (Machine), what a factor says (Assessment), what to buy (Plan).
+
+Rates and sizes of a demand are Estimates, so that a stated guess carries its interval and its source into every figure.
+Head-room is a plain fraction, ``1 - required / available``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import Field
+
+from aigc_bench.core.records import Estimate, Mode, Record, Verdict
+
+FactorVerdict = Literal["ok", "tight", "short", "unknown"]
+Placement = Literal["pooled", "dedicated"]
+
+
+class Arrival(Record):
+    """How requests come: ``users * active_share * requests_per_user_per_minute / 60 * peak_factor`` at the peak.
+
+    ``duty`` is the mean rate over the whole year divided by the peak rate.
+    """
+
+    users: Estimate
+    active_share: Estimate
+    requests_per_user_per_minute: Estimate
+    peak_factor: Estimate
+    duty: Estimate
+
+
+class Service(Record):
+    """A model that answers requests. ``items_per_request`` counts the family's items (tokens, images, samples)."""
+
+    name: str
+    workload: str
+    preset: str | None = None
+    mode: Mode = "infer"
+    item: str
+    arrival: Arrival
+    items_per_request: Estimate
+    request_bytes: Estimate
+    response_bytes: Estimate
+    kept_days: Estimate
+    latency_slo_s: float | None = Field(default=None, gt=0)
+
+
+class Job(Record):
+    """Work with a deadline that returns every day: training, fine-tuning or a batch. ``items`` a day within ``window_s``."""
+
+    name: str
+    workload: str
+    preset: str | None = None
+    mode: Mode = "train"
+    item: str
+    items: Estimate
+    window_s: float = Field(gt=0)
+    bytes_per_item: Estimate
+    runs_per_day: float = Field(default=1.0, ge=0)
+
+
+class Site(Record):
+    """Where the machines stand. ``None`` is unknown and makes the factor's verdict unknown, never fine."""
+
+    region: str | None = None
+    electricity_usd_per_kwh: Estimate
+    grid_g_per_kwh: Estimate
+    pue: Estimate
+    rack_power_w: Estimate | None = None
+    rack_cooling_w: Estimate | None = None
+    rack_height_u: int = 42
+    inlet_rise_k: float = Field(default=11.1, gt=0)
+    egress_bits_per_s: Estimate | None = None
+
+
+class Finance(Record):
+    """What money costs and how long things live; fractions a year, years."""
+
+    discount_rate: Estimate
+    life_years: float = Field(gt=0)
+    residual_share: Estimate
+    space_usd_per_kw_month: Estimate
+    adders_share: Estimate
+
+
+class Rules(Record):
+    """Shares and sizes that every plan uses, each with its source; made from the catalogue by ``plan.rules``."""
+
+    usable_memory: Estimate
+    usable_storage: Estimate
+    link_goodput: Estimate
+    checkpoint_bytes_per_param: Estimate
+    checkpoints_kept: Estimate
+    dataset_copies: Estimate
+    breaker_share: Estimate
+    power_transient: Estimate
+    ups_efficiency: Estimate
+    water_l_per_kwh: Estimate
+    machine_availability: Estimate
+    target_utilisation: Estimate
+    off_peak_share: Estimate
+    job_goodput: Estimate
+
+
+class Demand(Record):
+    """What must be served, where, and on what terms. Services peak by day; jobs run in their window beside the off-peak load."""
+
+    name: str
+    services: tuple[Service, ...] = ()
+    jobs: tuple[Job, ...] = ()
+    site: Site
+    finance: Finance
+    availability: float = Field(default=0.999, gt=0, lt=1)
+    notes: tuple[str, ...] = ()
+
+
+class Capability(Record):
+    """What one machine was seen to do in one case; ``throughput`` is items/s of the whole machine.
+
+    ``power_w`` and ``power_peak_w`` are of one device (an accelerator's board, or the CPU packages), where a sensor read them.
+    """
+
+    case: str
+    workload: str
+    preset: str
+    mode: Mode
+    item: str
+    throughput: Estimate
+    items_per_step: float | None = None
+    batch_size: int = 1
+    step_latency_s: Estimate | None = None
+    host_memory_bytes: Estimate | None = None
+    device_memory_bytes: Estimate | None = None
+    params_bytes: float | None = None
+    num_params: float | None = None
+    power_w: Estimate | None = None
+    power_peak_w: Estimate | None = None
+    verdict: Verdict = "valid"
+    reasons: tuple[str, ...] = ()
+
+
+class Machine(Record):
+    """The unit that is replicated: the measured machine, and what a purchasable server is compared with it.
+
+    ``machines_per_server`` is how many machines like this one a catalogue server stands for (1 where it is such a server).
+    ``*_power_w`` are of one server at the wall.
+    """
+
+    name: str
+    server: str
+    accelerator: str | None = None
+    machines_per_server: Estimate
+    capabilities: tuple[Capability, ...]
+    host_memory_bytes: Estimate | None = None
+    device_memory_bytes: Estimate | None = None
+    network_bits_per_s: Estimate | None = None
+    disk_bytes: Estimate | None = None
+    devices_per_server: int = 0
+    peak_power_w: Estimate
+    full_power_w: Estimate
+    idle_power_w: Estimate
+    design_heat_w: Estimate
+    rack_units: int | None = None
+    price_usd: Estimate
+    embodied_kg: Estimate
+    notes: tuple[str, ...] = ()
+
+
+class Assessment(Record):
+    """One factor's word on an option. ``headroom`` is ``1 - required / available``; ``None`` where either is unknown.
+
+    ``inputs`` are the named Estimates that the formula was fed with, so that the number can be computed again by hand.
+    """
+
+    factor: str
+    title: str
+    required: Estimate | None = None
+    available: Estimate | None = None
+    unit: str
+    headroom: float | None = None
+    verdict: FactorVerdict
+    why: str
+    formula: str
+    source: str
+    inputs: Mapping[str, Estimate] = Field(default_factory=dict)
+
+
+class Load(Record):
+    """What one service or job asks of machines like this one: ``busy_machines`` at its peak and in the mean of the year."""
+
+    name: str
+    case: str
+    item: str
+    rate_items_per_s: Estimate
+    busy_machines: Estimate
+    mean_machines: Estimate
+    items_per_year: Estimate
+    latency_s: Estimate | None = None
+    latency_slo_s: float | None = None
+
+
+class Pool(Record):
+    """Machines that share loads: how many they need, and how many of the serving ones are theirs."""
+
+    loads: tuple[str, ...]
+    required_machines: Estimate
+    available_machines: Estimate
+
+
+class Fleet(Record):
+    """The pools of an option and the servers that hold them; a spare stands in for any server that fails."""
+
+    pools: tuple[Pool, ...]
+    serving: int
+    spares: int
+
+    @property
+    def num_servers(self) -> int:
+        """Servers bought."""
+        return self.serving + self.spares
+
+
+class CostLine(Record):
+    """One line of what a year costs."""
+
+    name: str
+    usd_per_year: Estimate
+    formula: str
+
+
+class Option(Record):
+    """One way to meet the demand, with what every factor says about it. A refused option stays, with its reasons.
+
+    ``num_machines`` counts machines like the measured one that carry the loads; ``num_servers`` is what is bought, spares
+    included. ``tco_usd`` and ``carbon_kg`` are over the life of the servers.
+    """
+
+    rank: int
+    kind: Literal["owned"] = "owned"
+    placement: Placement
+    accelerator: str | None
+    server: str
+    num_machines: Estimate
+    num_servers: int
+    num_spares: int
+    num_accelerators: int
+    num_racks: int | None
+    pools: tuple[Pool, ...]
+    accepted: bool
+    reasons: tuple[str, ...] = ()
+    factors: Mapping[str, Assessment]
+    bottleneck: str | None
+    next_bottleneck: str | None
+    capex_usd: Estimate
+    opex_usd_per_year: Estimate
+    tco_usd: Estimate
+    costs: tuple[CostLine, ...]
+    usd_per_unit: Mapping[str, Estimate]
+    energy_kwh_per_year: Estimate
+    carbon_kg: Estimate
+    carbon_kg_per_unit: Mapping[str, Estimate]
+    p_slo: float | None = None
+    p_budget: float | None = None
+
+
+class Assumption(Record):
+    """A figure the plan rests on that nobody measured here, under the name that explains it."""
+
+    key: str
+    title: str
+    value: Estimate
+
+
+class Unplanned(Record):
+    """A service or job that is not in the plan, and why."""
+
+    name: str
+    reason: str
+
+
+class Plan(Record):
+    """The answer: options by rank, the loads they carry, and everything they rest on."""
+
+    schema_version: int = 1
+    demand: Demand
+    rules: Rules
+    machine: Machine
+    loads: tuple[Load, ...]
+    options: tuple[Option, ...]
+    recommendation: int | None
+    assumptions: tuple[Assumption, ...]
+    unplanned: tuple[Unplanned, ...] = ()
+    not_included: tuple[str, ...] = ()
+    method: str
+
+    @property
+    def recommended(self) -> Option | None:
+        """The recommended option, or ``None`` where no option is accepted."""
+        return next((option for option in self.options if option.rank == self.recommendation), None)

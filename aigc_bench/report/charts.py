@@ -1,0 +1,228 @@
+"""Charts as JSON specifications: drawn by plotly.js when they scroll into view, told in words where scripts do not run.
+
+Colours are names of the palette in ``style.css`` (``@c1``), looked up when drawn, so that a chart follows light and dark.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from markupsafe import Markup
+
+from aigc_bench.core.units import quantity, scale
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chart:
+    """A chart: what plotly draws (``traces``, ``layout``), and what is said about it (``title``, ``note``, ``words``)."""
+
+    id: str
+    title: str
+    traces: Sequence[Mapping[str, Any]]
+    layout: Mapping[str, Any]
+    words: str
+    """The chart's content as text: for screen readers and for a browser without scripts."""
+    note: str = ""
+    height_px: int = 320
+
+    def __html__(self) -> str:
+        """The figure as it stands in the page."""
+        spec = _json({"data": self.traces, "layout": {**self.layout, "height": self.height_px}})
+        name, title = html.escape(self.id, quote=True), html.escape(self.title)
+        note = f'<span class="note">{html.escape(self.note)}</span>' if self.note else ""
+        return Markup(
+            f'<figure class="chart"><figcaption><strong>{title}</strong>{note}</figcaption>'
+            f'<div class="plot" role="img" aria-label="{html.escape(f"{self.title}. {self.words}", quote=True)}" '
+            f'data-spec="spec-{name}" style="height:{self.height_px}px"></div>'
+            f"<noscript><p>{html.escape(self.words)}</p></noscript>"
+            f'<script type="application/json" id="spec-{name}">{spec}</script></figure>'
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point:
+    """One case's value in a chart of cases, with the interval it was measured to."""
+
+    label: str
+    value: float
+    unit: str
+    color: str
+    low: float | None = None
+    high: float | None = None
+    hover: str = ""
+    """More lines for the pointer, newlines between them."""
+    is_solid: bool = True
+    """A hollow dot is a number that is not valid."""
+
+
+def text(words: str) -> str:
+    """Words that plotly must not read as markup."""
+    return html.escape(words, quote=False)
+
+
+def dots(id: str, *, title: str, points: Sequence[Point], axis: str, note: str = "", divide_by: float = 1.0) -> Chart:
+    """One dot with its interval for each case; a logarithmic axis where the values span more than a factor of eight.
+
+    The axis shows values divided by ``divide_by``; ``axis`` names what is then counted.
+    """
+    is_log = _spans(point.value for point in points)
+    symbols = ["circle" if point.is_solid else "circle-open" for point in points]
+    trace = {
+        "type": "scatter",
+        "mode": "markers",
+        "x": [rounded(point.value / divide_by) for point in points],
+        "y": [text(point.label) for point in points],
+        "marker": {"size": 10, "color": [f"@{point.color}" for point in points], "symbol": symbols, "line": {"width": 2}},
+        "error_x": _errors(points, divide_by=divide_by),
+        "hovertemplate": "%{customdata}<extra></extra>",
+        "customdata": [f"<b>{text(point.label)}</b><br>{_lines(point)}" for point in points],
+    }
+    kind = {"type": "log", "range": _decades(points, divide_by=divide_by)} if is_log else {"type": "linear", "rangemode": "tozero"}
+    layout = {"xaxis": {"title": {"text": text(axis)}, **kind}, "yaxis": {"type": "category", "autorange": "reversed"}}
+    words = "; ".join(f"{point.label}: {_worded(point)}" for point in points)
+    return Chart(id=id, title=title, note=note, traces=[trace], layout=layout, words=words, height_px=rows_height_px(len(points)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Series:
+    """One named kind of value in a chart of grouped bars; ``None`` leaves a gap."""
+
+    name: str
+    values: Sequence[float | None]
+    color: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limit:
+    """A line that the values are read against."""
+
+    value: float
+    label: str
+
+
+def bars(
+    id: str, *, title: str, labels: Sequence[str], series: Sequence[Series], unit: str, note: str = "", limit: Limit | None = None
+) -> Chart:
+    """Horizontal bars, grouped by label, on a linear axis that starts at zero."""
+    greatest = max((value for one in series for value in one.values if value is not None), default=1.0)
+    factor, printed = scale(greatest, unit)
+    traces = [
+        {
+            "type": "bar",
+            "orientation": "h",
+            "name": text(one.name),
+            "x": [None if value is None else rounded(value / factor) for value in one.values],
+            "y": [text(label) for label in labels],
+            "marker": {"color": f"@{one.color}"},
+            "customdata": [
+                f"<b>{text(label)}</b><br>{text(one.name)}: {quantity(value, unit)}"
+                for label, value in zip(labels, one.values, strict=True)
+            ],
+            "hovertemplate": "%{customdata}<extra></extra>",
+        }
+        for one in series
+    ]
+    layout: dict[str, Any] = {
+        "barmode": "group",
+        "bargap": 0.35,
+        "showlegend": len(series) > 1,
+        "xaxis": {"title": {"text": printed}, "rangemode": "tozero"},
+        "yaxis": {"type": "category", "autorange": "reversed"},
+    }
+    if limit is not None:
+        layout |= _limit_line(limit, factor=factor)
+    words = "; ".join(
+        f"{label}: " + ", ".join(f"{one.name} {quantity(one.values[at], unit)}" for one in series if one.values[at] is not None)
+        for at, label in enumerate(labels)
+    )
+    height_px = rows_height_px(len(labels), row_px=14 + 10 * len(series)) + (30 if len(series) > 1 else 0)
+    return Chart(id=id, title=title, note=note, traces=traces, layout=layout, words=words, height_px=height_px)
+
+
+def rows_height_px(num_rows: int, *, row_px: int = 40) -> int:
+    """Height of a chart with that many rows, axis and margins included."""
+    return 84 + row_px * max(1, num_rows)
+
+
+def rounded(value: float | None, *, significant: int = 5) -> float | None:
+    """The value with as many digits as a chart can show; what is not finite is left out."""
+    if value is None or not math.isfinite(value):
+        return None
+    return float(f"{value:.{significant}g}")
+
+
+def _errors(points: Sequence[Point], *, divide_by: float) -> dict[str, Any]:
+    above = [0.0 if point.high is None else max(0.0, point.high - point.value) for point in points]
+    below = [0.0 if point.low is None else max(0.0, min(point.value - point.low, point.value * 0.999)) for point in points]
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": [rounded(value / divide_by) for value in above],
+        "arrayminus": [rounded(value / divide_by) for value in below],
+        "thickness": 1.5,
+        "width": 5,
+        "color": "@muted",
+    }
+
+
+def _worded(point: Point) -> str:
+    interval = (
+        ""
+        if point.low is None or point.high is None
+        else f" ({quantity(point.low, point.unit)} to {quantity(point.high, point.unit)})"
+    )
+    return f"{quantity(point.value, point.unit)}{interval}" + (f", {point.hover}" if point.hover else "").replace("\n", ", ")
+
+
+def _lines(point: Point) -> str:
+    words = _worded(replace(point, hover=""))
+    return "<br>".join(text(line) for line in (words, *point.hover.splitlines()))
+
+
+def _decades(points: Sequence[Point], *, divide_by: float) -> list[float]:
+    """Range of a logarithmic axis, in decades: a little more than the values."""
+    exponents = [math.log10(point.value / divide_by) for point in points if point.value > 0]
+    return [round(min(exponents) - 0.25, 3), round(max(exponents) + 0.25, 3)]
+
+
+def _spans(values: Iterable[float]) -> bool:
+    positive = [value for value in values if value > 0]
+    return bool(positive) and max(positive) > 8 * min(positive)
+
+
+def _limit_line(limit: Limit, *, factor: float) -> dict[str, Any]:
+    x = rounded(limit.value / factor)
+    line = {
+        "type": "line",
+        "x0": x,
+        "x1": x,
+        "y0": 0,
+        "y1": 1,
+        "yref": "paper",
+        "line": {"color": "@bad", "width": 1.5, "dash": "dot"},
+    }
+    label = {
+        "x": x,
+        "y": 1,
+        "yref": "paper",
+        "yanchor": "bottom",
+        "xanchor": "right",
+        "text": text(limit.label),
+        "showarrow": False,
+    }
+    return {"shapes": [line], "annotations": [{**label, "font": {"color": "@bad", "size": 11}}]}
+
+
+def _json(spec: Mapping[str, Any]) -> str:
+    """JSON that can stand inside a script element."""
+    words = json.dumps(spec, separators=(",", ":"), allow_nan=False, default=_plain)
+    return words.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _plain(value: object) -> Any:
+    return value.tolist() if hasattr(value, "tolist") else str(value)

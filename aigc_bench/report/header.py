@@ -1,0 +1,135 @@
+"""The top of the report: what, where, when, how the cases ended, and the key figures."""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from aigc_bench.core.records import RunInfo
+from aigc_bench.core.units import clock, quantity
+from aigc_bench.report.base import MODE_WORDS, STATUS_WORDS, CaseView, ReportContext
+from aigc_bench.report.markup import STATUS_TONE, VERDICT_TONE, figure, mark, missing, moment, number
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tile:
+    """One key figure: its name, its value with its marks, and a line of context."""
+
+    title: str
+    value: Markup
+    note: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Header:
+    """What stands above the sections."""
+
+    overline: str
+    title: str
+    subtitle: str
+    chips: Sequence[tuple[str, str | None]]
+    tiles: Sequence[Tile]
+
+
+def header(context: ReportContext) -> Header:
+    """The header of all the report's runs; machine and time are the first run's."""
+    info = context.runs[0].run.info
+    others = f" and {len(context.runs) - 1} more" if len(context.runs) > 1 else ""
+    spent = f" · {clock(info.finished_s - info.created_s)}" if info.finished_s is not None else " · not finished"
+    return Header(
+        overline=f"Benchmark report · {moment(info.created_s)}{spent}",
+        title=machine_name(info),
+        subtitle=f"Profile {info.profile} · level {info.level} · run {info.id}{others}"
+        + (" · interrupted" if info.interrupted else ""),
+        chips=chips(context.cases),
+        tiles=tiles(context),
+    )
+
+
+def machine_name(info: RunInfo) -> str:
+    """What the run was made on, as one would say it: ``8 × NVIDIA H200``, or the CPU and its cores."""
+    counts = Counter(device.name for device in info.system.accelerators)
+    if counts:
+        return ", ".join(f"{count} × {name}" for name, count in counts.items())
+    return f"{info.system.cpu_model}, {figure(info.system.num_usable_cores)} cores"
+
+
+def chips(cases: Sequence[CaseView]) -> list[tuple[str, str | None]]:
+    """How many cases ended how, and how many numbers have which verdict."""
+    statuses = Counter(view.status for view in cases)
+    whole = "ok" if statuses["ok"] == len(cases) else "warn"
+    found: list[tuple[str, str | None]] = [(f"{statuses['ok']} of {len(cases)} cases finished", whole)]
+    found += [
+        (f"{statuses[name]} {words}", STATUS_TONE.get(name))
+        for name, words in STATUS_WORDS.items()
+        if name != "ok" and statuses[name]
+    ]
+    verdicts = Counter(row.verdict for view in cases for row in view.rows.values() if row.value is not None)
+    return found + [
+        (f"{verdicts[name]} numbers {name}", VERDICT_TONE[name]) for name in ("valid", "suspect", "invalid") if verdicts[name]
+    ]
+
+
+def tiles(context: ReportContext) -> list[Tile]:
+    """The key figures: cases, time, memory, CPU, energy and, with a plan, machines."""
+    found = [_finished(context), _time(context), _peak(context), _cpu(context), _power(context)]
+    option = context.plan.recommended if context.plan is not None else None
+    if option is not None and context.plan is not None:
+        note = f"meet the demand “{context.plan.demand.name}”" + (f", bound by {option.bottleneck}" if option.bottleneck else "")
+        found.append(Tile(title="Machines in the plan", value=number(option.num_machines), note=note))
+    return found
+
+
+def _finished(context: ReportContext) -> Tile:
+    families = len({view.case.workload for view in context.measured})
+    value = Markup("{} <span class='unit muted'>of {}</span>").format(len(context.measured), len(context.cases))
+    return Tile(title="Cases with numbers", value=value, note=f"in {families} of {len(context.families)} model families")
+
+
+def _time(context: ReportContext) -> Tile:
+    trials = [trial for view in context.cases for trial in view.measured_trials if trial.window is not None]
+    measured_s = sum(trial.window.wall_s for trial in trials if trial.window is not None)
+    value = Markup("{}{}").format(clock(measured_s), mark("measured")) if trials else missing("no trial has finished")
+    return Tile(title="Measured time", value=value, note=f"in {len(trials)} trials, each a fresh process")
+
+
+def _peak(context: ReportContext) -> Tile:
+    for metric, what in (
+        ("memory_device_peak", "of a device"),
+        ("memory_reserved_peak", "reserved"),
+        ("memory_host_peak", "of a process"),
+    ):
+        view = _highest(context, metric)
+        if view is not None:
+            return Tile(
+                title=f"Highest memory {what}", value=number(view.rows[metric]), note=f"{view.label}, {MODE_WORDS[view.case.mode]}"
+            )
+    return Tile(title="Highest memory", value=missing("no case has a memory number"), note="no counter")
+
+
+def _cpu(context: ReportContext) -> Tile:
+    values = sorted(share for view in context.measured if (share := view.value("cpu_utilization")) is not None)
+    if not values:
+        return Tile(title="CPU utilisation", value=missing("no CPU readings in the windows"), note="no readings in the windows")
+    value = Markup("{}{}").format(quantity(statistics.median(values), "fraction"), mark("measured"))
+    note = f"median case; {quantity(values[0], 'fraction')} to {quantity(values[-1], 'fraction')}"
+    return Tile(title="CPU utilisation", value=value, note=note)
+
+
+def _power(context: ReportContext) -> Tile:
+    view = _highest(context, "power_mean")
+    if view is None:
+        return Tile(title="Power and energy", value=missing("no sensor of power"), note="not measured: no sensor")
+    return Tile(
+        title="Highest mean power", value=number(view.rows["power_mean"]), note=f"{view.label}, {MODE_WORDS[view.case.mode]}"
+    )
+
+
+def _highest(context: ReportContext, metric: str) -> CaseView | None:
+    """The case with the highest value of a metric."""
+    known = [view for view in context.measured if view.value(metric) is not None]
+    return max(known, key=lambda view: view.value(metric) or 0.0, default=None)

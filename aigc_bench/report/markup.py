@@ -1,0 +1,190 @@
+"""Templates and the markup of numbers: a value with its unit, its interval, its basis and its verdict, never alone."""
+
+from __future__ import annotations
+
+import datetime
+import functools
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jinja2
+from markupsafe import Markup, escape
+
+from aigc_bench.analyze.reasons import REASONS
+from aigc_bench.core.records import Basis, Estimate, MetricRow, Verdict
+from aigc_bench.core.units import clock, digits, quantity, scale
+
+MARKS: Mapping[Basis, tuple[str, str]] = {
+    "measured": ("●", "measured on this machine"),
+    "interpolated": ("◐", "interpolated between measurements"),
+    "modelled": ("○", "computed by a model"),
+    "datasheet": ("◇", "from a datasheet"),
+    "assumed": ("△", "assumed"),
+}
+"""Basis -> its sign and what it means; the sign is explained at the top of the report and on hover."""
+VERDICT_TONE: Mapping[str | None, str] = {"valid": "ok", "suspect": "warn", "invalid": "bad"}
+STATUS_TONE: Mapping[str | None, str] = {
+    "ok": "ok",
+    "partial": "warn",
+    "oom": "bad",
+    "error": "bad",
+    "timeout": "bad",
+    "unsupported": "warn",
+    "skipped": "warn",
+}
+
+
+def missing(why: str = "not measured in this run") -> Markup:
+    """An en dash that says why there is no number."""
+    return Markup('<abbr title="{why}">–<span class="sr"> {why}</span></abbr>').format(why=why)
+
+
+def number(row: MetricRow | Estimate | None, *, why: str = "not measured in this run") -> Markup:
+    """A measured or estimated number as it stands in a table."""
+    if row is None or row.value is None:
+        return missing(why if row is None else absence(row))
+    verdict: Verdict = row.verdict if isinstance(row, MetricRow) else "valid"
+    value, unit = _split(row.value, row.unit)
+    return Markup('<span class="num {verdict}" title="{title}">{value}{unit}</span>{mark}').format(
+        verdict=verdict,
+        title=explain(row),
+        value=value,
+        unit=Markup(' <span class="unit">{}</span>').format(unit) if unit else "",
+        mark=mark(row.basis),
+    )
+
+
+def absence(row: MetricRow | Estimate) -> str:
+    """Why a number is missing: the reasons that say so, else all of its reasons."""
+    absent = tuple(code for code in row.reasons if code in REASONS and REASONS[code].severity == "absent")
+    return readable(absent or row.reasons) or "not measured in this run"
+
+
+def explain(row: MetricRow | Estimate) -> str:
+    """What stands behind a number, in one line: interval, n, basis, verdict and reasons."""
+    parts = [quantity(row.value, row.unit, significant=5)]
+    if row.low is not None and row.high is not None and row.low != row.high:
+        kind = "95 % interval" if isinstance(row, MetricRow) else "interval"
+        parts.append(f"{kind} {quantity(row.low, row.unit)} to {quantity(row.high, row.unit)}")
+    if isinstance(row, MetricRow):
+        parts += [f"n = {row.n}", row.basis, row.verdict]
+    else:
+        parts += [MARKS[row.basis][1], f"source: {row.source}"] if row.source else [MARKS[row.basis][1]]
+    if row.reasons:
+        parts.append(readable(row.reasons))
+    return " · ".join(parts)
+
+
+def spread(row: MetricRow | Estimate | None) -> str:
+    """The interval beside a number, its wider half: ``± 2.1 %``, or points of a share; empty where there is none."""
+    if row is None or not row.value or row.low is None or row.high is None or row.low == row.high:
+        return ""
+    half = max(row.value - row.low, row.high - row.value)
+    if row.unit == "fraction":
+        return f"± {digits(half * 100, significant=2)} points"
+    return f"± {digits(half / abs(row.value) * 100, significant=2)} %"
+
+
+def between(row: MetricRow | Estimate | None) -> str:
+    """Both ends of an interval in the unit its value is printed in; empty where there is none."""
+    if row is None or row.value is None or row.low is None or row.high is None or row.low == row.high:
+        return ""
+    factor, _ = (1.0, "") if row.unit.startswith("usd") else scale(row.value, row.unit)
+    return f"{figure(row.low / factor)} to {figure(row.high / factor)}"
+
+
+def prose(words: str) -> Markup:
+    """Plain words for the page: escaped, `` `commands` `` as code, ``+-`` as the sign it stands for, the first letter large."""
+    safe = str(escape(words.replace("+-", "±")))
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", safe[:1].upper() + safe[1:]))
+
+
+def short(codes: Sequence[str]) -> Markup:
+    """Reason codes as words, each with its meaning on hover."""
+    words = (Markup('<abbr title="{}">{}</abbr>').format(_reason(code), code.replace("_", " ")) for code in codes)
+    return Markup(", ").join(words)
+
+
+def mark(basis: Basis) -> Markup:
+    """The sign of what a number rests on."""
+    sign, meaning = MARKS[basis]
+    return Markup('<abbr class="mark" title="{meaning}">{sign}<span class="sr"> ({basis})</span></abbr>').format(
+        meaning=meaning, sign=sign, basis=basis
+    )
+
+
+def chip(words: str, tone: str | None = None) -> Markup:
+    """A small coloured label; the words alone carry the meaning."""
+    return Markup('<span class="chip {}">{}</span>').format(tone or "", words)
+
+
+def readable(codes: tuple[str, ...]) -> str:
+    """Reason codes in words."""
+    return "; ".join(_reason(code) for code in codes)
+
+
+def moment(unix_s: float | None) -> str:
+    """A moment in UTC, to the minute."""
+    if unix_s is None:
+        return "–"
+    return datetime.datetime.fromtimestamp(unix_s, tz=datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def sort_key(row: MetricRow | None) -> str:
+    """The number a table is sorted by; empty sorts last."""
+    return "" if row is None or row.value is None else repr(float(row.value))
+
+
+def template(name: str, values: Mapping[str, Any]) -> str:
+    """The rendered template; everything is escaped unless it is markup."""
+    return environment().get_template(name).render(values)
+
+
+@functools.cache
+def environment() -> jinja2.Environment:
+    """The templates of this package, with autoescape on and undefined names refused."""
+    made = jinja2.Environment(
+        loader=jinja2.PackageLoader("aigc_bench.report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.globals.update(
+        number=number,
+        spread=spread,
+        between=between,
+        mark=mark,
+        chip=chip,
+        missing=missing,
+        sort_key=sort_key,
+        MARKS=MARKS,
+        VERDICT_TONE=VERDICT_TONE,
+        STATUS_TONE=STATUS_TONE,
+    )
+    made.filters.update(
+        quantity=quantity, moment=moment, clock=clock, digits=digits, figure=figure, prose=prose, short=short, readable=readable
+    )
+    return made
+
+
+def source_file(name: str) -> str:
+    """A style sheet or script of the templates folder, as it is."""
+    return str(jinja2.PackageLoader("aigc_bench.report").get_source(environment(), name)[0])
+
+
+def figure(value: float) -> str:
+    """Three significant digits, or the whole number where it is one: 44 machines, not 44.0."""
+    return f"{value:,.0f}" if float(value).is_integer() and abs(value) < 1e15 else digits(value)
+
+
+def _split(value: float, unit: str) -> tuple[str, str]:
+    if unit.partition("/")[0] == "usd":
+        return f"${figure(value) if abs(value) >= 1000 else digits(value)}", unit.removeprefix("usd")
+    factor, printed = scale(value, unit)
+    return figure(value / factor), printed
+
+
+def _reason(code: str) -> str:
+    return REASONS[code].meaning if code in REASONS else code.replace("_", " ")

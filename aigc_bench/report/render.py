@@ -1,0 +1,81 @@
+"""The report: one HTML file that holds everything it needs and asks nobody for anything."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from markupsafe import Markup
+
+from aigc_bench.analyze.compare import Comparison
+from aigc_bench.analyze.rows import HasAccelerators
+from aigc_bench.catalog.loader import load_catalogue
+from aigc_bench.core import registry
+from aigc_bench.core.records import RunInfo
+from aigc_bench.measure.store import REPORT_FILE, Run
+from aigc_bench.plan.records import Plan
+from aigc_bench.report.base import Rendered, ReportContext, Section
+from aigc_bench.report.header import Header, header
+from aigc_bench.report.markup import source_file, template
+from aigc_bench.report.views import run_views
+
+
+def render_report(
+    runs: Sequence[Run], *, plan: Plan | None = None, comparison: Comparison | None = None, catalogue: HasAccelerators | None = None
+) -> str:
+    """The report of one or several runs as one HTML document, with the plan and the comparison where they are given.
+
+    ``catalogue`` knows the dense peaks that MFU divides by; the shipped one unless told.
+    """
+    assert runs, "a report needs at least one run"
+    views = run_views(runs, catalogue=load_catalogue() if catalogue is None else catalogue)
+    context = ReportContext(runs=views, plan=plan, comparison=comparison)
+    return _page(sections(context), header=header(context), info=runs[0].info)
+
+
+def write_report(run: Run, *, out: Path | None = None, plan: Plan | None = None, comparison: Comparison | None = None) -> Path:
+    """Write the report of a run, into its own directory unless told where, and return the file's path."""
+    file = run.path / REPORT_FILE if out is None else out
+    return save(render_report([run], plan=plan, comparison=comparison), file=file)
+
+
+def save(html: str, *, file: Path) -> Path:
+    """Put a rendered report in place in one move, so that a reader never meets half of it."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    temporary = file.with_name(f".{file.name}.new")
+    temporary.write_text(html, encoding="utf-8")
+    temporary.replace(file)
+    return file
+
+
+def sections(context: ReportContext) -> tuple[Rendered, ...]:
+    """The registered sections that have something to say, in order."""
+    offered: list[tuple[str, Section]] = [(name, registry.load("sections", name)) for name in registry.names("sections")]
+    rendered = (
+        (name, section, section.render(context)) for name, section in sorted(offered, key=lambda pair: (pair[1].order, pair[0]))
+    )
+    return tuple(Rendered(name=name, title=section.title, html=html) for name, section, html in rendered if html is not None)
+
+
+def _page(found: Sequence[Rendered], *, header: Header, info: RunInfo) -> str:
+    from plotly.offline import get_plotlyjs
+
+    scripts = [get_plotlyjs(), source_file("behaviour.js")]
+    values = {
+        "header": header,
+        "info": info,
+        "sections": [(section.name, section.title, Markup(section.html)) for section in found],
+        "style": Markup(source_file("style.css")),
+        "policy": _content_policy(scripts),
+        "scripts": [Markup(script) for script in scripts],
+    }
+    return template("page.html.j2", values)
+
+
+def _content_policy(scripts: Sequence[str]) -> str:
+    """Content-Security-Policy that runs these very scripts, and forbids every request and every other script."""
+    hashes = " ".join(f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'" for script in scripts)
+    allowed = f"script-src {hashes}; style-src 'unsafe-inline'; img-src data: blob:"
+    return f"default-src 'none'; {allowed}; base-uri 'none'; form-action 'none'"

@@ -1,0 +1,67 @@
+"""The table of cases: how each ended, what it did, and how far its numbers can be trusted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from aigc_bench.core.records import MetricRow
+from aigc_bench.report.base import MODE_WORDS, CaseView, ReportContext, Section
+from aigc_bench.report.markup import template
+from aigc_bench.report.views import CPU, ENERGY, LATENCY, LATENCY_TAIL, MEMORY, POWER, THROUGHPUT
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """One column of numbers: its title, and the metrics it shows, first found first."""
+
+    title: str
+    metrics: Sequence[str]
+    also: Sequence[str] = ()
+    """Metrics of which the first found is shown below the number, and their name there."""
+    also_name: str = ""
+
+
+COLUMNS = (
+    Column(title="Throughput", metrics=THROUGHPUT),
+    Column(title="Latency", metrics=LATENCY, also=LATENCY_TAIL, also_name="p99"),
+    Column(title="Peak memory", metrics=MEMORY),
+    Column(title="CPU", metrics=CPU),
+    Column(title="Power", metrics=POWER),
+    Column(title="Energy", metrics=ENERGY),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableRow:
+    """One case in the table."""
+
+    view: CaseView
+    mode: str
+    reasons: tuple[str, ...]
+    cells: Sequence[tuple[Column, MetricRow | None, MetricRow | None]]
+    why: str
+    """What a missing number of this case says."""
+
+
+class Cases(Section):
+    """One row for every case, also for those that failed."""
+
+    title: ClassVar[str] = "Cases"
+    order: ClassVar[int] = 20
+
+    def render(self, context: ReportContext) -> str:
+        """A table that can be sorted and filtered; the head-column links to the case's own part."""
+        rows = [table_row(view) for view in context.cases]
+        return template("cases.html.j2", {"rows": rows, "columns": COLUMNS, "many_runs": len(context.runs) > 1})
+
+
+def table_row(view: CaseView) -> TableRow:
+    """What the table shows of one case."""
+    why = "not measured in this run" if view.has_numbers else f"the case has no numbers: {view.status_words}"
+    cells = [(column, view.first(column.metrics), view.first(column.also)) for column in COLUMNS]
+    return TableRow(view=view, mode=MODE_WORDS[view.case.mode], reasons=view.reasons("invalid", "suspect"), cells=cells, why=why)
+
+
+section = Cases()

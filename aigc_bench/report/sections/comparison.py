@@ -1,0 +1,63 @@
+"""Runs against a base: what changed, how surely, and which keys differ so that it may be no fair comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from aigc_bench.analyze.compare import Change, RunComparison
+from aigc_bench.analyze.metrics import metric_of
+from aigc_bench.core.units import quantity
+from aigc_bench.report.base import ReportContext, Section
+from aigc_bench.report.markup import template
+
+FINDING_TONE = {"better": "ok", "worse": "bad", "same": "", "undecided": "warn"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangeRow:
+    """One change as it stands in the table."""
+
+    change: Change
+    metric: str
+    base: str
+    other: str
+
+
+class ComparisonSection(Section):
+    """One table for each run that was compared, with what changed first."""
+
+    title: ClassVar[str] = "Comparison"
+    order: ClassVar[int] = 15
+
+    def render(self, context: ReportContext) -> str | None:
+        """``None`` where nothing was compared."""
+        found = context.comparison
+        if found is None:
+            return None
+        values = {"comparison": found, "rows_of": rows_of, "tone": FINDING_TONE, "heading": heading}
+        return template("comparison.html.j2", values)
+
+
+def heading(other: RunComparison) -> str:
+    """What the comparison is: a test of the same machine, or a ranking of different ones."""
+    return (
+        "regression test: the hardware is the same"
+        if other.kind == "regression_test"
+        else "ranking: the hardware differs, so nothing is called a regression"
+    )
+
+
+def rows_of(changes: Sequence[Change]) -> list[ChangeRow]:
+    """The changes, those that are significant first, the largest loss on top."""
+    ranked = sorted(changes, key=lambda change: (change.finding in ("same", "undecided"), -abs(change.loss)))
+    return [_row(change) for change in ranked]
+
+
+def _row(change: Change) -> ChangeRow:
+    name = metric_of(change.metric).name.replace("{item}", "item")
+    return ChangeRow(change=change, metric=name, base=quantity(change.base, change.unit), other=quantity(change.other, change.unit))
+
+
+section = ComparisonSection()

@@ -1,0 +1,120 @@
+"""Every case on its own: its numbers with intervals and reasons, its steps and telemetry, and the command that repeats it."""
+
+from __future__ import annotations
+
+import shlex
+from typing import ClassVar
+
+from aigc_bench.analyze.metrics import METRICS, metric_of
+from aigc_bench.analyze.readings import Readings, readings_of
+from aigc_bench.analyze.reasons import REASONS, Reason
+from aigc_bench.core.records import MetricRow, TrialResult
+from aigc_bench.core.units import clock, quantity
+from aigc_bench.report.base import MODE_WORDS, STATUS_WORDS, CaseView, ReportContext, Section
+from aigc_bench.report.charts import Chart
+from aigc_bench.report.lanes import lanes
+from aigc_bench.report.markup import absence, template
+from aigc_bench.report.sections.telemetry import strip_words
+from aigc_bench.report.traces import device_names, longest_window, trial_lanes
+
+POINTS_OF_REPORT = 120_000
+"""Points that all the drill-down charts of a report share, so that a long run still opens quickly."""
+LEAST_POINTS, MOST_POINTS = 160, 1200
+MAX_LANES = 9
+STOP_WORDS = {"converged": "known well enough", "time_cap": "the time was up", "step_cap": "all steps were done"}
+
+
+class EachCase(Section):
+    """A drill-down for each case, closed until it is asked for."""
+
+    title: ClassVar[str] = "Each case"
+    order: ClassVar[int] = 85
+
+    def render(self, context: ReportContext) -> str:
+        """One ``details`` element for every case, in the order of the table."""
+        budget = max(LEAST_POINTS, min(MOST_POINTS, POINTS_OF_REPORT // max(1, len(context.measured) * MAX_LANES)))
+        cases = []
+        for view in context.runs:
+            readings, names = readings_of(view.run), device_names(view.run)
+            cases += [(case, case_chart(case, readings, names=names, max_points=budget)) for case in view.cases]
+        values = {
+            "cases": cases,
+            "mode_words": MODE_WORDS,
+            "rows_of": named_rows,
+            "missing_of": missing_of,
+            "doubts": doubts,
+            "command_of": command_of,
+            "trials_of": trial_words,
+        }
+        return template("each_case.html.j2", values)
+
+
+def case_chart(view: CaseView, readings: Readings, *, names: dict[str, str], max_points: int) -> Chart | None:
+    """Step times and telemetry of the case's trials laid over each other; ``None`` where nothing was measured."""
+    trials = [trial for trial in view.measured_trials if trial.window is not None]
+    strips = trial_lanes(readings, trials, names=names)
+    if not strips:
+        return None
+    return lanes(
+        f"steps-{view.anchor}",
+        title="Steps and telemetry, trial over trial",
+        note="Zero is the start of each trial's measured window (shaded); to its left, start-up and warm-up. One colour a trial.",
+        strips=strips,
+        bands=[longest_window(trials)],
+        axis="seconds from the start of the window",
+        words=strip_words(strips),
+        max_points=max_points,
+    )
+
+
+def named_rows(view: CaseView) -> list[tuple[str, str, MetricRow]]:
+    """The case's numbers as (name, formula, row), in the registry's order."""
+    return [(*_named(row), row) for row in view.rows.values() if row.value is not None]
+
+
+def missing_of(view: CaseView) -> list[tuple[str, list[str]]]:
+    """Metrics without a value, gathered by the reason why."""
+    groups: dict[str, list[str]] = {}
+    for row in view.rows.values():
+        if row.value is None:
+            groups.setdefault(absence(row), []).append(_named(row)[0])
+    return list(groups.items())
+
+
+def doubts(view: CaseView) -> list[Reason]:
+    """What condemns or doubts numbers of this case."""
+    return [REASONS[code] for code in view.reasons("invalid", "suspect")]
+
+
+def command_of(view: CaseView) -> str:
+    """The command that measures this case again."""
+    return (
+        f"aigc-bench run --profile {shlex.quote(view.run.info.profile)} --level {view.run.info.level} --only {shlex.quote(view.id)}"
+    )
+
+
+def trial_words(view: CaseView) -> list[str]:
+    """One line for each trial: when, how long it warmed up and measured, and why it stopped."""
+    return [_told(trial, since_s=view.run.info.created_s) for trial in view.trials]
+
+
+def _told(trial: TrialResult, *, since_s: float) -> str:
+    begun = f"Trial {trial.trial + 1}, {clock(trial.started_s - since_s)} into the run"
+    window = trial.window
+    if window is None:
+        return f"{begun}: {STATUS_WORDS[trial.status]}"
+    parts = [f"ready after {quantity(sum(trial.time_to_ready_s.values()), 's')}"]
+    if trial.warmup is not None:
+        parts.append(f"{trial.warmup.num_steps} warm-up steps" + ("" if trial.warmup.converged else ", not settled"))
+    parts.append(f"{window.num_steps} steps in {quantity(window.wall_s, 's')}, {STOP_WORDS[window.stop_reason]}")
+    return f"{begun}: {'; '.join((*parts, *trial.notes))}"
+
+
+def _named(row: MetricRow) -> tuple[str, str]:
+    if row.metric.partition(".")[0] not in METRICS:
+        return row.metric.replace("_", " "), ""
+    metric = metric_of(row.metric)
+    return metric.name, metric.formula
+
+
+section = EachCase()

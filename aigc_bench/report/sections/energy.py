@@ -1,0 +1,117 @@
+"""Power and energy of each case; where there is no sensor, the reason instead of a chart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from aigc_bench.core.records import SensorStatus
+from aigc_bench.core.units import scale
+from aigc_bench.report.base import MODE_WORDS, CaseView, ReportContext, Section
+from aigc_bench.report.charts import Chart, Series, bars, dots
+from aigc_bench.report.markup import readable, template
+from aigc_bench.report.sections.performance import point_of
+
+POWER_SOURCES = ("nvml", "rapl")
+COLUMNS = (
+    "power_mean",
+    "power_peak",
+    "power_idle",
+    "energy_gross",
+    "energy_net",
+    "energy_per_item",
+    "energy_per_item_net",
+    "energy_host",
+)
+
+
+class EnergySection(Section):
+    """Joules per item, gross and net of idle, and watts, mean and peak."""
+
+    title: ClassVar[str] = "Power and energy"
+    order: ClassVar[int] = 70
+
+    def render(self, context: ReportContext) -> str | None:
+        """``None`` where no case has finished."""
+        if not context.measured:
+            return None
+        measured = [view for view in context.measured if any(view.value(metric) is not None for metric in COLUMNS)]
+        columns = [metric for metric in COLUMNS if any(view.value(metric) is not None for view in measured)]
+        values = {
+            "views": measured,
+            "unmeasured": [(view, _why(view)) for view in context.measured if view not in measured],
+            "columns": [(metric, title_of(metric)) for metric in columns],
+            "charts": charts(context, measured),
+            "absences": absences(context),
+            "mode_words": MODE_WORDS,
+        }
+        return template("energy.html.j2", values)
+
+
+def title_of(metric: str) -> str:
+    """The metric's registered name, for any item."""
+    from aigc_bench.analyze.metrics import metric_of
+
+    return metric_of(metric).name
+
+
+def absences(context: ReportContext) -> list[tuple[str, str]]:
+    """Sensors of power that could not be read, each with its reason, once."""
+    found = [
+        (sensor.source, sensor.reason or "no reason given")
+        for view in context.runs
+        for sensor in view.run.info.sensors
+        if _is_blind(sensor)
+    ]
+    return list(dict.fromkeys(found))
+
+
+def charts(context: ReportContext, views: Sequence[CaseView]) -> list[Chart]:
+    """Energy per item and power, for the cases that have them."""
+    return [chart for chart in (_per_item(context, views), _power(views)) if chart is not None]
+
+
+def _per_item(context: ReportContext, views: Sequence[CaseView]) -> Chart | None:
+    rows = [(view, view.rows["energy_per_item"]) for view in views if view.value("energy_per_item") is not None]
+    if not rows:
+        return None
+    points = [
+        point_of(view, row, label=f"{view.label}, {MODE_WORDS[view.case.mode]}, {row.unit}", color=context.color(view))
+        for view, row in rows
+    ]
+    factor, printed = scale(max(point.value for point in points), "J")
+    note = "Gross, of the accelerators in the window, over the items it finished. Items differ between families."
+    return dots(
+        "energy-per-item",
+        title="Energy per item",
+        points=points,
+        axis=f"{printed} per item, each its own",
+        note=note,
+        divide_by=factor,
+    )
+
+
+def _power(views: Sequence[CaseView]) -> Chart | None:
+    kinds = [("power_mean", "mean", "c1"), ("power_peak", "peak of one device", "c2"), ("power_idle", "idle", "c8")]
+    rows = [view for view in views if view.value("power_mean") is not None]
+    if not rows:
+        return None
+    series = [
+        Series(name=name, values=[view.value(metric) for view in rows], color=color)
+        for metric, name, color in kinds
+        if any(view.value(metric) is not None for view in rows)
+    ]
+    labels = [f"{view.label}, {MODE_WORDS[view.case.mode]}" for view in rows]
+    return bars("power", title="Power", labels=labels, series=series, unit="W", note="Idle is before the first trial.")
+
+
+def _why(view: CaseView) -> str:
+    reasons = [row.reasons for row in map(view.rows.get, COLUMNS) if row is not None and row.reasons]
+    return readable(reasons[0]) if reasons else "no sensor of power was read"
+
+
+def _is_blind(sensor: SensorStatus) -> bool:
+    return sensor.source in POWER_SOURCES and not sensor.available
+
+
+section = EnergySection()

@@ -1,0 +1,86 @@
+"""How it was measured, how to repeat it, which sensors were absent, and what every word means."""
+
+from __future__ import annotations
+
+import shlex
+from typing import ClassVar
+
+from aigc_bench.analyze.metrics import METRICS, Metric
+from aigc_bench.analyze.reasons import REASONS, Reason
+from aigc_bench.core.records import SensorStatus
+from aigc_bench.report.base import ReportContext, RunView, Section
+from aigc_bench.report.markup import template
+from aigc_bench.report.sections.telemetry import sampler_words
+
+
+class Method(Section):
+    """Commands, sensors, versions, and the glossary of the metrics and reasons that this report shows."""
+
+    title: ClassVar[str] = "Method and reproduction"
+    order: ClassVar[int] = 120
+
+    def render(self, context: ReportContext) -> str:
+        """The same for every report but for what was absent and what was shown."""
+        values = {
+            "commands": [(view.tag, command(view)) for view in context.runs],
+            "example": next((view.id for view in context.measured), context.cases[0].id if context.cases else "*"),
+            "profile": context.runs[0].run.info.profile,
+            "samplers": [sampler_words(view) for view in context.runs],
+            "sensors": [(sensor, absent_words(sensor)) for view in context.runs for sensor in view.run.info.sensors],
+            "versions": versions(context),
+            "metrics": shown_metrics(context),
+            "reasons": shown_reasons(context),
+        }
+        return template("method.html.j2", values)
+
+
+def command(view: RunView) -> str:
+    """The command that made the run."""
+    return (
+        shlex.join(view.run.info.command)
+        if view.run.info.command
+        else f"aigc-bench run --profile {shlex.quote(view.run.info.profile)}"
+    )
+
+
+def absent_words(sensor: SensorStatus) -> str:
+    """Why a source, or some of its metrics, could not be read; empty where all could."""
+    if not sensor.available:
+        return sensor.reason or "no reason given"
+    return "; ".join(f"{metric}: {reason}" for metric, reason in sensor.absent.items())
+
+
+def versions(context: ReportContext) -> list[tuple[str, str]]:
+    """Versions of everything, and what else identifies machine and software, of the first run."""
+    info = context.runs[0].run.info
+    pairs = {
+        **info.versions,
+        **info.system.software,
+        **{key: value for key, value in info.system.details.items() if value is not None},
+    }
+    pairs |= {
+        f"{device.name} {device.index}, {key}": value
+        for device in info.system.accelerators
+        for key, value in device.details.items()
+        if value is not None
+    }
+    return [
+        ("profile hash", info.profile_hash),
+        ("machine", info.system.host_id),
+        *((name, str(value)) for name, value in sorted(pairs.items()) if value is not None),
+    ]
+
+
+def shown_metrics(context: ReportContext) -> list[Metric]:
+    """The registered metrics that this report has a row of."""
+    shown = {row.metric.partition(".")[0] for view in context.cases for row in view.rows.values()}
+    return [metric for name, metric in METRICS.items() if name in shown]
+
+
+def shown_reasons(context: ReportContext) -> list[Reason]:
+    """The reasons that some number of this report carries."""
+    shown = {code for view in context.cases for row in view.rows.values() for code in row.reasons}
+    return [reason for code, reason in REASONS.items() if code in shown]
+
+
+section = Method()

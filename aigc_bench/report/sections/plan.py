@@ -1,0 +1,127 @@
+"""The plan: what is asked, how many machines like this one meet it, what each of the six factors says, and what it costs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from aigc_bench.core.records import Estimate
+from aigc_bench.plan.interval import scaled
+from aigc_bench.plan.records import Arrival, Assessment, Assumption, FactorVerdict, Job, Load, Option, Plan, Service
+from aigc_bench.report.base import ReportContext, Section
+from aigc_bench.report.markup import template
+
+FACTOR_TONE: dict[FactorVerdict, str] = {"ok": "ok", "tight": "warn", "short": "bad", "unknown": ""}
+ROUND_COUNTS = ((1, "one"), (1e3, "1,000"), (1e6, "million"), (1e9, "billion"))
+FACTOR_ORDER = ("compute", "memory", "network", "storage", "cooling", "power")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """One service or job of the demand beside the load it becomes."""
+
+    demand: Service | Job
+    kind: str
+    asks: Estimate | None
+    """Items per request of a service, items a day of a job."""
+    arrival: Arrival | None
+    load: Load | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnitCost:
+    """What a round number of units costs and emits."""
+
+    name: str
+    per: str
+    cost: Estimate
+    carbon: Estimate | None
+
+
+class PlanSection(Section):
+    """The recommended option of the plan, or what keeps every option from being accepted."""
+
+    title: ClassVar[str] = "Plan"
+    order: ClassVar[int] = 100
+
+    def render(self, context: ReportContext) -> str | None:
+        """``None`` where the report was made without a plan."""
+        plan = context.plan
+        if plan is None:
+            return None
+        option = plan.recommended or next(iter(plan.options), None)
+        values = {
+            "plan": plan,
+            "option": option,
+            "asked": asked(plan),
+            "factors": () if option is None else ordered(tuple(option.factors.values())),
+            "tone": FACTOR_TONE,
+            "room": room_percent,
+            "others": tuple(other for other in plan.options if other is not option),
+            "invalid": tuple(capability for capability in plan.machine.capabilities if capability.verdict == "invalid"),
+            "title_of": lambda name: factor_title(option, name),
+            "units": () if option is None else unit_costs(option),
+            "assumptions": grouped(plan.assumptions),
+        }
+        return template("plan.html.j2", values)
+
+
+def asked(plan: Plan) -> list[Asked]:
+    """Services and jobs in the demand's order, each with its load where it is planned for."""
+    loads = {load.name: load for load in plan.loads}
+    services = [
+        Asked(demand=s, kind="service", asks=s.items_per_request, arrival=s.arrival, load=loads.get(s.name))
+        for s in plan.demand.services
+    ]
+    jobs = [Asked(demand=j, kind="job", asks=j.items, arrival=None, load=loads.get(j.name)) for j in plan.demand.jobs]
+    return services + jobs
+
+
+def ordered(factors: Sequence[Assessment]) -> list[Assessment]:
+    """The six factors in the order they are always named; others after them."""
+    return sorted(
+        factors, key=lambda found: FACTOR_ORDER.index(found.factor) if found.factor in FACTOR_ORDER else len(FACTOR_ORDER)
+    )
+
+
+def unit_costs(option: Option) -> list[UnitCost]:
+    """Cost and carbon per unit, for as many units as cost at least a cent."""
+    rows = []
+    for name, cost in option.usd_per_unit.items():
+        item = cost.unit.partition("/")[2] or "unit"
+        count, words = next((pair for pair in ROUND_COUNTS if cost.value * pair[0] >= 0.01), ROUND_COUNTS[-1])
+        carbon = option.carbon_kg_per_unit.get(name)
+        rows.append(
+            UnitCost(
+                name=name,
+                per=f"{words} {item}s" if count > 1 else item,
+                cost=scaled(cost, count, unit="usd"),
+                carbon=None if carbon is None else scaled(carbon, count * 1000, unit="g CO₂e"),
+            )
+        )
+    return rows
+
+
+def grouped(assumptions: Sequence[Assumption]) -> list[tuple[str, list[tuple[str, Assumption]]]]:
+    """Assumptions by what they are about: each service and job of the demand, then the rest, under titles without it."""
+    groups: dict[str, list[tuple[str, Assumption]]] = {}
+    for one in assumptions:
+        parts = one.key.split(".")
+        about = parts[2] if parts[:2] in (["demand", "services"], ["demand", "jobs"]) and len(parts) > 3 else parts[0]
+        groups.setdefault(about, []).append((one.title.removesuffix(f" of {about}"), one))
+    return list(groups.items())
+
+
+def room_percent(found: Assessment) -> float | None:
+    """How much of what is available is required, 0 to 100, for the head-room bar."""
+    return None if found.headroom is None else round(min(100.0, max(0.0, (1 - found.headroom) * 100)), 1)
+
+
+def factor_title(option: Option | None, name: str | None) -> str:
+    """The title of a factor by its name."""
+    found = option.factors.get(name) if option is not None and name is not None else None
+    return found.title if found is not None else name or ""
+
+
+section = PlanSection()

@@ -1,0 +1,87 @@
+"""Telemetry over the whole run: what every sensor saw, with the measured windows shaded."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from aigc_bench.analyze.readings import readings_of
+from aigc_bench.core.units import clock, digits, quantity
+from aigc_bench.report.base import ReportContext, RunView, Section
+from aigc_bench.report.charts import Chart
+from aigc_bench.report.lanes import Band, Lane, lanes
+from aigc_bench.report.markup import template
+from aigc_bench.report.traces import device_names, run_lanes
+
+MAX_POINTS = 1200
+
+
+class Telemetry(Section):
+    """One chart of strips for each run, and how punctual and costly the sampler was."""
+
+    title: ClassVar[str] = "Telemetry"
+    order: ClassVar[int] = 80
+
+    def render(self, context: ReportContext) -> str:
+        """Always says something: where nothing was recorded, that."""
+        charts = [
+            chart for number, view in enumerate(context.runs) if (chart := whole_run(context, view, number=number)) is not None
+        ]
+        return template("telemetry.html.j2", {"charts": charts, "samplers": [sampler_words(view) for view in context.runs]})
+
+
+def whole_run(context: ReportContext, view: RunView, *, number: int) -> Chart | None:
+    """All strips of a run from its start to its end; ``None`` where there is no telemetry."""
+    info = view.run.info
+    strips = run_lanes(readings_of(view.run), since_s=info.created_s, names=device_names(view.run))
+    if not strips:
+        return None
+    colors = {case.id: context.color(case) for case in view.cases}
+    bands = [
+        Band(
+            start_s=trial.window.start_s - info.created_s,
+            end_s=trial.window.end_s - info.created_s,
+            color=colors.get(trial.case, "c8"),
+        )
+        for trial in view.run.trials
+        if trial.window is not None
+    ]
+    return lanes(
+        f"telemetry-{number}",
+        title=" · ".join(part for part in ("The whole run", view.tag) if part),
+        note="Shaded: measured windows, in their families' colours. Thinned to the least and greatest value of each stretch.",
+        strips=strips,
+        bands=bands,
+        axis="seconds since the run's start",
+        words=strip_words(strips),
+        max_points=MAX_POINTS,
+    )
+
+
+def strip_words(strips: list[Lane]) -> str:
+    """The range of each strip, as text."""
+    parts = []
+    for strip in strips:
+        values = [value for line in strip.lines for value in line.values if value is not None]
+        if values:
+            parts.append(f"{strip.title}: {quantity(min(values), strip.unit)} to {quantity(max(values), strip.unit)}")
+    return "; ".join(parts)
+
+
+def sampler_words(view: RunView) -> str:
+    """How the sampler did, in a sentence."""
+    sampler = view.run.info.sampler
+    tag = f"{view.tag}: " if view.tag else ""
+    if sampler is None:
+        return f"{tag}No sampler ran, or the run ended before it could report."
+    late = "unknown" if sampler.late_p99_s is None else quantity(sampler.late_p99_s, "s")
+    cost = "unknown" if sampler.cpu_fraction is None else f"{quantity(sampler.cpu_fraction, 'fraction')} of one core"
+    finished_s = view.run.info.finished_s
+    span = f" over {clock(finished_s - view.run.info.created_s)}" if finished_s is not None else ""
+    restarts = f", restarted {sampler.restarts} times" if sampler.restarts else ""
+    return (
+        f"{tag}Sampler: {digits(sampler.num_samples)} samples{span}, {sampler.num_lost} lost, "
+        f"late by {late} at the 99th percentile, cost {cost}{restarts}."
+    )
+
+
+section = Telemetry()

@@ -1,0 +1,64 @@
+"""Where each case's wall time went: the waste ledger as bars that add to 100 %."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from aigc_bench.analyze.waste import WasteShare
+from aigc_bench.report.base import MODE_WORDS, ReportContext, Section
+from aigc_bench.report.markup import template
+
+COLORS = {
+    "useful": "c3",
+    "launch_gap": "c2",
+    "data_loading": "c6",
+    "collectives": "c5",
+    "idle": "c8",
+    "throttling": "c4",
+    "padding": "c7",
+}
+REASON_WORDS = {
+    "no_accelerator": "not known without an accelerator's sensors",
+    "no_utilization_sensor": "the device reports no utilisation",
+    "no_clock_sensor": "the device reports no clock",
+    "throttle_unknown": "the device reports no throttle reasons",
+}
+
+
+class Waste(Section):
+    """Shares of the measured window's wall time, of the median trial."""
+
+    title: ClassVar[str] = "Where the time went"
+    order: ClassVar[int] = 50
+
+    def render(self, context: ReportContext) -> str | None:
+        """``None`` where no case has a ledger."""
+        views = [view for view in context.measured if view.ledger is not None]
+        shares = [share for view in views if view.ledger is not None for share in view.ledger.shares]
+        values = {
+            "views": views,
+            "colors": COLORS,
+            "mode_words": MODE_WORDS,
+            "in_order": in_order,
+            "unknown": unknown_words(shares),
+        }
+        return template("waste.html.j2", values) if views else None
+
+
+def in_order(shares: tuple[WasteShare, ...]) -> list[WasteShare]:
+    """The known shares, the useful one first."""
+    known = [share for share in shares if share.share is not None]
+    return sorted(known, key=lambda share: share.kind != "useful")
+
+
+def unknown_words(shares: list[WasteShare]) -> list[tuple[str, str]]:
+    """Kinds of waste that no sensor could tell in some case, each with its reason once."""
+    found = {
+        share.kind.replace("_", " "): REASON_WORDS.get(share.reason or "", share.reason or "unknown")
+        for share in shares
+        if share.share is None
+    }
+    return list(found.items())
+
+
+section = Waste()

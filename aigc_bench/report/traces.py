@@ -1,0 +1,154 @@
+"""Telemetry as strips over time: which sensors are drawn, in which unit, and where the measured windows lie."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from aigc_bench.analyze.readings import HOST_DEVICES, Readings, Series
+from aigc_bench.core.records import TrialResult
+from aigc_bench.measure.store import Run
+from aigc_bench.report.lanes import NUM_LINE_COLORS, Band, Lane, Line
+
+
+@dataclass(frozen=True, kw_only=True)
+class Strip:
+    """A kind of sensor that gets a strip of its own: ``metric`` from ``source``, about the devices that ``device`` accepts."""
+
+    title: str
+    unit: str
+    source: str
+    metric: str
+    device: Callable[[str], bool]
+    ceiling: float | None = None
+
+
+def _is(name: str) -> Callable[[str], bool]:
+    return lambda device: device == name
+
+
+def _any(device: str) -> bool:
+    return bool(device)
+
+
+STRIPS = (
+    Strip(
+        title="CPU utilisation of the machine",
+        unit="fraction",
+        source="host",
+        metric="cpu_utilization",
+        device=_is("host"),
+        ceiling=1.05,
+    ),
+    Strip(title="CPU cores used by the worker", unit="cores", source="host", metric="cpu_utilization", device=_is("worker")),
+    Strip(title="Memory of the worker (RSS)", unit="B", source="host", metric="rss_bytes", device=_is("worker")),
+    Strip(title="GPU utilisation", unit="fraction", source="nvml", metric="gpu_utilization", device=_any, ceiling=1.05),
+    Strip(title="GPU memory used", unit="B", source="nvml", metric="memory_used_bytes", device=_any),
+    Strip(title="GPU power", unit="W", source="nvml", metric="power_w", device=_any),
+    Strip(title="GPU temperature", unit="C", source="nvml", metric="temperature_c", device=_any),
+    Strip(title="GPU SM clock", unit="Hz", source="nvml", metric="sm_clock_hz", device=_any),
+)
+MARGIN_S = 2.0
+"""How much before its start and after its end a trial's telemetry is shown."""
+
+
+def trial_lanes(readings: Readings, trials: Sequence[TrialResult], *, names: Mapping[str, str]) -> list[Lane]:
+    """Step times, then sensor strips, of several trials laid over each other, time counted from each trial's window.
+
+    ``names`` gives the devices' short names by UUID. There is a line for each trial and device.
+    """
+    windowed = [trial for trial in trials if trial.window is not None]
+    colors = [f"c{at % NUM_LINE_COLORS + 1}" for at in range(len(windowed))]
+    steps = [line for trial, color in zip(windowed, colors, strict=True) for line in step_lines(trial, color=color)]
+    lanes = [Lane(title="Step time (rings: warm-up)", unit="s", lines=steps, is_close_up=True)] if steps else []
+    for strip in STRIPS:
+        pairs = zip(windowed, colors, strict=True)
+        lines = [line for trial, color in pairs for line in _trial_lines(readings, strip, trial, color=color, names=names)]
+        if lines:
+            lanes.append(Lane(title=strip.title, unit=strip.unit, lines=lines, ceiling=strip.ceiling))
+    return lanes
+
+
+def step_lines(trial: TrialResult, *, color: str) -> list[Line]:
+    """The steps of one trial as marks at their start: those of the window, and before zero those of the warm-up."""
+    name = f"trial {trial.trial + 1}"
+    lines = []
+    if trial.warmup is not None and trial.warmup.step_duration_s:
+        durations = trial.warmup.step_duration_s
+        ends = np.cumsum(durations[::-1])[::-1]
+        lines.append(Line(name=f"{name}, warm-up", times_s=(-ends).tolist(), values=durations, color=color, style="rings"))
+    if trial.steps is not None and trial.steps.start_s:
+        lines.append(Line(name=name, times_s=trial.steps.start_s, values=trial.steps.duration_s, color=color, style="marks"))
+    return lines
+
+
+def longest_window(trials: Sequence[TrialResult]) -> Band:
+    """The measured window of the trial that measured longest, from its zero."""
+    return Band(start_s=0.0, end_s=max(trial.window.end_s - trial.window.start_s for trial in trials if trial.window is not None))
+
+
+def run_lanes(readings: Readings, *, since_s: float, names: Mapping[str, str]) -> list[Lane]:
+    """Strips over the whole run, time counted from ``since_s``; a line for each device."""
+    lanes = []
+    for strip in STRIPS:
+        lines = [
+            _line(series, name=short_name(device, names), zero_s=since_s, color=f"c{at % NUM_LINE_COLORS + 1}")
+            for at, (device, series) in enumerate(_devices(readings, strip))
+        ]
+        if lines:
+            lanes.append(Lane(title=strip.title, unit=strip.unit, lines=lines, ceiling=strip.ceiling))
+    return lanes
+
+
+def device_names(run: Run) -> dict[str, str]:
+    """UUID -> short name of the run's accelerators."""
+    return {device.uuid: f"GPU {device.index}" for device in run.info.system.accelerators}
+
+
+def short_name(device: str, names: Mapping[str, str]) -> str:
+    """How a device is called in a chart."""
+    return names.get(device, device if len(device) <= 16 else f"{device[:12]}…")
+
+
+def _devices(readings: Readings, strip: Strip) -> list[tuple[str, Series]]:
+    mine = ((key[1], series) for key, series in readings.series.items() if (key[0], key[2]) == (strip.source, strip.metric))
+    return sorted(((device, series) for device, series in mine if strip.device(device)), key=lambda pair: pair[0])
+
+
+def _trial_lines(readings: Readings, strip: Strip, trial: TrialResult, *, color: str, names: Mapping[str, str]) -> list[Line]:
+    assert trial.window is not None, "only trials with a window are drawn"
+    lines = []
+    for device, series in _devices(readings, strip):
+        is_host = device in HOST_DEVICES
+        if not is_host and trial.devices and device not in trial.devices:
+            continue
+        near = series.between(trial.started_s - MARGIN_S, trial.finished_s + MARGIN_S)
+        if len(near):
+            name = f"trial {trial.trial + 1}" + ("" if is_host else f", {short_name(device, names)}")
+            lines.append(_line(near, name=name, zero_s=trial.window.start_s, color=color))
+    return lines
+
+
+def _line(series: Series, *, name: str, zero_s: float, color: str) -> Line:
+    times, values = with_gaps(series)
+    return Line(name=name, times_s=[time - zero_s for time in times], values=values, color=color)
+
+
+def with_gaps(series: Series, *, periods: float = 8.0) -> tuple[list[float], list[float | None]]:
+    """Times and values with a break where a sensor was silent for long, so that no line is drawn over what was not seen."""
+    times, values = series.time_s.tolist(), series.value.tolist()
+    if len(times) < 3:
+        return times, values
+    steps = np.diff(series.time_s)
+    silent = set(np.flatnonzero(steps > periods * max(float(np.median(steps)), 1e-6)).tolist())
+    out_times: list[float] = []
+    out_values: list[float | None] = []
+    for at, (time, value) in enumerate(zip(times, values, strict=True)):
+        out_times.append(time)
+        out_values.append(value)
+        if at in silent:
+            out_times.append(time + 1e-3)
+            out_values.append(None)
+    return out_times, out_values

@@ -1,0 +1,105 @@
+"""The control group this process lives in, version 1 or 2: a container's limits, not the host's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+_NO_LIMIT = 1 << 60
+"""Version 1 writes "no memory limit" as a number near 2**63."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cgroup:
+    """Where the group's files lie, one folder per controller (version 2 has one for all)."""
+
+    version: int
+    cpu: Path | None
+    accounting: Path | None
+    memory: Path | None
+
+    def cpu_limit(self) -> float | None:
+        """Cores' worth of CPU time that the group and its parents may use, ``None`` for no limit."""
+        limits = [self._quota(folder) for folder in _upwards(self.cpu)]
+        return min((limit for limit in limits if limit is not None), default=None)
+
+    def _quota(self, folder: Path) -> float | None:
+        if self.version == 2:
+            quota, _, period = (_text(folder / "cpu.max") or "max").partition(" ")
+        else:
+            quota, period = _text(folder / "cpu.cfs_quota_us") or "-1", _text(folder / "cpu.cfs_period_us") or ""
+        return int(quota) / int(period) if quota.isdigit() and period.isdigit() and int(period) > 0 else None
+
+    def memory_limit_bytes(self) -> int | None:
+        """Bytes that the group and its parents may use, ``None`` for no limit."""
+        file = "memory.max" if self.version == 2 else "memory.limit_in_bytes"
+        texts = [_text(folder / file) or "" for folder in _upwards(self.memory)]
+        return min((int(text) for text in texts if text.isdigit() and int(text) < _NO_LIMIT), default=None)
+
+    @property
+    def memory_usage(self) -> Path | None:
+        """File with the bytes the group uses."""
+        return _existing(self.memory, "memory.current" if self.version == 2 else "memory.usage_in_bytes")
+
+    @property
+    def cpu_stat(self) -> Path | None:
+        """File with the group's throttling (and in version 2 its usage)."""
+        return _existing(self.cpu, "cpu.stat")
+
+    @property
+    def cpu_usage(self) -> Path | None:
+        """File with the CPU time the group has used."""
+        return _existing(self.accounting, "cpu.stat" if self.version == 2 else "cpuacct.usage")
+
+
+def find_cgroup(*, proc: Path = Path("/proc"), sys: Path = Path("/sys")) -> Cgroup | None:
+    """The group of this process, or ``None`` where no control-group file system is mounted."""
+    try:
+        lines = (proc / "self/cgroup").read_text().splitlines()
+    except OSError:
+        return None
+    groups = {names: path for _, names, path in (line.split(":", 2) for line in lines if line.count(":") >= 2)}
+    mount = sys / "fs/cgroup"
+    if "" in groups and (mount / "cgroup.controllers").exists():
+        folder = _folder(mount, groups[""])
+        return Cgroup(version=2, cpu=folder, accounting=folder, memory=folder)
+    by_controller = {name: _folder(mount / name, path) for names, path in groups.items() for name in names.split(",")}
+    found = Cgroup(
+        version=1, cpu=by_controller.get("cpu"), accounting=by_controller.get("cpuacct"), memory=by_controller.get("memory")
+    )
+    return found if found.cpu or found.memory else None
+
+
+def _folder(mount: Path, path: str) -> Path | None:
+    """The group's folder; within a container the mount itself is the group, whatever path the host knows it by."""
+    if not mount.is_dir():
+        return None
+    inside = mount / path.lstrip("/")
+    return inside if inside.is_dir() else mount
+
+
+def _upwards(folder: Path | None) -> list[Path]:
+    """The folder and its parents that are groups too: the tightest limit on the way up counts."""
+    chain: list[Path] = []
+    while folder is not None and (folder / "cgroup.procs").exists():
+        chain.append(folder)
+        folder = folder.parent
+    return chain
+
+
+def _existing(folder: Path | None, name: str) -> Path | None:
+    return folder / name if folder is not None and (folder / name).exists() else None
+
+
+def _text(file: Path) -> str | None:
+    try:
+        return file.read_text().strip()
+    except OSError:
+        return None
+
+
+def stat_values(text: bytes) -> Mapping[bytes, int]:
+    """A ``key value`` file (``cpu.stat``) as a mapping."""
+    pairs = (line.split() for line in text.splitlines())
+    return {pair[0]: int(pair[1]) for pair in pairs if len(pair) == 2}

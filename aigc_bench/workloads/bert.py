@@ -1,0 +1,155 @@
+"""BERT: encoder-only, as transformers defines it. Inference encodes sequences; training is masked-LM with 15 % masking."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import Field
+
+from aigc_bench.core.records import Case, Stage
+from aigc_bench.workloads._training import TrainingStep, adamw, training_stages
+from aigc_bench.workloads.base import NUM_INPUT_BATCHES, Preset, Program, Settings, Setup, Workload
+
+if TYPE_CHECKING:
+    import torch
+
+_VOCAB_SIZE = 30522
+_MASK_TOKEN = 103
+_IGNORED = -100
+MASKED_FRACTION = 0.15
+"""Share of the tokens to predict: 80 % become [MASK], 10 % another token, 10 % stay (Devlin et al. 2019, section 3.1)."""
+
+
+class BertSettings(Settings):
+    """Length in tokens."""
+
+    seq_len: int = Field(default=128, ge=8, le=512, description="tokens of a sequence")
+
+
+def _preset(title: str, *, source: str, layers: int, heads: int, width: int, num_params: int) -> Preset:
+    return Preset(
+        title=title,
+        source=source,
+        config={
+            "model_type": "bert",
+            "vocab_size": _VOCAB_SIZE,
+            "hidden_size": width,
+            "num_hidden_layers": layers,
+            "num_attention_heads": heads,
+            "intermediate_size": 4 * width,
+            "max_position_embeddings": 512,
+            # Sequences are never padded; with a padding token transformers would read the inputs' values to warn of it.
+            "pad_token_id": None,
+        },
+        num_params=num_params,
+    )
+
+
+_DEVLIN = "Devlin et al. 2019, https://arxiv.org/abs/1810.04805; config.json of google-bert/{}"
+_TURC = "Turc et al. 2019, https://arxiv.org/abs/1908.08962; config.json of google/bert_uncased_L-2_H-128_A-2"
+
+
+class Bert(Workload):
+    """Encoder-only language models."""
+
+    title = "BERT (encoder-only language models)"
+    item = "sequence"
+    settings = BertSettings
+    presets: ClassVar[Mapping[str, Preset]] = {
+        "tiny": _preset("BERT-Tiny, 4.4 M", source=_TURC, layers=2, heads=2, width=128, num_params=4_385_920),
+        "base": _preset(
+            "BERT-Base, 110 M", source=_DEVLIN.format("bert-base-uncased"), layers=12, heads=12, width=768, num_params=109_482_240
+        ),
+        "large": _preset(
+            "BERT-Large, 335 M",
+            source=_DEVLIN.format("bert-large-uncased"),
+            layers=24,
+            heads=16,
+            width=1024,
+            num_params=335_141_888,
+        ),
+    }
+    honours_attention = True
+    honours_gradient_checkpointing = True
+
+    def stages(self, case: Case) -> tuple[Stage, ...]:
+        """One pass over the batch."""
+        if case.mode == "train":
+            return training_stages(items=case.batch_size)
+        return (Stage(name="encode", items=case.batch_size),)
+
+    def imports(self, case: Case) -> tuple[str, ...]:
+        """BERT's modelling file."""
+        return ("transformers", "transformers.models.bert.modeling_bert", "aigc_bench.nets.hugging_face")
+
+    def build(self, case: Case, setup: Setup) -> Program:
+        """The encoder with its pooler for inference, with the masked-LM head for training."""
+        return self._training(case, setup) if case.mode == "train" else self._inference(case, setup)
+
+    def _inference(self, case: Case, setup: Setup) -> Program:
+        import torch
+        from transformers import AutoModel
+
+        model = self._model(AutoModel, case, setup)
+        executed: Any = setup.prepare(model)
+        shape = (case.batch_size, self.options(case).seq_len)
+        batches = [setup.tokens(*shape, vocab_size=_VOCAB_SIZE) for _ in range(NUM_INPUT_BATCHES)]
+        state: dict[str, torch.Tensor] = {}
+
+        def begin(step: int) -> None:
+            state["tokens"] = batches[step % NUM_INPUT_BATCHES]
+
+        @torch.no_grad()
+        def encode(repeat: int) -> None:
+            state["pooled"] = executed(input_ids=state["tokens"]).pooler_output
+
+        def check() -> Mapping[str, float | str | bool | None]:
+            return {"finite": bool(torch.isfinite(state["pooled"]).all()), "pooled_mean": float(state["pooled"].float().mean())}
+
+        return Program(begin=begin, stages={"encode": encode}, modules=(model,), check=check)
+
+    def _training(self, case: Case, setup: Setup) -> Program:
+        from transformers import AutoModelForMaskedLM
+
+        from aigc_bench.nets.hugging_face import checkpoint_activations
+
+        model: Any = self._model(AutoModelForMaskedLM, case, setup)
+        if case.gradient_checkpointing:
+            checkpoint_activations(model)
+        executed: Any = setup.prepare(model)
+        seq_len = self.options(case).seq_len
+        batches = [masked_batch(setup, batch_size=case.batch_size, seq_len=seq_len) for _ in range(NUM_INPUT_BATCHES)]
+
+        def loss(batch: tuple[torch.Tensor, torch.Tensor]) -> Any:
+            tokens, labels = batch
+            return executed(input_ids=tokens, labels=labels).loss
+
+        return TrainingStep(setup, loss=loss, batches=batches, optimizer=adamw(model, setup=setup)).program(model)
+
+    def _model(self, auto_class: Any, case: Case, setup: Setup) -> torch.nn.Module:
+        from aigc_bench.nets.hugging_face import random_model
+
+        config = self.preset(case).config
+        return setup.build(lambda: random_model(auto_class, config, attention=case.attention))
+
+
+def masked_batch(setup: Setup, *, batch_size: int, seq_len: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Token ids with 15 % of the positions of each sequence hidden, and labels that are ``-100`` at all others.
+
+    Both are ``[batch_size, seq_len]``, int64.
+    """
+    import torch
+
+    shape = (batch_size, seq_len)
+    tokens = setup.tokens(*shape, vocab_size=_VOCAB_SIZE)
+    chosen = setup.uniform(*shape).topk(max(1, round(MASKED_FRACTION * seq_len)), dim=1).indices
+    is_chosen = torch.zeros(shape, dtype=torch.bool, device=setup.device).scatter(1, chosen, True)
+    labels = tokens.masked_fill(~is_chosen, _IGNORED)
+    fate = setup.uniform(*shape)
+    hidden = tokens.masked_fill(is_chosen & (fate < 0.8), _MASK_TOKEN)
+    other = setup.tokens(*shape, vocab_size=_VOCAB_SIZE)
+    return torch.where(is_chosen & (fate >= 0.8) & (fate < 0.9), other, hidden), labels
+
+
+workload = Bert()

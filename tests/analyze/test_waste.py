@@ -1,0 +1,83 @@
+"""The ledger: shares of the window's wall time that add to one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from aigc_bench.analyze.rows import analyses
+from aigc_bench.analyze.waste import WasteLedger, ledger_of, waste_ledgers
+from aigc_bench.core.records import Case, Stage, TrialResult, Work
+from tests.analyze.synthetic import GPU, make_run
+from tests.analyze.test_verdicts import gpu_with
+
+
+def ledger(folder: Path, **kwargs: Any) -> WasteLedger:
+    found = waste_ledgers(make_run(folder / "run", **kwargs))
+    assert len(found) == 1
+    return found[0]
+
+
+def shrink(factor: float) -> Any:
+    def change(trial: TrialResult) -> TrialResult:
+        assert trial.steps is not None
+        shorter = tuple(duration * factor for duration in trial.steps.duration_s)
+        return trial.model_copy(update={"steps": trial.steps.model_copy(update={"duration_s": shorter})})
+
+    return change
+
+
+def with_stages(case: Case) -> Work:
+    stages = (Stage(name="data_loading"), Stage(name="forward"), Stage(name="all_reduce"), Stage(name="optimizer", items=1))
+    return Work(item="sample", stages=stages, useful_fraction=0.75)
+
+
+def test_every_loss_of_a_case_is_found(tmp_path: Path) -> None:
+    signals = gpu_with(gpu_utilization=0.45, throttle_reasons=64.0, sm_clock_hz=lambda t: 2e9 if t < 3 else 1.5e9)
+    found = ledger(tmp_path, devices=(GPU,), telemetry=signals, work=with_stages, change=shrink(0.9))
+    left = 0.9
+    assert found.share("launch_gap") == pytest.approx(0.1)
+    assert found.share("data_loading") == pytest.approx(left / 4)
+    assert found.share("collectives") == pytest.approx(left / 4)
+    assert found.share("idle") == pytest.approx(left / 2 * 0.5)
+    assert found.share("throttling") == pytest.approx(left / 4 * 0.25)
+    assert found.share("padding") == pytest.approx(left / 4 * 0.75 * 0.25)
+    assert found.share("useful") == pytest.approx(left / 4 * 0.75 * 0.75)
+    assert sum(line.share or 0.0 for line in found.shares) == pytest.approx(1.0)
+
+
+def test_what_no_sensor_can_tell_is_unknown_not_zero(tmp_path: Path) -> None:
+    found = ledger(tmp_path)
+    assert found.share("idle") is None
+    assert found.share("throttling") is None
+    assert all(line.reason for line in found.shares if line.share is None)
+    assert found.share("useful") == pytest.approx(1.0)
+
+
+def test_a_failed_case_has_no_ledger(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", trials=0)
+    assert waste_ledgers(run) == []
+    assert ledger_of(analyses(run)[0]) is None
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(factor=st.floats(0.05, 1.0), busy=st.floats(0.0, 1.0), useful=st.floats(0.0, 1.0))
+def test_shares_are_never_negative_and_add_to_one(
+    tmp_path_factory: pytest.TempPathFactory, factor: float, busy: float, useful: float
+) -> None:
+    found = ledger(
+        tmp_path_factory.mktemp("ledger"),
+        trials=1,
+        num_steps=10,
+        devices=(GPU,),
+        telemetry=gpu_with(gpu_utilization=busy),
+        change=shrink(factor),
+        work=lambda case: with_stages(case).model_copy(update={"useful_fraction": useful}),
+    )
+    shares = [line.share for line in found.shares if line.share is not None]
+    assert min(shares) >= 0.0
+    assert sum(shares) == pytest.approx(1.0)

@@ -1,0 +1,71 @@
+"""A whole run under a fake GPU below the real pynvml: what is reported is the truth of the fake's trace, and heat is seen."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from aigc_bench.core.throttle import HW_THERMAL_SLOWDOWN
+from tests.fake_nvml import FakeGpu, FakeNvml, square
+from tests.measure.bench import KNOWN_RATE, Bench, trials
+
+UUID = "GPU-0a1b2c3d-0000-0000-0000-000000000001"
+
+
+def test_power_utilisation_and_energy_are_the_truth_of_the_trace_within_two_per_cent(tmp_path: Path) -> None:
+    wave = square(low=180, high=320, period_s=0.7, duration_s=120)
+    fake = FakeNvml.build(tmp_path, FakeGpu(uuid=UUID, power_w=wave, series={"gpu_utilization": 0.83}))
+    bench = Bench(folder=tmp_path, env=fake.env)
+    run = tmp_path / "out"
+    done = bench("run", "--profile", bench.profile(KNOWN_RATE), "--out", run)
+    assert done.returncode == 0, done.stderr
+
+    found = {row["metric"]: row for row in bench.rows(run)}
+    windows = [trial["window"] for trial in trials(run)]
+    power = sorted(fake.power_w(w["start_s"], w["end_s"]) for w in windows)[1]
+    energy = sorted(fake.energy_j(w["start_s"], w["end_s"]) for w in windows)[1]
+    assert found["power_mean"]["value"] == pytest.approx(power, rel=0.02)
+    assert found["energy_gross"]["value"] == pytest.approx(energy, rel=0.02)
+    assert found["accelerator_utilization"]["value"] == pytest.approx(0.83, rel=0.02)
+    assert found["power_mean"]["unit"] == "W"
+    telemetry = pd.read_parquet(run / "telemetry.parquet")
+    assert set(telemetry.loc[telemetry.source == "nvml", "device"]) == {UUID}
+
+
+def test_heat_is_repeated_once_marked_invalid_and_not_planned_with(tmp_path: Path) -> None:
+    hot = FakeGpu(uuid=UUID, series={"throttle_reasons": HW_THERMAL_SLOWDOWN, "temperature_c": 91})
+    bench = Bench(folder=tmp_path, env=FakeNvml.build(tmp_path, hot).env)
+    run = tmp_path / "out"
+    done = bench("run", "--profile", bench.profile(KNOWN_RATE), "--out", run)
+
+    assert done.returncode == 0, done.stderr
+    assert {trial["attempt"] for trial in trials(run)} == {2}
+    assert "throttled by heat" in trials(run)[0]["notes"][0]
+    throughput = next(row for row in bench.rows(run) if row["metric"] == "throughput")
+    assert throughput["verdict"] == "invalid"
+    assert "throttled" in throughput["reasons"]
+    assert "throttled" in (run / "report.html").read_text()
+
+
+def test_the_profile_that_fits_is_chosen_by_what_the_driver_names(tmp_path: Path) -> None:
+    fake = FakeNvml.build(tmp_path, FakeGpu(name="NVIDIA H100 80GB HBM3", uuid=UUID))
+    bench = Bench(folder=tmp_path, env=fake.env)
+    chosen = json.loads(bench("run", "--dry-run", "--json").stdout)
+    assert chosen["profile"] == "h100"
+    refused = bench("run", "--profile", "a100")
+    assert refused.returncode == 2
+    assert len(refused.stderr.strip().splitlines()) == 1
+    assert "h100" in refused.stderr and "H100" in refused.stderr
+
+
+def test_a_profile_for_an_accelerator_that_is_not_there_writes_nothing(tmp_path: Path) -> None:
+    bench = Bench(folder=tmp_path)
+    before = sorted(tmp_path.iterdir())
+    refused = bench("run", "--profile", "a100")
+    assert refused.returncode == 2
+    assert len(refused.stderr.strip().splitlines()) == 1
+    assert "expects" in refused.stderr and "found" in refused.stderr and "cpu" in refused.stderr
+    assert sorted(tmp_path.iterdir()) == before

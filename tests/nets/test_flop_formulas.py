@@ -1,0 +1,48 @@
+import pytest
+import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode, flop_registry
+
+from aigc_bench.nets.flop_formulas import grouped_mm_flops, missing_formulas
+
+
+def counted_attention(*, backward: bool) -> int:
+    query = torch.randn(2, 4, 16, 8, requires_grad=backward)
+    key, value = torch.randn(2, 4, 24, 8, requires_grad=backward), torch.randn(2, 4, 24, 8, requires_grad=backward)
+    with FlopCounterMode(display=False, custom_mapping=missing_formulas()) as counter:
+        out = torch.nn.functional.scaled_dot_product_attention(query, key, value)
+        if backward:
+            out.sum().backward()
+    return int(counter.get_total_flops())
+
+
+def test_attention_on_a_cpu_counts_as_its_two_matrix_products() -> None:
+    fused = counted_attention(backward=False)
+    with sdpa_kernel(SDPBackend.MATH):
+        plain = counted_attention(backward=False)
+    assert fused == plain == 2 * (2 * 2 * 4 * 16 * 24 * 8)
+
+
+def test_the_backward_of_attention_adds_five_products_to_the_two_of_the_forward() -> None:
+    assert counted_attention(backward=True) == 7 * (2 * 2 * 4 * 16 * 24 * 8)
+
+
+def test_a_grouped_product_counts_every_row_once_in_both_directions() -> None:
+    rows = torch.randn(12, 16, dtype=torch.bfloat16, requires_grad=True)
+    experts = torch.randn(3, 16, 32, dtype=torch.bfloat16, requires_grad=True)
+    ends = torch.tensor([4, 4, 12], dtype=torch.int32)
+    with FlopCounterMode(display=False, custom_mapping=missing_formulas()) as counter:
+        out = torch.nn.functional.grouped_mm(rows, experts, offs=ends)
+        forward = counter.get_total_flops()
+        out.float().sum().backward()
+    assert forward == 2 * 12 * 16 * 32
+    assert counter.get_total_flops() == 3 * forward
+
+
+def test_torchs_own_formulas_are_not_replaced() -> None:
+    assert not set(missing_formulas()) & set(flop_registry)
+
+
+@pytest.mark.parametrize(("left", "right"), [((12, 16), (3, 16, 32)), ((16, 12), (12, 32))])
+def test_grouped_products_of_forward_and_gradient_cost_the_same(left: tuple[int, ...], right: tuple[int, ...]) -> None:
+    assert grouped_mm_flops(left, right, None, out_shape=()) == 2 * 12 * 16 * 32

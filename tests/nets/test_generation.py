@@ -1,0 +1,140 @@
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+from transformers import AutoModelForCausalLM
+
+from aigc_bench.nets.flop_formulas import missing_formulas
+from aigc_bench.nets.generation import GreedyGeneration
+from aigc_bench.nets.hugging_face import key_value_heads, passing_cache, random_model
+
+SMALL = {"vocab_size": 97, "max_position_embeddings": 64, "initializer_range": 0.3, "eos_token_id": None, "bos_token_id": None}
+DECODER = {
+    **SMALL,
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+}
+CONFIGS = {
+    "gpt2": {**SMALL, "model_type": "gpt2", "n_layer": 2, "n_head": 4, "n_embd": 32, "n_positions": 64},
+    "llama": {**DECODER, "model_type": "llama"},
+    "qwen2": {**DECODER, "model_type": "qwen2"},
+    "mixtral": {**DECODER, "model_type": "mixtral", "num_local_experts": 4, "num_experts_per_tok": 2, "sliding_window": None},
+}
+BATCH, PROMPT, NEW = 3, 11, 9
+
+
+def small_model(name, *, attention="auto"):
+    torch.manual_seed(1)
+    return random_model(AutoModelForCausalLM, CONFIGS[name], attention=attention).eval()
+
+
+def generation_of(model, *, batch_size=BATCH, device="cpu"):
+    return GreedyGeneration(
+        model,
+        config=model.config,
+        batch_size=batch_size,
+        prompt_len=PROMPT,
+        max_new_tokens=NEW,
+        dtype=torch.float32,
+        device=torch.device(device),
+    )
+
+
+def run(generation, prompt):
+    generation.begin(prompt)
+    generation.prefill(0)
+    for repeat in range(NEW - 1):
+        generation.decode(repeat)
+    return generation.generated.T.clone()
+
+
+def plainly_generated(model, prompt):
+    """Greedy without any cache: the whole sequence is read again for every token."""
+    tokens = prompt
+    for _ in range(NEW):
+        with torch.no_grad():
+            logits = model(input_ids=tokens, attention_mask=torch.ones_like(tokens), use_cache=False).logits
+        tokens = torch.cat((tokens, logits[:, -1:].argmax(-1)), dim=1)
+    return tokens[:, PROMPT:]
+
+
+@pytest.mark.parametrize("attention", ["sdpa", "eager"])
+@pytest.mark.parametrize("name", CONFIGS)
+def test_tokens_equal_those_of_the_librarys_generate(name, attention):
+    model = small_model(name, attention=attention)
+    prompt = torch.randint(97, (BATCH, PROMPT))
+    model.generation_config.pad_token_id = 0
+    theirs = model.generate(prompt, do_sample=False, max_new_tokens=NEW, attention_mask=torch.ones_like(prompt))
+    ours = run(generation_of(model), prompt)
+    assert torch.equal(ours, theirs[:, PROMPT:])
+    assert torch.equal(ours, plainly_generated(model, prompt))
+    assert ours.unique().numel() > 3, "a model that repeats itself would hide a broken cache"
+
+
+def test_a_new_prompt_forgets_the_previous_one():
+    model = small_model("llama")
+    first, second = torch.randint(97, (2, BATCH, PROMPT))
+    generation = generation_of(model)
+    run(generation, first)
+    assert torch.equal(run(generation, second), run(generation_of(model), second))
+
+
+def test_forgetting_touches_no_key():
+    generation = generation_of(small_model("gpt2"))
+    run(generation, torch.randint(97, (BATCH, PROMPT)))
+    layer = generation._cache.layers[0]
+    kept, length = layer.keys.clone(), int(layer.cumulative_length)
+    generation.begin(torch.randint(97, (BATCH, PROMPT)))
+    assert torch.equal(layer.keys, kept)
+    assert (length, int(layer.cumulative_length)) == (PROMPT + NEW - 1, 0)
+
+
+@pytest.mark.parametrize("attention", ["sdpa", "eager"])
+@pytest.mark.parametrize("name", ["gpt2", "llama", "qwen2"])
+def test_no_stage_reads_a_value_back_to_the_host(name, attention):
+    # Tensors on meta have no values: reading one (a hidden synchronisation on a GPU) raises.
+    with torch.device("meta"):
+        model = small_model(name, attention=attention)
+    run(generation_of(model, device="meta"), torch.zeros(BATCH, PROMPT, dtype=torch.int64, device="meta"))
+
+
+def test_a_prompt_attends_to_itself_and_not_to_the_empty_cache():
+    model = small_model("llama")
+    generation = generation_of(model)
+    generation.begin(torch.randint(97, (BATCH, PROMPT)))
+    with FlopCounterMode(display=False, custom_mapping=missing_formulas()) as counter:
+        generation.prefill(0)
+    layers, heads, kv_heads, head_dim, width, inner = 2, 4, 2, 8, 32, 48
+    weights = width * (heads + 2 * kv_heads) * head_dim + width * width + 3 * width * inner
+    products = 2 * heads * head_dim * PROMPT
+    head = BATCH * width * 97
+    expected = 2 * (layers * BATCH * PROMPT * (weights + products) + head)
+    # Rotary angles may be a small product of their own; attending to the whole cache would add 7 %.
+    assert counter.get_total_flops() == pytest.approx(expected, rel=0.01)
+
+
+def test_the_cache_holds_two_times_layers_times_heads_times_width_a_token():
+    model = small_model("llama")
+    layers = generation_of(model)._cache.layers
+    held = sum(tensor.numel() for layer in layers for tensor in (layer.keys, layer.values))
+    assert key_value_heads(model.config) == (2, 8)
+    assert held == 2 * 2 * 2 * 8 * BATCH * (PROMPT + NEW)
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_training_through_the_passing_cache_is_training_without_a_cache(name):
+    model = small_model(name)
+    tokens = torch.randint(97, (BATCH, PROMPT))
+    plain = model(input_ids=tokens, labels=tokens, attention_mask=torch.ones_like(tokens), use_cache=False).loss
+    passed = model(input_ids=tokens, labels=tokens, past_key_values=passing_cache(model.config), use_cache=False).loss
+    torch.testing.assert_close(passed, plain)
+
+
+def test_every_weight_is_drawn_once_and_none_is_left_empty():
+    model = small_model("llama")
+    for name, parameter in model.named_parameters():
+        assert torch.isfinite(parameter).all(), name
+        expected = 0.0 if "norm" in name else 0.3
+        assert float(parameter.detach().std()) == pytest.approx(expected, rel=0.1), name
