@@ -45,7 +45,7 @@ class Ranks:
         """The module with averaged gradients, where there are gradients and other ranks."""
         if self.size == 1 or not module.training or not any(p.requires_grad for p in module.parameters()):
             return module
-        return torch.nn.parallel.DistributedDataParallel(module)
+        return torch.nn.parallel.DistributedDataParallel(module, broadcast_buffers=False)
 
 
 ALONE = Ranks(rank=0, size=1)

@@ -93,7 +93,7 @@ class Transformer(nn.Module):
             batch_first=True,
         )
         self.positions: Tensor
-        self.register_buffer("positions", sinusoidal_positions(max_len, d_model), persistent=False)
+        self.register_buffer("positions", sinusoidal_positions(max_len, d_model).to(torch.get_default_dtype()), persistent=False)
 
     def forward(self, source: Tensor, target: Tensor) -> Tensor:
         """Logits ``[batch, target_len, vocab]`` for source and target ids ``[batch, length]``; the target sees its past only."""

@@ -71,13 +71,14 @@ def dots(id: str, *, title: str, points: Sequence[Point], axis: str, note: str =
     The axis shows values divided by ``divide_by``; ``axis`` names what is then counted.
     """
     is_log = _spans(point.value for point in points)
+    colors = [f"@{point.color}" for point in points]
     symbols = ["circle" if point.is_solid else "circle-open" for point in points]
     trace = {
         "type": "scatter",
         "mode": "markers",
         "x": [rounded(point.value / divide_by) for point in points],
         "y": [text(point.label) for point in points],
-        "marker": {"size": 10, "color": [f"@{point.color}" for point in points], "symbol": symbols, "line": {"width": 2}},
+        "marker": {"size": 10, "color": colors, "symbol": symbols, "line": {"width": 2, "color": colors}},
         "error_x": _errors(points, divide_by=divide_by),
         "hovertemplate": "%{customdata}<extra></extra>",
         "customdata": [f"<b>{text(point.label)}</b><br>{_lines(point)}" for point in points],

@@ -81,9 +81,8 @@ def spread(row: MetricRow | Estimate | None) -> str:
     if row is None or not row.value or row.low is None or row.high is None or row.low == row.high:
         return ""
     half = max(row.value - row.low, row.high - row.value)
-    if row.unit == "fraction":
-        return f"± {digits(half * 100, significant=2)} points"
-    return f"± {digits(half / abs(row.value) * 100, significant=2)} %"
+    percent = 100 * (half if row.unit == "fraction" else half / abs(row.value))
+    return f"± {'under 0.1' if percent < 0.1 else digits(percent, significant=2)} {'points' if row.unit == 'fraction' else '%'}"
 
 
 def between(row: MetricRow | Estimate | None) -> str:
@@ -95,9 +94,13 @@ def between(row: MetricRow | Estimate | None) -> str:
 
 
 def prose(words: str) -> Markup:
-    """Plain words for the page: escaped, `` `commands` `` as code, ``+-`` as the sign it stands for, the first letter large."""
+    """Plain words for the page: escaped, `` `commands` `` as code, ``+-`` as the sign it stands for, a sentence's first letter large.
+
+    What begins with a name and a colon (``gpt: chat``) keeps its small letter.
+    """
     safe = str(escape(words.replace("+-", "±")))
-    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", safe[:1].upper() + safe[1:]))
+    is_named = safe.partition(" ")[0].endswith(":")
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", safe if is_named else safe[:1].upper() + safe[1:]))
 
 
 def short(codes: Sequence[str]) -> Markup:

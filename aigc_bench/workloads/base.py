@@ -48,7 +48,7 @@ class Program:
     begin: Callable[[int], None]
     stages: Mapping[str, Callable[[int], None]]
     modules: tuple[torch.nn.Module, ...]
-    check: Callable[[], Mapping[str, float | str | bool | None]] = field(default=lambda: {})
+    check: Callable[[], Mapping[str, float | str | bool | None]] = field(default=lambda: {})  # noqa: PIE807 - dict() is typed otherwise
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +74,7 @@ class Setup:
         return torch.float32 if self.training else self.dtype
 
     def build(self, make: Callable[[], torch.nn.Module]) -> torch.nn.Module:
-        """Make a module directly on the device, in train or eval mode; parameters get their dtype when made, buffers keep theirs."""
+        """Make a module directly on the device, in train or eval mode; its parameters get their dtype when they are made."""
         import torch
 
         previous = torch.get_default_dtype()
@@ -90,19 +90,27 @@ class Setup:
         """Seeded random token ids of ``shape`` on the device, int64, in ``[low, vocab_size)``."""
         import torch
 
-        return torch.randint(low, vocab_size, shape, generator=self.generator).to(self.device)
+        return self._placed(lambda: torch.randint(low, vocab_size, shape, generator=self.generator), shape, torch.int64)
 
     def normal(self, *shape: int, dtype: torch.dtype | None = None) -> torch.Tensor:
         """Seeded standard-normal values of ``shape`` on the device, in the parameters' dtype unless told."""
         import torch
 
-        return torch.randn(shape, generator=self.generator).to(self.device, dtype or self.params_dtype)
+        return self._placed(lambda: torch.randn(shape, generator=self.generator), shape, dtype or self.params_dtype)
 
     def uniform(self, *shape: int, dtype: torch.dtype | None = None) -> torch.Tensor:
         """Seeded values in [0, 1) of ``shape`` on the device."""
         import torch
 
-        return torch.rand(shape, generator=self.generator).to(self.device, dtype or self.params_dtype)
+        return self._placed(lambda: torch.rand(shape, generator=self.generator), shape, dtype or self.params_dtype)
+
+    def _placed(self, draw: Callable[[], torch.Tensor], shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
+        """Drawn on the CPU, so that every device gets the same values; on ``meta`` there are none to draw."""
+        import torch
+
+        if self.device.type == "meta":
+            return torch.empty(shape, dtype=dtype, device=self.device)
+        return draw().to(self.device, dtype)
 
     def backward(self, loss: torch.Tensor) -> None:
         """Backpropagate, through the gradient scaler where the precision is fp16."""

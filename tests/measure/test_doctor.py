@@ -180,6 +180,14 @@ def test_an_absent_sensor_is_absent_with_its_reason(tmp_path: Path) -> None:
     assert check.status == "absent" and "not mounted" in check.detail
 
 
+def test_metrics_that_are_absent_for_one_reason_are_told_together(tmp_path: Path) -> None:
+    instance = FakeGpu(uuid="MIG-1", series={"mig_parent": 0})
+    with simulated(FakeNvml.build(tmp_path, FakeGpu(series={"mig": 1}), instance)):
+        check = named(sensors.source_checks("nvml", Nvml()))["sensor nvml"]
+    assert check.status == "note"
+    assert check.detail.count("whole GPU") == 1 and "temperature_c, throttle_reasons @ MIG-1" in check.detail
+
+
 def test_every_registered_sensor_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "GROUPS", (sensors.checks,))
     told = named(doctor.diagnose())

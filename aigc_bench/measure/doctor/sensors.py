@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from aigc_bench.core import registry
 from aigc_bench.core.records import Check
@@ -35,11 +35,23 @@ def source_checks(name: str, source: Source) -> list[Check]:
         detail = f"{len(status.metrics)} metrics of {', '.join(status.devices) or 'no device'}"
         if not status.available:
             return [absent(f"sensor {name}", status.reason or detail)]
-        missing = "; ".join(f"{metric}: {reason}" for metric, reason in status.absent.items())
+        missing = "; ".join(_by_reason(status.absent))
         opened = note(f"sensor {name}", f"{detail}; absent: {missing}") if missing else ok(f"sensor {name}", detail)
         return [opened, *energy_control(name, source)]
     finally:
         source.close()
+
+
+def _by_reason(absent_metrics: Mapping[str, str]) -> Iterator[str]:
+    """``energy_j, power_w @ MIG-1 (why)``: one clause for each reason."""
+    for reason in dict.fromkeys(absent_metrics.values()):
+        names = sorted(name for name, why in absent_metrics.items() if why == reason)
+        by_device: dict[str, list[str]] = {}
+        for name in names:
+            metric, _, device = name.partition(" @ ")
+            by_device.setdefault(device, []).append(metric)
+        told = (f"{', '.join(metrics)}{f' @ {device}' if device else ''}" for device, metrics in by_device.items())
+        yield f"{'; '.join(told)} ({reason})"
 
 
 def energy_control(name: str, source: Source) -> Iterator[Check]:
