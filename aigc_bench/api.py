@@ -52,6 +52,7 @@ def run(
     budget_s: float | None = None,
     out: Path | str | None = None,
     seed: int = 0,
+    record_nvml: Path | str | None = None,
     progress: Callable[[events.Progress], None] = events.ignore,
     command: Sequence[str] = (),
 ) -> Run:
@@ -60,6 +61,7 @@ def run(
     Without a profile, the one that fits the machine. ``only`` holds globs over case names. ``budget_s`` is spread over the
     cases. ``out`` is a new directory, by default ``runs/TIME-PROFILE``. Raises ``UsageError``, before anything is written,
     where the profile is unknown or wrong or expects another machine. A case that fails does not raise: see ``cases``.
+    ``record_nvml`` names a file that takes what NVML answered, so that an odd GPU can be replayed elsewhere.
     """
     from aigc_bench.measure.runner import start_run
 
@@ -67,7 +69,18 @@ def run(
     chosen = _profile(profile) or matching_profile(system)
     check_machine(chosen, system)
     folder = Path(out) if out is not None else _new_folder(chosen.name)
-    outcome = start_run(chosen, system=system, out=folder, level=level, only=only, seed=seed, command=command, on_progress=progress)
+    outcome = start_run(
+        chosen,
+        system=system,
+        out=folder,
+        level=level,
+        only=only,
+        seed=seed,
+        budget_s=budget_s,
+        command=command,
+        record_nvml=Path(record_nvml) if record_nvml is not None else None,
+        on_progress=progress,
+    )
     return _reported(outcome.path, progress)
 
 

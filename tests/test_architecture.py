@@ -34,8 +34,16 @@ LAYERS: tuple[frozenset[str], ...] = (
 )
 """From the bottom up: a module imports its own part and what is below it, never beside or above."""
 
-TORCH_ON_IMPORT = ("nets/", "measure/trial.py", "measure/window.py", "measure/ranks.py")
-TORCH_INSIDE_FUNCTIONS = ("workloads/", "engines/", "accelerators/", "measure/flops.py", "measure/fork_server.py", "predict/trace")
+TORCH_ON_IMPORT = (
+    "nets/",
+    "measure/trial.py",
+    "measure/window.py",
+    "measure/ranks.py",
+    "measure/reference.py",
+    "predict/trace.py",
+    "predict/tracing/",
+)
+TORCH_INSIDE_FUNCTIONS = ("workloads/", "engines/", "accelerators/", "measure/flops.py", "measure/fork_server.py")
 MODEL_LIBRARIES = {"torch", "transformers", "diffusers"}
 HEAVY = MODEL_LIBRARIES | {"pandas", "plotly", "scipy", "pyarrow", "rich", "jinja2"}
 

@@ -31,7 +31,19 @@ from aigc_bench.measure.progress import Progress, RunFinished, RunStarted, Stage
 PROGRAM = (sys.executable, "-m", "aigc_bench")
 OPTIONS = {
     "": ["--help", "--version"],
-    "run": ["--budget", "--dry-run", "--help", "--json", "--level", "--only", "--out", "--profile", "--resume", "--seed"],
+    "run": [
+        "--budget",
+        "--dry-run",
+        "--help",
+        "--json",
+        "--level",
+        "--only",
+        "--out",
+        "--profile",
+        "--record-nvml",
+        "--resume",
+        "--seed",
+    ],
     "show": ["--help", "--json"],
     "compare": ["--all", "--fail-above", "--help", "--json"],
     "report": ["--help", "--json", "--out"],

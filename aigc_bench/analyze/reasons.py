@@ -99,6 +99,13 @@ _LIST = (
         _LONGER,
     ),
     _reason(
+        "energy_undersampled",
+        "suspect",
+        _ENERGY,
+        "the load changed faster than power was sampled: the integral's standard error is above 1 %",
+        _LONGER,
+    ),
+    _reason(
         "counter_reset",
         "suspect",
         _ENERGY,
@@ -128,7 +135,20 @@ _LIST = (
     ),
     _reason("foreign_process", "suspect", _DEVICE, "another process computed on the device during the window", _QUIET),
     _reason("busy_host", "suspect", _SPEED, "other processes used more than 10 % of the CPU during the window", _QUIET),
-    _reason("noisy_host", "suspect", _SPEED, "more tasks were runnable than the machine has cores", _QUIET),
+    _reason(
+        "noisy_host",
+        "suspect",
+        _SPEED,
+        "more tasks were runnable than the machine has cores, or the reference kernel's p90 lay 10 % above its median",
+        _QUIET,
+    ),
+    _reason(
+        "reference_shifted",
+        "suspect",
+        _SPEED,
+        "a fixed kernel timed beside the window ran over 5 % slower than beside the run's fastest: the machine was slower then",
+        _QUIET + " Compare `throughput_drift_corrected`.",
+    ),
     _reason("steal", "suspect", _SPEED, "the hypervisor gave more than 1 % of the CPU's time to others", "Use a dedicated host."),
     _reason(
         "cgroup_throttled",
@@ -194,7 +214,7 @@ _LIST = (
         "power_samples_missing",
         "absent",
         _ENERGY,
-        "a gap of more than 3 periods between power samples",
+        "a gap of more than 3 periods and 0.3 s between power samples",
         "Leave a core to the sampler.",
     ),
     _reason(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 
+from aigc_bench.analyze.drift import drift_corrected
 from aigc_bench.analyze.metrics import METRICS, TRIALS, Metric, metric_of
 from aigc_bench.analyze.readings import Readings, readings_of
 from aigc_bench.analyze.reasons import concerning, ordered, verdict
@@ -135,6 +136,7 @@ def _analysis(run: Run, case: Case, *, readings: Readings, catalogue: HasAcceler
 
 def _quantities(case: Case, scene: Scene, *, catalogue: HasAccelerators | None) -> Iterator[Quantity]:
     yield from timings(case, scene.trial, peak=_peak(case, scene, catalogue=catalogue))
+    yield from drift_corrected(scene)
     yield from sensed(scene)
 
 

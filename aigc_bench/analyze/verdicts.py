@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from aigc_bench.analyze.drift import drift_reasons
 from aigc_bench.analyze.metrics import Metric
 from aigc_bench.analyze.reasons import concerning, ordered
 from aigc_bench.analyze.sensing import Scene, worker_cores
@@ -151,4 +152,16 @@ def _sampler(scene: Scene) -> Iterator[str]:
         yield "no_telemetry"
 
 
-RULES: tuple[Rule, ...] = (_throttling, _clock, _warmup, _window, _check, _phase, _foreign, _host_load, _host_limits, _sampler)
+RULES: tuple[Rule, ...] = (
+    _throttling,
+    _clock,
+    _warmup,
+    _window,
+    _check,
+    _phase,
+    _foreign,
+    _host_load,
+    _host_limits,
+    drift_reasons,
+    _sampler,
+)

@@ -179,6 +179,13 @@ class HostUse(Record):
     major_faults: int | None = None
 
 
+class ReferenceKernel(Record):
+    """Times of a fixed single-thread kernel right before and right after the window: how fast the machine itself was then."""
+
+    before_s: tuple[float, ...] = ()
+    after_s: tuple[float, ...] = ()
+
+
 class TrialResult(Record):
     """One finished trial: a line of ``results.jsonl``. A trial is one fresh process."""
 
@@ -198,6 +205,7 @@ class TrialResult(Record):
     steps: Steps | None = None
     memory: Memory | None = None
     host: HostUse | None = None
+    reference: ReferenceKernel | None = None
     check: Mapping[str, float | str | bool | None] = Field(default_factory=dict)
     environment: Mapping[str, Setting | None] = Field(default_factory=dict)
     notes: tuple[str, ...] = ()
@@ -263,10 +271,20 @@ class Reading(Record):
     value: float | None
 
 
+class Check(Record):
+    """One finding of ``doctor``: what was looked at, how it stands, and what to do about it."""
+
+    name: str
+    status: Literal["ok", "note", "warning", "failure", "absent"]
+    detail: str
+    remedy: str | None = None
+
+
 class RunInfo(Record):
     """``run.json``: what was asked, where, with which versions, and what happened to the run as a whole.
 
     ``idle_window_s`` is the stretch before the first trial in which the machine was left idle: start and end, run's clock.
+    ``health`` is what the preflight found just before it.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -282,21 +300,13 @@ class RunInfo(Record):
     budget_spent: bool = False
     num_trials: int
     idle_window_s: tuple[float, float] | None = None
+    health: tuple[Check, ...] = ()
     cases: tuple[Case, ...]
     system: System
     sensors: tuple[SensorStatus, ...] = ()
     sampler: SamplerReport | None = None
     seed: int = 0
     versions: Mapping[str, str] = Field(default_factory=dict)
-
-
-class Check(Record):
-    """One finding of ``doctor``: what was looked at, how it stands, and what to do about it."""
-
-    name: str
-    status: Literal["ok", "note", "warning", "failure", "absent"]
-    detail: str
-    remedy: str | None = None
 
 
 class MetricRow(Record):

@@ -10,6 +10,9 @@ _PREFIXED = {"s", "W", "J", "FLOP/s", "FLOP", "B/s", "Hz", "Wh", "V", "bit/s"}
 _PREFIXED_PER_ITEM = {"s", "J", "FLOP", "Wh"}
 """Heads of units per item that take a prefix: 0.0021 J/token is 2.10 mJ/token."""
 
+_SAME = {"FLOPs/s": "FLOP/s", "bytes/s": "B/s", "J/byte": "J/B"}
+"""Units of a throughput (items per second) that are printed as the quantity they are."""
+
 _PRINTED = {"fraction": (0.01, "%"), "C": (1.0, "°C"), "ratio": (1.0, "×")}
 
 GIB = 1024**3
@@ -34,9 +37,18 @@ def digits(value: float, *, significant: int = 3) -> str:
 
 def scale(value: float, unit: str) -> tuple[float, str]:
     """How a quantity of that size is printed: the factor to divide by and the unit to print (``(1e-3, "ms")`` for 0.0123 s)."""
+    unit = _SAME.get(unit, unit)
     if unit == "B":
         size = abs(value)
-        return (GIB, "GiB") if size >= GIB else (MIB, "MiB") if size >= 0.1 * MIB else (KIB, "KiB") if size >= 0.1 * KIB else (1.0, "B")
+        return (
+            (GIB, "GiB")
+            if size >= GIB
+            else (MIB, "MiB")
+            if size >= 0.1 * MIB
+            else (KIB, "KiB")
+            if size >= 0.1 * KIB
+            else (1.0, "B")
+        )
     if unit in _PRINTED:
         return _PRINTED[unit]
     if (unit in _PREFIXED or unit.partition("/")[0] in _PREFIXED_PER_ITEM) and value != 0 and math.isfinite(value):

@@ -95,9 +95,13 @@ def start_run(
     seed: int = 0,
     budget_s: float | None = None,
     command: Sequence[str] = (),
+    record_nvml: Path | None = None,
     on_progress: OnProgress = progress.ignore,
 ) -> RunOutcome:
-    """Run a profile's cases into the new directory ``out``; raises ``UsageError`` before anything is written."""
+    """Run a profile's cases into the new directory ``out``; raises ``UsageError`` before anything is written.
+
+    ``record_nvml`` names a file that takes what NVML answered, for a bug report or a test.
+    """
     cases = select_cases(profile, only=only)
     chosen = level or profile.level
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
@@ -117,7 +121,7 @@ def start_run(
         budget_s=budget_s if budget_s is not None else profile.budget_s,
         versions={"aigc-bench": version("aigc-bench"), "python": sys.version.split()[0]},
     )
-    return _Session(info, out).run(on_progress)
+    return _Session(info, out, record_nvml=record_nvml).run(on_progress)
 
 
 def resume_run(folder: Path, *, system: System, on_progress: OnProgress = progress.ignore) -> RunOutcome:
@@ -131,7 +135,8 @@ def resume_run(folder: Path, *, system: System, on_progress: OnProgress = progre
 class _Session:
     """One stretch of running: from the start, or from a resume, to the end or an interrupt."""
 
-    def __init__(self, info: RunInfo, folder: Path) -> None:
+    def __init__(self, info: RunInfo, folder: Path, *, record_nvml: Path | None = None) -> None:
+        self._record_nvml = record_nvml
         self._info = info
         self._folder = folder
         self._clock = Clock.start()
@@ -184,7 +189,7 @@ class _Session:
         left = unfinished(order, self._finished)
         if not left:
             return
-        self._sampler = SamplerClient(spool=self._writer.spool, clock=self._clock)
+        self._sampler = SamplerClient(spool=self._writer.spool, clock=self._clock, record_nvml=self._record_nvml)
         log = self._folder / "logs" / "workers.log"
         self._launcher = Launcher(imports=_imports(left), log=log)
         try:
@@ -206,6 +211,7 @@ class _Session:
         finally:
             self._launcher.close()
             self._sampler_report = self._sampler.stop()
+            self._sensors = self._sampler.sensors
 
     def _baseline(self) -> None:
         """Let the machine idle, so that its idle power is known; pointless without a power sensor."""

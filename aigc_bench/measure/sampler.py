@@ -8,6 +8,10 @@ answers with what each source found; afterwards each line is a command:
     {"flush": true}          answer when all readings are on the disk
     {"stop": true}           flush, answer with the report, end
 
+Power is read at a random moment of each slot of its period (stratified sampling, seeded): on a fixed grid a load that repeats every
+50 or 100 ms would always be seen in the same phase, and its integral would be wrong by up to two thirds however long the window.
+Counters and everything else stay on the grid, where the age of a counter's last refresh cancels between a window's two edges.
+
 The spool has the columns ``time_s,source,device,metric,value``, no header, empty where there is no value. The end of stdin (the
 parent has died) ends the process. Neither torch nor pandas is imported here, and the garbage collector is off: nothing in the loop
 makes cycles.
@@ -19,6 +23,7 @@ import ctypes
 import gc
 import json
 import os
+import random
 import select
 import signal
 import sys
@@ -37,6 +42,7 @@ if TYPE_CHECKING:
     from aigc_bench.telemetry._nvml_trace import TraceWriter
 
 FLUSH_PERIOD_S = 1.0
+JITTER_SEED = 0
 _STDIN, _STDOUT = 0, 1
 _PR_SET_PDEATHSIG, _PR_SET_TIMERSLACK = 1, 29
 
@@ -55,13 +61,18 @@ class Config:
 
 
 @dataclass(kw_only=True)
-class _Task:
-    """One call at one period. ``due_ns`` stays on the grid of its first deadline."""
+class Task:
+    """One call in each slot of a grid that starts at the first deadline: at the slot's start, or ``offset_ns()`` after it."""
 
     source: str
     read: Callable[[], Sequence[Value]]
     period_ns: int
-    due_ns: int
+    slot_ns: int
+    due_ns: int = 0
+    offset_ns: Callable[[], int] | None = None
+
+    def __post_init__(self) -> None:
+        self.due_ns = self.slot_ns + (self.offset_ns() if self.offset_ns else 0)
 
 
 class Spool:
@@ -110,7 +121,8 @@ class Sampler:
         self._spool = Spool(config.spool, clock=self._clock)
         self._sources: dict[str, Source] = {}
         self._gone: dict[str, SensorStatus] = {}
-        self._tasks: list[_Task] = []
+        self._tasks: list[Task] = []
+        self._random = random.Random(JITTER_SEED)
         self._late_s = array("d")
         self._num_lost = 0
         self._flush_due_ns = 0
@@ -133,15 +145,25 @@ class Sampler:
             self._recorder = _recorder(self._config.record_nvml, self._sources.get("nvml"))
         return self.statuses()
 
-    def _schedule(self) -> None:
-        """All first deadlines are the same moment, so that periods that are multiples of another share its wake-ups."""
-        due_ns = self._flush_due_ns = time.monotonic_ns()
+    def schedule(self, *, from_ns: int) -> list[Task]:
+        """The calls of all open sources. All grids begin at one moment, so that periods that are multiples share their wake-ups."""
+        tasks: list[Task] = []
         for name, source in self._sources.items():
             period_s = self._config.periods_s.get(name, source.period_s)
-            self._tasks.append(_Task(source=name, read=source.read, period_ns=round(period_s * 1e9), due_ns=due_ns))
+            tasks.append(Task(source=name, read=source.read, period_ns=round(period_s * 1e9), slot_ns=from_ns))
             if type(source).read_slow is not Source.read_slow:
                 slow_ns = round(max(source.slow_period_s, period_s) * 1e9)
-                self._tasks.append(_Task(source=name, read=source.read_slow, period_ns=slow_ns, due_ns=due_ns))
+                tasks.append(Task(source=name, read=source.read_slow, period_ns=slow_ns, slot_ns=from_ns))
+            if type(source).read_power is not Source.read_power:
+                tasks.append(self._power_task(name, source, slot_ns=from_ns))
+        return tasks
+
+    def _power_task(self, name: str, source: Source, *, slot_ns: int) -> Task:
+        period_ns = round((source.lone_power_period_s if source.has_lone_power() else source.power_period_s) * 1e9)
+        draw = self._random.random
+        return Task(
+            source=name, read=source.read_power, period_ns=period_ns, slot_ns=slot_ns, offset_ns=lambda: int(draw() * period_ns)
+        )
 
     def statuses(self) -> list[SensorStatus]:
         """Every source as it stands now."""
@@ -150,7 +172,8 @@ class Sampler:
     def run(self) -> None:
         """Sample until told to stop."""
         self._started_cpu_s, self._started_ns = time.process_time(), time.monotonic_ns()
-        self._schedule()
+        self._flush_due_ns = time.monotonic_ns()
+        self._tasks = self.schedule(from_ns=self._flush_due_ns)
         buffered = b""
         while True:
             due_ns = min((task.due_ns for task in self._tasks), default=self._flush_due_ns)
@@ -234,11 +257,16 @@ class Sampler:
         )
 
 
-def advance(task: _Task, now_ns: int) -> int:
-    """Move to the next deadline that lies ahead, on the same grid; returns how many were missed."""
-    task.due_ns += task.period_ns
-    missed = max(0, (now_ns - task.due_ns) // task.period_ns + 1) if task.due_ns <= now_ns else 0
-    task.due_ns += missed * task.period_ns
+def advance(task: Task, now_ns: int) -> int:
+    """Move to the next slot whose moment can still be met, on the same grid; returns how many were missed.
+
+    On the grid itself that is the next deadline ahead; with an offset a slot is lost when it has ended.
+    """
+    task.slot_ns += task.period_ns
+    until_ns = task.slot_ns if task.offset_ns is None else task.slot_ns + task.period_ns
+    missed = max(0, (now_ns - until_ns) // task.period_ns + 1) if until_ns <= now_ns else 0
+    task.slot_ns += missed * task.period_ns
+    task.due_ns = task.slot_ns + (task.offset_ns() if task.offset_ns else 0)
     return missed
 
 

@@ -16,11 +16,12 @@ import torch
 from aigc_bench.accelerators.base import Backend
 from aigc_bench.core import registry
 from aigc_bench.core.errors import AigcBenchError
-from aigc_bench.core.records import Case, Failure, HostUse, Memory, Status, TrialResult, Work
+from aigc_bench.core.records import Case, Failure, HostUse, Memory, ReferenceKernel, Status, TrialResult, Work
 from aigc_bench.engines.base import Engine
 from aigc_bench.measure.flops import count_flops
 from aigc_bench.measure.protocol import Emit, TrialRequest, TrialStage, result_event
 from aigc_bench.measure.ranks import ALONE, Ranks, gather
+from aigc_bench.measure.reference import timed_kernel
 from aigc_bench.measure.window import measure, plan_window, run_step, warm_up
 from aigc_bench.workloads.base import Program, Setup, Workload
 
@@ -107,10 +108,13 @@ def _measure(request: TrialRequest, *, parts: _Parts, ranks: Ranks, emit: Emit, 
         warmup = warm_up(program, work.stages, backend, rule=rule, ranks=ranks)
         backend.reset_peak_memory()
         _enter(emit, "measuring")
-        before = resource.getrusage(resource.RUSAGE_SELF)
         plan = plan_window(warmup, rule=rule, scenario=case.scenario, ranks=ranks)
+        is_on_host = backend.is_forkable
+        reference_before_s = timed_kernel() if is_on_host else ()
+        before = resource.getrusage(resource.RUSAGE_SELF)
         measured = measure(program, work.stages, backend, plan=plan, clock=request.clock)
         after = resource.getrusage(resource.RUSAGE_SELF)
+        reference_after_s = timed_kernel() if is_on_host else ()
     _enter(emit, "finishing")
     allocated, reserved = backend.peak_memory()
     return {
@@ -123,6 +127,7 @@ def _measure(request: TrialRequest, *, parts: _Parts, ranks: Ranks, emit: Emit, 
         "work": _counted(work, program, flops=flops, replicas=case.devices),
         "memory": Memory(allocated_bytes=allocated, reserved_bytes=reserved, host_peak_bytes=host_peak_bytes()),
         "host": _host_use(before, after),
+        "reference": ReferenceKernel(before_s=reference_before_s, after_s=reference_after_s) if is_on_host else None,
         "check": dict(program.check()),
         "environment": _environment(),
     }

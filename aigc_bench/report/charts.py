@@ -152,9 +152,8 @@ def rows_height_px(num_rows: int, *, row_px: int = 40) -> int:
 
 def rounded(value: float | None, *, significant: int = 5) -> float | None:
     """The value with as many digits as a chart can show; what is not finite is left out."""
-    if value is None or not math.isfinite(value):
-        return None
-    return float(f"{value:.{significant}g}")
+    shown = math.nan if value is None else float(f"{value:.{significant}g}")
+    return shown if math.isfinite(shown) else None
 
 
 def _errors(points: Sequence[Point], *, divide_by: float) -> dict[str, Any]:

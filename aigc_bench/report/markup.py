@@ -94,7 +94,7 @@ def between(row: MetricRow | Estimate | None) -> str:
 
 
 def prose(words: str) -> Markup:
-    """Plain words for the page: escaped, `` `commands` `` as code, ``+-`` as the sign it stands for, a sentence's first letter large.
+    """Plain words for the page: escaped, `` `commands` `` as code, ``+-`` as its sign, the first letter of a sentence large.
 
     What begins with a name and a colon (``gpt: chat``) keeps its small letter.
     """

@@ -62,14 +62,15 @@ def sections(context: ReportContext) -> tuple[Rendered, ...]:
 def _page(found: Sequence[Rendered], *, header: Header, info: RunInfo) -> str:
     from plotly.offline import get_plotlyjs
 
-    scripts = [get_plotlyjs(), source_file("behaviour.js")]
+    plotly, behaviour = get_plotlyjs(), source_file("behaviour.js")
     values = {
         "header": header,
         "info": info,
         "sections": [(section.name, section.title, Markup(section.html)) for section in found],
         "style": Markup(source_file("style.css")),
-        "policy": _content_policy(scripts),
-        "scripts": [Markup(script) for script in scripts],
+        "policy": _content_policy([plotly, behaviour]),
+        "plotly": Markup(plotly),
+        "behaviour": Markup(behaviour),
     }
     return template("page.html.j2", values)
 

@@ -28,6 +28,10 @@ class Source(ABC):
     period_s: ClassVar[float]
     slow_period_s: ClassVar[float] = 5.0
     """How often ``read_slow`` is called."""
+    power_period_s: ClassVar[float] = 0.1
+    """Mean time between two ``read_power`` where ``read_energy`` checks it."""
+    lone_power_period_s: ClassVar[float] = 0.01
+    """The same where a device has no energy counter, so that the integral of power is all there is."""
 
     @abstractmethod
     def open(self) -> None:
@@ -44,6 +48,14 @@ class Source(ABC):
     def read_slow(self) -> Sequence[Value]:
         """Values that change rarely or cost much to read: link widths, limits, the processes on a device."""
         return ()
+
+    def read_power(self) -> Sequence[Value]:
+        """Watts now, of the devices that tell them; read at random moments, so that no load can be in step with the reading."""
+        return ()
+
+    def has_lone_power(self) -> bool:
+        """Whether a device tells its power and has no energy counter. Valid after ``open``."""
+        return False
 
     def read_energy(self) -> Sequence[Value]:
         """The energy counters alone, for the moment just before and after a window."""

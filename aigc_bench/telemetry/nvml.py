@@ -89,6 +89,7 @@ class Nvml(Source):
         self._devices: tuple[str, ...] = ()
         self._fast: list[_Bound] = []
         self._slow: list[_Bound] = []
+        self._power: list[_Bound] = []
         self._energy: list[_Bound] = []
         self._absent: dict[str, dict[str, str]] = {}
         self._problems: dict[str, str] = {}
@@ -99,7 +100,7 @@ class Nvml(Source):
         """Initialise NVML and bind the calls that each device answers; raises ``SensorAbsent``."""
         library = open_library()
         found, problems = devices()
-        self._fast, self._slow, self._energy, self._absent = [], [], [], {}
+        self._fast, self._slow, self._power, self._energy, self._absent = [], [], [], [], {}
         self._devices = tuple(device.uuid for device in found)
         self._problems = {f"device {number}": problem for number, problem in enumerate(problems)}
         for device in found:
@@ -119,7 +120,8 @@ class Nvml(Source):
                         self._note(device.uuid, probe.fallback_note[0], f"{reason}; {probe.fallback_note[1]}")
                     continue
             bound = _Bound(device=device.uuid, metrics=probe.metrics, read=reader)
-            (self._slow if probe.is_slow else self._fast).append(bound)
+            chosen = self._power if "power_w" in probe.metrics else self._slow if probe.is_slow else self._fast
+            chosen.append(bound)
             if "energy_j" in probe.metrics:
                 self._energy.append(bound)
             return
@@ -131,7 +133,7 @@ class Nvml(Source):
 
     def status(self) -> SensorStatus:
         """Devices, metrics, what is absent, and the last reason why a device stopped answering."""
-        metrics = dict.fromkeys(metric for bound in (*self._fast, *self._slow) for metric in bound.metrics)
+        metrics = dict.fromkeys(metric for bound in (*self._power, *self._fast, *self._slow) for metric in bound.metrics)
         return SensorStatus(
             source="nvml",
             available=bool(self._devices),
@@ -152,8 +154,16 @@ class Nvml(Source):
         return told
 
     def read(self) -> Sequence[Value]:
-        """All fast sensors of all devices."""
+        """All fast sensors of all devices but for their power."""
         return self._read(self._fast)
+
+    def read_power(self) -> Sequence[Value]:
+        """Power of all devices."""
+        return self._read(self._power)
+
+    def has_lone_power(self) -> bool:
+        """Whether some GPU has no total-energy counter: those before Volta."""
+        return bool({bound.device for bound in self._power} - {bound.device for bound in self._energy})
 
     def read_slow(self) -> Sequence[Value]:
         """Link, limits and the processes on each device."""
@@ -186,7 +196,7 @@ class Nvml(Source):
 
     def close(self) -> None:
         """Release NVML."""
-        self._fast, self._slow, self._energy = [], [], []
+        self._fast, self._slow, self._power, self._energy = [], [], [], []
         close_library()
 
 

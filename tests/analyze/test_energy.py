@@ -150,7 +150,7 @@ def test_a_counter_that_restarts_is_bridged_and_says_so() -> None:
 
 def test_a_counter_that_never_moves_is_frozen_not_zero_joules() -> None:
     still = Series(time_s=np.arange(0, 20, 0.1), value=np.full(200, 5000.0))
-    assert counter_energy(still, start_s=2.0, end_s=14.0) == (None, 0, ("counter_frozen",))
+    assert counter_energy(still, start_s=2.0, end_s=14.0)[:3] == (None, 0, ("counter_frozen",))
 
 
 @pytest.mark.parametrize(("start_s", "end_s"), [(-1.0, 12.0), (2.0, 25.0)])
@@ -201,3 +201,16 @@ def test_an_unwrapped_counter_never_falls(rises: list[float]) -> None:
     values = np.cumsum(rises) % 65_532.610987
     joules_, _ = unwrapped(Series(time_s=np.arange(len(values)) * 0.1, value=values))
     assert np.all(np.diff(joules_) >= 0)
+
+
+@pytest.mark.parametrize("period_s", [0.037, 0.107, 0.13, 1.003])
+def test_the_standard_error_of_an_integral_is_the_scatter_of_its_repetitions(period_s: float) -> None:
+    wave, generator = square(period_s), np.random.default_rng(1)
+    found, told = [], []
+    for _ in range(150):
+        moments = (np.arange(1500) + generator.random(1500)) * 0.01
+        reckoning = integrated_energy(Series(time_s=moments, value=wave(moments)), start_s=2.0, end_s=14.0)
+        assert reckoning.value is not None
+        found.append(reckoning.value)
+        told.append(reckoning.error)
+    assert 0.7 < float(np.mean(told)) / float(np.std(found)) < 2.2

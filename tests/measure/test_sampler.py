@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aigc_bench.measure.clock import Clock
-from aigc_bench.measure.sampler import _Task, advance, percentile
+from aigc_bench.measure.sampler import Task, advance, percentile
 from aigc_bench.measure.sampler_client import SamplerClient
 from tests.fake_nvml import FakeGpu, FakeNvml
 
@@ -204,7 +204,7 @@ def test_the_clock_of_two_processes_is_the_same() -> None:
     late_ns=st.integers(min_value=0, max_value=10**11),
 )
 def test_deadlines_stay_on_their_grid_and_missed_ones_are_counted(period_ns: int, due_ns: int, late_ns: int) -> None:
-    task = _Task(source="x", read=list, period_ns=period_ns, due_ns=due_ns)
+    task = Task(source="x", read=list, period_ns=period_ns, slot_ns=due_ns)
     missed = advance(task, due_ns + late_ns)
     assert task.due_ns > due_ns + late_ns
     assert (task.due_ns - due_ns) % period_ns == 0

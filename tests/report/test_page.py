@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import itertools
 import re
 import subprocess
 import sys
@@ -39,7 +40,9 @@ def test_nothing_in_the_file_asks_anybody_for_anything(page: Page) -> None:
 
 
 def test_the_policy_allows_these_two_scripts_and_no_request(page: Page) -> None:
-    policy = next(one.attributes["content"] for one in page.all("meta") if one.attributes.get("http-equiv") == "Content-Security-Policy")
+    policy = next(
+        one.attributes["content"] for one in page.all("meta") if one.attributes.get("http-equiv") == "Content-Security-Policy"
+    )
     assert "default-src 'none'" in policy
     assert "script-src 'unsafe-inline'" not in policy
     for script in page.scripts:
@@ -65,7 +68,7 @@ def test_headings_never_skip_a_level(page: Page) -> None:
     levels = [int(one.tag[1]) for one in page.elements if re.fullmatch(r"h[1-6]", one.tag)]
     assert levels[0] == 1
     assert levels.count(1) == 1
-    assert all(after <= before + 1 for before, after in zip(levels, levels[1:], strict=False))
+    assert all(after <= before + 1 for before, after in itertools.pairwise(levels))
 
 
 def test_tables_have_captions_and_scroll_in_their_own_box(page: Page) -> None:
@@ -170,6 +173,7 @@ def test_a_report_is_written_beside_its_run_or_where_it_is_told(a_cpu_run: Run, 
 def test_rendering_imports_no_torch(a_cpu_run: Run) -> None:
     code = (
         "import sys\nfrom aigc_bench.measure.store import load_run\nfrom aigc_bench.report.render import render_report\n"
-        f"render_report([load_run({str(a_cpu_run.path)!r})])\nprint(sorted({{'torch', 'transformers', 'diffusers'}} & set(sys.modules)))"
+        f"render_report([load_run({str(a_cpu_run.path)!r})])\n"
+        "print(sorted({'torch', 'transformers', 'diffusers'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"

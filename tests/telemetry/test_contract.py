@@ -27,7 +27,7 @@ def test_a_source_reports_under_its_registered_name_and_gives_only_what_it_decla
     status = source.status()
     assert status.source == name
     assert status.available
-    for value in (*source.read(), *source.read_slow(), *source.read_energy()):
+    for value in (*source.read(), *source.read_power(), *source.read_slow(), *source.read_energy()):
         assert value.device in status.devices
         assert value.metric in status.metrics
         assert value.value is None or isinstance(value.value, int | float)

@@ -37,7 +37,7 @@ def test_every_sensor_of_a_device_is_read_in_si_units(tmp_path: Path) -> None:
         source = Nvml()
         source.open()
         set_time_s(10)
-        seen = first_gpu([*source.read(), *source.read_slow()], gpu)
+        seen = first_gpu([*source.read_power(), *source.read(), *source.read_slow()], gpu)
         status = source.status()
         source.close()
     assert seen == {
@@ -85,7 +85,7 @@ def test_equal_power_samples_are_all_kept(tmp_path: Path) -> None:
         samples = []
         for tick in range(101):
             set_time_s(tick / 10)
-            samples += [value.value for value in source.read() if value.metric == "power_w"]
+            samples += [value.value for value in source.read_power()]
         source.close()
     assert samples == [300.0] * 101
 
@@ -96,7 +96,7 @@ def test_a_driver_without_instantaneous_power_gives_its_average_and_says_so(tmp_
         source = Nvml()
         source.open()
         set_time_s(10.5)
-        assert first_gpu(list(source.read()), gpu)["power_w"] == pytest.approx(200.0)
+        assert first_gpu(list(source.read_power()), gpu)["power_w"] == pytest.approx(200.0)
         assert "average" in source.status().absent["power_instant_w"]
         source.close()
 
@@ -131,7 +131,7 @@ def test_a_gpu_that_falls_off_the_bus_gives_no_values_and_the_reason_while_its_n
         source = Nvml()
         source.open()
         set_time_s(6)
-        values = [*source.read(), *source.read_slow()]
+        values = [*source.read_power(), *source.read(), *source.read_slow()]
         reasons = " ".join(source.status().absent.values())
         source.close()
     assert set(first_gpu(values, dying).values()) == {None}
@@ -145,7 +145,7 @@ def test_a_mig_instance_has_its_memory_and_the_whole_gpu_has_the_power(tmp_path:
     with simulated(FakeNvml.build(tmp_path, whole, instance)):
         source = Nvml()
         source.open()
-        values = [*source.read(), *source.read_slow()]
+        values = [*source.read_power(), *source.read(), *source.read_slow()]
         status = source.status()
         source.close()
     assert status.devices == (whole.uuid, "MIG-1")
@@ -243,7 +243,7 @@ def _play(fake: FakeNvml, *, record: Path | None = None) -> list[tuple[Value, ..
         writer = TraceWriter(record, source=source) if record else None
         for tick in range(50):
             set_time_s(tick / 10 + 1e-6)
-            values = tuple(source.read())
+            values = (*source.read_power(), *source.read())
             seen.append(values)
             if writer is not None:
                 writer.write(tick * 10**8, values)

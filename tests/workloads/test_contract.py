@@ -21,6 +21,11 @@ def family(name: str) -> Workload:
     return registry.load("workloads", name)
 
 
+def is_probe(name: str) -> bool:
+    """Probes measure a factor of the machine: they need not hold a model."""
+    return name.startswith("probe_")
+
+
 def size(preset: Preset) -> float:
     return preset.num_params or float("inf")
 
@@ -69,7 +74,8 @@ def test_a_program_runs_the_stages_it_declares_and_gives_finite_numbers_that_the
     assert all(value is not False for value in checks[0].values())
     numbers = {key: value for key, value in checks[0].items() if isinstance(value, float)}
     assert all(torch.isfinite(torch.tensor(value)) for value in numbers.values())
-    assert checks[0] == pytest.approx(checks[1], rel=1e-3)
+    assert numbers == pytest.approx({key: checks[1][key] for key in numbers}, rel=1e-3)
+    assert {**checks[1], **numbers} == checks[0]
 
 
 @pytest.mark.parametrize(("name", "mode"), MODES)
@@ -101,7 +107,7 @@ def test_a_training_step_moves_parameters_and_an_inference_step_none(name, mode,
     before = [parameter.detach().clone() for module in program.modules for parameter in module.parameters()]
     run_step(program, family(name).stages(case), step=0)
     after = [parameter.detach() for module in program.modules for parameter in module.parameters()]
-    assert before, "parameters are counted from the program's modules"
+    assert before or is_probe(name), "parameters are counted from the program's modules"
     changed = any(not torch.equal(old, new) for old, new in zip(before, after, strict=True))
     assert changed == (mode == "train")
 
@@ -112,7 +118,7 @@ def test_the_largest_preset_is_built_on_meta_without_memory(name, make_setup):
         case = Case(workload=name, preset=largest(name), mode=mode)
         program = family(name).build(case, make_setup(case, device="meta"))
         devices = {parameter.device.type for module in program.modules for parameter in module.parameters()}
-        assert devices == {"meta"}
+        assert devices == {"meta"} or (is_probe(name) and not devices)
         assert set(program.stages) == {stage.name for stage in family(name).stages(case)}
 
 

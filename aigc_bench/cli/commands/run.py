@@ -46,6 +46,9 @@ def _seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> f
     "--resume", is_flag=False, flag_value=NEWEST, metavar="[RUN]", help="Finish an interrupted run, by default the newest."
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="N", help="Seed of the trials' order.")
+@click.option(
+    "--record-nvml", type=click.Path(), metavar="FILE", help="Also write what NVML answered, to replay an odd GPU elsewhere."
+)
 @click.option("--dry-run", is_flag=True, help="List the cases and the expected time; write nothing.")
 @json_option
 @click.pass_context
@@ -59,6 +62,7 @@ def command(
     out: str | None,
     resume: str | None,
     seed: int,
+    record_nvml: str | None,
     dry_run: bool,
     as_json: bool,
 ) -> int:
@@ -82,7 +86,17 @@ def command(
         if resume is not None:
             run = api.resume(None if resume == NEWEST else resume, progress=progress)
         else:
-            run = api.run(profile, only=only, level=level, budget_s=budget, out=out, seed=seed, progress=progress, command=words)
+            run = api.run(
+                profile,
+                only=only,
+                level=level,
+                budget_s=budget,
+                out=out,
+                seed=seed,
+                record_nvml=record_nvml,
+                progress=progress,
+                command=words,
+            )
     summaries = api.cases(run)
     print_json(_as_dict(run, summaries)) if as_json else _print_outcome(run, summaries)
     return _exit_code(run, summaries)
@@ -90,17 +104,18 @@ def command(
 
 def _refuse_beside_resume(ctx: click.Context) -> None:
     """A run is resumed as it was started: options that would change it are refused, not ignored."""
-    fixed = ("profile", "only", "level", "budget", "out", "seed")
-    given = [f"--{name}" for name in fixed if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE]
+    fixed = ("profile", "only", "level", "budget", "out", "seed", "record_nvml")
+    written = [name for name in fixed if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE]
+    given = [f"--{name.replace('_', '-')}" for name in written]
     if given:
         raise click.UsageError(f"--resume continues a run as it was started; it does not go with {', '.join(given)}", ctx=ctx)
 
 
 def _exit_code(run: Run, summaries: Sequence[CaseSummary]) -> int:
-    """0, or 3 where a case has not all its numbers, or 130 where the user stopped the run."""
+    """0; 3 where a case failed or has no numbers; 130 where the user stopped the run. A budget that is spent is no failure."""
     if run.info.interrupted:
         return EXIT_INTERRUPTED
-    return 0 if all(summary.status == "ok" for summary in summaries) else EXIT_CASES_FAILED
+    return 0 if all(one.num_finished and not one.failures for one in summaries) else EXIT_CASES_FAILED
 
 
 def _as_dict(run: Run, summaries: Sequence[CaseSummary]) -> dict[str, Any]:

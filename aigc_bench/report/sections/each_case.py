@@ -21,7 +21,11 @@ POINTS_OF_REPORT = 120_000
 """Points that all the drill-down charts of a report share, so that a long run still opens quickly."""
 LEAST_POINTS, MOST_POINTS = 160, 1200
 MAX_LANES = 9
-STOP_WORDS = {"converged": "stopped once the mean was known well enough", "time_cap": "stopped at the time cap", "step_cap": "stopped at the step cap"}
+STOP_WORDS = {
+    "converged": "stopped once the mean was known well enough",
+    "time_cap": "stopped at the time cap",
+    "step_cap": "stopped at the step cap",
+}
 
 
 class EachCase(Section):

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from aigc_bench.core.records import Estimate
 from aigc_bench.plan.interval import scaled
-from aigc_bench.plan.records import Arrival, Assessment, Assumption, FactorVerdict, Job, Load, Option, Plan, Service
+from aigc_bench.plan.records import Arrival, Assessment, Assumption, Capability, FactorVerdict, Job, Load, Option, Plan, Service
 from aigc_bench.report.base import ReportContext, Section
 from aigc_bench.report.markup import template
 
@@ -59,7 +59,8 @@ class PlanSection(Section):
             "tone": FACTOR_TONE,
             "room": room_percent,
             "others": tuple(other for other in plan.options if other is not option),
-            "invalid": tuple(capability for capability in plan.machine.capabilities if capability.verdict == "invalid"),
+            "left_out": invalid_numbers(plan, is_planned_with=False),
+            "used_anyway": invalid_numbers(plan, is_planned_with=True),
             "title_of": lambda name: factor_title(option, name),
             "units": () if option is None else unit_costs(option),
             "assumptions": grouped(plan.assumptions),
@@ -83,6 +84,12 @@ def ordered(factors: Sequence[Assessment]) -> list[Assessment]:
     return sorted(
         factors, key=lambda found: FACTOR_ORDER.index(found.factor) if found.factor in FACTOR_ORDER else len(FACTOR_ORDER)
     )
+
+
+def invalid_numbers(plan: Plan, *, is_planned_with: bool) -> list[Capability]:
+    """The machine's invalid numbers that some load rests on (it was asked for by name), or those that none does."""
+    used = {load.case for load in plan.loads}
+    return [one for one in plan.machine.capabilities if one.verdict == "invalid" and (one.case in used) is is_planned_with]
 
 
 def unit_costs(option: Option) -> list[UnitCost]:

@@ -51,7 +51,7 @@
   };
 
   const draw = (plot) => {
-    if (!window.Plotly || plot.clientWidth === 0) return;
+    if (plot.clientWidth === 0) return;
     const spec = JSON.parse(document.getElementById(plot.dataset.spec).textContent);
     const { data, layout } = styled(spec, plot.clientWidth);
     plot.dataset.drawn = "yes";

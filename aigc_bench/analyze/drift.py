@@ -1,0 +1,59 @@
+"""What the reference kernel says about a CPU trial: whether the machine was slower or restless then, and a throughput without that.
+
+The correction is a metric of its own and touches no other: it assumes that a step slows as the kernel does, which holds for compute
+on one thread and less for memory-bound or many-threaded steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from aigc_bench.analyze.sensing import Scene
+from aigc_bench.analyze.timing import Quantity, throughput
+from aigc_bench.core.records import TrialResult
+
+MAX_SHIFT = 0.05
+MAX_SCATTER = 0.10
+
+
+def reference_s(trial: TrialResult) -> float | None:
+    """Median time of the reference kernel around the trial's window, in seconds; ``None`` where it was not timed."""
+    times = _times(trial)
+    return float(np.median(times)) if times else None
+
+
+def scatter(trial: TrialResult) -> float | None:
+    """How far the kernel's p90 lies above its median, relative to it; a quiet core gives 1-3 %."""
+    times = _times(trial)
+    return float(np.quantile(times, 0.9) / np.median(times) - 1) if times else None
+
+
+def shift(scene: Scene) -> float | None:
+    """How much slower the kernel ran beside this trial than beside the run's fastest, relative to that; never negative."""
+    own = reference_s(scene.trial)
+    if own is None:
+        return None
+    best = min(seconds for trial in scene.run.trials if (seconds := reference_s(trial)) is not None)
+    return own / best - 1
+
+
+def drift_reasons(scene: Scene) -> Iterator[str]:
+    """``noisy_host`` where the kernel scattered, ``reference_shifted`` where it was slower than elsewhere in the run."""
+    scattered, shifted = scatter(scene.trial), shift(scene)
+    if scattered is not None and scattered > MAX_SCATTER:
+        yield "noisy_host"
+    if shifted is not None and shifted > MAX_SHIFT:
+        yield "reference_shifted"
+
+
+def drift_corrected(scene: Scene) -> Iterator[Quantity]:
+    """The throughput that the trial would have had on the machine as the run's fastest reference kernel found it."""
+    shifted, work = shift(scene), scene.trial.work
+    if shifted is not None and work is not None:
+        yield Quantity(metric="throughput_drift_corrected", value=throughput(work, scene.window) * (1 + shifted))
+
+
+def _times(trial: TrialResult) -> tuple[float, ...]:
+    return (*trial.reference.before_s, *trial.reference.after_s) if trial.reference else ()

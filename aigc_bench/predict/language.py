@@ -1,0 +1,158 @@
+"""Inference of language models: the terms of a decode step and of a prefill, in seconds at the device's peaks.
+
+A term is work divided by a datasheet rate; ``closed_form`` turns terms into seconds with a few efficiencies. All terms are
+columns, so that thousands of published rows are fitted at once and a single case costs one row.
+
+    decode step   (linear (+) weights) + (attention (+) cache) + collectives + layers * launch + step + sequences * host
+    prefill       linear + attention + collectives + launch
+    (+) is the soft maximum  (a^p + b^p)^(1/p)
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from aigc_bench.catalog.records import AcceleratorSpec
+from aigc_bench.core.records import Record
+from aigc_bench.predict.names import NumberFormat
+from aigc_bench.predict.work import LanguageModel
+
+USABLE_MEMORY = 0.90
+"""Share of the device's memory that engines give to weights and cache (vLLM's and TensorRT-LLM's default)."""
+
+
+class Layout(Record):
+    """How a served model lies on its devices: ``tensor`` ranks hold one replica, ``replicas`` stand side by side.
+
+    ``attention_replicas`` of the ranks keep whole caches (attention data parallelism). With ``is_disaggregated`` the prompts
+    are read on other devices: ``prefill_tensor`` ranks, ``prefill_replicas`` of them.
+    """
+
+    tensor: int = 1
+    pipeline: int = 1
+    replicas: float = 1.0
+    attention_replicas: int = 1
+    is_disaggregated: bool = False
+    prefill_tensor: int = 1
+    prefill_replicas: float = 1.0
+
+
+def peak_flops(spec: AcceleratorSpec, number_format: NumberFormat) -> tuple[float, str]:
+    """The dense peak that this format is multiplied at, and the dtype it belongs to; raises ``LookupError`` where none is known."""
+    for dtype in number_format.compute:
+        peak = spec.peak(dtype)
+        if peak:
+            return peak, dtype
+    raise LookupError(f"no peak for {number_format.name} is known of {spec.id}")
+
+
+def attention_peak(spec: AcceleratorSpec) -> float:
+    """The 16-bit peak, in which attention is computed whatever the weights are."""
+    peak = spec.peak("bf16") or spec.peak("fp16") or spec.peak("fp32")
+    if peak is None:
+        raise LookupError(f"no 16-bit or 32-bit peak is known of {spec.id}")
+    return peak
+
+
+def link_bytes_per_s(spec: AcceleratorSpec, *, devices: int) -> float:
+    """Bytes per second and direction between devices: the scale-up link, or PCIe; a bridge joins only pairs."""
+    pcie = {3: 16e9, 4: 32e9, 5: 64e9, 6: 128e9}.get(spec.pcie_gen or 4, 32e9) * (spec.pcie_lanes or 16) / 16
+    if spec.scale_up_bytes_per_s is None or not spec.has_scale_up_link:
+        return min(pcie, spec.scale_up_bytes_per_s or pcie)
+    if "bridge" in (spec.interconnect or "") and devices > 2:
+        return pcie
+    return spec.scale_up_bytes_per_s
+
+
+def link_class(spec: AcceleratorSpec, *, devices: int) -> str:
+    """``none`` for one device, else ``nvlink``, ``bridge`` or ``pcie``: what the collectives run over."""
+    if devices <= 1:
+        return "none"
+    if not spec.has_scale_up_link:
+        return "pcie"
+    if "bridge" in (spec.interconnect or ""):
+        return "bridge" if devices == 2 else "pcie"
+    return "nvlink"
+
+
+def cache_bytes_per_element(number_format: NumberFormat, *, engine: str) -> float:
+    """Bytes of a cached element: eight-bit where TensorRT-LLM serves an eight- or four-bit model, else sixteen."""
+    return 1.0 if engine in ("tensorrt-llm", "tensorrt") and number_format.name in ("fp8", "fp4") else 2.0
+
+
+def weight_bytes(model: LanguageModel, number_format: NumberFormat) -> float:
+    """Bytes of all weights; the embedding table stays in sixteen bits."""
+    table = model.vocab_size * model.hidden_size
+    width = 2.0 if number_format.name == "amp" else number_format.weight_bytes
+    return (model.total_params - table) * width + 2.0 * table
+
+
+def cache_capacity_tokens(
+    model: LanguageModel, spec: AcceleratorSpec, *, number_format: NumberFormat, layout: Layout, cache_bytes: float
+) -> float:
+    """Tokens of cache that fit beside the weights of one replica; 0 where the weights alone do not fit."""
+    ranks = layout.tensor * layout.pipeline
+    free = USABLE_MEMORY * (spec.usable_memory_bytes or spec.memory_bytes) * ranks - weight_bytes(model, number_format) - 1.5e9 * ranks
+    copies = ranks / layout.attention_replicas if model.has_latent_attention else max(1.0, layout.tensor / layout.attention_replicas / model.num_kv_heads)
+    return max(0.0, free / (model.kv_elements_per_token * cache_bytes * copies))
+
+
+def decode_terms(
+    model: LanguageModel,
+    spec: AcceleratorSpec,
+    *,
+    number_format: NumberFormat,
+    layout: Layout,
+    sequences: float,
+    context: float,
+    cache_bytes: float,
+) -> dict[str, float]:
+    """Seconds at peak of one decode step over ``sequences`` sequences of ``context`` cached tokens, per replica."""
+    ranks = layout.tensor
+    peak, _ = peak_flops(spec, number_format)
+    bandwidth = spec.memory_bandwidth_bytes_per_s
+    per_rank = layout.attention_replicas if model.has_latent_attention else max(layout.attention_replicas, min(ranks, layout.attention_replicas * model.num_kv_heads))
+    width = 2.0 if number_format.name == "amp" else number_format.weight_bytes
+    link = link_bytes_per_s(spec, devices=ranks)
+    share = (ranks - 1) / ranks
+    return {
+        "decode_linear": 2.0 * model.active_params * sequences / ranks / peak,
+        "decode_weights": model.read_params(sequences) * width / ranks / bandwidth,
+        "decode_attention": model.attention_flops(context) * sequences / ranks / attention_peak(spec),
+        "decode_cache": model.kv_elements_per_token * cache_bytes * model.cached_context(context) * sequences / per_rank / bandwidth,
+        "decode_bytes": 4.0 * share * model.num_layers * 2.0 * sequences * model.hidden_size / link if ranks > 1 else 0.0,
+        "collectives": 2.0 * model.num_layers if ranks > 1 else 0.0,
+        "layers": float(model.num_layers),
+        "moe_layers": float(model.num_moe_layers),
+        "sequences": sequences,
+        "stages": float(layout.pipeline),
+    }
+
+
+def prefill_terms(
+    model: LanguageModel, spec: AcceleratorSpec, *, number_format: NumberFormat, ranks: int, length: float
+) -> dict[str, float]:
+    """Seconds at peak of reading a prompt of ``length`` tokens."""
+    peak, _ = peak_flops(spec, number_format)
+    width = 2.0 if number_format.name == "amp" else number_format.weight_bytes
+    link = link_bytes_per_s(spec, devices=ranks)
+    share = (ranks - 1) / ranks
+    return {
+        "prefill_linear": 2.0 * model.active_params * length / ranks / peak,
+        "prefill_attention": model.prompt_attention_flops(length) / ranks / attention_peak(spec),
+        "prefill_weights": model.read_params(length) * width / ranks / spec.memory_bandwidth_bytes_per_s,
+        "prefill_bytes": 4.0 * share * model.num_layers * 2.0 * length * model.hidden_size / link if ranks > 1 else 0.0,
+    }
+
+
+def fitting_tensor_ranks(model: LanguageModel, spec: AcceleratorSpec, *, number_format: NumberFormat, devices: int) -> int:
+    """The fewest ranks (a power of two, at most ``devices``) that hold the weights in three quarters of their memory."""
+    need = weight_bytes(model, number_format) / (0.75 * spec.memory_bytes)
+    ranks = 2 ** max(0, math.ceil(math.log2(max(need, 1e-9))))
+    return max(1, min(ranks, devices))
+
+
+def merged(*terms: Mapping[str, float]) -> dict[str, float]:
+    """Several sets of terms as one row."""
+    return {name: value for part in terms for name, value in part.items()}

@@ -1,0 +1,110 @@
+"""Simulate once, with an interval, or in search of the highest rate that keeps an SLO.
+
+    simulate(server, traffic, slo=...)         one run -> ServingResult
+    estimate(server, traffic, slo=...)         three runs, at the fast, the likely and the slow step time -> Estimate by name
+    highest_rate(server, traffic, slo=...)     bisection over the rate -> HighestRate
+
+All runs of a comparison see the same requests (common random numbers), so that they differ by what was changed and not by luck.
+"""
+
+from __future__ import annotations
+
+import math
+from statistics import median
+from typing import Literal
+
+from aigc_bench.core.records import Estimate, Record
+from aigc_bench.predict.serving.arrivals import Arrivals, Traffic, draw_requests
+from aigc_bench.predict.serving.result import ServingResult, figures
+from aigc_bench.predict.serving.server import ServerModel, Slo
+from aigc_bench.predict.serving.simulation import play
+from aigc_bench.predict.serving.summary import summarise
+
+TRIMMED = 0.1
+SOURCE = "iteration-level simulation of continuous batching"
+
+
+class HighestRate(Record):
+    """The highest arrival rate that keeps the SLO, the run at it, and what stands in the way of more.
+
+    ``rate_per_s`` is ``None`` where the SLO is missed even by a request that is alone. ``capacity_per_s`` is the rate at which a
+    never-empty server finishes requests. ``limit``: ``slo`` or, where the SLO would allow more than can be done, ``capacity``.
+    """
+
+    rate_per_s: float | None
+    capacity_per_s: float
+    limit: Literal["slo", "capacity"]
+    result: ServingResult
+
+
+def simulate(
+    server: ServerModel, traffic: Traffic, *, slo: Slo | None = None, warmup: float = TRIMMED, cooldown: float = TRIMMED
+) -> ServingResult:
+    """Serve the traffic once. ``warmup`` and ``cooldown`` are the shares of the arrivals trimmed at either end."""
+    return summarise(play(server, draw_requests(traffic)), server=server, slo=slo, warmup=warmup, cooldown=cooldown)
+
+
+def estimate(server: ServerModel, traffic: Traffic, *, slo: Slo | None = None, num_seeds: int = 1) -> dict[str, Estimate]:
+    """Every figure of a run as an interval, from runs at the fast, likely and slow step times, each with ``num_seeds`` seeds.
+
+    The value is the median of the likely runs, low and high are the extremes of all: the step time's interval carried through the
+    queue, and luck where there is more than one seed. A figure that one of the runs does not have is left out.
+    """
+    likely, bounds = [], []
+    for seed in range(traffic.seed, traffic.seed + num_seeds):
+        drawn = traffic.model_copy(update={"seed": seed})
+        likely.append(simulate(server, drawn, slo=slo))
+        others = {server.step_time_fast, server.step_time_slow} - {None, server.step_time}
+        bounds += [simulate(server.model_copy(update={"step_time": step_time}), drawn, slo=slo) for step_time in others]
+    reasons = tuple(sorted({reason for result in likely for reason in result.reasons}))
+    runs, central = [figures(result) for result in likely + bounds], [figures(result) for result in likely]
+    names = [name for name in runs[0] if all(name in run for run in runs)]
+    return {
+        name: Estimate(
+            value=median(run[name][0] for run in central),
+            low=min(run[name][0] for run in runs),
+            high=max(run[name][0] for run in runs),
+            unit=runs[0][name][1],
+            basis="modelled",
+            source=SOURCE,
+            reasons=reasons,
+        )
+        for name in names
+    }
+
+
+def capacity(server: ServerModel, traffic: Traffic) -> float:
+    """Requests per second of a server that is never empty: all requests wait at its door, start and drain left out."""
+    crowd = Arrivals(pattern="closed", concurrency=traffic.num_requests)
+    history = play(server, draw_requests(traffic.model_copy(update={"arrivals": crowd})))
+    ends: list[float] = sorted(history.finish_s.tolist())
+    first, last = int(TRIMMED * len(ends)), max(int((1 - TRIMMED) * len(ends)) - 1, 0)
+    if ends[last] <= ends[first]:
+        return len(ends) / ends[-1]
+    return max((last - first) / (ends[last] - ends[first]), len(ends) / ends[-1])
+
+
+def highest_rate(server: ServerModel, traffic: Traffic, *, slo: Slo, precision: float = 0.01) -> HighestRate:
+    """The highest rate at which the SLO is met and the queue does not grow, to a relative ``precision``, by halving.
+
+    Looked for between the rate at which requests hardly ever meet and the capacity. The traffic's own rate does not matter; its
+    pattern, lengths and seed do.
+    """
+    most = capacity(server, traffic)
+
+    def run(rate_per_s: float) -> tuple[bool, ServingResult]:
+        result = simulate(server, traffic.at_rate(rate_per_s), slo=slo)
+        return bool(result.is_slo_met) and "queue_grows" not in result.reasons, result
+
+    is_kept, result = run(most)
+    if is_kept:
+        return HighestRate(rate_per_s=most, capacity_per_s=most, limit="capacity", result=result)
+    low, high = most * 1e-4, most
+    is_kept, best = run(low)
+    if not is_kept:
+        return HighestRate(rate_per_s=None, capacity_per_s=most, limit="slo", result=best)
+    while high > low * (1 + precision):
+        middle = math.sqrt(low * high) if high > 2 * low else (low + high) / 2
+        is_kept, result = run(middle)
+        low, high, best = (middle, high, result) if is_kept else (low, middle, best)
+    return HighestRate(rate_per_s=low, capacity_per_s=most, limit="slo", result=best)

@@ -1,0 +1,110 @@
+"""How long prompts and answers are: fixed, uniform, lognormal, or drawn from a list that was seen.
+
+Lengths are drawn once per simulation from a seeded stream of their own, so a change of arrivals or of the server leaves them as
+they are (common random numbers). The written form, for a command line: ``512``, ``uniform:100,900``, ``lognormal:512,0.8``.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+
+from aigc_bench.core.errors import UsageError
+from aigc_bench.core.records import Positive, Record
+
+Tokens = NDArray[np.int64]
+
+
+class FixedLength(Record):
+    """Every request has the same number of tokens."""
+
+    kind: Literal["fixed"] = "fixed"
+    tokens: Positive
+
+
+class UniformLength(Record):
+    """Whole numbers from ``low`` to ``high``, both included, equally likely."""
+
+    kind: Literal["uniform"] = "uniform"
+    low: Positive
+    high: Positive
+
+    @model_validator(mode="after")
+    def _is_ordered(self) -> Self:
+        assert self.low <= self.high, "low is not above high"
+        return self
+
+
+class LognormalLength(Record):
+    """Lognormal with that mean and coefficient of variation before rounding and cutting to 1 .. ``maximum``."""
+
+    kind: Literal["lognormal"] = "lognormal"
+    mean: float = Field(ge=1)
+    cv: float = Field(gt=0)
+    maximum: Positive | None = None
+
+
+class EmpiricalLength(Record):
+    """Drawn with replacement from the lengths that were seen."""
+
+    kind: Literal["empirical"] = "empirical"
+    tokens: tuple[Positive, ...] = Field(min_length=1)
+
+
+Length = Annotated[FixedLength | UniformLength | LognormalLength | EmpiricalLength, Field(discriminator="kind")]
+
+
+def draw_lengths(length: Length, *, count: int, random: np.random.Generator) -> Tokens:
+    """``count`` token counts, each at least 1."""
+    if isinstance(length, FixedLength):
+        return np.full(count, length.tokens, dtype=np.int64)
+    if isinstance(length, UniformLength):
+        return random.integers(length.low, length.high, endpoint=True, size=count, dtype=np.int64)
+    if isinstance(length, EmpiricalLength):
+        return random.choice(np.array(length.tokens, dtype=np.int64), size=count)
+    sigma = math.sqrt(math.log1p(length.cv**2))
+    drawn = np.exp(math.log(length.mean) - sigma**2 / 2 + sigma * random.standard_normal(count))
+    return np.clip(np.rint(drawn), 1, length.maximum or np.iinfo(np.int64).max).astype(np.int64)
+
+
+def mean_tokens(length: Length) -> float:
+    """Mean of the distribution, in tokens; for a lognormal, before it is cut to its maximum."""
+    if isinstance(length, FixedLength):
+        return float(length.tokens)
+    if isinstance(length, UniformLength):
+        return (length.low + length.high) / 2
+    if isinstance(length, EmpiricalLength):
+        return sum(length.tokens) / len(length.tokens)
+    return length.mean
+
+
+def parse_length(text: str) -> Length:
+    """A length as a person writes it; raises ``UsageError`` for anything else.
+
+    ``512`` or ``fixed:512``; ``uniform:LOW,HIGH``; ``lognormal:MEAN,CV`` or ``lognormal:MEAN,CV,MAX``.
+    """
+    kind, _, rest = text.strip().rpartition(":")
+    try:
+        numbers = [float(part) for part in rest.split(",")]
+        match kind, numbers:
+            case "" | "fixed", [tokens]:
+                return FixedLength(tokens=_whole(tokens))
+            case "uniform", [low, high]:
+                return UniformLength(low=_whole(low), high=_whole(high))
+            case "lognormal", [mean, cv]:
+                return LognormalLength(mean=mean, cv=cv)
+            case "lognormal", [mean, cv, maximum]:
+                return LognormalLength(mean=mean, cv=cv, maximum=_whole(maximum))
+    except ValueError:
+        pass
+    raise UsageError(f"{text!r} is not a length in tokens.", "Write 512, uniform:100,900 or lognormal:MEAN,CV[,MAX].")
+
+
+def _whole(number: float) -> int:
+    if number != int(number):
+        raise ValueError("tokens are whole")
+    return int(number)

@@ -1,0 +1,79 @@
+"""Traces a case: builds its workload on ``meta`` and runs one step of it. Nothing is computed and no weight is held.
+
+Use ``trace_cache.trace_case``, which remembers traces on disk and needs torch only for new ones.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+
+import torch
+
+from aigc_bench.core import registry
+from aigc_bench.core.records import Case
+from aigc_bench.predict.optrace import OpTrace
+from aigc_bench.predict.tracing.functions import DeviceRules
+from aigc_bench.predict.tracing.recorder import Recorder
+from aigc_bench.predict.tracing.setup import lower_dtype, trace_setup
+from aigc_bench.predict.tracing.stages import StageTracer
+from aigc_bench.workloads.base import Program, Workload
+
+_EXPERTS_PER_TOKEN = ("num_experts_per_tok", "num_experts_per_token", "moe_topk", "top_k_experts")
+
+
+def trace(case: Case) -> OpTrace:
+    """One step of the case on one device; raises ``UsageError`` where the workload does not define the case."""
+    workload: Workload = registry.load("workloads", case.workload)
+    workload.validate(case)
+    for module in workload.imports(case):
+        importlib.import_module(module)
+    rules = DeviceRules(backend=case.backend, lower_dtype=lower_dtype(case))
+    recorder = Recorder()
+    with rules, recorder, _grad_mode(case):
+        program = workload.build(case, trace_setup(case, rules=rules, recorder=recorder))
+        _assign_roles(program, recorder)
+        recorder.experts_per_token = _experts_per_token(program)
+        stages = StageTracer(program, stages=workload.stages(case), recorder=recorder).trace()
+    parameters = {id(p): p for module in program.modules for p in module.parameters()}.values()
+    storages = recorder.storages
+    params_bytes = sum(p.numel() * p.element_size() for p in parameters)
+    buffers_bytes, kv_cache_bytes = storages.num_bytes(role="buffer"), storages.num_bytes(role="cache")
+    optimizer_bytes = storages.num_bytes(role="optimizer")
+    built_bytes = storages.num_bytes(epoch=-1)
+    return OpTrace(
+        **case.model_dump(include={"workload", "preset", "mode", "precision", "batch_size", "attention", "backend"}),
+        gradient_checkpointing=case.gradient_checkpointing,
+        item=workload.item,
+        stages=stages,
+        num_params=sum(p.numel() for p in parameters),
+        params_bytes=params_bytes,
+        buffers_bytes=buffers_bytes,
+        gradient_bytes=sum(p.numel() * p.element_size() for p in parameters if p.requires_grad) if case.mode == "train" else 0,
+        optimizer_bytes=optimizer_bytes,
+        kv_cache_bytes=kv_cache_bytes,
+        inputs_bytes=max(0, built_bytes - params_bytes - buffers_bytes - kv_cache_bytes),
+    )
+
+
+def _grad_mode(case: Case) -> contextlib.AbstractContextManager[object]:
+    return torch.no_grad() if case.mode == "infer" else contextlib.nullcontext()
+
+
+def _assign_roles(program: Program, recorder: Recorder) -> None:
+    for module in program.modules:
+        for parameter in module.parameters():
+            recorder.storages.assign(parameter, "param")
+        for buffer in module.buffers():
+            if buffer.is_meta:
+                recorder.storages.assign(buffer, "buffer")
+
+
+def _experts_per_token(program: Program) -> int:
+    """How many experts a token is routed to, as the model's configuration tells; 1 where it is no mixture."""
+    for module in program.modules:
+        config = getattr(module, "config", None)
+        for name in _EXPERTS_PER_TOKEN:
+            if isinstance(getattr(config, name, None), int):
+                return int(getattr(config, name))
+    return 1

@@ -1,0 +1,106 @@
+"""Traces remembered on disk: a case that was traced once is read back in milliseconds, and without torch.
+
+A file is named by a hash of everything that a trace depends on: the case, the versions of torch, transformers and diffusers,
+and the source of the workload, of the networks and of the tracer itself. Nothing is ever out of date, only unused.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib.metadata
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from aigc_bench.core import registry
+from aigc_bench.core.records import Case
+from aigc_bench.predict.optrace import OPTRACE_VERSION, OpTrace
+
+_LIBRARIES = ("torch", "transformers", "diffusers")
+_PACKAGE = Path(__file__).parent.parent
+_SOURCES = ("predict/trace.py", "predict/optrace.py", "predict/tracing", "nets", "workloads")
+_DECISIVE = {"workload", "preset", "mode", "precision", "batch_size", "attention", "gradient_checkpointing", "settings"}
+"""Fields of a case that change its operators; engine, scenario, threads and seed do not."""
+
+
+def trace_case(case: Case, *, use_cache: bool = True) -> OpTrace:
+    """The operators of one step of the case on one device, from the cache where it was traced before.
+
+    Raises ``UnknownNameError`` or ``UsageError`` where the case names or asks for what does not exist.
+    """
+    path = cache_folder() / f"{trace_key(case)}.json"
+    if use_cache:
+        found = _read(path)
+        if found is not None:
+            return found
+    from aigc_bench.predict.trace import trace
+
+    traced = trace(case)
+    if use_cache:
+        _write(path, traced)
+    return traced
+
+
+def cache_folder() -> Path:
+    """``$XDG_CACHE_HOME/aigc-bench/traces``, or the same under ``~/.cache``."""
+    root = os.environ.get("XDG_CACHE_HOME")
+    return (Path(root) if root else Path.home() / ".cache") / "aigc-bench" / "traces"
+
+
+def trace_key(case: Case) -> str:
+    """A hash of all that the trace depends on."""
+    workload = registry.load("workloads", case.workload)
+    workload.validate(case)
+    parts = {
+        "version": OPTRACE_VERSION,
+        "case": case.model_dump(mode="json", include=_DECISIVE),
+        "is_cpu": case.backend == "cpu",
+        "libraries": {name: _version(name) for name in _LIBRARIES},
+    }
+    digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode())
+    for file in (*_own_sources(), *_workload_source(workload)):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:32]
+
+
+def _own_sources() -> Iterator[Path]:
+    for name in _SOURCES:
+        path = _PACKAGE / name
+        yield from sorted(path.rglob("*.py")) if path.is_dir() else (path,)
+
+
+def _workload_source(workload: object) -> Iterator[Path]:
+    """The file that defines a third party's workload; one without a file has none to change."""
+    file = getattr(sys.modules.get(type(workload).__module__), "__file__", None)
+    if file is not None and not Path(file).is_relative_to(_PACKAGE):
+        yield Path(file)
+
+
+def _version(library: str) -> str | None:
+    try:
+        return importlib.metadata.version(library)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _read(path: Path) -> OpTrace | None:
+    """The trace in a file; a file that is absent, cut short or not ours is no trace."""
+    try:
+        return OpTrace.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
+def _write(path: Path, traced: OpTrace) -> None:
+    """Put the trace in its place at once and whole; a folder that cannot be written costs only time."""
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".part", delete=False) as file:
+            file.write(traced.model_dump_json())
+        os.replace(file.name, path)

@@ -1,0 +1,189 @@
+"""Writes down every operator that runs on ``meta`` tensors, and how many bytes of them are alive."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import torch
+from torch.utils import flop_counter
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from aigc_bench.nets.flop_formulas import grouped_mm_flops, missing_formulas
+from aigc_bench.predict.optrace import Operator, Phase
+from aigc_bench.predict.tracing.storages import Storages
+from aigc_bench.predict.tracing.traffic import Operand, OperatorFacts, facts, traffic
+
+_DTYPES = {torch.float32: "fp32", torch.bfloat16: "bf16", torch.float16: "fp16", torch.float64: "fp64"}
+_FUSED_ATTENTION = "_scaled_dot_product_flash_attention_for_cpu"
+
+
+class Recorder(TorchDispatchMode):
+    """A dispatch mode: while entered, storages of ``meta`` tensors are tracked, and operators counted while ``is_recording``.
+
+    Operators on the host's own tensors are no work of the device and are left out.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.storages = Storages()
+        self.experts_per_token = 1
+        self.is_recording = False
+        self.phase: Phase = "forward"
+        self._counts: dict[Any, int] = {}
+        self._operators: dict[Any, Operator] = {}
+        self._formulas = {**flop_counter.flop_registry, **_formulas()}
+
+    def take(self) -> tuple[Operator, ...]:
+        """The operators since the last call, in order of first appearance, equal ones counted."""
+        taken = tuple(self._operators[key].model_copy(update={"count": count}) for key, count in self._counts.items())
+        self._counts = {}
+        return taken
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        known = facts(func)
+        if known.can_decompose and func._overloadpacket not in self._formulas:
+            with self:
+                result = func.decompose(*args, **kwargs)
+            if result is not NotImplemented:
+                return result
+        result = func(*args, **kwargs)
+        self._note(func, known, args, kwargs, result)
+        return result
+
+    def _note(self, func: Any, known: OperatorFacts, args: Any, kwargs: Any, result: Any) -> None:
+        made = [tensor for tensor in _tensors(result) if tensor.is_meta]
+        if not made and not any(tensor.is_meta for tensor in _tensors(args)):
+            return
+        new = [tensor for tensor in made if self.storages.add(tensor)]
+        is_idle = known.is_view or known.is_silent or not (new or known.mutated or known.mutated_names)
+        if is_idle or not self.is_recording:
+            return
+        numbers: dict[int, int] = {}
+        inputs = self._operands(known, args, kwargs, numbers)
+        outputs = [self._operand(tensor, numbers, is_written=False) for tensor in new]
+        phase = self._current_phase()
+        settings = _plain(args) if func._overloadpacket in self._formulas else None
+        key = (func, phase, tuple(inputs), tuple(outputs), settings)
+        if key not in self._operators:
+            flops = self._flops(func, args, kwargs, result)
+            self._operators[key] = self._describe(known, inputs, outputs, flops=flops, phase=phase, args=args)
+        self._counts[key] = self._counts.get(key, 0) + 1
+
+    @contextlib.contextmanager
+    def during(self, phase: Phase) -> Iterator[None]:
+        """What runs in the meantime is work of ``phase``; whatever autograd runs is ``backward`` in any case."""
+        self.phase = phase
+        try:
+            yield
+        finally:
+            self.phase = "forward"
+
+    def _current_phase(self) -> Phase:
+        return "backward" if torch._C._current_graph_task_id() != -1 else self.phase
+
+    def _operands(self, known: OperatorFacts, args: Any, kwargs: Any, numbers: dict[int, int]) -> list[Operand]:
+        operands = []
+        for position, argument in enumerate(args):
+            is_written = position in known.mutated
+            operands += [self._operand(tensor, numbers, is_written=is_written) for tensor in _tensors(argument)]
+        for name, argument in kwargs.items():
+            is_written = name in known.mutated_names
+            operands += [self._operand(tensor, numbers, is_written=is_written) for tensor in _tensors(argument)]
+        return operands
+
+    def _operand(self, tensor: torch.Tensor, numbers: dict[int, int], *, is_written: bool) -> Operand:
+        role = self.storages.role(tensor)
+        if is_written and not role and tensor.dim() > 2 and tensor.is_floating_point() and self.storages.is_kept(tensor):
+            # What lives between steps, is no parameter, and is written by a stage: keys and values of earlier tokens.
+            role = "cache"
+            self.storages.assign(tensor, role)
+        shape = tuple(tensor.shape)
+        return Operand(
+            shape=shape,
+            num_elements=_distinct_elements(shape, tensor.stride()),
+            dtype=tensor.dtype,
+            role=role,
+            storage=numbers.setdefault(tensor.untyped_storage()._cdata, len(numbers)),
+            is_written=is_written,
+        )
+
+    def _flops(self, func: Any, args: Any, kwargs: Any, result: Any) -> int:
+        formula = self._formulas.get(func._overloadpacket)
+        return 0 if formula is None else int(formula(*args, **kwargs, out_val=result))
+
+    def _describe(
+        self, known: OperatorFacts, inputs: list[Operand], outputs: list[Operand], *, flops: int, phase: Phase, args: Any
+    ) -> Operator:
+        moved = traffic(known, inputs=inputs, outputs=outputs, experts_per_token=self.experts_per_token)
+        main = next((operand for operand in (*outputs, *inputs) if operand.dtype.is_floating_point), (*outputs, *inputs)[0])
+        is_attention = known.name.startswith(_FUSED_ATTENTION)
+        causal_position = 4 if known.name == _FUSED_ATTENTION else 7
+        return Operator(
+            name=_name(known.name),
+            kind=known.kind,
+            phase=phase,
+            dtype=_DTYPES.get(main.dtype, str(main.dtype).removeprefix("torch.")),
+            inputs=tuple(operand.shape for operand in inputs) if known.kind != "optimizer" else _total_shape(inputs),
+            outputs=tuple(operand.shape for operand in outputs),
+            flops=flops,
+            params_read_bytes=moved.params_read_bytes,
+            cache_read_bytes=moved.cache_read_bytes,
+            other_read_bytes=moved.other_read_bytes,
+            written_bytes=moved.written_bytes,
+            is_causal=bool(is_attention and len(args) > causal_position and args[causal_position]),
+        )
+
+
+def _formulas() -> dict[Any, Any]:
+    """FLOPs of what torch's registry lacks, in its calling convention."""
+    found = {operator: flop_counter.shape_wrapper(formula) for operator, formula in missing_formulas().items()}
+    grouped = getattr(torch.ops.transformers, "grouped_mm_fallback", None)
+    if grouped is not None:
+        found[grouped] = flop_counter.shape_wrapper(grouped_mm_flops)
+        found[torch.ops.transformers.grouped_mm_fallback_backward] = flop_counter.shape_wrapper(_grouped_backward_flops)
+    return found
+
+
+def _grouped_backward_flops(left: Any, right: Any, *args: Any, **keys: Any) -> int:
+    """The gradients of both operands: two products of the forward's size."""
+    return 2 * grouped_mm_flops(left, right)
+
+
+def _name(name: str) -> str:
+    if name == _FUSED_ATTENTION:
+        return "attention"
+    return "attention_backward" if name == _FUSED_ATTENTION + "_backward" else name
+
+
+def _total_shape(inputs: Iterable[Operand]) -> tuple[tuple[int, ...], ...]:
+    """An optimizer takes every parameter at once: their number is its shape."""
+    return ((sum(operand.num_elements for operand in inputs if operand.role == "param"),),)
+
+
+def _tensors(value: Any) -> Iterator[torch.Tensor]:
+    if isinstance(value, torch.Tensor):
+        yield value
+    elif isinstance(value, list | tuple):
+        for part in value:
+            yield from _tensors(part)
+
+
+def _distinct_elements(shape: tuple[int, ...], stride: tuple[int, ...]) -> int:
+    """Elements at distinct places: an expanded dimension has stride 0 and repeats the same ones."""
+    count = 1
+    for size, step in zip(shape, stride, strict=True):
+        if step != 0 or size == 0:
+            count *= size
+    return count
+
+
+def _plain(args: Any) -> Any:
+    """The arguments that are no tensors, as far as they decide FLOPs: strides, groups, masks of gradients."""
+    return tuple(str(arg) for arg in args if not isinstance(arg, torch.Tensor) and not _has_tensors(arg))
+
+
+def _has_tensors(value: Any) -> bool:
+    return next(_tensors(value), None) is not None

@@ -1,0 +1,166 @@
+"""The machine card: the six factors of this machine as its probes measured them, and its roofline."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar, NamedTuple
+
+from aigc_bench.core.records import Estimate
+from aigc_bench.core.units import quantity, scale
+from aigc_bench.predict.machine_card import GemmPoint, MachineCard, has_probes, machine_card
+from aigc_bench.report.base import NUM_COLORS, ReportContext, RunView, Section
+from aigc_bench.report.charts import Chart, rounded, text
+from aigc_bench.report.markup import template
+
+DISK_WORDS = {
+    "sequential-read": "Read in order",
+    "random-read": "Read at random, 4 KiB each",
+    "dataset-ingest": "Read samples at random, four readers",
+    "checkpoint-write": "Write and fsync a checkpoint",
+}
+CACHE_WORDS = {
+    "direct": "cold: past the page cache",
+    "dropped": "cold: through the page cache",
+    "cached": "hot: from the page cache",
+}
+WRITE_WORDS = {"direct": "past the page cache", "cached": "through the page cache"}
+NO_SENSOR = "no sensor of it was read"
+
+
+class Line(NamedTuple):
+    """One figure of the card: its factor, what it is, the number or why there is none."""
+
+    factor: str
+    what: str
+    value: Estimate | None
+    absent: str = NO_SENSOR
+
+
+class MachineCardSection(Section):
+    """One table for each run that holds probes, and its products on a roofline."""
+
+    title: ClassVar[str] = "Machine card"
+    order: ClassVar[int] = 25
+
+    def render(self, context: ReportContext) -> str | None:
+        """``None`` where no run holds a probe."""
+        cards = [(view.tag, card_of(view)) for view in context.runs if has_probes(view.run)]
+        if not cards:
+            return None
+        values = [(tag, card, list(lines(card)), roofline(card, number=at)) for at, (tag, card) in enumerate(cards)]
+        return template("machine_card.html.j2", {"cards": values})
+
+
+def card_of(view: RunView) -> MachineCard:
+    """The card of a run from the rows that the report has already."""
+    return machine_card(view.run, rows=[row for case in view.cases for row in case.rows.values()])
+
+
+def lines(card: MachineCard) -> Iterator[Line]:
+    """The card's figures by factor: compute, memory, network, storage, power, cooling."""
+    yield from _compute(card)
+    yield Line("Memory", "Bandwidth, best of copy and triad", card.memory_bandwidth, card.absent.get("probe_memory", ""))
+    if card.cache_bandwidth is not None:
+        yield Line("Memory", "Bandwidth within a cache, copy", card.cache_bandwidth)
+    yield from _network(card)
+    yield from _storage(card)
+    yield Line("Power", "Idle, held ready", card.idle_power_w)
+    yield Line("Power", "Under matrix products, highest mean", card.busy_power_w)
+    yield Line("Power", "Utilisation while idle: what else ran", card.idle_utilization)
+    yield Line("Cooling", "Highest temperature under matrix products", card.temperature_c)
+
+
+def _compute(card: MachineCard) -> Iterator[Line]:
+    for precision, peak in card.peak_flops.items():
+        yield Line("Compute", f"Matrix products in {precision}, best shape", peak)
+    if not card.peak_flops:
+        yield Line("Compute", "Matrix products", None, card.absent.get("probe_gemm", ""))
+    for key, cost in card.launch_s.items():
+        engine, _, kind = key.partition("/")
+        yield Line("Compute", f"Launch of one operator ({kind}), {engine}", cost)
+    if not card.launch_s:
+        yield Line("Compute", "Launch of one operator", None, card.absent.get("probe_launch", ""))
+
+
+def _network(card: MachineCard) -> Iterator[Line]:
+    for preset, rate in card.transfer.items():
+        yield Line("Network", f"Host memory, {preset.replace('-', ' ')}", rate)
+    if not card.transfer:
+        yield Line("Network", "Host memory to device and back", None, card.absent.get("probe_transfer", ""))
+    if card.collective is None:
+        yield Line("Network", "All-reduce between devices", None, card.absent.get("probe_collective", "fewer than two sizes"))
+        return
+    devices = f"all-reduce over {card.collective.devices} devices"
+    yield Line("Network", f"Latency of an {devices}", card.collective.alpha_s)
+    yield Line("Network", f"Bandwidth of a device in an {devices}", card.collective.bus_bytes_per_s)
+
+
+def _storage(card: MachineCard) -> Iterator[Line]:
+    for key, rate in card.disk.items():
+        preset, _, cache = key.partition("/")
+        how = WRITE_WORDS.get(cache, cache) if preset == "checkpoint-write" else CACHE_WORDS[cache]
+        yield Line("Storage", f"{DISK_WORDS.get(preset, preset)}, {how}", rate)
+    if not card.disk:
+        yield Line("Storage", "Disk", None, card.absent.get("probe_disk", ""))
+
+
+def roofline(card: MachineCard, *, number: int) -> Chart | None:
+    """Achieved FLOP/s of every product over its FLOP per byte, under the roof of bandwidth and peak (Williams et al. 2009)."""
+    if not card.gemm or card.memory_bandwidth is None:
+        return None
+    precisions = list(card.peak_flops)
+    top, printed = scale(max(peak.value for peak in card.peak_flops.values()), "FLOP/s")
+    traces = []
+    for at, precision in enumerate(precisions):
+        color = f"@c{at % NUM_COLORS + 1}"
+        points = [point for point in card.gemm if point.precision == precision]
+        traces += [_roof(card, precision, divide_by=top, color=color), _dots(points, divide_by=top, color=color)]
+    axes = {
+        "xaxis": {"type": "log", "title": {"text": "FLOP per byte of operands and result"}},
+        "yaxis": {"type": "log", "title": {"text": printed}},
+    }
+    words = "; ".join(f"{_label(point)}: {quantity(point.flops_per_s.value, 'FLOP/s')}" for point in card.gemm)
+    note = "Lines are the best bandwidth and the best rate of the probes; a dot above them had operands in a cache."
+    layout = {**axes, "showlegend": True}
+    return Chart(id=f"roofline-{number}", title="Roofline", traces=traces, layout=layout, words=words, note=note, height_px=380)
+
+
+def _roof(card: MachineCard, precision: str, *, divide_by: float, color: str) -> dict[str, object]:
+    assert card.memory_bandwidth is not None, "a roof has a bandwidth"
+    peak, bandwidth = card.peak_flops[precision].value, card.memory_bandwidth.value
+    reach = [point.intensity for point in card.gemm if point.precision == precision]
+    xs = sorted({min(reach) / 2, peak / bandwidth, max([*reach, peak / bandwidth]) * 2})
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "name": f"{precision}, roof",
+        "x": [rounded(x) for x in xs],
+        "y": [rounded(min(peak, bandwidth * x) / divide_by) for x in xs],
+        "line": {"color": color, "width": 1.5, "dash": "dot"},
+        "hoverinfo": "skip",
+    }
+
+
+def _dots(points: list[GemmPoint], *, divide_by: float, color: str) -> dict[str, object]:
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": points[0].precision,
+        "x": [rounded(point.intensity) for point in points],
+        "y": [rounded(point.flops_per_s.value / divide_by) for point in points],
+        "marker": {"size": 10, "color": color},
+        "customdata": [
+            f"<b>{text(_label(point))}</b><br>{quantity(point.flops_per_s.value, 'FLOP/s')} "
+            f"({quantity(point.flops_per_s.low, 'FLOP/s')} to {quantity(point.flops_per_s.high, 'FLOP/s')})"
+            for point in points
+        ],
+        "hovertemplate": "%{customdata}<extra></extra>",
+    }
+
+
+def _label(point: GemmPoint) -> str:
+    threads = "" if point.threads is None else f", {point.threads} thread{'' if point.threads == 1 else 's'}"
+    return f"{point.m} x {point.k} x {point.n} in {point.precision}{threads}"
+
+
+section = MachineCardSection()

@@ -1,0 +1,64 @@
+"""A machine that was slower or restless is said, and the corrected throughput is a row of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from aigc_bench.analyze.rows import metric_rows
+from aigc_bench.core.records import MetricRow, ReferenceKernel, TrialResult
+from tests.analyze.synthetic import make_run
+
+QUIET = (0.001,) * 18 + (0.00101, 0.00102)
+
+
+def with_kernel(times_of: Callable[[int], tuple[float, ...]]) -> Callable[[TrialResult], TrialResult]:
+    def change(trial: TrialResult) -> TrialResult:
+        times = times_of(trial.trial)
+        return trial.model_copy(update={"reference": ReferenceKernel(before_s=times, after_s=times)})
+
+    return change
+
+
+def rows(folder: Path, *, times_of: Callable[[int], tuple[float, ...]], slow: float = 1.0) -> dict[str, MetricRow]:
+    """Three trials; the steps of the last take ``slow`` times as long."""
+    run = make_run(folder, step_s=lambda case, trial: 0.1 * (slow if trial == 2 else 1.0), change=with_kernel(times_of))
+    return {row.metric: row for row in metric_rows(run)}
+
+
+def test_a_quiet_machine_gives_no_reason_and_the_same_throughput(tmp_path: Path) -> None:
+    found = rows(tmp_path / "run", times_of=lambda trial: QUIET)
+    assert not {"noisy_host", "reference_shifted"} & set(found["throughput"].reasons)
+    assert found["throughput_drift_corrected"].value == pytest.approx(found["throughput"].value)
+
+
+def test_a_machine_that_slowed_for_one_trial_is_said_and_corrected_in_a_row_of_its_own(tmp_path: Path) -> None:
+    found = rows(tmp_path / "run", times_of=lambda trial: tuple((1.3 if trial == 2 else 1.0) * t for t in QUIET), slow=1.3)
+    plain, corrected = found["throughput"], found["throughput_drift_corrected"]
+    assert "reference_shifted" in plain.reasons and plain.verdict == "suspect"
+    assert corrected.low is not None and corrected.high is not None and plain.low is not None and plain.high is not None
+    assert corrected.high - corrected.low < 0.01 * (plain.high - plain.low)
+    assert found["step_time"].value == pytest.approx(0.1)
+
+
+def test_a_restless_kernel_is_a_noisy_host(tmp_path: Path) -> None:
+    found = rows(tmp_path / "run", times_of=lambda trial: (0.001,) * 16 + (0.005,) * 4)
+    assert "noisy_host" in found["throughput"].reasons
+
+
+def test_a_trial_without_the_kernel_has_no_corrected_row(tmp_path: Path) -> None:
+    found = {row.metric for row in metric_rows(make_run(tmp_path / "run"))}
+    assert "throughput" in found and "throughput_drift_corrected" not in found
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(factors=st.lists(st.floats(0.5, 3.0), min_size=3, max_size=3))
+def test_the_correction_never_lowers_a_throughput(tmp_path_factory: pytest.TempPathFactory, factors: list[float]) -> None:
+    found = rows(tmp_path_factory.mktemp("drift") / "run", times_of=lambda trial: tuple(factors[trial] * t for t in QUIET))
+    plain, corrected = found["throughput"].value, found["throughput_drift_corrected"].value
+    assert plain is not None and corrected is not None
+    assert corrected >= plain * (1 - 1e-9)

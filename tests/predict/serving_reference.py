@@ -1,0 +1,131 @@
+"""A continuous-batching simulator that is plain, slow and obviously right: one step at a time, every sequence visited.
+
+It shares nothing with the product's but the definition of a step's time (``StepTime.seconds``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from aigc_bench.predict.serving.arrivals import Requests
+from aigc_bench.predict.serving.server import ServerModel
+
+
+@dataclass
+class Sequence:
+    index: int
+    arrival_s: float
+    inputs: int
+    outputs: int
+    computed: int = 0
+    blocks: int = 0
+    token_s: list[float] = field(default_factory=list)
+    admitted_s: float | None = None
+    preemptions: int = 0
+    is_decoding: bool = False
+
+    @property
+    def target(self) -> int:
+        """Tokens whose keys and values must be there before the next token: the prompt and the answer so far."""
+        return self.inputs + len(self.token_s)
+
+    @property
+    def is_done(self) -> bool:
+        return len(self.token_s) == self.outputs
+
+
+def serve_step_by_step(server: ServerModel, requests: Requests) -> list[Sequence]:
+    """One replica, open arrivals, all requests servable. Every sequence with the moments of its tokens."""
+    arriving = [
+        Sequence(index, *row)
+        for index, row in enumerate(
+            zip(requests.arrival_s.tolist(), requests.input_tokens.tolist(), requests.output_tokens.tolist(), strict=True)
+        )
+    ]
+    everyone = list(arriving)
+    waiting: list[Sequence] = []
+    running: list[Sequence] = []
+    clock_s = 0.0
+    while arriving or waiting or running:
+        if not waiting and not running:
+            clock_s = max(clock_s, arriving[0].arrival_s)
+        while arriving and arriving[0].arrival_s <= clock_s:
+            waiting.append(arriving.pop(0))
+        scheduled = schedule(server, running, waiting, clock_s)
+        clock_s += step_seconds(server, scheduled)
+        for sequence, tokens in scheduled:
+            is_complete = sequence.computed + tokens == sequence.target
+            sequence.computed += tokens
+            if is_complete:
+                sequence.token_s.append(clock_s)
+                sequence.is_decoding = True
+        for sequence in [sequence for sequence in running if sequence.is_done]:
+            running.remove(sequence)
+            sequence.blocks = 0
+    return everyone
+
+
+def schedule(server: ServerModel, running: list[Sequence], waiting: list[Sequence], clock_s: float) -> list[tuple[Sequence, int]]:
+    """vLLM V1's ``Scheduler.schedule``: running sequences in order of admission, then the queue, within budget, places and blocks."""
+    budget = server.max_num_batched_tokens
+    scheduled: list[tuple[Sequence, int]] = []
+    is_anyone_preempted = False
+    position = 0
+    while position < len(running):
+        sequence = running[position]
+        tokens = min(sequence.target - sequence.computed, budget)
+        while not take_blocks(server, sequence, tokens, running):
+            victim = running.pop()
+            victim.blocks = victim.computed = 0
+            victim.preemptions += 1
+            victim.is_decoding = False
+            waiting.insert(0, victim)
+            is_anyone_preempted = True
+            if victim is sequence:
+                break
+        else:
+            scheduled.append((sequence, tokens))
+            budget -= tokens
+            position += 1
+    while waiting and not is_anyone_preempted and budget > 0 and len(running) < server.max_num_seqs:
+        sequence = waiting[0]
+        tokens = min(sequence.target, budget)
+        if not take_blocks(server, sequence, tokens, running):
+            break
+        running.append(waiting.pop(0))
+        if sequence.admitted_s is None:
+            sequence.admitted_s = clock_s
+        scheduled.append((sequence, tokens))
+        budget -= tokens
+    return scheduled
+
+
+def take_blocks(server: ServerModel, sequence: Sequence, tokens: int, running: list[Sequence]) -> bool:
+    """Give the sequence the blocks that it needs for these tokens; ``False`` where they are not free."""
+    if server.num_blocks is None:
+        return True
+    slots = sequence.computed + tokens
+    if server.kv_policy == "reserve":
+        slots = sequence.inputs + sequence.outputs - 1
+    blocks = -(-slots // server.block_size)
+    others = sum(other.blocks for other in running if other is not sequence)
+    if others + blocks > server.num_blocks:
+        return False
+    sequence.blocks = blocks
+    return True
+
+
+def step_seconds(server: ServerModel, scheduled: list[tuple[Sequence, int]]) -> float:
+    """Decoding sequences count by what they attend to, prompts (also those computed again) by their pairs."""
+    context = pairs = 0
+    for sequence, tokens in scheduled:
+        if sequence.is_decoding:
+            context += sequence.computed + 1
+        else:
+            pairs += sum(sequence.computed + offset + 1 for offset in range(tokens))
+    return server.step_time.seconds(
+        num_tokens=sum(tokens for _, tokens in scheduled),
+        num_sequences=len(scheduled),
+        context_tokens=context,
+        prefill_pairs=pairs,
+    )
