@@ -108,12 +108,11 @@ def forecast(
     cases = select_cases(chosen, only=only)
     asked = level or chosen.level
     budget = budget_s if budget_s is not None else chosen.budget_s
-    unbounded_s = expected_s(cases, level=asked)
     return Forecast(
         profile=chosen.name,
         level=asked,
         num_trials=stopping_rule(asked).num_trials,
-        expected_s=unbounded_s if budget is None else min(budget, unbounded_s),
+        expected_s=expected_s(cases, level=asked, budget_s=budget),
         cases=cases,
     )
 
@@ -122,21 +121,7 @@ def this_machine() -> System:
     """The fingerprint of this machine, its accelerators recognised as rows of the catalogue."""
     from aigc_bench.measure.fingerprint import fingerprint
 
-    return recognised(fingerprint())
-
-
-def recognised(system: System) -> System:
-    """The system with the catalogue row of each accelerator, ``None`` where it is in none."""
-    if not system.accelerators:
-        return system
-    from aigc_bench.catalog.loader import load_catalogue
-
-    catalogue = load_catalogue()
-    found = []
-    for device in system.accelerators:
-        row = catalogue.recognise(device.name, device.memory_bytes)
-        found.append(device.model_copy(update={"catalog_id": row.id if row else None}))
-    return system.model_copy(update={"accelerators": tuple(found)})
+    return fingerprint()
 
 
 def load(path: Path | str) -> Run:
@@ -161,7 +146,11 @@ def metrics(run: RunOrPath) -> pd.DataFrame:
 
 
 def report(*runs: RunOrPath, out: Path | str | None = None) -> Path:
-    """Write the HTML report of one or several runs and return its file, by default ``report.html`` in the first run."""
+    """Write the HTML report of one or several runs and return its file, by default ``report.html`` in the first run.
+
+    The plan is the first run's; the others are compared with it.
+    """
+    from aigc_bench.analyze.compare import compare as compare_runs
     from aigc_bench.plan.first import first_plan
     from aigc_bench.report.render import render_report, save
 
@@ -169,7 +158,8 @@ def report(*runs: RunOrPath, out: Path | str | None = None) -> Path:
     if not loaded:
         raise UsageError("report: no run was given.")
     file = Path(out) if out is not None else loaded[0].path / REPORT_FILE
-    return save(render_report(loaded, plan=first_plan(loaded[0])), file=file)
+    comparison = compare_runs(loaded[0], loaded[1:]) if len(loaded) > 1 else None
+    return save(render_report(loaded, plan=first_plan(loaded[0]), comparison=comparison), file=file)
 
 
 def compare(base: RunOrPath, *others: RunOrPath, fail_above: float | None = None) -> Comparison:

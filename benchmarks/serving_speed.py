@@ -3,11 +3,12 @@
     python benchmarks/serving_speed.py
     python benchmarks/serving_speed.py --vidur VENV/bin/python      # an interpreter that has vidur==0.0.26
 
-The second form runs the same load (same lengths, Poisson arrivals at the same rate, same step-time formula, token budget, places and
-KV blocks) through Vidur's own simulator (Sarathi scheduler: chunked prefill, iteration level) on the same machine, in turns with ours.
-Vidur's predictor is replaced by the step-time formula and its plots, traces and files are off, so that only its event loop, scheduler
-and request accounting are timed: the ratio is the least that a user would see. Its start-up (imports, training of the predictor) is not
-counted, ours neither; our seconds include drawing the requests, all percentiles and the check of Little's law.
+The second form runs the same load (same lengths, Poisson arrivals at the same rate, same step-time formula, token budget, places
+and KV blocks) through Vidur's own simulator (Sarathi scheduler: chunked prefill, iteration level) on the same machine, in turns
+with ours. Vidur's predictor is replaced by the step-time formula and its plots, traces and files are off, so that only its event
+loop, scheduler and request accounting are timed: the ratio is the least that a user would see. Its start-up (imports, training of
+the predictor) is not counted, ours neither; our seconds include drawing the requests, all percentiles and the check of Little's
+law.
 """
 
 from __future__ import annotations
@@ -147,8 +148,8 @@ def main() -> int:
         each_s = statistics.median(seconds) / NUM_REQUESTS
         is_good &= max(seconds) <= TARGET_S
         line = (
-            f"{rate_per_s:5.1f} requests/s: {statistics.median(seconds):5.2f} s (worst {max(seconds):.2f} s) per {NUM_REQUESTS} requests"
-            f" = {1 / each_s:,.0f} requests simulated per s"
+            f"{rate_per_s:5.1f} requests/s: {statistics.median(seconds):5.2f} s (worst {max(seconds):.2f} s)"
+            f" per {NUM_REQUESTS} requests = {1 / each_s:,.0f} requests simulated per s"
         )
         if theirs:
             ratio = statistics.median(theirs) / NUM_REQUESTS_VIDUR / each_s

@@ -53,13 +53,6 @@ class RunOutcome:
     num_failed: int
     interrupted: bool
 
-    @property
-    def exit_code(self) -> int:
-        """0 all cases finished, 3 some failed, 130 interrupted."""
-        if self.interrupted:
-            return 128 + signal.SIGINT
-        return 3 if self.num_failed else 0
-
 
 def select_cases(profile: Profile, *, only: Sequence[str]) -> tuple[Case, ...]:
     """The profile's cases whose id matches one of the globs (all without globs); raises ``UsageError`` where none does."""
@@ -291,7 +284,14 @@ class _Session:
         return RunOutcome(path=self._folder, num_ok=len(complete), num_failed=len(status), interrupted=interrupted)
 
     def _remaining_s(self, left: Sequence[Planned]) -> float:
-        return remaining_s(left, spent_s=self._spent_s, rule=self._rule(left[0].case)) if left else 0.0
+        if not left:
+            return 0.0
+        needed_s = remaining_s(left, spent_s=self._spent_s, rule=self._rule(left[0].case))
+        if self._info.budget_s is None:
+            return needed_s
+        first_round = [planned for planned in left if planned.trial == 0]
+        certain_s = remaining_s(first_round, spent_s=self._spent_s, rule=self._rule(left[0].case))
+        return min(needed_s, max(certain_s, self._info.budget_s - (self._clock.now_s() - self._started_s)))
 
     def _has_energy(self) -> bool:
         return any(metric in ("power_w", "energy_j") for sensor in self._sensors for metric in sensor.metrics)

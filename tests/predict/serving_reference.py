@@ -66,7 +66,7 @@ def serve_step_by_step(server: ServerModel, requests: Requests) -> list[Sequence
 
 
 def schedule(server: ServerModel, running: list[Sequence], waiting: list[Sequence], clock_s: float) -> list[tuple[Sequence, int]]:
-    """vLLM V1's ``Scheduler.schedule``: running sequences in order of admission, then the queue, within budget, places and blocks."""
+    """vLLM V1's ``Scheduler.schedule``: the running in order of admission, then the queue, within budget, places and blocks."""
     budget = server.max_num_batched_tokens
     scheduled: list[tuple[Sequence, int]] = []
     is_anyone_preempted = False

@@ -139,10 +139,12 @@ def test_the_plan_shows_six_factors_with_formula_and_source(cpu_page: Page, a_cp
 def test_invalid_numbers_are_left_out_of_the_plan_and_named_or_used_and_named(a_gpu_run: Run) -> None:
     plan = first_plan(a_gpu_run)
     case = next(one.case for one in plan.machine.capabilities if one.verdict == "invalid")
-    shown = Page(render_report([a_gpu_run], plan=plan)).by_id("plan").text
+    views = run_views([a_gpu_run])
+    shown = registry.load("sections", "plan").render(ReportContext(runs=views, plan=plan))
     assert case in shown[shown.index("Left out, being invalid:") :]
     assert "Planned with invalid numbers" not in shown
-    forced = Page(render_report([a_gpu_run], plan=first_plan(a_gpu_run, with_invalid=(case,)))).by_id("plan").text
+    wanted = first_plan(a_gpu_run, with_invalid=(case,))
+    forced = registry.load("sections", "plan").render(ReportContext(runs=views, plan=wanted))
     assert case in forced[forced.index("Planned with invalid numbers, as was asked:") :]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,7 +76,7 @@ def _play_closed(replicas: list[Replica], *, queue: list[int], book: Book, concu
     for replica in replicas:
         upcoming: Iterator[int] = iter(queue[replica.index :: len(replicas)])
         num_clients = len(range(replica.index, concurrency, len(replicas)))
-        for request, _ in zip(upcoming, range(num_clients), strict=False):
+        for request in islice(upcoming, num_clients):
             replica.offer(request)
         while replica.advance(max_stretches=1):
             for _ in replica.finished:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import ClassVar, NamedTuple
 
-from aigc_bench.core.records import Estimate
+from aigc_bench.analyze.reasons import verdict
+from aigc_bench.core.records import Estimate, Verdict
 from aigc_bench.core.units import quantity, scale
 from aigc_bench.predict.machine_card import GemmPoint, MachineCard, has_probes, machine_card
 from aigc_bench.report.base import NUM_COLORS, ReportContext, RunView, Section
@@ -34,6 +35,11 @@ class Line(NamedTuple):
     what: str
     value: Estimate | None
     absent: str = NO_SENSOR
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """The number's verdict by its reasons."""
+        return None if self.value is None else verdict(self.value.reasons)
 
 
 class MachineCardSection(Section):
