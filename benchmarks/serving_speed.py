@@ -7,7 +7,7 @@ The second form runs the same load (same lengths, Poisson arrivals at the same r
 and KV blocks) through Vidur's own simulator (Sarathi scheduler: chunked prefill, iteration level) on the same machine, in turns
 with ours. Vidur's predictor is replaced by the step-time formula and its plots, traces and files are off, so that only its event
 loop, scheduler and request accounting are timed: the ratio is the least that a user would see. Its start-up (imports, training of
-the predictor) is not counted, ours neither; our seconds include drawing the requests, all percentiles and the check of Little's
+the predictor) is not counted, ours neither; the ratio is of CPU seconds, which a busy machine does not bend. Our seconds include drawing the requests, all percentiles and the check of Little's
 law.
 """
 
@@ -25,6 +25,7 @@ from pathlib import Path
 NUM_REQUESTS = 10_000
 NUM_REQUESTS_VIDUR = 1_000
 REPEATS = 5
+REPEATS_VIDUR = 3
 TARGET_S = 5.0
 TARGET_RATIO = 20.0
 
@@ -36,8 +37,8 @@ RATES = (1.0, 10.0, 16.0)
 """Requests per second: nearly idle, busy, and close to what the server can do."""
 
 
-def ours(rate_per_s: float, *, num_requests: int) -> float:
-    """Seconds to simulate that many requests with aigc-bench, all figures included."""
+def ours(rate_per_s: float, *, num_requests: int) -> tuple[float, float]:
+    """Seconds and CPU seconds to simulate that many requests with aigc-bench, all figures included."""
     from aigc_bench.predict.serving.arrivals import Arrivals, Traffic
     from aigc_bench.predict.serving.capacity import simulate
     from aigc_bench.predict.serving.lengths import FixedLength
@@ -60,15 +61,15 @@ def ours(rate_per_s: float, *, num_requests: int) -> float:
         output_tokens=FixedLength(tokens=OUTPUT_TOKENS),
         num_requests=num_requests,
     )
-    started = time.perf_counter()
+    started, started_cpu = time.perf_counter(), time.process_time()
     result = simulate(server, traffic, slo=Slo(ttft_s=0.5, tpot_s=0.05))
-    seconds = time.perf_counter() - started
+    seconds, cpu_s = time.perf_counter() - started, time.process_time() - started_cpu
     assert result.littles_law.error < 1e-6 and result.num_refused == 0
-    return seconds
+    return seconds, cpu_s
 
 
 def vidur(rate_per_s: float, *, num_requests: int, folder: str) -> dict[str, float]:
-    """Seconds of Vidur's event loop for the same load; runs in an interpreter that has Vidur and not us."""
+    """CPU seconds of Vidur's event loop for the same load; runs in an interpreter that has Vidur and not us."""
     from vidur._native.entities import ExecutionTime
     from vidur.config import config as settings
     from vidur.execution_time_predictor.execution_time_predictor_registry import ExecutionTimePredictorRegistry
@@ -111,9 +112,9 @@ def vidur(rate_per_s: float, *, num_requests: int, folder: str) -> dict[str, flo
     )
     simulator = Simulator(config)
     simulator._write_output = lambda: None
-    started = time.perf_counter()
+    started = time.process_time()
     simulator.run()
-    return {"seconds": time.perf_counter() - started, "simulated_s": simulator._time}
+    return {"cpu_s": time.process_time() - started, "simulated_s": simulator._time}
 
 
 def ask_vidur(python: str, *, rate_per_s: float) -> dict[str, float]:
@@ -140,21 +141,23 @@ def main() -> int:
     print(f"{INPUT_TOKENS} tokens in, {OUTPUT_TOKENS} out, {PLACES} places, budget {BUDGET}; median of {REPEATS}")
     is_good = True
     for rate_per_s in RATES:
-        seconds, theirs = [], []
+        seconds, cpu, theirs = [], [], []
         for repeat in range(REPEATS):
-            seconds.append(ours(rate_per_s, num_requests=NUM_REQUESTS))
-            if options.vidur and repeat < 3:
-                theirs.append(ask_vidur(options.vidur, rate_per_s=rate_per_s)["seconds"])
-        each_s = statistics.median(seconds) / NUM_REQUESTS
+            wall_s, cpu_s = ours(rate_per_s, num_requests=NUM_REQUESTS)
+            seconds.append(wall_s)
+            cpu.append(cpu_s)
+            if options.vidur and repeat < REPEATS_VIDUR:
+                theirs.append(ask_vidur(options.vidur, rate_per_s=rate_per_s)["cpu_s"])
+        each_s = statistics.median(cpu) / NUM_REQUESTS
         is_good &= max(seconds) <= TARGET_S
         line = (
-            f"{rate_per_s:5.1f} requests/s: {statistics.median(seconds):5.2f} s (worst {max(seconds):.2f} s)"
-            f" per {NUM_REQUESTS} requests = {1 / each_s:,.0f} requests simulated per s"
+            f"{rate_per_s:5.1f} requests/s: {statistics.median(seconds):5.2f} s (worst {max(seconds):.2f} s, CPU {statistics.median(cpu):.2f} s)"
+            f" per {NUM_REQUESTS} requests = {1 / each_s:,.0f} requests per CPU second"
         )
         if theirs:
-            ratio = statistics.median(theirs) / NUM_REQUESTS_VIDUR / each_s
-            is_good &= ratio >= TARGET_RATIO
-            line += f"; Vidur {statistics.median(theirs) / NUM_REQUESTS_VIDUR * 1e3:.2f} ms per request, {ratio:.0f} times ours"
+            their_s = statistics.median(theirs) / NUM_REQUESTS_VIDUR
+            is_good &= their_s / each_s >= TARGET_RATIO
+            line += f"; Vidur {their_s * 1e3:.2f} ms of CPU per request, {their_s / each_s:.0f} times ours"
         print(line)
     print(f"targets (at most {TARGET_S:.0f} s, at least {TARGET_RATIO:.0f} times Vidur): {'met' if is_good else 'MISSED'}")
     return 0 if is_good else 1

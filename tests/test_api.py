@@ -108,12 +108,13 @@ def test_comparing_needs_two_runs(smoke_run: Path) -> None:
         ab.report()
 
 
-def test_a_forecast_never_exceeds_its_budget() -> None:
+def test_a_forecast_keeps_its_budget_but_promises_every_case_one_trial() -> None:
     free = ab.forecast("cpu")
     assert free.num_trials == 3
     assert len(free.cases) == 12
     assert ab.forecast("cpu", level="rigorous").expected_s > free.expected_s
-    assert ab.forecast("cpu", budget_s=20.0).expected_s == 20.0
+    assert ab.forecast("cpu", budget_s=90.0).expected_s <= 90.0
+    assert 1.0 < ab.forecast("cpu", budget_s=1.0).expected_s < 40.0
     assert ab.forecast("cpu", only=["gpt"]).expected_s < free.expected_s
 
 

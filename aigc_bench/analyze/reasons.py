@@ -133,6 +133,13 @@ _LIST = (
         "the SM clock varied by more than 10 % within the window",
         "Lock the clocks (nvidia-smi -lgc) for repeatable numbers.",
     ),
+    _reason(
+        "preflight_failed",
+        "suspect",
+        _DEVICE,
+        "before the first trial a device was held back by heat or a brake, or had uncorrected memory errors",
+        "See the report's health check and `aigc-bench doctor`.",
+    ),
     _reason("foreign_process", "suspect", _DEVICE, "another process computed on the device during the window", _QUIET),
     _reason("busy_host", "suspect", _SPEED, "other processes used more than 10 % of the CPU during the window", _QUIET),
     _reason(

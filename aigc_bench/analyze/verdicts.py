@@ -109,6 +109,12 @@ def _phase(scene: Scene) -> Iterator[str]:
         yield "sensor_in_phase"
 
 
+def _preflight(scene: Scene) -> Iterator[str]:
+    """Heat, a brake or broken memory found before the first trial; a device that no trial used concerns nobody."""
+    if scene.uses_accelerator and any(check.status == "failure" for check in scene.run.info.health):
+        yield "preflight_failed"
+
+
 def _foreign(scene: Scene) -> Iterator[str]:
     counts = [scene.accelerator(device, "num_foreign_processes").value for device in scene.devices]
     if scene.uses_accelerator and any(count.size and count.max() > 0 for count in counts):
@@ -159,6 +165,7 @@ RULES: tuple[Rule, ...] = (
     _window,
     _check,
     _phase,
+    _preflight,
     _foreign,
     _host_load,
     _host_limits,

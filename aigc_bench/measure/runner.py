@@ -28,7 +28,7 @@ from aigc_bench.core import registry
 from aigc_bench.core.errors import AigcBenchError, UsageError
 from aigc_bench.core.records import Case, RunInfo, SensorStatus, System, TrialResult
 from aigc_bench.core.units import digits
-from aigc_bench.measure import progress
+from aigc_bench.measure import preflight, progress
 from aigc_bench.measure.attempts import Attempts, is_forked
 from aigc_bench.measure.budget import scaled, window_scale
 from aigc_bench.measure.clock import Clock
@@ -187,6 +187,7 @@ class _Session:
         self._launcher = Launcher(imports=_imports(left), log=log)
         try:
             self._sensors = self._sampler.start()
+            self._info = self._info.model_copy(update={"health": preflight.inspect()})
             self._baseline()
             self._tell(progress.StageStarted(name="starting"))
             self._launcher.prepare()

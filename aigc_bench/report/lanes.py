@@ -14,7 +14,7 @@ NUM_LINE_COLORS = 7
 """Palette colours that lines take in turn."""
 MAX_POINTS = 400
 """Points of one line that a chart keeps; more are thinned to the least and the greatest of each stretch."""
-MIN_LINE_POINTS = 40
+MIN_LINE_POINTS = 24
 LANE_PX = 96
 
 

@@ -127,7 +127,7 @@ def written(folder: Path, text: str) -> Path:
     "text",
     [
         "TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:15:46.6805900,374,44\n2023-11-16 18:15:50.6805900,396,109\n",
-        "Timestamp,Model,Request tokens,Response tokens,Total tokens,Log Type\n5,GPT-4,374,44,418,Chat\n9.0,GPT-4,396,109,505,Chat\n",
+        "Timestamp,Model,Request tokens,Response tokens,Total tokens\n5,GPT-4,374,44,418\n9.0,GPT-4,396,109,505\n",
         "arrived_at,num_prefill_tokens,num_decode_tokens\n4.0,396,109\n0.0,374,44\n",
     ],
 )

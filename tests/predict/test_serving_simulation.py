@@ -103,7 +103,7 @@ arrivals = st.one_of(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(servers, arrivals, st.integers(0, 5))
 def test_every_request_is_served_and_every_token_counted(server: ServerModel, pattern: Arrivals, seed: int) -> None:
     traffic = Traffic(
@@ -156,7 +156,7 @@ def test_the_window_leaves_out_the_first_and_the_last_arrivals() -> None:
     assert simulate(SERVER, CHAT, warmup=0, cooldown=0).num_measured == 600
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(st.sampled_from([0.5, 0.8, 0.95]), st.sampled_from([1.0, 6.0, 12.0]), st.integers(0, 3))
 def test_faster_steps_never_raise_a_latency(factor: float, rate_per_s: float, seed: int) -> None:
     traffic = with_rate(rate_per_s, seed=seed)
@@ -305,17 +305,20 @@ def test_an_interval_of_the_step_time_is_carried_through_the_queue() -> None:
         assert one.low <= one.value <= one.high, name
         assert one.basis == "modelled"
     assert found["ttft_p90"].low < found["ttft_p90"].value < found["ttft_p90"].high
-    assert found["tpot_p50"].unit == "s"
+    assert found["tpot"].unit == "s"
     assert found["ttft_p90"].high / found["ttft_p90"].value > 1.15
     alone = estimate(SERVER, CHAT)
-    assert alone["ttft_p50"].low == alone["ttft_p50"].high
+    assert alone["ttft"].low == alone["ttft"].high
     lucky = estimate(SERVER, CHAT, num_seeds=3)
-    assert lucky["ttft_p50"].low < lucky["ttft_p50"].high
+    assert lucky["ttft"].low < lucky["ttft"].high
+
+
+stretches = st.tuples(st.floats(0.01, 1), st.sampled_from([0.0, 1e-6, 0.1]), st.integers(1, 20), st.integers(1, 5))
 
 
 @settings(deadline=None)
 @given(
-    st.lists(st.tuples(st.floats(0.01, 1), st.floats(0, 0.1), st.integers(1, 20), st.integers(1, 5)), min_size=1, max_size=6),
+    st.lists(stretches, min_size=1, max_size=6),
     st.sampled_from([0.01, 0.5, 0.9, 0.99]),
 )
 def test_a_quantile_of_stretches_is_that_of_the_values_they_stand_for(rows: list[tuple[float, float, int, int]], q: float) -> None:

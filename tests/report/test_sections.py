@@ -15,6 +15,7 @@ from aigc_bench.plan.first import first_plan
 from aigc_bench.report.base import ReportContext, Section
 from aigc_bench.report.findings import findings
 from aigc_bench.report.render import render_report, sections
+from aigc_bench.report.sections.each_case import middle_trials
 from aigc_bench.report.sections.plan import FACTOR_ORDER, room_percent, unit_costs
 from aigc_bench.report.views import run_views
 from tests.analyze.synthetic import GPU, make_case, make_run
@@ -103,6 +104,13 @@ def test_a_case_is_drawn_with_its_steps_warm_up_and_sensors(gpu_page: Page) -> N
     titles = " ".join(one["text"] for one in spec["layout"]["annotations"])
     for strip in ("Step time", "CPU utilisation", "GPU power, W", "GPU temperature, °C", "GPU SM clock, GHz"):
         assert strip in titles
+
+
+def test_a_case_on_many_devices_is_drawn_by_its_middle_trials(folder: Path) -> None:
+    pace = {0: 0.1, 1: 0.3, 2: 0.2}
+    run = make_run(folder, step_s=lambda _, trial: pace[trial])
+    assert [trial.trial for trial in middle_trials(run.trials, num=1)] == [2]
+    assert [trial.trial for trial in middle_trials(run.trials, num=9)] == [0, 1, 2]
 
 
 def test_every_case_names_the_command_that_repeats_it(cpu_page: Page) -> None:

@@ -69,6 +69,17 @@ def device_checks(facts: Sequence[GpuFacts]) -> list[Check]:
     return [*found, *_nvlink(gpus)]
 
 
+def health_checks(facts: Sequence[GpuFacts]) -> list[Check]:
+    """The checks that say whether the physical GPUs are well and alone right now: what a run asks before its first trial."""
+    gpus = [gpu for gpu in facts if gpu.parent is None]
+    temperatures = [gpu.temperature_c for gpu in gpus if gpu.temperature_c is not None]
+    typical_c = median(temperatures) if temperatures else None
+    found: list[Check] = []
+    for gpu in gpus:
+        found += (_throttling(gpu), _throttle_control(gpu), _ecc(gpu), _temperature(gpu, typical_c), _processes(gpu))
+    return found
+
+
 def _of(gpu: GpuFacts, what: str) -> str:
     return f"gpu {gpu.index}: {what}"
 

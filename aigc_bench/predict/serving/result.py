@@ -67,32 +67,37 @@ class ServingResult(Record):
     """``queue_grows``: more came than went, so the latencies depend on how long the run was; ``requests_refused``."""
 
 
-UNITS: dict[str, str] = {
-    "arrival_rate_per_s": "requests/s",
-    "throughput_per_s": "requests/s",
-    "input_tokens_per_s": "tokens/s",
-    "output_tokens_per_s": "tokens/s",
-    "goodput_per_s": "requests/s",
-    "goodput_share": "fraction",
-    "utilisation": "fraction",
-    "mean_batch": "sequences",
-    "mean_queue": "requests",
-    "kv_mean": "fraction",
-    "kv_peak": "fraction",
+SINGLE: dict[str, tuple[str, str]] = {
+    "arrival_rate_per_s": ("arrival_rate", "requests/s"),
+    "throughput_per_s": ("request_throughput", "requests/s"),
+    "input_tokens_per_s": ("input_throughput", "tokens/s"),
+    "output_tokens_per_s": ("throughput", "tokens/s"),
+    "goodput_per_s": ("goodput", "requests/s"),
+    "goodput_share": ("goodput_share", "fraction"),
+    "utilisation": ("utilisation", "fraction"),
+    "mean_batch": ("mean_batch", "sequences"),
+    "mean_queue": ("mean_queue", "requests"),
+    "kv_mean": ("kv_mean", "fraction"),
+    "kv_peak": ("kv_peak", "fraction"),
 }
-"""Units of a result's single figures; those of its distributions are seconds."""
+"""Field of a result -> metric id and unit."""
 
 DISTRIBUTIONS = ("ttft", "tpot", "itl", "latency", "queueing")
 PERCENTILES: dict[str, float] = {"p50": 0.50, "p90": 0.90, "p95": 0.95, "p99": 0.99}
 
 
+def metric_id(name: str, label: str) -> str:
+    """The metric's id as measured runs have it: ``ttft`` and ``tpot`` are medians, the others carry their label (``ttft_p99``)."""
+    return name if label == "p50" and name in ("ttft", "tpot") else f"{name}_{label}"
+
+
 def figures(result: ServingResult) -> dict[str, tuple[float, str]]:
-    """Every number that a result has, with its unit, by name: ``ttft_p99``, ``tpot_mean``, ``goodput_per_s`` ..."""
+    """Every number that a result has, with its unit, by metric id: ``ttft``, ``ttft_p99``, ``tpot_mean``, ``goodput`` ..."""
     found: dict[str, tuple[float, str]] = {}
     for name in DISTRIBUTIONS:
         distribution: Distribution | None = getattr(result, name)
         if distribution is not None:
-            of_it = {label: getattr(distribution, label) for label in ("mean", *PERCENTILES)}
-            found |= {f"{name}_{label}": (value, "s") for label, value in of_it.items() if value is not None}
-    single = {name: getattr(result, name) for name in UNITS}
-    return found | {name: (value, UNITS[name]) for name, value in single.items() if value is not None}
+            of_it = {metric_id(name, label): getattr(distribution, label) for label in ("mean", *PERCENTILES)}
+            found |= {key: (value, "s") for key, value in of_it.items() if value is not None}
+    single = {key: (getattr(result, field), unit) for field, (key, unit) in SINGLE.items()}
+    return found | {key: (value, unit) for key, (value, unit) in single.items() if value is not None}

@@ -73,9 +73,10 @@ def _play_shortest_queue(replicas: list[Replica], *, queue: list[int], book: Boo
 
 def _play_closed(replicas: list[Replica], *, queue: list[int], book: Book, concurrency: int) -> None:
     """Clients stay with their replica, which deals them requests in turn: the next one comes when one is answered."""
-    for replica in replicas:
-        upcoming: Iterator[int] = iter(queue[replica.index :: len(replicas)])
-        num_clients = len(range(replica.index, concurrency, len(replicas)))
+    with_clients = replicas[:concurrency]
+    for replica in with_clients:
+        upcoming: Iterator[int] = iter(queue[replica.index :: len(with_clients)])
+        num_clients = len(range(replica.index, concurrency, len(with_clients)))
         for request in islice(upcoming, num_clients):
             replica.offer(request)
         while replica.advance(max_stretches=1):

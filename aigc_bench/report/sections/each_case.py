@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from typing import ClassVar
 
 from aigc_bench.analyze.metrics import METRICS, metric_of
@@ -21,6 +22,8 @@ POINTS_OF_REPORT = 120_000
 """Points that all the drill-down charts of a report share, so that a long run still opens quickly."""
 LEAST_POINTS, MOST_POINTS = 160, 1200
 MAX_LANES = 9
+MAX_LINES = 10
+"""Lines that a strip can hold and still be read: trials times devices."""
 STOP_WORDS = {
     "converged": "stopped once the mean was known well enough",
     "time_cap": "stopped at the time cap",
@@ -55,20 +58,29 @@ class EachCase(Section):
 
 def case_chart(view: CaseView, readings: Readings, *, names: dict[str, str], max_points: int) -> Chart | None:
     """Step times and telemetry of the case's trials laid over each other; ``None`` where nothing was measured."""
-    trials = [trial for trial in view.measured_trials if trial.window is not None]
+    trials = middle_trials(view.measured_trials, num=max(1, MAX_LINES // max(1, view.case.devices)))
     strips = trial_lanes(readings, trials, names=names)
     if not strips:
         return None
+    left_out = len(view.measured_trials) - len(trials)
+    chosen = f" {left_out} faster or slower trials are left out." if left_out else ""
     return lanes(
         f"steps-{view.anchor}",
         title="Steps and telemetry, trial over trial",
-        note="Zero is the start of each trial's measured window (shaded); to its left, start-up and warm-up. One colour a trial.",
+        note=f"Zero is the start of each trial's window (shaded); to its left, start-up and warm-up. One colour a trial.{chosen}",
         strips=strips,
         bands=[longest_window(trials)],
         axis="seconds from the start of the window",
         words=strip_words(strips),
         max_points=max_points,
     )
+
+
+def middle_trials(trials: Sequence[TrialResult], *, num: int) -> list[TrialResult]:
+    """The ``num`` trials whose pace is nearest the middle, by number; all of them where there are no more."""
+    paced = sorted(trials, key=lambda trial: trial.window.wall_s / trial.window.num_steps if trial.window else 0.0)
+    first = max(0, (len(paced) - num) // 2)
+    return sorted(paced[first : first + num], key=lambda trial: trial.trial)
 
 
 def named_rows(view: CaseView) -> list[tuple[str, str, MetricRow]]:

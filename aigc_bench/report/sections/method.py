@@ -26,6 +26,7 @@ class Method(Section):
             "example": next((view.id for view in context.measured), context.cases[0].id if context.cases else "*"),
             "profile": context.runs[0].run.info.profile,
             "samplers": [sampler_words(view) for view in context.runs],
+            "health": [(view.tag, check) for view in context.runs for check in view.run.info.health],
             "sensors": [(sensor, absent_words(sensor)) for view in context.runs for sensor in view.run.info.sensors],
             "versions": versions(context),
             "metrics": shown_metrics(context),

@@ -1,0 +1,73 @@
+"""The health gate before a run's first trial: what would spoil every number is found before an hour has been spent on it.
+
+    thermal or brake flags     uncorrected ECC errors     a device hotter at idle than its neighbours     foreign processes
+    a busy CPU, steal          a cgroup limit below the threads, swapping
+
+Each probe has its positive control, so that a blind one cannot look healthy: the driver must be able to report heat, and a core that
+is kept busy must be seen busy. Findings are kept in ``RunInfo.health``; a failure makes every number of the run suspect
+(``preflight_failed``). Nothing is stopped: who measures on an unwell machine may have a reason to.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+
+from aigc_bench.core.records import Check
+from aigc_bench.measure import host_facts
+from aigc_bench.measure.doctor import devices, host, sensors
+from aigc_bench.measure.doctor.finding import absent, warning
+from aigc_bench.telemetry.base import SensorAbsent
+from aigc_bench.telemetry.host import Host, find_cgroup
+from aigc_bench.telemetry.nvml import GpuFacts, describe, nvml_open
+
+OBSERVED_S = 0.5
+
+
+def preflight(
+    facts: Sequence[GpuFacts],
+    *,
+    seen: Mapping[str, float | None],
+    controls: Sequence[Check] = (),
+    cpu_limit: float | None = None,
+    num_cores: int = 1,
+    threads: str | None = None,
+    swap_bytes: int | None = None,
+) -> tuple[Check, ...]:
+    """The findings from what the driver says of each GPU and from the host's metrics over a stretch without work of ours.
+
+    ``seen`` is what ``doctor.host.observe`` gives; ``controls`` are the positive controls of the probes that were used.
+    """
+    on_devices = devices.health_checks(facts) if facts else [absent("devices", "no accelerator answers here")]
+    on_host = [
+        host.neighbours(seen.get("cpu_utilization")),
+        host.steal(seen.get("cpu_steal")),
+        host.cpu_limit(cpu_limit, num_cores=num_cores, threads=threads),
+        host.swapping(seen, swap_bytes=swap_bytes),
+    ]
+    return (*on_devices, *on_host, *controls)
+
+
+def inspect() -> tuple[Check, ...]:
+    """Look at this machine for about a second and judge it; a look that fails is a finding, never an error."""
+    try:
+        cgroup = find_cgroup()
+        return preflight(
+            _gpu_facts(),
+            seen=host.observe(OBSERVED_S),
+            controls=[sensors.cpu_control(Host())],
+            cpu_limit=cgroup.cpu_limit() if cgroup else None,
+            num_cores=len(os.sched_getaffinity(0)),
+            threads=os.environ.get("OMP_NUM_THREADS"),
+            swap_bytes=host_facts.swap_bytes(),
+        )
+    except Exception as problem:
+        return (warning("preflight", f"could not be made: {type(problem).__name__}: {problem}", remedy="See `aigc-bench doctor`."),)
+
+
+def _gpu_facts() -> tuple[GpuFacts, ...]:
+    try:
+        with nvml_open():
+            return describe()[1]
+    except SensorAbsent:
+        return ()
