@@ -15,7 +15,6 @@ import pytest
 import aigc_bench as ab
 from aigc_bench import api
 from aigc_bench.core.errors import AigcBenchError, UsageError
-from aigc_bench.core.records import AcceleratorInfo
 from aigc_bench.measure.profiles import find_profile
 from aigc_bench.measure.progress import Progress, RunFinished, RunStarted, StageStarted, TrialFinished, TrialStarted
 
@@ -134,12 +133,6 @@ def test_a_damaged_run_is_an_error_that_names_the_file(smoke_run: Path, tmp_path
     (copy / "run.json").write_text(json.dumps(info | {"schema_version": 99}))
     with pytest.raises(AigcBenchError, match=r"run\.json: schema version 99"):
         ab.load(copy)
-
-
-def test_accelerators_are_recognised_as_rows_of_the_catalogue() -> None:
-    device = AcceleratorInfo(index=0, name="NVIDIA A100-SXM4-80GB", uuid="GPU-0", backend="cuda", memory_bytes=85_899_345_920)
-    system = api.this_machine().model_copy(update={"accelerators": (device, device.model_copy(update={"name": "NVIDIA Unheard"}))})
-    assert [found.catalog_id for found in api.recognised(system).accelerators] == ["a100_sxm_80gb", None]
 
 
 def test_a_profile_record_is_run_as_it_is() -> None:

@@ -6,6 +6,7 @@ is a setting somebody chose, and is told but does not spoil a number.
 
 from __future__ import annotations
 
+APPLICATIONS_CLOCKS = 0x002
 SW_POWER_CAP = 0x004
 HW_SLOWDOWN = 0x008
 SW_THERMAL_SLOWDOWN = 0x020
@@ -14,17 +15,18 @@ HW_POWER_BRAKE_SLOWDOWN = 0x080
 
 NAMES: dict[int, str] = {
     0x001: "gpu_idle",
-    0x002: "applications_clocks_setting",
+    APPLICATIONS_CLOCKS: "applications_clocks",
     SW_POWER_CAP: "sw_power_cap",
     HW_SLOWDOWN: "hw_slowdown",
     0x010: "sync_boost",
     SW_THERMAL_SLOWDOWN: "sw_thermal_slowdown",
     HW_THERMAL_SLOWDOWN: "hw_thermal_slowdown",
     HW_POWER_BRAKE_SLOWDOWN: "hw_power_brake_slowdown",
-    0x100: "display_clock_setting",
+    0x100: "display_clocks",
 }
 THERMAL = SW_THERMAL_SLOWDOWN | HW_THERMAL_SLOWDOWN
 BRAKE = HW_SLOWDOWN | HW_POWER_BRAKE_SLOWDOWN
+"""``HW_SLOWDOWN`` alone is an external power brake; the hardware sets it beside each of the other two as well."""
 SPOILING = THERMAL | BRAKE
 MAX_SPOILED_SHARE = 0.01
 """A window with more than this share under a spoiling reason is invalid."""

@@ -3,8 +3,8 @@
     thermal or brake flags     uncorrected ECC errors     a device hotter at idle than its neighbours     foreign processes
     a busy CPU, steal          a cgroup limit below the threads, swapping
 
-Each probe has its positive control, so that a blind one cannot look healthy: the driver must be able to report heat, and a core that
-is kept busy must be seen busy. Findings are kept in ``RunInfo.health``; a failure makes every number of the run suspect
+Each probe has its positive control, so that a blind one cannot look healthy: the driver must be able to report heat, and a core
+that is kept busy must be seen busy. Findings are kept in ``RunInfo.health``; a failure makes every number of the run suspect
 (``preflight_failed``). Nothing is stopped: who measures on an unwell machine may have a reason to.
 """
 

@@ -130,7 +130,7 @@ def resolve_engine(text: str | None) -> Engine:
         return Engine(name="unknown")
     if "xdit" in plain:
         return Engine(name="xdit", version="ml.energy" if "ml.energy" in plain else "")
-    if "diffusers" in plain and "nightly - compile" in plain or "2.0 - compile" in plain:
+    if ("diffusers" in plain and "nightly - compile" in plain) or "2.0 - compile" in plain:
         return Engine(name="torch-compile")
     name = next((name for pattern, name in _ENGINE_PATTERNS if name and re.search(pattern, plain)), "other")
     version = re.search(r"v?(\d+\.\d+)", plain.replace("ml.energy benchmark v3", "mle"))

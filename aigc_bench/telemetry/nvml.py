@@ -10,7 +10,7 @@ later (NVML API reference), so that the fallback is reported as the absence of `
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -23,41 +23,9 @@ from aigc_bench.telemetry._nvml_facts import describe as describe
 from aigc_bench.telemetry._nvml_facts import nvml_open as nvml_open
 from aigc_bench.telemetry.base import Source, Value
 
-GPU_IDLE = 0x001
-APPLICATIONS_CLOCKS = 0x002
-SW_POWER_CAP = 0x004
-HW_SLOWDOWN = 0x008
-SYNC_BOOST = 0x010
-SW_THERMAL_SLOWDOWN = 0x020
-HW_THERMAL_SLOWDOWN = 0x040
-HW_POWER_BRAKE_SLOWDOWN = 0x080
-DISPLAY_CLOCKS = 0x100
-
-THROTTLE_THERMAL = HW_THERMAL_SLOWDOWN | SW_THERMAL_SLOWDOWN
-THROTTLE_BRAKE = HW_POWER_BRAKE_SLOWDOWN | HW_SLOWDOWN
-"""``HW_SLOWDOWN`` alone is an external power brake; the hardware sets it beside each of the other two as well."""
-THROTTLE_POWER_CAP = SW_POWER_CAP
-
-_THROTTLE_NAMES: Mapping[int, str] = {
-    GPU_IDLE: "gpu_idle",
-    APPLICATIONS_CLOCKS: "applications_clocks",
-    SW_POWER_CAP: "sw_power_cap",
-    HW_SLOWDOWN: "hw_slowdown",
-    SYNC_BOOST: "sync_boost",
-    SW_THERMAL_SLOWDOWN: "sw_thermal_slowdown",
-    HW_THERMAL_SLOWDOWN: "hw_thermal_slowdown",
-    HW_POWER_BRAKE_SLOWDOWN: "hw_power_brake_slowdown",
-    DISPLAY_CLOCKS: "display_clocks",
-}
-
 _POWER_INSTANT_FIELD = 186
 Reader = Callable[[], tuple[float, ...]]
 _WHOLE_GPU_ONLY = "NVML measures it for the whole GPU, not for a MIG instance"
-
-
-def throttle_names(bitmask: int) -> tuple[str, ...]:
-    """The reasons set in an NVML bitmask, lowest bit first; bits without a name as ``0x400``."""
-    return tuple(_THROTTLE_NAMES.get(bit, f"{bit:#x}") for bit in (1 << i for i in range(bitmask.bit_length())) if bitmask & bit)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,6 +4,8 @@ It sleeps to moments of an absolute schedule, so that a busy machine delays a st
 """
 
 import time
+from collections.abc import Mapping
+from typing import ClassVar
 
 from aigc_bench.core.records import Case, Stage
 from aigc_bench.workloads.base import Preset, Program, Settings, Setup, Workload
@@ -23,7 +25,7 @@ class KnownRate(Workload):
     title = "A known rate"
     item = "item"
     settings = Sleeping
-    presets = {"sleep": Preset(title="sleeps", source="this file", config={})}
+    presets: ClassVar[Mapping[str, Preset]] = {"sleep": Preset(title="sleeps", source="this file", config={})}
 
     def stages(self, case: Case) -> tuple[Stage, ...]:
         options = self.options(case)

@@ -3,6 +3,9 @@
 import os
 import signal
 import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import ClassVar
 
 from aigc_bench.core.records import Case, Stage
 from aigc_bench.workloads.base import Preset, Program, Setup, Workload
@@ -27,9 +30,9 @@ def _die(step: int) -> None:
 
 
 def _die_once(step: int) -> None:
-    marker = os.environ["AIGC_BENCH_TEST_MARKER"]
-    if not os.path.exists(marker):
-        open(marker, "w").close()
+    marker = Path(os.environ["AIGC_BENCH_TEST_MARKER"])
+    if not marker.exists():
+        marker.touch()
         os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -41,7 +44,7 @@ class Misbehaving(Workload):
 
     title = "Misbehaviour"
     item = "item"
-    presets = {name: Preset(title=name, source="this file", config={}) for name in ACTIONS}
+    presets: ClassVar[Mapping[str, Preset]] = {name: Preset(title=name, source="this file", config={}) for name in ACTIONS}
 
     def stages(self, case: Case) -> tuple[Stage, ...]:
         return (Stage(name="act", items=1),)

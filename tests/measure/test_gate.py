@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from aigc_bench.core.records import TrialResult, Window
-from aigc_bench.core.throttle import BRAKE, HW_THERMAL_SLOWDOWN, NAMES, SPOILING, SW_POWER_CAP, throttle_names
+from aigc_bench.core.throttle import BRAKE, HW_THERMAL_SLOWDOWN, SW_POWER_CAP
 from aigc_bench.measure import gate
 
 
@@ -52,11 +52,3 @@ def test_the_last_temperature_of_each_device_is_found(tmp_path: Path) -> None:
     file = tmp_path / "telemetry.csv"
     file.write_text("1.0,nvml,GPU-a,temperature_c,40.0\n2.0,nvml,GPU-a,temperature_c,45.0\n2.0,nvml,GPU-b,temperature_c,\n")
     assert gate.temperatures(file) == {"GPU-a": 45.0}
-
-
-def test_every_bit_has_its_own_name_and_unknown_ones_are_told_by_number() -> None:
-    assert throttle_names(HW_THERMAL_SLOWDOWN | SW_POWER_CAP) == ("sw_power_cap", "hw_thermal_slowdown")
-    assert throttle_names(1 << 20) == ("reason_0x100000",)
-    assert throttle_names(0) == ()
-    assert len(set(NAMES.values())) == len(NAMES)
-    assert all(SPOILING & bit for bit, name in NAMES.items() if "slowdown" in name)

@@ -12,15 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aigc_bench.core.throttle import BRAKE, HW_THERMAL_SLOWDOWN, SW_POWER_CAP, THERMAL, throttle_names
 from aigc_bench.telemetry._nvml_trace import TraceWriter
 from aigc_bench.telemetry.base import SensorAbsent, Value
 from aigc_bench.telemetry.nvml import (
-    HW_THERMAL_SLOWDOWN,
-    SW_POWER_CAP,
-    THROTTLE_BRAKE,
-    THROTTLE_THERMAL,
     Nvml,
-    throttle_names,
 )
 from tests.fake_nvml import FakeGpu, FakeNvml, simulated, square
 
@@ -200,8 +196,8 @@ def test_a_machine_without_the_driver_library_says_so() -> None:
 
 
 def test_the_throttle_decoder_can_match() -> None:
-    assert throttle_names(THROTTLE_THERMAL) == ("sw_thermal_slowdown", "hw_thermal_slowdown")
-    assert throttle_names(THROTTLE_BRAKE) == ("hw_slowdown", "hw_power_brake_slowdown")
+    assert throttle_names(THERMAL) == ("sw_thermal_slowdown", "hw_thermal_slowdown")
+    assert throttle_names(BRAKE) == ("hw_slowdown", "hw_power_brake_slowdown")
     assert throttle_names(SW_POWER_CAP) == ("sw_power_cap",)
     assert throttle_names(0) == ()
 
@@ -209,8 +205,8 @@ def test_the_throttle_decoder_can_match() -> None:
 def test_the_throttle_constants_are_those_of_pynvml() -> None:
     import pynvml
 
-    assert pynvml.nvmlClocksThrottleReasonHwThermalSlowdown | pynvml.nvmlClocksThrottleReasonSwThermalSlowdown == THROTTLE_THERMAL
-    assert pynvml.nvmlClocksThrottleReasonHwPowerBrakeSlowdown | pynvml.nvmlClocksThrottleReasonHwSlowdown == THROTTLE_BRAKE
+    assert pynvml.nvmlClocksThrottleReasonHwThermalSlowdown | pynvml.nvmlClocksThrottleReasonSwThermalSlowdown == THERMAL
+    assert pynvml.nvmlClocksThrottleReasonHwPowerBrakeSlowdown | pynvml.nvmlClocksThrottleReasonHwSlowdown == BRAKE
     assert pynvml.nvmlClocksThrottleReasonSwPowerCap == SW_POWER_CAP
 
 

@@ -6,19 +6,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from statistics import median
 
 from aigc_bench.core.records import Check
+from aigc_bench.core.throttle import APPLICATIONS_CLOCKS, SPOILING, SW_POWER_CAP, THERMAL, throttle_names
 from aigc_bench.measure.doctor.finding import absent, failure, note, ok, warning
 from aigc_bench.measure.fingerprint import cuda_version
 from aigc_bench.measure.host_facts import SYS, text
 from aigc_bench.telemetry.base import SensorAbsent
 from aigc_bench.telemetry.nvml import (
-    APPLICATIONS_CLOCKS,
-    THROTTLE_BRAKE,
-    THROTTLE_POWER_CAP,
-    THROTTLE_THERMAL,
     GpuFacts,
     describe,
     nvml_open,
-    throttle_names,
 )
 
 _NVIDIA_VENDOR, _DISPLAY_CLASS = "0x10de", "0x03"
@@ -89,10 +85,10 @@ def _throttling(gpu: GpuFacts) -> Check:
     if active is None:
         return absent(_of(gpu, "throttling"), "the driver does not say why clocks are reduced")
     names = ", ".join(throttle_names(active)) or "none"
-    if active & (THROTTLE_THERMAL | THROTTLE_BRAKE):
+    if active & SPOILING:
         remedy = "Let it cool down; check fans, airflow, dust and the power supply before measuring."
         return failure(_of(gpu, "throttling"), f"slowed down now: {names}", remedy=remedy)
-    if active & THROTTLE_POWER_CAP:
+    if active & SW_POWER_CAP:
         return note(_of(gpu, "throttling"), f"at its power limit now: {names}")
     if active & APPLICATIONS_CLOCKS:
         remedy = f"Reset them unless that is wanted: `sudo nvidia-smi -i {gpu.index} -rac -rgc`."
@@ -105,7 +101,7 @@ def _throttle_control(gpu: GpuFacts) -> Check:
     supported = gpu.throttle_supported
     if supported is None:
         return warning(_of(gpu, "throttle control"), "the driver does not say which throttle reasons it can report")
-    if not supported & THROTTLE_THERMAL:
+    if not supported & THERMAL:
         detail = "the driver cannot report thermal reasons: a throttled run would look healthy"
         return warning(_of(gpu, "throttle control"), detail)
     return ok(_of(gpu, "throttle control"), f"can report: {', '.join(throttle_names(supported))}")
