@@ -75,7 +75,12 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         with _fake_gpus(Path(folder), has_counter=True):
             report = _idle_sampler(Path(folder), duration_s=effort.idle_s)
-            _told("sampler's CPU share, 8 GPUs at 10 Hz", _fraction(report.cpu_fraction), "<= 1 % of a core", _at_most(report.cpu_fraction, 0.01))
+            _told(
+                "sampler's CPU share, 8 GPUs at 10 Hz",
+                _fraction(report.cpu_fraction),
+                "<= 1 % of a core",
+                _at_most(report.cpu_fraction, 0.01),
+            )
             _told("sampler's lateness, p99", _milliseconds(report.late_p99_s), "<= 5 ms", _at_most(report.late_p99_s, 0.005))
             ratio = _sampler_ratio(Path(folder), effort)
             _told("GPT-2-124M forward, sampler on over off", f"{ratio:.4f}", ">= 0.99", ratio >= 0.99)

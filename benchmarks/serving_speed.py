@@ -176,7 +176,8 @@ def main() -> int:
         print(json.dumps(vidur(requests, folder=options.as_vidur)))
         return 0
     print(f"{PLACES} places, budget of {BUDGET} tokens, {KV_TOKENS:,} tokens of KV cache; medians of {REPEATS} runs")
-    is_good = all([report(rate_per_s, python=options.vidur) for rate_per_s in RATES])
+    reports = [report(rate_per_s, python=options.vidur) for rate_per_s in RATES]
+    is_good = all(reports)
     against = f", at least {TARGET_RATIO:.0f} times Vidur" if options.vidur else ""
     print(f"targets (at most {TARGET_S:.0f} s{against}): {'met' if is_good else 'MISSED'}")
     return 0 if is_good else 1

@@ -13,8 +13,9 @@ import os
 import sys
 import time
 
+from aigc_bench.measure.lifeline import die_with_parent
 from aigc_bench.measure.protocol import TrialRequest, encode
-from aigc_bench.measure.worker import die_with_parent, serve
+from aigc_bench.measure.worker import serve
 
 LATE_IMPORTS = ("torch._dynamo", "torch.utils.flop_counter", "torch.optim")
 """What torch itself imports only when first used; a worker would pay for it inside its trial."""

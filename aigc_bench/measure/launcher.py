@@ -127,8 +127,8 @@ class Launcher:
     def run(self, request: TrialRequest, *, is_forked: bool, on_started: OnStarted, on_stage: OnStage) -> Outcome:
         """Run one trial to its end; whatever happens to the process, this returns."""
         until = time.monotonic() + request.case.timeout_s
-        self._trial_pid = None
         child = self._fork_server() if is_forked else self._spawn()
+        self._trial_pid = None if is_forked else child.process.pid
         try:
             child.say(request.model_dump_json().encode() + b"\n")
             return self._listen(child, until=until, on_started=on_started, on_stage=on_stage, is_forked=is_forked)

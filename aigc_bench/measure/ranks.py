@@ -21,7 +21,6 @@ from torch import distributed
 
 from aigc_bench.core.records import Case
 from aigc_bench.measure.protocol import TrialRequest
-from aigc_bench.measure.worker import die_with_parent
 
 JOIN_TIMEOUT = timedelta(minutes=10)
 
@@ -72,19 +71,10 @@ def gather(request: TrialRequest, *, rank: int, port: int | None = None) -> Iter
             distributed.destroy_process_group()
 
 
-def main() -> None:
-    """One of the other ranks: ``python -m aigc_bench.measure.ranks PARENT_PID RANK PORT``, the request on stdin."""
-    die_with_parent(int(sys.argv[1]))
-    request = TrialRequest.model_validate_json(sys.stdin.buffer.readline())
-    from aigc_bench.measure.trial import follow
-
-    follow(request, rank=int(sys.argv[2]), port=int(sys.argv[3]))
-
-
 def _start(request: TrialRequest, *, rank: int, port: int) -> subprocess.Popen[bytes]:
     with Path(request.log).open("ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "aigc_bench.measure.ranks", str(os.getpid()), str(rank), str(port)],
+            [sys.executable, "-m", "aigc_bench.measure.follower", str(os.getpid()), str(rank), str(port)],
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,
@@ -113,7 +103,3 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-if __name__ == "__main__":
-    main()

@@ -25,7 +25,6 @@ import json
 import os
 import random
 import select
-import signal
 import sys
 import time
 from array import array
@@ -36,6 +35,7 @@ from typing import TYPE_CHECKING, Any
 from aigc_bench.core import registry
 from aigc_bench.core.records import SamplerReport, SensorStatus, dump
 from aigc_bench.measure.clock import Clock
+from aigc_bench.measure.lifeline import die_with_parent
 from aigc_bench.telemetry.base import SensorAbsent, Source, Value
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 FLUSH_PERIOD_S = 1.0
 JITTER_SEED = 0
 _STDIN, _STDOUT = 0, 1
-_PR_SET_PDEATHSIG, _PR_SET_TIMERSLACK = 1, 29
+_PR_SET_TIMERSLACK = 29
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -288,15 +288,10 @@ def _answer(message: Mapping[str, Any]) -> None:
     os.write(_STDOUT, json.dumps(message).encode() + b"\n")
 
 
-def _follow_parent(pid: int) -> None:
-    """End with the parent, whatever ends it, and wake at deadlines to the microsecond."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _wake_punctually() -> None:
+    """Ask the kernel not to round our wake-ups to its default of 50 us."""
     if sys.platform == "linux":
-        libc = ctypes.CDLL(None, use_errno=True)
-        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        libc.prctl(_PR_SET_TIMERSLACK, 1000, 0, 0, 0)
-    if os.getppid() != pid:
-        raise SystemExit(0)
+        ctypes.CDLL(None).prctl(_PR_SET_TIMERSLACK, 1000, 0, 0, 0)
 
 
 def main() -> None:
@@ -305,7 +300,8 @@ def main() -> None:
     if not line:
         return
     config = Config(**json.loads(line))
-    _follow_parent(config.parent_pid)
+    die_with_parent(config.parent_pid)
+    _wake_punctually()
     sampler = Sampler(config)
     _answer({"sensors": [dump(status) for status in sampler.open()]})
     gc.collect()

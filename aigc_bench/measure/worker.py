@@ -6,18 +6,15 @@ Used where an accelerator is in play, since a device context does not survive a 
 
 from __future__ import annotations
 
-import ctypes
 import os
-import signal
 import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from aigc_bench.measure.lifeline import die_with_parent
 from aigc_bench.measure.protocol import TrialRequest, encode
-
-PR_SET_PDEATHSIG = 1
 
 
 def main() -> None:
@@ -42,15 +39,6 @@ def serve(request: TrialRequest, *, trial_module: Any, import_s: float) -> None:
     emit({"event": "started", "pid": os.getpid()})
     trial_module.reset_host_peak()
     trial_module.run_trial(request, emit, import_s=import_s)
-
-
-def die_with_parent(parent_pid: int) -> None:
-    """Ask the kernel to kill this process when its parent dies, and let Ctrl-C be the parent's business."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent_pid:
-        os._exit(1)
 
 
 def _redirect_output(log: Path) -> None:

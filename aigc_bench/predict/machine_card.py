@@ -82,7 +82,8 @@ class Collective(Record):
 
 
 class MachineCard(Record):
-    """What a machine achieved. What was not probed is ``None`` or not in the mapping, with the reason in ``absent`` by probe.
+    """What a machine achieved. What was not probed is ``None`` or not in the mapping, with the reason in ``absent`` by
+    probe (and by precision, ``probe_gemm/bf16``).
 
     ``disk`` is keyed by ``PRESET/CACHE`` (``sequential-read/direct``), ``launch_s`` by ``ENGINE/PRESET``, ``transfer`` by preset.
     """
@@ -277,16 +278,23 @@ class _Found:
                 yield case, stage.items, _scaled(step, 1 / stage.repeats)
 
     def absent(self) -> dict[str, str]:
-        """Why a probe gave no number: what its trials said, or that the run has none."""
-        told: dict[str, str] = {}
+        """Why a probe, or a precision of ``probe_gemm``, gave no number: what its trials said, or that the run has none."""
+        told = {}
         for workload in PROBES:
             cases = self.cases(workload, any_backend=workload == "probe_disk")
-            if not cases:
-                told[workload] = "not probed in this run"
-            elif not any((case.id, "throughput") in self._rows for case in cases):
-                errors = (trial.error for case in cases for trial in self._run.trials_of(case.id))
-                told[workload] = next((error.message for error in errors if error is not None), "no trial finished")
-        return told
+            told[workload] = self._why(cases)
+            for precision in dict.fromkeys(case.precision for case in cases if workload == "probe_gemm"):
+                told[f"{workload}/{precision}"] = self._why([case for case in cases if case.precision == precision])
+        return {name: why for name, why in told.items() if why is not None}
+
+    def _why(self, cases: Sequence[Case]) -> str | None:
+        """Why none of the cases has a throughput, ``None`` where one has."""
+        if not cases:
+            return "not probed in this run"
+        if any((case.id, "throughput") in self._rows for case in cases):
+            return None
+        errors = (trial.error for case in cases for trial in self._run.trials_of(case.id))
+        return next((error.message for error in errors if error is not None), "no trial finished")
 
 
 def _capacity_bytes(system: System, devices: Sequence[AcceleratorInfo]) -> int:

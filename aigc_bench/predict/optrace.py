@@ -102,7 +102,9 @@ class OpTrace(Record):
 
     ``kv_cache_bytes`` are the key-value caches allocated at build; ``inputs_bytes`` all else that the program keeps ready
     (its distinct batches, tables). ``gradient_bytes`` and ``optimizer_bytes`` exist in training only; gradients are
-    part of the stages' ``peak_bytes``, the optimizer's state is not.
+    part of the stages' ``peak_bytes``, the optimizer's state is not. ``host_held_bytes`` and ``device_held_bytes`` are what the
+    C library's heap and torch's caching allocator hold for all these tensors at most, fragmentation included
+    (``allocators.HostHeap``, ``allocators.CachingAllocator``).
     """
 
     version: int = OPTRACE_VERSION
@@ -123,6 +125,8 @@ class OpTrace(Record):
     optimizer_bytes: int = 0
     kv_cache_bytes: int = 0
     inputs_bytes: int = 0
+    host_held_bytes: int | None = None
+    device_held_bytes: int | None = None
 
     @property
     def flops(self) -> int:

@@ -12,12 +12,16 @@ import torch
 
 from aigc_bench.core import registry
 from aigc_bench.core.records import Case
+from aigc_bench.predict.allocators import CachingAllocator, HostHeap, peak_held_bytes
 from aigc_bench.predict.optrace import OpTrace
 from aigc_bench.predict.tracing.functions import DeviceRules
 from aigc_bench.predict.tracing.recorder import Recorder
 from aigc_bench.predict.tracing.setup import lower_dtype, trace_setup
 from aigc_bench.predict.tracing.stages import StageTracer
 from aigc_bench.workloads.base import Program, Workload
+
+_STEADY_STEPS = 4
+"""Steps after which an allocator that is asked for the same again and again has found its shape."""
 
 _EXPERTS_PER_TOKEN = ("num_experts_per_tok", "num_experts_per_token", "moe_topk", "top_k_experts")
 
@@ -53,6 +57,8 @@ def trace(case: Case) -> OpTrace:
         optimizer_bytes=optimizer_bytes,
         kv_cache_bytes=kv_cache_bytes,
         inputs_bytes=max(0, built_bytes - params_bytes - buffers_bytes - kv_cache_bytes),
+        host_held_bytes=peak_held_bytes(HostHeap(), storages.steps(num_steps=_STEADY_STEPS)),
+        device_held_bytes=peak_held_bytes(CachingAllocator(), storages.steps(num_steps=_STEADY_STEPS)),
     )
 
 

@@ -110,6 +110,14 @@ def test_a_probe_that_failed_is_told_in_its_own_words(tmp_path: Path) -> None:
         accelerator_from_run(made)
 
 
+def test_a_precision_that_the_machine_lacks_is_a_line_with_the_reason(tmp_path: Path) -> None:
+    failed = {(HOST[1].id, trial): "unsupported" for trial in range(3)}
+    card = machine_card(host_run(tmp_path / "no-bf16", failures=failed))
+    assert set(card.peak_flops) == {"fp32"}
+    absent = {line.what: line.absent for line in lines(card) if line.value is None}
+    assert absent["Matrix products in bf16"] == "made to end in unsupported"
+
+
 def test_a_run_without_probes_has_no_card(tmp_path: Path) -> None:
     plain = make_run(tmp_path / "plain")
     assert not has_probes(plain)
@@ -170,6 +178,9 @@ def test_the_roof_is_the_lower_of_bandwidth_and_peak(run: Run) -> None:
                 y <= peak and y * 1e9 <= card.memory_bandwidth.value * x * 1.001
                 for x, y in zip(trace["x"], trace["y"], strict=True)
             )
+    for axis in ("x", "y"):
+        low, high = (10**end for end in chart.layout[f"{axis}axis"]["range"])
+        assert all(low < value < high for trace in chart.traces for value in trace[axis])
     assert "1024 x 1024 x 1024 in bf16" in chart.words
 
 

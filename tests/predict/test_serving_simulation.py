@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from aigc_bench.core.errors import UsageError
 from aigc_bench.predict.serving.arrivals import Arrivals, Traffic, draw_requests
-from aigc_bench.predict.serving.capacity import capacity, estimate, highest_rate, simulate
+from aigc_bench.predict.serving.capacity import capacity, estimate, estimate_highest_rate, highest_rate, simulate
 from aigc_bench.predict.serving.lengths import EmpiricalLength, FixedLength, LognormalLength, UniformLength
 from aigc_bench.predict.serving.result import figures
 from aigc_bench.predict.serving.server import ServerModel, Slo
@@ -203,6 +204,12 @@ def test_a_request_longer_than_the_cache_is_refused_and_counted_against_the_good
     assert result.is_slo_met is False
 
 
+def test_traffic_of_which_nothing_fits_is_told() -> None:
+    traffic = CHAT.model_copy(update={"input_tokens": FixedLength(tokens=9000)})
+    with pytest.raises(UsageError, match="No request fits into a KV cache of 2,000 tokens"):
+        simulate(SERVER.model_copy(update={"kv_capacity_tokens": 2_000}), traffic)
+
+
 def test_more_load_waits_longer_and_is_never_served_faster_than_the_capacity() -> None:
     most = capacity(SERVER, CHAT)
     results = [simulate(SERVER, with_rate(share * most)) for share in (0.2, 0.6, 0.9)]
@@ -285,6 +292,16 @@ def test_a_stricter_slo_or_a_slower_server_never_allows_more() -> None:
     assert rates == sorted(rates)
     slower = highest_rate(SERVER.model_copy(update={"step_time": STEP_TIME.scaled(1.3)}), CHAT, slo=slos[1])
     assert (slower.rate_per_s or 0.0) < rates[1]
+
+
+def test_the_highest_rate_has_an_interval_too() -> None:
+    bounds = {"step_time_fast": STEP_TIME.scaled(0.9), "step_time_slow": STEP_TIME.scaled(1.1)}
+    server, slo = SERVER.model_copy(update=bounds), Slo(ttft_s=0.4, tpot_s=0.025, share=0.9)
+    found = estimate_highest_rate(server, CHAT, slo=slo, precision=0.03)
+    assert found.low < found.value < found.high
+    assert found.reasons == ("limited_by_slo",)
+    hopeless = estimate_highest_rate(server, CHAT, slo=Slo(ttft_s=1e-4), precision=0.03)
+    assert (hopeless.value, hopeless.reasons) == (0.0, ("slo_out_of_reach",))
 
 
 def test_an_slo_that_nobody_could_keep_has_no_rate() -> None:

@@ -8,8 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.utils.flop_counter import FlopCounterMode
 
+from aigc_bench.analyze.metrics import metric_of
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.records import Case
+from aigc_bench.core.units import quantity
 from aigc_bench.workloads.probe_gemm import MAX_COPIES, POOL_BYTES, num_weights, shape, workload
 
 
@@ -75,3 +77,8 @@ def test_the_precision_of_the_case_is_that_of_the_product(make_setup):
     with torch.inference_mode():
         program.stages["multiply"](0)
     assert math.isfinite(program.check()["mean_square"])
+
+
+def test_a_probes_throughput_is_printed_as_the_rate_it_is():
+    assert quantity(5e10, metric_of("throughput", item="FLOP").unit) == "50.0 GFLOP/s"
+    assert quantity(8e9, metric_of("throughput", item="byte").unit) == "8.00 GB/s"

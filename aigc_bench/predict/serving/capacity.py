@@ -3,6 +3,7 @@
     simulate(server, traffic, slo=...)         one run -> ServingResult
     estimate(server, traffic, slo=...)         three runs, at the fast, the likely and the slow step time -> Estimate by name
     highest_rate(server, traffic, slo=...)     bisection over the rate -> HighestRate
+    estimate_highest_rate(...)                 the same at the three step times -> Estimate
 
 All runs of a comparison see the same requests (common random numbers), so that they differ by what was changed and not by luck.
 """
@@ -54,9 +55,8 @@ def estimate(server: ServerModel, traffic: Traffic, *, slo: Slo | None = None, n
     for seed in range(traffic.seed, traffic.seed + num_seeds):
         drawn = traffic.model_copy(update={"seed": seed})
         likely.append(simulate(server, drawn, slo=slo))
-        others = {server.step_time_fast, server.step_time_slow} - {None, server.step_time}
-        bounds += [simulate(server.model_copy(update={"step_time": step_time}), drawn, slo=slo) for step_time in others]
-    reasons = tuple(sorted({reason for result in likely for reason in result.reasons}))
+        bounds += [simulate(other, drawn, slo=slo) for other in _bounding(server)]
+    reasons = tuple(sorted({reason for result in likely + bounds for reason in result.reasons}))
     runs, central = [figures(result) for result in likely + bounds], [figures(result) for result in likely]
     names = [name for name in runs[0] if all(name in run for run in runs)]
     return {
@@ -71,6 +71,12 @@ def estimate(server: ServerModel, traffic: Traffic, *, slo: Slo | None = None, n
         )
         for name in names
     }
+
+
+def _bounding(server: ServerModel) -> list[ServerModel]:
+    """The server at its fast and at its slow step time, where it has them."""
+    step_times = [one for one in (server.step_time_fast, server.step_time_slow) if one is not None]
+    return [server.model_copy(update={"step_time": step_time}) for step_time in step_times]
 
 
 def capacity(server: ServerModel, traffic: Traffic) -> float:
@@ -108,3 +114,13 @@ def highest_rate(server: ServerModel, traffic: Traffic, *, slo: Slo, precision: 
         is_kept, result = run(middle)
         low, high, best = (middle, high, result) if is_kept else (low, middle, best)
     return HighestRate(rate_per_s=low, capacity_per_s=most, limit="slo", result=best)
+
+
+def estimate_highest_rate(server: ServerModel, traffic: Traffic, *, slo: Slo, precision: float = 0.01) -> Estimate:
+    """The highest rate that keeps the SLO, from the searches at the likely, fast and slow step times; 0 where it cannot be kept."""
+    found = [highest_rate(one, traffic, slo=slo, precision=precision) for one in (server, *_bounding(server))]
+    rates = [one.rate_per_s or 0.0 for one in found]
+    reasons = ("slo_out_of_reach",) if found[0].rate_per_s is None else (f"limited_by_{found[0].limit}",)
+    return Estimate(
+        value=rates[0], low=min(rates), high=max(rates), unit="requests/s", basis="modelled", source=SOURCE, reasons=reasons
+    )

@@ -9,6 +9,7 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
+from aigc_bench.core.errors import UsageError
 from aigc_bench.predict.serving.arrivals import Requests
 from aigc_bench.predict.serving.replica import Book, Replica, Stretch
 from aigc_bench.predict.serving.server import ServerModel
@@ -40,13 +41,16 @@ class History:
 
 
 def play(server: ServerModel, requests: Requests) -> History:
-    """Run every request to its end; the same for the same requests, whatever the platform."""
+    """Run every request to its end. Raises ``UsageError`` where none of them fits into the KV cache."""
     book = _open_book(requests)
     token_s = server.step_time.table_s(server.max_num_batched_tokens)
     replicas = [Replica(server, index=index, book=book, token_s=token_s) for index in range(server.replicas)]
     served = np.array(
         [server.fits(inputs, output_tokens=outputs) for inputs, outputs in zip(book.input_tokens, book.output_tokens, strict=True)]
     )
+    if not served.any():
+        hint = "Ask for shorter ones or more memory per replica."
+        raise UsageError(f"No request fits into a KV cache of {server.kv_capacity_tokens:,} tokens.", hint)
     queue = np.flatnonzero(served).tolist()
     if requests.concurrency is not None:
         _play_closed(replicas, queue=queue, book=book, concurrency=requests.concurrency)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
+
+from aigc_bench.predict.allocators import Event
 
 Role = Literal["", "param", "buffer", "cache", "gradient", "optimizer"]
 
@@ -19,6 +22,7 @@ class _Entry:
     num_bytes: int
     epoch: int
     role: Role
+    owner: int = 0
 
 
 class Storages:
@@ -30,10 +34,13 @@ class Storages:
 
     def __init__(self) -> None:
         self._entries: dict[int, _Entry] = {}
+        self._num_seen = 0
         self.epoch = BUILD
         self.default_role: Role = ""
         self.current = 0
         self.peak = 0
+        self.history: list[tuple[int, Event]] = []
+        """What was made and freed, in order, each with its epoch."""
 
     def add(self, tensor: torch.Tensor) -> bool:
         """Count the tensor's storage if it is new; returns whether it was."""
@@ -43,6 +50,8 @@ class Storages:
             return False
         entry = _Entry(num_bytes=storage.nbytes(), epoch=self.epoch, role=self.default_role)
         self._entries[identity] = entry
+        entry.owner = self._num_seen = self._num_seen + 1
+        self.history.append((self.epoch, Event(owner=entry.owner, num_bytes=entry.num_bytes)))
         weakref.finalize(storage, self._forget, identity).atexit = False
         if entry.role != "optimizer":
             self.current += entry.num_bytes
@@ -51,6 +60,7 @@ class Storages:
 
     def _forget(self, identity: int) -> None:
         entry = self._entries.pop(identity)
+        self.history.append((self.epoch, Event(owner=entry.owner, num_bytes=None)))
         if entry.role != "optimizer":
             self.current -= entry.num_bytes
 
@@ -81,3 +91,26 @@ class Storages:
         entries = (entry for entry in self._entries.values() if (entry.role if role is None else role) == entry.role)
         chosen = (entry for entry in entries if (entry.epoch if epoch is None else epoch) == entry.epoch)
         return sum(entry.num_bytes for entry in chosen if role == "optimizer" or entry.role != "optimizer")
+
+    def steps(self, *, num_steps: int) -> Iterator[Event]:
+        """The history of ``num_steps`` steps, of which the one that was traced is the first.
+
+        What a step leaves behind is freed in the next one, at the end of the stage that makes it anew; optimizer state is
+        made once.
+        """
+        made = {event.owner: epoch for epoch, event in self.history if event.num_bytes is not None}
+        freed = {event.owner for _, event in self.history if event.num_bytes is None}
+        state = {entry.owner for entry in self._entries.values() if entry.role == "optimizer"}
+        left = [owner for owner, epoch in made.items() if epoch != BUILD and owner not in freed and owner not in state]
+        yield from (event for epoch, event in self.history if epoch == BUILD)
+        step = [(epoch, event) for epoch, event in self.history if epoch != BUILD]
+        for index in range(num_steps):
+            shift = index * (self._num_seen + 1)
+            for position, (epoch, event) in enumerate(step):
+                if index == 0 or event.owner not in state:
+                    is_old = made[event.owner] == BUILD
+                    yield event if is_old else event._replace(owner=event.owner + shift)
+                is_last = position + 1 == len(step) or step[position + 1][0] != epoch
+                if is_last and index > 0:
+                    old = (owner for owner in left if made[owner] == epoch)
+                    yield from (Event(owner=owner + shift - self._num_seen - 1, num_bytes=None) for owner in old)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import ClassVar, NamedTuple
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple
 
 from aigc_bench.analyze.reasons import verdict
 from aigc_bench.core.records import Estimate, Verdict
@@ -26,6 +27,7 @@ CACHE_WORDS = {
 }
 WRITE_WORDS = {"direct": "past the page cache", "cached": "through the page cache"}
 NO_SENSOR = "no sensor of it was read"
+NO_NUMBER = "its numbers are invalid"
 
 
 class Line(NamedTuple):
@@ -65,7 +67,7 @@ def card_of(view: RunView) -> MachineCard:
 def lines(card: MachineCard) -> Iterator[Line]:
     """The card's figures by factor: compute, memory, network, storage, power, cooling."""
     yield from _compute(card)
-    yield Line("Memory", "Bandwidth, best of copy and triad", card.memory_bandwidth, card.absent.get("probe_memory", ""))
+    yield Line("Memory", "Bandwidth, best of copy and triad", card.memory_bandwidth, card.absent.get("probe_memory", NO_NUMBER))
     if card.cache_bandwidth is not None:
         yield Line("Memory", "Bandwidth within a cache, copy", card.cache_bandwidth)
     yield from _network(card)
@@ -80,19 +82,22 @@ def _compute(card: MachineCard) -> Iterator[Line]:
     for precision, peak in card.peak_flops.items():
         yield Line("Compute", f"Matrix products in {precision}, best shape", peak)
     if not card.peak_flops:
-        yield Line("Compute", "Matrix products", None, card.absent.get("probe_gemm", ""))
+        yield Line("Compute", "Matrix products", None, card.absent.get("probe_gemm", NO_NUMBER))
+    for probe, why in card.absent.items():
+        if probe.startswith("probe_gemm/") and card.peak_flops:
+            yield Line("Compute", f"Matrix products in {probe.removeprefix('probe_gemm/')}", None, why)
     for key, cost in card.launch_s.items():
         engine, _, kind = key.partition("/")
         yield Line("Compute", f"Launch of one operator ({kind}), {engine}", cost)
     if not card.launch_s:
-        yield Line("Compute", "Launch of one operator", None, card.absent.get("probe_launch", ""))
+        yield Line("Compute", "Launch of one operator", None, card.absent.get("probe_launch", NO_NUMBER))
 
 
 def _network(card: MachineCard) -> Iterator[Line]:
     for preset, rate in card.transfer.items():
         yield Line("Network", f"Host memory, {preset.replace('-', ' ')}", rate)
     if not card.transfer:
-        yield Line("Network", "Host memory to device and back", None, card.absent.get("probe_transfer", ""))
+        yield Line("Network", "Host memory to device and back", None, card.absent.get("probe_transfer", NO_NUMBER))
     if card.collective is None:
         yield Line("Network", "All-reduce between devices", None, card.absent.get("probe_collective", "fewer than two sizes"))
         return
@@ -107,7 +112,7 @@ def _storage(card: MachineCard) -> Iterator[Line]:
         how = WRITE_WORDS.get(cache, cache) if preset == "checkpoint-write" else CACHE_WORDS[cache]
         yield Line("Storage", f"{DISK_WORDS.get(preset, preset)}, {how}", rate)
     if not card.disk:
-        yield Line("Storage", "Disk", None, card.absent.get("probe_disk", ""))
+        yield Line("Storage", "Disk", None, card.absent.get("probe_disk", NO_NUMBER))
 
 
 def roofline(card: MachineCard, *, number: int) -> Chart | None:
@@ -116,14 +121,14 @@ def roofline(card: MachineCard, *, number: int) -> Chart | None:
         return None
     precisions = list(card.peak_flops)
     top, printed = scale(max(peak.value for peak in card.peak_flops.values()), "FLOP/s")
-    traces = []
+    traces: list[dict[str, Any]] = []
     for at, precision in enumerate(precisions):
         color = f"@c{at % NUM_COLORS + 1}"
         points = [point for point in card.gemm if point.precision == precision]
         traces += [_roof(card, precision, divide_by=top, color=color), _dots(points, divide_by=top, color=color)]
     axes = {
-        "xaxis": {"type": "log", "title": {"text": "FLOP per byte of operands and result"}},
-        "yaxis": {"type": "log", "title": {"text": printed}},
+        "xaxis": {"title": {"text": "FLOP per byte of operands and result"}, **_decades(traces, "x")},
+        "yaxis": {"title": {"text": printed}, **_decades(traces, "y")},
     }
     words = "; ".join(f"{_label(point)}: {quantity(point.flops_per_s.value, 'FLOP/s')}" for point in card.gemm)
     note = "Lines are the best bandwidth and the best rate of the probes; a dot above them had operands in a cache."
@@ -131,7 +136,13 @@ def roofline(card: MachineCard, *, number: int) -> Chart | None:
     return Chart(id=f"roofline-{number}", title="Roofline", traces=traces, layout=layout, words=words, note=note, height_px=380)
 
 
-def _roof(card: MachineCard, precision: str, *, divide_by: float, color: str) -> dict[str, object]:
+def _decades(traces: Sequence[Mapping[str, Any]], axis: str) -> dict[str, object]:
+    """A logarithmic axis that holds all values, its range in decades."""
+    values = [math.log10(value) for trace in traces for value in trace[axis]]
+    return {"type": "log", "range": [round(min(values) - 0.15, 3), round(max(values) + 0.15, 3)]}
+
+
+def _roof(card: MachineCard, precision: str, *, divide_by: float, color: str) -> dict[str, Any]:
     assert card.memory_bandwidth is not None, "a roof has a bandwidth"
     peak, bandwidth = card.peak_flops[precision].value, card.memory_bandwidth.value
     reach = [point.intensity for point in card.gemm if point.precision == precision]
@@ -147,7 +158,7 @@ def _roof(card: MachineCard, precision: str, *, divide_by: float, color: str) ->
     }
 
 
-def _dots(points: list[GemmPoint], *, divide_by: float, color: str) -> dict[str, object]:
+def _dots(points: list[GemmPoint], *, divide_by: float, color: str) -> dict[str, Any]:
     return {
         "type": "scatter",
         "mode": "markers",
