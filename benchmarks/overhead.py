@@ -86,7 +86,7 @@ def main() -> int:
             _told("GPT-2-124M forward, sampler on over off", f"{ratio:.4f}", ">= 0.99", ratio >= 0.99)
         with _fake_gpus(Path(folder), has_counter=False, num=1):
             lone = _idle_sampler(Path(folder), duration_s=effort.idle_s)
-            _told("same, 1 GPU without energy counter at 100 Hz", _fraction(lone.cpu_fraction), "no target", None)
+            _told("sampler's CPU share, 1 GPU, no counter, 100 Hz", _fraction(lone.cpu_fraction), "no target", None)
         cost_s = _cost_of_a_case(Path(folder), effort)
         _told("a further case, to its first sample", _milliseconds(cost_s), "<= 500 ms", cost_s <= 0.5)
     step, wall = _harness_ratios(effort)

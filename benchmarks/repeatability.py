@@ -3,9 +3,9 @@
     python benchmarks/repeatability.py [--only GLOB]     run the `cpu` profile's cases both ways
     python benchmarks/repeatability.py RUN               read a run that is there already (no "before")
 
-    before      what a plain script does: OpenMP's default waiting, one warm-up step, the mean of the steps that fit into two seconds
+    before      what a plain script does: OpenMP's default waiting, one warm-up step, the mean of the steps of two seconds
     after       our trials: passive waiting, warm-up until the step settles, the median of a window with a stop rule
-    corrected   the same throughput, corrected by the reference kernel timed beside each window
+    corrected   the same, divided by the shift of the reference kernel that was timed beside each window
 
 Each is the CV over fresh processes. The two sides run one after the other, so that a neighbour who comes and goes shows as well.
 """
@@ -26,6 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 import aigc_bench as ab  # noqa: E402
+from aigc_bench.analyze.drift import shift  # noqa: E402
 from aigc_bench.analyze.reasons import REASONS  # noqa: E402
 from aigc_bench.analyze.rows import CaseAnalysis, analyses  # noqa: E402
 from aigc_bench.analyze.statistics import coefficient_of_variation, grade  # noqa: E402
@@ -120,7 +121,7 @@ def _print(found: Sequence[CaseAnalysis], *, before: dict[str, list[float]]) -> 
     advice: dict[str, None] = {}
     columns: list[tuple[float | None, ...]] = []
     for analysis in found:
-        values = (before.get(analysis.case.id, []), analysis.values("throughput"), analysis.values("throughput_drift_corrected"))
+        values = (before.get(analysis.case.id, []), analysis.values("step_time"), _corrected(analysis))
         columns.append(tuple(coefficient_of_variation(one) for one in values))
         reasons = [code for code in HOST_CODES if code in analysis.reasons]
         label = grade(columns[-1][1]) or "one trial"
@@ -132,6 +133,12 @@ def _print(found: Sequence[CaseAnalysis], *, before: dict[str, list[float]]) -> 
     print(f"{'median over the cases':<{width}}  {_percents(medians)}")
     for line in advice:
         print(f"- {line}")
+
+
+def _corrected(analysis: CaseAnalysis) -> list[float]:
+    """Median step time of each trial as the run's fastest reference kernel found the machine."""
+    pairs = ((one["step_time"].value, shift(scene)) for one, scene in zip(analysis.quantities, analysis.scenes, strict=True))
+    return [step_s / (1 + slower) for step_s, slower in pairs if step_s is not None and slower is not None]
 
 
 def _advice(reasons: Sequence[str]) -> Iterator[str]:

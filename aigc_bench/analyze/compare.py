@@ -1,7 +1,9 @@
 """Whether two runs differ: Welch's t on trial medians, p < 0.01 *and* more than 1.5 %, false discoveries held at 5 %.
 
 Trials are the sample, never steps: pooled steps call identical code different in a third of all pairs. A single threshold without a
-test misses a true 5 % in most. Where hardware differs the same table is a ranking and no regression is called.
+test misses a true 5 % in most. Where hardware differs the same table is a ranking and no regression is called. Trials of one run
+share their hour: where the reference kernel, timed beside every CPU window, was slower by half of a loss or more, the machine had
+changed, and the change is left undecided.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from typing import Literal
 
 import numpy as np
 
+from aigc_bench.analyze.drift import reference_s
 from aigc_bench.analyze.metrics import METRICS, Better, Metric, metric_of
 from aigc_bench.analyze.reasons import verdict
 from aigc_bench.analyze.rows import CaseAnalysis, analyses
@@ -23,6 +26,8 @@ MAX_P = 0.01
 MIN_EFFECT = 0.015
 FALSE_DISCOVERY_RATE = 0.05
 POWER = 0.9
+EXPLAINED = 0.5
+MACHINE_KINDS = ("speed", "latency")
 
 Kind = Literal["regression_test", "ranking"]
 Finding = Literal["better", "worse", "same", "undecided"]
@@ -41,7 +46,8 @@ class Change(Record):
     """One metric of one case in two runs. ``effect`` is relative to the base; ``p`` is ``None`` with fewer than two trials.
 
     ``finding``: ``better`` or ``worse`` where the test and the effect floor agree, ``undecided`` where a true change of the minimum
-    detectable effect could hide, else ``same``.
+    detectable effect could hide or the machine itself had changed, else ``same``. ``machine_shift`` is how much slower the
+    reference kernel ran beside the other run's trials; ``None`` where it was not timed, or hardware or torch differ.
     """
 
     case: str
@@ -58,6 +64,16 @@ class Change(Record):
     finding: Finding
     is_regression: bool = False
     verdict: Verdict = "valid"
+    machine_shift: float | None = None
+
+    @property
+    def is_machines(self) -> bool:
+        """Whether the machine's own shift, in the same direction, explains half of the change or more."""
+        return (
+            self.machine_shift is not None
+            and self.machine_shift * self.loss > 0
+            and (abs(self.machine_shift) >= EXPLAINED * abs(self.loss))
+        )
 
     @property
     def loss(self) -> float:
@@ -147,8 +163,9 @@ def differing_keys(base: RunInfo, other: RunInfo) -> tuple[KeyDifference, ...]:
 def _against(base: Run, other: Run, *, base_cases: Mapping[str, CaseAnalysis], fail_above: float | None) -> RunComparison:
     other_cases = {analysis.case.id: analysis for analysis in analyses(other)}
     shared = [case for case in base_cases if case in other_cases and base_cases[case].scenes and other_cases[case].scenes]
-    changes = [change for case in shared for change in _changes(base_cases[case], other_cases[case])]
     differing = differing_keys(base.info, other.info)
+    is_same_kernel = not any(difference.is_hardware or difference.key == "software.torch" for difference in differing)
+    changes = [change for case in shared for change in _changes(base_cases[case], other_cases[case], is_same_kernel=is_same_kernel)]
     kind: Kind = "ranking" if any(difference.is_hardware for difference in differing) else "regression_test"
     decided = decide(changes, fail_above=fail_above if kind == "regression_test" else None)
     ratios = [
@@ -162,7 +179,7 @@ def _against(base: Run, other: Run, *, base_cases: Mapping[str, CaseAnalysis], f
         throughput_ratio=geometric_mean(ratios),
         only_in_base=tuple(case for case in base_cases if case not in shared),
         only_in_other=tuple(case for case in other_cases if case not in shared),
-        notes=tuple(_notes(base.info, other.info)),
+        notes=(*_notes(base.info, other.info), *_machine_notes(decided)),
     )
 
 
@@ -175,14 +192,31 @@ def _notes(base: RunInfo, other: RunInfo) -> Iterator[str]:
         yield "measured on another host"
 
 
-def _changes(base: CaseAnalysis, other: CaseAnalysis) -> Iterator[Change]:
+def _machine_notes(changes: Sequence[Change]) -> Iterator[str]:
+    suspected = (change for change in changes if change.is_machines and change.p is not None and change.p < MAX_P)
+    cases = {change.case for change in suspected}
+    if cases:
+        yield f"by the reference kernel the machine had another speed beside {len(cases)} case(s): their changes are undecided"
+
+
+def _machine_shift(base: CaseAnalysis, other: CaseAnalysis) -> float | None:
+    """How much slower the reference kernel ran beside the other run's trials of a case, medians over trials."""
+    before, after = (
+        [seconds for scene in analysis.scenes if (seconds := reference_s(scene.trial)) is not None] for analysis in (base, other)
+    )
+    return float(np.median(after) / np.median(before)) - 1 if before and after else None
+
+
+def _changes(base: CaseAnalysis, other: CaseAnalysis, *, is_same_kernel: bool) -> Iterator[Change]:
     work = base.scenes[0].trial.work
+    shift = _machine_shift(base, other) if is_same_kernel else None
     for metric in METRICS.values():
         left, right = base.values(metric.id), other.values(metric.id)
         if metric.is_compared and left and right and np.median(left) != 0:
             named = metric_of(metric.id, item=work.item if work else "item")
             both = verdict((*base.reasons_for(metric), *other.reasons_for(metric)))
-            yield change_of(left, right, case=base.case.id, metric=named, verdict=both)
+            change = change_of(left, right, case=base.case.id, metric=named, verdict=both)
+            yield change.model_copy(update={"machine_shift": shift if metric.kind in MACHINE_KINDS else None})
 
 
 def change_of(base: Sequence[float], other: Sequence[float], *, case: str, metric: Metric, verdict: Verdict = "valid") -> Change:
@@ -232,6 +266,8 @@ def decide(changes: Sequence[Change], *, fail_above: float | None = None) -> lis
 def _decided(change: Change, *, is_discovery: bool, fail_above: float | None) -> Change:
     if change.p is None or change.verdict == "invalid":
         return change
+    if is_discovery and change.is_machines:
+        return change.model_copy(update={"finding": "undecided"})
     is_real = is_discovery and change.p < MAX_P and abs(change.effect) > MIN_EFFECT
     if not is_real:
         is_blind = change.detectable_effect is None or change.detectable_effect > max(abs(change.effect), 2 * MIN_EFFECT)

@@ -6,6 +6,7 @@ was repeated (a retry after throttling, a resumed run) counts once, by its last 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -182,9 +183,8 @@ def _row(analysis: CaseAnalysis, metric: Metric) -> MetricRow:
     values = analysis.values(metric.id)
     num = len(known) if metric.n_means == TRIALS else min((part.n for part in known or parts), default=0)
     value = float(np.median(values)) if values else None
-    return _make_row(
-        analysis.case, metric, value=value, interval=student_interval(values), n=num, reasons=analysis.reasons_for(metric)
-    )
+    interval = student_interval(values, ceiling=1.0 if metric.unit == "fraction" else math.inf)
+    return _make_row(analysis.case, metric, value=value, interval=interval, n=num, reasons=analysis.reasons_for(metric))
 
 
 def _cv_row(analysis: CaseAnalysis) -> MetricRow:

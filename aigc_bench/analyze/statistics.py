@@ -43,15 +43,18 @@ def values_needed(q: float) -> int:
     return 1 if q <= 0.5 else math.ceil(1 / (1 - q) - 1e-9)
 
 
-def student_interval(values: Sequence[float], *, confidence: float = 0.95) -> Interval:
-    """Student-t interval of the mean of independent trial values; stretched to hold their median, which is the headline."""
+def student_interval(values: Sequence[float], *, confidence: float = 0.95, ceiling: float = math.inf) -> Interval:
+    """Student-t interval of the mean of independent trial values; stretched to hold their median, which is the headline.
+
+    It is cut at 0 where no value is negative, and at ``ceiling``, the largest value there can be (1 for a share).
+    """
     if len(values) < 2:
         return Interval(None, None)
     mean, spread = float(np.mean(values)), float(np.std(values, ddof=1))
     half = t_quantile(0.5 + confidence / 2, degrees=len(values) - 1) * spread / math.sqrt(len(values))
     median = float(np.median(values))
     low = mean - half if min(values) < 0 else max(0.0, mean - half)
-    return Interval(min(low, median), max(mean + half, median))
+    return Interval(min(low, median), max(min(mean + half, ceiling), median))
 
 
 def coefficient_of_variation(values: Sequence[float]) -> float | None:

@@ -23,6 +23,9 @@ Basis = Literal["measured", "interpolated", "modelled", "datasheet", "assumed"]
 Setting = bool | int | float | str
 Positive = Annotated[int, Field(ge=1)]
 
+PROBE_PREFIX = "probe_"
+"""Workloads of this prefix measure the machine itself; nobody demands what they do."""
+
 
 class Record(BaseModel):
     """A frozen record that refuses unknown fields."""

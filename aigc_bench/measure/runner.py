@@ -27,7 +27,7 @@ from types import FrameType
 from aigc_bench.core import registry
 from aigc_bench.core.errors import AigcBenchError, UsageError
 from aigc_bench.core.records import Case, RunInfo, SensorStatus, System, TrialResult
-from aigc_bench.core.units import digits
+from aigc_bench.core.units import quantity
 from aigc_bench.measure import preflight, progress
 from aigc_bench.measure.attempts import Attempts, is_forked
 from aigc_bench.measure.budget import scaled, window_scale
@@ -303,7 +303,7 @@ def summary(trial: TrialResult) -> str:
     if trial.window is None or trial.work is None:
         return trial.error.message if trial.error else trial.status
     rate = trial.work.items_per_step * trial.window.num_steps / trial.window.wall_s
-    return f"{digits(rate)} {trial.work.item}s/s"
+    return quantity(rate, f"{trial.work.item}s/s")
 
 
 def _imports(left: Sequence[Planned]) -> list[str] | None:

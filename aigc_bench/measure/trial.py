@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import resource
 import time
 import traceback
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ import torch
 from aigc_bench.accelerators.base import Backend
 from aigc_bench.core import registry
 from aigc_bench.core.errors import AigcBenchError
-from aigc_bench.core.records import Case, Failure, HostUse, Memory, ReferenceKernel, Status, TrialResult, Work
+from aigc_bench.core.records import Case, Failure, Memory, ReferenceKernel, Status, TrialResult, Work
 from aigc_bench.engines.base import Engine
 from aigc_bench.measure.flops import count_flops
 from aigc_bench.measure.protocol import Emit, TrialRequest, TrialStage, result_event
@@ -111,9 +110,7 @@ def _measure(request: TrialRequest, *, parts: _Parts, ranks: Ranks, emit: Emit, 
         plan = plan_window(warmup, rule=rule, scenario=case.scenario, ranks=ranks)
         is_on_host = backend.is_forkable
         reference_before_s = timed_kernel() if is_on_host else ()
-        before = resource.getrusage(resource.RUSAGE_SELF)
         measured = measure(program, work.stages, backend, plan=plan, clock=request.clock)
-        after = resource.getrusage(resource.RUSAGE_SELF)
         reference_after_s = timed_kernel() if is_on_host else ()
     _enter(emit, "finishing")
     allocated, reserved = backend.peak_memory()
@@ -126,7 +123,7 @@ def _measure(request: TrialRequest, *, parts: _Parts, ranks: Ranks, emit: Emit, 
         "samples": measured.samples,
         "work": _counted(work, program, flops=flops, replicas=case.devices),
         "memory": Memory(allocated_bytes=allocated, reserved_bytes=reserved, host_peak_bytes=host_peak_bytes()),
-        "host": _host_use(before, after),
+        "host": measured.host,
         "reference": ReferenceKernel(before_s=reference_before_s, after_s=reference_after_s) if is_on_host else None,
         "check": dict(program.check()),
         "environment": _environment(),
@@ -188,15 +185,6 @@ def _counted(work: Work, program: Program, *, flops: Any, replicas: int) -> Work
             "num_params": sum(p.numel() for p in parameters),
             "params_bytes": sum(p.numel() * p.element_size() for p in parameters),
         }
-    )
-
-
-def _host_use(before: resource.struct_rusage, after: resource.struct_rusage) -> HostUse:
-    return HostUse(
-        cpu_s=after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
-        voluntary_switches=after.ru_nvcsw - before.ru_nvcsw,
-        involuntary_switches=after.ru_nivcsw - before.ru_nivcsw,
-        major_faults=after.ru_majflt - before.ru_majflt,
     )
 
 

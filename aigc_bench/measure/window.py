@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 import math
+import resource
 import statistics
 import time
 from collections import deque
@@ -17,7 +18,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from aigc_bench.accelerators.base import Backend
-from aigc_bench.core.records import Samples, Scenario, Stage, Steps, Warmup, Window
+from aigc_bench.core.records import HostUse, Samples, Scenario, Stage, Steps, Warmup, Window
 from aigc_bench.measure.clock import Clock
 from aigc_bench.measure.ranks import ALONE, Ranks
 from aigc_bench.measure.stopping import StoppingRule, StopReason, has_settled, should_stop, warmed_up
@@ -35,6 +36,7 @@ class Measured:
     window: Window
     steps: Steps
     samples: Samples
+    host: HostUse
 
 
 def run_step(program: Program, stages: Sequence[Stage], backend: Backend, *, step: int) -> list[Any]:
@@ -97,10 +99,12 @@ def measure(program: Program, stages: Sequence[Stage], backend: Backend, *, plan
     gc.disable()
     try:
         backend.synchronize()
+        before = resource.getrusage(resource.RUSAGE_SELF)
         start_ns = time.perf_counter_ns()
         marks, reason = _run_window(program, stages, backend, plan=plan, start_ns=start_ns)
         backend.synchronize()
         end_ns = time.perf_counter_ns()
+        after = resource.getrusage(resource.RUSAGE_SELF)
     finally:
         gc.enable()
     window = Window(
@@ -110,7 +114,9 @@ def measure(program: Program, stages: Sequence[Stage], backend: Backend, *, plan
         num_steps=len(marks) - 1,
         stop_reason=reason,
     )
-    return Measured(window=window, steps=_steps(marks, backend), samples=_samples(marks, stages, backend))
+    return Measured(
+        window=window, steps=_steps(marks, backend), samples=_samples(marks, stages, backend), host=_host_use(before, after)
+    )
 
 
 def _run_window(
@@ -132,6 +138,15 @@ def _run_window(
         reason = should_stop(durations, elapsed_s=(time.perf_counter_ns() - start_ns) / 1e9, rule=plan.rule)
         if reason is not None:
             return marks, reason
+
+
+def _host_use(before: resource.struct_rusage, after: resource.struct_rusage) -> HostUse:
+    return HostUse(
+        cpu_s=after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
+        voluntary_switches=after.ru_nvcsw - before.ru_nvcsw,
+        involuntary_switches=after.ru_nivcsw - before.ru_nivcsw,
+        major_faults=after.ru_majflt - before.ru_majflt,
+    )
 
 
 def _steps(marks: Sequence[Sequence[Any]], backend: Backend) -> Steps:

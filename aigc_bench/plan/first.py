@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
-from aigc_bench.core.records import MetricRow
+from aigc_bench.core.records import PROBE_PREFIX, MetricRow
 from aigc_bench.plan.assumptions import assumptions_of
 from aigc_bench.plan.demand import builtin_demand
 from aigc_bench.plan.machine import machine_from_run
@@ -44,8 +44,8 @@ def first_plan(
     catalogue: Catalogue | None = None,
     demand: Demand | None = None,
     with_invalid: Collection[str] = (),
-) -> Plan:
-    """The plan of a run for ``demand``, or for the built-in one.
+) -> Plan | None:
+    """The plan of a run for ``demand``, or for the built-in one; ``None`` where nothing was measured that anybody could demand.
 
     ``with_invalid`` names cases whose numbers are planned with although their verdict is invalid.
     """
@@ -57,6 +57,9 @@ def first_plan(
         from aigc_bench.analyze.rows import metric_rows
 
         rows = metric_rows(run, catalogue=catalogue)
+    rows = [row for row in rows if not row.workload.startswith(PROBE_PREFIX)]
+    if demand is None and not any(row.metric == "throughput" and row.value for row in rows):
+        return None
     machine = machine_from_run(run, rows, catalogue)
     wanted = demand or builtin_demand(rows, catalogue=catalogue)
     return make_plan(wanted, machine=machine, rules=rules_from(catalogue), with_invalid=with_invalid)

@@ -9,8 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from aigc_bench.analyze.compare import Change, compare
 from aigc_bench.analyze.rows import metric_rows
 from aigc_bench.core.records import MetricRow, ReferenceKernel, TrialResult
+from aigc_bench.measure.store import Run
 from tests.analyze.synthetic import make_run
 
 QUIET = (0.001,) * 18 + (0.00101, 0.00102)
@@ -62,3 +64,33 @@ def test_the_correction_never_lowers_a_throughput(tmp_path_factory: pytest.TempP
     plain, corrected = found["throughput"].value, found["throughput_drift_corrected"].value
     assert plain is not None and corrected is not None
     assert corrected >= plain * (1 - 1e-9)
+
+
+def compared(tmp_path: Path, *, slower: float, kernel: float) -> tuple[Change, ...]:
+    """Two runs of five trials: the second's steps take ``slower`` times as long, its reference kernel ``kernel`` times."""
+
+    def run(name: str, factor: float, speed: float) -> Run:
+        noise = (1.0, 1.002, 0.998, 1.001, 0.999)
+        return make_run(
+            tmp_path / name,
+            trials=5,
+            step_s=lambda case, trial: 0.1 * factor * noise[trial],
+            change=with_kernel(lambda trial: tuple(speed * t for t in QUIET)),
+        )
+
+    return compare(run("base", 1.0, 1.0), [run("other", slower, kernel)], fail_above=0.05).others[0].changes
+
+
+def test_a_loss_that_the_machine_shared_is_no_regression_and_says_so(tmp_path: Path) -> None:
+    for change in compared(tmp_path, slower=1.2, kernel=1.2):
+        assert change.finding == "undecided" and not change.is_regression and change.is_machines
+
+
+def test_a_loss_beside_a_steady_kernel_is_a_regression(tmp_path: Path) -> None:
+    throughput = next(c for c in compared(tmp_path, slower=1.2, kernel=1.01) if c.metric == "throughput")
+    assert throughput.finding == "worse" and throughput.is_regression
+    assert throughput.machine_shift == pytest.approx(0.01)
+
+
+def test_a_gain_on_a_slower_machine_is_still_a_gain(tmp_path: Path) -> None:
+    assert {change.finding for change in compared(tmp_path, slower=0.8, kernel=1.2)} == {"better"}

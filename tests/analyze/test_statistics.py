@@ -109,3 +109,10 @@ def test_benjamini_hochberg_is_scipys(p_values: list[float]) -> None:
 def test_the_geometric_mean_of_a_ratio_and_its_inverse_is_one() -> None:
     assert geometric_mean([2.0, 0.5]) == pytest.approx(1.0)
     assert geometric_mean([]) is None
+
+
+def test_an_interval_of_a_share_stays_between_nothing_and_all() -> None:
+    low, high = student_interval([0.6, 0.99, 0.98], ceiling=1.0)
+    assert low is not None and high == 1.0
+    assert student_interval([0.6, 0.99, 0.98])[1] > 1.0  # type: ignore[operator]
+    assert student_interval([0.1, 0.5, 0.2])[0] == 0.0

@@ -36,7 +36,12 @@ def _die_once(step: int) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-ACTIONS = {"raise": _raise, "exhaust": _exhaust, "hang": _hang, "die": _die, "die-once": _die_once}
+def _balloon(step: int) -> None:
+    held = bytearray(256 << 20)
+    held[:: 4 << 10] = b"x" * len(held[:: 4 << 10])
+
+
+ACTIONS = {"raise": _raise, "exhaust": _exhaust, "hang": _hang, "die": _die, "die-once": _die_once, "balloon": _balloon}
 
 
 class Misbehaving(Workload):

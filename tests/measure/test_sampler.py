@@ -212,6 +212,27 @@ def test_deadlines_stay_on_their_grid_and_missed_ones_are_counted(period_ns: int
     assert missed == late_ns // period_ns
 
 
+@given(
+    period_ns=st.integers(min_value=2, max_value=10**9),
+    offsets=st.lists(st.floats(min_value=0, max_value=1, exclude_max=True), min_size=3, max_size=60),
+    late_ns=st.integers(min_value=0, max_value=10**10),
+)
+def test_a_jittered_task_has_one_moment_in_each_slot_and_loses_only_slots_that_have_ended(
+    period_ns: int, offsets: list[float], late_ns: int
+) -> None:
+    draws = iter([*offsets, 0.0, 0.5])
+    task = Task(source="x", read=list, period_ns=period_ns, slot_ns=0, offset_ns=lambda: int(next(draws) * period_ns))
+    for slot in range(len(offsets)):
+        assert slot * period_ns <= task.due_ns < (slot + 1) * period_ns
+        assert advance(task, task.due_ns) == 0
+    before_ns = task.slot_ns - period_ns
+    now_ns = task.slot_ns + late_ns
+    missed = advance(task, now_ns)
+    assert task.slot_ns == before_ns + (missed + 2) * period_ns
+    assert task.slot_ns + period_ns > now_ns
+    assert missed == max(0, late_ns // period_ns - 1)
+
+
 @given(st.lists(st.floats(min_value=0, max_value=1), min_size=1, max_size=200))
 def test_the_p99_is_one_of_the_values_and_bounds_99_percent_of_them(values: list[float]) -> None:
     p99 = percentile(values, 0.99)

@@ -217,3 +217,11 @@ def test_a_plan_from_records_costs_no_torch_no_pandas_and_no_scipy() -> None:
         "assert not heavy and not own, (heavy, own)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_nobody_demands_what_a_probe_does(tmp_path: Path, catalogue: Catalogue) -> None:
+    gemm = make_case(workload="probe_gemm", preset="square-256")
+    assert first_plan(make_run(tmp_path / "probes", cases=[gemm]), catalogue=catalogue) is None
+    both = first_plan(make_run(tmp_path / "both", cases=[gemm, make_case(workload="gpt", preset="tiny")]), catalogue=catalogue)
+    assert both is not None
+    assert [service.workload for service in both.demand.services] == ["gpt"]

@@ -1,0 +1,186 @@
+"""The two closed forms with their constants: seconds from terms. Every constant is positive and lives on a logarithmic scale.
+
+``log_quantity`` computes a whole table at once; the constants are fitted in ``calibration``, shipped in ``data/parameters.csv``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aigc_bench.predict import language_rows, step_rows
+from aigc_bench.predict.rows import Form, ModelRow
+
+Floats = NDArray[np.float64]
+Columns = Mapping[str, Floats]
+
+_SOFT = 4.0
+"""Exponent of the soft maximum of compute and memory in a decode step: 4 lies within 19 % of the sharp maximum."""
+_STEP_SOFT = 1.5
+"""The same of a whole step, in which some operators are bound by the one and some by the other."""
+_REFERENCE_BANDWIDTH = 3.35e12
+"""Bytes/s of the device on which launch constants are quoted (H100); latencies shrink on faster memories by a fitted power."""
+
+
+def priors(form: Form) -> dict[str, tuple[float, float]]:
+    """Constant -> (typical value, spread of its logarithm) before any measurement."""
+    return dict(_language_priors() if form == "language" else _step_priors())
+
+
+def _language_priors() -> Iterator[tuple[str, tuple[float, float]]]:
+    yield from {
+        "weights_efficiency": (0.75, 0.1),
+        "linear_efficiency": (0.5, 0.4),
+        "attention_efficiency": (0.3, 0.5),
+        "cache_efficiency": (0.6, 0.4),
+        "link_efficiency": (0.6, 0.25),
+        "collective_s": (8e-6, 0.4),
+        "prefill_efficiency": (0.55, 0.4),
+        "prefill_attention_efficiency": (0.35, 0.5),
+        "prefill_link_efficiency": (0.6, 0.3),
+        "expert_layer_s": (10e-6, 1.0),
+        "interference": (0.9, 0.4),
+        "queue_exponent": (0.8, 0.5),
+        "queue_disaggregated": (0.1, 1.0),
+        "latency_exponent": (0.3, 0.5),
+        "bridge_efficiency": (0.3, 0.8),
+        "pcie_efficiency": (0.3, 0.8),
+        "batch_limit.tensorrt-llm": (200.0, 0.6),
+        "batch_limit.tensorrt": (500.0, 0.6),
+        "batch_limit": (256.0, 0.6),
+    }.items()
+    for engine in language_rows.ENGINES:
+        yield f"layer_s.{engine}", (12e-6, 0.8)
+        yield f"step_s.{engine}", (1.5e-3, 1.0)
+        yield f"sequence_s.{engine}", (10e-6, 1.2)
+        yield f"prompt_s.{engine}", (10e-3, 1.0)
+        yield f"prefill_factor.{engine}", (1.0, 0.35)
+        yield f"queue.{engine}", (0.15, 0.6)
+        yield f"first_steps.{engine}", (2.0, 0.5)
+
+
+def _step_priors() -> Iterator[tuple[str, tuple[float, float]]]:
+    yield "overlap", (0.5, 0.6)
+    yield "exchange", (1.2, 0.6)
+    yield "power_exponent", (0.4, 0.3)
+    yield "launch_exponent", (0.3, 0.5)
+    for family in step_rows.FAMILIES:
+        yield f"compute_efficiency.{family}", (0.45, 0.4)
+        yield f"memory_efficiency.{family}", (0.6, 0.6)
+        yield f"vector_share.{family}", (0.5 if family == "diffusion-image" else 0.2, 0.8)
+    for engine in step_rows.ENGINES:
+        yield f"launch_s.{engine}", (6e-6, 0.8)
+
+
+def columns_of(rows: Sequence[ModelRow]) -> dict[str, Floats]:
+    """The rows' columns as arrays; all rows are of one form."""
+    return {name: np.array([row.columns[name] for row in rows], dtype=float) for name in rows[0].columns}
+
+
+def log_quantity(form: Form, columns: Columns, constants: Mapping[str, float]) -> Floats:
+    """Natural logarithm of what each row asks: seconds of a stage or step, or items per second."""
+    return _language(columns, constants) if form == "language" else _step(columns, constants)
+
+
+def _by(index: Floats, names: Sequence[str], prefix: str, constants: Mapping[str, float]) -> Floats:
+    values: Floats = np.array([constants[f"{prefix}.{name}"] for name in names])[index.astype(int)]
+    return values
+
+
+def _soft_maximum(first: Floats, second: Floats, *, power: float) -> Floats:
+    total: Floats = (first**power + second**power) ** (1 / power)
+    return total
+
+
+def _language(c: Columns, k: Mapping[str, float]) -> Floats:
+    """One decode step and one prefill, put together by what was asked."""
+    decode, prefill, sequences = _decode_and_prefill(c, k)
+    of = _engine(c, k)
+    together = 1 - c["is_disaggregated"]
+    prompt_s = prefill + 0.2 * of("prompt_s")
+    single = prompt_s + _latency(c, k) * c["layers"] * of("layer_s")
+    shared = decode + together * k["interference"] * sequences / c["output_len"] * prefill
+    queue = of("queue") * np.maximum(sequences * c["waiting"] - 1, 0) ** k["queue_exponent"]
+    apart = k["queue_disaggregated"] * np.maximum(sequences * c["replicas"] / c["prefill_replicas"] - 1, 0) ** k["queue_exponent"]
+    first = prefill * (1 + np.where(together > 0, queue, apart)) + of("first_steps") * decode + of("prompt_s")
+    round_s = sequences * prefill + c["output_len"] * decode
+    by_name: dict[str, Floats] = {
+        "tpot": np.where(c["is_static"] > 0, decode, shared),
+        "ttft": first,
+        "rate": c["replicas"] * sequences * c["output_len"] / round_s,
+        "latency": round_s + 0.2 * of("prompt_s"),
+        "request": single + c["output_len"] * decode,
+        "decode_rate": sequences / decode,
+        "prefill_rate": c["input_len"] / single,
+        "prefill_time": sequences * prefill + 0.2 * of("prompt_s"),
+    }
+    chosen = np.choose(c["aspect"].astype(int), [by_name[name] for name in language_rows.QUANTITIES])
+    logs: Floats = np.log(chosen)
+    return logs
+
+
+def _engine(c: Columns, k: Mapping[str, float]) -> Callable[[str], Floats]:
+    return lambda prefix: _by(c["engine"], language_rows.ENGINES, prefix, k)
+
+
+def _latency(c: Columns, k: Mapping[str, float]) -> Floats:
+    scaled: Floats = (_REFERENCE_BANDWIDTH / c["bandwidth"]) ** k["latency_exponent"]
+    return scaled
+
+
+def _decode_and_prefill(c: Columns, k: Mapping[str, float]) -> tuple[Floats, Floats, Floats]:
+    """Seconds of a decode step, of one prompt, and the sequences in flight after the engine's own limit."""
+    of = _engine(c, k)
+    names = language_rows.ENGINES
+    limits = np.full(len(names), k["batch_limit"])
+    limits[names.index("tensorrt-llm")] = k["batch_limit.tensorrt-llm"]
+    limits[names.index("tensorrt")] = k["batch_limit.tensorrt"]
+    share = np.where(c["is_offline"] > 0, np.minimum(1.0, limits[c["engine"].astype(int)] / c["sequences"]), 1.0)
+    sequences = c["sequences"] * share
+    links = np.array([k["link_efficiency"], k["bridge_efficiency"], k["pcie_efficiency"]])[c["link"].astype(int)]
+    linear = _soft_maximum(c["decode_linear"] * share / k["linear_efficiency"], c["decode_weights"] / k["weights_efficiency"], power=_SOFT)
+    attention = _soft_maximum(
+        c["decode_attention"] * share / k["attention_efficiency"], c["decode_cache"] * share / k["cache_efficiency"], power=_SOFT
+    )
+    launches = c["collectives"] * k["collective_s"] + c["layers"] * of("layer_s") + c["moe_layers"] * k["expert_layer_s"]
+    decode = linear + attention + c["decode_bytes"] * share / links + _latency(c, k) * launches + of("step_s") + sequences * of("sequence_s")
+    prefill = (
+        _soft_maximum(
+            c["prefill_linear"] / k["prefill_efficiency"] * of("prefill_factor"), c["prefill_weights"] / k["weights_efficiency"], power=_SOFT
+        )
+        + c["prefill_attention"] / k["prefill_attention_efficiency"]
+        + c["prefill_bytes"] / (links * k["prefill_link_efficiency"] / k["link_efficiency"])
+    )
+    return decode, prefill, sequences
+
+
+def _step(c: Columns, k: Mapping[str, float]) -> Floats:
+    """Seconds of one step: compute and memory, the unfused part, launches (hidden where the device is busy), exchanges."""
+
+    def of(prefix: str) -> Floats:
+        return _by(c["family"], step_rows.FAMILIES, prefix, k)
+
+    speed = c["power_share"] ** k["power_exponent"]
+    busy = _soft_maximum(
+        c["compute"] / of("compute_efficiency") / speed, c["memory"] / of("memory_efficiency"), power=_STEP_SOFT
+    ) + c["vector"] * of("vector_share") / speed
+    launch_s = _by(c["engine"], step_rows.ENGINES, "launch_s", k) * (_REFERENCE_BANDWIDTH / c["bandwidth"]) ** k["launch_exponent"]
+    launches = c["depth"] * launch_s
+    total = np.sqrt(busy**2 + (0.5 * launches) ** 2) + 0.3 * launches + c["reduced"] * k["overlap"] + c["exchanged"] * k["exchange"]
+    logs: Floats = np.log(total)
+    return logs
+
+
+def roofline_log(form: Form, columns: Columns) -> Floats:
+    """The logarithm of the quantity at the datasheet's peaks, without any launch or exchange: no prediction is beyond it."""
+    perfect = {name: 1.0 for name in priors(form)}
+    for name in perfect:
+        if name.split(".")[0].endswith("_s") or name.split(".")[0] in ("overlap", "exchange", "vector_share", "queue", "first_steps", "queue_disaggregated"):
+            perfect[name] = 1e-30
+        if name.startswith("batch_limit"):
+            perfect[name] = math.inf
+    perfect["interference"] = 0.0 if "interference" in perfect else 1.0
+    return log_quantity(form, columns, perfect)

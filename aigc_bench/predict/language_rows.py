@@ -1,0 +1,247 @@
+"""Questions about serving language models: from a published row to the columns and groups of the closed form."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from aigc_bench.catalog.records import AcceleratorSpec
+from aigc_bench.predict import language
+from aigc_bench.predict.names import Engine, NumberFormat, bare_name, number_format, resolve_engine, resolve_format, resolve_language_model
+from aigc_bench.predict.published import Query
+from aigc_bench.predict.rows import ModelRow, Unanswered, log2_bin
+from aigc_bench.predict.work import LanguageModel
+
+ASPECTS: Mapping[str, str] = {
+    "tpot": "tpot",
+    "tpot_avg": "tpot",
+    "tpot_mean": "tpot",
+    "itl_median": "tpot",
+    "ttft": "ttft",
+    "ttft_mean": "ttft",
+    "throughput": "rate",
+    "throughput_offline": "rate",
+    "throughput_server": "rate",
+    "throughput_interactive": "rate",
+    "throughput_per_gpu": "rate",
+    "throughput_offline_samples": "rate",
+    "throughput_server_samples": "rate",
+    "latency": "latency",
+    "latency_request": "latency",
+    "decode_throughput": "decode_rate",
+    "prefill_throughput": "prefill_rate",
+    "prefill_latency": "prefill_time",
+}
+"""Metrics that are answered -> what the closed form computes for them."""
+
+ENGINES = (
+    "tensorrt-llm", "vllm", "sglang", "tensorrt", "transformers", "llama.cpp", "fastertransformer", "vllm-research", "vllm-tgi", "other",
+)  # fmt: skip
+"""Engines with constants of their own; the last stands for every other."""
+
+_DATASET_LENGTHS: Mapping[str, tuple[float, float]] = {
+    "llama-2-70b": (294, 294),
+    "gpt-j-6b": (778, 69),
+    "mixtral-8x7b": (450, 145),
+    "llama-3.1-405b": (9400, 684),
+    "llama-3.1-8b": (778, 73),
+    "deepseek-v3": (800, 3880),
+}
+"""Mean input and output tokens of MLPerf's data sets (reference implementations), where a row does not say."""
+
+_DEFAULT_LENGTHS = (400.0, 250.0)
+_NATIVE_FP8 = ("deepseek-v3", "kimi-k2", "minimax-m2.5")
+_MAX_SEQUENCES = 2048.0
+_WIDE_ISLAND = 16
+"""More ranks than this in one group, and not a power of two: prompts and tokens are served by separate devices."""
+
+
+def language_row(query: Query, spec: AcceleratorSpec) -> ModelRow:
+    """The question's columns and groups; raises ``Unanswered`` with the reason."""
+    aspect = ASPECTS.get(query.metric)
+    if aspect is None:
+        raise Unanswered(f"metric {query.metric} is not modelled for language models")
+    model = resolve_language_model(query.model)
+    if model is None:
+        raise Unanswered(f"model {query.model!r} is not known")
+    engine = resolve_engine(query.software)
+    numbers = _number_format(query, model)
+    layout = _layout(query, model, spec, engine=engine, numbers=numbers)
+    columns = _columns(query, model, spec, engine=engine, numbers=numbers, layout=layout, aspect=aspect)
+    offset = math.log(query.gpu_count) if "/GPU" in query.unit or query.metric.endswith("per_gpu") else 0.0
+    if query.metric.endswith("_samples"):
+        offset += math.log(columns["output_len"])
+    return ModelRow(
+        form="language",
+        track=f"llm.{aspect}",
+        columns=columns,
+        groups=_groups(query, model, spec, engine=engine, numbers=numbers, layout=layout, columns=columns, aspect=aspect),
+        is_rate=aspect.endswith("rate"),
+        offset=offset,
+        accelerator=spec.id,
+        caution=_caution(query, model, engine),
+    )
+
+
+def _caution(query: Query, model: LanguageModel, engine: Engine) -> tuple[str, ...]:
+    notes = []
+    if model.name.startswith("typical-"):
+        notes.append("model_assumed_typical")
+    if engine.name in ("other", "unknown"):
+        notes.append("engine_unknown")
+    if query.input_len is None and query.output_len is None:
+        notes.append("lengths_assumed")
+    return tuple(notes)
+
+
+def _number_format(query: Query, model: LanguageModel) -> NumberFormat:
+    """The stated format, else the one in the model's name, else the one the model is published in."""
+    found = resolve_format(query.precision) or resolve_format(bare_name(query.model))
+    if found is None:
+        found = number_format("fp8" if model.name in _NATIVE_FP8 else "bf16")
+    if model.name.startswith("gpt-oss") and found.name in ("bf16", "fp16"):
+        return number_format("mxfp4")
+    return found
+
+
+def _layout(query: Query, model: LanguageModel, spec: AcceleratorSpec, *, engine: Engine, numbers: NumberFormat) -> language.Layout:
+    """The stated layout; else one replica over all devices, MLPerf's as many replicas as fit, llama.cpp's one layer after another."""
+    stated, devices = query.layout, query.gpu_count
+    if query.words.get("mode") == "disagg":
+        return _disaggregated(query)
+    if engine.name == "llama.cpp":
+        return language.Layout(pipeline=devices)
+    if engine.name == "tensorrt" and "tp" not in stated:
+        ranks = language.fitting_tensor_ranks(model, spec, number_format=numbers, devices=devices)
+        return language.Layout(tensor=ranks, replicas=max(1, devices // ranks))
+    pipeline = int(stated.get("pp", 1))
+    attention = int(stated.get("attention_dp", 1))
+    ranks = max(int(stated.get("tp", 0)), int(stated.get("ep", 0)), attention if "tp" in stated else 0)
+    ranks = min(ranks or max(1, devices // pipeline), devices)
+    if ranks > _WIDE_ISLAND and (ranks & (ranks - 1) or ranks > 2 * _WIDE_ISLAND):
+        decode = max(8, int(devices * 0.67))
+        width = min(32, decode)
+        return language.Layout(
+            tensor=width, replicas=decode / width, attention_replicas=width, is_disaggregated=True, prefill_tensor=4,
+            prefill_replicas=max(1.0, (devices - decode) / 4),
+        )  # fmt: skip
+    replicas = max(1, devices // (ranks * pipeline))
+    return language.Layout(tensor=ranks, pipeline=pipeline, replicas=replicas, attention_replicas=min(attention, ranks))
+
+
+def _disaggregated(query: Query) -> language.Layout:
+    stated, devices = query.layout, query.gpu_count
+    attention = int(stated.get("decode_attention_dp", 1))
+    decode = min(devices, max(int(stated.get("decode_tp", devices)), attention))
+    prefill = min(devices, int(stated.get("prefill_tp", devices)))
+    prefill_workers = stated.get("prefill_workers", 1.0)
+    workers = stated.get("decode_workers") or max(1, round((devices - prefill * prefill_workers) / decode))
+    return language.Layout(
+        tensor=decode, replicas=workers, attention_replicas=max(1, attention), is_disaggregated=True, prefill_tensor=prefill,
+        prefill_replicas=prefill_workers,
+    )  # fmt: skip
+
+
+def _lengths(query: Query, model: LanguageModel, *, aspect: str) -> tuple[float, float]:
+    if aspect == "decode_rate":
+        return query.input_len or 1.0, query.output_len or 200.0
+    if aspect in ("prefill_rate", "prefill_time"):
+        return query.input_len or 512.0, query.output_len or 1.0
+    default = _DEFAULT_LENGTHS
+    if query.metric.startswith(("throughput_", "ttft_", "tpot_mean")) and query.input_len is None:
+        default = _DATASET_LENGTHS.get(model.name, default)
+    return query.input_len or default[0], query.output_len or default[1]
+
+
+def _columns(
+    query: Query,
+    model: LanguageModel,
+    spec: AcceleratorSpec,
+    *,
+    engine: Engine,
+    numbers: NumberFormat,
+    layout: language.Layout,
+    aspect: str,
+) -> dict[str, float]:
+    """The terms of one decode step and one prefill, and how many sequences are in flight."""
+    input_len, output_len = _lengths(query, model, aspect=aspect)
+    cache_bytes = language.cache_bytes_per_element(numbers, engine=engine.name)
+    try:
+        room = language.cache_capacity_tokens(model, spec, number_format=numbers, layout=layout, cache_bytes=cache_bytes)
+        room = max(1.0, room / (input_len + output_len / 2))
+        is_static, is_bounded = query.batch is not None, query.concurrency is not None and math.isfinite(query.concurrency)
+        asked = (query.concurrency or 1.0) / layout.replicas
+        sequences = query.batch if query.batch is not None else min(asked, room) if is_bounded else min(_MAX_SEQUENCES, room)
+        sequences = max(1.0, sequences)
+        context = input_len + output_len / 2
+        decode = language.decode_terms(
+            model, spec, number_format=numbers, layout=layout, sequences=sequences, context=context, cache_bytes=cache_bytes
+        )
+        ranks = layout.prefill_tensor if layout.is_disaggregated else layout.tensor
+        prefill = language.prefill_terms(model, spec, number_format=numbers, ranks=ranks, length=input_len)
+    except LookupError as problem:
+        raise Unanswered(f"no peak for {numbers.name} is known of the accelerator") from problem
+    kinds = ("nvlink", "bridge", "pcie")
+    link = language.link_class(spec, devices=layout.tensor)
+    return {
+        **decode,
+        **prefill,
+        "input_len": input_len,
+        "output_len": output_len,
+        "replicas": float(layout.replicas),
+        "prefill_replicas": float(layout.prefill_replicas),
+        "waiting": asked / sequences if is_bounded else 1.0,
+        "is_offline": float(not is_static and not is_bounded),
+        "is_static": float(is_static),
+        "is_disaggregated": float(layout.is_disaggregated),
+        "link": float(kinds.index(link)) if link in kinds else 0.0,
+        "engine": float(ENGINES.index(engine.name) if engine.name in ENGINES else len(ENGINES) - 1),
+        "bandwidth": spec.memory_bandwidth_bytes_per_s,
+        "aspect": float(QUANTITIES.index("request" if query.metric == "latency_request" else aspect)),
+    }
+
+
+QUANTITIES = ("tpot", "ttft", "rate", "latency", "request", "decode_rate", "prefill_rate", "prefill_time")
+"""What the closed form can compute; the column ``aspect`` is an index into it."""
+
+
+def _groups(
+    query: Query,
+    model: LanguageModel,
+    spec: AcceleratorSpec,
+    *,
+    engine: Engine,
+    numbers: NumberFormat,
+    layout: language.Layout,
+    columns: Mapping[str, float],
+    aspect: str,
+) -> dict[str, str]:
+    """Level -> group; the levels' spreads are in ``calibration.SPREADS``."""
+    mode = "disaggregated" if layout.is_disaggregated else "server" if query.metric.startswith(("throughput_server", "throughput_inter")) else "plain"
+    load = log2_bin(columns["sequences"], width=2)
+    shape = f"i{log2_bin(columns['input_len'], width=1)}o{log2_bin(columns['output_len'], width=1)}"
+    link = language.link_class(spec, devices=layout.tensor)
+    form = "pcie" if "PCIe" in (spec.form_factor or "") else "module"
+    kind = f"{aspect}|{engine.name}|{mode}|{'samples' if query.metric.endswith('_samples') else ''}"
+    key = f"{kind}|{model.name}"
+    return {
+        f"{aspect}.metric": query.metric,
+        f"{aspect}.engine": kind,
+        f"{aspect}.version": f"{kind}|{engine.version}",
+        f"{aspect}.model": model.name,
+        f"{aspect}.model_engine": key,
+        f"{aspect}.format": f"{engine.name}|{numbers.name}",
+        f"{aspect}.arch": f"{spec.arch}",
+        f"{aspect}.arch_format": f"{spec.arch}|{numbers.name}|{engine.name}",
+        f"{aspect}.form": f"{form}|{link}|{engine.name}",
+        f"{aspect}.ranks": f"{kind}|{layout.tensor}",
+        f"{aspect}.ranks_model": f"{key}|{layout.tensor}",
+        f"{aspect}.load": f"{kind}|b{load}",
+        f"{aspect}.load_model": f"{key}|b{load}",
+        f"{aspect}.shape": f"{kind}|{shape}",
+        f"{aspect}.shape_load": f"{kind}|{shape}|b{load}",
+        f"{aspect}.shape_model": f"{key}|{shape}",
+        f"{aspect}.cell": f"{key}|{engine.version}|{numbers.name}|{layout.tensor}|{shape}|b{load}",
+        f"{aspect}.device": spec.id,
+        f"{aspect}.device_engine": f"{spec.id}|{engine.name}",
+    }

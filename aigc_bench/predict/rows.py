@@ -1,0 +1,46 @@
+"""What a question becomes before a model answers it: columns for the closed form, groups for the effects, a link to the value.
+
+``log(quantity) = sign * log(value) + offset`` joins the published value (SI) to the quantity that the closed form computes:
+a throughput to the seconds of a step, tokens per second and GPU to those of all.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Literal
+
+from aigc_bench.core.records import Record
+
+Form = Literal["language", "step"]
+
+
+class Unanswered(Exception):  # noqa: N818 - an answer that is not given, not a fault
+    """The model does not answer, and why, in a few words that ``validate`` counts."""
+
+
+class ModelRow(Record):
+    """One question in the model's own terms. ``track`` names the kind of work whose errors are alike (``llm.tpot``)."""
+
+    form: Form
+    track: str
+    columns: Mapping[str, float]
+    groups: Mapping[str, str]
+    is_rate: bool
+    sign: float = 1.0
+    offset: float = 0.0
+    accelerator: str = ""
+    caution: tuple[str, ...] = ()
+
+    def log_quantity(self, value: float) -> float:
+        """The published value (SI) as the logarithm of the quantity that the closed form computes."""
+        return self.sign * math.log(value) + self.offset
+
+    def value(self, log_quantity: float) -> float:
+        """Back from the quantity's logarithm to the value in SI."""
+        return math.exp(self.sign * (log_quantity - self.offset))
+
+
+def log2_bin(value: float, *, width: float) -> str:
+    """The bin of a positive number on a logarithmic scale, ``width`` octaves wide."""
+    return str(round(math.log2(max(value, 1e-3)) / width))
