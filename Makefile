@@ -14,7 +14,7 @@ setup: .venv/.installed  ## make .venv and install into it
 	touch $@
 
 test: setup  ## the whole test suite
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
 
 lint: setup  ## ruff and mypy --strict
 	$(BIN)/ruff check .

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aigc_bench.core.errors import UsageError
-from aigc_bench.core.records import Case, Check, MetricRow, Record, System
+from aigc_bench.core.records import Case, Check, MetricRow, Mode, Record, System
 from aigc_bench.measure import progress as events
 from aigc_bench.measure.profiles import Level, Profile, check_machine, find_profile, matching_profile
 from aigc_bench.measure.store import REPORT_FILE, RUN_FILE, Run, load_run
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from aigc_bench.analyze.compare import Comparison
     from aigc_bench.analyze.rows import CaseSummary
+    from aigc_bench.predict.validate import Validation
 
 RUNS_FOLDER = Path("runs")
 """Where runs go by default, below the current directory."""
@@ -183,6 +184,47 @@ def cases(run: RunOrPath) -> list[CaseSummary]:
     from aigc_bench.analyze.rows import case_summaries
 
     return case_summaries(_loaded(run))
+
+
+def predict(
+    what: str,
+    *,
+    accelerators: Sequence[str],
+    mode: Mode = "infer",
+    engine: str | None = None,
+    precision: str | None = None,
+    batch_size: int = 1,
+    devices: int = 1,
+    parallel: str | None = None,
+    settings: Sequence[str] = (),
+) -> list[tuple[str, MetricRow]]:
+    """``WORKLOAD[/PRESET]`` on each accelerator: its id and the predicted metrics, basis ``modelled``, with 80 % intervals.
+
+    ``accelerators`` are ids of the catalogue or ``@RUN``; ``parallel`` is ``tp=4,pp=2``; ``settings`` are ``name=value``.
+    Raises ``UsageError`` where a name is unknown or the model cannot answer.
+    """
+    from aigc_bench.predict import questions
+
+    return questions.predict_one(
+        what, accelerators=accelerators, mode=mode, engine=engine, precision=precision, batch_size=batch_size, devices=devices,
+        parallel=parallel, settings=settings,
+    )  # fmt: skip
+
+
+def predict_profile(profile: str | Path | Profile, *, accelerators: Sequence[str] = ()) -> list[tuple[str, MetricRow]]:
+    """Every case of a profile on each accelerator, by default those that the profile expects."""
+    from aigc_bench.predict import questions
+
+    chosen = profile if isinstance(profile, Profile) else find_profile(profile)
+    expected = () if isinstance(chosen.expects, str) else chosen.expects
+    return questions.predict_cases(chosen.cases, accelerators=accelerators or expected, where=f"profile {chosen.name}")
+
+
+def validate(table: Path | str, *, by: Sequence[str] = (), rows_out: Path | str | None = None) -> Validation:
+    """Score the performance model against a table of published results, grouped ``by`` its columns."""
+    from aigc_bench.predict import questions
+
+    return questions.validate_table(Path(table), by=by, rows_out=Path(rows_out) if rows_out is not None else None)
 
 
 def newest_run(folder: Path = RUNS_FOLDER) -> Path:

@@ -3,7 +3,7 @@
     python benchmarks/repeatability.py [--only GLOB]     run the `cpu` profile's cases both ways
     python benchmarks/repeatability.py RUN               read a run that is there already (no "before")
 
-    before      what a plain script does: OpenMP's default waiting, one warm-up step, the mean of the steps of two seconds
+    before      what a plain script does: OpenMP's default waiting, one warm-up step, the mean of the steps of one second
     after       our trials: passive waiting, warm-up until the step settles, the median of a window with a stop rule
     corrected   the same, divided by the shift of the reference kernel that was timed beside each window
 
@@ -37,7 +37,7 @@ from aigc_bench.measure.runner import select_cases  # noqa: E402
 from aigc_bench.measure.store import load_run  # noqa: E402
 
 NUM_PROCESSES = 3
-PLAIN_S = 2.0
+PLAIN_S = 1.0
 HOST_CODES = (
     "throttled",
     "cgroup_throttled",

@@ -2,8 +2,8 @@
 
 Trials are the sample, never steps: pooled steps call identical code different in a third of all pairs. A single threshold without a
 test misses a true 5 % in most. Where hardware differs the same table is a ranking and no regression is called. Trials of one run
-share their hour: where the reference kernel, timed beside every CPU window, was slower by half of a loss or more, the machine had
-changed, and the change is left undecided.
+share their hour: where the machine itself was met in another condition (``conditions``), a change in that direction is left
+undecided.
 """
 
 from __future__ import annotations
@@ -14,20 +14,19 @@ from typing import Literal
 
 import numpy as np
 
-from aigc_bench.analyze.drift import reference_s
+from aigc_bench.analyze.conditions import Condition, changed, conditions
 from aigc_bench.analyze.metrics import METRICS, Better, Metric, metric_of
 from aigc_bench.analyze.reasons import verdict
 from aigc_bench.analyze.rows import CaseAnalysis, analyses
 from aigc_bench.analyze.statistics import benjamini_hochberg, geometric_mean, t_quantile, welch_error, welch_p
 from aigc_bench.core.records import Record, RunInfo, Setting, Verdict
+from aigc_bench.core.units import quantity
 from aigc_bench.measure.store import Run
 
 MAX_P = 0.01
 MIN_EFFECT = 0.015
 FALSE_DISCOVERY_RATE = 0.05
 POWER = 0.9
-EXPLAINED = 0.5
-MACHINE_KINDS = ("speed", "latency")
 
 Kind = Literal["regression_test", "ranking"]
 Finding = Literal["better", "worse", "same", "undecided"]
@@ -46,8 +45,7 @@ class Change(Record):
     """One metric of one case in two runs. ``effect`` is relative to the base; ``p`` is ``None`` with fewer than two trials.
 
     ``finding``: ``better`` or ``worse`` where the test and the effect floor agree, ``undecided`` where a true change of the minimum
-    detectable effect could hide or the machine itself had changed, else ``same``. ``machine_shift`` is how much slower the
-    reference kernel ran beside the other run's trials; ``None`` where it was not timed, or hardware or torch differ.
+    detectable effect could hide or the machine was in another condition, else ``same``. ``conditions`` are those that differ.
     """
 
     case: str
@@ -64,16 +62,12 @@ class Change(Record):
     finding: Finding
     is_regression: bool = False
     verdict: Verdict = "valid"
-    machine_shift: float | None = None
+    conditions: tuple[Condition, ...] = ()
 
     @property
     def is_machines(self) -> bool:
-        """Whether the machine's own shift, in the same direction, explains half of the change or more."""
-        return (
-            self.machine_shift is not None
-            and self.machine_shift * self.loss > 0
-            and (abs(self.machine_shift) >= EXPLAINED * abs(self.loss))
-        )
+        """Whether a condition of the machine changed in the direction of this change: worse beside a loss, better beside a gain."""
+        return any(condition.got_worse == (self.loss > 0) for condition in self.conditions)
 
     @property
     def loss(self) -> float:
@@ -193,30 +187,28 @@ def _notes(base: RunInfo, other: RunInfo) -> Iterator[str]:
 
 
 def _machine_notes(changes: Sequence[Change]) -> Iterator[str]:
-    suspected = (change for change in changes if change.is_machines and change.p is not None and change.p < MAX_P)
-    cases = {change.case for change in suspected}
-    if cases:
-        yield f"by the reference kernel the machine had another speed beside {len(cases)} case(s): their changes are undecided"
-
-
-def _machine_shift(base: CaseAnalysis, other: CaseAnalysis) -> float | None:
-    """How much slower the reference kernel ran beside the other run's trials of a case, medians over trials."""
-    before, after = (
-        [seconds for scene in analysis.scenes if (seconds := reference_s(scene.trial)) is not None] for analysis in (base, other)
-    )
-    return float(np.median(after) / np.median(before)) - 1 if before and after else None
+    """What kept significant changes undecided: each condition with its widest difference."""
+    suspected = [change for change in changes if change.is_machines and change.p is not None and change.p < MAX_P]
+    widest: dict[str, Condition] = {}
+    for change in suspected:
+        for condition in change.conditions:
+            if condition.got_worse == (change.loss > 0):
+                widest[condition.name] = max(widest.get(condition.name, condition), condition, key=lambda c: abs(c.other - c.base))
+    if suspected:
+        words = "; ".join(f"{c.name} {quantity(c.base, c.unit)}, then {quantity(c.other, c.unit)}" for c in widest.values())
+        yield f"{len(suspected)} change(s) undecided, since the machine was in another condition: {words}"
 
 
 def _changes(base: CaseAnalysis, other: CaseAnalysis, *, is_same_kernel: bool) -> Iterator[Change]:
     work = base.scenes[0].trial.work
-    shift = _machine_shift(base, other) if is_same_kernel else None
+    found = conditions(base.scenes, other.scenes, is_same_kernel=is_same_kernel)
     for metric in METRICS.values():
         left, right = base.values(metric.id), other.values(metric.id)
         if metric.is_compared and left and right and np.median(left) != 0:
             named = metric_of(metric.id, item=work.item if work else "item")
             both = verdict((*base.reasons_for(metric), *other.reasons_for(metric)))
             change = change_of(left, right, case=base.case.id, metric=named, verdict=both)
-            yield change.model_copy(update={"machine_shift": shift if metric.kind in MACHINE_KINDS else None})
+            yield change.model_copy(update={"conditions": changed(found, effect=change.effect)})
 
 
 def change_of(base: Sequence[float], other: Sequence[float], *, case: str, metric: Metric, verdict: Verdict = "valid") -> Change:

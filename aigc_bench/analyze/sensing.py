@@ -211,6 +211,21 @@ def _host(scene: Scene) -> Iterator[Quantity]:
     )
 
 
+def others_share(scene: Scene) -> float | None:
+    """Share of the usable cores' time that other programs took in the window; ``None`` where the host was not read."""
+    busy, own = scene.host("cpu_utilization").value, worker_cores(scene)
+    if not busy.size or own is None:
+        return None
+    return max(0.0, float(busy.mean()) - own / _counted_cores(scene))
+
+
+def _counted_cores(scene: Scene) -> float:
+    """Cores that the host's CPU utilisation is a share of: all that the process may run on, whatever its group's quota."""
+    system = scene.run.info.system
+    is_quota = system.details.get("cgroup_cpu_limit") == system.num_usable_cores
+    return system.num_cores if is_quota else system.num_usable_cores
+
+
 def worker_cores(scene: Scene) -> float | None:
     """Cores the worker kept busy: its own CPU time over the window, else the sampler's view of it."""
     cpu_s = scene.trial.host.cpu_s if scene.trial.host else None

@@ -13,7 +13,7 @@ import numpy as np
 from aigc_bench.analyze.drift import drift_reasons
 from aigc_bench.analyze.metrics import Metric
 from aigc_bench.analyze.reasons import concerning, ordered
-from aigc_bench.analyze.sensing import Scene, worker_cores
+from aigc_bench.analyze.sensing import Scene, others_share
 from aigc_bench.analyze.statistics import coefficient_of_variation
 from aigc_bench.analyze.timing import launch_gap
 from aigc_bench.core.throttle import MAX_SPOILED_SHARE, SPOILING, SW_POWER_CAP
@@ -122,9 +122,8 @@ def _foreign(scene: Scene) -> Iterator[str]:
 
 
 def _host_load(scene: Scene) -> Iterator[str]:
-    busy, own = scene.host("cpu_utilization").value, worker_cores(scene)
-    cores = _counted_cores(scene)
-    if busy.size and own is not None and float(busy.mean()) - own / cores > MAX_OTHERS_SHARE:
+    others = others_share(scene)
+    if others is not None and others > MAX_OTHERS_SHARE:
         yield "busy_host"
     queue = scene.host("run_queue").value
     if queue.size and float(queue.mean()) > scene.run.info.system.num_cores + 1:
@@ -132,13 +131,6 @@ def _host_load(scene: Scene) -> Iterator[str]:
     steal = scene.host("cpu_steal").value
     if steal.size and float(steal.mean()) > MAX_STEAL:
         yield "steal"
-
-
-def _counted_cores(scene: Scene) -> float:
-    """Cores that the host's CPU utilisation is a share of: all that the process may run on, whatever its group's quota."""
-    system = scene.run.info.system
-    is_quota = system.details.get("cgroup_cpu_limit") == system.num_usable_cores
-    return system.num_cores if is_quota else system.num_usable_cores
 
 
 def _host_limits(scene: Scene) -> Iterator[str]:

@@ -17,6 +17,8 @@ COMMANDS = {
     "run": "Measure this machine with a profile and write the report.",
     "show": "Print the numbers of a run: one row per case and metric.",
     "compare": "Compare runs with a base run, case by case.",
+    "predict": "Predict a case on an accelerator of the catalogue.",
+    "validate": "Score the performance model against a table of results.",
     "report": "Write the HTML report of one or several runs.",
     "list": "List what aigc-bench knows: workloads, profiles, metrics, accelerators ...",
     "doctor": "Diagnose this machine, with remedies.",

@@ -192,7 +192,7 @@ class Sampler:
     def _sample_due(self) -> None:
         now_ns = time.monotonic_ns()
         for task in tuple(self._tasks):
-            if task.due_ns <= now_ns:
+            if task.due_ns <= now_ns and task.source in self._sources:
                 self._late_s.append((time.monotonic_ns() - task.due_ns) * 1e-9)
                 self._sample(task.source, task.read)
                 self._num_lost += advance(task, time.monotonic_ns())

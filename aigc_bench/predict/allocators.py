@@ -1,7 +1,7 @@
-"""Two allocators as their sources have them: what a sequence of tensors costs beyond the tensors.
+"""torch's caching allocator, as its source has it: what a sequence of tensors costs beyond the tensors.
 
 Memory that is freed is not always memory that can be used again: an allocator cuts blocks, and what lies between two live
-tensors waits for a request that fits. Fed with the order in which a step makes and frees its tensors, these tell how much more
+tensors waits for a request that fits. Fed with the order in which a step makes and frees its tensors, it tells how much more
 than the live bytes a process holds. Sizes are bytes.
 """
 
@@ -10,9 +10,9 @@ from __future__ import annotations
 import bisect
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
-KIB, MIB = 2**10, 2**20
+MIB = 2**20
 
 
 class Event(NamedTuple):
@@ -20,30 +20,6 @@ class Event(NamedTuple):
 
     owner: int
     num_bytes: int | None
-
-
-class Allocator(Protocol):
-    """Gives and takes back memory by owner."""
-
-    held_bytes: int
-
-    def take(self, owner: int, num_bytes: int) -> None:
-        """Find room for ``num_bytes``."""
-
-    def give_back(self, owner: int) -> None:
-        """Free the owner's memory."""
-
-
-def peak_held_bytes(allocator: Allocator, events: Iterable[Event]) -> int:
-    """Most bytes that the allocator holds at once while the events pass."""
-    peak = allocator.held_bytes
-    for owner, num_bytes in events:
-        if num_bytes is None:
-            allocator.give_back(owner)
-        elif num_bytes > 0:
-            allocator.take(owner, num_bytes)
-            peak = max(peak, allocator.held_bytes)
-    return peak
 
 
 @dataclass
@@ -77,76 +53,6 @@ class _Blocks:
         """Size and start of the smallest free block that holds ``size``."""
         index = bisect.bisect_left(self.by_size, (size, 0))
         return self.by_size[index] if index < len(self.by_size) else None
-
-
-class HostHeap:
-    """glibc's malloc, one arena (malloc/malloc.c 2.36): what a CPU process holds for its tensors.
-
-    A request that no free block fits goes to the kernel by itself if it reaches the mmap threshold, and extends the heap
-    otherwise. Freeing a mapped block raises the threshold to its size, up to 32 MiB, and the trim threshold to twice that; the
-    heap is only ever cut at its end.
-    """
-
-    _PAGE = 4 * KIB
-    _OVERHEAD = 80
-    _MAX_THRESHOLD = 32 * MIB
-    _TOP_PAD = 128 * KIB
-
-    def __init__(self) -> None:
-        self.held_bytes = 0
-        self._threshold = 128 * KIB
-        self._trim_threshold = 128 * KIB
-        self._top = 0
-        self._end = 0
-        self._free = _Blocks()
-        self._mapped: dict[int, int] = {}
-        self._placed: dict[int, tuple[int, int]] = {}
-
-    def take(self, owner: int, num_bytes: int) -> None:
-        """Best fit, else the kernel, else the end of the heap."""
-        size = (num_bytes + self._OVERHEAD + 15) // 16 * 16
-        found = self._free.best_fit(size)
-        if found is not None:
-            block_size, start = found
-            self._free.remove(start)
-            if block_size > size:
-                self._free.add(start + size, block_size - size)
-        elif self._end - self._top < size and size >= self._threshold:
-            self._mapped[owner] = _round_up(size, self._PAGE)
-            self.held_bytes += self._mapped[owner]
-            return
-        else:
-            start = self._extend(size)
-        self._placed[owner] = (start, size)
-
-    def _extend(self, size: int) -> int:
-        start = self._top
-        if self._end - self._top < size:
-            grown = _round_up(size + self._TOP_PAD - (self._end - self._top), self._PAGE)
-            self._end += grown
-            self.held_bytes += grown
-        self._top += size
-        return start
-
-    def give_back(self, owner: int) -> None:
-        """Unmap, or free into the heap and cut its end if that has become long."""
-        if owner in self._mapped:
-            size = self._mapped.pop(owner)
-            self.held_bytes -= size
-            if self._threshold < size <= self._MAX_THRESHOLD:
-                self._threshold, self._trim_threshold = size, 2 * size
-            return
-        if owner not in self._placed:
-            return
-        start, size = self._free.add(*self._placed.pop(owner))
-        if start + size == self._top:
-            self._free.remove(start)
-            self._top = start
-        if self._end - self._top > self._trim_threshold:
-            kept = self._top + self._TOP_PAD
-            released = (self._end - kept) // self._PAGE * self._PAGE
-            self._end -= released
-            self.held_bytes -= released
 
 
 class CachingAllocator:
@@ -204,6 +110,18 @@ class CachingAllocator:
         is_small, start, size = self._placed.pop(owner)
         self.allocated_bytes -= size
         self._pools[is_small].add(start, size)
+
+
+def peak_held_bytes(allocator: CachingAllocator, events: Iterable[Event]) -> int:
+    """Most bytes that the allocator holds at once while the events pass."""
+    peak = allocator.held_bytes
+    for owner, num_bytes in events:
+        if num_bytes is None:
+            allocator.give_back(owner)
+        elif num_bytes > 0:
+            allocator.take(owner, num_bytes)
+            peak = max(peak, allocator.held_bytes)
+    return peak
 
 
 def _round_up(size: int, unit: int) -> int:

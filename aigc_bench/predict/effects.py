@@ -19,10 +19,12 @@ Groups = Sequence[Mapping[str, str]]
 """Per row: level -> group of that level (``{"engine": "tpot|vllm"}``)."""
 
 
-def fit_effects(residuals: Floats, *, groups: Groups, spreads: Mapping[str, float], noise: float, rounds: int = 4) -> dict[str, float]:
+def fit_effects(
+    residuals: Floats, *, groups: Groups, spreads: Mapping[str, float], noise: float, rounds: int = 4
+) -> dict[str, float]:
     """Effect by ``level=group``. Outliers lose weight (Huber's, 1.5 noise); spreads and noise are standard deviations of logs."""
     from scipy import sparse
-    from scipy.sparse.linalg import spsolve
+    from scipy.sparse.linalg import LinearOperator, cg
 
     names: dict[str, int] = {}
     rows: list[int] = []
@@ -39,12 +41,21 @@ def fit_effects(residuals: Floats, *, groups: Groups, spreads: Mapping[str, floa
             rows.append(index)
             columns.append(names[key])
     design = sparse.csr_matrix((np.ones(len(rows)), (rows, columns)), shape=(len(residuals), len(names)))
-    ridge = sparse.diags(penalties)
+    transposed = design.T.tocsr()
+    ridge = np.array(penalties)
     weights = np.ones(len(residuals))
     effects = np.zeros(len(names))
     for _ in range(rounds):
-        weighted: Any = design.multiply(weights[:, None]).tocsr()
-        effects = np.asarray(spsolve((design.T @ weighted + ridge).tocsc(), weighted.T @ residuals))
+
+        def normal(u: Floats, weights: Floats = weights) -> Floats:
+            image: Floats = transposed @ (weights * (design @ u)) + ridge * u
+            return image
+
+        diagonal = transposed @ weights + ridge
+        system: Any = LinearOperator((len(names), len(names)), matvec=normal, dtype=float)
+        scaling: Any = sparse.diags(1 / diagonal)
+        image: Any = transposed @ (weights * residuals)
+        effects, _ = cg(system, image, x0=effects, rtol=1e-5, maxiter=200, M=scaling)
         rest = np.abs(residuals - design @ effects)
         weights = np.minimum(1.0, 1.5 * noise / np.maximum(rest, 1e-9))
     return {name: float(effects[index]) for name, index in names.items()}

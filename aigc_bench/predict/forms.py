@@ -141,15 +141,26 @@ def _decode_and_prefill(c: Columns, k: Mapping[str, float]) -> tuple[Floats, Flo
     share = np.where(c["is_offline"] > 0, np.minimum(1.0, limits[c["engine"].astype(int)] / c["sequences"]), 1.0)
     sequences = c["sequences"] * share
     links = np.array([k["link_efficiency"], k["bridge_efficiency"], k["pcie_efficiency"]])[c["link"].astype(int)]
-    linear = _soft_maximum(c["decode_linear"] * share / k["linear_efficiency"], c["decode_weights"] / k["weights_efficiency"], power=_SOFT)
+    linear = _soft_maximum(
+        c["decode_linear"] * share / k["linear_efficiency"], c["decode_weights"] / k["weights_efficiency"], power=_SOFT
+    )
     attention = _soft_maximum(
         c["decode_attention"] * share / k["attention_efficiency"], c["decode_cache"] * share / k["cache_efficiency"], power=_SOFT
     )
     launches = c["collectives"] * k["collective_s"] + c["layers"] * of("layer_s") + c["moe_layers"] * k["expert_layer_s"]
-    decode = linear + attention + c["decode_bytes"] * share / links + _latency(c, k) * launches + of("step_s") + sequences * of("sequence_s")
+    decode = (
+        linear
+        + attention
+        + c["decode_bytes"] * share / links
+        + _latency(c, k) * launches
+        + of("step_s")
+        + sequences * of("sequence_s")
+    )
     prefill = (
         _soft_maximum(
-            c["prefill_linear"] / k["prefill_efficiency"] * of("prefill_factor"), c["prefill_weights"] / k["weights_efficiency"], power=_SOFT
+            c["prefill_linear"] / k["prefill_efficiency"] * of("prefill_factor"),
+            c["prefill_weights"] / k["weights_efficiency"],
+            power=_SOFT,
         )
         + c["prefill_attention"] / k["prefill_attention_efficiency"]
         + c["prefill_bytes"] / (links * k["prefill_link_efficiency"] / k["link_efficiency"])
@@ -164,9 +175,10 @@ def _step(c: Columns, k: Mapping[str, float]) -> Floats:
         return _by(c["family"], step_rows.FAMILIES, prefix, k)
 
     speed = c["power_share"] ** k["power_exponent"]
-    busy = _soft_maximum(
-        c["compute"] / of("compute_efficiency") / speed, c["memory"] / of("memory_efficiency"), power=_STEP_SOFT
-    ) + c["vector"] * of("vector_share") / speed
+    busy = (
+        _soft_maximum(c["compute"] / of("compute_efficiency") / speed, c["memory"] / of("memory_efficiency"), power=_STEP_SOFT)
+        + c["vector"] * of("vector_share") / speed
+    )
     launch_s = _by(c["engine"], step_rows.ENGINES, "launch_s", k) * (_REFERENCE_BANDWIDTH / c["bandwidth"]) ** k["launch_exponent"]
     launches = c["depth"] * launch_s
     total = np.sqrt(busy**2 + (0.5 * launches) ** 2) + 0.3 * launches + c["reduced"] * k["overlap"] + c["exchanged"] * k["exchange"]
@@ -176,9 +188,16 @@ def _step(c: Columns, k: Mapping[str, float]) -> Floats:
 
 def roofline_log(form: Form, columns: Columns) -> Floats:
     """The logarithm of the quantity at the datasheet's peaks, without any launch or exchange: no prediction is beyond it."""
-    perfect = {name: 1.0 for name in priors(form)}
+    perfect = dict.fromkeys(priors(form), 1.0)
     for name in perfect:
-        if name.split(".")[0].endswith("_s") or name.split(".")[0] in ("overlap", "exchange", "vector_share", "queue", "first_steps", "queue_disaggregated"):
+        if name.split(".")[0].endswith("_s") or name.split(".")[0] in (
+            "overlap",
+            "exchange",
+            "vector_share",
+            "queue",
+            "first_steps",
+            "queue_disaggregated",
+        ):
             perfect[name] = 1e-30
         if name.startswith("batch_limit"):
             perfect[name] = math.inf

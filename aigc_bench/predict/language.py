@@ -93,8 +93,14 @@ def cache_capacity_tokens(
 ) -> float:
     """Tokens of cache that fit beside the weights of one replica; 0 where the weights alone do not fit."""
     ranks = layout.tensor * layout.pipeline
-    free = USABLE_MEMORY * (spec.usable_memory_bytes or spec.memory_bytes) * ranks - weight_bytes(model, number_format) - 1.5e9 * ranks
-    copies = ranks / layout.attention_replicas if model.has_latent_attention else max(1.0, layout.tensor / layout.attention_replicas / model.num_kv_heads)
+    free = (
+        USABLE_MEMORY * (spec.usable_memory_bytes or spec.memory_bytes) * ranks - weight_bytes(model, number_format) - 1.5e9 * ranks
+    )
+    copies = (
+        ranks / layout.attention_replicas
+        if model.has_latent_attention
+        else max(1.0, layout.tensor / layout.attention_replicas / model.num_kv_heads)
+    )
     return max(0.0, free / (model.kv_elements_per_token * cache_bytes * copies))
 
 
@@ -112,7 +118,11 @@ def decode_terms(
     ranks = layout.tensor
     peak, _ = peak_flops(spec, number_format)
     bandwidth = spec.memory_bandwidth_bytes_per_s
-    per_rank = layout.attention_replicas if model.has_latent_attention else max(layout.attention_replicas, min(ranks, layout.attention_replicas * model.num_kv_heads))
+    per_rank = (
+        layout.attention_replicas
+        if model.has_latent_attention
+        else max(layout.attention_replicas, min(ranks, layout.attention_replicas * model.num_kv_heads))
+    )
     width = 2.0 if number_format.name == "amp" else number_format.weight_bytes
     link = link_bytes_per_s(spec, devices=ranks)
     share = (ranks - 1) / ranks
@@ -120,7 +130,12 @@ def decode_terms(
         "decode_linear": 2.0 * model.active_params * sequences / ranks / peak,
         "decode_weights": model.read_params(sequences) * width / ranks / bandwidth,
         "decode_attention": model.attention_flops(context) * sequences / ranks / attention_peak(spec),
-        "decode_cache": model.kv_elements_per_token * cache_bytes * model.cached_context(context) * sequences / per_rank / bandwidth,
+        "decode_cache": model.kv_elements_per_token
+        * cache_bytes
+        * model.cached_context(context)
+        * sequences
+        / per_rank
+        / bandwidth,
         "decode_bytes": 4.0 * share * model.num_layers * 2.0 * sequences * model.hidden_size / link if ranks > 1 else 0.0,
         "collectives": 2.0 * model.num_layers if ranks > 1 else 0.0,
         "layers": float(model.num_layers),
@@ -149,7 +164,7 @@ def prefill_terms(
 def fitting_tensor_ranks(model: LanguageModel, spec: AcceleratorSpec, *, number_format: NumberFormat, devices: int) -> int:
     """The fewest ranks (a power of two, at most ``devices``) that hold the weights in three quarters of their memory."""
     need = weight_bytes(model, number_format) / (0.75 * spec.memory_bytes)
-    ranks = 2 ** max(0, math.ceil(math.log2(max(need, 1e-9))))
+    ranks: int = 2 ** max(0, math.ceil(math.log2(max(need, 1e-9))))
     return max(1, min(ranks, devices))
 
 

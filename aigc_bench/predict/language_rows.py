@@ -7,7 +7,15 @@ from collections.abc import Mapping
 
 from aigc_bench.catalog.records import AcceleratorSpec
 from aigc_bench.predict import language
-from aigc_bench.predict.names import Engine, NumberFormat, bare_name, number_format, resolve_engine, resolve_format, resolve_language_model
+from aigc_bench.predict.names import (
+    Engine,
+    NumberFormat,
+    bare_name,
+    number_format,
+    resolve_engine,
+    resolve_format,
+    resolve_language_model,
+)
 from aigc_bench.predict.published import Query
 from aigc_bench.predict.rows import ModelRow, Unanswered, log2_bin
 from aigc_bench.predict.work import LanguageModel
@@ -15,10 +23,8 @@ from aigc_bench.predict.work import LanguageModel
 ASPECTS: Mapping[str, str] = {
     "tpot": "tpot",
     "tpot_avg": "tpot",
-    "tpot_mean": "tpot",
     "itl_median": "tpot",
     "ttft": "ttft",
-    "ttft_mean": "ttft",
     "throughput": "rate",
     "throughput_offline": "rate",
     "throughput_server": "rate",
@@ -34,8 +40,12 @@ ASPECTS: Mapping[str, str] = {
 }
 """Metrics that are answered -> what the closed form computes for them."""
 
+SERVER_LATENCIES: Mapping[str, str] = {"tpot_mean": "tpot", "ttft_mean": "ttft"}
+"""Latencies at an arrival rate that the row does not state: answered by their effects, and kept out of the constants' fit."""
+
 ENGINES = (
-    "tensorrt-llm", "vllm", "sglang", "tensorrt", "transformers", "llama.cpp", "fastertransformer", "vllm-research", "vllm-tgi", "other",
+    "tensorrt-llm", "vllm", "sglang", "tensorrt", "transformers", "llama.cpp", "fastertransformer", "vllm-research", "vllm-tgi",
+    "other",
 )  # fmt: skip
 """Engines with constants of their own; the last stands for every other."""
 
@@ -58,7 +68,7 @@ _WIDE_ISLAND = 16
 
 def language_row(query: Query, spec: AcceleratorSpec) -> ModelRow:
     """The question's columns and groups; raises ``Unanswered`` with the reason."""
-    aspect = ASPECTS.get(query.metric)
+    aspect = ASPECTS.get(query.metric) or SERVER_LATENCIES.get(query.metric)
     if aspect is None:
         raise Unanswered(f"metric {query.metric} is not modelled for language models")
     model = resolve_language_model(query.model)
@@ -71,11 +81,14 @@ def language_row(query: Query, spec: AcceleratorSpec) -> ModelRow:
     offset = math.log(query.gpu_count) if "/GPU" in query.unit or query.metric.endswith("per_gpu") else 0.0
     if query.metric.endswith("_samples"):
         offset += math.log(columns["output_len"])
+    track = "server_latency" if query.metric in SERVER_LATENCIES else aspect
+    groups = _groups(query, model, spec, engine=engine, numbers=numbers, layout=layout, columns=columns, aspect=track)
     return ModelRow(
         form="language",
-        track=f"llm.{aspect}",
+        track=f"llm.{track}",
         columns=columns,
-        groups=_groups(query, model, spec, engine=engine, numbers=numbers, layout=layout, columns=columns, aspect=aspect),
+        groups=groups,
+        shapes_constants=query.metric not in SERVER_LATENCIES,
         is_rate=aspect.endswith("rate"),
         offset=offset,
         accelerator=spec.id,
@@ -105,13 +118,14 @@ def _number_format(query: Query, model: LanguageModel) -> NumberFormat:
 
 
 def _layout(query: Query, model: LanguageModel, spec: AcceleratorSpec, *, engine: Engine, numbers: NumberFormat) -> language.Layout:
-    """The stated layout; else one replica over all devices, MLPerf's as many replicas as fit, llama.cpp's one layer after another."""
+    """The stated layout; else one replica over all devices (MLPerf: as many as fit; llama.cpp: one layer after another)."""
     stated, devices = query.layout, query.gpu_count
     if query.words.get("mode") == "disagg":
         return _disaggregated(query)
     if engine.name == "llama.cpp":
         return language.Layout(pipeline=devices)
-    if engine.name == "tensorrt" and "tp" not in stated:
+    is_offline = query.batch is None and (query.concurrency is None or math.isinf(query.concurrency))
+    if "tp" not in stated and engine.name != "tensorrt-llm" and (is_offline or engine.name == "tensorrt"):
         ranks = language.fitting_tensor_ranks(model, spec, number_format=numbers, devices=devices)
         return language.Layout(tensor=ranks, replicas=max(1, devices // ranks))
     pipeline = int(stated.get("pp", 1))
@@ -217,12 +231,19 @@ def _groups(
     aspect: str,
 ) -> dict[str, str]:
     """Level -> group; the levels' spreads are in ``calibration.SPREADS``."""
-    mode = "disaggregated" if layout.is_disaggregated else "server" if query.metric.startswith(("throughput_server", "throughput_inter")) else "plain"
+    mode = (
+        "disaggregated"
+        if layout.is_disaggregated
+        else "server"
+        if query.metric.startswith(("throughput_server", "throughput_inter"))
+        else "plain"
+    )
     load = log2_bin(columns["sequences"], width=2)
     shape = f"i{log2_bin(columns['input_len'], width=1)}o{log2_bin(columns['output_len'], width=1)}"
     link = language.link_class(spec, devices=layout.tensor)
     form = "pcie" if "PCIe" in (spec.form_factor or "") else "module"
-    kind = f"{aspect}|{engine.name}|{mode}|{'samples' if query.metric.endswith('_samples') else ''}"
+    of = query.metric if query.metric in SERVER_LATENCIES else ""
+    kind = f"{aspect}|{engine.name}|{mode}|{of}"
     key = f"{kind}|{model.name}"
     return {
         f"{aspect}.metric": query.metric,

@@ -138,7 +138,7 @@ def resolve_engine(text: str | None) -> Engine:
 
 
 def bare_name(text: str) -> str:
-    """A model's name in lower case without organisation, parentheses and spaces: ``meta-llama/Llama-3.1-8B`` is ``llama-3.1-8b``."""
+    """A model's name in lower case, without organisation and parentheses: ``meta-llama/Llama-3.1-8B`` is ``llama-3.1-8b``."""
     plain = _NOISE.sub(" ", text.rsplit("/", maxsplit=1)[-1]).strip().lower()
     return re.sub(r"-+", "-", re.sub(r"[\s_]+", "-", plain)).strip("-")
 
@@ -146,14 +146,14 @@ def bare_name(text: str) -> str:
 @functools.cache
 def language_models() -> Mapping[str, LanguageModel]:
     """The known language models by name, from ``data/language_models.csv``."""
-    with files(__package__).joinpath("data/language_models.csv").open(encoding="utf-8", newline="") as file:
+    with files(__package__).joinpath("data/language_models.csv").open(encoding="utf-8") as file:
         rows = [{key: value for key, value in row.items() if value != ""} for row in csv.DictReader(file)]
     return MappingProxyType({row["name"]: LanguageModel.model_validate(row) for row in rows})
 
 
 @functools.cache
 def _patterns() -> tuple[tuple[re.Pattern[str], str], ...]:
-    with files(__package__).joinpath("data/model_aliases.csv").open(encoding="utf-8", newline="") as file:
+    with files(__package__).joinpath("data/model_aliases.csv").open(encoding="utf-8") as file:
         return tuple((re.compile(row["pattern"]), row["name"]) for row in csv.DictReader(file))
 
 

@@ -102,9 +102,9 @@ class OpTrace(Record):
 
     ``kv_cache_bytes`` are the key-value caches allocated at build; ``inputs_bytes`` all else that the program keeps ready
     (its distinct batches, tables). ``gradient_bytes`` and ``optimizer_bytes`` exist in training only; gradients are
-    part of the stages' ``peak_bytes``, the optimizer's state is not. ``host_held_bytes`` and ``device_held_bytes`` are what the
-    C library's heap and torch's caching allocator hold for all these tensors at most, fragmentation included
-    (``allocators.HostHeap``, ``allocators.CachingAllocator``).
+    part of the stages' ``peak_bytes``, the optimizer's state is not. ``device_held_bytes`` is what torch's caching allocator
+    holds at most for all these tensors, fragmentation included (``allocators.CachingAllocator``). ``heap_step_bytes`` is the peak
+    of what a step makes in tensors of up to 32 MiB each, those that share the C library's heap on a CPU.
     """
 
     version: int = OPTRACE_VERSION
@@ -125,7 +125,7 @@ class OpTrace(Record):
     optimizer_bytes: int = 0
     kv_cache_bytes: int = 0
     inputs_bytes: int = 0
-    host_held_bytes: int | None = None
+    heap_step_bytes: int = 0
     device_held_bytes: int | None = None
 
     @property

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import csv
 import gzip
+import io
 import json
 import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, TextIO, cast
+from typing import Any
 
 from pydantic import Field
 
@@ -92,11 +93,13 @@ class PublishedRow(Record):
 
 
 def read_rows(path: Path) -> list[PublishedRow]:
-    """All rows of a table (``.csv`` or ``.csv.gz``); raises ``UsageError`` where the file or a column is missing or a value is no number."""
+    """Rows with a positive value of a ``.csv`` or ``.csv.gz``; raises ``UsageError`` where the file or a column is missing."""
     if not path.exists():
-        raise UsageError(f"{path}: there is no such file.", "Give a CSV table of published results; docs/method.md has its columns.")
-    opened = cast("TextIO", gzip.open(path, "rt", encoding="utf-8", newline="") if path.suffix == ".gz" else path.open(encoding="utf-8", newline=""))
-    with opened as file:
+        raise UsageError(
+            f"{path}: there is no such file.", "Give a CSV table of published results; docs/method.md has its columns."
+        )
+    text = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    with io.StringIO(text.decode("utf-8"), newline="") as file:
         reader = csv.DictReader(file)
         missing = [name for name in REQUIRED if name not in (reader.fieldnames or ())]
         if missing:
@@ -112,7 +115,9 @@ def _rows(reader: Iterator[dict[str, str]], *, path: Path) -> Iterator[Published
         try:
             yield parse_row(cells, line=line)
         except ValueError as problem:
-            raise UsageError(f"{path}:{line}: {str(problem).splitlines()[0]}.", "Every row needs family, model, gpu, metric, value and unit.") from None
+            raise UsageError(
+                f"{path}:{line}: {str(problem).splitlines()[0]}.", "Every row needs family, model, gpu, metric, value and unit."
+            ) from None
 
 
 def parse_row(cells: Mapping[str, Any], *, line: int = 0) -> PublishedRow:
@@ -185,7 +190,11 @@ def _layout(text: object) -> tuple[dict[str, float], dict[str, str]]:
         value = number(part[2:])
         if value is not None and part[:2].lower() in ("tp", "pp", "ep"):
             layout[part[:2].lower()] = value
-    words = {key: str(config[key]) for key in ("mode", "dataset", "power_cap", "padding", "variant", "activation_ckpt", "sharding") if key in config}
+    words = {
+        key: str(config[key])
+        for key in ("mode", "dataset", "power_cap", "padding", "variant", "activation_ckpt", "sharding")
+        if key in config
+    }
     columns = config.get("cols")
     if isinstance(columns, dict) and "Model" in columns:
         words["size"] = str(columns["Model"])

@@ -15,7 +15,7 @@ from aigc_bench.core.records import Record
 Form = Literal["language", "step"]
 
 
-class Unanswered(Exception):  # noqa: N818 - an answer that is not given, not a fault
+class Unanswered(Exception):
     """The model does not answer, and why, in a few words that ``validate`` counts."""
 
 
@@ -31,6 +31,7 @@ class ModelRow(Record):
     offset: float = 0.0
     accelerator: str = ""
     caution: tuple[str, ...] = ()
+    shapes_constants: bool = True
 
     def log_quantity(self, value: float) -> float:
         """The published value (SI) as the logarithm of the quantity that the closed form computes."""

@@ -16,18 +16,45 @@ from importlib.resources import files
 from aigc_bench.catalog.records import AcceleratorSpec
 from aigc_bench.core.records import Record
 from aigc_bench.predict import language
-from aigc_bench.predict.names import Engine, NumberFormat, bare_name, number_format, resolve_engine, resolve_format, resolve_language_model
+from aigc_bench.predict.names import (
+    Engine,
+    NumberFormat,
+    bare_name,
+    number_format,
+    resolve_engine,
+    resolve_format,
+    resolve_language_model,
+)
 from aigc_bench.predict.published import Query, resolution_pixels
 from aigc_bench.predict.rows import ModelRow, Unanswered, log2_bin
 
 RATES = frozenset(
-    "throughput throughput_offline throughput_server throughput_per_gpu throughput_interactive denoise_iterations throughput_tokens".split()
+    [
+        "throughput",
+        "throughput_offline",
+        "throughput_server",
+        "throughput_per_gpu",
+        "throughput_interactive",
+        "denoise_iterations",
+        "throughput_tokens",
+    ]
 )
 TIMES = frozenset(
-    "latency latency_avg latency_mean_bs1 latency_p90_bs1 latency_p99 latency_batch time_per_epoch time_to_train step_time".split()
+    [
+        "latency",
+        "latency_avg",
+        "latency_mean_bs1",
+        "latency_p90_bs1",
+        "latency_p99",
+        "latency_batch",
+        "time_per_epoch",
+        "time_to_train",
+        "step_time",
+    ]
 )
 FAMILIES = (
-    "audio-asr", "bert", "bert-train", "diffusion-image", "llm-finetune", "llm-small", "llm-train", "seq2seq-rnn", "vision-cnn", "vision-unet",
+    "audio-asr", "bert", "bert-train", "diffusion-image", "llm-finetune", "llm-small", "llm-train", "seq2seq-rnn", "vision-cnn",
+    "vision-unet",
 )  # fmt: skip
 """Families with efficiencies of their own; an encoder's training counts as one."""
 
@@ -37,7 +64,8 @@ ENGINES = (
 )  # fmt: skip
 _OPTIMISED = frozenset({"nemo", "tensorrt", "megatron-bridge", "tensorrt-llm", "fastertransformer"})
 _DEFAULT_BATCH: Mapping[str, float] = {
-    "bert": 128, "bert-train": 32, "vision-cnn": 128, "diffusion-image": 8, "audio-asr": 64, "llm-small": 32, "seq2seq-rnn": 256, "vision-unet": 4,
+    "bert": 128, "bert-train": 32, "vision-cnn": 128, "diffusion-image": 8, "audio-asr": 64, "llm-small": 32, "seq2seq-rnn": 256,
+    "vision-unet": 4,
 }  # fmt: skip
 _BERT_SHAPES: Mapping[str, tuple[int, int]] = {"bert-base": (12, 768), "bert-large": (24, 1024), "bert-6b": (48, 3200)}
 _VECTOR_FLOPS_PER_MULTIPROCESSOR = 0.65e12
@@ -74,7 +102,7 @@ class StepWork(Record):
 @functools.cache
 def step_models() -> tuple[StepModel, ...]:
     """The known models, in the order in which their patterns are tried."""
-    with files(__package__).joinpath("data/step_models.csv").open(encoding="utf-8", newline="") as file:
+    with files(__package__).joinpath("data/step_models.csv").open(encoding="utf-8") as file:
         return tuple(StepModel.model_validate(row) for row in csv.DictReader(file))
 
 
@@ -161,7 +189,10 @@ def _model_work(query: Query, numbers: NumberFormat, per_device: float) -> StepW
     if query.family == "bert":
         length = query.input_len or model.reference_items
         layers, width = _BERT_SHAPES[model.name]
-        flops, activation = flops * length + 4 * layers * length**2 * width, activation * length + layers * (width / 64) * length**2 * 10
+        flops, activation = (
+            flops * length + 4 * layers * length**2 * width,
+            activation * length + layers * (width / 64) * length**2 * 10,
+        )
     elif query.family == "diffusion-image":
         scale = (resolution_pixels(query.resolution) or model.reference_items) / model.reference_items
         one_call = query.is_training or query.metric == "denoise_iterations"
@@ -196,6 +227,8 @@ def _offset(query: Query, *, work: StepWork, per_device: float, is_language: boo
         return math.log(scale / 1e6)
     groups = 1 if "/GPU" in query.unit or "/chip" in query.unit or work.ranks > 1 else query.gpu_count
     items = work.items * groups
+    if query.family in ("llm-small", "seq2seq-rnn") and query.unit.startswith("sequences"):
+        items = per_device * groups
     if is_language and "tokens" in query.unit:
         items *= query.input_len or (8192.0 if query.family == "llm-finetune" else 2048.0)
     return math.log(items)
@@ -232,11 +265,12 @@ def _groups(
     """Level -> group; the levels' spreads are in ``calibration.SPREADS``."""
     kind = "rate" if query.metric in RATES else query.metric
     side = "train" if query.is_training else "infer"
-    own = "" if query.metric == "throughput" else query.metric
-    model = f"{query.family}|{bare_name(query.model)}|{side}|{kind}|{query.metric}"
+    own = query.unit if query.metric == "throughput" else query.metric
+    model = f"{query.family}|{bare_name(query.model)}|{side}|{kind}|{own}"
     devices = "1" if query.gpu_count == 1 else "some" if query.gpu_count <= 8 else "many"
     layout = "x".join(f"{query.layout.get(key, 1.0):g}" for key in ("ulysses", "ring", "cfg_parallel"))
     load = log2_bin(per_device, width=1.5)
+    shape = f"{query.gpu_count}|{query.input_len or 0:g}|{query.resolution or ''}|{layout}"
     style = "optimised" if engine.name in _OPTIMISED else "eager"
     return {
         "work": f"{work.name}|{side}|{kind}|{own}",
@@ -250,7 +284,7 @@ def _groups(
         "work_devices": f"{model}|{engine.name}|{devices}|{layout}",
         "link": f"{family}|{language.link_class(spec, devices=query.gpu_count)}|{devices}",
         "work_load": f"{model}|{engine.name}|{load}",
-        "step_cell": f"{model}|{engine.name}|{numbers.name}|{load}|{query.gpu_count}|{query.input_len or 0:g}|{query.resolution or ''}|{layout}",
+        "step_cell": f"{model}|{engine.name}|{numbers.name}|{load}|{shape}",
         "form": f"{family}|{'pcie' if 'PCIe' in (spec.form_factor or '') else 'module'}",
         "step_device": f"{family}|{spec.id}",
     }

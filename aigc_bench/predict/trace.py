@@ -12,7 +12,7 @@ import torch
 
 from aigc_bench.core import registry
 from aigc_bench.core.records import Case
-from aigc_bench.predict.allocators import CachingAllocator, HostHeap, peak_held_bytes
+from aigc_bench.predict.allocators import CachingAllocator, peak_held_bytes
 from aigc_bench.predict.optrace import OpTrace
 from aigc_bench.predict.tracing.functions import DeviceRules
 from aigc_bench.predict.tracing.recorder import Recorder
@@ -37,6 +37,7 @@ def trace(case: Case) -> OpTrace:
     with rules, recorder, _grad_mode(case):
         program = workload.build(case, trace_setup(case, rules=rules, recorder=recorder))
         _assign_roles(program, recorder)
+        kept_in_heap = recorder.storages.current_in_heap
         recorder.experts_per_token = _experts_per_token(program)
         stages = StageTracer(program, stages=workload.stages(case), recorder=recorder).trace()
     parameters = {id(p): p for module in program.modules for p in module.parameters()}.values()
@@ -57,7 +58,7 @@ def trace(case: Case) -> OpTrace:
         optimizer_bytes=optimizer_bytes,
         kv_cache_bytes=kv_cache_bytes,
         inputs_bytes=max(0, built_bytes - params_bytes - buffers_bytes - kv_cache_bytes),
-        host_held_bytes=peak_held_bytes(HostHeap(), storages.steps(num_steps=_STEADY_STEPS)),
+        heap_step_bytes=max(0, storages.peak_in_heap - kept_in_heap),
         device_held_bytes=peak_held_bytes(CachingAllocator(), storages.steps(num_steps=_STEADY_STEPS)),
     )
 

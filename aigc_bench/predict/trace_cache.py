@@ -103,4 +103,4 @@ def _write(path: Path, traced: OpTrace) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".part", delete=False) as file:
             file.write(traced.model_dump_json())
-        os.replace(file.name, path)
+        Path(file.name).replace(path)

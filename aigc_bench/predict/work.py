@@ -1,7 +1,7 @@
 """Closed-form work of language models, from their published hyper-parameters.
 
 The tracer counts the work of every workload that we can build. Published results name models that nobody traces; for those the
-few sums below suffice (one matrix multiplication of ``m`` tokens by ``p`` parameters costs ``2 m p`` FLOPs and reads ``p`` weights).
+few sums below suffice (a matrix multiplication of ``m`` tokens by ``p`` parameters costs ``2 m p`` FLOPs and reads ``p`` weights).
 
     attention      2 h (H + K) d per layer in the projections, 4 H d c FLOPs per token over a context of c tokens
     dense FFN      2 or 3 matrices h x f (gated: 3)
@@ -69,7 +69,9 @@ class LanguageModel(Record):
         if not self.has_latent_attention:
             return 2.0 * h * d * (heads + self.num_kv_heads)
         value = self.value_head_dim or d
-        queries = self.q_lora_rank * (h + heads * (d + self.rope_head_dim)) if self.q_lora_rank else h * heads * (d + self.rope_head_dim)
+        queries = (
+            self.q_lora_rank * (h + heads * (d + self.rope_head_dim)) if self.q_lora_rank else h * heads * (d + self.rope_head_dim)
+        )
         latents = h * (self.kv_lora_rank + self.rope_head_dim) + self.kv_lora_rank * heads * (d + value)
         return float(queries + latents + heads * value * h)
 
@@ -90,7 +92,9 @@ class LanguageModel(Record):
         """What the overriding figure makes of the plain sum (1 for a plain transformer)."""
         if self.active_params_override is None:
             return 1.0
-        return self.active_params_override / (self._plain_dense_params + self.num_moe_layers * self.experts_per_token * self.expert_params)
+        return self.active_params_override / (
+            self._plain_dense_params + self.num_moe_layers * self.experts_per_token * self.expert_params
+        )
 
     @cached_property
     def dense_params(self) -> float:
@@ -130,7 +134,7 @@ class LanguageModel(Record):
         """Parameters that a step over ``tokens`` tokens has to read: all dense ones, and the experts that some token chose."""
         if not self.num_experts:
             return self.dense_params
-        missed = (1.0 - self.experts_per_token / self.num_experts) ** tokens
+        missed: float = (1.0 - self.experts_per_token / self.num_experts) ** tokens
         return self.dense_params + self.routed_params * (1.0 - missed)
 
     def cached_context(self, context: float) -> float:
@@ -146,5 +150,7 @@ class LanguageModel(Record):
 
     def prompt_attention_flops(self, length: float) -> float:
         """FLOPs of causal attention over a prompt of ``length`` tokens: half of the full square."""
-        width = self.num_heads * ((self.head_dim + self.rope_head_dim + self.value_head_dim) / 2 if self.has_latent_attention else self.head_dim)
+        width = self.num_heads * (
+            (self.head_dim + self.rope_head_dim + self.value_head_dim) / 2 if self.has_latent_attention else self.head_dim
+        )
         return 2.0 * self.num_kv_layers * width * length * self.cached_context(length)

@@ -14,6 +14,7 @@ import pytest
 from aigc_bench.analyze.energy import Energy, energy_of
 from aigc_bench.analyze.readings import Series
 from aigc_bench.measure.sampler import Config, Sampler, Task, advance
+from aigc_bench.telemetry.base import SensorAbsent, Value
 from tests.fake_nvml import FakeGpu, FakeNvml, simulated, square
 
 START_S, END_S, UNTIL_S = 4.03, 16.07, 18.0
@@ -134,3 +135,24 @@ def test_energy_that_cannot_be_known_is_null_with_a_reason(tmp_path: Path) -> No
     energy = measured(FakeGpu(series=silent), tmp_path)
     assert energy.gross_j is None
     assert energy.reasons == ("no_power_sensor",)
+
+
+def test_a_source_that_is_gone_is_dropped_once_with_all_its_calls(tmp_path: Path) -> None:
+    """Its fast, slow and power readings fall due at one moment; the first that fails takes the others along."""
+    with simulated(FakeNvml.build(tmp_path, FakeGpu())):
+        config = Config(
+            anchor_unix_s=0.0, anchor_monotonic_ns=0, spool=str(tmp_path / "gone.csv"), parent_pid=os.getpid(), sources=("nvml",)
+        )
+        sampler = Sampler(config)
+        sampler.open()
+        calls = []
+
+        def fail() -> list[Value]:
+            calls.append(1)
+            raise SensorAbsent("the driver went away")
+
+        sampler._tasks = [replace(task, read=fail) for task in sampler.schedule(from_ns=0)]
+        sampler._sample_due()
+        (status,) = sampler.statuses()
+    assert len(calls) == 1
+    assert not status.available and "went away" in (status.reason or "")

@@ -1,1 +1,1 @@
-"""Runs a workload's own stages on torch's ``meta`` device, where tensors have shapes and no values, and writes down its operators."""
+"""Runs a workload's own stages on torch's ``meta`` device, where tensors have no values, and writes down its operators."""

@@ -80,8 +80,10 @@ class DeviceRules(TorchFunctionMode):
     def __torch_function__(self, func: Any, types_: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         name = getattr(func, "__name__", "")
-        if self._is_building and name in _INITIALISERS and args and args[0].is_meta:
-            return args[0]
+        if self._is_building and name in _INITIALISERS:
+            tensor = args[0] if args else kwargs["tensor"]
+            if tensor.is_meta:
+                return tensor
         if isinstance(func, types.FunctionType):
             # Written in Python, it hands itself over whole: run it so that what it calls comes here, too.
             with self if _is_composed(func) else contextlib.nullcontext():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import torch
@@ -19,14 +19,14 @@ _DTYPES = {torch.float32: "fp32", torch.bfloat16: "bf16", torch.float16: "fp16",
 _FUSED_ATTENTION = "_scaled_dot_product_flash_attention_for_cpu"
 
 
-class Recorder(TorchDispatchMode):
+class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """A dispatch mode: while entered, storages of ``meta`` tensors are tracked, and operators counted while ``is_recording``.
 
     Operators on the host's own tensors are no work of the device and are left out.
     """
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.storages = Storages()
         self.experts_per_token = 1
         self.is_recording = False
@@ -139,12 +139,15 @@ class Recorder(TorchDispatchMode):
 
 def _formulas() -> dict[Any, Any]:
     """FLOPs of what torch's registry lacks, in its calling convention."""
-    found = {operator: flop_counter.shape_wrapper(formula) for operator, formula in missing_formulas().items()}
+    found = {operator: _by_shape(formula) for operator, formula in missing_formulas().items()}
     grouped = getattr(torch.ops.transformers, "grouped_mm_fallback", None)
     if grouped is not None:
-        found[grouped] = flop_counter.shape_wrapper(grouped_mm_flops)
-        found[torch.ops.transformers.grouped_mm_fallback_backward] = flop_counter.shape_wrapper(_grouped_backward_flops)
+        found[grouped] = _by_shape(grouped_mm_flops)
+        found[torch.ops.transformers.grouped_mm_fallback_backward] = _by_shape(_grouped_backward_flops)
     return found
+
+
+_by_shape: Callable[[Callable[..., int]], Callable[..., int]] = flop_counter.shape_wrapper
 
 
 def _grouped_backward_flops(left: Any, right: Any, *args: Any, **keys: Any) -> int:

@@ -99,7 +99,7 @@ def follow(probed: Sequence[Point], last: Point, *, repeats: int) -> tuple[Point
 
 
 def grown(point: Point, following: Point, *, steps: int) -> Point | None:
-    """The point ``steps`` repeats after ``point``, if every quantity goes on as it does to ``following``; ``None`` if they do not match."""
+    """The point ``steps`` repeats on, if every quantity goes on as it does to ``following``; ``None`` if the two do not match."""
     if len(point.operators) != len(following.operators):
         return None
     pairs = zip(point.operators, following.operators, strict=True)

@@ -21,7 +21,15 @@ _COPY = {"clone", "_to_copy", "cat", "stack", "repeat", "constant_pad_nd", "roll
 _REDUCTION = {
     *("sum", "mean", "amax", "amin", "max", "min", "argmax", "argmin", "any", "all", "prod", "var", "var_mean", "std", "norm"),
     *("_softmax", "_log_softmax", "_softmax_backward_data", "_log_softmax_backward_data", "logsumexp", "cumsum", "topk", "sort"),
-    *("nll_loss_forward", "nll_loss_backward", "nll_loss2d_forward", "nll_loss2d_backward", "mse_loss", "histc", "linalg_vector_norm"),
+    *(
+        "nll_loss_forward",
+        "nll_loss_backward",
+        "nll_loss2d_forward",
+        "nll_loss2d_backward",
+        "mse_loss",
+        "histc",
+        "linalg_vector_norm",
+    ),
     *("_safe_softmax", "avg_pool2d", "max_pool2d_with_indices", "_adaptive_avg_pool2d", "binary_cross_entropy_with_logits"),
 }
 _NO_KERNEL = {"empty", "empty_like", "new_empty", "empty_strided", "new_empty_strided", "empty_permuted", "set_", "resize_"}

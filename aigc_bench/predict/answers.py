@@ -1,0 +1,108 @@
+"""Questions to answers: one published-style query at a time, or a whole table at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from aigc_bench.catalog.loader import Catalogue
+from aigc_bench.catalog.records import AcceleratorSpec
+from aigc_bench.core.records import Estimate, Record
+from aigc_bench.predict.calibration import Calibration
+from aigc_bench.predict.effects import Floats
+from aigc_bench.predict.intervals import as_values, bounds
+from aigc_bench.predict.language_rows import language_row
+from aigc_bench.predict.published import PublishedRow, Query
+from aigc_bench.predict.rows import ModelRow, Unanswered
+from aigc_bench.predict.step_rows import step_row
+
+FAR_OUTSIDE = 100.0
+"""Factor beyond the calibrated range at which the model refuses."""
+
+
+class Answer(Record):
+    """One row answered, or the reason why not."""
+
+    row: PublishedRow
+    accelerator: str | None = None
+    track: str | None = None
+    estimate: Estimate | None = None
+    reason: str | None = None
+
+
+def model_row(query: Query, spec: AcceleratorSpec | None) -> ModelRow:
+    """The query in the model's terms; raises ``Unanswered``."""
+    if spec is None:
+        raise Unanswered("accelerator is not in the catalogue")
+    return language_row(query, spec) if query.family == "llm" else step_row(query, spec)
+
+
+def answer_rows(rows: Sequence[PublishedRow], *, catalogue: Catalogue, calibration: Calibration) -> list[Answer]:
+    """Every row answered or refused, in order."""
+    specs = {gpu: catalogue.published_accelerator(gpu) for gpu in {row.query.gpu for row in rows}}
+    known: list[tuple[int, ModelRow]] = []
+    answers: list[Answer] = []
+    for index, row in enumerate(rows):
+        spec = specs[row.query.gpu]
+        try:
+            question = model_row(row.query, spec)
+            refuse_far_outside(question, calibration.ranges)
+            known.append((index, question))
+            answers.append(Answer(row=row, accelerator=question.accelerator, track=question.track))
+        except Unanswered as problem:
+            answers.append(Answer(row=row, accelerator=spec.id if spec else None, reason=str(problem)))
+    if known:
+        estimates = estimate_rows([question for _, question in known], calibration=calibration)
+        for (index, _), estimate in zip(known, estimates, strict=True):
+            answers[index] = answers[index].model_copy(update={"estimate": estimate})
+    return answers
+
+
+def estimate_rows(rows: Sequence[ModelRow], *, calibration: Calibration) -> list[Estimate]:
+    """The value of each question in SI, with its interval."""
+    return with_intervals(rows, calibration.log_quantity(rows), calibration=calibration)
+
+
+def with_intervals(rows: Sequence[ModelRow], logs: Floats, *, calibration: Calibration) -> list[Estimate]:
+    """Predicted logs as estimates; ``reasons`` say what was assumed."""
+    estimates = []
+    for row, log in zip(rows, logs.tolist(), strict=True):
+        outside = outside_of(row, calibration.ranges)
+        low, high = bounds(row, calibration.quantiles, is_outside=bool(outside))
+        value, least, most = as_values(row, log, low=low, high=high)
+        reasons = (*row.caution, *(f"outside_calibrated_range:{name}" for name in outside))
+        estimates.append(Estimate(value=value, low=least, high=most, unit="", basis="modelled", source=row.track, reasons=reasons))
+    return estimates
+
+
+RANGED = ("sequences", "input_len", "output_len", "compute", "memory", "depth")
+"""Columns whose calibrated range is kept per form."""
+
+
+def calibrated_ranges(rows: Sequence[ModelRow]) -> dict[str, tuple[float, float]]:
+    """Smallest and largest of each ranged column over the rows, by form and track."""
+    found: dict[str, list[float]] = {}
+    for row in rows:
+        for name in RANGED:
+            if row.columns.get(name, 0.0) > 0:
+                found.setdefault(f"{row.track}.{name}", []).append(row.columns[name])
+    return {name: (float(np.min(values)), float(np.max(values))) for name, values in found.items()}
+
+
+def outside_of(row: ModelRow, ranges: Mapping[str, tuple[float, float]], *, factor: float = 1.0) -> tuple[str, ...]:
+    """The ranged columns in which a row lies beyond the calibrated range by more than ``factor``."""
+    return tuple(
+        name
+        for name in RANGED
+        if (bound := ranges.get(f"{row.track}.{name}")) is not None
+        and row.columns.get(name, 0.0) > 0
+        and not bound[0] / factor <= row.columns[name] <= bound[1] * factor
+    )
+
+
+def refuse_far_outside(row: ModelRow, ranges: Mapping[str, tuple[float, float]]) -> None:
+    """Raise ``Unanswered`` where a question lies far outside anything that was calibrated."""
+    far = outside_of(row, ranges, factor=FAR_OUTSIDE)
+    if far:
+        raise Unanswered(f"{far[0]} is more than {FAR_OUTSIDE:g} times outside the calibrated range")

@@ -1,0 +1,85 @@
+"""Intervals from what the model got wrong: conformal quantiles of left-out residuals, by group of like questions.
+
+Residuals are ``log(measured / predicted)`` of accelerators that the fit had not seen. Groups are tried from the narrowest to the
+widest (track, engine and whether anything was assumed; track and engine; track; all); the first with enough rows answers. 80 %
+means the 10th and 90th percentile over accelerators.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from aigc_bench.predict.effects import Floats
+from aigc_bench.predict.rows import ModelRow
+
+LEVEL = 0.80
+"""Share of truths that an interval should hold."""
+ENOUGH = 25
+"""Residuals that a group needs to speak for itself."""
+WIDENING = 0.6
+"""An interval from G accelerators is wider by this share over G."""
+FEW = 2
+"""Accelerators up to which a group's interval is symmetric."""
+OUTSIDE = 1.5
+"""Factor on the width of an interval (in logs) where the question lies outside the calibrated range."""
+
+Quantiles = Mapping[str, tuple[float, float, int]]
+
+
+def interval_groups(row: ModelRow) -> Iterator[str]:
+    """The groups whose residuals speak for a row, narrowest first."""
+    engine = row.groups.get("work_engine") or next((group for level, group in row.groups.items() if level.endswith(".engine")), "")
+    engine = engine.split("|")[-1] if row.form == "step" else engine
+    certainty = "assumed" if row.caution else "stated"
+    yield f"{row.track}|{engine}|{certainty}"
+    yield f"{row.track}|{engine}"
+    yield row.track
+    yield row.form
+
+
+def conformal_quantiles(rows: Sequence[ModelRow], residuals: Floats) -> dict[str, tuple[float, float, int]]:
+    """Low and high residual and count by group, of groups with enough rows."""
+    by_group: dict[str, dict[str, list[float]]] = {}
+    for row, residual in zip(rows, residuals.tolist(), strict=True):
+        for group in interval_groups(row):
+            by_group.setdefault(group, {}).setdefault(row.accelerator, []).append(residual)
+    counts = {group: sum(map(len, parts.values())) for group, parts in by_group.items()}
+    return {group: (*_tails(parts), counts[group]) for group, parts in by_group.items() if counts[group] >= ENOUGH}
+
+
+def _tails(parts: Mapping[str, Sequence[float]]) -> tuple[float, float]:
+    """Quantiles with a weight of ``sqrt(n)`` for an accelerator's n residuals, widened for how few accelerators they are.
+
+    What is left out next is an accelerator, not a row: the rows of one share its deviation. From one or two others
+    nothing is known of the sign of that deviation, so the interval is made symmetric.
+    """
+    values = np.concatenate([np.asarray(own) for own in parts.values()])
+    weights = np.concatenate([np.full(len(own), len(own) ** -0.5) for own in parts.values()])
+    order = np.argsort(values)
+    shares = (np.cumsum(weights[order]) - weights[order] / 2) / weights.sum()
+    tail = (1 - LEVEL) / 2
+    low, high = (float(np.interp(q, shares, values[order])) for q in (tail, 1 - tail))
+    widening = 1 + WIDENING / len(parts)
+    if len(parts) <= FEW:
+        widest = max(abs(low), abs(high)) * widening
+        return -widest, widest
+    return low * widening if low < 0 else low, high * widening if high > 0 else high
+
+
+def bounds(row: ModelRow, quantiles: Quantiles, *, is_outside: bool) -> tuple[float, float]:
+    """What to add to the predicted log quantity for the low and the high end; 0 lies between them."""
+    found = next((quantiles[group] for group in interval_groups(row) if group in quantiles), (-0.7, 0.7, 0))
+    width = OUTSIDE if is_outside else 1.0
+    low, high = found[0] * width, found[1] * width
+    return min(low, -0.01), max(high, 0.01)
+
+
+def as_values(row: ModelRow, log_quantity: float, *, low: float, high: float) -> tuple[float, float, float]:
+    """Value, low and high in SI; the ends change places where the value falls as the quantity rises."""
+    value = row.value(log_quantity)
+    ends = sorted((row.value(log_quantity + low), row.value(log_quantity + high)))
+    assert math.isfinite(value) and ends[0] <= value <= ends[1], "an interval must hold its value"
+    return value, ends[0], ends[1]

@@ -1,0 +1,196 @@
+"""From the words of a command to cases and accelerators: ``gpt/llama-3.1-8b``, ``tp=4,pp=2``, ``prompt_len=2048``, ``@RUN``."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import get_args
+
+from aigc_bench.catalog.loader import Catalogue, load_catalogue
+from aigc_bench.catalog.records import AcceleratorSpec
+from aigc_bench.core import registry
+from aigc_bench.core.errors import UnknownNameError, UsageError
+from aigc_bench.core.records import Case, MetricRow, Mode, Precision, Setting
+from aigc_bench.predict.answers import Answer, answer_rows
+from aigc_bench.predict.calibration import shipped_calibration
+from aigc_bench.predict.engines import SERVED
+from aigc_bench.predict.machine_card import accelerator_at
+from aigc_bench.predict.model import predict_case
+from aigc_bench.predict.names import number_format, resolve_format
+from aigc_bench.predict.published import read_rows
+from aigc_bench.predict.validate import Validation, validation
+
+_DIMENSIONS = ("tp", "pp")
+
+
+def accelerators(names: Sequence[str], *, catalogue: Catalogue) -> list[AcceleratorSpec]:
+    """Catalogue rows by any spelling, or measured machines (``@RUN``); raises ``UnknownNameError`` with the nearest."""
+    return [accelerator_at(name, catalogue=catalogue) if name.startswith("@") else catalogue.accelerator(name) for name in names]
+
+
+def parse_settings(words: Sequence[str]) -> dict[str, Setting]:
+    """``("prompt_len=2048", "steps=30")`` as settings, numbers and booleans as such."""
+    found: dict[str, Setting] = {}
+    for word in words:
+        key, separator, text = word.partition("=")
+        if not separator or not key:
+            raise UsageError(f"--set {word}: not a setting.", "Write --set name=value.")
+        found[key.strip()] = _setting(text.strip())
+    return found
+
+
+def _setting(text: str) -> Setting:
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def parse_parallel(text: str | None, *, devices: int) -> dict[str, int]:
+    """``tp=4,pp=2`` as ranks; their product must divide the devices."""
+    ranks: dict[str, int] = {}
+    for part in (text or "").split(","):
+        if not part.strip():
+            continue
+        name, _, count = part.strip().partition("=")
+        if name not in _DIMENSIONS:
+            raise UnknownNameError("parallel dimension", name, known=_DIMENSIONS, where="--parallel")
+        if not count.isdigit() or int(count) < 1:
+            raise UsageError(f"--parallel {part}: the number of ranks is missing.", "Write --parallel tp=4,pp=2.")
+        ranks[name] = int(count)
+    product = ranks.get("tp", 1) * ranks.get("pp", 1)
+    if devices % product:
+        raise UsageError(
+            f"--parallel {text}: {product} ranks do not divide {devices} devices.", f"Give --devices a multiple of {product}."
+        )
+    return ranks
+
+
+def case_of(
+    what: str,
+    *,
+    mode: Mode = "infer",
+    engine: str | None = None,
+    precision: str | None = None,
+    batch_size: int = 1,
+    devices: int = 1,
+    backend: str = "cuda",
+    settings: Mapping[str, Setting] | None = None,
+) -> Case:
+    """``WORKLOAD[/PRESET]`` with its settings as a valid case; without a preset the family's first."""
+    name, _, preset = what.partition("/")
+    workload = registry.load("workloads", name)
+    chosen = engine or "torch-eager"
+    if chosen not in SERVED and chosen not in registry.names("engines"):
+        raise UnknownNameError("engine", chosen, known=(*registry.names("engines"), *SERVED))
+    case = Case(
+        workload=name,
+        preset=preset or next(iter(workload.presets)),
+        mode=mode,
+        engine=chosen,
+        precision=_precision(precision, engine=chosen, backend=backend),
+        batch_size=batch_size,
+        devices=devices,
+        backend=backend,
+        settings=dict(settings or {}),
+    )
+    workload.validate(case)
+    return case
+
+
+def _precision(text: str | None, *, engine: str, backend: str) -> Precision:
+    """The precision a case can hold; formats of served engines alone (fp8, fp4, int4) travel beside the case."""
+    if text is None:
+        return "fp32" if backend == "cpu" else "bf16"
+    own: tuple[Precision, ...] = get_args(Precision)
+    if text in own:
+        return next(name for name in own if name == text)
+    if engine in SERVED and resolve_format(text) is not None:
+        return "bf16"
+    served = ("fp8", "fp4", "mxfp4", "int8", "int4")
+    assert all(number_format(name) for name in served), "every format named here exists"
+    raise UnknownNameError("precision", text, known=(*own, *served) if engine in SERVED else own)
+
+
+def predict_one(
+    what: str,
+    *,
+    accelerators: Sequence[str],
+    mode: Mode = "infer",
+    engine: str | None = None,
+    precision: str | None = None,
+    batch_size: int = 1,
+    devices: int = 1,
+    parallel: str | None = None,
+    settings: Sequence[str] = (),
+) -> list[tuple[str, MetricRow]]:
+    """One case on each accelerator; raises ``UsageError`` where a name is unknown or the model cannot answer."""
+    catalogue = load_catalogue()
+    specs = specs_of(accelerators, catalogue=catalogue, where="predict")
+    ranks = parse_parallel(parallel, devices=devices)
+    rows: list[tuple[str, MetricRow]] = []
+    for spec in specs:
+        backend = "cpu" if spec.basis == "measured" and spec.tdp_w is None and spec.interconnect is None else "cuda"
+        case = case_of(
+            what, mode=mode, engine=engine, precision=precision, batch_size=batch_size, devices=devices, backend=backend,
+            settings=parse_settings(settings),
+        )  # fmt: skip
+        own = precision if case.engine in SERVED else None
+        rows += [(spec.id, row) for row in predict_case(case, spec, catalogue=catalogue, parallel=ranks, precision=own)]
+    return rows
+
+
+def predict_cases(cases: Sequence[Case], *, accelerators: Sequence[str], where: str) -> list[tuple[str, MetricRow]]:
+    """Cases on each accelerator, in order. Probes have nothing to predict: they are skipped."""
+    catalogue = load_catalogue()
+    specs = specs_of(accelerators, catalogue=catalogue, where=where)
+    own = [case for case in cases if not case.workload.startswith("probe_")]
+    return [(spec.id, row) for spec in specs for case in own for row in predict_case(case, spec, catalogue=catalogue)]
+
+
+def specs_of(names: Sequence[str], *, catalogue: Catalogue, where: str) -> list[AcceleratorSpec]:
+    """The accelerators that were named; raises ``UsageError`` where none was."""
+    if not names:
+        raise UsageError(f"{where}: no accelerator was named.", "Add --accelerator ID; `aigc-bench list accelerators` has the ids.")
+    return accelerators(names, catalogue=catalogue)
+
+
+ROW_COLUMNS = ("line", "accelerator", "predicted", "low", "high", "error", "reason")
+
+
+def validate_table(path: Path, *, by: Sequence[str] = (), rows_out: Path | None = None) -> Validation:
+    """Scores of a table; ``rows_out`` gets every row's prediction (SI units) or the reason why there is none."""
+    answers = answer_rows(read_rows(path), catalogue=load_catalogue(), calibration=shipped_calibration())
+    scored = validation(answers, by=by)
+    if rows_out is not None:
+        with rows_out.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(
+                ("family", "task", "model", "gpu", "gpu_count", "precision", "software", "metric", "unit", "value", *ROW_COLUMNS)
+            )
+            writer.writerows(_written(answer) for answer in answers)
+    return scored
+
+
+def _written(answer: Answer) -> list[object]:
+    query, estimate = answer.row.query, answer.estimate
+    asked = [
+        query.family,
+        query.task,
+        query.model,
+        query.gpu,
+        query.gpu_count,
+        query.precision,
+        query.software,
+        query.metric,
+        query.unit,
+    ]
+    figures = (
+        [None] * 4 if estimate is None else [estimate.value, estimate.low, estimate.high, estimate.value / answer.row.value - 1]
+    )
+    return [*asked, answer.row.value, answer.row.line, answer.accelerator, *figures, answer.reason]
