@@ -21,7 +21,9 @@ import numpy as np
 
 from aigc_bench.catalog.loader import load_catalogue
 from aigc_bench.predict import answers as answering
-from aigc_bench.predict.calibration import Calibration, fit, save
+from aigc_bench.predict import forms
+from aigc_bench.predict import questions as questions_of
+from aigc_bench.predict.calibration import Calibration, fit, grouped_effects, save
 from aigc_bench.predict.intervals import conformal_quantiles
 from aigc_bench.predict.published import PublishedRow, read_rows
 from aigc_bench.predict.rows import ModelRow, Unanswered
@@ -54,16 +56,12 @@ def leave_one_out(questions: list[ModelRow], logs: np.ndarray, whole: Calibratio
 
 def refit_effects(rows: list[ModelRow], logs: np.ndarray, whole: Calibration) -> Calibration:
     """The constants of the whole fit with effects of these rows alone."""
-    from aigc_bench.predict import calibration as module
-    from aigc_bench.predict import forms
-    from aigc_bench.predict.effects import fit_effects
-
     effects: dict[str, float] = {}
     for form in ("language", "step"):
         chosen = [index for index, row in enumerate(rows) if row.form == form]
         own = [rows[index] for index in chosen]
         rest = logs[chosen] - forms.log_quantity(form, forms.columns_of(own), whole.constants[form])
-        effects |= fit_effects(rest, groups=[row.groups for row in own], spreads=module.SPREADS, noise=module.NOISE)
+        effects |= grouped_effects(own, rest)
     return whole.model_copy(update={"effects": effects})
 
 
@@ -127,6 +125,7 @@ def main() -> None:
     parser.add_argument("table", type=Path)
     parser.add_argument("--out", type=Path)
     parser.add_argument("--ship", type=Path)
+    parser.add_argument("--rows", type=Path, help="also write every row with its left-out prediction")
     parser.add_argument("--source", default="published results table (MLPerf, vendor and open benchmark results)")
     parser.add_argument("--as-of", default="2026-08")
     given = parser.parse_args()
@@ -161,6 +160,8 @@ def main() -> None:
     if given.out:
         with given.out.open("w", encoding="utf-8", newline="") as file:
             csv.writer(file).writerows(lines)
+    if given.rows:
+        questions_of.write_rows(told, given.rows)
     if given.ship:
         ready = whole.model_copy(
             update={"quantiles": conformal_quantiles(questions, logs - predicted), "ranges": answering.calibrated_ranges(questions)}

@@ -40,7 +40,7 @@ SPREADS: Mapping[str, float] = {
     "arch_style": 0.15, "work_devices": 0.1, "link": 0.05, "work_load": 0.1, "step_cell": 0.15, "form": 0.05, "step_device": 0.1,
     **{
         f"{aspect}.{level}": spread
-        for aspect in ("latency", "server_latency", "decode_rate", "prefill_rate", "prefill_time")
+        for aspect in ("latency", "server_latency", "energy", "decode_rate", "prefill_rate", "prefill_time")
         for level, spread in (
             ("engine", 0.2), ("model_engine", 0.1), ("load", 0.05), ("shape", 0.05), ("format", 0.2), ("cell", 0.15),
             ("device", 0.1),
@@ -48,6 +48,9 @@ SPREADS: Mapping[str, float] = {
     },
 }  # fmt: skip
 """Standard deviation of the effects of each level, chosen on left-out accelerators; a level that is not named has none."""
+
+DEVICE_LEVELS = tuple(name for name in SPREADS if name.split(".")[-1] in ("device", "device_engine", "step_device"))
+"""Levels that name a device: fitted last, and silent about a device never seen."""
 
 _CONSTANT_SPREADS: Mapping[str, float] = {"work": 1.0, "work_model": 0.5, "work_engine": 0.4}
 """Levels that stand beside the constants of the ``step`` form while these are fitted: published work per item is rough."""
@@ -94,8 +97,22 @@ def fit(rows: Sequence[ModelRow], logs: Floats, *, start: Calibration | None = N
         fitted = [index for index, row in enumerate(own) if row.shapes_constants]
         constants[form] = _fit_constants(form, [own[index] for index in fitted], target[fitted], begin=begin)
         rest = target - forms.log_quantity(form, forms.columns_of(own), constants[form])
-        effects |= fit_effects(rest, groups=[row.groups for row in own], spreads=SPREADS, noise=NOISE)
+        effects |= grouped_effects(own, rest)
     return Calibration(constants=constants, effects={name: u for name, u in effects.items() if abs(u) > _EFFECT_FLOOR})
+
+
+def grouped_effects(rows: Sequence[ModelRow], rest: Floats) -> dict[str, float]:
+    """Effects of what is known of any device first, then those of the devices themselves on what remains.
+
+    Fitted together, a few known devices would take for their own what the next unknown one shares.
+    """
+    groups = [row.groups for row in rows]
+    general = fit_effects(
+        rest, groups=groups, spreads={name: SPREADS[name] for name in SPREADS if name not in DEVICE_LEVELS}, noise=NOISE
+    )
+    left = rest - total_effects(groups, general)
+    own = fit_effects(left, groups=groups, spreads={name: SPREADS[name] for name in DEVICE_LEVELS}, noise=NOISE)
+    return general | own
 
 
 def _fit_constants(form: Form, rows: Sequence[ModelRow], logs: Floats, *, begin: Mapping[str, float] | None) -> dict[str, float]:

@@ -40,6 +40,9 @@ ASPECTS: Mapping[str, str] = {
 }
 """Metrics that are answered -> what the closed form computes for them."""
 
+ENERGY_UNITS = ("J/output token", "J/request")
+"""Joules of all devices: answered as TDP over the predicted rate; what share of the TDP is drawn is an effect."""
+
 SERVER_LATENCIES: Mapping[str, str] = {"tpot_mean": "tpot", "ttft_mean": "ttft"}
 """Latencies at an arrival rate that the row does not state: answered by their effects, and kept out of the constants' fit."""
 
@@ -68,7 +71,8 @@ _WIDE_ISLAND = 16
 
 def language_row(query: Query, spec: AcceleratorSpec) -> ModelRow:
     """The question's columns and groups; raises ``Unanswered`` with the reason."""
-    aspect = ASPECTS.get(query.metric) or SERVER_LATENCIES.get(query.metric)
+    is_energy = query.metric == "energy" and query.unit in ENERGY_UNITS
+    aspect = "rate" if is_energy else ASPECTS.get(query.metric) or SERVER_LATENCIES.get(query.metric)
     if aspect is None:
         raise Unanswered(f"metric {query.metric} is not modelled for language models")
     model = resolve_language_model(query.model)
@@ -81,14 +85,19 @@ def language_row(query: Query, spec: AcceleratorSpec) -> ModelRow:
     offset = math.log(query.gpu_count) if "/GPU" in query.unit or query.metric.endswith("per_gpu") else 0.0
     if query.metric.endswith("_samples"):
         offset += math.log(columns["output_len"])
-    track = "server_latency" if query.metric in SERVER_LATENCIES else aspect
+    if is_energy:
+        if spec.tdp_w is None:
+            raise Unanswered("no TDP is known of the accelerator")
+        offset += math.log(spec.tdp_w * query.gpu_count) + (math.log(columns["output_len"]) if "request" in query.unit else 0.0)
+    track = "energy" if is_energy else "server_latency" if query.metric in SERVER_LATENCIES else aspect
     groups = _groups(query, model, spec, engine=engine, numbers=numbers, layout=layout, columns=columns, aspect=track)
     return ModelRow(
         form="language",
         track=f"llm.{track}",
         columns=columns,
         groups=groups,
-        shapes_constants=query.metric not in SERVER_LATENCIES,
+        shapes_constants=query.metric not in SERVER_LATENCIES and not is_energy,
+        sign=-1.0 if is_energy else 1.0,
         is_rate=aspect.endswith("rate"),
         offset=offset,
         accelerator=spec.id,
@@ -242,7 +251,7 @@ def _groups(
     shape = f"i{log2_bin(columns['input_len'], width=1)}o{log2_bin(columns['output_len'], width=1)}"
     link = language.link_class(spec, devices=layout.tensor)
     form = "pcie" if "PCIe" in (spec.form_factor or "") else "module"
-    of = query.metric if query.metric in SERVER_LATENCIES else ""
+    of = query.metric if query.metric in SERVER_LATENCIES else query.unit if aspect == "energy" else ""
     kind = f"{aspect}|{engine.name}|{mode}|{of}"
     key = f"{kind}|{model.name}"
     return {

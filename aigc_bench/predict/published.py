@@ -30,7 +30,7 @@ COLUMNS = (
 """The documented columns, in order."""
 
 _UNIT_SCALE = {"ms": 1e-3, "us": 1e-6, "s": 1.0, "minutes": 60.0, "hours": 3600.0, "%": 0.01}
-_LAYOUT_KEYS = {
+LAYOUT_KEYS = {
     "tp": ("tp", "tp_size", "TP", "tensor_parallel"),
     "pp": ("pp", "pp_size", "PP"),
     "dp": ("dp", "data_parallel"),
@@ -52,6 +52,9 @@ _LAYOUT_KEYS = {
     "hidden": ("hidden",),
     "heads": ("heads",),
 }
+"""Name of a layout's dimension -> its spellings in ``config_json``."""
+WORD_KEYS = ("mode", "dataset", "power_cap", "padding", "variant", "activation_ckpt", "sharding", "cols", "context")
+"""Further keys of ``config_json`` that change the work or name its variant."""
 
 
 class Query(Record):
@@ -184,17 +187,13 @@ def _layout(text: object) -> tuple[dict[str, float], dict[str, str]]:
         return {}, {}
     if not isinstance(config, dict):
         return {}, {}
-    layout = {name: value for name, keys in _LAYOUT_KEYS.items() if (value := _first_number(config, keys)) is not None}
+    layout = {name: value for name, keys in LAYOUT_KEYS.items() if (value := _first_number(config, keys)) is not None}
     parallel = str(config.get("parallel", ""))
     for part in parallel.replace(",", " ").split():
         value = number(part[2:])
         if value is not None and part[:2].lower() in ("tp", "pp", "ep"):
             layout[part[:2].lower()] = value
-    words = {
-        key: str(config[key])
-        for key in ("mode", "dataset", "power_cap", "padding", "variant", "activation_ckpt", "sharding")
-        if key in config
-    }
+    words = {key: str(config[key]) for key in WORD_KEYS if key in config}
     columns = config.get("cols")
     if isinstance(columns, dict) and "Model" in columns:
         words["size"] = str(columns["Model"])

@@ -168,13 +168,17 @@ def validate_table(path: Path, *, by: Sequence[str] = (), rows_out: Path | None 
     answers = answer_rows(read_rows(path), catalogue=load_catalogue(), calibration=shipped_calibration())
     scored = validation(answers, by=by)
     if rows_out is not None:
-        with rows_out.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(
-                ("family", "task", "model", "gpu", "gpu_count", "precision", "software", "metric", "unit", "value", *ROW_COLUMNS)
-            )
-            writer.writerows(_written(answer) for answer in answers)
+        write_rows(answers, rows_out)
     return scored
+
+
+def write_rows(answers: Sequence[Answer], path: Path) -> None:
+    """Every row with its prediction in SI units, or the reason why there is none, as CSV."""
+    asked = ("family", "task", "model", "gpu", "gpu_count", "precision", "software", "metric", "unit", "value")
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow((*asked, *ROW_COLUMNS))
+        writer.writerows(_written(answer) for answer in answers)
 
 
 def _written(answer: Answer) -> list[object]:

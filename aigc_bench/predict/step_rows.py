@@ -116,7 +116,12 @@ def resolve_step_model(query: Query) -> StepModel | None:
 
 def step_row(query: Query, spec: AcceleratorSpec) -> ModelRow:
     """The question's columns and groups; raises ``Unanswered`` with the reason."""
-    if query.metric not in RATES and query.metric not in TIMES:
+    is_energy = query.metric == "energy" and query.family == "diffusion-image"
+    if query.family == "seq2seq-rnn" and not query.is_training:
+        raise Unanswered("recurrent decoding is not modelled")
+    if is_energy and spec.tdp_w is None:
+        raise Unanswered("no TDP is known of the accelerator")
+    if query.metric not in RATES and query.metric not in TIMES and not is_energy:
         raise Unanswered(f"metric {query.metric} is not modelled for {query.family or 'this family'}")
     family = "bert-train" if query.family == "bert" and query.is_training else query.family
     if family not in FAMILIES:
@@ -125,15 +130,19 @@ def step_row(query: Query, spec: AcceleratorSpec) -> ModelRow:
     engine = resolve_engine(query.software)
     per_device = _batch_per_device(query, family=family, engine=engine)
     is_language = family in ("llm-train", "llm-finetune")
+    kind = "rate" if query.metric in RATES else "energy" if is_energy else "time"
     work = (_language_work if is_language else _model_work)(query, numbers, per_device)
     return ModelRow(
         form="step",
-        track=f"{query.family}.{'train' if query.is_training else 'infer'}.{'rate' if query.metric in RATES else 'time'}",
+        track=f"{query.family}.{'train' if query.is_training else 'infer'}.{kind}",
+        shapes_constants=not is_energy,
         columns=_columns(query, spec, family=family, engine=engine, numbers=numbers, work=work),
         groups=_groups(query, spec, family=family, engine=engine, numbers=numbers, work=work, per_device=per_device),
         is_rate=query.metric in RATES,
         sign=-1.0 if query.metric in RATES else 1.0,
-        offset=_offset(query, work=work, per_device=per_device, is_language=is_language),
+        offset=math.log(work.items / (spec.tdp_w * work.ranks))
+        if is_energy and spec.tdp_w
+        else _offset(query, work=work, per_device=per_device, is_language=is_language),
         accelerator=spec.id,
         caution=() if query.batch is not None or query.metric.endswith("bs1") else ("batch_assumed",),
     )

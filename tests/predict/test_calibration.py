@@ -23,7 +23,8 @@ def rows_of_many_settings() -> list[ModelRow]:
                 for length in (128, 1024, 8192):
                     for metric in ("tpot", "ttft", "throughput"):
                         query = Query(
-                            family="llm", model=model, gpu=gpu, gpu_count=4, precision="bf16", software="vllm", concurrency=concurrency,
+                            family="llm", model=model, gpu=gpu, gpu_count=4, precision="bf16", software="vllm",
+                            concurrency=concurrency,
                             input_len=length, output_len=256, metric=metric, unit="",
                         )  # fmt: skip
                         rows.append(language_row(query, catalogue.accelerator(gpu)))
@@ -32,7 +33,10 @@ def rows_of_many_settings() -> list[ModelRow]:
 
 def test_predictions_come_back_from_data_made_with_known_constants() -> None:
     rows = rows_of_many_settings()
-    truth = {name: value for name, (value, _) in forms.priors("language").items()} | {"prefill_efficiency": 0.8, "layer_s.vllm": 4e-5}
+    truth = {name: value for name, (value, _) in forms.priors("language").items()} | {
+        "prefill_efficiency": 0.8,
+        "layer_s.vllm": 4e-5,
+    }
     logs = forms.log_quantity("language", forms.columns_of(rows), truth)
     fitted = fit(rows, logs)
     assert np.median(np.abs(fitted.log_quantity(rows) - logs)) < 0.02
@@ -75,7 +79,9 @@ def test_shipped_intervals_are_ordered_and_rest_on_enough_rows() -> None:
 
 def test_a_fit_of_one_form_leaves_the_other_at_its_priors() -> None:
     rows = rows_of_many_settings()[:60]
-    logs = forms.log_quantity("language", forms.columns_of(rows), {name: value for name, (value, _) in forms.priors("language").items()})
+    logs = forms.log_quantity(
+        "language", forms.columns_of(rows), {name: value for name, (value, _) in forms.priors("language").items()}
+    )
     fitted = fit(rows, logs)
     assert fitted.constants["step"] == {name: value for name, (value, _) in forms.priors("step").items()}
     assert isinstance(fitted, Calibration)

@@ -69,7 +69,9 @@ def test_a_group_with_few_rows_leaves_the_word_to_a_wider_one() -> None:
     sign=st.sampled_from([1.0, -1.0]),
     offset=st.floats(-5, 5),
 )
-def test_the_value_lies_in_its_interval_whatever_it_measures(log: float, low: float, high: float, sign: float, offset: float) -> None:
+def test_the_value_lies_in_its_interval_whatever_it_measures(
+    log: float, low: float, high: float, sign: float, offset: float
+) -> None:
     value, least, most = as_values(row(sign=sign, offset=offset), log, low=low, high=high)
     assert 0 < least <= value <= most
 

@@ -1,0 +1,109 @@
+"""The roofline of traced operators."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aigc_bench.catalog.loader import load_catalogue
+from aigc_bench.core.errors import UnknownNameError, UsageError
+from aigc_bench.predict.engines import engine_costs
+from aigc_bench.predict.optrace import Operator, Point, StageTrace
+from aigc_bench.predict.roofline import efficiencies, ideal_s, operator_s, peak_of, stage_s
+
+H100 = load_catalogue(with_user_files=False).accelerator("h100_sxm_80gb")
+EAGER, COMPILED = engine_costs("torch-eager"), engine_costs("torch-compile")
+
+
+def operator(*, kind: str = "gemm", flops: int = 10**9, read: int = 10**6, written: int = 10**6, count: int = 1) -> Operator:
+    return Operator.model_validate(
+        {
+            "name": "aten.mm", "kind": kind, "phase": "forward", "dtype": "bfloat16", "inputs": ((1, 1),), "outputs": ((1, 1),),
+            "flops": flops, "params_read_bytes": 0, "cache_read_bytes": 0, "other_read_bytes": read, "written_bytes": written,
+            "count": count,
+        }
+    )  # fmt: skip
+
+
+def stage(*operators: Operator, weight: float = 1.0) -> StageTrace:
+    point = Point(repeat=0, weight=weight, peak_bytes=0, operators=operators)
+    return StageTrace(name="forward", repeats=1, items=1, points=(point,))
+
+
+def test_a_large_gemm_takes_its_flops_over_the_share_of_the_peak() -> None:
+    share = efficiencies()["datasheet", "gemm"].compute
+    expected = 10**15 / (share * 989.4e12) + EAGER.launch_s
+    assert operator_s(operator(flops=10**15), H100, costs=EAGER, precision="bf16") == pytest.approx(expected)
+
+
+def test_an_elementwise_operator_takes_its_bytes_over_the_share_of_the_bandwidth() -> None:
+    share = efficiencies()["datasheet", "elementwise"].memory
+    found = operator_s(operator(kind="elementwise", flops=0, read=10**10, written=0), H100, costs=EAGER, precision="bf16")
+    assert found == pytest.approx(10**10 / (share * H100.memory_bandwidth_bytes_per_s) + EAGER.launch_s)
+
+
+@given(
+    flops=st.integers(0, 10**15),
+    size=st.integers(1, 10**11),
+    kind=st.sampled_from(["gemm", "attention", "conv", "elementwise", "norm"]),
+)
+def test_no_operator_beats_the_roofline(flops: int, size: int, kind: str) -> None:
+    own = operator(kind=kind, flops=flops, read=size)
+    took = operator_s(own, H100, costs=EAGER, precision="bf16")
+    assert took >= max(flops / 989.4e12, size / H100.memory_bandwidth_bytes_per_s)
+
+
+@given(more=st.floats(1, 10), flops=st.integers(1, 10**14), size=st.integers(1, 10**10))
+def test_more_bandwidth_or_flops_never_takes_longer(more: float, flops: int, size: int) -> None:
+    better = H100.model_copy(
+        update={
+            "peak_flops": {dtype: peak * more for dtype, peak in H100.peak_flops.items()},
+            "memory_bandwidth_bytes_per_s": H100.memory_bandwidth_bytes_per_s * more,
+        }
+    )
+    own = stage(operator(flops=flops, read=size))
+    assert stage_s(own, better, costs=EAGER, precision="bf16") <= stage_s(own, H100, costs=EAGER, precision="bf16")
+
+
+def test_many_small_operators_wait_for_the_host() -> None:
+    own = stage(operator(flops=1000, read=100, written=100, count=1000))
+    assert stage_s(own, H100, costs=EAGER, precision="bf16") == pytest.approx(1000 * EAGER.dispatch_s[1])
+
+
+def test_where_host_and_device_are_one_their_times_add() -> None:
+    own = stage(operator(count=10))
+    apart, together = (stage_s(own, H100, costs=EAGER, precision="bf16", is_serial=flag) for flag in (False, True))
+    assert together > apart
+
+
+def test_a_compiler_moves_fewer_bytes_of_what_it_can_fuse_and_all_of_a_product() -> None:
+    for kind, is_fused in (("elementwise", True), ("gemm", False)):
+        own = operator(kind=kind, flops=0, read=10**10)
+        eager, compiled = (operator_s(own, H100, costs=costs, precision="bf16") for costs in (EAGER, COMPILED))
+        assert (compiled < 0.5 * eager) == is_fused
+
+
+def test_the_weights_of_the_points_are_their_repeats() -> None:
+    one, many = (stage_s(stage(operator(), weight=weight), H100, costs=EAGER, precision="bf16") for weight in (1.0, 30.0))
+    assert many == pytest.approx(30 * one)
+
+
+def test_the_ideal_is_the_arithmetic_alone() -> None:
+    assert ideal_s(stage(operator(flops=10**15)), H100, precision="bf16") == pytest.approx(10**15 / 989.4e12)
+
+
+def test_single_precision_uses_tensor_cores_only_where_asked() -> None:
+    assert peak_of("float32", H100, precision="tf32") == pytest.approx(494.7e12)
+    assert peak_of("float32", H100, precision="fp32") == pytest.approx(66.9e12)
+
+
+def test_a_dtype_without_a_peak_is_refused_in_one_line() -> None:
+    lacking = H100.model_copy(update={"peak_flops": {"bf16": 1e12}})
+    with pytest.raises(UsageError, match="no dense peak of fp32"):
+        peak_of("float32", lacking, precision="fp32")
+
+
+def test_an_unknown_engine_is_told_with_those_that_are() -> None:
+    with pytest.raises(UnknownNameError, match="torch-eager"):
+        engine_costs("torch-eagle")
