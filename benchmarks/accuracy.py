@@ -14,6 +14,7 @@ import argparse
 import csv
 import sys
 import time
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -24,11 +25,13 @@ from aigc_bench.predict import answers as answering
 from aigc_bench.predict import forms
 from aigc_bench.predict import questions as questions_of
 from aigc_bench.predict.calibration import Calibration, fit, grouped_effects, save
-from aigc_bench.predict.intervals import conformal_quantiles
+from aigc_bench.predict.intervals import conformal_quantiles, familiar_quantiles
 from aigc_bench.predict.published import PublishedRow, read_rows
 from aigc_bench.predict.rows import ModelRow, Unanswered
 from aigc_bench.predict.validate import Score, validation
 
+FOLDS = 5
+"""Parts into which runs are drawn (by a hash of the run) for the intervals of accelerators that the fit has seen."""
 FEW = 12
 """An accelerator with fewer rows keeps the constants of the whole fit (its effects are always left out)."""
 TABLES = (("family", "task", "metric"), ("accelerator", "family"), ("engine", "family"), ("track",), ("track", "accelerator"), ())
@@ -51,6 +54,17 @@ def leave_one_out(questions: list[ModelRow], logs: np.ndarray, whole: Calibratio
             file=sys.stderr,
             flush=True,
         )
+    return predicted
+
+
+def leave_runs_out(questions: list[ModelRow], logs: np.ndarray, runs: Sequence[str], whole: Calibration) -> np.ndarray:
+    """Predicted log quantity of every row by a fit without a fifth of the runs, its own among them."""
+    folds = np.array([zlib.crc32(run.encode()) % FOLDS for run in runs])
+    predicted = np.empty(len(questions))
+    for fold in range(FOLDS):
+        inside = folds == fold
+        part = refit_effects([q for q, is_own in zip(questions, inside, strict=True) if not is_own], logs[~inside], whole)
+        predicted[inside] = part.log_quantity([q for q, is_own in zip(questions, inside, strict=True) if is_own])
     return predicted
 
 
@@ -93,7 +107,9 @@ def with_left_out_intervals(questions: list[ModelRow], logs: np.ndarray, predict
     for name in sorted(set(names)):
         others = [index for index in range(len(questions)) if names[index] != name]
         own = [index for index in range(len(questions)) if names[index] == name]
-        part = whole.model_copy(update={"quantiles": conformal_quantiles([questions[i] for i in others], residuals[others])})
+        part = whole.model_copy(
+            update={"effects": {}, "quantiles": conformal_quantiles([questions[i] for i in others], residuals[others])}
+        )
         for index, estimate in zip(
             own, answering.with_intervals([questions[i] for i in own], predicted[own], calibration=part), strict=True
         ):
@@ -163,8 +179,14 @@ def main() -> None:
     if given.rows:
         questions_of.write_rows(told, given.rows)
     if given.ship:
+        runs = [rows[index].run_key or str(rows[index].line) for index in indices]
+        familiar = leave_runs_out(questions, logs, runs, whole)
+        print(f"runs left out: {100 * np.median(np.abs(np.exp(familiar - logs) - 1)):.1f} %", file=sys.stderr)
         ready = whole.model_copy(
-            update={"quantiles": conformal_quantiles(questions, logs - predicted), "ranges": answering.calibrated_ranges(questions)}
+            update={
+                "quantiles": conformal_quantiles(questions, logs - predicted) | familiar_quantiles(questions, logs - familiar),
+                "ranges": answering.calibrated_ranges(questions),
+            }
         )
         counts = {form: sum(question.form == form for question in questions) for form in ("language", "step")}
         save(ready, given.ship, num_rows=counts, source=given.source, as_of=given.as_of)

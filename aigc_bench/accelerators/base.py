@@ -50,9 +50,16 @@ class Backend(ABC):
     def wait(self, event: Any) -> None:
         """Block until ``event`` has been reached."""
 
+    def is_reached(self, event: Any) -> bool | None:
+        """Whether the device has passed ``event`` already, without waiting; ``None`` where host and device are one."""
+        return None
+
     @abstractmethod
     def elapsed_s(self, start: Any, end: Any) -> float:
         """Device time between two reached events, in seconds."""
+
+    def release_memory(self) -> None:
+        """Give back what the allocator holds for nobody: counting runs a compiled model eagerly, which takes more memory."""
 
     @abstractmethod
     def reset_peak_memory(self) -> None:

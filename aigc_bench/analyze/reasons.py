@@ -62,7 +62,7 @@ _LIST = (
         "host_bound",
         "suspect",
         _SPEED,
-        "more than 5 % of the window passed with no step under way: the host sets the pace",
+        "no step was under way in more than 5 % of the window, or the device waited at most launches: the host sets the pace",
         "Use a larger batch, torch-compile, or a faster CPU.",
     ),
     _reason("short_window", "suspect", _SPEED, "the window has fewer than 5 steps or lasts under 0.9 s", _LONGER),

@@ -212,11 +212,15 @@ def _host(scene: Scene) -> Iterator[Quantity]:
 
 
 def others_share(scene: Scene) -> float | None:
-    """Share of the usable cores' time that other programs took in the window; ``None`` where the host was not read."""
+    """Share of the usable cores' time that other programs took in the window; ``None`` where the host was not read.
+
+    A worker's own time is rank 0's; its other ranks do the same work and are taken to need as much.
+    """
     busy, own = scene.host("cpu_utilization").value, worker_cores(scene)
     if not busy.size or own is None:
         return None
-    return max(0.0, float(busy.mean()) - own / _counted_cores(scene))
+    replicas = scene.trial.work.replicas if scene.trial.work else 1
+    return max(0.0, float(busy.mean()) - own * replicas / _counted_cores(scene))
 
 
 def _counted_cores(scene: Scene) -> float:

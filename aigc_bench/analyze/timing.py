@@ -74,7 +74,7 @@ def throughput(work: Work, window: Window) -> float:
 def step_flops(work: Work) -> int | None:
     """Counted FLOPs of one step over all devices; a stage without counted operators (an optimizer) adds nothing."""
     counted = [flops for flops in work.flops.values() if flops is not None]
-    return sum(counted) if counted else None
+    return work.replicas * sum(counted) if counted else None
 
 
 def _rates(case: Case, work: Work, *, window: Window, peak: Peak) -> Iterator[Quantity]:

@@ -20,6 +20,7 @@ from aigc_bench.core.throttle import MAX_SPOILED_SHARE, SPOILING, SW_POWER_CAP
 from aigc_bench.core.units import MIB
 
 MAX_LAUNCH_GAP = 0.05
+MAX_STARVED = 0.5
 MAX_TRIAL_CV = 0.05
 MAX_STEAL = 0.01
 MAX_CGROUP_SHARE = 0.01
@@ -90,7 +91,8 @@ def _window(scene: Scene) -> Iterator[str]:
     if window.stop_reason != "converged":
         yield "window_not_converged"
     gap = launch_gap(scene.trial)
-    if gap is not None and gap > MAX_LAUNCH_GAP:
+    is_starved = window.starved_fraction is not None and window.starved_fraction > MAX_STARVED
+    if is_starved or (gap is not None and gap > MAX_LAUNCH_GAP):
         yield "host_bound"
 
 

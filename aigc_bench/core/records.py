@@ -148,12 +148,17 @@ class Warmup(Record):
 
 
 class Window(Record):
-    """The measured stretch, synchronised at both ends. ``start_s`` and ``end_s`` are moments of the run's clock."""
+    """The measured stretch, synchronised at both ends. ``start_s`` and ``end_s`` are moments of the run's clock.
+
+    ``starved_fraction`` is the share of stage repeats that the device had caught up with before the host had launched them:
+    it was waiting for the host. ``None`` where host and device are one.
+    """
 
     start_s: float
     end_s: float
     wall_s: float
     num_steps: int
+    starved_fraction: float | None = None
     stop_reason: Literal["converged", "time_cap", "step_cap"] = "time_cap"
 
 

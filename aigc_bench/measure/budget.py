@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from aigc_bench.core.records import Case
-from aigc_bench.measure.schedule import PROCESS_S, expected_trial_s
+from aigc_bench.measure.schedule import expected_trial_s, process_s
 from aigc_bench.measure.stopping import MIN_STEPS, StoppingRule, stopping_rule
 
 WANTED_TRIALS = 3
@@ -23,8 +23,9 @@ def window_scale(cases: Sequence[Case], *, level: str, budget_s: float | None) -
         return 1.0
     rules = [stopping_rule(level, mode=case.mode) for case in cases]
     trials = min(WANTED_TRIALS, rules[0].num_trials)
-    full_s = sum(expected_trial_s(rule) - PROCESS_S for rule in rules)
-    available_s = budget_s / trials - PROCESS_S * len(rules)
+    fixed_s = sum(process_s(case) for case in cases)
+    full_s = sum(expected_trial_s(rule, case=case) for rule, case in zip(rules, cases, strict=True)) - fixed_s
+    available_s = budget_s / trials - fixed_s
     return max(SMALLEST_SCALE, min(1.0, available_s / full_s))
 
 

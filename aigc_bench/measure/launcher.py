@@ -68,7 +68,7 @@ class _Child:
         self._stdin, self._stdout = self.process.stdin, self.process.stdout
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._stdout, selectors.EVENT_READ)
-        self._buffer = b""
+        self._buffer = bytearray()
 
     def say(self, line: bytes) -> bool:
         """Send a line; false where the process is gone."""
@@ -81,14 +81,17 @@ class _Child:
 
     def hear(self, *, until: float) -> dict[str, Any] | None:
         """The next message, ``None`` at the deadline (``time.monotonic``); raises ``EOFError`` when the process is gone."""
+        searched = 0
         while True:
-            line, newline, rest = self._buffer.partition(b"\n")
-            if newline:
-                self._buffer = rest
-                message = decode(line)
+            end = self._buffer.find(b"\n", searched)
+            if end >= 0:
+                message = decode(bytes(self._buffer[:end]))
+                del self._buffer[: end + 1]
+                searched = 0
                 if message is not None:
                     return message
                 continue
+            searched = len(self._buffer)
             if not self._selector.select(timeout=max(0.0, until - time.monotonic())):
                 return None
             chunk = os.read(self._stdout.fileno(), 1 << 16)
@@ -131,14 +134,15 @@ class Launcher:
         self._trial_pid = None if is_forked else child.process.pid
         try:
             child.say(request.model_dump_json().encode() + b"\n")
-            return self._listen(child, until=until, on_started=on_started, on_stage=on_stage, is_forked=is_forked)
+            outcome = self._listen(child, until=until, on_started=on_started, on_stage=on_stage, is_forked=is_forked)
         except EOFError:
-            code = self._lost(is_forked=is_forked)
-            return Outcome(kind="died", exit_code=code, pid=self._trial_pid)
+            outcome = Outcome(kind="died", exit_code=self._lost(is_forked=is_forked), pid=self._trial_pid)
         finally:
             if not is_forked and self._worker is not None:
                 self._worker.end()
                 self._worker = None
+        self._trial_pid = None
+        return outcome
 
     def close(self) -> None:
         """End every process."""
@@ -172,13 +176,10 @@ class Launcher:
     def _timed_out(self, result: TrialResult | None, *, is_forked: bool) -> Outcome:
         """Past its time, or (with a result) unwilling to end: kill the trial; a fork server tells of its end or goes too."""
         self._kill_trial()
-        if is_forked and self._server is not None:
-            try:
-                if self._server.hear(until=time.monotonic() + LAST_WORDS_S) is None:
-                    self._lost(is_forked=True)
-            except EOFError:
-                self._lost(is_forked=True)
-        return Outcome(kind="timeout" if result is None else "result", trial=result, pid=self._trial_pid)
+        outcome = Outcome(kind="timeout" if result is None else "result", trial=result, pid=self._trial_pid)
+        if is_forked and self._server is not None and not _hears_exit(self._server):
+            self._lost(is_forked=True)
+        return outcome
 
     def _fork_server(self) -> _Child:
         if self._server is None:
@@ -204,6 +205,18 @@ class Launcher:
         if self._trial_pid is not None:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(self._trial_pid, signal.SIGKILL)
+
+
+def _hears_exit(server: _Child) -> bool:
+    """Whether a fork server tells in time that its worker has ended; what the worker still said is too late."""
+    until = time.monotonic() + LAST_WORDS_S
+    try:
+        while (message := server.hear(until=until)) is not None:
+            if message["event"] == "exit":
+                return True
+    except EOFError:
+        pass
+    return False
 
 
 def signal_name(exit_code: int | None) -> str:

@@ -23,6 +23,7 @@ from aigc_bench.core.records import Case
 from aigc_bench.measure.protocol import TrialRequest
 
 JOIN_TIMEOUT = timedelta(minutes=10)
+PARTING_S = 10.0
 
 
 class Ranks:
@@ -52,7 +53,11 @@ ALONE = Ranks(rank=0, size=1)
 
 @contextlib.contextmanager
 def gather(request: TrialRequest, *, rank: int, port: int | None = None) -> Iterator[Ranks]:
-    """Join the trial's other ranks (rank 0 starts them), and part from them at the end."""
+    """Join the trial's other ranks (rank 0 starts them), and part from them at the end.
+
+    All leave the group together, while all live: a group that has lost a member may hang on its way out. After an error nobody
+    waits for anybody, and the others are killed.
+    """
     case = request.case
     if case.devices == 1:
         yield ALONE
@@ -63,12 +68,14 @@ def gather(request: TrialRequest, *, rank: int, port: int | None = None) -> Iter
         _join(case, rank=rank, port=chosen_port)
         yield Ranks(rank=rank, size=case.devices)
         distributed.barrier(group=_host_group())
+        distributed.destroy_process_group()
+        for process in others:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=PARTING_S)
     finally:
         for process in others:
             process.kill()
             process.wait()
-        if distributed.is_initialized():
-            distributed.destroy_process_group()
 
 
 def _start(request: TrialRequest, *, rank: int, port: int) -> subprocess.Popen[bytes]:

@@ -72,9 +72,9 @@ def _matches(case_id: str, glob: str) -> bool:
 def expected_s(cases: Sequence[Case], *, level: str, budget_s: float | None = None) -> float:
     """A guess of a run's time before anything was run, from the level's limits and the budget."""
     scale = window_scale(cases, level=level, budget_s=budget_s)
-    rules = [scaled(stopping_rule(level, mode=case.mode), scale=scale) for case in cases]
-    total_s = sum(rule.num_trials * expected_trial_s(rule) for rule in rules)
-    first_round_s = sum(expected_trial_s(rule) for rule in rules)
+    rules = [scaled(stopping_rule(level, mode=case.mode, has_energy=case.backend != "cpu"), scale=scale) for case in cases]
+    first_round_s = sum(expected_trial_s(rule, case=case) for rule, case in zip(rules, cases, strict=True))
+    total_s = first_round_s * stopping_rule(level).num_trials
     return total_s if budget_s is None else min(total_s, max(budget_s, first_round_s))
 
 
@@ -122,6 +122,13 @@ def resume_run(folder: Path, *, system: System, on_progress: OnProgress = progre
     info = load_run(folder).info
     if info.system.host_id != system.host_id:
         raise UsageError(f"{folder}: this run was made on another machine.", "Resume it there, or start a new run here.")
+    changed = [
+        name for name in {**info.system.software, **system.software} if info.system.software.get(name) != system.software.get(name)
+    ]
+    if changed:
+        raise UsageError(
+            f"{folder}: since this run was started {', '.join(changed)} changed.", "Start a new run: one run has one software."
+        )
     return _Session(info, folder).run(on_progress)
 
 

@@ -17,6 +17,8 @@ from aigc_bench.measure.clock import Clock
 
 _ANSWER_TIMEOUT_S = 20.0
 """An NVML call on a GPU that is falling off the bus can block for seconds; longer than this, the sampler is started again."""
+_START_TIMEOUT_S = 120.0
+"""A driver without persistence mode brings up eight GPUs in tens of seconds."""
 _MAX_RESTARTS = 5
 
 
@@ -106,7 +108,7 @@ class SamplerClient:
                 start_new_session=True,
             )
         self._buffered = b""
-        answer = self._ask(self._config)
+        answer = self._ask(self._config, timeout_s=_START_TIMEOUT_S)
         self.sensors = tuple(SensorStatus(**status) for status in answer["sensors"])
 
     def _command(self, command: Mapping[str, Any], *, answers: bool = True) -> None:
@@ -134,9 +136,9 @@ class SamplerClient:
         except _SamplerDied:
             self._restart()
 
-    def _ask(self, message: Mapping[str, Any]) -> Any:
+    def _ask(self, message: Mapping[str, Any], *, timeout_s: float = _ANSWER_TIMEOUT_S) -> Any:
         self._send(message)
-        return json.loads(self._line())
+        return json.loads(self._line(timeout_s=timeout_s))
 
     def _send(self, message: Mapping[str, Any]) -> None:
         if self._process is None or self._process.stdin is None or self._process.poll() is not None:
@@ -146,11 +148,11 @@ class SamplerClient:
         except OSError:
             raise _SamplerDied from None
 
-    def _line(self) -> bytes:
+    def _line(self, *, timeout_s: float = _ANSWER_TIMEOUT_S) -> bytes:
         """The next line of the sampler's answers."""
         assert self._process is not None and self._process.stdout is not None, "the sampler was started with pipes"
         answers = self._process.stdout.fileno()
-        deadline_s = time.monotonic() + _ANSWER_TIMEOUT_S
+        deadline_s = time.monotonic() + timeout_s
         while b"\n" not in self._buffered:
             ready = select.select((answers,), (), (), max(0.0, deadline_s - time.monotonic()))[0]
             received = os.read(answers, 65536) if ready else b""

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from aigc_bench.core.records import Case, TrialResult
 from aigc_bench.measure.stopping import StoppingRule
 
-PROCESS_S = 1.5
-"""Assumed cost of a trial beside warm-up and window: fork, build, first step."""
+FORKED_S = 1.5
+SPAWNED_S = 20.0
+"""Assumed cost of a trial beside warm-up and window: fork or interpreter with its imports and device context, build, first step."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,19 +44,23 @@ def unfinished(order: Sequence[Planned], finished: Collection[TrialResult]) -> l
     return [planned for planned in order if planned.case.id not in closed and (planned.case.id, planned.trial) not in done]
 
 
-def expected_trial_s(rule: StoppingRule) -> float:
+def process_s(case: Case) -> float:
+    """Assumed cost of a case's trial beside warm-up and window."""
+    return FORKED_S if case.backend == "cpu" else SPAWNED_S
+
+
+def expected_trial_s(rule: StoppingRule, *, case: Case) -> float:
     """A guess of one trial's time before anything was run: half-way between the rule's minima and its caps."""
     warmup_s = (rule.warmup_min_s + min(rule.warmup_cap_s, 2 * rule.warmup_min_s + 1)) / 2
     window_s = (rule.window_min_s + min(rule.window_cap_s, 2 * rule.window_min_s)) / 2
-    return PROCESS_S + warmup_s + window_s
+    return process_s(case) + warmup_s + window_s
 
 
 def remaining_s(left: Sequence[Planned], *, spent_s: Mapping[str, Sequence[float]], rule: StoppingRule) -> float:
     """Forecast of the trials that are left: each as long as its case's trials so far, or as the average one, or as the guess."""
     all_spent = [seconds for trials in spent_s.values() for seconds in trials]
-    default_s = sum(all_spent) / len(all_spent) if all_spent else expected_trial_s(rule)
     total = 0.0
     for planned in left:
-        own = spent_s.get(planned.case.id, ())
-        total += sum(own) / len(own) if own else default_s
+        known = spent_s.get(planned.case.id, ()) or all_spent
+        total += sum(known) / len(known) if known else expected_trial_s(rule, case=planned.case)
     return total

@@ -19,6 +19,9 @@ StopReason = Literal["converged", "time_cap", "step_cap"]
 SPAN_LIMIT = 512
 """Steps that the variance and autocorrelation are estimated from."""
 
+SLOW_STEP_SPAN = 5
+"""Steps compared with as many before them where twice the minimum time has passed before there are two full spans."""
+
 MIN_STEPS = 3
 """No window has fewer steps, unless one step is longer than the cap."""
 
@@ -118,7 +121,8 @@ def warmed_up(durations_s: Sequence[float], *, elapsed_s: float, rule: StoppingR
         return True
     if num < rule.warmup_min_steps or elapsed_s < rule.warmup_min_s:
         return False
-    return num > 2 * rule.warmup_span and has_settled(durations_s, rule=rule)
+    is_slow = elapsed_s > 2 * rule.warmup_min_s
+    return num > 2 * min(rule.warmup_span, SLOW_STEP_SPAN if is_slow else rule.warmup_span) and has_settled(durations_s, rule=rule)
 
 
 def has_settled(durations_s: Sequence[float], *, rule: StoppingRule) -> bool:

@@ -99,11 +99,12 @@ def _measure(request: TrialRequest, *, parts: _Parts, ranks: Ranks, emit: Emit, 
     assert set(program.stages) == {stage.name for stage in work.stages}, f"{case.workload} declares other stages than it builds"
     with torch.inference_mode() if case.mode == "infer" else contextlib.nullcontext():
         _enter(emit, "warm-up")
-        with _timed(ready, "count_s"):
-            flops = count_flops(program, work.stages)
         with _timed(ready, "first_step_s"):
             run_step(program, work.stages, backend, step=0)
             backend.synchronize()
+        with _timed(ready, "count_s"):
+            flops = count_flops(program, work.stages)
+            backend.release_memory()
         warmup = warm_up(program, work.stages, backend, rule=rule, ranks=ranks)
         backend.reset_peak_memory()
         _enter(emit, "measuring")

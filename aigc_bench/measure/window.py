@@ -41,15 +41,26 @@ class Measured:
 
 def run_step(program: Program, stages: Sequence[Stage], backend: Backend, *, step: int) -> list[Any]:
     """Run one step and return its markers: one after ``begin``, then one after every stage repeat."""
+    return _launch(program, stages, backend, step=step)[0]
+
+
+def _launch(program: Program, stages: Sequence[Stage], backend: Backend, *, step: int) -> tuple[list[Any], list[bool]]:
+    """The markers of one step, and for each repeat but the first whether the device stood at its start when it was launched.
+
+    That marker is asked for after the repeat has been queued: if the device has passed it by then, the host was not ahead.
+    """
     program.begin(step)
-    event = backend.event
+    event, is_reached = backend.event, backend.is_reached
     marks = [event()]
+    starved: list[bool] = []
     for stage in stages:
         run = program.stages[stage.name]
         for repeat in range(stage.repeats):
             run(repeat)
             marks.append(event())
-    return marks
+            if len(marks) > 2 and (reached := is_reached(marks[-2])) is not None:
+                starved.append(reached)
+    return marks, starved
 
 
 def warm_up(program: Program, stages: Sequence[Stage], backend: Backend, *, rule: StoppingRule, ranks: Ranks = ALONE) -> Warmup:
@@ -101,7 +112,7 @@ def measure(program: Program, stages: Sequence[Stage], backend: Backend, *, plan
         backend.synchronize()
         before = resource.getrusage(resource.RUSAGE_SELF)
         start_ns = time.perf_counter_ns()
-        marks, reason = _run_window(program, stages, backend, plan=plan, start_ns=start_ns)
+        marks, starved, reason = _run_window(program, stages, backend, plan=plan, start_ns=start_ns)
         backend.synchronize()
         end_ns = time.perf_counter_ns()
         after = resource.getrusage(resource.RUSAGE_SELF)
@@ -112,6 +123,7 @@ def measure(program: Program, stages: Sequence[Stage], backend: Backend, *, plan
         end_s=clock.at(end_ns),
         wall_s=(end_ns - start_ns) / 1e9,
         num_steps=len(marks) - 1,
+        starved_fraction=sum(starved) / len(starved) if starved else None,
         stop_reason=reason,
     )
     return Measured(
@@ -121,15 +133,17 @@ def measure(program: Program, stages: Sequence[Stage], backend: Backend, *, plan
 
 def _run_window(
     program: Program, stages: Sequence[Stage], backend: Backend, *, plan: WindowPlan, start_ns: int
-) -> tuple[list[list[Any]], StopReason]:
-    """The marks of every step, preceded by the mark of the window's start, and why the window ended."""
+) -> tuple[list[list[Any]], list[bool], StopReason]:
+    """The marks of every step, preceded by the mark of the window's start; where the device waited; why the window ended."""
     origin = backend.event()
     marks: list[list[Any]] = [[origin]]
     pending: deque[list[Any]] = deque()
     durations: list[float] = []
+    starved: list[bool] = []
     while True:
-        step_marks = run_step(program, stages, backend, step=plan.first_step + len(marks) - 1)
+        step_marks, waits = _launch(program, stages, backend, step=plan.first_step + len(marks) - 1)
         marks.append(step_marks)
+        starved += waits
         pending.append(step_marks)
         while len(pending) > plan.steps_ahead:
             done = pending.popleft()
@@ -137,7 +151,7 @@ def _run_window(
             durations.append(backend.elapsed_s(done[0], done[-1]))
         reason = should_stop(durations, elapsed_s=(time.perf_counter_ns() - start_ns) / 1e9, rule=plan.rule)
         if reason is not None:
-            return marks, reason
+            return marks, starved, reason
 
 
 def _host_use(before: resource.struct_rusage, after: resource.struct_rusage) -> HostUse:
@@ -162,10 +176,11 @@ def _samples(marks: Sequence[Sequence[Any]], stages: Sequence[Stage], backend: B
     order = [(number, repeat) for number, stage in enumerate(stages) for repeat in range(stage.repeats)]
     columns: dict[str, list[Any]] = {"step": [], "stage": [], "repeat": [], "start_s": [], "duration_s": []}
     for index, step in enumerate(marks[1:]):
+        begin_s = backend.elapsed_s(origin, step[0])
         for (number, repeat), before, after in zip(order, step[:-1], step[1:], strict=True):
             columns["step"].append(index)
             columns["stage"].append(number)
             columns["repeat"].append(repeat)
-            columns["start_s"].append(backend.elapsed_s(origin, before))
+            columns["start_s"].append(begin_s + backend.elapsed_s(step[0], before))
             columns["duration_s"].append(backend.elapsed_s(before, after))
     return Samples(**{name: tuple(values) for name, values in columns.items()})

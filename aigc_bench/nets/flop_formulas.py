@@ -18,25 +18,40 @@ _attention: Callable[..., int] = flop_counter.sdpa_flop_count
 _attention_backward: Callable[..., int] = flop_counter.sdpa_backward_flop_count
 
 
+FUSED_ATTENTION = ("flash_attention", "efficient_attention", "cudnn_attention", "flash_attention_for_cpu")
+"""Kernels behind ``F.scaled_dot_product_attention``; not every build of torch has each."""
+
+
 def missing_formulas() -> dict[Any, Callable[..., int]]:
-    """Operator to formula over shapes, for those operators that this version of torch has no formula for."""
+    """Operator to formula over shapes, where this version of torch has no formula or one that refuses grouped queries.
+
+    torch's own for attention asserts equal numbers of query and key-value heads up to 2.11, and has none for the CPU's kernel.
+    """
     aten = torch.ops.aten
-    formulas: dict[Any, Callable[..., int]] = {
-        aten._scaled_dot_product_flash_attention_for_cpu: attention_flops,
-        aten._scaled_dot_product_flash_attention_for_cpu_backward: attention_backward_flops,
-        aten._grouped_mm: grouped_mm_flops,
-    }
-    return {operator: formula for operator, formula in formulas.items() if operator not in flop_counter.flop_registry}
+    formulas: dict[Any, Callable[..., int]] = {}
+    for name in FUSED_ATTENTION:
+        for suffix, formula in (("", attention_flops), ("_backward", attention_backward_flops)):
+            operator = getattr(aten, f"_scaled_dot_product_{name}{suffix}", None)
+            if operator is not None:
+                formulas[operator] = formula
+    if aten._grouped_mm not in flop_counter.flop_registry:
+        formulas[aten._grouped_mm] = grouped_mm_flops
+    return formulas
 
 
 def attention_flops(query: Shape, key: Shape, value: Shape, *args: Any, **keys: Any) -> int:
-    """``Q K^T`` and the weights times ``V``; shapes ``[batch, heads, length, head_dim]``."""
-    return _attention(query, key, value)
+    """``Q K^T`` and the weights times ``V``; shapes ``[batch, heads, length, head_dim]``, a key head may serve several queries'."""
+    return _attention(query, _shared(key, query=query), _shared(value, query=query))
 
 
 def attention_backward_flops(grad_out: Shape, query: Shape, key: Shape, value: Shape, *args: Any, **keys: Any) -> int:
     """The weights again, and the four products of their gradients."""
-    return _attention_backward(grad_out, query, key, value)
+    return _attention_backward(grad_out, query, _shared(key, query=query), _shared(value, query=query))
+
+
+def _shared(shape: Shape, *, query: Shape) -> Shape:
+    """Keys or values as if every query head had its own: the products are as many."""
+    return (shape[0], query[1], *shape[2:])
 
 
 def grouped_mm_flops(left: Shape, right: Shape, *args: Any, **keys: Any) -> int:

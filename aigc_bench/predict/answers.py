@@ -9,7 +9,7 @@ import numpy as np
 from aigc_bench.catalog.loader import Catalogue
 from aigc_bench.catalog.records import AcceleratorSpec
 from aigc_bench.core.records import Estimate, Record
-from aigc_bench.predict.calibration import Calibration
+from aigc_bench.predict.calibration import DEVICE_LEVELS, Calibration
 from aigc_bench.predict.effects import Floats
 from aigc_bench.predict.intervals import as_values, bounds
 from aigc_bench.predict.language_rows import language_row
@@ -40,7 +40,7 @@ def model_row(query: Query, spec: AcceleratorSpec | None) -> ModelRow:
 
 def answer_rows(rows: Sequence[PublishedRow], *, catalogue: Catalogue, calibration: Calibration) -> list[Answer]:
     """Every row answered or refused, in order."""
-    specs = {gpu: catalogue.published_accelerator(gpu) for gpu in {row.query.gpu for row in rows}}
+    specs = {gpu: catalogue.published_accelerator(gpu) or catalogue.recognise(gpu) for gpu in {row.query.gpu for row in rows}}
     known: list[tuple[int, ModelRow]] = []
     answers: list[Answer] = []
     for index, row in enumerate(rows):
@@ -69,7 +69,8 @@ def with_intervals(rows: Sequence[ModelRow], logs: Floats, *, calibration: Calib
     estimates = []
     for row, log in zip(rows, logs.tolist(), strict=True):
         outside = outside_of(row, calibration.ranges)
-        low, high = bounds(row, calibration.quantiles, is_outside=bool(outside))
+        familiar = any(f"{level}={group}" in calibration.effects for level, group in row.groups.items() if level in DEVICE_LEVELS)
+        low, high = bounds(row, calibration.quantiles, is_outside=bool(outside), is_familiar=familiar)
         value, least, most = as_values(row, log, low=low, high=high)
         reasons = (*row.caution, *(f"outside_calibrated_range:{name}" for name in outside))
         estimates.append(Estimate(value=value, low=least, high=most, unit="", basis="modelled", source=row.track, reasons=reasons))

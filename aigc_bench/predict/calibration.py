@@ -98,7 +98,10 @@ def fit(rows: Sequence[ModelRow], logs: Floats, *, start: Calibration | None = N
         constants[form] = _fit_constants(form, [own[index] for index in fitted], target[fitted], begin=begin)
         rest = target - forms.log_quantity(form, forms.columns_of(own), constants[form])
         effects |= grouped_effects(own, rest)
-    return Calibration(constants=constants, effects={name: u for name, u in effects.items() if abs(u) > _EFFECT_FLOOR})
+    return Calibration(
+        constants=constants,
+        effects={name: u for name, u in effects.items() if abs(u) > _EFFECT_FLOOR or name.partition("=")[0] in DEVICE_LEVELS},
+    )
 
 
 def grouped_effects(rows: Sequence[ModelRow], rest: Floats) -> dict[str, float]:
@@ -166,7 +169,11 @@ def save(calibration: Calibration, folder: Path, *, num_rows: Mapping[str, int],
     with (folder / "effects.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(("group", "effect"))
-        writer.writerows((name, f"{effect:.3f}") for name, effect in sorted(calibration.effects.items()) if abs(effect) >= 0.02)
+        writer.writerows(
+            (name, f"{effect:.3f}")
+            for name, effect in sorted(calibration.effects.items())
+            if abs(effect) >= 0.02 or name.partition("=")[0] in DEVICE_LEVELS
+        )
     with (folder / "intervals.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(("group", "low", "high", "num_rows"))

@@ -69,9 +69,34 @@ def _tails(parts: Mapping[str, Sequence[float]]) -> tuple[float, float]:
     return low * widening if low < 0 else low, high * widening if high > 0 else high
 
 
-def bounds(row: ModelRow, quantiles: Quantiles, *, is_outside: bool) -> tuple[float, float]:
-    """What to add to the predicted log quantity for the low and the high end; 0 lies between them."""
-    found = next((quantiles[group] for group in interval_groups(row) if group in quantiles), (-0.7, 0.7, 0))
+def familiar_quantiles(rows: Sequence[ModelRow], residuals: Floats) -> dict[str, tuple[float, float, int]]:
+    """The same for accelerators that the fit has seen: residuals of left-out runs, every row of equal weight."""
+    by_group: dict[str, list[float]] = {}
+    for row, residual in zip(rows, residuals.tolist(), strict=True):
+        for group in _familiar_groups(row):
+            by_group.setdefault(group, []).append(residual)
+    tail = (1 - LEVEL) / 2
+    return {
+        group: (float(np.quantile(own, tail)), float(np.quantile(own, 1 - tail)), len(own))
+        for group, own in by_group.items()
+        if len(own) >= ENOUGH
+    }
+
+
+def _familiar_groups(row: ModelRow) -> Iterator[str]:
+    first, *wider = interval_groups(row)
+    yield f"familiar|{first}|{row.accelerator}"
+    yield f"familiar|{row.track}|{row.accelerator}"
+    yield from (f"familiar|{group}" for group in (first, *wider))
+
+
+def bounds(row: ModelRow, quantiles: Quantiles, *, is_outside: bool, is_familiar: bool = False) -> tuple[float, float]:
+    """What to add to the predicted log quantity for the low and the high end; 0 lies between them.
+
+    ``is_familiar``: the accelerator itself was among those that the calibration has seen at this kind of work.
+    """
+    groups = [*(_familiar_groups(row) if is_familiar else ()), *interval_groups(row)]
+    found = next((quantiles[group] for group in groups if group in quantiles), (-0.7, 0.7, 0))
     width = OUTSIDE if is_outside else 1.0
     low, high = found[0] * width, found[1] * width
     return min(low, -0.01), max(high, 0.01)

@@ -37,6 +37,8 @@ RATES = frozenset(
         "throughput_interactive",
         "denoise_iterations",
         "throughput_tokens",
+        "mfu",
+        "model_tflops_per_gpu",
     ]
 )
 TIMES = frozenset(
@@ -97,6 +99,7 @@ class StepWork(Record):
     exchanged_bytes: float = 0.0
     items: float
     ranks: int = 1
+    model_flops: float = 1.0
 
 
 @functools.cache
@@ -123,6 +126,8 @@ def step_row(query: Query, spec: AcceleratorSpec) -> ModelRow:
         raise Unanswered("no TDP is known of the accelerator")
     if query.metric not in RATES and query.metric not in TIMES and not is_energy:
         raise Unanswered(f"metric {query.metric} is not modelled for {query.family or 'this family'}")
+    if query.metric in ("mfu", "model_tflops_per_gpu") and query.family not in ("llm-train", "llm-finetune"):
+        raise Unanswered(f"metric {query.metric} is modelled for the training of language models only")
     family = "bert-train" if query.family == "bert" and query.is_training else query.family
     if family not in FAMILIES:
         raise Unanswered(f"family {query.family!r} is not calibrated")
@@ -142,7 +147,7 @@ def step_row(query: Query, spec: AcceleratorSpec) -> ModelRow:
         sign=-1.0 if query.metric in RATES else 1.0,
         offset=math.log(work.items / (spec.tdp_w * work.ranks))
         if is_energy and spec.tdp_w
-        else _offset(query, work=work, per_device=per_device, is_language=is_language),
+        else _offset(query, work=work, per_device=per_device, is_language=is_language, peak_16_bit=spec.peak("bf16") or 1e12),
         accelerator=spec.id,
         caution=() if query.batch is not None or query.metric.endswith("bs1") else ("batch_assumed",),
     )
@@ -179,6 +184,7 @@ def _language_work(query: Query, numbers: NumberFormat, per_device: float) -> St
         exchanged += 4 * model.num_layers * tokens * model.hidden_size * 2 * model.experts_per_token
     return StepWork(
         name="lora" if is_adapter else model.name,
+        model_flops=(6 * model.active_params * length + 3 * model.prompt_attention_flops(length)) * per_device,
         flops=(2 * model.active_params * length + model.prompt_attention_flops(length)) * passes * per_device,
         moved_bytes=34 * model.num_layers * model.hidden_size * tokens * passes + 18 * model.total_params / devices,
         depth=12 * model.num_layers * passes,
@@ -227,13 +233,15 @@ def _model_work(query: Query, numbers: NumberFormat, per_device: float) -> StepW
     )
 
 
-def _offset(query: Query, *, work: StepWork, per_device: float, is_language: bool) -> float:
+def _offset(query: Query, *, work: StepWork, per_device: float, is_language: bool, peak_16_bit: float) -> float:
     """Joins the metric to the seconds of a step: items of all devices over the rate; an epoch's items are part of its effect."""
     if query.metric == "denoise_iterations" or query.metric in TIMES - {"time_per_epoch", "time_to_train"}:
         return 0.0
     if query.metric in ("time_per_epoch", "time_to_train"):
         scale = query.gpu_count if query.family == "llm-train" else query.gpu_count * work.items
         return math.log(scale / 1e6)
+    if query.metric in ("mfu", "model_tflops_per_gpu"):
+        return math.log(work.model_flops / (1e12 if query.metric != "mfu" else peak_16_bit))
     groups = 1 if "/GPU" in query.unit or "/chip" in query.unit or work.ranks > 1 else query.gpu_count
     items = work.items * groups
     if query.family in ("llm-small", "seq2seq-rnn") and query.unit.startswith("sequences"):

@@ -97,6 +97,13 @@ def test_a_settled_warm_up_ends_at_the_minimum() -> None:
     assert has_settled(steps, rule=DEFAULT)
 
 
+def test_long_steps_are_judged_by_fewer_of_them_once_twice_the_minimum_has_passed() -> None:
+    steps = [2.0] * 11
+    assert not warmed_up(steps[:10], elapsed_s=20.0, rule=DEFAULT)
+    assert warmed_up(steps, elapsed_s=22.0, rule=DEFAULT)
+    assert not warmed_up([2.0, *(2.0 - 0.1 * step for step in range(11))], elapsed_s=22.0, rule=DEFAULT)
+
+
 def test_a_warm_up_that_still_gets_faster_goes_on_until_its_cap_and_is_not_called_settled() -> None:
     falling = [1.0 / (1 + 0.1 * step) for step in range(60)]
     assert not warmed_up(falling, elapsed_s=12.0, rule=DEFAULT)

@@ -60,6 +60,9 @@ class DelayedDevice(Backend):
     def wait(self, event: float) -> None:
         time.sleep(max(0.0, event - time.perf_counter()))
 
+    def is_reached(self, event: float) -> bool:
+        return event <= time.perf_counter()
+
     def elapsed_s(self, start: float, end: float) -> float:
         return end - start
 
@@ -101,6 +104,22 @@ def test_the_host_runs_ahead_of_the_device_but_not_without_bound() -> None:
         clock=Clock.start(),
     )
     assert 2 * MAX_STEPS_AHEAD <= device.ahead <= 2 * (MAX_STEPS_AHEAD + 2)
+
+
+def test_a_device_that_waits_for_the_host_within_a_step_is_seen() -> None:
+    device = DelayedDevice()
+    slow_host = Program(
+        begin=lambda step: None,
+        stages={"kernel": lambda repeat: (time.sleep(0.003), device.launch(0.001))},  # type: ignore[dict-item]
+        modules=(),
+    )
+    stages = (Stage(name="kernel", repeats=6, items=1),)
+    plan = plan_window(WARM, rule=RULE, scenario="offline")
+    starved = measure(slow_host, stages, device, plan=plan, clock=Clock.start()).window.starved_fraction
+    assert starved is not None and starved > 0.9
+    busy = DelayedDevice()
+    fed = measure(kernels(busy, duration_s=0.004), stages, busy, plan=plan, clock=Clock.start()).window.starved_fraction
+    assert fed is not None and fed < 0.3
 
 
 def test_a_single_stream_step_starts_when_the_one_before_is_done() -> None:

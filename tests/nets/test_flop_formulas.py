@@ -3,7 +3,7 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode, flop_registry
 
-from aigc_bench.nets.flop_formulas import grouped_mm_flops, missing_formulas
+from aigc_bench.nets.flop_formulas import attention_backward_flops, attention_flops, grouped_mm_flops, missing_formulas
 
 
 def counted_attention(*, backward: bool) -> int:
@@ -39,10 +39,23 @@ def test_a_grouped_product_counts_every_row_once_in_both_directions() -> None:
     assert counter.get_total_flops() == 3 * forward
 
 
-def test_torchs_own_formulas_are_not_replaced() -> None:
-    assert not set(missing_formulas()) & set(flop_registry)
+def test_where_torch_counts_attention_it_counts_the_same() -> None:
+    aten = torch.ops.aten
+    replaced = set(missing_formulas()) & set(flop_registry)
+    assert aten._scaled_dot_product_flash_attention in replaced
+    shape = (2, 4, 16, 8)
+    with FlopCounterMode(display=False, custom_mapping=missing_formulas()) as ours, FlopCounterMode(display=False) as theirs:
+        tensors = [torch.empty(shape, device="meta") for _ in range(3)]
+        aten._scaled_dot_product_flash_attention(*tensors)
+    assert ours.get_total_flops() == theirs.get_total_flops() == 4 * 2 * 4 * 16 * 16 * 8
 
 
 @pytest.mark.parametrize(("left", "right"), [((12, 16), (3, 16, 32)), ((16, 12), (12, 32))])
 def test_grouped_products_of_forward_and_gradient_cost_the_same(left: tuple[int, ...], right: tuple[int, ...]) -> None:
     assert grouped_mm_flops(left, right, None, out_shape=()) == 2 * 12 * 16 * 32
+
+
+def test_grouped_queries_count_as_if_every_query_head_had_its_own_keys() -> None:
+    query, shared, own = (2, 8, 16, 4), (2, 2, 16, 4), (2, 8, 16, 4)
+    assert attention_flops(query, shared, shared) == attention_flops(query, own, own) == 2 * (2 * 2 * 8 * 16 * 16 * 4)
+    assert attention_backward_flops(query, query, shared, shared) == attention_backward_flops(query, query, own, own)

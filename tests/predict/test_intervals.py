@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aigc_bench.predict.intervals import LEVEL, as_values, bounds, conformal_quantiles
+from aigc_bench.predict.intervals import LEVEL, as_values, bounds, conformal_quantiles, familiar_quantiles
 from aigc_bench.predict.rows import ModelRow
 
 
@@ -80,3 +80,11 @@ def test_the_value_lies_in_its_interval_whatever_it_measures(
 def test_a_value_survives_the_way_to_the_models_quantity_and_back(value: float, sign: float, offset: float) -> None:
     own = row(sign=sign, offset=offset)
     assert own.value(own.log_quantity(value)) == pytest.approx(value, rel=1e-6)
+
+
+def test_an_accelerator_that_was_seen_gets_its_own_narrower_interval() -> None:
+    rows, residuals = spread_rows(12)
+    own = residuals - np.repeat(residuals.reshape(12, 40).mean(axis=1), 40)
+    quantiles = conformal_quantiles(rows, residuals) | familiar_quantiles(rows, own)
+    seen, unseen = (bounds(rows[0], quantiles, is_outside=False, is_familiar=flag) for flag in (True, False))
+    assert unseen[0] < seen[0] < 0 < seen[1] < unseen[1]

@@ -200,3 +200,15 @@ def test_settings_are_numbers_where_they_look_like_it() -> None:
     assert parse_settings(["a=1", "b=0.5", "c=true", "d=x"]) == {"a": 1, "b": 0.5, "c": True, "d": "x"}
     with pytest.raises(UsageError, match="not a setting"):
         parse_settings(["prompt_len"])
+
+
+def test_mfu_and_achieved_flops_of_training_are_one_prediction() -> None:
+    def ask(metric: str, unit: str) -> Query:
+        return Query(
+            family="llm-train", task="train", model="MPT-7b", gpu=H100.id, gpu_count=8, precision="bf16", software="llm-foundry",
+            batch=64, input_len=2048, metric=metric, unit=unit,
+        )  # fmt: skip
+
+    share, achieved = step_row(ask("mfu", "%"), H100), step_row(ask("model_tflops_per_gpu", "TFLOP/s/GPU"), H100)
+    seconds = 0.0
+    assert achieved.value(seconds) * 1e12 / 989.4e12 == pytest.approx(share.value(seconds))
