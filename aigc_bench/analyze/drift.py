@@ -38,12 +38,15 @@ def scatter(trial: TrialResult) -> float | None:
 
 
 def shift(scene: Scene) -> float | None:
-    """How much slower the kernel ran beside this trial than beside the run's fastest, relative to that; never negative."""
+    """How much slower the kernel ran beside this trial than beside the run's typical one (the median), relative to that.
+
+    Not the fastest: a clock that boosts once in a run would put every other trial under suspicion.
+    """
     own = reference_s(scene.trial)
     if own is None:
         return None
-    best = min(seconds for trial in scene.run.trials if (seconds := reference_s(trial)) is not None)
-    return own / best - 1
+    typical = float(np.median([seconds for trial in scene.run.trials if (seconds := reference_s(trial)) is not None]))
+    return own / typical - 1
 
 
 def drift_reasons(scene: Scene) -> Iterator[str]:
@@ -56,7 +59,7 @@ def drift_reasons(scene: Scene) -> Iterator[str]:
 
 
 def drift_corrected(scene: Scene) -> Iterator[Quantity]:
-    """The throughput that the trial would have had on the machine as the run's fastest reference kernel found it."""
+    """The throughput that the trial would have had on the machine as the run's typical reference kernel found it."""
     shifted, work = shift(scene), scene.trial.work
     if shifted is not None and work is not None:
         yield Quantity(metric="throughput_drift_corrected", value=throughput(work, scene.window) * (1 + shifted))

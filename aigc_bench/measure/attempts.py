@@ -6,7 +6,7 @@ A second attempt is told in the trial's ``attempt`` and ``notes``; what it gives
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import get_args
@@ -43,14 +43,27 @@ class Attempts:
         self._tell = tell
         self._idle_c = gate.temperatures(spool)
 
-    def run(self, planned: Planned, *, rule: StoppingRule, on_attempt: Callable[[int], None]) -> TrialResult:
+    def run(
+        self,
+        planned: Planned,
+        *,
+        rule: StoppingRule,
+        on_attempt: Callable[[int], None],
+        flops: Mapping[str, int | None] | None = None,
+    ) -> TrialResult:
         """Run the trial to a result; ``on_attempt`` hears the number of each attempt before it starts."""
         notes: tuple[str, ...] = ()
         attempt = 1
         while True:
             on_attempt(attempt)
             request = TrialRequest(
-                case=planned.case, trial=planned.trial, attempt=attempt, rule=rule, clock=self._clock, log=str(self._log)
+                case=planned.case,
+                trial=planned.trial,
+                attempt=attempt,
+                rule=rule,
+                clock=self._clock,
+                log=str(self._log),
+                flops=flops,
             )
             trial, retry_reason = self._attempt(request)
             if retry_reason is None or attempt == MAX_ATTEMPTS:

@@ -21,7 +21,10 @@ Emit = Callable[[Mapping[str, Any]], None]
 
 
 class TrialRequest(Record):
-    """One trial to run in a fresh process. ``log`` is the file that takes the process's stderr."""
+    """One trial to run in a fresh process. ``log`` is the file that takes the process's stderr.
+
+    ``flops`` are a step's counts of an earlier trial of the same case: they need no counting again.
+    """
 
     case: Case
     trial: int
@@ -29,6 +32,7 @@ class TrialRequest(Record):
     rule: StoppingRule
     clock: Clock
     log: str
+    flops: Mapping[str, int | None] | None = None
 
     @property
     def name(self) -> str:

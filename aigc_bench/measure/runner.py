@@ -240,7 +240,8 @@ class _Session:
                 )
             )
 
-        trial = attempts.run(planned, rule=self._rule(planned.case), on_attempt=announce)
+        counted = (t.work.flops for t in self._finished if t.case == planned.case.id and t.work is not None)
+        trial = attempts.run(planned, rule=self._rule(planned.case), on_attempt=announce, flops=next(counted, None))
         self._writer.append(trial)
         self._finished.append(trial)
         duration_s = time.monotonic() - started

@@ -102,9 +102,11 @@ def _measure(request: TrialRequest, *, parts: _Parts, ranks: Ranks, emit: Emit, 
         with _timed(ready, "first_step_s"):
             run_step(program, work.stages, backend, step=0)
             backend.synchronize()
-        with _timed(ready, "count_s"):
-            flops = count_flops(program, work.stages)
-            backend.release_memory()
+        flops = request.flops
+        if flops is None:
+            with _timed(ready, "count_s"):
+                flops = count_flops(program, work.stages)
+                backend.release_memory()
         warmup = warm_up(program, work.stages, backend, rule=rule, ranks=ranks)
         backend.reset_peak_memory()
         _enter(emit, "measuring")

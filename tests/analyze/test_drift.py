@@ -59,11 +59,18 @@ def test_a_trial_without_the_kernel_has_no_corrected_row(tmp_path: Path) -> None
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(factors=st.lists(st.floats(0.5, 3.0), min_size=3, max_size=3))
-def test_the_correction_never_lowers_a_throughput(tmp_path_factory: pytest.TempPathFactory, factors: list[float]) -> None:
+def test_the_typical_trial_keeps_its_throughput_and_slower_ones_gain(
+    tmp_path_factory: pytest.TempPathFactory, factors: list[float]
+) -> None:
     found = rows(tmp_path_factory.mktemp("drift") / "run", times_of=lambda trial: tuple(factors[trial] * t for t in QUIET))
     plain, corrected = found["throughput"].value, found["throughput_drift_corrected"].value
-    assert plain is not None and corrected is not None
-    assert corrected >= plain * (1 - 1e-9)
+    assert corrected == pytest.approx(plain, rel=1e-9)
+    assert ("reference_shifted" in found["throughput"].reasons) == (max(factors) / sorted(factors)[1] > 1.05)
+
+
+def test_one_boosted_trial_puts_no_other_under_suspicion(tmp_path: Path) -> None:
+    found = rows(tmp_path / "run", times_of=lambda trial: tuple((0.8 if trial == 0 else 1.0) * t for t in QUIET))
+    assert "reference_shifted" not in found["throughput"].reasons
 
 
 def compared(tmp_path: Path, *, slower: float, kernel: float) -> tuple[Change, ...]:
