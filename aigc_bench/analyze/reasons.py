@@ -153,7 +153,7 @@ _LIST = (
         "reference_shifted",
         "suspect",
         _SPEED,
-        "a fixed kernel timed beside the window ran over 5 % slower than beside the run's typical trial: the machine was slower then",
+        "a fixed kernel beside the window ran over 5 % slower than beside the run's typical trial: the machine was slower then",
         _QUIET + " Compare `throughput_drift_corrected`.",
     ),
     _reason("steal", "suspect", _SPEED, "the hypervisor gave more than 1 % of the CPU's time to others", "Use a dedicated host."),

@@ -78,8 +78,8 @@ def test_one_step_longer_than_the_cap_is_enough() -> None:
 
 
 def test_no_window_has_fewer_than_three_steps_unless_one_is_longer_than_the_cap() -> None:
-    assert should_stop([1.9, 1.9], elapsed_s=3.8, rule=QUICK) is None
-    assert should_stop([1.9] * MIN_STEPS, elapsed_s=5.7, rule=QUICK) == "time_cap"
+    assert should_stop([1.4, 1.4], elapsed_s=2.8, rule=QUICK) is None
+    assert should_stop([1.4] * MIN_STEPS, elapsed_s=4.2, rule=QUICK) == "time_cap"
 
 
 @settings(max_examples=40, deadline=None)
