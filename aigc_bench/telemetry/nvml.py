@@ -196,7 +196,7 @@ def _whole_gpu(library: Any, handle: Any) -> tuple[_Probe, ...]:
         _utilization(library, handle),
         number("temperature_c", ("nvmlDeviceGetTemperature", library.NVML_TEMPERATURE_GPU)),
         number("sm_clock_hz", (clock, library.NVML_CLOCK_SM), per=1e-6),
-        number("memory_clock_hz", (clock, library.NVML_CLOCK_MEM), per=1e-6),
+        number("memory_clock_hz", (clock, library.NVML_CLOCK_MEM), per=1e-6, slow=True),
         number("throttle_reasons", *reasons, into=mask),
         number("pcie_generation", ("nvmlDeviceGetCurrPcieLinkGeneration",), slow=True),
         number("pcie_width", ("nvmlDeviceGetCurrPcieLinkWidth",), slow=True),
