@@ -177,7 +177,7 @@ class Sampler:
         buffered = b""
         while True:
             due_ns = min((task.due_ns for task in self._tasks), default=self._flush_due_ns)
-            wait_s = max(0, min(due_ns, self._flush_due_ns) - time.monotonic_ns()) * 1e-9
+            wait_s = max(0, due_ns - time.monotonic_ns()) * 1e-9
             if select.select((_STDIN,), (), (), wait_s)[0]:
                 received = os.read(_STDIN, 65536)
                 if not received:

@@ -36,7 +36,7 @@ class Host(Source):
     """The host and the watched worker. ``proc`` and ``sys`` are where the kernel's files lie."""
 
     title = "Host and worker (/proc, /sys)"
-    period_s = 0.25
+    period_s = 0.3
 
     def __init__(self, *, proc: Path = Path("/proc"), sys: Path = Path("/sys")) -> None:
         self._proc, self._sys = proc, sys
