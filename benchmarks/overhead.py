@@ -19,7 +19,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -63,7 +63,7 @@ class Effort:
     num_trials: int
 
 
-FULL = Effort(num_pairs=24, forwards=3, idle_s=20.0, num_blocks=40, block_steps=30, num_trials=10)
+FULL = Effort(num_pairs=96, forwards=2, idle_s=20.0, num_blocks=40, block_steps=30, num_trials=10)
 QUICK = Effort(num_pairs=4, forwards=2, idle_s=4.0, num_blocks=8, block_steps=20, num_trials=3)
 
 
@@ -82,8 +82,11 @@ def main() -> int:
                 _at_most(report.cpu_fraction, 0.01),
             )
             _told("sampler's lateness, p99", _milliseconds(report.late_p99_s), "<= 5 ms", _at_most(report.late_p99_s, 0.005))
-            ratio = _sampler_ratio(Path(folder), effort)
+            ratios = _sampler_ratios(Path(folder), effort)
+            ratio = statistics.median(ratios)
             _told("GPT-2-124M forward, sampler on over off", f"{ratio:.4f}", ">= 0.99", ratio >= 0.99)
+            low, high = _median_interval(ratios)
+            print(f"    95 % interval of that median over {len(ratios)} pairs: {low:.4f} to {high:.4f}", flush=True)
         with _fake_gpus(Path(folder), has_counter=False, num=1):
             lone = _idle_sampler(Path(folder), duration_s=effort.idle_s)
             _told("sampler's CPU share, 1 GPU, no counter, 100 Hz", _fraction(lone.cpu_fraction), "no target", None)
@@ -136,7 +139,7 @@ def _idle_sampler(folder: Path, *, duration_s: float) -> SamplerReport:
     return sampler.stop()
 
 
-def _sampler_ratio(folder: Path, effort: Effort) -> float:
+def _sampler_ratios(folder: Path, effort: Effort) -> list[float]:
     """Throughput with a running sampler over that with a stopped one: the same process, paused by SIGSTOP in every other leg."""
     program, stages = _built(GPT2)
     sampler = SamplerClient(spool=folder / "telemetry.csv", clock=Clock.start())
@@ -160,7 +163,13 @@ def _sampler_ratio(folder: Path, effort: Effort) -> float:
     finally:
         os.kill(sampler.pid, signal.SIGCONT)
         sampler.stop()
-    return statistics.median(ratios)
+    return ratios
+
+
+def _median_interval(values: Sequence[float]) -> tuple[float, float]:
+    """95 % interval of the median by order statistics (the normal approximation of the binomial): no shape is assumed."""
+    ordered, middle, width = sorted(values), (len(values) - 1) / 2, 0.98 * len(values) ** 0.5
+    return ordered[max(0, round(middle - width))], ordered[min(len(ordered) - 1, round(middle + width))]
 
 
 def _harness_ratios(effort: Effort) -> tuple[float, float]:
