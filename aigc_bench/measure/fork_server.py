@@ -7,6 +7,7 @@ and no device context a fork would lose. It dies with its parent, and its worker
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import os
@@ -32,6 +33,8 @@ def main() -> None:
 
         for name in [*LATE_IMPORTS, *json.loads(sys.stdin.buffer.readline())["imports"]]:
             importlib.import_module(name)
+    gc.collect()
+    gc.freeze()  # a worker's collection would otherwise walk, and thereby copy, every page of what was imported here
     import_s = (time.perf_counter_ns() - start_ns) / 1e9
     _say({"event": "ready", "import_s": import_s})
     for line in sys.stdin.buffer:
