@@ -243,6 +243,14 @@ def prediction_report(predicted: Sequence[tuple[str, MetricRow]], *, title: str,
     return save(render_forecast(predicted, title=title, version=__version__), file=Path(out))
 
 
+def published(run: RunOrPath, *, gpu: str | None = None) -> str:
+    """A run's numbers as CSV in the schema of published results, which ``validate`` reads; ``gpu`` names the machine."""
+    from aigc_bench.catalog.loader import load_catalogue
+    from aigc_bench.predict.own_results import published_table
+
+    return published_table(_loaded(run), catalogue=load_catalogue(), gpu=gpu)
+
+
 def validate(table: Path | str, *, by: Sequence[str] = (), rows_out: Path | str | None = None) -> Validation:
     """Score the performance model against a table of published results, grouped ``by`` its columns."""
     from aigc_bench.predict import questions

@@ -13,7 +13,8 @@ from aigc_bench.catalog.records import AcceleratorSpec
 from aigc_bench.core import registry
 from aigc_bench.core.errors import AigcBenchError, UnknownNameError, UsageError
 from aigc_bench.core.records import PROBE_PREFIX, Case, MetricRow, Mode, Precision, Setting
-from aigc_bench.predict.answers import Answer, answer_rows
+from aigc_bench.predict.answer_table import answer_table
+from aigc_bench.predict.answers import Answer
 from aigc_bench.predict.calibration import shipped_calibration
 from aigc_bench.predict.engines import SERVED
 from aigc_bench.predict.machine_card import accelerator_at
@@ -149,9 +150,7 @@ def predict_one(
         if load is None:
             found = predict_case(case, spec, catalogue=catalogue, parallel=ranks, precision=own)
         else:
-            found = predict_served(
-                case, spec, load=load, model=service, parallel=ranks, precision=own, max_batch=batch_size
-            )
+            found = predict_served(case, spec, load=load, model=service, parallel=ranks, precision=own, max_batch=batch_size)
         rows += [(spec.id, row) for row in found]
     return rows
 
@@ -170,7 +169,7 @@ def _answered(case: Case, spec: AcceleratorSpec, *, catalogue: Catalogue) -> lis
         return predict_case(case, spec, catalogue=catalogue)
     except AigcBenchError as problem:
         return [unanswered_row(case, problem.message)]
-    except Exception as problem:  # noqa: BLE001 - a model that cannot be traced is a result, like a trial that fails
+    except Exception as problem:  # a model that cannot be traced is a result, like a trial that fails
         return [unanswered_row(case, f"{type(problem).__name__}: {next(iter(str(problem).splitlines()), '')}")]
 
 
@@ -196,7 +195,7 @@ ROW_COLUMNS = ("line", "accelerator", "predicted", "low", "high", "error", "reas
 
 def validate_table(path: Path, *, by: Sequence[str] = (), rows_out: Path | None = None) -> Validation:
     """Scores of a table; ``rows_out`` gets every row's prediction (SI units) or the reason why there is none."""
-    answers = answer_rows(read_rows(path), catalogue=load_catalogue(), calibration=shipped_calibration())
+    answers = answer_table(read_rows(path), catalogue=load_catalogue(), calibration=shipped_calibration())
     scored = validation(answers, by=by)
     if rows_out is not None:
         write_rows(answers, rows_out)

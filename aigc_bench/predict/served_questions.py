@@ -10,6 +10,7 @@ from aigc_bench.catalog.records import AcceleratorSpec
 from aigc_bench.core import registry
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.records import Case, Estimate, MetricRow, Positive, Record
+from aigc_bench.predict.model import TRACED_CAUTION
 from aigc_bench.predict.serving.arrivals import Arrivals, Traffic
 from aigc_bench.predict.serving.from_model import ServiceModel, own_lengths, service_level
 from aigc_bench.predict.serving.lengths import FixedLength, Length, parse_length
@@ -19,7 +20,7 @@ from aigc_bench.predict.serving.trace_file import read_trace
 SCENARIOS = ("offline", "server")
 """What ``predict`` answers; a single stream is ``offline`` with a batch of one."""
 
-_NOTES = ("limited_by_slo", "limited_by_capacity")
+_NOTES = ("limited_by_slo", "limited_by_capacity", TRACED_CAUTION)
 """Reasons that explain a number and do not doubt it."""
 
 
@@ -82,7 +83,9 @@ def _lengths(text: str | None, case: Case) -> tuple[Length, Length]:
         raise UsageError(f"--lengths: {case.workload} has no prompt and no answer in tokens.", "Leave --lengths away.")
     inputs, separator, outputs = text.partition("/")
     if not separator:
-        raise UsageError(f"--lengths {text}: the answer is missing.", "Write INPUT/OUTPUT, such as 1024/256 or lognormal:700,1/256.")
+        raise UsageError(
+            f"--lengths {text}: the answer is missing.", "Write INPUT/OUTPUT, such as 1024/256 or lognormal:700,1/256."
+        )
     return parse_length(inputs), parse_length(outputs)
 
 

@@ -151,7 +151,9 @@ def _cases_tile(cases: Sequence[Forecast], answered: Sequence[Forecast]) -> Tile
 
 
 def _memory_tile(answered: Sequence[Forecast]) -> Iterator[Tile]:
-    known = [(row.value, row, case) for case in answered if (row := case.rows.get("memory_allocated_peak")) and row.value is not None]
+    known = [
+        (row.value, row, case) for case in answered if (row := case.rows.get("memory_allocated_peak")) and row.value is not None
+    ]
     if known:
         _, row, case = max(known, key=lambda found: found[0])
         yield Tile(title="Highest memory", value=number(row), note=f"{case.label}, {case.mode}")

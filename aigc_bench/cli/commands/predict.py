@@ -25,7 +25,9 @@ _LOAD = ("rate", "slo_ttft", "slo_tpot", "slo_latency", "percentile", "lengths",
 @click.option("--engine", metavar="NAME", help="torch-eager (default), torch-compile, vllm, sglang, tensorrt-llm ...")
 @click.option("--precision", metavar="DTYPE", help="fp32, tf32, bf16, fp16; served engines also fp8, fp4, int4.")
 @click.option(
-    "--batch-size", type=click.IntRange(min=1), help="Batch (default 1); of a served engine, requests in flight (at most, in server)."
+    "--batch-size",
+    type=click.IntRange(min=1),
+    help="Batch (default 1); of a served engine, requests in flight (at most, in server).",
 )
 @click.option("--devices", type=click.IntRange(min=1), default=1, show_default=True, metavar="N", help="Accelerators in use.")
 @click.option("--parallel", metavar="tp=4,pp=2", help="How a served model is spread; the rest are replicas.")
@@ -36,7 +38,9 @@ _LOAD = ("rate", "slo_ttft", "slo_tpot", "slo_latency", "percentile", "lengths",
 @click.option("--slo-tpot", type=float, metavar="S", help="Seconds for each further token that are promised (server).")
 @click.option("--slo-latency", type=float, metavar="S", help="Seconds to the end of an answer that are promised (server).")
 @click.option("--percentile", type=float, metavar="P", help="Per cent of the requests that keep each promise (default 99).")
-@click.option("--lengths", metavar="IN/OUT", help="Tokens: 1024/256, uniform:100,900/64, lognormal:700,1/lognormal:200,1 (mean, cv).")
+@click.option(
+    "--lengths", metavar="IN/OUT", help="Tokens: 1024/256, uniform:100,900/64, lognormal:700,1/lognormal:200,1 (mean, cv)."
+)
 @click.option("--trace", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="CSV of recorded requests (server).")
 @click.option("--requests", type=click.IntRange(min=1), metavar="N", help="Requests to simulate (default 2000, or the trace's).")
 @click.option("--seed", type=click.IntRange(min=0), metavar="N", help="Seed of arrivals and lengths (default 0).")
@@ -44,6 +48,7 @@ _LOAD = ("rate", "slo_ttft", "slo_tpot", "slo_latency", "percentile", "lengths",
 @click.pass_context
 def command(
     context: click.Context,
+    /,
     *,
     what: str | None,
     accelerators: tuple[str, ...],

@@ -53,7 +53,6 @@ class BatchServer(Record):
         assert self.batch_time.per_context_s == 0 and self.batch_time.per_pair_s == 0, "a batch has no context"
         return self
 
-
     @property
     def capacity_per_s(self) -> float:
         """Requests per second when no batch ever starts less than full."""

@@ -36,8 +36,6 @@ from aigc_bench.predict.serving.lengths import FixedLength, mean_tokens
 from aigc_bench.predict.serving.server import Slo
 from aigc_bench.predict.serving.traced import is_language, traced_batch_server, traced_language_server
 
-SCHEDULER_ASSUMED = "scheduler_assumed"
-"""torch's engines are no servers: how they would batch requests is assumed."""
 PRECISION = 0.02
 """Relative precision of the highest rate."""
 
@@ -101,8 +99,7 @@ class ServiceModel:
         if case.mode != "infer":
             raise UsageError("Training is not a service.", "Leave --scenario away, or ask for --mode infer.")
         if is_language(case):
-            servers = traced_language_server(case, spec, prompt_len=prompt_len, catalogue=self._catalogue, max_num_seqs=max_batch)
-            return servers, (SCHEDULER_ASSUMED,)
+            return traced_language_server(case, spec, prompt_len=prompt_len, catalogue=self._catalogue, max_num_seqs=max_batch)
         return traced_batch_server(case, spec, catalogue=self._catalogue)
 
 
@@ -141,7 +138,8 @@ def _query(case: Case, spec: AcceleratorSpec, *, lengths: tuple[int, int], preci
     """The case as a published table would ask for it."""
     if case.mode != "infer" or resolve_language_model(case.preset) is None:
         raise UsageError(
-            f"{case.workload}/{case.preset}: {case.engine} serves language models only.", "Use --engine torch-eager or torch-compile."
+            f"{case.workload}/{case.preset}: {case.engine} serves language models only.",
+            "Use --engine torch-eager or torch-compile.",
         )
     return Query(
         family="llm",

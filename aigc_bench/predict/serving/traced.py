@@ -10,7 +10,7 @@ torch's engines are no servers: the scheduler is assumed, their operators are no
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -33,6 +33,8 @@ from aigc_bench.predict.trace_cache import trace_case
 
 MAX_SEQUENCES = 64
 """Sequences in flight where nothing is said (assumed)."""
+SCHEDULER_ASSUMED = "scheduler_assumed"
+"""torch's engines are no servers: how they would batch requests is assumed."""
 _TOKEN_BUDGET = 8192
 _GROWTH = 8
 """Factor between traced batch sizes: a step bends once, from memory bound to compute bound."""
@@ -53,10 +55,10 @@ def is_language(case: Case) -> bool:
 
 def traced_language_server(
     case: Case, spec: AcceleratorSpec, *, prompt_len: int, catalogue: Catalogue, max_num_seqs: int | None = None
-) -> Servers:
+) -> tuple[Servers, tuple[str, ...]]:
     """Continuous batching of a traced language model, one replica on each device; prompts of about ``prompt_len`` tokens.
 
-    Raises ``UsageError`` where the weights leave no room for a cache.
+    With what was assumed. Raises ``UsageError`` where the weights leave no room for a cache.
     """
     places = max_num_seqs or MAX_SEQUENCES
     lengths = {**case.settings, "prompt_len": prompt_len, "max_new_tokens": 2}
@@ -64,16 +66,25 @@ def traced_language_server(
     traces = [trace_case(one) for one in cases]
     times = [stage_times(one, spec, trace) for one, trace in zip(cases, traces, strict=True)]
     usable = catalogue.usable_memory(spec)
-    room = [_cache_tokens(traces[-1], size, prompt_len=prompt_len, catalogue=catalogue) for size in (usable.value, usable.high, usable.low)]
+    room = [
+        _cache_tokens(traces[-1], size, prompt_len=prompt_len, catalogue=catalogue)
+        for size in (usable.value, usable.high, usable.low)
+    ]
     if room[0] < _LEAST_TOKENS:
+        weights = quantity(traces[0].params_bytes, "B")
         raise UsageError(
-            f"{case.workload}/{case.preset} in {case.precision}: its weights of {quantity(traces[0].params_bytes, 'B')} leave no room "
-            f"for a cache on {spec.id}.",
+            f"{case.workload}/{case.preset} in {case.precision}: weights of {weights} leave no room for a cache on {spec.id}.",
             "Take a served engine and spread it (--engine vllm --devices 4 --parallel tp=4), or a larger accelerator.",
         )
     likely, fast, slow = (
         ServerModel(
-            step_time=_step_time(traces, [{name: getattr(time, end) for name, time in own.items()} for own in times], case=case, spec=spec, prompt_len=prompt_len),
+            step_time=_step_time(
+                traces,
+                [{name: getattr(time, end) for name, time in own.items()} for own in times],
+                case=case,
+                spec=spec,
+                prompt_len=prompt_len,
+            ),
             max_num_seqs=places,
             max_num_batched_tokens=max(_TOKEN_BUDGET, places),
             kv_capacity_tokens=max(_LEAST_TOKENS, tokens),
@@ -81,7 +92,7 @@ def traced_language_server(
         )
         for end, tokens in zip(ENDS, room, strict=True)
     )
-    return Servers(likely=likely, fast=fast, slow=slow)
+    return Servers(likely=likely, fast=fast, slow=slow), (*_reasons(times), SCHEDULER_ASSUMED)
 
 
 def traced_batch_server(case: Case, spec: AcceleratorSpec, *, catalogue: Catalogue) -> tuple[Servers, tuple[str, ...]]:
@@ -93,7 +104,8 @@ def traced_batch_server(case: Case, spec: AcceleratorSpec, *, catalogue: Catalog
         BatchServer(
             batch_time=StepTime(
                 token_knots=_rising(
-                    (one.batch_size, sum(getattr(time, end) for time in own.values())) for one, own in zip(cases, times, strict=True)
+                    (one.batch_size, sum(getattr(time, end) for time in own.values()))
+                    for one, own in zip(cases, times, strict=True)
                 )
             ),
             max_batch=case.batch_size,
@@ -102,8 +114,13 @@ def traced_batch_server(case: Case, spec: AcceleratorSpec, *, catalogue: Catalog
         for end in ENDS
     )
     need, usable = peak_memory(traces[-1], catalogue=catalogue).total, catalogue.usable_memory(spec)
-    reasons = ("does_not_fit",) if need.value > usable.value else ("may_not_fit",) if need.high > usable.low else ()
-    return Servers(likely=likely, fast=fast, slow=slow), reasons
+    fit = ("does_not_fit",) if need.value > usable.value else ("may_not_fit",) if need.high > usable.low else ()
+    return Servers(likely=likely, fast=fast, slow=slow), (*_reasons(times), *fit)
+
+
+def _reasons(times: Iterable[Mapping[str, Estimate]]) -> tuple[str, ...]:
+    """What the stage times rest on, each reason once."""
+    return tuple(dict.fromkeys(code for own in times for time in own.values() for code in time.reasons))
 
 
 def _sizes(most: int) -> list[int]:
