@@ -234,13 +234,14 @@ def predict_profile(profile: str | Path | Profile, *, accelerators: Sequence[str
 
 def prediction_report(predicted: Sequence[tuple[str, MetricRow]], *, title: str, out: Path | str) -> Path:
     """Write what ``predict`` or ``predict_profile`` gave as one HTML file, and return it."""
-    from aigc_bench import __version__
+    from importlib.metadata import version
+
     from aigc_bench.report.forecast import render_forecast
     from aigc_bench.report.render import save
 
     if not predicted:
         raise UsageError(f"{title}: there is nothing to predict in it.", "Probes measure the machine and are not predicted.")
-    return save(render_forecast(predicted, title=title, version=__version__), file=Path(out))
+    return save(render_forecast(predicted, title=title, version=version("aigc-bench")), file=Path(out))
 
 
 def published(run: RunOrPath, *, gpu: str | None = None) -> str:
