@@ -3,10 +3,11 @@
 The closed form (``forms.decode_and_prefill``) knows a decode step of n sequences and a prompt read alone. A step of continuous
 batching mixes them, so its parts are taken apart and laid into ``StepTime``:
 
-    curve(T)       the later of two ways to spend T tokens: T sequences that decode, without their cache, or T tokens of prompt,
-                   without the attention among themselves, beside the launches of one step
+    curve(T)       the later of two ways to spend T tokens: T sequences that decode, without cache and host, or T tokens of
+                   prompt, without the attention among themselves
     per_context_s  what a cached token adds to a decode step
     per_pair_s     what a (query, key) pair of a prompt adds
+    per_sequence_s what the host spends on a sequence in each step
     front_end_s, front_end_steps    what the form found of TTFT beyond prompt and queue: seconds, and decode steps of its own
 
 Systematic deviations (``effects``) of TPOT multiply the whole step at the load they were seen at. The interval is TPOT's: the
@@ -46,6 +47,8 @@ from aigc_bench.predict.work import LanguageModel
 _REFERENCE_SEQUENCES = 32
 """Sequences at which the cost of a cached token is read off; it hardly depends on them."""
 
+_NOTHING = 1e-12
+"""Instead of 0 in a column that something is divided by."""
 _LEAST_TOKENS = 16
 """Tokens of the smallest cache: one block."""
 _SIMULATED_STEPS = 1.5
@@ -151,29 +154,32 @@ def _step_time(
     """The parts of a step, from decode steps without a context and from prompts of every size in ``rows``."""
     constants, counts = calibration.constants["language"], np.array(list(rows), dtype=float)
     factor = np.exp(total_effects([row.groups for row in rows.values()], calibration.effects))
-    decode = forms.decode_and_prefill(forms.columns_of([_without_context(row) for row in rows.values()]), constants)[0]
-    prompts = forms.columns_of([language_row(query.model_copy(update={"input_len": count}), spec) for count in counts.tolist()])
-    whole_s = forms.decode_and_prefill(prompts, constants)[1]
-    linear_s = forms.decode_and_prefill({**prompts, "prefill_attention": np.zeros(counts.size)}, constants)[1]
-    seconds = np.maximum(np.where(counts <= places, decode, decode[0]), linear_s) * factor
+    bare = [_without(row, "decode_cache", "decode_attention", "sequences") for row in rows.values()]
+    decode_s = forms.decode_and_prefill(forms.columns_of(bare), constants)[0]
+    prompts = [language_row(query.model_copy(update={"input_len": count}), spec) for count in counts.tolist()]
+    whole_s = forms.decode_and_prefill(forms.columns_of(prompts), constants)[1]
+    linear_s = forms.decode_and_prefill(forms.columns_of([_without(row, "prefill_attention") for row in prompts]), constants)[1]
+    seconds = np.maximum(np.where(counts <= places, decode_s, decode_s[0]), linear_s) * factor
+    context = reference.columns["input_len"] + reference.columns["output_len"] / 2
     return StepTime(
         token_knots=tuple(zip(counts.tolist(), np.maximum.accumulate(seconds).tolist(), strict=True)),
-        per_context_s=_per_context_s(reference, calibration),
+        per_context_s=_per_sequence(reference, "decode_cache", "decode_attention", calibration=calibration) / context,
         per_pair_s=float(whole_s[-1] - linear_s[-1]) / (counts[-1] * (counts[-1] + 1) / 2),
+        per_sequence_s=_per_sequence(reference, "sequences", calibration=calibration),
     )
 
 
-def _without_context(row: ModelRow) -> ModelRow:
-    return row.model_copy(update={"columns": {**row.columns, "decode_cache": 0.0, "decode_attention": 0.0}})
-
-
-def _per_context_s(row: ModelRow, calibration: Calibration) -> float:
-    """Seconds that one cached token of one sequence adds to a decode step: the secant from no context to the mean one."""
+def _per_sequence(row: ModelRow, *columns: str, calibration: Calibration) -> float:
+    """Seconds of a decode step that these columns bring, for each of its sequences."""
     constants = calibration.constants["language"]
-    seconds = forms.decode_and_prefill(forms.columns_of([row, _without_context(row)]), constants)[0]
-    context = row.columns["input_len"] + row.columns["output_len"] / 2
+    seconds = forms.decode_and_prefill(forms.columns_of([row, _without(row, *columns)]), constants)[0]
     factor = math.exp(float(total_effects([row.groups], calibration.effects)[0]))
-    return factor * float(seconds[0] - seconds[1]) / (row.columns["sequences"] * context)
+    return max(0.0, factor * float(seconds[0] - seconds[1]) / row.columns["sequences"])
+
+
+def _without(row: ModelRow, *columns: str) -> ModelRow:
+    """The row with nothing in these columns."""
+    return row.model_copy(update={"columns": {**row.columns, **dict.fromkeys(columns, _NOTHING)}})
 
 
 def _ends(row: ModelRow, calibration: Calibration) -> tuple[float, float]:
