@@ -36,6 +36,7 @@ from aigc_bench.predict.serving.lengths import UniformLength
 
 METRICS = ("ttft", "tpot")
 SEED = 3
+"""Of the draw; the constants of `closed_form` were read off the first 600 runs of this seed, so `--seed` draws others."""
 SHORTEST = 0.8
 """Lengths of the harness behind most rows: uniform between this share of the stated length and all of it."""
 REQUESTS_PER_CLIENT, MOST_REQUESTS = 10, 4000
@@ -56,7 +57,7 @@ def main() -> None:
     arguments = _parser().parse_args()
     started = time.process_time()
     runs = _runs(arguments.table)
-    chosen = random.Random(SEED).sample(runs, min(arguments.runs, len(runs)))
+    chosen = random.Random(arguments.seed).sample(runs, min(arguments.runs, len(runs)))
     catalogue = load_catalogue(with_user_files=False)
     scored = [found for run in chosen if (found := _score(run, catalogue=catalogue)) is not None]
     print(f"{len(scored)} of {len(chosen)} runs answered, {time.process_time() - started:.1f} s")
@@ -72,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("table", type=Path, help="published results in the documented schema")
     parser.add_argument("--runs", type=int, default=400, help="runs to draw (default 400)")
+    parser.add_argument("--seed", type=int, default=SEED, help=f"of the draw (default {SEED})")
     parser.add_argument("--by", choices=("engine", "gpu", "clients"), default="engine", help="rows of the printed table")
     return parser
 

@@ -8,10 +8,11 @@ batching mixes them, so its parts are taken apart and laid into ``StepTime``:
     per_context_s  what a cached token adds to a decode step
     per_pair_s     what a (query, key) pair of a prompt adds
     per_sequence_s what the host spends on a sequence in each step
-    front_end_s, front_end_steps    what the form found of TTFT beyond prompt and queue: seconds, and decode steps of its own
+    front_end_s, front_end_steps, first_token_factor    what the form found of TTFT beyond prompt and queue
 
 Systematic deviations (``effects``) of TPOT multiply the whole step at the load they were seen at. The interval is TPOT's: the
-step at its low and at its high end. Limits are those of the engine's defaults (``LIMITS``).
+step at its low and at its high end, and TTFT as far as published ones scatter around simulated ones. Limits are those of the
+engine's defaults (``LIMITS``).
 
 A pipeline of p stages is p engines side by side, each with a p-th of the cache: p batches are under way at once, each passes
 through all stages, and each stage reads its own weights for each of them.
@@ -51,6 +52,10 @@ _NOTHING = 1e-12
 """Instead of 0 in a column that something is divided by."""
 _LEAST_TOKENS = 16
 """Tokens of the smallest cache: one block."""
+_FIRST_TOKEN = (-0.38, 0.14, 0.62)
+"""Logarithm of published over simulated TTFT, effects taken out: 10th, 50th and 90th percentile over 596 runs of the published
+table (benchmarks/serving_accuracy.py, seed 3)."""
+_LOAD_LEVELS = (".load", ".cell", ".shape_load")
 _SIMULATED_STEPS = 1.5
 """Steps to a first token that the simulation makes itself: half a step until the next begins, and the one that makes it."""
 
@@ -119,17 +124,37 @@ def closed_form_server(
         replicas=max(1, query.gpu_count // (tensor * pipeline)) * pipeline,
         front_end_s=constants[f"prompt_s.{name}"],
         front_end_steps=max(0.0, constants[f"first_steps.{name}"] - _SIMULATED_STEPS),
+        first_token_factor=_first_token_factor(one, spec, calibration),
     )
     ends = zip(_ends(reference, calibration), room[1:], strict=True)
-    fast, slow = (_scaled(likely, math.exp(end), room=max(_LEAST_TOKENS, tokens)) for end, tokens in ends)
+    fast, slow = (_bounding(likely, end, room=tokens) for end, tokens in ends)
     outside = (f"outside_calibrated_range:{column}" for column in outside_of(reference, calibration.ranges))
     return Servers(likely=likely, fast=fast, slow=slow), (*reference.caution, *outside)
 
 
-def _scaled(server: ServerModel, factor: float, *, room: int) -> ServerModel:
-    """The server with all its times longer (> 1) or shorter by one factor, and with another cache."""
-    times = {"step_time": server.step_time.scaled(factor), "front_end_s": server.front_end_s * factor}
-    return server.model_copy(update={**times, "kv_capacity_tokens": room})
+def _first_token_factor(query: Query, spec: AcceleratorSpec, calibration: Calibration) -> float:
+    """Published TTFTs over simulated ones: the effects that the form found of engine, accelerator and lengths, and what remains.
+
+    Effects of a load are left out: the simulation has its own.
+    """
+    row = language_row(query.model_copy(update={"metric": "ttft", "batch": float(_REFERENCE_SEQUENCES)}), spec)
+    groups = {level: group for level, group in row.groups.items() if not level.endswith(_LOAD_LEVELS)}
+    return math.exp(float(total_effects([groups], calibration.effects)[0]) + _FIRST_TOKEN[1])
+
+
+def _bounding(server: ServerModel, log_factor: float, *, room: int) -> ServerModel:
+    """The server at one end: all times by a factor, TTFT as far as published ones scatter, and another cache."""
+    first_token = _FIRST_TOKEN[0 if log_factor < 0 else 2] - _FIRST_TOKEN[1]
+    further = math.copysign(max(0.0, abs(first_token) - abs(log_factor)), log_factor)
+    factor = math.exp(log_factor)
+    return server.model_copy(
+        update={
+            "step_time": server.step_time.scaled(factor),
+            "front_end_s": server.front_end_s * factor,
+            "first_token_factor": server.first_token_factor * math.exp(further),
+            "kv_capacity_tokens": max(_LEAST_TOKENS, room),
+        }
+    )
 
 
 def _knots(most: int) -> tuple[int, ...]:

@@ -61,9 +61,9 @@ def summarise(history: History, *, server: ServerModel, slo: Slo | None, warmup:
     is_long = history.output_tokens[inside] > 1
     decode_s = history.finish_s[inside] - history.first_token_s[inside]
     tpot = np.where(is_long, decode_s / np.maximum(history.output_tokens[inside] - 1, 1), 0.0)
-    behind_s = server.front_end_s + server.front_end_steps * tpot
-    ttft = history.first_token_s[inside] - history.arrival_s[inside] + behind_s
-    latency = history.finish_s[inside] - history.arrival_s[inside] + behind_s
+    simulated_s = history.first_token_s[inside] - history.arrival_s[inside]
+    ttft = (simulated_s + server.front_end_s + server.front_end_steps * tpot) * server.first_token_factor
+    latency = history.finish_s[inside] - history.arrival_s[inside] + (ttft - simulated_s)
     refused = int(((history.refused_s >= window.start_s) & (history.refused_s < window.end_s)).sum())
     departures = int(((history.finish_s >= window.start_s) & (history.finish_s < window.end_s)).sum())
     grows = in_system(history, window.end_s) - in_system(history, window.start_s) > MAX_GROWTH * max(latency.size, 10)
