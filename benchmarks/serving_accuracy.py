@@ -55,6 +55,9 @@ class Scored(NamedTuple):
 def main() -> None:
     """Print the table."""
     arguments = _parser().parse_args()
+    if arguments.table is None:
+        print("no table was given, so there is nothing to compare with")
+        return
     started = time.process_time()
     runs = _runs(arguments.table)
     chosen = random.Random(arguments.seed).sample(runs, min(arguments.runs, len(runs)))
@@ -71,7 +74,7 @@ def main() -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("table", type=Path, help="published results in the documented schema")
+    parser.add_argument("table", type=Path, nargs="?", help="published results in the documented schema")
     parser.add_argument("--runs", type=int, default=400, help="runs to draw (default 400)")
     parser.add_argument("--seed", type=int, default=SEED, help=f"of the draw (default {SEED})")
     parser.add_argument("--by", choices=("engine", "gpu", "clients"), default="engine", help="rows of the printed table")
