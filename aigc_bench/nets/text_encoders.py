@@ -24,7 +24,7 @@ from transformers import (
     UMT5EncoderModel,
 )
 
-from aigc_bench.nets.hugging_face import random_model
+from aigc_bench.nets.hugging_face import passing_cache, random_model
 
 Conditions = tuple[torch.Tensor, ...]
 
@@ -73,12 +73,15 @@ class HunyuanVideoText(nn.Module):
 
     def __init__(self, *, llm: Mapping[str, Any], clips: tuple[Mapping[str, Any], ...], instruction_len: int) -> None:
         super().__init__()
-        self.llm = random_model(AutoModel, llm, attention="auto")
+        self.llm: Any = random_model(AutoModel, llm, attention="auto")
         self.clip = CLIPTextModel(CLIPTextConfig(**clips[0]))
         self.instruction_len = instruction_len
 
     def forward(self, llm_tokens: torch.Tensor, clip_tokens: torch.Tensor) -> Conditions:
-        hidden = self.llm(input_ids=llm_tokens, output_hidden_states=True, use_cache=False).hidden_states[-3]
+        outputs = self.llm(
+            input_ids=llm_tokens, past_key_values=passing_cache(self.llm.config), use_cache=False, output_hidden_states=True
+        )
+        hidden = outputs.hidden_states[-3]
         return hidden[:, self.instruction_len :], self.clip(input_ids=clip_tokens).pooler_output
 
 

@@ -99,6 +99,33 @@ class HunyuanVideo(nn.Module):
         return predicted
 
 
+class TiledHunyuanVideo(AutoencoderKLHunyuanVideo):  # type: ignore[misc]
+    """diffusers' auto-encoder with seams between tiles blended in one operation each, not pixel row by pixel row."""
+
+    def blend_v(self, a: torch.Tensor, b: torch.Tensor, blend_extent: int) -> torch.Tensor:
+        """Below one another."""
+        return _blended(a, b, blend_extent, dim=-2)
+
+    def blend_h(self, a: torch.Tensor, b: torch.Tensor, blend_extent: int) -> torch.Tensor:
+        """Side by side."""
+        return _blended(a, b, blend_extent, dim=-1)
+
+    def blend_t(self, a: torch.Tensor, b: torch.Tensor, blend_extent: int) -> torch.Tensor:
+        """After one another."""
+        return _blended(a, b, blend_extent, dim=-3)
+
+
+def _blended(before: torch.Tensor, after: torch.Tensor, extent: int, *, dim: int) -> torch.Tensor:
+    """``after`` with its first ``extent`` places along ``dim`` faded in over the last of ``before``, in place."""
+    extent = min(before.shape[dim], after.shape[dim], extent)
+    shares = torch.arange(extent, device=after.device, dtype=after.dtype) / extent
+    shares = shares.reshape(-1, *(1,) * (-1 - dim))
+    start = after.narrow(dim, 0, extent)
+    end = before.narrow(dim, before.shape[dim] - extent, extent)
+    start.copy_(end * (1 - shares) + start * shares)
+    return after
+
+
 class VideoAutoencoder(nn.Module):
     """A 3-D auto-encoder as the two ways that are executed apart. HunyuanVideo's works in overlapping tiles, as it must for memory."""
 
@@ -149,5 +176,5 @@ DENOISERS: Mapping[str, type[nn.Module]] = {"cogvideox": CogVideoX, "wan": Wan, 
 AUTOENCODERS: Mapping[str, Any] = {
     "cogvideox": AutoencoderKLCogVideoX,
     "wan": AutoencoderKLWan,
-    "hunyuan-video": AutoencoderKLHunyuanVideo,
+    "hunyuan-video": TiledHunyuanVideo,
 }

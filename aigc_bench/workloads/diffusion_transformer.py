@@ -56,7 +56,6 @@ _FLUX = {"guidance_embeds": True, "axes_dims_rope": (16, 56, 56)}
 _DIT = {
     "num_attention_heads": 16, "attention_head_dim": 72, "num_layers": 28, "in_channels": 4, "out_channels": 8, "patch_size": 2,
 }  # fmt: skip
-_SD3_DEFAULTS = {"resolution": 1024, "num_inference_steps": 28, "guidance_scale": 7.0}
 
 
 def _sd3(title: str, *, repository: str, changes: Mapping[str, Any], num_params: int, steps: int, guidance: float) -> Preset:
@@ -67,13 +66,13 @@ def _sd3(title: str, *, repository: str, changes: Mapping[str, Any], num_params:
     return Preset(title=title, source=_HUB.format(repository), config=config, defaults=defaults, num_params=num_params)
 
 
-def _flux(title: str, *, repository: str, text_len: int, steps: int, shift: float | None, is_guided: bool) -> Preset:
+def _flux(title: str, *, repository: str, text_len: int, steps: int, shift: float | None, is_guided: bool, num_params: int) -> Preset:
     config = {
         "kind": "flux", "text": {**_FLUX_TEXT, "lengths": ((77, 49408), (text_len, 32128))},
         "denoiser": {**_FLUX, "guidance_embeds": is_guided}, "vae": _VAE_FLUX, "prediction": "velocity", "shift": shift,
     }  # fmt: skip
     defaults = {"resolution": 1024, "num_inference_steps": steps, "guidance_scale": 1.0}
-    return Preset(title=title, source=_HUB.format(repository), config=config, defaults=defaults, num_params=1)
+    return Preset(title=title, source=_HUB.format(repository), config=config, defaults=defaults, num_params=num_params)
 
 
 def _dit(title: str, *, resolution: int, num_params: int) -> Preset:
@@ -89,26 +88,26 @@ def _dit(title: str, *, resolution: int, num_params: int) -> Preset:
 _PRESETS = {
     "sd3-medium": _sd3(
         "Stable Diffusion 3 medium", repository="stabilityai/stable-diffusion-3-medium-diffusers", changes={},
-        num_params=1, steps=28, guidance=7.0,
+        num_params=7_692_768_483, steps=28, guidance=7.0,
     ),
     "sd3.5-medium": _sd3(
         "Stable Diffusion 3.5 medium", repository="stabilityai/stable-diffusion-3.5-medium",
         changes={"dual_attention_layers": tuple(range(13)), "qk_norm": "rms_norm", "pos_embed_max_size": 384},
-        num_params=1, steps=40, guidance=4.5,
+        num_params=7_907_612_003, steps=40, guidance=4.5,
     ),
     "sd3.5-large": _sd3(
         "Stable Diffusion 3.5 large", repository="stabilityai/stable-diffusion-3.5-large",
         changes={"num_layers": 38, "num_attention_heads": 38, "caption_projection_dim": 2432, "qk_norm": "rms_norm"},
-        num_params=1, steps=28, guidance=3.5,
+        num_params=13_721_068_003, steps=28, guidance=3.5,
     ),
     "flux.1-dev": _flux(
-        "FLUX.1 [dev]", repository="black-forest-labs/FLUX.1-dev", text_len=512, steps=50, shift=None, is_guided=True
+        "FLUX.1 [dev]", repository="black-forest-labs/FLUX.1-dev", text_len=512, steps=50, shift=None, is_guided=True, num_params=16_870_599_139,
     ),
     "flux.1-schnell": _flux(
-        "FLUX.1 [schnell]", repository="black-forest-labs/FLUX.1-schnell", text_len=256, steps=4, shift=1.0, is_guided=False
+        "FLUX.1 [schnell]", repository="black-forest-labs/FLUX.1-schnell", text_len=256, steps=4, shift=1.0, is_guided=False, num_params=16_860_369_379,
     ),
-    "dit-xl-2-256": _dit("DiT-XL/2, 256 x 256", resolution=256, num_params=1),
-    "dit-xl-2-512": _dit("DiT-XL/2, 512 x 512", resolution=512, num_params=1),
+    "dit-xl-2-256": _dit("DiT-XL/2, 256 x 256", resolution=256, num_params=833_480_327),
+    "dit-xl-2-512": _dit("DiT-XL/2, 512 x 512", resolution=512, num_params=833_480_327),
     "pixart-sigma": Preset(
         title="PixArt-Sigma XL/2, 1024 x 1024",
         source="Chen et al. 2024, arXiv 2403.04692; " + _HUB.format("PixArt-alpha/PixArt-Sigma-XL-2-1024-MS"),
@@ -120,7 +119,7 @@ _PRESETS = {
             "vae": {**_VAE_4, "scaling_factor": 0.13025}, "prediction": "epsilon", "shift": 1.0,
         },
         defaults={"resolution": 1024, "num_inference_steps": 20, "guidance_scale": 4.5},
-        num_params=1,
+        num_params=5_456_820_615,
     ),
     "tiny": Preset(
         title="Stable Diffusion 3's structure with 2 blocks of 64 channels, for CPUs",
@@ -134,7 +133,7 @@ _PRESETS = {
             "vae": {**_VAE_SD3, **_TINY_VAE},
         },
         defaults={"resolution": 64, "num_inference_steps": 4, "guidance_scale": 7.0},
-        num_params=1,
+        num_params=1_366_419,
     ),
     "flux-tiny": Preset(
         title="FLUX.1's structure with 2 + 2 blocks of 64 channels, for CPUs",
@@ -149,7 +148,7 @@ _PRESETS = {
             "vae": {**_VAE_FLUX, **_TINY_VAE},
         },
         defaults={"resolution": 64, "num_inference_steps": 4, "guidance_scale": 1.0},
-        num_params=1,
+        num_params=1_417_299,
     ),
     "dit-tiny": Preset(
         title="DiT's structure with 2 blocks of 64 channels, for CPUs",
@@ -160,7 +159,7 @@ _PRESETS = {
             "vae": {**_VAE_4, **_TINY_VAE},
         },
         defaults={"resolution": 64, "num_inference_steps": 4, "guidance_scale": 4.0},
-        num_params=1,
+        num_params=646_903,
     ),
     "pixart-tiny": Preset(
         title="PixArt's structure with 2 blocks of 64 channels, for CPUs",
@@ -175,7 +174,7 @@ _PRESETS = {
             "vae": {**_VAE_4, **_TINY_VAE},
         },
         defaults={"resolution": 64, "num_inference_steps": 4, "guidance_scale": 4.5},
-        num_params=1,
+        num_params=967_927,
     ),
 }  # fmt: skip
 

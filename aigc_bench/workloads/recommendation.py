@@ -46,7 +46,7 @@ _PRESETS = {
             "table_rows": _TERABYTE_ROWS, "embedding_dim": 128, "num_dense": 13, "bottom": (512, 256, 128),
             "top": (1024, 1024, 512, 256, 1),
         },
-        num_params=26_000_000_000,
+        num_params=26_137_996_161,
     ),
     "dlrm-dcnv2": Preset(
         title="DLRM-DCNv2 on multi-hot Criteo terabyte, 26.1 G parameters",
@@ -55,7 +55,7 @@ _PRESETS = {
             "table_rows": _TERABYTE_ROWS, "embedding_dim": 128, "num_dense": 13, "bottom": (512, 256, 128),
             "top": (1024, 1024, 512, 256, 1), "num_cross_layers": 3, "cross_rank": 512, "hot": _MULTI_HOT,
         },
-        num_params=26_000_000_000,
+        num_params=26_151_671_809,
     ),
     "dlrm-criteo-kaggle": Preset(
         title="DLRM on Criteo Kaggle, 541 M parameters",
@@ -63,7 +63,7 @@ _PRESETS = {
         config={
             "table_rows": _KAGGLE_ROWS, "embedding_dim": 16, "num_dense": 13, "bottom": (512, 256, 64, 16), "top": (512, 256, 1),
         },
-        num_params=540_000_000,
+        num_params=540_677_217,
     ),
     "tiny": Preset(
         title="DLRM on Criteo Kaggle with tables of at most 5,000 rows, for CPUs",
@@ -72,7 +72,7 @@ _PRESETS = {
             "table_rows": _KAGGLE_ROWS, "embedding_dim": 16, "num_dense": 13, "bottom": (64, 16), "top": (64, 1),
         },
         defaults={"max_rows": 5_000},
-        num_params=1_000_000,
+        num_params=1_122_417,
     ),
 }  # fmt: skip
 

@@ -34,13 +34,13 @@ _PRESETS = {
         title="StyleGAN2 config-f, 1024 x 1024",
         source=_KARRAS,
         config={"resolution": 1024, "gamma": 10.0, **_CONFIG_F},
-        num_params=59_000_000,
+        num_params=59_382_573,
     ),
     "stylegan2-f-256": Preset(
         title="StyleGAN2 config-f, 256 x 256",
         source=_KARRAS,
         config={"resolution": 256, "gamma": 1.0, **_CONFIG_F},
-        num_params=48_000_000,
+        num_params=58_898_467,
     ),
     "tiny": Preset(
         title="StyleGAN2 of 32 x 32 pixels and at most 64 channels, for CPUs",
@@ -49,7 +49,7 @@ _PRESETS = {
             "resolution": 32, "gamma": 1.0, "latent_dim": 64, "mapping_layers": 4, "channel_base": 1024, "channel_max": 64,
         },
         defaults={"r1_interval": 2},
-        num_params=1_000_000,
+        num_params=561_300,
     ),
 }  # fmt: skip
 

@@ -68,19 +68,19 @@ _TINY_DEFAULTS = {"height": 64, "width": 64, "num_frames": 5, "num_inference_ste
 _PRESETS = {
     "cogvideox-2b": _cogvideox(
         "CogVideoX 2B, 49 frames of 480 x 720", repository="zai-org/CogVideoX-2b",
-        changes={"num_attention_heads": 30, "num_layers": 30}, scaling=1.15258426, num_params=1,
+        changes={"num_attention_heads": 30, "num_layers": 30}, scaling=1.15258426, num_params=6_671_678_435,
     ),
     "cogvideox-5b": _cogvideox(
         "CogVideoX 5B, 49 frames of 480 x 720", repository="zai-org/CogVideoX-5b",
-        changes={"num_attention_heads": 48, "num_layers": 42, "use_rotary_positional_embeddings": True}, scaling=0.7, num_params=1,
+        changes={"num_attention_heads": 48, "num_layers": 42, "use_rotary_positional_embeddings": True}, scaling=0.7, num_params=10_548_177_635,
     ),
     "wan2.1-1.3b": _wan(
         "Wan 2.1 1.3B, 81 frames of 480 x 832", repository="Wan-AI/Wan2.1-T2V-1.3B-Diffusers",
-        changes={"num_attention_heads": 12, "ffn_dim": 8960, "num_layers": 30}, size=(480, 832), shift=3.0, num_params=1,
+        changes={"num_attention_heads": 12, "ffn_dim": 8960, "num_layers": 30}, size=(480, 832), shift=3.0, num_params=7_226_799_667,
     ),
     "wan2.1-14b": _wan(
         "Wan 2.1 14B, 81 frames of 720 x 1280", repository="Wan-AI/Wan2.1-T2V-14B-Diffusers",
-        changes={"num_attention_heads": 40, "ffn_dim": 13824, "num_layers": 40}, size=(720, 1280), shift=5.0, num_params=1,
+        changes={"num_attention_heads": 40, "ffn_dim": 13824, "num_layers": 40}, size=(720, 1280), shift=5.0, num_params=20_096_294_451,
     ),
     "hunyuan-video": Preset(
         title="HunyuanVideo, 129 frames of 720 x 1280",
@@ -94,7 +94,7 @@ _PRESETS = {
             "text_len": 256, "denoiser": {}, "vae": {}, "prediction": "velocity", "shift": 7.0, "fps": 24,
         },
         defaults={"height": 720, "width": 1280, "num_frames": 129, "num_inference_steps": 50, "guidance_scale": 1.0},
-        num_params=1,
+        num_params=20_695_738_643,
     ),
     "tiny": Preset(
         title="Wan's structure with 2 blocks of 48 channels, for CPUs",
@@ -108,7 +108,7 @@ _PRESETS = {
             "vae": {"base_dim": 8, "num_res_blocks": 1}, "prediction": "velocity", "shift": 3.0, "fps": 16,
         },
         defaults={**_TINY_DEFAULTS, "guidance_scale": 5.0},
-        num_params=1,
+        num_params=1_216_603,
     ),
     "cogvideox-tiny": Preset(
         title="CogVideoX's structure with 2 blocks of 64 channels, for CPUs",
@@ -124,7 +124,7 @@ _PRESETS = {
             "prediction": "v_prediction", "shift": 1.0, "fps": 8,
         },
         defaults={**_TINY_DEFAULTS, "guidance_scale": 6.0},
-        num_params=1,
+        num_params=924_667,
     ),
     "hunyuan-video-tiny": Preset(
         title="HunyuanVideo's structure with 1 + 1 blocks of 64 channels, for CPUs",
@@ -147,7 +147,7 @@ _PRESETS = {
             "prediction": "velocity", "shift": 7.0, "fps": 24,
         },
         defaults={**_TINY_DEFAULTS, "guidance_scale": 1.0},
-        num_params=1,
+        num_params=1_484_555,
     ),
 }  # fmt: skip
 

@@ -68,11 +68,11 @@ _PRESETS = {
     "resnet-152": _resnet("ResNet-152, 60.2 M", source=_HE.format("resnet-152"), depths=(3, 8, 36, 3), num_params=60_192_808),
     "tiny": _vit(
         "ViT of 4 layers, 192 wide, for CPUs", source="vit-b-16 with the width of ViT-Ti (Touvron et al. 2020, arXiv 2012.12877)",
-        layers=4, heads=3, width=192, patch=16, num_params=2_160_424,
+        layers=4, heads=3, width=192, patch=16, num_params=2_158_504,
     ),
     "resnet-tiny": _resnet(
         "ResNet-18 with a quarter of the channels, for CPUs", source="He et al. 2015, table 1, 18 layers, channels / 4",
-        depths=(2, 2, 2, 2), num_params=826_984, scale=4, kind="basic",
+        depths=(2, 2, 2, 2), num_params=831_096, scale=4, kind="basic",
     ),
 }  # fmt: skip
 
