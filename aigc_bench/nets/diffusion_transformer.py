@@ -64,9 +64,7 @@ class SD3(nn.Module):
         """None."""
         return ()
 
-    def forward(
-        self, latents: torch.Tensor, timestep: torch.Tensor, context: torch.Tensor, pooled: torch.Tensor
-    ) -> torch.Tensor:
+    def forward(self, latents: torch.Tensor, timestep: torch.Tensor, context: torch.Tensor, pooled: torch.Tensor) -> torch.Tensor:
         predicted: torch.Tensor = self.model(
             latents, encoder_hidden_states=context, pooled_projections=pooled, timestep=timestep, return_dict=False
         )[0]

@@ -79,7 +79,9 @@ def shift_for(num_tokens: int, *, base_tokens: int = 256, most_tokens: int = 409
     return math.exp(low + slope * (num_tokens - base_tokens))
 
 
-def noised(latents: torch.Tensor, noise: torch.Tensor, levels: torch.Tensor, *, prediction: str) -> tuple[torch.Tensor, torch.Tensor]:
+def noised(
+    latents: torch.Tensor, noise: torch.Tensor, levels: torch.Tensor, *, prediction: str
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Latents at noise ``levels`` in [0, 1) of each sample, and what the network is to predict of them; both fp32.
 
     ``velocity``: a straight line and its slope. ``epsilon`` and ``v_prediction``: ``cos(a) x + sin(a) noise`` with ``a = levels pi / 2``

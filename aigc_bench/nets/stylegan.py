@@ -13,6 +13,7 @@ Sides are doubled and halved with the binomial filter [1, 3, 3, 1].
 from __future__ import annotations
 
 import math
+
 import torch
 from torch import nn
 from torch.nn import functional as F

@@ -49,9 +49,7 @@ class CogVideoX(nn.Module):
         )
         return cosines, sines
 
-    def forward(
-        self, latents: torch.Tensor, timestep: torch.Tensor, context: torch.Tensor, *rotary: torch.Tensor
-    ) -> torch.Tensor:
+    def forward(self, latents: torch.Tensor, timestep: torch.Tensor, context: torch.Tensor, *rotary: torch.Tensor) -> torch.Tensor:
         predicted: torch.Tensor = self.model(
             latents.transpose(1, 2), context, timestep, image_rotary_emb=rotary or None, return_dict=False
         )[0]

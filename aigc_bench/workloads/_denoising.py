@@ -20,7 +20,8 @@ from aigc_bench.workloads.base import NUM_INPUT_BATCHES, Program, Setup
 if TYPE_CHECKING:
     import torch
 
-LEARNING_RATE = 1e-5
+LEARNING_RATE = 1e-4
+"""Peebles & Xie 2022, arXiv 2212.09748, section 4."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -66,7 +66,9 @@ def _sd3(title: str, *, repository: str, changes: Mapping[str, Any], num_params:
     return Preset(title=title, source=_HUB.format(repository), config=config, defaults=defaults, num_params=num_params)
 
 
-def _flux(title: str, *, repository: str, text_len: int, steps: int, shift: float | None, is_guided: bool, num_params: int) -> Preset:
+def _flux(
+    title: str, *, repository: str, text_len: int, steps: int, shift: float | None, is_guided: bool, num_params: int
+) -> Preset:
     config = {
         "kind": "flux", "text": {**_FLUX_TEXT, "lengths": ((77, 49408), (text_len, 32128))},
         "denoiser": {**_FLUX, "guidance_embeds": is_guided}, "vae": _VAE_FLUX, "prediction": "velocity", "shift": shift,
@@ -182,7 +184,9 @@ _PRESETS = {
 class DiffusionTransformerSettings(Settings):
     """Size and number of denoising steps of an image, and how strongly the prompt guides it."""
 
-    resolution: int = Field(default=1024, ge=64, le=4096, multiple_of=2 * SCALE, description="height and width of the image in pixels")
+    resolution: int = Field(
+        default=1024, ge=64, le=4096, multiple_of=2 * SCALE, description="height and width of the image in pixels"
+    )
     num_inference_steps: int = Field(default=28, ge=1, le=1000, description="denoising steps of the sampler (inference)")
     guidance_scale: float = Field(
         default=7.0, ge=1, le=100, description="classifier-free guidance (inference); above 1 the denoiser runs twice, 1 is off"

@@ -26,7 +26,9 @@ MASKED_SHARE = 0.25
 """Side of the square hole over the side of the image, squared: the centre mask of Pathak et al. 2016, arXiv 1604.07379."""
 
 _CONDE = "Conde et al. 2022, arXiv 2209.11345; config.json of caidas/{}"
-_ISOLA = "Isola et al. 2016, arXiv 1611.07004, sections 3.3 and 6.1; sizes of github.com/junyanz/pytorch-CycleGAN-and-pix2pix, unet_256"
+_ISOLA = (
+    "Isola et al. 2016, arXiv 1611.07004, sections 3.3 and 6.1; sizes of github.com/junyanz/pytorch-CycleGAN-and-pix2pix, unet_256"
+)
 _LEVELS = (64, 128, 256, 512, 512, 512, 512, 512)
 _SWIN2SR = {"task": "super_resolution", "embed_dim": 180, "depths": (6,) * 6, "num_heads": (6,) * 6, "upsampler": "pixelshuffle"}
 

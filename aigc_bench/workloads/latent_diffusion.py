@@ -31,6 +31,7 @@ SCALE = 8
 LATENT_CHANNELS = 4
 NUM_PROMPT_TOKENS = 77
 LEARNING_RATE = 1e-5
+LORA_LEARNING_RATE = 1e-4
 LORA_TARGETS = ("to_q", "to_k", "to_v", "to_out.0")
 """What diffusers' own script adapts (examples/text_to_image/train_text_to_image_lora.py)."""
 
@@ -342,7 +343,8 @@ def _train(case: Case, setup: Setup, models: _Models, options: LatentDiffusionSe
     encoder_dtype = _dtype(models.autoencoder)
     text_encoder, unet = setup.prepare(models.text_encoder), setup.prepare(models.unet)
     encoder = setup.prepare(models.autoencoder.encoder)
-    optimizer = adamw(models.unet, setup=setup, learning_rate=LEARNING_RATE)
+    learning_rate = LORA_LEARNING_RATE if options.lora_rank else LEARNING_RATE
+    optimizer = adamw(models.unet, setup=setup, learning_rate=learning_rate)
     size_ids = _time_ids(setup, batch=case.batch_size, resolution=options.resolution) if models.is_size_conditioned else None
     batches = [
         _make_batch(case, setup, resolution=options.resolution, encoder_dtype=encoder_dtype) for _ in range(NUM_INPUT_BATCHES)

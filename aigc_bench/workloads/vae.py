@@ -53,12 +53,14 @@ _PRESETS = {
         },
         num_params=3_937_635,
     ),
-    "nvae-cifar-10": _nvae("NVAE, CIFAR-10, 30 groups", image_size=32, channels=128, groups=(30,), num_params=1),
-    "nvae-celeba-64": _nvae("NVAE, CelebA 64, 35 groups of 3 scales", image_size=64, channels=64, groups=(20, 10, 5), num_params=1),
-    "nvae-celeba-hq-256": _nvae(
-        "NVAE, CelebA HQ 256, 36 groups of 5 scales", image_size=256, channels=30, groups=(16, 8, 4, 4, 4), num_params=1
+    "nvae-cifar-10": _nvae("NVAE, CIFAR-10, 30 groups", image_size=32, channels=128, groups=(30,), num_params=129_057_606),
+    "nvae-celeba-64": _nvae(
+        "NVAE, CelebA 64, 35 groups of 3 scales", image_size=64, channels=64, groups=(20, 10, 5), num_params=151_265_706
     ),
-    "nvae-tiny": _nvae("NVAE of 3 groups on 32 x 32, for CPUs", image_size=32, channels=8, groups=(2, 1), num_params=1),
+    "nvae-celeba-hq-256": _nvae(
+        "NVAE, CelebA HQ 256, 36 groups of 5 scales", image_size=256, channels=30, groups=(16, 8, 4, 4, 4), num_params=326_784_420
+    ),
+    "nvae-tiny": _nvae("NVAE of 3 groups on 32 x 32, for CPUs", image_size=32, channels=8, groups=(2, 1), num_params=152_694),
 }
 
 

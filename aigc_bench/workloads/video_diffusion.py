@@ -50,7 +50,9 @@ def _cogvideox(title: str, *, repository: str, changes: Mapping[str, Any], scali
     )  # fmt: skip
 
 
-def _wan(title: str, *, repository: str, changes: Mapping[str, Any], size: tuple[int, int], shift: float, num_params: int) -> Preset:
+def _wan(
+    title: str, *, repository: str, changes: Mapping[str, Any], size: tuple[int, int], shift: float, num_params: int
+) -> Preset:
     return Preset(
         title=title,
         source="Wan Team 2025, arXiv 2503.20314, table 2; " + _HUB.format(repository),

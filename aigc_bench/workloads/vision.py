@@ -36,7 +36,9 @@ def _vit(title: str, *, source: str, layers: int, heads: int, width: int, patch:
     return Preset(title=title, source=source, config=config, num_params=num_params)
 
 
-def _resnet(title: str, *, source: str, depths: tuple[int, ...], num_params: int, scale: int = 1, kind: str = "bottleneck") -> Preset:
+def _resnet(
+    title: str, *, source: str, depths: tuple[int, ...], num_params: int, scale: int = 1, kind: str = "bottleneck"
+) -> Preset:
     widths = (256, 512, 1024, 2048) if kind == "bottleneck" else (64, 128, 256, 512)
     config = {
         "model_type": "resnet",
