@@ -74,7 +74,7 @@ def make_sampler(prediction: str, *, num_inference_steps: int, shift: float) -> 
 
 
 def shift_for(num_tokens: int, *, base_tokens: int = 256, most_tokens: int = 4096, low: float = 0.5, high: float = 1.15) -> float:
-    """FLUX's shift by the number of image tokens: ``exp(mu)`` with mu on a line (github.com/black-forest-labs/flux, sampling.py)."""
+    """FLUX's shift by the number of image tokens: ``exp(mu)``, mu linear (github.com/black-forest-labs/flux, sampling.py)."""
     slope = (high - low) / (most_tokens - base_tokens)
     return math.exp(low + slope * (num_tokens - base_tokens))
 
@@ -84,8 +84,8 @@ def noised(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Latents at noise ``levels`` in [0, 1) of each sample, and what the network is to predict of them; both fp32.
 
-    ``velocity``: a straight line and its slope. ``epsilon`` and ``v_prediction``: ``cos(a) x + sin(a) noise`` with ``a = levels pi / 2``
-    (Salimans & Ho 2022, arXiv 2202.00512, section 4 and appendix D) and the noise, or its derivative by ``a``.
+    ``velocity``: a straight line and its slope. ``epsilon`` and ``v_prediction``: ``cos(a) x + sin(a) noise`` with
+    ``a = levels pi / 2``, and the noise, or the derivative by ``a`` (Salimans & Ho 2022, arXiv 2202.00512, appendix D).
     """
     levels = levels.float().reshape(-1, *(1,) * (latents.dim() - 1))
     if prediction == "velocity":

@@ -1,8 +1,8 @@
 """LoRA (Hu et al. 2021, arXiv 2106.09685): fine-tuning of two thin matrices beside each frozen one.
 
-A linear layer ``W`` of shape ``(out, in)`` becomes ``W x + (alpha / rank) B A x`` with ``A`` ``(rank, in)`` drawn at random and ``B``
-``(out, rank)`` zero at first (section 4.1), so that training starts from the model as it was. The backward pass needs no gradient
-of ``W``: a third of the matrix products is saved, and nearly all of the optimizer's state.
+A linear layer ``W`` of shape ``(out, in)`` becomes ``W x + (alpha / rank) B A x`` with ``A`` ``(rank, in)`` drawn at random and
+``B`` ``(out, rank)`` zero at first (section 4.1), so that training starts from the model as it was. The backward pass needs no
+gradient of ``W``: a third of the matrix products is saved, and nearly all of the optimizer's state.
 """
 
 from __future__ import annotations

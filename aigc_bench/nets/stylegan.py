@@ -74,7 +74,7 @@ class SynthesisBlock(nn.Module):
 
 
 class ModulatedConv(nn.Module):
-    """A convolution whose weights depend on the image's style, with noise, bias and activation; for RGB none of these but the bias."""
+    """A convolution whose weights depend on the image's style, with noise, bias and activation; to RGB with the bias only."""
 
     def __init__(
         self, before: int, after: int, kernel: int, *, latent_dim: int, is_enlarging: bool = False, is_image: bool = False

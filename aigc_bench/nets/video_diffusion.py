@@ -125,7 +125,7 @@ def _blended(before: torch.Tensor, after: torch.Tensor, extent: int, *, dim: int
 
 
 class VideoAutoencoder(nn.Module):
-    """A 3-D auto-encoder as the two ways that are executed apart. HunyuanVideo's works in overlapping tiles, as it must for memory."""
+    """A 3-D auto-encoder as the two ways that are executed apart. HunyuanVideo's works in overlapping tiles, to fit into memory."""
 
     def __init__(self, kind: str, config: Mapping[str, Any]) -> None:
         super().__init__()

@@ -59,7 +59,10 @@ TINY_UMT5: dict[str, Any] = {**TINY_T5, "model_type": "umt5"}
 
 
 def prompt_tokens(setup: Setup, *, batch: int, lengths: Sequence[tuple[int, int]]) -> tuple[torch.Tensor, ...]:
-    """Random prompts ``(batch, length)`` for each tokenizer of ``(length, vocab_size)``; the highest token, CLIP's end, closes them."""
+    """Random prompts ``(batch, length)``, one for each ``(length, vocab_size)`` of a tokenizer.
+
+    The highest token, which is CLIP's end of text, closes them.
+    """
     prompts = []
     for length, vocab_size in lengths:
         tokens = setup.tokens(batch, length, vocab_size=vocab_size - 1, low=1)

@@ -1,7 +1,9 @@
-"""Diffusion transformers for images: DiT (arXiv 2212.09748), PixArt-Sigma (arXiv 2403.04692), Stable Diffusion 3 (arXiv 2403.03206), FLUX.1.
+"""Diffusion transformers for images: DiT, PixArt-Sigma, Stable Diffusion 3 and FLUX.1.
 
-Networks and auto-encoders are diffusers' own, text encoders transformers'. A step is that of ``_denoising``; DiT has class labels
-in the place of text, FLUX.1 was distilled to need no second pass for guidance, its ``schnell`` to need four steps.
+Peebles & Xie 2022 (arXiv 2212.09748), Chen et al. 2024 (arXiv 2403.04692), Esser et al. 2024 (arXiv 2403.03206). Networks and
+auto-encoders are diffusers' own, text encoders transformers'. A step is that of ``_denoising``; DiT has class labels in the place
+of text, FLUX.1 was distilled to need no second pass for guidance, its ``schnell`` to need four steps. diffusers gives each of
+DiT's 28 blocks an embedder of class and timestep of its own: 750 million parameters, not the published 675.
 """
 
 from __future__ import annotations
@@ -103,10 +105,12 @@ _PRESETS = {
         num_params=13_721_068_003, steps=28, guidance=3.5,
     ),
     "flux.1-dev": _flux(
-        "FLUX.1 [dev]", repository="black-forest-labs/FLUX.1-dev", text_len=512, steps=50, shift=None, is_guided=True, num_params=16_870_599_139,
+        "FLUX.1 [dev]", repository="black-forest-labs/FLUX.1-dev", text_len=512, steps=50, shift=None, is_guided=True,
+        num_params=16_870_599_139,
     ),
     "flux.1-schnell": _flux(
-        "FLUX.1 [schnell]", repository="black-forest-labs/FLUX.1-schnell", text_len=256, steps=4, shift=1.0, is_guided=False, num_params=16_860_369_379,
+        "FLUX.1 [schnell]", repository="black-forest-labs/FLUX.1-schnell", text_len=256, steps=4, shift=1.0, is_guided=False,
+        num_params=16_860_369_379,
     ),
     "dit-xl-2-256": _dit("DiT-XL/2, 256 x 256", resolution=256, num_params=833_480_327),
     "dit-xl-2-512": _dit("DiT-XL/2, 512 x 512", resolution=512, num_params=833_480_327),

@@ -74,15 +74,18 @@ _PRESETS = {
     ),
     "cogvideox-5b": _cogvideox(
         "CogVideoX 5B, 49 frames of 480 x 720", repository="zai-org/CogVideoX-5b",
-        changes={"num_attention_heads": 48, "num_layers": 42, "use_rotary_positional_embeddings": True}, scaling=0.7, num_params=10_548_177_635,
+        changes={"num_attention_heads": 48, "num_layers": 42, "use_rotary_positional_embeddings": True}, scaling=0.7,
+        num_params=10_548_177_635,
     ),
     "wan2.1-1.3b": _wan(
         "Wan 2.1 1.3B, 81 frames of 480 x 832", repository="Wan-AI/Wan2.1-T2V-1.3B-Diffusers",
-        changes={"num_attention_heads": 12, "ffn_dim": 8960, "num_layers": 30}, size=(480, 832), shift=3.0, num_params=7_226_799_667,
+        changes={"num_attention_heads": 12, "ffn_dim": 8960, "num_layers": 30}, size=(480, 832), shift=3.0,
+        num_params=7_226_799_667,
     ),
     "wan2.1-14b": _wan(
         "Wan 2.1 14B, 81 frames of 720 x 1280", repository="Wan-AI/Wan2.1-T2V-14B-Diffusers",
-        changes={"num_attention_heads": 40, "ffn_dim": 13824, "num_layers": 40}, size=(720, 1280), shift=5.0, num_params=20_096_294_451,
+        changes={"num_attention_heads": 40, "ffn_dim": 13824, "num_layers": 40}, size=(720, 1280), shift=5.0,
+        num_params=20_096_294_451,
     ),
     "hunyuan-video": Preset(
         title="HunyuanVideo, 129 frames of 720 x 1280",

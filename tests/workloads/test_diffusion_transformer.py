@@ -18,9 +18,16 @@ def case(mode, preset="tiny", **changes):
 
 @pytest.mark.parametrize(
     ("preset", "billions"),
-    # the transformers alone, as their papers and model cards state them; DiT's 0.675 is without diffusers' 28 copies of the embedder
-    [("sd3-medium", 2.03), ("sd3.5-medium", 2.24), ("sd3.5-large", 8.06), ("flux.1-dev", 11.90), ("flux.1-schnell", 11.89)]
-    + [("pixart-sigma", 0.611), ("dit-xl-2-256", 0.750)],
+    # the transformers alone, as papers and model cards state them; DiT's 0.675 is without diffusers' 28 copies of the embedder
+    [
+        ("sd3-medium", 2.03),
+        ("sd3.5-medium", 2.24),
+        ("sd3.5-large", 8.06),
+        ("flux.1-dev", 11.90),
+        ("flux.1-schnell", 11.89),
+        ("pixart-sigma", 0.611),
+        ("dit-xl-2-256", 0.750),
+    ],
 )
 def test_published_transformers_have_their_size(preset, billions, make_setup):
     chosen = case("infer", preset)
