@@ -1,50 +1,60 @@
-"""LoRA (Hu et al. 2021, arXiv 2106.09685): fine-tuning of two thin matrices beside each frozen one.
+"""Low-rank adapters (Hu et al. 2021, arXiv 2106.09685): a frozen matrix ``W`` becomes ``W + (alpha / rank) B A``.
 
-A linear layer ``W`` of shape ``(out, in)`` becomes ``W x + (alpha / rank) B A x`` with ``A`` ``(rank, in)`` drawn at random and
-``B`` ``(out, rank)`` zero at first (section 4.1), so that training starts from the model as it was. The backward pass needs no
-gradient of ``W``: a third of the matrix products is saved, and nearly all of the optimizer's state.
+``A`` is random and ``B`` zero, so that training starts from the frozen model. Only adapters get gradients and optimizer state; the
+backward pass is spared the gradients of ``W``, a third of its matrix products.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import nn
 
+_ATTENTION = ("attn", "attention")
 
-class LoraLinear(nn.Module):
-    """A frozen linear layer and its adapter of ``rank``; ``alpha`` equals the rank, so that the adapter's scale is 1."""
 
-    def __init__(self, base: nn.Linear, *, rank: int) -> None:
+class Adapted(nn.Module):
+    """A frozen linear layer and its adapter of ``rank``; ``alpha`` is twice the rank, as is usual."""
+
+    def __init__(self, frozen: Any, *, rank: int) -> None:
         super().__init__()
-        self.base = base
-        self.down = nn.Parameter(torch.empty(rank, base.in_features, device=base.weight.device, dtype=torch.float32))
-        self.up = nn.Parameter(torch.zeros(base.out_features, rank, device=base.weight.device, dtype=torch.float32))
-        nn.init.kaiming_uniform_(self.down, a=math.sqrt(5))
+        self.frozen = frozen
+        # transformers' Conv1D (GPT-2) is a linear layer that keeps its matrix turned round.
+        inputs, outputs = getattr(frozen, "in_features", None) or frozen.nx, getattr(frozen, "out_features", None) or frozen.nf
+        place: dict[str, Any] = {"dtype": torch.float32, "device": frozen.weight.device}
+        self.down, self.up = nn.Parameter(torch.empty(rank, inputs, **place)), nn.Parameter(torch.empty(outputs, rank, **place))
+        nn.init.kaiming_uniform_(self.down, a=5**0.5)
+        nn.init.zeros_(self.up)
 
-    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        frozen: torch.Tensor = self.base(inputs)
-        adapted = nn.functional.linear(nn.functional.linear(inputs, self.down), self.up)
-        return frozen + adapted
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        adapted = nn.functional.linear(nn.functional.linear(x.to(self.down.dtype), self.down), self.up)
+        result: torch.Tensor = self.frozen(x)
+        return result + (2.0 * adapted).to(result.dtype)
 
 
-def add_adapters(model: nn.Module, *, rank: int, targets: Sequence[str], dtype: torch.dtype) -> nn.Module:
-    """Freeze the model and put an adapter beside every linear layer whose dotted name ends in one of ``targets``; returns it.
+def adapt(model: nn.Module, *, rank: int, dtype: torch.dtype, targets: Sequence[str] = ()) -> int:
+    """Freeze the model in ``dtype`` and give linear layers an adapter; returns how many there are.
 
-    What is frozen multiplies in ``dtype``: linear layers and convolutions are kept in it, norms and all else as they are.
+    Layers whose dotted name ends in one of ``targets``; without any, all of its attention's.
     """
-    model.requires_grad_(False)
-    for module in model.modules():
-        if isinstance(module, (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)):
-            module.to(dtype)
-    ends = tuple("." + target for target in targets)
-    chosen = [name for name, module in model.named_modules() if isinstance(module, nn.Linear) and ("." + name).endswith(ends)]
-    assert chosen, f"no linear layer ends in one of {', '.join(targets)}"
-    for name in chosen:
-        parent, _, own = name.rpartition(".")
-        layer = model.get_submodule(name)
-        assert isinstance(layer, nn.Linear), "chosen as such"
-        setattr(model.get_submodule(parent), own, LoraLinear(layer, rank=rank))
-    return model
+    model.requires_grad_(False).to(dtype)
+    ends = tuple(f".{target}" for target in targets)
+    linear = [(name, module) for name, module in model.named_modules() if is_linear(module)]
+    chosen = [(name, module) for name, module in linear if (f".{name}".endswith(ends) if ends else is_attention(name))]
+    for name, module in chosen:
+        parent, _, child = name.rpartition(".")
+        setattr(model.get_submodule(parent), child, Adapted(module, rank=rank))
+    assert chosen, "the model has linear layers where adapters are wanted"
+    return len(chosen)
+
+
+def is_linear(module: nn.Module) -> bool:
+    """Whether it multiplies by one matrix: ``nn.Linear`` or transformers' ``Conv1D``."""
+    return isinstance(module, nn.Linear) or type(module).__name__ == "Conv1D"
+
+
+def is_attention(name: str) -> bool:
+    """Whether a module's dotted name lies in an attention block."""
+    return any(part in name for part in _ATTENTION)

@@ -222,7 +222,7 @@ def _make(case: Case, setup: Setup, *, config: Mapping[str, Any], lora_rank: int
     import torch
 
     from aigc_bench.nets import latent_diffusion as net
-    from aigc_bench.nets.lora import add_adapters
+    from aigc_bench.nets.lora import adapt
 
     text_encoder = setup.build(lambda: net.TextEncoder(config["text_encoders"], attention=case.attention))
     unet: Any = setup.build(lambda: net.UNet(config["unet"], attention=case.attention))
@@ -230,7 +230,7 @@ def _make(case: Case, setup: Setup, *, config: Mapping[str, Any], lora_rank: int
     if case.gradient_checkpointing:
         unet.model.enable_gradient_checkpointing()
     if lora_rank:
-        add_adapters(unet, rank=lora_rank, targets=LORA_TARGETS, dtype=setup.dtype)
+        adapt(unet, rank=lora_rank, dtype=setup.dtype, targets=LORA_TARGETS)
     overflows = config["vae"]["force_upcast"] and setup.dtype == torch.float16
     text_encoder.eval().requires_grad_(False).to(setup.dtype)
     autoencoder.eval().requires_grad_(False).to(torch.float32 if overflows else setup.dtype)

@@ -4,7 +4,7 @@ from torch import nn
 
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.records import Case
-from aigc_bench.nets.lora import LoraLinear, add_adapters
+from aigc_bench.nets.lora import Adapted, adapt
 from aigc_bench.predict.trace import trace
 from aigc_bench.workloads.latent_diffusion import workload
 from tests.workloads.stepping import losses
@@ -23,25 +23,25 @@ def test_an_adapter_changes_nothing_at_first():
     torch.manual_seed(0)
     block, inputs = Block(), torch.randn(3, 6)
     before = block(inputs)
-    adapted = add_adapters(block, rank=2, targets=("to_q",), dtype=torch.float32)
-    torch.testing.assert_close(adapted(inputs), before)
+    assert adapt(block, rank=2, targets=("to_q",), dtype=torch.float32) == 1
+    torch.testing.assert_close(block(inputs), before)
 
 
 def test_an_adapter_is_two_thin_matrices():
     torch.manual_seed(0)
-    layer = LoraLinear(nn.Linear(6, 8), rank=2)
+    layer = Adapted(nn.Linear(6, 8), rank=2)
     nn.init.normal_(layer.up)
     inputs = torch.randn(3, 6)
-    torch.testing.assert_close(layer(inputs), layer.base(inputs) + inputs @ (layer.up @ layer.down).T)
+    torch.testing.assert_close(layer(inputs), layer.frozen(inputs) + 2.0 * inputs @ (layer.up @ layer.down).T)
 
 
-def test_only_adapters_learn_and_what_is_frozen_multiplies_in_its_dtype():
-    block = add_adapters(Block(), rank=2, targets=("to_q",), dtype=torch.bfloat16)
+def test_only_adapters_learn_and_what_is_frozen_is_held_in_its_dtype():
+    block = Block()
+    adapt(block, rank=2, targets=("to_q",), dtype=torch.bfloat16)
     learning = {name: parameter for name, parameter in block.named_parameters() if parameter.requires_grad}
     assert {name: parameter.numel() for name, parameter in learning.items()} == {"to_q.down": 12, "to_q.up": 16}
     assert {parameter.dtype for parameter in learning.values()} == {torch.float32}
-    assert block.other.weight.dtype == block.to_q.base.weight.dtype == torch.bfloat16
-    assert block.norm.weight.dtype == torch.float32
+    assert block.other.weight.dtype == block.to_q.frozen.weight.dtype == torch.bfloat16
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
