@@ -45,6 +45,7 @@ class DLRM(nn.Module):
         vectors = len(table_rows) + 1
         self.cross = nn.ModuleList(CrossLayer(vectors * embedding_dim, rank=cross_rank) for _ in range(num_cross_layers))
         pairs = torch.tensor(list(itertools.combinations(range(vectors), 2)), dtype=torch.int64).T
+        self.pairs: torch.Tensor
         self.register_buffer("pairs", pairs[0] * vectors + pairs[1], persistent=False)
         width = vectors * embedding_dim if num_cross_layers else embedding_dim + pairs.shape[1]
         self.top = _mlp(width, top, ends_in_relu=False)

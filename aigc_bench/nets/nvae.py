@@ -48,6 +48,7 @@ class NVAE(nn.Module):
         seen = []
         for scale, tower in enumerate(self.towers):
             features = self.down[scale - 1](features) if scale else features
+            assert isinstance(tower, nn.ModuleList), "a scale has groups"
             for cells in tower:
                 features = cells(features)
                 seen.append(features)

@@ -43,6 +43,7 @@ class Generator(nn.Module):
             SynthesisBlock(widths[side // 2] if side > 4 else widths[4], widths[side], latent_dim=latent_dim, is_first=side == 4)
             for side in _sides(resolution)
         )
+        self.blur: torch.Tensor
         self.register_buffer("blur", _binomial())
 
     def forward(self, latents: torch.Tensor) -> torch.Tensor:
@@ -115,6 +116,7 @@ class Discriminator(nn.Module):
         self.conv = Conv(widths[4] + 1, widths[4], 3)
         self.hidden = Linear(widths[4] * 16, widths[4])
         self.out = Linear(widths[4], 1, is_activated=False)
+        self.blur: torch.Tensor
         self.register_buffer("blur", _binomial())
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:

@@ -73,7 +73,7 @@ def sampling_program(setup: Setup, parts: Parts, *, batch_size: int, num_inferen
     batch = batch_size * (2 if is_guided else 1)
     sampler = make_sampler(parts.prediction, num_inference_steps=num_inference_steps, shift=parts.shift)
     moments = torch.tensor(sampler.timesteps, device=setup.device).unsqueeze(1).repeat(1, batch)
-    text_encoder = None if parts.text_encoder is None else setup.prepare(parts.text_encoder)
+    text_encoder: Any = None if parts.text_encoder is None else setup.prepare(parts.text_encoder)
     denoiser, decoder = setup.prepare(parts.denoiser), setup.prepare(parts.autoencoder.decoder)
     constants = parts.constants(batch)
     inputs = [(parts.prompts(batch), setup.normal(batch_size, *parts.denoised_shape)) for _ in range(NUM_INPUT_BATCHES)]
@@ -137,7 +137,7 @@ def training_program(setup: Setup, parts: Parts, *, batch_size: int) -> Program:
     from aigc_bench.nets.flow_matching import NUM_TRAIN_TIMESTEPS, noised
 
     dtype = next(parts.autoencoder.parameters()).dtype
-    text_encoder = None if parts.text_encoder is None else setup.prepare(parts.text_encoder)
+    text_encoder: Any = None if parts.text_encoder is None else setup.prepare(parts.text_encoder)
     denoiser, encoder = setup.prepare(parts.denoiser), setup.prepare(parts.autoencoder.encoder)
     optimizer = adamw(parts.denoiser, setup=setup, learning_rate=LEARNING_RATE)
     constants = parts.constants(batch_size)

@@ -150,7 +150,8 @@ def _make(config: Mapping[str, Any], *, image_size: int) -> torch.nn.Module:
     from transformers import Swin2SRConfig, Swin2SRForImageSuperResolution
 
     # The published networks were trained on 64 x 64 patches; attention is within windows of 8, so any size is taken.
-    return Swin2SRForImageSuperResolution(Swin2SRConfig(image_size=image_size // config["upscale"], **sizes))
+    model: torch.nn.Module = Swin2SRForImageSuperResolution(Swin2SRConfig(image_size=image_size // config["upscale"], **sizes))
+    return model
 
 
 def _pair(case: Case, setup: Setup, *, config: Mapping[str, Any], resolution: int) -> tuple[torch.Tensor, torch.Tensor]:

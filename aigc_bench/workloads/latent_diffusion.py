@@ -250,7 +250,7 @@ def _dtype(module: torch.nn.Module) -> torch.dtype:
 
 def _prompts(setup: Setup, *, batch: int) -> torch.Tensor:
     """Random tokens ``(batch, 77)`` below the end-of-text one, which closes each prompt."""
-    last = int(CLIP_L["vocab_size"]) - 1  # type: ignore[call-overload]
+    last = int(CLIP_L["vocab_size"]) - 1
     tokens = setup.tokens(batch, NUM_PROMPT_TOKENS, vocab_size=last)
     tokens[:, -1] = last
     return tokens

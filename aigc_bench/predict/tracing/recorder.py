@@ -47,6 +47,9 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         known = facts(func)
         if known.name == "add_" and _is_sparse(args[1]):
             known = dataclasses.replace(known, name="index_add_", kind="gather")
+        if known.name == "clone" and _is_sparse(args[0]):
+            # A sparse gradient, which a device takes over uncopied; cloned on ``meta`` it would lose its rows.
+            return args[0]
         if known.can_decompose and func._overloadpacket not in self._formulas:
             with self:
                 result = func.decompose(*args, **kwargs)
