@@ -46,7 +46,9 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         kwargs = kwargs or {}
         known = facts(func)
         if known.name == "add_" and _is_sparse(args[1]):
-            known = dataclasses.replace(known, name="index_add_", kind="gather")
+            # Some rows are changed. It is written down and not run: ``meta`` cannot sort a sparse tensor's rows.
+            self._note(func, dataclasses.replace(known, name="index_add_", kind="gather"), args, kwargs, args[0])
+            return args[0]
         if known.name == "clone" and _is_sparse(args[0]):
             # A sparse gradient, which a device takes over uncopied; cloned on ``meta`` it would lose its rows.
             return args[0]
