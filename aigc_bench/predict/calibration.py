@@ -83,6 +83,14 @@ class Calibration(Record):
         return answers
 
 
+def before_any_measurement() -> Calibration:
+    """The priors: typical constants, no effects."""
+    constants: dict[Form, Mapping[str, float]] = {
+        form: {name: value for name, (value, _) in forms.priors(form).items()} for form in ("language", "step")
+    }
+    return Calibration(constants=constants, effects={})
+
+
 def fit(rows: Sequence[ModelRow], logs: Floats, *, start: Calibration | None = None) -> Calibration:
     """Constants and effects from rows and the logarithms of their quantities; ``start`` saves time where it is near."""
     constants: dict[Form, Mapping[str, float]] = {}
@@ -102,6 +110,18 @@ def fit(rows: Sequence[ModelRow], logs: Floats, *, start: Calibration | None = N
         constants=constants,
         effects={name: u for name, u in effects.items() if abs(u) > _EFFECT_FLOOR or name.partition("=")[0] in DEVICE_LEVELS},
     )
+
+
+def fit_effects_alone(rows: Sequence[ModelRow], logs: Floats, *, whole: Calibration) -> Calibration:
+    """The constants of ``whole`` with effects of these rows alone."""
+    effects: dict[str, float] = {}
+    for form in ("language", "step"):
+        chosen = [index for index, row in enumerate(rows) if row.form == form]
+        if chosen:
+            own = [rows[index] for index in chosen]
+            rest = logs[chosen] - forms.log_quantity(form, forms.columns_of(own), whole.constants[form])
+            effects |= grouped_effects(own, rest)
+    return whole.model_copy(update={"effects": effects})
 
 
 def grouped_effects(rows: Sequence[ModelRow], rest: Floats) -> dict[str, float]:
@@ -141,9 +161,13 @@ def _fit_constants(form: Form, rows: Sequence[ModelRow], logs: Floats, *, begin:
             error = (forms.log_quantity(form, columns, _named(names, x)) - target) / SCALE
             return np.concatenate([error, (x - centre) / spread])
 
-        upper = np.array([0.0 if form == "language" and name.endswith("efficiency") else np.inf for name in names])
+        def slopes(x: Floats) -> Floats:
+            _, rows_by_constants = forms.log_slopes(form, columns, _named(names, x))
+            return np.concatenate([rows_by_constants / SCALE, np.diag(1 / spread)])
+
+        upper = np.array([0.0 if name in forms.SHARES[form] else np.inf for name in names])
         begin_at = np.minimum(point, upper - 1e-3)
-        point = least_squares(residuals, begin_at, bounds=(-np.inf, upper), loss="soft_l1", max_nfev=evaluations).x
+        point = least_squares(residuals, begin_at, jac=slopes, bounds=(-np.inf, upper), loss="soft_l1", max_nfev=evaluations).x
     return _named(names, point)
 
 

@@ -8,7 +8,7 @@ means the 10th and 90th percentile over accelerators.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -20,9 +20,15 @@ LEVEL = 0.80
 ENOUGH = 25
 """Residuals that a group needs to speak for itself."""
 WIDENING = 0.6
-"""An interval from G accelerators is wider by this share over G."""
+"""An interval from G accelerators, where these are few, is wider by this share over G."""
 FEW = 2
 """Accelerators up to which a group's interval is symmetric."""
+_ACCELERATOR_WEIGHT = 0.5
+"""Power of an accelerator's rows in a group's percentiles: 0 counts accelerators, 1 counts rows."""
+_STRETCH = 3.0
+"""An interval is stretched or shrunk by this factor at most."""
+_LEAST = 0.01
+"""The least an end lies away from the prediction, in logs."""
 OUTSIDE = 1.5
 """Factor on the width of an interval (in logs) where the question lies outside the calibrated range."""
 
@@ -51,22 +57,39 @@ def conformal_quantiles(rows: Sequence[ModelRow], residuals: Floats) -> dict[str
 
 
 def _tails(parts: Mapping[str, Sequence[float]]) -> tuple[float, float]:
-    """Quantiles with a weight of ``sqrt(n)`` for an accelerator's n residuals, widened for how few accelerators they are.
+    """The 10th and 90th percentile, stretched until they hold 80 % of the residuals of accelerators left out of them.
 
-    What is left out next is an accelerator, not a row: the rows of one share its deviation. From one or two others
-    nothing is known of the sign of that deviation, so the interval is made symmetric.
+    What is left out next is an accelerator, not a row: the rows of one share its deviation, so each accelerator in turn is held
+    against the percentiles of the others. From one or two nothing is known of the sign of that deviation: the interval of so few
+    is symmetric and wider.
     """
-    values = np.concatenate([np.asarray(own) for own in parts.values()])
-    weights = np.concatenate([np.full(len(own), len(own) ** -0.5) for own in parts.values()])
-    order = np.argsort(values)
-    shares = (np.cumsum(weights[order]) - weights[order] / 2) / weights.sum()
-    tail = (1 - LEVEL) / 2
-    low, high = (float(np.interp(q, shares, values[order])) for q in (tail, 1 - tail))
-    widening = 1 + WIDENING / len(parts)
+    low, high = _percentiles(parts.values())
     if len(parts) <= FEW:
-        widest = max(abs(low), abs(high)) * widening
+        widest = max(abs(low), abs(high)) * (1 + WIDENING / len(parts))
         return -widest, widest
-    return low * widening if low < 0 else low, high * widening if high > 0 else high
+    ratios, weights = [], []
+    for name, own in parts.items():
+        below, above = _percentiles(others for other, others in parts.items() if other != name)
+        values = np.asarray(own)
+        ratios.append(np.where(values < 0, values / min(below, -_LEAST), values / max(above, _LEAST)))
+        weights.append(np.full(len(own), len(own) ** (_ACCELERATOR_WEIGHT - 1)))
+    stretch = _weighted_quantiles(np.concatenate(ratios), np.concatenate(weights), (LEVEL,))[0]
+    stretch = min(max(stretch, 1 / _STRETCH), _STRETCH)
+    return min(low, -_LEAST) * stretch, max(high, _LEAST) * stretch
+
+
+def _percentiles(parts: Iterable[Sequence[float]]) -> tuple[float, float]:
+    """The tails of all residuals, an accelerator's n of them with a weight of ``n ** _ACCELERATOR_WEIGHT`` together."""
+    arrays = [np.asarray(own) for own in parts]
+    weights = np.concatenate([np.full(len(own), len(own) ** (_ACCELERATOR_WEIGHT - 1)) for own in arrays])
+    low, high = _weighted_quantiles(np.concatenate(arrays), weights, ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
+    return low, high
+
+
+def _weighted_quantiles(values: Floats, weights: Floats, shares: Sequence[float]) -> list[float]:
+    order = np.argsort(values)
+    cumulative = (np.cumsum(weights[order]) - weights[order] / 2) / weights.sum()
+    return [float(np.interp(share, cumulative, values[order])) for share in shares]
 
 
 def familiar_quantiles(rows: Sequence[ModelRow], residuals: Floats) -> dict[str, tuple[float, float, int]]:
@@ -99,7 +122,7 @@ def bounds(row: ModelRow, quantiles: Quantiles, *, is_outside: bool, is_familiar
     found = next((quantiles[group] for group in groups if group in quantiles), (-0.7, 0.7, 0))
     width = OUTSIDE if is_outside else 1.0
     low, high = found[0] * width, found[1] * width
-    return min(low, -0.01), max(high, 0.01)
+    return min(low, -_LEAST), max(high, _LEAST)
 
 
 def as_values(row: ModelRow, log_quantity: float, *, low: float, high: float) -> tuple[float, float, float]:

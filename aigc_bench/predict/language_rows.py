@@ -137,6 +137,7 @@ def _layout(query: Query, model: LanguageModel, spec: AcceleratorSpec, *, engine
     if "tp" not in stated and engine.name != "tensorrt-llm" and (is_offline or engine.name == "tensorrt"):
         ranks = language.fitting_tensor_ranks(model, spec, number_format=numbers, devices=devices)
         return language.Layout(tensor=ranks, replicas=max(1, devices // ranks))
+    stated, devices = _counted_once(stated, devices)
     pipeline = int(stated.get("pp", 1))
     attention = int(stated.get("attention_dp", 1))
     ranks = max(int(stated.get("tp", 0)), int(stated.get("ep", 0)), attention if "tp" in stated else 0)
@@ -150,6 +151,22 @@ def _layout(query: Query, model: LanguageModel, spec: AcceleratorSpec, *, engine
         )  # fmt: skip
     replicas = max(1, devices // (ranks * pipeline))
     return language.Layout(tensor=ranks, pipeline=pipeline, replicas=replicas, attention_replicas=min(attention, ranks))
+
+
+def _counted_once(stated: Mapping[str, float], devices: int) -> tuple[Mapping[str, float], int]:
+    """Layout and devices where a table multiplied two names of the same ranks.
+
+    Engines lay tensor, expert and data-parallel attention ranks over one group of devices. Some tables multiply them: 64 devices
+    for eight with ``tp 8, ep 8``, whose values repeat those of the row with eight.
+    """
+    experts, attention = stated.get("ep", 1.0), stated.get("attention_dp", 1.0)
+    if experts > 1 and experts == stated.get("moe_tp"):
+        ranks = experts
+    elif attention > 1 and attention == stated.get("tp") and attention**2 == devices:
+        ranks = attention
+    else:
+        return stated, devices
+    return {**stated, "tp": ranks, "ep": ranks, "attention_dp": ranks if attention > 1 else 1.0}, int(ranks)
 
 
 def _disaggregated(query: Query) -> language.Layout:
@@ -204,7 +221,6 @@ def _columns(
         prefill = language.prefill_terms(model, spec, number_format=numbers, ranks=ranks, length=input_len)
     except LookupError as problem:
         raise Unanswered(f"no peak for {numbers.name} is known of the accelerator") from problem
-    kinds = ("nvlink", "bridge", "pcie")
     link = language.link_class(spec, devices=layout.tensor)
     return {
         **decode,
@@ -217,7 +233,10 @@ def _columns(
         "is_offline": float(not is_static and not is_bounded),
         "is_static": float(is_static),
         "is_disaggregated": float(layout.is_disaggregated),
-        "link": float(kinds.index(link)) if link in kinds else 0.0,
+        "link": float(language.LINKS.index(link)) if link in language.LINKS else 0.0,
+        "power_share": language.power_share(spec),
+        "asked": asked if is_bounded else sequences,
+        "room": room,
         "engine": float(ENGINES.index(engine.name) if engine.name in ENGINES else len(ENGINES) - 1),
         "bandwidth": spec.memory_bandwidth_bytes_per_s,
         "aspect": float(QUANTITIES.index("request" if query.metric == "latency_request" else aspect)),
@@ -260,6 +279,7 @@ def _groups(
         f"{aspect}.version": f"{kind}|{engine.version}",
         f"{aspect}.model": model.name,
         f"{aspect}.model_engine": key,
+        f"{aspect}.name_engine": f"{kind}|{bare_name(query.model)}",
         f"{aspect}.format": f"{engine.name}|{numbers.name}",
         f"{aspect}.arch": f"{spec.arch}",
         f"{aspect}.arch_format": f"{spec.arch}|{numbers.name}|{engine.name}",

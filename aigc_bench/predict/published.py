@@ -35,6 +35,7 @@ LAYOUT_KEYS = {
     "pp": ("pp", "pp_size", "PP"),
     "dp": ("dp", "data_parallel"),
     "ep": ("moe_ep_size", "expert_parallel", "EP"),
+    "moe_tp": ("moe_tp_size",),
     "cp": ("CP",),
     "attention_dp": ("attention_dp_size",),
     "prefill_tp": ("prefill_tp_size",),
