@@ -29,11 +29,12 @@ _EFFECT_FLOOR = 1e-3
 """Effects smaller than this (a thousandth) are not kept."""
 
 SPREADS: Mapping[str, float] = {
-    "tpot.metric": 0.1, "tpot.model_engine": 0.05, "tpot.version": 0.3, "tpot.form": 0.05, "tpot.ranks": 0.05, "tpot.load": 0.05,
-    "tpot.cell": 0.15, "tpot.device": 0.08, "tpot.device_engine": 0.08,
-    "ttft.metric": 0.3, "ttft.arch": 0.12, "ttft.arch_format": 0.05, "ttft.form": 0.05, "ttft.load": 0.12, "ttft.shape_load": 0.05,
+    "tpot.metric": 0.05, "tpot.model_engine": 0.05, "tpot.name_engine": 0.1, "tpot.version": 0.1, "tpot.load": 0.1, "tpot.cell": 0.35,
+    "tpot.arch_format": 0.05, "tpot.format": 0.05, "tpot.layout": 0.05, "tpot.load_model": 0.05, "tpot.shape_model": 0.1,
+    "tpot.device": 0.1, "tpot.device_engine": 0.2,
+    "ttft.metric": 0.3, "ttft.arch": 0.12, "ttft.arch_format": 0.05, "ttft.name_engine": 0.05, "ttft.form": 0.05, "ttft.load": 0.12, "ttft.shape_load": 0.05,
     "ttft.shape_model": 0.05, "ttft.cell": 0.15, "ttft.device": 0.1, "ttft.device_engine": 0.1,
-    "rate.metric": 0.05, "rate.engine": 0.3, "rate.model_engine": 0.12, "rate.arch": 0.05, "rate.load_model": 0.05,
+    "rate.metric": 0.05, "rate.engine": 0.3, "rate.model_engine": 0.12,  "rate.arch": 0.05, "rate.load_model": 0.05,
     "rate.shape": 0.05, "rate.shape_load": 0.12, "rate.shape_model": 0.12,
     "rate.cell": 0.15, "rate.device": 0.08, "rate.device_engine": 0.08,
     "work": 0.5, "work_model": 0.3, "work_engine": 0.3, "work_format": 0.2, "software": 0.15, "arch_format": 0.1, "arch": 0.1,
@@ -125,17 +126,11 @@ def fit_effects_alone(rows: Sequence[ModelRow], logs: Floats, *, whole: Calibrat
 
 
 def grouped_effects(rows: Sequence[ModelRow], rest: Floats) -> dict[str, float]:
-    """Effects of what is known of any device first, then those of the devices themselves on what remains.
+    """Effects of what is known of any device and of the devices themselves, together.
 
-    Fitted together, a few known devices would take for their own what the next unknown one shares.
+    Where the rows of one device alone speak of a group, its deviation is shared out between the group and the device.
     """
-    groups = [row.groups for row in rows]
-    general = fit_effects(
-        rest, groups=groups, spreads={name: SPREADS[name] for name in SPREADS if name not in DEVICE_LEVELS}, noise=NOISE
-    )
-    left = rest - total_effects(groups, general)
-    own = fit_effects(left, groups=groups, spreads={name: SPREADS[name] for name in DEVICE_LEVELS}, noise=NOISE)
-    return general | own
+    return fit_effects(rest, groups=[row.groups for row in rows], spreads=SPREADS, noise=NOISE)
 
 
 def _fit_constants(form: Form, rows: Sequence[ModelRow], logs: Floats, *, begin: Mapping[str, float] | None) -> dict[str, float]:

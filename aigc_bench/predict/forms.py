@@ -57,8 +57,9 @@ def _language_priors() -> Iterator[tuple[str, tuple[float, float]]]:
         "pcie_wide_efficiency": (0.4, 0.4),
         "pcie_collective_s": (25e-6, 0.4),
         "power_exponent": (0.5, 0.3),
-        "seats": (1.0, 0.2),
-        "seat_wait": (0.8, 0.3),
+        "expert_prefill": (1.5, 0.4),
+        "seats": (0.95, 0.05),
+        "seat_wait": (0.7, 0.1),
         "batch_limit.tensorrt-llm": (200.0, 0.6),
         "batch_limit.tensorrt": (500.0, 0.6),
         "batch_limit": (256.0, 0.6),
@@ -205,9 +206,10 @@ def decode_and_prefill(c: Columns, k: Mapping[str, float]) -> tuple[Floats, Floa
         + of("step_s")
         + sequences * of("sequence_s")
     )
+    experts = np.where(c["moe_layers"] > 0, k["expert_prefill"], 1.0)
     prefill = (
         _soft_maximum(
-            c["prefill_linear"] / (k["prefill_efficiency"] * power) * of("prefill_factor"),
+            c["prefill_linear"] / (k["prefill_efficiency"] * power) * of("prefill_factor") * experts,
             c["prefill_weights"] / k["weights_efficiency"],
             power=_SOFT,
         )

@@ -98,9 +98,13 @@ def power_share(spec: AcceleratorSpec) -> float:
     return min(1.0, spec.tdp_w / attention_peak(spec) / full) if full and spec.tdp_w else 1.0
 
 
+_EIGHT_BIT_CACHE = ("tensorrt-llm", "tensorrt", "vllm", "sglang")
+"""Engines whose published runs of such models cache eight bits: the load at which their requests begin to queue says so."""
+
+
 def cache_bytes_per_element(number_format: NumberFormat, *, engine: str) -> float:
-    """Bytes of a cached element: eight-bit where TensorRT-LLM serves an eight- or four-bit model, else sixteen."""
-    return 1.0 if engine in ("tensorrt-llm", "tensorrt") and number_format.name in ("fp8", "fp4") else 2.0
+    """Bytes of a cached element: eight-bit where a serving engine runs an eight- or four-bit floating-point model, else sixteen."""
+    return 1.0 if engine in _EIGHT_BIT_CACHE and number_format.name in ("fp8", "fp4") else 2.0
 
 
 def weight_bytes(model: LanguageModel, number_format: NumberFormat) -> float:

@@ -54,7 +54,7 @@ LAYOUT_KEYS = {
     "heads": ("heads",),
 }
 """Name of a layout's dimension -> its spellings in ``config_json``."""
-WORD_KEYS = ("mode", "dataset", "power_cap", "padding", "variant", "activation_ckpt", "sharding", "cols", "context")
+WORD_KEYS = ("mode", "task", "dataset", "power_cap", "padding", "variant", "activation_ckpt", "sharding", "cols", "context")
 """Further keys of ``config_json`` that change the work or name its variant."""
 
 
