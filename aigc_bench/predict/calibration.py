@@ -32,8 +32,8 @@ SPREADS: Mapping[str, float] = {
     "tpot.metric": 0.05, "tpot.model_engine": 0.05, "tpot.name_engine": 0.1, "tpot.version": 0.1, "tpot.load": 0.1, "tpot.cell": 0.35,
     "tpot.arch_format": 0.05, "tpot.format": 0.05, "tpot.layout": 0.05, "tpot.load_model": 0.05, "tpot.shape_model": 0.1,
     "tpot.device": 0.1, "tpot.device_engine": 0.2,
-    "ttft.metric": 0.3, "ttft.arch": 0.12, "ttft.arch_format": 0.05, "ttft.name_engine": 0.05, "ttft.form": 0.05, "ttft.load": 0.12, "ttft.shape_load": 0.05,
-    "ttft.shape_model": 0.05, "ttft.cell": 0.15, "ttft.device": 0.1, "ttft.device_engine": 0.1,
+    "ttft.metric": 0.3, "ttft.arch": 0.12, "ttft.arch_format": 0.05, "ttft.form": 0.05, "ttft.load": 0.12, "ttft.shape_load": 0.05,
+    "ttft.shape_model": 0.05, "ttft.cell": 0.15, "ttft.data": 0.2, "ttft.device": 0.1, "ttft.device_engine": 0.2,
     "rate.metric": 0.05, "rate.engine": 0.3, "rate.model_engine": 0.12,  "rate.arch": 0.05, "rate.load_model": 0.05,
     "rate.shape": 0.05, "rate.shape_load": 0.12, "rate.shape_model": 0.12,
     "rate.cell": 0.15, "rate.device": 0.08, "rate.device_engine": 0.08,
@@ -144,7 +144,7 @@ def _fit_constants(form: Form, rows: Sequence[ModelRow], logs: Floats, *, begin:
     groups = [row.groups for row in rows]
     point = centre if begin is None else np.log([begin[name] for name in names])
     own: Floats = np.zeros(len(rows))
-    evaluations = 15 if begin is not None else 20 if form == "language" else 10
+    evaluations = 15 if begin is not None else 60 if form == "language" else 20
     for turn in range(1 if form == "language" else 2 if begin is not None else 3):
         if turn or (begin is not None and form == "step"):
             rest = logs - forms.log_quantity(form, columns, _named(names, point))
