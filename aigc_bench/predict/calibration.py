@@ -29,9 +29,9 @@ _EFFECT_FLOOR = 1e-3
 """Effects smaller than this (a thousandth) are not kept."""
 
 SPREADS: Mapping[str, float] = {
-    "tpot.metric": 0.05, "tpot.model_engine": 0.05, "tpot.name_engine": 0.1, "tpot.version": 0.1, "tpot.load": 0.1, "tpot.cell": 0.35,
-    "tpot.arch_format": 0.05, "tpot.format": 0.05, "tpot.layout": 0.05, "tpot.load_model": 0.05, "tpot.shape_model": 0.1,
-    "tpot.device": 0.1, "tpot.device_engine": 0.2,
+    "tpot.metric": 0.05, "tpot.model_engine": 0.05, "tpot.name_engine": 0.1, "tpot.version": 0.1, "tpot.load": 0.1,
+    "tpot.cell": 0.35, "tpot.arch_format": 0.05, "tpot.format": 0.05, "tpot.layout": 0.05, "tpot.load_model": 0.05,
+    "tpot.shape_model": 0.1, "tpot.device": 0.1, "tpot.device_engine": 0.2,
     "ttft.metric": 0.3, "ttft.arch": 0.12, "ttft.arch_format": 0.05, "ttft.form": 0.05, "ttft.load": 0.12, "ttft.shape_load": 0.05,
     "ttft.shape_model": 0.05, "ttft.cell": 0.15, "ttft.data": 0.2, "ttft.device": 0.1, "ttft.device_engine": 0.2,
     "rate.metric": 0.05, "rate.engine": 0.3, "rate.model_engine": 0.12,  "rate.arch": 0.05, "rate.load_model": 0.05,
@@ -51,7 +51,8 @@ SPREADS: Mapping[str, float] = {
 """Standard deviation of the effects of each level, chosen on left-out accelerators; a level that is not named has none."""
 
 DEVICE_LEVELS = tuple(name for name in SPREADS if name.split(".")[-1] in ("device", "device_engine", "step_device"))
-"""Levels that name a device: fitted last, and silent about a device never seen."""
+"""Levels that name a device: silent about a device never seen."""
+_FITTED_LAST = ("step_device",)
 
 _CONSTANT_SPREADS: Mapping[str, float] = {"work": 1.0, "work_model": 0.5, "work_engine": 0.4}
 """Levels that stand beside the constants of the ``step`` form while these are fitted: published work per item is rough."""
@@ -126,11 +127,16 @@ def fit_effects_alone(rows: Sequence[ModelRow], logs: Floats, *, whole: Calibrat
 
 
 def grouped_effects(rows: Sequence[ModelRow], rest: Floats) -> dict[str, float]:
-    """Effects of what is known of any device and of the devices themselves, together.
+    """Effects of what is known of any device and, in the ``language`` form, of the devices themselves together.
 
-    Where the rows of one device alone speak of a group, its deviation is shared out between the group and the device.
+    Where one device alone speaks of a group, its deviation is shared out between the two. Of steps few devices are known for each
+    model: there the device's own effect is fitted last, or it would take what the next unknown device shares.
     """
-    return fit_effects(rest, groups=[row.groups for row in rows], spreads=SPREADS, noise=NOISE)
+    groups = [row.groups for row in rows]
+    together = {name: spread for name, spread in SPREADS.items() if name not in _FITTED_LAST}
+    found = fit_effects(rest, groups=groups, spreads=together, noise=NOISE)
+    last = {name: SPREADS[name] for name in _FITTED_LAST}
+    return found | fit_effects(rest - total_effects(groups, found), groups=groups, spreads=last, noise=NOISE)
 
 
 def _fit_constants(form: Form, rows: Sequence[ModelRow], logs: Floats, *, begin: Mapping[str, float] | None) -> dict[str, float]:

@@ -110,26 +110,30 @@ def log_slopes(form: Form, columns: Columns, constants: Mapping[str, float]) -> 
     Constants of one kind that belong to different engines or families touch different rows: they share one evaluation.
     """
     here = log_quantity(form, columns, constants)
+    slopes = np.zeros((len(here), len(constants)))
+    kinds: dict[str, list[tuple[int, Floats | float]]] = {}
+    for index, name in enumerate(constants):
+        kind, mask = _rows_of(name, form, columns)
+        kinds.setdefault(kind, []).append((index, mask))
     names = list(constants)
-    slopes = np.zeros((len(here), len(names)))
-    owners: dict[str, tuple[str, tuple[str, ...]]] = {}
-    for name in names:
-        prefix, _, owner = name.partition(".")
-        for column, known in (("engine", language_rows.ENGINES if form == "language" else step_rows.ENGINES), ("family", step_rows.FAMILIES)):
-            if owner in known and column in columns and prefix != "batch_limit":
-                owners[prefix] = (column, known)
-    for prefix in dict.fromkeys(name if name.partition(".")[0] not in owners else name.partition(".")[0] for name in names):
-        own = [index for index, name in enumerate(names) if name == prefix or (prefix in owners and name.partition(".")[0] == prefix)]
-        moved = {name: value * (_SLOPE_STEP if index in own else 1.0) for index, (name, value) in enumerate(constants.items())}
+    for members in kinds.values():
+        moved = {**constants, **{names[index]: constants[names[index]] * _SLOPE_STEP for index, _ in members}}
         slope = (log_quantity(form, columns, moved) - here) / math.log(_SLOPE_STEP)
-        if prefix not in owners:
-            slopes[:, own[0]] = slope
-            continue
-        column, known = owners[prefix]
-        for index in own:
-            mask = columns[column].astype(int) == known.index(names[index].partition(".")[2])
-            slopes[mask, index] = slope[mask]
+        for index, mask in members:
+            slopes[:, index] = slope * mask
     return here, slopes
+
+
+def _rows_of(name: str, form: Form, columns: Columns) -> tuple[str, Floats | float]:
+    """The kind of a constant, and 1 on the rows of the engine or family that it belongs to (every row where it has none)."""
+    prefix, _, owner = name.partition(".")
+    if not owner or prefix == "batch_limit":
+        return name, 1.0
+    column, known = ("engine", language_rows.ENGINES if form == "language" else step_rows.ENGINES)
+    if owner not in known:
+        column, known = "family", step_rows.FAMILIES
+    mask: Floats = (columns[column] == known.index(owner)).astype(float)
+    return prefix, mask
 
 
 def _by(index: Floats, names: Sequence[str], prefix: str, constants: Mapping[str, float]) -> Floats:
@@ -195,7 +199,9 @@ def decode_and_prefill(c: Columns, k: Mapping[str, float]) -> tuple[Floats, Floa
         c["decode_linear"] * share / (k["linear_efficiency"] * power), c["decode_weights"] / k["weights_efficiency"], power=_SOFT
     )
     attention = _soft_maximum(
-        c["decode_attention"] * share / (k["attention_efficiency"] * power), c["decode_cache"] * share / k["cache_efficiency"], power=_SOFT
+        c["decode_attention"] * share / (k["attention_efficiency"] * power),
+        c["decode_cache"] * share / k["cache_efficiency"],
+        power=_SOFT,
     )
     launches = c["collectives"] * collective_s + c["layers"] * of("layer_s") + c["moe_layers"] * k["expert_layer_s"]
     decode = (

@@ -65,7 +65,7 @@ _DATASET_LENGTHS: Mapping[str, tuple[float, float]] = {
 _DEFAULT_LENGTHS = (400.0, 250.0)
 _NATIVE_FP8 = ("deepseek-v3", "kimi-k2", "minimax-m2.5")
 _RESERVING = ("tensorrt-llm", "tensorrt")
-"""Engines that admit a request only when the cache holds its whole prompt and answer; others count on the mean of those in flight."""
+"""Engines that admit a request only when the cache holds its whole prompt and answer; others count on the mean in flight."""
 _MAX_SEQUENCES = 2048.0
 _WIDE_ISLAND = 16
 """More ranks than this in one group, and not a power of two: prompts and tokens are served by separate devices."""

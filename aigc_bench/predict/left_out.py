@@ -106,4 +106,5 @@ def errors_by_family(rows: Sequence[PublishedRow], *, catalogue: Catalogue, num_
         predicted[inside] = own
     errors = np.abs(np.exp(predicted - logs) - 1)
     families = np.array([rows[index].query.family for index in indices])
-    return {family: (float(np.median(errors[families == family])), int((families == family).sum())) for family in sorted(set(families))}
+    by_family = {family: errors[families == family] for family in sorted(set(families.tolist()))}
+    return {family: (float(np.median(own)), len(own)) for family, own in by_family.items()}

@@ -55,8 +55,8 @@ TIMES = frozenset(
     ]
 )
 FAMILIES = (
-    "audio-asr", "bert", "bert-train", "diffusion-eager", "diffusion-image", "llm-finetune", "llm-small", "llm-train", "seq2seq-rnn", "vision-cnn",
-    "vision-unet",
+    "audio-asr", "bert", "bert-train", "diffusion-eager", "diffusion-image", "llm-finetune", "llm-small", "llm-train",
+    "seq2seq-rnn", "vision-cnn", "vision-unet",
 )  # fmt: skip
 """Families with efficiencies of their own; an encoder's training counts as one, a denoiser under a framework as another."""
 
@@ -66,8 +66,8 @@ ENGINES = (
 )  # fmt: skip
 _OPTIMISED = frozenset({"nemo", "tensorrt", "megatron-bridge", "tensorrt-llm", "fastertransformer"})
 _DEFAULT_BATCH: Mapping[str, float] = {
-    "bert": 128, "bert-train": 32, "vision-cnn": 128, "diffusion-image": 8, "diffusion-eager": 8, "audio-asr": 64, "llm-small": 32, "seq2seq-rnn": 256,
-    "vision-unet": 4,
+    "bert": 128, "bert-train": 32, "vision-cnn": 128, "diffusion-image": 8, "diffusion-eager": 8, "audio-asr": 64,
+    "llm-small": 32, "seq2seq-rnn": 256, "vision-unet": 4,
 }  # fmt: skip
 _BERT_SHAPES: Mapping[str, tuple[int, int]] = {"bert-base": (12, 768), "bert-large": (24, 1024), "bert-6b": (48, 3200)}
 _VECTOR_FLOPS_PER_MULTIPROCESSOR = 0.65e12
@@ -290,7 +290,7 @@ def _columns(
 
 
 def _clock(spec: AcceleratorSpec, multiprocessors: float) -> float:
-    """The clock over 1.7 GHz, from the vector peak: 128 lanes of two FLOPs a cycle, 64 on Volta, Turing, Pascal and the A100's GA100."""
+    """The clock over 1.7 GHz, from the vector peak: 128 lanes of two FLOPs a cycle; 64 on Pascal, Volta, Turing and GA100."""
     peak = spec.peak("fp32")
     lanes = 64 if spec.compute_capability in ("6.0", "7.0", "7.5", "8.0", "gfx908", "gfx90a") else 128
     return peak / (multiprocessors * 2 * lanes * 1.7e9) if peak and spec.vendor in ("NVIDIA", "AMD") else 1.0
