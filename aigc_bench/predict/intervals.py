@@ -19,8 +19,8 @@ LEVEL = 0.80
 """Share of truths that an interval should hold."""
 ENOUGH = 25
 """Residuals that a group needs to speak for itself."""
-WIDENING = 0.1
-"""An interval from G accelerators, where these are few, is wider by this share over G."""
+WIDENING = 0.5
+"""An interval from G accelerators is wider by this share over G."""
 FEW = 2
 """Accelerators up to which a group's interval is symmetric."""
 _STRETCH = 3.0
@@ -30,7 +30,7 @@ _LEAST = 0.01
 OUTSIDE = 1.5
 """Factor on the width of an interval (in logs) where the question lies outside the calibrated range."""
 
-HOST = 1.35
+HOST = 1.4
 """Factor on the width of an interval where devices exchange over PCIe, whose host bridge no table names (assumed)."""
 
 Quantiles = Mapping[str, tuple[float, float, int]]
@@ -73,14 +73,14 @@ def _tails(parts: Mapping[str, Sequence[float]]) -> tuple[float, float]:
     """
     low, high = _percentiles(list(parts.values()))
     if len(parts) <= FEW:
-        widest = max(abs(low), abs(high)) * (1 + WIDENING / len(parts))
+        widest = max(abs(low), abs(high))
         return -widest, widest
     ratios = []
     for name, own in parts.items():
         below, above = _percentiles([others for other, others in parts.items() if other != name])
         values = np.asarray(own)
         ratios.append(np.where(values < 0, values / min(below, -_LEAST), values / max(above, _LEAST)))
-    stretch = float(np.clip(np.quantile(np.concatenate(ratios), LEVEL), 1 / _STRETCH, _STRETCH))
+    stretch = float(np.clip(np.quantile(np.concatenate(ratios), LEVEL), 1 / _STRETCH, _STRETCH)) * (1 + WIDENING / len(parts))
     return min(low, -_LEAST) * stretch, max(high, _LEAST) * stretch
 
 
