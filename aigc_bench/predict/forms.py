@@ -82,7 +82,7 @@ def _step_priors() -> Iterator[tuple[str, tuple[float, float]]]:
     for family in step_rows.FAMILIES:
         yield f"compute_efficiency.{family}", (0.45, 0.4)
         yield f"memory_efficiency.{family}", (0.6, 0.6)
-        yield f"vector_share.{family}", (0.5 if family.startswith("diffusion") else 0.2, 0.8)
+        yield f"vector_share.{family}", (0.5 if family.startswith("diffusion") or family.endswith("eager") else 0.2, 0.8)
     for engine in step_rows.ENGINES:
         yield f"launch_s.{engine}", (6e-6, 0.8)
 
@@ -129,9 +129,9 @@ def _rows_of(name: str, form: Form, columns: Columns) -> tuple[str, Floats | flo
     prefix, _, owner = name.partition(".")
     if not owner or prefix == "batch_limit":
         return name, 1.0
-    column, known = ("engine", language_rows.ENGINES if form == "language" else step_rows.ENGINES)
-    if owner not in known:
-        column, known = "family", step_rows.FAMILIES
+    engines: tuple[str, ...] = language_rows.ENGINES if form == "language" else step_rows.ENGINES
+    families: tuple[str, ...] = step_rows.FAMILIES
+    column, known = ("engine", engines) if owner in engines else ("family", families)
     mask: Floats = (columns[column] == known.index(owner)).astype(float)
     return prefix, mask
 

@@ -19,7 +19,7 @@ LEVEL = 0.80
 """Share of truths that an interval should hold."""
 ENOUGH = 25
 """Residuals that a group needs to speak for itself."""
-WIDENING = 0.5
+WIDENING = 0.4
 """An interval from G accelerators is wider by this share over G."""
 FEW = 2
 """Accelerators up to which a group's interval is symmetric."""

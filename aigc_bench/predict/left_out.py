@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from aigc_bench.catalog.loader import Catalogue
 from aigc_bench.core.records import Estimate
@@ -20,6 +21,7 @@ from aigc_bench.predict.intervals import conformal_quantiles
 from aigc_bench.predict.published import PublishedRow
 from aigc_bench.predict.rows import ModelRow, Unanswered
 
+Mask = NDArray[np.bool_]
 FEW = 12
 """A fold with fewer rows keeps the constants of the whole fit (its effects are always left out)."""
 
@@ -45,11 +47,11 @@ def asked(rows: Sequence[PublishedRow], *, catalogue: Catalogue) -> tuple[list[a
 
 def predictions_by_fold(
     questions: Sequence[ModelRow], logs: Floats, *, folds: Sequence[str], start: Calibration
-) -> Iterator[tuple[str, Floats, Floats]]:
+) -> Iterator[tuple[str, Mask, Floats]]:
     """Per fold its name, the mask of its rows, and their predicted log quantities by a fit without them."""
     labels = np.asarray(folds)
     for name in sorted(set(folds)):
-        inside: Floats = labels == name
+        inside: Mask = labels == name
         others = [question for question, is_own in zip(questions, inside, strict=True) if not is_own]
         own = [question for question, is_own in zip(questions, inside, strict=True) if is_own]
         few = inside.sum() < FEW
@@ -84,11 +86,11 @@ def estimates_with_left_out_intervals(
     residuals = logs - predicted
     estimates: dict[int, Estimate] = {}
     for name in sorted(set(names)):
-        others, own = np.flatnonzero(names != name), np.flatnonzero(names == name)
+        others, own = np.flatnonzero(names != name).tolist(), np.flatnonzero(names == name).tolist()
         quantiles = conformal_quantiles([questions[index] for index in others], residuals[others])
         part = whole.model_copy(update={"effects": {}, "quantiles": quantiles})
         found = answering.with_intervals([questions[index] for index in own], predicted[own], calibration=part)
-        estimates |= dict(zip(own.tolist(), found, strict=True))
+        estimates |= dict(zip(own, found, strict=True))
     return [estimates[index] for index in range(len(questions))]
 
 

@@ -56,7 +56,7 @@ TIMES = frozenset(
 )
 FAMILIES = (
     "audio-asr", "bert", "bert-train", "diffusion-eager", "diffusion-image", "llm-finetune", "llm-small", "llm-train",
-    "seq2seq-rnn", "vision-cnn", "vision-unet",
+    "llm-train-eager", "seq2seq-rnn", "vision-cnn", "vision-unet",
 )  # fmt: skip
 """Families with efficiencies of their own; an encoder's training counts as one, a denoiser under a framework as another."""
 
@@ -134,7 +134,7 @@ def step_row(query: Query, spec: AcceleratorSpec) -> ModelRow:
         raise Unanswered(f"family {query.family!r} is not calibrated")
     numbers = _number_format(query, spec)
     per_device = _batch_per_device(query, family=family, engine=engine)
-    is_language = family in ("llm-train", "llm-finetune")
+    is_language = query.family in ("llm-train", "llm-finetune")
     kind = "rate" if query.metric in RATES else "energy" if is_energy else "time"
     work = (_language_work if is_language else _model_work)(query, numbers, per_device)
     return ModelRow(
@@ -161,8 +161,9 @@ def _calibrated_family(query: Query, engine: Engine) -> str:
     """
     if query.family == "bert" and query.is_training:
         return "bert-train"
-    is_eager = query.family == "diffusion-image" and not query.is_training and engine.name not in _OPTIMISED
-    return "diffusion-eager" if is_eager else query.family
+    if query.family == "diffusion-image" and not query.is_training and engine.name not in _OPTIMISED:
+        return "diffusion-eager"
+    return "llm-train-eager" if query.family == "llm-train" and engine.name not in _OPTIMISED else query.family
 
 
 def _number_format(query: Query, spec: AcceleratorSpec) -> NumberFormat:
@@ -173,7 +174,7 @@ def _number_format(query: Query, spec: AcceleratorSpec) -> NumberFormat:
 
 def _batch_per_device(query: Query, *, family: str, engine: Engine) -> float:
     """Items per device and step; some sources state them for all devices together."""
-    if family in ("llm-train", "llm-finetune"):
+    if query.family in ("llm-train", "llm-finetune"):
         return (query.batch or query.gpu_count) / query.gpu_count
     if query.batch is None:
         return 1.0 if query.metric.endswith("bs1") or query.metric == "latency_p99" else _DEFAULT_BATCH[family]
