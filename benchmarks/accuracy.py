@@ -64,9 +64,9 @@ def table_rows(groups: Sequence[Score], *, by: Sequence[str]) -> list[list[str]]
 
 
 def printed(lines: Sequence[Sequence[str]]) -> None:
-    """Lines of cells on stdout: the first column narrow, the second wide."""
+    """Lines of cells on stdout, the first column wide."""
     for line in lines:
-        print("  ".join(f"{cell:>11s}" if number > 1 else f"{cell:<46s}" for number, cell in enumerate(line)))
+        print("  ".join(f"{cell:>8s}" if number else f"{cell:<44s}" for number, cell in enumerate(line)).rstrip())
 
 
 def ship(given: argparse.Namespace, questions: list, logs: np.ndarray, predicted: np.ndarray, runs: list[str], whole: Calibration):
@@ -95,7 +95,7 @@ def arguments() -> argparse.Namespace:
 def main() -> None:
     given = arguments()
     if given.table is None:
-        print("accuracy.py needs a table of published results: python benchmarks/accuracy.py TABLE.csv.gz (about 15 minutes).")
+        print("accuracy.py needs a table of published results: python benchmarks/accuracy.py TABLE.csv.gz (about two minutes).")
         return
     catalogue = load_catalogue(with_user_files=False)
     rows = read_rows(given.table)
@@ -106,9 +106,9 @@ def main() -> None:
     estimates = left_out.estimates_with_left_out_intervals(questions, logs, predicted, whole=whole)
     for index, estimate in zip(indices, estimates, strict=True):
         told[index] = told[index].model_copy(update={"estimate": estimate})
-    reached = targets.table(told, catalogue=catalogue)
-    printed(reached)
-    lines = [list(COLUMNS)]
+    reached = targets.scores(told, catalogue=catalogue)
+    printed(targets.table(reached))
+    lines = [list(COLUMNS), *table_rows(list(reached.values()), by=("target",))]
     for by in TABLES:
         lines += table_rows(validation(told, by=by).groups, by=by)
     print(f"\nAll: {dict(zip(COLUMNS[2:], lines[-1][2:], strict=True))}\nNot answered: {validation(told).unanswered}")

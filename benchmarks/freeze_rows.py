@@ -28,7 +28,7 @@ from aigc_bench.predict.validate import validation
 
 PER_GROUP = 12
 SEED = 0
-NUM_FOLDS = 4
+NUM_FOLDS = 8
 """Parts into which the sample's accelerators are dealt."""
 FOLDER = Path(__file__).parent.parent / "tests" / "predict" / "data"
 CONFIGURATION = {*(key for keys in LAYOUT_KEYS.values() for key in keys), "parallel", *WORD_KEYS}

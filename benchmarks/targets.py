@@ -10,7 +10,7 @@ from aigc_bench.catalog.loader import Catalogue
 from aigc_bench.predict.answers import Answer
 from aigc_bench.predict.language import link_class
 from aigc_bench.predict.published import Query
-from aigc_bench.predict.validate import score
+from aigc_bench.predict.validate import Score, score
 
 COVERAGE = (0.72, 0.88)
 """What nominal 80 % intervals should cover."""
@@ -45,23 +45,29 @@ TARGETS: Mapping[str, tuple[float, Callable[[Query, str], bool]]] = {
 """Name -> median error to reach, and whether a row (its query, the kind of link between its accelerators) belongs to it."""
 
 
-def table(answers: Sequence[Answer], *, catalogue: Catalogue) -> list[list[str]]:
-    """Target by target: median error to reach and reached, coverage, bias, answered over asked, pass or miss."""
+def scores(answers: Sequence[Answer], *, catalogue: Catalogue) -> dict[str, Score]:
+    """Target by target, the score of its rows; a target without an answered row is left out."""
     links = {spec.id: link_class(spec, devices=8) for spec in catalogue.accelerators.values()}
-    lines = [["target", "rows", "goal", "reached", "bias", "covers", "answered", "verdict"]]
-    for name, (goal, belongs) in TARGETS.items():
+    found = {}
+    for name, (_, belongs) in TARGETS.items():
         own = [answer for answer in answers if belongs(answer.row.query, links.get(answer.accelerator or "", ""))]
-        found = score(own, by={})
-        if found.median_ape is None or found.coverage_80 is None or found.bias is None:
-            continue
-        share = found.answered / found.asked
+        found[name] = score(own, by={"target": name})
+    return {name: own for name, own in found.items() if own.answered}
+
+
+def table(found: Mapping[str, Score]) -> list[list[str]]:
+    """Target by target: median error to reach and reached, bias, coverage, answered over asked, pass or miss."""
+    lines = [["target", "rows", "goal", "reached", "bias", "covers", "answered", "verdict"]]
+    for name, own in found.items():
+        goal, share = TARGETS[name][0], own.answered / own.asked
+        assert own.median_ape is not None and own.coverage_80 is not None and own.bias is not None, "an answered group has figures"
         held = {
-            "error": found.median_ape <= goal,
-            "coverage": COVERAGE[0] <= found.coverage_80 <= COVERAGE[1],
+            "error": own.median_ape <= goal,
+            "coverage": COVERAGE[0] <= own.coverage_80 <= COVERAGE[1],
             "answered": share >= ANSWERED,
         }
         missed = ", ".join(what for what, is_held in held.items() if not is_held)
-        figures = (goal, found.median_ape, found.bias, found.coverage_80, share)
+        figures = (goal, own.median_ape, own.bias, own.coverage_80, share)
         verdict = f"miss: {missed}" if missed else "pass"
-        lines.append([name, str(found.answered), *(f"{100 * figure:.1f} %" for figure in figures), verdict])
+        lines.append([name, str(own.answered), *(f"{100 * figure:.1f} %" for figure in figures), verdict])
     return lines
