@@ -168,7 +168,8 @@ def _fit_constants(form: Form, rows: Sequence[ModelRow], logs: Floats, *, begin:
 
         upper = np.array([0.0 if name in forms.SHARES[form] else np.inf for name in names])
         begin_at = np.minimum(point, upper - 1e-3)
-        point = least_squares(residuals, begin_at, jac=slopes, bounds=(-np.inf, upper), loss="soft_l1", max_nfev=evaluations).x
+        with np.errstate(over="ignore", divide="ignore"):  # a trial step far out overflows, and is rejected
+            point = least_squares(residuals, begin_at, jac=slopes, bounds=(-np.inf, upper), loss="soft_l1", max_nfev=evaluations).x
     return _named(names, point)
 
 
