@@ -17,9 +17,10 @@ from dataclasses import dataclass
 
 from aigc_bench.core.records import Estimate
 from aigc_bench.core.units import SECONDS_PER_HOUR, SECONDS_PER_YEAR
+from aigc_bench.plan.demand import Finance, Site
 from aigc_bench.plan.finance import annuity
 from aigc_bench.plan.interval import combined, named, over, plus, scaled, times, total
-from aigc_bench.plan.records import CostLine, Finance, Load, Machine, Site
+from aigc_bench.plan.records import CostLine, Load, Machine
 from aigc_bench.plan.sizing import mean_utilisation
 
 HOURS_PER_YEAR = SECONDS_PER_YEAR / SECONDS_PER_HOUR

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 from aigc_bench.core.records import PROBE_PREFIX, MetricRow
 from aigc_bench.plan.assumptions import assumptions_of
-from aigc_bench.plan.demand import builtin_demand
+from aigc_bench.plan.builtin import builtin_demand
+from aigc_bench.plan.demand import Demand, Job, Service
 from aigc_bench.plan.machine import machine_from_run
 from aigc_bench.plan.options import make_options
-from aigc_bench.plan.records import Capability, Demand, Job, Load, Machine, Plan, Rules, Service, Unplanned
+from aigc_bench.plan.records import Capability, Load, Machine, Plan, Rules, Unplanned
 from aigc_bench.plan.rules import rules_from
 from aigc_bench.plan.sizing import job_load, latency_floor_s, service_load
 
@@ -107,7 +108,7 @@ def loads_of(
 
 def best_for(service: Service, capabilities: Sequence[Capability]) -> Capability:
     """The fastest measured setting that answers one request in time; the quickest answer where none does."""
-    slo_s = service.latency_slo_s
+    slo_s = service.slo.latency_s
     in_time = [found for found in capabilities if slo_s is None or _floor_s(service, found) <= slo_s]
     if in_time:
         return _fastest(in_time)

@@ -8,10 +8,11 @@ from aigc_bench.core import registry
 from aigc_bench.core.records import Estimate
 from aigc_bench.core.units import quantity
 from aigc_bench.plan.cost import carbon, money
+from aigc_bench.plan.demand import Demand
 from aigc_bench.plan.factors.base import Context, Factor
 from aigc_bench.plan.interval import named, total, whole
 from aigc_bench.plan.rack import num_racks, rack_fill
-from aigc_bench.plan.records import Assessment, Demand, Load, Machine, Option, Placement, Pool, Rules
+from aigc_bench.plan.records import Assessment, Load, Machine, Option, Placement, Pool, Rules
 from aigc_bench.plan.sizing import make_fleet
 
 FACTORS = ("compute", "memory", "network", "storage", "cooling", "power")

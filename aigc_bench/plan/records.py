@@ -1,7 +1,6 @@
-"""The nouns of a plan: what is asked (Demand), what is replicated (Machine), what a factor says (Assessment), what to buy (Plan).
+"""The nouns of a plan: what is replicated (Machine), what a factor says (Assessment), a way to meet the demand (Option), the Plan.
 
-Rates and sizes of a demand are Estimates, so that a stated guess carries its interval and its source into every figure.
-Head-room is a plain fraction, ``1 - required / available``.
+What is asked is in ``plan.demand``. Head-room is a plain fraction, ``1 - required / available``.
 """
 
 from __future__ import annotations
@@ -12,76 +11,10 @@ from typing import Literal
 from pydantic import Field
 
 from aigc_bench.core.records import Estimate, Mode, Record, Verdict
+from aigc_bench.plan.demand import Demand
 
 FactorVerdict = Literal["ok", "tight", "short", "unknown"]
 Placement = Literal["pooled", "dedicated"]
-
-
-class Arrival(Record):
-    """How requests come: ``users * active_share * requests_per_user_per_minute / 60 * peak_factor`` at the peak.
-
-    ``duty`` is the mean rate over the whole year divided by the peak rate.
-    """
-
-    users: Estimate
-    active_share: Estimate
-    requests_per_user_per_minute: Estimate
-    peak_factor: Estimate
-    duty: Estimate
-
-
-class Service(Record):
-    """A model that answers requests. ``items_per_request`` counts the family's items (tokens, images, samples)."""
-
-    name: str
-    workload: str
-    preset: str | None = None
-    mode: Mode = "infer"
-    item: str
-    arrival: Arrival
-    items_per_request: Estimate
-    request_bytes: Estimate
-    response_bytes: Estimate
-    kept_days: Estimate
-    latency_slo_s: float | None = Field(default=None, gt=0)
-
-
-class Job(Record):
-    """Work with a deadline that returns every day: training, fine-tuning or a batch. ``items`` a day within ``window_s``."""
-
-    name: str
-    workload: str
-    preset: str | None = None
-    mode: Mode = "train"
-    item: str
-    items: Estimate
-    window_s: float = Field(gt=0)
-    bytes_per_item: Estimate
-    runs_per_day: float = Field(default=1.0, ge=0)
-
-
-class Site(Record):
-    """Where the machines stand. ``None`` is unknown and makes the factor's verdict unknown, never fine."""
-
-    region: str | None = None
-    electricity_usd_per_kwh: Estimate
-    grid_g_per_kwh: Estimate
-    pue: Estimate
-    rack_power_w: Estimate | None = None
-    rack_cooling_w: Estimate | None = None
-    rack_height_u: int = 42
-    inlet_rise_k: float = Field(default=11.1, gt=0)
-    egress_bits_per_s: Estimate | None = None
-
-
-class Finance(Record):
-    """What money costs and how long things live; fractions a year, years."""
-
-    discount_rate: Estimate
-    life_years: float = Field(gt=0)
-    residual_share: Estimate
-    space_usd_per_kw_month: Estimate
-    adders_share: Estimate
 
 
 class Rules(Record):
@@ -101,18 +34,6 @@ class Rules(Record):
     target_utilisation: Estimate
     off_peak_share: Estimate
     job_goodput: Estimate
-
-
-class Demand(Record):
-    """What must be served, where, and on what terms. Services peak by day; jobs run in their window beside the off-peak load."""
-
-    name: str
-    services: tuple[Service, ...] = ()
-    jobs: tuple[Job, ...] = ()
-    site: Site
-    finance: Finance
-    availability: float = Field(default=0.999, gt=0, lt=1)
-    notes: tuple[str, ...] = ()
 
 
 class Capability(Record):

@@ -1,6 +1,6 @@
 """From loads to a number of machines: what every service and job asks, which of them share machines, and how many spares.
 
-    service  peak = users * active share * requests per user and minute / 60 * peak factor * items per request
+    service  peak = requests a second at the peak * items per request
              busy machines = peak / throughput                     mean = peak * duty
     job      busy machines = items / (throughput * window * goodput)
     pool     required = max(sum of services / utilisation, off-peak share * that + sum of jobs)
@@ -16,22 +16,16 @@ from collections.abc import Sequence
 from aigc_bench.core.records import Estimate
 from aigc_bench.core.units import SECONDS_PER_YEAR
 from aigc_bench.plan.availability import spares
+from aigc_bench.plan.demand import Demand, Job, Service
 from aigc_bench.plan.interval import bounded, ceil, largest, named, over, plus, scaled, times, total
-from aigc_bench.plan.records import Capability, Demand, Fleet, Job, Load, Machine, Placement, Pool, Rules, Service
+from aigc_bench.plan.records import Capability, Fleet, Load, Machine, Placement, Pool, Rules
 
 DAYS_PER_YEAR = 365.25
 
 
-def peak_requests_per_s(service: Service) -> Estimate:
-    """Requests a second at the peak: users x active share x requests a minute / 60 x peak factor."""
-    came = service.arrival
-    product = times(came.users, came.active_share, came.requests_per_user_per_minute, came.peak_factor, unit="request/min")
-    return named(scaled(product, 1 / 60, unit="request/s"), "users x active share x requests a minute / 60 x peak factor")
-
-
 def service_load(service: Service, capability: Capability) -> Load:
     """What a service asks of machines with that capability."""
-    rate = times(peak_requests_per_s(service), service.items_per_request, unit=f"{service.item}s/s")
+    rate = times(service.arrival.peak_requests_per_s, service.items_per_request, unit=f"{service.item}s/s")
     busy = named(over(rate, capability.throughput, unit="machines"), "peak rate / throughput of one machine")
     duty = service.arrival.duty
     return Load(
@@ -43,7 +37,7 @@ def service_load(service: Service, capability: Capability) -> Load:
         mean_machines=times(busy, duty, unit="machines"),
         items_per_year=scaled(times(rate, duty, unit=rate.unit), SECONDS_PER_YEAR, unit=f"{service.item}s/year"),
         latency_s=latency_floor_s(service, capability),
-        latency_slo_s=service.latency_slo_s,
+        latency_slo_s=service.slo.latency_s,
     )
 
 
