@@ -1,0 +1,205 @@
+"""A fleet in its room: networks, storage, racks, feeds, UPS and cooling plant as one bill, with the layout it stands in."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from aigc_bench.catalog.records import ServerSpec
+from aigc_bench.core.records import Estimate, Record
+from aigc_bench.plan.interval import scaled
+from aigc_bench.plan.site.bill import Bill, BillLine, Category, merged, nic_lines, node_line, spare_lines
+from aigc_bench.plan.site.cooling_fit import CoolingFit, RoomCooling, cooling_fit, rack_limit_w
+from aigc_bench.plan.site.network import Distances, Networks, make_networks
+from aigc_bench.plan.site.power_chain import Feeds, Redundancy, feeds_for, installed_share
+from aigc_bench.plan.site.racks import OWN_RACK_U, Layout, Rack, RackLimits, lay_out
+from aigc_bench.plan.site.storage_system import StorageNeed, storage_lines
+
+if TYPE_CHECKING:
+    from aigc_bench.catalog.loader import Catalogue
+
+PLANT: dict[RoomCooling, tuple[str, str]] = {
+    "air_open": ("crah_80", "capex_crah"),
+    "air": ("crah_150", "capex_crah"),
+    "rear_door": ("rdhx_60", "capex_rdhx"),
+    "direct_liquid": ("cdu_1300", "capex_dlc"),
+    "immersion": ("rack_immersion", "capex_immersion"),
+}
+"""The unit that a room is cooled by (its watts) and what a kW of it costs, rows of cooling.csv."""
+AIR_PLANT = PLANT["air"]
+UPS_MODULE_W = 250_000.0
+
+
+class RoomNeed(Record):
+    """What to build: servers of one kind, how they are joined, and what the room is like.
+
+    ``peak_w`` is the highest draw of one server, measured or modelled; the nameplate where ``None``. ``rack_power_w`` is the
+    continuous load of a rack's feed. ``is_built`` says that UPS and cooling plant are bought, too (not in a colocation).
+    """
+
+    num_servers: int = Field(ge=0)
+    room: RoomCooling
+    peak_w: float | None = Field(default=None, gt=0)
+    oversubscription: float = Field(default=1.0, ge=1)
+    storage: StorageNeed = StorageNeed(raw_bytes=0.0)
+    rack_power_w: float | None = Field(default=None, gt=0)
+    feed_w: float | None = Field(default=None, gt=0)
+    floor_kg_per_m2: float | None = Field(default=None, gt=0)
+    height_u: int | None = Field(default=None, gt=0)
+    max_racks: int | None = Field(default=None, ge=0)
+    redundancy: Redundancy = "N+1"
+    is_dual_feed: bool = True
+    is_built: bool = True
+    distances: Distances | None = None
+
+
+class Room(Record):
+    """The bill, the racks and what they rest on. ``fit`` is of the hottest rack; ``None`` where nothing could be placed."""
+
+    bill: Bill
+    networks: Networks
+    layout: Layout
+    feeds: Feeds | None
+    fit: CoolingFit | None
+    it_peak_w: float
+    notes: tuple[str, ...]
+
+
+def make_room(server: ServerSpec, need: RoomNeed, *, catalogue: Catalogue) -> Room:
+    """Everything that ``need`` puts into a room. What cannot be placed or priced is told in the layout and the bill."""
+    storage = storage_lines(need.storage, catalogue=catalogue)
+    networks = make_networks(
+        server,
+        num_servers=need.num_servers,
+        catalogue=catalogue,
+        oversubscription=need.oversubscription,
+        distances=need.distances,
+        num_other_nodes=sum(line.count for line in storage),
+    )
+    nodes = node_line(server, count=need.num_servers, catalogue=catalogue, peak_w=need.peak_w)
+    spares = spare_lines(networks.lines, share=catalogue.constant("spare_parts_fraction"))
+    equipment = merged((nodes,), nic_lines(server, count=need.num_servers), networks.lines, storage, spares)
+    limits = rack_limits(need, catalogue=catalogue)
+    layout = lay_out(equipment.lines, limits=limits)
+    hottest = max((rack.peak_w for rack in layout.racks), default=0.0)
+    feeds = feeds_for(hottest, feed_w=_feed_w(need, catalogue), is_dual=need.is_dual_feed) if layout.racks else None
+    fit = _hottest_fit(layout, room=need.room, server=server, catalogue=catalogue)
+    peak = equipment.peak_w()
+    room = _room_lines(need, layout=layout, feeds=feeds, fit=fit, it_peak_w=peak, catalogue=catalogue)
+    notes = (*networks.missing, *layout.notes, *(f"in no sum: {line}" for line in equipment.unpriced))
+    bill = merged(equipment.lines, room)
+    return Room(bill=bill, networks=networks, layout=layout, feeds=feeds, fit=fit, it_peak_w=peak, notes=notes)
+
+
+def _hottest_fit(layout: Layout, *, room: RoomCooling, server: ServerSpec, catalogue: Catalogue) -> CoolingFit | None:
+    """The fit of the rack with most heat."""
+    rack = max(layout.racks, key=lambda rack: rack.heat_w, default=None)
+    if rack is None:
+        return None
+    return cooling_fit(rack.heat_w, room=room, server_cooling=server.cooling, catalogue=catalogue, is_own_rack=_is_own(rack))
+
+
+def _is_own(rack: Rack) -> bool:
+    return any(position.height_u >= OWN_RACK_U for position in rack.positions)
+
+
+def rack_limits(need: RoomNeed, *, catalogue: Catalogue) -> RackLimits:
+    """The limits of one rack in such a room: the demand's own where given, else the catalogue's."""
+    area, floor = catalogue.constant("rack_floor_area_m2").value, catalogue.constant("floor_load_kg_per_m2").value
+    return RackLimits(
+        height_u=need.height_u or int(catalogue.constant("rack_height_u").value),
+        power_w=need.rack_power_w,
+        cooling_w=rack_limit_w(need.room, catalogue=catalogue).value,
+        own_rack_cooling_w=rack_limit_w(need.room, catalogue=catalogue).high,
+        load_kg=catalogue.constant("rack_static_load_kg").value,
+        floor_kg=(need.floor_kg_per_m2 or floor) * area,
+        empty_kg=catalogue.constant("rack_empty_kg").value,
+        max_racks=need.max_racks,
+    )
+
+
+def _feed_w(need: RoomNeed, catalogue: Catalogue) -> float:
+    """Continuous watts of one rack feed; a three-phase 60 A feed at 415 V where nothing is said."""
+    return need.feed_w or catalogue.power["pdu_3ph_60a"].estimate().value
+
+
+def _room_lines(
+    need: RoomNeed, *, layout: Layout, feeds: Feeds | None, fit: CoolingFit | None, it_peak_w: float, catalogue: Catalogue
+) -> list[BillLine]:
+    """Racks and PDUs, and where the room is built UPS modules and cooling plant."""
+    plain = [rack for rack in layout.racks if not _is_own(rack)]
+    empty = catalogue.constant("rack_empty_kg")
+    lines = [
+        _constant_line("rack", "rack", len(plain), "rack_usd", catalogue=catalogue, category="rack", weight_kg=empty.value),
+        _constant_line("pdu", "rack PDU", len(plain) * (feeds.total if feeds else 0), "rack_pdu_usd", catalogue=catalogue),
+    ]
+    if not need.is_built or it_peak_w <= 0 or fit is None:
+        return lines
+    needed = max(1, math.ceil(it_peak_w / UPS_MODULE_W - 1e-9))
+    modules = math.ceil(needed * installed_share(need.redundancy, modules=needed) - 1e-9)
+    module = scaled(catalogue.constant("ups_usd_per_kw"), UPS_MODULE_W / 1000, unit="usd")
+    name = f"UPS module of {UPS_MODULE_W / 1000:g} kW with batteries"
+    lines.append(_line("ups", name, modules, module, note=f"{needed} needed, {need.redundancy}"))
+    return [*lines, *_plant_lines(need.room, layout=layout, fit=fit, heat_w=it_peak_w, catalogue=catalogue)]
+
+
+def _plant_lines(room: RoomCooling, *, layout: Layout, fit: CoolingFit, heat_w: float, catalogue: Catalogue) -> list[BillLine]:
+    """Cooling units for all heat, one more than needed; doors and tanks are one a rack. What liquid leaves is cooled by air."""
+    water = fit.to_water_w / fit.heat_w if fit.heat_w else 0.0
+    if room in ("rear_door", "immersion"):
+        return [_plant_line(room, PLANT[room], count=len(layout.racks), catalogue=catalogue)]
+    if room == "direct_liquid":
+        return [
+            _plant_line(room, PLANT[room], count=_units(heat_w * water, PLANT[room], catalogue), catalogue=catalogue),
+            _plant_line("air", AIR_PLANT, count=_units(heat_w * (1 - water), AIR_PLANT, catalogue), catalogue=catalogue),
+        ]
+    return [_plant_line(room, PLANT[room], count=_units(heat_w, PLANT[room], catalogue), catalogue=catalogue)]
+
+
+def _units(heat_w: float, plant: tuple[str, str], catalogue: Catalogue) -> int:
+    unit_w = catalogue.cooling[plant[0]].estimate().value
+    return math.ceil(heat_w / unit_w - 1e-9) + 1 if heat_w > 0 else 0
+
+
+def _plant_line(room: RoomCooling, plant: tuple[str, str], *, count: int, catalogue: Catalogue) -> BillLine:
+    unit, price = catalogue.cooling[plant[0]], catalogue.cooling[plant[1]].estimate()
+    usd = scaled(price, unit.estimate().value / 1000, unit="usd")
+    return _line(f"cooling_{room}", unit.name, count, usd, category="cooling", note="one more than needed (N+1), or one a rack")
+
+
+def _constant_line(
+    key: str,
+    name: str,
+    count: int,
+    constant: str,
+    *,
+    catalogue: Catalogue,
+    category: Category = "power",
+    weight_kg: float | None = None,
+) -> BillLine:
+    usd = catalogue.constant(constant).model_copy(update={"unit": "usd"})
+    return _line(key, name, count, usd, category=category, weight_kg=weight_kg)
+
+
+def _line(
+    key: str,
+    name: str,
+    count: int,
+    usd: Estimate,
+    *,
+    category: Category = "power",
+    note: str | None = None,
+    weight_kg: float | None = None,
+) -> BillLine:
+    return BillLine(
+        key=key,
+        name=name,
+        category=category,
+        count=count,
+        unit_usd=usd,
+        weight_kg=weight_kg,
+        source=usd.source or "catalogue",
+        note=note,
+    )
