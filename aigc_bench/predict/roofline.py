@@ -23,8 +23,14 @@ _DTYPES: Mapping[str, tuple[str, ...]] = {
     "bfloat16": ("bf16", "fp16"),
     "float64": ("fp64", "fp32"),
     "int8": ("int8", "fp16"),
+    "fp32": ("fp32",),
+    "fp16": ("fp16", "bf16"),
+    "bf16": ("bf16", "fp16"),
+    "fp64": ("fp64", "fp32"),
 }
-_FUSIBLE = frozenset({"norm", "elementwise", "copy", "reduction"})
+"""An operator's dtype, as torch or as the tracer spells it -> the peaks it may run at, best first."""
+FUSIBLE = frozenset({"norm", "elementwise", "copy", "reduction"})
+"""Classes whose operators a compiler fuses with their neighbours."""
 
 
 class Efficiency(Record):
@@ -47,7 +53,11 @@ def efficiencies() -> Mapping[tuple[str, str], Efficiency]:
 
 def peak_of(operator_dtype: str, spec: AcceleratorSpec, *, precision: str) -> float:
     """The peak an operator of this dtype runs at; with ``precision`` tf32 single precision runs on tensor cores."""
-    names = ("tf32", "fp32") if precision == "tf32" and operator_dtype == "float32" else _DTYPES.get(operator_dtype, ("fp32",))
+    names = (
+        ("tf32", "fp32")
+        if precision == "tf32" and operator_dtype in ("float32", "fp32")
+        else _DTYPES.get(operator_dtype, ("fp32",))
+    )
     found = next((peak for name in names if (peak := spec.peak(name))), None)
     if found is None:
         known = ", ".join(name for name, peak in spec.peak_flops.items() if peak)
@@ -58,7 +68,7 @@ def peak_of(operator_dtype: str, spec: AcceleratorSpec, *, precision: str) -> fl
 def operator_s(operator: Operator, spec: AcceleratorSpec, *, costs: EngineCosts, precision: str) -> float:
     """Seconds on the device of one of these operators."""
     share = efficiencies()["measured" if spec.basis == "measured" else "datasheet", operator.kind]
-    fused = costs.unfused_share if operator.kind in _FUSIBLE else 1.0
+    fused = costs.unfused_share if operator.kind in FUSIBLE else 1.0
     memory_s = fused * operator.moved_bytes / (share.memory * spec.memory_bandwidth_bytes_per_s)
     compute_s = operator.flops / (share.compute * peak_of(operator.dtype, spec, precision=precision)) if operator.flops else 0.0
     return max(memory_s, compute_s) + fused * costs.launch_s
@@ -75,7 +85,7 @@ def stage_s(
     for point in stage.points:
         device_s = sum(op.count * operator_s(op, spec, costs=costs, precision=precision) for op in point.operators)
         host_s = (
-            sum(op.count * (costs.unfused_share if op.kind in _FUSIBLE else 1.0) for op in point.operators) * costs.dispatch_s[host]
+            sum(op.count * (costs.unfused_share if op.kind in FUSIBLE else 1.0) for op in point.operators) * costs.dispatch_s[host]
         )
         total += point.weight * (device_s + host_s if is_serial else max(device_s, host_s))
     return total

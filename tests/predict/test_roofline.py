@@ -8,9 +8,11 @@ from hypothesis import strategies as st
 
 from aigc_bench.catalog.loader import load_catalogue
 from aigc_bench.core.errors import UnknownNameError, UsageError
+from aigc_bench.core.records import Case
 from aigc_bench.predict.engines import engine_costs
 from aigc_bench.predict.optrace import Operator, Point, StageTrace
 from aigc_bench.predict.roofline import efficiencies, ideal_s, operator_s, peak_of, stage_s
+from aigc_bench.predict.trace_cache import trace_case
 
 H100 = load_catalogue(with_user_files=False).accelerator("h100_sxm_80gb")
 EAGER, COMPILED = engine_costs("torch-eager"), engine_costs("torch-compile")
@@ -96,6 +98,18 @@ def test_the_ideal_is_the_arithmetic_alone() -> None:
 def test_single_precision_uses_tensor_cores_only_where_asked() -> None:
     assert peak_of("float32", H100, precision="tf32") == pytest.approx(494.7e12)
     assert peak_of("float32", H100, precision="fp32") == pytest.approx(66.9e12)
+
+
+@pytest.mark.parametrize(("traced", "spelt"), [("bf16", "bfloat16"), ("fp16", "float16"), ("fp32", "float32"), ("fp64", "float64")])
+def test_a_dtype_runs_at_its_peak_whether_the_tracer_or_torch_names_it(traced: str, spelt: str) -> None:
+    assert peak_of(traced, H100, precision="bf16") == peak_of(spelt, H100, precision="bf16")
+    assert peak_of("fp32", H100, precision="tf32") == peak_of("float32", H100, precision="tf32")
+
+
+def test_a_traced_half_precision_product_runs_on_tensor_cores() -> None:
+    trace = trace_case(Case(workload="bert", preset="base", mode="infer", precision="bf16", backend="cuda"))
+    peaks = {peak_of(op.dtype, H100, precision="bf16") for _, _, op in trace.operators() if op.kind == "gemm"}
+    assert peaks == {H100.peak("bf16")}
 
 
 def test_a_dtype_without_a_peak_is_refused_in_one_line() -> None:

@@ -149,13 +149,9 @@ WHOLE = "the demand: "
 def _whole(written: WrittenDemand) -> list[str]:
     """What no single table can see: nothing is asked, a name is there twice, growth without a horizon."""
     names = Counter(one.name for one in (*written.service, *written.batch, *written.training))
-    problems = [
-        f"the name {name!r} is there {count} times; names tell services and jobs apart"
-        for name, count in names.items()
-        if count > 1
-    ]
+    problems = [f"{WHOLE}{name!r} is the name of {count} services or jobs" for name, count in names.items() if count > 1]
     if not names:
-        problems.append("nothing is asked: there is no [[service]], [[batch]] or [[training]]")
+        problems.append(f"{WHOLE}nothing is asked: there is no [[service]], [[batch]] or [[training]]")
     if (written.growth_per_year is None) != (written.horizon is None):
         problems.append(f"{WHOLE}growth_per_year and horizon belong together: give both or neither")
     return problems
