@@ -18,6 +18,7 @@ from pydantic import Field
 from aigc_bench.catalog.records import CoolingMethod
 from aigc_bench.core.records import Estimate, Record
 from aigc_bench.plan.cooling import airflow_cfm, water_l_per_min
+from aigc_bench.plan.draws import Z_P90
 from aigc_bench.plan.interval import estimate, named, times
 
 if TYPE_CHECKING:
@@ -40,8 +41,6 @@ PUE_OF: dict[RoomCooling, str] = {
     "direct_liquid": "direct_liquid",
     "immersion": "immersion",
 }
-Z_P90 = 1.2815515655446004
-"""Standard deviations from the median to the 90th percentile of a normal."""
 AIR_RISE_K = 20 / 1.8
 WATER_RISE_K = 10.0
 

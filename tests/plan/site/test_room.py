@@ -105,7 +105,7 @@ def test_a_colocation_buys_neither_ups_nor_cooling() -> None:
 
 def test_measured_power_puts_more_nodes_into_a_rack_than_the_nameplate() -> None:
     nameplate, measured = (
-        room("pcie_4u_8x_l40s", 12, room="rear_door", rack_power_w=20_000, peak_w=peak) for peak in (None, 3_300.0)
+        room("pcie_4u_8x_l40s", 60, room="rear_door", rack_power_w=20_000, peak_w=peak) for peak in (None, 3_300.0)
     )
     assert len(measured.layout.racks) < len(nameplate.layout.racks)
 
