@@ -13,8 +13,10 @@ from pydantic import Field
 from aigc_bench.core.records import Estimate, Mode, Record, Verdict
 from aigc_bench.plan.demand import Demand
 
-FactorVerdict = Literal["ok", "tight", "short", "unknown"]
-Placement = Literal["pooled", "dedicated"]
+FactorVerdict = Literal["ok", "tight", "short", "unknown", "provider"]
+"""``provider``: somebody else answers for it, such as a cloud for its cooling."""
+Placement = Literal["pooled", "shared", "dedicated"]
+"""Every machine carries every load; each machine carries one load at a time, jobs by night; each load has its own machines."""
 
 
 class Rules(Record):
@@ -40,6 +42,8 @@ class Capability(Record):
     """What one machine was seen to do in one case; ``throughput`` is items/s of the whole machine.
 
     ``power_w`` and ``power_peak_w`` are of one device (an accelerator's board, or the CPU packages), where a sensor read them.
+    A replica takes ``machines_per_replica`` machines and holds ``slots`` requests at once, each for ``service_s``; then throughput
+    is of one of these machines, too. ``power_cap`` is the power limit over the default one.
     """
 
     case: str
@@ -57,6 +61,14 @@ class Capability(Record):
     num_params: float | None = None
     power_w: Estimate | None = None
     power_peak_w: Estimate | None = None
+    engine: str | None = None
+    precision: str | None = None
+    machines_per_replica: int = 1
+    slots: float | None = None
+    service_s: Estimate | None = None
+    ttft_s: Estimate | None = None
+    tpot_s: Estimate | None = None
+    power_cap: float = 1.0
     verdict: Verdict = "valid"
     reasons: tuple[str, ...] = ()
 
@@ -119,6 +131,8 @@ class Load(Record):
     items_per_year: Estimate
     latency_s: Estimate | None = None
     latency_slo_s: float | None = None
+    machines_for_wait: int = 0
+    p_slo: float | None = None
 
 
 class Pool(Record):
