@@ -9,9 +9,10 @@ from aigc_bench.plan.demand import Arrival, Demand
 from aigc_bench.plan.records import Assumption, Machine, Rules
 
 
-def assumptions_of(demand: Demand, *, rules: Rules, machine: Machine) -> tuple[Assumption, ...]:
+def assumptions_of(demand: Demand, *, rules: Rules, machine: Machine | None) -> tuple[Assumption, ...]:
     """One entry for every figure that is not measured; the key is its path, as ``plan --explain`` takes it."""
-    roots: tuple[tuple[str, Record], ...] = (("demand", demand), ("rules", rules), ("machine", machine))
+    roots: list[tuple[str, Record]] = [("demand", demand), ("rules", rules)]
+    roots += [("machine", machine)] if machine is not None else []
     found = [pair for name, record in roots for pair in _walk(record, path=(name,))]
     return tuple(
         Assumption(key=".".join(path), title=_title(path), value=value)

@@ -11,7 +11,9 @@ from typing import Literal
 from pydantic import Field
 
 from aigc_bench.core.records import Estimate, Mode, Record, Verdict
-from aigc_bench.plan.demand import Demand
+from aigc_bench.plan.demand import CoolingMethod, Demand, OptionKind
+from aigc_bench.plan.money.opex import CostLine
+from aigc_bench.plan.site.room import Room
 
 FactorVerdict = Literal["ok", "tight", "short", "unknown", "provider"]
 """``provider``: somebody else answers for it, such as a cloud for its cooling."""
@@ -95,6 +97,8 @@ class Machine(Record):
     idle_power_w: Estimate
     design_heat_w: Estimate
     rack_units: int | None = None
+    weight_kg: float | None = None
+    cooling: CoolingMethod = "air"
     price_usd: Estimate
     embodied_kg: Estimate
     notes: tuple[str, ...] = ()
@@ -131,6 +135,7 @@ class Load(Record):
     items_per_year: Estimate
     latency_s: Estimate | None = None
     latency_slo_s: float | None = None
+    machines_per_replica: int = 1
     machines_for_wait: int = 0
     p_slo: float | None = None
 
@@ -156,26 +161,24 @@ class Fleet(Record):
         return self.serving + self.spares
 
 
-class CostLine(Record):
-    """One line of what a year costs."""
-
-    name: str
-    usd_per_year: Estimate
-    formula: str
-
-
 class Option(Record):
     """One way to meet the demand, with what every factor says about it. A refused option stays, with its reasons.
 
-    ``num_machines`` counts machines like the measured one that carry the loads; ``num_servers`` is what is bought, spares
-    included. ``tco_usd`` and ``carbon_kg`` are over the life of the servers.
+    ``num_machines`` counts the machines that carry the loads; ``num_servers`` is what is bought or rented, spares included.
+    ``tco_usd`` and ``carbon_kg`` are over the life of the servers. ``parts`` are the options that a mixed one is made of.
     """
 
     rank: int
-    kind: Literal["owned"] = "owned"
+    kind: OptionKind = "owned"
+    term: str = "purchase"
+    provider: str | None = None
     placement: Placement
     accelerator: str | None
-    server: str
+    server: str | None
+    machine: Machine | None = None
+    loads: tuple[Load, ...] = ()
+    room: Room | None = None
+    parts: tuple[Option, ...] = ()
     num_machines: Estimate
     num_servers: int
     num_spares: int
@@ -214,20 +217,34 @@ class Unplanned(Record):
     reason: str
 
 
+class Refusal(Record):
+    """Something that was looked at and never became an option, and why."""
+
+    accelerator: str
+    reason: str
+
+
 class Plan(Record):
     """The answer: options by rank, the loads they carry, and everything they rest on."""
 
     schema_version: int = 1
     demand: Demand
     rules: Rules
-    machine: Machine
-    loads: tuple[Load, ...]
+    machine: Machine | None = None
     options: tuple[Option, ...]
+    num_candidates: int = 0
+    refused: tuple[Refusal, ...] = ()
     recommendation: int | None
     assumptions: tuple[Assumption, ...]
     unplanned: tuple[Unplanned, ...] = ()
     not_included: tuple[str, ...] = ()
     method: str
+
+    @property
+    def loads(self) -> tuple[Load, ...]:
+        """What the demand asks of the recommended option, or of the best of the refused ones."""
+        option = self.recommended or next(iter(self.options), None)
+        return option.loads if option else ()
 
     @property
     def recommended(self) -> Option | None:

@@ -13,7 +13,7 @@ from typing import ClassVar
 
 from aigc_bench.core.records import Estimate
 from aigc_bench.plan.demand import Demand, Job, Service
-from aigc_bench.plan.records import Assessment, Capability, FactorVerdict, Fleet, Load, Machine, Pool, Rules
+from aigc_bench.plan.records import Assessment, Capability, FactorVerdict, Fleet, Load, Machine, Placement, Pool, Rules
 
 TIGHT_BELOW = 0.05
 """Head-room under which a factor is called tight even where the intervals still fit."""
@@ -28,6 +28,7 @@ class Context:
     machine: Machine
     loads: tuple[Load, ...]
     fleet: Fleet
+    placement: Placement = "pooled"
     servers_per_rack: int | None
 
     @property

@@ -1,7 +1,7 @@
 """Candidates: one row for every way to run one load, over all accelerators, as columns.
 
-A candidate is an accelerator, an engine, a number format, ranks of tensor or data parallelism, a batch (requests in flight, images or
-sequences a step) and a power limit. Its rates are of one replica; memory and watts are of one accelerator of it.
+A candidate is an accelerator, an engine, a number format, ranks of tensor or data parallelism, a batch (requests in flight, images
+or sequences a step) and a power limit. Its rates are of one replica; memory and watts are of one accelerator of it.
 """
 
 from __future__ import annotations

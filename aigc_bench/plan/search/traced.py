@@ -52,14 +52,18 @@ def traced_candidates(
     """Every way to run a traced case; ``items_per_request`` of them answer one request."""
     parts: list[dict[str, object]] = []
     for precision in [one for one in (precisions or (PRECISION,)) if one in ("fp32", "tf32", "bf16", "fp16")]:
-        case = Case.model_validate(
-            {"workload": workload, "preset": preset, "mode": mode, "precision": precision, "backend": "cuda", "settings": settings}
-        )
+        case = case_of(workload, preset, mode, precision=precision, settings=settings)
         for table in tables(case, BATCHES, trace=trace):
             for spec in specs:
                 for engine in [one for one in ENGINES if not engines or one in engines]:
                     parts += _blocks(table, spec, engine, precision, mode, items_per_request=items_per_request, catalogue=catalogue)
     return stacked(parts)
+
+
+def case_of(workload: str, preset: str, mode: Mode, *, precision: str, settings: Mapping[str, Setting]) -> Case:
+    """The case that is traced, on an accelerator; ``precision`` is one of torch's."""
+    asked = {"workload": workload, "preset": preset, "mode": mode, "precision": precision, "backend": "cuda", "settings": settings}
+    return Case.model_validate(asked)
 
 
 def _blocks(
@@ -77,7 +81,7 @@ def _blocks(
     except UsageError:
         return
     batches = np.array(table.batches, dtype=float)
-    usable = catalogue.usable_memory(spec).value - catalogue.constant("cuda_context_bytes").value
+    usable = catalogue.usable_memory(spec).value * catalogue.constant("usable_memory_fraction").value
     peak = spec.peak("bf16") or spec.peak("fp16") or spec.peak("fp32") or math.inf
     for ranks in RANKS if mode == "train" else (1,):
         reduce_s = _reduction_s(table, spec, ranks=ranks, catalogue=catalogue) if mode == "train" else 0.0
@@ -94,7 +98,7 @@ def _blocks(
             "throughput": ranks * table.items / whole_s,
             "service_s": whole_s * steps,
             "latency_s": whole_s * steps,
-            "memory_bytes": table.peak_bytes,
+            "memory_bytes": table.peak_bytes + catalogue.constant("cuda_context_bytes").value,
             "usable_bytes": usable,
             "power_w": np.full_like(whole_s, np.nan) if watts is None else watts,
         }

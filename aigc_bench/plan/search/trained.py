@@ -3,8 +3,8 @@
     memory of an accelerator   (parameters x bytes of weights, gradients and Adam) / ranks + activations with full recomputation
     adapters                   weights x 2 bytes / ranks + 1 % of it for the adapters' own states
 
-Bytes per parameter and activations: Korthikanti et al. 2022 and the catalogue's constants. Parameters, gradients and optimizer lie in
-shards over the ranks (ZeRO-3, FSDP). Steps recompute activations, as ``step_rows`` knows from published runs.
+Bytes per parameter and activations: Korthikanti et al. 2022 and the catalogue's constants. Parameters, gradients and optimizer lie
+in shards over the ranks (ZeRO-3, FSDP). Steps recompute activations, as ``step_rows`` knows from published runs.
 """
 
 from __future__ import annotations
@@ -105,6 +105,7 @@ def _blocks(
     catalogue: Catalogue,
 ) -> Iterator[dict[str, object]]:
     context = catalogue.constant("cuda_context_bytes").value
+    usable = catalogue.constant("usable_memory_fraction").value
     fragments = 1 + catalogue.constant("fragmentation_fraction").value
     by_spec: dict[str, list[int]] = {}
     for index, (spec, *_) in enumerate(asked):
@@ -126,8 +127,8 @@ def _blocks(
             "slots": sequences,
             "throughput": rates[rows],
             "service_s": sequences * ranks * seq_len / rates[rows],
-            "memory_bytes": held * fragments,
-            "usable_bytes": catalogue.usable_memory(spec).value - context,
+            "memory_bytes": held * fragments + context,
+            "usable_bytes": catalogue.usable_memory(spec).value * usable,
             "power_w": np.full(len(rows), np.nan) if watts is None else watts,
         }
         yield from with_caps(block, power_caps(spec, work="training", catalogue=catalogue))
