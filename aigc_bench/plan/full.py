@@ -13,10 +13,13 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
+from aigc_bench.plan.apis import api_options
 from aigc_bench.plan.assumptions import assumptions_of
 from aigc_bench.plan.demand import Demand, Job, Service
 from aigc_bench.plan.hosts import Host, allowed, hosts, specs_of
 from aigc_bench.plan.interval import bounded, named, plus, scaled
+from aigc_bench.plan.measured import Measured, best_measured, measured_options
+from aigc_bench.plan.mixed import combined
 from aigc_bench.plan.money.offers import Offer, purchases, rents
 from aigc_bench.plan.options import Way, make_option, ranked
 from aigc_bench.plan.records import Capability, Load, Machine, Option, Plan, Refusal, Rules, Unplanned
@@ -33,11 +36,13 @@ if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue
 
 METHOD = (
-    "Every accelerator of the catalogue, in every server that holds it, bought, colocated and rented; per load every engine, number "
-    "format, parallelism, batch and power limit that the performance model answers, of which the cheapest that fits and is in time "
-    "is taken. Queues by M/G/c (Allen-Cunneen), spares by binomial availability, intervals to first order. Whole numbers come from "
-    "the middle of the intervals."
+    "Every accelerator of the catalogue, in every server that holds it, bought, colocated and rented; per load every engine, "
+    "number format, parallelism, batch and power limit that the model answers, of which the cheapest that fits and is in time "
+    "is taken. Queues by M/G/c (Allen-Cunneen), spares by binomial availability, intervals to first order. Whole numbers come "
+    "from the middle of the intervals."
 )
+SPOT_AVAILABILITY = 0.99
+"""Above this, services are not put on capacity that the provider may take back (assumed)."""
 NOT_INCLUDED = ("software licences", "taxes and duties", "internet transit")
 
 
@@ -49,10 +54,20 @@ class Found:
     candidates: Candidates | None
 
 
-def plan_demand(demand: Demand, *, catalogue: Catalogue, on: date | None = None, accelerators: Sequence[str] = ()) -> Plan:
-    """The plan of a demand; ``accelerators`` (ids) narrows the search, ``on`` is the day of prices (the catalogue's newest)."""
+def plan_demand(
+    demand: Demand,
+    *,
+    catalogue: Catalogue,
+    on: date | None = None,
+    accelerators: Sequence[str] = (),
+    measured: Sequence[Measured] = (),
+) -> Plan:
+    """The plan of a demand; ``accelerators`` (ids) narrows the search, ``on`` is the day of prices (the catalogue's newest).
+
+    ``measured`` runs stand where predictions would, and are machines of their own where they have no accelerator.
+    """
     day = on or newest_day(catalogue)
-    models = Models(catalogue=catalogue, calibration=shipped_calibration())
+    models = Models(catalogue=catalogue, calibration=shipped_calibration(), measured=tuple(measured))
     rules = rules_from(catalogue)
     known = [host for host in hosts(catalogue) if not accelerators or host.spec.id in accelerators]
     searched = [host for host in known if allowed(host.spec, demand.constraints) is None]
@@ -64,6 +79,9 @@ def plan_demand(demand: Demand, *, catalogue: Catalogue, on: date | None = None,
         made, reasons = _host_options(host, found, demand=demand, rules=rules, models=models, day=day)
         options += made
         refused += [Refusal(accelerator=host.spec.id, reason=reason) for reason in reasons]
+    options += _mixed(searched, found, demand=demand, rules=rules, models=models, day=day)
+    options += measured_options(demand, measured=measured, rules=rules)
+    options += api_options(demand, catalogue=catalogue, on=day)
     final = ranked(options)
     accepted = [option.rank for option in final if option.accepted]
     best = final[min(accepted, default=1) - 1] if final else None
@@ -102,7 +120,8 @@ def _host_options(
         if chosen is None or one.candidates is None:
             return [], [f"{one.wish.name}: the performance model does not answer for this accelerator"]
         refusals += [chosen.refusal] if chosen.refusal else []
-        capability = capability_of(one.wish, one.candidates, chosen.row, spec=host.spec, models=models)
+        predicted = capability_of(one.wish, one.candidates, chosen.row, spec=host.spec, models=models)
+        capability = best_measured(one.wish, host.spec.id, measured=models.measured, predicted=predicted)
         capabilities.append(capability.model_copy(update={"case": f"{one.wish.name}: {capability.case}"}))
     machine = with_capabilities(host, capabilities, catalogue=models.catalogue)
     loads = loads_of(demand, capabilities=capabilities, rules=rules)
@@ -113,8 +132,45 @@ def _host_options(
     return options, []
 
 
+def _mixed(
+    searched: Sequence[Host], found: Sequence[Found], *, demand: Demand, rules: Rules, models: Models, day: date
+) -> list[Option]:
+    """One option with each load on its own cheapest host, bought or rented; none where one host carries all cheapest."""
+    if len(found) < 2 or any(one.candidates is None for one in found):
+        return []
+    parts: list[Option] = []
+    for one in found:
+        alone = only(demand, one.wish)
+        made = [_host_options(host, [one], demand=alone, rules=rules, models=models, day=day)[0] for host in searched]
+        accepted = [option for options in made for option in options if option.accepted]
+        if not accepted:
+            return []
+        parts.append(ranked(accepted)[0])
+    if len({part.server for part in parts}) == 1:
+        return []
+    return [combined(parts)]
+
+
+def only(demand: Demand, wish: Service | Job) -> Demand:
+    """The demand with one service or job alone; data sets stay with the first load."""
+    is_first = wish.name == (*demand.services, *demand.jobs)[0].name
+    return demand.model_copy(
+        update={
+            "services": (wish,) if isinstance(wish, Service) else (),
+            "jobs": (wish,) if isinstance(wish, Job) else (),
+            "datasets": demand.datasets if is_first else (),
+        }
+    )
+
+
 def _unwanted(way: Way, demand: Demand) -> tuple[str, ...]:
-    return (f"constraints exclude what is {way.kind}",) if way.kind in demand.constraints.without else ()
+    found = [f"constraints exclude what is {way.kind}"] if way.kind in demand.constraints.without else []
+    if way.offer and way.offer.term == "spot" and demand.services and demand.availability > SPOT_AVAILABILITY:
+        found.append(
+            f"availability: a spot instance may be taken back at any time; {100 * demand.availability:g} % is asked. "
+            "Services need on demand or reserved; jobs alone may run on spot"
+        )
+    return tuple(found)
 
 
 def loads_of(demand: Demand, *, capabilities: Sequence[Capability], rules: Rules) -> tuple[Load, ...]:
@@ -158,6 +214,8 @@ def ways_to_have(host: Host, machine: Machine, *, demand: Demand, catalogue: Cat
         Way(machine=priced, placement="shared", offer=base, make_room=own),
         Way(machine=priced, placement="shared", offer=base.model_copy(update={"kind": "colocated"}), make_room=shared),
     ]
+    if not host.is_for_sale:
+        ways = []
     return [*ways, *(Way(machine=machine, placement="shared", offer=offer) for offer in _cheapest_rents(host, catalogue, day))]
 
 

@@ -34,6 +34,11 @@ class Host:
     machine: Machine
 
     @property
+    def is_for_sale(self) -> bool:
+        """Whether it can be bought: a server with a price, or cards with a price of their own."""
+        return self.server is not None or (self.spec.price is not None and "cloud only" not in (self.spec.form_factor or ""))
+
+    @property
     def max_devices(self) -> int:
         """Accelerators that can work on one replica: those of one server."""
         return self.machine.devices_per_server

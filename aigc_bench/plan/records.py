@@ -195,8 +195,8 @@ class Option(Record):
     tco_usd: Estimate
     costs: tuple[CostLine, ...]
     usd_per_unit: Mapping[str, Estimate]
-    energy_kwh_per_year: Estimate
-    carbon_kg: Estimate
+    energy_kwh_per_year: Estimate | None
+    carbon_kg: Estimate | None
     carbon_kg_per_unit: Mapping[str, Estimate]
     p_slo: float | None = None
     p_budget: float | None = None

@@ -1,4 +1,4 @@
-"""The room that an option's servers stand in: networks, shared storage, racks, feeds, UPS and cooling plant, as the site wants them."""
+"""The room that an option's servers stand in: networks, shared storage, racks, feeds, UPS and cooling plant of the site's kind."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SERVING_OVERSUBSCRIPTION = 2.0
 
 
 def room_maker(host: Host, demand: Demand, *, catalogue: Catalogue, is_built: bool) -> Callable[[int], Room | None]:
-    """Makes the room for a number of servers; none where no server row tells sizes and watts. ``is_built``: plant is bought, too."""
+    """Makes the room for some servers; none where no server row tells sizes and watts. ``is_built``: plant is bought, too."""
     server = host.server
     if server is None:
         return lambda _: None

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from aigc_bench.core.records import Case, Estimate
 from aigc_bench.plan.demand import Job, Service, Slo
 from aigc_bench.plan.interval import estimate
+from aigc_bench.plan.measured import Measured
 from aigc_bench.plan.records import Capability
 from aigc_bench.plan.search import served, traced, trained
 from aigc_bench.plan.search.candidates import Candidates
@@ -41,6 +42,7 @@ class Models:
     catalogue: Catalogue
     calibration: Calibration
     trace: Callable[[Case], OpTrace] = field(default=trace_case)
+    measured: tuple[Measured, ...] = ()
 
 
 def is_language(wish: Service | Job) -> bool:
