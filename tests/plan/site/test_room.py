@@ -35,7 +35,7 @@ def count(found: Room, key: str) -> int:
 
 
 def test_sixty_four_dgx_are_a_scalable_unit_of_the_reference_architecture() -> None:
-    found = room("dgx_h100", 64, room="rear_door")
+    found = room("dgx_h100", 64, room="rear_door", is_built=True)
     assert count(found, "compute_leaf.qm9700") == 16
     assert count(found, "compute_spine.qm9700") == 8
     assert count(found, "nic_compute") == 512
@@ -101,6 +101,22 @@ def test_a_colocation_buys_neither_ups_nor_cooling() -> None:
     assert "cooling" not in categories
     assert count(rented, "ups") == 0 < count(built, "ups")
     assert rented.bill.capex_usd.value < built.bill.capex_usd.value
+
+
+def test_a_small_room_is_built_of_small_modules() -> None:
+    found = room("pcie_4u_8x_l40s", 2, is_built=True)
+    names = {line.key: (line.count, line.name) for line in found.bill.lines}
+    assert names["ups"] == (2, "UPS module of 25 kW with batteries")
+    assert names["cooling_air"] == (2, "In-row cooler 30 kW")
+
+
+def test_a_hall_is_built_of_large_ones_and_cools_what_the_liquid_leaves_by_air() -> None:
+    found = room("hgx_b300_4u_dlc", 128, room="direct_liquid", is_built=True)
+    names = {line.key: (line.count, line.name) for line in found.bill.lines}
+    heat_w = found.it_peak_w
+    assert names["cooling_direct_liquid"][0] == math.ceil(0.9 * heat_w / 1.3e6) + 1
+    assert names["cooling_air"][0] == math.ceil(0.1 * heat_w / 150_000) + 1
+    assert names["ups"][0] == math.ceil(heat_w / 250_000) + 1
 
 
 def test_measured_power_puts_more_nodes_into_a_rack_than_the_nameplate() -> None:
