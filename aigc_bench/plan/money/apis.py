@@ -12,8 +12,8 @@ from pydantic import Field
 from aigc_bench.catalog.records import ApiPrice
 from aigc_bench.core.errors import UnknownNameError
 from aigc_bench.core.records import Estimate, Record
+from aigc_bench.plan.dated import aged
 from aigc_bench.plan.interval import estimate, named, plus, scaled, times
-from aigc_bench.plan.money.dated import aged
 
 if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue
@@ -88,7 +88,8 @@ def _offer(row: ApiPrice, *, item: str, catalogue: Catalogue, on: date) -> ApiOf
     if item == "audio-second" and unit == "character" and input_usd is not None:
         rate = catalogue.constant("speech_characters_per_s")
         source = f"{input_usd.source} x {rate.value:g} characters a second"
-        unit, input_usd, output_usd = "second", None, named(times(input_usd, rate, unit="usd/second"), source)
+        output_usd = named(times(input_usd, rate, unit="usd/second"), source)
+        unit, input_usd = "second", None
     why_not = None if unit == UNIT_OF[item] else f"sold by the {unit}, not by the {UNIT_OF[item]}"
     gone = row.deprecation_date is not None and row.deprecation_date <= on.isoformat()
     return ApiOffer(

@@ -20,8 +20,7 @@ from pydantic import Field
 from aigc_bench.core.records import Estimate, Record
 from aigc_bench.plan.draws import NUM_DRAWS, Array, draws, interval_of
 from aigc_bench.plan.interval import combined
-from aigc_bench.plan.money.dated import CloudTerm
-from aigc_bench.plan.money.offers import IS_ELASTIC
+from aigc_bench.plan.money.offers import IS_ELASTIC, CloudTerm
 from aigc_bench.plan.site.power_chain import HOURS_PER_YEAR
 
 

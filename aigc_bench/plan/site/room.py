@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from datetime import date
 from typing import TYPE_CHECKING
 
 from pydantic import Field
@@ -69,18 +70,22 @@ class Room(Record):
     notes: tuple[str, ...]
 
 
-def make_room(server: ServerSpec, need: RoomNeed, *, catalogue: Catalogue) -> Room:
-    """Everything that ``need`` puts into a room. What cannot be placed or priced is told in the layout and the bill."""
-    storage = storage_lines(need.storage, catalogue=catalogue)
+def make_room(server: ServerSpec, need: RoomNeed, *, catalogue: Catalogue, on: date) -> Room:
+    """Everything that ``need`` puts into a room, at the prices of that day.
+
+    What cannot be placed or priced is told in the layout and the bill.
+    """
+    storage = storage_lines(need.storage, catalogue=catalogue, on=on)
     networks = make_networks(
         server,
         num_servers=need.num_servers,
         catalogue=catalogue,
+        on=on,
         oversubscription=need.oversubscription,
         distances=need.distances,
         num_other_nodes=sum(line.count for line in storage),
     )
-    nodes = node_line(server, count=need.num_servers, catalogue=catalogue, peak_w=need.peak_w)
+    nodes = node_line(server, count=need.num_servers, catalogue=catalogue, on=on, peak_w=need.peak_w)
     spares = spare_lines(networks.lines, share=catalogue.constant("spare_parts_fraction"))
     equipment = merged((nodes,), nic_lines(server, count=need.num_servers), networks.lines, storage, spares)
     limits = rack_limits(need, catalogue=catalogue)

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from aigc_bench.catalog.loader import load_catalogue
 from aigc_bench.core.errors import UnknownNameError
+from aigc_bench.plan.dated import age_years, aged
 from aigc_bench.plan.interval import estimate
 from aigc_bench.plan.money.add_ons import add_ons
 from aigc_bench.plan.money.apis import MODALITY_OF, Consumption, api_offers, market_price, usd_per_request
-from aigc_bench.plan.money.dated import age_years, aged, rent_series
-from aigc_bench.plan.money.offers import market_rent, offers
+from aigc_bench.plan.money.offers import market_rent, offers, rent_series
 
 CATALOGUE = load_catalogue(with_user_files=False)
 TODAY = date(2026, 11, 25)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from datetime import date
 
 import pytest
 from hypothesis import given
@@ -13,6 +14,7 @@ from aigc_bench.plan.site.network import link_for, make_networks, switch_for
 from aigc_bench.plan.site.room import Room, RoomNeed, make_room
 from aigc_bench.plan.site.storage_system import StorageNeed, storage_lines, system_price, systems_needed
 
+TODAY = date(2026, 11, 25)
 CATALOGUE = load_catalogue(with_user_files=False)
 PLACES = [
     ("dgx_h100", "air"),
@@ -27,7 +29,7 @@ PLACES = [
 
 def room(server: str, num_servers: int, **values: object) -> Room:
     need = RoomNeed.model_validate({"num_servers": num_servers, "room": "air", **values})
-    return make_room(CATALOGUE.servers[server], need, catalogue=CATALOGUE)
+    return make_room(CATALOGUE.servers[server], need, catalogue=CATALOGUE, on=TODAY)
 
 
 def count(found: Room, key: str) -> int:
@@ -152,9 +154,8 @@ def test_a_rate_that_no_switch_has_is_missing_not_invented() -> None:
     assert switch_for(1.6e12, catalogue=CATALOGUE) is None
     assert link_for(1.0, bytes_per_s=1.6e12, catalogue=CATALOGUE) is None
     bare = CATALOGUE.servers["dgx_h100"].model_copy(update={"num_compute_nics": None})
-    assert (
-        "the NICs of NVIDIA DGX H100 are not in the catalogue" in make_networks(bare, num_servers=2, catalogue=CATALOGUE).missing[0]
-    )
+    (missing,) = make_networks(bare, num_servers=2, catalogue=CATALOGUE, on=TODAY).missing
+    assert missing == "compute network: the NICs of NVIDIA DGX H100 are not in the catalogue"
 
 
 def test_storage_is_the_cheapest_that_holds_and_feeds() -> None:
@@ -164,7 +165,7 @@ def test_storage_is_the_cheapest_that_holds_and_feeds() -> None:
     assert systems_needed(CATALOGUE.storage["weka_8node"], StorageNeed(raw_bytes=1.0, read_bytes_per_s=1.0)) is None
     price = system_price(vast)
     assert price is not None and price.value == pytest.approx(600 * 250)
-    assert storage_lines(StorageNeed(raw_bytes=0.0), catalogue=CATALOGUE) == ()
+    assert storage_lines(StorageNeed(raw_bytes=0.0), catalogue=CATALOGUE, on=TODAY) == ()
 
 
 @given(st.floats(0, 1e17), st.floats(0, 1e17))
