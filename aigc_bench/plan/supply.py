@@ -39,8 +39,8 @@ TYPICAL_SOURCE = "switches and storage at 0.4-1.0 of their highest draw; QM9700 
 class SupplyNeed(Record):
     """One option to work out. ``mean_w`` and ``idle_w`` are of one server at the wall over the year and when it does nothing.
 
-    ``utilisation`` is the busy share of the accelerators, ``units_per_year`` what they make, by unit (``token``, ``image``). What is
-    ``None`` of site and money comes from the catalogue. ``calls`` are APIs that could do the same work.
+    ``utilisation`` is the busy share of the accelerators, ``units_per_year`` what they make, by unit (``token``, ``image``). What
+    is ``None`` of site and money comes from the catalogue. ``calls`` are APIs that could do the same work.
     """
 
     server: str

@@ -95,7 +95,7 @@ def test_a_later_day_makes_prices_less_certain_but_not_different() -> None:
     assert later.low < now.low and later.high > now.high
 
 
-def test_no_servers_cost_staff_of_nothing_and_divide_by_nothing() -> None:
+def test_no_servers_cost_nothing_and_divide_by_nothing() -> None:
     found = option(room={"num_servers": 0, "room": "air"}, units_per_year={})
     assert found.ownership.total_usd_per_year.value == 0
     assert (found.usd_per_accelerator_h, found.break_even, dict(found.usd_per_unit)) == (None, (), {})
