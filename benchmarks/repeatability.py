@@ -3,11 +3,12 @@
     python benchmarks/repeatability.py [--only GLOB]     run the `cpu` profile's cases both ways
     python benchmarks/repeatability.py RUN               read a run that is there already (no "before")
 
-    before      what a plain script does: OpenMP's default waiting, one warm-up step, the mean of the steps of one second
-    after       our trials: passive waiting, warm-up until the step settles, the median of a window with a stop rule
+    before      what a plain script does: threads as OpenMP and the scheduler please, one warm-up step, the mean of one second
+    after       our trials: passive waiting, bound threads, warm-up until the step settles, the median of a window with a stop rule
     corrected   the same, divided by the shift of the reference kernel that was timed beside each window
 
-Each is the CV over fresh processes. The two sides run one after the other, so that a neighbour who comes and goes shows as well.
+Each is the CV over fresh processes. Both sides go round all cases before any gets its next process, so that both meet the machine's
+drift alike; they run one after the other, so that a neighbour who comes and goes shows as well.
 """
 
 from __future__ import annotations
@@ -44,55 +45,64 @@ HOST_CODES = (
     "steal",
     "swapping",
     "busy_host",
+    "waited_for_core",
     "noisy_host",
     "reference_shifted",
     "warmup_not_converged",
+    "window_not_converged",
 )
 WAITING = ("OMP_WAIT_POLICY", "KMP_BLOCKTIME", "GOMP_SPINCOUNT")
 
 
 def main(words: Sequence[str]) -> int:
     """Run or read, and print one line for each case."""
+    if words and words[0] in ("-h", "--help"):
+        print(__doc__)
+        return 0
     if words and words[0] == "--plain":
-        return _plain(Case.model_validate_json(words[1]))
+        return _plain([Case.model_validate(case) for case in json.loads(words[1])])
     if words and not words[0].startswith("--"):
         _print(analyses(load_run(words[0])), before={})
         return 0
     only = words[1:2] if words and words[0] == "--only" else ()
     cases = select_cases(find_profile("cpu"), only=only)
     print(f"{len(cases)} cases, {NUM_PROCESSES} processes each, both ways; load {os.getloadavg()[0]:.1f}", flush=True)
-    before = {case.id: _before(case) for case in cases}
+    before = _before(cases)
     with tempfile.TemporaryDirectory() as folder:
         run = ab.run("cpu", only=only, out=Path(folder) / "run")
         _print(analyses(run), before=before)
     return 0
 
 
-def _before(case: Case) -> list[float]:
-    """Mean step time of each plain process, in seconds; empty where the case cannot run."""
+def _before(cases: Sequence[Case]) -> dict[str, list[float]]:
+    """Mean step time of each plain process of each case, in seconds."""
     plain = {name: value for name, value in os.environ.items() if name not in WAITING}
-    command = [sys.executable, __file__, "--plain", case.model_dump_json()]
+    command = [sys.executable, __file__, "--plain", json.dumps([case.model_dump(mode="json") for case in cases])]
     done = subprocess.run(command, env=plain, capture_output=True, text=True, check=False)
-    print(f"  {case.id}: {'plain processes done' if done.returncode == 0 else done.stderr.strip()[-200:]}", flush=True)
-    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith(("0.", *"123456789"))]
+    if done.returncode != 0:
+        print(f"the plain side failed: {done.stderr.strip()[-300:]}", flush=True)
+    found: dict[str, list[float]] = {case.id: [] for case in cases}
+    for line in done.stdout.splitlines():
+        name, _, seconds = line.rpartition(" ")
+        found[name].append(float(seconds))
+    return found
 
 
-def _plain(case: Case) -> int:
-    """Import once, then fork a process for each repetition, as our own trials are."""
+def _plain(cases: Sequence[Case]) -> int:
+    """Import once, then fork a process for each repetition of each case, round by round, as our own trials are."""
     import importlib
 
     import torch
     import torch._dynamo
 
-    workload = registry.load("workloads", case.workload)
-    for name in workload.imports(case):
+    for name in {name for case in cases for name in registry.load("workloads", case.workload).imports(case)}:
         importlib.import_module(name)
-    for _ in range(NUM_PROCESSES):
+    for case in [case for _ in range(NUM_PROCESSES) for case in cases]:
         sys.stdout.flush()
         pid = os.fork()
         if pid == 0:
             with torch.inference_mode(case.mode == "infer"):
-                print(_plain_mean_s(case), flush=True)
+                print(case.id, _plain_mean_s(case), flush=True)
             os._exit(0)
         os.waitpid(pid, 0)
     return 0

@@ -156,6 +156,13 @@ _LIST = (
         "a fixed kernel beside the window ran over 5 % slower than beside the run's typical trial: the machine was slower then",
         _QUIET + " Compare `throughput_drift_corrected`.",
     ),
+    _reason(
+        "waited_for_core",
+        "suspect",
+        _SPEED,
+        "the worker's threads stood ready without a core for more than 5 % of the window, added up",
+        _QUIET + " Set fewer `threads` where other work must go on.",
+    ),
     _reason("steal", "suspect", _SPEED, "the hypervisor gave more than 1 % of the CPU's time to others", "Use a dedicated host."),
     _reason(
         "cgroup_throttled",

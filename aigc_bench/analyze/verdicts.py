@@ -25,6 +25,7 @@ MAX_TRIAL_CV = 0.05
 MAX_STEAL = 0.01
 MAX_CGROUP_SHARE = 0.01
 MAX_OTHERS_SHARE = 0.10
+MAX_RUN_QUEUE_WAIT = 0.05
 MAX_CLOCK_SPREAD = 0.10
 MAX_SWAPPED_BYTES = MIB
 PAGE_BYTES = 4096
@@ -130,6 +131,9 @@ def _host_load(scene: Scene) -> Iterator[str]:
     queue = scene.host("run_queue").value
     if queue.size and float(queue.mean()) > scene.run.info.system.num_cores + 1:
         yield "noisy_host"
+    host = scene.trial.host
+    if host is not None and (host.run_queue_wait_s or 0.0) > MAX_RUN_QUEUE_WAIT * scene.window.wall_s:
+        yield "waited_for_core"
     steal = scene.host("cpu_steal").value
     if steal.size and float(steal.mean()) > MAX_STEAL:
         yield "steal"

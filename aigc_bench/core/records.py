@@ -179,12 +179,18 @@ class Failure(Record):
 
 
 class HostUse(Record):
-    """What the worker cost and suffered on the host during the window."""
+    """What the worker cost and suffered on the host during the window.
+
+    ``run_queue_wait_s`` adds up the time that its threads stood ready without a core; ``minor_faults`` counts pages that the
+    kernel handed out anew.
+    """
 
     cpu_s: float | None = None
     voluntary_switches: int | None = None
     involuntary_switches: int | None = None
     major_faults: int | None = None
+    minor_faults: int | None = None
+    run_queue_wait_s: float | None = None
 
 
 class ReferenceKernel(Record):

@@ -7,6 +7,7 @@ and no device context a fork would lose. It dies with its parent, and its worker
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import os
@@ -15,6 +16,7 @@ import time
 
 from aigc_bench.measure.lifeline import die_with_parent
 from aigc_bench.measure.protocol import TrialRequest, encode
+from aigc_bench.measure.threads import unbound
 from aigc_bench.measure.worker import serve
 
 LATE_IMPORTS = ("torch._dynamo", "torch.utils.flop_counter", "torch.optim")
@@ -26,10 +28,13 @@ def main() -> None:
     die_with_parent(int(sys.argv[1]))
     server_pid = os.getpid()
     start_ns = time.perf_counter_ns()
-    from aigc_bench.measure import trial
+    with unbound():
+        from aigc_bench.measure import trial
 
-    for name in [*LATE_IMPORTS, *json.loads(sys.stdin.buffer.readline())["imports"]]:
-        importlib.import_module(name)
+        for name in [*LATE_IMPORTS, *json.loads(sys.stdin.buffer.readline())["imports"]]:
+            importlib.import_module(name)
+    gc.collect()
+    gc.freeze()  # a worker's collection would otherwise walk, and thereby copy, every page of what was imported here
     import_s = (time.perf_counter_ns() - start_ns) / 1e9
     _say({"event": "ready", "import_s": import_s})
     for line in sys.stdin.buffer:

@@ -13,13 +13,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 from aigc_bench.core.records import TrialResult
 from aigc_bench.measure.protocol import TrialRequest, decode, encode
+from aigc_bench.measure.threads import binding_environment
 
 WORKER_ENVIRONMENT = {
     # Threads that wait must not spin: on a shared machine spinning costs the neighbour, and the neighbour costs us.
@@ -54,7 +56,7 @@ class Outcome:
 class _Child:
     """A process of ours that says JSON lines on its stdout."""
 
-    def __init__(self, module: str, *, log: Path) -> None:
+    def __init__(self, module: str, *, log: Path, environment: Mapping[str, str] = MappingProxyType({})) -> None:
         with log.open("ab") as stderr:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", module, str(os.getpid())],
@@ -62,7 +64,7 @@ class _Child:
                 stdout=subprocess.PIPE,
                 stderr=stderr,
                 start_new_session=True,
-                env={**os.environ, **WORKER_ENVIRONMENT},
+                env={**os.environ, **WORKER_ENVIRONMENT, **environment},
             )
         assert self.process.stdin is not None and self.process.stdout is not None, "pipes were asked for"
         self._stdin, self._stdout = self.process.stdin, self.process.stdout
@@ -183,7 +185,7 @@ class Launcher:
 
     def _fork_server(self) -> _Child:
         if self._server is None:
-            self._server = _Child("aigc_bench.measure.fork_server", log=self._log)
+            self._server = _Child("aigc_bench.measure.fork_server", log=self._log, environment=binding_environment())
             self._server.say(encode({"imports": list(self._imports or ())}))
         return self._server
 

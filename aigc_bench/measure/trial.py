@@ -21,6 +21,7 @@ from aigc_bench.measure.flops import count_flops
 from aigc_bench.measure.protocol import Emit, TrialRequest, TrialStage, result_event
 from aigc_bench.measure.ranks import ALONE, Ranks, gather
 from aigc_bench.measure.reference import timed_kernel
+from aigc_bench.measure.threads import place_threads
 from aigc_bench.measure.window import measure, plan_window, run_step, warm_up
 from aigc_bench.workloads.base import Program, Setup, Workload
 
@@ -102,6 +103,7 @@ def _measure(request: TrialRequest, *, parts: _Parts, ranks: Ranks, emit: Emit, 
         with _timed(ready, "first_step_s"):
             run_step(program, work.stages, backend, step=0)
             backend.synchronize()
+        is_bound = backend.is_forkable and place_threads(torch.get_num_threads())
         flops = request.flops
         if flops is None:
             with _timed(ready, "count_s"):
@@ -129,7 +131,7 @@ def _measure(request: TrialRequest, *, parts: _Parts, ranks: Ranks, emit: Emit, 
         "host": measured.host,
         "reference": ReferenceKernel(before_s=reference_before_s, after_s=reference_after_s) if is_on_host else None,
         "check": dict(program.check()),
-        "environment": _environment(),
+        "environment": _environment(is_bound=is_bound),
     }
 
 
@@ -191,8 +193,9 @@ def _counted(work: Work, program: Program, *, flops: Any, replicas: int) -> Work
     )
 
 
-def _environment() -> dict[str, str | int | None]:
+def _environment(*, is_bound: bool) -> dict[str, str | int | None]:
     return {
+        "threads_bound": is_bound,
         "threads": torch.get_num_threads(),
         "wait_policy": os.environ.get("OMP_WAIT_POLICY"),
         "float32_matmul_precision": torch.get_float32_matmul_precision(),

@@ -22,6 +22,7 @@ from aigc_bench.core.records import HostUse, Samples, Scenario, Stage, Steps, Wa
 from aigc_bench.measure.clock import Clock
 from aigc_bench.measure.ranks import ALONE, Ranks
 from aigc_bench.measure.stopping import StoppingRule, StopReason, has_settled, should_stop, warmed_up
+from aigc_bench.measure.threads import run_queue_wait_s
 from aigc_bench.workloads.base import Program
 
 MAX_STEPS_AHEAD = 4
@@ -110,12 +111,14 @@ def measure(program: Program, stages: Sequence[Stage], backend: Backend, *, plan
     gc.disable()
     try:
         backend.synchronize()
+        waited_s = run_queue_wait_s()
         before = resource.getrusage(resource.RUSAGE_SELF)
         start_ns = time.perf_counter_ns()
         marks, starved, reason = _run_window(program, stages, backend, plan=plan, start_ns=start_ns)
         backend.synchronize()
         end_ns = time.perf_counter_ns()
         after = resource.getrusage(resource.RUSAGE_SELF)
+        waited_until_s = run_queue_wait_s()
     finally:
         gc.enable()
     window = Window(
@@ -127,7 +130,10 @@ def measure(program: Program, stages: Sequence[Stage], backend: Backend, *, plan
         stop_reason=reason,
     )
     return Measured(
-        window=window, steps=_steps(marks, backend), samples=_samples(marks, stages, backend), host=_host_use(before, after)
+        window=window,
+        steps=_steps(marks, backend),
+        samples=_samples(marks, stages, backend),
+        host=_host_use(before, after, waited_s=(waited_s, waited_until_s)),
     )
 
 
@@ -154,12 +160,17 @@ def _run_window(
             return marks, starved, reason
 
 
-def _host_use(before: resource.struct_rusage, after: resource.struct_rusage) -> HostUse:
+def _host_use(
+    before: resource.struct_rusage, after: resource.struct_rusage, *, waited_s: tuple[float | None, float | None]
+) -> HostUse:
+    first_s, last_s = waited_s
     return HostUse(
         cpu_s=after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
         voluntary_switches=after.ru_nvcsw - before.ru_nvcsw,
         involuntary_switches=after.ru_nivcsw - before.ru_nivcsw,
         major_faults=after.ru_majflt - before.ru_majflt,
+        minor_faults=after.ru_minflt - before.ru_minflt,
+        run_queue_wait_s=None if first_s is None or last_s is None else max(0.0, last_s - first_s),
     )
 
 

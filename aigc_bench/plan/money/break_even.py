@@ -20,8 +20,7 @@ from pydantic import Field
 from aigc_bench.core.records import Estimate, Record
 from aigc_bench.plan.draws import NUM_DRAWS, Array, draws, interval_of
 from aigc_bench.plan.interval import combined
-from aigc_bench.plan.money.dated import CloudTerm
-from aigc_bench.plan.money.offers import IS_ELASTIC
+from aigc_bench.plan.money.offers import IS_ELASTIC, CloudTerm
 from aigc_bench.plan.site.power_chain import HOURS_PER_YEAR
 
 
@@ -55,7 +54,7 @@ def against_rent(
 ) -> BreakEven:
     """Owning against renting as many accelerators. ``running_usd_per_year`` is what full use adds to the fixed cost.
 
-    Reserved machines are paid whether used or not; their break-even is therefore all or nothing in utilisation.
+    Reserved machines are paid whether used or not: there is no utilisation to break even at, only worlds where owning is cheaper.
     """
     assert 0 <= planned_utilisation <= 1 and num_accelerators > 0, "a share of the time of some accelerators"
     rent = draws(rent_usd_per_h, name=f"{name}.rent", num=num, seed=seed) * (num_accelerators * HOURS_PER_YEAR)
@@ -64,7 +63,7 @@ def against_rent(
     if IS_ELASTIC[term]:
         at, rented = _crossing(fixed, rent - running), rent * planned_utilisation
     else:
-        at, rented = np.where(fixed + running <= rent, 0.0, np.inf), rent
+        at, rented = np.where(fixed + running <= rent, 0.0, np.inf), rent  # 0 stands for "at any", it is not told as a figure
     owned = fixed + running * planned_utilisation
     reachable = at <= 1.0
     basis = combined((rent_usd_per_h, fixed_usd_per_year, running_usd_per_year))
@@ -72,11 +71,13 @@ def against_rent(
     return BreakEven(
         against=name,
         kind="utilisation",
-        at=interval_of(at[reachable], unit="fraction", basis=basis, source=source) if reachable.any() else None,
+        at=interval_of(at[reachable], unit="fraction", basis=basis, source=source)
+        if IS_ELASTIC[term] and reachable.any()
+        else None,
         p_own_cheaper=float(np.mean(owned < rented)),
         p_reachable=float(np.mean(reachable)),
         planned=planned_utilisation,
-        why=_why(reachable, "below full utilisation"),
+        why=_why(reachable, "below full utilisation" if IS_ELASTIC[term] else "at full use, the rent being paid anyway,"),
     )
 
 

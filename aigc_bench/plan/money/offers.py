@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from aigc_bench.catalog.records import AcceleratorSpec, CloudPrice, Price, ServerSpec
+from aigc_bench.catalog.records import AcceleratorSpec, CloudPrice, ServerSpec
 from aigc_bench.core.records import Estimate, Record
+from aigc_bench.plan.dated import aged, hardware_price
 from aigc_bench.plan.interval import estimate, named, plus, scaled, times
-from aigc_bench.plan.money.dated import CloudTerm, aged
 
 if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue
 
+CloudTerm = Literal["on_demand", "spot", "reserved_1y", "reserved_3y"]
 OfferKind = Literal["owned", "colocated", "cloud"]
 Term = Literal["purchase", "on_demand", "spot", "reserved_1y", "reserved_3y"]
 CLOUD_TERMS: tuple[CloudTerm, ...] = ("on_demand", "spot", "reserved_1y", "reserved_3y")
@@ -47,6 +48,16 @@ class Offer(Record):
     note: str | None = None
 
 
+class PricePoint(Record):
+    """One rent of a series, in USD per accelerator-hour."""
+
+    as_of: str
+    usd_per_accelerator_h: float
+    term: CloudTerm
+    provider: str
+    source: str
+
+
 def offers(accelerator_id: str, *, catalogue: Catalogue, on: date, region: str | None = None) -> tuple[Offer, ...]:
     """All ways to have that accelerator on that day, bought ones first; rents of ``region`` only where one is named.
 
@@ -66,7 +77,7 @@ def purchases(spec: AcceleratorSpec, *, catalogue: Catalogue, on: date) -> tuple
 
 
 def _purchase(server: ServerSpec, *, catalogue: Catalogue, on: date) -> Offer:
-    price = catalogue.price(server)
+    price = hardware_price(server, catalogue=catalogue, on=on)
     assert server.gpu_id is not None, "only servers with the accelerator were asked for"
     return Offer(
         kind="owned",
@@ -76,21 +87,15 @@ def _purchase(server: ServerSpec, *, catalogue: Catalogue, on: date) -> Offer:
         num_accelerators=server.gpu_count,
         server=server.id,
         provider=server.vendor,
-        price=_hardware(price, server.price, catalogue=catalogue, on=on),
+        price=price,
         unit="usd",
         why_no_price=None if price else f"the catalogue has no price of {server.name}",
         as_of=server.price.as_of if server.price else None,
     )
 
 
-def _hardware(price: Estimate | None, listed: Price | None, *, catalogue: Catalogue, on: date) -> Estimate | None:
-    if price is None or listed is None:
-        return None
-    return aged(price, as_of=listed.as_of, on=on, drift=catalogue.constant("hardware_price_drift"))
-
-
 def _cards_in_a_host(spec: AcceleratorSpec, *, catalogue: Catalogue, on: date) -> Offer:
-    card = _hardware(catalogue.price(spec), spec.price, catalogue=catalogue, on=on)
+    card = hardware_price(spec, catalogue=catalogue, on=on)
     price = None
     if card is not None:
         cards = scaled(card, SERVER_ACCELERATORS)
@@ -206,3 +211,25 @@ def _rented(row: CloudPrice, *, term: CloudTerm, catalogue: Catalogue, on: date)
         as_of=row.as_of,
         note=row.note,
     )
+
+
+def rent_series(accelerator_id: str, *, catalogue: Catalogue, is_index: bool = False) -> tuple[PricePoint, ...]:
+    """Every rent of an accelerator that the catalogue has, past ones too, by date; of market indices alone where asked."""
+    points = [
+        PricePoint(
+            as_of=row.as_of,
+            usd_per_accelerator_h=rent / row.gpu_count,
+            term=term,
+            provider=row.provider,
+            source=row.source,
+        )
+        for row in catalogue.cloud_prices.values()
+        if row.gpu_id == accelerator_id and (row.kind == "index" or not is_index)
+        for term, rent in (
+            ("on_demand", row.on_demand_usd_per_h),
+            ("spot", row.spot_usd_per_h),
+            ("reserved_1y", row.reserved_1y_usd_per_h),
+        )
+        if rent is not None
+    ]
+    return tuple(sorted(points, key=lambda point: (point.as_of, point.provider, point.term, point.usd_per_accelerator_h)))

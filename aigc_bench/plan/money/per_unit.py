@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from aigc_bench.core.records import Estimate
 from aigc_bench.plan.interval import named, over, scaled, times
-from aigc_bench.plan.money.dated import CloudTerm
-from aigc_bench.plan.money.offers import IS_ELASTIC
+from aigc_bench.plan.money.offers import IS_ELASTIC, CloudTerm
 from aigc_bench.plan.site.power_chain import HOURS_PER_YEAR
 
 

@@ -6,12 +6,14 @@ A price that nobody published is ``None`` with the reason; it is never guessed a
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import date
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
 from aigc_bench.catalog.records import CoolingMethod
 from aigc_bench.core.records import Estimate, Record
+from aigc_bench.plan.dated import hardware_price
 from aigc_bench.plan.interval import ceil, named, scaled, total
 
 if TYPE_CHECKING:
@@ -84,9 +86,9 @@ def merged(*groups: Iterable[BillLine]) -> Bill:
     return Bill(lines=tuple(line for group in groups for line in group if line.count))
 
 
-def node_line(server: ServerSpec, *, count: int, catalogue: Catalogue, peak_w: float | None = None) -> BillLine:
+def node_line(server: ServerSpec, *, count: int, catalogue: Catalogue, on: date, peak_w: float | None = None) -> BillLine:
     """The servers themselves; ``peak_w`` is what one was measured or is modelled to draw at most, else its nameplate."""
-    price = catalogue.price(server)
+    price = hardware_price(server, catalogue=catalogue, on=on)
     return BillLine(
         key=server.id,
         name=server.name,
@@ -125,9 +127,11 @@ def nic_lines(server: ServerSpec, *, count: int) -> tuple[BillLine, ...]:
     )
 
 
-def item_line(item: NetworkItem, *, role: str, count: int, catalogue: Catalogue, category: Category, pieces: int = 1) -> BillLine:
+def item_line(
+    item: NetworkItem, *, role: str, count: int, catalogue: Catalogue, on: date, category: Category, pieces: int = 1
+) -> BillLine:
     """A switch, cable or transceiver in its role; ``pieces`` of it make one of ``count``."""
-    price = catalogue.price(item)
+    price = hardware_price(item, catalogue=catalogue, on=on)
     watts = item.max_power_w or item.typical_power_w
     return BillLine(
         key=f"{role.replace(' ', '_')}.{item.id}",

@@ -6,6 +6,7 @@ Distances follow from the room: NIC to leaf within a row, leaf to spine across t
 
 from __future__ import annotations
 
+from datetime import date
 from typing import TYPE_CHECKING
 
 from pydantic import Field
@@ -69,6 +70,7 @@ def make_networks(
     *,
     num_servers: int,
     catalogue: Catalogue,
+    on: date,
     oversubscription: float = 1.0,
     distances: Distances | None = None,
     num_other_nodes: int = 0,
@@ -81,7 +83,7 @@ def make_networks(
     if nics and rate and num_servers > 1:
         switch = switch_for(rate, catalogue=catalogue)
         compute, found, gaps = _fabric_lines(
-            "compute", switch, num_servers, nics=nics, rate=rate, ratio=oversubscription, runs=runs, catalogue=catalogue
+            "compute", switch, num_servers, nics=nics, rate=rate, ratio=oversubscription, runs=runs, catalogue=catalogue, on=on
         )
         lines, missing = [*lines, *found], [*missing, *gaps]
     elif num_servers > 1 and server.gpu_count:
@@ -96,6 +98,7 @@ def make_networks(
         ratio=2.0,
         runs=runs,
         catalogue=catalogue,
+        on=on,
     )
     lines, missing = [*lines, *found], [*missing, *gaps]
     ports = num_servers + num_other_nodes + compute.switches + front.switches
@@ -104,7 +107,7 @@ def make_networks(
         compute=compute,
         front_end=front,
         num_management_switches=number,
-        lines=(*lines, *_management_lines(number, ports=ports, catalogue=catalogue)),
+        lines=(*lines, *_management_lines(number, ports=ports, catalogue=catalogue, on=on)),
         missing=tuple(missing),
     )
 
@@ -123,6 +126,7 @@ def _fabric_lines(
     ratio: float,
     runs: Distances,
     catalogue: Catalogue,
+    on: date,
 ) -> tuple[Fabric, list[BillLine], list[str]]:
     """The fabric of one network, its lines, and what could not be found for it."""
     if switch is None or not switch.num_ports:
@@ -130,7 +134,7 @@ def _fabric_lines(
     fabric = size_fabric(num_nodes, nics_per_node=nics, ports=switch.num_ports, oversubscription=ratio)
     levels = (("leaf", fabric.leaves), ("spine", fabric.spines), ("super-spine", fabric.super_spines))
     lines = [
-        item_line(switch, role=f"{role} {level}", count=count, catalogue=catalogue, category="switch")
+        item_line(switch, role=f"{role} {level}", count=count, catalogue=catalogue, on=on, category="switch")
         for level, count in levels
         if count
     ]
@@ -146,7 +150,9 @@ def _fabric_lines(
             missing.append(f"{role} {name}s: no cable of {rate * 8 / 1e9:g} Gbit/s over {distance:g} m in the catalogue")
             lines.append(_unknown_link(f"{role} {name}", count=count, why="no cable of that rate and reach in the catalogue"))
             continue
-        lines.append(item_line(link[0], role=f"{role} {name}", count=count, catalogue=catalogue, category="cable", pieces=link[1]))
+        lines.append(
+            item_line(link[0], role=f"{role} {name}", count=count, catalogue=catalogue, on=on, category="cable", pieces=link[1])
+        )
     return fabric, lines, missing
 
 
@@ -156,9 +162,9 @@ def _unknown_link(name: str, *, count: int, why: str) -> BillLine:
     )
 
 
-def _management_lines(number: int, *, ports: int, catalogue: Catalogue) -> list[BillLine]:
+def _management_lines(number: int, *, ports: int, catalogue: Catalogue, on: date) -> list[BillLine]:
     switch, cable = catalogue.network[MANAGEMENT_SWITCH], catalogue.network[MANAGEMENT_CABLE]
     return [
-        item_line(switch, role="management", count=number, catalogue=catalogue, category="switch"),
-        item_line(cable, role="management cable", count=ports, catalogue=catalogue, category="cable"),
+        item_line(switch, role="management", count=number, catalogue=catalogue, on=on, category="switch"),
+        item_line(cable, role="management cable", count=ports, catalogue=catalogue, on=on, category="cable"),
     ]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from datetime import date
 from typing import TYPE_CHECKING
 
 from pydantic import Field
@@ -20,23 +22,24 @@ from aigc_bench.plan.site.storage_system import StorageNeed, storage_lines
 if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue
 
-PLANT: dict[RoomCooling, tuple[str, str]] = {
-    "air_open": ("crah_80", "capex_crah"),
-    "air": ("crah_150", "capex_crah"),
-    "rear_door": ("rdhx_60", "capex_rdhx"),
-    "direct_liquid": ("cdu_1300", "capex_dlc"),
-    "immersion": ("rack_immersion", "capex_immersion"),
+PLANT: dict[RoomCooling, tuple[tuple[str, ...], str]] = {
+    "air_open": (("inrow_30", "crah_80"), "capex_crah"),
+    "air": (("inrow_30", "crah_80", "crah_150"), "capex_crah"),
+    "rear_door": (("rdhx_60",), "capex_rdhx"),
+    "direct_liquid": (("cdu_80", "cdu_700", "cdu_1300"), "capex_dlc"),
+    "immersion": (("rack_immersion",), "capex_immersion"),
 }
-"""The unit that a room is cooled by (its watts) and what a kW of it costs, rows of cooling.csv."""
-AIR_PLANT = PLANT["air"]
-UPS_MODULE_W = 250_000.0
+"""The units that a room can be cooled by, by rising watts, and what a kW of them costs: rows of cooling.csv."""
+UPS_MODULES_W = (25_000.0, 250_000.0)
+MIN_MODULES = 2
+"""A plant is made of the largest modules of which it needs at least so many, so that one more is no waste."""
 
 
 class RoomNeed(Record):
     """What to build: servers of one kind, how they are joined, and what the room is like.
 
     ``peak_w`` is the highest draw of one server, measured or modelled; the nameplate where ``None``. ``rack_power_w`` is the
-    continuous load of a rack's feed. ``is_built`` says that UPS and cooling plant are bought, too (not in a colocation).
+    continuous load of a rack's feed. ``is_built`` says that UPS and cooling plant are bought, too: the room does not exist yet.
     """
 
     num_servers: int = Field(ge=0)
@@ -51,7 +54,7 @@ class RoomNeed(Record):
     max_racks: int | None = Field(default=None, ge=0)
     redundancy: Redundancy = "N+1"
     is_dual_feed: bool = True
-    is_built: bool = True
+    is_built: bool = False
     distances: Distances | None = None
 
 
@@ -67,18 +70,22 @@ class Room(Record):
     notes: tuple[str, ...]
 
 
-def make_room(server: ServerSpec, need: RoomNeed, *, catalogue: Catalogue) -> Room:
-    """Everything that ``need`` puts into a room. What cannot be placed or priced is told in the layout and the bill."""
-    storage = storage_lines(need.storage, catalogue=catalogue)
+def make_room(server: ServerSpec, need: RoomNeed, *, catalogue: Catalogue, on: date) -> Room:
+    """Everything that ``need`` puts into a room, at the prices of that day.
+
+    What cannot be placed or priced is told in the layout and the bill.
+    """
+    storage = storage_lines(need.storage, catalogue=catalogue, on=on)
     networks = make_networks(
         server,
         num_servers=need.num_servers,
         catalogue=catalogue,
+        on=on,
         oversubscription=need.oversubscription,
         distances=need.distances,
         num_other_nodes=sum(line.count for line in storage),
     )
-    nodes = node_line(server, count=need.num_servers, catalogue=catalogue, peak_w=need.peak_w)
+    nodes = node_line(server, count=need.num_servers, catalogue=catalogue, on=on, peak_w=need.peak_w)
     spares = spare_lines(networks.lines, share=catalogue.constant("spare_parts_fraction"))
     equipment = merged((nodes,), nic_lines(server, count=need.num_servers), networks.lines, storage, spares)
     limits = rack_limits(need, catalogue=catalogue)
@@ -137,36 +144,42 @@ def _room_lines(
     ]
     if not need.is_built or it_peak_w <= 0 or fit is None:
         return lines
-    needed = max(1, math.ceil(it_peak_w / UPS_MODULE_W - 1e-9))
+    size = _module_w(it_peak_w, UPS_MODULES_W)
+    needed = math.ceil(it_peak_w / size - 1e-9)
     modules = math.ceil(needed * installed_share(need.redundancy, modules=needed) - 1e-9)
-    module = scaled(catalogue.constant("ups_usd_per_kw"), UPS_MODULE_W / 1000, unit="usd")
-    name = f"UPS module of {UPS_MODULE_W / 1000:g} kW with batteries"
+    module = scaled(catalogue.constant("ups_usd_per_kw"), size / 1000, unit="usd")
+    name = f"UPS module of {size / 1000:g} kW with batteries"
     lines.append(_line("ups", name, modules, module, note=f"{needed} needed, {need.redundancy}"))
     return [*lines, *_plant_lines(need.room, layout=layout, fit=fit, heat_w=it_peak_w, catalogue=catalogue)]
 
 
 def _plant_lines(room: RoomCooling, *, layout: Layout, fit: CoolingFit, heat_w: float, catalogue: Catalogue) -> list[BillLine]:
     """Cooling units for all heat, one more than needed; doors and tanks are one a rack. What liquid leaves is cooled by air."""
-    water = fit.to_water_w / fit.heat_w if fit.heat_w else 0.0
     if room in ("rear_door", "immersion"):
-        return [_plant_line(room, PLANT[room], count=len(layout.racks), catalogue=catalogue)]
+        return [_plant_line(room, len(layout.racks), catalogue=catalogue)]
+    water = fit.to_water_w / fit.heat_w if fit.heat_w else 0.0
     if room == "direct_liquid":
-        return [
-            _plant_line(room, PLANT[room], count=_units(heat_w * water, PLANT[room], catalogue), catalogue=catalogue),
-            _plant_line("air", AIR_PLANT, count=_units(heat_w * (1 - water), AIR_PLANT, catalogue), catalogue=catalogue),
-        ]
-    return [_plant_line(room, PLANT[room], count=_units(heat_w, PLANT[room], catalogue), catalogue=catalogue)]
+        parts: tuple[tuple[RoomCooling, float], ...] = ((room, heat_w * water), ("air", heat_w * (1 - water)))
+    else:
+        parts = ((room, heat_w),)
+    return [_plant_line(place, None, heat_w=heat, catalogue=catalogue) for place, heat in parts if heat > 0]
 
 
-def _units(heat_w: float, plant: tuple[str, str], catalogue: Catalogue) -> int:
-    unit_w = catalogue.cooling[plant[0]].estimate().value
-    return math.ceil(heat_w / unit_w - 1e-9) + 1 if heat_w > 0 else 0
+def _plant_line(room: RoomCooling, count: int | None, *, catalogue: Catalogue, heat_w: float = 0.0) -> BillLine:
+    """``count`` units, or as many as ``heat_w`` needs and one more."""
+    units, capex = PLANT[room]
+    watts = {name: catalogue.cooling[name].estimate().value for name in units}
+    size = _module_w(heat_w, tuple(watts.values()))
+    unit = next(name for name in units if watts[name] == size)
+    usd = scaled(catalogue.cooling[capex].estimate(), size / 1000, unit="usd")
+    number = math.ceil(heat_w / size - 1e-9) + 1 if count is None else count
+    note = "one more than needed (N+1)" if count is None else "one a rack"
+    return _line(f"cooling_{room}", catalogue.cooling[unit].name, number, usd, category="cooling", note=note)
 
 
-def _plant_line(room: RoomCooling, plant: tuple[str, str], *, count: int, catalogue: Catalogue) -> BillLine:
-    unit, price = catalogue.cooling[plant[0]], catalogue.cooling[plant[1]].estimate()
-    usd = scaled(price, unit.estimate().value / 1000, unit="usd")
-    return _line(f"cooling_{room}", unit.name, count, usd, category="cooling", note="one more than needed (N+1), or one a rack")
+def _module_w(load_w: float, sizes_w: Sequence[float]) -> float:
+    """The largest size of which the load needs at least two, else the smallest."""
+    return max((size for size in sizes_w if load_w > (MIN_MODULES - 1) * size), default=min(sizes_w))
 
 
 def _constant_line(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from datetime import date
 from typing import TYPE_CHECKING
 
 from pydantic import Field
 
 from aigc_bench.catalog.records import StorageItem
 from aigc_bench.core.records import Estimate, Record
+from aigc_bench.plan.dated import aged
 from aigc_bench.plan.interval import estimate, scaled
 from aigc_bench.plan.site.bill import BillLine
 
@@ -58,7 +60,7 @@ def system_price(item: StorageItem) -> Estimate | None:
     return scaled(price, item.capacity_bytes, unit="usd")
 
 
-def storage_lines(need: StorageNeed, *, catalogue: Catalogue) -> tuple[BillLine, ...]:
+def storage_lines(need: StorageNeed, *, catalogue: Catalogue, on: date) -> tuple[BillLine, ...]:
     """The cheapest system of the catalogue that meets the need; no line for no need, one without price where none is known."""
     if need.raw_bytes <= 0 and need.read_bytes_per_s <= 0 and need.write_bytes_per_s <= 0:
         return ()
@@ -66,6 +68,7 @@ def storage_lines(need: StorageNeed, *, catalogue: Catalogue) -> tuple[BillLine,
     for item in catalogue.storage.values():
         count, price = systems_needed(item, need), system_price(item)
         if item.kind == "system" and count and price is not None:
+            price = aged(price, as_of=item.as_of, on=on, drift=catalogue.constant("hardware_price_drift"))
             found.append((count * price.value, item.id, item, count, price))
     if not found:
         why = "no storage system of the catalogue states capacity, throughput and price"

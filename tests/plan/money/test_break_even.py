@@ -82,6 +82,8 @@ def test_a_reserved_rent_is_beaten_at_any_utilisation_or_never() -> None:
     cheap = rented(about(100_000), about(2.0), utilisation=0.1, term="reserved_1y")
     dear = rented(about(200_000), about(2.0), utilisation=0.1, term="reserved_1y")
     assert (cheap.p_own_cheaper, dear.p_own_cheaper) == (1.0, 0.0)
+    assert (cheap.at, dear.at) == (None, None)
+    assert cheap.why == "owning breaks even at full use, the rent being paid anyway, in every drawn world"
 
 
 def test_the_break_even_volume_by_hand() -> None:

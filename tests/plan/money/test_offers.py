@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from aigc_bench.catalog.loader import load_catalogue
 from aigc_bench.core.errors import UnknownNameError
+from aigc_bench.plan.dated import age_years, aged
 from aigc_bench.plan.interval import estimate
 from aigc_bench.plan.money.add_ons import add_ons
 from aigc_bench.plan.money.apis import MODALITY_OF, Consumption, api_offers, market_price, usd_per_request
-from aigc_bench.plan.money.dated import age_years, aged, rent_series
-from aigc_bench.plan.money.offers import market_rent, offers
+from aigc_bench.plan.money.offers import market_rent, offers, rent_series
 
 CATALOGUE = load_catalogue(with_user_files=False)
 TODAY = date(2026, 11, 25)
@@ -135,6 +135,30 @@ def test_a_model_that_was_withdrawn_is_shown_with_the_day_and_not_in_the_market(
     gone = [offer for offer in found if offer.why_not]
     assert gone and all(offer.why_not == f"withdrawn on {offer.retires}" for offer in gone)
     assert market_price(gone, Consumption(output_units=1)) is None
+
+
+def test_speech_sold_by_the_character_is_compared_by_the_second_and_tokens_of_sound_are_not() -> None:
+    found = {offer.model: offer for offer in api_offers("audio-second", catalogue=CATALOGUE, on=TODAY)}
+    azure = found["azure/tts-1"]
+    assert (azure.unit, azure.input_usd) == ("second", None)
+    assert azure.output_usd is not None and azure.output_usd.value == pytest.approx(15e-6 * 15)
+    others = {offer.why_not for offer in found.values() if offer.unit != "second"}
+    assert "sold by the audio token, not by the second" in others
+
+
+def test_a_resolution_has_its_own_prices() -> None:
+    low, high = (api_offers("video-second", catalogue=CATALOGUE, on=TODAY, detail=detail) for detail in ("480p", "4k"))
+    costs = [market_price(found, Consumption(output_units=1)) for found in (low, high)]
+    assert costs[0] is not None and costs[1] is not None and costs[0].value < costs[1].value
+
+
+def test_a_provider_counts_once_however_many_models_it_lists() -> None:
+    found = api_offers("image", catalogue=CATALOGUE, on=TODAY)
+    once = market_price(found, Consumption(output_units=1))
+    many = market_price([*found, *[offer for offer in found if offer.provider == "fal_ai"] * 9], Consumption(output_units=1))
+    assert once is not None and many is not None
+    assert once.value == many.value
+    assert (once.source or "").startswith("median of ")
 
 
 @pytest.mark.parametrize("item", MODALITY_OF)

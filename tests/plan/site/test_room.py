@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from datetime import date
 
 import pytest
 from hypothesis import given
@@ -13,6 +14,7 @@ from aigc_bench.plan.site.network import link_for, make_networks, switch_for
 from aigc_bench.plan.site.room import Room, RoomNeed, make_room
 from aigc_bench.plan.site.storage_system import StorageNeed, storage_lines, system_price, systems_needed
 
+TODAY = date(2026, 11, 25)
 CATALOGUE = load_catalogue(with_user_files=False)
 PLACES = [
     ("dgx_h100", "air"),
@@ -27,7 +29,7 @@ PLACES = [
 
 def room(server: str, num_servers: int, **values: object) -> Room:
     need = RoomNeed.model_validate({"num_servers": num_servers, "room": "air", **values})
-    return make_room(CATALOGUE.servers[server], need, catalogue=CATALOGUE)
+    return make_room(CATALOGUE.servers[server], need, catalogue=CATALOGUE, on=TODAY)
 
 
 def count(found: Room, key: str) -> int:
@@ -35,7 +37,7 @@ def count(found: Room, key: str) -> int:
 
 
 def test_sixty_four_dgx_are_a_scalable_unit_of_the_reference_architecture() -> None:
-    found = room("dgx_h100", 64, room="rear_door")
+    found = room("dgx_h100", 64, room="rear_door", is_built=True)
     assert count(found, "compute_leaf.qm9700") == 16
     assert count(found, "compute_spine.qm9700") == 8
     assert count(found, "nic_compute") == 512
@@ -103,6 +105,22 @@ def test_a_colocation_buys_neither_ups_nor_cooling() -> None:
     assert rented.bill.capex_usd.value < built.bill.capex_usd.value
 
 
+def test_a_small_room_is_built_of_small_modules() -> None:
+    found = room("pcie_4u_8x_l40s", 2, is_built=True)
+    names = {line.key: (line.count, line.name) for line in found.bill.lines}
+    assert names["ups"] == (2, "UPS module of 25 kW with batteries")
+    assert names["cooling_air"] == (2, "In-row cooler 30 kW")
+
+
+def test_a_hall_is_built_of_large_ones_and_cools_what_the_liquid_leaves_by_air() -> None:
+    found = room("hgx_b300_4u_dlc", 128, room="direct_liquid", is_built=True)
+    names = {line.key: (line.count, line.name) for line in found.bill.lines}
+    heat_w = found.it_peak_w
+    assert names["cooling_direct_liquid"][0] == math.ceil(0.9 * heat_w / 1.3e6) + 1
+    assert names["cooling_air"][0] == math.ceil(0.1 * heat_w / 150_000) + 1
+    assert names["ups"][0] == math.ceil(heat_w / 250_000) + 1
+
+
 def test_measured_power_puts_more_nodes_into_a_rack_than_the_nameplate() -> None:
     nameplate, measured = (
         room("pcie_4u_8x_l40s", 60, room="rear_door", rack_power_w=20_000, peak_w=peak) for peak in (None, 3_300.0)
@@ -136,9 +154,8 @@ def test_a_rate_that_no_switch_has_is_missing_not_invented() -> None:
     assert switch_for(1.6e12, catalogue=CATALOGUE) is None
     assert link_for(1.0, bytes_per_s=1.6e12, catalogue=CATALOGUE) is None
     bare = CATALOGUE.servers["dgx_h100"].model_copy(update={"num_compute_nics": None})
-    assert (
-        "the NICs of NVIDIA DGX H100 are not in the catalogue" in make_networks(bare, num_servers=2, catalogue=CATALOGUE).missing[0]
-    )
+    (missing,) = make_networks(bare, num_servers=2, catalogue=CATALOGUE, on=TODAY).missing
+    assert missing == "compute network: the NICs of NVIDIA DGX H100 are not in the catalogue"
 
 
 def test_storage_is_the_cheapest_that_holds_and_feeds() -> None:
@@ -148,7 +165,7 @@ def test_storage_is_the_cheapest_that_holds_and_feeds() -> None:
     assert systems_needed(CATALOGUE.storage["weka_8node"], StorageNeed(raw_bytes=1.0, read_bytes_per_s=1.0)) is None
     price = system_price(vast)
     assert price is not None and price.value == pytest.approx(600 * 250)
-    assert storage_lines(StorageNeed(raw_bytes=0.0), catalogue=CATALOGUE) == ()
+    assert storage_lines(StorageNeed(raw_bytes=0.0), catalogue=CATALOGUE, on=TODAY) == ()
 
 
 @given(st.floats(0, 1e17), st.floats(0, 1e17))

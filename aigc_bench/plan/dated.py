@@ -1,4 +1,4 @@
-"""Prices as of a day: how old one is widens its interval, and rents are a dated series.
+"""Prices as of a day: how old one is widens its interval.
 
 A price moves like a random walk in its logarithm, so after ``t`` years the ends stand
 
@@ -13,26 +13,16 @@ from __future__ import annotations
 
 import math
 from datetime import date
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from aigc_bench.core.records import Estimate, Record
+from aigc_bench.core.records import Estimate
 from aigc_bench.plan.draws import Z_P90
 
 if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue
+    from aigc_bench.catalog.records import AcceleratorSpec, NetworkItem, ServerSpec
 
 DAYS_PER_YEAR = 365.25
-CloudTerm = Literal["on_demand", "spot", "reserved_1y", "reserved_3y"]
-
-
-class PricePoint(Record):
-    """One rent of a series, in USD per accelerator-hour."""
-
-    as_of: str
-    usd_per_accelerator_h: float
-    term: CloudTerm
-    provider: str
-    source: str
 
 
 def age_years(as_of: str, *, on: date) -> float:
@@ -67,23 +57,9 @@ def aged(price: Estimate, *, as_of: str, on: date, drift: Estimate) -> Estimate:
     return price.model_copy(update={**ends, "source": f"{price.source}{old}"})
 
 
-def rent_series(accelerator_id: str, *, catalogue: Catalogue, is_index: bool = False) -> tuple[PricePoint, ...]:
-    """Every rent of an accelerator that the catalogue has, past ones too, by date; of market indices alone where asked."""
-    points = [
-        PricePoint(
-            as_of=row.as_of,
-            usd_per_accelerator_h=rent / row.gpu_count,
-            term=term,
-            provider=row.provider,
-            source=row.source,
-        )
-        for row in catalogue.cloud_prices.values()
-        if row.gpu_id == accelerator_id and (row.kind == "index" or not is_index)
-        for term, rent in (
-            ("on_demand", row.on_demand_usd_per_h),
-            ("spot", row.spot_usd_per_h),
-            ("reserved_1y", row.reserved_1y_usd_per_h),
-        )
-        if rent is not None
-    ]
-    return tuple(sorted(points, key=lambda point: (point.as_of, point.provider, point.term, point.usd_per_accelerator_h)))
+def hardware_price(row: AcceleratorSpec | ServerSpec | NetworkItem, *, catalogue: Catalogue, on: date) -> Estimate | None:
+    """The purchase price of a row of the catalogue on that day, ``None`` where it has none."""
+    price = catalogue.price(row)
+    if price is None or row.price is None:
+        return None
+    return aged(price, as_of=row.price.as_of, on=on, drift=catalogue.constant("hardware_price_drift"))
