@@ -60,9 +60,8 @@ def _setting(load: Load, option: Option) -> str:
     if able is not None:
         ranks = f"{able.machines_per_replica} accelerator{'s' if able.machines_per_replica > 1 else ''} a replica"
         cap = f", power limit {able.power_cap:.0%}" if able.power_cap < 1 else ""
-        words.append(
-            f"{able.preset} on {able.engine or 'torch'} in {able.precision or 'its own format'}, {ranks}, batch {able.batch_size}{cap}"
-        )
+        words.append(f"{able.preset} on {able.engine or 'torch'} in {able.precision or 'its own format'}")
+        words.append(f"{ranks}, batch {able.batch_size}{cap}")
         times = (("TTFT", able.ttft_s), ("TPOT", able.tpot_s), ("request", load.latency_s))
         words += [f"{name} {quantity(value.value, 's')}" for name, value in times if value is not None]
         words.append(able.throughput.basis)

@@ -208,7 +208,7 @@ def ways_to_have(host: Host, machine: Machine, *, demand: Demand, catalogue: Cat
     bought = next((one for one in purchases(host.spec, catalogue=catalogue, on=day) if one.server == _server_id(host)), None)
     price = bought.price if bought and bought.price and host.server else machine.price_usd
     priced = machine.model_copy(update={"price_usd": price})
-    own, shared = (room_maker(host, demand, catalogue=catalogue, is_built=is_built) for is_built in (True, False))
+    own, shared = (room_maker(host, demand, catalogue=catalogue, on=day, is_built=is_built) for is_built in (True, False))
     base = bought or _card_offer(host)
     ways = [
         Way(machine=priced, placement="shared", offer=base, make_room=own),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 from typing import TYPE_CHECKING
 
 from aigc_bench.plan.demand import Demand
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 SERVING_OVERSUBSCRIPTION = 2.0
 
 
-def room_maker(host: Host, demand: Demand, *, catalogue: Catalogue, is_built: bool) -> Callable[[int], Room | None]:
+def room_maker(host: Host, demand: Demand, *, catalogue: Catalogue, on: date, is_built: bool) -> Callable[[int], Room | None]:
     """Makes the room for some servers; none where no server row tells sizes and watts. ``is_built``: plant is bought, too."""
     server = host.server
     if server is None:
@@ -38,7 +39,7 @@ def room_maker(host: Host, demand: Demand, *, catalogue: Catalogue, is_built: bo
             max_racks=site.num_racks,
             is_built=is_built,
         )
-        return make_room(server, need, catalogue=catalogue)
+        return make_room(server, need, catalogue=catalogue, on=on)
 
     return make
 
