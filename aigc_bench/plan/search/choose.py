@@ -1,6 +1,6 @@
 """Which candidate a load runs as on a host: the cheapest of those that fit and are in time, else the one that misses by least.
 
-    usd per item   (hardware a year per accelerator + watts x PUE x tariff x hours) x accelerators / (items/s x seconds of a year)
+    usd a year   (hardware a year x whole replicas + watts x PUE x tariff x hours x replicas at work) x accelerators of a replica
 
 Hardware is the price of an accelerator with its share of the server, spread over its life; the fleet's size follows later.
 """
@@ -34,7 +34,7 @@ def choose(wish: Service | Job, found: Candidates, *, host: Host, demand: Demand
     rows = found.of(host.spec.id) & (found.devices <= limit)
     if not rows.any():
         return None
-    cost = usd_per_item(found, host=host, demand=demand)
+    cost = usd_per_year(wish, found, host=host, demand=demand)
     good = rows & found.fits & found.meets(slo)
     if good.any():
         return Choice(row=_least(np.where(good, cost, np.inf)), refusal=None)
@@ -53,8 +53,8 @@ def _most_devices(wish: Service | Job, host: Host) -> int:
     return max(host.max_devices, 1024 if is_clustered else host.max_devices)
 
 
-def usd_per_item(found: Candidates, *, host: Host, demand: Demand) -> Floats:
-    """Cost of an item while its accelerators are busy, for every row as if it ran on this host."""
+def usd_per_year(wish: Service | Job, found: Candidates, *, host: Host, demand: Demand) -> Floats:
+    """Cost of the whole replicas that the load needs at its peak, for every row as if it ran on this host."""
     machine, finance = host.machine, demand.finance
     price = machine.price_usd.value / machine.machines_per_server.value
     yearly = annuity(
@@ -63,8 +63,16 @@ def usd_per_item(found: Candidates, *, host: Host, demand: Demand) -> Floats:
     usual = machine.full_power_w.value / machine.machines_per_server.value
     watts = np.where(np.isnan(found.power_w), usual, found.power_w)
     energy = watts / 1000 * HOURS_PER_YEAR * demand.site.pue.value * demand.site.electricity_usd_per_kwh.value
-    cost: Floats = (yearly + energy) * found.devices / (found.throughput * HOURS_PER_YEAR * 3600)
+    replicas = _work_per_s(wish) / found.throughput
+    cost: Floats = (yearly * np.maximum(1.0, np.ceil(replicas)) + energy * replicas) * found.devices
     return cost
+
+
+def _work_per_s(wish: Service | Job) -> float:
+    """Items a second while the load is at its highest."""
+    if isinstance(wish, Service):
+        return wish.arrival.peak_requests_per_s.value * wish.items_per_request.value
+    return wish.items.value / wish.window_s
 
 
 def _overrun(found: Candidates, wish: Service | Job) -> Floats:
