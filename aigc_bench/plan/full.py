@@ -26,7 +26,7 @@ from aigc_bench.plan.records import Capability, Load, Machine, Option, Plan, Ref
 from aigc_bench.plan.room_of import room_maker
 from aigc_bench.plan.rules import rules_from
 from aigc_bench.plan.search.candidates import Candidates
-from aigc_bench.plan.search.choose import choose
+from aigc_bench.plan.search.choose import cheapest_usd_per_year, choose
 from aigc_bench.plan.search.loads import Models, candidates_for, capability_of
 from aigc_bench.plan.server import rest_of_node_w
 from aigc_bench.plan.sizing import job_load, service_load
@@ -41,6 +41,8 @@ METHOD = (
     "is taken. Queues by M/G/c (Allen-Cunneen), spares by binomial availability, intervals to first order. Whole numbers come "
     "from the middle of the intervals."
 )
+MIXED_HOSTS = 12
+"""Hosts that are looked at for each part of a mixed option: those whose accelerators carry the load cheapest."""
 SPOT_AVAILABILITY = 0.99
 """Above this, services are not put on capacity that the provider may take back (assumed)."""
 NOT_INCLUDED = ("software licences", "taxes and duties", "internet transit")
@@ -141,7 +143,8 @@ def _mixed(
     parts: list[Option] = []
     for one in found:
         alone = only(demand, one.wish)
-        made = [_host_options(host, [one], demand=alone, rules=rules, models=models, day=day)[0] for host in searched]
+        near = sorted(searched, key=lambda host, one=one: cheapest_usd_per_year(one.wish, one.candidates, host=host, demand=demand))
+        made = [_host_options(host, [one], demand=alone, rules=rules, models=models, day=day)[0] for host in near[:MIXED_HOSTS]]
         accepted = [option for options in made for option in options if option.accepted]
         if not accepted:
             return []

@@ -68,6 +68,14 @@ def usd_per_year(wish: Service | Job, found: Candidates, *, host: Host, demand: 
     return cost
 
 
+def cheapest_usd_per_year(wish: Service | Job, found: Candidates | None, *, host: Host, demand: Demand) -> float:
+    """The least that the load costs on a host among rows that fit and are in time; infinite where there is none."""
+    if found is None:
+        return np.inf
+    good = found.of(host.spec.id) & (found.devices <= _most_devices(wish, host)) & found.fits & found.meets(slo_of(wish))
+    return float(usd_per_year(wish, found, host=host, demand=demand)[good].min(initial=np.inf))
+
+
 def _work_per_s(wish: Service | Job) -> float:
     """Items a second while the load is at its highest."""
     if isinstance(wish, Service):
