@@ -100,7 +100,7 @@ def _served(
 
 def _traced(case: Case, spec: AcceleratorSpec, trace: OpTrace, *, catalogue: Catalogue) -> Iterator[MetricRow]:
     """Every metric that the operators of one step give."""
-    times = _stage_times(case, spec, trace)
+    times = stage_times(case, spec, trace)
     reduce = _gradient_reduction(case, spec, trace, catalogue=catalogue)
     step = _added([*times.values(), reduce])
     items = case.devices * sum(stage.repeats * stage.items for stage in trace.stages)
@@ -115,7 +115,8 @@ def _traced(case: Case, spec: AcceleratorSpec, trace: OpTrace, *, catalogue: Cat
     yield from _power_rows(case, spec, trace, step, items=items, reasons=fit_reasons)
 
 
-def _stage_times(case: Case, spec: AcceleratorSpec, trace: OpTrace) -> dict[str, Estimate]:
+def stage_times(case: Case, spec: AcceleratorSpec, trace: OpTrace) -> dict[str, Estimate]:
+    """Seconds of all repeats of each stage in one step, from the traced operators."""
     costs = engine_costs(case.engine)
     spread = PROBED_SPREAD if spec.basis == "measured" else TRACED_SPREAD
     times = {}

@@ -7,18 +7,23 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import get_args
 
+from aigc_bench.analyze.metrics import metric_of
 from aigc_bench.catalog.loader import Catalogue, load_catalogue
 from aigc_bench.catalog.records import AcceleratorSpec
 from aigc_bench.core import registry
-from aigc_bench.core.errors import UnknownNameError, UsageError
-from aigc_bench.core.records import Case, MetricRow, Mode, Precision, Setting
-from aigc_bench.predict.answers import Answer, answer_rows
+from aigc_bench.core.errors import AigcBenchError, UnknownNameError, UsageError
+from aigc_bench.core.records import PROBE_PREFIX, Case, MetricRow, Mode, Precision, Setting
+from aigc_bench.predict.answer_table import answer_table
+from aigc_bench.predict.answers import Answer
 from aigc_bench.predict.calibration import shipped_calibration
 from aigc_bench.predict.engines import SERVED
 from aigc_bench.predict.machine_card import accelerator_at
 from aigc_bench.predict.model import predict_case
 from aigc_bench.predict.names import number_format, resolve_format
+from aigc_bench.predict.presets import resolve_preset
 from aigc_bench.predict.published import read_rows
+from aigc_bench.predict.served_questions import Load, predict_served
+from aigc_bench.predict.serving.from_model import ServiceModel
 from aigc_bench.predict.validate import Validation, validation
 
 _DIMENSIONS = ("tp", "pp")
@@ -82,8 +87,12 @@ def case_of(
     backend: str = "cuda",
     settings: Mapping[str, Setting] | None = None,
 ) -> Case:
-    """``WORKLOAD[/PRESET]`` with its settings as a valid case; without a preset the family's first."""
-    name, _, preset = what.partition("/")
+    """``WORKLOAD[/PRESET]``, or a model by the name it goes by elsewhere, with its settings as a valid case.
+
+    Without a preset it is the family's first.
+    """
+    is_own = what.partition("/")[0] in registry.names("workloads")
+    name, _, preset = (what if is_own else resolve_preset(what) or what).partition("/")
     workload = registry.load("workloads", name)
     chosen = engine or "torch-eager"
     if chosen not in SERVED and chosen not in registry.names("engines"):
@@ -124,33 +133,59 @@ def predict_one(
     mode: Mode = "infer",
     engine: str | None = None,
     precision: str | None = None,
-    batch_size: int = 1,
+    batch_size: int | None = None,
     devices: int = 1,
     parallel: str | None = None,
     settings: Sequence[str] = (),
+    load: Load | None = None,
 ) -> list[tuple[str, MetricRow]]:
-    """One case on each accelerator; raises ``UsageError`` where a name is unknown or the model cannot answer."""
+    """One case on each accelerator, under a load where one is given; ``UsageError`` where a name is unknown or nothing answers."""
     catalogue = load_catalogue()
     specs = specs_of(accelerators, catalogue=catalogue, where="predict")
     ranks = parse_parallel(parallel, devices=devices)
+    service = ServiceModel(catalogue)
     rows: list[tuple[str, MetricRow]] = []
     for spec in specs:
         backend = "cpu" if spec.basis == "measured" and spec.tdp_w is None and spec.interconnect is None else "cuda"
         case = case_of(
-            what, mode=mode, engine=engine, precision=precision, batch_size=batch_size, devices=devices, backend=backend,
+            what, mode=mode, engine=engine, precision=precision, batch_size=batch_size or 1, devices=devices, backend=backend,
             settings=parse_settings(settings),
         )  # fmt: skip
         own = precision if case.engine in SERVED else None
-        rows += [(spec.id, row) for row in predict_case(case, spec, catalogue=catalogue, parallel=ranks, precision=own)]
+        if load is None:
+            found = predict_case(case, spec, catalogue=catalogue, parallel=ranks, precision=own)
+        else:
+            found = predict_served(case, spec, load=load, model=service, parallel=ranks, precision=own, max_batch=batch_size)
+        rows += [(spec.id, row) for row in found]
     return rows
 
 
 def predict_cases(cases: Sequence[Case], *, accelerators: Sequence[str], where: str) -> list[tuple[str, MetricRow]]:
-    """Cases on each accelerator, in order. Probes have nothing to predict: they are skipped."""
+    """Cases on each accelerator, in order. Probes have nothing to predict: they are skipped. A case that cannot be answered is
+    one row of its throughput without a value, the reason in its words."""
     catalogue = load_catalogue()
     specs = specs_of(accelerators, catalogue=catalogue, where=where)
-    own = [case for case in cases if not case.workload.startswith("probe_")]
-    return [(spec.id, row) for spec in specs for case in own for row in predict_case(case, spec, catalogue=catalogue)]
+    own = [case for case in cases if not case.workload.startswith(PROBE_PREFIX)]
+    return [(spec.id, row) for spec in specs for case in own for row in _answered(case, spec, catalogue=catalogue)]
+
+
+def _answered(case: Case, spec: AcceleratorSpec, *, catalogue: Catalogue) -> list[MetricRow]:
+    try:
+        return predict_case(case, spec, catalogue=catalogue)
+    except AigcBenchError as problem:
+        return [unanswered_row(case, problem.message)]
+    except Exception as problem:  # a model that cannot be traced is a result, like a trial that fails
+        return [unanswered_row(case, f"{type(problem).__name__}: {next(iter(str(problem).splitlines()), '')}")]
+
+
+def unanswered_row(case: Case, reason: str) -> MetricRow:
+    """The throughput that a case was asked for and has not got."""
+    metric = metric_of("throughput", item=registry.load("workloads", case.workload).item)
+    fields = {"workload", "preset", "mode", "scenario", "engine", "precision", "batch_size", "devices"}
+    return MetricRow(
+        case=case.id, **case.model_dump(include=fields), metric=metric.id, value=None, low=None, high=None, unit=metric.unit, n=0,
+        basis="modelled", verdict="invalid", reasons=(f"unanswered: {reason}",),
+    )  # fmt: skip
 
 
 def specs_of(names: Sequence[str], *, catalogue: Catalogue, where: str) -> list[AcceleratorSpec]:
@@ -165,7 +200,7 @@ ROW_COLUMNS = ("line", "accelerator", "predicted", "low", "high", "error", "reas
 
 def validate_table(path: Path, *, by: Sequence[str] = (), rows_out: Path | None = None) -> Validation:
     """Scores of a table; ``rows_out`` gets every row's prediction (SI units) or the reason why there is none."""
-    answers = answer_rows(read_rows(path), catalogue=load_catalogue(), calibration=shipped_calibration())
+    answers = answer_table(read_rows(path), catalogue=load_catalogue(), calibration=shipped_calibration())
     scored = validation(answers, by=by)
     if rows_out is not None:
         write_rows(answers, rows_out)

@@ -53,11 +53,9 @@ def efficiencies() -> Mapping[tuple[str, str], Efficiency]:
 
 def peak_of(operator_dtype: str, spec: AcceleratorSpec, *, precision: str) -> float:
     """The peak an operator of this dtype runs at; with ``precision`` tf32 single precision runs on tensor cores."""
-    names = (
-        ("tf32", "fp32")
-        if precision == "tf32" and operator_dtype in ("float32", "fp32")
-        else _DTYPES.get(operator_dtype, ("fp32",))
-    )
+    names = _DTYPES.get(operator_dtype, ("fp32",))
+    if precision == "tf32" and names == ("fp32",):
+        names = ("tf32", "fp32")
     found = next((peak for name in names if (peak := spec.peak(name))), None)
     if found is None:
         known = ", ".join(name for name, peak in spec.peak_flops.items() if peak)
