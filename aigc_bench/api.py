@@ -23,10 +23,14 @@ from aigc_bench.measure.profiles import Level, Profile, check_machine, find_prof
 from aigc_bench.measure.store import REPORT_FILE, RUN_FILE, Run, load_run
 
 if TYPE_CHECKING:
+    from datetime import date
+
     import pandas as pd
 
     from aigc_bench.analyze.compare import Comparison
     from aigc_bench.analyze.rows import CaseSummary
+    from aigc_bench.plan.demand import Demand
+    from aigc_bench.plan.records import Plan
     from aigc_bench.predict.served_questions import Load
     from aigc_bench.predict.validate import Validation
 
@@ -257,6 +261,27 @@ def validate(table: Path | str, *, by: Sequence[str] = (), rows_out: Path | str 
     from aigc_bench.predict import questions
 
     return questions.validate_table(Path(table), by=by, rows_out=Path(rows_out) if rows_out is not None else None)
+
+
+def plan(
+    demand: Path | str | Demand, *, runs: Sequence[RunOrPath] = (), accelerators: Sequence[str] = (), on: date | None = None
+) -> Plan:
+    """Plan a demand (a TOML file or a record): options by rank with six factors, money and what they rest on.
+
+    ``runs`` are recorded runs whose numbers are used where they fit, ``accelerators`` narrows the search, ``on`` is the day of
+    prices, by default the newest that the catalogue knows. Raises ``UsageError`` with every mistake of the file.
+    """
+    from aigc_bench.catalog.loader import load_catalogue
+    from aigc_bench.plan.demand import Demand
+    from aigc_bench.plan.demand_file.reader import read_demand
+    from aigc_bench.plan.full import plan_demand
+    from aigc_bench.plan.measured import measured_machines
+
+    catalogue = load_catalogue()
+    wanted = demand if isinstance(demand, Demand) else read_demand(demand, catalogue=catalogue)
+    measured = measured_machines([_loaded(run) for run in runs], catalogue=catalogue)
+    ids = [catalogue.accelerator(name).id for name in accelerators]
+    return plan_demand(wanted, catalogue=catalogue, on=on, accelerators=ids, measured=measured)
 
 
 def newest_run(folder: Path = RUNS_FOLDER) -> Path:

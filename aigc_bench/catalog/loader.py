@@ -66,6 +66,11 @@ class Catalogue:
         return cast("dict[str, r.MeasuredPower]", self._read("measured_power"))
 
     @cached_property
+    def power_caps(self) -> Mapping[str, r.PowerCap]:
+        """Throughput and draw at several power limits."""
+        return cast("dict[str, r.PowerCap]", self._read("power_caps"))
+
+    @cached_property
     def network(self) -> Mapping[str, r.NetworkItem]:
         """Links, NICs, switches, cables."""
         return cast("dict[str, r.NetworkItem]", self._read("network"))

@@ -219,6 +219,9 @@ class ServerSpec(Fact):
     cpu: str | None = None
     ram_bytes: int | None = None
     nics: str | None = None
+    num_compute_nics: Count | None = None
+    compute_nic_bytes_per_s: Positive | None = None
+    num_frontend_nics: Count | None = None
     local_storage: str | None = None
     cooling: CoolingMethod = "air"
     cooling_detail: str | None = None
@@ -253,10 +256,29 @@ class MeasuredPower(Fact):
     method: Text
 
 
-class NetworkItem(Fact):
-    """A link, NIC, switch or cable. ``bytes_per_s`` is per direction; of a switch, the sum over its ports."""
+class PowerCap(Fact):
+    """What one power limit did to throughput and draw, as fractions of those at the default limit; ends are P10 and P90."""
 
-    kind: Literal["pcie", "scale_up", "fabric", "nic", "switch", "cable"]
+    accelerator_id: Text
+    workload: Literal["training", "prefill", "decode"]
+    limit_w: Positive
+    default_limit_w: Positive
+    throughput_low: Positive | None = None
+    throughput_fraction: Positive
+    throughput_high: Positive | None = None
+    power_low: Positive | None = None
+    power_fraction: Positive | None = None
+    power_high: Positive | None = None
+    num_runs: Annotated[int, Field(gt=0)]
+
+
+class NetworkItem(Fact):
+    """A link, NIC, switch, cable or transceiver. ``bytes_per_s`` is per direction; of a switch, the sum over its ports.
+
+    A link needs one ``cable``, plugs included, or two ``transceiver`` and a fibre.
+    """
+
+    kind: Literal["pcie", "scale_up", "fabric", "nic", "switch", "cable", "transceiver"]
     name: Text
     bytes_per_s: Positive
     num_ports: Count | None = None
@@ -312,11 +334,15 @@ class CloudPrice(Fact):
 
 
 class ApiPrice(Fact):
-    """Price of a commercial API in USD per ``unit`` (``1M tokens``, ``image``, ``second``, ``1M characters`` ...)."""
+    """Price of a commercial API in USD per ``unit`` (``1M tokens``, ``image``, ``second``, ``1M characters`` ...).
+
+    ``quality`` is our reading of the vendor's own tiers (mini, flash, turbo; plain; pro, ultra, high), not a measurement.
+    """
 
     provider: Text
     model: Text
     modality: Text
+    quality: Literal["small", "medium", "large"] | None = None
     unit: Text
     input_usd: Positive | None = None
     output_usd: Positive | None = None

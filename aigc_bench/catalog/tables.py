@@ -82,9 +82,11 @@ _TABLES = (
             "heat_btu_per_h": _to("heat_w", W_PER_BTU_PER_H),
             "airflow_cfm": _to("airflow_m3_per_s", M3_PER_S_PER_CFM),
             "ram_gib": _to("ram_bytes", GIB, "whole"),
+            "compute_nic_gbit_per_s": _to("compute_nic_bytes_per_s", 1e9 / 8),
         },
     ),
     Table(name="measured_power", record=r.MeasuredPower, noun="measured server power"),
+    Table(name="power_caps", record=r.PowerCap, noun="power cap"),
     Table(
         name="network",
         record=r.NetworkItem,

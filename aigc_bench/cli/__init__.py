@@ -19,6 +19,7 @@ COMMANDS = {
     "compare": "Compare runs with a base run, case by case.",
     "predict": "Predict a case on an accelerator of the catalogue.",
     "validate": "Score the performance model against a table of results.",
+    "plan": "Plan a demand: what to buy or rent, how many, what it needs and costs.",
     "report": "Write the HTML report of one or several runs.",
     "list": "List what aigc-bench knows: workloads, profiles, metrics, accelerators ...",
     "doctor": "Diagnose this machine, with remedies.",

@@ -1,11 +1,9 @@
-"""What owning the servers costs a year, and each unit of what they serve; and the carbon of both.
+"""What a fleet costs a year, bought or rented, and each unit of what it serves; and the carbon of both.
 
-    hardware     (C - RV / (1 + r)^n) * r / (1 - (1 + r)^-n)                 annuity over the life
-    electricity  kWh of IT x PUE x price,   kWh = servers x mean W x hours,   mean W = idle + utilisation x (full - idle)
-    space        provisioned kW x $/kW-month x 12
-    adders       a share of the three lines above
+    mean W       idle + utilisation x (full - idle),   kWh = servers x mean W x hours
+    bought       ``money.opex`` and ``money.ownership`` over servers, or over the whole bill of a room
+    rented       rent x hours at work (on demand, spot) or all hours (reserved)
     $ per unit   total a year x the load's share of busy machine-time / units a year
-    carbon       kWh x PUE x grid intensity x life + embodied
 
 Shares of busy machine-time are taken from the middle of the intervals, so the costs of all loads add up to the total.
 """
@@ -17,13 +15,17 @@ from dataclasses import dataclass
 
 from aigc_bench.core.records import Estimate
 from aigc_bench.core.units import SECONDS_PER_HOUR, SECONDS_PER_YEAR
-from aigc_bench.plan.finance import annuity
-from aigc_bench.plan.interval import combined, named, over, plus, scaled, times, total
-from aigc_bench.plan.records import CostLine, Finance, Load, Machine, Site
+from aigc_bench.plan.demand import Finance, Site
+from aigc_bench.plan.interval import bounded, combined, estimate, named, over, plus, scaled, times, total, zero
+from aigc_bench.plan.money.offers import IS_ELASTIC, Offer
+from aigc_bench.plan.money.opex import CostLine, Tariffs, Use, opex_lines
+from aigc_bench.plan.money.ownership import Terms, own
+from aigc_bench.plan.records import Load, Machine, Rules
+from aigc_bench.plan.site.carbon import footprint
+from aigc_bench.plan.site.room import Room
 from aigc_bench.plan.sizing import mean_utilisation
 
 HOURS_PER_YEAR = SECONDS_PER_YEAR / SECONDS_PER_HOUR
-MONTHS_PER_YEAR = 12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,60 +65,109 @@ def energy_kwh_per_year(loads: Sequence[Load], *, num_servers: int, machine: Mac
     return scaled(power, num_servers * HOURS_PER_YEAR / 1000, unit="kWh/year")
 
 
-def hardware_usd_per_year(capex: Estimate, *, finance: Finance) -> Estimate:
-    """The annuity of the servers: dearest at a high price and rate and a low residual value, cheapest the other way round."""
-    ends = {
-        end: annuity(
-            getattr(capex, end),
-            rate=getattr(finance.discount_rate, end),
-            years=finance.life_years,
-            residual=getattr(capex, end) * getattr(finance.residual_share, other),
-        )
-        for end, other in (("low", "high"), ("value", "value"), ("high", "low"))
-    }
-    basis = combined((capex, finance.discount_rate, finance.residual_share))
-    return Estimate(**ends, unit="usd/year", basis=basis, source="annuity over the life with residual value")
+def money(
+    loads: Sequence[Load],
+    *,
+    num_servers: int,
+    machine: Machine,
+    site: Site,
+    finance: Finance,
+    room: Room | None = None,
+    is_colocated: bool = False,
+) -> Money:
+    """The money of a fleet of ``num_servers`` that carries the loads and is bought.
 
-
-def cost_lines(
-    *, capex: Estimate, energy: Estimate, num_servers: int, machine: Machine, site: Site, finance: Finance
-) -> tuple[CostLine, ...]:
-    """Every line of a year's cost."""
-    hardware = hardware_usd_per_year(capex, finance=finance)
-    electricity = times(energy, site.pue, site.electricity_usd_per_kwh, unit="usd/year")
-    provisioned_kw = scaled(machine.peak_power_w, num_servers / 1000, unit="kW")
-    space = scaled(times(provisioned_kw, finance.space_usd_per_kw_month, unit="usd/year"), MONTHS_PER_YEAR)
-    adders = times(plus(hardware, electricity, space), finance.adders_share, unit="usd/year")
-    return (
-        CostLine(name="hardware", usd_per_year=hardware, formula="(C - RV / (1 + r)^n) x r / (1 - (1 + r)^-n)"),
-        CostLine(name="electricity", usd_per_year=electricity, formula="IT kWh x PUE x price"),
-        CostLine(name="space and cooling plant", usd_per_year=space, formula="provisioned kW x usd/kW-month x 12"),
-        CostLine(name="adders", usd_per_year=adders, formula="share of the lines above: freight, support, spares"),
+    ``room`` is the bill of everything around it; without one the servers alone are paid and space is rented by the kW.
+    """
+    servers = named(scaled(machine.price_usd, num_servers, unit="usd"), "servers x price")
+    capex = servers if room is None else beside_servers(room, servers=servers)
+    peak = scaled(machine.peak_power_w, num_servers) if room is None else room_peak_w(room, machine, num_servers=num_servers)
+    use = Use(
+        it_mean_w=scaled(energy_kwh_per_year(loads, num_servers=num_servers, machine=machine), 1000 / HOURS_PER_YEAR, unit="W"),
+        it_peak_w=peak,
+        pue=site.pue,
+        num_servers=num_servers,
+        num_accelerators=num_servers * machine.devices_per_server,
+        capex_usd=capex,
     )
-
-
-def money(loads: Sequence[Load], *, num_servers: int, machine: Machine, site: Site, finance: Finance) -> Money:
-    """The money of a fleet of ``num_servers`` that carries the loads."""
-    capex = named(scaled(machine.price_usd, num_servers, unit="usd"), "servers x price")
-    energy = energy_kwh_per_year(loads, num_servers=num_servers, machine=machine)
-    lines = cost_lines(capex=capex, energy=energy, num_servers=num_servers, machine=machine, site=site, finance=finance)
-    opex = total([line.usd_per_year for line in lines if line.name != "hardware"], unit="usd/year")
-    yearly = total([line.usd_per_year for line in lines], unit="usd/year")
+    has_rent = room is None or is_colocated
+    prices = Tariffs(
+        electricity_usd_per_kwh=site.electricity_usd_per_kwh,
+        demand_usd_per_kw_month=None if is_colocated else site.demand_charge_usd_per_kw_month,
+        space_usd_per_kw_month=finance.space_usd_per_kw_month if has_rent else None,
+    )
+    lines = (*opex_lines(use, prices=prices), *staff_lines(finance, num_servers=num_servers))
+    found = own(capex, lines, terms=terms_of(finance))
     return Money(
         capex_usd=capex,
-        opex_usd_per_year=opex,
-        tco_usd=_ownership(capex, opex, finance=finance),
-        lines=lines,
-        usd_per_unit=per_unit(yearly, loads, unit="usd"),
+        opex_usd_per_year=found.opex_usd_per_year,
+        tco_usd=found.tco_usd,
+        lines=found.lines,
+        usd_per_unit=per_unit(found.total_usd_per_year, loads, unit="usd"),
     )
 
 
-def _ownership(capex: Estimate, opex: Estimate, *, finance: Finance) -> Estimate:
-    """Undiscounted cost over the life: capex less the residual value, and the running costs of every year."""
-    kept = finance.residual_share
-    lost = kept.model_copy(update={"value": 1 - kept.value, "low": 1 - kept.high, "high": 1 - kept.low})
-    return named(
-        plus(times(capex, lost, unit="usd"), scaled(opex, finance.life_years, unit="usd")), "capex x (1 - residual) + opex x years"
+def terms_of(finance: Finance) -> Terms:
+    """What money costs, as the formulae of ownership take it."""
+    return Terms(
+        discount_rate=finance.discount_rate,
+        life_years=finance.life_years,
+        residual_share=finance.residual_share,
+        adders_share=finance.adders_share,
+    )
+
+
+def staff_lines(finance: Finance, *, num_servers: int) -> tuple[CostLine, ...]:
+    """The people who run it, where the demand states them."""
+    if finance.staff_usd_per_year is None or num_servers == 0:
+        return ()
+    return (CostLine(key="staff", name="staff", usd_per_year=finance.staff_usd_per_year, formula="as stated in the demand"),)
+
+
+def beside_servers(room: Room, *, servers: Estimate) -> Estimate:
+    """The servers at the price of this option, and every other line of the bill."""
+    others = [line.usd for line in room.bill.lines if line.category != "node" and line.usd is not None and line.count]
+    return named(plus(servers, total(others, unit="usd")), "servers x price + the other lines of the bill")
+
+
+def room_peak_w(room: Room, machine: Machine, *, num_servers: int) -> Estimate:
+    """Peak of the servers and of the switches and storage beside them."""
+    rest = room.it_peak_w - room.bill.peak_w("node")
+    beside = estimate(max(0.0, rest), unit="W", basis="datasheet", source="nameplates of switches and storage")
+    return plus(scaled(machine.peak_power_w, num_servers), beside)
+
+
+def rented(
+    loads: Sequence[Load],
+    offer: Offer,
+    *,
+    num_servers: int,
+    machine: Machine,
+    finance: Finance,
+    rules: Rules,
+    always_on: float,
+) -> Money:
+    """The money of accelerators that are rented: of elastic terms the hours at work, of reserved ones every hour.
+
+    ``always_on`` machines run every hour even where little is asked: a replica of each service.
+    """
+    assert offer.price is not None and offer.term != "purchase", "only rents with a price are rented"
+    machines = scaled(machine.machines_per_server, num_servers, unit="machines")
+    formula = "rent x accelerators x all hours of the year"
+    if IS_ELASTIC[offer.term]:
+        busy = over(total([load.mean_machines for load in loads], unit="machines"), rules.target_utilisation, unit="machines")
+        machines = bounded(bounded(busy, floor=always_on), ceiling=machines.value)
+        formula = "rent x max(mean busy accelerators / target utilisation, a replica of each service) x hours"
+    rent = named(scaled(times(machines, offer.price, unit="usd/year"), HOURS_PER_YEAR), formula)
+    lines = (CostLine(key="rent", name=f"rent: {offer.name}", usd_per_year=rent, formula=formula),)
+    lines = (*lines, *staff_lines(finance, num_servers=num_servers))
+    opex = total([line.usd_per_year for line in lines], unit="usd/year")
+    return Money(
+        capex_usd=zero("usd"),
+        opex_usd_per_year=opex,
+        tco_usd=named(scaled(opex, finance.life_years, unit="usd"), "opex x years"),
+        lines=lines,
+        usd_per_unit=per_unit(opex, loads, unit="usd"),
     )
 
 
@@ -139,11 +190,15 @@ def per_unit(yearly: Estimate, loads: Sequence[Load], *, unit: str) -> dict[str,
 def carbon(loads: Sequence[Load], *, num_servers: int, machine: Machine, site: Site, finance: Finance) -> Carbon:
     """Greenhouse gases of running and of making the servers."""
     energy = energy_kwh_per_year(loads, num_servers=num_servers, machine=machine)
-    operating = scaled(times(energy, site.pue, site.grid_g_per_kwh, unit="kgCO2e/year"), 1 / 1000)
-    embodied = scaled(machine.embodied_kg, num_servers, unit="kgCO2e")
-    yearly = plus(operating, scaled(embodied, 1 / finance.life_years, unit="kgCO2e/year"))
+    found = footprint(
+        it_kwh_per_year=energy,
+        pue=site.pue,
+        grid_g_per_kwh=site.grid_g_per_kwh,
+        making=scaled(machine.embodied_kg, num_servers, unit="kgCO2e"),
+        life_years=finance.life_years,
+    )
     return Carbon(
         energy_kwh_per_year=energy,
-        carbon_kg=named(plus(scaled(operating, finance.life_years, unit="kgCO2e"), embodied), "operation over the life + making"),
-        carbon_kg_per_unit=per_unit(yearly, loads, unit="kgCO2e"),
+        carbon_kg=found.total_kg,
+        carbon_kg_per_unit=per_unit(found.total_kg_per_year, loads, unit="kgCO2e"),
     )

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 from aigc_bench.core.records import PROBE_PREFIX, MetricRow
 from aigc_bench.plan.assumptions import assumptions_of
-from aigc_bench.plan.demand import builtin_demand
+from aigc_bench.plan.builtin import builtin_demand
+from aigc_bench.plan.demand import Demand, Job, Service
 from aigc_bench.plan.machine import machine_from_run
-from aigc_bench.plan.options import make_options
-from aigc_bench.plan.records import Capability, Demand, Job, Load, Machine, Plan, Rules, Service, Unplanned
+from aigc_bench.plan.options import Way, make_option, ranked
+from aigc_bench.plan.records import Capability, Load, Machine, Placement, Plan, Rules, Unplanned
 from aigc_bench.plan.rules import rules_from
 from aigc_bench.plan.sizing import job_load, latency_floor_s, service_load
 
@@ -68,13 +69,13 @@ def first_plan(
 def make_plan(demand: Demand, *, machine: Machine, rules: Rules, with_invalid: Collection[str] = ()) -> Plan:
     """Plan a demand on machines of one kind; pure arithmetic over records."""
     loads, unplanned = loads_of(demand, machine=machine, rules=rules, with_invalid=with_invalid)
-    options = make_options(loads, demand=demand, rules=rules, machine=machine)
+    placements: tuple[Placement, ...] = ("pooled", "dedicated") if len(loads) > 1 else ("pooled",)
+    options = ranked([make_option(Way(machine=machine, placement=one), loads, demand=demand, rules=rules) for one in placements])
     accepted = [option.rank for option in options if option.accepted]
     return Plan(
         demand=demand,
         rules=rules,
         machine=machine,
-        loads=loads,
         options=options,
         recommendation=min(accepted, default=None),
         assumptions=assumptions_of(demand, rules=rules, machine=machine),
@@ -107,7 +108,7 @@ def loads_of(
 
 def best_for(service: Service, capabilities: Sequence[Capability]) -> Capability:
     """The fastest measured setting that answers one request in time; the quickest answer where none does."""
-    slo_s = service.latency_slo_s
+    slo_s = service.slo.latency_s
     in_time = [found for found in capabilities if slo_s is None or _floor_s(service, found) <= slo_s]
     if in_time:
         return _fastest(in_time)

@@ -2,52 +2,100 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from aigc_bench.core import registry
 from aigc_bench.core.records import Estimate
 from aigc_bench.core.units import quantity
-from aigc_bench.plan.cost import carbon, money
+from aigc_bench.plan.cost import Money, carbon, money, rented
+from aigc_bench.plan.demand import Demand, OptionKind
 from aigc_bench.plan.factors.base import Context, Factor
 from aigc_bench.plan.interval import named, total, whole
+from aigc_bench.plan.money.offers import Offer
 from aigc_bench.plan.rack import num_racks, rack_fill
-from aigc_bench.plan.records import Assessment, Demand, Load, Machine, Option, Placement, Pool, Rules
+from aigc_bench.plan.records import Assessment, Load, Machine, Option, Placement, Pool, Rules
+from aigc_bench.plan.site.room import Room
 from aigc_bench.plan.sizing import make_fleet
 
 FACTORS = ("compute", "memory", "network", "storage", "cooling", "power")
 """The six, in the order in which they are told; a third party's factors follow."""
+PROVIDED = ("cooling", "power")
+LEFT_TO_THE_PROVIDER: Mapping[str, object] = {
+    "available": None,
+    "headroom": None,
+    "verdict": "provider",
+    "why": "the provider answers for it; its price is in the rent",
+}
 
 
-def make_options(loads: Sequence[Load], *, demand: Demand, rules: Rules, machine: Machine) -> tuple[Option, ...]:
-    """Shared machines, and machines of their own for each load; accepted ones first, then the cheapest."""
-    placements: tuple[Placement, ...] = ("pooled", "dedicated") if len(loads) > 1 else ("pooled",)
-    options = [_option(placement, loads, demand=demand, rules=rules, machine=machine) for placement in placements]
-    ranked = sorted(options, key=lambda option: (not option.accepted, option.tco_usd.value, placements.index(option.placement)))
-    return tuple(option.model_copy(update={"rank": rank}) for rank, option in enumerate(ranked, start=1))
+@dataclass(frozen=True, kw_only=True)
+class Way:
+    """One way to have machines: which, how loads share them, on whose terms, and the room they stand in."""
+
+    machine: Machine
+    placement: Placement
+    offer: Offer | None = None
+    make_room: Callable[[int], Room | None] = field(default=lambda _: None)
+
+    @property
+    def kind(self) -> OptionKind:
+        """Bought servers are owned unless an offer says otherwise."""
+        return self.offer.kind if self.offer else "owned"
+
+    @property
+    def is_rented(self) -> bool:
+        """Whether somebody else answers for power and cooling."""
+        return self.kind == "cloud"
 
 
-def _option(placement: Placement, loads: Sequence[Load], *, demand: Demand, rules: Rules, machine: Machine) -> Option:
-    fleet = make_fleet(loads, placement, demand=demand, rules=rules, machine=machine)
-    fill = rack_fill(machine, demand.site)
-    servers_per_rack = fill.servers if fill else None
+def ranked(options: Iterable[Option]) -> tuple[Option, ...]:
+    """Accepted options first, then the cheapest; equal ones by what they are."""
+    by_cost = sorted(options, key=_standing)
+    return tuple(option.model_copy(update={"rank": rank}) for rank, option in enumerate(by_cost, start=1))
+
+
+def _standing(one: Option) -> tuple[bool, float, str, str, str, str]:
+    return not one.accepted, one.tco_usd.value, one.kind, one.term, one.server or "", one.placement
+
+
+def make_option(way: Way, loads: Sequence[Load], *, demand: Demand, rules: Rules, reasons: Sequence[str] = ()) -> Option:
+    """An option with its fleet, its factors and its money; ``reasons`` refuse it beside what the factors say."""
+    machine = way.machine
+    fleet = make_fleet(loads, way.placement, demand=demand, rules=rules, machine=machine)
+    room = way.make_room(fleet.num_servers)
+    fill = None if way.is_rented else rack_fill(machine, demand.site)
     context = Context(
-        demand=demand, rules=rules, machine=machine, loads=tuple(loads), fleet=fleet, servers_per_rack=servers_per_rack
+        demand=demand,
+        rules=rules,
+        machine=machine,
+        loads=tuple(loads),
+        fleet=fleet,
+        placement=way.placement,
+        servers_per_rack=fill.servers if fill else None,
     )
-    factors = assess(context)
-    costs = money(loads, num_servers=context.num_servers, machine=machine, site=demand.site, finance=demand.finance)
+    factors = assess(context, is_rented=way.is_rented)
+    costs = _money(way, context, room=room)
     gases = carbon(loads, num_servers=context.num_servers, machine=machine, site=demand.site, finance=demand.finance)
-    refusals = (*_short(factors), *_too_slow(loads))
+    racks = None if way.is_rented else num_racks(context.servers_per_rack, num_servers=context.num_servers)
+    refusals = (*reasons, *_short(factors), *_too_slow(loads), *_too_many_racks(racks, demand), *_over_budget(costs, demand))
     tightest = by_headroom(factors)
     return Option(
         rank=0,
-        placement=placement,
+        kind=way.kind,
+        term=way.offer.term if way.offer else "purchase",
+        provider=way.offer.provider if way.offer and way.is_rented else None,
+        placement=way.placement,
         accelerator=machine.accelerator,
-        server=machine.server,
+        server=way.offer.name if way.offer and way.is_rented else machine.server,
+        machine=machine,
+        loads=tuple(loads),
+        room=room,
         num_machines=_count(fleet.pools),
         num_servers=context.num_servers,
         num_spares=fleet.spares,
         num_accelerators=context.num_servers * machine.devices_per_server,
-        num_racks=num_racks(servers_per_rack, num_servers=context.num_servers),
+        num_racks=racks,
         pools=fleet.pools,
         accepted=not refusals,
         reasons=(*refusals, *_open_questions(factors)),
@@ -65,13 +113,39 @@ def _option(placement: Placement, loads: Sequence[Load], *, demand: Demand, rule
     )
 
 
-def assess(context: Context) -> dict[str, Assessment]:
-    """What every registered factor says, the six first."""
+def _money(way: Way, context: Context, *, room: Room | None) -> Money:
+    demand, loads = context.demand, context.loads
+    if way.is_rented and way.offer is not None:
+        always_on = sum(load.machines_per_replica for load in loads if context.service(load) and load.busy_machines.value > 0)
+        return rented(
+            loads,
+            way.offer,
+            num_servers=context.num_servers,
+            machine=way.machine,
+            finance=demand.finance,
+            rules=context.rules,
+            always_on=float(always_on),
+        )
+    return money(
+        loads,
+        num_servers=context.num_servers,
+        machine=way.machine,
+        site=demand.site,
+        finance=demand.finance,
+        room=room,
+        is_colocated=way.kind == "colocated",
+    )
+
+
+def assess(context: Context, *, is_rented: bool = False) -> dict[str, Assessment]:
+    """What every registered factor says, the six first; for what is rented the provider answers for ``PROVIDED``."""
     others = [name for name in registry.names("factors") if name not in FACTORS]
     found: dict[str, Assessment] = {}
     for name in (*FACTORS, *others):
         factor: Factor = registry.load("factors", name)
         found[name] = factor.assess(context).model_copy(update={"factor": name})
+        if is_rented and name in PROVIDED:
+            found[name] = found[name].model_copy(update={**LEFT_TO_THE_PROVIDER, "inputs": {}})
     return found
 
 
@@ -102,6 +176,24 @@ def _too_slow(loads: Sequence[Load]) -> tuple[str, ...]:
         "more machines do not change that, a faster one or a smaller request does"
         for load in loads
         if load.latency_s is not None and load.latency_slo_s is not None and load.latency_s.value > load.latency_slo_s
+    )
+
+
+def _too_many_racks(racks: int | None, demand: Demand) -> tuple[str, ...]:
+    room = demand.site.num_racks
+    if room is None or racks is None or racks <= room:
+        return ()
+    return (f"space: {racks} racks are needed, the site has room for {room}; denser racks or a colocation would change that",)
+
+
+def _over_budget(costs: Money, demand: Demand) -> tuple[str, ...]:
+    """What the constraints allow to be paid at once and a year."""
+    limits, yearly = demand.constraints, total([line.usd_per_year for line in costs.lines], unit="usd/year")
+    pairs = ((limits.budget_usd, costs.capex_usd, "budget_usd"), (limits.budget_usd_per_year, yearly, "budget_usd_per_year"))
+    return tuple(
+        f"money: {quantity(cost.value, cost.unit)} is above constraints.{key} = {quantity(limit, cost.unit)}"
+        for limit, cost, key in pairs
+        if limit is not None and cost.value > limit
     )
 
 

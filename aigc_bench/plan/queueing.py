@@ -10,6 +10,10 @@ from __future__ import annotations
 
 import math
 
+MANY = 20_000.0
+MANY_MARGIN = 2.0
+"""Beyond ``MANY`` erlangs, two square roots of spare servers let fewer than one request in a hundred wait (Halfin, Whitt 1981)."""
+
 
 def erlang_b(num_servers: int, *, offered_load: float) -> float:
     """Probability that all servers are busy where nobody waits; ``offered_load`` a = lambda * E[S] in erlangs."""
@@ -61,7 +65,10 @@ def mean_in_system(rate_per_s: float, *, response_s: float) -> float:
 
 def servers_for_wait(rate_per_s: float, *, service_s: float, wait_s: float, quantile: float) -> int:
     """The fewest servers with which a share ``quantile`` of arrivals waits no longer than ``wait_s`` (M/M/c)."""
-    count = max(1, math.floor(rate_per_s * service_s) + 1)
+    offered = rate_per_s * service_s
+    count = max(1, math.floor(offered) + 1)
+    if offered > MANY:
+        return math.ceil(offered + MANY_MARGIN * math.sqrt(offered))
     while wait_quantile_s(rate_per_s, service_s=service_s, num_servers=count, quantile=quantile) > wait_s:
         count += 1
     return count

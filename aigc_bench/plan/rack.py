@@ -6,7 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from aigc_bench.plan.records import Machine, Site
+from aigc_bench.plan.demand import Site
+from aigc_bench.plan.records import Machine
 
 Limit = Literal["power", "cooling", "space"]
 

@@ -1,7 +1,6 @@
-"""The nouns of a plan: what is asked (Demand), what is replicated (Machine), what a factor says (Assessment), what to buy (Plan).
+"""The nouns of a plan: what is replicated (Machine), what a factor says (Assessment), a way to meet the demand (Option), the Plan.
 
-Rates and sizes of a demand are Estimates, so that a stated guess carries its interval and its source into every figure.
-Head-room is a plain fraction, ``1 - required / available``.
+What is asked is in ``plan.demand``. Head-room is a plain fraction, ``1 - required / available``.
 """
 
 from __future__ import annotations
@@ -12,76 +11,14 @@ from typing import Literal
 from pydantic import Field
 
 from aigc_bench.core.records import Estimate, Mode, Record, Verdict
+from aigc_bench.plan.demand import CoolingMethod, Demand, OptionKind
+from aigc_bench.plan.money.opex import CostLine
+from aigc_bench.plan.site.room import Room
 
-FactorVerdict = Literal["ok", "tight", "short", "unknown"]
-Placement = Literal["pooled", "dedicated"]
-
-
-class Arrival(Record):
-    """How requests come: ``users * active_share * requests_per_user_per_minute / 60 * peak_factor`` at the peak.
-
-    ``duty`` is the mean rate over the whole year divided by the peak rate.
-    """
-
-    users: Estimate
-    active_share: Estimate
-    requests_per_user_per_minute: Estimate
-    peak_factor: Estimate
-    duty: Estimate
-
-
-class Service(Record):
-    """A model that answers requests. ``items_per_request`` counts the family's items (tokens, images, samples)."""
-
-    name: str
-    workload: str
-    preset: str | None = None
-    mode: Mode = "infer"
-    item: str
-    arrival: Arrival
-    items_per_request: Estimate
-    request_bytes: Estimate
-    response_bytes: Estimate
-    kept_days: Estimate
-    latency_slo_s: float | None = Field(default=None, gt=0)
-
-
-class Job(Record):
-    """Work with a deadline that returns every day: training, fine-tuning or a batch. ``items`` a day within ``window_s``."""
-
-    name: str
-    workload: str
-    preset: str | None = None
-    mode: Mode = "train"
-    item: str
-    items: Estimate
-    window_s: float = Field(gt=0)
-    bytes_per_item: Estimate
-    runs_per_day: float = Field(default=1.0, ge=0)
-
-
-class Site(Record):
-    """Where the machines stand. ``None`` is unknown and makes the factor's verdict unknown, never fine."""
-
-    region: str | None = None
-    electricity_usd_per_kwh: Estimate
-    grid_g_per_kwh: Estimate
-    pue: Estimate
-    rack_power_w: Estimate | None = None
-    rack_cooling_w: Estimate | None = None
-    rack_height_u: int = 42
-    inlet_rise_k: float = Field(default=11.1, gt=0)
-    egress_bits_per_s: Estimate | None = None
-
-
-class Finance(Record):
-    """What money costs and how long things live; fractions a year, years."""
-
-    discount_rate: Estimate
-    life_years: float = Field(gt=0)
-    residual_share: Estimate
-    space_usd_per_kw_month: Estimate
-    adders_share: Estimate
+FactorVerdict = Literal["ok", "tight", "short", "unknown", "provider"]
+"""``provider``: somebody else answers for it, such as a cloud for its cooling."""
+Placement = Literal["pooled", "shared", "dedicated"]
+"""Every machine carries every load; each machine carries one load at a time, jobs by night; each load has its own machines."""
 
 
 class Rules(Record):
@@ -103,22 +40,12 @@ class Rules(Record):
     job_goodput: Estimate
 
 
-class Demand(Record):
-    """What must be served, where, and on what terms. Services peak by day; jobs run in their window beside the off-peak load."""
-
-    name: str
-    services: tuple[Service, ...] = ()
-    jobs: tuple[Job, ...] = ()
-    site: Site
-    finance: Finance
-    availability: float = Field(default=0.999, gt=0, lt=1)
-    notes: tuple[str, ...] = ()
-
-
 class Capability(Record):
     """What one machine was seen to do in one case; ``throughput`` is items/s of the whole machine.
 
     ``power_w`` and ``power_peak_w`` are of one device (an accelerator's board, or the CPU packages), where a sensor read them.
+    A replica takes ``machines_per_replica`` machines and holds ``slots`` requests at once, each for ``service_s``; then throughput
+    is of one of these machines, too. ``power_cap`` is the power limit over the default one.
     """
 
     case: str
@@ -136,6 +63,14 @@ class Capability(Record):
     num_params: float | None = None
     power_w: Estimate | None = None
     power_peak_w: Estimate | None = None
+    engine: str | None = None
+    precision: str | None = None
+    machines_per_replica: int = 1
+    slots: float | None = None
+    service_s: Estimate | None = None
+    ttft_s: Estimate | None = None
+    tpot_s: Estimate | None = None
+    power_cap: float = 1.0
     verdict: Verdict = "valid"
     reasons: tuple[str, ...] = ()
 
@@ -162,6 +97,8 @@ class Machine(Record):
     idle_power_w: Estimate
     design_heat_w: Estimate
     rack_units: int | None = None
+    weight_kg: float | None = None
+    cooling: CoolingMethod = "air"
     price_usd: Estimate
     embodied_kg: Estimate
     notes: tuple[str, ...] = ()
@@ -198,6 +135,9 @@ class Load(Record):
     items_per_year: Estimate
     latency_s: Estimate | None = None
     latency_slo_s: float | None = None
+    machines_per_replica: int = 1
+    machines_for_wait: int = 0
+    p_slo: float | None = None
 
 
 class Pool(Record):
@@ -221,26 +161,24 @@ class Fleet(Record):
         return self.serving + self.spares
 
 
-class CostLine(Record):
-    """One line of what a year costs."""
-
-    name: str
-    usd_per_year: Estimate
-    formula: str
-
-
 class Option(Record):
     """One way to meet the demand, with what every factor says about it. A refused option stays, with its reasons.
 
-    ``num_machines`` counts machines like the measured one that carry the loads; ``num_servers`` is what is bought, spares
-    included. ``tco_usd`` and ``carbon_kg`` are over the life of the servers.
+    ``num_machines`` counts the machines that carry the loads; ``num_servers`` is what is bought or rented, spares included.
+    ``tco_usd`` and ``carbon_kg`` are over the life of the servers. ``parts`` are the options that a mixed one is made of.
     """
 
     rank: int
-    kind: Literal["owned"] = "owned"
+    kind: OptionKind = "owned"
+    term: str = "purchase"
+    provider: str | None = None
     placement: Placement
     accelerator: str | None
-    server: str
+    server: str | None
+    machine: Machine | None = None
+    loads: tuple[Load, ...] = ()
+    room: Room | None = None
+    parts: tuple[Option, ...] = ()
     num_machines: Estimate
     num_servers: int
     num_spares: int
@@ -257,8 +195,8 @@ class Option(Record):
     tco_usd: Estimate
     costs: tuple[CostLine, ...]
     usd_per_unit: Mapping[str, Estimate]
-    energy_kwh_per_year: Estimate
-    carbon_kg: Estimate
+    energy_kwh_per_year: Estimate | None
+    carbon_kg: Estimate | None
     carbon_kg_per_unit: Mapping[str, Estimate]
     p_slo: float | None = None
     p_budget: float | None = None
@@ -279,20 +217,34 @@ class Unplanned(Record):
     reason: str
 
 
+class Refusal(Record):
+    """Something that was looked at and never became an option, and why."""
+
+    accelerator: str
+    reason: str
+
+
 class Plan(Record):
     """The answer: options by rank, the loads they carry, and everything they rest on."""
 
     schema_version: int = 1
     demand: Demand
     rules: Rules
-    machine: Machine
-    loads: tuple[Load, ...]
+    machine: Machine | None = None
     options: tuple[Option, ...]
+    num_candidates: int = 0
+    refused: tuple[Refusal, ...] = ()
     recommendation: int | None
     assumptions: tuple[Assumption, ...]
     unplanned: tuple[Unplanned, ...] = ()
     not_included: tuple[str, ...] = ()
     method: str
+
+    @property
+    def loads(self) -> tuple[Load, ...]:
+        """What the demand asks of the recommended option, or of the best of the refused ones."""
+        option = self.recommended or next(iter(self.options), None)
+        return option.loads if option else ()
 
     @property
     def recommended(self) -> Option | None:

@@ -127,14 +127,23 @@ def _accelerated(system: System, catalogue: Catalogue) -> ServerMatch:
     count, spec = len(system.accelerators), _spec(system.accelerators[0], catalogue)
     server = _nearest_server(spec, count, catalogue)
     if spec is None or server is None:
-        return _built_up(system, spec, catalogue)
+        device = system.accelerators[0]
+        name = spec.name if spec else f"{device.name} (not in the catalogue, whose spread stands for it)"
+        as_it_is = estimate(1.0, unit="machines/server", basis="measured", source="the machine as it is")
+        return built_up(count, spec, name=name, machines_per_server=as_it_is, catalogue=catalogue)
     ratio = max(1.0, server.gpu_count / count)
     source = f"{server.gpu_count} accelerators in {server.name} / {count} in the measured machine"
+    machines = estimate(ratio, low=max(1.0, 0.9 * ratio), unit="machines/server", basis="modelled", source=source)
+    return match_of(server, spec, machines_per_server=machines, catalogue=catalogue)
+
+
+def match_of(server: ServerSpec, spec: AcceleratorSpec, *, machines_per_server: Estimate, catalogue: Catalogue) -> ServerMatch:
+    """A row of the catalogue with its watts, price and making; rows without a nameplate or a price are not matched."""
     return ServerMatch(
         id=server.id,
         name=server.name,
         accelerator=spec.id,
-        machines_per_server=estimate(ratio, low=max(1.0, 0.9 * ratio), unit="machines/server", basis="modelled", source=source),
+        machines_per_server=machines_per_server,
         num_accelerators=server.gpu_count,
         watts=_server_watts(server, spec, catalogue),
         rack_units=_units(server),
@@ -166,33 +175,33 @@ def _server_watts(server: ServerSpec, spec: AcceleratorSpec, catalogue: Catalogu
     typical = server.typical_power_w or server.max_power_w * load.value
     top = max(server.max_power_w * load.high, typical)
     full = estimate(typical, low=0.8 * typical, high=top, unit="W", basis="modelled", source=f"typical power of {server.name}")
-    idle = server.idle_power_w or (spec.idle_w or 0.0) * server.gpu_count + _host_w(server.gpu_count, catalogue).low
+    idle = server.idle_power_w or (spec.idle_w or 0.0) * server.gpu_count + rest_of_node_w(server.gpu_count, catalogue).low
     idle_high = max(idle, min(1.3 * idle, full.low))
     idle_e = estimate(idle, low=0.8 * idle, high=idle_high, unit="W", basis="modelled", source=f"idle power of {server.name}")
     peak = _peak(server.max_power_w, full=full, catalogue=catalogue)
     return Watts(full=full, peak=peak, idle=idle_e, heat=_heat(server, full=full))
 
 
-def _host_w(num_accelerators: int, catalogue: Catalogue) -> Estimate:
+def rest_of_node_w(num_accelerators: int, catalogue: Catalogue) -> Estimate:
     """Power of a node beside its accelerators, in proportion to how many it holds, at least two of eight."""
     return scaled(catalogue.constant("node_non_gpu_power_w"), max(2, num_accelerators) / GPUS_OF_A_FULL_NODE)
 
 
-def _built_up(system: System, spec: AcceleratorSpec | None, catalogue: Catalogue) -> ServerMatch:
+def built_up(
+    count: int, spec: AcceleratorSpec | None, *, name: str, machines_per_server: Estimate, catalogue: Catalogue
+) -> ServerMatch:
     """A machine that no server row stands for: its accelerators beside a CPU server's share of price and power."""
-    count = len(system.accelerators)
     card_usd, card_w, card_idle_w = _card(spec, catalogue)
     host = catalogue.servers[CPU_SERVER]
-    beside = _host_w(count, catalogue)
+    beside = rest_of_node_w(count, catalogue)
     full = named(plus(scaled(card_w, count), beside), "accelerators at their power limit + the rest of the node")
     idle = named(plus(scaled(card_idle_w, count), scaled(beside, 0.4)), "idle accelerators + 40 % of the rest of the node")
-    name = spec.name if spec else f"{system.accelerators[0].name} (not in the catalogue, whose spread stands for it)"
     peak = full.model_copy(update={"value": full.high, "low": full.value})
     return ServerMatch(
         id=f"{count}x_{spec.id if spec else 'unknown'}",
         name=f"{count} x {name} in a host of their own",
         accelerator=spec.id if spec else None,
-        machines_per_server=estimate(1.0, unit="machines/server", basis="measured", source="the machine as it is"),
+        machines_per_server=machines_per_server,
         num_accelerators=count,
         watts=Watts(full=full, peak=peak, idle=idle, heat=peak),
         rack_units=_units(host),
@@ -251,7 +260,7 @@ def with_sensors(watts: Watts, *, busy_w: Estimate, peak_w: Estimate | None, cou
     ``busy_w`` and ``peak_w`` are of one accelerator; with ``count`` 0 they are of all CPU packages.
     """
     boards = max(1, count)
-    beside = _host_w(count, catalogue) if count else REST_OF_A_CPU_SERVER_W
+    beside = rest_of_node_w(count, catalogue) if count else REST_OF_A_CPU_SERVER_W
     full = named(plus(scaled(busy_w, boards), beside), "measured power x devices + the rest of the server")
     top = scaled(peak_w, boards) if peak_w else scaled(busy_w, boards * catalogue.constant("power_transient_factor").high)
     peak = plus(top, beside)

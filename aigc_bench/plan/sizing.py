@@ -1,6 +1,6 @@
 """From loads to a number of machines: what every service and job asks, which of them share machines, and how many spares.
 
-    service  peak = users * active share * requests per user and minute / 60 * peak factor * items per request
+    service  peak = requests a second at the peak * items per request
              busy machines = peak / throughput                     mean = peak * duty
     job      busy machines = items / (throughput * window * goodput)
     pool     required = max(sum of services / utilisation, off-peak share * that + sum of jobs)
@@ -11,40 +11,77 @@ numbers of machines are taken from the middle of the intervals.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from aigc_bench.core.records import Estimate
 from aigc_bench.core.units import SECONDS_PER_YEAR
 from aigc_bench.plan.availability import spares
-from aigc_bench.plan.interval import bounded, ceil, largest, named, over, plus, scaled, times, total
-from aigc_bench.plan.records import Capability, Demand, Fleet, Job, Load, Machine, Placement, Pool, Rules, Service
+from aigc_bench.plan.demand import Demand, Growth, Job, Service
+from aigc_bench.plan.interval import bounded, ceil, estimate, largest, named, over, plus, scaled, times, total
+from aigc_bench.plan.queueing import servers_for_wait
+from aigc_bench.plan.records import Capability, Fleet, Load, Machine, Placement, Pool, Rules
 
 DAYS_PER_YEAR = 365.25
+QUIET_HOURS = 8
 
 
-def peak_requests_per_s(service: Service) -> Estimate:
-    """Requests a second at the peak: users x active share x requests a minute / 60 x peak factor."""
-    came = service.arrival
-    product = times(came.users, came.active_share, came.requests_per_user_per_minute, came.peak_factor, unit="request/min")
-    return named(scaled(product, 1 / 60, unit="request/s"), "users x active share x requests a minute / 60 x peak factor")
-
-
-def service_load(service: Service, capability: Capability) -> Load:
-    """What a service asks of machines with that capability."""
-    rate = times(peak_requests_per_s(service), service.items_per_request, unit=f"{service.item}s/s")
-    busy = named(over(rate, capability.throughput, unit="machines"), "peak rate / throughput of one machine")
-    duty = service.arrival.duty
+def service_load(service: Service, capability: Capability, *, growth: Growth | None = None) -> Load:
+    """What a service asks of machines with that capability: its peak at the end of the horizon, its mean over it."""
+    requests = service.arrival.peak_requests_per_s
+    rate = times(requests, service.items_per_request, unit=f"{service.item}s/s")
+    last, mean = grown(growth)
+    peak = times(rate, last, unit=rate.unit)
+    busy = named(over(peak, capability.throughput, unit="machines"), "peak rate / throughput of one machine")
+    usual = times(rate, mean, service.arrival.duty, unit=rate.unit)
     return Load(
         name=service.name,
         case=capability.case,
         item=service.item,
-        rate_items_per_s=named(rate, "peak requests/s x items per request"),
+        rate_items_per_s=named(peak, "peak requests/s x items per request x growth"),
         busy_machines=busy,
-        mean_machines=times(busy, duty, unit="machines"),
-        items_per_year=scaled(times(rate, duty, unit=rate.unit), SECONDS_PER_YEAR, unit=f"{service.item}s/year"),
-        latency_s=latency_floor_s(service, capability),
-        latency_slo_s=service.latency_slo_s,
+        mean_machines=over(usual, capability.throughput, unit="machines"),
+        items_per_year=scaled(usual, SECONDS_PER_YEAR, unit=f"{service.item}s/year"),
+        latency_s=capability.service_s or latency_floor_s(service, capability),
+        latency_slo_s=service.slo.latency_s,
+        machines_per_replica=capability.machines_per_replica,
+        machines_for_wait=machines_for_wait(service, capability, peak_per_s=requests.value * last.value),
     )
+
+
+def grown(growth: Growth | None) -> tuple[Estimate, Estimate]:
+    """What today's rate is multiplied with at the end of the horizon, and in the mean over it: (f - 1) / ln f."""
+    if growth is None:
+        one = estimate(1.0, unit="ratio", basis="assumed", source="no growth is stated")
+        return one, one
+    ends = {end: (1 + getattr(growth.per_year, end)) ** growth.horizon_years for end in ("value", "low", "high")}
+    means = {end: (factor - 1) / math.log(factor) if factor > 1 else 1.0 for end, factor in ends.items()}
+    basis = growth.per_year.basis
+    last = Estimate(**ends, unit="ratio", basis=basis, source="(1 + growth) ^ years of the horizon")
+    return last, Estimate(**means, unit="ratio", basis=basis, source="mean growth over the horizon: (f - 1) / ln f")
+
+
+def machines_for_wait(service: Service, capability: Capability, *, peak_per_s: float) -> int:
+    """Machines whose queue lets the asked share of requests start in time, by M/G/c (Allen-Cunneen); 0 without such an SLO.
+
+    A replica serves ``slots`` requests at once. The wait that is allowed is what the SLO leaves beside a request that waits for
+    nobody. Where even that is too long no number of machines helps; the caller refuses it.
+    """
+    allowed = allowed_wait_s(service, capability)
+    if capability.slots is None or capability.service_s is None or allowed is None or allowed <= 0 or peak_per_s <= 0:
+        return 0
+    variation = max(1e-9, (service.arrival.cv2 + service.work_cv2) / 2)
+    slots = servers_for_wait(
+        peak_per_s, service_s=capability.service_s.value, wait_s=allowed / variation, quantile=service.slo.percentile
+    )
+    return math.ceil(slots / capability.slots) * capability.machines_per_replica
+
+
+def allowed_wait_s(service: Service, capability: Capability) -> float | None:
+    """Seconds that a request may queue: the least that TTFT and latency leave; ``None`` where neither is asked for."""
+    pairs = ((service.slo.ttft_s, capability.ttft_s), (service.slo.latency_s, capability.service_s))
+    left = [limit - found.value for limit, found in pairs if limit is not None and found is not None]
+    return min(left, default=None)
 
 
 def latency_floor_s(service: Service, capability: Capability) -> Estimate | None:
@@ -61,7 +98,7 @@ def job_load(job: Job, capability: Capability, *, goodput: Estimate) -> Load:
     rate = scaled(job.items, 1 / job.window_s, unit=f"{job.item}s/s")
     useful = times(capability.throughput, goodput, unit=f"{job.item}s/s")
     busy = named(over(rate, useful, unit="machines"), "items / (throughput x window x goodput)")
-    share_of_day = job.window_s * job.runs_per_day / (24 * 3600)
+    share_of_day = min(1.0, job.window_s * job.runs_per_day / (24 * 3600))
     return Load(
         name=job.name,
         case=capability.case,
@@ -70,31 +107,57 @@ def job_load(job: Job, capability: Capability, *, goodput: Estimate) -> Load:
         busy_machines=busy,
         mean_machines=scaled(busy, share_of_day),
         items_per_year=scaled(job.items, job.runs_per_day * DAYS_PER_YEAR, unit=f"{job.item}s/year"),
+        machines_per_replica=capability.machines_per_replica,
     )
+
+
+def needed(load: Load, *, rules: Rules) -> Estimate:
+    """Machines that a service needs by day: its busy ones over the target utilisation, at least those that its queue asks for."""
+    busy = over(load.busy_machines, rules.target_utilisation, unit="machines")
+    return bounded(busy, floor=float(load.machines_for_wait))
 
 
 def required_machines(loads: Sequence[Load], *, demand: Demand, rules: Rules) -> Estimate:
     """Machines that a pool of loads needs: the larger of day and night."""
-    names = {job.name for job in demand.jobs}
-    services, jobs = [load for load in loads if load.name not in names], [load for load in loads if load.name in names]
-    served = over(total([load.busy_machines for load in services], unit="machines"), rules.target_utilisation, unit="machines")
+    services, jobs = _by_kind(loads, demand=demand)
+    served = total([needed(load, rules=rules) for load in services], unit="machines")
     trained = total([load.busy_machines for load in jobs], unit="machines")
-    night = plus(times(served, rules.off_peak_share, unit="machines"), trained)
+    night = plus(times(served, off_peak_share(demand, rules=rules), unit="machines"), trained)
     return named(largest([served, night]), "max(services / utilisation, off-peak share x that + jobs)")
+
+
+def off_peak_share(demand: Demand, *, rules: Rules) -> Estimate:
+    """Service load while jobs run, over the peak: the mean of the quietest third of the day where its hours are known."""
+    known = [service for service in demand.services if service.arrival.hourly]
+    if not known or len(known) < len(demand.services):
+        return rules.off_peak_share
+    shares = [sum(sorted(service.arrival.hourly or ())[:QUIET_HOURS]) / QUIET_HOURS for service in known]
+    return estimate(max(shares), unit="fraction", basis="assumed", source="mean of the quietest eight hours of the demand's day")
+
+
+def _by_kind(loads: Sequence[Load], *, demand: Demand) -> tuple[list[Load], list[Load]]:
+    """Services, jobs."""
+    names = {job.name for job in demand.jobs}
+    return [load for load in loads if load.name not in names], [load for load in loads if load.name in names]
 
 
 def make_fleet(loads: Sequence[Load], placement: Placement, *, demand: Demand, rules: Rules, machine: Machine) -> Fleet:
     """Pools, the servers that hold them, and spares by k-of-n availability; loads that ask for nothing get no machines.
 
-    ``pooled`` machines carry every load. ``dedicated`` ones carry one load each, in whole machines that may be parts of one server.
+    ``pooled`` machines carry every load. ``dedicated`` ones carry one load each, in whole replicas that may be parts of one
+    server; ``shared`` ones, too, but jobs take by night what services leave.
     """
     busy = [load for load in loads if load.busy_machines.value > 0]
-    groups = [busy] if placement == "pooled" and busy else [[load] for load in busy]
-    required = [required_machines(group, demand=demand, rules=rules) for group in groups]
+    groups = [[load] for load in busy] if placement == "dedicated" else [busy] if busy else []
+    wanted = [required_machines(group, demand=demand, rules=rules) for group in groups]
     size = machine.machines_per_server
-    counts = [float(ceil(need.value)) for need in required]
-    serving = ceil(sum(counts if placement == "dedicated" else [need.value for need in required]) / size.value)
     if placement == "pooled":
+        serving = ceil(sum(need.value for need in wanted) / size.value)
+        counts = [serving * size.value for _ in groups]
+    else:
+        counts = [float(_whole(group, demand=demand, rules=rules)) for group in groups]
+        serving = ceil(sum(counts) / size.value)
+    if placement == "shared":
         counts = [serving * size.value for _ in groups]
     pools = tuple(
         Pool(
@@ -102,10 +165,26 @@ def make_fleet(loads: Sequence[Load], placement: Placement, *, demand: Demand, r
             required_machines=need,
             available_machines=scaled(size, count / size.value, unit="machines"),
         )
-        for group, need, count in zip(groups, required, counts, strict=True)
+        for group, need, count in zip(groups, wanted, counts, strict=True)
     )
     spare = spares(serving, availability=rules.machine_availability.value, target=demand.availability)
     return Fleet(pools=pools, serving=serving, spares=spare)
+
+
+def _whole(loads: Sequence[Load], *, demand: Demand, rules: Rules) -> int:
+    """Machines of whole replicas: every service by day; by night what is left of them and every job, one after the other."""
+    services, jobs = _by_kind(loads, demand=demand)
+    quiet = off_peak_share(demand, rules=rules).value
+    by_day = [_in_replicas(needed(load, rules=rules).value, load) for load in services]
+    by_night = [_in_replicas(quiet * needed(load, rules=rules).value, load) for load in services]
+    largest_job = max((load.machines_per_replica for load in jobs), default=0)
+    trained = max(largest_job, ceil(sum(load.busy_machines.value for load in jobs)))
+    return max(sum(by_day), sum(by_night) + trained)
+
+
+def _in_replicas(machines: float, load: Load) -> int:
+    """At least one replica of a load that asks for anything."""
+    return max(1, ceil(machines / load.machines_per_replica)) * load.machines_per_replica
 
 
 def mean_utilisation(loads: Sequence[Load], *, num_servers: int, machine: Machine) -> Estimate:

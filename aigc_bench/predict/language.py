@@ -22,6 +22,10 @@ USABLE_MEMORY = 0.90
 """Share of the device's memory that engines give to weights and cache (vLLM's and TensorRT-LLM's default)."""
 
 
+BESIDE_WEIGHTS_BYTES = 1.5e9
+"""What an engine takes on each device beside weights and cache: context, activations, graphs."""
+
+
 class Layout(Record):
     """How a served model lies on its devices: ``tensor`` ranks hold one replica, ``replicas`` stand side by side.
 
@@ -120,7 +124,9 @@ def cache_capacity_tokens(
     """Tokens of cache that fit beside the weights of one replica; 0 where the weights alone do not fit."""
     ranks = layout.tensor * layout.pipeline
     free = (
-        USABLE_MEMORY * (spec.usable_memory_bytes or spec.memory_bytes) * ranks - weight_bytes(model, number_format) - 1.5e9 * ranks
+        USABLE_MEMORY * (spec.usable_memory_bytes or spec.memory_bytes) * ranks
+        - weight_bytes(model, number_format)
+        - BESIDE_WEIGHTS_BYTES * ranks
     )
     copies = (
         ranks / layout.attention_replicas

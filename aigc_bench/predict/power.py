@@ -6,8 +6,11 @@ TDP where memory bounds the work and at 70-98 % where arithmetic does (Zeus powe
 
 from __future__ import annotations
 
+import numpy as np
+
 from aigc_bench.catalog.records import AcceleratorSpec
 from aigc_bench.core.records import Estimate
+from aigc_bench.predict.effects import Floats
 
 _MEMORY_BOUND = (0.45, 0.60, 0.75)
 _COMPUTE_BOUND = (0.70, 0.86, 0.98)
@@ -20,10 +23,18 @@ def mean_power_w(spec: AcceleratorSpec, *, busy_share: float, cap_w: float | Non
     if spec.tdp_w is None:
         return None
     limit = min(spec.tdp_w, cap_w) if cap_w else spec.tdp_w
-    idle = min(spec.idle_w if spec.idle_w is not None else _IDLE_SHARE * spec.tdp_w, limit)
-    busy = min(1.0, max(0.0, busy_share))
-    low, value, high = (
-        idle + (memory + busy * (compute - memory)) * (limit - idle)
-        for memory, compute in zip(_MEMORY_BOUND, _COMPUTE_BOUND, strict=True)
-    )
+    low, value, high = (float(_watts(spec, np.asarray(busy_share), limit_w=limit, end=end)) for end in range(3))
     return Estimate(value=value, low=low, high=high, unit="W", basis="modelled", source="power.py: published means by bound")
+
+
+def mean_watts(spec: AcceleratorSpec, *, busy_share: Floats) -> Floats | None:
+    """The middle of ``mean_power_w`` for many shares at once."""
+    return None if spec.tdp_w is None else _watts(spec, busy_share, limit_w=spec.tdp_w, end=1)
+
+
+def _watts(spec: AcceleratorSpec, busy_share: Floats, *, limit_w: float, end: int) -> Floats:
+    assert spec.tdp_w is not None, "asked for parts with a TDP only"
+    idle = min(spec.idle_w if spec.idle_w is not None else _IDLE_SHARE * spec.tdp_w, limit_w)
+    busy = np.clip(busy_share, 0.0, 1.0)
+    watts: Floats = idle + (_MEMORY_BOUND[end] + busy * (_COMPUTE_BOUND[end] - _MEMORY_BOUND[end])) * (limit_w - idle)
+    return watts

@@ -28,8 +28,9 @@ _DTYPES: Mapping[str, tuple[str, ...]] = {
     "bf16": ("bf16", "fp16"),
     "fp64": ("fp64", "fp32"),
 }
-"""An operator's dtype, by torch's name or the tracer's short one -> the peaks it can run at, best first."""
-_FUSIBLE = frozenset({"norm", "elementwise", "copy", "reduction"})
+"""An operator's dtype, as torch or as the tracer spells it -> the peaks it may run at, best first."""
+FUSIBLE = frozenset({"norm", "elementwise", "copy", "reduction"})
+"""Classes whose operators a compiler fuses with their neighbours."""
 
 
 class Efficiency(Record):
@@ -65,7 +66,7 @@ def peak_of(operator_dtype: str, spec: AcceleratorSpec, *, precision: str) -> fl
 def operator_s(operator: Operator, spec: AcceleratorSpec, *, costs: EngineCosts, precision: str) -> float:
     """Seconds on the device of one of these operators."""
     share = efficiencies()["measured" if spec.basis == "measured" else "datasheet", operator.kind]
-    fused = costs.unfused_share if operator.kind in _FUSIBLE else 1.0
+    fused = costs.unfused_share if operator.kind in FUSIBLE else 1.0
     memory_s = fused * operator.moved_bytes / (share.memory * spec.memory_bandwidth_bytes_per_s)
     compute_s = operator.flops / (share.compute * peak_of(operator.dtype, spec, precision=precision)) if operator.flops else 0.0
     return max(memory_s, compute_s) + fused * costs.launch_s
@@ -82,7 +83,7 @@ def stage_s(
     for point in stage.points:
         device_s = sum(op.count * operator_s(op, spec, costs=costs, precision=precision) for op in point.operators)
         host_s = (
-            sum(op.count * (costs.unfused_share if op.kind in _FUSIBLE else 1.0) for op in point.operators) * costs.dispatch_s[host]
+            sum(op.count * (costs.unfused_share if op.kind in FUSIBLE else 1.0) for op in point.operators) * costs.dispatch_s[host]
         )
         total += point.weight * (device_s + host_s if is_serial else max(device_s, host_s))
     return total

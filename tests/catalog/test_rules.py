@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import statistics
+
 import pytest
 
 from aigc_bench.catalog.loader import load_catalogue
+from aigc_bench.catalog.records import PowerCap
 from aigc_bench.core.units import GIB, MIB
 
 CATALOGUE = load_catalogue(with_user_files=False)
@@ -122,3 +125,21 @@ def test_a_peak_that_is_not_known_is_none() -> None:
     assert SPECS["a100_sxm_80gb"].peak("fp8") is None
     assert SPECS["h100_sxm_80gb"].peak("fp4") is None
     assert SPECS["h100_sxm_80gb"].peak_range("fp4") is None
+
+
+@pytest.mark.parametrize("cap", CATALOGUE.power_caps.values(), ids=lambda cap: cap.id)
+def test_a_power_cap_belongs_to_a_known_accelerator_and_its_ends_hold_its_value(cap: PowerCap) -> None:
+    assert cap.accelerator_id in SPECS
+    assert cap.limit_w <= cap.default_limit_w
+    assert (cap.throughput_low or cap.throughput_fraction) <= cap.throughput_fraction <= (cap.throughput_high or 2.0)
+    if cap.limit_w == cap.default_limit_w:
+        assert cap.throughput_fraction == 1.0
+
+
+def test_an_api_of_a_higher_tier_costs_more_in_the_middle() -> None:
+    chats = [row for row in CATALOGUE.api_prices.values() if row.modality == "chat" and row.output_usd]
+    middle = {
+        tier: statistics.median(row.output_usd or 0 for row in chats if row.quality == tier)
+        for tier in ("small", "medium", "large")
+    }
+    assert middle["small"] < middle["medium"] < middle["large"]

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from aigc_bench.core.records import Estimate
+from aigc_bench.plan.arrivals import from_users
+from aigc_bench.plan.demand import Demand, Finance, Job, Service, Site, Slo
 from aigc_bench.plan.interval import estimate
-from aigc_bench.plan.records import Arrival, Capability, Demand, Finance, Job, Machine, Rules, Service, Site
+from aigc_bench.plan.records import Capability, Machine, Rules
 
 
 def exact(value: float, unit: str) -> Estimate:
@@ -17,10 +19,10 @@ def exact(value: float, unit: str) -> Estimate:
 def make_service(**changes: Any) -> Service:
     """1,000 users, 5 % active, one request a minute, twice that at the peak: 1.667 requests/s of 100 tokens."""
     users, name = changes.pop("users", 1000.0), changes.pop("name", "chat")
-    arrival = Arrival(
+    arrival = from_users(
         users=exact(users, "users"),
         active_share=exact(0.05, "fraction"),
-        requests_per_user_per_minute=exact(1.0, "request/min"),
+        requests_per_minute=exact(1.0, "request/min"),
         peak_factor=exact(2.0, "ratio"),
         duty=exact(0.25, "fraction"),
     )
@@ -32,7 +34,7 @@ def make_service(**changes: Any) -> Service:
         "request_bytes": exact(1000.0, "B"),
         "response_bytes": exact(3000.0, "B"),
         "kept_days": exact(10.0, "day"),
-        "latency_slo_s": 10.0,
+        "slo": Slo(latency_s=10.0),
     }
     return Service(name=name, **{**plain, **changes})
 

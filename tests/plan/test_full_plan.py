@@ -115,16 +115,16 @@ def test_the_air_and_the_site_are_told_in_builders_units(option: Option) -> None
 def test_every_cost_line_follows_from_its_formula(option: Option) -> None:
     capex = NUM_SERVERS * 10_000
     hardware = (capex - 0.3 * capex / 1.08**3) * 0.08 / (1 - 1.08**-3)
-    electricity = KWH * 1.5 * 0.2
+    electricity, cooling = KWH * 0.2, KWH * 0.5 * 0.2
     space = NUM_SERVERS * 1.2 * 200 * 12
-    adders = 0.1 * (hardware + electricity + space)
-    lines = {line.name: line.usd_per_year.value for line in option.costs}
+    adders = 0.1 * (hardware + electricity + cooling + space)
+    lines = {line.key: line.usd_per_year.value for line in option.costs}
     assert lines == pytest.approx(
-        {"hardware": hardware, "electricity": electricity, "space and cooling plant": space, "adders": adders}, rel=ABOUT
+        {"hardware": hardware, "electricity": electricity, "cooling": cooling, "space": space, "adders": adders}, rel=ABOUT
     )
     assert option.capex_usd.value == pytest.approx(capex)
-    assert option.opex_usd_per_year.value == pytest.approx(electricity + space + adders, rel=ABOUT)
-    assert option.tco_usd.value == pytest.approx(0.7 * capex + 3 * (electricity + space + adders), rel=ABOUT)
+    assert option.opex_usd_per_year.value == pytest.approx(electricity + cooling + space + adders, rel=ABOUT)
+    assert option.tco_usd.value == pytest.approx(0.7 * capex + 3 * (electricity + cooling + space + adders), rel=ABOUT)
 
 
 def test_dollars_per_million_tokens_follow_from_the_years_total(plan: Plan, option: Option) -> None:

@@ -100,6 +100,18 @@ def test_single_precision_uses_tensor_cores_only_where_asked() -> None:
     assert peak_of("float32", H100, precision="fp32") == pytest.approx(66.9e12)
 
 
+@pytest.mark.parametrize(("traced", "spelt"), [("bf16", "bfloat16"), ("fp16", "float16"), ("fp32", "float32"), ("fp64", "float64")])
+def test_a_dtype_runs_at_its_peak_whether_the_tracer_or_torch_names_it(traced: str, spelt: str) -> None:
+    assert peak_of(traced, H100, precision="bf16") == peak_of(spelt, H100, precision="bf16")
+    assert peak_of("fp32", H100, precision="tf32") == peak_of("float32", H100, precision="tf32")
+
+
+def test_a_traced_half_precision_product_runs_on_tensor_cores() -> None:
+    trace = trace_case(Case(workload="bert", preset="base", mode="infer", precision="bf16", backend="cuda"))
+    peaks = {peak_of(op.dtype, H100, precision="bf16") for _, _, op in trace.operators() if op.kind == "gemm"}
+    assert peaks == {H100.peak("bf16")}
+
+
 def test_a_dtype_without_a_peak_is_refused_in_one_line() -> None:
     lacking = H100.model_copy(update={"peak_flops": {"bf16": 1e12}})
     with pytest.raises(UsageError, match="no dense peak of fp32"):

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from aigc_bench.core.records import Estimate
-from aigc_bench.plan.records import Assessment, Capability, Demand, FactorVerdict, Fleet, Job, Load, Machine, Pool, Rules, Service
+from aigc_bench.plan.demand import Demand, Job, Service
+from aigc_bench.plan.records import Assessment, Capability, FactorVerdict, Fleet, Load, Machine, Placement, Pool, Rules
 
 TIGHT_BELOW = 0.05
 """Head-room under which a factor is called tight even where the intervals still fit."""
@@ -27,6 +28,7 @@ class Context:
     machine: Machine
     loads: tuple[Load, ...]
     fleet: Fleet
+    placement: Placement = "pooled"
     servers_per_rack: int | None
 
     @property

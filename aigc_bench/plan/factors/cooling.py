@@ -5,9 +5,10 @@ from __future__ import annotations
 from aigc_bench.core.records import Estimate
 from aigc_bench.plan.cooling import airflow_cfm, btu_per_hour, tons
 from aigc_bench.plan.factors.base import Context, Factor
-from aigc_bench.plan.interval import estimate, scaled
+from aigc_bench.plan.interval import estimate, scaled, zero
 from aigc_bench.plan.rack import fullest_rack
 from aigc_bench.plan.records import Assessment
+from aigc_bench.plan.site.cooling_fit import TAKES
 
 
 class Cooling(Factor):
@@ -27,6 +28,11 @@ class Cooling(Factor):
         if limit is None:
             return self.conclude(required=required, available=None, why=UNKNOWN, inputs=inputs)
         why = f"{in_rack} server{'s' if in_rack != 1 else ''} in the fullest rack"
+        if context.demand.site.cooling not in TAKES[context.machine.cooling]:
+            why = (
+                f"this server is built for {context.machine.cooling.replace('_', ' ')}; the site has {context.demand.site.cooling}"
+            )
+            return self.conclude(required=required, available=zero("W"), why=why, inputs=inputs)
         return self.conclude(required=required, available=limit, why=why, inputs=inputs)
 
 

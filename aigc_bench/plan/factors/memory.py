@@ -17,7 +17,10 @@ class Memory(Factor):
 
     title = "Memory"
     unit = "B"
-    formula = "required = sum of the services' measured peaks + the largest job's, per machine; available = memory x usable share"
+    formula = (
+        "required = peaks of the models that lie on one machine at once (pooled: every service and the largest job; else one); "
+        "available = memory x usable share"
+    )
     source = "measured peaks (VmHWM on the host, driver or allocator on the device); they already hold runtime and caches"
 
     def assess(self, context: Context) -> Assessment:
@@ -50,17 +53,21 @@ def _fullest(context: Context, place: str) -> Estimate | None:
 
 def _num_resident(context: Context, pool: Pool) -> int:
     """Models that lie in memory at once: every service, and one job."""
+    if context.placement == "shared":
+        return 1
     jobs = sum(context.job(load) is not None for load in context.loads_of(pool))
     return len(pool.loads) - jobs + min(jobs, 1)
 
 
 def _resident(context: Context, pool: Pool, place: str) -> Estimate | None:
-    """All services at once, and one job at a time beside them."""
+    """All services at once, and one job at a time beside them; on shared machines one load at a time."""
     loads = context.loads_of(pool)
     services = _peaks(context, [load for load in loads if context.service(load)], place)
     jobs = _peaks(context, [load for load in loads if context.job(load)], place)
     if services is None or jobs is None:
         return None
+    if context.placement == "shared":
+        return largest([*services, *jobs])
     parts = [*services, *([largest(jobs)] if jobs else [])]
     return plus(*parts) if parts else None
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from aigc_bench.core.records import Estimate
+from aigc_bench.plan.demand import Service
 from aigc_bench.plan.factors.base import Context, Factor, scarcest
 from aigc_bench.plan.interval import over, plus, scaled, times, total
-from aigc_bench.plan.records import Assessment, Pool, Service
-from aigc_bench.plan.sizing import peak_requests_per_s
+from aigc_bench.plan.records import Assessment, Pool
 
 BITS_PER_BYTE = 8
 
@@ -45,7 +45,7 @@ UNKNOWN = "the speed of this machine's network link is not known; `ethtool` or t
 def traffic_bits_per_s(service: Service) -> Estimate:
     """Bits a second that the service's requests and answers put on the front end at the peak."""
     sizes = plus(service.request_bytes, service.response_bytes)
-    return scaled(times(peak_requests_per_s(service), sizes, unit="B/s"), BITS_PER_BYTE, unit="bit/s")
+    return scaled(times(service.arrival.peak_requests_per_s, sizes, unit="B/s"), BITS_PER_BYTE, unit="bit/s")
 
 
 def _served(context: Context) -> list[Service]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from aigc_bench.core.records import Estimate
-from aigc_bench.plan.factors.base import Context, Factor
+from aigc_bench.plan.factors.base import Context, Factor, scarcest
 from aigc_bench.plan.interval import over, scaled, times
 from aigc_bench.plan.rack import fullest_rack
 from aigc_bench.plan.records import Assessment
@@ -14,7 +14,10 @@ class Power(Factor):
 
     title = "Power"
     unit = "W"
-    formula = "required = servers in the fullest rack x peak W at the wall; available = continuous rating of the rack's feed"
+    formula = (
+        "required = servers in the fullest rack x peak W at the wall; available = continuous rating of the rack's feed; "
+        "or all servers against the site's power, whichever is scarcer"
+    )
     source = "provision with the peak, bill with the mean; nameplate is not load (8xH100 measured 8.4 kW of 10.2 rated)"
 
     def assess(self, context: Context) -> Assessment:
@@ -25,8 +28,12 @@ class Power(Factor):
         inputs = {"peak power of one server": peak} | _site(context)
         if feed is None:
             return self.conclude(required=required, available=None, why=UNKNOWN, inputs=inputs)
-        why = f"{in_rack} server{'s' if in_rack != 1 else ''} on the fullest rack's feed"
-        return self.conclude(required=required, available=feed, why=why, inputs=inputs)
+        pairs = {f"{in_rack} server{'s' if in_rack != 1 else ''} on the fullest rack's feed": (required, feed)}
+        site = context.demand.site.power_w
+        if site is not None:
+            pairs["all servers on the power that the site gives to IT"] = (scaled(peak, context.num_servers), site)
+        why = scarcest(pairs) or next(iter(pairs))
+        return self.conclude(required=pairs[why][0], available=pairs[why][1], why=why, inputs=inputs)
 
 
 UNKNOWN = "the rating of a rack's feed at this site is not known; the breaker's amperes and volts would settle it"

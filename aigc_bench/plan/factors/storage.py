@@ -6,7 +6,6 @@ from aigc_bench.core.records import Estimate
 from aigc_bench.plan.factors.base import Context, Factor
 from aigc_bench.plan.interval import assumed, estimate, named, over, scaled, times, total
 from aigc_bench.plan.records import Assessment, Load, Pool
-from aigc_bench.plan.sizing import peak_requests_per_s
 
 SECONDS_PER_DAY = 86400.0
 SYSTEM_AND_SOFTWARE = assumed(
@@ -58,7 +57,8 @@ def _answers(context: Context, pool: Pool, load: Load) -> dict[str, Estimate]:
     service = context.service(load)
     if service is None or service.kept_days.high <= 0:
         return {}
-    a_day = scaled(times(peak_requests_per_s(service), service.arrival.duty, unit="request/s"), SECONDS_PER_DAY, unit="request/day")
+    mean = times(service.arrival.peak_requests_per_s, service.arrival.duty, unit="request/s")
+    a_day = scaled(mean, SECONDS_PER_DAY, unit="request/day")
     everything = times(a_day, service.response_bytes, service.kept_days, unit="B")
     return {f"answers kept, {load.name}": over(everything, pool.available_machines, unit="B")}
 

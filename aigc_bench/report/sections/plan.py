@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from aigc_bench.core.records import Estimate
+from aigc_bench.plan.demand import Arrival, Job, Service
 from aigc_bench.plan.interval import scaled
-from aigc_bench.plan.records import Arrival, Assessment, Assumption, Capability, FactorVerdict, Job, Load, Option, Plan, Service
+from aigc_bench.plan.records import Assessment, Assumption, Capability, FactorVerdict, Load, Option, Plan
 from aigc_bench.report.base import ReportContext, Section
 from aigc_bench.report.markup import template
 

@@ -1,0 +1,70 @@
+"""``aigc-bench plan``: from a demand to a purchase."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from aigc_bench.cli.output import json_option, print_json
+
+
+@click.command("plan")
+@click.argument("demand", required=False, metavar="DEMAND.toml")
+@click.option("--new", "scenario", metavar="SCENARIO", help="Write a commented example to start from, and stop.")
+@click.option("--run", "runs", multiple=True, metavar="RUN", help="A recorded run whose numbers are used where they fit.")
+@click.option("--accelerator", "accelerators", multiple=True, metavar="ID", help="Look at these accelerators only.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder for plan.json, options.csv and bill.csv; of --new, the file.")
+@click.option("--explain", "key", metavar="KEY", help="Say how one number follows, such as power or machine.price_usd.")
+@click.option("--keys", "as_keys", is_flag=True, help="List every key of a demand file, and stop.")
+@json_option
+def command(
+    demand: str | None,
+    scenario: str | None,
+    runs: tuple[str, ...],
+    accelerators: tuple[str, ...],
+    out: Path | None,
+    key: str | None,
+    as_keys: bool,
+    as_json: bool,
+) -> None:
+    """Plan a demand: what to buy or rent, how many, what it needs in the room, what it costs, and what binds next.
+
+    \b
+    aigc-bench plan --new chat-assistant --out chat.toml   a demand to start from
+    aigc-bench plan chat.toml                              the plan
+    """
+    from aigc_bench import api
+
+    if as_keys:
+        from aigc_bench.plan.demand_file.manual import table
+
+        click.echo(table(), nl=False)
+    elif scenario is not None:
+        _start(scenario, out)
+    elif demand is None:
+        raise click.UsageError("give a DEMAND.toml, or --new SCENARIO to write one")
+    else:
+        plan = api.plan(demand, runs=runs, accelerators=accelerators)
+        from aigc_bench.plan.contract import contract
+        from aigc_bench.plan.files import write_files
+
+        if out is not None:
+            write_files(plan, out)
+        if key is not None:
+            from aigc_bench.plan.explain import explain
+
+            click.echo(explain(plan, key))
+        elif as_json:
+            print_json(contract(plan))
+        else:
+            from aigc_bench.cli.plan_screen import screen
+
+            click.echo(screen(plan))
+
+
+def _start(scenario: str, out: Path | None) -> None:
+    from aigc_bench.plan.demand_file.scenarios import new_demand
+
+    written = new_demand(scenario, out=out)
+    click.echo(f"{written}: edit it, then run `aigc-bench plan {written}`.")

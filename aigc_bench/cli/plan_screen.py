@@ -1,0 +1,191 @@
+"""A plan on one screen: what to buy, how many, what it needs, what it costs, how sure that is, and what binds next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from aigc_bench.core.records import Estimate
+    from aigc_bench.plan.records import Assessment, Load, Option, Plan
+
+WIDTH = 108
+MANY = ((1.0, ""), (1e3, "1,000 "), (1e6, "million "), (1e9, "billion "))
+OTHERS = 6
+
+
+def screen(plan: Plan) -> str:
+    """The plan as text, about forty lines."""
+    best = plan.recommended
+    lines = [plan.demand.name, ""]
+    if best is None:
+        lines += list(_nothing(plan))
+    else:
+        lines += [
+            *_wrap(_headline(best), indent=0),
+            "",
+            *_loads(best),
+            "",
+            *_money(plan, best),
+            "",
+            *_factors(best),
+            "",
+            *_next(best),
+        ]
+        lines += ["", *_others(plan, best)]
+    lines += ["", *_footing(plan)]
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _headline(option: Option) -> str:
+    from aigc_bench.plan.contract import what
+
+    text = what(option)
+    spare = f", {option.num_spares} of the servers spare" if option.num_spares and option.kind != "cloud" else ""
+    racks = f", {option.num_racks} rack{'s' if option.num_racks != 1 else ''}" if option.num_racks else ""
+    return f"{text[0].upper()}{text[1:]}{spare}{racks}."
+
+
+def _loads(option: Option) -> Iterator[str]:
+    for part in option.parts or (option,):
+        for load in part.loads:
+            yield from _wrap(f"{load.name}: {_setting(load, part)}", indent=2)
+
+
+def _setting(load: Load, option: Option) -> str:
+    from aigc_bench.core.units import digits, quantity
+
+    able = next((one for one in option.machine.capabilities if one.case == load.case), None) if option.machine else None
+    words = [f"{digits(load.rate_items_per_s.value)} {load.rate_items_per_s.unit} at the peak"]
+    if able is not None:
+        ranks = f"{able.machines_per_replica} accelerator{'s' if able.machines_per_replica > 1 else ''} a replica"
+        cap = f", power limit {able.power_cap:.0%}" if able.power_cap < 1 else ""
+        words.append(f"{able.preset} on {able.engine or 'torch'} in {able.precision or 'its own format'}")
+        words.append(f"{ranks}, batch {able.batch_size}{cap}")
+        times = (("TTFT", able.ttft_s), ("TPOT", able.tpot_s), ("request", load.latency_s))
+        words += [f"{name} {quantity(value.value, 's')}" for name, value in times if value is not None]
+        words.append(able.throughput.basis)
+    return ", ".join(words)
+
+
+def _money(plan: Plan, option: Option) -> Iterator[str]:
+    years = plan.demand.finance.life_years
+    yield f"  cost over {years:g} years   {_between(option.tco_usd)}"
+    yield f"  at once {_between(option.capex_usd)}; a year {_between(option.opex_usd_per_year)}"
+    for name, cost in option.usd_per_unit.items():
+        yield f"  {name}: {_each(cost)}"
+    if option.carbon_kg is not None:
+        low, value, high = (getattr(option.carbon_kg, end) / 1000 for end in ("low", "value", "high"))
+        yield f"  carbon {value:,.1f} t CO2e ({low:,.1f} to {high:,.1f})"
+
+
+def _each(cost: Estimate) -> str:
+    """The cost of as many units as cost at least a cent."""
+    from aigc_bench.core.units import quantity
+
+    item = cost.unit.partition("/")[2]
+    count, words = next((pair for pair in MANY if cost.value * pair[0] >= 0.01), MANY[-1])
+    ends = " to ".join(quantity(end * count, "usd") for end in (cost.low, cost.high))
+    plural = "s" if count > 1 else ""
+    return f"{quantity(cost.value * count, 'usd')} ({ends}) a {words}{item}{plural}"
+
+
+def _between(value: Estimate) -> str:
+    from aigc_bench.core.units import quantity
+
+    text = quantity(value.value, value.unit.partition("/")[0])
+    if value.low == value.high:
+        return text
+    unit = value.unit.partition("/")[0]
+    return f"{text} ({quantity(value.low, unit)} to {quantity(value.high, unit)})"
+
+
+def _factors(option: Option) -> Iterator[str]:
+    yield f"  {'FACTOR':<9} {'NEEDED':>14} {'THERE':>14} {'LEFT':>6}  VERDICT"
+    for name, found in option.factors.items():
+        yield from _wrap(_factor(name, found), indent=2, hang=48)
+
+
+def _factor(name: str, found: Assessment) -> str:
+    from aigc_bench.core.units import quantity
+
+    left = f"{found.headroom:.0%}" if found.headroom is not None else "–"
+    needed, there = (quantity(value.value, value.unit) if value else "–" for value in (found.required, found.available))
+    return f"{name:<9} {needed:>14} {there:>14} {left:>6}  {found.verdict}: {found.why}"
+
+
+def _next(option: Option) -> Iterator[str]:
+    if option.bottleneck is None:
+        return
+    first = option.factors[option.bottleneck]
+    text = f"  {option.bottleneck} binds first, with {first.headroom or 0.0:.0%} left"
+    if option.next_bottleneck is not None:
+        then = option.factors[option.next_bottleneck]
+        text += f"; then {option.next_bottleneck}, with {then.headroom or 0.0:.0%} left"
+    yield f"{text}."
+
+
+def _others(plan: Plan, best: Option) -> Iterator[str]:
+    """The best option of every other kind, then the best of other accelerators."""
+    from aigc_bench.plan.contract import what
+
+    seen: dict[tuple[str, str], Option] = {}
+    accepted = [option for option in plan.options if option.accepted and option is not best]
+    for option in accepted:
+        seen.setdefault((option.kind, option.term), option)
+    shown = list(seen.values())
+    known = {option.accelerator for option in (*shown, best)}
+    for option in accepted:
+        if len(shown) >= OTHERS:
+            break
+        if option.accelerator not in known:
+            known.add(option.accelerator)
+            shown.append(option)
+    if not shown:
+        return
+    yield f"  {'INSTEAD':<78} {'COST':>12} {'TIMES':>7}"
+    for option in sorted(shown, key=lambda one: one.rank)[: OTHERS + 2]:
+        times = option.tco_usd.value / best.tco_usd.value if best.tco_usd.value else 0.0
+        cost = _between(option.tco_usd).partition(" ")[0]
+        yield f"  {_cut(what(option), 78):<78} {cost:>12} {times:>6.1f}x"
+
+
+def _nothing(plan: Plan) -> Iterator[str]:
+    """Which factor forbids it, and what would change that, from the options that came nearest."""
+    yield "No option meets this demand."
+    reasons: dict[str, str] = {}
+    for option in plan.options:
+        for reason in option.reasons:
+            about, _, detail = reason.partition(": ")
+            factor = detail.partition(":")[0] if ":" in detail else about
+            reasons.setdefault(factor, f"{option.accelerator or option.kind}: {reason}")
+    for reason in list(reasons.values())[:OTHERS]:
+        yield from _wrap(reason, indent=2)
+    for gap in plan.unplanned:
+        yield from _wrap(f"{gap.name}: {gap.reason}", indent=2)
+
+
+def _footing(plan: Plan) -> Iterator[str]:
+    refused = sum(not option.accepted for option in plan.options)
+    widest = sorted(plan.assumptions, key=lambda one: -_width(one.value))[:3]
+    yield f"  {plan.num_candidates:,} candidates, {len(plan.options)} options, {refused} refused; --json has the reasons of each."
+    if widest:
+        names = "; ".join(f"{one.title} [{one.key}]" for one in widest)
+        yield from _wrap(
+            f"Widest of {len(plan.assumptions)} assumptions: {names}. --explain KEY says how any figure follows.", indent=2
+        )
+
+
+def _width(value: Estimate) -> float:
+    return value.high / value.low if value.low > 0 else 0.0
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else f"{text[: width - 1]}…"
+
+
+def _wrap(text: str, *, indent: int, hang: int | None = None) -> Sequence[str]:
+    import textwrap
+
+    first, rest = " " * indent, " " * (indent + 2 if hang is None else hang)
+    return textwrap.wrap(text, width=WIDTH, initial_indent=first, subsequent_indent=rest, break_long_words=False) or [first]

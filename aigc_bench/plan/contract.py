@@ -1,0 +1,132 @@
+"""What ``plan --json`` prints: the contract with programs that read a plan. Estimates are ``{value, low, high, unit, basis}``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from aigc_bench.core.records import Estimate
+from aigc_bench.plan.records import Assessment, Load, Option, Plan
+
+CONTRACT_VERSION = 1
+
+
+def contract(plan: Plan) -> dict[str, Any]:
+    """The plan as plain JSON types: options by rank with their six factors, the recommendation, what it rests on."""
+    best = plan.recommended
+    return {
+        "schema_version": CONTRACT_VERSION,
+        "demand": plan.demand.name,
+        "recommendation": None if best is None else {"rank": best.rank, "kind": best.kind, "what": what(best), "why": why(plan)},
+        "options": [_option(option) for option in plan.options],
+        "assumptions": [
+            {"key": one.key, "title": one.title, **figure(one.value), "source": one.value.source} for one in plan.assumptions
+        ],
+        "unplanned": [one.model_dump(mode="json") for one in plan.unplanned],
+        "refused": [one.model_dump(mode="json") for one in plan.refused],
+        "not_included": list(plan.not_included),
+        "num_candidates": plan.num_candidates,
+        "method": plan.method,
+    }
+
+
+def figure(estimate: Estimate) -> dict[str, Any]:
+    """An Estimate without its source."""
+    return {name: getattr(estimate, name) for name in ("value", "low", "high", "unit", "basis")}
+
+
+def _or_none(estimate: Estimate | None) -> dict[str, Any] | None:
+    return None if estimate is None else figure(estimate)
+
+
+def _option(option: Option) -> dict[str, Any]:
+    return {
+        **{
+            name: getattr(option, name)
+            for name in (
+                "rank", "kind", "term", "provider", "accelerator", "server", "num_servers", "num_spares", "num_accelerators",
+                "num_racks", "placement", "accepted",
+            )
+        },
+        "reasons": list(option.reasons),
+        "factors": {name: _factor(found) for name, found in option.factors.items()},
+        "bottleneck": option.bottleneck,
+        "next_bottleneck": option.next_bottleneck,
+        **{name: figure(getattr(option, name)) for name in ("capex_usd", "opex_usd_per_year", "tco_usd")},
+        "usd_per_unit": _figures(option.usd_per_unit),
+        "p_slo": option.p_slo,
+        "p_budget": option.p_budget,
+        "energy_kwh_per_year": _or_none(option.energy_kwh_per_year),
+        "carbon_kg": _or_none(option.carbon_kg),
+        "carbon_kg_per_unit": _figures(option.carbon_kg_per_unit),
+        "costs": [
+            {"key": line.key, "name": line.name, "formula": line.formula, **figure(line.usd_per_year)} for line in option.costs
+        ],
+        "loads": [_load(load, option) for load in option.loads],
+        "bill": [
+            {"key": line.key, "name": line.name, "category": line.category, "count": line.count, "usd": _or_none(line.usd)}
+            for line in (option.room.bill.lines if option.room else ())
+            if line.count
+        ],
+        "parts": [_option(part) for part in option.parts],
+    }  # fmt: skip
+
+
+def _figures(found: Mapping[str, Estimate]) -> dict[str, dict[str, Any]]:
+    return {name: figure(value) for name, value in found.items()}
+
+
+def _factor(found: Assessment) -> dict[str, Any]:
+    """The numbers that head-room is made of, and the words that explain them."""
+    return {
+        "required": _or_none(found.required),
+        "available": _or_none(found.available),
+        "unit": found.unit,
+        "headroom": found.headroom,
+        "verdict": found.verdict,
+        "why": found.why,
+        "formula": found.formula,
+        "source": found.source,
+        "inputs": {name: {**figure(value), "source": value.source} for name, value in found.inputs.items()},
+    }
+
+
+def _load(load: Load, option: Option) -> dict[str, Any]:
+    machine = option.machine
+    able = next((one for one in machine.capabilities if one.case == load.case), None) if machine else None
+    return {
+        "name": load.name,
+        "setting": load.case,
+        "peak": figure(load.rate_items_per_s),
+        "accelerators_busy_at_peak": figure(load.busy_machines),
+        "items_per_year": figure(load.items_per_year),
+        "throughput_per_accelerator": figure(able.throughput) if able else None,
+        "ttft_s": _or_none(able.ttft_s) if able else None,
+        "tpot_s": _or_none(able.tpot_s) if able else None,
+        "latency_s": _or_none(load.latency_s),
+    }
+
+
+def what(option: Option) -> str:
+    """An option in a line: ``buy 2 x DGX H200 (16 x h200_sxm_141gb)``."""
+    if option.kind == "api":
+        return "call a commercial API"
+    verb = {"owned": "buy", "colocated": "buy and colocate", "cloud": "rent"}[option.kind]
+    if option.parts:
+        return f"{verb} {option.server}"
+    name = option.server or option.accelerator
+    if option.kind == "cloud":
+        return f"{verb} {option.num_accelerators} x {option.accelerator} at {name} ({option.term.replace('_', ' ')})"
+    return f"{verb} {option.num_servers} x {name} ({option.num_accelerators} x {option.accelerator})"
+
+
+def why(plan: Plan) -> str:
+    """Why the recommended option, beside the next accepted one of another kind or accelerator."""
+    best = plan.recommended
+    assert best is not None, "asked for plans with a recommendation only"
+    mine = (best.kind, best.accelerator)
+    later = [one for one in plan.options if one.accepted and one.rank > best.rank and (one.kind, one.accelerator) != mine]
+    if not later:
+        return "the only accepted option"
+    times = later[0].tco_usd.value / max(best.tco_usd.value, 1e-9)
+    return f"lowest total cost of those accepted; the next other one is to {what(later[0])}, {times:.2f} times the cost"

@@ -1,0 +1,52 @@
+"""Draws from Estimates: the ends are the 10th and 90th percentile of a lognormal, with a width of its own on each side.
+
+    ln x = ln value + z / 1.2816 x (ln(high / value) if z > 0 else ln(value / low)),   z standard normal
+
+Where ``low`` is not above 0 the same holds without logarithms, cut off at 0. Each name has a stream of its own that depends on
+the name and the seed alone: the same world is drawn for every option that is compared, and a new input moves no other.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from aigc_bench.core.records import Basis, Estimate
+
+Array: TypeAlias = npt.NDArray[np.float64]
+NUM_DRAWS = 4096
+Z_P90 = 1.2815515655446004
+"""Standard deviations from the median to the 90th percentile of a normal."""
+MAX_LOG = 700.0
+
+
+def draws(estimate: Estimate, *, name: str, num: int = NUM_DRAWS, seed: int = 0) -> Array:
+    """``num`` draws of one estimate in its unit, non-negative where the estimate is."""
+    z = normals(name, num=num, seed=seed)
+    low, value, high = estimate.low, estimate.value, estimate.high
+    if low > 0:
+        width = np.where(z > 0, np.log(high / value), np.log(value / low))
+        return np.asarray(value * np.exp(np.clip(z / Z_P90 * width, -MAX_LOG, MAX_LOG)))
+    found = value + z / Z_P90 * np.where(z > 0, high - value, value - low)
+    return np.asarray(np.maximum(found, 0.0) if low >= 0 else found)
+
+
+def normals(name: str, *, num: int = NUM_DRAWS, seed: int = 0) -> Array:
+    """Standard normals of the stream of that name."""
+    return np.random.default_rng([zlib.crc32(name.encode()), seed]).standard_normal(num)
+
+
+def sample(estimates: Mapping[str, Estimate], *, num: int = NUM_DRAWS, seed: int = 0) -> dict[str, Array]:
+    """Draws of several independent estimates, by name."""
+    return {name: draws(estimate, name=name, num=num, seed=seed) for name, estimate in estimates.items()}
+
+
+def interval_of(samples: Array, *, unit: str, basis: Basis, source: str) -> Estimate:
+    """Median, 10th and 90th percentile of draws; none may be missing."""
+    assert samples.size > 0 and not np.isnan(samples).any(), "an interval is read off at least one draw"
+    low, value, high = (float(number) for number in np.quantile(samples, (0.1, 0.5, 0.9)))
+    return Estimate(value=value, low=low, high=high, unit=unit, basis=basis, source=source)

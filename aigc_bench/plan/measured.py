@@ -1,0 +1,124 @@
+"""Recorded runs as the basis of a plan: what was measured on an accelerator stands where a prediction would.
+
+A measured case stands for a load where workload, preset, mode and every setting agree and its verdict is not invalid. It wins over
+the prediction where both use the same engine, and where it is faster than the prediction's low end; a slower engine that happened
+to be measured does not. A run without accelerators is a machine of its own, replicated as the first plan does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from aigc_bench.core import registry
+from aigc_bench.core.records import PROBE_PREFIX, Case, Setting
+from aigc_bench.plan.demand import Demand, Job, Service
+from aigc_bench.plan.first import loads_of
+from aigc_bench.plan.interval import scaled
+from aigc_bench.plan.machine import machine_from_run
+from aigc_bench.plan.options import Way, make_option
+from aigc_bench.plan.records import Capability, Machine, Option, Rules
+from aigc_bench.plan.sizing import latency_floor_s
+
+if TYPE_CHECKING:
+    from aigc_bench.catalog.loader import Catalogue
+    from aigc_bench.measure.store import Run
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """A run's machine, the cases behind its capabilities, and how many accelerators it has."""
+
+    machine: Machine
+    cases: Mapping[str, Case]
+    num_accelerators: int
+
+
+def measured_machines(runs: Sequence[Run], *, catalogue: Catalogue) -> tuple[Measured, ...]:
+    """Each run as a machine with what it was seen to do."""
+    from aigc_bench.analyze.rows import metric_rows
+
+    found = []
+    for run in runs:
+        rows = [row for row in metric_rows(run, catalogue=catalogue) if not row.workload.startswith(PROBE_PREFIX)]
+        found.append(
+            Measured(
+                machine=machine_from_run(run, rows, catalogue),
+                cases={case.id: case for case in run.info.cases},
+                num_accelerators=len(run.info.system.accelerators),
+            )
+        )
+    return tuple(found)
+
+
+def best_measured(wish: Service | Job, accelerator: str, *, measured: Sequence[Measured], predicted: Capability) -> Capability:
+    """The measured capability of one accelerator where it wins, else the predicted one."""
+    usable = [
+        per_accelerator(able, wish, run)
+        for run in measured
+        if run.machine.accelerator == accelerator
+        for able in run.machine.capabilities
+        if _fits(able, wish, run)
+    ]
+    in_time = [able for able in usable if _is_in_time(able, wish)]
+    winners = [able for able in in_time if able.engine == predicted.engine or able.throughput.value >= predicted.throughput.low]
+    return max(winners, key=lambda able: (able.throughput.value, able.case), default=predicted)
+
+
+def _fits(able: Capability, wish: Service | Job, run: Measured) -> bool:
+    case = run.cases.get(able.case)
+    if case is None or able.verdict == "invalid":
+        return False
+    if (able.workload, able.preset, able.mode) != (wish.workload, wish.preset, wish.mode):
+        return False
+    if (wish.precisions and case.precision not in wish.precisions) or (
+        not isinstance(wish, Job) and wish.engines and case.engine not in wish.engines
+    ):
+        return False
+    return options_of(case, {}) == options_of(case, wish.settings)
+
+
+def options_of(case: Case, changes: Mapping[str, Setting]) -> object:
+    """The family's settings of a case, with the demand's own in their place."""
+    family = registry.load("workloads", case.workload)
+    own = {key: value for key, value in changes.items() if key in family.settings.model_fields}
+    return family.options(case.model_copy(update={"settings": {**case.settings, **own}}))
+
+
+def per_accelerator(able: Capability, wish: Service | Job, run: Measured) -> Capability:
+    """The capability of the whole measured machine as that of one of its accelerators."""
+    case, count = run.cases[able.case], max(1, run.num_accelerators)
+    copies = max(1, count // case.devices)
+    request = latency_floor_s(wish, able) if isinstance(wish, Service) else able.step_latency_s
+    return able.model_copy(
+        update={
+            "throughput": scaled(able.throughput, 1 / count),
+            "batch_size": max(1, able.batch_size // copies),
+            "engine": case.engine,
+            "precision": case.precision,
+            "machines_per_replica": case.devices,
+            "slots": float(max(1, able.batch_size // copies)),
+            "service_s": request,
+            "host_memory_bytes": None,
+        }
+    )
+
+
+def _is_in_time(able: Capability, wish: Service | Job) -> bool:
+    if isinstance(wish, Job) or wish.slo.latency_s is None or able.service_s is None:
+        return True
+    return able.service_s.value <= wish.slo.latency_s
+
+
+def measured_options(demand: Demand, *, measured: Sequence[Measured], rules: Rules) -> list[Option]:
+    """Machines without accelerators as options of their own, where every load was measured there."""
+    found: list[Option] = []
+    for run in measured:
+        if run.machine.accelerator is not None:
+            continue
+        loads, gaps = loads_of(demand, machine=run.machine, rules=rules)
+        if not gaps:
+            ways = [Way(machine=run.machine, placement=placement) for placement in ("pooled", "dedicated")]
+            found += [make_option(way, loads, demand=demand, rules=rules) for way in ways]
+    return found

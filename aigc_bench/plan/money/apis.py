@@ -1,0 +1,163 @@
+"""Commercial APIs as an alternative to machines: by modality, quality class and unit, what a request or an item costs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import date
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from aigc_bench.catalog.records import ApiPrice
+from aigc_bench.core.errors import UnknownNameError
+from aigc_bench.core.records import Estimate, Record
+from aigc_bench.plan.dated import aged
+from aigc_bench.plan.interval import estimate, named, plus, scaled, times
+
+if TYPE_CHECKING:
+    from aigc_bench.catalog.loader import Catalogue
+
+Quality = Literal["small", "medium", "large"]
+MODALITY_OF = {
+    "token": "chat",
+    "image": "image_generation",
+    "video-second": "video_generation",
+    "audio-second": "audio_speech",
+    "transcribed-second": "audio_transcription",
+}
+"""What is bought of an API for an item that a plan counts."""
+UNIT_OF = {
+    "token": "token",
+    "image": "image",
+    "video-second": "second",
+    "audio-second": "second",
+    "transcribed-second": "second",
+}
+"""The unit that an item is compared in; speech sold by the character is converted by the characters of a second."""
+_MILLION = re.compile(r"1M (tokens|characters|audio tokens|image tokens)")
+
+
+class ApiOffer(Record):
+    """One model of one provider. Prices are in USD of one unit (a token, a character, an image, a second), ``None`` if not charged.
+
+    ``detail`` is the resolution that the price is for, empty where it is for the vendor's usual one. ``why_not`` is set where the
+    model is withdrawn by the day that was asked for, or is sold by another unit.
+    """
+
+    provider: str
+    model: str
+    modality: str
+    quality: Quality | None
+    unit: str
+    detail: str = ""
+    input_usd: Estimate | None
+    output_usd: Estimate | None
+    as_of: str
+    retires: str | None = None
+    why_not: str | None = None
+
+
+class Consumption(Record):
+    """Units that one request takes in and gives out, in those of an API: tokens, characters, images or seconds."""
+
+    input_units: float = Field(default=0.0, ge=0)
+    output_units: float = Field(default=0.0, ge=0)
+
+
+def api_offers(
+    item: str, *, catalogue: Catalogue, on: date, quality: Quality | None = None, detail: str = ""
+) -> tuple[ApiOffer, ...]:
+    """Models that sell ``item`` (``token``, ``image``, ``video-second``, ``audio-second``, ``transcribed-second``).
+
+    ``detail`` is a resolution such as ``720p``; without one the vendor's usual price is taken.
+    Raises ``UnknownNameError`` for an item that no API sells.
+    """
+    if item not in MODALITY_OF:
+        raise UnknownNameError("item of an API", item, known=MODALITY_OF)
+    rows = [row for row in catalogue.api_prices.values() if row.modality == MODALITY_OF[item]]
+    chosen = [row for row in rows if quality is None or row.quality == quality]
+    found = (_offer(row, item=item, catalogue=catalogue, on=on) for row in sorted(chosen, key=lambda row: row.id))
+    return tuple(offer for offer in found if offer.detail == detail)
+
+
+def _offer(row: ApiPrice, *, item: str, catalogue: Catalogue, on: date) -> ApiOffer:
+    unit, divisor, detail = _unit(row.unit)
+    input_usd = _price(row.input_usd, row=row, divisor=divisor, unit=unit, catalogue=catalogue, on=on)
+    output_usd = _price(row.output_usd, row=row, divisor=divisor, unit=unit, catalogue=catalogue, on=on)
+    if item == "audio-second" and unit == "character" and input_usd is not None:
+        rate = catalogue.constant("speech_characters_per_s")
+        source = f"{input_usd.source} x {rate.value:g} characters a second"
+        output_usd = named(times(input_usd, rate, unit="usd/second"), source)
+        unit, input_usd = "second", None
+    why_not = None if unit == UNIT_OF[item] else f"sold by the {unit}, not by the {UNIT_OF[item]}"
+    gone = row.deprecation_date is not None and row.deprecation_date <= on.isoformat()
+    return ApiOffer(
+        provider=row.provider,
+        model=row.model,
+        modality=row.modality,
+        quality=row.quality,
+        unit=unit,
+        detail=detail,
+        input_usd=input_usd,
+        output_usd=output_usd,
+        as_of=row.as_of,
+        retires=row.deprecation_date,
+        why_not=f"withdrawn on {row.deprecation_date}" if gone else why_not,
+    )
+
+
+def _unit(text: str) -> tuple[str, float, str]:
+    """Singular unit, how many of it the price is for, and what is left of the words: ``second 720p`` is a second in 720p."""
+    if found := _MILLION.fullmatch(text):
+        return found[1].removesuffix("s"), 1e6, ""
+    word, _, detail = text.partition(" ")
+    return ("second", 1.0, "") if text == "video second" else (word, 1.0, detail)
+
+
+def _price(usd: float | None, *, row: ApiPrice, divisor: float, unit: str, catalogue: Catalogue, on: date) -> Estimate | None:
+    if usd is None:
+        return None
+    spread, value = catalogue.constant("api_price_spread").value, usd / divisor
+    listed = estimate(
+        value,
+        low=value * (1 - spread),
+        high=value * (1 + spread),
+        unit=f"usd/{unit}",
+        basis=row.basis,
+        source=f"{row.source}, {row.as_of}",
+    )
+    return aged(listed, as_of=row.as_of, on=on, drift=catalogue.constant("api_price_drift"))
+
+
+def usd_per_request(offer: ApiOffer, consumption: Consumption) -> Estimate | None:
+    """What one request costs; ``None`` where the model has no price for what the request consists of."""
+    parts = [
+        scaled(price, units, unit="usd/request")
+        for price, units in ((offer.input_usd, consumption.input_units), (offer.output_usd, consumption.output_units))
+        if price is not None and units > 0
+    ]
+    return named(plus(*parts), f"{offer.provider} {offer.model}, {offer.as_of}") if parts else None
+
+
+def market_price(found: Sequence[ApiOffer], consumption: Consumption) -> Estimate | None:
+    """The median provider's median model of those still sold, from the 10th to the 90th percentile of providers.
+
+    Providers count once each, however many models and resolutions they list. ``None`` where none sells it.
+    """
+    by_provider: dict[str, list[Estimate]] = {}
+    for offer in found:
+        cost = usd_per_request(offer, consumption) if offer.why_not is None else None
+        if cost is not None:
+            by_provider.setdefault(offer.provider, []).append(cost)
+    costs = sorted((_quantile(models, 0.5) for models in by_provider.values()), key=lambda cost: cost.value)
+    if not costs:
+        return None
+    low, middle, high = (_quantile(costs, share) for share in (0.1, 0.5, 0.9))
+    ends = {"low": min(low.value, middle.low), "high": max(high.value, middle.high)}
+    return middle.model_copy(update={**ends, "source": f"median of {len(costs)} providers; {middle.source}"})
+
+
+def _quantile(costs: Sequence[Estimate], share: float) -> Estimate:
+    ranked = sorted(costs, key=lambda cost: cost.value)
+    return ranked[round(share * (len(ranked) - 1))]

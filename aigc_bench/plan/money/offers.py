@@ -1,0 +1,235 @@
+"""Every way to have an accelerator: owned, in a colocation, or rented, each with a dated price or the reason it has none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from aigc_bench.catalog.records import AcceleratorSpec, CloudPrice, ServerSpec
+from aigc_bench.core.records import Estimate, Record
+from aigc_bench.plan.dated import aged, hardware_price
+from aigc_bench.plan.interval import estimate, named, plus, scaled, times
+
+if TYPE_CHECKING:
+    from aigc_bench.catalog.loader import Catalogue
+
+CloudTerm = Literal["on_demand", "spot", "reserved_1y", "reserved_3y"]
+OfferKind = Literal["owned", "colocated", "cloud"]
+Term = Literal["purchase", "on_demand", "spot", "reserved_1y", "reserved_3y"]
+CLOUD_TERMS: tuple[CloudTerm, ...] = ("on_demand", "spot", "reserved_1y", "reserved_3y")
+IS_ELASTIC: dict[CloudTerm, bool] = {"on_demand": True, "spot": True, "reserved_1y": False, "reserved_3y": False}
+"""Whether only the hours used are paid."""
+SERVER_ACCELERATORS = 8
+
+
+class Offer(Record):
+    """One way to have ``num_accelerators`` of an accelerator.
+
+    ``price`` is in ``unit``: ``usd`` for a server that is bought, ``usd/accelerator-h`` for one that is rented. A price that is
+    not known is ``None`` with ``why_no_price``. ``space_usd_per_kw_month`` is what a colocation charges beside the purchase.
+    """
+
+    kind: OfferKind
+    term: Term
+    name: str
+    accelerator: str
+    num_accelerators: float = Field(gt=0)
+    server: str | None = None
+    provider: str | None = None
+    region: str | None = None
+    price: Estimate | None = None
+    unit: str
+    why_no_price: str | None = None
+    space_usd_per_kw_month: Estimate | None = None
+    as_of: str | None = None
+    note: str | None = None
+
+
+class PricePoint(Record):
+    """One rent of a series, in USD per accelerator-hour."""
+
+    as_of: str
+    usd_per_accelerator_h: float
+    term: CloudTerm
+    provider: str
+    source: str
+
+
+def offers(accelerator_id: str, *, catalogue: Catalogue, on: date, region: str | None = None) -> tuple[Offer, ...]:
+    """All ways to have that accelerator on that day, bought ones first; rents of ``region`` only where one is named.
+
+    Raises ``UnknownNameError`` for an accelerator that is not in the catalogue.
+    """
+    spec = catalogue.accelerator(accelerator_id)
+    bought = purchases(spec, catalogue=catalogue, on=on)
+    return (*bought, *colocated(bought, catalogue=catalogue, on=on), *rents(spec, catalogue=catalogue, on=on, region=region))
+
+
+def purchases(spec: AcceleratorSpec, *, catalogue: Catalogue, on: date) -> tuple[Offer, ...]:
+    """Servers that hold the accelerator; where there is no such row, a host with eight cards at their own price."""
+    servers = catalogue.servers_with(spec.id)
+    if not servers:
+        return (_cards_in_a_host(spec, catalogue=catalogue, on=on),)
+    return tuple(_purchase(server, catalogue=catalogue, on=on) for server in servers)
+
+
+def _purchase(server: ServerSpec, *, catalogue: Catalogue, on: date) -> Offer:
+    price = hardware_price(server, catalogue=catalogue, on=on)
+    assert server.gpu_id is not None, "only servers with the accelerator were asked for"
+    return Offer(
+        kind="owned",
+        term="purchase",
+        name=server.name,
+        accelerator=server.gpu_id,
+        num_accelerators=server.gpu_count,
+        server=server.id,
+        provider=server.vendor,
+        price=price,
+        unit="usd",
+        why_no_price=None if price else f"the catalogue has no price of {server.name}",
+        as_of=server.price.as_of if server.price else None,
+    )
+
+
+def _cards_in_a_host(spec: AcceleratorSpec, *, catalogue: Catalogue, on: date) -> Offer:
+    card = hardware_price(spec, catalogue=catalogue, on=on)
+    price = None
+    if card is not None:
+        cards = scaled(card, SERVER_ACCELERATORS)
+        host = times(cards, catalogue.constant("host_share_of_server_price"), unit=cards.unit)
+        price = named(
+            plus(cards, host), f"{SERVER_ACCELERATORS} cards at their own price + the usual share of a host; {card.source}"
+        )
+    return Offer(
+        kind="owned",
+        term="purchase",
+        name=f"{SERVER_ACCELERATORS} x {spec.name} in a host",
+        accelerator=spec.id,
+        num_accelerators=SERVER_ACCELERATORS,
+        price=price,
+        unit="usd",
+        why_no_price=None if price else f"the catalogue has neither a server with {spec.name} nor a price of the card",
+        as_of=spec.price.as_of if spec.price else None,
+        note="no server row: power, height and weight are not known",
+    )
+
+
+def colocated(bought: Sequence[Offer], *, catalogue: Catalogue, on: date) -> tuple[Offer, ...]:
+    """The same servers in somebody else's room, at a price per kW and month that covers space and cooling plant."""
+    row = catalogue.constants["colocation_usd_per_kw_month"]
+    space = aged(row.estimate(), as_of=row.as_of, on=on, drift=catalogue.constant("hardware_price_drift"))
+    return tuple(
+        offer.model_copy(update={"kind": "colocated", "space_usd_per_kw_month": space, "note": "electricity is billed on top"})
+        for offer in bought
+    )
+
+
+def rents(spec: AcceleratorSpec, *, catalogue: Catalogue, on: date, region: str | None = None) -> tuple[Offer, ...]:
+    """Current rents by provider, region and term, the newest of each alone, the cheapest first.
+
+    A market index stands in for a term that no provider lists; a term with neither is one offer without a price.
+    """
+    rows = [row for row in catalogue.rents(spec.id) if _is_in(row, region)]
+    listed = {term for row in rows for term in CLOUD_TERMS if row.kind != "index" and _rent(row, term) is not None}
+    newest: dict[tuple[str, str | None, str | None, float, CloudTerm], CloudPrice] = {}
+    for row in rows:
+        for term in CLOUD_TERMS:
+            if _rent(row, term) is not None and (row.kind != "index" or term not in listed):
+                newest.setdefault((row.provider, row.region, row.instance, row.gpu_count, term), row)
+    priced = sorted(
+        newest.items(), key=lambda pair: (CLOUD_TERMS.index(pair[0][-1]), _rent(pair[1], pair[0][-1]) or 0.0, pair[1].id)
+    )
+    found = [_rented(row, term=key[-1], catalogue=catalogue, on=on) for key, row in priced]
+    where = f" in {region}" if region else ""
+    unpriced = [
+        Offer(
+            kind="cloud",
+            term=term,
+            name=f"{spec.name}, {term.replace('_', ' ')}",
+            accelerator=spec.id,
+            num_accelerators=1,
+            region=region,
+            unit="usd/accelerator-h",
+            why_no_price=f"the catalogue has no {term.replace('_', ' ')} rent of {spec.name}{where}",
+        )
+        for term in CLOUD_TERMS
+        if term not in {key[-1] for key in newest}
+    ]
+    return (*found, *unpriced)
+
+
+def market_rent(found: Sequence[Offer], *, term: CloudTerm) -> Estimate | None:
+    """What such a rent costs on the market: the median offer, from the 10th to the 90th percentile of offers and their age."""
+    prices = sorted((o.price for o in found if o.kind == "cloud" and o.term == term and o.price), key=lambda price: price.value)
+    if not prices:
+        return None
+    low, middle, high = (prices[round(share * (len(prices) - 1))] for share in (0.1, 0.5, 0.9))
+    return estimate(
+        middle.value,
+        low=min(low.value, middle.low),
+        high=max(high.value, middle.high),
+        unit=middle.unit,
+        basis="assumed" if any(price.basis == "assumed" for price in prices) else middle.basis,
+        source=f"median of {len(prices)} listed rents; {middle.source}",
+    )
+
+
+def _is_in(row: CloudPrice, region: str | None) -> bool:
+    return region is None or (row.region or "global").lower().startswith((region.lower(), "global"))
+
+
+def _rent(row: CloudPrice, term: CloudTerm) -> float | None:
+    """USD of one accelerator-hour; three years are in no table yet."""
+    return None if term == "reserved_3y" else row.per_gpu_usd_per_h(term)
+
+
+def _rented(row: CloudPrice, *, term: CloudTerm, catalogue: Catalogue, on: date) -> Offer:
+    rent = _rent(row, term)
+    assert rent is not None, "only terms with a price become offers"
+    spread = catalogue.constant("rent_price_spread").value
+    listed = estimate(
+        rent,
+        low=rent * (1 - spread),
+        high=rent * (1 + spread),
+        unit="usd/accelerator-h",
+        basis=row.basis,
+        source=f"{row.source}, {row.as_of}",
+    )
+    return Offer(
+        kind="cloud",
+        term=term,
+        name=" ".join(part for part in (row.provider, row.instance or row.gpu_label, row.region) if part),
+        accelerator=row.gpu_id,
+        num_accelerators=row.gpu_count,
+        provider=row.provider,
+        region=row.region,
+        price=aged(listed, as_of=row.as_of, on=on, drift=catalogue.constant("rent_drift")),
+        unit="usd/accelerator-h",
+        as_of=row.as_of,
+        note=row.note,
+    )
+
+
+def rent_series(accelerator_id: str, *, catalogue: Catalogue, is_index: bool = False) -> tuple[PricePoint, ...]:
+    """Every rent of an accelerator that the catalogue has, past ones too, by date; of market indices alone where asked."""
+    points = [
+        PricePoint(
+            as_of=row.as_of,
+            usd_per_accelerator_h=rent / row.gpu_count,
+            term=term,
+            provider=row.provider,
+            source=row.source,
+        )
+        for row in catalogue.cloud_prices.values()
+        if row.gpu_id == accelerator_id and (row.kind == "index" or not is_index)
+        for term, rent in (
+            ("on_demand", row.on_demand_usd_per_h),
+            ("spot", row.spot_usd_per_h),
+            ("reserved_1y", row.reserved_1y_usd_per_h),
+        )
+        if rent is not None
+    ]
+    return tuple(sorted(points, key=lambda point: (point.as_of, point.provider, point.term, point.usd_per_accelerator_h)))

@@ -1,0 +1,159 @@
+"""What running a fleet costs a year, line by line.
+
+    electricity  kWh of IT x tariff                    cooling and losses   kWh of IT x (PUE - 1) x tariff
+    demand       peak kW x PUE x $/kW-month x 12       water                kWh of IT x L/kWh x $/m3 / 1000
+    space        peak kW x $/kW-month x 12             maintenance          capex x share
+    staff        (fixed + per server x servers) x $    licences             accelerators x $
+    egress       bytes x $/byte                        storage              bytes kept x $/byte-month x 12
+
+The peak is provisioned and the mean is billed. Taxes are left out. A line that nobody asked for, or whose price is not known,
+is not there: it is never a zero.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from aigc_bench.core.records import Estimate, Record
+from aigc_bench.plan.interval import named, plus, scaled, times
+from aigc_bench.plan.site.cooling_fit import cooling_overhead_kwh, water_l_per_year
+from aigc_bench.plan.site.power_chain import HOURS_PER_YEAR
+
+if TYPE_CHECKING:
+    from aigc_bench.catalog.loader import Catalogue
+
+MONTHS_PER_YEAR = 12
+
+
+class CostLine(Record):
+    """One line of a year's cost, with the formula it follows from."""
+
+    key: str
+    name: str
+    usd_per_year: Estimate
+    formula: str
+
+
+class Tariffs(Record):
+    """What a unit of each thing costs. ``None`` leaves the line out: no demand charge, a room of one's own, open engines."""
+
+    electricity_usd_per_kwh: Estimate
+    demand_usd_per_kw_month: Estimate | None = None
+    water_usd_per_m3: Estimate | None = None
+    water_l_per_kwh: Estimate | None = None
+    space_usd_per_kw_month: Estimate | None = None
+    maintenance_share: Estimate | None = None
+    staff_usd_per_year: Estimate | None = None
+    staff_fixed: Estimate | None = None
+    staff_per_server: Estimate | None = None
+    licence_usd_per_accelerator: Estimate | None = None
+    egress_usd_per_byte: Estimate | None = None
+    storage_usd_per_byte_month: Estimate | None = None
+
+
+class Use(Record):
+    """What a fleet does in a year. ``it_mean_w`` is billed, ``it_peak_w`` provisioned; both at the wall, without the PUE."""
+
+    it_mean_w: Estimate
+    it_peak_w: Estimate
+    pue: Estimate
+    num_servers: int = Field(ge=0)
+    num_accelerators: int = Field(ge=0)
+    capex_usd: Estimate
+    egress_bytes_per_year: Estimate | None = None
+    kept_bytes: Estimate | None = None
+
+    @property
+    def it_kwh_per_year(self) -> Estimate:
+        """Energy of the IT, without the PUE."""
+        return named(scaled(self.it_mean_w, HOURS_PER_YEAR / 1000, unit="kWh/year"), "IT mean x hours")
+
+
+def tariffs(*, catalogue: Catalogue, region: str | None = None, is_colocated: bool = False, is_licensed: bool = False) -> Tariffs:
+    """The catalogue's tariffs. In a colocation space is rented and water, demand and plant are in its price.
+
+    Raises ``UnknownNameError`` for a region without an electricity price.
+    """
+    constant = catalogue.constant
+    own = None if is_colocated else constant
+    return Tariffs(
+        electricity_usd_per_kwh=catalogue.electricity_price(region),
+        demand_usd_per_kw_month=own("demand_charge_usd_per_kw_month") if own else None,
+        water_usd_per_m3=own("water_usd_per_m3") if own else None,
+        water_l_per_kwh=own("wue_default") if own else None,
+        space_usd_per_kw_month=constant("colocation_usd_per_kw_month") if is_colocated else None,
+        maintenance_share=constant("maintenance_fraction"),
+        staff_usd_per_year=constant("staff_usd_per_year"),
+        staff_fixed=constant("staff_fixed"),
+        staff_per_server=constant("staff_per_server"),
+        licence_usd_per_accelerator=constant("licence_usd_per_accelerator_year") if is_licensed else None,
+    )
+
+
+def opex_lines(use: Use, *, prices: Tariffs) -> tuple[CostLine, ...]:
+    """Every line of a year that applies to this fleet."""
+    lines = (*_energy_lines(use, prices), *_room_lines(use, prices), *_care_lines(use, prices), *_data_lines(use, prices))
+    return tuple(line for line in lines if line is not None)
+
+
+def _line(key: str, name: str, formula: str, *factors: Estimate | None, scale: float = 1.0) -> CostLine | None:
+    """The product of the factors, or no line where one of them is not known."""
+    known = [factor for factor in factors if factor is not None]
+    if len(known) < len(factors):
+        return None
+    product = named(scaled(times(*known, unit="usd/year"), scale), formula)
+    return CostLine(key=key, name=name, usd_per_year=product, formula=formula)
+
+
+def _energy_lines(use: Use, prices: Tariffs) -> tuple[CostLine | None, ...]:
+    energy, tariff = use.it_kwh_per_year, prices.electricity_usd_per_kwh
+    beyond = cooling_overhead_kwh(energy, pue=use.pue)
+    water = water_l_per_year(energy, wue=prices.water_l_per_kwh) if prices.water_l_per_kwh else None
+    return (
+        _line("electricity", "electricity of the IT", "kWh of IT x tariff", energy, tariff),
+        _line("cooling", "electricity of cooling and losses", "kWh of IT x (PUE - 1) x tariff", beyond, tariff),
+        _line(
+            "demand_charge",
+            "demand charge",
+            "peak kW x PUE x usd/kW-month x 12",
+            use.it_peak_w,
+            use.pue,
+            prices.demand_usd_per_kw_month,
+            scale=MONTHS_PER_YEAR / 1000,
+        ),
+        _line("water", "water", "L x usd/m3 / 1000", water, prices.water_usd_per_m3, scale=1 / 1000),
+    )
+
+
+def _room_lines(use: Use, prices: Tariffs) -> tuple[CostLine | None, ...]:
+    formula = "peak kW x usd/kW-month x 12"
+    space = prices.space_usd_per_kw_month
+    return (_line("space", "space in a colocation", formula, use.it_peak_w, space, scale=MONTHS_PER_YEAR / 1000),)
+
+
+def _care_lines(use: Use, prices: Tariffs) -> tuple[CostLine | None, ...]:
+    persons = None
+    if prices.staff_fixed and prices.staff_per_server and use.num_servers:
+        persons = plus(prices.staff_fixed, scaled(prices.staff_per_server, use.num_servers, unit=prices.staff_fixed.unit))
+    licence = prices.licence_usd_per_accelerator
+    return (
+        _line("maintenance", "maintenance and spares", "capex x share", use.capex_usd, prices.maintenance_share),
+        _line("staff", "staff", "(fixed + per server x servers) x usd/year", persons, prices.staff_usd_per_year),
+        _line("licences", "software licences", "accelerators x usd/year", licence, scale=use.num_accelerators),
+    )
+
+
+def _data_lines(use: Use, prices: Tariffs) -> tuple[CostLine | None, ...]:
+    return (
+        _line("egress", "egress", "bytes x usd/B", use.egress_bytes_per_year, prices.egress_usd_per_byte),
+        _line(
+            "storage",
+            "rented storage",
+            "bytes x usd/B-month x 12",
+            use.kept_bytes,
+            prices.storage_usd_per_byte_month,
+            scale=MONTHS_PER_YEAR,
+        ),
+    )

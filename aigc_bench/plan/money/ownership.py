@@ -1,0 +1,169 @@
+"""What owning costs: annuity and residual, lease, total cost of ownership, and the cost of every year as equipment is bought.
+
+    hardware a year   C x (1 - s / (1 + r)^n) x r / (1 - (1 + r)^-n)            s the residual share at the end of life
+    adders            share x (hardware + electricity + cooling + space)       freight, installation, insurance, disposal
+    TCO               C x (1 - s) + (opex + adders) x n                         undiscounted, over the life
+    present value     C x (1 - s / (1 + r)^n) + (opex + adders) / annuity factor
+    lease             C x annuity factor at the lessor's rate with the same residual
+
+Source: Brealey, Myers, Allen, Principles of Corporate Finance (equivalent annual cost). Taxes are left out.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from aigc_bench.core.records import Estimate, Record
+from aigc_bench.plan.finance import annuity, annuity_factor, discount
+from aigc_bench.plan.interval import combined, named, plus, scaled, times, total
+from aigc_bench.plan.money.opex import CostLine
+
+if TYPE_CHECKING:
+    from aigc_bench.catalog.loader import Catalogue
+
+RESIDUAL_MONTHS = (24, 36, 48)
+ADDER_BASE = ("hardware", "electricity", "cooling", "space")
+"""Lines that freight, insurance and the like are a share of."""
+
+
+class Terms(Record):
+    """What money costs and how long equipment lives. Fractions; years."""
+
+    discount_rate: Estimate
+    life_years: float = Field(gt=0)
+    residual_share: Estimate
+    adders_share: Estimate | None = None
+
+
+class Ownership(Record):
+    """The money of a purchase: at once, a year, over the life. ``lines`` add up to ``total_usd_per_year``."""
+
+    capex_usd: Estimate
+    hardware_usd_per_year: Estimate
+    opex_usd_per_year: Estimate
+    total_usd_per_year: Estimate
+    tco_usd: Estimate
+    present_value_usd: Estimate
+    lines: tuple[CostLine, ...]
+    life_years: float
+
+
+def default_terms(*, catalogue: Catalogue, life_years: float = 3.0) -> Terms:
+    """The catalogue's rate and adders, and the residual value published for that age."""
+    return Terms(
+        discount_rate=catalogue.constant("discount_rate"),
+        life_years=life_years,
+        residual_share=residual_share(life_years, catalogue=catalogue),
+        adders_share=catalogue.constant("hidden_cost_fraction"),
+    )
+
+
+def residual_share(age_years: float, *, catalogue: Catalogue) -> Estimate:
+    """Resale value over the purchase price at that age: published at 24, 36 and 48 months, geometric in between and beyond."""
+    assert age_years >= 0, "equipment is bought before it is sold"
+    known = [catalogue.constant(f"residual_fraction_{months}m") for months in RESIDUAL_MONTHS]
+    ages = (0.0, *(months / 12 for months in RESIDUAL_MONTHS))
+    ends = {end: _geometric(age_years, ages, (1.0, *(getattr(share, end) for share in known))) for end in ("low", "value", "high")}
+    basis = "datasheet" if 2 <= age_years <= 3 else "assumed"
+    return Estimate(**ends, unit="fraction", basis=basis, source=f"resale value at {age_years:g} years; {known[0].source}")
+
+
+def _geometric(age: float, ages: Sequence[float], shares: Sequence[float]) -> float:
+    """Between the two points around ``age``, or along the last two beyond them, straight in the logarithm."""
+    upper = next((index for index, at in enumerate(ages) if at >= age), len(ages) - 1)
+    left, right = max(0, upper - 1), max(1, upper)
+    slope = math.log(shares[right] / shares[left]) / (ages[right] - ages[left])
+    return shares[left] * math.exp(slope * (age - ages[left]))
+
+
+def own(capex_usd: Estimate, lines: Sequence[CostLine], *, terms: Terms) -> Ownership:
+    """The money of equipment for ``capex_usd`` that costs ``lines`` a year to run."""
+    hardware = _annual(capex_usd, terms=terms, rate=terms.discount_rate)
+    first = CostLine(
+        key="hardware", name="hardware", usd_per_year=hardware, formula="C x (1 - s / (1 + r)^n) x r / (1 - (1 + r)^-n)"
+    )
+    found = [first, *lines]
+    if terms.adders_share is not None:
+        base = total([line.usd_per_year for line in found if line.key in ADDER_BASE], unit="usd/year")
+        formula = "share x (hardware + electricity + cooling + space)"
+        adders = named(times(base, terms.adders_share, unit="usd/year"), formula)
+        name = "adders: freight, installation, insurance, disposal"
+        found.append(CostLine(key="adders", name=name, usd_per_year=adders, formula=formula))
+    opex = named(total([line.usd_per_year for line in found[1:]], unit="usd/year"), "sum of the lines but hardware")
+    whole = named(plus(hardware, opex), "sum of the lines")
+    return Ownership(
+        capex_usd=capex_usd,
+        hardware_usd_per_year=hardware,
+        opex_usd_per_year=opex,
+        total_usd_per_year=whole,
+        tco_usd=_tco(capex_usd, opex, terms=terms),
+        present_value_usd=_present_value(capex_usd, opex, terms=terms),
+        lines=tuple(found),
+        life_years=terms.life_years,
+    )
+
+
+def lease_usd_per_year(capex_usd: Estimate, *, terms: Terms, lease_rate: Estimate) -> Estimate:
+    """What a lessor asks a year for the same equipment over the same life, who keeps it at the end."""
+    return named(_annual(capex_usd, terms=terms, rate=lease_rate), "annuity at the lessor's rate, less the residual value")
+
+
+def _annual(capex_usd: Estimate, *, terms: Terms, rate: Estimate) -> Estimate:
+    """Equal yearly payment; dearest at a high price and rate and a low residual."""
+
+    def payment(capital: float, interest: float, residual: float) -> float:
+        return annuity(capital, rate=interest, years=terms.life_years, residual=residual * capital)
+
+    return _ends(payment, capex_usd, rate, terms.residual_share, unit="usd/year", source="annuity over the life less residual")
+
+
+def _tco(capex_usd: Estimate, opex: Estimate, *, terms: Terms) -> Estimate:
+    lost = _complement(terms.residual_share)
+    running = scaled(opex, terms.life_years, unit="usd")
+    return named(plus(times(capex_usd, lost, unit="usd"), running), "capex x (1 - residual) + opex x years")
+
+
+def _present_value(capex_usd: Estimate, opex: Estimate, *, terms: Terms) -> Estimate:
+    """A high rate makes what is paid later cheap: the ends take the rate that moves them outwards."""
+    years = terms.life_years
+
+    def worth(capital: float, interest: float, residual: float) -> float:
+        return capital * (1 - residual * discount(interest, years=years))
+
+    def running(yearly: float, interest: float, _: float) -> float:
+        return yearly / annuity_factor(interest, years=years)
+
+    turned = _turned(terms.discount_rate)
+    bought = _ends(worth, capex_usd, terms.discount_rate, terms.residual_share, unit="usd", source="")
+    run = _ends(running, opex, turned, terms.residual_share, unit="usd", source="")
+    return named(plus(bought, run), "capex less the discounted residual + discounted opex")
+
+
+def _ends(
+    function: Callable[[float, float, float], float],
+    first: Estimate,
+    rate: Estimate,
+    residual: Estimate,
+    *,
+    unit: str,
+    source: str,
+) -> Estimate:
+    """A function that rises in its first two arguments and falls in the third, at the ends of their intervals."""
+    low = function(first.low, rate.low, residual.high)
+    value = function(first.value, rate.value, residual.value)
+    high = function(first.high, rate.high, residual.low)
+    basis = combined((first, rate, residual))
+    return Estimate(value=value, low=min(low, value), high=max(high, value), unit=unit, basis=basis, source=source)
+
+
+def _turned(rate: Estimate) -> Estimate:
+    """The same numbers with ends exchanged, for a function that falls in the rate; read end by end, never printed."""
+    return rate.model_copy(update={"low": rate.high, "high": rate.low})
+
+
+def _complement(share: Estimate) -> Estimate:
+    return share.model_copy(update={"value": 1 - share.value, "low": 1 - share.high, "high": 1 - share.low})

@@ -1,0 +1,57 @@
+"""The room that an option's servers stand in: networks, shared storage, racks, feeds, UPS and cooling plant of the site's kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from typing import TYPE_CHECKING
+
+from aigc_bench.plan.demand import Demand
+from aigc_bench.plan.hosts import Host
+from aigc_bench.plan.site.room import Room, RoomNeed, make_room
+from aigc_bench.plan.site.storage_system import StorageNeed
+
+if TYPE_CHECKING:
+    from aigc_bench.catalog.loader import Catalogue
+
+SERVING_OVERSUBSCRIPTION = 2.0
+
+
+def room_maker(host: Host, demand: Demand, *, catalogue: Catalogue, on: date, is_built: bool) -> Callable[[int], Room | None]:
+    """Makes the room for some servers; none where no server row tells sizes and watts. ``is_built``: plant is bought, too."""
+    server = host.server
+    if server is None:
+        return lambda _: None
+
+    def make(num_servers: int) -> Room | None:
+        if num_servers == 0:
+            return None
+        site = demand.site
+        need = RoomNeed(
+            num_servers=num_servers,
+            room=site.cooling,
+            peak_w=host.machine.peak_power_w.value,
+            oversubscription=1.0 if any(job.mode == "train" for job in demand.jobs) else SERVING_OVERSUBSCRIPTION,
+            storage=storage_need(demand, catalogue=catalogue),
+            rack_power_w=site.rack_power_w.value if site.rack_power_w else None,
+            floor_kg_per_m2=site.floor_kg_per_m2,
+            height_u=site.rack_height_u,
+            max_racks=site.num_racks,
+            is_built=is_built,
+        )
+        return make_room(server, need, catalogue=catalogue, on=on)
+
+    return make
+
+
+def storage_need(demand: Demand, *, catalogue: Catalogue) -> StorageNeed:
+    """Shared storage that has to be bought: data sets and kept answers over the usable share, less what the site has."""
+    usable = catalogue.constant("usable_storage_fraction").value
+    kept = sum(data.size_bytes.value * data.copies.value for data in demand.datasets)
+    for service in demand.services:
+        a_day = service.arrival.peak_requests_per_s.value * service.arrival.duty.value * 86400
+        kept += a_day * service.response_bytes.value * service.kept_days.value
+    for job in demand.jobs:
+        kept += job.items.value * job.bytes_per_item.value
+    there = demand.site.store_bytes.value if demand.site.store_bytes else 0.0
+    return StorageNeed(raw_bytes=max(0.0, kept / usable - there))

@@ -1,0 +1,142 @@
+"""Candidates: one row for every way to run one load, over all accelerators, as columns.
+
+A candidate is an accelerator, an engine, a number format, ranks of tensor or data parallelism, a batch (requests in flight, images
+or sequences a step) and a power limit. Its rates are of one replica; memory and watts are of one accelerator of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aigc_bench.core.units import memory, quantity
+from aigc_bench.plan.demand import Slo
+from aigc_bench.predict.effects import Floats
+
+Flags = NDArray[np.bool_]
+
+INFINITE = np.inf
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidates:
+    """Columns of equal length. Labels are indices into their lists; what a family does not have is not a number (``nan``).
+
+    ``throughput`` is items/s of a replica, ``slots`` the requests it holds at once, ``service_s`` how long it holds one.
+    """
+
+    accelerators: tuple[str, ...]
+    engines: tuple[str, ...]
+    precisions: tuple[str, ...]
+    accelerator: Floats
+    engine: Floats
+    precision: Floats
+    devices: Floats
+    batch: Floats
+    cap: Floats
+    throughput: Floats
+    slots: Floats
+    service_s: Floats
+    ttft_s: Floats
+    tpot_s: Floats
+    latency_s: Floats
+    memory_bytes: Floats
+    usable_bytes: Floats
+    power_w: Floats
+    spread_low: Floats
+    spread_high: Floats
+
+    def __len__(self) -> int:
+        return len(self.throughput)
+
+    def of(self, accelerator: str) -> Flags:
+        """The rows of one accelerator."""
+        if accelerator not in self.accelerators:
+            return np.zeros(len(self), dtype=bool)
+        found: Flags = self.accelerator == self.accelerators.index(accelerator)
+        return found
+
+    @property
+    def fits(self) -> Flags:
+        """Whether memory holds it."""
+        found: Flags = self.memory_bytes <= self.usable_bytes
+        return found
+
+    def meets(self, slo: Slo) -> Flags:
+        """Whether a request that waits for nobody is answered in time."""
+        found = np.ones(len(self), dtype=bool)
+        for limit, column in ((slo.ttft_s, self.ttft_s), (slo.tpot_s, self.tpot_s), (slo.latency_s, self.latency_s)):
+            if limit is not None:
+                found &= np.isnan(column) | (column <= limit)
+        return found
+
+
+NUMBERS = (
+    "devices", "batch", "cap", "throughput", "slots", "service_s", "ttft_s", "tpot_s", "latency_s", "memory_bytes", "usable_bytes",
+    "power_w", "spread_low", "spread_high",
+)  # fmt: skip
+"""The numeric columns, beside the three labels."""
+
+
+def stacked(parts: Iterable[Mapping[str, object]]) -> Candidates | None:
+    """Blocks of rows as one table: labels are words, numbers are arrays or scalars that are broadcast; ``None`` without rows."""
+    labels: dict[str, list[str]] = {"accelerator": [], "engine": [], "precision": []}
+    columns: dict[str, list[Floats]] = {name: [] for name in (*labels, *NUMBERS)}
+    for part in parts:
+        numbers = np.broadcast_arrays(*(np.asarray(part.get(name, np.nan), dtype=float) for name in NUMBERS))
+        for name, values in zip(NUMBERS, numbers, strict=True):
+            columns[name].append(values.ravel())
+        for name, known in labels.items():
+            word = str(part[name])
+            if word not in known:
+                known.append(word)
+            columns[name].append(np.full(numbers[0].size, known.index(word), dtype=float))
+    if not columns["devices"]:
+        return None
+    joined = {name: np.concatenate(found) for name, found in columns.items()}
+    assert {field.name for field in fields(Candidates)} >= set(joined), "every column is a field"
+    return Candidates(
+        accelerators=tuple(labels["accelerator"]), engines=tuple(labels["engine"]), precisions=tuple(labels["precision"]), **joined
+    )
+
+
+def with_caps(part: Mapping[str, object], caps: Sequence[tuple[float, float, float]]) -> list[dict[str, object]]:
+    """The block once for every power limit: ``(share of the default limit, throughput, draw)``, both over those without one."""
+    found = []
+    for share, speed, draw in caps:
+        slower = {name: np.asarray(part[name]) / speed for name in ("service_s", "ttft_s", "tpot_s", "latency_s") if name in part}
+        faster = {"throughput": np.asarray(part["throughput"]) * speed, "power_w": np.asarray(part["power_w"]) * draw, "cap": share}
+        found.append({**part, **slower, **faster})
+    return found
+
+
+def why_none(found: Candidates | None, rows: Flags, slo: Slo, *, max_devices: int) -> str:
+    """Why no row is left on an accelerator, with the nearest miss in numbers and what would change it."""
+    if found is None or not rows.any():
+        return "the performance model does not answer for this accelerator"
+    within = rows & (found.devices <= max_devices)
+    if not within.any():
+        return f"needs more than the {max_devices} accelerator{'s' if max_devices > 1 else ''} of one server"
+    if not (within & found.fits).any():
+        nearest = np.argmin(np.where(within, found.memory_bytes / found.usable_bytes, INFINITE))
+        asked, offered = found.memory_bytes[nearest], found.usable_bytes[nearest]
+        return (
+            f"memory: {memory(asked)} on each of {found.devices[nearest]:.0f} accelerators at least, {memory(offered)} usable; "
+            "more or larger accelerators in a server, a shorter prompt or a narrower number format would change that"
+        )
+    rows = within & found.fits
+    for limit, column, name in (
+        (slo.ttft_s, found.ttft_s, "time to first token"),
+        (slo.tpot_s, found.tpot_s, "time per token"),
+        (slo.latency_s, found.latency_s, "latency"),
+    ):
+        known = rows & ~np.isnan(column)
+        if limit is not None and known.any() and not (column[known] <= limit).any():
+            best = quantity(float(np.min(column[known])), "s")
+            return (
+                f"compute: {name} is {best} at best, {quantity(limit, 's')} is asked; a looser SLO or a faster accelerator would do"
+            )
+    return "compute: no setting meets all latencies at once; a looser SLO or a faster accelerator would do"

@@ -1,0 +1,182 @@
+"""From a service or a job to its candidates, and from a candidate to a capability with intervals that plans are made of."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from aigc_bench.core.records import Case, Estimate
+from aigc_bench.plan.demand import Job, Service, Slo
+from aigc_bench.plan.interval import estimate
+from aigc_bench.plan.measured import Measured
+from aigc_bench.plan.records import Capability
+from aigc_bench.plan.search import served, traced, trained
+from aigc_bench.plan.search.candidates import Candidates
+from aigc_bench.predict.answers import estimate_rows
+from aigc_bench.predict.calibration import Calibration
+from aigc_bench.predict.concurrency import Setting
+from aigc_bench.predict.language import weight_bytes
+from aigc_bench.predict.language_rows import language_row
+from aigc_bench.predict.model import TRACED_SPREAD
+from aigc_bench.predict.names import number_format, resolve_language_model
+from aigc_bench.predict.optrace import OpTrace
+from aigc_bench.predict.rows import ModelRow
+from aigc_bench.predict.step_rows import step_row
+from aigc_bench.predict.trace_cache import trace_case
+
+if TYPE_CHECKING:
+    from aigc_bench.catalog.loader import Catalogue
+    from aigc_bench.catalog.records import AcceleratorSpec
+
+DEFAULT_SEQ_LEN = 2048.0
+MEMORY_SPREAD = 1.06
+"""Upper end of a modelled peak over its value: fragmentation (catalogue: 3-10 %)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Models:
+    """What the search predicts with. ``trace`` is the tracer behind its cache."""
+
+    catalogue: Catalogue
+    calibration: Calibration
+    trace: Callable[[Case], OpTrace] = field(default=trace_case)
+    measured: tuple[Measured, ...] = ()
+
+
+def is_language(wish: Service | Job) -> bool:
+    """Whether a served engine or a training recipe of language models runs it, rather than the traced operators."""
+    return wish.workload == "gpt" and resolve_language_model(wish.preset or "") is not None
+
+
+def lengths(wish: Service | Job) -> tuple[float, float]:
+    """Tokens of a prompt and of an answer."""
+    return float(wish.settings.get("prompt_len", 1)), float(wish.settings.get("max_new_tokens", 1))
+
+
+def seq_len(job: Job) -> float:
+    """Tokens of a training sequence."""
+    return float(job.settings.get("seq_len", DEFAULT_SEQ_LEN))
+
+
+def slo_of(wish: Service | Job) -> Slo:
+    """A service's own; a job has its deadline only."""
+    return wish.slo if isinstance(wish, Service) else Slo()
+
+
+def candidates_for(wish: Service | Job, specs: Sequence[AcceleratorSpec], models: Models) -> Candidates | None:
+    """Every way to run it on these accelerators; ``None`` where the performance model answers for none of them."""
+    preset = wish.preset or ""
+    if is_language(wish) and wish.mode == "infer":
+        return served.served_candidates(
+            preset,
+            lengths=lengths(wish),
+            specs=specs,
+            engines=wish.engines,
+            precisions=wish.precisions,
+            catalogue=models.catalogue,
+            calibration=models.calibration,
+        )
+    if is_language(wish) and isinstance(wish, Job):
+        return trained.trained_candidates(
+            preset,
+            seq_len=seq_len(wish),
+            adapter=wish.adapter,
+            specs=specs,
+            catalogue=models.catalogue,
+            calibration=models.calibration,
+        )
+    return traced.traced_candidates(
+        wish.workload,
+        preset,
+        mode=wish.mode,
+        settings=wish.settings,
+        items_per_request=wish.items_per_request.value if isinstance(wish, Service) else 1.0,
+        specs=specs,
+        engines=wish.engines,
+        precisions=wish.precisions,
+        catalogue=models.catalogue,
+        trace=models.trace,
+    )
+
+
+def capability_of(wish: Service | Job, found: Candidates, index: int, *, spec: AcceleratorSpec, models: Models) -> Capability:
+    """The candidate as what one accelerator does, with the interval that the predictor gives it."""
+    engine, precision = found.engines[int(found.engine[index])], found.precisions[int(found.precision[index])]
+    devices, batch = int(found.devices[index]), float(found.batch[index])
+    low, high, source = _spread(wish, spec, engine=engine, precision=precision, devices=devices, batch=batch, models=models)
+
+    def time(value: float) -> Estimate | None:
+        return (
+            None
+            if value != value
+            else estimate(value, low=value / high, high=value / low, unit="s", basis="modelled", source=source)
+        )
+
+    def figure(value: float, unit: str, *, up: float = 1.0) -> Estimate:
+        return estimate(value, high=value * up, unit=unit, basis="modelled", source=source)
+
+    rate = float(found.throughput[index]) / devices
+    weights, params = _weights(wish, precision, models)
+    item = wish.item
+    return Capability(
+        case=f"{wish.workload}/{wish.preset}/{wish.mode}/{engine}/{precision}/x{devices}/b{batch:g}/cap{found.cap[index]:g}",
+        workload=wish.workload,
+        preset=wish.preset or "",
+        mode=wish.mode,
+        item=item,
+        throughput=estimate(rate, low=rate * low, high=rate * high, unit=f"{item}s/s", basis="modelled", source=source),
+        batch_size=int(batch),
+        device_memory_bytes=figure(float(found.memory_bytes[index]), "B", up=MEMORY_SPREAD),
+        params_bytes=weights / devices if weights else None,
+        num_params=params,
+        power_w=None if math.isnan(found.power_w[index]) else figure(float(found.power_w[index]), "W", up=1.1),
+        engine=engine,
+        precision=precision,
+        machines_per_replica=devices,
+        slots=float(found.slots[index]),
+        service_s=time(float(found.latency_s[index])),
+        ttft_s=time(float(found.ttft_s[index])),
+        tpot_s=time(float(found.tpot_s[index])),
+        power_cap=float(found.cap[index]),
+    )
+
+
+def _spread(
+    wish: Service | Job, spec: AcceleratorSpec, *, engine: str, precision: str, devices: int, batch: float, models: Models
+) -> tuple[float, float, str]:
+    """Low and high end of a rate over its value, and where that comes from."""
+    row = _question(wish, spec, engine=engine, precision=precision, devices=devices, batch=batch)
+    if row is None:
+        return 1 / TRACED_SPREAD, TRACED_SPREAD, f"operator roofline of {spec.id}, not calibrated on published results"
+    found = estimate_rows([row], calibration=models.calibration)[0]
+    ends = (found.low / found.value, found.high / found.value)
+    low, high = ends if row.is_rate else (1 / ends[1], 1 / ends[0])
+    return low, high, f"{row.track} on {spec.id}, calibrated on published results, 80 % interval"
+
+
+def _question(
+    wish: Service | Job, spec: AcceleratorSpec, *, engine: str, precision: str, devices: int, batch: float
+) -> ModelRow | None:
+    preset = wish.preset or ""
+    if is_language(wish) and wish.mode == "infer":
+        prompt, answer = lengths(wish)
+        setting = Setting(
+            model=preset, spec=spec, engine=engine, precision=precision, ranks=devices, input_len=prompt, output_len=answer
+        )
+        return language_row(setting.query("tpot", sequences=batch), spec)
+    if is_language(wish) and isinstance(wish, Job):
+        asked = trained.query(preset, spec, ranks=devices, sequences=int(batch), seq_len=seq_len(wish), adapter=wish.adapter)
+        return step_row(asked, spec)
+    return None
+
+
+def _weights(wish: Service | Job, precision: str, models: Models) -> tuple[float | None, float | None]:
+    """Bytes and number of parameters, for storage and checkpoints."""
+    if is_language(wish):
+        model = resolve_language_model(wish.preset or "")
+        assert model is not None, "is_language looked it up"
+        return weight_bytes(model, number_format(precision)), float(model.total_params)
+    trace = models.trace(traced.case_of(wish.workload, wish.preset or "", wish.mode, precision=precision, settings=wish.settings))
+    return float(trace.params_bytes), float(trace.num_params)

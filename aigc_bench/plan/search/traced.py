@@ -1,0 +1,111 @@
+"""Candidates for every family that is not a served language model: its own operators, traced once, on every accelerator's roofline.
+
+inference   a replica is one accelerator, a request waits for its batch and for the steps that make its items
+training    a replica is 1, 2, 4 or 8 accelerators of one server, gradients are summed over the scale-up link each step
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from aigc_bench.core.errors import UsageError
+from aigc_bench.core.records import Case, Mode, Setting
+from aigc_bench.plan.search.candidates import Candidates, stacked, with_caps
+from aigc_bench.plan.search.caps import power_caps
+from aigc_bench.predict.collectives import collective_s
+from aigc_bench.predict.effects import Floats
+from aigc_bench.predict.engines import engine_costs
+from aigc_bench.predict.operator_table import OperatorTable, stage_times, tables
+from aigc_bench.predict.optrace import OpTrace
+from aigc_bench.predict.power import mean_watts
+
+if TYPE_CHECKING:
+    from aigc_bench.catalog.loader import Catalogue
+    from aigc_bench.catalog.records import AcceleratorSpec
+
+ENGINES = ("torch-eager", "torch-compile")
+BATCHES = tuple(2**power for power in range(8))
+RANKS = (1, 2, 4, 8)
+PRECISION = "bf16"
+"""What the accelerators of the catalogue have in common; one that lacks it runs fp16 at its own peak."""
+BUSY_AT_MFU = 0.6
+"""Share of the peak at which arithmetic is as busy as power models know it."""
+
+
+def traced_candidates(
+    workload: str,
+    preset: str,
+    *,
+    mode: Mode,
+    settings: Mapping[str, Setting],
+    items_per_request: float,
+    specs: Sequence[AcceleratorSpec],
+    engines: Sequence[str],
+    precisions: Sequence[str],
+    catalogue: Catalogue,
+    trace: Callable[[Case], OpTrace],
+) -> Candidates | None:
+    """Every way to run a traced case; ``items_per_request`` of them answer one request."""
+    parts: list[dict[str, object]] = []
+    for precision in [one for one in (precisions or (PRECISION,)) if one in ("fp32", "tf32", "bf16", "fp16")]:
+        case = case_of(workload, preset, mode, precision=precision, settings=settings)
+        for table in tables(case, BATCHES, trace=trace):
+            for spec in specs:
+                for engine in [one for one in ENGINES if not engines or one in engines]:
+                    parts += _blocks(table, spec, engine, precision, mode, items_per_request=items_per_request, catalogue=catalogue)
+    return stacked(parts)
+
+
+def case_of(workload: str, preset: str, mode: Mode, *, precision: str, settings: Mapping[str, Setting]) -> Case:
+    """The case that is traced, on an accelerator; ``precision`` is one of torch's."""
+    asked = {"workload": workload, "preset": preset, "mode": mode, "precision": precision, "backend": "cuda", "settings": settings}
+    return Case.model_validate(asked)
+
+
+def _blocks(
+    table: OperatorTable,
+    spec: AcceleratorSpec,
+    engine: str,
+    precision: str,
+    mode: Mode,
+    *,
+    items_per_request: float,
+    catalogue: Catalogue,
+) -> Iterator[dict[str, object]]:
+    try:
+        step_s: Floats = stage_times(table, spec, costs=engine_costs(engine), precision=precision).sum(axis=0)
+    except UsageError:
+        return
+    batches = np.array(table.batches, dtype=float)
+    usable = catalogue.usable_memory(spec).value * catalogue.constant("usable_memory_fraction").value
+    peak = spec.peak("bf16") or spec.peak("fp16") or spec.peak("fp32") or math.inf
+    for ranks in RANKS if mode == "train" else (1,):
+        reduce_s = _reduction_s(table, spec, ranks=ranks, catalogue=catalogue) if mode == "train" else 0.0
+        whole_s = step_s + reduce_s
+        watts = mean_watts(spec, busy_share=np.minimum(1.0, table.step_flops / whole_s / peak / BUSY_AT_MFU))
+        steps = np.ceil(items_per_request / (table.items / batches)) if mode == "infer" else 1.0
+        block: dict[str, object] = {
+            "accelerator": spec.id,
+            "engine": engine,
+            "precision": precision,
+            "devices": ranks,
+            "batch": batches,
+            "slots": batches,
+            "throughput": ranks * table.items / whole_s,
+            "service_s": whole_s * steps,
+            "latency_s": whole_s * steps,
+            "memory_bytes": table.peak_bytes + catalogue.constant("cuda_context_bytes").value,
+            "usable_bytes": usable,
+            "power_w": np.full_like(whole_s, np.nan) if watts is None else watts,
+        }
+        yield from with_caps(block, power_caps(spec, work="training", catalogue=catalogue))
+
+
+def _reduction_s(table: OperatorTable, spec: AcceleratorSpec, *, ranks: int, catalogue: Catalogue) -> float:
+    if ranks > 1 and not spec.has_scale_up_link and spec.pcie_gen is None:
+        return math.inf
+    return collective_s(table.gradient_bytes, kind="all_reduce", spec=spec, devices=ranks, catalogue=catalogue).value

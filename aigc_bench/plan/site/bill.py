@@ -1,0 +1,168 @@
+"""The bill of materials: a line for everything that is bought, with count, price, watts, height, weight and source.
+
+A price that nobody published is ``None`` with the reason; it is never guessed and never counted as nothing in silence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from aigc_bench.catalog.records import CoolingMethod
+from aigc_bench.core.records import Estimate, Record
+from aigc_bench.plan.dated import hardware_price
+from aigc_bench.plan.interval import ceil, named, scaled, total
+
+if TYPE_CHECKING:
+    from aigc_bench.catalog.loader import Catalogue
+    from aigc_bench.catalog.records import NetworkItem, ServerSpec
+
+Category = Literal["node", "nic", "switch", "cable", "storage", "rack", "power", "cooling", "spare"]
+IN_THE_SERVER = "in the price of the server"
+
+
+class BillLine(Record):
+    """``count`` of one thing. Price, watts, rack units and kilograms are of one of them.
+
+    ``peak_w`` is the most it draws at the wall, ``heat_w`` what to size its cooling for; ``None`` is unknown, or contained in
+    another line where ``note`` says so.
+    """
+
+    key: str
+    name: str
+    category: Category
+    count: int = Field(ge=0)
+    unit_usd: Estimate | None = None
+    why_no_price: str | None = None
+    peak_w: float | None = Field(default=None, ge=0)
+    heat_w: float | None = Field(default=None, ge=0)
+    rack_units: float | None = Field(default=None, gt=0)
+    weight_kg: float | None = Field(default=None, gt=0)
+    cooling: CoolingMethod = "air"
+    source: str
+    note: str | None = None
+
+    @property
+    def usd(self) -> Estimate | None:
+        """The price of all of them."""
+        return None if self.unit_usd is None else scaled(self.unit_usd, self.count)
+
+
+class Bill(Record):
+    """All lines of a purchase."""
+
+    lines: tuple[BillLine, ...]
+
+    @property
+    def capex_usd(self) -> Estimate:
+        """The sum of the lines whose price is known."""
+        found = total([line.usd for line in self.lines if line.usd is not None and line.count], unit="usd")
+        return named(found, "sum of the bill's lines with a price")
+
+    @property
+    def unpriced(self) -> tuple[str, ...]:
+        """The lines that are in no sum, each with its reason; NICs are paid with the server."""
+        return tuple(
+            f"{line.name}: {line.why_no_price}"
+            for line in self.lines
+            if line.count and line.unit_usd is None and line.category not in ("nic", "spare")
+        )
+
+    def peak_w(self, *categories: Category) -> float:
+        """Watts of the lines (of those categories, or of all) at their highest."""
+        chosen = [line for line in self.lines if not categories or line.category in categories]
+        return sum(line.count * (line.peak_w or 0.0) for line in chosen)
+
+    def weight_kg(self) -> float:
+        """Kilograms of all lines whose weight is known."""
+        return sum(line.count * (line.weight_kg or 0.0) for line in self.lines)
+
+
+def merged(*groups: Iterable[BillLine]) -> Bill:
+    """One bill of several groups of lines, without those that count nothing."""
+    return Bill(lines=tuple(line for group in groups for line in group if line.count))
+
+
+def node_line(server: ServerSpec, *, count: int, catalogue: Catalogue, on: date, peak_w: float | None = None) -> BillLine:
+    """The servers themselves; ``peak_w`` is what one was measured or is modelled to draw at most, else its nameplate."""
+    price = hardware_price(server, catalogue=catalogue, on=on)
+    return BillLine(
+        key=server.id,
+        name=server.name,
+        category="node",
+        count=count,
+        unit_usd=price,
+        why_no_price=None if price else f"the catalogue has no price of {server.name}",
+        peak_w=peak_w or server.max_power_w,
+        heat_w=max(peak_w or 0.0, server.design_heat_w or 0.0) or None,
+        rack_units=server.rack_units,
+        weight_kg=server.weight_kg,
+        cooling=server.cooling,
+        source=f"{server.source}, {server.as_of}",
+    )
+
+
+def nic_lines(server: ServerSpec, *, count: int) -> tuple[BillLine, ...]:
+    """The NICs that the servers hold: counted for cables and ports, paid and fed with the server."""
+    rate = server.compute_nic_bytes_per_s
+    kinds = (
+        ("compute", server.num_compute_nics, f" at {rate * 8 / 1e9:g} Gbit/s" if rate else ""),
+        ("front-end", server.num_frontend_nics, ""),
+    )
+    return tuple(
+        BillLine(
+            key=f"nic_{kind.replace('-', '')}",
+            name=f"{kind} NIC{speed}",
+            category="nic",
+            count=count * number,
+            why_no_price=IN_THE_SERVER,
+            source=f"{server.source}, {server.as_of}",
+            note="price and watts are in the server's",
+        )
+        for kind, number, speed in kinds
+        if number
+    )
+
+
+def item_line(
+    item: NetworkItem, *, role: str, count: int, catalogue: Catalogue, on: date, category: Category, pieces: int = 1
+) -> BillLine:
+    """A switch, cable or transceiver in its role; ``pieces`` of it make one of ``count``."""
+    price = hardware_price(item, catalogue=catalogue, on=on)
+    watts = item.max_power_w or item.typical_power_w
+    return BillLine(
+        key=f"{role.replace(' ', '_')}.{item.id}",
+        name=f"{role}: {item.name}",
+        category=category,
+        count=count * pieces,
+        unit_usd=price,
+        why_no_price=None if price else f"the catalogue has no price of {item.name}",
+        peak_w=watts,
+        heat_w=watts,
+        rack_units=item.rack_units,
+        weight_kg=item.weight_kg,
+        source=f"{item.source}, {item.as_of}",
+    )
+
+
+def spare_lines(lines: Iterable[BillLine], *, share: Estimate) -> tuple[BillLine, ...]:
+    """Cold spares of cables and optics: the share of each, rounded up, on the shelf without watts. Nodes have hot spares."""
+    return tuple(
+        line.model_copy(
+            update={
+                "key": f"spare.{line.key}",
+                "name": f"spare {line.name}",
+                "category": "spare",
+                "count": ceil(line.count * share.value),
+                "peak_w": None,
+                "heat_w": None,
+                "rack_units": None,
+                "note": f"{share.value:.0%} of {line.count}, {share.source}",
+            }
+        )
+        for line in lines
+        if line.category == "cable" and line.count
+    )

@@ -1,0 +1,148 @@
+"""Which way of cooling can take a rack's heat, and what it needs: air in CFM, water in L/min, PUE, litres a year.
+
+    air      CFM   = BTU/h / (1.08 x rise in degF)            of what the liquid does not capture
+    water    L/min = W x captured x 60 / (4,180 x rise in K)
+    on site  L/year = kWh of IT x WUE
+
+A server built for air stands in open or contained air or behind a rear door; one with cold plates needs direct liquid; tanks take
+only what its vendor releases for immersion, which no row of the catalogue says, so it is never taken for granted.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from aigc_bench.catalog.records import CoolingMethod
+from aigc_bench.core.records import Estimate, Record
+from aigc_bench.plan.cooling import airflow_cfm, water_l_per_min
+from aigc_bench.plan.draws import Z_P90
+from aigc_bench.plan.interval import estimate, named, times
+
+if TYPE_CHECKING:
+    from aigc_bench.catalog.loader import Catalogue
+
+RoomCooling = Literal["air_open", "air", "rear_door", "direct_liquid", "immersion"]
+ROOMS: tuple[RoomCooling, ...] = ("air_open", "air", "rear_door", "direct_liquid", "immersion")
+"""From the plainest to the most capable; ``air`` is contained or in-row."""
+TAKES: dict[CoolingMethod, tuple[RoomCooling, ...]] = {
+    "air": ("air_open", "air", "rear_door"),
+    "rear_door": ("rear_door",),
+    "direct_liquid": ("direct_liquid",),
+    "immersion": ("immersion",),
+}
+"""Rooms in which a server built for that cooling may stand."""
+PUE_OF: dict[RoomCooling, str] = {
+    "air_open": "air",
+    "air": "air",
+    "rear_door": "rear_door",
+    "direct_liquid": "direct_liquid",
+    "immersion": "immersion",
+}
+AIR_RISE_K = 20 / 1.8
+WATER_RISE_K = 10.0
+
+
+class CoolingFit(Record):
+    """One way of cooling against one rack. ``p_fits`` is the probability that the rack's limit is above the heat.
+
+    Watts, CFM and L/min are of the rack. ``water_l_per_min`` is facility water or coolant; 0 in a room cooled by air alone.
+    """
+
+    room: RoomCooling
+    is_suitable: bool
+    is_feasible: bool
+    heat_w: float = Field(ge=0)
+    limit_w: Estimate
+    headroom: float | None
+    p_fits: float = Field(ge=0, le=1)
+    to_air_w: float
+    to_water_w: float
+    airflow_cfm: float
+    water_l_per_min: float
+    pue: Estimate
+    why: str
+
+
+def cooling_fits(heat_w: float, *, server_cooling: CoolingMethod, catalogue: Catalogue) -> tuple[CoolingFit, ...]:
+    """Every way of cooling against a rack of ``heat_w`` watts, from the plainest."""
+    return tuple(cooling_fit(heat_w, room=room, server_cooling=server_cooling, catalogue=catalogue) for room in ROOMS)
+
+
+def cooling_fit(
+    heat_w: float, *, room: RoomCooling, server_cooling: CoolingMethod, catalogue: Catalogue, is_own_rack: bool = False
+) -> CoolingFit:
+    """One way of cooling against a rack of ``heat_w`` watts of servers built for ``server_cooling``.
+
+    A product that is a rack itself comes with its manifolds, so the upper end of what such rooms take is its limit.
+    """
+    limit = rack_limit_w(room, catalogue=catalogue)
+    if is_own_rack:
+        limit = limit.model_copy(update={"value": limit.high, "low": limit.value})
+    captured = captured_share(room, catalogue=catalogue)
+    to_water = heat_w * captured.value
+    to_air = heat_w - to_water
+    is_suitable = room in TAKES[server_cooling]
+    fits = heat_w <= limit.value
+    return CoolingFit(
+        room=room,
+        is_suitable=is_suitable,
+        is_feasible=is_suitable and fits,
+        heat_w=heat_w,
+        limit_w=limit,
+        headroom=1 - heat_w / limit.value if is_suitable else None,
+        p_fits=probability_above(limit, heat_w) if is_suitable else 0.0,
+        to_air_w=to_air,
+        to_water_w=to_water,
+        airflow_cfm=airflow_cfm(heat_w if room == "rear_door" else to_air, rise_k=AIR_RISE_K),
+        water_l_per_min=water_l_per_min(to_water, rise_k=WATER_RISE_K),
+        pue=catalogue.pue(PUE_OF[room]),
+        why=_why(heat_w, room=room, server_cooling=server_cooling, limit=limit),
+    )
+
+
+def rack_limit_w(room: RoomCooling, *, catalogue: Catalogue) -> Estimate:
+    """Heat that one rack can give away in such a room."""
+    return catalogue.constant(f"rack_limit_{room}_w")
+
+
+def captured_share(room: RoomCooling, *, catalogue: Catalogue) -> Estimate:
+    """Share of the heat that leaves by water: none in air, all of it through a rear door or a tank, most of it from cold plates."""
+    if room == "direct_liquid":
+        return catalogue.constant("liquid_capture_fraction")
+    share = 0.0 if room in ("air_open", "air") else 1.0
+    return estimate(share, unit="fraction", basis="datasheet", source="by construction of the room")
+
+
+def water_l_per_year(it_kwh_per_year: Estimate, *, wue: Estimate) -> Estimate:
+    """Litres that the site evaporates: kWh of IT x WUE (The Green Grid, 2011)."""
+    return named(times(it_kwh_per_year, wue, unit="L/year"), "kWh of IT x WUE")
+
+
+def cooling_overhead_kwh(it_kwh_per_year: Estimate, *, pue: Estimate) -> Estimate:
+    """Energy beside the IT's: kWh of IT x (PUE - 1); cooling, UPS and distribution together."""
+    beyond = pue.model_copy(update={"value": pue.value - 1, "low": pue.low - 1, "high": pue.high - 1, "unit": "ratio"})
+    return named(times(it_kwh_per_year, beyond, unit="kWh/year"), "kWh of IT x (PUE - 1)")
+
+
+def probability_above(limit: Estimate, asked: float) -> float:
+    """P(limit >= asked) where the interval is P10 to P90 of a lognormal with its own width on each side of the median."""
+    if asked <= 0:
+        return 1.0
+    if limit.low == limit.high or limit.low <= 0:
+        return float(asked <= limit.value)
+    distance = math.log(asked / limit.value)
+    width = math.log(limit.high / limit.value) if distance > 0 else math.log(limit.value / limit.low)
+    if width == 0:
+        return float(distance <= 0)
+    return 0.5 * math.erfc(distance / width * Z_P90 / math.sqrt(2))
+
+
+def _why(heat_w: float, *, room: RoomCooling, server_cooling: CoolingMethod, limit: Estimate) -> str:
+    name = room.replace("_", " ")
+    if room not in TAKES[server_cooling]:
+        return f"the server is built for {server_cooling.replace('_', ' ')} cooling, which {name} does not offer"
+    relation = "within" if heat_w <= limit.value else "beyond"
+    return f"{heat_w / 1000:.1f} kW a rack is {relation} the {limit.value / 1000:.0f} kW that {name} takes"

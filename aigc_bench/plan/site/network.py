@@ -1,0 +1,170 @@
+"""Switches, optics and cables of the three networks of a cluster: compute, front end with storage, and management.
+
+A link is bought as the cheapest that reaches: a cable with its plugs, or two transceivers (fibre is then not in the price).
+Distances follow from the room: NIC to leaf within a row, leaf to spine across the hall.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from aigc_bench.catalog.records import NetworkItem, ServerSpec
+from aigc_bench.core.records import Record
+from aigc_bench.plan.site.bill import BillLine, item_line
+from aigc_bench.plan.site.fabric import Fabric, management_switches, size_fabric
+
+if TYPE_CHECKING:
+    from aigc_bench.catalog.loader import Catalogue
+
+FRONT_END_BYTES_PER_S = 100e9 / 8
+FRONT_END_SWITCH = "sn4600c"
+MANAGEMENT_SWITCH, MANAGEMENT_CABLE = "sn2201", "cat6a"
+MIN_PORTS = 32
+FRONT_END_NICS = 2
+
+
+class Distances(Record):
+    """Cable runs in metres: a leaf at the end of the row, spines in the middle of the hall."""
+
+    nic_to_leaf_m: float = Field(default=10.0, gt=0)
+    leaf_to_spine_m: float = Field(default=25.0, gt=0)
+    management_m: float = Field(default=10.0, gt=0)
+
+
+class Networks(Record):
+    """What joins the nodes, and the lines it puts on the bill. ``missing`` says what the catalogue cannot provide."""
+
+    compute: Fabric
+    front_end: Fabric
+    num_management_switches: int
+    lines: tuple[BillLine, ...]
+    missing: tuple[str, ...] = ()
+
+
+def switch_for(bytes_per_s: float, *, catalogue: Catalogue) -> NetworkItem | None:
+    """The switch of that port rate that costs least per port; ``None`` where the catalogue has none with a price."""
+    fits = [
+        item
+        for item in catalogue.network.values()
+        if item.kind == "switch" and item.port_bytes_per_s == bytes_per_s and item.price and (item.num_ports or 0) >= MIN_PORTS
+    ]
+    return min(fits, key=lambda item: ((item.price.mid if item.price else 0.0) / (item.num_ports or 1), item.id), default=None)
+
+
+def link_for(distance_m: float, *, bytes_per_s: float, catalogue: Catalogue) -> tuple[NetworkItem, int] | None:
+    """What joins two ports over that distance at least cost, and how many of it a link takes (a pair of transceivers is two)."""
+    pieces = {"cable": 1, "transceiver": 2}
+    fits = [
+        (item, pieces[item.kind])
+        for item in catalogue.network.values()
+        if item.kind in pieces and item.bytes_per_s == bytes_per_s and item.price and (item.reach_m or 0.0) >= distance_m
+    ]
+    return min(fits, key=lambda pair: ((pair[0].price.mid if pair[0].price else 0.0) * pair[1], pair[0].id), default=None)
+
+
+def make_networks(
+    server: ServerSpec,
+    *,
+    num_servers: int,
+    catalogue: Catalogue,
+    on: date,
+    oversubscription: float = 1.0,
+    distances: Distances | None = None,
+    num_other_nodes: int = 0,
+) -> Networks:
+    """All networks of ``num_servers`` servers and ``num_other_nodes`` (storage, login) that join the front end only."""
+    runs = distances or Distances()
+    nics, rate = server.num_compute_nics, server.compute_nic_bytes_per_s
+    missing: list[str] = []
+    compute, lines = _no_fabric(), list[BillLine]()
+    if nics and rate and num_servers > 1:
+        switch = switch_for(rate, catalogue=catalogue)
+        compute, found, gaps = _fabric_lines(
+            "compute", switch, num_servers, nics=nics, rate=rate, ratio=oversubscription, runs=runs, catalogue=catalogue, on=on
+        )
+        lines, missing = [*lines, *found], [*missing, *gaps]
+    elif num_servers > 1 and server.gpu_count:
+        missing.append(f"compute network: the NICs of {server.name} are not in the catalogue")
+    front_nics = server.num_frontend_nics or FRONT_END_NICS
+    front, found, gaps = _fabric_lines(
+        "front end",
+        catalogue.network[FRONT_END_SWITCH],
+        num_servers + num_other_nodes,
+        nics=front_nics,
+        rate=FRONT_END_BYTES_PER_S,
+        ratio=2.0,
+        runs=runs,
+        catalogue=catalogue,
+        on=on,
+    )
+    lines, missing = [*lines, *found], [*missing, *gaps]
+    ports = num_servers + num_other_nodes + compute.switches + front.switches
+    number = management_switches(ports)
+    return Networks(
+        compute=compute,
+        front_end=front,
+        num_management_switches=number,
+        lines=(*lines, *_management_lines(number, ports=ports, catalogue=catalogue, on=on)),
+        missing=tuple(missing),
+    )
+
+
+def _no_fabric() -> Fabric:
+    return size_fabric(0, nics_per_node=0, ports=64)
+
+
+def _fabric_lines(
+    role: str,
+    switch: NetworkItem | None,
+    num_nodes: int,
+    *,
+    nics: int,
+    rate: float,
+    ratio: float,
+    runs: Distances,
+    catalogue: Catalogue,
+    on: date,
+) -> tuple[Fabric, list[BillLine], list[str]]:
+    """The fabric of one network, its lines, and what could not be found for it."""
+    if switch is None or not switch.num_ports:
+        return _no_fabric(), [], [f"{role} network: no switch of {rate * 8 / 1e9:g} Gbit/s ports in the catalogue"]
+    fabric = size_fabric(num_nodes, nics_per_node=nics, ports=switch.num_ports, oversubscription=ratio)
+    levels = (("leaf", fabric.leaves), ("spine", fabric.spines), ("super-spine", fabric.super_spines))
+    lines = [
+        item_line(switch, role=f"{role} {level}", count=count, catalogue=catalogue, on=on, category="switch")
+        for level, count in levels
+        if count
+    ]
+    missing = []
+    for name, count, distance in (
+        ("NIC link", fabric.nic_links, runs.nic_to_leaf_m),
+        ("uplink", fabric.leaf_uplinks + fabric.spine_uplinks, runs.leaf_to_spine_m),
+    ):
+        if not count:
+            continue
+        link = link_for(distance, bytes_per_s=rate, catalogue=catalogue)
+        if link is None:
+            missing.append(f"{role} {name}s: no cable of {rate * 8 / 1e9:g} Gbit/s over {distance:g} m in the catalogue")
+            lines.append(_unknown_link(f"{role} {name}", count=count, why="no cable of that rate and reach in the catalogue"))
+            continue
+        lines.append(
+            item_line(link[0], role=f"{role} {name}", count=count, catalogue=catalogue, on=on, category="cable", pieces=link[1])
+        )
+    return fabric, lines, missing
+
+
+def _unknown_link(name: str, *, count: int, why: str) -> BillLine:
+    return BillLine(
+        key=name.replace(" ", "_"), name=name, category="cable", count=count, why_no_price=why, source="count of the fabric"
+    )
+
+
+def _management_lines(number: int, *, ports: int, catalogue: Catalogue, on: date) -> list[BillLine]:
+    switch, cable = catalogue.network[MANAGEMENT_SWITCH], catalogue.network[MANAGEMENT_CABLE]
+    return [
+        item_line(switch, role="management", count=number, catalogue=catalogue, on=on, category="switch"),
+        item_line(cable, role="management cable", count=ports, catalogue=catalogue, on=on, category="cable"),
+    ]

@@ -1,0 +1,243 @@
+"""Where everything stands: equipment into racks under watts, heat, rack units and kilograms, with a position for a drawing.
+
+Nodes fill rack after rack from the floor up; what is heaviest goes first, so it stands lowest. Switches and management go into
+the top of the racks that have room, one a rack in turn, then into racks of their own. Items of one kind are alike, so a rack
+that refused one never takes another: the layout costs no more than items + racks.
+
+The floor bears ``rack + equipment`` on the area that one rack occupies with its share of the aisles.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+from pydantic import Field
+
+from aigc_bench.catalog.records import CoolingMethod
+from aigc_bench.core.records import Record
+from aigc_bench.plan.site.bill import BillLine
+
+Limit = Literal["power", "cooling", "height", "weight", "floor"]
+TOLERANCE = 1e-9
+OWN_RACK_U = 42
+"""Equipment of this height or more is a rack itself (a GB200 NVL72 is delivered as one)."""
+
+
+class RackLimits(Record):
+    """What one rack may draw, give away as heat, hold and weigh; ``None`` where nobody set a limit.
+
+    ``reserved_u`` is kept free for patch panels. ``floor_kg`` is what the floor bears under one rack. ``own_rack_cooling_w`` is for
+    equipment that is a rack itself and comes with its manifolds.
+    """
+
+    height_u: int = Field(default=48, gt=0)
+    reserved_u: int = Field(default=2, ge=0)
+    power_w: float | None = Field(default=None, gt=0)
+    cooling_w: float | None = Field(default=None, gt=0)
+    own_rack_cooling_w: float | None = Field(default=None, gt=0)
+    load_kg: float | None = Field(default=None, gt=0)
+    floor_kg: float | None = Field(default=None, gt=0)
+    empty_kg: float = Field(default=0.0, ge=0)
+    max_racks: int | None = Field(default=None, ge=0)
+
+
+class Position(Record):
+    """One piece of equipment: ``bottom_u`` is the lowest rack unit it fills, counted from 1."""
+
+    key: str
+    name: str
+    bottom_u: int
+    height_u: int
+
+
+class Rack(Record):
+    """One rack with all that stands in it; ``weight_kg`` contains the empty rack. ``cooling`` is of its nodes."""
+
+    index: int
+    cooling: CoolingMethod
+    positions: tuple[Position, ...]
+    height_u: int
+    used_u: int
+    peak_w: float
+    heat_w: float
+    weight_kg: float
+
+
+class Unplaced(Record):
+    """Equipment that stands nowhere, and the limit that forbids it."""
+
+    key: str
+    name: str
+    count: int
+    limit: Limit | None
+    reason: str
+
+
+class Layout(Record):
+    """All racks, and what found no place."""
+
+    racks: tuple[Rack, ...]
+    unplaced: tuple[Unplaced, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+class _Space:
+    """A rack while it is filled."""
+
+    def __init__(self, *, limits: RackLimits, cooling: CoolingMethod, is_own: bool = False) -> None:
+        self.limits, self.cooling = limits, cooling
+        self.height_u = limits.height_u
+        self.free_u = limits.height_u - (0 if is_own else limits.reserved_u)
+        self.top_u = self.free_u
+        self.bottom_u = 1
+        self.peak_w = self.heat_w = 0.0
+        self.load_kg = 0.0
+        self.empty_kg = 0.0 if is_own else limits.empty_kg
+        self.positions: list[Position] = []
+
+    def refuses(self, line: BillLine) -> Limit | None:
+        """The first limit that one more of ``line`` would break."""
+        limits, weight = self.limits, self.load_kg + (line.weight_kg or 0.0)
+        checks: tuple[tuple[Limit, float, float | None], ...] = (
+            ("height", _units(line), self.free_u),
+            ("power", self.peak_w + (line.peak_w or 0.0), limits.power_w),
+            ("cooling", self.heat_w + (line.heat_w or 0.0), limits.cooling_w),
+            ("weight", weight, limits.load_kg),
+            ("floor", weight + self.empty_kg, limits.floor_kg),
+        )
+        return next((name for name, asked, limit in checks if limit is not None and asked > limit * (1 + TOLERANCE)), None)
+
+    def add(self, line: BillLine, *, at_top: bool = False) -> None:
+        """Puts one of ``line`` at the lowest free unit, or at the highest."""
+        units = _units(line)
+        bottom = self.top_u - units + 1 if at_top else self.bottom_u
+        if at_top:
+            self.top_u -= units
+        else:
+            self.bottom_u += units
+        self.positions.append(Position(key=line.key, name=line.name, bottom_u=bottom, height_u=units))
+        self.free_u -= units
+        self.peak_w += line.peak_w or 0.0
+        self.heat_w += line.heat_w or 0.0
+        self.load_kg += line.weight_kg or 0.0
+
+    def done(self, index: int) -> Rack:
+        return Rack(
+            index=index,
+            cooling=self.cooling,
+            positions=tuple(sorted(self.positions, key=lambda position: position.bottom_u)),
+            height_u=self.height_u,
+            used_u=sum(position.height_u for position in self.positions),
+            peak_w=self.peak_w,
+            heat_w=self.heat_w,
+            weight_kg=self.load_kg + self.empty_kg,
+        )
+
+
+def lay_out(lines: Sequence[BillLine], *, limits: RackLimits) -> Layout:
+    """Racks for every line that has a height; lines of cables, NICs and spares stand nowhere and are passed over.
+
+    Nodes and storage of one cooling method share racks, never of two. Whatever fits no empty rack, or no further rack that the
+    site has, is reported with the limit that forbids it.
+    """
+    placeable = [line for line in lines if line.category in ("node", "storage", "switch") and line.count]
+    nodes = sorted((line for line in placeable if line.category != "switch"), key=lambda line: (-(line.weight_kg or 0), line.key))
+    switches = [line for line in placeable if line.category == "switch"]
+    spaces: list[_Space] = []
+    unplaced: list[Unplaced] = []
+    for line in nodes:
+        left, limit = _fill(line, spaces=spaces, limits=limits)
+        unplaced += _report(line, left=left, limit=limit, limits=limits)
+    for line in switches:
+        left = _spread(line, spaces=spaces, limits=limits)
+        left, limit = _fill(line, spaces=spaces, limits=limits, count=left)
+        unplaced += _report(line, left=left, limit=limit, limits=limits)
+    racks = tuple(space.done(index) for index, space in enumerate(spaces, start=1))
+    return Layout(racks=racks, unplaced=tuple(unplaced), notes=_notes(placeable))
+
+
+def _fill(
+    line: BillLine, *, spaces: list[_Space], limits: RackLimits, count: int | None = None
+) -> tuple[int, Limit | Literal["racks"] | None]:
+    """Puts all of a line into racks of its cooling method, opening new ones; returns what is left and what stopped it."""
+    left = line.count if count is None else count
+    if not left or line.rack_units is None:
+        return left, None
+    for space in [space for space in spaces if space.cooling == line.cooling and space.height_u == limits.height_u]:
+        while left and space.refuses(line) is None:
+            space.add(line)
+            left -= 1
+    while left:
+        if limits.max_racks is not None and len(spaces) >= limits.max_racks:
+            return left, "racks"
+        space = _new_space(line, limits=limits)
+        refusal = space.refuses(line)
+        if refusal is not None:
+            return left, refusal
+        while left and space.refuses(line) is None:
+            space.add(line)
+            left -= 1
+        spaces.append(space)
+    return 0, None
+
+
+def _new_space(line: BillLine, *, limits: RackLimits) -> _Space:
+    """An empty rack, or the equipment's own where it is a rack itself."""
+    if line.rack_units is not None and line.rack_units >= OWN_RACK_U:
+        cooling_w = limits.own_rack_cooling_w or limits.cooling_w
+        own = limits.model_copy(update={"height_u": _units(line), "reserved_u": 0, "cooling_w": cooling_w, "load_kg": None})
+        return _Space(limits=own, cooling=line.cooling, is_own=True)
+    return _Space(limits=limits, cooling=line.cooling)
+
+
+def _spread(line: BillLine, *, spaces: list[_Space], limits: RackLimits) -> int:
+    """One switch into the top of each rack in turn while any takes one; returns what is left. Switches are cooled by air,
+    so a rack of immersed nodes takes none."""
+    left = line.count
+    open_spaces = [space for space in spaces if space.cooling != "immersion"]
+    while left and open_spaces and line.rack_units is not None:
+        still_open = []
+        for space in open_spaces:
+            if left and space.refuses(line) is None:
+                space.add(line, at_top=True)
+                left -= 1
+                still_open.append(space)
+        open_spaces = still_open
+    return left
+
+
+def _report(line: BillLine, *, left: int, limit: Limit | Literal["racks"] | None, limits: RackLimits) -> list[Unplaced]:
+    if not left:
+        return []
+    if line.rack_units is None:
+        reason, named = "its height is not in the catalogue", None
+    elif limit == "racks":
+        reason, named = f"the site's {limits.max_racks} racks are full", None
+    else:
+        assert limit is not None, "what is left was refused by a limit"
+        reason, named = _why(line, limit=limit, limits=_new_space(line, limits=limits).limits), limit
+    return [Unplaced(key=line.key, name=line.name, count=left, limit=named, reason=reason)]
+
+
+def _why(line: BillLine, *, limit: Limit, limits: RackLimits) -> str:
+    """What one of them needs against what an empty rack has."""
+    asked, available, unit = {
+        "power": (line.peak_w, limits.power_w, "W"),
+        "cooling": (line.heat_w, limits.cooling_w, "W of heat"),
+        "height": (line.rack_units, limits.height_u - limits.reserved_u, "U"),
+        "weight": (line.weight_kg, limits.load_kg, "kg"),
+        "floor": ((line.weight_kg or 0.0) + limits.empty_kg, limits.floor_kg, "kg with its rack"),
+    }[limit]
+    return f"one needs {asked or 0:,.0f} {unit}, an empty rack offers {available or 0:,.0f}"
+
+
+def _notes(lines: Sequence[BillLine]) -> tuple[str, ...]:
+    unknown = [line.name for line in lines if line.weight_kg is None]
+    return (f"weight not in the catalogue, left out of the floor load: {', '.join(unknown)}",) if unknown else ()
+
+
+def _units(line: BillLine) -> int:
+    assert line.rack_units is not None, "only equipment with a height is placed"
+    return math.ceil(line.rack_units)

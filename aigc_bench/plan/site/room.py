@@ -1,0 +1,218 @@
+"""A fleet in its room: networks, storage, racks, feeds, UPS and cooling plant as one bill, with the layout it stands in."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from datetime import date
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from aigc_bench.catalog.records import ServerSpec
+from aigc_bench.core.records import Estimate, Record
+from aigc_bench.plan.interval import scaled
+from aigc_bench.plan.site.bill import Bill, BillLine, Category, merged, nic_lines, node_line, spare_lines
+from aigc_bench.plan.site.cooling_fit import CoolingFit, RoomCooling, cooling_fit, rack_limit_w
+from aigc_bench.plan.site.network import Distances, Networks, make_networks
+from aigc_bench.plan.site.power_chain import Feeds, Redundancy, feeds_for, installed_share
+from aigc_bench.plan.site.racks import OWN_RACK_U, Layout, Rack, RackLimits, lay_out
+from aigc_bench.plan.site.storage_system import StorageNeed, storage_lines
+
+if TYPE_CHECKING:
+    from aigc_bench.catalog.loader import Catalogue
+
+PLANT: dict[RoomCooling, tuple[tuple[str, ...], str]] = {
+    "air_open": (("inrow_30", "crah_80"), "capex_crah"),
+    "air": (("inrow_30", "crah_80", "crah_150"), "capex_crah"),
+    "rear_door": (("rdhx_60",), "capex_rdhx"),
+    "direct_liquid": (("cdu_80", "cdu_700", "cdu_1300"), "capex_dlc"),
+    "immersion": (("rack_immersion",), "capex_immersion"),
+}
+"""The units that a room can be cooled by, by rising watts, and what a kW of them costs: rows of cooling.csv."""
+UPS_MODULES_W = (25_000.0, 250_000.0)
+MIN_MODULES = 2
+"""A plant is made of the largest modules of which it needs at least so many, so that one more is no waste."""
+
+
+class RoomNeed(Record):
+    """What to build: servers of one kind, how they are joined, and what the room is like.
+
+    ``peak_w`` is the highest draw of one server, measured or modelled; the nameplate where ``None``. ``rack_power_w`` is the
+    continuous load of a rack's feed. ``is_built`` says that UPS and cooling plant are bought, too: the room does not exist yet.
+    """
+
+    num_servers: int = Field(ge=0)
+    room: RoomCooling
+    peak_w: float | None = Field(default=None, gt=0)
+    oversubscription: float = Field(default=1.0, ge=1)
+    storage: StorageNeed = StorageNeed(raw_bytes=0.0)
+    rack_power_w: float | None = Field(default=None, gt=0)
+    feed_w: float | None = Field(default=None, gt=0)
+    floor_kg_per_m2: float | None = Field(default=None, gt=0)
+    height_u: int | None = Field(default=None, gt=0)
+    max_racks: int | None = Field(default=None, ge=0)
+    redundancy: Redundancy = "N+1"
+    is_dual_feed: bool = True
+    is_built: bool = False
+    distances: Distances | None = None
+
+
+class Room(Record):
+    """The bill, the racks and what they rest on. ``fit`` is of the hottest rack; ``None`` where nothing could be placed."""
+
+    bill: Bill
+    networks: Networks
+    layout: Layout
+    feeds: Feeds | None
+    fit: CoolingFit | None
+    it_peak_w: float
+    notes: tuple[str, ...]
+
+
+def make_room(server: ServerSpec, need: RoomNeed, *, catalogue: Catalogue, on: date) -> Room:
+    """Everything that ``need`` puts into a room, at the prices of that day.
+
+    What cannot be placed or priced is told in the layout and the bill.
+    """
+    storage = storage_lines(need.storage, catalogue=catalogue, on=on)
+    networks = make_networks(
+        server,
+        num_servers=need.num_servers,
+        catalogue=catalogue,
+        on=on,
+        oversubscription=need.oversubscription,
+        distances=need.distances,
+        num_other_nodes=sum(line.count for line in storage),
+    )
+    nodes = node_line(server, count=need.num_servers, catalogue=catalogue, on=on, peak_w=need.peak_w)
+    spares = spare_lines(networks.lines, share=catalogue.constant("spare_parts_fraction"))
+    equipment = merged((nodes,), nic_lines(server, count=need.num_servers), networks.lines, storage, spares)
+    limits = rack_limits(need, catalogue=catalogue)
+    layout = lay_out(equipment.lines, limits=limits)
+    hottest = max((rack.peak_w for rack in layout.racks), default=0.0)
+    feeds = feeds_for(hottest, feed_w=_feed_w(need, catalogue), is_dual=need.is_dual_feed) if layout.racks else None
+    fit = _hottest_fit(layout, room=need.room, server=server, catalogue=catalogue)
+    peak = equipment.peak_w()
+    room = _room_lines(need, layout=layout, feeds=feeds, fit=fit, it_peak_w=peak, catalogue=catalogue)
+    notes = (*networks.missing, *layout.notes, *(f"in no sum: {line}" for line in equipment.unpriced))
+    bill = merged(equipment.lines, room)
+    return Room(bill=bill, networks=networks, layout=layout, feeds=feeds, fit=fit, it_peak_w=peak, notes=notes)
+
+
+def _hottest_fit(layout: Layout, *, room: RoomCooling, server: ServerSpec, catalogue: Catalogue) -> CoolingFit | None:
+    """The fit of the rack with most heat."""
+    rack = max(layout.racks, key=lambda rack: rack.heat_w, default=None)
+    if rack is None:
+        return None
+    return cooling_fit(rack.heat_w, room=room, server_cooling=server.cooling, catalogue=catalogue, is_own_rack=_is_own(rack))
+
+
+def _is_own(rack: Rack) -> bool:
+    return any(position.height_u >= OWN_RACK_U for position in rack.positions)
+
+
+def rack_limits(need: RoomNeed, *, catalogue: Catalogue) -> RackLimits:
+    """The limits of one rack in such a room: the demand's own where given, else the catalogue's."""
+    area, floor = catalogue.constant("rack_floor_area_m2").value, catalogue.constant("floor_load_kg_per_m2").value
+    return RackLimits(
+        height_u=need.height_u or int(catalogue.constant("rack_height_u").value),
+        power_w=need.rack_power_w,
+        cooling_w=rack_limit_w(need.room, catalogue=catalogue).value,
+        own_rack_cooling_w=rack_limit_w(need.room, catalogue=catalogue).high,
+        load_kg=catalogue.constant("rack_static_load_kg").value,
+        floor_kg=(need.floor_kg_per_m2 or floor) * area,
+        empty_kg=catalogue.constant("rack_empty_kg").value,
+        max_racks=need.max_racks,
+    )
+
+
+def _feed_w(need: RoomNeed, catalogue: Catalogue) -> float:
+    """Continuous watts of one rack feed; a three-phase 60 A feed at 415 V where nothing is said."""
+    return need.feed_w or catalogue.power["pdu_3ph_60a"].estimate().value
+
+
+def _room_lines(
+    need: RoomNeed, *, layout: Layout, feeds: Feeds | None, fit: CoolingFit | None, it_peak_w: float, catalogue: Catalogue
+) -> list[BillLine]:
+    """Racks and PDUs, and where the room is built UPS modules and cooling plant."""
+    plain = [rack for rack in layout.racks if not _is_own(rack)]
+    empty = catalogue.constant("rack_empty_kg")
+    lines = [
+        _constant_line("rack", "rack", len(plain), "rack_usd", catalogue=catalogue, category="rack", weight_kg=empty.value),
+        _constant_line("pdu", "rack PDU", len(plain) * (feeds.total if feeds else 0), "rack_pdu_usd", catalogue=catalogue),
+    ]
+    if not need.is_built or it_peak_w <= 0 or fit is None:
+        return lines
+    size = _module_w(it_peak_w, UPS_MODULES_W)
+    needed = math.ceil(it_peak_w / size - 1e-9)
+    modules = math.ceil(needed * installed_share(need.redundancy, modules=needed) - 1e-9)
+    module = scaled(catalogue.constant("ups_usd_per_kw"), size / 1000, unit="usd")
+    name = f"UPS module of {size / 1000:g} kW with batteries"
+    lines.append(_line("ups", name, modules, module, note=f"{needed} needed, {need.redundancy}"))
+    return [*lines, *_plant_lines(need.room, layout=layout, fit=fit, heat_w=it_peak_w, catalogue=catalogue)]
+
+
+def _plant_lines(room: RoomCooling, *, layout: Layout, fit: CoolingFit, heat_w: float, catalogue: Catalogue) -> list[BillLine]:
+    """Cooling units for all heat, one more than needed; doors and tanks are one a rack. What liquid leaves is cooled by air."""
+    if room in ("rear_door", "immersion"):
+        return [_plant_line(room, len(layout.racks), catalogue=catalogue)]
+    water = fit.to_water_w / fit.heat_w if fit.heat_w else 0.0
+    if room == "direct_liquid":
+        parts: tuple[tuple[RoomCooling, float], ...] = ((room, heat_w * water), ("air", heat_w * (1 - water)))
+    else:
+        parts = ((room, heat_w),)
+    return [_plant_line(place, None, heat_w=heat, catalogue=catalogue) for place, heat in parts if heat > 0]
+
+
+def _plant_line(room: RoomCooling, count: int | None, *, catalogue: Catalogue, heat_w: float = 0.0) -> BillLine:
+    """``count`` units, or as many as ``heat_w`` needs and one more."""
+    units, capex = PLANT[room]
+    watts = {name: catalogue.cooling[name].estimate().value for name in units}
+    size = _module_w(heat_w, tuple(watts.values()))
+    unit = next(name for name in units if watts[name] == size)
+    usd = scaled(catalogue.cooling[capex].estimate(), size / 1000, unit="usd")
+    number = math.ceil(heat_w / size - 1e-9) + 1 if count is None else count
+    note = "one more than needed (N+1)" if count is None else "one a rack"
+    return _line(f"cooling_{room}", catalogue.cooling[unit].name, number, usd, category="cooling", note=note)
+
+
+def _module_w(load_w: float, sizes_w: Sequence[float]) -> float:
+    """The largest size of which the load needs at least two, else the smallest."""
+    return max((size for size in sizes_w if load_w > (MIN_MODULES - 1) * size), default=min(sizes_w))
+
+
+def _constant_line(
+    key: str,
+    name: str,
+    count: int,
+    constant: str,
+    *,
+    catalogue: Catalogue,
+    category: Category = "power",
+    weight_kg: float | None = None,
+) -> BillLine:
+    usd = catalogue.constant(constant).model_copy(update={"unit": "usd"})
+    return _line(key, name, count, usd, category=category, weight_kg=weight_kg)
+
+
+def _line(
+    key: str,
+    name: str,
+    count: int,
+    usd: Estimate,
+    *,
+    category: Category = "power",
+    note: str | None = None,
+    weight_kg: float | None = None,
+) -> BillLine:
+    return BillLine(
+        key=key,
+        name=name,
+        category=category,
+        count=count,
+        unit_usd=usd,
+        weight_kg=weight_kg,
+        source=usd.source or "catalogue",
+        note=note,
+    )

@@ -1,0 +1,91 @@
+"""Which shared storage holds and feeds a cluster: how many of each system, and the cheapest that does."""
+
+from __future__ import annotations
+
+import math
+from datetime import date
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from aigc_bench.catalog.records import StorageItem
+from aigc_bench.core.records import Estimate, Record
+from aigc_bench.plan.dated import aged
+from aigc_bench.plan.interval import estimate, scaled
+from aigc_bench.plan.site.bill import BillLine
+
+if TYPE_CHECKING:
+    from aigc_bench.catalog.loader import Catalogue
+
+SYSTEM_U, SYSTEM_KG = 4, 60.0
+SYSTEM_SIZE = "4 U and 60 kg a system: unverified (general knowledge)"
+
+
+class StorageNeed(Record):
+    """Raw bytes to buy, and bytes a second to read and write at once."""
+
+    raw_bytes: float = Field(ge=0)
+    read_bytes_per_s: float = Field(default=0.0, ge=0)
+    write_bytes_per_s: float = Field(default=0.0, ge=0)
+
+
+def systems_needed(item: StorageItem, need: StorageNeed) -> int | None:
+    """How many of ``item`` hold and feed the need; ``None`` where the catalogue does not say what one holds or passes."""
+    pairs = (
+        (need.raw_bytes, item.capacity_bytes),
+        (need.read_bytes_per_s, item.read_bytes_per_s),
+        (need.write_bytes_per_s, item.write_bytes_per_s),
+    )
+    counts = [0]
+    for asked, one in pairs:
+        if asked > 0 and one is None:
+            return None
+        if asked > 0 and one is not None:
+            counts.append(max(1, math.ceil(asked / one - 1e-9)))
+    return max(counts)
+
+
+def system_price(item: StorageItem) -> Estimate | None:
+    """USD of one system: its capacity x the price of a byte; ``None`` where either is unknown."""
+    if item.capacity_bytes is None or item.mid_usd_per_byte is None:
+        return None
+    price = estimate(
+        item.mid_usd_per_byte,
+        low=item.low_usd_per_byte or item.mid_usd_per_byte,
+        high=item.high_usd_per_byte or item.mid_usd_per_byte,
+        unit="usd/B",
+        basis=item.basis,
+        source=f"{item.source}, {item.as_of}",
+    )
+    return scaled(price, item.capacity_bytes, unit="usd")
+
+
+def storage_lines(need: StorageNeed, *, catalogue: Catalogue, on: date) -> tuple[BillLine, ...]:
+    """The cheapest system of the catalogue that meets the need; no line for no need, one without price where none is known."""
+    if need.raw_bytes <= 0 and need.read_bytes_per_s <= 0 and need.write_bytes_per_s <= 0:
+        return ()
+    found = []
+    for item in catalogue.storage.values():
+        count, price = systems_needed(item, need), system_price(item)
+        if item.kind == "system" and count and price is not None:
+            price = aged(price, as_of=item.as_of, on=on, drift=catalogue.constant("hardware_price_drift"))
+            found.append((count * price.value, item.id, item, count, price))
+    if not found:
+        why = "no storage system of the catalogue states capacity, throughput and price"
+        return (BillLine(key="storage", name="shared storage", category="storage", count=1, why_no_price=why, source="need"),)
+    _, _, item, count, price = min(found, key=lambda entry: entry[:2])
+    return (
+        BillLine(
+            key=item.id,
+            name=item.name,
+            category="storage",
+            count=count,
+            unit_usd=price,
+            peak_w=item.power_w,
+            heat_w=item.power_w,
+            rack_units=SYSTEM_U,
+            weight_kg=SYSTEM_KG,
+            source=f"{item.source}, {item.as_of}",
+            note=SYSTEM_SIZE,
+        ),
+    )

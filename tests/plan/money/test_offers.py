@@ -1,0 +1,185 @@
+"""All ways to have an accelerator: dated prices, ageing, terms without a price, APIs and add-ons."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from datetime import date, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aigc_bench.catalog.loader import load_catalogue
+from aigc_bench.core.errors import UnknownNameError
+from aigc_bench.plan.dated import age_years, aged
+from aigc_bench.plan.interval import estimate
+from aigc_bench.plan.money.add_ons import add_ons
+from aigc_bench.plan.money.apis import MODALITY_OF, Consumption, api_offers, market_price, usd_per_request
+from aigc_bench.plan.money.offers import market_rent, offers, rent_series
+
+CATALOGUE = load_catalogue(with_user_files=False)
+TODAY = date(2026, 11, 25)
+DRIFT = CATALOGUE.constant("rent_drift")
+H100 = offers("h100_sxm_80gb", catalogue=CATALOGUE, on=TODAY)
+
+
+@pytest.mark.parametrize(
+    ("as_of", "years"),
+    [("2026-11-25", 0.0), ("2025-11-25", 1.0), ("2026-05", 0.53), ("2025", 1.40), ("2025/2026", 0.90), ("2027", 0.0)],
+)
+def test_the_age_of_a_price_is_counted_from_the_middle_of_its_period(as_of: str, years: float) -> None:
+    assert age_years(as_of, on=TODAY) == pytest.approx(years, abs=0.01)
+
+
+@given(st.floats(0.01, 1e6), st.integers(0, 3000), st.integers(0, 3000))
+def test_an_older_price_has_a_wider_interval_around_the_same_value(value: float, first: int, second: int) -> None:
+    price = estimate(value, low=0.9 * value, high=1.2 * value, unit="usd", basis="datasheet", source="a list")
+    near, far = (
+        aged(price, as_of="2018-01-01", on=date(2018, 1, 1) + timedelta(days=days), drift=DRIFT) for days in sorted((first, second))
+    )
+    assert near.value == far.value == value
+    assert far.low <= near.low * (1 + 1e-12) and near.high <= far.high * (1 + 1e-12)
+    assert near.low <= price.low * (1 + 1e-12) and near.high >= price.high * (1 - 1e-12)
+
+
+def test_a_year_moves_a_rent_by_its_published_volatility() -> None:
+    exact = estimate(2.0, unit="usd/accelerator-h", basis="datasheet", source="a list")
+    old = aged(exact, as_of="2025-11-25", on=TODAY, drift=DRIFT)
+    assert old.high / old.value == pytest.approx(math.exp(1.2816 * 0.55), rel=1e-3)
+    assert old.source == "a list; 1.0 years old on 2026-11-25"
+
+
+def test_the_drift_of_rents_is_that_of_the_h100_series() -> None:
+    rents, years = (2.99, 1.70, 2.35), (1.0, 5 / 12)
+    squares = sum(math.log(after / before) ** 2 for before, after in itertools.pairwise(rents))
+    assert math.sqrt(squares / sum(years)) == pytest.approx(DRIFT.value, rel=0.01)
+    series = [point.usd_per_accelerator_h for point in rent_series("h100_sxm_80gb", catalogue=CATALOGUE, is_index=True)]
+    assert series[:3] == [2.99, 1.70, 2.35]
+
+
+def test_every_way_to_have_an_h100_is_offered() -> None:
+    assert {(offer.kind, offer.term) for offer in H100} >= {
+        ("owned", "purchase"),
+        ("colocated", "purchase"),
+        ("cloud", "on_demand"),
+        ("cloud", "spot"),
+        ("cloud", "reserved_1y"),
+        ("cloud", "reserved_3y"),
+    }
+    for offer in H100:
+        assert (offer.price is None) == (offer.why_no_price is not None)
+        assert offer.price is None or (offer.price.source and offer.price.unit in ("usd", "usd/accelerator-h"))
+        assert (offer.space_usd_per_kw_month is not None) == (offer.kind == "colocated")
+
+
+def test_a_term_that_nobody_lists_says_so_and_an_index_stands_in_where_there_is_one() -> None:
+    three_years = next(offer for offer in H100 if offer.term == "reserved_3y")
+    assert three_years.why_no_price == "the catalogue has no reserved 3y rent of NVIDIA H100 SXM5 80GB"
+    one_year = [offer for offer in H100 if offer.term == "reserved_1y"]
+    assert [(offer.provider, offer.price.value if offer.price else None) for offer in one_year] == [("SemiAnalysis index", 2.35)]
+    assert market_rent(H100, term="reserved_3y") is None
+
+
+def test_historic_rents_are_no_offers_and_the_newest_of_a_provider_counts() -> None:
+    aws = [offer for offer in H100 if offer.provider == "aws" and offer.term == "on_demand"]
+    assert [(offer.as_of, offer.price.value if offer.price else None) for offer in aws] == [("2026-10-07", 55.04 / 8)]
+
+
+def test_rents_of_a_region_are_those_of_the_region() -> None:
+    found = offers("h100_sxm_80gb", catalogue=CATALOGUE, on=TODAY, region="us-east")
+    regions = {offer.region for offer in found if offer.kind == "cloud" and offer.price}
+    assert regions == {"us-east-1", "us-east1", "global", None}
+
+
+def test_the_market_is_the_median_offer() -> None:
+    rent = market_rent(H100, term="on_demand")
+    assert rent is not None
+    assert 1.5 < rent.low < rent.value < 5 < rent.high < 16
+
+
+@pytest.mark.parametrize("accelerator", sorted(CATALOGUE.accelerators))
+def test_every_accelerator_has_an_offer_or_a_reason(accelerator: str) -> None:
+    for offer in offers(accelerator, catalogue=CATALOGUE, on=TODAY):
+        assert (offer.price is None) == (offer.why_no_price is not None)
+        if offer.price is not None:
+            assert 0 < offer.price.low <= offer.price.value <= offer.price.high
+
+
+def test_an_unknown_accelerator_gets_the_nearest_names() -> None:
+    with pytest.raises(UnknownNameError, match="Did you mean"):
+        offers("h100_sxm_81gb", catalogue=CATALOGUE, on=TODAY)
+
+
+def test_a_chat_costs_its_tokens() -> None:
+    (opus,) = (offer for offer in api_offers("token", catalogue=CATALOGUE, on=TODAY) if offer.model == "claude-opus-5")
+    cost = usd_per_request(opus, Consumption(input_units=1_000, output_units=300))
+    assert cost is not None
+    assert cost.value == pytest.approx(1_000 * 5e-6 + 300 * 25e-6)
+    assert (opus.unit, opus.quality) == ("token", "large")
+
+
+def test_a_better_tier_costs_more() -> None:
+    used = Consumption(input_units=1_000, output_units=300)
+    costs = [
+        market_price(api_offers("token", catalogue=CATALOGUE, on=TODAY, quality=tier), used)  # type: ignore[arg-type]
+        for tier in ("small", "medium", "large")
+    ]
+    values = [cost.value for cost in costs if cost is not None]
+    assert len(values) == 3
+    assert values == sorted(values)
+
+
+def test_a_model_that_was_withdrawn_is_shown_with_the_day_and_not_in_the_market() -> None:
+    found = api_offers("token", catalogue=CATALOGUE, on=TODAY)
+    gone = [offer for offer in found if offer.why_not]
+    assert gone and all(offer.why_not == f"withdrawn on {offer.retires}" for offer in gone)
+    assert market_price(gone, Consumption(output_units=1)) is None
+
+
+def test_speech_sold_by_the_character_is_compared_by_the_second_and_tokens_of_sound_are_not() -> None:
+    found = {offer.model: offer for offer in api_offers("audio-second", catalogue=CATALOGUE, on=TODAY)}
+    azure = found["azure/tts-1"]
+    assert (azure.unit, azure.input_usd) == ("second", None)
+    assert azure.output_usd is not None and azure.output_usd.value == pytest.approx(15e-6 * 15)
+    others = {offer.why_not for offer in found.values() if offer.unit != "second"}
+    assert "sold by the audio token, not by the second" in others
+
+
+def test_a_resolution_has_its_own_prices() -> None:
+    low, high = (api_offers("video-second", catalogue=CATALOGUE, on=TODAY, detail=detail) for detail in ("480p", "4k"))
+    costs = [market_price(found, Consumption(output_units=1)) for found in (low, high)]
+    assert costs[0] is not None and costs[1] is not None and costs[0].value < costs[1].value
+
+
+def test_a_provider_counts_once_however_many_models_it_lists() -> None:
+    found = api_offers("image", catalogue=CATALOGUE, on=TODAY)
+    once = market_price(found, Consumption(output_units=1))
+    many = market_price([*found, *[offer for offer in found if offer.provider == "fal_ai"] * 9], Consumption(output_units=1))
+    assert once is not None and many is not None
+    assert once.value == many.value
+    assert (once.source or "").startswith("median of ")
+
+
+@pytest.mark.parametrize("item", MODALITY_OF)
+def test_every_item_is_sold_by_somebody_at_a_positive_price(item: str) -> None:
+    found = api_offers(item, catalogue=CATALOGUE, on=TODAY)
+    assert market_price(found, Consumption(input_units=1, output_units=1)) is not None
+    for offer in found:
+        for price in (offer.input_usd, offer.output_usd):
+            assert price is None or price.low > 0
+
+
+def test_an_item_that_no_api_sells_is_refused() -> None:
+    with pytest.raises(UnknownNameError, match="unknown item of an API 'tokens'"):
+        api_offers("tokens", catalogue=CATALOGUE, on=TODAY)
+
+
+def test_add_ons_of_a_provider_are_listed_or_said_to_be_missing() -> None:
+    aws = add_ons("aws", catalogue=CATALOGUE)
+    assert aws.egress_usd_per_byte is not None and aws.egress_usd_per_byte.value == pytest.approx(0.09e-9)
+    assert aws.missing == ()
+    assert add_ons("verda", catalogue=CATALOGUE).missing == (
+        "the catalogue has no price of egress at verda",
+        "the catalogue has no price of object storage at verda",
+    )
