@@ -46,6 +46,7 @@ OPTIONS = {
     ],
     "show": ["--help", "--json"],
     "compare": ["--all", "--fail-above", "--help", "--json"],
+    "plan": ["--accelerator", "--explain", "--help", "--json", "--keys", "--new", "--out", "--run"],
     "predict": [
         "--accelerator",
         "--batch-size",
