@@ -40,8 +40,7 @@ def main() -> int:
         done = time.perf_counter()
         rate = sum(len(one) for one in found if one is not None) / (searched - begun)
         told = f"{done - searched:6.2f} s  {plan.num_candidates:7,} candidates  {rate:9,.0f} /s  {len(plan.options)} options"
-        sys.stdout.write(f"{file.name:<24} {told}
-")
+        sys.stdout.write(f"{file.name:<24} {told}\n")
     return 0
 
 
