@@ -46,6 +46,7 @@ OPTIONS = {
     ],
     "show": ["--as", "--gpu", "--help", "--json"],
     "compare": ["--all", "--fail-above", "--help", "--json"],
+    "plan": ["--accelerator", "--explain", "--help", "--json", "--keys", "--new", "--out", "--run"],
     "predict": (  # noqa: SIM905 - a list of them would take twenty lines
         "--accelerator --batch-size --devices --engine --help --json --lengths --mode --out --parallel --percentile "
         "--precision --profile --rate --requests --scenario --seed --set --slo-latency --slo-tpot --slo-ttft --trace"
