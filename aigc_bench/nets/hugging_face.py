@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
+from torch.nn.utils import parametrize
 from transformers import AttentionInterface, AttentionMaskInterface, AutoConfig
 from transformers.cache_utils import Cache, StaticLayer
 from transformers.initialization import no_init_weights
@@ -30,17 +31,30 @@ def random_model(auto_class: Any, config: Mapping[str, Any], *, attention: Atten
     keys = dict(config)
     made = AutoConfig.for_model(keys.pop("model_type"), **keys)
     with no_init_weights():
-        model: Any = auto_class.from_config(made, attn_implementation=_implementation(attention))
+        model: Any = auto_class.from_config(made, attn_implementation=unpadded_attention(attention))
     model.init_weights()
     return model  # type: ignore[no-any-return]
 
 
-def _implementation(attention: Attention) -> str:
+def unpadded_attention(attention: Attention) -> str:
+    """The name under which transformers knows the attention of unpadded batches; ``eager`` stays the library's."""
     if attention == "eager":
         return "eager"
     AttentionInterface.register(_UNPADDED_SDPA, sdpa_attention_forward)
     AttentionMaskInterface.register(_UNPADDED_SDPA, unpadded_mask)
     return _UNPADDED_SDPA
+
+
+def fold_weight_norm(model: Any) -> None:
+    """Replace every weight-normalised weight by the plain one it stands for, as is done before a model is deployed.
+
+    The library recomputes it from its length and direction in every forward pass.
+    """
+    # Without gradients the plain weight would become a buffer.
+    with torch.enable_grad():
+        for module in model.modules():
+            if parametrize.is_parametrized(module, "weight"):
+                parametrize.remove_parametrizations(module, "weight")
 
 
 def checkpoint_activations(model: Any) -> None:
