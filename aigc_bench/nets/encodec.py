@@ -69,6 +69,4 @@ class EncodecDecoder(nn.Module):
 
 def _upsampling(channels: int, *, ratio: int) -> nn.Module:
     """A transposed convolution of kernel ``2 x ratio`` that makes exactly ``ratio`` samples of each."""
-    return nn.ConvTranspose1d(
-        channels, channels // 2, 2 * ratio, stride=ratio, padding=(ratio + 1) // 2, output_padding=ratio % 2
-    )
+    return nn.ConvTranspose1d(channels, channels // 2, 2 * ratio, stride=ratio, padding=(ratio + 1) // 2, output_padding=ratio % 2)

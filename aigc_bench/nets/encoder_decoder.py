@@ -18,7 +18,7 @@ from aigc_bench.nets.hugging_face import UnpaddedLayer, forget, random_model
 
 
 def random_seq2seq(config: Mapping[str, Any], *, attention: Attention) -> torch.nn.Module:
-    """A model of ``config``. ``has_own_head`` unties the output head, which transformers 5 ties in every T5 made from configuration."""
+    """A model of ``config``; ``has_own_head`` unties the output head, which transformers ties in every T5 of a configuration."""
     keys = {key: value for key, value in config.items() if key != "has_own_head"}
     model: Any = random_model(AutoModelForSeq2SeqLM, keys, attention=attention)
     if config.get("has_own_head"):

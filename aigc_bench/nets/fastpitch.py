@@ -6,6 +6,7 @@ Durations and pitch are predicted for each symbol; here the frames follow given 
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -61,8 +62,7 @@ class TemporalPredictor(nn.Module):
         super().__init__()
         widths = [width] + [filters] * num_layers
         self.convolutions = nn.ModuleList(
-            nn.Conv1d(before, after, kernel_size, padding=kernel_size // 2)
-            for before, after in zip(widths, widths[1:], strict=False)
+            nn.Conv1d(before, after, kernel_size, padding=kernel_size // 2) for before, after in itertools.pairwise(widths)
         )
         self.norms = nn.ModuleList(nn.LayerNorm(filters) for _ in range(num_layers))
         self.dropout, self.out = nn.Dropout(dropout), nn.Linear(filters, 1)

@@ -38,7 +38,7 @@ def random_decoder(config: Mapping[str, Any]) -> torch.nn.Module:
 
 
 class FixedPositions(torch.nn.Module):
-    """A table of sinusoidal positions ``[longest, width]``; the library's asks the device in every step whether it is long enough."""
+    """A table of sinusoidal positions ``[longest, width]``; the library's asks the device each time whether it is long enough."""
 
     def __init__(self, weights: torch.Tensor) -> None:
         super().__init__()
@@ -51,7 +51,8 @@ class FixedPositions(torch.nn.Module):
 class ConditionedDecoder(torch.nn.Module):
     """The decoder with the projection from the text encoder's width to its own.
 
-    ``codes`` ``[batch x codebooks, time]`` and ``context`` ``[batch, text, text width]`` to logits ``[batch, codebooks, time, codes]``.
+    ``codes`` ``[batch x codebooks, time]`` and ``context`` ``[batch, text, text width]`` to logits
+    ``[batch, codebooks, time, codes]``.
     """
 
     def __init__(self, decoder_config: Mapping[str, Any], *, text_width: int) -> None:
@@ -59,7 +60,9 @@ class ConditionedDecoder(torch.nn.Module):
         self.decoder: Any = random_decoder(decoder_config)
         self.projection = torch.nn.Linear(text_width, decoder_config["hidden_size"])
 
-    def forward(self, codes: torch.Tensor, context: torch.Tensor, mask: torch.Tensor | None = None, cache: Any = None) -> torch.Tensor:
+    def forward(
+        self, codes: torch.Tensor, context: torch.Tensor, mask: torch.Tensor | None = None, cache: Any = None
+    ) -> torch.Tensor:
         output = self.decoder(
             input_ids=codes,
             attention_mask=mask,
@@ -139,14 +142,20 @@ class DelayedGeneration:
 
 
 def delay_pattern(num_frames: int, *, num_codebooks: int, device: torch.device) -> torch.Tensor:
-    """Where a codebook has no code yet or no more, ``[codebooks, frames + codebooks - 1]``: step ``t`` makes frame ``t - k`` of codebook k."""
+    """Where a codebook has no code yet or no more: step ``t`` makes frame ``t - k`` of codebook ``k``.
+
+    Booleans ``[codebooks, frames + codebooks - 1]``.
+    """
     steps = torch.arange(num_frames + num_codebooks - 1, device=device)
     frames = steps[None, :] - torch.arange(num_codebooks, device=device)[:, None]
     return (frames < 0) | (frames >= num_frames)
 
 
 def delayed(codes: torch.Tensor, *, pad: int) -> torch.Tensor:
-    """Codes ``[batch, codebooks, frames]`` with codebook k shifted by k steps and ``pad`` around: ``[batch, codebooks, frames + codebooks - 1]``."""
+    """Codes ``[batch, codebooks, frames]`` with codebook ``k`` shifted by ``k`` steps and ``pad`` around them.
+
+    ``[batch, codebooks, frames + codebooks - 1]``.
+    """
     num_codebooks = codes.shape[1]
     rows = [
         torch.nn.functional.pad(codes[:, index], (index, num_codebooks - 1 - index), value=pad) for index in range(num_codebooks)

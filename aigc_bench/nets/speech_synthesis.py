@@ -98,7 +98,11 @@ class SpeechT5Frames(nn.Module):
 
     def __init__(self, speech: SpeechT5, *, cache: Any) -> None:
         super().__init__()
-        self.decoder, self.postnet, self.reduction = speech.model.speecht5.decoder, speech.model.speech_decoder_postnet, speech.reduction
+        self.decoder, self.postnet, self.reduction = (
+            speech.model.speecht5.decoder,
+            speech.model.speech_decoder_postnet,
+            speech.reduction,
+        )
         self._cache = cache
 
     def forward(
@@ -133,7 +137,9 @@ class SpeechT5Frames(nn.Module):
 class SpeechT5Synthesis:
     """SpeechT5 one step of ``reduction`` frames at a time: ``encode``, ``decode``, and ``frames`` when all are made."""
 
-    def __init__(self, speech: SpeechT5, *, prepare: Any, batch_size: int, text_len: int, num_steps: int, dtype: torch.dtype) -> None:
+    def __init__(
+        self, speech: SpeechT5, *, prepare: Any, batch_size: int, text_len: int, num_steps: int, dtype: torch.dtype
+    ) -> None:
         config = speech.model.config
         device = next(speech.parameters()).device
         heads = config.decoder_attention_heads

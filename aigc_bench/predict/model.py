@@ -110,7 +110,9 @@ def _traced(case: Case, spec: AcceleratorSpec, trace: OpTrace, *, catalogue: Cat
     rows |= {f"stage_time.{name}": time for name, time in times.items()}
     rows |= _derived_latencies(times, trace)
     if trace.item == AUDIO_ITEM and case.mode == "infer":
-        rows["rtf"] = _estimate(*(case.batch_size * case.devices * seconds / items for seconds in (step.value, step.low, step.high)), unit="s")
+        rows["rtf"] = _estimate(
+            *(case.batch_size * case.devices * seconds / items for seconds in (step.value, step.low, step.high)), unit="s"
+        )
     for metric, estimate in rows.items():
         yield _row(case, metric, estimate, item=trace.item, reasons=fit_reasons)
     yield _row(case, "memory_allocated_peak", memory.tensors, item=trace.item, reasons=fit_reasons)

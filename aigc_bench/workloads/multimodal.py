@@ -99,13 +99,13 @@ _PRESETS: dict[str, Preset] = {
                 "num_attention_heads": 4, "image_size": 56, "patch_size": 14,
             },
             "text_config": {
-                "model_type": "llama", "hidden_size": 96, "intermediate_size": 256, "num_hidden_layers": 2, "num_attention_heads": 4,
-                "num_key_value_heads": 4, "vocab_size": 2048, "max_position_embeddings": 512,
+                "model_type": "llama", "hidden_size": 96, "intermediate_size": 256, "num_hidden_layers": 2,
+                "num_attention_heads": 4, "num_key_value_heads": 4, "vocab_size": 2048, "max_position_embeddings": 512,
             },
             "image_token_index": 2047,
         },
         defaults=_TINY_LENGTHS,
-        num_params=1,
+        num_params=769_440,
     ),
     "qwen2.5-vl-tiny": Preset(
         title="Qwen2.5-VL's structure with a tenth of its channels, for CPUs",
@@ -118,33 +118,33 @@ _PRESETS: dict[str, Preset] = {
             },
         },
         defaults=_TINY_LENGTHS,
-        num_params=2,
+        num_params=649_344,
     ),
     "llava-1.5-7b": _llava(
-        "LLaVA 1.5 7B", model="llava-1.5-7b-hf", width=4096, inner=11008, layers=32, heads=32, num_params=1
+        "LLaVA 1.5 7B", model="llava-1.5-7b-hf", width=4096, inner=11008, layers=32, heads=32, num_params=7_063_427_072
     ),
     "llava-1.5-13b": _llava(
-        "LLaVA 1.5 13B", model="llava-1.5-13b-hf", width=5120, inner=13824, layers=40, heads=40, num_params=1
+        "LLaVA 1.5 13B", model="llava-1.5-13b-hf", width=5120, inner=13824, layers=40, heads=40, num_params=13_351_494_656
     ),
     "qwen2-vl-2b": _qwen2(
         "Qwen2-VL 2B", model="Qwen2-VL-2B-Instruct", width=1536, inner=8960, layers=28, heads=12, kv_heads=2, vocab_size=151936,
-        num_params=1,
+        num_params=2_208_985_600,
     ),
     "qwen2-vl-7b": _qwen2(
         "Qwen2-VL 7B", model="Qwen2-VL-7B-Instruct", width=3584, inner=18944, layers=28, heads=28, kv_heads=4, vocab_size=152064,
-        num_params=1,
+        num_params=8_291_375_616,
     ),
     "qwen2.5-vl-3b": _qwen2_5(
         "Qwen2.5-VL 3B", model="Qwen2.5-VL-3B-Instruct", width=2048, inner=11008, layers=36, heads=16, kv_heads=2,
-        vocab_size=151936, num_params=1,
+        vocab_size=151936, num_params=3_754_622_976,
     ),
     "qwen2.5-vl-7b": _qwen2_5(
         "Qwen2.5-VL 7B", model="Qwen2.5-VL-7B-Instruct", width=3584, inner=18944, layers=28, heads=28, kv_heads=4,
-        vocab_size=152064, num_params=1,
+        vocab_size=152064, num_params=8_292_166_656,
     ),
     "qwen2.5-vl-72b": _qwen2_5(
         "Qwen2.5-VL 72B", model="Qwen2.5-VL-72B-Instruct", width=8192, inner=29568, layers=80, heads=64, kv_heads=8,
-        vocab_size=152064, num_params=1,
+        vocab_size=152064, num_params=73_406_351_360,
     ),
 }  # fmt: skip
 

@@ -37,7 +37,10 @@ class MusicSettings(Settings):
     audio_s: float = Field(default=10.0, gt=0, le=40, description="seconds of music of each piece")
     text_len: int = Field(default=32, ge=1, le=512, description="tokens of each description")
     guidance_scale: float = Field(
-        default=3.0, ge=1, le=100, description="classifier-free guidance (inference); above 1 two sequences run for each piece, 1 is off"
+        default=3.0,
+        ge=1,
+        le=100,
+        description="classifier-free guidance (inference); above 1 two sequences run for each piece, 1 is off",
     )
 
 
@@ -55,7 +58,9 @@ _PRESETS: dict[str, Preset] = {
         title="MusicGen's structure with a sixteenth of its channels, for CPUs",
         source="musicgen-small with fewer channels and layers",
         config={
-            "text_encoder": {**_T5_BASE, "vocab_size": 512, "d_model": 64, "d_kv": 16, "d_ff": 128, "num_layers": 2, "num_heads": 4},
+            "text_encoder": {
+                **_T5_BASE, "vocab_size": 512, "d_model": 64, "d_kv": 16, "d_ff": 128, "num_layers": 2, "num_heads": 4,
+            },
             "decoder": {
                 "vocab_size": 256, "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "ffn_dim": 256,
                 "num_codebooks": 4, "max_position_embeddings": 2048, "pad_token_id": 256, "bos_token_id": 256,
@@ -63,16 +68,16 @@ _PRESETS: dict[str, Preset] = {
             "audio_decoder": {**_ENCODEC, "num_filters": 4, "hidden_size": 32, "codebook_size": 256},
         },
         defaults={"audio_s": 0.4, "text_len": 8},
-        num_params=1,
+        num_params=522_003,
     ),
     "musicgen-small": _musicgen(
-        "MusicGen small, 300 M decoder", model="musicgen-small", width=1024, layers=24, heads=16, num_params=1
+        "MusicGen small, 300 M decoder", model="musicgen-small", width=1024, layers=24, heads=16, num_params=559_486_881
     ),
     "musicgen-medium": _musicgen(
-        "MusicGen medium, 1.5 B decoder", model="musicgen-medium", width=1536, layers=48, heads=24, num_params=1
+        "MusicGen medium, 1.5 B decoder", model="musicgen-medium", width=1536, layers=48, heads=24, num_params=1_977_853_345
     ),
     "musicgen-large": _musicgen(
-        "MusicGen large, 3.3 B decoder", model="musicgen-large", width=2048, layers=48, heads=32, num_params=1
+        "MusicGen large, 3.3 B decoder", model="musicgen-large", width=2048, layers=48, heads=32, num_params=3_396_072_353
     ),
 }  # fmt: skip
 

@@ -31,34 +31,38 @@ _PRESETS: dict[str, Preset] = {
     "tiny": Preset(
         title="Conv-TasNet's structure with an eighth of its channels, for CPUs",
         source="conv-tasnet with fewer channels and blocks",
-        config={"kind": "conv_tasnet", "sample_rate": 8000, "model": {**_TASNET, "N": 64, "B": 32, "H": 64, "Sc": 32, "X": 4, "R": 1}},
+        config={
+            "kind": "conv_tasnet",
+            "sample_rate": 8000,
+            "model": {**_TASNET, "N": 64, "B": 32, "H": 64, "Sc": 32, "X": 4, "R": 1},
+        },
         defaults={"audio_s": 0.5},
-        num_params=1,
+        num_params=33_513,
     ),
     "demucs-tiny": Preset(
         title="Demucs's structure with four channels and three levels, for CPUs",
         source="dns48 with fewer channels and levels",
         config={"kind": "demucs", "sample_rate": 16000, "model": {**_DEMUCS, "hidden": 4, "depth": 3}},
         defaults={"audio_s": 0.25},
-        num_params=1,
+        num_params=8_473,
     ),
     "conv-tasnet": Preset(
         title="Conv-TasNet, 5 M",
         source=_LUO,
         config={"kind": "conv_tasnet", "sample_rate": 8000, "model": _TASNET},
-        num_params=1,
+        num_params=4_984_497,
     ),
     "dns48": Preset(
         title="Demucs for speech, 48 channels, 19 M",
         source=_DEFOSSEZ.format("dns48"),
         config={"kind": "demucs", "sample_rate": 16000, "model": {**_DEMUCS, "hidden": 48}},
-        num_params=1,
+        num_params=18_867_937,
     ),
     "dns64": Preset(
         title="Demucs for speech, 64 channels, 34 M",
         source=_DEFOSSEZ.format("dns64"),
         config={"kind": "demucs", "sample_rate": 16000, "model": {**_DEMUCS, "hidden": 64}},
-        num_params=1,
+        num_params=33_533_569,
     ),
 }
 

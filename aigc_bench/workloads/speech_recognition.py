@@ -41,7 +41,15 @@ class SpeechRecognitionSettings(Settings):
 
 
 def _whisper(
-    title: str, *, source: str, width: int, layers: tuple[int, int], heads: int, num_params: int, vocab_size: int = 51865, mels: int = 80
+    title: str,
+    *,
+    source: str,
+    width: int,
+    layers: tuple[int, int],
+    heads: int,
+    num_params: int,
+    vocab_size: int = 51865,
+    mels: int = 80,
 ) -> Preset:
     config = {
         "model_type": "whisper",
@@ -58,7 +66,6 @@ def _whisper(
         "max_target_positions": 448,
     }
     return Preset(title=title, source=source, config=config, num_params=num_params)
-
 
 
 _PRESETS: dict[str, Preset] = {
@@ -93,10 +100,12 @@ _PRESETS: dict[str, Preset] = {
         "Whisper base, 73 M", source=_RADFORD.format("whisper-base"), width=512, layers=(6, 6), heads=8, num_params=72_593_920
     ),
     "whisper-small": _whisper(
-        "Whisper small, 242 M", source=_RADFORD.format("whisper-small"), width=768, layers=(12, 12), heads=12, num_params=241_734_912
+        "Whisper small, 242 M", source=_RADFORD.format("whisper-small"), width=768, layers=(12, 12), heads=12,
+        num_params=241_734_912,
     ),
     "whisper-medium": _whisper(
-        "Whisper medium, 764 M", source=_RADFORD.format("whisper-medium"), width=1024, layers=(24, 24), heads=16, num_params=763_857_920
+        "Whisper medium, 764 M", source=_RADFORD.format("whisper-medium"), width=1024, layers=(24, 24), heads=16,
+        num_params=763_857_920,
     ),
     "whisper-large-v2": _whisper(
         "Whisper large v2, 1.54 B", source=_RADFORD.format("whisper-large-v2"), width=1280, layers=(32, 32), heads=20,

@@ -36,7 +36,12 @@ _HIFIGAN_V1: dict[str, Any] = {
 }  # fmt: skip
 """github.com/jik876/hifi-gan, config_v1.json: 256 samples a frame."""
 
-_TINY_HIFIGAN: dict[str, Any] = {**_HIFIGAN_V1, "upsample_initial_channel": 32, "resblock_kernel_sizes": (3,), "resblock_dilation_sizes": ((1, 3),)}
+_TINY_HIFIGAN: dict[str, Any] = {
+    **_HIFIGAN_V1,
+    "upsample_initial_channel": 32,
+    "resblock_kernel_sizes": (3,),
+    "resblock_dilation_sizes": ((1, 3),),
+}
 
 
 def _preset(title: str, *, source: str, kind: str, vocoder: Mapping[str, Any], num_params: int, **config: Any) -> Preset:
@@ -53,12 +58,12 @@ _PRESETS: dict[str, Preset] = {
             "kind": "fastpitch",
             "vocoder": _TINY_HIFIGAN,
             "model": {
-                **_FASTPITCH, "width": 48, "num_layers": 2, "head_dim": 16, "inner": 96, "predictor_filters": 32, "num_symbols": 148,
-                "num_mels": _NUM_MELS,
+                **_FASTPITCH, "width": 48, "num_layers": 2, "head_dim": 16, "inner": 96, "predictor_filters": 32,
+                "num_symbols": 148, "num_mels": _NUM_MELS,
             },
         },
         defaults={"text_len": 16, "audio_s": 0.5},
-        num_params=1,
+        num_params=184_039,
     ),
     "tacotron2-tiny": Preset(
         title="Tacotron 2's and HiFi-GAN's structure with a tenth of their channels, for CPUs",
@@ -66,17 +71,19 @@ _PRESETS: dict[str, Preset] = {
         config={
             "kind": "tacotron2",
             "vocoder": _TINY_HIFIGAN,
-            "model": {"num_symbols": 148, "num_mels": _NUM_MELS, "width": 48, "prenet": 32, "rnn": 64, "attention": 16, "postnet": 48},
+            "model": {
+                "num_symbols": 148, "num_mels": _NUM_MELS, "width": 48, "prenet": 32, "rnn": 64, "attention": 16, "postnet": 48,
+            },
         },
         defaults={"text_len": 16, "audio_s": 0.2},
-        num_params=1,
+        num_params=262_662,
     ),
     "vits": _preset(
         "VITS (DDP), the deterministic duration predictor of section 4.3",
         source="Kim et al. 2021, https://arxiv.org/abs/2106.06103, table 1; config.json of kakao-enterprise/vits-ljs",
         kind="vits",
         vocoder={"sampling_rate": 22_050, "upsample_rates": (8, 8, 2, 2)},
-        num_params=1,
+        num_params=28_090_625,
         vocab_size=178,
         sampling_rate=22_050,
     ),
@@ -85,7 +92,7 @@ _PRESETS: dict[str, Preset] = {
         source="Pratap et al. 2023, https://arxiv.org/abs/2305.13516; config.json of facebook/mms-tts-eng",
         kind="vits",
         vocoder={"sampling_rate": 16_000, "upsample_rates": (8, 8, 2, 2)},
-        num_params=1,
+        num_params=28_063_745,
         vocab_size=38,
     ),
     "speecht5": _preset(
@@ -93,7 +100,7 @@ _PRESETS: dict[str, Preset] = {
         source="Ao et al. 2022, https://arxiv.org/abs/2110.07205; config.json of microsoft/speecht5_tts and speecht5_hifigan",
         kind="speecht5",
         vocoder=_HIFIGAN_16K,
-        num_params=1,
+        num_params=157_087_941,
         vocab_size=81,
         max_text_positions=600,
     ),
@@ -102,7 +109,7 @@ _PRESETS: dict[str, Preset] = {
         source=_DLE.format("FastPitch"),
         kind="fastpitch",
         vocoder=_HIFIGAN_V1,
-        num_params=1,
+        num_params=58_692_563,
         num_symbols=148,
         num_mels=_NUM_MELS,
         **_FASTPITCH,
@@ -112,7 +119,7 @@ _PRESETS: dict[str, Preset] = {
         source=_DLE.format("Tacotron2"),
         kind="tacotron2",
         vocoder=_HIFIGAN_V1,
-        num_params=1,
+        num_params=42_119_170,
         num_symbols=148,
         num_mels=_NUM_MELS,
         width=512,
@@ -235,7 +242,12 @@ class TextToSpeech(Workload):
         kind, batch, text_len = self._kind(case), case.batch_size, self.options(case).text_len
         if kind == "speecht5":
             speech = net.SpeechT5Synthesis(
-                model, prepare=setup.prepare, batch_size=batch, text_len=text_len, num_steps=self._num_steps(case), dtype=setup.params_dtype
+                model,
+                prepare=setup.prepare,
+                batch_size=batch,
+                text_len=text_len,
+                num_steps=self._num_steps(case),
+                dtype=setup.params_dtype,
             )
             return autoregressive_runs(speech, state)
         if kind == "tacotron2":
@@ -268,7 +280,11 @@ class TextToSpeech(Workload):
             if kind == "fastpitch":
                 mels, log_durations, pitch = executed(text, symbols, extra)
                 spoken = torch.full_like(log_durations, frames / text_len).log()
-                return functional.mse_loss(mels, target) + functional.mse_loss(log_durations, spoken) + functional.mse_loss(pitch, extra)
+                return (
+                    functional.mse_loss(mels, target)
+                    + functional.mse_loss(log_durations, spoken)
+                    + functional.mse_loss(pitch, extra)
+                )
             before, after, stop = executed(text, target, extra) if kind == "speecht5" else executed(text, target)
             # The last frame is where to stop.
             stops = functional.pad(torch.zeros_like(stop[:, 1:]), (0, 1), value=1.0)

@@ -59,3 +59,22 @@ def test_grouped_queries_count_as_if_every_query_head_had_its_own_keys() -> None
     query, shared, own = (2, 8, 16, 4), (2, 2, 16, 4), (2, 8, 16, 4)
     assert attention_flops(query, shared, shared) == attention_flops(query, own, own) == 2 * (2 * 2 * 8 * 16 * 16 * 4)
     assert attention_backward_flops(query, query, shared, shared) == attention_backward_flops(query, query, own, own)
+
+
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("layers", [1, 2])
+def test_a_recurrent_kernel_counts_as_the_products_it_replaces(layers: int, bidirectional: bool) -> None:
+    lstm = torch.nn.LSTM(6, 8, layers, bidirectional=bidirectional)
+    sequence = torch.randn(5, 3, 6, requires_grad=True)
+
+    def counted() -> tuple[int, int]:
+        with FlopCounterMode(display=False, custom_mapping=missing_formulas()) as counter:
+            out = lstm(sequence)[0]
+            forward = counter.get_total_flops()
+            out.sum().backward()
+        return forward, counter.get_total_flops() - forward
+
+    fused = counted()
+    with torch.backends.mkldnn.flags(enabled=False):
+        assert counted() == fused
+    assert fused[0] == 2 * 5 * 3 * sum(weight.numel() for weight in lstm.parameters() if weight.dim() == 2)

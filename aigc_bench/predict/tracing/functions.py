@@ -167,7 +167,7 @@ def _raise(value: Any) -> Any:
 
 def _is_composed(func: types.FunctionType) -> bool:
     """Whether it calls others that matter; methods of ``Tensor`` that only lead on to C would hand themselves over for ever."""
-    return func.__module__ in _COMPOSED_MODULES or func is torch.Tensor.backward
+    return (func.__module__ in _COMPOSED_MODULES and func is not torch.meshgrid) or func is torch.Tensor.backward
 
 
 @functools.cache
