@@ -72,7 +72,8 @@ class Demucs(nn.Module):
         super().__init__()
         kernel, self.stride, self.resample, self.depth = config["kernel"], config["stride"], config["resample"], config["depth"]
         self.kernel = kernel
-        downs, ups = [], []
+        downs: list[nn.Module] = []
+        ups: list[nn.Module] = []
         before, hidden = 1, config["hidden"]
         for level in range(config["depth"]):
             downs.append(

@@ -40,7 +40,8 @@ class ResidualLstm(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         steps = x.permute(2, 0, 1)
-        return (self.lstm(steps)[0] + steps).permute(1, 2, 0)
+        made: torch.Tensor = self.lstm(steps)[0] + steps
+        return made.permute(1, 2, 0)
 
 
 class EncodecDecoder(nn.Module):

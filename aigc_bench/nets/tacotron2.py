@@ -77,7 +77,8 @@ class Tacotron2(nn.Module):
 
     def refine(self, mels: torch.Tensor) -> torch.Tensor:
         """Mel frames ``[batch, frames, mels]`` with the post-net's correction."""
-        return mels + self.postnet(mels.transpose(1, 2)).transpose(1, 2)
+        correction: torch.Tensor = self.postnet(mels.transpose(1, 2))
+        return mels + correction.transpose(1, 2)
 
     def forward(self, symbols: torch.Tensor, target: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         memory = self.encode(symbols)

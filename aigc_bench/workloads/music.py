@@ -120,7 +120,7 @@ class Music(Workload):
             )
 
     def _num_frames(self, case: Case) -> int:
-        return round(self.options(case).audio_s * FRAME_RATE)
+        return int(round(self.options(case).audio_s * FRAME_RATE))
 
     def build(self, case: Case, setup: Setup) -> Program:
         """Text encoder and decoder, in inference also EnCodec's decoder."""

@@ -173,7 +173,7 @@ class TextToSpeech(Workload):
     def _num_steps(self, case: Case) -> int:
         """Steps of the decoder: frames, or pairs of them (SpeechT5)."""
         reduction = 2 if self._kind(case) == "speecht5" else 1
-        return self._num_frames(case) // reduction
+        return int(self._num_frames(case) // reduction)
 
     def _num_frames(self, case: Case) -> int:
         """Mel frames of a text's speech; an even number, as SpeechT5 makes two in a step."""

@@ -26,7 +26,10 @@ from aigc_bench.measure.profiles import (
 
 HEAD = 'name = "mine"\ntitle = "Mine"\n'
 GPU_PROFILES = ("a100", "a100-40gb", "h100", "h200", "l40s", "rtx4090")
-FAMILIES = ("transformer", "gpt", "bert", "dcgan", "vae", "latent_diffusion")
+FAMILIES = tuple(name for name in registry.names("workloads") if not name.startswith(PROBE_PREFIX))
+TOO_LARGE = {"rtx4090": {("multimodal", "train")}}
+"""What no published size of a family fits: the smallest vision-language model has 25 GB of states."""
+
 EVERYTHING = {(family, mode) for family in FAMILIES for mode in ("train", "infer")}
 
 
@@ -288,7 +291,7 @@ def test_cpu_profile_has_every_family_in_both_modes() -> None:
 def test_gpu_profiles_run_every_family_at_published_sizes_on_cuda(name: str) -> None:
     profile = find_profile(name)
     assert isinstance(profile.expects, tuple)
-    assert {(case.workload, case.mode) for case in profile.cases} == EVERYTHING
+    assert {(case.workload, case.mode) for case in profile.cases} == EVERYTHING - TOO_LARGE.get(name, set())
     assert {case.backend for case in profile.cases} == {"cuda"}
     assert {case.engine for case in profile.cases} == {"torch-eager", "torch-compile"}
     assert not any(case.preset == "tiny" for case in profile.cases)
@@ -297,7 +300,10 @@ def test_gpu_profiles_run_every_family_at_published_sizes_on_cuda(name: str) -> 
 
 @pytest.mark.parametrize("name", GPU_PROFILES)
 def test_gpu_profiles_fit_into_the_memory_they_expect(name: str) -> None:
-    """Weights alone (2 bytes a parameter), or 16 bytes a trained parameter, leave a tenth of the smallest expected device free."""
+    """Weights alone (2 bytes a parameter), or 16 bytes a trained parameter, leave a tenth of the smallest expected device free.
+
+    Of a model with adapters only these are trained, a hundredth of it.
+    """
     from aigc_bench.catalog.loader import load_catalogue
 
     catalogue = load_catalogue()
@@ -306,7 +312,7 @@ def test_gpu_profiles_fit_into_the_memory_they_expect(name: str) -> None:
     for case in profile.cases:
         num_params = registry.load("workloads", case.workload).preset(case).num_params
         assert num_params is not None
-        is_training = case.mode == "train"
+        is_training = case.mode == "train" and not case.settings.get("lora_rank")
         bytes_per_param = 16 if is_training else 4 if case.precision in ("fp32", "tf32") else 2
         assert num_params * bytes_per_param < 0.9 * memory_bytes, case.id
 

@@ -44,7 +44,6 @@ MORE_CONFIGS = {
         "topk_group": 1,
     },
     "gptj": {**SMALL, "model_type": "gptj", "n_embd": 32, "n_layer": 2, "n_head": 4, "rotary_dim": 4, "n_positions": 64},
-    "opt": {**_PLAIN, "model_type": "opt", "word_embed_proj_dim": 32, "ffn_dim": 48, "init_std": 0.3, "pad_token_id": 1},
     "falcon": {**_PLAIN, "model_type": "falcon"},
     "gpt_neox": {**_PLAIN, "model_type": "gpt_neox"},
     "gpt_oss": {**DECODER, **WIDE, "model_type": "gpt_oss", "num_local_experts": 4, "num_experts_per_tok": 2, "sliding_window": 64},
