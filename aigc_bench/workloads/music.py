@@ -120,7 +120,8 @@ class Music(Workload):
             )
 
     def _num_frames(self, case: Case) -> int:
-        return int(round(self.options(case).audio_s * FRAME_RATE))
+        seconds: float = self.options(case).audio_s
+        return round(seconds * FRAME_RATE)
 
     def build(self, case: Case, setup: Setup) -> Program:
         """Text encoder and decoder, in inference also EnCodec's decoder."""
