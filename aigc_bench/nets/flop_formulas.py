@@ -88,9 +88,11 @@ def _cudnn_rnn_flops(sequence: Shape, weights: Sequence[Shape], *args: Any, **ke
 
 def _mkldnn_rnn_backward_flops(sequence: Shape, *args: Any, **keys: Any) -> int:
     """Gradients of inputs and of weights; the state before the first step (fifth behind the input) is given and gets none."""
-    return 2 * recurrent_flops(sequence, args[:2]) - 2 * math.prod(args[4]) * int(args[1][0])
+    skipped: int = 2 * math.prod(args[4]) * args[1][0]
+    return 2 * recurrent_flops(sequence, args[:2]) - skipped
 
 
 def _cudnn_rnn_backward_flops(sequence: Shape, weights: Sequence[Shape], *args: Any, **keys: Any) -> int:
     """As on a CPU, all layers and directions at once; the first state is the third behind the weights."""
-    return 2 * recurrent_flops(sequence, weights) - 2 * math.prod(args[2]) * int(weights[1][0])
+    skipped: int = 2 * math.prod(args[2]) * weights[1][0]
+    return 2 * recurrent_flops(sequence, weights) - skipped

@@ -61,7 +61,7 @@ class Gpt(Workload):
 
     def imports(self, case: Case) -> tuple[str, ...]:
         """The one modelling file that the preset needs."""
-        model_type = self.preset(case).config["model_type"]
+        model_type = str(self.preset(case).config["model_type"]).removesuffix("_text")
         return ("transformers", f"transformers.models.{model_type}.modeling_{model_type}", "aigc_bench.nets.generation")
 
     def validate(self, case: Case) -> None:

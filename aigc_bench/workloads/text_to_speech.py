@@ -181,7 +181,8 @@ class TextToSpeech(Workload):
         hop = 1
         for rate in vocoder.get("upsample_rates", (4, 4, 4, 4)):
             hop *= rate
-        return max(2, 2 * round(self.options(case).audio_s * vocoder["sampling_rate"] / hop / 2))
+        pairs: float = self.options(case).audio_s * vocoder["sampling_rate"] / hop / 2
+        return max(2, 2 * round(pairs))
 
     def build(self, case: Case, setup: Setup) -> Program:
         """The acoustic model; in inference also its vocoder."""

@@ -226,15 +226,13 @@ def test_a_mixture_reads_the_experts_it_is_expected_to_reach() -> None:
     assert read["decode"] == pytest.approx(experts / 4, rel=1e-6)
 
 
-@pytest.mark.parametrize(("preset", "published"), [("qwen3-30b-a3b", 3.3e9), ("deepseek-v2-lite", 2.4e9), ("gpt-oss-20b", 3.6e9)])
-def test_a_token_of_a_mixture_costs_two_flops_for_each_active_parameter(preset: str, published: float) -> None:
+@pytest.mark.parametrize(("preset", "active"), [("qwen3-30b-a3b", 3.0e9), ("gpt-oss-20b", 3.6e9)])
+def test_a_token_of_a_mixture_costs_two_flops_for_each_active_parameter(preset: str, active: float) -> None:
+    """Published active parameters without the embedding table, which is looked up and not multiplied."""
     settings = {"prompt_len": 4, "max_new_tokens": 3}
     case = Case(workload="gpt", preset=preset, mode="infer", precision="bf16", backend="cuda", settings=settings)
     decode = trace(case).stage("decode")
-    config = registry.load("workloads", "gpt").presets[preset].config
-    # The embedding table is counted among the active ones and looked up, not multiplied.
-    table = config["vocab_size"] * config["hidden_size"]
-    assert decode.flops / decode.repeats / 2 == pytest.approx(published - table, rel=0.1)
+    assert decode.flops / decode.repeats / 2 == pytest.approx(active, rel=0.02)
 
 
 def test_adapters_alone_have_gradients_and_optimizer_state() -> None:

@@ -84,6 +84,10 @@ class DeviceRules(TorchFunctionMode):
             tensor = args[0] if args else kwargs["tensor"]
             if tensor.is_meta:
                 return tensor
+        if name == "meshgrid":
+            # Its question whether a mode wants it is asked one function deeper; it only makes views.
+            with torch._C.DisableTorchFunction():
+                return func(*args, **kwargs)
         if isinstance(func, types.FunctionType):
             # Written in Python, it hands itself over whole: run it so that what it calls comes here, too.
             with self if _is_composed(func) else contextlib.nullcontext():
@@ -167,7 +171,7 @@ def _raise(value: Any) -> Any:
 
 def _is_composed(func: types.FunctionType) -> bool:
     """Whether it calls others that matter; methods of ``Tensor`` that only lead on to C would hand themselves over for ever."""
-    return (func.__module__ in _COMPOSED_MODULES and func is not torch.meshgrid) or func is torch.Tensor.backward
+    return func.__module__ in _COMPOSED_MODULES or func is torch.Tensor.backward
 
 
 @functools.cache
