@@ -1,4 +1,4 @@
-"""Runs that look like real ones: the first six families in training and inference, with failures, a throttled case and telemetry."""
+"""Runs that look like real ones: six families in training and inference, with failures, a throttled case and telemetry."""
 
 from __future__ import annotations
 
