@@ -84,8 +84,7 @@ class DeviceRules(TorchFunctionMode):
             tensor = args[0] if args else kwargs["tensor"]
             if tensor.is_meta:
                 return tensor
-        if name == "meshgrid":
-            # Its question whether a mode wants it is asked one function deeper; it only makes views.
+        if isinstance(func, types.FunctionType) and _is_on_host(args):
             with torch._C.DisableTorchFunction():
                 return func(*args, **kwargs)
         if isinstance(func, types.FunctionType):
@@ -157,6 +156,12 @@ class DeviceRules(TorchFunctionMode):
             attn_mask = attn_mask.to(query.dtype)
         fused = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
         return fused(query, key, value, 0.0, is_causal, attn_mask=attn_mask, scale=scale)[0]  # type: ignore[no-any-return]
+
+
+def _is_on_host(args: Any) -> bool:
+    """Whether all tensors are the host's own: no work of the device, and nothing to decide."""
+    tensors = [arg for arg in args if isinstance(arg, torch.Tensor)]
+    return bool(tensors) and not any(tensor.is_meta for tensor in tensors)
 
 
 def _is_convertible(value: torch.Tensor) -> bool:
