@@ -173,6 +173,15 @@ _LATENCY = [
         for label in ("p50", "p99")
     ),
     Metric(
+        id="rtf",
+        name="RTF",
+        unit="s/audio-second",
+        formula="wall time of the window / steps / seconds of audio of one sequence of the batch; below 1 keeps up with a listener",
+        source="the inverse of RTFx (Open ASR Leaderboard, Srivastav et al. 2025, arXiv 2510.06961) at batch 1",
+        kind="latency",
+        better="lower",
+    ),
+    Metric(
         id="denoising_step_time",
         name="Denoising step time",
         unit="s",

@@ -10,7 +10,7 @@ import numpy as np
 from aigc_bench.analyze.metrics import PERCENTILES
 from aigc_bench.analyze.readings import Floats, Series
 from aigc_bench.analyze.statistics import percentile
-from aigc_bench.core.records import Case, Samples, TrialResult, Window, Work
+from aigc_bench.core.records import AUDIO_ITEM, Case, Count, Samples, Stage, TrialResult, Window, Work
 
 BURST_S = 5.0
 STEADY_C_PER_S = 1.0 / 30.0
@@ -81,6 +81,8 @@ def _rates(case: Case, work: Work, *, window: Window, peak: Peak) -> Iterator[Qu
     rate = throughput(work, window)
     yield Quantity(metric="throughput", value=rate)
     yield Quantity(metric="throughput_useful", value=rate * work.useful_fraction)
+    if work.item == AUDIO_ITEM and case.mode == "infer":
+        yield Quantity(metric="rtf", value=case.batch_size * case.devices / rate)
     flops = step_flops(work)
     if flops is None:
         yield Quantity(metric="flops_rate", value=None, reasons=("flops_not_counted",))
@@ -131,12 +133,12 @@ def _tokens(case: Case, trial: TrialResult, work: Work, *, samples: Samples, dec
     counted, not repeats.
     """
     assert trial.steps is not None, "tokens are timed in steps"
-    tokens = work.stages[decode].items / case.batch_size
+    tokens = _num_tokens(work.stages[decode]) / case.batch_size
     if tokens <= 0:
         return
     step, stage, repeat = np.asarray(samples.step), np.asarray(samples.stage), np.asarray(samples.repeat)
     ends = np.asarray(samples.start_s) + np.asarray(samples.duration_s)
-    makes_first = any(declared.items for declared in work.stages[:decode])
+    makes_first = any(_num_tokens(declared) for declared in work.stages[:decode])
     is_first = (stage == decode - 1) if makes_first else ((stage == decode) & (repeat == 0))
     if makes_first:
         is_first &= repeat == work.stages[decode - 1].repeats - 1
@@ -154,13 +156,18 @@ def _tokens(case: Case, trial: TrialResult, work: Work, *, samples: Samples, dec
     yield _bandwidth(case, work, decode=decode, repeat_s=float(np.median(_durations(samples, decode))), peak=peak)
 
 
+def _num_tokens(stage: Stage) -> Count:
+    """Tokens of all sequences that one repeat makes: the family's items where it counts nothing else."""
+    return stage.items if stage.tokens is None else stage.tokens
+
+
 def _bandwidth(case: Case, work: Work, *, decode: int, repeat_s: float, peak: Peak) -> Quantity:
     """MBU: each decode repeat reads every parameter once. Unknown where much of the model stays unread (mixture of experts)."""
     stage = work.stages[decode]
     flops = work.flops.get(stage.name)
     if not work.params_bytes or not work.num_params or not flops:
         return Quantity(metric="mbu", value=None, reasons=("bytes_unknown",))
-    active = flops / (2 * work.num_params * stage.repeats * stage.items)
+    active = flops / (2 * work.num_params * stage.repeats * _num_tokens(stage))
     if active < MIN_ACTIVE_SHARE:
         return Quantity(metric="mbu", value=None, reasons=("bytes_unknown",))
     if peak.bytes_per_s is None:

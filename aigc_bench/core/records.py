@@ -22,6 +22,11 @@ Verdict = Literal["valid", "suspect", "invalid"]
 Basis = Literal["measured", "interpolated", "modelled", "datasheet", "assumed"]
 Setting = bool | int | float | str
 Positive = Annotated[int, Field(ge=1)]
+Count = int | float
+"""A number of items: whole where they are counted, a fraction where they are measured (seconds of audio)."""
+
+AUDIO_ITEM = "audio-second"
+"""The item of families that make, transcribe or clean audio: a second of it, of every sequence of the batch."""
 
 PROBE_PREFIX = "probe_"
 """Workloads of this prefix measure the machine itself; nobody demands what they do."""
@@ -88,11 +93,16 @@ class Case(Record):
 
 
 class Stage(Record):
-    """A part of a step that is run ``repeats`` times; ``items`` is how many of the family's items one repeat finishes."""
+    """A part of a step that is run ``repeats`` times; ``items`` is how many of the family's items one repeat finishes.
+
+    ``tokens`` is how many tokens of all sequences one repeat makes where the family counts something else (seconds of audio);
+    ``None`` where items are tokens or there are none.
+    """
 
     name: str
     repeats: Positive = 1
-    items: int = Field(default=0, ge=0)
+    items: Count = Field(default=0, ge=0)
+    tokens: int | None = Field(default=None, ge=0)
 
 
 class Work(Record):
@@ -107,12 +117,12 @@ class Work(Record):
     num_params: int | None = None
     params_bytes: int | None = None
     flops: Mapping[str, int | None] = Field(default_factory=dict)
-    input_items: int | None = None
+    input_items: Count | None = None
     useful_fraction: float = 1.0
     replicas: Positive = 1
 
     @property
-    def items_per_step(self) -> int:
+    def items_per_step(self) -> Count:
         """Items that one step finishes: the sum over stages of repeats x items, over all replicas."""
         return self.replicas * sum(stage.repeats * stage.items for stage in self.stages)
 

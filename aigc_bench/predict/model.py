@@ -14,7 +14,7 @@ from aigc_bench.catalog.loader import Catalogue
 from aigc_bench.catalog.records import AcceleratorSpec
 from aigc_bench.core import registry
 from aigc_bench.core.errors import UsageError
-from aigc_bench.core.records import Case, Estimate, MetricRow
+from aigc_bench.core.records import AUDIO_ITEM, Case, Count, Estimate, MetricRow
 from aigc_bench.predict import roofline
 from aigc_bench.predict.answers import estimate_rows, refuse_far_outside
 from aigc_bench.predict.calibration import Calibration, shipped_calibration
@@ -109,6 +109,10 @@ def _traced(case: Case, spec: AcceleratorSpec, trace: OpTrace, *, catalogue: Cat
     rows = {"throughput": _scaled_inverse(step, items, unit=f"{trace.item}s/s"), "step_time": step}
     rows |= {f"stage_time.{name}": time for name, time in times.items()}
     rows |= _derived_latencies(times, trace)
+    if trace.item == AUDIO_ITEM and case.mode == "infer":
+        rows["rtf"] = _estimate(
+            *(case.batch_size * case.devices * seconds / items for seconds in (step.value, step.low, step.high)), unit="s"
+        )
     for metric, estimate in rows.items():
         yield _row(case, metric, estimate, item=trace.item, reasons=fit_reasons)
     yield _row(case, "memory_allocated_peak", memory.tensors, item=trace.item, reasons=fit_reasons)
@@ -153,11 +157,11 @@ def _gradient_reduction(case: Case, spec: AcceleratorSpec, trace: OpTrace, *, ca
 
 def _derived_latencies(times: Mapping[str, Estimate], trace: OpTrace) -> dict[str, Estimate]:
     """TTFT of the prefill, TPOT of the decode, seconds per denoising step, where the family has such stages."""
-    repeats = {stage.name: stage.repeats for stage in trace.stages}
+    stages = {stage.name: stage for stage in trace.stages}
     found = {}
     for stage, metric in (("prefill", "ttft"), ("decode", "tpot"), ("denoise", "denoising_step_time")):
-        if stage in times:
-            time, count = times[stage], 1 if stage == "prefill" else repeats[stage]
+        if stage in times and (metric != "tpot" or stages[stage].makes_tokens):
+            time, count = times[stage], 1 if stage == "prefill" else stages[stage].repeats
             found[metric] = _estimate(time.value / count, time.low / count, time.high / count, unit="s")
     return found
 
@@ -170,7 +174,7 @@ def _fits(total: Estimate, usable: Estimate) -> tuple[str, ...]:
 
 
 def _power_rows(
-    case: Case, spec: AcceleratorSpec, trace: OpTrace, step: Estimate, *, items: int, reasons: tuple[str, ...]
+    case: Case, spec: AcceleratorSpec, trace: OpTrace, step: Estimate, *, items: Count, reasons: tuple[str, ...]
 ) -> Iterator[MetricRow]:
     """Achieved FLOP/s and MFU, mean watts of all devices, joules per item."""
     rate = _scaled_inverse(step, trace.flops * case.devices, unit="FLOP/s")

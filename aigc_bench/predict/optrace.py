@@ -14,7 +14,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from aigc_bench.core.records import Attention, Mode, Positive, Precision, Record
+from aigc_bench.core.records import Attention, Count, Mode, Positive, Precision, Record
 
 OPTRACE_VERSION = 1
 
@@ -75,8 +75,14 @@ class StageTrace(Record):
 
     name: str
     repeats: Positive
-    items: int
+    items: Count
+    tokens: int | None = None
     points: tuple[Point, ...]
+
+    @property
+    def makes_tokens(self) -> bool:
+        """Whether its repeats make tokens: by themselves where the family counts audio, else as its items."""
+        return bool(self.items if self.tokens is None else self.tokens)
 
     @property
     def peak_bytes(self) -> int:

@@ -72,7 +72,7 @@ def trace_key(case: Case) -> str:
 def _own_sources() -> Iterator[Path]:
     for name in _SOURCES:
         path = _PACKAGE / name
-        yield from sorted(path.rglob("*.py")) if path.is_dir() else (path,)
+        yield from sorted(file for file in path.rglob("*") if file.suffix in (".py", ".json")) if path.is_dir() else (path,)
 
 
 def _workload_source(workload: object) -> Iterator[Path]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import ValidationError
 
 from aigc_bench.core.errors import UnknownNameError, UsageError
-from aigc_bench.core.records import Case, Mode, Record, Stage, Work
+from aigc_bench.core.records import Case, Count, Mode, Record, Stage, Work
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -135,7 +135,7 @@ class Workload(ABC):
 
     title: ClassVar[str]
     item: ClassVar[str]
-    """What throughput counts, singular: ``token``, ``image``, ``sample``."""
+    """What throughput counts, singular: ``token``, ``image``, ``sample``, ``audio-second``."""
     modes: ClassVar[tuple[Mode, ...]] = ("train", "infer")
     settings: ClassVar[type[Settings]] = Settings
     presets: ClassVar[Mapping[str, Preset]]
@@ -154,7 +154,7 @@ class Workload(ABC):
         """Modules that ``build`` needs; a fork server imports them once for all trials."""
         return ()
 
-    def input_items(self, case: Case) -> int | None:
+    def input_items(self, case: Case) -> Count | None:
         """Items that a step takes in beside those it makes (prompt tokens), or ``None``."""
         return None
 
