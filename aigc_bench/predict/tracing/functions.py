@@ -86,6 +86,9 @@ class DeviceRules(TorchFunctionMode):
             if tensor.is_meta:
                 return tensor
         if isinstance(func, types.FunctionType):
+            if _is_on_host(args):
+                with torch._C.DisableTorchFunction():
+                    return func(*args, **kwargs)
             return self._run(func, args, kwargs)
         if name == "scaled_dot_product_attention":
             return self._attention(func, *args, **kwargs)
@@ -196,3 +199,9 @@ def _without_gate(func: types.FunctionType) -> Callable[..., Any]:
 
 def _no(*args: Any) -> bool:
     return False
+
+
+def _is_on_host(args: Any) -> bool:
+    """Whether all tensors are the host's own: no work of the device, and nothing to decide."""
+    tensors = [arg for arg in args if isinstance(arg, torch.Tensor)]
+    return bool(tensors) and not any(tensor.is_meta for tensor in tensors)
