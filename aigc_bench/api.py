@@ -197,27 +197,33 @@ def predict(
     devices: int = 1,
     parallel: str | None = None,
     settings: Sequence[str] = (),
+    runs: Sequence[RunOrPath] = (),
 ) -> list[tuple[str, MetricRow]]:
     """``WORKLOAD[/PRESET]`` on each accelerator: its id and the predicted metrics, basis ``modelled``, with 80 % intervals.
 
     ``accelerators`` are ids of the catalogue or ``@RUN``; ``parallel`` is ``tp=4,pp=2``; ``settings`` are ``name=value``.
+    ``runs`` are own runs that calibrate the prediction, on the machine that they were made on and, less, on others.
     Raises ``UsageError`` where a name is unknown or the model cannot answer.
     """
     from aigc_bench.predict import questions
 
     return questions.predict_one(
         what, accelerators=accelerators, mode=mode, engine=engine, precision=precision, batch_size=batch_size, devices=devices,
-        parallel=parallel, settings=settings,
+        parallel=parallel, settings=settings, runs=[_loaded(run) for run in runs],
     )  # fmt: skip
 
 
-def predict_profile(profile: str | Path | Profile, *, accelerators: Sequence[str] = ()) -> list[tuple[str, MetricRow]]:
-    """Every case of a profile on each accelerator, by default those that the profile expects."""
+def predict_profile(
+    profile: str | Path | Profile, *, accelerators: Sequence[str] = (), runs: Sequence[RunOrPath] = ()
+) -> list[tuple[str, MetricRow]]:
+    """Every case of a profile on each accelerator, by default those that the profile expects, calibrated by own ``runs``."""
     from aigc_bench.predict import questions
 
     chosen = profile if isinstance(profile, Profile) else find_profile(profile)
     expected = () if isinstance(chosen.expects, str) else chosen.expects
-    return questions.predict_cases(chosen.cases, accelerators=accelerators or expected, where=f"profile {chosen.name}")
+    return questions.predict_cases(
+        chosen.cases, accelerators=accelerators or expected, where=f"profile {chosen.name}", runs=[_loaded(run) for run in runs]
+    )
 
 
 def validate(table: Path | str, *, by: Sequence[str] = (), rows_out: Path | str | None = None) -> Validation:

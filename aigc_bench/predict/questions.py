@@ -11,13 +11,16 @@ from aigc_bench.catalog.loader import Catalogue, load_catalogue
 from aigc_bench.catalog.records import AcceleratorSpec
 from aigc_bench.core import registry
 from aigc_bench.core.errors import UnknownNameError, UsageError
-from aigc_bench.core.records import Case, MetricRow, Mode, Precision, Setting
+from aigc_bench.core.records import PROBE_PREFIX, Case, MetricRow, Mode, Precision, Setting
+from aigc_bench.measure.store import Run
 from aigc_bench.predict.answers import Answer, answer_rows
 from aigc_bench.predict.calibration import shipped_calibration
 from aigc_bench.predict.engines import SERVED
-from aigc_bench.predict.machine_card import accelerator_at
+from aigc_bench.predict.machine_card import ProbedAccelerator, accelerator_at, run_at
 from aigc_bench.predict.model import predict_case
 from aigc_bench.predict.names import number_format, resolve_format
+from aigc_bench.predict.own_runs import own_posterior
+from aigc_bench.predict.posterior import Posterior
 from aigc_bench.predict.published import read_rows
 from aigc_bench.predict.validate import Validation, validation
 
@@ -128,29 +131,53 @@ def predict_one(
     devices: int = 1,
     parallel: str | None = None,
     settings: Sequence[str] = (),
+    runs: Sequence[Run] = (),
 ) -> list[tuple[str, MetricRow]]:
     """One case on each accelerator; raises ``UsageError`` where a name is unknown or the model cannot answer."""
     catalogue = load_catalogue()
     specs = specs_of(accelerators, catalogue=catalogue, where="predict")
+    posterior = posterior_of(runs, accelerators=accelerators, specs=specs, catalogue=catalogue)
     ranks = parse_parallel(parallel, devices=devices)
     rows: list[tuple[str, MetricRow]] = []
     for spec in specs:
-        backend = "cpu" if spec.basis == "measured" and spec.tdp_w is None and spec.interconnect is None else "cuda"
+        backend = spec.backend if isinstance(spec, ProbedAccelerator) else "cuda"
         case = case_of(
             what, mode=mode, engine=engine, precision=precision, batch_size=batch_size, devices=devices, backend=backend,
             settings=parse_settings(settings),
         )  # fmt: skip
         own = precision if case.engine in SERVED else None
-        rows += [(spec.id, row) for row in predict_case(case, spec, catalogue=catalogue, parallel=ranks, precision=own)]
+        found = predict_case(case, spec, catalogue=catalogue, parallel=ranks, precision=own, posterior=posterior)
+        rows += [(spec.id, row) for row in found]
     return rows
 
 
-def predict_cases(cases: Sequence[Case], *, accelerators: Sequence[str], where: str) -> list[tuple[str, MetricRow]]:
-    """Cases on each accelerator, in order. Probes have nothing to predict: they are skipped."""
+def predict_cases(
+    cases: Sequence[Case], *, accelerators: Sequence[str], where: str, runs: Sequence[Run] = ()
+) -> list[tuple[str, MetricRow]]:
+    """Cases on each accelerator, in order. Probes have nothing to predict: they are skipped.
+
+    On a CPU all of them run in processes that have imported what any of them needs.
+    """
     catalogue = load_catalogue()
     specs = specs_of(accelerators, catalogue=catalogue, where=where)
-    own = [case for case in cases if not case.workload.startswith("probe_")]
-    return [(spec.id, row) for spec in specs for case in own for row in predict_case(case, spec, catalogue=catalogue)]
+    posterior = posterior_of(runs, accelerators=accelerators, specs=specs, catalogue=catalogue)
+    own = [case for case in cases if not case.workload.startswith(PROBE_PREFIX)]
+    libraries = {name for case in own for name in registry.load("workloads", case.workload).imports(case)}
+    return [
+        (spec.id, row)
+        for spec in specs
+        for case in own
+        for row in predict_case(case, spec, catalogue=catalogue, posterior=posterior, libraries=libraries)
+    ]
+
+
+def posterior_of(
+    runs: Sequence[Run], *, accelerators: Sequence[str], specs: Sequence[AcceleratorSpec], catalogue: Catalogue
+) -> Posterior:
+    """What the given runs say, and those that are named as an accelerator (``@RUN``)."""
+    named = [run_at(name) for name in accelerators if name.startswith("@")]
+    every = {run.info.id: run for run in (*named, *runs)}
+    return own_posterior(list(every.values()), specs=specs, catalogue=catalogue)
 
 
 def specs_of(names: Sequence[str], *, catalogue: Catalogue, where: str) -> list[AcceleratorSpec]:

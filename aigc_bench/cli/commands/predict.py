@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 @click.argument("what", metavar="WORKLOAD[/PRESET]", required=False)
 @click.option("-a", "--accelerator", "accelerators", multiple=True, metavar="ID|@RUN", help="Where it would run (may be repeated).")
 @click.option("-p", "--profile", metavar="NAME|FILE", help="Predict every case of a profile instead of one.")
+@click.option(
+    "-r", "--run", "runs", multiple=True, metavar="RUN", help="An own run that calibrates the prediction (may be repeated)."
+)
 @click.option("--mode", type=click.Choice(["infer", "train"]), default="infer", show_default=True)
 @click.option("--engine", metavar="NAME", help="torch-eager (default), torch-compile, vllm, sglang, tensorrt-llm ...")
 @click.option("--precision", metavar="DTYPE", help="fp32, tf32, bf16, fp16; served engines also fp8, fp4, int4.")
@@ -31,6 +34,7 @@ def command(
     what: str | None,
     accelerators: tuple[str, ...],
     profile: str | None,
+    runs: tuple[str, ...],
     mode: Mode,
     engine: str | None,
     precision: str | None,
@@ -50,12 +54,12 @@ def command(
     if (what is None) == (profile is None):
         raise click.UsageError("name one WORKLOAD[/PRESET], or a --profile")
     if profile is not None:
-        rows = api.predict_profile(profile, accelerators=accelerators)
+        rows = api.predict_profile(profile, accelerators=accelerators, runs=runs)
     else:
         assert what is not None, "checked above"
         rows = api.predict(
             what, accelerators=accelerators, mode=mode, engine=engine, precision=precision, batch_size=batch_size, devices=devices,
-            parallel=parallel, settings=settings,
+            parallel=parallel, settings=settings, runs=runs,
         )  # fmt: skip
     if as_json:
         print_json([{"accelerator": name, **dump(row)} for name, row in rows])
