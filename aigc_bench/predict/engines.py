@@ -17,7 +17,7 @@ SERVED = ("vllm", "sglang", "tensorrt-llm", "llama.cpp", "fastertransformer", "t
 
 
 class EngineCosts(Record):
-    """Seconds per operator: ``dispatch_s`` in the framework, ``python_s`` in the model's own code around it, ``launch_s`` on the device.
+    """Seconds per operator: ``dispatch_s`` in the framework, ``python_s`` in the model's own code, ``launch_s`` on the device.
 
     ``unfused_share`` is the share of launches and traffic that fusion leaves.
     """

@@ -134,8 +134,11 @@ def memory_groups(case: Case, *, machine: str) -> Groups:
 
 def memory_term_groups(term: str, case: Case, *, machine: str) -> Groups:
     """Of one part of a memory peak that is not known exactly."""
-    family = f"{case.workload}|{case.mode}"
-    return _named({f"memory_{term}": machine, **({"memory_code_family": family} if term == "loaded_code" else {})})
+    if term != "loaded_code":
+        return _named({f"memory_{term}": machine})
+    if case.workload.startswith(PROBE_PREFIX):
+        return _named({"memory_probe_code": f"{machine}|{case.workload}"})
+    return _named({"memory_loaded_code": machine, "memory_code_family": f"{case.workload}|{case.mode}"})
 
 
 def _named(names: Mapping[str, str]) -> Groups:

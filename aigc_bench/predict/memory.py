@@ -9,14 +9,18 @@ On an accelerator::
 
 On a CPU the process is counted, at its fullest moment: while the model is built, or in a step. It holds the interpreter with torch,
 the model libraries, live tensors, what malloc keeps beyond them (simulated, ``malloc``), and in a step the code and scratch memory
-that running brings. Between malloc's freeing of every small block at once and its freeing of none lies a share of the difference.
+that running brings.
 
 Which parts err together and how far is the hierarchical model's (``levels``): ``memory_quantity``.
 """
 
 from __future__ import annotations
 
+import functools
+import importlib.util
+import re
 from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
 
 from aigc_bench.catalog.loader import Catalogue, load_catalogue
 from aigc_bench.core.records import Basis, Case, Estimate, Record
@@ -28,10 +32,8 @@ MB, MIB = 10**6, 2**20
 
 _CUBLAS_SOURCE = "PyTorch notes on CUDA semantics: CUBLAS_WORKSPACE_CONFIG, 8 MiB, 32 MiB on Hopper and later"
 _HOST_SOURCE = "VmHWM of probes and of 12 cases of six families, torch 2.13, glibc 2.36, x86-64, two threads, 2026-11"
-_LIBRARY_BYTES: Mapping[str, int] = {"transformers": 55 * MB, "diffusers": 40 * MB}
+_LIBRARY_BYTES: Mapping[str, int] = {"transformers": 61 * MB, "diffusers": 41 * MB}
 """What importing a model library's classes adds to a process (``_HOST_SOURCE``)."""
-_PINNED_SHARE = 0.25
-"""Share of the way from no block pinned to all pinned, by ``_HOST_SOURCE``: 0.0 to 0.5."""
 
 
 class PeakMemory(Record):
@@ -119,22 +121,30 @@ def _device_terms(trace: OpTrace, *, catalogue: Catalogue) -> dict[str, Estimate
 
 def _host_moments(trace: OpTrace, *, libraries: Collection[str]) -> dict[str, dict[str, Estimate]]:
     """While the model is built, when a tensor that is tied afterwards has memory of its own, and in a step."""
-    packages = {name.partition(".")[0] for name in libraries}
-    library = sum(size for name, size in _LIBRARY_BYTES.items() if name in packages)
+    library = sum(_LIBRARY_BYTES[name] for name in _model_libraries(tuple(sorted(libraries))))
     process = {
         "interpreter": _between(257 * MB, 235 * MB, 280 * MB, basis="measured", source=_HOST_SOURCE),
         "libraries": _between(library, 0.8 * library, 1.2 * library, basis="measured", source=_HOST_SOURCE),
     }
-    held, pinned = (trace.host_held_bytes or trace.peak_bytes), (trace.host_pinned_bytes or trace.peak_bytes)
-    least = max(0, held - trace.peak_bytes)
-    most = max(least, pinned - trace.peak_bytes)
-    middle = least + _PINNED_SHARE * (most - least)
+    beyond = max(0, (trace.host_held_bytes or trace.peak_bytes) - trace.peak_bytes)
     built = {"built": _exact(trace.built_peak_bytes, source="tensor lifetimes of the trace")}
     in_a_step = {
-        "allocator": _between(middle, least, most, basis="modelled", source=f"simulation of glibc's malloc; {_HOST_SOURCE}"),
+        "allocator": _between(beyond, 0, 2 * beyond, basis="modelled", source=f"simulation of glibc's malloc; {_HOST_SOURCE}"),
         "loaded_code": _between(45 * MB, 20 * MB, 80 * MB, basis="measured", source=_HOST_SOURCE),
     }
     return {"build": process | built, "step": process | tensor_terms(trace) | in_a_step}
+
+
+@functools.cache
+def _model_libraries(modules: tuple[str, ...]) -> frozenset[str]:
+    """Those of ``_LIBRARY_BYTES`` that importing ``modules`` brings: by name, or because a module of ours imports them."""
+    found = set()
+    for module in modules:
+        package = module.partition(".")[0]
+        file = importlib.util.find_spec(module) if package == __package__.partition(".")[0] else None
+        source = Path(file.origin).read_text(encoding="utf-8") if file is not None and file.origin else f"import {package}"
+        found |= {name for name in _LIBRARY_BYTES if re.search(rf"^\s*(?:from|import) {name}\b", source, re.MULTILINE)}
+    return frozenset(found)
 
 
 def _exact(size: int, *, source: str) -> Estimate:

@@ -1,15 +1,16 @@
 """Predicts a case on an accelerator: stage times, throughput, TTFT, TPOT, memory, power, each as a row with an interval.
 
 Two ways, chosen by the engine. ``torch-eager`` and ``torch-compile`` run the workload's own operators: traced without a device
-(``trace_cache``), timed by ``roofline``, corrected by what the user's own runs say (``posterior``). Served engines (vLLM, TensorRT-LLM, SGLang ...) run the closed form that was calibrated on
-published results (``language``), with the batch size as the number of requests in flight.
+(``trace_cache``), timed by ``roofline``, corrected by what the user's own runs say (``posterior``). Served engines (vLLM,
+TensorRT-LLM, SGLang ...) run the closed form that was calibrated on published results (``language``), with the batch size as the
+number of requests in flight.
 """
 
 from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 
 from aigc_bench.analyze.metrics import metric_of
 from aigc_bench.catalog.loader import Catalogue

@@ -104,7 +104,7 @@ class OpTrace(Record):
     (its distinct batches, tables). ``gradient_bytes`` and ``optimizer_bytes`` exist in training only; gradients are
     part of the stages' ``peak_bytes``, the optimizer's state is not. ``device_held_bytes`` is what torch's caching allocator
     holds at most for all these tensors, fragmentation included (``allocators.CachingAllocator``), ``host_held_bytes`` what the C
-    library does on a CPU at least, ``host_pinned_bytes`` at most (``malloc``). ``built_peak_bytes`` is the peak of live tensors while the program is built.
+    library does on a CPU (``malloc``). ``built_peak_bytes`` is the peak of live tensors while the program is built.
     """
 
     version: int = OPTRACE_VERSION
@@ -128,7 +128,6 @@ class OpTrace(Record):
     built_peak_bytes: int = 0
     device_held_bytes: int | None = None
     host_held_bytes: int | None = None
-    host_pinned_bytes: int | None = None
 
     @property
     def flops(self) -> int:

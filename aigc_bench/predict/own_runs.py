@@ -69,16 +69,14 @@ def _is_probed(run: Run) -> bool:
     return {"probe_gemm", "probe_memory"} <= {case.workload for case in run.info.cases}
 
 
-def observations(
-    run: Run, *, spec: AcceleratorSpec, catalogue: Catalogue, only: Sequence[str] | None = None
-) -> Iterator[Observation]:
-    """Every number of a run that the model can be set against; ``only`` names the cases to use."""
+def observations(run: Run, *, spec: AcceleratorSpec, catalogue: Catalogue) -> Iterator[Observation]:
+    """Every number of a run that the model can be set against."""
     by_name = {(row.case, row.metric): row for row in metric_rows(run, catalogue=catalogue)}
     libraries = {name for case in run.info.cases if case.backend == "cpu" for name in _imports(case)}
     for case in run.info.cases:
         rows = {metric: row for (name, metric), row in by_name.items() if name == case.id}
         is_elsewhere = case.workload in UNTRACED or (case.backend == "cpu") != _is_host(spec)
-        if is_elsewhere or not rows or (only is not None and case.id not in only):
+        if is_elsewhere or not rows:
             continue
         if case.engine in SERVED:
             yield from _served(case, spec, rows, catalogue=catalogue)
@@ -136,7 +134,7 @@ def _memory(
         row = rows.get(metric)
         noise = None if row is None else noise_of(row)
         if row is not None and row.value and noise is not None:
-            yield Observation(quantity=quantity, value=row.value, noise=noise)
+            yield Observation(quantity=quantity, value=row.value, noise=noise, case=case.id)
 
 
 def _power(case: Case, spec: AcceleratorSpec, trace: OpTrace, rows: Mapping[str, MetricRow]) -> Iterator[Observation]:
@@ -146,7 +144,7 @@ def _power(case: Case, spec: AcceleratorSpec, trace: OpTrace, rows: Mapping[str,
         return
     quantity = power_quantity(case, spec, flops_per_s=trace.flops / step.value, machine=machine_of(spec))
     if quantity is not None:
-        yield Observation(quantity=quantity, value=row.value / case.devices, noise=noise)
+        yield Observation(quantity=quantity, value=row.value / case.devices, noise=noise, case=case.id)
 
 
 def _served(case: Case, spec: AcceleratorSpec, rows: Mapping[str, MetricRow], *, catalogue: Catalogue) -> Iterator[Observation]:
@@ -155,4 +153,6 @@ def _served(case: Case, spec: AcceleratorSpec, rows: Mapping[str, MetricRow], *,
         row = rows.get(predicted.metric)
         noise = None if row is None else noise_of(row)
         if row is not None and row.value and noise is not None and predicted.value:
-            yield Observation(quantity=served_quantity(case, predicted, machine=machine_of(spec)), value=row.value, noise=noise)
+            yield Observation(
+                quantity=served_quantity(case, predicted, machine=machine_of(spec)), value=row.value, noise=noise, case=case.id
+            )

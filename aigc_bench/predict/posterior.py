@@ -1,6 +1,6 @@
 """What measurements say about a model's constants: a hierarchical Gaussian model of logarithms, in closed form.
 
-A predicted quantity is a sum of terms (operators of a stage, parts of a memory peak), each off by a factor, and all off by another::
+A predicted quantity is a sum of terms (operators of a stage, parts of a memory peak), each off by a factor, all by another::
 
     quantity = exp(sum_g w_g u_g) * sum over parts of max over alternatives of sum over terms a_t exp(sum_g h_tg u_g)
 
@@ -54,12 +54,12 @@ class Quantity:
 
 @dataclass(frozen=True, kw_only=True)
 class Observation:
-    """A measured quantity; ``noise`` is the standard deviation of its logarithm."""
+    """A measured quantity of a case; ``noise`` is the standard deviation of its logarithm."""
 
     quantity: Quantity
     value: float
     noise: float
-    label: str = ""
+    case: str = ""
 
 
 class LogEstimate(NamedTuple):

@@ -63,7 +63,6 @@ def trace(case: Case) -> OpTrace:
         built_peak_bytes=storages.built_peak,
         device_held_bytes=peak_held_bytes(CachingAllocator(), events),
         host_held_bytes=peak_resident_bytes(events),
-        host_pinned_bytes=peak_resident_bytes(events, pins_small=True),
     )
 
 
