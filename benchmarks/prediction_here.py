@@ -1,9 +1,10 @@
 """How well this machine is predicted: the `cpu` profile's cases after probes alone, and after calibration with half of the cases.
 
-    python benchmarks/prediction_here.py [--run RUN | --probes RUN --cpu RUN] [--halves N] [--seed N] [--json]
+    python benchmarks/prediction_here.py [--threads N | --run RUN | --probes RUN --cpu RUN] [--halves N] [--seed N] [--json]
 
 Without a run it makes one (about five minutes) that holds the probes and the cases of profile `cpu`: their trials are shuffled,
-so that a machine whose neighbours come and go is the same machine to both. Every case is predicted with its interval; a random
+so that a machine whose neighbours come and go is the same machine to both; where they never go, two threads wait for each other and
+one thread (--threads 1) tells more. Every case is predicted with its interval; a random
 half of the cases then calibrates the prediction of the others, N times with a fixed seed. Memory is judged by family and mode,
 and by whether something was said to fit that did not. Exit 1 where a bound is missed.
 """
@@ -109,11 +110,14 @@ def is_probe(case_id: str) -> bool:
     return case_id.startswith(PROBE_PREFIX)
 
 
-def probes_and_cases() -> Profile:
-    """Profiles `probes` and `cpu` as one, its trials shuffled among each other."""
+def probes_and_cases(*, threads: int | None) -> Profile:
+    """Profiles `probes` and `cpu` as one, its trials shuffled among each other; ``threads`` for all that do not say."""
     probes, cpu = find_profile("probes"), find_profile("cpu")
-    chosen = [case for case in probes.cases if case.workload not in UNUSED]
-    return cpu.model_copy(update={"name": "prediction-here", "budget_s": None, "cases": (*chosen, *cpu.cases)})
+    chosen = [case for case in (*probes.cases, *cpu.cases) if case.workload not in UNUSED]
+    cases = dict.fromkeys(case.model_copy(update={"threads": case.threads or threads}).model_dump_json() for case in chosen)
+    return cpu.model_copy(
+        update={"name": "prediction-here", "budget_s": None, "cases": tuple(map(Case.model_validate_json, cases))}
+    )
 
 
 def _scored(row: MetricRow, measured: float) -> Scored:
@@ -193,6 +197,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run", type=Path, metavar="RUN", help="a run that holds both, as this script makes it")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="where the new run goes, to be read again with --run")
+    parser.add_argument("--threads", type=int, metavar="N", help="threads of the new run (default all cores)")
     parser.add_argument("--probes", type=Path, metavar="RUN", help="a run of profile probes")
     parser.add_argument("--cpu", type=Path, metavar="RUN", help="a run of profile cpu on the same machine")
     parser.add_argument("--halves", type=int, default=20, help="random halves (default 20)")
@@ -205,7 +210,11 @@ def main() -> int:
         if given.probes:
             runs = (ab.load(given.probes), ab.load(given.cpu))
         else:
-            both = ab.load(given.run) if given.run else ab.run(probes_and_cases(), out=given.keep or Path(folder) / "run")
+            both = (
+                ab.load(given.run)
+                if given.run
+                else ab.run(probes_and_cases(threads=given.threads), out=given.keep or Path(folder) / "run")
+            )
             runs = (both, both)
         found = study(Here(*runs), num_halves=given.halves, seed=given.seed)
     if given.json:

@@ -116,7 +116,10 @@ def _times(case: Case, spec: AcceleratorSpec, trace: OpTrace, rows: Mapping[str,
         noise = None if row is None else noise_of(row)
         if row is not None and row.value and noise is not None:
             yield Observation(
-                quantity=stage_quantity(stage, spec, case=case, machine=machine_of(spec)), value=row.value, noise=noise
+                quantity=stage_quantity(stage, spec, case=case, machine=machine_of(spec)),
+                value=row.value,
+                noise=noise,
+                case=case.id,
             )
 
 

@@ -59,7 +59,7 @@ class Observation:
     quantity: Quantity
     value: float
     noise: float
-    case: str = ""
+    case: str
 
 
 class LogEstimate(NamedTuple):

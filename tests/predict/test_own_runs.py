@@ -135,10 +135,10 @@ def test_a_served_engine_is_calibrated_where_its_metrics_match(tmp_path: Path) -
 def test_what_is_likely_to_fit_says_how_likely() -> None:
     needed = value(VAE, H100, metric="memory_device_peak")
     chances = []
-    for share in (0.7, 1.01, 1.5):
+    for share in (0.6, 1.01, 1.6):
         spec = H100.model_copy(update={"usable_memory_bytes": int(share * needed)})
         row = found_row(VAE, spec, metric="p_fits")
         chances.append(row.value)
         assert ("does_not_fit" in row.reasons) == (share < 1)
     assert chances == sorted(chances)
-    assert chances[0] < 0.1 and chances[1] == pytest.approx(0.5, abs=0.1) and chances[2] > 0.9
+    assert chances[0] < 0.2 and chances[1] == pytest.approx(0.5, abs=0.1) and chances[2] > 0.9

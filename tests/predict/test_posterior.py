@@ -25,7 +25,7 @@ def named(groups: dict[str, str]) -> Groups:
 
 
 def observed(value: float, *, noise: float = NOISE, **groups: str) -> Observation:
-    return Observation(quantity=quantity(**groups), value=value, noise=noise)
+    return Observation(quantity=quantity(**groups), value=value, noise=noise, case="a case")
 
 
 def test_one_group_seen_once_moves_by_the_share_of_its_variance() -> None:
@@ -69,7 +69,7 @@ def test_an_outlier_among_many_hardly_moves_them() -> None:
 def test_a_term_is_moved_by_its_own_share_of_what_was_measured() -> None:
     slow, fast = Term(9.0, {"part=slow": 1.0}), Term(1.0, {"part=fast": 1.0})
     whole = Quantity(parts=(((slow, fast),),), groups={})
-    posterior = fit([Observation(quantity=whole, value=20.0, noise=0.01)], spreads=SPREADS)
+    posterior = fit([Observation(quantity=whole, value=20.0, noise=0.01, case="a case")], spreads=SPREADS)
     assert posterior.effects["part=slow"] > 5 * posterior.effects["part=fast"] > 0
     assert posterior.estimate(whole).value == pytest.approx(20.0, rel=0.02)
 
@@ -77,7 +77,7 @@ def test_a_term_is_moved_by_its_own_share_of_what_was_measured() -> None:
 def test_of_alternatives_the_longer_counts_and_only_it_learns() -> None:
     device, host = (Term(2.0, {"part=device": 1.0}),), (Term(1.0, {"part=host": 1.0}),)
     whole = Quantity(parts=((device, host),), groups={})
-    posterior = fit([Observation(quantity=whole, value=2.2, noise=NOISE)], spreads=SPREADS)
+    posterior = fit([Observation(quantity=whole, value=2.2, noise=NOISE, case="a case")], spreads=SPREADS)
     assert posterior.effects["part=device"] > 0
     assert "part=host" not in posterior.effects
 
