@@ -80,6 +80,11 @@ def dispatch_groups(engine: str, *, machine: str, phase: str) -> Groups:
     return {f"dispatch={engine}": 1.0, f"machine_dispatch={machine}|{engine}|{phase}": 1.0}
 
 
+def team_groups(case: Case, *, machine: str) -> Groups:
+    """Of waking a CPU's team of threads: on a busy machine they wait to be scheduled."""
+    return _named({"machine_team": f"{machine}|{case.threads or 'all'}"})
+
+
 def python_groups(case: Case, *, machine: str) -> Groups:
     """Of what a model's own code costs around an operator."""
     return _named({"python": case.engine, "python_family": f"{case.engine}|{case.workload}", "machine_python": machine})
@@ -133,12 +138,11 @@ def memory_groups(case: Case, *, machine: str) -> Groups:
 
 
 def memory_term_groups(term: str, case: Case, *, machine: str) -> Groups:
-    """Of one part of a memory peak that is not known exactly."""
-    if term != "loaded_code":
-        return _named({f"memory_{term}": machine})
-    if case.workload.startswith(PROBE_PREFIX):
-        return _named({"memory_probe_code": f"{machine}|{case.workload}"})
-    return _named({"memory_loaded_code": machine, "memory_code_family": f"{case.workload}|{case.mode}"})
+    """Of one part of a memory peak that is not known exactly; a probe loads little code and leaves no holes to learn from."""
+    if term in ("loaded_code", "allocator") and case.workload.startswith(PROBE_PREFIX):
+        return _named({f"memory_probe_{term}": f"{machine}|{case.workload}"})
+    family = {"memory_code_family": f"{case.workload}|{case.mode}"} if term == "loaded_code" else {}
+    return _named({f"memory_{term}": machine} | family)
 
 
 def _named(names: Mapping[str, str]) -> Groups:

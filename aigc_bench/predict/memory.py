@@ -130,7 +130,7 @@ def _host_moments(trace: OpTrace, *, libraries: Collection[str]) -> dict[str, di
     built = {"built": _exact(trace.built_peak_bytes, source="tensor lifetimes of the trace")}
     in_a_step = {
         "allocator": _between(beyond, 0, 2 * beyond, basis="modelled", source=f"simulation of glibc's malloc; {_HOST_SOURCE}"),
-        "loaded_code": _between(45 * MB, 20 * MB, 80 * MB, basis="measured", source=_HOST_SOURCE),
+        "loaded_code": _between(22 * MB, 8 * MB, 45 * MB, basis="measured", source=_HOST_SOURCE),
     }
     return {"build": process | built, "step": process | tensor_terms(trace) | in_a_step}
 

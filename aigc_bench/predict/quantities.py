@@ -7,6 +7,7 @@ dispatch by its own, and the stage as a whole by those of its machine, engine an
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping
 
 from aigc_bench.catalog.loader import Catalogue
@@ -22,6 +23,12 @@ from aigc_bench.predict.roofline import operator_s, peak_of, unfused_share
 
 _PHASES: Mapping[str, str] = {"backward": "backward", "optimizer": "optimizer"}
 """Forward operators are called from Python, the backward pass from C++, an optimizer's tensors from one kernel."""
+
+_SHARED_KINDS = frozenset({"gemm", "conv", "attention", "norm"})
+GRAIN_SIZE = 32_768
+"""Elements from which torch shares an element-wise operator among threads (at::internal::GRAIN_SIZE)."""
+WAKE_S = 10e-6
+"""Seconds to wake and gather a team of threads that wait passively (assumed; the probes tell)."""
 
 
 def stage_quantity(stage: StageTrace, spec: AcceleratorSpec, *, case: Case, machine: str) -> Quantity:
@@ -59,9 +66,19 @@ def _host_terms(point: Point, *, costs: EngineCosts, case: Case, machine: str, i
         Term(point.weight * count * costs.dispatch_s, levels.dispatch_groups(case.engine, machine=machine, phase=phase))
         for phase, count in counts.items()
     ]
+    num_teams = sum(operator.count for operator in point.operators if _wakes_a_team(operator))
+    if is_serial and case.threads != 1 and num_teams:
+        terms.append(Term(point.weight * num_teams * WAKE_S, levels.team_groups(case, machine=machine)))
     if not case.workload.startswith(PROBE_PREFIX) and counts.get("forward"):
         terms.append(Term(point.weight * counts["forward"] * costs.python_s, levels.python_groups(case, machine=machine)))
     return tuple(terms)
+
+
+def _wakes_a_team(operator: Operator) -> bool:
+    """Whether a CPU shares the operator among its threads: products and the like always, others from torch's grain size on."""
+    if operator.kind in _SHARED_KINDS:
+        return True
+    return max((math.prod(shape) for shape in (*operator.outputs, *operator.inputs)), default=0) > GRAIN_SIZE
 
 
 def _num_dispatched(operator: Operator, costs: EngineCosts, *, is_serial: bool) -> float:
