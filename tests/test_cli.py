@@ -57,6 +57,7 @@ OPTIONS = {
         "--parallel",
         "--precision",
         "--profile",
+        "--run",
         "--set",
     ],
     "validate": ["--by", "--help", "--json", "--rows"],

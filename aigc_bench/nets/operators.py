@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -50,17 +51,28 @@ def _batch_norm(shape: Sequence[int], draw: Draw) -> Call:
     return lambda: F.batch_norm(x, mean, spread)
 
 
+POOL_BYTES = 48 * 2**20
+"""Weights of a product or convolution go round through copies that fill this: a model's next layer meets weights that are not
+in a cache, if the model is larger than it."""
+MAX_COPIES = 64
+
+
+def _pool(weight: torch.Tensor) -> Iterator[torch.Tensor]:
+    num = min(MAX_COPIES, max(1, POOL_BYTES // (weight.numel() * weight.element_size())))
+    return itertools.cycle([weight, *(weight.clone() for _ in range(num - 1))])
+
+
 def _conv(shape: Sequence[int], draw: Draw) -> Call:
     """``shape``: batch, channels in and out, image side, kernel, stride."""
     batch, channels, filters, side, kernel, stride = shape
-    x, weight = draw(batch, channels, side, side), draw(filters, channels, kernel, kernel)
-    return lambda: F.conv2d(x, weight, stride=stride, padding=(kernel - 1) // 2)
+    x, weights = draw(batch, channels, side, side), _pool(draw(filters, channels, kernel, kernel))
+    return lambda: F.conv2d(x, next(weights), stride=stride, padding=(kernel - 1) // 2)
 
 
 def _conv_transpose(shape: Sequence[int], draw: Draw) -> Call:
     batch, channels, filters, side, kernel, stride = shape
-    x, weight = draw(batch, channels, side, side), draw(channels, filters, kernel, kernel)
-    return lambda: F.conv_transpose2d(x, weight, stride=stride, padding=1)
+    x, weights = draw(batch, channels, side, side), _pool(draw(channels, filters, kernel, kernel))
+    return lambda: F.conv_transpose2d(x, next(weights), stride=stride, padding=1)
 
 
 def _attention(shape: Sequence[int], draw: Draw) -> Call:
@@ -72,8 +84,8 @@ def _attention(shape: Sequence[int], draw: Draw) -> Call:
 
 def _matmul(shape: Sequence[int], draw: Draw) -> Call:
     m, k, n = shape
-    x, weight = draw(m, k), draw(n, k)
-    return lambda: F.linear(x, weight)
+    x, weights = draw(m, k), _pool(draw(n, k))
+    return lambda: F.linear(x, next(weights))
 
 
 def _bmm(shape: Sequence[int], draw: Draw) -> Call:
@@ -114,15 +126,17 @@ class Attention(nn.Module):
         batch, tokens, width = x.shape
         q, k, v = self.inner(x).view(batch, tokens, 3, -1, 64).permute(2, 0, 3, 1, 4)
         mixed = F.scaled_dot_product_attention(q, k, v)
-        return self.outer(mixed.transpose(1, 2).reshape(batch, tokens, width))
+        output: torch.Tensor = self.outer(mixed.transpose(1, 2).reshape(batch, tokens, width))
+        return output
 
 
 def layer(name: str, width: int) -> nn.Module:
     """A layer or block of ``width`` features or channels; raises ``KeyError`` for a name that is not here."""
-    return {
+    blocks: Mapping[str, Callable[[], nn.Module]] = {
         "mlp": lambda: nn.Sequential(nn.LayerNorm(width), nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width)),
         "attention": lambda: Attention(width),
         "conv": lambda: nn.Sequential(nn.Conv2d(width, width, 3, padding=1), nn.GroupNorm(min(32, width), width), nn.SiLU()),
         "down": lambda: nn.Sequential(nn.Conv2d(width, width, 4, 2, 1, bias=False), nn.BatchNorm2d(width), nn.LeakyReLU(0.2)),
         "up": lambda: nn.Sequential(nn.ConvTranspose2d(width, width, 4, 2, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU()),
-    }[name]()
+    }
+    return blocks[name]()

@@ -34,7 +34,7 @@ _COSTS: Mapping[str, EngineCosts] = MappingProxyType(
     {
         "torch-eager": EngineCosts(
             dispatch_s=4e-6,
-            python_s=3e-6,
+            python_s=5e-6,
             launch_s=3e-6,
             unfused_share=1.0,
             status="assumed",

@@ -49,12 +49,12 @@ def spreads() -> Mapping[str, float]:
 
 def operator_groups(operator: Operator, *, machine: str) -> Groups:
     """Of one operator, whatever case it belongs to: its class, name, pass, bytes and FLOP per byte; none names a rate."""
-    kind = operator.kind
+    kind, name = operator.kind, _name(operator)
     groups = {
         f"kind={kind}": 1.0,
-        f"kind_name={kind}|{operator.name}": 1.0,
+        f"kind_name={kind}|{name}": 1.0,
         f"machine_kind={machine}|{kind}|{operator.dtype}": 1.0,
-        f"machine_name={machine}|{kind}|{operator.name}|{operator.dtype}": 1.0,
+        f"machine_name={machine}|{kind}|{name}|{operator.dtype}": 1.0,
     }
     if operator.phase == "backward":
         groups[f"machine_phase={machine}|{kind}"] = 1.0
@@ -64,7 +64,19 @@ def operator_groups(operator: Operator, *, machine: str) -> Groups:
     if kind in _SHAPED and operator.flops:
         for knot, weight in _hat(math.log2(operator.flops / _shape_unit(operator)) / _SHAPE_OCTAVES):
             groups[f"machine_shape={machine}|{kind}|{operator.dtype}|{knot}"] = weight
+            if name != operator.name:
+                groups[f"machine_shape={machine}|{kind}|{operator.dtype}|{knot}|{name}"] = weight
     return groups
+
+
+def _name(operator: Operator) -> str:
+    """torch's name; a transposed convolution, which torch calls by the same, is told by its weight: input channels come first."""
+    if operator.kind == "conv":
+        is_backward = operator.name.endswith("backward")
+        values, weight = operator.inputs[1:3] if is_backward and len(operator.inputs) > 2 else operator.inputs[:2]
+        if len(values) > 1 and len(weight) > 1 and values[1] == weight[0] != weight[1]:
+            return f"{operator.name}_transposed"
+    return operator.name
 
 
 def _shape_unit(operator: Operator) -> float:
@@ -78,6 +90,11 @@ def _shape_unit(operator: Operator) -> float:
 def dispatch_groups(engine: str, *, machine: str, phase: str) -> Groups:
     """Of what it costs to dispatch an operator."""
     return {f"dispatch={engine}": 1.0, f"machine_dispatch={machine}|{engine}|{phase}": 1.0}
+
+
+def page_groups(*, machine: str) -> Groups:
+    """Of faulting in fresh memory."""
+    return _named({"machine_pages": machine})
 
 
 def team_groups(case: Case, *, machine: str) -> Groups:

@@ -19,7 +19,8 @@ _SMALLEST = 32
 _PAGE = 4096
 _TOP_PAD = 128 * 1024
 _FIRST_THRESHOLD = 128 * 1024
-_LAST_THRESHOLD = 32 * 2**20
+LAST_THRESHOLD = 32 * 2**20
+"""Blocks from here on are always mapped (DEFAULT_MMAP_THRESHOLD_MAX on 64 bits)."""
 _CACHED = 128
 """Up to this size a freed block waits in a cache of its size, and its neighbours do not grow over it."""
 _TRIMS_FROM = 64 * 1024
@@ -100,7 +101,7 @@ class Malloc:
             self._free(start, size)
             return
         self._mapped_bytes -= size
-        if self._mmap_threshold < size <= _LAST_THRESHOLD:
+        if self._mmap_threshold < size <= LAST_THRESHOLD:
             self._mmap_threshold, self._trim_threshold = size, 2 * size
 
     def _free(self, start: int, size: int) -> None:
@@ -114,13 +115,14 @@ class Malloc:
             self._touched = min(self._touched, self._limit)
 
 
-def peak_resident_bytes(events: Iterable[Event]) -> int:
-    """Most bytes that a process holds at once for these tensors while the events pass."""
+def peak_resident_bytes(events: Iterable[Event], *, num_unseen: int = 0) -> int:
+    """Most bytes that a process holds at once for these tensors while the events pass, the first ``num_unseen`` not looked at."""
     malloc, peak = Malloc(), 0
-    for owner, num_bytes in events:
+    for index, (owner, num_bytes) in enumerate(events):
         if num_bytes is None:
             malloc.give_back(owner)
         elif num_bytes > 0:
             malloc.take(owner, num_bytes)
+        if index >= num_unseen:
             peak = max(peak, malloc.resident_bytes)
     return peak

@@ -104,7 +104,8 @@ class OpTrace(Record):
     (its distinct batches, tables). ``gradient_bytes`` and ``optimizer_bytes`` exist in training only; gradients are
     part of the stages' ``peak_bytes``, the optimizer's state is not. ``device_held_bytes`` is what torch's caching allocator
     holds at most for all these tensors, fragmentation included (``allocators.CachingAllocator``), ``host_held_bytes`` what the C
-    library does on a CPU (``malloc``); each is of its own kind of backend only. ``built_peak_bytes`` is the peak of live tensors while the program is built.
+    library does in a step on a CPU (``malloc``); each is of its own kind of backend only. ``built_peak_bytes`` is the peak of
+    live tensors while the program is built.
     """
 
     version: int = OPTRACE_VERSION

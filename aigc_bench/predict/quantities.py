@@ -15,6 +15,7 @@ from aigc_bench.catalog.records import AcceleratorSpec
 from aigc_bench.core.records import PROBE_PREFIX, Case, MetricRow
 from aigc_bench.predict import levels
 from aigc_bench.predict.engines import EngineCosts, engine_costs
+from aigc_bench.predict.malloc import LAST_THRESHOLD
 from aigc_bench.predict.memory import memory_quantity, peak_memory
 from aigc_bench.predict.optrace import Operator, OpTrace, Point, StageTrace
 from aigc_bench.predict.posterior import Groups, Quantity, Term
@@ -27,6 +28,9 @@ _PHASES: Mapping[str, str] = {"backward": "backward", "optimizer": "optimizer"}
 _SHARED_KINDS = frozenset({"gemm", "conv", "attention", "norm"})
 GRAIN_SIZE = 32_768
 """Elements from which torch shares an element-wise operator among threads (at::internal::GRAIN_SIZE)."""
+FAULT_S_PER_BYTE = 1 / 3e9
+"""Seconds to fault in and clear fresh memory (assumed, 1 to 5 GB/s; the probes tell)."""
+_ITEM_BYTES: Mapping[str, int] = {"float64": 8, "fp64": 8, "int64": 8, "bf16": 2, "fp16": 2, "bool": 1}
 WAKE_S = 10e-6
 """Seconds to wake and gather a team of threads that wait passively (assumed; the probes tell)."""
 
@@ -66,12 +70,21 @@ def _host_terms(point: Point, *, costs: EngineCosts, case: Case, machine: str, i
         Term(point.weight * count * costs.dispatch_s, levels.dispatch_groups(case.engine, machine=machine, phase=phase))
         for phase, count in counts.items()
     ]
+    fresh = sum(operator.count * _mapped_bytes(operator) for operator in point.operators)
+    if is_serial and fresh:
+        terms.append(Term(point.weight * fresh * FAULT_S_PER_BYTE, levels.page_groups(machine=machine)))
     num_teams = sum(operator.count for operator in point.operators if _wakes_a_team(operator))
     if is_serial and case.threads != 1 and num_teams:
         terms.append(Term(point.weight * num_teams * WAKE_S, levels.team_groups(case, machine=machine)))
     if not case.workload.startswith(PROBE_PREFIX) and counts.get("forward"):
         terms.append(Term(point.weight * counts["forward"] * costs.python_s, levels.python_groups(case, machine=machine)))
     return tuple(terms)
+
+
+def _mapped_bytes(operator: Operator) -> int:
+    """Bytes of results that malloc maps anew at each call, so that every page of them is faulted in and cleared."""
+    item = _ITEM_BYTES.get(operator.dtype, 4)
+    return sum(size for shape in operator.outputs if (size := item * math.prod(shape)) >= LAST_THRESHOLD)
 
 
 def _wakes_a_team(operator: Operator) -> bool:

@@ -65,7 +65,7 @@ def trace(case: Case) -> OpTrace:
         inputs_bytes=max(0, built_bytes - params_bytes - buffers_bytes - kv_cache_bytes),
         built_peak_bytes=storages.built_peak,
         device_held_bytes=None if is_host else peak_held_bytes(CachingAllocator(), events),
-        host_held_bytes=peak_resident_bytes(events) if is_host else None,
+        host_held_bytes=peak_resident_bytes(events, num_unseen=storages.num_built) if is_host else None,
     )
 
 

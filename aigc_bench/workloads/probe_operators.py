@@ -60,6 +60,7 @@ _CONVOLUTIONS = {
     "conv-pointwise": Sized("conv", (2, 128, 128, 32, 1, 1), 4),
     "conv-pointwise-small": Sized("conv", (2, 64, 64, 8, 1, 1), 8),
     "conv-strided": Sized("conv", (8, 64, 128, 32, 4, 2), 1),
+    "conv-strided-deep": Sized("conv", (4, 256, 512, 8, 4, 2), 1),
     "transpose-wide": Sized("conv_transpose", (8, 128, 64, 16, 4, 2), 1),
     "transpose-deep": Sized("conv_transpose", (4, 512, 256, 4, 4, 2), 1),
 }

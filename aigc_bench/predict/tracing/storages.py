@@ -44,6 +44,11 @@ class Storages:
         self.history: list[tuple[int, Event]] = []
         """What was made and freed, in order, each with its epoch."""
 
+    @property
+    def num_built(self) -> int:
+        """How many events of the history belong to building the program."""
+        return sum(epoch == BUILD for epoch, _ in self.history)
+
     def add(self, tensor: torch.Tensor) -> bool:
         """Count the tensor's storage if it is new; returns whether it was."""
         storage = tensor.untyped_storage()
