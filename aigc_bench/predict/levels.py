@@ -1,7 +1,8 @@
 """Whose effects a prediction is off by: the groups of an operator, of a case and of its memory, and how far each level spreads.
 
 A group that holds the machine is learned on that machine alone; one that does not (an engine at a family, a class of operator) is
-carried by every measurement to every machine, with the machine's own spread left unknown. Spreads are in ``data/levels.csv``.
+carried by every measurement to every machine of the same backend, with the machine's own spread left unknown. Spreads are in
+``data/levels.csv``.
 """
 
 from __future__ import annotations
@@ -47,12 +48,12 @@ def spreads() -> Mapping[str, float]:
     return {name: level.spread for name, level in levels().items()}
 
 
-def operator_groups(operator: Operator, *, machine: str) -> Groups:
+def operator_groups(operator: Operator, *, machine: str, backend: str) -> Groups:
     """Of one operator, whatever case it belongs to: its class, name, pass, bytes and FLOP per byte; none names a rate."""
     kind, name = operator.kind, _name(operator)
     groups = {
-        f"kind={kind}": 1.0,
-        f"kind_name={kind}|{name}": 1.0,
+        f"kind={backend}|{kind}": 1.0,
+        f"kind_name={backend}|{kind}|{name}": 1.0,
         f"machine_kind={machine}|{kind}|{operator.dtype}": 1.0,
         f"machine_name={machine}|{kind}|{name}|{operator.dtype}": 1.0,
     }
@@ -87,9 +88,9 @@ def _shape_unit(operator: Operator) -> float:
     return float(max(operator.moved_bytes, 1))
 
 
-def dispatch_groups(engine: str, *, machine: str, phase: str) -> Groups:
+def dispatch_groups(case: Case, *, machine: str, phase: str) -> Groups:
     """Of what it costs to dispatch an operator."""
-    return {f"dispatch={engine}": 1.0, f"machine_dispatch={machine}|{engine}|{phase}": 1.0}
+    return _named({"dispatch": f"{case.backend}|{case.engine}", "machine_dispatch": f"{machine}|{case.engine}|{phase}"})
 
 
 def page_groups(*, machine: str) -> Groups:
@@ -115,14 +116,15 @@ def case_groups(case: Case, *, machine: str, stage: str) -> Groups:
         **({"threads": f"{machine}|{case.threads}"} if case.threads is not None else {}),
     }
     if not case.workload.startswith(PROBE_PREFIX):
-        family = f"{case.workload}|{case.mode}"
+        engine = f"{case.backend}|{case.engine}"
+        family = f"{case.backend}|{case.workload}|{case.mode}"
         names |= {
-            "model": case.mode,
+            "model": f"{case.backend}|{case.mode}",
             "machine_model": f"{machine}|{case.mode}",
-            "engine": case.engine,
+            "engine": engine,
             "machine_engine": f"{machine}|{case.engine}",
             "family": family,
-            "engine_family": f"{case.engine}|{family}",
+            "engine_family": f"{engine}|{family}",
             "machine_family": f"{machine}|{family}",
             "stage": f"{family}|{stage}",
             "case": f"{machine}|{case.id}|{stage}",

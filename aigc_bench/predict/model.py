@@ -190,7 +190,9 @@ def _grounds(case: Case, posterior: Posterior, *, machine: str) -> tuple[str, ..
         return (TRACED_CAUTION,)
     if f"machine_model={machine}|{case.mode}" in known or f"machine_engine={machine}|{case.engine}" in known:
         return (CALIBRATED,)
-    return (PROBED,) if f"machine={machine}" in known else (INFORMED,)
+    if f"machine={machine}" in known:
+        return (PROBED,)
+    return (INFORMED,) if f"engine={case.backend}|{case.engine}" in known else (TRACED_CAUTION,)
 
 
 def _estimate(value: float, low: float, high: float, *, unit: str) -> Estimate:
@@ -289,13 +291,13 @@ def _recalibrated(row: MetricRow, case: Case, *, posterior: Posterior, machine: 
     form = math.log(row.high / row.low) / (2 * Z_80)
     left = math.sqrt(max(form**2 - before.deviation**2, 0.0) + after.deviation**2)
     width = math.exp(Z_80 * min(left, form))
-    grounds = _grounds(case, posterior, machine=machine)
+    is_own = any(group.startswith("served=") for group in quantity.groups.keys() & posterior.effects.keys())
     return row.model_copy(
         update={
             "value": after.value,
             "low": after.value / width,
             "high": after.value * width,
-            "reasons": (*row.reasons, *(code for code in grounds if code != TRACED_CAUTION)),
+            "reasons": (*row.reasons, CALIBRATED if is_own else INFORMED),
         }
     )
 

@@ -54,7 +54,7 @@ def _device_terms(
     return tuple(
         Term(
             point.weight * operator.count * operator_s(operator, spec, costs=own, precision=case.precision),
-            levels.operator_groups(operator, machine=machine),
+            levels.operator_groups(operator, machine=machine, backend=case.backend),
         )
         for operator in point.operators
     )
@@ -67,7 +67,7 @@ def _host_terms(point: Point, *, costs: EngineCosts, case: Case, machine: str, i
         phase = _PHASES.get(operator.phase, "forward")
         counts[phase] = counts.get(phase, 0.0) + _num_dispatched(operator, costs, is_serial=is_serial)
     terms = [
-        Term(point.weight * count * costs.dispatch_s, levels.dispatch_groups(case.engine, machine=machine, phase=phase))
+        Term(point.weight * count * costs.dispatch_s, levels.dispatch_groups(case, machine=machine, phase=phase))
         for phase, count in counts.items()
     ]
     fresh = sum(operator.count * _mapped_bytes(operator) for operator in point.operators)

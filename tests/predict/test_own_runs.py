@@ -102,6 +102,13 @@ def test_probes_speak_for_their_machine_and_no_other(tmp_path: Path) -> None:
     assert width(row) < width(found_row(HOST_CASE, spec))
 
 
+def test_a_cpu_says_nothing_of_the_speed_of_an_accelerator(tmp_path: Path) -> None:
+    probes = host_run(tmp_path / "probes")
+    posterior = own_posterior([probes], specs=[H100], catalogue=CATALOGUE)
+    assert value(VAE, H100, posterior) == pytest.approx(value(VAE, H100))
+    assert TRACED_CAUTION in found_row(VAE, H100, posterior).reasons
+
+
 def test_a_machine_of_which_nothing_is_known_is_refused_in_one_line(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", cases=[HOST_CASE], work=work)
     with pytest.raises(UsageError, match="nothing is known of its machine"):

@@ -117,7 +117,7 @@ def test_no_effect_of_an_operator_names_a_rate_of_the_hardware_and_its_knots_add
         name="mm", kind="gemm", phase="forward", dtype="fp32", inputs=((8, 8), (8, 8)), outputs=((8, 8),), flops=1024,
         params_read_bytes=256, cache_read_bytes=0, other_read_bytes=256, written_bytes=256,
     )  # fmt: skip
-    groups = operator_groups(operator, machine="m")
+    groups = operator_groups(operator, machine="m", backend="cpu")
     assert {group.partition("=")[0] for group in groups} <= levels().keys()
     for level in ("machine_size", "machine_shape"):
         assert sum(weight for group, weight in groups.items() if group.startswith(level)) == pytest.approx(1.0)
