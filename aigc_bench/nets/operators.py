@@ -72,7 +72,7 @@ def _conv(shape: Sequence[int], draw: Draw) -> Call:
 def _conv_transpose(shape: Sequence[int], draw: Draw) -> Call:
     batch, channels, filters, side, kernel, stride = shape
     x, weights = draw(batch, channels, side, side), _pool(draw(channels, filters, kernel, kernel))
-    return lambda: F.conv_transpose2d(x, next(weights), stride=stride, padding=1)
+    return lambda: F.conv_transpose2d(x, next(weights), stride=stride, padding=1, output_padding=kernel % 2)
 
 
 def _attention(shape: Sequence[int], draw: Draw) -> Call:

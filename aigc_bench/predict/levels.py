@@ -16,7 +16,7 @@ from importlib.resources import files
 from pydantic import Field
 
 from aigc_bench.core.records import PROBE_PREFIX, Case, Record
-from aigc_bench.predict.optrace import Operator
+from aigc_bench.predict.optrace import Operator, Shape
 from aigc_bench.predict.posterior import Groups
 
 _SIZE_OCTAVES = 3.0
@@ -67,17 +67,35 @@ def operator_groups(operator: Operator, *, machine: str, backend: str) -> Groups
             groups[f"machine_shape={machine}|{kind}|{operator.dtype}|{knot}"] = weight
             if name != operator.name:
                 groups[f"machine_shape={machine}|{kind}|{operator.dtype}|{knot}|{name}"] = weight
+    channels = _channels(operator)
+    if channels is not None:
+        side = "in" if channels[0] < channels[1] else "out"
+        for knot, weight in _hat(math.log2(min(channels)) / _SHAPE_OCTAVES):
+            groups[f"machine_channels={machine}|{name}|{side}|{knot}"] = weight
     return groups
 
 
 def _name(operator: Operator) -> str:
-    """torch's name; a transposed convolution, which torch calls by the same, is told by its weight: input channels come first."""
-    if operator.kind == "conv":
-        is_backward = operator.name.endswith("backward")
-        values, weight = operator.inputs[1:3] if is_backward and len(operator.inputs) > 2 else operator.inputs[:2]
-        if len(values) > 1 and len(weight) > 1 and values[1] == weight[0] != weight[1]:
-            return f"{operator.name}_transposed"
-    return operator.name
+    """torch's name; a transposed convolution, which torch calls by the same, is told by its weight."""
+    values, weight = _convolved(operator)
+    is_transposed = len(values) > 1 and len(weight) > 1 and values[1] == weight[0] != weight[1]
+    return f"{operator.name}_transposed" if is_transposed else operator.name
+
+
+def _convolved(operator: Operator) -> tuple[Shape, Shape]:
+    """Shapes of what a convolution is applied to and of its weight: input channels come first in a transposed one's."""
+    if operator.kind != "conv" or len(operator.inputs) < 2:
+        return (), ()
+    is_backward = operator.name.endswith("backward") and len(operator.inputs) > 2
+    return (operator.inputs[1], operator.inputs[2]) if is_backward else (operator.inputs[0], operator.inputs[1])
+
+
+def _channels(operator: Operator) -> tuple[int, int] | None:
+    """Channels in and out of a convolution; a kernel that is made for many suffers from few."""
+    values, weight = _convolved(operator)
+    if len(values) < 2 or len(weight) < 2 or min(values[1], *weight[:2]) < 1:
+        return None
+    return values[1], weight[1] if values[1] == weight[0] != weight[1] else weight[0]
 
 
 def _shape_unit(operator: Operator) -> float:

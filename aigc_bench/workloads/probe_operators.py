@@ -61,6 +61,10 @@ _CONVOLUTIONS = {
     "conv-pointwise-small": Sized("conv", (2, 64, 64, 8, 1, 1), 8),
     "conv-strided": Sized("conv", (8, 64, 128, 32, 4, 2), 1),
     "conv-strided-deep": Sized("conv", (4, 256, 512, 8, 4, 2), 1),
+    "conv-to-image": Sized("conv", (8, 32, 3, 64, 3, 1), 1),
+    "transpose-odd": Sized("conv_transpose", (8, 64, 32, 16, 3, 2), 1),
+    "transpose-to-image": Sized("conv_transpose", (8, 64, 3, 32, 4, 2), 1),
+    "transpose-last": Sized("conv_transpose", (8, 256, 128, 2, 3, 2), 1),
     "transpose-wide": Sized("conv_transpose", (8, 128, 64, 16, 4, 2), 1),
     "transpose-deep": Sized("conv_transpose", (4, 512, 256, 4, 4, 2), 1),
 }
