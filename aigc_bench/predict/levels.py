@@ -23,6 +23,8 @@ _SIZE_OCTAVES = 3.0
 """Octaves of bytes between two knots of the effect of size."""
 _SHAPE_OCTAVES = 2.0
 """Octaves of FLOP per byte between two knots of the effect of shape."""
+_ENLARGED = 1.5
+"""A convolution that makes so many times its input's places is a transposed one; padding alone makes fewer."""
 _SHAPED = frozenset({"gemm", "conv", "attention"})
 
 
@@ -76,10 +78,14 @@ def operator_groups(operator: Operator, *, machine: str, backend: str) -> Groups
 
 
 def _name(operator: Operator) -> str:
-    """torch's name; a transposed convolution, which torch calls by the same, is told by its weight."""
+    """torch's name; a transposed convolution, which torch calls by the same, is told by its weight, or because it enlarges."""
     values, weight = _convolved(operator)
-    is_transposed = len(values) > 1 and len(weight) > 1 and values[1] == weight[0] != weight[1]
-    return f"{operator.name}_transposed" if is_transposed else operator.name
+    if len(values) < 2 or len(weight) < 2:
+        return operator.name
+    is_backward = operator.name.endswith("backward")
+    made = operator.inputs[0] if is_backward else next(iter(operator.outputs), ())
+    enlarges = math.prod(made[2:]) > _ENLARGED * math.prod(values[2:])
+    return f"{operator.name}_transposed" if enlarges or values[1] == weight[0] != weight[1] else operator.name
 
 
 def _convolved(operator: Operator) -> tuple[Shape, Shape]:

@@ -73,6 +73,7 @@ def test_a_fused_optimizer_costs_a_cpu_one_call_for_each_tensor() -> None:
         ("convolution", ((4, 64, 8, 8), (128, 64, 4, 4)), False),
         ("convolution", ((4, 64, 8, 8), (64, 128, 4, 4)), True),
         ("convolution", ((4, 64, 8, 8), (64, 64, 4, 4)), False),
+        ("convolution_backward", ((4, 64, 16, 16), (4, 64, 8, 8), (64, 64, 4, 4)), True),
         ("convolution_backward", ((4, 128, 4, 4), (4, 64, 8, 8), (128, 64, 4, 4)), False),
         ("convolution_backward", ((4, 128, 16, 16), (4, 64, 8, 8), (64, 128, 4, 4)), True),
     ],
