@@ -7,6 +7,7 @@ are set against its closed form. Numbers whose verdict is ``invalid`` are left o
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 
 from aigc_bench.analyze.rows import metric_rows
@@ -78,13 +79,14 @@ def observations(run: Run, *, spec: AcceleratorSpec, catalogue: Catalogue) -> It
         is_elsewhere = case.workload in UNTRACED or (case.backend == "cpu") != _is_host(spec)
         if is_elsewhere or not rows:
             continue
-        if case.engine in SERVED:
-            yield from _served(case, spec, rows, catalogue=catalogue)
-            continue
-        trace = trace_case(case)
-        yield from _times(case, spec, trace, rows)
-        yield from _memory(case, spec, trace, rows, catalogue=catalogue, libraries=libraries)
-        yield from _power(case, spec, trace, rows)
+        with contextlib.suppress(UsageError):  # an engine, number format or size that the model does not answer says nothing
+            if case.engine in SERVED:
+                yield from _served(case, spec, rows, catalogue=catalogue)
+                continue
+            trace = trace_case(case)
+            yield from _times(case, spec, trace, rows)
+            yield from _memory(case, spec, trace, rows, catalogue=catalogue, libraries=libraries)
+            yield from _power(case, spec, trace, rows)
 
 
 def _is_host(spec: AcceleratorSpec) -> bool:
@@ -96,14 +98,14 @@ def _imports(case: Case) -> tuple[str, ...]:
     return tuple(registry.load("workloads", case.workload).imports(case))
 
 
-def noise_of(row: MetricRow) -> float | None:
-    """Standard deviation of the logarithm of a row's value; ``None`` where it may not be used."""
+def noise_of(row: MetricRow, *, num_trials: int) -> float | None:
+    """Standard deviation of the logarithm of a row's value by its interval, Student's t over trials; ``None``: may not be used."""
     if row.value is None or row.value <= 0 or row.verdict == "invalid":
         return None
     noise = LONE_NOISE
-    if row.low is not None and row.high is not None and row.n > 1:
+    if row.low is not None and row.high is not None and num_trials > 1:
         half = (row.high - row.low) / 2 / row.value
-        noise = (NOISE_FLOOR**2 + (half / t_quantile(0.975, degrees=min(row.n, 10) - 1)) ** 2) ** 0.5
+        noise = (NOISE_FLOOR**2 + (half / t_quantile(0.975, degrees=num_trials - 1)) ** 2) ** 0.5
     return noise * (SUSPECT if row.verdict == "suspect" else 1.0)
 
 
@@ -113,7 +115,7 @@ def _times(case: Case, spec: AcceleratorSpec, trace: OpTrace, rows: Mapping[str,
         return
     for stage in trace.stages:
         row = rows.get(f"stage_time.{stage.name}" if len(trace.stages) > 1 else "step_time")
-        noise = None if row is None else noise_of(row)
+        noise = None if row is None else noise_of(row, num_trials=rows["trial_cv"].n)
         if row is not None and row.value and noise is not None:
             yield Observation(
                 quantity=stage_quantity(stage, spec, case=case, machine=machine_of(spec)),
@@ -135,14 +137,14 @@ def _memory(
     quantities = memory_quantities(trace, case=case, machine=machine_of(spec), catalogue=catalogue, libraries=libraries)
     for metric, quantity in quantities.items():
         row = rows.get(metric)
-        noise = None if row is None else noise_of(row)
+        noise = None if row is None else noise_of(row, num_trials=rows["trial_cv"].n)
         if row is not None and row.value and noise is not None:
             yield Observation(quantity=quantity, value=row.value, noise=noise, case=case.id)
 
 
 def _power(case: Case, spec: AcceleratorSpec, trace: OpTrace, rows: Mapping[str, MetricRow]) -> Iterator[Observation]:
     row, step = rows.get("power_mean"), rows.get("step_time")
-    noise = None if row is None else noise_of(row)
+    noise = None if row is None else noise_of(row, num_trials=rows["trial_cv"].n)
     if row is None or row.value is None or noise is None or step is None or not step.value or not trace.flops:
         return
     quantity = power_quantity(case, spec, flops_per_s=trace.flops / step.value, machine=machine_of(spec))
@@ -154,7 +156,7 @@ def _served(case: Case, spec: AcceleratorSpec, rows: Mapping[str, MetricRow], *,
     """The metrics of a served engine that its closed form knows."""
     for predicted in predict_case(case, spec, catalogue=catalogue):
         row = rows.get(predicted.metric)
-        noise = None if row is None else noise_of(row)
+        noise = None if row is None else noise_of(row, num_trials=rows["trial_cv"].n)
         if row is not None and row.value and noise is not None and predicted.value:
             yield Observation(
                 quantity=served_quantity(case, predicted, machine=machine_of(spec)), value=row.value, noise=noise, case=case.id

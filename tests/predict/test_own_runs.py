@@ -116,11 +116,30 @@ def test_a_machine_of_which_nothing_is_known_is_refused_in_one_line(tmp_path: Pa
 
 
 def test_an_invalid_number_is_not_used_and_a_suspect_one_counts_half() -> None:
-    row = found_row(VAE, H100).model_copy(update={"n": 3, "basis": "measured"})
-    valid, suspect, invalid = (noise_of(row.model_copy(update={"verdict": verdict})) for verdict in ("valid", "suspect", "invalid"))
+    row = found_row(VAE, H100).model_copy(update={"basis": "measured"})
+    valid, suspect, invalid = (
+        noise_of(row.model_copy(update={"verdict": verdict}), num_trials=3) for verdict in ("valid", "suspect", "invalid")
+    )
     assert invalid is None
     assert valid is not None and suspect == pytest.approx(2 * valid)
-    assert noise_of(row.model_copy(update={"value": None})) is None
+    assert noise_of(row.model_copy(update={"value": None}), num_trials=3) is None
+
+
+def test_a_case_that_the_model_does_not_answer_is_left_out_and_the_others_are_used(tmp_path: Path) -> None:
+    odd = VAE.model_copy(update={"engine": "somebodys-own"})
+    posterior = own_posterior(
+        [make_run(tmp_path / "run", cases=[odd, VAE], num_steps=20, work=work, devices=(GPU,), system=ON_H100)],
+        specs=[H100],
+        catalogue=CATALOGUE,
+    )
+    assert {one.case for one in posterior.observations} == {VAE.id}
+
+
+def test_more_trials_of_the_same_spread_are_surer() -> None:
+    row = found_row(VAE, H100)
+    few, many = (noise_of(row, num_trials=num) or 0.0 for num in (3, 10))
+    assert few < many
+    assert noise_of(row, num_trials=1) == pytest.approx(0.15)
 
 
 def test_a_served_engine_is_calibrated_where_its_metrics_match(tmp_path: Path) -> None:
