@@ -38,6 +38,8 @@ TRACED_CAUTION = "not_calibrated_on_published_results"
 PROBED, CALIBRATED, INFORMED = "calibrated_by_probes", "calibrated_by_own_runs", "informed_by_other_machines"
 """What own measurements a number rests on: operators of this machine, models on this machine, models elsewhere."""
 _NOTES = frozenset({TRACED_CAUTION, PROBED, CALIBRATED, INFORMED})
+SUREST = 0.999
+"""A probability to fit is at most this, and at least the rest."""
 SURE_FIT = 0.95
 """Probability below which a case is said to perhaps not fit."""
 
@@ -239,13 +241,15 @@ def _memory(
 
 
 def probability_to_fit(peak: LogEstimate, usable: Estimate) -> float:
-    """That a lognormal peak is below what there is, itself lognormal with ``usable``'s ends as its 80 % interval."""
+    """That a lognormal peak is below what there is, itself lognormal with ``usable``'s ends as its 80 % interval.
+
+    Never surer than ``SUREST``: beyond that the model itself is what may be wrong.
+    """
     spread = math.log(usable.high / usable.low) / (2 * Z_80)
     deviation = math.hypot(peak.deviation, spread)
     margin = math.log(usable.value) - peak.mean
-    if deviation == 0:
-        return float(margin >= 0)
-    return 0.5 * math.erfc(-margin / deviation / math.sqrt(2))
+    probability = 0.5 * math.erfc(-margin / deviation / math.sqrt(2)) if deviation > 0 else float(margin >= 0)
+    return min(max(probability, 1 - SUREST), SUREST)
 
 
 def _fits(probability: Estimate) -> tuple[str, ...]:

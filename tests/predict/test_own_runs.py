@@ -167,4 +167,5 @@ def test_what_is_likely_to_fit_says_how_likely() -> None:
         chances.append(row.value)
         assert ("does_not_fit" in row.reasons) == (share < 1)
     assert chances == sorted(chances)
+    assert found_row(VAE, H100, metric="p_fits").value == pytest.approx(0.999)
     assert chances[0] < 0.2 and chances[1] == pytest.approx(0.5, abs=0.1) and chances[2] > 0.9
