@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aigc_bench.core.errors import UsageError
-from aigc_bench.core.records import Case, Check, MetricRow, Mode, Record, System
+from aigc_bench.core.records import Case, Check, MetricRow, Mode, Record, Scenario, System
 from aigc_bench.measure import progress as events
 from aigc_bench.measure.profiles import Level, Profile, check_machine, find_profile, matching_profile
 from aigc_bench.measure.store import REPORT_FILE, RUN_FILE, Run, load_run
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from aigc_bench.analyze.compare import Comparison
     from aigc_bench.analyze.rows import CaseSummary
+    from aigc_bench.predict.served_questions import Load
     from aigc_bench.predict.validate import Validation
 
 RUNS_FOLDER = Path("runs")
@@ -193,30 +194,41 @@ def predict(
     mode: Mode = "infer",
     engine: str | None = None,
     precision: str | None = None,
-    batch_size: int = 1,
+    batch_size: int | None = None,
     devices: int = 1,
     parallel: str | None = None,
     settings: Sequence[str] = (),
     runs: Sequence[RunOrPath] = (),
+    scenario: Scenario = "offline",
+    load: Load | None = None,
 ) -> list[tuple[str, MetricRow]]:
     """``WORKLOAD[/PRESET]`` on each accelerator: its id and the predicted metrics, basis ``modelled``, with 80 % intervals.
 
     ``accelerators`` are ids of the catalogue or ``@RUN``; ``parallel`` is ``tp=4,pp=2``; ``settings`` are ``name=value``.
     ``runs`` are own runs that calibrate the prediction, on the machine that they were made on and, less, on others.
-    Raises ``UsageError`` where a name is unknown or the model cannot answer.
+    With ``scenario="server"`` requests arrive as ``load`` says (rate, SLO, lengths or a trace file), and the metrics are those of
+    a service: latency percentiles, goodput, the highest rate that keeps the SLO; ``batch_size`` then bounds the requests in
+    flight. Raises ``UsageError`` where a name is unknown or the model cannot answer.
     """
     from aigc_bench.predict import questions
 
+    if (scenario == "server") != (load is not None):
+        raise UsageError(
+            f"predict: scenario {scenario!r} {'needs a load' if load is None else 'has no load'}.", 'A load belongs to "server".'
+        )
     return questions.predict_one(
         what, accelerators=accelerators, mode=mode, engine=engine, precision=precision, batch_size=batch_size, devices=devices,
-        parallel=parallel, settings=settings, runs=[_loaded(run) for run in runs],
+        parallel=parallel, settings=settings, runs=[_loaded(run) for run in runs], load=load,
     )  # fmt: skip
 
 
 def predict_profile(
     profile: str | Path | Profile, *, accelerators: Sequence[str] = (), runs: Sequence[RunOrPath] = ()
 ) -> list[tuple[str, MetricRow]]:
-    """Every case of a profile on each accelerator, by default those that the profile expects, calibrated by own ``runs``."""
+    """Every case of a profile on each accelerator, by default those that the profile expects, calibrated by own ``runs``.
+
+    A case that cannot be answered is one row without a value, the reason in its ``reasons``.
+    """
     from aigc_bench.predict import questions
 
     chosen = profile if isinstance(profile, Profile) else find_profile(profile)
@@ -224,6 +236,26 @@ def predict_profile(
     return questions.predict_cases(
         chosen.cases, accelerators=accelerators or expected, where=f"profile {chosen.name}", runs=[_loaded(run) for run in runs]
     )
+
+
+def prediction_report(predicted: Sequence[tuple[str, MetricRow]], *, title: str, out: Path | str) -> Path:
+    """Write what ``predict`` or ``predict_profile`` gave as one HTML file, and return it."""
+    from importlib.metadata import version
+
+    from aigc_bench.report.forecast import render_forecast
+    from aigc_bench.report.render import save
+
+    if not predicted:
+        raise UsageError(f"{title}: there is nothing to predict in it.", "Probes measure the machine and are not predicted.")
+    return save(render_forecast(predicted, title=title, version=version("aigc-bench")), file=Path(out))
+
+
+def published(run: RunOrPath, *, gpu: str | None = None) -> str:
+    """A run's numbers as CSV in the schema of published results, which ``validate`` reads; ``gpu`` names the machine."""
+    from aigc_bench.catalog.loader import load_catalogue
+    from aigc_bench.predict.own_results import published_table
+
+    return published_table(_loaded(run), catalogue=load_catalogue(), gpu=gpu)
 
 
 def validate(table: Path | str, *, by: Sequence[str] = (), rows_out: Path | str | None = None) -> Validation:

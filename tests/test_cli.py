@@ -44,22 +44,12 @@ OPTIONS = {
         "--resume",
         "--seed",
     ],
-    "show": ["--help", "--json"],
+    "show": ["--as", "--gpu", "--help", "--json"],
     "compare": ["--all", "--fail-above", "--help", "--json"],
-    "predict": [
-        "--accelerator",
-        "--batch-size",
-        "--devices",
-        "--engine",
-        "--help",
-        "--json",
-        "--mode",
-        "--parallel",
-        "--precision",
-        "--profile",
-        "--run",
-        "--set",
-    ],
+    "predict": (  # noqa: SIM905 - a list of them would take twenty lines
+        "--accelerator --batch-size --devices --engine --help --json --lengths --mode --out --parallel --percentile "
+        "--precision --profile --rate --requests --run --scenario --seed --set --slo-latency --slo-tpot --slo-ttft --trace"
+    ).split(),
     "validate": ["--by", "--help", "--json", "--rows"],
     "report": ["--help", "--json", "--out"],
     "list": ["--help", "--json"],

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from aigc_bench.analyze.serving_metrics import serving_metrics
 from aigc_bench.core.errors import UnknownNameError
 
 Better = Literal["higher", "lower"]
@@ -395,7 +396,14 @@ _USE = [
     ),
 ]
 
-METRICS: Mapping[str, Metric] = {metric.id: metric for metric in (*_SPEED, *_LATENCY, *_SHARES, *_MEMORY, *_ENERGY, *_USE)}
+_SERVING = [
+    Metric(id=name, name=title, unit=unit, formula=formula, n_means="requests", kind=kind, better=better)
+    for name, title, unit, formula, kind, better in serving_metrics()
+]
+
+METRICS: Mapping[str, Metric] = {
+    metric.id: metric for metric in (*_SPEED, *_LATENCY, *_SHARES, *_MEMORY, *_ENERGY, *_USE, *_SERVING)
+}
 """id -> metric, in the order in which they are printed. ``stage_time`` and ``stage_share`` are families: ``stage_time.decode``."""
 
 

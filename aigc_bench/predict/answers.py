@@ -13,9 +13,11 @@ from aigc_bench.predict.calibration import DEVICE_LEVELS, Calibration
 from aigc_bench.predict.effects import Floats
 from aigc_bench.predict.intervals import as_values, bounds
 from aigc_bench.predict.language_rows import language_row
+from aigc_bench.predict.machine_names import machine_named
 from aigc_bench.predict.published import PublishedRow, Query
 from aigc_bench.predict.rows import ModelRow, Unanswered
 from aigc_bench.predict.step_rows import step_row
+from aigc_bench.predict.unknown import refuse_unknown_names
 
 FAR_OUTSIDE = 100.0
 """Factor beyond the calibrated range at which the model refuses."""
@@ -31,21 +33,21 @@ class Answer(Record):
     reason: str | None = None
 
 
-def model_row(query: Query, spec: AcceleratorSpec | None) -> ModelRow:
+def model_row(query: Query, spec: AcceleratorSpec) -> ModelRow:
     """The query in the model's terms; raises ``Unanswered``."""
-    if spec is None:
-        raise Unanswered("accelerator is not in the catalogue")
+    refuse_unknown_names(query)
     return language_row(query, spec) if query.family == "llm" else step_row(query, spec)
 
 
 def answer_rows(rows: Sequence[PublishedRow], *, catalogue: Catalogue, calibration: Calibration) -> list[Answer]:
     """Every row answered or refused, in order."""
-    specs = {gpu: catalogue.published_accelerator(gpu) or catalogue.recognise(gpu) for gpu in {row.query.gpu for row in rows}}
+    specs = _Machines(catalogue)
     known: list[tuple[int, ModelRow]] = []
     answers: list[Answer] = []
     for index, row in enumerate(rows):
-        spec = specs[row.query.gpu]
+        spec: AcceleratorSpec | None = None
         try:
+            spec = specs.named(row.query.gpu)
             question = model_row(row.query, spec)
             refuse_far_outside(question, calibration.ranges)
             known.append((index, question))
@@ -57,6 +59,26 @@ def answer_rows(rows: Sequence[PublishedRow], *, catalogue: Catalogue, calibrati
         for (index, _), estimate in zip(known, estimates, strict=True):
             answers[index] = answers[index].model_copy(update={"estimate": estimate})
     return answers
+
+
+class _Machines:
+    """The accelerators of a table, each looked up once, unknown ones too."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+        self._found: dict[str, AcceleratorSpec | Unanswered] = {}
+
+    def named(self, name: str) -> AcceleratorSpec:
+        """The accelerator; raises ``Unanswered``."""
+        if name not in self._found:
+            try:
+                self._found[name] = machine_named(name, catalogue=self._catalogue)
+            except Unanswered as problem:
+                self._found[name] = problem
+        found = self._found[name]
+        if isinstance(found, Unanswered):
+            raise found
+        return found
 
 
 def estimate_rows(rows: Sequence[ModelRow], *, calibration: Calibration) -> list[Estimate]:

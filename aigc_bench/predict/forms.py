@@ -97,7 +97,7 @@ def _soft_maximum(first: Floats, second: Floats, *, power: float) -> Floats:
 
 def _language(c: Columns, k: Mapping[str, float]) -> Floats:
     """One decode step and one prefill, put together by what was asked."""
-    decode, prefill, sequences = _decode_and_prefill(c, k)
+    decode, prefill, sequences = decode_and_prefill(c, k)
     of = _engine(c, k)
     together = 1 - c["is_disaggregated"]
     prompt_s = prefill + 0.2 * of("prompt_s")
@@ -131,7 +131,7 @@ def _latency(c: Columns, k: Mapping[str, float]) -> Floats:
     return scaled
 
 
-def _decode_and_prefill(c: Columns, k: Mapping[str, float]) -> tuple[Floats, Floats, Floats]:
+def decode_and_prefill(c: Columns, k: Mapping[str, float]) -> tuple[Floats, Floats, Floats]:
     """Seconds of a decode step, of one prompt, and the sequences in flight after the engine's own limit."""
     of = _engine(c, k)
     names = language_rows.ENGINES

@@ -79,7 +79,7 @@ def language_row(query: Query, spec: AcceleratorSpec) -> ModelRow:
     if model is None:
         raise Unanswered(f"model {query.model!r} is not known")
     engine = resolve_engine(query.software)
-    numbers = _number_format(query, model)
+    numbers = number_format_of(query, model)
     layout = _layout(query, model, spec, engine=engine, numbers=numbers)
     columns = _columns(query, model, spec, engine=engine, numbers=numbers, layout=layout, aspect=aspect)
     offset = math.log(query.gpu_count) if "/GPU" in query.unit or query.metric.endswith("per_gpu") else 0.0
@@ -116,7 +116,7 @@ def _caution(query: Query, model: LanguageModel, engine: Engine) -> tuple[str, .
     return tuple(notes)
 
 
-def _number_format(query: Query, model: LanguageModel) -> NumberFormat:
+def number_format_of(query: Query, model: LanguageModel) -> NumberFormat:
     """The stated format, else the one in the model's name, else the one the model is published in."""
     found = resolve_format(query.precision) or resolve_format(bare_name(query.model))
     if found is None:

@@ -123,6 +123,11 @@ def number_format(name: str) -> NumberFormat:
     return _FORMATS[name]
 
 
+def format_names() -> tuple[str, ...]:
+    """The number formats that are known."""
+    return tuple(_FORMATS)
+
+
 def resolve_engine(text: str | None) -> Engine:
     """The engine of a published ``software``; ``other`` where the text names none that we know."""
     plain = (text or "").lower().strip()

@@ -194,6 +194,8 @@ def _layout(text: object) -> tuple[dict[str, float], dict[str, str]]:
         if value is not None and part[:2].lower() in ("tp", "pp", "ep"):
             layout[part[:2].lower()] = value
     words = {key: str(config[key]) for key in WORD_KEYS if key in config}
+    if isinstance(config.get("case"), dict):
+        words["case"] = json.dumps(config["case"])
     columns = config.get("cols")
     if isinstance(columns, dict) and "Model" in columns:
         words["size"] = str(columns["Model"])

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import get_args
 
+from aigc_bench.analyze.metrics import metric_of
 from aigc_bench.catalog.loader import Catalogue, load_catalogue
 from aigc_bench.catalog.records import AcceleratorSpec
 from aigc_bench.core import registry
-from aigc_bench.core.errors import UnknownNameError, UsageError
+from aigc_bench.core.errors import AigcBenchError, UnknownNameError, UsageError
 from aigc_bench.core.records import PROBE_PREFIX, Case, MetricRow, Mode, Precision, Setting
 from aigc_bench.measure.store import Run
-from aigc_bench.predict.answers import Answer, answer_rows
+from aigc_bench.predict.answer_table import answer_table
+from aigc_bench.predict.answers import Answer
 from aigc_bench.predict.calibration import shipped_calibration
 from aigc_bench.predict.engines import SERVED
 from aigc_bench.predict.machine_card import ProbedAccelerator, accelerator_at, run_at
@@ -22,6 +24,8 @@ from aigc_bench.predict.names import number_format, resolve_format
 from aigc_bench.predict.own_runs import own_posterior
 from aigc_bench.predict.posterior import Posterior
 from aigc_bench.predict.published import read_rows
+from aigc_bench.predict.served_questions import Load, predict_served
+from aigc_bench.predict.serving.from_model import ServiceModel
 from aigc_bench.predict.validate import Validation, validation
 
 _DIMENSIONS = ("tp", "pp")
@@ -127,26 +131,31 @@ def predict_one(
     mode: Mode = "infer",
     engine: str | None = None,
     precision: str | None = None,
-    batch_size: int = 1,
+    batch_size: int | None = None,
     devices: int = 1,
     parallel: str | None = None,
     settings: Sequence[str] = (),
     runs: Sequence[Run] = (),
+    load: Load | None = None,
 ) -> list[tuple[str, MetricRow]]:
-    """One case on each accelerator; raises ``UsageError`` where a name is unknown or the model cannot answer."""
+    """One case on each accelerator, under a load where one is given; ``UsageError`` where a name is unknown or nothing answers."""
     catalogue = load_catalogue()
     specs = specs_of(accelerators, catalogue=catalogue, where="predict")
     posterior = posterior_of(runs, accelerators=accelerators, specs=specs, catalogue=catalogue)
     ranks = parse_parallel(parallel, devices=devices)
+    service = ServiceModel(catalogue)
     rows: list[tuple[str, MetricRow]] = []
     for spec in specs:
         backend = spec.backend if isinstance(spec, ProbedAccelerator) else "cuda"
         case = case_of(
-            what, mode=mode, engine=engine, precision=precision, batch_size=batch_size, devices=devices, backend=backend,
+            what, mode=mode, engine=engine, precision=precision, batch_size=batch_size or 1, devices=devices, backend=backend,
             settings=parse_settings(settings),
         )  # fmt: skip
         own = precision if case.engine in SERVED else None
-        found = predict_case(case, spec, catalogue=catalogue, parallel=ranks, precision=own, posterior=posterior)
+        if load is None:
+            found = predict_case(case, spec, catalogue=catalogue, parallel=ranks, precision=own, posterior=posterior)
+        else:
+            found = predict_served(case, spec, load=load, model=service, parallel=ranks, precision=own, max_batch=batch_size)
         rows += [(spec.id, row) for row in found]
     return rows
 
@@ -154,7 +163,8 @@ def predict_one(
 def predict_cases(
     cases: Sequence[Case], *, accelerators: Sequence[str], where: str, runs: Sequence[Run] = ()
 ) -> list[tuple[str, MetricRow]]:
-    """Cases on each accelerator, in order. Probes have nothing to predict: they are skipped.
+    """Cases on each accelerator, in order. Probes have nothing to predict: they are skipped. A case that cannot be answered is
+    one row of its throughput without a value, the reason in its words.
 
     On a CPU all of them run in processes that have imported what any of them needs.
     """
@@ -167,7 +177,7 @@ def predict_cases(
         (spec.id, row)
         for spec in specs
         for case in own
-        for row in predict_case(case, spec, catalogue=catalogue, posterior=posterior, libraries=libraries)
+        for row in _answered(case, spec, catalogue=catalogue, posterior=posterior, libraries=libraries)
     ]
 
 
@@ -178,6 +188,27 @@ def posterior_of(
     named = [run_at(name) for name in accelerators if name.startswith("@")]
     every = {run.info.id: run for run in (*named, *runs)}
     return own_posterior(list(every.values()), specs=specs, catalogue=catalogue)
+
+
+def _answered(
+    case: Case, spec: AcceleratorSpec, *, catalogue: Catalogue, posterior: Posterior, libraries: Collection[str]
+) -> list[MetricRow]:
+    try:
+        return predict_case(case, spec, catalogue=catalogue, posterior=posterior, libraries=libraries)
+    except AigcBenchError as problem:
+        return [unanswered_row(case, problem.message)]
+    except Exception as problem:  # a model that cannot be traced is a result, like a trial that fails
+        return [unanswered_row(case, f"{type(problem).__name__}: {next(iter(str(problem).splitlines()), '')}")]
+
+
+def unanswered_row(case: Case, reason: str) -> MetricRow:
+    """The throughput that a case was asked for and has not got."""
+    metric = metric_of("throughput", item=registry.load("workloads", case.workload).item)
+    fields = {"workload", "preset", "mode", "scenario", "engine", "precision", "batch_size", "devices"}
+    return MetricRow(
+        case=case.id, **case.model_dump(include=fields), metric=metric.id, value=None, low=None, high=None, unit=metric.unit, n=0,
+        basis="modelled", verdict="invalid", reasons=(f"unanswered: {reason}",),
+    )  # fmt: skip
 
 
 def specs_of(names: Sequence[str], *, catalogue: Catalogue, where: str) -> list[AcceleratorSpec]:
@@ -192,7 +223,7 @@ ROW_COLUMNS = ("line", "accelerator", "predicted", "low", "high", "error", "reas
 
 def validate_table(path: Path, *, by: Sequence[str] = (), rows_out: Path | None = None) -> Validation:
     """Scores of a table; ``rows_out`` gets every row's prediction (SI units) or the reason why there is none."""
-    answers = answer_rows(read_rows(path), catalogue=load_catalogue(), calibration=shipped_calibration())
+    answers = answer_table(read_rows(path), catalogue=load_catalogue(), calibration=shipped_calibration())
     scored = validation(answers, by=by)
     if rows_out is not None:
         write_rows(answers, rows_out)

@@ -23,7 +23,12 @@ _DTYPES: Mapping[str, tuple[str, ...]] = {
     "bfloat16": ("bf16", "fp16"),
     "float64": ("fp64", "fp32"),
     "int8": ("int8", "fp16"),
+    "fp32": ("fp32",),
+    "fp16": ("fp16", "bf16"),
+    "bf16": ("bf16", "fp16"),
+    "fp64": ("fp64", "fp32"),
 }
+"""An operator's dtype, by torch's name or the tracer's short one -> the peaks it can run at, best first."""
 _FUSIBLE = frozenset({"norm", "elementwise", "copy", "reduction"})
 
 
@@ -47,7 +52,9 @@ def efficiencies() -> Mapping[tuple[str, str], Efficiency]:
 
 def peak_of(operator_dtype: str, spec: AcceleratorSpec, *, precision: str) -> float:
     """The peak an operator of this dtype runs at; with ``precision`` tf32 single precision runs on tensor cores."""
-    names = ("tf32", "fp32") if precision == "tf32" and operator_dtype == "float32" else _DTYPES.get(operator_dtype, ("fp32",))
+    names = _DTYPES.get(operator_dtype, ("fp32",))
+    if precision == "tf32" and names == ("fp32",):
+        names = ("tf32", "fp32")
     found = next((peak for name in names if (peak := spec.peak(name))), None)
     if found is None:
         known = ", ".join(name for name, peak in spec.peak_flops.items() if peak)

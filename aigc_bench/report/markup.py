@@ -65,7 +65,7 @@ def explain(row: MetricRow | Estimate) -> str:
     """What stands behind a number, in one line: interval, n, basis, verdict and reasons."""
     parts = [quantity(row.value, row.unit, significant=5)]
     if row.low is not None and row.high is not None and row.low != row.high:
-        kind = "95 % interval" if isinstance(row, MetricRow) else "interval"
+        kind = _interval_name(row)
         parts.append(f"{kind} {quantity(row.low, row.unit)} to {quantity(row.high, row.unit)}")
     if isinstance(row, MetricRow):
         parts += [f"n = {row.n}", row.basis, row.verdict]
@@ -74,6 +74,13 @@ def explain(row: MetricRow | Estimate) -> str:
     if row.reasons:
         parts.append(readable(row.reasons))
     return " · ".join(parts)
+
+
+def _interval_name(row: MetricRow | Estimate) -> str:
+    """A measured interval is Student's over trials, a predicted one holds 80 % of truths; an estimate's is its source's own."""
+    if not isinstance(row, MetricRow):
+        return "interval"
+    return "80 % interval" if row.basis == "modelled" else "95 % interval"
 
 
 def spread(row: MetricRow | Estimate | None) -> str:

@@ -13,7 +13,6 @@ from aigc_bench.analyze.compare import Comparison
 from aigc_bench.analyze.rows import HasAccelerators
 from aigc_bench.catalog.loader import load_catalogue
 from aigc_bench.core import registry
-from aigc_bench.core.records import RunInfo
 from aigc_bench.measure.store import REPORT_FILE, Run
 from aigc_bench.plan.records import Plan
 from aigc_bench.report.base import Rendered, ReportContext, Section
@@ -32,7 +31,8 @@ def render_report(
     assert runs, "a report needs at least one run"
     views = run_views(runs, catalogue=load_catalogue() if catalogue is None else catalogue)
     context = ReportContext(runs=views, plan=plan, comparison=comparison)
-    return _page(sections(context), header=header(context), info=runs[0].info)
+    info = runs[0].info
+    return page(sections(context), header=header(context), origin=f"{info.versions.get('aigc-bench', '')} from run {info.id}")
 
 
 def write_report(run: Run, *, out: Path | None = None, plan: Plan | None = None, comparison: Comparison | None = None) -> Path:
@@ -59,13 +59,14 @@ def sections(context: ReportContext) -> tuple[Rendered, ...]:
     return tuple(Rendered(name=name, title=section.title, html=html) for name, section, html in rendered if html is not None)
 
 
-def _page(found: Sequence[Rendered], *, header: Header, info: RunInfo) -> str:
+def page(found: Sequence[Rendered], *, header: Header, origin: str) -> str:
+    """The document around rendered sections; ``origin`` is the version and what was read, as the last line tells it."""
     from plotly.offline import get_plotlyjs
 
     plotly, behaviour = get_plotlyjs(), source_file("behaviour.js")
     values = {
         "header": header,
-        "info": info,
+        "origin": origin,
         "sections": [(section.name, section.title, Markup(section.html)) for section in found],
         "style": Markup(source_file("style.css")),
         "policy": _content_policy([plotly, behaviour]),

@@ -16,6 +16,7 @@ from aigc_bench.predict.optrace import Operator, Point, StageTrace
 from aigc_bench.predict.posterior import Posterior
 from aigc_bench.predict.quantities import stage_quantity
 from aigc_bench.predict.roofline import efficiencies, ideal_s, operator_s, peak_of
+from aigc_bench.predict.trace_cache import trace_case
 
 H100 = load_catalogue(with_user_files=False).accelerator("h100_sxm_80gb")
 EAGER, COMPILED = engine_costs("torch-eager"), engine_costs("torch-compile")
@@ -118,3 +119,12 @@ def test_a_dtype_without_a_peak_is_refused_in_one_line() -> None:
 def test_an_unknown_engine_is_told_with_those_that_are() -> None:
     with pytest.raises(UnknownNameError, match="torch-eager"):
         engine_costs("torch-eagle")
+
+
+def test_operators_as_the_tracer_names_them_run_at_the_peak_of_their_own_dtype() -> None:
+    """Traced bf16 was once timed at the fp32 peak, sixteen times too slow on tensor cores: the two used different names."""
+    for precision, peak in (("bf16", 989.4e12), ("fp16", 989.4e12), ("fp32", 66.9e12), ("tf32", 494.7e12)):
+        case = Case(workload="gpt", preset="tiny", mode="infer", precision=precision, backend="cuda")
+        traced = [op for _, _, op in trace_case(case).operators() if op.kind == "gemm" and op.flops]
+        assert traced
+        assert [peak_of(op.dtype, H100, precision=precision) for op in traced] == pytest.approx([peak] * len(traced))

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from aigc_bench.core.errors import UsageError
 from aigc_bench.predict.serving.arrivals import Arrivals, Traffic, draw_requests
-from aigc_bench.predict.serving.capacity import capacity, estimate, estimate_highest_rate, highest_rate, simulate
+from aigc_bench.predict.serving.capacity import Servers, capacity, estimate, estimate_highest_rate, highest_rate, simulate
 from aigc_bench.predict.serving.lengths import EmpiricalLength, FixedLength, LognormalLength, UniformLength
 from aigc_bench.predict.serving.result import figures
 from aigc_bench.predict.serving.server import ServerModel, Slo
@@ -28,6 +28,11 @@ CHAT = Traffic(
     output_tokens=LognormalLength(mean=150, cv=1, maximum=1500),
     num_requests=600,
 )
+
+
+def between(fast: float, slow: float) -> Servers:
+    likely, quick, late = (SERVER.model_copy(update={"step_time": STEP_TIME.scaled(factor)}) for factor in (1.0, fast, slow))
+    return Servers(likely=likely, fast=quick, slow=late)
 
 
 def with_rate(rate_per_s: float, **changes: object) -> Traffic:
@@ -262,6 +267,13 @@ def test_the_front_end_delays_the_first_token_and_the_end_alike() -> None:
     assert behind.tpot == plain.tpot
 
 
+def test_a_token_that_is_behind_by_steps_is_late_by_as_many_of_its_own_requests() -> None:
+    plain, behind = simulate(SERVER, CHAT), simulate(SERVER.model_copy(update={"front_end_steps": 4.0}), CHAT)
+    assert plain.ttft and behind.ttft and plain.tpot
+    assert behind.ttft.mean == pytest.approx(plain.ttft.mean + 4 * plain.tpot.mean, rel=0.01)
+    assert behind.latency.mean - plain.latency.mean == pytest.approx(behind.ttft.mean - plain.ttft.mean)
+
+
 def test_goodput_counts_the_requests_that_keep_every_bound() -> None:
     history = play(SERVER, draw_requests(with_rate(9.0)))
     ttft = history.first_token_s - history.arrival_s
@@ -295,12 +307,11 @@ def test_a_stricter_slo_or_a_slower_server_never_allows_more() -> None:
 
 
 def test_the_highest_rate_has_an_interval_too() -> None:
-    bounds = {"step_time_fast": STEP_TIME.scaled(0.9), "step_time_slow": STEP_TIME.scaled(1.1)}
-    server, slo = SERVER.model_copy(update=bounds), Slo(ttft_s=0.4, tpot_s=0.025, share=0.9)
-    found = estimate_highest_rate(server, CHAT, slo=slo, precision=0.03)
+    servers, slo = between(0.9, 1.1), Slo(ttft_s=0.4, tpot_s=0.025, share=0.9)
+    found = estimate_highest_rate(servers, CHAT, slo=slo, precision=0.03)
     assert found.low < found.value < found.high
     assert found.reasons == ("limited_by_slo",)
-    hopeless = estimate_highest_rate(server, CHAT, slo=Slo(ttft_s=1e-4), precision=0.03)
+    hopeless = estimate_highest_rate(servers, CHAT, slo=Slo(ttft_s=1e-4), precision=0.03)
     assert (hopeless.value, hopeless.reasons) == (0.0, ("slo_out_of_reach",))
 
 
@@ -316,17 +327,17 @@ def test_an_slo_that_asks_for_nothing_is_limited_by_the_capacity() -> None:
 
 
 def test_an_interval_of_the_step_time_is_carried_through_the_queue() -> None:
-    bounds = {"step_time_fast": STEP_TIME.scaled(0.9), "step_time_slow": STEP_TIME.scaled(1.15)}
-    found = estimate(SERVER.model_copy(update=bounds), CHAT, slo=Slo(ttft_s=0.5, tpot_s=0.03))
+    found = estimate(between(0.9, 1.15), CHAT, slo=Slo(ttft_s=0.5, tpot_s=0.03))
     for name, one in found.items():
         assert one.low <= one.value <= one.high, name
         assert one.basis == "modelled"
     assert found["ttft_p90"].low < found["ttft_p90"].value < found["ttft_p90"].high
     assert found["tpot"].unit == "s"
     assert found["ttft_p90"].high / found["ttft_p90"].value > 1.15
-    alone = estimate(SERVER, CHAT)
+    known = Servers(likely=SERVER, fast=SERVER, slow=SERVER)
+    alone = estimate(known, CHAT)
     assert alone["ttft"].low == alone["ttft"].high
-    lucky = estimate(SERVER, CHAT, num_seeds=3)
+    lucky = estimate(known, CHAT, num_seeds=3)
     assert lucky["ttft"].low < lucky["ttft"].high
 
 

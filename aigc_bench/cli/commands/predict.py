@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -10,6 +11,9 @@ from aigc_bench.cli.output import json_option, print_json, print_table
 
 if TYPE_CHECKING:
     from aigc_bench.core.records import MetricRow, Mode
+    from aigc_bench.predict.served_questions import Load
+
+_LOAD = ("rate", "slo_ttft", "slo_tpot", "slo_latency", "percentile", "lengths", "trace", "requests", "seed")
 
 
 @click.command(short_help="Predict a case on an accelerator of the catalogue.")
@@ -19,57 +23,122 @@ if TYPE_CHECKING:
 @click.option(
     "-r", "--run", "runs", multiple=True, metavar="RUN", help="An own run that calibrates the prediction (may be repeated)."
 )
+@click.option("-o", "--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE.html", help="Write a report as well.")
 @click.option("--mode", type=click.Choice(["infer", "train"]), default="infer", show_default=True)
 @click.option("--engine", metavar="NAME", help="torch-eager (default), torch-compile, vllm, sglang, tensorrt-llm ...")
 @click.option("--precision", metavar="DTYPE", help="fp32, tf32, bf16, fp16; served engines also fp8, fp4, int4.")
 @click.option(
-    "--batch-size", type=click.IntRange(min=1), default=1, show_default=True, help="Batch; of a served engine, requests in flight."
+    "--batch-size",
+    type=click.IntRange(min=1),
+    help="Batch (default 1); of a served engine, requests in flight (at most, in server).",
 )
 @click.option("--devices", type=click.IntRange(min=1), default=1, show_default=True, metavar="N", help="Accelerators in use.")
 @click.option("--parallel", metavar="tp=4,pp=2", help="How a served model is spread; the rest are replicas.")
 @click.option("--set", "settings", multiple=True, metavar="K=V", help="A setting of the family, such as prompt_len=2048.")
+@click.option("--scenario", type=click.Choice(["offline", "server"]), default="offline", show_default=True)
+@click.option("--rate", type=float, metavar="R", help="Requests per second (server).")
+@click.option("--slo-ttft", type=float, metavar="S", help="Seconds to the first token that are promised (server).")
+@click.option("--slo-tpot", type=float, metavar="S", help="Seconds for each further token that are promised (server).")
+@click.option("--slo-latency", type=float, metavar="S", help="Seconds to the end of an answer that are promised (server).")
+@click.option("--percentile", type=float, metavar="P", help="Per cent of the requests that keep each promise (default 99).")
+@click.option(
+    "--lengths", metavar="IN/OUT", help="Tokens: 1024/256, uniform:100,900/64, lognormal:700,1/lognormal:200,1 (mean, cv)."
+)
+@click.option("--trace", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="CSV of recorded requests (server).")
+@click.option("--requests", type=click.IntRange(min=1), metavar="N", help="Requests to simulate (default 2000, or the trace's).")
+@click.option("--seed", type=click.IntRange(min=0), metavar="N", help="Seed of arrivals and lengths (default 0).")
 @json_option
+@click.pass_context
 def command(
+    context: click.Context,
+    /,
     *,
     what: str | None,
     accelerators: tuple[str, ...],
     profile: str | None,
     runs: tuple[str, ...],
+    out: Path | None,
     mode: Mode,
     engine: str | None,
     precision: str | None,
-    batch_size: int,
+    batch_size: int | None,
     devices: int,
     parallel: str | None,
     settings: tuple[str, ...],
+    scenario: str,
     as_json: bool,
+    **_load: object,
 ) -> None:
     """Predict times, throughput, memory and power of a case on an accelerator, each with an 80 % interval.
 
+    With `--scenario server` requests arrive at a rate: latency percentiles, goodput, and the highest rate that keeps the SLO.
     Nothing is downloaded and no weights are made. Every number has basis `modelled`; docs/method.md says how wrong it is.
     """
     from aigc_bench import api
-    from aigc_bench.core.records import dump
 
     if (what is None) == (profile is None):
         raise click.UsageError("name one WORKLOAD[/PRESET], or a --profile")
     if profile is not None:
+        _refuse(context, with_profile=True, names=("mode", "engine", "precision", "batch_size", "devices", "parallel", "settings"))
+        _refuse(context, with_profile=True, names=("scenario", *_LOAD))
         rows = api.predict_profile(profile, accelerators=accelerators, runs=runs)
     else:
         assert what is not None, "checked above"
+        if scenario != "server":
+            _refuse(context, with_profile=False, names=_LOAD)
         rows = api.predict(
             what, accelerators=accelerators, mode=mode, engine=engine, precision=precision, batch_size=batch_size, devices=devices,
-            parallel=parallel, settings=settings, runs=runs,
+            parallel=parallel, settings=settings, runs=runs, scenario="server" if scenario == "server" else "offline",
+            load=_load_of(context) if scenario == "server" else None,
         )  # fmt: skip
     if as_json:
-        print_json([{"accelerator": name, **dump(row)} for name, row in rows])
-        return
-    heading = None
+        _print_json(rows)
+    else:
+        _print(rows)
+    if out is not None:
+        file = api.prediction_report(rows, title=f"Profile {profile}" if profile is not None else str(what), out=out)
+        click.echo(f"report: {file}", err=True)
+
+
+def _refuse(context: click.Context, *, with_profile: bool, names: tuple[str, ...]) -> None:
+    """An option that would be ignored is a mistake."""
+    for option in context.command.params:
+        source = context.get_parameter_source(option.name or "")
+        if option.name in names and source is click.core.ParameterSource.COMMANDLINE:
+            hint = "a profile states this for each of its cases" if with_profile else "add --scenario server"
+            raise click.UsageError(f"{option.opts[0]}: {hint}")
+
+
+def _load_of(context: click.Context) -> Load:
+    from aigc_bench.predict.served_questions import Load
+
+    given = context.params
+    return Load(
+        rate_per_s=given["rate"],
+        slo_ttft_s=given["slo_ttft"],
+        slo_tpot_s=given["slo_tpot"],
+        slo_latency_s=given["slo_latency"],
+        percentile=99.0 if given["percentile"] is None else given["percentile"],
+        lengths=given["lengths"],
+        trace=given["trace"],
+        num_requests=given["requests"],
+        seed=given["seed"] or 0,
+    )
+
+
+def _print_json(rows: list[tuple[str, MetricRow]]) -> None:
+    from aigc_bench.core.records import dump
+
+    print_json([{"accelerator": name, **dump(row)} for name, row in rows])
+
+
+def _print(rows: list[tuple[str, MetricRow]]) -> None:
+    by_case: dict[tuple[str, str], list[MetricRow]] = {}
     for name, row in rows:
-        if (name, row.case) != heading:
-            heading = (name, row.case)
-            click.echo(f"\n{row.case} on {name}")
-            print_table([_cells(own) for owner, own in rows if (owner, own.case) == heading], right=["value", "low", "high"])
+        by_case.setdefault((row.case, name), []).append(row)
+    for (case, name), own in by_case.items():
+        click.echo(f"\n{case} on {name}")
+        print_table([_cells(row) for row in own], right=["value", "low", "high"])
 
 
 def _cells(row: MetricRow) -> dict[str, str]:

@@ -17,13 +17,23 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Print the numbers of a run: one row per case and metric.")
 @click.argument("name", metavar="RUN|ACCELERATOR")
+@click.option("--as", "form", type=click.Choice(["published"]), help="CSV in the schema that `aigc-bench validate` reads.")
+@click.option("--gpu", metavar="ID|@RUN", help="The machine's name in that CSV, such as a run with the probes of this CPU.")
 @json_option
-def command(*, name: str, as_json: bool) -> None:
+def command(*, name: str, form: str | None, gpu: str | None, as_json: bool) -> None:
     """Print the numbers of a run: one row per case and metric, with unit, interval, verdict and its reasons.
 
     With the id of an accelerator (see `aigc-bench list accelerators`), everything that is known of it, with its sources.
     """
-    if Path(name).exists() or "/" in name:
+    if gpu is not None and form is None:
+        raise click.UsageError("--gpu names the machine of `--as published`")
+    if form is not None:
+        if as_json:
+            raise click.UsageError("--as published is CSV; leave --json away")
+        from aigc_bench import api
+
+        click.echo(api.published(name, gpu=gpu), nl=False)
+    elif Path(name).exists() or "/" in name:
         _show_run(name, as_json=as_json)
     else:
         _show_accelerator(name, as_json=as_json)

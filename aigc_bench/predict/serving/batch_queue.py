@@ -20,13 +20,13 @@ from pydantic import Field, model_validator
 
 from aigc_bench.core.records import Positive, Record
 from aigc_bench.predict.serving.arrivals import Traffic, draw_requests
-from aigc_bench.predict.serving.capacity import TRIMMED
 from aigc_bench.predict.serving.result import ServingResult
 from aigc_bench.predict.serving.server import Slo
 from aigc_bench.predict.serving.simulation import Column
 from aigc_bench.predict.serving.step_time import StepTime
 from aigc_bench.predict.serving.summary import (
     MAX_GROWTH,
+    TRIMMED,
     Window,
     distribution,
     kept_promises,
@@ -52,6 +52,12 @@ class BatchServer(Record):
     def _knows_time_by_size(self) -> Self:
         assert self.batch_time.per_context_s == 0 and self.batch_time.per_pair_s == 0, "a batch has no context"
         return self
+
+    @property
+    def capacity_per_s(self) -> float:
+        """Requests per second when no batch ever starts less than full."""
+        full_s = self.batch_time.seconds(num_tokens=self.max_batch, num_sequences=self.max_batch)
+        return self.num_servers * self.max_batch / full_s
 
 
 class Batches(Record):

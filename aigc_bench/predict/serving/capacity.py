@@ -1,11 +1,12 @@
 """Simulate once, with an interval, or in search of the highest rate that keeps an SLO.
 
-    simulate(server, traffic, slo=...)         one run -> ServingResult
-    estimate(server, traffic, slo=...)         three runs, at the fast, the likely and the slow step time -> Estimate by name
-    highest_rate(server, traffic, slo=...)     bisection over the rate -> HighestRate
-    estimate_highest_rate(...)                 the same at the three step times -> Estimate
+    simulate(server, traffic, slo=...)            one run -> ServingResult
+    estimate(servers, traffic, slo=...)           three runs, of the likely, the fast and the slow server -> Estimate by name
+    highest_rate(server, traffic, slo=...)        bisection over the rate -> HighestRate
+    estimate_highest_rate(servers, traffic, ...)  the same for the three servers -> Estimate
 
-All runs of a comparison see the same requests (common random numbers), so that they differ by what was changed and not by luck.
+A server is a ``ServerModel`` (continuous batching) or a ``BatchServer`` (whole batches). All runs of a comparison see the same
+requests (common random numbers), so that they differ by what was changed and not by luck.
 """
 
 from __future__ import annotations
@@ -16,13 +17,38 @@ from typing import Literal
 
 from aigc_bench.core.records import Estimate, Record
 from aigc_bench.predict.serving.arrivals import Arrivals, Traffic, draw_requests
+from aigc_bench.predict.serving.batch_queue import BatchServer, simulate_batches
 from aigc_bench.predict.serving.result import ServingResult, figures
 from aigc_bench.predict.serving.server import ServerModel, Slo
 from aigc_bench.predict.serving.simulation import play
-from aigc_bench.predict.serving.summary import summarise
+from aigc_bench.predict.serving.summary import TRIMMED, summarise
 
-TRIMMED = 0.1
-SOURCE = "iteration-level simulation of continuous batching"
+Server = ServerModel | BatchServer
+
+SOURCES = {ServerModel: "iteration-level simulation of continuous batching", BatchServer: "simulation of a batch queue"}
+
+
+class Servers(Record):
+    """One server that is not known exactly: as it is likely to be, and at the fast and the slow end of its interval."""
+
+    likely: Server
+    fast: Server
+    slow: Server
+
+    @property
+    def all(self) -> tuple[Server, Server, Server]:
+        """The likely one, then the bounding ones."""
+        return self.likely, self.fast, self.slow
+
+    @property
+    def max_in_flight(self) -> int:
+        """The most requests that are in work at once on one replica."""
+        return self.likely.max_batch if isinstance(self.likely, BatchServer) else self.likely.max_num_seqs
+
+    @property
+    def source(self) -> str:
+        """What the figures are from, in words."""
+        return SOURCES[type(self.likely)]
 
 
 class HighestRate(Record):
@@ -39,23 +65,25 @@ class HighestRate(Record):
 
 
 def simulate(
-    server: ServerModel, traffic: Traffic, *, slo: Slo | None = None, warmup: float = TRIMMED, cooldown: float = TRIMMED
+    server: Server, traffic: Traffic, *, slo: Slo | None = None, warmup: float = TRIMMED, cooldown: float = TRIMMED
 ) -> ServingResult:
     """Serve the traffic once. ``warmup`` and ``cooldown`` are the shares of the arrivals trimmed at either end."""
+    if isinstance(server, BatchServer):
+        return simulate_batches(server, traffic, slo=slo, warmup=warmup, cooldown=cooldown)
     return summarise(play(server, draw_requests(traffic)), server=server, slo=slo, warmup=warmup, cooldown=cooldown)
 
 
-def estimate(server: ServerModel, traffic: Traffic, *, slo: Slo | None = None, num_seeds: int = 1) -> dict[str, Estimate]:
-    """Every figure of a run as an interval, from runs at the fast, likely and slow step times, each with ``num_seeds`` seeds.
+def estimate(servers: Servers, traffic: Traffic, *, slo: Slo | None = None, num_seeds: int = 1) -> dict[str, Estimate]:
+    """Every figure of a run as an interval, from runs of the likely, fast and slow server, each with ``num_seeds`` seeds.
 
-    The value is the median of the likely runs, low and high are the extremes of all: the step time's interval carried through the
+    The value is the median of the likely runs, low and high are the extremes of all: the server's interval carried through the
     queue, and luck where there is more than one seed. A figure that one of the runs does not have is left out.
     """
     likely, bounds = [], []
     for seed in range(traffic.seed, traffic.seed + num_seeds):
         drawn = traffic.model_copy(update={"seed": seed})
-        likely.append(simulate(server, drawn, slo=slo))
-        bounds += [simulate(other, drawn, slo=slo) for other in _bounding(server)]
+        likely.append(simulate(servers.likely, drawn, slo=slo))
+        bounds += [simulate(other, drawn, slo=slo) for other in (servers.fast, servers.slow)]
     reasons = tuple(sorted({reason for result in likely + bounds for reason in result.reasons}))
     runs, central = [figures(result) for result in likely + bounds], [figures(result) for result in likely]
     names = [name for name in runs[0] if all(name in run for run in runs)]
@@ -66,21 +94,17 @@ def estimate(server: ServerModel, traffic: Traffic, *, slo: Slo | None = None, n
             high=max(run[name][0] for run in runs),
             unit=runs[0][name][1],
             basis="modelled",
-            source=SOURCE,
+            source=servers.source,
             reasons=reasons,
         )
         for name in names
     }
 
 
-def _bounding(server: ServerModel) -> list[ServerModel]:
-    """The server at its fast and at its slow step time, where it has them."""
-    step_times = [one for one in (server.step_time_fast, server.step_time_slow) if one is not None]
-    return [server.model_copy(update={"step_time": step_time}) for step_time in step_times]
-
-
-def capacity(server: ServerModel, traffic: Traffic) -> float:
+def capacity(server: Server, traffic: Traffic) -> float:
     """Requests per second of a server that is never empty: all requests wait at its door, start and drain left out."""
+    if isinstance(server, BatchServer):
+        return server.capacity_per_s
     crowd = Arrivals(pattern="closed", concurrency=traffic.num_requests)
     history = play(server, draw_requests(traffic.model_copy(update={"arrivals": crowd})))
     ends: list[float] = sorted(history.finish_s.tolist())
@@ -90,7 +114,7 @@ def capacity(server: ServerModel, traffic: Traffic) -> float:
     return max((last - first) / (ends[last] - ends[first]), len(ends) / ends[-1])
 
 
-def highest_rate(server: ServerModel, traffic: Traffic, *, slo: Slo, precision: float = 0.01) -> HighestRate:
+def highest_rate(server: Server, traffic: Traffic, *, slo: Slo, precision: float = 0.01) -> HighestRate:
     """The highest rate at which the SLO is met and the queue does not grow, to a relative ``precision``, by halving.
 
     Looked for between the rate at which requests hardly ever meet and the capacity. The traffic's own rate does not matter; its
@@ -116,11 +140,17 @@ def highest_rate(server: ServerModel, traffic: Traffic, *, slo: Slo, precision: 
     return HighestRate(rate_per_s=low, capacity_per_s=most, limit="slo", result=best)
 
 
-def estimate_highest_rate(server: ServerModel, traffic: Traffic, *, slo: Slo, precision: float = 0.01) -> Estimate:
-    """The highest rate that keeps the SLO, from the searches at the likely, fast and slow step times; 0 where it cannot be kept."""
-    found = [highest_rate(one, traffic, slo=slo, precision=precision) for one in (server, *_bounding(server))]
+def estimate_highest_rate(servers: Servers, traffic: Traffic, *, slo: Slo, precision: float = 0.01) -> Estimate:
+    """The highest rate that keeps the SLO, from the searches for the three servers; 0 where it cannot be kept."""
+    found = [highest_rate(one, traffic, slo=slo, precision=precision) for one in servers.all]
     rates = [one.rate_per_s or 0.0 for one in found]
     reasons = ("slo_out_of_reach",) if found[0].rate_per_s is None else (f"limited_by_{found[0].limit}",)
     return Estimate(
-        value=rates[0], low=min(rates), high=max(rates), unit="requests/s", basis="modelled", source=SOURCE, reasons=reasons
+        value=rates[0],
+        low=min(rates),
+        high=max(rates),
+        unit="requests/s",
+        basis="modelled",
+        source=servers.source,
+        reasons=reasons,
     )

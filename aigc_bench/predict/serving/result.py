@@ -75,7 +75,7 @@ SINGLE: dict[str, tuple[str, str]] = {
     "goodput_per_s": ("goodput", "requests/s"),
     "goodput_share": ("goodput_share", "fraction"),
     "utilisation": ("utilisation", "fraction"),
-    "mean_batch": ("mean_batch", "sequences"),
+    "mean_batch": ("mean_batch", "requests"),
     "mean_queue": ("mean_queue", "requests"),
     "kv_mean": ("kv_mean", "fraction"),
     "kv_peak": ("kv_peak", "fraction"),
@@ -99,5 +99,6 @@ def figures(result: ServingResult) -> dict[str, tuple[float, str]]:
         if distribution is not None:
             of_it = {metric_id(name, label): getattr(distribution, label) for label in ("mean", *PERCENTILES)}
             found |= {key: (value, "s") for key, value in of_it.items() if value is not None}
+    found["littles_law_error"] = (result.littles_law.error, "fraction")
     single = {key: (getattr(result, field), unit) for field, (key, unit) in SINGLE.items()}
     return found | {key: (value, unit) for key, (value, unit) in single.items() if value is not None}

@@ -19,14 +19,13 @@ class ServerModel(Record):
     ``kv_capacity_tokens`` is per replica, ``None`` for no limit. ``kv_policy``: ``preempt`` takes blocks as tokens come and, when
     none is left, sends the sequence that was admitted last back to the head of the queue, to be computed again (vLLM V1,
     recompute); ``reserve`` admits a request only when its prompt and whole answer fit (TensorRT-LLM, GUARANTEED_NO_EVICT).
-    ``front_end_s`` is what a request spends in front of the engine (HTTP, tokeniser), added to TTFT and end-to-end.
-    ``step_time_fast`` and ``step_time_slow`` bound the step time where it is an interval. Closed arrivals keep to their replica,
-    whatever the ``routing``.
+    ``front_end_s`` is what a request spends in front of the engine (HTTP, tokeniser), and ``front_end_steps`` how many of its own
+    decode steps a token is behind when it is seen (scheduling ahead, streaming): both are added to TTFT and end-to-end.
+    ``first_token_factor`` is what TTFTs were found to be beside simulated ones; what it adds is added to end-to-end, too. Closed
+    arrivals keep to their replica, whatever the ``routing``.
     """
 
     step_time: StepTime
-    step_time_fast: StepTime | None = None
-    step_time_slow: StepTime | None = None
     max_num_seqs: Positive = 256
     max_num_batched_tokens: Positive = 8192
     kv_capacity_tokens: Positive | None = None
@@ -35,6 +34,8 @@ class ServerModel(Record):
     replicas: Positive = 1
     routing: Routing = "round_robin"
     front_end_s: float = Field(default=0.0, ge=0)
+    front_end_steps: float = Field(default=0.0, ge=0)
+    first_token_factor: float = Field(default=1.0, gt=0)
 
     @model_validator(mode="after")
     def _can_run(self) -> Self:

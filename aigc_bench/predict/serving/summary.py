@@ -16,6 +16,9 @@ from aigc_bench.predict.serving.result import PERCENTILES, Distribution, Littles
 from aigc_bench.predict.serving.server import ServerModel, Slo
 from aigc_bench.predict.serving.simulation import Column, History
 
+TRIMMED = 0.1
+"""Share of the arrivals that is not measured at either end of a run."""
+
 MAX_LITTLE_ERROR = 1e-6
 """Rounding allowed between the two accounts of the time that requests spent; a lost or doubled request is far beyond it."""
 
@@ -55,12 +58,12 @@ def summarise(history: History, *, server: ServerModel, slo: Slo | None, warmup:
     """The result of a simulated server, over its measured window."""
     window = measured_window(history.arrival_s, history.finish_s, warmup=warmup, cooldown=cooldown)
     inside, length_s = window.requests, window.end_s - window.start_s
-    first_token_s = history.first_token_s[inside] + server.front_end_s
-    latency = history.finish_s[inside] - history.arrival_s[inside] + server.front_end_s
-    ttft = first_token_s - history.arrival_s[inside]
     is_long = history.output_tokens[inside] > 1
     decode_s = history.finish_s[inside] - history.first_token_s[inside]
     tpot = np.where(is_long, decode_s / np.maximum(history.output_tokens[inside] - 1, 1), 0.0)
+    simulated_s = history.first_token_s[inside] - history.arrival_s[inside]
+    ttft = (simulated_s + server.front_end_s + server.front_end_steps * tpot) * server.first_token_factor
+    latency = history.finish_s[inside] - history.arrival_s[inside] + (ttft - simulated_s)
     refused = int(((history.refused_s >= window.start_s) & (history.refused_s < window.end_s)).sum())
     departures = int(((history.finish_s >= window.start_s) & (history.finish_s < window.end_s)).sum())
     grows = in_system(history, window.end_s) - in_system(history, window.start_s) > MAX_GROWTH * max(latency.size, 10)

@@ -1,0 +1,143 @@
+"""A case under a load: from the words of a command (rate, SLO, lengths, trace file) to metric rows of basis ``modelled``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from aigc_bench.analyze.metrics import METRICS, metric_of
+from aigc_bench.catalog.records import AcceleratorSpec
+from aigc_bench.core import registry
+from aigc_bench.core.errors import UsageError
+from aigc_bench.core.records import Case, Estimate, MetricRow, Positive, Record
+from aigc_bench.predict.model import TRACED_CAUTION
+from aigc_bench.predict.serving.arrivals import Arrivals, Traffic
+from aigc_bench.predict.serving.from_model import ServiceModel, own_lengths, service_level
+from aigc_bench.predict.serving.lengths import FixedLength, Length, parse_length
+from aigc_bench.predict.serving.server import Slo
+from aigc_bench.predict.serving.trace_file import read_trace
+
+SCENARIOS = ("offline", "server")
+"""What ``predict`` answers; a single stream is ``offline`` with a batch of one."""
+
+_NOTES = ("limited_by_slo", "limited_by_capacity", TRACED_CAUTION)
+"""Reasons that explain a number and do not doubt it."""
+
+
+class Load(Record):
+    """What a service is asked for. ``lengths`` is ``INPUT/OUTPUT`` in tokens, each as ``lengths.parse_length`` reads it.
+
+    ``percentile`` is the share of requests, in per cent, that keeps each bound of the SLO. ``trace`` is a CSV file of requests;
+    without a ``rate_per_s`` its own moments are kept.
+    """
+
+    rate_per_s: float | None = None
+    slo_ttft_s: float | None = None
+    slo_tpot_s: float | None = None
+    slo_latency_s: float | None = None
+    percentile: float = 99.0
+    lengths: str | None = None
+    trace: Path | None = None
+    num_requests: Positive | None = None
+    seed: int = 0
+
+    @property
+    def slo(self) -> Slo | None:
+        """The promise, ``None`` where nothing is bounded; raises ``UsageError`` for a bound that nobody could keep."""
+        bounds = {"ttft_s": self.slo_ttft_s, "tpot_s": self.slo_tpot_s, "latency_s": self.slo_latency_s}
+        for name, bound in bounds.items():
+            if bound is not None and bound <= 0:
+                raise UsageError(f"--slo-{name.removesuffix('_s')} {bound:g}: a bound is more than 0 seconds.")
+        if not 0 < self.percentile <= 100:
+            raise UsageError(f"--percentile {self.percentile:g}: not above 0 and up to 100.")
+        return Slo(**bounds, share=self.percentile / 100) if any(bounds.values()) else None
+
+
+def traffic_of(load: Load, case: Case) -> Traffic:
+    """The requests of a load, with the case's own lengths where none are given; raises ``UsageError`` for what is missing."""
+    if load.rate_per_s is not None and load.rate_per_s <= 0:
+        raise UsageError(f"--rate {load.rate_per_s:g}: a rate is more than 0 requests per second.")
+    if load.lengths is not None and load.trace is not None:
+        raise UsageError("--lengths and --trace: a trace has its own lengths.", "Leave one of them away.")
+    trace = read_trace(load.trace) if load.trace is not None else None
+    has_moments = trace is not None and trace.arrival_s is not None
+    if load.rate_per_s is None and not has_moments:
+        raise UsageError("--scenario server: the arrival rate is missing.", "Add --rate R in requests per second.")
+    inputs, outputs = _lengths(load.lengths, case)
+    count = load.num_requests or (len(trace.input_tokens) if trace is not None else Traffic.model_fields["num_requests"].default)
+    return Traffic(
+        arrivals=Arrivals(pattern="trace" if has_moments else "poisson", rate_per_s=load.rate_per_s),
+        input_tokens=inputs,
+        output_tokens=outputs,
+        num_requests=count,
+        seed=load.seed,
+        trace=trace,
+    )
+
+
+def _lengths(text: str | None, case: Case) -> tuple[Length, Length]:
+    own = own_lengths(case)
+    if text is None:
+        return own or (FixedLength(tokens=1), FixedLength(tokens=1))
+    if own is None:
+        raise UsageError(f"--lengths: {case.workload} has no prompt and no answer in tokens.", "Leave --lengths away.")
+    inputs, separator, outputs = text.partition("/")
+    if not separator:
+        raise UsageError(
+            f"--lengths {text}: the answer is missing.", "Write INPUT/OUTPUT, such as 1024/256 or lognormal:700,1/256."
+        )
+    return parse_length(inputs), parse_length(outputs)
+
+
+def predict_served(
+    case: Case,
+    spec: AcceleratorSpec,
+    *,
+    load: Load,
+    model: ServiceModel,
+    parallel: Mapping[str, int] | None = None,
+    precision: str | None = None,
+    max_batch: int | None = None,
+) -> list[MetricRow]:
+    """Latencies, rates, use and goodput of the case as a service; raises ``UsageError`` where it cannot be answered."""
+    traffic = traffic_of(load, case)
+    slo = load.slo
+    servers, cautions = model.servers(case, spec, traffic=traffic, parallel=parallel, precision=precision, max_batch=max_batch)
+    level = service_level(servers, traffic, slo=slo)
+    found = dict(level.figures)
+    if level.highest_rate is not None:
+        found["highest_rate"] = level.highest_rate
+    item = registry.load("workloads", case.workload).item
+    asked = case.model_copy(update={"scenario": "server", "batch_size": servers.max_in_flight})
+    name = f"{asked.id}/rate={found['arrival_rate'].value if load.rate_per_s is None else load.rate_per_s:g}"
+    return [
+        _row(asked, name, metric, estimate, item=item, cautions=cautions, precision=precision)
+        for metric, estimate in _in_order(found)
+    ]
+
+
+def _in_order(found: Mapping[str, Estimate]) -> Iterator[tuple[str, Estimate]]:
+    """The registry's order."""
+    yield from ((name, found[name]) for name in METRICS if name in found)
+
+
+def _row(
+    case: Case, name: str, metric_id: str, estimate: Estimate, *, item: str, cautions: Sequence[str], precision: str | None
+) -> MetricRow:
+    metric = metric_of(metric_id, item=item)
+    codes = (*cautions, *estimate.reasons)
+    doubts = set(codes) - set(_NOTES)
+    return MetricRow(
+        case=name,
+        **case.model_dump(include={"workload", "preset", "mode", "scenario", "engine", "batch_size", "devices"}),
+        precision=precision or case.precision,
+        metric=metric.id,
+        value=estimate.value,
+        low=estimate.low,
+        high=estimate.high,
+        unit=metric.unit,
+        n=0,
+        basis="modelled",
+        verdict="invalid" if "does_not_fit" in codes else "suspect" if doubts else "valid",
+        reasons=codes,
+    )

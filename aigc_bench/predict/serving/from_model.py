@@ -1,0 +1,156 @@
+"""The service level of a case on an accelerator: from names to a server model, and from there to latencies and rates.
+
+    model = ServiceModel(catalogue)
+    servers, cautions = model.servers(case, spec, traffic=traffic, parallel={"tp": 4})
+    level = service_level(servers, traffic, slo=Slo(ttft_s=0.5, tpot_s=0.05))
+    level.figures["ttft_p99"]        # Estimate, low <= value <= high
+    level.highest_rate               # Estimate in requests/s, None without an SLO
+
+``servers`` asks the performance model (milliseconds for served engines; for torch's the traces, which are remembered on disk) and
+remembers its answer; ``service_level`` only simulates. So a planner that varies the rate, the SLO, or the spread of the lengths
+keeps one ``ServiceModel``.
+
+Which model answers: an engine of ``engines.SERVED`` the calibrated closed form (``closed_form``), torch's engines the traced
+operators (``traced``): by continuous batching if the family writes token by token, else by whole batches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from aigc_bench.catalog.loader import Catalogue
+from aigc_bench.catalog.records import AcceleratorSpec
+from aigc_bench.core import registry
+from aigc_bench.core.errors import UsageError
+from aigc_bench.core.records import Case, Estimate, Record
+from aigc_bench.predict.calibration import Calibration, shipped_calibration
+from aigc_bench.predict.engines import SERVED
+from aigc_bench.predict.names import resolve_language_model
+from aigc_bench.predict.published import Query
+from aigc_bench.predict.rows import Unanswered
+from aigc_bench.predict.serving.arrivals import Traffic
+from aigc_bench.predict.serving.batch_queue import BatchServer
+from aigc_bench.predict.serving.capacity import Servers, estimate, estimate_highest_rate
+from aigc_bench.predict.serving.closed_form import closed_form_server
+from aigc_bench.predict.serving.lengths import FixedLength, mean_tokens
+from aigc_bench.predict.serving.server import Slo
+from aigc_bench.predict.serving.traced import is_language, traced_batch_server, traced_language_server
+
+PRECISION = 0.02
+"""Relative precision of the highest rate."""
+
+
+class ServiceLevel(Record):
+    """What a service gives under a load. ``figures`` by metric id (``ttft_p99``, ``goodput``, ``littles_law_error`` ...)."""
+
+    figures: Mapping[str, Estimate]
+    highest_rate: Estimate | None = None
+
+
+class ServiceModel:
+    """Answers what server a case is on an accelerator, each question once. ``calibration`` is the shipped one by default."""
+
+    def __init__(self, catalogue: Catalogue, *, calibration: Calibration | None = None) -> None:
+        self._catalogue = catalogue
+        self._calibration = calibration or shipped_calibration()
+        self._known: dict[str, tuple[Servers, tuple[str, ...]]] = {}
+
+    def servers(
+        self,
+        case: Case,
+        spec: AcceleratorSpec,
+        *,
+        traffic: Traffic,
+        parallel: Mapping[str, int] | None = None,
+        precision: str | None = None,
+        max_batch: int | None = None,
+    ) -> tuple[Servers, tuple[str, ...]]:
+        """The case as a server, with its interval, and codes of what was assumed.
+
+        Of the traffic only the mean lengths are used, and not the case's batch size: ``max_batch`` bounds the requests in flight
+        of a replica (the size of a batch for families that are not language models, there 1 by default). All devices of the case
+        serve; ``parallel`` spreads a model over ``tp x pp`` of them. Raises ``UsageError`` in one line where it cannot be served.
+        """
+        lengths = mean_lengths(traffic)
+        key = "|".join(map(str, (case.model_dump_json(), spec.model_dump_json(), lengths, parallel, precision, max_batch)))
+        if key not in self._known:
+            asked = case.model_copy(update={"batch_size": max_batch or 1})
+            if case.engine in SERVED:
+                query = _query(asked, spec, lengths=lengths, precision=precision)
+                self._known[key] = self._closed_form(query, spec, case=asked, parallel=parallel or {}, max_batch=max_batch)
+            else:
+                self._known[key] = self._traced(asked, spec, prompt_len=lengths[0], max_batch=max_batch)
+        return self._known[key]
+
+    def _closed_form(
+        self, query: Query, spec: AcceleratorSpec, *, case: Case, parallel: Mapping[str, int], max_batch: int | None
+    ) -> tuple[Servers, tuple[str, ...]]:
+        usable = self._catalogue.usable_memory(spec)
+        try:
+            return closed_form_server(
+                query, spec, ranks=parallel, usable=usable, calibration=self._calibration, max_num_seqs=max_batch
+            )
+        except Unanswered as problem:
+            raise UsageError(f"{case.id} on {spec.id}: {problem}.", "See docs/method.md for what is calibrated.") from None
+
+    def _traced(
+        self, case: Case, spec: AcceleratorSpec, *, prompt_len: int, max_batch: int | None
+    ) -> tuple[Servers, tuple[str, ...]]:
+        if case.mode != "infer":
+            raise UsageError("Training is not a service.", "Leave --scenario away, or ask for --mode infer.")
+        if is_language(case):
+            return traced_language_server(case, spec, prompt_len=prompt_len, catalogue=self._catalogue, max_num_seqs=max_batch)
+        return traced_batch_server(case, spec, catalogue=self._catalogue)
+
+
+def service_level(servers: Servers, traffic: Traffic, *, slo: Slo | None = None, precision: float = PRECISION) -> ServiceLevel:
+    """Simulate the traffic on the likely, fast and slow server; with an SLO also goodput and the highest rate that keeps it.
+
+    Every run checks Little's law. Raises ``UsageError`` where no request fits into the cache, or where the SLO bounds what the
+    service does not have (the first token of an image).
+    """
+    if isinstance(servers.likely, BatchServer) and slo is not None and slo.bounds.keys() != {"latency"}:
+        raise UsageError("An answer that comes whole has no first token.", "Bound its latency only: --slo-latency.")
+    figures = estimate(servers, traffic, slo=slo)
+    highest = None
+    if slo is not None and traffic.arrivals.pattern != "closed":
+        highest = estimate_highest_rate(servers, traffic, slo=slo, precision=precision)
+    return ServiceLevel(figures=figures, highest_rate=highest)
+
+
+def mean_lengths(traffic: Traffic) -> tuple[int, int]:
+    """Mean prompt and answer of the traffic in whole tokens."""
+    if traffic.trace is not None:
+        count = len(traffic.trace.input_tokens)
+        return max(1, round(sum(traffic.trace.input_tokens) / count)), max(1, round(sum(traffic.trace.output_tokens) / count))
+    return max(1, round(mean_tokens(traffic.input_tokens))), max(1, round(mean_tokens(traffic.output_tokens)))
+
+
+def own_lengths(case: Case) -> tuple[FixedLength, FixedLength] | None:
+    """The lengths that the case's settings state, ``None`` for a family without."""
+    options = registry.load("workloads", case.workload).options(case)
+    if not {"prompt_len", "max_new_tokens"} <= set(type(options).model_fields):
+        return None
+    return FixedLength(tokens=options.prompt_len), FixedLength(tokens=options.max_new_tokens)
+
+
+def _query(case: Case, spec: AcceleratorSpec, *, lengths: tuple[int, int], precision: str | None) -> Query:
+    """The case as a published table would ask for it."""
+    if case.mode != "infer" or resolve_language_model(case.preset) is None:
+        raise UsageError(
+            f"{case.workload}/{case.preset}: {case.engine} serves language models only.",
+            "Use --engine torch-eager or torch-compile.",
+        )
+    return Query(
+        family="llm",
+        task="infer-online",
+        model=case.preset,
+        gpu=spec.id,
+        gpu_count=case.devices,
+        precision=precision or case.precision,
+        software=case.engine,
+        input_len=lengths[0],
+        output_len=lengths[1],
+        metric="tpot",
+        unit="s",
+    )
