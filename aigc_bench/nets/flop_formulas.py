@@ -25,10 +25,12 @@ FUSED_ATTENTION = ("flash_attention", "efficient_attention", "cudnn_attention", 
 def missing_formulas() -> dict[Any, Callable[..., int]]:
     """Operator to formula over shapes, where this version of torch has no formula or one that refuses grouped queries.
 
-    torch's own for attention asserts equal numbers of query and key-value heads up to 2.11, and has none for the CPU's kernel.
+    torch's own for attention asserts equal numbers of query and key-value heads up to 2.11, and has none for the CPU's kernel;
+    that for a convolution's gradients counts the weights' as if there were no groups: 384 times too much for a depthwise one of
+    384 channels.
     """
     aten = torch.ops.aten
-    formulas: dict[Any, Callable[..., int]] = {}
+    formulas: dict[Any, Callable[..., int]] = {aten.convolution_backward: convolution_backward_flops}
     for name in FUSED_ATTENTION:
         for suffix, formula in (("", attention_flops), ("_backward", attention_backward_flops)):
             operator = getattr(aten, f"_scaled_dot_product_{name}{suffix}", None)
@@ -37,6 +39,18 @@ def missing_formulas() -> dict[Any, Callable[..., int]]:
     if aten._grouped_mm not in flop_counter.flop_registry:
         formulas[aten._grouped_mm] = grouped_mm_flops
     return formulas
+
+
+def convolution_backward_flops(grad_out: Shape, inputs: Shape, weight: Shape, *args: Any, **keys: Any) -> int:
+    """The gradients of inputs and weights that are asked for, each of as many products as the forward pass.
+
+    That has one product for each weight of a filter, at each place of the output (of the input, where transposed). ``weight`` is
+    ``[out, in / groups, ...]``, so that groups are counted. ``args`` end in transposed, output_padding, groups, output_mask.
+    """
+    transposed, _, _, output_mask = args[-4:]
+    places = inputs if transposed else grad_out
+    forward = 2 * inputs[0] * math.prod(places[2:]) * math.prod(weight)
+    return forward * sum(map(bool, output_mask[:2]))
 
 
 def attention_flops(query: Shape, key: Shape, value: Shape, *args: Any, **keys: Any) -> int:

@@ -117,9 +117,9 @@ class UNet(nn.Module):
         return predicted
 
 
-def make_sampler(*, num_inference_steps: int) -> Any:
+def make_sampler(*, num_inference_steps: int, prediction: str = "epsilon") -> Any:
     """DDIM (Song et al. 2020, arXiv 2010.02502), deterministic: a step depends on its index only and never waits for the device."""
-    sampler = DDIMScheduler(**_NOISE, set_alpha_to_one=False, steps_offset=1)
+    sampler = DDIMScheduler(**{**_NOISE, "prediction_type": prediction}, set_alpha_to_one=False, steps_offset=1)
     sampler.set_timesteps(num_inference_steps)
     return sampler
 

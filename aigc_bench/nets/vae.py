@@ -17,7 +17,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-Likelihood = Literal["bernoulli", "gaussian"]
+Likelihood = Literal["bernoulli", "gaussian", "scaled_gaussian"]
 
 
 class VAE(nn.Module):
@@ -46,7 +46,14 @@ def kl_divergence(mean: torch.Tensor, log_variance: torch.Tensor) -> torch.Tenso
 
 
 def reconstruction_loss(outputs: torch.Tensor, images: torch.Tensor, *, likelihood: Likelihood) -> torch.Tensor:
-    """-log p(x|z) of each image, ``(batch,)``, fp32: Bernoulli from logits, or Gaussian of unit variance without its constant."""
+    """-log p(x|z) of each image, ``(batch,)``, fp32: Bernoulli from logits, or Gaussian without its constant.
+
+    The Gaussian is of unit variance, or ``scaled``: then ``outputs`` hold means and, as many channels after them, log scales.
+    """
+    if likelihood == "scaled_gaussian":
+        means, log_scales = (part.flatten(1) for part in outputs.float().chunk(2, dim=1))
+        squares = ((means - images.float().flatten(1)) * torch.exp(-log_scales)).square()
+        return (0.5 * squares + log_scales).sum(dim=1)
     outputs, images = outputs.float().flatten(1), images.float().flatten(1)
     if likelihood == "bernoulli":
         return F.binary_cross_entropy_with_logits(outputs, images, reduction="none").sum(dim=1)

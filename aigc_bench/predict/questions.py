@@ -23,6 +23,7 @@ from aigc_bench.predict.model import predict_case
 from aigc_bench.predict.names import number_format, resolve_format
 from aigc_bench.predict.own_runs import own_posterior
 from aigc_bench.predict.posterior import Posterior
+from aigc_bench.predict.presets import resolve_preset
 from aigc_bench.predict.published import read_rows
 from aigc_bench.predict.served_questions import Load, predict_served
 from aigc_bench.predict.serving.from_model import ServiceModel
@@ -89,8 +90,12 @@ def case_of(
     backend: str = "cuda",
     settings: Mapping[str, Setting] | None = None,
 ) -> Case:
-    """``WORKLOAD[/PRESET]`` with its settings as a valid case; without a preset the family's first."""
-    name, _, preset = what.partition("/")
+    """``WORKLOAD[/PRESET]``, or a model by the name it goes by elsewhere, with its settings as a valid case.
+
+    Without a preset it is the family's first.
+    """
+    is_own = what.partition("/")[0] in registry.names("workloads")
+    name, _, preset = (what if is_own else resolve_preset(what) or what).partition("/")
     workload = registry.load("workloads", name)
     chosen = engine or "torch-eager"
     if chosen not in SERVED and chosen not in registry.names("engines"):

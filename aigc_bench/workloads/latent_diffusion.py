@@ -1,8 +1,9 @@
-"""Latent diffusion (Rombach et al. 2022, arXiv 2112.10752): Stable Diffusion 1.5 and SDXL, text to image.
+"""Latent diffusion (Rombach et al. 2022, arXiv 2112.10752): Stable Diffusion 1.5, 2.1 and SDXL, text to image.
 
 Inference: ``text_encode`` once, ``denoise`` for each of the sampler's steps (with guidance the UNet runs on two latents an
 image), ``vae_decode`` once. Training: the frozen encoders (``encode``), then noise prediction by the UNet: the mean squared
-error against the noise that was added at a random timestep (Ho et al. 2020, arXiv 2006.11239, eq. 14).
+error against the noise that was added at a random timestep (Ho et al. 2020, arXiv 2006.11239, eq. 14), or the velocity (2.1).
+With ``lora_rank`` the UNet is frozen, too, and adapters of its attention learn (Hu et al. 2021, arXiv 2106.09685).
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
+from aigc_bench.core.errors import UsageError
 from aigc_bench.core.records import Case, Stage
 from aigc_bench.workloads._images import check_images
+from aigc_bench.workloads._text import CLIP_BIG_G, CLIP_L
 from aigc_bench.workloads._training import OPTIMIZER_IMPORTS, adamw, training_stages
 from aigc_bench.workloads.base import NUM_INPUT_BATCHES, Preset, Program, Settings, Setup, Workload
 
@@ -28,26 +31,10 @@ SCALE = 8
 LATENT_CHANNELS = 4
 NUM_PROMPT_TOKENS = 77
 LEARNING_RATE = 1e-5
+LORA_LEARNING_RATE = 1e-4
+LORA_TARGETS = ("to_q", "to_k", "to_v", "to_out.0")
+"""What diffusers' own script adapts (examples/text_to_image/train_text_to_image_lora.py)."""
 
-_CLIP_L = {
-    "vocab_size": 49408,
-    "hidden_size": 768,
-    "intermediate_size": 3072,
-    "num_hidden_layers": 12,
-    "num_attention_heads": 12,
-    "max_position_embeddings": NUM_PROMPT_TOKENS,
-    "hidden_act": "quick_gelu",
-}
-_CLIP_BIG_G = {
-    "vocab_size": 49408,
-    "hidden_size": 1280,
-    "intermediate_size": 5120,
-    "num_hidden_layers": 32,
-    "num_attention_heads": 20,
-    "max_position_embeddings": NUM_PROMPT_TOKENS,
-    "hidden_act": "gelu",
-    "projection_dim": 1280,
-}
 _VAE = {
     "in_channels": 3,
     "out_channels": 3,
@@ -87,26 +74,56 @@ _UNET_XL = {
     "addition_time_embed_dim": 256,
     "projection_class_embeddings_input_dim": 2816,
 }
-_TINY_CLIP = {**_CLIP_L, "hidden_size": 64, "intermediate_size": 256, "num_hidden_layers": 2, "num_attention_heads": 2}
+_CLIP_H = {
+    **CLIP_L,
+    "hidden_size": 1024,
+    "intermediate_size": 4096,
+    "num_hidden_layers": 23,
+    "num_attention_heads": 16,
+    "hidden_act": "gelu",
+}
+_UNET_2 = {
+    **_UNET,
+    "sample_size": 96,
+    "attention_head_dim": (5, 10, 20, 20),
+    "cross_attention_dim": 1024,
+    "use_linear_projection": True,
+}
+_XL = {
+    "text_encoders": (CLIP_L, CLIP_BIG_G),
+    "unet": _UNET_XL,
+    "vae": {**_VAE, "sample_size": 1024, "scaling_factor": 0.13025, "force_upcast": True},
+}
+_TINY_CLIP = {**CLIP_L, "hidden_size": 64, "intermediate_size": 256, "num_hidden_layers": 2, "num_attention_heads": 2}
 
 _PRESETS = {
     "sd-1.5": Preset(
         title="Stable Diffusion 1.5",
         source="huggingface.co/stable-diffusion-v1-5/stable-diffusion-v1-5: config.json of unet, vae and text_encoder",
-        config={"text_encoders": (_CLIP_L,), "unet": _UNET, "vae": _VAE},
+        config={"text_encoders": (CLIP_L,), "unet": _UNET, "vae": _VAE},
         defaults={"resolution": 512},
         num_params=1_066_235_307,  # 859,520,964 UNet + 83,653,863 auto-encoder + 123,060,480 text
     ),
     "sdxl": Preset(
         title="Stable Diffusion XL base 1.0",
         source="huggingface.co/stabilityai/stable-diffusion-xl-base-1.0: config.json of unet, vae, text_encoder, text_encoder_2",
-        config={
-            "text_encoders": (_CLIP_L, _CLIP_BIG_G),
-            "unet": _UNET_XL,
-            "vae": {**_VAE, "sample_size": 1024, "scaling_factor": 0.13025, "force_upcast": True},
-        },
+        config=_XL,
         defaults={"resolution": 1024},
         num_params=3_468_837_867,  # 2,567,463,684 UNet + 83,653,863 auto-encoder + 123,060,480 and 694,659,840 text
+    ),
+    "sd-2.1": Preset(
+        title="Stable Diffusion 2.1",
+        source="huggingface.co/stabilityai/stable-diffusion-2-1: config.json of unet, vae and text_encoder",
+        config={"text_encoders": (_CLIP_H,), "unet": _UNET_2, "vae": {**_VAE, "sample_size": 768}, "prediction": "v_prediction"},
+        defaults={"resolution": 768},
+        num_params=1_289_952_427,  # 865,910,724 UNet + 83,653,863 auto-encoder + 340,387,840 text
+    ),
+    "sdxl-turbo": Preset(
+        title="SDXL-Turbo",
+        source="Sauer et al. 2023, arXiv 2311.17042; huggingface.co/stabilityai/sdxl-turbo: SDXL distilled to one step",
+        config=_XL,
+        defaults={"resolution": 512, "num_inference_steps": 1, "guidance_scale": 1.0},
+        num_params=3_468_837_867,
     ),
     "tiny": Preset(
         title="Stable Diffusion 1.5's structure with a tenth of its channels, for CPUs",
@@ -139,6 +156,7 @@ class LatentDiffusionSettings(Settings):
         le=100,
         description="classifier-free guidance (inference); above 1 the UNet runs twice, 1 is off",
     )
+    lora_rank: int = Field(default=0, ge=0, le=1024, description="rank of the UNet's LoRA adapters (training); 0 trains all of it")
 
 
 class LatentDiffusion(Workload):
@@ -156,6 +174,12 @@ class LatentDiffusion(Workload):
         models = "aigc_bench.nets.latent_diffusion"
         return (models, *OPTIMIZER_IMPORTS) if case.mode == "train" else (models,)
 
+    def validate(self, case: Case) -> None:
+        """Adapters are trained; in inference they are merged into the weights and cost nothing."""
+        super().validate(case)
+        if case.mode == "infer" and self.options(case).lora_rank:
+            raise UsageError(f"{case.workload}/{case.preset}: lora_rank is a setting of training; leave it out in inference.")
+
     def stages(self, case: Case) -> tuple[Stage, ...]:
         """Training: ``encode``, ``forward``, ``backward``, ``optimizer``. Inference: text in, ``denoise`` steps, pixels out."""
         if case.mode == "train":
@@ -169,8 +193,8 @@ class LatentDiffusion(Workload):
     def build(self, case: Case, setup: Setup) -> Program:
         """Text encoder(s), UNet and auto-encoder of the preset, all resident, as a pipeline or a fine-tuning script holds them."""
         self.validate(case)
-        models = _make(case, setup, config=self.preset(case).config)
         options = self.options(case)
+        models = _make(case, setup, config=self.preset(case).config, lora_rank=options.lora_rank)
         return _train(case, setup, models, options) if setup.training else _infer(case, setup, models, options)
 
 
@@ -183,13 +207,14 @@ class _Models:
     unet: Any
     autoencoder: Any
     is_size_conditioned: bool
+    prediction: str
 
     @property
     def all(self) -> tuple[Any, ...]:
         return self.text_encoder, self.unet, self.autoencoder
 
 
-def _make(case: Case, setup: Setup, *, config: Mapping[str, Any]) -> _Models:
+def _make(case: Case, setup: Setup, *, config: Mapping[str, Any], lora_rank: int) -> _Models:
     """The models; what is not trained is frozen, in eval mode and in the case's own dtype.
 
     An auto-encoder marked ``force_upcast`` overflows in fp16 and is held in fp32 there, as diffusers' pipelines do.
@@ -197,17 +222,26 @@ def _make(case: Case, setup: Setup, *, config: Mapping[str, Any]) -> _Models:
     import torch
 
     from aigc_bench.nets import latent_diffusion as net
+    from aigc_bench.nets.lora import adapt
 
     text_encoder = setup.build(lambda: net.TextEncoder(config["text_encoders"], attention=case.attention))
     unet: Any = setup.build(lambda: net.UNet(config["unet"], attention=case.attention))
     autoencoder = setup.build(lambda: net.Autoencoder(config["vae"], attention=case.attention))
     if case.gradient_checkpointing:
         unet.model.enable_gradient_checkpointing()
+    if lora_rank:
+        adapt(unet, rank=lora_rank, dtype=setup.dtype, targets=LORA_TARGETS)
     overflows = config["vae"]["force_upcast"] and setup.dtype == torch.float16
     text_encoder.eval().requires_grad_(False).to(setup.dtype)
     autoencoder.eval().requires_grad_(False).to(torch.float32 if overflows else setup.dtype)
     is_size_conditioned = config["unet"].get("addition_embed_type") == "text_time"
-    return _Models(text_encoder=text_encoder, unet=unet, autoencoder=autoencoder, is_size_conditioned=is_size_conditioned)
+    return _Models(
+        text_encoder=text_encoder,
+        unet=unet,
+        autoencoder=autoencoder,
+        is_size_conditioned=is_size_conditioned,
+        prediction=config.get("prediction", "epsilon"),
+    )
 
 
 def _dtype(module: torch.nn.Module) -> torch.dtype:
@@ -216,7 +250,7 @@ def _dtype(module: torch.nn.Module) -> torch.dtype:
 
 def _prompts(setup: Setup, *, batch: int) -> torch.Tensor:
     """Random tokens ``(batch, 77)`` below the end-of-text one, which closes each prompt."""
-    last = int(_CLIP_L["vocab_size"]) - 1  # type: ignore[call-overload]
+    last = int(CLIP_L["vocab_size"]) - 1
     tokens = setup.tokens(batch, NUM_PROMPT_TOKENS, vocab_size=last)
     tokens[:, -1] = last
     return tokens
@@ -238,7 +272,7 @@ def _infer(case: Case, setup: Setup, models: _Models, options: LatentDiffusionSe
     is_guided = options.guidance_scale > 1
     batch = case.batch_size * (2 if is_guided else 1)
     side = options.resolution // SCALE
-    sampler = net.make_sampler(num_inference_steps=options.num_inference_steps)
+    sampler = net.make_sampler(num_inference_steps=options.num_inference_steps, prediction=models.prediction)
     moments = [int(moment) for moment in sampler.timesteps]
     moments_on_device = torch.tensor(moments, device=setup.device)
     text_encoder, unet = setup.prepare(models.text_encoder), setup.prepare(models.unet)
@@ -309,7 +343,8 @@ def _train(case: Case, setup: Setup, models: _Models, options: LatentDiffusionSe
     encoder_dtype = _dtype(models.autoencoder)
     text_encoder, unet = setup.prepare(models.text_encoder), setup.prepare(models.unet)
     encoder = setup.prepare(models.autoencoder.encoder)
-    optimizer = adamw(models.unet, setup=setup, learning_rate=LEARNING_RATE)
+    learning_rate = LORA_LEARNING_RATE if options.lora_rank else LEARNING_RATE
+    optimizer = adamw(models.unet, setup=setup, learning_rate=learning_rate)
     size_ids = _time_ids(setup, batch=case.batch_size, resolution=options.resolution) if models.is_size_conditioned else None
     batches = [
         _make_batch(case, setup, resolution=options.resolution, encoder_dtype=encoder_dtype) for _ in range(NUM_INPUT_BATCHES)
@@ -330,7 +365,9 @@ def _train(case: Case, setup: Setup, models: _Models, options: LatentDiffusionSe
         noisy = schedule.add_noise(state["latents"], batch.noise, batch.timesteps)
         with setup.autocast():
             predicted = unet(noisy, batch.timesteps, state["context"], state["pooled"], size_ids)
-        state["loss"] = torch.nn.functional.mse_loss(predicted.float(), batch.noise)
+        is_noise = models.prediction == "epsilon"
+        target = batch.noise if is_noise else schedule.get_velocity(state["latents"], batch.noise, batch.timesteps)
+        state["loss"] = torch.nn.functional.mse_loss(predicted.float(), target)
 
     def backward(repeat: int) -> None:
         setup.backward(state["loss"])

@@ -1,4 +1,4 @@
-"""Variational auto-encoders (Kingma & Welling 2013, arXiv 1312.6114): an MLP on 28 x 28 and a convolutional one on 64 x 64.
+"""Variational auto-encoders (Kingma & Welling 2013, arXiv 1312.6114): an MLP on 28 x 28, a convolutional one on 64 x 64, NVAE.
 
 Training maximises the evidence lower bound with one reparameterised draw per image. Inference runs the two uses of a
 trained model: ``reconstruct`` (encode, draw, decode) and ``sample`` (decode a draw from the prior); each finishes a batch.
@@ -6,7 +6,7 @@ trained model: ``reconstruct`` (encode, draw, decode) and ``sample`` (decode a d
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -19,6 +19,19 @@ if TYPE_CHECKING:
     import torch
 
 LEARNING_RATE = 1e-3
+
+
+def _nvae(title: str, *, image_size: int, channels: int, groups: tuple[int, ...], num_params: int) -> Preset:
+    return Preset(
+        title=title,
+        source="Vahdat & Kautz 2020, arXiv 2007.03898, table 6; commands of github.com/NVlabs/NVAE, without normalising flows",
+        config={
+            "kind": "nvae", "likelihood": "scaled_gaussian", "image_size": image_size, "channels": channels, "groups": groups,
+            "latent_channels": 20,
+        },
+        num_params=num_params,
+    )  # fmt: skip
+
 
 _PRESETS = {
     "mlp-784-400-20": Preset(
@@ -40,6 +53,14 @@ _PRESETS = {
         },
         num_params=3_937_635,
     ),
+    "nvae-cifar-10": _nvae("NVAE, CIFAR-10, 30 groups", image_size=32, channels=128, groups=(30,), num_params=129_057_606),
+    "nvae-celeba-64": _nvae(
+        "NVAE, CelebA 64, 35 groups of 3 scales", image_size=64, channels=64, groups=(20, 10, 5), num_params=151_265_706
+    ),
+    "nvae-celeba-hq-256": _nvae(
+        "NVAE, CelebA HQ 256, 36 groups of 5 scales", image_size=256, channels=30, groups=(16, 8, 4, 4, 4), num_params=326_784_420
+    ),
+    "nvae-tiny": _nvae("NVAE of 3 groups on 32 x 32, for CPUs", image_size=32, channels=8, groups=(2, 1), num_params=152_694),
 }
 
 
@@ -52,7 +73,8 @@ class Vae(Workload):
 
     def imports(self, case: Case) -> tuple[str, ...]:
         """The networks; for training also what torch's optimizers import when first made."""
-        return ("aigc_bench.nets.vae", *OPTIMIZER_IMPORTS) if case.mode == "train" else ("aigc_bench.nets.vae",)
+        nets = ("aigc_bench.nets.vae", "aigc_bench.nets.nvae")
+        return (*nets, *OPTIMIZER_IMPORTS) if case.mode == "train" else nets
 
     def stages(self, case: Case) -> tuple[Stage, ...]:
         """Training: ``forward``, ``backward``, ``optimizer``. Inference: ``reconstruct`` and ``sample``, a batch each."""
@@ -62,11 +84,9 @@ class Vae(Workload):
 
     def build(self, case: Case, setup: Setup) -> Program:
         """The encoder and decoder of the preset with the seeded images, noise and latents they run on."""
-        from aigc_bench.nets.vae import make
-
         self.validate(case)
         config = self.preset(case).config
-        module = setup.build(lambda: make(config))
+        module = setup.build(lambda: _make(config))
         make_program = _train if setup.training else _infer
         return make_program(setup, module, _make_batches(case, setup, config=config), likelihood=config["likelihood"])
 
@@ -74,34 +94,57 @@ class Vae(Workload):
 workload = Vae()
 
 
+def _make(config: Mapping[str, Any]) -> torch.nn.Module:
+    if config["kind"] != "nvae":
+        from aigc_bench.nets.vae import make
+
+        return make(config)
+    from aigc_bench.nets.nvae import NVAE
+
+    return NVAE(**{key: size for key, size in config.items() if key not in {"kind", "likelihood"}})
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Batch:
-    """Uniform images in the likelihood's range, noise for the draw of their latents, and latents from the prior."""
+    """Uniform images in the likelihood's range, noise for the draw of their latents, and latents from the prior.
+
+    NVAE's latents are one tensor for each group: its noise is a list.
+    """
 
     images: torch.Tensor
-    noise: torch.Tensor
-    latents: torch.Tensor
+    noise: Any
+    latents: Any
 
 
 def _make_batches(case: Case, setup: Setup, *, config: Mapping[str, Any]) -> list[_Batch]:
     is_flat = config["kind"] == "mlp"
-    shape = (config["input_dim"],) if is_flat else (config["image_channels"], config["image_size"], config["image_size"])
+    side = config.get("image_size")
+    shape = (config["input_dim"],) if is_flat else (config.get("image_channels", 3), side, side)
     low = 0.0 if config["likelihood"] == "bernoulli" else -1.0
     return [
         _Batch(
             images=setup.uniform(case.batch_size, *shape) * (1.0 - low) + low,
-            noise=setup.normal(case.batch_size, config["latent_dim"]),
-            latents=setup.normal(case.batch_size, config["latent_dim"]),
+            noise=_noise(case, setup, config=config),
+            latents=_noise(case, setup, config=config),
         )
         for _ in range(NUM_INPUT_BATCHES)
     ]
+
+
+def _noise(case: Case, setup: Setup, *, config: Mapping[str, Any]) -> Any:
+    if config["kind"] != "nvae":
+        return setup.normal(case.batch_size, config["latent_dim"])
+    from aigc_bench.nets.nvae import noise_shapes
+
+    sizes = {key: config[key] for key in ("image_size", "groups", "latent_channels")}
+    return [setup.normal(case.batch_size, *shape) for shape in noise_shapes(**sizes)]
 
 
 def _infer(setup: Setup, module: Any, batches: list[_Batch], *, likelihood: str) -> Program:
     import torch
 
     autoencoder, decoder = setup.prepare(module), setup.prepare(module.decoder)
-    link = torch.sigmoid if likelihood == "bernoulli" else torch.nn.Identity()
+    link = _link(likelihood)
     state: dict[str, Any] = {}
 
     def begin(step: int) -> None:
@@ -115,7 +158,7 @@ def _infer(setup: Setup, module: Any, batches: list[_Batch], *, likelihood: str)
     def sample(repeat: int) -> None:
         batch: _Batch = state["batch"]
         with torch.inference_mode():
-            state["sampled"] = link(decoder(batch.latents))
+            state["sampled"] = link(_first(decoder(batch.latents)))
 
     def check() -> Mapping[str, float | str | bool | None]:
         return check_images(torch.cat([state["reconstructed"], state["sampled"]]))
@@ -126,14 +169,30 @@ def _infer(setup: Setup, module: Any, batches: list[_Batch], *, likelihood: str)
 def _train(setup: Setup, module: torch.nn.Module, batches: list[_Batch], *, likelihood: Any) -> Program:
     import torch
 
-    from aigc_bench.nets.vae import negative_elbo
+    from aigc_bench.nets.vae import kl_divergence, reconstruction_loss
 
     autoencoder = setup.prepare(module)
     fused = setup.device.type in FUSED_DEVICES or None
     optimizer = torch.optim.Adam(module.parameters(), lr=LEARNING_RATE, fused=fused)
 
     def loss(batch: _Batch) -> torch.Tensor:
-        outputs, mean, log_variance = autoencoder(batch.images, batch.noise)
-        return negative_elbo(outputs, batch.images, mean, log_variance, likelihood=likelihood)
+        outputs, *posterior = autoencoder(batch.images, batch.noise)
+        divergence = posterior[0] if len(posterior) == 1 else kl_divergence(*posterior)
+        return (reconstruction_loss(outputs, batch.images, likelihood=likelihood) + divergence).mean()
 
     return TrainingStep(setup, loss=loss, batches=batches, optimizer=optimizer).program(module)
+
+
+def _first(outputs: Any) -> torch.Tensor:
+    """The pixels: NVAE's decoder gives a divergence beside them."""
+    pixels: torch.Tensor = outputs[0] if isinstance(outputs, tuple) else outputs
+    return pixels
+
+
+def _link(likelihood: str) -> Callable[[torch.Tensor], torch.Tensor]:
+    """From a decoder's outputs to images."""
+    import torch
+
+    if likelihood == "scaled_gaussian":
+        return lambda outputs: outputs.chunk(2, dim=1)[0]
+    return torch.sigmoid if likelihood == "bernoulli" else torch.nn.Identity()

@@ -59,3 +59,20 @@ def test_grouped_queries_count_as_if_every_query_head_had_its_own_keys() -> None
     query, shared, own = (2, 8, 16, 4), (2, 2, 16, 4), (2, 8, 16, 4)
     assert attention_flops(query, shared, shared) == attention_flops(query, own, own) == 2 * (2 * 2 * 8 * 16 * 16 * 4)
     assert attention_backward_flops(query, query, shared, shared) == attention_backward_flops(query, query, own, own)
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+@pytest.mark.parametrize("groups", [1, 2, 8])
+def test_the_gradients_of_a_convolution_cost_two_forward_passes_whatever_its_groups(groups: int, transposed: bool) -> None:
+    kind = torch.nn.ConvTranspose2d if transposed else torch.nn.Conv2d
+    layer = kind(8, 16, 3, stride=2, groups=groups)
+    images = torch.randn(2, 8, 9, 9, requires_grad=True)
+    with FlopCounterMode(display=False, custom_mapping=missing_formulas()) as counter:
+        out = layer(images)
+        forward = counter.get_total_flops()
+        out.sum().backward()
+    assert counter.get_total_flops() == 3 * forward
+    if groups == 1:
+        with FlopCounterMode(display=False) as theirs:
+            layer(images).sum().backward()
+        assert theirs.get_total_flops() == 3 * forward

@@ -56,6 +56,7 @@ class DeviceRules(TorchFunctionMode):
         self._lower_dtype = lower_dtype
         self._is_autocasting = False
         self._is_building = False
+        self._running: set[types.FunctionType] = set()
         self._lowered_weights: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
 
     @contextlib.contextmanager
@@ -85,9 +86,7 @@ class DeviceRules(TorchFunctionMode):
             if tensor.is_meta:
                 return tensor
         if isinstance(func, types.FunctionType):
-            # Written in Python, it hands itself over whole: run it so that what it calls comes here, too.
-            with self if _is_composed(func) else contextlib.nullcontext():
-                return _without_gate(func)(*args, **kwargs)
+            return self._run(func, args, kwargs)
         if name == "scaled_dot_product_attention":
             return self._attention(func, *args, **kwargs)
         if name in _GROUPED and args[0].is_meta and args[0].dtype != torch.bfloat16:
@@ -96,6 +95,20 @@ class DeviceRules(TorchFunctionMode):
         if self._lower_dtype is not None and self._converts():
             args, kwargs = self._convert(name, args, kwargs)
         return func(*args, **kwargs)
+
+    def _run(self, func: types.FunctionType, args: Any, kwargs: Any) -> Any:
+        """A function written in Python hands itself over whole: run it so that what it calls comes here, too.
+
+        Some do it once more further down (``meshgrid``, ``max_pool2d``), and are then run without asking again.
+        """
+        if func in self._running or not _is_composed(func):
+            return _without_gate(func)(*args, **kwargs)
+        self._running.add(func)
+        try:
+            with self:
+                return _without_gate(func)(*args, **kwargs)
+        finally:
+            self._running.discard(func)
 
     def _converts(self) -> bool:
         return self._is_autocasting or torch._C._current_graph_task_id() != -1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -44,6 +45,13 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         known = facts(func)
+        if known.name == "add_" and _is_sparse(args[1]):
+            # Some rows are changed. It is written down and not run: ``meta`` cannot sort a sparse tensor's rows.
+            self._note(func, dataclasses.replace(known, name="index_add_", kind="gather"), args, kwargs, args[0])
+            return args[0]
+        if known.name == "clone" and _is_sparse(args[0]):
+            # A sparse gradient, which a device takes over uncopied; cloned on ``meta`` it would lose its rows.
+            return args[0]
         if known.can_decompose and func._overloadpacket not in self._formulas:
             with self:
                 result = func.decompose(*args, **kwargs)
@@ -168,8 +176,9 @@ def _total_shape(inputs: Iterable[Operand]) -> tuple[tuple[int, ...], ...]:
 
 
 def _tensors(value: Any) -> Iterator[torch.Tensor]:
+    """All tensors in an argument; of a sparse one its indices and values, which have the memory."""
     if isinstance(value, torch.Tensor):
-        yield value
+        yield from (value._indices(), value._values()) if value.is_sparse else (value,)
     elif isinstance(value, list | tuple):
         for part in value:
             yield from _tensors(part)
@@ -187,6 +196,11 @@ def _distinct_elements(shape: tuple[int, ...], stride: tuple[int, ...]) -> int:
 def _plain(args: Any) -> Any:
     """The arguments that are no tensors, as far as they decide FLOPs: strides, groups, masks of gradients."""
     return tuple(str(arg) for arg in args if not isinstance(arg, torch.Tensor) and not _has_tensors(arg))
+
+
+def _is_sparse(value: Any) -> bool:
+    """Whether adding it in place touches some rows only."""
+    return isinstance(value, torch.Tensor) and value.is_sparse
 
 
 def _has_tensors(value: Any) -> bool:

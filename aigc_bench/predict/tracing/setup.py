@@ -71,7 +71,7 @@ class TraceSetup(Setup):
             moving = [parameter for parameter in group["params"] if parameter.grad is not None]
             gradients = [parameter.grad for parameter in moving]
             for gradient in gradients:
-                self.recorder.storages.assign(gradient, "gradient")
+                self.recorder.storages.assign(gradient._values() if gradient.is_sparse else gradient, "gradient")
             if self._is_scaled and gradients:
                 # Under a scaler the gradients are read once more, to look for infinities.
                 torch._amp_foreach_non_finite_check_and_unscale_(gradients, self.normal(1), self.normal(1))

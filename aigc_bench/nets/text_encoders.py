@@ -1,0 +1,105 @@
+"""Text encoders of diffusion transformers: which models read the prompt and how their outputs are put together.
+
+Prompts here fill their length, so nothing is masked. Each class maps token ids ``(batch, length)``, one tensor for each
+tokenizer, to the denoiser's conditions: ``(context,)`` or ``(context, pooled)`` with ``context`` ``(batch, tokens, dim)`` and
+``pooled`` ``(batch, dim)``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+from transformers import (
+    AutoModel,
+    CLIPTextConfig,
+    CLIPTextModel,
+    CLIPTextModelWithProjection,
+    T5Config,
+    T5EncoderModel,
+    UMT5Config,
+    UMT5EncoderModel,
+)
+
+from aigc_bench.nets.hugging_face import passing_cache, random_model
+
+Conditions = tuple[torch.Tensor, ...]
+
+
+class T5Text(nn.Module):
+    """One T5 or multilingual UMT5 encoder (CogVideoX, Wan, PixArt)."""
+
+    def __init__(self, *, t5: Mapping[str, Any]) -> None:
+        super().__init__()
+        self.t5 = _t5(t5)
+
+    def forward(self, tokens: torch.Tensor) -> Conditions:
+        return (self.t5(input_ids=tokens).last_hidden_state,)
+
+
+class StableDiffusion3Text(nn.Module):
+    """Two CLIPs side by side, padded to T5's width, before T5's tokens (Esser et al. 2024, arXiv 2403.03206, section 4)."""
+
+    def __init__(self, *, clips: tuple[Mapping[str, Any], ...], t5: Mapping[str, Any]) -> None:
+        super().__init__()
+        self.clips = nn.ModuleList(CLIPTextModelWithProjection(CLIPTextConfig(**clip)) for clip in clips)
+        self.t5 = _t5(t5)
+
+    def forward(self, clip_tokens: torch.Tensor, t5_tokens: torch.Tensor) -> Conditions:
+        outputs = [clip(input_ids=clip_tokens, output_hidden_states=True) for clip in self.clips]
+        beside = torch.cat([output.hidden_states[-2] for output in outputs], dim=-1)
+        long = self.t5(input_ids=t5_tokens).last_hidden_state
+        context = torch.cat([F.pad(beside, (0, long.shape[-1] - beside.shape[-1])), long], dim=1)
+        return context, torch.cat([output.text_embeds for output in outputs], dim=-1)
+
+
+class FluxText(nn.Module):
+    """T5's tokens, and CLIP's pooled output (github.com/black-forest-labs/flux, flux/modules/conditioner.py)."""
+
+    def __init__(self, *, clips: tuple[Mapping[str, Any], ...], t5: Mapping[str, Any]) -> None:
+        super().__init__()
+        self.clip = CLIPTextModel(CLIPTextConfig(**clips[0]))
+        self.t5 = _t5(t5)
+
+    def forward(self, clip_tokens: torch.Tensor, t5_tokens: torch.Tensor) -> Conditions:
+        return self.t5(input_ids=t5_tokens).last_hidden_state, self.clip(input_ids=clip_tokens).pooler_output
+
+
+class HunyuanVideoText(nn.Module):
+    """A decoder's third-last hidden states behind its instruction, and CLIP's pooled output (arXiv 2412.03603, section 4.4)."""
+
+    def __init__(self, *, llm: Mapping[str, Any], clips: tuple[Mapping[str, Any], ...], instruction_len: int) -> None:
+        super().__init__()
+        self.llm: Any = random_model(AutoModel, llm, attention="auto")
+        self.clip = CLIPTextModel(CLIPTextConfig(**clips[0]))
+        self.instruction_len = instruction_len
+
+    def forward(self, llm_tokens: torch.Tensor, clip_tokens: torch.Tensor) -> Conditions:
+        outputs = self.llm(
+            input_ids=llm_tokens, past_key_values=passing_cache(self.llm.config), use_cache=False, output_hidden_states=True
+        )
+        hidden = outputs.hidden_states[-3]
+        return hidden[:, self.instruction_len :], self.clip(input_ids=clip_tokens).pooler_output
+
+
+KINDS: Mapping[str, type[nn.Module]] = {
+    "t5": T5Text,
+    "sd3": StableDiffusion3Text,
+    "flux": FluxText,
+    "hunyuan-video": HunyuanVideoText,
+}
+
+
+def make(config: Mapping[str, Any]) -> nn.Module:
+    """The encoders of a preset: ``config["kind"]`` names the class, the rest are its models."""
+    return KINDS[config["kind"]](**{name: part for name, part in config.items() if name not in ("kind", "lengths")})
+
+
+def _t5(config: Mapping[str, Any]) -> nn.Module:
+    keys = dict(config)
+    is_multilingual = keys.pop("model_type") == "umt5"
+    model: nn.Module = UMT5EncoderModel(UMT5Config(**keys)) if is_multilingual else T5EncoderModel(T5Config(**keys))
+    return model

@@ -1,0 +1,178 @@
+"""Video diffusion transformers and their 3-D auto-encoders, made from configuration with random weights.
+
+diffusers owns the networks. Latents are ``(batch, channels, frames, height, width)`` here, whatever a network's own order is. As in
+``diffusion_transformer``, a denoiser is called with latents, timestep ``(batch,)``, the text encoder's conditions, and constants
+that are made once. Auto-encoders keep the first frame by itself and shrink the others fourfold in time, all eightfold in space.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from diffusers import (
+    AutoencoderKLCogVideoX,
+    AutoencoderKLHunyuanVideo,
+    AutoencoderKLWan,
+    CogVideoXTransformer3DModel,
+    HunyuanVideoTransformer3DModel,
+    WanTransformer3DModel,
+)
+from diffusers.models.embeddings import get_3d_rotary_pos_embed
+from torch import nn
+
+GUIDANCE = 6000.0
+"""HunyuanVideo was distilled to take a thousand times the guidance scale as an input; its pipeline's default is 6."""
+
+
+class CogVideoX(nn.Module):
+    """Text and video in one sequence (Yang et al. 2024, arXiv 2408.06072)."""
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        super().__init__()
+        self.model = CogVideoXTransformer3DModel(**config)
+
+    def constants(self, *, shape: tuple[int, ...], text_len: int, batch: int) -> tuple[torch.Tensor, ...]:
+        """Cosines and sines of the rotary embedding of latents of ``shape`` (channels, frames, height, width), where it has one."""
+        config = self.model.config
+        if not config.use_rotary_positional_embeddings:
+            return ()
+        _, frames, height, width = shape
+        grid = (height // config.patch_size, width // config.patch_size)
+        cosines, sines = get_3d_rotary_pos_embed(
+            embed_dim=config.attention_head_dim,
+            crops_coords=((0, 0), grid),
+            grid_size=grid,
+            temporal_size=frames,
+            device=self.model.device,
+        )
+        return cosines, sines
+
+    def forward(self, latents: torch.Tensor, timestep: torch.Tensor, context: torch.Tensor, *rotary: torch.Tensor) -> torch.Tensor:
+        predicted: torch.Tensor = self.model(
+            latents.transpose(1, 2), context, timestep, image_rotary_emb=rotary or None, return_dict=False
+        )[0]
+        return predicted.transpose(1, 2)
+
+
+class Wan(nn.Module):
+    """Text by cross-attention (Wan Team 2025, arXiv 2503.20314)."""
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        super().__init__()
+        self.model = WanTransformer3DModel(**config)
+
+    def constants(self, *, shape: tuple[int, ...], text_len: int, batch: int) -> tuple[torch.Tensor, ...]:
+        """None."""
+        return ()
+
+    def forward(self, latents: torch.Tensor, timestep: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
+        predicted: torch.Tensor = self.model(latents, timestep, context, return_dict=False)[0]
+        return predicted
+
+
+class HunyuanVideo(nn.Module):
+    """Joint, then single-stream blocks over text and video (Kong et al. 2024, arXiv 2412.03603)."""
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        super().__init__()
+        self.model = HunyuanVideoTransformer3DModel(**config)
+
+    def constants(self, *, shape: tuple[int, ...], text_len: int, batch: int) -> tuple[torch.Tensor, ...]:
+        """A mask that hides no token of the prompt, and the guidance scale."""
+        device = self.model.device
+        return torch.ones(batch, text_len, device=device, dtype=torch.bool), torch.full((batch,), GUIDANCE, device=device)
+
+    def forward(
+        self,
+        latents: torch.Tensor,
+        timestep: torch.Tensor,
+        context: torch.Tensor,
+        pooled: torch.Tensor,
+        mask: torch.Tensor,
+        guidance: torch.Tensor,
+    ) -> torch.Tensor:
+        predicted: torch.Tensor = self.model(latents, timestep, context, mask, pooled, guidance=guidance, return_dict=False)[0]
+        return predicted
+
+
+class TiledHunyuanVideo(AutoencoderKLHunyuanVideo):  # type: ignore[misc]
+    """diffusers' auto-encoder with seams between tiles blended in one operation each, not pixel row by pixel row."""
+
+    def blend_v(self, a: torch.Tensor, b: torch.Tensor, blend_extent: int) -> torch.Tensor:
+        """Below one another."""
+        return _blended(a, b, blend_extent, dim=-2)
+
+    def blend_h(self, a: torch.Tensor, b: torch.Tensor, blend_extent: int) -> torch.Tensor:
+        """Side by side."""
+        return _blended(a, b, blend_extent, dim=-1)
+
+    def blend_t(self, a: torch.Tensor, b: torch.Tensor, blend_extent: int) -> torch.Tensor:
+        """After one another."""
+        return _blended(a, b, blend_extent, dim=-3)
+
+
+def _blended(before: torch.Tensor, after: torch.Tensor, extent: int, *, dim: int) -> torch.Tensor:
+    """``after`` with its first ``extent`` places along ``dim`` faded in over the last of ``before``, in place."""
+    extent = min(before.shape[dim], after.shape[dim], extent)
+    shares = torch.arange(extent, device=after.device, dtype=after.dtype) / extent
+    shares = shares.reshape(-1, *(1,) * (-1 - dim))
+    start = after.narrow(dim, 0, extent)
+    end = before.narrow(dim, before.shape[dim] - extent, extent)
+    start.copy_(end * (1 - shares) + start * shares)
+    return after
+
+
+class VideoAutoencoder(nn.Module):
+    """A 3-D auto-encoder as the two ways that are executed apart. HunyuanVideo's works in overlapping tiles, to fit into memory."""
+
+    def __init__(self, kind: str, config: Mapping[str, Any]) -> None:
+        super().__init__()
+        model = AUTOENCODERS[kind](**config)
+        if kind == "hunyuan-video":
+            model.enable_tiling()
+        self.encoder, self.decoder = VideoEncoder(model), VideoDecoder(model)
+
+
+class VideoEncoder(nn.Module):
+    """Videos ``(batch, 3, frames, h, w)`` in [-1, 1] and noise of the latents' shape to a draw of their latents."""
+
+    def __init__(self, autoencoder: Any) -> None:
+        super().__init__()
+        self.autoencoder = autoencoder
+
+    def forward(self, videos: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
+        posterior = self.autoencoder.encode(videos, return_dict=False)[0]
+        mean, deviation = _scale(self.autoencoder)
+        latents: torch.Tensor = (posterior.mean + posterior.std * noise - mean) / deviation
+        return latents
+
+
+class VideoDecoder(nn.Module):
+    """Latents to videos in [0, 1]."""
+
+    def __init__(self, autoencoder: Any) -> None:
+        super().__init__()
+        self.autoencoder = autoencoder
+
+    def forward(self, latents: torch.Tensor) -> torch.Tensor:
+        mean, deviation = _scale(self.autoencoder)
+        videos: torch.Tensor = self.autoencoder.decode(latents * deviation + mean, return_dict=False)[0]
+        return (videos / 2 + 0.5).clamp(0, 1)
+
+
+def _scale(autoencoder: Any) -> tuple[float, float]:
+    """Mean and standard deviation of its latents. Wan states them for each channel; their mean costs the same."""
+    config = autoencoder.config
+    if getattr(config, "latents_std", None):
+        return sum(config.latents_mean) / len(config.latents_mean), sum(config.latents_std) / len(config.latents_std)
+    return 0.0, 1.0 / config.scaling_factor
+
+
+DENOISERS: Mapping[str, type[nn.Module]] = {"cogvideox": CogVideoX, "wan": Wan, "hunyuan-video": HunyuanVideo}
+AUTOENCODERS: Mapping[str, Any] = {
+    "cogvideox": AutoencoderKLCogVideoX,
+    "wan": AutoencoderKLWan,
+    "hunyuan-video": TiledHunyuanVideo,
+}

@@ -1,0 +1,255 @@
+"""Video diffusion: CogVideoX (arXiv 2408.06072), Wan 2.1 (arXiv 2503.20314), HunyuanVideo (arXiv 2412.03603), text to video.
+
+Networks and 3-D auto-encoders are diffusers' own, text encoders transformers'. A step is that of ``_denoising``: prompts are
+encoded, latents of the whole video are denoised together, and decoded to frames. Seconds of video are frames over the preset's
+``fps``. HunyuanVideo was distilled to need no second pass for guidance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from aigc_bench.core.errors import UsageError
+from aigc_bench.core.records import Case, Stage
+from aigc_bench.workloads._denoising import Parts, denoising_stages, freeze, sampling_program, training_program
+from aigc_bench.workloads._text import CLIP_L, T5_XXL, TINY_CLIP, TINY_T5, TINY_UMT5, UMT5_XXL, prompt_tokens
+from aigc_bench.workloads._training import OPTIMIZER_IMPORTS
+from aigc_bench.workloads.base import Preset, Program, Settings, Setup, Workload
+
+SPACE_SCALE, TIME_SCALE = 8, 4
+"""Pixels of a side, and frames after the first, to one of the latents'."""
+
+LATENT_CHANNELS = 16
+
+_HUB = "config.json of each part in huggingface.co/{}"
+_LLAMA_8B = {
+    "model_type": "llama", "vocab_size": 128320, "hidden_size": 4096, "intermediate_size": 14336, "num_hidden_layers": 32,
+    "num_attention_heads": 32, "num_key_value_heads": 8, "max_position_embeddings": 8192, "rms_norm_eps": 1e-5,
+}  # fmt: skip
+_INSTRUCTION_LEN = 95
+"""Tokens of HunyuanVideo's fixed instruction, which are cut off the text encoder's output (diffusers' pipeline, crop_start)."""
+
+_COGVIDEOX = {"text_embed_dim": 4096, "max_text_seq_length": 226, "sample_width": 90, "sample_height": 60, "sample_frames": 49}
+_WAN = {"patch_size": (1, 2, 2), "attention_head_dim": 128, "text_dim": 4096, "freq_dim": 256}
+
+
+def _cogvideox(title: str, *, repository: str, changes: Mapping[str, Any], scaling: float, num_params: int) -> Preset:
+    return Preset(
+        title=title,
+        source="Yang et al. 2024, arXiv 2408.06072; " + _HUB.format(repository),
+        config={
+            "kind": "cogvideox", "text": {"kind": "t5", "t5": T5_XXL, "lengths": ((226, 32128),)},
+            "denoiser": {**_COGVIDEOX, **changes}, "vae": {"scaling_factor": scaling}, "prediction": "v_prediction", "shift": 1.0,
+            "fps": 8,
+        },
+        defaults={"height": 480, "width": 720, "num_frames": 49, "num_inference_steps": 50, "guidance_scale": 6.0},
+        num_params=num_params,
+    )  # fmt: skip
+
+
+def _wan(
+    title: str, *, repository: str, changes: Mapping[str, Any], size: tuple[int, int], shift: float, num_params: int
+) -> Preset:
+    return Preset(
+        title=title,
+        source="Wan Team 2025, arXiv 2503.20314, table 2; " + _HUB.format(repository),
+        config={
+            "kind": "wan", "text": {"kind": "t5", "t5": UMT5_XXL, "lengths": ((512, 256384),)}, "denoiser": {**_WAN, **changes},
+            "vae": {}, "prediction": "velocity", "shift": shift, "fps": 16,
+        },
+        defaults={"height": size[0], "width": size[1], "num_frames": 81, "num_inference_steps": 50, "guidance_scale": 5.0},
+        num_params=num_params,
+    )  # fmt: skip
+
+
+_TINY_DEFAULTS = {"height": 64, "width": 64, "num_frames": 5, "num_inference_steps": 3}
+
+_PRESETS = {
+    "cogvideox-2b": _cogvideox(
+        "CogVideoX 2B, 49 frames of 480 x 720", repository="zai-org/CogVideoX-2b",
+        changes={"num_attention_heads": 30, "num_layers": 30}, scaling=1.15258426, num_params=6_671_678_435,
+    ),
+    "cogvideox-5b": _cogvideox(
+        "CogVideoX 5B, 49 frames of 480 x 720", repository="zai-org/CogVideoX-5b",
+        changes={"num_attention_heads": 48, "num_layers": 42, "use_rotary_positional_embeddings": True}, scaling=0.7,
+        num_params=10_548_177_635,
+    ),
+    "wan2.1-1.3b": _wan(
+        "Wan 2.1 1.3B, 81 frames of 480 x 832", repository="Wan-AI/Wan2.1-T2V-1.3B-Diffusers",
+        changes={"num_attention_heads": 12, "ffn_dim": 8960, "num_layers": 30}, size=(480, 832), shift=3.0,
+        num_params=7_226_799_667,
+    ),
+    "wan2.1-14b": _wan(
+        "Wan 2.1 14B, 81 frames of 720 x 1280", repository="Wan-AI/Wan2.1-T2V-14B-Diffusers",
+        changes={"num_attention_heads": 40, "ffn_dim": 13824, "num_layers": 40}, size=(720, 1280), shift=5.0,
+        num_params=20_096_294_451,
+    ),
+    "hunyuan-video": Preset(
+        title="HunyuanVideo, 129 frames of 720 x 1280",
+        source="Kong et al. 2024, arXiv 2412.03603, table 2; " + _HUB.format("hunyuanvideo-community/HunyuanVideo"),
+        config={
+            "kind": "hunyuan-video",
+            "text": {
+                "kind": "hunyuan-video", "llm": _LLAMA_8B, "clips": (CLIP_L,), "instruction_len": _INSTRUCTION_LEN,
+                "lengths": ((256 + _INSTRUCTION_LEN, 128320), (77, 49408)),
+            },
+            "text_len": 256, "denoiser": {}, "vae": {}, "prediction": "velocity", "shift": 7.0, "fps": 24,
+        },
+        defaults={"height": 720, "width": 1280, "num_frames": 129, "num_inference_steps": 50, "guidance_scale": 1.0},
+        num_params=20_695_738_643,
+    ),
+    "tiny": Preset(
+        title="Wan's structure with 2 blocks of 48 channels, for CPUs",
+        source="wan2.1-1.3b with fewer and narrower blocks",
+        config={
+            "kind": "wan", "text": {"kind": "t5", "t5": TINY_UMT5, "lengths": ((32, 1000),)},
+            "denoiser": {
+                **_WAN, "num_attention_heads": 2, "attention_head_dim": 24, "text_dim": 128, "freq_dim": 64, "ffn_dim": 96,
+                "num_layers": 2,
+            },
+            "vae": {"base_dim": 8, "num_res_blocks": 1}, "prediction": "velocity", "shift": 3.0, "fps": 16,
+        },
+        defaults={**_TINY_DEFAULTS, "guidance_scale": 5.0},
+        num_params=1_216_603,
+    ),
+    "cogvideox-tiny": Preset(
+        title="CogVideoX's structure with 2 blocks of 64 channels, for CPUs",
+        source="cogvideox-5b with fewer and narrower blocks",
+        config={
+            "kind": "cogvideox", "text": {"kind": "t5", "t5": TINY_T5, "lengths": ((32, 1000),)},
+            "denoiser": {
+                "num_attention_heads": 2, "attention_head_dim": 32, "num_layers": 2, "text_embed_dim": 128, "time_embed_dim": 64,
+                "max_text_seq_length": 32, "sample_width": 8, "sample_height": 8, "sample_frames": 5,
+                "use_rotary_positional_embeddings": True,
+            },
+            "vae": {"block_out_channels": (8, 16, 16, 16), "layers_per_block": 1, "norm_num_groups": 8, "scaling_factor": 0.7},
+            "prediction": "v_prediction", "shift": 1.0, "fps": 8,
+        },
+        defaults={**_TINY_DEFAULTS, "guidance_scale": 6.0},
+        num_params=924_667,
+    ),
+    "hunyuan-video-tiny": Preset(
+        title="HunyuanVideo's structure with 1 + 1 blocks of 64 channels, for CPUs",
+        source="hunyuan-video with fewer and narrower blocks",
+        config={
+            "kind": "hunyuan-video",
+            "text": {
+                "kind": "hunyuan-video", "clips": (TINY_CLIP,), "instruction_len": 4, "lengths": ((36, 1000), (77, 1000)),
+                "llm": {
+                    **_LLAMA_8B, "vocab_size": 1000, "hidden_size": 128, "intermediate_size": 256, "num_hidden_layers": 4,
+                    "num_attention_heads": 4, "num_key_value_heads": 2,
+                },
+            },
+            "text_len": 32,
+            "denoiser": {
+                "num_attention_heads": 2, "attention_head_dim": 32, "num_layers": 1, "num_single_layers": 1,
+                "num_refiner_layers": 1, "text_embed_dim": 128, "pooled_projection_dim": 64, "rope_axes_dim": (8, 12, 12),
+            },
+            "vae": {"block_out_channels": (8, 16, 16, 16), "layers_per_block": 1, "norm_num_groups": 8},
+            "prediction": "velocity", "shift": 7.0, "fps": 24,
+        },
+        defaults={**_TINY_DEFAULTS, "guidance_scale": 1.0},
+        num_params=1_484_555,
+    ),
+}  # fmt: skip
+
+
+class VideoDiffusionSettings(Settings):
+    """Size and length of a video, number of denoising steps, and how strongly the prompt guides it."""
+
+    height: int = Field(default=480, ge=64, le=2048, multiple_of=2 * SPACE_SCALE, description="height of a frame in pixels")
+    width: int = Field(default=720, ge=64, le=2048, multiple_of=2 * SPACE_SCALE, description="width of a frame in pixels")
+    num_frames: int = Field(default=49, ge=1, le=1025, description="frames of the video, four times a number and one")
+    num_inference_steps: int = Field(default=50, ge=1, le=1000, description="denoising steps of the sampler (inference)")
+    guidance_scale: float = Field(
+        default=6.0, ge=1, le=100, description="classifier-free guidance (inference); above 1 the denoiser runs twice, 1 is off"
+    )
+
+
+class VideoDiffusion(Workload):
+    """Throughput counts frames: made in inference, learnt from in training. Only the transformer is trained."""
+
+    title: ClassVar[str] = "Video diffusion"
+    item: ClassVar[str] = "frame"
+    settings: ClassVar[type[Settings]] = VideoDiffusionSettings
+    presets: ClassVar[Mapping[str, Preset]] = _PRESETS
+    honours_gradient_checkpointing: ClassVar[bool] = True
+
+    def imports(self, case: Case) -> tuple[str, ...]:
+        """The model classes of diffusers and transformers; for training also what torch's optimizers import when first made."""
+        models = ("aigc_bench.nets.video_diffusion", "aigc_bench.nets.text_encoders", "aigc_bench.nets.flow_matching")
+        return (*models, *OPTIMIZER_IMPORTS) if case.mode == "train" else models
+
+    def validate(self, case: Case) -> None:
+        """Lengths that the auto-encoder cannot make, and guidance of a network without an unconditional pass, are refused."""
+        super().validate(case)
+        options, name = self.options(case), f"{case.workload}/{case.preset}"
+        if options.num_frames % TIME_SCALE != 1:
+            below = options.num_frames // TIME_SCALE * TIME_SCALE + 1
+            raise UsageError(
+                f"{name}: num_frames = {options.num_frames} is not four times a number and one.",
+                f"Use {below} or {below + TIME_SCALE}.",
+            )
+        if self.preset(case).config["kind"] == "hunyuan-video" and options.guidance_scale > 1:
+            raise UsageError(
+                f"{name}: guidance_scale = {options.guidance_scale:g} has no meaning here.",
+                "HunyuanVideo is distilled and runs once a step; leave guidance_scale out.",
+            )
+
+    def stages(self, case: Case) -> tuple[Stage, ...]:
+        """Training: ``encode``, ``forward``, ``backward``, ``optimizer``. Inference: text in, ``denoise`` steps, frames out."""
+        options = self.options(case)
+        return denoising_stages(
+            is_training=case.mode == "train",
+            has_text=True,
+            num_inference_steps=options.num_inference_steps,
+            items=case.batch_size * options.num_frames,
+        )
+
+    def build(self, case: Case, setup: Setup) -> Program:
+        """Text encoder, transformer and auto-encoder of the preset, all resident."""
+        self.validate(case)
+        options = self.options(case)
+        parts = _make(case, setup, config=self.preset(case).config, options=options)
+        if setup.training:
+            return training_program(setup, parts, batch_size=case.batch_size)
+        return sampling_program(
+            setup,
+            parts,
+            batch_size=case.batch_size,
+            num_inference_steps=options.num_inference_steps,
+            guidance_scale=options.guidance_scale,
+        )
+
+
+workload = VideoDiffusion()
+
+
+def _make(case: Case, setup: Setup, *, config: Mapping[str, Any], options: VideoDiffusionSettings) -> Parts:
+    from aigc_bench.nets import text_encoders
+    from aigc_bench.nets import video_diffusion as net
+
+    text, kind = config["text"], config["kind"]
+    text_encoder = freeze(setup.build(lambda: text_encoders.make(text)), dtype=setup.dtype)
+    denoiser: Any = setup.build(lambda: net.DENOISERS[kind](config["denoiser"]))
+    if case.gradient_checkpointing:
+        denoiser.model.enable_gradient_checkpointing()
+    autoencoder = freeze(setup.build(lambda: net.VideoAutoencoder(kind, config["vae"])), dtype=setup.dtype)
+    frames = 1 + (options.num_frames - 1) // TIME_SCALE
+    shape = (LATENT_CHANNELS, frames, options.height // SPACE_SCALE, options.width // SPACE_SCALE)
+    text_len = config.get("text_len", text["lengths"][0][0])
+    return Parts(
+        text_encoder=text_encoder,
+        denoiser=denoiser,
+        autoencoder=autoencoder,
+        prompts=lambda batch: prompt_tokens(setup, batch=batch, lengths=text["lengths"]),
+        constants=lambda batch: denoiser.constants(shape=shape, text_len=text_len, batch=batch),
+        pixels_shape=(3, options.num_frames, options.height, options.width),
+        latent_shape=shape,
+        denoised_shape=shape,
+        prediction=config["prediction"],
+        shift=config["shift"],
+    )

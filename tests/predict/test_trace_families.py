@@ -1,0 +1,77 @@
+"""Traces of the vision, video and recommendation families against what really runs, and at their published sizes."""
+
+import time
+
+import pytest
+from torch.utils.flop_counter import FlopCounterMode
+
+from aigc_bench.core import registry
+from aigc_bench.core.records import Case
+from aigc_bench.nets.flop_formulas import missing_formulas
+from aigc_bench.predict.trace import trace
+from tests.workloads.conftest import build_setup
+
+SMALL = {
+    "vision/tiny": {"resolution": 64},
+    "vision/resnet-tiny": {"resolution": 64},
+    "image_enhancement/tiny": {"resolution": 32},
+    "image_enhancement/inpainting-tiny": {},
+    "diffusion_transformer/tiny": {"num_inference_steps": 2},
+    "diffusion_transformer/flux-tiny": {"num_inference_steps": 2},
+    "diffusion_transformer/dit-tiny": {"num_inference_steps": 2},
+    "diffusion_transformer/pixart-tiny": {"num_inference_steps": 2},
+    "video_diffusion/tiny": {"num_inference_steps": 2},
+    "video_diffusion/cogvideox-tiny": {"num_inference_steps": 2},
+    "video_diffusion/hunyuan-video-tiny": {"num_inference_steps": 2},
+    "stylegan/tiny": {},
+    "recommendation/tiny": {"max_rows": 1000},
+    "vae/nvae-tiny": {},
+}
+
+
+@pytest.mark.parametrize("mode", ["infer", "train"])
+@pytest.mark.parametrize("name", list(SMALL))
+def test_flops_and_parameters_equal_those_of_the_real_run(name, mode):
+    family, _, preset = name.partition("/")
+    case = Case(workload=family, preset=preset, mode=mode, batch_size=2, settings=SMALL[name])
+    workload = registry.load("workloads", family)
+    program = workload.build(case, build_setup(case))
+    traced = trace(case)
+    program.begin(0)
+    for stage in workload.stages(case):
+        with FlopCounterMode(display=False, custom_mapping=missing_formulas()) as counter:
+            for repeat in range(stage.repeats):
+                program.stages[stage.name](repeat)
+        assert traced.stage(stage.name).flops == counter.get_total_flops(), stage.name
+    parameters = {id(p): p for module in program.modules for p in module.parameters()}.values()
+    assert traced.params_bytes == sum(p.numel() * p.element_size() for p in parameters)
+
+
+@pytest.mark.parametrize(
+    ("name", "tflops"),
+    # one image or video in full: FLOPs of a step of the transformer by its closed form times the steps and guidance branches
+    [
+        ("diffusion_transformer/flux.1-dev", 3720.0),
+        ("diffusion_transformer/sd3.5-large", 1740.0),
+        ("video_diffusion/wan2.1-1.3b", 28300.0),
+    ],
+)
+def test_published_sizes_are_traced_in_seconds_and_steps_are_not_unrolled(name, tflops):
+    family, _, preset = name.partition("/")
+    begun = time.perf_counter()
+    traced = trace(Case(workload=family, preset=preset, mode="infer", precision="bf16", backend="cuda"))
+    assert time.perf_counter() - begun < 20.0
+    denoise = traced.stage("denoise")
+    assert len(denoise.points) == 1
+    assert denoise.points[0].weight == denoise.repeats
+    assert denoise.flops == pytest.approx(1e12 * tflops, rel=0.01)
+
+
+def test_convolutions_over_frames_are_convolutions():
+    traced = trace(Case(workload="video_diffusion", preset="tiny", mode="infer"))
+    decode = traced.stage("vae_decode")
+    shares = {
+        kind: sum(op.count * op.flops for p in decode.points for op in p.operators if op.kind == kind) for kind in ("conv", "gemm")
+    }
+    assert shares["conv"] > 0.9 * decode.flops
+    assert any(len(shape) == 5 for p in decode.points for op in p.operators if op.kind == "conv" for shape in op.inputs)
