@@ -202,12 +202,14 @@ def predict(
     devices: int = 1,
     parallel: str | None = None,
     settings: Sequence[str] = (),
+    runs: Sequence[RunOrPath] = (),
     scenario: Scenario = "offline",
     load: Load | None = None,
 ) -> list[tuple[str, MetricRow]]:
     """``WORKLOAD[/PRESET]`` on each accelerator: its id and the predicted metrics, basis ``modelled``, with 80 % intervals.
 
     ``accelerators`` are ids of the catalogue or ``@RUN``; ``parallel`` is ``tp=4,pp=2``; ``settings`` are ``name=value``.
+    ``runs`` are own runs that calibrate the prediction, on the machine that they were made on and, less, on others.
     With ``scenario="server"`` requests arrive as ``load`` says (rate, SLO, lengths or a trace file), and the metrics are those of
     a service: latency percentiles, goodput, the highest rate that keeps the SLO; ``batch_size`` then bounds the requests in
     flight. Raises ``UsageError`` where a name is unknown or the model cannot answer.
@@ -220,12 +222,14 @@ def predict(
         )
     return questions.predict_one(
         what, accelerators=accelerators, mode=mode, engine=engine, precision=precision, batch_size=batch_size, devices=devices,
-        parallel=parallel, settings=settings, load=load,
+        parallel=parallel, settings=settings, runs=[_loaded(run) for run in runs], load=load,
     )  # fmt: skip
 
 
-def predict_profile(profile: str | Path | Profile, *, accelerators: Sequence[str] = ()) -> list[tuple[str, MetricRow]]:
-    """Every case of a profile on each accelerator, by default those that the profile expects.
+def predict_profile(
+    profile: str | Path | Profile, *, accelerators: Sequence[str] = (), runs: Sequence[RunOrPath] = ()
+) -> list[tuple[str, MetricRow]]:
+    """Every case of a profile on each accelerator, by default those that the profile expects, calibrated by own ``runs``.
 
     A case that cannot be answered is one row without a value, the reason in its ``reasons``.
     """
@@ -233,7 +237,9 @@ def predict_profile(profile: str | Path | Profile, *, accelerators: Sequence[str
 
     chosen = profile if isinstance(profile, Profile) else find_profile(profile)
     expected = () if isinstance(chosen.expects, str) else chosen.expects
-    return questions.predict_cases(chosen.cases, accelerators=accelerators or expected, where=f"profile {chosen.name}")
+    return questions.predict_cases(
+        chosen.cases, accelerators=accelerators or expected, where=f"profile {chosen.name}", runs=[_loaded(run) for run in runs]
+    )
 
 
 def prediction_report(predicted: Sequence[tuple[str, MetricRow]], *, title: str, out: Path | str) -> Path:

@@ -49,7 +49,7 @@ OPTIONS = {
     "plan": ["--accelerator", "--explain", "--help", "--json", "--keys", "--new", "--out", "--run"],
     "predict": (  # noqa: SIM905 - a list of them would take twenty lines
         "--accelerator --batch-size --devices --engine --help --json --lengths --mode --out --parallel --percentile "
-        "--precision --profile --rate --requests --scenario --seed --set --slo-latency --slo-tpot --slo-ttft --trace"
+        "--precision --profile --rate --requests --run --scenario --seed --set --slo-latency --slo-tpot --slo-ttft --trace"
     ).split(),
     "validate": ["--by", "--help", "--json", "--rows"],
     "report": ["--help", "--json", "--out"],

@@ -283,6 +283,14 @@ _MEMORY = [
         kind="memory",
         better="lower",
     ),
+    Metric(
+        id="p_fits",
+        name="Probability to fit",
+        unit="fraction",
+        formula="probability that the predicted peak is within what the device or host offers; predicted, never measured",
+        kind="memory",
+        better="higher",
+    ),
 ]
 
 _ENERGY = [

@@ -17,9 +17,13 @@ SERVED = ("vllm", "sglang", "tensorrt-llm", "llama.cpp", "fastertransformer", "t
 
 
 class EngineCosts(Record):
-    """``dispatch_s`` per operator on the host (low, value, high), ``launch_s`` on the device; the traffic that fusion leaves."""
+    """Seconds per operator: ``dispatch_s`` in the framework, ``python_s`` in the model's own code, ``launch_s`` on the device.
 
-    dispatch_s: tuple[float, float, float]
+    ``unfused_share`` is the share of launches and traffic that fusion leaves.
+    """
+
+    dispatch_s: float
+    python_s: float
     launch_s: float
     unfused_share: float
     status: str
@@ -29,14 +33,16 @@ class EngineCosts(Record):
 _COSTS: Mapping[str, EngineCosts] = MappingProxyType(
     {
         "torch-eager": EngineCosts(
-            dispatch_s=(4e-6, 7e-6, 12e-6),
+            dispatch_s=4e-6,
+            python_s=5e-6,
             launch_s=3e-6,
             unfused_share=1.0,
             status="assumed",
-            source="general knowledge; PyTorch dispatch of 4-12 us",
+            source="general knowledge; 4-12 us an operator of a model, the low end in a chain of operators",
         ),
         "torch-compile": EngineCosts(
-            dispatch_s=(1e-6, 3e-6, 6e-6),
+            dispatch_s=1e-6,
+            python_s=2e-6,
             launch_s=3e-6,
             unfused_share=0.4,
             status="assumed",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import get_args
 
@@ -13,13 +13,16 @@ from aigc_bench.catalog.records import AcceleratorSpec
 from aigc_bench.core import registry
 from aigc_bench.core.errors import AigcBenchError, UnknownNameError, UsageError
 from aigc_bench.core.records import PROBE_PREFIX, Case, MetricRow, Mode, Precision, Setting
+from aigc_bench.measure.store import Run
 from aigc_bench.predict.answer_table import answer_table
 from aigc_bench.predict.answers import Answer
 from aigc_bench.predict.calibration import shipped_calibration
 from aigc_bench.predict.engines import SERVED
-from aigc_bench.predict.machine_card import accelerator_at
+from aigc_bench.predict.machine_card import ProbedAccelerator, accelerator_at, run_at
 from aigc_bench.predict.model import predict_case
 from aigc_bench.predict.names import number_format, resolve_format
+from aigc_bench.predict.own_runs import own_posterior
+from aigc_bench.predict.posterior import Posterior
 from aigc_bench.predict.presets import resolve_preset
 from aigc_bench.predict.published import read_rows
 from aigc_bench.predict.served_questions import Load, predict_served
@@ -137,41 +140,66 @@ def predict_one(
     devices: int = 1,
     parallel: str | None = None,
     settings: Sequence[str] = (),
+    runs: Sequence[Run] = (),
     load: Load | None = None,
 ) -> list[tuple[str, MetricRow]]:
     """One case on each accelerator, under a load where one is given; ``UsageError`` where a name is unknown or nothing answers."""
     catalogue = load_catalogue()
     specs = specs_of(accelerators, catalogue=catalogue, where="predict")
+    posterior = posterior_of(runs, accelerators=accelerators, specs=specs, catalogue=catalogue)
     ranks = parse_parallel(parallel, devices=devices)
     service = ServiceModel(catalogue)
     rows: list[tuple[str, MetricRow]] = []
     for spec in specs:
-        backend = "cpu" if spec.basis == "measured" and spec.tdp_w is None and spec.interconnect is None else "cuda"
+        backend = spec.backend if isinstance(spec, ProbedAccelerator) else "cuda"
         case = case_of(
             what, mode=mode, engine=engine, precision=precision, batch_size=batch_size or 1, devices=devices, backend=backend,
             settings=parse_settings(settings),
         )  # fmt: skip
         own = precision if case.engine in SERVED else None
         if load is None:
-            found = predict_case(case, spec, catalogue=catalogue, parallel=ranks, precision=own)
+            found = predict_case(case, spec, catalogue=catalogue, parallel=ranks, precision=own, posterior=posterior)
         else:
             found = predict_served(case, spec, load=load, model=service, parallel=ranks, precision=own, max_batch=batch_size)
         rows += [(spec.id, row) for row in found]
     return rows
 
 
-def predict_cases(cases: Sequence[Case], *, accelerators: Sequence[str], where: str) -> list[tuple[str, MetricRow]]:
+def predict_cases(
+    cases: Sequence[Case], *, accelerators: Sequence[str], where: str, runs: Sequence[Run] = ()
+) -> list[tuple[str, MetricRow]]:
     """Cases on each accelerator, in order. Probes have nothing to predict: they are skipped. A case that cannot be answered is
-    one row of its throughput without a value, the reason in its words."""
+    one row of its throughput without a value, the reason in its words.
+
+    On a CPU all of them run in processes that have imported what any of them needs.
+    """
     catalogue = load_catalogue()
     specs = specs_of(accelerators, catalogue=catalogue, where=where)
+    posterior = posterior_of(runs, accelerators=accelerators, specs=specs, catalogue=catalogue)
     own = [case for case in cases if not case.workload.startswith(PROBE_PREFIX)]
-    return [(spec.id, row) for spec in specs for case in own for row in _answered(case, spec, catalogue=catalogue)]
+    libraries = {name for case in own for name in registry.load("workloads", case.workload).imports(case)}
+    return [
+        (spec.id, row)
+        for spec in specs
+        for case in own
+        for row in _answered(case, spec, catalogue=catalogue, posterior=posterior, libraries=libraries)
+    ]
 
 
-def _answered(case: Case, spec: AcceleratorSpec, *, catalogue: Catalogue) -> list[MetricRow]:
+def posterior_of(
+    runs: Sequence[Run], *, accelerators: Sequence[str], specs: Sequence[AcceleratorSpec], catalogue: Catalogue
+) -> Posterior:
+    """What the given runs say, and those that are named as an accelerator (``@RUN``)."""
+    named = [run_at(name) for name in accelerators if name.startswith("@")]
+    every = {run.info.id: run for run in (*named, *runs)}
+    return own_posterior(list(every.values()), specs=specs, catalogue=catalogue)
+
+
+def _answered(
+    case: Case, spec: AcceleratorSpec, *, catalogue: Catalogue, posterior: Posterior, libraries: Collection[str]
+) -> list[MetricRow]:
     try:
-        return predict_case(case, spec, catalogue=catalogue)
+        return predict_case(case, spec, catalogue=catalogue, posterior=posterior, libraries=libraries)
     except AigcBenchError as problem:
         return [unanswered_row(case, problem.message)]
     except Exception as problem:  # a model that cannot be traced is a result, like a trial that fails

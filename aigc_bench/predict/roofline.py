@@ -1,4 +1,4 @@
-"""The time of one traced operator on a device: ``max(FLOPs / (ec P), bytes / (em W)) + t0``, and of a stage as their sum.
+"""The time of one traced operator on a device: ``max(FLOPs / (ec P), bytes / (em W)) + t0``. ``quantities`` adds them up.
 
 Efficiencies by class of operator are in ``data/operator_efficiencies.csv``, with their sources. A spec whose peaks were measured by
 probes is already net of most losses; then the shares of ``measured`` apply.
@@ -64,29 +64,17 @@ def peak_of(operator_dtype: str, spec: AcceleratorSpec, *, precision: str) -> fl
 
 
 def operator_s(operator: Operator, spec: AcceleratorSpec, *, costs: EngineCosts, precision: str) -> float:
-    """Seconds on the device of one of these operators."""
+    """Seconds on the device of one of these operators, its launch included."""
     share = efficiencies()["measured" if spec.basis == "measured" else "datasheet", operator.kind]
-    fused = costs.unfused_share if operator.kind in FUSIBLE else 1.0
+    fused = unfused_share(operator, costs)
     memory_s = fused * operator.moved_bytes / (share.memory * spec.memory_bandwidth_bytes_per_s)
     compute_s = operator.flops / (share.compute * peak_of(operator.dtype, spec, precision=precision)) if operator.flops else 0.0
     return max(memory_s, compute_s) + fused * costs.launch_s
 
 
-def stage_s(
-    stage: StageTrace, spec: AcceleratorSpec, *, costs: EngineCosts, precision: str, host: int = 1, is_serial: bool = False
-) -> float:
-    """Seconds of all repeats of a stage in one step: device or host, whichever is longer, repeat by repeat.
-
-    ``host`` chooses the low, middle or high dispatch time (0, 1, 2). Where host and device are one (``is_serial``) they add.
-    """
-    total = 0.0
-    for point in stage.points:
-        device_s = sum(op.count * operator_s(op, spec, costs=costs, precision=precision) for op in point.operators)
-        host_s = (
-            sum(op.count * (costs.unfused_share if op.kind in FUSIBLE else 1.0) for op in point.operators) * costs.dispatch_s[host]
-        )
-        total += point.weight * (device_s + host_s if is_serial else max(device_s, host_s))
-    return total
+def unfused_share(operator: Operator, costs: EngineCosts) -> float:
+    """Share of the operator's traffic and launches that the engine's fusion leaves."""
+    return costs.unfused_share if operator.kind in FUSIBLE else 1.0
 
 
 def ideal_s(stage: StageTrace, spec: AcceleratorSpec, *, precision: str) -> float:

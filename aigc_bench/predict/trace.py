@@ -13,6 +13,7 @@ import torch
 from aigc_bench.core import registry
 from aigc_bench.core.records import Case
 from aigc_bench.predict.allocators import CachingAllocator, peak_held_bytes
+from aigc_bench.predict.malloc import peak_resident_bytes
 from aigc_bench.predict.optrace import OpTrace
 from aigc_bench.predict.tracing.functions import DeviceRules
 from aigc_bench.predict.tracing.recorder import Recorder
@@ -22,6 +23,8 @@ from aigc_bench.workloads.base import Program, Workload
 
 _STEADY_STEPS = 4
 """Steps after which an allocator that is asked for the same again and again has found its shape."""
+_HOST_STEPS = 24
+"""Steps of a trial on a CPU, about: a heap goes on falling apart."""
 
 _EXPERTS_PER_TOKEN = ("num_experts_per_tok", "num_experts_per_token", "moe_topk", "top_k_experts")
 
@@ -37,7 +40,7 @@ def trace(case: Case) -> OpTrace:
     with rules, recorder, _grad_mode(case):
         program = workload.build(case, trace_setup(case, rules=rules, recorder=recorder))
         _assign_roles(program, recorder)
-        kept_in_heap = recorder.storages.current_in_heap
+        recorder.storages.built_peak = recorder.storages.peak
         recorder.experts_per_token = _experts_per_token(program)
         stages = StageTracer(program, stages=workload.stages(case), recorder=recorder).trace()
     parameters = {id(p): p for module in program.modules for p in module.parameters()}.values()
@@ -46,6 +49,8 @@ def trace(case: Case) -> OpTrace:
     buffers_bytes, kv_cache_bytes = storages.num_bytes(role="buffer"), storages.num_bytes(role="cache")
     optimizer_bytes = storages.num_bytes(role="optimizer")
     built_bytes = storages.num_bytes(epoch=-1)
+    is_host = case.backend == "cpu"
+    events = storages.steps(num_steps=_HOST_STEPS if is_host else _STEADY_STEPS)
     return OpTrace(
         **case.model_dump(include={"workload", "preset", "mode", "precision", "batch_size", "attention", "backend"}),
         gradient_checkpointing=case.gradient_checkpointing,
@@ -58,8 +63,9 @@ def trace(case: Case) -> OpTrace:
         optimizer_bytes=optimizer_bytes,
         kv_cache_bytes=kv_cache_bytes,
         inputs_bytes=max(0, built_bytes - params_bytes - buffers_bytes - kv_cache_bytes),
-        heap_step_bytes=max(0, storages.peak_in_heap - kept_in_heap),
-        device_held_bytes=peak_held_bytes(CachingAllocator(), storages.steps(num_steps=_STEADY_STEPS)),
+        built_peak_bytes=storages.built_peak,
+        device_held_bytes=None if is_host else peak_held_bytes(CachingAllocator(), events),
+        host_held_bytes=peak_resident_bytes(events, num_unseen=storages.num_built) if is_host else None,
     )
 
 

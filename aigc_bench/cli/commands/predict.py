@@ -20,6 +20,9 @@ _LOAD = ("rate", "slo_ttft", "slo_tpot", "slo_latency", "percentile", "lengths",
 @click.argument("what", metavar="WORKLOAD[/PRESET]", required=False)
 @click.option("-a", "--accelerator", "accelerators", multiple=True, metavar="ID|@RUN", help="Where it would run (may be repeated).")
 @click.option("-p", "--profile", metavar="NAME|FILE", help="Predict every case of a profile instead of one.")
+@click.option(
+    "-r", "--run", "runs", multiple=True, metavar="RUN", help="An own run that calibrates the prediction (may be repeated)."
+)
 @click.option("-o", "--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE.html", help="Write a report as well.")
 @click.option("--mode", type=click.Choice(["infer", "train"]), default="infer", show_default=True)
 @click.option("--engine", metavar="NAME", help="torch-eager (default), torch-compile, vllm, sglang, tensorrt-llm ...")
@@ -53,6 +56,7 @@ def command(
     what: str | None,
     accelerators: tuple[str, ...],
     profile: str | None,
+    runs: tuple[str, ...],
     out: Path | None,
     mode: Mode,
     engine: str | None,
@@ -77,14 +81,14 @@ def command(
     if profile is not None:
         _refuse(context, with_profile=True, names=("mode", "engine", "precision", "batch_size", "devices", "parallel", "settings"))
         _refuse(context, with_profile=True, names=("scenario", *_LOAD))
-        rows = api.predict_profile(profile, accelerators=accelerators)
+        rows = api.predict_profile(profile, accelerators=accelerators, runs=runs)
     else:
         assert what is not None, "checked above"
         if scenario != "server":
             _refuse(context, with_profile=False, names=_LOAD)
         rows = api.predict(
             what, accelerators=accelerators, mode=mode, engine=engine, precision=precision, batch_size=batch_size, devices=devices,
-            parallel=parallel, settings=settings, scenario="server" if scenario == "server" else "offline",
+            parallel=parallel, settings=settings, runs=runs, scenario="server" if scenario == "server" else "offline",
             load=_load_of(context) if scenario == "server" else None,
         )  # fmt: skip
     if as_json:
