@@ -14,7 +14,7 @@ from aigc_bench.analyze.serving_metrics import serving_metrics
 from aigc_bench.core.errors import UnknownNameError
 
 Better = Literal["higher", "lower"]
-Kind = Literal["speed", "latency", "share", "memory", "energy", "use", "spread"]
+Kind = Literal["speed", "latency", "share", "memory", "energy", "use", "spread", "quality"]
 """What reasons apply to a metric: a throttled clock bends speed, latency and energy, and leaves memory alone."""
 
 TRIALS = "trials"
@@ -393,8 +393,51 @@ _SERVING = [
     for name, title, unit, formula, kind, better in serving_metrics()
 ]
 
+_QUALITY = [
+    Metric(
+        id="relative_error",
+        name="Relative error of outputs",
+        unit="fraction",
+        formula="greatest |output - reference| / |reference| over the executed modules; the reference is fp32 with plain attention",
+        source="aigc_bench/measure/quality.py",
+        kind="quality",
+    ),
+    Metric(
+        id="token_agreement",
+        name="Greedy tokens as the reference's",
+        unit="fraction",
+        formula="share of positions whose most likely token is the reference's, given the same context",
+        source="aigc_bench/measure/quality.py",
+        kind="quality",
+    ),
+    Metric(
+        id="psnr",
+        name="PSNR of images",
+        unit="dB",
+        formula="-10 log10 of the mean squared difference of images in [0, 1] to the reference's; 150 at most",
+        source="aigc_bench/measure/quality.py",
+        kind="quality",
+    ),
+    Metric(
+        id="loss_first",
+        name="Loss on a repeated batch, first",
+        unit="",
+        formula="training loss of the first of a few steps on one batch with the same random masks, before the warm-up",
+        source="aigc_bench/measure/quality.py",
+        kind="quality",
+    ),
+    Metric(
+        id="loss_last",
+        name="Loss on a repeated batch, last",
+        unit="",
+        formula="training loss of the last of these steps",
+        source="aigc_bench/measure/quality.py",
+        kind="quality",
+    ),
+]
+
 METRICS: Mapping[str, Metric] = {
-    metric.id: metric for metric in (*_SPEED, *_LATENCY, *_SHARES, *_MEMORY, *_ENERGY, *_USE, *_SERVING)
+    metric.id: metric for metric in (*_SPEED, *_LATENCY, *_SHARES, *_MEMORY, *_ENERGY, *_USE, *_SERVING, *_QUALITY)
 }
 """id -> metric, in the order in which they are printed. ``stage_time`` and ``stage_share`` are families: ``stage_time.decode``."""
 

@@ -34,6 +34,10 @@ def missing_formulas() -> dict[Any, Callable[..., int]]:
             operator = getattr(aten, f"_scaled_dot_product_{name}{suffix}", None)
             if operator is not None:
                 formulas[operator] = formula
+    for name in ("_weight_int8pack_mm", "_weight_int4pack_mm", "_weight_int4pack_mm_for_cpu"):
+        operator = getattr(aten, name, None)
+        if operator is not None and operator not in flop_counter.flop_registry:
+            formulas[operator] = packed_mm_flops
     if aten._grouped_mm not in flop_counter.flop_registry:
         formulas[aten._grouped_mm] = grouped_mm_flops
     return formulas
@@ -61,3 +65,8 @@ def grouped_mm_flops(left: Shape, right: Shape, *args: Any, **keys: Any) -> int:
     ``2 x size(left) x n``.
     """
     return 2 * math.prod(left) * right[-1]
+
+
+def packed_mm_flops(left: Shape, right: Shape, *args: Any, out_shape: Shape, **keys: Any) -> int:
+    """``[rows, k]`` times a packed weight: the packing hides its shape, the output ``[rows, n]`` tells it."""
+    return 2 * math.prod(left) * out_shape[-1]

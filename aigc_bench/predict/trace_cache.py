@@ -25,7 +25,7 @@ from aigc_bench.predict.optrace import OPTRACE_VERSION, OpTrace
 _LIBRARIES = ("torch", "transformers", "diffusers")
 _PACKAGE = Path(__file__).parent.parent
 _SOURCES = ("predict/trace.py", "predict/optrace.py", "predict/tracing", "nets", "workloads")
-_DECISIVE = {"workload", "preset", "mode", "precision", "batch_size", "attention", "gradient_checkpointing", "settings"}
+_DECISIVE = {"workload", "preset", "mode", "precision", "batch_size", "attention", "gradient_checkpointing", "settings", "model"}
 """Fields of a case that change its operators; engine, scenario, threads and seed do not."""
 
 
