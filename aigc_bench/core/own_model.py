@@ -65,14 +65,18 @@ def read_model(path: Path | str, *, changes: Mapping[str, Setting] | None = None
     if given.suffix.lower() in PICKLES:
         raise UsageError(f"{given}: {_PICKLE_REASON}", "Give its config.json, with the weights as safetensors or without weights.")
     if not given.exists():
-        raise UsageError(f"{given}: there is no such file or folder.", "--model takes a config.json, a model's folder, or module:function.")
+        raise UsageError(
+            f"{given}: there is no such file or folder.", "--model takes a config.json, a model's folder, or module:function."
+        )
     folder = _folder(given)
     if given.is_dir() and (given / _INDEX).is_file():
         return _pipeline(given, changes=changes or {})
     file = given / _CONFIG if given.is_dir() else given
     if not file.is_file():
         _refuse_pickles(given)
-        raise UsageError(f"{given}: there is neither {_CONFIG} nor {_INDEX} in it.", "--model takes a Hugging Face or diffusers folder.")
+        raise UsageError(
+            f"{given}: there is neither {_CONFIG} nor {_INDEX} in it.", "--model takes a Hugging Face or diffusers folder."
+        )
     config = _read_config(file)
     if file.name == _INDEX:
         return _pipeline(folder, changes=changes or {})
@@ -80,7 +84,9 @@ def read_model(path: Path | str, *, changes: Mapping[str, Setting] | None = None
     headers = _weights(folder)
     kept = {key: value for key, value in config.items() if key not in _NOT_ARCHITECTURE}
     if "model_type" not in kept and "_class_name" not in kept:
-        raise UsageError(f"{file}: model_type is missing, so it is no model's configuration.", "Give the config.json of a transformers model.")
+        raise UsageError(
+            f"{file}: model_type is missing, so it is no model's configuration.", "Give the config.json of a transformers model."
+        )
     return ModelFiles(
         kind="transformers" if "model_type" in kept else "diffusers",
         path=given,

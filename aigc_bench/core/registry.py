@@ -72,7 +72,9 @@ def _made_by(name: str) -> Any:
         function = getattr(importlib.import_module(module_name), function_name)
         return function() if callable(function) else function
     except ModuleNotFoundError as problem:
-        raise UsageError(f"{name}: there is no module {problem.name!r}.", "Run where it lies, or put its folder on PYTHONPATH.") from None
+        raise UsageError(
+            f"{name}: there is no module {problem.name!r}.", "Run where it lies, or put its folder on PYTHONPATH."
+        ) from None
     except AttributeError as problem:
         raise UsageError(f"{name}: {problem}.") from None
     except Exception as problem:

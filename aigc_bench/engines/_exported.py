@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 import torch
 from torch.utils import _pytree as pytree
 
+from aigc_bench.core.records import Case
 from aigc_bench.engines.base import CannotExecute, is_counting
 
 Runner: TypeAlias = Callable[[Sequence[torch.Tensor]], Sequence[torch.Tensor]]
@@ -87,14 +88,15 @@ class ExportedModule(torch.nn.Module):
                 self._runner = self._export(flat, tuple(tensor.clone() for tensor in tensors))
             except Exception as error:
                 reason = (str(error).strip().splitlines() or [""])[0][:200]
-                raise CannotExecute(f"{self._engine} cannot export {type(self.original).__name__}: {type(error).__name__}: {reason}") from error
+                what = f"{self._engine} cannot export {type(self.original).__name__}"
+                raise CannotExecute(f"{what}: {type(error).__name__}: {reason}") from error
 
 
 def _in_dtype(tensor: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     return tensor if tensor.dtype == dtype else tensor.to(dtype)
 
 
-def refusal(case: Any, *, package: str, engine: str, precisions: Sequence[str]) -> str | None:
+def refusal(case: Case, *, package: str, engine: str, precisions: Sequence[str]) -> str | None:
     """Why a runtime for CPUs does not run the case: not installed, not on a CPU, training, another precision."""
     import importlib.util
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from aigc_bench.engines.base import CannotExecute
+from aigc_bench.core.records import Case
 
 if TYPE_CHECKING:
     import torch
@@ -14,8 +14,8 @@ MakeLayer: TypeAlias = "Callable[[torch.Tensor, torch.Tensor | None], torch.nn.M
 """From a weight ``[out, in]`` and a bias ``[out]`` to the layer that is executed, or ``None`` where the shape does not suit."""
 
 
-def quantize_linears(module: torch.nn.Module, make: MakeLayer, *, engine: str) -> torch.nn.Module:
-    """Replace every linear layer that ``make`` takes; raises ``CannotExecute`` where a module with weights has none.
+def quantize_linears(module: torch.nn.Module, make: MakeLayer) -> torch.nn.Module:
+    """Replace every linear layer that ``make`` takes.
 
     ``torch.nn.Linear`` and the transposed ``Conv1D`` of GPT-2 in transformers are linear; embeddings, convolutions and the
     experts of a mixture, which are one tensor, stay as they are.
@@ -23,20 +23,23 @@ def quantize_linears(module: torch.nn.Module, make: MakeLayer, *, engine: str) -
     own = _quantized(module, make)
     if own is not None:
         return own
-    num_replaced = sum(_replace_children(parent, make) for parent in list(module.modules()))
-    if num_replaced == 0 and any(True for _ in module.parameters()):
-        raise CannotExecute(f"{engine} found no linear layer of a suitable shape in {type(module).__name__}")
+    for parent in list(module.modules()):
+        for name, child in list(parent.named_children()):
+            layer = _quantized(child, make)
+            if layer is not None:
+                setattr(parent, name, layer)
     return module
 
 
-def _replace_children(parent: torch.nn.Module, make: MakeLayer) -> int:
-    num_replaced = 0
-    for name, child in list(parent.named_children()):
-        layer = _quantized(child, make)
-        if layer is not None:
-            setattr(parent, name, layer)
-            num_replaced += 1
-    return num_replaced
+def nothing_quantized(modules: Sequence[torch.nn.Module], *, engine: str) -> str | None:
+    """Why the engine would measure something else, where no module has a layer that it replaced."""
+    if any(hasattr(part, MARK) for module in modules for part in module.modules()):
+        return None
+    return f"{engine} found no linear layer of a shape that its kernel takes"
+
+
+MARK = "is_quantized"
+"""Attribute of the layers that replace linear ones."""
 
 
 def _quantized(module: Any, make: MakeLayer) -> torch.nn.Module | None:
@@ -48,13 +51,16 @@ def _quantized(module: Any, make: MakeLayer) -> torch.nn.Module | None:
         layer = make(module.weight.detach().t().contiguous(), _detached(module.bias))
     else:
         return None
-    return None if layer is None else layer.train(module.training)
+    if layer is None:
+        return None
+    setattr(layer, MARK, True)
+    return layer.train(module.training)
 
 
 def _detached(bias: torch.Tensor | None) -> torch.Tensor | None:
     return None if bias is None else bias.detach()
 
 
-def only_inference(case: Any, *, engine: str) -> str | None:
+def only_inference(case: Case, *, engine: str) -> str | None:
     """Why a quantised engine does not train, or ``None``."""
     return f"{engine} runs inference only: quantised weights have no gradient" if case.mode == "train" else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, ClassVar
@@ -34,6 +34,10 @@ class Engine(ABC):
     @abstractmethod
     def prepare(self, module: torch.nn.Module, *, case: Case) -> torch.nn.Module:
         """The module as the engine executes it; compiling may be left to the first call, which is part of the warm-up."""
+
+    def idle_reason(self, modules: Sequence[torch.nn.Module]) -> str | None:
+        """Why the engine found nothing to do in the prepared modules of a case, which is then not measured under its name."""
+        return None
 
 
 @contextmanager

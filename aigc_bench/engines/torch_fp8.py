@@ -5,10 +5,11 @@ Where the device has fp8 units: compute capability 8.9 (Ada) and later, MI300 an
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from aigc_bench.core.records import Case
-from aigc_bench.engines._linears import only_inference, quantize_linears
+from aigc_bench.engines._linears import nothing_quantized, only_inference, quantize_linears
 from aigc_bench.engines.base import Engine
 
 if TYPE_CHECKING:
@@ -33,7 +34,11 @@ class TorchFp8(Engine):
         """The module with its linear layers replaced, where both sides are multiples of 16 as the kernel asks."""
         from aigc_bench.engines._fp8 import make_layer
 
-        return quantize_linears(module, make_layer, engine="torch-fp8")
+        return quantize_linears(module, make_layer)
+
+    def idle_reason(self, modules: Sequence[torch.nn.Module]) -> str | None:
+        """No linear layer of a suitable shape."""
+        return nothing_quantized(modules, engine="torch-fp8")
 
 
 engine = TorchFp8()

@@ -5,10 +5,11 @@ A group of weights along the inputs shares a scale and a zero: ``weight ~ zero +
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from aigc_bench.core.records import Case
-from aigc_bench.engines._linears import only_inference, quantize_linears
+from aigc_bench.engines._linears import nothing_quantized, only_inference, quantize_linears
 from aigc_bench.engines.base import Engine
 
 if TYPE_CHECKING:
@@ -31,7 +32,11 @@ class TorchInt4(Engine):
         """The module with its linear layers replaced."""
         from aigc_bench.engines._int4 import make_layer
 
-        return quantize_linears(module, make_layer, engine="torch-int4")
+        return quantize_linears(module, make_layer)
+
+    def idle_reason(self, modules: Sequence[torch.nn.Module]) -> str | None:
+        """No linear layer of a suitable shape."""
+        return nothing_quantized(modules, engine="torch-int4")
 
 
 engine = TorchInt4()

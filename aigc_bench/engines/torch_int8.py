@@ -6,10 +6,11 @@ the product and costs no pass over memory of its own.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from aigc_bench.core.records import Case
-from aigc_bench.engines._linears import only_inference, quantize_linears
+from aigc_bench.engines._linears import nothing_quantized, only_inference, quantize_linears
 from aigc_bench.engines.base import Engine
 
 if TYPE_CHECKING:
@@ -36,8 +37,12 @@ class TorchInt8(Engine):
         from aigc_bench.engines.torch_compile import engine as compiler
 
         is_on_host = case.backend == "cpu"
-        made = quantize_linears(module, lambda weight, bias: Int8Linear(weight, bias, is_fused=is_on_host), engine="torch-int8")
+        made = quantize_linears(module, lambda weight, bias: Int8Linear(weight, bias, is_fused=is_on_host))
         return made if is_on_host else compiler.prepare(made, case=case)
+
+    def idle_reason(self, modules: Sequence[torch.nn.Module]) -> str | None:
+        """No linear layer of a suitable shape."""
+        return nothing_quantized(modules, engine="torch-int8")
 
 
 engine = TorchInt8()

@@ -5,10 +5,11 @@ Integer units do two to four times the operations of bf16 ones (VNNI on CPUs, in
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from aigc_bench.core.records import Case
-from aigc_bench.engines._linears import only_inference, quantize_linears
+from aigc_bench.engines._linears import nothing_quantized, only_inference, quantize_linears
 from aigc_bench.engines.base import Engine
 
 if TYPE_CHECKING:
@@ -38,7 +39,11 @@ class TorchInt8Dynamic(Engine):
             suits = is_on_host or (weight.shape[0] % 8 == 0 and weight.shape[1] % 8 == 0)
             return DynamicInt8Linear(weight, bias, least_rows=1 if is_on_host else _CUDA_ROWS) if suits else None
 
-        return quantize_linears(module, make, engine="torch-int8-dynamic")
+        return quantize_linears(module, make)
+
+    def idle_reason(self, modules: Sequence[torch.nn.Module]) -> str | None:
+        """No linear layer of a suitable shape."""
+        return nothing_quantized(modules, engine="torch-int8-dynamic")
 
 
 engine = TorchInt8Dynamic()

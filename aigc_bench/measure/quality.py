@@ -91,7 +91,9 @@ def _hook(module: torch.nn.Module, *, index: int, calls: list[Call], hooks: cont
         given = pending.pop()
         outputs = tuple(tensor.detach().clone() for tensor in floating(output))
         calls.append(
-            Call(module=index, args=given[0], keys=given[1], outputs=outputs, has_logits=getattr(output, "logits", None) is not None)
+            Call(
+                module=index, args=given[0], keys=given[1], outputs=outputs, has_logits=getattr(output, "logits", None) is not None
+            )
         )
 
     hooks.callback(module.register_forward_pre_hook(before, with_kwargs=True).remove)
@@ -166,9 +168,7 @@ def _first_line(error: Exception) -> str:
     return f"{type(error).__name__}: {(str(error).strip().splitlines() or [''])[0]}"[:300]
 
 
-def learns(
-    program: Program, run: Callable[[], None], *, step_s: float, seed: int, ranks: Ranks, started: float
-) -> Quality:
+def learns(program: Program, run: Callable[[], None], *, step_s: float, seed: int, ranks: Ranks, started: float) -> Quality:
     """Repeat the program's first batch; every loss must stay finite and one of them fall. ``run`` does one step of batch 0."""
     num_steps = ranks.agree(max(3, min(LEARNING_STEPS, int(LEARNING_S / max(step_s, 1e-6)))))
     history: list[Mapping[str, float]] = []

@@ -8,14 +8,14 @@ from typing import Any
 
 import torch
 
-_PLAIN = (str, bytes, int, float, bool, torch.dtype, torch.device, torch.Size, type(None))
+_SHARED = (str, bytes, int, float, bool, torch.dtype, torch.device, torch.Size, torch.nn.Module, type, type(None))
 
 
 def mapped(value: Any, change: Callable[[torch.Tensor], torch.Tensor]) -> Any:
     """A copy of ``value`` in which every tensor is changed; modules and plain values are shared, other objects copied."""
     if isinstance(value, torch.Tensor):
         return change(value)
-    if isinstance(value, _PLAIN | torch.nn.Module | type) or callable(value):
+    if isinstance(value, _SHARED) or callable(value):
         return value
     if isinstance(value, list | tuple):
         parts = [mapped(part, change) for part in value]

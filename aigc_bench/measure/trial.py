@@ -99,6 +99,9 @@ def _measure(request: TrialRequest, *, parts: _Parts, ranks: Ranks, emit: Emit, 
     with _timed(ready, "build_s"):
         setup = make_setup(case, device=device, engine=parts.engine, ranks=ranks, prepared=prepared)
         program = parts.workload.build(case, setup)
+    reason = parts.engine.idle_reason(prepared.executed)
+    if reason is not None:
+        raise CannotExecute(reason)
     work = parts.workload.work(case)
     assert set(program.stages) == {stage.name for stage in work.stages}, f"{case.workload} declares other stages than it builds"
     quality: Quality | None = None

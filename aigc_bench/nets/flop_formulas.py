@@ -38,6 +38,8 @@ def missing_formulas() -> dict[Any, Callable[..., int]]:
         operator = getattr(aten, name, None)
         if operator is not None and operator not in flop_counter.flop_registry:
             formulas[operator] = packed_mm_flops
+    if aten._int_mm not in flop_counter.flop_registry:
+        formulas[aten._int_mm] = packed_mm_flops
     if aten._grouped_mm not in flop_counter.flop_registry:
         formulas[aten._grouped_mm] = grouped_mm_flops
     return formulas
@@ -68,5 +70,5 @@ def grouped_mm_flops(left: Shape, right: Shape, *args: Any, **keys: Any) -> int:
 
 
 def packed_mm_flops(left: Shape, right: Shape, *args: Any, out_shape: Shape, **keys: Any) -> int:
-    """``[rows, k]`` times a packed weight: the packing hides its shape, the output ``[rows, n]`` tells it."""
+    """``[rows, k]`` times an integer or packed weight: packing hides its shape, the output ``[rows, n]`` tells it."""
     return 2 * math.prod(left) * out_shape[-1]

@@ -1,7 +1,7 @@
 """From what a user calls their model to a workload that runs it: the door for ``run``, ``predict`` and a demand file.
 
-    resolve("models/qwen")                    a family that adopts the configuration, and the case's ``model``
-    resolve("my_package.models:make")         a workload of the user's own, made by their function
+resolve("models/qwen")                    a family that adopts the configuration, and the case's ``model``
+resolve("my_package.models:make")         a workload of the user's own, made by their function
 """
 
 from __future__ import annotations
@@ -101,7 +101,9 @@ def _adopting() -> list[str]:
 def _from_function(name: str) -> Resolved:
     workload: Any = registry.load("workloads", name)
     if not isinstance(workload, Workload):
-        raise UsageError(f"{name}: it returned a {type(workload).__name__}, not a Workload.", "See docs/extending.md for a complete one.")
+        raise UsageError(
+            f"{name}: it returned a {type(workload).__name__}, not a Workload.", "See docs/extending.md for a complete one."
+        )
     if not workload.presets:
         raise UsageError(f"{name}: its workload has no presets.", "Give it one: presets = {'mine': Preset(...)}.")
     source = inspect.getsourcefile(sys.modules[type(workload).__module__])
