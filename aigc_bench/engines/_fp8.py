@@ -22,6 +22,8 @@ def quantized(rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 class Fp8Linear(torch.nn.Module):
     """A linear layer with fp8 weights whose inputs become fp8 as they come; outputs are bf16."""
 
+    scale: torch.Tensor
+
     def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None) -> None:
         super().__init__()
         values, scale = quantized(weight)

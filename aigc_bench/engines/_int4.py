@@ -21,7 +21,7 @@ def make_layer(weight: torch.Tensor, bias: torch.Tensor | None) -> torch.nn.Modu
 
 def quantized(weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """int32 ``[out, in]`` in [0, 15], and scales with zeros ``[in / GROUP, out, 2]``, of a weight ``[out, in]``."""
-    groups = weight.float().unflatten(1, (-1, GROUP))
+    groups = weight.float().view(weight.shape[0], -1, GROUP)
     low, high = groups.amin(dim=2), groups.amax(dim=2)
     scale = ((high - low) / 15).clamp(min=1e-9)
     integers = ((groups - low[..., None]) / scale[..., None]).round().clamp(0, 15).to(torch.int32).flatten(1)
@@ -30,6 +30,8 @@ def quantized(weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 class Int4Linear(torch.nn.Module):
     """A linear layer with packed int4 weights and bf16 activations."""
+
+    scales: torch.Tensor
 
     def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None) -> None:
         super().__init__()
@@ -45,13 +47,13 @@ class Int4Linear(torch.nn.Module):
 
     def _packed(self, integers: torch.Tensor) -> torch.Tensor:
         if self._is_on_host:
-            return torch.ops.aten._convert_weight_to_int4pack_for_cpu(integers, 1)
+            return torch._convert_weight_to_int4pack_for_cpu(integers, 1)
         pairs = (integers[:, ::2] << 4 | integers[:, 1::2]).to(torch.uint8)
-        return torch.ops.aten._convert_weight_to_int4pack(pairs, _INNER_TILES)
+        return torch._convert_weight_to_int4pack(pairs, _INNER_TILES)
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         rows = inputs.reshape(-1, inputs.shape[-1]).contiguous()
-        multiply = torch.ops.aten._weight_int4pack_mm_for_cpu if self._is_on_host else torch.ops.aten._weight_int4pack_mm
+        multiply = torch._weight_int4pack_mm_for_cpu if self._is_on_host else torch._weight_int4pack_mm
         product = multiply(rows, self.weight, GROUP, self.scales)[:, : self._out_features]
         product = product if self.bias is None else product + self.bias
         return product.reshape(*inputs.shape[:-1], self._out_features)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 SMALL_ROWS = 16
-"""Up to so many rows a product reads integers (bandwidth counts); above, weights are widened once and multiplied (arithmetic counts)."""
+"""Up to so many rows a product reads integers (bandwidth counts); above, weights are widened first (arithmetic counts)."""
 
 
 def quantized(weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -16,6 +16,8 @@ def quantized(weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 class Int8Linear(torch.nn.Module):
     """A linear layer whose weights are int8 and whose activations stay in their own dtype."""
+
+    scale: torch.Tensor
 
     def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None, *, is_fused: bool) -> None:
         super().__init__()
@@ -37,6 +39,8 @@ class Int8Linear(torch.nn.Module):
 
 class DynamicInt8Linear(torch.nn.Module):
     """A linear layer computed in integers: each row of the inputs gets its own scale when it comes (W8A8, dynamic)."""
+
+    scale: torch.Tensor
 
     def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None, *, least_rows: int = 1) -> None:
         super().__init__()

@@ -19,6 +19,7 @@ class OpenVino(Engine):
     """fp32 and bf16; modules that keep no state between calls."""
 
     title: ClassVar[str] = "OpenVINO (CPU)"
+    added_error: ClassVar[float] = 0.05
 
     def unsupported(self, case: Case) -> str | None:
         """Why the case does not run in OpenVINO here."""

@@ -34,7 +34,7 @@ class TorchCompileGraphs(Engine):
         compiled: Any = torch.compile(module, dynamic=False, mode="reduce-overhead")
 
         def begin(_: Any, __: Any) -> None:
-            torch.compiler.cudagraph_mark_step_begin()
+            torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
 
         def keep(_: Any, __: Any, output: Any) -> Any:
             return torch.utils._pytree.tree_map_only(torch.Tensor, torch.Tensor.clone, output)

@@ -20,7 +20,7 @@ class TorchInt4(Engine):
     """Linear layers with int4 weights; layers of other shapes than the kernel takes stay as they are."""
 
     title: ClassVar[str] = "PyTorch, int4 weights"
-    added_error: ClassVar[float] = 0.25
+    added_error: ClassVar[float] = 0.4
 
     def unsupported(self, case: Case) -> str | None:
         """Training, another precision than bf16, or a device before compute capability 8.0."""

@@ -38,7 +38,7 @@ def count_flops(program: Program, stages: Sequence[Stage]) -> Mapping[str, int |
 
 @contextmanager
 def _visible_operators() -> Iterator[None]:
-    """Compiled and exported modules run eagerly and fused Transformer layers as their parts, so that the counter sees every operator."""
+    """Compiled and exported modules run eagerly, fused Transformer layers as their parts: the counter sees every operator."""
     import torch
 
     from aigc_bench.engines.base import counting

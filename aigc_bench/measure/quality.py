@@ -69,7 +69,7 @@ class Prepared:
 
 
 def watch(program: Program, stages: Sequence[Stage], executed: Sequence[torch.nn.Module]) -> list[Call]:
-    """Run one step, at most ``MAX_REPEATS`` repeats of each stage, and return each module's first call of each shape and stage."""
+    """Run one step, at most ``MAX_REPEATS`` repeats of each stage, and return every call of a module."""
     calls: list[Call] = []
     program.begin(0)
     with contextlib.ExitStack() as hooks:
@@ -105,7 +105,7 @@ def compare(calls: Sequence[Call], references: Sequence[torch.nn.Module], *, lim
     if not calls:
         return Quality(kind="reference", passed=None, note="no call of a module was seen", duration_s=time.perf_counter() - started)
     worst: dict[str, float] = {}
-    with torch.no_grad(), exact_kernels():
+    with torch.inference_mode(), exact_kernels():
         for call in calls:
             args, keys = mapped(call.args, _widened), mapped(call.keys, _widened)
             expected = tuple(floating(references[call.module](*args, **keys)))

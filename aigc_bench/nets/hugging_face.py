@@ -22,17 +22,36 @@ from aigc_bench.core.records import Attention
 _UNPADDED_SDPA = "aigc_bench_unpadded_sdpa"
 
 
-def random_model(auto_class: Any, config: Mapping[str, Any], *, attention: Attention) -> torch.nn.Module:
+def random_model(
+    auto_class: Any, config: Mapping[str, Any], *, attention: Attention, weights: str | None = None
+) -> torch.nn.Module:
     """The architecture of ``config`` (``model_type`` and its keys) with the library's own random initialisation.
 
-    Weights are drawn once, not first by ``torch.nn`` and then again by transformers, which halves the time to build.
+    Weights are drawn once, not first by ``torch.nn`` and then again by transformers, which halves the time to build. With
+    ``weights``, a folder of safetensors, they are read from there instead (not on ``meta``, which holds no values).
     """
     keys = dict(config)
     made = AutoConfig.for_model(keys.pop("model_type"), **keys)
+    if weights is not None and torch.get_default_device().type != "meta":
+        return _loaded(auto_class, made, attention=attention, folder=weights)
     with no_init_weights():
         model: Any = auto_class.from_config(made, attn_implementation=_implementation(attention))
     model.init_weights()
     return model  # type: ignore[no-any-return]
+
+
+def _loaded(auto_class: Any, config: Any, *, attention: Attention, folder: str) -> torch.nn.Module:
+    """The model with the folder's weights; what the folder lacks (a head) is random. Only safetensors, only from this disk."""
+    model: torch.nn.Module = auto_class.from_pretrained(
+        folder,
+        config=config,
+        attn_implementation=_implementation(attention),
+        dtype=torch.get_default_dtype(),
+        use_safetensors=True,
+        local_files_only=True,
+        trust_remote_code=False,
+    )
+    return model
 
 
 def _implementation(attention: Attention) -> str:
