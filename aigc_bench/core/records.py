@@ -325,6 +325,22 @@ class Check(Record):
     remedy: str | None = None
 
 
+class FoundBatch(Record):
+    """What one search found: the case with the largest batch that fits (``None`` where not even 1 does), and what bounds it."""
+
+    case: str
+    batch_size: int | None
+    smallest_too_large: int | None = None
+    bound: str | None = None
+
+
+class Search(Record):
+    """A search for the largest batch (``run --find max-batch``): its latency limit in seconds, and what was found."""
+
+    max_latency_s: float | None = None
+    found: tuple[FoundBatch, ...] = ()
+
+
 class RunInfo(Record):
     """``run.json``: what was asked, where, with which versions, and what happened to the run as a whole.
 
@@ -351,6 +367,7 @@ class RunInfo(Record):
     sensors: tuple[SensorStatus, ...] = ()
     sampler: SamplerReport | None = None
     seed: int = 0
+    search: Search | None = None
     versions: Mapping[str, str] = Field(default_factory=dict)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -14,7 +14,8 @@ from aigc_bench.cli.output import headline, json_option, print_json, print_table
 if TYPE_CHECKING:
     from aigc_bench.analyze.rows import CaseSummary
     from aigc_bench.api import Forecast
-    from aigc_bench.measure.profiles import Level
+    from aigc_bench.core.records import FoundBatch, Mode
+    from aigc_bench.measure.profiles import Level, Profile
     from aigc_bench.measure.store import Run
 
 NEWEST = "newest"
@@ -38,6 +39,17 @@ def _seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> f
 
 @click.command(short_help="Measure this machine with a profile and write the report.")
 @click.option("-p", "--profile", metavar="NAME|FILE", help="Profile to run; without it, the one that fits this machine.")
+@click.option("--model", metavar="PATH|MODULE:FUNCTION", help="Your own model instead: a config.json, a folder, or a function.")
+@click.option("--mode", "modes", multiple=True, type=click.Choice(["infer", "train"]), help="Of your model; default infer.")
+@click.option(
+    "--batch-size", "batch_sizes", multiple=True, type=click.IntRange(min=1), metavar="N", help="Of your model; default 1."
+)
+@click.option("--precision", metavar="DTYPE", help="Of your model: fp32 (default on a CPU), tf32, bf16, fp16.")
+@click.option("--engine", "engines", multiple=True, metavar="NAME", help="Of your model, see `list engines`; default torch-eager.")
+@click.option("--set", "settings", multiple=True, metavar="K=V", help="A setting of your model's family, such as prompt_len=256.")
+@click.option("--change", "changes", multiple=True, metavar="K=V", help="A key of your model's config.json, changed.")
+@click.option("--find", type=click.Choice(["max-batch"]), help="Look for the largest batch of each case that fits.")
+@click.option("--max-latency", type=click.FloatRange(min=0, min_open=True), metavar="S", help="... and answers within S seconds.")
 @click.option("--only", multiple=True, metavar="GLOB", help="Only the cases whose name matches, such as 'gpt/*' (may be repeated).")
 @click.option("--level", type=click.Choice(["quick", "default", "rigorous"]), help="How long and how often to measure.")
 @click.option("--budget", callback=_seconds, metavar="20m", help="Spread this much time over the cases.")
@@ -56,6 +68,15 @@ def command(
     ctx: click.Context,
     *,
     profile: str | None,
+    model: str | None,
+    modes: tuple[Mode, ...],
+    batch_sizes: tuple[int, ...],
+    precision: str | None,
+    engines: tuple[str, ...],
+    settings: tuple[str, ...],
+    changes: tuple[str, ...],
+    find: Literal["max-batch"] | None,
+    max_latency: float | None,
     only: tuple[str, ...],
     level: Level | None,
     budget: float | None,
@@ -77,8 +98,15 @@ def command(
 
     if resume is not None:
         _refuse_beside_resume(ctx)
+    _refuse_without_model(ctx)
+    chosen: str | Profile | None = profile
+    if model is not None:
+        chosen = api.own_profile(
+            model, modes=modes or ("infer",), batch_sizes=batch_sizes or (1,), precision=precision,
+            engines=engines or ("torch-eager",), settings=settings, changes=changes,
+        )  # fmt: skip
     if dry_run:
-        forecast = api.forecast(profile, only=only, level=level, budget_s=budget)
+        forecast = api.forecast(chosen, only=only, level=level, budget_s=budget)
         print_json(dump(forecast)) if as_json else _print_forecast(forecast)
         return 0
     with progress_display(is_terminal=sys.stderr.isatty()) as progress:
@@ -87,13 +115,15 @@ def command(
             run = api.resume(None if resume == NEWEST else resume, progress=progress)
         else:
             run = api.run(
-                profile,
+                chosen,
                 only=only,
                 level=level,
                 budget_s=budget,
                 out=out,
                 seed=seed,
                 record_nvml=record_nvml,
+                find=find,
+                max_latency_s=max_latency,
                 progress=progress,
                 command=words,
             )
@@ -104,11 +134,26 @@ def command(
 
 def _refuse_beside_resume(ctx: click.Context) -> None:
     """A run is resumed as it was started: options that would change it are refused, not ignored."""
-    fixed = ("profile", "only", "level", "budget", "out", "seed", "record_nvml")
-    written = [name for name in fixed if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE]
-    given = [f"--{name.replace('_', '-')}" for name in written]
+    kept = ("resume", "as_json", "dry_run")
+    given = _given(ctx, [name for name in ctx.params if name not in kept])
     if given:
         raise click.UsageError(f"--resume continues a run as it was started; it does not go with {', '.join(given)}", ctx=ctx)
+
+
+def _refuse_without_model(ctx: click.Context) -> None:
+    """What describes the user's own model goes with ``--model``, which is no profile."""
+    described = _given(ctx, ["modes", "batch_sizes", "precision", "engines", "settings", "changes"])
+    if ctx.params["model"] is None and described:
+        hint = "a profile says it for its cases (see `aigc-bench profiles new`)"
+        raise click.UsageError(f"{', '.join(described)}: only with --model; {hint}", ctx=ctx)
+    if ctx.params["model"] is not None and ctx.params["profile"] is not None:
+        raise click.UsageError("--model and --profile: name one of them", ctx=ctx)
+
+
+def _given(ctx: click.Context, names: Sequence[str]) -> list[str]:
+    """The options, as they are written, that the command line has."""
+    written = {name for name in names if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE}
+    return [max(param.opts, key=len) for param in ctx.command.params if param.name in written]
 
 
 def _exit_code(run: Run, summaries: Sequence[CaseSummary]) -> int:
@@ -119,11 +164,14 @@ def _exit_code(run: Run, summaries: Sequence[CaseSummary]) -> int:
 
 
 def _as_dict(run: Run, summaries: Sequence[CaseSummary]) -> dict[str, Any]:
+    from aigc_bench.core.records import dump
+
     return {
         "run": str(run.path),
         "report": str(run.path / REPORT_FILE),
         "profile": run.info.profile,
         "interrupted": run.info.interrupted,
+        "search": None if run.info.search is None else dump(run.info.search),
         "cases": [
             {"case": one.case_id, "status": one.status, "verdict": one.verdict, "reasons": one.reasons, "error": one.error_line}
             for one in summaries
@@ -139,9 +187,28 @@ def _print_outcome(run: Run, summaries: Sequence[CaseSummary]) -> None:
     speed = {row.case: quantity(row.value, row.unit) for row in api.rows(run) if row.metric == "throughput"}
     rows = [{"case": one.case_id, "throughput": speed.get(one.case_id, "–"), "outcome": headline(one)} for one in summaries]
     print_table(rows, right=["throughput"])
+    for found in run.info.search.found if run.info.search is not None else ():
+        click.echo(_found_words(found))
     click.echo(f"\nrun     {run.path}\nreport  {run.path / REPORT_FILE}")
     if any(one.status == "not_run" or (one.num_finished < one.num_asked and not one.failures) for one in summaries):
         click.echo(f"resume  aigc-bench run --resume {run.path}")
+
+
+_BOUNDS = {
+    "memory": "memory does not hold more",
+    "latency": "more would answer too late",
+    "time": "a trial of more would not end within its timeout",
+    "error": "more ends with an error",
+    "largest_tried": "nothing larger was tried",
+}
+
+
+def _found_words(found: FoundBatch) -> str:
+    """``largest batch 48 (64 does not fit: memory ...): gpt/...``."""
+    why = _BOUNDS.get(found.bound or "", "more was not measured")
+    if found.batch_size is None:
+        return f"largest batch: none, not even 1 ({why}): {found.case}"
+    return f"largest batch {found.batch_size} ({why}): {found.case}"
 
 
 def _print_forecast(forecast: Forecast) -> None:
