@@ -35,7 +35,7 @@ MAX_REPEATS = 2
 """Repeats of a stage that are looked at: the first decode step and one that reads what it wrote."""
 MAX_PSNR_DB = 150.0
 LEARNING_STEPS = 8
-LEARNING_S = 2.0
+LEARNING_S = 1.0
 """Longer than this the repeated batch is not trained on, after three steps."""
 
 

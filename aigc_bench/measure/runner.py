@@ -230,9 +230,12 @@ class _Session:
         """The trials of the cases that a search wants next; none without a search, or when it is at its end."""
         if self._search is None:
             return []
-        cases = (*self._info.cases, *self._search.grow(self._finished))
+        more = self._search.grow(self._finished)
+        cases = (*self._info.cases, *more)
         self._info = self._info.model_copy(update={"cases": cases, "search": self._search.result()})
         self._writer.write_info(self._info)
+        if more:
+            self._tell(progress.TrialsAdded(num_trials=len(cases) * self._info.num_trials))
         return unfinished(self._order(), self._finished)
 
     def _baseline(self) -> None:
