@@ -10,12 +10,13 @@ import click
 
 from aigc_bench.cli import EXIT_CASES_FAILED, EXIT_INTERRUPTED
 from aigc_bench.cli.output import headline, json_option, print_json, print_table
+from aigc_bench.cli.own_model import OwnModelWords, given, own_model_options
 
 if TYPE_CHECKING:
     from aigc_bench.analyze.rows import CaseSummary
     from aigc_bench.api import Forecast
-    from aigc_bench.core.records import FoundBatch, Mode
-    from aigc_bench.measure.profiles import Level, Profile
+    from aigc_bench.core.records import FoundBatch
+    from aigc_bench.measure.profiles import Level
     from aigc_bench.measure.store import Run
 
 NEWEST = "newest"
@@ -39,15 +40,7 @@ def _seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> f
 
 @click.command(short_help="Measure this machine with a profile and write the report.")
 @click.option("-p", "--profile", metavar="NAME|FILE", help="Profile to run; without it, the one that fits this machine.")
-@click.option("--model", metavar="PATH|MODULE:FUNCTION", help="Your own model instead: a config.json, a folder, or a function.")
-@click.option("--mode", "modes", multiple=True, type=click.Choice(["infer", "train"]), help="Of your model; default infer.")
-@click.option(
-    "--batch-size", "batch_sizes", multiple=True, type=click.IntRange(min=1), metavar="N", help="Of your model; default 1."
-)
-@click.option("--precision", metavar="DTYPE", help="Of your model: fp32 (default on a CPU), tf32, bf16, fp16.")
-@click.option("--engine", "engines", multiple=True, metavar="NAME", help="Of your model, see `list engines`; default torch-eager.")
-@click.option("--set", "settings", multiple=True, metavar="K=V", help="A setting of your model's family, such as prompt_len=256.")
-@click.option("--change", "changes", multiple=True, metavar="K=V", help="A key of your model's config.json, changed.")
+@own_model_options
 @click.option("--find", type=click.Choice(["max-batch"]), help="Look for the largest batch of each case that fits.")
 @click.option("--max-latency", type=click.FloatRange(min=0, min_open=True), metavar="S", help="... and answers within S seconds.")
 @click.option("--only", multiple=True, metavar="GLOB", help="Only the cases whose name matches, such as 'gpt/*' (may be repeated).")
@@ -68,13 +61,7 @@ def command(
     ctx: click.Context,
     *,
     profile: str | None,
-    model: str | None,
-    modes: tuple[Mode, ...],
-    batch_sizes: tuple[int, ...],
-    precision: str | None,
-    engines: tuple[str, ...],
-    settings: tuple[str, ...],
-    changes: tuple[str, ...],
+    own: OwnModelWords,
     find: Literal["max-batch"] | None,
     max_latency: float | None,
     only: tuple[str, ...],
@@ -98,13 +85,7 @@ def command(
 
     if resume is not None:
         _refuse_beside_resume(ctx)
-    _refuse_without_model(ctx)
-    chosen: str | Profile | None = profile
-    if model is not None:
-        chosen = api.own_profile(
-            model, modes=modes or ("infer",), batch_sizes=batch_sizes or (1,), precision=precision,
-            engines=engines or ("torch-eager",), settings=settings, changes=changes,
-        )  # fmt: skip
+    chosen = own.profile(profile, ctx=ctx)
     if dry_run:
         forecast = api.forecast(chosen, only=only, level=level, budget_s=budget)
         print_json(dump(forecast)) if as_json else _print_forecast(forecast)
@@ -135,25 +116,9 @@ def command(
 def _refuse_beside_resume(ctx: click.Context) -> None:
     """A run is resumed as it was started: options that would change it are refused, not ignored."""
     kept = ("resume", "as_json", "dry_run")
-    given = _given(ctx, [name for name in ctx.params if name not in kept])
+    given = given(ctx, [name for name in ctx.params if name not in kept])
     if given:
         raise click.UsageError(f"--resume continues a run as it was started; it does not go with {', '.join(given)}", ctx=ctx)
-
-
-def _refuse_without_model(ctx: click.Context) -> None:
-    """What describes the user's own model goes with ``--model``, which is no profile."""
-    described = _given(ctx, ["modes", "batch_sizes", "precision", "engines", "settings", "changes"])
-    if ctx.params["model"] is None and described:
-        hint = "a profile says it for its cases (see `aigc-bench profiles new`)"
-        raise click.UsageError(f"{', '.join(described)}: only with --model; {hint}", ctx=ctx)
-    if ctx.params["model"] is not None and ctx.params["profile"] is not None:
-        raise click.UsageError("--model and --profile: name one of them", ctx=ctx)
-
-
-def _given(ctx: click.Context, names: Sequence[str]) -> list[str]:
-    """The options, as they are written, that the command line has."""
-    written = {name for name in names if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE}
-    return [max(param.opts, key=len) for param in ctx.command.params if param.name in written]
 
 
 def _exit_code(run: Run, summaries: Sequence[CaseSummary]) -> int:
