@@ -116,9 +116,9 @@ def command(
 def _refuse_beside_resume(ctx: click.Context) -> None:
     """A run is resumed as it was started: options that would change it are refused, not ignored."""
     kept = ("resume", "as_json", "dry_run")
-    given = given(ctx, [name for name in ctx.params if name not in kept])
-    if given:
-        raise click.UsageError(f"--resume continues a run as it was started; it does not go with {', '.join(given)}", ctx=ctx)
+    others = given(ctx, [name for name in ctx.params if name not in kept])
+    if others:
+        raise click.UsageError(f"--resume continues a run as it was started; it does not go with {', '.join(others)}", ctx=ctx)
 
 
 def _exit_code(run: Run, summaries: Sequence[CaseSummary]) -> int:
