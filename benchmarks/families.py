@@ -8,7 +8,7 @@
                        (the quality gate's error); the best is named
 
 A step: GPT-2-124M 32 + 8 tokens, BERT-base 1 x 128, latent diffusion (tiny) 3 guided steps at 128 px, Whisper-tiny 30 s and 8
-tokens. Without arguments a few minutes on two cores, most of it the runtimes' exports. Exit 0 whatever the figures are: on a machine
+tokens. Without arguments a few minutes on two cores, most of it the runtimes' exports. Exit 0 whatever the figures: on a machine
 that is shared they are the neighbour's as well.
 """
 
