@@ -92,11 +92,12 @@ class BatchSearch:
                 hunt.trying = None
             while (batch_size := hunt.bisection.next()) is not None:
                 case = hunt.at(batch_size)
-                hunt.bound = self._refusal(hunt, case) or hunt.bound
-                if self._refusal(hunt, case) is None:
+                reason = self._refusal(hunt, case)
+                if reason is None:
                     hunt.trying = case
                     yield case
                     break
+                hunt.bound = reason
                 hunt.bisection.tell(batch_size, fits=False)
 
     def _judge(self, hunt: _Hunt, trials: Sequence[TrialResult]) -> None:
