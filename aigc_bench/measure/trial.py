@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import time
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +25,7 @@ from aigc_bench.measure.quality import ALLOWED_ERROR, Prepared, compare, could_n
 from aigc_bench.measure.ranks import ALONE, Ranks, gather
 from aigc_bench.measure.reference import timed_kernel
 from aigc_bench.measure.threads import place_threads
-from aigc_bench.measure.window import measure, plan_window, run_step, warm_up
+from aigc_bench.measure.window import Measured, measure, plan_window, run_step, warm_up
 from aigc_bench.workloads.base import Program, Setup, Workload
 
 DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -91,6 +93,7 @@ class _Parts:
 
 
 def _measure(request: TrialRequest, *, parts: _Parts, ranks: Ranks, emit: Emit, import_s: float) -> dict[str, Any]:
+    started = time.perf_counter()
     case, rule, backend = request.case, request.rule, parts.backend
     _enter(emit, "building")
     ready: dict[str, float] = {"import_s": import_s}
@@ -123,10 +126,9 @@ def _measure(request: TrialRequest, *, parts: _Parts, ranks: Ranks, emit: Emit, 
         backend.reset_peak_memory()
         _enter(emit, "measuring")
         plan = plan_window(warmup, rule=rule, scenario=case.scenario, ranks=ranks)
-        is_on_host = backend.is_forkable
-        reference_before_s = timed_kernel() if is_on_host else ()
-        measured = measure(program, work.stages, backend, plan=plan, clock=request.clock)
-        reference_after_s = timed_kernel() if is_on_host else ()
+        measured, reference = _beside_reference(
+            lambda: measure(program, work.stages, backend, plan=plan, clock=request.clock), backend
+        )
     _enter(emit, "finishing")
     allocated, reserved = backend.peak_memory()
     fields = {
@@ -139,15 +141,27 @@ def _measure(request: TrialRequest, *, parts: _Parts, ranks: Ranks, emit: Emit, 
         "work": _counted(work, program, flops=flops, replicas=case.devices),
         "memory": Memory(allocated_bytes=allocated, reserved_bytes=reserved, host_peak_bytes=host_peak_bytes()),
         "host": measured.host,
-        "reference": ReferenceKernel(before_s=reference_before_s, after_s=reference_after_s) if is_on_host else None,
+        "reference": reference,
         "check": dict(program.check()),
         "environment": _environment(is_bound=is_bound),
     }
     if request.is_judged and case.mode == "infer" and ranks.rank == 0:
         box = [program]
         del program
-        quality = judge(case, box, workload=parts.workload, engine=parts.engine, backend=backend, prepared=prepared, device=device)
+        quality = judge(
+            case, box, workload=parts.workload, engine=parts.engine, backend=backend, prepared=prepared, device=device,
+            seconds_spent=time.perf_counter() - started,
+        )  # fmt: skip
     return {**fields, "quality": quality}
+
+
+def _beside_reference(run: Callable[[], Measured], backend: Backend) -> tuple[Measured, ReferenceKernel | None]:
+    """The window, and on a host the fixed kernel's times right before and right after it."""
+    if not backend.is_forkable:
+        return run(), None
+    before_s = timed_kernel()
+    measured = run()
+    return measured, ReferenceKernel(before_s=before_s, after_s=timed_kernel())
 
 
 def _learns(program: Program, work: Work, *, case: Case, backend: Backend, ranks: Ranks) -> Quality:
@@ -171,6 +185,7 @@ def judge(
     backend: Backend,
     prepared: Prepared,
     device: torch.device,
+    seconds_spent: float = 0.0,
 ) -> Quality | None:
     """Judge an inference case by its reference. ``program`` is emptied where the reference is built anew, to make room for it.
 
@@ -179,7 +194,10 @@ def judge(
     if not prepared.built:
         return None
     started = time.perf_counter()
-    is_own_reference = case.precision == "fp32" and case.engine == "torch-eager"
+    if seconds_spent > case.timeout_s / 2:
+        note = "the trial had taken more than half of the case's timeout_s, and looking would have taken as long"
+        return Quality(kind="reference", passed=None, note=note)
+    is_own_reference = case.precision in ("fp32", "tf32") and case.engine == "torch-eager"
     limit = ALLOWED_ERROR[case.precision] + engine.added_error
     try:
         with torch.inference_mode():
@@ -188,6 +206,7 @@ def judge(
         if not is_own_reference:
             program.clear()
             prepared.built, prepared.executed = [], []
+            gc.collect()
             backend.release_memory()
             references = _rebuilt(case, workload=workload, device=device)
         return compare(calls, references, limit=limit, started=started)

@@ -86,6 +86,24 @@ def test_a_program_that_runs_no_module_is_not_judged() -> None:
     assert none is None
 
 
+def test_a_trial_that_has_little_time_left_is_not_kept_from_its_result() -> None:
+    workload = registry.load("workloads", "vae")
+    case = Case(workload="vae", preset="mlp-784-400-20", mode="infer", timeout_s=10.0)
+    prepared = Prepared(built=[torch.nn.Identity()], executed=[torch.nn.Identity()])
+    found = judge(
+        case,
+        [],
+        workload=workload,
+        engine=wrong_engine,
+        backend=CPU,
+        prepared=prepared,
+        device=torch.device("cpu"),
+        seconds_spent=6.0,
+    )
+    assert found is not None and found.passed is None
+    assert "timeout_s" in found.note
+
+
 def trained(family: str, *, engine: object, **keys: object) -> Quality:
     workload = registry.load("workloads", family)
     own = {**TINY.get(family, {}), **keys}
