@@ -102,9 +102,7 @@ def _measure(request: TrialRequest, *, parts: _Parts, ranks: Ranks, emit: Emit, 
     with _timed(ready, "build_s"):
         setup = make_setup(case, device=device, engine=parts.engine, ranks=ranks, prepared=prepared)
         program = parts.workload.build(case, setup)
-    reason = parts.engine.idle_reason(prepared.executed)
-    if reason is not None:
-        raise CannotExecute(reason)
+    _refuse_idle(parts.engine, prepared)
     work = parts.workload.work(case)
     assert set(program.stages) == {stage.name for stage in work.stages}, f"{case.workload} declares other stages than it builds"
     quality: Quality | None = None
@@ -153,6 +151,12 @@ def _measure(request: TrialRequest, *, parts: _Parts, ranks: Ranks, emit: Emit, 
             seconds_spent=time.perf_counter() - started,
         )  # fmt: skip
     return {**fields, "quality": quality}
+
+
+def _refuse_idle(engine: Engine, prepared: Prepared) -> None:
+    reason = engine.idle_reason(prepared.executed)
+    if reason is not None:
+        raise CannotExecute(reason)
 
 
 def _beside_reference(run: Callable[[], Measured], backend: Backend) -> tuple[Measured, ReferenceKernel | None]:
