@@ -421,7 +421,7 @@ _QUALITY = [
     Metric(
         id="loss_first",
         name="Loss on a repeated batch, first",
-        unit="",
+        unit="loss",
         formula="training loss of the first of a few steps on one batch with the same random masks, before the warm-up",
         source="aigc_bench/measure/quality.py",
         kind="quality",
@@ -429,7 +429,7 @@ _QUALITY = [
     Metric(
         id="loss_last",
         name="Loss on a repeated batch, last",
-        unit="",
+        unit="loss",
         formula="training loss of the last of these steps",
         source="aigc_bench/measure/quality.py",
         kind="quality",
