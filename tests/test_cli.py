@@ -38,8 +38,8 @@ OPTIONS = {
     "show": ["--as", "--gpu", "--help", "--json"],
     "compare": ["--all", "--fail-above", "--help", "--json"],
     "predict": (  # noqa: SIM905 - a list of them would take twenty lines
-        "--accelerator --batch-size --change --devices --engine --help --json --lengths --mode --model --out --parallel --percentile "
-        "--precision --profile --rate --requests --scenario --seed --set --slo-latency --slo-tpot --slo-ttft --trace"
+        "--accelerator --batch-size --change --devices --engine --help --json --lengths --mode --model --out --parallel "
+        "--percentile --precision --profile --rate --requests --scenario --seed --set --slo-latency --slo-tpot --slo-ttft --trace"
     ).split(),
     "validate": ["--by", "--help", "--json", "--rows"],
     "report": ["--help", "--json", "--out"],

@@ -393,47 +393,31 @@ _SERVING = [
     for name, title, unit, formula, kind, better in serving_metrics()
 ]
 
+_REPEATED = "training loss of the {} of a few steps on one batch with the same random masks, before the warm-up"
 _QUALITY = [
-    Metric(
-        id="relative_error",
-        name="Relative error of outputs",
-        unit="fraction",
-        formula="greatest |output - reference| / |reference| over the executed modules; the reference is fp32 with plain attention",
-        source="aigc_bench/measure/quality.py",
-        kind="quality",
-    ),
-    Metric(
-        id="token_agreement",
-        name="Greedy tokens as the reference's",
-        unit="fraction",
-        formula="share of positions whose most likely token is the reference's, given the same context",
-        source="aigc_bench/measure/quality.py",
-        kind="quality",
-    ),
-    Metric(
-        id="psnr",
-        name="PSNR of images",
-        unit="dB",
-        formula="-10 log10 of the mean squared difference of images in [0, 1] to the reference's; 150 at most",
-        source="aigc_bench/measure/quality.py",
-        kind="quality",
-    ),
-    Metric(
-        id="loss_first",
-        name="Loss on a repeated batch, first",
-        unit="loss",
-        formula="training loss of the first of a few steps on one batch with the same random masks, before the warm-up",
-        source="aigc_bench/measure/quality.py",
-        kind="quality",
-    ),
-    Metric(
-        id="loss_last",
-        name="Loss on a repeated batch, last",
-        unit="loss",
-        formula="training loss of the last of these steps",
-        source="aigc_bench/measure/quality.py",
-        kind="quality",
-    ),
+    Metric(id=name, name=title, unit=unit, formula=formula, source="aigc_bench/measure/quality.py", kind="quality")
+    for name, title, unit, formula in (
+        (
+            "relative_error",
+            "Relative error of outputs",
+            "fraction",
+            "greatest |output - reference| / |reference| over the executed modules; the reference is fp32 with plain attention",
+        ),
+        (
+            "token_agreement",
+            "Greedy tokens as the reference's",
+            "fraction",
+            "share of positions whose most likely token is the reference's, given the same context",
+        ),
+        (
+            "psnr",
+            "PSNR of images",
+            "dB",
+            "-10 log10 of the mean squared difference of images in [0, 1] to the reference's; 150 at most",
+        ),
+        ("loss_first", "Loss on a repeated batch, first", "loss", _REPEATED.format("first")),
+        ("loss_last", "Loss on a repeated batch, last", "loss", _REPEATED.format("last")),
+    )
 ]
 
 METRICS: Mapping[str, Metric] = {

@@ -89,7 +89,8 @@ def command(
             _refuse(context, with_profile=False, names=_LOAD)
         rows = api.predict(
             what or "", model=model, changes=changes, accelerators=accelerators, mode=mode, engine=engine, precision=precision,
-            batch_size=batch_size, devices=devices, parallel=parallel, settings=settings, scenario="server" if scenario == "server" else "offline",
+            batch_size=batch_size, devices=devices, parallel=parallel, settings=settings,
+            scenario="server" if scenario == "server" else "offline",
             load=_load_of(context) if scenario == "server" else None,
         )  # fmt: skip
     if as_json:
@@ -97,7 +98,7 @@ def command(
     else:
         _print(rows)
     if out is not None:
-        file = api.prediction_report(rows, title=f"Profile {profile}" if profile is not None else str(what), out=out)
+        file = api.prediction_report(rows, title=f"Profile {profile}" if profile is not None else str(what or model), out=out)
         click.echo(f"report: {file}", err=True)
 
 
