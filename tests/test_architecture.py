@@ -36,10 +36,16 @@ LAYERS: tuple[frozenset[str], ...] = (
 
 TORCH_ON_IMPORT = (
     "nets/",
+    "engines/_exported.py",
+    "engines/_int8.py",
+    "engines/_int4.py",
+    "engines/_fp8.py",
     "measure/trial.py",
     "measure/window.py",
     "measure/ranks.py",
     "measure/reference.py",
+    "measure/quality.py",
+    "measure/tensors.py",
     "predict/trace.py",
     "predict/tracing/",
 )

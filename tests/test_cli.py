@@ -31,25 +31,16 @@ from aigc_bench.measure.progress import Progress, RunFinished, RunStarted, Stage
 PROGRAM = (sys.executable, "-m", "aigc_bench")
 OPTIONS = {
     "": ["--help", "--version"],
-    "run": [
-        "--budget",
-        "--dry-run",
-        "--help",
-        "--json",
-        "--level",
-        "--only",
-        "--out",
-        "--profile",
-        "--record-nvml",
-        "--resume",
-        "--seed",
-    ],
+    "run": (  # noqa: SIM905 - as of predict
+        "--batch-size --budget --change --dry-run --engine --find --help --json --level --max-latency --mode --model --only --out "
+        "--precision --profile --record-nvml --resume --seed --set"
+    ).split(),
     "show": ["--as", "--gpu", "--help", "--json"],
     "compare": ["--all", "--fail-above", "--help", "--json"],
     "plan": ["--accelerator", "--explain", "--help", "--json", "--keys", "--new", "--out", "--run"],
     "predict": (  # noqa: SIM905 - a list of them would take twenty lines
-        "--accelerator --batch-size --devices --engine --help --json --lengths --mode --out --parallel --percentile "
-        "--precision --profile --rate --requests --run --scenario --seed --set --slo-latency --slo-tpot --slo-ttft --trace"
+        "--accelerator --batch-size --change --devices --engine --help --json --lengths --mode --model --out --parallel "
+        "--percentile --precision --profile --rate --requests --run --scenario --seed --set --slo-latency --slo-tpot --slo-ttft --trace"
     ).split(),
     "validate": ["--by", "--help", "--json", "--rows"],
     "report": ["--help", "--json", "--out"],
@@ -128,6 +119,10 @@ def test_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
         (("run", "--profile", "nowhere/mine.toml"), "nowhere/mine.toml: no such file"),
         (("run", "extra"), "unexpected extra argument"),
         (("run", "--resume", "x", "--level", "quick"), "--resume continues a run as it was started; it does not go with --level"),
+        (("run", "--mode", "train"), "--mode: only with --model"),
+        (("run", "--model", "a", "--profile", "cpu"), "--model and --profile: name one of them"),
+        (("run", "--model", "nowhere"), "nowhere: there is no such file or folder"),
+        (("predict", "gpt", "--change", "n_layer=2", "-a", "h100"), "--change is for the config.json of your --model"),
         (("run", "--budget", "soon"), "'soon' is not a duration; write 90s, 20m or 1h30m"),
         (("run", "--budget", "0"), "no time at all"),
         (("list", "metrcs"), "unknown kind 'metrcs'. Did you mean metrics"),

@@ -18,7 +18,7 @@ Severity = Literal["invalid", "suspect", "note", "absent"]
 _SPEED: tuple[Kind, ...] = ("speed", "latency", "share")
 _DEVICE: tuple[Kind, ...] = (*_SPEED, "energy", "use")
 _ENERGY: tuple[Kind, ...] = ("energy",)
-_ALL: tuple[Kind, ...] = (*_DEVICE, "memory", "spread")
+_ALL: tuple[Kind, ...] = (*_DEVICE, "memory", "spread", "quality")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +67,20 @@ _LIST = (
     ),
     _reason("short_window", "suspect", _SPEED, "the window has fewer than 5 steps or lasts under 0.9 s", _LONGER),
     _reason("window_not_converged", "note", _SPEED, "the window ended by its cap before the mean was known to 1 %", _LONGER),
+    _reason(
+        "wrong_result",
+        "invalid",
+        _ALL,
+        "the outputs are not those of the fp32 reference, or the training loss did not fall on a repeated batch",
+        "Look at the case's quality numbers; try engine torch-eager, another precision or another version of the library.",
+    ),
+    _reason(
+        "quality_unknown",
+        "note",
+        ("quality",),
+        "whether the case computes what it should could not be looked at",
+        "See the reason in the report's section on correctness.",
+    ),
     _reason(
         "check_failed",
         "suspect",

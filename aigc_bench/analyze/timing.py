@@ -15,8 +15,8 @@ from aigc_bench.core.records import AUDIO_ITEM, Case, Count, Samples, Stage, Tri
 BURST_S = 5.0
 STEADY_C_PER_S = 1.0 / 30.0
 MIN_ACTIVE_SHARE = 0.8
-HARNESS_PARTS = ("count_s",)
-"""Parts of a trial's preparation that are this harness's own (counting FLOPs), and no part of being ready."""
+HARNESS_PARTS = ("count_s", "quality_s")
+"""Parts of a trial's preparation that are this harness's own (counting FLOPs, the quality gate), and no part of being ready."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +54,8 @@ def timings(case: Case, trial: TrialResult, *, peak: Peak) -> Iterator[Quantity]
         yield Quantity(metric="denoising_step_time", value=percentile(repeats, 0.5), n=repeats.size)
     yield Quantity(metric="launch_gap", value=launch_gap(trial))
     yield Quantity(metric="useful_fraction", value=work.useful_fraction)
+    if trial.quality is not None:
+        yield from (Quantity(metric=name, value=value) for name, value in trial.quality.values.items())
     if trial.time_to_ready_s:
         own = (seconds for part, seconds in trial.time_to_ready_s.items() if part not in HARNESS_PARTS)
         yield Quantity(metric="time_to_ready", value=sum(own))

@@ -50,6 +50,18 @@ class Estimate(Record):
     reasons: tuple[str, ...] = ()
 
 
+class OwnModel(Record):
+    """A user's own model: where it lies, and a hash of all that its speed depends on. ``is_code`` marks ``module:function``.
+
+    ``changes`` are put over the keys of its configuration.
+    """
+
+    path: str
+    sha256: str
+    changes: Mapping[str, Setting] = Field(default_factory=dict)
+    is_code: bool = False
+
+
 class Case(Record):
     """One workload in one setting: what a trial measures. ``settings`` holds the workload's own (seq_len, steps ...)."""
 
@@ -68,6 +80,7 @@ class Case(Record):
     seed: int = 0
     timeout_s: float = Field(default=600.0, gt=0)
     settings: Mapping[str, Setting] = Field(default_factory=dict)
+    model: OwnModel | None = None
 
     @property
     def id(self) -> str:
@@ -75,7 +88,8 @@ class Case(Record):
 
         ``gpt/gpt2-124m/infer/fp32/b1``, then whatever differs from the defaults: ``/x8``, ``/torch-compile``, ``/seq_len=256``.
         """
-        parts = [self.workload, self.preset, self.mode, self.precision, f"b{self.batch_size}"]
+        preset = self.preset if self.model is None else f"{self.preset}@{self.model.sha256[:8]}"
+        parts = [self.workload, preset, self.mode, self.precision, f"b{self.batch_size}"]
         if self.devices > 1:
             parts.append(f"x{self.devices}")
         for name in ("scenario", "engine", "attention"):
@@ -210,6 +224,22 @@ class ReferenceKernel(Record):
     after_s: tuple[float, ...] = ()
 
 
+class Quality(Record):
+    """Whether the case computes what it should, looked at once a case, in its first trial and outside the timed window.
+
+    ``training``: one batch repeated with the same random masks; its loss must fall. ``reference``: outputs of every executed
+    module against the same module in fp32 with plain attention. ``passed`` is ``None`` where it could not be looked at, for the
+    reason in ``note``. ``values`` are metric ids with their values; ``limit`` is the relative error that is allowed.
+    """
+
+    kind: Literal["training", "reference"]
+    passed: bool | None
+    values: Mapping[str, float] = Field(default_factory=dict)
+    limit: float | None = None
+    note: str = ""
+    duration_s: float = 0.0
+
+
 class TrialResult(Record):
     """One finished trial: a line of ``results.jsonl``. A trial is one fresh process."""
 
@@ -231,6 +261,7 @@ class TrialResult(Record):
     host: HostUse | None = None
     reference: ReferenceKernel | None = None
     check: Mapping[str, float | str | bool | None] = Field(default_factory=dict)
+    quality: Quality | None = None
     environment: Mapping[str, Setting | None] = Field(default_factory=dict)
     notes: tuple[str, ...] = ()
     error: Failure | None = None
@@ -304,6 +335,22 @@ class Check(Record):
     remedy: str | None = None
 
 
+class FoundBatch(Record):
+    """What one search found: the case with the largest batch that fits (``None`` where not even 1 does), and what bounds it."""
+
+    case: str
+    batch_size: int | None
+    smallest_too_large: int | None = None
+    bound: str | None = None
+
+
+class Search(Record):
+    """A search for the largest batch (``run --find max-batch``): its latency limit in seconds, and what was found."""
+
+    max_latency_s: float | None = None
+    found: tuple[FoundBatch, ...] = ()
+
+
 class RunInfo(Record):
     """``run.json``: what was asked, where, with which versions, and what happened to the run as a whole.
 
@@ -330,6 +377,7 @@ class RunInfo(Record):
     sensors: tuple[SensorStatus, ...] = ()
     sampler: SamplerReport | None = None
     seed: int = 0
+    search: Search | None = None
     versions: Mapping[str, str] = Field(default_factory=dict)
 
 

@@ -198,7 +198,9 @@ def _expand(table: _CaseTable, *, defaults: _Defaults, mode: Mode) -> Iterator[C
 
 
 def _check_case(case: Case) -> None:
-    """Raise ``UsageError`` where a name or setting is not known."""
+    """Raise ``UsageError`` where a name or setting is not known. A file never names code: that is for whoever types a command."""
+    if ":" in case.workload:
+        raise UsageError(f"workload {case.workload!r}: a profile names no code.", "Use aigc-bench run --model module:function.")
     registry.load("workloads", case.workload).validate(case)
     for group, kind, name in (("engines", "engine", case.engine), ("accelerators", "backend", case.backend)):
         known = registry.names(group)

@@ -36,6 +36,12 @@ def missing_formulas() -> dict[Any, Callable[..., int]]:
             operator = getattr(aten, f"_scaled_dot_product_{name}{suffix}", None)
             if operator is not None:
                 formulas[operator] = formula
+    for name in ("_weight_int8pack_mm", "_weight_int4pack_mm", "_weight_int4pack_mm_for_cpu"):
+        operator = getattr(aten, name, None)
+        if operator is not None and operator not in flop_counter.flop_registry:
+            formulas[operator] = packed_mm_flops
+    if aten._int_mm not in flop_counter.flop_registry:
+        formulas[aten._int_mm] = packed_mm_flops
     if aten._grouped_mm not in flop_counter.flop_registry:
         formulas[aten._grouped_mm] = grouped_mm_flops
     for name, forward, backward in (
@@ -110,3 +116,8 @@ def _cudnn_rnn_backward_flops(sequence: Shape, weights: Sequence[Shape], *args: 
     """As on a CPU, all layers and directions at once; the first state is the third behind the weights."""
     skipped: int = 2 * math.prod(args[2]) * weights[1][0]
     return 2 * recurrent_flops(sequence, weights) - skipped
+
+
+def packed_mm_flops(left: Shape, right: Shape, *args: Any, out_shape: Shape, **keys: Any) -> int:
+    """``[rows, k]`` times an integer or packed weight: packing hides its shape, the output ``[rows, n]`` tells it."""
+    return 2 * math.prod(left) * out_shape[-1]

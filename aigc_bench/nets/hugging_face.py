@@ -25,19 +25,39 @@ _OWN_ATTENTION = ("falcon",)
 """Architectures that choose among attention classes of their own, by the library's names only."""
 
 
-def random_model(auto_class: Any, config: Mapping[str, Any], *, attention: Attention) -> torch.nn.Module:
+def random_model(
+    auto_class: Any, config: Mapping[str, Any], *, attention: Attention, weights: str | None = None
+) -> torch.nn.Module:
     """The architecture of ``config`` (``model_type`` and its keys) with the library's own random initialisation.
 
     Weights are drawn once, not first by ``torch.nn`` and then again by transformers, which halves the time to build. Models that
-    transformers does not run through scaled-dot-product attention (GPT-J, Gemma 2, gpt-oss with its sinks) get its eager one.
+    transformers does not run through scaled-dot-product attention (GPT-J, Gemma 2, gpt-oss with its sinks) get its eager one. With
+    ``weights``, a folder of safetensors, they are read from there instead (not on ``meta``, which holds no values).
     """
     keys = dict(config)
     made = AutoConfig.for_model(keys.pop("model_type"), **keys)
     has_choice = made.model_type not in _OWN_ATTENTION and auto_class._model_mapping[type(made)]._supports_sdpa
+    chosen = unpadded_attention(attention if has_choice else "eager")
+    if weights is not None and torch.get_default_device().type != "meta":
+        return _loaded(auto_class, made, implementation=chosen, folder=weights)
     with no_init_weights():
-        model: Any = auto_class.from_config(made, attn_implementation=unpadded_attention(attention if has_choice else "eager"))
+        model: Any = auto_class.from_config(made, attn_implementation=chosen)
     model.init_weights()
     return model  # type: ignore[no-any-return]
+
+
+def _loaded(auto_class: Any, config: Any, *, implementation: str, folder: str) -> torch.nn.Module:
+    """The model with the folder's weights; what the folder lacks (a head) is random. Only safetensors, only from this disk."""
+    model: torch.nn.Module = auto_class.from_pretrained(
+        folder,
+        config=config,
+        attn_implementation=implementation,
+        dtype=torch.get_default_dtype(),
+        use_safetensors=True,
+        local_files_only=True,
+        trust_remote_code=False,
+    )
+    return model
 
 
 def unpadded_attention(attention: Attention) -> str:

@@ -13,6 +13,7 @@ from aigc_bench.catalog.records import AcceleratorSpec
 from aigc_bench.core import registry
 from aigc_bench.core.errors import AigcBenchError, UnknownNameError, UsageError
 from aigc_bench.core.records import PROBE_PREFIX, Case, MetricRow, Mode, Precision, Setting
+from aigc_bench.core.words import parse_settings
 from aigc_bench.measure.store import Run
 from aigc_bench.predict.answer_table import answer_table
 from aigc_bench.predict.answers import Answer
@@ -28,6 +29,7 @@ from aigc_bench.predict.published import read_rows
 from aigc_bench.predict.served_questions import Load, predict_served
 from aigc_bench.predict.serving.from_model import ServiceModel
 from aigc_bench.predict.validate import Validation, validation
+from aigc_bench.workloads._own import Resolved
 
 _DIMENSIONS = ("tp", "pp")
 
@@ -35,28 +37,6 @@ _DIMENSIONS = ("tp", "pp")
 def accelerators(names: Sequence[str], *, catalogue: Catalogue) -> list[AcceleratorSpec]:
     """Catalogue rows by any spelling, or measured machines (``@RUN``); raises ``UnknownNameError`` with the nearest."""
     return [accelerator_at(name, catalogue=catalogue) if name.startswith("@") else catalogue.accelerator(name) for name in names]
-
-
-def parse_settings(words: Sequence[str]) -> dict[str, Setting]:
-    """``("prompt_len=2048", "steps=30")`` as settings, numbers and booleans as such."""
-    found: dict[str, Setting] = {}
-    for word in words:
-        key, separator, text = word.partition("=")
-        if not separator or not key:
-            raise UsageError(f"--set {word}: not a setting.", "Write --set name=value.")
-        found[key.strip()] = _setting(text.strip())
-    return found
-
-
-def _setting(text: str) -> Setting:
-    if text.lower() in ("true", "false"):
-        return text.lower() == "true"
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
 
 
 def parse_parallel(text: str | None, *, devices: int) -> dict[str, int]:
@@ -89,13 +69,15 @@ def case_of(
     devices: int = 1,
     backend: str = "cuda",
     settings: Mapping[str, Setting] | None = None,
+    own: Resolved | None = None,
 ) -> Case:
     """``WORKLOAD[/PRESET]``, or a model by the name it goes by elsewhere, with its settings as a valid case.
 
-    Without a preset it is the family's first.
+    Without a preset it is the family's first. With ``own``, a user's model, ``what`` is not looked at.
     """
-    is_own = what.partition("/")[0] in registry.names("workloads")
-    name, _, preset = (what if is_own else resolve_preset(what) or what).partition("/")
+    is_known = what.partition("/")[0] in registry.names("workloads")
+    named = what if is_known or own is not None else resolve_preset(what) or what
+    name, _, preset = named.partition("/") if own is None else (own.workload, "", own.preset)
     workload = registry.load("workloads", name)
     chosen = engine or "torch-eager"
     if chosen not in SERVED and chosen not in registry.names("engines"):
@@ -110,6 +92,7 @@ def case_of(
         devices=devices,
         backend=backend,
         settings=dict(settings or {}),
+        model=None if own is None else own.model,
     )
     workload.validate(case)
     return case
@@ -133,6 +116,7 @@ def predict_one(
     what: str,
     *,
     accelerators: Sequence[str],
+    own: Resolved | None = None,
     mode: Mode = "infer",
     engine: str | None = None,
     precision: str | None = None,
@@ -154,13 +138,13 @@ def predict_one(
         backend = spec.backend if isinstance(spec, ProbedAccelerator) else "cuda"
         case = case_of(
             what, mode=mode, engine=engine, precision=precision, batch_size=batch_size or 1, devices=devices, backend=backend,
-            settings=parse_settings(settings),
+            settings=parse_settings(settings), own=own,
         )  # fmt: skip
-        own = precision if case.engine in SERVED else None
+        served = precision if case.engine in SERVED else None
         if load is None:
-            found = predict_case(case, spec, catalogue=catalogue, parallel=ranks, precision=own, posterior=posterior)
+            found = predict_case(case, spec, catalogue=catalogue, parallel=ranks, precision=served, posterior=posterior)
         else:
-            found = predict_served(case, spec, load=load, model=service, parallel=ranks, precision=own, max_batch=batch_size)
+            found = predict_served(case, spec, load=load, model=service, parallel=ranks, precision=served, max_batch=batch_size)
         rows += [(spec.id, row) for row in found]
     return rows
 

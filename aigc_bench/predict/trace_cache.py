@@ -28,7 +28,7 @@ _SOURCES = (
     *("predict/trace.py", "predict/optrace.py", "predict/allocators.py", "predict/malloc.py", "predict/tracing"),
     *("nets", "workloads"),
 )
-_DECISIVE = {"workload", "preset", "mode", "precision", "batch_size", "attention", "gradient_checkpointing", "settings"}
+_DECISIVE = {"workload", "preset", "mode", "precision", "batch_size", "attention", "gradient_checkpointing", "settings", "model"}
 """Fields of a case that change its operators; engine, scenario, threads and seed do not."""
 
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     import torch
 
+    from aigc_bench.core.own_model import ModelFiles
+
 
 class Settings(Record):
     """Base of a family's settings: fields with defaults, ranges and a description; unknown keys are refused."""
@@ -36,6 +38,8 @@ class Preset:
     config: Mapping[str, Any]
     defaults: Mapping[str, Any] = field(default_factory=dict)
     num_params: int | None = None
+    weights: str | None = None
+    """Folder of a user's safetensors to load; ``None`` for random weights."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,8 +166,16 @@ class Workload(ABC):
         """The declared work of one step."""
         return Work(item=self.item, stages=self.stages(case), input_items=self.input_items(case))
 
+    def adopt(self, files: ModelFiles) -> Preset | None:
+        """A preset made of a user's own model, or ``None`` where this family does not run it."""
+        return None
+
     def preset(self, case: Case) -> Preset:
-        """The case's preset; raises ``UnknownNameError`` with the nearest names."""
+        """The case's preset, or the user's own model; raises ``UnknownNameError`` with the nearest names."""
+        if case.model is not None and not case.model.is_code:
+            from aigc_bench.workloads._own import own_preset
+
+            return own_preset(self, case.model)
         if case.preset not in self.presets:
             raise UnknownNameError(f"preset of {case.workload}", case.preset, known=self.presets)
         return self.presets[case.preset]

@@ -11,15 +11,19 @@ Training is causal-LM with AdamW, of all weights or, with ``lora_rank``, of adap
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.records import Case, Stage
+from aigc_bench.workloads._hugging_face import adopted, is_causal, modelling_module, position_limit
 from aigc_bench.workloads._language_presets import language_presets
 from aigc_bench.workloads._training import TrainingStep, adamw, training_stages
 from aigc_bench.workloads.base import NUM_INPUT_BATCHES, Preset, Program, Settings, Setup, Workload
+
+if TYPE_CHECKING:
+    from aigc_bench.core.own_model import ModelFiles
 
 _EXPERT_KEYS = ("num_local_experts", "num_experts", "n_routed_experts")
 
@@ -61,19 +65,26 @@ class Gpt(Workload):
 
     def imports(self, case: Case) -> tuple[str, ...]:
         """The one modelling file that the preset needs."""
-        model_type = str(self.preset(case).config["model_type"]).removesuffix("_text")
-        return ("transformers", f"transformers.models.{model_type}.modeling_{model_type}", "aigc_bench.nets.generation")
+        return ("transformers", modelling_module(self.preset(case)), "aigc_bench.nets.generation")
+
+    def adopt(self, files: ModelFiles) -> Preset | None:
+        """Causal language models of transformers: ``...ForCausalLM``, ``...LMHeadModel``, or a type that has no other head."""
+        if not is_causal(files):
+            return None
+        length = position_limit(files.config) or 4096
+        defaults = {"prompt_len": min(1024, length // 2), "max_new_tokens": min(128, length // 4), "seq_len": min(2048, length)}
+        return adopted(files, title="a causal language model", defaults=defaults)
 
     def validate(self, case: Case) -> None:
         """As the base, and the sequence must fit into the model's positions."""
         super().validate(case)
-        options, limit = self.options(case), max_positions(self.preset(case))
+        options, limit = self.options(case), position_limit(self.preset(case).config)
         asked, keys = (
             (options.seq_len, "seq_len")
             if case.mode == "train"
             else (options.prompt_len + options.max_new_tokens, "prompt_len + max_new_tokens")
         )
-        if asked > limit:
+        if limit is not None and asked > limit:
             raise UsageError(f"{case.workload}/{case.preset}: {keys} = {asked} exceeds the model's {limit} positions.")
 
     def unsupported(self, case: Case) -> str | None:
@@ -90,8 +101,10 @@ class Gpt(Workload):
 
         from aigc_bench.nets.hugging_face import random_model
 
-        config = self.preset(case).config
-        model = setup.build(lambda: random_model(AutoModelForCausalLM, config, attention=case.attention))
+        preset = self.preset(case)
+        model = setup.build(
+            lambda: random_model(AutoModelForCausalLM, preset.config, attention=case.attention, weights=preset.weights)
+        )
         return self._training(case, setup, model) if case.mode == "train" else self._inference(case, setup, model)
 
     def _inference(self, case: Case, setup: Setup, model: Any) -> Program:
@@ -139,12 +152,6 @@ class Gpt(Workload):
             return executed(input_ids=tokens, labels=tokens, past_key_values=whole, use_cache=False).loss
 
         return TrainingStep(setup, loss=loss, batches=batches, optimizer=adamw(model, setup=setup)).program(model)
-
-
-def max_positions(preset: Preset) -> int:
-    """The longest sequence that the preset's positions reach."""
-    config = preset.config
-    return int(config.get("max_position_embeddings") or config["n_positions"])
 
 
 def kv_bytes_per_token(preset: Preset, *, bytes_per_value: int) -> int:

@@ -25,6 +25,8 @@ from aigc_bench.workloads.base import NUM_INPUT_BATCHES, Preset, Program, Settin
 if TYPE_CHECKING:
     import torch
 
+    from aigc_bench.core.own_model import ModelFiles
+
 SCALE = 8
 """Pixels of an image's side to one of its latent's."""
 
@@ -145,6 +147,20 @@ _PRESETS = {
 }
 
 
+_PIPELINES = ("StableDiffusionPipeline", "StableDiffusionXLPipeline")
+
+
+def _without_marks(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A component's configuration without diffusers' own notes (``_class_name``, ``_diffusers_version``)."""
+    return {key: value for key, value in config.items() if not key.startswith("_")}
+
+
+def _text_encoder(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What shapes a CLIP text model; a projection only where the class has one (the key is there in both)."""
+    keys = [*_CLIP_L, *(["projection_dim"] if "CLIPTextModelWithProjection" in config.get("architectures", ()) else [])]
+    return {key: config[key] for key in keys if key in config}
+
+
 class LatentDiffusionSettings(Settings):
     """Size and number of denoising steps of an image, and how strongly the text guides it."""
 
@@ -168,6 +184,22 @@ class LatentDiffusion(Workload):
     presets: ClassVar[Mapping[str, Preset]] = _PRESETS
     honours_attention: ClassVar[bool] = True
     honours_gradient_checkpointing: ClassVar[bool] = True
+
+    def adopt(self, files: ModelFiles) -> Preset | None:
+        """Folders of a ``StableDiffusionPipeline`` or ``StableDiffusionXLPipeline``; random weights of their shapes."""
+        parts = files.components
+        if files.architecture not in _PIPELINES or not {"unet", "vae", "text_encoder"} <= set(parts):
+            return None
+        return Preset(
+            title=f"{files.architecture} from a user's folder",
+            source=str(files.path),
+            config={
+                "text_encoders": tuple(_text_encoder(parts[name]) for name in ("text_encoder", "text_encoder_2") if name in parts),
+                "unet": _without_marks(parts["unet"]),
+                "vae": {"force_upcast": True, **_without_marks(parts["vae"])},
+            },
+            defaults={"resolution": SCALE * int(parts["unet"].get("sample_size", 64))},
+        )
 
     def imports(self, case: Case) -> tuple[str, ...]:
         """The model classes of diffusers and transformers; for training also what torch's optimizers import when first made."""
