@@ -41,7 +41,7 @@ def model_row(query: Query, spec: AcceleratorSpec) -> ModelRow:
 
 def answer_rows(rows: Sequence[PublishedRow], *, catalogue: Catalogue, calibration: Calibration) -> list[Answer]:
     """Every row answered or refused, in order."""
-    specs = _Machines(catalogue)
+    specs = Machines(catalogue)
     known: list[tuple[int, ModelRow]] = []
     answers: list[Answer] = []
     for index, row in enumerate(rows):
@@ -61,7 +61,7 @@ def answer_rows(rows: Sequence[PublishedRow], *, catalogue: Catalogue, calibrati
     return answers
 
 
-class _Machines:
+class Machines:
     """The accelerators of a table, each looked up once, unknown ones too."""
 
     def __init__(self, catalogue: Catalogue) -> None:

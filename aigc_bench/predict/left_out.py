@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aigc_bench.catalog.loader import Catalogue
+from aigc_bench.catalog.records import AcceleratorSpec
 from aigc_bench.core.records import Estimate
 from aigc_bench.predict import answers as answering
 from aigc_bench.predict.calibration import Calibration, before_any_measurement, fit, fit_effects_alone
@@ -28,13 +29,14 @@ FEW = 12
 
 def asked(rows: Sequence[PublishedRow], *, catalogue: Catalogue) -> tuple[list[answering.Answer], list[int], list[ModelRow]]:
     """Every row as an answer without an estimate, the indices of those that the model understands, and these in its terms."""
-    specs = {gpu: catalogue.published_accelerator(gpu) for gpu in {row.query.gpu for row in rows}}
+    machines = answering.Machines(catalogue)
     told: list[answering.Answer] = []
     indices: list[int] = []
     questions: list[ModelRow] = []
     for index, row in enumerate(rows):
-        spec = specs[row.query.gpu]
+        spec: AcceleratorSpec | None = None
         try:
+            spec = machines.named(row.query.gpu)
             question = answering.model_row(row.query, spec)
         except Unanswered as problem:
             told.append(answering.Answer(row=row, accelerator=spec.id if spec else None, reason=str(problem)))

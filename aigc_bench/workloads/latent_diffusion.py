@@ -157,7 +157,7 @@ def _without_marks(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def _text_encoder(config: Mapping[str, Any]) -> dict[str, Any]:
     """What shapes a CLIP text model; a projection only where the class has one (the key is there in both)."""
-    keys = [*_CLIP_L, *(["projection_dim"] if "CLIPTextModelWithProjection" in config.get("architectures", ()) else [])]
+    keys = [*CLIP_L, *(["projection_dim"] if "CLIPTextModelWithProjection" in config.get("architectures", ()) else [])]
     return {key: config[key] for key in keys if key in config}
 
 
