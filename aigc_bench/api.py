@@ -294,14 +294,14 @@ def plan(
     from aigc_bench.catalog.loader import load_catalogue
     from aigc_bench.plan.demand import Demand
     from aigc_bench.plan.demand_file.reader import read_demand
-    from aigc_bench.plan.full import plan_demand
+    from aigc_bench.plan.answer import answer
     from aigc_bench.plan.measured import measured_machines
 
     catalogue = load_catalogue()
     wanted = demand if isinstance(demand, Demand) else read_demand(demand, catalogue=catalogue)
     measured = measured_machines([_loaded(run) for run in runs], catalogue=catalogue)
     ids = [catalogue.accelerator(name).id for name in accelerators]
-    return plan_demand(wanted, catalogue=catalogue, on=on, accelerators=ids, measured=measured)
+    return answer(wanted, catalogue=catalogue, on=on, accelerators=ids, measured=measured)
 
 
 def own_profile(

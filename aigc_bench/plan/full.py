@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
@@ -63,13 +63,15 @@ def plan_demand(
     on: date | None = None,
     accelerators: Sequence[str] = (),
     measured: Sequence[Measured] = (),
+    floors: Mapping[str, int] | None = None,
 ) -> Plan:
     """The plan of a demand; ``accelerators`` (ids) narrows the search, ``on`` is the day of prices (the catalogue's newest).
 
-    ``measured`` runs stand where predictions would, and are machines of their own where they have no accelerator.
+    ``measured`` runs stand where predictions would, and are machines of their own where they have no accelerator. ``floors`` are
+    accelerators that loads have at least, by ``Load.case``.
     """
     day = on or newest_day(catalogue)
-    models = Models(catalogue=catalogue, calibration=shipped_calibration(), measured=tuple(measured))
+    models = Models(catalogue=catalogue, calibration=shipped_calibration(), measured=tuple(measured), floors=floors or {})
     rules = rules_from(catalogue)
     known = [host for host in hosts(catalogue) if not accelerators or host.spec.id in accelerators]
     searched = [host for host in known if allowed(host.spec, demand.constraints) is None]

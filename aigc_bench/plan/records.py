@@ -13,6 +13,7 @@ from pydantic import Field
 from aigc_bench.core.records import Estimate, Mode, Record, Verdict
 from aigc_bench.plan.demand import CoolingMethod, Demand, OptionKind
 from aigc_bench.plan.money.opex import CostLine
+from aigc_bench.plan.replay.outcome import Replay
 from aigc_bench.plan.site.room import Room
 
 FactorVerdict = Literal["ok", "tight", "short", "unknown", "provider"]
@@ -45,7 +46,8 @@ class Capability(Record):
 
     ``power_w`` and ``power_peak_w`` are of one device (an accelerator's board, or the CPU packages), where a sensor read them.
     A replica takes ``machines_per_replica`` machines and holds ``slots`` requests at once, each for ``service_s``; then throughput
-    is of one of these machines, too. ``power_cap`` is the power limit over the default one.
+    is of one of these machines, too. ``power_cap`` is the power limit over the default one. ``batch_times_s`` are (requests, seconds)
+    of whole batches up to its own, where they are known; ``machines_at_least`` what a simulation asked for beyond formulae.
     """
 
     case: str
@@ -71,6 +73,8 @@ class Capability(Record):
     ttft_s: Estimate | None = None
     tpot_s: Estimate | None = None
     power_cap: float = 1.0
+    batch_times_s: tuple[tuple[float, float], ...] = ()
+    machines_at_least: int = 0
     verdict: Verdict = "valid"
     reasons: tuple[str, ...] = ()
 
@@ -200,6 +204,7 @@ class Option(Record):
     carbon_kg_per_unit: Mapping[str, Estimate]
     p_slo: float | None = None
     p_budget: float | None = None
+    replay: Replay | None = None
 
 
 class Assumption(Record):

@@ -45,7 +45,9 @@ def service_load(service: Service, capability: Capability, *, growth: Growth | N
         latency_s=capability.service_s or latency_floor_s(service, capability),
         latency_slo_s=service.slo.latency_s,
         machines_per_replica=capability.machines_per_replica,
-        machines_for_wait=machines_for_wait(service, capability, peak_per_s=requests.value * last.value),
+        machines_for_wait=max(
+            capability.machines_at_least, machines_for_wait(service, capability, peak_per_s=requests.value * last.value)
+        ),
     )
 
 

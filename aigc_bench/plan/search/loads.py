@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from aigc_bench.core.records import Case, Estimate
 from aigc_bench.plan.demand import Job, Service, Slo
@@ -43,6 +45,8 @@ class Models:
     calibration: Calibration
     trace: Callable[[Case], OpTrace] = field(default=trace_case)
     measured: tuple[Measured, ...] = ()
+    floors: Mapping[str, int] = field(default_factory=dict)
+    """Accelerators that a load has at least, by ``Load.case``: what a simulation asked for."""
     spreads: dict[tuple[str, str, str], tuple[float, float]] = field(default_factory=dict)
     """What traced times may be off by, down and up, by load, engine and precision; filled as it is asked for."""
 
@@ -122,8 +126,9 @@ def capability_of(wish: Service | Job, found: Candidates, index: int, *, spec: A
     rate = float(found.throughput[index]) / devices
     weights, params = _weights(wish, precision, models)
     item = wish.item
+    case = f"{wish.workload}/{wish.preset}/{wish.mode}/{engine}/{precision}/x{devices}/b{batch:g}/cap{found.cap[index]:g}"
     return Capability(
-        case=f"{wish.workload}/{wish.preset}/{wish.mode}/{engine}/{precision}/x{devices}/b{batch:g}/cap{found.cap[index]:g}",
+        case=case,
         workload=wish.workload,
         preset=wish.preset or "",
         mode=wish.mode,
@@ -142,7 +147,20 @@ def capability_of(wish: Service | Job, found: Candidates, index: int, *, spec: A
         ttft_s=time(float(found.ttft_s[index])),
         tpot_s=time(float(found.tpot_s[index])),
         power_cap=float(found.cap[index]),
+        batch_times_s=() if is_language(wish) else _batch_times_s(found, index),
+        machines_at_least=models.floors.get(f"{wish.name}: {case}", 0),
     )
+
+
+def _batch_times_s(found: Candidates, index: int) -> tuple[tuple[float, float], ...]:
+    """How long batches take up to the candidate's own, from the rows that differ in nothing else; more never take less."""
+    same = found.batch <= found.batch[index]
+    for name in ("accelerator", "engine", "precision", "devices", "cap"):
+        column = getattr(found, name)
+        same &= column == column[index]
+    order = np.argsort(found.batch[same])
+    sizes, seconds = found.batch[same][order], np.maximum.accumulate(found.service_s[same][order])
+    return tuple(zip(sizes.tolist(), seconds.tolist(), strict=True))
 
 
 def _spread(

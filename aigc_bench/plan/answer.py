@@ -1,0 +1,39 @@
+"""The whole answer to a demand: the plan, and its recommendation confirmed by simulation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from functools import partial
+from typing import TYPE_CHECKING
+
+from aigc_bench.plan.demand import Demand
+from aigc_bench.plan.full import plan_demand
+from aigc_bench.plan.measured import Measured
+from aigc_bench.plan.records import Plan
+from aigc_bench.plan.replay.confirm import Floors, confirmed
+from aigc_bench.plan.replay.option import Replayer
+from aigc_bench.predict.serving.from_model import ServiceModel
+
+if TYPE_CHECKING:
+    from aigc_bench.catalog.loader import Catalogue
+
+
+def answer(
+    demand: Demand,
+    *,
+    catalogue: Catalogue,
+    on: date | None = None,
+    accelerators: Sequence[str] = (),
+    measured: Sequence[Measured] = (),
+    seed: int = 0,
+) -> Plan:
+    """The plan of a demand with its recommended option replayed (``plan.full``, ``plan.replay``). Same inputs, same bytes."""
+    planned = partial(plan_demand, catalogue=catalogue, on=on, measured=measured)
+
+    def on_one(wanted: Demand, *, accelerator: str, floors: Floors) -> Plan:
+        return planned(wanted, accelerators=(accelerator,), floors=floors)
+
+    plan = planned(demand, accelerators=accelerators)
+    replayer = Replayer(demand=demand, rules=plan.rules, catalogue=catalogue, model=ServiceModel(catalogue), seed=seed)
+    return confirmed(plan, replayer=replayer, planner=on_one)

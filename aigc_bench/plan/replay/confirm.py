@@ -1,0 +1,135 @@
+"""The recommendation confirmed by simulation: replayed, given more machines until it holds, or passed over and marked.
+
+Options are taken in order of their rank until one holds. One that does not is planned again with the replicas that the simulation
+asks for and ranked anew, since it costs more. One that no count makes hold is refused, with the share it reached. After ``TRIED``
+options without success the first one stands, marked as not confirmed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from aigc_bench.plan.demand import Demand, Job, Service
+from aigc_bench.plan.mixed import combined
+from aigc_bench.plan.options import ranked
+from aigc_bench.plan.records import Option, Plan
+from aigc_bench.plan.replay.option import Replayer
+from aigc_bench.plan.replay.outcome import Replay
+from aigc_bench.plan.replay.services import replicas_that_hold
+
+TRIED = 6
+MOST_TIMES = 4
+"""An option is not grown beyond this many times its analytic count: then it is the machine that is wrong, not the number."""
+
+Floors = Mapping[str, int]
+"""Machines that a load has at least, by its case (``Load.case``)."""
+
+
+class Planner(Protocol):
+    """Plans a demand on one accelerator with floors."""
+
+    def __call__(self, demand: Demand, *, accelerator: str, floors: Floors) -> Plan: ...
+
+
+def confirmed(plan: Plan, *, replayer: Replayer, planner: Planner) -> Plan:
+    """The plan with its recommended option replayed."""
+    original = first = plan
+    for _ in range(TRIED):
+        best = plan.recommended
+        if best is None or best.kind == "api" or best.replay is not None:
+            break
+        replay = replayer.replay(best)
+        if replay is None:
+            break
+        if plan is original:
+            first = _with(plan, best, best.model_copy(update={"replay": replay, "reasons": (*best.reasons, *_shortfalls(replay))}))
+        if replay.is_met:
+            return _with(plan, best, best.model_copy(update={"replay": replay}))
+        plan = _with(plan, best, _grown(best, replay, replayer=replayer, planner=planner) or _refused(best, replay))
+    is_confirmed = plan.recommended is not None and plan.recommended.replay is not None and plan.recommended.replay.is_met
+    return plan if is_confirmed or plan is original else first
+
+
+def _with(plan: Plan, old: Option, new: Option) -> Plan:
+    """The plan with one option in another's place, ranked and recommended anew."""
+    options = ranked([new if one is old else one for one in plan.options])
+    accepted = [one.rank for one in options if one.accepted]
+    return plan.model_copy(update={"options": options, "recommendation": min(accepted, default=None)})
+
+
+def _refused(option: Option, replay: Replay) -> Option:
+    return option.model_copy(update={"replay": replay, "accepted": False, "reasons": (*option.reasons, *_shortfalls(replay))})
+
+
+def _shortfalls(replay: Replay) -> tuple[str, ...]:
+    services = (
+        f"simulation: {one.name} answers {one.simulated_share or 0.0:.1%} of requests in time, {one.asked_share:g} of 1 is asked; "
+        f"no more machines of this kind up to {MOST_TIMES} times as many change that"
+        for one in replay.services
+        if not one.is_met
+    )
+    jobs = (
+        f"simulation: {one.name} ends in time in {one.share_in_time:.1%} of its windows" for one in replay.jobs if not one.is_met
+    )
+    return (*services, *jobs)
+
+
+def _grown(option: Option, replay: Replay, *, replayer: Replayer, planner: Planner) -> Option | None:
+    """The option with as many machines as the simulation asks for, replayed; ``None`` where that does not help."""
+    if any(not job.is_met for job in replay.jobs):
+        return None
+    parts: list[Option] = []
+    added: dict[str, int] = {}
+    for part in option.parts or (option,):
+        floors = _floors(part, replay, replayer)
+        if floors is None:
+            return None
+        again = _again(part, floors, replayer=replayer, planner=planner) if floors else part
+        if again is None:
+            return None
+        parts.append(again)
+        added |= {name: floors[load.case] - before for name, load, before in _before(part, replayer) if load.case in floors}
+    whole = combined(parts) if option.parts else parts[0]
+    after = replayer.replay(whole)
+    if after is None or not after.is_met or not whole.accepted:
+        return None
+    return whole.model_copy(update={"replay": after.model_copy(update={"added_machines": added})})
+
+
+def _before(part: Option, replayer: Replayer) -> list[tuple[str, object, int]]:
+    return [(load.name, load, replayer.replicas(load) * load.machines_per_replica) for load in part.loads]
+
+
+def _floors(part: Option, replay: Replay, replayer: Replayer) -> dict[str, int] | None:
+    """Machines that each service that fell short needs; ``None`` where no count is enough."""
+    missed = {one.name for one in replay.services if not one.is_met}
+    floors: dict[str, int] = {}
+    for peak in replayer.peaks(part):
+        if peak.service.name not in missed:
+            continue
+        count = replicas_that_hold(peak, most=MOST_TIMES * peak.num_replicas + 2)
+        if count is None:
+            return None
+        floors[peak.able.case] = count * peak.able.machines_per_replica
+    return floors
+
+
+def _again(part: Option, floors: Floors, *, replayer: Replayer, planner: Planner) -> Option | None:
+    """The same option planned with floors: same machine, terms and server."""
+    if part.accelerator is None:
+        return None
+    names = {load.name for load in part.loads}
+    wishes: list[Service | Job] = [*replayer.demand.services, *replayer.demand.jobs]
+    demand = replayer.demand
+    if len(names) < len(wishes):
+        demand = demand.model_copy(
+            update={
+                "services": tuple(one for one in demand.services if one.name in names),
+                "jobs": tuple(one for one in demand.jobs if one.name in names),
+                "datasets": demand.datasets if wishes[0].name in names else (),
+            }
+        )
+    same: Callable[[Option], tuple[object, ...]] = lambda one: (one.kind, one.term, one.provider, one.server, one.placement)  # noqa: E731
+    found = planner(demand, accelerator=part.accelerator, floors=floors).options
+    return next((one for one in found if same(one) == same(part) and not one.parts), None)

@@ -1,0 +1,96 @@
+"""Jobs replayed: windows of a night in which they run one after the other, the nearest deadline first, while servers fail.
+
+Servers fail and are repaired independently (exponential times whose ratio is the machine availability); spares stand in while
+there are any. A job runs on whole replicas at its measured or predicted rate; a batch loses what a failed server was at, a
+training job the time since its last checkpoint, half an interval on average, and the time to start again.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from aigc_bench.plan.demand import Job
+from aigc_bench.plan.records import Capability
+from aigc_bench.plan.replay.outcome import ReplayedJob
+
+REPAIR_S = 24 * 3600.0
+"""Mean time until a server is repaired (assumed); with an availability of 0.995 one fails after 199 days."""
+RESTART_S = 600.0
+"""Time to notice a failure and to load the checkpoint again (assumed)."""
+CHECKPOINT_S = 1800.0
+"""Time between checkpoints of a training job (assumed)."""
+WINDOWS = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class Night:
+    """What jobs run on: servers that serve and stand by, machines of each, and machines that services keep by night."""
+
+    num_serving: int
+    num_spares: int
+    machines_per_server: float
+    kept_by_services: float
+    machine_availability: float
+    seed: int = 0
+
+
+def replay_jobs(jobs: Sequence[tuple[Job, Capability]], night: Night) -> tuple[ReplayedJob, ...]:
+    """Every job over ``WINDOWS`` simulated windows; each job needs its run to end within its own window."""
+    random = np.random.default_rng(night.seed)
+    order = sorted(range(len(jobs)), key=lambda index: jobs[index][0].window_s)
+    ends = np.full((WINDOWS, len(jobs)), np.inf)
+    for window in range(WINDOWS):
+        clock = 0.0
+        for index in order:
+            clock = _finish_s(*jobs[index], night, start_s=clock, random=random)
+            ends[window, index] = clock
+    return tuple(_outcome(job, able, night, ends[:, index]) for index, (job, able) in enumerate(jobs))
+
+
+def _outcome(job: Job, able: Capability, night: Night, ends: np.ndarray) -> ReplayedJob:
+    known = ends[np.isfinite(ends)]
+    share = float(np.mean(ends <= job.window_s))
+    return ReplayedJob(
+        name=job.name,
+        window_s=job.window_s,
+        analytic_s=_alone_s(job, able, night),
+        median_s=float(np.median(known)) if known.size else None,
+        slowest_s=float(known.max()) if known.size == ends.size else None,
+        num_windows=WINDOWS,
+        share_in_time=share,
+        is_met=share >= 0.95,
+    )
+
+
+def _rate(able: Capability, machines: float) -> float:
+    """Items a second of the whole replicas that so many machines hold."""
+    return math.floor(machines / able.machines_per_replica + 1e-9) * able.machines_per_replica * able.throughput.value
+
+
+def _alone_s(job: Job, able: Capability, night: Night) -> float:
+    """Seconds of the job alone on every machine that jobs have, without a failure; infinite where no replica fits."""
+    rate = _rate(able, night.num_serving * night.machines_per_server - night.kept_by_services)
+    return job.items.value / rate if rate > 0 else math.inf
+
+
+def _finish_s(job: Job, able: Capability, night: Night, *, start_s: float, random: np.random.Generator) -> float:
+    """When a run that starts then ends: from event to event, an event being a failure or a repair."""
+    left, clock = job.items.value, start_s
+    servers, fails_s = night.num_serving + night.num_spares, REPAIR_S * night.machine_availability / (1 - night.machine_availability)
+    up = int(random.binomial(servers, night.machine_availability))
+    while clock <= 2 * job.window_s:
+        rate = _rate(able, min(up, night.num_serving) * night.machines_per_server - night.kept_by_services)
+        events_per_s = up / fails_s + (servers - up) / REPAIR_S
+        gap = float(random.exponential(1 / events_per_s)) if events_per_s > 0 else math.inf
+        if rate > 0 and left / rate <= gap:
+            return clock + left / rate
+        left, clock = left - rate * gap, clock + gap
+        is_failure = random.random() < up / fails_s / events_per_s
+        up += -1 if is_failure else 1
+        if is_failure and up < servers:
+            clock += RESTART_S + (CHECKPOINT_S / 2 if job.kind != "batch" else 0.0)
+    return math.inf

@@ -1,0 +1,95 @@
+"""Every load of an option replayed on what the option gives it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from aigc_bench.core.errors import UsageError
+from aigc_bench.plan.demand import Demand, Job, Service
+from aigc_bench.plan.interval import ceil
+from aigc_bench.plan.records import Capability, Load, Option, Rules
+from aigc_bench.plan.replay.jobs import Night, replay_jobs
+from aigc_bench.plan.replay.outcome import Replay
+from aigc_bench.plan.replay.servers import replica_of
+from aigc_bench.plan.replay.services import Peak, replay_service
+from aigc_bench.plan.sizing import grown, needed, off_peak_share
+
+if TYPE_CHECKING:
+    from aigc_bench.catalog.loader import Catalogue
+    from aigc_bench.predict.serving.from_model import ServiceModel
+
+
+@dataclass(frozen=True, kw_only=True)
+class Replayer:
+    """What options of one demand are replayed with."""
+
+    demand: Demand
+    rules: Rules
+    catalogue: Catalogue
+    model: ServiceModel
+    seed: int = 0
+
+    def replay(self, option: Option) -> Replay | None:
+        """The option's replay; ``None`` where nothing of it can be replayed, such as somebody else's API."""
+        parts = option.parts or (option,)
+        services = tuple(replay_service(peak) for part in parts for peak in self.peaks(part))
+        jobs = tuple(job for part in parts for job in self._jobs(part))
+        return Replay(seed=self.seed, services=services, jobs=jobs) if services or jobs else None
+
+    def peaks(self, option: Option) -> Iterator[Peak]:
+        """The peak of each service of an option without parts that is asked for anything and says how long a request takes."""
+        for load, able in _running(option):
+            service = next((one for one in self.demand.services if one.name == load.name), None)
+            if service is None or able.service_s is None or load.rate_items_per_s.value <= 0:
+                continue
+            peak = self._peak(option, load, able, service)
+            if peak is not None:
+                yield peak
+
+    def _peak(self, option: Option, load: Load, able: Capability, service: Service) -> Peak | None:
+        spec = self.catalogue.accelerators.get(option.accelerator or "")
+        try:
+            servers = replica_of(service, able, spec=spec, catalogue=self.catalogue, model=self.model)
+        except UsageError:
+            return None
+        return Peak(
+            service=service,
+            able=able,
+            servers=servers,
+            rate_per_s=service.arrival.peak_requests_per_s.value * grown(self.demand.growth)[0].value,
+            num_replicas=self.replicas(load),
+            num_serving=option.num_servers - option.num_spares,
+            num_spares=option.num_spares,
+            machine_availability=self.rules.machine_availability.value,
+            seed=self.seed,
+        )
+
+    def replicas(self, load: Load) -> int:
+        """Replicas that the plan counts for a service, without what rounding to servers adds."""
+        return max(1, ceil(needed(load, rules=self.rules).value / load.machines_per_replica))
+
+    def _jobs(self, option: Option) -> tuple:
+        running = {load.name: able for load, able in _running(option)}
+        jobs: list[tuple[Job, Capability]] = [(job, running[job.name]) for job in self.demand.jobs if job.name in running]
+        if not jobs or option.machine is None:
+            return ()
+        services = [load for load in option.loads if load.name not in {job.name for job in self.demand.jobs}]
+        quiet = off_peak_share(self.demand, rules=self.rules).value
+        kept = [max(1, ceil(quiet * self.replicas(load))) * load.machines_per_replica for load in services]
+        night = Night(
+            num_serving=option.num_servers - option.num_spares,
+            num_spares=option.num_spares,
+            machines_per_server=option.machine.machines_per_server.value,
+            kept_by_services=float(sum(kept)),
+            machine_availability=self.rules.machine_availability.value,
+            seed=self.seed,
+        )
+        return replay_jobs(jobs, night)
+
+
+def _running(option: Option) -> Iterator[tuple[Load, Capability]]:
+    """Each load with the capability that it runs by."""
+    able = {one.case: one for one in option.machine.capabilities} if option.machine else {}
+    yield from ((load, able[load.case]) for load in option.loads if load.case in able)

@@ -1,0 +1,122 @@
+"""A capability as a server that can be simulated: its replica by iteration-level batching, or a queue of whole batches."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from aigc_bench.core.records import Case
+from aigc_bench.plan.demand import Service
+from aigc_bench.plan.records import Capability
+from aigc_bench.plan.search.caps import power_caps
+from aigc_bench.plan.search.loads import is_language
+from aigc_bench.predict.engines import SERVED
+from aigc_bench.predict.serving.arrivals import Arrivals, Traffic
+from aigc_bench.predict.serving.batch_queue import BatchServer
+from aigc_bench.predict.serving.capacity import Servers
+from aigc_bench.predict.serving.from_model import ServiceModel
+from aigc_bench.predict.serving.lengths import FixedLength, Length, LognormalLength
+from aigc_bench.predict.serving.server import ServerModel, Slo
+from aigc_bench.predict.serving.step_time import StepTime
+
+if TYPE_CHECKING:
+    from aigc_bench.catalog.loader import Catalogue
+    from aigc_bench.catalog.records import AcceleratorSpec
+
+
+def traffic_of(service: Service, *, rate_per_s: float, num_requests: int, seed: int) -> Traffic:
+    """The service's requests: gaps and lengths spread as the demand says, prompt and answer alike."""
+    spread = math.sqrt(service.arrival.cv2)
+    pattern = Arrivals(rate_per_s=rate_per_s) if spread == 1.0 else Arrivals(pattern="gamma", rate_per_s=rate_per_s, cv=spread or 1e-3)
+    cv = math.sqrt(service.work_cv2)
+    prompt = float(service.settings.get("prompt_len", 1))
+    return Traffic(
+        arrivals=pattern,
+        input_tokens=_length(prompt, cv),
+        output_tokens=_length(service.items_per_request.value, cv),
+        num_requests=num_requests,
+        seed=seed,
+    )
+
+
+def _length(mean: float, cv: float) -> Length:
+    if cv == 0 or mean <= 1:
+        return FixedLength(tokens=max(1, round(mean)))
+    return LognormalLength(mean=mean, cv=cv)
+
+
+def replica_of(
+    service: Service, able: Capability, *, spec: AcceleratorSpec | None, catalogue: Catalogue, model: ServiceModel
+) -> Servers:
+    """One replica with its interval. Raises ``UsageError`` where the performance model cannot serve it.
+
+    A language model that was predicted for a serving engine is batched step by step; everything else answers whole batches.
+    """
+    if spec is not None and is_language(service) and able.engine in SERVED and able.throughput.basis == "modelled":
+        return _batched_by_step(service, able, spec=spec, catalogue=catalogue, model=model)
+    return _whole_batches(service, able)
+
+
+def _batched_by_step(
+    service: Service, able: Capability, *, spec: AcceleratorSpec, catalogue: Catalogue, model: ServiceModel
+) -> Servers:
+    case = Case(
+        workload=service.workload,
+        preset=service.preset or "",
+        mode="infer",
+        engine=able.engine or "",
+        precision="bf16",
+        backend="cuda",
+        devices=able.machines_per_replica,
+    )
+    servers, _ = model.servers(
+        case,
+        spec,
+        traffic=traffic_of(service, rate_per_s=1.0, num_requests=1, seed=0),
+        parallel={"tp": able.machines_per_replica},
+        precision=able.precision,
+        max_batch=int(able.slots or able.batch_size),
+    )
+    slower = 1 / _speed(able, spec, catalogue)
+    return Servers(**{end: _at(getattr(servers, end), slower) for end in ("likely", "fast", "slow")})
+
+
+def _speed(able: Capability, spec: AcceleratorSpec, catalogue: Catalogue) -> float:
+    """Throughput under the power limit over that without one."""
+    caps = power_caps(spec, work="decode", catalogue=catalogue)
+    return next((speed for share, speed, _ in caps if math.isclose(share, able.power_cap)), 1.0)
+
+
+def _at(server: ServerModel, factor: float) -> ServerModel:
+    return server.model_copy(update={"step_time": server.step_time.scaled(factor)})
+
+
+def _whole_batches(service: Service, able: Capability) -> Servers:
+    assert able.service_s is not None, "only capabilities that say how long a request takes are replayed"
+    size = max(1, int(able.slots or able.batch_size))
+    knots = able.batch_times_s or ((float(size), able.service_s.value),)
+    ends = {"likely": "value", "fast": "low", "slow": "high"}
+    return Servers(
+        **{
+            name: BatchServer(
+                batch_time=StepTime(token_knots=knots).scaled(getattr(able.service_s, end) / able.service_s.value),
+                max_batch=size,
+                service_cv=math.sqrt(service.work_cv2),
+            )
+            for name, end in ends.items()
+        }
+    )
+
+
+def with_replicas(server: ServerModel | BatchServer, count: int) -> ServerModel | BatchServer:
+    """So many replicas; requests go to the one with the fewest in its system, batches to any that is free."""
+    if isinstance(server, BatchServer):
+        return server.model_copy(update={"num_servers": count})
+    return server.model_copy(update={"replicas": count, "routing": "join_shortest_queue"})
+
+
+def promise_of(service: Service, *, is_whole: bool) -> Slo | None:
+    """The SLO as the simulation takes it; an answer that comes whole has a latency only."""
+    slo = service.slo
+    bounds = {"latency_s": slo.latency_s} if is_whole else {"ttft_s": slo.ttft_s, "tpot_s": slo.tpot_s, "latency_s": slo.latency_s}
+    return Slo(**bounds, share=slo.percentile) if any(bounds.values()) else None

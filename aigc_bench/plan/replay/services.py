@@ -1,0 +1,205 @@
+"""A service replayed at its peak, and the analytic answer to the same question beside it.
+
+    share in time   of the requests of the busiest minutes, all bounds together, spares left out
+    with failures   sum over lost servers k of P(k beyond the spares) x share with the replicas that are left
+    analytic        P(wait <= what the SLO leaves beside a lone request), M/G/c (Allen-Cunneen, exponential tail)
+
+Many replicas are replayed as a few with their share of the requests: fewer share a queue, which errs towards waiting.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from scipy.stats import binom
+
+from aigc_bench.plan.demand import Service
+from aigc_bench.plan.queueing import erlang_c, wait_quantile_s
+from aigc_bench.plan.records import Capability
+from aigc_bench.plan.replay.outcome import Percentile, ReplayedService
+from aigc_bench.plan.replay.servers import promise_of, traffic_of, with_replicas
+from aigc_bench.plan.sizing import allowed_wait_s
+from aigc_bench.predict.serving.batch_queue import BatchServer
+from aigc_bench.predict.serving.capacity import Server, Servers, simulate
+from aigc_bench.predict.serving.result import PERCENTILES, ServingResult
+
+LUCK = 0.01
+"""What the share of a simulated peak may miss the asked one by: some thousand requests, not all independent."""
+REPLICAS_BY_STEP = 4
+REPLICAS_BY_BATCH = 64
+TURNOVERS = 12
+"""Requests that pass through every slot: the queue forgets how it started."""
+REQUESTS = (1000, 6000)
+LIKELY_ENOUGH = 2e-3
+"""States of the fleet rarer than this count as missed instead of being simulated."""
+MANY = 20_000.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Peak:
+    """A service's peak: its replica, how many there are, their servers (serving and spare) and how often one of these works."""
+
+    service: Service
+    able: Capability
+    servers: Servers
+    rate_per_s: float
+    num_replicas: int
+    num_serving: int
+    num_spares: int
+    machine_availability: float
+    seed: int = 0
+
+
+def replay_service(peak: Peak) -> ReplayedService:
+    """Simulate the peak on the likely, fast and slow replica, and with lost servers."""
+    likely = simulated(peak, peak.servers.likely, num_replicas=peak.num_replicas)
+    ends = [_share(simulated(peak, one, num_replicas=peak.num_replicas)) for one in (peak.servers.fast, peak.servers.slow)]
+    share, asked = _share(likely), peak.service.slo.percentile
+    lost = with_failures(peak, share)
+    found = [one for one in (share, *ends) if one is not None]
+    grows = "queue_grows" in likely.reasons
+    return ReplayedService(
+        name=peak.service.name,
+        asked_share=asked,
+        simulated_share=share,
+        share_interval=(min(found), max(found)) if share is not None else None,
+        analytic_share=analytic_share(peak),
+        share_with_failures=lost,
+        percentiles=_percentiles(peak, likely),
+        rate_per_s=peak.rate_per_s,
+        num_replicas=peak.num_replicas,
+        num_simulated_replicas=_simulated_replicas(peak.servers.likely, peak.num_replicas),
+        num_requests=likely.num_requests,
+        method=peak.servers.source,
+        is_met=holds(likely, asked=asked),
+        notes=(("more requests come than are answered",) if grows else ())
+        + ((f"{likely.num_refused} requests do not fit into the cache of a replica",) if likely.num_refused else ()),
+    )
+
+
+def simulated(peak: Peak, server: Server, *, num_replicas: int) -> ServingResult:
+    """One simulation with that many replicas."""
+    few = _simulated_replicas(server, num_replicas)
+    places = few * (server.max_batch if isinstance(server, BatchServer) else server.max_num_seqs)
+    count = min(REQUESTS[1], max(REQUESTS[0], TURNOVERS * places))
+    traffic = traffic_of(peak.service, rate_per_s=peak.rate_per_s * few / num_replicas, num_requests=count, seed=peak.seed)
+    slo = promise_of(peak.service, is_whole=isinstance(server, BatchServer))
+    return simulate(with_replicas(server, few), traffic, slo=slo)
+
+
+def holds(result: ServingResult, *, asked: float) -> bool:
+    """Whether the asked share of requests was in time, but for luck, and the queue did not grow."""
+    share = _share(result)
+    if share is None:
+        return "queue_grows" not in result.reasons
+    return share >= asked - min(LUCK, (1 - asked) / 2)
+
+
+def _simulated_replicas(server: Server, count: int) -> int:
+    return min(count, REPLICAS_BY_BATCH if isinstance(server, BatchServer) else REPLICAS_BY_STEP)
+
+
+def _share(result: ServingResult) -> float | None:
+    return result.goodput_share
+
+
+def with_failures(peak: Peak, share: float | None) -> float | None:
+    """The share over the fleet's states: with k servers lost beyond the spares the replicas on them are lost, too."""
+    if share is None or peak.num_serving == 0:
+        return share
+    servers, spares = peak.num_serving + peak.num_spares, peak.num_spares
+    down = binom(servers, 1 - peak.machine_availability)
+    found = float(down.cdf(spares)) * share
+    for lost in range(1, peak.num_serving):
+        chance = float(down.pmf(spares + lost))
+        if chance < LIKELY_ENOUGH:
+            break
+        left = math.floor(peak.num_replicas * (1 - lost / peak.num_serving))
+        if left:
+            found += chance * (_share(simulated(peak, peak.servers.likely, num_replicas=left)) or 0.0)
+    return found
+
+
+def replicas_that_hold(peak: Peak, *, most: int) -> int | None:
+    """The fewest replicas with which the simulated peak holds, up to ``most``; ``None`` where even these are too few."""
+
+    def enough(count: int) -> bool:
+        return holds(simulated(peak, peak.servers.likely, num_replicas=count), asked=peak.service.slo.percentile)
+
+    return fewest(enough, at_least=peak.num_replicas, most=most)
+
+
+def fewest(enough: Callable[[int], bool], *, at_least: int, most: int) -> int | None:
+    """The least count for which ``enough`` holds, which is taken to stay true for more; ``None`` above ``most``."""
+    if not enough(most):
+        return None
+    low, high = at_least - 1, most
+    while high - low > max(1, high // 50):
+        middle = (low + high) // 2
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    return high
+
+
+def analytic_share(peak: Peak) -> float | None:
+    """Share of requests that waits no longer than the SLO leaves, by M/G/c; ``None`` where nothing bounds a wait."""
+    left = allowed_wait_s(peak.service, peak.able)
+    if left is None or peak.able.service_s is None:
+        return None
+    if left < 0 or _misses_tpot(peak):
+        return 0.0
+    service_s, slots = peak.able.service_s.value, _slots(peak)
+    offered = peak.rate_per_s * service_s
+    if offered >= slots:
+        return 0.0
+    if offered > MANY:
+        return 1.0
+    rate = (slots / service_s - peak.rate_per_s) / _variation(peak)
+    return 1 - erlang_c(slots, offered_load=offered) * math.exp(-rate * left)
+
+
+def _misses_tpot(peak: Peak) -> bool:
+    limit, found = peak.service.slo.tpot_s, peak.able.tpot_s
+    return limit is not None and found is not None and found.value > limit
+
+
+def _slots(peak: Peak) -> int:
+    return max(1, math.floor(peak.num_replicas * (peak.able.slots or 1.0)))
+
+
+def _variation(peak: Peak) -> float:
+    return max(1e-9, (peak.service.arrival.cv2 + peak.service.work_cv2) / 2)
+
+
+def _wait_s(peak: Peak) -> float | None:
+    """The analytic wait at the asked percentile."""
+    if peak.able.service_s is None or peak.rate_per_s * peak.able.service_s.value > MANY:
+        return None
+    plain = wait_quantile_s(
+        peak.rate_per_s, service_s=peak.able.service_s.value, num_servers=_slots(peak), quantile=peak.service.slo.percentile
+    )
+    return None if math.isinf(plain) else plain * _variation(peak)
+
+
+def _percentiles(peak: Peak, result: ServingResult) -> dict[str, Percentile]:
+    """TTFT, TPOT and latency at the least percentile of a simulation that is not below the asked one."""
+    label, share = next(
+        ((label, share) for label, share in PERCENTILES.items() if share >= peak.service.slo.percentile - 1e-9), ("p99", 0.99)
+    )
+    wait, able, slo = _wait_s(peak), peak.able, peak.service.slo
+    rows = (
+        ("ttft", result.ttft, able.ttft_s, wait, slo.ttft_s),
+        ("tpot", result.tpot, able.tpot_s, 0.0, slo.tpot_s),
+        ("latency", result.latency, able.service_s, wait, slo.latency_s),
+    )
+    return {
+        name: Percentile(
+            share=share,
+            simulated_s=getattr(seen, label),
+            analytic_s=None if alone is None or queued is None else alone.value + queued,
+            limit_s=limit,
+        )
+        for name, seen, alone, queued, limit in rows
+        if seen is not None
+    }
