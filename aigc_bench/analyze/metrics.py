@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from aigc_bench.analyze.pipeline_metrics import PIPELINE_METRICS
 from aigc_bench.analyze.serving_metrics import serving_metrics
 from aigc_bench.core.errors import UnknownNameError
 
@@ -326,9 +327,9 @@ _ENERGY = [
         id="energy_host",
         name="Energy of the CPU packages",
         unit="J",
-        formula="rise of the package energy counters between the window's edges, summed",
         source="powercap RAPL",
         kind="energy",
+        formula="rise of the package energy counters between the window's edges, summed",
     ),
     Metric(id="power_mean", name="Mean power", unit="W", formula="energy_gross / wall time of the window", kind="energy"),
     Metric(
@@ -437,67 +438,9 @@ _QUALITY = [
     )
 ]
 
-_PIPELINE = [
-    Metric(
-        id="pipeline_share",
-        name="Pipeline's share of the step",
-        unit="fraction",
-        formula="time in preprocess and postprocess / time in all stages, over the window",
-        n_means=STEPS,
-        source="aigc_bench/measure/data_pipeline.py",
-        kind="share",
-        better="lower",
-    ),
-    Metric(
-        id="data_stall",
-        name="Data stall",
-        unit="fraction",
-        formula="time that training steps waited in preprocess for their batch / time in all stages, over the window",
-        n_means=STEPS,
-        source="MLPerf Storage (accelerator utilisation is 1 - data stall)",
-        kind="share",
-        better="lower",
-        is_compared=True,
-    ),
-    Metric(
-        id="loader_workers",
-        name="Data loader's processes",
-        unit="processes",
-        formula="processes that prepare batches ahead of one device",
-        source="torch.utils.data.DataLoader",
-        kind="use",
-    ),
-    Metric(
-        id="host_cpu_per_item",
-        name="Host CPU time of the pipeline per {item}",
-        unit="s/{item}",
-        formula="CPU time in preprocess, postprocess and the loader's processes / items finished on one device",
-        source="clock_getcpuclockid(3)",
-        kind="use",
-        better="lower",
-    ),
-    Metric(
-        id="cores_per_device",
-        name="Host cores per device that the pipeline needs",
-        unit="cores",
-        formula="CPU time in preprocess, postprocess and the loader's processes / time in the device's own stages",
-        source="clock_getcpuclockid(3)",
-        kind="use",
-        better="lower",
-    ),
-    Metric(
-        id="data_cached",
-        name="Data in the page cache",
-        unit="fraction",
-        formula="share of 64 seeded places of the files that preadv2 reads without waiting, right before the window",
-        source="preadv2(2), RWF_NOWAIT",
-        kind="use",
-    ),
-]
-
-METRICS: Mapping[str, Metric] = {
-    metric.id: metric for metric in (*_SPEED, *_LATENCY, *_SHARES, *_PIPELINE, *_MEMORY, *_ENERGY, *_USE, *_SERVING, *_QUALITY)
-}
+_PIPELINE = [Metric(**row._asdict(), n_means=STEPS if row.kind == "share" else TRIALS) for row in PIPELINE_METRICS]
+_EVERY = (*_SPEED, *_LATENCY, *_SHARES, *_PIPELINE, *_MEMORY, *_ENERGY, *_USE, *_SERVING, *_QUALITY)
+METRICS: Mapping[str, Metric] = {metric.id: metric for metric in _EVERY}
 """id -> metric, in the order in which they are printed. ``stage_time`` and ``stage_share`` are families: ``stage_time.decode``."""
 
 

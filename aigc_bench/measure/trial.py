@@ -106,8 +106,7 @@ def _measure(request: TrialRequest, *, parts: _Parts, ranks: Ranks, emit: Emit, 
     _refuse_idle(parts.engine, prepared)
     own = parts.workload.work(case)
     assert set(model.stages) == {stage.name for stage in own.stages}, f"{case.workload} declares other stages than it builds"
-    with _timed(ready, "data_s"):
-        data = None if case.pipeline is None else DataPipeline(case, setup, model, backend=backend, ranks=ranks)
+    data = _data_pipeline(case, setup, model, backend=backend, ranks=ranks, ready=ready)
     program, work = (model, own) if data is None else (data.program, data.work(own))
     quality: Quality | None = None
     with torch.inference_mode() if case.mode == "infer" else contextlib.nullcontext():
@@ -131,7 +130,6 @@ def _measure(request: TrialRequest, *, parts: _Parts, ranks: Ranks, emit: Emit, 
         window = _Window(program=program, stages=work.stages, plan=plan, clock=request.clock, data=data)
         measured, reference = _beside_reference(window, backend)
     _enter(emit, "finishing")
-    allocated, reserved = backend.peak_memory()
     fields = {
         "devices": backend.device_ids(case),
         "time_to_ready_s": ready,
@@ -140,7 +138,7 @@ def _measure(request: TrialRequest, *, parts: _Parts, ranks: Ranks, emit: Emit, 
         "steps": measured.steps,
         "samples": measured.samples,
         "work": _counted(work, model, flops=flops, replicas=case.devices),
-        "memory": Memory(allocated_bytes=allocated, reserved_bytes=reserved, host_peak_bytes=host_peak_bytes()),
+        "memory": _memory(backend),
         "host": measured.host,
         "reference": reference,
         "pipeline": None if data is None else data.close(),
@@ -155,6 +153,20 @@ def _measure(request: TrialRequest, *, parts: _Parts, ranks: Ranks, emit: Emit, 
             seconds_spent=time.perf_counter() - started,
         )  # fmt: skip
     return {**fields, "quality": quality}
+
+
+def _data_pipeline(
+    case: Case, setup: Setup, program: Program, *, backend: Backend, ranks: Ranks, ready: dict[str, float]
+) -> DataPipeline | None:
+    if case.pipeline is None:
+        return None
+    with _timed(ready, "data_s"):
+        return DataPipeline(case, setup, program, backend=backend, ranks=ranks)
+
+
+def _memory(backend: Backend) -> Memory:
+    allocated, reserved = backend.peak_memory()
+    return Memory(allocated_bytes=allocated, reserved_bytes=reserved, host_peak_bytes=host_peak_bytes())
 
 
 def _refuse_idle(engine: Engine, prepared: Prepared) -> None:

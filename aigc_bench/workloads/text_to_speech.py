@@ -183,7 +183,8 @@ class TextToSpeech(Workload):
     def _num_frames(self, case: Case) -> int:
         """Mel frames of a text's speech; an even number, as SpeechT5 makes two in a step."""
         rate, hop = self._rate_and_hop(case)
-        return max(2, 2 * round(self.options(case).audio_s * rate / hop / 2))
+        pairs: float = self.options(case).audio_s * rate / hop / 2
+        return max(2, 2 * round(pairs))
 
     def _rate_and_hop(self, case: Case) -> tuple[int, int]:
         """Samples of a second, and of a mel frame."""
