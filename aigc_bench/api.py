@@ -210,6 +210,19 @@ def doctor() -> tuple[Check, ...]:
     return tuple(diagnose())
 
 
+def skipped(run: RunOrPath) -> list[str]:
+    """What could not be read of the data of a run with pipelines: a line for each kind of data, samples with their reasons."""
+    from aigc_bench.analyze.pipeline import data_read
+
+    lines = []
+    for source in data_read(_loaded(run).trials):
+        named = ", ".join(f"{one.name} ({one.reason})" for one in source.skipped)
+        more = source.num_skipped - len(source.skipped)
+        if source.num_skipped:
+            lines.append(f"skipped {source.num_skipped} of {source.modality}: {named}{f' and {more} more' if more else ''}")
+    return lines
+
+
 def cases(run: RunOrPath) -> list[CaseSummary]:
     """One record per case, failed ones too: how it fared, its grade and verdict, and why it has no numbers."""
     from aigc_bench.analyze.rows import case_summaries

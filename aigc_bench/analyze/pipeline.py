@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
 from aigc_bench.analyze.timing import Quantity
-from aigc_bench.core.pipeline import PipelineUse
+from aigc_bench.core.pipeline import DataUse, PipelineUse
 from aigc_bench.core.records import Case, Samples, TrialResult, Work
 
 PREPROCESS = "preprocess"
@@ -36,6 +36,17 @@ def pipeline_quantities(case: Case, trial: TrialResult) -> Iterator[Quantity]:
     cached = [source.cached_fraction for source in use.sources if source.cached_fraction is not None]
     if cached:
         yield Quantity(metric="data_cached", value=min(cached))
+
+
+def data_read(trials: Iterable[TrialResult]) -> list[DataUse]:
+    """Each modality of each place once, as the trial that skipped most of it tells."""
+    found: dict[tuple[str, str | None], DataUse] = {}
+    for trial in trials:
+        for source in trial.pipeline.sources if trial.pipeline is not None else ():
+            key = (source.modality, source.path)
+            if key not in found or source.num_skipped > found[key].num_skipped:
+                found[key] = source
+    return list(found.values())
 
 
 def host_cpu_s(use: PipelineUse) -> float | None:

@@ -16,7 +16,7 @@ from aigc_bench.core import registry
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.pipeline import Pipeline, PipelineUse
 from aigc_bench.core.records import Case, Mode
-from aigc_bench.measure.data_pipeline import DataPipeline, process_cpu_s
+from aigc_bench.measure.data_pipeline import DataPipeline, on_cores, process_cpu_s
 from aigc_bench.measure.piped_profile import piped, pipelines
 from aigc_bench.measure.profiles import load_profile
 from aigc_bench.measure.store import Run
@@ -143,6 +143,44 @@ def test_the_cpu_clock_of_another_process_counts_its_work() -> None:
     assert process_cpu_s(pid) is None
 
 
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one core cannot be bound to fewer")
+def test_a_bound_thread_is_free_inside_a_host_stage_and_bound_again_after_it() -> None:
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(cores)})
+    try:
+        with pytest.raises(RuntimeError), on_cores(cores):
+            assert os.sched_getaffinity(0) == cores
+            raise RuntimeError
+        assert os.sched_getaffinity(0) == {min(cores)}
+    finally:
+        os.sched_setaffinity(0, cores)
+
+
+def test_loader_processes_have_all_cores_though_the_trial_is_bound(small_data: Path) -> None:
+    cores = os.sched_getaffinity(0)
+    case = small_case("vae", "train", preset="conv-64", pipeline=Pipeline(data=str(small_data), workers=2))
+    _, setup, program = built(case)
+    data = DataPipeline(case, setup, program, backend=registry.load("accelerators", "cpu"))
+    try:
+        os.sched_setaffinity(0, {min(cores)})
+        data.start_window()
+        for step in range(3):
+            data.program.begin(step)
+            data.program.stages["preprocess"](0)
+        workers = tuple(data._counters.workers_cpu_s)
+        assert len(workers) == 2
+        assert all(os.sched_getaffinity(pid) == cores for pid in workers)
+        data.end_window()
+    finally:
+        os.sched_setaffinity(0, cores)
+        used = data.close()
+    assert used is not None and used.workers_cpu_s is not None
+    deadline = time.monotonic() + 10
+    while any(process_cpu_s(pid) is not None for pid in workers):
+        assert time.monotonic() < deadline, "the loader's processes end with it"
+        time.sleep(0.05)
+
+
 def test_cpu_time_with_an_unread_worker_is_unknown() -> None:
     assert host_cpu_s(PipelineUse(num_workers=1, cache="hot", stage_cpu_s={"preprocess": 1.0})) is None
     assert host_cpu_s(PipelineUse(num_workers=1, cache="hot", stage_cpu_s={"preprocess": 1.0}, workers_cpu_s=2.0)) == 3.0
@@ -184,6 +222,9 @@ def test_bad_files_are_skipped_counted_and_named(piped_run: Run) -> None:
         (source,) = use.sources
         assert source.num_skipped == 2
         assert {one.name for one in source.skipped} == {CORRUPT, EMPTY}
+    (line,) = api.skipped(piped_run)
+    assert line.startswith("skipped 2 of image: ")
+    assert CORRUPT in line and "empty file" in line
     page = (piped_run.path / "report.html").read_text()
     assert "Data pipeline" in page
     assert CORRUPT in page and EMPTY in page

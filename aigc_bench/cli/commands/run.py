@@ -133,6 +133,7 @@ def _exit_code(run: Run, summaries: Sequence[CaseSummary]) -> int:
 
 
 def _as_dict(run: Run, summaries: Sequence[CaseSummary]) -> dict[str, Any]:
+    from aigc_bench import api
     from aigc_bench.core.records import dump
 
     return {
@@ -140,6 +141,7 @@ def _as_dict(run: Run, summaries: Sequence[CaseSummary]) -> dict[str, Any]:
         "report": str(run.path / REPORT_FILE),
         "profile": run.info.profile,
         "interrupted": run.info.interrupted,
+        "skipped": api.skipped(run),
         "search": None if run.info.search is None else dump(run.info.search),
         "cases": [
             {"case": one.case_id, "status": one.status, "verdict": one.verdict, "reasons": one.reasons, "error": one.error_line}
@@ -158,6 +160,8 @@ def _print_outcome(run: Run, summaries: Sequence[CaseSummary]) -> None:
     print_table(rows, right=["throughput"])
     for found in run.info.search.found if run.info.search is not None else ():
         click.echo(_found_words(found))
+    for line in api.skipped(run):
+        click.echo(line)
     click.echo(f"\nrun     {run.path}\nreport  {run.path / REPORT_FILE}")
     if any(one.status == "not_run" or (one.num_finished < one.num_asked and not one.failures) for one in summaries):
         click.echo(f"resume  aigc-bench run --resume {run.path}")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from aigc_bench.core.pipeline import DataUse, PipelineUse
+from aigc_bench.analyze.pipeline import data_read
+from aigc_bench.core.pipeline import DataUse
 from aigc_bench.core.units import quantity
 from aigc_bench.report.base import MODE_WORDS, CaseView, ReportContext, Section
 from aigc_bench.report.markup import template
@@ -59,14 +59,9 @@ class PipelineSection(Section):
         return template("pipeline.html.j2", {"lines": lines, "columns": COLUMNS, "sources": sources(context)})
 
 
-def uses(view: CaseView) -> Iterator[PipelineUse]:
-    """What each measured trial of a case says of its pipeline."""
-    return (trial.pipeline for trial in view.measured_trials if trial.pipeline is not None)
-
-
 def line_of(view: CaseView) -> Line | None:
     """The case's line; ``None`` where it ran without a pipeline."""
-    use = next(uses(view), None)
+    use = next((trial.pipeline for trial in view.measured_trials if trial.pipeline is not None), None)
     if use is None:
         return None
     return Line(
@@ -79,15 +74,9 @@ def line_of(view: CaseView) -> Line | None:
 
 
 def sources(context: ReportContext) -> list[Found]:
-    """Each modality of each place once, with the most that any trial skipped of it."""
-    found: dict[tuple[str, str | None], DataUse] = {}
-    for view in context.measured:
-        for use in uses(view):
-            for source in use.sources:
-                key = (source.modality, source.path)
-                if key not in found or source.num_skipped > found[key].num_skipped:
-                    found[key] = source
-    return [Found(source=source, size=quantity(source.num_bytes, "B")) for source in found.values()]
+    """The data of all measured cases."""
+    read = data_read(trial for view in context.measured for trial in view.measured_trials)
+    return [Found(source=source, size=quantity(source.num_bytes, "B")) for source in read]
 
 
 section = PipelineSection()
