@@ -49,7 +49,7 @@ class PipelineSection(Section):
     """A table of shares and cores, and the data with their skipped samples."""
 
     title: ClassVar[str] = "Data pipeline"
-    order: ClassVar[int] = 45
+    order: ClassVar[int] = 42
 
     def render(self, context: ReportContext) -> str | None:
         """``None`` where no case ran with a pipeline."""
