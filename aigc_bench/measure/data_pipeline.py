@@ -72,12 +72,13 @@ class DataPipeline:
         assert case.pipeline is not None, "a case without pipeline has none to open"
         self._pipeline: Pipeline = case.pipeline
         self._backend, self._setup = backend, setup
-        self._num_workers = case.pipeline.num_workers(case.mode) if setup.fed else 0
-        self._slots = _slots(setup.fed)
+        self._fed = fed = setup.fed or []
+        self._num_workers = case.pipeline.num_workers(case.mode) if fed else 0
+        self._slots = _slots(fed)
         self._outlet = program.outlet if case.mode == "infer" else None
-        self._sources = _sources(case.pipeline, {one.intake.modality for one in setup.fed} | _spoken(self._outlet))
+        self._sources = _sources(case.pipeline, {one.intake.modality for one in fed} | _spoken(self._outlet))
         self._tokenizer = self._trained(self._outlet.vocab_size) if self._outlet and self._outlet.modality == "text" else None
-        self._loader = self._open(case, ranks) if setup.fed else None
+        self._loader = self._open(case, ranks) if fed else None
         self._counters = _Counters()
         self._cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
         self._used: PipelineUse | None = None
@@ -191,7 +192,7 @@ class DataPipeline:
 
     def _reads(self, modality: Modality) -> bool:
         """Whether a step takes it in: text may be there for the tokenizer of a product alone."""
-        return any(one.intake.modality == modality for one in self._setup.fed)
+        return any(one.intake.modality == modality for one in self._fed)
 
     def _source_use(self, source: _Source) -> DataUse:
         modality, files = source.modality, source.files

@@ -287,6 +287,7 @@ def make_setup(
         generator=torch.Generator().manual_seed(case.seed + ranks.rank),
         autocast=autocast,
         prepare=noted.through(lambda module: engine.prepare(ranks.wrap(module), case=case)),
+        fed=None if case.pipeline is None else [],
         scaler=torch.amp.GradScaler(device.type) if mixed and dtype is torch.float16 else None,
     )
 

@@ -74,8 +74,8 @@ class Setup:
     autocast: Callable[[], AbstractContextManager[Any]]
     prepare: Callable[[torch.nn.Module], torch.nn.Module]
     scaler: torch.amp.GradScaler | None = None
-    fed: list[Fed] = field(default_factory=list)
-    """Input tensors that a data pipeline may fill, in the order they were made."""
+    fed: list[Fed] | None = None
+    """Input tensors that the data pipeline fills, in the order they were made; ``None`` where the case has no pipeline."""
 
     @property
     def params_dtype(self) -> torch.dtype:
@@ -153,10 +153,11 @@ class Setup:
 
     def derived(self, source: torch.Tensor, make: Callable[[torch.Tensor], tuple[torch.Tensor, ...]]) -> tuple[torch.Tensor, ...]:
         """What ``make`` gives of a fed tensor; made anew, in place, each time that is filled."""
-        return derived(self.fed, source, make)
+        return derived(self.fed or (), source, make)
 
     def _fed(self, tensor: torch.Tensor, intake: Intake) -> torch.Tensor:
-        self.fed.append(Fed(intake=intake, tensor=tensor))
+        if self.fed is not None:
+            self.fed.append(Fed(intake=intake, tensor=tensor))
         return tensor
 
     def _placed(self, draw: Callable[[], torch.Tensor], shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
