@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from aigc_bench.core.errors import UsageError
+from aigc_bench.core.pipeline import Cache, Pipeline
 from aigc_bench.core.records import Case, Check, MetricRow, Mode, Record, Scenario, System
 from aigc_bench.measure import progress as events
 from aigc_bench.measure.profiles import Level, Profile, check_machine, find_profile, matching_profile
@@ -62,6 +63,7 @@ def run(
     record_nvml: Path | str | None = None,
     find: Literal["max-batch"] | None = None,
     max_latency_s: float | None = None,
+    pipelines: Sequence[Pipeline] = (),
     progress: Callable[[events.Progress], None] = events.ignore,
     command: Sequence[str] = (),
 ) -> Run:
@@ -71,12 +73,13 @@ def run(
     cases. ``out`` is a new directory, by default ``runs/TIME-PROFILE``. Raises ``UsageError``, before anything is written,
     where the profile is unknown or wrong or expects another machine. A case that fails does not raise: see ``cases``.
     ``find="max-batch"`` looks for the largest batch of each case that fits and, for inference, meets ``max_latency_s``.
+    ``pipelines`` (see there) run each case with real inputs and products: decoded, tokenised, encoded.
     ``record_nvml`` names a file that takes what NVML answered, so that an odd GPU can be replayed elsewhere.
     """
     from aigc_bench.measure.runner import start_run
 
     system = this_machine()
-    chosen = _profile(profile) or matching_profile(system)
+    chosen = _with_pipelines(_profile(profile) or matching_profile(system), pipelines)
     check_machine(chosen, system)
     if max_latency_s is not None and find is None:
         raise UsageError("max_latency_s: a limit of the search for the largest batch.", "Add --find max-batch.")
@@ -112,12 +115,13 @@ def forecast(
     only: Sequence[str] = (),
     level: Level | None = None,
     budget_s: float | None = None,
+    pipelines: Sequence[Pipeline] = (),
 ) -> Forecast:
     """What ``run`` would do here, and about how long it would take; nothing is run or written."""
     from aigc_bench.measure.runner import expected_s, select_cases
     from aigc_bench.measure.stopping import stopping_rule
 
-    chosen = _profile(profile) or matching_profile(this_machine())
+    chosen = _with_pipelines(_profile(profile) or matching_profile(this_machine()), pipelines)
     cases = select_cases(chosen, only=only)
     asked = level or chosen.level
     budget = budget_s if budget_s is not None else chosen.budget_s
@@ -128,6 +132,21 @@ def forecast(
         expected_s=expected_s(cases, level=asked, budget_s=budget),
         cases=cases,
     )
+
+
+def pipelines(
+    data: Path | str | None = None, *, caches: Sequence[Cache] = ("hot",), workers: Sequence[int] = ()
+) -> tuple[Pipeline, ...]:
+    """Data pipelines for ``run``: over the user's ``data`` or generated ones, one for each cache state and number of workers."""
+    from aigc_bench.measure import piped_profile
+
+    return piped_profile.pipelines(data, caches=caches, workers=workers)
+
+
+def _with_pipelines(profile: Profile, pipelines: Sequence[Pipeline]) -> Profile:
+    from aigc_bench.measure.piped_profile import piped
+
+    return piped(profile, pipelines) if pipelines else profile
 
 
 def this_machine() -> System:
@@ -189,6 +208,19 @@ def doctor() -> tuple[Check, ...]:
     from aigc_bench.measure.doctor import diagnose
 
     return tuple(diagnose())
+
+
+def skipped(run: RunOrPath) -> list[str]:
+    """What could not be read of the data of a run with pipelines: a line for each kind of data, samples with their reasons."""
+    from aigc_bench.analyze.pipeline import data_read
+
+    lines = []
+    for source in data_read(_loaded(run).trials):
+        named = ", ".join(f"{one.name} ({one.reason})" for one in source.skipped)
+        more = source.num_skipped - len(source.skipped)
+        if source.num_skipped:
+            lines.append(f"skipped {source.num_skipped} of {source.modality}: {named}{f' and {more} more' if more else ''}")
+    return lines
 
 
 def cases(run: RunOrPath) -> list[CaseSummary]:

@@ -32,8 +32,8 @@ PROGRAM = (sys.executable, "-m", "aigc_bench")
 OPTIONS = {
     "": ["--help", "--version"],
     "run": (  # noqa: SIM905 - as of predict
-        "--batch-size --budget --change --dry-run --engine --find --help --json --level --max-latency --mode --model --only --out "
-        "--precision --profile --record-nvml --resume --seed --set"
+        "--batch-size --budget --change --data --data-cache --data-workers --dry-run --engine --find --help --json --level "
+        "--max-latency --mode --model --only --out --pipeline --precision --profile --record-nvml --resume --seed --set"
     ).split(),
     "show": ["--as", "--gpu", "--help", "--json"],
     "compare": ["--all", "--fail-above", "--help", "--json"],

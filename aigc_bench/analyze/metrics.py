@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from aigc_bench.analyze.pipeline_metrics import PIPELINE_METRICS
+from aigc_bench.analyze.quality_metrics import QUALITY_METRICS
 from aigc_bench.analyze.serving_metrics import serving_metrics
 from aigc_bench.core.errors import UnknownNameError
 
@@ -326,9 +328,9 @@ _ENERGY = [
         id="energy_host",
         name="Energy of the CPU packages",
         unit="J",
-        formula="rise of the package energy counters between the window's edges, summed",
         source="powercap RAPL",
         kind="energy",
+        formula="rise of the package energy counters between the window's edges, summed",
     ),
     Metric(id="power_mean", name="Mean power", unit="W", formula="energy_gross / wall time of the window", kind="energy"),
     Metric(
@@ -399,7 +401,7 @@ _USE = [
         id="worker_cpu_utilization",
         name="CPU cores used by the worker",
         unit="cores",
-        formula="CPU time of the worker in the window / wall time of the window",
+        formula="CPU time of the worker and its data loader's processes in the window / wall time of the window",
         source="getrusage(2)",
         kind="use",
     ),
@@ -410,36 +412,13 @@ _SERVING = [
     for name, title, unit, formula, kind, better in serving_metrics()
 ]
 
-_REPEATED = "training loss of the {} of a few steps on one batch with the same random masks, before the warm-up"
 _QUALITY = [
     Metric(id=name, name=title, unit=unit, formula=formula, source="aigc_bench/measure/quality.py", kind="quality")
-    for name, title, unit, formula in (
-        (
-            "relative_error",
-            "Relative error of outputs",
-            "fraction",
-            "greatest |output - reference| / |reference| over the executed modules; the reference is fp32 with plain attention",
-        ),
-        (
-            "token_agreement",
-            "Greedy tokens as the reference's",
-            "fraction",
-            "share of positions whose most likely token is the reference's, given the same context",
-        ),
-        (
-            "psnr",
-            "PSNR of images",
-            "dB",
-            "-10 log10 of the mean squared difference of images in [0, 1] to the reference's; 150 at most",
-        ),
-        ("loss_first", "Loss on a repeated batch, first", "loss", _REPEATED.format("first")),
-        ("loss_last", "Loss on a repeated batch, last", "loss", _REPEATED.format("last")),
-    )
+    for name, title, unit, formula in QUALITY_METRICS
 ]
-
-METRICS: Mapping[str, Metric] = {
-    metric.id: metric for metric in (*_SPEED, *_LATENCY, *_SHARES, *_MEMORY, *_ENERGY, *_USE, *_SERVING, *_QUALITY)
-}
+_PIPELINE = [Metric(**row._asdict(), n_means=STEPS if row.kind == "share" else TRIALS) for row in PIPELINE_METRICS]
+_EVERY = (*_SPEED, *_LATENCY, *_SHARES, *_PIPELINE, *_MEMORY, *_ENERGY, *_USE, *_SERVING, *_QUALITY)
+METRICS: Mapping[str, Metric] = {metric.id: metric for metric in _EVERY}
 """id -> metric, in the order in which they are printed. ``stage_time`` and ``stage_share`` are families: ``stage_time.decode``."""
 
 

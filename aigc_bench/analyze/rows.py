@@ -15,6 +15,7 @@ import numpy as np
 
 from aigc_bench.analyze.drift import drift_corrected
 from aigc_bench.analyze.metrics import METRICS, TRIALS, Metric, metric_of
+from aigc_bench.analyze.pipeline import pipeline_quantities
 from aigc_bench.analyze.readings import Readings, readings_of
 from aigc_bench.analyze.reasons import concerning, ordered, verdict
 from aigc_bench.analyze.sensing import Scene, scenes, sensed
@@ -137,6 +138,7 @@ def _analysis(run: Run, case: Case, *, readings: Readings, catalogue: HasAcceler
 
 def _quantities(case: Case, scene: Scene, *, catalogue: HasAccelerators | None) -> Iterator[Quantity]:
     yield from timings(case, scene.trial, peak=_peak(case, scene, catalogue=catalogue))
+    yield from pipeline_quantities(case, scene.trial)
     yield from drift_corrected(scene)
     yield from sensed(scene)
 

@@ -15,8 +15,8 @@ from aigc_bench.core.records import AUDIO_ITEM, Case, Count, Samples, Stage, Tri
 BURST_S = 5.0
 STEADY_C_PER_S = 1.0 / 30.0
 MIN_ACTIVE_SHARE = 0.8
-HARNESS_PARTS = ("count_s", "quality_s")
-"""Parts of a trial's preparation that are this harness's own (counting FLOPs, the quality gate), and no part of being ready."""
+HARNESS_PARTS = ("count_s", "quality_s", "data_s")
+"""Parts of a trial's preparation that are this harness's own (counting FLOPs, judging, laying out data): no part of being ready."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,12 +150,21 @@ def _tokens(case: Case, trial: TrialResult, work: Work, *, samples: Samples, dec
     later = work.stages[decode].repeats - (0 if makes_first else 1)
     if later < 1:
         return
-    per_token = (np.asarray(trial.steps.duration_s)[step[is_first]] - first) / (later * tokens)
+    made = np.asarray(trial.steps.duration_s)[step[is_first]] - _host_time_after(work, samples, decode=decode)
+    per_token = (made - first) / (later * tokens)
     yield Quantity(metric="tpot", value=percentile(per_token, 0.5), n=per_token.size)
     gaps = _durations(samples, decode)[slice(None) if makes_first else repeat[stage == decode] > 0] / tokens
     yield _gated("itl_p50", gaps, q=0.5)
     yield _gated("itl_p99", gaps, q=0.99)
     yield _bandwidth(case, work, decode=decode, repeat_s=float(np.median(_durations(samples, decode))), peak=peak)
+
+
+def _host_time_after(work: Work, samples: Samples, *, decode: int) -> Floats:
+    """What each step spends on the host once the last token is made: postprocessing is no token's time."""
+    late = [index for index, stage in enumerate(work.stages) if index > decode and stage.on_host]
+    stage, step = np.asarray(samples.stage), np.asarray(samples.step)
+    weights = np.where(np.isin(stage, late), np.asarray(samples.duration_s), 0.0)
+    return np.bincount(step, weights=weights).astype(np.float64)
 
 
 def _num_tokens(stage: Stage) -> Count:

@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from aigc_bench.core.pipeline import Pipeline, PipelineUse
+from aigc_bench.core.record import Record as Record
 
 SCHEMA_VERSION = 1
 
@@ -30,12 +33,6 @@ AUDIO_ITEM = "audio-second"
 
 PROBE_PREFIX = "probe_"
 """Workloads of this prefix measure the machine itself; nobody demands what they do."""
-
-
-class Record(BaseModel):
-    """A frozen record that refuses unknown fields."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
 
 class Estimate(Record):
@@ -81,6 +78,7 @@ class Case(Record):
     timeout_s: float = Field(default=600.0, gt=0)
     settings: Mapping[str, Setting] = Field(default_factory=dict)
     model: OwnModel | None = None
+    pipeline: Pipeline | None = None
 
     @property
     def id(self) -> str:
@@ -102,6 +100,8 @@ class Case(Record):
             parts.append(f"threads={self.threads}")
         if self.seed != 0:
             parts.append(f"seed={self.seed}")
+        if self.pipeline is not None:
+            parts.append(self.pipeline.words)
         parts += [f"{key}={self.settings[key]}" for key in sorted(self.settings)]
         return "/".join(parts)
 
@@ -110,13 +110,14 @@ class Stage(Record):
     """A part of a step that is run ``repeats`` times; ``items`` is how many of the family's items one repeat finishes.
 
     ``tokens`` is how many tokens of all sequences one repeat makes where the family counts something else (seconds of audio);
-    ``None`` where items are tokens or there are none.
+    ``None`` where items are tokens or there are none. ``on_host`` marks work of the host's cores (the data pipeline).
     """
 
     name: str
     repeats: Positive = 1
     items: Count = Field(default=0, ge=0)
     tokens: int | None = Field(default=None, ge=0)
+    on_host: bool = False
 
 
 class Work(Record):
@@ -262,6 +263,7 @@ class TrialResult(Record):
     reference: ReferenceKernel | None = None
     check: Mapping[str, float | str | bool | None] = Field(default_factory=dict)
     quality: Quality | None = None
+    pipeline: PipelineUse | None = None
     environment: Mapping[str, Setting | None] = Field(default_factory=dict)
     notes: tuple[str, ...] = ()
     error: Failure | None = None

@@ -7,7 +7,6 @@ import gc
 import os
 import time
 import traceback
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,15 +16,17 @@ import torch
 from aigc_bench.accelerators.base import Backend
 from aigc_bench.core import registry
 from aigc_bench.core.errors import AigcBenchError
-from aigc_bench.core.records import Case, Failure, Memory, Quality, ReferenceKernel, Status, TrialResult, Work
+from aigc_bench.core.records import Case, Failure, Memory, Quality, ReferenceKernel, Stage, Status, TrialResult, Work
 from aigc_bench.engines.base import CannotExecute, Engine
+from aigc_bench.measure.clock import Clock
+from aigc_bench.measure.data_pipeline import DataPipeline
 from aigc_bench.measure.flops import count_flops
 from aigc_bench.measure.protocol import Emit, TrialRequest, TrialStage, result_event
 from aigc_bench.measure.quality import ALLOWED_ERROR, Prepared, compare, could_not, learns, watch
 from aigc_bench.measure.ranks import ALONE, Ranks, gather
 from aigc_bench.measure.reference import timed_kernel
 from aigc_bench.measure.threads import place_threads
-from aigc_bench.measure.window import Measured, measure, plan_window, run_step, warm_up
+from aigc_bench.measure.window import Measured, WindowPlan, measure, plan_window, run_step, warm_up
 from aigc_bench.workloads.base import Program, Setup, Workload
 
 DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -101,10 +102,12 @@ def _measure(request: TrialRequest, *, parts: _Parts, ranks: Ranks, emit: Emit, 
     prepared = Prepared()
     with _timed(ready, "build_s"):
         setup = make_setup(case, device=device, engine=parts.engine, ranks=ranks, prepared=prepared)
-        program = parts.workload.build(case, setup)
+        model = parts.workload.build(case, setup)
     _refuse_idle(parts.engine, prepared)
-    work = parts.workload.work(case)
-    assert set(program.stages) == {stage.name for stage in work.stages}, f"{case.workload} declares other stages than it builds"
+    own = parts.workload.work(case)
+    assert set(model.stages) == {stage.name for stage in own.stages}, f"{case.workload} declares other stages than it builds"
+    data = _data_pipeline(case, setup, model, backend=backend, ranks=ranks, ready=ready)
+    program, work = (model, own) if data is None else (data.program, data.work(own))
     quality: Quality | None = None
     with torch.inference_mode() if case.mode == "infer" else contextlib.nullcontext():
         _enter(emit, "warm-up")
@@ -115,20 +118,18 @@ def _measure(request: TrialRequest, *, parts: _Parts, ranks: Ranks, emit: Emit, 
         flops = request.flops
         if flops is None:
             with _timed(ready, "count_s"):
-                flops = count_flops(program, work.stages)
+                flops = count_flops(model, own.stages)
                 backend.release_memory()
         if request.is_judged and case.mode == "train":
             with _timed(ready, "quality_s"):
-                quality = _learns(program, work, case=case, backend=backend, ranks=ranks)
+                quality = _learns(model, own, case=case, backend=backend, ranks=ranks)
         warmup = warm_up(program, work.stages, backend, rule=rule, ranks=ranks)
         backend.reset_peak_memory()
         _enter(emit, "measuring")
         plan = plan_window(warmup, rule=rule, scenario=case.scenario, ranks=ranks)
-        measured, reference = _beside_reference(
-            lambda: measure(program, work.stages, backend, plan=plan, clock=request.clock), backend
-        )
+        window = _Window(program=program, stages=work.stages, plan=plan, clock=request.clock, data=data)
+        measured, reference = _beside_reference(window, backend)
     _enter(emit, "finishing")
-    allocated, reserved = backend.peak_memory()
     fields = {
         "devices": backend.device_ids(case),
         "time_to_ready_s": ready,
@@ -136,21 +137,36 @@ def _measure(request: TrialRequest, *, parts: _Parts, ranks: Ranks, emit: Emit, 
         "window": measured.window,
         "steps": measured.steps,
         "samples": measured.samples,
-        "work": _counted(work, program, flops=flops, replicas=case.devices),
-        "memory": Memory(allocated_bytes=allocated, reserved_bytes=reserved, host_peak_bytes=host_peak_bytes()),
+        "work": _counted(work, model, flops=flops, replicas=case.devices),
+        "memory": _memory(backend),
         "host": measured.host,
         "reference": reference,
+        "pipeline": None if data is None else data.close(),
         "check": dict(program.check()),
         "environment": _environment(is_bound=is_bound),
     }
     if request.is_judged and case.mode == "infer" and ranks.rank == 0:
-        box = [program]
-        del program
+        box = [model]
+        del model, program, data, window
         quality = judge(
             case, box, workload=parts.workload, engine=parts.engine, backend=backend, prepared=prepared, device=device,
             seconds_spent=time.perf_counter() - started,
         )  # fmt: skip
     return {**fields, "quality": quality}
+
+
+def _data_pipeline(
+    case: Case, setup: Setup, program: Program, *, backend: Backend, ranks: Ranks, ready: dict[str, float]
+) -> DataPipeline | None:
+    if case.pipeline is None:
+        return None
+    with _timed(ready, "data_s"):
+        return DataPipeline(case, setup, program, backend=backend, ranks=ranks)
+
+
+def _memory(backend: Backend) -> Memory:
+    allocated, reserved = backend.peak_memory()
+    return Memory(allocated_bytes=allocated, reserved_bytes=reserved, host_peak_bytes=host_peak_bytes())
 
 
 def _refuse_idle(engine: Engine, prepared: Prepared) -> None:
@@ -159,12 +175,32 @@ def _refuse_idle(engine: Engine, prepared: Prepared) -> None:
         raise CannotExecute(reason)
 
 
-def _beside_reference(run: Callable[[], Measured], backend: Backend) -> tuple[Measured, ReferenceKernel | None]:
+@dataclass(frozen=True, kw_only=True)
+class _Window:
+    """All that one window needs."""
+
+    program: Program
+    stages: tuple[Stage, ...]
+    plan: WindowPlan
+    clock: Clock
+    data: DataPipeline | None
+
+    def run(self, backend: Backend) -> Measured:
+        """Measure it, and what its data pipeline spends meanwhile."""
+        if self.data is not None:
+            self.data.start_window()
+        measured = measure(self.program, self.stages, backend, plan=self.plan, clock=self.clock)
+        if self.data is not None:
+            self.data.end_window()
+        return measured
+
+
+def _beside_reference(window: _Window, backend: Backend) -> tuple[Measured, ReferenceKernel | None]:
     """The window, and on a host the fixed kernel's times right before and right after it."""
     if not backend.is_forkable:
-        return run(), None
+        return window.run(backend), None
     before_s = timed_kernel()
-    measured = run()
+    measured = window.run(backend)
     return measured, ReferenceKernel(before_s=before_s, after_s=timed_kernel())
 
 
@@ -251,6 +287,7 @@ def make_setup(
         generator=torch.Generator().manual_seed(case.seed + ranks.rank),
         autocast=autocast,
         prepare=noted.through(lambda module: engine.prepare(ranks.wrap(module), case=case)),
+        fed=None if case.pipeline is None else [],
         scaler=torch.amp.GradScaler(device.type) if mixed and dtype is torch.float16 else None,
     )
 

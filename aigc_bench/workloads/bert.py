@@ -76,6 +76,8 @@ class Bert(Workload):
     }
     honours_attention = True
     honours_gradient_checkpointing = True
+    learns_from = ("text",)
+    reads = ("text",)
 
     def stages(self, case: Case) -> tuple[Stage, ...]:
         """One pass over the batch."""
@@ -114,7 +116,7 @@ class Bert(Workload):
         executed: Any = setup.prepare(model)
         shape = (case.batch_size, self.options(case).seq_len)
         vocab_size = vocabulary(self.preset(case))
-        batches = [setup.tokens(*shape, vocab_size=vocab_size) for _ in range(NUM_INPUT_BATCHES)]
+        batches = [setup.text(*shape, vocab_size=vocab_size) for _ in range(NUM_INPUT_BATCHES)]
         state: dict[str, torch.Tensor] = {}
 
         def begin(step: int) -> None:
@@ -172,14 +174,19 @@ def masked_batch(
     import torch
 
     shape = (batch_size, seq_len)
-    tokens = setup.tokens(*shape, vocab_size=vocab_size)
+    words = setup.text(*shape, vocab_size=vocab_size)
     chosen = setup.uniform(*shape).topk(max(1, round(MASKED_FRACTION * seq_len)), dim=1).indices
     is_chosen = torch.zeros(shape, dtype=torch.bool, device=setup.device).scatter(1, chosen, True)
-    labels = tokens.masked_fill(~is_chosen, _IGNORED)
     fate = setup.uniform(*shape)
-    hidden = tokens.masked_fill(is_chosen & (fate < 0.8), min(_MASK_TOKEN, vocab_size - 1))
     other = setup.tokens(*shape, vocab_size=vocab_size)
-    return torch.where(is_chosen & (fate >= 0.8) & (fate < 0.9), other, hidden), labels
+
+    def masked(tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        hidden = tokens.masked_fill(is_chosen & (fate < 0.8), min(_MASK_TOKEN, vocab_size - 1))
+        changed = torch.where(is_chosen & (fate >= 0.8) & (fate < 0.9), other, hidden)
+        return changed, tokens.masked_fill(~is_chosen, _IGNORED)
+
+    tokens, labels = setup.derived(words, masked)
+    return tokens, labels
 
 
 workload = Bert()

@@ -17,6 +17,7 @@ from pydantic import Field
 
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.records import Case, Stage
+from aigc_bench.workloads._feeding import Outlet
 from aigc_bench.workloads._hugging_face import adopted, is_causal, modelling_module, position_limit
 from aigc_bench.workloads._language_presets import language_presets
 from aigc_bench.workloads._training import TrainingStep, adamw, training_stages
@@ -48,6 +49,9 @@ class Gpt(Workload):
     presets: ClassVar[Mapping[str, Preset]] = language_presets()
     honours_attention = True
     honours_gradient_checkpointing = True
+    learns_from = ("text",)
+    reads = ("text",)
+    writes = "text"
 
     def stages(self, case: Case) -> tuple[Stage, ...]:
         """Inference finishes a token of each sequence in every stage; the prefill makes the first."""
@@ -112,7 +116,7 @@ class Gpt(Workload):
 
         options = self.options(case)
         vocab_size = model.config.vocab_size
-        prompts = [setup.tokens(case.batch_size, options.prompt_len, vocab_size=vocab_size) for _ in range(NUM_INPUT_BATCHES)]
+        prompts = [setup.text(case.batch_size, options.prompt_len, vocab_size=vocab_size) for _ in range(NUM_INPUT_BATCHES)]
         generation = GreedyGeneration(
             setup.prepare(model),
             config=model.config,
@@ -128,6 +132,7 @@ class Gpt(Workload):
             stages={stage.name: runs[stage.name] for stage in self.stages(case)},
             modules=(model,),
             check=generation.check,
+            outlet=Outlet(modality="text", value=lambda: generation.generated.T, vocab_size=vocab_size),
         )
 
     def _training(self, case: Case, setup: Setup, model: Any) -> Program:
@@ -142,7 +147,7 @@ class Gpt(Workload):
         if case.gradient_checkpointing:
             checkpoint_activations(model)
         shape = (case.batch_size, self.options(case).seq_len)
-        batches = [setup.tokens(*shape, vocab_size=model.config.vocab_size) for _ in range(NUM_INPUT_BATCHES)]
+        batches = [setup.text(*shape, vocab_size=model.config.vocab_size) for _ in range(NUM_INPUT_BATCHES)]
         executed: Any = setup.prepare(model)
         whole = passing_cache(model.config)
         # transformers guesses the loss from the class's name and warns where, as for GPT-2, the name does not tell.

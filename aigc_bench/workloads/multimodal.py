@@ -14,6 +14,7 @@ from pydantic import Field
 
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.records import Case, Stage
+from aigc_bench.workloads._feeding import Outlet
 from aigc_bench.workloads._training import TrainingStep, adamw, training_stages
 from aigc_bench.workloads.base import NUM_INPUT_BATCHES, Preset, Program, Settings, Setup, Workload
 
@@ -156,6 +157,9 @@ class Multimodal(Workload):
     item = "token"
     settings = MultimodalSettings
     presets: ClassVar[Mapping[str, Preset]] = _PRESETS
+    learns_from = ("image", "text")
+    reads = ("image", "text")
+    writes = "text"
     honours_gradient_checkpointing = True
 
     def stages(self, case: Case) -> tuple[Stage, ...]:
@@ -216,16 +220,23 @@ class Multimodal(Workload):
         images = [self._images(case, setup) for _ in range(NUM_INPUT_BATCHES)]
         length = options.seq_len if case.mode == "train" else options.prompt_len
         vocab_size = config["text_config"]["vocab_size"]
-        texts = [setup.tokens(case.batch_size, length, vocab_size=vocab_size) for _ in range(NUM_INPUT_BATCHES)]
+        texts = [setup.text(case.batch_size, length, vocab_size=vocab_size) for _ in range(NUM_INPUT_BATCHES)]
         make = self._training if case.mode == "train" else self._inference
         return make(case, setup, model, vision, list(zip(images, texts, strict=True)))
 
     def _images(self, case: Case, setup: Setup) -> torch.Tensor:
         """Pixels of unit variance, as normalised images have; for Qwen-VL cut into patches, each frame twice (a still video)."""
         resolution = self.options(case).resolution
+        images = setup.fed_images(setup.normal(case.batch_size, _CHANNELS, resolution, resolution), low=-2, high=2)
         if not _is_qwen(self.preset(case)):
-            return setup.normal(case.batch_size, _CHANNELS, resolution, resolution)
-        return setup.normal(case.batch_size * (resolution // 14) ** 2, 2 * _CHANNELS * 14 * 14)
+            return images
+        side = resolution // 14
+
+        def patches(pixels: torch.Tensor) -> tuple[torch.Tensor, ...]:
+            cut = pixels.view(-1, _CHANNELS, 1, side, 14, side, 14).expand(-1, -1, 2, -1, -1, -1, -1)
+            return (cut.permute(0, 3, 5, 1, 2, 4, 6).reshape(-1, 2 * _CHANNELS * 14 * 14),)
+
+        return setup.derived(images, patches)[0]
 
     def _inference(self, case: Case, setup: Setup, model: Any, vision: Any, batches: list[tuple[Any, Any]]) -> Program:
         import torch
@@ -261,7 +272,9 @@ class Multimodal(Workload):
 
         runs = {"vision_encode": vision_encode, "prefill": prefill, "decode": generation.decode}
         stages = {stage.name: runs[stage.name] for stage in self.stages(case)}
-        return Program(begin=begin, stages=stages, modules=(model,), check=generation.check)
+        vocab_size = model.config.text_config.vocab_size
+        outlet = Outlet(modality="text", value=lambda: generation.generated.T, vocab_size=vocab_size)
+        return Program(begin=begin, stages=stages, modules=(model,), check=generation.check, outlet=outlet)
 
     def _training(self, case: Case, setup: Setup, model: Any, vision: Any, batches: list[tuple[Any, Any]]) -> Program:
         import torch

@@ -14,6 +14,7 @@ from pydantic import Field
 
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.records import AUDIO_ITEM, Case, Count, Stage
+from aigc_bench.workloads._feeding import Outlet
 from aigc_bench.workloads._training import adamw, training_stages
 from aigc_bench.workloads.base import NUM_INPUT_BATCHES, Preset, Program, Settings, Setup, Workload
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 FRAME_RATE = 50
 """Frames of codes in a second of audio."""
+
+_SAMPLING_RATE = 32_000
 
 _T5_BASE = {"vocab_size": 32128, "d_model": 768, "d_kv": 64, "d_ff": 3072, "num_layers": 12, "num_heads": 12}
 _ENCODEC = {
@@ -89,6 +92,9 @@ class Music(Workload):
     item = AUDIO_ITEM
     settings = MusicSettings
     presets: ClassVar[Mapping[str, Preset]] = _PRESETS
+    learns_from = ("text",)
+    reads = ("text",)
+    writes = "audio"
 
     def stages(self, case: Case) -> tuple[Stage, ...]:
         """Music is finished when its codes have become a waveform."""
@@ -138,7 +144,7 @@ class Music(Workload):
     def _texts(self, case: Case, setup: Setup) -> list[torch.Tensor]:
         vocab_size = self.preset(case).config["text_encoder"]["vocab_size"]
         shape = (case.batch_size, self.options(case).text_len)
-        return [setup.tokens(*shape, vocab_size=vocab_size, low=3) for _ in range(NUM_INPUT_BATCHES)]
+        return [setup.text(*shape, vocab_size=vocab_size, low=3) for _ in range(NUM_INPUT_BATCHES)]
 
     def _inference(self, case: Case, setup: Setup, text_encoder: Any, decoder: Any) -> Program:
         import torch
@@ -179,7 +185,8 @@ class Music(Workload):
             return {"finite": finite, "code_sum": float(generation.codes().sum()), "rms": float(state["waveform"].float().std())}
 
         stages = {"text_encode": text_encode, "decode": generation.decode, "audio_decode": audio_decode}
-        return Program(begin=begin, stages=stages, modules=(text_encoder, decoder, codec), check=check)
+        outlet = Outlet(modality="audio", value=lambda: state["waveform"].flatten(1), rate=_SAMPLING_RATE)
+        return Program(begin=begin, stages=stages, modules=(text_encoder, decoder, codec), check=check, outlet=outlet)
 
     def _training(self, case: Case, setup: Setup, text_encoder: Any, decoder: Any) -> Program:
         import torch

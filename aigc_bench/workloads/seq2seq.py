@@ -14,6 +14,7 @@ from pydantic import Field
 
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.records import Case, Stage
+from aigc_bench.workloads._feeding import Outlet
 from aigc_bench.workloads._training import TrainingStep, adamw, training_stages
 from aigc_bench.workloads.base import NUM_INPUT_BATCHES, Preset, Program, Settings, Setup, Workload
 
@@ -139,6 +140,9 @@ class Seq2Seq(Workload):
     presets: ClassVar[Mapping[str, Preset]] = _PRESETS
     honours_attention = True
     honours_gradient_checkpointing = True
+    learns_from = ("text",)
+    reads = ("text",)
+    writes = "text"
 
     def stages(self, case: Case) -> tuple[Stage, ...]:
         """Every decode finishes one token of each text."""
@@ -191,12 +195,13 @@ class Seq2Seq(Workload):
             dtype=setup.params_dtype,
         )
         shape = (case.batch_size, options.src_len)
-        sources = [setup.tokens(*shape, vocab_size=config.vocab_size, low=_FIRST_WORD) for _ in range(NUM_INPUT_BATCHES)]
+        sources = [setup.text(*shape, vocab_size=config.vocab_size, low=_FIRST_WORD) for _ in range(NUM_INPUT_BATCHES)]
         return Program(
             begin=lambda step: generation.begin(input_ids=sources[step % NUM_INPUT_BATCHES]),
             stages={"encode": generation.encode, "decode": generation.decode},
             modules=(model,),
             check=generation.check,
+            outlet=Outlet(modality="text", value=lambda: generation.generated.T, vocab_size=config.vocab_size),
         )
 
     def _training(self, case: Case, setup: Setup, model: Any) -> Program:
@@ -206,8 +211,9 @@ class Seq2Seq(Workload):
             checkpoint_activations(model)
         options = self.options(case)
         shape = (case.batch_size, options.src_len)
-        sources = [setup.tokens(*shape, vocab_size=model.config.vocab_size, low=_FIRST_WORD) for _ in range(NUM_INPUT_BATCHES)]
-        batches = [(source, targets_of(source, length=options.tgt_len)) for source in sources]
+        sources = [setup.text(*shape, vocab_size=model.config.vocab_size, low=_FIRST_WORD) for _ in range(NUM_INPUT_BATCHES)]
+        targets = [setup.derived(source, lambda text: (targets_of(text, length=options.tgt_len),))[0] for source in sources]
+        batches = list(zip(sources, targets, strict=True))
         executed: Any = setup.prepare(model)
 
         def loss(batch: tuple[torch.Tensor, torch.Tensor]) -> Any:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field
 
 from aigc_bench.core.records import AUDIO_ITEM, Case, Stage
+from aigc_bench.workloads._feeding import Outlet
 from aigc_bench.workloads._training import TrainingStep, adamw, training_stages
 from aigc_bench.workloads.base import NUM_INPUT_BATCHES, Preset, Program, Settings, Setup, Workload
 
@@ -80,6 +81,9 @@ class SpeechEnhancement(Workload):
     item = AUDIO_ITEM
     settings = SpeechEnhancementSettings
     presets: ClassVar[Mapping[str, Preset]] = _PRESETS
+    learns_from = ("audio",)
+    reads = ("audio",)
+    writes = "audio"
 
     def stages(self, case: Case) -> tuple[Stage, ...]:
         """One pass over the batch."""
@@ -99,7 +103,7 @@ class SpeechEnhancement(Workload):
         model = setup.build(lambda: make(config["model"]))
         clips = [self._clip(case, setup) for _ in range(NUM_INPUT_BATCHES)]
         if case.mode == "infer":
-            return _enhancing(setup, model, clips)
+            return _enhancing(setup, model, clips, rate=config["sample_rate"])
         executed = setup.prepare(model)
 
         def loss(clip: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
@@ -119,10 +123,13 @@ class SpeechEnhancement(Workload):
         pitches = setup.uniform(case.batch_size, _NUM_TONES, 1, dtype=torch.float32) * _TOP_HZ
         phases = setup.uniform(case.batch_size, _NUM_TONES, 1, dtype=torch.float32)
         clean = torch.sin(2 * math.pi * (pitches * time_s + phases)).mean(dim=1).to(setup.params_dtype)
-        return clean + _NOISE_LEVEL * setup.normal(case.batch_size, num_samples), clean
+        clean = setup.waveforms(clean, rate=rate)
+        noise = _NOISE_LEVEL * setup.normal(case.batch_size, num_samples)
+        (noisy,) = setup.derived(clean, lambda wave: (wave + noise,))
+        return noisy, clean
 
 
-def _enhancing(setup: Setup, model: torch.nn.Module, clips: list[tuple[torch.Tensor, torch.Tensor]]) -> Program:
+def _enhancing(setup: Setup, model: torch.nn.Module, clips: list[tuple[torch.Tensor, torch.Tensor]], *, rate: int) -> Program:
     import torch
 
     executed = setup.prepare(model)
@@ -139,7 +146,8 @@ def _enhancing(setup: Setup, model: torch.nn.Module, clips: list[tuple[torch.Ten
         clean = state["clean"].float()
         return {"finite": bool(torch.isfinite(clean).all()), "rms": float(clean.std()), "mean": float(clean.mean())}
 
-    return Program(begin=begin, stages={"enhance": enhance}, modules=(model,), check=check)
+    outlet = Outlet(modality="audio", value=lambda: state["clean"].flatten(1), rate=rate)
+    return Program(begin=begin, stages={"enhance": enhance}, modules=(model,), check=check, outlet=outlet)
 
 
 workload = SpeechEnhancement()

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.records import AUDIO_ITEM, Case, Count, Stage
+from aigc_bench.workloads._feeding import Outlet
 from aigc_bench.workloads._training import TrainingStep, adamw, training_stages
 from aigc_bench.workloads.base import NUM_INPUT_BATCHES, Preset, Program, Settings, Setup, Workload
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 _FRAME_RATE = 50
 """Positions of Whisper's encoder in a second of audio: log-mel frames every 10 ms, halved by its second convolution."""
+
+_SAMPLING_RATE, _HOP = 16_000, 160
 
 _PROMPT_LEN = 4
 """Start of transcript, language, task, no timestamps (Radford et al. 2022, section 2.3)."""
@@ -138,6 +141,9 @@ class SpeechRecognition(Workload):
     settings = SpeechRecognitionSettings
     presets: ClassVar[Mapping[str, Preset]] = _PRESETS
     honours_gradient_checkpointing = True
+    learns_from = ("audio", "text")
+    reads = ("audio",)
+    writes = "text"
 
     def stages(self, case: Case) -> tuple[Stage, ...]:
         """A transcript covers its clip token by token: the last stage's repeats finish the clip in equal parts."""
@@ -187,7 +193,7 @@ class SpeechRecognition(Workload):
         """Log-mel frames ``[batch, mels, 100 x seconds]`` of unit variance."""
         config = self.preset(case).config
         shape = (case.batch_size, config["num_mel_bins"], 2 * config["max_source_positions"])
-        return [setup.normal(*shape) for _ in range(NUM_INPUT_BATCHES)]
+        return [setup.log_mels(*shape, rate=_SAMPLING_RATE, hop=_HOP) for _ in range(NUM_INPUT_BATCHES)]
 
     def _inference(self, case: Case, setup: Setup, model: Any) -> Program:
         import torch
@@ -214,6 +220,7 @@ class SpeechRecognition(Workload):
             stages={stage.name: runs[stage.name] for stage in self.stages(case)},
             modules=(model,),
             check=generation.check,
+            outlet=Outlet(modality="text", value=lambda: generation.generated.T, vocab_size=config.vocab_size),
         )
 
     def _training(self, case: Case, setup: Setup, model: Any) -> Program:
@@ -223,7 +230,7 @@ class SpeechRecognition(Workload):
             checkpoint_activations(model)
         executed: Any = setup.prepare(model)
         shape, vocab_size = (case.batch_size, self.options(case).tgt_len), model.config.vocab_size
-        batches = [(clip, setup.tokens(*shape, vocab_size=vocab_size, low=_FIRST_WORD)) for clip in self._clips(case, setup)]
+        batches = [(clip, setup.text(*shape, vocab_size=vocab_size, low=_FIRST_WORD)) for clip in self._clips(case, setup)]
 
         def loss(batch: tuple[torch.Tensor, torch.Tensor]) -> Any:
             # A mask of ones says that nothing is packed; without one transformers looks at the positions' values.

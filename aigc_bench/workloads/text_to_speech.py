@@ -10,12 +10,14 @@ which transformers does not define: it synthesises only.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
 from aigc_bench.core.records import AUDIO_ITEM, Case, Stage
+from aigc_bench.workloads._feeding import Outlet
 from aigc_bench.workloads._training import TrainingStep, adamw, training_stages
 from aigc_bench.workloads.base import NUM_INPUT_BATCHES, Preset, Program, Settings, Setup, Workload
 
@@ -145,6 +147,9 @@ class TextToSpeech(Workload):
     item = AUDIO_ITEM
     settings = TextToSpeechSettings
     presets: ClassVar[Mapping[str, Preset]] = _PRESETS
+    learns_from = ("text", "audio")
+    reads = ("text",)
+    writes = "audio"
 
     def stages(self, case: Case) -> tuple[Stage, ...]:
         """Speech is finished when the vocoder has made it."""
@@ -177,12 +182,14 @@ class TextToSpeech(Workload):
 
     def _num_frames(self, case: Case) -> int:
         """Mel frames of a text's speech; an even number, as SpeechT5 makes two in a step."""
-        vocoder = self.preset(case).config["vocoder"]
-        hop = 1
-        for rate in vocoder.get("upsample_rates", (4, 4, 4, 4)):
-            hop *= rate
-        pairs: float = self.options(case).audio_s * vocoder["sampling_rate"] / hop / 2
+        rate, hop = self._rate_and_hop(case)
+        pairs: float = self.options(case).audio_s * rate / hop / 2
         return max(2, 2 * round(pairs))
+
+    def _rate_and_hop(self, case: Case) -> tuple[int, int]:
+        """Samples of a second, and of a mel frame."""
+        vocoder = self.preset(case).config["vocoder"]
+        return int(vocoder["sampling_rate"]), math.prod(vocoder.get("upsample_rates", (4, 4, 4, 4)))
 
     def build(self, case: Case, setup: Setup) -> Program:
         """The acoustic model; in inference also its vocoder."""
@@ -207,7 +214,7 @@ class TextToSpeech(Workload):
     def _texts(self, case: Case, setup: Setup) -> list[torch.Tensor]:
         config = self.preset(case).config["model"]
         shape, vocab_size = (case.batch_size, self.options(case).text_len), config.get("num_symbols") or config["vocab_size"]
-        return [setup.tokens(*shape, vocab_size=vocab_size, low=_FIRST_SYMBOL) for _ in range(NUM_INPUT_BATCHES)]
+        return [setup.text(*shape, vocab_size=vocab_size, low=_FIRST_SYMBOL) for _ in range(NUM_INPUT_BATCHES)]
 
     def _inference(self, case: Case, setup: Setup, model: Any) -> Program:
         import torch
@@ -233,7 +240,9 @@ class TextToSpeech(Workload):
             return {"finite": bool(torch.isfinite(waveform).all()), "rms": float(waveform.std()), "mean": float(waveform.mean())}
 
         modules = (model,) if kind == "vits" else (model, vocoder)
-        return Program(begin=begin, stages={**runs, "vocode": vocode}, modules=modules, check=check)
+        rate, _ = self._rate_and_hop(case)
+        outlet = Outlet(modality="audio", value=lambda: state["waveform"].flatten(1), rate=rate)
+        return Program(begin=begin, stages={**runs, "vocode": vocode}, modules=modules, check=check, outlet=outlet)
 
     def _runs(self, case: Case, setup: Setup, model: Any, state: dict[str, Any]) -> Mapping[str, Any]:
         """The stages before the vocoder: each reads ``state["text"]`` and the last leaves ``state["frames"]``."""
@@ -270,9 +279,11 @@ class TextToSpeech(Workload):
         text_len = self.options(case).text_len
         executed: Any = setup.prepare(model)
         symbols = symbol_of_frame(text_len=text_len, num_frames=frames, device=setup.device)
+        rate, hop = self._rate_and_hop(case)
+        mels = [setup.log_mels(batch, frames, _NUM_MELS, rate=rate, hop=hop, frames_first=True) for _ in range(NUM_INPUT_BATCHES)]
         batches = [
-            (text, setup.normal(batch, frames, _NUM_MELS), setup.normal(batch, text_len if kind == "fastpitch" else _SPEAKER_WIDTH))
-            for text in self._texts(case, setup)
+            (text, mel, setup.normal(batch, text_len if kind == "fastpitch" else _SPEAKER_WIDTH))
+            for text, mel in zip(self._texts(case, setup), mels, strict=True)
         ]
         functional = torch.nn.functional
 

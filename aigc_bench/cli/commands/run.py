@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from aigc_bench.cli import EXIT_CASES_FAILED, EXIT_INTERRUPTED
+from aigc_bench.cli.data_options import DataWords, data_options
 from aigc_bench.cli.output import headline, json_option, print_json, print_table
 from aigc_bench.cli.own_model import OwnModelWords, given, own_model_options
 
@@ -43,6 +44,7 @@ def _seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> f
 @own_model_options
 @click.option("--find", type=click.Choice(["max-batch"]), help="Look for the largest batch of each case that fits.")
 @click.option("--max-latency", type=click.FloatRange(min=0, min_open=True), metavar="S", help="... and answers within S seconds.")
+@data_options
 @click.option("--only", multiple=True, metavar="GLOB", help="Only the cases whose name matches, such as 'gpt/*' (may be repeated).")
 @click.option("--level", type=click.Choice(["quick", "default", "rigorous"]), help="How long and how often to measure.")
 @click.option("--budget", callback=_seconds, metavar="20m", help="Spread this much time over the cases.")
@@ -64,6 +66,7 @@ def command(
     own: OwnModelWords,
     find: Literal["max-batch"] | None,
     max_latency: float | None,
+    data: DataWords,
     only: tuple[str, ...],
     level: Level | None,
     budget: float | None,
@@ -87,7 +90,7 @@ def command(
         _refuse_beside_resume(ctx)
     chosen = own.profile(profile, ctx=ctx)
     if dry_run:
-        forecast = api.forecast(chosen, only=only, level=level, budget_s=budget)
+        forecast = api.forecast(chosen, only=only, level=level, budget_s=budget, pipelines=data.pipelines())
         print_json(dump(forecast)) if as_json else _print_forecast(forecast)
         return 0
     with progress_display(is_terminal=sys.stderr.isatty()) as progress:
@@ -105,6 +108,7 @@ def command(
                 record_nvml=record_nvml,
                 find=find,
                 max_latency_s=max_latency,
+                pipelines=data.pipelines(),
                 progress=progress,
                 command=words,
             )
@@ -129,6 +133,7 @@ def _exit_code(run: Run, summaries: Sequence[CaseSummary]) -> int:
 
 
 def _as_dict(run: Run, summaries: Sequence[CaseSummary]) -> dict[str, Any]:
+    from aigc_bench import api
     from aigc_bench.core.records import dump
 
     return {
@@ -136,6 +141,7 @@ def _as_dict(run: Run, summaries: Sequence[CaseSummary]) -> dict[str, Any]:
         "report": str(run.path / REPORT_FILE),
         "profile": run.info.profile,
         "interrupted": run.info.interrupted,
+        "skipped": api.skipped(run),
         "search": None if run.info.search is None else dump(run.info.search),
         "cases": [
             {"case": one.case_id, "status": one.status, "verdict": one.verdict, "reasons": one.reasons, "error": one.error_line}
@@ -154,6 +160,8 @@ def _print_outcome(run: Run, summaries: Sequence[CaseSummary]) -> None:
     print_table(rows, right=["throughput"])
     for found in run.info.search.found if run.info.search is not None else ():
         click.echo(_found_words(found))
+    for line in api.skipped(run):
+        click.echo(line)
     click.echo(f"\nrun     {run.path}\nreport  {run.path / REPORT_FILE}")
     if any(one.status == "not_run" or (one.num_finished < one.num_asked and not one.failures) for one in summaries):
         click.echo(f"resume  aigc-bench run --resume {run.path}")
