@@ -316,22 +316,28 @@ def validate(table: Path | str, *, by: Sequence[str] = (), rows_out: Path | str 
 
 
 def plan(
-    demand: Path | str | Demand, *, runs: Sequence[RunOrPath] = (), accelerators: Sequence[str] = (), on: date | None = None
+    demand: Path | str | Demand,
+    *,
+    runs: Sequence[RunOrPath] = (),
+    use_invalid: Sequence[str] = (),
+    accelerators: Sequence[str] = (),
+    on: date | None = None,
 ) -> Plan:
     """Plan a demand (a TOML file or a record): options by rank with six factors, money and what they rest on.
 
-    ``runs`` are recorded runs whose numbers are used where they fit, ``accelerators`` narrows the search, ``on`` is the day of
+    ``runs`` are recorded runs whose numbers are used where they fit, invalid ones only where ``use_invalid`` names their case;
+    the recommended option is replayed by discrete events. ``accelerators`` narrows the search, ``on`` is the day of
     prices, by default the newest that the catalogue knows. Raises ``UsageError`` with every mistake of the file.
     """
     from aigc_bench.catalog.loader import load_catalogue
+    from aigc_bench.plan.answer import answer
     from aigc_bench.plan.demand import Demand
     from aigc_bench.plan.demand_file.reader import read_demand
-    from aigc_bench.plan.answer import answer
     from aigc_bench.plan.measured import measured_machines
 
     catalogue = load_catalogue()
     wanted = demand if isinstance(demand, Demand) else read_demand(demand, catalogue=catalogue)
-    measured = measured_machines([_loaded(run) for run in runs], catalogue=catalogue)
+    measured = measured_machines([_loaded(run) for run in runs], catalogue=catalogue, with_invalid=use_invalid)
     ids = [catalogue.accelerator(name).id for name in accelerators]
     return answer(wanted, catalogue=catalogue, on=on, accelerators=ids, measured=measured)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from aigc_bench.cli.plan_check import next_measurement, simulated, warnings
+
 if TYPE_CHECKING:
     from aigc_bench.core.records import Estimate
     from aigc_bench.plan.records import Assessment, Load, Option, Plan
@@ -31,6 +33,10 @@ def screen(plan: Plan) -> str:
             *_factors(best),
             "",
             *_next(best),
+            "",
+            *simulated(best),
+            *next_measurement(plan),
+            *warnings(plan),
         ]
         lines += ["", *_others(plan, best)]
     lines += ["", *_footing(plan)]

@@ -7,9 +7,9 @@ from datetime import date
 from functools import partial
 from typing import TYPE_CHECKING
 
-from aigc_bench.plan.demand import Demand
+from aigc_bench.plan.demand import Demand, Job, Service
 from aigc_bench.plan.full import plan_demand
-from aigc_bench.plan.measured import Measured
+from aigc_bench.plan.measured import Measured, left_out
 from aigc_bench.plan.records import Plan
 from aigc_bench.plan.replay.confirm import Floors, confirmed
 from aigc_bench.plan.replay.option import Replayer
@@ -35,5 +35,8 @@ def answer(
         return planned(wanted, accelerators=(accelerator,), floors=floors)
 
     plan = planned(demand, accelerators=accelerators)
+    wishes: list[Service | Job] = [*demand.services, *demand.jobs]
+    notes = tuple(note for wish in wishes for note in left_out(wish, measured))
+    plan = plan.model_copy(update={"notes": notes})
     replayer = Replayer(demand=demand, rules=plan.rules, catalogue=catalogue, model=ServiceModel(catalogue), seed=seed)
     return confirmed(plan, replayer=replayer, planner=on_one)

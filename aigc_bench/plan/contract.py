@@ -7,6 +7,7 @@ from typing import Any
 
 from aigc_bench.core.records import Estimate
 from aigc_bench.plan.records import Assessment, Load, Option, Plan
+from aigc_bench.plan.value_of_information import basis_of, best_measurements
 
 CONTRACT_VERSION = 1
 
@@ -19,12 +20,15 @@ def contract(plan: Plan) -> dict[str, Any]:
         "demand": plan.demand.name,
         "recommendation": None if best is None else {"rank": best.rank, "kind": best.kind, "what": what(best), "why": why(plan)},
         "options": [_option(option) for option in plan.options],
+        "rests_on": [one.model_dump(mode="json") for one in basis_of(best)] if best else [],
+        "next_measurements": [one.model_dump(mode="json") for one in best_measurements(plan)],
         "assumptions": [
             {"key": one.key, "title": one.title, **figure(one.value), "source": one.value.source} for one in plan.assumptions
         ],
         "unplanned": [one.model_dump(mode="json") for one in plan.unplanned],
         "refused": [one.model_dump(mode="json") for one in plan.refused],
         "not_included": list(plan.not_included),
+        "notes": list(plan.notes),
         "num_candidates": plan.num_candidates,
         "method": plan.method,
     }
@@ -56,6 +60,7 @@ def _option(option: Option) -> dict[str, Any]:
         "usd_per_unit": _figures(option.usd_per_unit),
         "p_slo": option.p_slo,
         "p_budget": option.p_budget,
+        "replay": _replay(option),
         "energy_kwh_per_year": _or_none(option.energy_kwh_per_year),
         "carbon_kg": _or_none(option.carbon_kg),
         "carbon_kg_per_unit": _figures(option.carbon_kg_per_unit),
@@ -70,6 +75,14 @@ def _option(option: Option) -> dict[str, Any]:
         ],
         "parts": [_option(part) for part in option.parts],
     }  # fmt: skip
+
+
+def _replay(option: Option) -> dict[str, Any] | None:
+    """The simulation beside the analytic answer, with the gap between them."""
+    if option.replay is None:
+        return None
+    services = [{**one.model_dump(mode="json"), "gap": one.gap} for one in option.replay.services]
+    return {**option.replay.model_dump(mode="json"), "services": services, "is_met": option.replay.is_met}
 
 
 def _figures(found: Mapping[str, Estimate]) -> dict[str, dict[str, Any]]:

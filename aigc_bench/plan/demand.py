@@ -11,7 +11,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from aigc_bench.core.records import Estimate, Mode, Record, Setting
+from aigc_bench.core.records import Estimate, Mode, OwnModel, Record, Setting
 
 JobKind = Literal["batch", "training", "finetuning"]
 CoolingMethod = Literal["air", "rear_door", "direct_liquid", "immersion"]
@@ -46,7 +46,7 @@ class Service(Record):
     """A model that answers requests. ``items_per_request`` counts the family's items (tokens, images, samples).
 
     ``settings`` are the family's own (``resolution``, ``prompt_len`` ...). ``work_cv2`` is the squared coefficient of variation
-    of the work of one request. ``precisions`` and ``engines`` that are allowed; none named means all.
+    of the work of one request. ``precisions`` and ``engines`` that are allowed; none named means all. ``model`` is the user's own.
     """
 
     name: str
@@ -66,6 +66,7 @@ class Service(Record):
     precisions: tuple[str, ...] = ()
     engines: tuple[str, ...] = ()
     api_model: str | None = None
+    model: OwnModel | None = None
 
 
 class Checkpoints(Record):
@@ -98,6 +99,7 @@ class Job(Record):
     kept_days: Estimate | None = None
     precisions: tuple[str, ...] = ()
     engines: tuple[str, ...] = ()
+    model: OwnModel | None = None
 
 
 class Dataset(Record):

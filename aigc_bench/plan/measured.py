@@ -8,11 +8,12 @@ to be measured does not. A run without accelerators is a machine of its own, rep
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from aigc_bench.core import registry
-from aigc_bench.core.records import PROBE_PREFIX, Case, Setting
+from aigc_bench.core.errors import UnknownNameError
+from aigc_bench.core.records import PROBE_PREFIX, Case, OwnModel, Setting
 from aigc_bench.plan.demand import Demand, Job, Service
 from aigc_bench.plan.first import loads_of
 from aigc_bench.plan.interval import scaled
@@ -28,15 +29,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """A run's machine, the cases behind its capabilities, and how many accelerators it has."""
+    """A run's machine, the cases behind its capabilities, how many accelerators it has, and the invalid cases that are wanted."""
 
     machine: Machine
     cases: Mapping[str, Case]
     num_accelerators: int
+    with_invalid: tuple[str, ...] = ()
 
 
-def measured_machines(runs: Sequence[Run], *, catalogue: Catalogue) -> tuple[Measured, ...]:
-    """Each run as a machine with what it was seen to do."""
+def measured_machines(runs: Sequence[Run], *, catalogue: Catalogue, with_invalid: Sequence[str] = ()) -> tuple[Measured, ...]:
+    """Each run as a machine with what it was seen to do.
+
+    ``with_invalid`` names cases whose numbers are used although they are invalid; raises ``UsageError`` for one that no run has.
+    """
     from aigc_bench.analyze.rows import metric_rows
 
     found = []
@@ -47,8 +52,13 @@ def measured_machines(runs: Sequence[Run], *, catalogue: Catalogue) -> tuple[Mea
                 machine=machine_from_run(run, rows, catalogue),
                 cases={case.id: case for case in run.info.cases},
                 num_accelerators=len(run.info.system.accelerators),
+                with_invalid=tuple(with_invalid),
             )
         )
+    known = [name for one in found for name in one.cases]
+    for name in with_invalid:
+        if name not in known:
+            raise UnknownNameError("case of the runs", name, known=known)
     return tuple(found)
 
 
@@ -68,15 +78,39 @@ def best_measured(wish: Service | Job, accelerator: str, *, measured: Sequence[M
 
 def _fits(able: Capability, wish: Service | Job, run: Measured) -> bool:
     case = run.cases.get(able.case)
-    if case is None or able.verdict == "invalid":
+    if case is None or (able.verdict == "invalid" and able.case not in run.with_invalid):
         return False
-    if (able.workload, able.preset, able.mode) != (wish.workload, wish.preset, wish.mode):
+    if (able.workload, able.preset, able.mode, _sha256(case.model)) != (
+        wish.workload,
+        wish.preset,
+        wish.mode,
+        _sha256(wish.model),
+    ):
         return False
     if (wish.precisions and case.precision not in wish.precisions) or (
         not isinstance(wish, Job) and wish.engines and case.engine not in wish.engines
     ):
         return False
     return options_of(case, {}) == options_of(case, wish.settings)
+
+
+def _sha256(model: OwnModel | None) -> str | None:
+    return None if model is None else model.sha256
+
+
+def left_out(wish: Service | Job, measured: Sequence[Measured]) -> tuple[str, ...]:
+    """Invalid cases that would fit a load, with why they are not planned with."""
+    found = [
+        (able, replace(run, with_invalid=(able.case,)))
+        for run in measured
+        for able in run.machine.capabilities
+        if able.verdict == "invalid" and able.case not in run.with_invalid
+    ]
+    return tuple(
+        f"{able.case} is invalid ({', '.join(able.reasons)}) and not planned with; measure again, or --use-invalid {able.case!r}"
+        for able, run in found
+        if _fits(able, wish, run)
+    )
 
 
 def options_of(case: Case, changes: Mapping[str, Setting]) -> object:
@@ -117,7 +151,7 @@ def measured_options(demand: Demand, *, measured: Sequence[Measured], rules: Rul
     for run in measured:
         if run.machine.accelerator is not None:
             continue
-        loads, gaps = loads_of(demand, machine=run.machine, rules=rules)
+        loads, gaps = loads_of(demand, machine=run.machine, rules=rules, with_invalid=run.with_invalid)
         if not gaps:
             ways = [Way(machine=run.machine, placement=placement) for placement in ("pooled", "dedicated")]
             found += [make_option(way, loads, demand=demand, rules=rules) for way in ways]

@@ -46,8 +46,8 @@ class Capability(Record):
 
     ``power_w`` and ``power_peak_w`` are of one device (an accelerator's board, or the CPU packages), where a sensor read them.
     A replica takes ``machines_per_replica`` machines and holds ``slots`` requests at once, each for ``service_s``; then throughput
-    is of one of these machines, too. ``power_cap`` is the power limit over the default one. ``batch_times_s`` are (requests, seconds)
-    of whole batches up to its own, where they are known; ``machines_at_least`` what a simulation asked for beyond formulae.
+    is of one of these machines, too. ``power_cap`` is the power limit over the default one. ``batch_times_s`` are (requests,
+    seconds) of whole batches up to its own, where known; ``machines_at_least`` what a simulation asked for beyond formulae.
     """
 
     case: str
@@ -243,6 +243,8 @@ class Plan(Record):
     assumptions: tuple[Assumption, ...]
     unplanned: tuple[Unplanned, ...] = ()
     not_included: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What a reader must know of it, such as invalid measurements that were left out."""
     method: str
 
     @property

@@ -13,6 +13,7 @@ from aigc_bench.cli.output import json_option, print_json
 @click.argument("demand", required=False, metavar="DEMAND.toml")
 @click.option("--new", "scenario", metavar="SCENARIO", help="Write a commented example to start from, and stop.")
 @click.option("--run", "runs", multiple=True, metavar="RUN", help="A recorded run whose numbers are used where they fit.")
+@click.option("--use-invalid", multiple=True, metavar="CASE", help="Plan with this case of the runs although it is invalid.")
 @click.option("--accelerator", "accelerators", multiple=True, metavar="ID", help="Look at these accelerators only.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for plan.json, options.csv and bill.csv; of --new, the file.")
 @click.option("--explain", "key", metavar="KEY", help="Say how one number follows, such as power or machine.price_usd.")
@@ -22,6 +23,7 @@ def command(
     demand: str | None,
     scenario: str | None,
     runs: tuple[str, ...],
+    use_invalid: tuple[str, ...],
     accelerators: tuple[str, ...],
     out: Path | None,
     key: str | None,
@@ -45,7 +47,7 @@ def command(
     elif demand is None:
         raise click.UsageError("give a DEMAND.toml, or --new SCENARIO to write one")
     else:
-        plan = api.plan(demand, runs=runs, accelerators=accelerators)
+        plan = api.plan(demand, runs=runs, use_invalid=use_invalid, accelerators=accelerators)
         from aigc_bench.plan.contract import contract
         from aigc_bench.plan.files import write_files
 

@@ -15,7 +15,7 @@ from aigc_bench.core.errors import AigcBenchError, UsageError
 from aigc_bench.core.toml_file import check, inner_record, mistakes, read_toml
 from aigc_bench.plan.demand import Demand, Growth
 from aigc_bench.plan.demand_file.surroundings import constraints_of, dataset_of, finance_of, site_of
-from aigc_bench.plan.demand_file.work import Check, batch_of, checks_of, service_of, training_of
+from aigc_bench.plan.demand_file.work import Check, batch_of, checks_of, service_of, training_of, with_own_model
 from aigc_bench.plan.demand_file.written import WrittenDemand
 
 if TYPE_CHECKING:
@@ -66,16 +66,23 @@ class _Attempts:
             return []
 
     def make_all(
-        self, tables: Sequence[Table], noun: str, *, checks: Callable[[Table], Sequence[Check]], maker: Callable[[Table], Made]
+        self,
+        tables: Sequence[Table],
+        noun: str,
+        *,
+        checks: Callable[[Table], Sequence[Check]],
+        maker: Callable[[Table], Made],
+        prepare: Callable[[Table], Table] = lambda table: table,
     ) -> list[Made]:
-        """Every table of a kind that passes all its checks."""
+        """Every table of a kind that passes all its checks, once it is prepared."""
         made: list[Made] = []
         for number, table in enumerate(tables, start=1):
             place, before = f"{noun} {number} ({table.name})", len(self.problems)
-            for one in checks(table):
-                self.make(place, one)
-            if len(self.problems) == before:
-                made += self.make(place, partial(maker, table))
+            for known in self.make(place, partial(prepare, table)):
+                for one in checks(known):
+                    self.make(place, one)
+                if len(self.problems) == before:
+                    made += self.make(place, partial(maker, known))
         return made
 
 
@@ -85,11 +92,13 @@ def _convert(written: WrittenDemand, *, catalogue: Catalogue, folder: Path) -> t
     def times_of(name: str) -> list[float]:
         return _times(folder / name)
 
+    own = partial(with_own_model, folder=folder)
     checks = partial(checks_of, catalogue=catalogue, times_of=times_of)
     make_service = partial(service_of, catalogue=catalogue, times_of=times_of)
-    services = attempts.make_all(written.service, "service", checks=checks, maker=make_service)
-    jobs = attempts.make_all(written.batch, "batch", checks=checks, maker=partial(batch_of, catalogue=catalogue))
-    jobs += attempts.make_all(written.training, "training", checks=checks, maker=training_of)
+    services = attempts.make_all(written.service, "service", checks=checks, maker=make_service, prepare=own)
+    make_batch = partial(batch_of, catalogue=catalogue)
+    jobs = attempts.make_all(written.batch, "batch", checks=checks, maker=make_batch, prepare=own)
+    jobs += attempts.make_all(written.training, "training", checks=checks, maker=training_of, prepare=own)
     make_data = partial(dataset_of, catalogue=catalogue)
     datasets = attempts.make_all(written.dataset, "dataset", checks=lambda _: (), maker=make_data)
     site = attempts.make("site", lambda: site_of(written.site, catalogue=catalogue))

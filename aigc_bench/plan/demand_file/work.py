@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from aigc_bench.core import registry
 from aigc_bench.core.errors import UnknownNameError, UsageError
-from aigc_bench.core.records import Case, Estimate, Mode, Setting
+from aigc_bench.core.records import Case, Estimate, Mode, OwnModel, Setting
 from aigc_bench.plan.arrivals import from_hourly, from_rate, from_times, from_users
 from aigc_bench.plan.demand import Arrival, Checkpoints, Job, Service, Slo
 from aigc_bench.plan.demand_file.amounts import Amount
@@ -15,6 +16,7 @@ from aigc_bench.plan.demand_file.written import WrittenBatch, WrittenService, Wr
 from aigc_bench.plan.interval import assumed, times
 from aigc_bench.predict.engines import SERVED
 from aigc_bench.predict.names import language_models, resolve_format
+from aigc_bench.workloads._own import resolve
 
 if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue
@@ -31,12 +33,13 @@ SIZES: Mapping[str, tuple[float, float, float]] = {
 """Bytes of one item where a demand does not say (low, value, high)."""
 OTHER_SIZE = (1e3, 20e3, 200e3)
 STATED = "stated in the demand"
+Table = TypeVar("Table", WrittenService, WrittenBatch, WrittenTraining)
 
 
 def service_of(written: WrittenService, *, catalogue: Catalogue, times_of: Callable[[str], Sequence[float]]) -> Service:
     """A service; raises ``UsageError`` where a name or a setting is unknown."""
     settings = _settings(written.workload, written.settings, written.input_tokens, written.output_tokens)
-    item = checked_item(written.workload, written.preset, mode="infer", settings=settings)
+    item = checked_item(written.workload, written.preset, mode="infer", settings=settings, model=own_model(written))
     _check_names(written.precisions, written.engines)
     per_request = written.output_tokens if is_language(written.workload) else written.items_per_request
     items = _or(per_request, 1.0, unit=f"{item}s/request", of=f"{item}s of an answer")
@@ -58,13 +61,14 @@ def service_of(written: WrittenService, *, catalogue: Catalogue, times_of: Calla
         precisions=written.precisions,
         engines=written.engines,
         api_model=_api_model(written.api_model, catalogue=catalogue),
+        model=own_model(written),
     )
 
 
 def batch_of(written: WrittenBatch, *, catalogue: Catalogue) -> Job:
     """A batch job: items in inference by a deadline."""
     settings = _settings(written.workload, written.settings, written.input_tokens, written.output_tokens)
-    item = checked_item(written.workload, written.preset, mode="infer", settings=settings)
+    item = checked_item(written.workload, written.preset, mode="infer", settings=settings, model=own_model(written))
     _check_names(written.precisions, written.engines)
     answers = written.items.estimate(f"{item}s", source=STATED)
     length = written.output_tokens.estimate("token/answer", source=STATED) if written.output_tokens else None
@@ -84,12 +88,13 @@ def batch_of(written: WrittenBatch, *, catalogue: Catalogue) -> Job:
         settings=settings,
         precisions=written.precisions,
         engines=written.engines,
+        model=own_model(written),
     )
 
 
 def training_of(written: WrittenTraining) -> Job:
     """A training or fine-tuning job; a run that comes once is counted as if it came as often as it fits."""
-    item = checked_item(written.workload, written.preset, mode="train", settings=written.settings)
+    item = checked_item(written.workload, written.preset, mode="train", settings=written.settings, model=own_model(written))
     _check_names(written.precisions, ())
     amount = written.tokens or written.samples
     assert amount is not None, "the written record holds one of them"
@@ -115,6 +120,7 @@ def training_of(written: WrittenTraining) -> Job:
             stall_s=written.checkpoint_stall,
         ),
         precisions=written.precisions,
+        model=own_model(written),
     )
 
 
@@ -130,7 +136,7 @@ def checks_of(
 
     def settings() -> None:
         given = written.settings if mode == "train" else _settings(written.workload, written.settings, prompt, answer)
-        checked_item(written.workload, written.preset, mode=mode, settings=given)
+        checked_item(written.workload, written.preset, mode=mode, settings=given, model=own_model(written))
 
     engines = () if isinstance(written, WrittenTraining) else written.engines
     checks: list[Check] = [settings, lambda: _check_names(written.precisions, engines)]
@@ -148,18 +154,33 @@ def is_language(workload: str) -> bool:
     return workload == "gpt"
 
 
-def checked_item(workload: str, preset: str, *, mode: Mode, settings: Mapping[str, Setting]) -> str:
+def with_own_model(written: Table, *, folder: Path) -> Table:
+    """The table with family and preset of the user's own model, which lies beside the demand file; others stay as they are."""
+    if written.model is None:
+        return written
+    is_function = ":" in written.model and not (folder / written.model).exists()
+    path = written.model if is_function else str(folder / written.model)
+    found = resolve(path)
+    return written.model_copy(update={"workload": found.workload, "preset": found.preset, "model": path})
+
+
+def own_model(written: WrittenService | WrittenBatch | WrittenTraining) -> OwnModel | None:
+    """The user's own model of a table, as cases hold it."""
+    return None if written.model is None else resolve(written.model).model
+
+
+def checked_item(workload: str, preset: str, *, mode: Mode, settings: Mapping[str, Setting], model: OwnModel | None = None) -> str:
     """The family's item; raises where family, preset, mode or a setting is unknown.
 
     Served language models need no workload of their own: every model that the performance model knows by name is one.
     """
     family = registry.load("workloads", workload)
-    if is_language(workload) and preset not in family.presets:
+    if is_language(workload) and model is None and preset not in family.presets:
         if preset not in language_models():
             raise UnknownNameError("preset of gpt", preset, known={*family.presets, *language_models()})
         return str(family.item)
     own = {key: value for key, value in settings.items() if key in family.settings.model_fields or not is_language(workload)}
-    family.validate(Case(workload=workload, preset=preset, mode=mode, settings=own))
+    family.validate(Case(workload=workload, preset=preset, mode=mode, settings=own, model=model))
     return str(family.item)
 
 

@@ -6,7 +6,7 @@ An amount is a number or ``[low, value, high]``; a share the same from 0 to 1; a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import model_validator
 
@@ -25,6 +25,18 @@ from aigc_bench.plan.demand_file.amounts import (
 ARRIVALS = ("users", "rate", "hourly_requests", "trace")
 
 
+class Named(Record):
+    """What runs: ``workload`` and ``preset``, or the user's own ``model``."""
+
+    @model_validator(mode="after")
+    def _one_model(self) -> Self:
+        workload, preset, model = (getattr(self, key) for key in ("workload", "preset", "model"))
+        if model is None and not (workload and preset):
+            missing = " and ".join(key for key, given in (("workload", workload), ("preset", preset)) if not given)
+            raise ValueError(f"{missing} missing; give workload and preset, or model = PATH of your own")
+        return self
+
+
 class WrittenSlo(Record):
     """``[service.slo]``: what a share of the requests must get."""
 
@@ -34,12 +46,13 @@ class WrittenSlo(Record):
     percentile: Number = documented("share of requests that must meet it", unit="%", default=95.0, lt=100)
 
 
-class WrittenService(Record):
+class WrittenService(Named):
     """``[[service]]``: a model that answers requests. One of users, rate, hourly_requests and trace says how they come."""
 
     name: str = documented("a name of your own", default=...)
-    workload: str = documented("model family, see `aigc-bench list workloads`", default=...)
-    preset: str = documented("model of the family", default=...)
+    workload: str = documented("model family, see `aigc-bench list workloads`", default="")
+    preset: str = documented("model of the family", default="")
+    model: str | None = documented("your own model instead of both: a config.json or its folder, beside the demand file")
     users: WrittenAmount | None = documented("people who have the service", unit="users")
     active_share: WrittenShare | None = documented("share of them at work with it at the busy hour", unit="fraction")
     requests_per_minute: WrittenAmount | None = documented("requests of an active person", unit="request/min")
@@ -73,12 +86,13 @@ class WrittenService(Record):
         return self
 
 
-class WrittenBatch(Record):
+class WrittenBatch(Named):
     """``[[batch]]``: items that must be done by a deadline, again and again."""
 
     name: str = documented("a name of your own", default=...)
-    workload: str = documented("model family", default=...)
-    preset: str = documented("model of the family", default=...)
+    workload: str = documented("model family", default="")
+    preset: str = documented("model of the family", default="")
+    model: str | None = documented("your own model instead of both: a config.json or its folder")
     items: WrittenAmount = documented("items of one run (of a language model: answers)", unit="item", default=...)
     deadline: Duration = documented("how long one run may take", default=...)
     every: Duration = documented("how often it comes", default=86400.0)
@@ -92,12 +106,13 @@ class WrittenBatch(Record):
     engines: Names = documented("engines that are allowed", default=())
 
 
-class WrittenTraining(Record):
+class WrittenTraining(Named):
     """``[[training]]``: a model is trained or fine-tuned by a deadline."""
 
     name: str = documented("a name of your own", default=...)
-    workload: str = documented("model family", default=...)
-    preset: str = documented("model of the family", default=...)
+    workload: str = documented("model family", default="")
+    preset: str = documented("model of the family", default="")
+    model: str | None = documented("your own model instead of both: a config.json or its folder")
     method: Literal["pretraining", "full", "lora"] = documented(
         "pretraining, full fine-tuning, or low-rank adapters beside frozen weights", default="full"
     )

@@ -7,13 +7,13 @@ options without success the first one stands, marked as not confirmed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Protocol
 
 from aigc_bench.plan.demand import Demand, Job, Service
 from aigc_bench.plan.mixed import combined
 from aigc_bench.plan.options import ranked
-from aigc_bench.plan.records import Option, Plan
+from aigc_bench.plan.records import Load, Option, Plan
 from aigc_bench.plan.replay.option import Replayer
 from aigc_bench.plan.replay.outcome import Replay
 from aigc_bench.plan.replay.services import replicas_that_hold
@@ -29,7 +29,7 @@ Floors = Mapping[str, int]
 class Planner(Protocol):
     """Plans a demand on one accelerator with floors."""
 
-    def __call__(self, demand: Demand, *, accelerator: str, floors: Floors) -> Plan: ...
+    def __call__(self, demand: Demand, /, *, accelerator: str, floors: Floors) -> Plan: ...
 
 
 def confirmed(plan: Plan, *, replayer: Replayer, planner: Planner) -> Plan:
@@ -97,7 +97,7 @@ def _grown(option: Option, replay: Replay, *, replayer: Replayer, planner: Plann
     return whole.model_copy(update={"replay": after.model_copy(update={"added_machines": added})})
 
 
-def _before(part: Option, replayer: Replayer) -> list[tuple[str, object, int]]:
+def _before(part: Option, replayer: Replayer) -> list[tuple[str, Load, int]]:
     return [(load.name, load, replayer.replicas(load) * load.machines_per_replica) for load in part.loads]
 
 
@@ -130,6 +130,9 @@ def _again(part: Option, floors: Floors, *, replayer: Replayer, planner: Planner
                 "datasets": demand.datasets if wishes[0].name in names else (),
             }
         )
-    same: Callable[[Option], tuple[object, ...]] = lambda one: (one.kind, one.term, one.provider, one.server, one.placement)  # noqa: E731
     found = planner(demand, accelerator=part.accelerator, floors=floors).options
-    return next((one for one in found if same(one) == same(part) and not one.parts), None)
+    return next((one for one in found if _identity(one) == _identity(part) and not one.parts), None)
+
+
+def _identity(one: Option) -> tuple[object, ...]:
+    return one.kind, one.term, one.provider, one.server, one.placement

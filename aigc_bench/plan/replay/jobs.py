@@ -80,7 +80,10 @@ def _alone_s(job: Job, able: Capability, night: Night) -> float:
 def _finish_s(job: Job, able: Capability, night: Night, *, start_s: float, random: np.random.Generator) -> float:
     """When a run that starts then ends: from event to event, an event being a failure or a repair."""
     left, clock = job.items.value, start_s
-    servers, fails_s = night.num_serving + night.num_spares, REPAIR_S * night.machine_availability / (1 - night.machine_availability)
+    servers, fails_s = (
+        night.num_serving + night.num_spares,
+        REPAIR_S * night.machine_availability / (1 - night.machine_availability),
+    )
     up = int(random.binomial(servers, night.machine_availability))
     while clock <= 2 * job.window_s:
         rate = _rate(able, min(up, night.num_serving) * night.machines_per_server - night.kept_by_services)

@@ -11,7 +11,7 @@ from aigc_bench.plan.demand import Demand, Job, Service
 from aigc_bench.plan.interval import ceil
 from aigc_bench.plan.records import Capability, Load, Option, Rules
 from aigc_bench.plan.replay.jobs import Night, replay_jobs
-from aigc_bench.plan.replay.outcome import Replay
+from aigc_bench.plan.replay.outcome import Replay, ReplayedJob
 from aigc_bench.plan.replay.servers import replica_of
 from aigc_bench.plan.replay.services import Peak, replay_service
 from aigc_bench.plan.sizing import grown, needed, off_peak_share
@@ -70,7 +70,7 @@ class Replayer:
         """Replicas that the plan counts for a service, without what rounding to servers adds."""
         return max(1, ceil(needed(load, rules=self.rules).value / load.machines_per_replica))
 
-    def _jobs(self, option: Option) -> tuple:
+    def _jobs(self, option: Option) -> tuple[ReplayedJob, ...]:
         running = {load.name: able for load, able in _running(option)}
         jobs: list[tuple[Job, Capability]] = [(job, running[job.name]) for job in self.demand.jobs if job.name in running]
         if not jobs or option.machine is None:

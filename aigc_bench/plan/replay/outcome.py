@@ -72,4 +72,4 @@ class Replay(Record):
     @property
     def is_met(self) -> bool:
         """Whether every service and job holds."""
-        return all(one.is_met for one in (*self.services, *self.jobs))
+        return all(one.is_met for one in self.services) and all(one.is_met for one in self.jobs)

@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 def traffic_of(service: Service, *, rate_per_s: float, num_requests: int, seed: int) -> Traffic:
     """The service's requests: gaps and lengths spread as the demand says, prompt and answer alike."""
     spread = math.sqrt(service.arrival.cv2)
-    pattern = Arrivals(rate_per_s=rate_per_s) if spread == 1.0 else Arrivals(pattern="gamma", rate_per_s=rate_per_s, cv=spread or 1e-3)
+    pattern = (
+        Arrivals(rate_per_s=rate_per_s) if spread == 1.0 else Arrivals(pattern="gamma", rate_per_s=rate_per_s, cv=spread or 1e-3)
+    )
     cv = math.sqrt(service.work_cv2)
     prompt = float(service.settings.get("prompt_len", 1))
     return Traffic(

@@ -53,7 +53,7 @@ class Models:
 
 def is_language(wish: Service | Job) -> bool:
     """Whether a served engine or a training recipe of language models runs it, rather than the traced operators."""
-    return wish.workload == "gpt" and resolve_language_model(wish.preset or "") is not None
+    return wish.workload == "gpt" and wish.model is None and resolve_language_model(wish.preset or "") is not None
 
 
 def lengths(wish: Service | Job) -> tuple[float, float]:
@@ -102,6 +102,7 @@ def candidates_for(wish: Service | Job, specs: Sequence[AcceleratorSpec], models
         specs=specs,
         engines=wish.engines,
         precisions=wish.precisions,
+        model=wish.model,
         catalogue=models.catalogue,
         trace=models.trace,
     )
@@ -180,7 +181,9 @@ def _traced_spread(wish: Service | Job, spec: AcceleratorSpec, engine: str, prec
     """Ends of a traced rate over its value: those of the step at batch 1 on the accelerator that is asked for first."""
     key = (wish.name, engine, precision)
     if key not in models.spreads:
-        case = traced.case_of(wish.workload, wish.preset or "", wish.mode, precision=precision, settings=wish.settings)
+        case = traced.case_of(
+            wish.workload, wish.preset or "", wish.mode, precision=precision, settings=wish.settings, model=wish.model
+        )
         times = stage_times(case.model_copy(update={"engine": engine}), spec, models.trace(case)).values()
         likely, fast, slow = (math.fsum(getattr(time, end) for time in times) for end in ("value", "low", "high"))
         models.spreads[key] = (likely / slow, likely / fast)
@@ -209,5 +212,7 @@ def _weights(wish: Service | Job, precision: str, models: Models) -> tuple[float
         model = resolve_language_model(wish.preset or "")
         assert model is not None, "is_language looked it up"
         return weight_bytes(model, number_format(precision)), float(model.total_params)
-    trace = models.trace(traced.case_of(wish.workload, wish.preset or "", wish.mode, precision=precision, settings=wish.settings))
+    trace = models.trace(
+        traced.case_of(wish.workload, wish.preset or "", wish.mode, precision=precision, settings=wish.settings, model=wish.model)
+    )
     return float(trace.params_bytes), float(trace.num_params)

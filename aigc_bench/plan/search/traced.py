@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from aigc_bench.core.errors import UsageError
-from aigc_bench.core.records import Case, Mode, Setting
+from aigc_bench.core.records import Case, Mode, OwnModel, Setting
 from aigc_bench.plan.search.candidates import Candidates, stacked, with_caps
 from aigc_bench.plan.search.caps import power_caps
 from aigc_bench.predict.collectives import collective_s
@@ -46,13 +46,14 @@ def traced_candidates(
     specs: Sequence[AcceleratorSpec],
     engines: Sequence[str],
     precisions: Sequence[str],
+    model: OwnModel | None = None,
     catalogue: Catalogue,
     trace: Callable[[Case], OpTrace],
 ) -> Candidates | None:
     """Every way to run a traced case; ``items_per_request`` of them answer one request."""
     parts: list[dict[str, object]] = []
     for precision in [one for one in (precisions or (PRECISION,)) if one in ("fp32", "tf32", "bf16", "fp16")]:
-        case = case_of(workload, preset, mode, precision=precision, settings=settings)
+        case = case_of(workload, preset, mode, precision=precision, settings=settings, model=model)
         for table in tables(case, BATCHES, trace=trace):
             for spec in specs:
                 for engine in [one for one in ENGINES if not engines or one in engines]:
@@ -60,10 +61,12 @@ def traced_candidates(
     return stacked(parts)
 
 
-def case_of(workload: str, preset: str, mode: Mode, *, precision: str, settings: Mapping[str, Setting]) -> Case:
+def case_of(
+    workload: str, preset: str, mode: Mode, *, precision: str, settings: Mapping[str, Setting], model: OwnModel | None = None
+) -> Case:
     """The case that is traced, on an accelerator; ``precision`` is one of torch's."""
     asked = {"workload": workload, "preset": preset, "mode": mode, "precision": precision, "backend": "cuda", "settings": settings}
-    return Case.model_validate(asked)
+    return Case.model_validate({**asked, "model": model})
 
 
 def _blocks(

@@ -1,0 +1,176 @@
+"""Plans replayed by discrete events: beside the formulae, grown where the simulation asks for more, marked where nothing helps."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from aigc_bench.catalog.loader import Catalogue, load_catalogue
+from aigc_bench.plan.answer import answer
+from aigc_bench.plan.contract import contract
+from aigc_bench.plan.demand import Demand, Slo
+from aigc_bench.plan.demand_file.reader import read_demand
+from aigc_bench.plan.records import Capability
+from aigc_bench.plan.replay.jobs import WINDOWS, Night, replay_jobs
+from aigc_bench.plan.replay.services import Peak, fewest, replay_service, replicas_that_hold
+from aigc_bench.predict.serving.batch_queue import BatchServer
+from aigc_bench.predict.serving.capacity import Servers
+from aigc_bench.predict.serving.step_time import StepTime
+from tests.plan.build import exact, make_job, make_service
+
+CHAT = """
+name = "chat"
+[[service]]
+name = "chat"
+workload = "gpt"
+preset = "llama-3.1-{size}b"
+rate = {rate}
+input_tokens = {prompt}
+output_tokens = {answer}
+[service.slo]
+ttft = "{ttft}s"
+tpot = {tpot}
+percentile = {percentile}
+"""
+
+
+@pytest.fixture(scope="module")
+def catalogue() -> Catalogue:
+    return load_catalogue(with_user_files=False)
+
+
+def chat(folder: Path, catalogue: Catalogue, **changes: float) -> Demand:
+    plain = {"size": 8, "rate": 5, "prompt": 600, "answer": 200, "ttft": 1, "tpot": 0.04, "percentile": 95}
+    file = folder / "demand.toml"
+    file.write_text(CHAT.format(**(plain | changes)))
+    return read_demand(file, catalogue=catalogue)
+
+
+def able(**changes: object) -> Capability:
+    plain = {
+        "case": "c",
+        "workload": "gpt",
+        "preset": "small",
+        "mode": "infer",
+        "item": "token",
+        "throughput": exact(100.0, "tokens/s"),
+        "slots": 1.0,
+        "service_s": exact(1.0, "s"),
+    }
+    return Capability.model_validate({**plain, **changes})
+
+
+def peak(*, rate: float, replicas: int, slo_s: float = 10.0, percentile: float = 0.95, **changes: object) -> Peak:
+    """Exponential service of a second, Poisson arrivals: M/M/c."""
+    server = BatchServer(batch_time=StepTime(token_knots=((1.0, 1.0),)), service_cv=1.0)
+    plain: dict[str, object] = {"num_serving": 0, "num_spares": 0, "machine_availability": 0.99}
+    return Peak(
+        service=make_service(slo=Slo(latency_s=slo_s, percentile=percentile)),
+        able=able(),
+        servers=Servers(likely=server, fast=server, slow=server),
+        rate_per_s=rate,
+        num_replicas=replicas,
+        **{**plain, **changes},  # type: ignore[arg-type]
+    )
+
+
+def test_a_queue_that_a_textbook_knows_is_replayed_as_it_says() -> None:
+    """M/M/1: P(sojourn <= t) = 1 - exp(-(mu - lambda) t)."""
+    found = replay_service(peak(rate=0.5, replicas=1, slo_s=4.0, percentile=0.85))
+    assert found.simulated_share == pytest.approx(1 - math.exp(-0.5 * 4.0), abs=0.05)
+    assert found.is_met
+
+
+def test_replicas_are_added_until_the_simulation_holds() -> None:
+    asked = peak(rate=4.0, replicas=3)
+    assert not replay_service(asked).is_met
+    count = replicas_that_hold(asked, most=20)
+    assert count is not None and count > 4
+    assert replay_service(peak(rate=4.0, replicas=count)).is_met
+    assert replicas_that_hold(peak(rate=4.0, replicas=3, slo_s=0.5), most=50) is None
+
+
+def test_the_fewest_that_are_enough_is_found_for_every_threshold() -> None:
+    for threshold in range(1, 40):
+        found = fewest(lambda count, threshold=threshold: count >= threshold, at_least=1, most=40)
+        assert found == threshold
+    assert fewest(lambda _: False, at_least=1, most=8) is None
+
+
+def test_servers_that_fail_without_a_spare_cost_requests() -> None:
+    certain = replay_service(peak(rate=1.5, replicas=2, num_serving=2, num_spares=2, machine_availability=0.9999))
+    bare = replay_service(peak(rate=1.5, replicas=2, num_serving=2, num_spares=0, machine_availability=0.9))
+    assert certain.share_with_failures == pytest.approx(certain.simulated_share, abs=1e-3)
+    assert bare.share_with_failures is not None and bare.simulated_share is not None
+    assert bare.share_with_failures < 0.9 * bare.simulated_share
+
+
+def test_a_job_ends_in_time_on_enough_machines_and_never_on_too_few() -> None:
+    def run(machines: int, availability: float = 0.999) -> float:
+        night = Night(
+            num_serving=machines, num_spares=1, machines_per_server=1.0, kept_by_services=0.0, machine_availability=availability
+        )
+        return replay_jobs([(make_job(kind="batch"), able(throughput=exact(30.0, "tokens/s")))], night)[0].share_in_time
+
+    assert run(2) == 1.0
+    assert run(1) == 0.0
+    assert run(2, availability=0.6) < 0.9
+
+
+def test_jobs_of_one_night_follow_each_other() -> None:
+    night = Night(num_serving=4, num_spares=1, machines_per_server=1.0, kept_by_services=2.0, machine_availability=0.9999)
+    jobs = [(make_job(name=name), able(throughput=exact(50.0, "tokens/s"))) for name in ("one", "two")]
+    first, second = replay_jobs(jobs, night)
+    assert first.median_s == pytest.approx(14_400.0) and second.median_s == pytest.approx(28_800.0)
+    assert first.num_windows == WINDOWS
+
+
+def test_a_plan_says_the_simulated_share_beside_the_analytic_one(tmp_path: Path, catalogue: Catalogue) -> None:
+    plan = answer(chat(tmp_path, catalogue), catalogue=catalogue)
+    found = contract(plan)
+    best = found["options"][found["recommendation"]["rank"] - 1]
+    service = best["replay"]["services"][0]
+    assert service["method"] == "iteration-level simulation of continuous batching"
+    assert service["gap"] == pytest.approx(service["simulated_share"] - service["analytic_share"])
+    assert best["replay"]["is_met"] and service["simulated_share"] >= 0.94
+    again = contract(answer(chat(tmp_path, catalogue), catalogue=catalogue))
+    assert json.dumps(found, sort_keys=True) == json.dumps(again, sort_keys=True)
+
+
+def test_simulated_attainment_of_recommended_options_holds_over_seeded_demands(tmp_path: Path, catalogue: Catalogue) -> None:
+    """A sample of benchmarks/replay_attainment.py, which runs a hundred."""
+    random = np.random.default_rng(7)
+    short = 0
+    for _ in range(8):
+        demand = chat(
+            tmp_path,
+            catalogue,
+            rate=float(random.uniform(0.5, 40)),
+            prompt=int(random.integers(100, 2000)),
+            answer=int(random.integers(50, 500)),
+            ttft=float(random.uniform(0.8, 3)),
+            tpot=float(random.uniform(0.02, 0.08)),
+            percentile=float(random.choice([90, 95, 99])),
+        )
+        best = answer(demand, catalogue=catalogue).recommended
+        assert best is not None
+        if best.kind == "api":
+            continue
+        assert best.replay is not None
+        short += any((one.simulated_share or 0.0) < one.asked_share - 0.01 for one in best.replay.services)
+    assert short == 0
+
+
+def test_what_no_number_of_machines_makes_true_is_marked(tmp_path: Path, catalogue: Catalogue) -> None:
+    """A bound on the whole answer that the longest of answers of every length cannot keep."""
+    text = CHAT.format(size=8, rate=5, prompt=600, answer=200, ttft=1, tpot=0.04, percentile=99)
+    file = tmp_path / "demand.toml"
+    file.write_text(text.replace("tpot = 0.04", 'latency = "4s"'))
+    best = answer(read_demand(file, catalogue=catalogue), catalogue=catalogue).recommended
+    assert best is not None and best.replay is not None
+    assert best.replay.is_met or any(reason.startswith("simulation: chat") for reason in best.reasons)
+    assert not best.replay.is_met
