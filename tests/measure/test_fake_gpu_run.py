@@ -59,6 +59,44 @@ def test_heat_is_repeated_once_marked_invalid_and_not_planned_with(tmp_path: Pat
     assert all("throttled" in load.model_dump_json() for load in by_name.loads)
 
 
+DEMAND = """
+name = "naps"
+[[service]]
+name = "naps"
+workload = "known_rate"
+preset = "sleep"
+rate = 3
+[constraints]
+accelerators = ["h100_sxm_80gb"]
+"""
+
+
+def test_plan_leaves_a_throttled_run_out_unless_it_is_named_and_then_says_so(tmp_path: Path) -> None:
+    hot = FakeGpu(name="NVIDIA H100 80GB HBM3", uuid=UUID, series={"throttle_reasons": HW_THERMAL_SLOWDOWN, "temperature_c": 91})
+    bench = Bench(folder=tmp_path, env=FakeNvml.build(tmp_path, hot).env)
+    run, demand = tmp_path / "out", tmp_path / "demand.toml"
+    done = bench("run", "--profile", bench.profile(KNOWN_RATE), "--out", run)
+    assert done.returncode == 0, done.stderr
+    case = bench.rows(run)[0]["case"]
+    demand.write_text(DEMAND)
+
+    without = bench("plan", demand, "--run", run, "--json")
+    assert without.returncode == 0, without.stderr
+    plan = json.loads(without.stdout)
+    assert any(case in note and "throttled" in note and "--use-invalid" in note for note in plan["notes"])
+    assert all(one["basis"] != "measured" for one in plan["rests_on"])
+
+    named = bench("plan", demand, "--run", run, "--use-invalid", case, "--json")
+    assert named.returncode == 0, named.stderr
+    throughput = next(one for one in json.loads(named.stdout)["rests_on"] if one["quantity"] == "throughput")
+    assert throughput["basis"] == "measured" and "throttled" in throughput["reasons"]
+    shown = bench("plan", demand, "--run", run, "--use-invalid", case).stdout
+    assert "planned with invalid numbers" in shown and "throttled" in shown
+
+    unknown = bench("plan", demand, "--run", run, "--use-invalid", "nothing")
+    assert unknown.returncode == 2 and len(unknown.stderr.strip().splitlines()) <= 2
+
+
 def test_the_profile_that_fits_is_chosen_by_what_the_driver_names(tmp_path: Path) -> None:
     fake = FakeNvml.build(tmp_path, FakeGpu(name="NVIDIA H100 80GB HBM3", uuid=UUID))
     bench = Bench(folder=tmp_path, env=fake.env)

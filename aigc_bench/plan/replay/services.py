@@ -31,7 +31,8 @@ REPLICAS_BY_STEP = 4
 REPLICAS_BY_BATCH = 64
 TURNOVERS = 12
 """Requests that pass through every slot: the queue forgets how it started."""
-REQUESTS = (1000, 6000)
+REQUESTS_BY_STEP = (1000, 6000)
+REQUESTS_BY_BATCH = (8000, 16_000)
 LIKELY_ENOUGH = 2e-3
 """States of the fleet rarer than this count as missed instead of being simulated."""
 MANY = 20_000.0
@@ -83,7 +84,8 @@ def simulated(peak: Peak, server: Server, *, num_replicas: int) -> ServingResult
     """One simulation with that many replicas."""
     few = _simulated_replicas(server, num_replicas)
     places = few * (server.max_batch if isinstance(server, BatchServer) else server.max_num_seqs)
-    count = min(REQUESTS[1], max(REQUESTS[0], TURNOVERS * places))
+    least, most = REQUESTS_BY_BATCH if isinstance(server, BatchServer) else REQUESTS_BY_STEP
+    count = min(most, max(least, TURNOVERS * places))
     traffic = traffic_of(peak.service, rate_per_s=peak.rate_per_s * few / num_replicas, num_requests=count, seed=peak.seed)
     slo = promise_of(peak.service, is_whole=isinstance(server, BatchServer))
     return simulate(with_replicas(server, few), traffic, slo=slo)
