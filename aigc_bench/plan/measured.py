@@ -7,7 +7,8 @@ to be measured does not. A run without accelerators is a machine of its own, rep
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ from aigc_bench.plan.sizing import latency_floor_s
 
 if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue
+    from aigc_bench.catalog.records import AcceleratorSpec
     from aigc_bench.measure.store import Run
 
 
@@ -74,6 +76,36 @@ def best_measured(wish: Service | Job, accelerator: str, *, measured: Sequence[M
     in_time = [able for able in usable if _is_in_time(able, wish)]
     winners = [able for able in in_time if able.engine == predicted.engine or able.throughput.value >= predicted.throughput.low]
     return max(winners, key=lambda able: (able.throughput.value, able.case), default=predicted)
+
+
+def measured_rows(
+    wish: Service | Job, specs: Sequence[AcceleratorSpec], *, measured: Sequence[Measured], catalogue: Catalogue
+) -> Iterator[dict[str, object]]:
+    """Candidates for what no model predicts but a run has measured; what ran is taken to fit."""
+    for run in measured:
+        spec = next((spec for spec in specs if spec.id == run.machine.accelerator), None)
+        for able in run.machine.capabilities:
+            if spec is None or not _fits(able, wish, run):
+                continue
+            one, usable = per_accelerator(able, wish, run), catalogue.usable_memory(spec).value
+            rate, request = one.throughput, one.service_s
+            yield {
+                "accelerator": spec.id,
+                "engine": one.engine,
+                "precision": one.precision,
+                "devices": one.machines_per_replica,
+                "batch": one.batch_size,
+                "cap": 1.0,
+                "throughput": rate.value * one.machines_per_replica,
+                "slots": one.slots,
+                "service_s": request.value if request else math.nan,
+                "latency_s": request.value if request else math.nan,
+                "memory_bytes": one.device_memory_bytes.value if one.device_memory_bytes else usable,
+                "usable_bytes": usable,
+                "power_w": one.power_w.value if one.power_w else math.nan,
+                "spread_low": rate.low / rate.value,
+                "spread_high": rate.high / rate.value,
+            }
 
 
 def _fits(able: Capability, wish: Service | Job, run: Measured) -> bool:

@@ -37,13 +37,20 @@ def test_power_utilisation_and_energy_are_the_truth_of_the_trace_within_two_per_
     assert set(telemetry.loc[telemetry.source == "nvml", "device"]) == {UUID}
 
 
-def test_heat_is_repeated_once_marked_invalid_and_not_planned_with(tmp_path: Path) -> None:
-    hot = FakeGpu(uuid=UUID, series={"throttle_reasons": HW_THERMAL_SLOWDOWN, "temperature_c": 91})
-    bench = Bench(folder=tmp_path, env=FakeNvml.build(tmp_path, hot).env)
-    run = tmp_path / "out"
+@pytest.fixture(scope="module")
+def throttled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Bench, Path]:
+    """A run on an H100 that is throttled by heat all the time."""
+    folder = tmp_path_factory.mktemp("throttled")
+    hot = FakeGpu(name="NVIDIA H100 80GB HBM3", uuid=UUID, series={"throttle_reasons": HW_THERMAL_SLOWDOWN, "temperature_c": 91})
+    bench = Bench(folder=folder, env=FakeNvml.build(folder, hot).env)
+    run = folder / "out"
     done = bench("run", "--profile", bench.profile(KNOWN_RATE), "--out", run)
-
     assert done.returncode == 0, done.stderr
+    return bench, run
+
+
+def test_heat_is_repeated_once_marked_invalid_and_not_planned_with(throttled: tuple[Bench, Path]) -> None:
+    bench, run = throttled
     assert {trial["attempt"] for trial in trials(run)} == {2}
     assert "throttled by heat" in trials(run)[0]["notes"][0]
     throughput = next(row for row in bench.rows(run) if row["metric"] == "throughput")
@@ -71,12 +78,9 @@ accelerators = ["h100_sxm_80gb"]
 """
 
 
-def test_plan_leaves_a_throttled_run_out_unless_it_is_named_and_then_says_so(tmp_path: Path) -> None:
-    hot = FakeGpu(name="NVIDIA H100 80GB HBM3", uuid=UUID, series={"throttle_reasons": HW_THERMAL_SLOWDOWN, "temperature_c": 91})
-    bench = Bench(folder=tmp_path, env=FakeNvml.build(tmp_path, hot).env)
-    run, demand = tmp_path / "out", tmp_path / "demand.toml"
-    done = bench("run", "--profile", bench.profile(KNOWN_RATE), "--out", run)
-    assert done.returncode == 0, done.stderr
+def test_plan_leaves_a_throttled_run_out_unless_it_is_named_and_then_says_so(throttled: tuple[Bench, Path], tmp_path: Path) -> None:
+    bench, run = throttled
+    demand = tmp_path / "demand.toml"
     case = bench.rows(run)[0]["case"]
     demand.write_text(DEMAND)
 
@@ -84,7 +88,7 @@ def test_plan_leaves_a_throttled_run_out_unless_it_is_named_and_then_says_so(tmp
     assert without.returncode == 0, without.stderr
     plan = json.loads(without.stdout)
     assert any(case in note and "throttled" in note and "--use-invalid" in note for note in plan["notes"])
-    assert all(one["basis"] != "measured" for one in plan["rests_on"])
+    assert plan["recommendation"] is None and plan["unplanned"][0]["name"] == "naps"
 
     named = bench("plan", demand, "--run", run, "--use-invalid", case, "--json")
     assert named.returncode == 0, named.stderr

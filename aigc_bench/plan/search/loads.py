@@ -12,10 +12,10 @@ import numpy as np
 from aigc_bench.core.records import Case, Estimate
 from aigc_bench.plan.demand import Job, Service, Slo
 from aigc_bench.plan.interval import estimate
-from aigc_bench.plan.measured import Measured
+from aigc_bench.plan.measured import Measured, measured_rows
 from aigc_bench.plan.records import Capability
 from aigc_bench.plan.search import served, traced, trained
-from aigc_bench.plan.search.candidates import Candidates
+from aigc_bench.plan.search.candidates import Candidates, stacked
 from aigc_bench.predict.answers import estimate_rows
 from aigc_bench.predict.calibration import Calibration
 from aigc_bench.predict.concurrency import Setting
@@ -93,7 +93,7 @@ def candidates_for(wish: Service | Job, specs: Sequence[AcceleratorSpec], models
             catalogue=models.catalogue,
             calibration=models.calibration,
         )
-    return traced.traced_candidates(
+    found = traced.traced_candidates(
         wish.workload,
         preset,
         mode=wish.mode,
@@ -106,13 +106,16 @@ def candidates_for(wish: Service | Job, specs: Sequence[AcceleratorSpec], models
         catalogue=models.catalogue,
         trace=models.trace,
     )
+    return found or stacked(measured_rows(wish, specs, measured=models.measured, catalogue=models.catalogue))
 
 
 def capability_of(wish: Service | Job, found: Candidates, index: int, *, spec: AcceleratorSpec, models: Models) -> Capability:
     """The candidate as what one accelerator does, with the interval that the predictor gives it."""
     engine, precision = found.engines[int(found.engine[index])], found.precisions[int(found.precision[index])]
     devices, batch = int(found.devices[index]), float(found.batch[index])
-    low, high, source = _spread(wish, spec, engine=engine, precision=precision, devices=devices, batch=batch, models=models)
+    low, high, source = float(found.spread_low[index]), float(found.spread_high[index]), "a measured run"
+    if math.isnan(low):
+        low, high, source = _spread(wish, spec, engine=engine, precision=precision, devices=devices, batch=batch, models=models)
 
     def time(value: float) -> Estimate | None:
         return (

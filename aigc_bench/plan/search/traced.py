@@ -83,6 +83,8 @@ def _blocks(
         step_s: Floats = stage_times(table, spec, costs=engine_costs(engine), precision=precision).sum(axis=0)
     except UsageError:
         return
+    if not (step_s > 0).all():
+        return
     batches = np.array(table.batches, dtype=float)
     usable = catalogue.usable_memory(spec).value * catalogue.constant("usable_memory_fraction").value
     peak = spec.peak("bf16") or spec.peak("fp16") or spec.peak("fp32") or math.inf
