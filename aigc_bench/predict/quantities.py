@@ -37,7 +37,7 @@ WAKE_S = 10e-6
 
 def stage_quantity(stage: StageTrace, spec: AcceleratorSpec, *, case: Case, machine: str) -> Quantity:
     """Seconds of all repeats of a stage in one step."""
-    costs = engine_costs(case.engine)
+    costs = engine_costs(case.engine, backend=case.backend)
     is_serial = case.backend == "cpu"
     parts = []
     for point in stage.points:

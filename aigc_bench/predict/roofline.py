@@ -23,6 +23,7 @@ _DTYPES: Mapping[str, tuple[str, ...]] = {
     "bfloat16": ("bf16", "fp16"),
     "float64": ("fp64", "fp32"),
     "int8": ("int8", "fp16"),
+    "fp8": ("fp8",),
     "fp32": ("fp32",),
     "fp16": ("fp16", "bf16"),
     "bf16": ("bf16", "fp16"),
