@@ -25,8 +25,8 @@ class LinearFormat(Record):
 
     A weight is stored in ``weight_bits`` (scales included); products run in ``product``, or in the case's own precision. Quantising
     inputs and scaling outputs moves ``input_bytes`` and ``output_bytes`` for each element of them, in ``num_kernels`` operators.
-    Layers whose sides are no multiples stay as they are. Inputs are padded to ``least_rows``; with more rows than ``fused_rows`` the
-    weights are widened in a pass of their own.
+    Layers whose sides are no multiples stay as they are. Inputs are padded to ``least_rows``; with more rows than ``fused_rows``
+    the weights are widened in a pass of their own.
     """
 
     weight_bits: float

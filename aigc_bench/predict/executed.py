@@ -34,18 +34,12 @@ def refuse_lacking_units(case: Case, spec: AcceleratorSpec) -> None:
         )
 
 
-def product_dtype(case: Case) -> str:
-    """The format in which most of the case's arithmetic is done: the engine's own, else the case's precision."""
-    linear = engine_costs(case.engine, backend=case.backend).linear
-    return case.precision if linear is None or linear.product is None else linear.product
-
-
 def executed(trace: OpTrace, *, engine: str) -> OpTrace:
     """``trace`` (of torch's own operators) as ``engine`` executes it."""
     costs = engine_costs(engine, backend=trace.backend)
     if not costs.has_state and trace.kv_cache_bytes:
         raise UsageError(
-            f"--engine {engine}: {trace.workload}/{trace.preset} keeps a key-value cache between calls, {engine} runs modules without.",
+            f"--engine {engine}: {trace.workload}/{trace.preset} keeps a cache between calls, which {engine} cannot.",
             "Use torch-eager or torch-compile.",
         )
     return trace if costs.linear is None else _quantised(trace, costs.linear, engine=engine)

@@ -280,7 +280,7 @@ def _power_rows(
     mfu = [figure / (case.devices * peak) for figure in (rate.value, rate.low, rate.high)]
     yield _row(case, "flops_rate", rate, item=trace.item, reasons=reasons)
     yield _row(case, "mfu", _estimate(*mfu, unit="fraction"), item=trace.item, reasons=reasons)
-    quantity = power_quantity(case, spec, flops_per_s=trace.flops / step.value, machine=machine_of(spec))
+    quantity = power_quantity(case, spec, trace=trace, step_s=step.value, machine=machine_of(spec))
     if quantity is None:
         return
     found = posterior.estimate(quantity)

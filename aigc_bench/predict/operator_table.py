@@ -53,6 +53,12 @@ class OperatorTable:
         total: Floats = (self.flops * (self.count * self.weight[self.point.astype(int)])[:, None]).sum(axis=0)
         return total
 
+    def step_bytes(self, costs: EngineCosts) -> Floats:
+        """Bytes that a step moves under an engine's fusion, per batch size."""
+        fused = np.array([costs.unfused_share if kind in roofline.FUSIBLE else 1.0 for kind in self.kinds])
+        total: Floats = (self.moved_bytes * (fused * self.count * self.weight[self.point.astype(int)])[:, None]).sum(axis=0)
+        return total
+
 
 def tables(case: Case, batches: Sequence[int], *, trace: Callable[[Case], OpTrace]) -> tuple[OperatorTable, ...]:
     """The case at every batch size: one table, or one a batch size where the operators differ."""

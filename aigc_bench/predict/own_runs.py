@@ -147,7 +147,7 @@ def _power(case: Case, spec: AcceleratorSpec, trace: OpTrace, rows: Mapping[str,
     noise = None if row is None else noise_of(row, num_trials=rows["trial_cv"].n)
     if row is None or row.value is None or noise is None or step is None or not step.value or not trace.flops:
         return
-    quantity = power_quantity(case, spec, flops_per_s=trace.flops / step.value, machine=machine_of(spec))
+    quantity = power_quantity(case, spec, trace=trace, step_s=step.value, machine=machine_of(spec))
     if quantity is not None:
         yield Observation(quantity=quantity, value=row.value / case.devices, noise=noise, case=case.id)
 

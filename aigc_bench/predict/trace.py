@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 from collections import Counter
+from typing import Any
 
 import torch
 
@@ -87,7 +88,7 @@ def _assign_roles(program: Program, recorder: Recorder) -> None:
 def _linear_layers(program: Program) -> tuple[LinearLayers, ...]:
     """The layers that ``engines`` replace where they quantise: ``torch.nn.Linear`` and transformers' transposed ``Conv1D``."""
     layers = {id(layer): layer for module in program.modules for layer in module.modules()}.values()
-    linear = [layer for layer in layers if type(layer) is torch.nn.Linear or type(layer).__name__ == "Conv1D"]
+    linear: list[Any] = [layer for layer in layers if type(layer) is torch.nn.Linear or type(layer).__name__ == "Conv1D"]
     owners = Counter(id(weight) for layer in layers for weight in layer._parameters.values() if weight is not None)
     shapes: Counter[tuple[int, int]] = Counter()
     tied: Counter[tuple[int, int]] = Counter()

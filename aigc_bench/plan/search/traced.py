@@ -21,7 +21,7 @@ from aigc_bench.predict.effects import Floats
 from aigc_bench.predict.engines import engine_costs
 from aigc_bench.predict.operator_table import OperatorTable, stage_times, tables
 from aigc_bench.predict.optrace import OpTrace
-from aigc_bench.predict.power import mean_watts
+from aigc_bench.predict.power import BUSY_MEMORY, mean_watts
 
 if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue
@@ -86,7 +86,12 @@ def _blocks(
     for ranks in RANKS if mode == "train" else (1,):
         reduce_s = _reduction_s(table, spec, ranks=ranks, catalogue=catalogue) if mode == "train" else 0.0
         whole_s = step_s + reduce_s
-        watts = mean_watts(spec, busy_share=np.minimum(1.0, table.step_flops / whole_s / peak / BUSY_AT_MFU))
+        moved = table.step_bytes(engine_costs(engine)) / whole_s / spec.memory_bandwidth_bytes_per_s
+        watts = mean_watts(
+            spec,
+            busy_share=np.minimum(1.0, table.step_flops / whole_s / peak / BUSY_AT_MFU),
+            memory_share=np.minimum(1.0, moved / BUSY_MEMORY),
+        )
         steps = np.ceil(items_per_request / (table.items / batches)) if mode == "infer" else 1.0
         block: dict[str, object] = {
             "accelerator": spec.id,
