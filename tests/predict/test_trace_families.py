@@ -75,3 +75,13 @@ def test_convolutions_over_frames_are_convolutions():
     }
     assert shares["conv"] > 0.9 * decode.flops
     assert any(len(shape) == 5 for p in decode.points for op in p.operators if op.kind == "conv" for shape in op.inputs)
+
+
+@pytest.mark.parametrize("backend", ["cuda", "cpu"])
+def test_a_learned_position_bias_gets_its_gradient_on_every_kind_of_device(backend: str) -> None:
+    """T5 adds a bias to its attention scores; tracing its training for an accelerator once failed for want of a gradient."""
+    case = Case(workload="seq2seq", preset="tiny", mode="train", precision="bf16", backend=backend)
+    traced = trace(case)
+    biases = [op for _, _, op in traced.operators() if op.phase == "backward" and op.name.startswith("embedding_dense_backward")]
+    assert traced.gradient_bytes == 4 * traced.num_params
+    assert any(shape[-1] <= 32 for op in biases for shape in op.outputs), "the bias's table of buckets has a gradient"

@@ -161,14 +161,37 @@ class DeviceRules(TorchFunctionMode):
             if attn_mask is not None and attn_mask.is_floating_point():
                 attn_mask = attn_mask.to(query.dtype)
         is_plain = query.dim() == 4 and query.is_meta and query.shape[-1] == key.shape[-1] == value.shape[-1]
-        if not is_plain or (self._is_cpu and dropout_p > 0.0):
+        is_learned = attn_mask is not None and attn_mask.requires_grad and torch.is_grad_enabled()
+        if not is_plain or (self._is_cpu and (dropout_p > 0.0 or is_learned)):
             return func(  # type: ignore[no-any-return]
                 query, key, value, attn_mask, dropout_p, is_causal, scale=scale, enable_gqa=enable_gqa
             )
         if attn_mask is not None and attn_mask.dtype == torch.bool:
             attn_mask = attn_mask.to(query.dtype)
         fused = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
-        return fused(query, key, value, 0.0, is_causal, attn_mask=attn_mask, scale=scale)[0]  # type: ignore[no-any-return]
+        given = attn_mask.detach() if attn_mask is not None and is_learned else attn_mask
+        output: torch.Tensor = fused(query, key, value, 0.0, is_causal, attn_mask=given, scale=scale)[0]
+        if not is_learned:
+            return output
+        scores = (*query.shape[:3], key.shape[2])
+        return _LearnedBias.apply(output, attn_mask, scores)  # type: ignore[no-any-return, no-untyped-call]
+
+
+class _LearnedBias(torch.autograd.Function):
+    """Gives a bias that is added to attention scores its gradient, as memory-efficient attention does on an accelerator.
+
+    The fused backward writes the gradient of all scores ``(batch, heads, queries, keys)``; it is summed to the bias's shape.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, output: torch.Tensor, bias: torch.Tensor, scores: tuple[int, ...]) -> torch.Tensor:
+        ctx.bias_shape, ctx.bias_dtype, ctx.scores = bias.shape, bias.dtype, scores
+        return output.view_as(output)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, None]:  # type: ignore[override]
+        of_scores = torch.zeros(ctx.scores, dtype=ctx.bias_dtype, device=gradient.device)
+        return gradient, of_scores.sum_to_size(ctx.bias_shape), None
 
 
 def _is_convertible(value: torch.Tensor) -> bool:
