@@ -85,3 +85,12 @@ def test_a_learned_position_bias_gets_its_gradient_on_every_kind_of_device(backe
     biases = [op for _, _, op in traced.operators() if op.phase == "backward" and op.name.startswith("embedding_dense_backward")]
     assert traced.gradient_bytes == 4 * traced.num_params
     assert any(shape[-1] <= 32 for op in biases for shape in op.outputs), "the bias's table of buckets has a gradient"
+
+
+def test_a_recurrent_layer_is_traced_in_mixed_precision() -> None:
+    """An LSTM refuses bf16 inputs to fp32 weights unless a device autocasts, which none does while tracing."""
+    case = Case(workload="speech_enhancement", preset="demucs-tiny", mode="train", precision="bf16", backend="cuda")
+    traced = trace(case)
+    plain = trace(case.model_copy(update={"precision": "fp32"}))
+    assert traced.flops == plain.flops
+    assert {op.dtype for _, _, op in traced.operators() if op.kind == "gemm" and op.flops} == {"bf16"}

@@ -18,6 +18,7 @@ from torch.overrides import TorchFunctionMode
 _LOWERED = {
     *("linear", "matmul", "__matmul__", "__rmatmul__", "mm", "bmm", "addmm", "addbmm", "baddbmm", "mv", "addmv", "chain_matmul"),
     *("conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "einsum", "prelu"),
+    *("lstm", "gru", "rnn_tanh", "rnn_relu"),
 }
 """Functions that autocast runs in the lower precision, on every device."""
 
@@ -39,6 +40,8 @@ _RAISED = {
 _INITIALISERS = {"normal_", "uniform_", "trunc_normal_", "kaiming_uniform_", "kaiming_normal_", "xavier_uniform_", "xavier_normal_"}
 _GATES = ("has_torch_function", "has_torch_function_unary", "has_torch_function_variadic")
 _COMPOSED_MODULES = ("torch.nn.functional", "torch.functional", "torch.autograd")
+_NO_DEVICE = "xla"
+"""Recurrent layers ask whether any device autocasts before they take a dtype other than their weights'; none here is this one."""
 _GROUPED = {"grouped_mm", "_grouped_mm"}
 
 
@@ -63,9 +66,12 @@ class DeviceRules(TorchFunctionMode):
     def autocast(self) -> Iterator[None]:
         """Mixed precision for the duration; a weight is converted once in it, as torch's autocast caches it."""
         self._is_autocasting = True
+        was_enabled = torch.is_autocast_enabled(_NO_DEVICE)
+        torch.set_autocast_enabled(_NO_DEVICE, True)
         try:
             yield
         finally:
+            torch.set_autocast_enabled(_NO_DEVICE, was_enabled)
             self._is_autocasting = False
             self._lowered_weights.clear()
 
