@@ -2,8 +2,9 @@
 
     python benchmarks/tracing_speed.py [--repeats N]
 
-The cold time is of the whole process: start-up of Python and torch, building the model on `meta`, running it, writing the cache. Of the
-repeat, in another new process, it is that of `trace_case` alone (start-up does not count). Medians; exit 1 where a bound is missed.
+The cold time is of the whole process: start-up of Python and torch, building the model on `meta`, running it, writing the cache.
+Of the repeat, in another new process, it is that of `trace_case` alone (start-up does not count). Medians; exit 1 where a bound is
+missed.
 """
 
 from __future__ import annotations

@@ -124,7 +124,10 @@ def stage_times(table: OperatorTable, spec: AcceleratorSpec, *, costs: EngineCos
     shares = {kind: roofline.efficiencies()[basis, kind] for kind in set(table.kinds)}
     peaks = {dtype: roofline.peak_of(dtype, spec, precision=precision) for dtype in _multiplied(table)}
     compute = np.array(
-        [shares[kind].compute * peaks.get(dtype, np.inf) for kind, dtype in zip(table.kinds, table.dtypes, strict=True)]
+        [
+            shares[kind].flops_per_s(peaks[dtype]) if dtype in peaks else np.inf
+            for kind, dtype in zip(table.kinds, table.dtypes, strict=True)
+        ]
     )
     memory = np.array([shares[kind].memory * spec.memory_bandwidth_bytes_per_s for kind in table.kinds])
     fused = np.array([costs.unfused_share if kind in roofline.FUSIBLE else 1.0 for kind in table.kinds])

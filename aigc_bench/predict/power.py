@@ -1,7 +1,7 @@
 """Mean power of a device under load: idle, and a share of what the cap leaves that grows with utilisation.
 
 ``P = idle + s (min(cap, TDP) - idle)``, ``s`` between three published levels by how busy memory and arithmetic are: 45-75 % where
-memory bounds the work, 70-98 % where arithmetic does (Zeus power sweeps, ML.ENERGY), and little more than idle where the device
+memory bounds the work, 75-100 % where arithmetic does (Zeus power sweeps, ML.ENERGY), and little more than idle where the device
 waits for its host with its clocks up (assumed: an H100 with an idle context draws 110 to 140 W of 700).
 """
 
@@ -15,11 +15,14 @@ from aigc_bench.predict.effects import Floats
 
 _WAITING = (0.05, 0.10, 0.20)
 _MEMORY_BOUND = (0.45, 0.60, 0.75)
-_COMPUTE_BOUND = (0.70, 0.86, 0.98)
+_COMPUTE_BOUND = (0.75, 0.95, 1.0)
 _IDLE_SHARE = 0.15
 """Idle watts over TDP where the catalogue has none (assumed)."""
 BUSY_MEMORY = 0.6
 """Share of the bandwidth from which memory is taken to be busy all the time."""
+BUSY_ARITHMETIC = 0.3
+"""MFU from which arithmetic is taken to be busy all the time: FLUX draws 98 % of an H100's limit at an MFU of 0.33, 90 % of a
+B200's at 0.22 (ML.ENERGY v3)."""
 
 
 def mean_power_w(
