@@ -58,7 +58,8 @@ class Efficiency(Record):
 
     def flops_per_s(self, peak: float) -> float:
         """What is reached of ``peak`` FLOP/s; never less where the peak is higher."""
-        return peak * min(self.compute * (REFERENCE_PEAK / peak) ** self.peak_exponent, max(self.compute, MOST_COMPUTE))
+        share: float = self.compute * (REFERENCE_PEAK / peak) ** self.peak_exponent
+        return peak * min(share, max(self.compute, MOST_COMPUTE))
 
 
 @functools.cache

@@ -195,7 +195,7 @@ class _LearnedBias(torch.autograd.Function):
         return output.view_as(output)
 
     @staticmethod
-    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, None]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, None]:
         of_scores = torch.zeros(ctx.scores, dtype=ctx.bias_dtype, device=gradient.device)
         return gradient, of_scores.sum_to_size(ctx.bias_shape), None
 
