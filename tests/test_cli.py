@@ -50,6 +50,7 @@ OPTIONS = {
         "--accelerator --batch-size --devices --engine --help --json --lengths --mode --out --parallel --percentile "
         "--precision --profile --rate --requests --scenario --seed --set --slo-latency --slo-tpot --slo-ttft --trace"
     ).split(),
+    "plan": ["--accelerator", "--explain", "--help", "--json", "--keys", "--new", "--out", "--run"],
     "validate": ["--by", "--help", "--json", "--rows"],
     "report": ["--help", "--json", "--out"],
     "list": ["--help", "--json"],

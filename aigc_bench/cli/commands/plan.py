@@ -28,7 +28,7 @@ def command(
     as_keys: bool,
     as_json: bool,
 ) -> None:
-    """Plan a demand: what to buy or rent, how many, what it needs in the room, what it costs, and what binds next.
+    """Plan a demand: what to buy or rent, how many, what it needs and costs.
 
     \b
     aigc-bench plan --new chat-assistant --out chat.toml   a demand to start from
