@@ -38,12 +38,12 @@ OPTIONS = {
     ).split(),
     "show": ["--as", "--gpu", "--help", "--json"],
     "compare": ["--all", "--fail-above", "--help", "--json"],
-    "plan": ["--accelerator", "--explain", "--help", "--json", "--keys", "--new", "--out", "--run"],
     "predict": (  # noqa: SIM905 - a list of them would take twenty lines
         "--accelerator --batch-size --change --devices --engine --help --json --lengths --mode --model --out --parallel "
         "--percentile --precision --profile --rate --requests --run --scenario --seed --set --slo-latency --slo-tpot "
         "--slo-ttft --trace"
     ).split(),
+    "plan": ["--accelerator", "--explain", "--help", "--json", "--keys", "--new", "--out", "--run"],
     "validate": ["--by", "--help", "--json", "--rows"],
     "report": ["--help", "--json", "--out"],
     "list": ["--help", "--json"],
