@@ -19,7 +19,7 @@ import random
 from pathlib import Path
 
 from aigc_bench.catalog.loader import load_catalogue
-from aigc_bench.predict.answers import answer_rows, model_row
+from aigc_bench.predict.answers import Machines, answer_rows, model_row
 from aigc_bench.predict.calibration import shipped_calibration
 from aigc_bench.predict.left_out import errors_by_family
 from aigc_bench.predict.published import COLUMNS, LAYOUT_KEYS, WORD_KEYS, parse_row, read_rows
@@ -46,6 +46,7 @@ def short_configuration(text: str) -> str:
 def drawn(table: Path) -> list[dict[str, str]]:
     """The sample, as cells."""
     catalogue = load_catalogue(with_user_files=False)
+    machines = Machines(catalogue)
     groups: dict[tuple[str, str, str], list[dict[str, str]]] = {}
     with io.StringIO(gzip.decompress(table.read_bytes()).decode("utf-8"), newline="") as file:
         for cells in csv.DictReader(file):
@@ -56,7 +57,7 @@ def drawn(table: Path) -> list[dict[str, str]]:
         for cells in random.Random(f"{SEED}{key}").sample(groups[key], k=len(groups[key])):
             query = parse_row(cells).query
             try:
-                model_row(query, catalogue.published_accelerator(query.gpu))
+                model_row(query, machines.named(query.gpu))
             except Unanswered:
                 continue
             kept.append(cells | {"config_json": short_configuration(cells["config_json"])})

@@ -96,6 +96,13 @@ _LIST = (
         "Report it with the run directory.",
     ),
     _reason(
+        "clock_assumed",
+        "note",
+        ("speed",),
+        "the kernel states no highest clock of this processor: its dense peak assumes 4.2 GHz, so the true MFU may be higher",
+        "Measure on the machine itself, not in a virtual machine, where cpufreq states the clock.",
+    ),
+    _reason(
         "energy_sources_disagree",
         "suspect",
         _ENERGY,
@@ -214,7 +221,7 @@ _LIST = (
         "peak_unknown",
         "absent",
         _SPEED,
-        "the catalogue has no dense peak or bandwidth for this device and dtype",
+        "no dense peak or bandwidth is known of this device and dtype",
         "Name the device's catalogue row, or add one.",
     ),
     _reason("flops_not_counted", "absent", _SPEED, "the FLOPs of a step were not counted", "See the case's notes."),

@@ -31,10 +31,11 @@ class Quantity:
 
 @dataclass(frozen=True, kw_only=True)
 class Peak:
-    """Dense peak of a device at a case's dtype, and its memory bandwidth, from the catalogue; ``None`` where unknown."""
+    """Dense peak of a device at a case's dtype, and its memory bandwidth; ``None`` where unknown. ``reasons`` qualify the peak."""
 
     flops_per_s: float | None = None
     bytes_per_s: float | None = None
+    reasons: tuple[str, ...] = ()
 
 
 def timings(case: Case, trial: TrialResult, *, peak: Peak) -> Iterator[Quantity]:
@@ -96,7 +97,7 @@ def _rates(case: Case, work: Work, *, window: Window, peak: Peak) -> Iterator[Qu
         yield Quantity(metric="mfu", value=None, reasons=("peak_unknown",))
     else:
         mfu = flops_rate / (case.devices * peak.flops_per_s)
-        yield Quantity(metric="mfu", value=mfu, reasons=("above_peak",) if mfu > 1 else ())
+        yield Quantity(metric="mfu", value=mfu, reasons=(*(("above_peak",) if mfu > 1 else ()), *peak.reasons))
 
 
 def _steps(case: Case, durations: Floats) -> Iterator[Quantity]:

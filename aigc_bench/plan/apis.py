@@ -48,6 +48,7 @@ def api_options(demand: Demand, *, catalogue: Catalogue, on: date) -> list[Optio
             name=f"API calls, {name}",
             usd_per_year=times(price, number, unit="usd/year"),
             formula="requests a year x price of a request",
+            inputs={"requests a year": number, "price of a request": price},
         )
         for name, (price, number) in costs.items()
     ]
@@ -88,7 +89,7 @@ def _option(
     reasons: Sequence[str],
     catalogue: Catalogue,
 ) -> Option:
-    opex = total([line.usd_per_year for line in lines], unit="usd/year")
+    opex = named(total([line.usd_per_year for line in lines], unit="usd/year"), "sum of the lines")
     by_name = {service.name: service for service in demand.services}
     limit = demand.constraints.budget_usd_per_year
     is_over = limit is not None and opex.value > limit

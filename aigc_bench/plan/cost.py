@@ -159,9 +159,10 @@ def rented(
         machines = bounded(bounded(busy, floor=always_on), ceiling=machines.value)
         formula = "rent x max(mean busy accelerators / target utilisation, a replica of each service) x hours"
     rent = named(scaled(times(machines, offer.price, unit="usd/year"), HOURS_PER_YEAR), formula)
-    own = CostLine(key="rent", name=f"rent: {offer.name}", usd_per_year=rent, formula=formula)
+    fed = {"accelerators at work": machines, "rent of an accelerator": offer.price}
+    own = CostLine(key="rent", name=f"rent: {offer.name}", usd_per_year=rent, formula=formula, inputs=fed)
     lines = (own, *staff_lines(finance, num_servers=num_servers))
-    opex = total([line.usd_per_year for line in lines], unit="usd/year")
+    opex = named(total([line.usd_per_year for line in lines], unit="usd/year"), "sum of the lines")
     return Money(
         capex_usd=zero("usd"),
         opex_usd_per_year=opex,

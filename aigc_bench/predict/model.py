@@ -23,6 +23,7 @@ from aigc_bench.predict.answers import estimate_rows, refuse_far_outside
 from aigc_bench.predict.calibration import Calibration, shipped_calibration
 from aigc_bench.predict.collectives import collective_s
 from aigc_bench.predict.engines import SERVED
+from aigc_bench.predict.executed import executed_trace, refuse_lacking_units
 from aigc_bench.predict.language_rows import language_row
 from aigc_bench.predict.levels import spreads
 from aigc_bench.predict.machine_card import ProbedAccelerator
@@ -32,7 +33,6 @@ from aigc_bench.predict.posterior import Z_80, LogEstimate, Posterior
 from aigc_bench.predict.published import Query
 from aigc_bench.predict.quantities import case_dtype, memory_quantities, power_quantity, served_quantity, stage_quantity
 from aigc_bench.predict.rows import Unanswered
-from aigc_bench.predict.trace_cache import trace_case
 
 TRACED_CAUTION = "not_calibrated_on_published_results"
 PROBED, CALIBRATED, INFORMED = "calibrated_by_probes", "calibrated_by_own_runs", "informed_by_other_machines"
@@ -82,7 +82,8 @@ def predict_case(
         )
     if libraries is None:
         libraries = registry.load("workloads", case.workload).imports(case)
-    return list(_traced(case, spec, trace_case(case), catalogue=catalogue, posterior=own, libraries=libraries))
+    refuse_lacking_units(case, spec)
+    return list(_traced(case, spec, executed_trace(case), catalogue=catalogue, posterior=own, libraries=libraries))
 
 
 @functools.cache
@@ -279,7 +280,7 @@ def _power_rows(
     mfu = [figure / (case.devices * peak) for figure in (rate.value, rate.low, rate.high)]
     yield _row(case, "flops_rate", rate, item=trace.item, reasons=reasons)
     yield _row(case, "mfu", _estimate(*mfu, unit="fraction"), item=trace.item, reasons=reasons)
-    quantity = power_quantity(case, spec, flops_per_s=trace.flops / step.value, machine=machine_of(spec))
+    quantity = power_quantity(case, spec, trace=trace, step_s=step.value, machine=machine_of(spec))
     if quantity is None:
         return
     found = posterior.estimate(quantity)

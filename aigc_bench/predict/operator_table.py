@@ -53,6 +53,12 @@ class OperatorTable:
         total: Floats = (self.flops * (self.count * self.weight[self.point.astype(int)])[:, None]).sum(axis=0)
         return total
 
+    def step_bytes(self, costs: EngineCosts) -> Floats:
+        """Bytes that a step moves under an engine's fusion, per batch size."""
+        fused = np.array([costs.unfused_share if kind in roofline.FUSIBLE else 1.0 for kind in self.kinds])
+        total: Floats = (self.moved_bytes * (fused * self.count * self.weight[self.point.astype(int)])[:, None]).sum(axis=0)
+        return total
+
 
 def tables(case: Case, batches: Sequence[int], *, trace: Callable[[Case], OpTrace]) -> tuple[OperatorTable, ...]:
     """The case at every batch size: one table, or one a batch size where the operators differ."""
@@ -118,7 +124,10 @@ def stage_times(table: OperatorTable, spec: AcceleratorSpec, *, costs: EngineCos
     shares = {kind: roofline.efficiencies()[basis, kind] for kind in set(table.kinds)}
     peaks = {dtype: roofline.peak_of(dtype, spec, precision=precision) for dtype in _multiplied(table)}
     compute = np.array(
-        [shares[kind].compute * peaks.get(dtype, np.inf) for kind, dtype in zip(table.kinds, table.dtypes, strict=True)]
+        [
+            shares[kind].flops_per_s(peaks[dtype]) if dtype in peaks else np.inf
+            for kind, dtype in zip(table.kinds, table.dtypes, strict=True)
+        ]
     )
     memory = np.array([shares[kind].memory * spec.memory_bandwidth_bytes_per_s for kind in table.kinds])
     fused = np.array([costs.unfused_share if kind in roofline.FUSIBLE else 1.0 for kind in table.kinds])

@@ -16,7 +16,7 @@ from pydantic import Field
 
 from aigc_bench.core.records import Attention, Count, Mode, Positive, Precision, Record
 
-OPTRACE_VERSION = 2
+OPTRACE_VERSION = 3
 
 OperatorClass = Literal["gemm", "attention", "conv", "norm", "elementwise", "reduction", "gather", "copy", "optimizer", "other"]
 """``gather`` reads or writes rows by index (embeddings); ``reduction`` includes softmax, sorting and losses."""
@@ -103,6 +103,15 @@ class StageTrace(Record):
         return round(self.total(lambda op: op.flops))
 
 
+class LinearLayers(Record):
+    """``count`` linear layers of one shape; the weights of ``num_tied`` of them belong to another layer too (an embedding)."""
+
+    out_features: Positive
+    in_features: Positive
+    count: Positive
+    num_tied: Count = 0
+
+
 class OpTrace(Record):
     """One step of a case on one device, and the memory that it holds between steps.
 
@@ -111,7 +120,7 @@ class OpTrace(Record):
     part of the stages' ``peak_bytes``, the optimizer's state is not. ``device_held_bytes`` is what torch's caching allocator
     holds at most for all these tensors, fragmentation included (``allocators.CachingAllocator``), ``host_held_bytes`` what the C
     library does in a step on a CPU (``malloc``); each is of its own kind of backend only. ``built_peak_bytes`` is the peak of
-    live tensors while the program is built.
+    live tensors while the program is built. ``linear_layers`` are those that a quantising engine may replace.
     """
 
     version: int = OPTRACE_VERSION
@@ -133,6 +142,7 @@ class OpTrace(Record):
     kv_cache_bytes: int = 0
     inputs_bytes: int = 0
     built_peak_bytes: int = 0
+    linear_layers: tuple[LinearLayers, ...] = ()
     device_held_bytes: int | None = None
     host_held_bytes: int | None = None
 

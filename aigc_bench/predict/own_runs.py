@@ -19,13 +19,13 @@ from aigc_bench.core.errors import UsageError
 from aigc_bench.core.records import Case, MetricRow
 from aigc_bench.measure.store import Run
 from aigc_bench.predict.engines import SERVED
+from aigc_bench.predict.executed import executed_trace
 from aigc_bench.predict.levels import spreads
 from aigc_bench.predict.machine_card import ProbedAccelerator, accelerator_from_run, machine_name
 from aigc_bench.predict.model import PROBED_SUFFIX, machine_of, predict_case
 from aigc_bench.predict.optrace import OpTrace
 from aigc_bench.predict.posterior import Observation, Posterior, fit
 from aigc_bench.predict.quantities import memory_quantities, power_quantity, served_quantity, stage_quantity
-from aigc_bench.predict.trace_cache import trace_case
 
 NOISE_FLOOR = 0.03
 """What repeats of one measurement differ by where their own trials do not show it."""
@@ -83,7 +83,7 @@ def observations(run: Run, *, spec: AcceleratorSpec, catalogue: Catalogue) -> It
             if case.engine in SERVED:
                 yield from _served(case, spec, rows, catalogue=catalogue)
                 continue
-            trace = trace_case(case)
+            trace = executed_trace(case)
             yield from _times(case, spec, trace, rows)
             yield from _memory(case, spec, trace, rows, catalogue=catalogue, libraries=libraries)
             yield from _power(case, spec, trace, rows)
@@ -147,7 +147,7 @@ def _power(case: Case, spec: AcceleratorSpec, trace: OpTrace, rows: Mapping[str,
     noise = None if row is None else noise_of(row, num_trials=rows["trial_cv"].n)
     if row is None or row.value is None or noise is None or step is None or not step.value or not trace.flops:
         return
-    quantity = power_quantity(case, spec, flops_per_s=trace.flops / step.value, machine=machine_of(spec))
+    quantity = power_quantity(case, spec, trace=trace, step_s=step.value, machine=machine_of(spec))
     if quantity is not None:
         yield Observation(quantity=quantity, value=row.value / case.devices, noise=noise, case=case.id)
 

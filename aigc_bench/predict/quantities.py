@@ -19,7 +19,7 @@ from aigc_bench.predict.malloc import LAST_THRESHOLD
 from aigc_bench.predict.memory import memory_quantity, peak_memory
 from aigc_bench.predict.optrace import Operator, OpTrace, Point, StageTrace
 from aigc_bench.predict.posterior import Groups, Quantity, Term
-from aigc_bench.predict.power import mean_power_w
+from aigc_bench.predict.power import BUSY_ARITHMETIC, BUSY_MEMORY, mean_power_w
 from aigc_bench.predict.roofline import operator_s, peak_of, unfused_share
 
 _PHASES: Mapping[str, str] = {"backward": "backward", "optimizer": "optimizer"}
@@ -37,7 +37,7 @@ WAKE_S = 10e-6
 
 def stage_quantity(stage: StageTrace, spec: AcceleratorSpec, *, case: Case, machine: str) -> Quantity:
     """Seconds of all repeats of a stage in one step."""
-    costs = engine_costs(case.engine)
+    costs = engine_costs(case.engine, backend=case.backend)
     is_serial = case.backend == "cpu"
     parts = []
     for point in stage.points:
@@ -116,19 +116,21 @@ def memory_quantities(
     }
 
 
-COMPUTE_BOUND_MFU = 0.6
-"""MFU from which arithmetic is taken to be busy all the time."""
-
-
-def power_quantity(case: Case, spec: AcceleratorSpec, *, flops_per_s: float, machine: str) -> Quantity | None:
-    """Watts of one device that does ``flops_per_s``; ``None`` where its TDP is not known."""
-    mfu = flops_per_s / peak_of(case_dtype(case), spec, precision=case.precision)
-    watts = mean_power_w(spec, busy_share=min(1.0, mfu / COMPUTE_BOUND_MFU))
+def power_quantity(case: Case, spec: AcceleratorSpec, *, trace: OpTrace, step_s: float, machine: str) -> Quantity | None:
+    """Watts of one device that does the trace's step in ``step_s``; ``None`` where its TDP is not known."""
+    costs = engine_costs(case.engine, backend=case.backend)
+    mfu = trace.flops / step_s / peak_of(case_dtype(case), spec, precision=case.precision)
+    moved = sum(stage.total(lambda operator: unfused_share(operator, costs) * operator.moved_bytes) for stage in trace.stages)
+    memory_share = moved / step_s / spec.memory_bandwidth_bytes_per_s / BUSY_MEMORY
+    watts = mean_power_w(spec, busy_share=min(1.0, mfu / BUSY_ARITHMETIC), memory_share=min(1.0, memory_share))
     return None if watts is None else _single(watts.value, levels.power_groups(case, machine=machine))
 
 
 def case_dtype(case: Case) -> str:
-    """The dtype that a case multiplies in, in torch's word."""
+    """The dtype that a case multiplies in, in torch's word, or the format in which its engine does."""
+    linear = engine_costs(case.engine, backend=case.backend).linear
+    if linear is not None and linear.product is not None:
+        return linear.product
     return {"bf16": "bfloat16", "fp16": "float16"}.get(case.precision, "float32")
 
 

@@ -11,6 +11,8 @@ import functools
 from collections.abc import Mapping
 from importlib.resources import files
 
+from pydantic import Field
+
 from aigc_bench.catalog.records import AcceleratorSpec
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.records import Record
@@ -23,6 +25,7 @@ _DTYPES: Mapping[str, tuple[str, ...]] = {
     "bfloat16": ("bf16", "fp16"),
     "float64": ("fp64", "fp32"),
     "int8": ("int8", "fp16"),
+    "fp8": ("fp8",),
     "fp32": ("fp32",),
     "fp16": ("fp16", "bf16"),
     "bf16": ("bf16", "fp16"),
@@ -33,14 +36,30 @@ FUSIBLE = frozenset({"norm", "elementwise", "copy", "reduction"})
 """Classes whose operators a compiler fuses with their neighbours."""
 
 
+REFERENCE_PEAK = 312e12
+"""FLOP/s of the device (an A100) at which ``Efficiency.compute`` holds."""
+MOST_COMPUTE = 0.9
+"""No class of operator reaches more of the peak."""
+
+
 class Efficiency(Record):
-    """Share of the compute peak and of the bandwidth that a class of operator reaches."""
+    """Share of the compute peak and of the bandwidth that a class of operator reaches.
+
+    Kernels that are not written anew for each architecture use less of a higher peak: ``compute`` is the share at
+    ``REFERENCE_PEAK``, and falls with the ``peak_exponent``-th power of the peak (0: it does not).
+    """
 
     kind: str
     basis: str
     compute: float
     memory: float
+    peak_exponent: float = Field(default=0.0, ge=0.0, lt=1.0)
     source: str
+
+    def flops_per_s(self, peak: float) -> float:
+        """What is reached of ``peak`` FLOP/s; never less where the peak is higher."""
+        share: float = self.compute * (REFERENCE_PEAK / peak) ** self.peak_exponent
+        return peak * min(share, max(self.compute, MOST_COMPUTE))
 
 
 @functools.cache
@@ -68,7 +87,7 @@ def operator_s(operator: Operator, spec: AcceleratorSpec, *, costs: EngineCosts,
     share = efficiencies()["measured" if spec.basis == "measured" else "datasheet", operator.kind]
     fused = unfused_share(operator, costs)
     memory_s = fused * operator.moved_bytes / (share.memory * spec.memory_bandwidth_bytes_per_s)
-    compute_s = operator.flops / (share.compute * peak_of(operator.dtype, spec, precision=precision)) if operator.flops else 0.0
+    compute_s = operator.flops / share.flops_per_s(peak_of(operator.dtype, spec, precision=precision)) if operator.flops else 0.0
     return max(memory_s, compute_s) + fused * costs.launch_s
 
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+from collections import Counter
+from typing import Any
 
 import torch
 
@@ -14,7 +16,7 @@ from aigc_bench.core import registry
 from aigc_bench.core.records import Case
 from aigc_bench.predict.allocators import CachingAllocator, peak_held_bytes
 from aigc_bench.predict.malloc import peak_resident_bytes
-from aigc_bench.predict.optrace import OpTrace
+from aigc_bench.predict.optrace import LinearLayers, OpTrace
 from aigc_bench.predict.tracing.functions import DeviceRules
 from aigc_bench.predict.tracing.recorder import Recorder
 from aigc_bench.predict.tracing.setup import lower_dtype, trace_setup
@@ -64,6 +66,7 @@ def trace(case: Case) -> OpTrace:
         kv_cache_bytes=kv_cache_bytes,
         inputs_bytes=max(0, built_bytes - params_bytes - buffers_bytes - kv_cache_bytes),
         built_peak_bytes=storages.built_peak,
+        linear_layers=_linear_layers(program),
         device_held_bytes=None if is_host else peak_held_bytes(CachingAllocator(), events),
         host_held_bytes=peak_resident_bytes(events, num_unseen=storages.num_built) if is_host else None,
     )
@@ -80,6 +83,21 @@ def _assign_roles(program: Program, recorder: Recorder) -> None:
         for buffer in module.buffers():
             if buffer.is_meta:
                 recorder.storages.assign(buffer, "buffer")
+
+
+def _linear_layers(program: Program) -> tuple[LinearLayers, ...]:
+    """The layers that ``engines`` replace where they quantise: ``torch.nn.Linear`` and transformers' transposed ``Conv1D``."""
+    layers = {id(layer): layer for module in program.modules for layer in module.modules()}.values()
+    linear: list[Any] = [layer for layer in layers if type(layer) is torch.nn.Linear or type(layer).__name__ == "Conv1D"]
+    owners = Counter(id(weight) for layer in layers for weight in layer._parameters.values() if weight is not None)
+    shapes: Counter[tuple[int, int]] = Counter()
+    tied: Counter[tuple[int, int]] = Counter()
+    for layer in linear:
+        weight = layer.weight
+        shape = tuple(weight.shape if type(layer) is torch.nn.Linear else weight.shape[::-1])
+        shapes[shape] += 1
+        tied[shape] += owners[id(weight)] > 1
+    return tuple(LinearLayers(out_features=m, in_features=n, count=shapes[m, n], num_tied=tied[m, n]) for m, n in sorted(shapes))
 
 
 def _experts_per_token(program: Program) -> int:

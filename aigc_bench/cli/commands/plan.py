@@ -54,7 +54,7 @@ def command(
         if out is not None:
             write_files(plan, out)
         if key is not None:
-            from aigc_bench.plan.explain import explain
+            from aigc_bench.plan.explain.told import explain
 
             click.echo(explain(plan, key))
         elif as_json:

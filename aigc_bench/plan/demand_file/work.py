@@ -13,7 +13,7 @@ from aigc_bench.plan.arrivals import from_hourly, from_rate, from_times, from_us
 from aigc_bench.plan.demand import Arrival, Checkpoints, Job, Service, Slo
 from aigc_bench.plan.demand_file.amounts import Amount
 from aigc_bench.plan.demand_file.written import WrittenBatch, WrittenService, WrittenSlo, WrittenTraining
-from aigc_bench.plan.interval import assumed, times
+from aigc_bench.plan.interval import assumed, named, times
 from aigc_bench.predict.engines import SERVED
 from aigc_bench.predict.names import language_models, resolve_format
 from aigc_bench.workloads._own import resolve
@@ -79,7 +79,7 @@ def batch_of(written: WrittenBatch, *, catalogue: Catalogue) -> Job:
         preset=written.preset,
         mode="infer",
         item=item,
-        items=times(answers, length, unit=f"{item}s") if length else answers,
+        items=named(times(answers, length, unit=f"{item}s"), f"answers x {item}s of one, as stated") if length else answers,
         window_s=written.deadline,
         runs_per_day=DAY_S / max(written.every, written.deadline),
         bytes_per_item=_size(written.item_kb, item=item, items=None, catalogue=catalogue),
@@ -243,11 +243,11 @@ def _size(given: Amount | None, *, item: str, items: Estimate | None, catalogue:
         return given.estimate("B", source=STATED, factor=1000.0)
     if item == "token":
         per_token = catalogue.constant("text_bytes_per_token")
-        return (
-            times(items, per_token, unit="B") if items else assumed(2000, low=500, high=8000, unit="B", source=f"a text; {GENERAL}")
-        )
+        if items is None:
+            return assumed(2000, low=500, high=8000, unit="B", source=f"a text; {GENERAL}")
+        return named(times(items, per_token, unit="B"), f"tokens x bytes of one: {per_token.source}")
     one = _in_bytes(None, "B", default=SIZES.get(item, OTHER_SIZE), of=f"size of one {item}")
-    return times(items, one, unit="B") if items else one
+    return named(times(items, one, unit="B"), f"{item}s x {one.source}") if items else one
 
 
 def _in_bytes(given: Amount | None, unit: str, *, default: tuple[float, float, float], of: str) -> Estimate:

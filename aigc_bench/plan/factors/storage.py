@@ -47,7 +47,9 @@ def _kept(context: Context, pool: Pool) -> dict[str, Estimate]:
     for load in context.loads_of(pool):
         weights = context.capability(load).params_bytes
         if weights:
-            parts[f"weights, {load.name}"] = estimate(weights, unit="B", basis="measured", source=f"parameters of {load.case}")
+            can = context.capability(load).throughput.basis
+            basis = "measured" if can == "measured" else "modelled"
+            parts[f"weights, {load.name}"] = estimate(weights, unit="B", basis=basis, source=f"parameters of {load.case}")
         parts |= _answers(context, pool, load) | _job_files(context, load)
     return parts
 

@@ -12,6 +12,7 @@ is not there: it is never a zero.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from pydantic import Field
@@ -25,15 +26,17 @@ if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue
 
 MONTHS_PER_YEAR = 12
+ENERGY, PEAK = "energy of the IT", "peak power of the IT"
 
 
 class CostLine(Record):
-    """One line of a year's cost, with the formula it follows from."""
+    """One line of a year's cost, with the formula it follows from and what the formula was fed with, by name."""
 
     key: str
     name: str
     usd_per_year: Estimate
     formula: str
+    inputs: Mapping[str, Estimate] = Field(default_factory=dict)
 
 
 class Tariffs(Record):
@@ -98,13 +101,13 @@ def opex_lines(use: Use, *, prices: Tariffs) -> tuple[CostLine, ...]:
     return tuple(line for line in lines if line is not None)
 
 
-def _line(key: str, name: str, formula: str, *factors: Estimate | None, scale: float = 1.0) -> CostLine | None:
+def _line(key: str, name: str, formula: str, factors: Mapping[str, Estimate | None], *, scale: float = 1.0) -> CostLine | None:
     """The product of the factors, or no line where one of them is not known."""
-    known = [factor for factor in factors if factor is not None]
+    known = {what: factor for what, factor in factors.items() if factor is not None}
     if len(known) < len(factors):
         return None
-    product = named(scaled(times(*known, unit="usd/year"), scale), formula)
-    return CostLine(key=key, name=name, usd_per_year=product, formula=formula)
+    product = named(scaled(times(*known.values(), unit="usd/year"), scale), formula)
+    return CostLine(key=key, name=name, usd_per_year=product, formula=formula, inputs=known)
 
 
 def _energy_lines(use: Use, prices: Tariffs) -> tuple[CostLine | None, ...]:
@@ -112,25 +115,32 @@ def _energy_lines(use: Use, prices: Tariffs) -> tuple[CostLine | None, ...]:
     beyond = cooling_overhead_kwh(energy, pue=use.pue)
     water = water_l_per_year(energy, wue=prices.water_l_per_kwh) if prices.water_l_per_kwh else None
     return (
-        _line("electricity", "electricity of the IT", "kWh of IT x tariff", energy, tariff),
-        _line("cooling", "electricity of cooling and losses", "kWh of IT x (PUE - 1) x tariff", beyond, tariff),
+        _line("electricity", "electricity of the IT", "kWh of IT x tariff", {ENERGY: energy, "tariff": tariff}),
+        _line(
+            "cooling",
+            "electricity of cooling and losses",
+            "kWh of IT x (PUE - 1) x tariff",
+            {"energy beyond the IT": beyond, "tariff": tariff},
+        ),
         _line(
             "demand_charge",
             "demand charge",
             "peak kW x PUE x usd/kW-month x 12",
-            use.it_peak_w,
-            use.pue,
-            prices.demand_usd_per_kw_month,
+            {PEAK: use.it_peak_w, "PUE": use.pue, "demand charge": prices.demand_usd_per_kw_month},
             scale=MONTHS_PER_YEAR / 1000,
         ),
-        _line("water", "water", "L x usd/m3 / 1000", water, prices.water_usd_per_m3, scale=1 / 1000),
+        _line("water", "water", "L x usd/m3 / 1000", {"water": water, "price of water": prices.water_usd_per_m3}, scale=1 / 1000),
     )
 
 
 def _room_lines(use: Use, prices: Tariffs) -> tuple[CostLine | None, ...]:
     formula = "peak kW x usd/kW-month x 12"
     space = prices.space_usd_per_kw_month
-    return (_line("space", "space in a colocation", formula, use.it_peak_w, space, scale=MONTHS_PER_YEAR / 1000),)
+    return (
+        _line(
+            "space", "space in a colocation", formula, {PEAK: use.it_peak_w, "rent of space": space}, scale=MONTHS_PER_YEAR / 1000
+        ),
+    )
 
 
 def _care_lines(use: Use, prices: Tariffs) -> tuple[CostLine | None, ...]:
@@ -139,21 +149,24 @@ def _care_lines(use: Use, prices: Tariffs) -> tuple[CostLine | None, ...]:
         persons = plus(prices.staff_fixed, scaled(prices.staff_per_server, use.num_servers, unit=prices.staff_fixed.unit))
     licence = prices.licence_usd_per_accelerator
     return (
-        _line("maintenance", "maintenance and spares", "capex x share", use.capex_usd, prices.maintenance_share),
-        _line("staff", "staff", "(fixed + per server x servers) x usd/year", persons, prices.staff_usd_per_year),
-        _line("licences", "software licences", "accelerators x usd/year", licence, scale=use.num_accelerators),
+        _line(
+            "maintenance", "maintenance and spares", "capex x share", {"purchase": use.capex_usd, "share": prices.maintenance_share}
+        ),
+        _line(
+            "staff", "staff", "(fixed + per server x servers) x usd/year", {"persons": persons, "pay": prices.staff_usd_per_year}
+        ),
+        _line("licences", "software licences", "accelerators x usd/year", {"licence": licence}, scale=use.num_accelerators),
     )
 
 
 def _data_lines(use: Use, prices: Tariffs) -> tuple[CostLine | None, ...]:
     return (
-        _line("egress", "egress", "bytes x usd/B", use.egress_bytes_per_year, prices.egress_usd_per_byte),
+        _line("egress", "egress", "bytes x usd/B", {"egress": use.egress_bytes_per_year, "price": prices.egress_usd_per_byte}),
         _line(
             "storage",
             "rented storage",
             "bytes x usd/B-month x 12",
-            use.kept_bytes,
-            prices.storage_usd_per_byte_month,
+            {"kept": use.kept_bytes, "price": prices.storage_usd_per_byte_month},
             scale=MONTHS_PER_YEAR,
         ),
     )

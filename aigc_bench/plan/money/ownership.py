@@ -84,7 +84,11 @@ def own(capex_usd: Estimate, lines: Sequence[CostLine], *, terms: Terms) -> Owne
     """The money of equipment for ``capex_usd`` that costs ``lines`` a year to run."""
     hardware = _annual(capex_usd, terms=terms, rate=terms.discount_rate)
     first = CostLine(
-        key="hardware", name="hardware", usd_per_year=hardware, formula="C x (1 - s / (1 + r)^n) x r / (1 - (1 + r)^-n)"
+        key="hardware",
+        name="hardware",
+        usd_per_year=hardware,
+        formula="C x (1 - s / (1 + r)^n) x r / (1 - (1 + r)^-n)",
+        inputs={"purchase": capex_usd, "discount rate": terms.discount_rate, "residual share": terms.residual_share},
     )
     found = [first, *lines]
     if terms.adders_share is not None:
@@ -92,7 +96,8 @@ def own(capex_usd: Estimate, lines: Sequence[CostLine], *, terms: Terms) -> Owne
         formula = "share x (hardware + electricity + cooling + space)"
         adders = named(times(base, terms.adders_share, unit="usd/year"), formula)
         name = "adders: freight, installation, insurance, disposal"
-        found.append(CostLine(key="adders", name=name, usd_per_year=adders, formula=formula))
+        fed = {line.name: line.usd_per_year for line in found if line.key in ADDER_BASE} | {"share": terms.adders_share}
+        found.append(CostLine(key="adders", name=name, usd_per_year=adders, formula=formula, inputs=fed))
     opex = named(total([line.usd_per_year for line in found[1:]], unit="usd/year"), "sum of the lines but hardware")
     whole = named(plus(hardware, opex), "sum of the lines")
     return Ownership(

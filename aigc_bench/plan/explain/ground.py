@@ -1,0 +1,75 @@
+"""What all options of a plan rest on: the demand as it was read, growth, the rules."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from aigc_bench.core.records import Estimate, Record
+from aigc_bench.plan.demand import Arrival, Demand
+from aigc_bench.plan.explain.step import Trail, slug
+from aigc_bench.plan.interval import assumed
+from aigc_bench.plan.records import Plan
+from aigc_bench.plan.sizing import grown
+
+STATED = "stated in the demand, or its default"
+
+
+def add_ground(trail: Trail, plan: Plan) -> None:
+    """The steps of demand and rules, under ``demand`` and ``rules``."""
+    _add_record(trail, plan.demand, path="demand")
+    _add_record(trail, plan.rules, path="rules")
+    _add_plain(trail, plan.demand)
+    last, mean = grown(plan.demand.growth)
+    from_growth = ("demand.growth.per_year", "demand.growth.horizon_years")
+    trail.computed("growth.last", "growth at the end of the horizon", last, formula=last.source or "", inputs=from_growth)
+    trail.computed("growth.mean", "mean growth over the horizon", mean, formula=mean.source or "", inputs=from_growth)
+
+
+def _add_record(trail: Trail, record: Record, *, path: str) -> None:
+    """Every Estimate below a record; of a computed arrival, what it is computed from."""
+    for name in type(record).model_fields:
+        value, key = getattr(record, name), f"{path}.{name}"
+        if isinstance(record, Arrival) and name == "peak_requests_per_s":
+            _add_arrival(trail, record, path=path)
+        elif isinstance(value, Estimate):
+            trail.leaf(key, _title(key), value, source=value.source or STATED)
+        elif isinstance(value, Record):
+            _add_record(trail, value, path=key)
+        elif isinstance(value, tuple):
+            for entry in value:
+                if isinstance(entry, Record):
+                    _add_record(trail, entry, path=f"{key}.{getattr(entry, 'name', '?')}")
+
+
+def _add_arrival(trail: Trail, arrival: Arrival, *, path: str) -> None:
+    parts: Mapping[str, Estimate] = arrival.parts
+    keys = [trail.leaf(f"{path}.{slug(name)}", _title(f"{path}.{name}"), part) for name, part in parts.items()]
+    key = f"{path}.peak_requests_per_s"
+    trail.computed(key, _title(key), arrival.peak_requests_per_s, formula=arrival.formula, inputs=keys)
+
+
+def _add_plain(trail: Trail, demand: Demand) -> None:
+    """The plain numbers that formulae take from a demand."""
+
+    def add(key: str, value: float, unit: str) -> None:
+        trail.leaf(f"demand.{key}", _title(f"demand.{key}"), assumed(value, unit=unit, source=STATED))
+
+    add("availability", demand.availability, "fraction")
+    add("finance.life_years", demand.finance.life_years, "years")
+    if demand.growth is not None:
+        add("growth.horizon_years", demand.growth.horizon_years, "years")
+    for job in demand.jobs:
+        add(f"jobs.{job.name}.window_s", job.window_s, "s")
+        add(f"jobs.{job.name}.runs_per_day", job.runs_per_day, "run/day")
+    for name in ("budget_usd", "budget_usd_per_year"):
+        limit = getattr(demand.constraints, name)
+        if limit is not None:
+            add(f"constraints.{name}", limit, "usd")
+
+
+def _title(key: str) -> str:
+    """A path in words: what it is, of what."""
+    parts = [part.replace("_", " ") for part in key.split(".") if part not in ("arrival", "services", "jobs", "datasets")]
+    if len(parts) < 3:
+        return parts[-1]
+    return f"{parts[-1]} of {parts[-2]}"

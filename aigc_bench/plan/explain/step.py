@@ -1,0 +1,102 @@
+"""One number of a plan and what it follows from, and the trail of them by key.
+
+A step is computed (it has a formula and the keys of what goes in) or a leaf (it has a source). Keys are the paths of
+``plan --json``: lists are told apart by name, options by rank, parts from 1: ``options.1.factors.power.required``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from aigc_bench.core.records import Basis, Estimate, Record
+
+COUNTED: Basis = "modelled"
+"""Whole numbers that the plan counts."""
+
+
+class Step(Record):
+    """A number with its formula and the keys of its inputs, or with the source that it is taken from."""
+
+    key: str
+    title: str
+    value: Estimate
+    formula: str | None = None
+    source: str | None = None
+    inputs: tuple[str, ...] = ()
+
+
+class Trail:
+    """Steps by key. What has the same ends and unit as a number that is there already is that number."""
+
+    def __init__(self, steps: Iterable[Step] = ()) -> None:
+        self.steps: dict[str, Step] = {}
+        self._same: dict[tuple[float, float, float, str], str] = {}
+        for step in steps:
+            self._add(step)
+
+    def __contains__(self, key: str) -> bool:
+        return key in self.steps
+
+    def __getitem__(self, key: str) -> Step:
+        return self.steps[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.steps)
+
+    def leaf(self, key: str, title: str, value: Estimate, *, source: str | None = None) -> str:
+        """A number that is taken from somewhere; returns its key."""
+        return self._add(Step(key=key, title=title, value=value, source=source or value.source))
+
+    def computed(self, key: str, title: str, value: Estimate, *, formula: str, inputs: Iterable[str]) -> str:
+        """A number that follows from others; what is not in the trail is passed over. Returns its key."""
+        known = tuple(dict.fromkeys(one for one in inputs if one in self.steps and one != key))
+        if not known:
+            return self.leaf(key, title, value, source=value.source or formula)
+        return self._add(Step(key=key, title=title, value=value, formula=formula, inputs=known))
+
+    def fed(self, key: str, inputs: Mapping[str, Estimate]) -> tuple[str, ...]:
+        """The keys of named inputs: of numbers that are known already, else of new leaves below ``key``."""
+        return tuple(
+            self.known(value) or self.leaf(f"{key}.{slug(name)}", name, value)
+            for name, value in inputs.items()
+        )  # fmt: skip
+
+    def known(self, value: Estimate) -> str | None:
+        """The key of the same number, if it is there."""
+        return self._same.get(_sameness(value))
+
+    def starting(self, *prefixes: str) -> list[str]:
+        """Keys that begin with one of these."""
+        return [key for key in self.steps if key.startswith(prefixes)]
+
+    def reach(self, keys: Iterable[str]) -> dict[str, Step]:
+        """The steps of these keys and of everything that they follow from."""
+        found: dict[str, Step] = {}
+        waiting = list(keys)
+        while waiting:
+            key = waiting.pop()
+            if key not in found and key in self.steps:
+                found[key] = self.steps[key]
+                waiting += self.steps[key].inputs
+        return dict(sorted(found.items()))
+
+    def _add(self, step: Step) -> str:
+        if step.key not in self.steps:
+            self.steps[step.key] = step
+            if step.value.value:
+                self._same.setdefault(_sameness(step.value), step.key)
+        return step.key
+
+
+def slug(name: str) -> str:
+    """A name as a part of a key."""
+    return name.replace(",", "").replace(" ", "_").replace(".", "_")
+
+
+def counted(number: float, unit: str, source: str) -> Estimate:
+    """A whole number that a plan counts, as an Estimate."""
+    return Estimate(value=number, low=number, high=number, unit=unit, basis=COUNTED, source=source)
+
+
+def _sameness(value: Estimate) -> tuple[float, float, float, str]:
+    return value.value, value.low, value.high, value.unit
