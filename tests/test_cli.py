@@ -43,7 +43,7 @@ OPTIONS = {
         "--percentile --precision --profile --rate --requests --run --scenario --seed --set --slo-latency --slo-tpot "
         "--slo-ttft --trace"
     ).split(),
-    "plan": ["--accelerator", "--explain", "--help", "--json", "--keys", "--new", "--out", "--run"],
+    "plan": ["--accelerator", "--explain", "--help", "--json", "--keys", "--new", "--out", "--run", "--use-invalid"],
     "validate": ["--by", "--help", "--json", "--rows"],
     "report": ["--help", "--json", "--out"],
     "list": ["--help", "--json"],

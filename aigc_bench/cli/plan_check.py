@@ -33,7 +33,7 @@ def _service(one: ReplayedService, added: int) -> str:
         words = [f"{one.name}: no SLO is asked; the queue {'stays short' if one.is_met else 'grows without end'}"]
     else:
         analytic = "" if one.analytic_share is None else f" (formula {one.analytic_share:.1%})"
-        words = [f"{one.name}: {one.simulated_share:.1%} of requests in time{analytic}, {one.asked_share:.4g} of 1 asked"]
+        words = [f"{one.name}: {one.simulated_share:.1%} of requests in time{analytic}, {100 * one.asked_share:.4g}% asked"]
     if one.share_interval is not None:
         low, high = one.share_interval
         words.append(f"{low:.0%} to {high:.0%} at the ends of the predicted speed")
