@@ -64,7 +64,8 @@ def _refused(option: Option, replay: Replay) -> Option:
 
 def _shortfalls(replay: Replay) -> tuple[str, ...]:
     services = (
-        f"simulation: {one.name} answers {100 * (one.simulated_share or 0.0):.1f} % of requests in time, {100 * one.asked_share:.4g} % is asked; "
+        f"simulation: {one.name} answers {100 * (one.simulated_share or 0.0):.1f} % of requests in time, "
+        f"{100 * one.asked_share:.4g} % is asked; "
         f"up to {MOST_TIMES} times as many machines of this kind do not change that; a looser SLO or a smaller batch may"
         for one in replay.services
         if not one.is_met
