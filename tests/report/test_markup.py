@@ -46,7 +46,7 @@ def test_a_missing_number_is_a_dash_that_says_why() -> None:
     assert "–" in number(None, why="no sensor")
     assert "no sensor" in number(None, why="no sensor")
     told = number(row(None, verdict="suspect", reasons=("busy_host", "peak_unknown")))
-    assert "catalogue" in told
+    assert "no dense peak" in told
     assert "other processes" not in told, "what merely doubts a number is no reason for its absence"
     assert ">0<" not in told
 

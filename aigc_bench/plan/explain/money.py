@@ -1,4 +1,4 @@
-"""The steps of what an option costs and emits: bill, cost lines, purchase, total, a unit, energy, greenhouse gases, probabilities."""
+"""The steps of what an option costs and emits: bill, cost lines, purchase, total, a unit, energy, carbon, probabilities."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def _add_lines(trail: Trail, option: Option, *, at: str) -> list[str]:
 
 def _fed(trail: Trail, line: CostLine, *, key: str, at: str) -> list[str]:
     """The keys of what a cost line was fed with; ``of`` a service where its name ends with one."""
-    found = []
+    found: list[str] = []
     for name, value in line.inputs.items():
         how = computed_of(name)
         if how is None or trail.known(value) is not None:

@@ -1,4 +1,4 @@
-"""What the named inputs of the six factors and of the cost lines are computed from; an input that is not here is taken as it stands, with its source."""
+"""What the named inputs of the six factors and of the cost lines are computed from; others stand as they are."""
 
 from __future__ import annotations
 

@@ -6,13 +6,14 @@ from collections.abc import Iterable
 
 from aigc_bench.core.records import Estimate, Record
 from aigc_bench.plan.demand import Demand
-from aigc_bench.plan.explain.named_inputs import computed_of, input_key, spread
 from aigc_bench.plan.explain.money import add_money
+from aigc_bench.plan.explain.named_inputs import computed_of, input_key, spread
 from aigc_bench.plan.explain.step import Trail, counted
 from aigc_bench.plan.records import Assessment, Load, Machine, Option
 
 SUMS = (
-    ("num_machines", "machines"), ("capex_usd", "purchase"), ("opex_usd_per_year", "running cost a year"), ("tco_usd", "total cost"),
+    ("num_machines", "machines"), ("capex_usd", "purchase"), ("opex_usd_per_year", "running cost a year"),
+    ("tco_usd", "total cost"),
     ("energy_kwh_per_year", "energy of the IT a year"), ("carbon_kg", "greenhouse gases over the life"),
 )  # fmt: skip
 

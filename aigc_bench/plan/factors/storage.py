@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aigc_bench.core.records import Estimate
+from aigc_bench.core.records import Basis, Estimate
 from aigc_bench.plan.factors.base import Context, Factor
 from aigc_bench.plan.interval import assumed, estimate, named, over, scaled, times, total
 from aigc_bench.plan.records import Assessment, Load, Pool
@@ -48,7 +48,7 @@ def _kept(context: Context, pool: Pool) -> dict[str, Estimate]:
         weights = context.capability(load).params_bytes
         if weights:
             can = context.capability(load).throughput.basis
-            basis = "measured" if can == "measured" else "modelled"
+            basis: Basis = "measured" if can == "measured" else "modelled"
             parts[f"weights, {load.name}"] = estimate(weights, unit="B", basis=basis, source=f"parameters of {load.case}")
         parts |= _answers(context, pool, load) | _job_files(context, load)
     return parts
