@@ -14,9 +14,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from aigc_bench.core.errors import UsageError
+from aigc_bench.core.pipeline import Cache, Pipeline
 from aigc_bench.core.records import Case, Check, MetricRow, Mode, Record, Scenario, System
 from aigc_bench.measure import progress as events
 from aigc_bench.measure.profiles import Level, Profile, check_machine, find_profile, matching_profile
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from aigc_bench.analyze.compare import Comparison
     from aigc_bench.analyze.rows import CaseSummary
+    from aigc_bench.measure.find import BatchSearch
     from aigc_bench.plan.demand import Demand
     from aigc_bench.plan.records import Plan
     from aigc_bench.predict.served_questions import Load
@@ -59,6 +61,9 @@ def run(
     out: Path | str | None = None,
     seed: int = 0,
     record_nvml: Path | str | None = None,
+    find: Literal["max-batch"] | None = None,
+    max_latency_s: float | None = None,
+    pipelines: Sequence[Pipeline] = (),
     progress: Callable[[events.Progress], None] = events.ignore,
     command: Sequence[str] = (),
 ) -> Run:
@@ -67,13 +72,17 @@ def run(
     Without a profile, the one that fits the machine. ``only`` holds globs over case names. ``budget_s`` is spread over the
     cases. ``out`` is a new directory, by default ``runs/TIME-PROFILE``. Raises ``UsageError``, before anything is written,
     where the profile is unknown or wrong or expects another machine. A case that fails does not raise: see ``cases``.
+    ``find="max-batch"`` looks for the largest batch of each case that fits and, for inference, meets ``max_latency_s``.
+    ``pipelines`` (see there) run each case with real inputs and products: decoded, tokenised, encoded.
     ``record_nvml`` names a file that takes what NVML answered, so that an odd GPU can be replayed elsewhere.
     """
     from aigc_bench.measure.runner import start_run
 
     system = this_machine()
-    chosen = _profile(profile) or matching_profile(system)
+    chosen = _with_pipelines(_profile(profile) or matching_profile(system), pipelines)
     check_machine(chosen, system)
+    if max_latency_s is not None and find is None:
+        raise UsageError("max_latency_s: a limit of the search for the largest batch.", "Add --find max-batch.")
     folder = Path(out) if out is not None else _new_folder(chosen.name)
     outcome = start_run(
         chosen,
@@ -85,6 +94,7 @@ def run(
         budget_s=budget_s,
         command=command,
         record_nvml=Path(record_nvml) if record_nvml is not None else None,
+        make_search=_batch_search(max_latency_s) if find else None,
         on_progress=progress,
     )
     return _reported(outcome.path, progress)
@@ -105,12 +115,13 @@ def forecast(
     only: Sequence[str] = (),
     level: Level | None = None,
     budget_s: float | None = None,
+    pipelines: Sequence[Pipeline] = (),
 ) -> Forecast:
     """What ``run`` would do here, and about how long it would take; nothing is run or written."""
     from aigc_bench.measure.runner import expected_s, select_cases
     from aigc_bench.measure.stopping import stopping_rule
 
-    chosen = _profile(profile) or matching_profile(this_machine())
+    chosen = _with_pipelines(_profile(profile) or matching_profile(this_machine()), pipelines)
     cases = select_cases(chosen, only=only)
     asked = level or chosen.level
     budget = budget_s if budget_s is not None else chosen.budget_s
@@ -121,6 +132,21 @@ def forecast(
         expected_s=expected_s(cases, level=asked, budget_s=budget),
         cases=cases,
     )
+
+
+def pipelines(
+    data: Path | str | None = None, *, caches: Sequence[Cache] = ("hot",), workers: Sequence[int] = ()
+) -> tuple[Pipeline, ...]:
+    """Data pipelines for ``run``: over the user's ``data`` or generated ones, one for each cache state and number of workers."""
+    from aigc_bench.measure import piped_profile
+
+    return piped_profile.pipelines(data, caches=caches, workers=workers)
+
+
+def _with_pipelines(profile: Profile, pipelines: Sequence[Pipeline]) -> Profile:
+    from aigc_bench.measure.piped_profile import piped
+
+    return piped(profile, pipelines) if pipelines else profile
 
 
 def this_machine() -> System:
@@ -184,6 +210,19 @@ def doctor() -> tuple[Check, ...]:
     return tuple(diagnose())
 
 
+def skipped(run: RunOrPath) -> list[str]:
+    """What could not be read of the data of a run with pipelines: a line for each kind of data, samples with their reasons."""
+    from aigc_bench.analyze.pipeline import data_read
+
+    lines = []
+    for source in data_read(_loaded(run).trials):
+        named = ", ".join(f"{one.name} ({one.reason})" for one in source.skipped)
+        more = source.num_skipped - len(source.skipped)
+        if source.num_skipped:
+            lines.append(f"skipped {source.num_skipped} of {source.modality}: {named}{f' and {more} more' if more else ''}")
+    return lines
+
+
 def cases(run: RunOrPath) -> list[CaseSummary]:
     """One record per case, failed ones too: how it fared, its grade and verdict, and why it has no numbers."""
     from aigc_bench.analyze.rows import case_summaries
@@ -192,8 +231,10 @@ def cases(run: RunOrPath) -> list[CaseSummary]:
 
 
 def predict(
-    what: str,
+    what: str = "",
     *,
+    model: Path | str | None = None,
+    changes: Sequence[str] = (),
     accelerators: Sequence[str],
     mode: Mode = "infer",
     engine: str | None = None,
@@ -202,30 +243,39 @@ def predict(
     devices: int = 1,
     parallel: str | None = None,
     settings: Sequence[str] = (),
+    runs: Sequence[RunOrPath] = (),
     scenario: Scenario = "offline",
     load: Load | None = None,
 ) -> list[tuple[str, MetricRow]]:
     """``WORKLOAD[/PRESET]`` on each accelerator: its id and the predicted metrics, basis ``modelled``, with 80 % intervals.
 
+    Instead of ``what``, ``model`` names a user's own: a config.json, a folder or ``module:function``; ``changes`` are put over
+    keys of its config.json.
     ``accelerators`` are ids of the catalogue or ``@RUN``; ``parallel`` is ``tp=4,pp=2``; ``settings`` are ``name=value``.
+    ``runs`` are own runs that calibrate the prediction, on the machine that they were made on and, less, on others.
     With ``scenario="server"`` requests arrive as ``load`` says (rate, SLO, lengths or a trace file), and the metrics are those of
     a service: latency percentiles, goodput, the highest rate that keeps the SLO; ``batch_size`` then bounds the requests in
     flight. Raises ``UsageError`` where a name is unknown or the model cannot answer.
     """
+    from aigc_bench.core.words import parse_settings
     from aigc_bench.predict import questions
+    from aigc_bench.workloads._own import resolve
 
     if (scenario == "server") != (load is not None):
         raise UsageError(
             f"predict: scenario {scenario!r} {'needs a load' if load is None else 'has no load'}.", 'A load belongs to "server".'
         )
+    own = None if model is None else resolve(model, changes=parse_settings(changes, option="--change"))
     return questions.predict_one(
-        what, accelerators=accelerators, mode=mode, engine=engine, precision=precision, batch_size=batch_size, devices=devices,
-        parallel=parallel, settings=settings, load=load,
+        what, own=own, accelerators=accelerators, mode=mode, engine=engine, precision=precision, batch_size=batch_size,
+        devices=devices, parallel=parallel, settings=settings, runs=[_loaded(run) for run in runs], load=load,
     )  # fmt: skip
 
 
-def predict_profile(profile: str | Path | Profile, *, accelerators: Sequence[str] = ()) -> list[tuple[str, MetricRow]]:
-    """Every case of a profile on each accelerator, by default those that the profile expects.
+def predict_profile(
+    profile: str | Path | Profile, *, accelerators: Sequence[str] = (), runs: Sequence[RunOrPath] = ()
+) -> list[tuple[str, MetricRow]]:
+    """Every case of a profile on each accelerator, by default those that the profile expects, calibrated by own ``runs``.
 
     A case that cannot be answered is one row without a value, the reason in its ``reasons``.
     """
@@ -233,7 +283,9 @@ def predict_profile(profile: str | Path | Profile, *, accelerators: Sequence[str
 
     chosen = profile if isinstance(profile, Profile) else find_profile(profile)
     expected = () if isinstance(chosen.expects, str) else chosen.expects
-    return questions.predict_cases(chosen.cases, accelerators=accelerators or expected, where=f"profile {chosen.name}")
+    return questions.predict_cases(
+        chosen.cases, accelerators=accelerators or expected, where=f"profile {chosen.name}", runs=[_loaded(run) for run in runs]
+    )
 
 
 def prediction_report(predicted: Sequence[tuple[str, MetricRow]], *, title: str, out: Path | str) -> Path:
@@ -282,6 +334,44 @@ def plan(
     measured = measured_machines([_loaded(run) for run in runs], catalogue=catalogue)
     ids = [catalogue.accelerator(name).id for name in accelerators]
     return plan_demand(wanted, catalogue=catalogue, on=on, accelerators=ids, measured=measured)
+
+
+def own_profile(
+    model: Path | str,
+    *,
+    modes: Sequence[Mode] = ("infer",),
+    batch_sizes: Sequence[int] = (1,),
+    precision: str | None = None,
+    engines: Sequence[str] = ("torch-eager",),
+    settings: Sequence[str] = (),
+    changes: Sequence[str] = (),
+) -> Profile:
+    """The user's own model as a profile for ``run`` and ``forecast``: a config.json, a folder, or ``module:function``.
+
+    ``settings`` and ``changes`` (of the config.json's keys) are ``name=value``. Raises ``UsageError`` in one line.
+    """
+    from aigc_bench.core.words import parse_settings
+    from aigc_bench.measure import own_profile as making
+
+    return making.own_profile(
+        model,
+        system=this_machine(),
+        modes=modes,
+        batch_sizes=batch_sizes,
+        precision=precision,
+        engines=engines,
+        settings=parse_settings(settings),
+        changes=parse_settings(changes, option="--change"),
+    )
+
+
+def _batch_search(max_latency_s: float | None) -> Callable[[Sequence[Case]], BatchSearch]:
+    from aigc_bench.measure.find import BatchSearch, available_bytes
+    from aigc_bench.predict.peak import predicted_peak_bytes
+
+    return lambda cases: BatchSearch(
+        cases, max_latency_s=max_latency_s, predict_bytes=predicted_peak_bytes, available=available_bytes
+    )
 
 
 def newest_run(folder: Path = RUNS_FOLDER) -> Path:

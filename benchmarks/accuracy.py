@@ -14,107 +14,40 @@ import argparse
 import csv
 import sys
 import time
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import targets
 
 from aigc_bench.catalog.loader import load_catalogue
 from aigc_bench.predict import answers as answering
-from aigc_bench.predict import forms
+from aigc_bench.predict import left_out
 from aigc_bench.predict import questions as questions_of
-from aigc_bench.predict.calibration import Calibration, fit, grouped_effects, save
+from aigc_bench.predict.calibration import Calibration, fit, save
 from aigc_bench.predict.intervals import conformal_quantiles, familiar_quantiles
-from aigc_bench.predict.published import PublishedRow, read_rows
-from aigc_bench.predict.rows import ModelRow, Unanswered
+from aigc_bench.predict.published import read_rows
 from aigc_bench.predict.validate import Score, validation
 
-FOLDS = 5
-"""Parts into which runs are drawn (by a hash of the run) for the intervals of accelerators that the fit has seen."""
-FEW = 12
-"""An accelerator with fewer rows keeps the constants of the whole fit (its effects are always left out)."""
+RUN_FOLDS = 5
+"""Parts into which runs are dealt for the intervals of accelerators that the fit has seen."""
 TABLES = (("family", "task", "metric"), ("accelerator", "family"), ("engine", "family"), ("track",), ("track", "accelerator"), ())
+COLUMNS = (
+    "by", "group", "asked", "answered", "median", "mean", "p90", "bias", "within_10", "within_20", "within_30", "coverage_80",
+)  # fmt: skip
 
 
-def leave_one_out(questions: list[ModelRow], logs: np.ndarray, whole: Calibration) -> np.ndarray:
-    """Predicted log quantity of every row by a fit without its accelerator."""
-    names = np.array([question.accelerator for question in questions])
+def leave_one_out(questions: list, logs: np.ndarray, whole: Calibration) -> np.ndarray:
+    """Predicted log quantity of every row by a fit without its accelerator; each accelerator's error goes to stderr."""
     predicted = np.empty(len(questions))
-    for name in sorted(set(names)):
-        inside = names == name
-        others = [question for question, is_own in zip(questions, inside, strict=True) if not is_own]
-        own = [question for question, is_own in zip(questions, inside, strict=True) if is_own]
-        started = time.perf_counter()
-        part = fit(others, logs[~inside], start=whole) if inside.sum() >= FEW else refit_effects(others, logs[~inside], whole)
-        predicted[inside] = part.log_quantity(own)
-        error = np.median(np.abs(np.exp(predicted[inside] - logs[inside]) - 1))
-        print(
-            f"{name:24s} {inside.sum():6d} rows  {100 * error:5.1f} %  {time.perf_counter() - started:5.1f} s",
-            file=sys.stderr,
-            flush=True,
-        )
+    folds = [question.accelerator for question in questions]
+    started = time.perf_counter()
+    for name, inside, own in left_out.predictions_by_fold(questions, logs, folds=folds, start=whole):
+        predicted[inside] = own
+        error = 100 * np.median(np.abs(np.exp(own - logs[inside]) - 1))
+        spent, started = time.perf_counter() - started, time.perf_counter()
+        print(f"{name:24s} {inside.sum():6d} rows  {error:5.1f} %  {spent:5.1f} s", file=sys.stderr, flush=True)
     return predicted
-
-
-def leave_runs_out(questions: list[ModelRow], logs: np.ndarray, runs: Sequence[str], whole: Calibration) -> np.ndarray:
-    """Predicted log quantity of every row by a fit without a fifth of the runs, its own among them."""
-    folds = np.array([zlib.crc32(run.encode()) % FOLDS for run in runs])
-    predicted = np.empty(len(questions))
-    for fold in range(FOLDS):
-        inside = folds == fold
-        part = refit_effects([q for q, is_own in zip(questions, inside, strict=True) if not is_own], logs[~inside], whole)
-        predicted[inside] = part.log_quantity([q for q, is_own in zip(questions, inside, strict=True) if is_own])
-    return predicted
-
-
-def refit_effects(rows: list[ModelRow], logs: np.ndarray, whole: Calibration) -> Calibration:
-    """The constants of the whole fit with effects of these rows alone."""
-    effects: dict[str, float] = {}
-    for form in ("language", "step"):
-        chosen = [index for index, row in enumerate(rows) if row.form == form]
-        own = [rows[index] for index in chosen]
-        rest = logs[chosen] - forms.log_quantity(form, forms.columns_of(own), whole.constants[form])
-        effects |= grouped_effects(own, rest)
-    return whole.model_copy(update={"effects": effects})
-
-
-def asked(rows: Sequence[PublishedRow]) -> tuple[list[answering.Answer], list[int], list[ModelRow]]:
-    """Every row as an unanswered answer, the indices of those the model understands, and these in its terms."""
-    catalogue = load_catalogue(with_user_files=False)
-    specs = {gpu: catalogue.published_accelerator(gpu) for gpu in {row.query.gpu for row in rows}}
-    told: list[answering.Answer] = []
-    indices: list[int] = []
-    questions: list[ModelRow] = []
-    for index, row in enumerate(rows):
-        spec = specs[row.query.gpu]
-        try:
-            question = answering.model_row(row.query, spec)
-        except Unanswered as problem:
-            told.append(answering.Answer(row=row, accelerator=spec.id if spec else None, reason=str(problem)))
-            continue
-        told.append(answering.Answer(row=row, accelerator=question.accelerator, track=question.track))
-        indices.append(index)
-        questions.append(question)
-    return told, indices, questions
-
-
-def with_left_out_intervals(questions: list[ModelRow], logs: np.ndarray, predicted: np.ndarray, whole: Calibration) -> list:
-    """Estimates of every row, its interval from the residuals of the other accelerators."""
-    names = np.array([question.accelerator for question in questions])
-    residuals = logs - predicted
-    estimates: list = [None] * len(questions)
-    for name in sorted(set(names)):
-        others = [index for index in range(len(questions)) if names[index] != name]
-        own = [index for index in range(len(questions)) if names[index] == name]
-        part = whole.model_copy(
-            update={"effects": {}, "quantiles": conformal_quantiles([questions[i] for i in others], residuals[others])}
-        )
-        for index, estimate in zip(
-            own, answering.with_intervals([questions[i] for i in own], predicted[own], calibration=part), strict=True
-        ):
-            estimates[index] = estimate
-    return estimates
 
 
 def table_rows(groups: Sequence[Score], *, by: Sequence[str]) -> list[list[str]]:
@@ -122,57 +55,63 @@ def table_rows(groups: Sequence[Score], *, by: Sequence[str]) -> list[list[str]]
     out = []
     for group in groups:
         figures = (
-            group.median_ape,
-            group.mean_ape,
-            group.p90_ape,
-            group.bias,
-            group.within_10,
-            group.within_20,
-            group.within_30,
+            group.median_ape, group.mean_ape, group.p90_ape, group.bias, group.within_10, group.within_20, group.within_30,
             group.coverage_80,
-        )
+        )  # fmt: skip
         cells = ["" if figure is None else f"{100 * figure:.1f}" for figure in figures]
         out.append(["+".join(by) or "all", " / ".join(group.by.values()) or "all", str(group.asked), str(group.answered), *cells])
     return out
 
 
-def main() -> None:
+def printed(lines: Sequence[Sequence[str]]) -> None:
+    """Lines of cells on stdout, the first column wide."""
+    for line in lines:
+        print("  ".join(f"{cell:>8s}" if number else f"{cell:<44s}" for number, cell in enumerate(line)).rstrip())
+
+
+def ship(given: argparse.Namespace, questions: list, logs: np.ndarray, predicted: np.ndarray, runs: list[str], whole: Calibration):
+    """Write the fit on all rows, with intervals of accelerators never seen and of those seen."""
+    folds = left_out.run_folds(runs, count=RUN_FOLDS)
+    familiar = left_out.predictions_of_known_accelerators(questions, logs, folds=folds, whole=whole)
+    print(f"runs left out: {100 * np.median(np.abs(np.exp(familiar - logs) - 1)):.1f} %", file=sys.stderr)
+    quantiles = conformal_quantiles(questions, logs - predicted) | familiar_quantiles(questions, logs - familiar)
+    ready = whole.model_copy(update={"quantiles": quantiles, "ranges": answering.calibrated_ranges(questions)})
+    counts = {form: sum(question.form == form for question in questions) for form in ("language", "step")}
+    save(ready, given.ship, num_rows=counts, source=given.source, as_of=given.as_of)
+
+
+def arguments() -> argparse.Namespace:
+    """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("table", type=Path)
-    parser.add_argument("--out", type=Path)
-    parser.add_argument("--ship", type=Path)
+    parser.add_argument("table", type=Path, nargs="?", help="published results, .csv or .csv.gz; docs/method.md has the columns")
+    parser.add_argument("--out", type=Path, help="write the whole table of errors here")
+    parser.add_argument("--ship", type=Path, help="write the fitted files of aigc_bench/predict/data here")
     parser.add_argument("--rows", type=Path, help="also write every row with its left-out prediction")
     parser.add_argument("--source", default="published results table (MLPerf, vendor and open benchmark results)")
     parser.add_argument("--as-of", default="2026-08")
-    given = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> None:
+    given = arguments()
+    if given.table is None:
+        print("accuracy.py needs a table of published results: python benchmarks/accuracy.py TABLE.csv.gz (about two minutes).")
+        return
+    catalogue = load_catalogue(with_user_files=False)
     rows = read_rows(given.table)
-    told, indices, questions = asked(rows)
+    told, indices, questions = left_out.asked(rows, catalogue=catalogue)
     logs = np.array([question.log_quantity(rows[index].value) for index, question in zip(indices, questions, strict=True)])
     whole = fit(questions, logs)
     predicted = leave_one_out(questions, logs, whole)
-    estimates = with_left_out_intervals(questions, logs, predicted, whole)
+    estimates = left_out.estimates_with_left_out_intervals(questions, logs, predicted, whole=whole)
     for index, estimate in zip(indices, estimates, strict=True):
         told[index] = told[index].model_copy(update={"estimate": estimate})
-    header = [
-        "by",
-        "group",
-        "asked",
-        "answered",
-        "median",
-        "mean",
-        "p90",
-        "bias",
-        "within_10",
-        "within_20",
-        "within_30",
-        "coverage_80",
-    ]
-    lines = [header]
+    reached = targets.scores(told, catalogue=catalogue)
+    printed(targets.table(reached))
+    lines = [list(COLUMNS), *table_rows(list(reached.values()), by=("target",))]
     for by in TABLES:
         lines += table_rows(validation(told, by=by).groups, by=by)
-    for line in lines:
-        print("  ".join(f"{cell:>10s}" if number > 1 else f"{cell:<44s}" for number, cell in enumerate(line)))
-    print(validation(told).unanswered)
+    print(f"\nAll: {dict(zip(COLUMNS[2:], lines[-1][2:], strict=True))}\nNot answered: {validation(told).unanswered}")
     if given.out:
         with given.out.open("w", encoding="utf-8", newline="") as file:
             csv.writer(file).writerows(lines)
@@ -180,16 +119,7 @@ def main() -> None:
         questions_of.write_rows(told, given.rows)
     if given.ship:
         runs = [rows[index].run_key or str(rows[index].line) for index in indices]
-        familiar = leave_runs_out(questions, logs, runs, whole)
-        print(f"runs left out: {100 * np.median(np.abs(np.exp(familiar - logs) - 1)):.1f} %", file=sys.stderr)
-        ready = whole.model_copy(
-            update={
-                "quantiles": conformal_quantiles(questions, logs - predicted) | familiar_quantiles(questions, logs - familiar),
-                "ranges": answering.calibrated_ranges(questions),
-            }
-        )
-        counts = {form: sum(question.form == form for question in questions) for form in ("language", "step")}
-        save(ready, given.ship, num_rows=counts, source=given.source, as_of=given.as_of)
+        ship(given, questions, logs, predicted, runs, whole)
 
 
 if __name__ == "__main__":

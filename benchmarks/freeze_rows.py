@@ -1,8 +1,11 @@
-"""The small sample of published rows on which the test suite holds the performance model's accuracy.
+"""The small sample of published rows on which the test suite holds the performance model's accuracy, and the errors it accepts.
 
-    python benchmarks/freeze_rows.py TABLE.csv.gz tests/predict/data/frozen_rows.csv
+    python benchmarks/freeze_rows.py TABLE.csv.gz     draw the rows anew, then accept the errors of this working tree
+    python benchmarks/freeze_rows.py --accept         accept the errors of this working tree on the rows as they are
 
-Up to ``PER_GROUP`` rows of every family, task and metric that are answered, drawn with a fixed seed, with their sources.
+Rows: up to ``PER_GROUP`` answered ones of every family, task and metric, drawn with a fixed seed, with their sources. Errors: the
+median by family, of the shipped calibration (it has seen these rows) and of fits on the sample that leave accelerators out.
+The gate in ``tests/predict/test_validate.py`` fails where either rises by more than a tenth.
 """
 
 from __future__ import annotations
@@ -16,15 +19,22 @@ import random
 from pathlib import Path
 
 from aigc_bench.catalog.loader import load_catalogue
-from aigc_bench.predict.answers import model_row
-from aigc_bench.predict.published import COLUMNS, LAYOUT_KEYS, WORD_KEYS, parse_row
+from aigc_bench.predict.answers import Machines, answer_rows, model_row
+from aigc_bench.predict.calibration import shipped_calibration
+from aigc_bench.predict.left_out import errors_by_family
+from aigc_bench.predict.published import COLUMNS, LAYOUT_KEYS, WORD_KEYS, parse_row, read_rows
 from aigc_bench.predict.rows import Unanswered
+from aigc_bench.predict.validate import validation
 
-PER_GROUP = 5
+PER_GROUP = 12
 SEED = 0
+NUM_FOLDS = 8
+"""Parts into which the sample's accelerators are dealt."""
+FOLDER = Path(__file__).parent.parent / "tests" / "predict" / "data"
 CONFIGURATION = {*(key for keys in LAYOUT_KEYS.values() for key in keys), "parallel", *WORD_KEYS}
 """Keys of the configuration that the model reads; the others are dropped."""
 KEPT = ("source", "source_version", *COLUMNS, "config_json")
+ACCEPTED = ("family", "shipped", "left_out", "num_rows")
 
 
 def short_configuration(text: str) -> str:
@@ -33,34 +43,60 @@ def short_configuration(text: str) -> str:
     return json.dumps({key: value for key, value in config.items() if key in CONFIGURATION}, sort_keys=True)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("table", type=Path)
-    parser.add_argument("out", type=Path)
-    given = parser.parse_args()
+def drawn(table: Path) -> list[dict[str, str]]:
+    """The sample, as cells."""
     catalogue = load_catalogue(with_user_files=False)
+    machines = Machines(catalogue)
     groups: dict[tuple[str, str, str], list[dict[str, str]]] = {}
-    with io.StringIO(gzip.decompress(given.table.read_bytes()).decode("utf-8"), newline="") as file:
+    with io.StringIO(gzip.decompress(table.read_bytes()).decode("utf-8"), newline="") as file:
         for cells in csv.DictReader(file):
             groups.setdefault((cells["family"], cells["task"], cells["metric"]), []).append(cells)
     kept = []
     for key in sorted(groups):
-        own = random.Random(f"{SEED}{key}").sample(groups[key], k=len(groups[key]))
         answered = 0
-        for cells in own:
+        for cells in random.Random(f"{SEED}{key}").sample(groups[key], k=len(groups[key])):
             query = parse_row(cells).query
             try:
-                model_row(query, catalogue.published_accelerator(query.gpu))
+                model_row(query, machines.named(query.gpu))
             except Unanswered:
                 continue
             kept.append(cells | {"config_json": short_configuration(cells["config_json"])})
             answered += 1
             if answered == PER_GROUP:
                 break
-    with given.out.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, KEPT, extrasaction="ignore", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(kept)
+    return kept
+
+
+def accepted(path: Path) -> list[tuple[str, str, str, int]]:
+    """Family by family: the median error of the shipped calibration, that of the left-out fits, and the rows."""
+    rows, catalogue = read_rows(path), load_catalogue(with_user_files=False)
+    shipped = validation(answer_rows(rows, catalogue=catalogue, calibration=shipped_calibration()), by=["family"]).groups
+    found = {group.by["family"]: group.median_ape for group in shipped}
+    left_out = errors_by_family(rows, catalogue=catalogue, num_folds=NUM_FOLDS)
+    return [(family, f"{found[family]:.4f}", f"{error:.4f}", count) for family, (error, count) in left_out.items()]
+
+
+def write(path: Path, header: tuple[str, ...], rows: list) -> None:
+    """Rows, as mappings or tuples, as CSV."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows([row.get(name, "") for name in header] if isinstance(row, dict) else row for row in rows)
+    print(f"{path}: {len(rows)} rows")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("table", type=Path, nargs="?", help="published results, .csv.gz")
+    parser.add_argument("--accept", action="store_true", help="keep the rows, accept the errors of this working tree on them")
+    parser.add_argument("--folder", type=Path, default=FOLDER, help="where frozen_rows.csv and accepted_errors.csv lie")
+    given = parser.parse_args()
+    if given.table is None and not given.accept:
+        print("freeze_rows.py needs a table of published results, or --accept: python benchmarks/freeze_rows.py TABLE.csv.gz")
+        return
+    if given.table is not None:
+        write(given.folder / "frozen_rows.csv", KEPT, drawn(given.table))
+    write(given.folder / "accepted_errors.csv", ACCEPTED, accepted(given.folder / "frozen_rows.csv"))
 
 
 if __name__ == "__main__":

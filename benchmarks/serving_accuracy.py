@@ -56,7 +56,7 @@ def main() -> None:
     """Print the table."""
     arguments = _parser().parse_args()
     if arguments.table is None:
-        print("no table was given, so there is nothing to compare with")
+        print("serving_accuracy.py needs a table of published results: python benchmarks/serving_accuracy.py TABLE.csv.gz")
         return
     started = time.process_time()
     runs = _runs(arguments.table)

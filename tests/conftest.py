@@ -13,9 +13,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 @pytest.fixture(scope="session", autouse=True)
 def own_configuration(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Tests see no profile or price file of whoever runs them."""
+    """Tests see no profile, price file or cached data of whoever runs them."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         yield
 
 
@@ -26,3 +27,22 @@ def smoke_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     folder = tmp_path_factory.mktemp("smoke") / "run"
     return api.run("smoke", only=["vae"], out=folder).path
+
+
+CORRUPT, EMPTY = "images/class-001/cut-short.jpg", "images/class-002/empty.jpg"
+
+
+@pytest.fixture(scope="session")
+def small_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve images, four recordings, two texts and a clip, and beside them a corrupt image and an empty file."""
+    from aigc_bench.data.generated import write_files
+
+    folder = tmp_path_factory.mktemp("data")
+    write_files("image", folder / "images", count=12)
+    write_files("audio", folder / "audio", count=4, suffix=".wav")
+    write_files("text", folder / "text", count=2)
+    write_files("video", folder / "video", count=1)
+    whole = next((folder / "images").rglob("*.jpg")).read_bytes()
+    (folder / CORRUPT).write_bytes(whole[: len(whole) // 2])
+    (folder / EMPTY).write_bytes(b"")
+    return folder

@@ -22,7 +22,7 @@ PACKAGE = ROOT / "aigc_bench"
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"core"}),
     frozenset({"catalog"}),
-    frozenset({"nets", "engines", "telemetry", "accelerators"}),
+    frozenset({"nets", "engines", "telemetry", "accelerators", "data"}),
     frozenset({"workloads"}),
     frozenset({"measure"}),
     frozenset({"analyze"}),
@@ -36,10 +36,18 @@ LAYERS: tuple[frozenset[str], ...] = (
 
 TORCH_ON_IMPORT = (
     "nets/",
+    "engines/_exported.py",
+    "engines/_int8.py",
+    "engines/_int4.py",
+    "engines/_fp8.py",
     "measure/trial.py",
+    "measure/data_pipeline.py",
+    "data/batches.py",
     "measure/window.py",
     "measure/ranks.py",
     "measure/reference.py",
+    "measure/quality.py",
+    "measure/tensors.py",
     "predict/trace.py",
     "predict/tracing/",
 )

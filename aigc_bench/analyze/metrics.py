@@ -10,11 +10,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from aigc_bench.analyze.pipeline_metrics import PIPELINE_METRICS
+from aigc_bench.analyze.quality_metrics import QUALITY_METRICS
 from aigc_bench.analyze.serving_metrics import serving_metrics
 from aigc_bench.core.errors import UnknownNameError
 
 Better = Literal["higher", "lower"]
-Kind = Literal["speed", "latency", "share", "memory", "energy", "use", "spread"]
+Kind = Literal["speed", "latency", "share", "memory", "energy", "use", "spread", "quality"]
 """What reasons apply to a metric: a throttled clock bends speed, latency and energy, and leaves memory alone."""
 
 TRIALS = "trials"
@@ -101,7 +103,7 @@ _SPEED = [
         id="mfu",
         name="MFU",
         unit="fraction",
-        formula="achieved FLOP/s / (devices x dense peak FLOP/s of the dtype)",
+        formula="achieved FLOP/s / (devices x dense peak FLOP/s of the dtype); of a CPU threads x clock x FLOPs a cycle",
         source="Chowdhery et al. 2022 (PaLM), appendix B",
         kind="speed",
         better="higher",
@@ -171,6 +173,15 @@ _LATENCY = [
             better="lower",
         )
         for label in ("p50", "p99")
+    ),
+    Metric(
+        id="rtf",
+        name="RTF",
+        unit="s/audio-second",
+        formula="wall time of the window / steps / seconds of audio of one sequence of the batch; below 1 keeps up with a listener",
+        source="the inverse of RTFx (Open ASR Leaderboard, Srivastav et al. 2025, arXiv 2510.06961) at batch 1",
+        kind="latency",
+        better="lower",
     ),
     Metric(
         id="denoising_step_time",
@@ -274,6 +285,14 @@ _MEMORY = [
         kind="memory",
         better="lower",
     ),
+    Metric(
+        id="p_fits",
+        name="Probability to fit",
+        unit="fraction",
+        formula="probability that the predicted peak is within what the device or host offers; predicted, never measured",
+        kind="memory",
+        better="higher",
+    ),
 ]
 
 _ENERGY = [
@@ -309,9 +328,9 @@ _ENERGY = [
         id="energy_host",
         name="Energy of the CPU packages",
         unit="J",
-        formula="rise of the package energy counters between the window's edges, summed",
         source="powercap RAPL",
         kind="energy",
+        formula="rise of the package energy counters between the window's edges, summed",
     ),
     Metric(id="power_mean", name="Mean power", unit="W", formula="energy_gross / wall time of the window", kind="energy"),
     Metric(
@@ -382,7 +401,7 @@ _USE = [
         id="worker_cpu_utilization",
         name="CPU cores used by the worker",
         unit="cores",
-        formula="CPU time of the worker in the window / wall time of the window",
+        formula="CPU time of the worker and its data loader's processes in the window / wall time of the window",
         source="getrusage(2)",
         kind="use",
     ),
@@ -393,9 +412,13 @@ _SERVING = [
     for name, title, unit, formula, kind, better in serving_metrics()
 ]
 
-METRICS: Mapping[str, Metric] = {
-    metric.id: metric for metric in (*_SPEED, *_LATENCY, *_SHARES, *_MEMORY, *_ENERGY, *_USE, *_SERVING)
-}
+_QUALITY = [
+    Metric(id=name, name=title, unit=unit, formula=formula, source="aigc_bench/measure/quality.py", kind="quality")
+    for name, title, unit, formula in QUALITY_METRICS
+]
+_PIPELINE = [Metric(**row._asdict(), n_means=STEPS if row.kind == "share" else TRIALS) for row in PIPELINE_METRICS]
+_EVERY = (*_SPEED, *_LATENCY, *_SHARES, *_PIPELINE, *_MEMORY, *_ENERGY, *_USE, *_SERVING, *_QUALITY)
+METRICS: Mapping[str, Metric] = {metric.id: metric for metric in _EVERY}
 """id -> metric, in the order in which they are printed. ``stage_time`` and ``stage_share`` are families: ``stage_time.decode``."""
 
 

@@ -18,7 +18,7 @@ Severity = Literal["invalid", "suspect", "note", "absent"]
 _SPEED: tuple[Kind, ...] = ("speed", "latency", "share")
 _DEVICE: tuple[Kind, ...] = (*_SPEED, "energy", "use")
 _ENERGY: tuple[Kind, ...] = ("energy",)
-_ALL: tuple[Kind, ...] = (*_DEVICE, "memory", "spread")
+_ALL: tuple[Kind, ...] = (*_DEVICE, "memory", "spread", "quality")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +68,20 @@ _LIST = (
     _reason("short_window", "suspect", _SPEED, "the window has fewer than 5 steps or lasts under 0.9 s", _LONGER),
     _reason("window_not_converged", "note", _SPEED, "the window ended by its cap before the mean was known to 1 %", _LONGER),
     _reason(
+        "wrong_result",
+        "invalid",
+        _ALL,
+        "the outputs are not those of the fp32 reference, or the training loss did not fall on a repeated batch",
+        "Look at the case's quality numbers; try engine torch-eager, another precision or another version of the library.",
+    ),
+    _reason(
+        "quality_unknown",
+        "note",
+        ("quality",),
+        "whether the case computes what it should could not be looked at",
+        "See the reason in the report's section on correctness.",
+    ),
+    _reason(
         "check_failed",
         "suspect",
         _ALL,
@@ -80,6 +94,13 @@ _LIST = (
         _SPEED,
         "more than the dense peak: the FLOP count, the peak or the clock is wrong",
         "Report it with the run directory.",
+    ),
+    _reason(
+        "clock_assumed",
+        "note",
+        ("speed",),
+        "the kernel states no highest clock of this processor: its dense peak assumes 4.2 GHz, so the true MFU may be higher",
+        "Measure on the machine itself, not in a virtual machine, where cpufreq states the clock.",
     ),
     _reason(
         "energy_sources_disagree",
@@ -200,7 +221,7 @@ _LIST = (
         "peak_unknown",
         "absent",
         _SPEED,
-        "the catalogue has no dense peak or bandwidth for this device and dtype",
+        "no dense peak or bandwidth is known of this device and dtype",
         "Name the device's catalogue row, or add one.",
     ),
     _reason("flops_not_counted", "absent", _SPEED, "the FLOPs of a step were not counted", "See the case's notes."),

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 
+from aigc_bench.analyze.cpu_peak import cpu_peak_flops_per_s
 from aigc_bench.analyze.drift import drift_corrected
 from aigc_bench.analyze.metrics import METRICS, TRIALS, Metric, metric_of
+from aigc_bench.analyze.pipeline import pipeline_quantities
 from aigc_bench.analyze.readings import Readings, readings_of
 from aigc_bench.analyze.reasons import concerning, ordered, verdict
 from aigc_bench.analyze.sensing import Scene, scenes, sensed
@@ -137,13 +139,16 @@ def _analysis(run: Run, case: Case, *, readings: Readings, catalogue: HasAcceler
 
 def _quantities(case: Case, scene: Scene, *, catalogue: HasAccelerators | None) -> Iterator[Quantity]:
     yield from timings(case, scene.trial, peak=_peak(case, scene, catalogue=catalogue))
+    yield from pipeline_quantities(case, scene.trial)
     yield from drift_corrected(scene)
     yield from sensed(scene)
 
 
 def _peak(case: Case, scene: Scene, *, catalogue: HasAccelerators | None) -> Peak:
     """Dense peak and bandwidth of the slowest device that the trial used; unknown as soon as one device is not in the catalogue."""
-    if catalogue is None or not scene.uses_accelerator:
+    if not scene.uses_accelerator:
+        return _host_peak(case, scene) if case.backend == "cpu" else Peak()
+    if catalogue is None:
         return Peak()
     used = [info for info in scene.run.info.system.accelerators if info.uuid in scene.devices]
     specs = [
@@ -158,6 +163,12 @@ def _peak(case: Case, scene: Scene, *, catalogue: HasAccelerators | None) -> Pea
         flops_per_s=min(flops) if len(flops) == len(known) else None,
         bytes_per_s=min(spec.memory_bandwidth_bytes_per_s for spec in known),
     )
+
+
+def _host_peak(case: Case, scene: Scene) -> Peak:
+    threads = scene.trial.environment.get("threads")
+    flops, is_assumed = cpu_peak_flops_per_s(case, scene.run.info.system, threads=threads if isinstance(threads, int) else None)
+    return Peak(flops_per_s=flops, reasons=("clock_assumed",) if flops is not None and is_assumed else ())
 
 
 def _rows(analysis: CaseAnalysis) -> Iterator[MetricRow]:

@@ -231,9 +231,10 @@ def _counted_cores(scene: Scene) -> float:
 
 
 def worker_cores(scene: Scene) -> float | None:
-    """Cores the worker kept busy: its own CPU time over the window, else the sampler's view of it."""
+    """Cores the worker kept busy: its own CPU time and its data loader's over the window, else the sampler's view of it."""
     cpu_s = scene.trial.host.cpu_s if scene.trial.host else None
     if cpu_s is not None and scene.window.wall_s > 0:
-        return cpu_s / scene.window.wall_s
+        loader_s = scene.trial.pipeline.workers_cpu_s if scene.trial.pipeline else None
+        return (cpu_s + (loader_s or 0.0)) / scene.window.wall_s
     seen = scene.host("cpu_utilization", device="worker")
     return float(seen.value.mean()) if len(seen) else None

@@ -10,13 +10,13 @@ import numpy as np
 from aigc_bench.analyze.metrics import PERCENTILES
 from aigc_bench.analyze.readings import Floats, Series
 from aigc_bench.analyze.statistics import percentile
-from aigc_bench.core.records import Case, Samples, TrialResult, Window, Work
+from aigc_bench.core.records import AUDIO_ITEM, Case, Count, Samples, Stage, TrialResult, Window, Work
 
 BURST_S = 5.0
 STEADY_C_PER_S = 1.0 / 30.0
 MIN_ACTIVE_SHARE = 0.8
-HARNESS_PARTS = ("count_s",)
-"""Parts of a trial's preparation that are this harness's own (counting FLOPs), and no part of being ready."""
+HARNESS_PARTS = ("count_s", "quality_s", "data_s")
+"""Parts of a trial's preparation that are this harness's own (counting FLOPs, judging, laying out data): no part of being ready."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,10 +31,11 @@ class Quantity:
 
 @dataclass(frozen=True, kw_only=True)
 class Peak:
-    """Dense peak of a device at a case's dtype, and its memory bandwidth, from the catalogue; ``None`` where unknown."""
+    """Dense peak of a device at a case's dtype, and its memory bandwidth; ``None`` where unknown. ``reasons`` qualify the peak."""
 
     flops_per_s: float | None = None
     bytes_per_s: float | None = None
+    reasons: tuple[str, ...] = ()
 
 
 def timings(case: Case, trial: TrialResult, *, peak: Peak) -> Iterator[Quantity]:
@@ -54,6 +55,8 @@ def timings(case: Case, trial: TrialResult, *, peak: Peak) -> Iterator[Quantity]
         yield Quantity(metric="denoising_step_time", value=percentile(repeats, 0.5), n=repeats.size)
     yield Quantity(metric="launch_gap", value=launch_gap(trial))
     yield Quantity(metric="useful_fraction", value=work.useful_fraction)
+    if trial.quality is not None:
+        yield from (Quantity(metric=name, value=value) for name, value in trial.quality.values.items())
     if trial.time_to_ready_s:
         own = (seconds for part, seconds in trial.time_to_ready_s.items() if part not in HARNESS_PARTS)
         yield Quantity(metric="time_to_ready", value=sum(own))
@@ -81,6 +84,8 @@ def _rates(case: Case, work: Work, *, window: Window, peak: Peak) -> Iterator[Qu
     rate = throughput(work, window)
     yield Quantity(metric="throughput", value=rate)
     yield Quantity(metric="throughput_useful", value=rate * work.useful_fraction)
+    if work.item == AUDIO_ITEM and case.mode == "infer":
+        yield Quantity(metric="rtf", value=case.batch_size * case.devices / rate)
     flops = step_flops(work)
     if flops is None:
         yield Quantity(metric="flops_rate", value=None, reasons=("flops_not_counted",))
@@ -92,7 +97,7 @@ def _rates(case: Case, work: Work, *, window: Window, peak: Peak) -> Iterator[Qu
         yield Quantity(metric="mfu", value=None, reasons=("peak_unknown",))
     else:
         mfu = flops_rate / (case.devices * peak.flops_per_s)
-        yield Quantity(metric="mfu", value=mfu, reasons=("above_peak",) if mfu > 1 else ())
+        yield Quantity(metric="mfu", value=mfu, reasons=(*(("above_peak",) if mfu > 1 else ()), *peak.reasons))
 
 
 def _steps(case: Case, durations: Floats) -> Iterator[Quantity]:
@@ -131,12 +136,12 @@ def _tokens(case: Case, trial: TrialResult, work: Work, *, samples: Samples, dec
     counted, not repeats.
     """
     assert trial.steps is not None, "tokens are timed in steps"
-    tokens = work.stages[decode].items / case.batch_size
+    tokens = _num_tokens(work.stages[decode]) / case.batch_size
     if tokens <= 0:
         return
     step, stage, repeat = np.asarray(samples.step), np.asarray(samples.stage), np.asarray(samples.repeat)
     ends = np.asarray(samples.start_s) + np.asarray(samples.duration_s)
-    makes_first = any(declared.items for declared in work.stages[:decode])
+    makes_first = any(_num_tokens(declared) for declared in work.stages[:decode])
     is_first = (stage == decode - 1) if makes_first else ((stage == decode) & (repeat == 0))
     if makes_first:
         is_first &= repeat == work.stages[decode - 1].repeats - 1
@@ -146,12 +151,26 @@ def _tokens(case: Case, trial: TrialResult, work: Work, *, samples: Samples, dec
     later = work.stages[decode].repeats - (0 if makes_first else 1)
     if later < 1:
         return
-    per_token = (np.asarray(trial.steps.duration_s)[step[is_first]] - first) / (later * tokens)
+    made = np.asarray(trial.steps.duration_s)[step[is_first]] - _host_time_after(work, samples, decode=decode)
+    per_token = (made - first) / (later * tokens)
     yield Quantity(metric="tpot", value=percentile(per_token, 0.5), n=per_token.size)
     gaps = _durations(samples, decode)[slice(None) if makes_first else repeat[stage == decode] > 0] / tokens
     yield _gated("itl_p50", gaps, q=0.5)
     yield _gated("itl_p99", gaps, q=0.99)
     yield _bandwidth(case, work, decode=decode, repeat_s=float(np.median(_durations(samples, decode))), peak=peak)
+
+
+def _host_time_after(work: Work, samples: Samples, *, decode: int) -> Floats:
+    """What each step spends on the host once the last token is made: postprocessing is no token's time."""
+    late = [index for index, stage in enumerate(work.stages) if index > decode and stage.on_host]
+    stage, step = np.asarray(samples.stage), np.asarray(samples.step)
+    weights = np.where(np.isin(stage, late), np.asarray(samples.duration_s), 0.0)
+    return np.bincount(step, weights=weights).astype(np.float64)
+
+
+def _num_tokens(stage: Stage) -> Count:
+    """Tokens of all sequences that one repeat makes: the family's items where it counts nothing else."""
+    return stage.items if stage.tokens is None else stage.tokens
 
 
 def _bandwidth(case: Case, work: Work, *, decode: int, repeat_s: float, peak: Peak) -> Quantity:
@@ -160,7 +179,7 @@ def _bandwidth(case: Case, work: Work, *, decode: int, repeat_s: float, peak: Pe
     flops = work.flops.get(stage.name)
     if not work.params_bytes or not work.num_params or not flops:
         return Quantity(metric="mbu", value=None, reasons=("bytes_unknown",))
-    active = flops / (2 * work.num_params * stage.repeats * stage.items)
+    active = flops / (2 * work.num_params * stage.repeats * _num_tokens(stage))
     if active < MIN_ACTIVE_SHARE:
         return Quantity(metric="mbu", value=None, reasons=("bytes_unknown",))
     if peak.bytes_per_s is None:

@@ -102,6 +102,12 @@ def _check(scene: Scene) -> Iterator[str]:
         yield "check_failed"
 
 
+def _quality(scene: Scene) -> Iterator[str]:
+    """Only the case's first trial was looked at: what it says holds for the case."""
+    if scene.trial.quality is not None and scene.trial.quality.passed is not True:
+        yield "quality_unknown" if scene.trial.quality.passed is None else "wrong_result"
+
+
 def _phase(scene: Scene) -> Iterator[str]:
     """A power sensor that looks at a quarter of the time errs most where steps repeat in phase with it (arXiv 2312.02741)."""
     steps = scene.trial.steps
@@ -162,6 +168,7 @@ RULES: tuple[Rule, ...] = (
     _warmup,
     _window,
     _check,
+    _quality,
     _phase,
     _preflight,
     _foreign,

@@ -28,7 +28,7 @@ from aigc_bench.measure.store import Run
 
 WasteKind = Literal["launch_gap", "data_loading", "collectives", "idle", "throttling", "padding", "useful"]
 
-DATA_STAGES = ("data", "load", "fetch", "dataloader")
+DATA_STAGES = ("preprocess", "data", "load", "fetch", "dataloader")
 COLLECTIVE_STAGES = ("all_reduce", "all_gather", "reduce_scatter", "all_to_all", "collective", "communicat")
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from aigc_bench.core.units import clock
-from aigc_bench.measure.progress import Progress, RunFinished, RunStarted, StageStarted, TrialFinished, TrialStarted
+from aigc_bench.measure.progress import Progress, RunFinished, RunStarted, StageStarted, TrialFinished, TrialsAdded, TrialStarted
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -61,6 +61,8 @@ class Tally:
         """Count an event."""
         if isinstance(event, RunStarted):
             self.num_done, self.num_trials = event.num_done, event.num_trials
+        elif isinstance(event, TrialsAdded):
+            self.num_trials = event.num_trials
         elif isinstance(event, TrialFinished):
             self.num_done += 1
 
@@ -84,6 +86,8 @@ class LiveLine:
         if isinstance(event, RunStarted):
             self._bar.console.print(opening_line(event), highlight=False, markup=False)
             self._bar.update(self._task, total=event.num_trials, completed=event.num_done, left=_left(event.expected_s))
+        elif isinstance(event, TrialsAdded):
+            self._bar.update(self._task, total=event.num_trials)
         elif isinstance(event, TrialStarted):
             again = "" if event.attempt == 1 else f", attempt {event.attempt}"
             self._trial = f"{event.case}  trial {event.trial + 1}/{event.of}{again}"

@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from aigc_bench.core.pipeline import Pipeline, PipelineUse
+from aigc_bench.core.record import Record as Record
 
 SCHEMA_VERSION = 1
 
@@ -22,15 +25,14 @@ Verdict = Literal["valid", "suspect", "invalid"]
 Basis = Literal["measured", "interpolated", "modelled", "datasheet", "assumed"]
 Setting = bool | int | float | str
 Positive = Annotated[int, Field(ge=1)]
+Count = int | float
+"""A number of items: whole where they are counted, a fraction where they are measured (seconds of audio)."""
+
+AUDIO_ITEM = "audio-second"
+"""The item of families that make, transcribe or clean audio: a second of it, of every sequence of the batch."""
 
 PROBE_PREFIX = "probe_"
 """Workloads of this prefix measure the machine itself; nobody demands what they do."""
-
-
-class Record(BaseModel):
-    """A frozen record that refuses unknown fields."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
 
 class Estimate(Record):
@@ -43,6 +45,18 @@ class Estimate(Record):
     basis: Basis
     source: str | None = None
     reasons: tuple[str, ...] = ()
+
+
+class OwnModel(Record):
+    """A user's own model: where it lies, and a hash of all that its speed depends on. ``is_code`` marks ``module:function``.
+
+    ``changes`` are put over the keys of its configuration.
+    """
+
+    path: str
+    sha256: str
+    changes: Mapping[str, Setting] = Field(default_factory=dict)
+    is_code: bool = False
 
 
 class Case(Record):
@@ -63,6 +77,8 @@ class Case(Record):
     seed: int = 0
     timeout_s: float = Field(default=600.0, gt=0)
     settings: Mapping[str, Setting] = Field(default_factory=dict)
+    model: OwnModel | None = None
+    pipeline: Pipeline | None = None
 
     @property
     def id(self) -> str:
@@ -70,7 +86,8 @@ class Case(Record):
 
         ``gpt/gpt2-124m/infer/fp32/b1``, then whatever differs from the defaults: ``/x8``, ``/torch-compile``, ``/seq_len=256``.
         """
-        parts = [self.workload, self.preset, self.mode, self.precision, f"b{self.batch_size}"]
+        preset = self.preset if self.model is None else f"{self.preset}@{self.model.sha256[:8]}"
+        parts = [self.workload, preset, self.mode, self.precision, f"b{self.batch_size}"]
         if self.devices > 1:
             parts.append(f"x{self.devices}")
         for name in ("scenario", "engine", "attention"):
@@ -83,16 +100,24 @@ class Case(Record):
             parts.append(f"threads={self.threads}")
         if self.seed != 0:
             parts.append(f"seed={self.seed}")
+        if self.pipeline is not None:
+            parts.append(self.pipeline.words)
         parts += [f"{key}={self.settings[key]}" for key in sorted(self.settings)]
         return "/".join(parts)
 
 
 class Stage(Record):
-    """A part of a step that is run ``repeats`` times; ``items`` is how many of the family's items one repeat finishes."""
+    """A part of a step that is run ``repeats`` times; ``items`` is how many of the family's items one repeat finishes.
+
+    ``tokens`` is how many tokens of all sequences one repeat makes where the family counts something else (seconds of audio);
+    ``None`` where items are tokens or there are none. ``on_host`` marks work of the host's cores (the data pipeline).
+    """
 
     name: str
     repeats: Positive = 1
-    items: int = Field(default=0, ge=0)
+    items: Count = Field(default=0, ge=0)
+    tokens: int | None = Field(default=None, ge=0)
+    on_host: bool = False
 
 
 class Work(Record):
@@ -107,12 +132,12 @@ class Work(Record):
     num_params: int | None = None
     params_bytes: int | None = None
     flops: Mapping[str, int | None] = Field(default_factory=dict)
-    input_items: int | None = None
+    input_items: Count | None = None
     useful_fraction: float = 1.0
     replicas: Positive = 1
 
     @property
-    def items_per_step(self) -> int:
+    def items_per_step(self) -> Count:
         """Items that one step finishes: the sum over stages of repeats x items, over all replicas."""
         return self.replicas * sum(stage.repeats * stage.items for stage in self.stages)
 
@@ -200,6 +225,22 @@ class ReferenceKernel(Record):
     after_s: tuple[float, ...] = ()
 
 
+class Quality(Record):
+    """Whether the case computes what it should, looked at once a case, in its first trial and outside the timed window.
+
+    ``training``: one batch repeated with the same random masks; its loss must fall. ``reference``: outputs of every executed
+    module against the same module in fp32 with plain attention. ``passed`` is ``None`` where it could not be looked at, for the
+    reason in ``note``. ``values`` are metric ids with their values; ``limit`` is the relative error that is allowed.
+    """
+
+    kind: Literal["training", "reference"]
+    passed: bool | None
+    values: Mapping[str, float] = Field(default_factory=dict)
+    limit: float | None = None
+    note: str = ""
+    duration_s: float = 0.0
+
+
 class TrialResult(Record):
     """One finished trial: a line of ``results.jsonl``. A trial is one fresh process."""
 
@@ -221,6 +262,8 @@ class TrialResult(Record):
     host: HostUse | None = None
     reference: ReferenceKernel | None = None
     check: Mapping[str, float | str | bool | None] = Field(default_factory=dict)
+    quality: Quality | None = None
+    pipeline: PipelineUse | None = None
     environment: Mapping[str, Setting | None] = Field(default_factory=dict)
     notes: tuple[str, ...] = ()
     error: Failure | None = None
@@ -294,6 +337,22 @@ class Check(Record):
     remedy: str | None = None
 
 
+class FoundBatch(Record):
+    """What one search found: the case with the largest batch that fits (``None`` where not even 1 does), and what bounds it."""
+
+    case: str
+    batch_size: int | None
+    smallest_too_large: int | None = None
+    bound: str | None = None
+
+
+class Search(Record):
+    """A search for the largest batch (``run --find max-batch``): its latency limit in seconds, and what was found."""
+
+    max_latency_s: float | None = None
+    found: tuple[FoundBatch, ...] = ()
+
+
 class RunInfo(Record):
     """``run.json``: what was asked, where, with which versions, and what happened to the run as a whole.
 
@@ -320,6 +379,7 @@ class RunInfo(Record):
     sensors: tuple[SensorStatus, ...] = ()
     sampler: SamplerReport | None = None
     seed: int = 0
+    search: Search | None = None
     versions: Mapping[str, str] = Field(default_factory=dict)
 
 

@@ -11,11 +11,13 @@ from __future__ import annotations
 import functools
 import importlib
 import pkgutil
+import sys
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from aigc_bench.core.errors import UnknownNameError
+from aigc_bench.core.errors import UnknownNameError, UsageError
 
 GROUPS: dict[str, tuple[str, str]] = {
     # group: (package that holds it, name of the object in each file)
@@ -56,4 +58,24 @@ def load(group: str, name: str) -> Any:
     if name in _third_party(group):
         found = _third_party(group)[name].load()
         return getattr(found, attribute) if isinstance(found, ModuleType) else found
+    if group == "workloads" and ":" in name:
+        return _made_by(name)
     raise UnknownNameError(attribute, name, known=names(group))
+
+
+def _made_by(name: str) -> Any:
+    """What ``package.module:function`` returns; the module may lie in the current directory."""
+    module_name, _, function_name = name.partition(":")
+    if str(Path.cwd()) not in sys.path:
+        sys.path.append(str(Path.cwd()))
+    try:
+        function = getattr(importlib.import_module(module_name), function_name)
+        return function() if callable(function) else function
+    except ModuleNotFoundError as problem:
+        raise UsageError(
+            f"{name}: there is no module {problem.name!r}.", "Run where it lies, or put its folder on PYTHONPATH."
+        ) from None
+    except AttributeError as problem:
+        raise UsageError(f"{name}: {problem}.") from None
+    except Exception as problem:
+        raise UsageError(f"{name}: it raised {type(problem).__name__}: {problem}.") from None

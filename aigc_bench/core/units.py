@@ -13,7 +13,14 @@ _PREFIXED_PER_ITEM = {"s", "J", "FLOP", "Wh"}
 _SAME = {"FLOPs/s": "FLOP/s", "bytes/s": "B/s", "J/byte": "J/B"}
 """Units of a throughput (items per second) that are printed as the quantity they are."""
 
-_PRINTED = {"fraction": (0.01, "%"), "C": (1.0, "°C"), "ratio": (1.0, "×")}
+_PRINTED = {
+    "fraction": (0.01, "%"),
+    "C": (1.0, "°C"),
+    "ratio": (1.0, "×"),
+    # Seconds of audio in a second are a speed without a dimension (RTFx); seconds for a second of audio are its inverse (RTF).
+    "audio-seconds/s": (1.0, "× real time"),
+    "s/audio-second": (1.0, ""),
+}
 
 GIB = 1024**3
 MIB = 1024**2

@@ -38,13 +38,15 @@ def count_flops(program: Program, stages: Sequence[Stage]) -> Mapping[str, int |
 
 @contextmanager
 def _visible_operators() -> Iterator[None]:
-    """Compiled modules run eagerly and fused Transformer layers as their parts, so that the counter sees every operator."""
+    """Compiled and exported modules run eagerly, fused Transformer layers as their parts: the counter sees every operator."""
     import torch
+
+    from aigc_bench.engines.base import counting
 
     fast_path = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     try:
-        with torch.compiler.set_stance("force_eager"):
+        with torch.compiler.set_stance("force_eager"), counting():
             yield
     finally:
         torch.backends.mha.set_fastpath_enabled(fast_path)

@@ -56,6 +56,7 @@ def details() -> dict[str, Setting | None]:
         "cpu_turbo": turbo(),
         "cpu_microcode": cpu_info("microcode"),
         "cpu_smt": {"1": True, "0": False}.get(text(SYS / "devices/system/cpu/smt/active") or ""),
+        "cpu_clock_max_hz": clock_max_hz(),
         "cpu_features": features(),
         "numa_nodes": num_numa_nodes(),
         "virtual_machine": "hypervisor" in (cpu_info("flags") or "").split(),
@@ -78,7 +79,10 @@ def features() -> str | None:
         "amx_tile",
         "amx_bf16",
         "amx_int8",
+        "amx_fp16",
+        "avx512_fp16",
         "asimd",
+        "asimdhp",
         "bf16",
         "i8mm",
         "sve",
@@ -86,6 +90,13 @@ def features() -> str | None:
     )
     present = set((cpu_info("flags") or cpu_info("Features") or "").split())
     return " ".join(name for name in wanted if name in present) or None
+
+
+def clock_max_hz() -> int | None:
+    """Highest clock of any core, boost included, where the kernel's cpufreq states it; a virtual machine mostly does not."""
+    stated = [text(file) for file in (SYS / "devices/system/cpu").glob("cpu[0-9]*/cpufreq/cpuinfo_max_freq")]
+    kilohertz = [int(one) for one in stated if one and one.isdigit()]
+    return 1000 * max(kilohertz) if kilohertz else None
 
 
 def turbo() -> bool | None:

@@ -17,6 +17,7 @@
     batch_size = [1, 8]
     settings = { seq_len = 1024 }           # the family's own settings
     infer = { engine = ["torch-eager", "torch-compile"] }
+    pipeline = [false, { workers = 2, cache = "cold" }]     # or true: with the data pipeline, as it comes
 
 What a case says wins over the defaults, and what it says for its mode wins over what it says for both; ``settings`` merge key
 by key. Every mistake of a file is told at once, with its place.
@@ -39,6 +40,7 @@ from pydantic import BeforeValidator, Field, ValidationError
 
 from aigc_bench.core import registry
 from aigc_bench.core.errors import AigcBenchError, UnknownNameError, UsageError
+from aigc_bench.core.pipeline import Cache, Pipeline
 from aigc_bench.core.records import AcceleratorInfo, Attention, Case, Mode, Precision, Record, Scenario, Setting, System
 from aigc_bench.core.units import parse_duration
 
@@ -81,6 +83,16 @@ _Seed = Annotated[int, Field(ge=0, strict=True)]
 _Flag = Annotated[bool, Field(strict=True)]
 
 
+class _PipelineTable(Record):
+    """``pipeline = { workers = 4, cache = "cold" }``; a file that travels names no data: that is ``run --data``."""
+
+    workers: Annotated[int, Field(ge=0, le=256, strict=True)] | None = None
+    cache: Cache = "hot"
+
+
+_PipelineChoice = _Flag | _PipelineTable
+
+
 class _Choices(Record):
     """The keys of a case as a file may write them: one value or a list."""
 
@@ -95,6 +107,7 @@ class _Choices(Record):
     gradient_checkpointing: Annotated[tuple[_Flag, ...] | None, _OneOrMore] = None
     threads: Annotated[tuple[_Count, ...] | None, _OneOrMore] = None
     seed: Annotated[tuple[_Seed, ...] | None, _OneOrMore] = None
+    pipeline: Annotated[tuple[_PipelineChoice, ...] | None, _OneOrMore] = None
     timeout_s: float | None = Field(default=None, gt=0, strict=True)
     settings: Mapping[str, Annotated[tuple[Setting, ...], _OneOrMore]] = Field(default_factory=dict)
 
@@ -193,12 +206,21 @@ def _expand(table: _CaseTable, *, defaults: _Defaults, mode: Mode) -> Iterator[C
     lists = {key: value if isinstance(value, tuple) else (value,) for key, value in chosen.items()}
     for values in itertools.product(*lists.values(), *settings.values()):
         fixed = dict(zip(lists, values[: len(lists)], strict=True))
+        fixed["pipeline"] = _pipeline(fixed.get("pipeline", False))
         own = dict(zip(settings, values[len(lists) :], strict=True))
         yield Case(workload=table.workload, mode=mode, settings=own, **fixed)
 
 
+def _pipeline(choice: bool | _PipelineTable) -> Pipeline | None:
+    if isinstance(choice, bool):
+        return Pipeline() if choice else None
+    return Pipeline(workers=choice.workers, cache=choice.cache)
+
+
 def _check_case(case: Case) -> None:
-    """Raise ``UsageError`` where a name or setting is not known."""
+    """Raise ``UsageError`` where a name or setting is not known. A file never names code: that is for whoever types a command."""
+    if ":" in case.workload:
+        raise UsageError(f"workload {case.workload!r}: a profile names no code.", "Use aigc-bench run --model module:function.")
     registry.load("workloads", case.workload).validate(case)
     for group, kind, name in (("engines", "engine", case.engine), ("accelerators", "backend", case.backend)):
         known = registry.names(group)

@@ -22,6 +22,13 @@ class RunStarted:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TrialsAdded:
+    """A search wants more: there are now ``num_trials`` trials in all."""
+
+    num_trials: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrialStarted:
     """Trial number ``trial`` (from 0) of ``of`` of a case starts; ``remaining_s`` is the runner's estimate for the whole run."""
 
@@ -63,7 +70,7 @@ class RunFinished:
     interrupted: bool = False
 
 
-Progress: TypeAlias = RunStarted | TrialStarted | StageStarted | TrialFinished | RunFinished
+Progress: TypeAlias = RunStarted | TrialsAdded | TrialStarted | StageStarted | TrialFinished | RunFinished
 
 
 def ignore(event: Progress) -> None:

@@ -35,6 +35,11 @@ class TrialRequest(Record):
     flops: Mapping[str, int | None] | None = None
 
     @property
+    def is_judged(self) -> bool:
+        """Whether this trial also looks at what the case computes: once a case is enough."""
+        return self.trial == 0
+
+    @property
     def name(self) -> str:
         """Case and trial, as messages name it."""
         return f"{self.case.id} trial {self.trial}"

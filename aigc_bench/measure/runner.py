@@ -32,6 +32,7 @@ from aigc_bench.measure import preflight, progress
 from aigc_bench.measure.attempts import Attempts, is_forked
 from aigc_bench.measure.budget import scaled, window_scale
 from aigc_bench.measure.clock import Clock
+from aigc_bench.measure.find import BatchSearch
 from aigc_bench.measure.launcher import Launcher
 from aigc_bench.measure.profiles import Profile
 from aigc_bench.measure.sampler_client import SamplerClient
@@ -39,6 +40,7 @@ from aigc_bench.measure.schedule import Planned, expected_trial_s, remaining_s, 
 from aigc_bench.measure.stopping import StoppingRule, stopping_rule
 from aigc_bench.measure.store import RunWriter, load_run, read_trials
 
+MakeSearch = Callable[[Sequence[Case]], BatchSearch]
 OnProgress = Callable[[progress.Progress], None]
 
 BASELINE_S = {"quick": 5.0, "default": 30.0, "rigorous": 30.0}
@@ -89,16 +91,20 @@ def start_run(
     budget_s: float | None = None,
     command: Sequence[str] = (),
     record_nvml: Path | None = None,
+    make_search: MakeSearch | None = None,
     on_progress: OnProgress = progress.ignore,
 ) -> RunOutcome:
     """Run a profile's cases into the new directory ``out``; raises ``UsageError`` before anything is written.
 
+    With ``make_search`` the cases are where a search for the largest batch starts from, and it says what is run next.
     ``record_nvml`` names a file that takes what NVML answered, for a bug report or a test.
     """
     cases = select_cases(profile, only=only)
     chosen = level or profile.level
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UsageError(f"--out {out}: is there already.", "Name a new directory, or continue that run with --resume.")
+    search = None if make_search is None else make_search(cases)
+    cases = cases if search is None else search.grow(())
     created_s = time.time()
     info = RunInfo(
         id=f"{datetime.fromtimestamp(created_s, tz=UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}",
@@ -112,9 +118,10 @@ def start_run(
         system=system,
         seed=seed,
         budget_s=budget_s if budget_s is not None else profile.budget_s,
+        search=None if search is None else search.result(),
         versions={"aigc-bench": version("aigc-bench"), "python": sys.version.split()[0]},
     )
-    return _Session(info, out, record_nvml=record_nvml).run(on_progress)
+    return _Session(info, out, record_nvml=record_nvml, search=search).run(on_progress)
 
 
 def resume_run(folder: Path, *, system: System, on_progress: OnProgress = progress.ignore) -> RunOutcome:
@@ -135,7 +142,8 @@ def resume_run(folder: Path, *, system: System, on_progress: OnProgress = progre
 class _Session:
     """One stretch of running: from the start, or from a resume, to the end or an interrupt."""
 
-    def __init__(self, info: RunInfo, folder: Path, *, record_nvml: Path | None = None) -> None:
+    def __init__(self, info: RunInfo, folder: Path, *, record_nvml: Path | None = None, search: BatchSearch | None = None) -> None:
+        self._search = search
         self._record_nvml = record_nvml
         self._info = info
         self._folder = folder
@@ -154,7 +162,7 @@ class _Session:
             self._writer = RunWriter(self._folder)
             self._writer.write_info(self._info.model_copy(update={"finished_s": None, "interrupted": False}))
             self._finished = read_trials(self._folder)
-            order = schedule(self._info.cases, num_trials=self._info.num_trials, seed=self._info.seed)
+            order = self._order()
             self._announce(order)
             interrupted = False
             try:
@@ -208,11 +216,27 @@ class _Session:
             )
             while left and not self._is_budget_spent(left[0]):
                 self._run_trial(left, attempts)
-                left = unfinished(order, self._finished)
+                left = unfinished(order, self._finished) or self._next_of_search()
+                order = order if self._search is None else self._order()
         finally:
             self._launcher.close()
             self._sampler_report = self._sampler.stop()
             self._sensors = self._sampler.sensors
+
+    def _order(self) -> list[Planned]:
+        return schedule(self._info.cases, num_trials=self._info.num_trials, seed=self._info.seed)
+
+    def _next_of_search(self) -> list[Planned]:
+        """The trials of the cases that a search wants next; none without a search, or when it is at its end."""
+        if self._search is None:
+            return []
+        more = self._search.grow(self._finished)
+        cases = (*self._info.cases, *more)
+        self._info = self._info.model_copy(update={"cases": cases, "search": self._search.result()})
+        self._writer.write_info(self._info)
+        if more:
+            self._tell(progress.TrialsAdded(num_trials=len(cases) * self._info.num_trials))
+        return unfinished(self._order(), self._finished)
 
     def _baseline(self) -> None:
         """Let the machine idle, so that its idle power is known; pointless without a power sensor."""

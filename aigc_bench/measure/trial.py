@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import time
 import traceback
@@ -15,14 +16,17 @@ import torch
 from aigc_bench.accelerators.base import Backend
 from aigc_bench.core import registry
 from aigc_bench.core.errors import AigcBenchError
-from aigc_bench.core.records import Case, Failure, Memory, ReferenceKernel, Status, TrialResult, Work
-from aigc_bench.engines.base import Engine
+from aigc_bench.core.records import Case, Failure, Memory, Quality, ReferenceKernel, Stage, Status, TrialResult, Work
+from aigc_bench.engines.base import CannotExecute, Engine
+from aigc_bench.measure.clock import Clock
+from aigc_bench.measure.data_pipeline import DataPipeline
 from aigc_bench.measure.flops import count_flops
 from aigc_bench.measure.protocol import Emit, TrialRequest, TrialStage, result_event
+from aigc_bench.measure.quality import ALLOWED_ERROR, Prepared, compare, could_not, learns, watch
 from aigc_bench.measure.ranks import ALONE, Ranks, gather
 from aigc_bench.measure.reference import timed_kernel
 from aigc_bench.measure.threads import place_threads
-from aigc_bench.measure.window import measure, plan_window, run_step, warm_up
+from aigc_bench.measure.window import Measured, WindowPlan, measure, plan_window, run_step, warm_up
 from aigc_bench.workloads.base import Program, Setup, Workload
 
 DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -90,14 +94,21 @@ class _Parts:
 
 
 def _measure(request: TrialRequest, *, parts: _Parts, ranks: Ranks, emit: Emit, import_s: float) -> dict[str, Any]:
+    started = time.perf_counter()
     case, rule, backend = request.case, request.rule, parts.backend
     _enter(emit, "building")
     ready: dict[str, float] = {"import_s": import_s}
     device = backend.select(case, ranks.rank)
+    prepared = Prepared()
     with _timed(ready, "build_s"):
-        program = parts.workload.build(case, make_setup(case, device=device, engine=parts.engine, ranks=ranks))
-    work = parts.workload.work(case)
-    assert set(program.stages) == {stage.name for stage in work.stages}, f"{case.workload} declares other stages than it builds"
+        setup = make_setup(case, device=device, engine=parts.engine, ranks=ranks, prepared=prepared)
+        model = parts.workload.build(case, setup)
+    _refuse_idle(parts.engine, prepared)
+    own = parts.workload.work(case)
+    assert set(model.stages) == {stage.name for stage in own.stages}, f"{case.workload} declares other stages than it builds"
+    data = _data_pipeline(case, setup, model, backend=backend, ranks=ranks, ready=ready)
+    program, work = (model, own) if data is None else (data.program, data.work(own))
+    quality: Quality | None = None
     with torch.inference_mode() if case.mode == "infer" else contextlib.nullcontext():
         _enter(emit, "warm-up")
         with _timed(ready, "first_step_s"):
@@ -107,40 +118,164 @@ def _measure(request: TrialRequest, *, parts: _Parts, ranks: Ranks, emit: Emit, 
         flops = request.flops
         if flops is None:
             with _timed(ready, "count_s"):
-                flops = count_flops(program, work.stages)
+                flops = count_flops(model, own.stages)
                 backend.release_memory()
+        if request.is_judged and case.mode == "train":
+            with _timed(ready, "quality_s"):
+                quality = _learns(model, own, case=case, backend=backend, ranks=ranks)
         warmup = warm_up(program, work.stages, backend, rule=rule, ranks=ranks)
         backend.reset_peak_memory()
         _enter(emit, "measuring")
         plan = plan_window(warmup, rule=rule, scenario=case.scenario, ranks=ranks)
-        is_on_host = backend.is_forkable
-        reference_before_s = timed_kernel() if is_on_host else ()
-        measured = measure(program, work.stages, backend, plan=plan, clock=request.clock)
-        reference_after_s = timed_kernel() if is_on_host else ()
+        window = _Window(program=program, stages=work.stages, plan=plan, clock=request.clock, data=data)
+        measured, reference = _beside_reference(window, backend)
     _enter(emit, "finishing")
-    allocated, reserved = backend.peak_memory()
-    return {
+    fields = {
         "devices": backend.device_ids(case),
         "time_to_ready_s": ready,
         "warmup": warmup,
         "window": measured.window,
         "steps": measured.steps,
         "samples": measured.samples,
-        "work": _counted(work, program, flops=flops, replicas=case.devices),
-        "memory": Memory(allocated_bytes=allocated, reserved_bytes=reserved, host_peak_bytes=host_peak_bytes()),
+        "work": _counted(work, model, flops=flops, replicas=case.devices),
+        "memory": _memory(backend),
         "host": measured.host,
-        "reference": ReferenceKernel(before_s=reference_before_s, after_s=reference_after_s) if is_on_host else None,
+        "reference": reference,
+        "pipeline": None if data is None else data.close(),
         "check": dict(program.check()),
         "environment": _environment(is_bound=is_bound),
     }
+    if request.is_judged and case.mode == "infer" and ranks.rank == 0:
+        box = [model]
+        del model, program, data, window
+        quality = judge(
+            case, box, workload=parts.workload, engine=parts.engine, backend=backend, prepared=prepared, device=device,
+            seconds_spent=time.perf_counter() - started,
+        )  # fmt: skip
+    return {**fields, "quality": quality}
 
 
-def make_setup(case: Case, *, device: torch.device, engine: Engine, ranks: Ranks = ALONE) -> Setup:
-    """Precision, seed and engine of the case, as a workload needs them to build; ranks differ in their inputs."""
+def _data_pipeline(
+    case: Case, setup: Setup, program: Program, *, backend: Backend, ranks: Ranks, ready: dict[str, float]
+) -> DataPipeline | None:
+    if case.pipeline is None:
+        return None
+    with _timed(ready, "data_s"):
+        return DataPipeline(case, setup, program, backend=backend, ranks=ranks)
+
+
+def _memory(backend: Backend) -> Memory:
+    allocated, reserved = backend.peak_memory()
+    return Memory(allocated_bytes=allocated, reserved_bytes=reserved, host_peak_bytes=host_peak_bytes())
+
+
+def _refuse_idle(engine: Engine, prepared: Prepared) -> None:
+    reason = engine.idle_reason(prepared.executed)
+    if reason is not None:
+        raise CannotExecute(reason)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Window:
+    """All that one window needs."""
+
+    program: Program
+    stages: tuple[Stage, ...]
+    plan: WindowPlan
+    clock: Clock
+    data: DataPipeline | None
+
+    def run(self, backend: Backend) -> Measured:
+        """Measure it, and what its data pipeline spends meanwhile."""
+        if self.data is not None:
+            self.data.start_window()
+        measured = measure(self.program, self.stages, backend, plan=self.plan, clock=self.clock)
+        if self.data is not None:
+            self.data.end_window()
+        return measured
+
+
+def _beside_reference(window: _Window, backend: Backend) -> tuple[Measured, ReferenceKernel | None]:
+    """The window, and on a host the fixed kernel's times right before and right after it."""
+    if not backend.is_forkable:
+        return window.run(backend), None
+    before_s = timed_kernel()
+    measured = window.run(backend)
+    return measured, ReferenceKernel(before_s=before_s, after_s=timed_kernel())
+
+
+def _learns(program: Program, work: Work, *, case: Case, backend: Backend, ranks: Ranks) -> Quality:
+    started = time.perf_counter()
+
+    def run() -> None:
+        run_step(program, work.stages, backend, step=0)
+        backend.synchronize()
+
+    run()
+    step_s = time.perf_counter() - started
+    return learns(program, run, step_s=step_s, seed=case.seed, ranks=ranks, started=started)
+
+
+def judge(
+    case: Case,
+    program: list[Program],
+    *,
+    workload: Workload,
+    engine: Engine,
+    backend: Backend,
+    prepared: Prepared,
+    device: torch.device,
+    seconds_spent: float = 0.0,
+) -> Quality | None:
+    """Judge an inference case by its reference. ``program`` is emptied where the reference is built anew, to make room for it.
+
+    A program without modules (a probe) has nothing to judge: ``None``.
+    """
+    if not prepared.built:
+        return None
+    started = time.perf_counter()
+    if seconds_spent > case.timeout_s / 2:
+        note = "the trial had taken more than half of the case's timeout_s, and looking would have taken as long"
+        return Quality(kind="reference", passed=None, note=note)
+    is_own_reference = case.precision in ("fp32", "tf32") and case.engine == "torch-eager"
+    limit = ALLOWED_ERROR[case.precision] + engine.added_error
+    try:
+        with torch.inference_mode():
+            calls = watch(program[0], workload.stages(case), prepared.executed)
+        references = prepared.built
+        if not is_own_reference:
+            program.clear()
+            prepared.built, prepared.executed = [], []
+            gc.collect()
+            backend.release_memory()
+            references = _rebuilt(case, workload=workload, device=device)
+        return compare(calls, references, limit=limit, started=started)
+    except Exception as error:
+        return could_not(error, backend=backend, started=started)
+
+
+def _rebuilt(case: Case, *, workload: Workload, device: torch.device) -> list[torch.nn.Module]:
+    """The case's modules once more, from the same seed and therefore with the same weights, in fp32 and eager."""
+    eager = registry.load("engines", "torch-eager")
+    plain = case.model_copy(update={"engine": "torch-eager"})
+    prepared = Prepared()
+    workload.build(plain, make_setup(plain, device=device, engine=eager, prepared=prepared))
+    return [module.float() for module in prepared.built]
+
+
+def make_setup(
+    case: Case, *, device: torch.device, engine: Engine, ranks: Ranks = ALONE, prepared: Prepared | None = None
+) -> Setup:
+    """Precision, seed and engine of the case, as a workload needs them to build; ranks differ in their inputs.
+
+    ``prepared`` takes the modules that are executed.
+    """
     dtype = DTYPES[case.precision]
     training = case.mode == "train"
     torch.manual_seed(case.seed)
     mixed = training and dtype is not torch.float32
+
+    noted = Prepared() if prepared is None else prepared
 
     def autocast() -> contextlib.AbstractContextManager[Any]:
         return torch.autocast(device.type, dtype=dtype) if mixed else contextlib.nullcontext()
@@ -151,7 +286,8 @@ def make_setup(case: Case, *, device: torch.device, engine: Engine, ranks: Ranks
         training=training,
         generator=torch.Generator().manual_seed(case.seed + ranks.rank),
         autocast=autocast,
-        prepare=lambda module: engine.prepare(ranks.wrap(module), case=case),
+        prepare=noted.through(lambda module: engine.prepare(ranks.wrap(module), case=case)),
+        fed=None if case.pipeline is None else [],
         scaler=torch.amp.GradScaler(device.type) if mixed and dtype is torch.float16 else None,
     )
 
@@ -187,7 +323,7 @@ def _counted(work: Work, program: Program, *, flops: Any, replicas: int) -> Work
         update={
             "flops": flops,
             "replicas": replicas,
-            "num_params": sum(p.numel() for p in parameters),
+            "num_params": sum(getattr(p, "num_weights", p.numel()) for p in parameters),
             "params_bytes": sum(p.numel() * p.element_size() for p in parameters),
         }
     )
@@ -205,6 +341,8 @@ def _environment(*, is_bound: bool) -> dict[str, str | int | None]:
 
 def _failed(error: Exception, *, backend: Backend | None) -> dict[str, Any]:
     """Status and words of a trial that raised; a user's mistake is told as one line, everything else with its last lines."""
+    if isinstance(error, CannotExecute):
+        return {"status": "unsupported", "error": Failure(kind="unsupported", message=str(error))}
     if isinstance(error, AigcBenchError):
         return {"status": "error", "error": Failure(kind=type(error).__name__, message=str(error))}
     lines = traceback.format_exception(error)

@@ -1,13 +1,13 @@
 """FLOPs of operators that ``torch.utils.flop_counter`` does not know, by its own conventions.
 
 A multiply-add counts two, attention counts in full also where it is causal. Give them to ``FlopCounterMode(custom_mapping=...)``:
-without them attention on a CPU and the experts of a mixture count nothing.
+without them attention on a CPU, the experts of a mixture and recurrent layers count nothing.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
@@ -36,8 +36,19 @@ def missing_formulas() -> dict[Any, Callable[..., int]]:
             operator = getattr(aten, f"_scaled_dot_product_{name}{suffix}", None)
             if operator is not None:
                 formulas[operator] = formula
+    for name in ("_weight_int8pack_mm", "_weight_int4pack_mm", "_weight_int4pack_mm_for_cpu"):
+        operator = getattr(aten, name, None)
+        if operator is not None and operator not in flop_counter.flop_registry:
+            formulas[operator] = packed_mm_flops
+    if aten._int_mm not in flop_counter.flop_registry:
+        formulas[aten._int_mm] = packed_mm_flops
     if aten._grouped_mm not in flop_counter.flop_registry:
         formulas[aten._grouped_mm] = grouped_mm_flops
+    for name, forward, backward in (
+        ("mkldnn_rnn_layer", _mkldnn_rnn_flops, _mkldnn_rnn_backward_flops),
+        ("_cudnn_rnn", _cudnn_rnn_flops, _cudnn_rnn_backward_flops),
+    ):
+        formulas[getattr(aten, name)], formulas[getattr(aten, f"{name}_backward")] = forward, backward
     return formulas
 
 
@@ -75,3 +86,38 @@ def grouped_mm_flops(left: Shape, right: Shape, *args: Any, **keys: Any) -> int:
     ``2 x size(left) x n``.
     """
     return 2 * math.prod(left) * right[-1]
+
+
+def recurrent_flops(sequence: Shape, weights: Iterable[Shape]) -> int:
+    """A recurrent layer that runs as one kernel: every step of every sequence meets each of its matrices once.
+
+    ``sequence`` is ``[time, batch, width]`` or ``[batch, time, width]``; biases have one dimension and count nothing.
+    """
+    return 2 * sequence[0] * sequence[1] * sum(math.prod(weight) for weight in weights if len(weight) == 2)
+
+
+def _mkldnn_rnn_flops(sequence: Shape, *args: Any, **keys: Any) -> int:
+    """One direction of one layer on a CPU: its two matrices follow the input."""
+    return recurrent_flops(sequence, args[:2])
+
+
+def _cudnn_rnn_flops(sequence: Shape, weights: Sequence[Shape], *args: Any, **keys: Any) -> int:
+    """All layers and directions at once on CUDA."""
+    return recurrent_flops(sequence, weights)
+
+
+def _mkldnn_rnn_backward_flops(sequence: Shape, *args: Any, **keys: Any) -> int:
+    """Gradients of inputs and of weights; the state before the first step (fifth behind the input) is given and gets none."""
+    skipped: int = 2 * math.prod(args[4]) * args[1][0]
+    return 2 * recurrent_flops(sequence, args[:2]) - skipped
+
+
+def _cudnn_rnn_backward_flops(sequence: Shape, weights: Sequence[Shape], *args: Any, **keys: Any) -> int:
+    """As on a CPU, all layers and directions at once; the first state is the third behind the weights."""
+    skipped: int = 2 * math.prod(args[2]) * weights[1][0]
+    return 2 * recurrent_flops(sequence, weights) - skipped
+
+
+def packed_mm_flops(left: Shape, right: Shape, *args: Any, out_shape: Shape, **keys: Any) -> int:
+    """``[rows, k]`` times an integer or packed weight: packing hides its shape, the output ``[rows, n]`` tells it."""
+    return 2 * math.prod(left) * out_shape[-1]

@@ -42,15 +42,19 @@ class GreedyGeneration:
 
     def prefill(self, repeat: int) -> None:
         """Read the whole prompt; logits are computed for its last position only."""
-        self._advance(self._prompt, index=0)
+        self._advance(index=0, input_ids=self._prompt)
+
+    def prefill_embedded(self, embedded: torch.Tensor) -> None:
+        """Read a prompt that is already embedded, ``[batch, prompt_len, width]``: text around an image."""
+        self._advance(index=0, inputs_embeds=embedded)
 
     def decode(self, repeat: int) -> None:
         """Read the token made last, make the next."""
-        self._advance(self._token, index=repeat + 1)
+        self._advance(index=repeat + 1, input_ids=self._token)
 
     @torch.no_grad()
-    def _advance(self, tokens: torch.Tensor, *, index: int) -> None:
-        output = self._model(input_ids=tokens, past_key_values=self._cache, use_cache=True, logits_to_keep=1)
+    def _advance(self, *, index: int, **inputs: torch.Tensor) -> None:
+        output = self._model(**inputs, past_key_values=self._cache, use_cache=True, logits_to_keep=1)
         self._logits = output.logits
         self._token.copy_(output.logits[:, -1:].argmax(dim=-1))
         self.generated[index].copy_(self._token[:, 0])

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
+from torch.nn.utils import parametrize
 from transformers import AttentionInterface, AttentionMaskInterface, AutoConfig
 from transformers.cache_utils import Cache, StaticLayer
 from transformers.initialization import no_init_weights
@@ -20,27 +21,64 @@ from transformers.masking_utils import sdpa_mask
 from aigc_bench.core.records import Attention
 
 _UNPADDED_SDPA = "aigc_bench_unpadded_sdpa"
+_OWN_ATTENTION = ("falcon",)
+"""Architectures that choose among attention classes of their own, by the library's names only."""
 
 
-def random_model(auto_class: Any, config: Mapping[str, Any], *, attention: Attention) -> torch.nn.Module:
+def random_model(
+    auto_class: Any, config: Mapping[str, Any], *, attention: Attention, weights: str | None = None
+) -> torch.nn.Module:
     """The architecture of ``config`` (``model_type`` and its keys) with the library's own random initialisation.
 
-    Weights are drawn once, not first by ``torch.nn`` and then again by transformers, which halves the time to build.
+    Weights are drawn once, not first by ``torch.nn`` and then again by transformers, which halves the time to build. Models that
+    transformers does not run through scaled-dot-product attention (GPT-J, Gemma 2, gpt-oss with its sinks) get its eager one. With
+    ``weights``, a folder of safetensors, they are read from there instead (not on ``meta``, which holds no values).
     """
     keys = dict(config)
     made = AutoConfig.for_model(keys.pop("model_type"), **keys)
+    has_choice = made.model_type not in _OWN_ATTENTION and auto_class._model_mapping[type(made)]._supports_sdpa
+    chosen = unpadded_attention(attention if has_choice else "eager")
+    if weights is not None and torch.get_default_device().type != "meta":
+        return _loaded(auto_class, made, implementation=chosen, folder=weights)
     with no_init_weights():
-        model: Any = auto_class.from_config(made, attn_implementation=_implementation(attention))
+        model: Any = auto_class.from_config(made, attn_implementation=chosen)
     model.init_weights()
     return model  # type: ignore[no-any-return]
 
 
-def _implementation(attention: Attention) -> str:
+def _loaded(auto_class: Any, config: Any, *, implementation: str, folder: str) -> torch.nn.Module:
+    """The model with the folder's weights; what the folder lacks (a head) is random. Only safetensors, only from this disk."""
+    model: torch.nn.Module = auto_class.from_pretrained(
+        folder,
+        config=config,
+        attn_implementation=implementation,
+        dtype=torch.get_default_dtype(),
+        use_safetensors=True,
+        local_files_only=True,
+        trust_remote_code=False,
+    )
+    return model
+
+
+def unpadded_attention(attention: Attention) -> str:
+    """The name under which transformers knows the attention of unpadded batches; ``eager`` stays the library's."""
     if attention == "eager":
         return "eager"
     AttentionInterface.register(_UNPADDED_SDPA, sdpa_attention_forward)
     AttentionMaskInterface.register(_UNPADDED_SDPA, unpadded_mask)
     return _UNPADDED_SDPA
+
+
+def fold_weight_norm(model: Any) -> None:
+    """Replace every weight-normalised weight by the plain one it stands for, as is done before a model is deployed.
+
+    The library recomputes it from its length and direction in every forward pass.
+    """
+    # Without gradients the plain weight would become a buffer.
+    with torch.enable_grad():
+        for module in model.modules():
+            if parametrize.is_parametrized(module, "weight"):
+                parametrize.remove_parametrizations(module, "weight")
 
 
 def checkpoint_activations(model: Any) -> None:
@@ -100,15 +138,29 @@ def passing_cache(config: Any) -> Cache:
 
 def static_cache(config: Any, *, batch_size: int, max_len: int, dtype: torch.dtype, device: torch.device) -> Cache:
     """A key-value cache of fixed addresses for ``max_len`` tokens, allocated at once."""
-    heads, head_dim = key_value_heads(config)
+    heads, *widths = cache_shape(config)
     cache = Cache(layers=[UnpaddedLayer(max_cache_len=max_len) for _ in range(config.num_hidden_layers)])
-    cache.early_initialization(batch_size=batch_size, num_heads=heads, head_dim=head_dim, dtype=dtype, device=device)
+    for layer in cache.layers:
+        layer.lazy_initialization(*(torch.empty(batch_size, heads, 0, width, dtype=dtype, device=device) for width in widths))
     return cache
+
+
+def cache_shape(config: Any) -> tuple[int, int, int]:
+    """Heads that a token keeps, and the width of their keys and of their values.
+
+    Latent attention (DeepSeek) keeps one head: the compressed latent, and the part of the key that carries the position.
+    """
+    if getattr(config, "kv_lora_rank", None):
+        return 1, int(config.kv_lora_rank), int(config.qk_rope_head_dim)
+    heads, head_dim = key_value_heads(config)
+    return heads, head_dim, head_dim
 
 
 def key_value_heads(config: Any) -> tuple[int, int]:
     """Number of key-value heads and their width."""
     heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+    if config.model_type == "falcon" and config.multi_query:
+        heads = 1
     head_dim = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     return int(heads), int(head_dim)
 

@@ -160,8 +160,8 @@ def rented(
         formula = "rent x max(mean busy accelerators / target utilisation, a replica of each service) x hours"
     rent = named(scaled(times(machines, offer.price, unit="usd/year"), HOURS_PER_YEAR), formula)
     fed = {"accelerators at work": machines, "rent of an accelerator": offer.price}
-    lines = (CostLine(key="rent", name=f"rent: {offer.name}", usd_per_year=rent, formula=formula, inputs=fed),)
-    lines = (*lines, *staff_lines(finance, num_servers=num_servers))
+    own = CostLine(key="rent", name=f"rent: {offer.name}", usd_per_year=rent, formula=formula, inputs=fed)
+    lines = (own, *staff_lines(finance, num_servers=num_servers))
     opex = named(total([line.usd_per_year for line in lines], unit="usd/year"), "sum of the lines")
     return Money(
         capex_usd=zero("usd"),

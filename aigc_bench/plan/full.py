@@ -74,7 +74,7 @@ def plan_demand(
     known = [host for host in hosts(catalogue) if not accelerators or host.spec.id in accelerators]
     searched = [host for host in known if allowed(host.spec, demand.constraints) is None]
     refused = [Refusal(accelerator=host.spec.id, reason=why) for host in known if (why := allowed(host.spec, demand.constraints))]
-    wishes = [*demand.services, *demand.jobs]
+    wishes: list[Service | Job] = [*demand.services, *demand.jobs]
     found = [Found(wish=wish, candidates=candidates_for(wish, specs_of(searched), models)) for wish in wishes]
     options: list[Option] = []
     for host in searched:
@@ -143,7 +143,8 @@ def _mixed(
     parts: list[Option] = []
     for one in found:
         alone = only(demand, one.wish)
-        near = sorted(searched, key=lambda host, one=one: cheapest_usd_per_year(one.wish, one.candidates, host=host, demand=demand))
+        costs = [cheapest_usd_per_year(one.wish, one.candidates, host=host, demand=demand) for host in searched]
+        near = [searched[index] for index in sorted(range(len(searched)), key=costs.__getitem__)]
         made = [_host_options(host, [one], demand=alone, rules=rules, models=models, day=day)[0] for host in near[:MIXED_HOSTS]]
         accepted = [option for options in made for option in options if option.accepted]
         if not accepted:
@@ -156,7 +157,8 @@ def _mixed(
 
 def only(demand: Demand, wish: Service | Job) -> Demand:
     """The demand with one service or job alone; data sets stay with the first load."""
-    is_first = wish.name == (*demand.services, *demand.jobs)[0].name
+    wishes: tuple[Service | Job, ...] = (*demand.services, *demand.jobs)
+    is_first = wish.name == wishes[0].name
     return demand.model_copy(
         update={
             "services": (wish,) if isinstance(wish, Service) else (),

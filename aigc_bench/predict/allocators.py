@@ -23,7 +23,7 @@ class Event(NamedTuple):
 
 
 @dataclass
-class _Blocks:
+class FreeBlocks:
     """Free blocks of an address space: the best fit is cut, neighbours grow together."""
 
     by_size: list[tuple[int, int]] = field(default_factory=list)
@@ -72,12 +72,12 @@ class CachingAllocator:
         self.held_bytes = 0
         self.allocated_bytes = 0
         self._next_start = 0
-        self._pools = {True: _Blocks(), False: _Blocks()}
+        self._pools = {True: FreeBlocks(), False: FreeBlocks()}
         self._placed: dict[int, tuple[bool, int, int]] = {}
 
     def take(self, owner: int, num_bytes: int) -> None:
         """Best fit in the pool of the request's size, else a new segment."""
-        size = _round_up(num_bytes, self._ROUND)
+        size = round_up(num_bytes, self._ROUND)
         is_small = size <= self._SMALL
         pool = self._pools[is_small]
         found = pool.best_fit(size)
@@ -101,7 +101,7 @@ class CachingAllocator:
     def _segment_bytes(self, size: int, *, is_small: bool) -> int:
         if is_small:
             return self._SMALL_SEGMENT
-        return self._LARGE_SEGMENT if size < self._OWN_SEGMENT else _round_up(size, 2 * MIB)
+        return self._LARGE_SEGMENT if size < self._OWN_SEGMENT else round_up(size, 2 * MIB)
 
     def give_back(self, owner: int) -> None:
         """Free the block; its segment stays."""
@@ -124,5 +124,6 @@ def peak_held_bytes(allocator: CachingAllocator, events: Iterable[Event]) -> int
     return peak
 
 
-def _round_up(size: int, unit: int) -> int:
+def round_up(size: int, unit: int) -> int:
+    """The smallest multiple of ``unit`` that is not below ``size``."""
     return -(-size // unit) * unit

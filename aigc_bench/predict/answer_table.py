@@ -10,13 +10,13 @@ from aigc_bench.core.errors import AigcBenchError
 from aigc_bench.core.records import Case, Estimate
 from aigc_bench.predict.answers import Answer, answer_rows
 from aigc_bench.predict.calibration import Calibration
+from aigc_bench.predict.executed import executed_trace
 from aigc_bench.predict.machine_names import machine_named
 from aigc_bench.predict.memory import peak_memory
 from aigc_bench.predict.model import predict_case
 from aigc_bench.predict.own_results import case_of_row, is_own
 from aigc_bench.predict.published import PublishedRow
 from aigc_bench.predict.rows import Unanswered
-from aigc_bench.predict.trace_cache import trace_case
 
 _SAME: Mapping[str, str] = {"latency": "step_time", "latency_p50": "step_time"}
 """Measured metric -> the predicted one: a request of an inference case is one step."""
@@ -67,6 +67,6 @@ class _Traced:
                 for row in predict_case(case, spec, catalogue=self._catalogue)
                 if row.value is not None and row.low is not None and row.high is not None
             }
-            total = peak_memory(trace_case(case), catalogue=self._catalogue).total
+            total = peak_memory(executed_trace(case), catalogue=self._catalogue).total
             self._predicted[key] = {**dict.fromkeys(_TOTALS, total), **found}
         return self._predicted[key]

@@ -22,6 +22,8 @@ from aigc_bench.predict.unknown import refuse_unknown_names
 FAR_OUTSIDE = 100.0
 """Factor beyond the calibrated range at which the model refuses."""
 
+LAYOUT_NOT_STATED = "layout_not_stated: other devices read the prompts, how many is not said, and TTFT hangs on it"
+
 
 class Answer(Record):
     """One row answered, or the reason why not."""
@@ -36,12 +38,17 @@ class Answer(Record):
 def model_row(query: Query, spec: AcceleratorSpec) -> ModelRow:
     """The query in the model's terms; raises ``Unanswered``."""
     refuse_unknown_names(query)
-    return language_row(query, spec) if query.family == "llm" else step_row(query, spec)
+    if query.family != "llm":
+        return step_row(query, spec)
+    row = language_row(query, spec)
+    if row.track == "llm.ttft" and row.columns["is_disaggregated"] and "prefill_workers" not in query.layout:
+        raise Unanswered(LAYOUT_NOT_STATED)
+    return row
 
 
 def answer_rows(rows: Sequence[PublishedRow], *, catalogue: Catalogue, calibration: Calibration) -> list[Answer]:
     """Every row answered or refused, in order."""
-    specs = _Machines(catalogue)
+    specs = Machines(catalogue)
     known: list[tuple[int, ModelRow]] = []
     answers: list[Answer] = []
     for index, row in enumerate(rows):
@@ -61,7 +68,7 @@ def answer_rows(rows: Sequence[PublishedRow], *, catalogue: Catalogue, calibrati
     return answers
 
 
-class _Machines:
+class Machines:
     """The accelerators of a table, each looked up once, unknown ones too."""
 
     def __init__(self, catalogue: Catalogue) -> None:

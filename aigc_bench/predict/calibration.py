@@ -29,11 +29,12 @@ _EFFECT_FLOOR = 1e-3
 """Effects smaller than this (a thousandth) are not kept."""
 
 SPREADS: Mapping[str, float] = {
-    "tpot.metric": 0.1, "tpot.model_engine": 0.05, "tpot.version": 0.3, "tpot.form": 0.05, "tpot.ranks": 0.05, "tpot.load": 0.05,
-    "tpot.cell": 0.15, "tpot.device": 0.08, "tpot.device_engine": 0.08,
+    "tpot.metric": 0.05, "tpot.model_engine": 0.05, "tpot.name_engine": 0.1, "tpot.version": 0.1, "tpot.load": 0.1,
+    "tpot.cell": 0.35, "tpot.arch_format": 0.05, "tpot.format": 0.05, "tpot.layout": 0.05, "tpot.load_model": 0.05,
+    "tpot.shape_model": 0.1, "tpot.device": 0.1, "tpot.device_engine": 0.2,
     "ttft.metric": 0.3, "ttft.arch": 0.12, "ttft.arch_format": 0.05, "ttft.form": 0.05, "ttft.load": 0.12, "ttft.shape_load": 0.05,
-    "ttft.shape_model": 0.05, "ttft.cell": 0.15, "ttft.device": 0.1, "ttft.device_engine": 0.1,
-    "rate.metric": 0.05, "rate.engine": 0.3, "rate.model_engine": 0.12, "rate.arch": 0.05, "rate.load_model": 0.05,
+    "ttft.shape_model": 0.05, "ttft.cell": 0.15, "ttft.data": 0.2, "ttft.device": 0.1, "ttft.device_engine": 0.2,
+    "rate.metric": 0.05, "rate.engine": 0.3, "rate.model_engine": 0.12,  "rate.arch": 0.05, "rate.load_model": 0.05,
     "rate.shape": 0.05, "rate.shape_load": 0.12, "rate.shape_model": 0.12,
     "rate.cell": 0.15, "rate.device": 0.08, "rate.device_engine": 0.08,
     "work": 0.5, "work_model": 0.3, "work_engine": 0.3, "work_format": 0.2, "software": 0.15, "arch_format": 0.1, "arch": 0.1,
@@ -50,7 +51,8 @@ SPREADS: Mapping[str, float] = {
 """Standard deviation of the effects of each level, chosen on left-out accelerators; a level that is not named has none."""
 
 DEVICE_LEVELS = tuple(name for name in SPREADS if name.split(".")[-1] in ("device", "device_engine", "step_device"))
-"""Levels that name a device: fitted last, and silent about a device never seen."""
+"""Levels that name a device: silent about a device never seen."""
+_FITTED_LAST = ("step_device",)
 
 _CONSTANT_SPREADS: Mapping[str, float] = {"work": 1.0, "work_model": 0.5, "work_engine": 0.4}
 """Levels that stand beside the constants of the ``step`` form while these are fitted: published work per item is rough."""
@@ -83,6 +85,14 @@ class Calibration(Record):
         return answers
 
 
+def before_any_measurement() -> Calibration:
+    """The priors: typical constants, no effects."""
+    constants: dict[Form, Mapping[str, float]] = {
+        form: {name: value for name, (value, _) in forms.priors(form).items()} for form in ("language", "step")
+    }
+    return Calibration(constants=constants, effects={})
+
+
 def fit(rows: Sequence[ModelRow], logs: Floats, *, start: Calibration | None = None) -> Calibration:
     """Constants and effects from rows and the logarithms of their quantities; ``start`` saves time where it is near."""
     constants: dict[Form, Mapping[str, float]] = {}
@@ -104,18 +114,29 @@ def fit(rows: Sequence[ModelRow], logs: Floats, *, start: Calibration | None = N
     )
 
 
-def grouped_effects(rows: Sequence[ModelRow], rest: Floats) -> dict[str, float]:
-    """Effects of what is known of any device first, then those of the devices themselves on what remains.
+def fit_effects_alone(rows: Sequence[ModelRow], logs: Floats, *, whole: Calibration) -> Calibration:
+    """The constants of ``whole`` with effects of these rows alone."""
+    effects: dict[str, float] = {}
+    for form in ("language", "step"):
+        chosen = [index for index, row in enumerate(rows) if row.form == form]
+        if chosen:
+            own = [rows[index] for index in chosen]
+            rest = logs[chosen] - forms.log_quantity(form, forms.columns_of(own), whole.constants[form])
+            effects |= grouped_effects(own, rest)
+    return whole.model_copy(update={"effects": effects})
 
-    Fitted together, a few known devices would take for their own what the next unknown one shares.
+
+def grouped_effects(rows: Sequence[ModelRow], rest: Floats) -> dict[str, float]:
+    """Effects of what is known of any device and, in the ``language`` form, of the devices themselves together.
+
+    Where one device alone speaks of a group, its deviation is shared out between the two. Of steps few devices are known for each
+    model: there the device's own effect is fitted last, or it would take what the next unknown device shares.
     """
     groups = [row.groups for row in rows]
-    general = fit_effects(
-        rest, groups=groups, spreads={name: SPREADS[name] for name in SPREADS if name not in DEVICE_LEVELS}, noise=NOISE
-    )
-    left = rest - total_effects(groups, general)
-    own = fit_effects(left, groups=groups, spreads={name: SPREADS[name] for name in DEVICE_LEVELS}, noise=NOISE)
-    return general | own
+    together = {name: spread for name, spread in SPREADS.items() if name not in _FITTED_LAST}
+    found = fit_effects(rest, groups=groups, spreads=together, noise=NOISE)
+    last = {name: SPREADS[name] for name in _FITTED_LAST}
+    return found | fit_effects(rest - total_effects(groups, found), groups=groups, spreads=last, noise=NOISE)
 
 
 def _fit_constants(form: Form, rows: Sequence[ModelRow], logs: Floats, *, begin: Mapping[str, float] | None) -> dict[str, float]:
@@ -129,7 +150,7 @@ def _fit_constants(form: Form, rows: Sequence[ModelRow], logs: Floats, *, begin:
     groups = [row.groups for row in rows]
     point = centre if begin is None else np.log([begin[name] for name in names])
     own: Floats = np.zeros(len(rows))
-    evaluations = 15 if begin is not None else 20 if form == "language" else 10
+    evaluations = 15 if begin is not None else 60 if form == "language" else 20
     for turn in range(1 if form == "language" else 2 if begin is not None else 3):
         if turn or (begin is not None and form == "step"):
             rest = logs - forms.log_quantity(form, columns, _named(names, point))
@@ -141,9 +162,14 @@ def _fit_constants(form: Form, rows: Sequence[ModelRow], logs: Floats, *, begin:
             error = (forms.log_quantity(form, columns, _named(names, x)) - target) / SCALE
             return np.concatenate([error, (x - centre) / spread])
 
-        upper = np.array([0.0 if form == "language" and name.endswith("efficiency") else np.inf for name in names])
+        def slopes(x: Floats) -> Floats:
+            _, rows_by_constants = forms.log_slopes(form, columns, _named(names, x))
+            return np.concatenate([rows_by_constants / SCALE, np.diag(1 / spread)])
+
+        upper = np.array([0.0 if name in forms.SHARES[form] else np.inf for name in names])
         begin_at = np.minimum(point, upper - 1e-3)
-        point = least_squares(residuals, begin_at, bounds=(-np.inf, upper), loss="soft_l1", max_nfev=evaluations).x
+        with np.errstate(over="ignore", divide="ignore"):  # a trial step far out overflows, and is rejected
+            point = least_squares(residuals, begin_at, jac=slopes, bounds=(-np.inf, upper), loss="soft_l1", max_nfev=evaluations).x
     return _named(names, point)
 
 

@@ -18,7 +18,7 @@ Kind = Literal["all_reduce", "all_gather", "reduce_scatter", "all_to_all"]
 
 def bus_bytes_per_s(spec: AcceleratorSpec, *, devices: int, catalogue: Catalogue) -> tuple[float, float, float]:
     """Low, value and high bus bandwidth between ``devices`` of this kind in one machine."""
-    if link_class(spec, devices=devices) == "pcie":
+    if link_class(spec, devices=devices) in ("pcie", "pcie_wide"):
         constant = catalogue.constant("pcie_all_reduce_bytes_per_s")
         return constant.low, constant.value, constant.high
     share = catalogue.constant("all_reduce_link_efficiency")

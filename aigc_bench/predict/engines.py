@@ -1,53 +1,206 @@
-"""What an engine adds to or takes from the operators of a model: dispatch on the host, launches on the device, fusion.
+"""What an engine adds to or takes from the operators of a model: dispatch on the host, launches on the device, fusion, numbers.
 
 An eager framework dispatches every operator from one thread; the device waits where that is slower than the kernels. A compiler
-fuses element-wise chains (their bytes are moved once, their launches vanish); recorded graphs have no dispatch at all.
+fuses element-wise chains (their bytes are moved once, their launches vanish); recorded graphs have no dispatch at all. Engines that
+quantise replace linear layers: ``executed`` rewrites a trace by their ``LinearFormat``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Literal
 
-from aigc_bench.core.errors import UnknownNameError
-from aigc_bench.core.records import Record
+from aigc_bench.core.errors import UnknownNameError, UsageError
+from aigc_bench.core.records import Case, Precision, Record
 
 SERVED = ("vllm", "sglang", "tensorrt-llm", "llama.cpp", "fastertransformer", "transformers")
 """Engines whose language-model inference is answered by the closed form that was calibrated on published results."""
 
+Backend = Literal["cpu", "accelerator"]
+
+
+class LinearFormat(Record):
+    """How linear layers compute in an engine that quantises them.
+
+    A weight is stored in ``weight_bits`` (scales included); products run in ``product``, or in the case's own precision. Quantising
+    inputs and scaling outputs moves ``input_bytes`` and ``output_bytes`` for each element of them, in ``num_kernels`` operators.
+    Layers whose sides are no multiples stay as they are. Inputs are padded to ``least_rows``; with more rows than ``fused_rows``
+    the weights are widened in a pass of their own.
+    """
+
+    weight_bits: float
+    product: Literal["int8", "fp8"] | None = None
+    in_multiple: int = 1
+    out_multiple: int = 1
+    input_bytes: float = 0.0
+    output_bytes: float = 0.0
+    num_kernels: int = 0
+    least_rows: int = 1
+    fused_rows: int | None = None
+
+    def takes(self, *, out_features: int, in_features: int) -> bool:
+        """Whether a layer of this shape is replaced."""
+        return out_features % self.out_multiple == 0 and in_features % self.in_multiple == 0
+
 
 class EngineCosts(Record):
-    """``dispatch_s`` per operator on the host (low, value, high), ``launch_s`` on the device; the traffic that fusion leaves."""
+    """Seconds per operator: ``dispatch_s`` in the framework, ``python_s`` in the model's own code, ``launch_s`` on the device.
 
-    dispatch_s: tuple[float, float, float]
+    ``unfused_share`` is the share of launches and traffic that fusion leaves. ``precisions`` are those it runs (``None``: all);
+    without ``has_state`` it runs no module that keeps a key-value cache between calls.
+    """
+
+    dispatch_s: float
+    python_s: float
     launch_s: float
     unfused_share: float
     status: str
     source: str
+    linear: LinearFormat | None = None
+    trains: bool = True
+    has_state: bool = True
+    precisions: tuple[Precision, ...] | None = None
 
 
-_COSTS: Mapping[str, EngineCosts] = MappingProxyType(
+_EAGER = EngineCosts(
+    dispatch_s=4e-6,
+    python_s=5e-6,
+    launch_s=3e-6,
+    unfused_share=1.0,
+    status="assumed",
+    source="general knowledge; 4-12 us an operator of a model, the low end in a chain of operators",
+)
+_COMPILED = EngineCosts(
+    dispatch_s=1e-6,
+    python_s=2e-6,
+    launch_s=3e-6,
+    unfused_share=0.4,
+    status="assumed",
+    source="general knowledge; Inductor fuses pointwise chains",
+)
+_LAUNCHING = "dispatch with a launch on a device and views of tensors in between"
+_EAGER_ON_DEVICE = _EAGER.model_copy(
+    update={
+        "dispatch_s": 8e-6,
+        "python_s": 14e-6,
+        "source": f"{_LAUNCHING}: Llama-2-7B makes 25 tokens/s on an A100 in eager PyTorch, bound by its host (gpt-fast, 2023), "
+        "SD-1.5's 838 kernels a step take 25 to 46 ms (diffusers, batch 1, 2023)",
+    }
+)
+_COMPILED_ON_DEVICE = _COMPILED.model_copy(
+    update={"dispatch_s": 3e-6, "python_s": 3e-6, "source": f"{_COMPILED.source}; {_LAUNCHING}"}
+)
+
+
+def _quantising(base: EngineCosts, linear: LinearFormat, *, precisions: tuple[Precision, ...] | None, source: str) -> EngineCosts:
+    """``base`` with other linear layers; bytes and operators are those of the layer in ``engines``, counted by hand."""
+    own = {"linear": linear, "trains": False, "precisions": precisions, "source": f"{base.source}; {source}"}
+    return base.model_copy(update=own)
+
+
+_RUNTIME = EngineCosts(
+    dispatch_s=2e-6,
+    python_s=0.0,
+    launch_s=0.0,
+    unfused_share=0.4,
+    status="assumed",
+    source="general knowledge; one call a module, its nodes run from C++, pointwise chains are fused as by a compiler",
+    trains=False,
+    has_state=False,
+)
+_INT4 = LinearFormat(weight_bits=4.25, in_multiple=128, output_bytes=4, num_kernels=1)
+_INT4_SOURCE = "engines/_int4.py: groups of 128 share a bf16 scale and zero, products in bf16"
+
+_COSTS: Mapping[tuple[str, Backend], EngineCosts] = MappingProxyType(
     {
-        "torch-eager": EngineCosts(
-            dispatch_s=(4e-6, 7e-6, 12e-6),
-            launch_s=3e-6,
-            unfused_share=1.0,
-            status="assumed",
-            source="general knowledge; PyTorch dispatch of 4-12 us",
-        ),
-        "torch-compile": EngineCosts(
-            dispatch_s=(1e-6, 3e-6, 6e-6),
-            launch_s=3e-6,
+        ("torch-eager", "accelerator"): _EAGER_ON_DEVICE,
+        ("torch-eager", "cpu"): _EAGER,
+        ("torch-compile", "accelerator"): _COMPILED_ON_DEVICE,
+        ("torch-compile", "cpu"): _COMPILED,
+        ("torch-compile-graphs", "accelerator"): EngineCosts(
+            dispatch_s=0.1e-6,
+            python_s=0.0,
+            launch_s=1.5e-6,
             unfused_share=0.4,
             status="assumed",
-            source="general knowledge; Inductor fuses pointwise chains",
+            source="general knowledge; a graph of kernels is one launch, a kernel in it starts a microsecond or two after another",
         ),
+        ("torch-int8", "accelerator"): _quantising(
+            _COMPILED_ON_DEVICE,
+            LinearFormat(weight_bits=8, output_bytes=4, num_kernels=1),
+            precisions=("bf16", "fp16"),
+            source="engines/_int8.py: int8 weights, products in the case's precision; that the compiler widens weights inside the "
+            "product is assumed",
+        ),
+        ("torch-int8", "cpu"): _quantising(
+            _EAGER,
+            LinearFormat(weight_bits=8, output_bytes=4, num_kernels=1, fused_rows=16),
+            precisions=("bf16", "fp16"),
+            source="engines/_int8.py: up to 16 rows integers are read in the product, above weights are widened first",
+        ),
+        ("torch-int8-dynamic", "accelerator"): _quantising(
+            _EAGER_ON_DEVICE,
+            LinearFormat(
+                weight_bits=8,
+                product="int8",
+                in_multiple=8,
+                out_multiple=8,
+                input_bytes=27,
+                output_bytes=38,
+                num_kernels=13,
+                least_rows=32,
+            ),
+            precisions=None,
+            source="engines/_int8.py: rows are scaled and rounded, products in int8, sums scaled back",
+        ),
+        ("torch-int8-dynamic", "cpu"): _quantising(
+            _EAGER,
+            LinearFormat(weight_bits=8, product="int8", input_bytes=27, output_bytes=38, num_kernels=13),
+            precisions=None,
+            source="engines/_int8.py: rows are scaled and rounded, products in int8, sums scaled back",
+        ),
+        ("torch-int4", "accelerator"): _quantising(_EAGER_ON_DEVICE, _INT4, precisions=("bf16",), source=_INT4_SOURCE),
+        ("torch-int4", "cpu"): _quantising(_EAGER, _INT4, precisions=("bf16",), source=_INT4_SOURCE),
+        ("torch-fp8", "accelerator"): _quantising(
+            _EAGER_ON_DEVICE,
+            LinearFormat(
+                weight_bits=8, product="fp8", in_multiple=16, out_multiple=16, input_bytes=37, output_bytes=6, num_kernels=9
+            ),
+            precisions=("bf16",),
+            source="engines/_fp8.py: rows are scaled to e4m3, products in fp8, results in bf16",
+        ),
+        ("onnxruntime", "cpu"): _RUNTIME.model_copy(update={"precisions": ("fp32",)}),
+        ("openvino", "cpu"): _RUNTIME.model_copy(update={"precisions": ("fp32", "bf16")}),
     }
 )
 
 
-def engine_costs(name: str) -> EngineCosts:
-    """The costs of an engine that runs traced operators; raises ``UnknownNameError`` with the nearest names."""
-    if name not in _COSTS:
-        raise UnknownNameError("engine", name, known=(*_COSTS, *SERVED))
-    return _COSTS[name]
+def engine_costs(name: str, *, backend: str = "cuda") -> EngineCosts:
+    """The costs of an engine that runs traced operators, on the host or on an accelerator.
+
+    Raises ``UnknownNameError`` with the nearest names, ``UsageError`` where the engine is not for such a device.
+    """
+    place: Backend = "cpu" if backend == "cpu" else "accelerator"
+    found = _COSTS.get((name, place))
+    if found is None:
+        known = dict.fromkeys(engine for engine, _ in _COSTS)
+        if name not in known:
+            raise UnknownNameError("engine", name, known=(*known, *SERVED))
+        others = ", ".join(engine for engine, where in _COSTS if where == place)
+        kind = "a CPU" if place == "cpu" else "an accelerator"
+        raise UsageError(f"--engine {name}: it is not run on {kind}.", f"There use {others}.")
+    return found
+
+
+def refuse_unsuited(case: Case) -> EngineCosts:
+    """The costs of the case's engine; raises ``UsageError`` in one line where the engine does not run such a case."""
+    costs = engine_costs(case.engine, backend=case.backend)
+    if case.mode == "train" and not costs.trains:
+        raise UsageError(f"--engine {case.engine}: it runs inference only.", "Train with torch-eager or torch-compile.")
+    if costs.precisions is not None and case.precision not in costs.precisions:
+        allowed = " and ".join(costs.precisions)
+        raise UsageError(
+            f"--engine {case.engine}: it runs {allowed}, not {case.precision}.", f"Use --precision {costs.precisions[0]}."
+        )
+    return costs

@@ -21,8 +21,14 @@ _SOFT = 4.0
 """Exponent of the soft maximum of compute and memory in a decode step: 4 lies within 19 % of the sharp maximum."""
 _STEP_SOFT = 1.5
 """The same of a whole step, in which some operators are bound by the one and some by the other."""
+_SLOPE_STEP = 1.0001
+"""Factor on a constant for its numerical derivative."""
 _REFERENCE_BANDWIDTH = 3.35e12
 """Bytes/s of the device on which launch constants are quoted (H100); latencies shrink on faster memories by a fitted power."""
+
+
+_LINK_EFFICIENCIES = ("link_efficiency", "bridge_efficiency", "pcie_efficiency", "pcie_wide_efficiency")
+"""Constants in the order of ``language.LINKS``."""
 
 
 def priors(form: Form) -> dict[str, tuple[float, float]]:
@@ -46,8 +52,14 @@ def _language_priors() -> Iterator[tuple[str, tuple[float, float]]]:
         "queue_exponent": (0.8, 0.5),
         "queue_disaggregated": (0.1, 1.0),
         "latency_exponent": (0.3, 0.5),
-        "bridge_efficiency": (0.3, 0.8),
-        "pcie_efficiency": (0.3, 0.8),
+        "bridge_efficiency": (0.5, 0.4),
+        "pcie_efficiency": (0.75, 0.3),
+        "pcie_wide_efficiency": (0.4, 0.4),
+        "pcie_collective_s": (25e-6, 0.4),
+        "power_exponent": (0.5, 0.3),
+        "expert_prefill": (1.5, 0.4),
+        "seats": (0.95, 0.05),
+        "seat_wait": (0.7, 0.1),
         "batch_limit.tensorrt-llm": (200.0, 0.6),
         "batch_limit.tensorrt": (500.0, 0.6),
         "batch_limit": (256.0, 0.6),
@@ -70,9 +82,16 @@ def _step_priors() -> Iterator[tuple[str, tuple[float, float]]]:
     for family in step_rows.FAMILIES:
         yield f"compute_efficiency.{family}", (0.45, 0.4)
         yield f"memory_efficiency.{family}", (0.6, 0.6)
-        yield f"vector_share.{family}", (0.5 if family == "diffusion-image" else 0.2, 0.8)
+        yield f"vector_share.{family}", (0.5 if family.startswith("diffusion") or family.endswith("eager") else 0.2, 0.8)
     for engine in step_rows.ENGINES:
         yield f"launch_s.{engine}", (6e-6, 0.8)
+
+
+SHARES: Mapping[Form, frozenset[str]] = {
+    "language": frozenset(name for name, _ in _language_priors() if name.endswith("efficiency")) | {"power_exponent"},
+    "step": frozenset(),
+}
+"""Constants that cannot be above one."""
 
 
 def columns_of(rows: Sequence[ModelRow]) -> dict[str, Floats]:
@@ -83,6 +102,38 @@ def columns_of(rows: Sequence[ModelRow]) -> dict[str, Floats]:
 def log_quantity(form: Form, columns: Columns, constants: Mapping[str, float]) -> Floats:
     """Natural logarithm of what each row asks: seconds of a stage or step, or items per second."""
     return _language(columns, constants) if form == "language" else _step(columns, constants)
+
+
+def log_slopes(form: Form, columns: Columns, constants: Mapping[str, float]) -> tuple[Floats, Floats]:
+    """``log_quantity`` and its derivatives by the logarithm of each constant: shape (rows, constants).
+
+    Constants of one kind that belong to different engines or families touch different rows: they share one evaluation.
+    """
+    here = log_quantity(form, columns, constants)
+    slopes = np.zeros((len(here), len(constants)))
+    kinds: dict[str, list[tuple[int, Floats | float]]] = {}
+    for index, name in enumerate(constants):
+        kind, mask = _rows_of(name, form, columns)
+        kinds.setdefault(kind, []).append((index, mask))
+    names = list(constants)
+    for members in kinds.values():
+        moved = {**constants, **{names[index]: constants[names[index]] * _SLOPE_STEP for index, _ in members}}
+        slope = (log_quantity(form, columns, moved) - here) / math.log(_SLOPE_STEP)
+        for index, mask in members:
+            slopes[:, index] = slope * mask
+    return here, slopes
+
+
+def _rows_of(name: str, form: Form, columns: Columns) -> tuple[str, Floats | float]:
+    """The kind of a constant, and 1 on the rows of the engine or family that it belongs to (every row where it has none)."""
+    prefix, _, owner = name.partition(".")
+    if not owner or prefix == "batch_limit":
+        return name, 1.0
+    engines: tuple[str, ...] = language_rows.ENGINES if form == "language" else step_rows.ENGINES
+    families: tuple[str, ...] = step_rows.FAMILIES
+    column, known = ("engine", engines) if owner in engines else ("family", families)
+    mask: Floats = (columns[column] == known.index(owner)).astype(float)
+    return prefix, mask
 
 
 def _by(index: Floats, names: Sequence[str], prefix: str, constants: Mapping[str, float]) -> Floats:
@@ -105,7 +156,8 @@ def _language(c: Columns, k: Mapping[str, float]) -> Floats:
     shared = decode + together * k["interference"] * sequences / c["output_len"] * prefill
     queue = of("queue") * np.maximum(sequences * c["waiting"] - 1, 0) ** k["queue_exponent"]
     apart = k["queue_disaggregated"] * np.maximum(sequences * c["replicas"] / c["prefill_replicas"] - 1, 0) ** k["queue_exponent"]
-    first = prefill * (1 + np.where(together > 0, queue, apart)) + of("first_steps") * decode + of("prompt_s")
+    seated = np.maximum(c["asked"] / np.maximum(c["room"] * k["seats"], 1.0) - 1, 0) * k["seat_wait"] * c["output_len"] * shared
+    first = prefill * (1 + np.where(together > 0, queue, apart)) + of("first_steps") * decode + of("prompt_s") + together * seated
     round_s = sequences * prefill + c["output_len"] * decode
     by_name: dict[str, Floats] = {
         "tpot": np.where(c["is_static"] > 0, decode, shared),
@@ -140,14 +192,18 @@ def decode_and_prefill(c: Columns, k: Mapping[str, float]) -> tuple[Floats, Floa
     limits[names.index("tensorrt")] = k["batch_limit.tensorrt"]
     share = np.where(c["is_offline"] > 0, np.minimum(1.0, limits[c["engine"].astype(int)] / c["sequences"]), 1.0)
     sequences = c["sequences"] * share
-    links = np.array([k["link_efficiency"], k["bridge_efficiency"], k["pcie_efficiency"]])[c["link"].astype(int)]
+    links = np.array([k[name] for name in _LINK_EFFICIENCIES])[c["link"].astype(int)]
+    power = c["power_share"] ** k["power_exponent"]
+    collective_s = np.where(c["link"] < 2, k["collective_s"], k["pcie_collective_s"])
     linear = _soft_maximum(
-        c["decode_linear"] * share / k["linear_efficiency"], c["decode_weights"] / k["weights_efficiency"], power=_SOFT
+        c["decode_linear"] * share / (k["linear_efficiency"] * power), c["decode_weights"] / k["weights_efficiency"], power=_SOFT
     )
     attention = _soft_maximum(
-        c["decode_attention"] * share / k["attention_efficiency"], c["decode_cache"] * share / k["cache_efficiency"], power=_SOFT
+        c["decode_attention"] * share / (k["attention_efficiency"] * power),
+        c["decode_cache"] * share / k["cache_efficiency"],
+        power=_SOFT,
     )
-    launches = c["collectives"] * k["collective_s"] + c["layers"] * of("layer_s") + c["moe_layers"] * k["expert_layer_s"]
+    launches = c["collectives"] * collective_s + c["layers"] * of("layer_s") + c["moe_layers"] * k["expert_layer_s"]
     decode = (
         linear
         + attention
@@ -156,13 +212,14 @@ def decode_and_prefill(c: Columns, k: Mapping[str, float]) -> tuple[Floats, Floa
         + of("step_s")
         + sequences * of("sequence_s")
     )
+    experts = np.where(c["moe_layers"] > 0, k["expert_prefill"], 1.0)
     prefill = (
         _soft_maximum(
-            c["prefill_linear"] / k["prefill_efficiency"] * of("prefill_factor"),
+            c["prefill_linear"] / (k["prefill_efficiency"] * power) * of("prefill_factor") * experts,
             c["prefill_weights"] / k["weights_efficiency"],
             power=_SOFT,
         )
-        + c["prefill_attention"] / k["prefill_attention_efficiency"]
+        + c["prefill_attention"] / (k["prefill_attention_efficiency"] * power)
         + c["prefill_bytes"] / (links * k["prefill_link_efficiency"] / k["link_efficiency"])
     )
     return decode, prefill, sequences
@@ -197,9 +254,12 @@ def roofline_log(form: Form, columns: Columns) -> Floats:
             "queue",
             "first_steps",
             "queue_disaggregated",
+            "seat_wait",
         ):
             perfect[name] = 1e-30
         if name.startswith("batch_limit"):
             perfect[name] = math.inf
+    if "power_exponent" in perfect and form == "language":
+        perfect["power_exponent"] = 1e-30
     perfect["interference"] = 0.0 if "interference" in perfect else 1.0
     return log_quantity(form, columns, perfect)

@@ -1,8 +1,8 @@
 """Intervals from what the model got wrong: conformal quantiles of left-out residuals, by group of like questions.
 
 Residuals are ``log(measured / predicted)`` of accelerators that the fit had not seen. Groups are tried from the narrowest to the
-widest (track, engine and whether anything was assumed; track and engine; track; all); the first with enough rows answers. 80 %
-means the 10th and 90th percentile over accelerators.
+widest (over PCIe; track, engine and whether anything was assumed; track and engine; track; all); the first with enough rows
+answers. 80 % means: of the rows of accelerators left out.
 """
 
 from __future__ import annotations
@@ -19,12 +19,19 @@ LEVEL = 0.80
 """Share of truths that an interval should hold."""
 ENOUGH = 25
 """Residuals that a group needs to speak for itself."""
-WIDENING = 0.6
+WIDENING = 0.4
 """An interval from G accelerators is wider by this share over G."""
 FEW = 2
 """Accelerators up to which a group's interval is symmetric."""
+_STRETCH = 3.0
+"""An interval is stretched or shrunk by this factor at most."""
+_LEAST = 0.01
+"""The least an end lies away from the prediction, in logs."""
 OUTSIDE = 1.5
 """Factor on the width of an interval (in logs) where the question lies outside the calibrated range."""
+
+HOST = 1.4
+"""Factor on the width of an interval where devices exchange over PCIe, whose host bridge no table names (assumed)."""
 
 Quantiles = Mapping[str, tuple[float, float, int]]
 
@@ -34,10 +41,17 @@ def interval_groups(row: ModelRow) -> Iterator[str]:
     engine = row.groups.get("work_engine") or next((group for level, group in row.groups.items() if level.endswith(".engine")), "")
     engine = engine.split("|")[-1] if row.form == "step" else engine
     certainty = "assumed" if row.caution else "stated"
+    if _crosses_a_host(row):
+        yield f"{row.track}|host"
     yield f"{row.track}|{engine}|{certainty}"
     yield f"{row.track}|{engine}"
     yield row.track
     yield row.form
+
+
+def _crosses_a_host(row: ModelRow) -> bool:
+    """Whether a language model's devices exchange over PCIe: host bridges differ from server to server."""
+    return row.form == "language" and row.columns.get("collectives", 0.0) > 0 and row.columns.get("link", 0.0) >= 1
 
 
 def conformal_quantiles(rows: Sequence[ModelRow], residuals: Floats) -> dict[str, tuple[float, float, int]]:
@@ -51,22 +65,29 @@ def conformal_quantiles(rows: Sequence[ModelRow], residuals: Floats) -> dict[str
 
 
 def _tails(parts: Mapping[str, Sequence[float]]) -> tuple[float, float]:
-    """Quantiles with a weight of ``sqrt(n)`` for an accelerator's n residuals, widened for how few accelerators they are.
+    """The 10th and 90th percentile, stretched until they hold 80 % of the residuals of accelerators left out of them.
 
-    What is left out next is an accelerator, not a row: the rows of one share its deviation. From one or two others
-    nothing is known of the sign of that deviation, so the interval is made symmetric.
+    What is left out next is an accelerator, not a row: the rows of one share its deviation, so each accelerator in turn is held
+    against the percentiles of the others. From one or two nothing is known of the sign of that deviation: the interval of so few
+    is symmetric.
     """
-    values = np.concatenate([np.asarray(own) for own in parts.values()])
-    weights = np.concatenate([np.full(len(own), len(own) ** -0.5) for own in parts.values()])
-    order = np.argsort(values)
-    shares = (np.cumsum(weights[order]) - weights[order] / 2) / weights.sum()
-    tail = (1 - LEVEL) / 2
-    low, high = (float(np.interp(q, shares, values[order])) for q in (tail, 1 - tail))
-    widening = 1 + WIDENING / len(parts)
+    low, high = _percentiles(list(parts.values()))
     if len(parts) <= FEW:
-        widest = max(abs(low), abs(high)) * widening
+        widest = max(abs(low), abs(high))
         return -widest, widest
-    return low * widening if low < 0 else low, high * widening if high > 0 else high
+    ratios = []
+    for name, own in parts.items():
+        below, above = _percentiles([others for other, others in parts.items() if other != name])
+        values = np.asarray(own)
+        ratios.append(np.where(values < 0, values / min(below, -_LEAST), values / max(above, _LEAST)))
+    stretch = float(np.clip(np.quantile(np.concatenate(ratios), LEVEL), 1 / _STRETCH, _STRETCH)) * (1 + WIDENING / len(parts))
+    return min(low, -_LEAST) * stretch, max(high, _LEAST) * stretch
+
+
+def _percentiles(parts: Sequence[Sequence[float]]) -> tuple[float, float]:
+    values = np.concatenate([np.asarray(own) for own in parts])
+    low, high = np.quantile(values, ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
+    return float(low), float(high)
 
 
 def familiar_quantiles(rows: Sequence[ModelRow], residuals: Floats) -> dict[str, tuple[float, float, int]]:
@@ -97,9 +118,9 @@ def bounds(row: ModelRow, quantiles: Quantiles, *, is_outside: bool, is_familiar
     """
     groups = [*(_familiar_groups(row) if is_familiar else ()), *interval_groups(row)]
     found = next((quantiles[group] for group in groups if group in quantiles), (-0.7, 0.7, 0))
-    width = OUTSIDE if is_outside else 1.0
+    width = (OUTSIDE if is_outside else 1.0) * (HOST if _crosses_a_host(row) else 1.0)
     low, high = found[0] * width, found[1] * width
-    return min(low, -0.01), max(high, 0.01)
+    return min(low, -_LEAST), max(high, _LEAST)
 
 
 def as_values(row: ModelRow, log_quantity: float, *, low: float, high: float) -> tuple[float, float, float]:

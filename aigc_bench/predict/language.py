@@ -60,29 +60,55 @@ def attention_peak(spec: AcceleratorSpec) -> float:
 
 
 def link_bytes_per_s(spec: AcceleratorSpec, *, devices: int) -> float:
-    """Bytes per second and direction between devices: the scale-up link, or PCIe; a bridge joins only pairs."""
+    """Bytes per second and direction between devices: the scale-up link, or PCIe."""
     pcie = {3: 16e9, 4: 32e9, 5: 64e9, 6: 128e9}.get(spec.pcie_gen or 4, 32e9) * (spec.pcie_lanes or 16) / 16
     if spec.scale_up_bytes_per_s is None or not spec.has_scale_up_link:
         return min(pcie, spec.scale_up_bytes_per_s or pcie)
-    if "bridge" in (spec.interconnect or "") and devices > 2:
-        return pcie
-    return spec.scale_up_bytes_per_s
+    return spec.scale_up_bytes_per_s if link_class(spec, devices=devices) in ("nvlink", "bridge") else pcie
+
+
+LINKS = ("nvlink", "bridge", "pcie", "pcie_wide")
+"""What collectives run over. ``pcie_wide``: more cards than hang on one socket's host bridge, so rings cross between sockets."""
+_CARDS_PER_SOCKET = 4
 
 
 def link_class(spec: AcceleratorSpec, *, devices: int) -> str:
-    """``none`` for one device, else ``nvlink``, ``bridge`` or ``pcie``: what the collectives run over."""
+    """``none`` for one device, else one of ``LINKS``.
+
+    A bridge joins pairs, and only where the part is sold as a pair (H100 NVL): else it is an accessory that a server rarely has.
+    """
     if devices <= 1:
         return "none"
-    if not spec.has_scale_up_link:
-        return "pcie"
-    if "bridge" in (spec.interconnect or ""):
-        return "bridge" if devices == 2 else "pcie"
+    is_bridged = "bridge" in (spec.interconnect or "")
+    if is_bridged and devices == 2 and "pairs" in (spec.form_factor or ""):
+        return "bridge"
+    if is_bridged or not spec.has_scale_up_link:
+        return "pcie" if devices <= _CARDS_PER_SOCKET else "pcie_wide"
     return "nvlink"
 
 
+_FULL_POWER_W_PER_FLOPS: Mapping[str, float] = {
+    "Volta": 300 / 125e12,
+    "Ampere": 400 / 312e12,
+    "Hopper": 700 / 989e12,
+    "Ada": 350 / 362e12,
+}
+"""TDP per dense 16-bit peak of the architecture's part that holds its clock under load (V100 SXM, A100 SXM, H100 SXM, L40S)."""
+
+
+def power_share(spec: AcceleratorSpec) -> float:
+    """The part's TDP per peak over that of its architecture's full-power part, at most 1: cards clock down under tensor load."""
+    full = _FULL_POWER_W_PER_FLOPS.get(spec.arch or "")
+    return min(1.0, spec.tdp_w / attention_peak(spec) / full) if full and spec.tdp_w else 1.0
+
+
+_EIGHT_BIT_CACHE = ("tensorrt-llm", "tensorrt", "vllm", "sglang")
+"""Engines whose published runs of such models cache eight bits: the load at which their requests begin to queue says so."""
+
+
 def cache_bytes_per_element(number_format: NumberFormat, *, engine: str) -> float:
-    """Bytes of a cached element: eight-bit where TensorRT-LLM serves an eight- or four-bit model, else sixteen."""
-    return 1.0 if engine in ("tensorrt-llm", "tensorrt") and number_format.name in ("fp8", "fp4") else 2.0
+    """Bytes of a cached element: eight-bit where a serving engine runs an eight- or four-bit floating-point model, else sixteen."""
+    return 1.0 if engine in _EIGHT_BIT_CACHE and number_format.name in ("fp8", "fp4") else 2.0
 
 
 def weight_bytes(model: LanguageModel, number_format: NumberFormat) -> float:

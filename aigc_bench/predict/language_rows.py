@@ -64,6 +64,8 @@ _DATASET_LENGTHS: Mapping[str, tuple[float, float]] = {
 
 _DEFAULT_LENGTHS = (400.0, 250.0)
 _NATIVE_FP8 = ("deepseek-v3", "kimi-k2", "minimax-m2.5")
+_RESERVING = ("tensorrt-llm", "tensorrt")
+"""Engines that admit a request only when the cache holds its whole prompt and answer; others count on the mean in flight."""
 _MAX_SEQUENCES = 2048.0
 _WIDE_ISLAND = 16
 """More ranks than this in one group, and not a power of two: prompts and tokens are served by separate devices."""
@@ -137,6 +139,7 @@ def _layout(query: Query, model: LanguageModel, spec: AcceleratorSpec, *, engine
     if "tp" not in stated and engine.name != "tensorrt-llm" and (is_offline or engine.name == "tensorrt"):
         ranks = language.fitting_tensor_ranks(model, spec, number_format=numbers, devices=devices)
         return language.Layout(tensor=ranks, replicas=max(1, devices // ranks))
+    stated, devices = _counted_once(stated, devices)
     pipeline = int(stated.get("pp", 1))
     attention = int(stated.get("attention_dp", 1))
     ranks = max(int(stated.get("tp", 0)), int(stated.get("ep", 0)), attention if "tp" in stated else 0)
@@ -150,6 +153,26 @@ def _layout(query: Query, model: LanguageModel, spec: AcceleratorSpec, *, engine
         )  # fmt: skip
     replicas = max(1, devices // (ranks * pipeline))
     return language.Layout(tensor=ranks, pipeline=pipeline, replicas=replicas, attention_replicas=min(attention, ranks))
+
+
+def _counted_once(stated: Mapping[str, float], devices: int) -> tuple[Mapping[str, float], int]:
+    """Layout and devices where a table multiplied two names of the same ranks.
+
+    Engines lay tensor, expert and data-parallel attention ranks over one group of devices. Some tables multiply them: 64 devices
+    for eight with ``tp 8, ep 8``, whose values repeat those of the row with eight. Others count one dimension alone: one device
+    for experts sharded over four.
+    """
+    experts, attention = stated.get("ep", 1.0), stated.get("attention_dp", 1.0)
+    sharded = experts * stated.get("moe_tp", 1.0)
+    if experts > 1 and experts == stated.get("moe_tp"):
+        ranks = experts
+    elif sharded > max(devices, stated.get("tp", 1.0)):
+        ranks = sharded
+    elif attention > 1 and attention == stated.get("tp") and attention**2 == devices:
+        ranks = attention
+    else:
+        return stated, devices
+    return {**stated, "tp": ranks, "ep": ranks, "attention_dp": ranks if attention > 1 else 1.0}, int(ranks)
 
 
 def _disaggregated(query: Query) -> language.Layout:
@@ -190,8 +213,9 @@ def _columns(
     input_len, output_len = _lengths(query, model, aspect=aspect)
     cache_bytes = language.cache_bytes_per_element(numbers, engine=engine.name)
     try:
-        room = language.cache_capacity_tokens(model, spec, number_format=numbers, layout=layout, cache_bytes=cache_bytes)
-        room = max(1.0, room / (input_len + output_len / 2))
+        tokens = language.cache_capacity_tokens(model, spec, number_format=numbers, layout=layout, cache_bytes=cache_bytes)
+        room = max(1.0, tokens / (input_len + output_len / 2))
+        seats = max(1.0, tokens / (input_len + output_len)) if engine.name in _RESERVING else room
         is_static, is_bounded = query.batch is not None, query.concurrency is not None and math.isfinite(query.concurrency)
         asked = (query.concurrency or 1.0) / layout.replicas
         sequences = query.batch if query.batch is not None else min(asked, room) if is_bounded else min(_MAX_SEQUENCES, room)
@@ -204,7 +228,6 @@ def _columns(
         prefill = language.prefill_terms(model, spec, number_format=numbers, ranks=ranks, length=input_len)
     except LookupError as problem:
         raise Unanswered(f"no peak for {numbers.name} is known of the accelerator") from problem
-    kinds = ("nvlink", "bridge", "pcie")
     link = language.link_class(spec, devices=layout.tensor)
     return {
         **decode,
@@ -215,13 +238,21 @@ def _columns(
         "prefill_replicas": float(layout.prefill_replicas),
         "waiting": asked / sequences if is_bounded else 1.0,
         "is_offline": float(not is_static and not is_bounded),
-        "is_static": float(is_static),
+        "is_static": float(is_static or query.metric.startswith("itl")),
         "is_disaggregated": float(layout.is_disaggregated),
-        "link": float(kinds.index(link)) if link in kinds else 0.0,
+        "link": float(language.LINKS.index(link)) if link in language.LINKS else 0.0,
+        "power_share": language.power_share(spec),
+        "asked": asked if is_bounded else sequences,
+        "room": seats,
         "engine": float(ENGINES.index(engine.name) if engine.name in ENGINES else len(ENGINES) - 1),
         "bandwidth": spec.memory_bandwidth_bytes_per_s,
         "aspect": float(QUANTITIES.index("request" if query.metric == "latency_request" else aspect)),
     }
+
+
+def _ranks_named(query: Query) -> str:
+    """How many devices the layout names for each kind of parallelism, as the table spells it."""
+    return "|".join(f"{query.layout.get(name, 1.0):g}" for name in ("ep", "attention_dp"))
 
 
 QUANTITIES = ("tpot", "ttft", "rate", "latency", "request", "decode_rate", "prefill_rate", "prefill_time")
@@ -260,14 +291,17 @@ def _groups(
         f"{aspect}.version": f"{kind}|{engine.version}",
         f"{aspect}.model": model.name,
         f"{aspect}.model_engine": key,
+        f"{aspect}.name_engine": f"{kind}|{bare_name(query.model)}",
         f"{aspect}.format": f"{engine.name}|{numbers.name}",
         f"{aspect}.arch": f"{spec.arch}",
         f"{aspect}.arch_format": f"{spec.arch}|{numbers.name}|{engine.name}",
         f"{aspect}.form": f"{form}|{link}|{engine.name}",
         f"{aspect}.ranks": f"{kind}|{layout.tensor}",
         f"{aspect}.ranks_model": f"{key}|{layout.tensor}",
+        f"{aspect}.layout": f"{key}|{query.gpu_count}|{_ranks_named(query)}",
         f"{aspect}.load": f"{kind}|b{load}",
         f"{aspect}.load_model": f"{key}|b{load}",
+        f"{aspect}.data": f"{engine.name}|{query.words.get('task') or query.words.get('dataset', '')}",
         f"{aspect}.shape": f"{kind}|{shape}",
         f"{aspect}.shape_load": f"{kind}|{shape}|b{load}",
         f"{aspect}.shape_model": f"{key}|{shape}",

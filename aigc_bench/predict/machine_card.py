@@ -109,6 +109,24 @@ class MachineCard(Record):
     absent: Mapping[str, str] = {}
 
 
+class ProbedAccelerator(AcceleratorSpec):
+    """A measured machine as an accelerator: which machine it is (``machine_name``), and the backend that was probed."""
+
+    machine: str
+    backend: str
+
+
+def machine_name(run: Run) -> str:
+    """What a run was measured on: an accelerator by its id in the catalogue or its name, a CPU as ``host:ID``."""
+    devices = run.info.system.accelerators if _backend(run) != "cpu" else ()
+    return (devices[0].catalog_id or devices[0].name) if devices else f"host:{run.info.system.host_id}"
+
+
+def _backend(run: Run) -> str:
+    """The accelerator backend that the run's cases used, ``cpu`` where there is none."""
+    return next((case.backend for case in run.info.cases if case.backend != "cpu"), "cpu")
+
+
 def has_probes(run: Run) -> bool:
     """Whether the run holds any probe."""
     return any(case.workload in PROBES for case in run.info.cases)
@@ -153,7 +171,7 @@ def machine_card(run: Run, *, rows: Sequence[MetricRow] | None = None) -> Machin
     )
 
 
-def accelerator_from_run(run: Run, *, catalogue: Catalogue | None = None) -> AcceleratorSpec:
+def accelerator_from_run(run: Run, *, catalogue: Catalogue | None = None) -> ProbedAccelerator:
     """The run's machine as a row of the catalogue with basis ``measured``; raises ``UsageError`` where probes are missing.
 
     Peaks and bandwidth are those achieved. Of a part that the catalogue knows, only what no probe can tell is kept (form
@@ -171,6 +189,8 @@ def accelerator_from_run(run: Run, *, catalogue: Catalogue | None = None) -> Acc
     link = card.collective.bus_bytes_per_s if card.collective else None
     measured = {
         "id": f"@{card.run}",
+        "machine": machine_name(run),
+        "backend": card.backend,
         "name": card.name,
         "source": f"probes of run {card.run}" + (f"; form, TDP, links and price: {known.source}" if known else ""),
         "as_of": card.as_of,
@@ -189,12 +209,17 @@ def accelerator_from_run(run: Run, *, catalogue: Catalogue | None = None) -> Acc
         **({"scale_up_bytes_per_s": link.value} if link else {}),
     }
     kept = known.model_dump() if known else {}
-    return AcceleratorSpec.model_validate({**kept, **measured})
+    return ProbedAccelerator.model_validate({**kept, **measured})
 
 
-def accelerator_at(reference: str, *, catalogue: Catalogue | None = None) -> AcceleratorSpec:
-    """The accelerator that ``@RUN`` names, RUN being a run directory: what ``--accelerator @RUN`` takes."""
-    return accelerator_from_run(load_run(Path(reference.removeprefix("@"))), catalogue=catalogue)
+def accelerator_at(reference: str, *, catalogue: Catalogue | None = None) -> ProbedAccelerator:
+    """The accelerator that ``@RUN`` names."""
+    return accelerator_from_run(run_at(reference), catalogue=catalogue)
+
+
+def run_at(reference: str) -> Run:
+    """The run that ``@RUN`` names, RUN being a run directory: what ``--accelerator @RUN`` takes."""
+    return load_run(Path(reference.removeprefix("@")))
 
 
 def collective_of(times: Iterable[tuple[Case, int, Estimate]]) -> Collective | None:

@@ -7,53 +7,84 @@ On an accelerator::
     + workspace     what cuBLAS keeps for its products
     + context       the driver's own, before the first tensor
 
-On a CPU the process is counted: the interpreter with its libraries, the code that the first step loads, live tensors, and the
-holes that malloc leaves between a step's tensors (torch asks for 64-byte alignment, for which glibc looks for a block larger
-than the hole that an equal tensor left).
+On a CPU the process is counted, at its fullest moment: while the model is built, or in a step. It holds the interpreter with torch,
+the model libraries, live tensors, what malloc keeps beyond them (simulated, ``malloc``), and in a step the code and scratch memory
+that running brings.
+
+Which parts err together and how far is the hierarchical model's (``levels``): ``memory_quantity``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import functools
+import importlib.util
+import re
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
 
 from aigc_bench.catalog.loader import Catalogue, load_catalogue
-from aigc_bench.core.records import Basis, Estimate, Record
+from aigc_bench.core.records import Basis, Case, Estimate, Record
+from aigc_bench.predict.levels import memory_groups, memory_term_groups
 from aigc_bench.predict.optrace import OpTrace
+from aigc_bench.predict.posterior import Quantity, Term
 
 MB, MIB = 10**6, 2**20
 
 _CUBLAS_SOURCE = "PyTorch notes on CUDA semantics: CUBLAS_WORKSPACE_CONFIG, 8 MiB, 32 MiB on Hopper and later"
-_HOST_SOURCE = "VmRSS and VmHWM of 13 cases of six families, torch 2.13, glibc 2.36, x86-64, one thread, 2026-11"
+_HOST_SOURCE = "VmHWM of probes and of 12 cases of six families, torch 2.13, glibc 2.36, x86-64, two threads, 2026-11"
+_LIBRARY_BYTES: Mapping[str, int] = {"transformers": 61 * MB, "diffusers": 41 * MB}
+"""What importing a model library's classes adds to a process (``_HOST_SOURCE``)."""
 
 
 class PeakMemory(Record):
-    """Bytes by what they are for; ``tensors`` is the peak of live tensors, ``total`` what the device or process must have.
+    """Bytes by what they are for at the fullest moment; ``total`` is what the device or process must have then.
 
-    ``stages`` is the peak of live tensors while each stage runs.
+    ``tensors`` is the peak of live tensors in a step, ``stages`` the same while each stage runs. ``moments`` has the terms of every
+    moment that may be the fullest.
     """
 
-    terms: Mapping[str, Estimate]
+    moments: Mapping[str, Mapping[str, Estimate]]
     stages: Mapping[str, int]
     tensors: Estimate
-    total: Estimate
+
+    @property
+    def terms(self) -> Mapping[str, Estimate]:
+        """The terms of the fullest moment."""
+        return max(self.moments.values(), key=lambda terms: sum(term.value for term in terms.values()))
+
+    @property
+    def total(self) -> Estimate:
+        """Their sum, ends added to ends."""
+        return _sum(self.terms.values())
 
 
-def peak_memory(trace: OpTrace, *, catalogue: Catalogue | None = None, base_bytes: int | None = None) -> PeakMemory:
+def peak_memory(trace: OpTrace, *, catalogue: Catalogue | None = None, libraries: Collection[str] = ()) -> PeakMemory:
     """Peak memory of the case on the kind of device it was traced for.
 
-    ``base_bytes``, for a CPU, is what the process holds before the model is built, where that was measured.
+    ``libraries`` are the modules that the process has imported beside torch (``Workload.imports``); on a CPU they count.
     """
-    terms = tensor_terms(trace)
     if trace.backend == "cpu":
-        terms.update(_host_terms(trace, base_bytes=base_bytes))
+        moments = _host_moments(trace, libraries=libraries)
     else:
-        terms.update(_device_terms(trace, catalogue=catalogue or load_catalogue()))
+        moments = {"step": tensor_terms(trace) | _device_terms(trace, catalogue=catalogue or load_catalogue())}
     return PeakMemory(
-        terms=terms,
+        moments=moments,
         stages={stage.name: trace.resident_bytes + stage.peak_bytes for stage in trace.stages},
         tensors=_exact(trace.peak_bytes, source="tensor lifetimes of the trace"),
-        total=_sum(terms.values()),
     )
+
+
+def memory_quantity(terms: Iterable[Mapping[str, Estimate]], *, case: Case, machine: str) -> Quantity:
+    """The largest of the sums of some terms, as a quantity of the hierarchical model."""
+    moments = tuple(
+        tuple(
+            Term(term.value, memory_term_groups(name, case, machine=machine) if term.low < term.high else {})
+            for name, term in one.items()
+            if term.value > 0
+        )
+        for one in terms
+    )
+    return Quantity(parts=(moments,), groups=memory_groups(case, machine=machine))
 
 
 def tensor_terms(trace: OpTrace) -> dict[str, Estimate]:
@@ -88,17 +119,32 @@ def _device_terms(trace: OpTrace, *, catalogue: Catalogue) -> dict[str, Estimate
     }
 
 
-def _host_terms(trace: OpTrace, *, base_bytes: int | None) -> dict[str, Estimate]:
-    """Holes measured 0.1 to 1.2 times the step's tensors on the heap, 0.9 in the middle."""
-    heap = trace.heap_step_bytes
-    base = _between(396 * MB, 241 * MB, 443 * MB, basis="measured", source=_HOST_SOURCE)
-    if base_bytes is not None:
-        base = _between(base_bytes, base_bytes, base_bytes, basis="measured", source="the process before it builds the model")
-    return {
-        "interpreter": base,
-        "loaded_code": _between(48 * MB, 19 * MB, 112 * MB, basis="measured", source=_HOST_SOURCE),
-        "allocator": _between(0.9 * heap, 0.0, 1.25 * heap, basis="measured", source=_HOST_SOURCE),
+def _host_moments(trace: OpTrace, *, libraries: Collection[str]) -> dict[str, dict[str, Estimate]]:
+    """While the model is built, when a tensor that is tied afterwards has memory of its own, and in a step."""
+    library = sum(_LIBRARY_BYTES[name] for name in _model_libraries(tuple(sorted(libraries))))
+    process = {
+        "interpreter": _between(257 * MB, 235 * MB, 280 * MB, basis="measured", source=_HOST_SOURCE),
+        "libraries": _between(library, 0.8 * library, 1.2 * library, basis="measured", source=_HOST_SOURCE),
     }
+    beyond = max(0, (trace.host_held_bytes or trace.peak_bytes) - trace.peak_bytes)
+    built = {"built": _exact(trace.built_peak_bytes, source="tensor lifetimes of the trace")}
+    in_a_step = {
+        "allocator": _between(beyond, 0, 2 * beyond, basis="modelled", source=f"simulation of glibc's malloc; {_HOST_SOURCE}"),
+        "loaded_code": _between(22 * MB, 8 * MB, 45 * MB, basis="measured", source=_HOST_SOURCE),
+    }
+    return {"build": process | built, "step": process | tensor_terms(trace) | in_a_step}
+
+
+@functools.cache
+def _model_libraries(modules: tuple[str, ...]) -> frozenset[str]:
+    """Those of ``_LIBRARY_BYTES`` that importing ``modules`` brings: by name, or because a module of ours imports them."""
+    found = set()
+    for module in modules:
+        package = module.partition(".")[0]
+        file = importlib.util.find_spec(module) if package == __package__.partition(".")[0] else None
+        source = Path(file.origin).read_text(encoding="utf-8") if file is not None and file.origin else f"import {package}"
+        found |= {name for name in _LIBRARY_BYTES if re.search(rf"^\s*(?:from|import) {name}\b", source, re.MULTILINE)}
+    return frozenset(found)
 
 
 def _exact(size: int, *, source: str) -> Estimate:

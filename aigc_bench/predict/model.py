@@ -1,41 +1,52 @@
 """Predicts a case on an accelerator: stage times, throughput, TTFT, TPOT, memory, power, each as a row with an interval.
 
 Two ways, chosen by the engine. ``torch-eager`` and ``torch-compile`` run the workload's own operators: traced without a device
-(``trace_cache``), timed by ``roofline``. Served engines (vLLM, TensorRT-LLM, SGLang ...) run the closed form that was calibrated on
-published results (``language``), with the batch size as the number of requests in flight.
+(``trace_cache``), timed by ``roofline``, corrected by what the user's own runs say (``posterior``). Served engines (vLLM,
+TensorRT-LLM, SGLang ...) run the closed form that was calibrated on published results (``language``), with the batch size as the
+number of requests in flight.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import functools
+import math
+from collections.abc import Collection, Iterator, Mapping
 
 from aigc_bench.analyze.metrics import metric_of
 from aigc_bench.catalog.loader import Catalogue
 from aigc_bench.catalog.records import AcceleratorSpec
 from aigc_bench.core import registry
 from aigc_bench.core.errors import UsageError
-from aigc_bench.core.records import Case, Estimate, MetricRow
+from aigc_bench.core.records import AUDIO_ITEM, Case, Count, Estimate, MetricRow
 from aigc_bench.predict import roofline
 from aigc_bench.predict.answers import estimate_rows, refuse_far_outside
 from aigc_bench.predict.calibration import Calibration, shipped_calibration
 from aigc_bench.predict.collectives import collective_s
-from aigc_bench.predict.engines import SERVED, engine_costs
+from aigc_bench.predict.engines import SERVED
+from aigc_bench.predict.executed import executed_trace, refuse_lacking_units
 from aigc_bench.predict.language_rows import language_row
-from aigc_bench.predict.memory import peak_memory
+from aigc_bench.predict.levels import spreads
+from aigc_bench.predict.machine_card import ProbedAccelerator
 from aigc_bench.predict.names import resolve_language_model
-from aigc_bench.predict.optrace import OpTrace
-from aigc_bench.predict.power import mean_power_w
+from aigc_bench.predict.optrace import OpTrace, StageTrace
+from aigc_bench.predict.posterior import Z_80, LogEstimate, Posterior
 from aigc_bench.predict.published import Query
+from aigc_bench.predict.quantities import case_dtype, memory_quantities, power_quantity, served_quantity, stage_quantity
 from aigc_bench.predict.rows import Unanswered
-from aigc_bench.predict.trace_cache import trace_case
 
-TRACED_SPREAD = 1.5
-"""Factor up and down of a traced time on datasheet peaks: constants moved between devices err 12-34 %, other operators more."""
-PROBED_SPREAD = 1.35
-"""The same where the machine's own probes gave the peaks."""
 TRACED_CAUTION = "not_calibrated_on_published_results"
+PROBED, CALIBRATED, INFORMED = "calibrated_by_probes", "calibrated_by_own_runs", "informed_by_other_machines"
+"""What own measurements a number rests on: operators of this machine, models on this machine, models elsewhere."""
+_NOTES = frozenset({TRACED_CAUTION, PROBED, CALIBRATED, INFORMED})
+SUREST = 0.999
+"""A probability to fit is at most this, and at least the rest."""
+SURE_FIT = 0.95
+"""Probability below which a case is said to perhaps not fit."""
 
 _SERVED_METRICS: Mapping[str, str] = {"throughput": "throughput", "ttft": "ttft", "tpot": "tpot"}
+
+
+PROBED_SUFFIX = "@probed"
 
 
 def predict_case(
@@ -46,15 +57,19 @@ def predict_case(
     parallel: Mapping[str, int] | None = None,
     precision: str | None = None,
     calibration: Calibration | None = None,
+    posterior: Posterior | None = None,
+    libraries: Collection[str] | None = None,
 ) -> list[MetricRow]:
     """All predicted metrics of a case on ``spec``; raises ``UsageError`` in one line where it cannot be answered.
 
     ``parallel`` holds ``tp`` and ``pp``; ``precision`` may name a format that only served engines have (fp8, fp4, int4).
+    ``posterior`` is what the user's own runs say (``own_runs``). ``libraries`` are the modules that a process on a CPU has
+    imported, by default those of the case's own workload.
     """
+    own = posterior or uninformed()
     if case.engine in SERVED:
-        return list(
-            _served(case, spec, parallel=parallel or {}, precision=precision, calibration=calibration or shipped_calibration())
-        )
+        rows = _served(case, spec, parallel=parallel or {}, precision=precision, calibration=calibration or shipped_calibration())
+        return [_recalibrated(row, case, posterior=own, machine=machine_of(spec)) for row in rows]
     if any(ranks > 1 for ranks in (parallel or {}).values()):
         raise UsageError(
             f"--parallel: {case.engine} is predicted with data parallelism only.",
@@ -65,7 +80,21 @@ def predict_case(
             f"--precision {precision}: {case.engine} has fp32, tf32, bf16 and fp16.",
             f"Other formats need one of {', '.join(SERVED)}.",
         )
-    return list(_traced(case, spec, trace_case(case), catalogue=catalogue))
+    if libraries is None:
+        libraries = registry.load("workloads", case.workload).imports(case)
+    refuse_lacking_units(case, spec)
+    return list(_traced(case, spec, executed_trace(case), catalogue=catalogue, posterior=own, libraries=libraries))
+
+
+@functools.cache
+def uninformed() -> Posterior:
+    """The hierarchical model before any own run."""
+    return Posterior(spreads=spreads())
+
+
+def machine_of(spec: AcceleratorSpec) -> str:
+    """The name by which measurements on a device are told from those on others; a probed one has other base rates."""
+    return f"{spec.machine}{PROBED_SUFFIX}" if isinstance(spec, ProbedAccelerator) else spec.id
 
 
 def _served(
@@ -98,47 +127,83 @@ def _served(
         yield _row(case, metric, estimate_rows([row], calibration=calibration)[0], item="token", precision=text)
 
 
-def _traced(case: Case, spec: AcceleratorSpec, trace: OpTrace, *, catalogue: Catalogue) -> Iterator[MetricRow]:
+def _traced(
+    case: Case,
+    spec: AcceleratorSpec,
+    trace: OpTrace,
+    *,
+    catalogue: Catalogue,
+    posterior: Posterior,
+    libraries: Collection[str],
+) -> Iterator[MetricRow]:
     """Every metric that the operators of one step give."""
-    times = stage_times(case, spec, trace)
+    times = stage_times(case, spec, trace, posterior=posterior)
     reduce = _gradient_reduction(case, spec, trace, catalogue=catalogue)
-    step = _added([*times.values(), reduce])
+    step = _step_time(case, spec, trace, times=times, reduce=reduce, posterior=posterior)
     items = case.devices * sum(stage.repeats * stage.items for stage in trace.stages)
-    memory = peak_memory(trace, catalogue=catalogue)
-    fit_reasons = _fits(memory.total, catalogue.usable_memory(spec))
+    memory = _memory(case, spec, trace, catalogue=catalogue, posterior=posterior, libraries=libraries)
+    fit_reasons = _fits(memory["p_fits"])
+    reasons = (*_grounds(case, posterior, machine=machine_of(spec)), *fit_reasons)
     rows = {"throughput": _scaled_inverse(step, items, unit=f"{trace.item}s/s"), "step_time": step}
     rows |= {f"stage_time.{name}": time for name, time in times.items()}
     rows |= _derived_latencies(times, trace)
-    for metric, estimate in rows.items():
-        yield _row(case, metric, estimate, item=trace.item, reasons=fit_reasons)
-    yield _row(case, "memory_allocated_peak", memory.tensors, item=trace.item, reasons=fit_reasons)
-    yield from _power_rows(case, spec, trace, step, items=items, reasons=fit_reasons)
-
-
-def stage_times(case: Case, spec: AcceleratorSpec, trace: OpTrace) -> dict[str, Estimate]:
-    """Seconds of all repeats of each stage in one step, from the traced operators."""
-    costs = engine_costs(case.engine)
-    spread = PROBED_SPREAD if spec.basis == "measured" else TRACED_SPREAD
-    times = {}
-    for stage in trace.stages:
-        low, value, high = (
-            roofline.stage_s(stage, spec, costs=costs, precision=case.precision, host=host, is_serial=case.backend == "cpu")
-            for host in range(3)
+    if trace.item == AUDIO_ITEM and case.mode == "infer":
+        rows["rtf"] = _estimate(
+            *(case.batch_size * case.devices * seconds / items for seconds in (step.value, step.low, step.high)), unit="s"
         )
-        floor = roofline.ideal_s(stage, spec, precision=case.precision)
-        value = max(value, floor)
-        times[stage.name] = _estimate(value, max(min(low / spread, value), floor), max(high * spread, value), unit="s")
-    return times
+    for metric, estimate in rows.items():
+        yield _row(case, metric, estimate, item=trace.item, reasons=reasons)
+    for metric, estimate in memory.items():
+        yield _row(case, metric, estimate, item=trace.item, reasons=reasons)
+    yield from _power_rows(case, spec, trace, step, items=items, reasons=reasons, posterior=posterior)
+
+
+def stage_times(case: Case, spec: AcceleratorSpec, trace: OpTrace, *, posterior: Posterior | None = None) -> dict[str, Estimate]:
+    """Seconds of all repeats of each stage in one step, from the traced operators."""
+    own = posterior or uninformed()
+    return {
+        stage.name: _above(
+            _ideal_s(stage, spec, case), own.estimate(stage_quantity(stage, spec, case=case, machine=machine_of(spec)))
+        )
+        for stage in trace.stages
+    }
+
+
+def _step_time(
+    case: Case, spec: AcceleratorSpec, trace: OpTrace, *, times: Mapping[str, Estimate], reduce: Estimate, posterior: Posterior
+) -> Estimate:
+    """The stages' sum; its interval knows that they err together as far as they share effects."""
+    machine = machine_of(spec)
+    parts = [posterior.estimate(stage_quantity(stage, spec, case=case, machine=machine)) for stage in trace.stages]
+    whole = _above(sum(_ideal_s(stage, spec, case) for stage in trace.stages), posterior.added(parts))
+    value = sum(time.value for time in times.values())
+    return _estimate(value + reduce.value, min(whole.low, value) + reduce.low, max(whole.high, value) + reduce.high, unit="s")
+
+
+def _ideal_s(stage: StageTrace, spec: AcceleratorSpec, case: Case) -> float:
+    """What no prediction is shorter than; rates that probes achieved are no limit of the hardware."""
+    return 0.0 if spec.basis == "measured" else roofline.ideal_s(stage, spec, precision=case.precision)
+
+
+def _above(floor: float, found: LogEstimate) -> Estimate:
+    low, high = found.interval()
+    return _estimate(*(max(figure, floor) for figure in (found.value, low, high)), unit="s")
+
+
+def _grounds(case: Case, posterior: Posterior, *, machine: str) -> tuple[str, ...]:
+    """Which own measurements speak for a case on a machine, in one code; none where nothing was measured."""
+    known = posterior.effects
+    if not known:
+        return (TRACED_CAUTION,)
+    if f"machine_model={machine}|{case.mode}" in known or f"machine_engine={machine}|{case.engine}" in known:
+        return (CALIBRATED,)
+    if f"machine={machine}" in known:
+        return (PROBED,)
+    return (INFORMED,) if f"engine={case.backend}|{case.engine}" in known else (TRACED_CAUTION,)
 
 
 def _estimate(value: float, low: float, high: float, *, unit: str) -> Estimate:
-    return Estimate(
-        value=value, low=low, high=high, unit=unit, basis="modelled", source="operator roofline", reasons=(TRACED_CAUTION,)
-    )
-
-
-def _added(parts: Sequence[Estimate]) -> Estimate:
-    return _estimate(sum(part.value for part in parts), sum(part.low for part in parts), sum(part.high for part in parts), unit="s")
+    return Estimate(value=value, low=low, high=high, unit=unit, basis="modelled", source="operator roofline and own runs")
 
 
 def _scaled_inverse(time: Estimate, amount: float, *, unit: str) -> Estimate:
@@ -153,38 +218,97 @@ def _gradient_reduction(case: Case, spec: AcceleratorSpec, trace: OpTrace, *, ca
 
 def _derived_latencies(times: Mapping[str, Estimate], trace: OpTrace) -> dict[str, Estimate]:
     """TTFT of the prefill, TPOT of the decode, seconds per denoising step, where the family has such stages."""
-    repeats = {stage.name: stage.repeats for stage in trace.stages}
+    stages = {stage.name: stage for stage in trace.stages}
     found = {}
     for stage, metric in (("prefill", "ttft"), ("decode", "tpot"), ("denoise", "denoising_step_time")):
-        if stage in times:
-            time, count = times[stage], 1 if stage == "prefill" else repeats[stage]
+        if stage in times and (metric != "tpot" or stages[stage].makes_tokens):
+            time, count = times[stage], 1 if stage == "prefill" else stages[stage].repeats
             found[metric] = _estimate(time.value / count, time.low / count, time.high / count, unit="s")
     return found
 
 
-def _fits(total: Estimate, usable: Estimate) -> tuple[str, ...]:
-    """Whether the peak is beyond what the device offers: surely, perhaps, or not."""
-    if total.value > usable.value:
+def _memory(
+    case: Case,
+    spec: AcceleratorSpec,
+    trace: OpTrace,
+    *,
+    catalogue: Catalogue,
+    posterior: Posterior,
+    libraries: Collection[str],
+) -> dict[str, Estimate]:
+    """Peaks by metric, and the probability that the largest of them is within what the device or host offers."""
+    quantities = memory_quantities(trace, case=case, machine=machine_of(spec), catalogue=catalogue, libraries=libraries)
+    found = {metric: posterior.estimate(quantity) for metric, quantity in quantities.items()}
+    usable = catalogue.usable_memory(spec)
+    fits = [probability_to_fit(estimate, usable) for estimate in found.values()]
+    peaks = {metric: _estimate(estimate.value, *estimate.interval(), unit="B") for metric, estimate in found.items()}
+    return peaks | {"p_fits": _estimate(min(fits), min(fits), min(fits), unit="fraction")}
+
+
+def probability_to_fit(peak: LogEstimate, usable: Estimate) -> float:
+    """That a lognormal peak is below what there is, itself lognormal with ``usable``'s ends as its 80 % interval.
+
+    Never surer than ``SUREST``: beyond that the model itself is what may be wrong.
+    """
+    spread = math.log(usable.high / usable.low) / (2 * Z_80)
+    deviation = math.hypot(peak.deviation, spread)
+    margin = math.log(usable.value) - peak.mean
+    probability = 0.5 * math.erfc(-margin / deviation / math.sqrt(2)) if deviation > 0 else float(margin >= 0)
+    return min(max(probability, 1 - SUREST), SUREST)
+
+
+def _fits(probability: Estimate) -> tuple[str, ...]:
+    """Whether the peak is beyond what the device offers: more likely than not, perhaps, or not."""
+    if probability.value < 0.5:
         return ("does_not_fit",)
-    return ("may_not_fit",) if total.high > usable.low else ()
+    return ("may_not_fit",) if probability.value < SURE_FIT else ()
 
 
 def _power_rows(
-    case: Case, spec: AcceleratorSpec, trace: OpTrace, step: Estimate, *, items: int, reasons: tuple[str, ...]
+    case: Case,
+    spec: AcceleratorSpec,
+    trace: OpTrace,
+    step: Estimate,
+    *,
+    items: Count,
+    reasons: tuple[str, ...],
+    posterior: Posterior,
 ) -> Iterator[MetricRow]:
     """Achieved FLOP/s and MFU, mean watts of all devices, joules per item."""
     rate = _scaled_inverse(step, trace.flops * case.devices, unit="FLOP/s")
-    peak = roofline.peak_of({"bf16": "bfloat16", "fp16": "float16"}.get(case.precision, "float32"), spec, precision=case.precision)
+    peak = roofline.peak_of(case_dtype(case), spec, precision=case.precision)
     mfu = [figure / (case.devices * peak) for figure in (rate.value, rate.low, rate.high)]
     yield _row(case, "flops_rate", rate, item=trace.item, reasons=reasons)
     yield _row(case, "mfu", _estimate(*mfu, unit="fraction"), item=trace.item, reasons=reasons)
-    one = mean_power_w(spec, busy_share=min(1.0, mfu[0] / 0.6))
-    if one is None:
+    quantity = power_quantity(case, spec, trace=trace, step_s=step.value, machine=machine_of(spec))
+    if quantity is None:
         return
-    watts = one.model_copy(update={name: getattr(one, name) * case.devices for name in ("value", "low", "high")})
+    found = posterior.estimate(quantity)
+    limit = spec.tdp_w or math.inf
+    watts = _estimate(*(case.devices * min(figure, limit) for figure in (found.value, *found.interval())), unit="W")
     yield _row(case, "power_mean", watts, item=trace.item, reasons=reasons)
     joules = (watts.value * step.value / items, watts.low * step.low / items, watts.high * step.high / items)
     yield _row(case, "energy_per_item", _estimate(*joules, unit="J"), item=trace.item, reasons=reasons)
+
+
+def _recalibrated(row: MetricRow, case: Case, *, posterior: Posterior, machine: str) -> MetricRow:
+    """A served engine's row, moved and narrowed by what own runs of that engine say."""
+    quantity = served_quantity(case, row, machine=machine)
+    if row.value is None or row.low is None or row.high is None or not quantity.groups.keys() & posterior.effects.keys():
+        return row
+    before, after = uninformed().estimate(quantity), posterior.estimate(quantity)
+    form = math.log(row.high / row.low) / (2 * Z_80)
+    left = math.sqrt(max(form**2 - before.deviation**2, 0.0) + after.deviation**2)
+    width = math.exp(Z_80 * min(left, form))
+    is_own = any(group.startswith("served=") for group in quantity.groups.keys() & posterior.effects.keys())
+    return row.model_copy(
+        update={
+            "value": after.value,
+            "low": after.value / width,
+            "high": after.value * width,
+            "reasons": (*row.reasons, CALIBRATED if is_own else INFORMED),
+        }
+    )
 
 
 def _row(
@@ -210,6 +334,6 @@ def _row(
         unit=metric.unit,
         n=0,
         basis="modelled",
-        verdict="invalid" if "does_not_fit" in codes else "suspect" if set(codes) - {TRACED_CAUTION} else "valid",
+        verdict="invalid" if "does_not_fit" in codes else "suspect" if set(codes) - _NOTES else "valid",
         reasons=codes,
     )

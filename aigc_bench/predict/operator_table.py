@@ -36,6 +36,7 @@ class OperatorTable:
     point: Floats
     kinds: tuple[str, ...]
     dtypes: tuple[str, ...]
+    is_forward: Floats
     count: Floats
     flops: Floats
     moved_bytes: Floats
@@ -50,6 +51,12 @@ class OperatorTable:
     def step_flops(self) -> Floats:
         """FLOPs of a step, per batch size."""
         total: Floats = (self.flops * (self.count * self.weight[self.point.astype(int)])[:, None]).sum(axis=0)
+        return total
+
+    def step_bytes(self, costs: EngineCosts) -> Floats:
+        """Bytes that a step moves under an engine's fusion, per batch size."""
+        fused = np.array([costs.unfused_share if kind in roofline.FUSIBLE else 1.0 for kind in self.kinds])
+        total: Floats = (self.moved_bytes * (fused * self.count * self.weight[self.point.astype(int)])[:, None]).sum(axis=0)
         return total
 
 
@@ -75,7 +82,7 @@ def _affine(first: OpTrace, second: OpTrace, batches: Sequence[int]) -> Operator
     base, step = first.batch_size, max(1, second.batch_size - first.batch_size)
     at = (np.asarray(batches, dtype=float) - base) / step
 
-    def line(one: Sequence[float], two: Sequence[float]) -> Floats:
+    def line(one: Sequence[float] | float, two: Sequence[float] | float) -> Floats:
         start, end = np.asarray(one, dtype=float), np.asarray(two, dtype=float)
         values: Floats = np.maximum(0.0, start[..., None] + (end - start)[..., None] * at)
         return values
@@ -91,10 +98,11 @@ def _affine(first: OpTrace, second: OpTrace, batches: Sequence[int]) -> Operator
         point=np.array([number for number, (_, point) in enumerate(points) for _ in point.operators], dtype=float),
         kinds=tuple(op.kind for op in ones),
         dtypes=tuple(op.dtype for op in ones),
+        is_forward=np.array([op.phase not in ("backward", "optimizer") for op in ones], dtype=float),
         count=np.array([op.count for op in ones], dtype=float),
         flops=line([op.flops for op in ones], [op.flops for op in twos]),
         moved_bytes=line([op.moved_bytes for op in ones], [op.moved_bytes for op in twos]),
-        items=line(_items(first), _items(second)),
+        items=line(float(_items(first)), float(_items(second))),
         peak_bytes=line(first.device_held_bytes or first.peak_bytes, second.device_held_bytes or second.peak_bytes),
         params_bytes=first.params_bytes,
         num_params=first.num_params,
@@ -103,12 +111,12 @@ def _affine(first: OpTrace, second: OpTrace, batches: Sequence[int]) -> Operator
     )
 
 
-def _items(trace: OpTrace) -> int:
+def _items(trace: OpTrace) -> float:
     return sum(stage.repeats * stage.items for stage in trace.stages)
 
 
-def stage_times(table: OperatorTable, spec: AcceleratorSpec, *, costs: EngineCosts, precision: str, host: int = 1) -> Floats:
-    """Seconds of every stage at every batch size, ``[stages, batches]``: ``roofline.stage_s`` as arrays.
+def stage_times(table: OperatorTable, spec: AcceleratorSpec, *, costs: EngineCosts, precision: str) -> Floats:
+    """Seconds of every stage at every batch size, ``[stages, batches]``: ``model.stage_times`` without own runs, as arrays.
 
     Raises ``UsageError`` where the device has no peak for an operator's dtype.
     """
@@ -116,7 +124,10 @@ def stage_times(table: OperatorTable, spec: AcceleratorSpec, *, costs: EngineCos
     shares = {kind: roofline.efficiencies()[basis, kind] for kind in set(table.kinds)}
     peaks = {dtype: roofline.peak_of(dtype, spec, precision=precision) for dtype in _multiplied(table)}
     compute = np.array(
-        [shares[kind].compute * peaks.get(dtype, np.inf) for kind, dtype in zip(table.kinds, table.dtypes, strict=True)]
+        [
+            shares[kind].flops_per_s(peaks[dtype]) if dtype in peaks else np.inf
+            for kind, dtype in zip(table.kinds, table.dtypes, strict=True)
+        ]
     )
     memory = np.array([shares[kind].memory * spec.memory_bandwidth_bytes_per_s for kind in table.kinds])
     fused = np.array([costs.unfused_share if kind in roofline.FUSIBLE else 1.0 for kind in table.kinds])
@@ -127,7 +138,8 @@ def stage_times(table: OperatorTable, spec: AcceleratorSpec, *, costs: EngineCos
     point, num_points = table.point.astype(int), len(table.weight)
     device = np.zeros((num_points, len(table.batches)))
     np.add.at(device, point, each * table.count[:, None])
-    dispatch = np.bincount(point, weights=table.count * fused, minlength=num_points) * costs.dispatch_s[host]
+    host_s = fused * (costs.dispatch_s + costs.python_s * table.is_forward)
+    dispatch = np.bincount(point, weights=table.count * host_s, minlength=num_points)
     whole = np.maximum(device, dispatch[:, None]) * table.weight[:, None]
     stages = np.zeros((len(table.stage_names), len(table.batches)))
     np.add.at(stages, np.array(table.stage), whole)

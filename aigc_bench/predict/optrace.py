@@ -14,9 +14,9 @@ from typing import Literal
 
 from pydantic import Field
 
-from aigc_bench.core.records import Attention, Mode, Positive, Precision, Record
+from aigc_bench.core.records import Attention, Count, Mode, Positive, Precision, Record
 
-OPTRACE_VERSION = 1
+OPTRACE_VERSION = 3
 
 OperatorClass = Literal["gemm", "attention", "conv", "norm", "elementwise", "reduction", "gather", "copy", "optimizer", "other"]
 """``gather`` reads or writes rows by index (embeddings); ``reduction`` includes softmax, sorting and losses."""
@@ -33,7 +33,7 @@ class Operator(Record):
     ``flops`` are those of ``torch.utils.flop_counter`` (a multiply-add is two; matrix products, convolutions, attention).
     Bytes are the least a kernel must move: each operand read once, of a table only the rows looked up, of a mixture's experts
     those that tokens are expected to reach. Intermediate results that stay in a kernel are not traffic.
-    ``mask_bytes`` of attention is the part of ``other_read_bytes`` that is its mask.
+    An optimizer's one input has the shape (tensors, elements) of all its parameters.
     """
 
     name: str
@@ -75,8 +75,14 @@ class StageTrace(Record):
 
     name: str
     repeats: Positive
-    items: int
+    items: Count
+    tokens: int | None = None
     points: tuple[Point, ...]
+
+    @property
+    def makes_tokens(self) -> bool:
+        """Whether its repeats make tokens: by themselves where the family counts audio, else as its items."""
+        return bool(self.items if self.tokens is None else self.tokens)
 
     @property
     def peak_bytes(self) -> int:
@@ -97,14 +103,24 @@ class StageTrace(Record):
         return round(self.total(lambda op: op.flops))
 
 
+class LinearLayers(Record):
+    """``count`` linear layers of one shape; the weights of ``num_tied`` of them belong to another layer too (an embedding)."""
+
+    out_features: Positive
+    in_features: Positive
+    count: Positive
+    num_tied: Count = 0
+
+
 class OpTrace(Record):
     """One step of a case on one device, and the memory that it holds between steps.
 
     ``kv_cache_bytes`` are the key-value caches allocated at build; ``inputs_bytes`` all else that the program keeps ready
     (its distinct batches, tables). ``gradient_bytes`` and ``optimizer_bytes`` exist in training only; gradients are
     part of the stages' ``peak_bytes``, the optimizer's state is not. ``device_held_bytes`` is what torch's caching allocator
-    holds at most for all these tensors, fragmentation included (``allocators.CachingAllocator``). ``heap_step_bytes`` is the peak
-    of what a step makes in tensors of up to 32 MiB each, those that share the C library's heap on a CPU.
+    holds at most for all these tensors, fragmentation included (``allocators.CachingAllocator``), ``host_held_bytes`` what the C
+    library does in a step on a CPU (``malloc``); each is of its own kind of backend only. ``built_peak_bytes`` is the peak of
+    live tensors while the program is built. ``linear_layers`` are those that a quantising engine may replace.
     """
 
     version: int = OPTRACE_VERSION
@@ -125,8 +141,10 @@ class OpTrace(Record):
     optimizer_bytes: int = 0
     kv_cache_bytes: int = 0
     inputs_bytes: int = 0
-    heap_step_bytes: int = 0
+    built_peak_bytes: int = 0
+    linear_layers: tuple[LinearLayers, ...] = ()
     device_held_bytes: int | None = None
+    host_held_bytes: int | None = None
 
     @property
     def flops(self) -> int:

@@ -61,12 +61,12 @@ def family_of(workload: str, mode: str) -> str:
 
 
 def published_table(run: Run, *, catalogue: Catalogue, gpu: str | None = None) -> str:
-    """A run's valid and suspect numbers as CSV in the documented schema; probes are left out.
+    """A run's valid and suspect numbers as CSV in the documented schema; probes and cases with a data pipeline are left out.
 
     ``gpu`` names the machine (an id or ``@RUN``); without it the accelerator that the run used, for a CPU ``@`` and the run's own
     directory if it holds the probes, else the processor's name. Raises ``UsageError`` where the run has no number to publish.
     """
-    cases = {case.id: case for case in run.info.cases if not case.workload.startswith(PROBE_PREFIX)}
+    cases = {case.id: case for case in run.info.cases if case.pipeline is None and not case.workload.startswith(PROBE_PREFIX)}
     rows = metric_rows(run, catalogue=catalogue)
     watts = {row.case: row.value for row in rows if row.metric == "power_mean" and row.verdict != "invalid"}
     chosen = [

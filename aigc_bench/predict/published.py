@@ -35,6 +35,7 @@ LAYOUT_KEYS = {
     "pp": ("pp", "pp_size", "PP"),
     "dp": ("dp", "data_parallel"),
     "ep": ("moe_ep_size", "expert_parallel", "EP"),
+    "moe_tp": ("moe_tp_size",),
     "cp": ("CP",),
     "attention_dp": ("attention_dp_size",),
     "prefill_tp": ("prefill_tp_size",),
@@ -53,7 +54,7 @@ LAYOUT_KEYS = {
     "heads": ("heads",),
 }
 """Name of a layout's dimension -> its spellings in ``config_json``."""
-WORD_KEYS = ("mode", "dataset", "power_cap", "padding", "variant", "activation_ckpt", "sharding", "cols", "context")
+WORD_KEYS = ("mode", "task", "dataset", "power_cap", "padding", "variant", "activation_ckpt", "sharding", "cols", "context")
 """Further keys of ``config_json`` that change the work or name its variant."""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import get_args
 
@@ -13,18 +13,23 @@ from aigc_bench.catalog.records import AcceleratorSpec
 from aigc_bench.core import registry
 from aigc_bench.core.errors import AigcBenchError, UnknownNameError, UsageError
 from aigc_bench.core.records import PROBE_PREFIX, Case, MetricRow, Mode, Precision, Setting
+from aigc_bench.core.words import parse_settings
+from aigc_bench.measure.store import Run
 from aigc_bench.predict.answer_table import answer_table
 from aigc_bench.predict.answers import Answer
 from aigc_bench.predict.calibration import shipped_calibration
 from aigc_bench.predict.engines import SERVED
-from aigc_bench.predict.machine_card import accelerator_at
+from aigc_bench.predict.machine_card import ProbedAccelerator, accelerator_at, run_at
 from aigc_bench.predict.model import predict_case
 from aigc_bench.predict.names import number_format, resolve_format
+from aigc_bench.predict.own_runs import own_posterior
+from aigc_bench.predict.posterior import Posterior
 from aigc_bench.predict.presets import resolve_preset
 from aigc_bench.predict.published import read_rows
 from aigc_bench.predict.served_questions import Load, predict_served
 from aigc_bench.predict.serving.from_model import ServiceModel
 from aigc_bench.predict.validate import Validation, validation
+from aigc_bench.workloads._own import Resolved
 
 _DIMENSIONS = ("tp", "pp")
 
@@ -32,28 +37,6 @@ _DIMENSIONS = ("tp", "pp")
 def accelerators(names: Sequence[str], *, catalogue: Catalogue) -> list[AcceleratorSpec]:
     """Catalogue rows by any spelling, or measured machines (``@RUN``); raises ``UnknownNameError`` with the nearest."""
     return [accelerator_at(name, catalogue=catalogue) if name.startswith("@") else catalogue.accelerator(name) for name in names]
-
-
-def parse_settings(words: Sequence[str]) -> dict[str, Setting]:
-    """``("prompt_len=2048", "steps=30")`` as settings, numbers and booleans as such."""
-    found: dict[str, Setting] = {}
-    for word in words:
-        key, separator, text = word.partition("=")
-        if not separator or not key:
-            raise UsageError(f"--set {word}: not a setting.", "Write --set name=value.")
-        found[key.strip()] = _setting(text.strip())
-    return found
-
-
-def _setting(text: str) -> Setting:
-    if text.lower() in ("true", "false"):
-        return text.lower() == "true"
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
 
 
 def parse_parallel(text: str | None, *, devices: int) -> dict[str, int]:
@@ -86,13 +69,15 @@ def case_of(
     devices: int = 1,
     backend: str = "cuda",
     settings: Mapping[str, Setting] | None = None,
+    own: Resolved | None = None,
 ) -> Case:
     """``WORKLOAD[/PRESET]``, or a model by the name it goes by elsewhere, with its settings as a valid case.
 
-    Without a preset it is the family's first.
+    Without a preset it is the family's first. With ``own``, a user's model, ``what`` is not looked at.
     """
-    is_own = what.partition("/")[0] in registry.names("workloads")
-    name, _, preset = (what if is_own else resolve_preset(what) or what).partition("/")
+    is_known = what.partition("/")[0] in registry.names("workloads")
+    named = what if is_known or own is not None else resolve_preset(what) or what
+    name, _, preset = named.partition("/") if own is None else (own.workload, "", own.preset)
     workload = registry.load("workloads", name)
     chosen = engine or "torch-eager"
     if chosen not in SERVED and chosen not in registry.names("engines"):
@@ -107,6 +92,7 @@ def case_of(
         devices=devices,
         backend=backend,
         settings=dict(settings or {}),
+        model=None if own is None else own.model,
     )
     workload.validate(case)
     return case
@@ -130,6 +116,7 @@ def predict_one(
     what: str,
     *,
     accelerators: Sequence[str],
+    own: Resolved | None = None,
     mode: Mode = "infer",
     engine: str | None = None,
     precision: str | None = None,
@@ -137,41 +124,66 @@ def predict_one(
     devices: int = 1,
     parallel: str | None = None,
     settings: Sequence[str] = (),
+    runs: Sequence[Run] = (),
     load: Load | None = None,
 ) -> list[tuple[str, MetricRow]]:
     """One case on each accelerator, under a load where one is given; ``UsageError`` where a name is unknown or nothing answers."""
     catalogue = load_catalogue()
     specs = specs_of(accelerators, catalogue=catalogue, where="predict")
+    posterior = posterior_of(runs, accelerators=accelerators, specs=specs, catalogue=catalogue)
     ranks = parse_parallel(parallel, devices=devices)
     service = ServiceModel(catalogue)
     rows: list[tuple[str, MetricRow]] = []
     for spec in specs:
-        backend = "cpu" if spec.basis == "measured" and spec.tdp_w is None and spec.interconnect is None else "cuda"
+        backend = spec.backend if isinstance(spec, ProbedAccelerator) else "cuda"
         case = case_of(
             what, mode=mode, engine=engine, precision=precision, batch_size=batch_size or 1, devices=devices, backend=backend,
-            settings=parse_settings(settings),
+            settings=parse_settings(settings), own=own,
         )  # fmt: skip
-        own = precision if case.engine in SERVED else None
+        served = precision if case.engine in SERVED else None
         if load is None:
-            found = predict_case(case, spec, catalogue=catalogue, parallel=ranks, precision=own)
+            found = predict_case(case, spec, catalogue=catalogue, parallel=ranks, precision=served, posterior=posterior)
         else:
-            found = predict_served(case, spec, load=load, model=service, parallel=ranks, precision=own, max_batch=batch_size)
+            found = predict_served(case, spec, load=load, model=service, parallel=ranks, precision=served, max_batch=batch_size)
         rows += [(spec.id, row) for row in found]
     return rows
 
 
-def predict_cases(cases: Sequence[Case], *, accelerators: Sequence[str], where: str) -> list[tuple[str, MetricRow]]:
+def predict_cases(
+    cases: Sequence[Case], *, accelerators: Sequence[str], where: str, runs: Sequence[Run] = ()
+) -> list[tuple[str, MetricRow]]:
     """Cases on each accelerator, in order. Probes have nothing to predict: they are skipped. A case that cannot be answered is
-    one row of its throughput without a value, the reason in its words."""
+    one row of its throughput without a value, the reason in its words.
+
+    On a CPU all of them run in processes that have imported what any of them needs.
+    """
     catalogue = load_catalogue()
     specs = specs_of(accelerators, catalogue=catalogue, where=where)
+    posterior = posterior_of(runs, accelerators=accelerators, specs=specs, catalogue=catalogue)
     own = [case for case in cases if not case.workload.startswith(PROBE_PREFIX)]
-    return [(spec.id, row) for spec in specs for case in own for row in _answered(case, spec, catalogue=catalogue)]
+    libraries = {name for case in own for name in registry.load("workloads", case.workload).imports(case)}
+    return [
+        (spec.id, row)
+        for spec in specs
+        for case in own
+        for row in _answered(case, spec, catalogue=catalogue, posterior=posterior, libraries=libraries)
+    ]
 
 
-def _answered(case: Case, spec: AcceleratorSpec, *, catalogue: Catalogue) -> list[MetricRow]:
+def posterior_of(
+    runs: Sequence[Run], *, accelerators: Sequence[str], specs: Sequence[AcceleratorSpec], catalogue: Catalogue
+) -> Posterior:
+    """What the given runs say, and those that are named as an accelerator (``@RUN``)."""
+    named = [run_at(name) for name in accelerators if name.startswith("@")]
+    every = {run.info.id: run for run in (*named, *runs)}
+    return own_posterior(list(every.values()), specs=specs, catalogue=catalogue)
+
+
+def _answered(
+    case: Case, spec: AcceleratorSpec, *, catalogue: Catalogue, posterior: Posterior, libraries: Collection[str]
+) -> list[MetricRow]:
     try:
-        return predict_case(case, spec, catalogue=catalogue)
+        return predict_case(case, spec, catalogue=catalogue, posterior=posterior, libraries=libraries)
     except AigcBenchError as problem:
         return [unanswered_row(case, problem.message)]
     except Exception as problem:  # a model that cannot be traced is a result, like a trial that fails

@@ -1,4 +1,4 @@
-"""The time of one traced operator on a device: ``max(FLOPs / (ec P), bytes / (em W)) + t0``, and of a stage as their sum.
+"""The time of one traced operator on a device: ``max(FLOPs / (ec P), bytes / (em W)) + t0``. ``quantities`` adds them up.
 
 Efficiencies by class of operator are in ``data/operator_efficiencies.csv``, with their sources. A spec whose peaks were measured by
 probes is already net of most losses; then the shares of ``measured`` apply.
@@ -10,6 +10,8 @@ import csv
 import functools
 from collections.abc import Mapping
 from importlib.resources import files
+
+from pydantic import Field
 
 from aigc_bench.catalog.records import AcceleratorSpec
 from aigc_bench.core.errors import UsageError
@@ -23,6 +25,7 @@ _DTYPES: Mapping[str, tuple[str, ...]] = {
     "bfloat16": ("bf16", "fp16"),
     "float64": ("fp64", "fp32"),
     "int8": ("int8", "fp16"),
+    "fp8": ("fp8",),
     "fp32": ("fp32",),
     "fp16": ("fp16", "bf16"),
     "bf16": ("bf16", "fp16"),
@@ -33,14 +36,30 @@ FUSIBLE = frozenset({"norm", "elementwise", "copy", "reduction"})
 """Classes whose operators a compiler fuses with their neighbours."""
 
 
+REFERENCE_PEAK = 312e12
+"""FLOP/s of the device (an A100) at which ``Efficiency.compute`` holds."""
+MOST_COMPUTE = 0.9
+"""No class of operator reaches more of the peak."""
+
+
 class Efficiency(Record):
-    """Share of the compute peak and of the bandwidth that a class of operator reaches."""
+    """Share of the compute peak and of the bandwidth that a class of operator reaches.
+
+    Kernels that are not written anew for each architecture use less of a higher peak: ``compute`` is the share at
+    ``REFERENCE_PEAK``, and falls with the ``peak_exponent``-th power of the peak (0: it does not).
+    """
 
     kind: str
     basis: str
     compute: float
     memory: float
+    peak_exponent: float = Field(default=0.0, ge=0.0, lt=1.0)
     source: str
+
+    def flops_per_s(self, peak: float) -> float:
+        """What is reached of ``peak`` FLOP/s; never less where the peak is higher."""
+        share: float = self.compute * (REFERENCE_PEAK / peak) ** self.peak_exponent
+        return peak * min(share, max(self.compute, MOST_COMPUTE))
 
 
 @functools.cache
@@ -64,29 +83,17 @@ def peak_of(operator_dtype: str, spec: AcceleratorSpec, *, precision: str) -> fl
 
 
 def operator_s(operator: Operator, spec: AcceleratorSpec, *, costs: EngineCosts, precision: str) -> float:
-    """Seconds on the device of one of these operators."""
+    """Seconds on the device of one of these operators, its launch included."""
     share = efficiencies()["measured" if spec.basis == "measured" else "datasheet", operator.kind]
-    fused = costs.unfused_share if operator.kind in FUSIBLE else 1.0
+    fused = unfused_share(operator, costs)
     memory_s = fused * operator.moved_bytes / (share.memory * spec.memory_bandwidth_bytes_per_s)
-    compute_s = operator.flops / (share.compute * peak_of(operator.dtype, spec, precision=precision)) if operator.flops else 0.0
+    compute_s = operator.flops / share.flops_per_s(peak_of(operator.dtype, spec, precision=precision)) if operator.flops else 0.0
     return max(memory_s, compute_s) + fused * costs.launch_s
 
 
-def stage_s(
-    stage: StageTrace, spec: AcceleratorSpec, *, costs: EngineCosts, precision: str, host: int = 1, is_serial: bool = False
-) -> float:
-    """Seconds of all repeats of a stage in one step: device or host, whichever is longer, repeat by repeat.
-
-    ``host`` chooses the low, middle or high dispatch time (0, 1, 2). Where host and device are one (``is_serial``) they add.
-    """
-    total = 0.0
-    for point in stage.points:
-        device_s = sum(op.count * operator_s(op, spec, costs=costs, precision=precision) for op in point.operators)
-        host_s = (
-            sum(op.count * (costs.unfused_share if op.kind in FUSIBLE else 1.0) for op in point.operators) * costs.dispatch_s[host]
-        )
-        total += point.weight * (device_s + host_s if is_serial else max(device_s, host_s))
-    return total
+def unfused_share(operator: Operator, costs: EngineCosts) -> float:
+    """Share of the operator's traffic and launches that the engine's fusion leaves."""
+    return costs.unfused_share if operator.kind in FUSIBLE else 1.0
 
 
 def ideal_s(stage: StageTrace, spec: AcceleratorSpec, *, precision: str) -> float:

@@ -55,10 +55,10 @@ TIMES = frozenset(
     ]
 )
 FAMILIES = (
-    "audio-asr", "bert", "bert-train", "diffusion-image", "llm-finetune", "llm-small", "llm-train", "seq2seq-rnn", "vision-cnn",
-    "vision-unet",
+    "audio-asr", "bert", "bert-train", "diffusion-eager", "diffusion-image", "llm-finetune", "llm-small", "llm-train",
+    "llm-train-eager", "seq2seq-rnn", "vision-cnn", "vision-unet",
 )  # fmt: skip
-"""Families with efficiencies of their own; an encoder's training counts as one."""
+"""Families with efficiencies of their own; an encoder's training counts as one, a denoiser under a framework as another."""
 
 ENGINES = (
     "torch-eager", "xdit", "tensorrt", "pytorch-ngc-v0", "pytorch-ngc-v2", "tensorflow", "pytorch-ngc-v1", "nemo", "llm-foundry",
@@ -66,8 +66,8 @@ ENGINES = (
 )  # fmt: skip
 _OPTIMISED = frozenset({"nemo", "tensorrt", "megatron-bridge", "tensorrt-llm", "fastertransformer"})
 _DEFAULT_BATCH: Mapping[str, float] = {
-    "bert": 128, "bert-train": 32, "vision-cnn": 128, "diffusion-image": 8, "audio-asr": 64, "llm-small": 32, "seq2seq-rnn": 256,
-    "vision-unet": 4,
+    "bert": 128, "bert-train": 32, "vision-cnn": 128, "diffusion-image": 8, "diffusion-eager": 8, "audio-asr": 64,
+    "llm-small": 32, "seq2seq-rnn": 256, "vision-unet": 4,
 }  # fmt: skip
 _BERT_SHAPES: Mapping[str, tuple[int, int]] = {"bert-base": (12, 768), "bert-large": (24, 1024), "bert-6b": (48, 3200)}
 _VECTOR_FLOPS_PER_MULTIPROCESSOR = 0.65e12
@@ -128,13 +128,13 @@ def step_row(query: Query, spec: AcceleratorSpec) -> ModelRow:
         raise Unanswered(f"metric {query.metric} is not modelled for {query.family or 'this family'}")
     if query.metric in ("mfu", "model_tflops_per_gpu") and query.family not in ("llm-train", "llm-finetune"):
         raise Unanswered(f"metric {query.metric} is modelled for the training of language models only")
-    family = "bert-train" if query.family == "bert" and query.is_training else query.family
+    engine = resolve_engine(query.software)
+    family = _calibrated_family(query, engine)
     if family not in FAMILIES:
         raise Unanswered(f"family {query.family!r} is not calibrated")
     numbers = _number_format(query, spec)
-    engine = resolve_engine(query.software)
     per_device = _batch_per_device(query, family=family, engine=engine)
-    is_language = family in ("llm-train", "llm-finetune")
+    is_language = query.family in ("llm-train", "llm-finetune")
     kind = "rate" if query.metric in RATES else "energy" if is_energy else "time"
     work = (_language_work if is_language else _model_work)(query, numbers, per_device)
     return ModelRow(
@@ -153,6 +153,19 @@ def step_row(query: Query, spec: AcceleratorSpec) -> ModelRow:
     )
 
 
+def _calibrated_family(query: Query, engine: Engine) -> str:
+    """The family whose efficiencies speak for the row.
+
+    A denoiser under a framework runs its attention in kernels written for an older architecture: it gains from more and faster
+    multiprocessors, hardly from a higher peak. An inference compiler has kernels for the device.
+    """
+    if query.family == "bert" and query.is_training:
+        return "bert-train"
+    if query.family == "diffusion-image" and not query.is_training and engine.name not in _OPTIMISED:
+        return "diffusion-eager"
+    return "llm-train-eager" if query.family == "llm-train" and engine.name not in _OPTIMISED else query.family
+
+
 def _number_format(query: Query, spec: AcceleratorSpec) -> NumberFormat:
     """The stated format; single precision runs as TF32 where the device has it."""
     found = resolve_format(query.precision) or number_format("bf16")
@@ -161,7 +174,7 @@ def _number_format(query: Query, spec: AcceleratorSpec) -> NumberFormat:
 
 def _batch_per_device(query: Query, *, family: str, engine: Engine) -> float:
     """Items per device and step; some sources state them for all devices together."""
-    if family in ("llm-train", "llm-finetune"):
+    if query.family in ("llm-train", "llm-finetune"):
         return (query.batch or query.gpu_count) / query.gpu_count
     if query.batch is None:
         return 1.0 if query.metric.endswith("bs1") or query.metric == "latency_p99" else _DEFAULT_BATCH[family]
@@ -261,11 +274,12 @@ def _columns(
     devices = query.gpu_count
     link = language.link_bytes_per_s(spec, devices=min(devices, 8))
     multiprocessors = spec.num_multiprocessors or max(20.0, (spec.peak("fp32") or 20e12) / 0.5e12)
+    clock = _clock(spec, multiprocessors)
     limit = query.layout.get("power_limit_w")
     return {
         "compute": work.flops / peak,
         "memory": work.moved_bytes / spec.memory_bandwidth_bytes_per_s,
-        "vector": work.flops / (multiprocessors * _VECTOR_FLOPS_PER_MULTIPROCESSOR),
+        "vector": work.flops / (multiprocessors * clock * _VECTOR_FLOPS_PER_MULTIPROCESSOR),
         "depth": work.depth,
         "reduced": work.reduced_bytes / link,
         "exchanged": work.exchanged_bytes / link,
@@ -274,6 +288,13 @@ def _columns(
         "family": float(FAMILIES.index(family)),
         "engine": float(ENGINES.index(engine.name) if engine.name in ENGINES else len(ENGINES) - 1),
     }
+
+
+def _clock(spec: AcceleratorSpec, multiprocessors: float) -> float:
+    """The clock over 1.7 GHz, from the vector peak: 128 lanes of two FLOPs a cycle; 64 on Pascal, Volta, Turing and GA100."""
+    peak = spec.peak("fp32")
+    lanes = 64 if spec.compute_capability in ("6.0", "7.0", "7.5", "8.0", "gfx908", "gfx90a") else 128
+    return peak / (multiprocessors * 2 * lanes * 1.7e9) if peak and spec.vendor in ("NVIDIA", "AMD") else 1.0
 
 
 def _groups(

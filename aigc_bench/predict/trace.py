@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+from collections import Counter
+from typing import Any
 
 import torch
 
 from aigc_bench.core import registry
 from aigc_bench.core.records import Case
 from aigc_bench.predict.allocators import CachingAllocator, peak_held_bytes
-from aigc_bench.predict.optrace import OpTrace
+from aigc_bench.predict.malloc import peak_resident_bytes
+from aigc_bench.predict.optrace import LinearLayers, OpTrace
 from aigc_bench.predict.tracing.functions import DeviceRules
 from aigc_bench.predict.tracing.recorder import Recorder
 from aigc_bench.predict.tracing.setup import lower_dtype, trace_setup
@@ -22,6 +25,8 @@ from aigc_bench.workloads.base import Program, Workload
 
 _STEADY_STEPS = 4
 """Steps after which an allocator that is asked for the same again and again has found its shape."""
+_HOST_STEPS = 24
+"""Steps of a trial on a CPU, about: a heap goes on falling apart."""
 
 _EXPERTS_PER_TOKEN = ("num_experts_per_tok", "num_experts_per_token", "moe_topk", "top_k_experts")
 
@@ -37,7 +42,7 @@ def trace(case: Case) -> OpTrace:
     with rules, recorder, _grad_mode(case):
         program = workload.build(case, trace_setup(case, rules=rules, recorder=recorder))
         _assign_roles(program, recorder)
-        kept_in_heap = recorder.storages.current_in_heap
+        recorder.storages.built_peak = recorder.storages.peak
         recorder.experts_per_token = _experts_per_token(program)
         stages = StageTracer(program, stages=workload.stages(case), recorder=recorder).trace()
     parameters = {id(p): p for module in program.modules for p in module.parameters()}.values()
@@ -46,6 +51,8 @@ def trace(case: Case) -> OpTrace:
     buffers_bytes, kv_cache_bytes = storages.num_bytes(role="buffer"), storages.num_bytes(role="cache")
     optimizer_bytes = storages.num_bytes(role="optimizer")
     built_bytes = storages.num_bytes(epoch=-1)
+    is_host = case.backend == "cpu"
+    events = storages.steps(num_steps=_HOST_STEPS if is_host else _STEADY_STEPS)
     return OpTrace(
         **case.model_dump(include={"workload", "preset", "mode", "precision", "batch_size", "attention", "backend"}),
         gradient_checkpointing=case.gradient_checkpointing,
@@ -58,8 +65,10 @@ def trace(case: Case) -> OpTrace:
         optimizer_bytes=optimizer_bytes,
         kv_cache_bytes=kv_cache_bytes,
         inputs_bytes=max(0, built_bytes - params_bytes - buffers_bytes - kv_cache_bytes),
-        heap_step_bytes=max(0, storages.peak_in_heap - kept_in_heap),
-        device_held_bytes=peak_held_bytes(CachingAllocator(), storages.steps(num_steps=_STEADY_STEPS)),
+        built_peak_bytes=storages.built_peak,
+        linear_layers=_linear_layers(program),
+        device_held_bytes=None if is_host else peak_held_bytes(CachingAllocator(), events),
+        host_held_bytes=peak_resident_bytes(events, num_unseen=storages.num_built) if is_host else None,
     )
 
 
@@ -74,6 +83,21 @@ def _assign_roles(program: Program, recorder: Recorder) -> None:
         for buffer in module.buffers():
             if buffer.is_meta:
                 recorder.storages.assign(buffer, "buffer")
+
+
+def _linear_layers(program: Program) -> tuple[LinearLayers, ...]:
+    """The layers that ``engines`` replace where they quantise: ``torch.nn.Linear`` and transformers' transposed ``Conv1D``."""
+    layers = {id(layer): layer for module in program.modules for layer in module.modules()}.values()
+    linear: list[Any] = [layer for layer in layers if type(layer) is torch.nn.Linear or type(layer).__name__ == "Conv1D"]
+    owners = Counter(id(weight) for layer in layers for weight in layer._parameters.values() if weight is not None)
+    shapes: Counter[tuple[int, int]] = Counter()
+    tied: Counter[tuple[int, int]] = Counter()
+    for layer in linear:
+        weight = layer.weight
+        shape = tuple(weight.shape if type(layer) is torch.nn.Linear else weight.shape[::-1])
+        shapes[shape] += 1
+        tied[shape] += owners[id(weight)] > 1
+    return tuple(LinearLayers(out_features=m, in_features=n, count=shapes[m, n], num_tied=tied[m, n]) for m, n in sorted(shapes))
 
 
 def _experts_per_token(program: Program) -> int:

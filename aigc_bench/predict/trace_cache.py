@@ -24,8 +24,11 @@ from aigc_bench.predict.optrace import OPTRACE_VERSION, OpTrace
 
 _LIBRARIES = ("torch", "transformers", "diffusers")
 _PACKAGE = Path(__file__).parent.parent
-_SOURCES = ("predict/trace.py", "predict/optrace.py", "predict/tracing", "nets", "workloads")
-_DECISIVE = {"workload", "preset", "mode", "precision", "batch_size", "attention", "gradient_checkpointing", "settings"}
+_SOURCES = (
+    *("predict/trace.py", "predict/optrace.py", "predict/allocators.py", "predict/malloc.py", "predict/tracing"),
+    *("nets", "workloads"),
+)
+_DECISIVE = {"workload", "preset", "mode", "precision", "batch_size", "attention", "gradient_checkpointing", "settings", "model"}
 """Fields of a case that change its operators; engine, scenario, threads and seed do not."""
 
 
@@ -72,7 +75,7 @@ def trace_key(case: Case) -> str:
 def _own_sources() -> Iterator[Path]:
     for name in _SOURCES:
         path = _PACKAGE / name
-        yield from sorted(path.rglob("*.py")) if path.is_dir() else (path,)
+        yield from sorted(file for file in path.rglob("*") if file.suffix in (".py", ".json")) if path.is_dir() else (path,)
 
 
 def _workload_source(workload: object) -> Iterator[Path]:

@@ -81,6 +81,7 @@ class CaseView:
         parts += [case.scenario.replace("_", " ")] if case.scenario != "offline" else []
         parts += [f"{case.threads} threads"] if case.threads else []
         parts += ["gradient checkpointing"] if case.gradient_checkpointing else []
+        parts += [case.pipeline.words.replace("+", " ").replace("=", " ")] if case.pipeline else []
         parts += [f"{key.replace('_', ' ')} {value}" for key, value in sorted(case.settings.items())]
         return " · ".join(parts)
 

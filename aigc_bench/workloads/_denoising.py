@@ -12,7 +12,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from aigc_bench.core.pipeline import Modality
 from aigc_bench.core.records import Stage
+from aigc_bench.workloads._feeding import Outlet
 from aigc_bench.workloads._images import check_images
 from aigc_bench.workloads._training import adamw, training_stages
 from aigc_bench.workloads.base import NUM_INPUT_BATCHES, Program, Setup
@@ -43,6 +45,8 @@ class Parts:
     denoised_shape: tuple[int, ...]
     prediction: str
     shift: float
+    fps: int | None = None
+    """Frames of a second where the pixels are a video's."""
 
     @property
     def modules(self) -> tuple[Any, ...]:
@@ -106,7 +110,9 @@ def sampling_program(setup: Setup, parts: Parts, *, batch_size: int, num_inferen
     stages = {"denoise": denoise, "vae_decode": vae_decode}
     if text_encoder is not None:
         stages["text_encode"] = text_encode
-    return Program(begin=begin, stages=stages, modules=parts.modules, check=check)
+    kind: Modality = "image" if parts.fps is None else "video"
+    outlet = Outlet(modality=kind, value=lambda: state["pixels"], rate=parts.fps or 0)
+    return Program(begin=begin, stages=stages, modules=parts.modules, check=check, outlet=outlet)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,9 +127,10 @@ class _Batch:
 
 
 def _batch(setup: Setup, parts: Parts, *, batch_size: int, dtype: torch.dtype) -> _Batch:
+    pixels = setup.images if parts.fps is None else setup.frames
     return _Batch(
         prompts=parts.prompts(batch_size),
-        pixels=setup.uniform(batch_size, *parts.pixels_shape, dtype=dtype) * 2 - 1,
+        pixels=pixels(batch_size, *parts.pixels_shape, low=-1, dtype=dtype),
         posterior_noise=setup.normal(batch_size, *parts.latent_shape, dtype=dtype),
         noise=setup.normal(batch_size, *parts.denoised_shape),
         levels=setup.uniform(batch_size),

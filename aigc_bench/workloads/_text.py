@@ -65,7 +65,5 @@ def prompt_tokens(setup: Setup, *, batch: int, lengths: Sequence[tuple[int, int]
     """
     prompts = []
     for length, vocab_size in lengths:
-        tokens = setup.tokens(batch, length, vocab_size=vocab_size - 1, low=1)
-        tokens[:, -1] = vocab_size - 1
-        prompts.append(tokens)
+        prompts.append(setup.text(batch, length, vocab_size=vocab_size - 1, low=1, closing=vocab_size - 1))
     return tuple(prompts)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from aigc_bench.core.records import Stage
+from aigc_bench.core.records import Count, Stage
 from aigc_bench.workloads.base import Program, Setup
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ OPTIMIZER_IMPORTS = ("torch._dynamo",)
 """What torch imports when the first optimizer is made (seconds): a fork server pays for it once."""
 
 
-def training_stages(*, items: int) -> tuple[Stage, ...]:
+def training_stages(*, items: Count) -> tuple[Stage, ...]:
     """Forward, backward and optimizer; a batch's ``items`` count as finished once the weights have moved."""
     return (Stage(name="forward"), Stage(name="backward"), Stage(name="optimizer", items=items))
 

@@ -15,12 +15,17 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import ValidationError
 
 from aigc_bench.core.errors import UnknownNameError, UsageError
-from aigc_bench.core.records import Case, Mode, Record, Stage, Work
+from aigc_bench.core.pipeline import Modality
+from aigc_bench.core.records import Case, Count, Mode, Record, Stage, Work
+from aigc_bench.data.intake import AudioIntake, ImageIntake, Intake, TextIntake, VideoIntake
+from aigc_bench.workloads._feeding import Fed, Outlet, derived
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     import torch
+
+    from aigc_bench.core.own_model import ModelFiles
 
 
 class Settings(Record):
@@ -36,6 +41,8 @@ class Preset:
     config: Mapping[str, Any]
     defaults: Mapping[str, Any] = field(default_factory=dict)
     num_params: int | None = None
+    weights: str | None = None
+    """Folder of a user's safetensors to load; ``None`` for random weights."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +56,8 @@ class Program:
     stages: Mapping[str, Callable[[int], None]]
     modules: tuple[torch.nn.Module, ...]
     check: Callable[[], Mapping[str, float | str | bool | None]] = field(default=lambda: {})  # noqa: PIE807 - dict() is typed otherwise
+    outlet: Outlet | None = None
+    """What postprocessing encodes; ``None`` where a step's result is no product (a training step, a pooled vector)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +74,8 @@ class Setup:
     autocast: Callable[[], AbstractContextManager[Any]]
     prepare: Callable[[torch.nn.Module], torch.nn.Module]
     scaler: torch.amp.GradScaler | None = None
+    fed: list[Fed] | None = None
+    """Input tensors that the data pipeline fills, in the order they were made; ``None`` where the case has no pipeline."""
 
     @property
     def params_dtype(self) -> torch.dtype:
@@ -104,6 +115,51 @@ class Setup:
 
         return self._placed(lambda: torch.rand(shape, generator=self.generator), shape, dtype or self.params_dtype)
 
+    def text(self, *shape: int, vocab_size: int, low: int = 0, closing: int | None = None) -> torch.Tensor:
+        """Token ids ``(batch, length)`` as ``tokens`` makes them, each row ended by ``closing``; filled from real text."""
+        tokens = self.tokens(*shape, vocab_size=vocab_size, low=low)
+        if closing is not None:
+            tokens[:, -1] = closing
+        return self._fed(tokens, TextIntake(length=shape[-1], vocab_size=vocab_size, low=low, closing=closing))
+
+    def images(self, *shape: int, low: float = 0.0, high: float = 1.0, dtype: torch.dtype | None = None) -> torch.Tensor:
+        """Pixels ``(batch, 1 or 3, height, width)`` in ``[low, high)``, uniform; filled from real images."""
+        pixels = self.uniform(*shape, dtype=dtype) * (high - low) + low
+        return self.fed_images(pixels, low=low, high=high)
+
+    def fed_images(self, pixels: torch.Tensor, *, low: float = 0.0, high: float = 1.0, flat: int | None = None) -> torch.Tensor:
+        """``pixels`` that a family has made itself, filled from real images; rows of ``flat * flat`` grey pixels if told."""
+        channels, height, width = (1, flat, flat) if flat else pixels.shape[1:]
+        intake = ImageIntake(channels=channels, height=height, width=width, scale=high - low, shift=low, flat=flat is not None)
+        return self._fed(pixels, intake)
+
+    def frames(self, *shape: int, low: float = 0.0, high: float = 1.0, dtype: torch.dtype | None = None) -> torch.Tensor:
+        """Pixels ``(batch, 3, frames, height, width)`` in ``[low, high)``, uniform; filled from real video."""
+        pixels = self.uniform(*shape, dtype=dtype) * (high - low) + low
+        intake = VideoIntake(num_frames=shape[2], height=shape[3], width=shape[4], scale=high - low, shift=low)
+        return self._fed(pixels, intake)
+
+    def log_mels(self, *shape: int, rate: int, hop: int, frames_first: bool = False) -> torch.Tensor:
+        """Frames of unit variance, ``(batch, mels, frames)`` or ``(batch, frames, mels)``; filled from real audio."""
+        mels, frames = reversed(shape[1:]) if frames_first else shape[1:]
+        intake = AudioIntake(
+            sampling_rate=rate, num_samples=frames * hop, num_mels=mels, num_frames=frames, hop=hop, frames_first=frames_first
+        )
+        return self._fed(self.normal(*shape), intake)
+
+    def waveforms(self, waves: torch.Tensor, *, rate: int) -> torch.Tensor:
+        """``waves``, ``(batch, samples)``, that a family has made itself, filled from real audio."""
+        return self._fed(waves, AudioIntake(sampling_rate=rate, num_samples=waves.shape[-1]))
+
+    def derived(self, source: torch.Tensor, make: Callable[[torch.Tensor], tuple[torch.Tensor, ...]]) -> tuple[torch.Tensor, ...]:
+        """What ``make`` gives of a fed tensor; made anew, in place, each time that is filled."""
+        return derived(self.fed or (), source, make)
+
+    def _fed(self, tensor: torch.Tensor, intake: Intake) -> torch.Tensor:
+        if self.fed is not None:
+            self.fed.append(Fed(intake=intake, tensor=tensor))
+        return tensor
+
     def _placed(self, draw: Callable[[], torch.Tensor], shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
         """Drawn on the CPU, so that every device gets the same values; on ``meta`` there are none to draw."""
         import torch
@@ -135,12 +191,18 @@ class Workload(ABC):
 
     title: ClassVar[str]
     item: ClassVar[str]
-    """What throughput counts, singular: ``token``, ``image``, ``sample``."""
+    """What throughput counts, singular: ``token``, ``image``, ``sample``, ``audio-second``."""
     modes: ClassVar[tuple[Mode, ...]] = ("train", "infer")
     settings: ClassVar[type[Settings]] = Settings
     presets: ClassVar[Mapping[str, Preset]]
     honours_attention: ClassVar[bool] = False
     honours_gradient_checkpointing: ClassVar[bool] = False
+    learns_from: ClassVar[tuple[Modality, ...]] = ()
+    """Kinds of data that a training step is fed with: what ``run --data`` can bring."""
+    reads: ClassVar[tuple[Modality, ...]] = ()
+    """Kinds of data that inference is fed with."""
+    writes: ClassVar[Modality | None] = None
+    """Kind of product that inference makes, which postprocessing encodes."""
 
     @abstractmethod
     def stages(self, case: Case) -> tuple[Stage, ...]:
@@ -154,7 +216,7 @@ class Workload(ABC):
         """Modules that ``build`` needs; a fork server imports them once for all trials."""
         return ()
 
-    def input_items(self, case: Case) -> int | None:
+    def input_items(self, case: Case) -> Count | None:
         """Items that a step takes in beside those it makes (prompt tokens), or ``None``."""
         return None
 
@@ -162,8 +224,16 @@ class Workload(ABC):
         """The declared work of one step."""
         return Work(item=self.item, stages=self.stages(case), input_items=self.input_items(case))
 
+    def adopt(self, files: ModelFiles) -> Preset | None:
+        """A preset made of a user's own model, or ``None`` where this family does not run it."""
+        return None
+
     def preset(self, case: Case) -> Preset:
-        """The case's preset; raises ``UnknownNameError`` with the nearest names."""
+        """The case's preset, or the user's own model; raises ``UnknownNameError`` with the nearest names."""
+        if case.model is not None and not case.model.is_code:
+            from aigc_bench.workloads._own import own_preset
+
+            return own_preset(self, case.model)
         if case.preset not in self.presets:
             raise UnknownNameError(f"preset of {case.workload}", case.preset, known=self.presets)
         return self.presets[case.preset]
@@ -187,7 +257,17 @@ class Workload(ABC):
             return f"{case.workload} has no choice of attention implementation; use attention = 'auto'"
         if case.gradient_checkpointing and not (self.honours_gradient_checkpointing and case.mode == "train"):
             return f"{case.workload} does not do gradient checkpointing in mode {case.mode}"
+        if case.pipeline is not None and not self.has_pipeline(case.mode):
+            return f"{case.workload} has no data pipeline in mode {case.mode}"
         return None
+
+    def fed_with(self, mode: Mode) -> tuple[Modality, ...]:
+        """Kinds of data that a step of that mode is fed with."""
+        return self.learns_from if mode == "train" else self.reads
+
+    def has_pipeline(self, mode: Mode) -> bool:
+        """Whether anything is decoded before, or encoded after, a step of that mode."""
+        return bool(self.fed_with(mode)) or (mode == "infer" and self.writes is not None)
 
 
 def _explain(problem: ValidationError, *, case: Case, known: Mapping[str, Any]) -> str:

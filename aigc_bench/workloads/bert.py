@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
+from aigc_bench.core.errors import UsageError
 from aigc_bench.core.records import Case, Stage
+from aigc_bench.workloads._hugging_face import adopted, is_encoder, modelling_module, position_limit
 from aigc_bench.workloads._training import TrainingStep, adamw, training_stages
 from aigc_bench.workloads.base import NUM_INPUT_BATCHES, Preset, Program, Settings, Setup, Workload
 
 if TYPE_CHECKING:
     import torch
+
+    from aigc_bench.core.own_model import ModelFiles
 
 _VOCAB_SIZE = 30522
 _MASK_TOKEN = 103
@@ -24,7 +28,7 @@ MASKED_FRACTION = 0.15
 class BertSettings(Settings):
     """Length in tokens."""
 
-    seq_len: int = Field(default=128, ge=8, le=512, description="tokens of a sequence")
+    seq_len: int = Field(default=128, ge=8, description="tokens of a sequence")
 
 
 def _preset(title: str, *, source: str, layers: int, heads: int, width: int, num_params: int) -> Preset:
@@ -72,6 +76,8 @@ class Bert(Workload):
     }
     honours_attention = True
     honours_gradient_checkpointing = True
+    learns_from = ("text",)
+    reads = ("text",)
 
     def stages(self, case: Case) -> tuple[Stage, ...]:
         """One pass over the batch."""
@@ -81,7 +87,22 @@ class Bert(Workload):
 
     def imports(self, case: Case) -> tuple[str, ...]:
         """BERT's modelling file."""
-        return ("transformers", "transformers.models.bert.modeling_bert", "aigc_bench.nets.hugging_face")
+        return ("transformers", modelling_module(self.preset(case)), "aigc_bench.nets.hugging_face")
+
+    def adopt(self, files: ModelFiles) -> Preset | None:
+        """Encoders of transformers that have a masked-LM head."""
+        if not is_encoder(files):
+            return None
+        length = position_limit(files.config) or 512
+        # With a padding token transformers would read the inputs' values to warn of it; sequences here are never padded.
+        return adopted(files, title="an encoder", defaults={"seq_len": min(128, length)}, pad_token_id=None)
+
+    def validate(self, case: Case) -> None:
+        """As the base, and the sequence must fit into the model's positions."""
+        super().validate(case)
+        asked, limit = self.options(case).seq_len, position_limit(self.preset(case).config)
+        if limit is not None and asked > limit:
+            raise UsageError(f"{case.workload}/{case.preset}: seq_len = {asked} exceeds the model's {limit} positions.")
 
     def build(self, case: Case, setup: Setup) -> Program:
         """The encoder with its pooler for inference, with the masked-LM head for training."""
@@ -94,7 +115,8 @@ class Bert(Workload):
         model = self._model(AutoModel, case, setup)
         executed: Any = setup.prepare(model)
         shape = (case.batch_size, self.options(case).seq_len)
-        batches = [setup.tokens(*shape, vocab_size=_VOCAB_SIZE) for _ in range(NUM_INPUT_BATCHES)]
+        vocab_size = vocabulary(self.preset(case))
+        batches = [setup.text(*shape, vocab_size=vocab_size) for _ in range(NUM_INPUT_BATCHES)]
         state: dict[str, torch.Tensor] = {}
 
         def begin(step: int) -> None:
@@ -102,7 +124,9 @@ class Bert(Workload):
 
         @torch.no_grad()
         def encode(repeat: int) -> None:
-            state["pooled"] = executed(input_ids=state["tokens"]).pooler_output
+            output = executed(input_ids=state["tokens"])
+            pooled = getattr(output, "pooler_output", None)
+            state["pooled"] = output.last_hidden_state[:, 0] if pooled is None else pooled
 
         def check() -> Mapping[str, float | str | bool | None]:
             return {"finite": bool(torch.isfinite(state["pooled"]).all()), "pooled_mean": float(state["pooled"].float().mean())}
@@ -119,7 +143,8 @@ class Bert(Workload):
             checkpoint_activations(model)
         executed: Any = setup.prepare(model)
         seq_len = self.options(case).seq_len
-        batches = [masked_batch(setup, batch_size=case.batch_size, seq_len=seq_len) for _ in range(NUM_INPUT_BATCHES)]
+        size = {"batch_size": case.batch_size, "seq_len": seq_len, "vocab_size": vocabulary(self.preset(case))}
+        batches = [masked_batch(setup, **size) for _ in range(NUM_INPUT_BATCHES)]
 
         def loss(batch: tuple[torch.Tensor, torch.Tensor]) -> Any:
             tokens, labels = batch
@@ -130,11 +155,18 @@ class Bert(Workload):
     def _model(self, auto_class: Any, case: Case, setup: Setup) -> torch.nn.Module:
         from aigc_bench.nets.hugging_face import random_model
 
-        config = self.preset(case).config
-        return setup.build(lambda: random_model(auto_class, config, attention=case.attention))
+        preset = self.preset(case)
+        return setup.build(lambda: random_model(auto_class, preset.config, attention=case.attention, weights=preset.weights))
 
 
-def masked_batch(setup: Setup, *, batch_size: int, seq_len: int) -> tuple[torch.Tensor, torch.Tensor]:
+def vocabulary(preset: Preset) -> int:
+    """Token ids that the preset knows."""
+    return int(preset.config.get("vocab_size", _VOCAB_SIZE))
+
+
+def masked_batch(
+    setup: Setup, *, batch_size: int, seq_len: int, vocab_size: int = _VOCAB_SIZE
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Token ids with 15 % of the positions of each sequence hidden, and labels that are ``-100`` at all others.
 
     Both are ``[batch_size, seq_len]``, int64.
@@ -142,14 +174,19 @@ def masked_batch(setup: Setup, *, batch_size: int, seq_len: int) -> tuple[torch.
     import torch
 
     shape = (batch_size, seq_len)
-    tokens = setup.tokens(*shape, vocab_size=_VOCAB_SIZE)
+    words = setup.text(*shape, vocab_size=vocab_size)
     chosen = setup.uniform(*shape).topk(max(1, round(MASKED_FRACTION * seq_len)), dim=1).indices
     is_chosen = torch.zeros(shape, dtype=torch.bool, device=setup.device).scatter(1, chosen, True)
-    labels = tokens.masked_fill(~is_chosen, _IGNORED)
     fate = setup.uniform(*shape)
-    hidden = tokens.masked_fill(is_chosen & (fate < 0.8), _MASK_TOKEN)
-    other = setup.tokens(*shape, vocab_size=_VOCAB_SIZE)
-    return torch.where(is_chosen & (fate >= 0.8) & (fate < 0.9), other, hidden), labels
+    other = setup.tokens(*shape, vocab_size=vocab_size)
+
+    def masked(tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        hidden = tokens.masked_fill(is_chosen & (fate < 0.8), min(_MASK_TOKEN, vocab_size - 1))
+        changed = torch.where(is_chosen & (fate >= 0.8) & (fate < 0.9), other, hidden)
+        return changed, tokens.masked_fill(~is_chosen, _IGNORED)
+
+    tokens, labels = setup.derived(words, masked)
+    return tokens, labels
 
 
 workload = Bert()

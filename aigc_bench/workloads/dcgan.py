@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from aigc_bench.core.records import Case, Stage
+from aigc_bench.workloads._feeding import Outlet
 from aigc_bench.workloads._images import check_images
 from aigc_bench.workloads._training import FUSED_DEVICES, OPTIMIZER_IMPORTS
 from aigc_bench.workloads.base import NUM_INPUT_BATCHES, Preset, Program, Setup, Workload
@@ -51,6 +52,8 @@ class Dcgan(Workload):
     title: ClassVar[str] = "DCGAN"
     item: ClassVar[str] = "image"
     presets: ClassVar[Mapping[str, Preset]] = _PRESETS
+    learns_from = ("image",)
+    writes = "image"
 
     def imports(self, case: Case) -> tuple[str, ...]:
         """The networks; for training also what torch's optimizers import when first made."""
@@ -107,7 +110,8 @@ def _infer(case: Case, setup: Setup, *, config: Mapping[str, Any]) -> Program:
     def check() -> Mapping[str, float | str | bool | None]:
         return check_images(state["images"])
 
-    return Program(begin=begin, stages={"generate": generate}, modules=(module,), check=check)
+    outlet = Outlet(modality="image", value=lambda: state["images"], low=-1)
+    return Program(begin=begin, stages={"generate": generate}, modules=(module,), check=check, outlet=outlet)
 
 
 def _train(case: Case, setup: Setup, *, config: Mapping[str, Any]) -> Program:
@@ -123,7 +127,7 @@ def _train(case: Case, setup: Setup, *, config: Mapping[str, Any]) -> Program:
     )
     shape = (case.batch_size, 3, IMAGE_SIZE, IMAGE_SIZE)
     batches = [
-        (setup.uniform(*shape) * 2 - 1, _latents(case, setup, config=config), _latents(case, setup, config=config))
+        (setup.images(*shape, low=-1), _latents(case, setup, config=config), _latents(case, setup, config=config))
         for _ in range(NUM_INPUT_BATCHES)
     ]
     state: dict[str, Any] = {}

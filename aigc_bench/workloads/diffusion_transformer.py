@@ -205,6 +205,9 @@ class DiffusionTransformer(Workload):
     settings: ClassVar[type[Settings]] = DiffusionTransformerSettings
     presets: ClassVar[Mapping[str, Preset]] = _PRESETS
     honours_gradient_checkpointing: ClassVar[bool] = True
+    learns_from = ("text", "image")
+    reads = ("text",)
+    writes = "image"
 
     def imports(self, case: Case) -> tuple[str, ...]:
         """The model classes of diffusers and transformers; for training also what torch's optimizers import when first made."""

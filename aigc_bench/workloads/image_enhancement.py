@@ -14,6 +14,7 @@ from pydantic import Field
 
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.records import Case, Stage
+from aigc_bench.workloads._feeding import Outlet
 from aigc_bench.workloads._images import check_images, smooth_images
 from aigc_bench.workloads._training import TrainingStep, adamw, training_stages
 from aigc_bench.workloads.base import NUM_INPUT_BATCHES, Preset, Program, Settings, Setup, Workload
@@ -109,6 +110,9 @@ class ImageEnhancement(Workload):
     item: ClassVar[str] = "image"
     settings: ClassVar[type[Settings]] = ImageEnhancementSettings
     presets: ClassVar[Mapping[str, Preset]] = _PRESETS
+    learns_from = ("image",)
+    reads = ("image",)
+    writes = "image"
 
     def imports(self, case: Case) -> tuple[str, ...]:
         """The preset's network."""
@@ -135,7 +139,9 @@ class ImageEnhancement(Workload):
         config = self.preset(case).config
         model = setup.build(lambda: _make(config, image_size=self.options(case).resolution))
         pairs = [_pair(case, setup, config=config, resolution=self.options(case).resolution) for _ in range(NUM_INPUT_BATCHES)]
-        return _train(setup, model, pairs) if setup.training else _infer(setup, model, pairs)
+        if setup.training:
+            return _train(setup, model, pairs)
+        return _infer(setup, model, pairs, low=0 if config["task"] == "super_resolution" else -1)
 
 
 workload = ImageEnhancement()
@@ -156,13 +162,14 @@ def _make(config: Mapping[str, Any], *, image_size: int) -> torch.nn.Module:
 
 def _pair(case: Case, setup: Setup, *, config: Mapping[str, Any], resolution: int) -> tuple[torch.Tensor, torch.Tensor]:
     """A degraded batch and what it was, both in [0, 1) for super-resolution and in [-1, 1) for the U-Nets."""
-    images = smooth_images(setup, batch_size=case.batch_size, resolution=resolution)
-    degrade: Mapping[str, Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]]] = {
+    images = setup.fed_images(smooth_images(setup, batch_size=case.batch_size, resolution=resolution))
+    degrade: Mapping[str, Callable[[torch.Tensor], tuple[torch.Tensor, ...]]] = {
         "super_resolution": lambda image: _shrunk(image, factor=config["upscale"]),
         "inpainting": _holed,
         "colourisation": _colourless,
     }
-    return degrade[config["task"]](images)
+    degraded, wanted = setup.derived(images, degrade[config["task"]])
+    return degraded, wanted
 
 
 def _shrunk(images: torch.Tensor, *, factor: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -198,7 +205,7 @@ def _output(made: Any) -> torch.Tensor:
     return images
 
 
-def _infer(setup: Setup, model: torch.nn.Module, pairs: list[tuple[torch.Tensor, torch.Tensor]]) -> Program:
+def _infer(setup: Setup, model: torch.nn.Module, pairs: list[tuple[torch.Tensor, torch.Tensor]], *, low: float) -> Program:
     import torch
 
     executed: Any = setup.prepare(model)
@@ -215,7 +222,16 @@ def _infer(setup: Setup, model: torch.nn.Module, pairs: list[tuple[torch.Tensor,
     def check() -> Mapping[str, float | str | bool | None]:
         return check_images(state["images"])
 
-    return Program(begin=begin, stages={"enhance": enhance}, modules=(model,), check=check)
+    outlet = Outlet(modality="image", value=lambda: _picture(state), low=low)
+    return Program(begin=begin, stages={"enhance": enhance}, modules=(model,), check=check, outlet=outlet)
+
+
+def _picture(state: Mapping[str, torch.Tensor]) -> torch.Tensor:
+    """Three channels: colourisation makes two colour differences, and the lightness it was given is sent with them."""
+    import torch
+
+    images = state["images"]
+    return images if images.shape[1] == 3 else torch.cat([state["degraded"], images], dim=1)
 
 
 def _train(setup: Setup, model: torch.nn.Module, pairs: list[tuple[torch.Tensor, torch.Tensor]]) -> Program:

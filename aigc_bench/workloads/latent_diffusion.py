@@ -17,6 +17,7 @@ from pydantic import Field
 
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.records import Case, Stage
+from aigc_bench.workloads._feeding import Outlet
 from aigc_bench.workloads._images import check_images
 from aigc_bench.workloads._text import CLIP_BIG_G, CLIP_L
 from aigc_bench.workloads._training import OPTIMIZER_IMPORTS, adamw, training_stages
@@ -24,6 +25,8 @@ from aigc_bench.workloads.base import NUM_INPUT_BATCHES, Preset, Program, Settin
 
 if TYPE_CHECKING:
     import torch
+
+    from aigc_bench.core.own_model import ModelFiles
 
 SCALE = 8
 """Pixels of an image's side to one of its latent's."""
@@ -145,6 +148,20 @@ _PRESETS = {
 }
 
 
+_PIPELINES = ("StableDiffusionPipeline", "StableDiffusionXLPipeline")
+
+
+def _without_marks(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A component's configuration without diffusers' own notes (``_class_name``, ``_diffusers_version``)."""
+    return {key: value for key, value in config.items() if not key.startswith("_")}
+
+
+def _text_encoder(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What shapes a CLIP text model; a projection only where the class has one (the key is there in both)."""
+    keys = [*CLIP_L, *(["projection_dim"] if "CLIPTextModelWithProjection" in config.get("architectures", ()) else [])]
+    return {key: config[key] for key in keys if key in config}
+
+
 class LatentDiffusionSettings(Settings):
     """Size and number of denoising steps of an image, and how strongly the text guides it."""
 
@@ -168,6 +185,25 @@ class LatentDiffusion(Workload):
     presets: ClassVar[Mapping[str, Preset]] = _PRESETS
     honours_attention: ClassVar[bool] = True
     honours_gradient_checkpointing: ClassVar[bool] = True
+    learns_from = ("text", "image")
+    reads = ("text",)
+    writes = "image"
+
+    def adopt(self, files: ModelFiles) -> Preset | None:
+        """Folders of a ``StableDiffusionPipeline`` or ``StableDiffusionXLPipeline``; random weights of their shapes."""
+        parts = files.components
+        if files.architecture not in _PIPELINES or not {"unet", "vae", "text_encoder"} <= set(parts):
+            return None
+        return Preset(
+            title=f"{files.architecture} from a user's folder",
+            source=str(files.path),
+            config={
+                "text_encoders": tuple(_text_encoder(parts[name]) for name in ("text_encoder", "text_encoder_2") if name in parts),
+                "unet": _without_marks(parts["unet"]),
+                "vae": {"force_upcast": True, **_without_marks(parts["vae"])},
+            },
+            defaults={"resolution": SCALE * int(parts["unet"].get("sample_size", 64))},
+        )
 
     def imports(self, case: Case) -> tuple[str, ...]:
         """The model classes of diffusers and transformers; for training also what torch's optimizers import when first made."""
@@ -251,9 +287,7 @@ def _dtype(module: torch.nn.Module) -> torch.dtype:
 def _prompts(setup: Setup, *, batch: int) -> torch.Tensor:
     """Random tokens ``(batch, 77)`` below the end-of-text one, which closes each prompt."""
     last = int(CLIP_L["vocab_size"]) - 1
-    tokens = setup.tokens(batch, NUM_PROMPT_TOKENS, vocab_size=last)
-    tokens[:, -1] = last
-    return tokens
+    return setup.text(batch, NUM_PROMPT_TOKENS, vocab_size=last, closing=last)
 
 
 def _time_ids(setup: Setup, *, batch: int, resolution: int) -> torch.Tensor:
@@ -307,7 +341,8 @@ def _infer(case: Case, setup: Setup, models: _Models, options: LatentDiffusionSe
         return check_images(state["images"])
 
     stages = {"text_encode": text_encode, "denoise": denoise, "vae_decode": vae_decode}
-    return Program(begin=begin, stages=stages, modules=models.all, check=check)
+    outlet = Outlet(modality="image", value=lambda: state["images"])
+    return Program(begin=begin, stages=stages, modules=models.all, check=check, outlet=outlet)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -327,7 +362,7 @@ def _make_batch(case: Case, setup: Setup, *, resolution: int, encoder_dtype: tor
     latent_shape = (case.batch_size, LATENT_CHANNELS, resolution // SCALE, resolution // SCALE)
     return _Batch(
         tokens=_prompts(setup, batch=case.batch_size),
-        images=setup.uniform(case.batch_size, 3, resolution, resolution, dtype=encoder_dtype) * 2 - 1,
+        images=setup.images(case.batch_size, 3, resolution, resolution, low=-1, dtype=encoder_dtype),
         posterior_noise=setup.normal(*latent_shape, dtype=encoder_dtype),
         noise=setup.normal(*latent_shape),
         timesteps=setup.tokens(case.batch_size, vocab_size=NUM_TRAIN_TIMESTEPS),

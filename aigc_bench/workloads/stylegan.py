@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field
 
 from aigc_bench.core.records import Case, Stage
+from aigc_bench.workloads._feeding import Outlet
 from aigc_bench.workloads._images import check_images, smooth_images
 from aigc_bench.workloads._training import FUSED_DEVICES, OPTIMIZER_IMPORTS
 from aigc_bench.workloads.base import NUM_INPUT_BATCHES, Preset, Program, Settings, Setup, Workload
@@ -67,6 +68,7 @@ class StyleGan(Workload):
     item: ClassVar[str] = "image"
     settings: ClassVar[type[Settings]] = StyleGanSettings
     presets: ClassVar[Mapping[str, Preset]] = _PRESETS
+    writes = "image"
 
     def imports(self, case: Case) -> tuple[str, ...]:
         """The networks; for training also what torch's optimizers import when first made."""
@@ -124,7 +126,8 @@ def _infer(case: Case, setup: Setup, *, config: Mapping[str, Any]) -> Program:
     def check() -> Mapping[str, float | str | bool | None]:
         return check_images(state["images"])
 
-    return Program(begin=begin, stages={"generate": generate}, modules=(module,), check=check)
+    outlet = Outlet(modality="image", value=lambda: state["images"], low=-1)
+    return Program(begin=begin, stages={"generate": generate}, modules=(module,), check=check, outlet=outlet)
 
 
 def _train(case: Case, setup: Setup, *, config: Mapping[str, Any], gamma: float, stages: tuple[Stage, ...]) -> Program:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field
 
 from aigc_bench.core.records import Case, Stage
+from aigc_bench.workloads._feeding import Outlet
 from aigc_bench.workloads._training import TrainingStep, adamw, training_stages
 from aigc_bench.workloads.base import NUM_INPUT_BATCHES, Preset, Program, Settings, Setup, Workload
 
@@ -37,6 +38,9 @@ class EncoderDecoder(Workload):
     title = "Transformer (encoder-decoder)"
     item = "token"
     settings = TransformerSettings
+    learns_from = ("text",)
+    reads = ("text",)
+    writes = "text"
     presets: ClassVar[Mapping[str, Preset]] = {
         "tiny": Preset(
             title="Transformer tiny, 2.0 M",
@@ -114,7 +118,7 @@ class EncoderDecoder(Workload):
         # The target carries one token more: its head is read, its tail is predicted.
         lengths = (options.src_len, options.tgt_len + 1)
         batches = [
-            tuple(setup.tokens(case.batch_size, length, vocab_size=vocab_size) for length in lengths)
+            tuple(setup.text(case.batch_size, length, vocab_size=vocab_size) for length in lengths)
             for _ in range(NUM_INPUT_BATCHES)
         ]
 
@@ -128,13 +132,14 @@ class EncoderDecoder(Workload):
     def _inference(self, case: Case, setup: Setup) -> Program:
         options, vocab_size = self.options(case), self.preset(case).config["vocab_size"]
         model = self._model(case, setup, max_len=max(options.src_len, options.max_new_tokens))
-        sources = [setup.tokens(case.batch_size, options.src_len, vocab_size=vocab_size) for _ in range(NUM_INPUT_BATCHES)]
+        sources = [setup.text(case.batch_size, options.src_len, vocab_size=vocab_size) for _ in range(NUM_INPUT_BATCHES)]
         translation = _Translation(model, setup=setup, sources=sources, max_new_tokens=options.max_new_tokens)
         return Program(
             begin=translation.begin,
             stages={"encode": translation.encode, "decode": translation.decode},
             modules=(model,),
             check=translation.check,
+            outlet=Outlet(modality="text", value=lambda: translation.generated.T, vocab_size=vocab_size),
         )
 
 

@@ -6,11 +6,13 @@ trained model: ``reconstruct`` (encode, draw, decode) and ``sample`` (decode a d
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from aigc_bench.core.records import Case, Stage
+from aigc_bench.workloads._feeding import Outlet
 from aigc_bench.workloads._images import check_images
 from aigc_bench.workloads._training import FUSED_DEVICES, OPTIMIZER_IMPORTS, TrainingStep, training_stages
 from aigc_bench.workloads.base import NUM_INPUT_BATCHES, Preset, Program, Setup, Workload
@@ -70,6 +72,9 @@ class Vae(Workload):
     title: ClassVar[str] = "VAE"
     item: ClassVar[str] = "image"
     presets: ClassVar[Mapping[str, Preset]] = _PRESETS
+    learns_from = ("image",)
+    reads = ("image",)
+    writes = "image"
 
     def imports(self, case: Case) -> tuple[str, ...]:
         """The networks; for training also what torch's optimizers import when first made."""
@@ -123,7 +128,11 @@ def _make_batches(case: Case, setup: Setup, *, config: Mapping[str, Any]) -> lis
     low = 0.0 if config["likelihood"] == "bernoulli" else -1.0
     return [
         _Batch(
-            images=setup.uniform(case.batch_size, *shape) * (1.0 - low) + low,
+            images=setup.fed_images(
+                setup.uniform(case.batch_size, *shape) * (1.0 - low) + low,
+                low=low,
+                flat=math.isqrt(config["input_dim"]) if is_flat else None,
+            ),
             noise=_noise(case, setup, config=config),
             latents=_noise(case, setup, config=config),
         )
@@ -160,10 +169,17 @@ def _infer(setup: Setup, module: Any, batches: list[_Batch], *, likelihood: str)
         with torch.inference_mode():
             state["sampled"] = link(_first(decoder(batch.latents)))
 
-    def check() -> Mapping[str, float | str | bool | None]:
-        return check_images(torch.cat([state["reconstructed"], state["sampled"]]))
+    def made() -> torch.Tensor:
+        return torch.cat([state["reconstructed"], state["sampled"]])
 
-    return Program(begin=begin, stages={"reconstruct": reconstruct, "sample": sample}, modules=(module,), check=check)
+    def pictures() -> torch.Tensor:
+        images = made()
+        side = math.isqrt(images.shape[-1])
+        return images if images.dim() == 4 else images.view(-1, 1, side, side)
+
+    stages = {"reconstruct": reconstruct, "sample": sample}
+    outlet = Outlet(modality="image", value=pictures, low=0 if likelihood == "bernoulli" else -1)
+    return Program(begin=begin, stages=stages, modules=(module,), check=lambda: check_images(made()), outlet=outlet)
 
 
 def _train(setup: Setup, module: torch.nn.Module, batches: list[_Batch], *, likelihood: Any) -> Program:

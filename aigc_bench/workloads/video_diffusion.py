@@ -177,6 +177,9 @@ class VideoDiffusion(Workload):
     settings: ClassVar[type[Settings]] = VideoDiffusionSettings
     presets: ClassVar[Mapping[str, Preset]] = _PRESETS
     honours_gradient_checkpointing: ClassVar[bool] = True
+    learns_from = ("text", "video")
+    reads = ("text",)
+    writes = "video"
 
     def imports(self, case: Case) -> tuple[str, ...]:
         """The model classes of diffusers and transformers; for training also what torch's optimizers import when first made."""
@@ -252,4 +255,5 @@ def _make(case: Case, setup: Setup, *, config: Mapping[str, Any], options: Video
         denoised_shape=shape,
         prediction=config["prediction"],
         shift=config["shift"],
+        fps=config["fps"],
     )

@@ -93,6 +93,8 @@ class Vision(Workload):
     settings: ClassVar[type[Settings]] = VisionSettings
     presets: ClassVar[Mapping[str, Preset]] = _PRESETS
     honours_attention: ClassVar[bool] = True
+    learns_from = ("image",)
+    reads = ("image",)
 
     def imports(self, case: Case) -> tuple[str, ...]:
         """The preset's modelling file."""
@@ -135,7 +137,7 @@ class Vision(Workload):
         attention = "eager" if config["model_type"] == "resnet" else case.attention
         model = setup.build(lambda: random_model(AutoModelForImageClassification, config, attention=attention))
         shape = (case.batch_size, 3, resolution, resolution)
-        images = [setup.normal(*shape) for _ in range(NUM_INPUT_BATCHES)]
+        images = [setup.fed_images(setup.normal(*shape), low=-2, high=2) for _ in range(NUM_INPUT_BATCHES)]
         return _train(case, setup, model, images) if setup.training else _infer(setup, model, images)
 
 

@@ -12,11 +12,12 @@ from aigc_bench.workloads.base import Preset, Program, Settings, Setup, Workload
 
 
 class Sleeping(Settings):
-    """How long a repeat sleeps, and how many items a step finishes."""
+    """How long a step sleeps (for each sample of the batch, or whatever the batch), and how many items it finishes."""
 
     step_s: float = 0.1
     items: int = 50
     repeats: int = 2
+    is_per_item: bool = False
 
 
 class KnownRate(Workload):
@@ -37,16 +38,17 @@ class KnownRate(Workload):
     def build(self, case: Case, setup: Setup) -> Program:
         options = self.options(case)
         due = [0.0]
+        step_s = options.step_s * (case.batch_size if options.is_per_item else 1)
 
         def begin(step: int) -> None:
             now = time.perf_counter()
-            due[0] = now if now - due[0] > options.step_s else due[0]
+            due[0] = now if now - due[0] > 0.1 * step_s else due[0]  # a pause before the window is not caught up within it
 
         def nap(repeat: int) -> None:
-            sleep_until(due[0] + options.step_s * (repeat + 1) / options.repeats)
+            sleep_until(due[0] + step_s * (repeat + 1) / options.repeats)
 
         def finish(repeat: int) -> None:
-            due[0] += options.step_s
+            due[0] += step_s
 
         return Program(begin=begin, stages={"nap": nap, "finish": finish}, modules=())
 

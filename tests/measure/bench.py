@@ -42,7 +42,7 @@ class Bench:
     @property
     def environment(self) -> dict[str, str]:
         own = {
-            "PYTHONPATH": str(FOLDER),
+            "PYTHONPATH": os.pathsep.join(filter(None, (str(FOLDER), os.environ.get("PYTHONPATH")))),
             "XDG_CONFIG_HOME": str(self.folder / "config"),
             "AIGC_BENCH_TEST_MARKER": str(self.marker),
         }

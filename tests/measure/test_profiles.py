@@ -29,6 +29,7 @@ GPU_PROFILES = ("a100", "a100-40gb", "h100", "h200", "l40s", "rtx4090")
 FAMILIES = tuple(name for name in registry.names("workloads") if not name.startswith("probe_"))
 EVERYTHING = {(family, mode) for family in FAMILIES for mode in registry.load("workloads", family).modes}
 TOO_LARGE = {name: {("video_diffusion", "train")} for name in ("a100-40gb", "l40s", "rtx4090")}
+TOO_LARGE["rtx4090"] |= {("multimodal", "train")}
 """What has no published size that fits."""
 PARTLY_TRAINED = ("diffusion_transformer", "video_diffusion")
 """Families whose text encoders, most of their parameters, are frozen."""

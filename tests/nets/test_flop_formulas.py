@@ -76,3 +76,22 @@ def test_the_gradients_of_a_convolution_cost_two_forward_passes_whatever_its_gro
         with FlopCounterMode(display=False) as theirs:
             layer(images).sum().backward()
         assert theirs.get_total_flops() == 3 * forward
+
+
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("layers", [1, 2])
+def test_a_recurrent_kernel_counts_as_the_products_it_replaces(layers: int, bidirectional: bool) -> None:
+    lstm = torch.nn.LSTM(6, 8, layers, bidirectional=bidirectional)
+    sequence = torch.randn(5, 3, 6, requires_grad=True)
+
+    def counted() -> tuple[int, int]:
+        with FlopCounterMode(display=False, custom_mapping=missing_formulas()) as counter:
+            out = lstm(sequence)[0]
+            forward = counter.get_total_flops()
+            out.sum().backward()
+        return forward, counter.get_total_flops() - forward
+
+    fused = counted()
+    with torch.backends.mkldnn.flags(enabled=False):
+        assert counted() == fused
+    assert fused[0] == 2 * 5 * 3 * sum(weight.numel() for weight in lstm.parameters() if weight.dim() == 2)

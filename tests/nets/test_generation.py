@@ -22,12 +22,40 @@ CONFIGS = {
     "qwen2": {**DECODER, "model_type": "qwen2"},
     "mixtral": {**DECODER, "model_type": "mixtral", "num_local_experts": 4, "num_experts_per_tok": 2, "sliding_window": None},
 }
+_PLAIN = {**SMALL, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4}
+_LATENT = {"num_key_value_heads": 4, "kv_lora_rank": 16, "qk_rope_head_dim": 8, "qk_nope_head_dim": 8, "v_head_dim": 8}
+_EXPERTS = {"num_experts_per_tok": 2, "moe_intermediate_size": 24, "first_k_dense_replace": 1, "n_routed_experts": 4}
+WIDE = {"head_dim": 16}
+MORE_CONFIGS = {
+    "mistral": {**DECODER, "model_type": "mistral", "sliding_window": None},
+    "qwen3": {**DECODER, **WIDE, "model_type": "qwen3"},
+    "qwen3_moe": {**DECODER, **WIDE, **_EXPERTS, "model_type": "qwen3_moe", "num_experts": 4},
+    "phi3": {**DECODER, "model_type": "phi3", "pad_token_id": 0},
+    "gemma": {**DECODER, **WIDE, "model_type": "gemma"},
+    "starcoder2": {**DECODER, "model_type": "starcoder2", "sliding_window": None},
+    "deepseek_v2": {**DECODER, **_LATENT, **_EXPERTS, "model_type": "deepseek_v2", "q_lora_rank": None},
+    "deepseek_v3": {
+        **DECODER,
+        **_LATENT,
+        **_EXPERTS,
+        "model_type": "deepseek_v3",
+        "q_lora_rank": 16,
+        "n_group": 1,
+        "topk_group": 1,
+    },
+    "gptj": {**SMALL, "model_type": "gptj", "n_embd": 32, "n_layer": 2, "n_head": 4, "rotary_dim": 4, "n_positions": 64},
+    "falcon": {**_PLAIN, "model_type": "falcon"},
+    "gpt_neox": {**_PLAIN, "model_type": "gpt_neox"},
+    "gpt_oss": {**DECODER, **WIDE, "model_type": "gpt_oss", "num_local_experts": 4, "num_experts_per_tok": 2, "sliding_window": 64},
+}
+"""One attention each: what transformers offers of it is what ``auto`` takes."""
+
 BATCH, PROMPT, NEW = 3, 11, 9
 
 
 def small_model(name, *, attention="auto"):
     torch.manual_seed(1)
-    return random_model(AutoModelForCausalLM, CONFIGS[name], attention=attention).eval()
+    return random_model(AutoModelForCausalLM, {**CONFIGS, **MORE_CONFIGS}[name], attention=attention).eval()
 
 
 def generation_of(model, *, batch_size=BATCH, device="cpu"):
@@ -71,6 +99,26 @@ def test_tokens_equal_those_of_the_librarys_generate(name, attention):
     assert torch.equal(ours, theirs[:, PROMPT:])
     assert torch.equal(ours, plainly_generated(model, prompt))
     assert ours.unique().numel() > 3, "a model that repeats itself would hide a broken cache"
+
+
+@pytest.mark.parametrize("name", MORE_CONFIGS)
+def test_tokens_of_every_architecture_equal_those_of_reading_the_whole_sequence_again(name):
+    model = small_model(name)
+    prompt = torch.randint(97, (BATCH, PROMPT))
+    assert torch.equal(run(generation_of(model), prompt), plainly_generated(model, prompt))
+
+
+@pytest.mark.parametrize("name", [name for name, config in MORE_CONFIGS.items() if "num_experts_per_tok" not in config])
+def test_no_architecture_reads_a_value_back_to_the_host(name):
+    with torch.device("meta"):
+        model = small_model(name)
+    run(generation_of(model, device="meta"), torch.zeros(BATCH, PROMPT, dtype=torch.int64, device="meta"))
+
+
+def test_latent_attention_keeps_one_compressed_head_a_token():
+    layers = generation_of(small_model("deepseek_v3"))._cache.layers
+    held = sum(tensor.numel() for layer in layers for tensor in (layer.keys, layer.values))
+    assert held == 2 * (16 + 8) * BATCH * (PROMPT + NEW)
 
 
 def test_a_new_prompt_forgets_the_previous_one():

@@ -45,9 +45,24 @@ def test_few_accelerators_give_a_wider_interval_than_many() -> None:
     widths = []
     for count in (2, 20):
         rows, residuals = spread_rows(count)
-        low, high = bounds(rows[0], conformal_quantiles(rows, np.sign(residuals) * 0.2), is_outside=False)
+        low, high = bounds(rows[0], conformal_quantiles(rows, np.full(len(residuals), 0.2)), is_outside=False)
         widths.append(high - low)
     assert widths[0] > widths[1]
+
+
+def test_from_one_or_two_accelerators_nothing_is_known_of_the_sign() -> None:
+    rows, residuals = spread_rows(2)
+    low, high = bounds(rows[0], conformal_quantiles(rows, np.full(len(residuals), 0.2)), is_outside=False)
+    assert low == pytest.approx(-high)
+
+
+def test_accelerators_that_differ_from_each_other_stretch_the_interval_of_the_next() -> None:
+    rows, _ = spread_rows(6)
+    noise = np.random.default_rng(0).normal(0, 0.05, len(rows))
+    alike = noise.copy()
+    apart = np.roll(np.sort(noise), 40)
+    widths = [np.subtract(*bounds(rows[0], conformal_quantiles(rows, own), is_outside=False)[::-1]) for own in (alike, apart)]
+    assert widths[1] > widths[0]
 
 
 def test_outside_the_calibrated_range_the_interval_is_wider() -> None:
@@ -55,6 +70,22 @@ def test_outside_the_calibrated_range_the_interval_is_wider() -> None:
     quantiles = conformal_quantiles(rows, residuals)
     inside, outside = (bounds(rows[0], quantiles, is_outside=flag) for flag in (False, True))
     assert outside[0] < inside[0] < 0 < inside[1] < outside[1]
+
+
+def test_devices_that_exchange_over_pcie_get_a_wider_interval_because_their_host_is_unknown() -> None:
+    link = [
+        ModelRow(
+            form="language",
+            track="llm.rate",
+            columns={"collectives": 160.0, "link": kind},
+            groups={},
+            is_rate=True,
+            accelerator="a",
+        )
+        for kind in (0.0, 2.0)
+    ]
+    nvlink, pcie = (bounds(row, {"llm.rate": (-0.2, 0.2, 99)}, is_outside=False) for row in link)
+    assert pcie[0] < nvlink[0] < 0 < nvlink[1] < pcie[1]
 
 
 def test_a_group_with_few_rows_leaves_the_word_to_a_wider_one() -> None:

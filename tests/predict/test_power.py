@@ -28,3 +28,18 @@ def test_busier_arithmetic_never_draws_less(busy: float, more: float) -> None:
 
 def test_a_device_without_a_known_limit_has_no_power() -> None:
     assert mean_power_w(H100.model_copy(update={"tdp_w": None}), busy_share=0.5) is None
+
+
+@given(memory=st.floats(0, 1), more=st.floats(0, 1), busy=st.floats(0, 1))
+def test_busier_memory_never_draws_less(memory: float, more: float, busy: float) -> None:
+    first, second = (mean_power_w(H100, busy_share=busy, memory_share=share) for share in (memory, min(1.0, memory + more)))
+    assert first is not None
+    assert second is not None
+    assert second.value >= first.value - 1e-9
+
+
+def test_a_device_that_waits_for_its_host_draws_little_more_than_idle() -> None:
+    waiting = mean_power_w(H100, busy_share=0.0, memory_share=0.0)
+    assert waiting is not None
+    assert H100.idle_w is not None
+    assert H100.idle_w < waiting.value < 0.25 * (H100.tdp_w or 0)

@@ -7,11 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aigc_bench.catalog.loader import load_catalogue
+from aigc_bench.catalog.records import AcceleratorSpec
 from aigc_bench.core.errors import UnknownNameError, UsageError
 from aigc_bench.core.records import Case
 from aigc_bench.predict.engines import engine_costs
+from aigc_bench.predict.levels import spreads
 from aigc_bench.predict.optrace import Operator, Point, StageTrace
-from aigc_bench.predict.roofline import efficiencies, ideal_s, operator_s, peak_of, stage_s
+from aigc_bench.predict.posterior import Posterior
+from aigc_bench.predict.quantities import WAKE_S, stage_quantity
+from aigc_bench.predict.roofline import efficiencies, ideal_s, operator_s, peak_of
 from aigc_bench.predict.trace_cache import trace_case
 
 H100 = load_catalogue(with_user_files=False).accelerator("h100_sxm_80gb")
@@ -31,6 +35,12 @@ def operator(*, kind: str = "gemm", flops: int = 10**9, read: int = 10**6, writt
 def stage(*operators: Operator, weight: float = 1.0) -> StageTrace:
     point = Point(repeat=0, weight=weight, peak_bytes=0, operators=operators)
     return StageTrace(name="forward", repeats=1, items=1, points=(point,))
+
+
+def stage_s(own: StageTrace, spec: AcceleratorSpec, *, backend: str = "cuda") -> float:
+    """Before any own run."""
+    case = Case(workload="vae", preset="conv-64", mode="infer", precision="bf16", backend=backend)
+    return Posterior(spreads=spreads()).estimate(stage_quantity(own, spec, case=case, machine=spec.id)).value
 
 
 def test_a_large_gemm_takes_its_flops_over_the_share_of_the_peak() -> None:
@@ -65,18 +75,20 @@ def test_more_bandwidth_or_flops_never_takes_longer(more: float, flops: int, siz
         }
     )
     own = stage(operator(flops=flops, read=size))
-    assert stage_s(own, better, costs=EAGER, precision="bf16") <= stage_s(own, H100, costs=EAGER, precision="bf16")
+    assert stage_s(own, better) <= stage_s(own, H100)
 
 
 def test_many_small_operators_wait_for_the_host() -> None:
     own = stage(operator(flops=1000, read=100, written=100, count=1000))
-    assert stage_s(own, H100, costs=EAGER, precision="bf16") == pytest.approx(1000 * EAGER.dispatch_s[1])
+    assert stage_s(own, H100) == pytest.approx(1000 * (EAGER.dispatch_s + EAGER.python_s))
 
 
 def test_where_host_and_device_are_one_their_times_add() -> None:
+    costs = engine_costs("torch-eager", backend="cpu")
     own = stage(operator(count=10))
-    apart, together = (stage_s(own, H100, costs=EAGER, precision="bf16", is_serial=flag) for flag in (False, True))
-    assert together > apart
+    device = operator_s(operator(), H100, costs=costs, precision="bf16") - costs.launch_s
+    each = device + costs.dispatch_s + costs.python_s + WAKE_S
+    assert stage_s(own, H100, backend="cpu") == pytest.approx(10 * each, rel=1e-6)
 
 
 def test_a_compiler_moves_fewer_bytes_of_what_it_can_fuse_and_all_of_a_product() -> None:
@@ -87,7 +99,7 @@ def test_a_compiler_moves_fewer_bytes_of_what_it_can_fuse_and_all_of_a_product()
 
 
 def test_the_weights_of_the_points_are_their_repeats() -> None:
-    one, many = (stage_s(stage(operator(), weight=weight), H100, costs=EAGER, precision="bf16") for weight in (1.0, 30.0))
+    one, many = (stage_s(stage(operator(), weight=weight), H100) for weight in (1.0, 30.0))
     assert many == pytest.approx(30 * one)
 
 

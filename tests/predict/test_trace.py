@@ -27,7 +27,19 @@ SMALLEST: Mapping[str, tuple[str, dict[str, Any]]] = {
     "dcgan": ("tiny", {}),
     "vae": ("mlp-784-400-20", {}),
     "latent_diffusion": ("tiny", {"resolution": 64, "num_inference_steps": 3}),
+    "seq2seq": ("tiny", {"src_len": 8, "tgt_len": 8, "max_new_tokens": 4}),
+    "speech_recognition": ("tiny", {"max_new_tokens": 4}),
+    "text_to_speech": ("tiny", {"audio_s": 0.2}),
+    "music": ("tiny", {"audio_s": 0.1}),
+    "speech_enhancement": ("tiny", {"audio_s": 0.2}),
+    "multimodal": ("tiny", {"max_new_tokens": 4}),
 }
+OTHER_STRUCTURES = (
+    ("text_to_speech", "tacotron2-tiny"),
+    ("speech_enhancement", "demucs-tiny"),
+    ("multimodal", "qwen2.5-vl-tiny"),
+)
+"""Presets of a family whose networks are not those of its smallest one."""
 
 
 def small(workload: str, mode: Any, **fields: Any) -> Case:
@@ -53,9 +65,9 @@ def total(traced: OpTrace, kind: str) -> list[Operator]:
 
 
 @pytest.mark.parametrize("mode", ["infer", "train"])
-@pytest.mark.parametrize("workload", list(SMALLEST))
-def test_flops_and_parameters_equal_those_of_the_real_run(workload: str, mode: str) -> None:
-    case = small(workload, mode)
+@pytest.mark.parametrize(("workload", "preset"), [*((name, preset) for name, (preset, _) in SMALLEST.items()), *OTHER_STRUCTURES])
+def test_flops_and_parameters_equal_those_of_the_real_run(workload: str, preset: str, mode: str) -> None:
+    case = small(workload, mode, preset=preset)
     family, program = built(case)
     traced = trace(case)
     with mode_of(case):
@@ -212,6 +224,27 @@ def test_a_mixture_reads_the_experts_it_is_expected_to_reach() -> None:
     experts = 32 * 8 * 3 * 4096 * 14336 * 2
     assert read["prefill"] == pytest.approx(experts, rel=1e-6)
     assert read["decode"] == pytest.approx(experts / 4, rel=1e-6)
+
+
+@pytest.mark.parametrize(("preset", "active"), [("qwen3-30b-a3b", 3.0e9), ("gpt-oss-20b", 3.6e9)])
+def test_a_token_of_a_mixture_costs_two_flops_for_each_active_parameter(preset: str, active: float) -> None:
+    """Published active parameters without the embedding table, which is looked up and not multiplied."""
+    settings = {"prompt_len": 4, "max_new_tokens": 3}
+    case = Case(workload="gpt", preset=preset, mode="infer", precision="bf16", backend="cuda", settings=settings)
+    decode = trace(case).stage("decode")
+    assert decode.flops / decode.repeats / 2 == pytest.approx(active, rel=0.02)
+
+
+def test_adapters_alone_have_gradients_and_optimizer_state() -> None:
+    whole, adapted = (trace(small("gpt", "train", settings={"lora_rank": rank})) for rank in (0, 4))
+    width, layers = 256, 4
+    adapters = layers * 4 * ((width + 3 * width) + (width + width))
+    assert adapted.num_params == whole.num_params + adapters
+    assert adapted.gradient_bytes == 4 * adapters
+    assert 2 * adapted.gradient_bytes <= adapted.optimizer_bytes < 2.01 * adapted.gradient_bytes
+    assert adapted.peak_bytes < whole.peak_bytes
+    # The gradients of the frozen matrices themselves are a third of a step's work.
+    assert 0.6 < adapted.flops / whole.flops < 0.9
 
 
 def test_an_unknown_preset_is_named_with_its_nearest() -> None:

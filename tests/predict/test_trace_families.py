@@ -75,3 +75,40 @@ def test_convolutions_over_frames_are_convolutions():
     }
     assert shares["conv"] > 0.9 * decode.flops
     assert any(len(shape) == 5 for p in decode.points for op in p.operators if op.kind == "conv" for shape in op.inputs)
+
+
+@pytest.mark.parametrize("backend", ["cuda", "cpu"])
+def test_a_learned_position_bias_gets_its_gradient_on_every_kind_of_device(backend: str) -> None:
+    """T5 adds a bias to its attention scores; tracing its training for an accelerator once failed for want of a gradient."""
+    case = Case(workload="seq2seq", preset="tiny", mode="train", precision="bf16", backend=backend)
+    traced = trace(case)
+    biases = [op for _, _, op in traced.operators() if op.phase == "backward" and op.name.startswith("embedding_dense_backward")]
+    assert traced.gradient_bytes == 4 * traced.num_params
+    assert any(shape[-1] <= 32 for op in biases for shape in op.outputs), "the bias's table of buckets has a gradient"
+
+
+def test_a_recurrent_layer_is_traced_in_mixed_precision() -> None:
+    """An LSTM refuses bf16 inputs to fp32 weights unless a device autocasts, which none does while tracing."""
+    case = Case(
+        workload="speech_enhancement",
+        preset="demucs-tiny",
+        mode="train",
+        precision="bf16",
+        backend="cuda",
+        settings={"audio_s": 0.5},
+    )
+    traced = trace(case)
+    plain = trace(case.model_copy(update={"precision": "fp32"}))
+    assert traced.flops == plain.flops
+    assert {op.dtype for _, _, op in traced.operators() if op.kind == "gemm" and op.flops} == {"bf16"}
+
+
+def test_a_bag_of_embeddings_reads_the_rows_looked_up_and_not_the_table() -> None:
+    """A click model of 24 GB of tables once read all of them for each click."""
+    case = Case(workload="recommendation", preset="dlrm-criteo-1tb", mode="infer", precision="bf16", backend="cuda", batch_size=4)
+    bags = [op for _, _, op in trace(case).operators() if op.name.startswith("_embedding_bag")]
+    assert bags
+    for bag in bags:
+        row_bytes = bag.outputs[0][1] * (4 if bag.dtype == "fp32" else 2)
+        assert bag.params_read_bytes <= bag.inputs[1][0] * row_bytes
+        assert bag.kind == "gather"

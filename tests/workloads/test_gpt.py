@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.records import Case
-from aigc_bench.workloads.gpt import kv_bytes_per_token, max_positions, workload
+from aigc_bench.workloads._hugging_face import position_limit
+from aigc_bench.workloads.gpt import kv_bytes_per_token, workload
 
 LENGTHS = {"prompt_len": 8, "max_new_tokens": 5, "seq_len": 16}
 
@@ -55,7 +56,7 @@ def test_lengths_beyond_the_models_positions_are_refused_in_one_line():
 def test_a_presets_own_lengths_fit_its_model(preset):
     for mode in ("train", "infer"):
         workload.validate(gpt(mode, preset, settings={}))
-    assert max_positions(workload.presets[preset]) >= 1024
+    assert position_limit(workload.presets[preset].config) >= 1024
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,12 @@ _LOAD = ("rate", "slo_ttft", "slo_tpot", "slo_latency", "percentile", "lengths",
 @click.command(short_help="Predict a case on an accelerator of the catalogue.")
 @click.argument("what", metavar="WORKLOAD[/PRESET]", required=False)
 @click.option("-a", "--accelerator", "accelerators", multiple=True, metavar="ID|@RUN", help="Where it would run (may be repeated).")
+@click.option("--model", metavar="PATH|MODULE:FUNCTION", help="Your own model: a config.json, a folder, or a function.")
+@click.option("--change", "changes", multiple=True, metavar="K=V", help="A key of your model's config.json, changed.")
 @click.option("-p", "--profile", metavar="NAME|FILE", help="Predict every case of a profile instead of one.")
+@click.option(
+    "-r", "--run", "runs", multiple=True, metavar="RUN", help="An own run that calibrates the prediction (may be repeated)."
+)
 @click.option("-o", "--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE.html", help="Write a report as well.")
 @click.option("--mode", type=click.Choice(["infer", "train"]), default="infer", show_default=True)
 @click.option("--engine", metavar="NAME", help="torch-eager (default), torch-compile, vllm, sglang, tensorrt-llm ...")
@@ -51,8 +56,11 @@ def command(
     /,
     *,
     what: str | None,
+    model: str | None,
+    changes: tuple[str, ...],
     accelerators: tuple[str, ...],
     profile: str | None,
+    runs: tuple[str, ...],
     out: Path | None,
     mode: Mode,
     engine: str | None,
@@ -72,19 +80,21 @@ def command(
     """
     from aigc_bench import api
 
-    if (what is None) == (profile is None):
-        raise click.UsageError("name one WORKLOAD[/PRESET], or a --profile")
+    if sum(given is not None for given in (what, model, profile)) != 1:
+        raise click.UsageError("name one WORKLOAD[/PRESET], or your --model, or a --profile")
+    if changes and model is None:
+        raise click.UsageError("--change is for the config.json of your --model")
     if profile is not None:
         _refuse(context, with_profile=True, names=("mode", "engine", "precision", "batch_size", "devices", "parallel", "settings"))
         _refuse(context, with_profile=True, names=("scenario", *_LOAD))
-        rows = api.predict_profile(profile, accelerators=accelerators)
+        rows = api.predict_profile(profile, accelerators=accelerators, runs=runs)
     else:
-        assert what is not None, "checked above"
         if scenario != "server":
             _refuse(context, with_profile=False, names=_LOAD)
         rows = api.predict(
-            what, accelerators=accelerators, mode=mode, engine=engine, precision=precision, batch_size=batch_size, devices=devices,
-            parallel=parallel, settings=settings, scenario="server" if scenario == "server" else "offline",
+            what or "", model=model, changes=changes, accelerators=accelerators, mode=mode, engine=engine, precision=precision,
+            batch_size=batch_size, devices=devices, parallel=parallel, settings=settings, runs=runs,
+            scenario="server" if scenario == "server" else "offline",
             load=_load_of(context) if scenario == "server" else None,
         )  # fmt: skip
     if as_json:
@@ -92,7 +102,7 @@ def command(
     else:
         _print(rows)
     if out is not None:
-        file = api.prediction_report(rows, title=f"Profile {profile}" if profile is not None else str(what), out=out)
+        file = api.prediction_report(rows, title=f"Profile {profile}" if profile is not None else str(what or model), out=out)
         click.echo(f"report: {file}", err=True)
 
 

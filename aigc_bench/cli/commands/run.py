@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from aigc_bench.cli import EXIT_CASES_FAILED, EXIT_INTERRUPTED
+from aigc_bench.cli.data_options import DataWords, data_options
 from aigc_bench.cli.output import headline, json_option, print_json, print_table
+from aigc_bench.cli.own_model import OwnModelWords, given, own_model_options
 
 if TYPE_CHECKING:
     from aigc_bench.analyze.rows import CaseSummary
     from aigc_bench.api import Forecast
+    from aigc_bench.core.records import FoundBatch
     from aigc_bench.measure.profiles import Level
     from aigc_bench.measure.store import Run
 
@@ -38,6 +41,10 @@ def _seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> f
 
 @click.command(short_help="Measure this machine with a profile and write the report.")
 @click.option("-p", "--profile", metavar="NAME|FILE", help="Profile to run; without it, the one that fits this machine.")
+@own_model_options
+@click.option("--find", type=click.Choice(["max-batch"]), help="Look for the largest batch of each case that fits.")
+@click.option("--max-latency", type=click.FloatRange(min=0, min_open=True), metavar="S", help="... and answers within S seconds.")
+@data_options
 @click.option("--only", multiple=True, metavar="GLOB", help="Only the cases whose name matches, such as 'gpt/*' (may be repeated).")
 @click.option("--level", type=click.Choice(["quick", "default", "rigorous"]), help="How long and how often to measure.")
 @click.option("--budget", callback=_seconds, metavar="20m", help="Spread this much time over the cases.")
@@ -56,6 +63,10 @@ def command(
     ctx: click.Context,
     *,
     profile: str | None,
+    own: OwnModelWords,
+    find: Literal["max-batch"] | None,
+    max_latency: float | None,
+    data: DataWords,
     only: tuple[str, ...],
     level: Level | None,
     budget: float | None,
@@ -77,8 +88,9 @@ def command(
 
     if resume is not None:
         _refuse_beside_resume(ctx)
+    chosen = own.profile(profile, ctx=ctx)
     if dry_run:
-        forecast = api.forecast(profile, only=only, level=level, budget_s=budget)
+        forecast = api.forecast(chosen, only=only, level=level, budget_s=budget, pipelines=data.pipelines())
         print_json(dump(forecast)) if as_json else _print_forecast(forecast)
         return 0
     with progress_display(is_terminal=sys.stderr.isatty()) as progress:
@@ -87,13 +99,16 @@ def command(
             run = api.resume(None if resume == NEWEST else resume, progress=progress)
         else:
             run = api.run(
-                profile,
+                chosen,
                 only=only,
                 level=level,
                 budget_s=budget,
                 out=out,
                 seed=seed,
                 record_nvml=record_nvml,
+                find=find,
+                max_latency_s=max_latency,
+                pipelines=data.pipelines(),
                 progress=progress,
                 command=words,
             )
@@ -104,11 +119,10 @@ def command(
 
 def _refuse_beside_resume(ctx: click.Context) -> None:
     """A run is resumed as it was started: options that would change it are refused, not ignored."""
-    fixed = ("profile", "only", "level", "budget", "out", "seed", "record_nvml")
-    written = [name for name in fixed if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE]
-    given = [f"--{name.replace('_', '-')}" for name in written]
-    if given:
-        raise click.UsageError(f"--resume continues a run as it was started; it does not go with {', '.join(given)}", ctx=ctx)
+    kept = ("resume", "as_json", "dry_run")
+    others = given(ctx, [name for name in ctx.params if name not in kept])
+    if others:
+        raise click.UsageError(f"--resume continues a run as it was started; it does not go with {', '.join(others)}", ctx=ctx)
 
 
 def _exit_code(run: Run, summaries: Sequence[CaseSummary]) -> int:
@@ -119,11 +133,16 @@ def _exit_code(run: Run, summaries: Sequence[CaseSummary]) -> int:
 
 
 def _as_dict(run: Run, summaries: Sequence[CaseSummary]) -> dict[str, Any]:
+    from aigc_bench import api
+    from aigc_bench.core.records import dump
+
     return {
         "run": str(run.path),
         "report": str(run.path / REPORT_FILE),
         "profile": run.info.profile,
         "interrupted": run.info.interrupted,
+        "skipped": api.skipped(run),
+        "search": None if run.info.search is None else dump(run.info.search),
         "cases": [
             {"case": one.case_id, "status": one.status, "verdict": one.verdict, "reasons": one.reasons, "error": one.error_line}
             for one in summaries
@@ -139,9 +158,30 @@ def _print_outcome(run: Run, summaries: Sequence[CaseSummary]) -> None:
     speed = {row.case: quantity(row.value, row.unit) for row in api.rows(run) if row.metric == "throughput"}
     rows = [{"case": one.case_id, "throughput": speed.get(one.case_id, "–"), "outcome": headline(one)} for one in summaries]
     print_table(rows, right=["throughput"])
+    for found in run.info.search.found if run.info.search is not None else ():
+        click.echo(_found_words(found))
+    for line in api.skipped(run):
+        click.echo(line)
     click.echo(f"\nrun     {run.path}\nreport  {run.path / REPORT_FILE}")
     if any(one.status == "not_run" or (one.num_finished < one.num_asked and not one.failures) for one in summaries):
         click.echo(f"resume  aigc-bench run --resume {run.path}")
+
+
+_BOUNDS = {
+    "memory": "memory does not hold more",
+    "latency": "more would answer too late",
+    "time": "a trial of more would not end within its timeout",
+    "error": "more ends with an error",
+    "largest_tried": "nothing larger was tried",
+}
+
+
+def _found_words(found: FoundBatch) -> str:
+    """``largest batch 48 (64 does not fit: memory ...): gpt/...``."""
+    why = _BOUNDS.get(found.bound or "", "more was not measured")
+    if found.batch_size is None:
+        return f"largest batch: none, not even 1 ({why}): {found.case}"
+    return f"largest batch {found.batch_size} ({why}): {found.case}"
 
 
 def _print_forecast(forecast: Forecast) -> None:

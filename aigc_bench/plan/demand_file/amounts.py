@@ -86,5 +86,5 @@ Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
 
 def documented(description: str, *, unit: str = "", default: Any = None, **rules: Any) -> Any:
     """A field with what it means and its unit, as the table of the manual prints them."""
-    extra = {"unit": unit} if unit else None
+    extra: dict[str, Any] | None = {"unit": unit} if unit else None
     return Field(default=default, description=description, json_schema_extra=extra, **rules)

@@ -148,7 +148,7 @@ WHOLE = "the demand: "
 
 def _whole(written: WrittenDemand) -> list[str]:
     """What no single table can see: nothing is asked, a name is there twice, growth without a horizon."""
-    names = Counter(one.name for one in (*written.service, *written.batch, *written.training))
+    names = Counter([one.name for kind in (written.service, written.batch, written.training) for one in kind])
     problems = [f"{WHOLE}{name!r} is the name of {count} services or jobs" for name, count in names.items() if count > 1]
     if not names:
         problems.append(f"{WHOLE}nothing is asked: there is no [[service]], [[batch]] or [[training]]")

@@ -19,7 +19,7 @@ from aigc_bench.predict.calibration import Calibration
 from aigc_bench.predict.concurrency import Setting
 from aigc_bench.predict.language import weight_bytes
 from aigc_bench.predict.language_rows import language_row
-from aigc_bench.predict.model import TRACED_SPREAD
+from aigc_bench.predict.model import stage_times
 from aigc_bench.predict.names import number_format, resolve_language_model
 from aigc_bench.predict.optrace import OpTrace
 from aigc_bench.predict.rows import ModelRow
@@ -43,6 +43,8 @@ class Models:
     calibration: Calibration
     trace: Callable[[Case], OpTrace] = field(default=trace_case)
     measured: tuple[Measured, ...] = ()
+    spreads: dict[tuple[str, str, str], tuple[float, float]] = field(default_factory=dict)
+    """What traced times may be off by, down and up, by load, engine and precision; filled as it is asked for."""
 
 
 def is_language(wish: Service | Job) -> bool:
@@ -149,11 +151,22 @@ def _spread(
     """Low and high end of a rate over its value, and where that comes from."""
     row = _question(wish, spec, engine=engine, precision=precision, devices=devices, batch=batch)
     if row is None:
-        return 1 / TRACED_SPREAD, TRACED_SPREAD, f"operator roofline of {spec.id}, not calibrated on published results"
+        return *_traced_spread(wish, spec, engine, precision, models), f"operator roofline of {spec.id}, not calibrated"
     found = estimate_rows([row], calibration=models.calibration)[0]
     ends = (found.low / found.value, found.high / found.value)
     low, high = ends if row.is_rate else (1 / ends[1], 1 / ends[0])
     return low, high, f"{row.track} on {spec.id}, calibrated on published results, 80 % interval"
+
+
+def _traced_spread(wish: Service | Job, spec: AcceleratorSpec, engine: str, precision: str, models: Models) -> tuple[float, float]:
+    """Ends of a traced rate over its value: those of the step at batch 1 on the accelerator that is asked for first."""
+    key = (wish.name, engine, precision)
+    if key not in models.spreads:
+        case = traced.case_of(wish.workload, wish.preset or "", wish.mode, precision=precision, settings=wish.settings)
+        times = stage_times(case.model_copy(update={"engine": engine}), spec, models.trace(case)).values()
+        likely, fast, slow = (math.fsum(getattr(time, end) for time in times) for end in ("value", "low", "high"))
+        models.spreads[key] = (likely / slow, likely / fast)
+    return models.spreads[key]
 
 
 def _question(

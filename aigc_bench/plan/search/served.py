@@ -16,7 +16,7 @@ from aigc_bench.plan.search.caps import power_caps
 from aigc_bench.predict.calibration import Calibration
 from aigc_bench.predict.concurrency import Curves, Setting, curves, formats_of, replica_memory
 from aigc_bench.predict.effects import Floats
-from aigc_bench.predict.power import mean_watts
+from aigc_bench.predict.power import BUSY_ARITHMETIC, mean_watts
 from aigc_bench.predict.rows import Unanswered
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def _blocks(settings: Sequence[Setting], found: Curves, *, catalogue: Catalogue)
         held, spec = replica_memory(one), one.spec
         ttft, tpot = found.ttft_s[index], found.tpot_s[index]
         service = ttft + max(0.0, one.output_len - 1) * tpot
-        watts = mean_watts(spec, busy_share=np.minimum(1.0, found.mfu[index] / 0.6))
+        watts = mean_watts(spec, busy_share=np.minimum(1.0, found.mfu[index] / BUSY_ARITHMETIC))
         block = {
             "accelerator": spec.id,
             "engine": one.engine,

@@ -21,7 +21,7 @@ from aigc_bench.predict.effects import Floats
 from aigc_bench.predict.engines import engine_costs
 from aigc_bench.predict.operator_table import OperatorTable, stage_times, tables
 from aigc_bench.predict.optrace import OpTrace
-from aigc_bench.predict.power import mean_watts
+from aigc_bench.predict.power import BUSY_ARITHMETIC, BUSY_MEMORY, mean_watts
 
 if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue
@@ -32,8 +32,6 @@ BATCHES = tuple(2**power for power in range(8))
 RANKS = (1, 2, 4, 8)
 PRECISION = "bf16"
 """What the accelerators of the catalogue have in common; one that lacks it runs fp16 at its own peak."""
-BUSY_AT_MFU = 0.6
-"""Share of the peak at which arithmetic is as busy as power models know it."""
 
 
 def traced_candidates(
@@ -86,7 +84,12 @@ def _blocks(
     for ranks in RANKS if mode == "train" else (1,):
         reduce_s = _reduction_s(table, spec, ranks=ranks, catalogue=catalogue) if mode == "train" else 0.0
         whole_s = step_s + reduce_s
-        watts = mean_watts(spec, busy_share=np.minimum(1.0, table.step_flops / whole_s / peak / BUSY_AT_MFU))
+        moved = table.step_bytes(engine_costs(engine)) / whole_s / spec.memory_bandwidth_bytes_per_s
+        watts = mean_watts(
+            spec,
+            busy_share=np.minimum(1.0, table.step_flops / whole_s / peak / BUSY_ARITHMETIC),
+            memory_share=np.minimum(1.0, moved / BUSY_MEMORY),
+        )
         steps = np.ceil(items_per_request / (table.items / batches)) if mode == "infer" else 1.0
         block: dict[str, object] = {
             "accelerator": spec.id,

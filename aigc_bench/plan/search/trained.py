@@ -19,7 +19,7 @@ from aigc_bench.plan.search.caps import power_caps
 from aigc_bench.predict.calibration import Calibration
 from aigc_bench.predict.effects import Floats
 from aigc_bench.predict.names import resolve_language_model
-from aigc_bench.predict.power import mean_watts
+from aigc_bench.predict.power import BUSY_ARITHMETIC, mean_watts
 from aigc_bench.predict.published import Query
 from aigc_bench.predict.rows import ModelRow, Unanswered
 from aigc_bench.predict.step_rows import step_row
@@ -116,7 +116,7 @@ def _blocks(
         ranks = np.array([asked[row][1] for row in rows], dtype=float)
         sequences = np.array([asked[row][2] for row in rows], dtype=float)
         mfu = passes * model.active_params * rates[rows] / ranks / (spec.peak("bf16") or spec.peak("fp16") or np.inf)
-        watts = mean_watts(spec, busy_share=np.minimum(1.0, mfu / 0.6))
+        watts = mean_watts(spec, busy_share=np.minimum(1.0, mfu / BUSY_ARITHMETIC))
         held = rank_bytes(model, ranks=ranks, sequences=sequences, seq_len=seq_len, adapter=adapter, catalogue=catalogue)
         block: dict[str, object] = {
             "accelerator": spec.id,

@@ -22,6 +22,7 @@ from aigc_bench.core.records import Case, Estimate
 from aigc_bench.core.units import quantity
 from aigc_bench.predict import roofline
 from aigc_bench.predict.engines import engine_costs
+from aigc_bench.predict.executed import executed_trace
 from aigc_bench.predict.memory import peak_memory
 from aigc_bench.predict.model import stage_times
 from aigc_bench.predict.optrace import OpTrace
@@ -29,7 +30,6 @@ from aigc_bench.predict.serving.batch_queue import BatchServer
 from aigc_bench.predict.serving.capacity import Servers
 from aigc_bench.predict.serving.server import ServerModel
 from aigc_bench.predict.serving.step_time import StepTime
-from aigc_bench.predict.trace_cache import trace_case
 
 MAX_SEQUENCES = 64
 """Sequences in flight where nothing is said (assumed)."""
@@ -63,7 +63,7 @@ def traced_language_server(
     places = max_num_seqs or MAX_SEQUENCES
     lengths = {**case.settings, "prompt_len": prompt_len, "max_new_tokens": 2}
     cases = [case.model_copy(update={"settings": lengths, "batch_size": size, "devices": 1}) for size in _sizes(places)]
-    traces = [trace_case(one) for one in cases]
+    traces = [executed_trace(one) for one in cases]
     times = [stage_times(one, spec, trace) for one, trace in zip(cases, traces, strict=True)]
     usable = catalogue.usable_memory(spec)
     room = [
@@ -98,7 +98,7 @@ def traced_language_server(
 def traced_batch_server(case: Case, spec: AcceleratorSpec, *, catalogue: Catalogue) -> tuple[Servers, tuple[str, ...]]:
     """Batches of up to the case's batch size, one server on each device; and whether the largest fits."""
     cases = [case.model_copy(update={"batch_size": size, "devices": 1}) for size in _sizes(case.batch_size)]
-    traces = [trace_case(one) for one in cases]
+    traces = [executed_trace(one) for one in cases]
     times = [stage_times(one, spec, trace) for one, trace in zip(cases, traces, strict=True)]
     likely, fast, slow = (
         BatchServer(
@@ -153,7 +153,7 @@ def _step_time(
 
 def _attention_share(trace: OpTrace, stage: str, *, case: Case, spec: AcceleratorSpec) -> float:
     """The share of a stage's device time that attention takes."""
-    costs = engine_costs(case.engine)
+    costs = engine_costs(case.engine, backend=case.backend)
 
     def seconds(kinds: Iterable[str] | None) -> float:
         return sum(

@@ -18,6 +18,7 @@ from torch.overrides import TorchFunctionMode
 _LOWERED = {
     *("linear", "matmul", "__matmul__", "__rmatmul__", "mm", "bmm", "addmm", "addbmm", "baddbmm", "mv", "addmv", "chain_matmul"),
     *("conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "einsum", "prelu"),
+    *("lstm", "gru", "rnn_tanh", "rnn_relu"),
 }
 """Functions that autocast runs in the lower precision, on every device."""
 
@@ -39,6 +40,8 @@ _RAISED = {
 _INITIALISERS = {"normal_", "uniform_", "trunc_normal_", "kaiming_uniform_", "kaiming_normal_", "xavier_uniform_", "xavier_normal_"}
 _GATES = ("has_torch_function", "has_torch_function_unary", "has_torch_function_variadic")
 _COMPOSED_MODULES = ("torch.nn.functional", "torch.functional", "torch.autograd")
+_NO_DEVICE = "xla"
+"""Recurrent layers ask whether any device autocasts before they take a dtype other than their weights'; none here is this one."""
 _GROUPED = {"grouped_mm", "_grouped_mm"}
 
 
@@ -63,9 +66,12 @@ class DeviceRules(TorchFunctionMode):
     def autocast(self) -> Iterator[None]:
         """Mixed precision for the duration; a weight is converted once in it, as torch's autocast caches it."""
         self._is_autocasting = True
+        was_enabled = torch.is_autocast_enabled(_NO_DEVICE)
+        torch.set_autocast_enabled(_NO_DEVICE, True)
         try:
             yield
         finally:
+            torch.set_autocast_enabled(_NO_DEVICE, was_enabled)
             self._is_autocasting = False
             self._lowered_weights.clear()
 
@@ -86,6 +92,9 @@ class DeviceRules(TorchFunctionMode):
             if tensor.is_meta:
                 return tensor
         if isinstance(func, types.FunctionType):
+            if _is_on_host(args):
+                with torch._C.DisableTorchFunction():
+                    return func(*args, **kwargs)
             return self._run(func, args, kwargs)
         if name == "scaled_dot_product_attention":
             return self._attention(func, *args, **kwargs)
@@ -158,14 +167,37 @@ class DeviceRules(TorchFunctionMode):
             if attn_mask is not None and attn_mask.is_floating_point():
                 attn_mask = attn_mask.to(query.dtype)
         is_plain = query.dim() == 4 and query.is_meta and query.shape[-1] == key.shape[-1] == value.shape[-1]
-        if not is_plain or (self._is_cpu and dropout_p > 0.0):
+        is_learned = attn_mask is not None and attn_mask.requires_grad and torch.is_grad_enabled()
+        if not is_plain or (self._is_cpu and (dropout_p > 0.0 or is_learned)):
             return func(  # type: ignore[no-any-return]
                 query, key, value, attn_mask, dropout_p, is_causal, scale=scale, enable_gqa=enable_gqa
             )
         if attn_mask is not None and attn_mask.dtype == torch.bool:
             attn_mask = attn_mask.to(query.dtype)
         fused = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
-        return fused(query, key, value, 0.0, is_causal, attn_mask=attn_mask, scale=scale)[0]  # type: ignore[no-any-return]
+        given = attn_mask.detach() if attn_mask is not None and is_learned else attn_mask
+        output: torch.Tensor = fused(query, key, value, 0.0, is_causal, attn_mask=given, scale=scale)[0]
+        if not is_learned:
+            return output
+        scores = (*query.shape[:3], key.shape[2])
+        return _LearnedBias.apply(output, attn_mask, scores)  # type: ignore[no-any-return, no-untyped-call]
+
+
+class _LearnedBias(torch.autograd.Function):
+    """Gives a bias that is added to attention scores its gradient, as memory-efficient attention does on an accelerator.
+
+    The fused backward writes the gradient of all scores ``(batch, heads, queries, keys)``; it is summed to the bias's shape.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, output: torch.Tensor, bias: torch.Tensor, scores: tuple[int, ...]) -> torch.Tensor:
+        ctx.bias_shape, ctx.bias_dtype, ctx.scores = bias.shape, bias.dtype, scores
+        return output.view_as(output)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, None]:
+        of_scores = torch.zeros(ctx.scores, dtype=ctx.bias_dtype, device=gradient.device)
+        return gradient, of_scores.sum_to_size(ctx.bias_shape), None
 
 
 def _is_convertible(value: torch.Tensor) -> bool:
@@ -196,3 +228,9 @@ def _without_gate(func: types.FunctionType) -> Callable[..., Any]:
 
 def _no(*args: Any) -> bool:
     return False
+
+
+def _is_on_host(args: Any) -> bool:
+    """Whether all tensors are the host's own: no work of the device, and nothing to decide."""
+    tensors = [arg for arg in args if isinstance(arg, torch.Tensor)]
+    return bool(tensors) and not any(tensor.is_meta for tensor in tensors)

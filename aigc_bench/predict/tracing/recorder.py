@@ -170,8 +170,9 @@ def _name(name: str) -> str:
 
 
 def _total_shape(inputs: Iterable[Operand]) -> tuple[tuple[int, ...], ...]:
-    """An optimizer takes every parameter at once: their number is its shape."""
-    return ((sum(operand.num_elements for operand in inputs if operand.role == "param"),),)
+    """An optimizer takes every parameter at once: its shape is how many tensors and how many elements they are."""
+    sizes = [operand.num_elements for operand in inputs if operand.role == "param"]
+    return ((len(sizes), sum(sizes)),)
 
 
 def _tensors(value: Any) -> Iterator[torch.Tensor]:

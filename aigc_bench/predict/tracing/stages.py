@@ -36,7 +36,7 @@ class StageTracer:
         for index, stage in enumerate(self._stages):
             storages.epoch = index
             points = self._points(index, stage)
-            traced.append(StageTrace(name=stage.name, repeats=stage.repeats, items=stage.items, points=points))
+            traced.append(StageTrace(**stage.model_dump(exclude={"on_host"}), points=points))
         kept = [storages.num_bytes(epoch=index) for index in range(len(traced))]
         return tuple(_holding(stage, held_bytes=sum(kept[index:])) for index, stage in enumerate(traced))
 

@@ -16,9 +16,6 @@ Role = Literal["", "param", "buffer", "cache", "gradient", "optimizer"]
 BUILD = -1
 """The epoch of what is made before the first stage."""
 
-HEAP_LIMIT_BYTES = 32 * 2**20
-"""Larger requests are always mapped by themselves, and leave no hole (glibc, DEFAULT_MMAP_THRESHOLD_MAX on 64 bits)."""
-
 
 @dataclass(kw_only=True)
 class _Entry:
@@ -42,11 +39,15 @@ class Storages:
         self.default_role: Role = ""
         self.current = 0
         self.peak = 0
-        self.current_in_heap = 0
-        self.peak_in_heap = 0
-        """As ``current`` and ``peak``, of storages that the C library would take from its heap. Never restarted."""
+        self.built_peak = 0
+        """``peak`` when the program had been built."""
         self.history: list[tuple[int, Event]] = []
         """What was made and freed, in order, each with its epoch."""
+
+    @property
+    def num_built(self) -> int:
+        """How many events of the history belong to building the program."""
+        return sum(epoch == BUILD for epoch, _ in self.history)
 
     def add(self, tensor: torch.Tensor) -> bool:
         """Count the tensor's storage if it is new; returns whether it was."""
@@ -62,7 +63,6 @@ class Storages:
         if entry.role != "optimizer":
             self.current += entry.num_bytes
             self.peak = max(self.peak, self.current)
-            self._count_in_heap(entry.num_bytes)
         return True
 
     def _forget(self, identity: int) -> None:
@@ -70,12 +70,6 @@ class Storages:
         self.history.append((self.epoch, Event(owner=entry.owner, num_bytes=None)))
         if entry.role != "optimizer":
             self.current -= entry.num_bytes
-            self._count_in_heap(-entry.num_bytes)
-
-    def _count_in_heap(self, num_bytes: int) -> None:
-        if abs(num_bytes) <= HEAP_LIMIT_BYTES:
-            self.current_in_heap += num_bytes
-            self.peak_in_heap = max(self.peak_in_heap, self.current_in_heap)
 
     def role(self, tensor: torch.Tensor) -> Role:
         """What the tensor's storage belongs to; empty for activations."""
@@ -88,7 +82,6 @@ class Storages:
         entry = self._entries[tensor.untyped_storage()._cdata]
         if role == "optimizer" != entry.role:
             self.current -= entry.num_bytes
-            self._count_in_heap(-entry.num_bytes)
         entry.role = role
 
     def is_kept(self, tensor: torch.Tensor) -> bool:

@@ -14,6 +14,8 @@ from aigc_bench.predict.optrace import OperatorClass
 _GEMM = {"mm", "addmm", "bmm", "baddbmm", "addbmm", "mv", "addmv", "dot", "vdot", "_scaled_mm", "_grouped_mm"}
 _GROUPED = {"_grouped_mm", "grouped_mm_fallback", "grouped_mm_fallback_backward"}
 _ROWS_READ = {"embedding", "index_select", "gather", "index", "take", "_unsafe_index"}
+_ROWS_SUMMED = {"_embedding_bag", "_embedding_bag_forward_only"}
+"""Of the rows looked up only sums come out, so that the indices tell how many were read."""
 _ROWS_WRITTEN = {"index_copy_", "index_put_", "_index_put_impl_", "scatter_", "index_fill_"}
 _ROWS_ADDED = {"index_add_", "scatter_add_", "embedding_dense_backward"}
 _OVERWRITTEN = {"copy_", "zero_", "fill_", "normal_", "uniform_", "bernoulli_", "random_", "exponential_", "_foreach_zero_"}
@@ -112,7 +114,7 @@ def _kind(name: str, func: Any) -> OperatorClass:
         (name in _GEMM or name in _GROUPED, "gemm"),
         ("convolution" in name, "conv"),
         ("_norm" in name and ("layer" in name or "group" in name or "batch" in name or "rms" in name), "norm"),
-        (name in _ROWS_READ | _ROWS_WRITTEN | _ROWS_ADDED, "gather"),
+        (name in _ROWS_READ | _ROWS_SUMMED | _ROWS_WRITTEN | _ROWS_ADDED, "gather"),
         (name in _COPY or name in _OVERWRITTEN or bare in _COPY, "copy"),
         (bare in _REDUCTION, "reduction"),
         (torch.Tag.pointwise in func.tags or "dropout" in name or "backward" in name, "elementwise"),
@@ -127,9 +129,10 @@ def traffic(known: OperatorFacts, *, inputs: Sequence[Operand], outputs: Sequenc
     """
     written = [operand for operand in inputs if operand.is_written]
     made = sum(operand.num_bytes for operand in outputs)
-    if known.name in _ROWS_READ:
+    if known.name in _ROWS_READ | _ROWS_SUMMED:
         table, *indices = inputs
-        rows = min(made, table.num_bytes)
+        looked_up = indices[0].num_elements * table.num_bytes // max(1, table.shape[0])
+        rows = min(looked_up if known.name in _ROWS_SUMMED else made, table.num_bytes)
         return _split([(table.role, rows), *((i.role, i.num_bytes) for i in indices)], written_bytes=made)
     if known.name in _ROWS_WRITTEN or (known.name in _ROWS_ADDED and written):
         sources = [operand for operand in inputs if not operand.is_written]

@@ -9,7 +9,7 @@ from typing import ClassVar
 from aigc_bench.analyze.metrics import METRICS, metric_of
 from aigc_bench.analyze.readings import Readings, readings_of
 from aigc_bench.analyze.reasons import REASONS, Reason
-from aigc_bench.core.records import MetricRow, TrialResult
+from aigc_bench.core.records import MetricRow, OwnModel, TrialResult
 from aigc_bench.core.units import clock, quantity
 from aigc_bench.report.base import MODE_WORDS, STATUS_WORDS, CaseView, ReportContext, Section
 from aigc_bench.report.charts import Chart
@@ -104,9 +104,20 @@ def doubts(view: CaseView) -> list[Reason]:
 
 def command_of(view: CaseView) -> str:
     """The command that measures this case again."""
+    if view.case.model is not None:
+        return _own_command(view, view.case.model)
     return (
         f"aigc-bench run --profile {shlex.quote(view.run.info.profile)} --level {view.run.info.level} --only {shlex.quote(view.id)}"
     )
+
+
+def _own_command(view: CaseView, model: OwnModel) -> str:
+    case = view.case
+    words = ["--model", model.path, "--mode", case.mode, "--batch-size", str(case.batch_size), "--precision", case.precision]
+    words += ["--engine", case.engine, "--level", view.run.info.level]
+    words += [word for key, value in sorted(case.settings.items()) for word in ("--set", f"{key}={value}")]
+    words += [word for key, value in sorted(model.changes.items()) for word in ("--change", f"{key}={value}")]
+    return f"aigc-bench run {shlex.join(words)}"
 
 
 def trial_words(view: CaseView) -> list[str]:

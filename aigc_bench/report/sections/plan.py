@@ -89,6 +89,8 @@ def ordered(factors: Sequence[Assessment]) -> list[Assessment]:
 
 def invalid_numbers(plan: Plan, *, is_planned_with: bool) -> list[Capability]:
     """The machine's invalid numbers that some load rests on (it was asked for by name), or those that none does."""
+    if plan.machine is None:
+        return []
     used = {load.case for load in plan.loads}
     return [one for one in plan.machine.capabilities if one.verdict == "invalid" and (one.case in used) is is_planned_with]
 

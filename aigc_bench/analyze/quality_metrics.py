@@ -1,0 +1,28 @@
+"""The metrics of the quality gate, as rows of the registry (``analyze.metrics``): id, name, unit, formula."""
+
+from __future__ import annotations
+
+_REPEATED = "training loss of the {} of a few steps on one batch with the same random masks, before the warm-up"
+
+QUALITY_METRICS = (
+    (
+        "relative_error",
+        "Relative error of outputs",
+        "fraction",
+        "greatest |output - reference| / |reference| over the executed modules; the reference is fp32 with plain attention",
+    ),
+    (
+        "token_agreement",
+        "Greedy tokens as the reference's",
+        "fraction",
+        "share of positions whose most likely token is the reference's, given the same context",
+    ),
+    (
+        "psnr",
+        "PSNR of images",
+        "dB",
+        "-10 log10 of the mean squared difference of images in [0, 1] to the reference's; 150 at most",
+    ),
+    ("loss_first", "Loss on a repeated batch, first", "loss", _REPEATED.format("first")),
+    ("loss_last", "Loss on a repeated batch, last", "loss", _REPEATED.format("last")),
+)

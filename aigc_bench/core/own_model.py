@@ -1,0 +1,192 @@
+"""A user's own model on disk: a Hugging Face ``config.json`` (or its folder) or a diffusers folder, read without running any of it.
+
+    read_model("models/qwen")            config.json, and *.safetensors beside it where there are any
+    read_model("models/sd")              model_index.json and the config.json of each component
+
+Nothing that could run code is opened: a configuration that names code of its own (``auto_map``) and weights that are pickles
+(.bin, .pt, .pth, .ckpt) are refused. Weights are read from safetensors only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from aigc_bench.core.errors import UsageError
+from aigc_bench.core.records import Setting
+
+PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
+_INDEX = "model_index.json"
+_CONFIG = "config.json"
+_MAX_CONFIG_BYTES = 16 * 2**20
+_NOT_ARCHITECTURE = ("torch_dtype", "dtype", "transformers_version", "_name_or_path", "_attn_implementation", "attn_implementation")
+"""Keys of a config.json that say how the model was saved or run, not what it is: the case decides those."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelFiles:
+    """What the files say. ``config`` is the model's, or the pipeline's index; ``components`` are a pipeline's own configurations.
+
+    ``weights`` is the folder that holds safetensors, ``None`` without any; ``sha256`` covers configurations, changes, and of the
+    weights the names, dtypes, shapes and sizes: all that speed depends on.
+    """
+
+    kind: Literal["transformers", "diffusers"]
+    path: Path
+    config: Mapping[str, Any]
+    components: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    weights: Path | None = None
+    sha256: str
+
+    @property
+    def name(self) -> str:
+        """A name for presets and cases: the folder's, or the file's where it is not called config.json."""
+        own = self.path.stem if self.path.is_file() and self.path.name != _CONFIG else _folder(self.path).resolve().name
+        return re.sub(r"[^A-Za-z0-9._-]+", "-", own).strip("-") or "model"
+
+    @property
+    def architecture(self) -> str | None:
+        """The class that the configuration names: ``Qwen2ForCausalLM``, ``StableDiffusionPipeline``."""
+        if self.kind == "diffusers":
+            return str(self.config.get("_class_name")) if self.config.get("_class_name") else None
+        named = self.config.get("architectures")
+        return str(named[0]) if isinstance(named, list) and named else None
+
+
+def read_model(path: Path | str, *, changes: Mapping[str, Setting] | None = None) -> ModelFiles:
+    """Read a model's configuration, ``changes`` put over its keys; raises ``UsageError`` in one line where it cannot be used."""
+    given = Path(path)
+    if given.suffix.lower() in PICKLES:
+        raise UsageError(f"{given}: {_PICKLE_REASON}", "Give its config.json, with the weights as safetensors or without weights.")
+    if not given.exists():
+        raise UsageError(
+            f"{given}: there is no such file or folder.", "--model takes a config.json, a model's folder, or module:function."
+        )
+    folder = _folder(given)
+    if given.is_dir() and (given / _INDEX).is_file():
+        return _pipeline(given, changes=changes or {})
+    file = given / _CONFIG if given.is_dir() else given
+    if not file.is_file():
+        _refuse_pickles(given)
+        raise UsageError(
+            f"{given}: there is neither {_CONFIG} nor {_INDEX} in it.", "--model takes a Hugging Face or diffusers folder."
+        )
+    config = _read_config(file)
+    if file.name == _INDEX:
+        return _pipeline(folder, changes=changes or {})
+    config = {**config, **_known(changes or {}, config=config, file=file)}
+    headers = _weights(folder)
+    kept = {key: value for key, value in config.items() if key not in _NOT_ARCHITECTURE}
+    if "model_type" not in kept and "_class_name" not in kept:
+        raise UsageError(
+            f"{file}: model_type is missing, so it is no model's configuration.", "Give the config.json of a transformers model."
+        )
+    return ModelFiles(
+        kind="transformers" if "model_type" in kept else "diffusers",
+        path=given,
+        config=kept,
+        weights=folder if headers else None,
+        sha256=_sha256([kept, *headers]),
+    )
+
+
+def _pipeline(folder: Path, *, changes: Mapping[str, Setting]) -> ModelFiles:
+    index = _read_config(folder / _INDEX)
+    if changes:
+        raise UsageError(f"{folder}: --change is for the config.json of one model, not for a pipeline.")
+    files = sorted(file for file in folder.glob(f"*/{_CONFIG}") if file.parent.name in index)
+    components = {file.parent.name: _read_config(file) for file in files}
+    headers = [header for file in files for header in _weights(file.parent)]
+    return ModelFiles(
+        kind="diffusers",
+        path=folder,
+        config=index,
+        components=components,
+        weights=folder if headers else None,
+        sha256=_sha256([index, components, *headers]),
+    )
+
+
+def _folder(path: Path) -> Path:
+    return path if path.is_dir() else path.parent
+
+
+def _read_config(file: Path) -> dict[str, Any]:
+    """A JSON object that names no code of its own."""
+    try:
+        if file.stat().st_size > _MAX_CONFIG_BYTES:
+            raise UsageError(f"{file}: {file.stat().st_size:,} bytes are no configuration.")
+        config = json.loads(file.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as problem:
+        raise UsageError(f"{file}: not JSON ({problem}).", "Is it cut short, or not a configuration?") from None
+    except (OSError, RecursionError) as problem:
+        raise UsageError(f"{file}: cannot be read ({problem}).") from None
+    if not isinstance(config, dict):
+        raise UsageError(f"{file}: not a configuration: a JSON object is expected, there is a {type(config).__name__}.")
+    if config.get("auto_map") or config.get("custom_pipelines") or config.get("trust_remote_code"):
+        key = next(name for name in ("auto_map", "custom_pipelines", "trust_remote_code") if config.get(name))
+        raise UsageError(
+            f"{file}: {key} names code to execute, which is never run.",
+            "Remove it if the architecture is one of transformers' own; else write a workload and give --model module:function.",
+        )
+    if config.get("quantization_config"):
+        raise UsageError(
+            f"{file}: quantization_config is not run as written.",
+            "Remove it to measure the architecture, with an engine such as torch-int4 for the format.",
+        )
+    return config
+
+
+def _known(changes: Mapping[str, Setting], *, config: Mapping[str, Any], file: Path) -> Mapping[str, Setting]:
+    import difflib
+
+    for key in changes:
+        if key not in config:
+            near = difflib.get_close_matches(key, config, n=3, cutoff=0.5)
+            hint = f"Did you mean {' or '.join(near)}?" if near else f"Its keys: {', '.join(sorted(config))}."
+            raise UsageError(f"--change {key}: {file} has no such key.", hint)
+    return changes
+
+
+_PICKLE_REASON = "a pickle, and opening one runs whatever code is in it."
+
+
+def _refuse_pickles(folder: Path) -> None:
+    if not folder.is_dir():
+        return
+    found = sorted(file.name for file in folder.iterdir() if file.suffix.lower() in PICKLES)
+    if found:
+        raise UsageError(
+            f"{folder / found[0]}: {_PICKLE_REASON}",
+            "Convert the weights to safetensors, or move them away to measure with random ones (speed is the same).",
+        )
+
+
+def _weights(folder: Path) -> list[Mapping[str, Any]]:
+    """What each safetensors file of the folder holds, without its values; pickles without any safetensors are refused."""
+    files = sorted(folder.glob("*.safetensors"))
+    if not files:
+        _refuse_pickles(folder)
+    return [{"file": file.name, "bytes": file.stat().st_size, "header": _header(file)} for file in files]
+
+
+def _header(file: Path) -> Any:
+    """The JSON header of a safetensors file: eight bytes of length (little-endian), then names, dtypes, shapes and offsets."""
+    try:
+        with file.open("rb") as handle:
+            (length,) = struct.unpack("<Q", handle.read(8))
+            if not 2 <= length <= file.stat().st_size:
+                raise ValueError("the length of its header is impossible")
+            return json.loads(handle.read(length))
+    except (OSError, ValueError, struct.error) as problem:
+        raise UsageError(f"{file}: not safetensors ({problem}).", "Is the download complete?") from None
+
+
+def _sha256(parts: Sequence[Any]) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

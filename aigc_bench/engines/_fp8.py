@@ -1,0 +1,38 @@
+"""Linear layers in fp8: ``torch._scaled_mm`` over e4m3 rows with their scales."""
+
+from __future__ import annotations
+
+import torch
+
+_LARGEST = torch.finfo(torch.float8_e4m3fn).max
+_MULTIPLE = 16
+
+
+def make_layer(weight: torch.Tensor, bias: torch.Tensor | None) -> torch.nn.Module | None:
+    """The layer of a weight ``[out, in]``, or ``None`` where a side is no multiple of 16."""
+    return None if weight.shape[0] % _MULTIPLE or weight.shape[1] % _MULTIPLE else Fp8Linear(weight, bias)
+
+
+def quantized(rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """e4m3 values and fp32 scales ``[rows, 1]``: the largest of each row becomes the largest number of the format."""
+    scale = rows.float().abs().amax(dim=1, keepdim=True).clamp(min=1e-12) / _LARGEST
+    return (rows.float() / scale).to(torch.float8_e4m3fn), scale
+
+
+class Fp8Linear(torch.nn.Module):
+    """A linear layer with fp8 weights whose inputs become fp8 as they come; outputs are bf16."""
+
+    scale: torch.Tensor
+
+    def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None) -> None:
+        super().__init__()
+        values, scale = quantized(weight)
+        self.weight = torch.nn.Parameter(values, requires_grad=False)
+        self.register_buffer("scale", scale.t().contiguous())
+        self.bias = None if bias is None else torch.nn.Parameter(bias, requires_grad=False)
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        rows, row_scale = quantized(inputs.reshape(-1, inputs.shape[-1]))
+        product = torch._scaled_mm(rows, self.weight.t(), row_scale, self.scale, out_dtype=torch.bfloat16)
+        product = product if self.bias is None else product + self.bias
+        return product.to(inputs.dtype).view(*inputs.shape[:-1], -1)

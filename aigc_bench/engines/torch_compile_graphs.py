@@ -1,0 +1,48 @@
+"""``torch.compile`` with CUDA graphs (mode ``reduce-overhead``): a whole forward pass is replayed by one launch.
+
+It is what makes decoding of small batches fast: with a static key-value cache every step has the same addresses and shapes, so
+that hundreds of launches a token become one. Capture and the recording runs are part of the warm-up.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from aigc_bench.core.records import Case
+from aigc_bench.engines.base import Engine
+from aigc_bench.engines.torch_compile import engine as compiler
+
+if TYPE_CHECKING:
+    import torch
+
+
+class TorchCompileGraphs(Engine):
+    """Inductor's code, captured as CUDA graphs."""
+
+    title: ClassVar[str] = "PyTorch compile with CUDA graphs"
+
+    def unsupported(self, case: Case) -> str | None:
+        """As ``torch-compile``, and only where there are graphs."""
+        if case.backend == "cpu":
+            return "torch-compile-graphs replays CUDA graphs, which a CPU does not have; use torch-compile"
+        return compiler.unsupported(case)
+
+    def prepare(self, module: torch.nn.Module, *, case: Case) -> torch.nn.Module:
+        """The module, compiled at its first call; outputs are copied, because the next replay overwrites them."""
+        import torch
+
+        compiled: Any = torch.compile(module, dynamic=False, mode="reduce-overhead")
+
+        def begin(_: Any, __: Any) -> None:
+            torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
+
+        def keep(_: Any, __: Any, output: Any) -> Any:
+            return torch.utils._pytree.tree_map_only(torch.Tensor, torch.Tensor.clone, output)
+
+        compiled.register_forward_pre_hook(begin)
+        if case.mode == "infer":
+            compiled.register_forward_hook(keep)
+        return compiled  # type: ignore[no-any-return]
+
+
+engine = TorchCompileGraphs()

@@ -1,0 +1,54 @@
+"""fp8 (e4m3) weights and activations, one scale for each row, products summed in fp32 (Micikevicius et al. 2022, arXiv 2209.05433).
+
+Where the device has fp8 units: compute capability 8.9 (Ada) and later, MI300 and later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+from aigc_bench.core.records import Case
+from aigc_bench.engines._linears import nothing_quantized, only_inference, quantize_linears
+from aigc_bench.engines.base import Engine
+
+if TYPE_CHECKING:
+    import torch
+
+
+class TorchFp8(Engine):
+    """Linear layers in fp8, everything else in bf16."""
+
+    title: ClassVar[str] = "PyTorch, fp8 weights and activations"
+    added_error: ClassVar[float] = 0.12
+
+    def unsupported(self, case: Case) -> str | None:
+        """Training, another precision than bf16, a device without fp8 units."""
+        if case.backend == "cpu":
+            return "torch-fp8 needs a device with fp8 units; CPUs would emulate them"
+        if case.mode == "infer" and case.precision != "bf16":
+            return f"torch-fp8 gives bf16, not {case.precision}"
+        return only_inference(case, engine="torch-fp8") or _device_reason()
+
+    def prepare(self, module: torch.nn.Module, *, case: Case) -> torch.nn.Module:
+        """The module with its linear layers replaced, where both sides are multiples of 16 as the kernel asks."""
+        from aigc_bench.engines._fp8 import make_layer
+
+        return quantize_linears(module, make_layer)
+
+    def idle_reason(self, modules: Sequence[torch.nn.Module]) -> str | None:
+        """No linear layer of a suitable shape."""
+        return nothing_quantized(modules, engine="torch-fp8")
+
+
+engine = TorchFp8()
+
+
+def _device_reason() -> str | None:
+    import torch
+
+    if not torch.cuda.is_available() or torch.version.hip is not None:
+        return None
+    major, minor = torch.cuda.get_device_capability()
+    needs = f"torch-fp8 needs compute capability 8.9 or later; {torch.cuda.get_device_name()} has {major}.{minor}"
+    return None if (major, minor) >= (8, 9) else needs

@@ -1,0 +1,199 @@
+"""The quality gate: whether a case computes what it should, so that a fast wrong kernel is seen.
+
+*Inference*: the inputs and outputs of each executed module are caught in one step after the window, for the first repeats of each
+stage. The same modules are then built again from the same seed, cast to fp32 and given the same inputs, with attention by plain
+matrix products and without TF32: that is the reference. An eager fp32 module is its own reference, computed by other kernels.
+The error is ``|output - reference| / |reference|`` (2-norms), and a module that returned noise, zeros or stale values has one of
+about 1. What a precision or an engine's number format may add is far below (``ALLOWED_ERROR``, ``Engine.added_error``).
+
+*Training*: before the warm-up one batch is repeated with the same random masks in every step, which any working forward pass,
+backward pass and optimizer learn: its loss must fall.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from aigc_bench.accelerators.base import Backend
+from aigc_bench.core.records import Precision, Quality, Stage
+from aigc_bench.measure.ranks import Ranks
+from aigc_bench.measure.tensors import floating, mapped
+from aigc_bench.workloads.base import Program
+
+ALLOWED_ERROR: Mapping[Precision, float] = {"fp32": 1e-3, "tf32": 0.02, "fp16": 0.02, "bf16": 0.08}
+"""Relative error of a module's output that the precision explains: unit roundoffs 6e-8, 5e-4, 5e-4 and 4e-3, grown over the
+layers of a deep model."""
+MAX_REPEATS = 2
+"""Repeats of a stage that are looked at: the first decode step and one that reads what it wrote."""
+MAX_PSNR_DB = 150.0
+LEARNING_STEPS = 8
+LEARNING_S = 1.0
+"""Longer than this the repeated batch is not trained on, after three steps."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """One call of an executed module: which it was, what it got (copies) and what it gave (copies, floating tensors only)."""
+
+    module: int
+    args: tuple[Any, ...]
+    keys: Mapping[str, Any]
+    outputs: tuple[torch.Tensor, ...]
+    has_logits: bool
+
+
+@dataclass
+class Prepared:
+    """The modules of a program, as they were built and as the engine executes them, in the order of their building."""
+
+    built: list[torch.nn.Module] = field(default_factory=list)
+    executed: list[torch.nn.Module] = field(default_factory=list)
+
+    def through(self, prepare: Callable[[torch.nn.Module], torch.nn.Module]) -> Callable[[torch.nn.Module], torch.nn.Module]:
+        """``prepare``, with what goes in and what comes out noted here."""
+
+        def noted(module: torch.nn.Module) -> torch.nn.Module:
+            self.built.append(module)
+            self.executed.append(prepare(module))
+            return self.executed[-1]
+
+        return noted
+
+
+def watch(program: Program, stages: Sequence[Stage], executed: Sequence[torch.nn.Module]) -> list[Call]:
+    """Run one step, at most ``MAX_REPEATS`` repeats of each stage, and return every call of a module."""
+    calls: list[Call] = []
+    program.begin(0)
+    with contextlib.ExitStack() as hooks:
+        for index, module in enumerate(executed):
+            _hook(module, index=index, calls=calls, hooks=hooks)
+        for stage in stages:
+            for repeat in range(min(stage.repeats, MAX_REPEATS)):
+                program.stages[stage.name](repeat)
+    return calls
+
+
+def _hook(module: torch.nn.Module, *, index: int, calls: list[Call], hooks: contextlib.ExitStack) -> None:
+    pending: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
+
+    def before(_: Any, args: tuple[Any, ...], keys: dict[str, Any]) -> None:
+        pending[:] = [(mapped(args, torch.Tensor.clone), mapped(keys, torch.Tensor.clone))]
+
+    def after(_: Any, args: tuple[Any, ...], keys: dict[str, Any], output: Any) -> None:
+        given = pending.pop()
+        outputs = tuple(tensor.detach().clone() for tensor in floating(output))
+        calls.append(
+            Call(
+                module=index, args=given[0], keys=given[1], outputs=outputs, has_logits=getattr(output, "logits", None) is not None
+            )
+        )
+
+    hooks.callback(module.register_forward_pre_hook(before, with_kwargs=True).remove)
+    hooks.callback(module.register_forward_hook(after, with_kwargs=True).remove)
+
+
+def compare(calls: Sequence[Call], references: Sequence[torch.nn.Module], *, limit: float, started: float) -> Quality:
+    """Give the same inputs to the references, in fp32, and judge the greatest relative error of any output."""
+    if not calls:
+        return Quality(kind="reference", passed=None, note="no call of a module was seen", duration_s=time.perf_counter() - started)
+    worst: dict[str, float] = {}
+    with torch.inference_mode(), exact_kernels():
+        for call in calls:
+            args, keys = mapped(call.args, _widened), mapped(call.keys, _widened)
+            expected = tuple(floating(references[call.module](*args, **keys)))
+            for number, (output, wanted) in enumerate(zip(call.outputs, expected, strict=True)):
+                _note_worst(worst, _differences(output.float(), wanted.float(), is_logits=call.has_logits and number == 0))
+    passed = worst["relative_error"] <= limit
+    return Quality(kind="reference", passed=passed, values=worst, limit=limit, duration_s=time.perf_counter() - started)
+
+
+def _note_worst(worst: dict[str, float], found: Mapping[str, float]) -> None:
+    for name, value in found.items():
+        choose = max if name == "relative_error" else min
+        worst[name] = choose(worst.get(name, value), value)
+
+
+def _differences(output: torch.Tensor, wanted: torch.Tensor, *, is_logits: bool) -> dict[str, float]:
+    """Relative error; of logits the share of equal greedy tokens, of images in [0, 1] the PSNR. Not finite counts as infinite."""
+    scale = float(wanted.norm())
+    error = float((output - wanted).norm()) / scale if scale > 0 else float((output - wanted).norm())
+    found = {"relative_error": error if math.isfinite(error) else 1e9}
+    if is_logits:
+        found["token_agreement"] = float((output.argmax(dim=-1) == wanted.argmax(dim=-1)).float().mean())
+    if is_image(wanted):
+        mean_square = float((output - wanted).square().mean())
+        found["psnr"] = min(MAX_PSNR_DB, -10 * math.log10(mean_square)) if 0 < mean_square < math.inf else MAX_PSNR_DB
+    return found
+
+
+def is_image(tensor: torch.Tensor) -> bool:
+    """Whether these are images ``[batch, 3, height, width]`` with values in [0, 1]."""
+    has_shape = tensor.dim() == 4 and tensor.shape[1] == 3
+    return has_shape and float(tensor.min()) >= 0 and float(tensor.max()) <= 1
+
+
+def _widened(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor.float() if tensor.is_floating_point() else tensor.clone()
+
+
+@contextlib.contextmanager
+def exact_kernels() -> Iterator[None]:
+    """Attention by plain products, fp32 without TF32."""
+    matmul, convolution = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
+    torch.set_float32_matmul_precision("highest")
+    torch.backends.cudnn.allow_tf32 = False
+    try:
+        with sdpa_kernel(SDPBackend.MATH):
+            yield
+    finally:
+        torch.set_float32_matmul_precision(matmul)
+        torch.backends.cudnn.allow_tf32 = convolution
+
+
+def could_not(error: Exception, *, backend: Backend, started: float) -> Quality:
+    """The gate itself failed: no verdict, and why. Memory for a second, wider model is not always there."""
+    why = "there was no memory for the fp32 reference" if backend.is_out_of_memory(error) else _first_line(error)
+    return Quality(kind="reference", passed=None, note=why, duration_s=time.perf_counter() - started)
+
+
+def _first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {(str(error).strip().splitlines() or [''])[0]}"[:300]
+
+
+def learns(program: Program, run: Callable[[], None], *, step_s: float, seed: int, ranks: Ranks, started: float) -> Quality:
+    """Repeat the program's first batch; every loss must stay finite and one of them fall. ``run`` does one step of batch 0."""
+    num_steps = ranks.agree(max(3, min(LEARNING_STEPS, int(LEARNING_S / max(step_s, 1e-6)))))
+    history: list[Mapping[str, float]] = []
+    for _ in range(num_steps):
+        torch.manual_seed(seed)
+        run()
+        history.append(losses(program))
+    duration_s = time.perf_counter() - started
+    names = tuple(history[0])
+    if not names:
+        return Quality(kind="training", passed=None, note="the workload's check tells no loss", duration_s=duration_s)
+    if not all(math.isfinite(value) for moment in history for value in moment.values()):
+        return Quality(kind="training", passed=False, note="a loss was not finite", duration_s=duration_s)
+    falls = {name: 1 - history[-1][name] / history[0][name] if history[0][name] else 0.0 for name in names}
+    name = max(falls, key=lambda key: falls[key])
+    values = {"loss_first": history[0][name], "loss_last": history[-1][name]}
+    fell = history[-1][name] < history[0][name]
+    note = f"{name} over {num_steps} steps on one batch"
+    return Quality(kind="training", passed=fell, values=values, note=note, duration_s=duration_s)
+
+
+def losses(program: Program) -> dict[str, float]:
+    """The losses that the workload's check tells, by name."""
+    return {
+        name: float(value)
+        for name, value in program.check().items()
+        if name.startswith("loss") and isinstance(value, float) and not isinstance(value, bool)
+    }

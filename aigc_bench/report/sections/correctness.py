@@ -1,0 +1,75 @@
+"""Whether the cases compute what they should: the quality gate's finding for each, with what it was compared with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from aigc_bench.analyze.metrics import metric_of
+from aigc_bench.core.records import Quality
+from aigc_bench.core.units import digits, quantity
+from aigc_bench.report.base import MODE_WORDS, CaseView, ReportContext, Section
+from aigc_bench.report.markup import template
+
+KINDS = {
+    "reference": "outputs against the same weights in fp32 with plain attention",
+    "training": "loss on one batch, repeated",
+}
+OUTCOMES = {True: "as it should", False: "wrong result", None: "not known"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class CorrectnessRow:
+    """One case in the table."""
+
+    view: CaseView
+    mode: str
+    outcome: str
+    tone: str
+    how: str
+    found: str
+    limit: str
+
+
+class Correctness(Section):
+    """A table of the cases that were looked at, wrong ones first."""
+
+    title: ClassVar[str] = "Correctness"
+    order: ClassVar[int] = 65
+
+    def render(self, context: ReportContext) -> str | None:
+        """``None`` where no case was looked at."""
+        looked_at = [(view, quality) for view in context.measured if (quality := quality_of(view)) is not None]
+        if not looked_at:
+            return None
+        ordered = sorted(looked_at, key=lambda pair: (pair[1].passed is not False, pair[1].passed is not None))
+        return template("correctness.html.j2", {"rows": [_row(view, quality) for view, quality in ordered]})
+
+
+def quality_of(view: CaseView) -> Quality | None:
+    """What the gate found in the trial that it looked at."""
+    return next((trial.quality for trial in view.trials if trial.quality is not None), None)
+
+
+def found_words(quality: Quality) -> str:
+    """``relative error 1.1 %, greedy tokens 100 %`` or why nothing is known."""
+    pairs = [(metric_of(name), value) for name, value in quality.values.items()]
+    words = [f"{metric.name} {quantity(value, metric.unit)}" for metric, value in pairs]
+    return "; ".join([*words, *([quality.note] if quality.note else [])])
+
+
+def _row(view: CaseView, quality: Quality) -> CorrectnessRow:
+    limit = f"error up to {digits(100 * quality.limit)} %" if quality.limit is not None else "the loss falls"
+    tone = {True: "ok", False: "bad", None: ""}[quality.passed]
+    return CorrectnessRow(
+        view=view,
+        mode=MODE_WORDS[view.case.mode],
+        outcome=OUTCOMES[quality.passed],
+        tone=tone,
+        how=KINDS[quality.kind],
+        found=found_words(quality),
+        limit=limit,
+    )
+
+
+section = Correctness()

@@ -1,0 +1,87 @@
+"""The search for the largest batch: throughput over latency, one point for each batch that was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from aigc_bench.core.records import FoundBatch
+from aigc_bench.core.units import quantity, scale
+from aigc_bench.report.base import CaseView, ReportContext, Section
+from aigc_bench.report.charts import Chart, rounded, text
+from aigc_bench.report.markup import template
+
+BOUNDS = {
+    "memory": "memory does not hold more",
+    "latency": "more would answer too late",
+    "time": "a trial of more would not end within its timeout",
+    "error": "more ends with an error",
+    "largest_tried": "nothing larger was tried",
+}
+LATENCY = "step_time"
+
+
+class LargestBatch(Section):
+    """A curve for each search of the runs."""
+
+    title: ClassVar[str] = "Largest batch"
+    order: ClassVar[int] = 45
+
+    def render(self, context: ReportContext) -> str | None:
+        """``None`` where no run searched."""
+        curves = []
+        for number, run in enumerate(context.runs):
+            search = run.run.info.search
+            for place, found in enumerate(search.found if search is not None else ()):
+                points = points_of(found, run.cases)
+                chart = curve(f"largest-batch-{number}-{place}", points, max_latency_s=search.max_latency_s if search else None)
+                curves.append((found, points, chart))
+        return template("largest_batch.html.j2", {"curves": curves, "bounds": BOUNDS}) if curves else None
+
+
+def points_of(found: FoundBatch, views: Sequence[CaseView]) -> list[CaseView]:
+    """The measured cases of one search, by batch size: those that differ from it in their batch only."""
+    family = next((_family(view) for view in views if view.id == found.case), None)
+    own = [view for view in views if _family(view) == family and view.has_numbers]
+    return sorted(own, key=lambda view: view.case.batch_size)
+
+
+def _family(view: CaseView) -> str:
+    return view.case.model_copy(update={"batch_size": 1}).id
+
+
+def curve(id: str, points: Sequence[CaseView], *, max_latency_s: float | None) -> Chart | None:
+    """Throughput over latency; ``None`` before there are two points."""
+    values = [(view.case.batch_size, view.first((LATENCY,)), view.first(("throughput",))) for view in points]
+    known = [(n, time, rate) for n, time, rate in values if time and rate and time.value is not None and rate.value is not None]
+    if len(known) < 2:
+        return None
+    factor, unit = scale(max(time.value or 0.0 for _, time, _ in known), "s")
+    rate_unit = known[0][2].unit
+    trace: dict[str, Any] = {
+        "type": "scatter",
+        "mode": "lines+markers+text",
+        "x": [rounded((time.value or 0.0) / factor) for _, time, _ in known],
+        "y": [rounded(rate.value) for _, _, rate in known],
+        "text": [str(n) for n, _, _ in known],
+        "textposition": "top center",
+        "marker": {"size": 9, "color": "@c1"},
+        "line": {"color": "@c1"},
+        "hovertemplate": "batch %{text}: %{y} at %{x}<extra></extra>",
+    }
+    layout: dict[str, Any] = {
+        "xaxis": {"title": {"text": text(f"latency of a batch, {unit}")}, "rangemode": "tozero"},
+        "yaxis": {"title": {"text": text(rate_unit)}, "rangemode": "tozero"},
+    }
+    if max_latency_s is not None:
+        x = rounded(max_latency_s / factor)
+        line = {"color": "@bad", "width": 1.5, "dash": "dot"}
+        layout["shapes"] = [{"type": "line", "x0": x, "x1": x, "y0": 0, "y1": 1, "yref": "paper", "line": line}]
+    words = "; ".join(
+        f"batch {n}: {quantity(rate.value, rate.unit)} at {quantity(time.value, time.unit)}" for n, time, rate in known
+    )
+    note = "The numbers are batch sizes." + (f" Dotted: the limit, {quantity(max_latency_s, 's')}." if max_latency_s else "")
+    return Chart(id=id, title="Throughput over latency", note=note, traces=[trace], layout=layout, words=words)
+
+
+section = LargestBatch()

@@ -1,0 +1,73 @@
+"""The targets of accuracy on accelerators left out, and which published rows each speaks of. ``accuracy.py`` holds them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from aigc_bench.catalog.loader import Catalogue
+from aigc_bench.predict.answers import Answer
+from aigc_bench.predict.language import link_class
+from aigc_bench.predict.published import Query
+from aigc_bench.predict.validate import Score, score
+
+COVERAGE = (0.72, 0.88)
+"""What nominal 80 % intervals should cover."""
+ANSWERED = 0.80
+"""Answered over asked rows of the families below, at least."""
+
+
+def is_offline(query: Query) -> bool:
+    """Throughput of a served language model with every request waiting from the start."""
+    is_loaded = query.batch is None and (query.concurrency is None or np.isinf(query.concurrency))
+    return query.family == "llm" and query.metric.startswith("throughput") and query.task == "infer" and is_loaded
+
+
+def is_time_or_rate(query: Query) -> bool:
+    """Neither energy, power nor memory."""
+    return not any(word in query.metric for word in ("energy", "power", "memory", "achieved"))
+
+
+TARGETS: Mapping[str, tuple[float, Callable[[Query, str], bool]]] = {
+    "language models, offline throughput, NVLink": (0.12, lambda query, link: is_offline(query) and link == "nvlink"),
+    "language models, offline throughput, PCIe": (0.20, lambda query, link: is_offline(query) and link not in ("nvlink", "")),
+    "language models, TPOT and ITL": (
+        0.15,
+        lambda query, _: query.family == "llm" and query.metric in ("tpot", "tpot_avg", "itl_median"),
+    ),
+    "language models, TTFT": (0.25, lambda query, _: query.family == "llm" and query.metric == "ttft"),
+    "BERT, inference and training": (0.20, lambda query, _: query.family == "bert" and is_time_or_rate(query)),
+    "diffusion, inference and training": (0.20, lambda query, _: query.family == "diffusion-image" and is_time_or_rate(query)),
+    "language models, training": (0.20, lambda query, _: query.family == "llm-train" and is_time_or_rate(query)),
+    "language models, fine-tuning": (0.20, lambda query, _: query.family == "llm-finetune" and is_time_or_rate(query)),
+}
+"""Name -> median error to reach, and whether a row (its query, the kind of link between its accelerators) belongs to it."""
+
+
+def scores(answers: Sequence[Answer], *, catalogue: Catalogue) -> dict[str, Score]:
+    """Target by target, the score of its rows; a target without an answered row is left out."""
+    links = {spec.id: link_class(spec, devices=8) for spec in catalogue.accelerators.values()}
+    found = {}
+    for name, (_, belongs) in TARGETS.items():
+        own = [answer for answer in answers if belongs(answer.row.query, links.get(answer.accelerator or "", ""))]
+        found[name] = score(own, by={"target": name})
+    return {name: own for name, own in found.items() if own.answered}
+
+
+def table(found: Mapping[str, Score]) -> list[list[str]]:
+    """Target by target: median error to reach and reached, bias, coverage, answered over asked, pass or miss."""
+    lines = [["target", "rows", "goal", "reached", "bias", "covers", "answered", "verdict"]]
+    for name, own in found.items():
+        goal, share = TARGETS[name][0], own.answered / own.asked
+        assert own.median_ape is not None and own.coverage_80 is not None and own.bias is not None, "an answered group has figures"
+        held = {
+            "error": own.median_ape <= goal,
+            "coverage": COVERAGE[0] <= own.coverage_80 <= COVERAGE[1],
+            "answered": share >= ANSWERED,
+        }
+        missed = ", ".join(what for what, is_held in held.items() if not is_held)
+        figures = (goal, own.median_ape, own.bias, own.coverage_80, share)
+        verdict = f"miss: {missed}" if missed else "pass"
+        lines.append([name, str(own.answered), *(f"{100 * figure:.1f} %" for figure in figures), verdict])
+    return lines

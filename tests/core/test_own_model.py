@@ -1,0 +1,125 @@
+"""A user's files are read without running any of them, and what cannot be used is refused in one line."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import struct
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aigc_bench.core.errors import UsageError
+from aigc_bench.core.own_model import read_model
+from tests.own_models import QWEN, write_model
+
+
+def refusal(path: Path, **keys: Any) -> str:
+    with pytest.raises(UsageError) as caught:
+        read_model(path, **keys)
+    told = str(caught.value)
+    assert "\n" not in told
+    assert caught.value.hint
+    return told
+
+
+def safetensors(file: Path, header: object) -> None:
+    text = json.dumps(header).encode()
+    file.write_bytes(struct.pack("<Q", len(text)) + text + bytes(8))
+
+
+def test_a_folder_and_its_file_are_the_same_model(tmp_path: Path) -> None:
+    folder = write_model(tmp_path / "My Qwen", QWEN)
+    files = read_model(folder)
+    assert files.sha256 == read_model(folder / "config.json").sha256
+    assert files.name == "My-Qwen"
+    assert files.architecture == "Qwen2ForCausalLM"
+    assert files.weights is None
+
+
+def test_the_hash_follows_the_architecture_and_nothing_else(tmp_path: Path) -> None:
+    base = read_model(write_model(tmp_path / "a", QWEN)).sha256
+    assert read_model(write_model(tmp_path / "b", QWEN, torch_dtype="float32", transformers_version="5.0")).sha256 == base
+    assert read_model(write_model(tmp_path / "c", QWEN, num_hidden_layers=27)).sha256 != base
+    changed = read_model(tmp_path / "a", changes={"num_hidden_layers": 27})
+    assert changed.config["num_hidden_layers"] == 27
+    assert changed.sha256 == read_model(tmp_path / "c").sha256
+
+
+def test_weights_count_by_their_shapes(tmp_path: Path) -> None:
+    folder = write_model(tmp_path / "a", QWEN)
+    bare = read_model(folder)
+    safetensors(folder / "model.safetensors", {"w": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}})
+    with_weights = read_model(folder)
+    assert with_weights.weights == folder
+    assert with_weights.sha256 != bare.sha256
+
+
+def test_code_in_a_configuration_is_refused(tmp_path: Path) -> None:
+    folder = write_model(tmp_path, QWEN, auto_map={"AutoModelForCausalLM": "modeling_evil.Evil"})
+    assert "auto_map names code to execute, which is never run" in refusal(folder)
+
+
+@pytest.mark.parametrize("name", ["pytorch_model.bin", "model.pt", "model.ckpt", "weights.pth"])
+def test_a_pickle_is_refused_and_never_opened(tmp_path: Path, name: str) -> None:
+    class Bomb:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return (Path.touch, (tmp_path / "exploded",))
+
+    folder = write_model(tmp_path / "model", QWEN)
+    (folder / name).write_bytes(pickle.dumps(Bomb()))
+    assert "a pickle" in refusal(folder)
+    assert "a pickle" in refusal(folder / name)
+    assert not (tmp_path / "exploded").exists()
+
+
+def test_safetensors_beside_a_pickle_are_what_is_read(tmp_path: Path) -> None:
+    folder = write_model(tmp_path, QWEN)
+    (folder / "pytorch_model.bin").write_bytes(b"")
+    safetensors(folder / "model.safetensors", {})
+    assert read_model(folder).weights == folder
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b'{"model_type": "qwen2", "hidden', "not JSON"),
+        (b"\xff\xfe\x00", "not JSON"),
+        (b"[1, 2]", "a JSON object is expected"),
+        (b"{}", "model_type is missing"),
+        (b'{"model_type": "qwen2", "quantization_config": {"bits": 4}}', "quantization_config"),
+        (b"[" * 100_000, "cannot be read"),
+    ],
+)
+def test_a_broken_configuration_is_told_in_one_line(tmp_path: Path, content: bytes, told: str) -> None:
+    (tmp_path / "config.json").write_bytes(content)
+    with pytest.raises(UsageError, match=told) as caught:
+        read_model(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"12345678", struct.pack("<Q", 2**60) + b"{}", struct.pack("<Q", 4) + b"nope"])
+def test_weights_that_are_cut_short_are_told(tmp_path: Path, content: bytes) -> None:
+    folder = write_model(tmp_path, QWEN)
+    (folder / "model.safetensors").write_bytes(content)
+    assert "not safetensors" in refusal(folder)
+
+
+def test_what_is_not_there_and_what_is_no_model_is_told(tmp_path: Path) -> None:
+    assert "no such file or folder" in refusal(tmp_path / "nowhere")
+    assert "neither config.json nor model_index.json" in refusal(tmp_path)
+
+
+def test_a_change_of_an_unknown_key_names_the_nearest(tmp_path: Path) -> None:
+    folder = write_model(tmp_path, QWEN)
+    assert "Did you mean num_hidden_layers" in refusal(folder, changes={"num_layers_hidden": 2})
+
+
+def test_a_pipeline_is_its_components(tmp_path: Path) -> None:
+    (tmp_path / "model_index.json").write_text(json.dumps({"_class_name": "StableDiffusionPipeline", "unet": ["diffusers", "U"]}))
+    write_model(tmp_path / "unet", {"_class_name": "UNet2DConditionModel", "sample_size": 64})
+    write_model(tmp_path / "notes", {"anything": 1})
+    files = read_model(tmp_path)
+    assert files.kind == "diffusers"
+    assert set(files.components) == {"unet"}
