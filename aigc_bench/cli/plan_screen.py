@@ -44,7 +44,7 @@ def screen(plan: Plan) -> str:
 
 
 def _headline(option: Option) -> str:
-    from aigc_bench.plan.contract import what
+    from aigc_bench.plan.wording import what
 
     text = what(option)
     spare = f", {option.num_spares} of the servers spare" if option.num_spares and option.kind != "cloud" else ""
@@ -133,7 +133,7 @@ def _next(option: Option) -> Iterator[str]:
 
 def _others(plan: Plan, best: Option) -> Iterator[str]:
     """The best option of every other kind, then the best of other accelerators."""
-    from aigc_bench.plan.contract import what
+    from aigc_bench.plan.wording import what
 
     seen: dict[tuple[str, str], Option] = {}
     accepted = [option for option in plan.options if option.accepted and option is not best]

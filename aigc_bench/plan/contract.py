@@ -8,6 +8,7 @@ from typing import Any
 from aigc_bench.core.records import Estimate
 from aigc_bench.plan.records import Assessment, Load, Option, Plan
 from aigc_bench.plan.value_of_information import basis_of, best_measurements
+from aigc_bench.plan.wording import what, why
 
 CONTRACT_VERSION = 1
 
@@ -118,28 +119,3 @@ def _load(load: Load, option: Option) -> dict[str, Any]:
         "tpot_s": _or_none(able.tpot_s) if able else None,
         "latency_s": _or_none(load.latency_s),
     }
-
-
-def what(option: Option) -> str:
-    """An option in a line: ``buy 2 x DGX H200 (16 x h200_sxm_141gb)``."""
-    if option.kind == "api":
-        return "call a commercial API"
-    verb = {"owned": "buy", "colocated": "buy and colocate", "cloud": "rent"}[option.kind]
-    if option.parts:
-        return f"{verb} {option.server}"
-    name = option.server or option.accelerator
-    if option.kind == "cloud":
-        return f"{verb} {option.num_accelerators} x {option.accelerator} at {name} ({option.term.replace('_', ' ')})"
-    return f"{verb} {option.num_servers} x {name} ({option.num_accelerators} x {option.accelerator})"
-
-
-def why(plan: Plan) -> str:
-    """Why the recommended option, beside the next accepted one of another kind or accelerator."""
-    best = plan.recommended
-    assert best is not None, "asked for plans with a recommendation only"
-    mine = (best.kind, best.accelerator)
-    later = [one for one in plan.options if one.accepted and one.rank > best.rank and (one.kind, one.accelerator) != mine]
-    if not later:
-        return "the only accepted option"
-    times = later[0].tco_usd.value / max(best.tco_usd.value, 1e-9)
-    return f"lowest total cost of those accepted; the next other one is to {what(later[0])}, {times:.2f} times the cost"

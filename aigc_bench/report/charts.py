@@ -32,7 +32,7 @@ class Chart:
 
     def __html__(self) -> str:
         """The figure as it stands in the page."""
-        spec = _json({"data": self.traces, "layout": {**self.layout, "height": self.height_px}})
+        spec = script_json({"data": self.traces, "layout": {**self.layout, "height": self.height_px}})
         name, title = html.escape(self.id, quote=True), html.escape(self.title)
         note = f'<span class="note">{html.escape(self.note)}</span>' if self.note else ""
         return Markup(
@@ -218,8 +218,8 @@ def _limit_line(limit: Limit, *, factor: float) -> dict[str, Any]:
     return {"shapes": [line], "annotations": [{**label, "font": {"color": "@bad", "size": 11}}]}
 
 
-def _json(spec: Mapping[str, Any]) -> str:
-    """JSON that can stand inside a script element."""
+def script_json(spec: Mapping[str, Any]) -> str:
+    """JSON that can stand inside a script element; it is data and never runs."""
     words = json.dumps(spec, separators=(",", ":"), allow_nan=False, default=_plain)
     return words.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 

@@ -13,7 +13,7 @@ from aigc_bench.plan.explain.step import Step, Trail, counted
 from aigc_bench.plan.records import Option, Plan
 
 LIST = "list"
-DEPTH = 3
+DEPTH = 2
 """Levels of inputs that are told below a number; each of them is a key of its own."""
 
 

@@ -120,4 +120,62 @@
       count.textContent = wanted.length ? `${shown} of ${table.tBodies[0].rows.length} shown` : "";
     });
   }
+
+  const panel = document.getElementById("why-panel");
+  if (panel) {
+    const steps = JSON.parse(document.getElementById("why-steps").textContent);
+    let opener = null;
+    const element = (tag, words, name) => Object.assign(document.createElement(tag), { textContent: words ?? "", className: name ?? "" });
+    const close = () => {
+      panel.hidden = true;
+      if (opener) { opener.removeAttribute("aria-expanded"); opener.focus({ preventScroll: true }); }
+      opener = null;
+    };
+    const link = (key, words, trail) => {
+      const button = element("button", words, "step");
+      button.type = "button";
+      button.addEventListener("click", () => { show(key, trail); panel.querySelector("button").focus(); });
+      return button;
+    };
+    const show = (key, trail) => {
+      const step = steps[key];
+      const close_ = element("button", "✕", "close");
+      close_.type = "button";
+      close_.setAttribute("aria-label", "Close");
+      close_.addEventListener("click", close);
+      panel.replaceChildren(close_);
+      if (trail.length) panel.append(link(trail[trail.length - 1], "← " + steps[trail[trail.length - 1]].title, trail.slice(0, -1)));
+      panel.append(element("h3", step.title[0].toUpperCase() + step.title.slice(1)), element("div", step.value, "value"));
+      const list = document.createElement("dl");
+      const row = (title, content) => list.append(element("dt", title), content);
+      if (step.interval) row("Interval", element("dd", step.interval));
+      row("Rests on", element("dd", step.basis));
+      if (step.formula) { const box = element("dd"); box.append(element("code", step.formula)); row("Formula", box); }
+      if (step.source) row("Source", element("dd", step.source));
+      if (step.inputs) {
+        const inputs = document.createElement("ul");
+        for (const input of step.inputs) {
+          const item = document.createElement("li");
+          item.append(link(input, steps[input].title, [...trail, key]), element("span", steps[input].value));
+          inputs.append(item);
+        }
+        const box = element("dd");
+        box.append(inputs);
+        row("Follows from", box);
+      }
+      row("Key", (() => { const box = element("dd"); box.append(element("code", key)); return box; })());
+      panel.append(list);
+      panel.hidden = false;
+      panel.scrollTop = 0;
+    };
+    document.addEventListener("click", (event) => {
+      const button = event.target.closest("button.why");
+      if (!button) return;
+      if (opener) opener.removeAttribute("aria-expanded");
+      opener = button;
+      button.setAttribute("aria-expanded", "true");
+      show(button.dataset.why, []);
+    });
+    addEventListener("keydown", (event) => { if (event.key === "Escape" && !panel.hidden) close(); });
+  }
 })();

@@ -1,0 +1,53 @@
+"""The recommendation in one glance: what to do, why, what it carries, what binds next; without one, what forbids it."""
+
+from __future__ import annotations
+
+from aigc_bench.core.units import quantity
+from aigc_bench.plan.records import Option
+from aigc_bench.plan.wording import what, why
+from aigc_bench.report.markup import template
+from aigc_bench.report.plan.units import per_round_number
+from aigc_bench.report.plan.view import PlanView
+
+NAME = "plan-answer"
+TITLE = "Recommendation"
+
+
+def render(view: PlanView) -> str | None:
+    """What to buy or rent; where nothing is accepted, the reasons of the best refused option."""
+    best = view.best
+    values = {
+        "plan": view.plan,
+        "best": best,
+        "at": view.at(best) if best else "",
+        "figures": view.figures,
+        "what": what(best) if best else "",
+        "why": why(view.plan) if view.plan.recommended else "",
+        "bound": bound(best) if best else "",
+        "settings": settings(best) if best else [],
+        "per": per_round_number,
+    }
+    return template("plan_answer.html.j2", values)
+
+
+def bound(option: Option) -> str:
+    """What binds, and what binds once that is relieved, with the share that is left."""
+    names = [name for name in (option.bottleneck, option.next_bottleneck) if name]
+    told = [f"{name} ({quantity(option.factors[name].headroom, 'fraction')} left)" for name in names]
+    return "" if not told else f"{told[0]} binds first" + (f", then {told[1]}" if len(told) > 1 else "")
+
+
+def settings(option: Option) -> list[tuple[str, str, str]]:
+    """Each load, its key among the loads, and how it runs: engine, format, accelerators a replica, batch."""
+    found = []
+    machines = [option.machine] if option.machine else [part.machine for part in option.parts if part.machine]
+    for load in option.loads:
+        able = next((one for machine in machines for one in machine.capabilities if one.case == load.case), None)
+        words = []
+        if able is not None:
+            words = [f"{able.workload} {able.preset}", able.engine or "", able.precision or ""]
+            words += [f"{able.machines_per_replica} accelerator{'s' if able.machines_per_replica > 1 else ''} a replica"]
+            words += [f"batch {able.batch_size}"]
+            words += [f"power limit {quantity(able.power_cap, 'fraction')}"] if able.power_cap < 1 else []
+        found.append((load.name, load.item, " · ".join(word for word in words if word)))
+    return found

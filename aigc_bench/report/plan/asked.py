@@ -1,0 +1,67 @@
+"""What is asked: every service and job as the demand file states it, with the load that it becomes."""
+
+from __future__ import annotations
+
+from aigc_bench.core.units import quantity
+from aigc_bench.plan.demand import Job, Service, Slo
+from aigc_bench.report.markup import template
+from aigc_bench.report.plan.view import PlanView
+
+NAME = "plan-asked"
+TITLE = "What is asked"
+
+
+def render(view: PlanView) -> str | None:
+    """Services, jobs, the site and the limits."""
+    demand = view.plan.demand
+    values = {
+        "demand": demand,
+        "figures": view.figures,
+        "services": [(one, slo_words(one.slo)) for one in demand.services],
+        "jobs": [(one, job_words(one)) for one in demand.jobs],
+        "site": _site(view),
+        "unplanned": view.plan.unplanned,
+    }
+    return template("plan_asked.html.j2", values)
+
+
+def slo_words(slo: Slo) -> str:
+    """What most requests must get."""
+    limits = (("TTFT", slo.ttft_s), ("TPOT", slo.tpot_s), ("latency", slo.latency_s))
+    told = [f"{name} ≤ {quantity(limit, 's')}" for name, limit in limits if limit is not None]
+    return f"{', '.join(told)} for {quantity(slo.percentile, 'fraction')}" if told else "no SLO"
+
+
+def job_words(job: Job) -> str:
+    """Within which time, how often."""
+    hours = job.window_s / 3600
+    window = f"{hours:g} h" if hours < 48 else f"{hours / 24:g} days"
+    often = f"{job.runs_per_day:g} runs a day" if job.runs_per_day >= 1 else f"every {1 / job.runs_per_day:.3g} days"
+    return f"within {window}, {often}"
+
+
+def what_model(one: Service | Job) -> str:
+    """Family and preset."""
+    return " ".join(part for part in (one.workload, one.preset) if part)
+
+
+def _site(view: PlanView) -> list[tuple[str, str, str]]:
+    """Title, key and why it may be missing."""
+    unknown = "not stated"
+    return [
+        ("Electricity", "demand.site.electricity_usd_per_kwh", unknown),
+        ("Demand charge", "demand.site.demand_charge_usd_per_kw_month", unknown),
+        ("Grid", "demand.site.grid_g_per_kwh", unknown),
+        ("PUE", "demand.site.pue", unknown),
+        ("Power for IT", "demand.site.power_w", unknown),
+        ("Feed of a rack", "demand.site.rack_power_w", unknown),
+        ("Cooling of a rack", "demand.site.rack_cooling_w", unknown),
+        ("Uplink", "demand.site.egress_bits_per_s", unknown),
+        ("Availability", "demand.availability", unknown),
+        ("Growth", "demand.growth.per_year", "no growth is stated"),
+        ("Life", "demand.finance.life_years", unknown),
+        ("Discount rate", "demand.finance.discount_rate", unknown),
+        ("Residual value", "demand.finance.residual_share", unknown),
+        ("Budget at once", "demand.constraints.budget_usd", "no limit is stated"),
+        ("Budget a year", "demand.constraints.budget_usd_per_year", "no limit is stated"),
+    ]

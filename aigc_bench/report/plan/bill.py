@@ -1,0 +1,25 @@
+"""The bill of materials of what is bought, by category; a line without a price says why and is in no sum."""
+
+from __future__ import annotations
+
+from aigc_bench.plan.wording import what
+from aigc_bench.report.markup import template
+from aigc_bench.report.plan.view import PlanView, rooms
+
+NAME = "plan-bill"
+TITLE = "Bill of materials"
+
+
+def render(view: PlanView) -> str | None:
+    """``None`` where no accepted option stands in a room."""
+    bought = view.bought
+    if bought is None:
+        return None
+    values = {
+        "figures": view.figures,
+        "what": what(bought),
+        "is_instead": bought is not view.best,
+        "rooms": [(path, one, [line for line in one.room.bill.lines if line.count]) for path, one in rooms(bought) if one.room],
+        "at": view.at(bought),
+    }
+    return template("plan_bill.html.j2", values)

@@ -1,0 +1,100 @@
+"""What leaves and comes back year by year, and the lines that a year is made of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aigc_bench.core.units import quantity
+from aigc_bench.plan.cash import YearCash, cash_by_year
+from aigc_bench.plan.records import Option
+from aigc_bench.report.charts import Chart, rounded
+from aigc_bench.report.markup import number, template
+from aigc_bench.report.plan.view import PlanView
+
+NAME = "plan-cash"
+TITLE = "Cash flow"
+
+
+def render(view: PlanView) -> str | None:
+    """``None`` where nothing could be planned."""
+    best = view.best
+    if best is None:
+        return None
+    years = cash_by_year(best, view.plan.demand.finance)
+    values = {
+        "chart": chart_of(years),
+        "years": years,
+        "number": number,
+        "figures": view.figures,
+        "lines": lines_of(best, at=view.at(best)),
+    }
+    return template("plan_cash.html.j2", values)
+
+
+def lines_of(option: Option, *, at: str) -> list[tuple[str, str, str]]:
+    """Name, key and formula of every cost line; the keys are those of the explanation."""
+    found, seen = [], set[str]()
+    for number_, line in enumerate(option.costs):
+        key = f"{at}.costs.{line.key}"
+        found.append((line.name, f"{key}.{number_}" if key in seen else key, line.formula))
+        seen.add(key)
+    return found
+
+
+def chart_of(years: tuple[YearCash, ...]) -> Chart:
+    """Bars for what is paid and comes back, a line for the sum so far."""
+    labels = ["start" if one.year == 0 else f"year {one.year}" for one in years]
+    bars = (("purchase", "purchase_usd", "c1", 1), ("running", "running_usd", "c2", 1), ("resale", "resale_usd", "c3", -1))
+    traces: list[dict[str, Any]] = []
+    for name, field, color, sign in bars:
+        values = [getattr(one, field) for one in years]
+        if any(value is not None and value.value for value in values):
+            traces.append(
+                {
+                    "type": "bar",
+                    "name": name,
+                    "x": labels,
+                    "y": [None if value is None else rounded(sign * value.value) for value in values],
+                    "marker": {"color": f"@{color}"},
+                    "hovertemplate": "%{x}, " + name + ": $%{y:,.0f}<extra></extra>",
+                }
+            )
+    traces.append(
+        {
+            "type": "scatter",
+            "mode": "lines+markers",
+            "name": "sum so far",
+            "x": labels,
+            "y": [rounded(one.cumulative_usd.value) for one in years],
+            "error_y": {
+                "type": "data",
+                "symmetric": False,
+                "array": [rounded(one.cumulative_usd.high - one.cumulative_usd.value) for one in years],
+                "arrayminus": [rounded(one.cumulative_usd.value - one.cumulative_usd.low) for one in years],
+                "thickness": 1.2,
+                "width": 4,
+                "color": "@muted",
+            },
+            "line": {"color": "@ink", "width": 1.5},
+            "marker": {"color": "@ink", "size": 6},
+            "hovertemplate": "%{x}, sum so far: $%{y:,.0f}<extra></extra>",
+        }
+    )
+    layout = {
+        "barmode": "relative",
+        "bargap": 0.45,
+        "showlegend": True,
+        "bare": True,
+        "xaxis": {"type": "category"},
+        "yaxis": {"title": {"text": "USD of each year"}, "tickformat": "$~s"},
+    }
+    words = "; ".join(f"{label}: {quantity(one.net_usd.value, 'usd')}" for label, one in zip(labels, years, strict=True))
+    return Chart(
+        id="plan-cash",
+        title="What leaves and comes back",
+        note="Whiskers are the interval of the sum so far. Undiscounted, without taxes.",
+        traces=traces,
+        layout=layout,
+        words=words,
+        height_px=330,
+    )

@@ -1,0 +1,97 @@
+"""Options compared: cost against head-room as a chart, the cheapest of every kind and accelerator as a table, all others folded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from aigc_bench.core.units import quantity
+from aigc_bench.plan.records import Option
+from aigc_bench.plan.wording import what
+from aigc_bench.report.charts import Chart, rounded, text
+from aigc_bench.report.markup import template
+from aigc_bench.report.plan.view import PlanView
+
+NAME = "plan-options"
+TITLE = "Options compared"
+COLORS = {"owned": "c1", "colocated": "c3", "cloud": "c2", "api": "c5"}
+
+
+def render(view: PlanView) -> str | None:
+    """``None`` where there is no option at all."""
+    plan = view.plan
+    if not plan.options:
+        return None
+    accepted = [one for one in plan.options if one.accepted]
+    values = {
+        "view": view,
+        "figures": view.figures,
+        "chart": cost_against_headroom(accepted, best=view.best) if accepted else None,
+        "shown": view.shown,
+        "others": [one for one in accepted if one not in view.shown],
+        "refused": [one for one in plan.options if not one.accepted],
+        "never": plan.refused,
+        "cheapest": min((one.tco_usd.value for one in accepted), default=0.0),
+        "what": what,
+    }
+    return template("plan_options.html.j2", values)
+
+
+def cost_against_headroom(options: Sequence[Option], *, best: Option | None) -> Chart:
+    """Every accepted option by its total cost and what its binding factor leaves; an API leaves what its provider has."""
+    known = [one for one in options if one.bottleneck is not None and one.tco_usd.value > 0]
+    kinds = list(dict.fromkeys(one.kind for one in known))
+    traces = [_dots([one for one in known if one.kind == kind], name=kind) for kind in kinds]
+    if best is not None and best in known:
+        ring = {"size": 18, "symbol": "circle-open", "color": "@accent", "line": {"width": 2.5, "color": "@accent"}}
+        traces.append({**_dots([best], name="recommended"), "marker": ring})
+    costs = [one.tco_usd.value for one in known] or [1.0]
+    layout = {
+        "xaxis": {"title": {"text": "total cost over the life, USD"}, **_log(costs)},
+        "yaxis": {"title": {"text": "head-room of the binding factor, %"}, "rangemode": "tozero"},
+        "showlegend": True,
+        "bare": True,
+    }
+    words = "; ".join(
+        f"{what(one)}: {quantity(one.tco_usd.value, 'usd')}, {one.bottleneck} {_room(one):.0f} % left" for one in known[:8]
+    )
+    without = len(options) - len(known)
+    note = "Up and to the left is better." + (
+        f" {without} without a limit of their own (APIs) are in the table only." if without else ""
+    )
+    return Chart(
+        id="plan-options", title="Cost against head-room", note=note, traces=traces, layout=layout, words=words, height_px=380
+    )
+
+
+def _dots(options: Sequence[Option], *, name: str) -> dict[str, Any]:
+    color = f"@{COLORS.get(name, 'c8')}"
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": name,
+        "x": [rounded(one.tco_usd.value) for one in options],
+        "y": [rounded(_room(one)) for one in options],
+        "marker": {"size": 10, "color": color, "opacity": 0.8},
+        "customdata": [
+            f"<b>{text(what(one))}</b><br>{quantity(one.tco_usd.value, 'usd')} ({quantity(one.tco_usd.low, 'usd')} to "
+            f"{quantity(one.tco_usd.high, 'usd')})<br>{one.bottleneck} binds, {_room(one):.0f} % left"
+            for one in options
+        ],
+        "hovertemplate": "%{customdata}<extra></extra>",
+    }
+
+
+def _room(option: Option) -> float:
+    found = option.factors[option.bottleneck].headroom if option.bottleneck else None
+    return 100 * (found or 0.0)
+
+
+def _log(values: Sequence[float]) -> dict[str, Any]:
+    """A logarithmic axis where values span more than a factor of eight."""
+    import math
+
+    low, high = min(values), max(values)
+    if high <= 8 * low:
+        return {"type": "linear", "rangemode": "tozero"}
+    return {"type": "log", "range": [round(math.log10(low) - 0.1, 3), round(math.log10(high) + 0.1, 3)]}

@@ -1,0 +1,112 @@
+"""Owning against renting and calling an API: cost by volume, where they cross, and how probable it is that owning is cheaper."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from aigc_bench.core.units import quantity
+from aigc_bench.plan.own_or_not import VOLUMES, OwnOrNot, own_or_not
+from aigc_bench.plan.wording import what
+from aigc_bench.report.charts import Chart, rounded, text
+from aigc_bench.report.markup import number, template
+from aigc_bench.report.plan.view import PlanView
+
+NAME = "plan-own"
+TITLE = "Own, rent or call"
+COLORS = ("c2", "c5", "c3", "c4", "c6", "c7")
+
+
+def render(view: PlanView) -> str | None:
+    """``None`` where nothing that is owned is accepted, or nothing stands against it."""
+    found = own_or_not(view.plan)
+    if found is None or not found.rivals:
+        return None
+    values = {
+        "found": found,
+        "own": what(found.own),
+        "charts": [costs(found), chances(found)],
+        "number": number,
+        "planned": planned_chance(found),
+    }
+    return template("plan_own.html.j2", values)
+
+
+def planned_chance(found: OwnOrNot) -> list[float | None]:
+    """P(owning is cheaper) at the planned volume, a rival each; ``None`` where the machines cannot do that much."""
+    at = min(range(len(VOLUMES)), key=lambda index: abs(math.log(VOLUMES[index])))
+    return [
+        one.break_even.p_own_cheaper if one.break_even else one.p_own_cheaper[at] if at < len(one.p_own_cheaper) else None
+        for one in found.rivals
+    ]
+
+
+def costs(found: OwnOrNot) -> Chart:
+    """USD a year by volume over the planned one; owning ends where the machines are full."""
+    within = [volume for volume in VOLUMES if volume <= found.capacity]
+    fixed, rising = found.fixed_usd_per_year.value, found.rising_usd_per_year.value
+    traces = [_line("own", within, [fixed + rising * v for v in within], color="c1", width=3)]
+    for rival, color in zip(found.rivals, COLORS, strict=False):
+        yearly = rival.usd_per_year.value
+        values = [yearly * v if rival.is_elastic else yearly for v in VOLUMES]
+        traces.append(_line(rival.name, list(VOLUMES), values, color=color, width=2))
+    every = [value for trace in traces for value in trace["y"] if value]
+    layout = {
+        "xaxis": _volume_axis(),
+        "yaxis": {"title": {"text": "USD a year"}, "type": "log", "range": _decades(every), "exponentformat": "SI", "dtick": 1},
+        "showlegend": False,
+        "bare": True,
+        "shapes": [_planned()],
+    }
+    words = "; ".join(f"{one.name}: {quantity(one.usd_per_year.value, 'usd')} a year as planned" for one in found.rivals)
+    note = "The thick line is owning; it ends where the machines are full. The dotted line is the planned volume."
+    return Chart(id="plan-own-cost", title="Cost by volume", note=note, traces=traces, layout=layout, words=words, height_px=360)
+
+
+def chances(found: OwnOrNot) -> Chart:
+    """The share of drawn worlds in which owning is cheaper, by volume."""
+    traces = []
+    for rival, color in zip(found.rivals, COLORS, strict=False):
+        shares = [100 * share for share in rival.p_own_cheaper]
+        traces.append(_line(f"than to {rival.name}", list(VOLUMES[: len(shares)]), shares, color=color, width=2, unit="%"))
+    layout = {
+        "xaxis": _volume_axis(),
+        "yaxis": {"title": {"text": "P(owning is cheaper), %"}, "range": [-2, 102]},
+        "showlegend": False,
+        "bare": True,
+        "shapes": [_planned()],
+    }
+    words = "; ".join(f"cheaper than to {one.name} in {_chance(one.p_own_cheaper)} of worlds at most" for one in found.rivals)
+    note = "Prices, electricity and demand are drawn from their intervals."
+    return Chart(id="plan-own-chance", title="How probable", note=note, traces=traces, layout=layout, words=words, height_px=360)
+
+
+def _chance(shares: tuple[float, ...]) -> str:
+    return quantity(max(shares, default=0.0), "fraction")
+
+
+def _line(name: str, x: list[float], y: list[float], *, color: str, width: float, unit: str = "USD") -> dict[str, Any]:
+    told = "$%{y:,.0f} a year" if unit == "USD" else "%{y:.0f} %"
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "name": text(name),
+        "x": x,
+        "y": [rounded(value) for value in y],
+        "line": {"color": f"@{color}", "width": width},
+        "hovertemplate": f"<b>{text(name)}</b><br>%{{x:.2f}} × the planned volume: {told}<extra></extra>",
+    }
+
+
+def _volume_axis() -> dict[str, Any]:
+    ends = [math.log10(VOLUMES[0]), math.log10(VOLUMES[-1])]
+    return {"title": {"text": "volume over the planned one"}, "type": "log", "range": [round(end, 3) for end in ends]}
+
+
+def _decades(values: list[float]) -> list[float]:
+    return [round(math.log10(min(values)) - 0.1, 3), round(math.log10(max(values)) + 0.1, 3)]
+
+
+def _planned() -> dict[str, Any]:
+    dash = {"color": "@muted", "width": 1.2, "dash": "dot"}
+    return {"type": "line", "x0": 1, "x1": 1, "y0": 0, "y1": 1, "yref": "paper", "line": dash}

@@ -1,0 +1,91 @@
+"""The racks from the front, drawn to scale from the layout; racks that are alike are drawn once with their number."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from aigc_bench.core.units import quantity
+from aigc_bench.plan.site.bill import Bill
+from aigc_bench.plan.site.racks import Position, Rack
+from aigc_bench.plan.site.room import Room
+from aigc_bench.plan.wording import what
+from aigc_bench.report.markup import template
+from aigc_bench.report.plan.view import PlanView, rooms
+
+NAME = "plan-racks"
+TITLE = "Racks"
+UNIT_PX, WIDTH_PX, FRAME_PX = 8, 190, 6
+CLASSES = {"node": "c1", "switch": "c2", "storage": "c5"}
+CHARS = 27
+"""Characters of a name that fit into a rack."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawn:
+    """One drawing: how many racks look like it, and what stands below."""
+
+    svg: Markup
+    count: int
+    first: int
+    words: str
+
+
+def render(view: PlanView) -> str | None:
+    """``None`` where nothing is bought, or nothing could be placed."""
+    bought = view.bought
+    found = [(one, drawings(one.room)) for _, one in rooms(bought) if one.room] if bought else []
+    if bought is None or not any(drawn for _, drawn in found):
+        return None
+    unplaced = [gap for one, _ in found if one.room for gap in one.room.layout.unplaced]
+    values = {"found": found, "unplaced": unplaced, "what": what(bought), "is_instead": bought is not view.best}
+    return template("plan_racks.html.j2", values)
+
+
+def drawings(room: Room) -> list[Drawn]:
+    """One drawing for every kind of rack, in order."""
+    groups: dict[tuple[tuple[int, str], ...], list[Rack]] = {}
+    for rack in room.layout.racks:
+        groups.setdefault(tuple((one.bottom_u, one.key) for one in rack.positions), []).append(rack)
+    return [_drawn(racks, room.bill) for racks in groups.values()]
+
+
+def _drawn(racks: Sequence[Rack], bill: Bill) -> Drawn:
+    rack = racks[0]
+    words = f"{rack.used_u} of {rack.height_u} U · {quantity(rack.peak_w, 'W')} · {rack.weight_kg:,.0f} kg · {rack.cooling}"
+    return Drawn(svg=elevation(rack, bill), count=len(racks), first=rack.index, words=words)
+
+
+def elevation(rack: Rack, bill: Bill) -> Markup:
+    """The rack from the front, unit 1 at the bottom."""
+    height = rack.height_u * UNIT_PX + 2 * FRAME_PX
+    width = WIDTH_PX + 2 * FRAME_PX + 22
+    kinds = {line.key: line.category for line in bill.lines}
+    parts = [_piece(one, rack=rack, color=CLASSES.get(kinds.get(one.key, ""), "c8")) for one in rack.positions]
+    ticks = [
+        f'<text x="18" y="{FRAME_PX + (rack.height_u - unit + 1) * UNIT_PX - 1}" class="tick" text-anchor="end">{unit}</text>'
+        for unit in range(1, rack.height_u + 1)
+        if unit == 1 or unit % 6 == 0
+    ]
+    frame = f'<rect x="22" y="0" width="{WIDTH_PX + 2 * FRAME_PX}" height="{height}" rx="4" class="frame-of-rack"/>'
+    title = html.escape(f"Rack with {len(rack.positions)} pieces, {rack.used_u} of {rack.height_u} rack units used")
+    return Markup(
+        f'<svg class="rack" viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img" aria-label="{title}">'
+        f"{frame}{''.join(ticks)}{''.join(parts)}</svg>"
+    )
+
+
+def _piece(one: Position, *, rack: Rack, color: str) -> str:
+    x, y = 22 + FRAME_PX, FRAME_PX + (rack.height_u - one.bottom_u - one.height_u + 1) * UNIT_PX
+    tall = one.height_u * UNIT_PX
+    name = one.name if len(one.name) <= CHARS else f"{one.name[: CHARS - 1]}…"
+    told = f"{one.name}, {one.height_u} U at unit {one.bottom_u}"
+    size = 7 if one.height_u == 1 else 11
+    label = f'<text x="{x + WIDTH_PX / 2}" y="{y + tall / 2 + size * 0.36:.1f}" font-size="{size}" text-anchor="middle">{html.escape(name)}</text>'
+    return (
+        f'<g class="piece {color}"><title>{html.escape(told)}</title>'
+        f'<rect x="{x}" y="{y + 0.5}" width="{WIDTH_PX}" height="{tall - 1}" rx="1.5"/>{label}</g>'
+    )

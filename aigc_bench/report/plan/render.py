@@ -1,0 +1,76 @@
+"""The plan as one HTML document, or as sections at the end of a run's report."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from aigc_bench.core.units import quantity
+from aigc_bench.plan.explain.step import Step
+from aigc_bench.plan.records import Plan
+from aigc_bench.report.base import Rendered
+from aigc_bench.report.charts import script_json
+from aigc_bench.report.markup import MARKS
+from aigc_bench.report.plan import (
+    answer,
+    asked,
+    bill,
+    carbon,
+    cash_flow,
+    factors,
+    options,
+    own,
+    racks,
+    rests_on,
+)
+from aigc_bench.report.plan.top import plan_header
+from aigc_bench.report.plan.view import PlanSection, PlanView, plan_view
+from aigc_bench.report.render import page
+
+SECTIONS: tuple[PlanSection, ...] = (answer, options, asked, factors, bill, racks, cash_flow, own, carbon, rests_on)
+
+
+def render_plan(plan: Plan, *, version: str) -> str:
+    """The plan as one HTML document; the same plan gives the same bytes."""
+    view = plan_view(plan)
+    found = _rendered(view)
+    return page(found, header=plan_header(view), origin=f"{version}, planned and not measured")
+
+
+def plan_sections(plan: Plan) -> tuple[Rendered, ...]:
+    """The sections of a plan, for the end of another report."""
+    return _rendered(plan_view(plan))
+
+
+def _rendered(view: PlanView) -> tuple[Rendered, ...]:
+    """The sections that have something to say; the last one carries what all numbers shown follow from."""
+    pairs = [(section, section.render(view)) for section in SECTIONS]
+    found = [Rendered(name=section.NAME, title=section.TITLE, html=text) for section, text in pairs if text is not None]
+    assert found, "what a plan rests on is always told"
+    last = found[-1]
+    found[-1] = Rendered(name=last.name, title=last.title, html=last.html + panel(view.figures.steps()))
+    return tuple(found)
+
+
+def panel(steps: Mapping[str, Step]) -> str:
+    """The panel that a click on a number opens, with the steps it tells as JSON."""
+    told = {key: _told(step) for key, step in steps.items()}
+    label = html.escape("How this number follows", quote=True)
+    return (
+        f'<aside id="why-panel" class="why-panel" role="dialog" aria-label="{label}" hidden></aside>'
+        f'<script type="application/json" id="why-steps">{script_json(told)}</script>'
+    )
+
+
+def _told(step: Step) -> dict[str, Any]:
+    """A step in words."""
+    value = step.value
+    found: dict[str, Any] = {"title": step.title, "value": quantity(value.value, value.unit, significant=4)}
+    if value.low != value.high:
+        found["interval"] = f"{quantity(value.low, value.unit)} to {quantity(value.high, value.unit)}"
+    found["basis"] = MARKS[value.basis][1]
+    optional: Sequence[tuple[str, object]] = (
+        ("formula", step.formula), ("source", step.source), ("inputs", list(step.inputs)),
+    )  # fmt: skip
+    return found | {name: content for name, content in optional if content}

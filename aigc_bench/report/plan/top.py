@@ -1,0 +1,67 @@
+"""The top of a plan's report: what is asked, what to do about it, and the figures that decide."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from markupsafe import Markup
+
+from aigc_bench.core.units import quantity
+from aigc_bench.plan.records import Option
+from aigc_bench.plan.wording import what
+from aigc_bench.report.header import Header, Tile
+from aigc_bench.report.markup import figure
+from aigc_bench.report.plan.units import per_round_number
+from aigc_bench.report.plan.view import PlanView
+
+KIND_WORDS = {"owned": "bought", "colocated": "bought, in a colocation", "cloud": "rented", "api": "called as an API"}
+
+
+def plan_header(view: PlanView) -> Header:
+    """What stands above the sections."""
+    plan, best = view.plan, view.best
+    kinds = Counter(one.kind for one in plan.options if one.accepted)
+    accepted = sum(kinds.values())
+    chips: list[tuple[str, str | None]] = [(f"{accepted} of {len(plan.options)} options accepted", "ok" if accepted else "bad")]
+    chips += [(f"{count} {KIND_WORDS[kind]}", None) for kind, count in kinds.items()]
+    chips += [(f"{figure(plan.num_candidates)} candidates looked at", None)] if plan.num_candidates else []
+    if best is None:
+        return Header(overline="Purchase plan", title=plan.demand.name, subtitle="Nothing can be planned", chips=chips, tiles=())
+    words = what(best)
+    subtitle = f"{words[:1].upper()}{words[1:]}" if best.accepted else "No option meets every requirement"
+    return Header(
+        overline="Purchase plan · prices as dated in the catalogue · nothing here was measured unless marked so",
+        title=plan.demand.name,
+        subtitle=subtitle,
+        chips=chips,
+        tiles=tuple(_tiles(view, best)),
+    )
+
+
+def _tiles(view: PlanView, best: Option) -> Iterator[Tile]:
+    at, shown, years = view.at(best), view.figures, figure(view.plan.demand.finance.life_years)
+    yield Tile(title=f"Total over {years} years", value=shown(f"{at}.tco_usd"), note=shown.range(f"{at}.tco_usd"))
+    yield Tile(title="At once", value=shown(f"{at}.capex_usd"), note=shown.range(f"{at}.capex_usd") or KIND_WORDS[best.kind])
+    yield Tile(title="A year", value=shown(f"{at}.opex_usd_per_year", unit="usd"), note=shown.range(f"{at}.opex_usd_per_year"))
+    for name, cost in list(best.usd_per_unit.items())[:1]:
+        count, words = per_round_number(cost)
+        key = f"{at}.usd_per_unit.{name}"
+        yield Tile(
+            title=f"Per {words}",
+            value=shown(key, times=count, unit="usd"),
+            note=f"{name}, {shown.range(key, times=count, unit='usd')}",
+        )
+    if best.bottleneck:
+        room = best.factors[best.bottleneck].headroom or 0.0
+        after = f"then {best.next_bottleneck}" if best.next_bottleneck else "nothing else is known"
+        yield Tile(
+            title="Binds next", value=Markup("{}").format(best.bottleneck), note=f"{quantity(room, 'fraction')} left; {after}"
+        )
+    for name, title in (("p_slo", "P(SLO met)"), ("p_budget", "P(within budget)")):
+        if f"{at}.{name}" in shown.trail:
+            yield Tile(title=title, value=shown(f"{at}.{name}"), note="of the drawn worlds")
+    if best.carbon_kg is not None:
+        key = f"{at}.carbon_kg"
+        note = shown.range(key, times=0.001, unit="t CO₂e")
+        yield Tile(title="Greenhouse gases", value=shown(key, times=0.001, unit="t CO₂e"), note=f"{note} over {years} years")

@@ -1,0 +1,128 @@
+"""What the sections of a plan see: the plan, the option that is recommended, the one that would be bought, numbers that explain themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from markupsafe import Markup
+
+from aigc_bench.core.records import Estimate
+from aigc_bench.core.units import digits, scale
+from aigc_bench.plan.explain.step import Step, Trail
+from aigc_bench.plan.explain.told import trail_of
+from aigc_bench.plan.interval import scaled
+from aigc_bench.plan.records import Option, Plan
+from aigc_bench.report.markup import between, explain, figure, mark, missing
+
+NUM_SHOWN = 14
+"""Options in the table of comparison; the others are folded away."""
+
+
+class Figures:
+    """Numbers of a trail as they stand in the page: each opens its explanation. Remembers which were shown."""
+
+    def __init__(self, trail: Trail) -> None:
+        self.trail = trail
+        self._shown: dict[str, None] = {}
+
+    def __call__(self, key: str, *, times: float = 1.0, unit: str | None = None, why: str = "not known") -> Markup:
+        """The number of a key, ``times`` a count where it is told per million; a dash with the reason where there is none."""
+        if key not in self.trail:
+            return missing(why)
+        value = self._value(key, times=times, unit=unit)
+        self._shown[key] = None
+        printed, printed_unit = _printed(value)
+        nothing = value.value == 0 and value.low == value.high
+        return Markup(
+            '<button type="button" class="num why" data-why="{key}" title="{title}">{value}{unit}</button>{mark}'
+        ).format(
+            key=key,
+            title=f"{explain(value)} · click for how it follows",
+            value=printed,
+            unit=Markup(' <span class="unit">{}</span>').format(printed_unit) if printed_unit else "",
+            mark="" if nothing else mark(value.basis),
+        )  # fmt: skip
+
+    def range(self, key: str, *, times: float = 1.0, unit: str | None = None) -> str:
+        """Both ends of its interval; empty where there is none."""
+        return between(self._value(key, times=times, unit=unit)) if key in self.trail else ""
+
+    def steps(self) -> Mapping[str, Step]:
+        """The steps of what was shown, and of everything they follow from."""
+        return self.trail.reach(self._shown)
+
+    def _value(self, key: str, *, times: float, unit: str | None) -> Estimate:
+        found = self.trail[key].value
+        return found if times == 1.0 and unit is None else scaled(found, times, unit=unit)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanView:
+    """A plan as its sections see it. ``bought`` is the recommended option, or where that is rented the best accepted purchase."""
+
+    plan: Plan
+    best: Option | None
+    bought: Option | None
+    shown: tuple[Option, ...]
+    figures: Figures = field(repr=False)
+
+    def at(self, option: Option) -> str:
+        """The key of an option."""
+        return f"options.{option.rank}"
+
+
+class PlanSection(Protocol):
+    """One section of the report of a plan; each file offers one as ``NAME``, ``TITLE`` and ``render``."""
+
+    NAME: str
+    TITLE: str
+
+    def render(self, view: PlanView) -> str | None:
+        """The section's HTML below its heading, or ``None`` where it has nothing to say."""
+
+
+def plan_view(plan: Plan) -> PlanView:
+    """The plan with its numbers ready to be shown."""
+    best = plan.recommended or next(iter(plan.options), None)
+    bought = next((one for one in plan.options if one.accepted and rooms(one) and (one is best or not one.parts)), None)
+    bought = best if best is not None and rooms(best) else bought
+    shown = compared(plan)
+    chosen = {one.rank: one for one in (*shown, *(one for one in (best, bought) if one is not None))}
+    trail = trail_of(plan, *(chosen[rank] for rank in sorted(chosen)))
+    return PlanView(plan=plan, best=best, bought=bought, shown=shown, figures=Figures(trail))
+
+
+def compared(plan: Plan) -> tuple[Option, ...]:
+    """The cheapest accepted option of every kind and accelerator, the cheapest first, but at least one of every kind."""
+    firsts: dict[tuple[str, str | None], Option] = {}
+    for one in plan.options:
+        if one.accepted:
+            firsts.setdefault((one.kind, one.accelerator), one)
+    ranked = list(firsts.values())
+    kinds: dict[str, Option] = {}
+    for one in ranked:
+        kinds.setdefault(one.kind, one)
+    chosen = {one.rank: one for one in (*ranked[:NUM_SHOWN], *kinds.values())}
+    return tuple(chosen[rank] for rank in sorted(chosen))
+
+
+def rooms(option: Option) -> tuple[tuple[str, Option], ...]:
+    """The option, or those of its parts, that stand in a room; each with its key below ``options``."""
+    at = f"options.{option.rank}"
+    if option.parts:
+        found = [(f"{at}.parts.{number}", part) for number, part in enumerate(option.parts, start=1)]
+    else:
+        found = [(at, option)]
+    return tuple((path, one) for path, one in found if one.room is not None)
+
+
+def _printed(value: Estimate) -> tuple[str, str]:
+    """Value and unit as printed; dollars before the number, small shares of a dollar with three digits."""
+    head, slash, rest = value.unit.partition("/")
+    if head.lower() == "usd":
+        shown = figure(round(value.value)) if abs(value.value) >= 1000 else digits(value.value)
+        return f"${shown}", f"{slash}{rest}"
+    factor, unit = scale(value.value, value.unit)
+    return figure(value.value / factor), "" if unit == "count" else unit
