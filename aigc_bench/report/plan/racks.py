@@ -84,7 +84,8 @@ def _piece(one: Position, *, rack: Rack, color: str) -> str:
     name = one.name if len(one.name) <= CHARS else f"{one.name[: CHARS - 1]}…"
     told = f"{one.name}, {one.height_u} U at unit {one.bottom_u}"
     size = 7 if one.height_u == 1 else 11
-    label = f'<text x="{x + WIDTH_PX / 2}" y="{y + tall / 2 + size * 0.36:.1f}" font-size="{size}" text-anchor="middle">{html.escape(name)}</text>'
+    place = f'x="{x + WIDTH_PX / 2}" y="{y + tall / 2 + size * 0.36:.1f}" font-size="{size}" text-anchor="middle"'
+    label = f"<text {place}>{html.escape(name)}</text>"
     return (
         f'<g class="piece {color}"><title>{html.escape(told)}</title>'
         f'<rect x="{x}" y="{y + 0.5}" width="{WIDTH_PX}" height="{tall - 1}" rx="1.5"/>{label}</g>'

@@ -1,4 +1,4 @@
-"""What the sections of a plan see: the plan, the option that is recommended, the one that would be bought, numbers that explain themselves."""
+"""What the sections of a plan see: the plan, what is recommended, what would be bought, self-explaining numbers."""
 
 from __future__ import annotations
 
