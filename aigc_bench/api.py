@@ -342,6 +342,19 @@ def plan(
     return answer(wanted, catalogue=catalogue, on=on, accelerators=ids, measured=measured)
 
 
+def write_plan(plan: Plan, folder: Path | str) -> Path:
+    """Write ``plan.html``, ``plan.json``, ``options.csv`` and ``bill.csv`` into a folder; returns the page. Same plan, same bytes."""
+    from importlib.metadata import version
+
+    from aigc_bench.plan.files import write_files
+    from aigc_bench.report.plan.render import render_plan
+    from aigc_bench.report.render import save
+
+    where = Path(folder)
+    write_files(plan, where)
+    return save(render_plan(plan, version=f"aigc-bench {version('aigc-bench')}"), file=where / "plan.html")
+
+
 def own_profile(
     model: Path | str,
     *,

@@ -15,7 +15,7 @@ from aigc_bench.cli.output import json_option, print_json
 @click.option("--run", "runs", multiple=True, metavar="RUN", help="A recorded run whose numbers are used where they fit.")
 @click.option("--use-invalid", multiple=True, metavar="CASE", help="Plan with this case of the runs although it is invalid.")
 @click.option("--accelerator", "accelerators", multiple=True, metavar="ID", help="Look at these accelerators only.")
-@click.option("--out", type=click.Path(path_type=Path), help="Folder for plan.json, options.csv and bill.csv; of --new, the file.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder for plan.html, plan.json and CSVs; of --new, the file.")
 @click.option("--explain", "key", metavar="KEY", help="Say how one number follows, such as power or machine.price_usd.")
 @click.option("--keys", "as_keys", is_flag=True, help="List every key of a demand file, and stop.")
 @json_option
@@ -49,10 +49,10 @@ def command(
     else:
         plan = api.plan(demand, runs=runs, use_invalid=use_invalid, accelerators=accelerators)
         from aigc_bench.plan.contract import contract
-        from aigc_bench.plan.files import write_files
 
         if out is not None:
-            write_files(plan, out)
+            api.write_plan(plan, out)
+            click.echo(f"report: {out / 'plan.html'}", err=True)
         if key is not None:
             from aigc_bench.plan.explain.told import explain
 

@@ -119,10 +119,9 @@ def rooms(option: Option) -> tuple[tuple[str, Option], ...]:
 
 
 def _printed(value: Estimate) -> tuple[str, str]:
-    """Value and unit as printed; dollars before the number, small shares of a dollar with three digits."""
+    """Value and unit as printed; dollars before the number."""
     head, slash, rest = value.unit.partition("/")
     if head.lower() == "usd":
-        shown = figure(round(value.value)) if abs(value.value) >= 1000 else digits(value.value)
-        return f"${shown}", f"{slash}{rest}"
+        return f"${digits(value.value)}", f"{slash}{rest}"
     factor, unit = scale(value.value, value.unit)
     return figure(value.value / factor), "" if unit == "count" else unit
