@@ -343,7 +343,7 @@ def plan(
 
 
 def write_plan(plan: Plan, folder: Path | str) -> Path:
-    """Write ``plan.html``, ``plan.json``, ``options.csv`` and ``bill.csv`` into a folder; returns the page. Same plan, same bytes."""
+    """Write ``plan.html``, ``plan.json``, ``options.csv`` and ``bill.csv`` into a folder; returns the page."""
     from importlib.metadata import version
 
     from aigc_bench.plan.files import write_files
