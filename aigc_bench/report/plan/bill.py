@@ -19,6 +19,7 @@ def render(view: PlanView) -> str | None:
         "figures": view.figures,
         "what": what(bought),
         "is_instead": bought is not view.best,
+        "is_rented": view.best is not None and view.best.kind in ("cloud", "api"),
         "rooms": [(path, one, [line for line in one.room.bill.lines if line.count]) for path, one in rooms(bought) if one.room],
         "at": view.at(bought),
     }
