@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -177,7 +178,22 @@ def _unwanted(way: Way, demand: Demand) -> tuple[str, ...]:
             f"availability: a spot instance may be taken back at any time; {100 * demand.availability:g} % is asked. "
             "Services need on demand or reserved; jobs alone may run on spot"
         )
+    if way.offer and way.offer.kind == "cloud" and not _holds_a_replica(way.offer, way.machine):
+        found.append(
+            f"compute: a replica is spread over {_ranks(way.machine)} accelerators that must stand in one machine; "
+            f"{way.offer.name} has {way.offer.num_accelerators:g}"
+        )
     return tuple(found)
+
+
+def _ranks(machine: Machine) -> int:
+    """Accelerators of the largest replica, which share one machine's links."""
+    return max((math.ceil(one.machines_per_replica) for one in machine.capabilities), default=1)
+
+
+def _holds_a_replica(offer: Offer, machine: Machine) -> bool:
+    """Whether an instance has the accelerators of a replica; an index of prices is of no instance in particular."""
+    return offer.region == "global" or offer.num_accelerators >= _ranks(machine)
 
 
 def loads_of(demand: Demand, *, capabilities: Sequence[Capability], rules: Rules) -> tuple[Load, ...]:
@@ -223,7 +239,10 @@ def ways_to_have(host: Host, machine: Machine, *, demand: Demand, catalogue: Cat
     ]
     if not host.is_for_sale:
         ways = []
-    return [*ways, *(Way(machine=machine, placement="shared", offer=offer) for offer in _cheapest_rents(host, catalogue, day))]
+    return [
+        *ways,
+        *(Way(machine=machine, placement="shared", offer=offer) for offer in _cheapest_rents(host, machine, catalogue, day)),
+    ]
 
 
 def _server_id(host: Host) -> str | None:
@@ -237,15 +256,17 @@ def _card_offer(host: Host) -> Offer:
     )
 
 
-def _cheapest_rents(host: Host, catalogue: Catalogue, day: date) -> list[Offer]:
-    """One offer a term; only for the first host of an accelerator, since a rent is not of a server row."""
+def _cheapest_rents(host: Host, machine: Machine, catalogue: Catalogue, day: date) -> list[Offer]:
+    """One offer a term, of instances that hold a replica where there are such. Only for the first host of an accelerator,
+
+    since a rent is not of a server row.
+    """
     first = next((server.id for server in catalogue.servers_with(host.spec.id) if server.price and server.max_power_w), None)
     if first != _server_id(host):
         return []
-    found: dict[str, Offer] = {}
+    found: dict[str, tuple[bool, float, Offer]] = {}
     for offer in rents(host.spec, catalogue=catalogue, on=day):
         if offer.price is not None:
-            best = found.setdefault(offer.term, offer)
-            if best.price is None or offer.price.value < best.price.value:
-                found[offer.term] = offer
-    return list(found.values())
+            standing = (not _holds_a_replica(offer, machine), offer.price.value, offer)
+            found[offer.term] = min(found.get(offer.term, standing), standing, key=lambda one: one[:2])
+    return [offer for _, _, offer in found.values()]
