@@ -257,9 +257,9 @@ def _card_offer(host: Host) -> Offer:
 
 
 def _cheapest_rents(host: Host, machine: Machine, catalogue: Catalogue, day: date) -> list[Offer]:
-    """One offer a term, of instances that hold a replica where there are such. Only for the first host of an accelerator,
+    """One offer a term, of instances that hold a replica where there are such.
 
-    since a rent is not of a server row.
+    Only for the first host of an accelerator, since a rent is not of a server row.
     """
     first = next((server.id for server in catalogue.servers_with(host.spec.id) if server.price and server.max_power_w), None)
     if first != _server_id(host):

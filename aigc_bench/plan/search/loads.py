@@ -185,7 +185,12 @@ def _traced_spread(wish: Service | Job, spec: AcceleratorSpec, engine: str, prec
     key = (wish.name, engine, precision)
     if key not in models.spreads:
         case = traced.case_of(
-            wish.workload, wish.preset or "", wish.mode, precision=precision, settings=wish.settings, model=wish.model
+            wish.workload,
+            wish.preset or "",
+            wish.mode,
+            precision=traced.as_traced(precision),
+            settings=wish.settings,
+            model=wish.model,
         )
         times = stage_times(case.model_copy(update={"engine": engine}), spec, models.trace(case)).values()
         likely, fast, slow = (math.fsum(getattr(time, end) for time in times) for end in ("value", "low", "high"))
@@ -216,6 +221,13 @@ def _weights(wish: Service | Job, precision: str, models: Models) -> tuple[float
         assert model is not None, "is_language looked it up"
         return weight_bytes(model, number_format(precision)), float(model.total_params)
     trace = models.trace(
-        traced.case_of(wish.workload, wish.preset or "", wish.mode, precision=precision, settings=wish.settings, model=wish.model)
+        traced.case_of(
+            wish.workload,
+            wish.preset or "",
+            wish.mode,
+            precision=traced.as_traced(precision),
+            settings=wish.settings,
+            model=wish.model,
+        )
     )
     return float(trace.params_bytes), float(trace.num_params)

@@ -31,7 +31,12 @@ ENGINES = ("torch-eager", "torch-compile")
 BATCHES = tuple(2**power for power in range(8))
 RANKS = (1, 2, 4, 8)
 PRECISION = "bf16"
-"""What the accelerators of the catalogue have in common; one that lacks it runs fp16 at its own peak."""
+"""What the accelerators of the catalogue have in common; one that lacks it runs fp16, whose operators and bytes are the same."""
+
+
+def as_traced(precision: str) -> str:
+    """The precision whose trace answers for this one: fp16 and bf16 have the same operators and bytes."""
+    return PRECISION if precision == "fp16" else precision
 
 
 def traced_candidates(
@@ -55,7 +60,8 @@ def traced_candidates(
         for table in tables(case, BATCHES, trace=trace):
             for spec in specs:
                 for engine in [one for one in ENGINES if not engines or one in engines]:
-                    parts += _blocks(table, spec, engine, precision, mode, items_per_request=items_per_request, catalogue=catalogue)
+                    own = "fp16" if precision == "bf16" and not spec.peak("bf16") else precision
+                    parts += _blocks(table, spec, engine, own, mode, items_per_request=items_per_request, catalogue=catalogue)
     return stacked(parts)
 
 
