@@ -25,6 +25,7 @@ from aigc_bench.measure.protocol import Emit, TrialRequest, TrialStage, result_e
 from aigc_bench.measure.quality import ALLOWED_ERROR, Prepared, compare, could_not, learns, watch
 from aigc_bench.measure.ranks import ALONE, Ranks, gather
 from aigc_bench.measure.reference import timed_kernel
+from aigc_bench.measure.tensors import widen
 from aigc_bench.measure.threads import place_threads
 from aigc_bench.measure.window import Measured, WindowPlan, measure, plan_window, run_step, warm_up
 from aigc_bench.workloads.base import Program, Setup, Workload
@@ -260,7 +261,9 @@ def _rebuilt(case: Case, *, workload: Workload, device: torch.device) -> list[to
     plain = case.model_copy(update={"engine": "torch-eager"})
     prepared = Prepared()
     workload.build(plain, make_setup(plain, device=device, engine=eager, prepared=prepared))
-    return [module.float() for module in prepared.built]
+    for module in prepared.built:
+        widen(module)
+    return prepared.built
 
 
 def make_setup(

@@ -33,7 +33,8 @@ class FastButWrong(Engine):
         if case.mode == "infer":
             return Stale(module)
         for parameter in module.parameters():
-            parameter.register_hook(torch.neg)
+            if parameter.requires_grad:
+                parameter.register_hook(torch.neg)
         return module
 
 
