@@ -13,7 +13,7 @@ from aigc_bench.core import registry
 from aigc_bench.core.records import Case, Quality
 from aigc_bench.measure.quality import Prepared, is_image, learns
 from aigc_bench.measure.ranks import ALONE
-from aigc_bench.measure.tensors import floating, mapped
+from aigc_bench.measure.tensors import floating, mapped, widen
 from aigc_bench.measure.trial import judge, make_setup
 from aigc_bench.measure.window import run_step
 from tests.extensions.fast_but_wrong import engine as wrong_engine
@@ -22,11 +22,8 @@ from tests.measure.bench import Bench
 CPU = registry.load("accelerators", "cpu")
 TINY = {
     "gpt": {"preset": "tiny", "settings": {"prompt_len": 8, "max_new_tokens": 3}},
-    "bert": {"preset": "tiny", "settings": {"seq_len": 16}},
-    "vae": {"preset": "mlp-784-400-20"},
-    "transformer": {"preset": "tiny", "settings": {"src_len": 8, "max_new_tokens": 3}},
     "latent_diffusion": {"preset": "tiny", "settings": {"num_inference_steps": 2, "resolution": 64}},
-    "dcgan": {},
+    "transformer": {"preset": "tiny", "settings": {"src_len": 8, "max_new_tokens": 3}},
 }
 
 
@@ -53,25 +50,22 @@ def judged(family: str, *, engine: str | object = "torch-eager", precision: str 
     return found
 
 
-@pytest.mark.parametrize("family", TINY)
-def test_every_family_passes_in_fp32_and_fails_with_a_broken_kernel(family: str) -> None:
-    right = judged(family)
-    assert right.passed is True, right
-    assert right.values["relative_error"] < 1e-4
-    wrong = judged(family, engine=wrong_engine)
-    assert wrong.passed is False, wrong
-    assert wrong.values["relative_error"] > 0.5
+NO_BF16 = CPU.unsupported(Case(workload="gpt", preset="tiny", mode="infer", precision="bf16"))
 
 
-@pytest.mark.skipif(
-    CPU.unsupported(Case(workload="gpt", preset="tiny", mode="infer", precision="bf16")) is not None, reason="no bf16 here"
+@pytest.mark.skipif(NO_BF16 is not None, reason="no bf16 here")
+@pytest.mark.parametrize(
+    ("family", "engine"),
+    [
+        *(("gpt", name) for name in ("torch-eager", "torch-int8", "torch-int8-dynamic", "torch-int4")),
+        ("transformer", "torch-eager"),
+    ],
 )
-@pytest.mark.parametrize("engine", ["torch-eager", "torch-int8", "torch-int8-dynamic", "torch-int4"])
-def test_lower_precisions_pass_within_what_they_may_err(engine: str) -> None:
-    found = judged("gpt", engine=engine, precision="bf16")
+def test_lower_precisions_pass_within_what_they_may_err(family: str, engine: str) -> None:
+    found = judged(family, engine=engine, precision="bf16")
     assert found.passed is True, found
     assert 1e-4 < found.values["relative_error"] < found.limit
-    assert 0 <= found.values["token_agreement"] <= 1
+    assert 0 <= found.values.get("token_agreement", 1) <= 1
 
 
 def test_images_tell_their_psnr_and_logits_their_tokens() -> None:
@@ -104,33 +98,6 @@ def test_a_trial_that_has_little_time_left_is_not_kept_from_its_result() -> None
     assert "timeout_s" in found.note
 
 
-def trained(family: str, *, engine: object, **keys: object) -> Quality:
-    workload = registry.load("workloads", family)
-    own = {**TINY.get(family, {}), **keys}
-    own["settings"] = {
-        key: value for key, value in dict(own.get("settings", {})).items() if key not in ("prompt_len", "max_new_tokens")
-    }
-    if family == "transformer":
-        own["settings"] = {"src_len": 8, "tgt_len": 8}
-    case = Case(workload=family, mode="train", threads=1, **{"preset": next(iter(workload.presets)), **own})
-    program = workload.build(case, make_setup(case, device=CPU.select(case), engine=engine))
-    step = lambda: run_step(program, workload.stages(case), CPU, step=0)  # noqa: E731 - a closure over the program is all it is
-    step()
-    return learns(program, step, step_s=0.01, seed=0, ranks=ALONE, started=0.0)
-
-
-@pytest.mark.parametrize("family", TINY)
-def test_every_trainable_family_learns_a_repeated_batch(family: str) -> None:
-    found = trained(family, engine=registry.load("engines", "torch-eager"))
-    assert found.passed is True, found
-    assert found.values["loss_last"] < found.values["loss_first"]
-
-
-@pytest.mark.parametrize("family", ["gpt", "bert", "vae", "transformer"])
-def test_turned_gradients_are_a_wrong_result(family: str) -> None:
-    assert trained(family, engine=wrong_engine).passed is False
-
-
 def test_a_loss_that_is_not_finite_is_a_wrong_result() -> None:
     from aigc_bench.workloads.base import Program
 
@@ -152,6 +119,23 @@ def test_nested_tensors_are_copied_and_found() -> None:
     assert float(twin["box"].inside[0][0]) == 2 and float(box.inside[0][0]) == 1
     found = list(floating({"a": torch.ones(1), "b": (torch.ones(1, dtype=torch.int64), [torch.zeros(2)]), "c": None}))
     assert [tensor.numel() for tensor in found] == [1, 2]
+
+
+def test_an_output_that_answers_to_numbers_still_does_when_it_is_copied() -> None:
+    from transformers.modeling_outputs import BaseModelOutput
+
+    twin = mapped(BaseModelOutput(last_hidden_state=torch.zeros(2)), lambda tensor: tensor + 1)
+    assert float(twin[0][0]) == float(twin.last_hidden_state[0]) == 1
+
+
+def test_a_module_is_widened_with_the_cache_it_shares_with_another() -> None:
+    cache = {"keys": torch.zeros(2, dtype=torch.bfloat16), "length": torch.zeros(1, dtype=torch.int64)}
+    first, second = torch.nn.Linear(2, 2).bfloat16(), torch.nn.Linear(2, 2)
+    first.cache, second.cache = (cache, 3), [cache]
+    widen(first)
+    assert first.weight.dtype == cache["keys"].dtype == torch.float32
+    assert cache["length"].dtype == torch.int64
+    assert second.cache[0]["keys"] is cache["keys"]
 
 
 def test_images_are_three_planes_between_zero_and_one() -> None:

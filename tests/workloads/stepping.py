@@ -1,4 +1,4 @@
-"""Runs steps of a built program and counts its parameters."""
+"""Runs steps of a built program, collects its losses and counts its parameters."""
 
 from __future__ import annotations
 
@@ -16,6 +16,13 @@ def run_step(program: Program, workload: Workload, case: Case, *, step: int = 0)
             program.stages[stage.name](repeat)
 
 
+def run_steps(program: Program, workload: Workload, case: Case, *, steps: int = 1) -> Mapping[str, Any]:
+    """The program's check after whole steps."""
+    for step in range(steps):
+        run_step(program, workload, case, step=step)
+    return program.check()
+
+
 def count(module: Any) -> int:
     return sum(parameter.numel() for parameter in module.parameters())
 
@@ -28,3 +35,8 @@ def losses(program: Program, workload: Workload, case: Case, *, rounds: int) -> 
         if step % NUM_INPUT_BATCHES == 0:
             said.append(dict(program.check()))
     return said
+
+
+def repeated_losses(program: Program, workload: Workload, case: Case, *, steps: int) -> list[float]:
+    """The loss of each of ``steps`` training steps on the first batch."""
+    return [float(run_steps(program, workload, case)["loss"]) for _ in range(steps)]

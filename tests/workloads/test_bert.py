@@ -4,18 +4,11 @@ import torch
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.records import Case
 from aigc_bench.workloads.bert import masked_batch, workload
+from tests.workloads.stepping import run_steps
 
 
 def bert(mode, **fields):
     return Case(workload="bert", preset="tiny", mode=mode, **{"settings": {"seq_len": 40}, **fields})
-
-
-def run_steps(program, case, *, steps=2):
-    for step in range(steps):
-        program.begin(step)
-        for stage in workload.stages(case):
-            program.stages[stage.name](0)
-    return program.check()
 
 
 def test_fifteen_percent_of_each_sequence_are_to_be_predicted(make_setup):
@@ -48,7 +41,7 @@ def test_a_step_finishes_the_batchs_sequences(mode):
 def test_encoding_equals_the_librarys_with_an_explicit_mask(make_setup):
     case = bert("infer", batch_size=3)
     program = workload.build(case, make_setup(case))
-    run_steps(program, case, steps=1)
+    run_steps(program, workload, case, steps=1)
     model = program.modules[0]
     again = make_setup(case)
     torch.manual_seed(0)
@@ -62,20 +55,20 @@ def test_eager_and_sdpa_attention_agree(make_setup):
     means = []
     for attention in ("eager", "sdpa"):
         case = bert("infer", batch_size=2, attention=attention)
-        means.append(run_steps(workload.build(case, make_setup(case)), case)["pooled_mean"])
+        means.append(run_steps(workload.build(case, make_setup(case)), workload, case, steps=2)["pooled_mean"])
     assert means[0] == pytest.approx(means[1], abs=1e-6)
 
 
 def test_training_learns_a_batch_it_sees_again(make_setup):
     case = bert("train", batch_size=2)
     program = workload.build(case, make_setup(case))
-    losses = [run_steps(program, case, steps=1)["loss"] for _ in range(12)]
+    losses = [run_steps(program, workload, case, steps=1)["loss"] for _ in range(12)]
     assert losses[-1] < losses[0]
 
 
 def test_gradient_checkpointing_trains(make_setup):
     case = bert("train", gradient_checkpointing=True)
-    assert run_steps(workload.build(case, make_setup(case)), case)["finite"]
+    assert run_steps(workload.build(case, make_setup(case)), workload, case, steps=2)["finite"]
 
 
 @pytest.mark.parametrize("mode", ["train", "infer"])

@@ -7,21 +7,13 @@ from aigc_bench.core.errors import UsageError
 from aigc_bench.core.records import Case
 from aigc_bench.workloads._hugging_face import position_limit
 from aigc_bench.workloads.gpt import kv_bytes_per_token, workload
+from tests.workloads.stepping import run_steps
 
 LENGTHS = {"prompt_len": 8, "max_new_tokens": 5, "seq_len": 16}
 
 
 def gpt(mode, preset="tiny", **fields):
     return Case(workload="gpt", preset=preset, mode=mode, **{"settings": LENGTHS, **fields})
-
-
-def run_steps(program, case, *, steps=2):
-    for step in range(steps):
-        program.begin(step)
-        for stage in workload.stages(case):
-            for repeat in range(stage.repeats):
-                program.stages[stage.name](repeat)
-    return program.check()
 
 
 @given(batch=st.integers(1, 64), prompt=st.integers(2, 500), new=st.integers(1, 500))
@@ -41,7 +33,7 @@ def test_one_new_token_is_the_prefills_own(make_setup):
     case = gpt("infer", settings={**LENGTHS, "max_new_tokens": 1})
     program = workload.build(case, make_setup(case))
     assert list(program.stages) == ["prefill"]
-    assert run_steps(program, case)["finite"]
+    assert run_steps(program, workload, case, steps=2)["finite"]
 
 
 def test_lengths_beyond_the_models_positions_are_refused_in_one_line():
@@ -76,9 +68,9 @@ def test_the_cache_costs_two_times_layers_times_heads_times_width_a_token(preset
 def test_training_learns_a_batch_it_sees_again(make_setup):
     case = gpt("train", batch_size=2)
     program = workload.build(case, make_setup(case))
-    before = run_steps(program, case, steps=1)["loss"]
+    before = run_steps(program, workload, case, steps=1)["loss"]
     for _ in range(5):
-        after = run_steps(program, case, steps=1)["loss"]
+        after = run_steps(program, workload, case, steps=1)["loss"]
     assert after < before
 
 
@@ -96,7 +88,7 @@ def test_gradient_checkpointing_gives_the_same_loss_and_computes_more(make_setup
                 module.p = 0.0
         program.modules[0].train()
         with FlopCounterMode(display=False) as counter:
-            losses.append(run_steps(program, case)["loss"])
+            losses.append(run_steps(program, workload, case, steps=2)["loss"])
         flops.append(counter.get_total_flops())
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)
     assert flops[1] > flops[0] * 1.1
@@ -105,23 +97,23 @@ def test_gradient_checkpointing_gives_the_same_loss_and_computes_more(make_setup
 def test_mixed_precision_keeps_weights_in_fp32(make_setup):
     case = gpt("train", precision="bf16")
     program = workload.build(case, make_setup(case))
-    assert run_steps(program, case)["finite"]
+    assert run_steps(program, workload, case, steps=2)["finite"]
     assert {parameter.dtype for parameter in program.modules[0].parameters()} == {torch.float32}
 
 
 def test_inference_holds_weights_in_the_precision_asked_for(make_setup):
     case = gpt("infer", precision="bf16")
     program = workload.build(case, make_setup(case))
-    assert run_steps(program, case)["finite"]
+    assert run_steps(program, workload, case, steps=2)["finite"]
     assert {parameter.dtype for parameter in program.modules[0].parameters()} == {torch.bfloat16}
 
 
 def test_inference_runs_under_inference_mode(make_setup):
     case = gpt("infer", batch_size=2)
-    expected = run_steps(workload.build(case, make_setup(case)), case)
+    expected = run_steps(workload.build(case, make_setup(case)), workload, case, steps=2)
     program = workload.build(case, make_setup(case))
     with torch.inference_mode():
-        assert run_steps(program, case) == expected
+        assert run_steps(program, workload, case, steps=2) == expected
 
 
 def test_prompts_differ_between_steps_and_come_back_after_eight(make_setup):

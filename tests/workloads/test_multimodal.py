@@ -3,7 +3,7 @@ import pytest
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.records import Case
 from aigc_bench.workloads.multimodal import workload
-from tests.workloads.running import losses, run_steps
+from tests.workloads.stepping import repeated_losses, run_steps
 
 TINY = ("tiny", "qwen2.5-vl-tiny")
 
@@ -45,7 +45,7 @@ def test_tuning_leaves_the_tower_alone_and_learns_a_text_it_sees_again(preset, m
     frozen = {name.split(".")[1] for name, parameter in model.named_parameters() if not parameter.requires_grad}
     assert frozen <= {"vision_tower", "visual"}
     assert any(parameter.requires_grad for name, parameter in model.named_parameters() if "projector" in name or "merger" in name)
-    text = losses(workload, program, case, steps=6)
+    text = repeated_losses(program, workload, case, steps=6)
     assert text[-1] < text[0]
 
 
@@ -53,7 +53,7 @@ def test_one_new_token_is_the_prefills_own(make_setup):
     case = seen("infer", settings={"max_new_tokens": 1})
     program = workload.build(case, make_setup(case))
     assert list(program.stages) == ["vision_encode", "prefill"]
-    assert run_steps(workload, program, case)["finite"]
+    assert run_steps(program, workload, case)["finite"]
 
 
 def test_sizes_that_a_tower_does_not_take_are_refused_with_one_that_it_does():

@@ -7,7 +7,7 @@ from aigc_bench.nets.encodec import EncodecDecoder
 from aigc_bench.nets.flop_formulas import missing_formulas
 from aigc_bench.nets.music_generation import delay_pattern, delayed
 from aigc_bench.workloads.music import workload
-from tests.workloads.running import losses, run_steps
+from tests.workloads.stepping import repeated_losses, run_steps
 
 
 def music(mode, **fields):
@@ -38,7 +38,7 @@ def test_codes_become_six_hundred_and_forty_samples_each():
 def test_the_delay_is_undone_before_codes_become_sound(make_setup):
     case = music("infer", settings={"audio_s": 0.1, "guidance_scale": 1.0})
     program = workload.build(case, make_setup(case))
-    assert run_steps(workload, program, case)["finite"]
+    assert run_steps(program, workload, case)["finite"]
 
 
 def test_guidance_runs_two_sequences_for_each_piece(make_setup):
@@ -61,7 +61,7 @@ def test_training_moves_the_decoder_alone_and_learns_a_piece_it_hears_again(make
     case = music("train", batch_size=2)
     program = workload.build(case, make_setup(case))
     text_encoder, decoder = program.modules
-    seen = losses(workload, program, case, steps=8)
+    seen = repeated_losses(program, workload, case, steps=8)
     assert seen[-1] < seen[0]
     assert not any(parameter.requires_grad for parameter in text_encoder.parameters())
     assert all(parameter.requires_grad for parameter in decoder.parameters())

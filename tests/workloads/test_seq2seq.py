@@ -7,7 +7,7 @@ from aigc_bench.core.errors import UsageError
 from aigc_bench.core.records import Case
 from aigc_bench.nets.encoder_decoder import EncoderDecoderGeneration, random_seq2seq
 from aigc_bench.workloads.seq2seq import targets_of, workload
-from tests.workloads.running import losses
+from tests.workloads.stepping import repeated_losses
 
 SMALL = {"vocab_size": 89, "d_model": 32, "decoder_start_token_id": 0, "pad_token_id": 0, "eos_token_id": None}
 CONFIGS = {
@@ -70,7 +70,7 @@ def test_a_step_finishes_as_many_tokens_as_it_generates(batch, source, new):
 
 def test_training_learns_to_copy_a_batch_it_sees_again(make_setup):
     case = Case(workload="seq2seq", preset="tiny", mode="train", batch_size=2)
-    seen = losses(workload, workload.build(case, make_setup(case)), case, steps=8)
+    seen = repeated_losses(workload.build(case, make_setup(case)), workload, case, steps=8)
     assert seen[-1] < seen[0]
 
 

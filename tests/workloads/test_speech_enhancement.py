@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from aigc_bench.core.records import Case
 from aigc_bench.nets.denoisers import ConvTasNet, Demucs, scale_invariant_noise
 from aigc_bench.workloads.speech_enhancement import workload
-from tests.workloads.running import losses, run_steps
+from tests.workloads.stepping import repeated_losses, run_steps
 
 TINY = ("tiny", "demucs-tiny")
 NETS = {"tiny": ConvTasNet, "demucs-tiny": Demucs}
@@ -32,7 +32,7 @@ def test_demucs_pads_to_a_length_that_every_level_divides(samples):
 @pytest.mark.parametrize("preset", TINY)
 def test_training_takes_noise_away(preset, make_setup):
     case = Case(workload="speech_enhancement", preset=preset, mode="train", batch_size=2)
-    seen = losses(workload, workload.build(case, make_setup(case)), case, steps=8)
+    seen = repeated_losses(workload.build(case, make_setup(case)), workload, case, steps=8)
     assert seen[-1] < seen[0]
 
 
@@ -49,4 +49,4 @@ def test_clean_clips_are_told_from_noisy_ones(make_setup):
     case = Case(workload="speech_enhancement", preset="tiny", mode="infer")
     noisy, clean = workload._clip(case, make_setup(case))
     assert float((noisy - clean).std()) == pytest.approx(0.5, rel=0.1)
-    assert run_steps(workload, workload.build(case, make_setup(case)), case)["finite"]
+    assert run_steps(workload.build(case, make_setup(case)), workload, case)["finite"]

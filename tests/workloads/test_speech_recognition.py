@@ -3,7 +3,7 @@ import pytest
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.records import Case
 from aigc_bench.workloads.speech_recognition import workload
-from tests.workloads.running import losses, run_steps
+from tests.workloads.stepping import repeated_losses, run_steps
 
 
 def whisper(mode, preset="tiny", **fields):
@@ -27,18 +27,18 @@ def test_one_token_is_the_prefills_own(make_setup):
     case = whisper("infer", settings={"max_new_tokens": 1})
     program = workload.build(case, make_setup(case))
     assert list(program.stages) == ["encode", "prefill"]
-    assert run_steps(workload, program, case)["finite"]
+    assert run_steps(program, workload, case)["finite"]
 
 
 def test_training_learns_a_transcript_it_sees_again(make_setup):
     case = whisper("train", batch_size=2)
-    seen = losses(workload, workload.build(case, make_setup(case)), case, steps=6)
+    seen = repeated_losses(workload.build(case, make_setup(case)), workload, case, steps=6)
     assert seen[-1] < seen[0]
 
 
 def test_gradient_checkpointing_gives_the_same_loss(make_setup):
     cases = [whisper("train", gradient_checkpointing=value) for value in (False, True)]
-    first, second = (run_steps(workload, workload.build(case, make_setup(case)), case)["loss"] for case in cases)
+    first, second = (run_steps(workload.build(case, make_setup(case)), workload, case)["loss"] for case in cases)
     assert first == pytest.approx(second, rel=1e-5)
 
 
@@ -52,5 +52,5 @@ def test_whispers_window_is_not_asked_to_be_another_and_its_decoder_has_an_end()
 def test_another_clip_has_another_transcript(make_setup):
     case = whisper("infer")
     program = workload.build(case, make_setup(case))
-    sums = {run_steps(workload, program, case, steps=steps)["logits_std"] for steps in (1, 2)}
+    sums = {run_steps(program, workload, case, steps=steps)["logits_std"] for steps in (1, 2)}
     assert len(sums) == 2

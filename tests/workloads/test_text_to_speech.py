@@ -4,7 +4,7 @@ import torch
 from aigc_bench.core.records import Case
 from aigc_bench.nets.speech_synthesis import SpeechT5, SpeechT5Synthesis, symbol_of_frame
 from aigc_bench.workloads.text_to_speech import workload
-from tests.workloads.running import losses, run_steps
+from tests.workloads.stepping import repeated_losses, run_steps
 
 SMALL_SPEECHT5 = {
     "vocab_size": 30, "hidden_size": 32, "encoder_layers": 1, "decoder_layers": 2, "encoder_attention_heads": 4,
@@ -26,7 +26,7 @@ def test_frames_are_dealt_to_symbols_in_order_and_equally():
 @pytest.mark.parametrize("preset", TINY)
 def test_speech_is_as_long_as_was_asked(preset, make_setup):
     case = speech("infer", preset, batch_size=2)
-    checks = run_steps(workload, workload.build(case, make_setup(case)), case)
+    checks = run_steps(workload.build(case, make_setup(case)), workload, case)
     assert checks["finite"]
     assert workload.work(case).items_per_step == 2 * workload.options(case).audio_s
 
@@ -34,7 +34,7 @@ def test_speech_is_as_long_as_was_asked(preset, make_setup):
 @pytest.mark.parametrize("preset", TINY)
 def test_training_learns_speech_it_hears_again(preset, make_setup):
     case = speech("train", preset, batch_size=2)
-    seen = losses(workload, workload.build(case, make_setup(case)), case, steps=10)
+    seen = repeated_losses(workload.build(case, make_setup(case)), workload, case, steps=10)
     assert min(seen[-3:]) < seen[0]
 
 

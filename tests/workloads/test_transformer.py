@@ -6,21 +6,13 @@ from hypothesis import strategies as st
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.records import Case
 from aigc_bench.workloads.transformer import workload
+from tests.workloads.stepping import run_steps
 
 LENGTHS = {"src_len": 9, "tgt_len": 7, "max_new_tokens": 5}
 
 
 def transformer(mode, **fields):
     return Case(workload="transformer", preset="tiny", mode=mode, **{"settings": LENGTHS, **fields})
-
-
-def run_steps(program, case, *, steps=2):
-    for step in range(steps):
-        program.begin(step)
-        for stage in workload.stages(case):
-            for repeat in range(stage.repeats):
-                program.stages[stage.name](repeat)
-    return program.check()
 
 
 @given(batch=st.integers(1, 64), new=st.integers(1, 500))
@@ -38,7 +30,7 @@ def test_training_counts_target_tokens():
 def test_tokens_are_the_greedy_choice_of_the_full_decoder(make_setup):
     case = transformer("infer", batch_size=3)
     program = workload.build(case, make_setup(case))
-    run_steps(program, case, steps=1)
+    run_steps(program, workload, case, steps=1)
     translation = program.begin.__self__
     model, source = program.modules[0], translation._sources[0]
     tokens = torch.zeros(3, 1, dtype=torch.int64)
@@ -51,7 +43,7 @@ def test_tokens_are_the_greedy_choice_of_the_full_decoder(make_setup):
 def test_training_learns_a_batch_it_sees_again(make_setup):
     case = transformer("train", batch_size=2)
     program = workload.build(case, make_setup(case))
-    losses = [run_steps(program, case, steps=1)["loss"] for _ in range(15)]
+    losses = [run_steps(program, workload, case, steps=1)["loss"] for _ in range(15)]
     assert losses[-1] < losses[0]
 
 
@@ -59,14 +51,14 @@ def test_inference_in_bf16_runs_under_inference_mode(make_setup):
     case = transformer("infer", precision="bf16")
     program = workload.build(case, make_setup(case))
     with torch.inference_mode():
-        assert run_steps(program, case)["finite"]
+        assert run_steps(program, workload, case, steps=2)["finite"]
     assert {parameter.dtype for parameter in program.modules[0].parameters()} == {torch.bfloat16}
 
 
 def test_inference_leaves_torchs_fused_operator_switched_on(make_setup):
     before = torch.backends.mha.get_fastpath_enabled()
     case = transformer("infer")
-    run_steps(workload.build(case, make_setup(case)), case)
+    run_steps(workload.build(case, make_setup(case)), workload, case, steps=2)
     assert torch.backends.mha.get_fastpath_enabled() == before
 
 
