@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from aigc_bench.analyze.compare import Comparison
     from aigc_bench.analyze.rows import CaseSummary
+    from aigc_bench.core.records import Search
     from aigc_bench.measure.find import BatchSearch
     from aigc_bench.plan.demand import Demand
     from aigc_bench.plan.records import Plan
@@ -101,11 +102,14 @@ def run(
 
 
 def resume(path: RunOrPath | None = None, *, progress: Callable[[events.Progress], None] = events.ignore) -> Run:
-    """Finish a run that was interrupted or killed (without ``path``, the newest in ``runs/``); nothing runs twice."""
+    """Finish a run that was interrupted or killed (without ``path``, the newest in ``runs/``); nothing runs twice.
+
+    A search for the largest batch goes on where it stood.
+    """
     from aigc_bench.measure.runner import resume_run
 
     folder = path.path if isinstance(path, Run) else Path(path) if path is not None else newest_run()
-    outcome = resume_run(folder, system=this_machine(), on_progress=progress)
+    outcome = resume_run(folder, system=this_machine(), make_search=_search_again, on_progress=progress)
     return _reported(outcome.path, progress)
 
 
@@ -391,6 +395,10 @@ def _batch_search(max_latency_s: float | None) -> Callable[[Sequence[Case]], Bat
     return lambda cases: BatchSearch(
         cases, max_latency_s=max_latency_s, predict_bytes=predicted_peak_bytes, available=available_bytes
     )
+
+
+def _search_again(search: Search) -> BatchSearch:
+    return _batch_search(search.max_latency_s)(search.cases)
 
 
 def newest_run(folder: Path = RUNS_FOLDER) -> Path:

@@ -18,10 +18,16 @@ QUALITY_METRICS = (
         "share of positions whose most likely token is the reference's, given the same context",
     ),
     (
+        "token_agreement_near_ties",
+        "Greedy tokens as the reference's or near-tied",
+        "fraction",
+        "as token_agreement, counting tokens whose logit in the reference lies within four allowed errors of its highest",
+    ),
+    (
         "psnr",
         "PSNR of images",
         "dB",
-        "-10 log10 of the mean squared difference of images in [0, 1] to the reference's; 150 at most",
+        "-10 log10 of the mean squared difference of an image or video in [0, 1] to the reference's, of the worst; 150 at most",
     ),
     ("loss_first", "Loss on a repeated batch, first", "loss", _REPEATED.format("first")),
     ("loss_last", "Loss on a repeated batch, last", "loss", _REPEATED.format("last")),

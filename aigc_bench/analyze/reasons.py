@@ -71,7 +71,8 @@ _LIST = (
         "wrong_result",
         "invalid",
         _ALL,
-        "the outputs are not those of the fp32 reference, or the training loss did not fall on a repeated batch",
+        "outputs, greedy tokens or images are not those of the fp32 reference within what the precision explains,"
+        " or the training loss did not fall on a repeated batch",
         "Look at the case's quality numbers; try engine torch-eager, another precision or another version of the library.",
     ),
     _reason(

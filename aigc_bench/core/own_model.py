@@ -22,6 +22,8 @@ from aigc_bench.core.errors import UsageError
 from aigc_bench.core.records import Setting
 
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
+WEIGHTS = "_weights"
+"""Key of a component's configuration that holds the folder of its safetensors."""
 _INDEX = "model_index.json"
 _CONFIG = "config.json"
 _MAX_CONFIG_BYTES = 16 * 2**20
@@ -33,6 +35,7 @@ _NOT_ARCHITECTURE = ("torch_dtype", "dtype", "transformers_version", "_name_or_p
 class ModelFiles:
     """What the files say. ``config`` is the model's, or the pipeline's index; ``components`` are a pipeline's own configurations.
 
+    A component with safetensors names their folder in its configuration (``WEIGHTS``).
     ``weights`` is the folder that holds safetensors, ``None`` without any; ``sha256`` covers configurations, changes, and of the
     weights the names, dtypes, shapes and sizes: all that speed depends on.
     """
@@ -101,15 +104,16 @@ def _pipeline(folder: Path, *, changes: Mapping[str, Setting]) -> ModelFiles:
     if changes:
         raise UsageError(f"{folder}: --change is for the config.json of one model, not for a pipeline.")
     files = sorted(file for file in folder.glob(f"*/{_CONFIG}") if file.parent.name in index)
-    components = {file.parent.name: _read_config(file) for file in files}
-    headers = [header for file in files for header in _weights(file.parent)]
+    configs = {file.parent.name: _read_config(file) for file in files}
+    headers = {name: _weights(folder / name) for name in configs}
+    components = {name: {**config, **({WEIGHTS: str(folder / name)} if headers[name] else {})} for name, config in configs.items()}
     return ModelFiles(
         kind="diffusers",
         path=folder,
         config=index,
         components=components,
-        weights=folder if headers else None,
-        sha256=_sha256([index, components, *headers]),
+        weights=folder if any(headers.values()) else None,
+        sha256=_sha256([index, configs, *(header for of_part in headers.values() for header in of_part)]),
     )
 
 

@@ -230,13 +230,15 @@ class Quality(Record):
 
     ``training``: one batch repeated with the same random masks; its loss must fall. ``reference``: outputs of every executed
     module against the same module in fp32 with plain attention. ``passed`` is ``None`` where it could not be looked at, for the
-    reason in ``note``. ``values`` are metric ids with their values; ``limit`` is the relative error that is allowed.
+    reason in ``note``. ``values`` are metric ids with their values; ``limit`` is the relative error that is allowed, ``floors`` are
+    the least values of other metrics.
     """
 
     kind: Literal["training", "reference"]
     passed: bool | None
     values: Mapping[str, float] = Field(default_factory=dict)
     limit: float | None = None
+    floors: Mapping[str, float] = Field(default_factory=dict)
     note: str = ""
     duration_s: float = 0.0
 
@@ -347,9 +349,13 @@ class FoundBatch(Record):
 
 
 class Search(Record):
-    """A search for the largest batch (``run --find max-batch``): its latency limit in seconds, and what was found."""
+    """A search for the largest batch (``run --find max-batch``): its latency limit in seconds, and what was found.
+
+    ``cases`` are those it started from, of which only the batch size changes: with them an interrupted search is continued.
+    """
 
     max_latency_s: float | None = None
+    cases: tuple[Case, ...] = ()
     found: tuple[FoundBatch, ...] = ()
 
 

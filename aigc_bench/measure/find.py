@@ -1,5 +1,7 @@
 """The search for the largest batch: doubling until one does not fit, then bisection. Every batch that is tried is a measured case.
 
+A search holds nothing that its trials do not: whoever has them finds where it stood, so that an interrupted one is continued.
+
 On a CPU nothing is tried that is expected to take more memory than there is: the kernel would kill somebody. Expected is what two
 smaller batches took, continued in a straight line (activations grow with the batch, weights do not), and before there are two the
 prediction's high end. An accelerator refuses by itself, and its ``oom`` is an answer.
@@ -9,7 +11,7 @@ from __future__ import annotations
 
 import re
 import statistics
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -54,7 +56,6 @@ class _Hunt:
 
     template: Case
     bisection: Bisection = field(default_factory=Bisection)
-    trying: Case | None = None
     bound: str | None = None
     peaks: dict[int, int] = field(default_factory=dict)
     step_s: dict[int, float] = field(default_factory=dict)
@@ -78,34 +79,39 @@ class BatchSearch:
         self._available = available
 
     def grow(self, finished: Sequence[TrialResult]) -> tuple[Case, ...]:
-        """The next case of every search that is still open."""
-        return tuple(self._proposals(finished))
+        """The next case of every search that is still open; ``finished`` holds every trial of those that were proposed before."""
+        of_case: dict[str, list[TrialResult]] = {}
+        for trial in finished:
+            of_case.setdefault(trial.case, []).append(trial)
+        proposals = (self._next(hunt, of_case) for hunt in self._hunts)
+        return tuple(case for case in proposals if case is not None)
 
     def result(self) -> Search:
         """What has been found so far."""
-        return Search(max_latency_s=self._max_latency_s, found=tuple(_found(hunt) for hunt in self._hunts))
+        return Search(
+            max_latency_s=self._max_latency_s,
+            cases=tuple(hunt.template for hunt in self._hunts),
+            found=tuple(_found(hunt) for hunt in self._hunts),
+        )
 
-    def _proposals(self, finished: Sequence[TrialResult]) -> Iterator[Case]:
-        for hunt in self._hunts:
-            if hunt.trying is not None:
-                self._judge(hunt, [trial for trial in finished if trial.case == hunt.trying.id])
-                hunt.trying = None
-            while (batch_size := hunt.bisection.next()) is not None:
-                case = hunt.at(batch_size)
-                reason = self._refusal(hunt, case)
-                if reason is None:
-                    hunt.trying = case
-                    yield case
-                    break
-                hunt.bound = reason
-                hunt.bisection.tell(batch_size, fits=False)
+    def _next(self, hunt: _Hunt, of_case: Mapping[str, Sequence[TrialResult]]) -> Case | None:
+        while (batch_size := hunt.bisection.next()) is not None:
+            case = hunt.at(batch_size)
+            if case.id in of_case:
+                self._judge(hunt, case, of_case[case.id])
+                continue
+            reason = self._refusal(hunt, case)
+            if reason is None:
+                return case
+            hunt.bound = reason
+            hunt.bisection.tell(batch_size, fits=False)
+        return None
 
-    def _judge(self, hunt: _Hunt, trials: Sequence[TrialResult]) -> None:
-        assert hunt.trying is not None, "only what was tried is judged"
-        batch_size = hunt.trying.batch_size
+    def _judge(self, hunt: _Hunt, case: Case, trials: Sequence[TrialResult]) -> None:
+        batch_size = case.batch_size
         failed = next((trial for trial in trials if trial.status != "ok"), None)
-        if failed is not None or not trials:
-            hunt.bound = {"oom": "memory", "timeout": "time"}.get(failed.status if failed else "", "error")
+        if failed is not None:
+            hunt.bound = {"oom": "memory", "timeout": "time"}.get(failed.status, "error")
             hunt.bisection.tell(batch_size, fits=False)
             return
         medians = [statistics.median(trial.steps.duration_s) for trial in trials if trial.steps is not None]
@@ -141,6 +147,8 @@ def straight_line(peaks: dict[int, int], batch_size: int) -> int | None:
 def _found(hunt: _Hunt) -> FoundBatch:
     low = hunt.bisection.low
     bound = "largest_tried" if hunt.bisection.high is None else hunt.bound
+    if hunt.bisection.next() is not None:
+        bound = "unfinished"
     return FoundBatch(case=hunt.at(max(1, low)).id, batch_size=low or None, smallest_too_large=hunt.bisection.high, bound=bound)
 
 

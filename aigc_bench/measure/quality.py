@@ -6,6 +6,12 @@ matrix products and without TF32: that is the reference. An eager fp32 module is
 The error is ``|output - reference| / |reference|`` (2-norms), and a module that returned noise, zeros or stale values has one of
 about 1. What a precision or an engine's number format may add is far below (``ALLOWED_ERROR``, ``Engine.added_error``).
 
+A whole output's error hides a single part: one wrong position of a thousand adds 4 %. Of logits every position's greedy token is
+therefore looked at, and of images and videos each by itself:
+
+    token   the reference's, or one whose logit the reference puts within ``TIE_WIDTH`` allowed errors of its highest (a near-tie)
+    image   PSNR of ``-20 log10(allowed error)`` at least: pixels in [0, 1] may err by the allowed error
+
 *Training*: before the warm-up one batch is repeated with the same random masks in every step, which any working forward pass,
 backward pass and optimizer learn: its loss must fall. Of adversaries the sum of both losses must: turned gradients of a
 discriminator let the generator's loss fall to nothing, while its own grows many times.
@@ -34,7 +40,10 @@ ALLOWED_ERROR: Mapping[Precision, float] = {"fp32": 1e-3, "tf32": 0.02, "fp16": 
 layers of a deep model."""
 MAX_REPEATS = 2
 """Repeats of a stage that are looked at: the first decode step and one that reads what it wrote."""
+ENDLESS = 1e9
 MAX_PSNR_DB = 150.0
+TIE_WIDTH = 4.0
+"""How wide a near-tie is, in allowed errors of the root mean square of a position's logits: some err by a few times the mean."""
 LEARNING_STEPS = 8
 LEARNING_S = 1.0
 """Longer than this the repeated batch is not trained on, after three steps."""
@@ -102,7 +111,7 @@ def _hook(module: torch.nn.Module, *, index: int, calls: list[Call], hooks: cont
 
 
 def compare(calls: Sequence[Call], references: Sequence[torch.nn.Module], *, limit: float, started: float) -> Quality:
-    """Give the same inputs to the references, in fp32, and judge the greatest relative error of any output."""
+    """Give the same inputs to the references, in fp32, and judge the worst of any output: error, greedy tokens, images."""
     if not calls:
         return Quality(kind="reference", passed=None, note="no call of a module was seen", duration_s=time.perf_counter() - started)
     worst: dict[str, float] = {}
@@ -111,9 +120,18 @@ def compare(calls: Sequence[Call], references: Sequence[torch.nn.Module], *, lim
             args, keys = mapped(call.args, _widened), mapped(call.keys, _widened)
             expected = tuple(floating(references[call.module](*args, **keys)))
             for number, (output, wanted) in enumerate(zip(call.outputs, expected, strict=True)):
-                _note_worst(worst, _differences(output.float(), wanted.float(), is_logits=call.has_logits and number == 0))
-    passed = worst["relative_error"] <= limit
-    return Quality(kind="reference", passed=passed, values=worst, limit=limit, duration_s=time.perf_counter() - started)
+                is_logits = call.has_logits and number == 0
+                _note_worst(worst, _differences(output.float(), wanted.float(), limit=limit, is_logits=is_logits))
+    floors = {name: floor for name, floor in floors_of(limit).items() if name in worst}
+    passed = worst["relative_error"] <= limit and all(worst[name] >= floor for name, floor in floors.items())
+    return Quality(
+        kind="reference", passed=passed, values=worst, limit=limit, floors=floors, duration_s=time.perf_counter() - started
+    )
+
+
+def floors_of(limit: float) -> dict[str, float]:
+    """The least that may be found, by metric, where a relative error of ``limit`` is allowed."""
+    return {"token_agreement_near_ties": 1.0, "psnr": -20 * math.log10(limit)}
 
 
 def _note_worst(worst: dict[str, float], found: Mapping[str, float]) -> None:
@@ -122,22 +140,42 @@ def _note_worst(worst: dict[str, float], found: Mapping[str, float]) -> None:
         worst[name] = choose(worst.get(name, value), value)
 
 
-def _differences(output: torch.Tensor, wanted: torch.Tensor, *, is_logits: bool) -> dict[str, float]:
-    """Relative error; of logits the share of equal greedy tokens, of images in [0, 1] the PSNR. Not finite counts as infinite."""
+def _differences(output: torch.Tensor, wanted: torch.Tensor, *, limit: float, is_logits: bool) -> dict[str, float]:
+    """Relative error; of logits the share of right tokens, of images the PSNR. Another shape and what is not finite err without end."""
+    if output.shape != wanted.shape:
+        return {"relative_error": ENDLESS}
     scale = float(wanted.norm())
     error = float((output - wanted).norm()) / scale if scale > 0 else float((output - wanted).norm())
-    found = {"relative_error": error if math.isfinite(error) else 1e9}
+    found = {"relative_error": error if math.isfinite(error) else ENDLESS}
     if is_logits:
-        found["token_agreement"] = float((output.argmax(dim=-1) == wanted.argmax(dim=-1)).float().mean())
+        found |= _token_agreement(output, wanted, limit=limit)
     if is_image(wanted):
-        mean_square = float((output - wanted).square().mean())
-        found["psnr"] = min(MAX_PSNR_DB, -10 * math.log10(mean_square)) if 0 < mean_square < math.inf else MAX_PSNR_DB
+        found["psnr"] = _worst_psnr(output, wanted)
     return found
 
 
+def _token_agreement(output: torch.Tensor, wanted: torch.Tensor, *, limit: float) -> dict[str, float]:
+    """Shares of the positions whose greedy token is the reference's, and is that or near-tied with it; logits ``[..., vocab]``."""
+    chosen, best = output.argmax(dim=-1, keepdim=True), wanted.argmax(dim=-1, keepdim=True)
+    lead = wanted.gather(-1, best) - wanted.gather(-1, chosen)
+    width = TIE_WIDTH * limit * wanted.square().mean(dim=-1, keepdim=True).sqrt()
+    return {
+        "token_agreement": float((chosen == best).float().mean()),
+        "token_agreement_near_ties": float((lead <= width).float().mean()),
+    }
+
+
+def _worst_psnr(output: torch.Tensor, wanted: torch.Tensor) -> float:
+    """The least PSNR of any image or video of a batch, in dB; pixels in [0, 1]."""
+    mean_square = float((output - wanted).square().flatten(1).mean(dim=1).max())
+    if not math.isfinite(mean_square):
+        return 0.0
+    return min(MAX_PSNR_DB, -10 * math.log10(mean_square)) if mean_square > 0 else MAX_PSNR_DB
+
+
 def is_image(tensor: torch.Tensor) -> bool:
-    """Whether these are images ``[batch, 3, height, width]`` with values in [0, 1]."""
-    has_shape = tensor.dim() == 4 and tensor.shape[1] == 3
+    """Whether these are images ``[batch, 3, height, width]``, or videos with frames before the height, of values in [0, 1]."""
+    has_shape = tensor.dim() in (4, 5) and tensor.shape[1] == 3
     return has_shape and float(tensor.min()) >= 0 and float(tensor.max()) <= 1
 
 

@@ -26,7 +26,7 @@ from types import FrameType
 
 from aigc_bench.core import registry
 from aigc_bench.core.errors import AigcBenchError, UsageError
-from aigc_bench.core.records import Case, RunInfo, SensorStatus, System, TrialResult
+from aigc_bench.core.records import Case, RunInfo, Search, SensorStatus, System, TrialResult
 from aigc_bench.core.units import quantity
 from aigc_bench.measure import preflight, progress
 from aigc_bench.measure.attempts import Attempts, is_forked
@@ -124,8 +124,17 @@ def start_run(
     return _Session(info, out, record_nvml=record_nvml, search=search).run(on_progress)
 
 
-def resume_run(folder: Path, *, system: System, on_progress: OnProgress = progress.ignore) -> RunOutcome:
-    """Run what is missing from a run that was interrupted or killed; finished trials are kept and not run again."""
+def resume_run(
+    folder: Path,
+    *,
+    system: System,
+    make_search: Callable[[Search], BatchSearch] | None = None,
+    on_progress: OnProgress = progress.ignore,
+) -> RunOutcome:
+    """Run what is missing from a run that was interrupted or killed; finished trials are kept and not run again.
+
+    ``make_search`` makes the search anew that the run was, if it was one; it finds where it stood from the finished trials.
+    """
     info = load_run(folder).info
     if info.system.host_id != system.host_id:
         raise UsageError(f"{folder}: this run was made on another machine.", "Resume it there, or start a new run here.")
@@ -136,7 +145,8 @@ def resume_run(folder: Path, *, system: System, on_progress: OnProgress = progre
         raise UsageError(
             f"{folder}: since this run was started {', '.join(changed)} changed.", "Start a new run: one run has one software."
         )
-    return _Session(info, folder).run(on_progress)
+    search = None if make_search is None or info.search is None else make_search(info.search)
+    return _Session(info, folder, search=search).run(on_progress)
 
 
 class _Session:
@@ -194,9 +204,10 @@ class _Session:
         )
 
     def _measure(self, order: Sequence[Planned]) -> None:
-        left = unfinished(order, self._finished)
+        left = unfinished(order, self._finished) or self._next_of_search()
         if not left:
             return
+        order = self._order()
         self._sampler = SamplerClient(spool=self._writer.spool, clock=self._clock, record_nvml=self._record_nvml)
         log = self._folder / "logs" / "workers.log"
         self._launcher = Launcher(imports=_imports(left), log=log)
@@ -217,7 +228,7 @@ class _Session:
             while left and not self._is_budget_spent(left[0]):
                 self._run_trial(left, attempts)
                 left = unfinished(order, self._finished) or self._next_of_search()
-                order = order if self._search is None else self._order()
+                order = self._order()
         finally:
             self._launcher.close()
             self._sampler_report = self._sampler.stop()

@@ -15,6 +15,8 @@ import torch
 from diffusers import AutoencoderKL, DiTTransformer2DModel, FluxTransformer2DModel, PixArtTransformer2DModel, SD3Transformer2DModel
 from torch import nn
 
+from aigc_bench.nets.components import diffusers_model
+
 GUIDANCE = 3.5
 """FLUX.1 [dev] was distilled to take the guidance scale as an input; this is its pipeline's default."""
 
@@ -24,7 +26,7 @@ class DiT(nn.Module):
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         super().__init__()
-        self.model = DiTTransformer2DModel(**config)
+        self.model = diffusers_model(DiTTransformer2DModel, config)
 
     def constants(self, *, side: int, batch: int) -> tuple[torch.Tensor, ...]:
         """None."""
@@ -39,7 +41,7 @@ class PixArt(nn.Module):
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         super().__init__()
-        self.model = PixArtTransformer2DModel(**config)
+        self.model = diffusers_model(PixArtTransformer2DModel, config)
 
     def constants(self, *, side: int, batch: int) -> tuple[torch.Tensor, ...]:
         """None."""
@@ -58,7 +60,7 @@ class SD3(nn.Module):
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         super().__init__()
-        self.model = SD3Transformer2DModel(**config)
+        self.model = diffusers_model(SD3Transformer2DModel, config)
 
     def constants(self, *, side: int, batch: int) -> tuple[torch.Tensor, ...]:
         """None."""
@@ -76,7 +78,7 @@ class Flux(nn.Module):
 
     def __init__(self, config: Mapping[str, Any], *, text_len: int) -> None:
         super().__init__()
-        self.model = FluxTransformer2DModel(**config)
+        self.model = diffusers_model(FluxTransformer2DModel, config)
         self.text_len = text_len
 
     def constants(self, *, side: int, batch: int) -> tuple[torch.Tensor, ...]:
@@ -115,7 +117,7 @@ class ImageAutoencoder(nn.Module):
 
     def __init__(self, config: Mapping[str, Any], *, is_packed: bool) -> None:
         super().__init__()
-        model = AutoencoderKL(**config)
+        model = diffusers_model(AutoencoderKL, config)
         self.encoder, self.decoder = ImageEncoder(model, is_packed=is_packed), ImageDecoder(model, is_packed=is_packed)
 
 

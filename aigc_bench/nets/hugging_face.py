@@ -39,14 +39,14 @@ def random_model(
     has_choice = made.model_type not in _OWN_ATTENTION and auto_class._model_mapping[type(made)]._supports_sdpa
     chosen = unpadded_attention(attention if has_choice else "eager")
     if weights is not None and torch.get_default_device().type != "meta":
-        return _loaded(auto_class, made, implementation=chosen, folder=weights)
+        return loaded(auto_class, made, implementation=chosen, folder=weights)
     with no_init_weights():
         model: Any = auto_class.from_config(made, attn_implementation=chosen)
     model.init_weights()
     return model  # type: ignore[no-any-return]
 
 
-def _loaded(auto_class: Any, config: Any, *, implementation: str, folder: str) -> torch.nn.Module:
+def loaded(auto_class: Any, config: Any, *, implementation: str, folder: str) -> torch.nn.Module:
     """The model with the folder's weights; what the folder lacks (a head) is random. Only safetensors, only from this disk."""
     model: torch.nn.Module = auto_class.from_pretrained(
         folder,

@@ -19,9 +19,9 @@ import torch
 from diffusers import AutoencoderKL, DDIMScheduler, DDPMScheduler, UNet2DConditionModel
 from diffusers.models.attention_processor import AttnProcessor, AttnProcessor2_0
 from torch import nn
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
 from aigc_bench.core.records import Attention
+from aigc_bench.nets.components import clip_text, diffusers_model
 
 NUM_TRAIN_TIMESTEPS = 1000
 
@@ -44,7 +44,7 @@ class TextEncoder(nn.Module):
 
     def __init__(self, configs: Sequence[Mapping[str, Any]], *, attention: Attention) -> None:
         super().__init__()
-        self.models = nn.ModuleList(_make_clip(config, attention=attention) for config in configs)
+        self.models = nn.ModuleList(clip_text(config, attention=attention) for config in configs)
 
     def forward(self, tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
         if len(self.models) == 1:
@@ -86,7 +86,7 @@ class Autoencoder(nn.Module):
 
     def __init__(self, config: Mapping[str, Any], *, attention: Attention) -> None:
         super().__init__()
-        autoencoder = AutoencoderKL.from_config(dict(config))
+        autoencoder = diffusers_model(AutoencoderKL, config)
         _choose_attention(autoencoder, attention=attention)
         self.encoder, self.decoder = LatentEncoder(autoencoder), LatentDecoder(autoencoder)
 
@@ -99,7 +99,7 @@ class UNet(nn.Module):
 
     def __init__(self, config: Mapping[str, Any], *, attention: Attention) -> None:
         super().__init__()
-        self.model = UNet2DConditionModel.from_config(dict(config))
+        self.model = diffusers_model(UNet2DConditionModel, config)
         _choose_attention(self.model, attention=attention)
 
     def forward(
@@ -136,13 +136,6 @@ def guide(predicted: torch.Tensor, *, guidance_scale: float) -> torch.Tensor:
     """
     unconditional, conditional = predicted.chunk(2)
     return unconditional + guidance_scale * (conditional - unconditional)
-
-
-def _make_clip(config: Mapping[str, Any], *, attention: Attention) -> nn.Module:
-    settings = CLIPTextConfig(**config, attn_implementation="sdpa" if attention == "auto" else attention)
-    has_projection = "projection_dim" in config
-    model: nn.Module = CLIPTextModelWithProjection(settings) if has_projection else CLIPTextModel(settings)
-    return model
 
 
 def _choose_attention(model: Any, *, attention: Attention) -> None:

@@ -13,17 +13,9 @@ from typing import Any
 import torch
 from torch import nn
 from torch.nn import functional as F
-from transformers import (
-    AutoModel,
-    CLIPTextConfig,
-    CLIPTextModel,
-    CLIPTextModelWithProjection,
-    T5Config,
-    T5EncoderModel,
-    UMT5Config,
-    UMT5EncoderModel,
-)
+from transformers import AutoModel
 
+from aigc_bench.nets.components import clip_text, t5_encoder
 from aigc_bench.nets.hugging_face import passing_cache, random_model
 
 Conditions = tuple[torch.Tensor, ...]
@@ -34,7 +26,7 @@ class T5Text(nn.Module):
 
     def __init__(self, *, t5: Mapping[str, Any]) -> None:
         super().__init__()
-        self.t5 = _t5(t5)
+        self.t5 = t5_encoder(t5)
 
     def forward(self, tokens: torch.Tensor) -> Conditions:
         return (self.t5(input_ids=tokens).last_hidden_state,)
@@ -45,8 +37,8 @@ class StableDiffusion3Text(nn.Module):
 
     def __init__(self, *, clips: tuple[Mapping[str, Any], ...], t5: Mapping[str, Any]) -> None:
         super().__init__()
-        self.clips = nn.ModuleList(CLIPTextModelWithProjection(CLIPTextConfig(**clip)) for clip in clips)
-        self.t5 = _t5(t5)
+        self.clips = nn.ModuleList(clip_text(clip) for clip in clips)
+        self.t5 = t5_encoder(t5)
 
     def forward(self, clip_tokens: torch.Tensor, t5_tokens: torch.Tensor) -> Conditions:
         outputs = [clip(input_ids=clip_tokens, output_hidden_states=True) for clip in self.clips]
@@ -61,8 +53,8 @@ class FluxText(nn.Module):
 
     def __init__(self, *, clips: tuple[Mapping[str, Any], ...], t5: Mapping[str, Any]) -> None:
         super().__init__()
-        self.clip = CLIPTextModel(CLIPTextConfig(**clips[0]))
-        self.t5 = _t5(t5)
+        self.clip = clip_text(clips[0])
+        self.t5 = t5_encoder(t5)
 
     def forward(self, clip_tokens: torch.Tensor, t5_tokens: torch.Tensor) -> Conditions:
         return self.t5(input_ids=t5_tokens).last_hidden_state, self.clip(input_ids=clip_tokens).pooler_output
@@ -74,7 +66,7 @@ class HunyuanVideoText(nn.Module):
     def __init__(self, *, llm: Mapping[str, Any], clips: tuple[Mapping[str, Any], ...], instruction_len: int) -> None:
         super().__init__()
         self.llm: Any = random_model(AutoModel, llm, attention="auto")
-        self.clip = CLIPTextModel(CLIPTextConfig(**clips[0]))
+        self.clip = clip_text(clips[0])
         self.instruction_len = instruction_len
 
     def forward(self, llm_tokens: torch.Tensor, clip_tokens: torch.Tensor) -> Conditions:
@@ -96,10 +88,3 @@ KINDS: Mapping[str, type[nn.Module]] = {
 def make(config: Mapping[str, Any]) -> nn.Module:
     """The encoders of a preset: ``config["kind"]`` names the class, the rest are its models."""
     return KINDS[config["kind"]](**{name: part for name, part in config.items() if name not in ("kind", "lengths")})
-
-
-def _t5(config: Mapping[str, Any]) -> nn.Module:
-    keys = dict(config)
-    is_multilingual = keys.pop("model_type") == "umt5"
-    model: nn.Module = UMT5EncoderModel(UMT5Config(**keys)) if is_multilingual else T5EncoderModel(T5Config(**keys))
-    return model

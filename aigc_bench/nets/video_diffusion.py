@@ -22,6 +22,8 @@ from diffusers import (
 from diffusers.models.embeddings import get_3d_rotary_pos_embed
 from torch import nn
 
+from aigc_bench.nets.components import diffusers_model
+
 GUIDANCE = 6000.0
 """HunyuanVideo was distilled to take a thousand times the guidance scale as an input; its pipeline's default is 6."""
 
@@ -31,7 +33,7 @@ class CogVideoX(nn.Module):
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         super().__init__()
-        self.model = CogVideoXTransformer3DModel(**config)
+        self.model = diffusers_model(CogVideoXTransformer3DModel, config)
 
     def constants(self, *, shape: tuple[int, ...], text_len: int, batch: int) -> tuple[torch.Tensor, ...]:
         """Cosines and sines of the rotary embedding of latents of ``shape`` (channels, frames, height, width), where it has one."""
@@ -61,7 +63,7 @@ class Wan(nn.Module):
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         super().__init__()
-        self.model = WanTransformer3DModel(**config)
+        self.model = diffusers_model(WanTransformer3DModel, config)
 
     def constants(self, *, shape: tuple[int, ...], text_len: int, batch: int) -> tuple[torch.Tensor, ...]:
         """None."""
@@ -77,7 +79,7 @@ class HunyuanVideo(nn.Module):
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         super().__init__()
-        self.model = HunyuanVideoTransformer3DModel(**config)
+        self.model = diffusers_model(HunyuanVideoTransformer3DModel, config)
 
     def constants(self, *, shape: tuple[int, ...], text_len: int, batch: int) -> tuple[torch.Tensor, ...]:
         """A mask that hides no token of the prompt, and the guidance scale."""
@@ -129,7 +131,7 @@ class VideoAutoencoder(nn.Module):
 
     def __init__(self, kind: str, config: Mapping[str, Any]) -> None:
         super().__init__()
-        model = AUTOENCODERS[kind](**config)
+        model = diffusers_model(AUTOENCODERS[kind], config)
         if kind == "hunyuan-video":
             model.enable_tiling()
         self.encoder, self.decoder = VideoEncoder(model), VideoDecoder(model)

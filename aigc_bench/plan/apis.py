@@ -1,5 +1,7 @@
 """Commercial APIs instead of machines: one option for all services, refused where something of the demand is not sold.
 
+A user's own model is sold by nobody, unless the demand names the commercial one that would answer instead.
+
     usd a year   requests a year x (input units x input price + output units x output price)
 
 The price is the named model's, or the median of the models sold from their 10th to their 90th percentile.
@@ -37,8 +39,11 @@ def api_options(demand: Demand, *, catalogue: Catalogue, on: date) -> list[Optio
     reasons += ["constraints exclude what is api"] if "api" in demand.constraints.without else []
     costs: dict[str, tuple[Estimate, Estimate]] = {}
     for service in demand.services:
-        price = price_per_request(service, catalogue=catalogue, on=on)
-        if price is None:
+        is_own = service.model is not None and service.api_model is None
+        price = None if is_own else price_per_request(service, catalogue=catalogue, on=on)
+        if is_own:
+            reasons.append(f"{service.name}: no API sells one's own model; api_model names one that would answer instead")
+        elif price is None:
             reasons.append(f"{service.name}: no API in the catalogue sells {service.item}s")
         else:
             costs[service.name] = price, requests_per_year(service, demand)

@@ -7,16 +7,15 @@ sampler needs, noise or velocity, at a random noise level.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from aigc_bench.core.pipeline import Modality
-from aigc_bench.core.records import Stage
+from aigc_bench.core.records import Case, Stage
 from aigc_bench.workloads._feeding import Outlet
 from aigc_bench.workloads._images import check_images
-from aigc_bench.workloads._training import adamw, training_stages
+from aigc_bench.workloads._training import OPTIMIZER_IMPORTS, TrainingStep, adamw, encoded_training, training_stages
 from aigc_bench.workloads.base import NUM_INPUT_BATCHES, Program, Setup
 
 if TYPE_CHECKING:
@@ -65,6 +64,21 @@ def denoising_stages(*, is_training: bool, has_text: bool, num_inference_steps: 
 def freeze(module: Any, *, dtype: torch.dtype) -> Any:
     """A part that is only executed: in eval mode, in the case's own dtype, without gradients."""
     return module.eval().requires_grad_(False).to(dtype)
+
+
+def denoising_program(setup: Setup, parts: Parts, *, batch_size: int, num_inference_steps: int, guidance_scale: float) -> Program:
+    """The program of either mode."""
+    if setup.training:
+        return training_program(setup, parts, batch_size=batch_size)
+    return sampling_program(
+        setup, parts, batch_size=batch_size, num_inference_steps=num_inference_steps, guidance_scale=guidance_scale
+    )
+
+
+def denoising_imports(case: Case, networks: str) -> tuple[str, ...]:
+    """Modules with the classes of diffusers and transformers; for training also what torch's optimizers import when first made."""
+    models = (f"aigc_bench.nets.{networks}", "aigc_bench.nets.text_encoders", "aigc_bench.nets.flow_matching")
+    return (*models, *OPTIMIZER_IMPORTS) if case.mode == "train" else models
 
 
 def sampling_program(setup: Setup, parts: Parts, *, batch_size: int, num_inference_steps: int, guidance_scale: float) -> Program:
@@ -149,36 +163,19 @@ def training_program(setup: Setup, parts: Parts, *, batch_size: int) -> Program:
     optimizer = adamw(parts.denoiser, setup=setup, learning_rate=LEARNING_RATE)
     constants = parts.constants(batch_size)
     batches = [_batch(setup, parts, batch_size=batch_size, dtype=dtype) for _ in range(NUM_INPUT_BATCHES)]
-    state: dict[str, Any] = {}
+    encoded: dict[str, Any] = {}
 
-    def begin(step: int) -> None:
-        state["batch"] = batches[step % NUM_INPUT_BATCHES]
+    def encode(batch: _Batch) -> None:
+        encoded["conditions"] = batch.prompts if text_encoder is None else text_encoder(*batch.prompts)
+        encoded["latents"] = encoder(batch.pixels, batch.posterior_noise).float()
 
-    def encode(repeat: int) -> None:
-        batch: _Batch = state["batch"]
-        with torch.no_grad():
-            state["conditions"] = batch.prompts if text_encoder is None else text_encoder(*batch.prompts)
-            state["latents"] = encoder(batch.pixels, batch.posterior_noise).float()
+    def loss(batch: _Batch) -> torch.Tensor:
+        noisy, target = noised(encoded["latents"], batch.noise, batch.levels, prediction=parts.prediction)
+        predicted = denoiser(noisy, batch.levels * NUM_TRAIN_TIMESTEPS, *_floats(encoded["conditions"]), *constants)
+        return torch.nn.functional.mse_loss(predicted.float(), target)
 
-    def forward(repeat: int) -> None:
-        batch: _Batch = state["batch"]
-        noisy, target = noised(state["latents"], batch.noise, batch.levels, prediction=parts.prediction)
-        with setup.autocast():
-            predicted = denoiser(noisy, batch.levels * NUM_TRAIN_TIMESTEPS, *_floats(state["conditions"]), *constants)
-        state["loss"] = torch.nn.functional.mse_loss(predicted.float(), target)
-
-    def backward(repeat: int) -> None:
-        setup.backward(state["loss"])
-
-    def update(repeat: int) -> None:
-        setup.update(optimizer)
-
-    def check() -> Mapping[str, float | str | bool | None]:
-        loss = float(state["loss"].detach())
-        return {"loss": loss, "finite": math.isfinite(loss)}
-
-    stages = {"encode": encode, "forward": forward, "backward": backward, "optimizer": update}
-    return Program(begin=begin, stages=stages, modules=parts.modules, check=check)
+    step = TrainingStep(setup, loss=loss, batches=batches, optimizer=optimizer)
+    return encoded_training(step, *parts.modules, encode=encode)
 
 
 def _floats(conditions: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:

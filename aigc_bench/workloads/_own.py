@@ -47,7 +47,7 @@ def resolve(what: Path | str, *, changes: Mapping[str, Setting] | None = None) -
         if registry.load("workloads", name).adopt(files) is not None:
             model = OwnModel(path=text, sha256=files.sha256, changes=dict(changes or {}))
             return Resolved(workload=name, preset=files.name, model=model)
-    raise UsageError(f"{files.path}: {_why_nobody(files)}", f"Families that take a user's model: {', '.join(_adopting())}.")
+    raise UsageError(f"{files.path}: {_why_nobody(files)}", _what_is_known(files))
 
 
 def own_preset(workload: Workload, model: OwnModel) -> Preset:
@@ -93,9 +93,15 @@ def _why_nobody(files: ModelFiles) -> str:
     return f"no family runs a {files.architecture or files.config.get('model_type')}."
 
 
-def _adopting() -> list[str]:
+def _what_is_known(files: ModelFiles) -> str:
     loaded = {name: registry.load("workloads", name) for name in registry.names("workloads")}
-    return [name for name, workload in loaded.items() if type(workload).adopt is not Workload.adopt]
+    if files.kind == "diffusers" and not files.components:
+        return "Give the folder of its pipeline, the one with model_index.json."
+    if files.kind == "diffusers":
+        known = [pipeline for workload in loaded.values() for pipeline in workload.pipelines]
+        return f"Pipelines that are run: {', '.join(sorted(known))}."
+    adopting = [name for name, workload in loaded.items() if type(workload).adopt is not Workload.adopt and not workload.pipelines]
+    return f"Families that take a user's model: {', '.join(adopting)}."
 
 
 def _from_function(name: str) -> Resolved:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from aigc_bench.core.records import Count, Stage
@@ -42,6 +43,22 @@ def adamw(
     return torch.optim.AdamW(trainable, lr=learning_rate, betas=betas, eps=eps, weight_decay=weight_decay, fused=fused or None)
 
 
+def encoded_training(step: TrainingStep[Batch], *modules: torch.nn.Module, encode: Callable[[Batch], None]) -> Program:
+    """A step before which frozen networks see its batch: ``encode``, a stage of its own, without gradients.
+
+    What they give is kept by the caller, whose loss reads it.
+    """
+    import torch
+
+    program = step.program(*modules)
+
+    def run(repeat: int) -> None:
+        with torch.no_grad():
+            encode(step.batch)
+
+    return replace(program, stages={"encode": run, **program.stages})
+
+
 class TrainingStep(Generic[Batch]):
     """One step of one model under one optimizer, cut into the stages that ``training_stages`` declares."""
 
@@ -57,7 +74,7 @@ class TrainingStep(Generic[Batch]):
         self._loss_of = loss
         self._batches = batches
         self._optimizer = optimizer
-        self._batch = batches[0]
+        self.batch = batches[0]
         self._loss: torch.Tensor | None = None
 
     def program(self, *modules: torch.nn.Module) -> Program:
@@ -66,11 +83,11 @@ class TrainingStep(Generic[Batch]):
         return Program(begin=self._begin, stages=stages, modules=modules, check=self._check)
 
     def _begin(self, step: int) -> None:
-        self._batch = self._batches[step % len(self._batches)]
+        self.batch = self._batches[step % len(self._batches)]
 
     def _forward(self, repeat: int) -> None:
         with self._setup.autocast():
-            self._loss = self._loss_of(self._batch)
+            self._loss = self._loss_of(self.batch)
 
     def _backward(self, repeat: int) -> None:
         assert self._loss is not None, "backward runs after forward"

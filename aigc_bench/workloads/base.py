@@ -203,6 +203,8 @@ class Workload(ABC):
     """Kinds of data that inference is fed with."""
     writes: ClassVar[Modality | None] = None
     """Kind of product that inference makes, which postprocessing encodes."""
+    pipelines: ClassVar[tuple[str, ...]] = ()
+    """Classes of diffusers' pipelines whose folders it adopts."""
 
     @abstractmethod
     def stages(self, case: Case) -> tuple[Stage, ...]:

@@ -6,13 +6,11 @@ batch (the generator runs without gradient), then the ``generator`` is updated t
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from aigc_bench.core.records import Case, Stage
-from aigc_bench.workloads._feeding import Outlet
-from aigc_bench.workloads._images import check_images
+from aigc_bench.workloads._adversaries import check_losses, generating_program
 from aigc_bench.workloads._training import FUSED_DEVICES, OPTIMIZER_IMPORTS
 from aigc_bench.workloads.base import NUM_INPUT_BATCHES, Preset, Program, Setup, Workload
 
@@ -93,25 +91,8 @@ def _latents(case: Case, setup: Setup, *, config: Mapping[str, Any]) -> torch.Te
 
 
 def _infer(case: Case, setup: Setup, *, config: Mapping[str, Any]) -> Program:
-    import torch
-
     module = _make_generator(setup, config=config)
-    generator = setup.prepare(module)
-    inputs = [_latents(case, setup, config=config) for _ in range(NUM_INPUT_BATCHES)]
-    state: dict[str, torch.Tensor] = {}
-
-    def begin(step: int) -> None:
-        state["latents"] = inputs[step % NUM_INPUT_BATCHES]
-
-    def generate(repeat: int) -> None:
-        with torch.inference_mode():
-            state["images"] = generator(state["latents"])
-
-    def check() -> Mapping[str, float | str | bool | None]:
-        return check_images(state["images"])
-
-    outlet = Outlet(modality="image", value=lambda: state["images"], low=-1)
-    return Program(begin=begin, stages={"generate": generate}, modules=(module,), check=check, outlet=outlet)
+    return generating_program(setup, module, [_latents(case, setup, config=config) for _ in range(NUM_INPUT_BATCHES)])
 
 
 def _train(case: Case, setup: Setup, *, config: Mapping[str, Any]) -> Program:
@@ -152,9 +133,5 @@ def _train(case: Case, setup: Setup, *, config: Mapping[str, Any]) -> Program:
         discriminator_optimizer.zero_grad(set_to_none=True)
         state["loss_generator"] = loss.detach()
 
-    def check() -> Mapping[str, float | str | bool | None]:
-        losses = {name: float(state[name]) for name in ("loss_discriminator", "loss_generator")}
-        return {**losses, "finite": all(math.isfinite(loss) for loss in losses.values())}
-
     stages = {"discriminator": train_discriminator, "generator": train_generator}
-    return Program(begin=begin, stages=stages, modules=modules, check=check)
+    return Program(begin=begin, stages=stages, modules=modules, check=lambda: check_losses(state))

@@ -15,13 +15,15 @@ from pydantic import Field
 
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.records import Case, Stage
-from aigc_bench.workloads._denoising import Parts, denoising_stages, freeze, sampling_program, training_program
+from aigc_bench.workloads._denoising import Parts, denoising_imports, denoising_program, denoising_stages, freeze
+from aigc_bench.workloads._pipelines import check_key, check_scale, clip, network, pipeline_preset, prompt_lengths, t5
 from aigc_bench.workloads._text import CLIP_BIG_G, CLIP_L, T5_XXL, TINY_CLIP, TINY_T5, prompt_tokens
-from aigc_bench.workloads._training import OPTIMIZER_IMPORTS
 from aigc_bench.workloads.base import Preset, Program, Settings, Setup, Workload
 
 if TYPE_CHECKING:
     import torch
+
+    from aigc_bench.core.own_model import ModelFiles
 
 SCALE = 8
 """Pixels of an image's side to one of its latent's."""
@@ -185,6 +187,42 @@ _PRESETS = {
 }  # fmt: skip
 
 
+def _sd3_folder(files: ModelFiles) -> Preset:
+    clips, t5_text = (clip(files, "text_encoder"), clip(files, "text_encoder_2")), t5(files, "text_encoder_3")
+    denoiser = network(files, "transformer", made_as="SD3Transformer2DModel")
+    vae = network(files, "vae", made_as="AutoencoderKL")
+    _check_fit(files, vae, in_channels=denoiser.get("in_channels", 16), per_token=1)
+    lengths = prompt_lengths((77, clips[0]), (256, t5_text))
+    text = {"kind": "sd3", "clips": clips, "t5": t5_text, "lengths": lengths}
+    config = {"kind": "sd3", "text": text, "denoiser": denoiser, "vae": vae, "prediction": "velocity", "shift": 3.0}
+    defaults = {"resolution": SCALE * denoiser.get("sample_size", 128), "num_inference_steps": 28, "guidance_scale": 7.0}
+    return pipeline_preset(files, config=config, defaults=defaults)
+
+
+def _flux_folder(files: ModelFiles) -> Preset:
+    """A network without an input for guidance is FLUX.1 [schnell]: shorter prompts, four steps."""
+    clip_text, t5_text = clip(files, "text_encoder"), t5(files, "text_encoder_2")
+    denoiser = network(files, "transformer", made_as="FluxTransformer2DModel")
+    vae = network(files, "vae", made_as="AutoencoderKL")
+    _check_fit(files, vae, in_channels=denoiser.get("in_channels", 64), per_token=4)
+    is_guided = denoiser.get("guidance_embeds", False)
+    text = {
+        "kind": "flux", "clips": (clip_text,), "t5": t5_text,
+        "lengths": prompt_lengths((77, clip_text), (512 if is_guided else 256, t5_text)),
+    }  # fmt: skip
+    shift = None if is_guided else 1.0
+    config = {"kind": "flux", "text": text, "denoiser": denoiser, "vae": vae, "prediction": "velocity", "shift": shift}
+    defaults = {"resolution": 1024, "num_inference_steps": 50 if is_guided else 4, "guidance_scale": 1.0}
+    return pipeline_preset(files, config=config, defaults=defaults)
+
+
+def _check_fit(files: ModelFiles, vae: Mapping[str, Any], *, in_channels: int, per_token: int) -> None:
+    """The transformer reads ``per_token`` latents at a time."""
+    check_scale(files, vae, scale=SCALE)
+    wanted = per_token * vae.get("latent_channels", 4)
+    check_key(files, "transformer", key="in_channels", found=in_channels, wanted=wanted, why="the vae's latent_channels ask for it")
+
+
 class DiffusionTransformerSettings(Settings):
     """Size and number of denoising steps of an image, and how strongly the prompt guides it."""
 
@@ -208,11 +246,16 @@ class DiffusionTransformer(Workload):
     learns_from = ("text", "image")
     reads = ("text",)
     writes = "image"
+    pipelines = ("FluxPipeline", "StableDiffusion3Pipeline")
+
+    def adopt(self, files: ModelFiles) -> Preset | None:
+        """Folders of a ``StableDiffusion3Pipeline`` or a ``FluxPipeline``."""
+        make = {"StableDiffusion3Pipeline": _sd3_folder, "FluxPipeline": _flux_folder}.get(files.architecture or "")
+        return None if make is None else make(files)
 
     def imports(self, case: Case) -> tuple[str, ...]:
-        """The model classes of diffusers and transformers; for training also what torch's optimizers import when first made."""
-        models = ("aigc_bench.nets.diffusion_transformer", "aigc_bench.nets.text_encoders", "aigc_bench.nets.flow_matching")
-        return (*models, *OPTIMIZER_IMPORTS) if case.mode == "train" else models
+        """The model classes of diffusers and transformers."""
+        return denoising_imports(case, "diffusion_transformer")
 
     def validate(self, case: Case) -> None:
         """FLUX.1 takes its guidance as an input and has no unconditional pass."""
@@ -237,15 +280,8 @@ class DiffusionTransformer(Workload):
         self.validate(case)
         options = self.options(case)
         parts = _make(case, setup, config=self.preset(case).config, resolution=options.resolution)
-        if setup.training:
-            return training_program(setup, parts, batch_size=case.batch_size)
-        return sampling_program(
-            setup,
-            parts,
-            batch_size=case.batch_size,
-            num_inference_steps=options.num_inference_steps,
-            guidance_scale=options.guidance_scale,
-        )
+        sampling = {"num_inference_steps": options.num_inference_steps, "guidance_scale": options.guidance_scale}
+        return denoising_program(setup, parts, batch_size=case.batch_size, **sampling)
 
 
 workload = DiffusionTransformer()

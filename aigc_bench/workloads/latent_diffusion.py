@@ -8,7 +8,6 @@ With ``lora_rank`` the UNet is frozen, too, and adapters of its attention learn 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -19,8 +18,9 @@ from aigc_bench.core.errors import UsageError
 from aigc_bench.core.records import Case, Stage
 from aigc_bench.workloads._feeding import Outlet
 from aigc_bench.workloads._images import check_images
+from aigc_bench.workloads._pipelines import check_key, check_scale, clip, network, pipeline_preset
 from aigc_bench.workloads._text import CLIP_BIG_G, CLIP_L
-from aigc_bench.workloads._training import OPTIMIZER_IMPORTS, adamw, training_stages
+from aigc_bench.workloads._training import OPTIMIZER_IMPORTS, TrainingStep, adamw, encoded_training, training_stages
 from aigc_bench.workloads.base import NUM_INPUT_BATCHES, Preset, Program, Settings, Setup, Workload
 
 if TYPE_CHECKING:
@@ -148,20 +148,6 @@ _PRESETS = {
 }
 
 
-_PIPELINES = ("StableDiffusionPipeline", "StableDiffusionXLPipeline")
-
-
-def _without_marks(config: Mapping[str, Any]) -> dict[str, Any]:
-    """A component's configuration without diffusers' own notes (``_class_name``, ``_diffusers_version``)."""
-    return {key: value for key, value in config.items() if not key.startswith("_")}
-
-
-def _text_encoder(config: Mapping[str, Any]) -> dict[str, Any]:
-    """What shapes a CLIP text model; a projection only where the class has one (the key is there in both)."""
-    keys = [*CLIP_L, *(["projection_dim"] if "CLIPTextModelWithProjection" in config.get("architectures", ()) else [])]
-    return {key: config[key] for key in keys if key in config}
-
-
 class LatentDiffusionSettings(Settings):
     """Size and number of denoising steps of an image, and how strongly the text guides it."""
 
@@ -188,22 +174,21 @@ class LatentDiffusion(Workload):
     learns_from = ("text", "image")
     reads = ("text",)
     writes = "image"
+    pipelines = ("StableDiffusionPipeline", "StableDiffusionXLPipeline")
 
     def adopt(self, files: ModelFiles) -> Preset | None:
-        """Folders of a ``StableDiffusionPipeline`` or ``StableDiffusionXLPipeline``; random weights of their shapes."""
-        parts = files.components
-        if files.architecture not in _PIPELINES or not {"unet", "vae", "text_encoder"} <= set(parts):
+        """Folders of a ``StableDiffusionPipeline`` or ``StableDiffusionXLPipeline``."""
+        if files.architecture not in self.pipelines:
             return None
-        return Preset(
-            title=f"{files.architecture} from a user's folder",
-            source=str(files.path),
-            config={
-                "text_encoders": tuple(_text_encoder(parts[name]) for name in ("text_encoder", "text_encoder_2") if name in parts),
-                "unet": _without_marks(parts["unet"]),
-                "vae": {"force_upcast": True, **_without_marks(parts["vae"])},
-            },
-            defaults={"resolution": SCALE * int(parts["unet"].get("sample_size", 64))},
-        )
+        unet = network(files, "unet", made_as="UNet2DConditionModel")
+        vae = {"force_upcast": True, **network(files, "vae", made_as="AutoencoderKL")}
+        check_scale(files, vae, scale=SCALE)
+        channels = "a UNet is run on its auto-encoder's 4 channels"
+        check_key(files, "unet", key="in_channels", found=unet.get("in_channels", 4), wanted=LATENT_CHANNELS, why=channels)
+        check_key(files, "vae", key="latent_channels", found=vae.get("latent_channels", 4), wanted=LATENT_CHANNELS, why=channels)
+        names = ("text_encoder", "text_encoder_2") if files.architecture == self.pipelines[1] else ("text_encoder",)
+        config = {"text_encoders": tuple(clip(files, name) for name in names), "unet": unet, "vae": vae}
+        return pipeline_preset(files, config=config, defaults={"resolution": SCALE * int(unet.get("sample_size", 64))})
 
     def imports(self, case: Case) -> tuple[str, ...]:
         """The model classes of diffusers and transformers; for training also what torch's optimizers import when first made."""
@@ -242,6 +227,7 @@ class _Models:
     text_encoder: Any
     unet: Any
     autoencoder: Any
+    vocab_size: int
     is_size_conditioned: bool
     prediction: str
 
@@ -275,6 +261,7 @@ def _make(case: Case, setup: Setup, *, config: Mapping[str, Any], lora_rank: int
         text_encoder=text_encoder,
         unet=unet,
         autoencoder=autoencoder,
+        vocab_size=config["text_encoders"][0]["vocab_size"],
         is_size_conditioned=is_size_conditioned,
         prediction=config.get("prediction", "epsilon"),
     )
@@ -284,9 +271,9 @@ def _dtype(module: torch.nn.Module) -> torch.dtype:
     return next(module.parameters()).dtype
 
 
-def _prompts(setup: Setup, *, batch: int) -> torch.Tensor:
+def _prompts(setup: Setup, models: _Models, *, batch: int) -> torch.Tensor:
     """Random tokens ``(batch, 77)`` below the end-of-text one, which closes each prompt."""
-    last = int(CLIP_L["vocab_size"]) - 1
+    last = models.vocab_size - 1
     return setup.text(batch, NUM_PROMPT_TOKENS, vocab_size=last, closing=last)
 
 
@@ -313,7 +300,8 @@ def _infer(case: Case, setup: Setup, models: _Models, options: LatentDiffusionSe
     decoder, decoder_dtype = setup.prepare(models.autoencoder.decoder), _dtype(models.autoencoder)
     size_ids = _time_ids(setup, batch=batch, resolution=options.resolution) if models.is_size_conditioned else None
     inputs = [
-        (_prompts(setup, batch=batch), setup.normal(case.batch_size, LATENT_CHANNELS, side, side)) for _ in range(NUM_INPUT_BATCHES)
+        (_prompts(setup, models, batch=batch), setup.normal(case.batch_size, LATENT_CHANNELS, side, side))
+        for _ in range(NUM_INPUT_BATCHES)
     ]
     state: dict[str, Any] = {}
 
@@ -356,12 +344,12 @@ class _Batch:
     timesteps: torch.Tensor
 
 
-def _make_batch(case: Case, setup: Setup, *, resolution: int, encoder_dtype: torch.dtype) -> _Batch:
+def _make_batch(case: Case, setup: Setup, models: _Models, *, resolution: int, encoder_dtype: torch.dtype) -> _Batch:
     from aigc_bench.nets.latent_diffusion import NUM_TRAIN_TIMESTEPS
 
     latent_shape = (case.batch_size, LATENT_CHANNELS, resolution // SCALE, resolution // SCALE)
     return _Batch(
-        tokens=_prompts(setup, batch=case.batch_size),
+        tokens=_prompts(setup, models, batch=case.batch_size),
         images=setup.images(case.batch_size, 3, resolution, resolution, low=-1, dtype=encoder_dtype),
         posterior_noise=setup.normal(*latent_shape, dtype=encoder_dtype),
         noise=setup.normal(*latent_shape),
@@ -382,37 +370,21 @@ def _train(case: Case, setup: Setup, models: _Models, options: LatentDiffusionSe
     optimizer = adamw(models.unet, setup=setup, learning_rate=learning_rate)
     size_ids = _time_ids(setup, batch=case.batch_size, resolution=options.resolution) if models.is_size_conditioned else None
     batches = [
-        _make_batch(case, setup, resolution=options.resolution, encoder_dtype=encoder_dtype) for _ in range(NUM_INPUT_BATCHES)
+        _make_batch(case, setup, models, resolution=options.resolution, encoder_dtype=encoder_dtype)
+        for _ in range(NUM_INPUT_BATCHES)
     ]
-    state: dict[str, Any] = {}
+    encoded: dict[str, Any] = {}
 
-    def begin(step: int) -> None:
-        state["batch"] = batches[step % NUM_INPUT_BATCHES]
+    def encode(batch: _Batch) -> None:
+        encoded["context"], encoded["pooled"] = text_encoder(batch.tokens)
+        encoded["latents"] = encoder(batch.images, batch.posterior_noise).float()
 
-    def encode(repeat: int) -> None:
-        batch: _Batch = state["batch"]
-        with torch.no_grad():
-            state["context"], state["pooled"] = text_encoder(batch.tokens)
-            state["latents"] = encoder(batch.images, batch.posterior_noise).float()
-
-    def forward(repeat: int) -> None:
-        batch: _Batch = state["batch"]
-        noisy = schedule.add_noise(state["latents"], batch.noise, batch.timesteps)
-        with setup.autocast():
-            predicted = unet(noisy, batch.timesteps, state["context"], state["pooled"], size_ids)
+    def loss(batch: _Batch) -> torch.Tensor:
+        noisy = schedule.add_noise(encoded["latents"], batch.noise, batch.timesteps)
+        predicted = unet(noisy, batch.timesteps, encoded["context"], encoded["pooled"], size_ids)
         is_noise = models.prediction == "epsilon"
-        target = batch.noise if is_noise else schedule.get_velocity(state["latents"], batch.noise, batch.timesteps)
-        state["loss"] = torch.nn.functional.mse_loss(predicted.float(), target)
+        target = batch.noise if is_noise else schedule.get_velocity(encoded["latents"], batch.noise, batch.timesteps)
+        return torch.nn.functional.mse_loss(predicted.float(), target)
 
-    def backward(repeat: int) -> None:
-        setup.backward(state["loss"])
-
-    def update(repeat: int) -> None:
-        setup.update(optimizer)
-
-    def check() -> Mapping[str, float | str | bool | None]:
-        loss = float(state["loss"].detach())
-        return {"loss": loss, "finite": math.isfinite(loss)}
-
-    stages = {"encode": encode, "forward": forward, "backward": backward, "optimizer": update}
-    return Program(begin=begin, stages=stages, modules=models.all, check=check)
+    step = TrainingStep(setup, loss=loss, batches=batches, optimizer=optimizer)
+    return encoded_training(step, *models.all, encode=encode)

@@ -6,7 +6,6 @@ codebook, ``audio_decode`` (EnCodec) once. Training: the frozen text encoder (``
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -15,7 +14,7 @@ from pydantic import Field
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.records import AUDIO_ITEM, Case, Count, Stage
 from aigc_bench.workloads._feeding import Outlet
-from aigc_bench.workloads._training import adamw, training_stages
+from aigc_bench.workloads._training import TrainingStep, adamw, encoded_training, training_stages
 from aigc_bench.workloads.base import NUM_INPUT_BATCHES, Preset, Program, Settings, Setup, Workload
 
 if TYPE_CHECKING:
@@ -200,35 +199,20 @@ class Music(Workload):
         shape = (case.batch_size, codebooks, self._num_frames(case))
         pieces = [delayed(setup.tokens(*shape, vocab_size=vocab_size), pad=vocab_size) for _ in range(NUM_INPUT_BATCHES)]
         batches = list(zip(self._texts(case, setup), pieces, strict=True))
-        state: dict[str, Any] = {}
+        encoded: dict[str, Any] = {}
 
-        def begin(step: int) -> None:
-            state["text"], state["codes"] = batches[step % NUM_INPUT_BATCHES]
+        def encode_text(batch: tuple[Any, Any]) -> None:
+            encoded["context"] = encode(input_ids=batch[0]).last_hidden_state.float()
 
-        def encode_text(repeat: int) -> None:
-            with torch.no_grad():
-                state["context"] = encode(input_ids=state["text"]).last_hidden_state.float()
+        def loss(batch: tuple[Any, Any]) -> torch.Tensor:
+            codes = batch[1]
+            logits = executed(codes[:, :, :-1].reshape(-1, codes.shape[-1] - 1), encoded["context"])
+            targets = codes[:, :, 1:].reshape(-1)
+            wanted = targets.masked_fill(targets == vocab_size, -100)
+            return torch.nn.functional.cross_entropy(logits.reshape(-1, vocab_size), wanted)
 
-        def forward(repeat: int) -> None:
-            codes = state["codes"]
-            with setup.autocast():
-                logits = executed(codes[:, :, :-1].reshape(-1, codes.shape[-1] - 1), state["context"])
-                targets = codes[:, :, 1:].reshape(-1)
-                state["loss"] = torch.nn.functional.cross_entropy(
-                    logits.reshape(-1, vocab_size), targets.masked_fill(targets == vocab_size, -100)
-                )
-
-        def check() -> Mapping[str, float | str | bool | None]:
-            loss = float(state["loss"].detach())
-            return {"loss": loss, "finite": math.isfinite(loss)}
-
-        stages = {
-            "encode": encode_text,
-            "forward": forward,
-            "backward": lambda repeat: setup.backward(state["loss"]),
-            "optimizer": lambda repeat: setup.update(optimizer),
-        }
-        return Program(begin=begin, stages=stages, modules=(text_encoder, decoder), check=check)
+        step = TrainingStep(setup, loss=loss, batches=batches, optimizer=optimizer)
+        return encoded_training(step, text_encoder, decoder, encode=encode_text)
 
 
 workload = Music()

@@ -7,15 +7,14 @@ regularisation and the generator's moving average are left out.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
 from aigc_bench.core.records import Case, Stage
-from aigc_bench.workloads._feeding import Outlet
-from aigc_bench.workloads._images import check_images, smooth_images
+from aigc_bench.workloads._adversaries import check_losses, generating_program
+from aigc_bench.workloads._images import smooth_images
 from aigc_bench.workloads._training import FUSED_DEVICES, OPTIMIZER_IMPORTS
 from aigc_bench.workloads.base import NUM_INPUT_BATCHES, Preset, Program, Settings, Setup, Workload
 
@@ -109,25 +108,9 @@ def _make_discriminator(setup: Setup, *, config: Mapping[str, Any]) -> torch.nn.
 
 
 def _infer(case: Case, setup: Setup, *, config: Mapping[str, Any]) -> Program:
-    import torch
-
     module = _make_generator(setup, config=config)
-    generator = setup.prepare(module)
-    inputs = [setup.normal(case.batch_size, config["latent_dim"]) for _ in range(NUM_INPUT_BATCHES)]
-    state: dict[str, torch.Tensor] = {}
-
-    def begin(step: int) -> None:
-        state["latents"] = inputs[step % NUM_INPUT_BATCHES]
-
-    def generate(repeat: int) -> None:
-        with torch.inference_mode():
-            state["images"] = generator(state["latents"])
-
-    def check() -> Mapping[str, float | str | bool | None]:
-        return check_images(state["images"])
-
-    outlet = Outlet(modality="image", value=lambda: state["images"], low=-1)
-    return Program(begin=begin, stages={"generate": generate}, modules=(module,), check=check, outlet=outlet)
+    latents = [setup.normal(case.batch_size, config["latent_dim"]) for _ in range(NUM_INPUT_BATCHES)]
+    return generating_program(setup, module, latents)
 
 
 def _train(case: Case, setup: Setup, *, config: Mapping[str, Any], gamma: float, stages: tuple[Stage, ...]) -> Program:
@@ -176,12 +159,9 @@ def _train(case: Case, setup: Setup, *, config: Mapping[str, Any], gamma: float,
     def regularise(repeat: int) -> None:
         iterate(repeat, is_regularised=True)
 
-    def check() -> Mapping[str, float | str | bool | None]:
-        losses = {name: float(state[name]) for name in ("loss_discriminator", "loss_generator")}
-        return {**losses, "finite": all(math.isfinite(loss) for loss in losses.values())}
-
     known = {"regularised": regularise, "iteration": iterate}
-    return Program(begin=begin, stages={stage.name: known[stage.name] for stage in stages}, modules=modules, check=check)
+    executed = {stage.name: known[stage.name] for stage in stages}
+    return Program(begin=begin, stages=executed, modules=modules, check=lambda: check_losses(state))
 
 
 def _batch(case: Case, setup: Setup, *, config: Mapping[str, Any]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

@@ -8,16 +8,19 @@ encoded, latents of the whole video are denoised together, and decoded to frames
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.records import Case, Stage
-from aigc_bench.workloads._denoising import Parts, denoising_stages, freeze, sampling_program, training_program
+from aigc_bench.workloads._denoising import Parts, denoising_imports, denoising_program, denoising_stages, freeze
+from aigc_bench.workloads._pipelines import check_key, network, pipeline_preset, prompt_lengths, t5
 from aigc_bench.workloads._text import CLIP_L, T5_XXL, TINY_CLIP, TINY_T5, TINY_UMT5, UMT5_XXL, prompt_tokens
-from aigc_bench.workloads._training import OPTIMIZER_IMPORTS
 from aigc_bench.workloads.base import Preset, Program, Settings, Setup, Workload
+
+if TYPE_CHECKING:
+    from aigc_bench.core.own_model import ModelFiles
 
 SPACE_SCALE, TIME_SCALE = 8, 4
 """Pixels of a side, and frames after the first, to one of the latents'."""
@@ -157,6 +160,44 @@ _PRESETS = {
 }  # fmt: skip
 
 
+def _cogvideox_folder(files: ModelFiles) -> Preset:
+    text, vae = t5(files, "text_encoder"), network(files, "vae", made_as="AutoencoderKLCogVideoX")
+    denoiser = network(files, "transformer", made_as="CogVideoXTransformer3DModel")
+    patches = denoiser.get("patch_size_t")
+    check_key(files, "transformer", key="patch_size_t", found=patches, wanted=None, why="patches of several frames are not run")
+    _check_channels(files, vae.get("latent_channels", 16), key="latent_channels")
+    lengths = prompt_lengths((denoiser.get("max_text_seq_length", 226), text))
+    config = {
+        "kind": "cogvideox", "text": {"kind": "t5", "t5": text, "lengths": lengths}, "denoiser": denoiser, "vae": vae,
+        "prediction": "v_prediction", "shift": 1.0, "fps": 8,
+    }  # fmt: skip
+    defaults = {
+        "height": SPACE_SCALE * denoiser.get("sample_height", 60), "width": SPACE_SCALE * denoiser.get("sample_width", 90),
+        "num_frames": denoiser.get("sample_frames", 49), "num_inference_steps": 50, "guidance_scale": 6.0,
+    }  # fmt: skip
+    return pipeline_preset(files, config=config, defaults=defaults)
+
+
+def _wan_folder(files: ModelFiles) -> Preset:
+    if "transformer_2" in files.components:
+        raise UsageError(f"{files.path}: a WanPipeline with transformer_2 (Wan 2.2) is not run.", "Wan 2.1, with one, is.")
+    text, vae = t5(files, "text_encoder"), network(files, "vae", made_as="AutoencoderKLWan")
+    denoiser = network(files, "transformer", made_as="WanTransformer3DModel")
+    image = denoiser.get("image_dim")
+    check_key(files, "transformer", key="image_dim", found=image, wanted=None, why="an image as a start is not run")
+    _check_channels(files, vae.get("z_dim", 16), key="z_dim")
+    config = {
+        "kind": "wan", "text": {"kind": "t5", "t5": text, "lengths": prompt_lengths((512, text))}, "denoiser": denoiser, "vae": vae,
+        "prediction": "velocity", "shift": 3.0, "fps": 16,
+    }  # fmt: skip
+    defaults = {"height": 480, "width": 832, "num_frames": 81, "num_inference_steps": 50, "guidance_scale": 5.0}
+    return pipeline_preset(files, config=config, defaults=defaults)
+
+
+def _check_channels(files: ModelFiles, found: int, *, key: str) -> None:
+    check_key(files, "vae", key=key, found=found, wanted=LATENT_CHANNELS, why="latents of a video have 16 channels here")
+
+
 class VideoDiffusionSettings(Settings):
     """Size and length of a video, number of denoising steps, and how strongly the prompt guides it."""
 
@@ -180,11 +221,16 @@ class VideoDiffusion(Workload):
     learns_from = ("text", "video")
     reads = ("text",)
     writes = "video"
+    pipelines = ("CogVideoXPipeline", "WanPipeline")
+
+    def adopt(self, files: ModelFiles) -> Preset | None:
+        """Folders of a ``CogVideoXPipeline`` (1.0) or a ``WanPipeline`` (2.1), text to video."""
+        make = {"CogVideoXPipeline": _cogvideox_folder, "WanPipeline": _wan_folder}.get(files.architecture or "")
+        return None if make is None else make(files)
 
     def imports(self, case: Case) -> tuple[str, ...]:
-        """The model classes of diffusers and transformers; for training also what torch's optimizers import when first made."""
-        models = ("aigc_bench.nets.video_diffusion", "aigc_bench.nets.text_encoders", "aigc_bench.nets.flow_matching")
-        return (*models, *OPTIMIZER_IMPORTS) if case.mode == "train" else models
+        """The model classes of diffusers and transformers."""
+        return denoising_imports(case, "video_diffusion")
 
     def validate(self, case: Case) -> None:
         """Lengths that the auto-encoder cannot make, and guidance of a network without an unconditional pass, are refused."""
@@ -217,15 +263,8 @@ class VideoDiffusion(Workload):
         self.validate(case)
         options = self.options(case)
         parts = _make(case, setup, config=self.preset(case).config, options=options)
-        if setup.training:
-            return training_program(setup, parts, batch_size=case.batch_size)
-        return sampling_program(
-            setup,
-            parts,
-            batch_size=case.batch_size,
-            num_inference_steps=options.num_inference_steps,
-            guidance_scale=options.guidance_scale,
-        )
+        sampling = {"num_inference_steps": options.num_inference_steps, "guidance_scale": options.guidance_scale}
+        return denoising_program(setup, parts, batch_size=case.batch_size, **sampling)
 
 
 workload = VideoDiffusion()

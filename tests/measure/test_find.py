@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ from hypothesis import strategies as st
 from aigc_bench.core.records import Case, TrialResult
 from aigc_bench.measure.find import FINE, LARGEST, BatchSearch, Bisection, available_bytes, straight_line
 from tests.analyze.synthetic import make_case, make_trial, make_work
-from tests.measure.bench import KNOWN_RATE, Bench
+from tests.measure.bench import KNOWN_RATE, Bench, trials
 
 GB = 10**9
 
@@ -122,14 +124,52 @@ def test_available_is_within_the_containers_limit(tmp_path: Path) -> None:
     assert available_bytes(proc=tmp_path, cgroup=tmp_path) == 50 * 1024
 
 
-def test_a_search_through_the_command_line_ends_with_its_answer_and_its_curve(tmp_path: Path) -> None:
-    bench = Bench(folder=tmp_path)
+@given(st.integers(0, FINE), st.integers(0, 8))
+def test_a_search_that_was_cut_off_goes_on_and_asks_for_nothing_twice(largest: int, num_before: int) -> None:
+    def search(cases: tuple[Case, ...]) -> BatchSearch:
+        return BatchSearch(cases, max_latency_s=0.01 * largest + 0.005, predict_bytes=lambda c: None, available=lambda: GB)
+
+    finished: list[TrialResult] = []
+    asked: list[int] = []
+
+    def ask(which: BatchSearch, most: int) -> None:
+        while len(asked) < most and (more := which.grow(finished)):
+            asked.extend(one.batch_size for one in more)
+            finished.extend(trial(one, step_s=0.01 * one.batch_size) for one in more)
+
+    first = search((make_case(backend="cuda"),))
+    ask(first, num_before)
+    is_done = not first.grow(finished)
+    cut_off = first.result()
+    assert (cut_off.found[0].bound == "unfinished") is not is_done
+    again = search(cut_off.cases)
+    ask(again, 100)
+    assert len(asked) == len(set(asked))
+    assert (again.result().found[0].batch_size or 0) == largest
+
+
+def test_a_search_is_interrupted_and_resumed_and_ends_with_its_answer_and_its_curve(tmp_path: Path) -> None:
+    bench, run = Bench(folder=tmp_path), tmp_path / "out"
     profile = bench.profile(KNOWN_RATE + "settings = { step_s = 0.03, is_per_item = true }\n")
-    done = bench("run", "--profile", profile, "--find", "max-batch", "--max-latency", 0.05, "--out", tmp_path / "out", "--json")
-    assert done.returncode == 0, done.stderr
-    (found,) = json.loads(done.stdout)["search"]["found"]
-    assert (found["batch_size"], found["bound"]) == (1, "latency")
-    assert len(json.loads(done.stdout)["cases"]) == 2
-    page = (tmp_path / "out" / "report.html").read_text()
+    process = bench.start("run", "--profile", profile, "--find", "max-batch", "--max-latency", 0.05, "--out", run)
+    deadline = time.monotonic() + 120
+    while len(trials(run)) < 4:
+        assert time.monotonic() < deadline, "no fourth trial in time"
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    told, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "largest batch 1 (so far: the search is not at its end)" in told
+    assert "--resume" in told
+    before = trials(run)
+
+    resumed = bench("run", "--resume", run, "--json")
+    assert resumed.returncode == 0, resumed.stderr
+    assert trials(run)[: len(before)] == before
+    names = [(one["case"], one["trial"]) for one in trials(run)]
+    assert len(names) == len(set(names)) == 2 * 3
+    (found,) = json.loads(resumed.stdout)["search"]["found"]
+    assert (found["batch_size"], found["bound"], found["smallest_too_large"]) == (1, "latency", 2)
+    page = (run / "report.html").read_text()
     assert "Throughput over latency" in page
     assert "more would answer too late" in page

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from aigc_bench.core import registry
 from aigc_bench.core.records import Case, Quality
-from aigc_bench.measure.quality import Prepared, is_image, learns
+from aigc_bench.measure.quality import ALLOWED_ERROR, Call, Prepared, compare, is_image, learns
 from aigc_bench.measure.ranks import ALONE
 from aigc_bench.measure.tensors import floating, mapped, widen
 from aigc_bench.measure.trial import judge, make_setup
@@ -23,6 +26,8 @@ CPU = registry.load("accelerators", "cpu")
 TINY = {
     "gpt": {"preset": "tiny", "settings": {"prompt_len": 8, "max_new_tokens": 3}},
     "latent_diffusion": {"preset": "tiny", "settings": {"num_inference_steps": 2, "resolution": 64}},
+    "video_diffusion": {"preset": "tiny", "settings": {"num_inference_steps": 1}},
+    "diffusion_transformer": {"preset": "tiny", "settings": {"num_inference_steps": 2}},
     "transformer": {"preset": "tiny", "settings": {"src_len": 8, "max_new_tokens": 3}},
 }
 
@@ -70,7 +75,96 @@ def test_lower_precisions_pass_within_what_they_may_err(family: str, engine: str
 
 def test_images_tell_their_psnr_and_logits_their_tokens() -> None:
     assert judged("latent_diffusion").values["psnr"] > 60
-    assert judged("gpt").values["token_agreement"] == 1
+    found = judged("gpt")
+    assert found.values["token_agreement"] == found.values["token_agreement_near_ties"] == 1
+    assert found.floors == {"token_agreement_near_ties": 1}
+
+
+class Returned(torch.nn.Module):
+    """Gives what it was made with."""
+
+    def __init__(self, output: object) -> None:
+        super().__init__()
+        self.output = output
+
+    def forward(self) -> object:
+        return self.output
+
+
+def compared(output: torch.Tensor, wanted: torch.Tensor, *, limit: float, has_logits: bool = False) -> Quality:
+    call = Call(module=0, args=(), keys={}, outputs=(output,), has_logits=has_logits)
+    return compare([call], [Returned(wanted)], limit=limit, started=0.0)
+
+
+def logits(*, positions: int = 1000, vocab_size: int = 2000) -> torch.Tensor:
+    return torch.randn(1, positions, vocab_size, generator=torch.Generator().manual_seed(0))
+
+
+def test_one_wrong_position_of_a_thousand_is_seen_by_its_token() -> None:
+    wanted = logits()
+    output = wanted.clone()
+    output[0, 500] = wanted[0, 499]
+    found = compared(output, wanted, limit=ALLOWED_ERROR["bf16"], has_logits=True)
+    assert found.values["relative_error"] < found.limit
+    assert found.values["token_agreement_near_ties"] == pytest.approx(0.999)
+    assert found.passed is False
+
+
+def test_one_broken_word_of_the_vocabulary_is_seen_by_the_tokens() -> None:
+    wanted = logits()
+    output = wanted.clone()
+    output[..., 7] = 9.0
+    found = compared(output, wanted, limit=ALLOWED_ERROR["bf16"] + 0.2, has_logits=True)
+    assert found.values["relative_error"] < found.limit
+    assert found.passed is False
+
+
+@given(st.floats(1e-4, 0.4), st.integers(0, 100))
+def test_rounding_that_is_half_of_what_is_allowed_never_fails_by_its_tokens(limit: float, seed: int) -> None:
+    wanted = logits(positions=20)
+    noise = torch.randn(wanted.shape, generator=torch.Generator().manual_seed(seed))
+    found = compared(wanted + 0.5 * limit * noise, wanted, limit=limit, has_logits=True)
+    assert found.passed is True, found
+    assert found.values["token_agreement"] <= found.values["token_agreement_near_ties"] == 1
+
+
+def test_one_wrong_image_of_a_batch_is_seen_by_its_psnr() -> None:
+    wanted = 0.25 + 0.5 * torch.rand(64, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    output = wanted.clone()
+    output[5] = wanted[6]
+    found = compared(output, wanted, limit=ALLOWED_ERROR["bf16"])
+    assert found.values["relative_error"] < found.limit
+    assert found.values["psnr"] < found.floors["psnr"] == pytest.approx(21.94, abs=0.01)
+    assert found.passed is False
+
+
+def test_an_output_of_another_shape_is_wrong_even_where_it_could_be_stretched() -> None:
+    wanted = logits(positions=1)
+    found = compared(wanted.expand(1, 4, -1), wanted, limit=0.1, has_logits=True)
+    assert found.passed is False
+
+
+def test_a_frame_that_is_not_a_number_has_no_psnr() -> None:
+    wanted = torch.rand(2, 3, 4, 8, 8)
+    output = wanted.clone()
+    output[1, 0, 0, 0, 0] = math.nan
+    found = compared(output, wanted, limit=0.1)
+    assert found.values["psnr"] == 0 and found.passed is False
+
+
+@given(st.floats(1e-4, 0.5), st.sampled_from([4, 5]))
+def test_pixels_that_err_within_the_allowed_share_pass(limit: float, dims: int) -> None:
+    wanted = torch.rand((2, 3, *(8,) * (dims - 2)))
+    found = compared((wanted + 0.4 * limit * torch.rand_like(wanted)).clamp(0, 1), wanted, limit=limit)
+    assert found.passed is True, found
+
+
+@pytest.mark.skipif(NO_BF16 is not None, reason="no bf16 here")
+@pytest.mark.parametrize("family", ["latent_diffusion", "video_diffusion", "diffusion_transformer"])
+def test_images_in_bf16_are_far_above_their_floor(family: str) -> None:
+    found = judged(family, precision="bf16")
+    assert found.passed is True, found
+    assert found.values["psnr"] > found.floors["psnr"] + 6
 
 
 def test_a_program_that_runs_no_module_is_not_judged() -> None:

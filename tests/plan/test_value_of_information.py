@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -12,11 +13,12 @@ from hypothesis import strategies as st
 from aigc_bench.catalog.loader import Catalogue, load_catalogue
 from aigc_bench.core.errors import UsageError
 from aigc_bench.plan.answer import answer
+from aigc_bench.plan.apis import api_options
 from aigc_bench.plan.demand_file.reader import read_demand
 from aigc_bench.plan.interval import estimate
 from aigc_bench.plan.records import Plan
 from aigc_bench.plan.value_of_information import basis_of, best_measurements, collapsed
-from tests.own_models import QWEN
+from tests.own_models import QWEN, write_model
 
 OWN = """
 name = "own"
@@ -62,6 +64,24 @@ def test_a_users_own_model_beside_the_demand_file_is_planned(plan: Plan) -> None
     load = next(load for load in plan.recommended.loads if load.name == "chat")
     assert load.busy_machines.value > 0
     assert plan.recommended.replay is not None and len(plan.recommended.replay.services) == 2
+
+
+def test_nobody_sells_a_users_own_model(plan: Plan) -> None:
+    (api,) = (option for option in plan.options if option.kind == "api")
+    assert not api.accepted
+    assert [reason for reason in api.reasons if "chat" in reason] == [
+        "chat: no API sells one's own model; api_model names one that would answer instead"
+    ]
+    assert set(api.usd_per_unit) == {"large"}
+
+
+def test_a_commercial_model_that_would_answer_instead_of_ones_own_is_priced(tmp_path: Path, catalogue: Catalogue) -> None:
+    write_model(tmp_path / "qwen", FEW_LAYERS)
+    file = tmp_path / "demand.toml"
+    file.write_text(OWN.format(model="qwen").replace('model = "qwen"', 'model = "qwen"\napi_model = "gpt-4o-mini"'))
+    (api,) = api_options(read_demand(file, catalogue=catalogue), catalogue=catalogue, on=date(2026, 11, 1))
+    assert set(api.usd_per_unit) == {"chat", "large"}
+    assert api.reasons == ()
 
 
 def test_a_model_that_is_not_there_is_told_with_its_table(tmp_path: Path, catalogue: Catalogue) -> None:

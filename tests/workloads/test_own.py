@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,9 @@ import torch
 from aigc_bench.core import registry
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.records import Case
-from aigc_bench.workloads._own import resolve
-from tests.own_models import BERT, CONFIGS, QWEN, SHRUNK, write_model
+from aigc_bench.workloads._own import _read, resolve
+from tests.own_models import BERT, CONFIGS, PIPELINES, QWEN, SHRUNK, pipelines, write_model, write_pipeline
+from tests.workloads.stepping import run_steps
 
 TINY_GPT2 = {
     "model_type": "gpt2", "architectures": ["GPT2LMHeadModel"], "n_layer": 2, "n_head": 2, "n_embd": 32, "n_positions": 64,
@@ -53,8 +55,6 @@ def test_the_cases_name_tells_models_apart(tmp_path):
 def test_a_model_that_changed_since_is_not_measured_under_its_old_name(tmp_path):
     case = case_of(write_model(tmp_path / "mine", BERT))
     write_model(tmp_path / "mine", BERT, num_hidden_layers=3)
-    from aigc_bench.workloads._own import _read
-
     _read.cache_clear()
     with pytest.raises(UsageError, match="has changed since"):
         registry.load("workloads", "bert").validate(case)
@@ -74,18 +74,111 @@ def test_weights_of_the_folder_are_the_ones_that_compute(tmp_path, make_setup):
         torch.testing.assert_close(program.modules[0](input_ids=tokens).logits, saved(input_ids=tokens).logits)
 
 
-def test_a_stable_diffusion_folder_is_latent_diffusion(tmp_path, make_setup):
-    family = registry.load("workloads", "latent_diffusion")
-    config = family.presets["tiny"].config
-    parts = {"unet": config["unet"], "vae": config["vae"], "text_encoder": {**config["text_encoders"][0], "projection_dim": 64}}
-    for part, keys in parts.items():
-        write_model(tmp_path / part, {**keys, "_class_name": "Any"})
-    index = {"_class_name": "StableDiffusionPipeline", **{part: ["diffusers", "Any"] for part in parts}}
-    (tmp_path / "model_index.json").write_text(json.dumps(index))
-    case = case_of(tmp_path)
-    program = family.build(case, make_setup(case, device="meta"))
-    assert case.workload == "latent_diffusion"
-    assert sum(p.numel() for m in program.modules for p in m.parameters()) == family.presets["tiny"].num_params
+SMALL = {
+    "latent_diffusion": {"resolution": 64, "num_inference_steps": 2},
+    "diffusion_transformer": {"resolution": 64, "num_inference_steps": 2},
+    "video_diffusion": {"height": 64, "width": 64, "num_frames": 5, "num_inference_steps": 1},
+}
+
+
+@pytest.mark.parametrize("name", PIPELINES)
+def test_a_pipelines_folder_is_built_as_its_family_builds_the_same_preset(tmp_path, make_setup, name):
+    family, preset, _ = pipelines()[name]
+    case = case_of(write_pipeline(tmp_path / "mine", name))
+    program = registry.load("workloads", family).build(case, make_setup(case, device="meta"))
+    assert (case.workload, case.preset) == (family, "mine")
+    expected = registry.load("workloads", family).presets[preset].num_params
+    # Stable Diffusion's smallest preset has CLIP's whole vocabulary, the folder 1000 words, as a pipeline of tests has.
+    words = (49408 - 1000) * 64 if family == "latent_diffusion" else 0
+    assert sum(p.numel() for m in program.modules for p in m.parameters()) == expected - words
+
+
+@pytest.mark.parametrize("name", PIPELINES)
+@pytest.mark.parametrize("mode", ["infer", "train"])
+def test_a_pipelines_folder_is_run(tmp_path, make_setup, name, mode):
+    family = registry.load("workloads", pipelines()[name][0])
+    case = case_of(write_pipeline(tmp_path, name), mode=mode, settings=SMALL[pipelines()[name][0]])
+    program = family.build(case, make_setup(case))
+    assert run_steps(program, family, case)["finite"] is True
+
+
+@pytest.mark.parametrize("name", PIPELINES)
+def test_the_weights_of_a_pipelines_folder_are_the_ones_that_compute(tmp_path, make_setup, name):
+    folder = write_pipeline(tmp_path, name)
+    family = registry.load("workloads", pipelines()[name][0])
+    case = case_of(folder, settings=SMALL[pipelines()[name][0]], seed=1)
+    parts = [part for part in ("text_encoder", "transformer", "unet", "vae") if (folder / part).exists()]
+    saved = [_saved(folder / part, seed=7) for part in parts]
+    _read.cache_clear()
+    loaded = case_of(folder, settings=case.settings, seed=1)
+    assert loaded.model.sha256 != case.model.sha256
+    program = family.build(loaded, make_setup(loaded))
+    tensors = [tensor for module in program.modules for tensor in module.state_dict().values()]
+    for state in saved:
+        largest = max(state.values(), key=torch.Tensor.numel)
+        assert any(tensor.shape == largest.shape and torch.equal(tensor, largest) for tensor in tensors)
+    assert run_steps(program, family, loaded)["finite"] is True
+
+
+def _saved(folder, *, seed):
+    """Random weights of the folder's configuration, saved beside it as diffusers and transformers do."""
+    import diffusers
+    import transformers
+
+    torch.manual_seed(seed)
+    config = json.loads((folder / "config.json").read_text())
+    if "_class_name" in config:
+        model = getattr(diffusers, config["_class_name"]).from_config(config)
+    else:
+        model_class = getattr(transformers, config["architectures"][0])
+        model = model_class(model_class.config_class(**config))
+    model.save_pretrained(folder)
+    return model.state_dict()
+
+
+@pytest.mark.parametrize(
+    ("name", "without", "changes", "told"),
+    [
+        ("FluxPipeline", "text_encoder_2", {}, "text_encoder_2/config.json: it is missing, and a FluxPipeline needs it"),
+        ("FluxPipeline", None, {"transformer": {"_class_name": "MyTransformer"}}, "a MyTransformer is not run here"),
+        ("FluxPipeline", None, {"text_encoder_2": {"model_type": "llama"}}, "model_type 'llama' is not run here"),
+        ("FluxPipeline", None, {"vae": {"block_out_channels": [16, 32]}}, "an image's side 2 times smaller"),
+        ("FluxPipeline", None, {"transformer": {"in_channels": 16}}, "in_channels = 16"),
+        ("StableDiffusionPipeline", None, {"unet": {"in_channels": 9}}, "in_channels = 9"),
+        ("CogVideoXPipeline", None, {"transformer": {"patch_size_t": 2}}, "patches of several frames"),
+        ("WanPipeline", None, {"transformer": {"image_dim": 1280}}, "an image as a start"),
+        ("WanPipeline", None, {"vae": {"z_dim": 48}}, "z_dim = 48"),
+    ],
+)
+def test_a_pipeline_that_is_not_run_as_it_is_written_is_told_in_one_line(tmp_path, name, without, changes, told):
+    folder = write_pipeline(tmp_path, name, without=without, **changes)
+    with pytest.raises(UsageError, match=re.escape(told)) as caught:
+        resolve(folder)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_key_that_the_installed_diffusers_does_not_know_is_told(tmp_path, make_setup):
+    case = case_of(write_pipeline(tmp_path, "FluxPipeline", transformer={"new_in_2030": 1}))
+    with pytest.raises(UsageError, match=r"FluxTransformer2DModel: diffusers .* knows no new_in_2030"):
+        registry.load("workloads", case.workload).build(case, make_setup(case, device="meta"))
+
+
+def test_a_pipeline_that_no_family_runs_is_told_with_those_that_are(tmp_path):
+    (tmp_path / "model_index.json").write_text(json.dumps({"_class_name": "KolorsPipeline", "unet": ["diffusers", "U"]}))
+    write_model(tmp_path / "unet", {"_class_name": "UNet2DConditionModel"})
+    with pytest.raises(UsageError, match="no family runs a KolorsPipeline") as caught:
+        resolve(tmp_path)
+    assert ", ".join(sorted((*PIPELINES, "StableDiffusionXLPipeline"))) in caught.value.hint
+    with pytest.raises(UsageError) as caught:
+        resolve(tmp_path / "unet")
+    assert "model_index.json" in caught.value.hint
+
+
+def test_a_pickle_in_a_part_of_a_pipeline_is_refused(tmp_path):
+    folder = write_pipeline(tmp_path, "FluxPipeline")
+    (folder / "transformer" / "diffusion_pytorch_model.bin").write_bytes(b"\x80\x04.")
+    with pytest.raises(UsageError, match=r"transformer/diffusion_pytorch_model\.bin: a pickle"):
+        resolve(folder)
 
 
 @pytest.mark.parametrize(

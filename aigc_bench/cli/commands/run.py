@@ -163,22 +163,21 @@ def _print_outcome(run: Run, summaries: Sequence[CaseSummary]) -> None:
     for line in api.skipped(run):
         click.echo(line)
     click.echo(f"\nrun     {run.path}\nreport  {run.path / REPORT_FILE}")
-    if any(one.status == "not_run" or (one.num_finished < one.num_asked and not one.failures) for one in summaries):
+    has_gaps = any(one.status == "not_run" or (one.num_finished < one.num_asked and not one.failures) for one in summaries)
+    if has_gaps or _is_open(run):
         click.echo(f"resume  aigc-bench run --resume {run.path}")
 
 
-_BOUNDS = {
-    "memory": "memory does not hold more",
-    "latency": "more would answer too late",
-    "time": "a trial of more would not end within its timeout",
-    "error": "more ends with an error",
-    "largest_tried": "nothing larger was tried",
-}
+def _is_open(run: Run) -> bool:
+    """Whether a search for the largest batch ended before its answer."""
+    return run.info.search is not None and any(found.bound == "unfinished" for found in run.info.search.found)
 
 
 def _found_words(found: FoundBatch) -> str:
-    """``largest batch 48 (64 does not fit: memory ...): gpt/...``."""
-    why = _BOUNDS.get(found.bound or "", "more was not measured")
+    """``largest batch 48 (memory does not hold more): gpt/...``."""
+    from aigc_bench.report.sections.largest_batch import BOUNDS
+
+    why = BOUNDS.get(found.bound or "", "more was not measured")
     if found.batch_size is None:
         return f"largest batch: none, not even 1 ({why}): {found.case}"
     return f"largest batch {found.batch_size} ({why}): {found.case}"

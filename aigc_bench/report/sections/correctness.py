@@ -58,8 +58,16 @@ def found_words(quality: Quality) -> str:
     return "; ".join([*words, *([quality.note] if quality.note else [])])
 
 
+def allowed_words(quality: Quality) -> str:
+    """``error up to 8 %; PSNR of images from 22 dB``."""
+    if quality.limit is None:
+        return "the loss falls"
+    floors = [(metric_of(name), floor) for name, floor in quality.floors.items()]
+    words = [f"{metric.name} from {quantity(floor, metric.unit)}" for metric, floor in floors]
+    return "; ".join([f"error up to {digits(100 * quality.limit)} %", *words])
+
+
 def _row(view: CaseView, quality: Quality) -> CorrectnessRow:
-    limit = f"error up to {digits(100 * quality.limit)} %" if quality.limit is not None else "the loss falls"
     tone = {True: "ok", False: "bad", None: ""}[quality.passed]
     return CorrectnessRow(
         view=view,
@@ -68,7 +76,7 @@ def _row(view: CaseView, quality: Quality) -> CorrectnessRow:
         tone=tone,
         how=KINDS[quality.kind],
         found=found_words(quality),
-        limit=limit,
+        limit=allowed_words(quality),
     )
 
 

@@ -17,6 +17,7 @@ BOUNDS = {
     "time": "a trial of more would not end within its timeout",
     "error": "more ends with an error",
     "largest_tried": "nothing larger was tried",
+    "unfinished": "so far: the search is not at its end",
 }
 LATENCY = "step_time"
 

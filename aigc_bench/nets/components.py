@@ -1,0 +1,94 @@
+"""Parts of a diffusion pipeline from their configurations: diffusers' networks, transformers' encoders of text.
+
+Weights are random, unless a configuration names the folder of its safetensors under ``WEIGHTS``; on ``meta`` nothing is read.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from torch import nn
+from transformers import (
+    CLIPTextConfig,
+    CLIPTextModel,
+    CLIPTextModelWithProjection,
+    T5Config,
+    T5EncoderModel,
+    UMT5Config,
+    UMT5EncoderModel,
+)
+
+from aigc_bench.core.errors import UsageError
+from aigc_bench.core.own_model import WEIGHTS
+from aigc_bench.core.records import Attention
+from aigc_bench.nets.hugging_face import loaded
+
+
+def diffusers_model(model_class: Any, config: Mapping[str, Any]) -> Any:
+    """A model of diffusers; raises ``UsageError`` where the installed one does not know a key of the configuration."""
+    keys, folder = _apart(config)
+    unknown = sorted(keys.keys() - inspect.signature(model_class.__init__).parameters)
+    if unknown:
+        import diffusers
+
+        raise UsageError(
+            f"{model_class.__name__}: diffusers {diffusers.__version__} knows no {', '.join(unknown)}.",
+            "The configuration is of another version; install that one.",
+        )
+    model = model_class(**keys)
+    if folder is not None:
+        _load(model, Path(folder))
+    return model
+
+
+def clip_text(config: Mapping[str, Any], *, attention: Attention = "auto") -> nn.Module:
+    """A CLIP text model, with its projection where the configuration has one."""
+    keys, folder = _apart(config)
+    implementation = "sdpa" if attention == "auto" else attention
+    model_class = CLIPTextModelWithProjection if "projection_dim" in keys else CLIPTextModel
+    settings = CLIPTextConfig(**keys, attn_implementation=implementation)
+    if folder is not None:
+        return loaded(model_class, settings, implementation=implementation, folder=folder)
+    model: nn.Module = model_class(settings)
+    return model
+
+
+def t5_encoder(config: Mapping[str, Any]) -> nn.Module:
+    """The encoder of a T5, or of a multilingual UMT5."""
+    keys, folder = _apart(config)
+    is_multilingual = keys.pop("model_type") == "umt5"
+    model_class = UMT5EncoderModel if is_multilingual else T5EncoderModel
+    settings = UMT5Config(**keys) if is_multilingual else T5Config(**keys)
+    if folder is not None:
+        return loaded(model_class, settings, implementation="eager", folder=folder)
+    model: nn.Module = model_class(settings)
+    return model
+
+
+def _apart(config: Mapping[str, Any]) -> tuple[dict[str, Any], str | None]:
+    """The keys of the architecture, and the folder of weights to read."""
+    keys = dict(config)
+    folder = keys.pop(WEIGHTS, None)
+    return keys, None if torch.get_default_device().type == "meta" else folder
+
+
+def _load(model: Any, folder: Path) -> None:
+    """Read a folder's safetensors, file by file, into a model of diffusers. Half-precision twins of other files are left out."""
+    files = sorted(folder.glob("*.safetensors"))
+    files = [file for file in files if ".fp16" not in file.name] or files
+    missing = set(model.state_dict())
+    for file in files:
+        # diffusers renames what its first versions called otherwise (auto-encoders of Stable Diffusion 1).
+        tensors = model._fix_state_dict_keys_on_load(load_file(file))
+        unexpected = sorted(tensors.keys() - model.state_dict().keys())
+        if unexpected:
+            raise UsageError(f"{file}: {unexpected[0]} is no weight of a {type(model).__name__}.", "Is it of this config.json?")
+        model.load_state_dict(tensors, strict=False)
+        missing -= tensors.keys()
+    if missing:
+        raise UsageError(f"{folder}: {sorted(missing)[0]} is missing, and {len(missing) - 1} more.", "Is the download complete?")

@@ -1,0 +1,86 @@
+"""What a family takes of a user's diffusers folder: configurations of the parts that it runs, checked to be what they must be.
+
+Schedulers are not read: a sampler's steps are numbers made before the first one, whatever they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from aigc_bench.core.errors import UsageError
+from aigc_bench.core.own_model import WEIGHTS, ModelFiles
+from aigc_bench.workloads._text import CLIP_L, T5_XXL
+from aigc_bench.workloads.base import Preset
+
+_CLIP_KEYS = (*CLIP_L, "bos_token_id", "eos_token_id", "layer_norm_eps", WEIGHTS)
+_T5_KEYS = (*T5_XXL, "relative_attention_num_buckets", "relative_attention_max_distance", "layer_norm_epsilon", WEIGHTS)
+
+
+def pipeline_preset(files: ModelFiles, *, config: Mapping[str, Any], defaults: Mapping[str, Any]) -> Preset:
+    """A family's preset of the folder."""
+    return Preset(title=f"{files.architecture} from a user's folder", source=str(files.path), config=config, defaults=defaults)
+
+
+def network(files: ModelFiles, name: str, *, made_as: str) -> dict[str, Any]:
+    """Configuration of a part of diffusers, which must be of the class ``made_as``; its notes (``_class_name``) are left out."""
+    config = _part(files, name)
+    found = config.get("_class_name", made_as)
+    if found != made_as:
+        raise UsageError(f"{_place(files, name)}: a {found} is not run here.", f"A {files.architecture} has a {made_as}.")
+    return {key: value for key, value in config.items() if not key.startswith("_") or key == WEIGHTS}
+
+
+def clip(files: ModelFiles, name: str) -> dict[str, Any]:
+    """What shapes a CLIP text model; a projection only where the class has one (the key is there in both)."""
+    config = _of_types(files, name, types=("clip_text_model",))
+    has_projection = "CLIPTextModelWithProjection" in config.get("architectures", ())
+    return _kept(config, (*_CLIP_KEYS, *(["projection_dim"] if has_projection else [])))
+
+
+def t5(files: ModelFiles, name: str) -> dict[str, Any]:
+    """What shapes a T5 or UMT5 encoder."""
+    return _kept(_of_types(files, name, types=("t5", "umt5")), _T5_KEYS)
+
+
+def check_scale(files: ModelFiles, vae: Mapping[str, Any], *, scale: int) -> None:
+    """Raise where an image's side is not ``scale`` times its latent's: an auto-encoder halves it at each level but the last."""
+    found = 2 ** (len(vae.get("block_out_channels", (64,))) - 1)
+    if found != scale:
+        raise UsageError(
+            f"{_place(files, 'vae')}: it makes an image's side {found:g} times smaller.", f"Auto-encoders of {scale} are run."
+        )
+
+
+def check_key(files: ModelFiles, name: str, *, key: str, found: object, wanted: object, why: str) -> None:
+    """Raise where a key has a value that the family does not run."""
+    if found != wanted:
+        known = f"without {key}" if wanted is None else f"with {key} = {wanted}"
+        raise UsageError(f"{_place(files, name)}: {key} = {found}: {why}.", f"It is run {known}.")
+
+
+def prompt_lengths(*parts: tuple[int, Mapping[str, Any]]) -> Sequence[tuple[int, int]]:
+    """Lengths of the prompts and vocabularies of their encoders."""
+    return tuple((length, int(config["vocab_size"])) for length, config in parts)
+
+
+def _part(files: ModelFiles, name: str) -> Mapping[str, Any]:
+    if name not in files.components:
+        raise UsageError(f"{_place(files, name)}: it is missing, and a {files.architecture} needs it.", "Is the download complete?")
+    return files.components[name]
+
+
+def _of_types(files: ModelFiles, name: str, *, types: Sequence[str]) -> Mapping[str, Any]:
+    config = _part(files, name)
+    found = config.get("model_type", types[0])
+    if found not in types:
+        raise UsageError(f"{_place(files, name)}: model_type {found!r} is not run here.", f"Known: {', '.join(types)}.")
+    return {"model_type": found, **config}
+
+
+def _kept(config: Mapping[str, Any], keys: Collection[str]) -> dict[str, Any]:
+    return {key: config[key] for key in keys if key in config}
+
+
+def _place(files: ModelFiles, name: str) -> str:
+    return f"{files.path / name / 'config.json'}"

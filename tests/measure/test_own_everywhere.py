@@ -1,0 +1,81 @@
+"""As a user: one model of their own, of each kind, is run on this machine, predicted on another and planned for."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.measure.bench import Bench, trials
+from tests.own_models import QWEN, SHRUNK, write_model, write_pipeline
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+ACCELERATOR = "h100_sxm_80gb"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mine:
+    """A user's model: what they write after ``--model``, what makes it small, and what a demand says of it."""
+
+    model: str
+    words: tuple[str, ...] = ()
+    demand: str = ""
+    family: str
+
+
+def config(folder: Path) -> Mine:
+    write_model(folder / "mine", QWEN, **SHRUNK["qwen"])
+    lengths = ("--set", "prompt_len=8", "--set", "max_new_tokens=3")
+    return Mine(model="mine", words=lengths, demand="input_tokens = 64\noutput_tokens = 16\n", family="gpt")
+
+
+def function(folder: Path) -> Mine:
+    """The workload of the guide to extending."""
+    guide = (ROOT / "docs" / "extending.md").read_text()
+    code = guide.split("<!-- test: my_gru.py -->\n```python\n")[1].split("```")[0]
+    (folder / "my_gru.py").write_text(code)
+    return Mine(model="my_gru:Gru", words=("--set", "seq_len=16"), demand="items_per_request = 64\n", family="my_gru:Gru")
+
+
+def pipeline(folder: Path) -> Mine:
+    write_pipeline(folder / "mine", "FluxPipeline")
+    small = ("--set", "resolution=64", "--set", "num_inference_steps=2")
+    demand = "settings = { resolution = 512, num_inference_steps = 4 }\n"
+    return Mine(model="mine", words=small, demand=demand, family="diffusion_transformer")
+
+
+KINDS = {"config.json": config, "function": function, "pipeline": pipeline}
+
+
+def printed(bench: Bench, *words: object) -> Any:
+    """The JSON that a command prints; it must succeed."""
+    done = bench(*words, "--json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_users_own_model_is_run_predicted_and_planned(tmp_path: Path, kind: str) -> None:
+    bench = Bench(folder=tmp_path, env={"XDG_CACHE_HOME": str(tmp_path / "cache")})
+    mine = KINDS[kind](tmp_path)
+
+    printed(bench, "run", "--model", mine.model, *mine.words, "--out", "out", "--budget", "1s")
+    (trial, *_) = trials(tmp_path / "out")
+    assert trial["status"] == "ok"
+    assert trial["quality"]["passed"] is True
+    assert trial["case"].startswith(mine.family)
+
+    rows = printed(bench, "predict", "--model", mine.model, *mine.words, "--accelerator", ACCELERATOR)
+    found = {row["metric"]: row for row in rows}
+    assert found["throughput"]["low"] <= found["throughput"]["value"] <= found["throughput"]["high"]
+    assert found["throughput"]["value"] > 0
+
+    service = f'[[service]]\nname = "all"\nmodel = "{mine.model}"\nrate = 2\n{mine.demand}[service.slo]\nlatency = "60s"\n'
+    (tmp_path / "demand.toml").write_text(f'name = "mine"\n{service}')
+    plan = printed(bench, "plan", "demand.toml", "--accelerator", ACCELERATOR)
+    assert plan["recommendation"]["kind"] != "api"
+    assert plan["unplanned"] == []
+    assert {one["load"] for one in plan["rests_on"]} == {"all"}
