@@ -14,6 +14,7 @@ from aigc_bench.core.records import Estimate, MetricRow
 from aigc_bench.plan.arrivals import from_users
 from aigc_bench.plan.demand import Demand, Finance, Job, Service, Site, Slo
 from aigc_bench.plan.interval import assumed
+from aigc_bench.plan.site.cooling_fit import rack_limit_w
 
 if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue
@@ -231,7 +232,7 @@ def default_site(catalogue: Catalogue) -> Site:
         grid_g_per_kwh=catalogue.grid_intensity(),
         pue=catalogue.pue("air"),
         rack_power_w=feed.model_copy(update={"basis": "assumed", "source": f"a three-phase 32 A feed at 415 V, x 0.8; {GENERAL}"}),
-        rack_cooling_w=catalogue.constant("rack_limit_air_w"),
+        rack_cooling_w=rack_limit_w("air", catalogue=catalogue),
     )
 
 

@@ -1,6 +1,7 @@
 """Waiting in a queue with c servers: Erlang C for M/M/c, Allen-Cunneen's correction for general arrivals and service.
 
     C(c, a)  = B / (1 - rho * (1 - B)),  B(c, a) by the stable recursion B = a * B / (c' + a * B), rho = a / c, a = lambda * E[S]
+    1 / B    = sum over k = 0..c of c * (c - 1) * ... * (c - k + 1) / a^k          the same, of which many servers need few terms
     Wq       = C(c, a) / (c / E[S] - lambda) * (ca^2 + cs^2) / 2
 
 Sources: Erlang 1917; Allen, Probability, Statistics and Queueing Theory, 1990 (Allen-Cunneen); Little 1961.
@@ -10,26 +11,49 @@ from __future__ import annotations
 
 import math
 
-MANY = 20_000.0
-MANY_MARGIN = 2.0
-"""Beyond ``MANY`` erlangs, two square roots of spare servers let fewer than one request in a hundred wait (Halfin, Whitt 1981)."""
+import numpy as np
+
+SEVERAL = 500
+"""Up to so many servers the recursion is quick; beyond, the sum is."""
+MANY = 10_000_000_000
+"""Beyond so many servers the limit of Halfin and Whitt stands for the sum; it errs by 1 / sqrt(servers)."""
 
 
 def erlang_b(num_servers: int, *, offered_load: float) -> float:
     """Probability that all servers are busy where nobody waits; ``offered_load`` a = lambda * E[S] in erlangs."""
     assert num_servers >= 0 and offered_load >= 0, "servers and load cannot be negative"
+    if num_servers > SEVERAL:
+        return _erlang_b_of_many(num_servers, offered_load)
     blocked = 1.0
     for server in range(1, num_servers + 1):
         blocked = offered_load * blocked / (server + offered_load * blocked)
     return blocked
 
 
+def _erlang_b_of_many(num_servers: int, load: float) -> float:
+    """The sum in logarithms, as far as its terms count: they rise for ``servers - load`` terms, then fall like a normal density."""
+    if load <= 0:
+        return 0.0
+    num_terms = min(num_servers, math.ceil(max(0.0, num_servers - load) + 9 * math.sqrt(num_servers)) + 50)
+    logs = np.concatenate(([0.0], np.cumsum(np.log((num_servers - np.arange(num_terms)) / load))))
+    return float(np.exp(-np.logaddexp.reduce(logs)))
+
+
 def erlang_c(num_servers: int, *, offered_load: float) -> float:
     """Probability that an arrival waits; 1 where the load reaches the number of servers."""
     if offered_load >= num_servers:
         return 1.0
+    if num_servers > MANY:
+        return _erlang_c_of_very_many(num_servers, offered_load)
     blocked = erlang_b(num_servers, offered_load=offered_load)
     return blocked / (1 - offered_load / num_servers * (1 - blocked))
+
+
+def _erlang_c_of_very_many(num_servers: int, load: float) -> float:
+    """Halfin and Whitt 1981: C = 1 / (1 + b * N(b) / n(b)) with b = (c - a) / sqrt(c) and the normal distribution and density."""
+    beta = min(30.0, (num_servers - load) / math.sqrt(num_servers))
+    below, density = 0.5 * math.erfc(-beta / math.sqrt(2)), math.exp(-beta * beta / 2) / math.sqrt(2 * math.pi)
+    return 1 / (1 + beta * below / density)
 
 
 def mean_wait_s(
@@ -51,11 +75,11 @@ def mean_wait_s(
 def wait_quantile_s(rate_per_s: float, *, service_s: float, num_servers: int, quantile: float) -> float:
     """Wait that a share ``quantile`` of arrivals does not exceed in M/M/c: P(W > t) = C * exp(-(c / E[S] - lambda) * t)."""
     assert 0 <= quantile < 1, "a quantile lies in [0, 1)"
-    offered = rate_per_s * service_s
-    if offered >= num_servers:
+    offered, left_per_s = rate_per_s * service_s, num_servers / service_s - rate_per_s
+    if offered >= num_servers or left_per_s <= 0:
         return math.inf
     waits = erlang_c(num_servers, offered_load=offered)
-    return 0.0 if waits <= 1 - quantile else math.log(waits / (1 - quantile)) / (num_servers / service_s - rate_per_s)
+    return 0.0 if waits <= 1 - quantile else math.log(waits / (1 - quantile)) / left_per_s
 
 
 def mean_in_system(rate_per_s: float, *, response_s: float) -> float:
@@ -64,11 +88,20 @@ def mean_in_system(rate_per_s: float, *, response_s: float) -> float:
 
 
 def servers_for_wait(rate_per_s: float, *, service_s: float, wait_s: float, quantile: float) -> int:
-    """The fewest servers with which a share ``quantile`` of arrivals waits no longer than ``wait_s`` (M/M/c)."""
-    offered = rate_per_s * service_s
-    count = max(1, math.floor(offered) + 1)
-    if offered > MANY:
-        return math.ceil(offered + MANY_MARGIN * math.sqrt(offered))
-    while wait_quantile_s(rate_per_s, service_s=service_s, num_servers=count, quantile=quantile) > wait_s:
-        count += 1
-    return count
+    """The fewest servers with which a share ``quantile`` of arrivals waits no longer than ``wait_s`` (M/M/c).
+
+    Found by doubling and bisection: every further server shortens the wait.
+    """
+    fewest = max(1, math.floor(rate_per_s * service_s) + 1)
+
+    def is_enough(more: int) -> bool:
+        wait = wait_quantile_s(rate_per_s, service_s=service_s, num_servers=fewest + more, quantile=quantile)
+        return wait <= wait_s
+
+    low, high = 0, 0
+    while not is_enough(high):
+        low, high = high + 1, 2 * high + 1
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if is_enough(middle) else (middle + 1, high)
+    return fewest + low

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from aigc_bench.plan.demand import Demand
 from aigc_bench.plan.hosts import Host
-from aigc_bench.plan.site.room import Room, RoomNeed, make_room
+from aigc_bench.plan.site.room import MOST_SERVERS, Room, RoomNeed, make_room
 from aigc_bench.plan.site.storage_system import StorageNeed
+from aigc_bench.plan.sizing import grown
 
 if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue
@@ -18,13 +19,16 @@ SERVING_OVERSUBSCRIPTION = 2.0
 
 
 def room_maker(host: Host, demand: Demand, *, catalogue: Catalogue, on: date, is_built: bool) -> Callable[[int], Room | None]:
-    """Makes the room for some servers; none where no server row tells sizes and watts. ``is_built``: plant is bought, too."""
+    """Makes the room for some servers; none where no server row tells sizes and watts, and none beyond ``MOST_SERVERS``.
+
+    ``is_built``: plant is bought, too.
+    """
     server = host.server
     if server is None:
         return lambda _: None
 
     def make(num_servers: int) -> Room | None:
-        if num_servers == 0:
+        if not 0 < num_servers <= MOST_SERVERS:
             return None
         site = demand.site
         need = RoomNeed(
@@ -34,6 +38,7 @@ def room_maker(host: Host, demand: Demand, *, catalogue: Catalogue, on: date, is
             oversubscription=1.0 if any(job.mode == "train" for job in demand.jobs) else SERVING_OVERSUBSCRIPTION,
             storage=storage_need(demand, catalogue=catalogue),
             rack_power_w=site.rack_power_w.value if site.rack_power_w else None,
+            rack_cooling_w=site.rack_cooling_w,
             floor_kg_per_m2=site.floor_kg_per_m2,
             height_u=site.rack_height_u,
             max_racks=site.num_racks,
@@ -49,7 +54,7 @@ def storage_need(demand: Demand, *, catalogue: Catalogue) -> StorageNeed:
     usable = catalogue.constant("usable_storage_fraction").value
     kept = sum(data.size_bytes.value * data.copies.value for data in demand.datasets)
     for service in demand.services:
-        a_day = service.arrival.peak_requests_per_s.value * service.arrival.duty.value * 86400
+        a_day = service.arrival.peak_requests_per_s.value * grown(demand.growth)[0].value * service.arrival.duty.value * 86400
         kept += a_day * service.response_bytes.value * service.kept_days.value
     for job in demand.jobs:
         kept += job.items.value * job.bytes_per_item.value

@@ -11,6 +11,10 @@ from pydantic import BeforeValidator, Field
 from aigc_bench.core.records import Estimate, Record
 
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(s|sec|m|min|h|d|day|days|w|week|weeks|month|months|y|year|years)\s*")
+MOST = 1e18
+"""Above this no amount is meant: a number of people, tokens or bytes that nobody has."""
+SHORTEST_S, LONGEST_S = 1e-6, 1000 * 365.25 * 86400.0
+"""Durations between a microsecond and a thousand years can be planned with."""
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 7 * 86400.0, "month": 365.25 / 12 * 86400.0, "y": 365.25 * 86400.0}
 
 
@@ -41,11 +45,27 @@ def _amount(given: object) -> object:
         raise ValueError("must be a number or [low, value, high]")
     if low < 0:
         raise ValueError("must not be negative")
+    if high > MOST:
+        raise ValueError(f"must not be above {MOST:g}")
     return Amount(value=value, low=low, high=high)
 
 
 def _is_number(given: object) -> bool:
     return isinstance(given, int | float) and not isinstance(given, bool) and math.isfinite(given)
+
+
+def _amount_above_zero(given: object) -> object:
+    found = _amount(given)
+    if isinstance(found, Amount) and found.low <= 0:
+        raise ValueError("must be above 0")
+    return found
+
+
+def _amount_from_one(given: object) -> object:
+    found = _amount(given)
+    if isinstance(found, Amount) and found.low < 1:
+        raise ValueError("must be 1 or more")
+    return found
 
 
 def _share(given: object) -> object:
@@ -62,14 +82,18 @@ def _number(given: object) -> object:
 
 
 def _seconds(given: object) -> object:
-    """Seconds of a number or of ``90s``, ``20m``, ``8h``, ``7d``, ``2w``, ``3y``."""
-    if _is_number(given):
-        return given
-    match = _DURATION.fullmatch(given.lower()) if isinstance(given, str) else None
-    if match is None:
-        raise ValueError("is not a duration; write 90s, 20m, 8h, 7d, 2w or 3y")
-    number, unit = float(match[1]), match[2]
-    return number * _SECONDS["month" if unit.startswith("month") else unit[0]]
+    """Seconds of a number or of ``90s``, ``20m``, ``8h``, ``7d``, ``2w``, ``3y``; what is not above 0 is refused by its field."""
+    seconds = given
+    if not _is_number(given):
+        match = _DURATION.fullmatch(given.lower()) if isinstance(given, str) else None
+        if match is None:
+            raise ValueError("is not a duration; write 90s, 20m, 8h, 7d, 2w or 3y")
+        number, unit = float(match[1]), match[2]
+        seconds = number * _SECONDS["month" if unit.startswith("month") else unit[0]]
+    assert isinstance(seconds, int | float), "a number, or worked out as one"
+    if seconds > 0 and not SHORTEST_S <= seconds <= LONGEST_S:
+        raise ValueError("must lie between a microsecond and 1000 years")
+    return seconds
 
 
 def _names(given: object) -> object:
@@ -77,8 +101,11 @@ def _names(given: object) -> object:
 
 
 WrittenAmount = Annotated[Amount, BeforeValidator(_amount)]
+WrittenPositive = Annotated[Amount, BeforeValidator(_amount_above_zero)]
+WrittenFactor = Annotated[Amount, BeforeValidator(_amount_from_one)]
 WrittenShare = Annotated[Amount, BeforeValidator(_share)]
 Number = Annotated[float, BeforeValidator(_number), Field(gt=0)]
+Count = Annotated[float, BeforeValidator(_number), Field(ge=0)]
 Fraction = Annotated[float, BeforeValidator(_number), Field(gt=0, lt=1)]
 Duration = Annotated[float, BeforeValidator(_seconds), Field(gt=0)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_names)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -179,6 +180,8 @@ def _times(file: Path) -> list[float]:
         found = sorted(float(row["arrival_s"]) for row in rows)
     except (TypeError, ValueError):
         raise UsageError(f"trace {file.name!r}: arrival_s holds something that is not a number.") from None
+    if not all(math.isfinite(moment) for moment in found):
+        raise UsageError(f"trace {file.name!r}: arrival_s holds something that is not a moment.")
     if len(found) < 2 or found[-1] <= found[0]:
         raise UsageError(f"trace {file.name!r}: needs requests at two moments at least.")
     return [moment - found[0] for moment in found]

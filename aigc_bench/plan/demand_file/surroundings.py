@@ -10,6 +10,7 @@ from aigc_bench.plan.demand import Constraints, Dataset, Finance, Site
 from aigc_bench.plan.demand_file.amounts import Amount
 from aigc_bench.plan.demand_file.written import WrittenConstraints, WrittenDataset, WrittenFinance, WrittenSite
 from aigc_bench.plan.interval import estimate
+from aigc_bench.plan.site.cooling_fit import rack_limit_w
 
 if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue
@@ -37,8 +38,7 @@ def site_of(written: WrittenSite, *, catalogue: Catalogue) -> Site:
         power_w=_stated(written.power_kw, "W", factor=1000.0),
         num_racks=written.racks,
         rack_power_w=_stated(written.rack_kw, "W", factor=1000.0) or usual_feed,
-        rack_cooling_w=_stated(written.rack_cooling_kw, "W", factor=1000.0)
-        or catalogue.constant(f"rack_limit_{written.cooling}_w"),
+        rack_cooling_w=_stated(written.rack_cooling_kw, "W", factor=1000.0) or rack_limit_w(written.cooling, catalogue=catalogue),
         rack_height_u=written.rack_units,
         cooling=written.cooling,
         inlet_c=written.inlet_c,

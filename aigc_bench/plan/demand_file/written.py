@@ -13,11 +13,14 @@ from pydantic import model_validator
 from aigc_bench.core.records import Record, Setting
 from aigc_bench.plan.demand import CoolingMethod, OptionKind
 from aigc_bench.plan.demand_file.amounts import (
+    Count,
     Duration,
     Fraction,
     Names,
     Number,
     WrittenAmount,
+    WrittenFactor,
+    WrittenPositive,
     WrittenShare,
     documented,
 )
@@ -56,16 +59,16 @@ class WrittenService(Named):
     users: WrittenAmount | None = documented("people who have the service", unit="users")
     active_share: WrittenShare | None = documented("share of them at work with it at the busy hour", unit="fraction")
     requests_per_minute: WrittenAmount | None = documented("requests of an active person", unit="request/min")
-    peak_factor: WrittenAmount | None = documented("busiest minutes over the busy hour (default: catalogue)", unit="ratio")
+    peak_factor: WrittenPositive | None = documented("busiest minutes over the busy hour (default: catalogue)", unit="ratio")
     rate: WrittenAmount | None = documented("requests a second at the peak, where that is known", unit="request/s")
-    hourly_requests: tuple[Number, ...] | None = documented("24 numbers: requests in each hour of a day", unit="request/h")
+    hourly_requests: tuple[Count, ...] | None = documented("24 numbers: requests in each hour of a day", unit="request/h")
     trace: str | None = documented("CSV file with a column arrival_s, beside the demand file")
     duty: WrittenShare | None = documented("mean rate of the year over the peak rate", unit="fraction")
     input_tokens: WrittenAmount | None = documented("tokens of a prompt (language models)", unit="token")
     output_tokens: WrittenAmount | None = documented("tokens of an answer (language models)", unit="token")
-    items_per_request: WrittenAmount | None = documented("items that answer one request (default 1)", unit="item/request")
+    items_per_request: WrittenPositive | None = documented("items that answer one request (default 1)", unit="item/request")
     settings: Mapping[str, Setting] = documented("the family's own settings: resolution, num_inference_steps ...", default={})
-    work_cv: Number | None = documented("spread of the work of a request: standard deviation over mean (default 1)", unit="ratio")
+    work_cv: Count | None = documented("spread of the work of a request: standard deviation over mean (default 1)", unit="ratio")
     request_kb: WrittenAmount | None = documented("size of a request", unit="kB")
     response_kb: WrittenAmount | None = documented("size of an answer", unit="kB")
     kept: Duration | None = documented("how long answers are stored (default 30 days)")
@@ -154,13 +157,13 @@ class WrittenSite(Record):
     region: str | None = documented("country, state or cloud region: tariff and carbon of the grid")
     power_kw: WrittenAmount | None = documented("power that the site gives to IT", unit="kW")
     racks: int | None = documented("racks there is room for", unit="racks", ge=0)
-    rack_kw: WrittenAmount | None = documented("continuous rating of a rack's feed (default: three-phase 32 A)", unit="kW")
-    rack_cooling_kw: WrittenAmount | None = documented("heat a rack can give away (default: by cooling)", unit="kW")
+    rack_kw: WrittenPositive | None = documented("continuous rating of a rack's feed (default: three-phase 32 A)", unit="kW")
+    rack_cooling_kw: WrittenPositive | None = documented("heat a rack can give away (default: by cooling)", unit="kW")
     rack_units: int = documented("height of a rack", unit="U", default=42, gt=0)
     cooling: CoolingMethod = documented("air, rear_door, direct_liquid or immersion", default="air")
     inlet_c: Number | None = documented("highest temperature of the supplied air", unit="degC")
     floor_kg_per_m2: Number | None = documented("load that the floor carries", unit="kg/m2")
-    pue: WrittenAmount | None = documented("power of the site over power of IT (default: by cooling)", unit="ratio")
+    pue: WrittenFactor | None = documented("power of the site over power of IT (default: by cooling)", unit="ratio")
     electricity_usd_per_kwh: WrittenAmount | None = documented("tariff (default: by region)", unit="USD/kWh")
     demand_charge_usd_per_kw_month: WrittenAmount | None = documented("charge on a month's highest draw", unit="USD/kW-month")
     grid_g_per_kwh: WrittenAmount | None = documented("carbon of the grid (default: by region)", unit="gCO2e/kWh")

@@ -6,6 +6,7 @@ A factor's file offers ``factor = ...``; its formula and source stand beside the
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -107,7 +108,14 @@ def judge(required: Estimate | None, available: Estimate | None) -> tuple[float 
 
 
 def scarcest(pairs: Mapping[str, tuple[Estimate, Estimate]]) -> str | None:
-    """The name of the pair of required and available with the least head-room, the first among equals."""
-    known = {name: judge(*pair)[0] for name, pair in pairs.items()}
-    ranked = [name for name, headroom in known.items() if headroom is not None]
-    return min(ranked, key=lambda name: known[name] or 0.0, default=None)
+    """The name of the pair of required and available with the least head-room, the first among equals.
+
+    Something required of nothing is scarcer than everything else; nothing required of nothing is passed over.
+    """
+    judged = {name: judge(*pair) for name, pair in pairs.items()}
+    ranked = {
+        name: -math.inf if headroom is None else headroom
+        for name, (headroom, verdict) in judged.items()
+        if headroom is not None or verdict == "short"
+    }
+    return min(ranked, key=lambda name: ranked[name], default=None)

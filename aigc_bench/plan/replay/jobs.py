@@ -71,14 +71,16 @@ def _rate(able: Capability, machines: float) -> float:
     return math.floor(machines / able.machines_per_replica + 1e-9) * able.machines_per_replica * able.throughput.value
 
 
-def _alone_s(job: Job, able: Capability, night: Night) -> float:
-    """Seconds of the job alone on every machine that jobs have, without a failure; infinite where no replica fits."""
+def _alone_s(job: Job, able: Capability, night: Night) -> float | None:
+    """Seconds of the job alone on every machine that jobs have, without a failure; ``None`` where no replica fits."""
     rate = _rate(able, night.num_serving * night.machines_per_server - night.kept_by_services)
-    return job.items.value / rate if rate > 0 else math.inf
+    return job.items.value / rate if rate > 0 else None
 
 
 def _finish_s(job: Job, able: Capability, night: Night, *, start_s: float, random: np.random.Generator) -> float:
-    """When a run that starts then ends: from event to event, an event being a failure or a repair."""
+    """When a run that starts then ends: from event to event, an event being a failure or a repair. Nothing is done at once."""
+    if job.items.value <= 0:
+        return start_s
     left, clock = job.items.value, start_s
     servers, fails_s = (
         night.num_serving + night.num_spares,

@@ -75,9 +75,8 @@ class Replayer:
         jobs: list[tuple[Job, Capability]] = [(job, running[job.name]) for job in self.demand.jobs if job.name in running]
         if not jobs or option.machine is None:
             return ()
-        services = [load for load in option.loads if load.name not in {job.name for job in self.demand.jobs}]
-        quiet = off_peak_share(self.demand, rules=self.rules).value
-        kept = [max(1, ceil(quiet * self.replicas(load))) * load.machines_per_replica for load in services]
+        names = {job.name for job in self.demand.jobs}
+        kept = [self._kept_by_night(load) for load in option.loads if load.name not in names and load.busy_machines.value > 0]
         night = Night(
             num_serving=option.num_servers - option.num_spares,
             num_spares=option.num_spares,
@@ -87,6 +86,11 @@ class Replayer:
             seed=self.seed,
         )
         return replay_jobs(jobs, night)
+
+    def _kept_by_night(self, load: Load) -> int:
+        """Machines that a service keeps while jobs run, as the fleet counts them (``sizing``)."""
+        quiet = off_peak_share(self.demand, rules=self.rules).value
+        return max(1, ceil(quiet * needed(load, rules=self.rules).value / load.machines_per_replica)) * load.machines_per_replica
 
 
 def _running(option: Option) -> Iterator[tuple[Load, Capability]]:

@@ -49,11 +49,14 @@ class ReplayedService(Record):
 
 
 class ReplayedJob(Record):
-    """A job's runs in simulated windows: the share that ended in time, and how long they took beside the analytic time."""
+    """A job's runs in simulated windows: the share that ended in time, and how long they took beside the analytic time.
+
+    A time is ``None`` where the machines that jobs have hold no replica, or a run never ended.
+    """
 
     name: str
     window_s: float
-    analytic_s: float
+    analytic_s: float | None
     median_s: float | None
     slowest_s: float | None
     num_windows: int

@@ -35,7 +35,6 @@ REQUESTS_BY_STEP = (1000, 6000)
 REQUESTS_BY_BATCH = (8000, 16_000)
 LIKELY_ENOUGH = 2e-3
 """States of the fleet rarer than this count as missed instead of being simulated."""
-MANY = 20_000.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,8 +154,6 @@ def analytic_share(peak: Peak) -> float | None:
     offered = peak.rate_per_s * service_s
     if offered >= slots:
         return 0.0
-    if offered > MANY:
-        return 1.0
     rate = (slots / service_s - peak.rate_per_s) / _variation(peak)
     return 1 - erlang_c(slots, offered_load=offered) * math.exp(-rate * left)
 
@@ -176,7 +173,7 @@ def _variation(peak: Peak) -> float:
 
 def _wait_s(peak: Peak) -> float | None:
     """The analytic wait at the asked percentile."""
-    if peak.able.service_s is None or peak.rate_per_s * peak.able.service_s.value > MANY:
+    if peak.able.service_s is None:
         return None
     plain = wait_quantile_s(
         peak.rate_per_s, service_s=peak.able.service_s.value, num_servers=_slots(peak), quantile=peak.service.slo.percentile

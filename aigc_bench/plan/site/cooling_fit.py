@@ -105,7 +105,7 @@ def cooling_fit(
 
 def rack_limit_w(room: RoomCooling, *, catalogue: Catalogue) -> Estimate:
     """Heat that one rack can give away in such a room."""
-    return catalogue.constant(f"rack_limit_{room}_w")
+    return catalogue.constant(f"rack_limit_{room}_w").model_copy(update={"unit": "W"})
 
 
 def captured_share(room: RoomCooling, *, catalogue: Catalogue) -> Estimate:

@@ -131,7 +131,10 @@ def _fabric_lines(
     """The fabric of one network, its lines, and what could not be found for it."""
     if switch is None or not switch.num_ports:
         return _no_fabric(), [], [f"{role} network: no switch of {rate * 8 / 1e9:g} Gbit/s ports in the catalogue"]
-    fabric = size_fabric(num_nodes, nics_per_node=nics, ports=switch.num_ports, oversubscription=ratio)
+    try:
+        fabric = size_fabric(num_nodes, nics_per_node=nics, ports=switch.num_ports, oversubscription=ratio)
+    except ValueError as problem:
+        return _no_fabric(), [], [f"{role} network: {problem}"]
     levels = (("leaf", fabric.leaves), ("spine", fabric.spines), ("super-spine", fabric.super_spines))
     lines = [
         item_line(switch, role=f"{role} {level}", count=count, catalogue=catalogue, on=on, category="switch")

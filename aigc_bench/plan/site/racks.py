@@ -19,7 +19,7 @@ from aigc_bench.catalog.records import CoolingMethod
 from aigc_bench.core.records import Record
 from aigc_bench.plan.site.bill import BillLine
 
-Limit = Literal["power", "cooling", "height", "weight", "floor"]
+Limit = Literal["power", "cooling", "height", "weight", "floor", "racks"]
 TOLERANCE = 1e-9
 OWN_RACK_U = 42
 """Equipment of this height or more is a rack itself (a GB200 NVL72 is delivered as one)."""
@@ -66,7 +66,7 @@ class Rack(Record):
 
 
 class Unplaced(Record):
-    """Equipment that stands nowhere, and the limit that forbids it."""
+    """Equipment that stands nowhere, and the limit that forbids it; ``None`` where its height is not known."""
 
     key: str
     name: str
@@ -158,9 +158,7 @@ def lay_out(lines: Sequence[BillLine], *, limits: RackLimits) -> Layout:
     return Layout(racks=racks, unplaced=tuple(unplaced), notes=_notes(placeable))
 
 
-def _fill(
-    line: BillLine, *, spaces: list[_Space], limits: RackLimits, count: int | None = None
-) -> tuple[int, Limit | Literal["racks"] | None]:
+def _fill(line: BillLine, *, spaces: list[_Space], limits: RackLimits, count: int | None = None) -> tuple[int, Limit | None]:
     """Puts all of a line into racks of its cooling method, opening new ones; returns what is left and what stopped it."""
     left = line.count if count is None else count
     if not left or line.rack_units is None:
@@ -208,17 +206,17 @@ def _spread(line: BillLine, *, spaces: list[_Space], limits: RackLimits) -> int:
     return left
 
 
-def _report(line: BillLine, *, left: int, limit: Limit | Literal["racks"] | None, limits: RackLimits) -> list[Unplaced]:
+def _report(line: BillLine, *, left: int, limit: Limit | None, limits: RackLimits) -> list[Unplaced]:
     if not left:
         return []
     if line.rack_units is None:
-        reason, named = "its height is not in the catalogue", None
+        reason, limit = "its height is not in the catalogue", None
     elif limit == "racks":
-        reason, named = f"the site's {limits.max_racks} racks are full", None
+        reason = f"the site's {limits.max_racks} racks are full"
     else:
         assert limit is not None, "what is left was refused by a limit"
-        reason, named = _why(line, limit=limit, limits=_new_space(line, limits=limits).limits), limit
-    return [Unplaced(key=line.key, name=line.name, count=left, limit=named, reason=reason)]
+        reason = _why(line, limit=limit, limits=_new_space(line, limits=limits).limits)
+    return [Unplaced(key=line.key, name=line.name, count=left, limit=limit, reason=reason)]
 
 
 def _why(line: BillLine, *, limit: Limit, limits: RackLimits) -> str:

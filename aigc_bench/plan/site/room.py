@@ -31,6 +31,8 @@ PLANT: dict[RoomCooling, tuple[tuple[str, ...], str]] = {
 }
 """The units that a room can be cooled by, by rising watts, and what a kW of them costs: rows of cooling.csv."""
 UPS_MODULES_W = (25_000.0, 250_000.0)
+MOST_SERVERS = 10_000
+"""Servers that one room is worked out for: beyond, nobody has built one, and its network would need a fourth level of switches."""
 MIN_MODULES = 2
 """A plant is made of the largest modules of which it needs at least so many, so that one more is no waste."""
 
@@ -39,7 +41,8 @@ class RoomNeed(Record):
     """What to build: servers of one kind, how they are joined, and what the room is like.
 
     ``peak_w`` is the highest draw of one server, measured or modelled; the nameplate where ``None``. ``rack_power_w`` is the
-    continuous load of a rack's feed. ``is_built`` says that UPS and cooling plant are bought, too: the room does not exist yet.
+    continuous load of a rack's feed, ``rack_cooling_w`` the heat that a rack gives away (its upper end where it is a product of
+    its own), both as the catalogue has it where ``None``. ``is_built``: UPS and cooling plant are bought, too, the room is new.
     """
 
     num_servers: int = Field(ge=0)
@@ -48,6 +51,7 @@ class RoomNeed(Record):
     oversubscription: float = Field(default=1.0, ge=1)
     storage: StorageNeed = StorageNeed(raw_bytes=0.0)
     rack_power_w: float | None = Field(default=None, gt=0)
+    rack_cooling_w: Estimate | None = None
     feed_w: float | None = Field(default=None, gt=0)
     floor_kg_per_m2: float | None = Field(default=None, gt=0)
     height_u: int | None = Field(default=None, gt=0)
@@ -115,11 +119,12 @@ def _is_own(rack: Rack) -> bool:
 def rack_limits(need: RoomNeed, *, catalogue: Catalogue) -> RackLimits:
     """The limits of one rack in such a room: the demand's own where given, else the catalogue's."""
     area, floor = catalogue.constant("rack_floor_area_m2").value, catalogue.constant("floor_load_kg_per_m2").value
+    cooling = need.rack_cooling_w or rack_limit_w(need.room, catalogue=catalogue)
     return RackLimits(
         height_u=need.height_u or int(catalogue.constant("rack_height_u").value),
         power_w=need.rack_power_w,
-        cooling_w=rack_limit_w(need.room, catalogue=catalogue).value,
-        own_rack_cooling_w=rack_limit_w(need.room, catalogue=catalogue).high,
+        cooling_w=cooling.value,
+        own_rack_cooling_w=cooling.high,
         load_kg=catalogue.constant("rack_static_load_kg").value,
         floor_kg=(need.floor_kg_per_m2 or floor) * area,
         empty_kg=catalogue.constant("rack_empty_kg").value,

@@ -103,7 +103,7 @@ def only(layout: Layout) -> tuple[str | None, str]:
         ({"load_kg": 100}, "weight", "one needs 130 kg, an empty rack offers 100"),
         ({"floor_kg": 200, "empty_kg": 100}, "floor", "one needs 230 kg with its rack, an empty rack offers 200"),
         ({"height_u": 9}, "height", "one needs 8 U, an empty rack offers 7"),
-        ({"max_racks": 0}, None, "the site's 0 racks are full"),
+        ({"max_racks": 0}, "racks", "the site's 0 racks are full"),
     ],
 )
 def test_what_cannot_be_placed_says_which_limit_forbids_it(limits: dict[str, float], limit: str | None, reason: str) -> None:

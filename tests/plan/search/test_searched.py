@@ -1,0 +1,113 @@
+"""What the search makes of the catalogue's accelerators: settings that engines have, memory by hand, physics in every row."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from aigc_bench.plan.demand import Job, Service
+from aigc_bench.plan.search.candidates import Candidates
+from aigc_bench.plan.search.loads import Models, candidates_for, capability_of, is_language, lengths, seq_len
+from aigc_bench.plan.search.served import ENGINES
+from aigc_bench.plan.search.trained import ADAPTER_SHARE, rank_bytes
+from aigc_bench.predict.calibration import shipped_calibration
+from aigc_bench.predict.names import resolve_language_model
+from tests.plan.demands import HANDFUL, JOBS, SERVICES, catalogue, demand_of, text_of
+
+SPECS = [catalogue().accelerators[name] for name in (*HANDFUL, "v100_sxm2_16gb", "gb200_186gb")]
+BYTES_PER_PARAM = 16.0
+
+
+@pytest.fixture(scope="module")
+def models() -> Models:
+    return Models(catalogue=catalogue(), calibration=shipped_calibration())
+
+
+def wish(name: str) -> Service | Job:
+    demand = demand_of(text_of(name))
+    return (*demand.services, *demand.jobs)[0]
+
+
+@pytest.fixture(scope="module", params=[*SERVICES, *JOBS])
+def found(request: pytest.FixtureRequest, models: Models) -> tuple[Service | Job, Candidates]:
+    asked = wish(request.param)
+    candidates = candidates_for(asked, SPECS, models)
+    assert candidates is not None
+    return asked, candidates
+
+
+def test_every_row_has_positive_rates_and_keeps_littles_law(found: tuple[Service | Job, Candidates]) -> None:
+    asked, rows = found
+    for name in ("throughput", "service_s", "memory_bytes", "usable_bytes", "devices", "batch"):
+        column = getattr(rows, name)
+        assert np.isfinite(column[rows.throughput > 0]).all() and (column[rows.throughput > 0] > 0).all(), name
+    if asked.mode == "infer" and is_language(asked):
+        answered = rows.slots / rows.service_s * lengths(asked)[1]
+        assert np.allclose(answered, rows.throughput)
+        assert (rows.ttft_s <= rows.service_s).all()
+
+
+def test_no_accelerator_draws_more_than_its_limit(found: tuple[Service | Job, Candidates]) -> None:
+    _, rows = found
+    for spec in SPECS:
+        mine = rows.of(spec.id) & ~np.isnan(rows.power_w)
+        assert (rows.power_w[mine] <= (spec.tdp_w or np.inf) * (1 + 1e-9)).all()
+        assert (rows.usable_bytes[mine] <= spec.memory_bytes).all()
+
+
+def test_engines_are_searched_where_they_run(models: Models) -> None:
+    rows = candidates_for(wish("chat"), SPECS, models)
+    assert rows is not None
+    for spec in SPECS:
+        mine = {rows.engines[int(index)] for index in set(rows.engine[rows.of(spec.id)])}
+        assert mine <= {engine for engine, vendors in ENGINES.items() if spec.vendor in vendors}
+    allowed = wish("chat").model_copy(update={"engines": ("sglang",), "precisions": ("fp8",)})
+    only = candidates_for(allowed, SPECS, models)
+    assert only is not None
+    assert (only.engines, only.precisions) == (("sglang",), ("fp8",))
+    assert not only.of("a100_sxm_80gb").any(), "an A100 has no fp8"
+
+
+def test_a_faster_batch_of_more_requests_is_never_slower_for_each(models: Models) -> None:
+    rows = candidates_for(wish("chat"), SPECS, models)
+    assert rows is not None
+    mine = rows.of("h100_sxm_80gb") & (rows.devices == 1) & (rows.cap == 1) & (rows.engine == 0) & (rows.precision == 0)
+    order = np.argsort(rows.batch[mine])
+    assert (np.diff(rows.tpot_s[mine][order]) >= 0).all()
+    assert (np.diff(rows.memory_bytes[mine][order]) > 0).all()
+
+
+def test_memory_of_training_is_that_of_the_handbook() -> None:
+    """8.03 billion parameters x 16 bytes over the ranks; 34 s b h of one layer and 2 s b h of the others; 6 bytes a logit."""
+    model = resolve_language_model("llama-3.1-8b")
+    assert model is not None
+    full = {"seq_len": 2048.0, "catalogue": catalogue()}
+    one, four = np.array([1.0, 1.0]), np.array([4.0, 1.0])
+    found = rank_bytes(model, ranks=four, sequences=one, adapter=False, **full)  # type: ignore[arg-type]
+    beside = 2048 * (2 * 32 * 4096 + 34 * 4096 + 6 * 128_256)
+    assert found.tolist() == pytest.approx([8.03e9 * 16 / 4 + beside, 8.03e9 * 16 + beside], rel=2e-3)
+    adapters = rank_bytes(model, ranks=one[:1], sequences=one[:1], adapter=True, **full)  # type: ignore[arg-type]
+    assert adapters[0] == pytest.approx(8.03e9 * (2 + ADAPTER_SHARE * BYTES_PER_PARAM) + beside, rel=2e-3)
+
+
+def test_a_model_that_no_card_holds_is_trained_on_several(models: Models) -> None:
+    job = wish("tuning")
+    assert isinstance(job, Job)
+    rows = candidates_for(job, SPECS, models)
+    assert rows is not None and seq_len(job) == 2048
+    assert rows.devices[rows.of("h100_sxm_80gb") & rows.fits].min() >= 2
+    adapter = candidates_for(job.model_copy(update={"adapter": True}), SPECS, models)
+    assert adapter is not None
+    assert adapter.devices[adapter.of("h100_sxm_80gb") & adapter.fits].min() == 1
+
+
+def test_a_capability_is_of_one_accelerator_and_names_its_setting(found: tuple[Service | Job, Candidates], models: Models) -> None:
+    asked, rows = found
+    spec = catalogue().accelerators["h100_sxm_80gb"]
+    for index in np.flatnonzero(rows.of(spec.id))[::97]:
+        able = capability_of(asked, rows, int(index), spec=spec, models=models)
+        assert able.throughput.value * able.machines_per_replica == pytest.approx(float(rows.throughput[index]))
+        assert able.throughput.low < able.throughput.value < able.throughput.high
+        assert able.throughput.unit == f"{asked.item}s/s"
+        assert f"/x{able.machines_per_replica}/b{able.batch_size}/cap" in able.case
+        assert able.num_params and able.params_bytes
