@@ -121,11 +121,15 @@ def _complete(
 
 
 def _provenance(own: Mapping[str, str], *, base: Cells) -> dict[str, str]:
-    """The given cells with source, date, basis and price source that do not claim the old figures for the new source."""
+    """The given cells with source, date, basis and price source that do not claim the old figures for the new source.
+
+    A price of the user's own is what is asked for the thing new, unless its row says otherwise.
+    """
     cells = dict(own)
     if any(column in own for column in _PRICE):
         cells.setdefault("price_source", own["source"])
         cells.setdefault("price_as_of", own["as_of"])
+        cells.setdefault("price_kind", "new")
     if "source" not in own:
         return cells
     figures = [column for column in own if column not in _LABELS]

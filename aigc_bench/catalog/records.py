@@ -62,13 +62,18 @@ class Fact(Record):
 
 
 class Price(Record):
-    """A price in USD as a dated spread; ``low`` and ``high`` are ``None`` where only one figure is known."""
+    """A price in USD as a dated spread; ``low`` and ``high`` are ``None`` where only one figure is known.
+
+    ``kind`` says whose price it is: what somebody asked for it new at that date, the vendor's own at release (``list``), or second
+    hand; ``None`` where the source does not say.
+    """
 
     low: Positive | None = None
     mid: Positive
     high: Positive | None = None
     as_of: Date
     source: Text
+    kind: Literal["new", "list", "used"] | None = None
     basis: FactBasis = "datasheet"
 
     @model_validator(mode="after")
@@ -201,7 +206,10 @@ class AcceleratorRange(Fact):
 
 
 class ServerSpec(Fact):
-    """A server: watts, heat, air, weight, parts and price. ``gpu_id`` is a row of the accelerators, ``None`` without."""
+    """A server: watts, heat, air, weight, parts and price. ``gpu_id`` is a row of the accelerators, ``None`` without.
+
+    ``cpu_cores`` are the physical cores of all its processors, ``None`` where the row does not name them.
+    """
 
     name: Text
     vendor: str | None = None
@@ -217,6 +225,7 @@ class ServerSpec(Fact):
     psu: str | None = None
     psu_redundancy: str | None = None
     cpu: str | None = None
+    cpu_cores: Count | None = None
     ram_bytes: int | None = None
     nics: str | None = None
     num_compute_nics: Count | None = None
@@ -337,11 +346,13 @@ class ApiPrice(Fact):
     """Price of a commercial API in USD per ``unit`` (``1M tokens``, ``image``, ``second``, ``1M characters`` ...).
 
     ``quality`` is our reading of the vendor's own tiers (mini, flash, turbo; plain; pro, ultra, high), not a measurement.
+    ``open_model`` names the model with open weights that is hosted, as the planner names it; ``None`` for a vendor's own.
     """
 
     provider: Text
     model: Text
     modality: Text
+    open_model: Text | None = None
     quality: Literal["small", "medium", "large"] | None = None
     unit: Text
     input_usd: Positive | None = None

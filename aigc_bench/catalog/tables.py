@@ -48,6 +48,7 @@ _PRICE = {
     "price_high_usd": _to("price.high"),
     "price_source": Column(field="price.source"),
     "price_as_of": Column(field="price.as_of"),
+    "price_kind": Column(field="price.kind"),
 }
 _PEAKS = {f"{dtype}_{'tops' if dtype == 'int8' else 'tflops'}": _to(f"peak_flops.{dtype}", 1e12) for dtype in r.DTYPES}
 

@@ -25,6 +25,7 @@ def screen(plan: Plan) -> str:
     else:
         lines += [
             *_wrap(_headline(best), indent=0),
+            *_beside(plan, best),
             "",
             *_loads(best),
             "",
@@ -50,6 +51,16 @@ def _headline(option: Option) -> str:
     spare = f", {option.num_spares} of the servers spare" if option.num_spares and option.kind != "cloud" else ""
     racks = f", {option.num_racks} rack{'s' if option.num_racks != 1 else ''}" if option.num_racks else ""
     return f"{text[0].upper()}{text[1:]}{spare}{racks}."
+
+
+def _beside(plan: Plan, best: Option) -> Iterator[str]:
+    """What is as good as the recommendation, and what is open about it beside factors that are not known."""
+    from aigc_bench.plan.wording import tie
+
+    near = tie(plan)
+    questions = [one for one in best.reasons if not any(one.startswith(f"{name} is unknown") for name in best.factors)]
+    for text in (*([near] if near else []), *questions):
+        yield from _wrap(f"{text[0].upper()}{text[1:]}.", indent=2)
 
 
 def _loads(option: Option) -> Iterator[str]:

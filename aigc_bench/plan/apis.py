@@ -4,17 +4,20 @@ A user's own model is sold by nobody, unless the demand names the commercial one
 
     usd a year   requests a year x (input units x input price + output units x output price)
 
-The price is the named model's, or the median of the models sold from their 10th to their 90th percentile.
+The price is the named model's; of an open model that of its hosts, else of hosts of open models of its size; else the median of
+the models sold. The option says whose price it is. No API sells a latency: an SLO is an open question, and one below the round trip
+through the network refuses the option.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
 from aigc_bench.core.records import Estimate
-from aigc_bench.core.units import SECONDS_PER_YEAR
+from aigc_bench.core.units import SECONDS_PER_YEAR, quantity
 from aigc_bench.plan.demand import Demand, Service
 from aigc_bench.plan.factors.base import Factor
 from aigc_bench.plan.interval import named, over, scaled, times, total, zero
@@ -23,45 +26,69 @@ from aigc_bench.plan.money.opex import CostLine
 from aigc_bench.plan.options import FACTORS, LEFT_TO_THE_PROVIDER
 from aigc_bench.plan.records import Assessment, Option
 from aigc_bench.plan.sizing import grown
+from aigc_bench.predict.names import resolve_language_model
 
 if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue
 
 SELLS: Mapping[str, str] = {"image": "image", "token": "token", "audio-second": "audio-second", "video-second": "video-second"}
 """Items of our families -> items of APIs."""
+SAME_SIZE = 1.5
+"""Open models whose numbers of parameters differ by no more than this factor are of one size (assumed)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quote:
+    """USD of one request, and in words whose price that is."""
+
+    usd: Estimate
+    whose: str
 
 
 def api_options(demand: Demand, *, catalogue: Catalogue, on: date) -> list[Option]:
     """The option of calling APIs for every service, or none where the demand has no service."""
-    if not demand.services:
-        return []
     reasons = [f"{job.name}: no API does {job.kind} of one's own model" for job in demand.jobs]
     reasons += ["constraints exclude what is api"] if "api" in demand.constraints.without else []
-    costs: dict[str, tuple[Estimate, Estimate]] = {}
+    quotes: dict[str, Quote] = {}
     for service in demand.services:
+        reasons += too_far(service, round_trip=catalogue.constant("api_round_trip_s"))
         is_own = service.model is not None and service.api_model is None
-        price = None if is_own else price_per_request(service, catalogue=catalogue, on=on)
+        quote = None if is_own else price_per_request(service, catalogue=catalogue, on=on)
         if is_own:
             reasons.append(f"{service.name}: no API sells one's own model; api_model names one that would answer instead")
-        elif price is None:
+        elif quote is None:
             reasons.append(f"{service.name}: no API in the catalogue sells {service.item}s")
         else:
-            costs[service.name] = price, requests_per_year(service, demand)
-    lines = [
-        CostLine(
-            key="api",
-            name=f"API calls, {name}",
-            usd_per_year=times(price, number, unit="usd/year"),
-            formula="requests a year x price of a request",
-            inputs={"requests a year": number, "price of a request": price},
-        )
-        for name, (price, number) in costs.items()
+            quotes[service.name] = quote
+    return [_option(demand, quotes, reasons=reasons)] if quotes else []
+
+
+def too_far(service: Service, *, round_trip: Estimate) -> list[str]:
+    """The SLOs that no API can keep, since the way to it and back takes longer."""
+    asked = (("TTFT", service.slo.ttft_s), ("a latency", service.slo.latency_s))
+    ends = " to ".join(quantity(end, "s") for end in (round_trip.low, round_trip.high))
+    return [
+        f"{service.name}: {name} of {quantity(limit, 's')} is asked, the network to an API and back alone takes "
+        f"{quantity(round_trip.value, 's')} ({ends}, {round_trip.basis})"
+        for name, limit in asked
+        if limit is not None and limit < round_trip.value
     ]
-    return [_option(demand, lines, costs=costs, reasons=reasons, catalogue=catalogue)] if lines else []
 
 
-def price_per_request(service: Service, *, catalogue: Catalogue, on: date) -> Estimate | None:
-    """USD of one request: of the model that the demand names, else of the market; ``None`` where nobody sells it."""
+def _open_question(service: Service) -> list[str]:
+    """That a latency is asked which nobody promises."""
+    slo = service.slo
+    asked = [
+        f"{name} of {quantity(limit, 's')}"
+        for name, limit in (("TTFT", slo.ttft_s), ("TPOT", slo.tpot_s), ("latency", slo.latency_s))
+        if limit is not None
+    ]
+    is_asked = "are asked" if len(asked) > 1 else "is asked"
+    return [f"{service.name}: latency is not sold: no API states one; {' and '.join(asked)} {is_asked}"] if asked else []
+
+
+def price_per_request(service: Service, *, catalogue: Catalogue, on: date) -> Quote | None:
+    """What one request costs and of whom; ``None`` where nobody sells it."""
     item = SELLS.get(service.item)
     if item not in MODALITY_OF:
         return None
@@ -70,9 +97,39 @@ def price_per_request(service: Service, *, catalogue: Catalogue, on: date) -> Es
         input_units=service.input_tokens.value if service.input_tokens else 0.0, output_units=service.items_per_request.value
     )
     if service.api_model is not None:
-        sold = tuple(offer for offer in sold if offer.model == service.api_model)
-        return next((cost for offer in sold if (cost := _of_model(offer, asked)) is not None), None)
-    return market_price([offer for offer in sold if offer.unit == item or item == "token"], asked)
+        found = ((offer, _of_model(offer, asked)) for offer in sold if offer.model == service.api_model)
+        return next((Quote(usd=cost, whose=f"{one.model} of {one.provider}") for one, cost in found if cost is not None), None)
+    for offers, whose in _nearest(service, [offer for offer in sold if offer.unit == item or item == "token"]):
+        usd = market_price(offers, asked)
+        if usd is not None:
+            hosts = len({offer.provider for offer in offers if _of_model(offer, asked) is not None})
+            return Quote(usd=usd, whose=f"{f'median of {hosts} providers' if hosts > 1 else offers[0].provider}, {whose}")
+    return None
+
+
+def _nearest(service: Service, sold: Sequence[ApiOffer]) -> Iterator[tuple[list[ApiOffer], str]]:
+    """Offers of the service's own open model, of open models of its size, and of all models, each with what they are."""
+    name, size = _open_name(service), _num_params(_open_name(service))
+    if name is not None:
+        yield [one for one in sold if one.open_model == name], name
+    if size is not None:
+        near = [one for one in sold if (other := _num_params(one.open_model)) and 1 / SAME_SIZE <= other / size <= SAME_SIZE]
+        names = ", ".join(sorted({one.open_model for one in near if one.open_model}))
+        yield near, f"open models of its size ({names})"
+    yield [one for one in sold if one.open_model is None], f"any model of theirs{f', not {name}' if name else ''}"
+
+
+def _open_name(service: Service) -> str | None:
+    """The service's model under the name that the catalogue's open models have; ``None`` for one of the user's own."""
+    if service.model is not None or service.preset is None:
+        return None
+    model = resolve_language_model(service.preset) if service.item == "token" else None
+    return model.name if model else service.preset
+
+
+def _num_params(name: str | None) -> float | None:
+    model = resolve_language_model(name) if name else None
+    return model.total_params if model else None
 
 
 def _of_model(offer: ApiOffer, asked: Consumption) -> Estimate | None:
@@ -86,24 +143,19 @@ def requests_per_year(service: Service, demand: Demand) -> Estimate:
     return scaled(rate, SECONDS_PER_YEAR, unit="request/year")
 
 
-def _option(
-    demand: Demand,
-    lines: Sequence[CostLine],
-    *,
-    costs: Mapping[str, tuple[Estimate, Estimate]],
-    reasons: Sequence[str],
-    catalogue: Catalogue,
-) -> Option:
-    opex = named(total([line.usd_per_year for line in lines], unit="usd/year"), "sum of the lines")
+def _option(demand: Demand, quotes: Mapping[str, Quote], *, reasons: Sequence[str]) -> Option:
     by_name = {service.name: service for service in demand.services}
+    lines = [_line(by_name[name], quote, demand) for name, quote in quotes.items()]
+    opex = named(total([line.usd_per_year for line in lines], unit="usd/year"), "sum of the lines")
     limit = demand.constraints.budget_usd_per_year
     is_over = limit is not None and opex.value > limit
     over_budget = [f"money: {opex.value:,.0f} USD a year is above constraints.budget_usd_per_year"] if is_over else []
+    whose = [quote.whose if len(quotes) == 1 else f"{name}: {quote.whose}" for name, quote in quotes.items()]
     return Option(
         rank=0,
         kind="api",
         term="per_use",
-        provider=None,
+        provider="; ".join(whose),
         placement="dedicated",
         accelerator=None,
         server=None,
@@ -114,7 +166,7 @@ def _option(
         num_racks=None,
         pools=(),
         accepted=not reasons and not over_budget,
-        reasons=(*reasons, *over_budget),
+        reasons=(*reasons, *over_budget, *(text for service in demand.services for text in _open_question(service))),
         factors={name: _provided(name) for name in FACTORS},
         bottleneck=None,
         next_bottleneck=None,
@@ -122,10 +174,21 @@ def _option(
         opex_usd_per_year=opex,
         tco_usd=named(scaled(opex, demand.finance.life_years, unit="usd"), "opex x years"),
         costs=tuple(lines),
-        usd_per_unit={name: _per_item(by_name[name], price) for name, (price, _) in costs.items()},
+        usd_per_unit={name: _per_item(by_name[name], quote.usd) for name, quote in quotes.items()},
         energy_kwh_per_year=None,
         carbon_kg=None,
         carbon_kg_per_unit={},
+    )
+
+
+def _line(service: Service, quote: Quote, demand: Demand) -> CostLine:
+    number = requests_per_year(service, demand)
+    return CostLine(
+        key="api",
+        name=f"API calls, {service.name}",
+        usd_per_year=times(quote.usd, number, unit="usd/year"),
+        formula="requests a year x price of a request",
+        inputs={"requests a year": number, "price of a request": quote.usd},
     )
 
 

@@ -2,7 +2,7 @@
 
     mean W       idle + utilisation x (full - idle),   kWh = servers x mean W x hours
     bought       ``money.opex`` and ``money.ownership`` over servers, or over the whole bill of a room
-    rented       rent x hours at work (on demand, spot) or all hours (reserved)
+    rented       rent of whole instances, x hours at work (on demand, spot) or all hours (reserved): ``plan.elastic``
     $ per unit   total a year x the load's share of busy machine-time / units a year
 
 Shares of busy machine-time are taken from the middle of the intervals, so the costs of all loads add up to the total.
@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from aigc_bench.core.records import Estimate
 from aigc_bench.core.units import SECONDS_PER_HOUR, SECONDS_PER_YEAR
 from aigc_bench.plan.demand import Finance, Site
-from aigc_bench.plan.interval import bounded, combined, estimate, named, over, plus, scaled, times, total, zero
-from aigc_bench.plan.money.offers import IS_ELASTIC, Offer
+from aigc_bench.plan.interval import combined, estimate, named, over, plus, scaled, times, total, zero
+from aigc_bench.plan.money.offers import Offer
 from aigc_bench.plan.money.opex import CostLine, Tariffs, Use, opex_lines
 from aigc_bench.plan.money.ownership import Terms, own
-from aigc_bench.plan.records import Load, Machine, Rules
+from aigc_bench.plan.records import Load, Machine
 from aigc_bench.plan.site.carbon import footprint
 from aigc_bench.plan.site.room import Room
 from aigc_bench.plan.sizing import mean_utilisation
@@ -138,28 +138,18 @@ def room_peak_w(room: Room, machine: Machine, *, num_servers: int) -> Estimate:
 
 
 def rented(
-    loads: Sequence[Load],
-    offer: Offer,
-    *,
-    num_servers: int,
-    machine: Machine,
-    finance: Finance,
-    rules: Rules,
-    always_on: float,
+    loads: Sequence[Load], offer: Offer, *, instances: Estimate, machine: Machine, finance: Finance, num_servers: int
 ) -> Money:
-    """The money of accelerators that are rented: of elastic terms the hours at work, of reserved ones every hour.
-
-    ``always_on`` machines run every hour even where little is asked: a replica of each service.
-    """
+    """The money of whole instances that are rented; ``instances`` run in the mean of the year (``plan.elastic``)."""
     assert offer.price is not None and offer.term != "purchase", "only rents with a price are rented"
-    machines = scaled(machine.machines_per_server, num_servers, unit="machines")
-    formula = "rent x accelerators x all hours of the year"
-    if IS_ELASTIC[offer.term]:
-        busy = over(total([load.mean_machines for load in loads], unit="machines"), rules.target_utilisation, unit="machines")
-        machines = bounded(bounded(busy, floor=always_on), ceiling=machines.value)
-        formula = "rent x max(mean busy accelerators / target utilisation, a replica of each service) x hours"
-    rent = named(scaled(times(machines, offer.price, unit="usd/year"), HOURS_PER_YEAR), formula)
-    fed = {"accelerators at work": machines, "rent of an accelerator": offer.price}
+    formula = "instances x accelerators of one x rent of an accelerator x hours of the year"
+    hourly = times(instances, machine.machines_per_server, offer.price, unit="usd/year")
+    fed = {
+        "instances at work": instances,
+        "accelerators of an instance": machine.machines_per_server,
+        "rent of an accelerator": offer.price,
+    }
+    rent = named(scaled(hourly, HOURS_PER_YEAR), formula)
     own = CostLine(key="rent", name=f"rent: {offer.name}", usd_per_year=rent, formula=formula, inputs=fed)
     lines = (own, *staff_lines(finance, num_servers=num_servers))
     opex = named(total([line.usd_per_year for line in lines], unit="usd/year"), "sum of the lines")

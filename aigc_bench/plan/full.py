@@ -8,33 +8,33 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING
 
 from aigc_bench.plan.apis import api_options
 from aigc_bench.plan.assumptions import assumptions_of
 from aigc_bench.plan.demand import Demand, Job, Service
+from aigc_bench.plan.for_sale import is_announced, why_not_sold
 from aigc_bench.plan.hosts import Host, allowed, hosts, specs_of
 from aigc_bench.plan.interval import bounded, named, plus, scaled
 from aigc_bench.plan.measured import Measured, best_measured, measured_options
 from aigc_bench.plan.mixed import combined
-from aigc_bench.plan.money.offers import Offer, purchases, rents
-from aigc_bench.plan.options import Way, make_option, ranked
+from aigc_bench.plan.options import make_option, ranked
 from aigc_bench.plan.records import Capability, Load, Machine, Option, Plan, Refusal, Rules, Unplanned
-from aigc_bench.plan.room_of import room_maker
 from aigc_bench.plan.rules import rules_from
 from aigc_bench.plan.search.candidates import Candidates
 from aigc_bench.plan.search.choose import cheapest_usd_per_year, choose
 from aigc_bench.plan.search.loads import Models, candidates_for, capability_of
 from aigc_bench.plan.server import rest_of_node_w
 from aigc_bench.plan.sizing import job_load, service_load
+from aigc_bench.plan.ways import Market, best_of_each_term, unwanted, ways_to_have
 from aigc_bench.predict.calibration import shipped_calibration
 
 if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue
+    from aigc_bench.catalog.records import AcceleratorSpec
 
 METHOD = (
     "Every accelerator of the catalogue, in every server that holds it, bought, colocated and rented; per load every engine, "
@@ -44,8 +44,6 @@ METHOD = (
 )
 MIXED_HOSTS = 12
 """Hosts that are looked at for each part of a mixed option: those whose accelerators carry the load cheapest."""
-SPOT_AVAILABILITY = 0.99
-"""Above this, services are not put on capacity that the provider may take back (assumed)."""
 NOT_INCLUDED = ("software licences", "taxes and duties", "internet transit")
 
 
@@ -74,17 +72,20 @@ def plan_demand(
     day = on or newest_day(catalogue)
     models = Models(catalogue=catalogue, calibration=shipped_calibration(), measured=tuple(measured), floors=floors or {})
     rules = rules_from(catalogue)
+    own = tuple(run.machine.accelerator for run in measured if run.machine.accelerator is not None)
+    search = Search(demand=demand, rules=rules, models=models, market=Market(catalogue=catalogue, day=day, measured=own))
     known = [host for host in hosts(catalogue) if not accelerators or host.spec.id in accelerators]
     searched = [host for host in known if allowed(host.spec, demand.constraints) is None]
     refused = [Refusal(accelerator=host.spec.id, reason=why) for host in known if (why := allowed(host.spec, demand.constraints))]
+    refused += [Refusal(accelerator=spec.id, reason=why) for spec, why in announced(catalogue, accelerators, on=day)]
     wishes: list[Service | Job] = [*demand.services, *demand.jobs]
     found = [Found(wish=wish, candidates=candidates_for(wish, specs_of(searched), models)) for wish in wishes]
     options: list[Option] = []
     for host in searched:
-        made, reasons = _host_options(host, found, demand=demand, rules=rules, models=models, day=day)
+        made, reasons = search.options_of(host, found)
         options += made
         refused += [Refusal(accelerator=host.spec.id, reason=reason) for reason in reasons]
-    options += _mixed(searched, found, demand=demand, rules=rules, models=models, day=day)
+    options += _mixed(searched, found, search=search)
     options += measured_options(demand, measured=measured, rules=rules)
     options += api_options(demand, catalogue=catalogue, on=day)
     final = ranked(options)
@@ -114,41 +115,64 @@ def newest_day(catalogue: Catalogue) -> date:
     return date.fromisoformat(max(days))
 
 
-def _host_options(
-    host: Host, found: Iterable[Found], *, demand: Demand, rules: Rules, models: Models, day: date
-) -> tuple[list[Option], list[str]]:
-    """Every way to have this host, or the reasons why there is none."""
-    capabilities: list[Capability] = []
-    refusals: list[str] = []
-    for one in found:
-        chosen = choose(one.wish, one.candidates, host=host, demand=demand) if one.candidates is not None else None
-        if chosen is None or one.candidates is None:
-            return [], [f"{one.wish.name}: the performance model does not answer for this accelerator"]
-        refusals += [chosen.refusal] if chosen.refusal else []
-        predicted = capability_of(one.wish, one.candidates, chosen.row, spec=host.spec, models=models)
-        capability = best_measured(one.wish, host.spec.id, measured=models.measured, predicted=predicted)
-        capabilities.append(capability.model_copy(update={"case": f"{one.wish.name}: {capability.case}"}))
-    machine = with_capabilities(host, capabilities, catalogue=models.catalogue)
-    loads = loads_of(demand, capabilities=capabilities, rules=rules)
-    options = [
-        make_option(way, loads, demand=demand, rules=rules, reasons=(*refusals, *_unwanted(way, demand)))
-        for way in ways_to_have(host, machine, demand=demand, catalogue=models.catalogue, day=day)
-    ]
-    return options, []
+@dataclass(frozen=True, kw_only=True)
+class Search:
+    """What options of one demand are made with."""
+
+    demand: Demand
+    rules: Rules
+    models: Models
+    market: Market
+
+    def options_of(self, host: Host, found: Iterable[Found]) -> tuple[list[Option], list[str]]:
+        """The best of every way to have this host, or the reasons why there is none."""
+        demand, rules = self.demand, self.rules
+        capabilities: list[Capability] = []
+        refusals: list[str] = []
+        for one in found:
+            chosen = choose(one.wish, one.candidates, host=host, demand=demand) if one.candidates is not None else None
+            if chosen is None or one.candidates is None:
+                return [], [f"{one.wish.name}: the performance model does not answer for this accelerator"]
+            refusals += [chosen.refusal] if chosen.refusal else []
+            predicted = capability_of(one.wish, one.candidates, chosen.row, spec=host.spec, models=self.models)
+            capability = best_measured(one.wish, host.spec.id, measured=self.models.measured, predicted=predicted)
+            capabilities.append(capability.model_copy(update={"case": f"{one.wish.name}: {capability.case}"}))
+        machine = with_capabilities(host, capabilities, catalogue=self.models.catalogue)
+        loads = loads_of(demand, capabilities=capabilities, rules=rules)
+        ways = ways_to_have(host, machine, demand=demand, market=self.market)
+        if not ways:
+            return [], ["for sale: the catalogue has neither a purchase price nor a rent of it"]
+        options = [
+            make_option(
+                way,
+                loads,
+                demand=demand,
+                rules=rules,
+                reasons=(*refusals, *unwanted(way, host, demand=demand, market=self.market)),
+            )
+            for way in ways
+        ]
+        return best_of_each_term(options), []
 
 
-def _mixed(
-    searched: Sequence[Host], found: Sequence[Found], *, demand: Demand, rules: Rules, models: Models, day: date
-) -> list[Option]:
+def announced(catalogue: Catalogue, accelerators: Sequence[str], *, on: date) -> list[tuple[AcceleratorSpec, str]]:
+    """Accelerators that do not ship yet, with the words that refuse them."""
+    specs = [spec for spec in catalogue.accelerators.values() if not accelerators or spec.id in accelerators]
+    found = [(spec, why_not_sold(spec, catalogue=catalogue, on=on)) for spec in specs if is_announced(spec, on=on)]
+    return [(spec, why) for spec, why in found if why is not None]
+
+
+def _mixed(searched: Sequence[Host], found: Sequence[Found], *, search: Search) -> list[Option]:
     """One option with each load on its own cheapest host, bought or rented; none where one host carries all cheapest."""
     if len(found) < 2 or any(one.candidates is None for one in found):
         return []
+    had = [host for host in searched if search.market.has(host)]
     parts: list[Option] = []
     for one in found:
-        alone = only(demand, one.wish)
-        costs = [cheapest_usd_per_year(one.wish, one.candidates, host=host, demand=demand) for host in searched]
-        near = [searched[index] for index in sorted(range(len(searched)), key=costs.__getitem__)]
-        made = [_host_options(host, [one], demand=alone, rules=rules, models=models, day=day)[0] for host in near[:MIXED_HOSTS]]
+        alone = replace(search, demand=only(search.demand, one.wish))
+        costs = [cheapest_usd_per_year(one.wish, one.candidates, host=host, demand=alone.demand) for host in had]
+        near = [had[index] for index in sorted(range(len(had)), key=costs.__getitem__)]
+        made = [alone.options_of(host, [one])[0] for host in near[:MIXED_HOSTS]]
         accepted = [option for options in made for option in options if option.accepted]
         if not accepted:
             return []
@@ -169,31 +193,6 @@ def only(demand: Demand, wish: Service | Job) -> Demand:
             "datasets": demand.datasets if is_first else (),
         }
     )
-
-
-def _unwanted(way: Way, demand: Demand) -> tuple[str, ...]:
-    found = [f"constraints exclude what is {way.kind}"] if way.kind in demand.constraints.without else []
-    if way.offer and way.offer.term == "spot" and demand.services and demand.availability > SPOT_AVAILABILITY:
-        found.append(
-            f"availability: a spot instance may be taken back at any time; {100 * demand.availability:g} % is asked. "
-            "Services need on demand or reserved; jobs alone may run on spot"
-        )
-    if way.offer and way.offer.kind == "cloud" and not _holds_a_replica(way.offer, way.machine):
-        found.append(
-            f"compute: a replica is spread over {_ranks(way.machine)} accelerators that must stand in one machine; "
-            f"{way.offer.name} has {way.offer.num_accelerators:g}"
-        )
-    return tuple(found)
-
-
-def _ranks(machine: Machine) -> int:
-    """Accelerators of the largest replica, which share one machine's links."""
-    return max((math.ceil(one.machines_per_replica) for one in machine.capabilities), default=1)
-
-
-def _holds_a_replica(offer: Offer, machine: Machine) -> bool:
-    """Whether an instance has the accelerators of a replica; an index of prices is of no instance in particular."""
-    return offer.region == "global" or offer.num_accelerators >= _ranks(machine)
 
 
 def loads_of(demand: Demand, *, capabilities: Sequence[Capability], rules: Rules) -> tuple[Load, ...]:
@@ -224,49 +223,3 @@ def with_capabilities(host: Host, capabilities: Sequence[Capability], *, catalog
         lower = {end: max(getattr(peak, end) - saved, 0.0) for end in ("value", "low", "high")}
         changes["peak_power_w"] = peak.model_copy(update=lower)
     return machine.model_copy(update=changes)
-
-
-def ways_to_have(host: Host, machine: Machine, *, demand: Demand, catalogue: Catalogue, day: date) -> list[Way]:
-    """Owned, colocated, and the cheapest rent of each term."""
-    bought = next((one for one in purchases(host.spec, catalogue=catalogue, on=day) if one.server == _server_id(host)), None)
-    price = bought.price if bought and bought.price and host.server else machine.price_usd
-    priced = machine.model_copy(update={"price_usd": price})
-    own, shared = (room_maker(host, demand, catalogue=catalogue, on=day, is_built=is_built) for is_built in (True, False))
-    base = bought or _card_offer(host)
-    ways = [
-        Way(machine=priced, placement="shared", offer=base, make_room=own),
-        Way(machine=priced, placement="shared", offer=base.model_copy(update={"kind": "colocated"}), make_room=shared),
-    ]
-    if not host.is_for_sale:
-        ways = []
-    return [
-        *ways,
-        *(Way(machine=machine, placement="shared", offer=offer) for offer in _cheapest_rents(host, machine, catalogue, day)),
-    ]
-
-
-def _server_id(host: Host) -> str | None:
-    return host.server.id if host.server else None
-
-
-def _card_offer(host: Host) -> Offer:
-    count = host.machine.devices_per_server
-    return Offer(
-        kind="owned", term="purchase", name=host.machine.server, accelerator=host.spec.id, num_accelerators=count, unit="usd"
-    )
-
-
-def _cheapest_rents(host: Host, machine: Machine, catalogue: Catalogue, day: date) -> list[Offer]:
-    """One offer a term, of instances that hold a replica where there are such.
-
-    Only for the first host of an accelerator, since a rent is not of a server row.
-    """
-    first = next((server.id for server in catalogue.servers_with(host.spec.id) if server.price and server.max_power_w), None)
-    if first != _server_id(host):
-        return []
-    found: dict[str, tuple[bool, float, Offer]] = {}
-    for offer in rents(host.spec, catalogue=catalogue, on=day):
-        if offer.price is not None:
-            standing = (not _holds_a_replica(offer, machine), offer.price.value, offer)
-            found[offer.term] = min(found.get(offer.term, standing), standing, key=lambda one: one[:2])
-    return [offer for _, _, offer in found.values()]

@@ -15,27 +15,34 @@ from aigc_bench.plan.demand import Constraints
 from aigc_bench.plan.interval import estimate
 from aigc_bench.plan.records import Machine
 from aigc_bench.plan.server import ServerMatch, built_up, match_of
+from aigc_bench.plan.sheet import assumed_sheet, cores_of, sheet_of
 
 if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue
     from aigc_bench.catalog.records import AcceleratorSpec, ServerSpec
 
 CARDS_IN_A_HOST = 8
+CARDS_IN_A_TOWER = 4
+"""Workstation and consumer cards cool themselves and take two slots or more: a tower holds four, a server none of them."""
 USUAL_NIC_BYTES_PER_S = 12.5e9
 _TERABYTES = re.compile(r"([\d.]+) TB")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Host:
-    """A server with accelerators, or accelerators in a host that no row stands for (``server`` is ``None``)."""
+    """A server with accelerators, or accelerators in a host that no row stands for (``server`` is ``None``).
+
+    ``sheet`` is the server's row, or what is assumed where there is none (``plan.sheet``).
+    """
 
     spec: AcceleratorSpec
     server: ServerSpec | None
+    sheet: ServerSpec
     machine: Machine
 
     @property
     def is_for_sale(self) -> bool:
-        """Whether it can be bought: a server with a price, or cards with a price of their own."""
+        """Whether somebody sells it to anybody: a server with a price, or accelerators with a price of their own."""
         return self.server is not None or (self.spec.price is not None and "cloud only" not in (self.spec.form_factor or ""))
 
     @property
@@ -58,6 +65,11 @@ def _is_sold(spec: AcceleratorSpec) -> bool:
     return "announced" not in spec.id and not any(word in (spec.form_factor or "") for word in ("SoC", "module (", "Jetson"))
 
 
+def for_desks(spec: AcceleratorSpec) -> bool:
+    """Whether the card is made for workstations and desktops."""
+    return any(word in (spec.form_factor or "") for word in ("WS", "consumer"))
+
+
 def allowed(spec: AcceleratorSpec, limits: Constraints) -> str | None:
     """Why the constraints forbid an accelerator, or ``None``."""
     if limits.vendors and spec.vendor not in limits.vendors:
@@ -72,15 +84,24 @@ def _server_host(server: ServerSpec, catalogue: Catalogue) -> Host | None:
         return None
     spec = catalogue.accelerators[server.gpu_id]
     match = match_of(server, spec, machines_per_server=_per_server(server.gpu_count, server.name), catalogue=catalogue)
-    return Host(spec=spec, server=server, machine=_machine(match, spec, server, catalogue))
+    return Host(spec=spec, server=server, sheet=sheet_of(server, catalogue), machine=_machine(match, spec, server, catalogue))
 
 
 def _host_of_cards(spec: AcceleratorSpec, catalogue: Catalogue) -> Host:
-    count = CARDS_IN_A_HOST
+    count = CARDS_IN_A_TOWER if for_desks(spec) else CARDS_IN_A_HOST
     match = built_up(
         count, spec, name=spec.name, machines_per_server=_per_server(count, f"a host with {count} cards"), catalogue=catalogue
     )
-    return Host(spec=spec, server=None, machine=_machine(match, spec, None, catalogue))
+    sheet = assumed_sheet(
+        spec, name=match.name, count=count, price_usd=match.price_usd, peak_w=match.watts.peak.value, catalogue=catalogue
+    )
+    machine = _machine(match, spec, None, catalogue)
+    return Host(
+        spec=spec,
+        server=None,
+        sheet=sheet,
+        machine=machine.model_copy(update={"weight_kg": sheet.weight_kg, "cooling": sheet.cooling}),
+    )
 
 
 def _per_server(count: int, name: str) -> Estimate:
@@ -105,6 +126,7 @@ def _machine(match: ServerMatch, spec: AcceleratorSpec, server: ServerSpec | Non
         full_power_w=match.watts.full,
         idle_power_w=match.watts.idle,
         design_heat_w=match.watts.heat,
+        host_cores=cores_of(server, count=count),
         rack_units=match.rack_units,
         weight_kg=server.weight_kg if server else None,
         cooling=server.cooling if server else "air",

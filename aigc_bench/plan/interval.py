@@ -16,10 +16,16 @@ from collections.abc import Iterable, Sequence
 
 from aigc_bench.core.records import Basis, Estimate
 
+NO_TERMS = "sum of no terms"
+
 
 def combined(estimates: Iterable[Estimate]) -> Basis:
-    """The basis of a figure computed from others: theirs where they agree, ``assumed`` as soon as one is, else ``modelled``."""
-    found = {estimate.basis for estimate in estimates}
+    """The basis of a figure computed from others: theirs where they agree, ``assumed`` as soon as one is, else ``modelled``.
+
+    A sum of no terms adds nothing to what it is added to, its basis neither.
+    """
+    given = list(estimates)
+    found = {estimate.basis for estimate in given if estimate.source != NO_TERMS} or {estimate.basis for estimate in given}
     if len(found) == 1:
         return found.pop()
     if "assumed" in found or not found:
@@ -42,8 +48,8 @@ def assumed(value: float, *, unit: str, low: float | None = None, high: float | 
 
 
 def zero(unit: str) -> Estimate:
-    """Nothing, exactly: the sum of no terms."""
-    return estimate(0.0, unit=unit, basis="measured", source="sum of no terms")
+    """Nothing, exactly: the sum of no terms, which nobody measured: it is arithmetic (``modelled``)."""
+    return estimate(0.0, unit=unit, basis="modelled", source=NO_TERMS)
 
 
 def _make(values: tuple[float, float, float], *, unit: str, parts: Sequence[Estimate]) -> Estimate:

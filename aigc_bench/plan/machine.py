@@ -39,6 +39,7 @@ def machine_from_run(run: Run, rows: Sequence[MetricRow], catalogue: Catalogue) 
         machines_per_server=match.machines_per_server,
         capabilities=capabilities,
         host_memory_bytes=_fact(min(filter(None, (system.memory_limit_bytes, system.memory_bytes))), unit="B"),
+        host_cores=_fact(system.num_usable_cores / len(devices), unit="cores") if devices else None,
         device_memory_bytes=_fact(devices[0].memory_bytes, unit="B") if devices else None,
         network_bits_per_s=_fact(system.details.get(NIC_KEY), unit="bit/s"),
         disk_bytes=_fact(system.details.get(DISK_KEY), unit="B"),
@@ -101,6 +102,7 @@ def _capability(metrics: Mapping[str, MetricRow], *, case: Case | None, trial: T
         num_params=work.num_params if work else None,
         power_w=_per_device(estimate_of(metrics.get("power_mean")), row.devices if on_device else 1),
         power_peak_w=estimate_of(metrics.get("power_peak")),
+        cores_per_device=estimate_of(metrics.get("cores_per_device")) if on_device else None,
         verdict=row.verdict,
         reasons=row.reasons,
     )

@@ -75,7 +75,19 @@ def best_measured(wish: Service | Job, accelerator: str, *, measured: Sequence[M
     ]
     in_time = [able for able in usable if _is_in_time(able, wish)]
     winners = [able for able in in_time if able.engine == predicted.engine or able.throughput.value >= predicted.throughput.low]
-    return max(winners, key=lambda able: (able.throughput.value, able.case), default=predicted)
+    return _with_cores(max(winners, key=lambda able: (able.throughput.value, able.case), default=predicted), usable)
+
+
+def _with_cores(able: Capability, usable: Sequence[Capability]) -> Capability:
+    """The capability with the CPU cores that runs with a data pipeline kept busy, in proportion to its throughput."""
+    known = [
+        scaled(one.cores_per_device, able.throughput.value / one.throughput.value)
+        for one in usable
+        if one.cores_per_device is not None
+    ]
+    if able.cores_per_device is not None or not known:
+        return able
+    return able.model_copy(update={"cores_per_device": max(known, key=lambda cores: cores.value)})
 
 
 def measured_rows(

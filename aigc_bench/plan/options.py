@@ -11,6 +11,7 @@ from aigc_bench.core.records import Estimate
 from aigc_bench.core.units import quantity
 from aigc_bench.plan.cost import Money, carbon, money, rented
 from aigc_bench.plan.demand import Demand, OptionKind
+from aigc_bench.plan.elastic import instances_at_work
 from aigc_bench.plan.factors.base import Context, Factor
 from aigc_bench.plan.interval import named, total, whole
 from aigc_bench.plan.money.offers import Offer
@@ -21,6 +22,8 @@ from aigc_bench.plan.sizing import make_fleet
 
 FACTORS = ("compute", "memory", "network", "storage", "cooling", "power")
 """The six, in the order in which they are told; a third party's factors follow."""
+KINDS: tuple[OptionKind, ...] = ("owned", "colocated", "cloud", "api")
+"""Equally dear ones rank in this order: what depends on nobody else first."""
 PROVIDED = ("cooling", "power")
 LEFT_TO_THE_PROVIDER: Mapping[str, object] = {
     "available": None,
@@ -32,12 +35,16 @@ LEFT_TO_THE_PROVIDER: Mapping[str, object] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Way:
-    """One way to have machines: which, how loads share them, on whose terms, and the room they stand in."""
+    """One way to have machines: which, how loads share them, on whose terms, and the room they stand in.
+
+    ``questions`` are what is open about it; they refuse nothing.
+    """
 
     machine: Machine
     placement: Placement
     offer: Offer | None = None
     make_room: Callable[[int], Room | None] = field(default=lambda _: None)
+    questions: tuple[str, ...] = ()
 
     @property
     def kind(self) -> OptionKind:
@@ -51,13 +58,14 @@ class Way:
 
 
 def ranked(options: Iterable[Option]) -> tuple[Option, ...]:
-    """Accepted options first, then the cheapest; equal ones by what they are."""
+    """Accepted options first, then the cheapest; what differs by less than a millionth of its cost stands by what it is."""
     by_cost = sorted(options, key=_standing)
     return tuple(option.model_copy(update={"rank": rank}) for rank, option in enumerate(by_cost, start=1))
 
 
-def _standing(one: Option) -> tuple[bool, float, str, str, str, str]:
-    return not one.accepted, one.tco_usd.value, one.kind, one.term, one.server or "", one.placement
+def _standing(one: Option) -> tuple[bool, float, int, str, str, str, str]:
+    cost = float(f"{one.tco_usd.value:.6g}")
+    return not one.accepted, cost, KINDS.index(one.kind), one.term, one.accelerator or "", one.server or "", one.placement
 
 
 def make_option(way: Way, loads: Sequence[Load], *, demand: Demand, rules: Rules, reasons: Sequence[str] = ()) -> Option:
@@ -102,7 +110,7 @@ def make_option(way: Way, loads: Sequence[Load], *, demand: Demand, rules: Rules
         num_racks=racks,
         pools=fleet.pools,
         accepted=not refusals,
-        reasons=(*refusals, *_open_questions(factors)),
+        reasons=(*refusals, *way.questions, *_open_questions(factors)),
         factors=factors,
         bottleneck=tightest[0] if tightest else None,
         next_bottleneck=tightest[1] if len(tightest) > 1 else None,
@@ -127,15 +135,15 @@ def _racks(context: Context, room: Room | None) -> int | None:
 def _money(way: Way, context: Context, *, room: Room | None) -> Money:
     demand, loads = context.demand, context.loads
     if way.is_rented and way.offer is not None:
-        always_on = sum(load.machines_per_replica for load in loads if context.service(load) and load.busy_machines.value > 0)
+        size = way.machine.machines_per_server.value
+        at_work = instances_at_work(loads, context.fleet, size=size, term=way.offer.term, demand=demand, rules=context.rules)
         return rented(
             loads,
             way.offer,
-            num_servers=context.num_servers,
+            instances=at_work,
             machine=way.machine,
             finance=demand.finance,
-            rules=context.rules,
-            always_on=float(always_on),
+            num_servers=context.num_servers,
         )
     return money(
         loads,

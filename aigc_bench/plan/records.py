@@ -48,6 +48,7 @@ class Capability(Record):
     A replica takes ``machines_per_replica`` machines and holds ``slots`` requests at once, each for ``service_s``; then throughput
     is of one of these machines, too. ``power_cap`` is the power limit over the default one. ``batch_times_s`` are (requests,
     seconds) of whole batches up to its own, where known; ``machines_at_least`` what a simulation asked for beyond formulae.
+    ``cores_per_device`` are the CPU cores that the data pipeline kept busy beside one busy accelerator, where it was measured.
     """
 
     case: str
@@ -74,6 +75,7 @@ class Capability(Record):
     tpot_s: Estimate | None = None
     power_cap: float = 1.0
     batch_times_s: tuple[tuple[float, float], ...] = ()
+    cores_per_device: Estimate | None = None
     machines_at_least: int = 0
     verdict: Verdict = "valid"
     reasons: tuple[str, ...] = ()
@@ -83,7 +85,7 @@ class Machine(Record):
     """The unit that is replicated: the measured machine, and what a purchasable server is compared with it.
 
     ``machines_per_server`` is how many machines like this one a catalogue server stands for (1 where it is such a server).
-    ``*_power_w`` are of one server at the wall.
+    ``*_power_w`` are of one server at the wall, ``host_cores`` the CPU cores of an accelerator's share.
     """
 
     name: str
@@ -92,6 +94,7 @@ class Machine(Record):
     machines_per_server: Estimate
     capabilities: tuple[Capability, ...]
     host_memory_bytes: Estimate | None = None
+    host_cores: Estimate | None = None
     device_memory_bytes: Estimate | None = None
     network_bits_per_s: Estimate | None = None
     disk_bytes: Estimate | None = None

@@ -19,13 +19,7 @@ SERVING_OVERSUBSCRIPTION = 2.0
 
 
 def room_maker(host: Host, demand: Demand, *, catalogue: Catalogue, on: date, is_built: bool) -> Callable[[int], Room | None]:
-    """Makes the room for some servers; none where no server row tells sizes and watts, and none beyond ``MOST_SERVERS``.
-
-    ``is_built``: plant is bought, too.
-    """
-    server = host.server
-    if server is None:
-        return lambda _: None
+    """Makes the room for some servers by the host's sheet; none beyond ``MOST_SERVERS``. ``is_built``: UPS and cooling plant, too."""
 
     def make(num_servers: int) -> Room | None:
         if not 0 < num_servers <= MOST_SERVERS:
@@ -36,7 +30,7 @@ def room_maker(host: Host, demand: Demand, *, catalogue: Catalogue, on: date, is
             room=site.cooling,
             peak_w=host.machine.peak_power_w.value,
             oversubscription=1.0 if any(job.mode == "train" for job in demand.jobs) else SERVING_OVERSUBSCRIPTION,
-            storage=storage_need(demand, catalogue=catalogue),
+            storage=storage_need(demand, catalogue=catalogue, disks_bytes=num_servers * _disk_bytes(host)),
             rack_power_w=site.rack_power_w.value if site.rack_power_w else None,
             rack_cooling_w=site.rack_cooling_w,
             floor_kg_per_m2=site.floor_kg_per_m2,
@@ -44,13 +38,22 @@ def room_maker(host: Host, demand: Demand, *, catalogue: Catalogue, on: date, is
             max_racks=site.num_racks,
             is_built=is_built,
         )
-        return make_room(server, need, catalogue=catalogue, on=on)
+        return make_room(host.sheet, need, catalogue=catalogue, on=on)
 
     return make
 
 
-def storage_need(demand: Demand, *, catalogue: Catalogue) -> StorageNeed:
-    """Shared storage that has to be bought: data sets and kept answers over the usable share, less what the site has."""
+def _disk_bytes(host: Host) -> float:
+    """Raw bytes on the disks of one server."""
+    disk = host.machine.disk_bytes
+    return disk.value * host.machine.devices_per_server if disk else 0.0
+
+
+def storage_need(demand: Demand, *, catalogue: Catalogue, disks_bytes: float = 0.0) -> StorageNeed:
+    """Shared storage that has to be bought: data sets and kept answers over the usable share, less what the site has.
+
+    What the servers' own disks hold (``disks_bytes``, raw) needs none beside them.
+    """
     usable = catalogue.constant("usable_storage_fraction").value
     kept = sum(data.size_bytes.value * data.copies.value for data in demand.datasets)
     for service in demand.services:
@@ -59,4 +62,4 @@ def storage_need(demand: Demand, *, catalogue: Catalogue) -> StorageNeed:
     for job in demand.jobs:
         kept += job.items.value * job.bytes_per_item.value
     there = demand.site.store_bytes.value if demand.site.store_bytes else 0.0
-    return StorageNeed(raw_bytes=max(0.0, kept / usable - there))
+    return StorageNeed(raw_bytes=max(0.0, kept / usable - there - disks_bytes))

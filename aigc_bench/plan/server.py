@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from aigc_bench.core.records import AcceleratorInfo, Estimate, System
 from aigc_bench.plan.interval import assumed, bounded, estimate, named, plus, scaled
+from aigc_bench.plan.sheet import host_usd, median_units
 
 if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue
@@ -190,9 +191,10 @@ def rest_of_node_w(num_accelerators: int, catalogue: Catalogue) -> Estimate:
 def built_up(
     count: int, spec: AcceleratorSpec | None, *, name: str, machines_per_server: Estimate, catalogue: Catalogue
 ) -> ServerMatch:
-    """A machine that no server row stands for: its accelerators beside a CPU server's share of price and power."""
+    """A machine that no server row stands for: its accelerators in a host like those of its form (``plan.sheet``)."""
     card_usd, card_w, card_idle_w = _card(spec, catalogue)
     host = catalogue.servers[CPU_SERVER]
+    price = plus(scaled(card_usd, count), _price(host, catalogue) if spec is None else host_usd(spec, count, catalogue))
     beside = rest_of_node_w(count, catalogue)
     full = named(plus(scaled(card_w, count), beside), "accelerators at their power limit + the rest of the node")
     idle = named(plus(scaled(card_idle_w, count), scaled(beside, 0.4)), "idle accelerators + 40 % of the rest of the node")
@@ -204,10 +206,12 @@ def built_up(
         machines_per_server=machines_per_server,
         num_accelerators=count,
         watts=Watts(full=full, peak=peak, idle=idle, heat=peak),
-        rack_units=_units(host),
-        price_usd=named(plus(scaled(card_usd, count), _price(host, catalogue)), "accelerators + a CPU server"),
+        rack_units=median_units(spec, catalogue) if spec else _units(host),
+        price_usd=named(price, "accelerators + what servers like it cost beside them"),
         embodied_kg=_embodied(count, catalogue),
-        notes=(f"no server of the catalogue holds {count} x {name}; it is planned as accelerators in a CPU server.",),
+        notes=(
+            f"no server of the catalogue holds {count} x {name}; it is planned in a host like those that are sold with its form.",
+        ),
     )
 
 

@@ -2,20 +2,42 @@
 
 from __future__ import annotations
 
+from aigc_bench.plan.money.offers import AN_INDEX
 from aigc_bench.plan.records import Option, Plan
 
 
 def what(option: Option) -> str:
     """An option in a line: ``buy 2 x DGX H200 (16 x h200_sxm_141gb)``."""
     if option.kind == "api":
-        return "call a commercial API"
+        return f"call a commercial API ({option.provider})" if option.provider else "call a commercial API"
     verb = {"owned": "buy", "colocated": "buy and colocate", "cloud": "rent"}[option.kind]
     if option.parts:
         return f"{verb} {option.server}"
     name = option.server or option.accelerator
     if option.kind == "cloud":
-        return f"{verb} {option.num_accelerators} x {option.accelerator} at {name} ({option.term.replace('_', ' ')})"
+        term = option.term.replace("_", " ")
+        if name is not None and name.startswith(AN_INDEX):
+            return f"{verb} {option.num_accelerators} x {option.accelerator} at {name} ({term})"
+        return f"{verb} {option.num_servers} x {name} ({option.num_accelerators} x {option.accelerator}, {term})"
     return f"{verb} {option.num_servers} x {name} ({option.num_accelerators} x {option.accelerator})"
+
+
+def as_good_as(plan: Plan) -> tuple[Option, ...]:
+    """Other accepted options whose total cost lies within the recommended one's interval, by rank."""
+    best = plan.recommended
+    if best is None:
+        return ()
+    return tuple(one for one in plan.options if one.accepted and one is not best and one.tco_usd.value <= best.tco_usd.high)
+
+
+def tie(plan: Plan) -> str | None:
+    """What costs as good as the same as the recommended option, in a sentence; ``None`` where the next one is clearly dearer."""
+    best, near = plan.recommended, as_good_as(plan)
+    if best is None or not near:
+        return None
+    times = near[0].tco_usd.value / max(best.tco_usd.value, 1e-9)
+    more = f"; {len(near) - 1} more are within it" if len(near) > 1 else ""
+    return f"as good within the interval of its cost: {what(near[0])}, {times:.2f} times the cost{more}"
 
 
 def why(plan: Plan) -> str:
@@ -27,4 +49,5 @@ def why(plan: Plan) -> str:
     if not later:
         return "the only accepted option"
     times = later[0].tco_usd.value / max(best.tco_usd.value, 1e-9)
-    return f"lowest total cost of those accepted; the next other one is to {what(later[0])}, {times:.2f} times the cost"
+    close = ", as good within the interval" if later[0].tco_usd.value <= best.tco_usd.high else ""
+    return f"lowest total cost of those accepted; the next other one is to {what(later[0])}, {times:.2f} times the cost{close}"

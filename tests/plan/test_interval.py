@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aigc_bench.core.records import Basis, Estimate
-from aigc_bench.plan.interval import bounded, ceil, combined, estimate, largest, over, plus, scaled, times, total, whole
+from aigc_bench.plan.interval import bounded, ceil, combined, estimate, largest, over, plus, scaled, times, total, whole, zero
 
 BASES: tuple[Basis, ...] = ("measured", "interpolated", "datasheet", "modelled", "assumed")
 NUMBERS = st.floats(1e-6, 1e6)
@@ -92,3 +92,11 @@ def test_sums_of_nothing_are_nothing_and_reasons_are_kept_once() -> None:
     assert plus(noisy, noisy).reasons == ("noisy_host",)
     assert scaled(noisy, 1000, unit="mW").unit == "mW"
     assert bounded(estimate(2.0, low=0.5, high=3.0, unit="x", basis="measured"), ceiling=1.0).value == 1.0
+
+
+@given(estimates())
+def test_a_sum_of_no_terms_is_not_measured_and_leaves_the_basis_of_what_it_is_added_to(a: Estimate) -> None:
+    nothing = zero("x")
+    assert (nothing.basis, total([], unit="x")) == ("modelled", nothing)
+    assert plus(a, nothing).basis == plus(nothing, a).basis == a.basis
+    assert combined([nothing]) == combined([nothing, nothing]) == "modelled"

@@ -95,9 +95,10 @@ BY_NAME: dict[str, Computed] = {
     "energy beyond the IT": Computed(
         formula="energy of the IT x (PUE - 1)", keys=lambda at, _: (f"{at}.energy_kwh_per_year", "demand.site.pue")
     ),
-    "accelerators at work": Computed(
-        formula="max(mean busy accelerators / target utilisation, a replica of each service), or all where they are reserved",
+    "instances at work": Computed(
+        formula="reserved: all instances; else those of each hour's whole replicas, of jobs in their windows, and spares",
         keys=lambda at, _: (
+            f"{at}.loads.*.accelerators_busy_at_peak",
             f"{at}.loads.*.mean_machines",
             "rules.target_utilisation",
             f"{at}.num_servers",

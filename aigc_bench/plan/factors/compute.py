@@ -1,22 +1,23 @@
-"""Compute: does the fleet finish what arrives, with the utilisation that latency allows?"""
+"""Compute: does the fleet finish what arrives, with the utilisation that latency allows, and do its hosts keep it fed?"""
 
 from __future__ import annotations
 
 from aigc_bench.core.units import digits
-from aigc_bench.plan.factors.base import Context, Factor, judge
-from aigc_bench.plan.interval import zero
+from aigc_bench.plan.factors.base import Context, Factor, judge, scarcest
+from aigc_bench.plan.host_cores import cores_asked
+from aigc_bench.plan.interval import over, times, zero
 from aigc_bench.plan.records import Assessment, Pool
 from aigc_bench.plan.sizing import mean_utilisation
 
 
 class Compute(Factor):
-    """Machines' worth of work at the peak against machines in service, in the scarcest pool."""
+    """Machines' worth of work at the peak against machines in service, in the scarcest pool, as far as CPU cores feed them."""
 
     title = "Compute"
     unit = "machines"
     formula = (
         "required = max(sum of peak rate / throughput / utilisation, off-peak share of it + sum of job items / "
-        "(throughput x window x goodput)); available = machines of that pool"
+        "(throughput x window x goodput)); available = machines of that pool, x cores there / cores asked where that is less"
     )
     source = "utilisation law U = X * S (Denning and Buzen 1978); spares by k-of-n binomial (Barlow and Proschan 1965)"
 
@@ -31,9 +32,18 @@ class Compute(Factor):
         if not context.pools:
             return self.conclude(required=zero(self.unit), available=zero(self.unit), why="nothing is asked", inputs=inputs)
         pool = min(context.pools, key=lambda pool: _headroom(pool))
-        available = pool.available_machines
+        pairs = {"machines": (pool.required_machines, pool.available_machines)}
+        there, asked = context.machine.host_cores, cores_asked(context.capability(load) for load in context.loads_of(pool))
         why = _why(context, pool)
-        return self.conclude(required=pool.required_machines, available=available, why=why, inputs=inputs)
+        if there is not None and asked is not None:
+            fed = over(times(pool.available_machines, there, unit="cores"), asked, unit=self.unit)
+            pairs["cores"] = (pool.required_machines, fed)
+            inputs |= {"CPU cores that an accelerator asks": asked, "CPU cores of an accelerator's share": there}
+            words = "too few to feed them all" if asked.value > there.value else "enough"
+            cores = f"{there.value:.3g} CPU cores an accelerator"
+            why = f"{why}; {cores} are {words}, {asked.value:.3g} are asked ({asked.basis})"
+        required, available = pairs[scarcest(pairs) or "machines"]
+        return self.conclude(required=required, available=available, why=why, inputs=inputs)
 
 
 def _headroom(pool: Pool) -> float:

@@ -41,7 +41,8 @@ _MILLION = re.compile(r"1M (tokens|characters|audio tokens|image tokens)")
 class ApiOffer(Record):
     """One model of one provider. Prices are in USD of one unit (a token, a character, an image, a second), ``None`` if not charged.
 
-    ``detail`` is the resolution that the price is for, empty where it is for the vendor's usual one. ``why_not`` is set where the
+    ``detail`` is the resolution that the price is for, empty where it is for the vendor's usual one. ``open_model`` is the open
+    model that it hosts, ``None`` for one of the vendor's own. ``why_not`` is set where the
     model is withdrawn by the day that was asked for, or is sold by another unit.
     """
 
@@ -55,6 +56,7 @@ class ApiOffer(Record):
     output_usd: Estimate | None
     as_of: str
     retires: str | None = None
+    open_model: str | None = None
     why_not: str | None = None
 
 
@@ -103,6 +105,7 @@ def _offer(row: ApiPrice, *, item: str, catalogue: Catalogue, on: date) -> ApiOf
         output_usd=output_usd,
         as_of=row.as_of,
         retires=row.deprecation_date,
+        open_model=row.open_model,
         why_not=f"withdrawn on {row.deprecation_date}" if gone else why_not,
     )
 

@@ -11,7 +11,8 @@ from pydantic import Field
 from aigc_bench.catalog.records import AcceleratorSpec, CloudPrice, ServerSpec
 from aigc_bench.core.records import Estimate, Record
 from aigc_bench.plan.dated import aged, hardware_price
-from aigc_bench.plan.interval import estimate, named, plus, scaled, times
+from aigc_bench.plan.interval import estimate, named, plus, scaled
+from aigc_bench.plan.sheet import host_usd
 
 if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue
@@ -23,6 +24,8 @@ CLOUD_TERMS: tuple[CloudTerm, ...] = ("on_demand", "spot", "reserved_1y", "reser
 IS_ELASTIC: dict[CloudTerm, bool] = {"on_demand": True, "spot": True, "reserved_1y": False, "reserved_3y": False}
 """Whether only the hours used are paid."""
 SERVER_ACCELERATORS = 8
+AN_INDEX = "the index of"
+"""How the name of a rent begins that is a figure of the market."""
 
 
 class Offer(Record):
@@ -30,6 +33,7 @@ class Offer(Record):
 
     ``price`` is in ``unit``: ``usd`` for a server that is bought, ``usd/accelerator-h`` for one that is rented. A price that is
     not known is ``None`` with ``why_no_price``. ``space_usd_per_kw_month`` is what a colocation charges beside the purchase.
+    ``is_index`` says that the rent is a figure of the market, of no instance in particular.
     """
 
     kind: OfferKind
@@ -46,6 +50,7 @@ class Offer(Record):
     space_usd_per_kw_month: Estimate | None = None
     as_of: str | None = None
     note: str | None = None
+    is_index: bool = False
 
 
 class PricePoint(Record):
@@ -99,10 +104,8 @@ def _cards_in_a_host(spec: AcceleratorSpec, *, catalogue: Catalogue, on: date) -
     price = None
     if card is not None:
         cards = scaled(card, SERVER_ACCELERATORS)
-        host = times(cards, catalogue.constant("host_share_of_server_price"), unit=cards.unit)
-        price = named(
-            plus(cards, host), f"{SERVER_ACCELERATORS} cards at their own price + the usual share of a host; {card.source}"
-        )
+        host = host_usd(spec, SERVER_ACCELERATORS, catalogue)
+        price = named(plus(cards, host), f"{SERVER_ACCELERATORS} at their own price + a host like those of its form; {card.source}")
     return Offer(
         kind="owned",
         term="purchase",
@@ -113,7 +116,7 @@ def _cards_in_a_host(spec: AcceleratorSpec, *, catalogue: Catalogue, on: date) -
         unit="usd",
         why_no_price=None if price else f"the catalogue has neither a server with {spec.name} nor a price of the card",
         as_of=spec.price.as_of if spec.price else None,
-        note="no server row: power, height and weight are not known",
+        note="no server row: the host is assumed to be like those of its form",
     )
 
 
@@ -201,7 +204,7 @@ def _rented(row: CloudPrice, *, term: CloudTerm, catalogue: Catalogue, on: date)
     return Offer(
         kind="cloud",
         term=term,
-        name=" ".join(part for part in (row.provider, row.instance or row.gpu_label, row.region) if part),
+        name=_name(row),
         accelerator=row.gpu_id,
         num_accelerators=row.gpu_count,
         provider=row.provider,
@@ -210,7 +213,15 @@ def _rented(row: CloudPrice, *, term: CloudTerm, catalogue: Catalogue, on: date)
         unit="usd/accelerator-h",
         as_of=row.as_of,
         note=row.note,
+        is_index=row.kind == "index",
     )
+
+
+def _name(row: CloudPrice) -> str:
+    """Whose instance it is and where, or which index of the market."""
+    if row.kind == "index":
+        return f"{AN_INDEX} {row.provider.removesuffix(' index')}{f', {row.instance}' if row.instance else ''}"
+    return " ".join(part for part in (row.provider, row.instance or row.gpu_label, row.region) if part)
 
 
 def rent_series(accelerator_id: str, *, catalogue: Catalogue, is_index: bool = False) -> tuple[PricePoint, ...]:

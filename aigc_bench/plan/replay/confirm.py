@@ -136,4 +136,6 @@ def _again(part: Option, floors: Floors, *, replayer: Replayer, planner: Planner
 
 
 def _identity(one: Option) -> tuple[object, ...]:
-    return one.kind, one.term, one.provider, one.server, one.placement
+    """What makes two options of one accelerator the same way to have it; a rent may be in larger instances than before."""
+    where = None if one.kind == "cloud" else (one.provider, one.server)
+    return one.kind, one.term, where, one.placement

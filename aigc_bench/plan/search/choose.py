@@ -49,8 +49,7 @@ def _most_devices(wish: Service | Job, host: Host) -> int:
     """Ranks of one replica: served models stay within a server, training spans servers that have a network for it."""
     if isinstance(wish, Service) or wish.mode == "infer" or host.spec.scale_up_bytes_per_s is None:
         return host.max_devices
-    is_clustered = host.server is not None and bool(host.server.num_compute_nics)
-    return max(host.max_devices, 1024 if is_clustered else host.max_devices)
+    return max(host.max_devices, 1024 if host.sheet.num_compute_nics else host.max_devices)
 
 
 def usd_per_year(wish: Service | Job, found: Candidates, *, host: Host, demand: Demand) -> Floats:

@@ -1,0 +1,161 @@
+"""The ways to have a host: bought for an own room or a colocation while it is sold, and rented in whole instances.
+
+A rent is of an instance with so many accelerators, of which whole ones are paid. An index of prices is of no instance: it is paid
+by the accelerator, and the option says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING
+
+from aigc_bench.plan.dated import hardware_price
+from aigc_bench.plan.demand import Demand
+from aigc_bench.plan.for_sale import why_not_sold
+from aigc_bench.plan.hosts import Host
+from aigc_bench.plan.interval import estimate, scaled
+from aigc_bench.plan.money.offers import Offer, rents
+from aigc_bench.plan.options import Way, ranked
+from aigc_bench.plan.records import Machine, Option
+from aigc_bench.plan.room_of import room_maker
+
+if TYPE_CHECKING:
+    from aigc_bench.catalog.loader import Catalogue
+
+SPOT_AVAILABILITY = 0.99
+"""Above this, services are not put on capacity that the provider may take back (assumed)."""
+GEFORCE_LICENCE = (
+    "the licence of the GeForce driver excludes data centres (NVIDIA, GeForce software licence 2.1.3): check that yours is none"
+)
+OF_AN_INDEX = "the rent is an index by the accelerator: no instance of it is known, so single accelerators are counted"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Market:
+    """Where and when is bought: the catalogue, the day of its prices, and the accelerators that the user has measured."""
+
+    catalogue: Catalogue
+    day: date
+    measured: tuple[str, ...] = ()
+
+    def why_not_sold(self, host: Host) -> str | None:
+        """Why a host cannot be bought on the day."""
+        return why_not_sold(host.spec, catalogue=self.catalogue, on=self.day, owned=self.measured)
+
+    def rents_of(self, host: Host) -> list[Offer]:
+        """The cheapest price of an accelerator for each term and size of instance.
+
+        Only for the first host of an accelerator, since a rent is not of a server row.
+        """
+        rows = self.catalogue.servers_with(host.spec.id)
+        first = next((row.id for row in rows if row.price and row.max_power_w), None)
+        if first != (host.server.id if host.server else None):
+            return []
+        found: dict[tuple[str, float, bool], Offer] = {}
+        for offer in rents(host.spec, catalogue=self.catalogue, on=self.day):
+            if offer.price is not None:
+                best = found.setdefault((offer.term, offer.num_accelerators, offer.is_index), offer)
+                if best.price is not None and offer.price.value < best.price.value:
+                    found[offer.term, offer.num_accelerators, offer.is_index] = offer
+        return list(found.values())
+
+    def has(self, host: Host) -> bool:
+        """Whether it can be had at all, bought or rented."""
+        return (host.is_for_sale and self.why_not_sold(host) is None) or bool(self.rents_of(host))
+
+
+def ways_to_have(host: Host, machine: Machine, *, demand: Demand, market: Market) -> list[Way]:
+    """Owned and colocated where anybody sells it, and every instance that may be the cheapest."""
+    rented = [
+        Way(
+            machine=in_instances(machine, offer),
+            placement="shared",
+            offer=offer,
+            questions=(f"{offer.name}: {OF_AN_INDEX}",) if offer.is_index else (),
+        )
+        for offer in market.rents_of(host)
+    ]
+    return [*(_purchases(host, machine, demand=demand, market=market) if host.is_for_sale else ()), *rented]
+
+
+def _purchases(host: Host, machine: Machine, *, demand: Demand, market: Market) -> Sequence[Way]:
+    price = hardware_price(host.sheet, catalogue=market.catalogue, on=market.day) or machine.price_usd
+    priced = machine.model_copy(update={"price_usd": price})
+    base = Offer(
+        kind="owned",
+        term="purchase",
+        name=machine.server,
+        accelerator=host.spec.id,
+        num_accelerators=machine.devices_per_server,
+        server=host.server.id if host.server else None,
+        provider=host.server.vendor if host.server else None,
+        price=price,
+        unit="usd",
+    )
+    questions = (f"{host.spec.name}: {GEFORCE_LICENCE}",) if "GeForce" in host.spec.name else ()
+    own, shared = (room_maker(host, demand, catalogue=market.catalogue, on=market.day, is_built=built) for built in (True, False))
+    return (
+        Way(machine=priced, placement="shared", offer=base, make_room=own, questions=questions),
+        Way(
+            machine=priced,
+            placement="shared",
+            offer=base.model_copy(update={"kind": "colocated"}),
+            make_room=shared,
+            questions=questions,
+        ),
+    )
+
+
+def in_instances(machine: Machine, offer: Offer) -> Machine:
+    """The machine in instances of an offer: watts and making in proportion to the accelerators of one."""
+    size = max(1, round(offer.num_accelerators))
+    share = size / machine.machines_per_server.value
+    source = "an index is by the accelerator" if offer.is_index else f"accelerators of one {offer.name}"
+    of_one = ("peak_power_w", "full_power_w", "idle_power_w", "design_heat_w", "embodied_kg", "price_usd")
+    return machine.model_copy(
+        update={
+            **{name: scaled(getattr(machine, name), share) for name in of_one},
+            "server": offer.name,
+            "machines_per_server": estimate(size, unit="machines/server", basis="datasheet", source=source),
+            "devices_per_server": size,
+            "rack_units": None,
+            "weight_kg": None,
+        }
+    )
+
+
+def unwanted(way: Way, host: Host, *, demand: Demand, market: Market) -> tuple[str, ...]:
+    """Why a way is refused whatever its factors say."""
+    found = [f"constraints exclude what is {way.kind}"] if way.kind in demand.constraints.without else []
+    if way.kind in ("owned", "colocated") and (reason := market.why_not_sold(host)) is not None:
+        found.append(reason)
+    if way.offer and way.offer.term == "spot" and demand.services and demand.availability > SPOT_AVAILABILITY:
+        found.append(
+            f"availability: a spot instance may be taken back at any time; {100 * demand.availability:g} % is asked. "
+            "Services need on demand or reserved; jobs alone may run on spot"
+        )
+    return (*found, *(unwanted_rent(way.offer, way.machine) if way.offer and way.is_rented else ()))
+
+
+def unwanted_rent(offer: Offer, machine: Machine) -> tuple[str, ...]:
+    """Why an instance does not hold the largest replica, whose accelerators share one machine's links.
+
+    An index of prices is of no instance in particular.
+    """
+    ranks = max((one.machines_per_replica for one in machine.capabilities), default=1)
+    if offer.is_index or offer.num_accelerators >= ranks:
+        return ()
+    return (
+        f"compute: a replica is spread over {ranks} accelerators that must stand in one machine; "
+        f"{offer.name} has {offer.num_accelerators:.2g}",
+    )
+
+
+def best_of_each_term(options: Iterable[Option]) -> list[Option]:
+    """The best of the options of one host for each kind and term: of several sizes of instance the one that costs least."""
+    found: dict[tuple[str, str], Option] = {}
+    for option in ranked(options):
+        found.setdefault((option.kind, option.term), option)
+    return list(found.values())
