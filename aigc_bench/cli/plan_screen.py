@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from aigc_bench.cli.plan_certainty import sureness
 from aigc_bench.cli.plan_check import next_measurement, simulated, warnings
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def screen(plan: Plan) -> str:
             *_next(best),
             "",
             *simulated(best),
+            *sureness(plan),
             *next_measurement(plan),
             *warnings(plan),
         ]

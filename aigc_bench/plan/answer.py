@@ -1,4 +1,4 @@
-"""The whole answer to a demand: the plan, and its recommendation confirmed by simulation."""
+"""The whole answer to a demand: the plan, its recommendation confirmed by simulation, and how sure it is."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import date
 from functools import partial
 from typing import TYPE_CHECKING
 
+from aigc_bench.plan.certainty.certain import certain
 from aigc_bench.plan.demand import Demand, Job, Service
 from aigc_bench.plan.full import plan_demand
 from aigc_bench.plan.measured import Measured, left_out
@@ -28,7 +29,7 @@ def answer(
     measured: Sequence[Measured] = (),
     seed: int = 0,
 ) -> Plan:
-    """The plan of a demand with its recommended option replayed (``plan.full``, ``plan.replay``). Same inputs, same bytes."""
+    """The plan of a demand with its recommended option replayed and drawn in many worlds. Same inputs, same bytes."""
     planned = partial(plan_demand, catalogue=catalogue, on=on, measured=measured)
 
     def on_one(wanted: Demand, *, accelerator: str, floors: Floors) -> Plan:
@@ -39,4 +40,4 @@ def answer(
     notes = tuple(note for wish in wishes for note in left_out(wish, measured))
     plan = plan.model_copy(update={"notes": notes})
     replayer = Replayer(demand=demand, rules=plan.rules, catalogue=catalogue, model=ServiceModel(catalogue), seed=seed)
-    return confirmed(plan, replayer=replayer, planner=on_one)
+    return certain(confirmed(plan, replayer=replayer, planner=on_one), catalogue=catalogue, seed=seed)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from aigc_bench.core.records import Estimate
+from aigc_bench.core.records import Estimate, Record
 from aigc_bench.plan.records import Assessment, Load, Option, Plan
 from aigc_bench.plan.value_of_information import basis_of, best_measurements
 from aigc_bench.plan.wording import what, why
@@ -21,6 +21,7 @@ def contract(plan: Plan) -> dict[str, Any]:
         "demand": plan.demand.name,
         "recommendation": None if best is None else {"rank": best.rank, "kind": best.kind, "what": what(best), "why": why(plan)},
         "options": [_option(option) for option in plan.options],
+        "certainty": _plain(plan.certainty),
         "rests_on": [one.model_dump(mode="json") for one in basis_of(best)] if best else [],
         "next_measurements": [one.model_dump(mode="json") for one in best_measurements(plan)],
         "assumptions": [
@@ -44,6 +45,15 @@ def _or_none(estimate: Estimate | None) -> dict[str, Any] | None:
     return None if estimate is None else figure(estimate)
 
 
+def _plain(value: object) -> Any:
+    """Records as objects by their fields, Estimates as everywhere in the contract."""
+    if isinstance(value, Estimate):
+        return figure(value)
+    if isinstance(value, Record):
+        return {name: _plain(getattr(value, name)) for name in type(value).model_fields}
+    return [_plain(one) for one in value] if isinstance(value, tuple) else value
+
+
 def _option(option: Option) -> dict[str, Any]:
     return {
         **{
@@ -61,6 +71,7 @@ def _option(option: Option) -> dict[str, Any]:
         "usd_per_unit": _figures(option.usd_per_unit),
         "p_slo": option.p_slo,
         "p_budget": option.p_budget,
+        "p_oom": option.p_oom,
         "replay": _replay(option),
         "energy_kwh_per_year": _or_none(option.energy_kwh_per_year),
         "carbon_kg": _or_none(option.carbon_kg),

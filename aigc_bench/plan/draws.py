@@ -26,7 +26,11 @@ MAX_LOG = 700.0
 
 def draws(estimate: Estimate, *, name: str, num: int = NUM_DRAWS, seed: int = 0) -> Array:
     """``num`` draws of one estimate in its unit, non-negative where the estimate is."""
-    z = normals(name, num=num, seed=seed)
+    return spread(estimate, normals(name, num=num, seed=seed))
+
+
+def spread(estimate: Estimate, z: Array) -> Array:
+    """Standard normals as draws of an estimate, in its unit."""
     low, value, high = estimate.low, estimate.value, estimate.high
     if low > 0:
         width = np.where(z > 0, np.log(high / value), np.log(value / low))

@@ -11,6 +11,7 @@ from typing import Literal
 from pydantic import Field
 
 from aigc_bench.core.records import Estimate, Mode, Record, Verdict
+from aigc_bench.plan.certainty.records import Certainty
 from aigc_bench.plan.demand import CoolingMethod, Demand, OptionKind
 from aigc_bench.plan.money.opex import CostLine
 from aigc_bench.plan.replay.outcome import Replay
@@ -207,6 +208,7 @@ class Option(Record):
     carbon_kg_per_unit: Mapping[str, Estimate]
     p_slo: float | None = None
     p_budget: float | None = None
+    p_oom: float | None = None
     replay: Replay | None = None
 
 
@@ -246,6 +248,7 @@ class Plan(Record):
     assumptions: tuple[Assumption, ...]
     unplanned: tuple[Unplanned, ...] = ()
     not_included: tuple[str, ...] = ()
+    certainty: Certainty | None = None
     notes: tuple[str, ...] = ()
     """What a reader must know of it, such as invalid measurements that were left out."""
     method: str

@@ -16,7 +16,18 @@ from aigc_bench.plan.explain.step import Trail, slug
 from aigc_bench.plan.explain.told import explain, resolve, trail_of
 from aigc_bench.plan.records import Option, Plan
 
-COUNTS = ("num_servers", "num_spares", "num_accelerators", "num_racks", "headroom", "p_slo", "p_budget", "count", "num_candidates")
+COUNTS = (
+    "num_servers",
+    "num_spares",
+    "num_accelerators",
+    "num_racks",
+    "headroom",
+    "p_slo",
+    "p_budget",
+    "p_oom",
+    "count",
+    "num_candidates",
+)
 NARROW = ("h100_sxm_80gb", "mi300x", "l40s")
 
 

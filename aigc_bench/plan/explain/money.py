@@ -10,6 +10,7 @@ from aigc_bench.plan.money.opex import CostLine
 from aigc_bench.plan.records import Option
 
 NOTHING_BOUGHT = "nothing is bought"
+OUT_OF_MEMORY = "that a lognormal peak within its interval lies above the usable memory, of any load"
 COUNT_WORDS = {
     "node": "servers of the option",
     "nic": "servers x NICs of one",
@@ -32,7 +33,7 @@ def add_money(trail: Trail, option: Option, demand: Demand, *, at: str) -> None:
     _add_totals(trail, option, at=at, lines=lines)
     _add_units(trail, option, demand, at=at, lines=lines)
     _add_carbon(trail, option, at=at)
-    _add_chances(trail, option, at=at)
+    add_chances(trail, option, at=at)
 
 
 def _add_bill(trail: Trail, option: Option, *, at: str) -> list[str]:
@@ -148,15 +149,18 @@ def _add_carbon(trail: Trail, option: Option, *, at: str) -> None:
         )
 
 
-def _add_chances(trail: Trail, option: Option, *, at: str) -> None:
+def add_chances(trail: Trail, option: Option, *, at: str) -> None:
     """Probabilities, where the plan has them."""
+    memory = [key for key in trail.starting(f"{at}.factors.memory.inputs.") if "memory" in key]
     latencies = [key for key in trail.starting(f"{at}.loads.") if key.endswith((".latency_s", ".accelerators_busy_at_peak"))]
     chances = (
         ("p_slo", "probability that the SLO is met", latencies),
-        ("p_budget", "probability that it stays within the budget", [f"{at}.tco_usd", "demand.constraints.budget_usd"]),
+        ("p_budget", "probability that it stays within the budget", [f"{at}.capex_usd", f"{at}.opex_usd_per_year"]),
+        ("p_oom", "probability of running out of memory", memory),
     )
     for name, title, inputs in chances:
+        words = OUT_OF_MEMORY if name == "p_oom" else "share of the drawn worlds in which it holds"
         share = getattr(option, name)
         if share is not None:
             value = Estimate(value=share, low=share, high=share, unit="fraction", basis="modelled")
-            trail.computed(f"{at}.{name}", title, value, formula="share of the drawn worlds in which it holds", inputs=inputs)
+            trail.computed(f"{at}.{name}", title, value, formula=words, inputs=inputs)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from aigc_bench.core.records import Estimate, Record
 from aigc_bench.plan.demand import Demand
-from aigc_bench.plan.explain.money import add_money
+from aigc_bench.plan.explain.money import add_chances, add_money
 from aigc_bench.plan.explain.named_inputs import computed_of, input_key, spread
 from aigc_bench.plan.explain.step import Trail, counted
 from aigc_bench.plan.records import Assessment, Load, Machine, Option
@@ -228,6 +228,7 @@ def _add_mixed(trail: Trail, option: Option, demand: Demand, *, at: str) -> None
             number, title = counted(value, name.removeprefix("num_"), "sum over the parts"), name.removeprefix("num_")
             trail.computed(f"{at}.{name}", title, number, formula="sum over the parts", inputs=[f"{path}.{name}" for path in parts])
     _add_copies(trail, at=at, parts=parts, option=option)
+    add_chances(trail, option, at=at)
 
 
 def _add_copies(trail: Trail, *, at: str, parts: list[str], option: Option) -> None:

@@ -45,7 +45,7 @@ def cost_worlds(use: Use, *, prices: Tariffs, terms: Terms, num: int = NUM_DRAWS
     """Draws every input of a purchase and computes its cost in every world."""
     estimates = _inputs(use, prices, terms)
     found = {name: draws(estimate, name=name, num=num, seed=seed) for name, estimate in estimates.items()}
-    hardware = _annuity(found["capex_usd"], found["discount_rate"], found["residual_share"], years=terms.life_years)
+    hardware = annuities(found["capex_usd"], found["discount_rate"], found["residual_share"], years=terms.life_years)
     energy = found["it_mean_w"] * HOURS_PER_YEAR / 1000
     peak_kw = found["it_peak_w"] / 1000
     power = energy * found["pue"] * found["electricity_usd_per_kwh"]
@@ -87,7 +87,7 @@ def _inputs(use: Use, prices: Tariffs, terms: Terms) -> dict[str, Estimate]:
     }
 
 
-def _annuity(capital: Array, rate: Array, residual: Array, *, years: float) -> Array:
+def annuities(capital: Array, rate: Array, residual: Array, *, years: float) -> Array:
     """Annuity with residual value, for arrays; without interest the plain spread."""
     later = np.exp(-years * np.log1p(rate))
     factor = np.full_like(rate, 1 / years)

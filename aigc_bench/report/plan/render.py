@@ -18,6 +18,7 @@ from aigc_bench.report.plan import (
     bill,
     carbon,
     cash_flow,
+    certainty,
     factors,
     options,
     own,
@@ -28,7 +29,7 @@ from aigc_bench.report.plan.top import plan_header
 from aigc_bench.report.plan.view import PlanSection, PlanView, plan_view
 from aigc_bench.report.render import page
 
-SECTIONS: tuple[PlanSection, ...] = (answer, options, asked, factors, bill, racks, cash_flow, own, carbon, rests_on)
+SECTIONS: tuple[PlanSection, ...] = (answer, options, certainty, asked, factors, bill, racks, cash_flow, own, carbon, rests_on)
 
 
 def render_plan(plan: Plan, *, version: str) -> str:

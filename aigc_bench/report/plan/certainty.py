@@ -1,0 +1,164 @@
+"""How sure the recommendation is: its chances beside its rivals', what moves cost and P(SLO), what is surer, growth in stages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from aigc_bench.core.units import quantity
+from aigc_bench.plan.certainty.records import GrowthPath, Surer, Swing
+from aigc_bench.plan.records import Option, Plan
+from aigc_bench.report.charts import Chart, rounded, text
+from aigc_bench.report.markup import number, template
+from aigc_bench.report.plan.view import PlanView
+
+NAME = "plan-certainty"
+TITLE = "How sure is it"
+SHOWN = 8
+
+
+def render(view: PlanView) -> str | None:
+    """``None`` where nothing is recommended or the plan was made without draws."""
+    found, best = view.plan.certainty, view.plan.recommended
+    if found is None or best is None:
+        return None
+    path = found.growth_path
+    values = {
+        "found": found,
+        "best": best,
+        "figures": view.figures,
+        "at": view.at(best),
+        "number": number,
+        "charts": [chart for chart in (cost_tornado(found.tornado.cost, best), slo_tornado(found.tornado.slo, best)) if chart],
+        "surer": surer_words(found.surer) if found.surer else "",
+        "path": path,
+        "path_chart": path_chart(path) if path and path.staged_usd else None,
+        "rivals": [(one, _option(view.plan, one.rank)) for one in found.regret],
+    }
+    return template("plan_certainty.html.j2", values)
+
+
+def _option(plan: Plan, rank: int) -> Option:
+    return plan.options[rank - 1]
+
+
+def surer_words(found: Surer) -> str:
+    """What reaches the wanted probability, with its cost."""
+    if found.option is None and found.more_servers is None:
+        return f"Neither more servers of this kind nor another accepted option reach {quantity(found.wanted, 'fraction')}."
+    words = []
+    if found.more_servers is not None:
+        more = found.more_servers
+        words.append(
+            f"{more.count} server{'s' if more.count > 1 else ''} more of this kind reach {quantity(more.p_slo, 'fraction')} "
+            f"for {quantity(more.tco_usd, 'usd')} in total"
+        )
+    if found.option is not None:
+        one = found.option
+        words.append(
+            f"the cheapest other option that is as sure is number {one.rank}, to {one.what}: "
+            f"{quantity(one.p_slo, 'fraction')} for {quantity(one.tco_usd, 'usd')}"
+        )
+    joined = "; ".join(words)
+    return f"{joined[:1].upper()}{joined[1:]}."
+
+
+def cost_tornado(swings: Sequence[Swing], best: Option) -> Chart | None:
+    """Mean total cost where an input is in its lowest and in its highest tenth, about the value."""
+    bars = [(one, one.tco_low_usd, one.tco_high_usd) for one in swings[:SHOWN]]
+    return _tornado(
+        bars, id="plan-tornado-cost", title="What moves the cost", unit="usd", middle=best.tco_usd.value, axis="total cost, USD"
+    )
+
+
+def slo_tornado(swings: Sequence[Swing], best: Option) -> Chart | None:
+    """The same for the share of worlds that keep every SLO and deadline."""
+    bars = [(one, one.p_slo_low or 0.0, one.p_slo_high or 0.0) for one in swings[:SHOWN]]
+    return _tornado(
+        bars, id="plan-tornado-slo", title="What moves P(SLO)", unit="fraction", middle=best.p_slo or 0.0, axis="P(SLO), %"
+    )
+
+
+def _tornado(
+    bars: Sequence[tuple[Swing, float, float]], *, id: str, title: str, unit: str, middle: float, axis: str
+) -> Chart | None:
+    if not bars:
+        return None
+    factor = 100.0 if unit == "fraction" else 1.0
+    names = [text(one.name) for one, _, _ in bars]
+    traces = [
+        _side("lowest tenth of the input", [low for _, low, _ in bars], bars, names, unit=unit, middle=middle, color="c2"),
+        _side("highest tenth of the input", [high for _, _, high in bars], bars, names, unit=unit, middle=middle, color="c1"),
+    ]
+    line = {"type": "line", "x0": rounded(factor * middle), "x1": rounded(factor * middle), "y0": 0, "y1": 1, "yref": "paper"}
+    layout = {
+        "barmode": "overlay",
+        "bargap": 0.4,
+        "showlegend": True,
+        "xaxis": {"title": {"text": axis}, **({"tickformat": "$~s"} if unit == "usd" else {"ticksuffix": " %"})},
+        "yaxis": {"type": "category", "autorange": "reversed"},
+        "shapes": [{**line, "line": {"color": "@muted", "width": 1.2, "dash": "dot"}}],
+    }
+    words = "; ".join(f"{one.name}: {quantity(low, unit)} to {quantity(high, unit)}" for one, low, high in bars)
+    note = "Means of the worlds where an input is in its lowest and in its highest tenth; the dotted line is the recommendation."
+    return Chart(id=id, title=title, note=note, traces=traces, layout=layout, words=words, height_px=124 + 30 * len(bars))
+
+
+def _side(
+    name: str,
+    values: Sequence[float],
+    bars: Sequence[tuple[Swing, float, float]],
+    names: Sequence[str],
+    *,
+    unit: str,
+    middle: float,
+    color: str,
+) -> dict[str, Any]:
+    factor = 100.0 if unit == "fraction" else 1.0
+    return {
+        "type": "bar",
+        "orientation": "h",
+        "name": name,
+        "y": list(names),
+        "base": [rounded(factor * middle)] * len(names),
+        "x": [rounded(factor * (value - middle)) for value in values],
+        "marker": {"color": f"@{color}", "opacity": 0.85},
+        "customdata": [
+            f"<b>{text(one.name)}</b><br>{one.low:.2g} to {one.high:.2g} times its middle<br>{name}: {quantity(value, unit)}"
+            for (one, _, _), value in zip(bars, values, strict=True)
+        ],
+        "hovertemplate": "%{customdata}<extra></extra>",
+    }
+
+
+def path_chart(path: GrowthPath) -> Chart:
+    """Cash of each year, bought as needed and all at once."""
+    labels = [f"year {one.year}" for one in path.years]
+    traces = [
+        {
+            "type": "bar",
+            "name": name,
+            "x": labels,
+            "y": [rounded(value.value) if (value := getattr(one, field)) else None for one in path.years],
+            "marker": {"color": f"@{color}"},
+            "hovertemplate": "%{x}, " + name + ": $%{y:,.0f}<extra></extra>",
+        }
+        for name, field, color in (("bought as needed", "staged_usd", "c1"), ("bought at once", "at_once_usd", "c2"))
+    ]
+    layout = {
+        "barmode": "group",
+        "bargap": 0.45,
+        "showlegend": True,
+        "bare": True,
+        "xaxis": {"type": "category"},
+        "yaxis": {"title": {"text": "USD of each year"}, "tickformat": "$~s"},
+    }
+    words = "; ".join(
+        f"{label}: {quantity(one.staged_usd.value, 'usd')} as needed, {quantity(one.at_once_usd.value, 'usd')} at once"
+        for label, one in zip(labels, path.years, strict=True)
+        if one.staged_usd and one.at_once_usd
+    )
+    note = "Purchase and running cost less what is sold; the last year has the resale."
+    return Chart(
+        id="plan-path", title="Growth, in stages or at once", note=note, traces=traces, layout=layout, words=words, height_px=320
+    )
