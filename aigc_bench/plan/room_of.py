@@ -19,7 +19,7 @@ SERVING_OVERSUBSCRIPTION = 2.0
 
 
 def room_maker(host: Host, demand: Demand, *, catalogue: Catalogue, on: date, is_built: bool) -> Callable[[int], Room | None]:
-    """Makes the room for some servers by the host's sheet; none beyond ``MOST_SERVERS``. ``is_built``: UPS and cooling plant, too."""
+    """Makes the room for some servers by the host's sheet; none beyond ``MOST_SERVERS``. ``is_built``: with plant."""
 
     def make(num_servers: int) -> Room | None:
         if not 0 < num_servers <= MOST_SERVERS:
