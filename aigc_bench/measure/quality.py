@@ -141,7 +141,7 @@ def _note_worst(worst: dict[str, float], found: Mapping[str, float]) -> None:
 
 
 def _differences(output: torch.Tensor, wanted: torch.Tensor, *, limit: float, is_logits: bool) -> dict[str, float]:
-    """Relative error; of logits the share of right tokens, of images the PSNR. Another shape or what is not finite errs without end."""
+    """Relative error; of logits the share of right tokens, of images the PSNR. Another shape or a NaN errs without end."""
     if output.shape != wanted.shape:
         return {"relative_error": ENDLESS}
     scale = float(wanted.norm())
