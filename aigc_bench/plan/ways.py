@@ -29,6 +29,7 @@ SPOT_AVAILABILITY = 0.99
 GEFORCE_LICENCE = (
     "the licence of the GeForce driver excludes data centres (NVIDIA, GeForce software licence 2.1.3): check that yours is none"
 )
+OF_A_FORM = "no data sheet of this host: its height, weight, NICs and price are assumed like those of its form; ask for a quote"
 OF_AN_INDEX = "the rent is an index by the accelerator: no instance of it is known, so single accelerators are counted"
 
 
@@ -94,7 +95,8 @@ def _purchases(host: Host, machine: Machine, *, demand: Demand, market: Market) 
         price=price,
         unit="usd",
     )
-    questions = (f"{host.spec.name}: {GEFORCE_LICENCE}",) if "GeForce" in host.spec.name else ()
+    open_ones = ((OF_A_FORM, host.server is None), (GEFORCE_LICENCE, "GeForce" in host.spec.name))
+    questions = tuple(f"{machine.server}: {text}" for text, is_open in open_ones if is_open)
     own, shared = (room_maker(host, demand, catalogue=market.catalogue, on=market.day, is_built=built) for built in (True, False))
     return (
         Way(machine=priced, placement="shared", offer=base, make_room=own, questions=questions),

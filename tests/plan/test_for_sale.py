@@ -77,6 +77,17 @@ def test_an_old_part_is_refused_as_a_purchase_and_stays_rentable(tmp_path: Path)
     assert any(one.accepted for one in kinds["cloud"])
 
 
+def test_what_is_assumed_about_a_host_and_a_licence_are_open_questions(tmp_path: Path) -> None:
+    def asked(accelerator: str) -> set[str]:
+        owned = [one for one in plan_of(tmp_path, accelerator).options if one.kind in ("owned", "colocated")]
+        assert owned and all(one.accepted for one in owned)
+        return {word for one in owned for reason in one.reasons for word in ("ask for a quote", "licence") if word in reason}
+
+    assert asked("h200_sxm_141gb") == set()
+    assert asked("mi350x") == {"ask for a quote"}
+    assert asked("rtx_5080") == {"ask for a quote", "licence"}
+
+
 def test_an_announced_part_is_among_the_refused_with_the_rule(tmp_path: Path) -> None:
     plan = plan_of(tmp_path, "r200_288gb_announced")
     assert [one.accelerator for one in plan.refused if "announced only" in one.reason] == ["r200_288gb_announced"]
