@@ -50,7 +50,9 @@ def _headline(option: Option) -> str:
     from aigc_bench.plan.wording import what
 
     text = what(option)
-    spare = f", {option.num_spares} of the servers spare" if option.num_spares and option.kind != "cloud" else ""
+    beside = ((option.num_spares, "spare"), (option.num_margin, "for what is not known"))
+    kept = " and ".join(f"{count} {words}" for count, words in beside if count)
+    spare = f", {kept}" if kept else ""
     racks = f", {option.num_racks} rack{'s' if option.num_racks != 1 else ''}" if option.num_racks else ""
     return f"{text[0].upper()}{text[1:]}{spare}{racks}."
 
@@ -166,7 +168,8 @@ def _others(plan: Plan, best: Option) -> Iterator[str]:
     for option in sorted(shown, key=lambda one: one.rank)[: OTHERS + 2]:
         times = option.tco_usd.value / best.tco_usd.value if best.tco_usd.value else 0.0
         cost = _between(option.tco_usd).partition(" ")[0]
-        yield f"  {_cut(what(option), 78):<78} {cost:>12} {times:>6.1f}x"
+        words = f"{_cut(what(option), 70)} (unsure)" if option.is_unsure else _cut(what(option), 78)
+        yield f"  {words:<78} {cost:>12} {times:>6.1f}x"
 
 
 def _nothing(plan: Plan) -> Iterator[str]:

@@ -30,7 +30,7 @@ def answer(
     seed: int = 0,
 ) -> Plan:
     """The plan of a demand with its recommended option replayed and drawn in many worlds. Same inputs, same bytes."""
-    planned = partial(plan_demand, catalogue=catalogue, on=on, measured=measured)
+    planned = partial(plan_demand, catalogue=catalogue, on=on, measured=measured, seed=seed)
 
     def on_one(wanted: Demand, *, accelerator: str, floors: Floors) -> Plan:
         return planned(wanted, accelerators=(accelerator,), floors=floors)

@@ -150,6 +150,7 @@ def _option(demand: Demand, quotes: Mapping[str, Quote], *, reasons: Sequence[st
     limit = demand.constraints.budget_usd_per_year
     is_over = limit is not None and opex.value > limit
     over_budget = [f"money: {opex.value:,.0f} USD a year is above constraints.budget_usd_per_year"] if is_over else []
+    open_questions = [text for service in demand.services for text in _open_question(service)]
     whose = [quote.whose if len(quotes) == 1 else f"{name}: {quote.whose}" for name, quote in quotes.items()]
     return Option(
         rank=0,
@@ -166,7 +167,8 @@ def _option(demand: Demand, quotes: Mapping[str, Quote], *, reasons: Sequence[st
         num_racks=None,
         pools=(),
         accepted=not reasons and not over_budget,
-        reasons=(*reasons, *over_budget, *(text for service in demand.services for text in _open_question(service))),
+        reasons=(*reasons, *over_budget, *open_questions),
+        is_unsure=bool(open_questions) and demand.constraints.confidence > 0,
         factors={name: _provided(name) for name in FACTORS},
         bottleneck=None,
         next_bottleneck=None,

@@ -59,7 +59,8 @@ def _option(option: Option) -> dict[str, Any]:
         **{
             name: getattr(option, name)
             for name in (
-                "rank", "kind", "term", "provider", "accelerator", "server", "num_servers", "num_spares", "num_accelerators",
+                "rank", "kind", "term", "provider", "accelerator", "server", "num_servers", "num_spares", "num_margin",
+                "num_accelerators",
                 "num_racks", "placement", "accepted",
             )
         },

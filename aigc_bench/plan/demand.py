@@ -149,13 +149,17 @@ class Finance(Record):
 
 
 class Constraints(Record):
-    """What a purchase may not do. Nothing named means nothing forbidden."""
+    """What a purchase may not do. Nothing named means nothing forbidden.
+
+    ``confidence`` is the share of drawn worlds in which every SLO and deadline has to be kept; 0 plans for the middle.
+    """
 
     budget_usd: float | None = Field(default=None, ge=0)
     budget_usd_per_year: float | None = Field(default=None, ge=0)
     vendors: tuple[str, ...] = ()
     accelerators: tuple[str, ...] = ()
     without: tuple[OptionKind, ...] = ()
+    confidence: float = Field(default=0.8, ge=0, le=0.99)
 
 
 class Growth(Record):

@@ -11,21 +11,25 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import partial
 from typing import TYPE_CHECKING
 
 from aigc_bench.plan.apis import api_options
 from aigc_bench.plan.assumptions import assumptions_of
+from aigc_bench.plan.certainty.certain import ground_of
+from aigc_bench.plan.certainty.ground import Ground, drifts_from
+from aigc_bench.plan.certainty.margin import servers_more
 from aigc_bench.plan.demand import Demand, Job, Service
 from aigc_bench.plan.for_sale import is_announced, why_not_sold
 from aigc_bench.plan.hosts import Host, allowed, hosts, specs_of
 from aigc_bench.plan.interval import bounded, named, plus, scaled
 from aigc_bench.plan.measured import Measured, best_measured, measured_options
 from aigc_bench.plan.mixed import combined
-from aigc_bench.plan.options import make_option, ranked
+from aigc_bench.plan.options import Way, make_option, ranked
 from aigc_bench.plan.records import Capability, Load, Machine, Option, Plan, Refusal, Rules, Unplanned
 from aigc_bench.plan.rules import rules_from
 from aigc_bench.plan.search.candidates import Candidates
-from aigc_bench.plan.search.choose import cheapest_usd_per_year, choose
+from aigc_bench.plan.search.choose import cheapest_usd_per_year, choose, spare_of
 from aigc_bench.plan.search.loads import Models, candidates_for, capability_of
 from aigc_bench.plan.server import rest_of_node_w
 from aigc_bench.plan.sizing import job_load, service_load
@@ -39,11 +43,14 @@ if TYPE_CHECKING:
 METHOD = (
     "Every accelerator of the catalogue, in every server that holds it, bought, colocated and rented; per load every engine, "
     "number format, parallelism, batch and power limit that the model answers, of which the cheapest that fits and is in time "
-    "is taken. Queues by M/G/c (Allen-Cunneen), spares by binomial availability, intervals to first order. Whole numbers come "
-    "from the middle of the intervals."
+    "is taken, with time and memory to spare for the predictor's error where there is such. Queues by M/G/c (Allen-Cunneen), "
+    "spares by binomial availability, intervals to first order. Whole numbers come from the middle of the intervals; a margin of "
+    "servers is added until SLOs and deadlines are kept as surely as is asked."
 )
 MIXED_HOSTS = 12
 """Hosts that are looked at for each part of a mixed option: those whose accelerators carry the load cheapest."""
+MARGIN_WORLDS = 512
+"""Worlds that margins are found in: a probability of 0.8 is then known to +- 1.8 % (one standard error)."""
 NOT_INCLUDED = ("software licences", "taxes and duties", "internet transit")
 
 
@@ -63,17 +70,24 @@ def plan_demand(
     accelerators: Sequence[str] = (),
     measured: Sequence[Measured] = (),
     floors: Mapping[str, int] | None = None,
+    seed: int = 0,
 ) -> Plan:
     """The plan of a demand; ``accelerators`` (ids) narrows the search, ``on`` is the day of prices (the catalogue's newest).
 
     ``measured`` runs stand where predictions would, and are machines of their own where they have no accelerator. ``floors`` are
-    accelerators that loads have at least, by ``Load.case``.
+    accelerators that loads have at least, by ``Load.case``. Margins are found in worlds drawn from ``seed``.
     """
     day = on or newest_day(catalogue)
     models = Models(catalogue=catalogue, calibration=shipped_calibration(), measured=tuple(measured), floors=floors or {})
     rules = rules_from(catalogue)
     own = tuple(run.machine.accelerator for run in measured if run.machine.accelerator is not None)
-    search = Search(demand=demand, rules=rules, models=models, market=Market(catalogue=catalogue, day=day, measured=own))
+    search = Search(
+        demand=demand,
+        rules=rules,
+        models=models,
+        market=Market(catalogue=catalogue, day=day, measured=own),
+        ground=ground_of(demand, rules, drifts_from(catalogue), num=MARGIN_WORLDS, seed=seed),
+    )
     known = [host for host in hosts(catalogue) if not accelerators or host.spec.id in accelerators]
     searched = [host for host in known if allowed(host.spec, demand.constraints) is None]
     refused = [Refusal(accelerator=host.spec.id, reason=why) for host in known if (why := allowed(host.spec, demand.constraints))]
@@ -123,6 +137,7 @@ class Search:
     rules: Rules
     models: Models
     market: Market
+    ground: Ground
 
     def options_of(self, host: Host, found: Iterable[Found]) -> tuple[list[Option], list[str]]:
         """The best of every way to have this host, or the reasons why there is none."""
@@ -130,11 +145,11 @@ class Search:
         capabilities: list[Capability] = []
         refusals: list[str] = []
         for one in found:
-            chosen = choose(one.wish, one.candidates, host=host, demand=demand) if one.candidates is not None else None
-            if chosen is None or one.candidates is None:
+            chosen = self._chosen(one, host)
+            if chosen is None:
                 return [], [f"{one.wish.name}: the performance model does not answer for this accelerator"]
-            refusals += [chosen.refusal] if chosen.refusal else []
-            predicted = capability_of(one.wish, one.candidates, chosen.row, spec=host.spec, models=self.models)
+            predicted, refusal = chosen
+            refusals += [refusal] if refusal else []
             capability = best_measured(one.wish, host.spec.id, measured=self.models.measured, predicted=predicted)
             capabilities.append(capability.model_copy(update={"case": f"{one.wish.name}: {capability.case}"}))
         machine = with_capabilities(host, capabilities, catalogue=self.models.catalogue)
@@ -142,17 +157,43 @@ class Search:
         ways = ways_to_have(host, machine, demand=demand, market=self.market)
         if not ways:
             return [], ["for sale: the catalogue has neither a purchase price nor a rent of it"]
-        options = [
-            make_option(
-                way,
-                loads,
-                demand=demand,
-                rules=rules,
-                reasons=(*refusals, *unwanted(way, host, demand=demand, market=self.market)),
-            )
-            for way in ways
-        ]
+        options = [self._sure(way, loads, (*refusals, *unwanted(way, host, demand=demand, market=self.market))) for way in ways]
         return best_of_each_term(options), []
+
+    def alone(self, wish: Service | Job, *, among: int) -> Search:
+        """The search for one load of several, each so sure that all together are as sure as is asked."""
+        confidence = self.demand.constraints.confidence ** (1 / among)
+        demand = only(self.demand, wish)
+        limits = demand.constraints.model_copy(update={"confidence": confidence})
+        demand = demand.model_copy(update={"constraints": limits})
+        return replace(self, demand=demand, ground=replace(self.ground, demand=demand))
+
+    def _chosen(self, one: Found, host: Host) -> tuple[Capability, str | None] | None:
+        """The cheapest setting, where there is such with time and memory to spare for what the prediction may err by."""
+        if one.candidates is None:
+            return None
+        pick = partial(choose, one.wish, one.candidates, host=host, demand=self.demand)
+        able = partial(capability_of, one.wish, one.candidates, spec=host.spec, models=self.models)
+        chosen = pick()
+        if chosen is None:
+            return None
+        capability = able(chosen.row)
+        if chosen.refusal is None and self.demand.constraints.confidence > 0:
+            surer = pick(spare=spare_of(capability))
+            if surer is not None and surer.refusal is None and surer.row != chosen.row:
+                return able(surer.row), None
+        return capability, chosen.refusal
+
+    def _sure(self, way: Way, loads: Sequence[Load], reasons: Sequence[str]) -> Option:
+        """An option with the servers that make it as sure as is asked, or marked where no number does."""
+        make = partial(make_option, way, loads, demand=self.demand, rules=self.rules, reasons=reasons)
+        option, confidence = make(), self.demand.constraints.confidence
+        if not option.accepted or confidence == 0:
+            return option
+        more = servers_more(option, self.ground, confidence=confidence)
+        if more is None:
+            return option.model_copy(update={"is_unsure": True})
+        return make(margin=more) if more else option
 
 
 def announced(catalogue: Catalogue, accelerators: Sequence[str], *, on: date) -> list[tuple[AcceleratorSpec, str]]:
@@ -169,7 +210,7 @@ def _mixed(searched: Sequence[Host], found: Sequence[Found], *, search: Search) 
     had = [host for host in searched if search.market.has(host)]
     parts: list[Option] = []
     for one in found:
-        alone = replace(search, demand=only(search.demand, one.wish))
+        alone = search.alone(one.wish, among=len(found))
         costs = [cheapest_usd_per_year(one.wish, one.candidates, host=host, demand=alone.demand) for host in had]
         near = [had[index] for index in sorted(range(len(had)), key=costs.__getitem__)]
         made = [alone.options_of(host, [one])[0] for host in near[:MIXED_HOSTS]]

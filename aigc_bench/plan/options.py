@@ -58,20 +58,31 @@ class Way:
 
 
 def ranked(options: Iterable[Option]) -> tuple[Option, ...]:
-    """Accepted options first, then the cheapest; what differs by less than a millionth of its cost stands by what it is."""
+    """Accepted options first, of these the sure ones, then the cheapest; equal ones (to a millionth) stand by what they are."""
     by_cost = sorted(options, key=_standing)
     return tuple(option.model_copy(update={"rank": rank}) for rank, option in enumerate(by_cost, start=1))
 
 
-def _standing(one: Option) -> tuple[bool, float, int, str, str, str, str]:
+def _standing(one: Option) -> tuple[bool, bool, float, int, str, str, str, str]:
     cost = float(f"{one.tco_usd.value:.6g}")
-    return not one.accepted, cost, KINDS.index(one.kind), one.term, one.accelerator or "", one.server or "", one.placement
+    return (
+        not one.accepted,
+        one.is_unsure,
+        cost,
+        KINDS.index(one.kind),
+        one.term,
+        one.accelerator or "",
+        one.server or "",
+        one.placement,
+    )
 
 
-def make_option(way: Way, loads: Sequence[Load], *, demand: Demand, rules: Rules, reasons: Sequence[str] = ()) -> Option:
+def make_option(
+    way: Way, loads: Sequence[Load], *, demand: Demand, rules: Rules, reasons: Sequence[str] = (), margin: int = 0
+) -> Option:
     """An option with its fleet, its factors and its money; ``reasons`` refuse it beside what the factors say."""
     machine = way.machine
-    fleet = make_fleet(loads, way.placement, demand=demand, rules=rules, machine=machine)
+    fleet = make_fleet(loads, way.placement, demand=demand, rules=rules, machine=machine, margin=margin)
     room = way.make_room(fleet.num_servers)
     fill = None if way.is_rented else rack_fill(machine, demand.site)
     context = Context(
@@ -106,6 +117,7 @@ def make_option(way: Way, loads: Sequence[Load], *, demand: Demand, rules: Rules
         num_machines=_count(fleet.pools),
         num_servers=context.num_servers,
         num_spares=fleet.spares,
+        num_margin=fleet.margin,
         num_accelerators=context.num_servers * machine.devices_per_server,
         num_racks=racks,
         pools=fleet.pools,

@@ -157,11 +157,15 @@ class Pool(Record):
 
 
 class Fleet(Record):
-    """The pools of an option and the servers that hold them; a spare stands in for any server that fails."""
+    """The pools of an option and the servers that hold them; a spare stands in for any server that fails.
+
+    ``margin`` of the ``serving`` ones are there for what is not known of demand and speed.
+    """
 
     pools: tuple[Pool, ...]
     serving: int
     spares: int
+    margin: int = 0
 
     @property
     def num_servers(self) -> int:
@@ -172,7 +176,8 @@ class Fleet(Record):
 class Option(Record):
     """One way to meet the demand, with what every factor says about it. A refused option stays, with its reasons.
 
-    ``num_machines`` counts the machines that carry the loads; ``num_servers`` is what is bought or rented, spares included.
+    ``num_machines`` counts the machines that carry the loads; ``num_servers`` is what is bought or rented, spares and margin
+    included. ``is_unsure``: no margin makes it keep SLOs and deadlines as surely as is asked.
     ``tco_usd`` and ``carbon_kg`` are over the life of the servers. ``parts`` are the options that a mixed one is made of.
     """
 
@@ -190,6 +195,8 @@ class Option(Record):
     num_machines: Estimate
     num_servers: int
     num_spares: int
+    num_margin: int = 0
+    is_unsure: bool = False
     num_accelerators: int
     num_racks: int | None
     pools: tuple[Pool, ...]

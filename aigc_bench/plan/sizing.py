@@ -143,8 +143,12 @@ def _by_kind(loads: Sequence[Load], *, demand: Demand) -> tuple[list[Load], list
     return [load for load in loads if load.name not in names], [load for load in loads if load.name in names]
 
 
-def make_fleet(loads: Sequence[Load], placement: Placement, *, demand: Demand, rules: Rules, machine: Machine) -> Fleet:
+def make_fleet(
+    loads: Sequence[Load], placement: Placement, *, demand: Demand, rules: Rules, machine: Machine, margin: int = 0
+) -> Fleet:
     """Pools, the servers that hold them, and spares by k-of-n availability; loads that ask for nothing get no machines.
+
+    ``margin`` is servers beside those that the middle of every interval asks for.
 
     ``pooled`` machines carry every load. ``dedicated`` ones carry one load each, in whole replicas that may be parts of one
     server; ``shared`` ones, too, but jobs take by night what services leave.
@@ -154,11 +158,11 @@ def make_fleet(loads: Sequence[Load], placement: Placement, *, demand: Demand, r
     wanted = [required_machines(group, demand=demand, rules=rules) for group in groups]
     size = machine.machines_per_server
     if placement == "pooled":
-        serving = ceil(sum(need.value for need in wanted) / size.value)
+        serving = ceil(sum(need.value for need in wanted) / size.value) + margin
         counts = [serving * size.value for _ in groups]
     else:
         counts = [float(_whole(group, demand=demand, rules=rules)) for group in groups]
-        serving = ceil(sum(counts) / size.value)
+        serving = ceil(sum(counts) / size.value) + margin
     if placement == "shared":
         counts = [serving * size.value for _ in groups]
     pools = tuple(
@@ -170,7 +174,7 @@ def make_fleet(loads: Sequence[Load], placement: Placement, *, demand: Demand, r
         for group, need, count in zip(groups, wanted, counts, strict=True)
     )
     spare = spares(serving, availability=rules.machine_availability.value, target=demand.availability)
-    return Fleet(pools=pools, serving=serving, spares=spare)
+    return Fleet(pools=pools, serving=serving, spares=spare, margin=margin)
 
 
 def _whole(loads: Sequence[Load], *, demand: Demand, rules: Rules) -> int:

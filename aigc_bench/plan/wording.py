@@ -23,11 +23,16 @@ def what(option: Option) -> str:
 
 
 def as_good_as(plan: Plan) -> tuple[Option, ...]:
-    """Other accepted options whose total cost lies within the recommended one's interval, by rank."""
+    """Other accepted options, as sure, whose total cost lies within the recommended one's interval, by rank."""
     best = plan.recommended
     if best is None:
         return ()
-    return tuple(one for one in plan.options if one.accepted and one is not best and one.tco_usd.value <= best.tco_usd.high)
+    return tuple(one for one in plan.options if _rivals(one, best) and one.tco_usd.value <= best.tco_usd.high)
+
+
+def _rivals(one: Option, best: Option) -> bool:
+    """Whether it could be taken instead: accepted, and as sure."""
+    return one.accepted and one is not best and one.is_unsure <= best.is_unsure
 
 
 def tie(plan: Plan) -> str | None:
@@ -45,9 +50,12 @@ def why(plan: Plan) -> str:
     best = plan.recommended
     assert best is not None, "asked for plans with a recommendation only"
     mine = (best.kind, best.accelerator)
-    later = [one for one in plan.options if one.accepted and one.rank > best.rank and (one.kind, one.accelerator) != mine]
+    later = [one for one in plan.options if _rivals(one, best) and (one.kind, one.accelerator) != mine]
     if not later:
-        return "the only accepted option"
+        return (
+            "the only accepted option" if not any(one.accepted and one is not best for one in plan.options) else "the only sure one"
+        )
     times = later[0].tco_usd.value / max(best.tco_usd.value, 1e-9)
     close = ", as good within the interval" if later[0].tco_usd.value <= best.tco_usd.high else ""
-    return f"lowest total cost of those accepted; the next other one is to {what(later[0])}, {times:.2f} times the cost{close}"
+    those = "that are sure enough" if any(one.accepted and one.is_unsure for one in plan.options) else "accepted"
+    return f"lowest total cost of those {those}; the next other one is to {what(later[0])}, {times:.2f} times the cost{close}"

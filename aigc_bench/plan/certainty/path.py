@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,7 +24,7 @@ from aigc_bench.plan.certainty.loads import at_year
 from aigc_bench.plan.certainty.records import GrowthPath, PathYear
 from aigc_bench.plan.certainty.worlds import Flags
 from aigc_bench.plan.demand import Demand, Growth
-from aigc_bench.plan.interval import named, plus, scaled
+from aigc_bench.plan.interval import ceil, named, plus, scaled
 from aigc_bench.plan.money.cash_flow import CashFlow, buy_dates, cash_flow
 from aigc_bench.plan.money.cash_flow import Growth as Prices
 from aigc_bench.plan.money.ownership import residual_share
@@ -79,7 +80,10 @@ def fleet_after(option: Option, ground: Ground, years: float) -> Fleet:
     """The fleet that the plan's own sizing gives to the loads after some years."""
     assert option.machine is not None, "the caller looked"
     loads = [_load_after(load, option, ground, years) for load in option.loads]
-    return make_fleet(loads, option.placement, demand=ground.demand, rules=ground.rules, machine=option.machine)
+    make = partial(make_fleet, loads, option.placement, demand=ground.demand, rules=ground.rules, machine=option.machine)
+    middle = make()
+    planned = option.num_servers - option.num_spares - option.num_margin
+    return make(margin=ceil(option.num_margin * middle.serving / planned)) if option.num_margin and planned else middle
 
 
 def _load_after(load: Load, option: Option, ground: Ground, years: float) -> Load:

@@ -19,7 +19,7 @@ from aigc_bench.plan.certainty.worlds import Flags
 from aigc_bench.plan.records import Option
 from aigc_bench.plan.wording import what
 
-BELOW, WANTED = 0.8, 0.9
+BELOW, WANTED = 0.75, 0.9
 MOST_TIMES = 8
 """More than this many times the planned servers are not looked for."""
 STEPS = 50
@@ -28,7 +28,7 @@ STEPS = 50
 
 def surer(options: Sequence[Seen], best: Seen, ground: Ground) -> Surer | None:
     """What makes the recommendation surer; ``None`` where it is sure enough or a provider answers for it."""
-    if best.p_slo is None or best.p_slo >= BELOW:
+    if best.p_slo is None or (best.p_slo >= BELOW and not best.option.is_unsure):
         return None
     return Surer(
         p_slo=best.p_slo, below=BELOW, wanted=WANTED, option=_option(options), more_servers=_more_servers(best.option, ground)

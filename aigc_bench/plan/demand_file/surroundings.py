@@ -78,6 +78,7 @@ def constraints_of(written: WrittenConstraints, *, catalogue: Catalogue) -> Cons
         vendors=tuple(vendors[name.lower()] for name in written.vendors),
         accelerators=tuple(catalogue.accelerator(name).id for name in written.accelerators),
         without=tuple(dict.fromkeys(kinds)),
+        confidence=written.confidence,
     )
 
 

@@ -15,6 +15,7 @@ from aigc_bench.plan.demand import CoolingMethod, OptionKind
 from aigc_bench.plan.demand_file.amounts import (
     Count,
     Duration,
+    Confidence,
     Fraction,
     Names,
     Number,
@@ -193,6 +194,9 @@ class WrittenConstraints(Record):
     accelerators: Names = documented("accelerators that are allowed, any spelling", default=())
     without: tuple[OptionKind, ...] = documented("kinds that are not wanted: owned, colocated, cloud, api", default=())
     no_cloud: bool = documented("true: neither cloud nor commercial API", default=False)
+    confidence: Confidence = documented(
+        "how sure SLOs and deadlines are to be kept; 0 plans for the middle of every interval", unit="fraction", default=0.8
+    )
 
 
 class WrittenDemand(Record):

@@ -62,15 +62,19 @@ class Candidates:
     @property
     def fits(self) -> Flags:
         """Whether memory holds it."""
-        found: Flags = self.memory_bytes <= self.usable_bytes
+        return self.fits_with(1.0)
+
+    def fits_with(self, larger: float) -> Flags:
+        """Whether memory holds this many times what is predicted."""
+        found: Flags = self.memory_bytes * larger <= self.usable_bytes
         return found
 
-    def meets(self, slo: Slo) -> Flags:
-        """Whether a request that waits for nobody is answered in time."""
+    def meets(self, slo: Slo, *, slower: float = 1.0) -> Flags:
+        """Whether a request that waits for nobody is answered in time, also if it takes ``slower`` times as long."""
         found = np.ones(len(self), dtype=bool)
         for limit, column in ((slo.ttft_s, self.ttft_s), (slo.tpot_s, self.tpot_s), (slo.latency_s, self.latency_s)):
             if limit is not None:
-                found &= np.isnan(column) | (column <= limit)
+                found &= np.isnan(column) | (column * slower <= limit)
         return found
 
 

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from aigc_bench.core.records import Estimate
 from aigc_bench.plan.demand import Demand, Job, Service
 from aigc_bench.plan.finance import annuity
 from aigc_bench.plan.hosts import Host
+from aigc_bench.plan.records import Capability
 from aigc_bench.plan.search.candidates import Candidates, why_none
 from aigc_bench.plan.search.loads import slo_of
 from aigc_bench.plan.site.power_chain import HOURS_PER_YEAR
@@ -28,14 +30,32 @@ class Choice:
     refusal: str | None
 
 
-def choose(wish: Service | Job, found: Candidates, *, host: Host, demand: Demand) -> Choice | None:
+@dataclass(frozen=True, kw_only=True)
+class Spare:
+    """How much longer a request may take and how much more memory a load may need than predicted, both as factors."""
+
+    time: float = 1.0
+    memory: float = 1.0
+
+
+def spare_of(able: Capability) -> Spare:
+    """What the upper ends of a prediction ask for."""
+
+    def over_middle(estimate: Estimate | None) -> float:
+        return estimate.high / estimate.value if estimate is not None and estimate.value > 0 else 1.0
+
+    return Spare(time=over_middle(able.service_s), memory=over_middle(able.device_memory_bytes))
+
+
+def choose(wish: Service | Job, found: Candidates, *, host: Host, demand: Demand, spare: Spare | None = None) -> Choice | None:
     """The best row for a host; ``None`` where there is no row of its accelerator at all."""
+    left = spare or Spare()
     slo, limit = slo_of(wish), _most_devices(wish, host)
     rows = found.of(host.spec.id) & (found.devices <= limit)
     if not rows.any():
         return None
     cost = usd_per_year(wish, found, host=host, demand=demand)
-    good = rows & found.fits & found.meets(slo)
+    good = rows & found.fits_with(left.memory) & found.meets(slo, slower=left.time)
     if good.any():
         return Choice(row=_least(np.where(good, cost, np.inf)), refusal=None)
     refusal = f"{wish.name}: {why_none(found, found.of(host.spec.id), slo, max_devices=limit)}"
