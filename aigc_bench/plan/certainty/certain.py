@@ -60,12 +60,13 @@ def _certainty(plan: Plan, close: Sequence[Seen], ground: Ground, *, catalogue: 
     best = next((one for one in accepted if one.option.rank == plan.recommendation), None)
     if best is None:
         return None
+    as_sure = [one for one in accepted if one.option.is_unsure <= best.option.is_unsure]
     return Certainty(
         num_worlds=ground.worlds.num,
         num_close=len(close),
         median_tco_usd=float(np.median(best.cost.tco)),
         tornado=tornado_of(best.option, ground),
-        regret=regrets(accepted, best),
+        regret=regrets(as_sure, best),
         surer=surer(accepted, best, ground),
         growth_path=growth_path(best.option, ground, catalogue=catalogue),
     )

@@ -13,9 +13,9 @@ from pydantic import model_validator
 from aigc_bench.core.records import Record, Setting
 from aigc_bench.plan.demand import CoolingMethod, OptionKind
 from aigc_bench.plan.demand_file.amounts import (
+    Confidence,
     Count,
     Duration,
-    Confidence,
     Fraction,
     Names,
     Number,
