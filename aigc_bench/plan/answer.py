@@ -40,4 +40,4 @@ def answer(
     notes = tuple(note for wish in wishes for note in left_out(wish, measured))
     plan = plan.model_copy(update={"notes": notes})
     replayer = Replayer(demand=demand, rules=plan.rules, catalogue=catalogue, model=ServiceModel(catalogue), seed=seed)
-    return certain(confirmed(plan, replayer=replayer, planner=on_one), catalogue=catalogue, seed=seed)
+    return certain(confirmed(plan, replayer=replayer, planner=on_one), catalogue=catalogue, seed=seed, planner=planned)

@@ -14,8 +14,9 @@ import numpy as np
 
 from aigc_bench.plan.certainty.chances import Seen, seen, with_chances
 from aigc_bench.plan.certainty.ground import Drifts, Ground, drifts_from
+from aigc_bench.plan.certainty.margin import Planner, with_margin
 from aigc_bench.plan.certainty.path import growth_path
-from aigc_bench.plan.certainty.records import Certainty, Tornado
+from aigc_bench.plan.certainty.records import Certainty, Margin, Tornado
 from aigc_bench.plan.certainty.regret import regrets
 from aigc_bench.plan.certainty.surer import surer
 from aigc_bench.plan.certainty.tornado import tornado
@@ -30,14 +31,19 @@ CLOSE = 100
 FEW = 256
 MANY = 8192
 """Worlds of the recommended option's tornado, whose tenths are small."""
+NEAR = 2
+"""Rivals on whose accelerators a stricter plan is looked for, beside those of the recommendation."""
 METHOD = (
     "Ends of total cost, purchase, running cost and cost of a unit hold 80 % of {num} drawn worlds in which demand, growth, speed, "
     "prices and PUE lie where their intervals allow; values have every input at its middle, so that lines add up to them."
 )
 
 
-def certain(plan: Plan, *, catalogue: Catalogue, seed: int = 0) -> Plan:
-    """The plan with what is known of its certainty. Same inputs, same bytes."""
+def certain(plan: Plan, *, catalogue: Catalogue, seed: int = 0, planner: Planner | None = None) -> Plan:
+    """The plan with what is known of its certainty. Same inputs, same bytes.
+
+    ``planner`` plans on some accelerators: without it no stricter plan is looked for where the recommendation is not sure.
+    """
     drifts = drifts_from(catalogue)
     ground = ground_of(plan.demand, plan.rules, drifts, num=NUM_WORLDS, seed=seed)
     few = ground_of(plan.demand, plan.rules, drifts, num=FEW, seed=seed)
@@ -46,7 +52,7 @@ def certain(plan: Plan, *, catalogue: Catalogue, seed: int = 0) -> Plan:
     options += [with_chances(seen(option, few), few) for option in plan.options[CLOSE:]]
     told = plan.model_copy(update={"options": tuple(options), "method": f"{plan.method} {METHOD.format(num=NUM_WORLDS)}"})
     pairs = [replace(one, option=option) for one, option in zip(close, options[: len(close)], strict=True)]
-    return told.model_copy(update={"certainty": _certainty(told, pairs, ground, catalogue=catalogue)})
+    return told.model_copy(update={"certainty": _certainty(told, pairs, ground, catalogue=catalogue, planner=planner)})
 
 
 def ground_of(demand: Demand, rules: Rules, drifts: Drifts, *, num: int, seed: int = 0) -> Ground:
@@ -54,21 +60,34 @@ def ground_of(demand: Demand, rules: Rules, drifts: Drifts, *, num: int, seed: i
     return Ground(demand=demand, rules=rules, worlds=Worlds(num, seed=seed), drifts=drifts)
 
 
-def _certainty(plan: Plan, close: Sequence[Seen], ground: Ground, *, catalogue: Catalogue) -> Certainty | None:
+def _certainty(
+    plan: Plan, close: Sequence[Seen], ground: Ground, *, catalogue: Catalogue, planner: Planner | None
+) -> Certainty | None:
     """What is said of the recommendation; ``None`` without one."""
     accepted = [one for one in close if one.option.accepted]
     best = next((one for one in accepted if one.option.rank == plan.recommendation), None)
     if best is None:
         return None
+    regret = regrets(accepted, best)
+    near = [plan.options[one.rank - 1] for one in regret[: 1 + NEAR]]
+
+    def stricter() -> Margin | None:
+        return with_margin(_accelerators(near), ground, planner=planner) if planner else None
+
     return Certainty(
         num_worlds=ground.worlds.num,
         num_close=len(close),
         median_tco_usd=float(np.median(best.cost.tco)),
         tornado=tornado_of(best.option, ground),
-        regret=regrets(accepted, best),
-        surer=surer(accepted, best, ground),
+        regret=regret,
+        surer=surer(accepted, best, ground, margin=stricter),
         growth_path=growth_path(best.option, ground, catalogue=catalogue),
     )
+
+
+def _accelerators(options: Sequence[Option]) -> tuple[str, ...]:
+    parts = [part for option in options for part in option.parts or (option,)]
+    return tuple(dict.fromkeys(part.accelerator for part in parts if part.accelerator))
 
 
 def tornado_of(option: Option, ground: Ground) -> Tornado:

@@ -64,9 +64,28 @@ class SurerOption(Record):
 
 
 class MoreServers(Record):
-    """As many servers more of the recommended kind; of a mixed option over all its parts. The rest of the bill grows with them."""
+    """As many servers more of the recommended kind; of a mixed option over all its parts. The rest of the bill grows with them.
+
+    ``hindrance`` is the limit of the site or of the budget that they run into, ``None`` where they do not.
+    """
 
     count: int = Field(gt=0)
+    num_servers: int
+    p_slo: float
+    tco_usd: float
+    hindrance: str | None = None
+
+
+class Margin(Record):
+    """The demand planned with ``slo_share`` of every latency, on its accelerator or a near rival's, judged by what is asked.
+
+    ``more_servers`` are those beyond what the stricter plan asks for itself.
+    """
+
+    slo_share: float
+    what: str
+    settings: str
+    more_servers: int
     num_servers: int
     p_slo: float
     tco_usd: float
@@ -80,6 +99,7 @@ class Surer(Record):
     wanted: float
     option: SurerOption | None
     more_servers: MoreServers | None
+    margin: Margin | None
 
 
 class PathYear(Record):

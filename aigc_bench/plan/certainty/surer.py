@@ -6,15 +6,16 @@ for the hours at work, so servers that are kept for the busiest worlds add nothi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from aigc_bench.plan.certainty.chances import Seen
 from aigc_bench.plan.certainty.fleet import serves
 from aigc_bench.plan.certainty.ground import Ground
+from aigc_bench.plan.certainty.limits import hindrance
 from aigc_bench.plan.certainty.lines import ELASTIC
-from aigc_bench.plan.certainty.records import MoreServers, Surer, SurerOption
+from aigc_bench.plan.certainty.records import Margin, MoreServers, Surer, SurerOption
 from aigc_bench.plan.certainty.worlds import Flags
 from aigc_bench.plan.records import Option
 from aigc_bench.plan.wording import what
@@ -26,12 +27,20 @@ STEPS = 50
 """Large fleets grow by this part of themselves at a time."""
 
 
-def surer(options: Sequence[Seen], best: Seen, ground: Ground) -> Surer | None:
-    """What makes the recommendation surer; ``None`` where it is sure enough or a provider answers for it."""
+def surer(options: Sequence[Seen], best: Seen, ground: Ground, *, margin: Callable[[], Margin | None]) -> Surer | None:
+    """What makes the recommendation surer; ``None`` where it is sure enough or a provider answers for it.
+
+    ``margin`` looks for a stricter plan that is sure enough; it is asked only where that is wanted.
+    """
     if best.p_slo is None or best.p_slo >= BELOW:
         return None
     return Surer(
-        p_slo=best.p_slo, below=BELOW, wanted=WANTED, option=_option(options), more_servers=_more_servers(best.option, ground)
+        p_slo=best.p_slo,
+        below=BELOW,
+        wanted=WANTED,
+        option=_option(options),
+        more_servers=more_servers(best.option, ground),
+        margin=margin(),
     )
 
 
@@ -42,7 +51,7 @@ def _option(options: Sequence[Seen]) -> SurerOption | None:
     return None
 
 
-def _more_servers(option: Option, ground: Ground) -> MoreServers | None:
+def more_servers(option: Option, ground: Ground) -> MoreServers | None:
     """The fewest servers more, one after the other to the part that falls short most often."""
     parts = option.parts or (option,)
     added = [0] * len(parts)
@@ -56,11 +65,13 @@ def _more_servers(option: Option, ground: Ground) -> MoreServers | None:
         at = min(better, key=lambda index: (int(able[index].sum()), index))
         added[at] += max(1, parts[at].num_servers // STEPS)
         able[at] = _able(parts[at], ground, added[at])
+    hindrances = [hindrance(part, ground.demand, more_servers=more) for part, more in zip(parts, added, strict=True)]
     return MoreServers(
         count=sum(added),
         num_servers=option.num_servers + sum(added),
         p_slo=float(np.mean(np.logical_and.reduce(able))),
         tco_usd=sum(_tco_usd(part, more) for part, more in zip(parts, added, strict=True)),
+        hindrance=next(filter(None, hindrances), None),
     )
 
 

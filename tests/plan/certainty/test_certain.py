@@ -137,7 +137,7 @@ def test_regret_is_what_is_paid_above_the_cheapest_that_serves() -> None:
 
 def test_more_servers_are_named_where_the_recommendation_is_not_sure() -> None:
     option, ground = an_option(), a_ground()
-    found = surer([seen(option, ground)], seen(option, ground), ground)
+    found = surer([seen(option, ground)], seen(option, ground), ground, margin=lambda: None)
     assert found is not None and found.p_slo < BELOW and found.option is None
     assert found.more_servers is not None and found.more_servers.p_slo >= WANTED
     assert found.more_servers.tco_usd > option.tco_usd.value
@@ -161,7 +161,7 @@ def test_nothing_is_surer_than_what_is_sure() -> None:
             )
         }
     )
-    assert surer([seen(sure, ground)], seen(sure, ground), ground) is None
+    assert surer([seen(sure, ground)], seen(sure, ground), ground, margin=lambda: None) is None
 
 
 def test_the_growth_path_ends_at_the_planned_fleet_and_stages_cost_no_more_where_prices_fall(catalogue: Catalogue) -> None:
@@ -206,9 +206,8 @@ def test_the_screen_and_the_page_tell_how_sure_it_is(plan: Plan) -> None:
 
 def test_a_purchase_that_grows_is_drawn_in_stages_beside_at_once(catalogue: Catalogue) -> None:
     bought = a_plan()
-    alone = bought.model_copy(
-        update={"options": ranked([one for one in bought.options if one.kind == "owned"]), "recommendation": 1}
-    )
+    owned = ranked([one for one in bought.options if one.kind == "owned"])
+    alone = bought.model_copy(update={"options": owned, "recommendation": 1})
     found = certain(alone, catalogue=catalogue)
     assert "plan-path" in render_plan(found, version="test")
     assert "bought as needed" in screen(found)
