@@ -56,20 +56,9 @@ def _moves(words: str, swings: Sequence[Swing], *, is_slo: bool) -> Iterator[str
 
 def _surer(found: Surer) -> str:
     from aigc_bench.core.units import quantity
+    from aigc_bench.plan.certainty.told import ways_to_be_surer
 
-    words = []
-    if found.more_servers is not None:
-        more = found.more_servers
-        plural = "s" if more.count > 1 else ""
-        words.append(f"{more.count} server{plural} more ({more.p_slo:.0%}, {quantity(more.tco_usd, 'usd')} in total)")
-    if found.option is not None:
-        one = found.option
-        words.append(f"option {one.rank}, to {one.what} ({one.p_slo:.0%}, {quantity(one.tco_usd, 'usd')})")
-    if not words:
-        return (
-            f"surer than {found.p_slo:.0%}: neither more servers of this kind nor another accepted option reach {found.wanted:.0%}"
-        )
-    return f"surer than {found.p_slo:.0%}: {'; or '.join(words)}"
+    return f"to be {quantity(found.wanted, 'fraction')} sure: {'; or '.join(ways_to_be_surer(found))}"
 
 
 def _path(found: GrowthPath) -> str:

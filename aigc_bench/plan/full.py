@@ -193,7 +193,8 @@ class Search:
         more = servers_more(option, self.ground, confidence=confidence)
         if more is None:
             return option.model_copy(update={"is_unsure": True})
-        return make(margin=more) if more else option
+        sure = make(margin=more) if more else option
+        return sure if sure.accepted else option.model_copy(update={"is_unsure": True})
 
 
 def announced(catalogue: Catalogue, accelerators: Sequence[str], *, on: date) -> list[tuple[AcceleratorSpec, str]]:

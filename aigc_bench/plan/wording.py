@@ -52,7 +52,11 @@ def why(plan: Plan) -> str:
     mine = (best.kind, best.accelerator)
     later = [one for one in plan.options if _rivals(one, best) and (one.kind, one.accelerator) != mine]
     if not later:
-        return "the only accepted option that is sure enough" if any(one.is_unsure for one in plan.options) else "the only accepted option"
+        return (
+            "the only accepted option that is sure enough"
+            if any(one.is_unsure for one in plan.options)
+            else "the only accepted option"
+        )
     times = later[0].tco_usd.value / max(best.tco_usd.value, 1e-9)
     close = ", as good within the interval" if later[0].tco_usd.value <= best.tco_usd.high else ""
     those = "that are sure enough" if any(one.accepted and one.is_unsure for one in plan.options) else "accepted"

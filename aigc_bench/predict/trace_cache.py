@@ -7,6 +7,7 @@ and the source of the workload, of the networks and of the tracer itself. Nothin
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import importlib.metadata
 import json
@@ -85,7 +86,9 @@ def _workload_source(workload: object) -> Iterator[Path]:
         yield Path(file)
 
 
+@functools.cache
 def _version(library: str) -> str | None:
+    """Of an installed library, which stays while we run; reading it takes milliseconds, and a plan asks hundreds of times."""
     try:
         return importlib.metadata.version(library)
     except importlib.metadata.PackageNotFoundError:

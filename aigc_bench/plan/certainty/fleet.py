@@ -57,7 +57,8 @@ def pool_serves(loads: Sequence[LoadWorlds], machines: Array, ground: Ground) ->
 def _kept(service: LoadWorlds, quiet: Array) -> Array:
     """Whole replicas that a service keeps while jobs run."""
     size = service.machines_per_replica
-    return np.asarray(np.maximum(1.0, np.ceil(quiet * service.by_day / size - ALMOST)) * size)
+    by_day = np.where(np.isinf(service.by_day), 0.0, service.by_day)  # such worlds have failed by day
+    return np.asarray(np.maximum(1.0, np.ceil(quiet * by_day / size - ALMOST)) * size)
 
 
 def _share_of_window(job: LoadWorlds, machines: Array) -> Array:

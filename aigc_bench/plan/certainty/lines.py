@@ -48,10 +48,12 @@ class Line:
 
     @property
     def worlds(self) -> Worlds:
+        """The worlds of its ground."""
         return self.ground.worlds
 
     @property
     def machine(self) -> Machine:
+        """The machine that it is paid for."""
         assert self.option.machine is not None, "only machines have such a line"
         return self.option.machine
 
@@ -116,7 +118,7 @@ def _staff(at: Line) -> Array:
 def _rent(at: Line) -> Array:
     """Price x drift x machines at work; of reserved terms all machines are paid."""
     price = next((one for one in at.line.inputs.values() if one.unit == "usd/accelerator-h"), at.line.usd_per_year)
-    found = at.worlds.ratio(at.line.name, price) * price_factor(
+    found = at.worlds.ratio(f"today's {at.line.name}", price) * price_factor(
         f"rents of {at.option.accelerator}",
         drift=at.ground.drifts.rent,
         term=at.option.term,
@@ -142,8 +144,8 @@ def _api(at: Line) -> Array:
     of = at.line.name.rpartition(", ")[2]
     service = at.ground.service(of)
     price = at.line.inputs.get("price of a request", at.line.usd_per_year)
-    found = at.worlds.ratio(f"price of the API, {of}", price) * price_factor(
-        "APIs", drift=at.ground.drifts.api, term="per_use", years=at.ground.demand.finance.life_years, worlds=at.worlds
+    found = at.worlds.ratio(f"today's price of an API, {of}", price) * price_factor(
+        "prices of APIs", drift=at.ground.drifts.api, term="per_use", years=at.ground.demand.finance.life_years, worlds=at.worlds
     )
     if service is None:
         return found
@@ -157,6 +159,7 @@ def _api(at: Line) -> Array:
 
 
 def own_interval(at: Line) -> Array:
+    """What a line of an unknown kind moves by."""
     return at.worlds.ratio(at.line.name, at.line.usd_per_year)
 
 

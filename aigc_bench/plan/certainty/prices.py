@@ -27,6 +27,7 @@ def price_factor(name: str, *, drift: Estimate, term: str, years: float, worlds:
     locked = max(1, round(LOCKED_YEARS.get(term, 1 / STEPS_PER_YEAR) * STEPS_PER_YEAR))
     count = max(1, math.ceil(years * STEPS_PER_YEAR - 1e-9))
     sigma = worlds.of(f"volatility of {name}", drift) / math.sqrt(STEPS_PER_YEAR)
+    worlds.inputs.pop(f"volatility of {name}", None)  # it is told with the walk that it belongs to
     log, paid = np.zeros(worlds.num), np.zeros(worlds.num)
     price = np.ones(worlds.num)
     for step in range(count):
@@ -37,5 +38,5 @@ def price_factor(name: str, *, drift: Estimate, term: str, years: float, worlds:
         paid = paid + price
     factor = paid / count
     if count > locked:
-        worlds.inputs[f"price of {name} over the years"] = factor
+        worlds.inputs[f"{name} over the years"] = factor
     return factor

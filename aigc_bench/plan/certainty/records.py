@@ -64,12 +64,16 @@ class SurerOption(Record):
 
 
 class MoreServers(Record):
-    """As many servers more of the recommended kind; of a mixed option over all its parts. The rest of the bill grows with them."""
+    """As many servers more of the recommended kind; of a mixed option over all its parts. The rest of the bill grows with them.
+
+    ``hindrance`` is the limit of the site or of the budget that they run into, ``None`` where they do not.
+    """
 
     count: int = Field(gt=0)
     num_servers: int
     p_slo: float
     tco_usd: float
+    hindrance: str | None = None
 
 
 class Surer(Record):

@@ -13,6 +13,7 @@ import numpy as np
 from aigc_bench.plan.certainty.chances import Seen
 from aigc_bench.plan.certainty.fleet import serves
 from aigc_bench.plan.certainty.ground import Ground
+from aigc_bench.plan.certainty.limits import hindrance
 from aigc_bench.plan.certainty.lines import ELASTIC
 from aigc_bench.plan.certainty.records import MoreServers, Surer, SurerOption
 from aigc_bench.plan.certainty.worlds import Flags
@@ -31,7 +32,11 @@ def surer(options: Sequence[Seen], best: Seen, ground: Ground) -> Surer | None:
     if best.p_slo is None or (best.p_slo >= BELOW and not best.option.is_unsure):
         return None
     return Surer(
-        p_slo=best.p_slo, below=BELOW, wanted=WANTED, option=_option(options), more_servers=_more_servers(best.option, ground)
+        p_slo=best.p_slo,
+        below=BELOW,
+        wanted=WANTED,
+        option=_option(options),
+        more_servers=more_servers(best.option, ground),
     )
 
 
@@ -42,7 +47,7 @@ def _option(options: Sequence[Seen]) -> SurerOption | None:
     return None
 
 
-def _more_servers(option: Option, ground: Ground) -> MoreServers | None:
+def more_servers(option: Option, ground: Ground) -> MoreServers | None:
     """The fewest servers more, one after the other to the part that falls short most often."""
     parts = option.parts or (option,)
     added = [0] * len(parts)
@@ -56,11 +61,13 @@ def _more_servers(option: Option, ground: Ground) -> MoreServers | None:
         at = min(better, key=lambda index: (int(able[index].sum()), index))
         added[at] += max(1, parts[at].num_servers // STEPS)
         able[at] = _able(parts[at], ground, added[at])
+    hindrances = [hindrance(part, ground.demand, more_servers=more) for part, more in zip(parts, added, strict=True)]
     return MoreServers(
         count=sum(added),
         num_servers=option.num_servers + sum(added),
         p_slo=float(np.mean(np.logical_and.reduce(able))),
         tco_usd=sum(_tco_usd(part, more) for part, more in zip(parts, added, strict=True)),
+        hindrance=next(filter(None, hindrances), None),
     )
 
 

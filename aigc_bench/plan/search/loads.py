@@ -37,13 +37,26 @@ MEMORY_SPREAD = 1.06
 """Upper end of a modelled peak over its value: fragmentation (catalogue: 3-10 %)."""
 
 
+def remembered(trace: Callable[[Case], OpTrace]) -> Callable[[Case], OpTrace]:
+    """The tracer with what it found kept in memory: every host asks for the same few cases."""
+    known: dict[str, OpTrace] = {}
+
+    def find(case: Case) -> OpTrace:
+        key = case.model_dump_json()
+        if key not in known:
+            known[key] = trace(case)
+        return known[key]
+
+    return find
+
+
 @dataclass(frozen=True, kw_only=True)
 class Models:
     """What the search predicts with. ``trace`` is the tracer behind its cache."""
 
     catalogue: Catalogue
     calibration: Calibration
-    trace: Callable[[Case], OpTrace] = field(default=trace_case)
+    trace: Callable[[Case], OpTrace] = field(default_factory=lambda: remembered(trace_case))
     measured: tuple[Measured, ...] = ()
     floors: Mapping[str, int] = field(default_factory=dict)
     """Accelerators that a load has at least, by ``Load.case``: what a simulation asked for."""

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from aigc_bench.core.units import quantity
-from aigc_bench.plan.certainty.records import GrowthPath, Surer, Swing
+from aigc_bench.plan.certainty.records import GrowthPath, Swing
+from aigc_bench.plan.certainty.told import ways_to_be_surer
 from aigc_bench.plan.records import Option, Plan
 from aigc_bench.report.charts import Chart, rounded, text
 from aigc_bench.report.markup import number, template
@@ -30,7 +31,8 @@ def render(view: PlanView) -> str | None:
         "at": view.at(best),
         "number": number,
         "charts": [chart for chart in (cost_tornado(found.tornado.cost, best), slo_tornado(found.tornado.slo, best)) if chart],
-        "surer": surer_words(found.surer) if found.surer else "",
+        "surer": found.surer,
+        "ways": ways_to_be_surer(found.surer) if found.surer else (),
         "path": path,
         "path_chart": path_chart(path) if path and path.staged_usd else None,
         "rivals": [(one, _option(view.plan, one.rank)) for one in found.regret],
@@ -40,27 +42,6 @@ def render(view: PlanView) -> str | None:
 
 def _option(plan: Plan, rank: int) -> Option:
     return plan.options[rank - 1]
-
-
-def surer_words(found: Surer) -> str:
-    """What reaches the wanted probability, with its cost."""
-    if found.option is None and found.more_servers is None:
-        return f"Neither more servers of this kind nor another accepted option reach {quantity(found.wanted, 'fraction')}."
-    words = []
-    if found.more_servers is not None:
-        more = found.more_servers
-        words.append(
-            f"{more.count} server{'s' if more.count > 1 else ''} more of this kind reach {quantity(more.p_slo, 'fraction')} "
-            f"for {quantity(more.tco_usd, 'usd')} in total"
-        )
-    if found.option is not None:
-        one = found.option
-        words.append(
-            f"the cheapest other option that is as sure is number {one.rank}, to {one.what}: "
-            f"{quantity(one.p_slo, 'fraction')} for {quantity(one.tco_usd, 'usd')}"
-        )
-    joined = "; ".join(words)
-    return f"{joined[:1].upper()}{joined[1:]}."
 
 
 def cost_tornado(swings: Sequence[Swing], best: Option) -> Chart | None:

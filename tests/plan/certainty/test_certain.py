@@ -206,9 +206,8 @@ def test_the_screen_and_the_page_tell_how_sure_it_is(plan: Plan) -> None:
 
 def test_a_purchase_that_grows_is_drawn_in_stages_beside_at_once(catalogue: Catalogue) -> None:
     bought = a_plan()
-    alone = bought.model_copy(
-        update={"options": ranked([one for one in bought.options if one.kind == "owned"]), "recommendation": 1}
-    )
+    owned = ranked([one for one in bought.options if one.kind == "owned"])
+    alone = bought.model_copy(update={"options": owned, "recommendation": 1})
     found = certain(alone, catalogue=catalogue)
     assert "plan-path" in render_plan(found, version="test")
     assert "bought as needed" in screen(found)
