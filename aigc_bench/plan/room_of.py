@@ -19,7 +19,10 @@ SERVING_OVERSUBSCRIPTION = 2.0
 
 
 def room_maker(host: Host, demand: Demand, *, catalogue: Catalogue, on: date, is_built: bool) -> Callable[[int], Room | None]:
-    """Makes the room for some servers; none where no server row tells sizes and watts. ``is_built``: plant is bought, too."""
+    """Makes the room for some servers; none where no server row tells sizes and watts, and none beyond ``MOST_SERVERS``.
+
+    ``is_built``: plant is bought, too.
+    """
     server = host.server
     if server is None:
         return lambda _: None
