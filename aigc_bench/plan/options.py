@@ -15,9 +15,10 @@ from aigc_bench.plan.elastic import instances_at_work
 from aigc_bench.plan.factors.base import Context, Factor
 from aigc_bench.plan.interval import named, total, whole
 from aigc_bench.plan.money.offers import Offer
+from aigc_bench.plan.place import no_place
 from aigc_bench.plan.rack import num_racks, rack_fill
 from aigc_bench.plan.records import Assessment, Load, Machine, Option, Placement, Pool, Rules
-from aigc_bench.plan.site.room import MOST_SERVERS, Room
+from aigc_bench.plan.site.room import Room
 from aigc_bench.plan.sizing import make_fleet
 
 FACTORS = ("compute", "memory", "network", "storage", "cooling", "power")
@@ -84,6 +85,7 @@ def make_option(
     machine = way.machine
     fleet = make_fleet(loads, way.placement, demand=demand, rules=rules, machine=machine, margin=margin)
     room = way.make_room(fleet.num_servers)
+    reasons = (*reasons, *(() if way.is_rented else no_place(room, num_servers=fleet.num_servers)))
     fill = None if way.is_rented else rack_fill(machine, demand.site)
     context = Context(
         demand=demand,
@@ -97,11 +99,8 @@ def make_option(
     factors = assess(context, is_rented=way.is_rented)
     costs = _money(way, context, room=room)
     gases = carbon(loads, num_servers=context.num_servers, machine=machine, site=demand.site, finance=demand.finance)
-    racks = None if way.is_rented else _racks(context, room)
-    no_place = (
-        () if way.is_rented else (*_too_many_racks(racks, demand), *_stands_nowhere(room), *_beyond_one_room(fleet.num_servers))
-    )
-    refusals = (*reasons, *_short(factors), *_too_slow(loads), *no_place, *_over_budget(costs, demand))
+    racks = None if way.is_rented else num_racks(context.servers_per_rack, num_servers=context.num_servers)
+    refusals = (*reasons, *_short(factors), *_too_slow(loads), *_too_many_racks(racks, demand), *_over_budget(costs, demand))
     tightest = by_headroom(factors)
     return Option(
         rank=0,
@@ -135,13 +134,6 @@ def make_option(
         carbon_kg=gases.carbon_kg,
         carbon_kg_per_unit=gases.carbon_kg_per_unit,
     )
-
-
-def _racks(context: Context, room: Room | None) -> int | None:
-    """Racks of the room's layout, with its switches and storage; without one those that the servers alone take."""
-    if room is not None and not room.layout.unplaced:
-        return len(room.layout.racks)
-    return num_racks(context.servers_per_rack, num_servers=context.num_servers)
 
 
 def _money(way: Way, context: Context, *, room: Room | None) -> Money:
@@ -220,21 +212,6 @@ def _too_many_racks(racks: int | None, demand: Demand) -> tuple[str, ...]:
     if room is None or racks is None or racks <= room:
         return ()
     return (f"space: {racks} racks are needed, the site has room for {room}; denser racks or a colocation would change that",)
-
-
-def _stands_nowhere(room: Room | None) -> tuple[str, ...]:
-    """What is on the bill and fits no rack of the site; that of unknown height is not judged."""
-    left = [one for one in room.layout.unplaced if one.limit is not None] if room else []
-    return tuple(f"space: {one.count} x {one.name} stand nowhere: {one.reason}" for one in left)
-
-
-def _beyond_one_room(num_servers: int) -> tuple[str, ...]:
-    if num_servers <= MOST_SERVERS:
-        return ()
-    return (
-        f"space: {num_servers:,} servers are more than the {MOST_SERVERS:,} that one room is worked out for; "
-        "faster accelerators, or the demand split over several sites, would change that",
-    )
 
 
 def _over_budget(costs: Money, demand: Demand) -> tuple[str, ...]:

@@ -85,6 +85,28 @@ def test_servers_for_a_wait_are_enough_and_one_less_is_not(rate: float, service_
     assert fewer > wait_s
 
 
+@given(st.integers(501, 5000), st.floats(0.1, 1.2))
+def test_many_servers_are_blocked_as_the_recursion_says(servers: int, rho: float) -> None:
+    blocked = 1.0
+    for count in range(1, servers + 1):
+        blocked = rho * servers * blocked / (count + rho * servers * blocked)
+    assert queueing.erlang_b(servers, offered_load=rho * servers) == pytest.approx(blocked, rel=1e-9, abs=1e-300)
+
+
+def test_very_many_servers_wait_as_halfin_and_whitt_say() -> None:
+    """With two square roots of spare servers 2.7 % wait, with 2.4 less than 1 %; the limit and the sum agree where both hold."""
+    for beta, waits in ((2.0, 0.0269), (2.4, 0.0093)):
+        assert queueing.erlang_c(10**8, offered_load=10**8 - beta * 10**4) == pytest.approx(waits, abs=1e-4)
+        assert queueing.erlang_c(10**12, offered_load=10**12 - beta * 10**6) == pytest.approx(waits, abs=1e-4)
+    assert queueing.erlang_b(1000, offered_load=0.0) == 0.0
+
+
+@given(st.floats(10, 1e12), st.floats(1.0, 1.5), st.sampled_from([0.5, 0.95, 0.99]), st.sampled_from([0.0, 0.01, 1.0]))
+def test_more_requests_never_need_fewer_servers_however_many(rate: float, more: float, quantile: float, wait_s: float) -> None:
+    few, many = (queueing.servers_for_wait(r, service_s=1.0, wait_s=wait_s, quantile=quantile) for r in (rate, rate * more))
+    assert rate < few <= many
+
+
 def test_littles_law_counts_what_is_in_the_system() -> None:
     assert queueing.mean_in_system(2.0, response_s=3.0) == 6.0
 

@@ -76,15 +76,13 @@ def test_storage_that_the_site_has_is_not_bought_again() -> None:
     assert stored(datasets=(data,), site=make_site(store_bytes=exact(1e13, "B")), services=(), jobs=()) == 0
 
 
-def test_a_room_is_made_for_some_servers_and_none_for_cards_without_a_row() -> None:
+def test_a_room_is_made_for_as_many_servers_as_one_room_holds() -> None:
     demand = make_demand(site=make_site(rack_power_w=exact(24_000.0, "W"), rack_cooling_w=exact(24_000.0, "W")))
     make = room_maker(host("dgx_h100"), demand, catalogue=catalogue(), on=ON, is_built=True)
     room = make(4)
     assert room is not None
     assert [rack.heat_w <= 24_000 for rack in room.layout.racks] == [True] * len(room.layout.racks)
     assert make(0) is None and make(MOST_SERVERS + 1) is None
-    cards = next(one for one in hosts(catalogue()) if one.server is None)
-    assert room_maker(cards, demand, catalogue=catalogue(), on=ON, is_built=True)(4) is None
 
 
 def test_serving_alone_may_share_uplinks_and_training_may_not() -> None:

@@ -35,17 +35,16 @@ BY_NAME: dict[str, Computed] = {
         keys=lambda at, _: (f"{at}.machine.capabilities.*.host_memory_bytes",),
     ),
     "traffic at the peak": Computed(
-        formula="requests/s at the peak x growth x (request + answer bytes) x 8",
-        keys=lambda _, of: (*_demand(of, "arrival.peak_requests_per_s", "request_bytes", "response_bytes"), "growth.last"),
+        formula="requests/s at the peak x (request + answer bytes) x 8",
+        keys=lambda _, of: _demand(of, "arrival.peak_requests_per_s", "request_bytes", "response_bytes"),
     ),
     "traffic of all services": Computed(
         formula="sum over the services", keys=lambda at, _: (f"{at}.factors.network.inputs.traffic_at_the_peak*",)
     ),
     "answers kept": Computed(
-        formula="requests/s at the peak x growth x duty x 86,400 x answer bytes x days / machines",
+        formula="requests/s at the peak x duty x 86,400 x answer bytes x days / machines",
         keys=lambda at, of: (
             *_demand(of, "arrival.peak_requests_per_s", "arrival.duty", "response_bytes", "kept_days"),
-            "growth.last",
             f"{at}.factors.compute.available",
         ),
     ),
@@ -54,13 +53,8 @@ BY_NAME: dict[str, Computed] = {
         keys=lambda _, of: (*_demand(of, "items", "bytes_per_item"), "rules.dataset_copies"),
     ),
     "checkpoints": Computed(
-        formula="parameters x bytes of a checkpoint per parameter x checkpoints kept (the demand's, else the rules')",
-        keys=lambda at, of: (
-            f"{at}.loads.{of}.num_params",
-            "rules.checkpoint_bytes_per_param",
-            *_demand(of, "checkpoints.kept"),
-            "rules.checkpoints_kept",
-        ),
+        formula="parameters x bytes of a checkpoint per parameter x checkpoints kept",
+        keys=lambda at, of: (f"{at}.loads.{of}.num_params", "rules.checkpoint_bytes_per_param", "rules.checkpoints_kept"),
     ),
     "ingest of one machine": Computed(
         formula="throughput of one machine x bytes of an item",

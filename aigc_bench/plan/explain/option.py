@@ -175,13 +175,7 @@ def _add_counts(trail: Trail, option: Option, *, at: str) -> None:
         trail.leaf(each, "accelerators of one server", count)
     add("num_accelerators", option.num_accelerators, "accelerators", "servers x accelerators of one", (servers, each))
     room = ("demand.site.rack_power_w", "demand.site.rack_cooling_w", f"{at}.machine.peak_power_w", f"{at}.machine.design_heat_w")
-    add(
-        "num_racks",
-        option.num_racks,
-        "racks",
-        "racks that hold servers, switches and storage, by watts, heat and height",
-        (servers, *room),
-    )
+    add("num_racks", option.num_racks, "racks", "servers / what a rack holds by watts, heat and height", (servers, *room))
     pools = (needs, f"{at}.factors.compute.required")
     trail.computed(
         f"{at}.num_machines", "machines", option.num_machines, formula="required machines of all pools, rounded up", inputs=pools

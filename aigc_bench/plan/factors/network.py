@@ -24,10 +24,11 @@ class Network(Factor):
 
     def assess(self, context: Context) -> Assessment:
         """The machine's link and the site's uplink are judged apart; the one with less head-room speaks."""
-        growth, served = context.demand.growth, _served(context)
-        inputs = {f"traffic at the peak, {service.name}": traffic_bits_per_s(service, growth=growth) for service in served}
-        everything = total(list(inputs.values()), unit=self.unit)
+        growth = context.demand.growth
+        traffic = {service.name: traffic_bits_per_s(service, growth=growth) for service in _served(context)}
+        inputs = {f"traffic at the peak, {name}": rate for name, rate in traffic.items()}
         inputs["payload share of the link"] = context.rules.link_goodput
+        everything = total(list(traffic.values()), unit=self.unit)
         busiest = _busiest(context)
         inputs["traffic of all services"] = everything
         link, uplink = context.machine.network_bits_per_s, context.demand.site.egress_bits_per_s
@@ -46,9 +47,9 @@ class Network(Factor):
 UNKNOWN = "the speed of this machine's network link is not known; `ethtool` or the provider's data sheet would settle it"
 
 
-def traffic_bits_per_s(service: Service, *, growth: Growth | None) -> Estimate:
+def traffic_bits_per_s(service: Service, *, growth: Growth | None = None) -> Estimate:
     """Bits a second that the service's requests and answers put on the front end at the peak, at the end of the horizon."""
-    sizes, last = plus(service.request_bytes, service.response_bytes), grown(growth)[0]
+    sizes, (last, _) = plus(service.request_bytes, service.response_bytes), grown(growth)
     return scaled(times(service.arrival.peak_requests_per_s, last, sizes, unit="B/s"), BITS_PER_BYTE, unit="bit/s")
 
 

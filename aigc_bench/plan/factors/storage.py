@@ -20,8 +20,8 @@ class Storage(Factor):
     title = "Storage"
     unit = "B"
     formula = (
-        "required = system + weights + mean requests/day x growth x response bytes x days kept / machines "
-        "+ job items x bytes x copies + checkpoints kept x bytes per parameter x parameters; available = disk x usable share"
+        "required = system + weights + mean requests/day x growth x response bytes x days kept / machines + job items x bytes x "
+        "copies + checkpoints kept x bytes per parameter x parameters; available = disk x usable share"
     )
     source = "capacity rule of the planner; checkpoint sizes as published (105 GB at 8B, 912 GB at 70B, 5.29 TB at 405B parameters)"
 
@@ -60,8 +60,8 @@ def _answers(context: Context, pool: Pool, load: Load) -> dict[str, Estimate]:
     service = context.service(load)
     if service is None or service.kept_days.high <= 0:
         return {}
-    last = grown(context.demand.growth)[0]
-    mean = times(service.arrival.peak_requests_per_s, last, service.arrival.duty, unit="request/s")
+    last, _ = grown(context.demand.growth)
+    mean = times(service.arrival.peak_requests_per_s, service.arrival.duty, last, unit="request/s")
     a_day = scaled(mean, SECONDS_PER_DAY, unit="request/day")
     everything = times(a_day, service.response_bytes, service.kept_days, unit="B")
     return {f"answers kept, {load.name}": over(everything, pool.available_machines, unit="B")}

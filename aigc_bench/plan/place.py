@@ -1,0 +1,25 @@
+"""Whether what is bought has a place: equipment that no rack takes, and fleets beyond any one room."""
+
+from __future__ import annotations
+
+from aigc_bench.plan.site.room import MOST_SERVERS, Room
+
+
+def no_place(room: Room | None, *, num_servers: int) -> tuple[str, ...]:
+    """Reasons to refuse a purchase of so many servers; a room is not drawn where there are too many of them."""
+    return (*_stands_nowhere(room), *_beyond_one_room(num_servers))
+
+
+def _stands_nowhere(room: Room | None) -> tuple[str, ...]:
+    """What is on the bill and fits no rack of the site; that of unknown height is not judged."""
+    left = [one for one in room.layout.unplaced if one.limit is not None] if room else []
+    return tuple(f"space: {one.count} x {one.name} stand nowhere: {one.reason}" for one in left)
+
+
+def _beyond_one_room(num_servers: int) -> tuple[str, ...]:
+    if num_servers <= MOST_SERVERS:
+        return ()
+    return (
+        f"space: {num_servers:,} servers are more than the {MOST_SERVERS:,} that one room is worked out for; "
+        "faster accelerators, or the demand split over several sites, would change that",
+    )
