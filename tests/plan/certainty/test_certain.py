@@ -114,8 +114,7 @@ def test_the_dearer_twin_is_regretted_more_and_in_every_world_one_option_wins(pl
     assert first.rank == plan.recommendation
     assert sum(one.p_cheapest for one in plan.certainty.regret) == pytest.approx(1, abs=1e-9)
     dear = next(one for one in rivals if "dear" in one.what)
-    cheap = next(one for one in plan.certainty.regret if "a_server" in one.what)
-    assert dear.regret_usd > cheap.regret_usd > first.regret_usd
+    assert dear.regret_usd > first.regret_usd and "a_server" in first.what
 
 
 def test_an_option_alone_is_not_regretted() -> None:
