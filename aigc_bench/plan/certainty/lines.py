@@ -3,19 +3,21 @@
     hardware      the annuity of the purchase                       electricity   mean draw x tariff
     cooling       mean draw x (PUE - 1) x tariff                    demand        peak x PUE x charge
     space         peak x rent of space                              staff         its own interval
-    rent          rent x its drift x machines at work               API           price of a request x its drift x requests
+    rent          rent x its drift x instances at work               API           price of a request x its drift x requests
 
 A line of another kind is drawn by its own interval.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from aigc_bench.plan.certainty.asked import asked, mean_growth
+from aigc_bench.plan.certainty.fleet import ALMOST
 from aigc_bench.plan.certainty.ground import Ground
 from aigc_bench.plan.certainty.loads import LoadWorlds
 from aigc_bench.plan.certainty.prices import price_factor
@@ -116,7 +118,7 @@ def _staff(at: Line) -> Array:
 
 
 def _rent(at: Line) -> Array:
-    """Price x drift x machines at work; of reserved terms all machines are paid."""
+    """Price x drift x instances at work; of reserved terms all are paid."""
     price = next((one for one in at.line.inputs.values() if one.unit == "usd/accelerator-h"), at.line.usd_per_year)
     found = at.worlds.ratio(f"today's {at.line.name}", price) * price_factor(
         f"rents of {at.option.accelerator}",
@@ -125,18 +127,31 @@ def _rent(at: Line) -> Array:
         years=at.ground.demand.finance.life_years,
         worlds=at.worlds,
     )
-    paid = next((one.value for one in at.line.inputs.values() if one.unit == "machines"), 0.0)
-    return found * (_machines_at_work(at) / paid) if at.option.term in ELASTIC and paid else found
+    paid = next((one.value for one in at.line.inputs.values() if one.unit == "instances"), 0.0)
+    return found * (_instances_at_work(at, paid) / paid) if at.option.term in ELASTIC and paid else found
 
 
-def _machines_at_work(at: Line) -> Array:
-    """Mean busy machines over the target utilisation, at least a replica of each service, at most what is rented at the peak."""
-    worlds = at.worlds
-    least = sum(load.machines_per_replica for load in at.loads if load.is_service)
-    most = at.machine.machines_per_server.value * at.option.num_servers
-    busy = sum((load.mean_machines for load in at.loads), np.zeros(worlds.num))
-    used = worlds.of("target utilisation", at.ground.rules.target_utilisation)
-    return np.minimum(np.maximum(busy / used, least), most)
+def _instances_at_work(at: Line, paid: float) -> Array:
+    """Beside the spares they go with what the loads need, at most all that are rented at the peak; the day keeps its shape."""
+    used = at.worlds.of("target utilisation", at.ground.rules.target_utilisation)
+    size = at.machine.machines_per_server.value
+    sizes = at.worlds.of(f"size of {at.machine.server}", at.machine.machines_per_server)
+    services = {load.name for load in at.loads if load.is_service}
+    by_day, nights = np.zeros(at.worlds.num), np.zeros(at.worlds.num)
+    for load in at.loads:
+        if load.is_service:
+            by_day += np.maximum(load.busy / used, load.machines_per_replica)
+        else:
+            nights += load.mean_machines
+    middle = [load for load in at.option.loads if load.name in services]
+    share = at.ground.rules.target_utilisation.value
+    usual_day = sum(max(load.busy_machines.value / share, load.machines_per_replica) for load in middle)
+    usual_nights = sum(load.mean_machines.value for load in at.option.loads if load.name not in services)
+    asked = np.ceil(by_day / sizes - ALMOST) + nights / sizes
+    usual = math.ceil(usual_day / size - ALMOST) + usual_nights / size
+    spares = min(float(at.option.num_spares), paid)
+    working = (paid - spares) * asked / usual if usual else np.full(at.worlds.num, paid - spares)
+    return np.asarray(np.minimum(working + spares, float(at.option.num_servers)) * sizes / size)
 
 
 def _api(at: Line) -> Array:

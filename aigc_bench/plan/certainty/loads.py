@@ -32,7 +32,7 @@ NO_NEED = 1e-12
 class LoadWorlds:
     """One load on one kind of machine. ``by_day`` is infinite where no number of machines keeps the SLO; of a job it is nothing.
 
-    ``busy`` are machines that a job keeps busy for its whole window; of a service it is nothing.
+    ``busy`` are machines that a job keeps busy for its whole window, and that a service does at its peak.
     """
 
     name: str
@@ -80,14 +80,15 @@ def _load(load: Load, able: Capability, machine: Machine, ground: Ground) -> Loa
 
 
 def _service(service: Service, load: Load, able: Capability, machine: Machine, ground: Ground) -> LoadWorlds:
-    _, pace = _asked_and_pace(service, load, able, machine, ground)
+    wish, pace = _asked_and_pace(service, load, able, machine, ground)
     items = items_per_year(service, ground)
+    at_peak = wish.requests_per_s * growth_after(ground, None) * wish.answer * service.items_per_request.value
     return LoadWorlds(
         name=load.name,
         is_service=True,
         machines_per_replica=load.machines_per_replica,
         by_day=machines_by_day(service, load, able, machine, ground),
-        busy=np.zeros(ground.worlds.num),
+        busy=at_peak / pace.items_per_s,
         mean_machines=items / SECONDS_PER_YEAR / pace.items_per_s,
         items_per_year=items,
     )
