@@ -77,12 +77,12 @@ def _settings(option: Option) -> str:
     """Batch and ranks of each load."""
     ables = {one.case: one for one in option.machine.capabilities} if option.machine else {}
     words = [
-        f"{load.name} in batches of {ables[load.case].batch_size}, {_ranks(ables[load.case].machines_per_replica)}"
+        f"{load.name} in batches of {ables[load.case].batch_size}{_ranks(ables[load.case].machines_per_replica)}"
         for load in option.loads
         if load.case in ables
     ]
-    return "; ".join(words)
+    return ", ".join(words)
 
 
 def _ranks(count: int) -> str:
-    return f"{count} accelerator{'s' if count > 1 else ''} a replica"
+    return f" on {count} accelerators" if count > 1 else ""
