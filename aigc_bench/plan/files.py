@@ -11,7 +11,7 @@ from aigc_bench.plan.records import Plan
 
 OPTION_COLUMNS = (
     "rank", "kind", "term", "provider", "accelerator", "server", "num_servers", "num_accelerators", "accepted", "bottleneck",
-    "next_bottleneck", "capex_usd", "opex_usd_per_year", "tco_usd", "reasons",
+    "next_bottleneck", "capex_usd", "opex_usd_per_year", "tco_usd", "p_slo", "p_budget", "p_oom", "reasons",
 )  # fmt: skip
 BILL_COLUMNS = ("key", "name", "category", "count", "unit_usd", "usd", "source")
 

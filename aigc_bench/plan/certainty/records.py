@@ -33,8 +33,13 @@ class Swing(Record):
 
 
 class Tornado(Record):
-    """The inputs that visibly move the cost of the recommendation, and those that move P(SLO), each the widest first."""
+    """The inputs that visibly move the cost of the recommendation, and those that move P(SLO), each the widest first.
 
+    ``mean_tco_usd`` and ``p_slo`` are of all the worlds that the swings are parts of.
+    """
+
+    mean_tco_usd: float
+    p_slo: float | None
     cost: tuple[Swing, ...]
     slo: tuple[Swing, ...]
 

@@ -27,6 +27,8 @@ def tornado(one: Seen, worlds: Worlds) -> Tornado:
     spread = float(np.std(one.serves)) if one.serves is not None else 0.0
     by_slo = [swing for swing in swings if swing.p_slo_width > chance * spread and spread > 0]
     return Tornado(
+        mean_tco_usd=float(np.mean(one.cost.tco)),
+        p_slo=one.p_slo,
         cost=tuple(sorted(by_cost, key=lambda swing: (-swing.tco_width_usd, swing.name))[:MOST]),
         slo=tuple(sorted(by_slo, key=lambda swing: (-swing.p_slo_width, swing.name))[:MOST]),
     )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from aigc_bench.core.units import quantity
-from aigc_bench.plan.certainty.records import GrowthPath, Swing
+from aigc_bench.plan.certainty.records import GrowthPath, Swing, Tornado
 from aigc_bench.plan.certainty.told import ways_to_be_surer
 from aigc_bench.plan.records import Option, Plan
 from aigc_bench.report.charts import Chart, rounded, text
@@ -30,7 +30,7 @@ def render(view: PlanView) -> str | None:
         "figures": view.figures,
         "at": view.at(best),
         "number": number,
-        "charts": [chart for chart in (cost_tornado(found.tornado.cost, best), slo_tornado(found.tornado.slo, best)) if chart],
+        "charts": [chart for chart in (cost_tornado(found.tornado), slo_tornado(found.tornado)) if chart],
         "surer": found.surer,
         "ways": ways_to_be_surer(found.surer) if found.surer else (),
         "path": path,
@@ -44,19 +44,19 @@ def _option(plan: Plan, rank: int) -> Option:
     return plan.options[rank - 1]
 
 
-def cost_tornado(swings: Sequence[Swing], best: Option) -> Chart | None:
-    """Mean total cost where an input is in its lowest and in its highest tenth, about the value."""
-    bars = [(one, one.tco_low_usd, one.tco_high_usd) for one in swings[:SHOWN]]
+def cost_tornado(found: Tornado) -> Chart | None:
+    """Mean total cost where an input is in its lowest and in its highest tenth, about the mean of all worlds."""
+    bars = [(one, one.tco_low_usd, one.tco_high_usd) for one in found.cost[:SHOWN]]
     return _tornado(
-        bars, id="plan-tornado-cost", title="What moves the cost", unit="usd", middle=best.tco_usd.value, axis="total cost, USD"
+        bars, id="plan-tornado-cost", title="What moves the cost", unit="usd", middle=found.mean_tco_usd, axis="total cost, USD"
     )
 
 
-def slo_tornado(swings: Sequence[Swing], best: Option) -> Chart | None:
+def slo_tornado(found: Tornado) -> Chart | None:
     """The same for the share of worlds that keep every SLO and deadline."""
-    bars = [(one, one.p_slo_low or 0.0, one.p_slo_high or 0.0) for one in swings[:SHOWN]]
+    bars = [(one, one.p_slo_low or 0.0, one.p_slo_high or 0.0) for one in found.slo[:SHOWN]]
     return _tornado(
-        bars, id="plan-tornado-slo", title="What moves P(SLO)", unit="fraction", middle=best.p_slo or 0.0, axis="P(SLO), %"
+        bars, id="plan-tornado-slo", title="What moves P(SLO)", unit="fraction", middle=found.p_slo or 0.0, axis="P(SLO), %"
     )
 
 
@@ -81,7 +81,7 @@ def _tornado(
         "shapes": [{**line, "line": {"color": "@muted", "width": 1.2, "dash": "dot"}}],
     }
     words = "; ".join(f"{one.name}: {quantity(low, unit)} to {quantity(high, unit)}" for one, low, high in bars)
-    note = "Means of the worlds where an input is in its lowest and in its highest tenth; the dotted line is the recommendation."
+    note = "Means of the worlds where an input is in its lowest and in its highest tenth; the dotted line is the mean of all."
     return Chart(id=id, title=title, note=note, traces=traces, layout=layout, words=words, height_px=124 + 30 * len(bars))
 
 
