@@ -8,7 +8,7 @@ from typing import Any
 from aigc_bench.core.records import Estimate, Record
 from aigc_bench.plan.records import Assessment, Load, Option, Plan
 from aigc_bench.plan.value_of_information import basis_of, best_measurements
-from aigc_bench.plan.wording import what, why
+from aigc_bench.plan.wording import as_good_as, what, why
 
 CONTRACT_VERSION = 1
 
@@ -19,7 +19,7 @@ def contract(plan: Plan) -> dict[str, Any]:
     return {
         "schema_version": CONTRACT_VERSION,
         "demand": plan.demand.name,
-        "recommendation": None if best is None else {"rank": best.rank, "kind": best.kind, "what": what(best), "why": why(plan)},
+        "recommendation": None if best is None else _recommendation(plan, best),
         "options": [_option(option) for option in plan.options],
         "certainty": _plain(plan.certainty),
         "rests_on": [one.model_dump(mode="json") for one in basis_of(best)] if best else [],
@@ -34,6 +34,12 @@ def contract(plan: Plan) -> dict[str, Any]:
         "num_candidates": plan.num_candidates,
         "method": plan.method,
     }
+
+
+def _recommendation(plan: Plan, best: Option) -> dict[str, Any]:
+    """What is recommended and why, with the ranks of what costs as much within its interval."""
+    near = [one.rank for one in as_good_as(plan)]
+    return {"rank": best.rank, "kind": best.kind, "what": what(best), "why": why(plan), "as_good_as": near}
 
 
 def figure(estimate: Estimate) -> dict[str, Any]:

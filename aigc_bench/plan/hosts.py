@@ -15,15 +15,12 @@ from aigc_bench.plan.demand import Constraints
 from aigc_bench.plan.interval import estimate
 from aigc_bench.plan.records import Machine
 from aigc_bench.plan.server import ServerMatch, built_up, match_of
-from aigc_bench.plan.sheet import assumed_sheet, cores_of, sheet_of
+from aigc_bench.plan.sheet import assumed_sheet, cores_of, sheet_of, usual_count
 
 if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue
     from aigc_bench.catalog.records import AcceleratorSpec, ServerSpec
 
-CARDS_IN_A_HOST = 8
-CARDS_IN_A_TOWER = 4
-"""Workstation and consumer cards cool themselves and take two slots or more: a tower holds four, a server none of them."""
 USUAL_NIC_BYTES_PER_S = 12.5e9
 _TERABYTES = re.compile(r"([\d.]+) TB")
 
@@ -65,11 +62,6 @@ def _is_sold(spec: AcceleratorSpec) -> bool:
     return "announced" not in spec.id and not any(word in (spec.form_factor or "") for word in ("SoC", "module (", "Jetson"))
 
 
-def for_desks(spec: AcceleratorSpec) -> bool:
-    """Whether the card is made for workstations and desktops."""
-    return any(word in (spec.form_factor or "") for word in ("WS", "consumer"))
-
-
 def allowed(spec: AcceleratorSpec, limits: Constraints) -> str | None:
     """Why the constraints forbid an accelerator, or ``None``."""
     if limits.vendors and spec.vendor not in limits.vendors:
@@ -88,7 +80,7 @@ def _server_host(server: ServerSpec, catalogue: Catalogue) -> Host | None:
 
 
 def _host_of_cards(spec: AcceleratorSpec, catalogue: Catalogue) -> Host:
-    count = CARDS_IN_A_TOWER if for_desks(spec) else CARDS_IN_A_HOST
+    count = usual_count(spec)
     match = built_up(
         count, spec, name=spec.name, machines_per_server=_per_server(count, f"a host with {count} cards"), catalogue=catalogue
     )

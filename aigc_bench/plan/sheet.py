@@ -22,6 +22,8 @@ BOARDS = ("SXM", "OAM", "APU", "NVL", "Superchip")
 """How the form factors of accelerators begin that are sold on a server's board only."""
 LIKE_COUNTS = range(4, 9)
 FULL = 8
+IN_A_TOWER = 4
+"""Workstation and consumer cards cool themselves and take two slots or more: a tower holds four, a server none of them."""
 CORES_OF_A_SERVER = (64.0, 96.0, 192.0)
 CORES_OF_A_WORKSTATION = (8.0, 16.0, 24.0)
 GENERAL = "unverified (general knowledge)"
@@ -30,6 +32,16 @@ GENERAL = "unverified (general knowledge)"
 def is_board(spec: AcceleratorSpec) -> bool:
     """Whether it is sold on a server's board rather than as a card."""
     return (spec.form_factor or "").startswith(BOARDS)
+
+
+def for_desks(spec: AcceleratorSpec) -> bool:
+    """Whether the card is made for workstations and desktops."""
+    return any(word in (spec.form_factor or "") for word in ("WS", "consumer"))
+
+
+def usual_count(spec: AcceleratorSpec) -> int:
+    """Accelerators in a host that no row stands for."""
+    return IN_A_TOWER if for_desks(spec) else FULL
 
 
 def sheet_of(server: ServerSpec, catalogue: Catalogue) -> ServerSpec:

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aigc_bench.catalog.loader import load_catalogue
-from aigc_bench.plan.hosts import Host, for_desks, hosts
+from aigc_bench.plan.hosts import Host, hosts
 from aigc_bench.plan.room_of import room_maker, storage_need
-from aigc_bench.plan.sheet import cores_of, host_usd, is_board, servers_like
+from aigc_bench.plan.sheet import cores_of, for_desks, host_usd, is_board, servers_like
 from tests.plan.build import exact, make_demand, make_site
 
 CATALOGUE = load_catalogue(with_user_files=False)

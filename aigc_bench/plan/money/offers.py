@@ -12,7 +12,7 @@ from aigc_bench.catalog.records import AcceleratorSpec, CloudPrice, ServerSpec
 from aigc_bench.core.records import Estimate, Record
 from aigc_bench.plan.dated import aged, hardware_price
 from aigc_bench.plan.interval import estimate, named, plus, scaled
-from aigc_bench.plan.sheet import host_usd
+from aigc_bench.plan.sheet import host_usd, usual_count
 
 if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue
@@ -23,7 +23,6 @@ Term = Literal["purchase", "on_demand", "spot", "reserved_1y", "reserved_3y"]
 CLOUD_TERMS: tuple[CloudTerm, ...] = ("on_demand", "spot", "reserved_1y", "reserved_3y")
 IS_ELASTIC: dict[CloudTerm, bool] = {"on_demand": True, "spot": True, "reserved_1y": False, "reserved_3y": False}
 """Whether only the hours used are paid."""
-SERVER_ACCELERATORS = 8
 AN_INDEX = "the index of"
 """How the name of a rent begins that is a figure of the market."""
 
@@ -74,7 +73,7 @@ def offers(accelerator_id: str, *, catalogue: Catalogue, on: date, region: str |
 
 
 def purchases(spec: AcceleratorSpec, *, catalogue: Catalogue, on: date) -> tuple[Offer, ...]:
-    """Servers that hold the accelerator; where there is no such row, a host with eight cards at their own price."""
+    """Servers that hold the accelerator; where there is no such row, a host of cards at their own price."""
     servers = catalogue.servers_with(spec.id)
     if not servers:
         return (_cards_in_a_host(spec, catalogue=catalogue, on=on),)
@@ -100,18 +99,17 @@ def _purchase(server: ServerSpec, *, catalogue: Catalogue, on: date) -> Offer:
 
 
 def _cards_in_a_host(spec: AcceleratorSpec, *, catalogue: Catalogue, on: date) -> Offer:
-    card = hardware_price(spec, catalogue=catalogue, on=on)
+    card, count = hardware_price(spec, catalogue=catalogue, on=on), usual_count(spec)
     price = None
     if card is not None:
-        cards = scaled(card, SERVER_ACCELERATORS)
-        host = host_usd(spec, SERVER_ACCELERATORS, catalogue)
-        price = named(plus(cards, host), f"{SERVER_ACCELERATORS} at their own price + a host like those of its form; {card.source}")
+        cards, host = scaled(card, count), host_usd(spec, count, catalogue)
+        price = named(plus(cards, host), f"{count} at their own price + a host like those of its form; {card.source}")
     return Offer(
         kind="owned",
         term="purchase",
-        name=f"{SERVER_ACCELERATORS} x {spec.name} in a host",
+        name=f"{count} x {spec.name} in a host",
         accelerator=spec.id,
-        num_accelerators=SERVER_ACCELERATORS,
+        num_accelerators=count,
         price=price,
         unit="usd",
         why_no_price=None if price else f"the catalogue has neither a server with {spec.name} nor a price of the card",
