@@ -102,8 +102,8 @@ def price_per_request(service: Service, *, catalogue: Catalogue, on: date) -> Qu
     for offers, whose in _nearest(service, [offer for offer in sold if offer.unit == item or item == "token"]):
         usd = market_price(offers, asked)
         if usd is not None:
-            hosts = len({offer.provider for offer in offers if _of_model(offer, asked) is not None})
-            return Quote(usd=usd, whose=f"{f'median of {hosts} providers' if hosts > 1 else offers[0].provider}, {whose}")
+            hosts = sorted({offer.provider for offer in offers if _of_model(offer, asked) is not None})
+            return Quote(usd=usd, whose=f"{hosts[0] if len(hosts) == 1 else f'median of {len(hosts)} providers'}, {whose}")
     return None
 
 

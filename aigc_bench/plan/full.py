@@ -41,7 +41,8 @@ if TYPE_CHECKING:
     from aigc_bench.catalog.records import AcceleratorSpec
 
 METHOD = (
-    "Every accelerator of the catalogue, in every server that holds it, bought, colocated and rented; per load every engine, "
+    "Every accelerator of the catalogue, in every server that holds it, bought and colocated while it is sold, and rented in whole "
+    "instances; per load every engine, "
     "number format, parallelism, batch and power limit that the model answers, of which the cheapest that fits and is in time "
     "is taken, with time and memory to spare for the predictor's error where there is such. Queues by M/G/c (Allen-Cunneen), "
     "spares by binomial availability, intervals to first order. Whole numbers come from the middle of the intervals; a margin of "

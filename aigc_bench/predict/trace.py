@@ -8,11 +8,13 @@ from __future__ import annotations
 import contextlib
 import importlib
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 
 from aigc_bench.core import registry
+from aigc_bench.core.errors import AigcBenchError, UsageError
 from aigc_bench.core.records import Case
 from aigc_bench.predict.allocators import CachingAllocator, peak_held_bytes
 from aigc_bench.predict.malloc import peak_resident_bytes
@@ -31,6 +33,22 @@ _HOST_STEPS = 24
 _EXPERTS_PER_TOKEN = ("num_experts_per_tok", "num_experts_per_token", "moe_topk", "top_k_experts")
 
 
+@contextlib.contextmanager
+def _told_of_own(case: Case) -> Iterator[None]:
+    """What goes wrong in building or running a user's own model is told as theirs, in one line."""
+    try:
+        yield
+    except AigcBenchError:
+        raise
+    except Exception as problem:
+        if case.model is None:
+            raise
+        why = (str(problem).strip().splitlines() or [type(problem).__name__])[0].rstrip(".")
+        raise UsageError(
+            f"{case.model.path}: the model does not run as it is written: {why}.", "Do the sizes in its configuration fit together?"
+        ) from problem
+
+
 def trace(case: Case) -> OpTrace:
     """One step of the case on one device; raises ``UsageError`` where the workload does not define the case."""
     workload: Workload = registry.load("workloads", case.workload)
@@ -39,7 +57,7 @@ def trace(case: Case) -> OpTrace:
         importlib.import_module(module)
     rules = DeviceRules(backend=case.backend, lower_dtype=lower_dtype(case))
     recorder = Recorder()
-    with rules, recorder, _grad_mode(case):
+    with _told_of_own(case), rules, recorder, _grad_mode(case):
         program = workload.build(case, trace_setup(case, rules=rules, recorder=recorder))
         _assign_roles(program, recorder)
         recorder.storages.built_peak = recorder.storages.peak

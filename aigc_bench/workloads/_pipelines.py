@@ -59,6 +59,12 @@ def check_key(files: ModelFiles, name: str, *, key: str, found: object, wanted: 
         raise UsageError(f"{_place(files, name)}: {key} = {found}: {why}.", f"It is run {known}.")
 
 
+def check_width(files: ModelFiles, name: str, config: Mapping[str, Any], *, key: str, default: int, width: int) -> None:
+    """Raise where a denoiser expects text of another width than its encoders give."""
+    why = f"its text encoders give {width} numbers a token"
+    check_key(files, name, key=key, found=config.get(key, default), wanted=width, why=why)
+
+
 def prompt_lengths(*parts: tuple[int, Mapping[str, Any]]) -> Sequence[tuple[int, int]]:
     """Lengths of the prompts and vocabularies of their encoders."""
     return tuple((length, int(config["vocab_size"])) for length, config in parts)

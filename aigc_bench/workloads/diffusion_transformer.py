@@ -16,7 +16,7 @@ from pydantic import Field
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.records import Case, Stage
 from aigc_bench.workloads._denoising import Parts, denoising_imports, denoising_program, denoising_stages, freeze
-from aigc_bench.workloads._pipelines import check_key, check_scale, clip, network, pipeline_preset, prompt_lengths, t5
+from aigc_bench.workloads._pipelines import check_key, check_scale, check_width, clip, network, pipeline_preset, prompt_lengths, t5
 from aigc_bench.workloads._text import CLIP_BIG_G, CLIP_L, T5_XXL, TINY_CLIP, TINY_T5, prompt_tokens
 from aigc_bench.workloads.base import Preset, Program, Settings, Setup, Workload
 
@@ -192,6 +192,7 @@ def _sd3_folder(files: ModelFiles) -> Preset:
     denoiser = network(files, "transformer", made_as="SD3Transformer2DModel")
     vae = network(files, "vae", made_as="AutoencoderKL")
     _check_fit(files, vae, in_channels=denoiser.get("in_channels", 16), per_token=1)
+    check_width(files, "transformer", denoiser, key="joint_attention_dim", default=4096, width=t5_text["d_model"])
     lengths = prompt_lengths((77, clips[0]), (256, t5_text))
     text = {"kind": "sd3", "clips": clips, "t5": t5_text, "lengths": lengths}
     config = {"kind": "sd3", "text": text, "denoiser": denoiser, "vae": vae, "prediction": "velocity", "shift": 3.0}
@@ -205,6 +206,7 @@ def _flux_folder(files: ModelFiles) -> Preset:
     denoiser = network(files, "transformer", made_as="FluxTransformer2DModel")
     vae = network(files, "vae", made_as="AutoencoderKL")
     _check_fit(files, vae, in_channels=denoiser.get("in_channels", 64), per_token=4)
+    check_width(files, "transformer", denoiser, key="joint_attention_dim", default=4096, width=t5_text["d_model"])
     is_guided = denoiser.get("guidance_embeds", False)
     text = {
         "kind": "flux", "clips": (clip_text,), "t5": t5_text,

@@ -18,7 +18,7 @@ from aigc_bench.core.errors import UsageError
 from aigc_bench.core.records import Case, Stage
 from aigc_bench.workloads._feeding import Outlet
 from aigc_bench.workloads._images import check_images
-from aigc_bench.workloads._pipelines import check_key, check_scale, clip, network, pipeline_preset
+from aigc_bench.workloads._pipelines import check_key, check_scale, check_width, clip, network, pipeline_preset
 from aigc_bench.workloads._text import CLIP_BIG_G, CLIP_L
 from aigc_bench.workloads._training import OPTIMIZER_IMPORTS, TrainingStep, adamw, encoded_training, training_stages
 from aigc_bench.workloads.base import NUM_INPUT_BATCHES, Preset, Program, Settings, Setup, Workload
@@ -187,7 +187,10 @@ class LatentDiffusion(Workload):
         check_key(files, "unet", key="in_channels", found=unet.get("in_channels", 4), wanted=LATENT_CHANNELS, why=channels)
         check_key(files, "vae", key="latent_channels", found=vae.get("latent_channels", 4), wanted=LATENT_CHANNELS, why=channels)
         names = ("text_encoder", "text_encoder_2") if files.architecture == self.pipelines[1] else ("text_encoder",)
-        config = {"text_encoders": tuple(clip(files, name) for name in names), "unet": unet, "vae": vae}
+        texts = tuple(clip(files, name) for name in names)
+        width = sum(text["hidden_size"] for text in texts)
+        check_width(files, "unet", unet, key="cross_attention_dim", default=1280, width=width)
+        config = {"text_encoders": texts, "unet": unet, "vae": vae}
         return pipeline_preset(files, config=config, defaults={"resolution": SCALE * int(unet.get("sample_size", 64))})
 
     def imports(self, case: Case) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from pydantic import Field
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.records import Case, Stage
 from aigc_bench.workloads._denoising import Parts, denoising_imports, denoising_program, denoising_stages, freeze
-from aigc_bench.workloads._pipelines import check_key, network, pipeline_preset, prompt_lengths, t5
+from aigc_bench.workloads._pipelines import check_key, check_width, network, pipeline_preset, prompt_lengths, t5
 from aigc_bench.workloads._text import CLIP_L, T5_XXL, TINY_CLIP, TINY_T5, TINY_UMT5, UMT5_XXL, prompt_tokens
 from aigc_bench.workloads.base import Preset, Program, Settings, Setup, Workload
 
@@ -166,6 +166,7 @@ def _cogvideox_folder(files: ModelFiles) -> Preset:
     patches = denoiser.get("patch_size_t")
     check_key(files, "transformer", key="patch_size_t", found=patches, wanted=None, why="patches of several frames are not run")
     _check_channels(files, vae.get("latent_channels", 16), key="latent_channels")
+    check_width(files, "transformer", denoiser, key="text_embed_dim", default=4096, width=text["d_model"])
     lengths = prompt_lengths((denoiser.get("max_text_seq_length", 226), text))
     config = {
         "kind": "cogvideox", "text": {"kind": "t5", "t5": text, "lengths": lengths}, "denoiser": denoiser, "vae": vae,
@@ -185,6 +186,7 @@ def _wan_folder(files: ModelFiles) -> Preset:
     denoiser = network(files, "transformer", made_as="WanTransformer3DModel")
     image = denoiser.get("image_dim")
     check_key(files, "transformer", key="image_dim", found=image, wanted=None, why="an image as a start is not run")
+    check_width(files, "transformer", denoiser, key="text_dim", default=4096, width=text["d_model"])
     _check_channels(files, vae.get("z_dim", 16), key="z_dim")
     config = {
         "kind": "wan", "text": {"kind": "t5", "t5": text, "lengths": prompt_lengths((512, text))}, "denoiser": denoiser, "vae": vae,

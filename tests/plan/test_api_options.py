@@ -75,6 +75,11 @@ def test_a_model_of_the_users_own_is_served_by_no_api_unless_another_is_named_fo
     assert option_of(slo=Slo(), preset=None, model=own, api_model="claude-opus-5").accepted
 
 
+def test_the_only_host_of_a_model_is_named() -> None:
+    option = option_of(slo=Slo(), workload="latent_diffusion", preset="sdxl", item="image", items_per_request=exact(1.0, "images"))
+    assert option.provider == "bedrock, sdxl"
+
+
 def test_a_smaller_open_model_costs_less() -> None:
     small, large = (
         price_per_request(make_service(preset=preset, input_tokens=exact(800.0, "tokens")), catalogue=CATALOGUE, on=TODAY)

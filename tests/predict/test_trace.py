@@ -13,12 +13,14 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from aigc_bench.core import registry
-from aigc_bench.core.errors import UnknownNameError
+from aigc_bench.core.errors import UnknownNameError, UsageError
 from aigc_bench.core.records import Case
 from aigc_bench.measure.trial import make_setup
 from aigc_bench.nets.flop_formulas import missing_formulas
 from aigc_bench.predict.optrace import Operator, OpTrace
 from aigc_bench.predict.trace import trace
+from aigc_bench.workloads._own import resolve
+from tests.own_models import write_pipeline
 
 SMALLEST: Mapping[str, tuple[str, dict[str, Any]]] = {
     "gpt": ("tiny", {"prompt_len": 8, "max_new_tokens": 4, "seq_len": 16}),
@@ -245,6 +247,14 @@ def test_adapters_alone_have_gradients_and_optimizer_state() -> None:
     assert adapted.peak_bytes < whole.peak_bytes
     # The gradients of the frozen matrices themselves are a third of a step's work.
     assert 0.6 < adapted.flops / whole.flops < 0.9
+
+
+def test_a_users_model_whose_sizes_do_not_fit_is_told_as_theirs(tmp_path: Path) -> None:
+    found = resolve(write_pipeline(tmp_path, "FluxPipeline", transformer={"pooled_projection_dim": 32}))
+    case = Case(workload=found.workload, preset=found.preset, model=found.model, mode="infer", settings={"resolution": 64})
+    with pytest.raises(UsageError, match="does not run as it is written") as caught:
+        trace(case)
+    assert str(tmp_path) in str(caught.value) and "\n" not in str(caught.value)
 
 
 def test_an_unknown_preset_is_named_with_its_nearest() -> None:
