@@ -49,10 +49,13 @@ class OwnOrNot(Record):
 
 
 def own_or_not(plan: Plan) -> OwnOrNot | None:
-    """The cheapest accepted owned or colocated option against the cheapest rent of each term and the APIs; ``None`` without one."""
+    """The cheapest accepted owned or colocated option against the cheapest rent of each term and the APIs.
+
+    ``None`` where there is none, or nothing has to be bought.
+    """
     accepted = [one for one in plan.options if one.accepted and not one.parts]
     own = next((one for one in accepted if one.kind in ("owned", "colocated")), None)
-    if own is None or own.machine is None:
+    if own is None or own.machine is None or own.num_servers == 0:
         return None
     rivals: dict[str, Option] = {}
     for one in accepted:

@@ -160,7 +160,7 @@ class WrittenSite(Record):
     racks: int | None = documented("racks there is room for", unit="racks", ge=0)
     rack_kw: WrittenPositive | None = documented("continuous rating of a rack's feed (default: three-phase 32 A)", unit="kW")
     rack_cooling_kw: WrittenPositive | None = documented("heat a rack can give away (default: by cooling)", unit="kW")
-    rack_units: int = documented("height of a rack", unit="U", default=42, gt=0)
+    rack_units: int = documented("height of a rack", unit="U", default=42, gt=0, le=100)
     cooling: CoolingMethod = documented("air, rear_door, direct_liquid or immersion", default="air")
     inlet_c: Number | None = documented("highest temperature of the supplied air", unit="degC")
     floor_kg_per_m2: Number | None = documented("load that the floor carries", unit="kg/m2")

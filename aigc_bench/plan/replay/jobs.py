@@ -24,6 +24,8 @@ RESTART_S = 600.0
 CHECKPOINT_S = 1800.0
 """Time between checkpoints of a training job (assumed)."""
 WINDOWS = 200
+MANY_SERVERS = 100_000
+"""Of so many servers the share that works is as good as certain, and some fail in every minute."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,14 +80,23 @@ def _alone_s(job: Job, able: Capability, night: Night) -> float | None:
 
 
 def _finish_s(job: Job, able: Capability, night: Night, *, start_s: float, random: np.random.Generator) -> float:
-    """When a run that starts then ends: from event to event, an event being a failure or a repair. Nothing is done at once."""
+    """When a run that starts then ends: from event to event, an event being a failure or a repair.
+
+    Nothing is done at once, and something never where there is no server.
+    """
     if job.items.value <= 0:
         return start_s
+    if night.num_serving == 0:
+        return math.inf
     left, clock = job.items.value, start_s
     servers, fails_s = (
         night.num_serving + night.num_spares,
         REPAIR_S * night.machine_availability / (1 - night.machine_availability),
     )
+    if servers > MANY_SERVERS:
+        usual = min(night.num_serving, servers * night.machine_availability)
+        rate = _rate(able, usual * night.machines_per_server - night.kept_by_services)
+        return start_s + left / rate if rate > 0 else math.inf
     up = int(random.binomial(servers, night.machine_availability))
     while clock <= 2 * job.window_s:
         rate = _rate(able, min(up, night.num_serving) * night.machines_per_server - night.kept_by_services)

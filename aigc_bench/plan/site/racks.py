@@ -21,6 +21,8 @@ from aigc_bench.plan.site.bill import BillLine
 
 Limit = Literal["power", "cooling", "height", "weight", "floor", "racks"]
 TOLERANCE = 1e-9
+MOST_PIECES = 10_000
+"""Of one thing no more are laid out: nobody has built a room with more, and its network would need a fourth level of switches."""
 OWN_RACK_U = 42
 """Equipment of this height or more is a rack itself (a GB200 NVL72 is delivered as one)."""
 
@@ -161,6 +163,8 @@ def lay_out(lines: Sequence[BillLine], *, limits: RackLimits) -> Layout:
 def _fill(line: BillLine, *, spaces: list[_Space], limits: RackLimits, count: int | None = None) -> tuple[int, Limit | None]:
     """Puts all of a line into racks of its cooling method, opening new ones; returns what is left and what stopped it."""
     left = line.count if count is None else count
+    if left > MOST_PIECES:
+        return left, "racks"
     if not left or line.rack_units is None:
         return left, None
     for space in [space for space in spaces if space.cooling == line.cooling and space.height_u == limits.height_u]:
@@ -194,6 +198,8 @@ def _spread(line: BillLine, *, spaces: list[_Space], limits: RackLimits) -> int:
     """One switch into the top of each rack in turn while any takes one; returns what is left. Switches are cooled by air,
     so a rack of immersed nodes takes none."""
     left = line.count
+    if left > MOST_PIECES:
+        return left
     open_spaces = [space for space in spaces if space.cooling != "immersion"]
     while left and open_spaces and line.rack_units is not None:
         still_open = []
@@ -209,7 +215,9 @@ def _spread(line: BillLine, *, spaces: list[_Space], limits: RackLimits) -> int:
 def _report(line: BillLine, *, left: int, limit: Limit | None, limits: RackLimits) -> list[Unplaced]:
     if not left:
         return []
-    if line.rack_units is None:
+    if left > MOST_PIECES:
+        reason = f"more than {MOST_PIECES:,} of a kind are not laid out in one room"
+    elif line.rack_units is None:
         reason, limit = "its height is not in the catalogue", None
     elif limit == "racks":
         reason = f"the site's {limits.max_racks} racks are full"

@@ -16,7 +16,7 @@ from aigc_bench.plan.site.bill import Bill, BillLine, Category, merged, nic_line
 from aigc_bench.plan.site.cooling_fit import CoolingFit, RoomCooling, cooling_fit, rack_limit_w
 from aigc_bench.plan.site.network import Distances, Networks, make_networks
 from aigc_bench.plan.site.power_chain import Feeds, Redundancy, feeds_for, installed_share
-from aigc_bench.plan.site.racks import OWN_RACK_U, Layout, Rack, RackLimits, lay_out
+from aigc_bench.plan.site.racks import MOST_PIECES, OWN_RACK_U, Layout, Rack, RackLimits, lay_out
 from aigc_bench.plan.site.storage_system import StorageNeed, storage_lines
 
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ PLANT: dict[RoomCooling, tuple[tuple[str, ...], str]] = {
 }
 """The units that a room can be cooled by, by rising watts, and what a kW of them costs: rows of cooling.csv."""
 UPS_MODULES_W = (25_000.0, 250_000.0)
-MOST_SERVERS = 10_000
-"""Servers that one room is worked out for: beyond, nobody has built one, and its network would need a fourth level of switches."""
+MOST_SERVERS = MOST_PIECES
+"""Servers that one room is worked out for."""
 MIN_MODULES = 2
 """A plant is made of the largest modules of which it needs at least so many, so that one more is no waste."""
 

@@ -110,6 +110,13 @@ def test_what_cannot_be_placed_says_which_limit_forbids_it(limits: dict[str, flo
     assert only(lay_out([node()], limits=RackLimits.model_validate(limits))) == (limit, reason)
 
 
+def test_more_of_a_kind_than_any_room_holds_is_told_and_not_laid_out() -> None:
+    for line in (node(count=20_000), switch(count=10_000_000), node(count=10**9, rack_units=None)):
+        layout = lay_out([line], limits=RackLimits())
+        assert (layout.racks, [left.limit for left in layout.unplaced]) == ((), ["racks"])
+        assert layout.unplaced[0].reason == "more than 10,000 of a kind are not laid out in one room"
+
+
 def test_equipment_of_unknown_height_is_not_placed() -> None:
     assert only(lay_out([node(rack_units=None)], limits=RackLimits())) == (None, "its height is not in the catalogue")
 
