@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from aigc_bench.cli.plan_check import next_measurement, simulated, warnings
+from aigc_bench.cli.plan_refused import nothing
 
 if TYPE_CHECKING:
     from aigc_bench.core.records import Estimate
@@ -21,7 +22,7 @@ def screen(plan: Plan) -> str:
     best = plan.recommended
     lines = [plan.demand.name, ""]
     if best is None:
-        lines += list(_nothing(plan))
+        lines += list(nothing(plan))
     else:
         lines += [
             *_wrap(_headline(best), indent=0),
@@ -154,21 +155,6 @@ def _others(plan: Plan, best: Option) -> Iterator[str]:
         times = option.tco_usd.value / best.tco_usd.value if best.tco_usd.value else 0.0
         cost = _between(option.tco_usd).partition(" ")[0]
         yield f"  {_cut(what(option), 78):<78} {cost:>12} {times:>6.1f}x"
-
-
-def _nothing(plan: Plan) -> Iterator[str]:
-    """Which factor forbids it, and what would change that, from the options that came nearest."""
-    yield "No option meets this demand."
-    reasons: dict[str, str] = {}
-    for option in plan.options:
-        for reason in option.reasons:
-            about, _, detail = reason.partition(": ")
-            factor = detail.partition(":")[0] if ":" in detail else about
-            reasons.setdefault(factor, f"{option.accelerator or option.kind}: {reason}")
-    for reason in list(reasons.values())[:OTHERS]:
-        yield from _wrap(reason, indent=2)
-    for gap in plan.unplanned:
-        yield from _wrap(f"{gap.name}: {gap.reason}", indent=2)
 
 
 def _footing(plan: Plan) -> Iterator[str]:

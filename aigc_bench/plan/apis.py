@@ -25,6 +25,7 @@ from aigc_bench.plan.sizing import grown
 if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue
 
+CHEAPER = "a higher limit, fewer or shorter requests, or a cheaper model (api_model) would change that"
 SELLS: Mapping[str, str] = {"image": "image", "token": "token", "audio-second": "audio-second", "video-second": "video-second"}
 """Items of our families -> items of APIs."""
 
@@ -93,7 +94,9 @@ def _option(
     by_name = {service.name: service for service in demand.services}
     limit = demand.constraints.budget_usd_per_year
     is_over = limit is not None and opex.value > limit
-    over_budget = [f"money: {opex.value:,.0f} USD a year is above constraints.budget_usd_per_year"] if is_over else []
+    over_budget = (
+        [f"money: ${opex.value:,.0f} a year is above constraints.budget_usd_per_year = ${limit:,.0f}; {CHEAPER}"] if is_over else []
+    )
     return Option(
         rank=0,
         kind="api",

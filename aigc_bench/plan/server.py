@@ -119,7 +119,7 @@ def _peak(nameplate_w: float, *, full: Estimate, catalogue: Catalogue) -> Estima
 def _heat(server: ServerSpec, *, full: Estimate) -> Estimate:
     """Heat to size cooling for: the vendor's own, or the nameplate where that is larger; at least the busy power."""
     value = max(server.design_heat_w or 0.0, full.value)
-    source = f"larger of nameplate and stated heat of {server.name}"
+    source = f"larger of nameplate and stated heat of {server.name}; {server.source}, {server.as_of}"
     return estimate(value, low=min(full.value, value), unit="W", basis="datasheet", source=source)
 
 

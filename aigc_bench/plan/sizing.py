@@ -157,7 +157,7 @@ def make_fleet(loads: Sequence[Load], placement: Placement, *, demand: Demand, r
         serving = ceil(sum(need.value for need in wanted) / size.value)
         counts = [serving * size.value for _ in groups]
     else:
-        counts = [float(_whole(group, demand=demand, rules=rules)) for group in groups]
+        counts = [float(whole_replicas(group, demand=demand, rules=rules)) for group in groups]
         serving = ceil(sum(counts) / size.value)
     if placement == "shared":
         counts = [serving * size.value for _ in groups]
@@ -173,7 +173,7 @@ def make_fleet(loads: Sequence[Load], placement: Placement, *, demand: Demand, r
     return Fleet(pools=pools, serving=serving, spares=spare)
 
 
-def _whole(loads: Sequence[Load], *, demand: Demand, rules: Rules) -> int:
+def whole_replicas(loads: Sequence[Load], *, demand: Demand, rules: Rules) -> int:
     """Machines of whole replicas: every service by day; by night what is left of them and every job, one after the other."""
     services, jobs = _by_kind(loads, demand=demand)
     quiet = off_peak_share(demand, rules=rules).value

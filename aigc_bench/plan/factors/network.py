@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from aigc_bench.core.records import Estimate
-from aigc_bench.plan.demand import Service
+from aigc_bench.plan.demand import Growth, Service
 from aigc_bench.plan.factors.base import Context, Factor, scarcest
 from aigc_bench.plan.interval import over, plus, scaled, times, total
 from aigc_bench.plan.records import Assessment, Pool
+from aigc_bench.plan.sizing import grown
 
 BITS_PER_BYTE = 8
 
@@ -16,14 +17,18 @@ class Network(Factor):
 
     title = "Network"
     unit = "bit/s"
-    formula = "required = sum of peak requests/s x (request + response bytes) x 8 / machines; available = link rate x goodput"
+    formula = (
+        "required = sum of peak requests/s x growth x (request + response bytes) x 8 / machines; available = link rate x goodput"
+    )
     source = "front-end traffic by planning rule; collectives between devices are inside the measured throughput of the cases"
 
     def assess(self, context: Context) -> Assessment:
         """The machine's link and the site's uplink are judged apart; the one with less head-room speaks."""
-        inputs = {f"traffic at the peak, {service.name}": traffic_bits_per_s(service) for service in _served(context)}
+        growth = context.demand.growth
+        traffic = {service.name: traffic_bits_per_s(service, growth=growth) for service in _served(context)}
+        inputs = {f"traffic at the peak, {name}": rate for name, rate in traffic.items()}
         inputs["payload share of the link"] = context.rules.link_goodput
-        everything = total([traffic_bits_per_s(service) for service in _served(context)], unit=self.unit)
+        everything = total(list(traffic.values()), unit=self.unit)
         busiest = _busiest(context)
         inputs["traffic of all services"] = everything
         link, uplink = context.machine.network_bits_per_s, context.demand.site.egress_bits_per_s
@@ -42,10 +47,10 @@ class Network(Factor):
 UNKNOWN = "the speed of this machine's network link is not known; `ethtool` or the provider's data sheet would settle it"
 
 
-def traffic_bits_per_s(service: Service) -> Estimate:
-    """Bits a second that the service's requests and answers put on the front end at the peak."""
-    sizes = plus(service.request_bytes, service.response_bytes)
-    return scaled(times(service.arrival.peak_requests_per_s, sizes, unit="B/s"), BITS_PER_BYTE, unit="bit/s")
+def traffic_bits_per_s(service: Service, *, growth: Growth | None = None) -> Estimate:
+    """Bits a second that the service's requests and answers put on the front end at the peak, at the end of the horizon."""
+    sizes, (last, _) = plus(service.request_bytes, service.response_bytes), grown(growth)
+    return scaled(times(service.arrival.peak_requests_per_s, last, sizes, unit="B/s"), BITS_PER_BYTE, unit="bit/s")
 
 
 def _served(context: Context) -> list[Service]:
@@ -60,7 +65,8 @@ def _busiest(context: Context) -> Estimate:
 
 def _per_machine(context: Context, pool: Pool) -> Estimate:
     services = [service for load in context.loads_of(pool) if (service := context.service(load)) is not None]
-    traffic = total([traffic_bits_per_s(service) for service in services], unit="bit/s")
+    growth = context.demand.growth
+    traffic = total([traffic_bits_per_s(service, growth=growth) for service in services], unit="bit/s")
     return over(traffic, pool.available_machines, unit="bit/s")
 
 

@@ -6,6 +6,7 @@ from aigc_bench.core.records import Basis, Estimate
 from aigc_bench.plan.factors.base import Context, Factor
 from aigc_bench.plan.interval import assumed, estimate, named, over, scaled, times, total
 from aigc_bench.plan.records import Assessment, Load, Pool
+from aigc_bench.plan.sizing import grown
 
 SECONDS_PER_DAY = 86400.0
 SYSTEM_AND_SOFTWARE = assumed(
@@ -19,8 +20,8 @@ class Storage(Factor):
     title = "Storage"
     unit = "B"
     formula = (
-        "required = system + weights + mean requests/day x response bytes x days kept / machines + job items x bytes x copies "
-        "+ checkpoints kept x bytes per parameter x parameters; available = disk x usable share"
+        "required = system + weights + mean requests/day x growth x response bytes x days kept / machines + job items x bytes x "
+        "copies + checkpoints kept x bytes per parameter x parameters; available = disk x usable share"
     )
     source = "capacity rule of the planner; checkpoint sizes as published (105 GB at 8B, 912 GB at 70B, 5.29 TB at 405B parameters)"
 
@@ -55,11 +56,12 @@ def _kept(context: Context, pool: Pool) -> dict[str, Estimate]:
 
 
 def _answers(context: Context, pool: Pool, load: Load) -> dict[str, Estimate]:
-    """Answers kept for some days, spread over the pool's machines."""
+    """Answers kept for some days at the end of the horizon, spread over the pool's machines."""
     service = context.service(load)
     if service is None or service.kept_days.high <= 0:
         return {}
-    mean = times(service.arrival.peak_requests_per_s, service.arrival.duty, unit="request/s")
+    last, _ = grown(context.demand.growth)
+    mean = times(service.arrival.peak_requests_per_s, service.arrival.duty, last, unit="request/s")
     a_day = scaled(mean, SECONDS_PER_DAY, unit="request/day")
     everything = times(a_day, service.response_bytes, service.kept_days, unit="B")
     return {f"answers kept, {load.name}": over(everything, pool.available_machines, unit="B")}

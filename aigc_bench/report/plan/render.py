@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aigc_bench.core.units import quantity
-from aigc_bench.plan.explain.step import Step
+from aigc_bench.plan.explain.step import SAME, Step, Trail
+from aigc_bench.plan.explain.told import in_numbers
 from aigc_bench.plan.records import Plan
 from aigc_bench.report.base import Rendered
 from aigc_bench.report.charts import script_json
@@ -15,6 +16,7 @@ from aigc_bench.report.markup import MARKS
 from aigc_bench.report.plan import (
     answer,
     asked,
+    assumptions,
     bill,
     carbon,
     cash_flow,
@@ -23,12 +25,16 @@ from aigc_bench.report.plan import (
     own,
     racks,
     rests_on,
+    simulation,
 )
 from aigc_bench.report.plan.top import plan_header
 from aigc_bench.report.plan.view import PlanSection, PlanView, plan_view
 from aigc_bench.report.render import page
 
-SECTIONS: tuple[PlanSection, ...] = (answer, options, asked, factors, bill, racks, cash_flow, own, carbon, rests_on)
+SECTIONS: tuple[PlanSection, ...] = (
+    answer, asked, options, factors, bill, racks, cash_flow, own, carbon, simulation, rests_on, assumptions,
+)  # fmt: skip
+"""The answer, what it answers, what else there is, what it needs, what it costs, and what all of that rests on."""
 
 
 def render_plan(plan: Plan, *, version: str) -> str:
@@ -49,13 +55,13 @@ def _rendered(view: PlanView) -> tuple[Rendered, ...]:
     found = [Rendered(name=section.NAME, title=section.TITLE, html=text) for section, text in pairs if text is not None]
     assert found, "what a plan rests on is always told"
     last = found[-1]
-    found[-1] = Rendered(name=last.name, title=last.title, html=last.html + panel(view.figures.steps()))
+    found[-1] = Rendered(name=last.name, title=last.title, html=last.html + panel(view.figures.trail, view.figures.steps()))
     return tuple(found)
 
 
-def panel(steps: Mapping[str, Step]) -> str:
+def panel(trail: Trail, steps: Mapping[str, Step]) -> str:
     """The panel that a click on a number opens, with the steps it tells as JSON."""
-    told = {key: _told(step) for key, step in steps.items()}
+    told = {key: _told(trail, step) for key, step in steps.items()}
     label = html.escape("How this number follows", quote=True)
     return (
         f'<aside id="why-panel" class="why-panel" role="dialog" aria-label="{label}" hidden></aside>'
@@ -63,14 +69,17 @@ def panel(steps: Mapping[str, Step]) -> str:
     )
 
 
-def _told(step: Step) -> dict[str, Any]:
+def _told(trail: Trail, step: Step) -> dict[str, Any]:
     """A step in words."""
-    value = step.value
+    value, numbers = step.value, in_numbers(trail, step)
     found: dict[str, Any] = {"title": step.title, "value": quantity(value.value, value.unit, significant=4)}
     if value.low != value.high:
         found["interval"] = f"{quantity(value.low, value.unit)} to {quantity(value.high, value.unit)}"
     found["basis"] = MARKS[value.basis][1]
     optional: Sequence[tuple[str, object]] = (
-        ("formula", step.formula), ("source", step.source), ("inputs", list(step.inputs)),
-    )  # fmt: skip
+        ("formula", None if step.formula == SAME else step.formula),
+        ("numbers", numbers),
+        ("source", step.source),
+        ("inputs", list(step.inputs)),
+    )
     return found | {name: content for name, content in optional if content}
