@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -41,7 +42,7 @@ def screen(plan: Plan) -> str:
         ]
         lines += ["", *_others(plan, best)]
     lines += ["", *_footing(plan)]
-    return "\n".join(line.rstrip() for line in lines)
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(line.rstrip() for line in lines))
 
 
 def _headline(option: Option) -> str:

@@ -26,7 +26,7 @@ LEFT_TO_THE_PROVIDER: Mapping[str, object] = {
     "available": None,
     "headroom": None,
     "verdict": "provider",
-    "why": "the provider answers for it; its price is in the rent",
+    "why": "the provider answers for it; it is in the price",
 }
 
 

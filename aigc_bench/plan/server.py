@@ -193,9 +193,12 @@ def built_up(
     """A machine that no server row stands for: its accelerators beside a CPU server's share of price and power."""
     card_usd, card_w, card_idle_w = _card(spec, catalogue)
     host = catalogue.servers[CPU_SERVER]
-    beside = rest_of_node_w(count, catalogue)
-    full = named(plus(scaled(card_w, count), beside), "accelerators at their power limit + the rest of the node")
-    idle = named(plus(scaled(card_idle_w, count), scaled(beside, 0.4)), "idle accelerators + 40 % of the rest of the node")
+    beside, host_usd = rest_of_node_w(count, catalogue), _price(host, catalogue)
+    rest = f"the rest of the node ({beside.source})"
+    full = named(plus(scaled(card_w, count), beside), f"accelerators at their power limit ({card_w.source}) + {rest}")
+    idle = named(
+        plus(scaled(card_idle_w, count), scaled(beside, 0.4)), f"idle accelerators ({card_idle_w.source}) + 40 % of {rest}"
+    )
     peak = full.model_copy(update={"value": full.high, "low": full.value})
     return ServerMatch(
         id=f"{count}x_{spec.id if spec else 'unknown'}",
@@ -205,7 +208,10 @@ def built_up(
         num_accelerators=count,
         watts=Watts(full=full, peak=peak, idle=idle, heat=peak),
         rack_units=_units(host),
-        price_usd=named(plus(scaled(card_usd, count), _price(host, catalogue)), "accelerators + a CPU server"),
+        price_usd=named(
+            plus(scaled(card_usd, count), host_usd),
+            f"{count} accelerators ({card_usd.source}) + a CPU server ({host_usd.source})",
+        ),
         embodied_kg=_embodied(count, catalogue),
         notes=(f"no server of the catalogue holds {count} x {name}; it is planned as accelerators in a CPU server.",),
     )
@@ -219,12 +225,12 @@ def _card(spec: AcceleratorSpec | None, catalogue: Catalogue) -> tuple[Estimate,
     if spec is None or spec.tdp_w is None:
         limit = _spread([row.tdp_w for row in rows if row.tdp_w], unit="W", of="power limit")
     else:
-        limit = estimate(spec.tdp_w, low=0.6 * spec.tdp_w, unit="W", basis="datasheet", source=spec.source)
+        limit = estimate(spec.tdp_w, low=0.6 * spec.tdp_w, unit="W", basis="datasheet", source=f"{spec.source}, {spec.as_of}")
     if spec is None or spec.idle_w is None:
         source = f"idle share of the power limit; {GENERAL}"
         idle = assumed(0.12 * limit.value, low=0.05 * limit.low, high=0.2 * limit.high, unit="W", source=source)
     else:
-        idle = estimate(spec.idle_w, unit="W", basis="datasheet", source=spec.idle_source or spec.source)
+        idle = estimate(spec.idle_w, unit="W", basis="datasheet", source=f"{spec.idle_source or spec.source}, {spec.as_of}")
     return price, limit, idle
 
 
@@ -239,9 +245,10 @@ def _embodied(num_accelerators: int, catalogue: Catalogue) -> Estimate:
     """Embodied carbon of a node: that of an 8-GPU server, less or plus accelerators."""
     server, card = catalogue.constant("embodied_server_kg"), catalogue.constant("embodied_accelerator_kg")
     if num_accelerators >= GPUS_OF_A_FULL_NODE:
-        return scaled(server, num_accelerators / GPUS_OF_A_FULL_NODE)
+        share = f"{num_accelerators} / {GPUS_OF_A_FULL_NODE} x " if num_accelerators > GPUS_OF_A_FULL_NODE else ""
+        return named(scaled(server, num_accelerators / GPUS_OF_A_FULL_NODE), f"{share}{server.source}")
     host = assumed(1000, low=500, high=2100, unit=server.unit, source=f"making a two-socket server; {GENERAL}")
-    return plus(host, scaled(card, num_accelerators))
+    return named(plus(host, scaled(card, num_accelerators)), f"{host.source} + {num_accelerators} x {card.source}")
 
 
 def _price(server: ServerSpec, catalogue: Catalogue) -> Estimate:

@@ -6,7 +6,7 @@ from aigc_bench.plan.records import Option, Plan
 
 
 def what(option: Option) -> str:
-    """An option in a line: ``buy 2 x DGX H200 (16 x h200_sxm_141gb)``."""
+    """An option in a line: ``buy 2 x dgx_h200 (16 x h200_sxm_141gb)``, ``rent 8 x l4 at ...``."""
     if option.kind == "api":
         return "call a commercial API"
     verb = {"owned": "buy", "colocated": "buy and colocate", "cloud": "rent"}[option.kind]
@@ -15,7 +15,12 @@ def what(option: Option) -> str:
     name = option.server or option.accelerator
     if option.kind == "cloud":
         return f"{verb} {option.num_accelerators} x {option.accelerator} at {name} ({option.term.replace('_', ' ')})"
-    return f"{verb} {option.num_servers} x {name} ({option.num_accelerators} x {option.accelerator})"
+    each = option.num_accelerators // option.num_servers if option.num_servers else 0
+    if name == f"{each}x_{option.accelerator}":
+        hosts = "a host" if option.num_servers == 1 else f"{option.num_servers} hosts, each"
+        return f"{verb} {hosts} with {each} x {option.accelerator}"
+    held = f" ({option.num_accelerators} x {option.accelerator})" if option.accelerator else ""
+    return f"{verb} {option.num_servers} x {name}{held}"
 
 
 def why(plan: Plan) -> str:

@@ -72,6 +72,50 @@ def example(request: pytest.FixtureRequest) -> Plan:
     return api.plan(request.param, accelerators=NARROW)
 
 
+MEASURED = """
+name = "what was measured"
+availability = 0.99
+[[service]]
+name = "search"
+workload = "bert"
+preset = "base"
+settings = { seq_len = 128 }
+rate = [2, 4, 8]
+response_kb = 2
+[[batch]]
+name = "faces"
+workload = "dcgan"
+preset = "dcgan-64-ngf64"
+items = 400_000
+deadline = "8h"
+[site]
+power_kw = 20
+[constraints]
+no_cloud = true
+"""
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> Plan:
+    """A plan whose first options are machines like the one of the committed sample run."""
+    file = tmp_path_factory.mktemp("measured") / "demand.toml"
+    file.write_text(MEASURED)
+    return api.plan(file, runs=["reports/sample"], accelerators=["l4"])
+
+
+def test_machines_that_were_measured_are_explained_and_add_up(measured: Plan) -> None:
+    own = [one for one in measured.options if one.accelerator is None and one.kind == "owned"]
+    assert {one.placement for one in own} == {"pooled", "dedicated"}
+    for option in own:
+        trail = trail_of(measured, option)
+        assert all(again == pytest.approx(trail[key].value.value) for key in trail if (again := trail.recomputed(key)) is not None)
+        fast = trail[f"options.{option.rank}.machine.capabilities.search.throughput"]
+        assert fast.value.basis == "measured"
+        assert re.search(r"bert/base/infer.*, measured 20\d\d-", fast.source or "")
+        keys = [key for key, _ in figures(contract(measured)["options"][option.rank - 1], f"options.{option.rank}")]
+        assert all(key in trail for key in keys)
+
+
 def trails(plan: Plan) -> Iterator[tuple[Option, Trail]]:
     """The trail of every accepted option, and of the first refused ones."""
     for option in [one for one in plan.options if one.accepted] + [one for one in plan.options if not one.accepted][:3]:

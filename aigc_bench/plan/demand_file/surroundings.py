@@ -38,7 +38,7 @@ def site_of(written: WrittenSite, *, catalogue: Catalogue) -> Site:
         num_racks=written.racks,
         rack_power_w=_stated(written.rack_kw, "W", factor=1000.0) or usual_feed,
         rack_cooling_w=_stated(written.rack_cooling_kw, "W", factor=1000.0)
-        or catalogue.constant(f"rack_limit_{written.cooling}_w"),
+        or catalogue.constant(f"rack_limit_{written.cooling}_w").model_copy(update={"unit": "W"}),
         rack_height_u=written.rack_units,
         cooling=written.cooling,
         inlet_c=written.inlet_c,

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from aigc_bench.plan.explain.arithmetic import Inputs
 from aigc_bench.plan.explain.below import Below
 from aigc_bench.plan.explain.step import counted
-from aigc_bench.plan.interval import estimate
+from aigc_bench.plan.interval import estimate, scaled
 from aigc_bench.plan.site.bill import BillLine
 
 NOTHING_BOUGHT = "nothing is bought"
@@ -66,6 +66,17 @@ def _add_line(below: Below, line: BillLine) -> str | None:
         inputs=(servers,),
         arithmetic="{0}" if line.category == "node" else None,
     )
+    if line.peak_w is not None:
+        watts = estimate(line.peak_w, unit="W", basis="datasheet", source=line.source)
+        one = trail.leaf(f"{key}.unit_w", f"highest draw of one: {line.name}", watts)
+        trail.computed(
+            f"{key}.peak_w",
+            f"highest draw: {line.name}",
+            scaled(watts, line.count),
+            formula="count x highest draw of one",
+            inputs=(count, one),
+            arithmetic="{0} * {1}",
+        )
     if line.unit_usd is None or line.usd is None:
         return None
     source = line.unit_usd.source or line.source

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from aigc_bench.core.records import Estimate, Record
+from aigc_bench.plan.assumptions import title_of
 from aigc_bench.plan.demand import Arrival, Demand
 from aigc_bench.plan.explain.below import OFF_PEAK
 from aigc_bench.plan.explain.step import Trail, slug
@@ -61,7 +62,7 @@ def _add_record(trail: Trail, record: Record, *, path: str) -> None:
         if isinstance(record, Arrival) and name == "peak_requests_per_s":
             _add_arrival(trail, record, path=path)
         elif isinstance(value, Estimate):
-            trail.leaf(key, _title(key), value, source=value.source or STATED)
+            trail.leaf(key, title_of(tuple(key.split("."))), value, source=value.source or STATED)
         elif isinstance(value, Record):
             _add_record(trail, value, path=key)
         elif isinstance(value, tuple):
@@ -72,11 +73,11 @@ def _add_record(trail: Trail, record: Record, *, path: str) -> None:
 
 def _add_arrival(trail: Trail, arrival: Arrival, *, path: str) -> None:
     parts: Mapping[str, Estimate] = arrival.parts
-    keys = [trail.leaf(f"{path}.{slug(name)}", _title(f"{path}.{name}"), part) for name, part in parts.items()]
+    keys = [trail.leaf(f"{path}.{slug(name)}", title_of((*path.split("."), name)), part) for name, part in parts.items()]
     key = f"{path}.peak_requests_per_s"
     trail.computed(
         key,
-        _title(key),
+        title_of(tuple(key.split("."))),
         arrival.peak_requests_per_s,
         formula=arrival.formula,
         inputs=keys,
@@ -88,7 +89,7 @@ def _add_plain(trail: Trail, demand: Demand) -> None:
     """The plain numbers that formulae take from a demand."""
 
     def add(key: str, value: float, unit: str) -> None:
-        trail.leaf(f"demand.{key}", _title(f"demand.{key}"), assumed(value, unit=unit, source=STATED))
+        trail.leaf(f"demand.{key}", title_of(("demand", *key.split("."))), assumed(value, unit=unit, source=STATED))
 
     add("availability", demand.availability, "fraction")
     add("finance.life_years", demand.finance.life_years, "years")
@@ -102,11 +103,3 @@ def _add_plain(trail: Trail, demand: Demand) -> None:
         limit = getattr(demand.constraints, name)
         if limit is not None:
             add(f"constraints.{name}", limit, "usd")
-
-
-def _title(key: str) -> str:
-    """A path in words: what it is, of what."""
-    parts = [part.replace("_", " ") for part in key.split(".") if part not in ("arrival", "services", "jobs", "datasets")]
-    if len(parts) < 3:
-        return parts[-1]
-    return f"{parts[-1]} of {parts[-2]}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping, Sequence
 
-from aigc_bench.core.units import quantity
+from aigc_bench.core.units import quantity, scale
 from aigc_bench.plan.explain.step import Trail
 
 KEY_WIDTH = 56
@@ -20,6 +20,7 @@ HEADINGS: Mapping[str, str] = {
     "factors": "Factors",
     "bill": "Bill of materials",
     "costs": "Cost lines of a year",
+    "cash": "Cash by year",
     "usd_per_unit": "Cost of a unit",
     "carbon_kg_per_unit": "Energy and carbon",
     "carbon_kg": "Energy and carbon",
@@ -34,8 +35,10 @@ HEADINGS: Mapping[str, str] = {
     "replay": "How sure",
 }
 OTHERS = "How many"
-ORDER = ("Money", "Cost of a unit", "How sure", "How many", "Factors", "Loads", "Cost lines of a year", "Bill of materials",
-         "Energy and carbon", "The machine", "What is asked", "Rules")  # fmt: skip
+ORDER = (
+    "Money", "Cost of a unit", "How sure", "How many", "Factors", "Loads", "Cost lines of a year", "Cash by year",
+    "Bill of materials", "Energy and carbon", "The machine", "What is asked", "Rules",
+)  # fmt: skip
 
 
 def listing(trail: Trail, keys: Mapping[str, str]) -> str:
@@ -44,12 +47,12 @@ def listing(trail: Trail, keys: Mapping[str, str]) -> str:
     for name in keys:
         groups.setdefault(_heading(name), []).append(name)
     lines = [f"{len(keys)} numbers can be explained. Keys are of the recommended option; options.N.KEY is of option N."]
-    for heading in sorted(groups, key=lambda one: (ORDER.index(one.partition(":")[0]), one)):
+    for heading in sorted(groups, key=lambda one: ORDER.index(one.partition(":")[0])):
         lines += ["", heading]
         width = min(KEY_WIDTH, max(len(name) for name in groups[heading]))
         for name in groups[heading]:
             step = trail[keys[name]]
-            lines.append(f"  {name:<{width}}  {quantity(step.value.value, step.value.unit)}  {step.title}")
+            lines.append(f"  {name:<{width}}  {said(step.value.value, step.value.unit)}  {step.title}")
     return "\n".join(lines)
 
 
@@ -62,6 +65,12 @@ def _heading(name: str) -> str:
     is_split = parts[0] in ("factors", "loads") or (parts[0] == "demand" and parts[1] in ("services", "jobs", "datasets"))
     owner = parts[2] if parts[0] == "demand" and len(parts) > 2 else parts[1] if len(parts) > 1 else ""
     return f"{found}: {owner}" if is_split else found
+
+
+def said(value: float, unit: str, *, significant: int = 3) -> str:
+    """A number with its unit; whole ones without decimals."""
+    is_whole = value == round(value) and abs(value) < 1e6 and scale(value, unit) == (1.0, unit) and not unit.startswith("usd")
+    return f"{value:,.0f} {unit}" if is_whole else quantity(value, unit, significant=significant)
 
 
 def nearest(key: str, keys: Sequence[str]) -> list[str]:

@@ -8,6 +8,7 @@ from aigc_bench.core.records import Estimate
 from aigc_bench.plan.demand import Demand
 from aigc_bench.plan.explain.arithmetic import Inputs
 from aigc_bench.plan.explain.below import Below
+from aigc_bench.plan.explain.by_year import add_cash
 from aigc_bench.plan.explain.factors import add_factors
 from aigc_bench.plan.explain.fleet import add_fleet
 from aigc_bench.plan.explain.loads import add_load, add_machine
@@ -42,6 +43,7 @@ def add_option(trail: Trail, option: Option, demand: Demand, rules: Rules, *, at
         _add_nothing(below)
     add_factors(below)
     add_money(below)
+    add_cash(below)
 
 
 def _add_nothing(below: Below) -> None:
@@ -74,6 +76,7 @@ def _add_mixed(below: Below) -> None:
             _add_sum(below, name, title, counted(value, title, OF_PARTS), parts=parts)
     _add_copies(below, parts)
     add_chances(below)
+    add_cash(below)
 
 
 def _add_sum(below: Below, name: str, title: str, value: Estimate, *, parts: list[Below]) -> None:

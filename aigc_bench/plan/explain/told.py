@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.records import Estimate
-from aigc_bench.core.units import digits, quantity, scale
+from aigc_bench.core.units import digits
 from aigc_bench.plan.explain.arithmetic import in_words
 from aigc_bench.plan.explain.ground import add_ground
-from aigc_bench.plan.explain.listed import listing, nearest
+from aigc_bench.plan.explain.listed import listing, nearest, said
 from aigc_bench.plan.explain.option import add_option
 from aigc_bench.plan.explain.step import SAME, Step, Trail, counted
 from aigc_bench.plan.records import Option, Plan
@@ -75,12 +75,6 @@ def told(value: Estimate) -> str:
     if value.low != value.high:
         text += f" ({said(value.low, value.unit)} to {said(value.high, value.unit)})"
     return f"{text}, {value.basis}"
-
-
-def said(value: float, unit: str) -> str:
-    """A number with its unit; whole ones without decimals."""
-    is_whole = value == round(value) and abs(value) < 1e6 and scale(value, unit) == (1.0, unit) and not unit.startswith("usd")
-    return f"{value:,.0f} {unit}" if is_whole else quantity(value, unit)
 
 
 def in_numbers(trail: Trail, step: Step) -> str | None:

@@ -6,13 +6,14 @@ import html
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from aigc_bench.core.units import quantity
+from aigc_bench.plan.explain.listed import said
 from aigc_bench.plan.explain.step import SAME, Step, Trail
 from aigc_bench.plan.explain.told import in_numbers
 from aigc_bench.plan.records import Plan
+from aigc_bench.plan.value_of_information import basis_of
 from aigc_bench.report.base import Rendered
 from aigc_bench.report.charts import script_json
-from aigc_bench.report.markup import MARKS
+from aigc_bench.report.markup import MARKS, template
 from aigc_bench.report.plan import (
     answer,
     asked,
@@ -44,9 +45,18 @@ def render_plan(plan: Plan, *, version: str) -> str:
     return page(found, header=plan_header(view), origin=f"{version}, planned and not measured")
 
 
-def plan_sections(plan: Plan) -> tuple[Rendered, ...]:
-    """The sections of a plan, for the end of another report."""
-    return _rendered(plan_view(plan))
+def plan_sections(plan: Plan, *, runs: Sequence[str]) -> tuple[Rendered, ...]:
+    """The sections of a plan made with the numbers of some runs, for the end of their report; the first says which it used."""
+    first, *others = _rendered(plan_view(plan))
+    words = template("plan_of_runs.html.j2", {"plan": plan, "runs": runs, "measured": measured_of(plan)})
+    return (Rendered(name=first.name, title=f"Plan: {plan.demand.name}", html=words + first.html), *others)
+
+
+def measured_of(plan: Plan) -> list[tuple[str, str]]:
+    """Loads of the recommended option whose throughput was measured, each with the case; else of the first option."""
+    best = plan.recommended or next(iter(plan.options), None)
+    found = basis_of(best) if best else ()
+    return [(one.load, one.source or "") for one in found if one.quantity == "throughput" and one.basis == "measured"]
 
 
 def _rendered(view: PlanView) -> tuple[Rendered, ...]:
@@ -72,9 +82,9 @@ def panel(trail: Trail, steps: Mapping[str, Step]) -> str:
 def _told(trail: Trail, step: Step) -> dict[str, Any]:
     """A step in words."""
     value, numbers = step.value, in_numbers(trail, step)
-    found: dict[str, Any] = {"title": step.title, "value": quantity(value.value, value.unit, significant=4)}
+    found: dict[str, Any] = {"title": step.title, "value": said(value.value, value.unit, significant=4)}
     if value.low != value.high:
-        found["interval"] = f"{quantity(value.low, value.unit)} to {quantity(value.high, value.unit)}"
+        found["interval"] = f"{said(value.low, value.unit)} to {said(value.high, value.unit)}"
     found["basis"] = MARKS[value.basis][1]
     optional: Sequence[tuple[str, object]] = (
         ("formula", None if step.formula == SAME else step.formula),

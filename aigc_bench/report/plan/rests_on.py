@@ -41,10 +41,10 @@ def counts(found: tuple[RestsOn, ...]) -> list[tuple[str, int]]:
 
 
 def in_a_line(plan: Plan) -> str:
-    """``2 of 8 numbers measured, 6 computed by a model``; empty where there are none."""
+    """``speed, memory and watts rest on 2 measured, 6 modelled numbers``; empty where there are none."""
     found = basis_of(plan.recommended) if plan.recommended else ()
     told = [f"{count} {basis}" for basis, count in counts(found)]
-    return f"of {len(found)} numbers about speed, memory and watts {', '.join(told)}" if told else ""
+    return f"speed, memory and watts rest on {', '.join(told)} number{'s' if len(found) != 1 else ''}" if told else ""
 
 
 def _estimate(one: RestsOn) -> Estimate:

@@ -41,6 +41,8 @@ def plan_header(view: PlanView) -> Header:
 
 def _tiles(view: PlanView, best: Option) -> Iterator[Tile]:
     at, shown, years = view.at(best), view.figures, figure(view.plan.demand.finance.life_years)
+    if best.num_servers and not best.num_accelerators:
+        yield Tile(title="Servers", value=shown(f"{at}.num_servers", unit="count"), note=_standing(best).partition(", ")[2])
     if best.num_accelerators:
         yield Tile(title="Accelerators", value=shown(f"{at}.num_accelerators", unit="count"), note=_standing(best))
     yield Tile(title=f"Total over {years} years", value=shown(f"{at}.tco_usd"), note=shown.range(f"{at}.tco_usd"))
