@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from aigc_bench.core.records import Estimate
 from aigc_bench.core.units import SECONDS_PER_YEAR
-from aigc_bench.plan.demand import Demand, Service
+from aigc_bench.plan.demand import Demand, OptionKind, Service
 from aigc_bench.plan.factors.base import Factor
 from aigc_bench.plan.interval import named, over, scaled, times, total, zero
 from aigc_bench.plan.money.apis import MODALITY_OF, ApiOffer, Consumption, api_offers, market_price, usd_per_request
@@ -35,7 +35,7 @@ def api_options(demand: Demand, *, catalogue: Catalogue, on: date) -> list[Optio
     if not demand.services:
         return []
     reasons = [f"{job.name}: no API does {job.kind} of one's own model" for job in demand.jobs]
-    reasons += ["constraints exclude what is api"] if "api" in demand.constraints.without else []
+    reasons += [excluded("api")] if "api" in demand.constraints.without else []
     costs: dict[str, tuple[Estimate, Estimate]] = {}
     for service in demand.services:
         price = price_per_request(service, catalogue=catalogue, on=on)
@@ -54,6 +54,11 @@ def api_options(demand: Demand, *, catalogue: Catalogue, on: date) -> list[Optio
         for name, (price, number) in costs.items()
     ]
     return [_option(demand, lines, costs=costs, reasons=reasons, catalogue=catalogue)] if lines else []
+
+
+def excluded(kind: OptionKind) -> str:
+    """Why an option of a kind that the demand does not want is refused."""
+    return f"constraints exclude what is {kind}; to take it out of constraints.without would change that"
 
 
 def price_per_request(service: Service, *, catalogue: Catalogue, on: date) -> Estimate | None:

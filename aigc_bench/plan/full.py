@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
-from aigc_bench.plan.apis import api_options
+from aigc_bench.plan.apis import api_options, excluded
 from aigc_bench.plan.assumptions import assumptions_of
 from aigc_bench.plan.demand import Demand, Job, Service
 from aigc_bench.plan.hosts import Host, allowed, hosts, specs_of
@@ -172,7 +172,7 @@ def only(demand: Demand, wish: Service | Job) -> Demand:
 
 
 def _unwanted(way: Way, demand: Demand) -> tuple[str, ...]:
-    found = [f"constraints exclude what is {way.kind}"] if way.kind in demand.constraints.without else []
+    found = [excluded(way.kind)] if way.kind in demand.constraints.without else []
     if way.offer and way.offer.term == "spot" and demand.services and demand.availability > SPOT_AVAILABILITY:
         found.append(
             f"availability: a spot instance may be taken back at any time; {100 * demand.availability:g} % is asked. "
@@ -181,7 +181,7 @@ def _unwanted(way: Way, demand: Demand) -> tuple[str, ...]:
     if way.offer and way.offer.kind == "cloud" and not _holds_a_replica(way.offer, way.machine):
         found.append(
             f"compute: a replica is spread over {_ranks(way.machine)} accelerators that must stand in one machine; "
-            f"{way.offer.name} has {way.offer.num_accelerators:g}"
+            f"{way.offer.name} has {way.offer.num_accelerators:g}; an instance with as many would change that"
         )
     return tuple(found)
 

@@ -33,22 +33,3 @@ def why(plan: Plan) -> str:
         return "the only accepted option"
     times = later[0].tco_usd.value / max(best.tco_usd.value, 1e-9)
     return f"lowest total cost of those accepted; the next other one is to {what(later[0])}, {times:.2f} times the cost"
-
-
-FORBIDDING = ("compute", "memory", "network", "storage", "cooling", "power", "space", "money", "availability", "simulation")
-"""What a reason may name at its beginning, or after the service or job that it is of."""
-
-
-def forbidden_by(option: Option) -> dict[str, str]:
-    """The reasons of a refused option by the factor that each names, the first of a factor."""
-    found: dict[str, str] = {}
-    for reason in () if option.accepted else option.reasons:
-        if " is unknown: " not in reason:
-            found.setdefault(factor_of(reason), reason)
-    return found
-
-
-def factor_of(reason: str) -> str:
-    """``power`` of ``power: ...``, ``compute`` of ``chat: compute: ...``; ``constraints``, else ``what is offered``."""
-    named = next((part for part in reason.split(": ")[:2] if part in FORBIDDING), None)
-    return named or ("constraints" if reason.startswith("constraints") else "what is offered")

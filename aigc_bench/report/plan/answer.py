@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from aigc_bench.core.units import quantity
 from aigc_bench.plan.records import Option
+from aigc_bench.plan.refused import forbidding, in_the_way
 from aigc_bench.plan.wording import what, why
 from aigc_bench.report.markup import template
 from aigc_bench.report.plan.rests_on import in_a_line
@@ -29,6 +30,9 @@ def render(view: PlanView) -> str | None:
         "bound": bound(best) if best else "",
         "settings": settings(best) if best else [],
         "per": per_round_number,
+        "way": in_the_way(view.plan) if best and not best.accepted else None,
+        "forbidding": forbidding(view.plan) if best and not best.accepted else (),
+        "what_of": what,
         "sure": list(how_sure(view, best)) if best and best.accepted else [],
     }
     return template("plan_answer.html.j2", values)
