@@ -181,21 +181,25 @@ def metrics(run: RunOrPath) -> pd.DataFrame:
     return pd.DataFrame([row.model_dump() for row in rows(run)], columns=columns)
 
 
-def report(*runs: RunOrPath, out: Path | str | None = None) -> Path:
+def report(*runs: RunOrPath, out: Path | str | None = None, demand: Path | str | Demand | None = None) -> Path:
     """Write the HTML report of one or several runs and return its file, by default ``report.html`` in the first run.
 
-    The plan is the first run's; the others are compared with it.
+    It ends with the first run's own plan, or with the whole plan of ``demand`` made with the numbers of all runs; the other runs
+    are compared with the first.
     """
     from aigc_bench.analyze.compare import compare as compare_runs
     from aigc_bench.plan.first import first_plan
+    from aigc_bench.report.plan.render import plan_sections
     from aigc_bench.report.render import render_report, save
 
     loaded = [_loaded(run) for run in runs]
     if not loaded:
         raise UsageError("report: no run was given.")
+    asked = plan_sections(plan(demand, runs=loaded), runs=[run.info.id for run in loaded]) if demand is not None else ()
     file = Path(out) if out is not None else loaded[0].path / REPORT_FILE
     comparison = compare_runs(loaded[0], loaded[1:]) if len(loaded) > 1 else None
-    return save(render_report(loaded, plan=first_plan(loaded[0]), comparison=comparison), file=file)
+    own = first_plan(loaded[0]) if demand is None else None
+    return save(render_report(loaded, plan=own, comparison=comparison, more=asked), file=file)
 
 
 def compare(base: RunOrPath, *others: RunOrPath, fail_above: float | None = None) -> Comparison:
@@ -356,7 +360,7 @@ def write_plan(plan: Plan, folder: Path | str) -> Path:
 
     where = Path(folder)
     write_files(plan, where)
-    return save(render_plan(plan, version=f"aigc-bench {version('aigc-bench')}"), file=where / "plan.html")
+    return save(render_plan(plan, version=version("aigc-bench")), file=where / "plan.html")
 
 
 def own_profile(

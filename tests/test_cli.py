@@ -45,7 +45,7 @@ OPTIONS = {
     ).split(),
     "plan": ["--accelerator", "--explain", "--help", "--json", "--keys", "--new", "--out", "--run", "--use-invalid"],
     "validate": ["--by", "--help", "--json", "--rows"],
-    "report": ["--help", "--json", "--out"],
+    "report": ["--demand", "--help", "--json", "--out"],
     "list": ["--help", "--json"],
     "doctor": ["--help", "--json"],
     "profiles": ["--help"],

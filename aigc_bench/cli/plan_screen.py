@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from aigc_bench.cli.plan_certainty import sureness
 from aigc_bench.cli.plan_check import next_measurement, simulated, warnings
+from aigc_bench.cli.plan_refused import nothing
 
 if TYPE_CHECKING:
     from aigc_bench.core.records import Estimate
@@ -22,7 +24,7 @@ def screen(plan: Plan) -> str:
     best = plan.recommended
     lines = [plan.demand.name, ""]
     if best is None:
-        lines += list(_nothing(plan))
+        lines += list(nothing(plan))
     else:
         lines += [
             *_wrap(_headline(best), indent=0),
@@ -43,7 +45,7 @@ def screen(plan: Plan) -> str:
         ]
         lines += ["", *_others(plan, best)]
     lines += ["", *_footing(plan)]
-    return "\n".join(line.rstrip() for line in lines)
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(line.rstrip() for line in lines))
 
 
 def _headline(option: Option) -> str:
@@ -170,21 +172,6 @@ def _others(plan: Plan, best: Option) -> Iterator[str]:
         cost = _between(option.tco_usd).partition(" ")[0]
         words = f"{_cut(what(option), 70)} (unsure)" if option.is_unsure else _cut(what(option), 78)
         yield f"  {words:<78} {cost:>12} {times:>6.1f}x"
-
-
-def _nothing(plan: Plan) -> Iterator[str]:
-    """Which factor forbids it, and what would change that, from the options that came nearest."""
-    yield "No option meets this demand."
-    reasons: dict[str, str] = {}
-    for option in plan.options:
-        for reason in option.reasons:
-            about, _, detail = reason.partition(": ")
-            factor = detail.partition(":")[0] if ":" in detail else about
-            reasons.setdefault(factor, f"{option.accelerator or option.kind}: {reason}")
-    for reason in list(reasons.values())[:OTHERS]:
-        yield from _wrap(reason, indent=2)
-    for gap in plan.unplanned:
-        yield from _wrap(f"{gap.name}: {gap.reason}", indent=2)
 
 
 def _footing(plan: Plan) -> Iterator[str]:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from aigc_bench.core.records import Estimate
 from aigc_bench.core.units import SECONDS_PER_YEAR, quantity
-from aigc_bench.plan.demand import Demand, Service
+from aigc_bench.plan.demand import Demand, OptionKind, Service
 from aigc_bench.plan.factors.base import Factor
 from aigc_bench.plan.interval import named, over, scaled, times, total, zero
 from aigc_bench.plan.money.apis import MODALITY_OF, ApiOffer, Consumption, api_offers, market_price, usd_per_request
@@ -31,6 +31,7 @@ from aigc_bench.predict.names import resolve_language_model
 if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue
 
+CHEAPER = "a higher limit, fewer or shorter requests, or a cheaper model (api_model) would change that"
 SELLS: Mapping[str, str] = {"image": "image", "token": "token", "audio-second": "audio-second", "video-second": "video-second"}
 """Items of our families -> items of APIs."""
 SAME_SIZE = 1.5
@@ -48,7 +49,7 @@ class Quote:
 def api_options(demand: Demand, *, catalogue: Catalogue, on: date) -> list[Option]:
     """The option of calling APIs for every service, or none where the demand has no service."""
     reasons = [f"{job.name}: no API does {job.kind} of one's own model" for job in demand.jobs]
-    reasons += ["constraints exclude what is api"] if "api" in demand.constraints.without else []
+    reasons += [excluded("api")] if "api" in demand.constraints.without else []
     quotes: dict[str, Quote] = {}
     for service in demand.services:
         reasons += too_far(service, round_trip=catalogue.constant("api_round_trip_s"))
@@ -73,6 +74,11 @@ def too_far(service: Service, *, round_trip: Estimate) -> list[str]:
         for name, limit in asked
         if limit is not None and limit < round_trip.value
     ]
+
+
+def excluded(kind: OptionKind) -> str:
+    """Why an option of a kind that the demand does not want is refused."""
+    return f"constraints exclude what is {kind}; to take it out of constraints.without would change that"
 
 
 def _open_question(service: Service) -> list[str]:
@@ -149,7 +155,9 @@ def _option(demand: Demand, quotes: Mapping[str, Quote], *, reasons: Sequence[st
     opex = named(total([line.usd_per_year for line in lines], unit="usd/year"), "sum of the lines")
     limit = demand.constraints.budget_usd_per_year
     is_over = limit is not None and opex.value > limit
-    over_budget = [f"money: {opex.value:,.0f} USD a year is above constraints.budget_usd_per_year"] if is_over else []
+    over_budget = (
+        [f"money: ${opex.value:,.0f} a year is above constraints.budget_usd_per_year = ${limit:,.0f}; {CHEAPER}"] if is_over else []
+    )
     open_questions = [text for service in demand.services for text in _open_question(service)]
     whose = [quote.whose if len(quotes) == 1 else f"{name}: {quote.whose}" for name, quote in quotes.items()]
     return Option(

@@ -2,11 +2,36 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 
 from aigc_bench.core.records import Estimate, Record
 from aigc_bench.plan.demand import Arrival, Demand
 from aigc_bench.plan.records import Assumption, Machine, Rules
+
+UNIT = r"_(usd|w|kg|s|bytes|bits_per_s)$"
+"""The unit at the end of a field's name, which a title does not need."""
+SAID = {
+    "embodied_kg": "carbon of making",
+    "per_year": "growth a year",
+    "water_l_per_kwh": "water for a kWh",
+    "electricity_usd_per_kwh": "price of electricity",
+    "grid_g_per_kwh": "carbon of the grid",
+    "space_usd_per_kw_month": "rent of space",
+    "demand_charge_usd_per_kw_month": "demand charge",
+    "staff_usd_per_year": "cost of staff",
+    "checkpoint_bytes_per_param": "checkpoint bytes for a parameter",
+    "pue": "PUE",
+    "peak_requests_per_s": "requests/s at the peak",
+    "runs_per_day": "runs a day",
+    "request_bytes": "size of a request",
+    "response_bytes": "size of an answer",
+    "bytes_per_item": "stored size of an item",
+    "size_bytes": "size",
+}
+
+
+OWNERS = {"site": " at the site", "finance": "", "machine": " of the machine"}
 
 
 def assumptions_of(demand: Demand, *, rules: Rules, machine: Machine | None) -> tuple[Assumption, ...]:
@@ -15,7 +40,7 @@ def assumptions_of(demand: Demand, *, rules: Rules, machine: Machine | None) -> 
     roots += [("machine", machine)] if machine is not None else []
     found = [pair for name, record in roots for pair in _walk(record, path=(name,))]
     return tuple(
-        Assumption(key=".".join(path), title=_title(path), value=value)
+        Assumption(key=".".join(path), title=title_of(path), value=value)
         for path, value in found
         if value.basis not in ("measured", "interpolated") and "capabilities" not in path
     )
@@ -39,9 +64,11 @@ def _walk(record: Record, *, path: tuple[str, ...]) -> Iterator[tuple[tuple[str,
                     yield from _walk(entry, path=(*path, name, str(getattr(entry, "name", "?"))))
 
 
-def _title(path: tuple[str, ...]) -> str:
-    """A path in words: what it is, of what."""
-    what, owner = path[-1].replace("_", " "), path[-2]
-    if owner == "rules":
+def title_of(path: tuple[str, ...]) -> str:
+    """A path of a record in words: what it is, of what."""
+    what, owner = SAID.get(path[-1]) or re.sub(UNIT, "", path[-1]).replace("_", " "), path[-2]
+    if owner in ("rules", "growth", "demand", "constraints"):
         return what
+    if owner in OWNERS:
+        return what if what.isupper() else f"{what}{OWNERS[owner]}"
     return f"{what} of {path[-3] if owner == 'arrival' else owner}"

@@ -94,7 +94,7 @@ def loads_of(
     for service in demand.services:
         usable, reason = _usable(service, machine, with_invalid=with_invalid)
         if usable:
-            loads.append(service_load(service, best_for(service, usable)))
+            loads.append(service_load(service, best_for(service, usable), growth=demand.growth))
         else:
             unplanned.append(Unplanned(name=service.name, reason=reason))
     for job in demand.jobs:

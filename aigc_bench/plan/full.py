@@ -264,5 +264,6 @@ def with_capabilities(host: Host, capabilities: Sequence[Capability], *, catalog
         saved = (1 - cap) * host.spec.tdp_w * machine.devices_per_server
         peak = machine.peak_power_w
         lower = {end: max(getattr(peak, end) - saved, 0.0) for end in ("value", "low", "high")}
-        changes["peak_power_w"] = peak.model_copy(update=lower)
+        words = f"{peak.source}, less {saved:,.0f} W by the power limit"
+        changes["peak_power_w"] = peak.model_copy(update={**lower, "source": words})
     return machine.model_copy(update=changes)

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aigc_bench.core.records import Estimate
+from aigc_bench.core.records import Basis, Estimate
 from aigc_bench.plan.demand import Constraints
 from aigc_bench.plan.interval import estimate
 from aigc_bench.plan.records import Machine
@@ -75,14 +75,23 @@ def _server_host(server: ServerSpec, catalogue: Catalogue) -> Host | None:
     if server.gpu_id is None or server.max_power_w is None or server.price is None or "announced" in server.id:
         return None
     spec = catalogue.accelerators[server.gpu_id]
-    match = match_of(server, spec, machines_per_server=_per_server(server.gpu_count, server.name), catalogue=catalogue)
+    match = match_of(
+        server,
+        spec,
+        machines_per_server=_per_server(server.gpu_count, f"{server.name}; {server.source}, {server.as_of}"),
+        catalogue=catalogue,
+    )
     return Host(spec=spec, server=server, sheet=sheet_of(server, catalogue), machine=_machine(match, spec, server, catalogue))
 
 
 def _host_of_cards(spec: AcceleratorSpec, catalogue: Catalogue) -> Host:
     count = usual_count(spec)
     match = built_up(
-        count, spec, name=spec.name, machines_per_server=_per_server(count, f"a host with {count} cards"), catalogue=catalogue
+        count,
+        spec,
+        name=spec.name,
+        machines_per_server=_per_server(count, f"a host with {count} cards", basis="assumed"),
+        catalogue=catalogue,
     )
     sheet = assumed_sheet(
         spec, name=match.name, count=count, price_usd=match.price_usd, peak_w=match.watts.peak.value, catalogue=catalogue
@@ -96,8 +105,8 @@ def _host_of_cards(spec: AcceleratorSpec, catalogue: Catalogue) -> Host:
     )
 
 
-def _per_server(count: int, name: str) -> Estimate:
-    return estimate(count, unit="machines/server", basis="datasheet", source=f"accelerators in {name}")
+def _per_server(count: int, name: str, *, basis: Basis = "datasheet") -> Estimate:
+    return estimate(count, unit="machines/server", basis=basis, source=f"accelerators in {name}")
 
 
 def _machine(match: ServerMatch, spec: AcceleratorSpec, server: ServerSpec | None, catalogue: Catalogue) -> Machine:

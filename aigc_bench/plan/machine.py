@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from aigc_bench.core.records import Case, Estimate, MetricRow, System, TrialResult
@@ -29,7 +31,9 @@ def machine_from_run(run: Run, rows: Sequence[MetricRow], catalogue: Catalogue) 
     match = match_server(system, catalogue)
     cases = {case.id: case for case in run.info.cases}
     works = {trial.case: trial for trial in run.trials if trial.work is not None}
-    capabilities = tuple(capabilities_of(rows, cases=cases, works=works, num_devices=max(1, len(system.accelerators))))
+    day = datetime.fromtimestamp(run.info.created_s, tz=UTC).date().isoformat()
+    found = capabilities_of(rows, cases=cases, works=works, num_devices=max(1, len(system.accelerators)), on=day)
+    capabilities = tuple(found)
     watts = _watts(match, capabilities, catalogue)
     devices = system.accelerators
     return Machine(
@@ -38,11 +42,11 @@ def machine_from_run(run: Run, rows: Sequence[MetricRow], catalogue: Catalogue) 
         accelerator=match.accelerator,
         machines_per_server=match.machines_per_server,
         capabilities=capabilities,
-        host_memory_bytes=_fact(min(filter(None, (system.memory_limit_bytes, system.memory_bytes))), unit="B"),
-        host_cores=_fact(system.num_usable_cores / len(devices), unit="cores") if devices else None,
-        device_memory_bytes=_fact(devices[0].memory_bytes, unit="B") if devices else None,
-        network_bits_per_s=_fact(system.details.get(NIC_KEY), unit="bit/s"),
-        disk_bytes=_fact(system.details.get(DISK_KEY), unit="B"),
+        host_memory_bytes=_fact(min(filter(None, (system.memory_limit_bytes, system.memory_bytes))), unit="B", on=day),
+        host_cores=_fact(system.num_usable_cores / len(devices), unit="cores", on=day) if devices else None,
+        device_memory_bytes=_fact(devices[0].memory_bytes, unit="B", on=day) if devices else None,
+        network_bits_per_s=_fact(system.details.get(NIC_KEY), unit="bit/s", on=day),
+        disk_bytes=_fact(system.details.get(DISK_KEY), unit="B", on=day),
         devices_per_server=match.num_accelerators,
         peak_power_w=watts.peak,
         full_power_w=watts.full,
@@ -64,27 +68,34 @@ def machine_name(system: System) -> str:
 
 
 def capabilities_of(
-    rows: Iterable[MetricRow], *, cases: Mapping[str, Case], works: Mapping[str, TrialResult], num_devices: int
+    rows: Iterable[MetricRow],
+    *,
+    cases: Mapping[str, Case],
+    works: Mapping[str, TrialResult],
+    num_devices: int,
+    on: str | None = None,
 ) -> list[Capability]:
-    """One capability for every case with a throughput, in the order of the rows."""
+    """One capability for every case with a throughput, in the order of the rows; ``on`` is the day they were measured."""
     by_case: dict[str, dict[str, MetricRow]] = {}
     for row in rows:
         by_case.setdefault(row.case, {})[row.metric] = row
     return [
-        _capability(metrics, case=cases.get(name), trial=works.get(name), num_devices=num_devices)
+        _capability(metrics, case=cases.get(name), trial=works.get(name), num_devices=num_devices, on=on)
         for name, metrics in by_case.items()
         if metrics.get("throughput") is not None and (metrics["throughput"].value or 0) > 0
     ]
 
 
-def _capability(metrics: Mapping[str, MetricRow], *, case: Case | None, trial: TrialResult | None, num_devices: int) -> Capability:
-    row = metrics["throughput"]
+def _capability(
+    metrics: Mapping[str, MetricRow], *, case: Case | None, trial: TrialResult | None, num_devices: int, on: str | None
+) -> Capability:
+    row, figure = metrics["throughput"], partial(estimate_of, on=on)
     on_device = case is not None and case.backend != "cpu"
     copies = max(1, num_devices // row.devices) if on_device else 1
     work = trial.work if trial else None
     latency = metrics.get("latency_p50") or metrics.get("step_time")
     device_memory = metrics.get("memory_device_peak") or metrics.get("memory_allocated_peak") if on_device else None
-    throughput = estimate_of(row)
+    throughput = figure(row)
     assert throughput is not None, "a capability is made of a case with a throughput"
     return Capability(
         case=row.case,
@@ -95,21 +106,21 @@ def _capability(metrics: Mapping[str, MetricRow], *, case: Case | None, trial: T
         throughput=_replicated(throughput, copies),
         items_per_step=work.items_per_step if work else None,
         batch_size=row.batch_size * copies,
-        step_latency_s=estimate_of(latency),
-        host_memory_bytes=estimate_of(metrics.get("memory_host_peak")),
-        device_memory_bytes=estimate_of(device_memory),
+        step_latency_s=figure(latency),
+        host_memory_bytes=figure(metrics.get("memory_host_peak")),
+        device_memory_bytes=figure(device_memory),
         params_bytes=work.params_bytes if work else None,
         num_params=work.num_params if work else None,
-        power_w=_per_device(estimate_of(metrics.get("power_mean")), row.devices if on_device else 1),
-        power_peak_w=estimate_of(metrics.get("power_peak")),
-        cores_per_device=estimate_of(metrics.get("cores_per_device")) if on_device else None,
+        power_w=_per_device(figure(metrics.get("power_mean")), row.devices if on_device else 1),
+        power_peak_w=figure(metrics.get("power_peak")),
+        cores_per_device=figure(metrics.get("cores_per_device")) if on_device else None,
         verdict=row.verdict,
         reasons=row.reasons,
     )
 
 
-def estimate_of(row: MetricRow | None) -> Estimate | None:
-    """A measured row as an Estimate that keeps its reasons; ``None`` where it has no value.
+def estimate_of(row: MetricRow | None, *, on: str | None = None) -> Estimate | None:
+    """A row measured ``on`` a day as an Estimate that keeps its reasons; ``None`` where it has no value.
 
     One trial has no interval of its own and gets ``+-SINGLE_TRIAL``; two or three trials may have one that reaches below 0
     (Student's t), which is cut at a quarter and four times the value.
@@ -124,7 +135,7 @@ def estimate_of(row: MetricRow | None) -> Estimate | None:
         high=max(row.value, min(high, row.value * WIDEST)),
         unit=row.unit,
         basis=row.basis,
-        source=f"{row.metric} of {row.case}",
+        source=f"{row.metric} of {row.case}{f', measured {on}' if on else ''}",
         reasons=row.reasons,
     )
 
@@ -142,11 +153,11 @@ def _per_device(power: Estimate | None, devices: int) -> Estimate | None:
     return None if power is None else scaled(power, 1 / devices)
 
 
-def _fact(number: object, *, unit: str) -> Estimate | None:
+def _fact(number: object, *, unit: str, on: str) -> Estimate | None:
     """A figure of the system's fingerprint; ``None`` where it holds none."""
     if isinstance(number, bool) or not isinstance(number, int | float) or number <= 0:
         return None
-    return estimate(float(number), unit=unit, basis="measured", source="fingerprint of the machine")
+    return estimate(float(number), unit=unit, basis="measured", source=f"fingerprint of the machine, {on}")
 
 
 def _watts(match: ServerMatch, capabilities: Sequence[Capability], catalogue: Catalogue) -> Watts:

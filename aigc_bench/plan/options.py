@@ -18,6 +18,7 @@ from aigc_bench.plan.money.offers import Offer
 from aigc_bench.plan.place import no_place
 from aigc_bench.plan.rack import num_racks, rack_fill
 from aigc_bench.plan.records import Assessment, Load, Machine, Option, Placement, Pool, Rules
+from aigc_bench.plan.remedies import remedy
 from aigc_bench.plan.site.room import Room
 from aigc_bench.plan.sizing import make_fleet
 
@@ -30,7 +31,7 @@ LEFT_TO_THE_PROVIDER: Mapping[str, object] = {
     "available": None,
     "headroom": None,
     "verdict": "provider",
-    "why": "the provider answers for it; its price is in the rent",
+    "why": "the provider answers for it; it is in the price",
 }
 
 
@@ -85,7 +86,6 @@ def make_option(
     machine = way.machine
     fleet = make_fleet(loads, way.placement, demand=demand, rules=rules, machine=machine, margin=margin)
     room = way.make_room(fleet.num_servers)
-    reasons = (*reasons, *(() if way.is_rented else no_place(room, num_servers=fleet.num_servers)))
     fill = None if way.is_rented else rack_fill(machine, demand.site)
     context = Context(
         demand=demand,
@@ -100,7 +100,14 @@ def make_option(
     costs = _money(way, context, room=room)
     gases = carbon(loads, num_servers=context.num_servers, machine=machine, site=demand.site, finance=demand.finance)
     racks = None if way.is_rented else num_racks(context.servers_per_rack, num_servers=context.num_servers)
-    refusals = (*reasons, *_short(factors), *_too_slow(loads), *_too_many_racks(racks, demand), *_over_budget(costs, demand))
+    refusals = (
+        *reasons,
+        *_short(factors, context),
+        *_too_slow(loads),
+        *_too_many_racks(racks, demand),
+        *(() if way.is_rented else no_place(room, num_servers=fleet.num_servers)),
+        *_over_budget(costs, demand),
+    )
     tightest = by_headroom(factors)
     return Option(
         rank=0,
@@ -189,9 +196,11 @@ def _count(pools: Sequence[Pool]) -> Estimate:
     return named(total(counts, unit="machines"), "sum over pools of the required machines, rounded up")
 
 
-def _short(factors: Mapping[str, Assessment]) -> tuple[str, ...]:
+def _short(factors: Mapping[str, Assessment], context: Context) -> tuple[str, ...]:
+    """The factors that are short, each with what would change it."""
     return tuple(
-        f"{name}: {quantity(found.required.value, found.unit)} required, {quantity(found.available.value, found.unit)} available"
+        f"{name}: {quantity(found.required.value, found.unit)} required, {quantity(found.available.value, found.unit)} available; "
+        f"{remedy(name, found, demand=context.demand, machine=context.machine)}"
         for name, found in factors.items()
         if found.verdict == "short" and found.required is not None and found.available is not None
     )
@@ -200,7 +209,8 @@ def _short(factors: Mapping[str, Assessment]) -> tuple[str, ...]:
 def _too_slow(loads: Sequence[Load]) -> tuple[str, ...]:
     """Services that no number of such machines answers in time: one request alone takes longer than asked."""
     return tuple(
-        f"{load.name}: a request alone takes {quantity(load.latency_s.value, 's')}, {quantity(load.latency_slo_s, 's')} is asked; "
+        f"{load.name}: compute: a request alone takes {quantity(load.latency_s.value, 's')}, "
+        f"{quantity(load.latency_slo_s, 's')} is asked; "
         "more machines do not change that, a faster one or a smaller request does"
         for load in loads
         if load.latency_s is not None and load.latency_slo_s is not None and load.latency_s.value > load.latency_slo_s
@@ -211,7 +221,10 @@ def _too_many_racks(racks: int | None, demand: Demand) -> tuple[str, ...]:
     room = demand.site.num_racks
     if room is None or racks is None or racks <= room:
         return ()
-    return (f"space: {racks} racks are needed, the site has room for {room}; denser racks or a colocation would change that",)
+    return (
+        f"space: {racks} rack{'s are' if racks != 1 else ' is'} needed, the site has room for {room}; "
+        f"site.racks = {racks}, racks that feed and cool more (site.rack_kw, site.rack_cooling_kw) or renting would change that",
+    )
 
 
 def _over_budget(costs: Money, demand: Demand) -> tuple[str, ...]:
@@ -219,7 +232,8 @@ def _over_budget(costs: Money, demand: Demand) -> tuple[str, ...]:
     limits, yearly = demand.constraints, total([line.usd_per_year for line in costs.lines], unit="usd/year")
     pairs = ((limits.budget_usd, costs.capex_usd, "budget_usd"), (limits.budget_usd_per_year, yearly, "budget_usd_per_year"))
     return tuple(
-        f"money: {quantity(cost.value, cost.unit)} is above constraints.{key} = {quantity(limit, cost.unit)}"
+        f"money: {quantity(cost.value, cost.unit)} is above constraints.{key} = {quantity(limit, cost.unit)}; a higher limit, "
+        "less demand or a looser SLO would change that"
         for limit, cost, key in pairs
         if limit is not None and cost.value > limit
     )

@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from aigc_bench.plan.site.racks import Limit
 from aigc_bench.plan.site.room import MOST_SERVERS, Room
+
+FACTORS: Mapping[Limit, str] = {"power": "power", "cooling": "cooling"}
+"""The factor that a limit of a rack is of, else space."""
+REMEDIES: Mapping[Limit, str] = {
+    "power": "a larger feed for each rack (site.rack_kw)",
+    "cooling": "racks that give away more heat (site.rack_cooling_kw, site.cooling)",
+    "weight": "lighter servers",
+    "floor": "a floor that carries more (site.floor_kg_per_m2)",
+    "height": "taller racks (site.rack_units)",
+    "racks": "more racks (site.racks) or a colocation",
+}
 
 
 def no_place(room: Room | None, *, num_servers: int) -> tuple[str, ...]:
@@ -12,8 +26,11 @@ def no_place(room: Room | None, *, num_servers: int) -> tuple[str, ...]:
 
 def _stands_nowhere(room: Room | None) -> tuple[str, ...]:
     """What is on the bill and fits no rack of the site; that of unknown height is not judged."""
-    left = [one for one in room.layout.unplaced if one.limit is not None] if room else []
-    return tuple(f"space: {one.count} x {one.name} stand nowhere: {one.reason}" for one in left)
+    left = [(one, one.limit) for one in room.layout.unplaced if one.limit is not None] if room else []
+    return tuple(
+        f"{FACTORS.get(limit, 'space')}: {one.count} x {one.name} stand nowhere: {one.reason}; {REMEDIES[limit]} would change that"
+        for one, limit in left
+    )
 
 
 def _beyond_one_room(num_servers: int) -> tuple[str, ...]:

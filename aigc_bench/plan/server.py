@@ -120,7 +120,7 @@ def _peak(nameplate_w: float, *, full: Estimate, catalogue: Catalogue) -> Estima
 def _heat(server: ServerSpec, *, full: Estimate) -> Estimate:
     """Heat to size cooling for: the vendor's own, or the nameplate where that is larger; at least the busy power."""
     value = max(server.design_heat_w or 0.0, full.value)
-    source = f"larger of nameplate and stated heat of {server.name}"
+    source = f"larger of nameplate and stated heat of {server.name}; {server.source}, {server.as_of}"
     return estimate(value, low=min(full.value, value), unit="W", basis="datasheet", source=source)
 
 
@@ -194,10 +194,13 @@ def built_up(
     """A machine that no server row stands for: its accelerators in a host like those of its form (``plan.sheet``)."""
     card_usd, card_w, card_idle_w = _card(spec, catalogue)
     host = catalogue.servers[CPU_SERVER]
-    price = plus(scaled(card_usd, count), _price(host, catalogue) if spec is None else host_usd(spec, count, catalogue))
+    host_price = _price(host, catalogue) if spec is None else host_usd(spec, count, catalogue)
     beside = rest_of_node_w(count, catalogue)
-    full = named(plus(scaled(card_w, count), beside), "accelerators at their power limit + the rest of the node")
-    idle = named(plus(scaled(card_idle_w, count), scaled(beside, 0.4)), "idle accelerators + 40 % of the rest of the node")
+    rest = f"the rest of the node ({beside.source})"
+    full = named(plus(scaled(card_w, count), beside), f"accelerators at their power limit ({card_w.source}) + {rest}")
+    idle = named(
+        plus(scaled(card_idle_w, count), scaled(beside, 0.4)), f"idle accelerators ({card_idle_w.source}) + 40 % of {rest}"
+    )
     peak = full.model_copy(update={"value": full.high, "low": full.value})
     return ServerMatch(
         id=f"{count}x_{spec.id if spec else 'unknown'}",
@@ -207,7 +210,10 @@ def built_up(
         num_accelerators=count,
         watts=Watts(full=full, peak=peak, idle=idle, heat=peak),
         rack_units=median_units(spec, catalogue) if spec else _units(host),
-        price_usd=named(price, "accelerators + what servers like it cost beside them"),
+        price_usd=named(
+            plus(scaled(card_usd, count), host_price),
+            f"{count} accelerators ({card_usd.source}) + what servers like it cost beside them ({host_price.source})",
+        ),
         embodied_kg=_embodied(count, catalogue),
         notes=(
             f"no server of the catalogue holds {count} x {name}; it is planned in a host like those that are sold with its form.",
@@ -223,12 +229,12 @@ def _card(spec: AcceleratorSpec | None, catalogue: Catalogue) -> tuple[Estimate,
     if spec is None or spec.tdp_w is None:
         limit = _spread([row.tdp_w for row in rows if row.tdp_w], unit="W", of="power limit")
     else:
-        limit = estimate(spec.tdp_w, low=0.6 * spec.tdp_w, unit="W", basis="datasheet", source=spec.source)
+        limit = estimate(spec.tdp_w, low=0.6 * spec.tdp_w, unit="W", basis="datasheet", source=f"{spec.source}, {spec.as_of}")
     if spec is None or spec.idle_w is None:
         source = f"idle share of the power limit; {GENERAL}"
         idle = assumed(0.12 * limit.value, low=0.05 * limit.low, high=0.2 * limit.high, unit="W", source=source)
     else:
-        idle = estimate(spec.idle_w, unit="W", basis="datasheet", source=spec.idle_source or spec.source)
+        idle = estimate(spec.idle_w, unit="W", basis="datasheet", source=f"{spec.idle_source or spec.source}, {spec.as_of}")
     return price, limit, idle
 
 
@@ -243,9 +249,10 @@ def _embodied(num_accelerators: int, catalogue: Catalogue) -> Estimate:
     """Embodied carbon of a node: that of an 8-GPU server, less or plus accelerators."""
     server, card = catalogue.constant("embodied_server_kg"), catalogue.constant("embodied_accelerator_kg")
     if num_accelerators >= GPUS_OF_A_FULL_NODE:
-        return scaled(server, num_accelerators / GPUS_OF_A_FULL_NODE)
+        share = f"{num_accelerators} / {GPUS_OF_A_FULL_NODE} x " if num_accelerators > GPUS_OF_A_FULL_NODE else ""
+        return named(scaled(server, num_accelerators / GPUS_OF_A_FULL_NODE), f"{share}{server.source}")
     host = assumed(1000, low=500, high=2100, unit=server.unit, source=f"making a two-socket server; {GENERAL}")
-    return plus(host, scaled(card, num_accelerators))
+    return named(plus(host, scaled(card, num_accelerators)), f"{host.source} + {num_accelerators} x {card.source}")
 
 
 def _price(server: ServerSpec, catalogue: Catalogue) -> Estimate:

@@ -121,7 +121,10 @@ def host_usd(spec: AcceleratorSpec, count: int, catalogue: Catalogue) -> Estimat
 def cores_of(server: ServerSpec | None, *, count: int) -> Estimate:
     """Physical CPU cores of an accelerator's share of a server: as its row says, else of usual hosts."""
     if server is not None and server.cpu_cores:
-        each, source = server.cpu_cores / count, f"{server.cpu} of {server.name} / {count} accelerators"
+        each, source = (
+            server.cpu_cores / count,
+            f"{server.cpu} of {server.name} / {count} accelerators; {server.source}, {server.as_of}",
+        )
         return Estimate(value=each, low=each, high=each, unit="cores", basis=server.basis, source=source)
     low, value, high = CORES_OF_A_SERVER if count in LIKE_COUNTS else CORES_OF_A_WORKSTATION
     source = f"{value:g} cores of a usual host / {count} accelerators; {GENERAL}"

@@ -161,7 +161,7 @@ def make_fleet(
         serving = ceil(sum(need.value for need in wanted) / size.value) + margin
         counts = [serving * size.value for _ in groups]
     else:
-        counts = [float(_whole(group, demand=demand, rules=rules)) for group in groups]
+        counts = [float(whole_replicas(group, demand=demand, rules=rules)) for group in groups]
         serving = ceil(sum(counts) / size.value) + margin
     if placement == "shared":
         counts = [serving * size.value for _ in groups]
@@ -177,7 +177,7 @@ def make_fleet(
     return Fleet(pools=pools, serving=serving, spares=spare, margin=margin)
 
 
-def _whole(loads: Sequence[Load], *, demand: Demand, rules: Rules) -> int:
+def whole_replicas(loads: Sequence[Load], *, demand: Demand, rules: Rules) -> int:
     """Machines of whole replicas: every service by day; by night what is left of them and every job, one after the other."""
     services, jobs = _by_kind(loads, demand=demand)
     quiet = off_peak_share(demand, rules=rules).value

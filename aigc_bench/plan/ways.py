@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
+from aigc_bench.plan.apis import excluded
 from aigc_bench.plan.dated import hardware_price
 from aigc_bench.plan.demand import Demand
 from aigc_bench.plan.for_sale import why_not_sold
@@ -114,7 +115,8 @@ def in_instances(machine: Machine, offer: Offer) -> Machine:
     """The machine in instances of an offer: watts and making in proportion to the accelerators of one."""
     size = max(1, round(offer.num_accelerators))
     share = size / machine.machines_per_server.value
-    source = "an index is by the accelerator" if offer.is_index else f"accelerators of one {offer.name}"
+    of = "an index is by the accelerator" if offer.is_index else f"accelerators of one {offer.name}"
+    source = f"{of}, {offer.as_of}"
     of_one = ("peak_power_w", "full_power_w", "idle_power_w", "design_heat_w", "embodied_kg", "price_usd")
     return machine.model_copy(
         update={
@@ -130,7 +132,7 @@ def in_instances(machine: Machine, offer: Offer) -> Machine:
 
 def unwanted(way: Way, host: Host, *, demand: Demand, market: Market) -> tuple[str, ...]:
     """Why a way is refused whatever its factors say."""
-    found = [f"constraints exclude what is {way.kind}"] if way.kind in demand.constraints.without else []
+    found = [excluded(way.kind)] if way.kind in demand.constraints.without else []
     if way.kind in ("owned", "colocated") and (reason := market.why_not_sold(host)) is not None:
         found.append(reason)
     if way.offer and way.offer.term == "spot" and demand.services and demand.availability > SPOT_AVAILABILITY:
@@ -151,7 +153,7 @@ def unwanted_rent(offer: Offer, machine: Machine) -> tuple[str, ...]:
         return ()
     return (
         f"compute: a replica is spread over {ranks} accelerators that must stand in one machine; "
-        f"{offer.name} has {offer.num_accelerators:.2g}",
+        f"{offer.name} has {offer.num_accelerators:.2g}; an instance with as many would change that",
     )
 
 

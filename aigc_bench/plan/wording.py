@@ -7,7 +7,7 @@ from aigc_bench.plan.records import Option, Plan
 
 
 def what(option: Option) -> str:
-    """An option in a line: ``buy 2 x DGX H200 (16 x h200_sxm_141gb)``."""
+    """An option in a line: ``buy 2 x dgx_h200 (16 x h200_sxm_141gb)``, ``rent 8 x l4 at ...``."""
     if option.kind == "api":
         return f"call a commercial API ({option.provider})" if option.provider else "call a commercial API"
     verb = {"owned": "buy", "colocated": "buy and colocate", "cloud": "rent"}[option.kind]
@@ -19,7 +19,12 @@ def what(option: Option) -> str:
         if name is not None and name.startswith(AN_INDEX):
             return f"{verb} {option.num_accelerators} x {option.accelerator} at {name} ({term})"
         return f"{verb} {option.num_servers} x {name} ({option.num_accelerators} x {option.accelerator}, {term})"
-    return f"{verb} {option.num_servers} x {name} ({option.num_accelerators} x {option.accelerator})"
+    each = option.num_accelerators // option.num_servers if option.num_servers else 0
+    if name == f"{each}x_{option.accelerator}":
+        hosts = "a host" if option.num_servers == 1 else f"{option.num_servers} hosts, each"
+        return f"{verb} {hosts} with {each} x {option.accelerator}"
+    held = f" ({option.num_accelerators} x {option.accelerator})" if option.accelerator else ""
+    return f"{verb} {option.num_servers} x {name}{held}"
 
 
 def as_good_as(plan: Plan) -> tuple[Option, ...]:

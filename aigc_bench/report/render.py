@@ -22,17 +22,25 @@ from aigc_bench.report.views import run_views
 
 
 def render_report(
-    runs: Sequence[Run], *, plan: Plan | None = None, comparison: Comparison | None = None, catalogue: HasAccelerators | None = None
+    runs: Sequence[Run],
+    *,
+    plan: Plan | None = None,
+    comparison: Comparison | None = None,
+    catalogue: HasAccelerators | None = None,
+    more: Sequence[Rendered] = (),
 ) -> str:
     """The report of one or several runs as one HTML document, with the plan and the comparison where they are given.
 
-    ``catalogue`` knows the dense peaks that MFU divides by; the shipped one unless told.
+    ``more`` sections, such as those of a demand's plan, stand at the end. ``catalogue`` knows the dense peaks that MFU divides by;
+    the shipped one unless told.
     """
     assert runs, "a report needs at least one run"
     views = run_views(runs, catalogue=load_catalogue() if catalogue is None else catalogue)
     context = ReportContext(runs=views, plan=plan, comparison=comparison)
     info = runs[0].info
-    return page(sections(context), header=header(context), origin=f"{info.versions.get('aigc-bench', '')} from run {info.id}")
+    return page(
+        (*sections(context), *more), header=header(context), origin=f"{info.versions.get('aigc-bench', '')} from run {info.id}"
+    )
 
 
 def write_report(run: Run, *, out: Path | None = None, plan: Plan | None = None, comparison: Comparison | None = None) -> Path:

@@ -38,7 +38,11 @@ def test_an_assumed_sheet_has_what_a_bill_needs_and_says_that_it_is_assumed(host
 @pytest.mark.parametrize("name", ["8x_mi350x", "dgx_h200", "8x_h200_nvl_141gb", "8x_rtx_pro_6000_bw_server"])
 def test_every_purchase_has_servers_networks_racks_and_power_on_its_bill(name: str) -> None:
     room = room_maker(
-        ALL[name], make_demand(site=make_site(rack_power_w=exact(20_000.0, "W"))), catalogue=CATALOGUE, on=TODAY, is_built=True
+        ALL[name],
+        make_demand(site=make_site(rack_power_w=exact(20_000.0, "W"), rack_cooling_w=exact(20_000.0, "W"))),
+        catalogue=CATALOGUE,
+        on=TODAY,
+        is_built=True,
     )(4)
     assert room is not None
     categories = {line.category for line in room.bill.lines if line.count}

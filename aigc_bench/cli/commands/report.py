@@ -10,10 +10,13 @@ from aigc_bench.cli.output import json_option, print_json
 @click.command(short_help="Write the HTML report of one or several runs.")
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...")
 @click.option("-o", "--out", type=click.Path(dir_okay=False), metavar="FILE", help="File to write; default RUN/report.html.")
+@click.option(
+    "--demand", metavar="DEMAND.toml", help="End the report with the whole plan of this demand, made with the runs' numbers."
+)
 @json_option
-def command(*, runs: tuple[str, ...], out: str | None, as_json: bool) -> None:
+def command(*, runs: tuple[str, ...], out: str | None, demand: str | None, as_json: bool) -> None:
     """Write the HTML report of one or several runs: one file that needs no network."""
     from aigc_bench import api
 
-    file = api.report(*runs, out=out)
+    file = api.report(*runs, out=out, demand=demand)
     print_json({"report": str(file)}) if as_json else click.echo(file)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -130,25 +130,40 @@ def _growth(written: WrittenDemand) -> Growth | None:
 
 
 def _sound_part(raw: dict[str, Any]) -> WrittenDemand | None:
-    """The file without the tables that are written wrongly, so that the names in the others are looked at, too."""
+    """The file without what is written wrongly, so that the names in the rest are looked at, too."""
     kept: dict[str, Any] = {"name": "?"}
     for key, field in WrittenDemand.model_fields.items():
         given, record = raw.get(key), inner_record(field.annotation)
         if given is None or record is None:
             continue
         if isinstance(given, list):
-            kept[key] = [table for table in given if _is_sound(table, record)]
-        elif _is_sound(given, record):
-            kept[key] = given
+            kept[key] = [sound for table in given if (sound := _mended(table, record)) is not None]
+        elif (sound := _mended(given, record)) is not None:
+            kept[key] = sound
     return check(kept, WrittenDemand)[0]
 
 
-def _is_sound(table: Any, record: type[BaseModel]) -> bool:
-    try:
-        record.model_validate(table)
-    except ValidationError:
-        return False
-    return True
+STAND_INS: Mapping[str, Any] = {
+    "rate": 1.0, "items": 1.0, "deadline": 1.0, "tokens": 1.0, "samples": 1.0, "input_tokens": 1.0, "output_tokens": 1.0,
+}  # fmt: skip
+"""What stands in for a key that is needed and was written wrongly, so that nothing is said to be missing that was given."""
+
+
+def _mended(table: Any, record: type[BaseModel]) -> dict[str, Any] | None:
+    """The table without its wrong keys; ``None`` where what is left is wrong, too."""
+    if not isinstance(table, dict):
+        return None
+    kept: dict[str, Any] = dict(table)
+    for _ in range(2):
+        try:
+            record.model_validate(kept)
+        except ValidationError as problem:
+            wrong = {str(error["loc"][0]) for error in problem.errors() if error["loc"]}
+            kept = {key: value for key, value in kept.items() if key not in wrong}
+            kept |= {key: value for key, value in STAND_INS.items() if key in wrong and key in table}
+        else:
+            return kept
+    return None
 
 
 YEAR_S = 365.25 * 86400.0

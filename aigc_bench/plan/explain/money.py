@@ -1,166 +1,235 @@
-"""The steps of what an option costs and emits: bill, cost lines, purchase, total, a unit, energy, carbon, probabilities."""
+"""The steps of what an option costs and emits: cost lines, total, a unit, energy, carbon, probabilities."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from aigc_bench.core.records import Estimate
-from aigc_bench.plan.demand import Demand
-from aigc_bench.plan.explain.named_inputs import computed_of, spread
-from aigc_bench.plan.explain.step import Trail, counted, slug
+from aigc_bench.plan.cost import HOURS_PER_YEAR
+from aigc_bench.plan.explain.arithmetic import Inputs
+from aigc_bench.plan.explain.below import Below
+from aigc_bench.plan.explain.bill import add_purchase
+from aigc_bench.plan.explain.named_inputs import add_input, input_key
+from aigc_bench.plan.explain.step import slug
+from aigc_bench.plan.interval import scaled, times
 from aigc_bench.plan.money.opex import CostLine
-from aigc_bench.plan.records import Option
 
-NOTHING_BOUGHT = "nothing is bought"
+YEARS, RATE, RESIDUAL = "demand.finance.life_years", "demand.finance.discount_rate", "demand.finance.residual_share"
+ADDERS = "demand.finance.adders_share"
 OUT_OF_MEMORY = "that a lognormal peak within its interval lies above the usable memory, of any load"
-COUNT_WORDS = {
-    "node": "servers of the option",
-    "nic": "servers x NICs of one",
-    "switch": "ports of all servers over the ports of a switch, in leaves and spines",
-    "cable": "links of the networks, two ends each",
-    "spare": "share of what is bought",
-    "rack": "racks of the layout",
-    "power": "racks x feeds, or load over the size of a module with its redundancy",
-    "cooling": "heat over the size of a unit, with its redundancy",
-    "storage": "bytes that are kept over those of a node",
+FOOTPRINT = (
+    ("carbon_operation_kg", "greenhouse gases of running over the life"),
+    ("carbon_making_kg", "greenhouse gases of making the servers"),
+)
+LINES: Mapping[str, str] = {
+    "electricity": "{0} * {1}",
+    "cooling": "{0} * {1}",
+    "demand_charge": "{0} * {1} * {2} * 12 / 1000",
+    "space": "{0} * {1} * 12 / 1000",
+    "water": "{0} * {1} / 1000",
+    "maintenance": "{0} * {1}",
+    "egress": "{0} * {1}",
+    "storage": "{0} * {1} * 12",
+    "rent": f"{{0}} * {{1}} * {{2}} * {HOURS_PER_YEAR:g}",
+    "api": "{0} * {1}",
 }
+"""Arithmetic of a cost line over its inputs in their order (``money.opex``, ``cost``, ``apis``)."""
 
 
-def add_money(trail: Trail, option: Option, demand: Demand, *, at: str) -> None:
-    """Steps of money, then of energy and carbon, below the option ``at``."""
-    _add_energy(trail, option, at=at)
-    bill = _add_bill(trail, option, at=at)
-    _add_purchase(trail, option, at=at, bill=bill)
-    lines = _add_lines(trail, option, at=at)
-    _add_totals(trail, option, at=at, lines=lines)
-    _add_units(trail, option, demand, at=at, lines=lines)
-    _add_carbon(trail, option, at=at)
-    add_chances(trail, option, at=at)
+def add_money(below: Below) -> None:
+    """Steps of energy and money, then of carbon and chances."""
+    _add_energy(below)
+    add_purchase(below)
+    lines = line_keys(below)
+    for key, line in zip(lines, below.option.costs, strict=True):
+        _add_line(below, line, key=key)
+    _add_totals(below, lines)
+    _add_units(below, lines)
+    _add_carbon(below)
+    add_chances(below)
 
 
-def _add_bill(trail: Trail, option: Option, *, at: str) -> list[str]:
-    """Count, price of one and price of all of each line; the keys of those that are paid beside the servers."""
-    paid = []
-    for line in option.room.bill.lines if option.room else ():
-        key = f"{at}.bill.{line.key}"
-        words = line.note or COUNT_WORDS[line.category]
-        count = trail.computed(
-            f"{key}.count",
-            f"count: {line.name}",
-            counted(line.count, "pieces", words),
-            formula=words,
-            inputs=(f"{at}.num_servers",),
-        )
-        if line.unit_usd is not None and line.usd is not None:
-            each = trail.leaf(
-                f"{key}.unit_usd", f"price of one: {line.name}", line.unit_usd, source=line.unit_usd.source or line.source
-            )
-            total = trail.computed(f"{key}.usd", line.name, line.usd, formula="count x price of one", inputs=(count, each))
-            paid += [total] if line.category != "node" and line.count else []
-    return paid
-
-
-def _add_purchase(trail: Trail, option: Option, *, at: str, bill: list[str]) -> None:
-    capex, key = option.capex_usd, f"{at}.capex_usd"
-    if option.kind in ("cloud", "api"):
-        trail.leaf(key, "purchase", capex, source=NOTHING_BOUGHT)
-        return
-    inputs = (f"{at}.num_servers", f"{at}.machine.price_usd", *bill)
-    trail.computed(key, "purchase", capex, formula=capex.source or "servers x price", inputs=inputs)
-
-
-def _add_lines(trail: Trail, option: Option, *, at: str) -> list[str]:
-    found = []
-    for number, line in enumerate(option.costs):
-        key = f"{at}.costs.{line.key}"
-        if key in trail:
-            key = f"{key}.{number}"
-        inputs = _fed(trail, line, key=key, at=at)
-        found.append(trail.computed(key, line.name, line.usd_per_year, formula=line.formula, inputs=inputs))
-    return found
-
-
-def _fed(trail: Trail, line: CostLine, *, key: str, at: str) -> list[str]:
-    """The keys of what a cost line was fed with; ``of`` a service where its name ends with one."""
+def line_keys(below: Below) -> list[str]:
+    """The keys of the cost lines; a key that is there already takes the number of its line."""
     found: list[str] = []
-    for name, value in line.inputs.items():
-        how = computed_of(name)
-        if how is None or trail.known(value) is not None:
-            found += trail.fed(key, {name: value})
-        else:
-            inputs = spread(trail, how[0].keys(at, line.name.rpartition(", ")[2]))
-            found.append(trail.computed(f"{key}.{slug(name)}", name, value, formula=how[0].formula, inputs=inputs))
+    for number, line in enumerate(below.option.costs):
+        key = below.key("costs", line.key)
+        found.append(f"{key}.{number}" if key in found else key)
     return found
 
 
-def _add_totals(trail: Trail, option: Option, *, at: str, lines: list[str]) -> None:
-    running = [key for key in lines if not key.endswith(".hardware")]
-    opex = option.opex_usd_per_year
-    yearly = trail.computed(
-        f"{at}.opex_usd_per_year", "running cost a year", opex, formula=opex.source or "sum of the lines", inputs=running
-    )
-    years = "demand.finance.life_years"
-    inputs = (
-        (yearly, years) if option.kind in ("cloud", "api") else (f"{at}.capex_usd", "demand.finance.residual_share", yearly, years)
-    )
-    formula = option.tco_usd.source or "capex x (1 - residual) + opex x years"
-    trail.computed(f"{at}.tco_usd", "total cost over the life", option.tco_usd, formula=formula, inputs=inputs)
-
-
-def _add_units(trail: Trail, option: Option, demand: Demand, *, at: str, lines: list[str]) -> None:
-    busy = [f"{at}.loads.{load.name}.mean_machines" for load in option.loads]
-    for name, value in option.usd_per_unit.items():
-        key, title = f"{at}.usd_per_unit.{name}", f"cost of one {value.unit.partition('/')[2]}, {name}"
-        if option.kind == "api":
-            price = next(line for line in option.costs if line.key == "api" and line.name.endswith(f", {name}"))
-            keys = (trail.known(price.inputs["price of a request"]) or "", f"demand.services.{name}.items_per_request")
-            trail.computed(key, title, value, formula="price of a request / items of a request", inputs=keys)
-        else:
-            words = "a year's total x share of the busy machine-time / units a year"
-            trail.computed(key, title, value, formula=words, inputs=(*lines, *busy, f"{at}.loads.{name}.items_per_year"))
-
-
-def _add_energy(trail: Trail, option: Option, *, at: str) -> None:
-    if option.energy_kwh_per_year is None:
+def _add_line(below: Below, line: CostLine, *, key: str) -> None:
+    if line.key == "hardware":
+        _add_hardware(below, line, key=key)
         return
-    busy = [f"{at}.loads.{load.name}.mean_machines" for load in option.loads]
-    trail.computed(
-        f"{at}.energy_kwh_per_year",
-        "energy of the IT a year",
-        option.energy_kwh_per_year,
-        formula="servers x (idle + utilisation x (full - idle)) x hours",
-        inputs=(f"{at}.num_servers", f"{at}.machine.idle_power_w", f"{at}.machine.full_power_w", *busy),
+    if line.key == "adders":
+        _add_adders(below, line, key=key)
+        return
+    if line.key == "staff" and not line.inputs:
+        below.trail.same(key, line.name, line.usd_per_year, as_="demand.finance.staff_usd_per_year")
+        return
+    owner = line.name.rpartition(", ")[2]
+    inputs = [add_input(below, f"{key}.{slug(name)}", name, value, of=owner) for name, value in line.inputs.items()]
+    below.trail.computed(key, line.name, line.usd_per_year, formula=line.formula, inputs=inputs, arithmetic=LINES.get(line.key))
+
+
+def _add_hardware(below: Below, line: CostLine, *, key: str) -> None:
+    """The annuity; without interest the straight share of every year."""
+    plain = below.demand.finance.discount_rate.value == 0
+    annuity = "{0} * (1 - {2} / (1 + {1}) ** {3}) * {1} / (1 - (1 + {1}) ** -{3})"
+    below.trail.computed(
+        key,
+        line.name,
+        line.usd_per_year,
+        formula=line.formula,
+        inputs=(below.key("capex_usd"), RATE, RESIDUAL, YEARS),
+        arithmetic="{0} * (1 - {2}) / {3}" if plain else annuity,
     )
 
 
-def _add_carbon(trail: Trail, option: Option, *, at: str) -> None:
+def _add_adders(below: Below, line: CostLine, *, key: str) -> None:
+    """A share of the lines that the line names as its inputs."""
+    names = {one.name: found for found, one in zip(line_keys(below), below.option.costs, strict=True)}
+    of = Inputs()
+    base = of.plus(names[name] for name in line.inputs if name in names)
+    below.trail.computed(
+        key,
+        line.name,
+        line.usd_per_year,
+        formula=line.formula,
+        inputs=(*of.keys, ADDERS),
+        arithmetic=f"{base} * {{{len(of.keys)}}}",
+    )
+
+
+def _add_totals(below: Below, lines: list[str]) -> None:
+    option, trail, of = below.option, below.trail, Inputs()
+    running = [key for key, line in zip(lines, option.costs, strict=True) if line.key != "hardware"]
+    opex = option.opex_usd_per_year
+    words = of.plus(running)
+    yearly = trail.computed(
+        below.key("opex_usd_per_year"),
+        "running cost a year",
+        opex,
+        formula=opex.source or "sum of the lines",
+        inputs=of.keys,
+        arithmetic=words,
+    )
+    is_bought = option.kind not in ("cloud", "api")
+    trail.computed(
+        below.key("tco_usd"),
+        "total cost over the life",
+        option.tco_usd,
+        formula=option.tco_usd.source or "capex x (1 - residual) + opex x years",
+        inputs=(below.key("capex_usd"), RESIDUAL, yearly, YEARS) if is_bought else (yearly, YEARS),
+        arithmetic="{0} * (1 - {1}) + {2} * {3}" if is_bought else "{0} * {1}",
+    )
+
+
+def _add_units(below: Below, lines: list[str]) -> None:
+    for name, value in below.option.usd_per_unit.items():
+        key, title = below.key("usd_per_unit", name), f"cost of one {value.unit.partition('/')[2]}, {name}"
+        if below.option.kind == "api":
+            line = next(key for key, line in zip(lines, below.option.costs, strict=True) if line.name == f"API calls, {name}")
+            price = next(one for one in below.trail[line].inputs if not one.endswith("requests_a_year"))
+            inputs = (price, *below.asked(name, "items_per_request"))
+            words = "price of a request / items of a request"
+            below.trail.computed(key, title, value, formula=words, inputs=inputs, arithmetic="{0} / {1}")
+        else:
+            of = Inputs()
+            arithmetic = _share(below, of, of.plus(lines), name=name)
+            words = "a year's total x share of the busy machine-time / units a year"
+            below.trail.computed(key, title, value, formula=words, inputs=of.keys, arithmetic=arithmetic)
+
+
+def _share(below: Below, of: Inputs, yearly: str, *, name: str) -> str:
+    """A year's total for each unit of a load: by its share of the busy machine-time."""
+    mine, units = of(below.load(name, "mean_machines")), of(below.load(name, "items_per_year"))
+    return f"{yearly} * {mine} / {below.mean_busy(of)} / {units}"
+
+
+def _add_energy(below: Below) -> None:
+    energy = below.option.energy_kwh_per_year
+    if energy is None:
+        return
+    of = Inputs()
+    idle, full = of(below.key("machine", "idle_power_w")), of(below.key("machine", "full_power_w"))
+    busy = of(input_key(below.at, "compute", "mean utilisation of all servers"))
+    words = f"{of(below.key('num_servers'))} * ({idle} + {busy} * max(0, {full} - {idle})) * {HOURS_PER_YEAR:g} / 1000"
+    below.trail.computed(
+        below.key("energy_kwh_per_year"),
+        "energy of the IT a year",
+        energy,
+        formula="servers x (idle + utilisation x (full - idle)) x hours",
+        inputs=of.keys,
+        arithmetic=words,
+    )
+
+
+def _add_carbon(below: Below) -> None:
+    option, trail = below.option, below.trail
     if option.carbon_kg is None:
         return
-    site = ("demand.site.pue", "demand.site.grid_g_per_kwh", "demand.finance.life_years")
-    inputs = (f"{at}.energy_kwh_per_year", *site, f"{at}.num_servers", f"{at}.machine.embodied_kg")
-    words = "kWh of IT x PUE x grid g/kWh / 1000 x years + servers x making of one"
-    whole = trail.computed(f"{at}.carbon_kg", "greenhouse gases over the life", option.carbon_kg, formula=words, inputs=inputs)
-    busy = [f"{at}.loads.{load.name}.mean_machines" for load in option.loads]
+    _add_footprint(below)
+    whole = trail.computed(
+        below.key("carbon_kg"),
+        "greenhouse gases over the life",
+        option.carbon_kg,
+        formula="running over the life + making",
+        inputs=[below.key(name) for name, _ in FOOTPRINT],
+        arithmetic="{0} + {1}",
+    )
     for name, value in option.carbon_kg_per_unit.items():
+        of = Inputs()
+        words = _share(below, of, f"{of(whole)} / {of(YEARS)}", name=name)
         trail.computed(
-            f"{at}.carbon_kg_per_unit.{name}",
+            below.key("carbon_kg_per_unit", name),
             f"greenhouse gases of one {value.unit.partition('/')[2]}, {name}",
             value,
             formula="total a year x share of the busy machine-time / units a year",
-            inputs=(whole, "demand.finance.life_years", *busy, f"{at}.loads.{name}.items_per_year"),
+            inputs=of.keys,
+            arithmetic=words,
         )
 
 
-def add_chances(trail: Trail, option: Option, *, at: str) -> None:
+def _add_footprint(below: Below) -> None:
+    """Greenhouse gases of running over the life, and of making."""
+    option, site, years = below.option, below.demand.site, below.demand.finance.life_years
+    energy, machine = option.energy_kwh_per_year, option.machine
+    if energy is None or machine is None:
+        return
+    running = scaled(times(energy, site.pue, site.grid_g_per_kwh, unit="kgCO2e"), years / 1000)
+    below.trail.computed(
+        below.key(FOOTPRINT[0][0]),
+        FOOTPRINT[0][1],
+        running,
+        formula="kWh of IT a year x PUE x grid g/kWh / 1000 x years",
+        inputs=(below.key("energy_kwh_per_year"), "demand.site.pue", "demand.site.grid_g_per_kwh", YEARS),
+        arithmetic="{0} * {1} * {2} / 1000 * {3}",
+    )
+    below.trail.computed(
+        below.key(FOOTPRINT[1][0]),
+        FOOTPRINT[1][1],
+        scaled(machine.embodied_kg, option.num_servers, unit="kgCO2e"),
+        formula="servers x making of one",
+        inputs=(below.key("num_servers"), below.key("machine", "embodied_kg")),
+        arithmetic="{0} * {1}",
+    )
+
+
+def add_chances(below: Below) -> None:
     """Probabilities, where the plan has them."""
-    memory = [key for key in trail.starting(f"{at}.factors.memory.inputs.") if "memory" in key]
-    latencies = [key for key in trail.starting(f"{at}.loads.") if key.endswith((".latency_s", ".accelerators_busy_at_peak"))]
+    ends = (".latency_s", ".accelerators_busy_at_peak")
+    latencies = [key for key in below.trail.starting(below.key("loads", "")) if key.endswith(ends)]
+    memory = [key for key in below.trail.starting(below.key("factors", "memory", "inputs", "")) if "memory" in key]
     chances = (
         ("p_slo", "probability that the SLO is met", latencies),
-        ("p_budget", "probability that it stays within the budget", [f"{at}.capex_usd", f"{at}.opex_usd_per_year"]),
+        ("p_budget", "probability that it stays within the budget", [below.key("capex_usd"), below.key("opex_usd_per_year")]),
         ("p_oom", "probability of running out of memory", memory),
     )
     for name, title, inputs in chances:
-        words = OUT_OF_MEMORY if name == "p_oom" else "share of the drawn worlds in which it holds"
-        share = getattr(option, name)
+        share = getattr(below.option, name)
         if share is not None:
             value = Estimate(value=share, low=share, high=share, unit="fraction", basis="modelled")
-            trail.computed(f"{at}.{name}", title, value, formula=words, inputs=inputs)
+            words = OUT_OF_MEMORY if name == "p_oom" else "share of the drawn worlds in which it holds"
+            below.trail.computed(below.key(name), title, value, formula=words, inputs=inputs)

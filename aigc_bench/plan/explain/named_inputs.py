@@ -1,126 +1,237 @@
-"""What the named inputs of the six factors and of the cost lines are computed from; others stand as they are."""
+"""What the named inputs of the six factors and of the cost lines follow from; others stand as they are."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from aigc_bench.plan.explain.step import Trail, slug
+from aigc_bench.core.records import Estimate
+from aigc_bench.core.units import SECONDS_PER_YEAR
+from aigc_bench.plan.cooling import (
+    AIR_BTU_PER_HOUR_PER_CFM_F,
+    BTU_PER_HOUR_PER_W,
+    FAHRENHEIT_PER_KELVIN,
+    TON_OF_REFRIGERATION_W,
+)
+from aigc_bench.plan.explain.arithmetic import Inputs
+from aigc_bench.plan.explain.below import OFF_PEAK, Below
+from aigc_bench.plan.explain.step import SAME, slug
+from aigc_bench.plan.money.offers import IS_ELASTIC
 
 
 @dataclass(frozen=True, kw_only=True)
 class Computed:
-    """A formula and the keys of what goes in, below the option ``at``; ``of`` is the service or job that is meant."""
+    """A formula in words, its arithmetic over numbered inputs where it is that plain, and the keys of these."""
 
     formula: str
-    keys: Callable[[str, str], tuple[str, ...]]
+    arithmetic: str | None
+    keys: list[str]
 
 
-def _demand(of: str, *names: str) -> tuple[str, ...]:
-    """Numbers of a service or job of the demand; it is one of the two."""
-    return tuple(f"demand.{kind}.{of}.{name}" for kind in ("services", "jobs") for name in names)
+ELASTIC: frozenset[str] = frozenset(term for term, is_elastic in IS_ELASTIC.items() if is_elastic)
+Maker = Callable[[Below, str], Computed]
+"""From an option and the service or job that is meant (empty where none is) to how the input follows."""
 
 
-BY_NAME: dict[str, Computed] = {
-    "mean utilisation of all servers": Computed(
-        formula="sum of mean busy machines / (servers x machines per server), at most 1",
-        keys=lambda at, _: (f"{at}.loads.*.mean_machines", f"{at}.num_servers", f"{at}.machine.machines_per_server"),
+def _same(*parts: str) -> Maker:
+    """The number under another key of the option; an empty part stands for the service or job."""
+    return lambda below, of: Computed(formula=SAME, arithmetic="{0}", keys=[below.key(*(part or of for part in parts))])
+
+
+def _stated(key: str) -> Maker:
+    """A number of the demand or of the rules."""
+    return lambda _, __: Computed(formula=SAME, arithmetic="{0}", keys=[key])
+
+
+def _of(formula: str, arithmetic: str, *keys: str) -> Maker:
+    """Arithmetic over keys of the option, or over those that begin with ``demand.`` or ``rules.``."""
+
+    def make(below: Below, _: str) -> Computed:
+        found = [key if key.startswith(("demand.", "rules.", "growth.")) else below.key(key) for key in keys]
+        return Computed(formula=formula, arithmetic=arithmetic, keys=found)
+
+    return make
+
+
+def _utilisation(below: Below, _: str) -> Computed:
+    of = Inputs()
+    busy, servers, size = below.mean_busy(of), of(below.key("num_servers")), of(below.key("machine", "machines_per_server"))
+    words = "sum of mean busy machines / (servers x machines per server), at most 1"
+    return Computed(
+        formula=words, arithmetic=f"min(1, {busy} / ({servers} * {size}))" if below.option.num_servers else "0", keys=of.keys
+    )
+
+
+def _resident(place: str) -> Maker:
+    """The largest sum of peaks on one machine: every service and one job, or one load at a time on shared machines."""
+
+    def make(below: Below, _: str) -> Computed:
+        of = Inputs()
+        pools = [_peaks(below, of, place, pool.loads) for pool in below.option.pools]
+        words = f"the largest of what lies in a {place}'s memory at once"
+        return Computed(formula=words, arithmetic=_most(pools), keys=of.keys)
+
+    return make
+
+
+def _peaks(below: Below, of: Inputs, place: str, names: tuple[str, ...]) -> str:
+    keys = {name: of(below.ability(name, f"{place}_memory_bytes")) for name in names}
+    services = [keys[name] for name in names if below.is_service(name)]
+    jobs = [keys[name] for name in names if not below.is_service(name)]
+    if below.option.placement == "shared":
+        return _most(services + jobs)
+    return " + ".join([*services, *([_most(jobs)] if jobs else [])])
+
+
+def _most(terms: list[str]) -> str:
+    distinct = list(dict.fromkeys(terms))
+    return f"max({', '.join(distinct)})" if len(distinct) > 1 else distinct[0] if distinct else "0"
+
+
+def _traffic(below: Below, of: str) -> Computed:
+    keys = [*below.asked(of, "arrival.peak_requests_per_s", "request_bytes", "response_bytes"), "growth.last"]
+    words = "requests/s at the peak x growth x (request + answer bytes) x 8"
+    return Computed(formula=words, arithmetic="{0} * {3} * ({1} + {2}) * 8", keys=keys)
+
+
+def _all_traffic(below: Below, _: str) -> Computed:
+    of = Inputs()
+    names = [load.name for load in below.option.loads if below.is_service(load.name)]
+    words = of.plus(input_key(below.at, "network", f"traffic at the peak, {name}") for name in names)
+    return Computed(formula="sum over the services", arithmetic=words, keys=of.keys)
+
+
+def _answers(below: Below, of: str) -> Computed:
+    keys = below.asked(of, "arrival.peak_requests_per_s", "arrival.duty", "response_bytes", "kept_days")
+    words = "requests/s at the peak x duty x growth x 86,400 x answer bytes x days / machines"
+    return Computed(
+        formula=words,
+        arithmetic="{0} * {1} * {4} * 86400 * {2} * {3} / {5}",
+        keys=[*keys, "growth.last", below.key("pools", pool_of(below, of), "available")],
+    )
+
+
+def pool_of(below: Below, name: str) -> int:
+    """The number of the pool that carries a load, from 1."""
+    return next(number for number, pool in enumerate(below.option.pools, start=1) if name in pool.loads)
+
+
+def _dataset(below: Below, of: str) -> Computed:
+    keys = [*below.asked(of, "items", "bytes_per_item"), "rules.dataset_copies"]
+    return Computed(formula="items x bytes of one x copies", arithmetic="{0} * {1} * {2}", keys=keys)
+
+
+def _checkpoints(below: Below, of: str) -> Computed:
+    asked = f"demand.jobs.{of}.checkpoints.kept"
+    kept = asked if asked in below.trail else "rules.checkpoints_kept"
+    keys = [below.load(of, "num_params"), "rules.checkpoint_bytes_per_param", kept]
+    words = "parameters x bytes of a checkpoint per parameter x checkpoints kept"
+    return Computed(formula=words, arithmetic="{0} * {1} * {2}", keys=keys)
+
+
+def _ingest(below: Below, of: str) -> Computed:
+    keys = [below.load(of, "throughput_per_accelerator"), *below.asked(of, "bytes_per_item")]
+    return Computed(formula="throughput of one machine x bytes of an item", arithmetic="{0} * {1}", keys=keys)
+
+
+def _at_work(below: Below, _: str) -> Computed:
+    """Rented instances that are paid: those of every hour where terms are elastic, else all."""
+    if below.option.term not in ELASTIC:
+        return Computed(formula="all that are reserved", arithmetic="{0}", keys=[below.key("num_servers")])
+    keys = [
+        *(below.load(load.name, "accelerators_busy_at_peak") for load in below.busy),
+        *(below.load(load.name, "mean_machines") for load in below.busy),
+        "rules.target_utilisation",
+        below.key("machine", "machines_per_server"),
+        below.key("num_servers"),
+    ]
+    words = "mean over the hours of those that hold their whole replicas, those of jobs in their windows, and spares (plan.elastic)"
+    return Computed(formula=words, arithmetic=None, keys=keys)
+
+
+def _requests(below: Below, of: str) -> Computed:
+    keys = [*below.asked(of, "arrival.peak_requests_per_s", "arrival.duty"), "growth.mean"]
+    words = "requests/s at the peak x duty x mean growth x seconds of a year"
+    return Computed(formula=words, arithmetic=f"{{0}} * {{1}} * {{2}} * {SECONDS_PER_YEAR:.0f}", keys=keys)
+
+
+_HEAT = "factors.cooling.inputs.heat_of_all_servers"
+_PEAK = "factors.power.inputs.peak_power_of_all_servers"
+_AIR = f"{AIR_BTU_PER_HOUR_PER_CFM_F} * {FAHRENHEIT_PER_KELVIN}"
+BY_NAME: dict[str, Maker] = {
+    "busy machines": _same("loads", "", "accelerators_busy_at_peak"),
+    "target utilisation": _stated("rules.target_utilisation"),
+    "off-peak share": _stated(OFF_PEAK),
+    "availability of one server": _stated("rules.machine_availability"),
+    "mean utilisation of all servers": _utilisation,
+    "usable share": _stated("rules.usable_memory"),
+    "device memory required": _resident("device"),
+    "host memory required": _resident("host"),
+    "device memory": _same("machine", "device_memory_bytes"),
+    "host memory": _same("machine", "host_memory_bytes"),
+    "traffic at the peak": _traffic,
+    "traffic of all services": _all_traffic,
+    "payload share of the link": _stated("rules.link_goodput"),
+    "link rate": _same("machine", "network_bits_per_s"),
+    "answers kept": _answers,
+    "data set": _dataset,
+    "checkpoints": _checkpoints,
+    "ingest of one machine": _ingest,
+    "disk": _same("machine", "disk_bytes"),
+    "usable share of the disk": _stated("rules.usable_storage"),
+    "design heat of one server": _same("machine", "design_heat_w"),
+    "heat of all servers": _of("servers x design heat of one", "{0} * {1}", "num_servers", "machine.design_heat_w"),
+    "heat of all servers, BTU/h": _of("W x 3.412", f"{{0}} * {BTU_PER_HOUR_PER_W}", _HEAT),
+    "refrigeration": _of("W / 3,516.85", f"{{0}} / {TON_OF_REFRIGERATION_W}", _HEAT),
+    "airflow": _of(
+        "BTU/h / (1.08 x rise in degF)",
+        f"{{0}} * {BTU_PER_HOUR_PER_W} / ({_AIR} * {{1}})",
+        _HEAT,
+        "factors.cooling.inputs.rise_of_the_air",
     ),
-    "device memory required": Computed(
-        formula="the largest of what lies in a device's memory at once",
-        keys=lambda at, _: (f"{at}.machine.capabilities.*.device_memory_bytes",),
+    "peak power of one server": _same("machine", "peak_power_w"),
+    "idle power of one server": _same("machine", "idle_power_w"),
+    "power of one server at work": _same("machine", "full_power_w"),
+    "peak power of all servers": _of("servers x peak power of one", "{0} * {1}", "num_servers", "machine.peak_power_w"),
+    "UPS input for all servers": _of("peak power / efficiency of the UPS", "{0} / {1}", _PEAK, "rules.ups_efficiency"),
+    "site power with cooling": _of("peak power x PUE", "{0} * {1}", _PEAK, "demand.site.pue"),
+    "PUE": _stated("demand.site.pue"),
+    "tariff": _stated("demand.site.electricity_usd_per_kwh"),
+    "demand charge": _stated("demand.site.demand_charge_usd_per_kw_month"),
+    "rent of space": _stated("demand.finance.space_usd_per_kw_month"),
+    "purchase": _same("capex_usd"),
+    "discount rate": _stated("demand.finance.discount_rate"),
+    "residual share": _stated("demand.finance.residual_share"),
+    "energy of the IT": _same("energy_kwh_per_year"),
+    "energy beyond the IT": _of("energy of the IT x (PUE - 1)", "{0} * ({1} - 1)", "energy_kwh_per_year", "demand.site.pue"),
+    "peak power of the IT": _of(
+        "servers x peak power of one + highest draw of switches and storage",
+        "{0} * {1} + {2}",
+        "num_servers",
+        "machine.peak_power_w",
+        "peak_beside_servers_w",
     ),
-    "host memory required": Computed(
-        formula="the largest of what lies in a host's memory at once",
-        keys=lambda at, _: (f"{at}.machine.capabilities.*.host_memory_bytes",),
-    ),
-    "traffic at the peak": Computed(
-        formula="requests/s at the peak x (request + answer bytes) x 8",
-        keys=lambda _, of: _demand(of, "arrival.peak_requests_per_s", "request_bytes", "response_bytes"),
-    ),
-    "traffic of all services": Computed(
-        formula="sum over the services", keys=lambda at, _: (f"{at}.factors.network.inputs.traffic_at_the_peak*",)
-    ),
-    "answers kept": Computed(
-        formula="requests/s at the peak x duty x 86,400 x answer bytes x days / machines",
-        keys=lambda at, of: (
-            *_demand(of, "arrival.peak_requests_per_s", "arrival.duty", "response_bytes", "kept_days"),
-            f"{at}.factors.compute.available",
-        ),
-    ),
-    "data set": Computed(
-        formula="items x bytes of one x copies",
-        keys=lambda _, of: (*_demand(of, "items", "bytes_per_item"), "rules.dataset_copies"),
-    ),
-    "checkpoints": Computed(
-        formula="parameters x bytes of a checkpoint per parameter x checkpoints kept",
-        keys=lambda at, of: (f"{at}.loads.{of}.num_params", "rules.checkpoint_bytes_per_param", "rules.checkpoints_kept"),
-    ),
-    "ingest of one machine": Computed(
-        formula="throughput of one machine x bytes of an item",
-        keys=lambda at, of: (f"{at}.loads.{of}.throughput_per_accelerator", *_demand(of, "bytes_per_item")),
-    ),
-    "heat of all servers": Computed(
-        formula="servers x design heat of one", keys=lambda at, _: (f"{at}.num_servers", f"{at}.machine.design_heat_w")
-    ),
-    "heat of all servers, BTU/h": Computed(
-        formula="W x 3.41214", keys=lambda at, _: (f"{at}.num_servers", f"{at}.machine.design_heat_w")
-    ),
-    "refrigeration": Computed(formula="W / 3,516.85", keys=lambda at, _: (f"{at}.num_servers", f"{at}.machine.design_heat_w")),
-    "airflow": Computed(
-        formula="BTU/h / (1.08 x rise in degF)",
-        keys=lambda at, _: (f"{at}.num_servers", f"{at}.machine.design_heat_w", f"{at}.factors.cooling.inputs.rise_of_the_air"),
-    ),
-    "peak power of all servers": Computed(
-        formula="servers x peak power of one", keys=lambda at, _: (f"{at}.num_servers", f"{at}.machine.peak_power_w")
-    ),
-    "UPS input for all servers": Computed(
-        formula="servers x peak power of one / efficiency of the UPS",
-        keys=lambda at, _: (f"{at}.num_servers", f"{at}.machine.peak_power_w", "rules.ups_efficiency"),
-    ),
-    "site power with cooling": Computed(
-        formula="servers x peak power of one x PUE",
-        keys=lambda at, _: (f"{at}.num_servers", f"{at}.machine.peak_power_w", "demand.site.pue"),
-    ),
-    "peak power of the IT": Computed(
-        formula="servers x peak power of one + nameplates of switches and storage",
-        keys=lambda at, _: (f"{at}.num_servers", f"{at}.machine.peak_power_w"),
-    ),
-    "energy beyond the IT": Computed(
-        formula="energy of the IT x (PUE - 1)", keys=lambda at, _: (f"{at}.energy_kwh_per_year", "demand.site.pue")
-    ),
-    "instances at work": Computed(
-        formula="reserved: all instances; else those of each hour's whole replicas, of jobs in their windows, and spares",
-        keys=lambda at, _: (
-            f"{at}.loads.*.accelerators_busy_at_peak",
-            f"{at}.loads.*.mean_machines",
-            "rules.target_utilisation",
-            f"{at}.num_servers",
-            f"{at}.machine.machines_per_server",
-        ),
-    ),
-    "requests a year": Computed(
-        formula="requests/s at the peak x duty x mean growth x seconds of a year",
-        keys=lambda _, of: (*_demand(of, "arrival.peak_requests_per_s", "arrival.duty"), "growth.mean"),
-    ),
+    "instances at work": _at_work,
+    "accelerators of an instance": _same("machine", "machines_per_server"),
+    "requests a year": _requests,
 }
 
 
-def computed_of(name: str) -> tuple[Computed, str] | None:
-    """How the input of that name is computed, and the service or job it is of."""
+def computed_of(below: Below, name: str, *, of: str = "") -> Computed | None:
+    """How the input of that name follows, of the service or job after its comma, or of ``of``; ``None``: it stands as it is."""
     if name in BY_NAME:
-        return BY_NAME[name], ""
-    what, comma, of = name.partition(", ")
-    return (BY_NAME[what], of) if comma and what in BY_NAME else None
+        return BY_NAME[name](below, of)
+    what, comma, owner = name.partition(", ")
+    return BY_NAME[what](below, owner) if comma and what in BY_NAME else None
 
 
-def spread(trail: Trail, patterns: tuple[str, ...]) -> list[str]:
-    """The keys of a trail that patterns with one ``*`` stand for."""
-    found: list[str] = []
-    for pattern in patterns:
-        head, star, tail = pattern.partition("*")
-        found += [key for key in trail.starting(head) if key.endswith(tail)] if star else [pattern]
-    return found
+def add_input(below: Below, key: str, name: str, value: Estimate, *, of: str = "") -> str:
+    """The step of a named input; returns its key, or that of the number it is the same as."""
+    trail, how = below.trail, computed_of(below, name, of=of)
+    if how is None:
+        same = trail.known(value)
+        return trail.same(key, name, value, as_=same) if same is not None and same != key else trail.leaf(key, name, value)
+    return trail.computed(key, name, value, formula=how.formula, inputs=how.keys, arithmetic=how.arithmetic)
 
 
 def input_key(at: str, factor: str, name: str) -> str:

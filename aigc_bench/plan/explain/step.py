@@ -6,31 +6,39 @@ A step is computed (it has a formula and the keys of what goes in) or a leaf (it
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from aigc_bench.core.records import Basis, Estimate, Record
+from aigc_bench.plan.explain.arithmetic import evaluate, places
 
 COUNTED: Basis = "modelled"
 """Whole numbers that the plan counts."""
+SAME = "the same number"
 
 
 class Step(Record):
-    """A number with its formula and the keys of its inputs, or with the source that it is taken from."""
+    """A number with its formula and the keys of its inputs, or with the source that it is taken from.
+
+    ``arithmetic`` is the formula over the inputs by number (``plan.explain.arithmetic``); ``None`` where it is no arithmetic, such
+    as a queue or a draw of worlds.
+    """
 
     key: str
     title: str
     value: Estimate
     formula: str | None = None
+    arithmetic: str | None = None
     source: str | None = None
     inputs: tuple[str, ...] = ()
 
 
 class Trail:
-    """Steps by key. What has the same ends and unit as a number that is there already is that number."""
+    """Steps by key. What has the same ends, unit and source as a number that is there already is that number."""
 
     def __init__(self, steps: Iterable[Step] = ()) -> None:
         self.steps: dict[str, Step] = {}
-        self._same: dict[tuple[float, float, float, str], str] = {}
+        self._same: dict[tuple[float, float, float, str, str | None], str] = {}
         for step in steps:
             self._add(step)
 
@@ -47,12 +55,25 @@ class Trail:
         """A number that is taken from somewhere; returns its key."""
         return self._add(Step(key=key, title=title, value=value, source=source or value.source))
 
-    def computed(self, key: str, title: str, value: Estimate, *, formula: str, inputs: Iterable[str]) -> str:
-        """A number that follows from others; what is not in the trail is passed over. Returns its key."""
-        known = tuple(dict.fromkeys(one for one in inputs if one in self.steps and one != key))
+    def computed(
+        self, key: str, title: str, value: Estimate, *, formula: str, inputs: Iterable[str], arithmetic: str | None = None
+    ) -> str:
+        """A number that follows from others; what is not in the trail is passed over. Returns its key.
+
+        ``arithmetic`` numbers the inputs in their order; it is dropped where one that it uses is not in the trail.
+        """
+        given = list(inputs)
+        known = tuple(dict.fromkeys(one for one in given if one in self.steps and one != key))
         if not known:
             return self.leaf(key, title, value, source=value.source or formula)
-        return self._add(Step(key=key, title=title, value=value, formula=formula, inputs=known))
+        step = Step(
+            key=key, title=title, value=value, formula=formula, inputs=known, arithmetic=_renumbered(arithmetic, given, known)
+        )
+        return self._add(step)
+
+    def same(self, key: str, title: str, value: Estimate, *, as_: str) -> str:
+        """A number that is told under another key, too."""
+        return self.computed(key, title, value, formula=SAME, inputs=(as_,), arithmetic="{0}")
 
     def fed(self, key: str, inputs: Mapping[str, Estimate]) -> tuple[str, ...]:
         """The keys of named inputs: of numbers that are known already, else of new leaves below ``key``."""
@@ -64,6 +85,13 @@ class Trail:
     def known(self, value: Estimate) -> str | None:
         """The key of the same number, if it is there."""
         return self._same.get(_sameness(value))
+
+    def recomputed(self, key: str) -> float | None:
+        """The number as its arithmetic gives it from the middles of its inputs; ``None`` where it has none."""
+        step = self.steps[key]
+        if step.arithmetic is None:
+            return None
+        return evaluate(step.arithmetic, [self.steps[one].value.value for one in step.inputs])
 
     def starting(self, *prefixes: str) -> list[str]:
         """Keys that begin with one of these."""
@@ -98,5 +126,12 @@ def counted(number: float, unit: str, source: str) -> Estimate:
     return Estimate(value=number, low=number, high=number, unit=unit, basis=COUNTED, source=source)
 
 
-def _sameness(value: Estimate) -> tuple[float, float, float, str]:
-    return value.value, value.low, value.high, value.unit
+def _renumbered(arithmetic: str | None, given: Sequence[str], known: Sequence[str]) -> str | None:
+    """The expression over the inputs that are left, each once; ``None`` where one that it uses is gone."""
+    if arithmetic is None or any(given[place] not in known for place in places(arithmetic)):
+        return None
+    return re.sub(r"\{(\d+)\}", lambda found: f"{{{known.index(given[int(found[1])])}}}", arithmetic)
+
+
+def _sameness(value: Estimate) -> tuple[float, float, float, str, str | None]:
+    return value.value, value.low, value.high, value.unit, value.source

@@ -1,20 +1,26 @@
-"""``plan --explain KEY``: one number of the plan with its formula, its inputs, their sources and basis, as text."""
+"""``plan --explain KEY``: one number of the plan down to its leaves, with formulae, sources and basis, as text."""
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 
-from aigc_bench.core.errors import UnknownNameError
+from aigc_bench.core.errors import UsageError
 from aigc_bench.core.records import Estimate
-from aigc_bench.core.units import quantity
+from aigc_bench.core.units import digits
+from aigc_bench.plan.explain.arithmetic import in_words
 from aigc_bench.plan.explain.ground import add_ground
+from aigc_bench.plan.explain.listed import listing, nearest, said
 from aigc_bench.plan.explain.option import add_option
-from aigc_bench.plan.explain.step import Step, Trail, counted
+from aigc_bench.plan.explain.step import SAME, Step, Trail, counted
 from aigc_bench.plan.records import Option, Plan
 
 LIST = "list"
-DEPTH = 2
-"""Levels of inputs that are told below a number; each of them is a key of its own."""
+WIDTH = 116
+PLAIN = ("ratio", "fraction", "count")
+"""Units without a word of their own in a calculation."""
+ENDS = ("required", "available", "headroom", "usd", "peak", "accelerators_busy_at_peak")
+"""What is told of a key that stands for several numbers: a factor, a line of the bill, a load."""
 
 
 def trail_of(plan: Plan, *options: Option) -> Trail:
@@ -24,32 +30,35 @@ def trail_of(plan: Plan, *options: Option) -> Trail:
     looked = counted(plan.num_candidates, "candidates", "counted in the search")
     trail.leaf("num_candidates", "candidates looked at", looked)
     for option in options or _best(plan):
-        add_option(trail, option, plan.demand, at=f"options.{option.rank}")
+        add_option(trail, option, plan.demand, plan.rules, at=f"options.{option.rank}")
     return trail
 
 
 def explain(plan: Plan, key: str) -> str:
-    """Several lines about a number: ``tco_usd``, ``power``, ``costs.electricity``, ``options.3.capex_usd``, ``rules.job_goodput``.
+    """A number and all that it follows from: ``tco_usd``, ``power``, ``costs.electricity``, ``options.3.capex_usd``.
 
-    A key without ``options.N`` is of the recommended option; ``list`` names them all. Raises ``UnknownNameError`` with the nearest.
+    A key without ``options.N`` is of the recommended option; ``list`` names them all. Raises ``UsageError`` with the nearest.
     """
     trail = trail_of(plan, *_named(plan, key))
     if key == LIST:
-        return "\n".join(f"{short(one, plan):<60}  {told(trail[one].value)}" for one in trail)
+        return listing(trail, {short(one, plan): one for one in trail})
     found = resolve(trail, plan, key)
     if not found:
-        known = {short(one, plan) for one in trail} | {name for option in _best(plan) for name in option.factors}
-        raise UnknownNameError("key of the plan", key, known=known)
-    return "\n\n".join("\n".join(_lines(trail, trail[one])) for one in found)
+        keys = [short(one, plan) for one in trail]
+        near = nearest(key, keys)
+        hint = f"Did you mean {' or '.join(near)}? " if near else ""
+        raise UsageError(f"unknown key of the plan {key!r}.", f"{hint}`--explain list` names all {len(keys)}.")
+    return "\n\n".join("\n".join(_told(trail, one, plan)) for one in found)
 
 
 def resolve(trail: Trail, plan: Plan, key: str) -> list[str]:
-    """The full keys that a key stands for: itself, of the recommended option, of one of its factors or of its machine."""
+    """The full keys that a key stands for: itself, or below the recommended option, its factors, costs, bill, loads."""
     bests = [f"options.{option.rank}" for option in _best(plan)]
-    for candidate in (key, *(f"{best}.{key}" for best in bests), *(f"{best}.factors.{key}" for best in bests)):
+    below = [f"{best}{part}.{key}" for part in ("", ".factors", ".costs", ".bill", ".loads") for best in bests]
+    for candidate in (key, *below):
         if candidate in trail:
             return [candidate]
-        ends = [f"{candidate}.{name}" for name in ("required", "available", "headroom", "usd", "peak")]
+        ends = [f"{candidate}.{name}" for name in ENDS]
         if any(one in trail for one in ends):
             return [one for one in ends if one in trail]
     return []
@@ -62,10 +71,24 @@ def short(key: str, plan: Plan) -> str:
 
 def told(value: Estimate) -> str:
     """A number with its interval and its basis."""
-    text = quantity(value.value, value.unit)
+    text = said(value.value, value.unit)
     if value.low != value.high:
-        text += f" ({quantity(value.low, value.unit)} to {quantity(value.high, value.unit)})"
+        text += f" ({said(value.low, value.unit)} to {said(value.high, value.unit)})"
     return f"{text}, {value.basis}"
+
+
+def in_numbers(trail: Trail, step: Step) -> str | None:
+    """The step's arithmetic with the numbers of its inputs in SI units, as one could type it; ``None`` where it has none."""
+    if step.arithmetic is None or step.arithmetic == "{0}":
+        return None
+    return in_words(step.arithmetic, [_plain(trail[key].value) for key in step.inputs])
+
+
+def _plain(value: Estimate) -> str:
+    number = digits(value.value, significant=4) if value.value % 1 or abs(value.value) >= 1e6 else f"{value.value:,.0f}"
+    if value.unit.lower().startswith("usd"):
+        return f"${number}{value.unit[3:]}"
+    return number if value.unit in PLAIN else f"{number} {value.unit}"
 
 
 def _best(plan: Plan) -> tuple[Option, ...]:
@@ -73,24 +96,48 @@ def _best(plan: Plan) -> tuple[Option, ...]:
 
 
 def _named(plan: Plan, key: str) -> tuple[Option, ...]:
-    """The option that a key names, beside the recommended one."""
+    """The option that a key names; raises ``UsageError`` where the plan has none of that rank."""
     head, _, rest = key.partition(".")
     rank = rest.partition(".")[0]
     if head != "options" or not rank.isdigit():
         return ()
-    return tuple(option for option in plan.options if option.rank == int(rank))
+    found = tuple(option for option in plan.options if option.rank == int(rank))
+    if not found:
+        raise UsageError(f"unknown key of the plan {key!r}: it has options 1 to {len(plan.options)}.")
+    return found
 
 
-def _lines(trail: Trail, step: Step, *, depth: int = 0) -> Iterator[str]:
-    """The step, then what it follows from, further in."""
-    indent = "  " * depth
-    yield f"{indent}{step.title}: {told(step.value)}" if depth else f"{step.title}\n  {told(step.value)}"
-    if step.formula and step.formula != "the same number":
-        yield f"{indent}  formula  {step.formula}"
-    if step.source:
-        yield f"{indent}  source   {step.source}"
-    for key in step.inputs:
-        if depth < DEPTH:
-            yield from _lines(trail, trail[key], depth=depth + 1)
-        else:
-            yield f"{indent}  {trail[key].title}: {told(trail[key].value)}, --explain {key}"
+def _told(trail: Trail, key: str, plan: Plan) -> Iterator[str]:
+    """A step and everything below it; what was told already is only named."""
+    seen: set[str] = set()
+
+    def lines(one: str, depth: int) -> Iterator[str]:
+        step, indent = trail[one], "  " * depth
+        name = step.title if depth else step.title[:1].upper() + step.title[1:]
+        again = ", see above" if one in seen and (step.inputs or step.source) else ""
+        yield from _wrapped(f"{name}: {told(step.value)}{again}  [{short(one, plan)}]", indent)
+        if one in seen:
+            return
+        seen.add(one)
+        if step.formula and step.formula != SAME:
+            yield from _wrapped(f"formula: {step.formula}", f"{indent}  ")
+        numbers = in_numbers(trail, step)
+        if numbers:
+            yield from _wrapped(f"= {numbers}", f"{indent}  ")
+        if step.source:
+            yield from _wrapped(f"source: {step.source}", f"{indent}  ")
+        for child in step.inputs:
+            yield from lines(child, depth + 1)
+
+    yield from lines(key, 0)
+
+
+def _wrapped(text: str, indent: str) -> list[str]:
+    return textwrap.wrap(
+        text,
+        width=max(WIDTH, len(indent) + 60),
+        initial_indent=indent,
+        subsequent_indent=f"{indent}    ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

@@ -7,7 +7,7 @@ from aigc_bench.plan.factors.base import Context, Factor, judge, scarcest
 from aigc_bench.plan.host_cores import cores_asked
 from aigc_bench.plan.interval import over, times, zero
 from aigc_bench.plan.records import Assessment, Pool
-from aigc_bench.plan.sizing import mean_utilisation
+from aigc_bench.plan.sizing import mean_utilisation, off_peak_share
 
 
 class Compute(Factor):
@@ -24,7 +24,8 @@ class Compute(Factor):
     def assess(self, context: Context) -> Assessment:
         """The pool with the least head-room speaks for the option."""
         inputs = {f"busy machines, {load.name}": load.busy_machines for load in context.loads}
-        inputs |= {"target utilisation": context.rules.target_utilisation, "off-peak share": context.rules.off_peak_share}
+        inputs["target utilisation"] = context.rules.target_utilisation
+        inputs["off-peak share"] = off_peak_share(context.demand, rules=context.rules)
         inputs["availability of one server"] = context.rules.machine_availability
         inputs["mean utilisation of all servers"] = mean_utilisation(
             context.loads, num_servers=context.num_servers, machine=context.machine

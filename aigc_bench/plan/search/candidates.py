@@ -123,7 +123,8 @@ def why_none(found: Candidates | None, rows: Flags, slo: Slo, *, max_devices: in
         return "the performance model does not answer for this accelerator"
     within = rows & (found.devices <= max_devices)
     if not within.any():
-        return f"needs more than the {max_devices} accelerator{'s' if max_devices > 1 else ''} of one server"
+        held = f"the {max_devices} accelerator{'s' if max_devices > 1 else ''} of one server"
+        return f"memory: needs more than {held}; larger accelerators, or a server with more of them, would change that"
     if not (within & found.fits).any():
         nearest = np.argmin(np.where(within, found.memory_bytes / found.usable_bytes, INFINITE))
         asked, offered = found.memory_bytes[nearest], found.usable_bytes[nearest]

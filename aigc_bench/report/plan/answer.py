@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from aigc_bench.core.units import quantity
 from aigc_bench.plan.records import Option
+from aigc_bench.plan.refused import forbidding, in_the_way
 from aigc_bench.plan.wording import what, why
 from aigc_bench.report.markup import template
+from aigc_bench.report.plan.rests_on import in_a_line
 from aigc_bench.report.plan.units import per_round_number
 from aigc_bench.report.plan.view import PlanView
 
@@ -26,8 +30,27 @@ def render(view: PlanView) -> str | None:
         "bound": bound(best) if best else "",
         "settings": settings(best) if best else [],
         "per": per_round_number,
+        "way": in_the_way(view.plan) if best and not best.accepted else None,
+        "forbidding": forbidding(view.plan) if best and not best.accepted else (),
+        "what_of": what,
+        "sure": list(how_sure(view, best)) if best and best.accepted else [],
     }
     return template("plan_answer.html.j2", values)
+
+
+def how_sure(view: PlanView, best: Option) -> Iterator[str]:
+    """How wide the total is, what it rests on, whether a simulation agrees, and the probabilities that are known."""
+    cost = best.tco_usd
+    if cost.low < cost.high:
+        yield f"the total lies between {quantity(cost.low, 'usd')} and {quantity(cost.high, 'usd')}"
+    basis = in_a_line(view.plan)
+    if basis:
+        yield basis
+    if best.replay is not None:
+        yield f"a simulation of the peak {'agrees' if best.replay.is_met else 'does not agree'}"
+    for share, words in ((best.p_slo, "the SLO is met"), (best.p_budget, "it stays within the budget")):
+        if share is not None:
+            yield f"{words} with a probability of {quantity(share, 'fraction', significant=2)}"
 
 
 def bound(option: Option) -> str:

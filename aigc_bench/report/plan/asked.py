@@ -36,7 +36,8 @@ def job_words(job: Job) -> str:
     """Within which time, how often."""
     hours = job.window_s / 3600
     window = f"{hours:g} h" if hours < 48 else f"{hours / 24:g} days"
-    often = f"{job.runs_per_day:g} runs a day" if job.runs_per_day >= 1 else f"every {1 / job.runs_per_day:.3g} days"
+    number = job.runs_per_day
+    often = "once a day" if number == 1 else f"{number:g} times a day" if number > 1 else f"every {1 / number:.3g} days"
     return f"within {window}, {often}"
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from aigc_bench.core.records import Estimate
-from aigc_bench.plan.interval import scaled
-from aigc_bench.plan.records import Option
+from aigc_bench.plan.explain.money import FOOTPRINT
 from aigc_bench.report.markup import template
 from aigc_bench.report.plan.view import PlanView
 
@@ -18,25 +17,18 @@ def render(view: PlanView) -> str | None:
     best = view.best
     if best is None or best.carbon_kg is None:
         return None
-    making = making_kg(best)
+    at = view.at(best)
+    parts = [view.figures.trail[key].value for key in (f"{at}.{name}" for name, _ in FOOTPRINT) if key in view.figures.trail]
     values = {
         "best": best,
-        "at": view.at(best),
+        "at": at,
         "figures": view.figures,
-        "share": None if making is None else min(1.0, making.value / max(best.carbon_kg.value, 1e-9)),
-        "making": making,
+        "share": min(1.0, parts[1].value / max(best.carbon_kg.value, 1e-9)) if len(parts) == len(FOOTPRINT) else None,
         "units": [(name, *_round(value)) for name, value in best.carbon_kg_per_unit.items()],
         "years": view.plan.demand.finance.life_years,
         "is_rented": best.kind == "cloud",
     }
     return template("plan_carbon.html.j2", values)
-
-
-def making_kg(option: Option) -> Estimate | None:
-    """What making the servers emitted; of a mixed option not told apart."""
-    if option.machine is None:
-        return None
-    return scaled(option.machine.embodied_kg, option.num_servers, unit="kgCO2e")
 
 
 def _round(value: Estimate) -> tuple[float, str]:

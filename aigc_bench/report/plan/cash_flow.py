@@ -8,7 +8,7 @@ from aigc_bench.core.units import quantity
 from aigc_bench.plan.cash import YearCash, cash_by_year
 from aigc_bench.plan.records import Option
 from aigc_bench.report.charts import Chart, rounded
-from aigc_bench.report.markup import number, template
+from aigc_bench.report.markup import template
 from aigc_bench.report.plan.view import PlanView
 
 NAME = "plan-cash"
@@ -24,7 +24,7 @@ def render(view: PlanView) -> str | None:
     values = {
         "chart": chart_of(years),
         "years": years,
-        "number": number,
+        "at": view.at(best),
         "figures": view.figures,
         "lines": lines_of(best, at=view.at(best)),
     }

@@ -10,10 +10,12 @@ from aigc_bench.plan.records import Option
 from aigc_bench.plan.wording import what
 from aigc_bench.report.charts import Chart, rounded, text
 from aigc_bench.report.markup import template
+from aigc_bench.report.plan.units import per_round_number
 from aigc_bench.report.plan.view import PlanView
 
 NAME = "plan-options"
 TITLE = "Options compared"
+KIND_TITLES = {"owned": "Owned", "colocated": "Colocated", "cloud": "Rented", "api": "API"}
 COLORS = {"owned": "c1", "colocated": "c3", "cloud": "c2", "api": "c5"}
 
 
@@ -31,10 +33,32 @@ def render(view: PlanView) -> str | None:
         "others": [one for one in accepted if one not in view.shown],
         "refused": [one for one in plan.options if not one.accepted],
         "never": plan.refused,
+        "kinds": kinds(view),
+        "refused_kinds": refused_kinds(view),
+        "per": per_round_number,
         "cheapest": min((one.tco_usd.value for one in accepted), default=0.0),
         "what": what,
+        "titles": KIND_TITLES,
     }
     return template("plan_options.html.j2", values)
+
+
+def kinds(view: PlanView) -> list[Option]:
+    """The cheapest accepted option of each kind, in the order owned, colocated, rented, called."""
+    firsts: dict[str, Option] = {}
+    for one in view.shown:
+        firsts.setdefault(one.kind, one)
+    return [firsts[kind] for kind in KIND_TITLES if kind in firsts]
+
+
+def refused_kinds(view: PlanView) -> list[tuple[str, str]]:
+    """The kinds of which no option is accepted, with the reason of the cheapest one."""
+    found = []
+    for kind, title in KIND_TITLES.items():
+        of_kind = [one for one in view.plan.options if one.kind == kind]
+        if of_kind and not any(one.accepted for one in of_kind):
+            found.append((title, next(iter(of_kind[0].reasons), "")))
+    return found
 
 
 def cost_against_headroom(options: Sequence[Option], *, best: Option | None) -> Chart:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from aigc_bench.core.records import Estimate
 from aigc_bench.core.units import quantity
-from aigc_bench.plan.own_or_not import VOLUMES, OwnOrNot, own_or_not
+from aigc_bench.plan.interval import bounded, scaled
+from aigc_bench.plan.own_or_not import RISING, VOLUMES, OwnOrNot, Rival, own_or_not
 from aigc_bench.plan.wording import what
 from aigc_bench.report.charts import Chart, rounded, text
 from aigc_bench.report.markup import number, template
@@ -28,6 +30,9 @@ def render(view: PlanView) -> str | None:
         "charts": [costs(found), chances(found)],
         "number": number,
         "planned": planned_chance(found),
+        "utilisation": [at_utilisation(one, capacity=found.capacity) for one in found.rivals],
+        "figures": view.figures,
+        "keys": keys_of(view, found),
     }
     return template("plan_own.html.j2", values)
 
@@ -39,6 +44,34 @@ def planned_chance(found: OwnOrNot) -> list[float | None]:
         one.break_even.p_own_cheaper if one.break_even else one.p_own_cheaper[at] if at < len(one.p_own_cheaper) else None
         for one in found.rivals
     ]
+
+
+def keys_of(view: PlanView, found: OwnOrNot) -> dict[str, str]:
+    """Keys of what owning costs anyway and of what rises with use; where an option is explained, they follow from its lines."""
+    trail, at = view.figures.trail, view.at(found.own)
+    lines = [key for key in trail.starting(f"{at}.costs.") if key.count(".") == at.count(".") + 2]
+    running = [key for key in lines if key.endswith(tuple(f".{name}" for name in RISING))]
+    rising = trail.computed(
+        "own_or_not.rising_usd_per_year",
+        "what rises with use",
+        found.rising_usd_per_year,
+        formula="electricity x share of the mean draw that is beyond idling",
+        inputs=(*running, f"{at}.machine.idle_power_w", f"{at}.machine.full_power_w"),
+    )
+    fixed = trail.computed(
+        "own_or_not.fixed_usd_per_year",
+        "what owning costs a year whatever is done",
+        found.fixed_usd_per_year,
+        formula="sum of the lines less what rises with use",
+        inputs=(*lines, rising),
+    )
+    return {"fixed": fixed, "rising": rising}
+
+
+def at_utilisation(rival: Rival, *, capacity: float) -> Estimate | None:
+    """The break-even as a share of the time of the owned machines, at most all of it."""
+    at = rival.break_even.at if rival.break_even else None
+    return None if at is None else bounded(scaled(at, 1 / capacity, unit="fraction"), ceiling=1.0)
 
 
 def costs(found: OwnOrNot) -> Chart:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from aigc_bench.core.units import quantity
+from aigc_bench.plan.demand import Site
 from aigc_bench.plan.site.bill import Bill
 from aigc_bench.plan.site.racks import Position, Rack
 from aigc_bench.plan.site.room import Room
@@ -26,18 +26,20 @@ CHARS = 27
 
 @dataclass(frozen=True, kw_only=True)
 class Drawn:
-    """One drawing: how many racks look like it, and what stands below."""
+    """One drawing: how many racks look like it, what they use of each limit, and how they are cooled."""
 
     svg: Markup
     count: int
     first: int
+    limits: tuple[tuple[str, str, float | None], ...]
     words: str
 
 
 def render(view: PlanView) -> str | None:
     """``None`` where nothing is bought, or nothing could be placed."""
     bought = view.bought
-    found = [(one, drawings(one.room)) for _, one in rooms(bought) if one.room] if bought else []
+    site = view.plan.demand.site
+    found = [(one, drawings(one.room, site)) for _, one in rooms(bought) if one.room] if bought else []
     if bought is None or not any(drawn for _, drawn in found):
         return None
     unplaced = [gap for one, _ in found if one.room for gap in one.room.layout.unplaced]
@@ -45,18 +47,33 @@ def render(view: PlanView) -> str | None:
     return template("plan_racks.html.j2", values)
 
 
-def drawings(room: Room) -> list[Drawn]:
+def drawings(room: Room, site: Site) -> list[Drawn]:
     """One drawing for every kind of rack, in order."""
     groups: dict[tuple[tuple[int, str], ...], list[Rack]] = {}
     for rack in room.layout.racks:
         groups.setdefault(tuple((one.bottom_u, one.key) for one in rack.positions), []).append(rack)
-    return [_drawn(racks, room.bill) for racks in groups.values()]
+    return [_drawn(racks, room.bill, site) for racks in groups.values()]
 
 
-def _drawn(racks: Sequence[Rack], bill: Bill) -> Drawn:
+def _drawn(racks: Sequence[Rack], bill: Bill, site: Site) -> Drawn:
     rack = racks[0]
-    words = f"{rack.used_u} of {rack.height_u} U · {quantity(rack.peak_w, 'W')} · {rack.weight_kg:,.0f} kg · {rack.cooling}"
-    return Drawn(svg=elevation(rack, bill), count=len(racks), first=rack.index, words=words)
+    limits = tuple(limits_of(rack, site))
+    return Drawn(svg=elevation(rack, bill), count=len(racks), first=rack.index, limits=limits, words=rack.cooling.replace("_", " "))
+
+
+def limits_of(rack: Rack, site: Site) -> Iterator[tuple[str, str, float | None]]:
+    """What the rack uses of each of its limits: name, in words, and per cent; a rack unit's limit is its own."""
+    feed, heat = site.rack_power_w, site.rack_cooling_w
+    yield "Power", *_of(rack.peak_w, feed.value if feed else None)
+    yield "Heat", *_of(rack.heat_w, heat.value if heat else None)
+    yield "Height", f"{rack.used_u} of {rack.height_u} U", round(100 * rack.used_u / rack.height_u, 1)
+    yield "Weight", f"{rack.weight_kg:,.0f} kg", None
+
+
+def _of(watts: float, limit: float | None) -> tuple[str, float | None]:
+    if limit is None:
+        return f"{watts / 1000:,.1f} kW", None
+    return f"{watts / 1000:,.1f} of {limit / 1000:,.1f} kW", round(min(100.0, 100 * watts / limit), 1)
 
 
 def elevation(rack: Rack, bill: Bill) -> Markup:

@@ -6,15 +6,18 @@ import html
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from aigc_bench.core.units import quantity
-from aigc_bench.plan.explain.step import Step
+from aigc_bench.plan.explain.listed import said
+from aigc_bench.plan.explain.step import SAME, Step, Trail
+from aigc_bench.plan.explain.told import in_numbers
 from aigc_bench.plan.records import Plan
+from aigc_bench.plan.value_of_information import basis_of
 from aigc_bench.report.base import Rendered
 from aigc_bench.report.charts import script_json
-from aigc_bench.report.markup import MARKS
+from aigc_bench.report.markup import MARKS, template
 from aigc_bench.report.plan import (
     answer,
     asked,
+    assumptions,
     bill,
     carbon,
     cash_flow,
@@ -24,12 +27,16 @@ from aigc_bench.report.plan import (
     own,
     racks,
     rests_on,
+    simulation,
 )
 from aigc_bench.report.plan.top import plan_header
 from aigc_bench.report.plan.view import PlanSection, PlanView, plan_view
 from aigc_bench.report.render import page
 
-SECTIONS: tuple[PlanSection, ...] = (answer, options, certainty, asked, factors, bill, racks, cash_flow, own, carbon, rests_on)
+SECTIONS: tuple[PlanSection, ...] = (
+    answer, certainty, asked, options, factors, bill, racks, cash_flow, own, carbon, simulation, rests_on, assumptions,
+)  # fmt: skip
+"""The answer and how sure it is, what it answers, what else there is, what it needs, what it costs, what all of that rests on."""
 
 
 def render_plan(plan: Plan, *, version: str) -> str:
@@ -39,9 +46,18 @@ def render_plan(plan: Plan, *, version: str) -> str:
     return page(found, header=plan_header(view), origin=f"{version}, planned and not measured")
 
 
-def plan_sections(plan: Plan) -> tuple[Rendered, ...]:
-    """The sections of a plan, for the end of another report."""
-    return _rendered(plan_view(plan))
+def plan_sections(plan: Plan, *, runs: Sequence[str]) -> tuple[Rendered, ...]:
+    """The sections of a plan made with the numbers of some runs, for the end of their report; the first says which it used."""
+    first, *others = _rendered(plan_view(plan))
+    words = template("plan_of_runs.html.j2", {"plan": plan, "runs": runs, "measured": measured_of(plan)})
+    return (Rendered(name=first.name, title=f"Plan: {plan.demand.name}", html=words + first.html), *others)
+
+
+def measured_of(plan: Plan) -> list[tuple[str, str]]:
+    """Loads of the recommended option whose throughput was measured, each with the case; else of the first option."""
+    best = plan.recommended or next(iter(plan.options), None)
+    found = basis_of(best) if best else ()
+    return [(one.load, one.source or "") for one in found if one.quantity == "throughput" and one.basis == "measured"]
 
 
 def _rendered(view: PlanView) -> tuple[Rendered, ...]:
@@ -50,13 +66,13 @@ def _rendered(view: PlanView) -> tuple[Rendered, ...]:
     found = [Rendered(name=section.NAME, title=section.TITLE, html=text) for section, text in pairs if text is not None]
     assert found, "what a plan rests on is always told"
     last = found[-1]
-    found[-1] = Rendered(name=last.name, title=last.title, html=last.html + panel(view.figures.steps()))
+    found[-1] = Rendered(name=last.name, title=last.title, html=last.html + panel(view.figures.trail, view.figures.steps()))
     return tuple(found)
 
 
-def panel(steps: Mapping[str, Step]) -> str:
+def panel(trail: Trail, steps: Mapping[str, Step]) -> str:
     """The panel that a click on a number opens, with the steps it tells as JSON."""
-    told = {key: _told(step) for key, step in steps.items()}
+    told = {key: _told(trail, step) for key, step in steps.items()}
     label = html.escape("How this number follows", quote=True)
     return (
         f'<aside id="why-panel" class="why-panel" role="dialog" aria-label="{label}" hidden></aside>'
@@ -64,14 +80,17 @@ def panel(steps: Mapping[str, Step]) -> str:
     )
 
 
-def _told(step: Step) -> dict[str, Any]:
+def _told(trail: Trail, step: Step) -> dict[str, Any]:
     """A step in words."""
-    value = step.value
-    found: dict[str, Any] = {"title": step.title, "value": quantity(value.value, value.unit, significant=4)}
+    value, numbers = step.value, in_numbers(trail, step)
+    found: dict[str, Any] = {"title": step.title, "value": said(value.value, value.unit, significant=4)}
     if value.low != value.high:
-        found["interval"] = f"{quantity(value.low, value.unit)} to {quantity(value.high, value.unit)}"
+        found["interval"] = f"{said(value.low, value.unit)} to {said(value.high, value.unit)}"
     found["basis"] = MARKS[value.basis][1]
     optional: Sequence[tuple[str, object]] = (
-        ("formula", step.formula), ("source", step.source), ("inputs", list(step.inputs)),
-    )  # fmt: skip
+        ("formula", None if step.formula == SAME else step.formula),
+        ("numbers", numbers),
+        ("source", step.source),
+        ("inputs", list(step.inputs)),
+    )
     return found | {name: content for name, content in optional if content}

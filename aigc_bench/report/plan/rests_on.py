@@ -1,83 +1,53 @@
-"""What the plan rests on: every assumption, the widest interval first, and what it leaves out."""
+"""What the recommended option stands on: each number as measured, modelled or assumed, and the run that would tell most."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections import Counter
 
 from aigc_bench.core.records import Estimate
-from aigc_bench.core.units import quantity
-from aigc_bench.plan.explain.told import resolve
-from aigc_bench.plan.records import Assumption
-from aigc_bench.report.charts import Chart, rounded, text
-from aigc_bench.report.markup import template
+from aigc_bench.plan.records import Plan
+from aigc_bench.plan.value_of_information import RestsOn, basis_of, best_measurements, doubts_of
+from aigc_bench.report.markup import MARKS, template
 from aigc_bench.report.plan.view import PlanView
 
 NAME = "plan-rests"
 TITLE = "What it rests on"
-NUM_IN_CHART = 14
+NUM_RUNS = 4
+TELLING = 0.01
+"""Share of the interval below which a measurement is not worth naming."""
 
 
 def render(view: PlanView) -> str | None:
-    """Always told: the method, the assumptions by width, what is not included."""
-    plan = view.plan
-    sorted_ = sorted(plan.assumptions, key=lambda one: (-width(one.value), one.key))
-    wide = [one for one in sorted_ if width(one.value) > 1][:NUM_IN_CHART]
-    keys = {one.key: next(iter(resolve(view.figures.trail, plan, one.key)), one.key) for one in sorted_}
+    """``None`` where nothing could be planned; an API rests on prices alone."""
     best = view.best
+    if best is None:
+        return None
+    found = basis_of(best)
     values = {
-        "plan": plan,
-        "figures": view.figures,
-        "chart": chart_of(wide) if wide else None,
-        "assumptions": [(one, keys[one.key]) for one in sorted_],
-        "notes": (*(best.machine.notes if best and best.machine else ()), *plan.demand.notes),
+        "found": [(one, _estimate(one)) for one in found],
+        "counts": counts(found),
+        "meaning": {basis: meaning for basis, (_, meaning) in MARKS.items()},
+        "next": [one for one in best_measurements(view.plan) if one.shrinks_by >= TELLING][:NUM_RUNS],
+        "doubts": (*doubts_of(best), *view.plan.notes),
+        "is_api": best.kind == "api",
     }
     return template("plan_rests.html.j2", values)
 
 
-def width(value: Estimate) -> float:
-    """High over low: how many times the ends lie apart; infinite where the low end is 0 and the high is not."""
-    if value.low > 0:
-        return value.high / value.low
-    return math.inf if value.high > 0 else 1.0
+def counts(found: tuple[RestsOn, ...]) -> list[tuple[str, int]]:
+    """How many numbers rest on what, the surest first."""
+    number = Counter(one.basis for one in found)
+    return [(basis, number[basis]) for basis in MARKS if number[basis]]
 
 
-def chart_of(assumptions: Sequence[Assumption]) -> Chart:
-    """A bar for each from its low to its high end, over its value."""
-    names = [text(one.title) for one in assumptions]
-    low = [max(one.value.low / one.value.value, 0.02) if one.value.value else 1.0 for one in assumptions]
-    high = [max(one.value.high / one.value.value, 1.0) if one.value.value else 1.0 for one in assumptions]
-    trace = {
-        "type": "bar",
-        "orientation": "h",
-        "y": names,
-        "x": [rounded(math.log10(top / bottom)) for top, bottom in zip(high, low, strict=True)],
-        "base": [rounded(math.log10(bottom)) for bottom in low],
-        "marker": {"color": "@c1"},
-        "customdata": [f"<b>{text(one.title)}</b><br>{_told(one.value)}" for one in assumptions],
-        "hovertemplate": "%{customdata}<extra></extra>",
-    }
-    ticks = [0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20]
-    edges = min(min(low), 0.5), max(max(high), 2.0)
-    shown = [tick for tick in ticks if edges[0] <= tick <= edges[1]]
-    axis = {
-        "title": {"text": "times its value"},
-        "tickvals": [rounded(math.log10(tick)) for tick in shown],
-        "ticktext": [f"{tick:g}×" for tick in shown],
-    }
-    layout = {"xaxis": axis, "yaxis": {"type": "category", "autorange": "reversed"}, "bargap": 0.5}
-    words = "; ".join(f"{one.title}: {_told(one.value)}" for one in assumptions)
-    return Chart(
-        id="plan-widths",
-        title="The widest assumptions",
-        note="From the low to the high end of each, over its value. State what you know better in the demand file.",
-        traces=[trace],
-        layout=layout,
-        words=words,
-        height_px=84 + 26 * len(assumptions),
+def in_a_line(plan: Plan) -> str:
+    """``speed, memory and watts rest on 2 measured, 6 modelled numbers``; empty where there are none."""
+    found = basis_of(plan.recommended) if plan.recommended else ()
+    told = [f"{count} {basis}" for basis, count in counts(found)]
+    return f"speed, memory and watts rest on {', '.join(told)} number{'s' if len(found) != 1 else ''}" if told else ""
+
+
+def _estimate(one: RestsOn) -> Estimate:
+    return Estimate(
+        value=one.value, low=one.value, high=one.value, unit=one.unit, basis=one.basis, source=one.source, reasons=one.reasons
     )
-
-
-def _told(value: Estimate) -> str:
-    ends = f"{quantity(value.low, value.unit)} to {quantity(value.high, value.unit)}"
-    return f"{quantity(value.value, value.unit)} ({ends})"

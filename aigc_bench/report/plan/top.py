@@ -41,6 +41,10 @@ def plan_header(view: PlanView) -> Header:
 
 def _tiles(view: PlanView, best: Option) -> Iterator[Tile]:
     at, shown, years = view.at(best), view.figures, figure(view.plan.demand.finance.life_years)
+    if best.num_servers and not best.num_accelerators:
+        yield Tile(title="Servers", value=shown(f"{at}.num_servers", unit="count"), note=_standing(best).partition(", ")[2])
+    if best.num_accelerators:
+        yield Tile(title="Accelerators", value=shown(f"{at}.num_accelerators", unit="count"), note=_standing(best))
     yield Tile(title=f"Total over {years} years", value=shown(f"{at}.tco_usd"), note=shown.range(f"{at}.tco_usd"))
     yield Tile(title="At once", value=shown(f"{at}.capex_usd"), note=shown.range(f"{at}.capex_usd") or KIND_WORDS[best.kind])
     yield Tile(title="A year", value=shown(f"{at}.opex_usd_per_year", unit="usd"), note=shown.range(f"{at}.opex_usd_per_year"))
@@ -53,11 +57,7 @@ def _tiles(view: PlanView, best: Option) -> Iterator[Tile]:
             note=f"{name}, {shown.range(key, times=count, unit='usd')}",
         )
     if best.bottleneck:
-        room = best.factors[best.bottleneck].headroom or 0.0
-        after = f"then {best.next_bottleneck}" if best.next_bottleneck else "nothing else is known"
-        yield Tile(
-            title="Binds next", value=Markup("{}").format(best.bottleneck), note=f"{quantity(room, 'fraction')} left; {after}"
-        )
+        yield Tile(title="Binds first", value=Markup("{}").format(best.bottleneck), note=_left(best))
     for name, title in (("p_slo", "P(SLO met)"), ("p_budget", "P(within budget)")):
         if f"{at}.{name}" in shown.trail:
             yield Tile(title=title, value=shown(f"{at}.{name}"), note="of the drawn worlds")
@@ -65,3 +65,19 @@ def _tiles(view: PlanView, best: Option) -> Iterator[Tile]:
         key = f"{at}.carbon_kg"
         note = shown.range(key, times=0.001, unit="t CO₂e")
         yield Tile(title="Greenhouse gases", value=shown(key, times=0.001, unit="t CO₂e"), note=f"{note} over {years} years")
+
+
+def _standing(best: Option) -> str:
+    """In how many servers, of them spare, in how many racks."""
+    words = [f"{best.num_servers} server{'s' if best.num_servers != 1 else ''}"]
+    words += [f"{best.num_spares} spare"] if best.num_spares else []
+    words += [f"{best.num_racks} rack{'s' if best.num_racks != 1 else ''}"] if best.num_racks else []
+    return ", ".join(words)
+
+
+def _left(best: Option) -> str:
+    """The head-room of what binds first, and of what binds then."""
+    names = [name for name in (best.bottleneck, best.next_bottleneck) if name]
+    rooms = [quantity(best.factors[name].headroom, "fraction") for name in names]
+    after = f"then {names[1]}, {rooms[1]}" if len(names) > 1 else "nothing else is known"
+    return f"{rooms[0]} left; {after}"

@@ -42,7 +42,7 @@ class Figures:
             title=f"{explain(value)} · click for how it follows",
             value=printed,
             unit=Markup(' <span class="unit">{}</span>').format(printed_unit) if printed_unit else "",
-            mark="" if nothing else mark(value.basis),
+            mark="" if nothing else Markup("\u2060") + mark(value.basis),
         )  # fmt: skip
 
     def range(self, key: str, *, times: float = 1.0, unit: str | None = None) -> str:
@@ -89,7 +89,9 @@ def plan_view(plan: Plan) -> PlanView:
     bought = next((one for one in plan.options if one.accepted and rooms(one) and (one is best or not one.parts)), None)
     bought = best if best is not None and rooms(best) else bought
     shown = compared(plan)
-    chosen = {one.rank: one for one in (*shown, *(one for one in (best, bought) if one is not None))}
+    rivals = [one for one in plan.options if one.accepted and not one.parts]
+    firsts = {(one.kind in ("owned", "colocated"), one.term): one for one in reversed(rivals)}
+    chosen = {one.rank: one for one in (*shown, *firsts.values(), *(one for one in (best, bought) if one is not None))}
     trail = trail_of(plan, *(chosen[rank] for rank in sorted(chosen)))
     return PlanView(plan=plan, best=best, bought=bought, shown=shown, figures=Figures(trail))
 

@@ -151,6 +151,7 @@
       if (step.interval) row("Interval", element("dd", step.interval));
       row("Rests on", element("dd", step.basis));
       if (step.formula) { const box = element("dd"); box.append(element("code", step.formula)); row("Formula", box); }
+      if (step.numbers) { const box = element("dd"); box.append(element("code", step.numbers)); row("With numbers", box); }
       if (step.source) row("Source", element("dd", step.source));
       if (step.inputs) {
         const inputs = document.createElement("ul");

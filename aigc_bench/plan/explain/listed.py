@@ -1,0 +1,84 @@
+"""``plan --explain list``: every key of a plan in groups, and the keys that are nearest to a wrong one."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+
+from aigc_bench.core.units import quantity, scale
+from aigc_bench.plan.explain.step import Trail
+
+KEY_WIDTH = 56
+NEAREST = 3
+HEADINGS: Mapping[str, str] = {
+    "demand": "What is asked",
+    "growth": "What is asked",
+    "rules": "Rules",
+    "machine": "The machine",
+    "loads": "Loads",
+    "pools": "How many",
+    "factors": "Factors",
+    "bill": "Bill of materials",
+    "costs": "Cost lines of a year",
+    "cash": "Cash by year",
+    "usd_per_unit": "Cost of a unit",
+    "carbon_kg_per_unit": "Energy and carbon",
+    "carbon_kg": "Energy and carbon",
+    "carbon_operation_kg": "Energy and carbon",
+    "carbon_making_kg": "Energy and carbon",
+    "energy_kwh_per_year": "Energy and carbon",
+    "capex_usd": "Money",
+    "opex_usd_per_year": "Money",
+    "tco_usd": "Money",
+    "p_budget": "How sure",
+    "p_slo": "How sure",
+    "replay": "How sure",
+}
+OTHERS = "How many"
+ORDER = (
+    "Money", "Cost of a unit", "How sure", "How many", "Factors", "Loads", "Cost lines of a year", "Cash by year",
+    "Bill of materials", "Energy and carbon", "The machine", "What is asked", "Rules",
+)  # fmt: skip
+
+
+def listing(trail: Trail, keys: Mapping[str, str]) -> str:
+    """All keys under headings, what decides first; ``keys`` are the short ones with the full ones they stand for."""
+    groups: dict[str, list[str]] = {}
+    for name in keys:
+        groups.setdefault(_heading(name), []).append(name)
+    lines = [f"{len(keys)} numbers can be explained. Keys are of the recommended option; options.N.KEY is of option N."]
+    for heading in sorted(groups, key=lambda one: ORDER.index(one.partition(":")[0])):
+        lines += ["", heading]
+        width = min(KEY_WIDTH, max(len(name) for name in groups[heading]))
+        for name in groups[heading]:
+            step = trail[keys[name]]
+            lines.append(f"  {name:<{width}}  {said(step.value.value, step.value.unit)}  {step.title}")
+    return "\n".join(lines)
+
+
+def _heading(name: str) -> str:
+    """The group of a key; factors, loads, parts and services have one each."""
+    parts = name.split(".")
+    if parts[0] == "parts":
+        return f"How many: part {parts[1]}"
+    found = HEADINGS.get(parts[0], OTHERS)
+    is_split = parts[0] in ("factors", "loads") or (parts[0] == "demand" and parts[1] in ("services", "jobs", "datasets"))
+    owner = parts[2] if parts[0] == "demand" and len(parts) > 2 else parts[1] if len(parts) > 1 else ""
+    return f"{found}: {owner}" if is_split else found
+
+
+def said(value: float, unit: str, *, significant: int = 3) -> str:
+    """A number with its unit; whole ones without decimals."""
+    is_whole = value == round(value) and abs(value) < 1e6 and scale(value, unit) == (1.0, unit) and not unit.startswith("usd")
+    return f"{value:,.0f} {unit}" if is_whole else quantity(value, unit, significant=significant)
+
+
+def nearest(key: str, keys: Sequence[str]) -> list[str]:
+    """Up to three keys: of nearly the same letters, else whose last part is, else that contain the word."""
+    last = {name: name.rpartition(".")[2] for name in keys}
+    wanted = key.rpartition(".")[2]
+    close = difflib.get_close_matches(key, keys, n=NEAREST, cutoff=0.7)
+    ends = difflib.get_close_matches(wanted, list(dict.fromkeys(last.values())), n=NEAREST, cutoff=0.7)
+    close += [name for end in ends for name in keys if last[name] == end]
+    close += [name for name in keys if wanted.lower() in name.lower()]
+    return list(dict.fromkeys(close))[:NEAREST]

@@ -1,0 +1,180 @@
+"""The steps of machine and loads: what one machine does, and what every service and job asks of such machines."""
+
+from __future__ import annotations
+
+import re
+
+from aigc_bench.core.records import Estimate, Record
+from aigc_bench.core.units import SECONDS_PER_YEAR
+from aigc_bench.plan.explain.below import Below
+from aigc_bench.plan.explain.step import counted
+from aigc_bench.plan.records import Capability, Load, Machine
+from aigc_bench.plan.sizing import DAYS_PER_YEAR, needed
+
+UNITS = r" (w|s|usd|kg|bytes|bits per s)$"
+TITLES = {"machines_per_server": "machines of one server", "service_s": "time of one request", "step_latency_s": "time of one step"}
+QUEUE = "the fewest machines whose queue lets the asked share of requests start in time (M/G/c, Allen-Cunneen, or simulated)"
+
+
+def add_machine(below: Below, machine: Machine) -> None:
+    """Leaves: what the machine holds, draws and costs, and what it does for every load."""
+    _add_record(below, machine, at=below.key("machine"), of="one machine")
+    for load in below.option.loads:
+        able = next((one for one in machine.capabilities if one.case == load.case), None)
+        if able is not None:
+            _add_record(below, able, at=below.ability(load.name), of=load.name)
+    sheet = f"as planned for {machine.server}"
+    counts = (("devices_per_server", machine.devices_per_server, "accelerators/server"), ("rack_units", machine.rack_units, "U"))
+    for name, count, unit in counts:
+        if count is not None:
+            title = f"{name.replace('_', ' ')} of one server"
+            below.trail.leaf(below.key("machine", name), title, counted(count, unit, sheet))
+
+
+def _add_record(below: Below, record: Record, *, at: str, of: str) -> None:
+    for name in type(record).model_fields:
+        value = getattr(record, name)
+        if isinstance(value, Estimate):
+            words = TITLES.get(name) or f"{re.sub(UNITS, '', name.replace('_', ' '))} of {of}"
+            below.trail.leaf(f"{at}.{name}", words, value)
+
+
+def add_load(below: Below, load: Load, machine: Machine) -> None:
+    """What a load asks of machines; keys as in ``--json``."""
+    able = next((one for one in machine.capabilities if one.case == load.case), None)
+    if able is not None:
+        _add_ability(below, load, able)
+    if below.is_service(load.name):
+        _add_service(below, load)
+    else:
+        _add_job(below, load)
+    _add_needed(below, load)
+
+
+def _add_ability(below: Below, load: Load, able: Capability) -> None:
+    trail, of = below.trail, load.name
+
+    def copy(name: str, title: str, value: Estimate | None, field: str) -> None:
+        if value is not None:
+            trail.same(below.load(of, name), f"{title}, {of}", value, as_=below.ability(of, field))
+
+    copy("throughput_per_accelerator", "throughput of one machine", able.throughput, "throughput")
+    copy("ttft_s", "TTFT", able.ttft_s, "ttft_s")
+    copy("tpot_s", "TPOT", able.tpot_s, "tpot_s")
+    ranks = counted(able.machines_per_replica, "machines/replica", f"parallelism of {able.case}")
+    trail.leaf(below.load(of, "machines_per_replica"), f"machines of one replica, {of}", ranks)
+    if able.num_params:
+        params = counted(able.num_params, "parameters", f"counted on the network of {load.case}")
+        trail.leaf(below.load(of, "num_params"), f"parameters of {of}", params)
+    if load.latency_s is not None:
+        _add_latency(below, load, able, latency=load.latency_s)
+
+
+def _add_latency(below: Below, load: Load, able: Capability, *, latency: Estimate) -> None:
+    """As predicted, or from the measured step: items of a request over those of a step, one after the other."""
+    key, title = below.load(load.name, "latency_s"), f"latency of one request, {load.name}"
+    formula = "items of a request / items of a step x time of a step, nobody waiting"
+    if able.service_s is not None:
+        below.trail.same(key, title, latency, as_=below.ability(load.name, "service_s"))
+        return
+    each = (able.items_per_step or 0.0) / able.batch_size
+    step = below.load(load.name, "items_per_step")
+    below.trail.leaf(step, f"items of a step for one request, {load.name}", counted(each, "items/step", f"counted in {able.case}"))
+    inputs = (*below.asked(load.name, "items_per_request"), step, below.ability(load.name, "step_latency_s"))
+    below.trail.computed(key, title, latency, formula=formula, inputs=inputs, arithmetic="max(1, {0} / {1}) * {2}")
+
+
+def _add_service(below: Below, load: Load) -> None:
+    trail, of = below.trail, load.name
+    fast = below.load(of, "throughput_per_accelerator")
+    rate, items, duty = below.asked(of, "arrival.peak_requests_per_s", "items_per_request", "arrival.duty")
+    peak = trail.computed(
+        below.load(of, "peak"),
+        f"peak rate of {of}",
+        load.rate_items_per_s,
+        formula="requests/s at the peak x items of one x growth",
+        inputs=(rate, items, "growth.last"),
+        arithmetic="{0} * {1} * {2}",
+    )
+    trail.computed(
+        below.load(of, "accelerators_busy_at_peak"),
+        f"busy machines, {of}",
+        load.busy_machines,
+        formula="peak rate / throughput of one",
+        inputs=(peak, fast),
+        arithmetic="{0} / {1}",
+    )
+    usual, words = (rate, items, duty, "growth.mean"), "requests/s at the peak x items of one x duty x mean growth"
+    trail.computed(
+        below.load(of, "mean_machines"),
+        f"mean busy machines, {of}",
+        load.mean_machines,
+        formula=f"{words} / throughput",
+        inputs=(*usual, fast),
+        arithmetic="{0} * {1} * {2} * {3} / {4}",
+    )
+    trail.computed(
+        below.load(of, "items_per_year"),
+        f"{load.item}s a year, {of}",
+        load.items_per_year,
+        formula=f"{words} x seconds of a year",
+        inputs=usual,
+        arithmetic=f"{{0}} * {{1}} * {{2}} * {{3}} * {SECONDS_PER_YEAR:.0f}",
+    )
+
+
+def _add_job(below: Below, load: Load) -> None:
+    trail, of = below.trail, load.name
+    items, window, runs = below.asked(of, "items", "window_s", "runs_per_day")
+    peak = trail.computed(
+        below.load(of, "peak"),
+        f"rate of {of} in its window",
+        load.rate_items_per_s,
+        formula="items / window",
+        inputs=(items, window),
+        arithmetic="{0} / {1}",
+    )
+    busy = trail.computed(
+        below.load(of, "accelerators_busy_at_peak"),
+        f"busy machines, {of}",
+        load.busy_machines,
+        formula="items / (throughput x window x goodput)",
+        inputs=(peak, below.load(of, "throughput_per_accelerator"), "rules.job_goodput"),
+        arithmetic="{0} / ({1} * {2})",
+    )
+    trail.computed(
+        below.load(of, "mean_machines"),
+        f"mean busy machines, {of}",
+        load.mean_machines,
+        formula="busy machines x share of the day that the window is open",
+        inputs=(busy, window, runs),
+        arithmetic="{0} * min(1, {1} * {2} / 86400)",
+    )
+    trail.computed(
+        below.load(of, "items_per_year"),
+        f"{load.item}s a year, {of}",
+        load.items_per_year,
+        formula=f"items x runs a day x {DAYS_PER_YEAR}",
+        inputs=(items, runs),
+        arithmetic=f"{{0}} * {{1}} * {DAYS_PER_YEAR}",
+    )
+
+
+def _add_needed(below: Below, load: Load) -> None:
+    """Machines that the load has by day: a service's with room for its queue, a job's busy ones."""
+    trail, of, busy = below.trail, load.name, below.load(load.name, "accelerators_busy_at_peak")
+    if not below.is_service(of):
+        return
+    floor = below.load(of, "machines_for_wait")
+    if load.machines_for_wait:
+        fewest = counted(load.machines_for_wait, "machines", QUEUE)
+        inputs = [below.load(of, name) for name in ("peak", "latency_s", "ttft_s")]
+        trail.computed(floor, f"machines that the queue of {of} asks for", fewest, formula=QUEUE, inputs=inputs)
+    trail.computed(
+        below.load(of, "machines_needed"),
+        f"machines that {of} needs by day",
+        needed(load, rules=below.rules),
+        formula="busy machines / target utilisation, at least what its queue asks for",
+        inputs=(busy, "rules.target_utilisation", floor),
+        arithmetic="max({0} / {1}, {2})" if load.machines_for_wait else "{0} / {1}",
+    )

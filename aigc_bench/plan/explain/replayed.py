@@ -1,0 +1,51 @@
+"""The steps of a replay: shares in time as the simulation found them, beside the formulae."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from aigc_bench.core.records import Estimate
+from aigc_bench.plan.explain.below import Below
+from aigc_bench.plan.replay.outcome import ReplayedJob, ReplayedService
+
+
+def add_replay(below: Below) -> None:
+    """A leaf for every share; it is drawn, so it is not arithmetic."""
+    replay = below.option.replay
+    if replay is None:
+        return
+    for service in replay.services:
+        for name, title, value in _shares(service, seed=replay.seed):
+            below.trail.leaf(below.key("replay", service.name, name), f"{title}, {service.name}", value)
+    for job in replay.jobs:
+        value = _share(job.share_in_time, source=_of_job(job, seed=replay.seed))
+        below.trail.leaf(below.key("replay", job.name, "share_in_time"), f"share of runs in time, {job.name}", value)
+
+
+def _shares(one: ReplayedService, *, seed: int) -> Iterator[tuple[str, str, Estimate]]:
+    drawn = f"simulated: {one.num_requests:,} requests on {one.num_simulated_replicas} replicas by {one.method}, seed {seed}"
+    if one.simulated_share is not None:
+        ends = sorted((*(one.share_interval or ()), one.simulated_share))
+        value = _share(one.simulated_share, low=ends[0], high=ends[-1], source=drawn)
+        yield "simulated_share", "simulated share of requests in time", value
+    if one.analytic_share is not None:
+        source = "P(wait <= what the SLO leaves) of M/G/c (Allen-Cunneen)"
+        yield "analytic_share", "share of requests in time by formula", _share(one.analytic_share, source=source)
+    if one.share_with_failures is not None:
+        source = f"{drawn}; over the states of the fleet by their probability"
+        yield "share_with_failures", "share in time with failures", _share(one.share_with_failures, source=source)
+
+
+def _of_job(one: ReplayedJob, *, seed: int) -> str:
+    return f"simulated: {one.num_windows} windows while servers fail and are repaired, seed {seed}"
+
+
+def _share(value: float, *, source: str, low: float | None = None, high: float | None = None) -> Estimate:
+    return Estimate(
+        value=value,
+        low=value if low is None else low,
+        high=value if high is None else high,
+        unit="fraction",
+        basis="modelled",
+        source=source,
+    )
