@@ -52,6 +52,8 @@ MIXED_HOSTS = 12
 """Hosts that are looked at for each part of a mixed option: those whose accelerators carry the load cheapest."""
 MARGIN_WORLDS = 512
 """Worlds that margins are found in: a probability of 0.8 is then known to +- 1.8 % (one standard error)."""
+MIXED_SAVES = 0.1
+"""What several kinds of machines must save before they are worth the spares, skills and contracts of each (assumed)."""
 NOT_INCLUDED = ("software licences", "taxes and duties", "internet transit")
 
 
@@ -100,8 +102,8 @@ def plan_demand(
         made, reasons = search.options_of(host, found)
         options += made
         refused += [Refusal(accelerator=host.spec.id, reason=reason) for reason in reasons]
-    options += _mixed(searched, found, search=search)
     options += measured_options(demand, measured=measured, rules=rules)
+    options += worth_mixing(_mixed(searched, found, search=search), options)
     options += api_options(demand, catalogue=catalogue, on=day)
     final = ranked(options)
     accepted = [option.rank for option in final if option.accepted]
@@ -223,6 +225,18 @@ def _mixed(searched: Sequence[Host], found: Sequence[Found], *, search: Search) 
     if len({part.server for part in parts}) == 1:
         return []
     return [combined(parts)]
+
+
+def worth_mixing(mixed: Sequence[Option], others: Sequence[Option]) -> list[Option]:
+    """Mixed options, refused where one kind of machine for all loads costs little more."""
+    best = min((one.tco_usd.value for one in others if one.accepted), default=None)
+    return [one if best is None or one.tco_usd.value <= (1 - MIXED_SAVES) * best else _not_worth(one, best) for one in mixed]
+
+
+def _not_worth(mixed: Option, best_usd: float) -> Option:
+    saved = 1 - mixed.tco_usd.value / best_usd
+    reason = f"money: several kinds of machines save {100 * saved:.0f} % of the cost of one kind; below {100 * MIXED_SAVES:.0f} % "
+    return mixed.model_copy(update={"accepted": False, "reasons": (f"{reason}they are not worth running", *mixed.reasons)})
 
 
 def only(demand: Demand, wish: Service | Job) -> Demand:

@@ -7,12 +7,12 @@ from aigc_bench.plan.records import Option, Plan
 
 
 def what(option: Option) -> str:
-    """An option in a line: ``buy 2 x dgx_h200 (16 x h200_sxm_141gb)``, ``rent 8 x l4 at ...``."""
+    """An option in a line: ``buy 2 x dgx_h200 (16 x h200_sxm_141gb)``, ``rent 8 x l4 at ...``; of a mixed one every part."""
     if option.kind == "api":
         return f"call a commercial API ({option.provider})" if option.provider else "call a commercial API"
     verb = {"owned": "buy", "colocated": "buy and colocate", "cloud": "rent"}[option.kind]
     if option.parts:
-        return f"{verb} {option.server}"
+        return " and ".join(what(part) for part in option.parts)
     name = option.server or option.accelerator
     if option.kind == "cloud":
         term = option.term.replace("_", " ")

@@ -69,6 +69,18 @@ def test_storage_is_bought_only_beyond_the_disks_of_the_servers() -> None:
     assert alone.raw_bytes > 0 and beside.raw_bytes == 0
 
 
+def test_two_desktops_need_no_plant_of_a_hall() -> None:
+    """A UPS and a cooling unit in a rack's size, each with one more: less than three times the desktops."""
+    room = room_maker(ALL["ws_1x_rtx5090"], make_demand(), catalogue=CATALOGUE, on=TODAY, is_built=True)(2)
+    assert room is not None
+    usd = {
+        line.category: line.usd.value
+        for line in room.bill.lines
+        if line.usd is not None and line.key.startswith(("ups", "cooling"))
+    }
+    assert usd["cooling"] == 2 * 25_000 and usd["power"] == 2 * 2_250
+
+
 def test_eight_boards_stand_as_high_as_servers_with_boards_do() -> None:
     assert ALL["8x_mi350x"].machine.rack_units == 8
     assert ALL["8x_h200_nvl_141gb"].machine.rack_units == 4

@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue
 
 PLANT: dict[RoomCooling, tuple[tuple[str, ...], str]] = {
-    "air_open": (("inrow_30", "crah_80"), "capex_crah"),
-    "air": (("inrow_30", "crah_80", "crah_150"), "capex_crah"),
+    "air_open": (("split_10", "inrow_30", "crah_80"), "capex_crah"),
+    "air": (("split_10", "inrow_30", "crah_80", "crah_150"), "capex_crah"),
     "rear_door": (("rdhx_60",), "capex_rdhx"),
     "direct_liquid": (("cdu_80", "cdu_700", "cdu_1300"), "capex_dlc"),
     "immersion": (("rack_immersion",), "capex_immersion"),
 }
 """The units that a room can be cooled by, by rising watts, and what a kW of them costs: rows of cooling.csv."""
-UPS_MODULES_W = (25_000.0, 250_000.0)
+UPS_MODULES_W = (5_000.0, 25_000.0, 250_000.0)
 MOST_SERVERS = MOST_PIECES
 """Servers that one room is worked out for."""
 MIN_MODULES = 2

@@ -108,8 +108,8 @@ def test_a_colocation_buys_neither_ups_nor_cooling() -> None:
 def test_a_small_room_is_built_of_small_modules() -> None:
     found = room("pcie_4u_8x_l40s", 2, is_built=True)
     names = {line.key: (line.count, line.name) for line in found.bill.lines}
-    assert names["ups"] == (2, "UPS module of 25 kW with batteries")
-    assert names["cooling_air"] == (2, "In-row cooler 30 kW")
+    assert names["ups"] == (math.ceil(found.it_peak_w / 5_000) + 1, "UPS module of 5 kW with batteries")
+    assert names["cooling_air"] == (math.ceil(found.it_peak_w / 10_000) + 1, "Computer-room split unit 10 kW")
 
 
 def test_a_hall_is_built_of_large_ones_and_cools_what_the_liquid_leaves_by_air() -> None:
