@@ -13,15 +13,15 @@ QUALITY_METRICS = (
     ),
     (
         "token_agreement",
-        "Greedy tokens as the reference's",
+        "Likeliest tokens or classes as the reference's",
         "fraction",
-        "share of positions whose most likely token is the reference's, given the same context",
+        "share of positions whose most likely token, or class, is the reference's, given the same context",
     ),
     (
         "token_agreement_near_ties",
-        "Greedy tokens as the reference's or near-tied",
+        "Likeliest tokens or classes as the reference's, near-ties counted",
         "fraction",
-        "as token_agreement, counting tokens whose logit in the reference lies within four allowed errors of its highest",
+        "as token_agreement, counting those whose logit in the reference lies within four allowed errors of its highest",
     ),
     (
         "psnr",
