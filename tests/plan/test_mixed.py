@@ -28,7 +28,7 @@ def test_a_mixture_is_told_by_its_parts_and_adds_them_up(parts: tuple[Option, Op
     assert whole.tco_usd.value == pytest.approx(sum(part.tco_usd.value for part in parts))
     assert whole.num_racks == sum(part.num_racks or 0 for part in parts)
     assert set(whole.usd_per_unit) == {"chat", "speech"}
-    assert what(whole) == f"buy {whole.server}"
+    assert what(whole) == " and ".join(what(part) for part in parts)
     assert whole.accepted and whole.machine is None
 
 
