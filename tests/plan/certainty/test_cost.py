@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from datetime import date
 from typing import Any
 
 import numpy as np
 import pytest
 
+from aigc_bench.catalog.loader import load_catalogue
 from aigc_bench.core.records import Estimate, Record
 from aigc_bench.plan.arrivals import from_users
 from aigc_bench.plan.certainty.certain import ground_of
@@ -20,7 +22,9 @@ from aigc_bench.plan.demand import Arrival, Demand, Site
 from aigc_bench.plan.elastic import instances_at_work
 from aigc_bench.plan.interval import estimate
 from aigc_bench.plan.money.offers import Offer
+from aigc_bench.plan.options import Way, make_option
 from aigc_bench.plan.records import Fleet, Machine, Option, Rules
+from aigc_bench.plan.site.room import Room, RoomNeed, make_room
 from tests.plan.certainty.cases import (
     DRIFTS,
     a_ground,
@@ -78,7 +82,8 @@ def drawn(random: np.random.Generator) -> tuple[Demand, Machine, Rules]:
 def bought(option: Option, random: np.random.Generator) -> Money:
     demand, machine, rules = drawn(random)
     loads = loads_of(demand, machine, rules)
-    return money(loads, num_servers=option.num_servers, machine=machine, site=demand.site, finance=demand.finance)
+    room = option.room.model_copy(update={"bill": a_world(option.room.bill, random)}) if option.room else None
+    return money(loads, num_servers=option.num_servers, machine=machine, site=demand.site, finance=demand.finance, room=room)
 
 
 def mean_of_a_walk(sigma: float, random: np.random.Generator, *, years: float, locked_years: float) -> float:
@@ -129,6 +134,21 @@ def check(option: Option, world: Callable[[np.random.Generator], Money]) -> None
 
 def test_the_interval_of_a_purchase_holds_80_percent_of_independent_worlds() -> None:
     option = an_option()
+    check(option, lambda random: bought(option, random))
+
+
+def test_the_interval_of_a_purchase_with_its_whole_room_holds_80_percent_of_independent_worlds() -> None:
+    catalogue = load_catalogue(with_user_files=False)
+    server = next(one for one in catalogue.servers.values() if one.gpu_id == "h100_sxm_80gb" and one.price and one.max_power_w)
+
+    def room(num_servers: int) -> Room:
+        need = RoomNeed(num_servers=num_servers, room="air_open", is_built=True)
+        return make_room(server, need, catalogue=catalogue, on=date(2026, 11, 1))
+
+    demand, machine, rules = uncertain_demand(), uncertain_machine(), uncertain_rules()
+    way = Way(machine=machine, placement="shared", make_room=room)
+    option = make_option(way, loads_of(demand, machine, rules), demand=demand, rules=rules)
+    assert option.room is not None and option.capex_usd.value > 1.5 * option.num_servers * machine.price_usd.value
     check(option, lambda random: bought(option, random))
 
 
