@@ -5,6 +5,9 @@ from __future__ import annotations
 from aigc_bench.plan.money.offers import AN_INDEX
 from aigc_bench.plan.records import Option, Plan
 
+CLOSE = 1.25
+"""What costs more than this many times the best is no tie, however wide the interval: much of it is common to both (assumed)."""
+
 
 def what(option: Option) -> str:
     """An option in a line: ``buy 2 x dgx_h200 (16 x h200_sxm_141gb)``, ``rent 8 x l4 at ...``; of a mixed one every part."""
@@ -28,16 +31,20 @@ def what(option: Option) -> str:
 
 
 def as_good_as(plan: Plan) -> tuple[Option, ...]:
-    """Other accepted options, as sure, whose total cost lies within the recommended one's interval, by rank."""
+    """Other accepted options, as sure, whose total cost lies within the recommended one's interval and is close to it, by rank."""
     best = plan.recommended
     if best is None:
         return ()
-    return tuple(one for one in plan.options if _rivals(one, best) and one.tco_usd.value <= best.tco_usd.high)
+    return tuple(one for one in plan.options if _rivals(one, best) and _is_close(one, best))
 
 
 def _rivals(one: Option, best: Option) -> bool:
     """Whether it could be taken instead: accepted, and as sure."""
     return one.accepted and one is not best and one.is_unsure <= best.is_unsure
+
+
+def _is_close(option: Option, best: Option) -> bool:
+    return option.tco_usd.value <= min(best.tco_usd.high, CLOSE * best.tco_usd.value)
 
 
 def tie(plan: Plan) -> str | None:
@@ -63,6 +70,6 @@ def why(plan: Plan) -> str:
             else "the only accepted option"
         )
     times = later[0].tco_usd.value / max(best.tco_usd.value, 1e-9)
-    close = ", as good within the interval" if later[0].tco_usd.value <= best.tco_usd.high else ""
+    close = ", as good within the interval" if _is_close(later[0], best) else ""
     those = "that are sure enough" if any(one.accepted and one.is_unsure for one in plan.options) else "accepted"
     return f"lowest total cost of those {those}; the next other one is to {what(later[0])}, {times:.2f} times the cost{close}"

@@ -54,6 +54,11 @@ def test_the_runner_up_within_the_interval_is_as_good() -> None:
     assert "as good within the interval" in why(plan)
 
 
+def test_what_is_far_is_no_tie_however_wide_the_interval() -> None:
+    plan = plan_of(option(100.0, high=1000.0), option(130.0, kind="colocated"))
+    assert (as_good_as(plan), tie(plan)) == ((), None)
+
+
 def test_a_clear_winner_has_no_tie() -> None:
     plan = plan_of(option(100.0, high=110.0), option(120.0, kind="colocated"))
     assert (as_good_as(plan), tie(plan)) == ((), None)
