@@ -57,17 +57,19 @@ def drawings(room: Room, site: Site) -> list[Drawn]:
 
 def _drawn(racks: Sequence[Rack], bill: Bill, site: Site) -> Drawn:
     rack = racks[0]
-    limits = tuple(limits_of(rack, site))
+    limits = tuple(limits_of(rack, bill, site))
     return Drawn(svg=elevation(rack, bill), count=len(racks), first=rack.index, limits=limits, words=rack.cooling.replace("_", " "))
 
 
-def limits_of(rack: Rack, site: Site) -> Iterator[tuple[str, str, float | None]]:
-    """What the rack uses of each of its limits: name, in words, and per cent; a rack unit's limit is its own."""
+def limits_of(rack: Rack, bill: Bill, site: Site) -> Iterator[tuple[str, str, float | None]]:
+    """What the rack uses of each of its limits: name, in words, and per cent. Equipment of unknown weight is left out of it."""
     feed, heat = site.rack_power_w, site.rack_cooling_w
+    unknown = {line.key for line in bill.lines if line.weight_kg is None}
+    least = "at least " if any(one.key in unknown for one in rack.positions) else ""
     yield "Power", *_of(rack.peak_w, feed.value if feed else None)
     yield "Heat", *_of(rack.heat_w, heat.value if heat else None)
     yield "Height", f"{rack.used_u} of {rack.height_u} U", round(100 * rack.used_u / rack.height_u, 1)
-    yield "Weight", f"{rack.weight_kg:,.0f} kg", None
+    yield "Weight", f"{least}{rack.weight_kg:,.0f} kg", None
 
 
 def _of(watts: float, limit: float | None) -> tuple[str, float | None]:
