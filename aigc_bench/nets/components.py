@@ -26,7 +26,7 @@ from transformers import (
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.own_model import WEIGHTS
 from aigc_bench.core.records import Attention
-from aigc_bench.nets.hugging_face import loaded
+from aigc_bench.nets.hugging_face import HALF_PRECISION, loaded
 
 
 def diffusers_model(model_class: Any, config: Mapping[str, Any]) -> Any:
@@ -80,7 +80,7 @@ def _apart(config: Mapping[str, Any]) -> tuple[dict[str, Any], str | None]:
 def _load(model: Any, folder: Path) -> None:
     """Read a folder's safetensors, file by file, into a model of diffusers. Half-precision twins of other files are left out."""
     files = sorted(folder.glob("*.safetensors"))
-    files = [file for file in files if ".fp16" not in file.name] or files
+    files = [file for file in files if HALF_PRECISION not in file.name] or files
     missing = set(model.state_dict())
     for file in files:
         # diffusers renames what its first versions called otherwise (auto-encoders of Stable Diffusion 1).

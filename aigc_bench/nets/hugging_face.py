@@ -8,6 +8,7 @@ answer is known: ``UnpaddedLayer`` and ``unpadded_mask`` give it through the lib
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -21,6 +22,8 @@ from transformers.masking_utils import sdpa_mask
 from aigc_bench.core.records import Attention
 
 _UNPADDED_SDPA = "aigc_bench_unpadded_sdpa"
+HALF_PRECISION = ".fp16."
+"""In the names of safetensors that are a half-precision twin of others, or alone."""
 _OWN_ATTENTION = ("falcon",)
 """Architectures that choose among attention classes of their own, by the library's names only."""
 
@@ -48,6 +51,7 @@ def random_model(
 
 def loaded(auto_class: Any, config: Any, *, implementation: str, folder: str) -> torch.nn.Module:
     """The model with the folder's weights; what the folder lacks (a head) is random. Only safetensors, only from this disk."""
+    is_half = all(HALF_PRECISION in file.name for file in Path(folder).glob("*.safetensors"))
     model: torch.nn.Module = auto_class.from_pretrained(
         folder,
         config=config,
@@ -56,6 +60,7 @@ def loaded(auto_class: Any, config: Any, *, implementation: str, folder: str) ->
         use_safetensors=True,
         local_files_only=True,
         trust_remote_code=False,
+        variant="fp16" if is_half else None,
     )
     return model
 

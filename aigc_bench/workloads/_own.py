@@ -95,7 +95,7 @@ def _why_nobody(files: ModelFiles) -> str:
 
 def _what_is_known(files: ModelFiles) -> str:
     loaded = {name: registry.load("workloads", name) for name in registry.names("workloads")}
-    if files.kind == "diffusers" and not files.components:
+    if files.kind == "diffusers" and not (files.architecture or "").endswith("Pipeline"):
         return "Give the folder of its pipeline, the one with model_index.json."
     if files.kind == "diffusers":
         known = [pipeline for workload in loaded.values() for pipeline in workload.pipelines]

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from aigc_bench import api
 from tests.measure.bench import Bench, trials
-from tests.own_models import QWEN, SHRUNK, write_model, write_pipeline
+from tests.own_models import CONFIGS, QWEN, SHRUNK, write_model, write_pipeline
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 ACCELERATOR = "h100_sxm_80gb"
@@ -79,3 +80,19 @@ def test_a_users_own_model_is_run_predicted_and_planned(tmp_path: Path, kind: st
     assert plan["recommendation"]["kind"] != "api"
     assert plan["unplanned"] == []
     assert {one["load"] for one in plan["rests_on"]} == {"all"}
+
+
+@pytest.mark.slow
+def test_published_models_are_planned_at_their_full_size(tmp_path: Path) -> None:
+    services = []
+    for name, config in CONFIGS.items():
+        write_model(tmp_path / name, config)
+        asked = "settings = { seq_len = 128 }" if name == "bert" else "input_tokens = 200\noutput_tokens = 50"
+        services.append(f'[[service]]\nname = "{name}"\nmodel = "{name}"\nrate = 5\n{asked}\n[service.slo]\nlatency = "30s"\n')
+    (tmp_path / "demand.toml").write_text('name = "mine"\n' + "".join(services))
+    plan = api.plan(tmp_path / "demand.toml", accelerators=["h200_sxm_141gb"])
+    assert plan.recommended is not None
+    assert {load.name for load in plan.recommended.loads} == set(CONFIGS)
+    assert all(load.busy_machines.value > 0 for load in plan.recommended.loads)
+    # Mixtral alone keeps 93 GB of weights.
+    assert plan.recommended.factors["memory"].required.value > 93e9

@@ -120,6 +120,17 @@ def test_the_weights_of_a_pipelines_folder_are_the_ones_that_compute(tmp_path, m
     assert run_steps(program, family, loaded)["finite"] is True
 
 
+def test_weights_that_are_there_in_half_precision_only_are_read(tmp_path, make_setup):
+    folder = write_pipeline(tmp_path, "FluxPipeline")
+    for part in ("text_encoder", "text_encoder_2", "transformer", "vae"):
+        _saved(folder / part, seed=7)
+        for file in (folder / part).glob("*.safetensors"):
+            file.rename(file.with_name(f"{file.stem}.fp16.safetensors"))
+    case = case_of(folder, settings=SMALL["diffusion_transformer"])
+    family = registry.load("workloads", case.workload)
+    assert run_steps(family.build(case, make_setup(case)), family, case)["finite"] is True
+
+
 def _saved(folder, *, seed):
     """Random weights of the folder's configuration, saved beside it as diffusers and transformers do."""
     import diffusers
