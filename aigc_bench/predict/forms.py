@@ -26,6 +26,10 @@ _SLOPE_STEP = 1.0001
 _REFERENCE_BANDWIDTH = 3.35e12
 """Bytes/s of the device on which launch constants are quoted (H100); latencies shrink on faster memories by a fitted power."""
 
+_LOOK_STEPS = (10.0, 30.0)
+_LOOK_BOUNDARY = 16.0
+"""Decode steps between two looks for new requests, below and from so many sequences on, of an engine that is told not to look at
+each: SGLang's scheduler-recv-interval in InferenceX's recipes for Blackwell (2025-2026)."""
 
 _LINK_EFFICIENCIES = ("link_efficiency", "bridge_efficiency", "pcie_efficiency", "pcie_wide_efficiency")
 """Constants in the order of ``language.LINKS``."""
@@ -49,8 +53,11 @@ def _language_priors() -> Iterator[tuple[str, tuple[float, float]]]:
         "prefill_link_efficiency": (0.6, 0.3),
         "expert_layer_s": (10e-6, 1.0),
         "interference": (0.9, 0.4),
-        "queue_exponent": (0.8, 0.5),
-        "queue_disaggregated": (0.1, 1.0),
+        "wave": (0.1, 0.3),
+        "wave_disaggregated": (0.1, 0.5),
+        "attention_dp_exponent": (0.4, 0.5),
+        "prompt_expert_layer_s": (200e-6, 1.0),
+        "prompt_latent_layer_s": (500e-6, 1.0),
         "latency_exponent": (0.3, 0.5),
         "bridge_efficiency": (0.5, 0.4),
         "pcie_efficiency": (0.75, 0.3),
@@ -70,7 +77,7 @@ def _language_priors() -> Iterator[tuple[str, tuple[float, float]]]:
         yield f"sequence_s.{engine}", (10e-6, 1.2)
         yield f"prompt_s.{engine}", (10e-3, 1.0)
         yield f"prefill_factor.{engine}", (1.0, 0.35)
-        yield f"queue.{engine}", (0.15, 0.6)
+        yield f"prompt_layer_s.{engine}", (150e-6, 1.0)
         yield f"first_steps.{engine}", (2.0, 0.5)
 
 
@@ -154,10 +161,7 @@ def _language(c: Columns, k: Mapping[str, float]) -> Floats:
     prompt_s = prefill + 0.2 * of("prompt_s")
     single = prompt_s + _latency(c, k) * c["layers"] * of("layer_s")
     shared = decode + together * k["interference"] * sequences / c["output_len"] * prefill
-    queue = of("queue") * np.maximum(sequences * c["waiting"] - 1, 0) ** k["queue_exponent"]
-    apart = k["queue_disaggregated"] * np.maximum(sequences * c["replicas"] / c["prefill_replicas"] - 1, 0) ** k["queue_exponent"]
-    seated = np.maximum(c["asked"] / np.maximum(c["room"] * k["seats"], 1.0) - 1, 0) * k["seat_wait"] * c["output_len"] * shared
-    first = prefill * (1 + np.where(together > 0, queue, apart)) + of("first_steps") * decode + of("prompt_s") + together * seated
+    first = _first_token(c, k, decode=decode, prefill=prefill, shared=shared, sequences=sequences)
     round_s = sequences * prefill + c["output_len"] * decode
     by_name: dict[str, Floats] = {
         "tpot": np.where(c["is_static"] > 0, decode, shared),
@@ -172,6 +176,43 @@ def _language(c: Columns, k: Mapping[str, float]) -> Floats:
     chosen = np.choose(c["aspect"].astype(int), [by_name[name] for name in language_rows.QUANTITIES])
     logs: Floats = np.log(chosen)
     return logs
+
+
+def _first_token(
+    c: Columns, k: Mapping[str, float], *, decode: Floats, prefill: Floats, shared: Floats, sequences: Floats
+) -> Floats:
+    """Mean seconds to a first token among clients who start together and each send the next request when the last is answered.
+
+    Harnesses send about ten requests a client. In the first wave a prompt is read behind half of all others; later ones come one
+    by one, and hardly wait for each other. Beside its own pass a request waits until the engine looks for new ones, and for a
+    seat where all are taken. With attention in data parallel a prompt is read by fewer ranks than there are.
+    """
+    of, together = _engine(c, k), 1 - c["is_disaggregated"]
+    clients = np.maximum(sequences * c["waiting"] * np.where(together > 0, 1.0, c["replicas"] / c["prefill_replicas"]), 1.0)
+    reading, launches = prefill * c["attention_ranks"] ** k["attention_dp_exponent"], pass_launches_s(c, k)
+    each = reading + launches / np.clip(c["prompts_a_pass"], 1.0, clients)
+    wave = np.where(together > 0, k["wave"], k["wave_disaggregated"]) * (clients - 1) / 2
+    steps = of("first_steps") + steps_to_a_look(c, sequences)
+    seated = np.maximum(c["asked"] / np.maximum(c["room"] * k["seats"], 1.0) - 1, 0) * k["seat_wait"] * c["output_len"] * shared
+    return reading + launches + wave * each + steps * decode + of("prompt_s") + together * seated
+
+
+def pass_launches_s(c: Columns, k: Mapping[str, float]) -> Floats:
+    """Seconds that a pass over prompts takes however short they are: its kernels are launched one by one, not from a graph."""
+    of = _engine(c, k)
+    each = (
+        c["layers"] * of("prompt_layer_s")
+        + c["moe_layers"] * k["prompt_expert_layer_s"]
+        + c["latent_layers"] * k["prompt_latent_layer_s"]
+    )
+    return _latency(c, k) * each
+
+
+def steps_to_a_look(c: Columns, sequences: Floats) -> Floats:
+    """Mean decode steps until an engine that looks seldom sees a new request; 0 for others, whose wait is in ``first_steps``."""
+    between = np.where(sequences < _LOOK_BOUNDARY, _LOOK_STEPS[0], _LOOK_STEPS[1])
+    mean: Floats = c["looks_seldom"] * between / 2
+    return mean
 
 
 def _engine(c: Columns, k: Mapping[str, float]) -> Callable[[str], Floats]:
@@ -251,9 +292,10 @@ def roofline_log(form: Form, columns: Columns) -> Floats:
             "overlap",
             "exchange",
             "vector_share",
-            "queue",
             "first_steps",
-            "queue_disaggregated",
+            "wave",
+            "wave_disaggregated",
+            "attention_dp_exponent",
             "seat_wait",
         ):
             perfect[name] = 1e-30

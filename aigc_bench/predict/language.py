@@ -30,7 +30,7 @@ class Layout(Record):
     """How a served model lies on its devices: ``tensor`` ranks hold one replica, ``replicas`` stand side by side.
 
     ``attention_replicas`` of the ranks keep whole caches (attention data parallelism). With ``is_disaggregated`` the prompts
-    are read on other devices: ``prefill_tensor`` ranks, ``prefill_replicas`` of them.
+    are read on other devices: ``prefill_tensor`` ranks, ``prefill_replicas`` of them; ``prefill_attention`` is as above.
     """
 
     tensor: int = 1
@@ -39,6 +39,7 @@ class Layout(Record):
     attention_replicas: int = 1
     is_disaggregated: bool = False
     prefill_tensor: int = 1
+    prefill_attention: int = 1
     prefill_replicas: float = 1.0
 
 

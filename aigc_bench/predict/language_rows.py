@@ -66,6 +66,8 @@ _DEFAULT_LENGTHS = (400.0, 250.0)
 _NATIVE_FP8 = ("deepseek-v3", "kimi-k2", "minimax-m2.5")
 _RESERVING = ("tensorrt-llm", "tensorrt")
 """Engines that admit a request only when the cache holds its whole prompt and answer; others count on the mean in flight."""
+_PASS_TOKENS = 8192.0
+"""Tokens of prompts that engines read in one pass by default."""
 _MAX_SEQUENCES = 2048.0
 _WIDE_ISLAND = 16
 """More ranks than this in one group, and not a power of two: prompts and tokens are served by separate devices."""
@@ -179,12 +181,13 @@ def _disaggregated(query: Query) -> language.Layout:
     stated, devices = query.layout, query.gpu_count
     attention = int(stated.get("decode_attention_dp", 1))
     decode = min(devices, max(int(stated.get("decode_tp", devices)), attention))
-    prefill = min(devices, int(stated.get("prefill_tp", devices)))
+    apart = int(stated.get("prefill_attention_dp", 1))
+    prefill = min(devices, max(int(stated.get("prefill_tp", devices)), apart, int(stated.get("prefill_ep", 1))))
     prefill_workers = stated.get("prefill_workers", 1.0)
     workers = stated.get("decode_workers") or max(1, round((devices - prefill * prefill_workers) / decode))
     return language.Layout(
         tensor=decode, replicas=workers, attention_replicas=max(1, attention), is_disaggregated=True, prefill_tensor=prefill,
-        prefill_replicas=prefill_workers,
+        prefill_attention=max(1, apart), prefill_replicas=prefill_workers,
     )  # fmt: skip
 
 
@@ -241,6 +244,10 @@ def _columns(
         "is_static": float(is_static or query.metric.startswith("itl")),
         "is_disaggregated": float(layout.is_disaggregated),
         "link": float(language.LINKS.index(link)) if link in language.LINKS else 0.0,
+        "looks_seldom": float(engine.name == "sglang" and _architecture(spec) == "Blackwell"),
+        "latent_layers": float(model.num_layers if model.has_latent_attention else 0),
+        "attention_ranks": float(layout.prefill_attention if layout.is_disaggregated else layout.attention_replicas),
+        "prompts_a_pass": _PASS_TOKENS / input_len,
         "power_share": language.power_share(spec),
         "asked": asked if is_bounded else sequences,
         "room": seats,
@@ -248,6 +255,11 @@ def _columns(
         "bandwidth": spec.memory_bandwidth_bytes_per_s,
         "aspect": float(QUANTITIES.index("request" if query.metric == "latency_request" else aspect)),
     }
+
+
+def _architecture(spec: AcceleratorSpec) -> str:
+    """The architecture whose kernels a part runs: Blackwell Ultra runs Blackwell's."""
+    return (spec.arch or "").removesuffix(" Ultra")
 
 
 def _ranks_named(query: Query) -> str:
@@ -281,6 +293,7 @@ def _groups(
     load = log2_bin(columns["sequences"], width=2)
     shape = f"i{log2_bin(columns['input_len'], width=1)}o{log2_bin(columns['output_len'], width=1)}"
     link = language.link_class(spec, devices=layout.tensor)
+    arch = _architecture(spec)
     form = "pcie" if "PCIe" in (spec.form_factor or "") else "module"
     of = query.metric if query.metric in SERVER_LATENCIES else query.unit if aspect == "energy" else ""
     kind = f"{aspect}|{engine.name}|{mode}|{of}"
@@ -293,8 +306,8 @@ def _groups(
         f"{aspect}.model_engine": key,
         f"{aspect}.name_engine": f"{kind}|{bare_name(query.model)}",
         f"{aspect}.format": f"{engine.name}|{numbers.name}",
-        f"{aspect}.arch": f"{spec.arch}",
-        f"{aspect}.arch_format": f"{spec.arch}|{numbers.name}|{engine.name}",
+        f"{aspect}.arch": arch,
+        f"{aspect}.arch_format": f"{arch}|{numbers.name}|{engine.name}",
         f"{aspect}.form": f"{form}|{link}|{engine.name}",
         f"{aspect}.ranks": f"{kind}|{layout.tensor}",
         f"{aspect}.ranks_model": f"{key}|{layout.tensor}",

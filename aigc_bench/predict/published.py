@@ -39,6 +39,8 @@ LAYOUT_KEYS = {
     "cp": ("CP",),
     "attention_dp": ("attention_dp_size",),
     "prefill_tp": ("prefill_tp_size",),
+    "prefill_attention_dp": ("prefill_attention_dp_size",),
+    "prefill_ep": ("prefill_moe_ep_size",),
     "prefill_workers": ("prefill_num_workers",),
     "decode_tp": ("decode_tp_size",),
     "decode_workers": ("decode_num_workers",),

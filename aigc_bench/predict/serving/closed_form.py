@@ -115,6 +115,8 @@ def closed_form_server(
         raise _no_room(one, spec, num_ranks=tensor * pipeline)
     constants = calibration.constants["language"]
     name = engine.name if engine.name in ENGINES else ENGINES[-1]
+    columns = forms.columns_of([reference])
+    seldom = float(forms.steps_to_a_look(columns, columns["sequences"])[0])
     likely = ServerModel(
         step_time=_step_time(one, spec, rows=rows, reference=reference, places=places, calibration=calibration),
         max_num_seqs=places,
@@ -122,8 +124,8 @@ def closed_form_server(
         kv_capacity_tokens=room[0],
         kv_policy=limits.kv_policy,
         replicas=max(1, query.gpu_count // (tensor * pipeline)) * pipeline,
-        front_end_s=constants[f"prompt_s.{name}"],
-        front_end_steps=max(0.0, constants[f"first_steps.{name}"] - _SIMULATED_STEPS),
+        front_end_s=constants[f"prompt_s.{name}"] + float(forms.pass_launches_s(columns, constants)[0]),
+        front_end_steps=max(0.0, constants[f"first_steps.{name}"] + seldom - _SIMULATED_STEPS),
         first_token_factor=_first_token_factor(one, spec, calibration),
     )
     ends = zip(_ends(reference, calibration), room[1:], strict=True)
