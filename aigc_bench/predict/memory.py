@@ -32,6 +32,7 @@ MB, MIB = 10**6, 2**20
 
 _CUBLAS_SOURCE = "PyTorch notes on CUDA semantics: CUBLAS_WORKSPACE_CONFIG, 8 MiB, 32 MiB on Hopper and later"
 _HOST_SOURCE = "VmHWM of probes and of 12 cases of six families, torch 2.13, glibc 2.36, x86-64, two threads, 2026-11"
+_OURS = __package__.partition(".")[0]
 _LIBRARY_BYTES: Mapping[str, int] = {"transformers": 61 * MB, "diffusers": 41 * MB}
 """What importing a model library's classes adds to a process (``_HOST_SOURCE``)."""
 
@@ -137,14 +138,26 @@ def _host_moments(trace: OpTrace, *, libraries: Collection[str]) -> dict[str, di
 
 @functools.cache
 def _model_libraries(modules: tuple[str, ...]) -> frozenset[str]:
-    """Those of ``_LIBRARY_BYTES`` that importing ``modules`` brings: by name, or because a module of ours imports them."""
-    found = set()
-    for module in modules:
-        package = module.partition(".")[0]
-        file = importlib.util.find_spec(module) if package == __package__.partition(".")[0] else None
-        source = Path(file.origin).read_text(encoding="utf-8") if file is not None and file.origin else f"import {package}"
+    """Those of ``_LIBRARY_BYTES`` that importing ``modules`` brings: by name, or because modules of ours import them."""
+    found: set[str] = set()
+    seen: set[str] = set()
+    left = list(modules)
+    while left:
+        module = left.pop()
+        if module in seen:
+            continue
+        seen.add(module)
+        source = _source(module)
         found |= {name for name in _LIBRARY_BYTES if re.search(rf"^\s*(?:from|import) {name}\b", source, re.MULTILINE)}
+        left += re.findall(rf"^from ({_OURS}\.nets\.\w+) import", source, re.MULTILINE)
     return frozenset(found)
+
+
+def _source(module: str) -> str:
+    """The text of a module of ours; of another only that it is imported."""
+    package = module.partition(".")[0]
+    file = importlib.util.find_spec(module) if package == _OURS else None
+    return Path(file.origin).read_text(encoding="utf-8") if file is not None and file.origin else f"import {package}"
 
 
 def _exact(size: int, *, source: str) -> Estimate:

@@ -108,7 +108,7 @@ def test_bert_learns_to_restore_the_real_words_it_was_fed_with(small_data: Path)
     words = setup.fed[0].tensor
     program.begin(0)
     step = program.stages["forward"].__self__  # type: ignore[attr-defined]
-    tokens, labels = step._batch
+    tokens, labels = step.batch
     hidden = labels != -100
     assert (labels[hidden] == words[hidden]).all()
     assert (tokens[~hidden] == words[~hidden]).all()
