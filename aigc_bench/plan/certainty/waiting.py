@@ -3,9 +3,9 @@
     C(c, a)   1 / (rho + g x (Phi(x) / phi(x) + 2 / (3 sqrt(c))))
     rho = a / c,   g = (1 - rho) sqrt(c),   x^2 / 2 = c (rho - 1 - ln rho)
 
-Phi and phi are the normal distribution and its density. The formula lies at most 4 % above Erlang's C where somebody waits, for a
-single server too. Source: Janssen, van Leeuwaarden, Zwart, Gaussian expansions and bounds for the Poisson distribution applied to
-the Erlang B formula, Advances in Applied Probability 40 (2008).
+Phi and phi are the normal distribution and its density. From half load on the formula lies within 3.5 % of Erlang's C, for a single
+server too; below that somewhat above it. Source: Janssen, van Leeuwaarden, Zwart, Gaussian expansions and bounds for the Poisson
+distribution applied to the Erlang B formula, Advances in Applied Probability 40 (2008).
 """
 
 from __future__ import annotations
