@@ -1,0 +1,50 @@
+"""What jobs have by night in a replay is what the fleet was counted with."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from aigc_bench.plan.records import Option
+from aigc_bench.plan.replay.option import Replayer
+from aigc_bench.predict.serving.from_model import ServiceModel
+from tests.plan.demands import JOBS, SERVICES, catalogue, demand_of, plan_of
+
+OFF_PEAK, GOODPUT, UTILISATION = 0.1, 0.9, 0.7
+
+
+def demand_text(rate: float, items: int) -> str:
+    return 'name = "both"\navailability = 0.99\n' + SERVICES["search"].format(rate=rate, slo=2) + JOBS["books"].format(items=items)
+
+
+def bought(text: str) -> list[Option]:
+    """Purchases, also those that other factors refuse."""
+    found = [one for one in plan_of(text, accelerators=("l4", "h100_sxm_80gb")).options if one.kind == "owned"]
+    assert found
+    return found
+
+
+@pytest.mark.parametrize(("rate", "items"), [(0, 300_000), (3_000, 2_000_000), (40_000, 3_000_000), (90_000, 30_000_000)])
+def test_jobs_end_in_their_window_beside_what_services_keep(rate: float, items: int) -> None:
+    text = demand_text(rate, items)
+    demand, rules = demand_of(text), plan_of(text, accelerators=("l4", "h100_sxm_80gb")).rules
+    replayer = Replayer(demand=demand, rules=rules, catalogue=catalogue(), model=ServiceModel(catalogue()))
+    for option in bought(text):
+        replay = replayer.replay(option)
+        assert replay is not None
+        job = replay.jobs[0]
+        assert job.analytic_s == pytest.approx(alone_s(option, items))
+        assert job.analytic_s <= job.window_s * (GOODPUT + 1e-9)
+
+
+def alone_s(option: Option, items: int) -> float:
+    """All servers but the spares, less whole replicas of the service at a tenth of what it needs by day."""
+    assert option.machine is not None
+    search, books = option.loads
+    needed = max(search.busy_machines.value / UTILISATION, search.machines_for_wait)
+    size = search.machines_per_replica
+    kept = max(1, math.ceil(OFF_PEAK * needed / size - 1e-9)) * size if search.busy_machines.value > 0 else 0
+    machines = (option.num_servers - option.num_spares) * option.machine.devices_per_server - kept
+    rate = next(able for able in option.machine.capabilities if able.case == books.case).throughput.value
+    return items / (machines // books.machines_per_replica * books.machines_per_replica * rate)
