@@ -17,7 +17,7 @@ from aigc_bench.plan.interval import named, total, whole
 from aigc_bench.plan.money.offers import Offer
 from aigc_bench.plan.place import no_place
 from aigc_bench.plan.rack import num_racks, rack_fill
-from aigc_bench.plan.records import Assessment, Load, Machine, Option, Placement, Pool, Rules
+from aigc_bench.plan.records import Assessment, Fleet, Load, Machine, Option, Placement, Pool, Rules
 from aigc_bench.plan.remedies import remedy
 from aigc_bench.plan.site.room import Room
 from aigc_bench.plan.sizing import make_fleet
@@ -86,16 +86,7 @@ def make_option(
     machine = way.machine
     fleet = make_fleet(loads, way.placement, demand=demand, rules=rules, machine=machine, margin=margin)
     room = way.make_room(fleet.num_servers)
-    fill = None if way.is_rented else rack_fill(machine, demand.site)
-    context = Context(
-        demand=demand,
-        rules=rules,
-        machine=machine,
-        loads=tuple(loads),
-        fleet=fleet,
-        placement=way.placement,
-        servers_per_rack=fill.servers if fill else None,
-    )
+    context = _context(way, loads, fleet, demand=demand, rules=rules)
     factors = assess(context, is_rented=way.is_rented)
     costs = _money(way, context, room=room)
     gases = carbon(loads, num_servers=context.num_servers, machine=machine, site=demand.site, finance=demand.finance)
@@ -140,6 +131,20 @@ def make_option(
         energy_kwh_per_year=gases.energy_kwh_per_year,
         carbon_kg=gases.carbon_kg,
         carbon_kg_per_unit=gases.carbon_kg_per_unit,
+    )
+
+
+def _context(way: Way, loads: Sequence[Load], fleet: Fleet, *, demand: Demand, rules: Rules) -> Context:
+    """What the factors judge."""
+    fill = None if way.is_rented else rack_fill(way.machine, demand.site)
+    return Context(
+        demand=demand,
+        rules=rules,
+        machine=way.machine,
+        loads=tuple(loads),
+        fleet=fleet,
+        placement=way.placement,
+        servers_per_rack=fill.servers if fill else None,
     )
 
 

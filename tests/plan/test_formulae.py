@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aigc_bench.plan import checkpoint, cooling, fabric, queueing
@@ -101,6 +101,7 @@ def test_very_many_servers_wait_as_halfin_and_whitt_say() -> None:
     assert queueing.erlang_b(1000, offered_load=0.0) == 0.0
 
 
+@settings(deadline=None)
 @given(st.floats(10, 1e12), st.floats(1.0, 1.5), st.sampled_from([0.5, 0.95, 0.99]), st.sampled_from([0.0, 0.01, 1.0]))
 def test_more_requests_never_need_fewer_servers_however_many(rate: float, more: float, quantile: float, wait_s: float) -> None:
     few, many = (queueing.servers_for_wait(r, service_s=1.0, wait_s=wait_s, quantile=quantile) for r in (rate, rate * more))

@@ -1,6 +1,7 @@
 """Which candidate a load runs as on a host: the cheapest of those that fit and are in time, else the one that misses by least.
 
-    usd a year   (hardware a year x whole replicas + watts x PUE x tariff x hours x replicas at work) x accelerators of a replica
+    owned    (hardware a year x whole replicas + watts x PUE x tariff x hours x replicas at work) x accelerators of a replica
+    rented   whole replicas x accelerators of a replica, without a power limit: whoever pays by the hour saves nothing by it
 
 Hardware is the price of an accelerator with its share of the server, spread over its life; the fleet's size follows later.
 """
@@ -20,6 +21,10 @@ from aigc_bench.plan.search.candidates import Candidates, why_none
 from aigc_bench.plan.search.loads import slo_of
 from aigc_bench.plan.site.power_chain import HOURS_PER_YEAR
 from aigc_bench.predict.effects import Floats
+
+
+LAST = 1e6
+"""Makes what is taken only where there is nothing else dearer than all of it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,14 +52,16 @@ def spare_of(able: Capability) -> Spare:
     return Spare(time=over_middle(able.service_s), memory=over_middle(able.device_memory_bytes))
 
 
-def choose(wish: Service | Job, found: Candidates, *, host: Host, demand: Demand, spare: Spare | None = None) -> Choice | None:
+def choose(
+    wish: Service | Job, found: Candidates, *, host: Host, demand: Demand, spare: Spare | None = None, is_rented: bool = False
+) -> Choice | None:
     """The best row for a host; ``None`` where there is no row of its accelerator at all."""
     left = spare or Spare()
     slo, limit = slo_of(wish), _most_devices(wish, host)
     rows = found.of(host.spec.id) & (found.devices <= limit)
     if not rows.any():
         return None
-    cost = usd_per_year(wish, found, host=host, demand=demand)
+    cost = accelerators(wish, found) if is_rented else usd_per_year(wish, found, host=host, demand=demand)
     good = rows & found.fits_with(left.memory) & found.meets(slo, slower=left.time)
     if good.any():
         return Choice(row=_least(np.where(good, cost, np.inf)), refusal=None)
@@ -85,6 +92,13 @@ def usd_per_year(wish: Service | Job, found: Candidates, *, host: Host, demand: 
     replicas = _work_per_s(wish) / found.throughput
     cost: Floats = (yearly * np.maximum(1.0, np.ceil(replicas)) + energy * replicas) * found.devices
     return cost
+
+
+def accelerators(wish: Service | Job, found: Candidates) -> Floats:
+    """Accelerators of the whole replicas that the load needs at its peak, for every row; rows with a power limit come last."""
+    replicas = np.maximum(1.0, np.ceil(_work_per_s(wish) / found.throughput))
+    count: Floats = np.where(found.cap < 1, LAST, 1.0) * replicas * found.devices
+    return count
 
 
 def cheapest_usd_per_year(wish: Service | Job, found: Candidates | None, *, host: Host, demand: Demand) -> float:

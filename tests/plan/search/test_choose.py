@@ -133,7 +133,8 @@ def test_what_spans_more_than_a_server_is_for_training_on_networked_servers_only
     assert choose(chat(), found, host=host(), demand=DEMAND) is None
     training = choose(make_job(), found, host=host(), demand=DEMAND)
     assert training is not None and training.refusal is None
-    assert why_none(found, found.of(H100), Slo(), max_devices=8) == "needs more than the 8 accelerators of one server"
+    words = why_none(found, found.of(H100), Slo(), max_devices=8)
+    assert words.startswith("memory: needs more than the 8 accelerators of one server; larger accelerators")
 
 
 def test_where_nothing_is_in_time_the_nearest_miss_is_planned_with() -> None:
