@@ -194,7 +194,8 @@ def _first_token(
     wave = np.where(together > 0, k["wave"], k["wave_disaggregated"]) * (clients - 1) / 2
     steps = of("first_steps") + steps_to_a_look(c, sequences)
     seated = np.maximum(c["asked"] / np.maximum(c["room"] * k["seats"], 1.0) - 1, 0) * k["seat_wait"] * c["output_len"] * shared
-    return reading + launches + wave * each + steps * decode + of("prompt_s") + together * seated
+    first: Floats = reading + launches + wave * each + steps * decode + of("prompt_s") + together * seated
+    return first
 
 
 def pass_launches_s(c: Columns, k: Mapping[str, float]) -> Floats:
