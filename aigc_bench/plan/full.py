@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
@@ -142,26 +142,33 @@ class Search:
     market: Market
     ground: Ground
 
-    def options_of(self, host: Host, found: Iterable[Found]) -> tuple[list[Option], list[str]]:
-        """The best of every way to have this host, or the reasons why there is none."""
-        demand, rules = self.demand, self.rules
-        capabilities: list[Capability] = []
-        refusals: list[str] = []
-        for one in found:
-            chosen = self._chosen(one, host)
-            if chosen is None:
-                return [], [f"{one.wish.name}: the performance model does not answer for this accelerator"]
-            predicted, refusal = chosen
-            refusals += [refusal] if refusal else []
-            capability = best_measured(one.wish, host.spec.id, measured=self.models.measured, predicted=predicted)
-            capabilities.append(capability.model_copy(update={"case": f"{one.wish.name}: {capability.case}"}))
-        machine = with_capabilities(host, capabilities, catalogue=self.models.catalogue)
-        loads = loads_of(demand, capabilities=capabilities, rules=rules)
-        ways = ways_to_have(host, machine, demand=demand, market=self.market)
-        if not ways:
+    def options_of(self, host: Host, found: Sequence[Found]) -> tuple[list[Option], list[str]]:
+        """The best of every way to have this host, or the reasons why there is none.
+
+        What is rented runs in settings of its own: who pays by the hour saves nothing by a power limit.
+        """
+        made: list[Option] = []
+        known: dict[tuple[str, int], Capability] = {}
+        for is_rented in (False, True):
+            chosen = [self._chosen(one, host, known, is_rented=is_rented) for one in found]
+            missing = [one.wish.name for one, pick in zip(found, chosen, strict=True) if pick is None]
+            if missing:
+                return [], [f"{missing[0]}: the performance model does not answer for this accelerator"]
+            made += self._options(host, [pick for pick in chosen if pick is not None], is_rented=is_rented)
+        if not made:
             return [], ["for sale: the catalogue has neither a purchase price nor a rent of it"]
-        options = [self._sure(way, loads, (*refusals, *unwanted(way, host, demand=demand, market=self.market))) for way in ways]
-        return best_of_each_term(options), []
+        return best_of_each_term(made), []
+
+    def _options(self, host: Host, chosen: Sequence[tuple[Capability, str | None]], *, is_rented: bool) -> list[Option]:
+        capabilities, refusals = [able for able, _ in chosen], [why for _, why in chosen if why]
+        machine = with_capabilities(host, capabilities, catalogue=self.models.catalogue)
+        loads = loads_of(self.demand, capabilities=capabilities, rules=self.rules)
+        ways = ways_to_have(host, machine, demand=self.demand, market=self.market)
+        return [
+            self._sure(way, loads, (*refusals, *unwanted(way, host, demand=self.demand, market=self.market)))
+            for way in ways
+            if way.is_rented is is_rented
+        ]
 
     def alone(self, wish: Service | Job, *, among: int) -> Search:
         """The search for one load of several, each so sure that all together are as sure as is asked."""
@@ -171,21 +178,31 @@ class Search:
         demand = demand.model_copy(update={"constraints": limits})
         return replace(self, demand=demand, ground=replace(self.ground, demand=demand))
 
-    def _chosen(self, one: Found, host: Host) -> tuple[Capability, str | None] | None:
+    def _chosen(
+        self, one: Found, host: Host, known: dict[tuple[str, int], Capability], *, is_rented: bool
+    ) -> tuple[Capability, str | None] | None:
         """The cheapest setting, where there is such with time and memory to spare for what the prediction may err by."""
         if one.candidates is None:
             return None
-        pick = partial(choose, one.wish, one.candidates, host=host, demand=self.demand)
-        able = partial(capability_of, one.wish, one.candidates, spec=host.spec, models=self.models)
+        pick = partial(choose, one.wish, one.candidates, host=host, demand=self.demand, is_rented=is_rented)
         chosen = pick()
         if chosen is None:
             return None
-        capability = able(chosen.row)
+        able = self._able(one, host, chosen.row, known)
         if chosen.refusal is None and self.demand.constraints.confidence > 0:
-            surer = pick(spare=spare_of(capability))
-            if surer is not None and surer.refusal is None and surer.row != chosen.row:
-                return able(surer.row), None
-        return capability, chosen.refusal
+            surer = pick(spare=spare_of(able))
+            if surer is not None and surer.refusal is None:
+                chosen, able = surer, self._able(one, host, surer.row, known)
+        measured = best_measured(one.wish, host.spec.id, measured=self.models.measured, predicted=able)
+        return measured.model_copy(update={"case": f"{one.wish.name}: {measured.case}"}), chosen.refusal
+
+    def _able(self, one: Found, host: Host, row: int, known: dict[tuple[str, int], Capability]) -> Capability:
+        """What a row does; owned and rented hosts often run the same."""
+        assert one.candidates is not None, "a row is of candidates"
+        key = (one.wish.name, row)
+        if key not in known:
+            known[key] = capability_of(one.wish, one.candidates, row, spec=host.spec, models=self.models)
+        return known[key]
 
     def _sure(self, way: Way, loads: Sequence[Load], reasons: Sequence[str]) -> Option:
         """An option with the servers that make it as sure as is asked, or marked where no number does."""

@@ -1,7 +1,7 @@
 """Which candidate a load runs as on a host: the cheapest of those that fit and are in time, else the one that misses by least.
 
     owned    (hardware a year x whole replicas + watts x PUE x tariff x hours x replicas at work) x accelerators of a replica
-    rented   whole replicas x accelerators of a replica, without a power limit: whoever pays by the hour saves nothing by it
+    rented   (whole replicas + busy ones) x accelerators of a replica, without a power limit: by the hour nothing is saved by it
 
 Hardware is the price of an accelerator with its share of the server, spread over its life; the fleet's size follows later.
 """
@@ -21,7 +21,6 @@ from aigc_bench.plan.search.candidates import Candidates, why_none
 from aigc_bench.plan.search.loads import slo_of
 from aigc_bench.plan.site.power_chain import HOURS_PER_YEAR
 from aigc_bench.predict.effects import Floats
-
 
 LAST = 1e6
 """Makes what is taken only where there is nothing else dearer than all of it."""
@@ -95,9 +94,12 @@ def usd_per_year(wish: Service | Job, found: Candidates, *, host: Host, demand: 
 
 
 def accelerators(wish: Service | Job, found: Candidates) -> Floats:
-    """Accelerators of the whole replicas that the load needs at its peak, for every row; rows with a power limit come last."""
-    replicas = np.maximum(1.0, np.ceil(_work_per_s(wish) / found.throughput))
-    count: Floats = np.where(found.cap < 1, LAST, 1.0) * replicas * found.devices
+    """Accelerators of whole replicas at the peak plus those that are busy, for every row; rows with a power limit come last.
+
+    The busy ones are what rents by the hour pay and what several loads share.
+    """
+    replicas = _work_per_s(wish) / found.throughput
+    count: Floats = np.where(found.cap < 1, LAST, 1.0) * (np.maximum(1.0, np.ceil(replicas)) + replicas) * found.devices
     return count
 
 
