@@ -56,7 +56,7 @@ def trace(case: Case) -> OpTrace:
     for module in workload.imports(case):
         importlib.import_module(module)
     rules = DeviceRules(backend=case.backend, lower_dtype=lower_dtype(case))
-    recorder = Recorder()
+    recorder = Recorder(is_host=case.backend == "cpu")
     with _told_of_own(case), rules, recorder, _grad_mode(case):
         program = workload.build(case, trace_setup(case, rules=rules, recorder=recorder))
         _assign_roles(program, recorder)

@@ -13,6 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from aigc_bench.nets.flop_formulas import grouped_mm_flops, missing_formulas
 from aigc_bench.predict.optrace import Operator, Phase
+from aigc_bench.predict.tracing.scratch import scratch_bytes
 from aigc_bench.predict.tracing.storages import Storages
 from aigc_bench.predict.tracing.traffic import Operand, OperatorFacts, facts, traffic
 
@@ -23,11 +24,13 @@ _FUSED_ATTENTION = "_scaled_dot_product_flash_attention_for_cpu"
 class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """A dispatch mode: while entered, storages of ``meta`` tensors are tracked, and operators counted while ``is_recording``.
 
-    Operators on the host's own tensors are no work of the device and are left out.
+    Operators on the host's own tensors are no work of the device and are left out. ``is_host``: the traced device is a CPU, whose
+    operators' scratch memory is counted.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_host: bool = False) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
+        self.is_host = is_host
         self.storages = Storages()
         self.experts_per_token = 1
         self.is_recording = False
@@ -59,7 +62,15 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 return result
         result = func(*args, **kwargs)
         self._note(func, known, args, kwargs, result)
+        if self.is_host:
+            self._take_scratch(known.name, args, result)
         return result
+
+    def _take_scratch(self, name: str, args: Any, result: Any) -> None:
+        """What a CPU's operator has beside its results is alive for this moment."""
+        num_bytes = scratch_bytes(name, args, result)
+        if num_bytes:
+            self.storages.add(torch.empty(num_bytes, dtype=torch.uint8, device="meta"))
 
     def _note(self, func: Any, known: OperatorFacts, args: Any, kwargs: Any, result: Any) -> None:
         made = [tensor for tensor in _tensors(result) if tensor.is_meta]
