@@ -71,7 +71,8 @@ def quantity(value: float | None, unit: str, *, significant: int = 3) -> str:
     if value is None:
         return "–"
     if unit.partition("/")[0] == "usd":
-        return f"${digits(value, significant=significant)}{unit.removeprefix('usd')}"
+        sign = "-" if value < 0 else ""
+        return f"{sign}${digits(abs(value), significant=significant)}{unit.removeprefix('usd')}"
     factor, printed = scale(value, unit)
     return f"{digits(value / factor, significant=significant)} {printed}".rstrip()
 

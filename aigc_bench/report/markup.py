@@ -191,7 +191,8 @@ def figure(value: float) -> str:
 
 def _split(value: float, unit: str) -> tuple[str, str]:
     if unit.partition("/")[0] == "usd":
-        return f"${figure(value) if abs(value) >= 1000 else digits(value)}", unit.removeprefix("usd")
+        sign, size = "-" if value < 0 else "", abs(value)
+        return f"{sign}${figure(size) if size >= 1000 else digits(size)}", unit.removeprefix("usd")
     factor, printed = scale(value, unit)
     return figure(value / factor), printed
 

@@ -36,7 +36,7 @@ def render(view: PlanView) -> str | None:
         "kinds": kinds(view),
         "refused_kinds": refused_kinds(view),
         "per": per_round_number,
-        "cheapest": min((one.tco_usd.value for one in accepted), default=0.0),
+        "cheapest": view.best.tco_usd.value if view.best else min((one.tco_usd.value for one in accepted), default=0.0),
         "what": what,
         "titles": KIND_TITLES,
     }
@@ -100,6 +100,7 @@ def _dots(options: Sequence[Option], *, name: str) -> dict[str, Any]:
         "customdata": [
             f"<b>{text(what(one))}</b><br>{quantity(one.tco_usd.value, 'usd')} ({quantity(one.tco_usd.low, 'usd')} to "
             f"{quantity(one.tco_usd.high, 'usd')})<br>{one.bottleneck} binds, {_room(one):.0f} % left"
+            f"{'<br>not sure enough' if one.is_unsure else ''}"
             for one in options
         ],
         "hovertemplate": "%{customdata}<extra></extra>",
@@ -118,4 +119,11 @@ def _log(values: Sequence[float]) -> dict[str, Any]:
     low, high = min(values), max(values)
     if high <= 8 * low:
         return {"type": "linear", "rangemode": "tozero"}
-    return {"type": "log", "range": [round(math.log10(low) - 0.1, 3), round(math.log10(high) + 0.1, 3)]}
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    ticks = [step * 10.0**power for power in range(first, last + 1) for step in (1, 2, 5)]
+    return {
+        "type": "log",
+        "range": [round(math.log10(low) - 0.1, 3), round(math.log10(high) + 0.1, 3)],
+        "tickvals": ticks,
+        "ticktext": [quantity(tick, "usd") for tick in ticks],
+    }

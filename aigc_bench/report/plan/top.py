@@ -71,6 +71,7 @@ def _standing(best: Option) -> str:
     """In how many servers, of them spare, in how many racks."""
     words = [f"{best.num_servers} server{'s' if best.num_servers != 1 else ''}"]
     words += [f"{best.num_spares} spare"] if best.num_spares else []
+    words += [f"{best.num_margin} for what is not known"] if best.num_margin else []
     words += [f"{best.num_racks} rack{'s' if best.num_racks != 1 else ''}"] if best.num_racks else []
     return ", ".join(words)
 
