@@ -13,7 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from aigc_bench.nets.flop_formulas import grouped_mm_flops, missing_formulas
 from aigc_bench.predict.optrace import Operator, Phase
-from aigc_bench.predict.tracing.scratch import scratch_bytes
+from aigc_bench.predict.tracing.scratch import KEPT_BYTES, scratch_bytes
 from aigc_bench.predict.tracing.storages import Storages
 from aigc_bench.predict.tracing.traffic import Operand, OperatorFacts, facts, traffic
 
@@ -32,6 +32,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         super().__init__()  # type: ignore[no-untyped-call]
         self.is_host = is_host
         self.storages = Storages()
+        self._kept: torch.Tensor | None = None
         self.experts_per_token = 1
         self.is_recording = False
         self.phase: Phase = "forward"
@@ -69,8 +70,16 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def _take_scratch(self, name: str, args: Any, result: Any) -> None:
         """What a CPU's operator has beside its results is alive for this moment."""
         num_bytes = scratch_bytes(name, args, result)
+        if num_bytes and self._kept is None:
+            self._kept = self._bytes(KEPT_BYTES)
         if num_bytes:
-            self.storages.add(torch.empty(num_bytes, dtype=torch.uint8, device="meta"))
+            self._bytes(num_bytes)
+
+    def _bytes(self, num_bytes: int) -> torch.Tensor:
+        """Memory that is counted for as long as the tensor is held."""
+        made = torch.empty(num_bytes, dtype=torch.uint8, device="meta")
+        self.storages.add(made)
+        return made
 
     def _note(self, func: Any, known: OperatorFacts, args: Any, kwargs: Any, result: Any) -> None:
         made = [tensor for tensor in _tensors(result) if tensor.is_meta]
