@@ -90,7 +90,7 @@ def make_option(
     factors = assess(context, is_rented=way.is_rented)
     costs = _money(way, context, room=room)
     gases = carbon(loads, num_servers=context.num_servers, machine=machine, site=demand.site, finance=demand.finance)
-    racks = None if way.is_rented else num_racks(context.servers_per_rack, num_servers=context.num_servers)
+    racks = None if way.is_rented else _racks(context, room)
     refusals = (
         *reasons,
         *_short(factors, context),
@@ -132,6 +132,12 @@ def make_option(
         carbon_kg=gases.carbon_kg,
         carbon_kg_per_unit=gases.carbon_kg_per_unit,
     )
+
+
+def _racks(context: Context, room: Room | None) -> int | None:
+    """Racks of the layout, with those of switches and storage; at least those that the servers fill."""
+    filled = num_racks(context.servers_per_rack, num_servers=context.num_servers)
+    return filled if room is None or filled is None else max(filled, len(room.layout.racks))
 
 
 def _context(way: Way, loads: Sequence[Load], fleet: Fleet, *, demand: Demand, rules: Rules) -> Context:

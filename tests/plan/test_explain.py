@@ -32,7 +32,16 @@ COUNTS = (
     "count",
     "num_candidates",
 )
-NOT_ARITHMETIC = (".instances_at_work", ".num_spares", ".num_margin", ".machines_for_wait", ".p_slo", ".p_budget", ".p_oom")
+NOT_ARITHMETIC = (
+    ".num_racks",
+    ".instances_at_work",
+    ".num_spares",
+    ".num_margin",
+    ".machines_for_wait",
+    ".p_slo",
+    ".p_budget",
+    ".p_oom",
+)
 NARROW = ("h100_sxm_80gb", "mi300x", "l40s")
 
 

@@ -166,6 +166,8 @@ def _add_racks(below: Below, machine: Machine) -> None:
         arithmetic="min({0}, max(1, {1}))" if fill is not None else "{0}",
     )
     if option.num_racks is not None:
-        words = "servers / what a rack holds, rounded up"
+        drawn = option.room is not None
+        words = "racks of the layout, with switches and storage" if drawn else "servers / what a rack holds, rounded up"
         value = counted(option.num_racks, "racks", words)
-        trail.computed(below.key("num_racks"), "racks", value, formula=words, inputs=(servers, holds), arithmetic="ceil({0} / {1})")
+        done = None if drawn else "ceil({0} / {1})"
+        trail.computed(below.key("num_racks"), "racks", value, formula=words, inputs=(servers, holds), arithmetic=done)
