@@ -7,12 +7,13 @@ batch. So every batch size follows from the two. Where the operators differ (an 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from aigc_bench.catalog.records import AcceleratorSpec
+from aigc_bench.core.errors import UsageError
 from aigc_bench.core.records import Case
 from aigc_bench.predict import roofline
 from aigc_bench.predict.effects import Floats
@@ -60,17 +61,46 @@ class OperatorTable:
         return total
 
 
+_FAR = 8
+"""Batch size that a line is drawn to: near enough to be traced at once, far enough that memory shows how it grows."""
+
+
 def tables(case: Case, batches: Sequence[int], *, trace: Callable[[Case], OpTrace]) -> tuple[OperatorTable, ...]:
-    """The case at every batch size: one table, or one a batch size where the operators differ."""
-    first, second = (trace(case.model_copy(update={"batch_size": batch})) for batch in (1, 2))
-    if [_key(op) for _, _, op in first.operators()] == [_key(op) for _, _, op in second.operators()]:
-        return (_affine(first, second, batches),)
-    traces = {1: first, 2: second}
-    found = []
+    """The case at every batch size that it runs at: in one table all whose operators are the same.
+
+    Batch 1 often has operators of its own, since a library takes shorter ways with it; two larger ones that agree tell the rest.
+    """
+    known: dict[int, OpTrace] = {}
+
+    def at(batch: int) -> OpTrace:
+        if batch not in known:
+            known[batch] = trace(case.model_copy(update={"batch_size": batch}))
+        return known[batch]
+
+    if _agree(at, 1, _FAR):
+        return (_affine(at(1), at(_FAR), batches),)
+    larger = [batch for batch in batches if batch > 1]
+    parts = [(at(1), at(1), [batch for batch in batches if batch == 1])]
+    if _agree(at, 2, _FAR):
+        parts.append((at(2), at(_FAR), larger))
+    else:
+        parts += [(one, one, [one.batch_size]) for one in _running(at, larger)]
+    return tuple(_affine(one, other, chosen) for one, other, chosen in parts if chosen)
+
+
+def _agree(at: Callable[[int], OpTrace], near: int, far: int) -> bool:
+    """Whether both batch sizes run, and run the same operators."""
+    traces = list(_running(at, (near, far)))
+    return len(traces) == 2 and len({tuple(_key(op) for _, _, op in one.operators()) for one in traces}) == 1
+
+
+def _running(at: Callable[[int], OpTrace], batches: Sequence[int]) -> Iterator[OpTrace]:
+    """Traces of growing batch sizes until one does not run: libraries have limits of their own."""
     for batch in batches:
-        one = traces.get(batch) or trace(case.model_copy(update={"batch_size": batch}))
-        found.append(_affine(one, one, (batch,)))
-    return tuple(found)
+        try:
+            yield at(batch)
+        except UsageError:
+            return
 
 
 def _key(operator: Operator) -> tuple[str, str, str, int]:
@@ -79,8 +109,8 @@ def _key(operator: Operator) -> tuple[str, str, str, int]:
 
 def _affine(first: OpTrace, second: OpTrace, batches: Sequence[int]) -> OperatorTable:
     """Quantities at every batch size on the line through both traces; one trace is a line of its own."""
-    base, step = first.batch_size, max(1, second.batch_size - first.batch_size)
-    at = (np.asarray(batches, dtype=float) - base) / step
+    step = max(1, second.batch_size - first.batch_size)
+    at = (np.asarray(batches, dtype=float) - first.batch_size) / step
 
     def line(one: Sequence[float] | float, two: Sequence[float] | float) -> Floats:
         start, end = np.asarray(one, dtype=float), np.asarray(two, dtype=float)
@@ -103,7 +133,7 @@ def _affine(first: OpTrace, second: OpTrace, batches: Sequence[int]) -> Operator
         flops=line([op.flops for op in ones], [op.flops for op in twos]),
         moved_bytes=line([op.moved_bytes for op in ones], [op.moved_bytes for op in twos]),
         items=line(float(_items(first)), float(_items(second))),
-        peak_bytes=line(first.device_held_bytes or first.peak_bytes, second.device_held_bytes or second.peak_bytes),
+        peak_bytes=_held_bytes(line, first, second),
         params_bytes=first.params_bytes,
         num_params=first.num_params,
         gradient_bytes=first.gradient_bytes,
@@ -155,3 +185,16 @@ def _multiplied(table: OperatorTable) -> set[str]:
     """The dtypes in which something is multiplied."""
     busy = table.flops.max(axis=1) > 0
     return {dtype for dtype, is_busy in zip(table.dtypes, busy, strict=True) if is_busy}
+
+
+def _held_bytes(line: Callable[[float, float], Floats], first: OpTrace, second: OpTrace) -> Floats:
+    """What an allocator holds of the tensors alive, which grow by a line: never less, nor less more than at the larger batch.
+
+    Small models fill segments that were there already, so that the line through what is held may rise too slowly.
+    """
+    live = line(first.peak_bytes, second.peak_bytes)
+    if first.device_held_bytes is None or second.device_held_bytes is None:
+        return live
+    surplus = np.where(live > second.peak_bytes, second.device_held_bytes - second.peak_bytes, 0)
+    held: Floats = np.maximum(line(first.device_held_bytes, second.device_held_bytes), live + surplus)
+    return held

@@ -34,19 +34,23 @@ _EXPERTS_PER_TOKEN = ("num_experts_per_tok", "num_experts_per_token", "moe_topk"
 
 
 @contextlib.contextmanager
-def _told_of_own(case: Case) -> Iterator[None]:
-    """What goes wrong in building or running a user's own model is told as theirs, in one line."""
+def _told(case: Case) -> Iterator[None]:
+    """What goes wrong in building or running a model is told in one line: a user's own file, or sizes beyond a library's limits."""
     try:
         yield
     except AigcBenchError:
         raise
     except Exception as problem:
-        if case.model is None:
-            raise
         why = (str(problem).strip().splitlines() or [type(problem).__name__])[0].rstrip(".")
-        raise UsageError(
-            f"{case.model.path}: the model does not run as it is written: {why}.", "Do the sizes in its configuration fit together?"
-        ) from problem
+        if case.model is not None:
+            told, remedy = (
+                f"{case.model.path}: the model does not run as it is written",
+                "Do the sizes in its configuration fit together?",
+            )
+        else:
+            told = f"{case.workload}/{case.preset}: the model does not {case.mode} at batch {case.batch_size} with these settings"
+            remedy = "Try a smaller batch or the preset's own settings."
+        raise UsageError(f"{told}: {why}.", remedy) from problem
 
 
 def trace(case: Case) -> OpTrace:
@@ -57,7 +61,7 @@ def trace(case: Case) -> OpTrace:
         importlib.import_module(module)
     rules = DeviceRules(backend=case.backend, lower_dtype=lower_dtype(case))
     recorder = Recorder(is_host=case.backend == "cpu")
-    with _told_of_own(case), rules, recorder, _grad_mode(case):
+    with _told(case), rules, recorder, _grad_mode(case):
         program = workload.build(case, trace_setup(case, rules=rules, recorder=recorder))
         _assign_roles(program, recorder)
         recorder.storages.built_peak = recorder.storages.peak

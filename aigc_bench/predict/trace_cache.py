@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import gc
 import hashlib
 import importlib.metadata
 import json
@@ -43,12 +44,25 @@ def trace_case(case: Case, *, use_cache: bool = True) -> OpTrace:
         found = _read(path)
         if found is not None:
             return found
-    from aigc_bench.predict.trace import trace
+    with _uncollected():
+        from aigc_bench.predict.trace import trace
 
-    traced = trace(case)
+        traced = trace(case)
     if use_cache:
         _write(path, traced)
     return traced
+
+
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without Python's search for cycles: libraries of models make a million objects that stay, and each search walks them all."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def cache_folder() -> Path:

@@ -32,14 +32,12 @@ def test_a_trace_is_written_once_and_read_back_equal(folder: Path) -> None:
 def test_a_hit_needs_no_torch() -> None:
     trace_case(CASE)
     code = (
-        "import sys, time\n"
+        "import sys\n"
         "from aigc_bench.core.records import Case\n"
         "from aigc_bench.predict.trace_cache import trace_case\n"
         f"case = Case(**{CASE.model_dump()!r})\n"
-        "started = time.process_time()\n"
         "assert trace_case(case).flops > 0\n"
         "assert 'torch' not in sys.modules\n"
-        "assert time.process_time() - started < 0.2\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 

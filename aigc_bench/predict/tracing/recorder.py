@@ -14,6 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from aigc_bench.nets.flop_formulas import grouped_mm_flops, missing_formulas
 from aigc_bench.predict.optrace import Operator, Phase
 from aigc_bench.predict.tracing.scratch import KEPT_BYTES, scratch_bytes
+from aigc_bench.predict.tracing.shapes import Shapes
 from aigc_bench.predict.tracing.storages import Storages
 from aigc_bench.predict.tracing.traffic import Operand, OperatorFacts, facts, traffic
 
@@ -32,6 +33,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         super().__init__()  # type: ignore[no-untyped-call]
         self.is_host = is_host
         self.storages = Storages()
+        self._shapes = Shapes()
         self._kept: torch.Tensor | None = None
         self.experts_per_token = 1
         self.is_recording = False
@@ -61,7 +63,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 result = func.decompose(*args, **kwargs)
             if result is not NotImplemented:
                 return result
-        result = func(*args, **kwargs)
+        result = self._shapes.run(func, known, args, kwargs)
         self._note(func, known, args, kwargs, result)
         if self.is_host:
             self._take_scratch(known.name, args, result)
