@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run setup test lint bench clean
+.PHONY: run setup test lint bench traces clean
 
 run: setup  ## measure this machine with the default profile and write the report
 	$(BIN)/aigc-bench run
@@ -24,6 +24,9 @@ lint: setup  ## ruff and mypy --strict
 bench: setup  ## our own speed: every script under benchmarks/
 	@missed=; for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || missed="$$missed $$script"; done; \
 	if [ -n "$$missed" ]; then echo "missed a bound, or could not run:$$missed"; exit 1; fi
+
+traces: setup  ## trace anew the presets whose traces come with the package; after any change of nets/, workloads/ or the tracer
+	$(BIN)/python benchmarks/ship_traces.py --write
 
 clean:
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache

@@ -1,6 +1,6 @@
-"""Traces remembered on disk: a case that was traced once is read back in milliseconds, and without torch.
+"""Traces remembered on disk: a case that was traced once, or is shipped, is read back in milliseconds, and without torch.
 
-A file is named by a hash of everything that a trace depends on: the case, the versions of torch, transformers and diffusers,
+A trace is named by a hash of everything that a trace depends on: the case, the versions of torch, transformers and diffusers,
 and the source of the workload, of the networks and of the tracer itself. Nothing is ever out of date, only unused.
 """
 
@@ -23,6 +23,7 @@ from pydantic import ValidationError
 from aigc_bench.core import registry
 from aigc_bench.core.records import Case
 from aigc_bench.predict.optrace import OPTRACE_VERSION, OpTrace
+from aigc_bench.predict.shipped_traces import shipped_trace
 
 _LIBRARIES = ("torch", "transformers", "diffusers")
 _PACKAGE = Path(__file__).parent.parent
@@ -30,20 +31,20 @@ _SOURCES = (
     *("predict/trace.py", "predict/optrace.py", "predict/allocators.py", "predict/malloc.py", "predict/tracing"),
     *("nets", "workloads"),
 )
-_DECISIVE = {"workload", "preset", "mode", "precision", "batch_size", "attention", "gradient_checkpointing", "settings", "model"}
-"""Fields of a case that change its operators; engine, scenario, threads and seed do not."""
+_DECISIVE = {"workload", "preset", "mode", "precision", "batch_size", "attention", "gradient_checkpointing", "model"}
+"""Fields of a case that change its operators, its settings aside; engine, scenario, threads and seed do not."""
 
 
 def trace_case(case: Case, *, use_cache: bool = True) -> OpTrace:
-    """The operators of one step of the case on one device, from the cache where it was traced before.
+    """The operators of one step of the case on one device; from the package or the cache where it was traced before.
 
     Raises ``UnknownNameError`` or ``UsageError`` where the case names or asks for what does not exist.
     """
-    path = cache_folder() / f"{trace_key(case)}.json"
-    if use_cache:
-        found = _read(path)
-        if found is not None:
-            return found
+    key = trace_key(case)
+    path = cache_folder() / f"{key}.json"
+    found = (shipped_trace(key) or _read(path)) if use_cache else None
+    if found is not None:
+        return found
     with _uncollected():
         from aigc_bench.predict.trace import trace
 
@@ -78,19 +79,25 @@ def trace_key(case: Case) -> str:
     parts = {
         "version": OPTRACE_VERSION,
         "case": case.model_dump(mode="json", include=_DECISIVE),
+        "settings": workload.options(case).model_dump(mode="json"),
         "is_cpu": case.backend == "cpu",
-        "libraries": {name: _version(name) for name in _LIBRARIES},
+        "libraries": library_versions(),
     }
-    digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode())
-    for file in (*_own_sources(), *_workload_source(workload)):
+    digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode() + _own_sources())
+    for file in _workload_source(workload):
         digest.update(file.read_bytes())
     return digest.hexdigest()[:32]
 
 
-def _own_sources() -> Iterator[Path]:
-    for name in _SOURCES:
-        path = _PACKAGE / name
-        yield from sorted(file for file in path.rglob("*") if file.suffix in (".py", ".json")) if path.is_dir() else (path,)
+@functools.cache
+def _own_sources() -> bytes:
+    """A hash of the files of this package that decide traces, which stay while we run."""
+    digest = hashlib.sha256()
+    for path in (_PACKAGE / name for name in _SOURCES):
+        files = sorted(file for file in path.rglob("*") if file.suffix in (".py", ".json")) if path.is_dir() else [path]
+        for file in files:
+            digest.update(file.read_bytes())
+    return digest.digest()
 
 
 def _workload_source(workload: object) -> Iterator[Path]:
@@ -101,10 +108,14 @@ def _workload_source(workload: object) -> Iterator[Path]:
 
 
 @functools.cache
+def library_versions() -> dict[str, str | None]:
+    """Versions of the libraries that define the operators, without the label of a build (``+cpu``), which changes none."""
+    return {name: _version(name) for name in _LIBRARIES}
+
+
 def _version(library: str) -> str | None:
-    """Of an installed library, which stays while we run; reading it takes milliseconds, and a plan asks hundreds of times."""
     try:
-        return importlib.metadata.version(library)
+        return importlib.metadata.version(library).partition("+")[0]
     except importlib.metadata.PackageNotFoundError:
         return None
 
