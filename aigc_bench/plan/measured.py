@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from aigc_bench.core import registry
 from aigc_bench.core.errors import UnknownNameError
 from aigc_bench.core.records import PROBE_PREFIX, Case, OwnModel, Setting
@@ -21,6 +23,7 @@ from aigc_bench.plan.interval import scaled
 from aigc_bench.plan.machine import machine_from_run
 from aigc_bench.plan.options import Way, make_option
 from aigc_bench.plan.records import Capability, Machine, Option, Rules
+from aigc_bench.plan.side_by_side import entries_of, requests_in
 from aigc_bench.plan.sizing import latency_floor_s
 
 if TYPE_CHECKING:
@@ -176,11 +179,19 @@ def per_accelerator(able: Capability, wish: Service | Job, run: Measured) -> Cap
             "engine": case.engine,
             "precision": case.precision,
             "machines_per_replica": case.devices,
-            "slots": float(max(1, able.batch_size // copies)),
+            "slots": _slots(wish, able, batch=max(1, able.batch_size // copies)),
             "service_s": request,
             "host_memory_bytes": None,
         }
     )
+
+
+def _slots(wish: Service | Job, able: Capability, *, batch: int) -> float:
+    """Requests that a batch of this size holds."""
+    if isinstance(wish, Job) or not able.items_per_step:
+        return float(batch)
+    entries = entries_of(wish.items_per_request.value, items_per_entry=able.items_per_step / able.batch_size)
+    return float(requests_in(np.array(float(batch)), entries=entries, item=able.item))
 
 
 def _is_in_time(able: Capability, wish: Service | Job) -> bool:

@@ -21,6 +21,7 @@ from aigc_bench.plan.demand import Demand, Growth, Job, Service
 from aigc_bench.plan.interval import bounded, ceil, estimate, largest, named, over, plus, scaled, times, total
 from aigc_bench.plan.queueing import servers_for_wait
 from aigc_bench.plan.records import Capability, Fleet, Load, Machine, Placement, Pool, Rules
+from aigc_bench.plan.side_by_side import INDEPENDENT
 
 DAYS_PER_YEAR = 365.25
 QUIET_HOURS = 8
@@ -87,12 +88,17 @@ def allowed_wait_s(service: Service, capability: Capability) -> float | None:
 
 
 def latency_floor_s(service: Service, capability: Capability) -> Estimate | None:
-    """Seconds for one request that waits for nobody: its items / items a step makes per batch entry x the step's latency."""
+    """Seconds for one request that waits for nobody: its items / items that a step makes of one request x the step's latency."""
     if capability.step_latency_s is None or not capability.items_per_step:
         return None
-    items_per_entry = capability.items_per_step / capability.batch_size
-    steps = scaled(service.items_per_request, 1 / items_per_entry, unit="steps")
+    steps = scaled(service.items_per_request, 1 / items_at_once(capability), unit="steps")
     return times(bounded(steps, floor=1.0), capability.step_latency_s, unit="s")
+
+
+def items_at_once(capability: Capability) -> float:
+    """Items of one request that a step makes: of those side by side a whole batch, of those in a row one entry's."""
+    made = capability.items_per_step or 0.0
+    return made if capability.item in INDEPENDENT else made / capability.batch_size
 
 
 def job_load(job: Job, capability: Capability, *, goodput: Estimate) -> Load:

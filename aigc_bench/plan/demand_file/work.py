@@ -28,7 +28,7 @@ SIZES: Mapping[str, tuple[float, float, float]] = {
     "image": (200e3, 1e6, 2e6),
     "frame": (20e3, 60e3, 200e3),
     "video": (5e6, 20e6, 50e6),
-    "sample": (1e3, 10e3, 100e3),
+    "sample": (50.0, 250.0, 1e3),
 }
 """Bytes of one item where a demand does not say (low, value, high)."""
 OTHER_SIZE = (1e3, 20e3, 200e3)

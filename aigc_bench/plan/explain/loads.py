@@ -9,7 +9,7 @@ from aigc_bench.core.units import SECONDS_PER_YEAR
 from aigc_bench.plan.explain.below import Below
 from aigc_bench.plan.explain.step import counted
 from aigc_bench.plan.records import Capability, Load, Machine
-from aigc_bench.plan.sizing import DAYS_PER_YEAR, needed
+from aigc_bench.plan.sizing import DAYS_PER_YEAR, items_at_once, needed
 
 UNITS = r" (w|s|usd|kg|bytes|bits per s)$"
 TITLES = {"machines_per_server": "machines of one server", "service_s": "time of one request", "step_latency_s": "time of one step"}
@@ -71,13 +71,13 @@ def _add_ability(below: Below, load: Load, able: Capability) -> None:
 
 
 def _add_latency(below: Below, load: Load, able: Capability, *, latency: Estimate) -> None:
-    """As predicted, or from the measured step: items of a request over those of a step, one after the other."""
+    """As predicted, or from the measured step: items of a request over those that a step makes of it."""
     key, title = below.load(load.name, "latency_s"), f"latency of one request, {load.name}"
     formula = "items of a request / items of a step x time of a step, nobody waiting"
     if able.service_s is not None:
         below.trail.same(key, title, latency, as_=below.ability(load.name, "service_s"))
         return
-    each = (able.items_per_step or 0.0) / able.batch_size
+    each = items_at_once(able)
     step = below.load(load.name, "items_per_step")
     below.trail.leaf(step, f"items of a step for one request, {load.name}", counted(each, "items/step", f"counted in {able.case}"))
     inputs = (*below.asked(load.name, "items_per_request"), step, below.ability(load.name, "step_latency_s"))

@@ -170,14 +170,17 @@ def capability_of(wish: Service | Job, found: Candidates, index: int, *, spec: A
 
 
 def _batch_times_s(found: Candidates, index: int) -> tuple[tuple[float, float], ...]:
-    """How long batches take up to the candidate's own, from the rows that differ in nothing else; more never take less."""
+    """How long so many requests take at once, from the rows of batches up to the candidate's own that differ in nothing else."""
     same = found.batch <= found.batch[index]
     for name in ("accelerator", "engine", "precision", "devices", "cap"):
         column = getattr(found, name)
         same &= column == column[index]
-    order = np.argsort(found.batch[same])
-    sizes, seconds = found.batch[same][order], np.maximum.accumulate(found.service_s[same][order])
-    return tuple(zip(sizes.tolist(), seconds.tolist(), strict=True))
+    requests, seconds = found.slots[same], found.service_s[same]
+    order = np.lexsort((seconds, requests))
+    # What holds more requests holds fewer as well, so that more never take less.
+    least = np.minimum.accumulate(seconds[order][::-1])[::-1]
+    sizes, first = np.unique(requests[order], return_index=True)
+    return tuple(zip(sizes.tolist(), least[first].tolist(), strict=True))
 
 
 def _spread(

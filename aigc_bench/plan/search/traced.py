@@ -1,6 +1,6 @@
 """Candidates for every family that is not a served language model: its own operators, traced once, on every accelerator's roofline.
 
-inference   a replica is one accelerator, a request waits for its batch and for the steps that make its items
+inference   a replica is one accelerator, a request waits for its batch and for the steps that make its items (``side_by_side``)
 training    a replica is 1, 2, 4 or 8 accelerators of one server, gradients are summed over the scale-up link each step
 """
 
@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from aigc_bench.core import registry
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.records import Case, Mode, OwnModel, Setting
 from aigc_bench.plan.search.candidates import Candidates, stacked, with_caps
 from aigc_bench.plan.search.caps import power_caps
+from aigc_bench.plan.side_by_side import INDEPENDENT, entries_of, requests_in, steps_of
 from aigc_bench.predict.collectives import collective_s
 from aigc_bench.predict.effects import Floats
 from aigc_bench.predict.engines import engine_costs
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 
 ENGINES = ("torch-eager", "torch-compile")
 BATCHES = tuple(2**power for power in range(8))
+WHOLE_REQUESTS = 8
+MOST_POWER = 16
 RANKS = (1, 2, 4, 8)
 PRECISION = "bf16"
 """What the accelerators of the catalogue have in common; one that lacks it runs fp16, whose operators and bytes are the same."""
@@ -57,12 +61,19 @@ def traced_candidates(
     parts: list[dict[str, object]] = []
     for precision in [one for one in (precisions or (PRECISION,)) if one in ("fp32", "tf32", "bf16", "fp16")]:
         case = case_of(workload, preset, mode, precision=precision, settings=settings, model=model)
-        for table in tables(case, BATCHES, trace=trace):
+        for table in tables(case, batches_for(case, items_per_request), trace=trace):
             for spec in specs:
                 for engine in [one for one in ENGINES if not engines or one in engines]:
                     own = "fp16" if precision == "bf16" and not spec.peak("bf16") else precision
                     parts += _blocks(table, spec, engine, own, mode, items_per_request=items_per_request, catalogue=catalogue)
     return stacked(parts)
+
+
+def batches_for(case: Case, items_per_request: float) -> tuple[int, ...]:
+    """Powers of two up to 128, and further while a request fills more than an eighth of the batch with its own items."""
+    item = registry.load("workloads", case.workload).item
+    most = WHOLE_REQUESTS * items_per_request if item in INDEPENDENT and case.mode == "infer" else 0
+    return (*BATCHES, *(2**power for power in range(len(BATCHES), MOST_POWER + 1) if 2**power <= most))
 
 
 def case_of(
@@ -101,15 +112,18 @@ def _blocks(
             busy_share=np.minimum(1.0, table.step_flops / whole_s / peak / BUSY_ARITHMETIC),
             memory_share=np.minimum(1.0, moved / BUSY_MEMORY),
         )
-        steps = np.ceil(items_per_request / (table.items / batches)) if mode == "infer" else 1.0
+        entries = entries_of(items_per_request, items_per_entry=float(table.items[0] / batches[0])) if mode == "infer" else 1
+        steps = steps_of(entries, batch=batches, item=table.item)
+        requests = requests_in(batches, entries=entries, item=table.item)
+        used = requests * entries / (steps * batches)
         block: dict[str, object] = {
             "accelerator": spec.id,
             "engine": engine,
             "precision": precision,
             "devices": ranks,
             "batch": batches,
-            "slots": batches,
-            "throughput": ranks * table.items / whole_s,
+            "slots": requests,
+            "throughput": ranks * used * table.items / whole_s,
             "service_s": whole_s * steps,
             "latency_s": whole_s * steps,
             "memory_bytes": table.peak_bytes + catalogue.constant("cuda_context_bytes").value,
