@@ -1,11 +1,11 @@
-"""The traces that come with the package, so that a plan of presets neither waits for torch nor for a trace.
+"""The traces that come with the package, so that neither a plan nor the prediction of a profile waits for them.
 
     python benchmarks/ship_traces.py            say what is shipped of today's sources and versions, and how fast it is read
     python benchmarks/ship_traces.py --write    trace whatever is not, and write the files and their keys
 
-Shipped is inference of every preset that is planned from its own operators (served language models are not), at its own settings
-and at those of the scenarios of `plan --new`, in bf16, at the batch sizes that a plan traces. A file changes where a trace did,
-`keys.json` with every change of the sources.
+Shipped are the cases of all profiles, and, in bf16 and at the batch sizes that a plan traces, inference of every preset that is
+planned from its own operators (served language models are not) at its own settings and at those of the scenarios of `plan --new`.
+A file changes where a trace did, `keys.json` with every change of the sources.
 """
 
 from __future__ import annotations
@@ -16,12 +16,14 @@ import json
 import multiprocessing
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from aigc_bench.catalog.loader import load_catalogue
 from aigc_bench.core import registry
-from aigc_bench.core.records import Case, Setting
+from aigc_bench.core.records import Case
+from aigc_bench.measure.profiles import find_profile, profile_files
 from aigc_bench.plan import demand_file
 from aigc_bench.plan.demand_file.reader import read_demand
 from aigc_bench.plan.demand_file.scenarios import scenario_names
@@ -33,24 +35,52 @@ from aigc_bench.predict.shipped_traces import FOLDER, KEYS, read_traces, shipped
 from aigc_bench.predict.trace_cache import library_versions, trace_case, trace_key
 
 SCENARIOS = Path(demand_file.__file__).parent / "scenarios"
+DECISIVE = {"mode": "infer", "precision": PRECISION, "backend": "cuda", "gradient_checkpointing": False, "attention": "auto"}
+"""Fields that a file's name states where they are otherwise."""
 
 
-def shipped_cases() -> list[Case]:
-    """Each at batch 1, at a preset's own settings or a scenario's; the other batch sizes are what ``tables`` asks for."""
-    presets = [(name, preset, {}) for name in registry.names("workloads") for preset in registry.load("workloads", name).presets]
-    asked = [(name, preset, settings) for name, preset, settings in (*presets, *scenario_settings()) if is_traced(name, preset)]
-    cases = [case_of(name, preset, "infer", precision=PRECISION, settings=settings) for name, preset, settings in asked]
-    return list({trace_key(case): case for case in reversed(cases)}.values())[::-1]
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """A case at batch 1, the batch sizes that profiles run it at, and whether plans ask for those of ``tables``."""
+
+    case: Case
+    batches: frozenset[int]
+    is_planned: bool
 
 
-def scenario_settings() -> Iterator[tuple[str, str, Mapping[str, Setting]]]:
-    """Family, preset and settings of the services and batch jobs of all scenarios."""
+def wanted() -> list[Wanted]:
+    """All that is shipped; what differs in nothing but the batch size is one."""
+    asked = [(case, 1, True) for case in planned_cases()]
+    asked += [(case.model_copy(update={"batch_size": 1}), case.batch_size, False) for case in profile_cases()]
+    names = {file_name(case): case for case, _, _ in asked}
+    return [
+        Wanted(
+            case=case,
+            batches=frozenset(batch for one, batch, is_planned in asked if file_name(one) == name and not is_planned),
+            is_planned=any(is_planned for one, _, is_planned in asked if file_name(one) == name),
+        )
+        for name, case in sorted(names.items())
+    ]
+
+
+def planned_cases() -> Iterator[Case]:
+    """Inference of every preset at its own settings, and of services and batch jobs of all scenarios."""
+    for name in registry.names("workloads"):
+        for preset in registry.load("workloads", name).presets:
+            if is_traced(name, preset):
+                yield case_of(name, preset, "infer", precision=PRECISION, settings={})
     catalogue = load_catalogue(with_user_files=False)
     for name in scenario_names():
         demand = read_demand(SCENARIOS / f"{name}.toml", catalogue=catalogue)
-        yield from (
-            (wish.workload, wish.preset or "", wish.settings) for wish in (*demand.services, *demand.jobs) if wish.mode == "infer"
-        )
+        for wish in (*demand.services, *demand.jobs):
+            if wish.mode == "infer" and is_traced(wish.workload, wish.preset or ""):
+                yield case_of(wish.workload, wish.preset or "", "infer", precision=PRECISION, settings=wish.settings)
+
+
+def profile_cases() -> Iterator[Case]:
+    """The cases of all profiles that can be predicted."""
+    for name in profile_files():
+        yield from (case for case in find_profile(name).cases if not case.workload.startswith("probe"))
 
 
 def is_traced(workload: str, preset: str) -> bool:
@@ -59,42 +89,46 @@ def is_traced(workload: str, preset: str) -> bool:
 
 
 def file_name(case: Case) -> str:
-    """Family, preset, and what is set otherwise than the preset has it."""
+    """Family, preset, and what is otherwise than a plan of the preset has it."""
     workload = registry.load("workloads", case.workload)
     own = workload.options(case.model_copy(update={"settings": {}})).model_dump()
-    set_otherwise = (f"{key}={value}" for key, value in workload.options(case).model_dump().items() if value != own[key])
-    return ".".join((case.workload, case.preset, *set_otherwise, "json.gz"))
+    stated = [str(value) for field in DECISIVE if (value := getattr(case, field)) != DECISIVE[field]]
+    stated += [f"{key}={value}" for key, value in workload.options(case).model_dump().items() if value != own[key]]
+    return ".".join((case.workload, case.preset, *stated, "json.gz"))
 
 
-def traces_of(case: Case) -> tuple[Case, tuple[OpTrace, ...]]:
-    """All traces that a plan of the case asks for, by growing batch size."""
+def traces_of(one: Wanted) -> tuple[OpTrace, ...]:
+    """All traces of the case, by growing batch size."""
     found: dict[int, OpTrace] = {}
 
-    def trace(one: Case) -> OpTrace:
-        found[one.batch_size] = trace_case(one)
-        return found[one.batch_size]
+    def trace(case: Case) -> OpTrace:
+        found[case.batch_size] = trace_case(case)
+        return found[case.batch_size]
 
-    tables(case, BATCHES, trace=trace)
-    return case, tuple(found[batch] for batch in sorted(found))
+    if one.is_planned:
+        tables(one.case, BATCHES, trace=trace)
+    for batch in one.batches - found.keys():
+        trace(one.case.model_copy(update={"batch_size": batch}))
+    return tuple(found[batch] for batch in sorted(found))
 
 
-def write(cases: list[Case]) -> None:
+def write() -> None:
     """Trace, and put in place what is new; files of presets that are gone are removed."""
     FOLDER.mkdir(exist_ok=True)
     keys: dict[str, tuple[str, int]] = {}
+    asked = wanted()
     with concurrent.futures.ProcessPoolExecutor(os.cpu_count(), mp_context=multiprocessing.get_context("spawn")) as pool:
-        for case, traces in pool.map(traces_of, cases):
-            path = FOLDER / file_name(case)
+        for one, traces in zip(asked, pool.map(traces_of, asked), strict=True):
+            path = FOLDER / file_name(one.case)
             if not path.exists() or read_traces(path) != traces:
                 write_traces(path, traces)
                 print(f"{path.name}: {len(traces)} traces, {path.stat().st_size:,} B", flush=True)
-            for index, one in enumerate(traces):
-                keys[trace_key(case.model_copy(update={"batch_size": one.batch_size}))] = (path.name, index)
+            for index, found in enumerate(traces):
+                keys[trace_key(one.case.model_copy(update={"batch_size": found.batch_size}))] = (path.name, index)
     written = {"libraries": library_versions(), "keys": dict(sorted(keys.items()))}
     (FOLDER / KEYS).write_text(json.dumps(written, indent=0) + "\n", encoding="utf-8")
-    kept = {file for file, _ in keys.values()}
     for path in FOLDER.glob("*.json.gz"):
-        if path.name not in kept:
+        if path.name not in {file for file, _ in keys.values()}:
             path.unlink()
 
 
@@ -102,17 +136,17 @@ def main() -> int:
     """Exit 1 where a case is not shipped as it would be traced today."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--write", action="store_true", help="trace what is missing and write the files")
-    cases = shipped_cases()
     if parser.parse_args().write:
-        write(cases)
+        write()
         return 0
     started = time.perf_counter()
+    cases = [one.case.model_copy(update={"batch_size": batch}) for one in wanted() for batch in one.batches or (1,)]
     missing = [case for case in cases if shipped_trace(trace_key(case)) is None]
     seconds = time.perf_counter() - started
     made_with = ", ".join(f"{name} {version}" for name, version in shipped_keys()["libraries"].items())
     print(f"{len(cases) - len(missing)} of {len(cases)} cases shipped, read in {seconds:.2f} s; made with {made_with}")
     for case in missing:
-        print(f"not shipped as of today: {case.workload}/{case.preset}; run with --write")
+        print(f"not shipped as of today: {file_name(case)} at batch {case.batch_size}; run with --write")
     return 1 if missing else 0
 
 

@@ -1,4 +1,4 @@
-"""Traces that come with the package: inference of the presets and scenarios that plans begin with.
+"""Traces that come with the package: the cases of the profiles, and those of presets and scenarios that plans begin with.
 
 ``data/traces/keys.json`` names, by the key of ``trace_cache``, the file and the place in it. A key covers the sources and the
 versions of the libraries: a trace that would come out otherwise here is not found. ``benchmarks/ship_traces.py`` writes them anew.

@@ -41,7 +41,7 @@ def _told(case: Case) -> Iterator[None]:
     except AigcBenchError:
         raise
     except Exception as problem:
-        why = (str(problem).strip().splitlines() or [type(problem).__name__])[0].rstrip(".")
+        why = (str(problem).strip().splitlines() or [type(problem).__name__])[0].split(". ")[0].rstrip(".")
         if case.model is not None:
             told, remedy = (
                 f"{case.model.path}: the model does not run as it is written",

@@ -112,3 +112,18 @@ def test_a_bag_of_embeddings_reads_the_rows_looked_up_and_not_the_table() -> Non
         row_bytes = bag.outputs[0][1] * (4 if bag.dtype == "fp32" else 2)
         assert bag.params_read_bytes <= bag.inputs[1][0] * row_bytes
         assert bag.kind == "gather"
+
+
+def test_sparse_gradients_are_scaled_by_the_rows_that_they_have() -> None:
+    """Training in fp16 unscales a sparse gradient's values; asked for the whole, tracing ended with torch's error."""
+    case = Case(
+        workload="recommendation",
+        preset="tiny",
+        mode="train",
+        precision="fp16",
+        backend="cuda",
+        batch_size=4,
+        settings={"max_rows": 1000},
+    )
+    (checked,) = [op for _, _, op in trace(case).operators() if "non_finite_check" in op.name]
+    assert len(checked.inputs) > 2

@@ -70,11 +70,12 @@ class TraceSetup(Setup):
         for group in optimizer.param_groups:
             moving = [parameter for parameter in group["params"] if parameter.grad is not None]
             gradients = [parameter.grad for parameter in moving]
-            for gradient in gradients:
-                self.recorder.storages.assign(gradient._values() if gradient.is_sparse else gradient, "gradient")
-            if self._is_scaled and gradients:
+            values = [gradient._values() if gradient.is_sparse else gradient for gradient in gradients]
+            for value in values:
+                self.recorder.storages.assign(value, "gradient")
+            if self._is_scaled and values:
                 # Under a scaler the gradients are read once more, to look for infinities.
-                torch._amp_foreach_non_finite_check_and_unscale_(gradients, self.normal(1), self.normal(1))
+                torch._amp_foreach_non_finite_check_and_unscale_(values, self.normal(1), self.normal(1))
             if type(optimizer) in _FUSED_KERNELS and moving:
                 self._fused_step(optimizer, group, moving, gradients)
         if type(optimizer) not in _FUSED_KERNELS:
