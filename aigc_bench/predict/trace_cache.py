@@ -83,20 +83,22 @@ def trace_key(case: Case) -> str:
         "is_cpu": case.backend == "cpu",
         "libraries": library_versions(),
     }
-    digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode() + _own_sources())
+    digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode() + _own_sources(case.workload))
     for file in _workload_source(workload):
         digest.update(file.read_bytes())
     return digest.hexdigest()[:32]
 
 
 @functools.cache
-def _own_sources() -> bytes:
-    """A hash of the files of this package that decide traces, which stay while we run."""
+def _own_sources(workload: str) -> bytes:
+    """A hash of the files of this package that decide the workload's traces, which stay while we run; other families' do not."""
     digest = hashlib.sha256()
     for path in (_PACKAGE / name for name in _SOURCES):
         files = sorted(file for file in path.rglob("*") if file.suffix in (".py", ".json")) if path.is_dir() else [path]
         for file in files:
-            digest.update(file.read_bytes())
+            is_shared = file.stem.startswith("_") or file.stem in ("base", workload)
+            if file.parent.name != "workloads" or is_shared:
+                digest.update(file.read_bytes())
     return digest.digest()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -81,3 +82,27 @@ def test_an_unknown_name_is_refused_before_anything_is_traced() -> None:
 def test_the_home_folder_is_used_where_no_other_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("XDG_CACHE_HOME")
     assert cache_folder() == Path.home() / ".cache" / "aigc-bench" / "traces"
+
+
+def test_another_familys_sources_do_not_change_the_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that a new family leaves the traces of the others as they are."""
+    import aigc_bench
+    from aigc_bench.predict import trace_cache
+
+    def key(*, changed: str) -> str:
+        package = tmp_path / (changed or "none").replace("/", "-")
+        shutil.copytree(Path(aigc_bench.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__", "data"))
+        if changed:
+            (package / changed).write_text("")
+        monkeypatch.setattr(trace_cache, "_PACKAGE", package)
+        trace_cache._own_sources.cache_clear()
+        return trace_key(CASE)
+
+    before = key(changed="")
+    assert key(changed="workloads/bert.py") == before
+    assert (
+        len({before, *(key(changed=file) for file in ("workloads/vae.py", "workloads/base.py", "nets/vae.py", "predict/trace.py"))})
+        == 5
+    )
+    monkeypatch.undo()
+    trace_cache._own_sources.cache_clear()
