@@ -48,7 +48,8 @@ class EngineCosts(Record):
     """Seconds per operator: ``dispatch_s`` in the framework, ``python_s`` in the model's own code, ``launch_s`` on the device.
 
     ``unfused_share`` is the share of launches and traffic that fusion leaves. ``precisions`` are those it runs (``None``: all);
-    without ``has_state`` it runs no module that keeps a key-value cache between calls.
+    without ``has_state`` it runs no module that keeps a key-value cache between calls. Where ``keeps_layouts`` an operator on a CPU
+    is at most one parallel region, because nothing is reordered around it.
     """
 
     dispatch_s: float
@@ -60,6 +61,7 @@ class EngineCosts(Record):
     linear: LinearFormat | None = None
     trains: bool = True
     has_state: bool = True
+    keeps_layouts: bool = False
     precisions: tuple[Precision, ...] | None = None
 
 
@@ -109,6 +111,7 @@ _RUNTIME = EngineCosts(
     source="general knowledge; one call a module, its nodes run from C++, pointwise chains are fused as by a compiler",
     trains=False,
     has_state=False,
+    keeps_layouts=True,
 )
 _INT4 = LinearFormat(weight_bits=4.25, in_multiple=128, output_bytes=4, num_kernels=1)
 _INT4_SOURCE = "engines/_int4.py: groups of 128 share a bf16 scale and zero, products in bf16"

@@ -78,14 +78,18 @@ def operator_groups(operator: Operator, *, machine: str, backend: str) -> Groups
 
 
 def _name(operator: Operator) -> str:
-    """torch's name; a transposed convolution, which torch calls by the same, is told by its weight, or because it enlarges."""
+    """torch's name; a transposed convolution is called by the same."""
+    return f"{operator.name}_transposed" if is_transposed(operator) else operator.name
+
+
+def is_transposed(operator: Operator) -> bool:
+    """Whether a convolution is a transposed one: told by its weight, or because it enlarges."""
     values, weight = _convolved(operator)
     if len(values) < 2 or len(weight) < 2:
-        return operator.name
-    is_backward = operator.name.endswith("backward")
-    made = operator.inputs[0] if is_backward else next(iter(operator.outputs), ())
+        return False
+    made = operator.inputs[0] if operator.name.endswith("backward") else next(iter(operator.outputs), ())
     enlarges = math.prod(made[2:]) > _ENLARGED * math.prod(values[2:])
-    return f"{operator.name}_transposed" if enlarges or values[1] == weight[0] != weight[1] else operator.name
+    return enlarges or values[1] == weight[0] != weight[1]
 
 
 def _convolved(operator: Operator) -> tuple[Shape, Shape]:

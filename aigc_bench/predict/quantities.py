@@ -21,18 +21,17 @@ from aigc_bench.predict.optrace import Operator, OpTrace, Point, StageTrace
 from aigc_bench.predict.posterior import Groups, Quantity, Term
 from aigc_bench.predict.power import BUSY_ARITHMETIC, BUSY_MEMORY, mean_power_w
 from aigc_bench.predict.roofline import operator_s, peak_of, unfused_share
+from aigc_bench.predict.teams import num_teams
 
 _PHASES: Mapping[str, str] = {"backward": "backward", "optimizer": "optimizer"}
 """Forward operators are called from Python, the backward pass from C++, an optimizer's tensors from one kernel."""
 
-_SHARED_KINDS = frozenset({"gemm", "conv", "attention", "norm"})
-GRAIN_SIZE = 32_768
-"""Elements from which torch shares an element-wise operator among threads (at::internal::GRAIN_SIZE)."""
 FAULT_S_PER_BYTE = 1 / 3e9
 """Seconds to fault in and clear fresh memory (assumed, 1 to 5 GB/s; the probes tell)."""
 _ITEM_BYTES: Mapping[str, int] = {"float64": 8, "fp64": 8, "int64": 8, "bf16": 2, "fp16": 2, "bool": 1}
-WAKE_S = 10e-6
-"""Seconds to wake and gather a team of threads that wait passively (assumed; the probes tell)."""
+WAKE_S = 30e-6
+"""Seconds to wake and gather a team of threads that wait passively (16 to 56 us on a virtual machine of two cores, 2026-11; the
+probes tell)."""
 
 
 def stage_quantity(stage: StageTrace, spec: AcceleratorSpec, *, case: Case, machine: str) -> Quantity:
@@ -73,9 +72,9 @@ def _host_terms(point: Point, *, costs: EngineCosts, case: Case, machine: str, i
     fresh = sum(operator.count * _mapped_bytes(operator) for operator in point.operators)
     if is_serial and fresh:
         terms.append(Term(point.weight * fresh * FAULT_S_PER_BYTE, levels.page_groups(machine=machine)))
-    num_teams = sum(operator.count for operator in point.operators if _wakes_a_team(operator))
-    if is_serial and case.threads != 1 and num_teams:
-        terms.append(Term(point.weight * num_teams * WAKE_S, levels.team_groups(case, machine=machine)))
+    num_woken = sum(operator.count * _num_woken(operator, costs) for operator in point.operators)
+    if is_serial and case.threads != 1 and num_woken:
+        terms.append(Term(point.weight * num_woken * WAKE_S, levels.team_groups(case, machine=machine)))
     if not case.workload.startswith(PROBE_PREFIX) and counts.get("forward"):
         terms.append(Term(point.weight * counts["forward"] * costs.python_s, levels.python_groups(case, machine=machine)))
     return tuple(terms)
@@ -87,11 +86,10 @@ def _mapped_bytes(operator: Operator) -> int:
     return sum(size for shape in operator.outputs if (size := item * math.prod(shape)) >= LAST_THRESHOLD)
 
 
-def _wakes_a_team(operator: Operator) -> bool:
-    """Whether a CPU shares the operator among its threads: products and the like always, others from torch's grain size on."""
-    if operator.kind in _SHARED_KINDS:
-        return True
-    return max((math.prod(shape) for shape in (*operator.outputs, *operator.inputs)), default=0) > GRAIN_SIZE
+def _num_woken(operator: Operator, costs: EngineCosts) -> float:
+    """How often the team of threads is woken for one operator; a compiler fuses regions as it fuses launches."""
+    counted = num_teams(operator, is_transposed=levels.is_transposed(operator))
+    return (min(1, counted) if costs.keeps_layouts else counted) * unfused_share(operator, costs)
 
 
 def _num_dispatched(operator: Operator, costs: EngineCosts, *, is_serial: bool) -> float:

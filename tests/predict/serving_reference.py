@@ -45,14 +45,17 @@ def serve_step_by_step(server: ServerModel, requests: Requests) -> list[Sequence
     everyone = list(arriving)
     waiting: list[Sequence] = []
     running: list[Sequence] = []
-    clock_s = 0.0
+    clock_s = launched_s = 0.0
     while arriving or waiting or running:
         if not waiting and not running:
             clock_s = max(clock_s, arriving[0].arrival_s)
         while arriving and arriving[0].arrival_s <= clock_s:
             waiting.append(arriving.pop(0))
-        scheduled = schedule(server, running, waiting, clock_s)
+        is_launching = clock_s < launched_s and any(sequence.is_decoding for sequence in running)
+        scheduled = schedule(server, running, waiting, clock_s, is_launching=is_launching)
         clock_s += step_seconds(server, scheduled)
+        if not all(sequence.is_decoding for sequence, _ in scheduled):
+            launched_s = clock_s + server.prompt_pass_s
         for sequence, tokens in scheduled:
             is_complete = sequence.computed + tokens == sequence.target
             sequence.computed += tokens
@@ -65,14 +68,22 @@ def serve_step_by_step(server: ServerModel, requests: Requests) -> list[Sequence
     return everyone
 
 
-def schedule(server: ServerModel, running: list[Sequence], waiting: list[Sequence], clock_s: float) -> list[tuple[Sequence, int]]:
-    """vLLM V1's ``Scheduler.schedule``: the running in order of admission, then the queue, within budget, places and blocks."""
+def schedule(
+    server: ServerModel, running: list[Sequence], waiting: list[Sequence], clock_s: float, *, is_launching: bool
+) -> list[tuple[Sequence, int]]:
+    """vLLM V1's ``Scheduler.schedule``: the running in order of admission, then the queue, within budget, places and blocks.
+
+    While the last pass over prompts is still launched, nothing but decoding is scheduled.
+    """
     budget = server.max_num_batched_tokens
     scheduled: list[tuple[Sequence, int]] = []
     is_anyone_preempted = False
     position = 0
     while position < len(running):
         sequence = running[position]
+        if is_launching and not sequence.is_decoding:
+            position += 1
+            continue
         tokens = min(sequence.target - sequence.computed, budget)
         while not take_blocks(server, sequence, tokens, running):
             victim = running.pop()
@@ -87,7 +98,7 @@ def schedule(server: ServerModel, running: list[Sequence], waiting: list[Sequenc
             scheduled.append((sequence, tokens))
             budget -= tokens
             position += 1
-    while waiting and not is_anyone_preempted and budget > 0 and len(running) < server.max_num_seqs:
+    while waiting and not is_launching and not is_anyone_preempted and budget > 0 and len(running) < server.max_num_seqs:
         sequence = waiting[0]
         tokens = min(sequence.target, budget)
         if not take_blocks(server, sequence, tokens, running):

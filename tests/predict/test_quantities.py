@@ -9,7 +9,7 @@ from aigc_bench.core.records import Case
 from aigc_bench.predict.levels import operator_groups
 from aigc_bench.predict.optrace import Operator, Point, StageTrace
 from aigc_bench.predict.posterior import Quantity
-from aigc_bench.predict.quantities import FAULT_S_PER_BYTE, stage_quantity
+from aigc_bench.predict.quantities import FAULT_S_PER_BYTE, WAKE_S, stage_quantity
 
 H100 = load_catalogue(with_user_files=False).accelerator("h100_sxm_80gb")
 MODEL = Case(workload="vae", preset="conv-64", mode="infer")
@@ -40,10 +40,22 @@ def test_a_result_that_malloc_maps_anew_is_faulted_in_and_a_smaller_one_is_not()
 
 
 def test_a_team_is_woken_for_what_is_shared_and_never_where_there_is_one_thread() -> None:
-    product, tiny, wide = operator(kind="gemm", name="mm", flops=1024), operator(), operator(outputs=((64, 1024),))
+    product = operator(kind="gemm", name="addmm", flops=1024, inputs=((8,), (8, 8), (8, 8)))
+    tiny, wide = operator(), operator(outputs=((64, 1024),))
     assert seconds(quantity(product), "machine_team") == seconds(quantity(wide), "machine_team") > 0
     assert seconds(quantity(tiny), "machine_team") == 0
     assert seconds(quantity(product, case=MODEL.model_copy(update={"threads": 1})), "machine_team") == 0
+
+
+def test_an_engine_that_keeps_layouts_wakes_the_team_once_for_a_convolution_and_torch_four_times() -> None:
+    own = operator(
+        kind="conv", name="convolution", flops=1024, inputs=((2, 32, 16, 16), (32, 32, 3, 3)), outputs=((2, 32, 16, 16),)
+    )
+    torch, runtime = (
+        seconds(quantity(own, case=MODEL.model_copy(update={"engine": engine})), "machine_team")
+        for engine in ("torch-eager", "onnxruntime")
+    )
+    assert torch == pytest.approx(4 * runtime) and runtime == WAKE_S
 
 
 def test_a_models_own_code_costs_time_and_a_probe_has_none() -> None:

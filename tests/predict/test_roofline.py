@@ -85,7 +85,8 @@ def test_many_small_operators_wait_for_the_host() -> None:
 
 def test_where_host_and_device_are_one_their_times_add() -> None:
     costs = engine_costs("torch-eager", backend="cpu")
-    own = stage(operator(count=10))
+    product = operator(count=10).model_copy(update={"name": "addmm", "inputs": ((8,), (8, 8), (8, 8)), "outputs": ((8, 8),)})
+    own = stage(product)
     device = operator_s(operator(), H100, costs=costs, precision="bf16") - costs.launch_s
     each = device + costs.dispatch_s + costs.python_s + WAKE_S
     assert stage_s(own, H100, backend="cpu") == pytest.approx(10 * each, rel=1e-6)

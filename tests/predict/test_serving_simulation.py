@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from aigc_bench.core.errors import UsageError
-from aigc_bench.predict.serving.arrivals import Arrivals, Traffic, draw_requests
+from aigc_bench.predict.serving.arrivals import Arrivals, Requests, Traffic, draw_requests
 from aigc_bench.predict.serving.capacity import Servers, capacity, estimate, estimate_highest_rate, highest_rate, simulate
 from aigc_bench.predict.serving.lengths import EmpiricalLength, FixedLength, LognormalLength, UniformLength
 from aigc_bench.predict.serving.result import figures
@@ -265,6 +265,21 @@ def test_the_front_end_delays_the_first_token_and_the_end_alike() -> None:
     assert behind.ttft.mean == pytest.approx(plain.ttft.mean + 0.25)
     assert behind.latency.mean == pytest.approx(plain.latency.mean + 0.25)
     assert behind.tpot == plain.tpot
+
+
+def test_a_pass_over_prompts_is_launched_once_for_all_that_it_reads() -> None:
+    """Twelve prompts of 100 tokens who come together: in one pass, or in three, each of which waits until the last was launched."""
+    launch_s = 0.5
+    load = Requests(arrival_s=np.zeros(12), input_tokens=np.full(12, 100), output_tokens=np.full(12, 200))
+
+    def first_tokens(budget: int, prompt_pass_s: float) -> list[float]:
+        server = SERVER.model_copy(update={"max_num_batched_tokens": budget, "max_num_seqs": 12, "prompt_pass_s": prompt_pass_s})
+        return sorted({round(moment, 9) for moment in play(server, load).first_token_s.tolist()})
+
+    assert first_tokens(1200, launch_s) == first_tokens(1200, 0.0) and len(first_tokens(1200, launch_s)) == 1
+    passes = first_tokens(400, launch_s)
+    assert len(passes) > len(first_tokens(1200, launch_s))
+    assert min(np.diff(passes)) > launch_s > max(np.diff(first_tokens(400, 0.0)))
 
 
 def test_a_token_that_is_behind_by_steps_is_late_by_as_many_of_its_own_requests() -> None:

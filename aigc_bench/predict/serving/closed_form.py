@@ -8,6 +8,7 @@ batching mixes them, so its parts are taken apart and laid into ``StepTime``:
     per_context_s  what a cached token adds to a decode step
     per_pair_s     what a (query, key) pair of a prompt adds
     per_sequence_s what the host spends on a sequence in each step
+    prompt_pass_s  launches of a pass that reads prompts, however many it reads
     front_end_s, front_end_steps, first_token_factor    what the form found of TTFT beyond prompt and queue
 
 Systematic deviations (``effects``) of TPOT multiply the whole step at the load they were seen at. The interval is TPOT's: the
@@ -52,7 +53,7 @@ _NOTHING = 1e-12
 """Instead of 0 in a column that something is divided by."""
 _LEAST_TOKENS = 16
 """Tokens of the smallest cache: one block."""
-_FIRST_TOKEN = (-0.19, 0.29, 0.84)
+_FIRST_TOKEN = (-0.34, 0.17, 0.64)
 """Logarithm of published over simulated TTFT, effects taken out: 10th, 50th and 90th percentile over 596 runs of the published
 table (benchmarks/serving_accuracy.py, seed 3)."""
 _LOAD_LEVELS = (".load", ".cell", ".shape_load")
@@ -124,7 +125,8 @@ def closed_form_server(
         kv_capacity_tokens=room[0],
         kv_policy=limits.kv_policy,
         replicas=max(1, query.gpu_count // (tensor * pipeline)) * pipeline,
-        front_end_s=constants[f"prompt_s.{name}"] + float(forms.pass_launches_s(columns, constants)[0]),
+        front_end_s=constants[f"prompt_s.{name}"],
+        prompt_pass_s=float(forms.pass_launches_s(columns, constants)[0]),
         front_end_steps=max(0.0, constants[f"first_steps.{name}"] + seldom - _SIMULATED_STEPS),
         first_token_factor=_first_token_factor(one, spec, calibration),
     )
@@ -153,6 +155,7 @@ def _bounding(server: ServerModel, log_factor: float, *, room: int) -> ServerMod
         update={
             "step_time": server.step_time.scaled(factor),
             "front_end_s": server.front_end_s * factor,
+            "prompt_pass_s": server.prompt_pass_s * factor,
             "first_token_factor": server.first_token_factor * math.exp(further),
             "kv_capacity_tokens": max(_LEAST_TOKENS, room),
         }

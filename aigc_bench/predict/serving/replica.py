@@ -80,6 +80,7 @@ class Replica:
         self._per_sequence_s = server.step_time.per_sequence_s
         self._kv = KvBlocks(num_blocks=server.num_blocks, block_size=server.block_size)
         self._step = 0
+        self._launched_s = 0.0
         self._arriving: deque[int] = deque()
         self._waiting: deque[int] = deque()
         self._admitted: list[int] = []
@@ -104,8 +105,9 @@ class Replica:
         """Run the steps that start before ``until_s``, at most ``max_stretches`` stretches of them; whether there was any."""
         done = 0
         while done < max_stretches and self._is_busy_before(until_s):
-            if self._prefill is None and not self._can_admit():
-                self._decode(until_s)
+            is_launching = bool(self._decoding) and self.clock_s < self._launched_s
+            if is_launching or (self._prefill is None and not self._can_admit()):
+                self._decode(min(until_s, self._launched_s) if is_launching else until_s)
             else:
                 self._mix()
             done += 1
@@ -148,7 +150,8 @@ class Replica:
         if steps > 1 and self.clock_s + sum_s(steps - 1, first_s=first_s, growth_s=growth_s) >= until_s:
             steps = steps_to(until_s, start_s=self.clock_s, first_s=first_s, growth_s=growth_s)
         blocks = self._kv.growth(self._step, num_steps=steps)
-        self._run(steps, first_s=first_s, growth_s=growth_s, num_running=count, new_blocks=blocks)
+        num_running = count + (self._prefill is not None)
+        self._run(steps, first_s=first_s, growth_s=growth_s, num_running=num_running, new_blocks=blocks)
 
     def _mix(self) -> None:
         """One step with prompt chunks: decoding sequences first, then the prompt under way, then the head of the queue."""
@@ -179,6 +182,7 @@ class Replica:
         )
         self._prefill = None
         self._run(1, first_s=seconds, growth_s=0.0, num_running=count + len(chunks), prefill_tokens=tokens)
+        self._launched_s = self.clock_s + (self._server.prompt_pass_s if tokens else 0.0)
         for prefill, _ in chunks:
             self._after_chunk(prefill)
 

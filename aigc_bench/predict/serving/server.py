@@ -21,6 +21,8 @@ class ServerModel(Record):
     recompute); ``reserve`` admits a request only when its prompt and whole answer fit (TensorRT-LLM, GUARANTEED_NO_EVICT).
     ``front_end_s`` is what a request spends in front of the engine (HTTP, tokeniser), and ``front_end_steps`` how many of its own
     decode steps a token is behind when it is seen (scheduling ahead, streaming): both are added to TTFT and end-to-end.
+    ``prompt_pass_s`` is what it takes to launch a pass that reads prompts, however many it reads: the next one does not begin
+    before, sequences decode meanwhile, and the first tokens of the pass are seen so much later.
     ``first_token_factor`` is what TTFTs were found to be beside simulated ones; what it adds is added to end-to-end, too. Closed
     arrivals keep to their replica, whatever the ``routing``.
     """
@@ -34,6 +36,7 @@ class ServerModel(Record):
     replicas: Positive = 1
     routing: Routing = "round_robin"
     front_end_s: float = Field(default=0.0, ge=0)
+    prompt_pass_s: float = Field(default=0.0, ge=0)
     front_end_steps: float = Field(default=0.0, ge=0)
     first_token_factor: float = Field(default=1.0, gt=0)
 

@@ -62,7 +62,7 @@ def summarise(history: History, *, server: ServerModel, slo: Slo | None, warmup:
     decode_s = history.finish_s[inside] - history.first_token_s[inside]
     tpot = np.where(is_long, decode_s / np.maximum(history.output_tokens[inside] - 1, 1), 0.0)
     simulated_s = history.first_token_s[inside] - history.arrival_s[inside]
-    ttft = (simulated_s + server.front_end_s + server.front_end_steps * tpot) * server.first_token_factor
+    ttft = (simulated_s + server.front_end_s + server.prompt_pass_s + server.front_end_steps * tpot) * server.first_token_factor
     latency = history.finish_s[inside] - history.arrival_s[inside] + (ttft - simulated_s)
     refused = int(((history.refused_s >= window.start_s) & (history.refused_s < window.end_s)).sum())
     departures = int(((history.finish_s >= window.start_s) & (history.finish_s < window.end_s)).sum())
