@@ -308,7 +308,6 @@ class _Session:
 
     def _close(self, *, interrupted: bool) -> None:
         sampler = getattr(self, "_sampler_report", None)
-        self._writer.close()
         self._info = self._info.model_copy(
             update={
                 "finished_s": self._clock.now_s(),
@@ -318,7 +317,10 @@ class _Session:
                 "sampler": sampler or self._info.sampler,
             }
         )
-        self._writer.write_info(self._info)
+        try:
+            self._writer.write_info(self._info)
+        finally:
+            self._writer.close()
 
     def _outcome(self, *, interrupted: bool) -> RunOutcome:
         status = {trial.case: "failed" for trial in self._finished if trial.status != "ok"}
