@@ -47,7 +47,7 @@ def test_int4_layers_take_any_number_of_outputs(num_outputs: int) -> None:
     assert made.shape == (2, 3, num_outputs)
     assert error(made, torch.nn.functional.linear(inputs, weight)) < 0.15
     assert layer.packed.num_weights == weight.numel()
-    assert layer.weight.numel() * layer.weight.element_size() < weight.numel()
+    assert layer.packed.numel() * layer.packed.element_size() < weight.numel()
 
 
 def test_shapes_that_a_kernel_does_not_take_are_left_alone() -> None:
