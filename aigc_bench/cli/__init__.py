@@ -6,6 +6,7 @@ Only click is imported here: ``aigc-bench --help`` must not pay for a table, a s
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import sys
@@ -92,12 +93,19 @@ def group(ctx: click.Context) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit code. Every mistake of the user ends as one line on stderr."""
+    from aigc_bench.cli.system_errors import in_one_line, show_what_can_be_shown
+
+    show_what_can_be_shown((sys.stdout, sys.stderr))
     try:
         code = group.main(args=None if argv is None else list(argv), prog_name="aigc-bench", standalone_mode=False)
     except click.Abort:
         return EXIT_INTERRUPTED
     except click.ClickException as problem:
         return _fail(_in_one_line(problem), exit_code=problem.exit_code)
+    except OSError as problem:
+        if os.environ.get("AIGC_BENCH_TRACEBACK"):
+            raise
+        return _fail(in_one_line(problem), exit_code=1)
     except Exception as problem:
         return _explain(problem)
     return code if isinstance(code, int) else 0
@@ -128,6 +136,7 @@ def _explain(problem: Exception) -> int:
 
 
 def _fail(message: str, *, exit_code: int) -> int:
-    sys.stdout.flush()
+    with contextlib.suppress(OSError, AttributeError):  # a full disk or no stdout at all may be what is told of
+        sys.stdout.flush()
     click.echo(f"error: {message}", err=True)
     return exit_code

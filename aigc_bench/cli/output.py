@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from aigc_bench.cli.system_errors import is_utf8
 
 if TYPE_CHECKING:
     from aigc_bench.analyze.rows import CaseSummary
@@ -15,8 +18,11 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON i
 
 
 def print_json(value: Any) -> None:
-    """``value`` as indented JSON on stdout; a number that JSON cannot write (infinity) is an error."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
+    """``value`` as indented JSON on stdout; a number that JSON cannot write (infinity) is an error.
+
+    Where stdout is not UTF-8, what it could not write is escaped as JSON escapes it, so that nothing is lost.
+    """
+    click.echo(json.dumps(value, indent=2, ensure_ascii=sys.stdout is not None and not is_utf8(sys.stdout), allow_nan=False))
 
 
 def print_table(rows: Sequence[Mapping[str, str]], *, right: Sequence[str] = ()) -> None:

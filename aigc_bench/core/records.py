@@ -25,6 +25,10 @@ Verdict = Literal["valid", "suspect", "invalid"]
 Basis = Literal["measured", "interpolated", "modelled", "datasheet", "assumed"]
 Setting = bool | int | float | str
 Positive = Annotated[int, Field(ge=1)]
+Duration = Annotated[float, Field(ge=0, le=1e10, allow_inf_nan=False)]
+"""Seconds that were measured: never negative, infinite or unknown."""
+Moment = Annotated[float, Field(ge=-1e12, le=1e12, allow_inf_nan=False)]
+"""Seconds since 1970 or since a window's start, within what a calendar can print (some 30,000 years)."""
 Count = int | float
 """A number of items: whole where they are counted, a fraction where they are measured (seconds of audio)."""
 
@@ -75,7 +79,7 @@ class Case(Record):
     gradient_checkpointing: bool = False
     threads: Positive | None = None
     seed: int = 0
-    timeout_s: float = Field(default=600.0, gt=0)
+    timeout_s: float = Field(default=600.0, gt=0, le=1e9, allow_inf_nan=False)
     settings: Mapping[str, Setting] = Field(default_factory=dict)
     model: OwnModel | None = None
     pipeline: Pipeline | None = None
@@ -152,24 +156,24 @@ class Samples(Record):
     step: tuple[int, ...] = ()
     stage: tuple[int, ...] = ()
     repeat: tuple[int, ...] = ()
-    start_s: tuple[float, ...] = ()
-    duration_s: tuple[float, ...] = ()
+    start_s: tuple[Moment, ...] = ()
+    duration_s: tuple[Duration, ...] = ()
 
 
 class Steps(Record):
     """One entry per measured step: start from the window's start, device time from first to last event."""
 
-    start_s: tuple[float, ...] = ()
-    duration_s: tuple[float, ...] = ()
+    start_s: tuple[Moment, ...] = ()
+    duration_s: tuple[Duration, ...] = ()
 
 
 class Warmup(Record):
     """The steps before the window: how many, how long, and whether the step time had settled."""
 
     num_steps: int
-    duration_s: float
+    duration_s: Duration
     converged: bool
-    step_duration_s: tuple[float, ...] = ()
+    step_duration_s: tuple[Duration, ...] = ()
 
 
 class Window(Record):
@@ -179,9 +183,9 @@ class Window(Record):
     it was waiting for the host. ``None`` where host and device are one.
     """
 
-    start_s: float
-    end_s: float
-    wall_s: float
+    start_s: Moment
+    end_s: Moment
+    wall_s: Annotated[Duration, Field(gt=0)]
     num_steps: int
     starved_fraction: float | None = None
     stop_reason: Literal["converged", "time_cap", "step_cap"] = "time_cap"
@@ -250,8 +254,8 @@ class TrialResult(Record):
     trial: int
     status: Status
     attempt: int = 1
-    started_s: float
-    finished_s: float
+    started_s: Moment
+    finished_s: Moment
     pid: int | None = None
     devices: tuple[str, ...] = ()
     time_to_ready_s: Mapping[str, float] = Field(default_factory=dict)
@@ -372,13 +376,13 @@ class RunInfo(Record):
     profile_hash: str
     level: str
     command: tuple[str, ...] = ()
-    created_s: float
-    finished_s: float | None = None
+    created_s: Moment
+    finished_s: Moment | None = None
     interrupted: bool = False
     budget_s: float | None = None
     budget_spent: bool = False
-    num_trials: int
-    idle_window_s: tuple[float, float] | None = None
+    num_trials: Annotated[int, Field(ge=0)]
+    idle_window_s: tuple[Moment, Moment] | None = None
     health: tuple[Check, ...] = ()
     cases: tuple[Case, ...]
     system: System

@@ -8,10 +8,12 @@ demand.toml: 3 mistakes:
 
 from __future__ import annotations
 
+import re
 import tomllib
 import types
 import typing
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,9 +26,12 @@ Written = TypeVar("Written", bound=Record)
 
 
 def read_toml(file: Path) -> dict[str, Any]:
-    """The file's tables; raises ``UsageError`` in one line where it cannot be read or is not TOML."""
+    """The file's tables; raises ``UsageError`` in one line where it cannot be read or is not TOML.
+
+    A byte order mark, which editors on Windows put first, is passed over.
+    """
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        return tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except tomllib.TOMLDecodeError as problem:
         raise UsageError(f"{file}: not TOML: {str(problem)[0].lower()}{str(problem)[1:]}.") from None
     except UnicodeDecodeError:
@@ -36,19 +41,77 @@ def read_toml(file: Path) -> dict[str, Any]:
 
 
 def mistakes(file: Path, problems: Sequence[str]) -> UsageError:
-    """One mistake is one line; several are one line each."""
-    if len(problems) == 1:
-        return UsageError(f"{file}: {problems[0].rstrip('.')}.")
-    return UsageError(f"{file}: {len(problems)} mistakes:\n  " + "\n  ".join(problem.rstrip(".") for problem in problems))
+    """One mistake is one line; several are one line each. A question keeps its mark."""
+    ended = [problem.rstrip(".") for problem in problems]
+    if len(ended) == 1:
+        return UsageError(f"{file}: {ended[0]}{'' if ended[0].endswith('?') else '.'}")
+    return UsageError(f"{file}: {len(ended)} mistakes:\n  " + "\n  ".join(ended))
 
 
-def told_once(problem: ValidationError) -> list[Any]:
-    """Errors without those that are only the other branch of a union."""
-    seen: dict[tuple[int | str, ...], Any] = {}
+@dataclass(frozen=True, kw_only=True)
+class Mistake:
+    """One mistake of a file. ``place`` holds the keys and list positions that lead to it; ``words`` say what is allowed there."""
+
+    place: tuple[str | int, ...]
+    kind: str
+    value: object
+    words: str
+
+
+def told_once(problem: ValidationError, raw: Mapping[str, Any]) -> list[Mistake]:
+    """Every mistake at its place in the file, once: the kinds of value that a key may take are one mistake, not one each."""
+    found: dict[tuple[str | int, ...], list[Any]] = {}
+    choices: set[tuple[str | int, ...]] = set()
     for error in problem.errors():
-        place = tuple(part for part in error["loc"] if not (isinstance(part, str) and part.startswith(("literal[", "tuple["))))
-        seen.setdefault(place, {**error, "loc": place})
-    return list(seen.values())
+        place, is_choice = _in_file(error, raw)
+        found.setdefault(place, []).append(error)
+        choices |= {place} if is_choice else set()
+    deeper = {place[:end] for place in found for end in range(len(place))}
+    return [
+        Mistake(place=place, kind=errors[0]["type"], value=errors[0]["input"], words=_words([error["msg"] for error in errors]))
+        for place, errors in found.items()
+        if not (place in choices and place in deeper)
+    ]
+
+
+def _in_file(error: Any, raw: Any) -> tuple[tuple[str | int, ...], bool]:
+    """Where an error stands in the file, and whether it is one of several kinds of value that were tried there."""
+    place: list[str | int] = []
+    node, is_choice = raw, False
+    for number, part in enumerate(error["loc"], start=1):
+        if (isinstance(part, int) and isinstance(node, list) and part < len(node)) or (isinstance(node, Mapping) and part in node):
+            place.append(part)
+            node = node[part]
+        elif number == len(error["loc"]) and error["type"] == "missing":
+            place.append(part)
+        elif isinstance(part, str):
+            is_choice = True
+    return tuple(place), is_choice
+
+
+_KINDS = (
+    (r"a valid dictionary or (?:instance of \w+|object to extract fields from)", "a table"),
+    (r"a valid dictionary", "a table"),
+    (r"a valid (?:tuple|list)", "a list"),
+    (r"a valid boolean", "true or false"),
+    (r"a valid integer", "a whole number"),
+    (r"a valid number", "a number"),
+    (r"a valid string", "a text"),
+    (r"^Tuple should have", "the list must have"),
+)
+"""Words of pydantic -> words of a TOML file."""
+
+
+def _words(messages: Sequence[str]) -> str:
+    """``must be true or false or a table``: what is allowed, of every kind that was tried."""
+    said = [message.removeprefix("Value error, ") for message in dict.fromkeys(messages)]
+    for pattern, kind in _KINDS:
+        said = [re.sub(pattern, kind, message) for message in said]
+    allowed = [message.removeprefix("Input should be ") for message in said]
+    if len(said) > 1 and all(message.startswith("Input should be ") for message in said):
+        return f"must be {' or '.join(allowed)}"
+    first = said[-1] if said[0].startswith("Input should be ") else said[0]
+    return f"{first[0].lower()}{first[1:]}".replace("input should be", "must be")
 
 
 def check(raw: Mapping[str, Any], record: type[Written]) -> tuple[Written | None, list[str]]:
@@ -56,24 +119,21 @@ def check(raw: Mapping[str, Any], record: type[Written]) -> tuple[Written | None
     try:
         return record.model_validate(raw), []
     except ValidationError as problem:
-        return None, [_explain(error, raw, record) for error in told_once(problem)]
+        return None, [_explain(mistake, raw, record) for mistake in told_once(problem, raw)]
 
 
-def _explain(error: Mapping[str, Any], raw: Mapping[str, Any], record: type[Record]) -> str:
+def _explain(mistake: Mistake, raw: Mapping[str, Any], record: type[Record]) -> str:
     """``service 2 (chat), users = -5: must not be negative``."""
-    place = [part for part in error["loc"] if part in raw or not isinstance(part, str) or not part.startswith("function-")]
-    where, last = _place(place, raw)
+    where, last = _place(mistake.place, raw)
     prefix = f"{where}, " if where else ""
-    if error["type"] == "extra_forbidden":
-        known = _fields(record, [part for part in place[:-1] if isinstance(part, str)])
+    if mistake.kind == "extra_forbidden":
+        known = _fields(record, [part for part in mistake.place[:-1] if isinstance(part, str)])
         return f"{prefix}{UnknownNameError('key', last, known=known)}"
-    if error["type"] == "missing":
+    if mistake.kind == "missing":
         return f"{prefix}{last} is missing"
-    words = str(error["msg"]).removeprefix("Value error, ")
-    words = f"{words[0].lower()}{words[1:]}".replace("input should be", "must be")
     if not last:
-        return f"{where}: {words}" if where else words
-    return f"{prefix}{last} = {error['input']!r}: {words}"
+        return f"{where}: {mistake.words}" if where else mistake.words
+    return f"{prefix}{last} = {mistake.value!r}: {mistake.words}"
 
 
 def _place(place: Sequence[object], raw: Any) -> tuple[str, str]:

@@ -23,16 +23,19 @@ class Fp8Linear(torch.nn.Module):
     """A linear layer with fp8 weights whose inputs become fp8 as they come; outputs are bf16."""
 
     scale: torch.Tensor
+    weight: torch.Tensor
+    """Empty: what a model's code asks of a weight is the dtype that inputs must have (T5 casts its own to it), and fp8 is none."""
 
     def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None) -> None:
         super().__init__()
         values, scale = quantized(weight)
-        self.weight = torch.nn.Parameter(values, requires_grad=False)
+        self.values = torch.nn.Parameter(values, requires_grad=False)
+        self.register_buffer("weight", torch.empty(0, dtype=weight.dtype, device=weight.device), persistent=False)
         self.register_buffer("scale", scale.t().contiguous())
         self.bias = None if bias is None else torch.nn.Parameter(bias, requires_grad=False)
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         rows, row_scale = quantized(inputs.reshape(-1, inputs.shape[-1]))
-        product = torch._scaled_mm(rows, self.weight.t(), row_scale, self.scale, out_dtype=torch.bfloat16)
+        product = torch._scaled_mm(rows, self.values.t(), row_scale, self.scale, out_dtype=torch.bfloat16)
         product = product if self.bias is None else product + self.bias
         return product.to(inputs.dtype).view(*inputs.shape[:-1], -1)

@@ -39,11 +39,16 @@ class Int4Linear(torch.nn.Module):
         missing = -self._out_features % _OUT_MULTIPLE
         integers, scales = quantized(torch.nn.functional.pad(weight, (0, 0, 0, missing)))
         self._is_on_host = weight.device.type == "cpu"
-        self.weight = torch.nn.Parameter(self._packed(integers), requires_grad=False)
+        self.packed = torch.nn.Parameter(self._packed(integers), requires_grad=False)
         # Two of the weights share a byte: how many there are cannot be counted from the packed tensor.
-        self.weight.num_weights = self._out_features * in_features  # type: ignore[attr-defined]
+        self.packed.num_weights = self._out_features * in_features  # type: ignore[attr-defined]
         self.register_buffer("scales", scales.to(weight.dtype))
         self.bias = None if bias is None else torch.nn.Parameter(bias, requires_grad=False)
+
+    @property
+    def weight(self) -> torch.Tensor:
+        """The scales: what a model's code asks of a weight is the dtype that inputs must have (T5 casts its own to it)."""
+        return self.scales
 
     def _packed(self, integers: torch.Tensor) -> torch.Tensor:
         if self._is_on_host:
@@ -54,6 +59,6 @@ class Int4Linear(torch.nn.Module):
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         rows = inputs.reshape(-1, inputs.shape[-1]).contiguous()
         multiply = torch._weight_int4pack_mm_for_cpu if self._is_on_host else torch._weight_int4pack_mm
-        product = multiply(rows, self.weight, GROUP, self.scales)[:, : self._out_features]
+        product = multiply(rows, self.packed, GROUP, self.scales)[:, : self._out_features]
         product = product if self.bias is None else product + self.bias
         return product.reshape(*inputs.shape[:-1], self._out_features)

@@ -30,7 +30,6 @@ import itertools
 import json
 import os
 import re
-import tomllib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -42,6 +41,7 @@ from aigc_bench.core import registry
 from aigc_bench.core.errors import AigcBenchError, UnknownNameError, UsageError
 from aigc_bench.core.pipeline import Cache, Pipeline
 from aigc_bench.core.records import AcceleratorInfo, Attention, Case, Mode, Precision, Record, Scenario, Setting, System
+from aigc_bench.core.toml_file import Mistake, mistakes, read_toml, told_once
 from aigc_bench.core.units import parse_duration
 
 _NAME = r"[a-z0-9][a-z0-9_.-]*"
@@ -70,6 +70,9 @@ class Profile(Record):
 
 
 def _as_tuple(value: object) -> object:
+    """A list as a tuple, one value as a tuple of it; a list of nothing would be no case at all, and nobody means that."""
+    if value == []:
+        raise ValueError("is an empty list; give at least one value, or leave the key out")
     return tuple(value) if isinstance(value, list) else (value,)
 
 
@@ -79,7 +82,7 @@ def _as_seconds(value: object) -> object:
 
 _OneOrMore = BeforeValidator(_as_tuple)
 _Count = Annotated[int, Field(ge=1, strict=True)]
-_Seed = Annotated[int, Field(ge=0, strict=True)]
+_Seed = Annotated[int, Field(ge=0, lt=2**63, strict=True)]
 _Flag = Annotated[bool, Field(strict=True)]
 
 
@@ -108,7 +111,7 @@ class _Choices(Record):
     threads: Annotated[tuple[_Count, ...] | None, _OneOrMore] = None
     seed: Annotated[tuple[_Seed, ...] | None, _OneOrMore] = None
     pipeline: Annotated[tuple[_PipelineChoice, ...] | None, _OneOrMore] = None
-    timeout_s: float | None = Field(default=None, gt=0, strict=True)
+    timeout_s: float | None = Field(default=None, gt=0, le=1e9, allow_inf_nan=False, strict=True)
     settings: Mapping[str, Annotated[tuple[Setting, ...], _OneOrMore]] = Field(default_factory=dict)
 
 
@@ -130,7 +133,7 @@ class _ProfileFile(Record):
     description: str = ""
     expects: Literal["any", "cpu", "accelerator"] | Annotated[tuple[str, ...], Field(min_length=1)] = "any"
     level: Level = "default"
-    budget: Annotated[float | None, BeforeValidator(_as_seconds)] = Field(default=None, gt=0)
+    budget: Annotated[float | None, BeforeValidator(_as_seconds)] = Field(default=None, gt=0, le=1e9, allow_inf_nan=False)
     defaults: _Defaults = _Defaults()
     case: tuple[_CaseTable, ...] = ()
 
@@ -138,36 +141,26 @@ class _ProfileFile(Record):
 def load_profile(path: Path | str) -> Profile:
     """Read and check a profile; raises ``UsageError`` that names the file and every key that is wrong."""
     file = Path(path)
-    raw = _read_toml(file)
+    raw = read_toml(file)
     try:
         written = _ProfileFile.model_validate(raw)
     except ValidationError as problem:
-        raise _mistakes(file, [_explain(error, raw) for error in _told_once(problem)]) from None
+        raise mistakes(file, [_explain(mistake, raw) for mistake in told_once(problem, raw)]) from None
     cases, problems = _expand_all(written)
-    problems += _unknown_accelerators(written.expects)
+    expects, unknown = _accelerators(written.expects)
+    problems += unknown
     if problems:
-        raise _mistakes(file, problems)
+        raise mistakes(file, problems)
     return Profile(
         name=written.name,
         title=written.title,
         description=written.description.strip(),
-        expects=written.expects,
+        expects=expects,
         level=written.level,
         budget_s=written.budget,
         cases=tuple(cases),
         path=file,
     )
-
-
-def _read_toml(file: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as problem:
-        raise UsageError(f"{file}: not TOML: {str(problem)[0].lower()}{str(problem)[1:]}.") from None
-    except UnicodeDecodeError:
-        raise UsageError(f"{file}: not a text file in UTF-8.") from None
-    except OSError as problem:
-        raise UsageError(f"{file}: {(problem.strerror or 'cannot be read').lower()}.") from None
 
 
 def _expand_all(written: _ProfileFile) -> tuple[list[Case], list[str]]:
@@ -228,46 +221,39 @@ def _check_case(case: Case) -> None:
             raise UnknownNameError(kind, name, known=known)
 
 
-def _unknown_accelerators(expects: Expectation) -> list[str]:
+def _accelerators(expects: Expectation) -> tuple[Expectation, list[str]]:
+    """What a profile expects as ids of the catalogue (``h100`` is a spelling of one), and the names that are none."""
     if isinstance(expects, str):
-        return []
+        return expects, []
     from aigc_bench.catalog.loader import load_catalogue
 
-    known = set(load_catalogue().accelerators)
-    return [f"expects: {UnknownNameError('accelerator', name, known=known)}".rstrip(".") for name in expects if name not in known]
+    catalogue = load_catalogue()
+    ids: list[str] = []
+    unknown: list[str] = []
+    for name in expects:
+        try:
+            ids.append(catalogue.accelerator(name).id)
+        except UnknownNameError as problem:
+            unknown.append(f"expects: {problem}")
+    return tuple(dict.fromkeys(ids)), unknown
 
 
-def _mistakes(file: Path, problems: Sequence[str]) -> UsageError:
-    """One mistake is one line; several are one line each."""
-    if len(problems) == 1:
-        return UsageError(f"{file}: {problems[0]}.")
-    return UsageError(f"{file}: {len(problems)} mistakes:\n  " + "\n  ".join(problems))
-
-
-def _told_once(problem: ValidationError) -> list[Any]:
-    """Errors without those that are only the other branch of a union."""
-    seen: dict[tuple[int | str, ...], Any] = {}
-    for error in problem.errors():
-        place = tuple(part for part in error["loc"] if not (isinstance(part, str) and part.startswith(("literal[", "tuple["))))
-        seen.setdefault(place, {**error, "loc": place})
-    return list(seen.values())
-
-
-def _explain(error: Mapping[str, Any], raw: Mapping[str, Any]) -> str:
-    """``case 2 (gpt), batch_size = 0: input should be greater than or equal to 1``."""
-    place = list(error["loc"])
+def _explain(mistake: Mistake, raw: Mapping[str, Any]) -> str:
+    """``case 2 (gpt), batch_size = 0: must be greater than or equal to 1``."""
+    place = mistake.place
     prefix = ""
-    if place[:1] == ["case"] and len(place) > 1 and isinstance(place[1], int):
+    if place[:1] == ("case",) and len(place) > 1 and isinstance(place[1], int):
         table = raw["case"][place[1]]
         workload = table.get("workload", "?") if isinstance(table, Mapping) else "?"
-        prefix, place = f"case {place[1] + 1} ({workload}), ", place[2:]
+        prefix, place = f"case {place[1] + 1} ({workload})", place[2:]
     names = [str(part) for part in place if isinstance(part, str)]
-    key = ".".join(names) or "case"
-    if error["type"] == "extra_forbidden":
-        return f"{prefix}{UnknownNameError('key', key, known=_known_keys(error['loc'], names))}".rstrip(".")
-    if error["type"] == "missing":
-        return f"{prefix}{key} is missing"
-    return f"{prefix}{key} = {error['input']!r}: {str(error['msg']).removeprefix('Value error, ').lower()}"
+    key = ".".join(names)
+    before = f"{prefix}, " if prefix else ""
+    if mistake.kind == "extra_forbidden":
+        return f"{before}{UnknownNameError('key', key, known=_known_keys(mistake.place, names))}"
+    if mistake.kind == "missing":
+        return f"{before}{key} is missing"
+    return f"{before}{key} = {mistake.value!r}: {mistake.words}" if key else f"{prefix} = {mistake.value!r}: {mistake.words}"
 
 
 def _known_keys(place: Sequence[object], names: Sequence[str]) -> list[str]:

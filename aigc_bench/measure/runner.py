@@ -103,6 +103,8 @@ def start_run(
     chosen = level or profile.level
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UsageError(f"--out {out}: is there already.", "Name a new directory, or continue that run with --resume.")
+    if record_nvml is not None and (record_nvml.is_dir() or not record_nvml.parent.is_dir()):
+        raise UsageError(f"--record-nvml {record_nvml}: no file can be written there.", "Name a file in a folder that exists.")
     search = None if make_search is None else make_search(cases)
     cases = cases if search is None else search.grow(())
     created_s = time.time()
@@ -308,7 +310,6 @@ class _Session:
 
     def _close(self, *, interrupted: bool) -> None:
         sampler = getattr(self, "_sampler_report", None)
-        self._writer.close()
         self._info = self._info.model_copy(
             update={
                 "finished_s": self._clock.now_s(),
@@ -318,7 +319,10 @@ class _Session:
                 "sampler": sampler or self._info.sampler,
             }
         )
-        self._writer.write_info(self._info)
+        try:
+            self._writer.write_info(self._info)
+        finally:
+            self._writer.close()
 
     def _outcome(self, *, interrupted: bool) -> RunOutcome:
         status = {trial.case: "failed" for trial in self._finished if trial.status != "ok"}

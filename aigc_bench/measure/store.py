@@ -11,9 +11,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -71,7 +72,7 @@ def load_run(path: Path | str) -> Run:
 
 def _read_info(file: Path) -> RunInfo:
     try:
-        raw = json.loads(file.read_text())
+        raw = json.loads(file.read_text(encoding="utf-8"))
         version = raw.get("schema_version") if isinstance(raw, dict) else None
         if version != SCHEMA_VERSION:
             raise AigcBenchError(
@@ -84,8 +85,9 @@ def _read_info(file: Path) -> RunInfo:
             f"{file}: not JSON ({problem}).", "The file is damaged; the trials in results.jsonl are still readable."
         ) from None
     except ValidationError as problem:
-        first = problem.errors()[0]
-        raise AigcBenchError(f"{file}: {'.'.join(map(str, first['loc']))}: {first['msg'].lower()}.") from None
+        raise AigcBenchError(
+            f"{file}: {_first_mistake(problem)}.", "The file was changed or is damaged; run again, or put that right by hand."
+        ) from None
 
 
 def read_trials(folder: Path) -> list[TrialResult]:
@@ -101,8 +103,18 @@ def read_trials(folder: Path) -> list[TrialResult]:
         except ValidationError as problem:
             if number == len(lines):
                 break
-            raise AigcBenchError(f"{file}, line {number}: {problem.errors()[0]['msg'].lower()}.") from None
+            raise AigcBenchError(
+                f"{file}, line {number}: {_first_mistake(problem)}.", "Take that line out to see the run without its trial."
+            ) from None
     return trials
+
+
+def _first_mistake(problem: ValidationError) -> str:
+    """``window.wall_s: input should be greater than 0``."""
+    first = problem.errors()[0]
+    words = first["msg"]
+    place = ".".join(map(str, first["loc"]))
+    return f"{place}: {words[0].lower()}{words[1:]}" if place else f"{words[0].lower()}{words[1:]}"
 
 
 class RunWriter:
@@ -112,7 +124,7 @@ class RunWriter:
         self.folder = folder
         (folder / "logs").mkdir(parents=True, exist_ok=True)
         _cut_torn_line(folder / RESULTS_FILE)
-        self._results = (folder / RESULTS_FILE).open("ab")
+        self._results = (folder / RESULTS_FILE).open("ab", buffering=0)
 
     @property
     def spool(self) -> Path:
@@ -122,21 +134,37 @@ class RunWriter:
     def write_info(self, info: RunInfo) -> None:
         """Replace ``run.json`` atomically."""
         temporary = self.folder / f".{RUN_FILE}.new"
-        with temporary.open("w") as file:
-            file.write(info.model_dump_json(indent=1))
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(self.folder / RUN_FILE)
+        with self._on_disk(RUN_FILE):
+            with temporary.open("w", encoding="utf-8") as file:
+                file.write(info.model_dump_json(indent=1))
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(self.folder / RUN_FILE)
 
     def append(self, trial: TrialResult) -> None:
-        """Add one finished trial."""
-        self._results.write(trial.model_dump_json(exclude_none=False).encode() + b"\n")
-        self._results.flush()
-        os.fsync(self._results.fileno())
+        """Add one finished trial; raises ``AigcBenchError`` where the disk takes no more."""
+        with self._on_disk(RESULTS_FILE):
+            self._results.write(trial.model_dump_json(exclude_none=False).encode() + b"\n")
+            os.fsync(self._results.fileno())
+
+    @contextlib.contextmanager
+    def _on_disk(self, name: str) -> Iterator[None]:
+        """Tell what the disk refused, and how the run is continued."""
+        try:
+            yield
+        except OSError as problem:
+            raise AigcBenchError(
+                f"{self.folder / name}: {(problem.strerror or 'cannot be written').lower()}. What is finished is kept.",
+                f"Free some space, then continue: aigc-bench run --resume {self.folder}",
+            ) from problem
 
     def close(self) -> None:
         """Close the results and turn the spooled readings into ``telemetry.parquet``."""
         self._results.close()
+        with self._on_disk(TELEMETRY_FILE):
+            self._keep_readings()
+
+    def _keep_readings(self) -> None:
         if self.spool.is_file():
             temporary = self.folder / f".{TELEMETRY_FILE}.new"
             _read_telemetry(self.folder).to_parquet(temporary, index=False)
@@ -159,7 +187,7 @@ def _read_telemetry(folder: Path) -> pd.DataFrame:
 
     parts = []
     if (folder / TELEMETRY_FILE).is_file():
-        parts.append(pd.read_parquet(folder / TELEMETRY_FILE))
+        parts.append(_read_parquet(folder / TELEMETRY_FILE))
     if (folder / SPOOL_FILE).is_file():
         parts.append(_read_spool(folder / SPOOL_FILE))
     if not parts:
@@ -170,12 +198,27 @@ def _read_telemetry(folder: Path) -> pd.DataFrame:
     return frame.sort_values("time_s", kind="stable", ignore_index=True)
 
 
+def _read_parquet(file: Path) -> pd.DataFrame:
+    """The stored readings; raises ``AigcBenchError`` where the file is cut short or holds something else."""
+    import pandas as pd
+
+    try:
+        frame = pd.read_parquet(file)
+        why = f"it lacks {', '.join(missing)}" if (missing := sorted({*TELEMETRY_COLUMNS} - {*frame.columns})) else ""
+    except ValueError:
+        why = "it is cut short or no Parquet"
+    if why:
+        raise AigcBenchError(f"{file}: no telemetry can be read, {why}.", "Move it away to see the run without its sensors.")
+    return frame[list(TELEMETRY_COLUMNS)]
+
+
 def _read_spool(file: Path) -> pd.DataFrame:
     """The sampler's CSV; a line torn by a kill is left out."""
     import pandas as pd
 
-    lines = (line for line in file.read_text(errors="replace").splitlines() if line.count(",") == len(TELEMETRY_COLUMNS) - 1)
-    return _frame_of(line.split(",") for line in lines) if file.stat().st_size else pd.DataFrame(columns=list(TELEMETRY_COLUMNS))
+    rows = (line.split(",") for line in file.read_text(encoding="utf-8", errors="replace").splitlines())
+    whole = [row for row in rows if len(row) == len(TELEMETRY_COLUMNS)]
+    return _frame_of(whole) if whole else pd.DataFrame(columns=list(TELEMETRY_COLUMNS))
 
 
 def _frame_of(rows: Iterable[list[str]]) -> pd.DataFrame:

@@ -13,6 +13,7 @@ from aigc_bench.analyze.compare import Comparison
 from aigc_bench.analyze.rows import HasAccelerators
 from aigc_bench.catalog.loader import load_catalogue
 from aigc_bench.core import registry
+from aigc_bench.core.errors import UsageError
 from aigc_bench.measure.store import REPORT_FILE, Run
 from aigc_bench.plan.records import Plan
 from aigc_bench.report.base import Rendered, ReportContext, Section
@@ -50,12 +51,27 @@ def write_report(run: Run, *, out: Path | None = None, plan: Plan | None = None,
 
 
 def save(html: str, *, file: Path) -> Path:
-    """Put a rendered report in place in one move, so that a reader never meets half of it."""
+    """Put a rendered report in place in one move, so that a reader never meets half of it.
+
+    A pipe or a device (``/dev/stdout``) is written to as it is. Raises ``UsageError`` where a file of another kind would be lost.
+    """
+    if file.exists() and not file.is_file():
+        file.write_text(html, encoding="utf-8")
+        return file
+    if file.is_file() and not _is_page(file):
+        raise UsageError(f"{file}: is there already and is no HTML page.", "Name another file, or move that one away first.")
     file.parent.mkdir(parents=True, exist_ok=True)
     temporary = file.with_name(f".{file.name}.new")
     temporary.write_text(html, encoding="utf-8")
     temporary.replace(file)
     return file
+
+
+def _is_page(file: Path) -> bool:
+    """Whether a file may be replaced by a report: an HTML page, or nothing."""
+    with file.open("rb") as handle:
+        start = handle.read(64).lstrip(b"\xef\xbb\xbf \r\n\t").lower()
+    return not start or start.startswith((b"<!doctype html", b"<html"))
 
 
 def sections(context: ReportContext) -> tuple[Rendered, ...]:

@@ -6,12 +6,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from transformers import T5Config, T5EncoderModel
 from transformers.pytorch_utils import Conv1D
 
 from aigc_bench.core import registry
 from aigc_bench.core.records import Case
 from aigc_bench.engines import _fp8, _int4, _int8
-from aigc_bench.engines._linears import nothing_quantized, quantize_linears
+from aigc_bench.engines._linears import MakeLayer, nothing_quantized, quantize_linears
 
 CASE = Case(workload="bert", preset="tiny", mode="infer")
 QUANTIZED = ("torch-int8", "torch-int8-dynamic", "torch-int4", "torch-fp8")
@@ -45,8 +46,8 @@ def test_int4_layers_take_any_number_of_outputs(num_outputs: int) -> None:
         made = layer(inputs)
     assert made.shape == (2, 3, num_outputs)
     assert error(made, torch.nn.functional.linear(inputs, weight)) < 0.15
-    assert layer.weight.num_weights == weight.numel()
-    assert layer.weight.numel() * layer.weight.element_size() < weight.numel()
+    assert layer.packed.num_weights == weight.numel()
+    assert layer.packed.numel() * layer.packed.element_size() < weight.numel()
 
 
 def test_shapes_that_a_kernel_does_not_take_are_left_alone() -> None:
@@ -90,3 +91,26 @@ def test_quantised_engines_say_what_they_do_not_do(name: str) -> None:
 
 def test_graphs_are_for_accelerators() -> None:
     assert "CUDA graphs" in registry.load("engines", "torch-compile-graphs").unsupported(CASE)
+
+
+def t5(dtype: torch.dtype) -> T5EncoderModel:
+    """A text encoder of two layers whose widths the kernels take."""
+    torch.manual_seed(0)
+    config = T5Config(vocab_size=64, d_model=128, d_kv=32, d_ff=256, num_layers=2, num_heads=4)
+    return T5EncoderModel(config).to(dtype).eval()
+
+
+@pytest.mark.parametrize("make", [_int4.make_layer, lambda weight, bias: _int8.Int8Linear(weight, bias, is_fused=True)])
+def test_a_text_encoder_that_casts_inputs_to_its_weights_dtype_still_gets_bf16(make: MakeLayer) -> None:
+    tokens = torch.arange(16)[None]
+    plain, quantised = t5(torch.bfloat16), quantize_linears(t5(torch.bfloat16), make)
+    with torch.no_grad():
+        expected, found = (model(input_ids=tokens).last_hidden_state.float() for model in (plain, quantised))
+    assert (found - expected).norm() / expected.norm() < 0.4
+
+
+def test_what_stands_for_a_weight_has_the_dtype_of_its_inputs_and_is_counted_once() -> None:
+    weight = torch.randn(64, 128, dtype=torch.bfloat16)
+    for layer in (_int4.Int4Linear(weight, None), _fp8.Fp8Linear(weight, None)):
+        assert layer.weight.dtype == torch.bfloat16
+        assert [getattr(one, "num_weights", one.numel()) for one in layer.parameters()] == [64 * 128]

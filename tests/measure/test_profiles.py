@@ -186,8 +186,8 @@ def test_every_mistake_is_told_at_once_with_file_and_key(tmp_path: Path) -> None
         "unknown key 'titel'. Did you mean title?",
         "level = 'slow'",
         "case 1 (vae), unknown key 'batch_sise'. Did you mean batch_size?",
-        "case 2 (gpt), batch_size = 0: input should be greater than or equal to 1",
-        "case 2 (gpt), precision = 'fp8': input should be 'fp32', 'tf32', 'bf16' or 'fp16'",
+        "case 2 (gpt), batch_size = 0: must be greater than or equal to 1",
+        "case 2 (gpt), precision = 'fp8': must be 'fp32', 'tf32', 'bf16' or 'fp16'",
     ):
         assert told in message
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from aigc_bench.core.errors import AigcBenchError, UsageError
-from aigc_bench.core.records import Case, RunInfo, System, TrialResult
-from aigc_bench.measure.store import RunWriter, load_run, read_trials
+from aigc_bench.core.records import Case, RunInfo, Steps, System, TrialResult, Window
+from aigc_bench.measure.store import TELEMETRY_COLUMNS, RunWriter, load_run, read_trials
 
 SYSTEM = System(host_id="h", os="Linux", kernel="6", cpu_model="CPU", num_cores=2, num_usable_cores=2, memory_bytes=1 << 30)
 CASE = Case(workload="vae", preset="tiny", mode="infer")
@@ -116,3 +117,78 @@ def test_an_unknown_field_is_named(tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text(json.dumps({**raw, "surprise": 1}))
     with pytest.raises(AigcBenchError, match="surprise"):
         load_run(tmp_path)
+
+
+def measured() -> TrialResult:
+    """A trial with a window and two steps."""
+    window = Window(start_s=1.0, end_s=2.0, wall_s=1.0, num_steps=2)
+    return trial(0).model_copy(update={"window": window, "steps": Steps(start_s=(0.0, 0.5), duration_s=(0.5, 0.5))})
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -1.0, 1e308])
+@pytest.mark.parametrize(
+    ("record", "key"), [("window", "wall_s"), ("window", "start_s"), ("steps", "duration_s"), (None, "started_s")]
+)
+def test_a_time_that_cannot_have_been_measured_is_refused_with_its_place(
+    tmp_path: Path, record: str | None, key: str, value: float
+) -> None:
+    written(tmp_path).close()
+    line = json.loads(measured().model_dump_json())
+    place = line if record is None else line[record]
+    place[key] = [value, 0.5] if record == "steps" else value
+    (tmp_path / "results.jsonl").write_text(json.dumps(line) + "\n" + trial(1).model_dump_json() + "\n")
+    if key.startswith("start") and value == -1.0:
+        assert len(read_trials(tmp_path)) == 2, "a moment may lie before 1970"
+        return
+    with pytest.raises(AigcBenchError, match=rf"line 1: .*{key}.*Take that line out") as problem:
+        read_trials(tmp_path)
+    assert "\n" not in str(problem.value)
+
+
+@pytest.mark.parametrize(("key", "value"), [("created_s", math.nan), ("created_s", 1e300), ("num_trials", -1)])
+def test_a_run_file_with_an_impossible_number_names_its_key(tmp_path: Path, key: str, value: float) -> None:
+    written(tmp_path).close()
+    raw = json.loads((tmp_path / "run.json").read_text())
+    (tmp_path / "run.json").write_text(json.dumps({**raw, key: value}))
+    with pytest.raises(AigcBenchError, match=rf"run.json: {key}: "):
+        load_run(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1junk", b"time_s,source\n1,host\n"])
+def test_telemetry_that_is_cut_short_is_told_with_its_file(tmp_path: Path, content: bytes) -> None:
+    written(tmp_path).close()
+    (tmp_path / "telemetry.parquet").write_bytes(content)
+    with pytest.raises(AigcBenchError, match=r"telemetry.parquet: no telemetry can be read.*Move it away"):
+        _ = load_run(tmp_path).telemetry
+
+
+def test_a_parquet_file_of_something_else_is_told_by_what_it_lacks(tmp_path: Path) -> None:
+    written(tmp_path).close()
+    pd.DataFrame({"time_s": [1.0], "device": ["host"]}).to_parquet(tmp_path / "telemetry.parquet")
+    with pytest.raises(AigcBenchError, match="it lacks metric, source, value"):
+        _ = load_run(tmp_path).telemetry
+
+
+def test_a_spool_of_torn_lines_only_is_no_reading(tmp_path: Path) -> None:
+    writer = written(tmp_path)
+    writer.spool.write_text("10.0,nvml\n,,\n")
+    frame = load_run(tmp_path).telemetry
+    assert frame.empty
+    assert list(frame.columns) == list(TELEMETRY_COLUMNS)
+
+
+@pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="no /dev/full here")
+def test_a_disk_that_fills_up_is_told_with_the_command_that_continues(tmp_path: Path) -> None:
+    writer = RunWriter(tmp_path)
+    writer.write_info(info())
+    writer.append(trial(0))
+    writer.close()
+    (tmp_path / "results.jsonl").rename(tmp_path / "kept.jsonl")
+    (tmp_path / "results.jsonl").symlink_to("/dev/full")
+    full = RunWriter(tmp_path)
+    with pytest.raises(AigcBenchError, match=r"results.jsonl: no space left on device. What is finished is kept.*--resume"):
+        full.append(trial(1))
+    full.close()
+    (tmp_path / "results.jsonl").unlink()
+    (tmp_path / "kept.jsonl").rename(tmp_path / "results.jsonl")
+    assert load_run(tmp_path).trials == (trial(0),)

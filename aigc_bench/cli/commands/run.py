@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
@@ -39,11 +40,24 @@ def _seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> f
     return seconds
 
 
+def _limit(ctx: click.Context, param: click.Parameter, value: float | None) -> float | None:
+    """click's callback for ``--max-latency``: a range lets what is no number through."""
+    if value is not None and not math.isfinite(value):
+        raise click.BadParameter(f"{value} is no time in seconds", ctx=ctx, param=param)
+    return value
+
+
 @click.command(short_help="Measure this machine with a profile and write the report.")
 @click.option("-p", "--profile", metavar="NAME|FILE", help="Profile to run; without it, the one that fits this machine.")
 @own_model_options
 @click.option("--find", type=click.Choice(["max-batch"]), help="Look for the largest batch of each case that fits.")
-@click.option("--max-latency", type=click.FloatRange(min=0, min_open=True), metavar="S", help="... and answers within S seconds.")
+@click.option(
+    "--max-latency",
+    type=click.FloatRange(min=0, min_open=True),
+    callback=_limit,
+    metavar="S",
+    help="... and answers within S seconds.",
+)
 @data_options
 @click.option("--only", multiple=True, metavar="GLOB", help="Only the cases whose name matches, such as 'gpt/*' (may be repeated).")
 @click.option("--level", type=click.Choice(["quick", "default", "rigorous"]), help="How long and how often to measure.")
@@ -88,10 +102,12 @@ def command(
 
     if resume is not None:
         _refuse_beside_resume(ctx)
+    if max_latency is not None and find is None:
+        raise click.UsageError("--max-latency is a limit of the search for the largest batch; add --find max-batch", ctx=ctx)
     chosen = own.profile(profile, ctx=ctx)
     if dry_run:
         forecast = api.forecast(chosen, only=only, level=level, budget_s=budget, pipelines=data.pipelines())
-        print_json(dump(forecast)) if as_json else _print_forecast(forecast)
+        print_json(dump(forecast)) if as_json else _print_forecast(forecast, is_search=find is not None)
         return 0
     with progress_display(is_terminal=sys.stderr.isatty()) as progress:
         words = ("aigc-bench", *sys.argv[1:])
@@ -119,7 +135,7 @@ def command(
 
 def _refuse_beside_resume(ctx: click.Context) -> None:
     """A run is resumed as it was started: options that would change it are refused, not ignored."""
-    kept = ("resume", "as_json", "dry_run")
+    kept = ("resume", "as_json")
     others = given(ctx, [name for name in ctx.params if name not in kept])
     if others:
         raise click.UsageError(f"--resume continues a run as it was started; it does not go with {', '.join(others)}", ctx=ctx)
@@ -183,7 +199,7 @@ def _found_words(found: FoundBatch) -> str:
     return f"largest batch {found.batch_size} ({why}): {found.case}"
 
 
-def _print_forecast(forecast: Forecast) -> None:
+def _print_forecast(forecast: Forecast, *, is_search: bool) -> None:
     from aigc_bench.core.units import clock
 
     for case in forecast.cases:
@@ -193,3 +209,5 @@ def _print_forecast(forecast: Forecast) -> None:
         f"\nprofile {forecast.profile}, level {forecast.level}: {len(forecast.cases)} cases x {forecast.num_trials} trials"
         f" = {total} trials, about {clock(forecast.expected_s)}"
     )
+    if is_search:
+        click.echo("The search goes on from there with larger batches until one does not fit: how many, nobody knows before.")

@@ -63,14 +63,16 @@ def _show_accelerator(name: str, *, as_json: bool) -> None:
     """Facts of the catalogue, line by line, each with where it comes from."""
     from aigc_bench.catalog.loader import load_catalogue
     from aigc_bench.catalog.show import describe_accelerator
-    from aigc_bench.core.errors import UsageError
+    from aigc_bench.core.errors import UnknownNameError, UsageError
 
     catalogue = load_catalogue()
-    if name not in catalogue.accelerators:
+    try:
+        described = describe_accelerator(catalogue, name)
+    except UnknownNameError:
         near = difflib.get_close_matches(name, catalogue.accelerators, n=3, cutoff=0.5)
         hint = f"Did you mean {' or '.join(near)}?" if near else "See `aigc-bench list accelerators`."
-        raise UsageError(f"{name}: neither a run directory nor the id of an accelerator.", hint)
-    rows = [{"what": what, "value": value, "source": source} for what, value, source in describe_accelerator(catalogue, name)]
+        raise UsageError(f"{name}: neither a run directory nor an accelerator.", hint) from None
+    rows = [{"what": what, "value": value, "source": source} for what, value, source in described]
     print_json(rows) if as_json else print_table(rows)
 
 
