@@ -12,6 +12,7 @@ from typing import Literal
 from pydantic import Field
 
 from aigc_bench.core.records import Estimate, Mode, OwnModel, Record, Setting
+from aigc_bench.plan.cooling import DESIGN_RISE_K
 
 JobKind = Literal["batch", "training", "finetuning"]
 CoolingMethod = Literal["air", "rear_door", "direct_liquid", "immersion"]
@@ -129,7 +130,7 @@ class Site(Record):
     rack_height_u: int = 42
     cooling: CoolingMethod = "air"
     inlet_c: float | None = None
-    inlet_rise_k: float = Field(default=11.1, gt=0)
+    inlet_rise_k: float = Field(default=DESIGN_RISE_K, gt=0)
     floor_kg_per_m2: float | None = Field(default=None, gt=0)
     egress_bits_per_s: Estimate | None = None
     store_bytes: Estimate | None = None
