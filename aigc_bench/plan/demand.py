@@ -137,6 +137,22 @@ class Site(Record):
     store_bytes_per_s: Estimate | None = None
 
 
+class Colocation(Record):
+    """What a colocation provider sells, whose limits hold there instead of the site's. ``None`` is unknown or unlimited as there.
+
+    ``rack_*_w`` is what one rack of air-cooled or liquid-cooled servers may draw and give away as heat. ``cooling`` is what all
+    racks have; ``None``: each server is offered what it is built for.
+    """
+
+    rack_air_w: Estimate | None = None
+    rack_liquid_w: Estimate | None = None
+    cooling: CoolingMethod | None = None
+    power_w: Estimate | None = None
+    num_racks: int | None = Field(default=None, ge=0)
+    rack_height_u: int = 42
+    egress_bits_per_s: Estimate | None = None
+
+
 class Finance(Record):
     """What money costs and how long things live; fractions a year, years."""
 
@@ -181,6 +197,7 @@ class Demand(Record):
     jobs: tuple[Job, ...] = ()
     datasets: tuple[Dataset, ...] = ()
     site: Site
+    colocation: Colocation = Colocation()
     finance: Finance
     constraints: Constraints = Constraints()
     growth: Growth | None = None

@@ -21,6 +21,7 @@ from aigc_bench.plan.records import Assessment, Fleet, Load, Machine, Option, Pl
 from aigc_bench.plan.remedies import remedy
 from aigc_bench.plan.site.room import Room
 from aigc_bench.plan.sizing import make_fleet
+from aigc_bench.plan.where import site_for, table_of
 
 FACTORS = ("compute", "memory", "network", "storage", "cooling", "power")
 """The six, in the order in which they are told; a third party's factors follow."""
@@ -95,8 +96,8 @@ def make_option(
         *reasons,
         *_short(factors, context),
         *_too_slow(loads),
-        *_too_many_racks(racks, demand),
-        *(() if way.is_rented else no_place(room, num_servers=fleet.num_servers)),
+        *_too_many_racks(racks, context),
+        *(() if way.is_rented else no_place(room, num_servers=fleet.num_servers, kind=way.kind)),
         *_over_budget(costs, demand),
     )
     tightest = by_headroom(factors)
@@ -142,7 +143,7 @@ def _racks(context: Context, room: Room | None) -> int | None:
 
 def _context(way: Way, loads: Sequence[Load], fleet: Fleet, *, demand: Demand, rules: Rules) -> Context:
     """What the factors judge."""
-    fill = None if way.is_rented else rack_fill(way.machine, demand.site)
+    fill = None if way.is_rented else rack_fill(way.machine, site_for(way.kind, way.machine, demand))
     return Context(
         demand=demand,
         rules=rules,
@@ -150,6 +151,7 @@ def _context(way: Way, loads: Sequence[Load], fleet: Fleet, *, demand: Demand, r
         loads=tuple(loads),
         fleet=fleet,
         placement=way.placement,
+        kind=way.kind,
         servers_per_rack=fill.servers if fill else None,
     )
 
@@ -211,7 +213,7 @@ def _short(factors: Mapping[str, Assessment], context: Context) -> tuple[str, ..
     """The factors that are short, each with what would change it."""
     return tuple(
         f"{name}: {quantity(found.required.value, found.unit)} required, {quantity(found.available.value, found.unit)} available; "
-        f"{remedy(name, found, demand=context.demand, machine=context.machine)}"
+        f"{remedy(name, found, site=context.site, machine=context.machine, table=table_of(context.kind))}"
         for name, found in factors.items()
         if found.verdict == "short" and found.required is not None and found.available is not None
     )
@@ -228,13 +230,15 @@ def _too_slow(loads: Sequence[Load]) -> tuple[str, ...]:
     )
 
 
-def _too_many_racks(racks: int | None, demand: Demand) -> tuple[str, ...]:
-    room = demand.site.num_racks
+def _too_many_racks(racks: int | None, context: Context) -> tuple[str, ...]:
+    room, table = context.site.num_racks, table_of(context.kind)
     if room is None or racks is None or racks <= room:
         return ()
+    where = "the site" if table == "site" else "the colocation"
+    more = "site.rack_kw, site.rack_cooling_kw" if table == "site" else "colocation.rack_kw"
     return (
-        f"space: {racks} rack{'s are' if racks != 1 else ' is'} needed, the site has room for {room}; "
-        f"site.racks = {racks}, racks that feed and cool more (site.rack_kw, site.rack_cooling_kw) or renting would change that",
+        f"space: {racks} rack{'s are' if racks != 1 else ' is'} needed, {where} has room for {room}; "
+        f"{table}.racks = {racks}, racks that feed and cool more ({more}) or renting would change that",
     )
 
 

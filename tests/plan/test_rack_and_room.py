@@ -56,7 +56,8 @@ def test_racks_hold_all_servers_and_one_less_does_not(fill: int, servers: int) -
 
 
 def stored(**changes: object) -> float:
-    return storage_need(make_demand(**changes), catalogue=catalogue()).raw_bytes
+    demand = make_demand(**changes)
+    return storage_need(demand, site=demand.site, catalogue=catalogue()).raw_bytes
 
 
 def test_what_is_kept_over_the_usable_share_has_to_be_bought() -> None:

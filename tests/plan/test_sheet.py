@@ -65,7 +65,7 @@ def test_cards_for_desks_stand_in_towers_of_four_and_cards_for_servers_in_hosts_
 
 def test_storage_is_bought_only_beyond_the_disks_of_the_servers() -> None:
     demand = make_demand()
-    alone, beside = (storage_need(demand, catalogue=CATALOGUE, disks_bytes=disks) for disks in (0.0, 1e12))
+    alone, beside = (storage_need(demand, site=demand.site, catalogue=CATALOGUE, disks_bytes=disks) for disks in (0.0, 1e12))
     assert alone.raw_bytes > 0 and beside.raw_bytes == 0
 
 

@@ -87,8 +87,8 @@ def _memory(below: Below, found: Assessment) -> tuple[Side, Side]:
 
 def _network(below: Below, found: Assessment) -> tuple[Side, Side]:
     """The site's uplink with the traffic of all services, or the link of the busiest machine."""
-    if found.available is not None and found.available == below.demand.site.egress_bits_per_s:
-        return _same(input_key(below.at, "network", "traffic of all services")), _same("demand.site.egress_bits_per_s")
+    if found.available is not None and found.available == below.site.egress_bits_per_s:
+        return _same(input_key(below.at, "network", "traffic of all services")), _same(below.limit("egress_bits_per_s"))
     link = _product(
         "link rate x payload share",
         input_key(below.at, "network", "link rate"),
@@ -128,17 +128,17 @@ def _in_rack(below: Below, found: Assessment, watts: str, what: str) -> Side:
 
 def _cooling(below: Below, found: Assessment) -> tuple[Side, Side]:
     suits = found.available is not None and found.available.value > 0
-    limit = _same("demand.site.rack_cooling_w") if suits else _nothing("a server that is built for other cooling gets none")
+    limit = _same(below.limit("rack_cooling_w")) if suits else _nothing("a server that is built for other cooling gets none")
     return _in_rack(below, found, "design_heat_w", "design heat of one"), limit
 
 
 def _power(below: Below, found: Assessment) -> tuple[Side, Side]:
     """A rack's feed, or the site's power for all servers."""
-    option, site = below.option, below.demand.site
+    option, site = below.option, below.site
     everything = None if option.machine is None else scaled(option.machine.peak_power_w, option.num_servers)
     if site.power_w is not None and (found.required, found.available) == (everything, site.power_w):
-        return _same(input_key(below.at, "power", "peak power of all servers")), _same("demand.site.power_w")
-    return _in_rack(below, found, "peak_power_w", "peak power of one"), _same("demand.site.rack_power_w")
+        return _same(input_key(below.at, "power", "peak power of all servers")), _same(below.limit("power_w"))
+    return _in_rack(below, found, "peak_power_w", "peak power of one"), _same(below.limit("rack_power_w"))
 
 
 Maker = Callable[[Below, Assessment], tuple[Side, Side]]

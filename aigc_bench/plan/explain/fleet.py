@@ -137,20 +137,21 @@ def _add_machines(below: Below) -> None:
 
 def _add_racks(below: Below, machine: Machine) -> None:
     """What one rack holds, the fullest one, and how many there are; nothing is known of a provider's."""
-    option, trail, site = below.option, below.trail, below.demand.site
+    option, trail = below.option, below.trail
     if option.kind in ("cloud", "api"):
         return
+    site = below.site
     fill, of = rack_fill(machine, site), Inputs()
     servers = below.key("num_servers")
     holds = below.key("servers_per_rack")
     if fill is not None:
         parts = []
         if site.rack_power_w is not None:
-            parts.append(f"floor({of('demand.site.rack_power_w')} / {of(below.key('machine', 'peak_power_w'))})")
+            parts.append(f"floor({of(below.limit('rack_power_w'))} / {of(below.key('machine', 'peak_power_w'))})")
         if site.rack_cooling_w is not None:
-            parts.append(f"floor({of('demand.site.rack_cooling_w')} / {of(below.key('machine', 'design_heat_w'))})")
+            parts.append(f"floor({of(below.limit('rack_cooling_w'))} / {of(below.key('machine', 'design_heat_w'))})")
         if machine.rack_units:
-            parts.append(f"floor({of('demand.site.rack_height_u')} / {of(below.key('machine', 'rack_units'))})")
+            parts.append(f"floor({of(below.limit('rack_height_u'))} / {of(below.key('machine', 'rack_units'))})")
         words = "the least of what feed, cooling and height allow, in whole servers"
         value = counted(fill.servers, "servers/rack", words)
         arithmetic = f"min({', '.join(parts)})" if len(parts) > 1 else parts[0]

@@ -21,17 +21,15 @@ class Cooling(Factor):
 
     def assess(self, context: Context) -> Assessment:
         """A rack that cannot cool a single server is short; an unknown rack is unknown."""
-        heat, limit = context.machine.design_heat_w, context.demand.site.rack_cooling_w
+        heat, limit = context.machine.design_heat_w, context.site.rack_cooling_w
         in_rack = fullest_rack(context.servers_per_rack, num_servers=context.num_servers)
         required = scaled(heat, in_rack)
         inputs = {"design heat of one server": heat} | _air(context)
         if limit is None:
             return self.conclude(required=required, available=None, why=UNKNOWN, inputs=inputs)
         why = f"{in_rack} server{'s' if in_rack != 1 else ''} in the fullest rack"
-        if context.demand.site.cooling not in TAKES[context.machine.cooling]:
-            why = (
-                f"this server is built for {context.machine.cooling.replace('_', ' ')}; the site has {context.demand.site.cooling}"
-            )
+        if context.site.cooling not in TAKES[context.machine.cooling]:
+            why = f"this server is built for {context.machine.cooling.replace('_', ' ')}; the site has {context.site.cooling}"
             return self.conclude(required=required, available=zero("W"), why=why, inputs=inputs)
         return self.conclude(required=required, available=limit, why=why, inputs=inputs)
 
@@ -41,7 +39,7 @@ UNKNOWN = "the heat that a rack can give away here is not known; the cooling cla
 
 def _air(context: Context) -> dict[str, Estimate]:
     """The heat of all servers in the units of those who build the room."""
-    heat, rise_k = scaled(context.machine.design_heat_w, context.num_servers), context.demand.site.inlet_rise_k
+    heat, rise_k = scaled(context.machine.design_heat_w, context.num_servers), context.site.inlet_rise_k
     return {
         "heat of all servers": heat,
         "heat of all servers, BTU/h": scaled(heat, btu_per_hour(1.0), unit="BTU/h"),

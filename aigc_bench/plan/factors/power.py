@@ -22,14 +22,14 @@ class Power(Factor):
 
     def assess(self, context: Context) -> Assessment:
         """A feed that cannot carry a single server is short; an unknown feed is unknown."""
-        peak, feed = context.machine.peak_power_w, context.demand.site.rack_power_w
+        peak, feed = context.machine.peak_power_w, context.site.rack_power_w
         in_rack = fullest_rack(context.servers_per_rack, num_servers=context.num_servers)
         required = scaled(peak, in_rack)
         inputs = {"peak power of one server": peak} | _site(context)
         if feed is None:
             return self.conclude(required=required, available=None, why=UNKNOWN, inputs=inputs)
         pairs = {f"{in_rack} server{'s' if in_rack != 1 else ''} on the fullest rack's feed": (required, feed)}
-        site = context.demand.site.power_w
+        site = context.site.power_w
         if site is not None:
             pairs["all servers on the power that the site gives to IT"] = (scaled(peak, context.num_servers), site)
         why = scarcest(pairs) or next(iter(pairs))
@@ -47,8 +47,8 @@ def _site(context: Context) -> dict[str, Estimate]:
         "power of one server at work": machine.full_power_w,
         "peak power of all servers": peak,
         "UPS input for all servers": over(peak, context.rules.ups_efficiency, unit="W"),
-        "site power with cooling": times(peak, context.demand.site.pue, unit="W"),
-        "PUE": context.demand.site.pue,
+        "site power with cooling": times(peak, context.site.pue, unit="W"),
+        "PUE": context.site.pue,
     }
 
 
