@@ -28,6 +28,7 @@ SAID = {
     "response_bytes": "size of an answer",
     "bytes_per_item": "stored size of an item",
     "size_bytes": "size",
+    "beside_load": "mean over highest draw of switches and storage",
     "rack_air_w": "power and heat of a rack of air-cooled servers",
     "rack_liquid_w": "power and heat of a rack of liquid-cooled servers",
 }

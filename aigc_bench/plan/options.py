@@ -19,6 +19,7 @@ from aigc_bench.plan.place import no_place
 from aigc_bench.plan.rack import num_racks, rack_fill
 from aigc_bench.plan.records import Assessment, Fleet, Load, Machine, Option, Placement, Pool, Rules
 from aigc_bench.plan.remedies import remedy
+from aigc_bench.plan.room_draw import beside_mean_w
 from aigc_bench.plan.site.room import Room
 from aigc_bench.plan.sizing import make_fleet
 from aigc_bench.plan.where import site_for, table_of
@@ -87,10 +88,17 @@ def make_option(
     machine = way.machine
     fleet = make_fleet(loads, way.placement, demand=demand, rules=rules, machine=machine, margin=margin)
     room = way.make_room(fleet.num_servers)
-    context = _context(way, loads, fleet, demand=demand, rules=rules)
+    context = _context(way, loads, fleet, demand=demand, rules=rules, room=room)
     factors = assess(context, is_rented=way.is_rented)
-    costs = _money(way, context, room=room)
-    gases = carbon(loads, num_servers=context.num_servers, machine=machine, site=demand.site, finance=demand.finance)
+    costs = _money(way, context)
+    gases = carbon(
+        loads,
+        num_servers=context.num_servers,
+        machine=machine,
+        site=demand.site,
+        finance=demand.finance,
+        beside_w=beside_mean_w(room, rules),
+    )
     racks = None if way.is_rented else _racks(context, room)
     refusals = (
         *reasons,
@@ -141,7 +149,7 @@ def _racks(context: Context, room: Room | None) -> int | None:
     return filled if room is None or filled is None else max(filled, len(room.layout.racks))
 
 
-def _context(way: Way, loads: Sequence[Load], fleet: Fleet, *, demand: Demand, rules: Rules) -> Context:
+def _context(way: Way, loads: Sequence[Load], fleet: Fleet, *, demand: Demand, rules: Rules, room: Room | None) -> Context:
     """What the factors judge."""
     fill = None if way.is_rented else rack_fill(way.machine, site_for(way.kind, way.machine, demand))
     return Context(
@@ -153,10 +161,11 @@ def _context(way: Way, loads: Sequence[Load], fleet: Fleet, *, demand: Demand, r
         placement=way.placement,
         kind=way.kind,
         servers_per_rack=fill.servers if fill else None,
+        room=room,
     )
 
 
-def _money(way: Way, context: Context, *, room: Room | None) -> Money:
+def _money(way: Way, context: Context) -> Money:
     demand, loads = context.demand, context.loads
     if way.is_rented and way.offer is not None:
         size = way.machine.machines_per_server.value
@@ -175,7 +184,8 @@ def _money(way: Way, context: Context, *, room: Room | None) -> Money:
         machine=way.machine,
         site=demand.site,
         finance=demand.finance,
-        room=room,
+        room=context.room,
+        beside_w=beside_mean_w(context.room, context.rules),
         is_colocated=way.kind == "colocated",
     )
 

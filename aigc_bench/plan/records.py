@@ -34,6 +34,7 @@ class Rules(Record):
     dataset_copies: Estimate
     breaker_share: Estimate
     power_transient: Estimate
+    beside_load: Estimate
     ups_efficiency: Estimate
     water_l_per_kwh: Estimate
     machine_availability: Estimate

@@ -24,6 +24,7 @@ def rules_from(catalogue: Catalogue) -> Rules:
         dataset_copies=constant("dataset_copies"),
         breaker_share=constant("breaker_continuous_fraction"),
         power_transient=constant("power_transient_factor"),
+        beside_load=constant("beside_servers_load_fraction"),
         ups_efficiency=constant("ups_efficiency"),
         water_l_per_kwh=constant("wue_default"),
         target_utilisation=constant("utilisation_target"),

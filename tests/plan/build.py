@@ -95,6 +95,7 @@ def make_rules(**changes: Any) -> Rules:
         "dataset_copies": exact(2.0, "count"),
         "breaker_share": exact(0.8, "fraction"),
         "power_transient": exact(1.4, "ratio"),
+        "beside_load": exact(0.5, "fraction"),
         "ups_efficiency": exact(0.95, "fraction"),
         "water_l_per_kwh": exact(0.36, "L/kWh"),
         "machine_availability": exact(0.99, "fraction"),

@@ -6,6 +6,7 @@ import math
 
 from aigc_bench.plan.demand import Demand
 from aigc_bench.plan.records import Option
+from aigc_bench.plan.room_draw import beside_peak_w
 from aigc_bench.plan.where import site_for, table_of
 
 
@@ -17,7 +18,8 @@ def hindrance(option: Option, demand: Demand, *, more_servers: int) -> str | Non
     count = option.num_servers + more_servers
     times = count / option.num_servers
     is_own, where = option.kind in ("owned", "colocated"), table_of(option.kind)
-    if is_own and site.power_w is not None and count * option.machine.peak_power_w.value > site.power_w.value:
+    peak_w = count * option.machine.peak_power_w.value + (times * beside_peak_w(option.room).value if option.room else 0.0)
+    if is_own and site.power_w is not None and peak_w > site.power_w.value:
         return f"the power of the {where}"
     if is_own and site.num_racks is not None and math.ceil((option.num_racks or 0) * times - 1e-9) > site.num_racks:
         return f"the racks of the {where}"

@@ -155,12 +155,13 @@ def _add_energy(below: Below) -> None:
     of = Inputs()
     idle, full = of(below.key("machine", "idle_power_w")), of(below.key("machine", "full_power_w"))
     busy = of(input_key(below.at, "compute", "mean utilisation of all servers"))
-    words = f"{of(below.key('num_servers'))} * ({idle} + {busy} * max(0, {full} - {idle})) * {HOURS_PER_YEAR:g} / 1000"
+    servers, beside = of(below.key("num_servers")), of(below.key("mean_beside_servers_w"))
+    words = f"({servers} * ({idle} + {busy} * max(0, {full} - {idle})) + {beside}) * {HOURS_PER_YEAR:g} / 1000"
     below.trail.computed(
         below.key("energy_kwh_per_year"),
         "energy of the IT a year",
         energy,
-        formula="servers x (idle + utilisation x (full - idle)) x hours",
+        formula="(servers x (idle + utilisation x (full - idle)) + mean draw of switches and storage) x hours",
         inputs=of.keys,
         arithmetic=words,
     )

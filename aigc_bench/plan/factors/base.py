@@ -15,6 +15,7 @@ from typing import ClassVar
 from aigc_bench.core.records import Estimate
 from aigc_bench.plan.demand import Demand, Job, OptionKind, Service, Site
 from aigc_bench.plan.records import Assessment, Capability, FactorVerdict, Fleet, Load, Machine, Placement, Pool, Rules
+from aigc_bench.plan.site.room import Room
 from aigc_bench.plan.where import site_for
 
 TIGHT_BELOW = 0.05
@@ -33,6 +34,7 @@ class Context:
     placement: Placement = "pooled"
     kind: OptionKind = "owned"
     servers_per_rack: int | None
+    room: Room | None = None
 
     @property
     def site(self) -> Site:
