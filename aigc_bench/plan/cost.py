@@ -1,6 +1,6 @@
 """What a fleet costs a year, bought or rented, and each unit of what it serves; and the carbon of both.
 
-    mean W       idle + utilisation x (full - idle),   kWh = (servers x mean W + switches and storage) x hours
+    mean W       idle + utilisation x (full - idle),   kWh = (servers at work x mean W + switches and storage) x hours
     bought       ``money.opex`` and ``money.ownership`` over servers, or over the whole bill of a room
     rented       rent of whole instances, x hours at work (on demand, spot) or all hours (reserved): ``plan.elastic``
     $ per unit   total a year x the load's share of busy machine-time / units a year
@@ -60,8 +60,13 @@ def mean_power_w(machine: Machine, *, utilisation: Estimate) -> Estimate:
     return Estimate(**ends, unit="W", basis=basis, source="idle + utilisation x (full - idle)")
 
 
-def energy_kwh_per_year(loads: Sequence[Load], *, num_servers: int, machine: Machine, beside_w: Estimate | None = None) -> Estimate:
-    """Energy of the IT in a year, without the PUE; ``beside_w`` is the mean draw of switches and storage."""
+def energy_kwh_per_year(
+    loads: Sequence[Load], *, num_servers: float, machine: Machine, beside_w: Estimate | None = None
+) -> Estimate:
+    """Energy of the IT in a year, without the PUE; ``beside_w`` is the mean draw of switches and storage.
+
+    ``num_servers`` run in the mean of the year and share the work: of a rent by the hour those that are paid.
+    """
     power = mean_power_w(machine, utilisation=mean_utilisation(loads, num_servers=num_servers, machine=machine))
     servers = scaled(power, num_servers)
     return scaled(servers if beside_w is None else plus(servers, beside_w), HOURS_PER_YEAR / 1000, unit="kWh/year")
@@ -184,13 +189,16 @@ def per_unit(yearly: Estimate, loads: Sequence[Load], *, unit: str) -> dict[str,
 def carbon(
     loads: Sequence[Load],
     *,
-    num_servers: int,
+    num_servers: float,
     machine: Machine,
     site: Site,
     finance: Finance,
     beside_w: Estimate | None = None,
 ) -> Carbon:
-    """Greenhouse gases of running everything and of making the servers; of making switches and storage nobody publishes any."""
+    """Greenhouse gases of running everything, and of making the servers for the time that they are had.
+
+    ``num_servers`` run in the mean of the year. Of making switches and storage no figures are published.
+    """
     energy = energy_kwh_per_year(loads, num_servers=num_servers, machine=machine, beside_w=beside_w)
     found = footprint(
         it_kwh_per_year=energy,

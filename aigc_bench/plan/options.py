@@ -13,7 +13,7 @@ from aigc_bench.plan.cost import Money, carbon, money, rented
 from aigc_bench.plan.demand import Demand, OptionKind
 from aigc_bench.plan.elastic import instances_at_work
 from aigc_bench.plan.factors.base import Context, Factor
-from aigc_bench.plan.interval import named, total, whole
+from aigc_bench.plan.interval import estimate, named, total, whole
 from aigc_bench.plan.money.offers import Offer
 from aigc_bench.plan.place import no_place
 from aigc_bench.plan.rack import num_racks, rack_fill
@@ -90,10 +90,11 @@ def make_option(
     room = way.make_room(fleet.num_servers)
     context = _context(way, loads, fleet, demand=demand, rules=rules, room=room)
     factors = assess(context, is_rented=way.is_rented)
-    costs = _money(way, context)
+    at_work = _at_work(way, context)
+    costs = _money(way, context, at_work=at_work)
     gases = carbon(
         loads,
-        num_servers=context.num_servers,
+        num_servers=at_work.value,
         machine=machine,
         site=demand.site,
         finance=demand.finance,
@@ -165,11 +166,19 @@ def _context(way: Way, loads: Sequence[Load], fleet: Fleet, *, demand: Demand, r
     )
 
 
-def _money(way: Way, context: Context) -> Money:
-    demand, loads = context.demand, context.loads
+def _at_work(way: Way, context: Context) -> Estimate:
+    """Servers that run in the mean of the year: all that are bought or reserved, of a rent by the hour those that are asked for."""
     if way.is_rented and way.offer is not None:
         size = way.machine.machines_per_server.value
-        at_work = instances_at_work(loads, context.fleet, size=size, term=way.offer.term, demand=demand, rules=context.rules)
+        return instances_at_work(
+            context.loads, context.fleet, size=size, term=way.offer.term, demand=context.demand, rules=context.rules
+        )
+    return estimate(float(context.num_servers), unit="servers", basis="modelled", source="all that are bought")
+
+
+def _money(way: Way, context: Context, *, at_work: Estimate) -> Money:
+    demand, loads = context.demand, context.loads
+    if way.is_rented and way.offer is not None:
         return rented(
             loads,
             way.offer,

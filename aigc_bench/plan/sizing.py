@@ -193,7 +193,7 @@ def _in_replicas(machines: float, load: Load) -> int:
     return max(1, ceil(machines / load.machines_per_replica)) * load.machines_per_replica
 
 
-def mean_utilisation(loads: Sequence[Load], *, num_servers: int, machine: Machine) -> Estimate:
+def mean_utilisation(loads: Sequence[Load], *, num_servers: float, machine: Machine) -> Estimate:
     """Share of the fleet's time that is spent on the loads, at most 1; the spares share the work."""
     busy = total([load.mean_machines for load in loads], unit="machines")
     if num_servers == 0:
