@@ -29,6 +29,9 @@ SAID = {
     "bytes_per_item": "stored size of an item",
     "size_bytes": "size",
     "beside_load": "mean over highest draw of switches and storage",
+    "checkpoint_stall_s": "stall of a checkpoint",
+    "restart_s": "time to restart a job",
+    "hours_between_interruptions": "accelerator-hours between interruptions",
     "rack_air_w": "power and heat of a rack of air-cooled servers",
     "rack_liquid_w": "power and heat of a rack of liquid-cooled servers",
 }

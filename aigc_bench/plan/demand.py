@@ -71,10 +71,10 @@ class Service(Record):
 
 
 class Checkpoints(Record):
-    """How a training job saves itself: how many are kept, and the stall that one may cause."""
+    """How a training job saves itself: how many are kept, and the stall that one may cause. ``None``: as the rules have it."""
 
     kept: Estimate | None = None
-    stall_s: float | None = Field(default=None, gt=0)
+    stall_s: Estimate | None = None
 
 
 class Job(Record):

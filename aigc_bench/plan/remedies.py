@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from aigc_bench.core.units import quantity
 from aigc_bench.plan.demand import Site
+from aigc_bench.plan.factors.cooling import is_too_warm
 from aigc_bench.plan.records import Assessment, Machine
 from aigc_bench.plan.site.cooling_fit import TAKES
 
@@ -49,6 +50,8 @@ def _storage(found: Assessment, *_: object) -> str:
 def _cooling(found: Assessment, site: Site, machine: Machine, table: str) -> str:
     if site.cooling not in TAKES[machine.cooling]:
         return f"{found.why}; {table}.cooling = {machine.cooling!r} or an air-cooled server would change that"
+    if is_too_warm(site, machine):
+        return f"{found.why}; cooler air ({table}.inlet_c) or a liquid-cooled server would change that"
     key = "rack_cooling_kw" if table == "site" else "rack_kw"
     return (
         f"racks that give away {quantity(_enough(found), 'W')} ({table}.{key}), another {table}.cooling, "

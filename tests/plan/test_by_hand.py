@@ -47,6 +47,7 @@ deadline = "8h"
 every = "1d"
 sample_kb = 0.004
 checkpoints_kept = 4
+checkpoint_stall = "120s"
 [[dataset]]
 name = "texts"
 size_gb = 200_000
@@ -78,6 +79,7 @@ JOB_TOKENS, WINDOW_S = 1e9, 8 * 3600.0
 TARGET_UTILISATION, OFF_PEAK_SHARE, JOB_GOODPUT, SERVER_AVAILABILITY = 0.7, 0.1, 0.9, 0.995
 USABLE_MEMORY, USABLE_STORAGE, LINK_GOODPUT = 0.91, 0.775, 0.9
 CHECKPOINT_BYTES_PER_PARAM, DATASET_COPIES = 13.1, 2.0
+STALL_S, RESTART_S, HOURS_BETWEEN_INTERRUPTIONS = 120.0, 600.0, 50_700.0
 # A DGX H100: eight accelerators of 81,559 MiB and 700 W, 10.2 kW nameplate of which loaded nodes draw 0.82 at most, 38,557 BTU/h.
 DEVICES, DEVICE_BYTES, DEVICE_W = 8, 81_559 * 2**20, 700.0
 NAMEPLATE_W, LOADED_SHARE, IDLE_W, REST_OF_NODE_W = 10_200.0, 0.82, 2_300.0, 2_000.0
@@ -147,7 +149,9 @@ def sheet(tmp_path_factory: pytest.TempPathFactory) -> Sheet:
     assert option.machine is not None
     chat, tuning = option.machine.capabilities
     busy_chat = PEAK_REQUESTS_PER_S * TOKENS * GROWTH_LAST / chat.throughput.value
-    busy_tuning = JOB_TOKENS / (tuning.throughput.value * WINDOW_S * JOB_GOODPUT)
+    without_loss = JOB_TOKENS / (tuning.throughput.value * WINDOW_S * JOB_GOODPUT)
+    between_s = HOURS_BETWEEN_INTERRUPTIONS * 3600 / max(without_loss, tuning.machines_per_replica)
+    busy_tuning = without_loss / (1 - math.sqrt(2 * STALL_S / between_s) - RESTART_S / between_s)
     by_day = max(busy_chat / TARGET_UTILISATION, machines_that_keep_the_wait(chat))
     by_night = OFF_PEAK_SHARE * by_day
     machines = max(replicas(by_day, chat), replicas(by_night, chat) + max(tuning.machines_per_replica, math.ceil(busy_tuning)))

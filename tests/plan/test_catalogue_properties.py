@@ -249,7 +249,7 @@ UNITS = {
         "fraction/year",
         "steps",
     ),
-    *("request/s", "request/min", "request/year", "instances", "cores"),
+    *("request/s", "request/min", "request/year", "instances", "cores", "GPU-h", "degC"),
 }
 OF_ITEMS = ("{}s", "{}s/s", "{}s/year", "{}s/request", "{}/request", "{}/answer", "B/{}", "usd/{}", "kgCO2e/{}")
 """Units that are made of what a family counts."""

@@ -80,7 +80,7 @@ def test_reserved_instances_are_paid_at_all_hours_and_elastic_ones_by_the_day_th
 
 def test_a_job_alone_rents_its_window_only() -> None:
     demand, rules = make_demand(services=()), make_rules()
-    load = job_load(make_job(), make_capability(mode="train", throughput=exact(25.0, "tokens/s")), goodput=rules.job_goodput)
+    load = job_load(make_job(), make_capability(mode="train", throughput=exact(25.0, "tokens/s")), rules=rules)
     fleet = Fleet(pools=(), serving=3, spares=0)
     assert instances_at_work([load], fleet, size=1, term="spot", demand=demand, rules=rules).value == pytest.approx(3 * 8 / 24)
     spared = fleet.model_copy(update={"spares": 1})
@@ -149,7 +149,7 @@ def test_a_job_that_rents_its_window_draws_nothing_beside_it() -> None:
     demand = make_demand(services=(), jobs=(job,))
     able = make_capability(mode="train", throughput=exact(25.0, "tokens/s"))
     whole = in_instances(server(able), offer(1))
-    loads = (job_load(job, able, goodput=make_rules().job_goodput),)
+    loads = (job_load(job, able, rules=make_rules()),)
     option = make_option(Way(machine=whole, placement="shared", offer=offer(1)), loads, demand=demand, rules=make_rules())
     assert option.energy_kwh_per_year is not None
     assert option.energy_kwh_per_year.value <= option.num_servers * 0.125 * HOURS * 8 / 24 * (1 + 1e-9)

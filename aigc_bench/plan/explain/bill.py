@@ -21,7 +21,7 @@ COUNT_WORDS = {
     "rack": "racks of the layout",
     "power": "racks x feeds, or load over the size of a module with its redundancy",
     "cooling": "heat over the size of a unit, with its redundancy",
-    "storage": "bytes that are kept over those of a system",
+    "storage": "what is kept, read and written over what a system holds, reads and writes, the most of them",
 }
 
 

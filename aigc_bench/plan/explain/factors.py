@@ -132,7 +132,7 @@ def _in_rack(below: Below, found: Assessment, watts: str, what: str) -> Side:
 
 def _cooling(below: Below, found: Assessment) -> tuple[Side, Side]:
     suits = found.available is not None and found.available.value > 0
-    limit = _same(below.limit("rack_cooling_w")) if suits else _nothing("a server that is built for other cooling gets none")
+    limit = _same(below.limit("rack_cooling_w")) if suits else _nothing("a server that the cooling there does not suit gets none")
     return _in_rack(below, found, "design_heat_w", "design heat of one"), limit
 
 

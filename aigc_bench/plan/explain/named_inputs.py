@@ -130,6 +130,15 @@ def _checkpoints(below: Below, of: str) -> Computed:
     return Computed(formula=words, arithmetic="{0} * {1} * {2}", keys=keys)
 
 
+def _results(below: Below, of: str) -> Computed:
+    keys = [
+        *below.asked(of, "items", "response_bytes", "runs_per_day", "kept_days"),
+        below.key("pools", pool_of(below, of), "available"),
+    ]
+    words = "items of a run x result bytes x runs kept at once / machines"
+    return Computed(formula=words, arithmetic="{0} * {1} * max(1, {2} * {3}) / {4}", keys=keys)
+
+
 def _ingest(below: Below, of: str) -> Computed:
     keys = [below.load(of, "throughput_per_accelerator"), *below.asked(of, "bytes_per_item")]
     return Computed(formula="throughput of one machine x bytes of an item", arithmetic="{0} * {1}", keys=keys)
@@ -187,11 +196,13 @@ BY_NAME: dict[str, Maker] = {
     "link rate": _same("machine", "network_bits_per_s"),
     "answers kept": _answers,
     "data set": _dataset,
+    "results kept": _results,
     "checkpoints": _checkpoints,
     "ingest of one machine": _ingest,
     "disk": _same("machine", "disk_bytes"),
     "usable share of the disk": _stated("rules.usable_storage"),
     "design heat of one server": _same("machine", "design_heat_w"),
+    "warmest air that the server takes": _same("machine", "inlet_limit_c"),
     "heat of all servers": _of("servers x design heat of one", "{0} * {1}", "num_servers", "machine.design_heat_w"),
     "heat of all servers, BTU/h": _of("W x 3.412", f"{{0}} * {BTU_PER_HOUR_PER_W}", _SERVERS_HEAT),
     "heat of the IT": _of(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from aigc_bench.core.records import Estimate
 from aigc_bench.plan.cooling import airflow_cfm, btu_per_hour, tons
+from aigc_bench.plan.demand import Site
 from aigc_bench.plan.factors._racked import racked
 from aigc_bench.plan.factors.base import Context, Factor
-from aigc_bench.plan.interval import estimate, scaled, zero
-from aigc_bench.plan.records import Assessment
+from aigc_bench.plan.interval import assumed, estimate, scaled, zero
+from aigc_bench.plan.records import Assessment, Machine
 from aigc_bench.plan.site.cooling_fit import TAKES
 
 
@@ -31,10 +32,31 @@ class Cooling(Factor):
         if limit is None:
             return self.conclude(required=required, available=None, why=UNKNOWN, inputs=inputs)
         why = f"{found.words} in the fullest rack"
+        if is_too_warm(context.site, context.machine):
+            why = f"air of {context.site.inlet_c:g} degC is supplied, this server takes {_limit_c(context):g} degC at most"
+            return self.conclude(required=required, available=zero("W"), why=why, inputs=inputs | _inlet(context))
         if context.site.cooling not in TAKES[context.machine.cooling]:
             why = f"this server is built for {context.machine.cooling.replace('_', ' ')}; the site has {context.site.cooling}"
             return self.conclude(required=required, available=zero("W"), why=why, inputs=inputs)
         return self.conclude(required=required, available=limit, why=why, inputs=inputs)
+
+
+def is_too_warm(site: Site, machine: Machine) -> bool:
+    """Whether the air that is supplied is warmer than an air-cooled server takes; what is not known is not."""
+    limit = machine.inlet_limit_c
+    return machine.cooling == "air" and limit is not None and site.inlet_c is not None and site.inlet_c > limit.value
+
+
+def _limit_c(context: Context) -> float:
+    return context.machine.inlet_limit_c.value if context.machine.inlet_limit_c else 0.0
+
+
+def _inlet(context: Context) -> dict[str, Estimate]:
+    """The temperatures that are compared."""
+    found = {"warmest air that the server takes": context.machine.inlet_limit_c}
+    if context.site.inlet_c is not None:
+        found["supplied air"] = assumed(context.site.inlet_c, unit="degC", source="stated in the demand")
+    return {name: value for name, value in found.items() if value is not None}
 
 
 UNKNOWN = "the heat that a rack can give away here is not known; the cooling class or the kW per rack of the site would settle it"
