@@ -28,10 +28,16 @@ SAID = {
     "response_bytes": "size of an answer",
     "bytes_per_item": "stored size of an item",
     "size_bytes": "size",
+    "beside_load": "mean over highest draw of switches and storage",
+    "checkpoint_stall_s": "stall of a checkpoint",
+    "restart_s": "time to restart a job",
+    "hours_between_interruptions": "accelerator-hours between interruptions",
+    "rack_air_w": "power and heat of a rack of air-cooled servers",
+    "rack_liquid_w": "power and heat of a rack of liquid-cooled servers",
 }
 
 
-OWNERS = {"site": " at the site", "finance": "", "machine": " of the machine"}
+OWNERS = {"site": " at the site", "colocation": " in a colocation", "finance": "", "machine": " of the machine"}
 
 
 def assumptions_of(demand: Demand, *, rules: Rules, machine: Machine | None) -> tuple[Assumption, ...]:

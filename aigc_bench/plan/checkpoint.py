@@ -1,54 +1,79 @@
-"""Checkpoints: how large, how often, and what share of the time they and the interruptions cost.
+"""Checkpoints: how often, and what share of a training job's time they and the interruptions cost.
 
     tau_opt  = sqrt(2 * C * MTTI)                        Young 1974; Daly 2006 (first order)
-    overhead = C / tau + tau / (2 * MTTI) + R / MTTI     C seconds of stall for one checkpoint, R seconds to restart
+    lost     = C / tau + tau / (2 * MTTI) + R / MTTI     C seconds of stall for one checkpoint, R seconds to restart
+             = sqrt(2 * C / MTTI) + R / MTTI             at tau_opt, at most ``MOST_LOST``
+    MTTI     = accelerator-hours between interruptions / accelerators of the job
 
-``MTTI`` of a job falls with its size: Llama 3 (Grattafiori et al. 2024) saw 419 unexpected interruptions in 54 days on 16,384
-GPUs, one per 50,700 GPU-hours.
+Llama 3 (Grattafiori et al. 2024) saw 419 unexpected interruptions in 54 days on 16,384 GPUs, one per 50,700 GPU-hours.
 """
 
 from __future__ import annotations
 
 import math
 
+import numpy as np
+
+from aigc_bench.core.records import Estimate
 from aigc_bench.core.units import SECONDS_PER_HOUR
+from aigc_bench.plan.demand import Job
+from aigc_bench.plan.draws import Array
+from aigc_bench.plan.interval import combined
+from aigc_bench.plan.records import Rules
 
-GPU_HOURS_PER_INTERRUPTION = 50_700.0
-BYTES_PER_PARAM_MIXED = 14.0
-"""bf16 weights 2 + fp32 master weights 4 + two Adam moments 8; published checkpoints are 13-15 (planning figure)."""
+MOST_LOST = 0.95
+"""Where interruptions come faster than a job starts again it never ends; it is planned with this share, and finds no fleet."""
+LOST = "sqrt(2 x stall / MTTI) + restart / MTTI; MTTI = accelerator-hours between interruptions / accelerators"
 
 
-def interval_s(checkpoint_s: float, *, mtti_s: float) -> float:
+def interval_s(stall_s: float, *, mtti_s: float) -> float:
     """The time between checkpoints that loses least: Young and Daly's sqrt(2 * C * MTTI)."""
-    assert checkpoint_s >= 0 and mtti_s > 0, "a checkpoint takes time and interruptions are not instant"
-    return math.sqrt(2 * checkpoint_s * mtti_s)
+    assert stall_s >= 0 and mtti_s > 0, "a checkpoint takes time and interruptions are not instant"
+    return math.sqrt(2 * stall_s * mtti_s)
 
 
-def overhead(checkpoint_s: float, *, mtti_s: float, every_s: float | None = None, restart_s: float = 0.0) -> float:
+def overhead(stall_s: float, *, mtti_s: float, every_s: float | None = None, restart_s: float = 0.0) -> float:
     """Share of the time that is lost with a checkpoint every ``every_s`` seconds (the best interval where not told)."""
-    period_s = interval_s(checkpoint_s, mtti_s=mtti_s) if every_s is None else every_s
-    stall = checkpoint_s / period_s if checkpoint_s > 0 else 0.0
+    period_s = interval_s(stall_s, mtti_s=mtti_s) if every_s is None else every_s
+    stall = stall_s / period_s if stall_s > 0 else 0.0
     return stall + period_s / (2 * mtti_s) + restart_s / mtti_s
 
 
-def mtti_s(num_accelerators: int, *, gpu_hours: float = GPU_HOURS_PER_INTERRUPTION) -> float:
-    """Mean time to interruption of a job on that many accelerators, in seconds."""
-    assert num_accelerators >= 1, "a job runs on at least one accelerator"
-    return gpu_hours / num_accelerators * SECONDS_PER_HOUR
+def mtti_s(num_accelerators: float, *, hours: float) -> float:
+    """Mean seconds between interruptions of a job on so many accelerators, one of which is interrupted every ``hours``."""
+    assert num_accelerators > 0, "a job runs on something"
+    return hours / num_accelerators * SECONDS_PER_HOUR
 
 
-def checkpoint_bytes(num_params: float, *, bytes_per_param: float = BYTES_PER_PARAM_MIXED) -> float:
-    """Size of a full training checkpoint: weights, master weights and Adam's two moments."""
-    return num_params * bytes_per_param
+def lost_shares(num_accelerators: Array, *, stall_s: Array, hours: Array, restart_s: Array) -> Array:
+    """Share of the time that is lost at the best interval, of many worlds at once."""
+    between_s = hours * SECONDS_PER_HOUR / num_accelerators
+    return np.asarray(np.minimum(MOST_LOST, np.sqrt(2 * stall_s / between_s) + restart_s / between_s))
 
 
-def write_s(num_bytes: float, *, bandwidth_bytes_per_s: float) -> float:
-    """Seconds that storage of that aggregate write bandwidth needs for one checkpoint."""
-    assert bandwidth_bytes_per_s > 0, "storage that writes nothing never finishes"
-    return num_bytes / bandwidth_bytes_per_s
+def lost_share(job: Job, busy: Estimate, *, at_least: int, rules: Rules) -> Estimate | None:
+    """Share of a training job's time that checkpoints and interruptions cost; ``None`` for a batch, which saves nothing.
+
+    ``busy`` accelerators would do the job without them, whole replicas of ``at_least`` at the least.
+    """
+    if job.mode != "train":
+        return None
+    stall, hours, restart = stall_of(job, rules), rules.hours_between_interruptions, rules.restart_s
+    other = {"value": "value", "low": "high", "high": "low"}
+    ends = {
+        end: min(
+            MOST_LOST,
+            overhead(
+                getattr(stall, end),
+                mtti_s=mtti_s(max(getattr(busy, end), at_least), hours=getattr(hours, other[end])),
+                restart_s=getattr(restart, end),
+            ),
+        )
+        for end in other
+    }
+    return Estimate(**ends, unit="fraction", basis=combined((busy, stall, hours, restart)), source=LOST)
 
 
-def bandwidth_for_stall_bytes_per_s(num_bytes: float, *, stall_s: float) -> float:
-    """Aggregate write bandwidth that finishes a checkpoint within the stall that is allowed."""
-    assert stall_s > 0, "no checkpoint is written in no time"
-    return num_bytes / stall_s
+def stall_of(job: Job, rules: Rules) -> Estimate:
+    """Seconds that saving one checkpoint stops the job: as the demand allows, else as usual."""
+    return job.checkpoints.stall_s or rules.checkpoint_stall_s

@@ -16,6 +16,8 @@ TON_OF_REFRIGERATION_W = 3516.853
 AIR_BTU_PER_HOUR_PER_CFM_F = 1.08
 WATER_J_PER_L_K = 4180.0
 FAHRENHEIT_PER_KELVIN = 1.8
+DESIGN_RISE_K = 20 / FAHRENHEIT_PER_KELVIN
+"""20 degF across a server, the rise that vendors state airflow for."""
 
 
 def btu_per_hour(heat_w: float) -> float:

@@ -1,6 +1,6 @@
 """What a fleet costs a year, bought or rented, and each unit of what it serves; and the carbon of both.
 
-    mean W       idle + utilisation x (full - idle),   kWh = servers x mean W x hours
+    mean W       idle + utilisation x (full - idle),   kWh = (servers at work x mean W + switches and storage) x hours
     bought       ``money.opex`` and ``money.ownership`` over servers, or over the whole bill of a room
     rented       rent of whole instances, x hours at work (on demand, spot) or all hours (reserved): ``plan.elastic``
     $ per unit   total a year x the load's share of busy machine-time / units a year
@@ -16,11 +16,12 @@ from dataclasses import dataclass
 from aigc_bench.core.records import Estimate
 from aigc_bench.core.units import SECONDS_PER_HOUR, SECONDS_PER_YEAR
 from aigc_bench.plan.demand import Finance, Site
-from aigc_bench.plan.interval import combined, estimate, named, over, plus, scaled, times, total, zero
+from aigc_bench.plan.interval import combined, named, over, plus, scaled, times, total, zero
 from aigc_bench.plan.money.offers import Offer
 from aigc_bench.plan.money.opex import CostLine, Tariffs, Use, opex_lines
 from aigc_bench.plan.money.ownership import Terms, own
 from aigc_bench.plan.records import Load, Machine
+from aigc_bench.plan.room_draw import beside_peak_w
 from aigc_bench.plan.site.carbon import footprint
 from aigc_bench.plan.site.room import Room
 from aigc_bench.plan.sizing import mean_utilisation
@@ -59,10 +60,16 @@ def mean_power_w(machine: Machine, *, utilisation: Estimate) -> Estimate:
     return Estimate(**ends, unit="W", basis=basis, source="idle + utilisation x (full - idle)")
 
 
-def energy_kwh_per_year(loads: Sequence[Load], *, num_servers: int, machine: Machine) -> Estimate:
-    """Energy of the IT in a year, without the PUE."""
+def energy_kwh_per_year(
+    loads: Sequence[Load], *, num_servers: float, machine: Machine, beside_w: Estimate | None = None
+) -> Estimate:
+    """Energy of the IT in a year, without the PUE; ``beside_w`` is the mean draw of switches and storage.
+
+    ``num_servers`` run in the mean of the year and share the work: of a rent by the hour those that are paid.
+    """
     power = mean_power_w(machine, utilisation=mean_utilisation(loads, num_servers=num_servers, machine=machine))
-    return scaled(power, num_servers * HOURS_PER_YEAR / 1000, unit="kWh/year")
+    servers = scaled(power, num_servers)
+    return scaled(servers if beside_w is None else plus(servers, beside_w), HOURS_PER_YEAR / 1000, unit="kWh/year")
 
 
 def money(
@@ -73,17 +80,20 @@ def money(
     site: Site,
     finance: Finance,
     room: Room | None = None,
+    beside_w: Estimate | None = None,
     is_colocated: bool = False,
 ) -> Money:
     """The money of a fleet of ``num_servers`` that carries the loads and is bought.
 
     ``room`` is the bill of everything around it; without one the servers alone are paid and space is rented by the kW.
+    ``beside_w`` is the mean draw of what stands in it beside the servers.
     """
     servers = named(scaled(machine.price_usd, num_servers, unit="usd"), "servers x price")
     capex = servers if room is None else beside_servers(room, servers=servers)
     peak = scaled(machine.peak_power_w, num_servers) if room is None else room_peak_w(room, machine, num_servers=num_servers)
+    energy = energy_kwh_per_year(loads, num_servers=num_servers, machine=machine, beside_w=beside_w)
     use = Use(
-        it_mean_w=scaled(energy_kwh_per_year(loads, num_servers=num_servers, machine=machine), 1000 / HOURS_PER_YEAR, unit="W"),
+        it_mean_w=scaled(energy, 1000 / HOURS_PER_YEAR, unit="W"),
         it_peak_w=peak,
         pue=site.pue,
         num_servers=num_servers,
@@ -132,9 +142,7 @@ def beside_servers(room: Room, *, servers: Estimate) -> Estimate:
 
 def room_peak_w(room: Room, machine: Machine, *, num_servers: int) -> Estimate:
     """Peak of the servers and of the switches and storage beside them."""
-    rest = room.it_peak_w - room.bill.peak_w("node")
-    beside = estimate(max(0.0, rest), unit="W", basis="datasheet", source="nameplates of switches and storage")
-    return plus(scaled(machine.peak_power_w, num_servers), beside)
+    return plus(scaled(machine.peak_power_w, num_servers), beside_peak_w(room))
 
 
 def rented(
@@ -178,9 +186,20 @@ def per_unit(yearly: Estimate, loads: Sequence[Load], *, unit: str) -> dict[str,
     }
 
 
-def carbon(loads: Sequence[Load], *, num_servers: int, machine: Machine, site: Site, finance: Finance) -> Carbon:
-    """Greenhouse gases of running and of making the servers."""
-    energy = energy_kwh_per_year(loads, num_servers=num_servers, machine=machine)
+def carbon(
+    loads: Sequence[Load],
+    *,
+    num_servers: float,
+    machine: Machine,
+    site: Site,
+    finance: Finance,
+    beside_w: Estimate | None = None,
+) -> Carbon:
+    """Greenhouse gases of running everything, and of making the servers for the time that they are had.
+
+    ``num_servers`` run in the mean of the year. Of making switches and storage no figures are published.
+    """
+    energy = energy_kwh_per_year(loads, num_servers=num_servers, machine=machine, beside_w=beside_w)
     found = footprint(
         it_kwh_per_year=energy,
         pue=site.pue,

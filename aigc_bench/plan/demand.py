@@ -12,6 +12,7 @@ from typing import Literal
 from pydantic import Field
 
 from aigc_bench.core.records import Estimate, Mode, OwnModel, Record, Setting
+from aigc_bench.plan.cooling import DESIGN_RISE_K
 
 JobKind = Literal["batch", "training", "finetuning"]
 CoolingMethod = Literal["air", "rear_door", "direct_liquid", "immersion"]
@@ -70,10 +71,10 @@ class Service(Record):
 
 
 class Checkpoints(Record):
-    """How a training job saves itself: how many are kept, and the stall that one may cause."""
+    """How a training job saves itself: how many are kept, and the stall that one may cause. ``None``: as the rules have it."""
 
     kept: Estimate | None = None
-    stall_s: float | None = Field(default=None, gt=0)
+    stall_s: Estimate | None = None
 
 
 class Job(Record):
@@ -129,11 +130,27 @@ class Site(Record):
     rack_height_u: int = 42
     cooling: CoolingMethod = "air"
     inlet_c: float | None = None
-    inlet_rise_k: float = Field(default=11.1, gt=0)
+    inlet_rise_k: float = Field(default=DESIGN_RISE_K, gt=0)
     floor_kg_per_m2: float | None = Field(default=None, gt=0)
     egress_bits_per_s: Estimate | None = None
     store_bytes: Estimate | None = None
     store_bytes_per_s: Estimate | None = None
+
+
+class Colocation(Record):
+    """What a colocation provider sells, whose limits hold there instead of the site's. ``None`` is unknown or unlimited as there.
+
+    ``rack_*_w`` is what one rack of air-cooled or liquid-cooled servers may draw and give away as heat. ``cooling`` is what all
+    racks have; ``None``: each server is offered what it is built for.
+    """
+
+    rack_air_w: Estimate | None = None
+    rack_liquid_w: Estimate | None = None
+    cooling: CoolingMethod | None = None
+    power_w: Estimate | None = None
+    num_racks: int | None = Field(default=None, ge=0)
+    rack_height_u: int = 42
+    egress_bits_per_s: Estimate | None = None
 
 
 class Finance(Record):
@@ -180,6 +197,7 @@ class Demand(Record):
     jobs: tuple[Job, ...] = ()
     datasets: tuple[Dataset, ...] = ()
     site: Site
+    colocation: Colocation = Colocation()
     finance: Finance
     constraints: Constraints = Constraints()
     growth: Growth | None = None

@@ -100,7 +100,7 @@ def loads_of(
     for job in demand.jobs:
         usable, reason = _usable(job, machine, with_invalid=with_invalid)
         if usable:
-            loads.append(job_load(job, _fastest(usable), goodput=rules.job_goodput))
+            loads.append(job_load(job, _fastest(usable), rules=rules))
         else:
             unplanned.append(Unplanned(name=job.name, reason=reason))
     return tuple(loads), tuple(unplanned)

@@ -274,7 +274,7 @@ def loads_of(demand: Demand, *, capabilities: Sequence[Capability], rules: Rules
     services = capabilities[: len(demand.services)]
     jobs = capabilities[len(demand.services) :]
     served = [service_load(one, can, growth=demand.growth) for one, can in zip(demand.services, services, strict=True)]
-    worked = [job_load(one, can, goodput=rules.job_goodput) for one, can in zip(demand.jobs, jobs, strict=True)]
+    worked = [job_load(one, can, rules=rules) for one, can in zip(demand.jobs, jobs, strict=True)]
     return (*served, *worked)
 
 

@@ -131,10 +131,17 @@ def _machine(match: ServerMatch, spec: AcceleratorSpec, server: ServerSpec | Non
         rack_units=match.rack_units,
         weight_kg=server.weight_kg if server else None,
         cooling=server.cooling if server else "air",
+        inlet_limit_c=_inlet_limit_c(match.id, catalogue),
         price_usd=match.price_usd,
         embodied_kg=match.embodied_kg,
         notes=match.notes,
     )
+
+
+def _inlet_limit_c(server: str, catalogue: Catalogue) -> Estimate | None:
+    """The warmest supplied air that a server takes: a DGX by its guide, others by ASHRAE class A2."""
+    row = catalogue.cooling["dgx_inlet" if server.startswith("dgx_") else "ashrae_a2"]
+    return None if row.high is None else estimate(row.high, unit="degC", basis=row.basis, source=f"{row.source}, {row.as_of}")
 
 
 def _share(number: float | None, count: int, *, unit: str, server: ServerSpec | None) -> Estimate | None:

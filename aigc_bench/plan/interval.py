@@ -108,6 +108,11 @@ def scaled(quantity: Estimate, factor: float, *, unit: str | None = None) -> Est
     return quantity.model_copy(update={"value": values[0], "low": values[1], "high": values[2], "unit": unit or quantity.unit})
 
 
+def complement(share: Estimate) -> Estimate:
+    """One less a share; the ends change places."""
+    return share.model_copy(update={"value": 1 - share.value, "low": 1 - share.high, "high": 1 - share.low})
+
+
 def largest(quantities: Sequence[Estimate]) -> Estimate:
     """The largest of several estimates, end by end."""
     tops = (max(q.value for q in quantities), max(q.low for q in quantities), max(q.high for q in quantities))

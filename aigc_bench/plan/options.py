@@ -13,14 +13,16 @@ from aigc_bench.plan.cost import Money, carbon, money, rented
 from aigc_bench.plan.demand import Demand, OptionKind
 from aigc_bench.plan.elastic import instances_at_work
 from aigc_bench.plan.factors.base import Context, Factor
-from aigc_bench.plan.interval import named, total, whole
+from aigc_bench.plan.interval import estimate, named, total, whole
 from aigc_bench.plan.money.offers import Offer
 from aigc_bench.plan.place import no_place
 from aigc_bench.plan.rack import num_racks, rack_fill
 from aigc_bench.plan.records import Assessment, Fleet, Load, Machine, Option, Placement, Pool, Rules
 from aigc_bench.plan.remedies import remedy
+from aigc_bench.plan.room_draw import beside_mean_w
 from aigc_bench.plan.site.room import Room
 from aigc_bench.plan.sizing import make_fleet
+from aigc_bench.plan.where import site_for, table_of
 
 FACTORS = ("compute", "memory", "network", "storage", "cooling", "power")
 """The six, in the order in which they are told; a third party's factors follow."""
@@ -86,17 +88,25 @@ def make_option(
     machine = way.machine
     fleet = make_fleet(loads, way.placement, demand=demand, rules=rules, machine=machine, margin=margin)
     room = way.make_room(fleet.num_servers)
-    context = _context(way, loads, fleet, demand=demand, rules=rules)
+    context = _context(way, loads, fleet, demand=demand, rules=rules, room=room)
     factors = assess(context, is_rented=way.is_rented)
-    costs = _money(way, context, room=room)
-    gases = carbon(loads, num_servers=context.num_servers, machine=machine, site=demand.site, finance=demand.finance)
+    at_work = _at_work(way, context)
+    costs = _money(way, context, at_work=at_work)
+    gases = carbon(
+        loads,
+        num_servers=at_work.value,
+        machine=machine,
+        site=demand.site,
+        finance=demand.finance,
+        beside_w=beside_mean_w(room, rules),
+    )
     racks = None if way.is_rented else _racks(context, room)
     refusals = (
         *reasons,
         *_short(factors, context),
         *_too_slow(loads),
-        *_too_many_racks(racks, demand),
-        *(() if way.is_rented else no_place(room, num_servers=fleet.num_servers)),
+        *_too_many_racks(racks, context),
+        *(() if way.is_rented else no_place(room, num_servers=fleet.num_servers, kind=way.kind)),
         *_over_budget(costs, demand),
     )
     tightest = by_headroom(factors)
@@ -140,9 +150,9 @@ def _racks(context: Context, room: Room | None) -> int | None:
     return filled if room is None or filled is None else max(filled, len(room.layout.racks))
 
 
-def _context(way: Way, loads: Sequence[Load], fleet: Fleet, *, demand: Demand, rules: Rules) -> Context:
+def _context(way: Way, loads: Sequence[Load], fleet: Fleet, *, demand: Demand, rules: Rules, room: Room | None) -> Context:
     """What the factors judge."""
-    fill = None if way.is_rented else rack_fill(way.machine, demand.site)
+    fill = None if way.is_rented else rack_fill(way.machine, site_for(way.kind, way.machine, demand))
     return Context(
         demand=demand,
         rules=rules,
@@ -150,15 +160,25 @@ def _context(way: Way, loads: Sequence[Load], fleet: Fleet, *, demand: Demand, r
         loads=tuple(loads),
         fleet=fleet,
         placement=way.placement,
+        kind=way.kind,
         servers_per_rack=fill.servers if fill else None,
+        room=room,
     )
 
 
-def _money(way: Way, context: Context, *, room: Room | None) -> Money:
-    demand, loads = context.demand, context.loads
+def _at_work(way: Way, context: Context) -> Estimate:
+    """Servers that run in the mean of the year: all that are bought or reserved, of a rent by the hour those that are asked for."""
     if way.is_rented and way.offer is not None:
         size = way.machine.machines_per_server.value
-        at_work = instances_at_work(loads, context.fleet, size=size, term=way.offer.term, demand=demand, rules=context.rules)
+        return instances_at_work(
+            context.loads, context.fleet, size=size, term=way.offer.term, demand=context.demand, rules=context.rules
+        )
+    return estimate(float(context.num_servers), unit="servers", basis="modelled", source="all that are bought")
+
+
+def _money(way: Way, context: Context, *, at_work: Estimate) -> Money:
+    demand, loads = context.demand, context.loads
+    if way.is_rented and way.offer is not None:
         return rented(
             loads,
             way.offer,
@@ -173,7 +193,8 @@ def _money(way: Way, context: Context, *, room: Room | None) -> Money:
         machine=way.machine,
         site=demand.site,
         finance=demand.finance,
-        room=room,
+        room=context.room,
+        beside_w=beside_mean_w(context.room, context.rules),
         is_colocated=way.kind == "colocated",
     )
 
@@ -211,7 +232,7 @@ def _short(factors: Mapping[str, Assessment], context: Context) -> tuple[str, ..
     """The factors that are short, each with what would change it."""
     return tuple(
         f"{name}: {quantity(found.required.value, found.unit)} required, {quantity(found.available.value, found.unit)} available; "
-        f"{remedy(name, found, demand=context.demand, machine=context.machine)}"
+        f"{remedy(name, found, site=context.site, machine=context.machine, table=table_of(context.kind))}"
         for name, found in factors.items()
         if found.verdict == "short" and found.required is not None and found.available is not None
     )
@@ -228,13 +249,15 @@ def _too_slow(loads: Sequence[Load]) -> tuple[str, ...]:
     )
 
 
-def _too_many_racks(racks: int | None, demand: Demand) -> tuple[str, ...]:
-    room = demand.site.num_racks
+def _too_many_racks(racks: int | None, context: Context) -> tuple[str, ...]:
+    room, table = context.site.num_racks, table_of(context.kind)
     if room is None or racks is None or racks <= room:
         return ()
+    where = "the site" if table == "site" else "the colocation"
+    more = "site.rack_kw, site.rack_cooling_kw" if table == "site" else "colocation.rack_kw"
     return (
-        f"space: {racks} rack{'s are' if racks != 1 else ' is'} needed, the site has room for {room}; "
-        f"site.racks = {racks}, racks that feed and cool more (site.rack_kw, site.rack_cooling_kw) or renting would change that",
+        f"space: {racks} rack{'s are' if racks != 1 else ' is'} needed, {where} has room for {room}; "
+        f"{table}.racks = {racks}, racks that feed and cool more ({more}) or renting would change that",
     )
 
 

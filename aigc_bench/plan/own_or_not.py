@@ -12,6 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from aigc_bench.core.records import Estimate, Record
+from aigc_bench.plan.cost import HOURS_PER_YEAR
 from aigc_bench.plan.draws import NUM_DRAWS, draws
 from aigc_bench.plan.interval import bounded, named, plus, scaled
 from aigc_bench.plan.money.break_even import BreakEven, against_api
@@ -80,7 +81,8 @@ def _rising(own: Option) -> Estimate:
     machine = own.machine
     assert machine is not None, "the caller looked"
     used = _mean_utilisation(own) * max(0.0, machine.full_power_w.value - machine.idle_power_w.value)
-    share = used / (machine.idle_power_w.value + used) if machine.idle_power_w.value + used > 0 else RISING_SHARE
+    whole_kwh = own.energy_kwh_per_year.value if own.energy_kwh_per_year is not None else 0.0
+    share = min(1.0, own.num_servers * used * HOURS_PER_YEAR / 1000 / whole_kwh) if whole_kwh > 0 else RISING_SHARE
     return named(scaled(plus(*energy), share), "electricity beyond idling")
 
 

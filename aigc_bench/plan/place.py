@@ -4,31 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from aigc_bench.plan.demand import OptionKind
 from aigc_bench.plan.site.racks import Limit
 from aigc_bench.plan.site.room import MOST_SERVERS, Room
+from aigc_bench.plan.where import table_of
 
 FACTORS: Mapping[Limit, str] = {"power": "power", "cooling": "cooling"}
 """The factor that a limit of a rack is of, else space."""
 REMEDIES: Mapping[Limit, str] = {
-    "power": "a larger feed for each rack (site.rack_kw)",
-    "cooling": "racks that give away more heat (site.rack_cooling_kw, site.cooling)",
+    "power": "a larger feed for each rack ({table}.rack_kw)",
+    "cooling": "racks that give away more heat ({table}.{heat}, {table}.cooling)",
     "weight": "lighter servers",
     "floor": "a floor that carries more (site.floor_kg_per_m2)",
-    "height": "taller racks (site.rack_units)",
-    "racks": "more racks (site.racks) or a colocation",
+    "height": "taller racks ({table}.rack_units)",
+    "racks": "more racks ({table}.racks) or another place",
 }
 
 
-def no_place(room: Room | None, *, num_servers: int) -> tuple[str, ...]:
+def no_place(room: Room | None, *, num_servers: int, kind: OptionKind = "owned") -> tuple[str, ...]:
     """Reasons to refuse a purchase of so many servers; a room is not drawn where there are too many of them."""
-    return (*_stands_nowhere(room), *_beyond_one_room(num_servers))
+    return (*_stands_nowhere(room, table=table_of(kind)), *_beyond_one_room(num_servers))
 
 
-def _stands_nowhere(room: Room | None) -> tuple[str, ...]:
-    """What is on the bill and fits no rack of the site; that of unknown height is not judged."""
+def _stands_nowhere(room: Room | None, *, table: str) -> tuple[str, ...]:
+    """What is on the bill and fits no rack there; that of unknown height is not judged."""
+    heat = "rack_cooling_kw" if table == "site" else "rack_kw"
     left = [(one, one.limit) for one in room.layout.unplaced if one.limit is not None] if room else []
     return tuple(
-        f"{FACTORS.get(limit, 'space')}: {one.count} x {one.name} stand nowhere: {one.reason}; {REMEDIES[limit]} would change that"
+        f"{FACTORS.get(limit, 'space')}: {one.count} x {one.name} stand nowhere: {one.reason}; "
+        f"{REMEDIES[limit].format(table=table, heat=heat)} would change that"
         for one, limit in left
     )
 

@@ -6,8 +6,11 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from aigc_bench.core.records import Estimate
 from aigc_bench.plan.demand import Site
 from aigc_bench.plan.records import Machine
+from aigc_bench.plan.site.racks import Rack
+from aigc_bench.plan.site.room import Room
 
 Limit = Literal["power", "cooling", "space"]
 
@@ -38,6 +41,25 @@ def rack_fill(machine: Machine, site: Site) -> RackFill | None:
 def fullest_rack(fill: int | None, *, num_servers: int) -> int:
     """Servers in the fullest rack; at least one where there is any, so that what does not fit shows as short."""
     return min(num_servers, max(1, fill)) if fill is not None else num_servers
+
+
+def fullest_of(room: Room, one_w: Estimate, *, watts: Literal["peak_w", "heat_w"]) -> tuple[int, float] | None:
+    """Servers in the rack of a drawn room that draws (or gives away) most, and the watts of what stands beside them there.
+
+    A server counts ``one_w``. ``None`` where servers found no place, so that no drawn rack speaks for them.
+    """
+    kinds = {line.key: line for line in room.bill.lines}
+    if any(kinds[one.key].category == "node" for one in room.layout.unplaced):
+        return None
+
+    def inside(rack: Rack) -> tuple[int, float]:
+        lines = [kinds[position.key] for position in rack.positions]
+        return (
+            sum(line.category == "node" for line in lines),
+            sum(getattr(line, watts) or 0.0 for line in lines if line.category != "node"),
+        )
+
+    return max(map(inside, room.layout.racks), key=lambda found: found[0] * one_w.value + found[1], default=None)
 
 
 def num_racks(fill: int | None, *, num_servers: int) -> int | None:

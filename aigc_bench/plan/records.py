@@ -31,9 +31,13 @@ class Rules(Record):
     link_goodput: Estimate
     checkpoint_bytes_per_param: Estimate
     checkpoints_kept: Estimate
+    checkpoint_stall_s: Estimate
+    hours_between_interruptions: Estimate
+    restart_s: Estimate
     dataset_copies: Estimate
     breaker_share: Estimate
     power_transient: Estimate
+    beside_load: Estimate
     ups_efficiency: Estimate
     water_l_per_kwh: Estimate
     machine_availability: Estimate
@@ -86,7 +90,8 @@ class Machine(Record):
     """The unit that is replicated: the measured machine, and what a purchasable server is compared with it.
 
     ``machines_per_server`` is how many machines like this one a catalogue server stands for (1 where it is such a server).
-    ``*_power_w`` are of one server at the wall, ``host_cores`` the CPU cores of an accelerator's share.
+    ``*_power_w`` are of one server at the wall, ``host_cores`` the CPU cores of an accelerator's share. ``inlet_limit_c`` is the
+    warmest air that it may be supplied with.
     """
 
     name: str
@@ -107,6 +112,7 @@ class Machine(Record):
     rack_units: int | None = None
     weight_kg: float | None = None
     cooling: CoolingMethod = "air"
+    inlet_limit_c: Estimate | None = None
     price_usd: Estimate
     embodied_kg: Estimate
     notes: tuple[str, ...] = ()
@@ -132,7 +138,10 @@ class Assessment(Record):
 
 
 class Load(Record):
-    """What one service or job asks of machines like this one: ``busy_machines`` at its peak and in the mean of the year."""
+    """What one service or job asks of machines like this one: ``busy_machines`` at its peak and in the mean of the year.
+
+    ``lost_share`` of a training job's time goes into checkpoints and interruptions.
+    """
 
     name: str
     case: str
@@ -143,6 +152,7 @@ class Load(Record):
     items_per_year: Estimate
     latency_s: Estimate | None = None
     latency_slo_s: float | None = None
+    lost_share: Estimate | None = None
     machines_per_replica: int = 1
     machines_for_wait: int = 0
     p_slo: float | None = None

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from aigc_bench.core.units import quantity
-from aigc_bench.plan.demand import Demand
+from aigc_bench.plan.demand import Site
+from aigc_bench.plan.factors.cooling import is_too_warm
 from aigc_bench.plan.records import Assessment, Machine
 from aigc_bench.plan.site.cooling_fit import TAKES
 
@@ -13,10 +14,13 @@ BOTH_ENDS = 0.05
 """Head-room that a remedy asks for on top, so that the factor is not tight again."""
 
 
-def remedy(name: str, found: Assessment, *, demand: Demand, machine: Machine) -> str:
-    """What would change that a factor is short; of a factor that is not one of the six, what its formula says."""
+def remedy(name: str, found: Assessment, *, site: Site, machine: Machine, table: str) -> str:
+    """What would change that a factor is short; of a factor that is not one of the six, what its formula says.
+
+    ``table`` of a demand file holds the limits of the ``site``, which may be a provider's.
+    """
     make = REMEDIES.get(name)
-    return make(found, demand, machine) if make else f"what is required follows from: {found.formula}"
+    return make(found, site, machine, table) if make else f"what is required follows from: {found.formula}"
 
 
 def _enough(found: Assessment) -> float:
@@ -24,42 +28,45 @@ def _enough(found: Assessment) -> float:
     return found.required.value * (1 + BOTH_ENDS)
 
 
-def _compute(found: Assessment, _: Demand, __: Machine) -> str:
+def _compute(found: Assessment, *_: object) -> str:
     return f"{quantity(_enough(found), found.unit)}, a looser SLO or a longer deadline would change that"
 
 
-def _memory(found: Assessment, _: Demand, __: Machine) -> str:
+def _memory(found: Assessment, *_: object) -> str:
     return f"machines with {quantity(_enough(found), 'B')} of usable memory, a smaller model or a narrower format would change that"
 
 
-def _network(found: Assessment, demand: Demand, _: Machine) -> str:
+def _network(found: Assessment, site: Site, _: Machine, table: str) -> str:
     asked = quantity(_enough(found), "bit/s")
-    if found.available == demand.site.egress_bits_per_s:
-        return f"an uplink of {asked} (site.uplink_gbit_per_s) or smaller answers (response_kb) would change that"
+    if found.available == site.egress_bits_per_s:
+        return f"an uplink of {asked} ({table}.uplink_gbit_per_s) or smaller answers (response_kb) would change that"
     return f"a link of {asked} for each machine, more machines or smaller answers (response_kb) would change that"
 
 
-def _storage(found: Assessment, _: Demand, __: Machine) -> str:
+def _storage(found: Assessment, *_: object) -> str:
     return f"disks of {quantity(_enough(found), 'B')} for each machine, or answers kept for fewer days (kept) would change that"
 
 
-def _cooling(found: Assessment, demand: Demand, machine: Machine) -> str:
-    if demand.site.cooling not in TAKES[machine.cooling]:
-        return f"{found.why}; site.cooling = {machine.cooling!r} or an air-cooled server would change that"
+def _cooling(found: Assessment, site: Site, machine: Machine, table: str) -> str:
+    if site.cooling not in TAKES[machine.cooling]:
+        return f"{found.why}; {table}.cooling = {machine.cooling!r} or an air-cooled server would change that"
+    if is_too_warm(site, machine):
+        return f"{found.why}; cooler air ({table}.inlet_c) or a liquid-cooled server would change that"
+    key = "rack_cooling_kw" if table == "site" else "rack_kw"
     return (
-        f"racks that give away {quantity(_enough(found), 'W')} (site.rack_cooling_kw), another site.cooling, "
+        f"racks that give away {quantity(_enough(found), 'W')} ({table}.{key}), another {table}.cooling, "
         "a smaller server or renting would change that"
     )
 
 
-def _power(found: Assessment, demand: Demand, _: Machine) -> str:
+def _power(found: Assessment, site: Site, _: Machine, table: str) -> str:
     asked = quantity(_enough(found), "W")
-    if found.available == demand.site.power_w:
-        return f"{asked} for IT (site.power_kw), accelerators that do more for a watt, or renting would change that"
-    return f"a feed of {asked} for each rack (site.rack_kw), a smaller server or renting would change that"
+    if found.available == site.power_w:
+        return f"{asked} for IT ({table}.power_kw), accelerators that do more for a watt, or renting would change that"
+    return f"a feed of {asked} for each rack ({table}.rack_kw), a smaller server or renting would change that"
 
 
-REMEDIES: Mapping[str, Callable[[Assessment, Demand, Machine], str]] = {
+REMEDIES: Mapping[str, Callable[[Assessment, Site, Machine, str], str]] = {
     "compute": _compute,
     "memory": _memory,
     "network": _network,

@@ -6,11 +6,14 @@ from collections.abc import Callable
 from datetime import date
 from typing import TYPE_CHECKING
 
-from aigc_bench.plan.demand import Demand
+from aigc_bench.plan.demand import Demand, Site
 from aigc_bench.plan.hosts import Host
+from aigc_bench.plan.kept import kept_bytes, read_bytes_per_s, written_bytes_per_s
+from aigc_bench.plan.records import Machine, Rules
+from aigc_bench.plan.rules import rules_from
 from aigc_bench.plan.site.room import MOST_SERVERS, Room, RoomNeed, make_room
 from aigc_bench.plan.site.storage_system import StorageNeed
-from aigc_bench.plan.sizing import grown
+from aigc_bench.plan.where import site_for
 
 if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue
@@ -19,18 +22,22 @@ SERVING_OVERSUBSCRIPTION = 2.0
 
 
 def room_maker(host: Host, demand: Demand, *, catalogue: Catalogue, on: date, is_built: bool) -> Callable[[int], Room | None]:
-    """Makes the room for some servers by the host's sheet; none beyond ``MOST_SERVERS``. ``is_built``: with plant."""
+    """Makes the room for some servers by the host's sheet; none beyond ``MOST_SERVERS``.
+
+    ``is_built``: with plant, on the site of the demand; else in a colocation.
+    """
+    rules = rules_from(catalogue)
+    site = site_for("owned" if is_built else "colocated", host.machine, demand)
 
     def make(num_servers: int) -> Room | None:
         if not 0 < num_servers <= MOST_SERVERS:
             return None
-        site = demand.site
         need = RoomNeed(
             num_servers=num_servers,
             room=site.cooling,
             peak_w=host.machine.peak_power_w.value,
             oversubscription=1.0 if any(job.mode == "train" for job in demand.jobs) else SERVING_OVERSUBSCRIPTION,
-            storage=storage_need(demand, catalogue=catalogue, disks_bytes=num_servers * _disk_bytes(host)),
+            storage=storage_need(demand, site=site, rules=rules, machine=host.machine, disks_bytes=num_servers * _disk_bytes(host)),
             rack_power_w=site.rack_power_w.value if site.rack_power_w else None,
             rack_cooling_w=site.rack_cooling_w,
             floor_kg_per_m2=site.floor_kg_per_m2,
@@ -49,17 +56,23 @@ def _disk_bytes(host: Host) -> float:
     return disk.value * host.machine.devices_per_server if disk else 0.0
 
 
-def storage_need(demand: Demand, *, catalogue: Catalogue, disks_bytes: float = 0.0) -> StorageNeed:
-    """Shared storage that has to be bought: data sets and kept answers over the usable share, less what the site has.
+def storage_need(
+    demand: Demand, *, site: Site, rules: Rules, machine: Machine | None = None, disks_bytes: float = 0.0
+) -> StorageNeed:
+    """Shared storage that has to be bought: what is kept over the usable share, less what the ``site`` has.
 
-    What the servers' own disks hold (``disks_bytes``, raw) needs none beside them.
+    What the servers' own disks hold (``disks_bytes``, raw) needs none beside them, and is read and written there. Else the jobs
+    of a ``machine`` read and write at their pace, less what the site's storage passes; one of unknown pace is taken to be enough.
     """
-    usable = catalogue.constant("usable_storage_fraction").value
-    kept = sum(data.size_bytes.value * data.copies.value for data in demand.datasets)
-    for service in demand.services:
-        a_day = service.arrival.peak_requests_per_s.value * grown(demand.growth)[0].value * service.arrival.duty.value * 86400
-        kept += a_day * service.response_bytes.value * service.kept_days.value
-    for job in demand.jobs:
-        kept += job.items.value * job.bytes_per_item.value
-    there = demand.site.store_bytes.value if demand.site.store_bytes else 0.0
-    return StorageNeed(raw_bytes=max(0.0, kept / usable - there - disks_bytes))
+    raw = kept_bytes(demand) / rules.usable_storage.value
+    there = site.store_bytes.value if site.store_bytes else 0.0
+    missing, passes = max(0.0, raw - there - disks_bytes), site.store_bytes_per_s
+    is_fed = raw <= disks_bytes or (missing == 0 and passes is None)
+    if machine is None or is_fed:
+        return StorageNeed(raw_bytes=missing)
+    there_per_s = passes.value if passes else 0.0
+    return StorageNeed(
+        raw_bytes=missing,
+        read_bytes_per_s=max(0.0, read_bytes_per_s(demand, rules) - there_per_s),
+        write_bytes_per_s=max(0.0, written_bytes_per_s(demand, machine, rules) - there_per_s),
+    )

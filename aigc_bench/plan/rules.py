@@ -21,9 +21,13 @@ def rules_from(catalogue: Catalogue) -> Rules:
         usable_storage=constant("usable_storage_fraction"),
         checkpoint_bytes_per_param=constant("checkpoint_bytes_per_param"),
         checkpoints_kept=constant("checkpoints_kept"),
+        checkpoint_stall_s=constant("checkpoint_stall_s"),
+        hours_between_interruptions=constant("gpu_hours_per_interruption"),
+        restart_s=constant("job_restart_s"),
         dataset_copies=constant("dataset_copies"),
         breaker_share=constant("breaker_continuous_fraction"),
         power_transient=constant("power_transient_factor"),
+        beside_load=constant("beside_servers_load_fraction"),
         ups_efficiency=constant("ups_efficiency"),
         water_l_per_kwh=constant("wue_default"),
         target_utilisation=constant("utilisation_target"),
@@ -37,6 +41,10 @@ def rules_from(catalogue: Catalogue) -> Rules:
             0.1, low=0.0, high=0.3, unit="fraction", source=f"service load at night over the peak, while jobs run; {GENERAL}"
         ),
         job_goodput=assumed(
-            0.9, low=0.8, high=0.97, unit="fraction", source=f"share of a job's window spent on its steps; {GENERAL}"
+            0.9,
+            low=0.8,
+            high=0.97,
+            unit="fraction",
+            source=f"share of a job's window spent on its steps, beside checkpoints; {GENERAL}",
         ),
     )

@@ -2,7 +2,7 @@
 
     service  peak = requests a second at the peak * items per request
              busy machines = peak / throughput                     mean = peak * duty
-    job      busy machines = items / (throughput * window * goodput)
+    job      busy machines = items / (throughput * window * goodput); of training / (1 - lost), see ``checkpoint``
     pool     required = max(sum of services / utilisation, off-peak share * that + sum of jobs)
 
 Services peak by day and jobs run in their window beside the off-peak load, so the two share machines. Whole
@@ -17,14 +17,17 @@ from collections.abc import Sequence
 from aigc_bench.core.records import Estimate
 from aigc_bench.core.units import SECONDS_PER_YEAR
 from aigc_bench.plan.availability import spares
+from aigc_bench.plan.checkpoint import lost_share
 from aigc_bench.plan.demand import Demand, Growth, Job, Service
-from aigc_bench.plan.interval import bounded, ceil, estimate, largest, named, over, plus, scaled, times, total
+from aigc_bench.plan.interval import bounded, ceil, complement, estimate, largest, named, over, plus, scaled, times, total
 from aigc_bench.plan.queueing import servers_for_wait
 from aigc_bench.plan.records import Capability, Fleet, Load, Machine, Placement, Pool, Rules
 from aigc_bench.plan.side_by_side import INDEPENDENT
 
 DAYS_PER_YEAR = 365.25
 QUIET_HOURS = 8
+JOB = "items / (throughput x window x goodput)"
+TRAINING = f"{JOB} / (1 - share lost to checkpoints and interruptions)"
 
 
 def service_load(service: Service, capability: Capability, *, growth: Growth | None = None) -> Load:
@@ -101,11 +104,14 @@ def items_at_once(capability: Capability) -> float:
     return made if capability.item in INDEPENDENT else made / capability.batch_size
 
 
-def job_load(job: Job, capability: Capability, *, goodput: Estimate) -> Load:
+def job_load(job: Job, capability: Capability, *, rules: Rules) -> Load:
     """What a job asks while its window is open, and in the mean of the year."""
     rate = scaled(job.items, 1 / job.window_s, unit=f"{job.item}s/s")
-    useful = times(capability.throughput, goodput, unit=f"{job.item}s/s")
-    busy = named(over(rate, useful, unit="machines"), "items / (throughput x window x goodput)")
+    useful = times(capability.throughput, rules.job_goodput, unit=f"{job.item}s/s")
+    busy = named(over(rate, useful, unit="machines"), JOB)
+    lost = lost_share(job, busy, at_least=capability.machines_per_replica, rules=rules)
+    if lost is not None:
+        busy = named(over(busy, complement(lost), unit="machines"), TRAINING)
     share_of_day = min(1.0, job.window_s * job.runs_per_day / (24 * 3600))
     return Load(
         name=job.name,
@@ -115,6 +121,7 @@ def job_load(job: Job, capability: Capability, *, goodput: Estimate) -> Load:
         busy_machines=busy,
         mean_machines=scaled(busy, share_of_day),
         items_per_year=scaled(job.items, job.runs_per_day * DAYS_PER_YEAR, unit=f"{job.item}s/year"),
+        lost_share=lost,
         machines_per_replica=capability.machines_per_replica,
     )
 
@@ -199,7 +206,7 @@ def _in_replicas(machines: float, load: Load) -> int:
     return max(1, ceil(machines / load.machines_per_replica)) * load.machines_per_replica
 
 
-def mean_utilisation(loads: Sequence[Load], *, num_servers: int, machine: Machine) -> Estimate:
+def mean_utilisation(loads: Sequence[Load], *, num_servers: float, machine: Machine) -> Estimate:
     """Share of the fleet's time that is spent on the loads, at most 1; the spares share the work."""
     busy = total([load.mean_machines for load in loads], unit="machines")
     if num_servers == 0:

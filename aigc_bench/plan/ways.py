@@ -7,7 +7,7 @@ by the accelerator, and the option says so.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -98,7 +98,8 @@ def _purchases(host: Host, machine: Machine, *, demand: Demand, market: Market) 
     )
     open_ones = ((OF_A_FORM, host.server is None), (GEFORCE_LICENCE, "GeForce" in host.spec.name))
     questions = tuple(f"{machine.server}: {text}" for text, is_open in open_ones if is_open)
-    own, shared = (room_maker(host, demand, catalogue=market.catalogue, on=market.day, is_built=built) for built in (True, False))
+    racked = replace(host, machine=priced)
+    own, shared = (room_maker(racked, demand, catalogue=market.catalogue, on=market.day, is_built=built) for built in (True, False))
     return (
         Way(machine=priced, placement="shared", offer=base, make_room=own, questions=questions),
         Way(

@@ -47,6 +47,7 @@ deadline = "8h"
 every = "1d"
 sample_kb = 0.004
 checkpoints_kept = 4
+checkpoint_stall = "120s"
 [[dataset]]
 name = "texts"
 size_gb = 200_000
@@ -78,10 +79,13 @@ JOB_TOKENS, WINDOW_S = 1e9, 8 * 3600.0
 TARGET_UTILISATION, OFF_PEAK_SHARE, JOB_GOODPUT, SERVER_AVAILABILITY = 0.7, 0.1, 0.9, 0.995
 USABLE_MEMORY, USABLE_STORAGE, LINK_GOODPUT = 0.91, 0.775, 0.9
 CHECKPOINT_BYTES_PER_PARAM, DATASET_COPIES = 13.1, 2.0
+STALL_S, RESTART_S, HOURS_BETWEEN_INTERRUPTIONS = 120.0, 600.0, 50_700.0
 # A DGX H100: eight accelerators of 81,559 MiB and 700 W, 10.2 kW nameplate of which loaded nodes draw 0.82 at most, 38,557 BTU/h.
 DEVICES, DEVICE_BYTES, DEVICE_W = 8, 81_559 * 2**20, 700.0
 NAMEPLATE_W, LOADED_SHARE, IDLE_W, REST_OF_NODE_W = 10_200.0, 0.82, 2_300.0, 2_000.0
 HEAT_W = 38_557 / 3.412142
+# A 64-port leaf, a front-end leaf, a management switch, a storage system; switches and storage draw 0.6 of it in the mean.
+LEAF_W, FRONT_LEAF_W, MANAGEMENT_W, STORAGE_W, BESIDE_LOAD = 1_720.0, 820.0, 135.0, 3_000.0, 0.6
 DISK_BYTES, FRONT_END_BITS_PER_S = 30.7e12, 2 * 100e9
 SERVER_USD, MAKING_KG = 375_000.0, 4_700.0
 HOURS = 365.25 * 24
@@ -127,7 +131,12 @@ class Sheet:
     def kwh(self) -> float:
         assert self.chat.power_w is not None and self.tuning.power_w is not None
         full = DEVICES * max(self.chat.power_w.value, self.tuning.power_w.value) + REST_OF_NODE_W
-        return self.servers * (IDLE_W + self.utilisation * (full - IDLE_W)) / 1000 * HOURS
+        servers_w = self.servers * (IDLE_W + self.utilisation * (full - IDLE_W))
+        return (servers_w + BESIDE_LOAD * beside_w(self.servers)) / 1000 * HOURS
+
+    @property
+    def it_peak_w(self) -> float:
+        return self.servers * self.peak_w + beside_w(self.servers)
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +149,9 @@ def sheet(tmp_path_factory: pytest.TempPathFactory) -> Sheet:
     assert option.machine is not None
     chat, tuning = option.machine.capabilities
     busy_chat = PEAK_REQUESTS_PER_S * TOKENS * GROWTH_LAST / chat.throughput.value
-    busy_tuning = JOB_TOKENS / (tuning.throughput.value * WINDOW_S * JOB_GOODPUT)
+    without_loss = JOB_TOKENS / (tuning.throughput.value * WINDOW_S * JOB_GOODPUT)
+    between_s = HOURS_BETWEEN_INTERRUPTIONS * 3600 / max(without_loss, tuning.machines_per_replica)
+    busy_tuning = without_loss / (1 - math.sqrt(2 * STALL_S / between_s) - RESTART_S / between_s)
     by_day = max(busy_chat / TARGET_UTILISATION, machines_that_keep_the_wait(chat))
     by_night = OFF_PEAK_SHARE * by_day
     machines = max(replicas(by_day, chat), replicas(by_night, chat) + max(tuning.machines_per_replica, math.ceil(busy_tuning)))
@@ -228,23 +239,28 @@ def test_storage_is_what_lies_on_the_disk_of_one_accelerators_share(sheet: Sheet
     check(sheet, "storage", required=kept, available=DISK_BYTES / DEVICES * USABLE_STORAGE)
 
 
-def test_cooling_and_power_are_of_two_servers_in_a_rack(sheet: Sheet) -> None:
-    """25 kW of cooling hold 2 x 11.3 kW, 24 kW of feed 2 x 8.4 kW; 42 units would hold five."""
-    in_rack = min(2, sheet.servers)
-    check(sheet, "cooling", required=in_rack * HEAT_W, available=25_000)
-    of_rack, of_site = in_rack * sheet.peak_w / 24_000, sheet.servers * sheet.peak_w / 100_000
-    pair = (in_rack * sheet.peak_w, 24_000) if of_rack >= of_site else (sheet.servers * sheet.peak_w, 100_000)
-    check(sheet, "power", required=pair[0], available=pair[1])
+def test_cooling_and_power_are_of_two_servers_and_two_switches_in_a_rack(sheet: Sheet) -> None:
+    """25 kW of cooling hold 2 x 11.3 kW, then the first leaf and the management switch, not the front-end leaf as well."""
+    beside = LEAF_W + MANAGEMENT_W
+    assert 2 * HEAT_W + beside < 25_000 < 2 * HEAT_W + beside + FRONT_LEAF_W
+    check(sheet, "cooling", required=2 * HEAT_W + beside, available=25_000)
+    of_rack = (2 * sheet.peak_w + beside, 24_000.0)
+    of_site = (sheet.it_peak_w, 100_000.0)
+    scarcer = max(of_rack, of_site, key=lambda pair: pair[0] / pair[1])
+    check(sheet, "power", required=scarcer[0], available=scarcer[1])
     heat = sheet.option.factors["cooling"].inputs
+    everything = sheet.servers * 38_557 + 3.412142 * beside_w(sheet.servers)
     assert heat["heat of all servers, BTU/h"].value == pytest.approx(sheet.servers * 38_557, rel=ABOUT)
-    assert heat["airflow"].value == pytest.approx(sheet.servers * 38_557 / (1.08 * 20), rel=2e-3)
-    assert sheet.option.num_racks == math.ceil(sheet.servers / 2) + 1, "the last one is of switches and storage"
+    assert heat["airflow"].value == pytest.approx(everything / (1.08 * 20), rel=ABOUT)
+    assert heat["refrigeration"].value == pytest.approx(everything / 12_000, rel=ABOUT)
+    assert sheet.option.num_racks == math.ceil(sheet.servers / 2) + 1, "the last one is of storage"
 
 
-def bill_by_hand(servers: int) -> dict[str, tuple[int, float]]:
+def bill_by_hand(sheet: Sheet) -> dict[str, tuple[int, float]]:
     """Count and price of one of every line. Two racks hold two servers each, the third the storage that they cannot cool."""
+    servers = sheet.servers
     nics, front, ports = 8 * servers, 2 * (servers + 1), servers + 1 + 2
-    racks, peak_w = RACKS, it_peak_w(servers)
+    racks, peak_w = RACKS, sheet.it_peak_w
     return {
         "dgx_h100": (servers, SERVER_USD),
         "compute_leaf.qm9700": (1, 28_000),
@@ -264,27 +280,23 @@ def bill_by_hand(servers: int) -> dict[str, tuple[int, float]]:
     }
 
 
-def it_peak_w(servers: int) -> float:
-    """Servers at their highest, three switches, a storage system, and the optics and plugs of every cable."""
+def beside_w(servers: int) -> float:
+    """Three switches, a storage system, and the optics and plugs of every cable."""
     cables = 8 * servers * 9 + 2 * (servers + 1) * 3.5 + (servers + 3) * 3
-    return servers * NAMEPLATE_W * LOADED_SHARE + beside_servers_w() + cables
-
-
-def beside_servers_w() -> float:
-    return 1_720 + 820 + 135 + 3_000
+    return LEAF_W + FRONT_LEAF_W + MANAGEMENT_W + STORAGE_W + cables
 
 
 def capex(sheet: Sheet) -> float:
-    return sum(count * usd for count, usd in bill_by_hand(sheet.servers).values())
+    return sum(count * usd for count, usd in bill_by_hand(sheet).values())
 
 
 def test_the_bill_of_materials_has_every_line_with_its_count_and_price(sheet: Sheet) -> None:
     """One 64-port switch holds the NICs of eight servers; 400 TB over 0.775 take the one system of 600 TB."""
     assert sheet.servers == 4
-    assert 2 * HEAT_W + 3_000 > 25_000 > 2 * HEAT_W + 1_720
+    assert 2 * HEAT_W + STORAGE_W > 25_000 > 2 * HEAT_W + LEAF_W
     assert sheet.option.room is not None
     found = {line.key: line for line in sheet.option.room.bill.lines if line.unit_usd is not None}
-    by_hand = bill_by_hand(sheet.servers)
+    by_hand = bill_by_hand(sheet)
     assert set(found) == set(by_hand)
     for key, (count, usd) in by_hand.items():
         line = found[key]
@@ -299,7 +311,7 @@ def annuity(capital: float) -> float:
 
 
 def lines_by_hand(sheet: Sheet) -> dict[str, float]:
-    peak_kw = (it_peak_w(sheet.servers) + sheet.servers * (sheet.peak_w - NAMEPLATE_W * LOADED_SHARE)) / 1000
+    peak_kw = sheet.it_peak_w / 1000
     hardware, electricity = annuity(capex(sheet)), sheet.kwh * 0.2
     cooling = sheet.kwh * 0.4 * 0.2
     return {

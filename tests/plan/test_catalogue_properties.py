@@ -237,8 +237,19 @@ def estimates(node: object) -> Iterator[Estimate]:
 UNITS = {
     *("B", "W", "s", "K", "B/s", "bit/s", "BTU/h", "CFM", "ton", "L/year", "kWh/year", "day", "fraction", "ratio", "count"),
     *("kgCO2e", "kgCO2e/year", "gCO2e/kWh", "L/kWh", "usd", "USD", "usd/year", "USD/kWh", "USD/kW-month", "usd/accelerator-h"),
-    *("usd/request", "usd/image", "usd/second", "users", "machines", "machines/server", "B/param", "fraction/year", "steps"),
-    *("request/s", "request/min", "request/year", "instances", "cores"),
+    *(
+        "usd/request",
+        "usd/image",
+        "usd/second",
+        "users",
+        "servers",
+        "machines",
+        "machines/server",
+        "B/param",
+        "fraction/year",
+        "steps",
+    ),
+    *("request/s", "request/min", "request/year", "instances", "cores", "GPU-h", "degC"),
 }
 OF_ITEMS = ("{}s", "{}s/s", "{}s/year", "{}s/request", "{}/request", "{}/answer", "B/{}", "usd/{}", "kgCO2e/{}")
 """Units that are made of what a family counts."""

@@ -34,6 +34,7 @@ COUNTS = (
 )
 NOT_ARITHMETIC = (
     ".num_racks",
+    ".servers_in_the_fullest_rack",
     ".instances_at_work",
     ".num_spares",
     ".num_margin",

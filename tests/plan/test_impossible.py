@@ -26,7 +26,7 @@ tpot = {tpot}
 [site]
 {site}
 [constraints]
-without = ["cloud", "api"]
+without = ["colocated", "cloud", "api"]
 {limits}
 """
 PLAIN = {"preset": "llama-3.1-8b", "tpot": "0.1", "service": "", "site": "", "limits": 'accelerators = ["l40s", "h100_sxm_80gb"]'}

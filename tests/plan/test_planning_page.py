@@ -76,7 +76,7 @@ def test_every_table_of_a_demand_and_every_gap_is_named() -> None:
     for name, field in WrittenDemand.model_fields.items():
         if name in ("service", "batch", "training", "dataset"):
             assert f"`[[{name}]]`" in TEXT
-        elif name in ("site", "finance", "constraints"):
+        elif name in ("site", "colocation", "finance", "constraints"):
             assert f"`[{name}]`" in TEXT
         else:
             assert f"`{name}`" in TEXT, field

@@ -13,6 +13,7 @@ from aigc_bench.plan.hosts import Host, hosts
 from aigc_bench.plan.rack import RackFill, fullest_rack, num_racks, rack_fill
 from aigc_bench.plan.records import Option
 from aigc_bench.plan.room_of import room_maker, storage_need
+from aigc_bench.plan.rules import rules_from
 from aigc_bench.plan.site.room import MOST_SERVERS
 from tests.plan.build import exact, make_demand, make_job, make_machine, make_service, make_site
 from tests.plan.demands import catalogue, plan_of, text_of
@@ -56,7 +57,8 @@ def test_racks_hold_all_servers_and_one_less_does_not(fill: int, servers: int) -
 
 
 def stored(**changes: object) -> float:
-    return storage_need(make_demand(**changes), catalogue=catalogue()).raw_bytes
+    demand = make_demand(**changes)
+    return storage_need(demand, site=demand.site, rules=rules_from(catalogue())).raw_bytes
 
 
 def test_what_is_kept_over_the_usable_share_has_to_be_bought() -> None:

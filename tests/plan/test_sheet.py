@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from aigc_bench.catalog.loader import load_catalogue
 from aigc_bench.plan.hosts import Host, hosts
 from aigc_bench.plan.room_of import room_maker, storage_need
+from aigc_bench.plan.rules import rules_from
 from aigc_bench.plan.sheet import cores_of, for_desks, host_usd, is_board, servers_like
 from tests.plan.build import exact, make_demand, make_site
 
@@ -65,7 +66,9 @@ def test_cards_for_desks_stand_in_towers_of_four_and_cards_for_servers_in_hosts_
 
 def test_storage_is_bought_only_beyond_the_disks_of_the_servers() -> None:
     demand = make_demand()
-    alone, beside = (storage_need(demand, catalogue=CATALOGUE, disks_bytes=disks) for disks in (0.0, 1e12))
+    alone, beside = (
+        storage_need(demand, site=demand.site, rules=rules_from(CATALOGUE), disks_bytes=disks) for disks in (0.0, 1e12)
+    )
     assert alone.raw_bytes > 0 and beside.raw_bytes == 0
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aigc_bench.plan.demand import Arrival, Growth, Slo
+from aigc_bench.plan.demand import Arrival, Checkpoints, Growth, Slo
 from aigc_bench.plan.records import Capability, Load
 from aigc_bench.plan.sizing import (
     allowed_wait_s,
@@ -99,12 +99,13 @@ def test_a_request_alone_takes_whole_steps_and_at_least_one() -> None:
 
 
 def test_a_job_is_billed_for_the_share_of_the_day_that_its_window_is_open() -> None:
-    nightly = job_load(make_job(), make_capability(mode="train", throughput=exact(25.0, "tokens/s")), goodput=RULES.job_goodput)
-    assert nightly.busy_machines.value == pytest.approx(50 / (25 * 0.9))
+    nightly = job_load(make_job(), make_capability(mode="train", throughput=exact(25.0, "tokens/s")), rules=RULES)
+    assert nightly.lost_share is not None
+    assert nightly.busy_machines.value == pytest.approx(50 / (25 * 0.9) / (1 - nightly.lost_share.value))
     assert nightly.mean_machines.value == pytest.approx(nightly.busy_machines.value / 3)
-    weekly = job_load(make_job(runs_per_day=1 / 7), make_capability(mode="train"), goodput=RULES.job_goodput)
+    weekly = job_load(make_job(runs_per_day=1 / 7), make_capability(mode="train"), rules=RULES)
     assert weekly.items_per_year.value == pytest.approx(1_440_000 * 365.25 / 7)
-    endless = job_load(make_job(runs_per_day=10.0), make_capability(mode="train"), goodput=RULES.job_goodput)
+    endless = job_load(make_job(runs_per_day=10.0), make_capability(mode="train"), rules=RULES)
     assert endless.mean_machines.value == pytest.approx(endless.busy_machines.value)
 
 
@@ -170,3 +171,30 @@ def test_the_fleet_always_holds_what_is_required(chat: float, job: float, ranks:
         for pool in fleet.pools:
             assert pool.available_machines.value >= pool.required_machines.value * (1 - 1e-9)
         assert mean_utilisation(loads, num_servers=fleet.num_servers, machine=machine).value <= 1
+
+
+def test_a_training_job_needs_more_machines_for_what_checkpoints_and_interruptions_cost() -> None:
+    """50 tokens/s over 25 x 0.9: 2.22 machines; MTTI 50,000 h / 2.22, 60 s of stall, 600 s to start again."""
+    able = make_capability(mode="train", throughput=exact(25.0, "tokens/s"))
+    alone = 50 / (25 * 0.9)
+    mtti_s = 50_000 * 3600 / alone
+    lost = math.sqrt(2 * 60 / mtti_s) + 600 / mtti_s
+    load = job_load(make_job(), able, rules=RULES)
+    assert load.lost_share is not None
+    assert load.lost_share.value == pytest.approx(lost)
+    assert load.busy_machines.value == pytest.approx(alone / (1 - lost))
+    batch = job_load(make_job(mode="infer", kind="batch"), able, rules=RULES)
+    assert batch.lost_share is None
+    assert batch.busy_machines.value == pytest.approx(alone)
+
+
+@given(st.floats(1, 3600), st.floats(1.01, 100), st.floats(1e3, 1e12))
+def test_a_longer_stall_never_needs_fewer_machines(stall_s: float, more: float, tokens: float) -> None:
+    able = make_capability(mode="train", throughput=exact(25.0, "tokens/s"), machines_per_replica=8)
+    jobs = [
+        make_job(items=exact(tokens, "tokens"), checkpoints=Checkpoints(stall_s=exact(one, "s")))
+        for one in (stall_s, stall_s * more)
+    ]
+    short, long = (job_load(job, able, rules=RULES) for job in jobs)
+    assert short.busy_machines.value <= long.busy_machines.value
+    assert short.lost_share is not None and 0 < short.lost_share.low <= short.lost_share.value <= short.lost_share.high <= 0.95

@@ -80,7 +80,7 @@ def test_reserved_instances_are_paid_at_all_hours_and_elastic_ones_by_the_day_th
 
 def test_a_job_alone_rents_its_window_only() -> None:
     demand, rules = make_demand(services=()), make_rules()
-    load = job_load(make_job(), make_capability(mode="train", throughput=exact(25.0, "tokens/s")), goodput=rules.job_goodput)
+    load = job_load(make_job(), make_capability(mode="train", throughput=exact(25.0, "tokens/s")), rules=rules)
     fleet = Fleet(pools=(), serving=3, spares=0)
     assert instances_at_work([load], fleet, size=1, term="spot", demand=demand, rules=rules).value == pytest.approx(3 * 8 / 24)
     spared = fleet.model_copy(update={"spares": 1})
@@ -127,3 +127,29 @@ def test_the_cost_line_multiplies_out() -> None:
         assert isinstance(value, Estimate)
         product *= value.value
     assert line.usd_per_year.value == pytest.approx(product * HOURS)
+
+
+def test_energy_and_carbon_of_a_rent_by_the_hour_are_of_the_hours_rented() -> None:
+    """Idle 8 x 0.2 / 8 kW and 1 kW at work an accelerator (25 and 125 W); 400 g/kWh x 1.5, 125 kg each over three years."""
+    elastic, reserved = option_of(offer(1), hourly=OFFICE), option_of(offer(1, term="reserved_1y"), hourly=OFFICE)
+    (line,) = elastic.costs
+    at_work = line.inputs["instances at work"].value
+    assert at_work < elastic.num_servers
+    for option, count in ((elastic, at_work), (reserved, float(reserved.num_servers))):
+        busy = option.loads[0].mean_machines.value
+        idle_w, full_w = 200.0 / 8, 1000.0 / 8
+        kwh = (count * idle_w + busy * (full_w - idle_w)) / 1000 * HOURS
+        assert option.energy_kwh_per_year is not None and option.carbon_kg is not None
+        assert option.energy_kwh_per_year.value == pytest.approx(kwh)
+        assert option.carbon_kg.value == pytest.approx(kwh * 1.5 * 0.4 * 3 + count * 1000.0 / 8)
+
+
+def test_a_job_that_rents_its_window_draws_nothing_beside_it() -> None:
+    job = make_job()
+    demand = make_demand(services=(), jobs=(job,))
+    able = make_capability(mode="train", throughput=exact(25.0, "tokens/s"))
+    whole = in_instances(server(able), offer(1))
+    loads = (job_load(job, able, rules=make_rules()),)
+    option = make_option(Way(machine=whole, placement="shared", offer=offer(1)), loads, demand=demand, rules=make_rules())
+    assert option.energy_kwh_per_year is not None
+    assert option.energy_kwh_per_year.value <= option.num_servers * 0.125 * HOURS * 8 / 24 * (1 + 1e-9)

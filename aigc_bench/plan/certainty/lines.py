@@ -28,6 +28,7 @@ from aigc_bench.plan.money.offers import IS_ELASTIC
 from aigc_bench.plan.money.opex import CostLine
 from aigc_bench.plan.money.worlds import annuities
 from aigc_bench.plan.records import Machine, Option
+from aigc_bench.plan.room_draw import beside_mean_w
 from aigc_bench.plan.sizing import grown
 
 ELASTIC = frozenset(term for term, is_elastic in IS_ELASTIC.items() if is_elastic)
@@ -80,17 +81,22 @@ def _cooling(at: Line) -> Array:
 
 
 def _mean_watts(at: Line) -> Array:
-    """Idle + utilisation x (full - idle), over that at the middle of everything."""
-    machine, worlds = at.machine, at.worlds
+    """Servers x (idle + utilisation x (full - idle)) + what stands beside them, over that at the middle of everything."""
+    machine, worlds, count = at.machine, at.worlds, max(1, at.option.num_servers)
     idle = worlds.of(f"idle power of {machine.server}", machine.idle_power_w)
     full = worlds.of(f"full power of {machine.server}", machine.full_power_w)
     size = worlds.of(f"size of {machine.server}", machine.machines_per_server)
     busy = sum((load.mean_machines for load in at.loads), np.zeros(worlds.num))
-    used = np.minimum(1.0, busy / (size * max(1, at.option.num_servers)))
+    used = np.minimum(1.0, busy / (size * count))
     planned = sum(load.mean_machines.value for load in at.option.loads)
-    usual = min(1.0, planned / (machine.machines_per_server.value * max(1, at.option.num_servers)))
-    middle = machine.idle_power_w.value + usual * max(0.0, machine.full_power_w.value - machine.idle_power_w.value)
-    return np.asarray((idle + used * np.maximum(0.0, full - idle)) / middle) if middle else np.ones(worlds.num)
+    usual = min(1.0, planned / (machine.machines_per_server.value * count))
+    one = machine.idle_power_w.value + usual * max(0.0, machine.full_power_w.value - machine.idle_power_w.value)
+    beside = beside_mean_w(at.option.room, at.ground.rules)
+    always = beside.value if beside else 0.0
+    middle = count * one + always
+    load = worlds.ratio("draw beside servers", at.ground.rules.beside_load)
+    drawn = count * (idle + used * np.maximum(0.0, full - idle)) + always * load
+    return np.asarray(drawn / middle) if middle else np.ones(worlds.num)
 
 
 def _peak_watts(at: Line) -> Array:

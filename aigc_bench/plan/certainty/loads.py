@@ -1,7 +1,7 @@
 """What a load needs of its machines in every world: machines by day, machine-windows by night, the mean over the year.
 
     service by day   whole replicas that answer the asked share in time at the peak at the end of the horizon (``waiting``)
-    job by night     items / (throughput x window x goodput), in machines; over the machines of whole replicas: share of its window
+    job by night     items / (throughput x window x goodput x (1 - lost)), over the machines of whole replicas: share of its window
     mean             items a second in the mean / throughput
 
 Where a simulation asked for more machines than the formula (``Capability.machines_at_least``), every world asks for as much more.
@@ -20,6 +20,7 @@ from aigc_bench.plan.certainty.ground import Ground, able_of
 from aigc_bench.plan.certainty.pace import Pace, pace_of, speed_of
 from aigc_bench.plan.certainty.waiting import Queue, replicas_needed
 from aigc_bench.plan.certainty.worlds import Flags, Middle
+from aigc_bench.plan.checkpoint import lost_shares, stall_of
 from aigc_bench.plan.demand import Job, Service
 from aigc_bench.plan.draws import Array
 from aigc_bench.plan.records import Capability, Load, Machine, Option
@@ -157,6 +158,8 @@ def _job(job: Job, load: Load, able: Capability, machine: Machine, ground: Groun
     items = worlds.of(f"{job.item}s of {job.name}", job.items)
     useful = able.throughput.value * speed_of(job, able, machine, worlds) * worlds.of("goodput of jobs", ground.rules.job_goodput)
     busy = items / job.window_s / useful
+    if job.mode == "train":
+        busy = busy / (1 - _lost(job, np.maximum(busy, able.machines_per_replica), ground))
     return LoadWorlds(
         name=load.name,
         is_service=False,
@@ -165,4 +168,15 @@ def _job(job: Job, load: Load, able: Capability, machine: Machine, ground: Groun
         busy=busy,
         mean_machines=busy * min(1.0, job.window_s * job.runs_per_day / (24 * 3600)),
         items_per_year=items * job.runs_per_day * DAYS_PER_YEAR,
+    )
+
+
+def _lost(job: Job, accelerators: Array, ground: Ground) -> Array:
+    """Share of a training job's time that goes into checkpoints and interruptions."""
+    worlds, rules = ground.worlds, ground.rules
+    return lost_shares(
+        accelerators,
+        stall_s=worlds.of("stall of a checkpoint", stall_of(job, rules)),
+        hours=worlds.of("hours between interruptions", rules.hours_between_interruptions),
+        restart_s=worlds.of("restart of a job", rules.restart_s),
     )

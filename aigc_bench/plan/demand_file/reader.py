@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 from aigc_bench.core.errors import AigcBenchError, UsageError
 from aigc_bench.core.toml_file import check, inner_record, mistakes, read_toml
 from aigc_bench.plan.demand import Demand, Growth
-from aigc_bench.plan.demand_file.surroundings import constraints_of, dataset_of, finance_of, site_of
+from aigc_bench.plan.demand_file.surroundings import colocation_of, constraints_of, dataset_of, finance_of, site_of
 from aigc_bench.plan.demand_file.work import Check, batch_of, checks_of, service_of, training_of, with_own_model
 from aigc_bench.plan.demand_file.written import WrittenDemand
 
@@ -103,6 +103,7 @@ def _convert(written: WrittenDemand, *, catalogue: Catalogue, folder: Path) -> t
     make_data = partial(dataset_of, catalogue=catalogue)
     datasets = attempts.make_all(written.dataset, "dataset", checks=lambda _: (), maker=make_data)
     site = attempts.make("site", lambda: site_of(written.site, catalogue=catalogue))
+    colocation = attempts.make("colocation", lambda: colocation_of(written.colocation, catalogue=catalogue))
     finance = attempts.make("finance", lambda: finance_of(written.finance, catalogue=catalogue))
     constraints = attempts.make("constraints", lambda: constraints_of(written.constraints, catalogue=catalogue))
     attempts.problems += _whole(written)
@@ -114,6 +115,7 @@ def _convert(written: WrittenDemand, *, catalogue: Catalogue, folder: Path) -> t
         jobs=tuple(jobs),
         datasets=tuple(datasets),
         site=site[0],
+        colocation=colocation[0],
         finance=finance[0],
         constraints=constraints[0],
         growth=_growth(written),

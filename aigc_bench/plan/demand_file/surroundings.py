@@ -6,9 +6,15 @@ from typing import TYPE_CHECKING
 
 from aigc_bench.core.errors import UnknownNameError
 from aigc_bench.core.records import Estimate
-from aigc_bench.plan.demand import Constraints, Dataset, Finance, Site
+from aigc_bench.plan.demand import Colocation, Constraints, Dataset, Finance, Site
 from aigc_bench.plan.demand_file.amounts import Amount
-from aigc_bench.plan.demand_file.written import WrittenConstraints, WrittenDataset, WrittenFinance, WrittenSite
+from aigc_bench.plan.demand_file.written import (
+    WrittenColocation,
+    WrittenConstraints,
+    WrittenDataset,
+    WrittenFinance,
+    WrittenSite,
+)
 from aigc_bench.plan.interval import estimate
 from aigc_bench.plan.site.cooling_fit import rack_limit_w
 
@@ -46,6 +52,20 @@ def site_of(written: WrittenSite, *, catalogue: Catalogue) -> Site:
         egress_bits_per_s=_stated(written.uplink_gbit_per_s, "bit/s", factor=1e9),
         store_bytes=_stated(written.store_tb, "B", factor=1e12),
         store_bytes_per_s=_stated(written.store_gb_per_s, "B/s", factor=1e9),
+    )
+
+
+def colocation_of(written: WrittenColocation, *, catalogue: Catalogue) -> Colocation:
+    """A colocation; a density that is not stated is what racks of that cooling give away."""
+    density = _stated(written.rack_kw, "W", factor=1000.0)
+    return Colocation(
+        rack_air_w=density or rack_limit_w(written.cooling or "air", catalogue=catalogue),
+        rack_liquid_w=density or rack_limit_w(written.cooling or "direct_liquid", catalogue=catalogue),
+        cooling=written.cooling,
+        power_w=_stated(written.power_kw, "W", factor=1000.0),
+        num_racks=written.racks,
+        rack_height_u=written.rack_units,
+        egress_bits_per_s=_stated(written.uplink_gbit_per_s, "bit/s", factor=1e9),
     )
 
 

@@ -13,7 +13,7 @@ from aigc_bench.plan.arrivals import from_hourly, from_rate, from_times, from_us
 from aigc_bench.plan.demand import Arrival, Checkpoints, Job, Service, Slo
 from aigc_bench.plan.demand_file.amounts import Amount
 from aigc_bench.plan.demand_file.written import WrittenBatch, WrittenService, WrittenSlo, WrittenTraining
-from aigc_bench.plan.interval import assumed, named, times
+from aigc_bench.plan.interval import assumed, named, over, times
 from aigc_bench.predict.engines import SERVED
 from aigc_bench.predict.names import language_models, resolve_format
 from aigc_bench.workloads._own import resolve
@@ -82,8 +82,8 @@ def batch_of(written: WrittenBatch, *, catalogue: Catalogue) -> Job:
         items=named(times(answers, length, unit=f"{item}s"), f"answers x {item}s of one, as stated") if length else answers,
         window_s=written.deadline,
         runs_per_day=DAY_S / max(written.every, written.deadline),
-        bytes_per_item=_size(written.item_kb, item=item, items=None, catalogue=catalogue),
-        response_bytes=_size(written.response_kb, item=item, items=None, catalogue=catalogue),
+        bytes_per_item=_each(_size(written.item_kb, item=item, items=None, catalogue=catalogue), length, item=item),
+        response_bytes=_each(_size(written.response_kb, item=item, items=None, catalogue=catalogue), length, item=item),
         kept_days=_days(written.kept),
         settings=settings,
         precisions=written.precisions,
@@ -117,7 +117,7 @@ def training_of(written: WrittenTraining) -> Job:
         adapter=written.method == "lora",
         checkpoints=Checkpoints(
             kept=written.checkpoints_kept.estimate("count", source=STATED) if written.checkpoints_kept else None,
-            stall_s=written.checkpoint_stall,
+            stall_s=assumed(written.checkpoint_stall, unit="s", source=STATED) if written.checkpoint_stall else None,
         ),
         precisions=written.precisions,
         model=own_model(written),
@@ -248,6 +248,11 @@ def _size(given: Amount | None, *, item: str, items: Estimate | None, catalogue:
         return named(times(items, per_token, unit="B"), f"tokens x bytes of one: {per_token.source}")
     one = _in_bytes(None, "B", default=SIZES.get(item, OTHER_SIZE), of=f"size of one {item}")
     return named(times(items, one, unit="B"), f"{item}s x {one.source}") if items else one
+
+
+def _each(size: Estimate, length: Estimate | None, *, item: str) -> Estimate:
+    """Bytes of one item: of a text, whose size is stated as a whole, those of one of its tokens."""
+    return size if length is None else named(over(size, length, unit=f"B/{item}"), f"{size.source} / {item}s of an answer")
 
 
 def _in_bytes(given: Amount | None, unit: str, *, default: tuple[float, float, float], of: str) -> Estimate:

@@ -173,6 +173,17 @@ class WrittenSite(Record):
     store_gb_per_s: WrittenAmount | None = documented("what that storage reads and writes", unit="GB/s")
 
 
+class WrittenColocation(Record):
+    """``[colocation]``: what a provider sells. It is rented, so its limits hold there, not those of the site."""
+
+    rack_kw: WrittenPositive | None = documented("power and heat of a rack (default: by the cooling of the servers)", unit="kW")
+    cooling: CoolingMethod | None = documented("what its racks have (default: what each server is built for)")
+    power_kw: WrittenAmount | None = documented("power that can be had for IT (default: enough)", unit="kW")
+    racks: int | None = documented("racks that can be had (default: enough)", unit="racks", ge=0)
+    rack_units: int = documented("height of a rack", unit="U", default=42, gt=0, le=100)
+    uplink_gbit_per_s: WrittenAmount | None = documented("link to the users (default: enough)", unit="Gbit/s")
+
+
 class WrittenFinance(Record):
     """``[finance]``: what money costs. No taxes."""
 
@@ -211,5 +222,6 @@ class WrittenDemand(Record):
     training: tuple[WrittenTraining, ...] = documented("training and fine-tuning jobs", default=())
     dataset: tuple[WrittenDataset, ...] = documented("data sets that are kept", default=())
     site: WrittenSite = documented("the site", default=WrittenSite())
+    colocation: WrittenColocation = documented("a colocation", default=WrittenColocation())
     finance: WrittenFinance = documented("money", default=WrittenFinance())
     constraints: WrittenConstraints = documented("limits", default=WrittenConstraints())

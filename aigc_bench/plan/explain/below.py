@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from aigc_bench.plan.demand import Demand
+from aigc_bench.plan.demand import Demand, Site
 from aigc_bench.plan.explain.arithmetic import Inputs
 from aigc_bench.plan.explain.step import Trail
 from aigc_bench.plan.records import Load, Option, Rules
+from aigc_bench.plan.where import density_of, site_for, table_of
 
 OFF_PEAK = "demand.off_peak_share"
 
@@ -42,6 +43,19 @@ class Below:
     def is_service(self, name: str) -> bool:
         """Whether it answers requests; else it is a job."""
         return any(service.name == name for service in self.demand.services)
+
+    @property
+    def site(self) -> Site:
+        """Whose limits hold for the option."""
+        option = self.option
+        return self.demand.site if option.machine is None else site_for(option.kind, option.machine, self.demand)
+
+    def limit(self, field: str) -> str:
+        """The key of a limit of that site; a colocation has one for power and heat of a rack."""
+        option = self.option
+        if option.kind == "colocated" and option.machine is not None and field in ("rack_power_w", "rack_cooling_w"):
+            field = density_of(option.machine)
+        return f"demand.{table_of(option.kind)}.{field}"
 
     @property
     def busy(self) -> list[Load]:

@@ -8,6 +8,7 @@ from aigc_bench.plan.explain.arithmetic import Inputs
 from aigc_bench.plan.explain.below import Below
 from aigc_bench.plan.explain.step import counted
 from aigc_bench.plan.interval import estimate, scaled
+from aigc_bench.plan.room_draw import MEAN, beside_mean_w, beside_peak_w
 from aigc_bench.plan.site.bill import BillLine
 
 NOTHING_BOUGHT = "nothing is bought"
@@ -20,7 +21,7 @@ COUNT_WORDS = {
     "rack": "racks of the layout",
     "power": "racks x feeds, or load over the size of a module with its redundancy",
     "cooling": "heat over the size of a unit, with its redundancy",
-    "storage": "bytes that are kept over those of a system",
+    "storage": "what is kept, read and written over what a system holds, reads and writes, the most of them",
 }
 
 
@@ -41,13 +42,21 @@ def add_purchase(below: Below) -> None:
         inputs=(*of.keys, *beside),
         arithmetic=" + ".join([servers, *(f"{{{place}}}" for place in range(2, 2 + len(beside)))]),
     )
-    if option.room is not None and option.machine is not None:
-        watts = max(0.0, option.room.it_peak_w - option.room.bill.peak_w("node"))
-        words = "nameplates of switches and storage, as the bill has them"
-        value = estimate(watts, unit="W", basis="modelled", source=words)
-    else:
-        value = estimate(0.0, unit="W", basis="modelled", source="no room is planned around the servers")
-    trail.leaf(below.key("peak_beside_servers_w"), "highest draw of switches and storage", value)
+
+
+def add_beside(below: Below) -> None:
+    """What draws beside the servers, at its highest and in the mean; nothing where no room is drawn."""
+    room = below.option.room
+    peak, mean = (below.key(f"{word}_beside_servers_w") for word in ("peak", "mean"))
+    titles = {peak: "highest draw of switches and storage", mean: "mean draw of switches and storage"}
+    beside = beside_mean_w(room, below.rules)
+    if room is None or beside is None:
+        nothing = estimate(0.0, unit="W", basis="modelled", source="no room is planned around the servers")
+        for key, title in titles.items():
+            below.trail.leaf(key, title, nothing)
+        return
+    below.trail.leaf(peak, titles[peak], beside_peak_w(room))
+    below.trail.computed(mean, titles[mean], beside, formula=MEAN, inputs=(peak, "rules.beside_load"), arithmetic="{0} * {1}")
 
 
 def _lines(below: Below) -> Iterator[BillLine]:

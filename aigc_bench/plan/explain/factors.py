@@ -10,7 +10,7 @@ from aigc_bench.plan.explain.arithmetic import Inputs
 from aigc_bench.plan.explain.below import Below
 from aigc_bench.plan.explain.named_inputs import add_input, input_key
 from aigc_bench.plan.explain.step import SAME
-from aigc_bench.plan.interval import scaled
+from aigc_bench.plan.factors._racked import BESIDE, SERVERS
 from aigc_bench.plan.records import Assessment
 
 NOT_KEPT = ("ingest_of_one_machine", "disk", "usable_share_of_the_disk")
@@ -87,8 +87,8 @@ def _memory(below: Below, found: Assessment) -> tuple[Side, Side]:
 
 def _network(below: Below, found: Assessment) -> tuple[Side, Side]:
     """The site's uplink with the traffic of all services, or the link of the busiest machine."""
-    if found.available is not None and found.available == below.demand.site.egress_bits_per_s:
-        return _same(input_key(below.at, "network", "traffic of all services")), _same("demand.site.egress_bits_per_s")
+    if found.available is not None and found.available == below.site.egress_bits_per_s:
+        return _same(input_key(below.at, "network", "traffic of all services")), _same(below.limit("egress_bits_per_s"))
     link = _product(
         "link rate x payload share",
         input_key(below.at, "network", "link rate"),
@@ -119,26 +119,29 @@ def _storage(below: Below, found: Assessment) -> tuple[Side, Side]:
 
 
 def _in_rack(below: Below, found: Assessment, watts: str, what: str) -> Side:
-    """Servers in the fullest rack x watts of one, or all servers of a provider."""
+    """Servers in the fullest rack x watts of one + what else stands in it, or all servers of a provider."""
     one = below.key("machine", watts)
     if found.verdict == "provider":
         return _product(f"servers x {what}", below.key("num_servers"), one)
-    return _product(f"servers in the fullest rack x {what}", below.key("servers_in_the_fullest_rack"), one)
+    servers, beside = (input_key(below.at, found.factor, name) for name in (SERVERS, BESIDE))
+    if BESIDE not in found.inputs:
+        return _product(f"servers in the fullest rack x {what}", servers, one)
+    formula = f"servers in the fullest rack x {what} + switches and storage in it"
+    return Side(formula=formula, arithmetic="{0} * {1} + {2}", keys=[servers, one, beside])
 
 
 def _cooling(below: Below, found: Assessment) -> tuple[Side, Side]:
     suits = found.available is not None and found.available.value > 0
-    limit = _same("demand.site.rack_cooling_w") if suits else _nothing("a server that is built for other cooling gets none")
+    limit = _same(below.limit("rack_cooling_w")) if suits else _nothing("a server that the cooling there does not suit gets none")
     return _in_rack(below, found, "design_heat_w", "design heat of one"), limit
 
 
 def _power(below: Below, found: Assessment) -> tuple[Side, Side]:
-    """A rack's feed, or the site's power for all servers."""
-    option, site = below.option, below.demand.site
-    everything = None if option.machine is None else scaled(option.machine.peak_power_w, option.num_servers)
-    if site.power_w is not None and (found.required, found.available) == (everything, site.power_w):
-        return _same(input_key(below.at, "power", "peak power of all servers")), _same("demand.site.power_w")
-    return _in_rack(below, found, "peak_power_w", "peak power of one"), _same("demand.site.rack_power_w")
+    """A rack's feed, or the power for IT of the whole site."""
+    everything = found.inputs.get("peak power of the IT")
+    if below.site.power_w is not None and (found.required, found.available) == (everything, below.site.power_w):
+        return _same(input_key(below.at, "power", "peak power of the IT")), _same(below.limit("power_w"))
+    return _in_rack(below, found, "peak_power_w", "peak power of one"), _same(below.limit("rack_power_w"))
 
 
 Maker = Callable[[Below, Assessment], tuple[Side, Side]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from aigc_bench.plan.explain.arithmetic import Inputs
 from aigc_bench.plan.explain.below import OFF_PEAK, Below
 from aigc_bench.plan.explain.step import counted
-from aigc_bench.plan.rack import fullest_rack, rack_fill
+from aigc_bench.plan.rack import rack_fill
 from aigc_bench.plan.records import Machine, Pool
 
 SPARES = "the fewest servers beside those in service that keep the asked availability (k of n, binomial)"
@@ -136,35 +136,26 @@ def _add_machines(below: Below) -> None:
 
 
 def _add_racks(below: Below, machine: Machine) -> None:
-    """What one rack holds, the fullest one, and how many there are; nothing is known of a provider's."""
-    option, trail, site = below.option, below.trail, below.demand.site
+    """What one rack holds, and how many there are; nothing is known of a provider's."""
+    option, trail = below.option, below.trail
     if option.kind in ("cloud", "api"):
         return
+    site = below.site
     fill, of = rack_fill(machine, site), Inputs()
     servers = below.key("num_servers")
     holds = below.key("servers_per_rack")
     if fill is not None:
         parts = []
         if site.rack_power_w is not None:
-            parts.append(f"floor({of('demand.site.rack_power_w')} / {of(below.key('machine', 'peak_power_w'))})")
+            parts.append(f"floor({of(below.limit('rack_power_w'))} / {of(below.key('machine', 'peak_power_w'))})")
         if site.rack_cooling_w is not None:
-            parts.append(f"floor({of('demand.site.rack_cooling_w')} / {of(below.key('machine', 'design_heat_w'))})")
+            parts.append(f"floor({of(below.limit('rack_cooling_w'))} / {of(below.key('machine', 'design_heat_w'))})")
         if machine.rack_units:
-            parts.append(f"floor({of('demand.site.rack_height_u')} / {of(below.key('machine', 'rack_units'))})")
+            parts.append(f"floor({of(below.limit('rack_height_u'))} / {of(below.key('machine', 'rack_units'))})")
         words = "the least of what feed, cooling and height allow, in whole servers"
         value = counted(fill.servers, "servers/rack", words)
         arithmetic = f"min({', '.join(parts)})" if len(parts) > 1 else parts[0]
         trail.computed(holds, "servers that a rack holds", value, formula=words, inputs=of.keys, arithmetic=arithmetic)
-    full = fullest_rack(fill.servers if fill else None, num_servers=option.num_servers)
-    words = "servers that a rack holds, at least one, at most all"
-    trail.computed(
-        below.key("servers_in_the_fullest_rack"),
-        "servers in the fullest rack",
-        counted(full, "servers", words),
-        formula=words,
-        inputs=(servers, holds),
-        arithmetic="min({0}, max(1, {1}))" if fill is not None else "{0}",
-    )
     if option.num_racks is not None:
         drawn = option.room is not None
         words = "racks of the layout, with switches and storage" if drawn else "servers / what a rack holds, rounded up"

@@ -94,6 +94,7 @@ def _add_plain(trail: Trail, demand: Demand) -> None:
     add("availability", demand.availability, "fraction")
     add("finance.life_years", demand.finance.life_years, "years")
     add("site.rack_height_u", demand.site.rack_height_u, "U")
+    add("colocation.rack_height_u", demand.colocation.rack_height_u, "U")
     if demand.growth is not None:
         add("growth.horizon_years", demand.growth.horizon_years, "years")
     for job in demand.jobs:

@@ -6,10 +6,12 @@ import re
 
 from aigc_bench.core.records import Estimate, Record
 from aigc_bench.core.units import SECONDS_PER_YEAR
+from aigc_bench.plan.checkpoint import LOST, MOST_LOST
+from aigc_bench.plan.explain.arithmetic import Inputs
 from aigc_bench.plan.explain.below import Below
 from aigc_bench.plan.explain.step import counted
 from aigc_bench.plan.records import Capability, Load, Machine
-from aigc_bench.plan.sizing import DAYS_PER_YEAR, items_at_once, needed
+from aigc_bench.plan.sizing import DAYS_PER_YEAR, JOB, TRAINING, items_at_once, needed
 
 UNITS = r" (w|s|usd|kg|bytes|bits per s)$"
 TITLES = {"machines_per_server": "machines of one server", "service_s": "time of one request", "step_latency_s": "time of one step"}
@@ -134,13 +136,16 @@ def _add_job(below: Below, load: Load) -> None:
         inputs=(items, window),
         arithmetic="{0} / {1}",
     )
+    fast, lost = below.load(of, "throughput_per_accelerator"), below.load(of, "lost_share")
+    if load.lost_share is not None:
+        _add_lost(below, load, load.lost_share, peak=peak)
     busy = trail.computed(
         below.load(of, "accelerators_busy_at_peak"),
         f"busy machines, {of}",
         load.busy_machines,
-        formula="items / (throughput x window x goodput)",
-        inputs=(peak, below.load(of, "throughput_per_accelerator"), "rules.job_goodput"),
-        arithmetic="{0} / ({1} * {2})",
+        formula=JOB if load.lost_share is None else TRAINING,
+        inputs=(peak, fast, "rules.job_goodput", lost),
+        arithmetic="{0} / ({1} * {2})" if load.lost_share is None else "{0} / ({1} * {2} * (1 - {3}))",
     )
     trail.computed(
         below.load(of, "mean_machines"),
@@ -158,6 +163,19 @@ def _add_job(below: Below, load: Load) -> None:
         inputs=(items, runs),
         arithmetic=f"{{0}} * {{1}} * {DAYS_PER_YEAR}",
     )
+
+
+def _add_lost(below: Below, load: Load, lost: Estimate, *, peak: str) -> None:
+    """Young and Daly's share, of the accelerators that the job would keep busy without it."""
+    asked, of = f"demand.jobs.{load.name}.checkpoints.stall_s", Inputs()
+    stall = of(asked if asked in below.trail else "rules.checkpoint_stall_s")
+    alone = f"{of(peak)} / ({of(below.load(load.name, 'throughput_per_accelerator'))} * {of('rules.job_goodput')})"
+    count = f"max({alone}, {of(below.load(load.name, 'machines_per_replica'))})"
+    rate = f"{count} / ({of('rules.hours_between_interruptions')} * 3600)"
+    words = f"min({MOST_LOST}, (2 * {stall} * {rate}) ** 0.5 + {of('rules.restart_s')} * {rate})"
+    title = f"share of its time that checkpoints and interruptions cost, {load.name}"
+    key = below.load(load.name, "lost_share")
+    below.trail.computed(key, title, lost, formula=LOST, inputs=of.keys, arithmetic=words)
 
 
 def _add_needed(below: Below, load: Load) -> None:

@@ -9,7 +9,7 @@ from aigc_bench.plan.cost import HOURS_PER_YEAR
 from aigc_bench.plan.explain.arithmetic import Inputs
 from aigc_bench.plan.explain.below import Below
 from aigc_bench.plan.explain.bill import add_purchase
-from aigc_bench.plan.explain.named_inputs import add_input, input_key
+from aigc_bench.plan.explain.named_inputs import add_input
 from aigc_bench.plan.explain.step import slug
 from aigc_bench.plan.interval import scaled, times
 from aigc_bench.plan.money.opex import CostLine
@@ -21,6 +21,7 @@ FOOTPRINT = (
     ("carbon_operation_kg", "greenhouse gases of running over the life"),
     ("carbon_making_kg", "greenhouse gases of making the servers"),
 )
+ENERGY = "(servers at work x (idle + utilisation x (full - idle)) + mean draw of switches and storage) x hours"
 LINES: Mapping[str, str] = {
     "electricity": "{0} * {1}",
     "cooling": "{0} * {1}",
@@ -38,11 +39,15 @@ LINES: Mapping[str, str] = {
 
 def add_money(below: Below) -> None:
     """Steps of energy and money, then of carbon and chances."""
-    _add_energy(below)
+    is_rented = below.option.kind == "cloud"
+    if not is_rented:
+        _add_energy(below, at_work=below.key("num_servers"))
     add_purchase(below)
     lines = line_keys(below)
     for key, line in zip(lines, below.option.costs, strict=True):
         _add_line(below, line, key=key)
+    if is_rented:
+        _add_energy(below, at_work=_servers_at_work(below))
     _add_totals(below, lines)
     _add_units(below, lines)
     _add_carbon(below)
@@ -148,19 +153,26 @@ def _share(below: Below, of: Inputs, yearly: str, *, name: str) -> str:
     return f"{yearly} * {mine} / {below.mean_busy(of)} / {units}"
 
 
-def _add_energy(below: Below) -> None:
+def _servers_at_work(below: Below) -> str:
+    """Servers that run in the mean of the year: of a rent the instances that are paid."""
+    return below.key("costs", "rent", "instances_at_work") if below.option.kind == "cloud" else below.key("num_servers")
+
+
+def _add_energy(below: Below, *, at_work: str) -> None:
     energy = below.option.energy_kwh_per_year
     if energy is None:
         return
     of = Inputs()
     idle, full = of(below.key("machine", "idle_power_w")), of(below.key("machine", "full_power_w"))
-    busy = of(input_key(below.at, "compute", "mean utilisation of all servers"))
-    words = f"{of(below.key('num_servers'))} * ({idle} + {busy} * max(0, {full} - {idle})) * {HOURS_PER_YEAR:g} / 1000"
+    servers, beside = of(at_work), of(below.key("mean_beside_servers_w"))
+    size = of(below.key("machine", "machines_per_server"))
+    busy = f"min(1, {below.mean_busy(of)} / ({servers} * {size}))" if below.trail[at_work].value.value else "0"
+    words = f"({servers} * ({idle} + {busy} * max(0, {full} - {idle})) + {beside}) * {HOURS_PER_YEAR:g} / 1000"
     below.trail.computed(
         below.key("energy_kwh_per_year"),
         "energy of the IT a year",
         energy,
-        formula="servers x (idle + utilisation x (full - idle)) x hours",
+        formula=ENERGY,
         inputs=of.keys,
         arithmetic=words,
     )
@@ -195,7 +207,7 @@ def _add_carbon(below: Below) -> None:
 def _add_footprint(below: Below) -> None:
     """Greenhouse gases of running over the life, and of making."""
     option, site, years = below.option, below.demand.site, below.demand.finance.life_years
-    energy, machine = option.energy_kwh_per_year, option.machine
+    energy, machine, servers = option.energy_kwh_per_year, option.machine, _servers_at_work(below)
     if energy is None or machine is None:
         return
     running = scaled(times(energy, site.pue, site.grid_g_per_kwh, unit="kgCO2e"), years / 1000)
@@ -210,9 +222,9 @@ def _add_footprint(below: Below) -> None:
     below.trail.computed(
         below.key(FOOTPRINT[1][0]),
         FOOTPRINT[1][1],
-        scaled(machine.embodied_kg, option.num_servers, unit="kgCO2e"),
-        formula="servers x making of one",
-        inputs=(below.key("num_servers"), below.key("machine", "embodied_kg")),
+        scaled(machine.embodied_kg, below.trail[servers].value.value, unit="kgCO2e"),
+        formula="servers at work x making of one",
+        inputs=(servers, below.key("machine", "embodied_kg")),
         arithmetic="{0} * {1}",
     )
 

@@ -16,6 +16,7 @@ from aigc_bench.plan.cooling import (
 from aigc_bench.plan.explain.arithmetic import Inputs
 from aigc_bench.plan.explain.below import OFF_PEAK, Below
 from aigc_bench.plan.explain.step import SAME, slug
+from aigc_bench.plan.factors._racked import OF_A_FILL, OF_THE_LAYOUT, SERVERS
 from aigc_bench.plan.money.offers import IS_ELASTIC
 
 
@@ -129,6 +130,15 @@ def _checkpoints(below: Below, of: str) -> Computed:
     return Computed(formula=words, arithmetic="{0} * {1} * {2}", keys=keys)
 
 
+def _results(below: Below, of: str) -> Computed:
+    keys = [
+        *below.asked(of, "items", "response_bytes", "runs_per_day", "kept_days"),
+        below.key("pools", pool_of(below, of), "available"),
+    ]
+    words = "items of a run x result bytes x runs kept at once / machines"
+    return Computed(formula=words, arithmetic="{0} * {1} * max(1, {2} * {3}) / {4}", keys=keys)
+
+
 def _ingest(below: Below, of: str) -> Computed:
     keys = [below.load(of, "throughput_per_accelerator"), *below.asked(of, "bytes_per_item")]
     return Computed(formula="throughput of one machine x bytes of an item", arithmetic="{0} * {1}", keys=keys)
@@ -155,8 +165,19 @@ def _requests(below: Below, of: str) -> Computed:
     return Computed(formula=words, arithmetic=f"{{0}} * {{1}} * {{2}} * {SECONDS_PER_YEAR:.0f}", keys=keys)
 
 
-_HEAT = "factors.cooling.inputs.heat_of_all_servers"
-_PEAK = "factors.power.inputs.peak_power_of_all_servers"
+def _in_rack(below: Below, _: str) -> Computed:
+    """Servers of the fullest rack: as the layout has them where a room is drawn."""
+    holds = below.key("servers_per_rack")
+    keys = [below.key("num_servers"), holds]
+    if below.option.room is not None:
+        return Computed(formula=OF_THE_LAYOUT, arithmetic=None, keys=keys)
+    words = "min({0}, max(1, {1}))" if holds in below.trail else "{0}"
+    return Computed(formula=OF_A_FILL, arithmetic=words, keys=keys)
+
+
+_SERVERS_HEAT = "factors.cooling.inputs.heat_of_all_servers"
+_HEAT = "factors.cooling.inputs.heat_of_the_IT"
+_PEAK = "factors.power.inputs.peak_power_of_the_IT"
 _AIR = f"{AIR_BTU_PER_HOUR_PER_CFM_F} * {FAHRENHEIT_PER_KELVIN}"
 BY_NAME: dict[str, Maker] = {
     "busy machines": _same("loads", "", "accelerators_busy_at_peak"),
@@ -175,13 +196,19 @@ BY_NAME: dict[str, Maker] = {
     "link rate": _same("machine", "network_bits_per_s"),
     "answers kept": _answers,
     "data set": _dataset,
+    "results kept": _results,
     "checkpoints": _checkpoints,
     "ingest of one machine": _ingest,
     "disk": _same("machine", "disk_bytes"),
     "usable share of the disk": _stated("rules.usable_storage"),
     "design heat of one server": _same("machine", "design_heat_w"),
+    "warmest air that the server takes": _same("machine", "inlet_limit_c"),
     "heat of all servers": _of("servers x design heat of one", "{0} * {1}", "num_servers", "machine.design_heat_w"),
-    "heat of all servers, BTU/h": _of("W x 3.412", f"{{0}} * {BTU_PER_HOUR_PER_W}", _HEAT),
+    "heat of all servers, BTU/h": _of("W x 3.412", f"{{0}} * {BTU_PER_HOUR_PER_W}", _SERVERS_HEAT),
+    "heat of the IT": _of(
+        "heat of all servers + highest draw of switches and storage", "{0} + {1}", _SERVERS_HEAT, "peak_beside_servers_w"
+    ),
+    SERVERS: _in_rack,
     "refrigeration": _of("W / 3,516.85", f"{{0}} / {TON_OF_REFRIGERATION_W}", _HEAT),
     "airflow": _of(
         "BTU/h / (1.08 x rise in degF)",
@@ -193,7 +220,7 @@ BY_NAME: dict[str, Maker] = {
     "idle power of one server": _same("machine", "idle_power_w"),
     "power of one server at work": _same("machine", "full_power_w"),
     "peak power of all servers": _of("servers x peak power of one", "{0} * {1}", "num_servers", "machine.peak_power_w"),
-    "UPS input for all servers": _of("peak power / efficiency of the UPS", "{0} / {1}", _PEAK, "rules.ups_efficiency"),
+    "UPS input": _of("peak power / efficiency of the UPS", "{0} / {1}", _PEAK, "rules.ups_efficiency"),
     "site power with cooling": _of("peak power x PUE", "{0} * {1}", _PEAK, "demand.site.pue"),
     "PUE": _stated("demand.site.pue"),
     "tariff": _stated("demand.site.electricity_usd_per_kwh"),

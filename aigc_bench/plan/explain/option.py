@@ -8,6 +8,7 @@ from aigc_bench.core.records import Estimate
 from aigc_bench.plan.demand import Demand
 from aigc_bench.plan.explain.arithmetic import Inputs
 from aigc_bench.plan.explain.below import Below
+from aigc_bench.plan.explain.bill import add_beside
 from aigc_bench.plan.explain.by_year import add_cash
 from aigc_bench.plan.explain.factors import add_factors
 from aigc_bench.plan.explain.fleet import add_fleet
@@ -39,6 +40,7 @@ def add_option(trail: Trail, option: Option, demand: Demand, rules: Rules, *, at
         for load in option.loads:
             add_load(below, load, option.machine)
         add_fleet(below, option.machine)
+        add_beside(below)
     else:
         _add_nothing(below)
     add_factors(below)

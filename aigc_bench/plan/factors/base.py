@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from aigc_bench.core.records import Estimate
-from aigc_bench.plan.demand import Demand, Job, Service
+from aigc_bench.plan.demand import Demand, Job, OptionKind, Service, Site
 from aigc_bench.plan.records import Assessment, Capability, FactorVerdict, Fleet, Load, Machine, Placement, Pool, Rules
+from aigc_bench.plan.site.room import Room
+from aigc_bench.plan.where import site_for
 
 TIGHT_BELOW = 0.05
 """Head-room under which a factor is called tight even where the intervals still fit."""
@@ -30,7 +32,14 @@ class Context:
     loads: tuple[Load, ...]
     fleet: Fleet
     placement: Placement = "pooled"
+    kind: OptionKind = "owned"
     servers_per_rack: int | None
+    room: Room | None = None
+
+    @property
+    def site(self) -> Site:
+        """Whose limits hold for it: the demand's site, or a provider's."""
+        return site_for(self.kind, self.machine, self.demand)
 
     @property
     def pools(self) -> tuple[Pool, ...]:

@@ -17,7 +17,8 @@ class Compute(Factor):
     unit = "machines"
     formula = (
         "required = max(sum of peak rate / throughput / utilisation, off-peak share of it + sum of job items / "
-        "(throughput x window x goodput)); available = machines of that pool, x cores there / cores asked where that is less"
+        "(throughput x window x goodput), of training / (1 - lost)); available = machines of that pool, x cores there / cores "
+        "asked where that is less"
     )
     source = "utilisation law U = X * S (Denning and Buzen 1978); spares by k-of-n binomial (Barlow and Proschan 1965)"
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from aigc_bench.core.records import Estimate
 from aigc_bench.plan.cooling import airflow_cfm, btu_per_hour, tons
+from aigc_bench.plan.demand import Site
+from aigc_bench.plan.factors._racked import racked
 from aigc_bench.plan.factors.base import Context, Factor
-from aigc_bench.plan.interval import estimate, scaled, zero
-from aigc_bench.plan.rack import fullest_rack
-from aigc_bench.plan.records import Assessment
+from aigc_bench.plan.interval import assumed, estimate, scaled, zero
+from aigc_bench.plan.records import Assessment, Machine
 from aigc_bench.plan.site.cooling_fit import TAKES
 
 
@@ -16,38 +17,61 @@ class Cooling(Factor):
 
     title = "Cooling"
     unit = "W"
-    formula = "required = servers in the fullest rack x design heat; BTU/h = 3.412 x W; CFM = BTU/h / (1.08 x rise in degF)"
+    formula = (
+        "required = servers in the fullest rack x design heat + switches and storage in it; BTU/h = 3.412 x W; "
+        "CFM = BTU/h / (1.08 x rise in degF)"
+    )
     source = "ASHRAE Handbook Fundamentals (sensible heat of air); rack limits by cooling method as in the catalogue"
 
     def assess(self, context: Context) -> Assessment:
         """A rack that cannot cool a single server is short; an unknown rack is unknown."""
-        heat, limit = context.machine.design_heat_w, context.demand.site.rack_cooling_w
-        in_rack = fullest_rack(context.servers_per_rack, num_servers=context.num_servers)
-        required = scaled(heat, in_rack)
-        inputs = {"design heat of one server": heat} | _air(context)
+        heat, limit = context.machine.design_heat_w, context.site.rack_cooling_w
+        found = racked(context, heat, watts="heat_w")
+        required = found.required
+        inputs = {"design heat of one server": heat} | found.inputs | _air(context, found.everything)
         if limit is None:
             return self.conclude(required=required, available=None, why=UNKNOWN, inputs=inputs)
-        why = f"{in_rack} server{'s' if in_rack != 1 else ''} in the fullest rack"
-        if context.demand.site.cooling not in TAKES[context.machine.cooling]:
-            why = (
-                f"this server is built for {context.machine.cooling.replace('_', ' ')}; the site has {context.demand.site.cooling}"
-            )
+        why = f"{found.words} in the fullest rack"
+        if is_too_warm(context.site, context.machine):
+            why = f"air of {context.site.inlet_c:g} degC is supplied, this server takes {_limit_c(context):g} degC at most"
+            return self.conclude(required=required, available=zero("W"), why=why, inputs=inputs | _inlet(context))
+        if context.site.cooling not in TAKES[context.machine.cooling]:
+            why = f"this server is built for {context.machine.cooling.replace('_', ' ')}; the site has {context.site.cooling}"
             return self.conclude(required=required, available=zero("W"), why=why, inputs=inputs)
         return self.conclude(required=required, available=limit, why=why, inputs=inputs)
+
+
+def is_too_warm(site: Site, machine: Machine) -> bool:
+    """Whether the air that is supplied is warmer than an air-cooled server takes; what is not known is not."""
+    limit = machine.inlet_limit_c
+    return machine.cooling == "air" and limit is not None and site.inlet_c is not None and site.inlet_c > limit.value
+
+
+def _limit_c(context: Context) -> float:
+    return context.machine.inlet_limit_c.value if context.machine.inlet_limit_c else 0.0
+
+
+def _inlet(context: Context) -> dict[str, Estimate]:
+    """The temperatures that are compared."""
+    found = {"warmest air that the server takes": context.machine.inlet_limit_c}
+    if context.site.inlet_c is not None:
+        found["supplied air"] = assumed(context.site.inlet_c, unit="degC", source="stated in the demand")
+    return {name: value for name, value in found.items() if value is not None}
 
 
 UNKNOWN = "the heat that a rack can give away here is not known; the cooling class or the kW per rack of the site would settle it"
 
 
-def _air(context: Context) -> dict[str, Estimate]:
-    """The heat of all servers in the units of those who build the room."""
-    heat, rise_k = scaled(context.machine.design_heat_w, context.num_servers), context.demand.site.inlet_rise_k
+def _air(context: Context, everything: Estimate) -> dict[str, Estimate]:
+    """The heat of all servers, and of everything in the units of those who build the room."""
+    heat, rise_k = scaled(context.machine.design_heat_w, context.num_servers), context.site.inlet_rise_k
     return {
         "heat of all servers": heat,
         "heat of all servers, BTU/h": scaled(heat, btu_per_hour(1.0), unit="BTU/h"),
-        "refrigeration": scaled(heat, tons(1.0), unit="ton"),
+        "heat of the IT": everything,
+        "refrigeration": scaled(everything, tons(1.0), unit="ton"),
         "rise of the air": estimate(rise_k, unit="K", basis="assumed", source="20 degF across a server, a usual design rise"),
-        "airflow": scaled(heat, airflow_cfm(1.0, rise_k=rise_k), unit="CFM"),
+        "airflow": scaled(everything, airflow_cfm(1.0, rise_k=rise_k), unit="CFM"),
     }
 
 

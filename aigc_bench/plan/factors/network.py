@@ -31,7 +31,7 @@ class Network(Factor):
         everything = total(list(traffic.values()), unit=self.unit)
         busiest = _busiest(context)
         inputs["traffic of all services"] = everything
-        link, uplink = context.machine.network_bits_per_s, context.demand.site.egress_bits_per_s
+        link, uplink = context.machine.network_bits_per_s, context.site.egress_bits_per_s
         pairs = {}
         if link is not None:
             pairs["link of the busiest machine"] = (busiest, times(link, context.rules.link_goodput, unit=self.unit))

@@ -5,10 +5,9 @@ from __future__ import annotations
 from aigc_bench.core.records import Basis, Estimate
 from aigc_bench.plan.factors.base import Context, Factor
 from aigc_bench.plan.interval import assumed, estimate, named, over, scaled, times, total
+from aigc_bench.plan.kept import kept_answers, kept_results
 from aigc_bench.plan.records import Assessment, Load, Pool
-from aigc_bench.plan.sizing import grown
 
-SECONDS_PER_DAY = 86400.0
 SYSTEM_AND_SOFTWARE = assumed(
     30e9, low=15e9, high=60e9, unit="B", source="operating system, drivers and a torch environment; unverified (general knowledge)"
 )
@@ -21,7 +20,8 @@ class Storage(Factor):
     unit = "B"
     formula = (
         "required = system + weights + mean requests/day x growth x response bytes x days kept / machines + job items x bytes x "
-        "copies + checkpoints kept x bytes per parameter x parameters; available = disk x usable share"
+        "copies + checkpoints kept x bytes per parameter x parameters + results of the runs kept / machines; "
+        "available = disk x usable share"
     )
     source = "capacity rule of the planner; checkpoint sizes as published (105 GB at 8B, 912 GB at 70B, 5.29 TB at 405B parameters)"
 
@@ -51,7 +51,7 @@ def _kept(context: Context, pool: Pool) -> dict[str, Estimate]:
             can = context.capability(load).throughput.basis
             basis: Basis = "measured" if can == "measured" else "modelled"
             parts[f"weights, {load.name}"] = estimate(weights, unit="B", basis=basis, source=f"parameters of {load.case}")
-        parts |= _answers(context, pool, load) | _job_files(context, load)
+        parts |= _answers(context, pool, load) | _job_files(context, load) | _results(context, pool, load)
     return parts
 
 
@@ -60,11 +60,7 @@ def _answers(context: Context, pool: Pool, load: Load) -> dict[str, Estimate]:
     service = context.service(load)
     if service is None or service.kept_days.high <= 0:
         return {}
-    last, _ = grown(context.demand.growth)
-    mean = times(service.arrival.peak_requests_per_s, service.arrival.duty, last, unit="request/s")
-    a_day = scaled(mean, SECONDS_PER_DAY, unit="request/day")
-    everything = times(a_day, service.response_bytes, service.kept_days, unit="B")
-    return {f"answers kept, {load.name}": over(everything, pool.available_machines, unit="B")}
+    return {f"answers kept, {load.name}": over(kept_answers(service, context.demand.growth), pool.available_machines, unit="B")}
 
 
 def _job_files(context: Context, load: Load) -> dict[str, Estimate]:
@@ -78,6 +74,13 @@ def _job_files(context: Context, load: Load) -> dict[str, Estimate]:
         size = scaled(rules.checkpoint_bytes_per_param, num_params, unit="B")
         files[f"checkpoints, {load.name}"] = times(size, job.checkpoints.kept or rules.checkpoints_kept, unit="B")
     return files
+
+
+def _results(context: Context, pool: Pool, load: Load) -> dict[str, Estimate]:
+    """Results of the runs of a job that are kept at once, spread over the pool's machines."""
+    job = context.job(load)
+    everything = kept_results(job) if job else None
+    return {} if everything is None else {f"results kept, {load.name}": over(everything, pool.available_machines, unit="B")}
 
 
 def _rates(context: Context) -> dict[str, Estimate]:

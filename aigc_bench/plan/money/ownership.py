@@ -19,7 +19,7 @@ from pydantic import Field
 
 from aigc_bench.core.records import Estimate, Record
 from aigc_bench.plan.finance import annuity, annuity_factor, discount
-from aigc_bench.plan.interval import combined, named, plus, scaled, times, total
+from aigc_bench.plan.interval import combined, complement, named, plus, scaled, times, total
 from aigc_bench.plan.money.opex import CostLine
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def _annual(capex_usd: Estimate, *, terms: Terms, rate: Estimate) -> Estimate:
 
 
 def _tco(capex_usd: Estimate, opex: Estimate, *, terms: Terms) -> Estimate:
-    lost = _complement(terms.residual_share)
+    lost = complement(terms.residual_share)
     running = scaled(opex, terms.life_years, unit="usd")
     return named(plus(times(capex_usd, lost, unit="usd"), running), "capex x (1 - residual) + opex x years")
 
@@ -168,7 +168,3 @@ def _ends(
 def _turned(rate: Estimate) -> Estimate:
     """The same numbers with ends exchanged, for a function that falls in the rate; read end by end, never printed."""
     return rate.model_copy(update={"low": rate.high, "high": rate.low})
-
-
-def _complement(share: Estimate) -> Estimate:
-    return share.model_copy(update={"value": 1 - share.value, "low": 1 - share.high, "high": 1 - share.low})

@@ -2,14 +2,14 @@
 
 Servers fail and are repaired independently (exponential times whose ratio is the machine availability); spares stand in while
 there are any. A job runs on whole replicas at its measured or predicted rate; a batch loses what a failed server was at, a
-training job the time since its last checkpoint, half an interval on average, and the time to start again.
+training job the time since its last checkpoint, half an interval on average, and the time to start again; its checkpoints slow it.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -19,24 +19,38 @@ from aigc_bench.plan.replay.outcome import ReplayedJob
 
 REPAIR_S = 24 * 3600.0
 """Mean time until a server is repaired (assumed); with an availability of 0.995 one fails after 199 days."""
-RESTART_S = 600.0
-"""Time to notice a failure and to load the checkpoint again (assumed)."""
-CHECKPOINT_S = 1800.0
-"""Time between checkpoints of a training job (assumed)."""
 WINDOWS = 200
 MANY_SERVERS = 100_000
 """Of so many servers the share that works is as good as certain, and some fail in every minute."""
 
 
 @dataclass(frozen=True, kw_only=True)
+class Saving:
+    """How a training job saves itself: the seconds between two checkpoints (``plan.checkpoint``) and those that one stops it."""
+
+    every_s: float
+    stall_s: float
+
+    @property
+    def pace(self) -> float:
+        """Speed over that without checkpoints."""
+        return self.every_s / (self.every_s + self.stall_s)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Night:
-    """What jobs run on: servers that serve and stand by, machines of each, and machines that services keep by night."""
+    """What jobs run on: servers that serve and stand by, machines of each, and machines that services keep by night.
+
+    ``restart_s`` is the time until an interrupted job runs again; ``savings`` are those of training jobs, by name.
+    """
 
     num_serving: int
     num_spares: int
     machines_per_server: float
     kept_by_services: float
     machine_availability: float
+    restart_s: float = 600.0
+    savings: Mapping[str, Saving] = field(default_factory=dict)
     seed: int = 0
 
 
@@ -88,7 +102,8 @@ def _finish_s(job: Job, able: Capability, night: Night, *, start_s: float, rando
         return start_s
     if night.num_serving == 0:
         return math.inf
-    left, clock = job.items.value, start_s
+    saving = night.savings.get(job.name)
+    left, clock = job.items.value / (saving.pace if saving else 1.0), start_s
     servers, fails_s = (
         night.num_serving + night.num_spares,
         REPAIR_S * night.machine_availability / (1 - night.machine_availability),
@@ -108,5 +123,5 @@ def _finish_s(job: Job, able: Capability, night: Night, *, start_s: float, rando
         is_failure = random.random() < up / fails_s / events_per_s
         up += -1 if is_failure else 1
         if is_failure and up < servers:
-            clock += RESTART_S + (CHECKPOINT_S / 2 if job.kind != "batch" else 0.0)
+            clock += night.restart_s + (saving.every_s / 2 if saving else 0.0)
     return math.inf

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aigc_bench.core.errors import UsageError
+from aigc_bench.plan.checkpoint import interval_s, mtti_s, stall_of
 from aigc_bench.plan.demand import Demand, Job, Service
 from aigc_bench.plan.interval import ceil
 from aigc_bench.plan.records import Capability, Load, Option, Rules
-from aigc_bench.plan.replay.jobs import Night, replay_jobs
+from aigc_bench.plan.replay.jobs import Night, Saving, replay_jobs
 from aigc_bench.plan.replay.outcome import Replay, ReplayedJob
 from aigc_bench.plan.replay.servers import replica_of
 from aigc_bench.plan.replay.services import Peak, replay_service
@@ -83,9 +84,23 @@ class Replayer:
             machines_per_server=option.machine.machines_per_server.value,
             kept_by_services=float(sum(kept)),
             machine_availability=self.rules.machine_availability.value,
+            restart_s=self.rules.restart_s.value,
+            savings={
+                load.name: self._saving(job, load)
+                for load in option.loads
+                for job, _ in jobs
+                if job.name == load.name and job.mode == "train"
+            },
             seed=self.seed,
         )
         return replay_jobs(jobs, night)
+
+    def _saving(self, job: Job, load: Load) -> Saving:
+        """A checkpoint at Young and Daly's interval for the accelerators that the job keeps busy."""
+        stall_s = stall_of(job, self.rules).value
+        busy = max(load.busy_machines.value, load.machines_per_replica)
+        between_s = mtti_s(busy, hours=self.rules.hours_between_interruptions.value)
+        return Saving(every_s=interval_s(stall_s, mtti_s=between_s), stall_s=stall_s)
 
     def _kept_by_night(self, load: Load) -> int:
         """Machines that a service keeps while jobs run, as the fleet counts them (``sizing``)."""

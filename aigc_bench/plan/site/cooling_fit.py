@@ -17,7 +17,7 @@ from pydantic import Field
 
 from aigc_bench.catalog.records import CoolingMethod
 from aigc_bench.core.records import Estimate, Record
-from aigc_bench.plan.cooling import airflow_cfm, water_l_per_min
+from aigc_bench.plan.cooling import DESIGN_RISE_K, airflow_cfm, water_l_per_min
 from aigc_bench.plan.draws import Z_P90
 from aigc_bench.plan.interval import estimate, named, times
 
@@ -41,7 +41,6 @@ PUE_OF: dict[RoomCooling, str] = {
     "direct_liquid": "direct_liquid",
     "immersion": "immersion",
 }
-AIR_RISE_K = 20 / 1.8
 WATER_RISE_K = 10.0
 
 
@@ -96,7 +95,7 @@ def cooling_fit(
         p_fits=probability_above(limit, heat_w) if is_suitable else 0.0,
         to_air_w=to_air,
         to_water_w=to_water,
-        airflow_cfm=airflow_cfm(heat_w if room == "rear_door" else to_air, rise_k=AIR_RISE_K),
+        airflow_cfm=airflow_cfm(heat_w if room == "rear_door" else to_air, rise_k=DESIGN_RISE_K),
         water_l_per_min=water_l_per_min(to_water, rise_k=WATER_RISE_K),
         pue=catalogue.pue(PUE_OF[room]),
         why=_why(heat_w, room=room, server_cooling=server_cooling, limit=limit),

@@ -120,7 +120,7 @@ def loads_of(demand: Demand, machine: Machine, rules: Rules) -> tuple[Load, ...]
     """What services and jobs ask of the machine's two capabilities."""
     by_mode = {one.mode: one for one in machine.capabilities}
     services = [service_load(one, by_mode["infer"], growth=demand.growth) for one in demand.services]
-    return (*services, *(job_load(one, by_mode["train"], goodput=rules.job_goodput) for one in demand.jobs))
+    return (*services, *(job_load(one, by_mode["train"], rules=rules) for one in demand.jobs))
 
 
 def rent_offer(term: Any = "on_demand") -> Offer:

@@ -24,6 +24,7 @@ from aigc_bench.plan.interval import estimate
 from aigc_bench.plan.money.offers import Offer
 from aigc_bench.plan.options import Way, make_option
 from aigc_bench.plan.records import Fleet, Machine, Option, Rules
+from aigc_bench.plan.room_draw import beside_mean_w
 from aigc_bench.plan.site.room import Room, RoomNeed, make_room
 from tests.plan.certainty.cases import (
     DRIFTS,
@@ -83,7 +84,15 @@ def bought(option: Option, random: np.random.Generator) -> Money:
     demand, machine, rules = drawn(random)
     loads = loads_of(demand, machine, rules)
     room = option.room.model_copy(update={"bill": a_world(option.room.bill, random)}) if option.room else None
-    return money(loads, num_servers=option.num_servers, machine=machine, site=demand.site, finance=demand.finance, room=room)
+    return money(
+        loads,
+        num_servers=option.num_servers,
+        machine=machine,
+        site=demand.site,
+        finance=demand.finance,
+        room=room,
+        beside_w=beside_mean_w(room, rules),
+    )
 
 
 def mean_of_a_walk(sigma: float, random: np.random.Generator, *, years: float, locked_years: float) -> float:
