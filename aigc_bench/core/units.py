@@ -15,6 +15,10 @@ _SAME = {"FLOPs/s": "FLOP/s", "bytes/s": "B/s", "J/byte": "J/B"}
 
 _PRINTED = {
     "fraction": (0.01, "%"),
+    "fraction/year": (0.01, "%/year"),
+    "request/s": (1.0, "requests/s"),
+    "request/min": (1.0, "requests/min"),
+    "token/request": (1.0, "tokens/request"),
     "C": (1.0, "°C"),
     "ratio": (1.0, "×"),
     # Seconds of audio in a second are a speed without a dimension (RTFx); seconds for a second of audio are its inverse (RTF).

@@ -9,6 +9,8 @@ from aigc_bench.core.errors import UsageError
 from aigc_bench.core.records import Estimate
 from aigc_bench.core.units import digits
 from aigc_bench.plan.explain.arithmetic import in_words
+from aigc_bench.plan.explain.certainty import add_certainty
+from aigc_bench.plan.explain.chances import add_worlds
 from aigc_bench.plan.explain.ground import add_ground
 from aigc_bench.plan.explain.listed import listing, nearest, said
 from aigc_bench.plan.explain.option import add_option
@@ -19,8 +21,10 @@ LIST = "list"
 WIDTH = 116
 PLAIN = ("ratio", "fraction", "count")
 """Units without a word of their own in a calculation."""
-ENDS = ("required", "available", "headroom", "usd", "peak", "accelerators_busy_at_peak")
-"""What is told of a key that stands for several numbers: a factor, a line of the bill, a load."""
+ENDS = ("required", "available", "headroom", "usd", "peak", "accelerators_busy_at_peak", "p_cheapest", "regret_usd", "low", "high")
+"""What is told of a key that stands for several numbers: a factor, a line of the bill, a load, a rival, a bar of a tornado."""
+CERTAINTY = ("p_slo", "p_budget", "p_oom")
+"""What ``certainty`` alone stands for."""
 
 
 def trail_of(plan: Plan, *options: Option) -> Trail:
@@ -29,8 +33,10 @@ def trail_of(plan: Plan, *options: Option) -> Trail:
     add_ground(trail, plan)
     looked = counted(plan.num_candidates, "candidates", "counted in the search")
     trail.leaf("num_candidates", "candidates looked at", looked)
+    add_worlds(trail, plan)
     for option in options or _best(plan):
         add_option(trail, option, plan.demand, plan.rules, at=f"options.{option.rank}")
+    add_certainty(trail, plan)
     return trail
 
 
@@ -54,6 +60,8 @@ def explain(plan: Plan, key: str) -> str:
 def resolve(trail: Trail, plan: Plan, key: str) -> list[str]:
     """The full keys that a key stands for: itself, or below the recommended option, its factors, costs, bill, loads."""
     bests = [f"options.{option.rank}" for option in _best(plan)]
+    if key == "certainty":
+        return [one for best in bests for name in CERTAINTY if (one := f"{best}.{name}") in trail]
     below = [f"{best}{part}.{key}" for part in ("", ".factors", ".costs", ".bill", ".loads") for best in bests]
     for candidate in (key, *below):
         if candidate in trail:
