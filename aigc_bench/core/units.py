@@ -81,6 +81,18 @@ def quantity(value: float | None, unit: str, *, significant: int = 3) -> str:
     return f"{digits(value / factor, significant=significant)} {printed}".rstrip()
 
 
+def chance(share: float) -> str:
+    """A probability that was counted in drawn worlds, no finer than it is known: ``81 %``, ``0.2 %``, ``under 0.1 %``."""
+    percent = 100 * share
+    if percent in (0.0, 100.0):
+        return f"{percent:.0f} %"
+    if percent < 0.1:
+        return "under 0.1 %"
+    if percent > 99.9:
+        return "over 99.9 %"
+    return f"{percent:.0f} %" if 1 <= percent <= 99 else f"{percent:.1f} %"
+
+
 def memory(num_bytes: float) -> str:
     """Bytes in the binary unit that suits them: ``1.50 GiB``, ``300 MiB``, ``2.00 KiB``."""
     return quantity(num_bytes, "B")

@@ -27,6 +27,8 @@ def render(view: PlanView) -> str | None:
         "at": view.at(best),
         "figures": view.figures,
         "lines": lines_of(best, at=view.at(best)),
+        "has_hardware": any(line.key == "hardware" for line in best.costs),
+        "is_rented": best.kind == "cloud",
     }
     return template("plan_cash.html.j2", values)
 
@@ -86,7 +88,7 @@ def chart_of(years: tuple[YearCash, ...]) -> Chart:
         "showlegend": True,
         "bare": True,
         "xaxis": {"type": "category"},
-        "yaxis": {"title": {"text": "USD of each year"}, "tickformat": "$~s"},
+        "yaxis": {"title": {"text": "USD, of the year and so far"}, "tickformat": "$~s"},
     }
     words = "; ".join(f"{label}: {quantity(one.net_usd.value, 'usd')}" for label, one in zip(labels, years, strict=True))
     return Chart(
