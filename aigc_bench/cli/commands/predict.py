@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -144,10 +145,16 @@ def _print(rows: list[tuple[str, MetricRow]]) -> None:
         by_case.setdefault((row.case, name), []).append(row)
     for (case, name), own in by_case.items():
         click.echo(f"\n{case} on {name}")
-        print_table([_cells(row) for row in own], right=["value", "low", "high"])
+        shared = [code for code in own[0].reasons if all(code in row.reasons for row in own)]
+        if shared:
+            click.echo(f"of all numbers: {', '.join(shared)}")
+        cells_of = [_cells(row, told=shared) for row in own]
+        kept = [key for key in cells_of[0] if key != "further reasons" or any(cells[key] for cells in cells_of)]
+        print_table([{key: cells[key] for key in kept} for cells in cells_of], right=["value", "low", "high"])
 
 
-def _cells(row: MetricRow) -> dict[str, str]:
+def _cells(row: MetricRow, *, told: Collection[str]) -> dict[str, str]:
+    """A row as text, without the reasons that are told of all rows."""
     from aigc_bench.core.units import quantity
 
     return {
@@ -157,5 +164,5 @@ def _cells(row: MetricRow) -> dict[str, str]:
         "high": quantity(row.high, row.unit),
         "basis": row.basis,
         "verdict": row.verdict,
-        "reasons": ", ".join(row.reasons),
+        "further reasons": ", ".join(code for code in row.reasons if code not in told),
     }
