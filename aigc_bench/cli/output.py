@@ -7,13 +7,14 @@ import os
 import shutil
 import sys
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
     from aigc_bench.analyze.rows import CaseSummary
+    from aigc_bench.core.records import MetricRow
 
 USUAL_WIDTH = 108
 LEAST_WIDTH = 60
@@ -67,6 +68,22 @@ def _fitted(line: str, *, at: int) -> list[str]:
         return [line]
     head, *others = textwrap.wrap(line[at:], width=room, break_long_words=False) or [""]
     return [line[:at] + head, *(" " * at + other for other in others)]
+
+
+def number_cells(row: MetricRow, *, told: Collection[str]) -> dict[str, str]:
+    """A measured or predicted number as cells, without the reasons that were ``told`` of all numbers."""
+    from aigc_bench.core.units import quantity
+
+    return {
+        "metric": row.metric,
+        "value": quantity(row.value, row.unit),
+        "low": quantity(row.low, row.unit),
+        "high": quantity(row.high, row.unit),
+        "n": str(row.n),
+        "basis": row.basis,
+        "verdict": row.verdict,
+        "further reasons": ", ".join(code for code in row.reasons if code not in told),
+    }
 
 
 def headline(summary: CaseSummary) -> str:

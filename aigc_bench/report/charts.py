@@ -152,6 +152,18 @@ def rows_height_px(num_rows: int, *, row_px: int = 40) -> int:
     return 84 + row_px * max(1, num_rows)
 
 
+def by_year(*, barmode: str, axis: str) -> dict[str, Any]:
+    """The layout of dollars as bars, a category for each year."""
+    return {
+        "barmode": barmode,
+        "bargap": 0.45,
+        "showlegend": True,
+        "bare": True,
+        "xaxis": {"type": "category"},
+        "yaxis": {"title": {"text": axis}, "tickformat": "$~s"},
+    }
+
+
 def dollars(low: float, high: float) -> dict[str, Any]:
     """A logarithmic axis of dollars from a little below ``low`` to a little above ``high``; both must be positive."""
     ends = math.log10(low) - 0.1, math.log10(high) + 0.1

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from aigc_bench.cli.output import json_option, print_json, print_table
+from aigc_bench.cli.output import json_option, number_cells, print_json, print_table
 
 if TYPE_CHECKING:
     from aigc_bench.core.records import MetricRow, Mode
@@ -148,21 +147,6 @@ def _print(rows: list[tuple[str, MetricRow]]) -> None:
         shared = [code for code in own[0].reasons if all(code in row.reasons for row in own)]
         if shared:
             click.echo(f"of all numbers: {', '.join(shared)}")
-        cells_of = [_cells(row, told=shared) for row in own]
-        kept = [key for key in cells_of[0] if key != "further reasons" or any(cells[key] for cells in cells_of)]
+        cells_of = [number_cells(row, told=shared) for row in own]
+        kept = [key for key in cells_of[0] if key != "n" and (key != "further reasons" or any(cells[key] for cells in cells_of))]
         print_table([{key: cells[key] for key in kept} for cells in cells_of], right=["value", "low", "high"])
-
-
-def _cells(row: MetricRow, *, told: Collection[str]) -> dict[str, str]:
-    """A row as text, without the reasons that are told of all rows."""
-    from aigc_bench.core.units import quantity
-
-    return {
-        "metric": row.metric,
-        "value": quantity(row.value, row.unit),
-        "low": quantity(row.low, row.unit),
-        "high": quantity(row.high, row.unit),
-        "basis": row.basis,
-        "verdict": row.verdict,
-        "further reasons": ", ".join(code for code in row.reasons if code not in told),
-    }

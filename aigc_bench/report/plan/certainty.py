@@ -9,7 +9,7 @@ from aigc_bench.core.units import quantity
 from aigc_bench.plan.certainty.records import GrowthPath, Swing, Tornado
 from aigc_bench.plan.certainty.told import ways_to_be_surer
 from aigc_bench.plan.explain.certainty import path_key, regret_key, swing_key
-from aigc_bench.report.charts import Chart, rounded, text
+from aigc_bench.report.charts import Chart, by_year, rounded, text
 from aigc_bench.report.markup import number, template
 from aigc_bench.report.plan.view import PlanView
 
@@ -142,14 +142,7 @@ def path_chart(path: GrowthPath) -> Chart:
         }
         for name, field, color in (("bought as needed", "staged_usd", "c1"), ("bought at once", "at_once_usd", "c2"))
     ]
-    layout = {
-        "barmode": "group",
-        "bargap": 0.45,
-        "showlegend": True,
-        "bare": True,
-        "xaxis": {"type": "category"},
-        "yaxis": {"title": {"text": "cash of the year, USD"}, "tickformat": "$~s"},
-    }
+    layout = by_year(barmode="group", axis="cash of the year, USD")
     words = "; ".join(
         f"{label}: {quantity(one.staged_usd.value, 'usd')} as needed, {quantity(one.at_once_usd.value, 'usd')} at once"
         for label, one in zip(labels, path.years, strict=True)
