@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import sys
-from collections.abc import Mapping, Sequence
+import textwrap
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,6 +16,12 @@ from aigc_bench.cli.system_errors import is_utf8
 
 if TYPE_CHECKING:
     from aigc_bench.analyze.rows import CaseSummary
+    from aigc_bench.core.records import MetricRow
+
+USUAL_WIDTH = 108
+LEAST_WIDTH = 60
+LEAST_COLUMN = 24
+"""Characters of a last column below which wrapping it is worse than a line that is too long."""
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 
@@ -25,15 +34,61 @@ def print_json(value: Any) -> None:
     click.echo(json.dumps(value, indent=2, ensure_ascii=sys.stdout is not None and not is_utf8(sys.stdout), allow_nan=False))
 
 
+def width(usual: int = USUAL_WIDTH) -> int:
+    """Characters of a line: as many as the terminal has, at most ``usual``; ``usual`` where the output goes elsewhere."""
+    return max(LEAST_WIDTH, min(usual, _columns() or usual))
+
+
+def _columns() -> int | None:
+    """Columns of the terminal, or as many as ``COLUMNS`` says; ``None`` where the output goes elsewhere."""
+    return shutil.get_terminal_size().columns if "COLUMNS" in os.environ or sys.stdout.isatty() else None
+
+
+def wrapped(text: str, *, indent: int, hang: int | None = None) -> list[str]:
+    """Lines of a text behind ``indent`` spaces, those after the first behind ``hang``, two more where it is not given."""
+    first, rest = " " * indent, " " * (indent + 2 if hang is None else hang)
+    return textwrap.wrap(text, width=width(), initial_indent=first, subsequent_indent=rest, break_long_words=False) or [first]
+
+
 def print_table(rows: Sequence[Mapping[str, str]], *, right: Sequence[str] = ()) -> None:
-    """Rows of equal keys as aligned columns with a heading; the columns named in ``right`` are aligned to the right."""
+    """Rows of equal keys as aligned columns with a heading; the columns named in ``right`` are aligned to the right.
+
+    In a terminal that is too narrow the last column is wrapped below itself.
+    """
     if not rows:
         return
     columns = list(rows[0])
     widths = {name: max(len(name), *(len(row[name]) for row in rows)) for name in columns}
     for row in ({name: name.upper() for name in columns}, *rows):
-        cells = (row[name].rjust(widths[name]) if name in right else row[name].ljust(widths[name]) for name in columns)
-        click.echo("  ".join(cells).rstrip())
+        cells = [row[name].rjust(widths[name]) if name in right else row[name].ljust(widths[name]) for name in columns]
+        at = sum(widths[name] + 2 for name in columns[:-1])
+        for line in _fitted("  ".join(cells).rstrip(), at=at):
+            click.echo(line)
+
+
+def _fitted(line: str, *, at: int) -> list[str]:
+    """The line, its last column wrapped from ``at`` on where the terminal is narrower and leaves it room."""
+    room = (_columns() or 0) - at
+    if len(line) <= at + room or room < LEAST_COLUMN:
+        return [line]
+    head, *others = textwrap.wrap(line[at:], width=room, break_long_words=False) or [""]
+    return [line[:at] + head, *(" " * at + other for other in others)]
+
+
+def number_cells(row: MetricRow, *, told: Collection[str]) -> dict[str, str]:
+    """A measured or predicted number as cells, without the reasons that were ``told`` of all numbers."""
+    from aigc_bench.core.units import quantity
+
+    return {
+        "metric": row.metric,
+        "value": quantity(row.value, row.unit),
+        "low": quantity(row.low, row.unit),
+        "high": quantity(row.high, row.unit),
+        "n": str(row.n),
+        "basis": row.basis,
+        "verdict": row.verdict,
+        "further reasons": ", ".join(code for code in row.reasons if code not in told),
+    }
 
 
 def headline(summary: CaseSummary) -> str:

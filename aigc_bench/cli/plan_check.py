@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
+
+from aigc_bench.cli.output import wrapped
 
 if TYPE_CHECKING:
     from aigc_bench.plan.records import Option, Plan
     from aigc_bench.plan.replay.outcome import ReplayedJob, ReplayedService
-
-WIDTH = 108
 
 
 def simulated(option: Option) -> Iterator[str]:
@@ -21,9 +20,9 @@ def simulated(option: Option) -> Iterator[str]:
     verdict = "holds" if replay.is_met else "DOES NOT CONFIRM THE PLAN"
     yield f"  simulation of the peak {verdict}:"
     for service in replay.services:
-        yield from _wrap(_service(service, replay.added_machines.get(service.name, 0)))
+        yield from wrapped(_service(service, replay.added_machines.get(service.name, 0)), indent=4)
     for job in replay.jobs:
-        yield from _wrap(_job(job))
+        yield from wrapped(_job(job), indent=4)
 
 
 def _service(one: ReplayedService, added: int) -> str:
@@ -60,7 +59,7 @@ def warnings(plan: Plan) -> Iterator[str]:
 
     option = plan.recommended
     for note in (*(doubts_of(option) if option else ()), *plan.notes):
-        yield from _wrap(note, by=2)
+        yield from wrapped(note, indent=2)
 
 
 def next_measurement(plan: Plan) -> Iterator[str]:
@@ -71,8 +70,6 @@ def next_measurement(plan: Plan) -> Iterator[str]:
     if best is None or best.shrinks_by < 0.01:
         return
     where = f" on {best.accelerator}" if best.accelerator else ""
-    yield from _wrap(f"measure next: {best.command}{where}; it would narrow the accelerators needed by {best.shrinks_by:.0%}", by=2)
-
-
-def _wrap(text: str, *, by: int = 4) -> list[str]:
-    return textwrap.wrap(text, width=WIDTH, initial_indent=" " * by, subsequent_indent=" " * (by + 2), break_long_words=False)
+    yield from wrapped(
+        f"measure next: {best.command}{where}; it would narrow the accelerators needed by {best.shrinks_by:.0%}", indent=2
+    )

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
+
+from aigc_bench.cli.output import wrapped
 
 if TYPE_CHECKING:
     from aigc_bench.plan.records import Plan
 
-WIDTH = 108
 MOST = 8
 
 
@@ -19,18 +19,14 @@ def nothing(plan: Plan) -> Iterator[str]:
     from aigc_bench.plan.wording import what
 
     way = in_the_way(plan)
-    yield from _wrap(f"No option meets this demand.{f' {way}.' if way else ''}", by=0)
+    yield from wrapped(f"No option meets this demand.{f' {way}.' if way else ''}", indent=0)
     yield ""
     for one in forbidding(plan)[:MOST]:
         verb = "forbid" if one.factor == CONSTRAINTS else "forbids"
         yield f"  {one.factor} {verb} {one.count} of {len(plan.options)}{f', {one.alone} of them alone' if one.alone else ''}"
-        yield from _wrap(f"{what(one.nearest)}: {one.reason}", by=4)
+        yield from wrapped(f"{what(one.nearest)}: {one.reason}", indent=4)
     for gap in plan.unplanned:
-        yield from _wrap(f"{gap.name}: {gap.reason}", by=2)
+        yield from wrapped(f"{gap.name}: {gap.reason}", indent=2)
     if not plan.options:
         for reason in list(dict.fromkeys(one.reason for one in plan.refused))[:MOST]:
-            yield from _wrap(reason, by=2)
-
-
-def _wrap(text: str, *, by: int) -> list[str]:
-    return textwrap.wrap(text, width=WIDTH, initial_indent=" " * by, subsequent_indent=" " * (by + 2), break_long_words=False)
+            yield from wrapped(reason, indent=2)

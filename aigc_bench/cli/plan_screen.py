@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+import textwrap
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from aigc_bench.cli.output import width, wrapped
 from aigc_bench.cli.plan_certainty import sureness
 from aigc_bench.cli.plan_check import next_measurement, simulated, warnings
 from aigc_bench.cli.plan_refused import nothing
@@ -14,9 +16,9 @@ if TYPE_CHECKING:
     from aigc_bench.core.records import Estimate
     from aigc_bench.plan.records import Assessment, Load, Option, Plan
 
-WIDTH = 108
-MANY = ((1.0, ""), (1e3, "1,000 "), (1e6, "million "), (1e9, "billion "))
 OTHERS = 6
+NUMBERS_WIDTH = 24
+"""Characters of a line that cost, times and the gaps before them take."""
 
 
 def screen(plan: Plan) -> str:
@@ -27,7 +29,7 @@ def screen(plan: Plan) -> str:
         lines += list(nothing(plan))
     else:
         lines += [
-            *_wrap(_headline(best), indent=0),
+            *wrapped(_headline(best), indent=0),
             *_beside(plan, best),
             "",
             *_loads(best),
@@ -66,13 +68,13 @@ def _beside(plan: Plan, best: Option) -> Iterator[str]:
     near = tie(plan)
     questions = [one for one in best.reasons if not any(one.startswith(f"{name} is unknown") for name in best.factors)]
     for text in (*([near] if near else []), *questions):
-        yield from _wrap(f"{text[0].upper()}{text[1:]}.", indent=2)
+        yield from wrapped(f"{text[0].upper()}{text[1:]}.", indent=2)
 
 
 def _loads(option: Option) -> Iterator[str]:
     for part in option.parts or (option,):
         for load in part.loads:
-            yield from _wrap(f"{load.name}: {_setting(load, part)}", indent=2)
+            yield from wrapped(f"{load.name}: {_setting(load, part)}", indent=2)
 
 
 def _setting(load: Load, option: Option) -> str:
@@ -92,25 +94,31 @@ def _setting(load: Load, option: Option) -> str:
 
 
 def _money(plan: Plan, option: Option) -> Iterator[str]:
+    from aigc_bench.report.plan.units import round_counts
+
     years = plan.demand.finance.life_years
     yield f"  cost over {years:g} years   {_between(option.tco_usd)}"
     yield f"  at once {_between(option.capex_usd)}; a year {_between(option.opex_usd_per_year)}"
-    for name, cost in option.usd_per_unit.items():
-        yield f"  {name}: {_each(cost)}"
+    for name, (count, words) in round_counts(option.usd_per_unit).items():
+        yield f"  {name}: {_each(option.usd_per_unit[name], count)} {_many(words, count)}"
     if option.carbon_kg is not None:
         low, value, high = (getattr(option.carbon_kg, end) / 1000 for end in ("low", "value", "high"))
         yield f"  carbon {value:,.1f} t CO2e ({low:,.1f} to {high:,.1f})"
 
 
-def _each(cost: Estimate) -> str:
-    """The cost of as many units as cost at least a cent."""
+def _each(cost: Estimate, count: float) -> str:
+    """The cost of so many units."""
     from aigc_bench.core.units import quantity
 
-    item = cost.unit.partition("/")[2]
-    count, words = next((pair for pair in MANY if cost.value * pair[0] >= 0.01), MANY[-1])
     ends = " to ".join(quantity(end * count, "usd") for end in (cost.low, cost.high))
-    plural = "s" if count > 1 else ""
-    return f"{quantity(cost.value * count, 'usd')} ({ends}) a {words}{item}{plural}"
+    return f"{quantity(cost.value * count, 'usd')} ({ends}) for"
+
+
+def _many(words: str, count: float) -> str:
+    """``one image``, ``1,000 images``, ``a million tokens``."""
+    if count == 1:
+        return f"one {words}"
+    return words if words[:1].isdigit() else f"a {words}"
 
 
 def _between(value: Estimate) -> str:
@@ -126,7 +134,7 @@ def _between(value: Estimate) -> str:
 def _factors(option: Option) -> Iterator[str]:
     yield f"  {'FACTOR':<9} {'NEEDED':>14} {'THERE':>14} {'LEFT':>6}  VERDICT"
     for name, found in option.factors.items():
-        yield from _wrap(_factor(name, found), indent=2, hang=48)
+        yield from wrapped(_factor(name, found), indent=2, hang=48)
 
 
 def _factor(name: str, found: Assessment) -> str:
@@ -166,12 +174,15 @@ def _others(plan: Plan, best: Option) -> Iterator[str]:
             shown.append(option)
     if not shown:
         return
-    yield f"  {'INSTEAD':<78} {'COST':>12} {'TIMES':>7}"
+    room = width() - NUMBERS_WIDTH
+    yield f"  {'INSTEAD':<{room}} {'COST':>12} {'TIMES':>7}"
     for option in sorted(shown, key=lambda one: one.rank)[: OTHERS + 2]:
         times = option.tco_usd.value / best.tco_usd.value if best.tco_usd.value else 0.0
         cost = _between(option.tco_usd).partition(" ")[0]
-        words = f"{_cut(what(option), 70)} (unsure)" if option.is_unsure else _cut(what(option), 78)
-        yield f"  {words:<78} {cost:>12} {times:>6.1f}x"
+        unsure = " (not sure enough)" if option.is_unsure else ""
+        lines = textwrap.wrap(f"{what(option)}{unsure}", width=room - 2, break_long_words=False, break_on_hyphens=False)
+        yield f"  {lines[0]:<{room}} {cost:>12} {times:>6.1f}x"
+        yield from (f"    {line}" for line in lines[1:])
 
 
 def _footing(plan: Plan) -> Iterator[str]:
@@ -180,7 +191,7 @@ def _footing(plan: Plan) -> Iterator[str]:
     yield f"  {plan.num_candidates:,} candidates, {len(plan.options)} options, {refused} refused; --json has the reasons of each."
     if widest:
         names = "; ".join(f"{one.title} [{one.key}]" for one in widest)
-        yield from _wrap(
+        yield from wrapped(
             f"Widest of {len(plan.assumptions)} assumptions: {names}. --explain KEY says how any figure follows.", indent=2
         )
 
@@ -191,10 +202,3 @@ def _width(value: Estimate) -> float:
 
 def _cut(text: str, width: int) -> str:
     return text if len(text) <= width else f"{text[: width - 1]}…"
-
-
-def _wrap(text: str, *, indent: int, hang: int | None = None) -> Sequence[str]:
-    import textwrap
-
-    first, rest = " " * indent, " " * (indent + 2 if hang is None else hang)
-    return textwrap.wrap(text, width=WIDTH, initial_indent=first, subsequent_indent=rest, break_long_words=False) or [first]

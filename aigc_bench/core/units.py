@@ -15,6 +15,10 @@ _SAME = {"FLOPs/s": "FLOP/s", "bytes/s": "B/s", "J/byte": "J/B"}
 
 _PRINTED = {
     "fraction": (0.01, "%"),
+    "fraction/year": (0.01, "%/year"),
+    "request/s": (1.0, "requests/s"),
+    "request/min": (1.0, "requests/min"),
+    "token/request": (1.0, "tokens/request"),
     "C": (1.0, "°C"),
     "ratio": (1.0, "×"),
     # Seconds of audio in a second are a speed without a dimension (RTFx); seconds for a second of audio are its inverse (RTF).
@@ -75,6 +79,18 @@ def quantity(value: float | None, unit: str, *, significant: int = 3) -> str:
         return f"{sign}${digits(abs(value), significant=significant)}{unit.removeprefix('usd')}"
     factor, printed = scale(value, unit)
     return f"{digits(value / factor, significant=significant)} {printed}".rstrip()
+
+
+def chance(share: float) -> str:
+    """A probability that was counted in drawn worlds, no finer than it is known: ``81 %``, ``0.2 %``, ``under 0.1 %``."""
+    percent = 100 * share
+    if percent in (0.0, 100.0):
+        return f"{percent:.0f} %"
+    if percent < 0.1:
+        return "under 0.1 %"
+    if percent > 99.9:
+        return "over 99.9 %"
+    return f"{percent:.0f} %" if 1 <= percent <= 99 else f"{percent:.1f} %"
 
 
 def memory(num_bytes: float) -> str:

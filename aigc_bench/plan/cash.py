@@ -43,7 +43,14 @@ def cash_by_year(option: Option, finance: Finance) -> tuple[YearCash, ...]:
         found.append(
             YearCash(year=year, purchase_usd=purchase, running_usd=running, resale_usd=back, net_usd=net, cumulative_usd=whole)
         )
-    return tuple(found)
+    return (*found[:-1], found[-1].model_copy(update={"cumulative_usd": _total(found[-1].cumulative_usd, option)}))
+
+
+def _total(whole: Estimate, option: Option) -> Estimate:
+    """The last sum is the total cost, with the ends that it has: those of drawn worlds are nearer than the terms' end by end."""
+    tco = option.tco_usd
+    is_same = math.isclose(whole.value, tco.value, rel_tol=1e-9)
+    return whole.model_copy(update={"low": tco.low, "high": tco.high}) if is_same else whole
 
 
 def _added(*terms: Estimate | None, less: Estimate | None = None, words: str) -> Estimate:

@@ -6,12 +6,10 @@ from collections.abc import Callable, Mapping
 
 from aigc_bench.core.units import quantity
 from aigc_bench.plan.demand import Site
+from aigc_bench.plan.factors.base import TIGHT_BELOW
 from aigc_bench.plan.factors.cooling import is_too_warm
 from aigc_bench.plan.records import Assessment, Machine
 from aigc_bench.plan.site.cooling_fit import TAKES
-
-BOTH_ENDS = 0.05
-"""Head-room that a remedy asks for on top, so that the factor is not tight again."""
 
 
 def remedy(name: str, found: Assessment, *, site: Site, machine: Machine, table: str) -> str:
@@ -24,8 +22,9 @@ def remedy(name: str, found: Assessment, *, site: Site, machine: Machine, table:
 
 
 def _enough(found: Assessment) -> float:
+    """What would have to be there for the factor to be neither short nor tight."""
     assert found.required is not None, "only what is short is asked about"
-    return found.required.value * (1 + BOTH_ENDS)
+    return found.required.value / (1 - TIGHT_BELOW)
 
 
 def _compute(found: Assessment, *_: object) -> str:

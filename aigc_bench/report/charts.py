@@ -16,6 +16,8 @@ from markupsafe import Markup
 
 from aigc_bench.core.units import quantity, scale
 
+THOUSANDS = ((1e9, "B"), (1e6, "M"), (1e3, "k"))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Chart:
@@ -148,6 +150,34 @@ def bars(
 def rows_height_px(num_rows: int, *, row_px: int = 40) -> int:
     """Height of a chart with that many rows, axis and margins included."""
     return 84 + row_px * max(1, num_rows)
+
+
+def by_year(*, barmode: str, axis: str) -> dict[str, Any]:
+    """The layout of dollars as bars, a category for each year."""
+    return {
+        "barmode": barmode,
+        "bargap": 0.45,
+        "showlegend": True,
+        "bare": True,
+        "xaxis": {"type": "category"},
+        "yaxis": {"title": {"text": axis}, "tickformat": "$~s"},
+    }
+
+
+def dollars(low: float, high: float) -> dict[str, Any]:
+    """A logarithmic axis of dollars from a little below ``low`` to a little above ``high``; both must be positive."""
+    ends = math.log10(low) - 0.1, math.log10(high) + 0.1
+    steps = (1, 2, 5) if ends[1] - ends[0] < 3.5 else (1,)
+    ticks = [step * 10.0**power for power in range(math.floor(ends[0]), math.ceil(ends[1]) + 1) for step in steps]
+    shown = [tick for tick in ticks if ends[0] <= math.log10(tick) <= ends[1]]
+    words = [f"${short_number(tick)}" for tick in shown]
+    return {"type": "log", "range": [round(end, 3) for end in ends], "tickvals": shown, "ticktext": words}
+
+
+def short_number(value: float) -> str:
+    """A round number with its thousands as a letter: ``5k``, ``2M``, ``0.5``."""
+    size, letter = next(((size, letter) for size, letter in THOUSANDS if value >= size), (1.0, ""))
+    return f"{value / size:g}{letter}"
 
 
 def rounded(value: float | None, *, significant: int = 5) -> float | None:

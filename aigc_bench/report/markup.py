@@ -96,8 +96,9 @@ def between(row: MetricRow | Estimate | None) -> str:
     """Both ends of an interval in the unit its value is printed in; empty where there is none."""
     if row is None or row.value is None or row.low is None or row.high is None or row.low == row.high:
         return ""
-    factor, _ = (1.0, "") if row.unit.startswith("usd") else scale(row.value, row.unit)
-    return f"{figure(row.low / factor)} to {figure(row.high / factor)}"
+    is_usd = row.unit.startswith("usd")
+    factor, told = (1.0, dollars) if is_usd else (scale(row.value, row.unit)[0], figure)
+    return f"{told(row.low / factor)} to {told(row.high / factor)}"
 
 
 def prose(words: str) -> Markup:
@@ -107,7 +108,8 @@ def prose(words: str) -> Markup:
     """
     safe = str(escape(words.replace("+-", "±")))
     is_named = safe.partition(" ")[0].endswith(":")
-    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", safe if is_named else safe[:1].upper() + safe[1:]))
+    safe = re.sub(r"(?<=\d) (?=%)", "\u00a0", safe if is_named else safe[:1].upper() + safe[1:])
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", safe))
 
 
 def short(codes: Sequence[str]) -> Markup:
@@ -189,10 +191,15 @@ def figure(value: float) -> str:
     return f"{value:,.0f}" if float(value).is_integer() and abs(value) < 1e15 else digits(value)
 
 
+def dollars(amount: float) -> str:
+    """An amount without its sign of dollars: whole below a thousand where it is, else three significant digits."""
+    return figure(amount) if abs(amount) < 1000 else digits(amount)
+
+
 def _split(value: float, unit: str) -> tuple[str, str]:
     if unit.partition("/")[0] == "usd":
         sign, size = "-" if value < 0 else "", abs(value)
-        return f"{sign}${figure(size) if size >= 1000 else digits(size)}", unit.removeprefix("usd")
+        return f"{sign}${dollars(size)}", unit.removeprefix("usd")
     factor, printed = scale(value, unit)
     return figure(value / factor), printed
 

@@ -15,6 +15,7 @@ from aigc_bench.cli import main
 from aigc_bench.core.errors import UsageError
 from aigc_bench.plan.availability import spares
 from aigc_bench.plan.contract import contract
+from aigc_bench.plan.explain.certainty import path_key, swing_key
 from aigc_bench.plan.explain.listed import nearest
 from aigc_bench.plan.explain.step import Trail, slug
 from aigc_bench.plan.explain.told import explain, resolve, short, trail_of
@@ -39,10 +40,19 @@ NOT_ARITHMETIC = (
     ".num_spares",
     ".num_margin",
     ".machines_for_wait",
-    ".p_slo",
-    ".p_budget",
+    ".worlds",
+    ".able",
     ".p_oom",
+    ".regret_usd",
+    "_tco_usd",
+    ".price_ratio",
+    ".low",
+    ".high",
+    ".num_servers",
+    ".staged_usd",
+    ".at_once_usd",
 )
+"""What is no arithmetic over its inputs: queues, layouts, counts and means of drawn worlds."""
 NARROW = ("h100_sxm_80gb", "mi300x", "l40s")
 
 
@@ -180,6 +190,41 @@ def test_spares_are_those_that_the_binomial_asks_for(example: Plan) -> None:
             serving = round(trail[f"options.{option.rank}.num_serving"].value.value)
             wanted = spares(serving, availability=example.rules.machine_availability.value, target=example.demand.availability)
             assert option.num_spares == wanted
+
+
+def test_a_probability_is_a_count_of_worlds_over_all_that_were_drawn(example: Plan) -> None:
+    assert example.certainty is not None
+    for option, trail in trails(example):
+        key = f"options.{option.rank}.p_slo"
+        if option.p_slo is None:
+            assert key not in trail
+            continue
+        held, drawn = (trail[one].value.value for one in trail[key].inputs)
+        assert drawn == (example.certainty.num_worlds if option.rank <= example.certainty.num_close else 256)
+        assert held == round(held) and held / drawn == option.p_slo
+
+
+def test_what_is_said_of_how_sure_a_plan_is_can_be_traced(example: Plan) -> None:
+    found, trail = example.certainty, trail_of(example)
+    assert found is not None
+    for one in found.regret:
+        assert trail[f"certainty.regret.{one.rank}.p_cheapest"].value.value == one.p_cheapest
+        assert trail[f"certainty.regret.{one.rank}.regret_usd"].value.value == one.regret_usd
+        assert trail.recomputed(f"certainty.regret.{one.rank}.p_cheapest") == pytest.approx(one.p_cheapest, abs=1e-12)
+    ends = [trail[swing_key("cost", one.name, end)].value.value for one in found.tornado.cost for end in ("low", "high")]
+    assert ends == [usd for one in found.tornado.cost for usd in (one.tco_low_usd, one.tco_high_usd)]
+    shares = [trail[swing_key("slo", one.name, end)].value.value for one in found.tornado.slo for end in ("low", "high")]
+    assert shares == [share for one in found.tornado.slo for share in (one.p_slo_low, one.p_slo_high)]
+    for year in found.growth_path.years if found.growth_path else ():
+        assert trail[path_key(year.year, "num_servers")].value.value == year.num_servers
+        assert trail[path_key(year.year, "p_slo")].value.value == year.p_slo
+
+
+def test_a_probability_is_told_with_its_worlds_its_seed_and_how_they_were_drawn(plan: Plan) -> None:
+    words = " ".join(explain(plan, "p_slo").split())
+    assert re.search(r"= [\d,]+ worlds / 2,048 worlds", words)
+    assert "seed 0" in words and "lognormal" in words and "modelled" in words
+    assert explain(plan, "certainty").startswith(explain(plan, "p_slo"))
 
 
 @pytest.mark.parametrize("kind", ["owned", "colocated", "cloud", "api", "mixed"])

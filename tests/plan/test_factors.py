@@ -29,8 +29,10 @@ def interval(low: float, value: float, high: float) -> Estimate:
     [
         (exact(60, "W"), exact(100, "W"), 0.4, "ok"),
         (exact(97, "W"), exact(100, "W"), 0.03, "tight"),
+        (exact(91, "W"), exact(100, "W"), 0.09, "tight"),
+        (exact(89, "W"), exact(100, "W"), 0.11, "ok"),
         (exact(100, "W"), exact(100, "W"), 0.0, "tight"),
-        (interval(50, 60, 110), exact(100, "W"), 0.4, "tight"),
+        (interval(50, 60, 110), exact(100, "W"), 0.4, "ok"),
         (exact(120, "W"), exact(100, "W"), -0.2, "short"),
         (exact(1, "W"), exact(0, "W"), None, "short"),
         (exact(0, "W"), exact(0, "W"), None, "ok"),

@@ -57,7 +57,7 @@ def test_the_plain_demand_is_met(tmp_path: Path, capsys: pytest.CaptureFixture[s
         (
             "network",
             {"site": "uplink_gbit_per_s = 0.00001"},
-            r"67.2 kbit/s required, 10.0 kbit/s available; an uplink of 70.6 kbit/s \(site.uplink_gbit_per_s\)",
+            r"67.2 kbit/s required, 10.0 kbit/s available; an uplink of 74.7 kbit/s \(site.uplink_gbit_per_s\)",
         ),
         (
             "storage",

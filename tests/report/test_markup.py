@@ -92,7 +92,7 @@ def test_whole_numbers_are_printed_whole(value: float, shown: str) -> None:
 
 
 def test_prose_shows_commands_as_code_and_leaves_names_small() -> None:
-    assert prose("run `df` +-50 %") == "Run <code>df</code> ±50 %"
+    assert prose("run `df` +-50 %") == "Run <code>df</code> ±50\u00a0%", "a number keeps its sign of per cent on its line"
     assert prose("gpt: nightly training") == "gpt: nightly training"
 
 

@@ -7,10 +7,22 @@ import click
 from aigc_bench.cli import nearest
 from aigc_bench.cli.output import json_option, print_json, print_table
 
-KINDS = ("workloads", "profiles", "engines", "metrics", "sensors", "factors", "accelerators", "servers", "prices")
+KINDS = {
+    "workloads": "model families and their presets",
+    "profiles": "sets of cases, made for a kind of machine",
+    "engines": "what runs a model",
+    "metrics": "what is measured, with its formula",
+    "sensors": "where telemetry comes from",
+    "factors": "what a plan is judged by",
+    "accelerators": "GPUs and other accelerators of the catalogue",
+    "servers": "servers of the catalogue",
+    "prices": "what renting an accelerator costs",
+}
 """What can be listed: the keys of ``aigc_bench.listing.KINDS``, named here so that help imports nothing."""
 
 TEXT_COLUMNS = {
+    "workloads": ("workload", "preset", "num_params", "item", "modes", "title"),
+    "metrics": ("metric", "unit", "formula"),
     "accelerators": (
         "id",
         "name",
@@ -41,10 +53,17 @@ UNITS = {
 
 
 @click.command(short_help="List what aigc-bench knows: workloads, profiles, metrics, accelerators ...")
-@click.argument("kind", metavar="|".join(KINDS))
+@click.argument("kind", metavar="KIND", required=False)
 @json_option
-def command(*, kind: str, as_json: bool) -> None:
-    """List what aigc-bench knows of a kind."""
+def command(*, kind: str | None, as_json: bool) -> None:
+    """List what aigc-bench knows of a KIND; without one, what can be listed.
+
+    Kinds: workloads, profiles, engines, metrics, sensors, factors, accelerators, servers, prices.
+    """
+    if kind is None:
+        known = [{"kind": name, "title": title} for name, title in KINDS.items()]
+        print_json(known) if as_json else print_table(known)
+        return
     if kind not in KINDS:
         raise click.UsageError(f"unknown kind {kind!r}. {nearest(kind, KINDS)}")
     from aigc_bench.listing import listing
@@ -80,4 +99,6 @@ def _text(key: str, value: object) -> str:
         return "–"
     if unit is not None and isinstance(value, int | float):
         return quantity(value, unit)
+    if isinstance(value, float) and value.is_integer():
+        return f"{value:,.0f}"
     return f"{value:,}" if isinstance(value, int | float) and key.startswith("num_") else str(value)

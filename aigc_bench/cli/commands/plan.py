@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from aigc_bench.cli.output import json_option, print_json
+from aigc_bench.cli.output import json_option, print_json, width
 
 
 @click.command("plan")
@@ -56,7 +56,7 @@ def command(
         if key is not None:
             from aigc_bench.plan.explain.told import explain
 
-            click.echo(explain(plan, key))
+            click.echo(explain(plan, key, width=width(116)))
         elif as_json:
             print_json(contract(plan))
         else:

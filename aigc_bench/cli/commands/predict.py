@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from aigc_bench.cli.output import json_option, print_json, print_table
+from aigc_bench.cli.output import json_option, number_cells, print_json, print_table
 
 if TYPE_CHECKING:
     from aigc_bench.core.records import MetricRow, Mode
@@ -144,18 +144,9 @@ def _print(rows: list[tuple[str, MetricRow]]) -> None:
         by_case.setdefault((row.case, name), []).append(row)
     for (case, name), own in by_case.items():
         click.echo(f"\n{case} on {name}")
-        print_table([_cells(row) for row in own], right=["value", "low", "high"])
-
-
-def _cells(row: MetricRow) -> dict[str, str]:
-    from aigc_bench.core.units import quantity
-
-    return {
-        "metric": row.metric,
-        "value": quantity(row.value, row.unit),
-        "low": quantity(row.low, row.unit),
-        "high": quantity(row.high, row.unit),
-        "basis": row.basis,
-        "verdict": row.verdict,
-        "reasons": ", ".join(row.reasons),
-    }
+        shared = [code for code in own[0].reasons if all(code in row.reasons for row in own)]
+        if shared:
+            click.echo(f"of all numbers: {', '.join(shared)}")
+        cells_of = [number_cells(row, told=shared) for row in own]
+        kept = [key for key in cells_of[0] if key != "n" and (key != "further reasons" or any(cells[key] for cells in cells_of))]
+        print_table([{key: cells[key] for key in kept} for cells in cells_of], right=["value", "low", "high"])

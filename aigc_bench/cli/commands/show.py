@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from aigc_bench.cli.output import headline, json_option, print_json, print_table
+from aigc_bench.cli.output import headline, json_option, number_cells, print_json, print_table
 
 if TYPE_CHECKING:
-    from aigc_bench.core.records import MetricRow
+    pass
 
 
 @click.command(short_help="Print the numbers of a run: one row per case and metric.")
@@ -52,8 +51,8 @@ def _show_run(name: str, *, as_json: bool) -> None:
         click.echo(f"{summary.case_id}  {headline(summary)}")
         own = [row for row in rows if row.case == summary.case_id]
         known = [row for row in own if row.value is not None]
-        print_table([_cells(row, told=summary.reasons) for row in known], right=["value", "low", "high", "n"])
-        missing = [_cells(row, told=summary.reasons) for row in own if row.value is None]
+        print_table([number_cells(row, told=summary.reasons) for row in known], right=["value", "low", "high", "n"])
+        missing = [number_cells(row, told=summary.reasons) for row in own if row.value is None]
         if missing:
             click.echo("not known: " + ", ".join(f"{cells['metric']} ({cells['further reasons']})" for cells in missing))
         click.echo()
@@ -74,19 +73,3 @@ def _show_accelerator(name: str, *, as_json: bool) -> None:
         raise UsageError(f"{name}: neither a run directory nor an accelerator.", hint) from None
     rows = [{"what": what, "value": value, "source": source} for what, value, source in described]
     print_json(rows) if as_json else print_table(rows)
-
-
-def _cells(row: MetricRow, *, told: Collection[str]) -> dict[str, str]:
-    """A row as text, without the reasons that the case's own line has told."""
-    from aigc_bench.core.units import quantity
-
-    return {
-        "metric": row.metric,
-        "value": quantity(row.value, row.unit),
-        "low": quantity(row.low, row.unit),
-        "high": quantity(row.high, row.unit),
-        "n": str(row.n),
-        "basis": row.basis,
-        "verdict": row.verdict,
-        "further reasons": ", ".join(code for code in row.reasons if code not in told),
-    }

@@ -63,6 +63,7 @@ def _certainty(plan: Plan, close: Sequence[Seen], ground: Ground, *, catalogue: 
     as_sure = [one for one in accepted if one.option.is_unsure <= best.option.is_unsure]
     return Certainty(
         num_worlds=ground.worlds.num,
+        seed=ground.worlds.seed,
         num_close=len(close),
         median_tco_usd=float(np.median(best.cost.tco)),
         tornado=tornado_of(best.option, ground),

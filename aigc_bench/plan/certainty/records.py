@@ -47,13 +47,15 @@ class Tornado(Record):
 class Regret(Record):
     """One option among all that were looked at closely, in worlds in which at least one of them does what is asked.
 
-    ``regret_usd`` is the mean over these of what it costs more than the cheapest that does what is asked there; a world in which it
-    is cheaper because it falls short counts nothing. ``p_cheapest``: it does what is asked, and nothing that does costs less.
+    ``num_worlds`` counts these. ``regret_usd`` is the mean over them of what it costs more than the cheapest that does what is
+    asked there; a world in which it is cheaper because it falls short counts nothing. ``p_cheapest``: it does what is asked, and
+    nothing that does costs less.
     """
 
     rank: int
     what: str
     p_slo: float | None
+    num_worlds: int
     p_cheapest: float = Field(ge=0, le=1)
     regret_usd: float = Field(ge=0)
     tco_usd: Estimate
@@ -121,6 +123,7 @@ class Certainty(Record):
     """How sure the recommendation is. ``median_tco_usd`` is the middle world's cost, beside the value that the lines add up to."""
 
     num_worlds: int
+    seed: int
     num_close: int
     """Options that were looked at in all worlds; the others in a part of them."""
     median_tco_usd: float

@@ -49,6 +49,7 @@ def _regret(one: Seen, least: Array, known: Flags) -> Regret:
         rank=one.option.rank,
         what=what(one.option),
         p_slo=one.p_slo,
+        num_worlds=count,
         p_cheapest=float(wins.sum() / count),
         regret_usd=float(over.sum() / count),
         tco_usd=one.option.tco_usd,

@@ -32,6 +32,8 @@ HEADINGS: Mapping[str, str] = {
     "tco_usd": "Money",
     "p_budget": "How sure",
     "p_slo": "How sure",
+    "p_oom": "How sure",
+    "certainty": "How sure",
     "replay": "How sure",
 }
 OTHERS = "How many"
@@ -69,8 +71,9 @@ def _heading(name: str) -> str:
 
 def said(value: float, unit: str, *, significant: int = 3) -> str:
     """A number with its unit; whole ones without decimals."""
-    is_whole = value == round(value) and abs(value) < 1e6 and scale(value, unit) == (1.0, unit) and not unit.startswith("usd")
-    return f"{value:,.0f} {unit}" if is_whole else quantity(value, unit, significant=significant)
+    factor, printed = scale(value, unit)
+    is_whole = value == round(value) and abs(value) < 1e6 and factor == 1.0 and not unit.startswith("usd")
+    return f"{value:,.0f} {printed}".rstrip() if is_whole else quantity(value, unit, significant=significant)
 
 
 def nearest(key: str, keys: Sequence[str]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import TypeAlias
 
 from aigc_bench.core.records import Estimate, Record
 from aigc_bench.core.units import SECONDS_PER_YEAR
@@ -15,6 +16,9 @@ from aigc_bench.plan.sizing import DAYS_PER_YEAR, JOB, TRAINING, items_at_once, 
 
 UNITS = r" (w|s|usd|kg|bytes|bits per s)$"
 TITLES = {"machines_per_server": "machines of one server", "service_s": "time of one request", "step_latency_s": "time of one step"}
+Rows: TypeAlias = tuple[tuple[str, str, Estimate, str, str, tuple[str, ...]], ...]
+"""Numbers of a load: name of the key, title, value, formula, arithmetic, keys of the inputs."""
+BUSY = "accelerators_busy_at_peak"
 QUEUE = "the fewest machines whose queue lets the asked share of requests start in time (M/G/c, Allen-Cunneen, or simulated)"
 
 
@@ -87,82 +91,46 @@ def _add_latency(below: Below, load: Load, able: Capability, *, latency: Estimat
 
 
 def _add_service(below: Below, load: Load) -> None:
-    trail, of = below.trail, load.name
-    fast = below.load(of, "throughput_per_accelerator")
+    of = load.name
     rate, items, duty = below.asked(of, "arrival.peak_requests_per_s", "items_per_request", "arrival.duty")
-    peak = trail.computed(
-        below.load(of, "peak"),
-        f"peak rate of {of}",
-        load.rate_items_per_s,
-        formula="requests/s at the peak x items of one x growth",
-        inputs=(rate, items, "growth.last"),
-        arithmetic="{0} * {1} * {2}",
+    peak, fast = below.load(of, "peak"), below.load(of, "throughput_per_accelerator")
+    at_peak, usual = "requests/s at the peak x items of one x growth", "requests/s at the peak x items of one x duty x mean growth"
+    mean, a_year = "{0} * {1} * {2} * {3} / {4}", f"{{0}} * {{1}} * {{2}} * {{3}} * {SECONDS_PER_YEAR:.0f}"
+    parts = (rate, items, duty, "growth.mean")
+    rows: Rows = (
+        ("peak", f"peak rate of {of}", load.rate_items_per_s, at_peak, "{0} * {1} * {2}", (rate, items, "growth.last")),
+        (BUSY, f"busy machines, {of}", load.busy_machines, "peak rate / throughput of one", "{0} / {1}", (peak, fast)),
+        ("mean_machines", f"mean busy machines, {of}", load.mean_machines, f"{usual} / throughput", mean, (*parts, fast)),
+        ("items_per_year", f"{load.item}s a year, {of}", load.items_per_year, f"{usual} x seconds of a year", a_year, parts),
     )
-    trail.computed(
-        below.load(of, "accelerators_busy_at_peak"),
-        f"busy machines, {of}",
-        load.busy_machines,
-        formula="peak rate / throughput of one",
-        inputs=(peak, fast),
-        arithmetic="{0} / {1}",
-    )
-    usual, words = (rate, items, duty, "growth.mean"), "requests/s at the peak x items of one x duty x mean growth"
-    trail.computed(
-        below.load(of, "mean_machines"),
-        f"mean busy machines, {of}",
-        load.mean_machines,
-        formula=f"{words} / throughput",
-        inputs=(*usual, fast),
-        arithmetic="{0} * {1} * {2} * {3} / {4}",
-    )
-    trail.computed(
-        below.load(of, "items_per_year"),
-        f"{load.item}s a year, {of}",
-        load.items_per_year,
-        formula=f"{words} x seconds of a year",
-        inputs=usual,
-        arithmetic=f"{{0}} * {{1}} * {{2}} * {{3}} * {SECONDS_PER_YEAR:.0f}",
-    )
+    _add_rows(below, of, rows)
 
 
 def _add_job(below: Below, load: Load) -> None:
-    trail, of = below.trail, load.name
+    of = load.name
     items, window, runs = below.asked(of, "items", "window_s", "runs_per_day")
-    peak = trail.computed(
-        below.load(of, "peak"),
-        f"rate of {of} in its window",
-        load.rate_items_per_s,
-        formula="items / window",
-        inputs=(items, window),
-        arithmetic="{0} / {1}",
-    )
-    fast, lost = below.load(of, "throughput_per_accelerator"), below.load(of, "lost_share")
+    peak, fast, busy, lost = (below.load(of, name) for name in ("peak", "throughput_per_accelerator", BUSY, "lost_share"))
+    open_, mean = "busy machines x share of the day that the window is open", "{0} * min(1, {1} * {2} / 86400)"
+    all_runs, a_year = f"items x runs a day x {DAYS_PER_YEAR}", f"{{0}} * {{1}} * {DAYS_PER_YEAR}"
+    needs: tuple[str, ...] = (peak, fast, "rules.job_goodput")
+    net, words = JOB, "{0} / ({1} * {2})"
+    if load.lost_share is not None:
+        net, words, needs = TRAINING, "{0} / ({1} * {2} * (1 - {3}))", (*needs, lost)
+    first: Rows = (("peak", f"rate of {of} in its window", load.rate_items_per_s, "items / window", "{0} / {1}", (items, window)),)
+    _add_rows(below, of, first)
     if load.lost_share is not None:
         _add_lost(below, load, load.lost_share, peak=peak)
-    busy = trail.computed(
-        below.load(of, "accelerators_busy_at_peak"),
-        f"busy machines, {of}",
-        load.busy_machines,
-        formula=JOB if load.lost_share is None else TRAINING,
-        inputs=(peak, fast, "rules.job_goodput", lost),
-        arithmetic="{0} / ({1} * {2})" if load.lost_share is None else "{0} / ({1} * {2} * (1 - {3}))",
+    rows: Rows = (
+        (BUSY, f"busy machines, {of}", load.busy_machines, net, words, needs),
+        ("mean_machines", f"mean busy machines, {of}", load.mean_machines, open_, mean, (busy, window, runs)),
+        ("items_per_year", f"{load.item}s a year, {of}", load.items_per_year, all_runs, a_year, (items, runs)),
     )
-    trail.computed(
-        below.load(of, "mean_machines"),
-        f"mean busy machines, {of}",
-        load.mean_machines,
-        formula="busy machines x share of the day that the window is open",
-        inputs=(busy, window, runs),
-        arithmetic="{0} * min(1, {1} * {2} / 86400)",
-    )
-    trail.computed(
-        below.load(of, "items_per_year"),
-        f"{load.item}s a year, {of}",
-        load.items_per_year,
-        formula=f"items x runs a day x {DAYS_PER_YEAR}",
-        inputs=(items, runs),
-        arithmetic=f"{{0}} * {{1}} * {DAYS_PER_YEAR}",
-    )
+    _add_rows(below, of, rows)
+
+
+def _add_rows(below: Below, of: str, rows: Rows) -> None:
+    for name, title, value, formula, arithmetic, inputs in rows:
+        below.trail.computed(below.load(of, name), title, value, formula=formula, inputs=inputs, arithmetic=arithmetic)
 
 
 def _add_lost(below: Below, load: Load, lost: Estimate, *, peak: str) -> None:
@@ -180,7 +148,7 @@ def _add_lost(below: Below, load: Load, lost: Estimate, *, peak: str) -> None:
 
 def _add_needed(below: Below, load: Load) -> None:
     """Machines that the load has by day: a service's with room for its queue, a job's busy ones."""
-    trail, of, busy = below.trail, load.name, below.load(load.name, "accelerators_busy_at_peak")
+    trail, of, busy = below.trail, load.name, below.load(load.name, BUSY)
     if not below.is_service(of):
         return
     floor = below.load(of, "machines_for_wait")

@@ -1,10 +1,9 @@
-"""The steps of what an option costs and emits: cost lines, total, a unit, energy, carbon, probabilities."""
+"""The steps of what an option costs and emits: cost lines, total, a unit, energy, carbon."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from aigc_bench.core.records import Estimate
 from aigc_bench.plan.cost import HOURS_PER_YEAR
 from aigc_bench.plan.explain.arithmetic import Inputs
 from aigc_bench.plan.explain.below import Below
@@ -16,7 +15,6 @@ from aigc_bench.plan.money.opex import CostLine
 
 YEARS, RATE, RESIDUAL = "demand.finance.life_years", "demand.finance.discount_rate", "demand.finance.residual_share"
 ADDERS = "demand.finance.adders_share"
-OUT_OF_MEMORY = "that a lognormal peak within its interval lies above the usable memory, of any load"
 FOOTPRINT = (
     ("carbon_operation_kg", "greenhouse gases of running over the life"),
     ("carbon_making_kg", "greenhouse gases of making the servers"),
@@ -38,7 +36,7 @@ LINES: Mapping[str, str] = {
 
 
 def add_money(below: Below) -> None:
-    """Steps of energy and money, then of carbon and chances."""
+    """Steps of energy and money, then of carbon."""
     is_rented = below.option.kind == "cloud"
     if not is_rented:
         _add_energy(below, at_work=below.key("num_servers"))
@@ -51,7 +49,6 @@ def add_money(below: Below) -> None:
     _add_totals(below, lines)
     _add_units(below, lines)
     _add_carbon(below)
-    add_chances(below)
 
 
 def line_keys(below: Below) -> list[str]:
@@ -227,21 +224,3 @@ def _add_footprint(below: Below) -> None:
         inputs=(servers, below.key("machine", "embodied_kg")),
         arithmetic="{0} * {1}",
     )
-
-
-def add_chances(below: Below) -> None:
-    """Probabilities, where the plan has them."""
-    ends = (".latency_s", ".accelerators_busy_at_peak")
-    latencies = [key for key in below.trail.starting(below.key("loads", "")) if key.endswith(ends)]
-    memory = [key for key in below.trail.starting(below.key("factors", "memory", "inputs", "")) if "memory" in key]
-    chances = (
-        ("p_slo", "probability that the SLO is met", latencies),
-        ("p_budget", "probability that it stays within the budget", [below.key("capex_usd"), below.key("opex_usd_per_year")]),
-        ("p_oom", "probability of running out of memory", memory),
-    )
-    for name, title, inputs in chances:
-        share = getattr(below.option, name)
-        if share is not None:
-            value = Estimate(value=share, low=share, high=share, unit="fraction", basis="modelled")
-            words = OUT_OF_MEMORY if name == "p_oom" else "share of the drawn worlds in which it holds"
-            below.trail.computed(below.key(name), title, value, formula=words, inputs=inputs)

@@ -10,10 +10,11 @@ from aigc_bench.plan.explain.arithmetic import Inputs
 from aigc_bench.plan.explain.below import Below
 from aigc_bench.plan.explain.bill import add_beside
 from aigc_bench.plan.explain.by_year import add_cash
+from aigc_bench.plan.explain.chances import add_chances
 from aigc_bench.plan.explain.factors import add_factors
 from aigc_bench.plan.explain.fleet import add_fleet
 from aigc_bench.plan.explain.loads import add_load, add_machine
-from aigc_bench.plan.explain.money import FOOTPRINT, add_chances, add_money, line_keys
+from aigc_bench.plan.explain.money import FOOTPRINT, add_money, line_keys
 from aigc_bench.plan.explain.replayed import add_replay
 from aigc_bench.plan.explain.step import Trail, counted
 from aigc_bench.plan.interval import plus
@@ -45,6 +46,7 @@ def add_option(trail: Trail, option: Option, demand: Demand, rules: Rules, *, at
         _add_nothing(below)
     add_factors(below)
     add_money(below)
+    add_chances(below)
     add_cash(below)
 
 

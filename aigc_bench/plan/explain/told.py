@@ -9,6 +9,8 @@ from aigc_bench.core.errors import UsageError
 from aigc_bench.core.records import Estimate
 from aigc_bench.core.units import digits
 from aigc_bench.plan.explain.arithmetic import in_words
+from aigc_bench.plan.explain.certainty import add_certainty
+from aigc_bench.plan.explain.chances import add_worlds
 from aigc_bench.plan.explain.ground import add_ground
 from aigc_bench.plan.explain.listed import listing, nearest, said
 from aigc_bench.plan.explain.option import add_option
@@ -17,10 +19,14 @@ from aigc_bench.plan.records import Option, Plan
 
 LIST = "list"
 WIDTH = 116
+LEAST = 44
+"""Characters that a line has left however deep it is indented."""
 PLAIN = ("ratio", "fraction", "count")
 """Units without a word of their own in a calculation."""
-ENDS = ("required", "available", "headroom", "usd", "peak", "accelerators_busy_at_peak")
-"""What is told of a key that stands for several numbers: a factor, a line of the bill, a load."""
+ENDS = ("required", "available", "headroom", "usd", "peak", "accelerators_busy_at_peak", "p_cheapest", "regret_usd", "low", "high")
+"""What is told of a key that stands for several numbers: a factor, a line of the bill, a load, a rival, a bar of a tornado."""
+CERTAINTY = ("p_slo", "p_budget", "p_oom")
+"""What ``certainty`` alone stands for."""
 
 
 def trail_of(plan: Plan, *options: Option) -> Trail:
@@ -29,12 +35,14 @@ def trail_of(plan: Plan, *options: Option) -> Trail:
     add_ground(trail, plan)
     looked = counted(plan.num_candidates, "candidates", "counted in the search")
     trail.leaf("num_candidates", "candidates looked at", looked)
+    add_worlds(trail, plan)
     for option in options or _best(plan):
         add_option(trail, option, plan.demand, plan.rules, at=f"options.{option.rank}")
+    add_certainty(trail, plan)
     return trail
 
 
-def explain(plan: Plan, key: str) -> str:
+def explain(plan: Plan, key: str, *, width: int = WIDTH) -> str:
     """A number and all that it follows from: ``tco_usd``, ``power``, ``costs.electricity``, ``options.3.capex_usd``.
 
     A key without ``options.N`` is of the recommended option; ``list`` names them all. Raises ``UsageError`` with the nearest.
@@ -48,12 +56,14 @@ def explain(plan: Plan, key: str) -> str:
         near = nearest(key, keys)
         hint = f"Did you mean {' or '.join(near)}? " if near else ""
         raise UsageError(f"unknown key of the plan {key!r}.", f"{hint}`--explain list` names all {len(keys)}.")
-    return "\n\n".join("\n".join(_told(trail, one, plan)) for one in found)
+    return "\n\n".join("\n".join(_told(trail, one, plan, width=width)) for one in found)
 
 
 def resolve(trail: Trail, plan: Plan, key: str) -> list[str]:
     """The full keys that a key stands for: itself, or below the recommended option, its factors, costs, bill, loads."""
     bests = [f"options.{option.rank}" for option in _best(plan)]
+    if key == "certainty":
+        return [one for best in bests for name in CERTAINTY if (one := f"{best}.{name}") in trail]
     below = [f"{best}{part}.{key}" for part in ("", ".factors", ".costs", ".bill", ".loads") for best in bests]
     for candidate in (key, *below):
         if candidate in trail:
@@ -107,7 +117,7 @@ def _named(plan: Plan, key: str) -> tuple[Option, ...]:
     return found
 
 
-def _told(trail: Trail, key: str, plan: Plan) -> Iterator[str]:
+def _told(trail: Trail, key: str, plan: Plan, *, width: int) -> Iterator[str]:
     """A step and everything below it; what was told already is only named."""
     seen: set[str] = set()
 
@@ -115,27 +125,27 @@ def _told(trail: Trail, key: str, plan: Plan) -> Iterator[str]:
         step, indent = trail[one], "  " * depth
         name = step.title if depth else step.title[:1].upper() + step.title[1:]
         again = ", see above" if one in seen and (step.inputs or step.source) else ""
-        yield from _wrapped(f"{name}: {told(step.value)}{again}  [{short(one, plan)}]", indent)
+        yield from _wrapped(f"{name}: {told(step.value)}{again}  [{short(one, plan)}]", indent, width=width)
         if one in seen:
             return
         seen.add(one)
         if step.formula and step.formula != SAME:
-            yield from _wrapped(f"formula: {step.formula}", f"{indent}  ")
+            yield from _wrapped(f"formula: {step.formula}", f"{indent}  ", width=width)
         numbers = in_numbers(trail, step)
         if numbers:
-            yield from _wrapped(f"= {numbers}", f"{indent}  ")
+            yield from _wrapped(f"= {numbers}", f"{indent}  ", width=width)
         if step.source:
-            yield from _wrapped(f"source: {step.source}", f"{indent}  ")
+            yield from _wrapped(f"source: {step.source}", f"{indent}  ", width=width)
         for child in step.inputs:
             yield from lines(child, depth + 1)
 
     yield from lines(key, 0)
 
 
-def _wrapped(text: str, indent: str) -> list[str]:
+def _wrapped(text: str, indent: str, *, width: int) -> list[str]:
     return textwrap.wrap(
         text,
-        width=max(WIDTH, len(indent) + 60),
+        width=max(width, len(indent) + LEAST),
         initial_indent=indent,
         subsequent_indent=f"{indent}    ",
         break_long_words=False,

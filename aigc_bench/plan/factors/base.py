@@ -18,8 +18,8 @@ from aigc_bench.plan.records import Assessment, Capability, FactorVerdict, Fleet
 from aigc_bench.plan.site.room import Room
 from aigc_bench.plan.where import site_for
 
-TIGHT_BELOW = 0.05
-"""Head-room under which a factor is called tight even where the intervals still fit."""
+TIGHT_BELOW = 0.1
+"""Head-room under which a factor is called tight (assumed). How far the ends of its intervals reach is told by probabilities."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,8 +103,8 @@ class Factor(ABC):
 def judge(required: Estimate | None, available: Estimate | None) -> tuple[float | None, FactorVerdict]:
     """Head-room ``1 - required / available`` and the verdict.
 
-    ``short`` where the values do not fit; ``tight`` where they do but less than ``TIGHT_BELOW`` is left, or the interval's
-    worst ends do not fit; ``unknown`` where either is. Nothing required of nothing is ``ok`` and has no head-room.
+    ``short`` where the values do not fit; ``tight`` where they do but less than ``TIGHT_BELOW`` is left; ``unknown`` where either
+    is. Nothing required of nothing is ``ok`` and has no head-room.
     """
     if required is None or available is None:
         return None, "unknown"
@@ -113,7 +113,7 @@ def judge(required: Estimate | None, available: Estimate | None) -> tuple[float 
     headroom = 1 - required.value / available.value
     if headroom < 0:
         return headroom, "short"
-    return headroom, "tight" if headroom < TIGHT_BELOW or required.high > available.low else "ok"
+    return headroom, "tight" if headroom < TIGHT_BELOW else "ok"
 
 
 def scarcest(pairs: Mapping[str, tuple[Estimate, Estimate]]) -> str | None:

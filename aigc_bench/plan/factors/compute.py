@@ -60,7 +60,7 @@ def _why(context: Context, pool: Pool) -> str:
     spare = context.fleet.spares
     return (
         f"{largest.name} is {digits(100 * share)} % of the busy machines; {spare} of {context.num_servers} servers are spares for "
-        f"{digits(100 * context.demand.availability, significant=5)} % availability"
+        f"{100 * context.demand.availability:.5g} % availability"
     )
 
 

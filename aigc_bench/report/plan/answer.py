@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from aigc_bench.core.units import quantity
+from aigc_bench.core.units import chance, quantity
 from aigc_bench.plan.records import Option
 from aigc_bench.plan.refused import forbidding, in_the_way
 from aigc_bench.plan.wording import what, why
 from aigc_bench.report.markup import template
 from aigc_bench.report.plan.rests_on import in_a_line
-from aigc_bench.report.plan.units import per_round_number
+from aigc_bench.report.plan.units import round_counts
 from aigc_bench.report.plan.view import PlanView
 
 NAME = "plan-answer"
@@ -29,7 +29,8 @@ def render(view: PlanView) -> str | None:
         "why": why(view.plan) if view.plan.recommended else "",
         "bound": bound(best) if best else "",
         "settings": settings(best) if best else [],
-        "per": per_round_number,
+        "rounds": round_counts(best.usd_per_unit) if best else {},
+        "services": [one.name for one in view.plan.demand.services],
         "way": in_the_way(view.plan) if best and not best.accepted else None,
         "forbidding": forbidding(view.plan) if best and not best.accepted else (),
         "what_of": what,
@@ -48,9 +49,9 @@ def how_sure(view: PlanView, best: Option) -> Iterator[str]:
         yield basis
     if best.replay is not None:
         yield f"a simulation of the peak {'agrees' if best.replay.is_met else 'does not agree'}"
-    for share, words in ((best.p_slo, "the SLO is met"), (best.p_budget, "it stays within the budget")):
+    for share, words in ((best.p_slo, "every SLO and deadline is kept"), (best.p_budget, "it stays within the budget")):
         if share is not None:
-            yield f"{words} with a probability of {quantity(share, 'fraction', significant=2)}"
+            yield f"{words} with a probability of {chance(share)}"
 
 
 def bound(option: Option) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from aigc_bench.core.units import quantity
+from aigc_bench.core.units import scale
 from aigc_bench.plan.demand import Job, Service, Slo
-from aigc_bench.report.markup import template
+from aigc_bench.report.markup import figure, template
 from aigc_bench.report.plan.view import PlanView
 
 NAME = "plan-asked"
@@ -28,8 +28,14 @@ def render(view: PlanView) -> str | None:
 def slo_words(slo: Slo) -> str:
     """What most requests must get."""
     limits = (("TTFT", slo.ttft_s), ("TPOT", slo.tpot_s), ("latency", slo.latency_s))
-    told = [f"{name} ≤ {quantity(limit, 's')}" for name, limit in limits if limit is not None]
-    return f"{', '.join(told)} for {quantity(slo.percentile, 'fraction')}" if told else "no SLO"
+    told = [f"{name} ≤ {stated(limit)}" for name, limit in limits if limit is not None]
+    return f"{', '.join(told)} for {100 * slo.percentile:g} % of requests" if told else "no SLO"
+
+
+def stated(duration_s: float) -> str:
+    """A time as it was stated, without zeros behind the point."""
+    factor, unit = scale(duration_s, "s")
+    return f"{figure(float(f'{duration_s / factor:.6g}'))} {unit}"
 
 
 def job_words(job: Job) -> str:

@@ -16,6 +16,8 @@ from aigc_bench.report.plan.view import PlanView
 NAME = "plan-assumptions"
 TITLE = "Assumptions and sources"
 NUM_IN_CHART = 14
+LEAST = 0.02
+"""Where a bar begins whose low end is 0, or nearer to it than that."""
 
 
 def render(view: PlanView) -> str | None:
@@ -45,7 +47,7 @@ def width(value: Estimate) -> float:
 def chart_of(assumptions: Sequence[Assumption]) -> Chart:
     """A bar for each from its low to its high end, over its value."""
     names = [text(one.title) for one in assumptions]
-    low = [max(one.value.low / one.value.value, 0.02) if one.value.value else 1.0 for one in assumptions]
+    low = [max(one.value.low / one.value.value, LEAST) if one.value.value else 1.0 for one in assumptions]
     high = [max(one.value.high / one.value.value, 1.0) if one.value.value else 1.0 for one in assumptions]
     trace = {
         "type": "bar",
@@ -70,7 +72,8 @@ def chart_of(assumptions: Sequence[Assumption]) -> Chart:
     return Chart(
         id="plan-widths",
         title="The widest assumptions",
-        note="From the low to the high end of each, over its value. State what you know better in the demand file.",
+        note="From the low to the high end of each, over its value. State what you know better in the demand file."
+        + (f" Ends below {LEAST:g}× are cut off." if min(low) <= LEAST else ""),
         traces=[trace],
         layout=layout,
         words=words,

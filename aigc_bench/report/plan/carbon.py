@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from aigc_bench.core.records import Estimate
 from aigc_bench.plan.explain.money import FOOTPRINT
+from aigc_bench.plan.records import Option
 from aigc_bench.report.markup import template
+from aigc_bench.report.plan.units import item_of, round_counts
 from aigc_bench.report.plan.view import PlanView
 
 NAME = "plan-carbon"
 TITLE = "Energy and carbon"
-GRAMS = ((1.0, ""), (1e3, "1,000 "), (1e6, "million "))
 
 
 def render(view: PlanView) -> str | None:
@@ -24,15 +24,19 @@ def render(view: PlanView) -> str | None:
         "at": at,
         "figures": view.figures,
         "share": min(1.0, parts[1].value / max(best.carbon_kg.value, 1e-9)) if len(parts) == len(FOOTPRINT) else None,
-        "units": [(name, *_round(value)) for name, value in best.carbon_kg_per_unit.items()],
+        "units": units(best),
         "years": view.plan.demand.finance.life_years,
         "is_rented": best.kind == "cloud",
     }
     return template("plan_carbon.html.j2", values)
 
 
-def _round(value: Estimate) -> tuple[float, str]:
-    """For how many units there is at least a tenth of a gram, as a factor to grams, and in words."""
-    item = value.unit.partition("/")[2] or "unit"
-    count, words = next((pair for pair in GRAMS if value.value * 1000 * pair[0] >= 0.1), GRAMS[-1])
-    return 1000 * count, f"{words}{item}{'s' if count > 1 else ''}"
+def units(option: Option) -> list[tuple[str, float, str, str]]:
+    """Each service and job, the factor from kg of one unit to the printed unit, that unit, and of how many: as many as its cost."""
+    rounds = round_counts(option.usd_per_unit)
+    found = []
+    for name, value in option.carbon_kg_per_unit.items():
+        count, words = rounds.get(name, (1.0, item_of(value)))
+        is_much = value.value * count >= 1
+        found.append((name, count if is_much else 1000 * count, "kg CO₂e" if is_much else "g CO₂e", words))
+    return found

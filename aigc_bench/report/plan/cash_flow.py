@@ -7,7 +7,7 @@ from typing import Any
 from aigc_bench.core.units import quantity
 from aigc_bench.plan.cash import YearCash, cash_by_year
 from aigc_bench.plan.records import Option
-from aigc_bench.report.charts import Chart, rounded
+from aigc_bench.report.charts import Chart, by_year, rounded
 from aigc_bench.report.markup import template
 from aigc_bench.report.plan.view import PlanView
 
@@ -27,6 +27,8 @@ def render(view: PlanView) -> str | None:
         "at": view.at(best),
         "figures": view.figures,
         "lines": lines_of(best, at=view.at(best)),
+        "has_hardware": any(line.key == "hardware" for line in best.costs),
+        "is_rented": best.kind == "cloud",
     }
     return template("plan_cash.html.j2", values)
 
@@ -80,14 +82,7 @@ def chart_of(years: tuple[YearCash, ...]) -> Chart:
             "hovertemplate": "%{x}, sum so far: $%{y:,.0f}<extra></extra>",
         }
     )
-    layout = {
-        "barmode": "relative",
-        "bargap": 0.45,
-        "showlegend": True,
-        "bare": True,
-        "xaxis": {"type": "category"},
-        "yaxis": {"title": {"text": "USD of each year"}, "tickformat": "$~s"},
-    }
+    layout = by_year(barmode="relative", axis="USD, of the year and so far")
     words = "; ".join(f"{label}: {quantity(one.net_usd.value, 'usd')}" for label, one in zip(labels, years, strict=True))
     return Chart(
         id="plan-cash",

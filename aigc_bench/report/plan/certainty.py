@@ -8,8 +8,8 @@ from typing import Any
 from aigc_bench.core.units import quantity
 from aigc_bench.plan.certainty.records import GrowthPath, Swing, Tornado
 from aigc_bench.plan.certainty.told import ways_to_be_surer
-from aigc_bench.plan.records import Option, Plan
-from aigc_bench.report.charts import Chart, rounded, text
+from aigc_bench.plan.explain.certainty import path_key, regret_key, swing_key
+from aigc_bench.report.charts import Chart, by_year, rounded, text
 from aigc_bench.report.markup import number, template
 from aigc_bench.report.plan.view import PlanView
 
@@ -34,14 +34,25 @@ def render(view: PlanView) -> str | None:
         "surer": found.surer,
         "ways": ways_to_be_surer(found.surer) if found.surer else (),
         "path": path,
-        "path_chart": path_chart(path) if path and path.staged_usd else None,
-        "rivals": [(one, _option(view.plan, one.rank)) for one in found.regret],
+        "grows": grows(path) if path else False,
+        "path_chart": path_chart(path) if path and grows(path) else None,
+        "rivals": found.regret,
+        "regret_key": regret_key,
+        "swing_key": swing_key,
+        "path_key": path_key,
+        "swings": [(kind, title, unit, swings) for kind, title, unit, swings in _swings(found.tornado) if swings],
     }
     return template("plan_certainty.html.j2", values)
 
 
-def _option(plan: Plan, rank: int) -> Option:
-    return plan.options[rank - 1]
+def grows(path: GrowthPath) -> bool:
+    """Whether something is bought after the first year, so that there are stages to compare."""
+    return path.staged_usd is not None and any(one.bought for one in path.years[1:])
+
+
+def _swings(found: Tornado) -> tuple[tuple[str, str, str, Sequence[Swing]], ...]:
+    """What is in the charts as a table: kind, title, unit, bars."""
+    return ("cost", "Total cost", "usd", found.cost[:SHOWN]), ("slo", "P(SLO)", "fraction", found.slo[:SHOWN])
 
 
 def cost_tornado(found: Tornado) -> Chart | None:
@@ -56,7 +67,12 @@ def slo_tornado(found: Tornado) -> Chart | None:
     """The same for the share of worlds that keep every SLO and deadline."""
     bars = [(one, one.p_slo_low or 0.0, one.p_slo_high or 0.0) for one in found.slo[:SHOWN]]
     return _tornado(
-        bars, id="plan-tornado-slo", title="What moves P(SLO)", unit="fraction", middle=found.p_slo or 0.0, axis="P(SLO), %"
+        bars,
+        id="plan-tornado-slo",
+        title="What moves P(SLO)",
+        unit="fraction",
+        middle=found.p_slo or 0.0,
+        axis="P(every SLO and deadline is kept)",
     )
 
 
@@ -81,7 +97,7 @@ def _tornado(
         "shapes": [{**line, "line": {"color": "@muted", "width": 1.2, "dash": "dot"}}],
     }
     words = "; ".join(f"{one.name}: {quantity(low, unit)} to {quantity(high, unit)}" for one, low, high in bars)
-    note = "Means of the worlds where an input is in its lowest and in its highest tenth; the dotted line is the mean of all."
+    note = "Mean of the worlds where an input is in its lowest and in its highest tenth; the dotted line is the mean of all worlds."
     return Chart(id=id, title=title, note=note, traces=traces, layout=layout, words=words, height_px=124 + 30 * len(bars))
 
 
@@ -126,14 +142,7 @@ def path_chart(path: GrowthPath) -> Chart:
         }
         for name, field, color in (("bought as needed", "staged_usd", "c1"), ("bought at once", "at_once_usd", "c2"))
     ]
-    layout = {
-        "barmode": "group",
-        "bargap": 0.45,
-        "showlegend": True,
-        "bare": True,
-        "xaxis": {"type": "category"},
-        "yaxis": {"title": {"text": "USD of each year"}, "tickformat": "$~s"},
-    }
+    layout = by_year(barmode="group", axis="cash of the year, USD")
     words = "; ".join(
         f"{label}: {quantity(one.staged_usd.value, 'usd')} as needed, {quantity(one.at_once_usd.value, 'usd')} at once"
         for label, one in zip(labels, path.years, strict=True)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from aigc_bench.plan.explain.named_inputs import input_key
 from aigc_bench.plan.options import FACTORS
 from aigc_bench.plan.records import Assessment
+from aigc_bench.plan.wording import what
 from aigc_bench.report.markup import template
 from aigc_bench.report.plan.view import PlanView
 
@@ -29,6 +30,9 @@ def render(view: PlanView) -> str | None:
         "tone": TONE,
         "used": used_percent,
         "input_key": input_key,
+        "speaks": {
+            name: what(part) for name in best.factors for part in best.parts if part.factors.get(name) == best.factors[name]
+        },
     }
     return template("plan_factors.html.j2", values)
 

@@ -7,15 +7,18 @@ from typing import Any
 
 from aigc_bench.core.units import quantity
 from aigc_bench.plan.records import Option
+from aigc_bench.plan.refused import reasons_of
 from aigc_bench.plan.wording import what
-from aigc_bench.report.charts import Chart, rounded, text
+from aigc_bench.report.charts import Chart, dollars, rounded, text
 from aigc_bench.report.markup import template
-from aigc_bench.report.plan.units import per_round_number
+from aigc_bench.report.plan.units import round_counts
 from aigc_bench.report.plan.view import PlanView
 
 NAME = "plan-options"
 TITLE = "Options compared"
 KIND_TITLES = {"owned": "Owned", "colocated": "Colocated", "cloud": "Rented", "api": "API"}
+NUM_REASONS = 3
+"""Reasons that a refused option is told with; plan.json has them all."""
 COLORS = {"owned": "c1", "colocated": "c3", "cloud": "c2", "api": "c5"}
 
 
@@ -35,7 +38,8 @@ def render(view: PlanView) -> str | None:
         "never": plan.refused,
         "kinds": kinds(view),
         "refused_kinds": refused_kinds(view),
-        "per": per_round_number,
+        "rounds": round_counts((view.best or plan.options[0]).usd_per_unit),
+        "why_not": why_not,
         "cheapest": view.best.tco_usd.value if view.best else min((one.tco_usd.value for one in accepted), default=0.0),
         "what": what,
         "titles": KIND_TITLES,
@@ -49,6 +53,13 @@ def kinds(view: PlanView) -> list[Option]:
     for one in view.shown:
         firsts.setdefault(one.kind, one)
     return [firsts[kind] for kind in KIND_TITLES if kind in firsts]
+
+
+def why_not(option: Option) -> str:
+    """The first reasons of a refused option, one of each factor, and how many more there are."""
+    found = list(reasons_of(option).values())
+    more = len(found) - NUM_REASONS
+    return "; ".join(found[:NUM_REASONS]) + (f"; and {more} more" if more > 0 else "")
 
 
 def refused_kinds(view: PlanView) -> list[tuple[str, str]]:
@@ -65,13 +76,13 @@ def cost_against_headroom(options: Sequence[Option], *, best: Option | None) -> 
     """Every accepted option by its total cost and what its binding factor leaves; an API leaves what its provider has."""
     known = [one for one in options if one.bottleneck is not None and one.tco_usd.value > 0]
     kinds = list(dict.fromkeys(one.kind for one in known))
-    traces = [_dots([one for one in known if one.kind == kind], name=kind) for kind in kinds]
+    traces = [_dots([one for one in known if one.kind == kind], kind=kind) for kind in kinds]
     if best is not None and best in known:
         ring = {"size": 18, "symbol": "circle-open", "color": "@accent", "line": {"width": 2.5, "color": "@accent"}}
-        traces.append({**_dots([best], name="recommended"), "marker": ring})
+        traces.append({**_dots([best], kind=best.kind), "name": "recommended", "marker": ring})
     costs = [one.tco_usd.value for one in known] or [1.0]
     layout = {
-        "xaxis": {"title": {"text": "total cost over the life, USD"}, **_log(costs)},
+        "xaxis": {"title": {"text": "total cost over the life, USD"}, **_cost_axis(costs)},
         "yaxis": {"title": {"text": "head-room of the binding factor, %"}, "rangemode": "tozero"},
         "showlegend": True,
         "bare": True,
@@ -88,12 +99,12 @@ def cost_against_headroom(options: Sequence[Option], *, best: Option | None) -> 
     )
 
 
-def _dots(options: Sequence[Option], *, name: str) -> dict[str, Any]:
-    color = f"@{COLORS.get(name, 'c8')}"
+def _dots(options: Sequence[Option], *, kind: str) -> dict[str, Any]:
+    color = f"@{COLORS[kind]}"
     return {
         "type": "scatter",
         "mode": "markers",
-        "name": name,
+        "name": KIND_TITLES[kind].lower() if kind != "api" else KIND_TITLES[kind],
         "x": [rounded(one.tco_usd.value) for one in options],
         "y": [rounded(_room(one)) for one in options],
         "marker": {"size": 10, "color": color, "opacity": 0.8},
@@ -112,18 +123,7 @@ def _room(option: Option) -> float:
     return 100 * (found or 0.0)
 
 
-def _log(values: Sequence[float]) -> dict[str, Any]:
+def _cost_axis(values: Sequence[float]) -> dict[str, Any]:
     """A logarithmic axis where values span more than a factor of eight."""
-    import math
-
     low, high = min(values), max(values)
-    if high <= 8 * low:
-        return {"type": "linear", "rangemode": "tozero"}
-    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
-    ticks = [step * 10.0**power for power in range(first, last + 1) for step in (1, 2, 5)]
-    return {
-        "type": "log",
-        "range": [round(math.log10(low) - 0.1, 3), round(math.log10(high) + 0.1, 3)],
-        "tickvals": ticks,
-        "ticktext": [quantity(tick, "usd") for tick in ticks],
-    }
+    return dollars(low, high) if high > 8 * low else {"type": "linear", "rangemode": "tozero", "tickformat": "$~s"}

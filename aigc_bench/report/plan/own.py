@@ -6,11 +6,11 @@ import math
 from typing import Any
 
 from aigc_bench.core.records import Estimate
-from aigc_bench.core.units import quantity
+from aigc_bench.core.units import chance, quantity
 from aigc_bench.plan.interval import bounded, scaled
 from aigc_bench.plan.own_or_not import RISING, VOLUMES, OwnOrNot, Rival, own_or_not
 from aigc_bench.plan.wording import what
-from aigc_bench.report.charts import Chart, rounded, text
+from aigc_bench.report.charts import Chart, dollars, rounded, text
 from aigc_bench.report.markup import number, template
 from aigc_bench.report.plan.view import PlanView
 
@@ -30,6 +30,7 @@ def render(view: PlanView) -> str | None:
         "charts": [costs(found), chances(found)],
         "number": number,
         "planned": planned_chance(found),
+        "chance": chance,
         "utilisation": [at_utilisation(one, capacity=found.capacity) for one in found.rivals],
         "figures": view.figures,
         "keys": keys_of(view, found),
@@ -86,13 +87,13 @@ def costs(found: OwnOrNot) -> Chart:
     every = [value for trace in traces for value in trace["y"] if value]
     layout = {
         "xaxis": _volume_axis(),
-        "yaxis": {"title": {"text": "USD a year"}, "type": "log", "range": _decades(every), "exponentformat": "SI", "dtick": 1},
+        "yaxis": {"title": {"text": "USD a year"}, **dollars(min(every), max(every))},
         "showlegend": False,
         "bare": True,
         "shapes": [_planned()],
     }
     words = "; ".join(f"{one.name}: {quantity(one.usd_per_year.value, 'usd')} a year as planned" for one in found.rivals)
-    note = "The thick line is owning; it ends where the machines are full. The dotted line is the planned volume."
+    note = "Thick: owning, to where the machines are full. Thin: its rivals, as in the table below. Dotted: the planned volume."
     return Chart(id="plan-own-cost", title="Cost by volume", note=note, traces=traces, layout=layout, words=words, height_px=360)
 
 
@@ -110,12 +111,12 @@ def chances(found: OwnOrNot) -> Chart:
         "shapes": [_planned()],
     }
     words = "; ".join(f"cheaper than to {one.name} in {_chance(one.p_own_cheaper)} of worlds at most" for one in found.rivals)
-    note = "Prices, electricity and demand are drawn from their intervals."
+    note = "Share of worlds, drawn from the intervals of prices and electricity. Colours as in the table below."
     return Chart(id="plan-own-chance", title="How probable", note=note, traces=traces, layout=layout, words=words, height_px=360)
 
 
 def _chance(shares: tuple[float, ...]) -> str:
-    return quantity(max(shares, default=0.0), "fraction")
+    return chance(max(shares, default=0.0))
 
 
 def _line(name: str, x: list[float], y: list[float], *, color: str, width: float, unit: str = "USD") -> dict[str, Any]:
@@ -133,11 +134,14 @@ def _line(name: str, x: list[float], y: list[float], *, color: str, width: float
 
 def _volume_axis() -> dict[str, Any]:
     ends = [math.log10(VOLUMES[0]), math.log10(VOLUMES[-1])]
-    return {"title": {"text": "volume over the planned one"}, "type": "log", "range": [round(end, 3) for end in ends]}
-
-
-def _decades(values: list[float]) -> list[float]:
-    return [round(math.log10(min(values)) - 0.1, 3), round(math.log10(max(values)) + 0.1, 3)]
+    ticks = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20]
+    axis = {
+        "type": "log",
+        "range": [round(end, 3) for end in ends],
+        "tickvals": ticks,
+        "ticktext": [f"{tick:g}×" for tick in ticks],
+    }
+    return {"title": {"text": "volume, times the planned one"}, **axis}
 
 
 def _planned() -> dict[str, Any]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from aigc_bench.plan.demand import Site
+from aigc_bench.plan.factors.base import TIGHT_BELOW
 from aigc_bench.plan.site.bill import Bill
 from aigc_bench.plan.site.racks import Position, Rack
 from aigc_bench.plan.site.room import Room
@@ -43,7 +44,13 @@ def render(view: PlanView) -> str | None:
     if bought is None or not any(drawn for _, drawn in found):
         return None
     unplaced = [gap for one, _ in found if one.room for gap in one.room.layout.unplaced]
-    values = {"found": found, "unplaced": unplaced, "what": what(bought), "is_instead": bought is not view.best}
+    values = {
+        "found": found,
+        "unplaced": unplaced,
+        "what": what(bought),
+        "is_instead": bought is not view.best,
+        "tight_from": 100 * (1 - TIGHT_BELOW),
+    }
     return template("plan_racks.html.j2", values)
 
 

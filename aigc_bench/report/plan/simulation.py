@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from aigc_bench.core.units import quantity
 from aigc_bench.plan.replay.outcome import ReplayedService
 from aigc_bench.report.markup import template
+from aigc_bench.report.plan.asked import stated
 from aigc_bench.report.plan.view import PlanView
 
 NAME = "plan-simulation"
@@ -36,6 +37,6 @@ def percentiles(one: ReplayedService) -> Iterator[str]:
             continue
         label = name if name == "latency" else name.upper()
         words = f"p{100 * found.share:g} {label} {quantity(found.simulated_s, 's')}"
-        words += f" of {quantity(found.limit_s, 's')}" if found.limit_s is not None else ""
+        words += f" of {stated(found.limit_s)} allowed" if found.limit_s is not None else ""
         words += f", by formula {quantity(found.analytic_s, 's')}" if found.analytic_s is not None else ""
         yield words

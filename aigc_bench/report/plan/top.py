@@ -12,7 +12,7 @@ from aigc_bench.plan.records import Option
 from aigc_bench.plan.wording import what
 from aigc_bench.report.header import Header, Tile
 from aigc_bench.report.markup import figure
-from aigc_bench.report.plan.units import per_round_number
+from aigc_bench.report.plan.units import round_counts
 from aigc_bench.report.plan.view import PlanView
 
 KIND_WORDS = {"owned": "bought", "colocated": "bought, in a colocation", "cloud": "rented", "api": "called as an API"}
@@ -48,8 +48,8 @@ def _tiles(view: PlanView, best: Option) -> Iterator[Tile]:
     yield Tile(title=f"Total over {years} years", value=shown(f"{at}.tco_usd"), note=shown.range(f"{at}.tco_usd"))
     yield Tile(title="At once", value=shown(f"{at}.capex_usd"), note=shown.range(f"{at}.capex_usd") or KIND_WORDS[best.kind])
     yield Tile(title="A year", value=shown(f"{at}.opex_usd_per_year", unit="usd"), note=shown.range(f"{at}.opex_usd_per_year"))
-    for name, cost in list(best.usd_per_unit.items())[:1]:
-        count, words = per_round_number(cost)
+    for name in list(best.usd_per_unit)[:1]:
+        count, words = round_counts(best.usd_per_unit)[name]
         key = f"{at}.usd_per_unit.{name}"
         yield Tile(
             title=f"Per {words}",
@@ -58,9 +58,10 @@ def _tiles(view: PlanView, best: Option) -> Iterator[Tile]:
         )
     if best.bottleneck:
         yield Tile(title="Binds first", value=Markup("{}").format(best.bottleneck), note=_left(best))
-    for name, title in (("p_slo", "P(SLO met)"), ("p_budget", "P(within budget)")):
+    for name, title in (("p_slo", "Does what is asked"), ("p_budget", "Within the budget")):
         if f"{at}.{name}" in shown.trail:
-            yield Tile(title=title, value=shown(f"{at}.{name}"), note="of the drawn worlds")
+            note = {"p_slo": "every SLO and deadline, ", "p_budget": ""}[name] + "in drawn worlds"
+            yield Tile(title=title, value=shown.chance(f"{at}.{name}"), note=note)
     if best.carbon_kg is not None:
         key = f"{at}.carbon_kg"
         note = shown.range(key, times=0.001, unit="t CO₂e")

@@ -9,15 +9,17 @@ from typing import Protocol
 from markupsafe import Markup
 
 from aigc_bench.core.records import Estimate
-from aigc_bench.core.units import digits, scale
+from aigc_bench.core.units import chance, scale
 from aigc_bench.plan.explain.step import Step, Trail
 from aigc_bench.plan.explain.told import trail_of
 from aigc_bench.plan.interval import scaled
 from aigc_bench.plan.records import Option, Plan
-from aigc_bench.report.markup import between, explain, figure, mark, missing
+from aigc_bench.report.markup import between, dollars, explain, figure, mark, missing
 
 NUM_SHOWN = 14
 """Options in the table of comparison; the others are folded away."""
+BRIEF_LEVELS = 2
+"""What a number of a folded option follows from is told so many levels down, or the page would hold every option to its leaves."""
 
 
 class Figures:
@@ -26,32 +28,44 @@ class Figures:
     def __init__(self, trail: Trail) -> None:
         self.trail = trail
         self._shown: dict[str, None] = {}
+        self._brief: dict[str, None] = {}
 
     def __call__(self, key: str, *, times: float = 1.0, unit: str | None = None, why: str = "not known") -> Markup:
         """The number of a key, ``times`` a count where it is told per million; a dash with the reason where there is none."""
         if key not in self.trail:
             return missing(why)
-        value = self._value(key, times=times, unit=unit)
         self._shown[key] = None
-        printed, printed_unit = _printed(value)
-        nothing = value.value == 0 and value.low == value.high
-        return Markup(
-            '<button type="button" class="num why" data-why="{key}" title="{title}">{value}{unit}</button>{mark}'
-        ).format(
-            key=key,
-            title=f"{explain(value)} · click for how it follows",
-            value=printed,
-            unit=Markup(' <span class="unit">{}</span>').format(printed_unit) if printed_unit else "",
-            mark="" if nothing else Markup("\u2060") + mark(value.basis),
-        )  # fmt: skip
+        return _button(key, self._value(key, times=times, unit=unit))
+
+    def brief(self, key: str, *, why: str = "not known") -> Markup:
+        """The same of an option that is folded away: its explanation ends ``BRIEF_LEVELS`` down, where the command goes on."""
+        if key not in self.trail:
+            return missing(why)
+        self._brief[key] = None
+        return _button(key, self.trail[key].value)
+
+    def chance(self, key: str, *, why: str = "not known") -> Markup:
+        """A probability, as fine as counted worlds make it."""
+        if key not in self.trail:
+            return missing(why)
+        self._shown[key] = None
+        value = self.trail[key].value
+        return _button(key, value, printed=chance(value.value))
 
     def range(self, key: str, *, times: float = 1.0, unit: str | None = None) -> str:
         """Both ends of its interval; empty where there is none."""
         return between(self._value(key, times=times, unit=unit)) if key in self.trail else ""
 
     def steps(self) -> Mapping[str, Step]:
-        """The steps of what was shown, and of everything they follow from."""
-        return self.trail.reach(self._shown)
+        """The steps of what was shown, and of everything they follow from; of what is folded away the first levels."""
+        whole = self.trail.reach(self._shown)
+        brief: dict[str, Step] = {}
+        keys = list(self._brief)
+        for level in range(BRIEF_LEVELS + 1):
+            found = [self.trail[key] for key in keys if key not in whole and key not in brief]
+            brief |= {step.key: _ended(step) if level == BRIEF_LEVELS else step for step in found}
+            keys = [key for step in found for key in step.inputs]
+        return dict(sorted((brief | whole).items()))
 
     def _value(self, key: str, *, times: float, unit: str | None) -> Estimate:
         found = self.trail[key].value
@@ -92,7 +106,8 @@ def plan_view(plan: Plan) -> PlanView:
     rivals = [one for one in plan.options if one.accepted and not one.parts]
     firsts = {(one.kind in ("owned", "colocated"), one.term): one for one in reversed(rivals)}
     chosen = {one.rank: one for one in (*shown, *firsts.values(), *(one for one in (best, bought) if one is not None))}
-    trail = trail_of(plan, *(chosen[rank] for rank in sorted(chosen)))
+    others = [one for one in plan.options if one.rank not in chosen]
+    trail = trail_of(plan, *(chosen[rank] for rank in sorted(chosen)), *others)
     return PlanView(plan=plan, best=best, bought=bought, shown=shown, figures=Figures(trail))
 
 
@@ -120,10 +135,34 @@ def rooms(option: Option) -> tuple[tuple[str, Option], ...]:
     return tuple((path, one) for path, one in found if one.room is not None)
 
 
+def _ended(step: Step) -> Step:
+    """The step as a leaf that names the command that goes on."""
+    if not step.inputs:
+        return step
+    source = f"{step.formula}; goes on with aigc-bench plan DEMAND --explain {step.key}"
+    return step.model_copy(update={"inputs": (), "formula": None, "arithmetic": None, "source": source})
+
+
+def _button(key: str, value: Estimate, *, printed: str | None = None) -> Markup:
+    """The number as a button that opens its explanation, with the sign of what it rests on."""
+    number, unit = _printed(value) if printed is None else (printed, "")
+    nothing = value.value == 0 and value.low == value.high
+    return Markup('<button type="button" class="num why" data-why="{key}" title="{title}">{value}{unit}</button>{mark}').format(
+        key=key,
+        title=f"{explain(value)} · click for how it follows",
+        value=number,
+        unit=Markup(' <span class="unit">{}</span>').format(unit) if unit else "",
+        mark="" if nothing else Markup("\u2060") + mark(value.basis),
+    )
+
+
 def _printed(value: Estimate) -> tuple[str, str]:
-    """Value and unit as printed; dollars before the number."""
+    """Value and unit as printed; dollars before the number, one of a thing without its plural."""
     head, slash, rest = value.unit.partition("/")
     if head.lower() == "usd":
-        return f"${digits(value.value)}", f"{slash}{rest}"
+        sign, size = "-" if value.value < 0 else "", abs(value.value)
+        return f"{sign}${dollars(size)}", f"{slash}{rest}"
     factor, unit = scale(value.value, value.unit)
-    return figure(value.value / factor), "" if unit == "count" else unit
+    if value.value == 1 and not slash and unit.endswith("s") and len(unit) > 3:
+        unit = unit.removesuffix("s")
+    return figure(value.value / factor), "" if unit == "count" else unit.replace("CO2e", " CO₂e")

@@ -12,9 +12,9 @@ from aigc_bench.plan.interval import scaled
 from aigc_bench.plan.records import Assessment, Assumption, Capability, FactorVerdict, Load, Option, Plan
 from aigc_bench.report.base import ReportContext, Section
 from aigc_bench.report.markup import template
+from aigc_bench.report.plan.units import round_counts
 
 FACTOR_TONE: dict[FactorVerdict, str] = {"ok": "ok", "tight": "warn", "short": "bad", "unknown": ""}
-ROUND_COUNTS = ((1, "one"), (1e3, "1,000"), (1e6, "million"), (1e9, "billion"))
 FACTOR_ORDER = ("compute", "memory", "network", "storage", "cooling", "power")
 
 
@@ -98,14 +98,13 @@ def invalid_numbers(plan: Plan, *, is_planned_with: bool) -> list[Capability]:
 def unit_costs(option: Option) -> list[UnitCost]:
     """Cost and carbon per unit, for as many units as cost at least a cent."""
     rows = []
-    for name, cost in option.usd_per_unit.items():
-        item = cost.unit.partition("/")[2] or "unit"
-        count, words = next((pair for pair in ROUND_COUNTS if cost.value * pair[0] >= 0.01), ROUND_COUNTS[-1])
+    for name, (count, words) in round_counts(option.usd_per_unit).items():
+        cost = option.usd_per_unit[name]
         carbon = option.carbon_kg_per_unit.get(name)
         rows.append(
             UnitCost(
                 name=name,
-                per=f"{words} {item}s" if count > 1 else item,
+                per=words,
                 cost=scaled(cost, count, unit="usd"),
                 carbon=None if carbon is None else scaled(carbon, count * 1000, unit="g CO₂e"),
             )

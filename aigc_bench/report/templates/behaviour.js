@@ -27,6 +27,13 @@
     if (out.barmode) { out.bargap = 0.58; out.height += 12 * labels.length; }
   };
 
+  // At most seven ticks that were chosen by hand, spread evenly, with their words.
+  const thin = (axis) => {
+    const every = Math.ceil(axis.tickvals.length / 7);
+    const kept = (_, index) => index % every === 0;
+    Object.assign(axis, { tickvals: axis.tickvals.filter(kept), ticktext: axis.ticktext.filter(kept), tickangle: 0 });
+  };
+
   const styled = (spec, width) => {
     const { data, layout } = resolve(spec);
     const narrow = width < 460;
@@ -43,6 +50,7 @@
       const decades = out.xaxis.range[1] - out.xaxis.range[0];
       Object.assign(out.xaxis, { dtick: decades * (narrow ? 2 : 1) > 2.6 ? 1 : "D2", exponentformat: "SI", minexponent: 3, tickangle: 0 });
     } else if (out.xaxis && narrow) out.xaxis.nticks = 6;
+    if (narrow && out.xaxis && out.xaxis.tickvals) thin(out.xaxis);
     if (out.yaxis && out.yaxis.type === "category") {
       out.yaxis.tickfont = { size: 11.5, color: color("ink") };
       if (narrow) labelAbove(data, out);
@@ -77,8 +85,18 @@
     clearTimeout(pending);
     pending = setTimeout(redraw, 120);
   });
-  addEventListener("beforeprint", () => { root.dataset.print = "yes"; plots.forEach(draw); });
-  addEventListener("afterprint", () => { delete root.dataset.print; redraw(); });
+  // Before printing the page still has the width of the screen: a chart that is wider than a sheet of paper would be cut.
+  const PAPER_PX = 640;
+  addEventListener("beforeprint", () => {
+    root.dataset.print = "yes";
+    plots.filter((plot) => plot.clientWidth > PAPER_PX).forEach((plot) => { plot.style.width = `${PAPER_PX}px`; });
+    plots.forEach(draw);
+  });
+  addEventListener("afterprint", () => {
+    delete root.dataset.print;
+    plots.forEach((plot) => { plot.style.width = ""; });
+    redraw();
+  });
 
   const openTarget = () => {
     const target = location.hash.length > 1 && document.getElementById(decodeURIComponent(location.hash.slice(1)));
