@@ -16,7 +16,7 @@ from markupsafe import Markup
 
 from aigc_bench.core.units import quantity, scale
 
-THOUSANDS = ((1e9, "B"), (1e6, "M"), (1e3, "k"))
+THOUSANDS = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
 
 
 @dataclass(frozen=True, kw_only=True)

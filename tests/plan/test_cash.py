@@ -56,3 +56,12 @@ def test_a_resale_that_is_not_sure_widens_the_last_year_to_the_other_side(option
     sure, unsure = (cash_by_year(options["owned"], money)[-1].net_usd for money in (finance(3.0), wide))
     assert unsure.low < sure.low and unsure.high > sure.high
     assert unsure.value == pytest.approx(sure.value)
+
+
+def test_the_last_sum_has_the_ends_of_the_total_cost(options: dict[str, Option]) -> None:
+    """The same number is told with one interval: that of the drawn worlds, not that of its terms end by end."""
+    for option in options.values():
+        money = make_demand().finance
+        last = cash_by_year(option, money)[-1].cumulative_usd
+        if last.value == pytest.approx(option.tco_usd.value):
+            assert (last.low, last.high) == (option.tco_usd.low, option.tco_usd.high)

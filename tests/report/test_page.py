@@ -177,3 +177,13 @@ def test_rendering_imports_no_torch(a_cpu_run: Run) -> None:
         "print(sorted({'torch', 'transformers', 'diffusers'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+
+
+def test_every_axis_with_numbers_says_what_it_counts(page: Page) -> None:
+    """By its title; the lanes of a telemetry chart, which share one time, by the words above each."""
+    for one in page.all("div", cls="plot"):
+        layout = page.spec(one.attributes["data-spec"].removeprefix("spec-"))["layout"]
+        axes = {name: axis for name, axis in layout.items() if re.fullmatch(r"[xy]axis\d*", name)}
+        untitled = [name for name, axis in axes.items() if axis.get("type") != "category" and not axis.get("title", {}).get("text")]
+        lanes = [axis for axis in axes.values() if "domain" in axis]
+        assert len(untitled) <= len(lanes) <= len(layout.get("annotations", ())), one.attributes["data-spec"]

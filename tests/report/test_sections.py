@@ -16,6 +16,7 @@ from aigc_bench.report.base import ReportContext, Section
 from aigc_bench.report.findings import findings
 from aigc_bench.report.render import render_report, sections
 from aigc_bench.report.sections.each_case import middle_trials
+from aigc_bench.report.sections.method import detail
 from aigc_bench.report.sections.plan import FACTOR_ORDER, room_percent, unit_costs
 from aigc_bench.report.views import run_views
 from tests.analyze.synthetic import GPU, make_case, make_run
@@ -196,3 +197,16 @@ def test_a_comparison_puts_what_changed_first(tmp_path: Path) -> None:
     assert section.index("bert/base") < section.index("gpt/gpt2-124m")
     assert "regression" in section
     assert re.search(r"[-+]\d\d\.\d %", section)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("disk_total_bytes", 270_553_174_016, "252 GiB"),
+        ("swap_bytes", 0, "0 B"),
+        ("cpu_smt", False, "no"),
+        ("python", "3.11.7", "3.11.7"),
+    ],
+)
+def test_details_of_a_machine_are_written_as_a_person_does(name: str, value: object, words: str) -> None:
+    assert detail(name, value) == words

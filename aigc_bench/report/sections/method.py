@@ -8,6 +8,7 @@ from typing import ClassVar
 from aigc_bench.analyze.metrics import METRICS, Metric
 from aigc_bench.analyze.reasons import REASONS, Reason
 from aigc_bench.core.records import SensorStatus
+from aigc_bench.core.units import memory
 from aigc_bench.report.base import ReportContext, RunView, Section
 from aigc_bench.report.markup import template
 from aigc_bench.report.sections.telemetry import sampler_words
@@ -68,8 +69,15 @@ def versions(context: ReportContext) -> list[tuple[str, str]]:
     return [
         ("profile hash", info.profile_hash),
         ("machine", info.system.host_id),
-        *((name, str(value)) for name, value in sorted(pairs.items()) if value is not None),
+        *((name.removesuffix("_bytes"), detail(name, value)) for name, value in sorted(pairs.items()) if value is not None),
     ]
+
+
+def detail(name: str, value: object) -> str:
+    """A detail of a machine as a person writes it: bytes in GiB, yes and no; anything else as it is."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return memory(value) if name.endswith("_bytes") and isinstance(value, int) else str(value)
 
 
 def shown_metrics(context: ReportContext) -> list[Metric]:
