@@ -19,6 +19,7 @@ from aigc_bench.plan.assumptions import assumptions_of
 from aigc_bench.plan.certainty.certain import ground_of
 from aigc_bench.plan.certainty.ground import Ground, drifts_from
 from aigc_bench.plan.certainty.margin import servers_more
+from aigc_bench.plan.certainty.worlds import NUM_WORLDS
 from aigc_bench.plan.demand import Demand, Job, Service
 from aigc_bench.plan.for_sale import is_announced, why_not_sold
 from aigc_bench.plan.hosts import Host, allowed, hosts, specs_of
@@ -50,8 +51,6 @@ METHOD = (
 )
 MIXED_HOSTS = 12
 """Hosts that are looked at for each part of a mixed option: those whose accelerators carry the load cheapest."""
-MARGIN_WORLDS = 512
-"""Worlds that margins are found in: a probability of 0.8 is then known to +- 1.8 % (one standard error)."""
 MIXED_SAVES = 0.1
 """What several kinds of machines must save before they are worth the spares, skills and contracts of each (assumed)."""
 NOT_INCLUDED = ("software licences", "taxes and duties", "internet transit")
@@ -89,7 +88,7 @@ def plan_demand(
         rules=rules,
         models=models,
         market=Market(catalogue=catalogue, day=day, measured=own),
-        ground=ground_of(demand, rules, drifts_from(catalogue), num=MARGIN_WORLDS, seed=seed),
+        ground=ground_of(demand, rules, drifts_from(catalogue), num=NUM_WORLDS, seed=seed),
     )
     known = [host for host in hosts(catalogue) if not accelerators or host.spec.id in accelerators]
     searched = [host for host in known if allowed(host.spec, demand.constraints) is None]
