@@ -72,7 +72,7 @@ _EAGER = EngineCosts(
     unfused_share=1.0,
     status="assumed",
     source="general knowledge: 4 us in a chain of operators; the model's own code costs the host what it costs beside an "
-    "accelerator (below); 10-30 us were missing an operator in 39 cases on a host, 2026-11",
+    "accelerator (below); with parallel regions counted, 5 to 14 us score alike in 39 cases on a host, 2026-11",
 )
 _COMPILED = EngineCosts(
     dispatch_s=1e-6,

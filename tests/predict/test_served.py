@@ -71,11 +71,14 @@ def test_a_step_that_only_decodes_takes_what_the_calibrated_form_says(engine: st
 @settings(max_examples=15, deadline=None)
 @given(rate=st.floats(0.5, 20.0), factor=st.floats(1.2, 4.0), seed=st.integers(0, 3))
 def test_a_higher_rate_never_brings_the_last_percent_its_first_token_sooner(rate: float, factor: float, seed: int) -> None:
+    """But for which requests meet a pass that is being launched, which is chance: that much is allowed to one, not to the mean."""
     server = llama()
+    chance_s = server.prompt_pass_s * server.first_token_factor
     traffic = chat(rate).model_copy(update={"seed": seed})
     calm, busy = simulate(server, traffic), simulate(server, traffic.at_rate(rate * factor))
     assert calm.ttft and busy.ttft and calm.ttft.p99 and busy.ttft.p99
-    assert busy.ttft.p99 >= calm.ttft.p99 * 0.98
+    assert busy.ttft.p99 >= calm.ttft.p99 * 0.98 - chance_s
+    assert busy.ttft.mean >= calm.ttft.mean * 0.98
 
 
 @settings(max_examples=8, deadline=None)
