@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
+from aigc_bench.measure.stopping import effective_samples
+
 Grade = Literal["A", "B", "C", "unstable"]
 
 GRADES: tuple[tuple[float, Grade], ...] = ((0.01, "A"), (0.03, "B"), (0.05, "C"))
@@ -85,8 +87,7 @@ def lag1_autocorrelation(values: ArrayLike) -> float:
 def effective_n(values: ArrayLike) -> float:
     """``n (1 - r1) / (1 + r1)``: how many independent values a correlated sequence is worth; never more than n."""
     array = np.asarray(values, dtype=float)
-    r1 = min(max(lag1_autocorrelation(array), 0.0), 0.999)
-    return array.size * (1 - r1) / (1 + r1)
+    return effective_samples(int(array.size), r1=lag1_autocorrelation(array))
 
 
 def welch_p(a: Sequence[float], b: Sequence[float]) -> float | None:

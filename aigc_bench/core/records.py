@@ -27,8 +27,8 @@ Setting = bool | int | float | str
 Positive = Annotated[int, Field(ge=1)]
 Duration = Annotated[float, Field(ge=0, le=1e10, allow_inf_nan=False)]
 """Seconds that were measured: never negative, infinite or unknown."""
-Moment = Annotated[float, Field(ge=-1e12, le=1e12, allow_inf_nan=False)]
-"""Seconds since 1970 or since a window's start, within what a calendar can print (some 30,000 years)."""
+Moment = Annotated[float, Field(ge=-6e10, le=2.5e11, allow_inf_nan=False)]
+"""Seconds since 1970 or since a window's start, within what a calendar can print (the years 69 to 9892)."""
 Count = int | float
 """A number of items: whole where they are counted, a fraction where they are measured (seconds of audio)."""
 

@@ -98,6 +98,7 @@ _KINDS = (
     (r"a valid number", "a number"),
     (r"a valid string", "a text"),
     (r"^Tuple should have", "the list must have"),
+    (r", unable to (?:interpret|parse) .*$", ""),
 )
 """Words of pydantic -> words of a TOML file."""
 

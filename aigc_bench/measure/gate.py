@@ -6,6 +6,8 @@ in more than ``MAX_SPOILED_SHARE`` of a window spoils it; the trial is run once 
 
 from __future__ import annotations
 
+import contextlib
+import math
 from collections import defaultdict
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -15,15 +17,22 @@ from aigc_bench.core.throttle import MAX_SPOILED_SHARE, SPOILING
 
 
 def readings(spool: Path, *, offset: int, metric: str) -> Iterator[tuple[float, str, float]]:
-    """``(time_s, device, value)`` of one metric, from a byte offset of the spool on; torn lines are passed over."""
+    """``(time_s, device, value)`` of one metric, from a byte offset of the spool on.
+
+    A line that is still being written has no end yet; it and whatever is no number are passed over.
+    """
     if not spool.is_file():
         return
     with spool.open("rb") as file:
         file.seek(offset)
         for line in file:
             fields = line.decode(errors="replace").rstrip("\n").split(",")
-            if len(fields) == 5 and fields[3] == metric and fields[4]:
-                yield float(fields[0]), fields[2], float(fields[4])
+            if len(fields) != 5 or fields[3] != metric or not line.endswith(b"\n"):
+                continue
+            with contextlib.suppress(ValueError):
+                time_s, value = float(fields[0]), float(fields[4])
+                if math.isfinite(value):
+                    yield time_s, fields[2], value
 
 
 def throttled_fraction(spool: Path, *, offset: int, trial: TrialResult) -> float:

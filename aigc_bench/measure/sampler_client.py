@@ -53,7 +53,7 @@ class SamplerClient:
             "record_nvml": str(record_nvml) if record_nvml else None,
         }
         self._process: subprocess.Popen[bytes] | None = None
-        self._buffered = b""
+        self._buffered, self._num_unread = b"", 0
         self._watched: int | None = None
         self.restarts = 0
         self.sensors: tuple[SensorStatus, ...] = ()
@@ -107,7 +107,7 @@ class SamplerClient:
                 bufsize=0,
                 start_new_session=True,
             )
-        self._buffered = b""
+        self._buffered, self._num_unread = b"", 0
         answer = self._ask(self._config, timeout_s=_START_TIMEOUT_S)
         self.sensors = tuple(SensorStatus(**status) for status in answer["sensors"])
 
@@ -137,8 +137,13 @@ class SamplerClient:
             self._restart()
 
     def _ask(self, message: Mapping[str, Any], *, timeout_s: float = _ANSWER_TIMEOUT_S) -> Any:
+        """The answer to this message; one that an interrupt left unread is passed over."""
+        self._num_unread += 1
         self._send(message)
-        return json.loads(self._line(timeout_s=timeout_s))
+        while self._num_unread:
+            line = self._line(timeout_s=timeout_s)
+            self._num_unread -= 1
+        return json.loads(line)
 
     def _send(self, message: Mapping[str, Any]) -> None:
         if self._process is None or self._process.stdin is None or self._process.poll() is not None:

@@ -29,6 +29,7 @@ class ConvTasNet(nn.Module):
         self.decoder = nn.ConvTranspose1d(filters, 1, length, stride=length // 2, bias=False)
 
     def forward(self, noisy: torch.Tensor) -> torch.Tensor:
+        """Waveforms ``[batch, samples]`` to as many; samples behind the last whole stride are silent."""
         basis = torch.relu(self.encoder(noisy.unsqueeze(1)))
         x = self.narrow(basis)
         skips = []
@@ -57,6 +58,7 @@ class DilatedBlock(nn.Module):
         self.rest, self.skip = nn.Conv1d(hidden, channels, 1), nn.Conv1d(hidden, skip, 1)
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """``[batch, channels, time]`` to the rest, of the same shape, and the skip ``[batch, skip, time]``."""
         y = self.body(x)
         return x + self.rest(y), self.skip(y)
 
@@ -98,6 +100,7 @@ class Demucs(nn.Module):
         return length
 
     def forward(self, noisy: torch.Tensor) -> torch.Tensor:
+        """Waveforms ``[batch, samples]`` to as many; the padding to ``padded_length`` is cut off again."""
         num_samples = noisy.shape[1]
         x = nn.functional.interpolate(noisy.unsqueeze(1), scale_factor=float(self.resample), mode="linear")
         x = nn.functional.pad(x, (0, self.padded_length(num_samples) - x.shape[-1]))

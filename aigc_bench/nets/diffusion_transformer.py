@@ -48,6 +48,7 @@ class PixArt(nn.Module):
         return ()
 
     def forward(self, latents: torch.Tensor, timestep: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
+        """``latents`` ``[batch, channels, side, side]`` and ``context`` ``[batch, text, width]`` to the predicted noise."""
         unknown_size = {"resolution": None, "aspect_ratio": None}
         predicted = self.model(
             latents, encoder_hidden_states=context, timestep=timestep, added_cond_kwargs=unknown_size, return_dict=False
@@ -67,6 +68,7 @@ class SD3(nn.Module):
         return ()
 
     def forward(self, latents: torch.Tensor, timestep: torch.Tensor, context: torch.Tensor, pooled: torch.Tensor) -> torch.Tensor:
+        """As PixArt, with ``pooled`` ``[batch, width]`` of both CLIPs; the prediction is a velocity."""
         predicted: torch.Tensor = self.model(
             latents, encoder_hidden_states=context, pooled_projections=pooled, timestep=timestep, return_dict=False
         )[0]

@@ -47,6 +47,7 @@ class TransformerLayer(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """``[batch, time, width]`` in and out."""
         query, key, value = (part.unsqueeze(1) for part in self.qkv(x).chunk(3, dim=-1))
         attended = nn.functional.scaled_dot_product_attention(query, key, value).squeeze(1)
         x = self.attention_norm(x + self.dropout(self.out(attended)))
@@ -68,6 +69,7 @@ class TemporalPredictor(nn.Module):
         self.dropout, self.out = nn.Dropout(dropout), nn.Linear(filters, 1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """``[batch, text, width]`` to ``[batch, text]``."""
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):
             x = self.dropout(norm(torch.relu(convolution(x.transpose(1, 2))).transpose(1, 2)))
         values: torch.Tensor = self.out(x).squeeze(-1)

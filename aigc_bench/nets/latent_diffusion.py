@@ -47,6 +47,7 @@ class TextEncoder(nn.Module):
         self.models = nn.ModuleList(clip_text(config, attention=attention) for config in configs)
 
     def forward(self, tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Tokens ``[batch, text]`` to context ``[batch, text, width]`` and the pooled ``[batch, width]``, ``None`` of one model."""
         if len(self.models) == 1:
             return self.models[0](input_ids=tokens).last_hidden_state, None
         outputs = [model(input_ids=tokens, output_hidden_states=True) for model in self.models]

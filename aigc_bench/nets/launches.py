@@ -14,6 +14,7 @@ class AddChain(nn.Module):
         self.num_launches = num_launches
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """``x`` of any shape plus ``num_launches``."""
         for _ in range(self.num_launches):
             x = x + 1.0
         return x

@@ -29,6 +29,7 @@ class Adapted(nn.Module):
         nn.init.zeros_(self.up)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """``[..., inputs]`` to ``[..., outputs]`` in the frozen layer's dtype; the adapter itself computes in fp32."""
         adapted = nn.functional.linear(nn.functional.linear(x.to(self.down.dtype), self.down), self.up)
         result: torch.Tensor = self.frozen(x)
         return result + (2.0 * adapted).to(result.dtype)

@@ -80,6 +80,7 @@ class Decoder(nn.Module):
     def forward(
         self, noise: Sequence[torch.Tensor], seen: Sequence[torch.Tensor] | None = None
     ) -> tuple[torch.Tensor, torch.Tensor]:
+        """One ``noise`` (and ``seen``) for each group, top down, to pixels ``[batch, 6, side, side]`` and nats ``[batch]``."""
         features = self.start.repeat(len(noise[0]), 1, 1, 1)
         divergence = features.new_zeros(len(noise[0]), dtype=torch.float32)
         for number, (group, drawn) in enumerate(zip(self.groups, noise, strict=True)):
@@ -105,6 +106,7 @@ class LatentGroup(nn.Module):
     def forward(
         self, features: torch.Tensor, noise: torch.Tensor, seen: torch.Tensor | None
     ) -> tuple[torch.Tensor, torch.Tensor | float]:
+        """Features ``[batch, width, side, side]`` to as many, and the divergence ``[batch]`` (0 when sampling)."""
         features = self.cells(features)
         mean, log_scale = (torch.zeros_like(noise),) * 2 if self.prior is None else _bounded(self.prior(features))
         divergence: torch.Tensor | float = 0.0
@@ -134,6 +136,7 @@ class EncoderCell(nn.Module):
         self.skip = nn.Identity() if stride == 1 else Reduction(before, after)
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """``[batch, before, side, side]`` to ``[batch, after, side / stride, side / stride]``."""
         passed: torch.Tensor = self.skip(features) + RESIDUAL_SCALE * self.body(features)
         return passed
 
@@ -161,6 +164,7 @@ class DecoderCell(nn.Module):
         self.is_enlarging = is_enlarging
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """``[batch, before, side, side]`` to ``[batch, after, side, side]``, twice the side where it is enlarging."""
         kept = F.interpolate(features, scale_factor=2, mode="bilinear", align_corners=True) if self.is_enlarging else features
         passed: torch.Tensor = self.skip(kept) + RESIDUAL_SCALE * self.body(features)
         return passed
@@ -175,6 +179,7 @@ class Excitation(nn.Module):
         self.gate = nn.Sequential(nn.Linear(width, hidden), nn.ReLU(), nn.Linear(hidden, width), nn.Sigmoid())
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """``[batch, width, side, side]`` in and out."""
         scaled: torch.Tensor = features * self.gate(features.mean(dim=(2, 3)))[:, :, None, None]
         return scaled
 
@@ -187,6 +192,7 @@ class Reduction(nn.Module):
         self.quarters = nn.ModuleList(nn.Conv2d(before, after // 4, 1) for _ in range(4))
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """``[batch, before, side, side]`` to ``[batch, after, side / 2, side / 2]``; the side is even."""
         features = F.silu(features)
         corners = [features[:, :, row::2, column::2] for row in (0, 1) for column in (0, 1)]
         return torch.cat([quarter(corner) for quarter, corner in zip(self.quarters, corners, strict=True)], dim=1)

@@ -68,6 +68,7 @@ class SynthesisBlock(nn.Module):
         self.to_rgb = ModulatedConv(after, 3, 1, latent_dim=latent_dim, is_image=True)
 
     def forward(self, features: torch.Tensor, styles: torch.Tensor, blur: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Features and styles ``[batch, latent_dim]`` to features and an image, of twice the side but in the first block."""
         if self.up is not None:
             features = self.up(features, styles, blur)
         features = self.conv(features, styles, blur)
@@ -89,6 +90,7 @@ class ModulatedConv(nn.Module):
         self.is_enlarging, self.is_image = is_enlarging, is_image
 
     def forward(self, features: torch.Tensor, styles: torch.Tensor, blur: torch.Tensor) -> torch.Tensor:
+        """``[batch, before, side, side]`` to ``[batch, after, side, side]``, twice the side where it is enlarging."""
         weight, style = self.weight * self.scale, self.style(styles)
         features = features * style[:, :, None, None]
         if self.is_enlarging:
@@ -137,6 +139,7 @@ class ResidualBlock(nn.Module):
         self.skip = Conv(before, after, 1, is_halving=True, is_activated=False)
 
     def forward(self, features: torch.Tensor, blur: torch.Tensor) -> torch.Tensor:
+        """``[batch, before, side, side]`` to ``[batch, after, side / 2, side / 2]``, variance kept."""
         passed: torch.Tensor = self.down(self.conv(features), blur) + self.skip(features, blur)
         return passed / GAIN
 
@@ -151,6 +154,7 @@ class Conv(nn.Module):
         self.scale, self.kernel, self.is_halving = 1.0 / math.sqrt(before * kernel**2), kernel, is_halving
 
     def forward(self, features: torch.Tensor, blur: torch.Tensor | None = None) -> torch.Tensor:
+        """``[batch, before, side, side]`` to ``[batch, after, side, side]``; halving takes the filter and halves the side."""
         weight = self.weight * self.scale
         if self.is_halving:
             assert blur is not None, "a side is halved after a filter"
@@ -171,6 +175,7 @@ class Linear(nn.Module):
         self.scale, self.rate, self.is_activated = rate / math.sqrt(before), rate, is_activated
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        """``[batch, before]`` to ``[batch, after]``."""
         outputs = F.linear(inputs, self.weight * self.scale, self.bias * self.rate)
         return F.leaky_relu(outputs, LEAK) * GAIN if self.is_activated else outputs
 

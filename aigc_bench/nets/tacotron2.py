@@ -81,6 +81,7 @@ class Tacotron2(nn.Module):
         return mels + correction.transpose(1, 2)
 
     def forward(self, symbols: torch.Tensor, target: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Symbols ``[batch, text]`` and frames ``[batch, frames, mels]`` to frames, refined frames and stop logits."""
         memory = self.encode(symbols)
         state = self.start(memory[0])
         previous, made, stops = torch.zeros_like(target[:, 0]), [], []
@@ -133,6 +134,7 @@ class Encoder(nn.Module):
         self.model = model
 
     def forward(self, symbols: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Symbols ``[batch, text]`` to the memory and its projection for attention, each ``[batch, text, width]``."""
         return self.model.encode(symbols)
 
 
@@ -146,6 +148,7 @@ class Step(nn.Module):
     def forward(
         self, previous: torch.Tensor, state: State, memory: tuple[torch.Tensor, torch.Tensor]
     ) -> tuple[torch.Tensor, torch.Tensor, State]:
+        """As ``Tacotron2.step``."""
         return self.model.step(previous, state, memory)
 
 
@@ -157,4 +160,5 @@ class Postnet(nn.Module):
         self.model = model
 
     def forward(self, mels: torch.Tensor) -> torch.Tensor:
+        """``[batch, frames, mels]`` in and out."""
         return self.model.refine(mels)

@@ -29,6 +29,7 @@ class T5Text(nn.Module):
         self.t5 = t5_encoder(t5)
 
     def forward(self, tokens: torch.Tensor) -> Conditions:
+        """Tokens ``[batch, text]`` to ``[batch, text, width]``."""
         return (self.t5(input_ids=tokens).last_hidden_state,)
 
 
@@ -41,6 +42,7 @@ class StableDiffusion3Text(nn.Module):
         self.t5 = t5_encoder(t5)
 
     def forward(self, clip_tokens: torch.Tensor, t5_tokens: torch.Tensor) -> Conditions:
+        """Context ``[batch, clip text + t5 text, t5 width]`` and pooled ``[batch, both CLIPs' widths]``."""
         outputs = [clip(input_ids=clip_tokens, output_hidden_states=True) for clip in self.clips]
         beside = torch.cat([output.hidden_states[-2] for output in outputs], dim=-1)
         long = self.t5(input_ids=t5_tokens).last_hidden_state
@@ -57,6 +59,7 @@ class FluxText(nn.Module):
         self.t5 = t5_encoder(t5)
 
     def forward(self, clip_tokens: torch.Tensor, t5_tokens: torch.Tensor) -> Conditions:
+        """Context ``[batch, t5 text, width]`` and pooled ``[batch, width]``."""
         return self.t5(input_ids=t5_tokens).last_hidden_state, self.clip(input_ids=clip_tokens).pooler_output
 
 
@@ -70,6 +73,7 @@ class HunyuanVideoText(nn.Module):
         self.instruction_len = instruction_len
 
     def forward(self, llm_tokens: torch.Tensor, clip_tokens: torch.Tensor) -> Conditions:
+        """Context ``[batch, llm text - instruction_len, width]`` and pooled ``[batch, width]``."""
         outputs = self.llm(
             input_ids=llm_tokens, past_key_values=passing_cache(self.llm.config), use_cache=False, output_hidden_states=True
         )

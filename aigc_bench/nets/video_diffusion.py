@@ -52,6 +52,7 @@ class CogVideoX(nn.Module):
         return cosines, sines
 
     def forward(self, latents: torch.Tensor, timestep: torch.Tensor, context: torch.Tensor, *rotary: torch.Tensor) -> torch.Tensor:
+        """``latents`` ``[batch, channels, frames, height, width]`` to as many, and ``rotary`` as ``constants`` gives it."""
         predicted: torch.Tensor = self.model(
             latents.transpose(1, 2), context, timestep, image_rotary_emb=rotary or None, return_dict=False
         )[0]
@@ -70,6 +71,7 @@ class Wan(nn.Module):
         return ()
 
     def forward(self, latents: torch.Tensor, timestep: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
+        """``latents`` ``[batch, channels, frames, height, width]`` to as many."""
         predicted: torch.Tensor = self.model(latents, timestep, context, return_dict=False)[0]
         return predicted
 
@@ -95,6 +97,7 @@ class HunyuanVideo(nn.Module):
         mask: torch.Tensor,
         guidance: torch.Tensor,
     ) -> torch.Tensor:
+        """As Wan, with ``pooled`` ``[batch, width]`` and the two of ``constants``."""
         predicted: torch.Tensor = self.model(latents, timestep, context, mask, pooled, guidance=guidance, return_dict=False)[0]
         return predicted
 

@@ -64,6 +64,7 @@ class TextDecoder(torch.nn.Module):
         use_cache: bool = True,
         logits_to_keep: int = 0,
     ) -> Any:
+        """Logits ``[batch, text, vocabulary]``, of the last ``logits_to_keep`` positions only where that is not 0."""
         hidden = self.language_model(
             input_ids=input_ids, inputs_embeds=inputs_embeds, past_key_values=past_key_values, use_cache=use_cache
         ).last_hidden_state

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -62,8 +63,13 @@ def save(html: str, *, file: Path) -> Path:
         raise UsageError(f"{file}: is there already and is no HTML page.", "Name another file, or move that one away first.")
     file.parent.mkdir(parents=True, exist_ok=True)
     temporary = file.with_name(f".{file.name}.new")
-    temporary.write_text(html, encoding="utf-8")
-    temporary.replace(file)
+    try:
+        temporary.write_text(html, encoding="utf-8")
+        temporary.replace(file)
+    except OSError as problem:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise OSError(problem.errno, problem.strerror, str(file)) from problem
     return file
 
 

@@ -105,3 +105,11 @@ def test_a_report_into_a_device_leaves_the_device_in_its_place(stored_run: Path,
     assert api.report(stored_run, out=sink) == sink
     assert sink.is_symlink()
     assert Path("/dev/null").is_char_device()
+
+
+def test_a_report_that_cannot_be_written_is_told_by_its_own_name_and_leaves_nothing(
+    capsys: pytest.CaptureFixture[str], stored_run: Path
+) -> None:
+    code, out, err = told(capsys, "report", str(stored_run), "--out", "/proc/plain.html")
+    assert (code, out) == (1, "")
+    assert err.startswith("error: /proc/plain.html: ")

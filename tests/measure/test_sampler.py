@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from statistics import mean
 
@@ -242,3 +243,23 @@ def test_the_p99_is_one_of_the_values_and_bounds_99_percent_of_them(values: list
 
 def test_the_p99_of_nothing_is_missing() -> None:
     assert percentile([], 0.99) is None
+
+
+@pytest.mark.parametrize("after_s", [0.02, 0.08, 0.2])
+def test_an_interrupt_while_an_answer_is_awaited_does_not_mix_the_answers_up(client: SamplerClient, after_s: float) -> None:
+    def interrupt(_signal: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        with suppress(KeyboardInterrupt):
+            signal.setitimer(signal.ITIMER_REAL, after_s)
+            client.start()
+            time.sleep(after_s)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    report = client.stop()
+    assert report.restarts == 0
+    assert [status.source for status in client.sensors] in ([], ["host"])
+    assert client.pid is None
