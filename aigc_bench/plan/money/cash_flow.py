@@ -11,7 +11,6 @@ straight-line depreciation reduce them and a resale adds to them.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -66,12 +65,6 @@ class Growth(Record):
     price_ratio: Estimate
     discount_rate: Estimate
     tax_rate: float = Field(default=0.0, ge=0, lt=1)
-
-
-def needed_by_year(needed_now: float, *, growth_per_year: float, horizon_years: int) -> tuple[int, ...]:
-    """Whole units needed in each year of the horizon; ``growth_per_year`` 0.5 is half as much again every year."""
-    assert needed_now >= 0 and growth_per_year > -1, "a need does not fall below nothing"
-    return tuple(math.ceil(needed_now * (1 + growth_per_year) ** year - 1e-9) for year in range(horizon_years))
 
 
 def buy_dates(needed: Sequence[int], *, life_years: int) -> tuple[Cohort, ...]:
