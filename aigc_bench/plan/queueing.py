@@ -74,6 +74,7 @@ def servers_for_wait(rate_per_s: float, *, service_s: float, wait_s: float, quan
     fewest = max(1, math.floor(rate_per_s * service_s) + 1)
 
     def is_enough(more: int) -> bool:
+        """Whether the asked share of arrivals waits no longer than allowed with so many servers more than the fewest."""
         wait = wait_quantile_s(rate_per_s, service_s=service_s, num_servers=fewest + more, quantile=quantile)
         return wait <= wait_s
 

@@ -115,6 +115,7 @@ class _World:
     resale_share: Callable[[float], float]
 
     def price(self, cohort: Cohort) -> float:
+        """USD of a unit of a cohort: today's price x the yearly price ratio to the power of its year."""
         return self.unit_usd * self.price_ratio**cohort.bought
 
 
@@ -127,6 +128,7 @@ class _Row:
 
     @property
     def net(self) -> float:
+        """USD that leave in the year: purchases + running - resale + tax."""
         return self.capex + self.opex - self.resale + self.tax
 
 
@@ -182,6 +184,7 @@ def _present_value(years: Sequence[_Row], *, rate: float) -> float:
 
 def _flow(year: int, cohorts: Sequence[Cohort], rows: Sequence[_Row], *, basis: Basis) -> YearFlow:
     def figure(values: Sequence[float], source: str) -> Estimate:
+        """A figure over the worlds, in USD."""
         return _interval(values, basis=basis, source=source)
 
     return YearFlow(

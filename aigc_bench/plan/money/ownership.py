@@ -105,6 +105,7 @@ def _annual(capex_usd: Estimate, *, terms: Terms, rate: Estimate) -> Estimate:
     """Equal yearly payment; dearest at a high price and rate and a low residual."""
 
     def payment(capital: float, interest: float, residual: float) -> float:
+        """Annuity in USD a year of a capital with its residual share."""
         return annuity(capital, rate=interest, years=terms.life_years, residual=residual * capital)
 
     return _ends(payment, capex_usd, rate, terms.residual_share, unit="usd/year", source="annuity over the life less residual")
@@ -121,9 +122,11 @@ def _present_value(capex_usd: Estimate, opex: Estimate, *, terms: Terms) -> Esti
     years = terms.life_years
 
     def worth(capital: float, interest: float, residual: float) -> float:
+        """Capital in USD less the discounted residual value."""
         return capital * (1 - residual * discount(interest, years=years))
 
     def running(yearly: float, interest: float, _: float) -> float:
+        """Present value in USD of equal yearly payments."""
         return yearly / annuity_factor(interest, years=years)
 
     turned = _turned(terms.discount_rate)

@@ -50,6 +50,7 @@ def spare_of(able: Capability) -> Spare:
     """What the upper ends of a prediction ask for."""
 
     def over_middle(estimate: Estimate | None) -> float:
+        """The upper end over the middle; 1 of what is not known."""
         return estimate.high / estimate.value if estimate is not None and estimate.value > 0 else 1.0
 
     return Spare(time=over_middle(able.service_s), memory=over_middle(able.device_memory_bytes))
