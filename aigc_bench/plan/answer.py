@@ -33,6 +33,7 @@ def answer(
     planned = partial(plan_demand, catalogue=catalogue, on=on, measured=measured, seed=seed)
 
     def on_one(wanted: Demand, *, accelerator: str, floors: Floors) -> Plan:
+        """The plan over one accelerator, with what a simulation asked for."""
         return planned(wanted, accelerators=(accelerator,), floors=floors)
 
     plan = planned(demand, accelerators=accelerators)

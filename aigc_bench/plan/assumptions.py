@@ -14,7 +14,6 @@ UNIT = r"_(usd|w|kg|s|bytes|bits_per_s)$"
 SAID = {
     "embodied_kg": "carbon of making",
     "per_year": "growth a year",
-    "water_l_per_kwh": "water for a kWh",
     "electricity_usd_per_kwh": "price of electricity",
     "grid_g_per_kwh": "carbon of the grid",
     "space_usd_per_kw_month": "rent of space",

@@ -59,8 +59,3 @@ def spares(needed: int, *, availability: float, target: float) -> int:
         reached = k_of_n(needed, needed + middle, availability=availability) >= target
         low, high = (low, middle) if reached else (middle + 1, high)
     return low
-
-
-def availability_from_times(mean_time_to_failure_s: float, *, mean_time_to_repair_s: float) -> float:
-    """Share of the time that a machine works: MTTF / (MTTF + MTTR)."""
-    return mean_time_to_failure_s / (mean_time_to_failure_s + mean_time_to_repair_s)

@@ -9,8 +9,6 @@ Sources: ASHRAE Handbook Fundamentals (sensible heat of air); ASHRAE TC 9.9 liqu
 
 from __future__ import annotations
 
-import math
-
 BTU_PER_HOUR_PER_W = 3.412142
 TON_OF_REFRIGERATION_W = 3516.853
 AIR_BTU_PER_HOUR_PER_CFM_F = 1.08
@@ -41,12 +39,6 @@ def airflow_cfm(heat_w: float, *, rise_k: float) -> float:
     return btu_per_hour(heat_w) / (AIR_BTU_PER_HOUR_PER_CFM_F * rise_k * FAHRENHEIT_PER_KELVIN)
 
 
-def airflow_rise_k(heat_w: float, *, airflow_cfm: float) -> float:
-    """Temperature rise in kelvin of an airflow that carries ``heat_w``."""
-    assert airflow_cfm > 0, "no air carries no heat"
-    return btu_per_hour(heat_w) / (AIR_BTU_PER_HOUR_PER_CFM_F * airflow_cfm) / FAHRENHEIT_PER_KELVIN
-
-
 def water_l_per_min(heat_w: float, *, rise_k: float, captured: float = 1.0) -> float:
     """Litres of water a minute for the ``captured`` share of ``heat_w`` with a rise of ``rise_k`` kelvin."""
     assert rise_k > 0 and 0 <= captured <= 1, "a rise above 0 and a captured share within [0, 1]"
@@ -56,16 +48,3 @@ def water_l_per_min(heat_w: float, *, rise_k: float, captured: float = 1.0) -> f
 def design_heat_w(max_power_w: float, *, stated_btu_per_hour: float | None = None) -> float:
     """The heat to size for: the larger of electrical maximum and the vendor's own BTU/h (they disagree, e.g. DGX H100)."""
     return max(max_power_w, heat_w(stated_btu_per_hour)) if stated_btu_per_hour is not None else max_power_w
-
-
-def water_use_l(it_energy_kwh: float, *, wue_l_per_kwh: float) -> float:
-    """Litres of water that a site evaporates for that much IT energy: kWh x WUE (The Green Grid, WUE, 2011)."""
-    return it_energy_kwh * wue_l_per_kwh
-
-
-def machines_per_rack(
-    heat_per_machine_w: float, *, rack_limit_w: float, rack_units: int | None = None, rack_height_u: int = 42
-) -> int:
-    """How many machines one rack can cool and hold; 0 where not even one can be cooled."""
-    by_heat = math.floor(rack_limit_w / heat_per_machine_w + 1e-9) if heat_per_machine_w > 0 else rack_height_u
-    return by_heat if rack_units is None else min(by_heat, rack_height_u // rack_units)

@@ -30,7 +30,7 @@ from aigc_bench.plan.options import Way, make_option, ranked
 from aigc_bench.plan.records import Capability, Load, Machine, Option, Plan, Refusal, Rules, Unplanned
 from aigc_bench.plan.rules import rules_from
 from aigc_bench.plan.search.candidates import Candidates
-from aigc_bench.plan.search.choose import cheapest_usd_per_year, choose, spare_of
+from aigc_bench.plan.search.choose import Terms, cheapest_usd_per_year, choose, spare_of
 from aigc_bench.plan.search.loads import Models, candidates_for, capability_of
 from aigc_bench.plan.server import rest_of_node_w
 from aigc_bench.plan.sizing import job_load, service_load
@@ -144,30 +144,27 @@ class Search:
     def options_of(self, host: Host, found: Sequence[Found]) -> tuple[list[Option], list[str]]:
         """The best of every way to have this host, or the reasons why there is none.
 
-        What is rented runs in settings of its own: who pays by the hour saves nothing by a power limit.
+        Each way runs in settings of its own: a power limit saves nothing where the hour is paid, and a rented replica lies in
+        one instance, so that those of each size are compared with settings that fit them.
         """
         made: list[Option] = []
         known: dict[tuple[str, int], Capability] = {}
-        for is_rented in (False, True):
-            chosen = [self._chosen(one, host, known, is_rented=is_rented) for one in found]
+        for terms in self.market.terms_of(host, demand=self.demand, is_alone=len(found) == 1):
+            chosen = [self._chosen(one, host, known, terms=terms) for one in found]
             missing = [one.wish.name for one, pick in zip(found, chosen, strict=True) if pick is None]
             if missing:
                 return [], [f"{missing[0]}: the performance model does not answer for this accelerator"]
-            made += self._options(host, [pick for pick in chosen if pick is not None], is_rented=is_rented)
+            made += self._options(host, [pick for pick in chosen if pick is not None], terms=terms)
         if not made:
             return [], ["for sale: the catalogue has neither a purchase price nor a rent of it"]
         return best_of_each_term(made), []
 
-    def _options(self, host: Host, chosen: Sequence[tuple[Capability, str | None]], *, is_rented: bool) -> list[Option]:
+    def _options(self, host: Host, chosen: Sequence[tuple[Capability, str | None]], *, terms: Terms) -> list[Option]:
         capabilities, refusals = [able for able, _ in chosen], [why for _, why in chosen if why]
         machine = with_capabilities(host, capabilities, catalogue=self.models.catalogue)
         loads = loads_of(self.demand, capabilities=capabilities, rules=self.rules)
-        ways = ways_to_have(host, machine, demand=self.demand, market=self.market)
-        return [
-            self._sure(way, loads, (*refusals, *unwanted(way, host, demand=self.demand, market=self.market)))
-            for way in ways
-            if way.is_rented is is_rented
-        ]
+        ways = ways_to_have(host, machine, demand=self.demand, market=self.market, terms=terms)
+        return [self._sure(way, loads, (*refusals, *unwanted(way, host, demand=self.demand, market=self.market))) for way in ways]
 
     def alone(self, wish: Service | Job, *, among: int) -> Search:
         """The search for one load of several, each so sure that all together are as sure as is asked."""
@@ -178,18 +175,21 @@ class Search:
         return replace(self, demand=demand, ground=replace(self.ground, demand=demand))
 
     def _chosen(
-        self, one: Found, host: Host, known: dict[tuple[str, int], Capability], *, is_rented: bool
+        self, one: Found, host: Host, known: dict[tuple[str, int], Capability], *, terms: Terms
     ) -> tuple[Capability, str | None] | None:
         """The cheapest setting, where there is such with time and memory to spare for what the prediction may err by."""
         if one.candidates is None:
             return None
-        pick = partial(choose, one.wish, one.candidates, host=host, demand=self.demand, is_rented=is_rented)
-        chosen = pick()
+        pick = partial(choose, one.wish, one.candidates, host=host, demand=self.demand, rules=self.rules)
+        chosen = pick(terms=terms)
+        if chosen is None and terms.instance is not None:
+            terms = replace(terms, instance=None)
+            chosen = pick(terms=terms)
         if chosen is None:
             return None
         able = self._able(one, host, chosen.row, known)
         if chosen.refusal is None and self.demand.constraints.confidence > 0:
-            surer = pick(spare=spare_of(able))
+            surer = pick(spare=spare_of(able), terms=terms)
             if surer is not None and surer.refusal is None:
                 chosen, able = surer, self._able(one, host, surer.row, known)
         measured = best_measured(one.wish, host.spec.id, measured=self.models.measured, predicted=able)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from aigc_bench.core import registry
 from aigc_bench.core.records import Estimate
 from aigc_bench.core.units import quantity
-from aigc_bench.plan.cost import Money, carbon, money, rented
+from aigc_bench.plan.cost import Carbon, Money, carbon, money, rented
 from aigc_bench.plan.demand import Demand, OptionKind
 from aigc_bench.plan.elastic import instances_at_work
 from aigc_bench.plan.factors.base import Context, Factor
@@ -92,14 +92,7 @@ def make_option(
     factors = assess(context, is_rented=way.is_rented)
     at_work = _at_work(way, context)
     costs = _money(way, context, at_work=at_work)
-    gases = carbon(
-        loads,
-        num_servers=at_work.value,
-        machine=machine,
-        site=demand.site,
-        finance=demand.finance,
-        beside_w=beside_mean_w(room, rules),
-    )
+    gases = _carbon(context, at_work=at_work)
     racks = None if way.is_rented else _racks(context, room)
     refusals = (
         *reasons,
@@ -196,6 +189,18 @@ def _money(way: Way, context: Context, *, at_work: Estimate) -> Money:
         room=context.room,
         beside_w=beside_mean_w(context.room, context.rules),
         is_colocated=way.kind == "colocated",
+    )
+
+
+def _carbon(context: Context, *, at_work: Estimate) -> Carbon:
+    demand = context.demand
+    return carbon(
+        context.loads,
+        num_servers=at_work.value,
+        machine=context.machine,
+        site=demand.site,
+        finance=demand.finance,
+        beside_w=beside_mean_w(context.room, context.rules),
     )
 
 

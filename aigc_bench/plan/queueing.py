@@ -2,9 +2,9 @@
 
     C(c, a)  = B / (1 - rho * (1 - B)),  B(c, a) by the stable recursion B = a * B / (c' + a * B), rho = a / c, a = lambda * E[S]
     1 / B    = sum over k = 0..c of c * (c - 1) * ... * (c - k + 1) / a^k          the same, of which many servers need few terms
-    Wq       = C(c, a) / (c / E[S] - lambda) * (ca^2 + cs^2) / 2
+    P(wait > t) = C(c, a) * exp(-(c / E[S] - lambda) * t);  Allen-Cunneen: waits of general ones are (ca^2 + cs^2) / 2 times as long
 
-Sources: Erlang 1917; Allen, Probability, Statistics and Queueing Theory, 1990 (Allen-Cunneen); Little 1961.
+Sources: Erlang 1917; Allen, Probability, Statistics and Queueing Theory, 1990 (Allen-Cunneen).
 """
 
 from __future__ import annotations
@@ -56,22 +56,6 @@ def _erlang_c_of_very_many(num_servers: int, load: float) -> float:
     return 1 / (1 + beta * below / density)
 
 
-def mean_wait_s(
-    rate_per_s: float, *, service_s: float, num_servers: int, arrival_cv2: float = 1.0, service_cv2: float = 1.0
-) -> float:
-    """Mean wait in the queue by Allen-Cunneen; exact for M/M/c and for M/G/1; infinite where the load is too high.
-
-    ``*_cv2`` are squared coefficients of variation: 1 for Poisson arrivals and exponential service, 0 for constant service.
-    """
-    offered = rate_per_s * service_s
-    if offered >= num_servers:
-        return math.inf
-    if rate_per_s == 0:
-        return 0.0
-    waits = erlang_c(num_servers, offered_load=offered)
-    return waits / (num_servers / service_s - rate_per_s) * (arrival_cv2 + service_cv2) / 2
-
-
 def wait_quantile_s(rate_per_s: float, *, service_s: float, num_servers: int, quantile: float) -> float:
     """Wait that a share ``quantile`` of arrivals does not exceed in M/M/c: P(W > t) = C * exp(-(c / E[S] - lambda) * t)."""
     assert 0 <= quantile < 1, "a quantile lies in [0, 1)"
@@ -82,11 +66,6 @@ def wait_quantile_s(rate_per_s: float, *, service_s: float, num_servers: int, qu
     return 0.0 if waits <= 1 - quantile else math.log(waits / (1 - quantile)) / left_per_s
 
 
-def mean_in_system(rate_per_s: float, *, response_s: float) -> float:
-    """Little's law: mean number of requests in the system, L = lambda * W."""
-    return rate_per_s * response_s
-
-
 def servers_for_wait(rate_per_s: float, *, service_s: float, wait_s: float, quantile: float) -> int:
     """The fewest servers with which a share ``quantile`` of arrivals waits no longer than ``wait_s`` (M/M/c).
 
@@ -95,6 +74,7 @@ def servers_for_wait(rate_per_s: float, *, service_s: float, wait_s: float, quan
     fewest = max(1, math.floor(rate_per_s * service_s) + 1)
 
     def is_enough(more: int) -> bool:
+        """Whether the asked share of arrivals waits no longer than allowed with so many servers more than the fewest."""
         wait = wait_quantile_s(rate_per_s, service_s=service_s, num_servers=fewest + more, quantile=quantile)
         return wait <= wait_s
 

@@ -53,6 +53,7 @@ def fullest_of(room: Room, one_w: Estimate, *, watts: Literal["peak_w", "heat_w"
         return None
 
     def inside(rack: Rack) -> tuple[int, float]:
+        """Servers in a rack, and watts of everything else in it."""
         lines = [kinds[position.key] for position in rack.positions]
         return (
             sum(line.category == "node" for line in lines),

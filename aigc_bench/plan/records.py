@@ -35,11 +35,8 @@ class Rules(Record):
     hours_between_interruptions: Estimate
     restart_s: Estimate
     dataset_copies: Estimate
-    breaker_share: Estimate
-    power_transient: Estimate
     beside_load: Estimate
     ups_efficiency: Estimate
-    water_l_per_kwh: Estimate
     machine_availability: Estimate
     target_utilisation: Estimate
     off_peak_share: Estimate

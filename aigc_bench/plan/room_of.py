@@ -30,6 +30,7 @@ def room_maker(host: Host, demand: Demand, *, catalogue: Catalogue, on: date, is
     site = site_for("owned" if is_built else "colocated", host.machine, demand)
 
     def make(num_servers: int) -> Room | None:
+        """The room of so many servers; ``None`` for none of them and for more than one room holds."""
         if not 0 < num_servers <= MOST_SERVERS:
             return None
         need = RoomNeed(

@@ -25,11 +25,8 @@ def rules_from(catalogue: Catalogue) -> Rules:
         hours_between_interruptions=constant("gpu_hours_per_interruption"),
         restart_s=constant("job_restart_s"),
         dataset_copies=constant("dataset_copies"),
-        breaker_share=constant("breaker_continuous_fraction"),
-        power_transient=constant("power_transient_factor"),
         beside_load=constant("beside_servers_load_fraction"),
         ups_efficiency=constant("ups_efficiency"),
-        water_l_per_kwh=constant("wue_default"),
         target_utilisation=constant("utilisation_target"),
         link_goodput=assumed(
             0.9, low=0.8, high=0.95, unit="fraction", source=f"payload share of a link after framing and TCP; {GENERAL}"

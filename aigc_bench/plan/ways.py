@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from aigc_bench.plan.apis import excluded
 from aigc_bench.plan.dated import hardware_price
-from aigc_bench.plan.demand import Demand
+from aigc_bench.plan.demand import Demand, OptionKind
+from aigc_bench.plan.finance import annuity
 from aigc_bench.plan.for_sale import why_not_sold
 from aigc_bench.plan.hosts import Host
 from aigc_bench.plan.interval import estimate, scaled
@@ -21,6 +22,7 @@ from aigc_bench.plan.money.offers import Offer, rents
 from aigc_bench.plan.options import Way, ranked
 from aigc_bench.plan.records import Machine, Option
 from aigc_bench.plan.room_of import room_maker
+from aigc_bench.plan.search.choose import Terms
 
 if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue
@@ -63,14 +65,40 @@ class Market:
                     found[offer.term, offer.num_accelerators, offer.is_index] = offer
         return list(found.values())
 
+    def terms_of(self, host: Host, *, demand: Demand, is_alone: bool) -> list[Terms]:
+        """The terms on which settings are chosen: bought for a room of one's own, for a colocation, and each size of instance."""
+        sizes = {None if one.is_index else max(1, round(one.num_accelerators)) for one in self.rents_of(host)}
+        rented = [Terms(kind="cloud", instance=size) for size in sorted(sizes, key=lambda size: size or 0)]
+        if not host.is_for_sale:
+            return rented
+        prices = {"owned": self._watt_usd_per_year(demand), "colocated": _space_usd_per_year(demand)}
+        kinds: tuple[OptionKind, ...] = ("owned", "colocated")
+        return [*(Terms(kind=kind, watt_usd_per_year=prices[kind], is_alone=is_alone) for kind in kinds), *rented]
+
+    def _watt_usd_per_year(self, demand: Demand) -> float:
+        """What a watt of the peak costs a year in a room of one's own: UPS and plant over their life, and the demand charge."""
+        finance, charge = demand.finance, demand.site.demand_charge_usd_per_kw_month
+        plant = self.catalogue.constant("ups_usd_per_kw").value + self.catalogue.cooling["capex_crah"].estimate().value
+        yearly = annuity(
+            plant, rate=finance.discount_rate.value, years=finance.life_years, residual=plant * finance.residual_share.value
+        )
+        return (yearly + (charge.value * 12 * demand.site.pue.value if charge else 0.0)) / 1000
+
     def has(self, host: Host) -> bool:
         """Whether it can be had at all, bought or rented."""
         return (host.is_for_sale and self.why_not_sold(host) is None) or bool(self.rents_of(host))
 
 
-def ways_to_have(host: Host, machine: Machine, *, demand: Demand, market: Market) -> list[Way]:
-    """Owned and colocated where anybody sells it, and every instance that may be the cheapest."""
-    rented = [
+def _space_usd_per_year(demand: Demand) -> float:
+    """What a watt of the peak costs a year in a colocation."""
+    return demand.finance.space_usd_per_kw_month.value * 12 / 1000
+
+
+def ways_to_have(host: Host, machine: Machine, *, demand: Demand, market: Market, terms: Terms) -> list[Way]:
+    """The ways on those terms: owned or colocated where anybody sells it, else every rent of instances of that size."""
+    if terms.kind != "cloud":
+        return [way for way in _purchases(host, machine, demand=demand, market=market) if way.kind == terms.kind]
+    return [
         Way(
             machine=in_instances(machine, offer),
             placement="shared",
@@ -78,8 +106,8 @@ def ways_to_have(host: Host, machine: Machine, *, demand: Demand, market: Market
             questions=(f"{offer.name}: {OF_AN_INDEX}",) if offer.is_index else (),
         )
         for offer in market.rents_of(host)
+        if (None if offer.is_index else max(1, round(offer.num_accelerators))) == terms.instance
     ]
-    return [*(_purchases(host, machine, demand=demand, market=market) if host.is_for_sale else ()), *rented]
 
 
 def _purchases(host: Host, machine: Machine, *, demand: Demand, market: Market) -> Sequence[Way]:

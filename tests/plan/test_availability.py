@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aigc_bench.plan.availability import availability_from_times, k_of_n, spares
+from aigc_bench.plan.availability import k_of_n, spares
 
 
 def test_two_of_three_is_the_textbook_sum() -> None:
@@ -55,7 +55,3 @@ def test_more_machines_never_need_fewer_spares(needed: int, availability: float)
 
 def test_an_enormous_fleet_is_answered_at_once() -> None:
     assert 5e12 < spares(10**15, availability=0.995, target=0.999) < 5.1e12
-
-
-def test_availability_follows_from_failures_and_repairs() -> None:
-    assert availability_from_times(99.0, mean_time_to_repair_s=1.0) == pytest.approx(0.99)

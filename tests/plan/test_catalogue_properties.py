@@ -70,6 +70,31 @@ def test_more_demand_never_needs_fewer_machines_of_any_kind_and_never_costs_less
     assert cost(greater) >= cost(less) * (1 - 1e-9)
 
 
+ROOMY = "[site]\nrack_kw = 40\nrack_cooling_kw = 40\n[constraints]\nconfidence = 0\n"
+
+
+def costs_of(plan: Plan) -> dict[tuple[str, ...], float]:
+    """Total cost of each way to have each machine; of rents by accelerator, as their instances differ in size."""
+    found: dict[tuple[str, ...], float] = {}
+    for one in plan.options:
+        if one.accepted and not one.parts:
+            key = (one.kind, one.term, one.accelerator or "", "" if one.kind == "cloud" else one.server or "")
+            found[key] = min(found.get(key, math.inf), one.tco_usd.value)
+    return found
+
+
+@pytest.mark.parametrize("name", ["tuning", "reports"])
+def test_more_work_makes_no_way_to_have_a_machine_cheaper(name: str) -> None:
+    """From a corner of one accelerator to a hundred servers, in steps of half as much again; the middle of all intervals."""
+    before: dict[tuple[str, ...], float] = {}
+    for step in range(24):
+        now = costs_of(plan_of(text_of(name, amount=3.0 * 1.5**step, rest=ROOMY)))
+        for key in before.keys() & now.keys():
+            assert now[key] >= before[key] * (1 - 1e-9), (key, step)
+        before |= now
+    assert len(before) > 10
+
+
 @few
 @given(st.sampled_from(sorted(SERVICES)), AMOUNTS, st.sampled_from([1.5, 0.7, 0.3]))
 def test_a_stricter_slo_never_costs_less(name: str, amount: float, slo_s: float) -> None:

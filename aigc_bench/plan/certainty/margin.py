@@ -19,6 +19,7 @@ def servers_more(option: Option, ground: Ground, *, confidence: float) -> int | 
     """Servers beside the planned ones; ``None`` where no number up to ``MOST_TIMES`` times the planned ones is enough."""
 
     def is_sure(more: int) -> bool:
+        """Whether so many servers more keep SLOs and deadlines in the asked share of worlds."""
         able = serves(option, ground, more_servers=more)
         return able is None or float(np.mean(able)) >= confidence
 

@@ -119,6 +119,7 @@ def _cash(part: Option, needed: Sequence[int], demand: Demand, ratio: Estimate, 
     own = finance.residual_share.value / usual
 
     def residual(age: float) -> Estimate:
+        """Resale value over the purchase price at an age in years: the published one, scaled to the demand's own, at most 1."""
         share = scaled(residual_share(age, catalogue=catalogue), own)
         return share.model_copy(update={end: min(1.0, getattr(share, end)) for end in ("low", "value", "high")})
 

@@ -91,6 +91,7 @@ def _convert(written: WrittenDemand, *, catalogue: Catalogue, folder: Path) -> t
     attempts = _Attempts()
 
     def times_of(name: str) -> list[float]:
+        """Arrival times in seconds of a trace beside the demand file."""
         return _times(folder / name)
 
     own = partial(with_own_model, folder=folder)

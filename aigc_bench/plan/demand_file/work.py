@@ -135,6 +135,7 @@ def checks_of(
     prompt, answer = (None, None) if isinstance(written, WrittenTraining) else (written.input_tokens, written.output_tokens)
 
     def settings() -> None:
+        """Raises where family, preset, mode or a setting is unknown."""
         given = written.settings if mode == "train" else _settings(written.workload, written.settings, prompt, answer)
         checked_item(written.workload, written.preset, mode=mode, settings=given, model=own_model(written))
 

@@ -89,6 +89,7 @@ def _add_plain(trail: Trail, demand: Demand) -> None:
     """The plain numbers that formulae take from a demand."""
 
     def add(key: str, value: float, unit: str) -> None:
+        """A leaf of the demand, under its own key."""
         trail.leaf(f"demand.{key}", title_of(("demand", *key.split("."))), assumed(value, unit=unit, source=STATED))
 
     add("availability", demand.availability, "fraction")

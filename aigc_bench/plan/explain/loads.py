@@ -61,6 +61,7 @@ def _add_ability(below: Below, load: Load, able: Capability) -> None:
     trail, of = below.trail, load.name
 
     def copy(name: str, title: str, value: Estimate | None, field: str) -> None:
+        """The same number as what the machine does, where it is known."""
         if value is not None:
             trail.same(below.load(of, name), f"{title}, {of}", value, as_=below.ability(of, field))
 

@@ -48,6 +48,7 @@ def _of(formula: str, arithmetic: str, *keys: str) -> Maker:
     """Arithmetic over keys of the option, or over those that begin with ``demand.`` or ``rules.``."""
 
     def make(below: Below, _: str) -> Computed:
+        """How the input of an option follows."""
         found = [key if key.startswith(("demand.", "rules.", "growth.")) else below.key(key) for key in keys]
         return Computed(formula=formula, arithmetic=arithmetic, keys=found)
 
@@ -67,6 +68,7 @@ def _resident(place: str) -> Maker:
     """The largest sum of peaks on one machine: every service and one job, or one load at a time on shared machines."""
 
     def make(below: Below, _: str) -> Computed:
+        """How the input of an option follows."""
         of = Inputs()
         pools = [_peaks(below, of, place, pool.loads) for pool in below.option.pools]
         words = f"the largest of what lies in a {place}'s memory at once"

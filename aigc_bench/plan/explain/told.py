@@ -122,6 +122,7 @@ def _told(trail: Trail, key: str, plan: Plan, *, width: int) -> Iterator[str]:
     seen: set[str] = set()
 
     def lines(one: str, depth: int) -> Iterator[str]:
+        """The lines of a step, indented by its depth, and of those that it follows from."""
         step, indent = trail[one], "  " * depth
         name = step.title if depth else step.title[:1].upper() + step.title[1:]
         again = ", see above" if one in seen and (step.inputs or step.source) else ""

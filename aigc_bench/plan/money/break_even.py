@@ -1,10 +1,9 @@
-"""From which utilisation or volume on owning is cheaper than renting or calling an API, and how probable it is at the planned one.
+"""From which volume on owning is cheaper than paying by use, and how probable it is at the planned one.
 
-    owning a year       F + S x u                 F whatever is paid anyway, S what rises with use (electricity)
-    renting a year      N x 8,766 h x p x u       on demand and spot; reserved: without u
+    owning a year       F + v x V                 F whatever is paid anyway, v the running cost of one unit (electricity)
     calling a year      c x V                     c of one unit, V units a year
 
-    u* = F / (N x 8,766 x p - S)      V* = F / (c - v)       v the running cost of one unit
+    V* = F / (c - v)
     P(owning is cheaper at the plan) = share of drawn worlds in which it is
 
 A world where owning never pays has no break-even; the figures tell in how many that is so.
@@ -20,8 +19,6 @@ from pydantic import Field
 from aigc_bench.core.records import Estimate, Record
 from aigc_bench.plan.draws import NUM_DRAWS, Array, draws, interval_of
 from aigc_bench.plan.interval import combined
-from aigc_bench.plan.money.offers import IS_ELASTIC, CloudTerm
-from aigc_bench.plan.site.power_chain import HOURS_PER_YEAR
 
 
 class BreakEven(Record):
@@ -38,47 +35,6 @@ class BreakEven(Record):
     p_reachable: float = Field(ge=0, le=1)
     planned: float = Field(ge=0)
     why: str
-
-
-def against_rent(
-    rent_usd_per_h: Estimate,
-    *,
-    term: CloudTerm,
-    num_accelerators: int,
-    fixed_usd_per_year: Estimate,
-    running_usd_per_year: Estimate,
-    planned_utilisation: float,
-    name: str = "rent",
-    num: int = NUM_DRAWS,
-    seed: int = 0,
-) -> BreakEven:
-    """Owning against renting as many accelerators. ``running_usd_per_year`` is what full use adds to the fixed cost.
-
-    Reserved machines are paid whether used or not: there is no utilisation to break even at, only worlds where owning is cheaper.
-    """
-    assert 0 <= planned_utilisation <= 1 and num_accelerators > 0, "a share of the time of some accelerators"
-    rent = draws(rent_usd_per_h, name=f"{name}.rent", num=num, seed=seed) * (num_accelerators * HOURS_PER_YEAR)
-    fixed = draws(fixed_usd_per_year, name="own.fixed", num=num, seed=seed)
-    running = draws(running_usd_per_year, name="own.running", num=num, seed=seed)
-    if IS_ELASTIC[term]:
-        at, rented = _crossing(fixed, rent - running), rent * planned_utilisation
-    else:
-        at, rented = np.where(fixed + running <= rent, 0.0, np.inf), rent  # 0 stands for "at any", it is not told as a figure
-    owned = fixed + running * planned_utilisation
-    reachable = at <= 1.0
-    basis = combined((rent_usd_per_h, fixed_usd_per_year, running_usd_per_year))
-    source = f"{num} drawn worlds; fixed / (rent of all hours - running cost)"
-    return BreakEven(
-        against=name,
-        kind="utilisation",
-        at=interval_of(at[reachable], unit="fraction", basis=basis, source=source)
-        if IS_ELASTIC[term] and reachable.any()
-        else None,
-        p_own_cheaper=float(np.mean(owned < rented)),
-        p_reachable=float(np.mean(reachable)),
-        planned=planned_utilisation,
-        why=_why(reachable, "below full utilisation" if IS_ELASTIC[term] else "at full use, the rent being paid anyway,"),
-    )
 
 
 def against_api(

@@ -11,7 +11,6 @@ straight-line depreciation reduce them and a resale adds to them.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -68,12 +67,6 @@ class Growth(Record):
     tax_rate: float = Field(default=0.0, ge=0, lt=1)
 
 
-def needed_by_year(needed_now: float, *, growth_per_year: float, horizon_years: int) -> tuple[int, ...]:
-    """Whole units needed in each year of the horizon; ``growth_per_year`` 0.5 is half as much again every year."""
-    assert needed_now >= 0 and growth_per_year > -1, "a need does not fall below nothing"
-    return tuple(math.ceil(needed_now * (1 + growth_per_year) ** year - 1e-9) for year in range(horizon_years))
-
-
 def buy_dates(needed: Sequence[int], *, life_years: int) -> tuple[Cohort, ...]:
     """The fewest purchases, each as late as possible, that cover every year's need."""
     horizon, cohorts = len(needed), list[Cohort]()
@@ -122,6 +115,7 @@ class _World:
     resale_share: Callable[[float], float]
 
     def price(self, cohort: Cohort) -> float:
+        """USD of a unit of a cohort: today's price x the yearly price ratio to the power of its year."""
         return self.unit_usd * self.price_ratio**cohort.bought
 
 
@@ -134,6 +128,7 @@ class _Row:
 
     @property
     def net(self) -> float:
+        """USD that leave in the year: purchases + running - resale + tax."""
         return self.capex + self.opex - self.resale + self.tax
 
 
@@ -189,6 +184,7 @@ def _present_value(years: Sequence[_Row], *, rate: float) -> float:
 
 def _flow(year: int, cohorts: Sequence[Cohort], rows: Sequence[_Row], *, basis: Basis) -> YearFlow:
     def figure(values: Sequence[float], source: str) -> Estimate:
+        """A figure over the worlds, in USD."""
         return _interval(values, basis=basis, source=source)
 
     return YearFlow(

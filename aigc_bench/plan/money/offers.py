@@ -52,16 +52,6 @@ class Offer(Record):
     is_index: bool = False
 
 
-class PricePoint(Record):
-    """One rent of a series, in USD per accelerator-hour."""
-
-    as_of: str
-    usd_per_accelerator_h: float
-    term: CloudTerm
-    provider: str
-    source: str
-
-
 def offers(accelerator_id: str, *, catalogue: Catalogue, on: date, region: str | None = None) -> tuple[Offer, ...]:
     """All ways to have that accelerator on that day, bought ones first; rents of ``region`` only where one is named.
 
@@ -162,22 +152,6 @@ def rents(spec: AcceleratorSpec, *, catalogue: Catalogue, on: date, region: str 
     return (*found, *unpriced)
 
 
-def market_rent(found: Sequence[Offer], *, term: CloudTerm) -> Estimate | None:
-    """What such a rent costs on the market: the median offer, from the 10th to the 90th percentile of offers and their age."""
-    prices = sorted((o.price for o in found if o.kind == "cloud" and o.term == term and o.price), key=lambda price: price.value)
-    if not prices:
-        return None
-    low, middle, high = (prices[round(share * (len(prices) - 1))] for share in (0.1, 0.5, 0.9))
-    return estimate(
-        middle.value,
-        low=min(low.value, middle.low),
-        high=max(high.value, middle.high),
-        unit=middle.unit,
-        basis="assumed" if any(price.basis == "assumed" for price in prices) else middle.basis,
-        source=f"median of {len(prices)} listed rents; {middle.source}",
-    )
-
-
 def _is_in(row: CloudPrice, region: str | None) -> bool:
     return region is None or (row.region or "global").lower().startswith((region.lower(), "global"))
 
@@ -220,25 +194,3 @@ def _name(row: CloudPrice) -> str:
     if row.kind == "index":
         return f"{AN_INDEX} {row.provider.removesuffix(' index')}{f', {row.instance}' if row.instance else ''}"
     return " ".join(part for part in (row.provider, row.instance or row.gpu_label, row.region) if part)
-
-
-def rent_series(accelerator_id: str, *, catalogue: Catalogue, is_index: bool = False) -> tuple[PricePoint, ...]:
-    """Every rent of an accelerator that the catalogue has, past ones too, by date; of market indices alone where asked."""
-    points = [
-        PricePoint(
-            as_of=row.as_of,
-            usd_per_accelerator_h=rent / row.gpu_count,
-            term=term,
-            provider=row.provider,
-            source=row.source,
-        )
-        for row in catalogue.cloud_prices.values()
-        if row.gpu_id == accelerator_id and (row.kind == "index" or not is_index)
-        for term, rent in (
-            ("on_demand", row.on_demand_usd_per_h),
-            ("spot", row.spot_usd_per_h),
-            ("reserved_1y", row.reserved_1y_usd_per_h),
-        )
-        if rent is not None
-    ]
-    return tuple(sorted(points, key=lambda point: (point.as_of, point.provider, point.term, point.usd_per_accelerator_h)))

@@ -13,7 +13,6 @@ is not there: it is never a zero.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from pydantic import Field
 
@@ -21,9 +20,6 @@ from aigc_bench.core.records import Estimate, Record
 from aigc_bench.plan.interval import named, plus, scaled, times
 from aigc_bench.plan.site.cooling_fit import cooling_overhead_kwh, water_l_per_year
 from aigc_bench.plan.site.power_chain import HOURS_PER_YEAR
-
-if TYPE_CHECKING:
-    from aigc_bench.catalog.loader import Catalogue
 
 MONTHS_PER_YEAR = 12
 ENERGY, PEAK = "energy of the IT", "peak power of the IT"
@@ -72,27 +68,6 @@ class Use(Record):
     def it_kwh_per_year(self) -> Estimate:
         """Energy of the IT, without the PUE."""
         return named(scaled(self.it_mean_w, HOURS_PER_YEAR / 1000, unit="kWh/year"), "IT mean x hours")
-
-
-def tariffs(*, catalogue: Catalogue, region: str | None = None, is_colocated: bool = False, is_licensed: bool = False) -> Tariffs:
-    """The catalogue's tariffs. In a colocation space is rented and water, demand and plant are in its price.
-
-    Raises ``UnknownNameError`` for a region without an electricity price.
-    """
-    constant = catalogue.constant
-    own = None if is_colocated else constant
-    return Tariffs(
-        electricity_usd_per_kwh=catalogue.electricity_price(region),
-        demand_usd_per_kw_month=own("demand_charge_usd_per_kw_month") if own else None,
-        water_usd_per_m3=own("water_usd_per_m3") if own else None,
-        water_l_per_kwh=own("wue_default") if own else None,
-        space_usd_per_kw_month=constant("colocation_usd_per_kw_month") if is_colocated else None,
-        maintenance_share=constant("maintenance_fraction"),
-        staff_usd_per_year=constant("staff_usd_per_year"),
-        staff_fixed=constant("staff_fixed"),
-        staff_per_server=constant("staff_per_server"),
-        licence_usd_per_accelerator=constant("licence_usd_per_accelerator_year") if is_licensed else None,
-    )
 
 
 def opex_lines(use: Use, *, prices: Tariffs) -> tuple[CostLine, ...]:

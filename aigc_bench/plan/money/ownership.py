@@ -1,10 +1,9 @@
-"""What owning costs: annuity and residual, lease, total cost of ownership, and the cost of every year as equipment is bought.
+"""What owning costs: annuity and residual, total cost of ownership, and the cost of every year as equipment is bought.
 
     hardware a year   C x (1 - s / (1 + r)^n) x r / (1 - (1 + r)^-n)            s the residual share at the end of life
     adders            share x (hardware + electricity + cooling + space)       freight, installation, insurance, disposal
     TCO               C x (1 - s) + (opex + adders) x n                         undiscounted, over the life
     present value     C x (1 - s / (1 + r)^n) + (opex + adders) / annuity factor
-    lease             C x annuity factor at the lessor's rate with the same residual
 
 Source: Brealey, Myers, Allen, Principles of Corporate Finance (equivalent annual cost). Taxes are left out.
 """
@@ -50,16 +49,6 @@ class Ownership(Record):
     present_value_usd: Estimate
     lines: tuple[CostLine, ...]
     life_years: float
-
-
-def default_terms(*, catalogue: Catalogue, life_years: float = 3.0) -> Terms:
-    """The catalogue's rate and adders, and the residual value published for that age."""
-    return Terms(
-        discount_rate=catalogue.constant("discount_rate"),
-        life_years=life_years,
-        residual_share=residual_share(life_years, catalogue=catalogue),
-        adders_share=catalogue.constant("hidden_cost_fraction"),
-    )
 
 
 def residual_share(age_years: float, *, catalogue: Catalogue) -> Estimate:
@@ -112,15 +101,11 @@ def own(capex_usd: Estimate, lines: Sequence[CostLine], *, terms: Terms) -> Owne
     )
 
 
-def lease_usd_per_year(capex_usd: Estimate, *, terms: Terms, lease_rate: Estimate) -> Estimate:
-    """What a lessor asks a year for the same equipment over the same life, who keeps it at the end."""
-    return named(_annual(capex_usd, terms=terms, rate=lease_rate), "annuity at the lessor's rate, less the residual value")
-
-
 def _annual(capex_usd: Estimate, *, terms: Terms, rate: Estimate) -> Estimate:
     """Equal yearly payment; dearest at a high price and rate and a low residual."""
 
     def payment(capital: float, interest: float, residual: float) -> float:
+        """Annuity in USD a year of a capital with its residual share."""
         return annuity(capital, rate=interest, years=terms.life_years, residual=residual * capital)
 
     return _ends(payment, capex_usd, rate, terms.residual_share, unit="usd/year", source="annuity over the life less residual")
@@ -137,9 +122,11 @@ def _present_value(capex_usd: Estimate, opex: Estimate, *, terms: Terms) -> Esti
     years = terms.life_years
 
     def worth(capital: float, interest: float, residual: float) -> float:
+        """Capital in USD less the discounted residual value."""
         return capital * (1 - residual * discount(interest, years=years))
 
     def running(yearly: float, interest: float, _: float) -> float:
+        """Present value in USD of equal yearly payments."""
         return yearly / annuity_factor(interest, years=years)
 
     turned = _turned(terms.discount_rate)

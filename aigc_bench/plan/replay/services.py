@@ -127,6 +127,7 @@ def replicas_that_hold(peak: Peak, *, most: int) -> int | None:
     """The fewest replicas with which the simulated peak holds, up to ``most``; ``None`` where even these are too few."""
 
     def enough(count: int) -> bool:
+        """Whether so many replicas keep the SLO in the simulation."""
         return holds(simulated(peak, peak.servers.likely, num_replicas=count), asked=peak.service.slo.percentile)
 
     return fewest(enough, at_least=peak.num_replicas, most=most)

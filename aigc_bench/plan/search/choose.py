@@ -1,9 +1,11 @@
 """Which candidate a load runs as on a host: the cheapest of those that fit and are in time, else the one that misses by least.
 
-    owned    (hardware a year x whole replicas + watts x PUE x tariff x hours x replicas at work) x accelerators of a replica
+    bought   hardware a year x accelerators + watts x PUE x tariff x hours x busy accelerators + peak W x what a watt costs a year
     rented   (whole replicas + busy ones) x accelerators of a replica, without a power limit: by the hour nothing is saved by it
 
-Hardware is the price of an accelerator with its share of the server, spread over its life; the fleet's size follows later.
+Accelerators are those of whole replicas, in whole servers where the load has them for itself. A replica of a rent lies in one
+instance. Hardware is the price of an accelerator with its share of the server, spread over its life. A watt of the peak costs
+space in a colocation, and UPS, cooling plant and demand charge in a room of one's own.
 """
 
 from __future__ import annotations
@@ -13,15 +15,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from aigc_bench.core.records import Estimate
-from aigc_bench.plan.demand import Demand, Job, Service
+from aigc_bench.plan.demand import Demand, Job, OptionKind, Service
 from aigc_bench.plan.finance import annuity
 from aigc_bench.plan.hosts import Host
-from aigc_bench.plan.records import Capability
+from aigc_bench.plan.records import Capability, Rules
 from aigc_bench.plan.search.candidates import Candidates, why_none
 from aigc_bench.plan.search.loads import slo_of
 from aigc_bench.plan.site.power_chain import HOURS_PER_YEAR
+from aigc_bench.plan.sizing import grown
 from aigc_bench.predict.effects import Floats
 
+ALMOST = 1e-9
 LAST = 1e6
 """Makes what is taken only where there is nothing else dearer than all of it."""
 
@@ -46,21 +50,46 @@ def spare_of(able: Capability) -> Spare:
     """What the upper ends of a prediction ask for."""
 
     def over_middle(estimate: Estimate | None) -> float:
+        """The upper end over the middle; 1 of what is not known."""
         return estimate.high / estimate.value if estimate is not None and estimate.value > 0 else 1.0
 
     return Spare(time=over_middle(able.service_s), memory=over_middle(able.device_memory_bytes))
 
 
+@dataclass(frozen=True, kw_only=True)
+class Terms:
+    """On what terms a host is had, as far as the choice depends on them.
+
+    ``instance`` is the accelerators of a rented one, ``None`` where no replica has to lie in one. ``watt_usd_per_year`` is paid
+    for each watt of the peak. ``is_alone``: the load has its servers for itself, so that whole ones are paid for it.
+    """
+
+    kind: OptionKind = "owned"
+    instance: int | None = None
+    watt_usd_per_year: float = 0.0
+    is_alone: bool = False
+
+
 def choose(
-    wish: Service | Job, found: Candidates, *, host: Host, demand: Demand, spare: Spare | None = None, is_rented: bool = False
+    wish: Service | Job,
+    found: Candidates,
+    *,
+    host: Host,
+    demand: Demand,
+    spare: Spare | None = None,
+    terms: Terms | None = None,
+    rules: Rules | None = None,
 ) -> Choice | None:
     """The best row for a host; ``None`` where there is no row of its accelerator at all."""
-    left = spare or Spare()
+    left, had = spare or Spare(), terms or Terms()
     slo, limit = slo_of(wish), _most_devices(wish, host)
+    if had.instance is not None:
+        limit = min(limit, had.instance)
     rows = found.of(host.spec.id) & (found.devices <= limit)
     if not rows.any():
         return None
-    cost = accelerators(wish, found) if is_rented else usd_per_year(wish, found, host=host, demand=demand)
+    work = work_per_s(wish, demand, rules)
+    cost = accelerators(work, found) if had.kind == "cloud" else usd_per_year(work, found, host=host, demand=demand, terms=had)
     good = rows & found.fits_with(left.memory) & found.meets(slo, slower=left.time)
     if good.any():
         return Choice(row=_least(np.where(good, cost, np.inf)), refusal=None)
@@ -78,27 +107,31 @@ def _most_devices(wish: Service | Job, host: Host) -> int:
     return max(host.max_devices, 1024 if host.sheet.num_compute_nics else host.max_devices)
 
 
-def usd_per_year(wish: Service | Job, found: Candidates, *, host: Host, demand: Demand) -> Floats:
-    """Cost of the whole replicas that the load needs at its peak, for every row as if it ran on this host."""
-    machine, finance = host.machine, demand.finance
-    price = machine.price_usd.value / machine.machines_per_server.value
+def usd_per_year(work: float, found: Candidates, *, host: Host, demand: Demand, terms: Terms | None = None) -> Floats:
+    """Cost of what the load needs at its peak of ``work`` items a second, for every row as if it ran on this host."""
+    machine, finance, had = host.machine, demand.finance, terms or Terms()
+    size = machine.machines_per_server.value
+    price = machine.price_usd.value / size
     yearly = annuity(
         price, rate=finance.discount_rate.value, years=finance.life_years, residual=price * finance.residual_share.value
     )
-    usual = machine.full_power_w.value / machine.machines_per_server.value
-    watts = np.where(np.isnan(found.power_w), usual, found.power_w)
+    watts = np.where(np.isnan(found.power_w), machine.full_power_w.value / size, found.power_w)
     energy = watts / 1000 * HOURS_PER_YEAR * demand.site.pue.value * demand.site.electricity_usd_per_kwh.value
-    replicas = _work_per_s(wish) / found.throughput
-    cost: Floats = (yearly * np.maximum(1.0, np.ceil(replicas)) + energy * replicas) * found.devices
+    peak_w = np.maximum(0.0, machine.peak_power_w.value / size - (1 - found.cap) * (host.spec.tdp_w or 0.0))
+    replicas = work / found.throughput
+    bought = np.maximum(1.0, np.ceil(replicas)) * found.devices
+    if had.is_alone:
+        bought = np.ceil(bought / size - ALMOST) * size
+    cost: Floats = (yearly + peak_w * had.watt_usd_per_year) * bought + energy * replicas * found.devices
     return cost
 
 
-def accelerators(wish: Service | Job, found: Candidates) -> Floats:
+def accelerators(work: float, found: Candidates) -> Floats:
     """Accelerators of whole replicas at the peak plus those that are busy, for every row; rows with a power limit come last.
 
     The busy ones are what rents by the hour pay and what several loads share.
     """
-    replicas = _work_per_s(wish) / found.throughput
+    replicas = work / found.throughput
     count: Floats = np.where(found.cap < 1, LAST, 1.0) * (np.maximum(1.0, np.ceil(replicas)) + replicas) * found.devices
     return count
 
@@ -108,14 +141,16 @@ def cheapest_usd_per_year(wish: Service | Job, found: Candidates | None, *, host
     if found is None:
         return np.inf
     good = found.of(host.spec.id) & (found.devices <= _most_devices(wish, host)) & found.fits & found.meets(slo_of(wish))
-    return float(usd_per_year(wish, found, host=host, demand=demand)[good].min(initial=np.inf))
+    work = work_per_s(wish, demand)
+    return float(usd_per_year(work, found, host=host, demand=demand)[good].min(initial=np.inf))
 
 
-def _work_per_s(wish: Service | Job) -> float:
-    """Items a second while the load is at its highest."""
+def work_per_s(wish: Service | Job, demand: Demand, rules: Rules | None = None) -> float:
+    """Items a second while the load is at its highest, over the share of the time that machines may spend on it."""
     if isinstance(wish, Service):
-        return wish.arrival.peak_requests_per_s.value * wish.items_per_request.value
-    return wish.items.value / wish.window_s
+        peak = wish.arrival.peak_requests_per_s.value * wish.items_per_request.value
+        return peak * grown(demand.growth)[0].value / (rules.target_utilisation.value if rules else 1.0)
+    return wish.items.value / wish.window_s / (rules.job_goodput.value if rules else 1.0)
 
 
 def _overrun(found: Candidates, wish: Service | Job) -> Floats:

@@ -42,6 +42,7 @@ def remembered(trace: Callable[[Case], OpTrace]) -> Callable[[Case], OpTrace]:
     known: dict[str, OpTrace] = {}
 
     def find(case: Case) -> OpTrace:
+        """The trace of a case, made once."""
         key = case.model_dump_json()
         if key not in known:
             known[key] = trace(case)
@@ -131,6 +132,7 @@ def capability_of(wish: Service | Job, found: Candidates, index: int, *, spec: A
         low, high, source = _spread(wish, spec, engine=engine, precision=precision, devices=devices, batch=batch, models=models)
 
     def time(value: float) -> Estimate | None:
+        """Seconds with the interval of the speed, turned round; ``None`` of what the row does not tell."""
         return (
             None
             if value != value
@@ -138,6 +140,7 @@ def capability_of(wish: Service | Job, found: Candidates, index: int, *, spec: A
         )
 
     def figure(value: float, unit: str, *, up: float = 1.0) -> Estimate:
+        """A modelled figure whose upper end is ``up`` times its value."""
         return estimate(value, high=value * up, unit=unit, basis="modelled", source=source)
 
     rate = float(found.throughput[index]) / devices

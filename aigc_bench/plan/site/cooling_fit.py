@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue
 
 RoomCooling = Literal["air_open", "air", "rear_door", "direct_liquid", "immersion"]
-ROOMS: tuple[RoomCooling, ...] = ("air_open", "air", "rear_door", "direct_liquid", "immersion")
-"""From the plainest to the most capable; ``air`` is contained or in-row."""
 TAKES: dict[CoolingMethod, tuple[RoomCooling, ...]] = {
     "air": ("air_open", "air", "rear_door"),
     "rear_door": ("rear_door",),
@@ -63,11 +61,6 @@ class CoolingFit(Record):
     water_l_per_min: float
     pue: Estimate
     why: str
-
-
-def cooling_fits(heat_w: float, *, server_cooling: CoolingMethod, catalogue: Catalogue) -> tuple[CoolingFit, ...]:
-    """Every way of cooling against a rack of ``heat_w`` watts, from the plainest."""
-    return tuple(cooling_fit(heat_w, room=room, server_cooling=server_cooling, catalogue=catalogue) for room in ROOMS)
 
 
 def cooling_fit(

@@ -31,7 +31,6 @@ class Distances(Record):
 
     nic_to_leaf_m: float = Field(default=10.0, gt=0)
     leaf_to_spine_m: float = Field(default=25.0, gt=0)
-    management_m: float = Field(default=10.0, gt=0)
 
 
 class Networks(Record):

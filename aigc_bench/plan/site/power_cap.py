@@ -1,4 +1,4 @@
-"""What a power limit does to throughput and draw, from published sweeps, and which limit makes a unit cheapest in joules.
+"""What a power limit does to throughput and draw, from published sweeps.
 
 A curve is read off measured points of that accelerator by linear interpolation. Where nobody published a sweep of it, the
 envelope of all accelerators at the same share of the default limit answers, widened to their outermost points: how a card
@@ -28,11 +28,6 @@ class CapPoint(Record):
     throughput: Estimate
     draw: Estimate | None
 
-    @property
-    def joules_per_unit(self) -> float | None:
-        """Energy of one unit over its energy at the default limit."""
-        return None if self.draw is None else self.draw.value / self.throughput.value
-
 
 def cap_curve(
     accelerator_id: str, *, default_limit_w: float, work: Work, limits_w: Sequence[float], caps: Iterable[PowerCap]
@@ -46,22 +41,6 @@ def cap_curve(
         if point is not None:
             found.append(point)
     return tuple(found)
-
-
-def thriftiest(curve: Sequence[CapPoint]) -> CapPoint | None:
-    """The point with the fewest joules a unit, the higher limit where two are alike; ``None`` without published draw."""
-    known = [(point.joules_per_unit, -point.limit_w, point) for point in curve if point.joules_per_unit is not None]
-    return min(known, key=lambda entry: entry[:2])[2] if known else None
-
-
-def more_in_the_same_power(point: CapPoint, *, rest_share: float) -> float | None:
-    """Throughput of a full power budget under the limit over that without: throughput / draw with the node's fixed rest.
-
-    ``rest_share`` is the part of a node's uncapped draw that no limit touches.
-    """
-    if point.draw is None:
-        return None
-    return point.throughput.value / (rest_share + (1 - rest_share) * point.draw.value)
 
 
 def _groups(rows: Sequence[PowerCap]) -> list[list[PowerCap]]:

@@ -126,6 +126,7 @@ class _Space:
         self.load_kg += line.weight_kg or 0.0
 
     def done(self, index: int) -> Rack:
+        """The rack as a record, numbered from 1."""
         return Rack(
             index=index,
             cooling=self.cooling,

@@ -13,7 +13,7 @@ from aigc_bench.plan.demand import Job, Service, Slo
 from aigc_bench.plan.hosts import Host, hosts
 from aigc_bench.plan.search.candidates import NUMBERS, Candidates, stacked, why_none, with_caps
 from aigc_bench.plan.search.caps import power_caps
-from aigc_bench.plan.search.choose import cheapest_usd_per_year, choose, usd_per_year
+from aigc_bench.plan.search.choose import Terms, cheapest_usd_per_year, choose, usd_per_year, work_per_s
 from tests.plan.build import exact, make_demand, make_job, make_service
 from tests.plan.demands import catalogue
 
@@ -149,7 +149,7 @@ def test_where_nothing_is_in_time_the_nearest_miss_is_planned_with() -> None:
 def test_the_least_cost_is_infinite_where_nothing_is_good() -> None:
     found = table()
     assert cheapest_usd_per_year(chat(), found, host=host(), demand=DEMAND) == pytest.approx(
-        float(usd_per_year(chat(), found, host=host(), demand=DEMAND)[0])
+        float(usd_per_year(work_per_s(chat(), DEMAND), found, host=host(), demand=DEMAND)[0])
     )
     assert cheapest_usd_per_year(chat(tpot_s=0.001), found, host=host(), demand=DEMAND) == math.inf
     assert cheapest_usd_per_year(chat(), None, host=host(), demand=DEMAND) == math.inf
@@ -158,12 +158,42 @@ def test_the_least_cost_is_infinite_where_nothing_is_good() -> None:
 @given(st.floats(1, 1e6), st.floats(1, 4), st.sampled_from([1, 2, 4, 8]))
 def test_more_work_never_costs_less_and_a_faster_row_never_more(users: float, more: float, ranks: int) -> None:
     found = table(row(devices=ranks), row(devices=ranks, throughput=1600.0))
-    little, much = (usd_per_year(make_service(users=count), found, host=host(), demand=DEMAND) for count in (users, users * more))
+    work = [work_per_s(make_service(users=count), DEMAND) for count in (users, users * more)]
+    little, much = (usd_per_year(one, found, host=host(), demand=DEMAND) for one in work)
     assert (much >= little * (1 - 1e-12)).all()
     assert little[1] <= little[0] * (1 + 1e-12)
 
 
 def test_a_job_is_counted_by_its_window() -> None:
     quick, slow = make_job(items=exact(1e9, "tokens"), window_s=3600.0), make_job(items=exact(1e9, "tokens"), window_s=36_000.0)
-    costs = [float(usd_per_year(job, table(), host=host(), demand=DEMAND)[0]) for job in (quick, slow)]
+    costs = [float(usd_per_year(work_per_s(job, DEMAND), table(), host=host(), demand=DEMAND)[0]) for job in (quick, slow)]
     assert costs[0] == pytest.approx(10 * costs[1], rel=0.05)
+
+
+def test_a_replica_of_a_rent_lies_in_one_instance() -> None:
+    found = table(row(devices=2, throughput=2000.0), row(devices=1, throughput=800.0))
+    for size in (1, 2):
+        chosen = choose(chat(), found, host=host(), demand=DEMAND, terms=Terms(kind="cloud", instance=size))
+        assert chosen is not None
+        assert found.devices[chosen.row] <= size
+    assert choose(chat(), table(row(devices=2)), host=host(), demand=DEMAND, terms=Terms(kind="cloud", instance=1)) is None
+
+
+def test_in_a_colocation_a_watt_of_the_peak_is_paid_for() -> None:
+    """Eight accelerators either way: the lower limit is slower and draws less, and space is dearer than its electricity."""
+    full, limited = row(throughput=800.0, power_w=500.0), row(cap=0.7, throughput=700.0, power_w=480.0)
+    job, found = make_job(items=exact(28_800 * 3000.0, "tokens")), table(full, limited)
+    own, space = (Terms(watt_usd_per_year=usd, is_alone=True) for usd in (0.0, 2.34))
+    dear = usd_per_year(work_per_s(job, DEMAND), found, host=host(), demand=DEMAND, terms=space)
+    free = usd_per_year(work_per_s(job, DEMAND), found, host=host(), demand=DEMAND, terms=own)
+    saved_w = 0.3 * 700 * 8
+    assert (dear - free)[0] - (dear - free)[1] == pytest.approx(2.34 * saved_w)
+
+
+@given(st.floats(1, 1e5), st.floats(1, 3))
+def test_a_load_that_has_its_servers_for_itself_pays_for_whole_ones(tokens_per_s: float, more: float) -> None:
+    found = table(row(devices=1), row(devices=8, throughput=8 * 790.0))
+    alone = Terms(is_alone=True)
+    few, many = (usd_per_year(work, found, host=host(), demand=DEMAND, terms=alone) for work in (tokens_per_s, tokens_per_s * more))
+    assert (many >= few * (1 - 1e-12)).all()
+    assert (few >= usd_per_year(tokens_per_s, found, host=host(), demand=DEMAND) * (1 - 1e-12)).all()
