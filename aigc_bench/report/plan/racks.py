@@ -13,6 +13,7 @@ from aigc_bench.plan.factors.base import TIGHT_BELOW
 from aigc_bench.plan.site.bill import Bill
 from aigc_bench.plan.site.racks import Position, Rack
 from aigc_bench.plan.site.room import Room
+from aigc_bench.plan.where import site_for
 from aigc_bench.plan.wording import what
 from aigc_bench.report.markup import template
 from aigc_bench.report.plan.view import PlanView, rooms
@@ -39,8 +40,11 @@ class Drawn:
 def render(view: PlanView) -> str | None:
     """``None`` where nothing is bought, or nothing could be placed."""
     bought = view.bought
-    site = view.plan.demand.site
-    found = [(one, drawings(one.room, site)) for _, one in rooms(bought) if one.room] if bought else []
+    found = []
+    if bought is not None:
+        demand = view.plan.demand
+        housed = [(one, one.room, one.machine) for _, one in rooms(bought) if one.room and one.machine]
+        found = [(one, drawings(room, site_for(bought.kind, machine, demand))) for one, room, machine in housed]
     if bought is None or not any(drawn for _, drawn in found):
         return None
     unplaced = [gap for one, _ in found if one.room for gap in one.room.layout.unplaced]
