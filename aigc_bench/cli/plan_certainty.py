@@ -16,12 +16,17 @@ TOP = 3
 
 def sureness(plan: Plan) -> Iterator[str]:
     """Nothing where no certainty was computed."""
+    from aigc_bench.plan.certainty.told import less_regretted
+
     best, found = plan.recommended, plan.certainty
     if best is None or found is None:
         return
     yield from wrapped(f"how sure: {', '.join(_chances(best, found))}", indent=2, hang=4)
     yield from _moves("cost moves with", found.tornado.cost, is_slo=False)
     yield from _moves("P(SLO) moves with", found.tornado.slo, is_slo=True)
+    prudent = less_regretted(found.regret)
+    if prudent is not None:
+        yield from wrapped(f"more prudent: {prudent}", indent=2, hang=4)
     if found.surer is not None:
         yield from wrapped(_surer(found.surer), indent=2, hang=4)
     if found.growth_path is not None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from aigc_bench.core.units import quantity
-from aigc_bench.plan.certainty.records import MoreServers, Surer, SurerOption
+from aigc_bench.plan.certainty.records import MoreServers, Regret, Surer, SurerOption
 
+MUCH_LESS = 0.9
+"""Share of the recommendation's regret from which a rival that is regretted less is named (assumed)."""
 NOTHING = "neither more servers nor another accepted option is as sure as that"
 
 
@@ -33,3 +35,17 @@ def _words(one: SurerOption | MoreServers) -> Iterator[str]:
 
 def _servers(count: int) -> str:
     return f"{count} server{'s' if count > 1 else ''}"
+
+
+def less_regretted(found: Sequence[Regret]) -> str | None:
+    """The rival that is much less regretted than the recommendation, which costs least with every input at its middle only."""
+    if not found:
+        return None
+    first, least = found[0], min(found, key=lambda one: one.regret_usd)
+    if least.regret_usd >= MUCH_LESS * first.regret_usd:
+        return None
+    times = least.tco_usd.value / first.tco_usd.value
+    return (
+        f"{least.what}, {times:.2f} times the cost with every input at its middle, but regretted by "
+        f"{quantity(least.regret_usd, 'usd')} in the mean of all worlds, not {quantity(first.regret_usd, 'usd')}"
+    )

@@ -7,7 +7,7 @@ from typing import Any
 
 from aigc_bench.core.units import quantity
 from aigc_bench.plan.certainty.records import GrowthPath, Swing, Tornado
-from aigc_bench.plan.certainty.told import ways_to_be_surer
+from aigc_bench.plan.certainty.told import less_regretted, ways_to_be_surer
 from aigc_bench.plan.explain.certainty import path_key, regret_key, swing_key
 from aigc_bench.report.charts import Chart, by_year, rounded, text
 from aigc_bench.report.markup import number, template
@@ -37,6 +37,7 @@ def render(view: PlanView) -> str | None:
         "grows": grows(path) if path else False,
         "path_chart": path_chart(path) if path and grows(path) else None,
         "rivals": found.regret,
+        "prudent": less_regretted(found.regret),
         "regret_key": regret_key,
         "swing_key": swing_key,
         "path_key": path_key,

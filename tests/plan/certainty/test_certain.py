@@ -10,12 +10,15 @@ import pytest
 
 from aigc_bench.catalog.loader import Catalogue, load_catalogue
 from aigc_bench.cli.plan_screen import screen
+from aigc_bench.core.records import Estimate
 from aigc_bench.plan.certainty.certain import certain, tornado_of
 from aigc_bench.plan.certainty.chances import seen
 from aigc_bench.plan.certainty.fleet import serves
 from aigc_bench.plan.certainty.path import fleet_after, growth_path
+from aigc_bench.plan.certainty.records import Regret
 from aigc_bench.plan.certainty.regret import regrets
 from aigc_bench.plan.certainty.surer import BELOW, WANTED, surer
+from aigc_bench.plan.certainty.told import less_regretted
 from aigc_bench.plan.contract import contract
 from aigc_bench.plan.demand import Constraints, Demand
 from aigc_bench.plan.options import ranked
@@ -121,6 +124,26 @@ def test_an_option_alone_is_not_regretted() -> None:
     only = seen(an_option(), a_ground())
     (found,) = regrets([only], only)
     assert (found.p_cheapest, found.regret_usd) == (1.0, 0.0)
+
+
+@pytest.mark.parametrize(("rival_usd", "is_named"), [(50.0, True), (89.0, True), (91.0, False), (100.0, False), (300.0, False)])
+def test_a_rival_that_is_much_less_regretted_is_named_with_its_cost(rival_usd: float, is_named: bool) -> None:
+    """The cheapest with every input at its middle may be a gamble on rents."""
+
+    def one(rank: int, what: str, regret_usd: float, cost_usd: float) -> Regret:
+        cost = Estimate(value=cost_usd, low=cost_usd, high=cost_usd, unit="usd", basis="modelled")
+        return Regret(rank=rank, what=what, p_slo=0.8, num_worlds=2048, p_cheapest=0.5, regret_usd=regret_usd, tco_usd=cost)
+
+    told = less_regretted([one(1, "rent them", 100.0, 1000.0), one(2, "buy them", rival_usd, 1200.0)])
+    assert (told is not None) == is_named
+    if told is not None:
+        assert told.startswith("buy them, 1.20 times the cost") and "not $100" in told
+
+
+def test_without_rivals_nobody_is_more_prudent() -> None:
+    assert less_regretted(()) is None
+    only = seen(an_option(), a_ground())
+    assert less_regretted(regrets([only], only)) is None
 
 
 def test_regret_is_what_is_paid_above_the_cheapest_that_serves() -> None:
