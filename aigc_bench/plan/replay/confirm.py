@@ -18,7 +18,7 @@ from aigc_bench.plan.replay.option import Replayer
 from aigc_bench.plan.replay.outcome import Replay
 from aigc_bench.plan.replay.services import replicas_that_hold
 
-TRIED = 6
+TRIED = 24
 MOST_TIMES = 4
 """An option is not grown beyond this many times its analytic count: then it is the machine that is wrong, not the number."""
 
