@@ -7,13 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aigc_bench.plan.demand_file.reader import read_demand
-from aigc_bench.plan.demand_file.scenarios import new_demand, scenario_names
-from aigc_bench.plan.full import plan_demand
 from aigc_bench.plan.search.loads import Models, candidates_for, capability_of
 from aigc_bench.plan.side_by_side import INDEPENDENT, entries_of, requests_in, steps_of
 from aigc_bench.predict.calibration import shipped_calibration
-from tests.plan.demands import HANDFUL, catalogue, demand_of
+from tests.plan.demands import catalogue, demand_of
 
 BATCHES = np.array([1.0, 2.0, 4.0, 8.0, 512.0])
 RANKING = """
@@ -89,12 +86,3 @@ def test_a_replay_is_told_how_long_requests_take_together(models: Models) -> Non
     assert sizes[0] == 1 and sizes[-1] == able.slots == max(rows.slots)
     assert list(seconds) == sorted(seconds)
     assert able.service_s is not None and seconds[-1] == pytest.approx(able.service_s.value)
-
-
-@pytest.mark.parametrize("name", scenario_names())
-def test_every_scenario_as_it_is_shipped_has_an_answer(name: str, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """A ranking of 500 was 500 steps, 194 ms where 100 were asked, and its answers filled 97 disks: nothing was recommended."""
-    demand = read_demand(new_demand(name, out=tmp_path_factory.mktemp(name) / "mine.toml"), catalogue=catalogue())
-    plan = plan_demand(demand, catalogue=catalogue(), accelerators=HANDFUL)
-    assert plan.recommendation == 1
-    assert not plan.unplanned

@@ -32,7 +32,9 @@ if TYPE_CHECKING:
 ENGINES = ("torch-eager", "torch-compile")
 BATCHES = tuple(2**power for power in range(8))
 WHOLE_REQUESTS = 8
+"""Requests whose items fill the largest batch that is looked at, where items of one lie side by side."""
 MOST_POWER = 16
+"""Of the largest batch, of two, however many items a request has: 65,536."""
 RANKS = (1, 2, 4, 8)
 PRECISION = "bf16"
 """What the accelerators of the catalogue have in common; one that lacks it runs fp16, whose operators and bytes are the same."""

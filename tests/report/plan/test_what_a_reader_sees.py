@@ -5,37 +5,22 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from aigc_bench import api
 from aigc_bench.core.units import chance, scale
 from aigc_bench.plan.contract import contract
 from aigc_bench.plan.records import Plan
 from aigc_bench.report.markup import source_file
 from aigc_bench.report.plan.options import NUM_REASONS, why_not
-from aigc_bench.report.plan.render import render_plan
 from aigc_bench.report.plan.view import plan_view
 from tests.plan.test_explain import figures
 from tests.report.page import Element, Page
 
-NARROW = ("h100_sxm_80gb", "mi300x", "l40s")
 TELEPHONE_PX, MARGINS_PX = 390, 28
 SCALED = ("usd_per_unit", "carbon", "energy_kwh")
 """Keys that are told of another number of units than the plan's JSON has."""
-
-
-@pytest.fixture(scope="module", params=sorted(Path("examples").glob("*.toml")), ids=lambda file: file.stem)
-def plan(request: pytest.FixtureRequest) -> Plan:
-    """Each of the examples, on a few accelerators."""
-    return api.plan(request.param, accelerators=NARROW)
-
-
-@pytest.fixture(scope="module")
-def page(plan: Plan) -> Page:
-    return Page(render_plan(plan, version="test"))
 
 
 def buttons(page: Page) -> Iterator[tuple[str, Element]]:

@@ -8,25 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from aigc_bench import api
 from aigc_bench.cli import main
 from aigc_bench.plan.records import Plan
 from aigc_bench.report.plan.render import SECTIONS, render_plan
 from tests.report.page import Page
 
 ORDER = ("answer", "asked", "options", "factors", "bill", "racks", "cash", "own", "carbon", "simulation", "rests", "assumptions")
-NARROW = ("h100_sxm_80gb", "mi300x", "l40s")
-
-
-@pytest.fixture(scope="module", params=sorted(Path("examples").glob("*.toml")), ids=lambda file: file.stem)
-def plan(request: pytest.FixtureRequest) -> Plan:
-    """Each of the examples, on a few accelerators."""
-    return api.plan(request.param, accelerators=NARROW)
-
-
-@pytest.fixture(scope="module")
-def page(plan: Plan) -> Page:
-    return Page(render_plan(plan, version="test"))
 
 
 def test_sections_stand_in_the_order_in_which_they_are_read(page: Page) -> None:
