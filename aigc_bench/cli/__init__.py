@@ -10,7 +10,8 @@ import contextlib
 import importlib
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import click
 
@@ -97,7 +98,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     show_what_can_be_shown((sys.stdout, sys.stderr))
     try:
-        code = group.main(args=None if argv is None else list(argv), prog_name="aigc-bench", standalone_mode=False)
+        with _file_warnings_as_notes():
+            code = group.main(args=None if argv is None else list(argv), prog_name="aigc-bench", standalone_mode=False)
     except click.Abort:
         return EXIT_INTERRUPTED
     except click.ClickException as problem:
@@ -109,6 +111,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as problem:
         return _explain(problem)
     return code if isinstance(code, int) else 0
+
+
+@contextlib.contextmanager
+def _file_warnings_as_notes() -> Iterator[None]:
+    """Print what was assumed about a file (``FileWarning``) as a note on stderr; other warnings stay Python's."""
+    import warnings
+
+    from aigc_bench.core.errors import FileWarning
+
+    with warnings.catch_warnings():
+        print_warning = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+            if issubclass(category, FileWarning):
+                click.echo(f"note: {message}", err=True)
+            else:
+                print_warning(message, category, *place, **more)
+
+        warnings.simplefilter("always", FileWarning)
+        warnings.showwarning = show
+        yield
 
 
 def _in_one_line(problem: click.ClickException) -> str:

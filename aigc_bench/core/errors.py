@@ -33,6 +33,10 @@ class UsageError(AigcBenchError):
     exit_code = 2
 
 
+class FileWarning(UserWarning):
+    """What was assumed in order to read a file, such as its encoding; the command line prints it as a note."""
+
+
 class UnknownNameError(UsageError):
     """A name that is not known, told together with those that are."""
 

@@ -21,23 +21,18 @@ from pydantic import BaseModel, ValidationError
 
 from aigc_bench.core.errors import UnknownNameError, UsageError
 from aigc_bench.core.records import Record
+from aigc_bench.core.text_file import read_text
 
 Written = TypeVar("Written", bound=Record)
 
 
 def read_toml(file: Path) -> dict[str, Any]:
-    """The file's tables; raises ``UsageError`` in one line where it cannot be read or is not TOML.
-
-    A byte order mark, which editors on Windows put first, is passed over.
-    """
+    """Return the file's tables; raises ``UsageError`` in one line where it cannot be read (``core.text_file``) or is not TOML."""
+    text = read_text(file).replace("\r\n", "\n").replace("\r", "\n")
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8-sig"))
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as problem:
         raise UsageError(f"{file}: not TOML: {str(problem)[0].lower()}{str(problem)[1:]}.") from None
-    except UnicodeDecodeError:
-        raise UsageError(f"{file}: not a text file in UTF-8.") from None
-    except OSError as problem:
-        raise UsageError(f"{file}: {(problem.strerror or 'cannot be read').lower()}.") from None
 
 
 def mistakes(file: Path, problems: Sequence[str]) -> UsageError:

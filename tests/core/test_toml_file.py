@@ -127,8 +127,7 @@ def test_every_editor_s_utf_8_is_read(tmp_path: Path, start: bytes, end: bytes) 
     ("content", "words"),
     [
         (b"title = ", "not TOML: invalid value"),
-        (b"# caf\xe9", "not a text file in UTF-8"),
-        ("t = 1".encode("utf-16"), "not a text file"),
+        (b"# caf\xe9", "line 1: neither UTF-8 nor UTF-16 nor GB18030"),
     ],
 )
 def test_what_is_no_toml_is_one_line_with_its_file(tmp_path: Path, content: bytes, words: str) -> None:
@@ -140,8 +139,14 @@ def test_what_is_no_toml_is_one_line_with_its_file(tmp_path: Path, content: byte
     assert "\n" not in str(problem.value)
 
 
+def test_utf_16_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "a.toml"
+    file.write_bytes('name = "显卡"\r\n'.encode("utf-16"))
+    assert read_toml(file) == {"name": "显卡"}
+
+
 def test_a_folder_and_a_file_that_is_not_there_are_told_apart(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="is a directory"):
+    with pytest.raises(UsageError, match="a folder"):
         read_toml(tmp_path)
     with pytest.raises(UsageError, match="no such file"):
         read_toml(tmp_path / "none.toml")

@@ -1,0 +1,125 @@
+"""Tables that a user hands in: CSV as spreadsheets save it, each row with the line at which it starts.
+
+Delimiters are the comma, the semicolon and the tab, taken from the header; ``sep=;``, which Excel puts first, is read. Cells may be
+quoted and of any length, lines may end in CR, LF or both, and any encoding of ``core.text_file`` will do.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from aigc_bench.core.errors import UsageError
+from aigc_bench.core.text_file import read_text
+
+DELIMITERS = (",", ";", "\t")
+_NAMES = {",": "comma", ";": "semicolon", "\t": "tab"}
+MAX_COLUMNS = 10_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One row: its cells by column, stripped of outer blanks, ``""`` where they are missing; ``line`` counts from 1.
+
+    ``problem`` says why the row cannot be taken as it stands: it has more cells than the header has columns.
+    """
+
+    line: int
+    cells: Mapping[str, str]
+    problem: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableFile:
+    """A table in the order of the file. ``delimiter`` says what a comma in a number can mean."""
+
+    path: Path
+    columns: tuple[str, ...]
+    delimiter: str
+    rows: tuple[Row, ...]
+
+
+def read_table(file: Path, *, required: Sequence[str] = (), hint: str | None = None) -> TableFile:
+    """Read a table whole; empty lines are passed over.
+
+    Raises ``UsageError`` with the file, and the line where there is one: unreadable, no header, a column that is missing or there
+    twice, a quote that is never closed.
+    """
+    text = read_text(file)
+    delimiter, skipped = _delimiter(text)
+    if skipped:
+        text = "".join(re.split(r"\r\n|\r|\n", text, maxsplit=1)[1:])
+    lines = _records(text, delimiter=delimiter, file=file, first=1 + skipped)
+    header_line, header = next(lines, (1, []))
+    columns = tuple(name.strip() for name in header)
+    _check_header(columns, file=file, line=header_line, required=required, delimiter=delimiter, hint=hint)
+    rows = tuple(_row(line, record, columns=columns) for line, record in lines)
+    return TableFile(path=file, columns=columns, delimiter=delimiter, rows=rows)
+
+
+def _delimiter(text: str) -> tuple[str, int]:
+    """The delimiter, and how many lines in front of the header only say what it is."""
+    lines = io.StringIO(text[:65536], newline=None)
+    first = next(lines, "").strip("\n")
+    if first.lower().startswith("sep=") and len(first) == 5 and first[4] in DELIMITERS:
+        return first[4], 1
+    header = first if first.strip() else next((line for line in lines if line.strip()), "")
+    # Quoted names may hold a delimiter; every second part of a split at the quotes is outside of them.
+    outside = "".join(header.split('"')[::2])
+    found = Counter(character for character in outside if character in DELIMITERS)
+    return max(DELIMITERS, key=lambda character: found[character]), 0
+
+
+def _records(text: str, *, delimiter: str, file: Path, first: int) -> Iterator[tuple[int, list[str]]]:
+    """The line at which each record starts, and its cells; records without any text are left out."""
+    csv.field_size_limit(sys.maxsize)  # the default of 128 KiB refuses a long configuration in a cell
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    line = first
+    while True:
+        try:
+            record = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as problem:
+            said = "a quote is never closed" if "unexpected end" in str(problem) else "a quoted cell goes on after its quote"
+            raise UsageError(f"{file}: line {line}: {said}.", 'Write a quote inside a quoted cell twice: "".') from None
+        if any(cell.strip() for cell in record):
+            yield line, record
+        line = first + reader.line_num
+
+
+def _check_header(
+    columns: tuple[str, ...], *, file: Path, line: int, required: Sequence[str], delimiter: str, hint: str | None
+) -> None:
+    if not columns:
+        raise UsageError(f"{file}: empty: there is no line with the names of columns.", hint)
+    if len(columns) > MAX_COLUMNS:
+        raise UsageError(f"{file}: line {line}: {len(columns):,} columns; at most {MAX_COLUMNS:,} are read.")
+    twice = [name for name, count in Counter(columns).items() if count > 1 and name]
+    if twice:
+        raise UsageError(f"{file}: line {line}: column {twice[0]!r} is there {columns.count(twice[0])} times.", "Keep one of them.")
+    missing = [name for name in required if name not in columns]
+    if missing:
+        raise UsageError(
+            f"{file}: line {line}: column {missing[0]!r} is missing.",
+            f"Required: {', '.join(required)}. Found, with a {_NAMES[delimiter]} as delimiter: {_listed(columns)}.",
+        )
+
+
+def _listed(columns: Sequence[str]) -> str:
+    shown = [name if len(name) <= 40 else f"{name[:37]}..." for name in columns[:20]]
+    return ", ".join(shown) + (f" and {len(columns) - 20} more" if len(columns) > 20 else "")
+
+
+def _row(line: int, record: Sequence[str], *, columns: Sequence[str]) -> Row:
+    cells = [cell.strip() for cell in record]
+    extra = [cell for cell in cells[len(columns) :] if cell]
+    problem = f"has {len(cells)} cells where the header has {len(columns)}" if extra else None
+    padded = [*cells, *[""] * (len(columns) - len(cells))]
+    return Row(line=line, cells={name: cell for name, cell in zip(columns, padded, strict=False) if name}, problem=problem)

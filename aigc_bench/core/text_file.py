@@ -1,0 +1,126 @@
+"""Text of files that a user hands in, as spreadsheets and editors save it: any of four encodings, gzip or not.
+
+    UTF-8, with or without a byte order mark       UTF-16, with a byte order mark, or plain to see by its zero bytes
+    GB18030 (GBK and GB2312 are parts of it)       gzip around any of these, known by its first two bytes
+
+UTF-8 is strict enough to be recognised by decoding it. The others are not, so what was assumed is stated as a ``FileWarning``.
+"""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import io
+import warnings
+import zlib
+from pathlib import Path
+from typing import BinaryIO
+
+from aigc_bench.core.errors import FileWarning, UsageError
+
+MAX_TEXT_BYTES = 512 * 2**20
+"""Decompressed bytes of a file that is held in memory as one text; a million rows of a wide table are about half of it."""
+
+_GZIP_MAGIC = b"\x1f\x8b"
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16, whose mark begins this one
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+_SAVE_AS = "Save it as UTF-8 text."
+
+
+def read_text(file: Path) -> str:
+    """Return the text of a file without its byte order mark; line ends stay as they are.
+
+    Raises ``UsageError`` in one line where there is no such file, gzip is cut short or damaged, the text is too large, or its
+    encoding is none of UTF-8, UTF-16 and GB18030. Warns with ``FileWarning`` where the encoding had to be assumed.
+    """
+    return _decoded(read_content(file), file=file)
+
+
+def read_content(file: Path) -> bytes:
+    """Return the bytes of a file, unpacked where they are gzip; raises ``UsageError`` like ``read_text``."""
+    try:
+        with file.open("rb") as raw:
+            content = _unpacked(raw, is_gzip=raw.peek(2)[:2] == _GZIP_MAGIC)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as problem:
+        reason = "cut short" if isinstance(problem, EOFError) else "damaged"
+        raise UsageError(f"{file}: the gzip file is {reason}.", "Copy or compress it again.") from None
+    except IsADirectoryError:
+        raise UsageError(f"{file}: a folder, not a file.") from None
+    except OSError as problem:
+        raise UsageError(f"{file}: {(problem.strerror or 'cannot be read').lower()}.") from None
+    if len(content) > MAX_TEXT_BYTES:
+        raise UsageError(f"{file}: over {MAX_TEXT_BYTES // 2**20} MiB of text.", "Split it.")
+    return content
+
+
+def _unpacked(raw: BinaryIO, *, is_gzip: bool) -> bytes:
+    """At most one byte more than is allowed, so that a small file cannot unpack to fill the memory."""
+    source: io.BufferedIOBase | BinaryIO = gzip.GzipFile(fileobj=raw) if is_gzip else raw
+    return source.read(MAX_TEXT_BYTES + 1)
+
+
+def _decoded(content: bytes, *, file: Path) -> str:
+    for mark, encoding in _MARKS:
+        if content.startswith(mark):
+            return _strict(content[len(mark) :], encoding, file=file)
+    if (guess := _utf16_by_zeros(content)) is not None:
+        text = _strict(content, guess, file=file)
+        warnings.warn(f"{file}: read as UTF-16, by its zero bytes; it has no byte order mark.", FileWarning, stacklevel=3)
+        return text
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as problem:
+        line = content.count(b"\n", 0, problem.start) + 1
+    chinese = _gb18030(content)
+    if chinese is None:
+        raise UsageError(f"{file}: line {line}: neither UTF-8 nor UTF-16 nor GB18030 (GBK) text.", _SAVE_AS)
+    warnings.warn(f"{file}: read as GB18030 (GBK), since line {line} is not UTF-8.", FileWarning, stacklevel=3)
+    return chinese
+
+
+def _strict(content: bytes, encoding: str, *, file: Path) -> str:
+    try:
+        return content.decode(encoding)
+    except UnicodeDecodeError as problem:
+        line = content[: problem.start].decode(encoding, errors="ignore").count("\n") + 1
+        raise UsageError(f"{file}: line {line}: not valid {encoding[:6].upper().rstrip('-')} text.", _SAVE_AS) from None
+
+
+def _utf16_by_zeros(content: bytes) -> str | None:
+    """UTF-16 without its mark: the ASCII characters of a header leave every second byte zero."""
+    head = content[:256]
+    if len(head) < 4 or b"\0" not in head:
+        return None
+    half = len(head) // 2
+    if head[1::2].count(0) > 0.7 * half and head[0::2].count(0) < 0.1 * half:
+        return "utf-16-le"
+    if head[0::2].count(0) > 0.7 * half and head[1::2].count(0) < 0.1 * half:
+        return "utf-16-be"
+    return None
+
+
+def _gb18030(content: bytes) -> str | None:
+    """The text, or ``None`` where most of its characters are so rare that another encoding is likelier.
+
+    Accented letters of Latin-1 often decode as GB18030, too, as rare characters outside GB2312; Chinese text is nearly all GB2312.
+    """
+    try:
+        text = content.decode("gb18030")
+    except UnicodeDecodeError:
+        return None
+    other = [character for character in text if ord(character) > 127]
+    common = sum(_is_in_gb2312(character) for character in other)
+    return text if common >= 0.5 * len(other) else None
+
+
+def _is_in_gb2312(character: str) -> bool:
+    try:
+        character.encode("gb2312")
+    except UnicodeEncodeError:
+        return False
+    return True
