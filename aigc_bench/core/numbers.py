@@ -1,0 +1,126 @@
+"""Numbers of files: which are accepted at all, and how a person's text becomes one.
+
+The limits hold for every file (TOML, JSON, CSV): no quantity of a computer, a bill or a year lies outside them, and inside them
+products of a few quantities stay finite in double precision.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Literal
+
+SMALLEST = 1e-30
+LARGEST = 1e30
+"""Numbers other than 0 lie between these two in size."""
+MAX_DIGITS = 400
+"""Longer texts are refused before they are converted: conversion of an integer takes time with the square of its digits."""
+OUT_OF_RANGE = f"must be 0 or between {SMALLEST:g} and {LARGEST:g} in size"
+
+Commas = Literal["thousands", "decimal", "unclear"]
+"""What a comma in a number means in a file: 2,500 is 2500; or 2,5 is 2.5 and 2.500 is unclear; or only what cannot be misread."""
+
+
+def problem_of(value: float) -> str | None:
+    """Return what is wrong with a number of a file, in words that follow ``key = value:``; ``None`` where it is sound."""
+    if isinstance(value, int):
+        if abs(value) >= 10**MAX_DIGITS:  # compared as integers: str() of thousands of digits raises
+            return f"must have at most {MAX_DIGITS} digits"
+    elif not math.isfinite(value):
+        return "must be a finite number"
+    elif value == 0 and math.copysign(1.0, value) < 0:
+        return "must be 0, not -0"
+    if value != 0 and not SMALLEST <= abs(value) <= LARGEST:
+        return OUT_OF_RANGE
+    return None
+
+
+_FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
+_SPACES = dict.fromkeys((0x3000, 0x00A0, 0x2007, 0x2009, 0x202F), " ")
+_AS_ASCII = {**_FULL_WIDTH, **_SPACES, 0x2212: "-", 0x2019: "'"}
+"""Full-width forms, spaces that spreadsheets put between thousands, the minus sign and the apostrophe of typography."""
+
+_NUMBER = re.compile(
+    r"(?P<sign>[+-]?)(?P<figure>\d+(?:[ ,.']\d+)*\.?|[.,]\d+)(?:[eE](?P<exponent>[+-]?\d{1,5})| ?(?P<suffix>[kKM万亿]))?", re.ASCII
+)
+_SUFFIXES = {"": 1.0, "k": 1e3, "K": 1e3, "M": 1e6, "万": 1e4, "亿": 1e8}
+_DECIMAL_COMMA = re.compile(r"[+-]?(?:\d*,(?:\d{1,2}|\d{4,})|0,\d{3}|\d{1,3}(?:\.\d{3})+,\d+|\d{4,},\d+)(?:[eE][+-]?\d+)?")
+_GROUPS = {mark: re.compile(rf"[1-9]\d{{0,2}}(?:{re.escape(mark)}\d{{3}})+") for mark in " ,.'"}
+_NO_NUMBERS = frozenset({"nan", "inf", "infinity", "∞"})
+_BOUNDS = ("~", "≈", "<", ">", "≤", "≥", "±", "+/-", "+-", "∼")
+
+
+def has_decimal_comma(text: str) -> bool:
+    """Whether a cell is a number whose comma can only be a decimal one: ``2,5`` and ``1.234,5``, not ``2,500``."""
+    return _DECIMAL_COMMA.fullmatch(text.translate(_AS_ASCII).strip()) is not None
+
+
+def parse_number(text: str, *, commas: Commas = "thousands", suffix: bool = True) -> float:
+    """Return the number that a person wrote: ``2500``, ``2,500``, ``2 500``, ``2'500``, ``2.5k``, ``1.2e3``, full-width digits.
+
+    Raises ``ValueError`` with a reason that follows the quoted text, such as ``is not a number``, for everything else: what could
+    be read in two ways, bounds and spreads, units, and numbers outside the limits of files. Without ``suffix`` a ``k`` or ``M`` is
+    refused: they mean 1,024 and 1,048,576 to some in a count of tokens.
+    """
+    plain = text.translate(_AS_ASCII).strip()
+    if len(plain) > MAX_DIGITS:
+        raise ValueError(f"has {len(plain):,} characters; a number has at most {MAX_DIGITS} digits")
+    match = _NUMBER.fullmatch(plain)
+    if match is None:
+        raise ValueError(_why_no_number(plain))
+    if match["suffix"] in ("k", "K", "M") and not suffix:
+        raise ValueError(f"may mean a power of 1,000 or of 1,024 by {match['suffix']!r}; write the number out")
+    figure = _ungrouped(match["figure"], commas=commas)
+    value = float(f"{match['sign']}{figure}e{match['exponent'] or 0}") * _SUFFIXES[match["suffix"] or ""]
+    if math.isinf(value) or (value == 0 and figure.strip("0.")):
+        raise ValueError(OUT_OF_RANGE)
+    problem = problem_of(value)
+    if problem is not None:
+        raise ValueError(problem)
+    return value
+
+
+def _why_no_number(text: str) -> str:
+    if not text:
+        return "is empty"
+    if text.lstrip("+-").lower() in _NO_NUMBERS:
+        return "must be a finite number"
+    if any(mark in text for mark in _BOUNDS):
+        return "is a bound, an approximation or a spread; write one number"
+    if "_" in text and text.replace("_", "").isdigit():
+        return f"is not a number; write {text.replace('_', '')}"
+    if re.match(r"[+-]?[\d.,]+ ?[^\W\d_%]+$|.*%$", text):
+        return "carries a unit or a word; write the number alone"
+    return "is not a number"
+
+
+def _ungrouped(figure: str, *, commas: Commas) -> str:
+    """Digits with a point at most; raises ``ValueError`` where the marks between digits can be read in two ways or in none."""
+    marks = [mark for mark in figure if not mark.isdigit()]
+    if not marks:
+        return figure
+    last, whole = marks[-1], figure
+    decimals = ""
+    if last in ".," and marks.count(last) == 1 and not _is_group(figure, last, commas=commas):
+        whole, _, decimals = figure.rpartition(last)
+    groups = {mark for mark in whole if not mark.isdigit()}
+    if len(groups) > 1 or (groups and not _GROUPS[min(groups)].fullmatch(whole)) or (groups == {"."} and last != ","):
+        raise ValueError("groups its digits in no usual way; write them without marks in between")
+    return f"{''.join(c for c in whole if c.isdigit())}.{decimals or 0}"
+
+
+def _is_group(figure: str, mark: str, *, commas: Commas) -> bool:
+    """Whether the only ``mark`` of a figure parts thousands; raises ``ValueError`` where it could also be the decimal one."""
+    if mark == ".":
+        if commas == "decimal" and _GROUPS["."].fullmatch(figure):
+            raise ValueError(f"is unclear where other numbers have a decimal comma; write {figure.replace('.', '')} or {figure}0")
+        return False
+    if not _GROUPS[","].fullmatch(figure):
+        if re.match(r"0\d", figure):
+            raise ValueError("begins with a zero and has a comma; write a decimal point")
+        if commas == "thousands":
+            raise ValueError("has a comma that parts no thousands; write a decimal point")
+        return False
+    if commas != "thousands":
+        raise ValueError(f"is unclear: {figure.replace(',', '')} or {figure.replace(',', '.')}? Write it without the comma")
+    return True
