@@ -217,6 +217,19 @@ def test_nothing_is_printed_but_by_the_command_line() -> None:
         assert "print" not in calls, name_of(file)
 
 
+def calls(file: Path) -> set[str]:
+    """Dotted names of what a file calls, such as ``click.echo``."""
+    return {ast.unparse(node.func) for node in ast.walk(tree(file)) if isinstance(node, ast.Call)}
+
+
+def test_the_terminal_has_one_writer() -> None:
+    """``cli.terminal`` escapes what a terminal would obey; the live line of ``cli.progress`` is rich's, and escapes by itself."""
+    writers = {"click.echo", "click.secho", "click.echo_via_pager", "sys.stdout.write", "sys.stderr.write"}
+    found = {name_of(file): calls(file) & writers for file in sources()}
+    assert {name for name, used in found.items() if used} == {"cli/terminal.py", "predict/peak.py"}, "peak.py writes one number"
+    assert {name_of(file) for file in sources() if "Console" in calls(file)} == {"cli/progress.py"}
+
+
 def test_only_the_worker_side_reads_the_clock_for_a_measurement() -> None:
     """Timing code in a workload would be measured by itself."""
     for folder in ("workloads", "nets", "engines"):

@@ -15,6 +15,8 @@ from typing import Any
 
 import click
 
+from aigc_bench.cli.terminal import say, say_document
+
 COMMANDS = {
     "run": "Measure this machine with a profile and write the report.",
     "show": "Print the numbers of a run: one row per case and metric.",
@@ -70,7 +72,7 @@ def _print_version(ctx: click.Context, _option: click.Parameter, is_asked: bool)
         return
     from importlib.metadata import version
 
-    click.echo(f"aigc-bench {version('aigc-bench')}")
+    say(f"aigc-bench {version('aigc-bench')}")
     ctx.exit()
 
 
@@ -89,7 +91,7 @@ def group(ctx: click.Context) -> None:
     aigc-bench run --dry-run  say what that would do, and how long it takes
     """
     if ctx.invoked_subcommand is None:
-        click.echo(ctx.get_help())
+        say_document(ctx.get_help())
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -155,11 +157,12 @@ def _explain(problem: Exception) -> int:
     if os.environ.get("AIGC_BENCH_TRACEBACK"):
         raise problem
     where = "Set AIGC_BENCH_TRACEBACK=1 to see where, and please report it."
-    return _fail(f"this is a fault of aigc-bench: {type(problem).__name__}: {problem}. {where}", exit_code=1)
+    words = " ".join(str(problem).split())
+    return _fail(f"this is a fault of aigc-bench: {type(problem).__name__}: {words}. {where}", exit_code=1)
 
 
 def _fail(message: str, *, exit_code: int) -> int:
     with contextlib.suppress(OSError, AttributeError):  # a full disk or no stdout at all may be what is told of
         sys.stdout.flush()
-    click.echo(f"error: {message}", err=True)
+    say(f"error: {message}", err=True)
     return exit_code

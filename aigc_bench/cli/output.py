@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import sys
@@ -13,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from aigc_bench.cli.system_errors import is_utf8
+from aigc_bench.cli.terminal import say, say_document
+from aigc_bench.core.visible import visible
 
 if TYPE_CHECKING:
     from aigc_bench.analyze.rows import CaseSummary
@@ -27,11 +28,13 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON i
 
 
 def print_json(value: Any) -> None:
-    """``value`` as indented JSON on stdout; a number that JSON cannot write (infinity) is an error.
+    """Print ``value`` as indented JSON; a number that JSON cannot write (infinity) is an error.
 
     Where stdout is not UTF-8, what it could not write is escaped as JSON escapes it, so that nothing is lost.
     """
-    click.echo(json.dumps(value, indent=2, ensure_ascii=sys.stdout is not None and not is_utf8(sys.stdout), allow_nan=False))
+    from aigc_bench.core.json_text import json_text
+
+    say_document(json_text(value, is_ascii=sys.stdout is not None and not is_utf8(sys.stdout)))
 
 
 def width(usual: int = USUAL_WIDTH) -> int:
@@ -47,7 +50,8 @@ def _columns() -> int | None:
 def wrapped(text: str, *, indent: int, hang: int | None = None) -> list[str]:
     """Lines of a text behind ``indent`` spaces, those after the first behind ``hang``, two more where it is not given."""
     first, rest = " " * indent, " " * (indent + 2 if hang is None else hang)
-    return textwrap.wrap(text, width=width(), initial_indent=first, subsequent_indent=rest, break_long_words=False) or [first]
+    shown = visible(text)
+    return textwrap.wrap(shown, width=width(), initial_indent=first, subsequent_indent=rest, break_long_words=False) or [first]
 
 
 def print_table(rows: Sequence[Mapping[str, str]], *, right: Sequence[str] = ()) -> None:
@@ -58,12 +62,12 @@ def print_table(rows: Sequence[Mapping[str, str]], *, right: Sequence[str] = ())
     if not rows:
         return
     columns = list(rows[0])
-    widths = {name: max(len(name), *(len(row[name]) for row in rows)) for name in columns}
-    for row in ({name: name.upper() for name in columns}, *rows):
+    shown = [{name: visible(row[name]) for name in columns} for row in rows]
+    widths = {name: max(len(name), *(len(row[name]) for row in shown)) for name in columns}
+    for row in ({name: name.upper() for name in columns}, *shown):
         cells = [row[name].rjust(widths[name]) if name in right else row[name].ljust(widths[name]) for name in columns]
         at = sum(widths[name] + 2 for name in columns[:-1])
-        for line in _fitted("  ".join(cells).rstrip(), at=at):
-            click.echo(line)
+        say(*_fitted("  ".join(cells).rstrip(), at=at))
 
 
 def _fitted(line: str, *, at: int) -> list[str]:

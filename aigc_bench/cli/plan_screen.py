@@ -11,6 +11,7 @@ from aigc_bench.cli.output import width, wrapped
 from aigc_bench.cli.plan_certainty import sureness
 from aigc_bench.cli.plan_check import next_measurement, simulated, warnings
 from aigc_bench.cli.plan_refused import nothing
+from aigc_bench.core.visible import visible
 
 if TYPE_CHECKING:
     from aigc_bench.core.records import Estimate
@@ -47,7 +48,7 @@ def screen(plan: Plan) -> str:
         ]
         lines += ["", *_others(plan, best)]
     lines += ["", *_footing(plan)]
-    return re.sub(r"\n{3,}", "\n\n", "\n".join(line.rstrip() for line in lines))
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(visible(line.rstrip()) for line in lines))
 
 
 def _headline(option: Option) -> str:

@@ -10,9 +10,9 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-import click
-
+from aigc_bench.cli.terminal import say
 from aigc_bench.core.units import clock
+from aigc_bench.core.visible import visible
 from aigc_bench.measure.progress import Progress, RunFinished, RunStarted, StageStarted, TrialFinished, TrialsAdded, TrialStarted
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class PlainLines:
     """One line when the run starts and one for each finished trial."""
 
     def __init__(self, echo: Callable[[str], None] | None = None) -> None:
-        self._echo = echo or (lambda line: click.echo(line, err=True))
+        self._echo = echo or (lambda line: say(line, err=True))
         self._tally = Tally()
 
     def __call__(self, event: Progress) -> None:
@@ -84,20 +84,24 @@ class LiveLine:
     def __call__(self, event: Progress) -> None:
         self._tally.take(event)
         if isinstance(event, RunStarted):
-            self._bar.console.print(opening_line(event), highlight=False, markup=False)
+            self._say(opening_line(event))
             self._bar.update(self._task, total=event.num_trials, completed=event.num_done, left=_left(event.expected_s))
         elif isinstance(event, TrialsAdded):
             self._bar.update(self._task, total=event.num_trials)
         elif isinstance(event, TrialStarted):
             again = "" if event.attempt == 1 else f", attempt {event.attempt}"
             self._trial = f"{event.case}  trial {event.trial + 1}/{event.of}{again}"
-            self._bar.update(self._task, description=self._trial, left=_left(event.remaining_s))
+            self._bar.update(self._task, description=visible(self._trial), left=_left(event.remaining_s))
         elif isinstance(event, StageStarted):
-            self._bar.update(self._task, description=f"{self._trial}  {event.name}".strip())
+            self._bar.update(self._task, description=visible(f"{self._trial}  {event.name}".strip()))
         elif isinstance(event, TrialFinished):
-            self._bar.console.print(finished_line(event), highlight=False, markup=False)
+            self._say(finished_line(event))
             self._bar.update(self._task, completed=self._tally.num_done, left=_left(event.remaining_s))
         self._bar.refresh()
+
+    def _say(self, line: str) -> None:
+        """Print a line above the bar, as it is: no markup, and no ``:name:`` of an emoji."""
+        self._bar.console.print(visible(line), highlight=False, markup=False, emoji=False)
 
 
 def live_bar(console: object) -> Bar:

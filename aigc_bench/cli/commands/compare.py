@@ -8,6 +8,7 @@ import click
 
 from aigc_bench.cli import EXIT_REGRESSION
 from aigc_bench.cli.output import json_option, print_json, print_table
+from aigc_bench.cli.terminal import say
 
 if TYPE_CHECKING:
     from aigc_bench.analyze.compare import Change, Comparison, RunComparison
@@ -48,15 +49,13 @@ def command(*, base: str, others: tuple[str, ...], fail_above: float | None, is_
 
 def _print(comparison: Comparison, *, is_complete: bool) -> None:
     for other in comparison.others:
-        click.echo(f"{other.other} against {comparison.base}: {other.kind.replace('_', ' ')}")
+        say(f"{other.other} against {comparison.base}: {other.kind.replace('_', ' ')}")
         for line in _circumstances(other):
-            click.echo(f"  {line}")
+            say(f"  {line}")
         shown = [change for change in other.changes if is_complete or change.finding in ("better", "worse")]
         print_table([_cells(change) for change in shown], right=["base", "other", "effect", "detectable", "p"])
         counts = {finding: sum(c.finding == finding for c in other.changes) for finding in ("better", "worse", "same", "undecided")}
-        click.echo(
-            ", ".join(f"{count} {finding}" for finding, count in counts.items()) + f"; {len(other.regressions)} regressions\n"
-        )
+        say(", ".join(f"{count} {finding}" for finding, count in counts.items()) + f"; {len(other.regressions)} regressions", "")
 
 
 def _circumstances(other: RunComparison) -> list[str]:

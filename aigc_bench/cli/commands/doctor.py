@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from aigc_bench.cli.output import json_option, print_json
+from aigc_bench.cli.terminal import say
 
 if TYPE_CHECKING:
     from aigc_bench.core.records import Check
@@ -37,6 +38,6 @@ def print_checks(checks: Sequence[Check]) -> None:
     """One line a check, and its remedy below it."""
     width = max(len(check.name) for check in checks)
     for check in checks:
-        click.echo(f"{MARKS[check.status]:8} {check.name:{width}}  {check.detail}")
+        say(f"{MARKS[check.status]:8} {check.name:{width}}  {check.detail}")
         if check.remedy:
-            click.echo(f"{'':8} {'':{width}}  -> {check.remedy}")
+            say(f"{'':8} {'':{width}}  -> {check.remedy}")

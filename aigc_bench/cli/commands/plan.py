@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from aigc_bench.cli.output import json_option, print_json, width
+from aigc_bench.cli.terminal import say, say_document
 
 
 @click.command("plan")
@@ -41,7 +42,7 @@ def command(
     if as_keys:
         from aigc_bench.plan.demand_file.manual import table
 
-        click.echo(table(), nl=False)
+        say_document(table())
     elif scenario is not None:
         _start(scenario, out)
     elif demand is None:
@@ -52,21 +53,21 @@ def command(
 
         if out is not None:
             api.write_plan(plan, out)
-            click.echo(f"report: {out / 'plan.html'}", err=True)
+            say(f"report: {out / 'plan.html'}", err=True)
         if key is not None:
             from aigc_bench.plan.explain.told import explain
 
-            click.echo(explain(plan, key, width=width(116)))
+            say_document(explain(plan, key, width=width(116)))
         elif as_json:
             print_json(contract(plan))
         else:
             from aigc_bench.cli.plan_screen import screen
 
-            click.echo(screen(plan))
+            say_document(screen(plan))
 
 
 def _start(scenario: str, out: Path | None) -> None:
     from aigc_bench.plan.demand_file.scenarios import new_demand
 
     written = new_demand(scenario, out=out)
-    click.echo(f"{written}: edit it, then run `aigc-bench plan {written}`.")
+    say(f"{written}: edit it, then run `aigc-bench plan {written}`.")

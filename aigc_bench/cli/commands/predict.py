@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from aigc_bench.cli.output import json_option, number_cells, print_json, print_table
+from aigc_bench.cli.terminal import say
 
 if TYPE_CHECKING:
     from aigc_bench.core.records import MetricRow, Mode
@@ -103,7 +104,7 @@ def command(
         _print(rows)
     if out is not None:
         file = api.prediction_report(rows, title=f"Profile {profile}" if profile is not None else str(what or model), out=out)
-        click.echo(f"report: {file}", err=True)
+        say(f"report: {file}", err=True)
 
 
 def _refuse(context: click.Context, *, with_profile: bool, names: tuple[str, ...]) -> None:
@@ -143,10 +144,10 @@ def _print(rows: list[tuple[str, MetricRow]]) -> None:
     for name, row in rows:
         by_case.setdefault((row.case, name), []).append(row)
     for (case, name), own in by_case.items():
-        click.echo(f"\n{case} on {name}")
+        say("", f"{case} on {name}")
         shared = [code for code in own[0].reasons if all(code in row.reasons for row in own)]
         if shared:
-            click.echo(f"of all numbers: {', '.join(shared)}")
+            say(f"of all numbers: {', '.join(shared)}")
         cells_of = [number_cells(row, told=shared) for row in own]
         kept = [key for key in cells_of[0] if key != "n" and (key != "further reasons" or any(cells[key] for cells in cells_of))]
         print_table([{key: cells[key] for key in kept} for cells in cells_of], right=["value", "low", "high"])

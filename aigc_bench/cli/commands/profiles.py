@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from aigc_bench.cli.output import json_option, print_json, print_table
+from aigc_bench.cli.terminal import say
 
 if TYPE_CHECKING:
     from aigc_bench.measure.profiles import Profile
@@ -51,7 +52,7 @@ def new_command(*, name: str, source: str, out: str | None, as_json: bool) -> No
     from aigc_bench.measure.profiles import new_profile
 
     file = new_profile(name, source=source, out=out)
-    print_json({"profile": name, "path": str(file)}) if as_json else click.echo(file)
+    print_json({"profile": name, "path": str(file)}) if as_json else say(str(file))
 
 
 def as_dict(profile: Profile) -> dict[str, Any]:
@@ -62,10 +63,10 @@ def as_dict(profile: Profile) -> dict[str, Any]:
 
 def _print(profile: Profile) -> None:
     expects = profile.expects if isinstance(profile.expects, str) else ", ".join(profile.expects)
-    click.echo(f"{profile.name}: {profile.title}")
-    click.echo(f"expects {expects}; level {profile.level}; {len(profile.cases)} cases; {profile.path}")
+    say(f"{profile.name}: {profile.title}")
+    say(f"expects {expects}; level {profile.level}; {len(profile.cases)} cases; {profile.path}")
     if profile.description:
-        click.echo(f"\n{profile.description}")
-    click.echo()
+        say("", *profile.description.splitlines())
+    say()
     for case in profile.cases:
-        click.echo(f"  {case.id}")
+        say(f"  {case.id}")

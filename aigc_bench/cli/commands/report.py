@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from aigc_bench.cli.output import json_option, print_json
+from aigc_bench.cli.terminal import say
 
 
 @click.command(short_help="Write the HTML report of one or several runs.")
@@ -19,4 +20,4 @@ def command(*, runs: tuple[str, ...], out: str | None, demand: str | None, as_js
     from aigc_bench import api
 
     file = api.report(*runs, out=out, demand=demand)
-    print_json({"report": str(file)}) if as_json else click.echo(file)
+    print_json({"report": str(file)}) if as_json else say(str(file))

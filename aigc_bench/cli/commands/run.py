@@ -13,6 +13,7 @@ from aigc_bench.cli import EXIT_CASES_FAILED, EXIT_INTERRUPTED
 from aigc_bench.cli.data_options import DataWords, data_options
 from aigc_bench.cli.output import headline, json_option, print_json, print_table
 from aigc_bench.cli.own_model import OwnModelWords, given, own_model_options
+from aigc_bench.cli.terminal import say
 
 if TYPE_CHECKING:
     from aigc_bench.analyze.rows import CaseSummary
@@ -175,13 +176,13 @@ def _print_outcome(run: Run, summaries: Sequence[CaseSummary]) -> None:
     rows = [{"case": one.case_id, "throughput": speed.get(one.case_id, "–"), "outcome": headline(one)} for one in summaries]
     print_table(rows, right=["throughput"])
     for found in run.info.search.found if run.info.search is not None else ():
-        click.echo(_found_words(found))
+        say(_found_words(found))
     for line in api.skipped(run):
-        click.echo(line)
-    click.echo(f"\nrun     {run.path}\nreport  {run.path / REPORT_FILE}")
+        say(line)
+    say("", f"run     {run.path}", f"report  {run.path / REPORT_FILE}")
     has_gaps = any(one.status == "not_run" or (one.num_finished < one.num_asked and not one.failures) for one in summaries)
     if has_gaps or _is_open(run):
-        click.echo(f"resume  aigc-bench run --resume {run.path}")
+        say(f"resume  aigc-bench run --resume {run.path}")
 
 
 def _is_open(run: Run) -> bool:
@@ -203,11 +204,12 @@ def _print_forecast(forecast: Forecast, *, is_search: bool) -> None:
     from aigc_bench.core.units import clock
 
     for case in forecast.cases:
-        click.echo(f"{case.id}  x {forecast.num_trials}")
+        say(f"{case.id}  x {forecast.num_trials}")
     total = len(forecast.cases) * forecast.num_trials
-    click.echo(
-        f"\nprofile {forecast.profile}, level {forecast.level}: {len(forecast.cases)} cases x {forecast.num_trials} trials"
-        f" = {total} trials, about {clock(forecast.expected_s)}"
+    say(
+        "",
+        f"profile {forecast.profile}, level {forecast.level}: {len(forecast.cases)} cases x {forecast.num_trials} trials"
+        f" = {total} trials, about {clock(forecast.expected_s)}",
     )
     if is_search:
-        click.echo("The search goes on from there with larger batches until one does not fit: how many, nobody knows before.")
+        say("The search goes on from there with larger batches until one does not fit: how many, nobody knows before.")

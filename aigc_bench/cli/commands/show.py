@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from aigc_bench.cli.output import headline, json_option, number_cells, print_json, print_table
+from aigc_bench.cli.terminal import say, say_document
 
 if TYPE_CHECKING:
     pass
@@ -31,7 +32,7 @@ def command(*, name: str, form: str | None, gpu: str | None, as_json: bool) -> N
             raise click.UsageError("--as published is CSV; leave --json away")
         from aigc_bench import api
 
-        click.echo(api.published(name, gpu=gpu), nl=False)
+        say_document(api.published(name, gpu=gpu))
     elif Path(name).exists() or "/" in name:
         _show_run(name, as_json=as_json)
     else:
@@ -48,14 +49,14 @@ def _show_run(name: str, *, as_json: bool) -> None:
         print_json([dump(row) for row in rows])
         return
     for summary in api.cases(loaded):
-        click.echo(f"{summary.case_id}  {headline(summary)}")
+        say(f"{summary.case_id}  {headline(summary)}")
         own = [row for row in rows if row.case == summary.case_id]
         known = [row for row in own if row.value is not None]
         print_table([number_cells(row, told=summary.reasons) for row in known], right=["value", "low", "high", "n"])
         missing = [number_cells(row, told=summary.reasons) for row in own if row.value is None]
         if missing:
-            click.echo("not known: " + ", ".join(f"{cells['metric']} ({cells['further reasons']})" for cells in missing))
-        click.echo()
+            say("not known: " + ", ".join(f"{cells['metric']} ({cells['further reasons']})" for cells in missing))
+        say()
 
 
 def _show_accelerator(name: str, *, as_json: bool) -> None:

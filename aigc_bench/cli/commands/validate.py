@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from aigc_bench.cli.output import json_option, print_json, print_table
+from aigc_bench.cli.terminal import say
 
 _PERCENT = ("median_ape", "mean_ape", "p90_ape", "bias", "within_10", "within_20", "within_30", "coverage_80")
 
@@ -38,4 +39,4 @@ def command(*, table: str, by: str, rows_out: str | None, as_json: bool) -> None
         rows.append({**(group.by or {"rows": "all"}), "asked": str(group.asked), "answered": str(group.answered), **cells})
     print_table(rows, right=["asked", "answered", *_PERCENT])
     for reason, count in scored.unanswered.items():
-        click.echo(f"not answered: {count} rows, {reason}")
+        say(f"not answered: {count} rows, {reason}")

@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Mapping, Sequence
 
 from aigc_bench.core.units import quantity, scale
+from aigc_bench.core.visible import visible
 from aigc_bench.plan.explain.step import Trail
 
 KEY_WIDTH = 56
@@ -55,7 +56,7 @@ def listing(trail: Trail, keys: Mapping[str, str]) -> str:
         for name in groups[heading]:
             step = trail[keys[name]]
             lines.append(f"  {name:<{width}}  {said(step.value.value, step.value.unit)}  {step.title}")
-    return "\n".join(lines)
+    return "\n".join(map(visible, lines))
 
 
 def _heading(name: str) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.records import Estimate
 from aigc_bench.core.units import digits
+from aigc_bench.core.visible import visible
 from aigc_bench.plan.explain.arithmetic import in_words
 from aigc_bench.plan.explain.certainty import add_certainty
 from aigc_bench.plan.explain.chances import add_worlds
@@ -145,7 +146,7 @@ def _told(trail: Trail, key: str, plan: Plan, *, width: int) -> Iterator[str]:
 
 def _wrapped(text: str, indent: str, *, width: int) -> list[str]:
     return textwrap.wrap(
-        text,
+        visible(text),
         width=max(width, len(indent) + LEAST),
         initial_indent=indent,
         subsequent_indent=f"{indent}    ",
