@@ -100,7 +100,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     show_what_can_be_shown((sys.stdout, sys.stderr))
     try:
-        with _file_warnings_as_notes():
+        with _warnings_as_notes():
             code = group.main(args=None if argv is None else list(argv), prog_name="aigc-bench", standalone_mode=False)
     except click.Abort:
         return EXIT_INTERRUPTED
@@ -116,21 +116,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 @contextlib.contextmanager
-def _file_warnings_as_notes() -> Iterator[None]:
-    """Print what was assumed about a file (``FileWarning``) as a note on stderr; other warnings stay Python's."""
+def _warnings_as_notes() -> Iterator[None]:
+    """Print a warning as one line on stderr: what was assumed about a file (``FileWarning``) as a note, others with their class."""
     import warnings
 
     from aigc_bench.core.errors import FileWarning
 
+    def show(message: Warning | str, category: type[Warning], *_place: Any, **_more: Any) -> None:
+        kind = "note" if issubclass(category, FileWarning) else category.__name__
+        say(f"{kind}: {' '.join(str(message).split())}", err=True)
+
     with warnings.catch_warnings():
-        print_warning = warnings.showwarning
-
-        def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
-            if issubclass(category, FileWarning):
-                click.echo(f"note: {message}", err=True)
-            else:
-                print_warning(message, category, *place, **more)
-
         warnings.simplefilter("always", FileWarning)
         warnings.showwarning = show
         yield
