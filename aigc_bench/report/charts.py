@@ -1,6 +1,7 @@
 """Charts as JSON specifications: drawn by plotly.js when they scroll into view, told in words where scripts do not run.
 
 Colours are names of the palette in ``style.css`` (``@c1``), looked up when drawn, so that a chart follows light and dark.
+plotly reads a little HTML in its texts. Every string of a chart is therefore escaped when the chart is written, but for ``Markup``.
 """
 
 from __future__ import annotations
@@ -8,14 +9,17 @@ from __future__ import annotations
 import html
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from markupsafe import Markup
 
 from aigc_bench.core.units import quantity, scale
+from aigc_bench.core.visible import visible
 
+OWN_HOVER = Markup("%{customdata}<extra></extra>")
+"""A hover that shows the point's ``customdata`` and no box with the name of its trace."""
 THOUSANDS = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
 
 
@@ -34,7 +38,7 @@ class Chart:
 
     def __html__(self) -> str:
         """The figure as it stands in the page."""
-        spec = script_json({"data": self.traces, "layout": {**self.layout, "height": self.height_px}})
+        spec = script_json(_escaped({"data": self.traces, "layout": {**self.layout, "height": self.height_px}}))
         name, title = html.escape(self.id, quote=True), html.escape(self.title)
         note = f'<span class="note">{html.escape(self.note)}</span>' if self.note else ""
         return Markup(
@@ -62,11 +66,6 @@ class Point:
     """A hollow dot is a number that is not valid."""
 
 
-def text(words: str) -> str:
-    """Words that plotly must not read as markup."""
-    return html.escape(words, quote=False)
-
-
 def dots(id: str, *, title: str, points: Sequence[Point], axis: str, note: str = "", divide_by: float = 1.0) -> Chart:
     """One dot with its interval for each case; a logarithmic axis where the values span more than a factor of eight.
 
@@ -79,14 +78,14 @@ def dots(id: str, *, title: str, points: Sequence[Point], axis: str, note: str =
         "type": "scatter",
         "mode": "markers",
         "x": [rounded(point.value / divide_by) for point in points],
-        "y": [text(point.label) for point in points],
+        "y": [point.label for point in points],
         "marker": {"size": 10, "color": colors, "symbol": symbols, "line": {"width": 2, "color": colors}},
         "error_x": _errors(points, divide_by=divide_by),
-        "hovertemplate": "%{customdata}<extra></extra>",
-        "customdata": [f"<b>{text(point.label)}</b><br>{_lines(point)}" for point in points],
+        "hovertemplate": OWN_HOVER,
+        "customdata": [Markup("<b>{}</b><br>{}").format(point.label, _lines(point)) for point in points],
     }
     kind = {"type": "log", "range": _decades(points, divide_by=divide_by)} if is_log else {"type": "linear", "rangemode": "tozero"}
-    layout = {"xaxis": {"title": {"text": text(axis)}, **kind}, "yaxis": {"type": "category", "autorange": "reversed"}}
+    layout = {"xaxis": {"title": {"text": axis}, **kind}, "yaxis": {"type": "category", "autorange": "reversed"}}
     words = "; ".join(f"{point.label}: {_worded(point)}" for point in points)
     return Chart(id=id, title=title, note=note, traces=[trace], layout=layout, words=words, height_px=rows_height_px(len(points)))
 
@@ -118,15 +117,15 @@ def bars(
         {
             "type": "bar",
             "orientation": "h",
-            "name": text(one.name),
+            "name": one.name,
             "x": [None if value is None else rounded(value / factor) for value in one.values],
-            "y": [text(label) for label in labels],
+            "y": list(labels),
             "marker": {"color": f"@{one.color}"},
             "customdata": [
-                f"<b>{text(label)}</b><br>{text(one.name)}: {quantity(value, unit)}"
+                Markup("<b>{}</b><br>{}: {}").format(label, one.name, quantity(value, unit))
                 for label, value in zip(labels, one.values, strict=True)
             ],
-            "hovertemplate": "%{customdata}<extra></extra>",
+            "hovertemplate": OWN_HOVER,
         }
         for one in series
     ]
@@ -209,9 +208,9 @@ def _worded(point: Point) -> str:
     return f"{quantity(point.value, point.unit)}{interval}" + (f", {point.hover}" if point.hover else "").replace("\n", ", ")
 
 
-def _lines(point: Point) -> str:
+def _lines(point: Point) -> Markup:
     words = _worded(replace(point, hover=""))
-    return "<br>".join(text(line) for line in (words, *point.hover.splitlines()))
+    return Markup("<br>").join((words, *point.hover.splitlines()))
 
 
 def _decades(points: Sequence[Point], *, divide_by: float) -> list[float]:
@@ -242,17 +241,31 @@ def _limit_line(limit: Limit, *, factor: float) -> dict[str, Any]:
         "yref": "paper",
         "yanchor": "bottom",
         "xanchor": "right",
-        "text": text(limit.label),
+        "text": limit.label,
         "showarrow": False,
     }
     return {"shapes": [line], "annotations": [{**label, "font": {"color": "@bad", "size": 11}}]}
 
 
 def script_json(spec: Mapping[str, Any]) -> str:
-    """JSON that can stand inside a script element; it is data and never runs."""
-    words = json.dumps(spec, separators=(",", ":"), allow_nan=False, default=_plain)
+    """JSON that can stand inside a script element; it is data and never runs. Hidden characters are escapes, as on the page."""
+    words = json.dumps(_mapped(spec, lambda one: visible(one, keep="\n")), separators=(",", ":"), allow_nan=False)
     return words.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
-def _plain(value: object) -> Any:
-    return value.tolist() if hasattr(value, "tolist") else str(value)
+def _escaped(spec: Mapping[str, Any]) -> Any:
+    """A specification whose every string plotly shows as it is, but for those that are ``Markup``."""
+    return _mapped(spec, lambda one: one if isinstance(one, Markup) else html.escape(one, quote=False))
+
+
+def _mapped(value: Any, change: Callable[[str], str]) -> Any:
+    """The value as what JSON knows, with every string in it changed, names of members too."""
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, Mapping):
+        return {change(str(name)): _mapped(one, change) for name, one in value.items()}
+    if isinstance(value, int | float | None):
+        return value
+    if hasattr(value, "tolist"):
+        return _mapped(value.tolist(), change)
+    return [_mapped(one, change) for one in value] if isinstance(value, Iterable) else change(str(value))

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from markupsafe import Markup
+
 from aigc_bench.core.units import scale
-from aigc_bench.report.charts import Chart, rounded, text
+from aigc_bench.report.charts import Chart, rounded
 
 NUM_LINE_COLORS = 7
 """Palette colours that lines take in turn."""
@@ -75,7 +77,7 @@ def lanes(
         layout["annotations"].append(_lane_title(f"{strip.title}, {printed}", top=top))
         each = max(MIN_LINE_POINTS, max_points // len(strip.lines))
         traces += [_lane_trace(line, factor=factor, printed=printed, axis=f"y{suffix}", max_points=each) for line in strip.lines]
-    layout["xaxis"] = {"title": {"text": text(axis)}, "anchor": f"y{len(strips) if len(strips) > 1 else ''}", "zeroline": False}
+    layout["xaxis"] = {"title": {"text": axis}, "anchor": f"y{len(strips) if len(strips) > 1 else ''}", "zeroline": False}
     layout["shapes"] = [_shade(band) for band in bands]
     return Chart(id=id, title=title, note=note, traces=traces, layout=layout, words=words, height_px=height_px)
 
@@ -96,7 +98,7 @@ def _lane_axis(strip: Lane, *, factor: float) -> dict[str, Any]:
 
 def _lane_title(words: str, *, top: float) -> dict[str, Any]:
     place = {"x": 0, "xref": "paper", "xanchor": "left", "y": round(top, 4), "yref": "paper", "yanchor": "bottom"}
-    return {**place, "text": text(words), "showarrow": False, "font": {"size": 11, "color": "@muted"}}
+    return {**place, "text": words, "showarrow": False, "font": {"size": 11, "color": "@muted"}}
 
 
 def _lane_trace(line: Line, *, factor: float, printed: str, axis: str, max_points: int) -> dict[str, Any]:
@@ -108,11 +110,11 @@ def _lane_trace(line: Line, *, factor: float, printed: str, axis: str, max_point
     return {
         "type": "scatter",
         "mode": "lines" if line.style == "line" else "markers",
-        "name": text(line.name),
+        "name": line.name,
         "x": [rounded(time, significant=5) for time in times],
         "y": [rounded(None if value is None else value / factor, significant=4) for value in values],
         "yaxis": axis,
-        "hovertemplate": f"{text(line.name)}<br>%{{y:.4~g}} {text(printed)} at %{{x:.4~g}} s<extra></extra>",
+        "hovertemplate": Markup("{}<br>%{{y:.4~g}} {} at %{{x:.4~g}} s<extra></extra>").format(line.name, printed),
         **look,
     }
 

@@ -14,6 +14,7 @@ from markupsafe import Markup, escape
 from aigc_bench.analyze.reasons import REASONS
 from aigc_bench.core.records import Basis, Estimate, MetricRow, Verdict
 from aigc_bench.core.units import clock, digits, quantity, scale
+from aigc_bench.core.visible import visible
 
 MARKS: Mapping[Basis, tuple[str, str]] = {
     "measured": ("●", "measured on this machine"),
@@ -136,6 +137,11 @@ def readable(codes: tuple[str, ...]) -> str:
     return "; ".join(_reason(code) for code in codes)
 
 
+def as_shown(page: str) -> Markup:
+    """The text of a page with what a reader would not see as escapes (``core.visible``); newlines, which are blanks there, stay."""
+    return Markup(visible(page, keep="\n"))
+
+
 def moment(unix_s: float | None) -> str:
     """A moment in UTC, to the minute."""
     if unix_s is None:
@@ -175,9 +181,8 @@ def environment() -> jinja2.Environment:
         VERDICT_TONE=VERDICT_TONE,
         STATUS_TONE=STATUS_TONE,
     )
-    made.filters.update(
-        quantity=quantity, moment=moment, clock=clock, digits=digits, figure=figure, prose=prose, short=short, readable=readable
-    )
+    made.filters.update(as_shown=as_shown, quantity=quantity, moment=moment, clock=clock, digits=digits, figure=figure)
+    made.filters.update(prose=prose, short=short, readable=readable)
     return made
 
 

@@ -71,7 +71,7 @@ def test_a_specification_cannot_end_its_script() -> None:
     shown = chart.__html__()
     spec = re.search(r'id="spec-x">(.*?)</script>', shown)
     assert spec is not None
-    assert json.loads(spec.group(1))["data"][0]["name"] == "</script><b>"
+    assert json.loads(spec.group(1))["data"][0]["name"] == "&lt;/script&gt;&lt;b&gt;", "plotly reads HTML"
     assert "<b>" not in shown
     assert "<i>" not in shown
 

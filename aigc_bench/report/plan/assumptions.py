@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from markupsafe import Markup
+
 from aigc_bench.core.records import Estimate
 from aigc_bench.core.units import quantity
 from aigc_bench.plan.explain.told import resolve
 from aigc_bench.plan.records import Assumption
-from aigc_bench.report.charts import Chart, rounded, text
+from aigc_bench.report.charts import OWN_HOVER, Chart, rounded
 from aigc_bench.report.markup import template
 from aigc_bench.report.plan.view import PlanView
 
@@ -46,7 +48,7 @@ def width(value: Estimate) -> float:
 
 def chart_of(assumptions: Sequence[Assumption]) -> Chart:
     """A bar for each from its low to its high end, over its value."""
-    names = [text(one.title) for one in assumptions]
+    names = [one.title for one in assumptions]
     low = [max(one.value.low / one.value.value, LEAST) if one.value.value else 1.0 for one in assumptions]
     high = [max(one.value.high / one.value.value, 1.0) if one.value.value else 1.0 for one in assumptions]
     trace = {
@@ -56,8 +58,8 @@ def chart_of(assumptions: Sequence[Assumption]) -> Chart:
         "x": [rounded(math.log10(top / bottom)) for top, bottom in zip(high, low, strict=True)],
         "base": [rounded(math.log10(bottom)) for bottom in low],
         "marker": {"color": "@c1"},
-        "customdata": [f"<b>{text(one.title)}</b><br>{_told(one.value)}" for one in assumptions],
-        "hovertemplate": "%{customdata}<extra></extra>",
+        "customdata": [Markup("<b>{}</b><br>{}").format(one.title, _told(one.value)) for one in assumptions],
+        "hovertemplate": OWN_HOVER,
     }
     ticks = [0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20]
     edges = min(min(low), 0.5), max(max(high), 2.0)

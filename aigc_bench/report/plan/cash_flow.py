@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from markupsafe import Markup
+
 from aigc_bench.core.units import quantity
 from aigc_bench.plan.cash import YearCash, cash_by_year
 from aigc_bench.plan.records import Option
@@ -58,7 +60,7 @@ def chart_of(years: tuple[YearCash, ...]) -> Chart:
                     "x": labels,
                     "y": [None if value is None else rounded(sign * value.value) for value in values],
                     "marker": {"color": f"@{color}"},
-                    "hovertemplate": "%{x}, " + name + ": $%{y:,.0f}<extra></extra>",
+                    "hovertemplate": Markup("%{{x}}, {}: $%{{y:,.0f}}<extra></extra>").format(name),
                 }
             )
     traces.append(
@@ -79,7 +81,7 @@ def chart_of(years: tuple[YearCash, ...]) -> Chart:
             },
             "line": {"color": "@ink", "width": 1.5},
             "marker": {"color": "@ink", "size": 6},
-            "hovertemplate": "%{x}, sum so far: $%{y:,.0f}<extra></extra>",
+            "hovertemplate": Markup("%{x}, sum so far: $%{y:,.0f}<extra></extra>"),
         }
     )
     layout = by_year(barmode="relative", axis="USD, of the year and so far")

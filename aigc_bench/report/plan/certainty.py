@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from markupsafe import Markup
+
 from aigc_bench.core.units import quantity
 from aigc_bench.plan.certainty.records import GrowthPath, Swing, Tornado
 from aigc_bench.plan.certainty.told import less_regretted, ways_to_be_surer
 from aigc_bench.plan.explain.certainty import path_key, regret_key, swing_key
-from aigc_bench.report.charts import Chart, by_year, rounded, text
+from aigc_bench.report.charts import OWN_HOVER, Chart, by_year, rounded
 from aigc_bench.report.markup import number, template
 from aigc_bench.report.plan.view import PlanView
 
@@ -83,7 +85,7 @@ def _tornado(
     if not bars:
         return None
     factor = 100.0 if unit == "fraction" else 1.0
-    names = [text(one.name) for one, _, _ in bars]
+    names = [one.name for one, _, _ in bars]
     traces = [
         _side("lowest tenth of the input", [low for _, low, _ in bars], bars, names, unit=unit, middle=middle, color="c2"),
         _side("highest tenth of the input", [high for _, _, high in bars], bars, names, unit=unit, middle=middle, color="c1"),
@@ -122,10 +124,12 @@ def _side(
         "x": [rounded(factor * (value - middle)) for value in values],
         "marker": {"color": f"@{color}", "opacity": 0.85},
         "customdata": [
-            f"<b>{text(one.name)}</b><br>{one.low:.2g} to {one.high:.2g} times its middle<br>{name}: {quantity(value, unit)}"
+            Markup("<b>{}</b><br>{:.2g} to {:.2g} times its middle<br>{}: {}").format(
+                one.name, one.low, one.high, name, quantity(value, unit)
+            )
             for (one, _, _), value in zip(bars, values, strict=True)
         ],
-        "hovertemplate": "%{customdata}<extra></extra>",
+        "hovertemplate": OWN_HOVER,
     }
 
 
@@ -139,7 +143,7 @@ def path_chart(path: GrowthPath) -> Chart:
             "x": labels,
             "y": [rounded(value.value) if (value := getattr(one, field)) else None for one in path.years],
             "marker": {"color": f"@{color}"},
-            "hovertemplate": "%{x}, " + name + ": $%{y:,.0f}<extra></extra>",
+            "hovertemplate": Markup("%{{x}}, {}: $%{{y:,.0f}}<extra></extra>").format(name),
         }
         for name, field, color in (("bought as needed", "staged_usd", "c1"), ("bought at once", "at_once_usd", "c2"))
     ]

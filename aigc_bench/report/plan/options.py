@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from markupsafe import Markup
+
 from aigc_bench.core.units import quantity
 from aigc_bench.plan.records import Option
 from aigc_bench.plan.refused import reasons_of
 from aigc_bench.plan.wording import what
-from aigc_bench.report.charts import Chart, dollars, rounded, text
+from aigc_bench.report.charts import OWN_HOVER, Chart, dollars, rounded
 from aigc_bench.report.markup import template
 from aigc_bench.report.plan.units import round_counts
 from aigc_bench.report.plan.view import PlanView
@@ -108,14 +110,17 @@ def _dots(options: Sequence[Option], *, kind: str) -> dict[str, Any]:
         "x": [rounded(one.tco_usd.value) for one in options],
         "y": [rounded(_room(one)) for one in options],
         "marker": {"size": 10, "color": color, "opacity": 0.8},
-        "customdata": [
-            f"<b>{text(what(one))}</b><br>{quantity(one.tco_usd.value, 'usd')} ({quantity(one.tco_usd.low, 'usd')} to "
-            f"{quantity(one.tco_usd.high, 'usd')})<br>{one.bottleneck} binds, {_room(one):.0f} % left"
-            f"{'<br>not sure enough' if one.is_unsure else ''}"
-            for one in options
-        ],
-        "hovertemplate": "%{customdata}<extra></extra>",
+        "customdata": [_hover(one) for one in options],
+        "hovertemplate": OWN_HOVER,
     }
+
+
+def _hover(one: Option) -> Markup:
+    value, low, high = (quantity(end, "usd") for end in (one.tco_usd.value, one.tco_usd.low, one.tco_usd.high))
+    words = Markup("<b>{}</b><br>{} ({} to {})<br>{} binds, {:.0f} % left").format(
+        what(one), value, low, high, one.bottleneck, _room(one)
+    )
+    return words + Markup("<br>not sure enough") if one.is_unsure else words
 
 
 def _room(option: Option) -> float:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from markupsafe import Markup
+
 from aigc_bench.core.records import Estimate
 from aigc_bench.core.units import chance, quantity
 from aigc_bench.plan.interval import bounded, scaled
 from aigc_bench.plan.own_or_not import RISING, VOLUMES, OwnOrNot, Rival, own_or_not
 from aigc_bench.plan.wording import what
-from aigc_bench.report.charts import Chart, dollars, rounded, text
+from aigc_bench.report.charts import Chart, dollars, rounded
 from aigc_bench.report.markup import number, template
 from aigc_bench.report.plan.view import PlanView
 
@@ -124,11 +126,11 @@ def _line(name: str, x: list[float], y: list[float], *, color: str, width: float
     return {
         "type": "scatter",
         "mode": "lines",
-        "name": text(name),
+        "name": name,
         "x": x,
         "y": [rounded(value) for value in y],
         "line": {"color": f"@{color}", "width": width},
-        "hovertemplate": f"<b>{text(name)}</b><br>%{{x:.2f}} × the planned volume: {told}<extra></extra>",
+        "hovertemplate": Markup("<b>{}</b><br>%{{x:.2f}} × the planned volume: {}<extra></extra>").format(name, told),
     }
 
 

@@ -152,7 +152,7 @@ def _button(key: str, value: Estimate, *, printed: str | None = None) -> Markup:
         title=f"{explain(value)} · click for how it follows",
         value=number,
         unit=Markup(' <span class="unit">{}</span>').format(unit) if unit else "",
-        mark="" if nothing else Markup("\u2060") + mark(value.basis),
+        mark="" if nothing else Markup("&#8288;") + mark(value.basis),
     )
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
+from markupsafe import Markup
+
 from aigc_bench.core.records import FoundBatch
 from aigc_bench.core.units import quantity, scale
 from aigc_bench.report.base import CaseView, ReportContext, Section
-from aigc_bench.report.charts import Chart, rounded, text
+from aigc_bench.report.charts import Chart, rounded
 from aigc_bench.report.markup import template
 
 BOUNDS = {
@@ -68,11 +70,11 @@ def curve(id: str, points: Sequence[CaseView], *, max_latency_s: float | None) -
         "textposition": "top center",
         "marker": {"size": 9, "color": "@c1"},
         "line": {"color": "@c1"},
-        "hovertemplate": "batch %{text}: %{y} at %{x}<extra></extra>",
+        "hovertemplate": Markup("batch %{text}: %{y} at %{x}<extra></extra>"),
     }
     layout: dict[str, Any] = {
-        "xaxis": {"title": {"text": text(f"latency of a batch, {unit}")}, "rangemode": "tozero"},
-        "yaxis": {"title": {"text": text(rate_unit)}, "rangemode": "tozero"},
+        "xaxis": {"title": {"text": f"latency of a batch, {unit}"}, "rangemode": "tozero"},
+        "yaxis": {"title": {"text": rate_unit}, "rangemode": "tozero"},
     }
     if max_latency_s is not None:
         x = rounded(max_latency_s / factor)

@@ -6,12 +6,14 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 
+from markupsafe import Markup
+
 from aigc_bench.analyze.reasons import verdict
 from aigc_bench.core.records import Estimate, Verdict
 from aigc_bench.core.units import quantity, scale
 from aigc_bench.predict.machine_card import GemmPoint, MachineCard, has_probes, machine_card
 from aigc_bench.report.base import NUM_COLORS, ReportContext, RunView, Section
-from aigc_bench.report.charts import Chart, rounded, text
+from aigc_bench.report.charts import OWN_HOVER, Chart, rounded
 from aigc_bench.report.markup import template
 
 DISK_WORDS = {
@@ -167,12 +169,16 @@ def _dots(points: list[GemmPoint], *, divide_by: float, color: str) -> dict[str,
         "y": [rounded(point.flops_per_s.value / divide_by) for point in points],
         "marker": {"size": 10, "color": color},
         "customdata": [
-            f"<b>{text(_label(point))}</b><br>{quantity(point.flops_per_s.value, 'FLOP/s')} "
-            f"({quantity(point.flops_per_s.low, 'FLOP/s')} to {quantity(point.flops_per_s.high, 'FLOP/s')})"
+            Markup("<b>{}</b><br>{} ({} to {})").format(_label(point), *(quantity(one, "FLOP/s") for one in _ends(point)))
             for point in points
         ],
-        "hovertemplate": "%{customdata}<extra></extra>",
+        "hovertemplate": OWN_HOVER,
     }
+
+
+def _ends(point: GemmPoint) -> tuple[float | None, ...]:
+    """The rate of a probe, and the ends of its interval."""
+    return point.flops_per_s.value, point.flops_per_s.low, point.flops_per_s.high
 
 
 def _label(point: GemmPoint) -> str:
