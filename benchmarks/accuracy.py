@@ -11,7 +11,6 @@ left-out score, and are constants of the code. ``--ship`` writes the fit on all 
 from __future__ import annotations
 
 import argparse
-import csv
 import sys
 import time
 from collections.abc import Sequence
@@ -21,6 +20,7 @@ import numpy as np
 import targets
 
 from aigc_bench.catalog.loader import load_catalogue
+from aigc_bench.core.csv_file import write_csv
 from aigc_bench.predict import answers as answering
 from aigc_bench.predict import left_out
 from aigc_bench.predict import questions as questions_of
@@ -113,8 +113,7 @@ def main() -> None:
         lines += table_rows(validation(told, by=by).groups, by=by)
     print(f"\nAll: {dict(zip(COLUMNS[2:], lines[-1][2:], strict=True))}\nNot answered: {validation(told).unanswered}")
     if given.out:
-        with given.out.open("w", encoding="utf-8", newline="") as file:
-            csv.writer(file).writerows(lines)
+        write_csv(given.out, lines)
     if given.rows:
         questions_of.write_rows(told, given.rows)
     if given.ship:

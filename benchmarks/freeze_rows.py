@@ -19,6 +19,7 @@ import random
 from pathlib import Path
 
 from aigc_bench.catalog.loader import load_catalogue
+from aigc_bench.core.csv_file import write_csv
 from aigc_bench.predict.answers import Machines, answer_rows, model_row
 from aigc_bench.predict.calibration import shipped_calibration
 from aigc_bench.predict.left_out import errors_by_family
@@ -78,10 +79,8 @@ def accepted(path: Path) -> list[tuple[str, str, str, int]]:
 
 def write(path: Path, header: tuple[str, ...], rows: list) -> None:
     """Rows, as mappings or tuples, as CSV."""
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows([row.get(name, "") for name in header] if isinstance(row, dict) else row for row in rows)
+    found = [[row.get(name, "") for name in header] if isinstance(row, dict) else row for row in rows]
+    write_csv(path, [header, *found], line_end="\n")
     print(f"{path}: {len(rows)} rows")
 
 

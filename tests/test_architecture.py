@@ -230,6 +230,16 @@ def test_the_terminal_has_one_writer() -> None:
     assert {name_of(file) for file in sources() if "Console" in calls(file)} == {"cli/progress.py"}
 
 
+def test_csv_has_one_writer() -> None:
+    """``core.csv_file`` keeps formulas and hidden characters out of a table."""
+    writers = {"csv.writer", "csv.DictWriter", "DictWriter"}
+    files = sources() + sources(ROOT / "benchmarks")
+    found = [
+        file.name for file in files if calls(file) & writers or any(name.endswith((".to_csv", ".to_excel")) for name in calls(file))
+    ]
+    assert found == ["csv_file.py"]
+
+
 def test_only_the_worker_side_reads_the_clock_for_a_measurement() -> None:
     """Timing code in a workload would be measured by itself."""
     for folder in ("workloads", "nets", "engines"):

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from aigc_bench.core.csv_file import original
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.text_file import read_text
 
@@ -118,7 +119,7 @@ def _listed(columns: Sequence[str]) -> str:
 
 
 def _row(line: int, record: Sequence[str], *, columns: Sequence[str]) -> Row:
-    cells = [cell.strip() for cell in record]
+    cells = [original(cell.strip()) for cell in record]
     extra = [cell for cell in cells[len(columns) :] if cell]
     problem = f"has {len(cells)} cells where the header has {len(columns)}" if extra else None
     padded = [*cells, *[""] * (len(columns) - len(cells))]

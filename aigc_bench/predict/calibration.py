@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import Field
 
+from aigc_bench.core.csv_file import write_csv
 from aigc_bench.core.records import Record
 from aigc_bench.predict import forms
 from aigc_bench.predict.effects import Floats, fit_effects, total_effects
@@ -182,34 +183,28 @@ PARAMETER_COLUMNS = ("form", "name", "value", "low", "high", "unit", "num_rows",
 
 def save(calibration: Calibration, folder: Path, *, num_rows: Mapping[str, int], source: str, as_of: str) -> None:
     """Write the files of ``data/``; a constant's bounds are its prior's spread, halved by the data."""
-    with (folder / "parameters.csv").open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(PARAMETER_COLUMNS)
-        for form, constants in calibration.constants.items():
-            known = forms.priors(form)
-            for name, value in constants.items():
-                width = math.exp(known[name][1] / 2)
-                unit = "s" if name.split(".")[0].endswith("_s") else "1"
-                cells = [f"{number:.5g}" for number in (value, value / width, value * width)]
-                writer.writerow([form, name, *cells, unit, num_rows[form], source, as_of])
-    with (folder / "effects.csv").open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(("group", "effect"))
-        writer.writerows(
-            (name, f"{effect:.3f}")
-            for name, effect in sorted(calibration.effects.items())
-            if abs(effect) >= 0.02 or name.partition("=")[0] in DEVICE_LEVELS
-        )
-    with (folder / "intervals.csv").open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(("group", "low", "high", "num_rows"))
-        writer.writerows(
-            (name, f"{low:.4f}", f"{high:.4f}", count) for name, (low, high, count) in sorted(calibration.quantiles.items())
-        )
-    with (folder / "ranges.csv").open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(("quantity", "low", "high"))
-        writer.writerows((name, f"{low:.5g}", f"{high:.5g}") for name, (low, high) in sorted(calibration.ranges.items()))
+    rows = [
+        [form, name, *_with_bounds(form, name, value), num_rows[form], source, as_of]
+        for form, constants in calibration.constants.items()
+        for name, value in constants.items()
+    ]
+    write_csv(folder / "parameters.csv", [PARAMETER_COLUMNS, *rows])
+    effects = [
+        (name, f"{effect:.3f}")
+        for name, effect in sorted(calibration.effects.items())
+        if abs(effect) >= 0.02 or name.partition("=")[0] in DEVICE_LEVELS
+    ]
+    write_csv(folder / "effects.csv", [("group", "effect"), *effects])
+    quantiles = [(name, f"{low:.4f}", f"{high:.4f}", count) for name, (low, high, count) in sorted(calibration.quantiles.items())]
+    write_csv(folder / "intervals.csv", [("group", "low", "high", "num_rows"), *quantiles])
+    ranges = [(name, f"{low:.5g}", f"{high:.5g}") for name, (low, high) in sorted(calibration.ranges.items())]
+    write_csv(folder / "ranges.csv", [("quantity", "low", "high"), *ranges])
+
+
+def _with_bounds(form: Form, name: str, value: float) -> tuple[str, ...]:
+    """Value, low, high and unit of a constant."""
+    width, unit = math.exp(forms.priors(form)[name][1] / 2), "s" if name.split(".")[0].endswith("_s") else "1"
+    return (*(f"{number:.5g}" for number in (value, value / width, value * width)), unit)
 
 
 @functools.cache

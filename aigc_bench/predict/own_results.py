@@ -8,8 +8,6 @@ that was probed.
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
@@ -20,6 +18,7 @@ from pydantic import ValidationError
 from aigc_bench.analyze.rows import metric_rows
 from aigc_bench.catalog.loader import Catalogue
 from aigc_bench.core import registry
+from aigc_bench.core.csv_file import csv_text
 from aigc_bench.core.errors import AigcBenchError, UsageError
 from aigc_bench.core.records import PROBE_PREFIX, Case, MetricRow, Precision, Setting
 from aigc_bench.measure.store import Run
@@ -74,13 +73,12 @@ def published_table(run: Run, *, catalogue: Catalogue, gpu: str | None = None) -
     ]
     if not chosen:
         raise UsageError(f"{run.path}: there is no number to publish.", "Every case failed, is invalid, or is a probe.")
-    file = io.StringIO()
-    writer = csv.DictWriter(file, fieldnames=(*COLUMNS, *EXTRA_COLUMNS), lineterminator="\n")
-    writer.writeheader()
+    columns = (*COLUMNS, *EXTRA_COLUMNS)
+    found = []
     for row in chosen:
         machine = gpu or machine_of(run, cases[row.case])
-        writer.writerow(_cells(run, cases[row.case], row, gpu=machine, power_w=watts.get(row.case)))
-    return file.getvalue()
+        found.append(_cells(run, cases[row.case], row, gpu=machine, power_w=watts.get(row.case)))
+    return csv_text([columns, *([cells.get(name, "") for name in columns] for cells in found)])
 
 
 def machine_of(run: Run, case: Case) -> str:

@@ -19,6 +19,7 @@ from typing import Any
 
 from pydantic import Field
 
+from aigc_bench.core.csv_file import original
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.records import Record
 
@@ -110,7 +111,12 @@ def read_rows(path: Path) -> list[PublishedRow]:
         missing = [name for name in REQUIRED if name not in (reader.fieldnames or ())]
         if missing:
             raise UsageError(f"{path}: column {missing[0]!r} is missing.", f"Required: {', '.join(REQUIRED)}.")
-        return list(_rows(reader, path=path))
+        return list(_rows(map(_originals, reader), path=path))
+
+
+def _originals(cells: dict[str, str]) -> dict[str, str]:
+    """The cells as they were before a table of ours was written."""
+    return {name: original(text) if isinstance(text, str) else text for name, text in cells.items()}
 
 
 def _rows(reader: Iterator[dict[str, str]], *, path: Path) -> Iterator[PublishedRow]:

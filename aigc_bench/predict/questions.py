@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import get_args
@@ -11,6 +10,7 @@ from aigc_bench.analyze.metrics import metric_of
 from aigc_bench.catalog.loader import Catalogue, load_catalogue
 from aigc_bench.catalog.records import AcceleratorSpec
 from aigc_bench.core import registry
+from aigc_bench.core.csv_file import write_csv
 from aigc_bench.core.errors import AigcBenchError, UnknownNameError, UsageError
 from aigc_bench.core.records import PROBE_PREFIX, Case, MetricRow, Mode, Precision, Setting
 from aigc_bench.core.words import parse_settings
@@ -222,10 +222,7 @@ def validate_table(path: Path, *, by: Sequence[str] = (), rows_out: Path | None 
 def write_rows(answers: Sequence[Answer], path: Path) -> None:
     """Every row with its prediction in SI units, or the reason why there is none, as CSV."""
     asked = ("family", "task", "model", "gpu", "gpu_count", "precision", "software", "metric", "unit", "value")
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow((*asked, *ROW_COLUMNS))
-        writer.writerows(_written(answer) for answer in answers)
+    write_csv(path, [(*asked, *ROW_COLUMNS), *map(_written, answers)])
 
 
 def _written(answer: Answer) -> list[object]:

@@ -75,7 +75,7 @@ def test_a_machine_that_was_probed_answers_for_itself(tmp_path: Path) -> None:
     file = tmp_path / "own.csv"
     file.write_text(published_table(run, catalogue=CATALOGUE))
     rows = table(file.read_text())
-    assert {row["gpu"] for row in rows} == {f"@{run.path}"}
+    assert {row["gpu"] for row in rows} == {f"'@{run.path}"}, "no formula to a spreadsheet"
     assert {row["family"] for row in rows} == {"llm"}
     found = api.validate(file, by=["metric"])
     assert {group.by["metric"] for group in found.groups if group.answered} >= {"throughput", "step_time"}
