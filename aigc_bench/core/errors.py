@@ -12,6 +12,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+_LONGEST_NAME = 80
+
 
 class AigcBenchError(Exception):
     """A problem told in one line; printed in one place (``cli.main``), never as a traceback."""
@@ -45,4 +47,5 @@ class UnknownNameError(UsageError):
         near = difflib.get_close_matches(name, choices, n=3, cutoff=0.5)
         place = f"{where}: " if where else ""
         hint = f"Did you mean {' or '.join(near)}?" if near else f"Known: {', '.join(choices) or 'none'}."
-        super().__init__(f"{place}unknown {kind} {name!r}.", hint)
+        shown = name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}..."
+        super().__init__(f"{place}unknown {kind} {shown!r}.", hint)

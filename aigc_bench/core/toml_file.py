@@ -9,38 +9,19 @@ demand.toml: 3 mistakes:
 from __future__ import annotations
 
 import re
-import tomllib
 import types
 import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from aigc_bench.core.errors import UnknownNameError, UsageError
+from aigc_bench.core.document import place_words, shown
+from aigc_bench.core.errors import UnknownNameError
 from aigc_bench.core.records import Record
-from aigc_bench.core.text_file import read_text
 
 Written = TypeVar("Written", bound=Record)
-
-
-def read_toml(file: Path) -> dict[str, Any]:
-    """Return the file's tables; raises ``UsageError`` in one line where it cannot be read (``core.text_file``) or is not TOML."""
-    text = read_text(file).replace("\r\n", "\n").replace("\r", "\n")
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as problem:
-        raise UsageError(f"{file}: not TOML: {str(problem)[0].lower()}{str(problem)[1:]}.") from None
-
-
-def mistakes(file: Path, problems: Sequence[str]) -> UsageError:
-    """One mistake is one line; several are one line each. A question keeps its mark."""
-    ended = [problem.rstrip(".") for problem in problems]
-    if len(ended) == 1:
-        return UsageError(f"{file}: {ended[0]}{'' if ended[0].endswith('?') else '.'}")
-    return UsageError(f"{file}: {len(ended)} mistakes:\n  " + "\n  ".join(ended))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,25 +110,14 @@ def _explain(mistake: Mistake, raw: Mapping[str, Any], record: type[Record]) -> 
         return f"{prefix}{last} is missing"
     if not last:
         return f"{where}: {mistake.words}" if where else mistake.words
-    return f"{prefix}{last} = {mistake.value!r}: {mistake.words}"
+    return f"{prefix}{last} = {shown(mistake.value)}: {mistake.words}"
 
 
-def _place(place: Sequence[object], raw: Any) -> tuple[str, str]:
-    """``service 2 (chat), slo`` and the key; numbers of lists count from 1 and carry the entry's name."""
-    words: list[str] = []
-    node = raw
-    for part in place:
-        if isinstance(part, int):
-            node = node[part] if isinstance(node, list) and part < len(node) else None
-            name = node.get("name") if isinstance(node, Mapping) else None
-            label = f"{words.pop() if words else 'entry'} {part + 1}"
-            words.append(f"{label} ({name})" if name else label)
-        else:
-            node = node.get(part) if isinstance(node, Mapping) else None
-            words.append(str(part))
-    if place and isinstance(place[-1], int):
-        return ", ".join(words), ""
-    return ", ".join(words[:-1]), words[-1] if words else ""
+def _place(place: Sequence[str | int], raw: Any) -> tuple[str, str]:
+    """``service 2 (chat), slo`` and the key, which is empty where a whole entry of a list is meant."""
+    if not place or isinstance(place[-1], int):
+        return place_words(place, raw), ""
+    return place_words(place[:-1], raw), place[-1]
 
 
 def _fields(record: type[BaseModel], path: Sequence[str]) -> list[str]:

@@ -38,10 +38,11 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import BeforeValidator, Field, ValidationError
 
 from aigc_bench.core import registry
+from aigc_bench.core.document import cut, mistakes, read_toml, shown
 from aigc_bench.core.errors import AigcBenchError, UnknownNameError, UsageError
 from aigc_bench.core.pipeline import Cache, Pipeline
 from aigc_bench.core.records import AcceleratorInfo, Attention, Case, Mode, Precision, Record, Scenario, Setting, System
-from aigc_bench.core.toml_file import Mistake, mistakes, read_toml, told_once
+from aigc_bench.core.toml_file import Mistake, told_once
 from aigc_bench.core.units import parse_duration
 
 _NAME = r"[a-z0-9][a-z0-9_.-]*"
@@ -245,7 +246,7 @@ def _explain(mistake: Mistake, raw: Mapping[str, Any]) -> str:
     if place[:1] == ("case",) and len(place) > 1 and isinstance(place[1], int):
         table = raw["case"][place[1]]
         workload = table.get("workload", "?") if isinstance(table, Mapping) else "?"
-        prefix, place = f"case {place[1] + 1} ({workload})", place[2:]
+        prefix, place = f"case {place[1] + 1} ({cut(str(workload))})", place[2:]
     names = [str(part) for part in place if isinstance(part, str)]
     key = ".".join(names)
     before = f"{prefix}, " if prefix else ""
@@ -253,7 +254,7 @@ def _explain(mistake: Mistake, raw: Mapping[str, Any]) -> str:
         return f"{before}{UnknownNameError('key', key, known=_known_keys(mistake.place, names))}"
     if mistake.kind == "missing":
         return f"{before}{key} is missing"
-    return f"{before}{key} = {mistake.value!r}: {mistake.words}" if key else f"{prefix} = {mistake.value!r}: {mistake.words}"
+    return f"{f'{before}{key}' if key else prefix} = {shown(mistake.value)}: {mistake.words}"
 
 
 def _known_keys(place: Sequence[object], names: Sequence[str]) -> list[str]:

@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import AfterValidator, Field
 
+from aigc_bench.core.document import mistakes, read_toml
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.records import Record
-from aigc_bench.core.toml_file import check, inner_record, mistakes, read_toml
+from aigc_bench.core.toml_file import check, inner_record
 
 
 def _even(value: int) -> int:
@@ -58,7 +59,7 @@ def told(raw: Mapping[str, Any]) -> list[str]:
             {"title": "x", "service": [{"name": "a"}, {"name": "b", "users": -1}]},
             ["service 2 (b), users = -1: must be greater than or equal to 0"],
         ),
-        ({"title": "x", "service": [{"name": "a", "users": True}]}, ["service 1 (a), users = True: must be a whole number"]),
+        ({"title": "x", "service": [{"name": "a", "users": True}]}, ["service 1 (a), users = true: must be a whole number"]),
         ({"title": "x", "service": [{"name": "a", "pairs": 3}]}, ["service 1 (a), pairs = 3: must be even"]),
         (
             {"title": "x", "service": [{"name": "a", "cooling": 7}]},

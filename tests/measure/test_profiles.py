@@ -240,7 +240,7 @@ def test_one_mistake_is_one_line(tmp_path: Path) -> None:
         ("name = [", "not TOML"),
         (HEAD, "there is no [[case]]"),
         (HEAD + "case = []", "there is no [[case]]"),
-        (HEAD + '[[case]]\nworkload="vae"\npreset="conv-64"\nbatch_size=true\n', "batch_size = True"),
+        (HEAD + '[[case]]\nworkload="vae"\npreset="conv-64"\nbatch_size=true\n', "batch_size = true"),
         (HEAD + '[[case]]\nworkload="vae"\npreset="conv-64"\nmode="inference"\n', "mode = 'inference'"),
         (HEAD + '[[case]]\nworkload="vae"\npreset="conv-64"\n[[case]]\nworkload="vae"\npreset="conv-64"\n', "is there 2 times"),
         (HEAD + 'expects = ["a1000"]\n[[case]]\nworkload="vae"\npreset="conv-64"\n', "unknown accelerator 'a1000'"),

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from aigc_bench.core.document import mistakes, read_toml
 from aigc_bench.core.errors import AigcBenchError, UsageError
-from aigc_bench.core.toml_file import check, inner_record, mistakes, read_toml
+from aigc_bench.core.toml_file import check, inner_record
 from aigc_bench.plan.demand import Demand, Growth
 from aigc_bench.plan.demand_file.surroundings import colocation_of, constraints_of, dataset_of, finance_of, site_of
 from aigc_bench.plan.demand_file.work import Check, batch_of, checks_of, service_of, training_of, with_own_model
