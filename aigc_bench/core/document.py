@@ -15,7 +15,7 @@ import datetime
 import json
 import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ MAX_JSON_CHARACTERS = 16 * 2**20
 """As lists of nothing these are a gigabyte of memory."""
 Place = tuple[str | int, ...]
 """Keys and positions in lists that lead to a value."""
+_RIGHT_FILE = "Is it the right file?"
 _MOST_SAID = 20
 _SHOWN = 60
 
@@ -47,13 +48,44 @@ class Refused:
     problem: str
 
 
-def read_json(file: Path, *, max_keys: int = MAX_KEYS) -> Any:
+def read_json(file: Path, *, max_keys: int = MAX_KEYS, may_be_infinite: bool = False) -> Any:
     """Return what a JSON file holds; raises ``UsageError`` with file, key and place where it cannot be read or taken."""
-    return parse_json(read_text(file), where=str(file), max_keys=max_keys)
+    return parse_json(read_text(file), where=str(file), max_keys=max_keys, may_be_infinite=may_be_infinite)
 
 
-def parse_json(text: str, *, where: str, max_keys: int = MAX_KEYS) -> Any:
-    """Return what a JSON text holds; ``where`` begins every message. Raises ``UsageError`` like ``read_json``."""
+def parse_json(text: str, *, where: str, max_keys: int = MAX_KEYS, may_be_infinite: bool = False) -> Any:
+    """Return what a JSON text holds; ``where`` begins every message. Raises ``UsageError`` like ``read_json``.
+
+    ``may_be_infinite`` takes the word ``Infinity``, which model configurations write for "no limit".
+    """
+    parsed, refused = _parsed_json(text, where=where, max_keys=max_keys, may_be_infinite=may_be_infinite)
+    if refused or _has_odd_escape(text):
+        _raise_refused(parsed, where=where)
+    return parsed
+
+
+def check_measured(line: bytes, *, where: str, computed: Collection[str]) -> None:
+    """Raise ``UsageError`` for a number of a JSON object that nothing measures: 1e-308 s, 1e300 B, -0.
+
+    What stands under the keys ``computed`` is a model's own output, which may be of any size. The line is looked through for
+    signs of such numbers first, since a run has megabytes of sound ones; NaN and infinity are left to the records.
+    """
+    if not (_LONG_ZEROS in line or _EXPONENT.search(line) or _NEGATIVE_ZERO.search(line) or (b"E" in line and _BIG_E.search(line))):
+        return
+    parsed, refused = _parsed_json(line.decode("utf-8", errors="replace"), where=where, max_keys=MAX_MACHINE_KEYS)
+    if refused and isinstance(parsed, dict):
+        _raise_refused({key: value for key, value in parsed.items() if key not in computed}, where=where)
+
+
+_LONG_ZEROS = b"0" * 29
+_EXPONENT = re.compile(rb"e(?<=[\d.]e)[-+]?0*(?:[3-9]\d|[1-9]\d\d)")
+_BIG_E = re.compile(rb"E(?<=[\d.]E)[-+]?0*(?:[3-9]\d|[1-9]\d\d)")
+_NEGATIVE_ZERO = re.compile(rb"-0(?:\.0*)?(?:[eE][-+]?\d+)?[,\]}\s]")
+"""Signs of odd numbers. The patterns begin with a fixed character, so that a megabyte is searched in less than a millisecond."""
+
+
+def _parsed_json(text: str, *, where: str, max_keys: int, may_be_infinite: bool = False) -> tuple[Any, list[Refused]]:
+    """The document with ``Refused`` in place of numbers that are, and a list of these."""
     _check_length(text, where=where, most=MAX_JSON_CHARACTERS)
     outside = _STRING.sub('""', text)
     _check_shape(outside, where=where, num_keys=outside.count(":"), max_keys=max_keys)
@@ -69,15 +101,14 @@ def parse_json(text: str, *, where: str, max_keys: int = MAX_KEYS) -> Any:
             text,
             parse_int=lambda written: kept(_integer(written)),
             parse_float=lambda written: kept(_float(written)),
-            parse_constant=lambda written: kept(Refused(written=written, problem="must be a finite number")),
+            parse_constant=lambda written: kept(_constant(written, may_be_infinite=may_be_infinite)),
             object_pairs_hook=lambda pairs: _once(pairs, where=where),
         )
     except json.JSONDecodeError as problem:
         said = f"{problem.msg[0].lower()}{problem.msg[1:]}"
-        raise UsageError(f"{where}: line {problem.lineno}: not JSON: {said}, at character {problem.colno}.") from None
-    if refused or _has_odd_escape(text):
-        _raise_refused(parsed, where=where)
-    return parsed
+        message = f"{where}: line {problem.lineno}: not JSON: {said}, at character {problem.colno}."
+        raise UsageError(message, "Is the file cut short, or another one?") from None
+    return parsed, refused
 
 
 def read_toml(file: Path) -> dict[str, Any]:
@@ -179,13 +210,13 @@ def _check_length(text: str, *, where: str, most: int) -> None:
 def _check_shape(outside: str, *, where: str, num_keys: int, max_keys: int) -> None:
     """Raise where brackets outside of strings nest too deep, or there are too many keys."""
     if num_keys > max_keys:
-        raise UsageError(f"{where}: {num_keys:,} keys; at most {max_keys:,} are read.")
+        raise UsageError(f"{where}: {num_keys:,} keys; at most {max_keys:,} are read.", _RIGHT_FILE)
     depth = 0
     for found in re.finditer(r"[\[\]{}]", outside):
         depth += 1 if found[0] in "[{" else -1
         if depth > MAX_DEPTH:
             line = outside.count("\n", 0, found.start()) + 1
-            raise UsageError(f"{where}: line {line}: more than {MAX_DEPTH} lists or tables inside each other.")
+            raise UsageError(f"{where}: line {line}: more than {MAX_DEPTH} lists or tables inside each other.", _RIGHT_FILE)
 
 
 _DOTTED = re.compile(rf"(?<![\w.-])[\w-]+(?:[ \t]*\.[ \t]*[\w-]+){{{MAX_DEPTH},}}")
@@ -209,8 +240,7 @@ def _check_toml(outside: str, *, where: str) -> None:
 
 def _integer(written: str) -> int | Refused:
     if len(written) > MAX_DIGITS:  # not converted, which takes time with the square of the digits
-        problem: str | None = f"must have at most {MAX_DIGITS} digits"
-        return Refused(written=written, problem=problem)
+        return Refused(written=written, problem=f"must have at most {MAX_DIGITS} digits")
     value = int(written)
     problem = problem_of(-0.0 if written == "-0" else value)
     return value if problem is None else Refused(written=written, problem=problem)
@@ -222,6 +252,12 @@ def _float(written: str) -> float | Refused:
     is_lost = value == 0 and re.match("[^eE]*[1-9]", written) is not None
     problem = problem_of(1e-300 if is_lost else value)
     return value if problem is None else Refused(written=written, problem=problem)
+
+
+def _constant(written: str, *, may_be_infinite: bool) -> float | Refused:
+    if may_be_infinite and written != "NaN":
+        return float(written)
+    return Refused(written=written, problem="must be a finite number")
 
 
 def _once(pairs: list[tuple[str, Any]], *, where: str) -> dict[str, Any]:
@@ -248,7 +284,7 @@ def _refused(parsed: Any) -> Iterator[tuple[Place, str]]:
             return
         if isinstance(value, Mapping):
             yield from (((*place, key), f": its name {problem}") for key in value if (problem := _odd_text(key)) is not None)
-            waiting += [((*place, key), inner) for key, inner in reversed(value.items())]
+            waiting += [((*place, key), inner) for key, inner in reversed(list(value.items()))]
         elif isinstance(value, list):
             waiting += [((*place, index), value[index]) for index in reversed(range(len(value)))]
         elif (problem := _problem(value)) is not None:

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from aigc_bench.core.document import MAX_JSON_CHARACTERS, MAX_MACHINE_KEYS, parse_json, read_json, shown
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.records import Setting
 
@@ -26,7 +27,7 @@ WEIGHTS = "_weights"
 """Key of a component's configuration that holds the folder of its safetensors."""
 _INDEX = "model_index.json"
 _CONFIG = "config.json"
-_MAX_CONFIG_BYTES = 16 * 2**20
+_COMPLETE = "Is the download complete?"
 _NOT_ARCHITECTURE = ("torch_dtype", "dtype", "transformers_version", "_name_or_path", "_attn_implementation", "attn_implementation")
 """Keys of a config.json that say how the model was saved or run, not what it is: the case decides those."""
 
@@ -123,16 +124,10 @@ def _folder(path: Path) -> Path:
 
 def _read_config(file: Path) -> dict[str, Any]:
     """A JSON object that names no code of its own."""
-    try:
-        if file.stat().st_size > _MAX_CONFIG_BYTES:
-            raise UsageError(f"{file}: {file.stat().st_size:,} bytes are no configuration.")
-        config = json.loads(file.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as problem:
-        raise UsageError(f"{file}: not JSON ({problem}).", "Is it cut short, or not a configuration?") from None
-    except (OSError, RecursionError) as problem:
-        raise UsageError(f"{file}: cannot be read ({problem}).") from None
+    # Labels of classes are keys (ImageNet-21k has 43,000), and Mamba2 writes Infinity for a limit that there is not.
+    config = read_json(file, max_keys=MAX_MACHINE_KEYS, may_be_infinite=True)
     if not isinstance(config, dict):
-        raise UsageError(f"{file}: not a configuration: a JSON object is expected, there is a {type(config).__name__}.")
+        raise UsageError(f"{file}: not a configuration: a JSON object is expected, there is {shown(config)}.")
     if config.get("auto_map") or config.get("custom_pipelines") or config.get("trust_remote_code"):
         key = next(name for name in ("auto_map", "custom_pipelines", "trust_remote_code") if config.get(name))
         raise UsageError(
@@ -180,16 +175,22 @@ def _weights(folder: Path) -> list[Mapping[str, Any]]:
     return [{"file": file.name, "bytes": file.stat().st_size, "header": _header(file)} for file in files]
 
 
-def _header(file: Path) -> Any:
+def _header(file: Path) -> Mapping[str, Any]:
     """The JSON header of a safetensors file: eight bytes of length (little-endian), then names, dtypes, shapes and offsets."""
     try:
         with file.open("rb") as handle:
             (length,) = struct.unpack("<Q", handle.read(8))
-            if not 2 <= length <= file.stat().st_size:
-                raise ValueError("the length of its header is impossible")
-            return json.loads(handle.read(length))
-    except (OSError, ValueError, struct.error) as problem:
-        raise UsageError(f"{file}: not safetensors ({problem}).", "Is the download complete?") from None
+            if not 2 <= length <= min(file.stat().st_size, MAX_JSON_CHARACTERS):
+                raise UsageError(f"{file}: not safetensors: the length of its header is impossible.", _COMPLETE)
+            text = handle.read(length).decode("utf-8")
+    except OSError as problem:
+        raise UsageError(f"{file}: {(problem.strerror or 'cannot be read').lower()}.") from None
+    except (UnicodeDecodeError, struct.error):
+        raise UsageError(f"{file}: not safetensors: there is no header.", _COMPLETE) from None
+    header = parse_json(text, where=f"{file}: header", max_keys=MAX_MACHINE_KEYS)
+    if not isinstance(header, dict):
+        raise UsageError(f"{file}: not safetensors: its header is {shown(header)}.", _COMPLETE)
+    return header
 
 
 def _sha256(parts: Sequence[Any]) -> str:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from aigc_bench.core.record import Record
+from aigc_bench.core.record import Measured, Record
 
 Modality = Literal["text", "image", "audio", "video"]
 Cache = Literal["hot", "cold"]
@@ -47,7 +47,7 @@ class SkippedSample(Record):
     reason: str
 
 
-class DataUse(Record):
+class DataUse(Measured):
     """What was read of one modality: where from (``None``: generated), how much there is, and what was skipped.
 
     ``num_samples`` counts the window's. ``skipped`` names the first of ``num_skipped``. ``cached_fraction`` is the share of the
@@ -65,7 +65,7 @@ class DataUse(Record):
     cached_fraction: float | None = None
 
 
-class PipelineUse(Record):
+class PipelineUse(Measured):
     """The data pipeline in the window: CPU seconds of the host by stage, those of the loader's workers, and what was read.
 
     ``product_bytes`` is what one step's products weigh once encoded; ``num_unsafe`` counts products that the filter held back.

@@ -9,3 +9,9 @@ class Record(BaseModel):
     """A frozen record that refuses unknown fields."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+class Measured(Record):
+    """A record of what was measured: no number of it is NaN or infinite."""
+
+    model_config = ConfigDict(allow_inf_nan=False)

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from aigc_bench.core.pipeline import Pipeline, PipelineUse
+from aigc_bench.core.record import Measured
 from aigc_bench.core.record import Record as Record
 
 SCHEMA_VERSION = 1
@@ -29,7 +30,9 @@ Duration = Annotated[float, Field(ge=0, le=1e10, allow_inf_nan=False)]
 """Seconds that were measured: never negative, infinite or unknown."""
 Moment = Annotated[float, Field(ge=-6e10, le=2.5e11, allow_inf_nan=False)]
 """Seconds since 1970 or since a window's start, within what a calendar can print (the years 69 to 9892)."""
-Count = int | float
+Whole = Annotated[int, Field(ge=0, le=10**30)]
+"""Something counted, such as bytes or operations; no machine has more, and what is larger overflows a float."""
+Count = Whole | float
 """A number of items: whole where they are counted, a fraction where they are measured (seconds of audio)."""
 
 AUDIO_ITEM = "audio-second"
@@ -110,7 +113,7 @@ class Case(Record):
         return "/".join(parts)
 
 
-class Stage(Record):
+class Stage(Measured):
     """A part of a step that is run ``repeats`` times; ``items`` is how many of the family's items one repeat finishes.
 
     ``tokens`` is how many tokens of all sequences one repeat makes where the family counts something else (seconds of audio);
@@ -119,12 +122,12 @@ class Stage(Record):
 
     name: str
     repeats: Positive = 1
-    items: Count = Field(default=0, ge=0)
-    tokens: int | None = Field(default=None, ge=0)
+    items: Annotated[Count, Field(ge=0)] = 0
+    tokens: Whole | None = None
     on_host: bool = False
 
 
-class Work(Record):
+class Work(Measured):
     """What one step of a case does, as declared by its workload and counted by the worker.
 
     ``flops`` per stage is for all its repeats in one step on one device (``torch.utils.flop_counter``), ``None`` where it was
@@ -133,9 +136,9 @@ class Work(Record):
 
     item: str
     stages: tuple[Stage, ...]
-    num_params: int | None = None
-    params_bytes: int | None = None
-    flops: Mapping[str, int | None] = Field(default_factory=dict)
+    num_params: Whole | None = None
+    params_bytes: Whole | None = None
+    flops: Mapping[str, Whole | None] = Field(default_factory=dict)
     input_items: Count | None = None
     useful_fraction: float = 1.0
     replicas: Positive = 1
@@ -146,7 +149,7 @@ class Work(Record):
         return self.replicas * sum(stage.repeats * stage.items for stage in self.stages)
 
 
-class Samples(Record):
+class Samples(Measured):
     """Raw timings, columns of equal length, one entry per stage repeat, in the order they ran.
 
     ``stage`` holds indices into ``Work.stages``. ``start_s`` counts from the window's start, ``duration_s`` is device time
@@ -160,23 +163,23 @@ class Samples(Record):
     duration_s: tuple[Duration, ...] = ()
 
 
-class Steps(Record):
+class Steps(Measured):
     """One entry per measured step: start from the window's start, device time from first to last event."""
 
     start_s: tuple[Moment, ...] = ()
     duration_s: tuple[Duration, ...] = ()
 
 
-class Warmup(Record):
+class Warmup(Measured):
     """The steps before the window: how many, how long, and whether the step time had settled."""
 
-    num_steps: int
+    num_steps: Whole
     duration_s: Duration
     converged: bool
     step_duration_s: tuple[Duration, ...] = ()
 
 
-class Window(Record):
+class Window(Measured):
     """The measured stretch, synchronised at both ends. ``start_s`` and ``end_s`` are moments of the run's clock.
 
     ``starved_fraction`` is the share of stage repeats that the device had caught up with before the host had launched them:
@@ -186,17 +189,17 @@ class Window(Record):
     start_s: Moment
     end_s: Moment
     wall_s: Annotated[Duration, Field(gt=0)]
-    num_steps: int
+    num_steps: Whole
     starved_fraction: float | None = None
     stop_reason: Literal["converged", "time_cap", "step_cap"] = "time_cap"
 
 
-class Memory(Record):
+class Memory(Measured):
     """Memory as three numbers and the host's, all peaks after warm-up in bytes; ``None`` where there is no such counter."""
 
-    allocated_bytes: int | None = None
-    reserved_bytes: int | None = None
-    host_peak_bytes: int | None = None
+    allocated_bytes: Whole | None = None
+    reserved_bytes: Whole | None = None
+    host_peak_bytes: Whole | None = None
 
 
 class Failure(Record):
@@ -207,7 +210,7 @@ class Failure(Record):
     detail: str = ""
 
 
-class HostUse(Record):
+class HostUse(Measured):
     """What the worker cost and suffered on the host during the window.
 
     ``run_queue_wait_s`` adds up the time that its threads stood ready without a core; ``minor_faults`` counts pages that the
@@ -215,21 +218,21 @@ class HostUse(Record):
     """
 
     cpu_s: float | None = None
-    voluntary_switches: int | None = None
-    involuntary_switches: int | None = None
-    major_faults: int | None = None
-    minor_faults: int | None = None
+    voluntary_switches: Whole | None = None
+    involuntary_switches: Whole | None = None
+    major_faults: Whole | None = None
+    minor_faults: Whole | None = None
     run_queue_wait_s: float | None = None
 
 
-class ReferenceKernel(Record):
+class ReferenceKernel(Measured):
     """Times of a fixed single-thread kernel right before and right after the window: how fast the machine itself was then."""
 
     before_s: tuple[float, ...] = ()
     after_s: tuple[float, ...] = ()
 
 
-class Quality(Record):
+class Quality(Measured):
     """Whether the case computes what it should, looked at once a case, in its first trial and outside the timed window.
 
     ``training``: one batch repeated with the same random masks; its loss must fall. ``reference``: outputs of every executed
@@ -247,16 +250,19 @@ class Quality(Record):
     duration_s: float = 0.0
 
 
-class TrialResult(Record):
-    """One finished trial: a line of ``results.jsonl``. A trial is one fresh process."""
+class TrialResult(Measured):
+    """One finished trial: a line of ``results.jsonl``. A trial is one fresh process.
+
+    ``check`` holds what the model computed, which may be NaN (written as ``null``).
+    """
 
     case: str
-    trial: int
+    trial: Whole
     status: Status
-    attempt: int = 1
+    attempt: Whole = 1
     started_s: Moment
     finished_s: Moment
-    pid: int | None = None
+    pid: Whole | None = None
     devices: tuple[str, ...] = ()
     time_to_ready_s: Mapping[str, float] = Field(default_factory=dict)
     warmup: Warmup | None = None
@@ -267,7 +273,7 @@ class TrialResult(Record):
     memory: Memory | None = None
     host: HostUse | None = None
     reference: ReferenceKernel | None = None
-    check: Mapping[str, float | str | bool | None] = Field(default_factory=dict)
+    check: Mapping[str, Annotated[float, Field(allow_inf_nan=True)] | str | bool | None] = Field(default_factory=dict)
     quality: Quality | None = None
     pipeline: PipelineUse | None = None
     environment: Mapping[str, Setting | None] = Field(default_factory=dict)
@@ -297,7 +303,7 @@ class System(Record):
     num_cores: int
     num_usable_cores: float
     memory_bytes: int
-    memory_limit_bytes: int | None = None
+    memory_limit_bytes: Whole | None = None
     accelerators: tuple[AcceleratorInfo, ...] = ()
     software: Mapping[str, str | None] = Field(default_factory=dict)
     details: Mapping[str, Setting | None] = Field(default_factory=dict)
@@ -314,7 +320,7 @@ class SensorStatus(Record):
     absent: Mapping[str, str] = Field(default_factory=dict)
 
 
-class SamplerReport(Record):
+class SamplerReport(Measured):
     """What the sampler cost and how punctual it was."""
 
     num_samples: int = 0

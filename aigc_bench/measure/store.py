@@ -12,7 +12,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
+from aigc_bench.core.document import MAX_MACHINE_KEYS, check_measured, read_json
 from aigc_bench.core.errors import AigcBenchError, UsageError
 from aigc_bench.core.records import SCHEMA_VERSION, Case, RunInfo, TrialResult
 
@@ -33,6 +33,8 @@ RESULTS_FILE = "results.jsonl"
 TELEMETRY_FILE = "telemetry.parquet"
 SPOOL_FILE = "telemetry.csv"
 REPORT_FILE = "report.html"
+_COMPUTED = ("check", "quality")
+"""Keys of a trial under which a model's own output stands: a loss may be 1e-40 or 1e35."""
 TELEMETRY_COLUMNS = ("time_s", "source", "device", "metric", "value")
 
 
@@ -72,7 +74,7 @@ def load_run(path: Path | str) -> Run:
 
 def _read_info(file: Path) -> RunInfo:
     try:
-        raw = json.loads(file.read_text(encoding="utf-8"))
+        raw = read_json(file, max_keys=MAX_MACHINE_KEYS)
         version = raw.get("schema_version") if isinstance(raw, dict) else None
         if version != SCHEMA_VERSION:
             raise AigcBenchError(
@@ -80,9 +82,9 @@ def _read_info(file: Path) -> RunInfo:
                 "Use the version that wrote the run, or run again.",
             )
         return RunInfo.model_validate(raw)
-    except (json.JSONDecodeError, UnicodeDecodeError) as problem:
+    except UsageError as problem:
         raise AigcBenchError(
-            f"{file}: not JSON ({problem}).", "The file is damaged; the trials in results.jsonl are still readable."
+            problem.message, "The file was changed or is damaged; the trials in results.jsonl are still readable."
         ) from None
     except ValidationError as problem:
         raise AigcBenchError(
@@ -99,13 +101,13 @@ def read_trials(folder: Path) -> list[TrialResult]:
         if not line:
             continue
         try:
+            check_measured(line, where=f"{file}, line {number}", computed=_COMPUTED)
             trials.append(TrialResult.model_validate_json(line))
-        except ValidationError as problem:
+        except (ValidationError, UsageError) as problem:
             if number == len(lines):
                 break
-            raise AigcBenchError(
-                f"{file}, line {number}: {_first_mistake(problem)}.", "Take that line out to see the run without its trial."
-            ) from None
+            told = problem.message if isinstance(problem, UsageError) else f"{file}, line {number}: {_first_mistake(problem)}."
+            raise AigcBenchError(told, "Take that line out to see the run without its trial.") from None
     return trials
 
 

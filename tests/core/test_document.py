@@ -60,7 +60,7 @@ def test_a_whole_minus_zero_is_refused_with_its_line_and_key(tmp_path: Path) -> 
 def test_what_looks_like_a_refused_number_in_texts_comments_and_dates_is_left_alone(tmp_path: Path) -> None:
     file = tmp_path / "a.toml"
     file.write_text(
-        f"a = '-0 {'9' * 500} [[[' # = -0 {'9' * 500} {'[' * 100}\nb = 1979-05-27T00:32:00-07:00\nc = \"\"\"\n{'[' * 100}\n\"\"\"\n",
+        f'a = \'-0 {"9" * 500} [[[\' # = -0 {"9" * 500} {"[" * 100}\nb = 1979-05-27T00:32:00-07:00\nc = """\n{"[" * 100}\n"""\n',
         encoding="utf-8",
     )
     assert set(read_toml(file)) == {"a", "b", "c"}
@@ -113,14 +113,16 @@ def test_every_refused_number_is_named_once(tmp_path: Path) -> None:
 )
 def test_a_shape_is_refused_in_one_line(tmp_path: Path, reader: Callable[[Path], Any], text: str, problem: str) -> None:
     said = refusal(reader, tmp_path / "a.file", text)
-    assert said.endswith(problem)
+    assert problem in said
     assert "\n" not in said
     assert len(said) < 200
 
 
 def test_as_deep_and_as_many_as_allowed_are_read(tmp_path: Path) -> None:
     file = tmp_path / "a.toml"
-    file.write_text("a = " + "[" * (MAX_DEPTH - 1) + "]" * (MAX_DEPTH - 1) + "\n" + "".join(f"k{n} = 1\n" for n in range(MAX_KEYS - 1)))
+    file.write_text(
+        "a = " + "[" * (MAX_DEPTH - 1) + "]" * (MAX_DEPTH - 1) + "\n" + "".join(f"k{n} = 1\n" for n in range(MAX_KEYS - 1))
+    )
     assert len(read_toml(file)) == MAX_KEYS
     assert parse_json("[" * MAX_DEPTH + "]" * MAX_DEPTH, where="it")[0]
 
@@ -142,7 +144,7 @@ def test_json_is_read_as_it_was_written_or_refused_in_words(value: Any) -> None:
 
 @given(st.floats())
 def test_a_number_is_refused_exactly_outside_its_limits(value: float) -> None:
-    is_sound = value == 0 and math.copysign(1, value) > 0 or (math.isfinite(value) and 1e-30 <= abs(value) <= 1e30)
+    is_sound = (value == 0 and math.copysign(1, value) > 0) or (math.isfinite(value) and 1e-30 <= abs(value) <= 1e30)
     try:
         assert parse_json(json.dumps(value), where="it") == value
         assert is_sound

@@ -85,11 +85,11 @@ def test_safetensors_beside_a_pickle_are_what_is_read(tmp_path: Path) -> None:
     ("content", "told"),
     [
         (b'{"model_type": "qwen2", "hidden', "not JSON"),
-        (b"\xff\xfe\x00", "not JSON"),
+        (b"\xff\xfe\x00", "not valid UTF-16 text"),
         (b"[1, 2]", "a JSON object is expected"),
         (b"{}", "model_type is missing"),
         (b'{"model_type": "qwen2", "quantization_config": {"bits": 4}}', "quantization_config"),
-        (b"[" * 100_000, "cannot be read"),
+        (b"[" * 100_000, "more than 64 lists or tables inside each other"),
     ],
 )
 def test_a_broken_configuration_is_told_in_one_line(tmp_path: Path, content: bytes, told: str) -> None:
@@ -103,7 +103,8 @@ def test_a_broken_configuration_is_told_in_one_line(tmp_path: Path, content: byt
 def test_weights_that_are_cut_short_are_told(tmp_path: Path, content: bytes) -> None:
     folder = write_model(tmp_path, QWEN)
     (folder / "model.safetensors").write_bytes(content)
-    assert "not safetensors" in refusal(folder)
+    said = refusal(folder)
+    assert "not safetensors" in said or "header: line 1: not JSON" in said
 
 
 def test_what_is_not_there_and_what_is_no_model_is_told(tmp_path: Path) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from aigc_bench.core.errors import AigcBenchError, UsageError
-from aigc_bench.core.records import Case, RunInfo, Steps, System, TrialResult, Window
+from aigc_bench.core.records import Case, HostUse, Quality, RunInfo, Steps, System, TrialResult, Window
 from aigc_bench.measure.store import TELEMETRY_COLUMNS, RunWriter, load_run, read_trials
 
 SYSTEM = System(host_id="h", os="Linux", kernel="6", cpu_model="CPU", num_cores=2, num_usable_cores=2, memory_bytes=1 << 30)
@@ -150,7 +151,7 @@ def test_a_run_file_with_an_impossible_number_names_its_key(tmp_path: Path, key:
     written(tmp_path).close()
     raw = json.loads((tmp_path / "run.json").read_text())
     (tmp_path / "run.json").write_text(json.dumps({**raw, key: value}))
-    with pytest.raises(AigcBenchError, match=rf"run.json: {key}: "):
+    with pytest.raises(AigcBenchError, match=rf"run.json: {key}( = \S+)?: "):
         load_run(tmp_path)
 
 
@@ -192,3 +193,53 @@ def test_a_disk_that_fills_up_is_told_with_the_command_that_continues(tmp_path: 
     (tmp_path / "results.jsonl").unlink()
     (tmp_path / "kept.jsonl").rename(tmp_path / "results.jsonl")
     assert load_run(tmp_path).trials == (trial(0),)
+
+
+@pytest.mark.parametrize(
+    ("key", "number", "words"),
+    [
+        ("duration_s", "1e-308", "must be 0 or between 1e-30 and"),
+        ("duration_s", "-0.0", "must be 0, not -0"),
+        ("duration_s", "0." + "0" * 300 + "1", "must be 0 or between 1e-30 and"),
+        ("cpu_s", "1E+300", "must be 0 or between 1e-30 and"),
+        ("cpu_s", "NaN", "input should be a finite number"),
+        ("cpu_s", "1e999", "must be a finite number"),
+        ("major_faults", "9" * 400, "number"),
+        ("major_faults", "9" * 5000, "number out of range"),
+    ],
+)
+def test_a_number_that_nothing_measures_is_refused_with_its_line(tmp_path: Path, key: str, number: str, words: str) -> None:
+    written(tmp_path).close()
+    whole = trial(0).model_copy(update={"host": HostUse(cpu_s=1.5, major_faults=1), "warmup": None}).model_dump_json()
+    before = f'"{key}":' if key != "duration_s" else '"steps":'
+    given = number if key != "duration_s" else f'{{"start_s":[0.0],"duration_s":[{number}]}}'
+    line = re.sub(rf"{before}(null|1\.5|1)", lambda _: f"{before}{given}", whole, count=1)
+    assert line != whole
+    (tmp_path / "results.jsonl").write_text(f"{line}\n{trial(1).model_dump_json()}\n")
+    with pytest.raises(AigcBenchError, match=words) as problem:
+        load_run(tmp_path)
+    assert "line 1" in str(problem.value)
+    assert "\n" not in str(problem.value)
+    assert len(str(problem.value)) < 400
+
+
+def test_a_models_own_output_of_any_size_is_kept(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    writer = written(folder)
+    values = {"loss_first": 1e35, "loss_last": 1e-40}
+    check = {"loss": math.nan, "mean": -0.0, "largest": 1e38}
+    quality = Quality(kind="training", passed=True, values=values)
+    writer.append(trial(7).model_copy(update={"quality": quality, "check": check}))
+    writer.close()
+    found = load_run(folder).trials[-1]
+    assert found.quality == quality
+    assert found.check == {**check, "loss": None}
+
+
+@pytest.mark.parametrize(("number", "words"), [("1e-308", "must be 0 or between"), ("NaN", "must be a finite number")])
+def test_a_run_file_with_an_odd_number_names_its_key(tmp_path: Path, number: str, words: str) -> None:
+    written(tmp_path).close()
+    text = (tmp_path / "run.json").read_text()
+    (tmp_path / "run.json").write_text(re.sub(r'"timeout_s": [\d.]+', f'"timeout_s": {number}', text, count=1))
+    with pytest.raises(AigcBenchError, match=rf"timeout_s = {number}: {words}"):
+        load_run(tmp_path)
