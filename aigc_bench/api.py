@@ -317,10 +317,13 @@ def published(run: RunOrPath, *, gpu: str | None = None) -> str:
 
 
 def validate(table: Path | str, *, by: Sequence[str] = (), rows_out: Path | str | None = None) -> Validation:
-    """Score the performance model against a table of published results, grouped ``by`` its columns."""
-    from aigc_bench.predict import questions
+    """Score the performance model against a table of published results, grouped ``by`` its columns.
 
-    return questions.validate_table(Path(table), by=by, rows_out=Path(rows_out) if rows_out is not None else None)
+    ``refused`` of the result has every row that cannot be read, with line and reason; raises ``AigcBenchError`` where no row can.
+    """
+    from aigc_bench.predict.validated_table import validate_table
+
+    return validate_table(Path(table), by=by, rows_out=Path(rows_out) if rows_out is not None else None)
 
 
 def plan(

@@ -23,11 +23,11 @@ from aigc_bench.catalog.loader import load_catalogue
 from aigc_bench.core.csv_file import write_csv
 from aigc_bench.predict import answers as answering
 from aigc_bench.predict import left_out
-from aigc_bench.predict import questions as questions_of
 from aigc_bench.predict.calibration import Calibration, fit, save
 from aigc_bench.predict.intervals import conformal_quantiles, familiar_quantiles
-from aigc_bench.predict.published import read_rows
+from aigc_bench.predict.published_table import read_published
 from aigc_bench.predict.validate import Score, validation
+from aigc_bench.predict.validated_table import write_rows
 
 RUN_FOLDS = 5
 """Parts into which runs are dealt for the intervals of accelerators that the fit has seen."""
@@ -98,7 +98,7 @@ def main() -> None:
         print("accuracy.py needs a table of published results: python benchmarks/accuracy.py TABLE.csv.gz (about two minutes).")
         return
     catalogue = load_catalogue(with_user_files=False)
-    rows = read_rows(given.table)
+    rows = read_published(given.table).rows
     told, indices, questions = left_out.asked(rows, catalogue=catalogue)
     logs = np.array([question.log_quantity(rows[index].value) for index, question in zip(indices, questions, strict=True)])
     whole = fit(questions, logs)
@@ -115,7 +115,7 @@ def main() -> None:
     if given.out:
         write_csv(given.out, lines)
     if given.rows:
-        questions_of.write_rows(told, given.rows)
+        write_rows(told, given.rows)
     if given.ship:
         runs = [rows[index].run_key or str(rows[index].line) for index in indices]
         ship(given, questions, logs, predicted, runs, whole)

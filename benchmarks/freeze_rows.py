@@ -22,8 +22,10 @@ from aigc_bench.catalog.loader import load_catalogue
 from aigc_bench.core.csv_file import write_csv
 from aigc_bench.predict.answers import Machines, answer_rows, model_row
 from aigc_bench.predict.calibration import shipped_calibration
+from aigc_bench.predict.layout_cell import LAYOUT_KEYS, WORD_KEYS
 from aigc_bench.predict.left_out import errors_by_family
-from aigc_bench.predict.published import COLUMNS, LAYOUT_KEYS, WORD_KEYS, parse_row, read_rows
+from aigc_bench.predict.published import COLUMNS
+from aigc_bench.predict.published_table import parse_row, read_published
 from aigc_bench.predict.rows import Unanswered
 from aigc_bench.predict.validate import validation
 
@@ -56,10 +58,10 @@ def drawn(table: Path) -> list[dict[str, str]]:
     for key in sorted(groups):
         answered = 0
         for cells in random.Random(f"{SEED}{key}").sample(groups[key], k=len(groups[key])):
-            query = parse_row(cells).query
             try:
+                query = parse_row(cells).query
                 model_row(query, machines.named(query.gpu))
-            except Unanswered:
+            except (Unanswered, ValueError):
                 continue
             kept.append(cells | {"config_json": short_configuration(cells["config_json"])})
             answered += 1
@@ -70,7 +72,7 @@ def drawn(table: Path) -> list[dict[str, str]]:
 
 def accepted(path: Path) -> list[tuple[str, str, str, int]]:
     """Family by family: the median error of the shipped calibration, that of the left-out fits, and the rows."""
-    rows, catalogue = read_rows(path), load_catalogue(with_user_files=False)
+    rows, catalogue = read_published(path).rows, load_catalogue(with_user_files=False)
     shipped = validation(answer_rows(rows, catalogue=catalogue, calibration=shipped_calibration()), by=["family"]).groups
     found = {group.by["family"]: group.median_ape for group in shipped}
     left_out = errors_by_family(rows, catalogue=catalogue, num_folds=NUM_FOLDS)

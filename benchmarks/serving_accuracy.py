@@ -27,7 +27,8 @@ from aigc_bench.core.records import Estimate
 from aigc_bench.predict.calibration import shipped_calibration
 from aigc_bench.predict.machine_names import machine_named
 from aigc_bench.predict.names import resolve_engine
-from aigc_bench.predict.published import PublishedRow, Query, read_rows
+from aigc_bench.predict.published import PublishedRow, Query
+from aigc_bench.predict.published_table import read_published
 from aigc_bench.predict.rows import Unanswered
 from aigc_bench.predict.serving.arrivals import Arrivals, Traffic
 from aigc_bench.predict.serving.capacity import simulate
@@ -84,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
 def _runs(table: Path) -> list[dict[str, PublishedRow]]:
     """Runs that state TTFT and TPOT, clients and lengths, in the table's order."""
     found: dict[str, dict[str, PublishedRow]] = {}
-    for row in read_rows(table):
+    for row in read_published(table).rows:
         if row.query.family == "llm" and row.query.metric in METRICS and row.run_key and _is_plain(row.query):
             found.setdefault(row.run_key, {})[row.query.metric] = row
     return [run for run in found.values() if len(run) == len(METRICS)]

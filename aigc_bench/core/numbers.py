@@ -38,7 +38,12 @@ def problem_of(value: float) -> str | None:
 _FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
 _SPACES = dict.fromkeys((0x3000, 0x00A0, 0x2007, 0x2009, 0x202F), " ")
 _AS_ASCII = {**_FULL_WIDTH, **_SPACES, 0x2212: "-", 0x2019: "'"}
-"""Full-width forms, spaces that spreadsheets put between thousands, the minus sign and the apostrophe of typography."""
+
+
+def as_ascii(text: str) -> str:
+    """Return the text with full-width forms, spaces of any width, the minus sign and the apostrophe of typography as in ASCII."""
+    return text.translate(_AS_ASCII).strip()
+
 
 _NUMBER = re.compile(
     r"(?P<sign>[+-]?)(?P<figure>\d+(?:[ ,.']\d+)*\.?|[.,]\d+)(?:[eE](?P<exponent>[+-]?\d{1,5})| ?(?P<suffix>[kKM万亿]))?", re.ASCII
@@ -52,7 +57,7 @@ _BOUNDS = ("~", "≈", "<", ">", "≤", "≥", "±", "+/-", "+-", "∼")
 
 def has_decimal_comma(text: str) -> bool:
     """Whether a cell is a number whose comma can only be a decimal one: ``2,5`` and ``1.234,5``, not ``2,500``."""
-    return _DECIMAL_COMMA.fullmatch(text.translate(_AS_ASCII).strip()) is not None
+    return _DECIMAL_COMMA.fullmatch(as_ascii(text)) is not None
 
 
 def parse_number(text: str, *, commas: Commas = "thousands", suffix: bool = True) -> float:
@@ -62,7 +67,7 @@ def parse_number(text: str, *, commas: Commas = "thousands", suffix: bool = True
     be read in two ways, bounds and spreads, units, and numbers outside the limits of files. Without ``suffix`` a ``k`` or ``M`` is
     refused: they mean 1,024 and 1,048,576 to some in a count of tokens.
     """
-    plain = text.translate(_AS_ASCII).strip()
+    plain = as_ascii(text)
     if len(plain) > MAX_DIGITS:
         raise ValueError(f"has {len(plain):,} characters; a number has at most {MAX_DIGITS} digits")
     match = _NUMBER.fullmatch(plain)

@@ -13,10 +13,12 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from aigc_bench.core.csv_file import original
 from aigc_bench.core.errors import UsageError
+from aigc_bench.core.numbers import Commas, has_decimal_comma
 from aigc_bench.core.text_file import read_text
 
 DELIMITERS = (",", ";", "\t")
@@ -38,19 +40,35 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class TableFile:
-    """A table in the order of the file. ``delimiter`` says what a comma in a number can mean."""
+    """A table in the order of the file. Rows are made as they are read, since a trace may have millions."""
 
     path: Path
     columns: tuple[str, ...]
     delimiter: str
-    rows: tuple[Row, ...]
+    text: str
+    first_line: int
+    """The line of the file at which ``text`` begins, the header's."""
+
+    @property
+    def rows(self) -> Iterator[Row]:
+        """Yield each row below the header, anew at every use; raises ``UsageError`` for a quote that is never closed."""
+        records = _records(self.text, delimiter=self.delimiter, file=self.path, first=self.first_line)
+        next(records, None)
+        return (_row(line, record, columns=self.columns) for line, record in records)
+
+    @cached_property
+    def commas(self) -> Commas:
+        """Return what a comma in a number means here: decimal where a cell of the table cannot be read otherwise."""
+        if any("," in cell and has_decimal_comma(cell) for row in self.rows for cell in row.cells.values()):
+            return "decimal"
+        return "thousands" if self.delimiter == "," else "unclear"
 
 
 def read_table(file: Path, *, required: Sequence[str] = (), hint: str | None = None) -> TableFile:
-    """Read a table whole; empty lines are passed over.
+    """Read a table's text and header; empty lines are passed over.
 
     Raises ``UsageError`` with the file, and the line where there is one: unreadable, no header, a column that is missing or there
-    twice, a quote that is never closed.
+    twice.
     """
     text = read_text(file)
     delimiter, skipped = _delimiter(text)
@@ -60,8 +78,7 @@ def read_table(file: Path, *, required: Sequence[str] = (), hint: str | None = N
     header_line, header = next(lines, (1, []))
     columns = tuple(name.strip() for name in header)
     _check_header(columns, file=file, line=header_line, required=required, delimiter=delimiter, hint=hint)
-    rows = tuple(_row(line, record, columns=columns) for line, record in lines)
-    return TableFile(path=file, columns=columns, delimiter=delimiter, rows=rows)
+    return TableFile(path=file, columns=columns, delimiter=delimiter, text=text, first_line=1 + skipped)
 
 
 def _delimiter(text: str) -> tuple[str, int]:

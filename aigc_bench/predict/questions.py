@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from pathlib import Path
 from typing import get_args
 
 from aigc_bench.analyze.metrics import metric_of
 from aigc_bench.catalog.loader import Catalogue, load_catalogue
 from aigc_bench.catalog.records import AcceleratorSpec
 from aigc_bench.core import registry
-from aigc_bench.core.csv_file import write_csv
 from aigc_bench.core.errors import AigcBenchError, UnknownNameError, UsageError
 from aigc_bench.core.records import PROBE_PREFIX, Case, MetricRow, Mode, Precision, Setting
 from aigc_bench.core.words import parse_settings
 from aigc_bench.measure.store import Run
-from aigc_bench.predict.answer_table import answer_table
-from aigc_bench.predict.answers import Answer
-from aigc_bench.predict.calibration import shipped_calibration
 from aigc_bench.predict.engines import SERVED
 from aigc_bench.predict.machine_card import ProbedAccelerator, accelerator_at, run_at
 from aigc_bench.predict.model import predict_case
@@ -25,10 +20,8 @@ from aigc_bench.predict.names import number_format, resolve_format
 from aigc_bench.predict.own_runs import own_posterior
 from aigc_bench.predict.posterior import Posterior
 from aigc_bench.predict.presets import resolve_preset
-from aigc_bench.predict.published import read_rows
 from aigc_bench.predict.served_questions import Load, predict_served
 from aigc_bench.predict.serving.from_model import ServiceModel
-from aigc_bench.predict.validate import Validation, validation
 from aigc_bench.workloads._own import Resolved
 
 _DIMENSIONS = ("tp", "pp")
@@ -205,40 +198,3 @@ def specs_of(names: Sequence[str], *, catalogue: Catalogue, where: str) -> list[
     if not names:
         raise UsageError(f"{where}: no accelerator was named.", "Add --accelerator ID; `aigc-bench list accelerators` has the ids.")
     return accelerators(names, catalogue=catalogue)
-
-
-ROW_COLUMNS = ("line", "accelerator", "predicted", "low", "high", "error", "reason")
-
-
-def validate_table(path: Path, *, by: Sequence[str] = (), rows_out: Path | None = None) -> Validation:
-    """Scores of a table; ``rows_out`` gets every row's prediction (SI units) or the reason why there is none."""
-    answers = answer_table(read_rows(path), catalogue=load_catalogue(), calibration=shipped_calibration())
-    scored = validation(answers, by=by)
-    if rows_out is not None:
-        write_rows(answers, rows_out)
-    return scored
-
-
-def write_rows(answers: Sequence[Answer], path: Path) -> None:
-    """Every row with its prediction in SI units, or the reason why there is none, as CSV."""
-    asked = ("family", "task", "model", "gpu", "gpu_count", "precision", "software", "metric", "unit", "value")
-    write_csv(path, [(*asked, *ROW_COLUMNS), *map(_written, answers)])
-
-
-def _written(answer: Answer) -> list[object]:
-    query, estimate = answer.row.query, answer.estimate
-    asked = [
-        query.family,
-        query.task,
-        query.model,
-        query.gpu,
-        query.gpu_count,
-        query.precision,
-        query.software,
-        query.metric,
-        query.unit,
-    ]
-    figures = (
-        [None] * 4 if estimate is None else [estimate.value, estimate.low, estimate.high, estimate.value / answer.row.value - 1]
-    )
-    return [*asked, answer.row.value, answer.row.line, answer.accelerator, *figures, answer.reason]

@@ -11,6 +11,7 @@ from aigc_bench.core.errors import UnknownNameError
 from aigc_bench.core.records import Record
 from aigc_bench.predict.answers import Answer
 from aigc_bench.predict.names import resolve_engine
+from aigc_bench.predict.published import RefusedRow
 
 GROUP_COLUMNS = (
     "family",
@@ -30,7 +31,10 @@ GROUP_COLUMNS = (
 
 
 class Score(Record):
-    """How well a group of rows was answered; errors are fractions of the measured value, ``None`` where nothing was answered."""
+    """How well a group of rows was answered; errors are fractions of the measured value, ``None`` where nothing was answered.
+
+    ``asked`` counts every row of the group, those that are refused included.
+    """
 
     by: Mapping[str, str]
     asked: int
@@ -45,28 +49,48 @@ class Score(Record):
     coverage_80: float | None = None
 
 
+class Refused(Record):
+    """One row that cannot be taken as it is written, and why."""
+
+    line: int
+    reason: str
+
+
 class Validation(Record):
-    """All groups, and why rows were not answered."""
+    """All groups, why rows were not answered, and the rows that were not understood."""
 
     groups: tuple[Score, ...]
     unanswered: Mapping[str, int]
+    refused: tuple[Refused, ...] = ()
 
 
-def validation(answers: Sequence[Answer], *, by: Sequence[str] = ()) -> Validation:
-    """Scores by the named columns (one group of all rows without); raises ``UnknownNameError`` for a column there is not."""
+def validation(answers: Sequence[Answer], *, refused: Sequence[RefusedRow] = (), by: Sequence[str] = ()) -> Validation:
+    """Return scores by the named columns (one group of all rows without).
+
+    A refused row counts in the group that its readable columns name; a cell that cannot be read names a group as it stands.
+    Raises ``UnknownNameError`` for a column that does not exist.
+    """
     for name in by:
         if name not in GROUP_COLUMNS:
             raise UnknownNameError("column", name, known=GROUP_COLUMNS, where="--by")
     grouped: dict[tuple[str, ...], list[Answer]] = {}
     for answer in answers:
         grouped.setdefault(tuple(group_value(answer, name) for name in by), []).append(answer)
-    scores = [score(own, by=dict(zip(by, key, strict=True))) for key, own in sorted(grouped.items())]
+    others = Counter(tuple(_refused_value(row, name) for name in by) for row in refused)
+    scores = [
+        score(grouped.get(key, []), by=dict(zip(by, key, strict=True)), num_refused=others[key])
+        for key in sorted({*grouped, *others})
+    ]
     reasons = Counter(answer.reason for answer in answers if answer.reason is not None)
-    return Validation(groups=tuple(scores), unanswered=dict(reasons.most_common()))
+    return Validation(
+        groups=tuple(scores),
+        unanswered=dict(reasons.most_common()),
+        refused=tuple(Refused(line=row.line, reason=row.reason) for row in refused),
+    )
 
 
 def group_value(answer: Answer, name: str) -> str:
-    """The value of a column for one answer, as text; empty where it is missing."""
+    """Return the value of a column for one answer, as text; empty where it is missing."""
     if name == "engine":
         return resolve_engine(answer.row.query.software).name
     if name in ("track", "accelerator"):
@@ -75,17 +99,21 @@ def group_value(answer: Answer, name: str) -> str:
     return "" if value is None else str(value)
 
 
-def score(answers: Sequence[Answer], *, by: Mapping[str, str]) -> Score:
-    """Errors of one group of rows."""
+def _refused_value(row: RefusedRow, name: str) -> str:
+    return resolve_engine(row.columns.get("software")).name if name == "engine" else row.columns.get(name, "")
+
+
+def score(answers: Sequence[Answer], *, by: Mapping[str, str], num_refused: int = 0) -> Score:
+    """Return the errors of one group of rows."""
     known = [(answer.row.value, answer.estimate) for answer in answers if answer.estimate is not None]
     if not known:
-        return Score(by=by, asked=len(answers), answered=0)
+        return Score(by=by, asked=len(answers) + num_refused, answered=0)
     errors = np.array([estimate.value / truth - 1 for truth, estimate in known])
     absolute = np.abs(errors)
     held = [estimate.low <= truth <= estimate.high for truth, estimate in known]
     return Score(
         by=by,
-        asked=len(answers),
+        asked=len(answers) + num_refused,
         answered=len(known),
         median_ape=float(np.median(absolute)),
         mean_ape=float(np.mean(absolute)),

@@ -91,7 +91,7 @@ def test_quoted_cells_may_be_long_and_hold_lines(tmp_path: Path) -> None:
     long = "x" * 300_000
     found = table(tmp_path, f'a,b\n"{long}","two\nlines"\n1,2\n')
     assert [row.line for row in found.rows] == [2, 4]  # type: ignore[attr-defined]
-    assert found.rows[0].cells == {"a": long, "b": "two\nlines"}  # type: ignore[attr-defined]
+    assert next(iter(found.rows)).cells == {"a": long, "b": "two\nlines"}  # type: ignore[attr-defined]
 
 
 def test_a_row_with_more_cells_than_columns_says_so(tmp_path: Path) -> None:
@@ -111,4 +111,20 @@ def test_a_row_with_more_cells_than_columns_says_so(tmp_path: Path) -> None:
 )
 def test_a_table_that_cannot_be_read_names_the_line(tmp_path: Path, text: str, words: str) -> None:
     with pytest.raises(UsageError, match=words):
-        table(tmp_path, text, required=("c",))
+        list(table(tmp_path, text, required=("c",)).rows)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("text", "commas"),
+    [
+        ("a,b\n1,2\n", "thousands"),
+        ('a,b\n"2,500",x\n', "thousands"),
+        ('a,b\n"2,5",x\n', "decimal"),
+        ("a;b\n2,500;x\n", "unclear"),
+        ("a\tb\n2,500\tx\n", "unclear"),
+        ("a;b\n2,5;x, y\n", "decimal"),
+        ("a;b\nx, y;2.5\n", "unclear"),
+    ],
+)
+def test_what_a_comma_means_follows_from_the_delimiter_and_the_cells(tmp_path: Path, text: str, commas: str) -> None:
+    assert table(tmp_path, text).commas == commas  # type: ignore[attr-defined]

@@ -11,7 +11,8 @@ from aigc_bench.catalog.loader import load_catalogue
 from aigc_bench.predict import forms
 from aigc_bench.predict.calibration import before_any_measurement, shipped_calibration
 from aigc_bench.predict.language_rows import language_row
-from aigc_bench.predict.published import Query, parse_query
+from aigc_bench.predict.published import Query
+from aigc_bench.predict.published_table import parse_query
 from aigc_bench.predict.rows import ModelRow
 
 CATALOGUE = load_catalogue(with_user_files=False)

@@ -8,7 +8,8 @@ from aigc_bench.catalog.loader import load_catalogue
 from aigc_bench.predict import forms, left_out
 from aigc_bench.predict.calibration import before_any_measurement, fit
 from aigc_bench.predict.language_rows import language_row
-from aigc_bench.predict.published import Query, parse_row
+from aigc_bench.predict.published import Query
+from aigc_bench.predict.published_table import parse_row
 from aigc_bench.predict.rows import ModelRow
 
 GPUS = ("a100_sxm_80gb", "h100_sxm_80gb", "b200_sxm_180gb")

@@ -17,7 +17,8 @@ from aigc_bench.core.errors import UsageError
 from aigc_bench.core.records import PROBE_PREFIX, Case, Work
 from aigc_bench.measure.store import load_run
 from aigc_bench.predict.own_results import case_of_row, is_own, published_table
-from aigc_bench.predict.published import COLUMNS, parse_query
+from aigc_bench.predict.published import COLUMNS
+from aigc_bench.predict.published_table import parse_query
 from aigc_bench.predict.rows import Unanswered
 from tests.analyze.synthetic import make_case, make_run
 

@@ -18,7 +18,7 @@ from aigc_bench.core.records import Estimate
 from aigc_bench.predict.answers import Answer, answer_rows
 from aigc_bench.predict.calibration import shipped_calibration
 from aigc_bench.predict.left_out import errors_by_family
-from aigc_bench.predict.published import parse_row, read_rows
+from aigc_bench.predict.published_table import parse_row, read_published
 from aigc_bench.predict.validate import score, validation
 
 FROZEN = Path(__file__).parent / "data" / "frozen_rows.csv"
@@ -31,7 +31,9 @@ NUM_FOLDS = 8
 
 @pytest.fixture(scope="module")
 def answers() -> list[Answer]:
-    return answer_rows(read_rows(FROZEN), catalogue=load_catalogue(with_user_files=False), calibration=shipped_calibration())
+    return answer_rows(
+        read_published(FROZEN).rows, catalogue=load_catalogue(with_user_files=False), calibration=shipped_calibration()
+    )
 
 
 def accepted(column: str) -> dict[str, float]:
@@ -50,7 +52,7 @@ def test_the_median_error_on_frozen_rows_has_not_risen_by_a_tenth(answers: list[
 
 
 def test_the_median_error_on_accelerators_left_out_has_not_risen_by_a_tenth() -> None:
-    errors = errors_by_family(read_rows(FROZEN), catalogue=load_catalogue(with_user_files=False), num_folds=NUM_FOLDS)
+    errors = errors_by_family(read_published(FROZEN).rows, catalogue=load_catalogue(with_user_files=False), num_folds=NUM_FOLDS)
     found = {family: error for family, (error, _) in errors.items()}
     assert not risen(found, accepted("left_out")), "median error on accelerators left out of the sample, and what was accepted"
 
@@ -97,7 +99,7 @@ def test_the_command_prints_the_documented_json_and_writes_the_rows(tmp_path: Pa
     out = tmp_path / "rows.csv"
     assert main(["validate", str(FROZEN), "--by", "family", "--json", "--rows", str(out)]) == 0
     printed = json.loads(capsys.readouterr().out)
-    assert set(printed) == {"groups", "unanswered"}
+    assert set(printed) == {"groups", "unanswered", "refused"}
     assert set(printed["groups"][0]) == {
         "by", "asked", "answered", "median_ape", "mean_ape", "p90_ape", "bias", "within_10", "within_20", "within_30",
         "coverage_80",

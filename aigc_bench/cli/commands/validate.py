@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
 import click
 
 from aigc_bench.cli.output import json_option, print_json, print_table
 from aigc_bench.cli.terminal import say
 
+if TYPE_CHECKING:
+    from aigc_bench.predict.validate import Refused, Validation
+
+MOST_REASONS = 40
+MOST_RANGES = 100
+"""On the screen; ``--json`` has every row."""
 _PERCENT = ("median_ape", "mean_ape", "p90_ape", "bias", "within_10", "within_20", "within_30", "coverage_80")
 
 
@@ -23,13 +32,24 @@ def command(*, table: str, by: str, rows_out: str | None, as_json: bool) -> None
     """Predict every row of a table in the schema of docs/method.md, and print how far the predictions are from the values.
 
     Errors are absolute fractions of the measured value, bias is their signed median, coverage the share of values inside the
-    nominal 80 % interval. What is not answered is counted with its reason.
+    nominal 80 % interval. What is not answered is counted with its reason. Rows that cannot be read are refused, each by its line
+    and with its reason, and count as asked; a table without any other row ends with exit code 1.
     """
     from aigc_bench import api
-    from aigc_bench.core.records import dump
+    from aigc_bench.predict.validated_table import NoUsableRowError
 
-    scored = api.validate(table, by=[name.strip() for name in by.split(",") if name.strip()], rows_out=rows_out)
+    try:
+        scored = api.validate(table, by=[name.strip() for name in by.split(",") if name.strip()], rows_out=rows_out)
+    except NoUsableRowError as problem:
+        _show(problem.scored, as_json=as_json)
+        raise
+    _show(scored, as_json=as_json)
+
+
+def _show(scored: Validation, *, as_json: bool) -> None:
     if as_json:
+        from aigc_bench.core.records import dump
+
         print_json(dump(scored))
         return
     rows = []
@@ -40,3 +60,30 @@ def command(*, table: str, by: str, rows_out: str | None, as_json: bool) -> None
     print_table(rows, right=["asked", "answered", *_PERCENT])
     for reason, count in scored.unanswered.items():
         say(f"not answered: {count} rows, {reason}")
+    for line in _refusals(scored.refused):
+        say(line)
+
+
+def _refusals(refused: Sequence[Refused]) -> Iterator[str]:
+    """Yield one line for each reason with the lines of its rows: ``2 rows refused: lines 3, 7: unit 'banana' is ...``."""
+    lines: dict[str, list[int]] = {}
+    for row in refused:
+        lines.setdefault(row.reason, []).append(row.line)
+    for reason, own in list(lines.items())[:MOST_REASONS]:
+        one = len(own) == 1
+        yield f"{len(own)} row{'' if one else 's'} refused: line{'' if one else 's'} {_ranges(own)}: {reason}"
+    rest = list(lines.values())[MOST_REASONS:]
+    if rest:
+        yield f"{sum(map(len, rest))} rows refused for {len(rest)} further reasons; --json has every row"
+
+
+def _ranges(lines: Sequence[int]) -> str:
+    """Line numbers in rising order as ``3, 7-9``."""
+    ranges: list[list[int]] = []
+    for line in lines:
+        if ranges and line == ranges[-1][1] + 1:
+            ranges[-1][1] = line
+        else:
+            ranges.append([line, line])
+    shown = [str(first) if first == last else f"{first}-{last}" for first, last in ranges[:MOST_RANGES]]
+    return ", ".join(shown) + (f" and {len(ranges) - MOST_RANGES} more; --json has every row" if len(ranges) > MOST_RANGES else "")

@@ -1,0 +1,115 @@
+"""The column ``config_json`` of a published table: the parallel layout, and the few words that change the work.
+
+Sources spell the same dimension differently, so each has its list of keys. What a key holds is a number or missing (``null``,
+``n/a``, and 0 for a dimension that is not used); anything else refuses the row.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from aigc_bench.core.document import parse_json
+from aigc_bench.core.errors import UsageError
+from aigc_bench.core.numbers import parse_number
+
+LAYOUT_KEYS = {
+    "tp": ("tp", "tp_size", "TP", "tensor_parallel"),
+    "pp": ("pp", "pp_size", "PP"),
+    "dp": ("dp", "data_parallel"),
+    "ep": ("moe_ep_size", "expert_parallel", "EP"),
+    "moe_tp": ("moe_tp_size",),
+    "cp": ("CP",),
+    "attention_dp": ("attention_dp_size",),
+    "prefill_tp": ("prefill_tp_size",),
+    "prefill_attention_dp": ("prefill_attention_dp_size",),
+    "prefill_ep": ("prefill_moe_ep_size",),
+    "prefill_workers": ("prefill_num_workers",),
+    "decode_tp": ("decode_tp_size",),
+    "decode_workers": ("decode_num_workers",),
+    "decode_attention_dp": ("decode_attention_dp_size",),
+    "in_flight": ("avg_bs", "avg_batch_size"),
+    "microbatch": ("micro_batch", "MBS"),
+    "ulysses": ("ulysses_degree", "ulysses"),
+    "ring": ("ring_degree", "ring"),
+    "cfg_parallel": ("cfg",),
+    "power_limit_w": ("power_limit_w",),
+    "layers": ("layers",),
+    "hidden": ("hidden",),
+    "heads": ("heads",),
+}
+"""Name of a layout's dimension -> its spellings in ``config_json``."""
+WORD_KEYS = ("mode", "task", "dataset", "power_cap", "padding", "variant", "activation_ckpt", "sharding", "cols", "context")
+"""Further keys of ``config_json`` that change the work or name its variant."""
+
+_MEASURED = ("in_flight", "power_limit_w")
+"""Dimensions that may be fractions."""
+_MISSING = ("", "n/a", "na", "none", "null", "-")
+_MOST = 1e9
+
+
+def read_layout(text: str) -> tuple[dict[str, float], dict[str, str]]:
+    """Return layout and words of ``config_json``, both empty where it is; raises ``ValueError`` with the reason."""
+    if not text:
+        return {}, {}
+    config = _object(text)
+    layout = {name: value for name, keys in LAYOUT_KEYS.items() if (value := _first(config, keys, name=name)) is not None}
+    for name, degree in re.findall(r"(?<![a-zA-Z])(tp|pp|ep)[=:]?(\d+)", str(config.get("parallel", "")), re.IGNORECASE):
+        layout[name.lower()] = _degree(degree, key="parallel", name=name.lower()) or 1.0
+    return layout, _words(config)
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        config = parse_json(text, where="config_json")
+    except UsageError as problem:
+        raise ValueError(f"{' '.join(problem.message.split()).rstrip('.')}; leave the cell empty where it is not known") from None
+    if not isinstance(config, dict):
+        raise ValueError(f"config_json {_short(text)} is no object of names and values")
+    return config
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= 40 else f"{text[:37]}...")
+
+
+def _first(config: Mapping[str, Any], keys: tuple[str, ...], *, name: str) -> float | None:
+    for key in keys:
+        value = config.get(key)
+        if key == "cfg" and isinstance(value, str) and not value[:1].isdigit():
+            continue  # a sentence about guidance, not how many devices share it
+        if value is not None and (degree := _degree(value, key=key, name=name)) is not None:
+            return degree
+    return None
+
+
+def _degree(value: object, *, key: str, name: str) -> float | None:
+    """A positive number, ``None`` where it is missing or 0; raises ``ValueError`` for anything else."""
+    written = str(value).strip() if isinstance(value, str | int | float) and not isinstance(value, bool) else "?"
+    if written.lower() in _MISSING:
+        return None
+    try:
+        number = parse_number(written, suffix=False)
+    except ValueError as problem:
+        raise ValueError(f"config_json: {key} {_short(written)} {problem}") from None
+    if number < 0 or number > _MOST or (name not in _MEASURED and not number.is_integer()):
+        raise ValueError(f"config_json: {key} {_short(written)} is not {_sort(name)} up to {_MOST:,.0f}")
+    return number or None
+
+
+def _sort(name: str) -> str:
+    return "a positive number" if name in _MEASURED else "a whole number from 1"
+
+
+def _words(config: Mapping[str, Any]) -> dict[str, str]:
+    words = {key: str(config[key]) for key in WORD_KEYS if key in config}
+    if isinstance(config.get("case"), dict):
+        words["case"] = json.dumps(config["case"])
+    columns = config.get("cols")
+    if isinstance(columns, dict) and "Model" in columns:
+        words["size"] = str(columns["Model"])
+    if "BERT-BASE" in str(config.get("context", "")).upper():
+        words["size"] = "base"
+    return words
