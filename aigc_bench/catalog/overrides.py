@@ -23,7 +23,6 @@ it comes from: ``source`` and ``as_of`` are required, also where only one figure
 from __future__ import annotations
 
 import difflib
-import os
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -32,6 +31,7 @@ from typing import Any
 from aigc_bench.catalog.reader import Cells, columns, is_unverified, parse_csv, read_cells, to_record
 from aigc_bench.catalog.tables import TABLES, Table
 from aigc_bench.core.errors import UsageError
+from aigc_bench.core.user_folders import config_home
 
 Overrides = Mapping[str, Mapping[str, Cells]]
 """Complete rows by table and id."""
@@ -42,9 +42,11 @@ _PRICE = ("price_low_usd", "price_mid_usd", "price_high_usd")
 
 def user_files() -> tuple[Path, ...]:
     """The user's own catalogue files, ``$XDG_CONFIG_HOME/aigc-bench/catalog/*.toml`` and ``.csv``, sorted by name."""
-    home = os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
-    folder = Path(home) / "aigc-bench" / "catalog"
-    return tuple(sorted(path for path in folder.glob("*") if path.suffix in (".toml", ".csv"))) if folder.is_dir() else ()
+    home = config_home()
+    folder = None if home is None else home / "aigc-bench" / "catalog"
+    if folder is None or not folder.is_dir():
+        return ()
+    return tuple(sorted(path for path in folder.glob("*") if path.suffix in (".toml", ".csv")))
 
 
 def read_overrides(files: Sequence[Path]) -> Overrides:

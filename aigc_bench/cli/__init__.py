@@ -1,6 +1,7 @@
 """The command line. Each command is a file of ``commands``, imported when it is used; ``main`` is the one place that prints errors.
 
-Result on stdout, progress on stderr. Exit 0 ok, 1 error, 2 usage, 3 some cases failed, 4 regression, 130 interrupted.
+Result on stdout, progress on stderr. Exit 0 ok, 1 error, 2 usage, 3 some cases failed, 4 regression, 130 interrupted, 141 the
+reader of the output ended before it (``| head``).
 Only click is imported here: ``aigc-bench --help`` must not pay for a table, a schema or a tensor.
 """
 
@@ -34,10 +35,29 @@ COMMANDS = {
 EXIT_CASES_FAILED = 3
 EXIT_REGRESSION = 4
 EXIT_INTERRUPTED = 130
+EXIT_READER_GONE = 141
+"""What a shell reports of any program that wrote to a reader that had ended: 128 + SIGPIPE."""
+
+
+@contextlib.contextmanager
+def _ended_by_reader() -> Iterator[None]:
+    """End quietly where the output's reader has ended (``| head``); click itself would say exit code 1."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise click.exceptions.Exit(EXIT_READER_GONE) from None
 
 
 class _Commands(click.Group):
     """The commands by name; ``--help`` prints their summaries without importing them."""
+
+    def make_context(self, info_name: str | None, args: list[str], **extra: Any) -> click.Context:  # type: ignore[override]
+        with _ended_by_reader():
+            return super().make_context(info_name, args, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _ended_by_reader():
+            return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -96,9 +116,25 @@ def group(ctx: click.Context) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit code. Every mistake of the user ends as one line on stderr."""
-    from aigc_bench.cli.system_errors import in_one_line, show_what_can_be_shown
+    from aigc_bench.cli.streams import open_missing_streams, restart_in_utf8_mode, show_what_can_be_shown
+    from aigc_bench.core.interrupts import terminated_as_interrupt
 
+    open_missing_streams()
+    if argv is None:
+        restart_in_utf8_mode()
     show_what_can_be_shown((sys.stdout, sys.stderr))
+    try:
+        with terminated_as_interrupt():
+            return _flushed(_run(argv))
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    except MemoryError:  # not even enough to say it well
+        os.write(2, b"error: memory is exhausted. Free some, or raise the limit: ulimit -v unlimited.\n")
+        return 1
+
+
+def _run(argv: Sequence[str] | None) -> int:
+    """Run the command; what it raises becomes an exit code and a line."""
     try:
         with _warnings_as_notes():
             code = group.main(args=None if argv is None else list(argv), prog_name="aigc-bench", standalone_mode=False)
@@ -107,9 +143,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except click.ClickException as problem:
         return _fail(_in_one_line(problem), exit_code=problem.exit_code)
     except OSError as problem:
-        if os.environ.get("AIGC_BENCH_TRACEBACK"):
-            raise
-        return _fail(in_one_line(problem), exit_code=1)
+        return _refused(problem)
     except Exception as problem:
         return _explain(problem)
     return code if isinstance(code, int) else 0
@@ -132,6 +166,32 @@ def _warnings_as_notes() -> Iterator[None]:
         yield
 
 
+def _refused(problem: OSError) -> int:
+    """What the system refused, in one line; that a reader has ended, or a terminal during an interrupt, needs no words."""
+    from aigc_bench.core.system_errors import in_one_line
+
+    if isinstance(problem.__context__, KeyboardInterrupt):
+        return EXIT_INTERRUPTED
+    if os.environ.get("AIGC_BENCH_TRACEBACK"):
+        raise problem
+    return _fail(in_one_line(problem), exit_code=1)
+
+
+def _flushed(code: int) -> int:
+    """The exit code, once everything printed has reached its reader or cannot reach it any more."""
+    from aigc_bench.cli.streams import give_up_output
+
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        code = EXIT_READER_GONE
+    except OSError as problem:
+        code = code or _refused(problem)
+    if code == EXIT_READER_GONE:
+        give_up_output()
+    return code
+
+
 def _in_one_line(problem: click.ClickException) -> str:
     """click's message with the nearest options, and the command whose help says more."""
     if isinstance(problem, click.NoSuchOption) and problem.ctx is not None:
@@ -147,18 +207,21 @@ def _in_one_line(problem: click.ClickException) -> str:
 def _explain(problem: Exception) -> int:
     """Print an error of the product, or say that the product itself is at fault."""
     from aigc_bench.core.errors import AigcBenchError
+    from aigc_bench.core.system_errors import is_out_of_memory, out_of_memory_words
 
     if isinstance(problem, AigcBenchError):
         return _fail(str(problem), exit_code=problem.exit_code)
     if os.environ.get("AIGC_BENCH_TRACEBACK"):
         raise problem
+    if is_out_of_memory(problem):
+        return _fail(out_of_memory_words(), exit_code=1)
     where = "Set AIGC_BENCH_TRACEBACK=1 to see where, and please report it."
     words = " ".join(str(problem).split())
     return _fail(f"this is a fault of aigc-bench: {type(problem).__name__}: {words}. {where}", exit_code=1)
 
 
 def _fail(message: str, *, exit_code: int) -> int:
-    with contextlib.suppress(OSError, AttributeError):  # a full disk or no stdout at all may be what is told of
+    with contextlib.suppress(OSError):  # a full disk below stdout, or a stderr that is closed, may be what is told of
         sys.stdout.flush()
     say(f"error: {message}", err=True)
     return exit_code

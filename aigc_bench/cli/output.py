@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from aigc_bench.cli.system_errors import is_utf8
+from aigc_bench.cli.streams import is_utf8
 from aigc_bench.cli.terminal import say, say_document
 from aigc_bench.core.visible import visible
 

@@ -25,12 +25,33 @@ Listener = Callable[[Progress], None]
 def progress_display(*, is_terminal: bool) -> Iterator[Listener]:
     """A listener for a run's events, live where stderr is a terminal."""
     if not is_terminal:
-        yield PlainLines()
+        yield WhileShown(PlainLines())
         return
     from rich.console import Console
 
-    with live_bar(Console(stderr=True)) as bar:
-        yield LiveLine(bar)
+    bar = live_bar(Console(stderr=True))
+    with contextlib.suppress(OSError):
+        bar.start()
+    try:
+        yield WhileShown(LiveLine(bar))
+    finally:
+        with contextlib.suppress(OSError):
+            bar.stop()
+
+
+class WhileShown:
+    """Pass events on until stderr takes no more (its reader has ended, the terminal is gone): the run goes on without a display."""
+
+    def __init__(self, listener: Listener) -> None:
+        self._listener: Listener | None = listener
+
+    def __call__(self, event: Progress) -> None:
+        if self._listener is None:
+            return
+        try:
+            self._listener(event)
+        except OSError:
+            self._listener = None
 
 
 class PlainLines:

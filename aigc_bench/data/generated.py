@@ -10,7 +10,6 @@ Everything is a function of the seed and the number.
 
 from __future__ import annotations
 
-import os
 import random
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from aigc_bench.core.pipeline import Modality
+from aigc_bench.core.user_folders import cache_home
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -40,7 +40,7 @@ _CONSONANTS, _VOWELS = "bcdfghjklmnprstvwz", "aeiou"
 
 def cache_folder() -> Path:
     """Where generated data, trained tokenizers and the findings of screenings are kept; safe to delete."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "aigc-bench" / "data"
+    return cache_home() / "aigc-bench" / "data"
 
 
 def generated_folder(modality: Modality) -> Path:

@@ -13,6 +13,7 @@ from typing import get_args
 
 from aigc_bench.core import registry
 from aigc_bench.core.records import Case, Failure, Status, TrialResult
+from aigc_bench.core.system_errors import names_exhausted_memory, out_of_memory_words
 from aigc_bench.core.units import digits
 from aigc_bench.measure import gate
 from aigc_bench.measure.clock import Clock
@@ -62,7 +63,6 @@ class Attempts:
                 attempt=attempt,
                 rule=rule,
                 clock=self._clock,
-                log=str(self._log),
                 flops=flops,
             )
             trial, retry_reason = self._attempt(request)
@@ -76,7 +76,7 @@ class Attempts:
         """One process for the trial: its result, and why it deserves another attempt, if it does."""
         started_s = self._clock.now_s()
         kills_before = _num_oom_kills()
-        offset = self._spool.stat().st_size if self._spool.is_file() else 0
+        offset, log_offset = _size(self._spool), _size(self._log)
         self._sampler.edge()
         outcome = self._launcher.run(
             request, is_forked=is_forked(request.case), on_started=self._sampler.watch, on_stage=self._tell_stage
@@ -87,8 +87,9 @@ class Attempts:
         if outcome.trial is not None:
             is_spoiled = gate.is_spoiled(self._spool, offset=offset, trial=outcome.trial)
             return outcome.trial, "a device was throttled by heat or a power brake" if is_spoiled else None
-        is_oom = outcome.kind == "died" and _num_oom_kills() > kills_before
-        status: Status = "timeout" if outcome.kind == "timeout" else "oom" if is_oom else "error"
+        last_words = _last_lines(self._log, log_offset)
+        failure = _failure(request, outcome, is_oom_kill=_num_oom_kills() > kills_before, last_words=last_words)
+        status: Status = "timeout" if outcome.kind == "timeout" else "oom" if failure.kind == "host_out_of_memory" else "error"
         failed = TrialResult(
             case=request.case.id,
             trial=request.trial,
@@ -97,7 +98,7 @@ class Attempts:
             started_s=started_s,
             finished_s=self._clock.now_s(),
             pid=outcome.pid,
-            error=_failure(request, outcome, status=status),
+            error=failure,
         )
         return failed, f"its process ended with {signal_name(outcome.exit_code)}" if status == "error" else None
 
@@ -127,15 +128,15 @@ def is_forked(case: Case) -> bool:
     return bool(registry.load("accelerators", case.backend).is_forkable)
 
 
-def _failure(request: TrialRequest, outcome: Outcome, *, status: Status) -> Failure:
-    if status == "timeout":
+def _failure(request: TrialRequest, outcome: Outcome, *, is_oom_kill: bool, last_words: str) -> Failure:
+    if outcome.kind == "timeout":
         return Failure(kind="timeout", message=f"not finished within {digits(request.case.timeout_s)} s (the case's timeout_s)")
-    if status == "oom":
+    if is_oom_kill:
         return Failure(kind="host_out_of_memory", message="the kernel killed the worker because the host's memory was exhausted")
+    if names_exhausted_memory(last_words):
+        return Failure(kind="host_out_of_memory", message=f"the worker ended: {out_of_memory_words()}", detail=last_words)
     ended = f"the worker process ended with {signal_name(outcome.exit_code)}"
-    return Failure(
-        kind="worker_died", message=f"{ended} in attempt {request.attempt} of {MAX_ATTEMPTS}", detail=_last_lines(Path(request.log))
-    )
+    return Failure(kind="worker_died", message=f"{ended} in attempt {request.attempt} of {MAX_ATTEMPTS}", detail=last_words)
 
 
 def _num_oom_kills() -> int:
@@ -147,7 +148,15 @@ def _num_oom_kills() -> int:
     return 0
 
 
-def _last_lines(log: Path, *, count: int = 20) -> str:
+def _size(file: Path) -> int:
     with suppress(OSError):
-        return "\n".join(log.read_text(errors="replace").splitlines()[-count:])
+        return file.stat().st_size
+    return 0
+
+
+def _last_lines(log: Path, offset: int, *, count: int = 20) -> str:
+    """The last lines that were written to the log from ``offset`` on."""
+    with suppress(OSError), log.open("rb") as file:
+        file.seek(offset)
+        return "\n".join(file.read().decode(errors="replace").splitlines()[-count:])
     return ""

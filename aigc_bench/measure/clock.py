@@ -9,6 +9,9 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
+SESSION_GAP_S = 1.0
+"""A run that is resumed under a clock that was set back goes on this long behind its last reading: no two share a moment."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Clock:
@@ -18,10 +21,10 @@ class Clock:
     anchor_monotonic_ns: int
 
     @classmethod
-    def start(cls) -> Clock:
-        """Anchor a new clock at this moment."""
+    def start(cls, *, not_before_s: float = 0.0) -> Clock:
+        """Anchor a new clock at this moment, or just behind ``not_before_s`` where the system's clock was set back beyond it."""
         before_ns = time.monotonic_ns()
-        unix_s = time.time()
+        unix_s = max(time.time(), not_before_s + SESSION_GAP_S)
         after_ns = time.monotonic_ns()
         return cls(anchor_unix_s=unix_s, anchor_monotonic_ns=(before_ns + after_ns) // 2)
 

@@ -62,7 +62,7 @@ def details() -> dict[str, Setting | None]:
         "virtual_machine": "hypervisor" in (cpu_info("flags") or "").split(),
         "transparent_hugepages": _chosen(SYS / "kernel/mm/transparent_hugepage/enabled"),
         "swap_bytes": swap_bytes(),
-        **storage(Path.cwd()),
+        **_storage_here(),
         "network_bits_per_s": network_bits_per_s(),
         "container": container(),
         "container_image": container_image(),
@@ -117,6 +117,14 @@ def swap_bytes() -> int | None:
     """Configured swap space."""
     found = re.search(r"^SwapTotal:\s*(\d+) kB", text(PROC / "meminfo") or "", re.MULTILINE)
     return int(found[1]) * 1024 if found else None
+
+
+def _storage_here() -> dict[str, Setting | None]:
+    """The disk of the current folder; nothing is known of one that was removed."""
+    try:
+        return storage(Path.cwd())
+    except OSError:
+        return {}
 
 
 def storage(folder: Path) -> dict[str, Setting | None]:

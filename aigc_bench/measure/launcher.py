@@ -20,6 +20,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from aigc_bench.core.records import TrialResult
+from aigc_bench.core.system_errors import folder_for_children
 from aigc_bench.measure.protocol import TrialRequest, decode, encode
 from aigc_bench.measure.threads import binding_environment
 
@@ -64,6 +65,7 @@ class _Child:
                 stdout=subprocess.PIPE,
                 stderr=stderr,
                 start_new_session=True,
+                cwd=folder_for_children(),
                 env={**os.environ, **WORKER_ENVIRONMENT, **environment},
             )
         assert self.process.stdin is not None and self.process.stdout is not None, "pipes were asked for"

@@ -44,6 +44,7 @@ from aigc_bench.core.pipeline import Cache, Pipeline
 from aigc_bench.core.records import AcceleratorInfo, Attention, Case, Mode, Precision, Record, Scenario, Setting, System
 from aigc_bench.core.toml_file import Mistake, told_once
 from aigc_bench.core.units import parse_duration
+from aigc_bench.core.user_folders import config_home
 
 _NAME = r"[a-z0-9][a-z0-9_.-]*"
 
@@ -275,15 +276,16 @@ def shipped_folder() -> Path:
     return inside if inside.is_dir() else package.parent / "profiles"
 
 
-def user_folder() -> Path:
-    """Where a user's own profiles lie; the folder need not exist."""
-    base = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
-    return Path(base) / "aigc-bench" / "profiles"
+def user_folder() -> Path | None:
+    """Where a user's own profiles lie; the folder need not exist. ``None`` for a user without a home."""
+    base = config_home()
+    return None if base is None else base / "aigc-bench" / "profiles"
 
 
 def profile_files() -> dict[str, Path]:
     """Name -> file of all profiles, sorted; a user's own wins over a shipped one of the same name."""
-    found = {file.stem: file for folder in (shipped_folder(), user_folder()) if folder.is_dir() for file in folder.glob("*.toml")}
+    folders = (shipped_folder(), user_folder())
+    found = {file.stem: file for folder in folders if folder is not None and folder.is_dir() for file in folder.glob("*.toml")}
     return dict(sorted(found.items()))
 
 
@@ -304,7 +306,7 @@ def new_profile(name: str, *, source: str | Path = "smoke", out: Path | str | No
     assert original is not None, "a profile that was found has a file"
     if not re.fullmatch(_NAME, name):
         raise UsageError(f"profile name {name!r}: use lower-case letters, digits, '-', '_' and '.'.")
-    file = Path(out) if out is not None else user_folder() / f"{name}.toml"
+    file = Path(out) if out is not None else _own_file(name)
     text = re.sub(r"^name\s*=.*$", f'name = "{name}"', original.read_text(encoding="utf-8"), count=1, flags=re.MULTILINE)
     file.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -313,6 +315,13 @@ def new_profile(name: str, *, source: str | Path = "smoke", out: Path | str | No
     except FileExistsError:
         raise UsageError(f"{file}: is there already.", "Give another name, or another file with --out.") from None
     return file
+
+
+def _own_file(name: str) -> Path:
+    folder = user_folder()
+    if folder is None:
+        raise UsageError(f"profile {name!r}: this user has no home folder to keep it in.", "Name a file with --out.")
+    return folder / f"{name}.toml"
 
 
 def list_profiles() -> tuple[Profile, ...]:

@@ -21,7 +21,7 @@ Emit = Callable[[Mapping[str, Any]], None]
 
 
 class TrialRequest(Record):
-    """One trial to run in a fresh process. ``log`` is the file that takes the process's stderr.
+    """One trial to run in a fresh process, whose stderr is the run's log.
 
     ``flops`` are a step's counts of an earlier trial of the same case: they need no counting again.
     """
@@ -31,7 +31,6 @@ class TrialRequest(Record):
     attempt: int = 1
     rule: StoppingRule
     clock: Clock
-    log: str
     flops: Mapping[str, int | None] | None = None
 
     @property

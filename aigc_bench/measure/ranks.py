@@ -14,7 +14,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import torch
 from torch import distributed
@@ -79,13 +78,8 @@ def gather(request: TrialRequest, *, rank: int, port: int | None = None) -> Iter
 
 
 def _start(request: TrialRequest, *, rank: int, port: int) -> subprocess.Popen[bytes]:
-    with Path(request.log).open("ab") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "aigc_bench.measure.follower", str(os.getpid()), str(rank), str(port)],
-            stdin=subprocess.PIPE,
-            stdout=log,
-            stderr=log,
-        )
+    words = [sys.executable, "-m", "aigc_bench.measure.follower", str(os.getpid()), str(rank), str(port)]
+    process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=2)  # 2: our stderr, the run's log
     assert process.stdin is not None, "a pipe was asked for"
     process.stdin.write(request.model_dump_json().encode() + b"\n")
     process.stdin.close()

@@ -3,7 +3,7 @@
     fingerprint -> run.json -> sampler -> idle baseline -> trials (one fresh process each) -> telemetry.parquet
 
 A trial that fails is a result like any other. A process that is killed from outside loses its trial, which is run once more;
-nothing else is affected. Ctrl-C (or SIGTERM) ends the run with what is finished.
+nothing else is affected. Ctrl-C, SIGTERM or SIGHUP ends the run with what is finished; a second one leaves out the report.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import fcntl
 import fnmatch
 import os
 import secrets
-import signal
 import sys
 import time
 from collections import Counter, defaultdict
@@ -22,10 +21,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from types import FrameType
 
 from aigc_bench.core import registry
 from aigc_bench.core.errors import AigcBenchError, UsageError
+from aigc_bench.core.interrupts import terminated_as_interrupt
 from aigc_bench.core.records import Case, RunInfo, Search, SensorStatus, System, TrialResult
 from aigc_bench.core.units import quantity
 from aigc_bench.measure import preflight, progress
@@ -38,7 +37,7 @@ from aigc_bench.measure.profiles import Profile
 from aigc_bench.measure.sampler_client import SamplerClient
 from aigc_bench.measure.schedule import Planned, expected_trial_s, remaining_s, schedule, unfinished
 from aigc_bench.measure.stopping import StoppingRule, stopping_rule
-from aigc_bench.measure.store import RunWriter, load_run, read_trials
+from aigc_bench.measure.store import RunWriter, is_unstarted, last_moment_s, load_run, read_trials
 
 MakeSearch = Callable[[Sequence[Case]], BatchSearch]
 OnProgress = Callable[[progress.Progress], None]
@@ -101,7 +100,7 @@ def start_run(
     """
     cases = select_cases(profile, only=only)
     chosen = level or profile.level
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+    if out.exists() and not is_unstarted(out):
         raise UsageError(f"--out {out}: is there already.", "Name a new directory, or continue that run with --resume.")
     if record_nvml is not None and (record_nvml.is_dir() or not record_nvml.parent.is_dir()):
         raise UsageError(f"--record-nvml {record_nvml}: no file can be written there.", "Name a file in a folder that exists.")
@@ -113,7 +112,7 @@ def start_run(
         profile=profile.name,
         profile_hash=profile.hash,
         level=chosen,
-        command=tuple(command),
+        command=tuple(_legible(word) for word in command),
         created_s=created_s,
         num_trials=stopping_rule(chosen).num_trials,
         cases=cases,
@@ -159,8 +158,6 @@ class _Session:
         self._record_nvml = record_nvml
         self._info = info
         self._folder = folder
-        self._clock = Clock.start()
-        self._started_s = self._clock.now_s()
         self._budget_spent = False
         self._spent_s: defaultdict[str, list[float]] = defaultdict(list)
         self._sensors: tuple[SensorStatus, ...] = ()
@@ -170,10 +167,11 @@ class _Session:
         self._tell = on_progress
         started = time.monotonic()
         self._folder.mkdir(parents=True, exist_ok=True)
-        with _locked(self._folder), _terminated_as_interrupt():
-            self._writer = RunWriter(self._folder)
-            self._writer.write_info(self._info.model_copy(update={"finished_s": None, "interrupted": False}))
+        with _locked(self._folder), terminated_as_interrupt() as self._interrupts:
+            self._writer = RunWriter.begin(self._folder, self._info.model_copy(update={"finished_s": None, "interrupted": False}))
             self._finished = read_trials(self._folder)
+            self._clock = Clock.start(not_before_s=last_moment_s(self._folder, trials=self._finished, info=self._info))
+            self._started_s = self._clock.now_s()
             order = self._order()
             self._announce(order)
             interrupted = False
@@ -182,18 +180,23 @@ class _Session:
             except KeyboardInterrupt:
                 interrupted = True
             finally:
-                self._close(interrupted=interrupted)
-        outcome = self._outcome(interrupted=interrupted)
-        on_progress(
+                with self._interrupts.held():
+                    self._close(interrupted=interrupted)
+            outcome = self._outcome(interrupted=interrupted)
+            self._tell_end(outcome, duration_s=time.monotonic() - started)
+            self._interrupts.settle()
+        return outcome
+
+    def _tell_end(self, outcome: RunOutcome, *, duration_s: float) -> None:
+        self._tell(
             progress.RunFinished(
                 path=self._folder,
                 num_ok=outcome.num_ok,
                 num_failed=outcome.num_failed,
-                duration_s=time.monotonic() - started,
-                interrupted=interrupted,
+                duration_s=duration_s,
+                interrupted=outcome.interrupted,
             )
         )
-        return outcome
 
     def _announce(self, order: Sequence[Planned]) -> None:
         for trial in self._finished:
@@ -232,9 +235,10 @@ class _Session:
                 left = unfinished(order, self._finished) or self._next_of_search()
                 order = self._order()
         finally:
-            self._launcher.close()
-            self._sampler_report = self._sampler.stop()
-            self._sensors = self._sampler.sensors
+            with self._interrupts.held():
+                self._launcher.close()
+                self._sampler_report = self._sampler.stop()
+                self._sensors = self._sampler.sensors
 
     def _order(self) -> list[Planned]:
         return schedule(self._info.cases, num_trials=self._info.num_trials, seed=self._info.seed)
@@ -353,6 +357,11 @@ def summary(trial: TrialResult) -> str:
     return quantity(rate, f"{trial.work.item}s/s")
 
 
+def _legible(word: str) -> str:
+    """A word of the command line as text that a file can hold: bytes of a name that are not UTF-8 as ``\\xff``."""
+    return os.fsencode(word).decode("utf-8", errors="backslashreplace")
+
+
 def _imports(left: Sequence[Planned]) -> list[str] | None:
     """Modules that the forked trials build with, each once; ``None`` where none is forked."""
     forked = [planned.case for planned in left if is_forked(planned.case)]
@@ -373,21 +382,3 @@ def _locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
-
-
-@contextmanager
-def _terminated_as_interrupt() -> Iterator[None]:
-    """Treat SIGTERM like Ctrl-C; outside the main thread signals are left alone."""
-
-    def interrupt(_signal: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    try:
-        previous = signal.signal(signal.SIGTERM, interrupt)
-    except ValueError:
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, previous)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from aigc_bench.core.records import SamplerReport, SensorStatus, dump
+from aigc_bench.core.system_errors import folder_for_children
 from aigc_bench.measure.clock import Clock
 
 _ANSWER_TIMEOUT_S = 20.0
@@ -106,6 +107,7 @@ class SamplerClient:
                 stderr=errors,
                 bufsize=0,
                 start_new_session=True,
+                cwd=folder_for_children(),
             )
         self._buffered, self._num_unread = b"", 0
         answer = self._ask(self._config, timeout_s=_START_TIMEOUT_S)

@@ -12,8 +12,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import math
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -120,13 +122,19 @@ def _first_mistake(problem: ValidationError) -> str:
 
 
 class RunWriter:
-    """Writes a run directory. Every write reaches the disk before the call returns."""
+    """Writes a run directory. Every write reaches the disk before the call returns, whole or not at all."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         (folder / "logs").mkdir(parents=True, exist_ok=True)
         _cut_torn_line(folder / RESULTS_FILE)
         self._results = (folder / RESULTS_FILE).open("ab", buffering=0)
+
+    @classmethod
+    def begin(cls, folder: Path, info: RunInfo) -> RunWriter:
+        """Write ``run.json`` before anything else: a run that is killed from here on can be read and resumed."""
+        _write_info(folder, info)
+        return cls(folder)
 
     @property
     def spool(self) -> Path:
@@ -135,19 +143,31 @@ class RunWriter:
 
     def write_info(self, info: RunInfo) -> None:
         """Replace ``run.json`` atomically."""
-        temporary = self.folder / f".{RUN_FILE}.new"
         with self._on_disk(RUN_FILE):
-            with temporary.open("w", encoding="utf-8") as file:
-                file.write(info.model_dump_json(indent=1))
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(self.folder / RUN_FILE)
+            _write_info(self.folder, info)
 
     def append(self, trial: TrialResult) -> None:
-        """Add one finished trial; raises ``AigcBenchError`` where the disk takes no more."""
+        """Add one finished trial; raises ``AigcBenchError`` where the disk takes no more, or the folder is gone."""
+        line = trial.model_dump_json(exclude_none=False).encode() + b"\n"
         with self._on_disk(RESULTS_FILE):
-            self._results.write(trial.model_dump_json(exclude_none=False).encode() + b"\n")
-            os.fsync(self._results.fileno())
+            if not self._is_in_place():
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+            whole = os.fstat(self._results.fileno()).st_size
+            try:
+                while line:  # a disk that is nearly full takes a part, and says so only at the next write
+                    line = line[self._results.write(line) :]
+                os.fsync(self._results.fileno())
+            except OSError:
+                with contextlib.suppress(OSError):
+                    self._results.truncate(whole)
+                raise
+
+    def _is_in_place(self) -> bool:
+        """Whether the results still lie where the run was started: a file that was removed goes on taking what is written to it."""
+        try:
+            return os.path.samestat(os.fstat(self._results.fileno()), (self.folder / RESULTS_FILE).stat())
+        except OSError:
+            return False
 
     @contextlib.contextmanager
     def _on_disk(self, name: str) -> Iterator[None]:
@@ -155,23 +175,89 @@ class RunWriter:
         try:
             yield
         except OSError as problem:
+            if not self._is_in_place():
+                raise AigcBenchError(
+                    f"{self.folder}: the run folder was removed or moved while the run was under way.",
+                    "What was finished is where it is now: continue there with aigc-bench run --resume, or start a new run.",
+                ) from problem
+            remedy = _TO_CONTINUE.get(problem.errno or 0, "Put that right")
             raise AigcBenchError(
                 f"{self.folder / name}: {(problem.strerror or 'cannot be written').lower()}. What is finished is kept.",
-                f"Free some space, then continue: aigc-bench run --resume {self.folder}",
+                f"{remedy}, then continue: aigc-bench run --resume {self.folder}",
             ) from problem
 
     def close(self) -> None:
         """Close the results and turn the spooled readings into ``telemetry.parquet``."""
-        self._results.close()
-        with self._on_disk(TELEMETRY_FILE):
-            self._keep_readings()
+        try:
+            with self._on_disk(TELEMETRY_FILE):
+                self._keep_readings()
+        finally:
+            self._results.close()
 
     def _keep_readings(self) -> None:
         if self.spool.is_file():
-            temporary = self.folder / f".{TELEMETRY_FILE}.new"
-            _read_telemetry(self.folder).to_parquet(temporary, index=False)
-            temporary.replace(self.folder / TELEMETRY_FILE)
+            readings = _read_telemetry(self.folder)
+            with _replacing(self.folder / TELEMETRY_FILE) as temporary, temporary.open("wb") as file:
+                readings.to_parquet(file, index=False)
             self.spool.unlink()
+
+
+_TO_CONTINUE = {
+    errno.ENOSPC: "Free some space",
+    errno.EDQUOT: "Free some of your quota",
+    errno.EFBIG: "Raise the limit of file sizes (ulimit -f)",
+    errno.EROFS: "Mount it writable again",
+    errno.EIO: "See what is wrong with the disk (dmesg)",
+    errno.EACCES: "Make it writable again",
+    errno.EPERM: "Make it writable again",
+}
+"""Number of an error -> what must be done before a run can go on in its folder."""
+
+
+def is_unstarted(folder: Path) -> bool:
+    """Whether a folder is empty, but for what a run leaves that was killed before its ``run.json`` was whole."""
+    return folder.is_dir() and all(entry.name == _draft_of(folder / RUN_FILE).name for entry in folder.iterdir())
+
+
+def last_moment_s(folder: Path, *, info: RunInfo, trials: Sequence[TrialResult]) -> float:
+    """The last moment, in Unix seconds of the run's clock, that anything in the folder is from."""
+    stored = [info.finished_s or info.created_s, *(trial.finished_s for trial in trials)]
+    spool = folder / SPOOL_FILE
+    if spool.is_file():
+        with spool.open("rb") as file:
+            file.seek(max(0, spool.stat().st_size - _TAIL_BYTES))
+            tail = file.read().decode(errors="replace").splitlines()[1:]
+        for line in tail:
+            with contextlib.suppress(ValueError):
+                stored.append(float(line.partition(",")[0]))
+    return max(moment for moment in stored if math.isfinite(moment))
+
+
+_TAIL_BYTES = 1 << 16
+
+
+def _write_info(folder: Path, info: RunInfo) -> None:
+    with _replacing(folder / RUN_FILE) as temporary, temporary.open("w", encoding="utf-8") as file:
+        file.write(info.model_dump_json(indent=1))
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _draft_of(file: Path) -> Path:
+    return file.with_name(f".{file.name}.new")
+
+
+@contextlib.contextmanager
+def _replacing(file: Path) -> Iterator[Path]:
+    """A file to write beside ``file``, which it replaces when it is whole; nothing is left of it where it is not."""
+    temporary = _draft_of(file)
+    try:
+        yield temporary
+        temporary.replace(file)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
 
 
 def _cut_torn_line(file: Path) -> None:
@@ -205,7 +291,8 @@ def _read_parquet(file: Path) -> pd.DataFrame:
     import pandas as pd
 
     try:
-        frame = pd.read_parquet(file)
+        with file.open("rb") as handle:  # pyarrow itself takes no name that is not UTF-8
+            frame = pd.read_parquet(handle)
         why = f"it lacks {', '.join(missing)}" if (missing := sorted({*TELEMETRY_COLUMNS} - {*frame.columns})) else ""
     except ValueError:
         why = "it is cut short or no Parquet"

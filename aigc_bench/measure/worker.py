@@ -10,7 +10,6 @@ import os
 import sys
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from aigc_bench.measure.lifeline import die_with_parent
@@ -29,9 +28,9 @@ def main() -> None:
 
 
 def serve(request: TrialRequest, *, trial_module: Any, import_s: float) -> None:
-    """Run one trial with stderr (and stray prints) in its log and events on the real stdout."""
+    """Run one trial with events on the real stdout, and stray prints in the log that stderr is."""
     channel = os.dup(1)
-    _redirect_output(Path(request.log))
+    os.dup2(2, 1)
 
     def emit(message: Mapping[str, Any]) -> None:
         _write_all(channel, encode(message))
@@ -39,13 +38,6 @@ def serve(request: TrialRequest, *, trial_module: Any, import_s: float) -> None:
     emit({"event": "started", "pid": os.getpid()})
     trial_module.reset_host_peak()
     trial_module.run_trial(request, emit, import_s=import_s)
-
-
-def _redirect_output(log: Path) -> None:
-    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    os.dup2(descriptor, 1)
-    os.dup2(descriptor, 2)
-    os.close(descriptor)
 
 
 def _write_all(descriptor: int, data: bytes) -> None:

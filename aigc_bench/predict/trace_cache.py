@@ -12,7 +12,6 @@ import gc
 import hashlib
 import importlib.metadata
 import json
-import os
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ from pydantic import ValidationError
 
 from aigc_bench.core import registry
 from aigc_bench.core.records import Case
+from aigc_bench.core.user_folders import cache_home
 from aigc_bench.predict.optrace import OPTRACE_VERSION, OpTrace
 from aigc_bench.predict.shipped_traces import shipped_trace
 
@@ -67,9 +67,8 @@ def _uncollected() -> Iterator[None]:
 
 
 def cache_folder() -> Path:
-    """``$XDG_CACHE_HOME/aigc-bench/traces``, or the same under ``~/.cache``."""
-    root = os.environ.get("XDG_CACHE_HOME")
-    return (Path(root) if root else Path.home() / ".cache") / "aigc-bench" / "traces"
+    """``aigc-bench/traces`` in the user's cache."""
+    return cache_home() / "aigc-bench" / "traces"
 
 
 def trace_key(case: Case) -> str:

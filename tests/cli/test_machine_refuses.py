@@ -14,7 +14,8 @@ import pytest
 
 from aigc_bench.cli import main
 from aigc_bench.cli.output import print_json
-from aigc_bench.cli.system_errors import REMEDIES, in_one_line, is_utf8, show_what_can_be_shown
+from aigc_bench.cli.streams import is_utf8, show_what_can_be_shown
+from aigc_bench.core.system_errors import REMEDIES, in_one_line
 
 PROGRAM = (sys.executable, "-m", "aigc_bench")
 

@@ -22,14 +22,19 @@ from aigc_bench.measure.schedule import Planned
 from aigc_bench.measure.stopping import stopping_rule
 from tests.analyze.synthetic import make_case
 
-Happening = Literal["ok", "throttled", "capped", "killed", "late", "unsupported"]
+Happening = Literal["ok", "throttled", "capped", "killed", "starved", "late", "unsupported"]
 ENDS_IN: dict[Happening, str] = {
     "ok": "ok",
     "throttled": "ok",
     "capped": "ok",
     "killed": "error",
+    "starved": "oom",
     "late": "timeout",
     "unsupported": "unsupported",
+}
+LAST_WORDS = {
+    "killed": "last words of the worker\n",
+    "starved": "libgomp: Thread creation failed: Resource temporarily unavailable\n",
 }
 IS_REPEATED = ("throttled", "killed")
 
@@ -37,7 +42,8 @@ IS_REPEATED = ("throttled", "killed")
 class ScriptedLauncher:
     """Processes that end as told, one after the other; the last ending repeats itself."""
 
-    def __init__(self, endings: Sequence[Happening], *, spool: Path) -> None:
+    def __init__(self, endings: Sequence[Happening], *, spool: Path, log: Path) -> None:
+        self._log = log
         self.requests: list[TrialRequest] = []
         self._endings = endings
         self._spool = spool
@@ -52,7 +58,9 @@ class ScriptedLauncher:
         on_stage("a stage of a later version")
         if ending == "late":
             return Outcome(kind="timeout", pid=7)
-        if ending == "killed":
+        if ending in LAST_WORDS:
+            with self._log.open("a") as log:
+                log.write(LAST_WORDS[ending])
             return Outcome(kind="died", exit_code=-9, pid=7)
         reasons = {"throttled": HW_THERMAL_SLOWDOWN, "capped": SW_POWER_CAP}.get(ending, 0)
         with self._spool.open("a") as file:
@@ -88,8 +96,8 @@ def run(endings: Sequence[Happening], folder: Path) -> tuple[TrialResult, Script
     """The trial's result, and all that the launcher, the sampler and the listeners saw."""
     spool, log = folder / "telemetry.csv", folder / "workers.log"
     spool.write_text("")
-    log.write_text("first line\nlast words of the worker\n")
-    launcher, sampler = ScriptedLauncher(endings, spool=spool), ListeningSampler()
+    log.write_text("MemoryError of an earlier trial\n")
+    launcher, sampler = ScriptedLauncher(endings, spool=spool, log=log), ListeningSampler()
     attempts: list[int] = []
     stages: list[str] = []
 
@@ -114,7 +122,7 @@ def test_every_sequence_of_endings_gives_one_result_after_at_most_two_attempts(t
     assert trial.status == ENDS_IN[last]
     assert trial.attempt == deserved
     assert sum(note.startswith("attempt ") for note in trial.notes) == deserved - 1
-    assert (trial.error is not None) == (trial.status in ("error", "timeout"))
+    assert (trial.error is not None) == (trial.status in ("error", "oom", "timeout"))
     of_one = ["edge", 1001, None, "edge", "flush"]
     assert sampler.told[:5] == of_one
     assert len(sampler.told) == 5 * deserved
@@ -132,7 +140,15 @@ def test_a_process_that_dies_twice_is_an_error_with_its_last_words(tmp_path: Pat
     assert error is not None
     assert error.kind == "worker_died"
     assert error.message == "the worker process ended with signal 9 (SIGKILL) in attempt 2 of 2"
-    assert error.detail.endswith("last words of the worker")
+    assert error.detail == "last words of the worker"
+
+
+def test_a_worker_that_got_no_memory_is_out_of_memory_and_not_run_again(tmp_path: Path) -> None:
+    trial, launcher, *_ = run(["starved"], tmp_path)
+    assert trial.error is not None
+    assert trial.error.kind == "host_out_of_memory"
+    assert trial.error.message.startswith("the worker ended: memory is exhausted")
+    assert len(launcher.requests) == 1
 
 
 def test_a_trial_past_its_time_is_not_run_again_and_names_the_key(tmp_path: Path) -> None:

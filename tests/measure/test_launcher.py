@@ -31,10 +31,10 @@ def launcher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launcher]:
 
 
 def run(
-    launcher: Launcher, tmp_path: Path, *, preset: str, workload: str = "misbehaving", is_forked: bool = True, timeout_s: float = 60
+    launcher: Launcher, *, preset: str, workload: str = "misbehaving", is_forked: bool = True, timeout_s: float = 60
 ) -> Outcome:
     case = Case(workload=workload, preset=preset, mode="infer", threads=1, timeout_s=timeout_s)
-    request = TrialRequest(case=case, trial=0, rule=RULE, clock=Clock.start(), log=str(tmp_path / "log"))
+    request = TrialRequest(case=case, trial=0, rule=RULE, clock=Clock.start())
     return launcher.run(request, is_forked=is_forked, on_started=lambda pid: None, on_stage=lambda stage: None)
 
 
@@ -46,45 +46,45 @@ def is_alive(pid: int) -> bool:
 
 
 @pytest.mark.parametrize("is_forked", [True, False])
-def test_a_trial_comes_back_with_its_result(launcher: Launcher, tmp_path: Path, is_forked: bool) -> None:
-    outcome = run(launcher, tmp_path, workload="known_rate", preset="sleep", is_forked=is_forked)
+def test_a_trial_comes_back_with_its_result(launcher: Launcher, is_forked: bool) -> None:
+    outcome = run(launcher, workload="known_rate", preset="sleep", is_forked=is_forked)
     assert outcome.kind == "result"
     assert outcome.trial is not None and outcome.trial.status == "ok"
     assert outcome.trial.pid == outcome.pid != os.getpid()
 
 
-def test_an_error_is_a_result_with_its_words_and_the_next_trial_starts(launcher: Launcher, tmp_path: Path) -> None:
-    trial = run(launcher, tmp_path, preset="raise").trial
+def test_an_error_is_a_result_with_its_words_and_the_next_trial_starts(launcher: Launcher) -> None:
+    trial = run(launcher, preset="raise").trial
     assert trial is not None and trial.error is not None
     assert trial.status == "error"
     assert (trial.error.kind, trial.error.message) == ("ValueError", "the model does not like this shape <b>at all</b>")
     assert "misbehaving.py" in trial.error.detail
-    assert run(launcher, tmp_path, workload="known_rate", preset="sleep").kind == "result"
+    assert run(launcher, workload="known_rate", preset="sleep").kind == "result"
 
 
-def test_exhausted_memory_is_a_result_of_its_own(launcher: Launcher, tmp_path: Path) -> None:
-    trial = run(launcher, tmp_path, preset="exhaust").trial
+def test_exhausted_memory_is_a_result_of_its_own(launcher: Launcher) -> None:
+    trial = run(launcher, preset="exhaust").trial
     assert trial is not None
     assert trial.status == "oom"
 
 
 @pytest.mark.parametrize("is_forked", [True, False])
-def test_a_trial_past_its_time_is_killed_and_leaves_no_process(launcher: Launcher, tmp_path: Path, is_forked: bool) -> None:
+def test_a_trial_past_its_time_is_killed_and_leaves_no_process(launcher: Launcher, is_forked: bool) -> None:
     started = time.monotonic()
-    outcome = run(launcher, tmp_path, preset="hang", timeout_s=6 if not is_forked else 2, is_forked=is_forked)
+    outcome = run(launcher, preset="hang", timeout_s=6 if not is_forked else 2, is_forked=is_forked)
     assert outcome.kind == "timeout"
     assert time.monotonic() - started < 15
     assert outcome.pid is not None and not is_alive(outcome.pid)
 
 
 @pytest.mark.parametrize("is_forked", [True, False])
-def test_a_killed_worker_is_told_apart_and_the_next_trial_starts(launcher: Launcher, tmp_path: Path, is_forked: bool) -> None:
-    outcome = run(launcher, tmp_path, preset="die", is_forked=is_forked)
+def test_a_killed_worker_is_told_apart_and_the_next_trial_starts(launcher: Launcher, is_forked: bool) -> None:
+    outcome = run(launcher, preset="die", is_forked=is_forked)
     assert (outcome.kind, outcome.exit_code) == ("died", -signal.SIGKILL)
-    assert run(launcher, tmp_path, preset="raise", is_forked=is_forked).kind == "result"
+    assert run(launcher, preset="raise", is_forked=is_forked).kind == "result"
 
 
-def test_a_killed_fork_server_takes_its_worker_along_and_is_replaced(launcher: Launcher, tmp_path: Path) -> None:
+def test_a_killed_fork_server_takes_its_worker_along_and_is_replaced(launcher: Launcher) -> None:
     pids: list[int] = []
 
     def kill_server(worker: int) -> None:
@@ -93,14 +93,14 @@ def test_a_killed_fork_server_takes_its_worker_along_and_is_replaced(launcher: L
         os.kill(server, signal.SIGKILL)
 
     case = Case(workload="misbehaving", preset="hang", mode="infer")
-    request = TrialRequest(case=case, trial=0, rule=RULE, clock=Clock.start(), log=str(tmp_path / "log"))
+    request = TrialRequest(case=case, trial=0, rule=RULE, clock=Clock.start())
     outcome = launcher.run(request, is_forked=True, on_started=kill_server, on_stage=lambda stage: None)
     assert outcome.kind == "died"
     deadline = time.monotonic() + 5
     while any(map(is_alive, pids)) and time.monotonic() < deadline:
         time.sleep(0.02)
     assert not any(map(is_alive, pids))
-    assert run(launcher, tmp_path, preset="raise").kind == "result"
+    assert run(launcher, preset="raise").kind == "result"
 
 
 def test_half_a_line_of_a_killed_process_is_passed_over() -> None:

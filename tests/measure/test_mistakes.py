@@ -34,18 +34,18 @@ def launcher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launcher]:
         launcher.close()
 
 
-def trial(launcher: Launcher, tmp_path: Path, *, workload: str, preset: str) -> TrialResult:
+def trial(launcher: Launcher, *, workload: str, preset: str) -> TrialResult:
     case = Case(workload=workload, preset=preset, mode="infer", threads=1, timeout_s=60)
-    request = TrialRequest(case=case, trial=0, rule=RULE, clock=Clock.start(), log=str(tmp_path / "log"))
+    request = TrialRequest(case=case, trial=0, rule=RULE, clock=Clock.start())
     found = launcher.run(request, is_forked=True, on_started=lambda pid: None, on_stage=lambda stage: None).trial
     assert found is not None and found.status == "ok", found
     return found
 
 
-def test_peak_memory_read_after_the_run(launcher: Launcher, tmp_path: Path) -> None:
+def test_peak_memory_read_after_the_run(launcher: Launcher) -> None:
     """Memory that a step took and gave back counts; what another trial took before, from the same fork server, does not."""
     peaks = [
-        trial(launcher, tmp_path, workload=workload, preset=preset).memory
+        trial(launcher, workload=workload, preset=preset).memory
         for workload, preset in (("known_rate", "sleep"), ("misbehaving", "balloon"), ("known_rate", "sleep"))
     ]
     calm, balloon, later = (memory.host_peak_bytes if memory else None for memory in peaks)
@@ -54,15 +54,15 @@ def test_peak_memory_read_after_the_run(launcher: Launcher, tmp_path: Path) -> N
     assert later - calm < 0.1 * BALLOON_BYTES
 
 
-def test_a_launcher_that_waits_busily(launcher: Launcher, tmp_path: Path) -> None:
+def test_a_launcher_that_waits_busily(launcher: Launcher) -> None:
     """While a trial runs, its parent and the fork server sleep."""
-    trial(launcher, tmp_path, workload="known_rate", preset="sleep")
+    trial(launcher, workload="known_rate", preset="sleep")
     me = psutil.Process()
     others = [child for child in me.children() if "fork_server" in " ".join(child.cmdline())]
     assert others
     before_s = [sum(process.cpu_times()[:2]) for process in (me, *others)]
     start_s = time.monotonic()
-    found = trial(launcher, tmp_path, workload="known_rate", preset="sleep")
+    found = trial(launcher, workload="known_rate", preset="sleep")
     used_s = [sum(process.cpu_times()[:2]) - before for process, before in zip((me, *others), before_s, strict=True)]
     assert found.window is not None and found.window.wall_s > 0.15
     assert max(used_s) < 0.2 * (time.monotonic() - start_s)

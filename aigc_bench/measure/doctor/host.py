@@ -40,7 +40,7 @@ def checks() -> list[Check]:
         swapping(seen, swap_bytes=host_facts.swap_bytes()),
         thermal(host_facts.SYS / "class/thermal"),
         free_memory(seen.get("memory_available_bytes"), limit_bytes=cgroup.memory_limit_bytes() if cgroup else None),
-        disk_space(Path.cwd()),
+        _disk_space_here(),
     ]
 
 
@@ -154,6 +154,13 @@ def free_memory(available_bytes: float | None, *, limit_bytes: int | None) -> Ch
     if available_bytes < _MIN_MEMORY_BYTES:
         return warning("memory", detail, remedy="The default profile needs 6 GiB: free some, or use `--profile smoke`.")
     return ok("memory", detail)
+
+
+def _disk_space_here() -> Check:
+    try:
+        return disk_space(Path.cwd())
+    except OSError:
+        return warning("disk space", "the current folder was removed", remedy="Change to one that exists: cd.")
 
 
 def disk_space(folder: Path) -> Check:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from aigc_bench.core.records import Check
+from aigc_bench.core.system_errors import folder_for_children
 from aigc_bench.measure.doctor.finding import absent, failure, note, ok
 from aigc_bench.measure.fingerprint import gpus, package_versions
 
@@ -45,7 +46,12 @@ def ask_torch() -> tuple[Mapping[str, Any] | None, str | None]:
     """(what torch says of itself, why it could not be asked): this process never imports it."""
     try:
         child = subprocess.run(
-            [sys.executable, "-c", _ASK_TORCH], capture_output=True, text=True, timeout=_IMPORT_TIMEOUT_S, check=False
+            [sys.executable, "-c", _ASK_TORCH],
+            capture_output=True,
+            text=True,
+            timeout=_IMPORT_TIMEOUT_S,
+            check=False,
+            cwd=folder_for_children(),
         )
     except subprocess.TimeoutExpired:
         return None, f"no answer within {_IMPORT_TIMEOUT_S:.0f} s"

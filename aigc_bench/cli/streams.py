@@ -1,0 +1,59 @@
+"""The three standard streams, as they come from whoever starts the program: closed, ended early, or in another encoding."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import sys
+from collections.abc import Iterable
+from typing import TextIO
+
+
+def open_missing_streams() -> None:
+    """Open what was closed (``>&-``) on ``/dev/null``, so that no file of ours gets its number and a stray print ends up in it."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the system hands out the lowest number that is free: this one
+    if sys.stdin is None:
+        sys.stdin = os.fdopen(0, "r", closefd=False)
+    if sys.stdout is None:
+        sys.stdout = os.fdopen(1, "w", closefd=False)
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(2, "w", closefd=False)
+
+
+def restart_in_utf8_mode() -> None:
+    """Start again in Python's UTF-8 mode where the locale knows ASCII only (``LC_ALL=C PYTHONUTF8=0``).
+
+    File names beyond ASCII are half-characters there, which no file in UTF-8 and no message to another process can hold. Names in
+    the encoding of another locale (GBK) are read as they are.
+    """
+    if sys.flags.utf8_mode or sys.getfilesystemencoding() not in ("ascii", "us-ascii"):
+        return
+    os.environ["PYTHONUTF8"] = "1"
+    os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])
+
+
+def show_what_can_be_shown(streams: Iterable[TextIO | None]) -> None:
+    """On a terminal that is not UTF-8, write ``?`` for a dash or a micro sign instead of failing in the middle of a table."""
+    for stream in streams:
+        if isinstance(stream, io.TextIOWrapper) and not is_utf8(stream):
+            stream.reconfigure(errors="replace")
+
+
+def is_utf8(stream: TextIO) -> bool:
+    """Whether every character can be written to the stream; one that names no encoding takes anything."""
+    encoding = getattr(stream, "encoding", None)
+    return encoding is None or encoding.lower().replace("-", "").replace("_", "").startswith("utf")
+
+
+def give_up_output() -> None:
+    """Throw away what is still to be written, so that the interpreter does not fail over it when it ends."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            nothing = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nothing, stream.fileno())
+            os.close(nothing)

@@ -1,0 +1,118 @@
+"""What the operating system refused, told in one line: which file, why, and what to do about it."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+REMEDIES = {
+    errno.ENOSPC: "Free some space there, or name another place.",
+    errno.EDQUOT: "Free some of your quota there, or name another place.",
+    errno.EFBIG: "Raise the limit of file sizes: ulimit -f.",
+    errno.EACCES: "Name a place that you may read or write.",
+    errno.EPERM: "Name a place that you may read or write.",
+    errno.EROFS: "It is mounted read-only: name another place.",
+    errno.ENOENT: "Name a place that exists.",
+    errno.EEXIST: "Name another place.",
+    errno.ENOTDIR: "Something on its way is a file, not a folder: name another place.",
+    errno.ENAMETOOLONG: "Name a shorter one.",
+    errno.EMFILE: "Raise the limit of open files: ulimit -n.",
+    errno.ENOMEM: "Free some memory first.",
+    errno.EIO: "The device or its connection fails: see `dmesg`.",
+    errno.ESTALE: "The file server has replaced it: mount it again.",
+}
+"""Number of an error -> what the user can do."""
+
+CURRENT_FOLDER_GONE = "the current folder was removed. Change to one that exists: cd."
+
+
+def in_one_line(problem: OSError) -> str:
+    """``reports/x.html: permission denied. Name a place that you may read or write.``"""
+    where = problem.filename2 or problem.filename
+    is_relative = where is None or (isinstance(where, str) and not where.startswith("/"))
+    if problem.errno == errno.ENOENT and is_relative and is_current_folder_gone():
+        return CURRENT_FOLDER_GONE
+    said = (problem.strerror or str(problem) or type(problem).__name__).lower().rstrip(".")
+    place = f"{where}: " if isinstance(where, str) and where else "" if where is None else f"{where!r}: "
+    remedy = REMEDIES.get(problem.errno or 0, "")
+    return f"{place}{said}. {remedy}".rstrip() if place else f"cannot write or read: {said}. {remedy}".rstrip()
+
+
+def is_current_folder_gone() -> bool:
+    """Whether the folder that this process was started in has been removed since."""
+    try:
+        os.getcwd()  # noqa: PTH109 - nothing is made of the path
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def folder_for_children() -> str | None:
+    """Where a child process starts: here (``None``), or at the root where this folder was removed: torch cannot be loaded there."""
+    return os.sep if is_current_folder_gone() else None
+
+
+_NO_ROOM_WORDS = (
+    "failed to map segment from shared object",
+    "cannot allocate memory",
+    "memoryerror",
+    "can't allocate memory",
+    "bad_alloc",
+    "can't start new thread",
+    "thread creation failed",
+    "pthread_create failed",
+    "failed to create thread",
+)
+"""What loaders, allocators and thread pools say where memory (or the number of threads) ends, in lower case."""
+
+
+def names_exhausted_memory(text: str) -> bool:
+    """Whether these last words of a process say that it could not get memory or another thread."""
+    lowered = text.lower()
+    return any(words in lowered for words in _NO_ROOM_WORDS)
+
+
+def is_out_of_memory(problem: BaseException) -> bool:
+    """Whether an error, or what it arose from, is that the system gave no more memory or no further thread."""
+    seen: BaseException | None = problem
+    while seen is not None:
+        if isinstance(seen, MemoryError) or (isinstance(seen, OSError) and seen.errno == errno.ENOMEM):
+            return True
+        if isinstance(seen, ImportError | RuntimeError | SystemError) and names_exhausted_memory(str(seen)):
+            return True
+        seen = seen.__cause__ or seen.__context__
+    return isinstance(problem, SystemError | ImportError) and _is_near_limit()
+
+
+def out_of_memory_words() -> str:
+    """``memory is exhausted: this process may have 300 MiB (ulimit -v). Raise that limit, or free some memory.``"""
+    limit = _limit_bytes()
+    if limit is None:
+        return "memory is exhausted. Free some memory, or take a machine or container with more."
+    return f"memory is exhausted: a process may have {limit >> 20} MiB here (ulimit -v). Raise that limit: ulimit -v unlimited."
+
+
+def _limit_bytes() -> int | None:
+    """The limit of this process's address space, ``None`` where there is none."""
+    try:
+        import resource
+
+        limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    except (ImportError, OSError, ValueError):
+        return None
+    return None if limit == resource.RLIM_INFINITY else limit
+
+
+def _is_near_limit() -> bool:
+    """Whether this process holds most of the address space that it may have; C code that gets no more often says so badly."""
+    limit = _limit_bytes()
+    if limit is None:
+        return False
+    try:
+        with open("/proc/self/statm", "rb") as file:  # noqa: PTH123 - with next to no memory left
+            held = int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, MemoryError):
+        return True
+    return held > limit // 2
