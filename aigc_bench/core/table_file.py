@@ -47,7 +47,8 @@ class TableFile:
     delimiter: str
     text: str
     first_line: int
-    """The line of the file at which ``text`` begins, the header's."""
+    """The line of the file at which ``text`` begins."""
+    header_line: int
 
     @property
     def rows(self) -> Iterator[Row]:
@@ -59,6 +60,8 @@ class TableFile:
     @cached_property
     def commas(self) -> Commas:
         """Return what a comma in a number means here: decimal where a cell of the table cannot be read otherwise."""
+        if self.delimiter == "," and '"' not in self.text:
+            return "thousands"  # no cell can hold a comma
         if any("," in cell and has_decimal_comma(cell) for row in self.rows for cell in row.cells.values()):
             return "decimal"
         return "thousands" if self.delimiter == "," else "unclear"
@@ -78,7 +81,7 @@ def read_table(file: Path, *, required: Sequence[str] = (), hint: str | None = N
     header_line, header = next(lines, (1, []))
     columns = tuple(name.strip() for name in header)
     _check_header(columns, file=file, line=header_line, required=required, delimiter=delimiter, hint=hint)
-    return TableFile(path=file, columns=columns, delimiter=delimiter, text=text, first_line=1 + skipped)
+    return TableFile(path=file, columns=columns, delimiter=delimiter, text=text, first_line=1 + skipped, header_line=header_line)
 
 
 def _delimiter(text: str) -> tuple[str, int]:

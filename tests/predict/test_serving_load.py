@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from aigc_bench.core.errors import UsageError
+from aigc_bench.core.errors import FileWarning, UsageError
 from aigc_bench.predict.serving.arrivals import Arrivals, Traffic, draw_requests
 from aigc_bench.predict.serving.kv_blocks import KvBlocks
 from aigc_bench.predict.serving.lengths import (
@@ -139,9 +140,23 @@ def test_public_trace_formats_are_read_in_order_of_arrival(tmp_path: Path, text:
 
 
 def test_requests_without_an_answer_are_left_out_and_counted(tmp_path: Path) -> None:
-    trace = read_trace(written(tmp_path, "input_tokens,output_tokens\n10,5\n10,0\n\n7,3\n"))
+    with pytest.warns(FileWarning, match=r"1 of 3 requests have no prompt or no answer and are left out: line 3\."):
+        trace = read_trace(written(tmp_path, "input_tokens,output_tokens\n10,5\n10,0\n\n7,3\n"))
     assert trace.input_tokens == (10, 7)
     assert (trace.num_left_out, trace.arrival_s) == (1, None)
+
+
+def test_only_the_first_lines_of_many_that_are_left_out_are_named(tmp_path: Path) -> None:
+    with pytest.warns(FileWarning, match=r"lines 3, 4, .*, 12 and 10 more\."):
+        read_trace(written(tmp_path, "input_tokens,output_tokens\n10,5\n" + "0,5\n" * 20))
+
+
+def test_a_trace_is_read_as_a_spreadsheet_saves_it(tmp_path: Path) -> None:
+    file = tmp_path / "trace.csv.gz"
+    text = "arrival_s;input_tokens;output_tokens\r\n0,5;10;5\r\n2,25;1 024;7\r\n"
+    file.write_bytes(gzip.compress(text.encode("utf-16")))
+    trace = read_trace(file)
+    assert (trace.arrival_s, trace.input_tokens, trace.output_tokens) == ((0.5, 2.25), (10, 1024), (5, 7))
 
 
 @pytest.mark.parametrize(
@@ -149,11 +164,22 @@ def test_requests_without_an_answer_are_left_out_and_counted(tmp_path: Path) -> 
     [
         ("a,b\n1,2\n", "line 1: no column of input lengths"),
         ("input_tokens\n1\n", "line 1: no column of output lengths"),
-        ("input_tokens,output_tokens\n1,2\n3,x\n", "line 3: '3,x' is not a request"),
-        ("input_tokens,output_tokens\n1\n", "line 2"),
+        ("input_tokens,output_tokens\n1,2\n3,x\n", "line 3: output_tokens 'x' is not a number"),
+        ("input_tokens,output_tokens\n1\n", "line 2: output_tokens '' is empty"),
+        ("input_tokens,output_tokens\n1,2\n1,2,3\n", "line 3: the row has 3 cells"),
+        ("input_tokens,output_tokens\n1,-2\n", "line 2: output_tokens '-2' is not a whole number"),
+        ("input_tokens,output_tokens\n1,2.5\n", "line 2: output_tokens '2.5' is not a whole number"),
+        ("input_tokens,output_tokens\n1,4k\n", "line 2: output_tokens '4k' may mean"),
+        ("input_tokens,output_tokens\n1,1e30\n", "line 2: output_tokens '1e30' is not a whole number from 0 to 100,000,000"),
         ("input_tokens,output_tokens\n", "no request in it"),
-        ("", "line 1"),
-        ("arrival_s,input_tokens,output_tokens\nnan,1,2\n", "line 2"),
+        ("", "trace.csv: empty"),
+        ("arrival_s,input_tokens,output_tokens\nnan,1,2\n", "line 2: arrival_s 'nan' must be a finite number"),
+        (
+            "arrival_s,input_tokens,output_tokens\n5,1,2\n2023-11-16 18:15:46,1,2\n",
+            "line 3: arrival_s '2023-11-16 18:15:46' is a date",
+        ),
+        ("time_s,input_tokens,output_tokens\n2023-11-99,1,2\n", "line 2: time_s '2023-11-99' is no date in ISO form"),
+        ("time_s,input_tokens,output_tokens\n0001-01-01T00:00+14:00,1,2\n1,1,2", "line"),
     ],
 )
 def test_a_bad_trace_is_told_with_file_and_line(tmp_path: Path, text: str, told: str) -> None:
@@ -164,7 +190,7 @@ def test_a_bad_trace_is_told_with_file_and_line(tmp_path: Path, text: str, told:
 
 
 def test_a_trace_that_is_not_there_is_told(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="No such file"):
+    with pytest.raises(UsageError, match="no such file"):
         read_trace(tmp_path / "absent.csv")
 
 

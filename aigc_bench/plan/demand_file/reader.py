@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -13,9 +11,10 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from aigc_bench.core.document import mistakes, read_toml
-from aigc_bench.core.errors import AigcBenchError, UsageError
+from aigc_bench.core.errors import AigcBenchError
 from aigc_bench.core.toml_file import check, inner_record
 from aigc_bench.plan.demand import Demand, Growth
+from aigc_bench.plan.demand_file.arrival_file import read_arrivals
 from aigc_bench.plan.demand_file.surroundings import colocation_of, constraints_of, dataset_of, finance_of, site_of
 from aigc_bench.plan.demand_file.work import Check, batch_of, checks_of, service_of, training_of, with_own_model
 from aigc_bench.plan.demand_file.written import WrittenDemand
@@ -93,7 +92,7 @@ def _convert(written: WrittenDemand, *, catalogue: Catalogue, folder: Path) -> t
 
     def times_of(name: str) -> list[float]:
         """Arrival times in seconds of a trace beside the demand file."""
-        return _times(folder / name)
+        return read_arrivals(folder / name)
 
     own = partial(with_own_model, folder=folder)
     checks = partial(checks_of, catalogue=catalogue, times_of=times_of)
@@ -184,23 +183,3 @@ def _whole(written: WrittenDemand) -> list[str]:
     if (written.growth_per_year is None) != (written.horizon is None):
         problems.append(f"{WHOLE}growth_per_year and horizon belong together: give both or neither")
     return problems
-
-
-def _times(file: Path) -> list[float]:
-    """Arrival times of a trace, in seconds from its first."""
-    try:
-        with file.open(encoding="utf-8", newline="") as handle:
-            rows = list(csv.DictReader(handle))
-    except (OSError, UnicodeDecodeError) as problem:
-        raise UsageError(f"trace {file.name!r}: {getattr(problem, 'strerror', None) or 'cannot be read'}.") from None
-    if not rows or "arrival_s" not in rows[0]:
-        raise UsageError(f"trace {file.name!r}: needs a column arrival_s.", "One request a row, seconds from any moment.")
-    try:
-        found = sorted(float(row["arrival_s"]) for row in rows)
-    except (TypeError, ValueError):
-        raise UsageError(f"trace {file.name!r}: arrival_s holds something that is not a number.") from None
-    if not all(math.isfinite(moment) for moment in found):
-        raise UsageError(f"trace {file.name!r}: arrival_s holds something that is not a moment.")
-    if len(found) < 2 or found[-1] <= found[0]:
-        raise UsageError(f"trace {file.name!r}: needs requests at two moments at least.")
-    return [moment - found[0] for moment in found]

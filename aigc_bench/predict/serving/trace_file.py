@@ -3,26 +3,32 @@
 CSV with a header. Column names are those of the traces that are public: Azure's (TIMESTAMP, ContextTokens, GeneratedTokens),
 BurstGPT's (Timestamp, Request tokens, Response tokens), Vidur's (arrived_at, num_prefill_tokens, num_decode_tokens), Mooncake's
 words (timestamp, input_length, output_length), or plainly arrival_s, input_tokens, output_tokens. Moments are seconds, or dates
-and times in ISO form. Requests without prompt or answer (BurstGPT marks failures so) are left out and counted.
+and times in ISO form. Requests without prompt or answer (BurstGPT marks failures so) are left out, counted and named by line.
 """
 
 from __future__ import annotations
 
-import csv
-import math
-from collections.abc import Iterable
+import re
+import warnings
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
 from pydantic import Field, model_validator
 
-from aigc_bench.core.errors import UsageError
+from aigc_bench.core.errors import FileWarning, UsageError
+from aigc_bench.core.numbers import Commas, parse_number
 from aigc_bench.core.records import Positive, Record
+from aigc_bench.core.table_file import Row, read_table
 
 ARRIVAL = ("arrival_s", "arrived_at", "timestamp", "time_s", "arrival")
 INPUT = ("input_tokens", "contexttokens", "num_prefill_tokens", "request_tokens", "input_length", "input_len", "prompt_tokens")
 OUTPUT = ("output_tokens", "generatedtokens", "num_decode_tokens", "response_tokens", "output_length", "output_len")
+
+MOST_TOKENS = 100_000_000
+"""Of a prompt or an answer."""
+SHOWN_LINES = 10
 
 
 class Trace(Record):
@@ -43,74 +49,108 @@ class Trace(Record):
 
 
 def read_trace(path: Path) -> Trace:
-    """The requests of a CSV file, sorted by arrival; raises ``UsageError`` with file and line for what cannot be read."""
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            return _parse(csv.reader(file), where=str(path))
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror or error}.", "Give a CSV file of requests.") from None
-    except UnicodeDecodeError:
-        raise UsageError(f"{path}: not a text file.", "Give a CSV file of requests.") from None
+    """Return the requests of a table in any of its forms (``core.table_file``), sorted by arrival.
+
+    Raises ``UsageError`` with file and line for what cannot be read. Warns with ``FileWarning`` where requests are left out.
+    """
+    table = read_table(path, hint="Give a CSV file of requests.")
+    columns = {_plain(name): name for name in reversed(table.columns)}
+    inputs, outputs, moments = (_column(columns, names) for names in (INPUT, OUTPUT, ARRIVAL))
+    if inputs is None or outputs is None:
+        missing, allowed = ("input", INPUT) if inputs is None else ("output", OUTPUT)
+        raise UsageError(
+            f"{path}: line {table.header_line}: no column of {missing} lengths.", f"Name it one of {', '.join(allowed)}."
+        )
+    reader = _Requests(inputs=inputs, outputs=outputs, moments=moments, commas=table.commas)
+    for row in table.rows:
+        try:
+            reader.add(row)
+        except (ValueError, OverflowError) as problem:
+            raise UsageError(
+                f"{path}: line {row.line}: {problem}.", "Lengths are whole, moments are all seconds or all dates in ISO form."
+            ) from None
+    if not reader.requests:
+        raise UsageError(f"{path}: no request in it.", "Every line needs a prompt and an answer of at least one token.")
+    if reader.left_out:
+        warnings.warn(f"{path}: {_left_out(reader)}", FileWarning, stacklevel=2)
+    return reader.trace()
 
 
-def _parse(lines: Iterable[list[str]], *, where: str) -> Trace:
-    rows = iter(lines)
-    header = [_plain(name) for name in next(rows, [])]
-    columns = [_column(header, names) for names in (INPUT, OUTPUT, ARRIVAL)]
-    if columns[0] is None or columns[1] is None:
-        missing = "input" if columns[0] is None else "output"
-        allowed = ", ".join(INPUT if columns[0] is None else OUTPUT)
-        raise UsageError(f"{where}: line 1: no column of {missing} lengths.", f"Name it one of {allowed}.")
-    requests, left_out = [], 0
-    for number, row in enumerate(rows, start=2):
-        if not row:
-            continue
-        request = _request(row, columns=columns, where=f"{where}: line {number}")
-        requests += [request] if request else []
-        left_out += request is None
-    if not requests:
-        raise UsageError(f"{where}: no request in it.", "Every line needs a prompt and an answer of at least one token.")
-    requests.sort(key=lambda request: request[0])
-    moments, inputs, outputs = zip(*requests, strict=True)
-    return Trace(
-        input_tokens=inputs, output_tokens=outputs, arrival_s=None if columns[2] is None else moments, num_left_out=left_out
+def _left_out(reader: _Requests) -> str:
+    count, shown = len(reader.left_out), ", ".join(map(str, reader.left_out[:SHOWN_LINES]))
+    more = f" and {count - SHOWN_LINES} more" if count > SHOWN_LINES else ""
+    total = count + len(reader.requests)
+    return (
+        f"{count} of {total} requests have no prompt or no answer and are left out: line{'s' if count > 1 else ''} {shown}{more}."
     )
 
 
-def _request(row: list[str], *, columns: list[int | None], where: str) -> tuple[float, int, int] | None:
-    """Moment, input and output of one line; ``None`` where one length is 0."""
-    try:
-        inputs, outputs, moment = (None if column is None else row[column].strip() for column in columns)
-        lengths = [_tokens(inputs or ""), _tokens(outputs or "")]
-        return None if 0 in lengths else (0.0 if moment is None else _moment(moment), lengths[0], lengths[1])
-    except (ValueError, IndexError):
-        raise UsageError(
-            f"{where}: {','.join(row)!r} is not a request.", "Lengths are whole, moments are seconds or ISO dates."
-        ) from None
+class _Requests:
+    """Gathers moment, input and output of each row."""
+
+    def __init__(self, *, inputs: str, outputs: str, moments: str | None, commas: Commas) -> None:
+        self._inputs, self._outputs, self._moments, self._commas = inputs, outputs, moments, commas
+        self._are_dates: bool | None = None
+        self.requests: list[tuple[float, int, int]] = []
+        self.left_out: list[int] = []
+
+    def add(self, row: Row) -> None:
+        """Take one row; raises ``ValueError`` with the reason why it is no request."""
+        if row.problem is not None:
+            raise ValueError(f"the row {row.problem}")
+        inputs, outputs = (self._tokens(name, row.cells[name]) for name in (self._inputs, self._outputs))
+        moment = 0.0 if self._moments is None else self._moment(self._moments, row.cells[self._moments])
+        if inputs == 0 or outputs == 0:
+            self.left_out.append(row.line)
+        else:
+            self.requests.append((moment, inputs, outputs))
+
+    def trace(self) -> Trace:
+        """Return the requests in order of arrival."""
+        self.requests.sort(key=lambda request: request[0])
+        moments, inputs, outputs = zip(*self.requests, strict=True)
+        return Trace(
+            input_tokens=inputs,
+            output_tokens=outputs,
+            arrival_s=None if self._moments is None else moments,
+            num_left_out=len(self.left_out),
+        )
+
+    def _tokens(self, name: str, text: str) -> int:
+        try:
+            number = parse_number(text, commas=self._commas, suffix=False)
+        except ValueError as problem:
+            raise ValueError(f"{name} {_short(text)} {problem}") from None
+        if not 0 <= number <= MOST_TOKENS or not number.is_integer():
+            raise ValueError(f"{name} {_short(text)} is not a whole number from 0 to {MOST_TOKENS:,}")
+        return int(number)
+
+    def _moment(self, name: str, text: str) -> float:
+        """Seconds, or a date and time as Unix seconds (UTC where no zone is given; fractions are cut to microseconds)."""
+        is_date = _DATE.match(text) is not None
+        if self._are_dates not in (None, is_date):
+            raise ValueError(f"{name} {_short(text)} is {'a date' if is_date else 'no date'}, unlike those of the lines before")
+        self._are_dates = is_date
+        try:
+            if not is_date:
+                return parse_number(text, commas=self._commas, suffix=False)
+            moment = datetime.fromisoformat(text)
+        except ValueError as problem:
+            said = "is no date in ISO form" if is_date else str(problem)
+            raise ValueError(f"{name} {_short(text)} {said}") from None
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+_DATE = re.compile(r"\d{4}-\d")
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= 40 else f"{text[:37]}...")
 
 
 def _plain(name: str) -> str:
     return name.strip().lower().replace(" ", "_")
 
 
-def _column(header: list[str], names: tuple[str, ...]) -> int | None:
-    return next((header.index(name) for name in names if name in header), None)
-
-
-def _tokens(text: str) -> int:
-    number = float(text)
-    if number < 0 or number != int(number):
-        raise ValueError("tokens are whole and not negative")
-    return int(number)
-
-
-def _moment(text: str) -> float:
-    """Seconds, or a date and time as Unix seconds (UTC where no zone is given; fractions are cut to microseconds)."""
-    try:
-        seconds = float(text)
-    except ValueError:
-        moment = datetime.fromisoformat(text)
-        seconds = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-    if not math.isfinite(seconds):
-        raise ValueError("a moment is finite")
-    return seconds
+def _column(columns: Mapping[str, str], names: tuple[str, ...]) -> str | None:
+    return next((columns[name] for name in names if name in columns), None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import pytest
@@ -63,11 +64,15 @@ def test_a_trace_gives_its_busiest_minute_and_the_spread_of_its_gaps(tmp_path: P
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("moment\n1\n2\n", "needs a column arrival_s"),
-        ("arrival_s\n1\nsoon\n", "not a number"),
-        ("arrival_s\n1\nnan\n", "not a moment"),
+        ("moment\n1\n2\n", "trace.csv: line 1: column 'arrival_s' is missing"),
+        ("arrival_s\n1\nsoon\n", "trace.csv: line 3: arrival_s 'soon' is not a number"),
+        ("arrival_s\n1\n\nnan\n", "trace.csv: line 4: arrival_s 'nan' must be a finite number"),
+        ("arrival_s\n1\n1e308\n", "trace.csv: line 3: arrival_s '1e308' must be"),
+        ("arrival_s\n1\n2,5\n", "trace.csv: line 3: row has 2 cells where the header has 1"),
+        ("arrival_s;b\n1;1\n2,500;1\n", "trace.csv: line 3: arrival_s '2,500' is unclear"),
+        ("arrival_s,b\n1,1\n,1\n", "trace.csv: line 3: arrival_s '' is empty"),
         ("arrival_s\n5\n5\n", "two moments"),
-        ("", "needs a column arrival_s"),
+        ("", "trace.csv: empty"),
     ],
 )
 def test_a_trace_that_is_none_says_what_is_wrong_with_it(tmp_path: Path, content: str, words: str) -> None:
@@ -75,8 +80,20 @@ def test_a_trace_that_is_none_says_what_is_wrong_with_it(tmp_path: Path, content
     assert words in told(tmp_path, service('trace = "trace.csv"'))
 
 
+@pytest.mark.filterwarnings("ignore::aigc_bench.core.errors.FileWarning")
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "gbk"])
+def test_a_trace_is_read_as_a_spreadsheet_saves_it(tmp_path: Path, encoding: str) -> None:
+    plain = "arrival_s,note\n" + "\n".join(f"{moment},请求" for moment in range(0, 1200, 10))
+    (tmp_path / "plain.csv").write_text(plain, encoding="utf-8")
+    table = plain.replace(",", ";").replace("10;", "10,0;").replace("\n", "\r\n")
+    (tmp_path / "sheet.csv.gz").write_bytes(gzip.compress(table.encode(encoding)))
+    found = [read(tmp_path, service(f'trace = "{name}"')).services[0].arrival for name in ("plain.csv", "sheet.csv.gz")]
+    assert found[0].peak_requests_per_s.value == found[1].peak_requests_per_s.value
+    assert found[0].cv2 == found[1].cv2
+
+
 def test_a_trace_that_is_not_there_is_named(tmp_path: Path) -> None:
-    assert "trace 'gone.csv'" in told(tmp_path, service('trace = "gone.csv"'))
+    assert "gone.csv: no such file" in told(tmp_path, service('trace = "gone.csv"'))
 
 
 def test_what_a_file_does_not_say_comes_from_the_catalogue_with_its_source(tmp_path: Path) -> None:
