@@ -41,10 +41,11 @@ class Pipeline(Record):
 
 
 class SkippedSample(Record):
-    """A sample that could not be used: its name below the data's folder, and why."""
+    """A sample that could not be used: its name below the data's folder, and why. It may stand for ``count`` of a file's lines."""
 
     name: str
     reason: str
+    count: int = Field(default=1, ge=1)
 
 
 class DataUse(Measured):

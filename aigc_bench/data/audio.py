@@ -10,27 +10,74 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from aigc_bench.data.intake import AudioIntake
+from aigc_bench.data.limits import MAX_AUDIO_VALUES, MAX_CHANNELS, SAMPLING_RATES_HZ
+from aigc_bench.data.reasons import BadSampleError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FFT_SIZES = {16_000: 400, 22_050: 1024, 24_000: 1024, 32_000: 1024, 44_100: 2048, 48_000: 2048}
+FORMATS = {b"RIFF": "WAV", b"RIFX": "WAV", b"RF64": "WAV", b"fLaC": "FLAC", b"OggS": "OGG"}
+"""What a file may hold, by its first four bytes, whatever its name ends in."""
+_LOUDEST = float(1 << 31)
+"""A float recording is meant to stay within 1; some hold the integers of up to 32 bits. The power of much more is infinite."""
 _FLOOR = 1e-10
 
 
 def decode_audio(data: bytes, intake: AudioIntake) -> NDArray[np.float32]:
-    """Compressed bytes to a waveform or log-mel frames. Raises ``RuntimeError`` (libsndfile) or ``ValueError``."""
-    import soundfile
-
-    samples, rate = soundfile.read(io.BytesIO(data), dtype="float32", always_2d=True)
-    if not len(samples):
-        raise ValueError("no samples in it")
-    wave = resampled(samples.mean(axis=1), rate=rate, wanted=intake.sampling_rate, limit=intake.num_samples)
+    """Compressed bytes to a waveform or log-mel frames. Raises where they are no whole recording, or one over the limits."""
+    samples, rate = _read(data)
+    wave = samples.mean(axis=1)
+    wave = resampled(wave, rate=rate, wanted=intake.sampling_rate, limit=intake.num_samples)
     wave = np.pad(wave, (0, max(0, intake.num_samples - len(wave))))[: intake.num_samples].astype(np.float32)
     if intake.num_mels is None:
         return wave
     frames = log_mel(wave, intake)
     return np.ascontiguousarray(frames.T) if intake.frames_first else frames
+
+
+def check_audio(data: bytes) -> None:
+    """Decode all of it that a case would: raises where bytes are missing or wrong."""
+    _read(data)
+
+
+def _read(data: bytes) -> tuple[NDArray[np.float32], int]:
+    """Samples ``[length, channels]`` up to ``MAX_AUDIO_VALUES``, and their rate."""
+    import soundfile
+
+    _refuse_unknown(data)
+    try:
+        with soundfile.SoundFile(io.BytesIO(data)) as file:
+            if file.channels > MAX_CHANNELS:
+                raise BadSampleError(f"{file.channels} channels, over the limit of {MAX_CHANNELS}")
+            if not SAMPLING_RATES_HZ[0] <= file.samplerate <= SAMPLING_RATES_HZ[1]:
+                low, high = SAMPLING_RATES_HZ
+                raise BadSampleError(f"a sampling rate of {file.samplerate:,} Hz, outside {low:,} to {high:,}")
+            samples: NDArray[np.float32] = file.read(MAX_AUDIO_VALUES // file.channels, dtype="float32", always_2d=True)
+            rate = int(file.samplerate)
+    except soundfile.LibsndfileError as problem:
+        raise BadSampleError(f"cannot be decoded: {problem.error_string}") from None
+    if not len(samples):
+        raise BadSampleError("no samples in it")
+    if not max(samples.max(), -samples.min()) <= _LOUDEST:  # of a NaN, neither is
+        raise BadSampleError(f"samples that are no finite numbers, or beyond {_LOUDEST:,.0f}")
+    return samples, rate
+
+
+def _refuse_unknown(data: bytes) -> None:
+    """Raise where the bytes do not begin as one of ``FORMATS``, or a RIFF file is shorter than it says.
+
+    libsndfile tries two dozen more, and reads a WAV file as far as it goes. Recorders that cannot seek back leave 0 or a size
+    near 2 or 4 GiB in the header.
+    """
+    start = 0
+    if data[:3] == b"ID3":  # a tag before FLAC, its length in four times seven bits
+        start = 10 + sum((byte & 127) << shift for byte, shift in zip(data[6:10], (21, 14, 7, 0), strict=False))
+    if data[start : start + 4] not in FORMATS:
+        raise BadSampleError(f"no recording of a known format ({', '.join(dict.fromkeys(FORMATS.values()))})")
+    stated = 8 + int.from_bytes(data[4:8], "little")
+    if data[:4] == b"RIFF" and len(data) + 8 < stated < 0x7FFF0000:
+        raise BadSampleError(f"cut short: {len(data):,} bytes of {stated:,}")
 
 
 def resampled(wave: NDArray[np.float32], *, rate: int, wanted: int, limit: int) -> NDArray[np.float32]:

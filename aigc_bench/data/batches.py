@@ -98,13 +98,14 @@ class Batches(IterableDataset):  # type: ignore[type-arg]
 
 def _samples(intake: Intake, recipe: Recipe, *, shard: Shard, stream: int, skips: list[SkippedSample]) -> Iterator[NDArray[Any]]:
     """Samples of one wish; two wishes of one modality read in different orders."""
-    units = epochs(recipe.sources[intake.modality].units[intake.modality], seed=recipe.seed + 7919 * stream, shard=shard)
+    mine = recipe.sources[intake.modality].units[intake.modality]
+    units = epochs(mine, seed=recipe.seed + 7919 * stream, shard=shard)
     is_cold = recipe.cache == "cold"
     if isinstance(intake, TextIntake):
-        texts = decoded(units, lambda unit: documents(unit, is_cold=is_cold, skips=skips), skips=skips)
+        texts = decoded(units, lambda unit: documents(unit, is_cold=is_cold, skips=skips), skips=skips, num_units=len(mine))
         return token_samples(texts, recipe.tokenizers[intake], intake)
     decode = _DECODERS[type(intake)]
-    return decoded(units, lambda unit: iter((decode(read_bytes(unit, is_cold=is_cold), intake),)), skips=skips)
+    return decoded(units, lambda unit: iter((decode(read_bytes(unit, is_cold=is_cold), intake),)), skips=skips, num_units=len(mine))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,21 +5,27 @@
     audio   .wav .flac .ogg in any folders (LibriSpeech; its .trans.txt are no text)     unit: a file
     video   .mp4 .mkv .webm                                                              unit: a file
 
-Empty files are no units: they are told as skipped, by name. The hash is over relative names and sizes.
+What is no unit is told as skipped, by name: empty and too large files, broken links, FIFOs and devices, folders that cannot be
+listed. The hash is over relative names and sizes; the stamp also over times and inodes, which a change of contents moves.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-import tarfile
-from collections.abc import Iterator, Mapping
+import stat
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.pipeline import Modality, SkippedSample
+from aigc_bench.data.limits import MAX_SAMPLE_BYTES, MAX_TEXT_FILE_BYTES
+from aigc_bench.data.parquet import num_row_groups
+from aigc_bench.data.reasons import BadSampleError, reason_of, shown
+from aigc_bench.data.regular import Entry, refuse_irregular, walk
+from aigc_bench.data.shards import members
 
 EXTENSIONS: Mapping[str, Modality] = {
     ".txt": "text", ".jsonl": "text", ".parquet": "text",
@@ -27,12 +33,16 @@ EXTENSIONS: Mapping[str, Modality] = {
     ".wav": "audio", ".flac": "audio", ".ogg": "audio",
     ".mp4": "video", ".mkv": "video", ".webm": "video",
 }  # fmt: skip
+_SUFFIXES = frozenset({*EXTENSIONS, ".tar"})
+_IMAGE_SUFFIXES = frozenset(suffix for suffix, modality in EXTENSIONS.items() if modality == "image")
+_NAMED = 3
+"""Skipped files that an error names."""
 TEXT_UNIT_BYTES = 1 << 20
 """Text files are cut at the line breaks next to multiples of this."""
 
 
 class Unit(NamedTuple):
-    """A stretch of a file: bytes ``start`` to ``end``; of a parquet file, its row group ``start``."""
+    """A stretch of a file: bytes ``start`` to ``end``; of a parquet file, its row group ``start``. ``name`` is for people."""
 
     path: str
     name: str
@@ -42,10 +52,11 @@ class Unit(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class DataFiles:
-    """Units by modality in the order of their names, what was skipped, the number of files, their bytes, and their hash."""
+    """Units by modality in the order of their names, what was skipped, the number of files, their bytes, their hash and stamp."""
 
     root: str
     sha256: str
+    stamp: str
     num_files: Mapping[Modality, int]
     num_bytes: Mapping[Modality, int]
     units: Mapping[Modality, tuple[Unit, ...]]
@@ -67,75 +78,116 @@ class _Found:
 
 def find_files(root: Path | str) -> DataFiles:
     """Everything readable below ``root`` (a folder or one file); raises ``UsageError`` where there is nothing."""
-    folder = Path(root).expanduser()
-    if not folder.exists():
-        raise UsageError(f"--data {root}: there is no such file or folder.")
-    base = folder if folder.is_dir() else folder.parent
+    folder = _place(root)
     found: dict[Modality, _Found] = {}
-    digest = hashlib.sha256()
-    for path, size in _walk(folder):
-        name = os.path.relpath(path, base)
-        digest.update(f"{name}\0{size}\n".encode())
-        _add(found, path, name=name, size=size)
-    if not any(one.units for one in found.values()):
-        known = ", ".join((*EXTENSIONS, ".tar"))
-        raise UsageError(f"--data {root}: nothing to read in it.", f"Known are files that end in {known}; empty ones are skipped.")
+    folders: list[SkippedSample] = []
+    digest, stamp = hashlib.sha256(), hashlib.sha256()
+    base = len(str(folder if folder.is_dir() else folder.parent).rstrip("/")) + 1
+    for path, status, problem, is_folder in _entries(folder):
+        name = shown(path[base:] or ".")
+        if is_folder:
+            folders.append(SkippedSample(name=name, reason=problem or ""))
+            continue
+        suffix = _suffix(path)
+        mine = found.setdefault(EXTENSIONS.get(suffix, "image"), _Found())
+        if status is None:
+            mine.skipped.append(SkippedSample(name=name, reason=problem or ""))
+            continue
+        digest.update(os.fsencode(path[base:]) + f"\0{status.st_size}\n".encode())
+        stamp.update(f"{status.st_mtime_ns} {status.st_ctime_ns} {status.st_ino} {status.st_dev}\n".encode())
+        _add(mine, path, name=name, size=status.st_size, suffix=suffix)
     kept = {modality: one for modality, one in sorted(found.items()) if one.units}
+    if not kept:
+        raise _nothing_to_read(root, [*folders, *(one for each in found.values() for one in each.skipped)])
+    stamp.update(digest.digest())
     return DataFiles(
-        root=str(folder.resolve()),
+        root=str(folder),
         sha256=digest.hexdigest(),
+        stamp=stamp.hexdigest(),
         num_files={modality: one.num_files for modality, one in kept.items()},
         num_bytes={modality: one.num_bytes for modality, one in kept.items()},
         units={modality: tuple(one.units) for modality, one in kept.items()},
-        skipped={modality: tuple(one.skipped) for modality, one in kept.items()},
+        skipped={modality: (*folders, *one.skipped) for modality, one in kept.items()},
     )
 
 
-def _walk(folder: Path) -> Iterator[tuple[str, int]]:
-    """Paths and sizes of all known files, sorted."""
-    if folder.is_file():
-        yield str(folder), folder.stat().st_size
-        return
-    for parent, folders, names in os.walk(folder):
-        folders.sort()
-        for name in sorted(names):
-            path = os.path.join(parent, name)  # noqa: PTH118 - a million Path objects are slow
-            suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122
-            if (suffix in EXTENSIONS or suffix == ".tar") and not name.endswith(".trans.txt"):
-                yield path, os.stat(path).st_size  # noqa: PTH116
+def _place(root: Path | str) -> Path:
+    """The absolute path; raises ``UsageError`` where there is nothing to list, or where its name cannot be recorded."""
+    said = shown(str(root))
+    try:
+        folder = Path(root).expanduser()
+        status = folder.stat()
+        resolved = folder.resolve()
+    except (OSError, RuntimeError, ValueError) as problem:
+        if isinstance(problem, FileNotFoundError | NotADirectoryError):
+            raise UsageError(f"--data {said}: there is no such file or folder.") from None
+        raise UsageError(f"--data {said}: cannot be read: {reason_of(problem)}.") from None
+    if not stat.S_ISDIR(status.st_mode):
+        try:
+            refuse_irregular(status.st_mode)
+        except BadSampleError as problem:
+            raise UsageError(f"--data {said}: {problem}.", "Give a folder or a file.") from None
+    for place in (resolved, folder.absolute()):
+        if _is_utf8(place):
+            return place
+    hint = "Rename it, or give a link to it whose path is UTF-8."
+    raise UsageError(f"--data {said}: the path is not UTF-8, and a run records it as text.", hint)
 
 
-def _add(found: dict[Modality, _Found], path: str, *, name: str, size: int) -> None:
-    suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122
-    modality = EXTENSIONS.get(suffix, "image")
-    mine = found.setdefault(modality, _Found())
+def _is_utf8(place: Path) -> bool:
+    try:
+        str(place).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _nothing_to_read(root: Path | str, skipped: Sequence[SkippedSample]) -> UsageError:
+    known = f"Known are files that end in {', '.join((*EXTENSIONS, '.tar'))}"
+    named = ", ".join(f"{one.name} ({one.reason})" for one in skipped[:_NAMED])
+    more = f" and {len(skipped) - _NAMED} more" if len(skipped) > _NAMED else ""
+    hint = f"{known}; skipped were {named}{more}." if skipped else f"{known}."
+    return UsageError(f"--data {shown(str(root))}: nothing to read in it.", hint)
+
+
+def _entries(folder: Path) -> Iterator[Entry]:
+    if folder.is_dir():
+        for entry in walk(str(folder), _SUFFIXES):
+            if entry.is_folder or not entry.path.endswith(".trans.txt"):
+                yield entry
+    elif _suffix(str(folder)) in _SUFFIXES:
+        yield Entry(str(folder), folder.stat())
+
+
+def _suffix(path: str) -> str:
+    return os.path.splitext(path)[1].lower()  # noqa: PTH122 - a million Path objects are slow
+
+
+def _add(mine: _Found, path: str, *, name: str, size: int, suffix: str) -> None:
     mine.num_files += 1
     mine.num_bytes += size
     if size == 0:
         mine.skipped.append(SkippedSample(name=name, reason="empty file"))
         return
+    if suffix == ".tar":
+        spans, skipped = members(path, name=name, suffixes=_IMAGE_SUFFIXES)
+        mine.units += [Unit(path, *span) for span in spans]
+        mine.skipped += skipped
+        return
     try:
         mine.units += _units(path, name=name, size=size, suffix=suffix)
-    except (OSError, tarfile.TarError, ValueError) as problem:
-        mine.skipped.append(SkippedSample(name=name, reason=f"cannot be opened: {_first_line(problem)}"))
+    except Exception as problem:
+        mine.skipped.append(SkippedSample(name=name, reason=f"cannot be opened: {reason_of(problem)}"))
 
 
 def _units(path: str, *, name: str, size: int, suffix: str) -> list[Unit]:
-    if suffix == ".tar":
-        with tarfile.open(path, "r:") as shard:
-            members = [
-                member for member in shard if member.isfile() and EXTENSIONS.get(Path(member.name).suffix.lower()) == "image"
-            ]
-        return [Unit(path, f"{name}:{one.name}", one.offset_data, one.offset_data + one.size) for one in members]
     if suffix == ".parquet":
-        import pyarrow.parquet as pq
-
-        return [Unit(path, f"{name}:{group}", group, group + 1) for group in range(pq.ParquetFile(path).num_row_groups)]
+        return [Unit(path, f"{name}:{group}", group, group + 1) for group in range(num_row_groups(path))]
     if suffix in (".txt", ".jsonl"):
+        if size > MAX_TEXT_FILE_BYTES:
+            raise BadSampleError(f"larger than the limit of {MAX_TEXT_FILE_BYTES >> 40} TiB")
         starts = range(0, size, TEXT_UNIT_BYTES)
         return [Unit(path, name, start, min(size, start + TEXT_UNIT_BYTES)) for start in starts]
+    if size > MAX_SAMPLE_BYTES:
+        raise BadSampleError(f"larger than the limit of {MAX_SAMPLE_BYTES >> 20} MiB")
     return [Unit(path, name, 0, size)]
-
-
-def _first_line(problem: Exception) -> str:
-    return (str(problem).strip().splitlines() or [type(problem).__name__])[0][:120]

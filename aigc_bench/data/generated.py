@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from aigc_bench.core.pipeline import Modality
-from aigc_bench.core.user_folders import cache_home
+from aigc_bench.data.kept import cache_folder
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,11 +36,6 @@ AUDIO_S = (4.0, 16.0)
 VIDEO_FRAMES, VIDEO_FPS, VIDEO_SIZE = 64, 16, (256, 256)
 _VOCABULARY = 30_000
 _CONSONANTS, _VOWELS = "bcdfghjklmnprstvwz", "aeiou"
-
-
-def cache_folder() -> Path:
-    """Where generated data, trained tokenizers and the findings of screenings are kept; safe to delete."""
-    return cache_home() / "aigc-bench" / "data"
 
 
 def generated_folder(modality: Modality) -> Path:

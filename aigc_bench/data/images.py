@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from aigc_bench.data.intake import ImageIntake
+from aigc_bench.data.limits import MAX_PIXELS
+from aigc_bench.data.reasons import BadSampleError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -15,10 +19,15 @@ if TYPE_CHECKING:
 
 CROP_SHARE = 0.875
 """Side of the centre crop over the short side: 224 of 256 (Krizhevsky et al. 2012, section 4.1)."""
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
+"""What a file may hold whatever its name ends in, as collected images are often named wrongly.
+
+Pillow knows forty more, of which EPS starts Ghostscript on the file.
+"""
 
 
 def decode_image(data: bytes, intake: ImageIntake) -> NDArray[np.float32]:
-    """Compressed bytes to pixels. Raises ``OSError`` or ``ValueError`` where they are no whole image.
+    """Compressed bytes to pixels. Raises where they are no whole image, or one over the limit.
 
     JPEGs are decoded at the smallest scale of the DCT that the size asked for allows, as loaders do.
     """
@@ -28,10 +37,27 @@ def decode_image(data: bytes, intake: ImageIntake) -> NDArray[np.float32]:
     return pixels.reshape(-1) if intake.flat else pixels
 
 
+@contextlib.contextmanager
+def _opened(data: bytes) -> Iterator[Image.Image]:
+    """An image of a known format whose stated size is within the limit; nothing is decoded yet."""
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
+    except UnidentifiedImageError:
+        raise BadSampleError(f"no image of a known format ({', '.join(FORMATS)}), or a damaged header") from None
+    except Image.DecompressionBombError:
+        raise BadSampleError(f"more pixels than the limit of {MAX_PIXELS:,}") from None
+    with image:
+        if image.width * image.height > MAX_PIXELS:
+            raise BadSampleError(f"{image.width:,} x {image.height:,} pixels, over the limit of {MAX_PIXELS:,}")
+        yield image
+
+
 def _cropped(data: bytes, intake: ImageIntake) -> Image.Image:
     from PIL import Image
 
-    with Image.open(io.BytesIO(data)) as image:
+    with _opened(data) as image:
         mode = "L" if intake.channels == 1 else "RGB"
         wanted = (round(intake.width / CROP_SHARE), round(intake.height / CROP_SHARE))
         image.draft(mode, wanted)
@@ -44,8 +70,6 @@ def _cropped(data: bytes, intake: ImageIntake) -> Image.Image:
 
 def check_image(data: bytes) -> None:
     """Decode at an eighth of the size: raises where bytes are missing or wrong."""
-    from PIL import Image
-
-    with Image.open(io.BytesIO(data)) as image:
-        image.draft("RGB", (image.width // 8, image.height // 8))
-        image.load()
+    with _opened(data) as image:
+        image.draft("RGB", (max(1, image.width // 8), max(1, image.height // 8)))
+        image.convert("RGB")

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+
+from aigc_bench.data.reasons import BadSampleError
+from aigc_bench.data.regular import open_regular
 
 WARM_LIMIT_BYTES = 4 << 30
 _PAGE = 4096
@@ -12,24 +16,19 @@ _PROBES = 64
 
 
 def drop(path: str) -> None:
-    """Let the kernel forget the file's pages (``posix_fadvise(2)``, DONTNEED); clean pages go at once."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
-    finally:
-        os.close(handle)
+    """Let the kernel forget the file's pages (``posix_fadvise(2)``, DONTNEED); clean pages go immediately."""
+    with _opened(path) as handle:
+        if handle is not None:
+            os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def warm(paths: Iterable[str], *, limit_bytes: int = WARM_LIMIT_BYTES) -> None:
     """Read the files once, as far as ``limit_bytes`` go."""
     left = limit_bytes
     for path in paths:
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            while left > 0 and (block := os.read(handle, 1 << 20)):
+        with _opened(path) as handle, contextlib.suppress(OSError):
+            while handle is not None and left > 0 and (block := os.read(handle, 1 << 20)):
                 left -= len(block)
-        finally:
-            os.close(handle)
         if left <= 0:
             return
 
@@ -52,13 +51,27 @@ def cached_fraction(paths: Sequence[str]) -> float | None:
 
 
 def _is_cached(path: str, draw: random.Random) -> bool | None:
-    handle = os.open(path, os.O_RDONLY)
+    with _opened(path) as handle:
+        if handle is None:
+            return False  # it is gone, and in no cache
+        try:
+            offset = draw.randrange(max(1, os.fstat(handle).st_size)) // _PAGE * _PAGE
+            return os.preadv(handle, [bytearray(1)], offset, os.RWF_NOWAIT) == 1
+        except BlockingIOError:
+            return False
+        except OSError:
+            return None
+
+
+@contextlib.contextmanager
+def _opened(path: str) -> Iterator[int | None]:
+    """A descriptor of the file; ``None`` where it cannot be opened, which is told when it is read as a sample."""
     try:
-        offset = draw.randrange(max(1, os.fstat(handle).st_size)) // _PAGE * _PAGE
-        return os.preadv(handle, [bytearray(1)], offset, os.RWF_NOWAIT) == 1
-    except BlockingIOError:
-        return False
-    except OSError:
-        return None
+        handle = open_regular(path)
+    except (OSError, BadSampleError):
+        yield None
+        return
+    try:
+        yield handle
     finally:
         os.close(handle)

@@ -1,4 +1,7 @@
-"""Reading units: seeded shuffling, sharding over ranks and their workers, and skipping what cannot be read."""
+"""Reading units: seeded shuffling, sharding over ranks and their workers, and skipping what cannot be read.
+
+``attempted`` is the one place where the failure of a sample is caught, whatever it is, and becomes a ``SkippedSample``.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +15,12 @@ from aigc_bench.core.errors import AigcBenchError
 from aigc_bench.core.pipeline import SkippedSample
 from aigc_bench.data.files import Unit
 from aigc_bench.data.page_cache import drop
+from aigc_bench.data.reasons import BadSampleError, reason_of
+from aigc_bench.data.regular import open_regular
 
 T = TypeVar("T")
 MAX_BARREN = 10_000
-"""Units in a row that give nothing before the data counts as unreadable."""
+"""Units in a row that give nothing before the data counts as unreadable; fewer where two epochs are shorter than that."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,15 +36,20 @@ class NothingReadableError(AigcBenchError):
 
 
 def read_bytes(unit: Unit, *, is_cold: bool) -> bytes:
-    """The unit's bytes; a cold reading leaves nothing of the file in the page cache behind."""
-    handle = os.open(unit.path, os.O_RDONLY)
+    """The unit's bytes; a cold reading leaves nothing of the file in the page cache behind.
+
+    Raises ``OSError`` where the file cannot be opened, and ``BadSampleError`` where it has become shorter or another thing.
+    """
+    handle = open_regular(unit.path)
     try:
         data = os.pread(handle, unit.end - unit.start, unit.start)
         if is_cold:
             os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
-        return data
     finally:
         os.close(handle)
+    if len(data) < unit.end - unit.start:
+        raise BadSampleError("the file has become shorter since it was listed")
+    return data
 
 
 def epochs(units: Sequence[Unit], *, seed: int, shard: Shard) -> Iterator[Unit]:
@@ -56,28 +66,35 @@ def epochs(units: Sequence[Unit], *, seed: int, shard: Shard) -> Iterator[Unit]:
         yield from (units[index] for index in mine)
 
 
-def decoded(units: Iterator[Unit], decode: Callable[[Unit], Iterator[T]], *, skips: list[SkippedSample]) -> Iterator[T]:
-    """Everything that ``decode`` makes of the units; what raises is put into ``skips`` with its reason, and reading goes on.
+def attempted(unit: Unit, decode: Callable[[Unit], Iterator[T]], *, skips: list[SkippedSample]) -> Iterator[T]:
+    """What ``decode`` makes of a unit, as far as it comes; whatever it raises is put into ``skips`` with its reason.
 
-    Raises ``NothingReadableError`` where ``MAX_BARREN`` units in a row gave nothing.
+    Decoders raise what they please over bad bytes: Pillow ``SyntaxError`` and ``struct.error``, libraries in C errors of their
+    own, all of them ``MemoryError``.
     """
+    try:
+        yield from decode(unit)
+    except Exception as problem:
+        skips.append(SkippedSample(name=unit.name, reason=reason_of(problem)))
+
+
+def decoded(
+    units: Iterator[Unit], decode: Callable[[Unit], Iterator[T]], *, skips: list[SkippedSample], num_units: int = MAX_BARREN
+) -> Iterator[T]:
+    """Everything that ``decode`` makes of the units; what fails is skipped, and reading goes on.
+
+    Raises ``NothingReadableError`` where two epochs of ``num_units``, or ``MAX_BARREN`` units in a row, gave nothing.
+    """
+    limit = min(MAX_BARREN, 2 * num_units)
     barren = 0
     for unit in units:
-        try:
-            for sample in decode(unit):
-                barren = 0
-                yield sample
-        except (OSError, ValueError, KeyError, SyntaxError, RuntimeError, MemoryError, EOFError) as problem:
-            skips.append(SkippedSample(name=unit.name, reason=reason_of(problem)))
+        for sample in attempted(unit, decode, skips=skips):
+            barren = 0
+            yield sample
         barren += 1
-        if barren > MAX_BARREN:
-            raise NothingReadableError(f"the last {MAX_BARREN} samples of {unit.path} and others could not be read")
-
-
-def reason_of(problem: Exception) -> str:
-    """One line for a user: what is wrong with the sample."""
-    text = (str(problem).strip().splitlines() or [""])[0]
-    return (text or type(problem).__name__)[:160]
+        if barren > limit:
+            last = f", {skips[-1].name}: {skips[-1].reason}" if skips else ""
+            raise NothingReadableError(f"none of the last {limit:,} samples gave anything{last}")
 
 
 def drop_all(units: Sequence[Unit]) -> None:

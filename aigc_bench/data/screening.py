@@ -1,76 +1,81 @@
 """A first look at a data set before anything is timed, so that bad files are named whether or not the window meets them.
 
-Up to ``FULL_LIMIT`` files of a modality are decoded; of larger sets a seeded sample of that many, and the result says so. What is
-found is kept in the cache under the data's hash.
+Up to ``FULL_LIMIT`` units of a modality are decoded; of larger sets a seeded sample of that many. What is found is kept in the
+cache, under the names, sizes, times and inodes of the files and the versions of what decodes them.
 """
 
 from __future__ import annotations
 
-import io
+import importlib.metadata
 import json
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
+from hashlib import sha256
 
 from aigc_bench.core.pipeline import Modality, SkippedSample
+from aigc_bench.data.audio import check_audio
 from aigc_bench.data.files import DataFiles, Unit
-from aigc_bench.data.generated import cache_folder
 from aigc_bench.data.images import check_image
-from aigc_bench.data.reading import read_bytes, reason_of
+from aigc_bench.data.kept import cache_folder, keep, kept
+from aigc_bench.data.reading import NothingReadableError, attempted, read_bytes
 from aigc_bench.data.text import documents
+from aigc_bench.data.video import check_video
 
 FULL_LIMIT = 4_000
-_VERSION = 1
+_VERSION = 2
+_DECODERS = ("aigc-bench", "pillow", "soundfile", "av", "pyarrow")
+_CHECKS: Mapping[Modality, Callable[[bytes], None]] = {"image": check_image, "audio": check_audio, "video": check_video}
 
 
 def screen(files: DataFiles, modality: Modality) -> tuple[SkippedSample, ...]:
-    """Every bad sample that the look found, in the order of the units, after the empty files."""
-    kept = cache_folder() / "screened" / f"{files.sha256[:24]}-{modality}-{_VERSION}.json"
-    if kept.is_file():
-        return tuple(SkippedSample(**one) for one in json.loads(kept.read_text()))
+    """Return every bad sample that the look found, in the order of the units, after what the listing found.
+
+    Raises ``NothingReadableError`` where none of those looked at can be read.
+    """
+    key = _key(files)
+    file = cache_folder() / "screened" / f"{key[:24]}-{modality}.json"
+    found = kept(file, lambda data: _parsed(data, key=key))
+    if found is None:
+        found = _looked_at(files, modality)
+        keep(file, json.dumps({"key": key, "found": [one.model_dump() for one in found]}).encode())
+    return found
+
+
+def _looked_at(files: DataFiles, modality: Modality) -> tuple[SkippedSample, ...]:
     units = files.units[modality]
     chosen = units if len(units) <= FULL_LIMIT else random.Random(0).sample(units, FULL_LIMIT)
-    found = (*files.skipped[modality], *_bad(chosen, _CHECKS[modality]))
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    kept.write_text(json.dumps([one.model_dump() for one in found]))
-    return found
-
-
-def _bad(units: Sequence[Unit], check: Callable[[Unit], None]) -> list[SkippedSample]:
-    found = []
-    for unit in units:
-        try:
-            check(unit)
-        except (OSError, ValueError, KeyError, SyntaxError, RuntimeError, EOFError) as problem:
-            found.append(SkippedSample(name=unit.name, reason=reason_of(problem)))
-    return found
-
-
-def _image(unit: Unit) -> None:
-    check_image(read_bytes(unit, is_cold=False))
-
-
-def _audio(unit: Unit) -> None:
-    import soundfile
-
-    samples, _ = soundfile.read(io.BytesIO(read_bytes(unit, is_cold=False)), dtype="int16")
-    if not len(samples):
-        raise ValueError("no samples in it")
-
-
-def _video(unit: Unit) -> None:
-    import av
-
-    with av.open(unit.path) as container:
-        if next(container.decode(video=0), None) is None:
-            raise ValueError("no frames in it")
-
-
-def _text(unit: Unit) -> None:
     skips: list[SkippedSample] = []
-    for _ in documents(unit, is_cold=False, skips=skips):
-        pass
-    if skips:
-        raise ValueError(f"{len(skips)} bad lines, the first: {skips[0].name}: {skips[0].reason}")
+    num_good = 0
+    for unit in chosen:
+        num_good += sum(1 for _ in attempted(unit, lambda one: _samples(one, modality, skips), skips=skips))
+    if not num_good:
+        first = f", the first: {skips[0].name}: {skips[0].reason}" if skips else ""
+        raise NothingReadableError(f"--data {files.root}: nothing of the {modality} data can be read{first}.")
+    return (*files.skipped[modality], *skips)
 
 
-_CHECKS: Mapping[Modality, Callable[[Unit], None]] = {"text": _text, "image": _image, "audio": _audio, "video": _video}
+def _samples(unit: Unit, modality: Modality, skips: list[SkippedSample]) -> Iterator[None]:
+    """One for each good sample of the unit."""
+    if modality == "text":
+        yield from (None for _ in documents(unit, is_cold=False, skips=skips))
+        return
+    _CHECKS[modality](read_bytes(unit, is_cold=False))
+    yield None
+
+
+def _key(files: DataFiles) -> str:
+    versions = [f"{name} {_version(name)}" for name in _DECODERS]
+    return sha256("\0".join([str(_VERSION), files.stamp, *versions]).encode()).hexdigest()
+
+
+def _version(library: str) -> str:
+    try:
+        return importlib.metadata.version(library)
+    except importlib.metadata.PackageNotFoundError:
+        return "absent"
+
+
+def _parsed(data: bytes, *, key: str) -> tuple[SkippedSample, ...] | None:
+    """The findings in a kept file; ``None`` where it speaks of other data or versions."""
+    found = json.loads(data)
+    return tuple(SkippedSample.model_validate(one) for one in found["found"]) if found["key"] == key else None

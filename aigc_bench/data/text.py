@@ -5,81 +5,196 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
 from aigc_bench.core.pipeline import SkippedSample
 from aigc_bench.data.files import Unit
 from aigc_bench.data.intake import TextIntake
+from aigc_bench.data.limits import MAX_LINE_BYTES
+from aigc_bench.data.parquet import rows
+from aigc_bench.data.reasons import BadSampleError, reason_of
+from aigc_bench.data.regular import open_file
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from aigc_bench.data.tokenizer import Tokenizer
 
-DOCUMENT_CHARS = 4096
+DOCUMENT_BYTES = 4096
 """Plain text is handed on in paragraphs of about this length."""
-_MAX_LINE = 1 << 24
+PIECE_CHARS = 1 << 16
+"""Longer texts are handed on in pieces of this length, which bounds what a tokenizer holds of one."""
+NAMED_IN_A_UNIT = 20
+"""Bad lines of a unit that are named each; the others are counted."""
+_CUT_SEARCH_BYTES = 1 << 16
+"""A line break is looked for this far behind a unit's end; a text without any is cut between two characters."""
 
 
 def documents(unit: Unit, *, is_cold: bool, skips: list[SkippedSample]) -> Iterator[str]:
     """The documents of a unit: paragraphs of lines, the ``text`` of JSON lines, or a row group's ``text`` column.
 
-    Raises ``ValueError`` where the bytes are not UTF-8; a bad JSON line is skipped alone.
+    A bad line, paragraph or row is skipped alone, and named by its offset or its row. Raises where the file cannot be read.
     """
-    if unit.path.endswith(".parquet"):
-        yield from _rows(unit)
-        return
-    lines = _lines(unit, is_cold=is_cold)
-    if unit.path.endswith(".jsonl"):
-        yield from _json_lines(unit, lines, skips=skips)
+    bad = _BadLines(unit, skips)
+    suffix = os.path.splitext(unit.path)[1].lower()  # noqa: PTH122 - called in the hot path of a loader
+    if suffix == ".parquet":
+        found = _table_texts(unit, bad)
+    elif suffix == ".jsonl":
+        found = _json_texts(unit, bad, is_cold=is_cold)
     else:
-        yield from _paragraphs(lines)
+        found = _paragraphs(unit, bad, is_cold=is_cold)
+    for text in found:
+        yield from (text[at : at + PIECE_CHARS] for at in range(0, len(text), PIECE_CHARS))
+    bad.close()
 
 
-def _rows(unit: Unit) -> Iterator[str]:
-    import pyarrow.parquet as pq
+class _BadLines:
+    """The bad lines of a unit: the first by name, the others in one line with their number, so that memory stays bounded."""
 
-    column = pq.ParquetFile(unit.path).read_row_group(unit.start, columns=["text"]).column("text")
-    yield from (value for value in column.to_pylist() if value)
+    def __init__(self, unit: Unit, skips: list[SkippedSample]) -> None:
+        self._unit, self._skips = unit, skips
+        self._count = 0
+
+    def add(self, place: int, problem: Exception) -> None:
+        self._count += 1
+        if self._count <= NAMED_IN_A_UNIT:
+            self._skips.append(SkippedSample(name=f"{self._unit.name}@{place}", reason=reason_of(problem)))
+
+    def close(self) -> None:
+        more = self._count - NAMED_IN_A_UNIT
+        if more > 0:
+            name = f"{self._unit.name}@{self._unit.start}-{self._unit.end}"
+            self._skips.append(SkippedSample(name=name, reason=f"{more:,} more bad ones in this part of the file", count=more))
+
+
+def _table_texts(unit: Unit, bad: _BadLines) -> Iterator[str]:
+    for number, value in rows(unit.path, unit.start):
+        try:
+            yield _checked(value)
+        except Exception as problem:
+            bad.add(number, problem)
+
+
+def _checked(value: object) -> str:
+    """The value if it is a text that can be written as UTF-8; raises what it is, or why it could not be read, otherwise."""
+    if isinstance(value, Exception):
+        raise value
+    if not isinstance(value, str):
+        raise BadSampleError(f"the text is {_KINDS.get(type(value), 'something else')}, not a string")
+    if len(value) > MAX_LINE_BYTES:
+        raise BadSampleError(f"a text longer than the limit of {MAX_LINE_BYTES >> 20} MiB")
+    try:
+        value.isascii() or value.encode()
+    except UnicodeEncodeError:
+        raise BadSampleError("half a surrogate pair, which is no Unicode text") from None
+    return value
+
+
+_KINDS = {type(None): "null", int: "a number", float: "a number", bool: "true or false", list: "a list", dict: "an object"}
+
+
+def _json_texts(unit: Unit, bad: _BadLines, *, is_cold: bool) -> Iterator[str]:
+    for offset, line in _lines(unit, is_cold=is_cold):
+        if line.isspace():
+            continue
+        try:
+            yield _json_text(line)
+        except Exception as problem:
+            bad.add(offset, problem)
+
+
+def _json_text(line: bytes) -> str:
+    if len(line) > MAX_LINE_BYTES:
+        raise BadSampleError(f"a line longer than the limit of {MAX_LINE_BYTES >> 20} MiB")
+    text = line.decode("utf-8-sig")
+    try:
+        found = json.loads(text)
+    except ValueError:
+        raise BadSampleError('not a JSON object with a string "text"') from None
+    if not isinstance(found, dict) or "text" not in found:
+        raise BadSampleError('not a JSON object with a string "text"')
+    return _checked(found["text"])
 
 
 def _lines(unit: Unit, *, is_cold: bool) -> Iterator[tuple[int, bytes]]:
-    """Offsets and bytes of the lines that begin inside the unit; the last may end beyond it."""
-    with open(unit.path, "rb", buffering=1 << 16) as file:  # noqa: PTH123 - called in the hot path of a loader
+    """Offsets and bytes of the lines that begin inside the unit; the last may end beyond it, and is cut off above the limit."""
+    with open_file(unit.path, buffering=1 << 16) as file:
+        _size(file, unit)
         if unit.start:
             file.seek(unit.start - 1)
-            file.readline(_MAX_LINE)
-        while (offset := file.tell()) < unit.end and (line := file.readline(_MAX_LINE)):
+            if not file.readline(unit.end - unit.start).endswith(b"\n"):
+                return  # of a line that began before the unit and ends behind it
+        while (offset := file.tell()) < unit.end and (line := file.readline(MAX_LINE_BYTES + 1)):
             yield offset, line
+            if len(line) > MAX_LINE_BYTES and not line.endswith(b"\n") and not _pass_line(file, unit.end):
+                break
         if is_cold:
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
-def _json_lines(unit: Unit, lines: Iterator[tuple[int, bytes]], *, skips: list[SkippedSample]) -> Iterator[str]:
-    for offset, line in lines:
+def _pass_line(file: BinaryIO, end: int) -> bool:
+    """Go to the next line, if it begins before ``end``."""
+    while file.tell() < end and (part := file.readline(1 << 20)):
+        if part.endswith(b"\n"):
+            return True
+    return False
+
+
+def _paragraphs(unit: Unit, bad: _BadLines, *, is_cold: bool) -> Iterator[str]:
+    with open_file(unit.path) as file:
+        size = _size(file, unit)
+        start, end = (_cut(file, at, size=size) for at in (unit.start, unit.end))
+        file.seek(start)
+        data = file.read(max(0, end - start))
+        if is_cold:
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    at = 0
+    while at < len(data):
+        until = _paragraph_end(data, at)
         try:
-            text = json.loads(line)["text"]
-            if not isinstance(text, str):
-                raise TypeError
-        except (ValueError, KeyError, TypeError):
-            skips.append(SkippedSample(name=f"{unit.name}@{offset}", reason='not a JSON object with a string "text"'))
-            continue
-        yield text
+            yield data[at:until].decode("utf-8-sig" if start + at == 0 else "utf-8")
+        except UnicodeDecodeError as problem:
+            bad.add(start + at, problem)
+        at = until
 
 
-def _paragraphs(lines: Iterator[tuple[int, bytes]]) -> Iterator[str]:
-    parts: list[bytes] = []
-    size = 0
-    for _, line in lines:
-        parts.append(line)
-        size += len(line)
-        if size >= DOCUMENT_CHARS:
-            yield b"".join(parts).decode()
-            parts, size = [], 0
-    if parts:
-        yield b"".join(parts).decode()
+def _size(file: BinaryIO, unit: Unit) -> int:
+    size = os.fstat(file.fileno()).st_size
+    if size < unit.end:
+        raise BadSampleError("the file has become shorter since it was listed")
+    return size
+
+
+def _cut(file: BinaryIO, at: int, *, size: int) -> int:
+    """Where the text is cut next to ``at``: behind the line break, or before the next character where there is none near.
+
+    It depends on the file and the place alone, so that the two units that meet there agree.
+    """
+    if at <= 0 or at >= size:
+        return min(max(at, 0), size)
+    file.seek(at - 1)
+    near = file.read(_CUT_SEARCH_BYTES)
+    found = near.find(b"\n")
+    return at + found if found >= 0 else at - 1 + _character_start(near, 1)
+
+
+def _paragraph_end(data: bytes, at: int) -> int:
+    """The end of lines of at least ``DOCUMENT_BYTES`` bytes, or of a part of a line that is much longer."""
+    found = data.find(b"\n", at + DOCUMENT_BYTES - 1, at + _CUT_SEARCH_BYTES)
+    if found >= 0:
+        return found + 1
+    until = at + _CUT_SEARCH_BYTES
+    return _character_start(data, until) if until < len(data) else len(data)
+
+
+def _character_start(data: bytes, at: int) -> int:
+    """The first place from ``at`` on that is not inside a UTF-8 character (of four bytes at most)."""
+    for place in range(at, min(at + 3, len(data))):
+        if data[place] & 0xC0 != 0x80:
+            return place
+    return min(at + 3, len(data)) if at < len(data) else at
 
 
 def token_samples(texts: Iterator[str], tokenizer: Tokenizer, intake: TextIntake) -> Iterator[NDArray[np.int64]]:

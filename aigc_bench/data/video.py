@@ -2,29 +2,71 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
 from aigc_bench.data.intake import VideoIntake
+from aigc_bench.data.limits import MAX_PIXELS
+from aigc_bench.data.reasons import BadSampleError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+_MATROSKA = b"\x1a\x45\xdf\xa3"
+"""Where Matroska and WebM begin (RFC 8794, section 11.2.1). What does not is read as MP4, and as nothing else: FFmpeg would
+take a playlist for one and open the files and addresses that it names."""
+
 
 def decode_video(data: bytes, intake: VideoIntake) -> NDArray[np.float32]:
-    """The first frames of a clip, the last one repeated where it is shorter. Raises ``ValueError`` or ``OSError`` (PyAV)."""
-    import av
-
+    """The first frames of a clip, the last one repeated where it is shorter. Raises where it is none, or one over the limit."""
     frames: list[NDArray[np.uint8]] = []
-    with av.open(io.BytesIO(data)) as container:
-        for frame in container.decode(video=0):
+    with _frames(data) as decoded:
+        for frame in decoded:
             frames.append(frame.to_ndarray(format="rgb24", width=intake.width, height=intake.height))
             if len(frames) == intake.num_frames:
                 break
     if not frames:
-        raise ValueError("no frames in it")
+        raise BadSampleError("no frames in it")
     frames += frames[-1:] * (intake.num_frames - len(frames))
     pixels = np.stack(frames).astype(np.float32).transpose(3, 0, 1, 2)
     return pixels * np.float32(intake.scale / 255) + np.float32(intake.shift)
+
+
+def check_video(data: bytes) -> None:
+    """Decode the first frame: raises where there is none."""
+    with _frames(data) as decoded:
+        if next(decoded, None) is None:
+            raise BadSampleError("no frames in it")
+
+
+@contextlib.contextmanager
+def _frames(data: bytes) -> Iterator[Iterator[Any]]:
+    """The frames of the first video stream. Nothing but ``data`` is opened, and no frame over the limit is decoded."""
+    import av
+
+    limit = {"max_pixels": str(MAX_PIXELS)}
+    container = av.open(
+        io.BytesIO(data),
+        format="matroska" if data.startswith(_MATROSKA) else "mov",
+        io_open=_refuse,
+        metadata_errors="replace",
+        stream_options=[limit],
+    )
+    with container:
+        if not container.streams.video:
+            raise BadSampleError("no video stream in it")
+        codec = container.streams.video[0].codec_context
+        if codec is None:
+            raise BadSampleError("a codec that this FFmpeg does not know")
+        if codec.width * codec.height > MAX_PIXELS:
+            raise BadSampleError(f"frames of {codec.width:,} x {codec.height:,} pixels, over the limit of {MAX_PIXELS:,}")
+        codec.options = limit  # a stream may grow on its way
+        yield iter(container.decode(video=0))
+
+
+def _refuse(url: str, flags: int, options: dict[str, str]) -> NoReturn:
+    raise BadSampleError("a clip that refers to another file")

@@ -19,6 +19,7 @@ from typing import Any
 import torch
 
 from aigc_bench.accelerators.base import Backend
+from aigc_bench.core.errors import AigcBenchError
 from aigc_bench.core.pipeline import DataUse, Modality, Pipeline, PipelineUse, SkippedSample
 from aigc_bench.core.records import Case, Stage, Work
 from aigc_bench.data import page_cache
@@ -204,7 +205,7 @@ class DataPipeline:
             num_bytes=files.num_bytes[modality],
             num_units=len(files.units[modality]),
             num_samples=per_batch * self._counters.num_batches,
-            num_skipped=len(source.skipped),
+            num_skipped=sum(one.count for one in source.skipped.values()),
             skipped=tuple(source.skipped.values())[:NAMED_SKIPS],
             cached_fraction=self._counters.cached.get(modality),
         )
@@ -243,6 +244,9 @@ def _spoken(outlet: Outlet | None) -> set[Modality]:
 def _sources(pipeline: Pipeline, modalities: set[Modality]) -> dict[Modality, _Source]:
     """Of the user's data what is there, and generated files for the rest."""
     own = find_files(pipeline.data) if pipeline.data is not None else None
+    if own is not None and pipeline.sha256 is not None and own.sha256 != pipeline.sha256:
+        message = f"--data {own.root}: files were added, removed or resized since the run began."
+        raise AigcBenchError(message, "Its results would be of two data sets: start another run.")
     found: dict[Modality, _Source] = {}
     for modality in sorted(modalities):
         if own is not None and modality in own.modalities:

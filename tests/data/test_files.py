@@ -98,13 +98,13 @@ def test_json_lines_and_parquet_give_their_text(tmp_path: Path) -> None:
     pq.write_table(pa.table({"text": ["from a table", None]}), tmp_path / "b.parquet")
     skips: list[SkippedSample] = []
     assert texts_of(tmp_path, skips) == ["good", "also", "from a table"]
-    assert [one.name.partition("@")[0] for one in skips] == ["a.jsonl", "a.jsonl"]
+    assert [one.name.partition("@")[0] for one in skips] == ["a.jsonl", "a.jsonl", "b.parquet:0"]
 
 
 def test_text_that_is_not_utf8_is_skipped_by_name(tmp_path: Path) -> None:
     (tmp_path / "latin.txt").write_bytes(b"caf\xe9\n")
     (tmp_path / "good.txt").write_text("tea\n")
-    assert [one.name for one in screen(find_files(tmp_path), "text")] == ["latin.txt"]
+    assert [one.name for one in screen(find_files(tmp_path), "text")] == ["latin.txt@0"]
 
 
 @given(st.integers(1, 50), st.integers(1, 6), st.integers(0, 5))

@@ -1,0 +1,70 @@
+"""The ``text`` column of parquet files, row by row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from aigc_bench.data.limits import MAX_ROW_GROUP_BYTES
+from aigc_bench.data.reasons import BadSampleError, shown
+from aigc_bench.data.regular import open_file
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+COLUMN = "text"
+_ROWS = 64
+"""Rows that are held as Python strings: a dictionary of long texts unfolds no further."""
+
+
+def num_row_groups(path: str) -> int:
+    """The number of row groups; raises where the file is no parquet, or has no column of texts."""
+    import pyarrow.parquet as pq
+
+    with open_file(path) as file, pq.ParquetFile(file) as table:
+        _refuse_other_columns(table.schema_arrow)
+        return int(table.num_row_groups)
+
+
+def rows(path: str, group: int) -> Iterator[tuple[int, Any]]:
+    """Number and value of each row of a row group: a string, ``None`` where it is null, or the error that reading it raised."""
+    import pyarrow.parquet as pq
+
+    with open_file(path) as file, pq.ParquetFile(file) as table:
+        _refuse_other_columns(table.schema_arrow)
+        about = table.metadata.row_group(group)
+        columns = (about.column(index) for index in range(about.num_columns))
+        held = sum(column.total_uncompressed_size for column in columns if column.path_in_schema == COLUMN)
+        if held > MAX_ROW_GROUP_BYTES:
+            raise BadSampleError(f"a row group of {held:,} bytes of text, over the limit of {MAX_ROW_GROUP_BYTES >> 30} GiB")
+        number = 0
+        for batch in table.iter_batches(batch_size=_ROWS, row_groups=[group], columns=[COLUMN]):
+            for value in _values(batch.column(0)):
+                yield number, value
+                number += 1
+
+
+def _values(column: pa.Array) -> Iterator[Any]:
+    try:
+        values = column.to_pylist()
+    except UnicodeDecodeError:  # of one value: the others are good
+        for one in column:
+            try:
+                yield one.as_py()
+            except UnicodeDecodeError as problem:
+                yield problem
+    else:
+        yield from values
+
+
+def _refuse_other_columns(schema: pa.Schema) -> None:
+    import pyarrow as pa
+
+    found = [field.type for field in schema if field.name == COLUMN]
+    if len(found) != 1:
+        names = ", ".join(shown(name, limit=40) for name in schema.names[:8])
+        count = "no" if not found else "more than one"
+        raise BadSampleError(f"{count} column {COLUMN!r} among {names or 'none'}")
+    kind = found[0].value_type if pa.types.is_dictionary(found[0]) else found[0]
+    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)):
+        raise BadSampleError(f"the column {COLUMN!r} holds {shown(str(kind), limit=60)}, not strings")

@@ -1,0 +1,51 @@
+"""Why a sample cannot be used, in plain words: one printable line of UTF-8 that shows nothing of Python's inside."""
+
+from __future__ import annotations
+
+import re
+
+NAME_CHARS, REASON_CHARS = 300, 200
+_OBJECT = re.compile(r"<(?:class |function |module |[\w.]+ object\b)[^<>]*>|<[^<>]*\bat 0x[0-9a-fA-F]+[^<>]*>")
+_WORDS: tuple[tuple[type[Exception], str], ...] = (
+    (MemoryError, "not enough memory to decode it"),
+    (RecursionError, "nested too deeply"),
+)
+
+
+class BadSampleError(ValueError):
+    """A sample that cannot be used; its message is the reason, ready to be read."""
+
+
+def reason_of(problem: Exception) -> str:
+    """Return one line for a user: what is wrong with the sample, whatever was raised over it."""
+    if isinstance(problem, BadSampleError):
+        return shown(str(problem), limit=REASON_CHARS)
+    for kind, words in _WORDS:
+        if isinstance(problem, kind):
+            return words
+    if isinstance(problem, UnicodeDecodeError):
+        return f"not UTF-8: byte 0x{problem.object[problem.start]:02x} at {problem.start}"
+    stated = getattr(problem, "strerror", None)  # of OSError and of PyAV's errors: without the number and the place
+    if isinstance(stated, str) and stated:
+        return shown(stated[0].lower() + stated[1:], limit=REASON_CHARS)
+    text = _OBJECT.sub("the data", (str(problem).strip().splitlines() or [""])[0])
+    if not text or isinstance(problem, LookupError):
+        return f"cannot be decoded ({type(problem).__name__})"
+    return shown(f"cannot be decoded: {text}", limit=REASON_CHARS)
+
+
+def shown(text: str, *, limit: int = NAME_CHARS) -> str:
+    """Return a name as it can be written anywhere: bytes that are not UTF-8 and characters that do not print become escapes.
+
+    The middle of what is longer than ``limit`` is left out.
+    """
+    if not text.isprintable():  # lone surrogates do not print either
+        try:
+            raw = text.encode("utf-8", "surrogateescape")
+        except UnicodeEncodeError:  # a surrogate that stands for no byte
+            raw = text.encode("utf-8", "backslashreplace")
+        text = raw.decode("utf-8", "backslashreplace")
+        text = "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
+    if len(text) <= limit:
+        return text
+    return f"{text[: limit // 2]} ... {text[len(text) - limit // 2 :]}"
