@@ -56,7 +56,7 @@ def _read(data: bytes) -> tuple[NDArray[np.float32], int]:
             samples: NDArray[np.float32] = file.read(MAX_AUDIO_VALUES // file.channels, dtype="float32", always_2d=True)
             rate = int(file.samplerate)
     except soundfile.LibsndfileError as problem:
-        raise BadSampleError(f"cannot be decoded: {problem.error_string}") from None
+        raise BadSampleError(f"damaged or cut short (libsndfile: {problem.error_string})") from None
     if not len(samples):
         raise BadSampleError("no samples in it")
     if not max(samples.max(), -samples.min()) <= _LOUDEST:  # of a NaN, neither is

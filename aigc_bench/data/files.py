@@ -177,7 +177,7 @@ def _add(mine: _Found, path: str, *, name: str, size: int, suffix: str) -> None:
     try:
         mine.units += _units(path, name=name, size=size, suffix=suffix)
     except Exception as problem:
-        mine.skipped.append(SkippedSample(name=name, reason=f"cannot be opened: {reason_of(problem)}"))
+        mine.skipped.append(SkippedSample(name=name, reason=reason_of(problem)))
 
 
 def _units(path: str, *, name: str, size: int, suffix: str) -> list[Unit]:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import contextlib
 import io
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 
 from aigc_bench.data.intake import VideoIntake
 from aigc_bench.data.limits import MAX_PIXELS
-from aigc_bench.data.reasons import BadSampleError
+from aigc_bench.data.reasons import BadSampleError, reason_of
 
 if TYPE_CHECKING:
+    from av import VideoFrame
+    from av.container import InputContainer
     from numpy.typing import NDArray
 
 _MATROSKA = b"\x1a\x45\xdf\xa3"
@@ -44,28 +46,31 @@ def check_video(data: bytes) -> None:
 
 
 @contextlib.contextmanager
-def _frames(data: bytes) -> Iterator[Iterator[Any]]:
+def _frames(data: bytes) -> Iterator[Iterator[VideoFrame]]:
     """The frames of the first video stream. Nothing but ``data`` is opened, and no frame over the limit is decoded."""
     import av
 
     limit = {"max_pixels": str(MAX_PIXELS)}
-    container = av.open(
-        io.BytesIO(data),
-        format="matroska" if data.startswith(_MATROSKA) else "mov",
-        io_open=_refuse,
-        metadata_errors="replace",
-        stream_options=[limit],
-    )
-    with container:
-        if not container.streams.video:
-            raise BadSampleError("no video stream in it")
-        codec = container.streams.video[0].codec_context
-        if codec is None:
-            raise BadSampleError("a codec that this FFmpeg does not know")
-        if codec.width * codec.height > MAX_PIXELS:
-            raise BadSampleError(f"frames of {codec.width:,} x {codec.height:,} pixels, over the limit of {MAX_PIXELS:,}")
-        codec.options = limit  # a stream may grow on its way
-        yield iter(container.decode(video=0))
+    kind = "matroska" if data.startswith(_MATROSKA) else "mov"
+    try:
+        with av.open(
+            io.BytesIO(data), format=kind, io_open=_refuse, metadata_errors="replace", stream_options=[limit]
+        ) as container:
+            yield _decoded(container, limit)
+    except av.error.ArgumentError:  # how FFmpeg refuses a size over max_pixels
+        raise BadSampleError(f"frames over the limit of {MAX_PIXELS:,} pixels, or damaged ones") from None
+    except av.FFmpegError as problem:
+        raise BadSampleError(f"no clip of a known format (MP4, MKV, WEBM), or damaged: {reason_of(problem)}") from None
+
+
+def _decoded(container: InputContainer, limit: dict[str, str]) -> Iterator[VideoFrame]:
+    if not container.streams.video:
+        raise BadSampleError("no video stream in it")
+    codec = container.streams.video[0].codec_context
+    if codec is None:
+        raise BadSampleError("a codec that this FFmpeg does not know")
+    codec.options = limit  # a stream may grow on its way
+    return iter(container.decode(video=0))
 
 
 def _refuse(url: str, flags: int, options: dict[str, str]) -> NoReturn:

@@ -1,4 +1,4 @@
-"""Bad samples of every kind, written by the tests themselves: a name below the data's folder, what lies there, and the reason told."""
+"""Bad samples of every kind, written by the tests themselves: a name below the folder, what lies there, the reason given."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ import tarfile
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -38,7 +40,7 @@ GOOD: dict[Modality, dict[str, bytes]] = {
 
 @dataclass(frozen=True)
 class Bad:
-    """One bad sample: its modality, the file's name, how it is written, what the reason says; ``shown_as`` where the name differs."""
+    """One bad sample: modality, file name, how it is written, what the reason says; ``shown_as`` where its name is another."""
 
     modality: Modality
     name: str
@@ -130,6 +132,29 @@ def picture_as(kind: str) -> bytes:
     return made.getvalue()
 
 
+def clip_of(picture: bytes, *, width: int, height: int) -> bytes:
+    """A clip whose one frame is a PNG, under a header that states some size."""
+    made = io.BytesIO()
+    with av.open(made, "w", format="mov") as container:
+        stream = container.add_stream("png", rate=1)
+        stream.width, stream.height, stream.pix_fmt = width, height, "rgb24"
+        packet = av.Packet(picture)
+        packet.stream, packet.pts, packet.dts, packet.time_base = stream, 0, 0, Fraction(1)
+        container.mux(packet)
+    return made.getvalue()
+
+
+def sound_only() -> bytes:
+    made = io.BytesIO()
+    with av.open(made, "w", format="mp4") as container:
+        stream = container.add_stream("aac", rate=16_000)
+        frame = av.AudioFrame.from_ndarray(WAVE[None], format="fltp", layout="mono")
+        frame.sample_rate = 16_000
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return made.getvalue()
+
+
 EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 64 64\n%%EndComments\nshowpage\n%%EOF\n"
 DAMAGED_PNG = PNG[:60] + b"\xff" * 40 + PNG[100:]
 TIFF = b"II*\0\x08\0\0\0" + b"\x02\0" + b"\x00\x01\x0c\0\xff\xff\0\0\xff\xff\xff\xff" * 2 + b"\0\0\0\0"
@@ -143,7 +168,7 @@ IMAGES = (
     Bad("image", "words.png", holds(b"not an image at all"), UNKNOWN),
     Bad("image", "icon.png", holds(picture_as("ICO")), UNKNOWN),
     Bad("image", "ppm.png", holds(picture_as("PPM")), UNKNOWN),
-    Bad("image", "short.jpg", holds(JPEG[:400]), "truncated"),
+    Bad("image", "short.jpg", holds(JPEG[:400]), "[Tt]runcated"),
     Bad("image", "headless.jpg", holds(JPEG[200:]), UNKNOWN),
     Bad("image", "empty.jpg", holds(b""), "empty file"),
     Bad("image", "damaged.png", holds(DAMAGED_PNG), "broken|damaged|truncated|decod"),
@@ -162,61 +187,70 @@ IMAGES = (
     Bad("image", "\u202egpj.jpg", holds(b"no"), UNKNOWN, shown_as=r"\u202egpj.jpg"),
 )
 CUT = tar(("0.jpg", JPEG), ("1.jpg", JPEG), ("2.jpg", JPEG))
+MEMBER = tarfile.BLOCKSIZE * (1 + -(-len(JPEG) // tarfile.BLOCKSIZE))
+"""Bytes of one of its members, with the header."""
+LONG = "x" * 9000 + ".jpg"
+LINK = tar(("0.jpg", b""), change=lambda member: setattr(member, "type", tarfile.SYMTYPE))
+TWICE = tar(("0.jpg", JPEG), ("0.jpg", b"no"))
 SHARDS = (
-    Bad("image", "cut.tar", holds(CUT[: 2 * (512 + -(-len(JPEG) // 512) * 512) + 700]), "cut short", shown_as="cut.tar:2.jpg"),
-    Bad("image", "torn.tar", holds(CUT[:-10240] [: 512 + -(-len(JPEG) // 512) * 512 + 100]), "damaged or cut short after byte 512"),
+    Bad("image", "cut.tar", holds(CUT[: 2 * MEMBER + 700]), "cut short", shown_as="cut.tar:2.jpg"),
+    Bad("image", "torn.tar", holds(CUT[: MEMBER + 100]), "damaged or cut short after byte 512 of"),
+    Bad("image", "middle.tar", holds(CUT[:MEMBER] + b"\xff" * 512 + CUT[MEMBER:]), "damaged header; the rest is not read"),
     Bad("image", "noise.tar", holds(b"\xa5" * 4096), "no tar archive"),
-    Bad("image", "packed.tar", holds(gzip.compress(tar(("0.jpg", JPEG)))), "no tar archive"),
-    Bad("image", "middle.tar", holds(tar(("0.jpg", JPEG))[:-10240].rstrip(b"\0") + bytes(1024) + b"\xff" * 512), "damaged header"),
+    Bad("image", "packed.tar", holds(gzip.compress(CUT)), "no tar archive"),
     Bad("image", "bad.tar", holds(tar(("0.jpg", JPEG), ("1.jpg", b"no"))), UNKNOWN, shown_as="bad.tar:1.jpg"),
     Bad("image", "empty.tar", holds(tar(("0.jpg", b""))), "empty file", shown_as="empty.tar:0.jpg"),
     Bad("image", "texts.tar", holds(tar(("0.txt", b"words"))), "no image in it"),
     Bad("image", "odd.tar", holds(tar(("../\udcff\n.jpg", b"no"))), UNKNOWN, shown_as=r"odd.tar:../\xff\n.jpg"),
-    Bad("image", "long.tar", holds(tar(("x" * 9000 + ".jpg", b"no"))), UNKNOWN, shown_as="long.tar:" + "x" * 150 + " ... " + "x" * 146 + ".jpg"),
-    Bad("image", "twice.tar", holds(tar(("0.jpg", JPEG), ("0.jpg", b"no"))), UNKNOWN, shown_as=f"twice.tar:0.jpg@{512 + -(-len(JPEG) // 512) * 512}"),
-    Bad(
-        "image", "link.tar", holds(tar(("0.jpg", b""), change=lambda member: setattr(member, "type", tarfile.SYMTYPE))),
-        "not a regular file", shown_as="link.tar:0.jpg",
-    ),
+    Bad("image", "long.tar", holds(tar((LONG, b"no"))), UNKNOWN, shown_as=f"long.tar:{LONG[:150]} ... {LONG[-150:]}"),
+    Bad("image", "twice.tar", holds(TWICE), UNKNOWN, shown_as=f"twice.tar:0.jpg@{MEMBER}"),
+    Bad("image", "link.tar", holds(LINK), "not a regular file", shown_as="link.tar:0.jpg"),
     Bad("image", "back.tar", holds(header("0.jpg", size=b"\xff" * 10 + b"\xfe\x00") + bytes(1024)), "negative|damaged|no tar"),
     Bad("image", "claim.tar", holds(header("0.jpg", size=b"77777777777\0") + bytes(512)), "cut short", shown_as="claim.tar:0.jpg"),
     Bad("image", "pax.tar", holds(header("x", size=b"77777777777\0", kind=b"x") + bytes(512)), "a header larger than the limit"),
-)  # fmt: skip
+)
 RECORDINGS = (
     Bad("audio", "fast.wav", holds(wav(rate=15_999_991)), "a sampling rate of 15,999,991 Hz, outside 1,000 to 384,000"),
     Bad("audio", "slow.wav", holds(wav(rate=1)), "a sampling rate of 1 Hz"),
-    Bad("audio", "endless.wav", holds(wav(rate=0xFFFFFFFF)), "cannot be decoded"),
-    Bad("audio", "still.wav", holds(wav(rate=0)), "cannot be decoded"),
+    Bad("audio", "endless.wav", holds(wav(rate=0xFFFFFFFF)), "damaged or cut short"),
+    Bad("audio", "still.wav", holds(wav(rate=0)), "damaged or cut short"),
     Bad("audio", "choir.wav", holds(wav(channels=1000, data=bytes(4000))), "1000 channels, over the limit of 64"),
-    Bad("audio", "crowd.wav", holds(wav(channels=65535)), "cannot be decoded"),
-    Bad("audio", "nobody.wav", holds(wav(channels=0)), "cannot be decoded"),
+    Bad("audio", "crowd.wav", holds(wav(channels=65535)), "damaged or cut short"),
+    Bad("audio", "nobody.wav", holds(wav(channels=0)), "damaged or cut short"),
     Bad("audio", "none.wav", holds(wav(data=b"")), "no samples in it"),
     Bad("audio", "nan.wav", holds(wav(kind=3, bits=32, data=struct.pack("<4f", 0, float("nan"), 0, 0))), "no finite numbers"),
     Bad("audio", "loud.wav", holds(wav(kind=3, bits=32, data=struct.pack("<4f", 0, 3e38, 0, 0))), "no finite numbers, or beyond"),
-    Bad("audio", "codec.wav", holds(wav(kind=0x7777)), "cannot be decoded"),
+    Bad("audio", "codec.wav", holds(wav(kind=0x7777)), "damaged or cut short"),
     Bad("audio", "cut.wav", holds(WAV[: len(WAV) // 2]), "cut short: 8,022 bytes of 16,044"),
-    Bad("audio", "cut.flac", holds(FLAC[: len(FLAC) // 2]), "cannot be decoded"),
-    Bad("audio", "long.flac", holds(flac_of((1 << 36) - 1)), "cannot be decoded"),
+    Bad("audio", "cut.flac", holds(FLAC[: len(FLAC) // 2]), "damaged or cut short"),
+    Bad("audio", "long.flac", holds(flac_of((1 << 36) - 1)), "damaged or cut short"),
     Bad("audio", "raw.wav", holds(bytes(range(256)) * 8), "no recording of a known format"),
     Bad("audio", "aiff.wav", holds(audio_of(".wav", "AIFF")), "no recording of a known format"),
     Bad("audio", "mat.ogg", holds(audio_of(".ogg", "MAT5")), "no recording of a known format"),
-    Bad("audio", "head.ogg", holds(b"OggS" + bytes(40)), "cannot be decoded"),
+    Bad("audio", "head.ogg", holds(b"OggS" + bytes(40)), "damaged or cut short"),
     Bad("audio", "tag.flac", holds(b"ID3\4\0\0\x7f\x7f\x7f\x7f"), "no recording of a known format"),
     Bad("audio", "pipe.wav", fifo, "not a regular file: a FIFO"),
 )
 CLIPS = (
-    Bad("video", "words.mp4", holds(b"no clip"), "invalid data"),
-    Bad("video", "list.mp4", holds(b"#EXTM3U\n#EXTINF:10,\nfile:///etc/passwd\n#EXT-X-ENDLIST\n"), "invalid data"),
-    Bad("video", "concat.mkv", holds(b"ffconcat version 1.0\nfile /etc/passwd\n"), "invalid data"),
+    Bad("video", "words.mp4", holds(b"no clip"), "no clip of a known format"),
+    Bad("video", "list.mp4", holds(b"#EXTM3U\n#EXTINF:10,\nfile:///etc/passwd\n#EXT-X-ENDLIST\n"), "no clip of a known format"),
+    Bad("video", "concat.mkv", holds(b"ffconcat version 1.0\nfile /etc/passwd\n"), "no clip of a known format"),
     Bad(
         "video",
         "session.webm",
         holds(b"v=0\no=- 0 0 IN IP4 127.0.0.1\nc=IN IP4 127.0.0.1\nm=video 5004 RTP/AVP 96\n"),
-        "invalid data",
+        "no clip of a known format",
     ),
-    Bad("video", "cut.mp4", holds(MP4[: len(MP4) // 2]), "invalid data|moov"),
-    Bad("video", "wide.mp4", holds(MP4.replace(struct.pack(">HH", 64, 48), struct.pack(">HH", 65535, 65535))), "."),
-    Bad("video", "ebml.webm", holds(b"\x1a\x45\xdf\xa3" + bytes(100)), "."),
+    Bad("video", "cut.mp4", holds(MP4[: len(MP4) // 2]), "damaged: invalid data"),
+    Bad(
+        "video",
+        "wide.mp4",
+        holds(clip_of(png(9_000, 9_000), width=9_000, height=9_000)),
+        "frames over the limit of 80,000,000 pixels",
+    ),
+    Bad("video", "grows.mp4", holds(clip_of(png(9_000, 9_000), width=64, height=48)), "frames over the limit"),
+    Bad("video", "sound.mp4", holds(sound_only()), "no video stream in it"),
+    Bad("video", "ebml.webm", holds(b"\x1a\x45\xdf\xa3" + bytes(100)), "no clip of a known format"),
 )
 
 
@@ -245,7 +279,7 @@ TEXTS = (
     Bad("text", "nulls.parquet", table(text=pa.nulls(3)), "the column 'text' holds null, not strings"),
     Bad("text", "bytes.parquet", table(text=[b"a"]), "the column 'text' holds binary, not strings"),
     Bad("text", "other.parquet", table(title=["a"]), "no column 'text' among title"),
-    Bad("text", "words.parquet", holds(b"PAR1 no PAR1"), "cannot be opened: "),
+    Bad("text", "words.parquet", holds(b"PAR1 no PAR1"), "Parquet"),
     Bad("text", "gap.parquet", table(text=["a", None]), "the text is null, not a string", shown_as="gap.parquet:0@1"),
     Bad("text", "pipe.jsonl", fifo, "not a regular file: a FIFO"),
 )

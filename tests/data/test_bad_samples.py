@@ -6,6 +6,7 @@ import os
 import re
 import struct
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import av
@@ -36,16 +37,14 @@ def read_all(folder: Path, modality: Modality) -> tuple[int, dict[str, SkippedSa
     """How many samples are read, as a trial reads them, and what is skipped on the way, in the screening as well."""
     found = find_files(folder)
     skips: list[SkippedSample] = []
-    num_good = 0
-    for unit in found.units[modality]:
+
+    def decode(unit: Unit) -> Iterator[object]:
         if modality == "text":
-            num_good += sum(1 for _ in attempted(unit, lambda one: documents(one, is_cold=True, skips=skips), skips=skips))
+            yield from documents(unit, is_cold=True, skips=skips)
         else:
-            intake = INTAKES[modality]
-            decode = _DECODERS[type(intake)]
-            num_good += sum(
-                1 for _ in attempted(unit, lambda one: iter((decode(read_bytes(one, is_cold=True), intake),)), skips=skips)
-            )
+            yield _DECODERS[type(INTAKES[modality])](read_bytes(unit, is_cold=True), INTAKES[modality])
+
+    num_good = sum(1 for unit in found.units[modality] for _ in attempted(unit, decode, skips=skips))
     told = {one.name: one for one in screen(found, modality)}
     assert {one.name for one in skips} <= set(told), "the screening finds what a trial would"
     return num_good, told
