@@ -17,6 +17,9 @@ _KINDS = (
     (stat.S_ISBLK, "a device"),
 )
 
+_OF_A_RUN = {"run.json", "results.jsonl"}
+"""A run that is written below the data would be read as text, and change the data with every trial."""
+
 
 class Entry(NamedTuple):
     """A path below a folder, and its status or why it has none; ``is_folder`` where a whole folder is left out."""
@@ -57,8 +60,8 @@ def refuse_irregular(mode: int) -> None:
 def walk(root: str, suffixes: frozenset[str]) -> Iterator[Entry]:
     """Yield the files below a folder that end in one of the suffixes, those of a folder before those of its folders, sorted.
 
-    Links to files are followed. Links to folders are not, so that nothing is read twice or without end: they are told, as
-    folders that cannot be listed are.
+    Links to files are followed. Links to folders are not, so that nothing is read twice or without end: they are named, as
+    folders that cannot be listed and those of runs are.
     """
     waiting = [root]
     while waiting:
@@ -68,6 +71,9 @@ def walk(root: str, suffixes: frozenset[str]) -> Iterator[Entry]:
                 entries = sorted(listed, key=lambda entry: entry.name)
         except OSError as problem:
             yield Entry(folder, None, f"the folder cannot be listed: {reason_of(problem)}", is_folder=True)
+            continue
+        if {entry.name for entry in entries} >= _OF_A_RUN:
+            yield Entry(folder, None, "a run of aigc-bench is no data", is_folder=True)
             continue
         waiting += [entry.path for entry in reversed(entries) if entry.is_dir(follow_symlinks=False)]
         for entry in entries:

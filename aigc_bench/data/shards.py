@@ -45,7 +45,7 @@ def members(path: str, *, name: str, suffixes: frozenset[str]) -> tuple[list[Spa
     except Exception as problem:
         if not (skipped and skipped[-1].reason == _CUT):
             where = f"damaged or cut short after byte {at} of {size}: " if at else "no tar archive: "
-            skipped.append(SkippedSample(name=name, reason=where + reason_of(problem)))
+            skipped.append(SkippedSample(name=name, reason=where + reason_of(problem).removeprefix("cannot be decoded: ")))
     if not spans and not skipped:
         skipped.append(SkippedSample(name=name, reason="no image in it"))
     return list(spans.values()), skipped

@@ -14,7 +14,8 @@ import pytest
 
 from aigc_bench.core.pipeline import SkippedSample
 from aigc_bench.data import kept as kept_module
-from aigc_bench.data.files import find_files
+from aigc_bench.data import limits
+from aigc_bench.data.files import EXTENSIONS, find_files
 from aigc_bench.data.kept import cache_folder, keep, kept
 from aigc_bench.data.limits import MAX_SAMPLE_BYTES, MAX_TEXT_FILE_BYTES
 from aigc_bench.data.page_cache import cached_fraction, drop, warm
@@ -279,3 +280,18 @@ def test_memory_that_runs_out_is_one_skipped_sample(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=False)
     assert done.stdout == "[('large.png', 'not enough memory to decode it')]\n", done.stderr
+
+
+def test_the_documentation_states_the_limits() -> None:
+    method = (Path(__file__).resolve().parents[2] / "docs" / "method.md").read_text()
+    low, high = limits.SAMPLING_RATES_HZ
+    for words in (
+        f"{limits.MAX_PIXELS:,} pixels, {limits.MAX_SAMPLE_BYTES >> 30} GiB",
+        f"{low:,} to {high:,} Hz, {limits.MAX_CHANNELS} channels, {limits.MAX_SAMPLE_BYTES >> 30} GiB",
+        f"the first {limits.MAX_AUDIO_VALUES:,} values",
+        f"{limits.MAX_LINE_BYTES >> 20} MiB a line",
+        f"{limits.MAX_LINE_BYTES >> 20} MiB a text, {limits.MAX_ROW_GROUP_BYTES >> 30} GiB a row group",
+        f"{limits.MAX_TEXT_FILE_BYTES >> 40} TiB a file",
+        *(f"`{suffix}`" for suffix in EXTENSIONS),
+    ):
+        assert words in method
