@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from aigc_bench.core.visible import visible
+
 NAME_CHARS, REASON_CHARS = 300, 200
 _OBJECT = re.compile(r"<(?:class |function |module |[\w.]+ object\b)[^<>]*>|<[^<>]*\bat 0x[0-9a-fA-F]+[^<>]*>")
 _WORDS: tuple[tuple[type[Exception], str], ...] = (
@@ -45,7 +47,7 @@ def shown(text: str, *, limit: int = NAME_CHARS) -> str:
         except UnicodeEncodeError:  # a surrogate that stands for no byte
             raw = text.encode("utf-8", "backslashreplace")
         text = raw.decode("utf-8", "backslashreplace")
-        text = "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
+        text = visible(text)
     if len(text) <= limit:
         return text
     return f"{text[: limit // 2]} ... {text[len(text) - limit // 2 :]}"
