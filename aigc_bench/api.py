@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     from aigc_bench.analyze.rows import CaseSummary
     from aigc_bench.core.records import Search
     from aigc_bench.measure.find import BatchSearch
-    from aigc_bench.plan.demand import Demand
-    from aigc_bench.plan.records import Plan
-    from aigc_bench.predict.served_questions import Load
-    from aigc_bench.predict.validate import Validation
+    from aigc_bench.plan.records.demand import Demand
+    from aigc_bench.plan.records.plan import Plan
+    from aigc_bench.predict.served_queries import Load
+    from aigc_bench.predict.validation.score import Validation
 
 RUNS_FOLDER = Path("runs")
 """Where runs go by default, below the current directory."""
@@ -266,7 +266,7 @@ def predict(
     flight. Raises ``UsageError`` where a name is unknown or the model cannot answer.
     """
     from aigc_bench.core.words import parse_settings
-    from aigc_bench.predict import questions
+    from aigc_bench.predict import queries as questions
     from aigc_bench.workloads._own import resolve
 
     if (scenario == "server") != (load is not None):
@@ -287,7 +287,7 @@ def predict_profile(
 
     A case that cannot be answered is one row without a value, the reason in its ``reasons``.
     """
-    from aigc_bench.predict import questions
+    from aigc_bench.predict import queries as questions
 
     chosen = profile if isinstance(profile, Profile) else find_profile(profile)
     expected = () if isinstance(chosen.expects, str) else chosen.expects
@@ -311,7 +311,7 @@ def prediction_report(predicted: Sequence[tuple[str, MetricRow]], *, title: str,
 def published(run: RunOrPath, *, gpu: str | None = None) -> str:
     """A run's numbers as CSV in the schema of published results, which ``validate`` reads; ``gpu`` names the machine."""
     from aigc_bench.catalog.loader import load_catalogue
-    from aigc_bench.predict.own_results import published_table
+    from aigc_bench.predict.validation.own_results import published_table
 
     return published_table(_loaded(run), catalogue=load_catalogue(), gpu=gpu)
 
@@ -321,7 +321,7 @@ def validate(table: Path | str, *, by: Sequence[str] = (), rows_out: Path | str 
 
     ``refused`` of the result has every row that cannot be read, with line and reason; raises ``AigcBenchError`` where no row can.
     """
-    from aigc_bench.predict.validated_table import validate_table
+    from aigc_bench.predict.validation.report import validate_table
 
     return validate_table(Path(table), by=by, rows_out=Path(rows_out) if rows_out is not None else None)
 
@@ -342,9 +342,9 @@ def plan(
     """
     from aigc_bench.catalog.loader import load_catalogue
     from aigc_bench.plan.answer import answer
-    from aigc_bench.plan.demand import Demand
-    from aigc_bench.plan.demand_file.reader import read_demand
-    from aigc_bench.plan.measured import measured_machines
+    from aigc_bench.plan.demand.reader import read_demand
+    from aigc_bench.plan.hardware.measured_runs import measured_machines
+    from aigc_bench.plan.records.demand import Demand
 
     catalogue = load_catalogue()
     wanted = demand if isinstance(demand, Demand) else read_demand(demand, catalogue=catalogue)
@@ -357,7 +357,7 @@ def write_plan(plan: Plan, folder: Path | str) -> Path:
     """Write ``plan.html``, ``plan.json``, ``options.csv`` and ``bill.csv`` into a folder; returns the page."""
     from importlib.metadata import version
 
-    from aigc_bench.plan.files import write_files
+    from aigc_bench.plan.output.files import write_files
     from aigc_bench.report.plan.render import render_plan
     from aigc_bench.report.render import save
 
@@ -397,7 +397,7 @@ def own_profile(
 
 def _batch_search(max_latency_s: float | None) -> Callable[[Sequence[Case]], BatchSearch]:
     from aigc_bench.measure.find import BatchSearch, available_bytes
-    from aigc_bench.predict.peak import predicted_peak_bytes
+    from aigc_bench.predict.memory.in_child import predicted_peak_bytes
 
     return lambda cases: BatchSearch(
         cases, max_latency_s=max_latency_s, predict_bytes=predicted_peak_bytes, available=available_bytes

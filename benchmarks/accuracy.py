@@ -21,13 +21,13 @@ import targets
 
 from aigc_bench.catalog.loader import load_catalogue
 from aigc_bench.core.csv_file import write_csv
-from aigc_bench.predict import answers as answering
-from aigc_bench.predict import left_out
-from aigc_bench.predict.calibration import Calibration, fit, save
-from aigc_bench.predict.intervals import conformal_quantiles, familiar_quantiles
-from aigc_bench.predict.published_table import read_published
-from aigc_bench.predict.validate import Score, validation
-from aigc_bench.predict.validated_table import write_rows
+from aigc_bench.predict.fitting import left_out
+from aigc_bench.predict.fitting import predictions as answering
+from aigc_bench.predict.fitting.calibration import Calibration, fit, save
+from aigc_bench.predict.fitting.intervals import conformal_quantiles, familiar_quantiles
+from aigc_bench.predict.published.table import read_published
+from aigc_bench.predict.validation.report import write_rows
+from aigc_bench.predict.validation.score import Score, validation
 
 RUN_FOLDS = 5
 """Parts into which runs are dealt for the intervals of accelerators that the fit has seen."""

@@ -5,7 +5,7 @@
 
 Rows: up to ``PER_GROUP`` answered ones of every family, task and metric, drawn with a fixed seed, with their sources. Errors: the
 median by family, of the shipped calibration (it has seen these rows) and of fits on the sample that leave accelerators out.
-The gate in ``tests/predict/test_validate.py`` fails where either rises by more than a tenth.
+The gate in ``tests/predict/validation/test_score.py`` fails where either rises by more than a tenth.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from pathlib import Path
 
 from aigc_bench.catalog.loader import load_catalogue
 from aigc_bench.core.csv_file import write_csv
-from aigc_bench.predict.answers import Machines, answer_rows, model_row
-from aigc_bench.predict.calibration import shipped_calibration
-from aigc_bench.predict.layout_cell import LAYOUT_KEYS, WORD_KEYS
-from aigc_bench.predict.left_out import errors_by_family
-from aigc_bench.predict.published import COLUMNS
-from aigc_bench.predict.published_table import parse_row, read_published
-from aigc_bench.predict.rows import Unanswered
-from aigc_bench.predict.validate import validation
+from aigc_bench.predict.closed_form.columns import Unanswered
+from aigc_bench.predict.fitting.calibration import shipped_calibration
+from aigc_bench.predict.fitting.left_out import errors_by_family
+from aigc_bench.predict.fitting.predictions import Machines, answer_rows, model_row
+from aigc_bench.predict.published.layout import LAYOUT_KEYS, WORD_KEYS
+from aigc_bench.predict.published.row import COLUMNS
+from aigc_bench.predict.published.table import parse_row, read_published
+from aigc_bench.predict.validation.score import validation
 
 PER_GROUP = 12
 SEED = 0

@@ -28,11 +28,11 @@ from aigc_bench.core import registry
 from aigc_bench.core.records import PROBE_PREFIX, Case, MetricRow, Record
 from aigc_bench.measure.profiles import Profile, find_profile
 from aigc_bench.measure.store import Run
-from aigc_bench.predict.levels import spreads
+from aigc_bench.predict.fitting.posterior import Observation, Posterior, fit
+from aigc_bench.predict.fitting.random_effects import spreads
 from aigc_bench.predict.machine_card import accelerator_from_run
 from aigc_bench.predict.model import predict_case
-from aigc_bench.predict.own_runs import observations
-from aigc_bench.predict.posterior import Observation, Posterior, fit
+from aigc_bench.predict.validation.own_runs import observations
 
 PROBES_BOUND, HALF_BOUND, MEMORY_BOUND = 0.25, 0.12, 0.08
 UNUSED = ("probe_disk",)

@@ -24,12 +24,12 @@ from typing import NamedTuple
 from aigc_bench.catalog.loader import Catalogue, load_catalogue
 from aigc_bench.core.errors import AigcBenchError
 from aigc_bench.core.records import Estimate
-from aigc_bench.predict.calibration import shipped_calibration
-from aigc_bench.predict.machine_names import machine_named
-from aigc_bench.predict.names import resolve_engine
-from aigc_bench.predict.published import PublishedRow, Query
-from aigc_bench.predict.published_table import read_published
-from aigc_bench.predict.rows import Unanswered
+from aigc_bench.predict.closed_form.columns import Unanswered
+from aigc_bench.predict.fitting.calibration import shipped_calibration
+from aigc_bench.predict.fitting.machine_names import machine_named
+from aigc_bench.predict.published.names import resolve_engine
+from aigc_bench.predict.published.row import PublishedRow, Query
+from aigc_bench.predict.published.table import read_published
 from aigc_bench.predict.serving.arrivals import Arrivals, Traffic
 from aigc_bench.predict.serving.capacity import simulate
 from aigc_bench.predict.serving.closed_form import closed_form_server

@@ -24,15 +24,15 @@ from aigc_bench.catalog.loader import load_catalogue
 from aigc_bench.core import registry
 from aigc_bench.core.records import Case
 from aigc_bench.measure.profiles import find_profile, profile_files
-from aigc_bench.plan import demand_file
-from aigc_bench.plan.demand_file.reader import read_demand
-from aigc_bench.plan.demand_file.scenarios import scenario_names
+from aigc_bench.plan import demand as demand_file
+from aigc_bench.plan.demand.reader import read_demand
+from aigc_bench.plan.demand.scenarios import scenario_names
 from aigc_bench.plan.search.traced import BATCHES, PRECISION, case_of
-from aigc_bench.predict.names import resolve_language_model
-from aigc_bench.predict.operator_table import tables
-from aigc_bench.predict.optrace import OpTrace
-from aigc_bench.predict.shipped_traces import FOLDER, KEYS, read_traces, shipped_keys, shipped_trace, write_traces
-from aigc_bench.predict.trace_cache import library_versions, trace_case, trace_key
+from aigc_bench.predict.published.names import resolve_language_model
+from aigc_bench.predict.roofline.operator_table import tables
+from aigc_bench.predict.tracing.optrace import OpTrace
+from aigc_bench.predict.tracing.shipped_traces import FOLDER, KEYS, read_traces, shipped_keys, shipped_trace, write_traces
+from aigc_bench.predict.tracing.trace_cache import library_versions, trace_case, trace_key
 
 SCENARIOS = Path(demand_file.__file__).parent / "scenarios"
 DECISIVE = {"mode": "infer", "precision": PRECISION, "backend": "cuda", "gradient_checkpointing": False, "attention": "auto"}

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from aigc_bench.catalog.loader import Catalogue
-from aigc_bench.predict.answers import Answer
-from aigc_bench.predict.language import link_class
-from aigc_bench.predict.published import Query
-from aigc_bench.predict.validate import Score, score
+from aigc_bench.predict.closed_form.language import link_class
+from aigc_bench.predict.fitting.predictions import Answer
+from aigc_bench.predict.published.row import Query
+from aigc_bench.predict.validation.score import Score, score
 
 COVERAGE = (0.72, 0.88)
 """What nominal 80 % intervals should cover."""

@@ -28,7 +28,7 @@ CACHED_S = 0.2
 PROGRAM = """
 import sys, time
 from aigc_bench.core.records import Case
-from aigc_bench.predict.trace_cache import trace_case
+from aigc_bench.predict.tracing.trace_cache import trace_case
 case = Case(workload={workload!r}, preset={preset!r}, mode="infer", precision={precision!r}, backend="cuda", settings={settings!r})
 begun = time.perf_counter()
 trace_case(case)

@@ -48,7 +48,6 @@ TORCH_ON_IMPORT = (
     "measure/reference.py",
     "measure/quality.py",
     "measure/tensors.py",
-    "predict/trace.py",
     "predict/tracing/",
 )
 TORCH_INSIDE_FUNCTIONS = ("workloads/", "engines/", "accelerators/", "measure/flops.py", "measure/fork_server.py")

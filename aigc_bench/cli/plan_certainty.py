@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 from aigc_bench.cli.output import wrapped
 
 if TYPE_CHECKING:
-    from aigc_bench.plan.certainty.records import Certainty, GrowthPath, Surer, Swing
-    from aigc_bench.plan.records import Option, Plan
+    from aigc_bench.plan.records.plan import Option, Plan
+    from aigc_bench.plan.records.risk import Certainty, GrowthPath, Surer, Swing
 
 TOP = 3
 
 
 def sureness(plan: Plan) -> Iterator[str]:
     """Nothing where no certainty was computed."""
-    from aigc_bench.plan.certainty.told import less_regretted
+    from aigc_bench.plan.risk.advice import less_regretted
 
     best, found = plan.recommended, plan.certainty
     if best is None or found is None:
@@ -61,7 +61,7 @@ def _moves(words: str, swings: Sequence[Swing], *, is_slo: bool) -> Iterator[str
 
 def _surer(found: Surer) -> str:
     from aigc_bench.core.units import quantity
-    from aigc_bench.plan.certainty.told import ways_to_be_surer
+    from aigc_bench.plan.risk.advice import ways_to_be_surer
 
     return f"to be {quantity(found.wanted, 'fraction')} sure: {'; or '.join(ways_to_be_surer(found))}"
 

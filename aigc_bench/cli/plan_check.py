@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from aigc_bench.cli.output import wrapped
 
 if TYPE_CHECKING:
-    from aigc_bench.plan.records import Option, Plan
-    from aigc_bench.plan.replay.outcome import ReplayedJob, ReplayedService
+    from aigc_bench.plan.records.plan import Option, Plan
+    from aigc_bench.plan.records.replay import ReplayedJob, ReplayedService
 
 
 def simulated(option: Option) -> Iterator[str]:
@@ -55,7 +55,7 @@ def _job(one: ReplayedJob) -> str:
 
 def warnings(plan: Plan) -> Iterator[str]:
     """Doubtful numbers that the recommended option stands on, and those that were left out."""
-    from aigc_bench.plan.value_of_information import doubts_of
+    from aigc_bench.plan.risk.value_of_information import doubts_of
 
     option = plan.recommended
     for note in (*(doubts_of(option) if option else ()), *plan.notes):
@@ -64,7 +64,7 @@ def warnings(plan: Plan) -> Iterator[str]:
 
 def next_measurement(plan: Plan) -> Iterator[str]:
     """The run that would narrow the plan most."""
-    from aigc_bench.plan.value_of_information import best_measurements
+    from aigc_bench.plan.risk.value_of_information import best_measurements
 
     best = next(iter(best_measurements(plan)), None)
     if best is None or best.shrinks_by < 0.01:

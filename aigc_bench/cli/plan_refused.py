@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 from aigc_bench.cli.output import wrapped
 
 if TYPE_CHECKING:
-    from aigc_bench.plan.records import Plan
+    from aigc_bench.plan.records.plan import Plan
 
 MOST = 8
 
 
 def nothing(plan: Plan) -> Iterator[str]:
     """What stands in the way, every factor that forbids some option, then what could not be planned at all."""
-    from aigc_bench.plan.refused import CONSTRAINTS, forbidding, in_the_way
-    from aigc_bench.plan.wording import what
+    from aigc_bench.plan.options.refusals import CONSTRAINTS, forbidding, in_the_way
+    from aigc_bench.plan.options.wording import what
 
     way = in_the_way(plan)
     yield from wrapped(f"No option meets this demand.{f' {way}.' if way else ''}", indent=0)

@@ -15,7 +15,9 @@ from aigc_bench.core.visible import visible
 
 if TYPE_CHECKING:
     from aigc_bench.core.records import Estimate
-    from aigc_bench.plan.records import Assessment, Load, Option, Plan
+    from aigc_bench.plan.records.assessment import Assessment
+    from aigc_bench.plan.records.loads import Load
+    from aigc_bench.plan.records.plan import Option, Plan
 
 OTHERS = 6
 NUMBERS_WIDTH = 24
@@ -52,7 +54,7 @@ def screen(plan: Plan) -> str:
 
 
 def _headline(option: Option) -> str:
-    from aigc_bench.plan.wording import what
+    from aigc_bench.plan.options.wording import what
 
     text = what(option)
     beside = ((option.num_spares, "spare"), (option.num_margin, "for what is not known"))
@@ -64,7 +66,7 @@ def _headline(option: Option) -> str:
 
 def _beside(plan: Plan, best: Option) -> Iterator[str]:
     """What is as good as the recommendation, and what is open about it beside factors that are not known."""
-    from aigc_bench.plan.wording import tie
+    from aigc_bench.plan.options.wording import tie
 
     near = tie(plan)
     questions = [one for one in best.reasons if not any(one.startswith(f"{name} is unknown") for name in best.factors)]
@@ -159,7 +161,7 @@ def _next(option: Option) -> Iterator[str]:
 
 def _others(plan: Plan, best: Option) -> Iterator[str]:
     """The best option of every other kind, then the best of other accelerators."""
-    from aigc_bench.plan.wording import what
+    from aigc_bench.plan.options.wording import what
 
     seen: dict[tuple[str, str], Option] = {}
     accepted = [option for option in plan.options if option.accepted and option is not best]

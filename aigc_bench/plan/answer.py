@@ -7,13 +7,13 @@ from datetime import date
 from functools import partial
 from typing import TYPE_CHECKING
 
-from aigc_bench.plan.certainty.certain import certain
-from aigc_bench.plan.demand import Demand, Job, Service
-from aigc_bench.plan.full import plan_demand
-from aigc_bench.plan.measured import Measured, left_out
-from aigc_bench.plan.records import Plan
+from aigc_bench.plan.hardware.measured_runs import Measured, left_out
+from aigc_bench.plan.planner import plan_demand
+from aigc_bench.plan.records.demand import Demand, Job, Service
+from aigc_bench.plan.records.plan import Plan
 from aigc_bench.plan.replay.confirm import Floors, confirmed
 from aigc_bench.plan.replay.option import Replayer
+from aigc_bench.plan.risk.analysis import certain
 from aigc_bench.predict.serving.from_model import ServiceModel
 
 if TYPE_CHECKING:

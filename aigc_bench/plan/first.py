@@ -10,14 +10,17 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from aigc_bench.core.records import PROBE_PREFIX, MetricRow
-from aigc_bench.plan.assumptions import assumptions_of
-from aigc_bench.plan.builtin import builtin_demand
-from aigc_bench.plan.demand import Demand, Job, Service
-from aigc_bench.plan.machine import machine_from_run
-from aigc_bench.plan.options import Way, make_option, ranked
-from aigc_bench.plan.records import Capability, Load, Machine, Placement, Plan, Rules, Unplanned
-from aigc_bench.plan.rules import rules_from
-from aigc_bench.plan.sizing import job_load, latency_floor_s, service_load
+from aigc_bench.plan.demand.default_demand import builtin_demand
+from aigc_bench.plan.explain.assumptions import assumptions_of
+from aigc_bench.plan.hardware.measured_machine import machine_from_run
+from aigc_bench.plan.options.assemble import Way, make_option, ranked
+from aigc_bench.plan.records.demand import Demand
+from aigc_bench.plan.records.loads import Placement
+from aigc_bench.plan.records.machine import Machine
+from aigc_bench.plan.records.plan import Plan
+from aigc_bench.plan.records.rules import Rules
+from aigc_bench.plan.sizing.measured_loads import loads_of
+from aigc_bench.plan.sizing.rules import rules_from
 
 if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue
@@ -83,57 +86,3 @@ def make_plan(demand: Demand, *, machine: Machine, rules: Rules, with_invalid: C
         not_included=NOT_INCLUDED,
         method=METHOD,
     )
-
-
-def loads_of(
-    demand: Demand, *, machine: Machine, rules: Rules, with_invalid: Collection[str] = ()
-) -> tuple[tuple[Load, ...], tuple[Unplanned, ...]]:
-    """What every service and job asks of the machine, and those that cannot be planned with the reason."""
-    loads: list[Load] = []
-    unplanned: list[Unplanned] = []
-    for service in demand.services:
-        usable, reason = _usable(service, machine, with_invalid=with_invalid)
-        if usable:
-            loads.append(service_load(service, best_for(service, usable), growth=demand.growth))
-        else:
-            unplanned.append(Unplanned(name=service.name, reason=reason))
-    for job in demand.jobs:
-        usable, reason = _usable(job, machine, with_invalid=with_invalid)
-        if usable:
-            loads.append(job_load(job, _fastest(usable), rules=rules))
-        else:
-            unplanned.append(Unplanned(name=job.name, reason=reason))
-    return tuple(loads), tuple(unplanned)
-
-
-def best_for(service: Service, capabilities: Sequence[Capability]) -> Capability:
-    """The fastest measured setting that answers one request in time; the quickest answer where none does."""
-    slo_s = service.slo.latency_s
-    in_time = [found for found in capabilities if slo_s is None or _floor_s(service, found) <= slo_s]
-    if in_time:
-        return _fastest(in_time)
-    return min(capabilities, key=lambda found: (_floor_s(service, found), found.case))
-
-
-def _floor_s(service: Service, capability: Capability) -> float:
-    floor = latency_floor_s(service, capability)
-    return 0.0 if floor is None else floor.value
-
-
-def _fastest(capabilities: Sequence[Capability]) -> Capability:
-    return min(capabilities, key=lambda found: (-found.throughput.value, found.case))
-
-
-def _usable(wish: Service | Job, machine: Machine, *, with_invalid: Collection[str]) -> tuple[list[Capability], str]:
-    """The cases that may be planned with, and why there are none."""
-    what = f"{wish.workload}{f'/{wish.preset}' if wish.preset else ''} in mode {wish.mode}"
-    fits = [
-        found
-        for found in machine.capabilities
-        if (found.workload, found.mode) == (wish.workload, wish.mode) and wish.preset in (None, found.preset)
-    ]
-    if not fits:
-        return [], f"no finished case of {what}; run one on this machine"
-    codes = sorted({reason for found in fits for reason in found.reasons})
-    usable = [found for found in fits if found.verdict != "invalid" or found.case in with_invalid]
-    return usable, f"every case of {what} is invalid ({', '.join(codes) or 'no reason given'}): run again, or name the case"

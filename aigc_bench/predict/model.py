@@ -18,21 +18,21 @@ from aigc_bench.catalog.records import AcceleratorSpec
 from aigc_bench.core import registry
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.records import AUDIO_ITEM, Case, Count, Estimate, MetricRow
-from aigc_bench.predict import roofline
-from aigc_bench.predict.answers import estimate_rows, refuse_far_outside
-from aigc_bench.predict.calibration import Calibration, shipped_calibration
-from aigc_bench.predict.collectives import collective_s
+from aigc_bench.predict.closed_form.collectives import collective_s
+from aigc_bench.predict.closed_form.columns import Unanswered
+from aigc_bench.predict.closed_form.language_rows import language_row
 from aigc_bench.predict.engines import SERVED
-from aigc_bench.predict.executed import executed_trace, refuse_lacking_units
-from aigc_bench.predict.language_rows import language_row
-from aigc_bench.predict.levels import spreads
+from aigc_bench.predict.fitting.calibration import Calibration, shipped_calibration
+from aigc_bench.predict.fitting.posterior import Z_80, LogEstimate, Posterior
+from aigc_bench.predict.fitting.predictions import estimate_rows, refuse_far_outside
+from aigc_bench.predict.fitting.random_effects import spreads
 from aigc_bench.predict.machine_card import ProbedAccelerator
-from aigc_bench.predict.names import resolve_language_model
-from aigc_bench.predict.optrace import OpTrace, StageTrace
-from aigc_bench.predict.posterior import Z_80, LogEstimate, Posterior
-from aigc_bench.predict.published import Query
-from aigc_bench.predict.quantities import case_dtype, memory_quantities, power_quantity, served_quantity, stage_quantity
-from aigc_bench.predict.rows import Unanswered
+from aigc_bench.predict.published.names import resolve_language_model
+from aigc_bench.predict.published.row import Query
+from aigc_bench.predict.roofline import roofline
+from aigc_bench.predict.roofline.executed import executed_trace, refuse_lacking_units
+from aigc_bench.predict.roofline.quantities import case_dtype, memory_quantities, power_quantity, served_quantity, stage_quantity
+from aigc_bench.predict.tracing.optrace import OpTrace, StageTrace
 
 TRACED_CAUTION = "not_calibrated_on_published_results"
 PROBED, CALIBRATED, INFORMED = "calibrated_by_probes", "calibrated_by_own_runs", "informed_by_other_machines"

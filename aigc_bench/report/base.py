@@ -16,7 +16,7 @@ from aigc_bench.measure.store import Run
 
 if TYPE_CHECKING:
     from aigc_bench.analyze.compare import Comparison
-    from aigc_bench.plan.records import Plan
+    from aigc_bench.plan.records.plan import Plan
 
 STATUS_WORDS: Mapping[CaseStatus, str] = {
     "ok": "finished",

@@ -16,7 +16,7 @@ from aigc_bench.catalog.loader import load_catalogue
 from aigc_bench.core import registry
 from aigc_bench.core.errors import UsageError
 from aigc_bench.measure.store import REPORT_FILE, Run
-from aigc_bench.plan.records import Plan
+from aigc_bench.plan.records.plan import Plan
 from aigc_bench.report.base import Rendered, ReportContext, Section
 from aigc_bench.report.header import Header, header
 from aigc_bench.report.markup import source_file, template

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from aigc_bench.core.records import Estimate
-from aigc_bench.plan.arrivals import from_users
-from aigc_bench.plan.demand import Demand, Finance, Job, Service, Site, Slo
-from aigc_bench.plan.interval import estimate
-from aigc_bench.plan.records import Capability, Machine, Rules
+from aigc_bench.plan.demand.arrivals import from_users
+from aigc_bench.plan.records.demand import Demand, Finance, Job, Service, Site, Slo
+from aigc_bench.plan.records.machine import Capability, Machine
+from aigc_bench.plan.records.rules import Rules
+from aigc_bench.plan.stats.estimates import estimate
 
 
 def exact(value: float, unit: str) -> Estimate:

@@ -8,10 +8,10 @@ from functools import cache
 from pathlib import Path
 
 from aigc_bench.catalog.loader import Catalogue, load_catalogue
-from aigc_bench.plan.demand import Demand
-from aigc_bench.plan.demand_file.reader import read_demand
-from aigc_bench.plan.full import plan_demand
-from aigc_bench.plan.records import Plan
+from aigc_bench.plan.demand.reader import read_demand
+from aigc_bench.plan.planner import plan_demand
+from aigc_bench.plan.records.demand import Demand
+from aigc_bench.plan.records.plan import Plan
 
 HANDFUL = ("h100_sxm_80gb", "a100_sxm_80gb", "l40s", "l4", "mi300x", "gaudi3")
 """Accelerators of four vendors' lines, with and without links, in servers of four and eight, and rented."""

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import pytest
 
 from aigc_bench.catalog.loader import load_catalogue
-from aigc_bench.plan.demand_file.reader import read_demand
-from aigc_bench.plan.full import plan_demand
-from aigc_bench.plan.records import Capability, Option
+from aigc_bench.plan.demand.reader import read_demand
+from aigc_bench.plan.planner import plan_demand
+from aigc_bench.plan.records.machine import Capability
+from aigc_bench.plan.records.plan import Option
 
 ABOUT = 1e-3
 

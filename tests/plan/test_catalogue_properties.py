@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from aigc_bench.catalog.loader import load_catalogue
 from aigc_bench.core.records import Estimate, Record
-from aigc_bench.plan.contract import contract
-from aigc_bench.plan.full import plan_demand
-from aigc_bench.plan.records import Option, Plan
+from aigc_bench.plan.output.contract import contract
+from aigc_bench.plan.planner import plan_demand
+from aigc_bench.plan.records.plan import Option, Plan
 from tests.plan.demands import HANDFUL, JOBS, SERVICES, catalogue, demand_of, plan_of, text_of
 
 few = settings(deadline=None, max_examples=12, derandomize=True)

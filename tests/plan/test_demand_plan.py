@@ -9,10 +9,10 @@ import pytest
 
 from aigc_bench.catalog.loader import Catalogue, load_catalogue
 from aigc_bench.core.errors import UsageError
-from aigc_bench.plan.contract import contract
-from aigc_bench.plan.demand_file.reader import read_demand
-from aigc_bench.plan.full import plan_demand
-from aigc_bench.plan.records import Plan
+from aigc_bench.plan.demand.reader import read_demand
+from aigc_bench.plan.output.contract import contract
+from aigc_bench.plan.planner import plan_demand
+from aigc_bench.plan.records.plan import Plan
 
 CHAT = """
 name = "chat"

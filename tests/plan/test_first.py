@@ -13,12 +13,12 @@ from aigc_bench.analyze.rows import metric_rows
 from aigc_bench.catalog.loader import Catalogue, load_catalogue
 from aigc_bench.core.records import AcceleratorInfo, MetricRow, System
 from aigc_bench.measure.store import Run
-from aigc_bench.plan.builtin import USES, builtin_demand
-from aigc_bench.plan.demand import Slo
+from aigc_bench.plan.demand.default_demand import USES, builtin_demand
 from aigc_bench.plan.first import first_plan
-from aigc_bench.plan.machine import estimate_of, machine_from_run
-from aigc_bench.plan.records import Plan
-from aigc_bench.plan.server import match_server
+from aigc_bench.plan.hardware.measured_machine import estimate_of, machine_from_run
+from aigc_bench.plan.hardware.server import match_server
+from aigc_bench.plan.records.demand import Slo
+from aigc_bench.plan.records.plan import Plan
 from tests.analyze.synthetic import GPU, make_case, make_run, make_system
 from tests.plan.build import make_demand, make_service
 

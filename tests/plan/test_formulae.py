@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aigc_bench.plan import checkpoint, cooling, queueing
+from aigc_bench.plan.site import heat as cooling
+from aigc_bench.plan.sizing import checkpoints as checkpoint
+from aigc_bench.plan.stats import queueing
 
 DAY_S = 86_400.0
 

@@ -11,9 +11,9 @@ import pytest
 
 from aigc_bench.core.errors import UsageError
 from aigc_bench.plan.answer import answer
-from aigc_bench.plan.contract import contract
-from aigc_bench.plan.demand_file.manual import Key, keys
-from aigc_bench.plan.demand_file.reader import read_demand
+from aigc_bench.plan.demand.manual import Key, keys
+from aigc_bench.plan.demand.reader import read_demand
+from aigc_bench.plan.output.contract import contract
 from aigc_bench.report.plan.render import render_plan
 from tests.plan.demands import JOBS, SERVICES, catalogue, demand_of, text_of
 

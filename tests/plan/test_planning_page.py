@@ -8,15 +8,15 @@ import pytest
 
 from aigc_bench import api
 from aigc_bench.core import registry
-from aigc_bench.plan.arrivals import from_hourly, from_users
-from aigc_bench.plan.demand import Growth
-from aigc_bench.plan.demand_file.written import WrittenDemand
+from aigc_bench.plan.demand.arrivals import from_hourly, from_users
+from aigc_bench.plan.demand.schema import WrittenDemand
 from aigc_bench.plan.explain.fleet import REQUIRED
-from aigc_bench.plan.explain.told import trail_of
-from aigc_bench.plan.full import NOT_INCLUDED
-from aigc_bench.plan.options import FACTORS
-from aigc_bench.plan.records import Plan
-from aigc_bench.plan.sizing import grown
+from aigc_bench.plan.explain.text import trail_of
+from aigc_bench.plan.options.assemble import FACTORS
+from aigc_bench.plan.planner import NOT_INCLUDED
+from aigc_bench.plan.records.demand import Growth
+from aigc_bench.plan.records.plan import Plan
+from aigc_bench.plan.sizing.fleets import grown
 from tests.plan.build import exact
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "planning.md"

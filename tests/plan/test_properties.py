@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aigc_bench.core.records import Estimate
-from aigc_bench.plan.demand import Demand
 from aigc_bench.plan.first import make_plan
-from aigc_bench.plan.interval import estimate, scaled
-from aigc_bench.plan.records import Machine, Option, Plan
+from aigc_bench.plan.records.demand import Demand
+from aigc_bench.plan.records.machine import Machine
+from aigc_bench.plan.records.plan import Option, Plan
+from aigc_bench.plan.stats.estimates import estimate, scaled
 from tests.plan.build import exact, make_capability, make_demand, make_job, make_machine, make_rules, make_service, make_site
 
 quick = settings(deadline=None, max_examples=40)

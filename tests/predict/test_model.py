@@ -9,15 +9,15 @@ from hypothesis import strategies as st
 from aigc_bench.catalog.loader import load_catalogue
 from aigc_bench.catalog.records import AcceleratorSpec
 from aigc_bench.core.errors import UnknownNameError, UsageError
-from aigc_bench.predict import forms
-from aigc_bench.predict.answers import estimate_rows, refuse_far_outside
-from aigc_bench.predict.calibration import shipped_calibration
-from aigc_bench.predict.language_rows import language_row
+from aigc_bench.predict.closed_form import forms
+from aigc_bench.predict.closed_form.columns import Unanswered
+from aigc_bench.predict.closed_form.language_rows import language_row
+from aigc_bench.predict.closed_form.step_rows import step_row
+from aigc_bench.predict.fitting.calibration import shipped_calibration
+from aigc_bench.predict.fitting.predictions import estimate_rows, refuse_far_outside
 from aigc_bench.predict.model import predict_case
-from aigc_bench.predict.published import Query
-from aigc_bench.predict.questions import case_of, parse_parallel, parse_settings, predict_one
-from aigc_bench.predict.rows import Unanswered
-from aigc_bench.predict.step_rows import step_row
+from aigc_bench.predict.published.row import Query
+from aigc_bench.predict.queries import case_of, parse_parallel, parse_settings, predict_one
 
 CATALOGUE = load_catalogue(with_user_files=False)
 H100 = CATALOGUE.accelerator("h100_sxm_80gb")

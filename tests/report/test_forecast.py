@@ -11,7 +11,7 @@ from aigc_bench.cli import main
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.records import Case, MetricRow
 from aigc_bench.measure.profiles import Profile, find_profile
-from aigc_bench.predict.questions import unanswered_row
+from aigc_bench.predict.queries import unanswered_row
 from aigc_bench.report.forecast import forecasts, render_forecast
 from tests.report.page import Page
 

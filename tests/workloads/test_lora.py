@@ -5,7 +5,7 @@ from torch import nn
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.records import Case
 from aigc_bench.nets.lora import Adapted, adapt
-from aigc_bench.predict.trace import trace
+from aigc_bench.predict.tracing.trace import trace
 from aigc_bench.workloads.latent_diffusion import workload
 from tests.workloads.stepping import losses
 

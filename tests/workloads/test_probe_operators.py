@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from aigc_bench.core.records import Case
-from aigc_bench.predict.trace import trace
+from aigc_bench.predict.tracing.trace import trace
 from aigc_bench.workloads.probe_layers import workload as layers
 from aigc_bench.workloads.probe_operators import workload as operators
 

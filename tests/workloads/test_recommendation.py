@@ -3,7 +3,7 @@ import torch
 
 from aigc_bench.core.records import Case
 from aigc_bench.nets.dlrm import DLRM
-from aigc_bench.predict.trace import trace
+from aigc_bench.predict.tracing.trace import trace
 from aigc_bench.workloads.recommendation import workload
 from tests.workloads.stepping import count, losses, run_step
 

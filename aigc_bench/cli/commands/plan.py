@@ -40,7 +40,7 @@ def command(
     from aigc_bench import api
 
     if as_keys:
-        from aigc_bench.plan.demand_file.manual import table
+        from aigc_bench.plan.demand.manual import table
 
         say_document(table())
     elif scenario is not None:
@@ -49,13 +49,13 @@ def command(
         raise click.UsageError("give a DEMAND.toml, or --new SCENARIO to write one")
     else:
         plan = api.plan(demand, runs=runs, use_invalid=use_invalid, accelerators=accelerators)
-        from aigc_bench.plan.contract import contract
+        from aigc_bench.plan.output.contract import contract
 
         if out is not None:
             api.write_plan(plan, out)
             say(f"report: {out / 'plan.html'}", err=True)
         if key is not None:
-            from aigc_bench.plan.explain.told import explain
+            from aigc_bench.plan.explain.text import explain
 
             say_document(explain(plan, key, width=width(116)))
         elif as_json:
@@ -67,7 +67,7 @@ def command(
 
 
 def _start(scenario: str, out: Path | None) -> None:
-    from aigc_bench.plan.demand_file.scenarios import new_demand
+    from aigc_bench.plan.demand.scenarios import new_demand
 
     written = new_demand(scenario, out=out)
     say(f"{written}: edit it, then run `aigc-bench plan {written}`.")

@@ -12,7 +12,7 @@ from aigc_bench.cli.terminal import say
 
 if TYPE_CHECKING:
     from aigc_bench.core.records import MetricRow, Mode
-    from aigc_bench.predict.served_questions import Load
+    from aigc_bench.predict.served_queries import Load
 
 _LOAD = ("rate", "slo_ttft", "slo_tpot", "slo_latency", "percentile", "lengths", "trace", "requests", "seed")
 
@@ -117,7 +117,7 @@ def _refuse(context: click.Context, *, with_profile: bool, names: tuple[str, ...
 
 
 def _load_of(context: click.Context) -> Load:
-    from aigc_bench.predict.served_questions import Load
+    from aigc_bench.predict.served_queries import Load
 
     given = context.params
     return Load(

@@ -11,7 +11,7 @@ from aigc_bench.cli.output import json_option, print_json, print_table
 from aigc_bench.cli.terminal import say
 
 if TYPE_CHECKING:
-    from aigc_bench.predict.validate import Refused, Validation
+    from aigc_bench.predict.validation.score import Refused, Validation
 
 MOST_REASONS = 40
 MOST_RANGES = 100
@@ -36,7 +36,7 @@ def command(*, table: str, by: str, rows_out: str | None, as_json: bool) -> None
     and with its reason, and count as asked; a table without any other row ends with exit code 1.
     """
     from aigc_bench import api
-    from aigc_bench.predict.validated_table import NoUsableRowError
+    from aigc_bench.predict.validation.report import NoUsableRowError
 
     try:
         scored = api.validate(table, by=[name.strip() for name in by.split(",") if name.strip()], rows_out=rows_out)

@@ -11,7 +11,7 @@ import operator
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from aigc_bench.plan.interval import ceil
+from aigc_bench.plan.stats.estimates import ceil
 
 _PLACE = re.compile(r"\{(\d+)\}")
 _OPERATORS: Mapping[type[ast.operator], Callable[[float, float], float]] = {

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from aigc_bench.plan.explain.arithmetic import Inputs
-from aigc_bench.plan.explain.below import Below
+from aigc_bench.plan.explain.place import Below
 from aigc_bench.plan.explain.step import counted
-from aigc_bench.plan.interval import estimate, scaled
-from aigc_bench.plan.room_draw import MEAN, beside_mean_w, beside_peak_w
+from aigc_bench.plan.placement.room_power import MEAN, beside_mean_w, beside_peak_w
 from aigc_bench.plan.site.bill import BillLine
+from aigc_bench.plan.stats.estimates import estimate, scaled
 
 NOTHING_BOUGHT = "nothing is bought"
 COUNT_WORDS = {

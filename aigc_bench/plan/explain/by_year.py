@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from aigc_bench.plan.cash import YearCash, cash_by_year
 from aigc_bench.plan.explain.arithmetic import Inputs
-from aigc_bench.plan.explain.below import Below
+from aigc_bench.plan.explain.place import Below
+from aigc_bench.plan.money.cash_by_year import YearCash, cash_by_year
 
 RESIDUAL = "demand.finance.residual_share"
 

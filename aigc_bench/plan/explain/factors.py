@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from aigc_bench.core.records import Estimate
 from aigc_bench.plan.explain.arithmetic import Inputs
-from aigc_bench.plan.explain.below import Below
 from aigc_bench.plan.explain.named_inputs import add_input, input_key
+from aigc_bench.plan.explain.place import Below
 from aigc_bench.plan.explain.step import SAME
 from aigc_bench.plan.factors._racked import BESIDE, SERVERS
-from aigc_bench.plan.records import Assessment
+from aigc_bench.plan.records.assessment import Assessment
 
 NOT_KEPT = ("ingest_of_one_machine", "disk", "usable_share_of_the_disk")
 """Inputs of storage that are no part of what is kept."""

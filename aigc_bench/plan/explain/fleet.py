@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from aigc_bench.plan.explain.arithmetic import Inputs
-from aigc_bench.plan.explain.below import OFF_PEAK, Below
+from aigc_bench.plan.explain.place import OFF_PEAK, Below
 from aigc_bench.plan.explain.step import counted
-from aigc_bench.plan.rack import rack_fill
-from aigc_bench.plan.records import Machine, Pool
+from aigc_bench.plan.placement.rack import rack_fill
+from aigc_bench.plan.records.loads import Pool
+from aigc_bench.plan.records.machine import Machine
 
 SPARES = "the fewest servers beside those in service that keep the asked availability (k of n, binomial)"
 MARGIN = "the fewest servers more that keep SLOs and deadlines in the asked share of the drawn worlds"

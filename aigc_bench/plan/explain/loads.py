@@ -7,12 +7,13 @@ from typing import TypeAlias
 
 from aigc_bench.core.records import Estimate, Record
 from aigc_bench.core.units import SECONDS_PER_YEAR
-from aigc_bench.plan.checkpoint import LOST, MOST_LOST
 from aigc_bench.plan.explain.arithmetic import Inputs
-from aigc_bench.plan.explain.below import Below
+from aigc_bench.plan.explain.place import Below
 from aigc_bench.plan.explain.step import counted
-from aigc_bench.plan.records import Capability, Load, Machine
-from aigc_bench.plan.sizing import DAYS_PER_YEAR, JOB, TRAINING, items_at_once, needed
+from aigc_bench.plan.records.loads import Load
+from aigc_bench.plan.records.machine import Capability, Machine
+from aigc_bench.plan.sizing.checkpoints import LOST, MOST_LOST
+from aigc_bench.plan.sizing.fleets import DAYS_PER_YEAR, JOB, TRAINING, items_at_once, needed
 
 UNITS = r" (w|s|usd|kg|bytes|bits per s)$"
 TITLES = {"machines_per_server": "machines of one server", "service_s": "time of one request", "step_latency_s": "time of one step"}

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from aigc_bench.plan.cost import HOURS_PER_YEAR
 from aigc_bench.plan.explain.arithmetic import Inputs
-from aigc_bench.plan.explain.below import Below
 from aigc_bench.plan.explain.bill import add_purchase
 from aigc_bench.plan.explain.named_inputs import add_input
+from aigc_bench.plan.explain.place import Below
 from aigc_bench.plan.explain.step import slug
-from aigc_bench.plan.interval import scaled, times
-from aigc_bench.plan.money.opex import CostLine
+from aigc_bench.plan.money.option_cost import HOURS_PER_YEAR
+from aigc_bench.plan.records.cost_line import CostLine
+from aigc_bench.plan.stats.estimates import scaled, times
 
 YEARS, RATE, RESIDUAL = "demand.finance.life_years", "demand.finance.discount_rate", "demand.finance.residual_share"
 ADDERS = "demand.finance.adders_share"

@@ -7,17 +7,17 @@ from dataclasses import dataclass
 
 from aigc_bench.core.records import Estimate
 from aigc_bench.core.units import SECONDS_PER_YEAR
-from aigc_bench.plan.cooling import (
+from aigc_bench.plan.explain.arithmetic import Inputs
+from aigc_bench.plan.explain.place import OFF_PEAK, Below
+from aigc_bench.plan.explain.step import SAME, slug
+from aigc_bench.plan.factors._racked import OF_A_FILL, OF_THE_LAYOUT, SERVERS
+from aigc_bench.plan.money.offers import IS_ELASTIC
+from aigc_bench.plan.site.heat import (
     AIR_BTU_PER_HOUR_PER_CFM_F,
     BTU_PER_HOUR_PER_W,
     FAHRENHEIT_PER_KELVIN,
     TON_OF_REFRIGERATION_W,
 )
-from aigc_bench.plan.explain.arithmetic import Inputs
-from aigc_bench.plan.explain.below import OFF_PEAK, Below
-from aigc_bench.plan.explain.step import SAME, slug
-from aigc_bench.plan.factors._racked import OF_A_FILL, OF_THE_LAYOUT, SERVERS
-from aigc_bench.plan.money.offers import IS_ELASTIC
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,20 +5,21 @@ from __future__ import annotations
 from dataclasses import replace
 
 from aigc_bench.core.records import Estimate
-from aigc_bench.plan.demand import Demand
 from aigc_bench.plan.explain.arithmetic import Inputs
-from aigc_bench.plan.explain.below import Below
 from aigc_bench.plan.explain.bill import add_beside
 from aigc_bench.plan.explain.by_year import add_cash
-from aigc_bench.plan.explain.chances import add_chances
 from aigc_bench.plan.explain.factors import add_factors
 from aigc_bench.plan.explain.fleet import add_fleet
 from aigc_bench.plan.explain.loads import add_load, add_machine
 from aigc_bench.plan.explain.money import FOOTPRINT, add_money, line_keys
+from aigc_bench.plan.explain.place import Below
+from aigc_bench.plan.explain.probabilities import add_chances
 from aigc_bench.plan.explain.replayed import add_replay
 from aigc_bench.plan.explain.step import Trail, counted
-from aigc_bench.plan.interval import plus
-from aigc_bench.plan.records import Option, Rules
+from aigc_bench.plan.records.demand import Demand
+from aigc_bench.plan.records.plan import Option
+from aigc_bench.plan.records.rules import Rules
+from aigc_bench.plan.stats.estimates import plus
 
 SUMS = (
     ("num_machines", "machines"), ("capex_usd", "purchase"), ("opex_usd_per_year", "running cost a year"),

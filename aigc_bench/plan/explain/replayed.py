@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from aigc_bench.core.records import Estimate
-from aigc_bench.plan.explain.below import Below
-from aigc_bench.plan.replay.outcome import ReplayedJob, ReplayedService
+from aigc_bench.plan.explain.place import Below
+from aigc_bench.plan.records.replay import ReplayedJob, ReplayedService
 
 
 def add_replay(below: Below) -> None:

@@ -7,9 +7,9 @@ from typing import Literal
 
 from aigc_bench.core.records import Estimate
 from aigc_bench.plan.factors.base import Context
-from aigc_bench.plan.interval import estimate, plus, scaled
-from aigc_bench.plan.rack import fullest_of, fullest_rack
-from aigc_bench.plan.room_draw import beside_peak_w
+from aigc_bench.plan.placement.rack import fullest_of, fullest_rack
+from aigc_bench.plan.placement.room_power import beside_peak_w
+from aigc_bench.plan.stats.estimates import estimate, plus, scaled
 
 SERVERS, BESIDE = "servers in the fullest rack", "switches and storage in the fullest rack"
 OF_THE_LAYOUT = "counted in the layout of the racks"

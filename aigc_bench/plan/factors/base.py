@@ -13,10 +13,13 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from aigc_bench.core.records import Estimate
-from aigc_bench.plan.demand import Demand, Job, OptionKind, Service, Site
-from aigc_bench.plan.records import Assessment, Capability, FactorVerdict, Fleet, Load, Machine, Placement, Pool, Rules
+from aigc_bench.plan.placement.site_limits import site_for
+from aigc_bench.plan.records.assessment import Assessment, FactorVerdict
+from aigc_bench.plan.records.demand import Demand, Job, OptionKind, Service, Site
+from aigc_bench.plan.records.loads import Fleet, Load, Placement, Pool
+from aigc_bench.plan.records.machine import Capability, Machine
+from aigc_bench.plan.records.rules import Rules
 from aigc_bench.plan.site.room import Room
-from aigc_bench.plan.where import site_for
 
 TIGHT_BELOW = 0.1
 """Head-room under which a factor is called tight (assumed). How far the ends of its intervals reach is told by probabilities."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from aigc_bench.core.units import digits
 from aigc_bench.plan.factors.base import Context, Factor, judge, scarcest
-from aigc_bench.plan.host_cores import cores_asked
-from aigc_bench.plan.interval import over, times, zero
-from aigc_bench.plan.records import Assessment, Pool
-from aigc_bench.plan.sizing import mean_utilisation, off_peak_share
+from aigc_bench.plan.hardware.host_cores import cores_asked
+from aigc_bench.plan.records.assessment import Assessment
+from aigc_bench.plan.records.loads import Pool
+from aigc_bench.plan.sizing.fleets import mean_utilisation, off_peak_share
+from aigc_bench.plan.stats.estimates import over, times, zero
 
 
 class Compute(Factor):

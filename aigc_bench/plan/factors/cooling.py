@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from aigc_bench.core.records import Estimate
-from aigc_bench.plan.cooling import airflow_cfm, btu_per_hour, tons
-from aigc_bench.plan.demand import Site
 from aigc_bench.plan.factors._racked import racked
 from aigc_bench.plan.factors.base import Context, Factor
-from aigc_bench.plan.interval import assumed, estimate, scaled, zero
-from aigc_bench.plan.records import Assessment, Machine
+from aigc_bench.plan.records.assessment import Assessment
+from aigc_bench.plan.records.demand import Site
+from aigc_bench.plan.records.machine import Machine
 from aigc_bench.plan.site.cooling_fit import TAKES
+from aigc_bench.plan.site.heat import airflow_cfm, btu_per_hour, tons
+from aigc_bench.plan.stats.estimates import assumed, estimate, scaled, zero
 
 
 class Cooling(Factor):

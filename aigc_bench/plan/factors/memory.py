@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 from aigc_bench.core.records import Estimate
 from aigc_bench.plan.factors.base import Context, Factor, scarcest
-from aigc_bench.plan.interval import largest, plus, times, zero
-from aigc_bench.plan.records import Assessment, Capability, Load, Pool
+from aigc_bench.plan.records.assessment import Assessment
+from aigc_bench.plan.records.loads import Load, Pool
+from aigc_bench.plan.records.machine import Capability
+from aigc_bench.plan.stats.estimates import largest, plus, times, zero
 
 UNKNOWN = "no peak or no memory size was recorded; a run on this machine with readable memory counters would settle it"
 

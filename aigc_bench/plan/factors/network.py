@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from aigc_bench.core.records import Estimate
-from aigc_bench.plan.demand import Growth, Service
 from aigc_bench.plan.factors.base import Context, Factor, scarcest
-from aigc_bench.plan.interval import over, plus, scaled, times, total
-from aigc_bench.plan.records import Assessment, Pool
-from aigc_bench.plan.sizing import grown
+from aigc_bench.plan.records.assessment import Assessment
+from aigc_bench.plan.records.demand import Growth, Service
+from aigc_bench.plan.records.loads import Pool
+from aigc_bench.plan.sizing.fleets import grown
+from aigc_bench.plan.stats.estimates import over, plus, scaled, times, total
 
 BITS_PER_BYTE = 8
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from aigc_bench.core.records import Estimate
 from aigc_bench.plan.factors._racked import racked
 from aigc_bench.plan.factors.base import Context, Factor, scarcest
-from aigc_bench.plan.interval import over, scaled, times
-from aigc_bench.plan.records import Assessment
+from aigc_bench.plan.records.assessment import Assessment
+from aigc_bench.plan.stats.estimates import over, scaled, times
 
 
 class Power(Factor):

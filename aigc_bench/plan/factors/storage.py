@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from aigc_bench.core.records import Basis, Estimate
 from aigc_bench.plan.factors.base import Context, Factor
-from aigc_bench.plan.interval import assumed, estimate, named, over, scaled, times, total
-from aigc_bench.plan.kept import kept_answers, kept_results
-from aigc_bench.plan.records import Assessment, Load, Pool
+from aigc_bench.plan.records.assessment import Assessment
+from aigc_bench.plan.records.loads import Load, Pool
+from aigc_bench.plan.sizing.retention import kept_answers, kept_results
+from aigc_bench.plan.stats.estimates import assumed, estimate, named, over, scaled, times, total
 
 SYSTEM_AND_SOFTWARE = assumed(
     30e9, low=15e9, high=60e9, unit="B", source="operating system, drivers and a torch environment; unverified (general knowledge)"

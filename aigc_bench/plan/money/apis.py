@@ -12,8 +12,8 @@ from pydantic import Field
 from aigc_bench.catalog.records import ApiPrice
 from aigc_bench.core.errors import UnknownNameError
 from aigc_bench.core.records import Estimate, Record
-from aigc_bench.plan.dated import aged
-from aigc_bench.plan.interval import estimate, named, plus, scaled, times
+from aigc_bench.plan.stats.estimates import estimate, named, plus, scaled, times
+from aigc_bench.plan.stats.price_aging import aged
 
 if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue

@@ -17,8 +17,8 @@ import numpy as np
 from pydantic import Field
 
 from aigc_bench.core.records import Estimate, Record
-from aigc_bench.plan.draws import NUM_DRAWS, Array, draws, interval_of
-from aigc_bench.plan.interval import combined
+from aigc_bench.plan.stats.distributions import NUM_DRAWS, Array, draws, interval_of
+from aigc_bench.plan.stats.estimates import combined
 
 
 class BreakEven(Record):

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pydantic import Field
 
 from aigc_bench.core.records import Basis, Estimate, Record
-from aigc_bench.plan.finance import discount
-from aigc_bench.plan.interval import combined
+from aigc_bench.plan.money.annuity import discount
+from aigc_bench.plan.stats.estimates import combined
 
 
 class Cohort(Record):

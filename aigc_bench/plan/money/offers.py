@@ -10,9 +10,9 @@ from pydantic import Field
 
 from aigc_bench.catalog.records import AcceleratorSpec, CloudPrice, ServerSpec
 from aigc_bench.core.records import Estimate, Record
-from aigc_bench.plan.dated import aged, hardware_price
-from aigc_bench.plan.interval import estimate, named, plus, scaled
-from aigc_bench.plan.sheet import host_usd, usual_count
+from aigc_bench.plan.hardware.datasheet import host_usd, usual_count
+from aigc_bench.plan.stats.estimates import estimate, named, plus, scaled
+from aigc_bench.plan.stats.price_aging import aged, hardware_price
 
 if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue

@@ -17,22 +17,13 @@ from collections.abc import Mapping
 from pydantic import Field
 
 from aigc_bench.core.records import Estimate, Record
-from aigc_bench.plan.interval import named, plus, scaled, times
+from aigc_bench.plan.records.cost_line import CostLine
 from aigc_bench.plan.site.cooling_fit import cooling_overhead_kwh, water_l_per_year
 from aigc_bench.plan.site.power_chain import HOURS_PER_YEAR
+from aigc_bench.plan.stats.estimates import named, plus, scaled, times
 
 MONTHS_PER_YEAR = 12
 ENERGY, PEAK = "energy of the IT", "peak power of the IT"
-
-
-class CostLine(Record):
-    """One line of a year's cost, with the formula it follows from and what the formula was fed with, by name."""
-
-    key: str
-    name: str
-    usd_per_year: Estimate
-    formula: str
-    inputs: Mapping[str, Estimate] = Field(default_factory=dict)
 
 
 class Tariffs(Record):

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from aigc_bench.core.records import Estimate, Record
-from aigc_bench.plan.finance import annuity, annuity_factor, discount
-from aigc_bench.plan.interval import combined, complement, named, plus, scaled, times, total
-from aigc_bench.plan.money.opex import CostLine
+from aigc_bench.plan.money.annuity import annuity, annuity_factor, discount
+from aigc_bench.plan.records.cost_line import CostLine
+from aigc_bench.plan.stats.estimates import combined, complement, named, plus, scaled, times, total
 
 if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue

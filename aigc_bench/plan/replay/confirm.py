@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-from aigc_bench.plan.demand import Demand, Job, Service
-from aigc_bench.plan.mixed import combined
-from aigc_bench.plan.options import ranked
-from aigc_bench.plan.records import Load, Option, Plan
+from aigc_bench.plan.options.assemble import ranked
+from aigc_bench.plan.options.mixed import combined
+from aigc_bench.plan.records.demand import Demand, Job, Service
+from aigc_bench.plan.records.loads import Load
+from aigc_bench.plan.records.plan import Option, Plan
+from aigc_bench.plan.records.replay import Replay
 from aigc_bench.plan.replay.option import Replayer
-from aigc_bench.plan.replay.outcome import Replay
 from aigc_bench.plan.replay.services import replicas_that_hold
 
 TRIED = 24

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from aigc_bench.plan.demand import Job
-from aigc_bench.plan.records import Capability
-from aigc_bench.plan.replay.outcome import ReplayedJob
+from aigc_bench.plan.records.demand import Job
+from aigc_bench.plan.records.machine import Capability
+from aigc_bench.plan.records.replay import ReplayedJob
 
 REPAIR_S = 24 * 3600.0
 """Mean time until a server is repaired (assumed); with an availability of 0.995 one fails after 199 days."""

@@ -7,15 +7,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aigc_bench.core.errors import UsageError
-from aigc_bench.plan.checkpoint import interval_s, mtti_s, stall_of
-from aigc_bench.plan.demand import Demand, Job, Service
-from aigc_bench.plan.interval import ceil
-from aigc_bench.plan.records import Capability, Load, Option, Rules
+from aigc_bench.plan.records.demand import Demand, Job, Service
+from aigc_bench.plan.records.loads import Load
+from aigc_bench.plan.records.machine import Capability
+from aigc_bench.plan.records.plan import Option
+from aigc_bench.plan.records.replay import Replay, ReplayedJob
+from aigc_bench.plan.records.rules import Rules
 from aigc_bench.plan.replay.jobs import Night, Saving, replay_jobs
-from aigc_bench.plan.replay.outcome import Replay, ReplayedJob
 from aigc_bench.plan.replay.servers import replica_of
 from aigc_bench.plan.replay.services import Peak, replay_service
-from aigc_bench.plan.sizing import grown, needed, off_peak_share
+from aigc_bench.plan.sizing.checkpoints import interval_s, mtti_s, stall_of
+from aigc_bench.plan.sizing.fleets import grown, needed, off_peak_share
+from aigc_bench.plan.stats.estimates import ceil
 
 if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue

@@ -15,12 +15,12 @@ from dataclasses import dataclass
 
 from scipy.stats import binom
 
-from aigc_bench.plan.demand import Service
-from aigc_bench.plan.queueing import erlang_c, wait_quantile_s
-from aigc_bench.plan.records import Capability
-from aigc_bench.plan.replay.outcome import Percentile, ReplayedService
+from aigc_bench.plan.records.demand import Service
+from aigc_bench.plan.records.machine import Capability
+from aigc_bench.plan.records.replay import Percentile, ReplayedService
 from aigc_bench.plan.replay.servers import promise_of, traffic_of, with_replicas
-from aigc_bench.plan.sizing import allowed_wait_s
+from aigc_bench.plan.sizing.fleets import allowed_wait_s
+from aigc_bench.plan.stats.queueing import erlang_c, wait_quantile_s
 from aigc_bench.predict.serving.batch_queue import BatchServer
 from aigc_bench.predict.serving.capacity import Server, Servers, simulate
 from aigc_bench.predict.serving.result import PERCENTILES, ServingResult

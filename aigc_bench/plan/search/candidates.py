@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aigc_bench.core.units import memory, quantity
-from aigc_bench.plan.demand import Slo
-from aigc_bench.predict.effects import Floats
+from aigc_bench.plan.records.demand import Slo
+from aigc_bench.predict.fitting.effects import Floats
 
 Flags = NDArray[np.bool_]
 

@@ -10,23 +10,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from aigc_bench.core.records import Case, Estimate
-from aigc_bench.plan.demand import Job, Service, Slo
-from aigc_bench.plan.interval import estimate
-from aigc_bench.plan.measured import Measured, measured_rows
-from aigc_bench.plan.records import Capability
+from aigc_bench.plan.hardware.measured_runs import Measured, measured_rows
+from aigc_bench.plan.records.demand import Job, Service, Slo
+from aigc_bench.plan.records.machine import Capability
 from aigc_bench.plan.search import served, traced, trained
 from aigc_bench.plan.search.candidates import Candidates, stacked
-from aigc_bench.predict.answers import estimate_rows
-from aigc_bench.predict.calibration import Calibration
-from aigc_bench.predict.concurrency import Setting
-from aigc_bench.predict.language import weight_bytes
-from aigc_bench.predict.language_rows import language_row
+from aigc_bench.plan.stats.estimates import estimate
+from aigc_bench.predict.closed_form.columns import ModelRow
+from aigc_bench.predict.closed_form.language import weight_bytes
+from aigc_bench.predict.closed_form.language_rows import language_row
+from aigc_bench.predict.closed_form.step_rows import step_row
+from aigc_bench.predict.fitting.calibration import Calibration
+from aigc_bench.predict.fitting.predictions import estimate_rows
 from aigc_bench.predict.model import stage_times
-from aigc_bench.predict.names import number_format, resolve_language_model
-from aigc_bench.predict.optrace import OpTrace
-from aigc_bench.predict.rows import ModelRow
-from aigc_bench.predict.step_rows import step_row
-from aigc_bench.predict.trace_cache import trace_case
+from aigc_bench.predict.published.names import number_format, resolve_language_model
+from aigc_bench.predict.serving.concurrency import Setting
+from aigc_bench.predict.tracing.optrace import OpTrace
+from aigc_bench.predict.tracing.trace_cache import trace_case
 
 if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from aigc_bench.plan.search.candidates import Candidates, stacked, with_caps
-from aigc_bench.plan.search.caps import power_caps
-from aigc_bench.predict.calibration import Calibration
-from aigc_bench.predict.concurrency import Curves, Setting, curves, formats_of, replica_memory
-from aigc_bench.predict.effects import Floats
-from aigc_bench.predict.power import BUSY_ARITHMETIC, mean_watts
-from aigc_bench.predict.rows import Unanswered
+from aigc_bench.plan.search.power_caps import power_caps
+from aigc_bench.predict.closed_form.columns import Unanswered
+from aigc_bench.predict.fitting.calibration import Calibration
+from aigc_bench.predict.fitting.effects import Floats
+from aigc_bench.predict.roofline.power import BUSY_ARITHMETIC, mean_watts
+from aigc_bench.predict.serving.concurrency import Curves, Setting, curves, formats_of, replica_memory
 
 if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue

@@ -16,14 +16,14 @@ from aigc_bench.core import registry
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.records import Case, Mode, OwnModel, Setting
 from aigc_bench.plan.search.candidates import Candidates, stacked, with_caps
-from aigc_bench.plan.search.caps import power_caps
-from aigc_bench.plan.side_by_side import INDEPENDENT, entries_of, requests_in, steps_of
-from aigc_bench.predict.collectives import collective_s
-from aigc_bench.predict.effects import Floats
+from aigc_bench.plan.search.power_caps import power_caps
+from aigc_bench.plan.sizing.batching import INDEPENDENT, entries_of, requests_in, steps_of
+from aigc_bench.predict.closed_form.collectives import collective_s
 from aigc_bench.predict.engines import engine_costs
-from aigc_bench.predict.operator_table import OperatorTable, stage_times, tables
-from aigc_bench.predict.optrace import OpTrace
-from aigc_bench.predict.power import BUSY_ARITHMETIC, BUSY_MEMORY, mean_watts
+from aigc_bench.predict.fitting.effects import Floats
+from aigc_bench.predict.roofline.operator_table import OperatorTable, stage_times, tables
+from aigc_bench.predict.roofline.power import BUSY_ARITHMETIC, BUSY_MEMORY, mean_watts
+from aigc_bench.predict.tracing.optrace import OpTrace
 
 if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue

@@ -15,19 +15,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from aigc_bench.plan.search.candidates import Candidates, stacked, with_caps
-from aigc_bench.plan.search.caps import power_caps
-from aigc_bench.predict.calibration import Calibration
-from aigc_bench.predict.effects import Floats
-from aigc_bench.predict.names import resolve_language_model
-from aigc_bench.predict.power import BUSY_ARITHMETIC, mean_watts
-from aigc_bench.predict.published import Query
-from aigc_bench.predict.rows import ModelRow, Unanswered
-from aigc_bench.predict.step_rows import step_row
+from aigc_bench.plan.search.power_caps import power_caps
+from aigc_bench.predict.closed_form.columns import ModelRow, Unanswered
+from aigc_bench.predict.closed_form.step_rows import step_row
+from aigc_bench.predict.fitting.calibration import Calibration
+from aigc_bench.predict.fitting.effects import Floats
+from aigc_bench.predict.published.names import resolve_language_model
+from aigc_bench.predict.published.row import Query
+from aigc_bench.predict.roofline.power import BUSY_ARITHMETIC, mean_watts
 
 if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue
     from aigc_bench.catalog.records import AcceleratorSpec
-    from aigc_bench.predict.work import LanguageModel
+    from aigc_bench.predict.published.language_models import LanguageModel
 
 ENGINE = "llm-foundry"
 RANKS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)

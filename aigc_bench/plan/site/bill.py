@@ -13,8 +13,8 @@ from pydantic import Field
 
 from aigc_bench.catalog.records import CoolingMethod
 from aigc_bench.core.records import Estimate, Record
-from aigc_bench.plan.dated import hardware_price
-from aigc_bench.plan.interval import ceil, named, scaled, total
+from aigc_bench.plan.stats.estimates import ceil, named, scaled, total
+from aigc_bench.plan.stats.price_aging import hardware_price
 
 if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue

@@ -10,7 +10,7 @@ constants.csv and carbon.csv.
 from __future__ import annotations
 
 from aigc_bench.core.records import Estimate, Record
-from aigc_bench.plan.interval import named, plus, scaled, times
+from aigc_bench.plan.stats.estimates import named, plus, scaled, times
 
 
 class Footprint(Record):

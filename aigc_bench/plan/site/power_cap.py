@@ -15,7 +15,7 @@ from pydantic import Field
 
 from aigc_bench.catalog.records import PowerCap
 from aigc_bench.core.records import Basis, Estimate, Record
-from aigc_bench.plan.interval import estimate
+from aigc_bench.plan.stats.estimates import estimate
 
 Work = Literal["training", "prefill", "decode"]
 Triple = tuple[float, float, float]

@@ -11,13 +11,13 @@ from pydantic import Field
 
 from aigc_bench.catalog.records import ServerSpec
 from aigc_bench.core.records import Estimate, Record
-from aigc_bench.plan.interval import scaled
 from aigc_bench.plan.site.bill import Bill, BillLine, Category, merged, nic_lines, node_line, spare_lines
 from aigc_bench.plan.site.cooling_fit import CoolingFit, RoomCooling, cooling_fit, rack_limit_w
 from aigc_bench.plan.site.network import Distances, Networks, make_networks
 from aigc_bench.plan.site.power_chain import Feeds, Redundancy, feeds_for, installed_share
 from aigc_bench.plan.site.racks import MOST_PIECES, OWN_RACK_U, Layout, Rack, RackLimits, lay_out
 from aigc_bench.plan.site.storage_system import StorageNeed, storage_lines
+from aigc_bench.plan.stats.estimates import scaled
 
 if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue

@@ -10,9 +10,9 @@ from pydantic import Field
 
 from aigc_bench.catalog.records import StorageItem
 from aigc_bench.core.records import Estimate, Record
-from aigc_bench.plan.dated import aged
-from aigc_bench.plan.interval import estimate, scaled
 from aigc_bench.plan.site.bill import BillLine
+from aigc_bench.plan.stats.estimates import estimate, scaled
+from aigc_bench.plan.stats.price_aging import aged
 
 if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue

@@ -32,19 +32,19 @@ from aigc_bench.catalog.records import AcceleratorSpec
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.records import Estimate, Positive, Record
 from aigc_bench.core.units import quantity
-from aigc_bench.predict import forms, language
-from aigc_bench.predict.answers import outside_of, refuse_far_outside
-from aigc_bench.predict.calibration import DEVICE_LEVELS, Calibration
-from aigc_bench.predict.effects import total_effects
-from aigc_bench.predict.intervals import bounds
-from aigc_bench.predict.language_rows import ENGINES, language_row, number_format_of
-from aigc_bench.predict.names import NumberFormat, resolve_engine, resolve_language_model
-from aigc_bench.predict.published import Query
-from aigc_bench.predict.rows import ModelRow
+from aigc_bench.predict.closed_form import forms, language
+from aigc_bench.predict.closed_form.columns import ModelRow
+from aigc_bench.predict.closed_form.language_rows import ENGINES, language_row, number_format_of
+from aigc_bench.predict.fitting.calibration import DEVICE_LEVELS, Calibration
+from aigc_bench.predict.fitting.effects import total_effects
+from aigc_bench.predict.fitting.intervals import bounds
+from aigc_bench.predict.fitting.predictions import outside_of, refuse_far_outside
+from aigc_bench.predict.published.language_models import LanguageModel
+from aigc_bench.predict.published.names import NumberFormat, resolve_engine, resolve_language_model
+from aigc_bench.predict.published.row import Query
 from aigc_bench.predict.serving.capacity import Servers
 from aigc_bench.predict.serving.server import KvPolicy, ServerModel
 from aigc_bench.predict.serving.step_time import StepTime
-from aigc_bench.predict.work import LanguageModel
 
 _REFERENCE_SEQUENCES = 32
 """Sequences at which the cost of a cached token is read off; it hardly depends on them."""

@@ -23,11 +23,11 @@ from aigc_bench.catalog.records import AcceleratorSpec
 from aigc_bench.core import registry
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.records import Case, Estimate, Record
-from aigc_bench.predict.calibration import Calibration, shipped_calibration
+from aigc_bench.predict.closed_form.columns import Unanswered
 from aigc_bench.predict.engines import SERVED
-from aigc_bench.predict.names import resolve_language_model
-from aigc_bench.predict.published import Query
-from aigc_bench.predict.rows import Unanswered
+from aigc_bench.predict.fitting.calibration import Calibration, shipped_calibration
+from aigc_bench.predict.published.names import resolve_language_model
+from aigc_bench.predict.published.row import Query
 from aigc_bench.predict.serving.arrivals import Traffic
 from aigc_bench.predict.serving.batch_queue import BatchServer
 from aigc_bench.predict.serving.capacity import Servers, estimate, estimate_highest_rate

@@ -20,16 +20,16 @@ from aigc_bench.core import registry
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.records import Case, Estimate
 from aigc_bench.core.units import quantity
-from aigc_bench.predict import roofline
 from aigc_bench.predict.engines import engine_costs
-from aigc_bench.predict.executed import executed_trace
-from aigc_bench.predict.memory import peak_memory
+from aigc_bench.predict.memory.peak import peak_memory
 from aigc_bench.predict.model import stage_times
-from aigc_bench.predict.optrace import OpTrace
+from aigc_bench.predict.roofline import roofline
+from aigc_bench.predict.roofline.executed import executed_trace
 from aigc_bench.predict.serving.batch_queue import BatchServer
 from aigc_bench.predict.serving.capacity import Servers
 from aigc_bench.predict.serving.server import ServerModel
 from aigc_bench.predict.serving.step_time import StepTime
+from aigc_bench.predict.tracing.optrace import OpTrace
 
 MAX_SEQUENCES = 64
 """Sequences in flight where nothing is said (assumed)."""

@@ -12,7 +12,7 @@ from torch.utils import flop_counter
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from aigc_bench.nets.flop_formulas import grouped_mm_flops, missing_formulas
-from aigc_bench.predict.optrace import Operator, Phase
+from aigc_bench.predict.tracing.optrace import Operator, Phase
 from aigc_bench.predict.tracing.scratch import KEPT_BYTES, scratch_bytes
 from aigc_bench.predict.tracing.shapes import Shapes
 from aigc_bench.predict.tracing.storages import Storages

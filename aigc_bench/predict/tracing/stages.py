@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from aigc_bench.core.records import Stage
-from aigc_bench.predict.optrace import Operator, Point, Shape, StageTrace
+from aigc_bench.predict.tracing.optrace import Operator, Point, Shape, StageTrace
 from aigc_bench.predict.tracing.recorder import Recorder
 from aigc_bench.workloads.base import Program
 

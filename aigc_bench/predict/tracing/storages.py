@@ -9,7 +9,7 @@ from typing import Literal
 
 import torch
 
-from aigc_bench.predict.allocators import Event
+from aigc_bench.predict.tracing.caching_allocator import Event
 
 Role = Literal["", "param", "buffer", "cache", "gradient", "optimizer"]
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from aigc_bench.predict.optrace import OperatorClass
+from aigc_bench.predict.tracing.optrace import OperatorClass
 
 _GEMM = {"mm", "addmm", "bmm", "baddbmm", "addbmm", "mv", "addmv", "dot", "vdot", "_scaled_mm", "_grouped_mm"}
 _GROUPED = {"_grouped_mm", "grouped_mm_fallback", "grouped_mm_fallback_backward"}

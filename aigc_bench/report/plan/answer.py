@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from aigc_bench.core.units import chance, quantity
-from aigc_bench.plan.records import Option
-from aigc_bench.plan.refused import forbidding, in_the_way
-from aigc_bench.plan.wording import what, why
+from aigc_bench.plan.options.refusals import forbidding, in_the_way
+from aigc_bench.plan.options.wording import what, why
+from aigc_bench.plan.records.plan import Option
 from aigc_bench.report.markup import template
 from aigc_bench.report.plan.rests_on import in_a_line
 from aigc_bench.report.plan.units import round_counts

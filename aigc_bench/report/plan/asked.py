@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from aigc_bench.core.units import scale
-from aigc_bench.plan.demand import Job, Service, Slo
+from aigc_bench.plan.records.demand import Job, Service, Slo
 from aigc_bench.report.markup import figure, template
 from aigc_bench.report.plan.view import PlanView
 

@@ -9,8 +9,8 @@ from markupsafe import Markup
 
 from aigc_bench.core.records import Estimate
 from aigc_bench.core.units import quantity
-from aigc_bench.plan.explain.told import resolve
-from aigc_bench.plan.records import Assumption
+from aigc_bench.plan.explain.text import resolve
+from aigc_bench.plan.records.plan import Assumption
 from aigc_bench.report.charts import OWN_HOVER, Chart, rounded
 from aigc_bench.report.markup import template
 from aigc_bench.report.plan.view import PlanView

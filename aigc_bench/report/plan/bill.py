@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aigc_bench.plan.wording import what
+from aigc_bench.plan.options.wording import what
 from aigc_bench.report.markup import template
 from aigc_bench.report.plan.view import PlanView, rooms
 

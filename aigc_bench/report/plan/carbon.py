@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from aigc_bench.plan.explain.money import FOOTPRINT
-from aigc_bench.plan.records import Option
+from aigc_bench.plan.records.plan import Option
 from aigc_bench.report.markup import template
 from aigc_bench.report.plan.units import item_of, round_counts
 from aigc_bench.report.plan.view import PlanView

@@ -7,8 +7,8 @@ from typing import Any
 from markupsafe import Markup
 
 from aigc_bench.core.units import quantity
-from aigc_bench.plan.cash import YearCash, cash_by_year
-from aigc_bench.plan.records import Option
+from aigc_bench.plan.money.cash_by_year import YearCash, cash_by_year
+from aigc_bench.plan.records.plan import Option
 from aigc_bench.report.charts import Chart, by_year, rounded
 from aigc_bench.report.markup import template
 from aigc_bench.report.plan.view import PlanView

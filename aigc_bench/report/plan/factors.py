@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from aigc_bench.plan.explain.named_inputs import input_key
-from aigc_bench.plan.options import FACTORS
-from aigc_bench.plan.records import Assessment
-from aigc_bench.plan.wording import what
+from aigc_bench.plan.options.assemble import FACTORS
+from aigc_bench.plan.options.wording import what
+from aigc_bench.plan.records.assessment import Assessment
 from aigc_bench.report.markup import template
 from aigc_bench.report.plan.view import PlanView
 

@@ -8,9 +8,9 @@ from typing import Any
 from markupsafe import Markup
 
 from aigc_bench.core.units import quantity
-from aigc_bench.plan.records import Option
-from aigc_bench.plan.refused import reasons_of
-from aigc_bench.plan.wording import what
+from aigc_bench.plan.options.refusals import reasons_of
+from aigc_bench.plan.options.wording import what
+from aigc_bench.plan.records.plan import Option
 from aigc_bench.report.charts import OWN_HOVER, Chart, dollars, rounded
 from aigc_bench.report.markup import template
 from aigc_bench.report.plan.units import round_counts

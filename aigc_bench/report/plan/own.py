@@ -9,9 +9,9 @@ from markupsafe import Markup
 
 from aigc_bench.core.records import Estimate
 from aigc_bench.core.units import chance, quantity
-from aigc_bench.plan.interval import bounded, scaled
-from aigc_bench.plan.own_or_not import RISING, VOLUMES, OwnOrNot, Rival, own_or_not
-from aigc_bench.plan.wording import what
+from aigc_bench.plan.options.wording import what
+from aigc_bench.plan.risk.rent_vs_buy import RISING, VOLUMES, OwnOrNot, Rival, own_or_not
+from aigc_bench.plan.stats.estimates import bounded, scaled
 from aigc_bench.report.charts import Chart, dollars, rounded
 from aigc_bench.report.markup import number, template
 from aigc_bench.report.plan.view import PlanView

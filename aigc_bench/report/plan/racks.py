@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from aigc_bench.plan.demand import Site
 from aigc_bench.plan.factors.base import TIGHT_BELOW
+from aigc_bench.plan.options.wording import what
+from aigc_bench.plan.placement.site_limits import site_for
+from aigc_bench.plan.records.demand import Site
 from aigc_bench.plan.site.bill import Bill
 from aigc_bench.plan.site.racks import Position, Rack
 from aigc_bench.plan.site.room import Room
-from aigc_bench.plan.where import site_for
-from aigc_bench.plan.wording import what
 from aigc_bench.report.markup import template
 from aigc_bench.report.plan.view import PlanView, rooms
 

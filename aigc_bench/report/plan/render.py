@@ -6,11 +6,11 @@ import html
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from aigc_bench.plan.explain.listed import said
+from aigc_bench.plan.explain.listing import said
 from aigc_bench.plan.explain.step import SAME, Step, Trail
-from aigc_bench.plan.explain.told import in_numbers
-from aigc_bench.plan.records import Plan
-from aigc_bench.plan.value_of_information import basis_of
+from aigc_bench.plan.explain.text import in_numbers
+from aigc_bench.plan.records.plan import Plan
+from aigc_bench.plan.risk.value_of_information import basis_of
 from aigc_bench.report.base import Rendered
 from aigc_bench.report.charts import script_json
 from aigc_bench.report.markup import MARKS, template

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 
 from aigc_bench.core.records import Estimate
-from aigc_bench.plan.records import Plan
-from aigc_bench.plan.value_of_information import RestsOn, basis_of, best_measurements, doubts_of
+from aigc_bench.plan.records.plan import Plan
+from aigc_bench.plan.risk.value_of_information import RestsOn, basis_of, best_measurements, doubts_of
 from aigc_bench.report.markup import MARKS, template
 from aigc_bench.report.plan.view import PlanView
 

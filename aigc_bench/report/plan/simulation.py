@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from aigc_bench.core.units import quantity
-from aigc_bench.plan.replay.outcome import ReplayedService
+from aigc_bench.plan.records.replay import ReplayedService
 from aigc_bench.report.markup import template
 from aigc_bench.report.plan.asked import stated
 from aigc_bench.report.plan.view import PlanView

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from markupsafe import Markup
 
 from aigc_bench.core.units import quantity
-from aigc_bench.plan.records import Option
-from aigc_bench.plan.wording import what
+from aigc_bench.plan.options.wording import what
+from aigc_bench.plan.records.plan import Option
 from aigc_bench.report.header import Header, Tile
 from aigc_bench.report.markup import figure
 from aigc_bench.report.plan.units import round_counts

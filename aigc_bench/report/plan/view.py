@@ -11,9 +11,9 @@ from markupsafe import Markup
 from aigc_bench.core.records import Estimate
 from aigc_bench.core.units import chance, scale
 from aigc_bench.plan.explain.step import Step, Trail
-from aigc_bench.plan.explain.told import trail_of
-from aigc_bench.plan.interval import scaled
-from aigc_bench.plan.records import Option, Plan
+from aigc_bench.plan.explain.text import trail_of
+from aigc_bench.plan.records.plan import Option, Plan
+from aigc_bench.plan.stats.estimates import scaled
 from aigc_bench.report.markup import between, dollars, explain, figure, mark, missing
 
 NUM_SHOWN = 14

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from aigc_bench.core.records import Estimate
-from aigc_bench.plan.demand import Arrival, Job, Service
-from aigc_bench.plan.interval import scaled
-from aigc_bench.plan.records import Assessment, Assumption, Capability, FactorVerdict, Load, Option, Plan
+from aigc_bench.plan.records.assessment import Assessment, FactorVerdict
+from aigc_bench.plan.records.demand import Arrival, Job, Service
+from aigc_bench.plan.records.loads import Load
+from aigc_bench.plan.records.machine import Capability
+from aigc_bench.plan.records.plan import Assumption, Option, Plan
+from aigc_bench.plan.stats.estimates import scaled
 from aigc_bench.report.base import ReportContext, Section
 from aigc_bench.report.markup import template
 from aigc_bench.report.plan.units import round_counts

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aigc_bench.core.records import Estimate
-from aigc_bench.plan.draws import draws, interval_of, sample
-from aigc_bench.plan.interval import estimate
 from aigc_bench.plan.money.break_even import BreakEven, against_api
+from aigc_bench.plan.stats.distributions import draws, interval_of, sample
+from aigc_bench.plan.stats.estimates import estimate
 
 HOURS = 365.25 * 24
 

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from aigc_bench.catalog.loader import load_catalogue
 from aigc_bench.core.records import Estimate
-from aigc_bench.plan.finance import annuity_factor
-from aigc_bench.plan.interval import estimate
+from aigc_bench.plan.money.annuity import annuity_factor
 from aigc_bench.plan.money.cash_flow import Growth, buy_dates, cash_flow
 from aigc_bench.plan.money.opex import Tariffs, Use, opex_lines
 from aigc_bench.plan.money.ownership import Ownership, Terms, own, residual_share
+from aigc_bench.plan.stats.estimates import estimate
 
 CATALOGUE = load_catalogue(with_user_files=False)
 HOURS = 365.25 * 24

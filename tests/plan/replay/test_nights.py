@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from aigc_bench.plan.records import Option
+from aigc_bench.plan.records.plan import Option
 from aigc_bench.plan.replay.jobs import Night, Saving, replay_jobs
 from aigc_bench.plan.replay.option import Replayer
 from aigc_bench.predict.serving.from_model import ServiceModel

@@ -11,10 +11,10 @@ import pytest
 
 from aigc_bench.catalog.loader import Catalogue, load_catalogue
 from aigc_bench.plan.answer import answer
-from aigc_bench.plan.contract import contract
-from aigc_bench.plan.demand import Demand, Slo
-from aigc_bench.plan.demand_file.reader import read_demand
-from aigc_bench.plan.records import Capability
+from aigc_bench.plan.demand.reader import read_demand
+from aigc_bench.plan.output.contract import contract
+from aigc_bench.plan.records.demand import Demand, Slo
+from aigc_bench.plan.records.machine import Capability
 from aigc_bench.plan.replay.jobs import WINDOWS, Night, replay_jobs
 from aigc_bench.plan.replay.services import Peak, fewest, replay_service, replicas_that_hold
 from aigc_bench.predict.serving.batch_queue import BatchServer

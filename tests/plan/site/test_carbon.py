@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from aigc_bench.catalog.loader import load_catalogue
 from aigc_bench.core.records import Estimate
-from aigc_bench.plan.interval import estimate
 from aigc_bench.plan.site.carbon import Footprint, footprint
+from aigc_bench.plan.stats.estimates import estimate
 
 CATALOGUE = load_catalogue(with_user_files=False)
 

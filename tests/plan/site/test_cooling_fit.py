@@ -9,8 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aigc_bench.catalog.loader import load_catalogue
-from aigc_bench.plan.cooling import airflow_cfm, btu_per_hour
-from aigc_bench.plan.interval import estimate
 from aigc_bench.plan.site.cooling_fit import (
     CoolingFit,
     RoomCooling,
@@ -19,6 +17,8 @@ from aigc_bench.plan.site.cooling_fit import (
     probability_above,
     water_l_per_year,
 )
+from aigc_bench.plan.site.heat import airflow_cfm, btu_per_hour
+from aigc_bench.plan.stats.estimates import estimate
 
 ROOMS: tuple[RoomCooling, ...] = get_args(RoomCooling)
 CATALOGUE = load_catalogue(with_user_files=False)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from aigc_bench import api
-from aigc_bench.plan.records import Plan
+from aigc_bench.plan.records.plan import Plan
 from aigc_bench.report.plan.render import render_plan
 from tests.report.page import Page
 

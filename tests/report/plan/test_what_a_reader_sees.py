@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from aigc_bench.core.units import chance, scale
-from aigc_bench.plan.contract import contract
-from aigc_bench.plan.records import Plan
+from aigc_bench.plan.output.contract import contract
+from aigc_bench.plan.records.plan import Plan
 from aigc_bench.report.markup import source_file
 from aigc_bench.report.plan.options import NUM_REASONS, why_not
 from aigc_bench.report.plan.view import plan_view
-from tests.plan.test_explain import figures
+from tests.plan.explain.test_explain import figures
 from tests.report.page import Element, Page
 
 TELEPHONE_PX, MARGINS_PX = 390, 28

@@ -1,0 +1,85 @@
+"""From what people know of their users to a peak rate, a mean and the shape of a day.
+
+    users    users * active share * requests per user and minute / 60 * peak factor
+    rate     the stated rate at the peak
+    hourly   the busiest of 24 hours, requests an hour / 3600 * peak factor
+    trace    requests a second of the busiest minute of a file of arrival times
+
+``duty`` is mean over peak; ``cv2`` of a trace is that of the gaps between its requests.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+from aigc_bench.core.records import Estimate
+from aigc_bench.plan.records.demand import Arrival
+from aigc_bench.plan.stats.estimates import bounded, estimate, named, scaled, times
+
+HOURS_PER_DAY = 24
+BUSY_WINDOW_S = 60.0
+
+
+def from_users(
+    *, users: Estimate, active_share: Estimate, requests_per_minute: Estimate, peak_factor: Estimate, duty: Estimate
+) -> Arrival:
+    """Requests a second at the peak of a population of users."""
+    formula = "users x active share x requests a minute / 60 x peak factor"
+    product = times(users, active_share, requests_per_minute, peak_factor, unit="request/min")
+    parts = {"users": users, "active share": active_share, "requests a minute": requests_per_minute, "peak factor": peak_factor}
+    return Arrival(
+        peak_requests_per_s=named(scaled(product, 1 / 60, unit="request/s"), formula), duty=duty, formula=formula, parts=parts
+    )
+
+
+def from_rate(rate: Estimate, *, duty: Estimate) -> Arrival:
+    """A stated rate at the peak."""
+    return Arrival(peak_requests_per_s=rate, duty=duty, formula="stated rate at the peak", parts={"rate": rate})
+
+
+def from_hourly(requests_per_hour: Sequence[float], *, peak_factor: Estimate, source: str) -> Arrival:
+    """24 numbers, requests in each hour of a day; ``peak_factor`` is the busiest minutes over the busiest hour."""
+    assert len(requests_per_hour) == HOURS_PER_DAY and min(requests_per_hour) >= 0, "a day has 24 hours, none of them negative"
+    busiest = max(requests_per_hour)
+    hour = estimate(busiest / 3600, unit="request/s", basis="assumed", source=source)
+    mean_share = sum(requests_per_hour) / HOURS_PER_DAY / busiest if busiest else 0.0
+    duty_source = "mean hour / busiest hour / peak factor"
+    formula = "requests of the busiest hour / 3600 x peak factor"
+    ends = {"value": mean_share / peak_factor.value, "low": mean_share / peak_factor.high, "high": mean_share / peak_factor.low}
+    return Arrival(
+        peak_requests_per_s=named(times(hour, peak_factor, unit="request/s"), formula),
+        duty=bounded(Estimate(**ends, unit="fraction", basis="assumed", source=duty_source), ceiling=1.0),
+        formula=formula,
+        parts={"busiest hour": hour, "peak factor": peak_factor},
+        hourly=tuple(count / busiest for count in requests_per_hour) if busiest else None,
+    )
+
+
+def from_times(times_s: Sequence[float], *, source: str) -> Arrival:
+    """Arrival times in seconds, rising: the busiest minute is the peak, the whole file the mean."""
+    assert len(times_s) >= 2 and times_s[-1] > times_s[0], "a trace holds at least two moments"
+    span_s = times_s[-1] - times_s[0]
+    mean = (len(times_s) - 1) / span_s
+    peak = max(mean, _busiest(times_s, window_s=min(BUSY_WINDOW_S, span_s)))
+    gaps = [later - earlier for earlier, later in itertools.pairwise(times_s)]
+    middle = sum(gaps) / len(gaps)
+    cv2 = sum((gap - middle) ** 2 for gap in gaps) / len(gaps) / middle**2
+    rate = estimate(peak, unit="request/s", basis="measured", source=f"busiest minute of {source}")
+    return Arrival(
+        peak_requests_per_s=rate,
+        duty=estimate(mean / peak, unit="fraction", basis="measured", source=f"mean over busiest minute of {source}"),
+        formula="requests of the busiest minute / 60",
+        parts={"rate": rate},
+        cv2=cv2,
+    )
+
+
+def _busiest(times_s: Sequence[float], *, window_s: float) -> float:
+    """Most requests within any window that starts at a request, per second."""
+    most, first = 0, 0
+    for last, moment in enumerate(times_s):
+        while moment - times_s[first] >= window_s:
+            first += 1
+        most = max(most, last - first + 1)
+    return most / window_s

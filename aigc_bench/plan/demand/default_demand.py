@@ -1,0 +1,247 @@
+"""The demand of a first plan: an office of a thousand people, a service for each family that was measured, and nightly training.
+
+Nobody measured these rates. Each is a stated, modest assumption with an interval and a reason, so that the plan's arithmetic
+can be read and every figure replaced by one's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from aigc_bench.core.records import Estimate, MetricRow
+from aigc_bench.plan.demand.arrivals import from_users
+from aigc_bench.plan.records.demand import Demand, Finance, Job, Service, Site, Slo
+from aigc_bench.plan.site.cooling_fit import rack_limit_w
+from aigc_bench.plan.stats.estimates import assumed
+
+if TYPE_CHECKING:
+    from aigc_bench.catalog.loader import Catalogue
+
+GENERAL = "stated assumption of the built-in demand"
+USERS = 1000
+WORKING_SHARE = assumed(
+    0.12,
+    low=0.08,
+    high=0.24,
+    unit="fraction",
+    source=f"mean over peak rate: 8 of 24 hours on 5 of 7 days, half of the peak on average; {GENERAL}",
+)
+PEAK_FACTOR = assumed(
+    2.0, low=1.5, high=3.0, unit="ratio", source="busiest minutes over the busy hour; unverified (general knowledge)"
+)
+RACK_FEED = "pdu_3ph_32a"
+NIGHT_S = 8 * 3600.0
+LIFE_YEARS = 3.0
+LIFE_MONTHS = 36
+
+
+@dataclass(frozen=True, kw_only=True)
+class Use:
+    """How an office uses one family, and how much of it is trained at night. Sizes in bytes, one value each; ranges are +-50 %."""
+
+    title: str
+    active_share: float
+    requests_per_minute: float
+    items_per_request: float
+    request_bytes: float
+    response_bytes: float
+    kept_days: float
+    latency_slo_s: float
+    night_items: float
+    bytes_per_item: float
+
+
+USES: dict[str, Use] = {
+    "gpt": Use(
+        title="chat assistant",
+        active_share=0.05,
+        requests_per_minute=0.5,
+        items_per_request=250,
+        request_bytes=2_000,
+        response_bytes=1_500,
+        kept_days=90,
+        latency_slo_s=60,
+        night_items=500_000,
+        bytes_per_item=4,
+    ),
+    "transformer": Use(
+        title="translation",
+        active_share=0.02,
+        requests_per_minute=0.5,
+        items_per_request=60,
+        request_bytes=500,
+        response_bytes=500,
+        kept_days=7,
+        latency_slo_s=30,
+        night_items=500_000,
+        bytes_per_item=8,
+    ),
+    "bert": Use(
+        title="search and question answering",
+        active_share=0.1,
+        requests_per_minute=1,
+        items_per_request=20,
+        request_bytes=500,
+        response_bytes=4_000,
+        kept_days=7,
+        latency_slo_s=10,
+        night_items=20_000,
+        bytes_per_item=2_000,
+    ),
+    "latent_diffusion": Use(
+        title="image creation",
+        active_share=0.01,
+        requests_per_minute=0.2,
+        items_per_request=1,
+        request_bytes=500,
+        response_bytes=1_000_000,
+        kept_days=90,
+        latency_slo_s=300,
+        night_items=1_000,
+        bytes_per_item=110_000,
+    ),
+    "dcgan": Use(
+        title="avatar creation",
+        active_share=0.01,
+        requests_per_minute=0.2,
+        items_per_request=4,
+        request_bytes=200,
+        response_bytes=40_000,
+        kept_days=90,
+        latency_slo_s=10,
+        night_items=50_000,
+        bytes_per_item=10_000,
+    ),
+    "vae": Use(
+        title="anomaly screening of images",
+        active_share=0.01,
+        requests_per_minute=6,
+        items_per_request=10,
+        request_bytes=100_000,
+        response_bytes=1_000,
+        kept_days=7,
+        latency_slo_s=10,
+        night_items=100_000,
+        bytes_per_item=10_000,
+    ),
+}
+OTHER = Use(
+    title="requests",
+    active_share=0.02,
+    requests_per_minute=0.5,
+    items_per_request=1,
+    request_bytes=2_000,
+    response_bytes=100_000,
+    kept_days=30,
+    latency_slo_s=60,
+    night_items=1_000,
+    bytes_per_item=100_000,
+)
+"""What is supposed of a family that the built-in demand does not know, such as a third party's."""
+
+
+def builtin_demand(rows: Sequence[MetricRow], *, catalogue: Catalogue) -> Demand:
+    """A service for every family measured in inference, and a nightly training job for every one measured in training.
+
+    Where a family was measured in several presets, the largest is asked for.
+    """
+    chosen = _largest_presets(rows)
+    return Demand(
+        name=f"an office of {USERS:,} people",
+        services=tuple(_service(row) for row in chosen if row.mode == "infer"),
+        jobs=tuple(_job(row) for row in chosen if row.mode == "train"),
+        site=default_site(catalogue),
+        finance=default_finance(catalogue),
+        notes=("Nobody measured this demand: every rate is an assumption with its interval, to be replaced by your own.",),
+    )
+
+
+def _largest_presets(rows: Sequence[MetricRow]) -> list[MetricRow]:
+    """For each family and mode the throughput row of its largest preset, in the order of the rows.
+
+    The rows do not tell sizes: the preset whose best throughput is lowest is taken as the largest, invalid numbers last.
+    """
+    best: dict[tuple[str, str, str], MetricRow] = {}
+    for row in rows:
+        if row.metric == "throughput" and row.value:
+            key = (row.workload, row.mode, row.preset)
+            best[key] = max(best.get(key, row), row, key=_standing)
+    largest: dict[tuple[str, str], MetricRow] = {}
+    for (family, mode, _), row in best.items():
+        other = largest.setdefault((family, mode), row)
+        if (row.verdict == "invalid", row.value or 0.0) < (other.verdict == "invalid", other.value or 0.0):
+            largest[family, mode] = row
+    return list(largest.values())
+
+
+def _standing(row: MetricRow) -> tuple[bool, float]:
+    return row.verdict != "invalid", row.value or 0.0
+
+
+def _item(row: MetricRow) -> str:
+    """What a throughput counts, singular: ``token`` of ``tokens/s``."""
+    return row.unit.removesuffix("/s").removesuffix("s")
+
+
+def _service(row: MetricRow) -> Service:
+    family, item, use = row.workload, _item(row), USES.get(row.workload, OTHER)
+    return Service(
+        name=f"{family}: {use.title}",
+        workload=family,
+        preset=row.preset,
+        item=item,
+        arrival=from_users(
+            users=assumed(USERS, low=0.8 * USERS, high=1.2 * USERS, unit="users", source=GENERAL),
+            active_share=_about(use.active_share, unit="fraction", of=f"people using {use.title} at one time"),
+            requests_per_minute=_about(use.requests_per_minute, unit="request/min", of="requests of an active person"),
+            peak_factor=PEAK_FACTOR,
+            duty=WORKING_SHARE,
+        ),
+        items_per_request=_about(use.items_per_request, unit=f"{item}s/request", of=f"{item}s that answer one request"),
+        request_bytes=_about(use.request_bytes, unit="B", of="request"),
+        response_bytes=_about(use.response_bytes, unit="B", of="answer"),
+        kept_days=_about(use.kept_days, unit="day", of="days that answers are kept"),
+        slo=Slo(latency_s=use.latency_slo_s),
+    )
+
+
+def _job(row: MetricRow) -> Job:
+    family, item, use = row.workload, _item(row), USES.get(row.workload, OTHER)
+    return Job(
+        name=f"{family}: nightly training",
+        workload=family,
+        preset=row.preset,
+        item=item,
+        items=_about(use.night_items, unit=f"{item}s", of=f"{item}s trained on in a night"),
+        window_s=NIGHT_S,
+        bytes_per_item=_about(use.bytes_per_item, unit=f"B/{item}", of=f"stored size of a training {item}"),
+    )
+
+
+def _about(value: float, *, unit: str, of: str) -> Estimate:
+    return assumed(value, low=0.5 * value, high=1.5 * value, unit=unit, source=f"{of}; {GENERAL}, +-50 %")
+
+
+def default_site(catalogue: Catalogue) -> Site:
+    """A server room nobody described: contained air cooling, a three-phase 32 A feed for each rack, world-mean tariff and grid."""
+    feed = catalogue.power[RACK_FEED].estimate()
+    return Site(
+        electricity_usd_per_kwh=catalogue.electricity_price(),
+        grid_g_per_kwh=catalogue.grid_intensity(),
+        pue=catalogue.pue("air"),
+        rack_power_w=feed.model_copy(update={"basis": "assumed", "source": f"a three-phase 32 A feed at 415 V, x 0.8; {GENERAL}"}),
+        rack_cooling_w=rack_limit_w("air", catalogue=catalogue),
+    )
+
+
+def default_finance(catalogue: Catalogue) -> Finance:
+    """Three years, resale as published for that age, and the catalogue's rates."""
+    return Finance(
+        discount_rate=catalogue.constant("discount_rate"),
+        life_years=LIFE_YEARS,
+        residual_share=catalogue.constant(f"residual_fraction_{LIFE_MONTHS}m"),
+        space_usd_per_kw_month=catalogue.constant("colocation_usd_per_kw_month"),
+        adders_share=catalogue.constant("hidden_cost_fraction"),
+    )

@@ -1,0 +1,276 @@
+"""Services and jobs of a demand file as records: names checked, sizes filled in from the catalogue, everything in SI units."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from aigc_bench.core import registry
+from aigc_bench.core.errors import UnknownNameError, UsageError
+from aigc_bench.core.records import Case, Estimate, Mode, OwnModel, Setting
+from aigc_bench.plan.demand.amounts import Amount
+from aigc_bench.plan.demand.arrivals import from_hourly, from_rate, from_times, from_users
+from aigc_bench.plan.demand.schema import WrittenBatch, WrittenService, WrittenSlo, WrittenTraining
+from aigc_bench.plan.records.demand import Arrival, Checkpoints, Job, Service, Slo
+from aigc_bench.plan.stats.estimates import assumed, named, over, times
+from aigc_bench.predict.engines import SERVED
+from aigc_bench.predict.published.names import language_models, resolve_format
+from aigc_bench.workloads._own import resolve
+
+if TYPE_CHECKING:
+    from aigc_bench.catalog.loader import Catalogue
+
+DAY_S = 86400.0
+GENERAL = "unverified (general knowledge)"
+DUTY = assumed(0.25, low=0.15, high=0.4, unit="fraction", source=f"mean over peak rate of a service used by day; {GENERAL}")
+SIZES: Mapping[str, tuple[float, float, float]] = {
+    "image": (200e3, 1e6, 2e6),
+    "frame": (20e3, 60e3, 200e3),
+    "video": (5e6, 20e6, 50e6),
+    "sample": (50.0, 250.0, 1e3),
+}
+"""Bytes of one item where a demand does not say (low, value, high)."""
+OTHER_SIZE = (1e3, 20e3, 200e3)
+STATED = "stated in the demand"
+Table = TypeVar("Table", WrittenService, WrittenBatch, WrittenTraining)
+
+
+def service_of(written: WrittenService, *, catalogue: Catalogue, times_of: Callable[[str], Sequence[float]]) -> Service:
+    """A service; raises ``UsageError`` where a name or a setting is unknown."""
+    settings = _settings(written.workload, written.settings, written.input_tokens, written.output_tokens)
+    item = checked_item(written.workload, written.preset, mode="infer", settings=settings, model=own_model(written))
+    _check_names(written.precisions, written.engines)
+    per_request = written.output_tokens if is_language(written.workload) else written.items_per_request
+    items = _or(per_request, 1.0, unit=f"{item}s/request", of=f"{item}s of an answer")
+    prompt = written.input_tokens.estimate("token/request", source=STATED) if written.input_tokens else None
+    return Service(
+        name=written.name,
+        workload=written.workload,
+        preset=written.preset,
+        item=item,
+        arrival=_arrival(written, catalogue=catalogue, times_of=times_of),
+        items_per_request=items,
+        input_tokens=prompt,
+        request_bytes=_size(written.request_kb, item="token", items=prompt, catalogue=catalogue),
+        response_bytes=_size(written.response_kb, item=item, items=items, catalogue=catalogue),
+        kept_days=_days(written.kept),
+        slo=_slo(written.slo),
+        settings=settings,
+        work_cv2=(written.work_cv if written.work_cv is not None else 1.0) ** 2,
+        precisions=written.precisions,
+        engines=written.engines,
+        api_model=_api_model(written.api_model, catalogue=catalogue),
+        model=own_model(written),
+    )
+
+
+def batch_of(written: WrittenBatch, *, catalogue: Catalogue) -> Job:
+    """A batch job: items in inference by a deadline."""
+    settings = _settings(written.workload, written.settings, written.input_tokens, written.output_tokens)
+    item = checked_item(written.workload, written.preset, mode="infer", settings=settings, model=own_model(written))
+    _check_names(written.precisions, written.engines)
+    answers = written.items.estimate(f"{item}s", source=STATED)
+    length = written.output_tokens.estimate("token/answer", source=STATED) if written.output_tokens else None
+    return Job(
+        name=written.name,
+        kind="batch",
+        workload=written.workload,
+        preset=written.preset,
+        mode="infer",
+        item=item,
+        items=named(times(answers, length, unit=f"{item}s"), f"answers x {item}s of one, as stated") if length else answers,
+        window_s=written.deadline,
+        runs_per_day=DAY_S / max(written.every, written.deadline),
+        bytes_per_item=_each(_size(written.item_kb, item=item, items=None, catalogue=catalogue), length, item=item),
+        response_bytes=_each(_size(written.response_kb, item=item, items=None, catalogue=catalogue), length, item=item),
+        kept_days=_days(written.kept),
+        settings=settings,
+        precisions=written.precisions,
+        engines=written.engines,
+        model=own_model(written),
+    )
+
+
+def training_of(written: WrittenTraining) -> Job:
+    """A training or fine-tuning job; a run that comes once is counted as if it came as often as it fits."""
+    item = checked_item(written.workload, written.preset, mode="train", settings=written.settings, model=own_model(written))
+    _check_names(written.precisions, ())
+    amount = written.tokens or written.samples
+    assert amount is not None, "the written record holds one of them"
+    if written.method == "lora" and not is_language(written.workload):
+        raise UsageError("method = 'lora' is known for language models only.", "Use method = 'full'.")
+    if (written.tokens is not None) != (item == "token"):
+        raise UsageError(f"{written.workload} trains on {item}s; give {'tokens' if item == 'token' else 'samples'}.")
+    default = (3.0, 4.0, 5.0) if item == "token" else SIZES.get(item, OTHER_SIZE)
+    return Job(
+        name=written.name,
+        kind="training" if written.method == "pretraining" else "finetuning",
+        workload=written.workload,
+        preset=written.preset,
+        item=item,
+        items=amount.estimate(f"{item}s", source=STATED),
+        window_s=written.deadline,
+        runs_per_day=DAY_S / max(written.every or written.deadline, written.deadline),
+        bytes_per_item=_in_bytes(written.sample_kb, f"B/{item}", default=default, of=f"stored size of a training {item}"),
+        settings=written.settings,
+        adapter=written.method == "lora",
+        checkpoints=Checkpoints(
+            kept=written.checkpoints_kept.estimate("count", source=STATED) if written.checkpoints_kept else None,
+            stall_s=assumed(written.checkpoint_stall, unit="s", source=STATED) if written.checkpoint_stall else None,
+        ),
+        precisions=written.precisions,
+        model=own_model(written),
+    )
+
+
+Check = Callable[[], object]
+
+
+def checks_of(
+    written: WrittenService | WrittenBatch | WrittenTraining, *, catalogue: Catalogue, times_of: Callable[[str], Sequence[float]]
+) -> tuple[Check, ...]:
+    """What can be wrong with one table apart from each other; a table whose checks all pass can be made."""
+    mode: Mode = "train" if isinstance(written, WrittenTraining) else "infer"
+    prompt, answer = (None, None) if isinstance(written, WrittenTraining) else (written.input_tokens, written.output_tokens)
+
+    def settings() -> None:
+        """Raises where family, preset, mode or a setting is unknown."""
+        given = written.settings if mode == "train" else _settings(written.workload, written.settings, prompt, answer)
+        checked_item(written.workload, written.preset, mode=mode, settings=given, model=own_model(written))
+
+    engines = () if isinstance(written, WrittenTraining) else written.engines
+    checks: list[Check] = [settings, lambda: _check_names(written.precisions, engines)]
+    if isinstance(written, WrittenService):
+        service = written
+        checks += [
+            lambda: _arrival(service, catalogue=catalogue, times_of=times_of),
+            lambda: _api_model(service.api_model, catalogue=catalogue),
+        ]
+    return tuple(checks)
+
+
+def is_language(workload: str) -> bool:
+    """Whether the family's answers are counted in tokens and asked for by their lengths."""
+    return workload == "gpt"
+
+
+def with_own_model(written: Table, *, folder: Path) -> Table:
+    """The table with family and preset of the user's own model, which lies beside the demand file; others stay as they are."""
+    if written.model is None:
+        return written
+    is_function = ":" in written.model and not (folder / written.model).exists()
+    path = written.model if is_function else str(folder / written.model)
+    found = resolve(path)
+    return written.model_copy(update={"workload": found.workload, "preset": found.preset, "model": path})
+
+
+def own_model(written: WrittenService | WrittenBatch | WrittenTraining) -> OwnModel | None:
+    """The user's own model of a table, as cases hold it."""
+    return None if written.model is None else resolve(written.model).model
+
+
+def checked_item(workload: str, preset: str, *, mode: Mode, settings: Mapping[str, Setting], model: OwnModel | None = None) -> str:
+    """The family's item; raises where family, preset, mode or a setting is unknown.
+
+    Served language models need no workload of their own: every model that the performance model knows by name is one.
+    """
+    family = registry.load("workloads", workload)
+    if is_language(workload) and model is None and preset not in family.presets:
+        if preset not in language_models():
+            raise UnknownNameError("preset of gpt", preset, known={*family.presets, *language_models()})
+        return str(family.item)
+    own = {key: value for key, value in settings.items() if key in family.settings.model_fields or not is_language(workload)}
+    family.validate(Case(workload=workload, preset=preset, mode=mode, settings=own, model=model))
+    return str(family.item)
+
+
+def _settings(workload: str, given: Mapping[str, Setting], prompt: Amount | None, answer: Amount | None) -> dict[str, Setting]:
+    """The family's settings with the lengths of a language model."""
+    if not is_language(workload):
+        if prompt is not None or answer is not None:
+            raise UsageError(f"input_tokens and output_tokens belong to language models, not to {workload}.", "Use settings.")
+        return dict(given)
+    if prompt is None or answer is None:
+        raise UsageError("input_tokens and output_tokens are needed of a language model.")
+    if prompt.low < 1 or answer.low < 1:
+        raise UsageError("input_tokens and output_tokens must be 1 or more.")
+    return {**given, "prompt_len": max(2, round(prompt.value)), "max_new_tokens": max(1, round(answer.value))}
+
+
+def _check_names(precisions: Sequence[str], engines: Sequence[str]) -> None:
+    known = ("fp32", "tf32", "bf16", "fp16", "fp8", "fp4", "int8", "int4")
+    for name in precisions:
+        if name not in known or resolve_format(name) is None:
+            raise UnknownNameError("precision", name, known=known)
+    for name in engines:
+        if name not in (choices := {*registry.names("engines"), *SERVED}):
+            raise UnknownNameError("engine", name, known=choices)
+
+
+def _arrival(written: WrittenService, *, catalogue: Catalogue, times_of: Callable[[str], Sequence[float]]) -> Arrival:
+    duty = written.duty.estimate("fraction", source=STATED) if written.duty else DUTY
+    usual = catalogue.constant("diurnal_peak_factor")
+    peak = written.peak_factor.estimate("ratio", source=STATED) if written.peak_factor else usual
+    if written.rate is not None:
+        return from_rate(written.rate.estimate("request/s", source=STATED), duty=duty)
+    if written.hourly_requests is not None:
+        return from_hourly(written.hourly_requests, peak_factor=peak, source="hourly_requests of the demand")
+    if written.trace is not None:
+        return from_times(times_of(written.trace), source=written.trace)
+    assert written.users and written.active_share and written.requests_per_minute, "the written record holds all three"
+    return from_users(
+        users=written.users.estimate("users", source=STATED),
+        active_share=written.active_share.estimate("fraction", source=STATED),
+        requests_per_minute=written.requests_per_minute.estimate("request/min", source=STATED),
+        peak_factor=peak,
+        duty=duty,
+    )
+
+
+def _slo(written: WrittenSlo) -> Slo:
+    return Slo(ttft_s=written.ttft, tpot_s=written.tpot, latency_s=written.latency, percentile=written.percentile / 100)
+
+
+def _or(given: Amount | None, default: float, *, unit: str, of: str) -> Estimate:
+    if given is not None:
+        return given.estimate(unit, source=STATED)
+    return assumed(default, unit=unit, source=f"{of}, not stated")
+
+
+def _size(given: Amount | None, *, item: str, items: Estimate | None, catalogue: Catalogue) -> Estimate:
+    """Bytes as stated, else of the items: text by its tokens, the rest by the usual size of one."""
+    if given is not None:
+        return given.estimate("B", source=STATED, factor=1000.0)
+    if item == "token":
+        per_token = catalogue.constant("text_bytes_per_token")
+        if items is None:
+            return assumed(2000, low=500, high=8000, unit="B", source=f"a text; {GENERAL}")
+        return named(times(items, per_token, unit="B"), f"tokens x bytes of one: {per_token.source}")
+    one = _in_bytes(None, "B", default=SIZES.get(item, OTHER_SIZE), of=f"size of one {item}")
+    return named(times(items, one, unit="B"), f"{item}s x {one.source}") if items else one
+
+
+def _each(size: Estimate, length: Estimate | None, *, item: str) -> Estimate:
+    """Bytes of one item: of a text, whose size is stated as a whole, those of one of its tokens."""
+    return size if length is None else named(over(size, length, unit=f"B/{item}"), f"{size.source} / {item}s of an answer")
+
+
+def _in_bytes(given: Amount | None, unit: str, *, default: tuple[float, float, float], of: str) -> Estimate:
+    if given is not None:
+        return given.estimate(unit, source=STATED, factor=1000.0)
+    return assumed(default[1], low=default[0], high=default[2], unit=unit, source=f"{of}; {GENERAL}")
+
+
+def _days(kept_s: float | None) -> Estimate:
+    days = 30.0 if kept_s is None else kept_s / DAY_S
+    return assumed(days, unit="day", source=STATED if kept_s is not None else "30 days where a demand does not say")
+
+
+def _api_model(name: str | None, *, catalogue: Catalogue) -> str | None:
+    if name is None:
+        return None
+    known: dict[str, Any] = {row.model: row for row in catalogue.api_prices.values()}
+    if name not in known and name not in catalogue.api_prices:
+        raise UnknownNameError("model of a commercial API", name, known=known)
+    return name

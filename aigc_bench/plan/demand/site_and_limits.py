@@ -1,0 +1,116 @@
+"""Site, money, limits and data of a demand file as records; what is left out comes from the catalogue, with its source."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aigc_bench.core.errors import UnknownNameError
+from aigc_bench.core.records import Estimate
+from aigc_bench.plan.demand.amounts import Amount
+from aigc_bench.plan.demand.schema import (
+    WrittenColocation,
+    WrittenConstraints,
+    WrittenDataset,
+    WrittenFinance,
+    WrittenSite,
+)
+from aigc_bench.plan.records.demand import Colocation, Constraints, Dataset, Finance, Site
+from aigc_bench.plan.site.cooling_fit import rack_limit_w
+from aigc_bench.plan.stats.estimates import estimate
+
+if TYPE_CHECKING:
+    from aigc_bench.catalog.loader import Catalogue
+
+STATED = "stated in the demand"
+RACK_FEED = "pdu_3ph_32a"
+YEAR_S = 365.25 * 86400.0
+RESIDUAL_MONTHS = (24, 36, 48)
+
+
+def _stated(given: Amount | None, unit: str, *, factor: float = 1.0) -> Estimate | None:
+    return given.estimate(unit, source=STATED, factor=factor) if given is not None else None
+
+
+def site_of(written: WrittenSite, *, catalogue: Catalogue) -> Site:
+    """A site; raises ``UnknownNameError`` for an unknown region."""
+    feed = catalogue.power[RACK_FEED].estimate()
+    usual_feed = feed.model_copy(update={"basis": "assumed", "source": "a three-phase 32 A feed at 415 V, x 0.8; not stated"})
+    return Site(
+        region=written.region,
+        electricity_usd_per_kwh=_stated(written.electricity_usd_per_kwh, "USD/kWh") or catalogue.electricity_price(written.region),
+        demand_charge_usd_per_kw_month=_stated(written.demand_charge_usd_per_kw_month, "USD/kW-month"),
+        grid_g_per_kwh=_stated(written.grid_g_per_kwh, "gCO2e/kWh") or catalogue.grid_intensity(written.region),
+        pue=_stated(written.pue, "ratio") or catalogue.pue(written.cooling),
+        power_w=_stated(written.power_kw, "W", factor=1000.0),
+        num_racks=written.racks,
+        rack_power_w=_stated(written.rack_kw, "W", factor=1000.0) or usual_feed,
+        rack_cooling_w=_stated(written.rack_cooling_kw, "W", factor=1000.0) or rack_limit_w(written.cooling, catalogue=catalogue),
+        rack_height_u=written.rack_units,
+        cooling=written.cooling,
+        inlet_c=written.inlet_c,
+        floor_kg_per_m2=written.floor_kg_per_m2,
+        egress_bits_per_s=_stated(written.uplink_gbit_per_s, "bit/s", factor=1e9),
+        store_bytes=_stated(written.store_tb, "B", factor=1e12),
+        store_bytes_per_s=_stated(written.store_gb_per_s, "B/s", factor=1e9),
+    )
+
+
+def colocation_of(written: WrittenColocation, *, catalogue: Catalogue) -> Colocation:
+    """A colocation; a density that is not stated is what racks of that cooling give away."""
+    density = _stated(written.rack_kw, "W", factor=1000.0)
+    return Colocation(
+        rack_air_w=density or rack_limit_w(written.cooling or "air", catalogue=catalogue),
+        rack_liquid_w=density or rack_limit_w(written.cooling or "direct_liquid", catalogue=catalogue),
+        cooling=written.cooling,
+        power_w=_stated(written.power_kw, "W", factor=1000.0),
+        num_racks=written.racks,
+        rack_height_u=written.rack_units,
+        egress_bits_per_s=_stated(written.uplink_gbit_per_s, "bit/s", factor=1e9),
+    )
+
+
+def finance_of(written: WrittenFinance, *, catalogue: Catalogue) -> Finance:
+    """What money costs; the resale value of the published age that is nearest to the life."""
+    years = written.life / YEAR_S
+    months = min(RESIDUAL_MONTHS, key=lambda known: abs(known - 12 * years))
+    return Finance(
+        currency=written.currency,
+        discount_rate=_stated(written.discount_rate, "fraction") or catalogue.constant("discount_rate"),
+        life_years=years,
+        residual_share=_stated(written.residual_share, "fraction") or catalogue.constant(f"residual_fraction_{months}m"),
+        space_usd_per_kw_month=_stated(written.space_usd_per_kw_month, "USD/kW-month")
+        or catalogue.constant("colocation_usd_per_kw_month"),
+        adders_share=_stated(written.adders_share, "fraction") or catalogue.constant("hidden_cost_fraction"),
+        staff_usd_per_year=_stated(written.staff_usd_per_year, "usd/year"),
+    )
+
+
+def constraints_of(written: WrittenConstraints, *, catalogue: Catalogue) -> Constraints:
+    """Limits; accelerators by any spelling, vendors as the catalogue writes them."""
+    vendors = {spec.vendor.lower(): spec.vendor for spec in catalogue.accelerators.values() if spec.vendor}
+    for name in written.vendors:
+        if name.lower() not in vendors:
+            raise UnknownNameError("vendor", name, known=vendors.values())
+    kinds = (*written.without, *(("cloud", "api") if written.no_cloud else ()))
+    return Constraints(
+        budget_usd=written.budget_usd,
+        budget_usd_per_year=written.budget_usd_per_year,
+        vendors=tuple(vendors[name.lower()] for name in written.vendors),
+        accelerators=tuple(catalogue.accelerator(name).id for name in written.accelerators),
+        without=tuple(dict.fromkeys(kinds)),
+        confidence=written.confidence,
+    )
+
+
+def dataset_of(written: WrittenDataset, *, catalogue: Catalogue) -> Dataset:
+    """A data set by its profile or its size."""
+    size = _stated(written.size_gb, "B", factor=1e9)
+    if written.profile is not None:
+        if written.profile not in catalogue.datasets:
+            raise UnknownNameError("data profile", written.profile, known=catalogue.datasets)
+        row = catalogue.datasets[written.profile]
+        size = estimate(row.total_bytes, unit="B", basis=row.basis, source=f"{row.source}, {row.as_of}")
+    assert size is not None, "the written record holds a profile or a size"
+    return Dataset(
+        name=written.name, size_bytes=size, copies=_stated(written.copies, "count") or catalogue.constant("dataset_copies")
+    )

@@ -1,0 +1,182 @@
+"""The steps of what is said of how sure a plan is: rivals, regret, what moves cost and P(SLO), what is surer, the growth path."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from aigc_bench.core.records import Estimate
+from aigc_bench.plan.explain.probabilities import WORLDS, add_share, share_of
+from aigc_bench.plan.explain.step import Trail, counted, slug
+from aigc_bench.plan.records.plan import Plan
+from aigc_bench.plan.records.risk import Certainty, GrowthPath, PathYear, Regret, Surer, Swing
+from aigc_bench.plan.risk.analysis import MANY
+
+MANY_WORLDS = "certainty.tornado.num_worlds"
+CHEAPEST = "count of the worlds in which it does what is asked and no option that does costs less"
+REGRET = "mean over those worlds of what it costs more than the cheapest option that does what is asked there, at least 0"
+
+
+def add_certainty(trail: Trail, plan: Plan) -> None:
+    """Everything below ``certainty``; nothing where none was computed."""
+    found = plan.certainty
+    if found is None:
+        return
+    cost = f"options.{plan.recommendation}.tco_usd"
+    _add_usd(
+        trail,
+        "certainty.median_tco_usd",
+        "total cost in the middle world",
+        found.median_tco_usd,
+        formula="median of the drawn worlds",
+        inputs=(WORLDS, cost),
+    )
+    for one in found.regret:
+        _add_regret(trail, one)
+    _add_tornado(trail, found, cost=cost)
+    if found.surer is not None:
+        _add_surer(trail, found.surer)
+    if found.growth_path is not None:
+        _add_path(trail, found.growth_path)
+
+
+def regret_key(rank: int, name: str) -> str:
+    """The key of what is said of an option beside its rivals."""
+    return f"certainty.regret.{rank}.{name}"
+
+
+def swing_key(kind: str, name: str, end: str) -> str:
+    """The key of an end of a bar: ``kind`` is cost or slo, ``end`` low or high."""
+    plain = slug(name).replace("'", "").replace(":", "")
+    return f"certainty.tornado.{kind}.{plain}.{end}"
+
+
+def path_key(year: int, name: str) -> str:
+    """The key of a number of a year of the growth path."""
+    return f"certainty.growth_path.{year}.{name}"
+
+
+def _add_regret(trail: Trail, one: Regret) -> None:
+    cost, able = f"options.{one.rank}.tco_usd", f"{WORLDS}.able"
+    key = regret_key(one.rank, "p_cheapest")
+    title = f"option {one.rank} is the cheapest that does what is asked"
+    add_share(trail, key, title, one.p_cheapest, counts=CHEAPEST, inputs=(cost,), of=WORLDS, num=one.num_worlds)
+    _add_usd(
+        trail,
+        regret_key(one.rank, "regret_usd"),
+        f"regret of option {one.rank}",
+        one.regret_usd,
+        formula=REGRET,
+        inputs=(able, cost),
+    )
+
+
+def _add_tornado(trail: Trail, found: Certainty, *, cost: str) -> None:
+    """The bars: means over a tenth of worlds that were drawn for them alone."""
+    words = "drawn for the recommended option alone, as the others are; a tenth of them is at an end of each input"
+    trail.leaf(MANY_WORLDS, "worlds drawn to see what moves it", counted(MANY, "worlds", words))
+    mean = found.tornado.mean_tco_usd
+    _add_usd(
+        trail, "certainty.tornado.mean_tco_usd", "mean total cost", mean, formula="mean over the worlds", inputs=(MANY_WORLDS, cost)
+    )
+    for swing in found.tornado.cost:
+        for end, value in (("low", swing.tco_low_usd), ("high", swing.tco_high_usd)):
+            formula = f"mean total cost over {_tenth(end)}"
+            _add_usd(
+                trail,
+                swing_key("cost", swing.name, end),
+                f"total cost, {_at(swing, end)}",
+                value,
+                formula=formula,
+                inputs=(MANY_WORLDS, cost),
+            )
+    for swing in found.tornado.slo:
+        for end, share in (("low", swing.p_slo_low), ("high", swing.p_slo_high)):
+            if share is not None:
+                formula = f"share in which every SLO and deadline is kept, of {_tenth(end)}"
+                trail.computed(
+                    swing_key("slo", swing.name, end),
+                    f"P(SLO), {_at(swing, end)}",
+                    share_of(share),
+                    formula=formula,
+                    inputs=(MANY_WORLDS,),
+                )
+
+
+def _tenth(end: str) -> str:
+    return f"the tenth of the worlds in which the input is {'lowest' if end == 'low' else 'highest'}"
+
+
+def _at(swing: Swing, end: str) -> str:
+    return f"{swing.name} in its {'lowest' if end == 'low' else 'highest'} tenth"
+
+
+def _add_surer(trail: Trail, found: Surer) -> None:
+    for name, one in (("option", found.option), ("more_servers", found.more_servers)):
+        if one is not None:
+            at, of = f"certainty.surer.{name}", "another option" if name == "option" else "with more servers"
+            words = "share of the worlds in which every SLO and deadline is kept"
+            trail.computed(f"{at}.p_slo", f"probability, {of}", share_of(one.p_slo), formula=words, inputs=(WORLDS,))
+            _add_usd(
+                trail,
+                f"{at}.tco_usd",
+                f"total cost, {of}",
+                one.tco_usd,
+                formula="purchase and every line in proportion to the servers",
+                inputs=(WORLDS,),
+            )
+
+
+def _add_path(trail: Trail, path: GrowthPath) -> None:
+    """Servers, probability and cash of every year, then the sums."""
+    for one in path.years:
+        for key, title, value, formula in _of_year(one):
+            trail.computed(key, title, value, formula=formula, inputs=("demand.growth.per_year",))
+        if one.p_slo is not None:
+            words = "count of the worlds in which the fleet of that year keeps every SLO and deadline at the year's end"
+            title = f"every SLO and deadline is kept at the end of year {one.year}"
+            add_share(
+                trail,
+                path_key(one.year, "p_slo"),
+                title,
+                one.p_slo,
+                counts=words,
+                inputs=(path_key(one.year, "num_servers"),),
+                of=WORLDS,
+            )
+    ratio = trail.leaf("certainty.growth_path.price_ratio", "price of hardware a year later over today's", path.price_ratio)
+    for name, title, whole in (
+        ("staged_usd", "bought as needed", path.staged_usd),
+        ("at_once_usd", "bought at once", path.at_once_usd),
+    ):
+        if whole is not None:
+            years = [path_key(one.year, name) for one in path.years if getattr(one, name) is not None]
+            inputs, words = (*years, ratio), " + ".join(f"{{{place}}}" for place in range(len(years)))
+            trail.computed(
+                f"certainty.growth_path.{name}",
+                f"cash of all years, {title}",
+                whole,
+                formula="sum of the years",
+                inputs=inputs,
+                arithmetic=words,
+            )
+
+
+def _of_year(one: PathYear) -> Iterator[tuple[str, str, Estimate, str]]:
+    """Key, title, value and formula of what is told of a year."""
+    sized = "sized as the plan is, with the rates of that year's end"
+    yield (
+        path_key(one.year, "num_servers"),
+        f"servers that year {one.year} asks for",
+        counted(one.num_servers, "servers", sized),
+        sized,
+    )
+    words = "purchase + running cost - resale of that year"
+    for name, title in (("staged_usd", "bought as needed"), ("at_once_usd", "bought at once")):
+        value = getattr(one, name)
+        if value is not None:
+            yield path_key(one.year, name), f"cash of year {one.year}, {title}", value, words
+
+
+def _add_usd(trail: Trail, key: str, title: str, usd: float, *, formula: str, inputs: tuple[str, ...]) -> None:
+    value = Estimate(value=usd, low=usd, high=usd, unit="usd", basis="modelled", source=formula)
+    trail.computed(key, title, value, formula=formula, inputs=inputs)

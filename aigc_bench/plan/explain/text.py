@@ -1,0 +1,155 @@
+"""``plan --explain KEY``: one number of the plan down to its leaves, with formulae, sources and basis, as text."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+
+from aigc_bench.core.errors import UsageError
+from aigc_bench.core.records import Estimate
+from aigc_bench.core.units import digits
+from aigc_bench.core.visible import visible
+from aigc_bench.plan.explain.arithmetic import in_words
+from aigc_bench.plan.explain.listing import listing, nearest, said
+from aigc_bench.plan.explain.option import add_option
+from aigc_bench.plan.explain.probabilities import add_worlds
+from aigc_bench.plan.explain.risk import add_certainty
+from aigc_bench.plan.explain.shared_inputs import add_ground
+from aigc_bench.plan.explain.step import SAME, Step, Trail, counted
+from aigc_bench.plan.records.plan import Option, Plan
+
+LIST = "list"
+WIDTH = 116
+LEAST = 44
+"""Characters that a line has left however deep it is indented."""
+PLAIN = ("ratio", "fraction", "count")
+"""Units without a word of their own in a calculation."""
+ENDS = ("required", "available", "headroom", "usd", "peak", "accelerators_busy_at_peak", "p_cheapest", "regret_usd", "low", "high")
+"""What is told of a key that stands for several numbers: a factor, a line of the bill, a load, a rival, a bar of a tornado."""
+CERTAINTY = ("p_slo", "p_budget", "p_oom")
+"""What ``certainty`` alone stands for."""
+
+
+def trail_of(plan: Plan, *options: Option) -> Trail:
+    """The steps of the demand, the rules and some options: the recommended one, or the first, where none is named."""
+    trail = Trail()
+    add_ground(trail, plan)
+    looked = counted(plan.num_candidates, "candidates", "counted in the search")
+    trail.leaf("num_candidates", "candidates looked at", looked)
+    add_worlds(trail, plan)
+    for option in options or _best(plan):
+        add_option(trail, option, plan.demand, plan.rules, at=f"options.{option.rank}")
+    add_certainty(trail, plan)
+    return trail
+
+
+def explain(plan: Plan, key: str, *, width: int = WIDTH) -> str:
+    """A number and all that it follows from: ``tco_usd``, ``power``, ``costs.electricity``, ``options.3.capex_usd``.
+
+    A key without ``options.N`` is of the recommended option; ``list`` names them all. Raises ``UsageError`` with the nearest.
+    """
+    trail = trail_of(plan, *_named(plan, key))
+    if key == LIST:
+        return listing(trail, {short(one, plan): one for one in trail})
+    found = resolve(trail, plan, key)
+    if not found:
+        keys = [short(one, plan) for one in trail]
+        near = nearest(key, keys)
+        hint = f"Did you mean {' or '.join(near)}? " if near else ""
+        raise UsageError(f"unknown key of the plan {key!r}.", f"{hint}`--explain list` names all {len(keys)}.")
+    return "\n\n".join("\n".join(_told(trail, one, plan, width=width)) for one in found)
+
+
+def resolve(trail: Trail, plan: Plan, key: str) -> list[str]:
+    """The full keys that a key stands for: itself, or below the recommended option, its factors, costs, bill, loads."""
+    bests = [f"options.{option.rank}" for option in _best(plan)]
+    if key == "certainty":
+        return [one for best in bests for name in CERTAINTY if (one := f"{best}.{name}") in trail]
+    below = [f"{best}{part}.{key}" for part in ("", ".factors", ".costs", ".bill", ".loads") for best in bests]
+    for candidate in (key, *below):
+        if candidate in trail:
+            return [candidate]
+        ends = [f"{candidate}.{name}" for name in ENDS]
+        if any(one in trail for one in ends):
+            return [one for one in ends if one in trail]
+    return []
+
+
+def short(key: str, plan: Plan) -> str:
+    """The key without the recommended option's place."""
+    return next((key.removeprefix(f"options.{option.rank}.") for option in _best(plan)), key)
+
+
+def told(value: Estimate) -> str:
+    """A number with its interval and its basis."""
+    text = said(value.value, value.unit)
+    if value.low != value.high:
+        text += f" ({said(value.low, value.unit)} to {said(value.high, value.unit)})"
+    return f"{text}, {value.basis}"
+
+
+def in_numbers(trail: Trail, step: Step) -> str | None:
+    """The step's arithmetic with the numbers of its inputs in SI units, as one could type it; ``None`` where it has none."""
+    if step.arithmetic is None or step.arithmetic == "{0}":
+        return None
+    return in_words(step.arithmetic, [_plain(trail[key].value) for key in step.inputs])
+
+
+def _plain(value: Estimate) -> str:
+    number = digits(value.value, significant=4) if value.value % 1 or abs(value.value) >= 1e6 else f"{value.value:,.0f}"
+    if value.unit.lower().startswith("usd"):
+        return f"${number}{value.unit[3:]}"
+    return number if value.unit in PLAIN else f"{number} {value.unit}"
+
+
+def _best(plan: Plan) -> tuple[Option, ...]:
+    return (plan.recommended,) if plan.recommended else plan.options[:1]
+
+
+def _named(plan: Plan, key: str) -> tuple[Option, ...]:
+    """The option that a key names; raises ``UsageError`` where the plan has none of that rank."""
+    head, _, rest = key.partition(".")
+    rank = rest.partition(".")[0]
+    if head != "options" or not rank.isdigit():
+        return ()
+    found = tuple(option for option in plan.options if option.rank == int(rank))
+    if not found:
+        raise UsageError(f"unknown key of the plan {key!r}: it has options 1 to {len(plan.options)}.")
+    return found
+
+
+def _told(trail: Trail, key: str, plan: Plan, *, width: int) -> Iterator[str]:
+    """A step and everything below it; what was told already is only named."""
+    seen: set[str] = set()
+
+    def lines(one: str, depth: int) -> Iterator[str]:
+        """The lines of a step, indented by its depth, and of those that it follows from."""
+        step, indent = trail[one], "  " * depth
+        name = step.title if depth else step.title[:1].upper() + step.title[1:]
+        again = ", see above" if one in seen and (step.inputs or step.source) else ""
+        yield from _wrapped(f"{name}: {told(step.value)}{again}  [{short(one, plan)}]", indent, width=width)
+        if one in seen:
+            return
+        seen.add(one)
+        if step.formula and step.formula != SAME:
+            yield from _wrapped(f"formula: {step.formula}", f"{indent}  ", width=width)
+        numbers = in_numbers(trail, step)
+        if numbers:
+            yield from _wrapped(f"= {numbers}", f"{indent}  ", width=width)
+        if step.source:
+            yield from _wrapped(f"source: {step.source}", f"{indent}  ", width=width)
+        for child in step.inputs:
+            yield from lines(child, depth + 1)
+
+    yield from lines(key, 0)
+
+
+def _wrapped(text: str, indent: str, *, width: int) -> list[str]:
+    return textwrap.wrap(
+        visible(text),
+        width=max(width, len(indent) + LEAST),
+        initial_indent=indent,
+        subsequent_indent=f"{indent}    ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

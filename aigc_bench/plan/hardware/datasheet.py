@@ -1,0 +1,148 @@
+"""The data sheet of a host: the catalogue's row, or where there is none what the catalogue's servers of its form have.
+
+Accelerators come as boards of a server (SXM, OAM) or as cards (PCIe). A host that no row stands for is supposed to be like the
+catalogue's servers with 4 to 8 of the same form: their median height, weight and NICs, and beside its accelerators it costs what
+theirs do (median, 10th and 90th percentile of price - accelerators x their price). So every purchase has a bill of like lines.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from aigc_bench.core.records import Estimate
+from aigc_bench.plan.stats.estimates import assumed, scaled
+
+if TYPE_CHECKING:
+    from aigc_bench.catalog.loader import Catalogue
+    from aigc_bench.catalog.records import AcceleratorSpec, ServerSpec
+
+BOARDS = ("SXM", "OAM", "APU", "NVL", "Superchip")
+"""How the form factors of accelerators begin that are sold on a server's board only."""
+LIKE_COUNTS = range(4, 9)
+FULL = 8
+IN_A_TOWER = 4
+"""Workstation and consumer cards cool themselves and take two slots or more: a tower holds four, a server none of them."""
+CORES_OF_A_SERVER = (64.0, 96.0, 192.0)
+CORES_OF_A_WORKSTATION = (8.0, 16.0, 24.0)
+GENERAL = "unverified (general knowledge)"
+
+
+def is_board(spec: AcceleratorSpec) -> bool:
+    """Whether it is sold on a server's board rather than as a card."""
+    return (spec.form_factor or "").startswith(BOARDS)
+
+
+def for_desks(spec: AcceleratorSpec) -> bool:
+    """Whether the card is made for workstations and desktops."""
+    return any(word in (spec.form_factor or "") for word in ("WS", "consumer"))
+
+
+def usual_count(spec: AcceleratorSpec) -> int:
+    """Accelerators in a host that no row stands for."""
+    return IN_A_TOWER if for_desks(spec) else FULL
+
+
+def sheet_of(server: ServerSpec, catalogue: Catalogue) -> ServerSpec:
+    """A row of the catalogue; a height that it is silent of is that of servers like it, so that it has a place in a rack."""
+    if server.rack_units is not None or server.gpu_id is None:
+        return server
+    return server.model_copy(update={"rack_units": median_units(catalogue.accelerators[server.gpu_id], catalogue)})
+
+
+def assumed_sheet(
+    spec: AcceleratorSpec, *, name: str, count: int, price_usd: Estimate, peak_w: float, catalogue: Catalogue
+) -> ServerSpec:
+    """The sheet of ``count`` accelerators in a host of their own, for that price and at that highest draw."""
+    from aigc_bench.catalog.records import Price, ServerSpec
+
+    like = servers_like(spec, catalogue)
+    source = f"assumed: median of {len(like)} servers of the catalogue with {'boards' if is_board(spec) else 'cards'} like it"
+    as_of = spec.price.as_of if spec.price else spec.as_of
+    return ServerSpec(
+        id=f"{count}x_{spec.id}",
+        name=name,
+        gpu_id=spec.id,
+        gpu_count=count,
+        rack_units=_median(like, lambda row: row.rack_units),
+        max_power_w=peak_w,
+        weight_kg=_median(like, lambda row: row.weight_kg),
+        num_compute_nics=_median_count(like, lambda row: row.num_compute_nics),
+        compute_nic_bytes_per_s=_median_low(like, lambda row: row.compute_nic_bytes_per_s),
+        num_frontend_nics=_median_count(like, lambda row: row.num_frontend_nics),
+        cooling="direct_liquid" if "liquid" in (spec.form_factor or "") else "air",
+        price=Price(
+            low=price_usd.low,
+            mid=price_usd.value,
+            high=price_usd.high,
+            as_of=as_of,
+            source=price_usd.source or source,
+            basis="assumed",
+        ),
+        source=source,
+        as_of=as_of,
+        confidence="low",
+        basis="assumed",
+    )
+
+
+def median_units(spec: AcceleratorSpec, catalogue: Catalogue) -> int:
+    """Rack units of a host of such accelerators."""
+    return round(_median(servers_like(spec, catalogue), lambda row: row.rack_units))
+
+
+def servers_like(spec: AcceleratorSpec, catalogue: Catalogue) -> list[ServerSpec]:
+    """The catalogue's servers with 4 to 8 accelerators of the same form."""
+    return [
+        server
+        for server in catalogue.servers.values()
+        if server.gpu_id and server.gpu_count in LIKE_COUNTS and is_board(catalogue.accelerators[server.gpu_id]) == is_board(spec)
+    ]
+
+
+def host_usd(spec: AcceleratorSpec, count: int, catalogue: Catalogue) -> Estimate:
+    """What a host costs beside its accelerators: processors, memory, board and switches between them, NICs, chassis, margin.
+
+    Of boards in proportion to eight, at least two of them; a host of cards costs the same with few or many.
+    """
+    beside = sorted(
+        server.price.mid - server.gpu_count * card.price.mid
+        for server in servers_like(spec, catalogue)
+        if server.price and server.gpu_id and (card := catalogue.accelerators[server.gpu_id]).price
+    )
+    low, middle, high = (max(1.0, beside[round(share * (len(beside) - 1))]) for share in (0.1, 0.5, 0.9))
+    kind = "boards" if is_board(spec) else "cards"
+    source = f"median, 10th and 90th percentile of what {len(beside)} servers with {kind} cost beside their accelerators"
+    whole = assumed(middle, low=low, high=high, unit="usd", source=source)
+    return scaled(whole, min(1.0, max(2, count) / FULL)) if is_board(spec) else whole
+
+
+def cores_of(server: ServerSpec | None, *, count: int) -> Estimate:
+    """Physical CPU cores of an accelerator's share of a server: as its row says, else of usual hosts."""
+    if server is not None and server.cpu_cores:
+        each, source = (
+            server.cpu_cores / count,
+            f"{server.cpu} of {server.name} / {count} accelerators; {server.source}, {server.as_of}",
+        )
+        return Estimate(value=each, low=each, high=each, unit="cores", basis=server.basis, source=source)
+    low, value, high = CORES_OF_A_SERVER if count in LIKE_COUNTS else CORES_OF_A_WORKSTATION
+    source = f"{value:g} cores of a usual host / {count} accelerators; {GENERAL}"
+    return assumed(value / count, low=low / count, high=high / count, unit="cores", source=source)
+
+
+def _known(servers: Sequence[ServerSpec], field: Callable[[ServerSpec], float | None]) -> list[float]:
+    return [value for server in servers if (value := field(server)) is not None]
+
+
+def _median(servers: Sequence[ServerSpec], field: Callable[[ServerSpec], float | None]) -> float:
+    return statistics.median(_known(servers, field))
+
+
+def _median_low(servers: Sequence[ServerSpec], field: Callable[[ServerSpec], float | None]) -> float:
+    """The median that is one of the values: a rate that switches have."""
+    return statistics.median_low(_known(servers, field))
+
+
+def _median_count(servers: Sequence[ServerSpec], field: Callable[[ServerSpec], float | None]) -> int:
+    return round(_median_low(servers, field))

@@ -1,0 +1,177 @@
+"""What can be bought or rented: every server of the catalogue, and every accelerator without one in a host of its own.
+
+The unit that a plan replicates is one accelerator with its share of the server; ``machines_per_server`` is how many a server holds.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from aigc_bench.core.records import Basis, Estimate
+from aigc_bench.plan.hardware.datasheet import assumed_sheet, cores_of, sheet_of, usual_count
+from aigc_bench.plan.hardware.server import ServerMatch, built_up, match_of
+from aigc_bench.plan.records.demand import Constraints
+from aigc_bench.plan.records.machine import Machine
+from aigc_bench.plan.stats.estimates import estimate
+
+if TYPE_CHECKING:
+    from aigc_bench.catalog.loader import Catalogue
+    from aigc_bench.catalog.records import AcceleratorSpec, ServerSpec
+
+USUAL_NIC_BYTES_PER_S = 12.5e9
+_TERABYTES = re.compile(r"([\d.]+) TB")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Host:
+    """A server with accelerators, or accelerators in a host that no row stands for (``server`` is ``None``).
+
+    ``sheet`` is the server's row, or what is assumed where there is none (``plan.sheet``).
+    """
+
+    spec: AcceleratorSpec
+    server: ServerSpec | None
+    sheet: ServerSpec
+    machine: Machine
+
+    @property
+    def is_for_sale(self) -> bool:
+        """Whether somebody sells it to anybody: a server with a price, or accelerators with a price of their own."""
+        return self.server is not None or (self.spec.price is not None and "cloud only" not in (self.spec.form_factor or ""))
+
+    @property
+    def max_devices(self) -> int:
+        """Accelerators that can work on one replica: those of one server."""
+        return self.machine.devices_per_server
+
+
+def hosts(catalogue: Catalogue) -> tuple[Host, ...]:
+    """All of them, servers first, in the catalogue's order; announced parts and rows without price or nameplate are left out."""
+    found = [host for server in catalogue.servers.values() if (host := _server_host(server, catalogue)) is not None]
+    held = {host.spec.id for host in found}
+    rented = {price.gpu_id for price in catalogue.cloud_prices.values() if not price.is_historic}
+    others = [spec for spec in catalogue.accelerators.values() if spec.id not in held and (spec.price or spec.id in rented)]
+    return (*found, *(_host_of_cards(spec, catalogue) for spec in others if spec.tdp_w and _is_sold(spec)))
+
+
+def _is_sold(spec: AcceleratorSpec) -> bool:
+    """Whether the part can be had: not announced only, not a desktop's own."""
+    return "announced" not in spec.id and not any(word in (spec.form_factor or "") for word in ("SoC", "module (", "Jetson"))
+
+
+def allowed(spec: AcceleratorSpec, limits: Constraints) -> str | None:
+    """Why the constraints forbid an accelerator, or ``None``."""
+    if limits.vendors and spec.vendor not in limits.vendors:
+        return f"constraints.vendors allows {', '.join(limits.vendors)} only, this is {spec.vendor or 'of an unknown vendor'}"
+    if limits.accelerators and spec.id not in limits.accelerators:
+        return f"constraints.accelerators allows {', '.join(limits.accelerators)} only"
+    return None
+
+
+def _server_host(server: ServerSpec, catalogue: Catalogue) -> Host | None:
+    if server.gpu_id is None or server.max_power_w is None or server.price is None or "announced" in server.id:
+        return None
+    spec = catalogue.accelerators[server.gpu_id]
+    match = match_of(
+        server,
+        spec,
+        machines_per_server=_per_server(server.gpu_count, f"{server.name}; {server.source}, {server.as_of}"),
+        catalogue=catalogue,
+    )
+    return Host(spec=spec, server=server, sheet=sheet_of(server, catalogue), machine=_machine(match, spec, server, catalogue))
+
+
+def _host_of_cards(spec: AcceleratorSpec, catalogue: Catalogue) -> Host:
+    count = usual_count(spec)
+    match = built_up(
+        count,
+        spec,
+        name=spec.name,
+        machines_per_server=_per_server(count, f"a host with {count} cards", basis="assumed"),
+        catalogue=catalogue,
+    )
+    sheet = assumed_sheet(
+        spec, name=match.name, count=count, price_usd=match.price_usd, peak_w=match.watts.peak.value, catalogue=catalogue
+    )
+    machine = _machine(match, spec, None, catalogue)
+    return Host(
+        spec=spec,
+        server=None,
+        sheet=sheet,
+        machine=machine.model_copy(update={"weight_kg": sheet.weight_kg, "cooling": sheet.cooling}),
+    )
+
+
+def _per_server(count: int, name: str, *, basis: Basis = "datasheet") -> Estimate:
+    return estimate(count, unit="machines/server", basis=basis, source=f"accelerators in {name}")
+
+
+def _machine(match: ServerMatch, spec: AcceleratorSpec, server: ServerSpec | None, catalogue: Catalogue) -> Machine:
+    """One accelerator with its share of the server."""
+    count = match.num_accelerators
+    return Machine(
+        name=spec.name,
+        server=match.id,
+        accelerator=spec.id,
+        machines_per_server=match.machines_per_server,
+        capabilities=(),
+        host_memory_bytes=_share(server.ram_bytes if server else None, count, unit="B", server=server),
+        device_memory_bytes=catalogue.usable_memory(spec),
+        network_bits_per_s=_nic_bits(server, count),
+        disk_bytes=_disk(server, count),
+        devices_per_server=count,
+        peak_power_w=match.watts.peak,
+        full_power_w=match.watts.full,
+        idle_power_w=match.watts.idle,
+        design_heat_w=match.watts.heat,
+        host_cores=cores_of(server, count=count),
+        rack_units=match.rack_units,
+        weight_kg=server.weight_kg if server else None,
+        cooling=server.cooling if server else "air",
+        inlet_limit_c=_inlet_limit_c(match.id, catalogue),
+        price_usd=match.price_usd,
+        embodied_kg=match.embodied_kg,
+        notes=match.notes,
+    )
+
+
+def _inlet_limit_c(server: str, catalogue: Catalogue) -> Estimate | None:
+    """The warmest supplied air that a server takes: a DGX by its guide, others by ASHRAE class A2."""
+    row = catalogue.cooling["dgx_inlet" if server.startswith("dgx_") else "ashrae_a2"]
+    return None if row.high is None else estimate(row.high, unit="degC", basis=row.basis, source=f"{row.source}, {row.as_of}")
+
+
+def _share(number: float | None, count: int, *, unit: str, server: ServerSpec | None) -> Estimate | None:
+    if number is None or server is None:
+        return None
+    return estimate(
+        number / count, unit=unit, basis=server.basis, source=f"{server.source}, {server.as_of}; / {count} accelerators"
+    )
+
+
+def _nic_bits(server: ServerSpec | None, count: int) -> Estimate | None:
+    """Front-end bits a second of an accelerator's share; where the row is silent, one 100G port a server."""
+    ports = server.num_frontend_nics if server and server.num_frontend_nics else 1
+    return estimate(
+        8 * ports * USUAL_NIC_BYTES_PER_S / count,
+        unit="bit/s",
+        basis="assumed",
+        source=f"{ports} front-end port{'s' if ports > 1 else ''} of 100 Gbit/s in a server / {count} accelerators",
+    )
+
+
+def _disk(server: ServerSpec | None, count: int) -> Estimate | None:
+    """Local disks as the row says, else two drives of 3.84 TB."""
+    found = _TERABYTES.search(server.local_storage or "") if server else None
+    if found and server:
+        return _share(float(found[1]) * 1e12, count, unit="B", server=server)
+    source = "two NVMe drives of 3.84 TB in a server; unverified (general knowledge)"
+    return estimate(2 * 3.84e12 / count, unit="B", basis="assumed", source=source)
+
+
+def specs_of(found: Iterable[Host]) -> list[AcceleratorSpec]:
+    """The accelerators of some hosts, each once."""
+    return list({host.spec.id: host.spec for host in found}.values())

@@ -1,0 +1,198 @@
+"""Recorded runs as the basis of a plan: what was measured on an accelerator stands where a prediction would.
+
+A measured case stands for a load where workload, preset, mode and every setting agree and its verdict is not invalid. It wins over
+the prediction where both use the same engine, and where it is faster than the prediction's low end; a slower engine that happened
+to be measured does not. A run without accelerators is a machine of its own, replicated as the first plan does.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from aigc_bench.core import registry
+from aigc_bench.core.errors import UnknownNameError
+from aigc_bench.core.records import PROBE_PREFIX, Case, OwnModel, Setting
+from aigc_bench.plan.hardware.measured_machine import machine_from_run
+from aigc_bench.plan.records.demand import Job, Service
+from aigc_bench.plan.records.machine import Capability, Machine
+from aigc_bench.plan.sizing.batching import entries_of, requests_in
+from aigc_bench.plan.sizing.fleets import latency_floor_s
+from aigc_bench.plan.stats.estimates import scaled
+
+if TYPE_CHECKING:
+    from aigc_bench.catalog.loader import Catalogue
+    from aigc_bench.catalog.records import AcceleratorSpec
+    from aigc_bench.measure.store import Run
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """A run's machine, the cases behind its capabilities, how many accelerators it has, and the invalid cases that are wanted."""
+
+    machine: Machine
+    cases: Mapping[str, Case]
+    num_accelerators: int
+    with_invalid: tuple[str, ...] = ()
+
+
+def measured_machines(runs: Sequence[Run], *, catalogue: Catalogue, with_invalid: Sequence[str] = ()) -> tuple[Measured, ...]:
+    """Each run as a machine with what it was seen to do.
+
+    ``with_invalid`` names cases whose numbers are used although they are invalid; raises ``UsageError`` for one that no run has.
+    """
+    from aigc_bench.analyze.rows import metric_rows
+
+    found = []
+    for run in runs:
+        rows = [row for row in metric_rows(run, catalogue=catalogue) if not row.workload.startswith(PROBE_PREFIX)]
+        found.append(
+            Measured(
+                machine=machine_from_run(run, rows, catalogue),
+                cases={case.id: case for case in run.info.cases},
+                num_accelerators=len(run.info.system.accelerators),
+                with_invalid=tuple(with_invalid),
+            )
+        )
+    known = [name for one in found for name in one.cases]
+    for name in with_invalid:
+        if name not in known:
+            raise UnknownNameError("case of the runs", name, known=known)
+    return tuple(found)
+
+
+def best_measured(wish: Service | Job, accelerator: str, *, measured: Sequence[Measured], predicted: Capability) -> Capability:
+    """The measured capability of one accelerator where it wins, else the predicted one."""
+    usable = [
+        per_accelerator(able, wish, run)
+        for run in measured
+        if run.machine.accelerator == accelerator
+        for able in run.machine.capabilities
+        if _fits(able, wish, run)
+    ]
+    in_time = [able for able in usable if _is_in_time(able, wish)]
+    winners = [able for able in in_time if able.engine == predicted.engine or able.throughput.value >= predicted.throughput.low]
+    return _with_cores(max(winners, key=lambda able: (able.throughput.value, able.case), default=predicted), usable)
+
+
+def _with_cores(able: Capability, usable: Sequence[Capability]) -> Capability:
+    """The capability with the CPU cores that runs with a data pipeline kept busy, in proportion to its throughput."""
+    known = [
+        scaled(one.cores_per_device, able.throughput.value / one.throughput.value)
+        for one in usable
+        if one.cores_per_device is not None
+    ]
+    if able.cores_per_device is not None or not known:
+        return able
+    return able.model_copy(update={"cores_per_device": max(known, key=lambda cores: cores.value)})
+
+
+def measured_rows(
+    wish: Service | Job, specs: Sequence[AcceleratorSpec], *, measured: Sequence[Measured], catalogue: Catalogue
+) -> Iterator[dict[str, object]]:
+    """Candidates for what no model predicts but a run has measured; what ran is taken to fit."""
+    for run in measured:
+        spec = next((spec for spec in specs if spec.id == run.machine.accelerator), None)
+        for able in run.machine.capabilities:
+            if spec is None or not _fits(able, wish, run):
+                continue
+            one, usable = per_accelerator(able, wish, run), catalogue.usable_memory(spec).value
+            rate, request = one.throughput, one.service_s
+            yield {
+                "accelerator": spec.id,
+                "engine": one.engine,
+                "precision": one.precision,
+                "devices": one.machines_per_replica,
+                "batch": one.batch_size,
+                "cap": 1.0,
+                "throughput": rate.value * one.machines_per_replica,
+                "slots": one.slots,
+                "service_s": request.value if request else math.nan,
+                "latency_s": request.value if request else math.nan,
+                "memory_bytes": one.device_memory_bytes.value if one.device_memory_bytes else usable,
+                "usable_bytes": usable,
+                "power_w": one.power_w.value if one.power_w else math.nan,
+                "spread_low": rate.low / rate.value,
+                "spread_high": rate.high / rate.value,
+            }
+
+
+def _fits(able: Capability, wish: Service | Job, run: Measured) -> bool:
+    case = run.cases.get(able.case)
+    if case is None or (able.verdict == "invalid" and able.case not in run.with_invalid):
+        return False
+    if (able.workload, able.preset, able.mode, _sha256(case.model)) != (
+        wish.workload,
+        wish.preset,
+        wish.mode,
+        _sha256(wish.model),
+    ):
+        return False
+    if (wish.precisions and case.precision not in wish.precisions) or (
+        not isinstance(wish, Job) and wish.engines and case.engine not in wish.engines
+    ):
+        return False
+    return options_of(case, {}) == options_of(case, wish.settings)
+
+
+def _sha256(model: OwnModel | None) -> str | None:
+    return None if model is None else model.sha256
+
+
+def left_out(wish: Service | Job, measured: Sequence[Measured]) -> tuple[str, ...]:
+    """Invalid cases that would fit a load, with why they are not planned with."""
+    found = [
+        (able, replace(run, with_invalid=(able.case,)))
+        for run in measured
+        for able in run.machine.capabilities
+        if able.verdict == "invalid" and able.case not in run.with_invalid
+    ]
+    return tuple(
+        f"{able.case} is invalid ({', '.join(able.reasons)}) and not planned with; measure again, or --use-invalid {able.case!r}"
+        for able, run in found
+        if _fits(able, wish, run)
+    )
+
+
+def options_of(case: Case, changes: Mapping[str, Setting]) -> object:
+    """The family's settings of a case, with the demand's own in their place."""
+    family = registry.load("workloads", case.workload)
+    own = {key: value for key, value in changes.items() if key in family.settings.model_fields}
+    return family.options(case.model_copy(update={"settings": {**case.settings, **own}}))
+
+
+def per_accelerator(able: Capability, wish: Service | Job, run: Measured) -> Capability:
+    """The capability of the whole measured machine as that of one of its accelerators."""
+    case, count = run.cases[able.case], max(1, run.num_accelerators)
+    copies = max(1, count // case.devices)
+    request = latency_floor_s(wish, able) if isinstance(wish, Service) else able.step_latency_s
+    return able.model_copy(
+        update={
+            "throughput": scaled(able.throughput, 1 / count),
+            "batch_size": max(1, able.batch_size // copies),
+            "engine": case.engine,
+            "precision": case.precision,
+            "machines_per_replica": case.devices,
+            "slots": _slots(wish, able, batch=max(1, able.batch_size // copies)),
+            "service_s": request,
+            "host_memory_bytes": None,
+        }
+    )
+
+
+def _slots(wish: Service | Job, able: Capability, *, batch: int) -> float:
+    """Requests that a batch of this size holds."""
+    if isinstance(wish, Job) or not able.items_per_step:
+        return float(batch)
+    entries = entries_of(wish.items_per_request.value, items_per_entry=able.items_per_step / able.batch_size)
+    return float(requests_in(np.array(float(batch)), entries=entries, item=able.item))
+
+
+def _is_in_time(able: Capability, wish: Service | Job) -> bool:
+    if isinstance(wish, Job) or wish.slo.latency_s is None or able.service_s is None:
+        return True
+    return able.service_s.value <= wish.slo.latency_s

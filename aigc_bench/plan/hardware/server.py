@@ -1,0 +1,280 @@
+"""Which server of the catalogue a measured machine is, or is a part of, and what that server draws and costs.
+
+A measured machine is often a slice: two cores of a host, one card of eight. What is bought is a whole server, so the plan
+counts machines like the measured one and says how many of them a server stands for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from aigc_bench.core.records import AcceleratorInfo, Estimate, System
+from aigc_bench.plan.hardware.datasheet import host_usd, median_units
+from aigc_bench.plan.stats.estimates import assumed, bounded, estimate, named, plus, scaled
+
+if TYPE_CHECKING:
+    from aigc_bench.catalog.loader import Catalogue
+    from aigc_bench.catalog.records import AcceleratorSpec, CpuSpec, ServerSpec
+
+CPU_SERVER = "cpu_2u"
+CPU_OF_CPU_SERVER = "epyc_9654"
+SOCKETS = 2
+GPUS_OF_A_FULL_NODE = 8
+GENERAL = "unverified (general knowledge)"
+CORE_FOR_CORE = (0.5, 0.8, 1.6)
+"""Throughput of a server's core over a measured one (low, middle, high): below 1 because neighbours share memory bandwidth
+and clocks, above 1 because a measured core may be one hardware thread of two."""
+REST_OF_A_CPU_SERVER_W = assumed(
+    100.0, low=40.0, high=250.0, unit="W", source=f"memory, fans, disks and supply losses beside the CPU packages; {GENERAL}"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Watts:
+    """Wall power of one server: busy, at its highest, idle, and the heat to size cooling for."""
+
+    full: Estimate
+    peak: Estimate
+    idle: Estimate
+    heat: Estimate
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerMatch:
+    """A purchasable server beside the measured machine."""
+
+    id: str
+    name: str
+    accelerator: str | None
+    machines_per_server: Estimate
+    num_accelerators: int
+    watts: Watts
+    rack_units: int | None
+    price_usd: Estimate
+    embodied_kg: Estimate
+    notes: tuple[str, ...]
+
+
+def match_server(system: System, catalogue: Catalogue) -> ServerMatch:
+    """The catalogue server that the machine is most like. Its figures are datasheet, modelled or assumed, never measured."""
+    return _accelerated(system, catalogue) if system.accelerators else _cpu_only(system, catalogue)
+
+
+def _cpu_only(system: System, catalogue: Catalogue) -> ServerMatch:
+    server, cpu = catalogue.servers[CPU_SERVER], catalogue.recognise_cpu(system.cpu_model)
+    reference = cpu or catalogue.cpus[CPU_OF_CPU_SERVER]
+    cores = reference.cores_per_socket * SOCKETS
+    known = "recognised" if cpu else f"not in the catalogue, so a server with {reference.name} stands for it"
+    return ServerMatch(
+        id=server.id,
+        name=server.name,
+        accelerator=None,
+        machines_per_server=_by_cores(system.num_usable_cores, cores),
+        num_accelerators=0,
+        watts=_cpu_watts(server, cpu, catalogue),
+        rack_units=_units(server),
+        price_usd=_price(server, catalogue),
+        embodied_kg=assumed(1000, low=500, high=2100, unit="kgCO2e", source=f"making a two-socket server; {GENERAL}"),
+        notes=(
+            f"CPU {system.cpu_model!r} ({system.num_usable_cores:g} usable cores) is {known}; planned in servers of {cores} cores.",
+        ),
+    )
+
+
+def _by_cores(usable: float, cores: int) -> Estimate:
+    """Machines that a server of ``cores`` stands for; a machine with more than half of them is such a server."""
+    if usable > cores / 2:
+        return estimate(1.0, unit="machines/server", basis="measured", source="the machine is a server of this size")
+    low, value, high = (share * cores / usable for share in CORE_FOR_CORE)
+    return assumed(
+        value, low=low, high=high, unit="machines/server", source=f"{cores} cores / {usable:g} cores x 0.8 (0.5-1.6); {GENERAL}"
+    )
+
+
+def _cpu_watts(server: ServerSpec, cpu: CpuSpec | None, catalogue: Catalogue) -> Watts:
+    """SPECpower figures of a recognised CPU, else the server row's typical and idle watts with a wide interval."""
+    assert server.max_power_w and server.typical_power_w and server.idle_power_w, f"{server.id} has its watts in the catalogue"
+    top, typical, idle = server.max_power_w, server.typical_power_w, server.idle_power_w
+    if cpu is not None and cpu.server_full_w and cpu.server_idle_w:
+        source = f"SPECpower_ssj2008 of {cpu.name}, {cpu.power_as_of or cpu.as_of}; vector work may draw more"
+        full_w, idle_w = cpu.server_full_w, cpu.server_idle_w
+        full = estimate(full_w, low=0.85 * full_w, high=max(1.25 * full_w, typical), unit="W", basis="modelled", source=source)
+        idle_e = estimate(idle_w, low=0.8 * idle_w, high=max(1.3 * idle_w, idle), unit="W", basis="modelled", source=source)
+    else:
+        source = f"typical and idle power of {server.name}, a generic server; no power sensor was read"
+        full = assumed(typical, low=0.5 * typical, high=top, unit="W", source=source)
+        idle_e = assumed(idle, low=0.6 * idle, high=2 * idle, unit="W", source=source)
+    return Watts(full=full, peak=_peak(top, full=full, catalogue=catalogue), idle=idle_e, heat=_heat(server, full=full))
+
+
+def _peak(nameplate_w: float, *, full: Estimate, catalogue: Catalogue) -> Estimate:
+    """Provisioned power: nameplate x the share of it that loaded servers were seen to draw, never below the busy power."""
+    load = catalogue.constant("node_load_fraction")
+    value = max(nameplate_w * load.high, full.value)
+    low, high = max(nameplate_w * load.value, full.low), max(nameplate_w, full.high)
+    source = f"nameplate {nameplate_w:g} W x {load.high:g} (measured full load over nameplate)"
+    return estimate(value, low=min(low, value), high=max(high, value), unit="W", basis="modelled", source=source)
+
+
+def _heat(server: ServerSpec, *, full: Estimate) -> Estimate:
+    """Heat to size cooling for: the vendor's own, or the nameplate where that is larger; at least the busy power."""
+    value = max(server.design_heat_w or 0.0, full.value)
+    source = f"larger of nameplate and stated heat of {server.name}; {server.source}, {server.as_of}"
+    return estimate(value, low=min(full.value, value), unit="W", basis="datasheet", source=source)
+
+
+def _accelerated(system: System, catalogue: Catalogue) -> ServerMatch:
+    count, spec = len(system.accelerators), _spec(system.accelerators[0], catalogue)
+    server = _nearest_server(spec, count, catalogue)
+    if spec is None or server is None:
+        device = system.accelerators[0]
+        name = spec.name if spec else f"{device.name} (not in the catalogue, whose spread stands for it)"
+        as_it_is = estimate(1.0, unit="machines/server", basis="measured", source="the machine as it is")
+        return built_up(count, spec, name=name, machines_per_server=as_it_is, catalogue=catalogue)
+    ratio = max(1.0, server.gpu_count / count)
+    source = f"{server.gpu_count} accelerators in {server.name} / {count} in the measured machine"
+    machines = estimate(ratio, low=max(1.0, 0.9 * ratio), unit="machines/server", basis="modelled", source=source)
+    return match_of(server, spec, machines_per_server=machines, catalogue=catalogue)
+
+
+def match_of(server: ServerSpec, spec: AcceleratorSpec, *, machines_per_server: Estimate, catalogue: Catalogue) -> ServerMatch:
+    """A row of the catalogue with its watts, price and making; rows without a nameplate or a price are not matched."""
+    return ServerMatch(
+        id=server.id,
+        name=server.name,
+        accelerator=spec.id,
+        machines_per_server=machines_per_server,
+        num_accelerators=server.gpu_count,
+        watts=_server_watts(server, spec, catalogue),
+        rack_units=_units(server),
+        price_usd=_price(server, catalogue),
+        embodied_kg=_embodied(server.gpu_count, catalogue),
+        notes=(f"planned in servers {server.name} with {server.gpu_count} accelerators.",),
+    )
+
+
+def _spec(device: AcceleratorInfo, catalogue: Catalogue) -> AcceleratorSpec | None:
+    """The catalogue row of a device: the one it was recognised as when it was measured, else by its driver's name."""
+    known = catalogue.accelerators.get(device.catalog_id or "")
+    return known or catalogue.recognise(device.name, memory_bytes=device.memory_bytes)
+
+
+def _nearest_server(spec: AcceleratorSpec | None, count: int, catalogue: Catalogue) -> ServerSpec | None:
+    """The smallest priced server with that accelerator that holds at least as many."""
+    if spec is None:
+        return None
+    known = (server for server in catalogue.servers_with(spec.id) if server.price and server.max_power_w)
+    fits = [server for server in known if server.gpu_count >= count]
+    return min(fits, key=lambda server: (server.gpu_count, server.price.mid if server.price else 0.0, server.id), default=None)
+
+
+def _server_watts(server: ServerSpec, spec: AcceleratorSpec, catalogue: Catalogue) -> Watts:
+    """The server row's watts; what it does not say follows from nameplate and measured shares of it."""
+    assert server.max_power_w, f"{server.id} was chosen because its nameplate is known"
+    load = catalogue.constant("node_load_fraction")
+    typical = server.typical_power_w or server.max_power_w * load.value
+    top = max(server.max_power_w * load.high, typical)
+    full = estimate(typical, low=0.8 * typical, high=top, unit="W", basis="modelled", source=f"typical power of {server.name}")
+    idle = server.idle_power_w or (spec.idle_w or 0.0) * server.gpu_count + rest_of_node_w(server.gpu_count, catalogue).low
+    idle_high = max(idle, min(1.3 * idle, full.low))
+    idle_e = estimate(idle, low=0.8 * idle, high=idle_high, unit="W", basis="modelled", source=f"idle power of {server.name}")
+    peak = _peak(server.max_power_w, full=full, catalogue=catalogue)
+    return Watts(full=full, peak=peak, idle=idle_e, heat=_heat(server, full=full))
+
+
+def rest_of_node_w(num_accelerators: int, catalogue: Catalogue) -> Estimate:
+    """Power of a node beside its accelerators, in proportion to how many it holds, at least two of eight."""
+    return scaled(catalogue.constant("node_non_gpu_power_w"), max(2, num_accelerators) / GPUS_OF_A_FULL_NODE)
+
+
+def built_up(
+    count: int, spec: AcceleratorSpec | None, *, name: str, machines_per_server: Estimate, catalogue: Catalogue
+) -> ServerMatch:
+    """A machine that no server row stands for: its accelerators in a host like those of its form (``plan.sheet``)."""
+    card_usd, card_w, card_idle_w = _card(spec, catalogue)
+    host = catalogue.servers[CPU_SERVER]
+    host_price = _price(host, catalogue) if spec is None else host_usd(spec, count, catalogue)
+    beside = rest_of_node_w(count, catalogue)
+    rest = f"the rest of the node ({beside.source})"
+    full = named(plus(scaled(card_w, count), beside), f"accelerators at their power limit ({card_w.source}) + {rest}")
+    idle = named(
+        plus(scaled(card_idle_w, count), scaled(beside, 0.4)), f"idle accelerators ({card_idle_w.source}) + 40 % of {rest}"
+    )
+    peak = full.model_copy(update={"value": full.high, "low": full.value})
+    return ServerMatch(
+        id=f"{count}x_{spec.id if spec else 'unknown'}",
+        name=f"{count} x {name} in a host of their own",
+        accelerator=spec.id if spec else None,
+        machines_per_server=machines_per_server,
+        num_accelerators=count,
+        watts=Watts(full=full, peak=peak, idle=idle, heat=peak),
+        rack_units=median_units(spec, catalogue) if spec else _units(host),
+        price_usd=named(
+            plus(scaled(card_usd, count), host_price),
+            f"{count} accelerators ({card_usd.source}) + what servers like it cost beside them ({host_price.source})",
+        ),
+        embodied_kg=_embodied(count, catalogue),
+        notes=(
+            f"no server of the catalogue holds {count} x {name}; it is planned in a host like those that are sold with its form.",
+        ),
+    )
+
+
+def _card(spec: AcceleratorSpec | None, catalogue: Catalogue) -> tuple[Estimate, Estimate, Estimate]:
+    """Price, power at the limit and idle power of one accelerator; the catalogue's spread where it is not known."""
+    price = catalogue.price(spec) if spec else None
+    rows = list(catalogue.accelerators.values())
+    price = price or _spread([row.price.mid for row in rows if row.price], unit="usd", of="price")
+    if spec is None or spec.tdp_w is None:
+        limit = _spread([row.tdp_w for row in rows if row.tdp_w], unit="W", of="power limit")
+    else:
+        limit = estimate(spec.tdp_w, low=0.6 * spec.tdp_w, unit="W", basis="datasheet", source=f"{spec.source}, {spec.as_of}")
+    if spec is None or spec.idle_w is None:
+        source = f"idle share of the power limit; {GENERAL}"
+        idle = assumed(0.12 * limit.value, low=0.05 * limit.low, high=0.2 * limit.high, unit="W", source=source)
+    else:
+        idle = estimate(spec.idle_w, unit="W", basis="datasheet", source=f"{spec.idle_source or spec.source}, {spec.as_of}")
+    return price, limit, idle
+
+
+def _spread(numbers: list[float], *, unit: str, of: str) -> Estimate:
+    """Quartiles of the catalogue: what is left to say of an accelerator that is not in it."""
+    ranked = sorted(numbers)
+    quartile, middle, upper = (ranked[round(share * (len(ranked) - 1))] for share in (0.25, 0.5, 0.75))
+    return assumed(middle, low=quartile, high=upper, unit=unit, source=f"unknown accelerator: quartiles of the catalogue's {of}")
+
+
+def _embodied(num_accelerators: int, catalogue: Catalogue) -> Estimate:
+    """Embodied carbon of a node: that of an 8-GPU server, less or plus accelerators."""
+    server, card = catalogue.constant("embodied_server_kg"), catalogue.constant("embodied_accelerator_kg")
+    if num_accelerators >= GPUS_OF_A_FULL_NODE:
+        share = f"{num_accelerators} / {GPUS_OF_A_FULL_NODE} x " if num_accelerators > GPUS_OF_A_FULL_NODE else ""
+        return named(scaled(server, num_accelerators / GPUS_OF_A_FULL_NODE), f"{share}{server.source}")
+    host = assumed(1000, low=500, high=2100, unit=server.unit, source=f"making a two-socket server; {GENERAL}")
+    return named(plus(host, scaled(card, num_accelerators)), f"{host.source} + {num_accelerators} x {card.source}")
+
+
+def _price(server: ServerSpec, catalogue: Catalogue) -> Estimate:
+    price = catalogue.price(server)
+    assert price is not None, f"{server.id} is chosen only where it has a price"
+    return price
+
+
+def _units(server: ServerSpec) -> int | None:
+    return round(server.rack_units) if server.rack_units else None
+
+
+def with_sensors(watts: Watts, *, busy_w: Estimate, peak_w: Estimate | None, count: int, catalogue: Catalogue) -> Watts:
+    """Watts of a whole server whose boards or CPU packages were measured: those x count + the rest of it, which was not.
+
+    ``busy_w`` and ``peak_w`` are of one accelerator; with ``count`` 0 they are of all CPU packages.
+    """
+    boards = max(1, count)
+    beside = rest_of_node_w(count, catalogue) if count else REST_OF_A_CPU_SERVER_W
+    full = named(plus(scaled(busy_w, boards), beside), "measured power x devices + the rest of the server")
+    top = scaled(peak_w, boards) if peak_w else scaled(busy_w, boards * catalogue.constant("power_transient_factor").high)
+    peak = plus(top, beside)
+    ends = {"value": max(peak.value, full.value), "low": max(peak.low, full.low), "high": max(peak.high, full.high)}
+    highest = peak.model_copy(update={**ends, "source": "measured peak x devices + the rest of the server"})
+    return Watts(full=full, peak=highest, idle=bounded(watts.idle, ceiling=full.low), heat=highest)

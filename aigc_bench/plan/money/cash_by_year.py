@@ -1,0 +1,64 @@
+"""An option's cash by year: bought at the start, run every year, sold at the end of its life; the sum is its total cost.
+
+year 0       purchase
+year 1..n    running cost, of the last year's part where the life is no whole number
+year n       the residual share of the purchase comes back
+"""
+
+from __future__ import annotations
+
+import math
+
+from aigc_bench.core.records import Estimate, Record
+from aigc_bench.plan.records.demand import Finance
+from aigc_bench.plan.records.plan import Option
+from aigc_bench.plan.stats.estimates import named, scaled, times
+
+
+class YearCash(Record):
+    """What leaves and comes back in a year; ``net_usd`` may be negative in the year of the sale. Year 0 is the start."""
+
+    year: int
+    purchase_usd: Estimate | None = None
+    running_usd: Estimate | None = None
+    resale_usd: Estimate | None = None
+    net_usd: Estimate
+    cumulative_usd: Estimate
+
+
+def cash_by_year(option: Option, finance: Finance) -> tuple[YearCash, ...]:
+    """The years of an option's life, the purchase first; of a mixed one of all its parts together."""
+    capex, years, found = option.capex_usd, math.ceil(finance.life_years), list[YearCash]()
+    owned = sum(part.capex_usd.value for part in option.parts or (option,))
+    for year in range(years + 1):
+        purchase = capex if year == 0 and owned else None
+        share = min(1.0, finance.life_years - (year - 1))
+        words = "running cost a year" if share == 1 else f"running cost a year x {share:g}"
+        running = named(scaled(option.opex_usd_per_year, share, unit="usd"), words) if year else None
+        resale = times(capex, finance.residual_share, unit="usd") if year == years and owned else None
+        before = found[-1].cumulative_usd if found else None
+        net = _added(purchase, running, less=resale, words="purchase + running - resale")
+        whole = _added(before, net, words="sum of the years so far")
+        back = named(resale, "purchase x residual share") if resale else None
+        found.append(
+            YearCash(year=year, purchase_usd=purchase, running_usd=running, resale_usd=back, net_usd=net, cumulative_usd=whole)
+        )
+    return (*found[:-1], found[-1].model_copy(update={"cumulative_usd": _total(found[-1].cumulative_usd, option)}))
+
+
+def _total(whole: Estimate, option: Option) -> Estimate:
+    """The last sum is the total cost, with the ends that it has: those of drawn worlds are nearer than the terms' end by end."""
+    tco = option.tco_usd
+    is_same = math.isclose(whole.value, tco.value, rel_tol=1e-9)
+    return whole.model_copy(update={"low": tco.low, "high": tco.high}) if is_same else whole
+
+
+def _added(*terms: Estimate | None, less: Estimate | None = None, words: str) -> Estimate:
+    """Terms end by end; of what is taken off, the other end."""
+    known = [term for term in terms if term is not None]
+    off = (less.value, less.high, less.low) if less else (0.0, 0.0, 0.0)
+    value, low, high = (
+        math.fsum(getattr(term, end) for term in known) - minus for end, minus in zip(("value", "low", "high"), off, strict=True)
+    )
+    basis = known[-1].basis if known else "modelled"
+    return Estimate(value=value, low=min(low, value), high=max(high, value), unit="usd", basis=basis, source=words)

@@ -1,0 +1,216 @@
+"""What a fleet costs a year, bought or rented, and each unit of what it serves; and the carbon of both.
+
+    mean W       idle + utilisation x (full - idle),   kWh = (servers at work x mean W + switches and storage) x hours
+    bought       ``money.opex`` and ``money.ownership`` over servers, or over the whole bill of a room
+    rented       rent of whole instances, x hours at work (on demand, spot) or all hours (reserved): ``plan.elastic``
+    $ per unit   total a year x the load's share of busy machine-time / units a year
+
+Shares of busy machine-time are taken from the middle of the intervals, so the costs of all loads add up to the total.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from aigc_bench.core.records import Estimate
+from aigc_bench.core.units import SECONDS_PER_HOUR, SECONDS_PER_YEAR
+from aigc_bench.plan.money.offers import Offer
+from aigc_bench.plan.money.opex import Tariffs, Use, opex_lines
+from aigc_bench.plan.money.ownership import Terms, own
+from aigc_bench.plan.placement.room_power import beside_peak_w
+from aigc_bench.plan.records.cost_line import CostLine
+from aigc_bench.plan.records.demand import Finance, Site
+from aigc_bench.plan.records.loads import Load
+from aigc_bench.plan.records.machine import Machine
+from aigc_bench.plan.site.carbon import footprint
+from aigc_bench.plan.site.room import Room
+from aigc_bench.plan.sizing.fleets import mean_utilisation
+from aigc_bench.plan.stats.estimates import combined, named, over, plus, scaled, times, total, zero
+
+HOURS_PER_YEAR = SECONDS_PER_YEAR / SECONDS_PER_HOUR
+
+
+@dataclass(frozen=True, kw_only=True)
+class Money:
+    """The money of an option: what is paid at once, what each year, over the life, and for each unit."""
+
+    capex_usd: Estimate
+    opex_usd_per_year: Estimate
+    tco_usd: Estimate
+    lines: tuple[CostLine, ...]
+    usd_per_unit: dict[str, Estimate]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Carbon:
+    """Energy of the IT in a year, and greenhouse gases over the life and for each unit."""
+
+    energy_kwh_per_year: Estimate
+    carbon_kg: Estimate
+    carbon_kg_per_unit: dict[str, Estimate]
+
+
+def mean_power_w(machine: Machine, *, utilisation: Estimate) -> Estimate:
+    """Mean wall power of one server: idle + utilisation x (full - idle), which rises in all three."""
+    ends = {
+        end: getattr(machine.idle_power_w, end)
+        + getattr(utilisation, end) * max(0.0, getattr(machine.full_power_w, end) - getattr(machine.idle_power_w, end))
+        for end in ("low", "value", "high")
+    }
+    basis = combined((machine.idle_power_w, machine.full_power_w, utilisation))
+    return Estimate(**ends, unit="W", basis=basis, source="idle + utilisation x (full - idle)")
+
+
+def energy_kwh_per_year(
+    loads: Sequence[Load], *, num_servers: float, machine: Machine, beside_w: Estimate | None = None
+) -> Estimate:
+    """Energy of the IT in a year, without the PUE; ``beside_w`` is the mean draw of switches and storage.
+
+    ``num_servers`` run in the mean of the year and share the work: of a rent by the hour those that are paid.
+    """
+    power = mean_power_w(machine, utilisation=mean_utilisation(loads, num_servers=num_servers, machine=machine))
+    servers = scaled(power, num_servers)
+    return scaled(servers if beside_w is None else plus(servers, beside_w), HOURS_PER_YEAR / 1000, unit="kWh/year")
+
+
+def money(
+    loads: Sequence[Load],
+    *,
+    num_servers: int,
+    machine: Machine,
+    site: Site,
+    finance: Finance,
+    room: Room | None = None,
+    beside_w: Estimate | None = None,
+    is_colocated: bool = False,
+) -> Money:
+    """The money of a fleet of ``num_servers`` that carries the loads and is bought.
+
+    ``room`` is the bill of everything around it; without one the servers alone are paid and space is rented by the kW.
+    ``beside_w`` is the mean draw of what stands in it beside the servers.
+    """
+    servers = named(scaled(machine.price_usd, num_servers, unit="usd"), "servers x price")
+    capex = servers if room is None else beside_servers(room, servers=servers)
+    peak = scaled(machine.peak_power_w, num_servers) if room is None else room_peak_w(room, machine, num_servers=num_servers)
+    energy = energy_kwh_per_year(loads, num_servers=num_servers, machine=machine, beside_w=beside_w)
+    use = Use(
+        it_mean_w=scaled(energy, 1000 / HOURS_PER_YEAR, unit="W"),
+        it_peak_w=peak,
+        pue=site.pue,
+        num_servers=num_servers,
+        num_accelerators=num_servers * machine.devices_per_server,
+        capex_usd=capex,
+    )
+    has_rent = room is None or is_colocated
+    prices = Tariffs(
+        electricity_usd_per_kwh=site.electricity_usd_per_kwh,
+        demand_usd_per_kw_month=None if is_colocated else site.demand_charge_usd_per_kw_month,
+        space_usd_per_kw_month=finance.space_usd_per_kw_month if has_rent else None,
+    )
+    lines = (*opex_lines(use, prices=prices), *staff_lines(finance, num_servers=num_servers))
+    found = own(capex, lines, terms=terms_of(finance))
+    return Money(
+        capex_usd=capex,
+        opex_usd_per_year=found.opex_usd_per_year,
+        tco_usd=found.tco_usd,
+        lines=found.lines,
+        usd_per_unit=per_unit(found.total_usd_per_year, loads, unit="usd"),
+    )
+
+
+def terms_of(finance: Finance) -> Terms:
+    """What money costs, as the formulae of ownership take it."""
+    return Terms(
+        discount_rate=finance.discount_rate,
+        life_years=finance.life_years,
+        residual_share=finance.residual_share,
+        adders_share=finance.adders_share,
+    )
+
+
+def staff_lines(finance: Finance, *, num_servers: int) -> tuple[CostLine, ...]:
+    """The people who run it, where the demand states them."""
+    if finance.staff_usd_per_year is None or num_servers == 0:
+        return ()
+    return (CostLine(key="staff", name="staff", usd_per_year=finance.staff_usd_per_year, formula="as stated in the demand"),)
+
+
+def beside_servers(room: Room, *, servers: Estimate) -> Estimate:
+    """The servers at the price of this option, and every other line of the bill."""
+    others = [line.usd for line in room.bill.lines if line.category != "node" and line.usd is not None and line.count]
+    return named(plus(servers, total(others, unit="usd")), "servers x price + the other lines of the bill")
+
+
+def room_peak_w(room: Room, machine: Machine, *, num_servers: int) -> Estimate:
+    """Peak of the servers and of the switches and storage beside them."""
+    return plus(scaled(machine.peak_power_w, num_servers), beside_peak_w(room))
+
+
+def rented(
+    loads: Sequence[Load], offer: Offer, *, instances: Estimate, machine: Machine, finance: Finance, num_servers: int
+) -> Money:
+    """The money of whole instances that are rented; ``instances`` run in the mean of the year (``plan.elastic``)."""
+    assert offer.price is not None and offer.term != "purchase", "only rents with a price are rented"
+    formula = "instances x accelerators of one x rent of an accelerator x hours of the year"
+    hourly = times(instances, machine.machines_per_server, offer.price, unit="usd/year")
+    fed = {
+        "instances at work": instances,
+        "accelerators of an instance": machine.machines_per_server,
+        "rent of an accelerator": offer.price,
+    }
+    rent = named(scaled(hourly, HOURS_PER_YEAR), formula)
+    own = CostLine(key="rent", name=f"rent: {offer.name}", usd_per_year=rent, formula=formula, inputs=fed)
+    lines = (own, *staff_lines(finance, num_servers=num_servers))
+    opex = named(total([line.usd_per_year for line in lines], unit="usd/year"), "sum of the lines")
+    return Money(
+        capex_usd=zero("usd"),
+        opex_usd_per_year=opex,
+        tco_usd=named(scaled(opex, finance.life_years, unit="usd"), "opex x years"),
+        lines=lines,
+        usd_per_unit=per_unit(opex, loads, unit="usd"),
+    )
+
+
+def shares(loads: Sequence[Load]) -> dict[str, float]:
+    """Each load's share of the busy machine-time of a year, by name; they add up to 1 where there is any."""
+    busy = sum(load.mean_machines.value for load in loads)
+    return {load.name: load.mean_machines.value / busy for load in loads} if busy > 0 else {}
+
+
+def per_unit(yearly: Estimate, loads: Sequence[Load], *, unit: str) -> dict[str, Estimate]:
+    """A year's total per unit of each load; loads whose units may be none at all have no figure."""
+    portions = shares(loads)
+    return {
+        load.name: over(scaled(yearly, portions[load.name]), load.items_per_year, unit=f"{unit}/{load.item}")
+        for load in loads
+        if load.name in portions and load.items_per_year.low > 0
+    }
+
+
+def carbon(
+    loads: Sequence[Load],
+    *,
+    num_servers: float,
+    machine: Machine,
+    site: Site,
+    finance: Finance,
+    beside_w: Estimate | None = None,
+) -> Carbon:
+    """Greenhouse gases of running everything, and of making the servers for the time that they are had.
+
+    ``num_servers`` run in the mean of the year. Of making switches and storage no figures are published.
+    """
+    energy = energy_kwh_per_year(loads, num_servers=num_servers, machine=machine, beside_w=beside_w)
+    found = footprint(
+        it_kwh_per_year=energy,
+        pue=site.pue,
+        grid_g_per_kwh=site.grid_g_per_kwh,
+        making=scaled(machine.embodied_kg, num_servers, unit="kgCO2e"),
+        life_years=finance.life_years,
+    )
+    return Carbon(
+        energy_kwh_per_year=energy,
+        carbon_kg=found.total_kg,
+        carbon_kg_per_unit=per_unit(found.total_kg_per_year, loads, unit="kgCO2e"),
+    )

@@ -1,0 +1,217 @@
+"""Commercial APIs instead of machines: one option for all services, refused where something of the demand is not sold.
+
+A user's own model is sold by nobody, unless the demand names the commercial one that would answer instead.
+
+    usd a year   requests a year x (input units x input price + output units x output price)
+
+The price is the named model's; of an open model that of its hosts, else of hosts of open models of its size; else the median of
+the models sold. The option says whose price it is. No API sells a latency: an SLO is an open question, and one below the round trip
+through the network refuses the option.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING
+
+from aigc_bench.core.records import Estimate
+from aigc_bench.core.units import SECONDS_PER_YEAR, quantity
+from aigc_bench.plan.factors.base import Factor
+from aigc_bench.plan.money.apis import MODALITY_OF, ApiOffer, Consumption, api_offers, market_price, usd_per_request
+from aigc_bench.plan.options.assemble import FACTORS, LEFT_TO_THE_PROVIDER
+from aigc_bench.plan.records.assessment import Assessment
+from aigc_bench.plan.records.cost_line import CostLine
+from aigc_bench.plan.records.demand import Demand, OptionKind, Service
+from aigc_bench.plan.records.plan import Option
+from aigc_bench.plan.sizing.fleets import grown
+from aigc_bench.plan.stats.estimates import named, over, scaled, times, total, zero
+from aigc_bench.predict.published.names import resolve_language_model
+
+if TYPE_CHECKING:
+    from aigc_bench.catalog.loader import Catalogue
+
+CHEAPER = "a higher limit, fewer or shorter requests, or a cheaper model (api_model) would change that"
+SELLS: Mapping[str, str] = {"image": "image", "token": "token", "audio-second": "audio-second", "video-second": "video-second"}
+"""Items of our families -> items of APIs."""
+SAME_SIZE = 1.5
+"""Open models whose numbers of parameters differ by no more than this factor are of one size (assumed)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quote:
+    """USD of one request, and in words whose price that is."""
+
+    usd: Estimate
+    whose: str
+
+
+def api_options(demand: Demand, *, catalogue: Catalogue, on: date) -> list[Option]:
+    """The option of calling APIs for every service, or none where the demand has no service."""
+    reasons = [f"{job.name}: no API does {job.kind} of one's own model" for job in demand.jobs]
+    reasons += [excluded("api")] if "api" in demand.constraints.without else []
+    quotes: dict[str, Quote] = {}
+    for service in demand.services:
+        reasons += too_far(service, round_trip=catalogue.constant("api_round_trip_s"))
+        is_own = service.model is not None and service.api_model is None
+        quote = None if is_own else price_per_request(service, catalogue=catalogue, on=on)
+        if is_own:
+            reasons.append(f"{service.name}: no API sells one's own model; api_model names one that would answer instead")
+        elif quote is None:
+            reasons.append(f"{service.name}: no API in the catalogue sells {service.item}s")
+        else:
+            quotes[service.name] = quote
+    return [_option(demand, quotes, reasons=reasons)] if quotes else []
+
+
+def too_far(service: Service, *, round_trip: Estimate) -> list[str]:
+    """The SLOs that no API can keep, since the way to it and back takes longer."""
+    asked = (("TTFT", service.slo.ttft_s), ("a latency", service.slo.latency_s))
+    ends = " to ".join(quantity(end, "s") for end in (round_trip.low, round_trip.high))
+    return [
+        f"{service.name}: {name} of {quantity(limit, 's')} is asked, the network to an API and back alone takes "
+        f"{quantity(round_trip.value, 's')} ({ends}, {round_trip.basis})"
+        for name, limit in asked
+        if limit is not None and limit < round_trip.value
+    ]
+
+
+def excluded(kind: OptionKind) -> str:
+    """Why an option of a kind that the demand does not want is refused."""
+    return f"constraints exclude what is {kind}; to take it out of constraints.without would change that"
+
+
+def _open_question(service: Service) -> list[str]:
+    """That a latency is asked which nobody promises."""
+    slo = service.slo
+    asked = [
+        f"{name} of {quantity(limit, 's')}"
+        for name, limit in (("TTFT", slo.ttft_s), ("TPOT", slo.tpot_s), ("latency", slo.latency_s))
+        if limit is not None
+    ]
+    is_asked = "are asked" if len(asked) > 1 else "is asked"
+    return [f"{service.name}: latency is not sold: no API states one; {' and '.join(asked)} {is_asked}"] if asked else []
+
+
+def price_per_request(service: Service, *, catalogue: Catalogue, on: date) -> Quote | None:
+    """What one request costs and of whom; ``None`` where nobody sells it."""
+    item = SELLS.get(service.item)
+    if item not in MODALITY_OF:
+        return None
+    sold = api_offers(item, catalogue=catalogue, on=on)
+    asked = Consumption(
+        input_units=service.input_tokens.value if service.input_tokens else 0.0, output_units=service.items_per_request.value
+    )
+    if service.api_model is not None:
+        found = ((offer, _of_model(offer, asked)) for offer in sold if offer.model == service.api_model)
+        return next((Quote(usd=cost, whose=f"{one.model} of {one.provider}") for one, cost in found if cost is not None), None)
+    for offers, whose in _nearest(service, [offer for offer in sold if offer.unit == item or item == "token"]):
+        usd = market_price(offers, asked)
+        if usd is not None:
+            hosts = sorted({offer.provider for offer in offers if _of_model(offer, asked) is not None})
+            return Quote(usd=usd, whose=f"{hosts[0] if len(hosts) == 1 else f'median of {len(hosts)} providers'}, {whose}")
+    return None
+
+
+def _nearest(service: Service, sold: Sequence[ApiOffer]) -> Iterator[tuple[list[ApiOffer], str]]:
+    """Offers of the service's own open model, of open models of its size, and of all models, each with what they are."""
+    name, size = _open_name(service), _num_params(_open_name(service))
+    if name is not None:
+        yield [one for one in sold if one.open_model == name], name
+    if size is not None:
+        near = [one for one in sold if (other := _num_params(one.open_model)) and 1 / SAME_SIZE <= other / size <= SAME_SIZE]
+        names = ", ".join(sorted({one.open_model for one in near if one.open_model}))
+        yield near, f"open models of its size ({names})"
+    yield [one for one in sold if one.open_model is None], f"any model of theirs{f', not {name}' if name else ''}"
+
+
+def _open_name(service: Service) -> str | None:
+    """The service's model under the name that the catalogue's open models have; ``None`` for one of the user's own."""
+    if service.model is not None or service.preset is None:
+        return None
+    model = resolve_language_model(service.preset) if service.item == "token" else None
+    return model.name if model else service.preset
+
+
+def _num_params(name: str | None) -> float | None:
+    model = resolve_language_model(name) if name else None
+    return model.total_params if model else None
+
+
+def _of_model(offer: ApiOffer, asked: Consumption) -> Estimate | None:
+    return None if offer.why_not else usd_per_request(offer, asked)
+
+
+def requests_per_year(service: Service, demand: Demand) -> Estimate:
+    """Requests of the mean year of the horizon."""
+    _, mean = grown(demand.growth)
+    rate = times(service.arrival.peak_requests_per_s, service.arrival.duty, mean, unit="request/s")
+    return scaled(rate, SECONDS_PER_YEAR, unit="request/year")
+
+
+def _option(demand: Demand, quotes: Mapping[str, Quote], *, reasons: Sequence[str]) -> Option:
+    by_name = {service.name: service for service in demand.services}
+    lines = [_line(by_name[name], quote, demand) for name, quote in quotes.items()]
+    opex = named(total([line.usd_per_year for line in lines], unit="usd/year"), "sum of the lines")
+    limit = demand.constraints.budget_usd_per_year
+    is_over = limit is not None and opex.value > limit
+    over_budget = (
+        [f"money: ${opex.value:,.0f} a year is above constraints.budget_usd_per_year = ${limit:,.0f}; {CHEAPER}"] if is_over else []
+    )
+    open_questions = [text for service in demand.services for text in _open_question(service)]
+    whose = [quote.whose if len(quotes) == 1 else f"{name}: {quote.whose}" for name, quote in quotes.items()]
+    return Option(
+        rank=0,
+        kind="api",
+        term="per_use",
+        provider="; ".join(whose),
+        placement="dedicated",
+        accelerator=None,
+        server=None,
+        num_machines=zero("machines"),
+        num_servers=0,
+        num_spares=0,
+        num_accelerators=0,
+        num_racks=None,
+        pools=(),
+        accepted=not reasons and not over_budget,
+        reasons=(*reasons, *over_budget, *open_questions),
+        is_unsure=bool(open_questions) and demand.constraints.confidence > 0,
+        factors={name: _provided(name) for name in FACTORS},
+        bottleneck=None,
+        next_bottleneck=None,
+        capex_usd=zero("usd"),
+        opex_usd_per_year=opex,
+        tco_usd=named(scaled(opex, demand.finance.life_years, unit="usd"), "opex x years"),
+        costs=tuple(lines),
+        usd_per_unit={name: _per_item(by_name[name], quote.usd) for name, quote in quotes.items()},
+        energy_kwh_per_year=None,
+        carbon_kg=None,
+        carbon_kg_per_unit={},
+    )
+
+
+def _line(service: Service, quote: Quote, demand: Demand) -> CostLine:
+    number = requests_per_year(service, demand)
+    return CostLine(
+        key="api",
+        name=f"API calls, {service.name}",
+        usd_per_year=times(quote.usd, number, unit="usd/year"),
+        formula="requests a year x price of a request",
+        inputs={"requests a year": number, "price of a request": quote.usd},
+    )
+
+
+def _per_item(service: Service, usd_per_request: Estimate) -> Estimate:
+    return over(usd_per_request, service.items_per_request, unit=f"usd/{service.item}")
+
+
+def _provided(name: str) -> Assessment:
+    from aigc_bench.core import registry
+
+    factor: Factor = registry.load("factors", name)
+    plain = Assessment(
+        factor=name, title=factor.title, unit=factor.unit, verdict="provider", why="", formula=factor.formula, source=factor.source
+    )
+    return plain.model_copy(update=dict(LEFT_TO_THE_PROVIDER))

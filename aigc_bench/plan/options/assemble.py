@@ -1,0 +1,286 @@
+"""The ways to meet a demand with one kind of machine, judged by every factor and ranked by what they cost."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from aigc_bench.core import registry
+from aigc_bench.core.records import Estimate
+from aigc_bench.core.units import quantity
+from aigc_bench.plan.factors.base import Context, Factor
+from aigc_bench.plan.money.elastic_rent import instances_at_work
+from aigc_bench.plan.money.offers import Offer
+from aigc_bench.plan.money.option_cost import Carbon, Money, carbon, money, rented
+from aigc_bench.plan.options.remedies import remedy
+from aigc_bench.plan.placement.feasibility import no_place
+from aigc_bench.plan.placement.rack import num_racks, rack_fill
+from aigc_bench.plan.placement.room_power import beside_mean_w
+from aigc_bench.plan.placement.site_limits import site_for, table_of
+from aigc_bench.plan.records.assessment import Assessment
+from aigc_bench.plan.records.demand import Demand, OptionKind
+from aigc_bench.plan.records.loads import Fleet, Load, Placement, Pool
+from aigc_bench.plan.records.machine import Machine
+from aigc_bench.plan.records.plan import Option
+from aigc_bench.plan.records.rules import Rules
+from aigc_bench.plan.site.room import Room
+from aigc_bench.plan.sizing.fleets import make_fleet
+from aigc_bench.plan.stats.estimates import estimate, named, total, whole
+
+FACTORS = ("compute", "memory", "network", "storage", "cooling", "power")
+"""The six, in the order in which they are told; a third party's factors follow."""
+KINDS: tuple[OptionKind, ...] = ("owned", "colocated", "cloud", "api")
+"""Equally dear ones rank in this order: what depends on nobody else first."""
+PROVIDED = ("cooling", "power")
+LEFT_TO_THE_PROVIDER: Mapping[str, object] = {
+    "available": None,
+    "headroom": None,
+    "verdict": "provider",
+    "why": "the provider answers for it; it is in the price",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Way:
+    """One way to have machines: which, how loads share them, on whose terms, and the room they stand in.
+
+    ``questions`` are what is open about it; they refuse nothing.
+    """
+
+    machine: Machine
+    placement: Placement
+    offer: Offer | None = None
+    make_room: Callable[[int], Room | None] = field(default=lambda _: None)
+    questions: tuple[str, ...] = ()
+
+    @property
+    def kind(self) -> OptionKind:
+        """Bought servers are owned unless an offer says otherwise."""
+        return self.offer.kind if self.offer else "owned"
+
+    @property
+    def is_rented(self) -> bool:
+        """Whether somebody else answers for power and cooling."""
+        return self.kind == "cloud"
+
+
+def ranked(options: Iterable[Option]) -> tuple[Option, ...]:
+    """Accepted options first, of these the sure ones, then the cheapest; equal ones (to a millionth) stand by what they are."""
+    by_cost = sorted(options, key=_standing)
+    return tuple(option.model_copy(update={"rank": rank}) for rank, option in enumerate(by_cost, start=1))
+
+
+def _standing(one: Option) -> tuple[bool, bool, float, int, str, str, str, str]:
+    cost = float(f"{one.tco_usd.value:.6g}")
+    return (
+        not one.accepted,
+        one.is_unsure,
+        cost,
+        KINDS.index(one.kind),
+        one.term,
+        one.accelerator or "",
+        one.server or "",
+        one.placement,
+    )
+
+
+def make_option(
+    way: Way, loads: Sequence[Load], *, demand: Demand, rules: Rules, reasons: Sequence[str] = (), margin: int = 0
+) -> Option:
+    """An option with its fleet, its factors and its money; ``reasons`` refuse it beside what the factors say."""
+    machine = way.machine
+    fleet = make_fleet(loads, way.placement, demand=demand, rules=rules, machine=machine, margin=margin)
+    room = way.make_room(fleet.num_servers)
+    context = _context(way, loads, fleet, demand=demand, rules=rules, room=room)
+    factors = assess(context, is_rented=way.is_rented)
+    at_work = _at_work(way, context)
+    costs = _money(way, context, at_work=at_work)
+    gases = _carbon(context, at_work=at_work)
+    racks = None if way.is_rented else _racks(context, room)
+    refusals = (
+        *reasons,
+        *_short(factors, context),
+        *_too_slow(loads),
+        *_too_many_racks(racks, context),
+        *(() if way.is_rented else no_place(room, num_servers=fleet.num_servers, kind=way.kind)),
+        *_over_budget(costs, demand),
+    )
+    tightest = by_headroom(factors)
+    return Option(
+        rank=0,
+        kind=way.kind,
+        term=way.offer.term if way.offer else "purchase",
+        provider=way.offer.provider if way.offer and way.is_rented else None,
+        placement=way.placement,
+        accelerator=machine.accelerator,
+        server=way.offer.name if way.offer and way.is_rented else machine.server,
+        machine=machine,
+        loads=tuple(loads),
+        room=room,
+        num_machines=_count(fleet.pools),
+        num_servers=context.num_servers,
+        num_spares=fleet.spares,
+        num_margin=fleet.margin,
+        num_accelerators=context.num_servers * machine.devices_per_server,
+        num_racks=racks,
+        pools=fleet.pools,
+        accepted=not refusals,
+        reasons=(*refusals, *way.questions, *_open_questions(factors)),
+        factors=factors,
+        bottleneck=tightest[0] if tightest else None,
+        next_bottleneck=tightest[1] if len(tightest) > 1 else None,
+        capex_usd=costs.capex_usd,
+        opex_usd_per_year=costs.opex_usd_per_year,
+        tco_usd=costs.tco_usd,
+        costs=costs.lines,
+        usd_per_unit=costs.usd_per_unit,
+        energy_kwh_per_year=gases.energy_kwh_per_year,
+        carbon_kg=gases.carbon_kg,
+        carbon_kg_per_unit=gases.carbon_kg_per_unit,
+    )
+
+
+def _racks(context: Context, room: Room | None) -> int | None:
+    """Racks of the layout, with those of switches and storage; at least those that the servers fill."""
+    filled = num_racks(context.servers_per_rack, num_servers=context.num_servers)
+    return filled if room is None or filled is None else max(filled, len(room.layout.racks))
+
+
+def _context(way: Way, loads: Sequence[Load], fleet: Fleet, *, demand: Demand, rules: Rules, room: Room | None) -> Context:
+    """What the factors judge."""
+    fill = None if way.is_rented else rack_fill(way.machine, site_for(way.kind, way.machine, demand))
+    return Context(
+        demand=demand,
+        rules=rules,
+        machine=way.machine,
+        loads=tuple(loads),
+        fleet=fleet,
+        placement=way.placement,
+        kind=way.kind,
+        servers_per_rack=fill.servers if fill else None,
+        room=room,
+    )
+
+
+def _at_work(way: Way, context: Context) -> Estimate:
+    """Servers that run in the mean of the year: all that are bought or reserved, of a rent by the hour those that are asked for."""
+    if way.is_rented and way.offer is not None:
+        size = way.machine.machines_per_server.value
+        return instances_at_work(
+            context.loads, context.fleet, size=size, term=way.offer.term, demand=context.demand, rules=context.rules
+        )
+    return estimate(float(context.num_servers), unit="servers", basis="modelled", source="all that are bought")
+
+
+def _money(way: Way, context: Context, *, at_work: Estimate) -> Money:
+    demand, loads = context.demand, context.loads
+    if way.is_rented and way.offer is not None:
+        return rented(
+            loads,
+            way.offer,
+            instances=at_work,
+            machine=way.machine,
+            finance=demand.finance,
+            num_servers=context.num_servers,
+        )
+    return money(
+        loads,
+        num_servers=context.num_servers,
+        machine=way.machine,
+        site=demand.site,
+        finance=demand.finance,
+        room=context.room,
+        beside_w=beside_mean_w(context.room, context.rules),
+        is_colocated=way.kind == "colocated",
+    )
+
+
+def _carbon(context: Context, *, at_work: Estimate) -> Carbon:
+    demand = context.demand
+    return carbon(
+        context.loads,
+        num_servers=at_work.value,
+        machine=context.machine,
+        site=demand.site,
+        finance=demand.finance,
+        beside_w=beside_mean_w(context.room, context.rules),
+    )
+
+
+def assess(context: Context, *, is_rented: bool = False) -> dict[str, Assessment]:
+    """What every registered factor says, the six first; for what is rented the provider answers for ``PROVIDED``."""
+    others = [name for name in registry.names("factors") if name not in FACTORS]
+    found: dict[str, Assessment] = {}
+    for name in (*FACTORS, *others):
+        factor: Factor = registry.load("factors", name)
+        found[name] = factor.assess(context).model_copy(update={"factor": name})
+        if is_rented and name in PROVIDED:
+            found[name] = found[name].model_copy(update={**LEFT_TO_THE_PROVIDER, "inputs": {}})
+    return found
+
+
+def by_headroom(factors: Mapping[str, Assessment]) -> list[str]:
+    """The factors whose head-room is known, the least first; equal ones in the order they are told. Where nothing is available
+    and something is required, the factor comes first of all."""
+    known = {
+        name: -math.inf if found.headroom is None else found.headroom
+        for name, found in factors.items()
+        if found.headroom is not None or found.verdict == "short"
+    }
+    return sorted(known, key=lambda name: known[name])
+
+
+def _count(pools: Sequence[Pool]) -> Estimate:
+    """Machines like the measured one that carry the loads, spares left out."""
+    counts = [whole(pool.required_machines, unit="machines") for pool in pools]
+    return named(total(counts, unit="machines"), "sum over pools of the required machines, rounded up")
+
+
+def _short(factors: Mapping[str, Assessment], context: Context) -> tuple[str, ...]:
+    """The factors that are short, each with what would change it."""
+    return tuple(
+        f"{name}: {quantity(found.required.value, found.unit)} required, {quantity(found.available.value, found.unit)} available; "
+        f"{remedy(name, found, site=context.site, machine=context.machine, table=table_of(context.kind))}"
+        for name, found in factors.items()
+        if found.verdict == "short" and found.required is not None and found.available is not None
+    )
+
+
+def _too_slow(loads: Sequence[Load]) -> tuple[str, ...]:
+    """Services that no number of such machines answers in time: one request alone takes longer than asked."""
+    return tuple(
+        f"{load.name}: compute: a request alone takes {quantity(load.latency_s.value, 's')}, "
+        f"{quantity(load.latency_slo_s, 's')} is asked; "
+        "more machines do not change that, a faster one or a smaller request does"
+        for load in loads
+        if load.latency_s is not None and load.latency_slo_s is not None and load.latency_s.value > load.latency_slo_s
+    )
+
+
+def _too_many_racks(racks: int | None, context: Context) -> tuple[str, ...]:
+    room, table = context.site.num_racks, table_of(context.kind)
+    if room is None or racks is None or racks <= room:
+        return ()
+    where = "the site" if table == "site" else "the colocation"
+    more = "site.rack_kw, site.rack_cooling_kw" if table == "site" else "colocation.rack_kw"
+    return (
+        f"space: {racks} rack{'s are' if racks != 1 else ' is'} needed, {where} has room for {room}; "
+        f"{table}.racks = {racks}, racks that feed and cool more ({more}) or renting would change that",
+    )
+
+
+def _over_budget(costs: Money, demand: Demand) -> tuple[str, ...]:
+    """What the constraints allow to be paid at once and a year."""
+    limits, yearly = demand.constraints, total([line.usd_per_year for line in costs.lines], unit="usd/year")
+    pairs = ((limits.budget_usd, costs.capex_usd, "budget_usd"), (limits.budget_usd_per_year, yearly, "budget_usd_per_year"))
+    return tuple(
+        f"money: {quantity(cost.value, cost.unit)} is above constraints.{key} = {quantity(limit, cost.unit)}; a higher limit, "
+        "less demand or a looser SLO would change that"
+        for limit, cost, key in pairs
+        if limit is not None and cost.value > limit
+    )
+
+
+def _open_questions(factors: Mapping[str, Assessment]) -> tuple[str, ...]:
+    return tuple(f"{name} is unknown: {found.why}" for name, found in factors.items() if found.verdict == "unknown")

@@ -1,0 +1,195 @@
+"""The ways to have a host: bought for an own room or a colocation while it is sold, and rented in whole instances.
+
+A rent is of an instance with so many accelerators, of which whole ones are paid. An index of prices is of no instance: it is paid
+by the accelerator, and the option says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import TYPE_CHECKING
+
+from aigc_bench.plan.hardware.for_sale import why_not_sold
+from aigc_bench.plan.hardware.hosts import Host
+from aigc_bench.plan.money.annuity import annuity
+from aigc_bench.plan.money.offers import Offer, rents
+from aigc_bench.plan.options.api import excluded
+from aigc_bench.plan.options.assemble import Way, ranked
+from aigc_bench.plan.placement.room import room_maker
+from aigc_bench.plan.records.demand import Demand, OptionKind
+from aigc_bench.plan.records.machine import Machine
+from aigc_bench.plan.records.plan import Option
+from aigc_bench.plan.search.selection import Terms
+from aigc_bench.plan.stats.estimates import estimate, scaled
+from aigc_bench.plan.stats.price_aging import hardware_price
+
+if TYPE_CHECKING:
+    from aigc_bench.catalog.loader import Catalogue
+
+SPOT_AVAILABILITY = 0.99
+"""Above this, services are not put on capacity that the provider may take back (assumed)."""
+GEFORCE_LICENCE = (
+    "the licence of the GeForce driver excludes data centres (NVIDIA, GeForce software licence 2.1.3): check that yours is none"
+)
+OF_A_FORM = "no data sheet of this host: its height, weight, NICs and price are assumed like those of its form; ask for a quote"
+OF_AN_INDEX = "the rent is an index by the accelerator: no instance of it is known, so single accelerators are counted"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Market:
+    """Where and when is bought: the catalogue, the day of its prices, and the accelerators that the user has measured."""
+
+    catalogue: Catalogue
+    day: date
+    measured: tuple[str, ...] = ()
+
+    def why_not_sold(self, host: Host) -> str | None:
+        """Why a host cannot be bought on the day."""
+        return why_not_sold(host.spec, catalogue=self.catalogue, on=self.day, owned=self.measured)
+
+    def rents_of(self, host: Host) -> list[Offer]:
+        """The cheapest price of an accelerator for each term and size of instance.
+
+        Only for the first host of an accelerator, since a rent is not of a server row.
+        """
+        rows = self.catalogue.servers_with(host.spec.id)
+        first = next((row.id for row in rows if row.price and row.max_power_w), None)
+        if first != (host.server.id if host.server else None):
+            return []
+        found: dict[tuple[str, float, bool], Offer] = {}
+        for offer in rents(host.spec, catalogue=self.catalogue, on=self.day):
+            if offer.price is not None:
+                best = found.setdefault((offer.term, offer.num_accelerators, offer.is_index), offer)
+                if best.price is not None and offer.price.value < best.price.value:
+                    found[offer.term, offer.num_accelerators, offer.is_index] = offer
+        return list(found.values())
+
+    def terms_of(self, host: Host, *, demand: Demand, is_alone: bool) -> list[Terms]:
+        """The terms on which settings are chosen: bought for a room of one's own, for a colocation, and each size of instance."""
+        sizes = {None if one.is_index else max(1, round(one.num_accelerators)) for one in self.rents_of(host)}
+        rented = [Terms(kind="cloud", instance=size) for size in sorted(sizes, key=lambda size: size or 0)]
+        if not host.is_for_sale:
+            return rented
+        prices = {"owned": self._watt_usd_per_year(demand), "colocated": _space_usd_per_year(demand)}
+        kinds: tuple[OptionKind, ...] = ("owned", "colocated")
+        return [*(Terms(kind=kind, watt_usd_per_year=prices[kind], is_alone=is_alone) for kind in kinds), *rented]
+
+    def _watt_usd_per_year(self, demand: Demand) -> float:
+        """What a watt of the peak costs a year in a room of one's own: UPS and plant over their life, and the demand charge."""
+        finance, charge = demand.finance, demand.site.demand_charge_usd_per_kw_month
+        plant = self.catalogue.constant("ups_usd_per_kw").value + self.catalogue.cooling["capex_crah"].estimate().value
+        yearly = annuity(
+            plant, rate=finance.discount_rate.value, years=finance.life_years, residual=plant * finance.residual_share.value
+        )
+        return (yearly + (charge.value * 12 * demand.site.pue.value if charge else 0.0)) / 1000
+
+    def has(self, host: Host) -> bool:
+        """Whether it can be had at all, bought or rented."""
+        return (host.is_for_sale and self.why_not_sold(host) is None) or bool(self.rents_of(host))
+
+
+def _space_usd_per_year(demand: Demand) -> float:
+    """What a watt of the peak costs a year in a colocation."""
+    return demand.finance.space_usd_per_kw_month.value * 12 / 1000
+
+
+def ways_to_have(host: Host, machine: Machine, *, demand: Demand, market: Market, terms: Terms) -> list[Way]:
+    """The ways on those terms: owned or colocated where anybody sells it, else every rent of instances of that size."""
+    if terms.kind != "cloud":
+        return [way for way in _purchases(host, machine, demand=demand, market=market) if way.kind == terms.kind]
+    return [
+        Way(
+            machine=in_instances(machine, offer),
+            placement="shared",
+            offer=offer,
+            questions=(f"{offer.name}: {OF_AN_INDEX}",) if offer.is_index else (),
+        )
+        for offer in market.rents_of(host)
+        if (None if offer.is_index else max(1, round(offer.num_accelerators))) == terms.instance
+    ]
+
+
+def _purchases(host: Host, machine: Machine, *, demand: Demand, market: Market) -> Sequence[Way]:
+    price = hardware_price(host.sheet, catalogue=market.catalogue, on=market.day) or machine.price_usd
+    priced = machine.model_copy(update={"price_usd": price})
+    base = Offer(
+        kind="owned",
+        term="purchase",
+        name=machine.server,
+        accelerator=host.spec.id,
+        num_accelerators=machine.devices_per_server,
+        server=host.server.id if host.server else None,
+        provider=host.server.vendor if host.server else None,
+        price=price,
+        unit="usd",
+    )
+    open_ones = ((OF_A_FORM, host.server is None), (GEFORCE_LICENCE, "GeForce" in host.spec.name))
+    questions = tuple(f"{machine.server}: {text}" for text, is_open in open_ones if is_open)
+    racked = replace(host, machine=priced)
+    own, shared = (room_maker(racked, demand, catalogue=market.catalogue, on=market.day, is_built=built) for built in (True, False))
+    return (
+        Way(machine=priced, placement="shared", offer=base, make_room=own, questions=questions),
+        Way(
+            machine=priced,
+            placement="shared",
+            offer=base.model_copy(update={"kind": "colocated"}),
+            make_room=shared,
+            questions=questions,
+        ),
+    )
+
+
+def in_instances(machine: Machine, offer: Offer) -> Machine:
+    """The machine in instances of an offer: watts and making in proportion to the accelerators of one."""
+    size = max(1, round(offer.num_accelerators))
+    share = size / machine.machines_per_server.value
+    of = "an index is by the accelerator" if offer.is_index else f"accelerators of one {offer.name}"
+    source = f"{of}, {offer.as_of}"
+    of_one = ("peak_power_w", "full_power_w", "idle_power_w", "design_heat_w", "embodied_kg", "price_usd")
+    return machine.model_copy(
+        update={
+            **{name: scaled(getattr(machine, name), share) for name in of_one},
+            "server": offer.name,
+            "machines_per_server": estimate(size, unit="machines/server", basis="datasheet", source=source),
+            "devices_per_server": size,
+            "rack_units": None,
+            "weight_kg": None,
+        }
+    )
+
+
+def unwanted(way: Way, host: Host, *, demand: Demand, market: Market) -> tuple[str, ...]:
+    """Why a way is refused whatever its factors say."""
+    found = [excluded(way.kind)] if way.kind in demand.constraints.without else []
+    if way.kind in ("owned", "colocated") and (reason := market.why_not_sold(host)) is not None:
+        found.append(reason)
+    if way.offer and way.offer.term == "spot" and demand.services and demand.availability > SPOT_AVAILABILITY:
+        found.append(
+            f"availability: a spot instance may be taken back at any time; {100 * demand.availability:g} % is asked. "
+            "Services need on demand or reserved; jobs alone may run on spot"
+        )
+    return (*found, *(unwanted_rent(way.offer, way.machine) if way.offer and way.is_rented else ()))
+
+
+def unwanted_rent(offer: Offer, machine: Machine) -> tuple[str, ...]:
+    """Why an instance does not hold the largest replica, whose accelerators share one machine's links.
+
+    An index of prices is of no instance in particular.
+    """
+    ranks = max((one.machines_per_replica for one in machine.capabilities), default=1)
+    if offer.is_index or offer.num_accelerators >= ranks:
+        return ()
+    return (
+        f"compute: a replica is spread over {ranks} accelerators that must stand in one machine; "
+        f"{offer.name} has {offer.num_accelerators:.2g}; an instance with as many would change that",
+    )
+
+
+def best_of_each_term(options: Iterable[Option]) -> list[Option]:
+    """The best of the options of one host for each kind and term: of several sizes of instance the one that costs least."""
+    found: dict[tuple[str, str], Option] = {}
+    for option in ranked(options):
+        found.setdefault((option.kind, option.term), option)
+    return list(found.values())

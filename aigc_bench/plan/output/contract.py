@@ -1,0 +1,141 @@
+"""What ``plan --json`` prints: the contract with programs that read a plan. Estimates are ``{value, low, high, unit, basis}``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from aigc_bench.core.records import Estimate, Record
+from aigc_bench.plan.options.wording import as_good_as, what, why
+from aigc_bench.plan.records.assessment import Assessment
+from aigc_bench.plan.records.loads import Load
+from aigc_bench.plan.records.plan import Option, Plan
+from aigc_bench.plan.risk.value_of_information import basis_of, best_measurements
+
+CONTRACT_VERSION = 1
+
+
+def contract(plan: Plan) -> dict[str, Any]:
+    """The plan as plain JSON types: options by rank with their six factors, the recommendation, what it rests on."""
+    best = plan.recommended
+    return {
+        "schema_version": CONTRACT_VERSION,
+        "demand": plan.demand.name,
+        "recommendation": None if best is None else _recommendation(plan, best),
+        "options": [_option(option) for option in plan.options],
+        "certainty": _plain(plan.certainty),
+        "rests_on": [one.model_dump(mode="json") for one in basis_of(best)] if best else [],
+        "next_measurements": [one.model_dump(mode="json") for one in best_measurements(plan)],
+        "assumptions": [
+            {"key": one.key, "title": one.title, **figure(one.value), "source": one.value.source} for one in plan.assumptions
+        ],
+        "unplanned": [one.model_dump(mode="json") for one in plan.unplanned],
+        "refused": [one.model_dump(mode="json") for one in plan.refused],
+        "not_included": list(plan.not_included),
+        "notes": list(plan.notes),
+        "num_candidates": plan.num_candidates,
+        "method": plan.method,
+    }
+
+
+def _recommendation(plan: Plan, best: Option) -> dict[str, Any]:
+    """What is recommended and why, with the ranks of what costs as much within its interval."""
+    near = [one.rank for one in as_good_as(plan)]
+    return {"rank": best.rank, "kind": best.kind, "what": what(best), "why": why(plan), "as_good_as": near}
+
+
+def figure(estimate: Estimate) -> dict[str, Any]:
+    """An Estimate without its source."""
+    return {name: getattr(estimate, name) for name in ("value", "low", "high", "unit", "basis")}
+
+
+def _or_none(estimate: Estimate | None) -> dict[str, Any] | None:
+    return None if estimate is None else figure(estimate)
+
+
+def _plain(value: object) -> Any:
+    """Records as objects by their fields, Estimates as everywhere in the contract."""
+    if isinstance(value, Estimate):
+        return figure(value)
+    if isinstance(value, Record):
+        return {name: _plain(getattr(value, name)) for name in type(value).model_fields}
+    return [_plain(one) for one in value] if isinstance(value, tuple) else value
+
+
+def _option(option: Option) -> dict[str, Any]:
+    return {
+        **{
+            name: getattr(option, name)
+            for name in (
+                "rank", "kind", "term", "provider", "accelerator", "server", "num_servers", "num_spares", "num_margin",
+                "num_accelerators",
+                "num_racks", "placement", "accepted",
+            )
+        },
+        "reasons": list(option.reasons),
+        "factors": {name: _factor(found) for name, found in option.factors.items()},
+        "bottleneck": option.bottleneck,
+        "next_bottleneck": option.next_bottleneck,
+        **{name: figure(getattr(option, name)) for name in ("capex_usd", "opex_usd_per_year", "tco_usd")},
+        "usd_per_unit": _figures(option.usd_per_unit),
+        "p_slo": option.p_slo,
+        "p_budget": option.p_budget,
+        "p_oom": option.p_oom,
+        "replay": _replay(option),
+        "energy_kwh_per_year": _or_none(option.energy_kwh_per_year),
+        "carbon_kg": _or_none(option.carbon_kg),
+        "carbon_kg_per_unit": _figures(option.carbon_kg_per_unit),
+        "costs": [
+            {"key": line.key, "name": line.name, "formula": line.formula, **figure(line.usd_per_year)} for line in option.costs
+        ],
+        "loads": [_load(load, option) for load in option.loads],
+        "bill": [
+            {"key": line.key, "name": line.name, "category": line.category, "count": line.count, "usd": _or_none(line.usd)}
+            for line in (option.room.bill.lines if option.room else ())
+            if line.count
+        ],
+        "parts": [_option(part) for part in option.parts],
+    }  # fmt: skip
+
+
+def _replay(option: Option) -> dict[str, Any] | None:
+    """The simulation beside the analytic answer, with the gap between them."""
+    if option.replay is None:
+        return None
+    services = [{**one.model_dump(mode="json"), "gap": one.gap} for one in option.replay.services]
+    return {**option.replay.model_dump(mode="json"), "services": services, "is_met": option.replay.is_met}
+
+
+def _figures(found: Mapping[str, Estimate]) -> dict[str, dict[str, Any]]:
+    return {name: figure(value) for name, value in found.items()}
+
+
+def _factor(found: Assessment) -> dict[str, Any]:
+    """The numbers that head-room is made of, and the words that explain them."""
+    return {
+        "required": _or_none(found.required),
+        "available": _or_none(found.available),
+        "unit": found.unit,
+        "headroom": found.headroom,
+        "verdict": found.verdict,
+        "why": found.why,
+        "formula": found.formula,
+        "source": found.source,
+        "inputs": {name: {**figure(value), "source": value.source} for name, value in found.inputs.items()},
+    }
+
+
+def _load(load: Load, option: Option) -> dict[str, Any]:
+    machine = option.machine
+    able = next((one for one in machine.capabilities if one.case == load.case), None) if machine else None
+    return {
+        "name": load.name,
+        "setting": load.case,
+        "peak": figure(load.rate_items_per_s),
+        "accelerators_busy_at_peak": figure(load.busy_machines),
+        "items_per_year": figure(load.items_per_year),
+        "throughput_per_accelerator": figure(able.throughput) if able else None,
+        "ttft_s": _or_none(able.ttft_s) if able else None,
+        "tpot_s": _or_none(able.tpot_s) if able else None,
+        "latency_s": _or_none(load.latency_s),
+    }

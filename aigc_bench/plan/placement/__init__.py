@@ -1,0 +1,1 @@
+"""Where the machines of an option stand, and what that place allows."""

@@ -1,0 +1,70 @@
+"""How many servers one rack can feed, cool and hold."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from aigc_bench.core.records import Estimate
+from aigc_bench.plan.records.demand import Site
+from aigc_bench.plan.records.machine import Machine
+from aigc_bench.plan.site.racks import Rack
+from aigc_bench.plan.site.room import Room
+
+Limit = Literal["power", "cooling", "space"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RackFill:
+    """Servers that fit one rack and what stops the next; 0 where not even one can be fed or cooled."""
+
+    servers: int
+    limit: Limit
+
+
+def rack_fill(machine: Machine, site: Site) -> RackFill | None:
+    """The fill of a rack, or ``None`` where neither feed, cooling nor height is known."""
+    fills: dict[Limit, int] = {}
+    if site.rack_power_w is not None:
+        fills["power"] = math.floor(site.rack_power_w.value / machine.peak_power_w.value + 1e-9)
+    if site.rack_cooling_w is not None:
+        fills["cooling"] = math.floor(site.rack_cooling_w.value / machine.design_heat_w.value + 1e-9)
+    if machine.rack_units:
+        fills["space"] = site.rack_height_u // machine.rack_units
+    if not fills:
+        return None
+    limit = min(fills, key=lambda name: fills[name])
+    return RackFill(servers=fills[limit], limit=limit)
+
+
+def fullest_rack(fill: int | None, *, num_servers: int) -> int:
+    """Servers in the fullest rack; at least one where there is any, so that what does not fit shows as short."""
+    return min(num_servers, max(1, fill)) if fill is not None else num_servers
+
+
+def fullest_of(room: Room, one_w: Estimate, *, watts: Literal["peak_w", "heat_w"]) -> tuple[int, float] | None:
+    """Servers in the rack of a drawn room that draws (or gives away) most, and the watts of what stands beside them there.
+
+    A server counts ``one_w``. ``None`` where servers found no place, so that no drawn rack speaks for them.
+    """
+    kinds = {line.key: line for line in room.bill.lines}
+    if any(kinds[one.key].category == "node" for one in room.layout.unplaced):
+        return None
+
+    def inside(rack: Rack) -> tuple[int, float]:
+        """Servers in a rack, and watts of everything else in it."""
+        lines = [kinds[position.key] for position in rack.positions]
+        return (
+            sum(line.category == "node" for line in lines),
+            sum(getattr(line, watts) or 0.0 for line in lines if line.category != "node"),
+        )
+
+    return max(map(inside, room.layout.racks), key=lambda found: found[0] * one_w.value + found[1], default=None)
+
+
+def num_racks(fill: int | None, *, num_servers: int) -> int | None:
+    """Racks that hold all servers; ``None`` where no rack is known to hold any."""
+    if num_servers == 0:
+        return 0
+    return math.ceil(num_servers / fill) if fill else None

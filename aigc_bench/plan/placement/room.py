@@ -1,0 +1,80 @@
+"""The room that an option's servers stand in: networks, shared storage, racks, feeds, UPS and cooling plant of the site's kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from typing import TYPE_CHECKING
+
+from aigc_bench.plan.hardware.hosts import Host
+from aigc_bench.plan.placement.site_limits import site_for
+from aigc_bench.plan.records.demand import Demand, Site
+from aigc_bench.plan.records.machine import Machine
+from aigc_bench.plan.records.rules import Rules
+from aigc_bench.plan.site.room import MOST_SERVERS, Room, RoomNeed, make_room
+from aigc_bench.plan.site.storage_system import StorageNeed
+from aigc_bench.plan.sizing.retention import kept_bytes, read_bytes_per_s, written_bytes_per_s
+from aigc_bench.plan.sizing.rules import rules_from
+
+if TYPE_CHECKING:
+    from aigc_bench.catalog.loader import Catalogue
+
+SERVING_OVERSUBSCRIPTION = 2.0
+
+
+def room_maker(host: Host, demand: Demand, *, catalogue: Catalogue, on: date, is_built: bool) -> Callable[[int], Room | None]:
+    """Makes the room for some servers by the host's sheet; none beyond ``MOST_SERVERS``.
+
+    ``is_built``: with plant, on the site of the demand; else in a colocation.
+    """
+    rules = rules_from(catalogue)
+    site = site_for("owned" if is_built else "colocated", host.machine, demand)
+
+    def make(num_servers: int) -> Room | None:
+        """The room of so many servers; ``None`` for none of them and for more than one room holds."""
+        if not 0 < num_servers <= MOST_SERVERS:
+            return None
+        need = RoomNeed(
+            num_servers=num_servers,
+            room=site.cooling,
+            peak_w=host.machine.peak_power_w.value,
+            oversubscription=1.0 if any(job.mode == "train" for job in demand.jobs) else SERVING_OVERSUBSCRIPTION,
+            storage=storage_need(demand, site=site, rules=rules, machine=host.machine, disks_bytes=num_servers * _disk_bytes(host)),
+            rack_power_w=site.rack_power_w.value if site.rack_power_w else None,
+            rack_cooling_w=site.rack_cooling_w,
+            floor_kg_per_m2=site.floor_kg_per_m2,
+            height_u=site.rack_height_u,
+            max_racks=site.num_racks,
+            is_built=is_built,
+        )
+        return make_room(host.sheet, need, catalogue=catalogue, on=on)
+
+    return make
+
+
+def _disk_bytes(host: Host) -> float:
+    """Raw bytes on the disks of one server."""
+    disk = host.machine.disk_bytes
+    return disk.value * host.machine.devices_per_server if disk else 0.0
+
+
+def storage_need(
+    demand: Demand, *, site: Site, rules: Rules, machine: Machine | None = None, disks_bytes: float = 0.0
+) -> StorageNeed:
+    """Shared storage that has to be bought: what is kept over the usable share, less what the ``site`` has.
+
+    What the servers' own disks hold (``disks_bytes``, raw) needs none beside them, and is read and written there. Else the jobs
+    of a ``machine`` read and write at their pace, less what the site's storage passes; one of unknown pace is taken to be enough.
+    """
+    raw = kept_bytes(demand) / rules.usable_storage.value
+    there = site.store_bytes.value if site.store_bytes else 0.0
+    missing, passes = max(0.0, raw - there - disks_bytes), site.store_bytes_per_s
+    is_fed = raw <= disks_bytes or (missing == 0 and passes is None)
+    if machine is None or is_fed:
+        return StorageNeed(raw_bytes=missing)
+    there_per_s = passes.value if passes else 0.0
+    return StorageNeed(
+        raw_bytes=missing,
+        read_bytes_per_s=max(0.0, read_bytes_per_s(demand, rules) - there_per_s),
+        write_bytes_per_s=max(0.0, written_bytes_per_s(demand, machine, rules) - there_per_s),
+    )

@@ -1,0 +1,26 @@
+"""What stands beside the servers of a room draws: switches, optics and shared storage, at their highest and in the mean.
+
+highest   sum of the bill's nameplates but the servers'
+mean      highest x share (rules.beside_load): they are on by day and by night
+"""
+
+from __future__ import annotations
+
+from aigc_bench.core.records import Estimate
+from aigc_bench.plan.records.rules import Rules
+from aigc_bench.plan.site.room import Room
+from aigc_bench.plan.stats.estimates import estimate, named, times
+
+NAMEPLATES = "nameplates of switches, optics and storage, as the bill has them"
+MEAN = "highest draw of switches and storage x mean over highest"
+
+
+def beside_peak_w(room: Room) -> Estimate:
+    """Highest draw of everything in the room but the servers, in W."""
+    rest = room.it_peak_w - room.bill.peak_w("node")
+    return estimate(max(0.0, rest), unit="W", basis="modelled", source=NAMEPLATES)
+
+
+def beside_mean_w(room: Room | None, rules: Rules) -> Estimate | None:
+    """Mean draw of everything in the room but the servers, in W; ``None`` where no room is drawn."""
+    return None if room is None else named(times(beside_peak_w(room), rules.beside_load, unit="W"), MEAN)

@@ -1,0 +1,303 @@
+"""The full plan: from a demand to ranked options over the whole catalogue. Same inputs, same bytes: the day of prices is an input.
+
+1 candidates   every way to run each load on every accelerator, as arrays                            search/
+2 choice       per host and load the cheapest that fits and is in time
+3 options      fleet, six factors, room and money of every host, owned, colocated and rented          options
+4 mixed        each load on the host that serves it cheapest
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from functools import partial
+from typing import TYPE_CHECKING
+
+from aigc_bench.plan.explain.assumptions import assumptions_of
+from aigc_bench.plan.hardware.for_sale import is_announced, why_not_sold
+from aigc_bench.plan.hardware.hosts import Host, allowed, hosts, specs_of
+from aigc_bench.plan.hardware.measured_runs import Measured, best_measured
+from aigc_bench.plan.hardware.server import rest_of_node_w
+from aigc_bench.plan.options.api import api_options
+from aigc_bench.plan.options.assemble import Way, make_option, ranked
+from aigc_bench.plan.options.measured import measured_options
+from aigc_bench.plan.options.mixed import combined
+from aigc_bench.plan.options.procurement import Market, best_of_each_term, unwanted, ways_to_have
+from aigc_bench.plan.records.demand import Demand, Job, Service
+from aigc_bench.plan.records.loads import Load, Unplanned
+from aigc_bench.plan.records.machine import Capability, Machine
+from aigc_bench.plan.records.plan import Option, Plan, Refusal
+from aigc_bench.plan.records.rules import Rules
+from aigc_bench.plan.risk.analysis import ground_of
+from aigc_bench.plan.risk.safety_margin import servers_more
+from aigc_bench.plan.risk.scenario_context import Ground, drifts_from
+from aigc_bench.plan.risk.scenarios import NUM_WORLDS
+from aigc_bench.plan.search.candidates import Candidates
+from aigc_bench.plan.search.loads import Models, candidates_for, capability_of
+from aigc_bench.plan.search.selection import Terms, cheapest_usd_per_year, choose, spare_of
+from aigc_bench.plan.sizing.fleets import job_load, service_load
+from aigc_bench.plan.sizing.rules import rules_from
+from aigc_bench.plan.stats.estimates import bounded, named, plus, scaled
+from aigc_bench.predict.fitting.calibration import shipped_calibration
+
+if TYPE_CHECKING:
+    from aigc_bench.catalog.loader import Catalogue
+    from aigc_bench.catalog.records import AcceleratorSpec
+
+METHOD = (
+    "Every accelerator of the catalogue, in every server that holds it, bought and colocated while it is sold, and rented in whole "
+    "instances; per load every engine, "
+    "number format, parallelism, batch and power limit that the model answers, of which the cheapest that fits and is in time "
+    "is taken, with time and memory to spare for the predictor's error where there is such. Queues by M/G/c (Allen-Cunneen), "
+    "spares by binomial availability, intervals to first order. Whole numbers come from the middle of the intervals; a margin of "
+    "servers is added until SLOs and deadlines are kept as surely as is asked."
+)
+MIXED_HOSTS = 12
+"""Hosts that are looked at for each part of a mixed option: those whose accelerators carry the load cheapest."""
+MIXED_SAVES = 0.1
+"""What several kinds of machines must save before they are worth the spares, skills and contracts of each (assumed)."""
+NOT_INCLUDED = ("software licences", "taxes and duties", "internet transit")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """A load's candidates over all accelerators."""
+
+    wish: Service | Job
+    candidates: Candidates | None
+
+
+def plan_demand(
+    demand: Demand,
+    *,
+    catalogue: Catalogue,
+    on: date | None = None,
+    accelerators: Sequence[str] = (),
+    measured: Sequence[Measured] = (),
+    floors: Mapping[str, int] | None = None,
+    seed: int = 0,
+) -> Plan:
+    """The plan of a demand; ``accelerators`` (ids) narrows the search, ``on`` is the day of prices (the catalogue's newest).
+
+    ``measured`` runs stand where predictions would, and are machines of their own where they have no accelerator. ``floors`` are
+    accelerators that loads have at least, by ``Load.case``. Margins are found in worlds drawn from ``seed``.
+    """
+    day = on or newest_day(catalogue)
+    models = Models(catalogue=catalogue, calibration=shipped_calibration(), measured=tuple(measured), floors=floors or {})
+    rules = rules_from(catalogue)
+    own = tuple(run.machine.accelerator for run in measured if run.machine.accelerator is not None)
+    search = Search(
+        demand=demand,
+        rules=rules,
+        models=models,
+        market=Market(catalogue=catalogue, day=day, measured=own),
+        ground=ground_of(demand, rules, drifts_from(catalogue), num=NUM_WORLDS, seed=seed),
+    )
+    known = [host for host in hosts(catalogue) if not accelerators or host.spec.id in accelerators]
+    searched = [host for host in known if allowed(host.spec, demand.constraints) is None]
+    refused = [Refusal(accelerator=host.spec.id, reason=why) for host in known if (why := allowed(host.spec, demand.constraints))]
+    refused += [Refusal(accelerator=spec.id, reason=why) for spec, why in announced(catalogue, accelerators, on=day)]
+    wishes: list[Service | Job] = [*demand.services, *demand.jobs]
+    found = [Found(wish=wish, candidates=candidates_for(wish, specs_of(searched), models)) for wish in wishes]
+    options: list[Option] = []
+    for host in searched:
+        made, reasons = search.options_of(host, found)
+        options += made
+        refused += [Refusal(accelerator=host.spec.id, reason=reason) for reason in reasons]
+    options += measured_options(demand, measured=measured, rules=rules)
+    options += worth_mixing(_mixed(searched, found, search=search), options)
+    options += api_options(demand, catalogue=catalogue, on=day)
+    final = ranked(options)
+    accepted = [option.rank for option in final if option.accepted]
+    best = final[min(accepted, default=1) - 1] if final else None
+    return Plan(
+        demand=demand,
+        rules=rules,
+        options=final,
+        recommendation=min(accepted, default=None),
+        assumptions=assumptions_of(demand, rules=rules, machine=best.machine if best else None),
+        unplanned=tuple(
+            Unplanned(name=one.wish.name, reason="the performance model answers for no accelerator that is allowed")
+            for one in found
+            if one.candidates is None
+        ),
+        num_candidates=sum(len(one.candidates) for one in found if one.candidates is not None),
+        refused=tuple(dict.fromkeys(refused)),
+        not_included=NOT_INCLUDED,
+        method=METHOD,
+    )
+
+
+def newest_day(catalogue: Catalogue) -> date:
+    """The last day that a rent of the catalogue is known of."""
+    days = [row.as_of for row in catalogue.cloud_prices.values() if len(row.as_of) == len("2026-11-23")]
+    return date.fromisoformat(max(days))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Search:
+    """What options of one demand are made with."""
+
+    demand: Demand
+    rules: Rules
+    models: Models
+    market: Market
+    ground: Ground
+
+    def options_of(self, host: Host, found: Sequence[Found]) -> tuple[list[Option], list[str]]:
+        """The best of every way to have this host, or the reasons why there is none.
+
+        Each way runs in settings of its own: a power limit saves nothing where the hour is paid, and a rented replica lies in
+        one instance, so that those of each size are compared with settings that fit them.
+        """
+        made: list[Option] = []
+        known: dict[tuple[str, int], Capability] = {}
+        for terms in self.market.terms_of(host, demand=self.demand, is_alone=len(found) == 1):
+            chosen = [self._chosen(one, host, known, terms=terms) for one in found]
+            missing = [one.wish.name for one, pick in zip(found, chosen, strict=True) if pick is None]
+            if missing:
+                return [], [f"{missing[0]}: the performance model does not answer for this accelerator"]
+            made += self._options(host, [pick for pick in chosen if pick is not None], terms=terms)
+        if not made:
+            return [], ["for sale: the catalogue has neither a purchase price nor a rent of it"]
+        return best_of_each_term(made), []
+
+    def _options(self, host: Host, chosen: Sequence[tuple[Capability, str | None]], *, terms: Terms) -> list[Option]:
+        capabilities, refusals = [able for able, _ in chosen], [why for _, why in chosen if why]
+        machine = with_capabilities(host, capabilities, catalogue=self.models.catalogue)
+        loads = loads_of(self.demand, capabilities=capabilities, rules=self.rules)
+        ways = ways_to_have(host, machine, demand=self.demand, market=self.market, terms=terms)
+        return [self._sure(way, loads, (*refusals, *unwanted(way, host, demand=self.demand, market=self.market))) for way in ways]
+
+    def alone(self, wish: Service | Job, *, among: int) -> Search:
+        """The search for one load of several, each so sure that all together are as sure as is asked."""
+        confidence = self.demand.constraints.confidence ** (1 / among)
+        demand = only(self.demand, wish)
+        limits = demand.constraints.model_copy(update={"confidence": confidence})
+        demand = demand.model_copy(update={"constraints": limits})
+        return replace(self, demand=demand, ground=replace(self.ground, demand=demand))
+
+    def _chosen(
+        self, one: Found, host: Host, known: dict[tuple[str, int], Capability], *, terms: Terms
+    ) -> tuple[Capability, str | None] | None:
+        """The cheapest setting, where there is such with time and memory to spare for what the prediction may err by."""
+        if one.candidates is None:
+            return None
+        pick = partial(choose, one.wish, one.candidates, host=host, demand=self.demand, rules=self.rules)
+        chosen = pick(terms=terms)
+        if chosen is None and terms.instance is not None:
+            terms = replace(terms, instance=None)
+            chosen = pick(terms=terms)
+        if chosen is None:
+            return None
+        able = self._able(one, host, chosen.row, known)
+        if chosen.refusal is None and self.demand.constraints.confidence > 0:
+            surer = pick(spare=spare_of(able), terms=terms)
+            if surer is not None and surer.refusal is None:
+                chosen, able = surer, self._able(one, host, surer.row, known)
+        measured = best_measured(one.wish, host.spec.id, measured=self.models.measured, predicted=able)
+        return measured.model_copy(update={"case": f"{one.wish.name}: {measured.case}"}), chosen.refusal
+
+    def _able(self, one: Found, host: Host, row: int, known: dict[tuple[str, int], Capability]) -> Capability:
+        """What a row does; owned and rented hosts often run the same."""
+        assert one.candidates is not None, "a row is of candidates"
+        key = (one.wish.name, row)
+        if key not in known:
+            known[key] = capability_of(one.wish, one.candidates, row, spec=host.spec, models=self.models)
+        return known[key]
+
+    def _sure(self, way: Way, loads: Sequence[Load], reasons: Sequence[str]) -> Option:
+        """An option with the servers that make it as sure as is asked, or marked where no number does."""
+        make = partial(make_option, way, loads, demand=self.demand, rules=self.rules, reasons=reasons)
+        option, confidence = make(), self.demand.constraints.confidence
+        if not option.accepted or confidence == 0:
+            return option
+        more = servers_more(option, self.ground, confidence=confidence)
+        if more is None:
+            return option.model_copy(update={"is_unsure": True})
+        sure = make(margin=more) if more else option
+        return sure if sure.accepted else option.model_copy(update={"is_unsure": True})
+
+
+def announced(catalogue: Catalogue, accelerators: Sequence[str], *, on: date) -> list[tuple[AcceleratorSpec, str]]:
+    """Accelerators that do not ship yet, with the words that refuse them."""
+    specs = [spec for spec in catalogue.accelerators.values() if not accelerators or spec.id in accelerators]
+    found = [(spec, why_not_sold(spec, catalogue=catalogue, on=on)) for spec in specs if is_announced(spec, on=on)]
+    return [(spec, why) for spec, why in found if why is not None]
+
+
+def _mixed(searched: Sequence[Host], found: Sequence[Found], *, search: Search) -> list[Option]:
+    """One option with each load on its own cheapest host, bought or rented; none where one host carries all cheapest."""
+    if len(found) < 2 or any(one.candidates is None for one in found):
+        return []
+    had = [host for host in searched if search.market.has(host)]
+    parts: list[Option] = []
+    for one in found:
+        alone = search.alone(one.wish, among=len(found))
+        costs = [cheapest_usd_per_year(one.wish, one.candidates, host=host, demand=alone.demand) for host in had]
+        near = [had[index] for index in sorted(range(len(had)), key=costs.__getitem__)]
+        made = [alone.options_of(host, [one])[0] for host in near[:MIXED_HOSTS]]
+        accepted = [option for options in made for option in options if option.accepted]
+        if not accepted:
+            return []
+        parts.append(ranked(accepted)[0])
+    if len({part.server for part in parts}) == 1:
+        return []
+    return [combined(parts)]
+
+
+def worth_mixing(mixed: Sequence[Option], others: Sequence[Option]) -> list[Option]:
+    """Mixed options, refused where one kind of machine for all loads costs little more."""
+    best = min((one.tco_usd.value for one in others if one.accepted), default=None)
+    return [one if best is None or one.tco_usd.value <= (1 - MIXED_SAVES) * best else _not_worth(one, best) for one in mixed]
+
+
+def _not_worth(mixed: Option, best_usd: float) -> Option:
+    saved = 1 - mixed.tco_usd.value / best_usd
+    reason = f"money: several kinds of machines save {100 * saved:.0f} % of the cost of one kind; below {100 * MIXED_SAVES:.0f} % "
+    return mixed.model_copy(update={"accepted": False, "reasons": (f"{reason}they are not worth running", *mixed.reasons)})
+
+
+def only(demand: Demand, wish: Service | Job) -> Demand:
+    """The demand with one service or job alone; data sets stay with the first load."""
+    wishes: tuple[Service | Job, ...] = (*demand.services, *demand.jobs)
+    is_first = wish.name == wishes[0].name
+    return demand.model_copy(
+        update={
+            "services": (wish,) if isinstance(wish, Service) else (),
+            "jobs": (wish,) if isinstance(wish, Job) else (),
+            "datasets": demand.datasets if is_first else (),
+        }
+    )
+
+
+def loads_of(demand: Demand, *, capabilities: Sequence[Capability], rules: Rules) -> tuple[Load, ...]:
+    """What every service and job asks; capabilities stand in the demand's order."""
+    services = capabilities[: len(demand.services)]
+    jobs = capabilities[len(demand.services) :]
+    served = [service_load(one, can, growth=demand.growth) for one, can in zip(demand.services, services, strict=True)]
+    worked = [job_load(one, can, rules=rules) for one, can in zip(demand.jobs, jobs, strict=True)]
+    return (*served, *worked)
+
+
+def with_capabilities(host: Host, capabilities: Sequence[Capability], *, catalogue: Catalogue) -> Machine:
+    """The host's machine with what it can do, its draw at that work, and its highest draw under the power limits."""
+    machine, known = host.machine, [one.power_w for one in capabilities if one.power_w is not None]
+    changes: dict[str, object] = {"capabilities": tuple(capabilities)}
+    if known:
+        busiest = max(known, key=lambda power: power.value)
+        boards = scaled(busiest, machine.devices_per_server)
+        full = named(
+            plus(boards, rest_of_node_w(machine.devices_per_server, catalogue)), "accelerators at this work + rest of node"
+        )
+        changes["full_power_w"] = bounded(full, ceiling=machine.peak_power_w.high)
+        changes["idle_power_w"] = bounded(machine.idle_power_w, ceiling=full.low)
+    cap = max((one.power_cap for one in capabilities), default=1.0)
+    if cap < 1 and host.spec.tdp_w:
+        saved = (1 - cap) * host.spec.tdp_w * machine.devices_per_server
+        peak = machine.peak_power_w
+        lower = {end: max(getattr(peak, end) - saved, 0.0) for end in ("value", "low", "high")}
+        words = f"{peak.source}, less {saved:,.0f} W by the power limit"
+        changes["peak_power_w"] = peak.model_copy(update={**lower, "source": words})
+    return machine.model_copy(update=changes)

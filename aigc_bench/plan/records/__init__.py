@@ -1,0 +1,1 @@
+"""The nouns of a plan, one file per owner: inputs low, Option and Plan on top."""

@@ -1,0 +1,32 @@
+"""One factor's assessment of an option."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import Field
+
+from aigc_bench.core.records import Estimate, Record
+
+FactorVerdict = Literal["ok", "tight", "short", "unknown", "provider"]
+"""``provider``: somebody else answers for it, such as a cloud for its cooling."""
+
+
+class Assessment(Record):
+    """One factor's word on an option. ``headroom`` is ``1 - required / available``; ``None`` where either is unknown.
+
+    ``inputs`` are the named Estimates that the formula was fed with, so that the number can be computed again by hand.
+    """
+
+    factor: str
+    title: str
+    required: Estimate | None = None
+    available: Estimate | None = None
+    unit: str
+    headroom: float | None = None
+    verdict: FactorVerdict
+    why: str
+    formula: str
+    source: str
+    inputs: Mapping[str, Estimate] = Field(default_factory=dict)

@@ -1,0 +1,205 @@
+"""What is asked: services, jobs, data, a site, money and limits.
+
+Rates and sizes are Estimates, so that a stated guess carries its interval and its source into every figure. ``None`` is unknown
+or unlimited, as each field says; it is never nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import Field
+
+from aigc_bench.core.records import Estimate, Mode, OwnModel, Record, Setting
+from aigc_bench.plan.site.heat import DESIGN_RISE_K
+
+JobKind = Literal["batch", "training", "finetuning"]
+CoolingMethod = Literal["air", "rear_door", "direct_liquid", "immersion"]
+OptionKind = Literal["owned", "colocated", "cloud", "api"]
+
+
+class Arrival(Record):
+    """How requests come: ``peak_requests_per_s``, computed by ``formula`` from ``parts``.
+
+    ``duty`` is the mean rate over the whole year divided by the peak rate. ``hourly`` holds 24 shares of the peak where the
+    day's shape is known. ``cv2`` is the squared coefficient of variation of the gaps between requests (1: Poisson).
+    """
+
+    peak_requests_per_s: Estimate
+    duty: Estimate
+    formula: str
+    parts: Mapping[str, Estimate] = Field(default_factory=dict)
+    hourly: tuple[float, ...] | None = None
+    cv2: float = Field(default=1.0, ge=0)
+
+
+class Slo(Record):
+    """What a share ``percentile`` of requests must get: seconds to the first token, per further token, to the last byte."""
+
+    ttft_s: float | None = Field(default=None, gt=0)
+    tpot_s: float | None = Field(default=None, gt=0)
+    latency_s: float | None = Field(default=None, gt=0)
+    percentile: float = Field(default=0.95, gt=0, lt=1)
+
+
+class Service(Record):
+    """A model that answers requests. ``items_per_request`` counts the family's items (tokens, images, samples).
+
+    ``settings`` are the family's own (``resolution``, ``prompt_len`` ...). ``work_cv2`` is the squared coefficient of variation
+    of the work of one request. ``precisions`` and ``engines`` that are allowed; none named means all. ``model`` is the user's own.
+    """
+
+    name: str
+    workload: str
+    preset: str | None = None
+    mode: Mode = "infer"
+    item: str
+    arrival: Arrival
+    items_per_request: Estimate
+    input_tokens: Estimate | None = None
+    request_bytes: Estimate
+    response_bytes: Estimate
+    kept_days: Estimate
+    slo: Slo = Slo()
+    settings: Mapping[str, Setting] = Field(default_factory=dict)
+    work_cv2: float = Field(default=1.0, ge=0)
+    precisions: tuple[str, ...] = ()
+    engines: tuple[str, ...] = ()
+    api_model: str | None = None
+    model: OwnModel | None = None
+
+
+class Checkpoints(Record):
+    """How a training job saves itself: how many are kept, and the stall that one may cause. ``None``: as the rules have it."""
+
+    kept: Estimate | None = None
+    stall_s: Estimate | None = None
+
+
+class Job(Record):
+    """Work with a deadline that returns: a batch, training, fine-tuning. ``items`` a run within ``window_s``.
+
+    ``adapter`` trains low-rank adapters beside frozen weights.
+    """
+
+    name: str
+    kind: JobKind = "training"
+    workload: str
+    preset: str | None = None
+    mode: Mode = "train"
+    item: str
+    items: Estimate
+    window_s: float = Field(gt=0)
+    bytes_per_item: Estimate
+    runs_per_day: float = Field(default=1.0, ge=0)
+    settings: Mapping[str, Setting] = Field(default_factory=dict)
+    adapter: bool = False
+    checkpoints: Checkpoints = Checkpoints()
+    response_bytes: Estimate | None = None
+    kept_days: Estimate | None = None
+    precisions: tuple[str, ...] = ()
+    engines: tuple[str, ...] = ()
+    model: OwnModel | None = None
+
+
+class Dataset(Record):
+    """Data that is kept on the site's storage in some copies."""
+
+    name: str
+    size_bytes: Estimate
+    copies: Estimate
+
+
+class Site(Record):
+    """Where the machines stand. ``None`` is unknown and makes the factor's verdict unknown, never fine.
+
+    ``power_w`` is what the site can give to IT, ``num_racks`` the racks there is room for, ``demand_charge_usd_per_kw_month``
+    what the highest draw of a month costs beside its energy.
+    """
+
+    region: str | None = None
+    electricity_usd_per_kwh: Estimate
+    demand_charge_usd_per_kw_month: Estimate | None = None
+    grid_g_per_kwh: Estimate
+    pue: Estimate
+    power_w: Estimate | None = None
+    num_racks: int | None = Field(default=None, ge=0)
+    rack_power_w: Estimate | None = None
+    rack_cooling_w: Estimate | None = None
+    rack_height_u: int = 42
+    cooling: CoolingMethod = "air"
+    inlet_c: float | None = None
+    inlet_rise_k: float = Field(default=DESIGN_RISE_K, gt=0)
+    floor_kg_per_m2: float | None = Field(default=None, gt=0)
+    egress_bits_per_s: Estimate | None = None
+    store_bytes: Estimate | None = None
+    store_bytes_per_s: Estimate | None = None
+
+
+class Colocation(Record):
+    """What a colocation provider sells, whose limits hold there instead of the site's. ``None`` is unknown or unlimited as there.
+
+    ``rack_*_w`` is what one rack of air-cooled or liquid-cooled servers may draw and give away as heat. ``cooling`` is what all
+    racks have; ``None``: each server is offered what it is built for.
+    """
+
+    rack_air_w: Estimate | None = None
+    rack_liquid_w: Estimate | None = None
+    cooling: CoolingMethod | None = None
+    power_w: Estimate | None = None
+    num_racks: int | None = Field(default=None, ge=0)
+    rack_height_u: int = 42
+    egress_bits_per_s: Estimate | None = None
+
+
+class Finance(Record):
+    """What money costs and how long things live; fractions a year, years."""
+
+    currency: str = "USD"
+    discount_rate: Estimate
+    life_years: float = Field(gt=0)
+    residual_share: Estimate
+    space_usd_per_kw_month: Estimate
+    adders_share: Estimate
+    staff_usd_per_year: Estimate | None = None
+
+
+class Constraints(Record):
+    """What a purchase may not do. Nothing named means nothing forbidden.
+
+    ``confidence`` is the share of drawn worlds in which every SLO and deadline has to be kept; 0 plans for the middle.
+    """
+
+    budget_usd: float | None = Field(default=None, ge=0)
+    budget_usd_per_year: float | None = Field(default=None, ge=0)
+    vendors: tuple[str, ...] = ()
+    accelerators: tuple[str, ...] = ()
+    without: tuple[OptionKind, ...] = ()
+    confidence: float = Field(default=0.8, ge=0, le=0.99)
+
+
+class Growth(Record):
+    """How the rates grow: a fraction a year, over the horizon that is planned for."""
+
+    per_year: Estimate
+    horizon_years: float = Field(gt=0)
+
+
+class Demand(Record):
+    """What must be served, where, and on what terms. Services peak by day; jobs run in their window beside the off-peak load.
+
+    Without ``growth`` the rates are those of today for ever.
+    """
+
+    name: str
+    services: tuple[Service, ...] = ()
+    jobs: tuple[Job, ...] = ()
+    datasets: tuple[Dataset, ...] = ()
+    site: Site
+    colocation: Colocation = Colocation()
+    finance: Finance
+    constraints: Constraints = Constraints()
+    growth: Growth | None = None
+    availability: float = Field(default=0.999, gt=0, lt=1)
+    notes: tuple[str, ...] = ()

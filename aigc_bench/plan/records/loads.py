@@ -1,0 +1,63 @@
+"""What services and jobs ask of machines, and the machines that carry them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from aigc_bench.core.records import Estimate, Record
+
+Placement = Literal["pooled", "shared", "dedicated"]
+"""Every machine carries every load; each machine carries one load at a time, jobs by night; each load has its own machines."""
+
+
+class Load(Record):
+    """What one service or job asks of machines like this one: ``busy_machines`` at its peak and in the mean of the year.
+
+    ``lost_share`` of a training job's time goes into checkpoints and interruptions.
+    """
+
+    name: str
+    case: str
+    item: str
+    rate_items_per_s: Estimate
+    busy_machines: Estimate
+    mean_machines: Estimate
+    items_per_year: Estimate
+    latency_s: Estimate | None = None
+    latency_slo_s: float | None = None
+    lost_share: Estimate | None = None
+    machines_per_replica: int = 1
+    machines_for_wait: int = 0
+    p_slo: float | None = None
+
+
+class Pool(Record):
+    """Machines that share loads: how many they need, and how many of the serving ones are theirs."""
+
+    loads: tuple[str, ...]
+    required_machines: Estimate
+    available_machines: Estimate
+
+
+class Fleet(Record):
+    """The pools of an option and the servers that hold them; a spare stands in for any server that fails.
+
+    ``margin`` of the ``serving`` ones are there for what is not known of demand and speed.
+    """
+
+    pools: tuple[Pool, ...]
+    serving: int
+    spares: int
+    margin: int = 0
+
+    @property
+    def num_servers(self) -> int:
+        """Servers bought."""
+        return self.serving + self.spares
+
+
+class Unplanned(Record):
+    """A service or job that is not in the plan, and why."""
+
+    name: str
+    reason: str

@@ -1,0 +1,81 @@
+"""How sure a plan is: the plan with probabilities and honest intervals in its options, and what is said of its recommendation.
+
+The ``CLOSE`` options that rank first are looked at in all worlds, every other one in the first ``FEW`` of the same worlds. Ranks
+stay as they are: they are by the value, which is of the middle of all inputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from aigc_bench.plan.records.plan import Option, Plan
+from aigc_bench.plan.records.risk import Certainty, Tornado
+from aigc_bench.plan.records.rules import Rules
+from aigc_bench.plan.risk.growth_path import growth_path
+from aigc_bench.plan.risk.probabilities import Seen, seen, with_chances
+from aigc_bench.plan.risk.regret import regrets
+from aigc_bench.plan.risk.safer import surer
+from aigc_bench.plan.risk.scenario_context import Drifts, Ground, drifts_from
+from aigc_bench.plan.risk.scenarios import NUM_WORLDS, Worlds
+from aigc_bench.plan.risk.tornado import tornado
+
+if TYPE_CHECKING:
+    from aigc_bench.catalog.loader import Catalogue
+    from aigc_bench.plan.records.demand import Demand
+
+CLOSE = 100
+FEW = 256
+MANY = 8192
+"""Worlds of the recommended option's tornado, whose tenths are small."""
+METHOD = (
+    "Ends of total cost, purchase, running cost and cost of a unit hold 80 % of {num} drawn worlds in which demand, growth, speed, "
+    "prices and PUE lie where their intervals allow; values have every input at its middle, so that lines add up to them."
+)
+
+
+def certain(plan: Plan, *, catalogue: Catalogue, seed: int = 0) -> Plan:
+    """The plan with what is known of its certainty. Same inputs, same bytes."""
+    drifts = drifts_from(catalogue)
+    ground = ground_of(plan.demand, plan.rules, drifts, num=NUM_WORLDS, seed=seed)
+    few = ground_of(plan.demand, plan.rules, drifts, num=FEW, seed=seed)
+    close = [seen(option, ground) for option in plan.options[:CLOSE]]
+    options = [with_chances(one, ground) for one in close]
+    options += [with_chances(seen(option, few), few) for option in plan.options[CLOSE:]]
+    told = plan.model_copy(update={"options": tuple(options), "method": f"{plan.method} {METHOD.format(num=NUM_WORLDS)}"})
+    pairs = [replace(one, option=option) for one, option in zip(close, options[: len(close)], strict=True)]
+    return told.model_copy(update={"certainty": _certainty(told, pairs, ground, catalogue=catalogue)})
+
+
+def ground_of(demand: Demand, rules: Rules, drifts: Drifts, *, num: int, seed: int = 0) -> Ground:
+    """The worlds of a demand."""
+    return Ground(demand=demand, rules=rules, worlds=Worlds(num, seed=seed), drifts=drifts)
+
+
+def _certainty(plan: Plan, close: Sequence[Seen], ground: Ground, *, catalogue: Catalogue) -> Certainty | None:
+    """What is said of the recommendation; ``None`` without one."""
+    accepted = [one for one in close if one.option.accepted]
+    best = next((one for one in accepted if one.option.rank == plan.recommendation), None)
+    if best is None:
+        return None
+    as_sure = [one for one in accepted if one.option.is_unsure <= best.option.is_unsure]
+    return Certainty(
+        num_worlds=ground.worlds.num,
+        seed=ground.worlds.seed,
+        num_close=len(close),
+        median_tco_usd=float(np.median(best.cost.tco)),
+        tornado=tornado_of(best.option, ground),
+        regret=regrets(as_sure, best),
+        surer=surer(accepted, best, ground),
+        growth_path=growth_path(best.option, ground, catalogue=catalogue),
+    )
+
+
+def tornado_of(option: Option, ground: Ground) -> Tornado:
+    """The tornado of an option, in worlds of its own: more of them, in which nothing but its inputs is drawn."""
+    worlds = ground_of(ground.demand, ground.rules, ground.drifts, num=MANY, seed=ground.worlds.seed)
+    one = seen(option, worlds)
+    return tornado(one, worlds.worlds)

@@ -1,0 +1,124 @@
+"""What an option costs in every world: each line's middle value times how it moves (``lines``), and their sums.
+
+    purchase   servers x price + every other line of the bill, each priced by itself
+    adders     share x (hardware + electricity + cooling + space)
+    TCO        purchase x (1 - residual share) + (sum of the lines but hardware) x years
+
+At the middle of all inputs the sums are those of the plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from aigc_bench.plan.money.ownership import ADDER_BASE
+from aigc_bench.plan.records.plan import Option
+from aigc_bench.plan.risk.cost_lines import Line, ratio_of
+from aigc_bench.plan.risk.demand_samples import items_per_year
+from aigc_bench.plan.risk.load_samples import LoadWorlds, load_worlds
+from aigc_bench.plan.risk.scenario_context import Ground
+from aigc_bench.plan.risk.scenarios import Worlds
+from aigc_bench.plan.stats.distributions import Array
+
+ADDERS = "adders"
+LEAST = 1e-300
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """USD in every world; ``yearly`` is the sum of all lines, ``opex`` of those but hardware. ``per_unit`` is by load."""
+
+    capex: Array
+    yearly: Array
+    opex: Array
+    tco: Array
+    per_unit: Mapping[str, Array]
+
+
+def cost_of(option: Option, ground: Ground) -> Cost:
+    """The cost of an option; of a mixed one the sum of its parts."""
+    if option.parts:
+        return _added([cost_of(part, ground) for part in option.parts])
+    loads = load_worlds(option, ground) if option.machine else ()
+    capex = purchase(option, ground.worlds)
+    lines = _lines(option, ground, loads=loads, capex=capex)
+    nothing = np.zeros(ground.worlds.num)
+    yearly = sum((usd for _, usd in lines), nothing)
+    opex = sum((usd for key, usd in lines if key != "hardware"), nothing)
+    finance = ground.demand.finance
+    lost = 1 - ground.worlds.of("residual value", finance.residual_share) if option.capex_usd.value else 1.0
+    return Cost(
+        capex=capex,
+        yearly=yearly,
+        opex=opex,
+        tco=np.asarray(capex * lost + opex * finance.life_years),
+        per_unit=_per_unit(option, ground, loads=loads, lines=lines, yearly=yearly),
+    )
+
+
+def _added(parts: Sequence[Cost]) -> Cost:
+    return Cost(
+        capex=np.sum([part.capex for part in parts], axis=0),
+        yearly=np.sum([part.yearly for part in parts], axis=0),
+        opex=np.sum([part.opex for part in parts], axis=0),
+        tco=np.sum([part.tco for part in parts], axis=0),
+        per_unit={name: usd for part in parts for name, usd in part.per_unit.items()},
+    )
+
+
+def purchase(option: Option, worlds: Worlds) -> Array:
+    """What is paid at once: the servers at one price, and every other line of the bill at its own."""
+    if not option.capex_usd.value or option.machine is None:
+        return np.zeros(worlds.num)
+    lines = option.room.bill.lines if option.room else ()
+    others = [line for line in lines if line.category != "node" and line.unit_usd is not None and line.count]
+    beside = sum(line.count * line.unit_usd.value for line in others if line.unit_usd)
+    servers = option.capex_usd.value - beside
+    found = servers * worlds.ratio(f"price of {option.machine.server}", option.machine.price_usd)
+    for line in others:
+        assert line.unit_usd is not None, "lines without a price were left out"
+        found = found + line.count * worlds.of(f"price of {line.name}", line.unit_usd)
+    return np.asarray(found)
+
+
+def _lines(option: Option, ground: Ground, *, loads: Sequence[LoadWorlds], capex: Array) -> list[tuple[str, Array]]:
+    """Key and USD a year of every line; adders last, as they are a share of others."""
+    found = [
+        (line.key, line.usd_per_year.value * ratio_of(Line(option=option, line=line, ground=ground, loads=loads, capex=capex)))
+        for line in option.costs
+        if line.key != ADDERS
+    ]
+    base = sum((usd for key, usd in found if key in ADDER_BASE), np.zeros(ground.worlds.num))
+    middle = sum(line.usd_per_year.value for line in option.costs if line.key in ADDER_BASE)
+    for line in option.costs:
+        if line.key == ADDERS and middle:
+            share = ground.worlds.ratio("adders", ground.demand.finance.adders_share)
+            found.append((line.key, line.usd_per_year.value * share * base / middle))
+    return found
+
+
+def _per_unit(
+    option: Option, ground: Ground, *, loads: Sequence[LoadWorlds], lines: Sequence[tuple[str, Array]], yearly: Array
+) -> dict[str, Array]:
+    """USD of an item of each load that the option has a figure of; a load pays for its share of busy machine-time."""
+    if option.kind == "api":
+        return _per_called_unit(option, ground, lines=lines)
+    busy = np.maximum(sum((load.mean_machines for load in loads), np.zeros(ground.worlds.num)), LEAST)
+    return {
+        load.name: yearly * load.mean_machines / busy / np.maximum(load.items_per_year, LEAST)
+        for load in loads
+        if load.name in option.usd_per_unit
+    }
+
+
+def _per_called_unit(option: Option, ground: Ground, *, lines: Sequence[tuple[str, Array]]) -> dict[str, Array]:
+    """Each service has a line of calls of its own."""
+    found = {}
+    for line, (_, usd) in zip(option.costs, lines, strict=True):
+        service = ground.service(line.name.rpartition(", ")[2])
+        if line.key == "api" and service is not None:
+            found[service.name] = usd / np.maximum(items_per_year(service, ground), LEAST)
+    return found

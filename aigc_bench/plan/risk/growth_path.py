@@ -1,0 +1,142 @@
+"""The fleet that is needed at the end of each year of the horizon, bought as it is needed or all at once.
+
+    rate of year y     today's x (1 + growth)^y, of the last year that of the horizon's end: the fleet of the plan
+    fleet of year y    sized as the plan is (``sizing``), in place from the year's start
+    cash               ``money.cash_flow``: a server with its part of the bill and of the running cost. A year later hardware costs
+                       the catalogue's ratio of it; it is sold at the end of its life or of the horizon for what its age leaves
+
+What is rented is needed all the same, but nothing is bought ahead: then there is no cash to compare.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from aigc_bench.core.records import Estimate
+from aigc_bench.plan.money.cash_flow import CashFlow, buy_dates, cash_flow
+from aigc_bench.plan.money.cash_flow import Growth as Prices
+from aigc_bench.plan.money.ownership import residual_share
+from aigc_bench.plan.records.demand import Demand, Growth
+from aigc_bench.plan.records.loads import Fleet, Load
+from aigc_bench.plan.records.plan import Option
+from aigc_bench.plan.records.risk import GrowthPath, PathYear
+from aigc_bench.plan.risk.fleet_service import pool_serves
+from aigc_bench.plan.risk.load_samples import at_year
+from aigc_bench.plan.risk.scenario_context import Ground, able_of
+from aigc_bench.plan.risk.scenarios import Flags
+from aigc_bench.plan.sizing.fleets import make_fleet, service_load
+from aigc_bench.plan.stats.estimates import ceil, named, plus, scaled
+
+if TYPE_CHECKING:
+    from aigc_bench.catalog.loader import Catalogue
+
+NOTE = "the fleet of a year stands from its start; undiscounted, without taxes"
+NO_PURCHASE = "nothing is bought ahead: what is rented follows the demand"
+
+
+def growth_path(option: Option, ground: Ground, *, catalogue: Catalogue) -> GrowthPath | None:
+    """The path of an option; ``None`` without growth, or where it has no machines of its own."""
+    growth, parts = ground.demand.growth, [one for one in option.parts or (option,) if one.machine is not None]
+    if growth is None or growth.per_year.high <= 0 or not parts:
+        return None
+    ends = [min(float(year), growth.horizon_years) for year in range(1, math.ceil(growth.horizon_years - 1e-9) + 1)]
+    fleets = [[fleet_after(part, ground, years) for years in ends] for part in parts]
+    ratio = catalogue.constant("hardware_price_ratio_per_year")
+    bought = [index for index, part in enumerate(parts) if part.capex_usd.value > 0]
+    staged = [_cash(parts[i], _rising(fleets[i]), ground.demand, ratio, catalogue) for i in bought]
+    at_once = [_cash(parts[i], [_rising(fleets[i])[-1]] * len(ends), ground.demand, ratio, catalogue) for i in bought]
+    life = math.ceil(ground.demand.finance.life_years)
+    cohorts = [buy_dates(_rising(fleets[i]), life_years=life) for i in bought]
+    years = tuple(
+        PathYear(
+            year=at + 1,
+            num_servers=sum(fleet[at].num_servers for fleet in fleets),
+            num_accelerators=sum(fleet[at].num_servers * _devices(part) for part, fleet in zip(parts, fleets, strict=True)),
+            bought=sum(one.count for found in cohorts for one in found if one.bought == at),
+            p_slo=_p_slo(parts, [fleet[at] for fleet in fleets], ground, years=ends[at]),
+            staged_usd=_sum([flow.years[at].net_usd for flow in staged]),
+            at_once_usd=_sum([flow.years[at].net_usd for flow in at_once]),
+        )
+        for at in range(len(ends))
+    )
+    return GrowthPath(
+        years=years,
+        staged_usd=_sum([flow.tco_usd for flow in staged]),
+        at_once_usd=_sum([flow.tco_usd for flow in at_once]),
+        price_ratio=ratio,
+        note=NOTE if bought else NO_PURCHASE,
+    )
+
+
+def _devices(part: Option) -> int:
+    return part.machine.devices_per_server if part.machine else 0
+
+
+def fleet_after(option: Option, ground: Ground, years: float) -> Fleet:
+    """The fleet that the plan's own sizing gives to the loads after some years."""
+    assert option.machine is not None, "the caller looked"
+    loads = [_load_after(load, option, ground, years) for load in option.loads]
+    make = partial(make_fleet, loads, option.placement, demand=ground.demand, rules=ground.rules, machine=option.machine)
+    middle = make()
+    planned = option.num_servers - option.num_spares - option.num_margin
+    return make(margin=ceil(option.num_margin * middle.serving / planned)) if option.num_margin and planned else middle
+
+
+def _load_after(load: Load, option: Option, ground: Ground, years: float) -> Load:
+    """A service's load at its peak after some years; what a simulation asked for is less by as much as the rate is. Jobs stay."""
+    service, able, growth = ground.service(load.name), able_of(option, load), ground.demand.growth
+    if service is None or able is None or growth is None:
+        return load
+    before = (1 + growth.per_year.value) ** (years - growth.horizon_years)
+    able = able.model_copy(update={"machines_at_least": math.ceil(able.machines_at_least * before - 1e-9)})
+    return service_load(service, able, growth=Growth(per_year=growth.per_year, horizon_years=years))
+
+
+def _rising(fleets: Sequence[Fleet]) -> list[int]:
+    """Servers by year; what is there already stays."""
+    return [int(count) for count in np.maximum.accumulate([fleet.num_servers for fleet in fleets])]
+
+
+def _p_slo(parts: Sequence[Option], fleets: Sequence[Fleet], ground: Ground, *, years: float) -> float:
+    """Share of worlds in which the fleets of a year do what is asked at its end."""
+    holds: Flags = np.ones(ground.worlds.num, dtype=bool)
+    for part, fleet in zip(parts, fleets, strict=True):
+        loads = {one.name: one for one in at_year(part, ground, years)}
+        for pool in fleet.pools:
+            machines = np.full(ground.worlds.num, pool.available_machines.value)
+            holds &= pool_serves([loads[name] for name in pool.loads if name in loads], machines, ground)
+    return float(np.mean(holds))
+
+
+def _cash(part: Option, needed: Sequence[int], demand: Demand, ratio: Estimate, catalogue: Catalogue) -> CashFlow:
+    """What buying and running so many servers in each year costs; resale by age as the demand's own share at the end of life."""
+    finance, count = demand.finance, max(1, part.num_servers)
+    usual = residual_share(finance.life_years, catalogue=catalogue).value
+    own = finance.residual_share.value / usual
+
+    def residual(age: float) -> Estimate:
+        """Resale value over the purchase price at an age in years: the published one, scaled to the demand's own, at most 1."""
+        share = scaled(residual_share(age, catalogue=catalogue), own)
+        return share.model_copy(update={end: min(1.0, getattr(share, end)) for end in ("low", "value", "high")})
+
+    return cash_flow(
+        needed,
+        unit_usd=scaled(part.capex_usd, 1 / count),
+        opex_usd_per_unit_year=scaled(part.opex_usd_per_year, 1 / count),
+        residual_at=residual,
+        growth=Prices(
+            horizon_years=len(needed),
+            life_years=math.ceil(finance.life_years),
+            price_ratio=ratio,
+            discount_rate=finance.discount_rate,
+        ),
+    )
+
+
+def _sum(found: Sequence[Estimate]) -> Estimate | None:
+    return named(plus(*found), "sum over what is bought") if found else None

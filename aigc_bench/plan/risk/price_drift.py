@@ -1,0 +1,42 @@
+"""How a price that is agreed anew moves over the life of a plan.
+
+    ln p(t)      a random walk with the catalogue's drift (standard deviation of the logarithm in a year) from today's price
+    factor       mean of p over the life / p(0); between two agreements the price stands still
+
+On demand, spot and APIs follow the market every quarter, a reserved rent is agreed anew when it runs out. All terms of an
+accelerator follow the same walk.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from aigc_bench.core.records import Estimate
+from aigc_bench.plan.risk.scenarios import Worlds
+from aigc_bench.plan.stats.distributions import Array
+
+STEPS_PER_YEAR = 4
+LOCKED_YEARS = {"reserved_1y": 1.0, "reserved_3y": 3.0}
+"""How long a price stands by term; others are agreed anew every quarter."""
+
+
+def price_factor(name: str, *, drift: Estimate, term: str, years: float, worlds: Worlds) -> Array:
+    """Mean price over some years over today's, in every world; ``name`` is of what has the price."""
+    locked = max(1, round(LOCKED_YEARS.get(term, 1 / STEPS_PER_YEAR) * STEPS_PER_YEAR))
+    count = max(1, math.ceil(years * STEPS_PER_YEAR - 1e-9))
+    sigma = worlds.of(f"volatility of {name}", drift) / math.sqrt(STEPS_PER_YEAR)
+    worlds.inputs.pop(f"volatility of {name}", None)  # it is told with the walk that it belongs to
+    log, paid = np.zeros(worlds.num), np.zeros(worlds.num)
+    price = np.ones(worlds.num)
+    for step in range(count):
+        if step:
+            log = log + sigma * worlds.normals(f"{name}, quarter {step}")
+        if step % locked == 0:
+            price = np.exp(log)
+        paid = paid + price
+    factor = paid / count
+    if count > locked:
+        worlds.inputs[f"{name} over the years"] = factor
+    return factor

@@ -1,0 +1,135 @@
+"""From which volume on owning beats renting and calling an API, and how probable that is at the planned one.
+
+    owning a year     F + S x v          v the volume over the planned one, S what rises with it (electricity), F the rest
+    renting a year    c x v              on demand and spot; reserved: c
+    calling a year    c x v
+
+Owned machines can do ``1 / mean utilisation`` of the planned volume. Worlds are drawn as in ``money.break_even``.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from aigc_bench.core.records import Estimate, Record
+from aigc_bench.plan.money.break_even import BreakEven, against_api
+from aigc_bench.plan.money.option_cost import HOURS_PER_YEAR
+from aigc_bench.plan.options.wording import what
+from aigc_bench.plan.records.plan import Option, Plan
+from aigc_bench.plan.stats.distributions import NUM_DRAWS, draws
+from aigc_bench.plan.stats.estimates import bounded, named, plus, scaled
+
+RISING = ("electricity", "cooling")
+RISING_SHARE = 0.5
+"""Share of an owned fleet's electricity that follows the load where idle and full draw are not known."""
+VOLUMES = tuple(round(float(v), 4) for v in np.geomspace(0.05, 20, 60))
+ELASTIC = ("on_demand", "spot", "per_use")
+
+
+class Rival(Record):
+    """Another way than owning: its cost in a year of the planned volume, and the break-even with owning."""
+
+    rank: int
+    name: str
+    is_elastic: bool
+    usd_per_year: Estimate
+    break_even: BreakEven | None
+    p_own_cheaper: tuple[float, ...]
+    """At each of ``VOLUMES``; beyond the capacity of the machines there is none."""
+
+
+class OwnOrNot(Record):
+    """The owned option, what it costs whatever is done and what rises with use, and its rivals."""
+
+    own: Option
+    fixed_usd_per_year: Estimate
+    rising_usd_per_year: Estimate
+    capacity: float
+    """The most that the owned machines do, over the planned volume."""
+    rivals: tuple[Rival, ...]
+
+
+def own_or_not(plan: Plan) -> OwnOrNot | None:
+    """The cheapest accepted owned or colocated option against the cheapest rent of each term and the APIs.
+
+    ``None`` where there is none, or nothing has to be bought.
+    """
+    accepted = [one for one in plan.options if one.accepted and not one.parts]
+    own = next((one for one in accepted if one.kind in ("owned", "colocated")), None)
+    if own is None or own.machine is None or own.num_servers == 0:
+        return None
+    rivals: dict[str, Option] = {}
+    for one in accepted:
+        if one.kind in ("cloud", "api"):
+            rivals.setdefault(one.term, one)
+    whole = plus(*(line.usd_per_year for line in own.costs))
+    rising = _rising(own)
+    fixed = named(bounded(_less(whole, rising)), "sum of the lines less what rises with use")
+    capacity = _capacity(own)
+    return OwnOrNot(
+        own=own,
+        fixed_usd_per_year=fixed,
+        rising_usd_per_year=rising,
+        capacity=capacity,
+        rivals=tuple(_rival(one, fixed=fixed, rising=rising, capacity=capacity) for one in rivals.values()),
+    )
+
+
+def _rising(own: Option) -> Estimate:
+    """Electricity of use: its share of the mean draw beyond idling."""
+    energy = [line.usd_per_year for line in own.costs if line.key in RISING]
+    machine = own.machine
+    assert machine is not None, "the caller looked"
+    used = _mean_utilisation(own) * max(0.0, machine.full_power_w.value - machine.idle_power_w.value)
+    whole_kwh = own.energy_kwh_per_year.value if own.energy_kwh_per_year is not None else 0.0
+    share = min(1.0, own.num_servers * used * HOURS_PER_YEAR / 1000 / whole_kwh) if whole_kwh > 0 else RISING_SHARE
+    return named(scaled(plus(*energy), share), "electricity beyond idling")
+
+
+def _less(whole: Estimate, part: Estimate) -> Estimate:
+    ends = {end: getattr(whole, end) - getattr(part, end) for end in ("value", "low", "high")}
+    return whole.model_copy(update={**ends, "low": min(ends["low"], ends["value"]), "high": max(ends["high"], ends["value"])})
+
+
+def _mean_utilisation(own: Option) -> float:
+    found = own.factors["compute"].inputs.get("mean utilisation of all servers")
+    return found.value if found is not None else 0.0
+
+
+def _capacity(own: Option) -> float:
+    used = _mean_utilisation(own)
+    return 1 / used if used > 0 else float(VOLUMES[-1])
+
+
+def _rival(option: Option, *, fixed: Estimate, rising: Estimate, capacity: float) -> Rival:
+    yearly, is_elastic = option.opex_usd_per_year, option.term in ELASTIC
+    name = what(option)
+    found = None
+    if is_elastic:
+        found = against_api(
+            yearly,
+            unit="planned volume",
+            fixed_usd_per_year=fixed,
+            running_usd_per_unit=rising,
+            planned_units_per_year=1.0,
+            capacity_units_per_year=capacity,
+            name=name,
+        )
+    return Rival(
+        rank=option.rank,
+        name=name,
+        is_elastic=is_elastic,
+        usd_per_year=yearly,
+        break_even=found,
+        p_own_cheaper=_chances(yearly, name=name, is_elastic=is_elastic, fixed=fixed, rising=rising, capacity=capacity),
+    )
+
+
+def _chances(
+    yearly: Estimate, *, name: str, is_elastic: bool, fixed: Estimate, rising: Estimate, capacity: float
+) -> tuple[float, ...]:
+    """P(owning is cheaper) by volume, over the same draws as the break-even."""
+    price = draws(yearly, name=f"{name}.price", num=NUM_DRAWS)
+    owned, running = draws(fixed, name="own.fixed", num=NUM_DRAWS), draws(rising, name="own.running", num=NUM_DRAWS)
+    within = [volume for volume in VOLUMES if volume <= capacity]
+    return tuple(float(np.mean(owned + running * v < (price * v if is_elastic else price))) for v in within)

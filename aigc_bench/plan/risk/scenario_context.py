@@ -1,0 +1,63 @@
+"""What every option of a plan shares: the demand, the rules, the drawn worlds, how far prices move in a year."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from aigc_bench.core.records import Estimate
+from aigc_bench.plan.records.demand import Demand, Job, Service
+from aigc_bench.plan.records.loads import Load
+from aigc_bench.plan.records.machine import Capability
+from aigc_bench.plan.records.plan import Option
+from aigc_bench.plan.records.rules import Rules
+from aigc_bench.plan.risk.scenarios import Worlds
+
+if TYPE_CHECKING:
+    from aigc_bench.catalog.loader import Catalogue
+    from aigc_bench.plan.risk.load_samples import LoadWorlds
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drifts:
+    """Standard deviation of a price's logarithm in a year, and what an output token costs over an input token."""
+
+    rent: Estimate
+    api: Estimate
+    output_over_input: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ground:
+    """Demand, rules and worlds. ``known`` keeps what a load does on an accelerator, for all the ways to have that."""
+
+    demand: Demand
+    rules: Rules
+    worlds: Worlds
+    drifts: Drifts
+    known: dict[tuple[str, str, str, int], LoadWorlds] = field(default_factory=dict, repr=False)
+
+    def service(self, name: str) -> Service | None:
+        """The service of that name."""
+        return next((one for one in self.demand.services if one.name == name), None)
+
+    def job(self, name: str) -> Job | None:
+        """The job of that name."""
+        return next((one for one in self.demand.jobs if one.name == name), None)
+
+
+def drifts_from(catalogue: Catalogue) -> Drifts:
+    """The catalogue's drifts, and the middle of its language models' output over input prices."""
+    rows = [row for row in catalogue.api_prices.values() if row.modality == "chat" and row.input_usd and row.output_usd]
+    ratios = sorted((row.output_usd or 0.0) / (row.input_usd or 1.0) for row in rows)
+    return Drifts(
+        rent=catalogue.constant("rent_drift"),
+        api=catalogue.constant("api_price_drift"),
+        output_over_input=ratios[len(ratios) // 2] if ratios else 1.0,
+    )
+
+
+def able_of(option: Option, load: Load) -> Capability | None:
+    """The capability that a load of an option without parts runs by."""
+    machine = option.machine
+    return next((one for one in machine.capabilities if one.case == load.case), None) if machine else None

@@ -1,0 +1,142 @@
+"""What a plan's numbers rest on, and which single measurement would tell most about it.
+
+A load's busy accelerators are its peak rate over the throughput of one. A measurement replaces a predicted throughput, whatever
+its interval, by one known to ``MEASURED_WITHIN``; the plan's busy accelerators are summed again with that one interval collapsed::
+
+    value = 1 - log(high / low) of the sum afterwards / log(high / low) of the sum now
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+from aigc_bench.core import registry
+from aigc_bench.core.records import Basis, Estimate, Record
+from aigc_bench.plan.records.loads import Load
+from aigc_bench.plan.records.machine import Capability, Machine
+from aigc_bench.plan.records.plan import Option, Plan
+from aigc_bench.plan.stats.estimates import over, total
+
+MEASURED_WITHIN = 0.03
+"""Half-width of the interval of a throughput after a run with several trials: what repeats differ by."""
+
+
+class RestsOn(Record):
+    """A number that the recommended option is made of, and whether it was measured, modelled or assumed."""
+
+    load: str
+    quantity: str
+    value: float
+    unit: str
+    basis: Basis
+    source: str | None
+    reasons: tuple[str, ...] = ()
+
+
+class ValueOfMeasurement(Record):
+    """A run that would narrow the plan: ``shrinks_by`` is the share of the interval of busy accelerators that it takes away.
+
+    ``command`` is to be run on ``accelerator``; ``before`` and ``after`` are (low, high) of the busy accelerators at the peak.
+    """
+
+    load: str
+    accelerator: str | None
+    shrinks_by: float
+    before: tuple[float, float]
+    after: tuple[float, float]
+    command: str
+
+
+def basis_of(option: Option) -> tuple[RestsOn, ...]:
+    """Throughput, watts and memory of every load with their basis."""
+    names = {"throughput": "throughput", "power_w": "watts", "device_memory_bytes": "memory", "step_latency_s": "step time"}
+    return tuple(
+        RestsOn(
+            load=load.name,
+            quantity=title,
+            value=found.value,
+            unit=found.unit,
+            basis=found.basis,
+            source=found.source,
+            reasons=tuple(dict.fromkeys((*found.reasons, *able.reasons))),
+        )
+        for load, able, _ in _running(option)
+        for field, title in names.items()
+        if isinstance(found := getattr(able, field), Estimate)
+    )
+
+
+def doubts_of(option: Option) -> tuple[str, ...]:
+    """Loads that are planned with numbers whose verdict is not valid."""
+    return tuple(
+        f"{load.name} is planned with {able.verdict} numbers ({', '.join(able.reasons) or 'no reason given'})"
+        for load, able, _ in _running(option)
+        if able.verdict != "valid"
+    )
+
+
+def best_measurements(plan: Plan) -> tuple[ValueOfMeasurement, ...]:
+    """Every measurement that would narrow the recommended option, the most telling first; none where all was measured."""
+    option = plan.recommended
+    running = list(_running(option)) if option is not None else []
+    if not running:
+        return ()
+    now = [load.busy_machines for load, _, _ in running]
+    before = total(now, unit="machines")
+    found = [
+        _value(index, running, now=now, before=before, plan=plan)
+        for index, (load, able, _) in enumerate(running)
+        if able.throughput.basis != "measured" and load.busy_machines.value > 0
+    ]
+    return tuple(sorted(found, key=lambda one: (-one.shrinks_by, one.load)))
+
+
+def _value(
+    index: int, running: Sequence[tuple[Load, Capability, Machine]], *, now: Sequence[Estimate], before: Estimate, plan: Plan
+) -> ValueOfMeasurement:
+    load, able, machine = running[index]
+    known = collapsed(able.throughput)
+    narrower = over(load.rate_items_per_s, known, unit="machines")
+    after = total([*now[:index], narrower, *now[index + 1 :]], unit="machines")
+    return ValueOfMeasurement(
+        load=load.name,
+        accelerator=machine.accelerator,
+        shrinks_by=max(0.0, 1 - _width(after) / _width(before)) if _width(before) > 0 else 0.0,
+        before=(before.low, before.high),
+        after=(after.low, after.high),
+        command=command_for(able, plan=plan, load=load),
+    )
+
+
+def collapsed(value: Estimate) -> Estimate:
+    """The same value, known as well as a measurement would know it."""
+    return value.model_copy(
+        update={
+            "low": max(value.low, value.value * (1 - MEASURED_WITHIN)),
+            "high": min(value.high, value.value * (1 + MEASURED_WITHIN)),
+        }
+    )
+
+
+def _width(value: Estimate) -> float:
+    return math.log(value.high / value.low) if value.low > 0 else math.inf
+
+
+def command_for(able: Capability, *, plan: Plan, load: Load) -> str:
+    """The run that measures a load's case: of the user's own model, of the family's preset, or of a model it has no preset of."""
+    own = {one.name: one.model for one in plan.demand.services} | {one.name: one.model for one in plan.demand.jobs}
+    model = own.get(load.name)
+    if model is not None:
+        return f"aigc-bench run --model {model.path} --mode {able.mode} --batch-size {able.batch_size}"
+    if able.preset in registry.load("workloads", able.workload).presets:
+        return f"aigc-bench run --only '{able.workload}/{able.preset}/*'"
+    return f"aigc-bench run --model FOLDER_OF_{able.preset} --mode {able.mode} --batch-size {able.batch_size}"
+
+
+def _running(option: Option) -> Iterator[tuple[Load, Capability, Machine]]:
+    """Each load with the capability it runs by and its machine, through the parts of a mixed option."""
+    for part in option.parts or (option,):
+        if part.machine is not None:
+            able = {one.case: one for one in part.machine.capabilities}
+            yield from ((load, able[load.case], part.machine) for load in part.loads if load.case in able)

@@ -1,0 +1,167 @@
+"""Which candidate a load runs as on a host: the cheapest of those that fit and are in time, else the one that misses by least.
+
+    bought   hardware a year x accelerators + watts x PUE x tariff x hours x busy accelerators + peak W x what a watt costs a year
+    rented   (whole replicas + busy ones) x accelerators of a replica, without a power limit: by the hour nothing is saved by it
+
+Accelerators are those of whole replicas, in whole servers where the load has them for itself. A replica of a rent lies in one
+instance. Hardware is the price of an accelerator with its share of the server, spread over its life. A watt of the peak costs
+space in a colocation, and UPS, cooling plant and demand charge in a room of one's own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from aigc_bench.core.records import Estimate
+from aigc_bench.plan.hardware.hosts import Host
+from aigc_bench.plan.money.annuity import annuity
+from aigc_bench.plan.records.demand import Demand, Job, OptionKind, Service
+from aigc_bench.plan.records.machine import Capability
+from aigc_bench.plan.records.rules import Rules
+from aigc_bench.plan.search.candidates import Candidates, why_none
+from aigc_bench.plan.search.loads import slo_of
+from aigc_bench.plan.site.power_chain import HOURS_PER_YEAR
+from aigc_bench.plan.sizing.fleets import grown
+from aigc_bench.predict.fitting.effects import Floats
+
+ALMOST = 1e-9
+LAST = 1e6
+"""Makes what is taken only where there is nothing else dearer than all of it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """A candidate by its row, and why it is refused; ``None`` where it is not."""
+
+    row: int
+    refusal: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spare:
+    """How much longer a request may take and how much more memory a load may need than predicted, both as factors."""
+
+    time: float = 1.0
+    memory: float = 1.0
+
+
+def spare_of(able: Capability) -> Spare:
+    """What the upper ends of a prediction ask for."""
+
+    def over_middle(estimate: Estimate | None) -> float:
+        """The upper end over the middle; 1 of what is not known."""
+        return estimate.high / estimate.value if estimate is not None and estimate.value > 0 else 1.0
+
+    return Spare(time=over_middle(able.service_s), memory=over_middle(able.device_memory_bytes))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Terms:
+    """On what terms a host is had, as far as the choice depends on them.
+
+    ``instance`` is the accelerators of a rented one, ``None`` where no replica has to lie in one. ``watt_usd_per_year`` is paid
+    for each watt of the peak. ``is_alone``: the load has its servers for itself, so that whole ones are paid for it.
+    """
+
+    kind: OptionKind = "owned"
+    instance: int | None = None
+    watt_usd_per_year: float = 0.0
+    is_alone: bool = False
+
+
+def choose(
+    wish: Service | Job,
+    found: Candidates,
+    *,
+    host: Host,
+    demand: Demand,
+    spare: Spare | None = None,
+    terms: Terms | None = None,
+    rules: Rules | None = None,
+) -> Choice | None:
+    """The best row for a host; ``None`` where there is no row of its accelerator at all."""
+    left, had = spare or Spare(), terms or Terms()
+    slo, limit = slo_of(wish), _most_devices(wish, host)
+    if had.instance is not None:
+        limit = min(limit, had.instance)
+    rows = found.of(host.spec.id) & (found.devices <= limit)
+    if not rows.any():
+        return None
+    work = work_per_s(wish, demand, rules)
+    cost = accelerators(work, found) if had.kind == "cloud" else usd_per_year(work, found, host=host, demand=demand, terms=had)
+    good = rows & found.fits_with(left.memory) & found.meets(slo, slower=left.time)
+    if good.any():
+        return Choice(row=_least(np.where(good, cost, np.inf)), refusal=None)
+    refusal = f"{wish.name}: {why_none(found, found.of(host.spec.id), slo, max_devices=limit)}"
+    fitting = rows & found.fits
+    if not fitting.any():
+        return Choice(row=_least(np.where(rows, found.memory_bytes / found.usable_bytes, np.inf)), refusal=refusal)
+    return Choice(row=_least(np.where(fitting, _overrun(found, wish), np.inf)), refusal=refusal)
+
+
+def _most_devices(wish: Service | Job, host: Host) -> int:
+    """Ranks of one replica: served models stay within a server, training spans servers that have a network for it."""
+    if isinstance(wish, Service) or wish.mode == "infer" or host.spec.scale_up_bytes_per_s is None:
+        return host.max_devices
+    return max(host.max_devices, 1024 if host.sheet.num_compute_nics else host.max_devices)
+
+
+def usd_per_year(work: float, found: Candidates, *, host: Host, demand: Demand, terms: Terms | None = None) -> Floats:
+    """Cost of what the load needs at its peak of ``work`` items a second, for every row as if it ran on this host."""
+    machine, finance, had = host.machine, demand.finance, terms or Terms()
+    size = machine.machines_per_server.value
+    price = machine.price_usd.value / size
+    yearly = annuity(
+        price, rate=finance.discount_rate.value, years=finance.life_years, residual=price * finance.residual_share.value
+    )
+    watts = np.where(np.isnan(found.power_w), machine.full_power_w.value / size, found.power_w)
+    energy = watts / 1000 * HOURS_PER_YEAR * demand.site.pue.value * demand.site.electricity_usd_per_kwh.value
+    peak_w = np.maximum(0.0, machine.peak_power_w.value / size - (1 - found.cap) * (host.spec.tdp_w or 0.0))
+    replicas = work / found.throughput
+    bought = np.maximum(1.0, np.ceil(replicas)) * found.devices
+    if had.is_alone:
+        bought = np.ceil(bought / size - ALMOST) * size
+    cost: Floats = (yearly + peak_w * had.watt_usd_per_year) * bought + energy * replicas * found.devices
+    return cost
+
+
+def accelerators(work: float, found: Candidates) -> Floats:
+    """Accelerators of whole replicas at the peak plus those that are busy, for every row; rows with a power limit come last.
+
+    The busy ones are what rents by the hour pay and what several loads share.
+    """
+    replicas = work / found.throughput
+    count: Floats = np.where(found.cap < 1, LAST, 1.0) * (np.maximum(1.0, np.ceil(replicas)) + replicas) * found.devices
+    return count
+
+
+def cheapest_usd_per_year(wish: Service | Job, found: Candidates | None, *, host: Host, demand: Demand) -> float:
+    """The least that the load costs on a host among rows that fit and are in time; infinite where there is none."""
+    if found is None:
+        return np.inf
+    good = found.of(host.spec.id) & (found.devices <= _most_devices(wish, host)) & found.fits & found.meets(slo_of(wish))
+    work = work_per_s(wish, demand)
+    return float(usd_per_year(work, found, host=host, demand=demand)[good].min(initial=np.inf))
+
+
+def work_per_s(wish: Service | Job, demand: Demand, rules: Rules | None = None) -> float:
+    """Items a second while the load is at its highest, over the share of the time that machines may spend on it."""
+    if isinstance(wish, Service):
+        peak = wish.arrival.peak_requests_per_s.value * wish.items_per_request.value
+        return peak * grown(demand.growth)[0].value / (rules.target_utilisation.value if rules else 1.0)
+    return wish.items.value / wish.window_s / (rules.job_goodput.value if rules else 1.0)
+
+
+def _overrun(found: Candidates, wish: Service | Job) -> Floats:
+    """By what factor the worst of the latencies is missed."""
+    slo, worst = slo_of(wish), np.ones(len(found))
+    for limit, column in ((slo.ttft_s, found.ttft_s), (slo.tpot_s, found.tpot_s), (slo.latency_s, found.latency_s)):
+        if limit is not None:
+            worst = np.maximum(worst, np.nan_to_num(column / limit, nan=1.0))
+    return worst
+
+
+def _least(values: Floats) -> int:
+    return int(np.argmin(values))

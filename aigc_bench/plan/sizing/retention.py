@@ -1,0 +1,65 @@
+"""What is kept and moved beside the servers' memory: answers, results, data sets, and how fast training reads and writes.
+
+    answers      requests/s at the peak x duty x growth at the horizon x 86,400 x answer bytes x days kept
+    results      items of a run x result bytes x runs kept at once (runs a day x days kept, at least one)
+    reading      items x bytes of one / (window x goodput), summed over the jobs
+    writing      parameters x bytes of a checkpoint per parameter / stall of one, summed over the training jobs
+
+Rates grow over the horizon, so what is kept of them is the most at its end. Source: the planner's capacity rule.
+"""
+
+from __future__ import annotations
+
+from aigc_bench.core.records import Estimate
+from aigc_bench.plan.records.demand import Demand, Growth, Job, Service
+from aigc_bench.plan.records.machine import Machine
+from aigc_bench.plan.records.rules import Rules
+from aigc_bench.plan.sizing.checkpoints import stall_of
+from aigc_bench.plan.sizing.fleets import grown
+from aigc_bench.plan.stats.estimates import bounded, scaled, times
+
+SECONDS_PER_DAY = 86400.0
+
+
+def kept_answers(service: Service, growth: Growth | None) -> Estimate:
+    """Bytes of the answers that are kept at the end of the horizon."""
+    last, _ = grown(growth)
+    mean = times(service.arrival.peak_requests_per_s, service.arrival.duty, last, unit="request/s")
+    a_day = scaled(mean, SECONDS_PER_DAY, unit="request/day")
+    return times(a_day, service.response_bytes, service.kept_days, unit="B")
+
+
+def kept_results(job: Job) -> Estimate | None:
+    """Bytes of the results that are kept at once; ``None`` where a job has none to keep."""
+    if job.response_bytes is None or job.kept_days is None or job.kept_days.high <= 0:
+        return None
+    runs = bounded(scaled(job.kept_days, job.runs_per_day, unit="runs"), floor=1.0)
+    return times(job.items, job.response_bytes, runs, unit="B")
+
+
+def kept_bytes(demand: Demand) -> float:
+    """Bytes that are kept of all loads together: data sets in their copies, answers, results, and each job's items once."""
+    kept = sum(data.size_bytes.value * data.copies.value for data in demand.datasets)
+    kept += sum(kept_answers(service, demand.growth).value for service in demand.services)
+    for job in demand.jobs:
+        results = kept_results(job)
+        kept += job.items.value * job.bytes_per_item.value + (results.value if results else 0.0)
+    return kept
+
+
+def read_bytes_per_s(demand: Demand, rules: Rules) -> float:
+    """Bytes a second that the jobs read while their windows are open."""
+    return sum(job.items.value * job.bytes_per_item.value / (job.window_s * rules.job_goodput.value) for job in demand.jobs)
+
+
+def written_bytes_per_s(demand: Demand, machine: Machine, rules: Rules) -> float:
+    """Bytes a second at which checkpoints are written within the stall that each may cause.
+
+    Capabilities of the machine stand in the demand's order, services first.
+    """
+    abilities = machine.capabilities[len(demand.services) :]
+    return sum(
+        (able.num_params or 0.0) * rules.checkpoint_bytes_per_param.value / stall_of(job, rules).value
+        for job, able in zip(demand.jobs, abilities, strict=False)
+        if job.mode == "train"
+    )

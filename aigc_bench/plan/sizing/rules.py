@@ -1,0 +1,47 @@
+"""The shares and sizes that every plan uses, read from the catalogue where it has them, stated here where it has not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aigc_bench.plan.records.rules import Rules
+from aigc_bench.plan.stats.estimates import assumed
+
+if TYPE_CHECKING:
+    from aigc_bench.catalog.loader import Catalogue
+
+GENERAL = "unverified (general knowledge)"
+
+
+def rules_from(catalogue: Catalogue) -> Rules:
+    """The planner's rules from the catalogue's constants."""
+    constant = catalogue.constant
+    return Rules(
+        usable_memory=constant("usable_memory_fraction"),
+        usable_storage=constant("usable_storage_fraction"),
+        checkpoint_bytes_per_param=constant("checkpoint_bytes_per_param"),
+        checkpoints_kept=constant("checkpoints_kept"),
+        checkpoint_stall_s=constant("checkpoint_stall_s"),
+        hours_between_interruptions=constant("gpu_hours_per_interruption"),
+        restart_s=constant("job_restart_s"),
+        dataset_copies=constant("dataset_copies"),
+        beside_load=constant("beside_servers_load_fraction"),
+        ups_efficiency=constant("ups_efficiency"),
+        target_utilisation=constant("utilisation_target"),
+        link_goodput=assumed(
+            0.9, low=0.8, high=0.95, unit="fraction", source=f"payload share of a link after framing and TCP; {GENERAL}"
+        ),
+        machine_availability=assumed(
+            0.995, low=0.99, high=0.999, unit="fraction", source=f"one server with repair within days; {GENERAL}"
+        ),
+        off_peak_share=assumed(
+            0.1, low=0.0, high=0.3, unit="fraction", source=f"service load at night over the peak, while jobs run; {GENERAL}"
+        ),
+        job_goodput=assumed(
+            0.9,
+            low=0.8,
+            high=0.97,
+            unit="fraction",
+            source=f"share of a job's window spent on its steps, beside checkpoints; {GENERAL}",
+        ),
+    )

@@ -1,0 +1,1 @@
+"""Statistics of a plan: arithmetic on estimates, distributions, queues, availability."""

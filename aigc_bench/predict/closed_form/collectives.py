@@ -1,0 +1,45 @@
+"""Time of collectives: a fixed part and a part per byte, ``alpha + factor x S / B`` (fitted on public NCCL latencies).
+
+The factor is ``2 (n - 1) / n`` for an all-reduce and ``(n - 1) / n`` for all-gather, reduce-scatter and all-to-all of S bytes. B is
+the bus bandwidth: the scale-up link per direction times an efficiency, or what PCIe cards reach through the host.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from aigc_bench.catalog.loader import Catalogue
+from aigc_bench.catalog.records import AcceleratorSpec
+from aigc_bench.core.records import Estimate
+from aigc_bench.predict.closed_form.language import link_class
+
+Kind = Literal["all_reduce", "all_gather", "reduce_scatter", "all_to_all"]
+
+
+def bus_bytes_per_s(spec: AcceleratorSpec, *, devices: int, catalogue: Catalogue) -> tuple[float, float, float]:
+    """Low, value and high bus bandwidth between ``devices`` of this kind in one machine."""
+    if link_class(spec, devices=devices) in ("pcie", "pcie_wide"):
+        constant = catalogue.constant("pcie_all_reduce_bytes_per_s")
+        return constant.low, constant.value, constant.high
+    share = catalogue.constant("all_reduce_link_efficiency")
+    link = spec.scale_up_bytes_per_s or 0.0
+    assert link > 0, "a part with a link of its own has a rate"
+    return link * share.low, link * share.value, link * share.high
+
+
+def collective_s(num_bytes: float, *, kind: Kind, spec: AcceleratorSpec, devices: int, catalogue: Catalogue) -> Estimate:
+    """Seconds of one collective over ``num_bytes`` per device; 0 for one device."""
+    if devices <= 1 or num_bytes <= 0:
+        return Estimate(value=0.0, low=0.0, high=0.0, unit="s", basis="modelled", source="one device needs no collective")
+    factor = (2.0 if kind == "all_reduce" else 1.0) * (devices - 1) / devices
+    alpha = catalogue.constant("all_reduce_alpha_s")
+    low, value, high = bus_bytes_per_s(spec, devices=devices, catalogue=catalogue)
+    moved = factor * num_bytes
+    return Estimate(
+        value=alpha.value + moved / value,
+        low=alpha.low + moved / high,
+        high=alpha.high + moved / low,
+        unit="s",
+        basis="modelled",
+        source=alpha.source,
+    )

@@ -1,0 +1,308 @@
+"""The two closed forms with their constants: seconds from terms. Every constant is positive and lives on a logarithmic scale.
+
+``log_quantity`` computes a whole table at once; the constants are fitted in ``calibration``, shipped in ``data/parameters.csv``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aigc_bench.predict.closed_form import language_rows, step_rows
+from aigc_bench.predict.closed_form.columns import Form, ModelRow
+
+Floats = NDArray[np.float64]
+Columns = Mapping[str, Floats]
+
+_SOFT = 4.0
+"""Exponent of the soft maximum of compute and memory in a decode step: 4 lies within 19 % of the sharp maximum."""
+_STEP_SOFT = 1.5
+"""The same of a whole step, in which some operators are bound by the one and some by the other."""
+_SLOPE_STEP = 1.0001
+"""Factor on a constant for its numerical derivative."""
+_REFERENCE_BANDWIDTH = 3.35e12
+"""Bytes/s of the device on which launch constants are quoted (H100); latencies shrink on faster memories by a fitted power."""
+
+_LOOK_STEPS = (10.0, 30.0)
+_LOOK_BOUNDARY = 16.0
+"""Decode steps between two looks for new requests, below and from so many sequences on, of an engine that is told not to look at
+each: SGLang's scheduler-recv-interval in InferenceX's recipes for Blackwell (2025-2026)."""
+
+_LINK_EFFICIENCIES = ("link_efficiency", "bridge_efficiency", "pcie_efficiency", "pcie_wide_efficiency")
+"""Constants in the order of ``language.LINKS``."""
+
+
+def priors(form: Form) -> dict[str, tuple[float, float]]:
+    """Constant -> (typical value, spread of its logarithm) before any measurement."""
+    return dict(_language_priors() if form == "language" else _step_priors())
+
+
+def _language_priors() -> Iterator[tuple[str, tuple[float, float]]]:
+    yield from {
+        "weights_efficiency": (0.75, 0.1),
+        "linear_efficiency": (0.5, 0.4),
+        "attention_efficiency": (0.3, 0.5),
+        "cache_efficiency": (0.6, 0.4),
+        "link_efficiency": (0.6, 0.25),
+        "collective_s": (8e-6, 0.4),
+        "prefill_efficiency": (0.55, 0.4),
+        "prefill_attention_efficiency": (0.35, 0.5),
+        "prefill_link_efficiency": (0.6, 0.3),
+        "expert_layer_s": (10e-6, 1.0),
+        "interference": (0.9, 0.4),
+        "wave": (0.1, 0.3),
+        "wave_disaggregated": (0.1, 0.5),
+        "attention_dp_exponent": (0.4, 0.5),
+        "prompt_expert_layer_s": (200e-6, 1.0),
+        "prompt_latent_layer_s": (500e-6, 1.0),
+        "latency_exponent": (0.3, 0.5),
+        "bridge_efficiency": (0.5, 0.4),
+        "pcie_efficiency": (0.75, 0.3),
+        "pcie_wide_efficiency": (0.4, 0.4),
+        "pcie_collective_s": (25e-6, 0.4),
+        "power_exponent": (0.5, 0.3),
+        "expert_prefill": (1.5, 0.4),
+        "seats": (0.95, 0.05),
+        "seat_wait": (0.7, 0.1),
+        "batch_limit.tensorrt-llm": (200.0, 0.6),
+        "batch_limit.tensorrt": (500.0, 0.6),
+        "batch_limit": (256.0, 0.6),
+    }.items()
+    for engine in language_rows.ENGINES:
+        yield f"layer_s.{engine}", (12e-6, 0.8)
+        yield f"step_s.{engine}", (1.5e-3, 1.0)
+        yield f"sequence_s.{engine}", (10e-6, 1.2)
+        yield f"prompt_s.{engine}", (10e-3, 1.0)
+        yield f"prefill_factor.{engine}", (1.0, 0.35)
+        yield f"prompt_layer_s.{engine}", (150e-6, 1.0)
+        yield f"first_steps.{engine}", (2.0, 0.5)
+
+
+def _step_priors() -> Iterator[tuple[str, tuple[float, float]]]:
+    yield "overlap", (0.5, 0.6)
+    yield "exchange", (1.2, 0.6)
+    yield "power_exponent", (0.4, 0.3)
+    yield "launch_exponent", (0.3, 0.5)
+    for family in step_rows.FAMILIES:
+        yield f"compute_efficiency.{family}", (0.45, 0.4)
+        yield f"memory_efficiency.{family}", (0.6, 0.6)
+        yield f"vector_share.{family}", (0.5 if family.startswith("diffusion") or family.endswith("eager") else 0.2, 0.8)
+    for engine in step_rows.ENGINES:
+        yield f"launch_s.{engine}", (6e-6, 0.8)
+
+
+SHARES: Mapping[Form, frozenset[str]] = {
+    "language": frozenset(name for name, _ in _language_priors() if name.endswith("efficiency")) | {"power_exponent"},
+    "step": frozenset(),
+}
+"""Constants that cannot be above one."""
+
+
+def columns_of(rows: Sequence[ModelRow]) -> dict[str, Floats]:
+    """The rows' columns as arrays; all rows are of one form."""
+    return {name: np.array([row.columns[name] for row in rows], dtype=float) for name in rows[0].columns}
+
+
+def log_quantity(form: Form, columns: Columns, constants: Mapping[str, float]) -> Floats:
+    """Natural logarithm of what each row asks: seconds of a stage or step, or items per second."""
+    return _language(columns, constants) if form == "language" else _step(columns, constants)
+
+
+def log_slopes(form: Form, columns: Columns, constants: Mapping[str, float]) -> tuple[Floats, Floats]:
+    """``log_quantity`` and its derivatives by the logarithm of each constant: shape (rows, constants).
+
+    Constants of one kind that belong to different engines or families touch different rows: they share one evaluation.
+    """
+    here = log_quantity(form, columns, constants)
+    slopes = np.zeros((len(here), len(constants)))
+    kinds: dict[str, list[tuple[int, Floats | float]]] = {}
+    for index, name in enumerate(constants):
+        kind, mask = _rows_of(name, form, columns)
+        kinds.setdefault(kind, []).append((index, mask))
+    names = list(constants)
+    for members in kinds.values():
+        moved = {**constants, **{names[index]: constants[names[index]] * _SLOPE_STEP for index, _ in members}}
+        slope = (log_quantity(form, columns, moved) - here) / math.log(_SLOPE_STEP)
+        for index, mask in members:
+            slopes[:, index] = slope * mask
+    return here, slopes
+
+
+def _rows_of(name: str, form: Form, columns: Columns) -> tuple[str, Floats | float]:
+    """The kind of a constant, and 1 on the rows of the engine or family that it belongs to (every row where it has none)."""
+    prefix, _, owner = name.partition(".")
+    if not owner or prefix == "batch_limit":
+        return name, 1.0
+    engines: tuple[str, ...] = language_rows.ENGINES if form == "language" else step_rows.ENGINES
+    families: tuple[str, ...] = step_rows.FAMILIES
+    column, known = ("engine", engines) if owner in engines else ("family", families)
+    mask: Floats = (columns[column] == known.index(owner)).astype(float)
+    return prefix, mask
+
+
+def _by(index: Floats, names: Sequence[str], prefix: str, constants: Mapping[str, float]) -> Floats:
+    values: Floats = np.array([constants[f"{prefix}.{name}"] for name in names])[index.astype(int)]
+    return values
+
+
+def _soft_maximum(first: Floats, second: Floats, *, power: float) -> Floats:
+    total: Floats = (first**power + second**power) ** (1 / power)
+    return total
+
+
+def _language(c: Columns, k: Mapping[str, float]) -> Floats:
+    """One decode step and one prefill, put together by what was asked."""
+    decode, prefill, sequences = decode_and_prefill(c, k)
+    of = _engine(c, k)
+    together = 1 - c["is_disaggregated"]
+    prompt_s = prefill + 0.2 * of("prompt_s")
+    single = prompt_s + _latency(c, k) * c["layers"] * of("layer_s")
+    shared = decode + together * k["interference"] * sequences / c["output_len"] * prefill
+    first = _first_token(c, k, decode=decode, prefill=prefill, shared=shared, sequences=sequences)
+    round_s = sequences * prefill + c["output_len"] * decode
+    by_name: dict[str, Floats] = {
+        "tpot": np.where(c["is_static"] > 0, decode, shared),
+        "ttft": first,
+        "rate": c["replicas"] * sequences * c["output_len"] / round_s,
+        "latency": round_s + 0.2 * of("prompt_s"),
+        "request": single + c["output_len"] * decode,
+        "decode_rate": sequences / decode,
+        "prefill_rate": c["input_len"] / single,
+        "prefill_time": sequences * prefill + 0.2 * of("prompt_s"),
+    }
+    chosen = np.choose(c["aspect"].astype(int), [by_name[name] for name in language_rows.QUANTITIES])
+    logs: Floats = np.log(chosen)
+    return logs
+
+
+def _first_token(
+    c: Columns, k: Mapping[str, float], *, decode: Floats, prefill: Floats, shared: Floats, sequences: Floats
+) -> Floats:
+    """Mean seconds to a first token among clients who start together and each send the next request when the last is answered.
+
+    Harnesses send about ten requests a client. In the first wave a prompt is read behind half of all others; later ones come one
+    by one, and hardly wait for each other. Beside its own pass a request waits until the engine looks for new ones, and for a
+    seat where all are taken. With attention in data parallel a prompt is read by fewer ranks than there are.
+    """
+    of, together = _engine(c, k), 1 - c["is_disaggregated"]
+    clients = np.maximum(sequences * c["waiting"] * np.where(together > 0, 1.0, c["replicas"] / c["prefill_replicas"]), 1.0)
+    reading, launches = prefill * c["attention_ranks"] ** k["attention_dp_exponent"], pass_launches_s(c, k)
+    each = reading + launches / np.clip(c["prompts_a_pass"], 1.0, clients)
+    wave = np.where(together > 0, k["wave"], k["wave_disaggregated"]) * (clients - 1) / 2
+    steps = of("first_steps") + steps_to_a_look(c, sequences)
+    seated = np.maximum(c["asked"] / np.maximum(c["room"] * k["seats"], 1.0) - 1, 0) * k["seat_wait"] * c["output_len"] * shared
+    first: Floats = reading + launches + wave * each + steps * decode + of("prompt_s") + together * seated
+    return first
+
+
+def pass_launches_s(c: Columns, k: Mapping[str, float]) -> Floats:
+    """Seconds that a pass over prompts takes however short they are: its kernels are launched one by one, not from a graph."""
+    of = _engine(c, k)
+    each = (
+        c["layers"] * of("prompt_layer_s")
+        + c["moe_layers"] * k["prompt_expert_layer_s"]
+        + c["latent_layers"] * k["prompt_latent_layer_s"]
+    )
+    return _latency(c, k) * each
+
+
+def steps_to_a_look(c: Columns, sequences: Floats) -> Floats:
+    """Mean decode steps until an engine that looks seldom sees a new request; 0 for others, whose wait is in ``first_steps``."""
+    between = np.where(sequences < _LOOK_BOUNDARY, _LOOK_STEPS[0], _LOOK_STEPS[1])
+    mean: Floats = c["looks_seldom"] * between / 2
+    return mean
+
+
+def _engine(c: Columns, k: Mapping[str, float]) -> Callable[[str], Floats]:
+    return lambda prefix: _by(c["engine"], language_rows.ENGINES, prefix, k)
+
+
+def _latency(c: Columns, k: Mapping[str, float]) -> Floats:
+    scaled: Floats = (_REFERENCE_BANDWIDTH / c["bandwidth"]) ** k["latency_exponent"]
+    return scaled
+
+
+def decode_and_prefill(c: Columns, k: Mapping[str, float]) -> tuple[Floats, Floats, Floats]:
+    """Seconds of a decode step, of one prompt, and the sequences in flight after the engine's own limit."""
+    of = _engine(c, k)
+    names = language_rows.ENGINES
+    limits = np.full(len(names), k["batch_limit"])
+    limits[names.index("tensorrt-llm")] = k["batch_limit.tensorrt-llm"]
+    limits[names.index("tensorrt")] = k["batch_limit.tensorrt"]
+    share = np.where(c["is_offline"] > 0, np.minimum(1.0, limits[c["engine"].astype(int)] / c["sequences"]), 1.0)
+    sequences = c["sequences"] * share
+    links = np.array([k[name] for name in _LINK_EFFICIENCIES])[c["link"].astype(int)]
+    power = c["power_share"] ** k["power_exponent"]
+    collective_s = np.where(c["link"] < 2, k["collective_s"], k["pcie_collective_s"])
+    linear = _soft_maximum(
+        c["decode_linear"] * share / (k["linear_efficiency"] * power), c["decode_weights"] / k["weights_efficiency"], power=_SOFT
+    )
+    attention = _soft_maximum(
+        c["decode_attention"] * share / (k["attention_efficiency"] * power),
+        c["decode_cache"] * share / k["cache_efficiency"],
+        power=_SOFT,
+    )
+    launches = c["collectives"] * collective_s + c["layers"] * of("layer_s") + c["moe_layers"] * k["expert_layer_s"]
+    decode = (
+        linear
+        + attention
+        + c["decode_bytes"] * share / links
+        + _latency(c, k) * launches
+        + of("step_s")
+        + sequences * of("sequence_s")
+    )
+    experts = np.where(c["moe_layers"] > 0, k["expert_prefill"], 1.0)
+    prefill = (
+        _soft_maximum(
+            c["prefill_linear"] / (k["prefill_efficiency"] * power) * of("prefill_factor") * experts,
+            c["prefill_weights"] / k["weights_efficiency"],
+            power=_SOFT,
+        )
+        + c["prefill_attention"] / (k["prefill_attention_efficiency"] * power)
+        + c["prefill_bytes"] / (links * k["prefill_link_efficiency"] / k["link_efficiency"])
+    )
+    return decode, prefill, sequences
+
+
+def _step(c: Columns, k: Mapping[str, float]) -> Floats:
+    """Seconds of one step: compute and memory, the unfused part, launches (hidden where the device is busy), exchanges."""
+
+    def of(prefix: str) -> Floats:
+        return _by(c["family"], step_rows.FAMILIES, prefix, k)
+
+    speed = c["power_share"] ** k["power_exponent"]
+    busy = (
+        _soft_maximum(c["compute"] / of("compute_efficiency") / speed, c["memory"] / of("memory_efficiency"), power=_STEP_SOFT)
+        + c["vector"] * of("vector_share") / speed
+    )
+    launch_s = _by(c["engine"], step_rows.ENGINES, "launch_s", k) * (_REFERENCE_BANDWIDTH / c["bandwidth"]) ** k["launch_exponent"]
+    launches = c["depth"] * launch_s
+    total = np.sqrt(busy**2 + (0.5 * launches) ** 2) + 0.3 * launches + c["reduced"] * k["overlap"] + c["exchanged"] * k["exchange"]
+    logs: Floats = np.log(total)
+    return logs
+
+
+def roofline_log(form: Form, columns: Columns) -> Floats:
+    """The logarithm of the quantity at the datasheet's peaks, without any launch or exchange: no prediction is beyond it."""
+    perfect = dict.fromkeys(priors(form), 1.0)
+    for name in perfect:
+        if name.split(".")[0].endswith("_s") or name.split(".")[0] in (
+            "overlap",
+            "exchange",
+            "vector_share",
+            "first_steps",
+            "wave",
+            "wave_disaggregated",
+            "attention_dp_exponent",
+            "seat_wait",
+        ):
+            perfect[name] = 1e-30
+        if name.startswith("batch_limit"):
+            perfect[name] = math.inf
+    if "power_exponent" in perfect and form == "language":
+        perfect["power_exponent"] = 1e-30
+    perfect["interference"] = 0.0 if "interference" in perfect else 1.0
+    return log_quantity(form, columns, perfect)

@@ -1,0 +1,324 @@
+"""Questions about serving language models: from a published row to the columns and groups of the closed form."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from aigc_bench.catalog.records import AcceleratorSpec
+from aigc_bench.predict.closed_form import language
+from aigc_bench.predict.closed_form.columns import ModelRow, Unanswered, log2_bin
+from aigc_bench.predict.published.language_models import LanguageModel
+from aigc_bench.predict.published.names import (
+    Engine,
+    NumberFormat,
+    bare_name,
+    number_format,
+    resolve_engine,
+    resolve_format,
+    resolve_language_model,
+)
+from aigc_bench.predict.published.row import Query
+
+ASPECTS: Mapping[str, str] = {
+    "tpot": "tpot",
+    "tpot_avg": "tpot",
+    "itl_median": "tpot",
+    "ttft": "ttft",
+    "throughput": "rate",
+    "throughput_offline": "rate",
+    "throughput_server": "rate",
+    "throughput_interactive": "rate",
+    "throughput_per_gpu": "rate",
+    "throughput_offline_samples": "rate",
+    "throughput_server_samples": "rate",
+    "latency": "latency",
+    "latency_request": "latency",
+    "decode_throughput": "decode_rate",
+    "prefill_throughput": "prefill_rate",
+    "prefill_latency": "prefill_time",
+}
+"""Metrics that are answered -> what the closed form computes for them."""
+
+ENERGY_UNITS = ("J/output token", "J/request")
+"""Joules of all devices: answered as TDP over the predicted rate; what share of the TDP is drawn is an effect."""
+
+SERVER_LATENCIES: Mapping[str, str] = {"tpot_mean": "tpot", "ttft_mean": "ttft"}
+"""Latencies at an arrival rate that the row does not state: answered by their effects, and kept out of the constants' fit."""
+
+ENGINES = (
+    "tensorrt-llm", "vllm", "sglang", "tensorrt", "transformers", "llama.cpp", "fastertransformer", "vllm-research", "vllm-tgi",
+    "other",
+)  # fmt: skip
+"""Engines with constants of their own; the last stands for every other."""
+
+_DATASET_LENGTHS: Mapping[str, tuple[float, float]] = {
+    "llama-2-70b": (294, 294),
+    "gpt-j-6b": (778, 69),
+    "mixtral-8x7b": (450, 145),
+    "llama-3.1-405b": (9400, 684),
+    "llama-3.1-8b": (778, 73),
+    "deepseek-v3": (800, 3880),
+}
+"""Mean input and output tokens of MLPerf's data sets (reference implementations), where a row does not say."""
+
+_DEFAULT_LENGTHS = (400.0, 250.0)
+_NATIVE_FP8 = ("deepseek-v3", "kimi-k2", "minimax-m2.5")
+_RESERVING = ("tensorrt-llm", "tensorrt")
+"""Engines that admit a request only when the cache holds its whole prompt and answer; others count on the mean in flight."""
+_PASS_TOKENS = 8192.0
+"""Tokens of prompts that engines read in one pass by default."""
+_MAX_SEQUENCES = 2048.0
+_WIDE_ISLAND = 16
+"""More ranks than this in one group, and not a power of two: prompts and tokens are served by separate devices."""
+
+
+def language_row(query: Query, spec: AcceleratorSpec) -> ModelRow:
+    """The question's columns and groups; raises ``Unanswered`` with the reason."""
+    is_energy = query.metric == "energy" and query.unit in ENERGY_UNITS
+    aspect = "rate" if is_energy else ASPECTS.get(query.metric) or SERVER_LATENCIES.get(query.metric)
+    if aspect is None:
+        raise Unanswered(f"metric {query.metric} is not modelled for language models")
+    model = resolve_language_model(query.model)
+    if model is None:
+        raise Unanswered(f"model {query.model!r} is not known")
+    engine = resolve_engine(query.software)
+    numbers = number_format_of(query, model)
+    layout = _layout(query, model, spec, engine=engine, numbers=numbers)
+    columns = _columns(query, model, spec, engine=engine, numbers=numbers, layout=layout, aspect=aspect)
+    offset = math.log(query.gpu_count) if "/GPU" in query.unit or query.metric.endswith("per_gpu") else 0.0
+    if query.metric.endswith("_samples"):
+        offset += math.log(columns["output_len"])
+    if is_energy:
+        if spec.tdp_w is None:
+            raise Unanswered("no TDP is known of the accelerator")
+        offset += math.log(spec.tdp_w * query.gpu_count) + (math.log(columns["output_len"]) if "request" in query.unit else 0.0)
+    track = "energy" if is_energy else "server_latency" if query.metric in SERVER_LATENCIES else aspect
+    groups = _groups(query, model, spec, engine=engine, numbers=numbers, layout=layout, columns=columns, aspect=track)
+    return ModelRow(
+        form="language",
+        track=f"llm.{track}",
+        columns=columns,
+        groups=groups,
+        shapes_constants=query.metric not in SERVER_LATENCIES and not is_energy,
+        sign=-1.0 if is_energy else 1.0,
+        is_rate=aspect.endswith("rate"),
+        offset=offset,
+        accelerator=spec.id,
+        caution=_caution(query, model, engine),
+    )
+
+
+def _caution(query: Query, model: LanguageModel, engine: Engine) -> tuple[str, ...]:
+    notes = []
+    if model.name.startswith("typical-"):
+        notes.append("model_assumed_typical")
+    if engine.name in ("other", "unknown"):
+        notes.append("engine_unknown")
+    if query.input_len is None and query.output_len is None:
+        notes.append("lengths_assumed")
+    return tuple(notes)
+
+
+def number_format_of(query: Query, model: LanguageModel) -> NumberFormat:
+    """The stated format, else the one in the model's name, else the one the model is published in."""
+    found = resolve_format(query.precision) or resolve_format(bare_name(query.model))
+    if found is None:
+        found = number_format("fp8" if model.name in _NATIVE_FP8 else "bf16")
+    if model.name.startswith("gpt-oss") and found.name in ("bf16", "fp16"):
+        return number_format("mxfp4")
+    return found
+
+
+def _layout(query: Query, model: LanguageModel, spec: AcceleratorSpec, *, engine: Engine, numbers: NumberFormat) -> language.Layout:
+    """The stated layout; else one replica over all devices (MLPerf: as many as fit; llama.cpp: one layer after another)."""
+    stated, devices = query.layout, query.gpu_count
+    if query.words.get("mode") == "disagg":
+        return _disaggregated(query)
+    if engine.name == "llama.cpp":
+        return language.Layout(pipeline=devices)
+    is_offline = query.batch is None and (query.concurrency is None or math.isinf(query.concurrency))
+    if "tp" not in stated and engine.name != "tensorrt-llm" and (is_offline or engine.name == "tensorrt"):
+        ranks = language.fitting_tensor_ranks(model, spec, number_format=numbers, devices=devices)
+        return language.Layout(tensor=ranks, replicas=max(1, devices // ranks))
+    stated, devices = _counted_once(stated, devices)
+    pipeline = int(stated.get("pp", 1))
+    attention = int(stated.get("attention_dp", 1))
+    ranks = max(int(stated.get("tp", 0)), int(stated.get("ep", 0)), attention if "tp" in stated else 0)
+    ranks = min(ranks or max(1, devices // pipeline), devices)
+    if ranks > _WIDE_ISLAND and (ranks & (ranks - 1) or ranks > 2 * _WIDE_ISLAND):
+        decode = max(8, int(devices * 0.67))
+        width = min(32, decode)
+        return language.Layout(
+            tensor=width, replicas=decode / width, attention_replicas=width, is_disaggregated=True, prefill_tensor=4,
+            prefill_replicas=max(1.0, (devices - decode) / 4),
+        )  # fmt: skip
+    replicas = max(1, devices // (ranks * pipeline))
+    return language.Layout(tensor=ranks, pipeline=pipeline, replicas=replicas, attention_replicas=min(attention, ranks))
+
+
+def _counted_once(stated: Mapping[str, float], devices: int) -> tuple[Mapping[str, float], int]:
+    """Layout and devices where a table multiplied two names of the same ranks.
+
+    Engines lay tensor, expert and data-parallel attention ranks over one group of devices. Some tables multiply them: 64 devices
+    for eight with ``tp 8, ep 8``, whose values repeat those of the row with eight. Others count one dimension alone: one device
+    for experts sharded over four.
+    """
+    experts, attention = stated.get("ep", 1.0), stated.get("attention_dp", 1.0)
+    sharded = experts * stated.get("moe_tp", 1.0)
+    if experts > 1 and experts == stated.get("moe_tp"):
+        ranks = experts
+    elif sharded > max(devices, stated.get("tp", 1.0)):
+        ranks = sharded
+    elif attention > 1 and attention == stated.get("tp") and attention**2 == devices:
+        ranks = attention
+    else:
+        return stated, devices
+    return {**stated, "tp": ranks, "ep": ranks, "attention_dp": ranks if attention > 1 else 1.0}, int(ranks)
+
+
+def _disaggregated(query: Query) -> language.Layout:
+    stated, devices = query.layout, query.gpu_count
+    attention = int(stated.get("decode_attention_dp", 1))
+    decode = min(devices, max(int(stated.get("decode_tp", devices)), attention))
+    apart = int(stated.get("prefill_attention_dp", 1))
+    prefill = min(devices, max(int(stated.get("prefill_tp", devices)), apart, int(stated.get("prefill_ep", 1))))
+    prefill_workers = stated.get("prefill_workers", 1.0)
+    workers = stated.get("decode_workers") or max(1, round((devices - prefill * prefill_workers) / decode))
+    return language.Layout(
+        tensor=decode, replicas=workers, attention_replicas=max(1, attention), is_disaggregated=True, prefill_tensor=prefill,
+        prefill_attention=max(1, apart), prefill_replicas=prefill_workers,
+    )  # fmt: skip
+
+
+def _lengths(query: Query, model: LanguageModel, *, aspect: str) -> tuple[float, float]:
+    if aspect == "decode_rate":
+        return query.input_len or 1.0, query.output_len or 200.0
+    if aspect in ("prefill_rate", "prefill_time"):
+        return query.input_len or 512.0, query.output_len or 1.0
+    default = _DEFAULT_LENGTHS
+    if query.metric.startswith(("throughput_", "ttft_", "tpot_mean")) and query.input_len is None:
+        default = _DATASET_LENGTHS.get(model.name, default)
+    return query.input_len or default[0], query.output_len or default[1]
+
+
+def _columns(
+    query: Query,
+    model: LanguageModel,
+    spec: AcceleratorSpec,
+    *,
+    engine: Engine,
+    numbers: NumberFormat,
+    layout: language.Layout,
+    aspect: str,
+) -> dict[str, float]:
+    """The terms of one decode step and one prefill, and how many sequences are in flight."""
+    input_len, output_len = _lengths(query, model, aspect=aspect)
+    cache_bytes = language.cache_bytes_per_element(numbers, engine=engine.name)
+    try:
+        tokens = language.cache_capacity_tokens(model, spec, number_format=numbers, layout=layout, cache_bytes=cache_bytes)
+        room = max(1.0, tokens / (input_len + output_len / 2))
+        seats = max(1.0, tokens / (input_len + output_len)) if engine.name in _RESERVING else room
+        is_static, is_bounded = query.batch is not None, query.concurrency is not None and math.isfinite(query.concurrency)
+        asked = (query.concurrency or 1.0) / layout.replicas
+        sequences = query.batch if query.batch is not None else min(asked, room) if is_bounded else min(_MAX_SEQUENCES, room)
+        sequences = max(1.0, sequences)
+        context = input_len + output_len / 2
+        decode = language.decode_terms(
+            model, spec, number_format=numbers, layout=layout, sequences=sequences, context=context, cache_bytes=cache_bytes
+        )
+        ranks = layout.prefill_tensor if layout.is_disaggregated else layout.tensor
+        prefill = language.prefill_terms(model, spec, number_format=numbers, ranks=ranks, length=input_len)
+    except LookupError as problem:
+        raise Unanswered(f"no peak for {numbers.name} is known of the accelerator") from problem
+    link = language.link_class(spec, devices=layout.tensor)
+    return {
+        **decode,
+        **prefill,
+        "input_len": input_len,
+        "output_len": output_len,
+        "replicas": float(layout.replicas),
+        "prefill_replicas": float(layout.prefill_replicas),
+        "waiting": asked / sequences if is_bounded else 1.0,
+        "is_offline": float(not is_static and not is_bounded),
+        "is_static": float(is_static or query.metric.startswith("itl")),
+        "is_disaggregated": float(layout.is_disaggregated),
+        "link": float(language.LINKS.index(link)) if link in language.LINKS else 0.0,
+        "looks_seldom": float(engine.name == "sglang" and _architecture(spec) == "Blackwell"),
+        "latent_layers": float(model.num_layers if model.has_latent_attention else 0),
+        "attention_ranks": float(layout.prefill_attention if layout.is_disaggregated else layout.attention_replicas),
+        "prompts_a_pass": _PASS_TOKENS / input_len,
+        "power_share": language.power_share(spec),
+        "asked": asked if is_bounded else sequences,
+        "room": seats,
+        "engine": float(ENGINES.index(engine.name) if engine.name in ENGINES else len(ENGINES) - 1),
+        "bandwidth": spec.memory_bandwidth_bytes_per_s,
+        "aspect": float(QUANTITIES.index("request" if query.metric == "latency_request" else aspect)),
+    }
+
+
+def _architecture(spec: AcceleratorSpec) -> str:
+    """The architecture whose kernels a part runs: Blackwell Ultra runs Blackwell's."""
+    return (spec.arch or "").removesuffix(" Ultra")
+
+
+def _ranks_named(query: Query) -> str:
+    """How many devices the layout names for each kind of parallelism, as the table spells it."""
+    return "|".join(f"{query.layout.get(name, 1.0):g}" for name in ("ep", "attention_dp"))
+
+
+QUANTITIES = ("tpot", "ttft", "rate", "latency", "request", "decode_rate", "prefill_rate", "prefill_time")
+"""What the closed form can compute; the column ``aspect`` is an index into it."""
+
+
+def _groups(
+    query: Query,
+    model: LanguageModel,
+    spec: AcceleratorSpec,
+    *,
+    engine: Engine,
+    numbers: NumberFormat,
+    layout: language.Layout,
+    columns: Mapping[str, float],
+    aspect: str,
+) -> dict[str, str]:
+    """Level -> group; the levels' spreads are in ``calibration.SPREADS``."""
+    mode = (
+        "disaggregated"
+        if layout.is_disaggregated
+        else "server"
+        if query.metric.startswith(("throughput_server", "throughput_inter"))
+        else "plain"
+    )
+    load = log2_bin(columns["sequences"], width=2)
+    shape = f"i{log2_bin(columns['input_len'], width=1)}o{log2_bin(columns['output_len'], width=1)}"
+    link = language.link_class(spec, devices=layout.tensor)
+    arch = _architecture(spec)
+    form = "pcie" if "PCIe" in (spec.form_factor or "") else "module"
+    of = query.metric if query.metric in SERVER_LATENCIES else query.unit if aspect == "energy" else ""
+    kind = f"{aspect}|{engine.name}|{mode}|{of}"
+    key = f"{kind}|{model.name}"
+    return {
+        f"{aspect}.metric": query.metric,
+        f"{aspect}.engine": kind,
+        f"{aspect}.version": f"{kind}|{engine.version}",
+        f"{aspect}.model": model.name,
+        f"{aspect}.model_engine": key,
+        f"{aspect}.name_engine": f"{kind}|{bare_name(query.model)}",
+        f"{aspect}.format": f"{engine.name}|{numbers.name}",
+        f"{aspect}.arch": arch,
+        f"{aspect}.arch_format": f"{arch}|{numbers.name}|{engine.name}",
+        f"{aspect}.form": f"{form}|{link}|{engine.name}",
+        f"{aspect}.ranks": f"{kind}|{layout.tensor}",
+        f"{aspect}.ranks_model": f"{key}|{layout.tensor}",
+        f"{aspect}.layout": f"{key}|{query.gpu_count}|{_ranks_named(query)}",
+        f"{aspect}.load": f"{kind}|b{load}",
+        f"{aspect}.load_model": f"{key}|b{load}",
+        f"{aspect}.data": f"{engine.name}|{query.words.get('task') or query.words.get('dataset', '')}",
+        f"{aspect}.shape": f"{kind}|{shape}",
+        f"{aspect}.shape_load": f"{kind}|{shape}|b{load}",
+        f"{aspect}.shape_model": f"{key}|{shape}",
+        f"{aspect}.cell": f"{key}|{engine.version}|{numbers.name}|{layout.tensor}|{shape}|b{load}",
+        f"{aspect}.device": spec.id,
+        f"{aspect}.device_engine": f"{spec.id}|{engine.name}",
+    }

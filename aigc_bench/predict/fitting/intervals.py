@@ -1,0 +1,131 @@
+"""Intervals from what the model got wrong: conformal quantiles of left-out residuals, by group of like questions.
+
+Residuals are ``log(measured / predicted)`` of accelerators that the fit had not seen. Groups are tried from the narrowest to the
+widest (over PCIe; track, engine and whether anything was assumed; track and engine; track; all); the first with enough rows
+answers. 80 % means: of the rows of accelerators left out.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from aigc_bench.predict.closed_form.columns import ModelRow
+from aigc_bench.predict.fitting.effects import Floats
+
+LEVEL = 0.80
+"""Share of truths that an interval should hold."""
+ENOUGH = 25
+"""Residuals that a group needs to speak for itself."""
+WIDENING = 0.4
+"""An interval from G accelerators is wider by this share over G."""
+FEW = 2
+"""Accelerators up to which a group's interval is symmetric."""
+_STRETCH = 3.0
+"""An interval is stretched or shrunk by this factor at most."""
+_LEAST = 0.01
+"""The least an end lies away from the prediction, in logs."""
+OUTSIDE = 1.5
+"""Factor on the width of an interval (in logs) where the question lies outside the calibrated range."""
+
+HOST = 1.4
+"""Factor on the width of an interval where devices exchange over PCIe, whose host bridge no table names (assumed)."""
+
+Quantiles = Mapping[str, tuple[float, float, int]]
+
+
+def interval_groups(row: ModelRow) -> Iterator[str]:
+    """The groups whose residuals speak for a row, narrowest first."""
+    engine = row.groups.get("work_engine") or next((group for level, group in row.groups.items() if level.endswith(".engine")), "")
+    engine = engine.split("|")[-1] if row.form == "step" else engine
+    certainty = "assumed" if row.caution else "stated"
+    if _crosses_a_host(row):
+        yield f"{row.track}|host"
+    yield f"{row.track}|{engine}|{certainty}"
+    yield f"{row.track}|{engine}"
+    yield row.track
+    yield row.form
+
+
+def _crosses_a_host(row: ModelRow) -> bool:
+    """Whether a language model's devices exchange over PCIe: host bridges differ from server to server."""
+    return row.form == "language" and row.columns.get("collectives", 0.0) > 0 and row.columns.get("link", 0.0) >= 1
+
+
+def conformal_quantiles(rows: Sequence[ModelRow], residuals: Floats) -> dict[str, tuple[float, float, int]]:
+    """Low and high residual and count by group, of groups with enough rows."""
+    by_group: dict[str, dict[str, list[float]]] = {}
+    for row, residual in zip(rows, residuals.tolist(), strict=True):
+        for group in interval_groups(row):
+            by_group.setdefault(group, {}).setdefault(row.accelerator, []).append(residual)
+    counts = {group: sum(map(len, parts.values())) for group, parts in by_group.items()}
+    return {group: (*_tails(parts), counts[group]) for group, parts in by_group.items() if counts[group] >= ENOUGH}
+
+
+def _tails(parts: Mapping[str, Sequence[float]]) -> tuple[float, float]:
+    """The 10th and 90th percentile, stretched until they hold 80 % of the residuals of accelerators left out of them.
+
+    What is left out next is an accelerator, not a row: the rows of one share its deviation, so each accelerator in turn is held
+    against the percentiles of the others. From one or two nothing is known of the sign of that deviation: the interval of so few
+    is symmetric.
+    """
+    low, high = _percentiles(list(parts.values()))
+    if len(parts) <= FEW:
+        widest = max(abs(low), abs(high))
+        return -widest, widest
+    ratios = []
+    for name, own in parts.items():
+        below, above = _percentiles([others for other, others in parts.items() if other != name])
+        values = np.asarray(own)
+        ratios.append(np.where(values < 0, values / min(below, -_LEAST), values / max(above, _LEAST)))
+    stretch = float(np.clip(np.quantile(np.concatenate(ratios), LEVEL), 1 / _STRETCH, _STRETCH)) * (1 + WIDENING / len(parts))
+    return min(low, -_LEAST) * stretch, max(high, _LEAST) * stretch
+
+
+def _percentiles(parts: Sequence[Sequence[float]]) -> tuple[float, float]:
+    values = np.concatenate([np.asarray(own) for own in parts])
+    low, high = np.quantile(values, ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
+    return float(low), float(high)
+
+
+def familiar_quantiles(rows: Sequence[ModelRow], residuals: Floats) -> dict[str, tuple[float, float, int]]:
+    """The same for accelerators that the fit has seen: residuals of left-out runs, every row of equal weight."""
+    by_group: dict[str, list[float]] = {}
+    for row, residual in zip(rows, residuals.tolist(), strict=True):
+        for group in _familiar_groups(row):
+            by_group.setdefault(group, []).append(residual)
+    tail = (1 - LEVEL) / 2
+    return {
+        group: (float(np.quantile(own, tail)), float(np.quantile(own, 1 - tail)), len(own))
+        for group, own in by_group.items()
+        if len(own) >= ENOUGH
+    }
+
+
+def _familiar_groups(row: ModelRow) -> Iterator[str]:
+    first, *wider = interval_groups(row)
+    yield f"familiar|{first}|{row.accelerator}"
+    yield f"familiar|{row.track}|{row.accelerator}"
+    yield from (f"familiar|{group}" for group in (first, *wider))
+
+
+def bounds(row: ModelRow, quantiles: Quantiles, *, is_outside: bool, is_familiar: bool = False) -> tuple[float, float]:
+    """What to add to the predicted log quantity for the low and the high end; 0 lies between them.
+
+    ``is_familiar``: the accelerator itself was among those that the calibration has seen at this kind of work.
+    """
+    groups = [*(_familiar_groups(row) if is_familiar else ()), *interval_groups(row)]
+    found = next((quantiles[group] for group in groups if group in quantiles), (-0.7, 0.7, 0))
+    width = (OUTSIDE if is_outside else 1.0) * (HOST if _crosses_a_host(row) else 1.0)
+    low, high = found[0] * width, found[1] * width
+    return min(low, -_LEAST), max(high, _LEAST)
+
+
+def as_values(row: ModelRow, log_quantity: float, *, low: float, high: float) -> tuple[float, float, float]:
+    """Value, low and high in SI; the ends change places where the value falls as the quantity rises."""
+    value = row.value(log_quantity)
+    ends = sorted((row.value(log_quantity + low), row.value(log_quantity + high)))
+    assert math.isfinite(value) and ends[0] <= value <= ends[1], "an interval must hold its value"
+    return value, ends[0], ends[1]

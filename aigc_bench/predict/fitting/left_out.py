@@ -1,0 +1,114 @@
+"""Predictions by fits that have not seen what they predict: the ground of every stated error and interval.
+
+A fold is a label per question: with accelerators as folds, each is predicted by constants and effects of the rows of all others.
+Nothing is random. ``start`` is where a fit begins, to save time; it converges to the minimum of its own rows.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aigc_bench.catalog.loader import Catalogue
+from aigc_bench.catalog.records import AcceleratorSpec
+from aigc_bench.core.records import Estimate
+from aigc_bench.predict.closed_form.columns import ModelRow, Unanswered
+from aigc_bench.predict.fitting import predictions as answering
+from aigc_bench.predict.fitting.calibration import Calibration, before_any_measurement, fit, fit_effects_alone
+from aigc_bench.predict.fitting.effects import Floats
+from aigc_bench.predict.fitting.intervals import conformal_quantiles
+from aigc_bench.predict.published.row import PublishedRow
+
+Mask = NDArray[np.bool_]
+FEW = 12
+"""A fold with fewer rows keeps the constants of the whole fit (its effects are always left out)."""
+
+
+def asked(rows: Sequence[PublishedRow], *, catalogue: Catalogue) -> tuple[list[answering.Answer], list[int], list[ModelRow]]:
+    """Every row as an answer without an estimate, the indices of those that the model understands, and these in its terms."""
+    machines = answering.Machines(catalogue)
+    told: list[answering.Answer] = []
+    indices: list[int] = []
+    questions: list[ModelRow] = []
+    for index, row in enumerate(rows):
+        spec: AcceleratorSpec | None = None
+        try:
+            spec = machines.named(row.query.gpu)
+            question = answering.model_row(row.query, spec)
+        except Unanswered as problem:
+            told.append(answering.Answer(row=row, accelerator=spec.id if spec else None, reason=str(problem)))
+            continue
+        told.append(answering.Answer(row=row, accelerator=question.accelerator, track=question.track))
+        indices.append(index)
+        questions.append(question)
+    return told, indices, questions
+
+
+def predictions_by_fold(
+    questions: Sequence[ModelRow], logs: Floats, *, folds: Sequence[str], start: Calibration
+) -> Iterator[tuple[str, Mask, Floats]]:
+    """Per fold its name, the mask of its rows, and their predicted log quantities by a fit without them."""
+    labels = np.asarray(folds)
+    for name in sorted(set(folds)):
+        inside: Mask = labels == name
+        others = [question for question, is_own in zip(questions, inside, strict=True) if not is_own]
+        own = [question for question, is_own in zip(questions, inside, strict=True) if is_own]
+        few = inside.sum() < FEW
+        part = fit_effects_alone(others, logs[~inside], whole=start) if few else fit(others, logs[~inside], start=start)
+        yield name, inside, part.log_quantity(own)
+
+
+def run_folds(runs: Sequence[str], *, count: int) -> list[str]:
+    """Runs dealt into ``count`` folds by a hash of their names."""
+    return [str(zlib.crc32(run.encode()) % count) for run in runs]
+
+
+def predictions_of_known_accelerators(
+    questions: Sequence[ModelRow], logs: Floats, *, folds: Sequence[str], whole: Calibration
+) -> Floats:
+    """Predicted log quantity of every row by effects without its own fold of runs, the constants being those of all rows."""
+    labels = np.asarray(folds)
+    predicted = np.empty(len(questions))
+    for name in sorted(set(folds)):
+        inside = labels == name
+        others = [question for question, is_own in zip(questions, inside, strict=True) if not is_own]
+        part = fit_effects_alone(others, logs[~inside], whole=whole)
+        predicted[inside] = part.log_quantity([question for question, is_own in zip(questions, inside, strict=True) if is_own])
+    return predicted
+
+
+def estimates_with_left_out_intervals(
+    questions: Sequence[ModelRow], logs: Floats, predicted: Floats, *, whole: Calibration
+) -> list[Estimate]:
+    """Estimates of every row; its interval comes from the residuals of the other accelerators."""
+    names = np.array([question.accelerator for question in questions])
+    residuals = logs - predicted
+    estimates: dict[int, Estimate] = {}
+    for name in sorted(set(names)):
+        others, own = np.flatnonzero(names != name).tolist(), np.flatnonzero(names == name).tolist()
+        quantiles = conformal_quantiles([questions[index] for index in others], residuals[others])
+        part = whole.model_copy(update={"effects": {}, "quantiles": quantiles})
+        found = answering.with_intervals([questions[index] for index in own], predicted[own], calibration=part)
+        estimates |= dict(zip(own, found, strict=True))
+    return [estimates[index] for index in range(len(questions))]
+
+
+def errors_by_family(rows: Sequence[PublishedRow], *, catalogue: Catalogue, num_folds: int) -> dict[str, tuple[float, int]]:
+    """Median absolute error and number of rows by family, each row predicted by a fit on other accelerators of these rows alone.
+
+    Accelerators are dealt into ``num_folds`` folds by a hash of their names; each fit begins at the priors. A sample of some
+    hundred rows takes seconds: this holds the structure of the model, where the shipped constants have seen every row.
+    """
+    _, indices, questions = asked(rows, catalogue=catalogue)
+    logs = np.array([question.log_quantity(rows[index].value) for index, question in zip(indices, questions, strict=True)])
+    predicted = np.empty(len(questions))
+    folds = run_folds([question.accelerator for question in questions], count=num_folds)
+    for _, inside, own in predictions_by_fold(questions, logs, folds=folds, start=before_any_measurement()):
+        predicted[inside] = own
+    errors = np.abs(np.exp(predicted - logs) - 1)
+    families = np.array([rows[index].query.family for index in indices])
+    by_family = {family: errors[families == family] for family in sorted(set(families.tolist()))}
+    return {family: (float(np.median(own)), len(own)) for family, own in by_family.items()}

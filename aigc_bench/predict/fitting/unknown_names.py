@@ -1,0 +1,32 @@
+"""Names in a table that nobody knows: one line with the nearest ones, as a reason that ``validate`` counts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from aigc_bench.core.errors import UnknownNameError
+from aigc_bench.predict.closed_form.columns import Unanswered
+from aigc_bench.predict.closed_form.step_rows import FAMILIES
+from aigc_bench.predict.published.names import format_names, language_models, resolve_format, resolve_language_model
+from aigc_bench.predict.published.row import Query
+
+LONGEST_LIST = 12
+"""Names that are listed where none is near."""
+
+
+def unknown_name(kind: str, name: str, *, known: Iterable[str]) -> str:
+    """``unknown model 'x'. Did you mean y?``; where nothing is near, all names if they are few."""
+    choices = list(known)
+    problem = UnknownNameError(kind, name, known=choices)
+    has_near = (problem.hint or "").startswith("Did you mean")
+    return str(problem) if has_near or len(choices) <= LONGEST_LIST else problem.message
+
+
+def refuse_unknown_names(query: Query) -> None:
+    """Raise ``Unanswered`` where a row names a family, a number format or a language model that there is not."""
+    if query.family not in ("llm", *FAMILIES):
+        raise Unanswered(unknown_name("family", query.family, known=("llm", *FAMILIES)))
+    if query.precision and resolve_format(query.precision) is None:
+        raise Unanswered(unknown_name("precision", query.precision, known=format_names()))
+    if query.family == "llm" and resolve_language_model(query.model) is None:
+        raise Unanswered(unknown_name("model", query.model, known=language_models()))

@@ -1,0 +1,31 @@
+"""Predicted peak memory of a case, asked of a process of its own: whoever drives a run never imports torch.
+
+``python -m aigc_bench.predict.memory.in_child`` reads a case as JSON on stdin and prints bytes: the high end of the prediction.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from aigc_bench.core.records import Case
+
+
+def predicted_peak_bytes(case: Case) -> int | None:
+    """Bytes that the process (or device) of the case takes at most; ``None`` where it cannot be predicted."""
+    words = [sys.executable, "-m", "aigc_bench.predict.memory.in_child"]
+    done = subprocess.run(words, input=case.model_dump_json(), capture_output=True, text=True, check=False)
+    return int(done.stdout) if done.returncode == 0 and done.stdout.strip().isdigit() else None
+
+
+def main() -> None:
+    """Answer one case."""
+    from aigc_bench.predict.memory.peak import peak_memory
+    from aigc_bench.predict.tracing.trace_cache import trace_case
+
+    case = Case.model_validate_json(sys.stdin.read())
+    sys.stdout.write(f"{int(peak_memory(trace_case(case)).total.high)}\n")
+
+
+if __name__ == "__main__":
+    main()

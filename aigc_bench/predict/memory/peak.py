@@ -1,0 +1,180 @@
+"""Peak memory of a traced case: what its tensors need, and beside them what the allocator, libraries and context take.
+
+On an accelerator::
+
+    parameters + buffers + optimizer + kv_cache + inputs + step     live tensors, from their traced lifetimes
+    + allocator     blocks of torch's caching allocator beyond live tensors (rounding, segments, holes), simulated
+    + workspace     what cuBLAS keeps for its products
+    + context       the driver's own, before the first tensor
+
+On a CPU the process is counted, at its fullest moment: while the model is built, or in a step. It holds the interpreter with torch,
+the model libraries, live tensors, what malloc keeps beyond them (simulated, ``malloc``), and in a step the code and scratch memory
+that running brings.
+
+Which parts err together and how far is the hierarchical model's (``levels``): ``memory_quantity``.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import re
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
+
+from aigc_bench.catalog.loader import Catalogue, load_catalogue
+from aigc_bench.core.records import Basis, Case, Estimate, Record
+from aigc_bench.predict.fitting.posterior import Quantity, Term
+from aigc_bench.predict.fitting.random_effects import memory_groups, memory_term_groups
+from aigc_bench.predict.tracing.optrace import OpTrace
+
+MB, MIB = 10**6, 2**20
+
+_CUBLAS_SOURCE = "PyTorch notes on CUDA semantics: CUBLAS_WORKSPACE_CONFIG, 8 MiB, 32 MiB on Hopper and later"
+_HOST_SOURCE = "VmHWM of probes and of 12 cases of six families, torch 2.13, glibc 2.36, x86-64, two threads, 2026-11"
+_OURS = __package__.partition(".")[0]
+_LIBRARY_BYTES: Mapping[str, int] = {"transformers": 61 * MB, "diffusers": 41 * MB}
+"""What importing a model library's classes adds to a process (``_HOST_SOURCE``)."""
+
+
+class PeakMemory(Record):
+    """Bytes by what they are for at the fullest moment; ``total`` is what the device or process must have then.
+
+    ``tensors`` is the peak of live tensors in a step, ``stages`` the same while each stage runs. ``moments`` has the terms of every
+    moment that may be the fullest.
+    """
+
+    moments: Mapping[str, Mapping[str, Estimate]]
+    stages: Mapping[str, int]
+    tensors: Estimate
+
+    @property
+    def terms(self) -> Mapping[str, Estimate]:
+        """The terms of the fullest moment."""
+        return max(self.moments.values(), key=lambda terms: sum(term.value for term in terms.values()))
+
+    @property
+    def total(self) -> Estimate:
+        """Their sum, ends added to ends."""
+        return _sum(self.terms.values())
+
+
+def peak_memory(trace: OpTrace, *, catalogue: Catalogue | None = None, libraries: Collection[str] = ()) -> PeakMemory:
+    """Peak memory of the case on the kind of device it was traced for.
+
+    ``libraries`` are the modules that the process has imported beside torch (``Workload.imports``); on a CPU they count.
+    """
+    if trace.backend == "cpu":
+        moments = _host_moments(trace, libraries=libraries)
+    else:
+        moments = {"step": tensor_terms(trace) | _device_terms(trace, catalogue=catalogue or load_catalogue())}
+    return PeakMemory(
+        moments=moments,
+        stages={stage.name: trace.resident_bytes + stage.peak_bytes for stage in trace.stages},
+        tensors=_exact(trace.peak_bytes, source="tensor lifetimes of the trace"),
+    )
+
+
+def memory_quantity(terms: Iterable[Mapping[str, Estimate]], *, case: Case, machine: str) -> Quantity:
+    """The largest of the sums of some terms, as a quantity of the hierarchical model."""
+    moments = tuple(
+        tuple(
+            Term(term.value, memory_term_groups(name, case, machine=machine) if term.low < term.high else {})
+            for name, term in one.items()
+            if term.value > 0
+        )
+        for one in terms
+    )
+    return Quantity(parts=(moments,), groups=memory_groups(case, machine=machine))
+
+
+def tensor_terms(trace: OpTrace) -> dict[str, Estimate]:
+    """Live tensors at the peak by what they are for; ``step`` are activations and gradients."""
+    parts = {
+        "parameters": trace.params_bytes,
+        "buffers": trace.buffers_bytes,
+        "optimizer": trace.optimizer_bytes,
+        "kv_cache": trace.kv_cache_bytes,
+        "inputs": trace.inputs_bytes,
+        "step": trace.peak_bytes - trace.resident_bytes,
+    }
+    return {name: _exact(size, source="trace of the workload on meta tensors") for name, size in parts.items()}
+
+
+def _device_terms(trace: OpTrace, *, catalogue: Catalogue) -> dict[str, Estimate]:
+    """The high end of the allocator's share is the catalogue's fragmentation fraction of all tensors, if that is more."""
+    fraction = catalogue.constant("fragmentation_fraction")
+    held = max(0, (trace.device_held_bytes or trace.peak_bytes) - trace.peak_bytes)
+    allocator = Estimate(
+        value=held,
+        low=0,
+        high=max(held, fraction.high * trace.peak_bytes),
+        unit="B",
+        basis="modelled",
+        source=f"simulation of torch's caching allocator; high end: {fraction.source}",
+    )
+    return {
+        "allocator": allocator,
+        "workspace": _between(8 * MIB, 8 * MIB, 32 * MIB, basis="datasheet", source=_CUBLAS_SOURCE),
+        "context": catalogue.constant("cuda_context_bytes"),
+    }
+
+
+def _host_moments(trace: OpTrace, *, libraries: Collection[str]) -> dict[str, dict[str, Estimate]]:
+    """While the model is built, when a tensor that is tied afterwards has memory of its own, and in a step."""
+    library = sum(_LIBRARY_BYTES[name] for name in _model_libraries(tuple(sorted(libraries))))
+    process = {
+        "interpreter": _between(257 * MB, 235 * MB, 280 * MB, basis="measured", source=_HOST_SOURCE),
+        "libraries": _between(library, 0.8 * library, 1.2 * library, basis="measured", source=_HOST_SOURCE),
+    }
+    beyond = max(0, (trace.host_held_bytes or trace.peak_bytes) - trace.peak_bytes)
+    built = {"built": _exact(trace.built_peak_bytes, source="tensor lifetimes of the trace")}
+    in_a_step = {
+        "allocator": _between(beyond, 0, 2 * beyond, basis="modelled", source=f"simulation of glibc's malloc; {_HOST_SOURCE}"),
+        "loaded_code": _between(22 * MB, 8 * MB, 45 * MB, basis="measured", source=_HOST_SOURCE),
+    }
+    return {"build": process | built, "step": process | tensor_terms(trace) | in_a_step}
+
+
+@functools.cache
+def _model_libraries(modules: tuple[str, ...]) -> frozenset[str]:
+    """Those of ``_LIBRARY_BYTES`` that importing ``modules`` brings: by name, or because modules of ours import them."""
+    found: set[str] = set()
+    seen: set[str] = set()
+    left = list(modules)
+    while left:
+        module = left.pop()
+        if module in seen:
+            continue
+        seen.add(module)
+        source = _source(module)
+        found |= {name for name in _LIBRARY_BYTES if re.search(rf"^\s*(?:from|import) {name}\b", source, re.MULTILINE)}
+        left += re.findall(rf"^from ({_OURS}\.nets\.\w+) import", source, re.MULTILINE)
+    return frozenset(found)
+
+
+def _source(module: str) -> str:
+    """The text of a module of ours; of another only that it is imported."""
+    package = module.partition(".")[0]
+    file = importlib.util.find_spec(module) if package == _OURS else None
+    return Path(file.origin).read_text(encoding="utf-8") if file is not None and file.origin else f"import {package}"
+
+
+def _exact(size: int, *, source: str) -> Estimate:
+    return _between(size, size, size, basis="modelled", source=source)
+
+
+def _between(value: float, low: float, high: float, *, basis: Basis, source: str) -> Estimate:
+    return Estimate(value=value, low=low, high=high, unit="B", basis=basis, source=source)
+
+
+def _sum(terms: Iterable[Estimate]) -> Estimate:
+    """Ends are added to ends: the terms err together, if they do."""
+    parts = tuple(terms)
+    return Estimate(
+        value=sum(part.value for part in parts),
+        low=sum(part.low for part in parts),
+        high=sum(part.high for part in parts),
+        unit="B",
+        basis="modelled",
+    )

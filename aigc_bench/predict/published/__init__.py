@@ -1,0 +1,1 @@
+"""Published results and models as they are written down: rows of tables, names, hyper-parameters."""

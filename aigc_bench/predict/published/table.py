@@ -1,0 +1,220 @@
+"""Tables of published results: one row, one metric. The schema that ``validate`` reads and that ``show --as published`` writes.
+
+    family task model gpu gpu_count precision software batch concurrency input_len output_len resolution steps metric value unit
+    power_w        and, where known: nodes, config_json (parallel layout: tp, pp, dp, ep, mode), run_key, primary
+
+An empty cell is ``None``. A row with a cell that cannot be read, or that holds what cannot be, is refused whole with every reason:
+a guess would be scored as if it had been published.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from aigc_bench.core.numbers import Commas, as_ascii, parse_number, problem_of
+from aigc_bench.core.records import Record
+from aigc_bench.core.table_file import read_table
+from aigc_bench.predict.published.layout import read_layout
+from aigc_bench.predict.published.row import COLUMNS, PublishedRow, Query, RefusedRow
+from aigc_bench.predict.published.units import Unit, read_unit
+
+REQUIRED = ("family", "model", "gpu", "metric", "value", "unit")
+MOST_DEVICES = 1e6
+MOST_WATTS = 1e12
+MOST_ITEMS = 1e9
+"""Of sequences, tokens and steps; the model refuses by itself what lies far outside of what it was calibrated on."""
+
+_TASK = re.compile(r"(infer|train)[\w-]*|storage")
+_RESOLUTION = re.compile(r"[1-9]\d{0,5}x[1-9]\d{0,5}(x[1-9]\d{0,5}f)?|[1-9]\d{0,5} frames")
+_EMPTY_HINT = "leave it empty where it is not known"
+
+Read = TypeVar("Read")
+
+
+class PublishedTable(Record):
+    """The rows of a table that can be asked, in order, and those that are refused."""
+
+    rows: tuple[PublishedRow, ...]
+    refused: tuple[RefusedRow, ...]
+
+
+def read_published(path: Path) -> PublishedTable:
+    """Read a table (``core.table_file``); raises ``UsageError`` where the file cannot be read or a column is missing."""
+    table = read_table(path, required=REQUIRED, hint="docs/method.md has the columns of a table of published results.")
+    rows: list[PublishedRow] = []
+    refused: list[RefusedRow] = []
+    for row in table.rows:
+        reading = _Reading(row.cells, commas=table.commas)
+        found = reading.row(line=row.line)
+        problems = [row.problem] if row.problem is not None else reading.problems
+        if found is None or problems:
+            refused.append(RefusedRow(line=row.line, reason="; ".join(problems), columns=reading.columns))
+        else:
+            rows.append(found)
+    return PublishedTable(rows=tuple(rows), refused=tuple(refused))
+
+
+def parse_row(cells: Mapping[str, Any], *, line: int = 0, commas: Commas = "thousands") -> PublishedRow:
+    """Return one row from its cells as text; raises ``ValueError`` with every reason why it is refused."""
+    reading = _Reading(cells, commas=commas)
+    found = reading.row(line=line)
+    if found is None:
+        raise ValueError("; ".join(reading.problems))
+    return found
+
+
+def parse_query(cells: Mapping[str, Any]) -> Query:
+    """Return what a row asks, without its value; raises ``ValueError`` like ``parse_row``."""
+    reading = _Reading(cells, commas="thousands")
+    query = reading.query()
+    if query is None:
+        raise ValueError("; ".join(reading.problems))
+    return query
+
+
+class _Reading:
+    """Reads the cells of one row and gathers what is wrong with them, so that a row is refused with every reason."""
+
+    def __init__(self, cells: Mapping[str, Any], *, commas: Commas) -> None:
+        self._cells = {name: "" if cell is None else str(cell).strip() for name, cell in cells.items()}
+        self._commas = commas
+        self._unit: Unit | None = None
+        self.problems: list[str] = []
+        self.columns: dict[str, str] = {name: self._cells.get(name, "") for name in (*COLUMNS, "nodes")}
+
+    def row(self, *, line: int) -> PublishedRow | None:
+        """Return the row, ``None`` where anything is refused."""
+        query = self.query()
+        value = self._value(self._unit)
+        is_primary, _ = self._try(self._primary), self._number("power_w", most=MOST_WATTS)
+        if self.problems or query is None or value is None or is_primary is None:
+            return None
+        return PublishedRow(line=line, query=query, value=value, is_primary=is_primary, run_key=self._cells.get("run_key") or None)
+
+    def query(self) -> Query | None:
+        """Return the query, ``None`` where one of its cells is refused."""
+        family, metric = self._text("family"), self._text("metric")
+        layout = self._try(lambda: read_layout(self._cells.get("config_json", "")))
+        self._unit = self._try(lambda: read_unit(self._cells.get("unit", ""), metric=metric, family=family))
+        found: dict[str, Any] = {
+            "family": family,
+            "task": self._try(self._task),
+            "model": self._text("model"),
+            "gpu": self._text("gpu"),
+            "gpu_count": self._devices(),
+            "nodes": self._number("nodes", is_whole=True, most=MOST_DEVICES),
+            "precision": self._cells.get("precision") or None,
+            "software": self._cells.get("software") or None,
+            "batch": self._number("batch", is_whole=True),
+            "concurrency": self._concurrency(),
+            "input_len": self._number("input_len", least=1.0),
+            "output_len": self._number("output_len", least=1.0),
+            "resolution": self._try(self._resolution),
+            "steps": self._number("steps", is_whole=True),
+            "metric": metric,
+            "unit": self._unit.name if self._unit is not None else None,
+        }
+        self.columns |= {name: str(value) for name, value in found.items() if value is not None and name in self.columns}
+        if self.problems or layout is None:
+            return None
+        return Query(**found, layout=layout[0], words=layout[1])
+
+    def _try(self, reader: Callable[[], Read]) -> Read | None:
+        try:
+            return reader()
+        except ValueError as problem:
+            self.problems.append(str(problem))
+            return None
+
+    def _text(self, column: str) -> str:
+        text = self._cells.get(column, "")
+        if not text:
+            self.problems.append(f"{column} is empty")
+        return text
+
+    def _number(self, column: str, *, is_whole: bool = False, least: float | None = None, most: float = MOST_ITEMS) -> float | None:
+        """A positive number, ``None`` where the cell is empty or refused."""
+        text = self._cells.get(column, "")
+        if not text:
+            return None
+        return self._try(lambda: _amount(column, text, commas=self._commas, is_whole=is_whole, least=least, most=most))
+
+    def _devices(self) -> int | None:
+        """One where the cell is empty, ``None`` where it is refused."""
+        if not self._cells.get("gpu_count", ""):
+            return 1
+        count = self._number("gpu_count", is_whole=True, most=MOST_DEVICES)
+        return None if count is None else int(count)
+
+    def _concurrency(self) -> float | None:
+        if self._cells.get("concurrency", "").lower() in ("inf", "infinity", "∞"):
+            return math.inf
+        return self._number("concurrency", is_whole=True)
+
+    def _value(self, unit: Unit | None) -> float | None:
+        """The value in the unit of the model."""
+        text = self._cells.get("value", "")
+        if not text:
+            self.problems.append("value is empty")
+            return None
+        number = self._try(lambda: _amount("value", text, commas=self._commas, suffix=True))
+        return None if number is None or unit is None else self._try(lambda: _converted(number, unit, text=text))
+
+    def _task(self) -> str:
+        text = self._cells.get("task", "").lower() or "infer"
+        if _TASK.fullmatch(text) is None:
+            raise ValueError(f"task {_short(text)} is none of infer, infer-online, train")
+        return text
+
+    def _resolution(self) -> str | None:
+        text = as_ascii(self._cells.get("resolution", ""))
+        if not text:
+            return None
+        plain = re.sub(r"\s*[x×*]\s*", "x", text.lower())
+        if _RESOLUTION.fullmatch(plain) is None:
+            raise ValueError(f"resolution {_short(text)} is not width x height, such as 1024x1024, or 480x832x81f with frames")
+        return plain
+
+    def _primary(self) -> bool:
+        text = self._cells.get("primary", "").lower()
+        if text not in ("", "0", "1", "0.0", "1.0", "true", "false", "yes", "no"):
+            raise ValueError(f"primary {_short(text)} is neither 1 nor 0")
+        return text not in ("0", "0.0", "false", "no")
+
+
+def _amount(
+    column: str, text: str, *, commas: Commas, is_whole: bool = False, least: float | None = None, most: float = math.inf,
+    suffix: bool = False,
+) -> float:  # fmt: skip
+    """A number in its range; raises ``ValueError`` that names column and cell."""
+    try:
+        number = parse_number(text, commas=commas, suffix=suffix)
+    except ValueError as problem:
+        raise ValueError(f"{column} {_short(text)} {problem}{'' if column == 'value' else f'; {_EMPTY_HINT}'}") from None
+    least = 1.0 if is_whole else least
+    if is_whole and (number < 1 or not number.is_integer()):
+        raise ValueError(f"{column} {_short(text)} is not a whole number from 1")
+    if least is not None and number < least:
+        raise ValueError(f"{column} {_short(text)} is below {least:g}")
+    if number <= 0:
+        raise ValueError(f"{column} {_short(text)} is not above 0")
+    if number > most:
+        raise ValueError(f"{column} {_short(text)} is above {most:,.0f}")
+    return number
+
+
+def _converted(number: float, unit: Unit, *, text: str) -> float:
+    value = unit.in_si(number)
+    if problem_of(value) is not None:
+        raise ValueError(f"value {_short(text)} {problem_of(value)}, in the unit of the model")
+    if unit.name in ("%", "fraction") and value > 1:
+        raise ValueError(f"value {_short(text)} is a share above 100 %")
+    return value
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= 40 else f"{text[:37]}...")

@@ -1,0 +1,200 @@
+"""From the words of a command to cases and accelerators: ``gpt/llama-3.1-8b``, ``tp=4,pp=2``, ``prompt_len=2048``, ``@RUN``."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import get_args
+
+from aigc_bench.analyze.metrics import metric_of
+from aigc_bench.catalog.loader import Catalogue, load_catalogue
+from aigc_bench.catalog.records import AcceleratorSpec
+from aigc_bench.core import registry
+from aigc_bench.core.errors import AigcBenchError, UnknownNameError, UsageError
+from aigc_bench.core.records import PROBE_PREFIX, Case, MetricRow, Mode, Precision, Setting
+from aigc_bench.core.words import parse_settings
+from aigc_bench.measure.store import Run
+from aigc_bench.predict.engines import SERVED
+from aigc_bench.predict.fitting.posterior import Posterior
+from aigc_bench.predict.machine_card import ProbedAccelerator, accelerator_at, run_at
+from aigc_bench.predict.model import predict_case
+from aigc_bench.predict.published.names import number_format, resolve_format
+from aigc_bench.predict.published.preset_names import resolve_preset
+from aigc_bench.predict.served_queries import Load, predict_served
+from aigc_bench.predict.serving.from_model import ServiceModel
+from aigc_bench.predict.validation.own_runs import own_posterior
+from aigc_bench.workloads._own import Resolved
+
+_DIMENSIONS = ("tp", "pp")
+
+
+def accelerators(names: Sequence[str], *, catalogue: Catalogue) -> list[AcceleratorSpec]:
+    """Catalogue rows by any spelling, or measured machines (``@RUN``); raises ``UnknownNameError`` with the nearest."""
+    return [accelerator_at(name, catalogue=catalogue) if name.startswith("@") else catalogue.accelerator(name) for name in names]
+
+
+def parse_parallel(text: str | None, *, devices: int) -> dict[str, int]:
+    """``tp=4,pp=2`` as ranks; their product must divide the devices."""
+    ranks: dict[str, int] = {}
+    for part in (text or "").split(","):
+        if not part.strip():
+            continue
+        name, _, count = part.strip().partition("=")
+        if name not in _DIMENSIONS:
+            raise UnknownNameError("parallel dimension", name, known=_DIMENSIONS, where="--parallel")
+        if not count.isdigit() or int(count) < 1:
+            raise UsageError(f"--parallel {part}: the number of ranks is missing.", "Write --parallel tp=4,pp=2.")
+        ranks[name] = int(count)
+    product = ranks.get("tp", 1) * ranks.get("pp", 1)
+    if devices % product:
+        raise UsageError(
+            f"--parallel {text}: {product} ranks do not divide {devices} devices.", f"Give --devices a multiple of {product}."
+        )
+    return ranks
+
+
+def case_of(
+    what: str,
+    *,
+    mode: Mode = "infer",
+    engine: str | None = None,
+    precision: str | None = None,
+    batch_size: int = 1,
+    devices: int = 1,
+    backend: str = "cuda",
+    settings: Mapping[str, Setting] | None = None,
+    own: Resolved | None = None,
+) -> Case:
+    """``WORKLOAD[/PRESET]``, or a model by the name it goes by elsewhere, with its settings as a valid case.
+
+    Without a preset it is the family's first. With ``own``, a user's model, ``what`` is not looked at.
+    """
+    is_known = what.partition("/")[0] in registry.names("workloads")
+    named = what if is_known or own is not None else resolve_preset(what) or what
+    name, _, preset = named.partition("/") if own is None else (own.workload, "", own.preset)
+    workload = registry.load("workloads", name)
+    chosen = engine or "torch-eager"
+    if chosen not in SERVED and chosen not in registry.names("engines"):
+        raise UnknownNameError("engine", chosen, known=(*registry.names("engines"), *SERVED))
+    case = Case(
+        workload=name,
+        preset=preset or next(iter(workload.presets)),
+        mode=mode,
+        engine=chosen,
+        precision=_precision(precision, engine=chosen, backend=backend),
+        batch_size=batch_size,
+        devices=devices,
+        backend=backend,
+        settings=dict(settings or {}),
+        model=None if own is None else own.model,
+    )
+    workload.validate(case)
+    return case
+
+
+def _precision(text: str | None, *, engine: str, backend: str) -> Precision:
+    """The precision a case can hold; formats of served engines alone (fp8, fp4, int4) travel beside the case."""
+    if text is None:
+        return "fp32" if backend == "cpu" else "bf16"
+    own: tuple[Precision, ...] = get_args(Precision)
+    if text in own:
+        return next(name for name in own if name == text)
+    if engine in SERVED and resolve_format(text) is not None:
+        return "bf16"
+    served = ("fp8", "fp4", "mxfp4", "int8", "int4")
+    assert all(number_format(name) for name in served), "every format named here exists"
+    raise UnknownNameError("precision", text, known=(*own, *served) if engine in SERVED else own)
+
+
+def predict_one(
+    what: str,
+    *,
+    accelerators: Sequence[str],
+    own: Resolved | None = None,
+    mode: Mode = "infer",
+    engine: str | None = None,
+    precision: str | None = None,
+    batch_size: int | None = None,
+    devices: int = 1,
+    parallel: str | None = None,
+    settings: Sequence[str] = (),
+    runs: Sequence[Run] = (),
+    load: Load | None = None,
+) -> list[tuple[str, MetricRow]]:
+    """One case on each accelerator, under a load where one is given; ``UsageError`` where a name is unknown or nothing answers."""
+    catalogue = load_catalogue()
+    specs = specs_of(accelerators, catalogue=catalogue, where="predict")
+    posterior = posterior_of(runs, accelerators=accelerators, specs=specs, catalogue=catalogue)
+    ranks = parse_parallel(parallel, devices=devices)
+    service = ServiceModel(catalogue)
+    rows: list[tuple[str, MetricRow]] = []
+    for spec in specs:
+        backend = spec.backend if isinstance(spec, ProbedAccelerator) else "cuda"
+        case = case_of(
+            what, mode=mode, engine=engine, precision=precision, batch_size=batch_size or 1, devices=devices, backend=backend,
+            settings=parse_settings(settings), own=own,
+        )  # fmt: skip
+        served = precision if case.engine in SERVED else None
+        if load is None:
+            found = predict_case(case, spec, catalogue=catalogue, parallel=ranks, precision=served, posterior=posterior)
+        else:
+            found = predict_served(case, spec, load=load, model=service, parallel=ranks, precision=served, max_batch=batch_size)
+        rows += [(spec.id, row) for row in found]
+    return rows
+
+
+def predict_cases(
+    cases: Sequence[Case], *, accelerators: Sequence[str], where: str, runs: Sequence[Run] = ()
+) -> list[tuple[str, MetricRow]]:
+    """Cases on each accelerator, in order. Probes have nothing to predict: they are skipped. A case that cannot be answered is
+    one row of its throughput without a value, the reason in its words.
+
+    On a CPU all of them run in processes that have imported what any of them needs.
+    """
+    catalogue = load_catalogue()
+    specs = specs_of(accelerators, catalogue=catalogue, where=where)
+    posterior = posterior_of(runs, accelerators=accelerators, specs=specs, catalogue=catalogue)
+    own = [case for case in cases if not case.workload.startswith(PROBE_PREFIX)]
+    libraries = {name for case in own for name in registry.load("workloads", case.workload).imports(case)}
+    return [
+        (spec.id, row)
+        for spec in specs
+        for case in own
+        for row in _answered(case, spec, catalogue=catalogue, posterior=posterior, libraries=libraries)
+    ]
+
+
+def posterior_of(
+    runs: Sequence[Run], *, accelerators: Sequence[str], specs: Sequence[AcceleratorSpec], catalogue: Catalogue
+) -> Posterior:
+    """What the given runs say, and those that are named as an accelerator (``@RUN``)."""
+    named = [run_at(name) for name in accelerators if name.startswith("@")]
+    every = {run.info.id: run for run in (*named, *runs)}
+    return own_posterior(list(every.values()), specs=specs, catalogue=catalogue)
+
+
+def _answered(
+    case: Case, spec: AcceleratorSpec, *, catalogue: Catalogue, posterior: Posterior, libraries: Collection[str]
+) -> list[MetricRow]:
+    try:
+        return predict_case(case, spec, catalogue=catalogue, posterior=posterior, libraries=libraries)
+    except AigcBenchError as problem:
+        return [unanswered_row(case, problem.message)]
+    except Exception as problem:  # a model that cannot be traced is a result, like a trial that fails
+        return [unanswered_row(case, f"{type(problem).__name__}: {next(iter(str(problem).splitlines()), '')}")]
+
+
+def unanswered_row(case: Case, reason: str) -> MetricRow:
+    """The throughput that a case was asked for and has not got."""
+    metric = metric_of("throughput", item=registry.load("workloads", case.workload).item)
+    fields = {"workload", "preset", "mode", "scenario", "engine", "precision", "batch_size", "devices"}
+    return MetricRow(
+        case=case.id, **case.model_dump(include=fields), metric=metric.id, value=None, low=None, high=None, unit=metric.unit, n=0,
+        basis="modelled", verdict="invalid", reasons=(f"unanswered: {reason}",),
+    )  # fmt: skip
+
+
+def specs_of(names: Sequence[str], *, catalogue: Catalogue, where: str) -> list[AcceleratorSpec]:
+    """The accelerators that were named; raises ``UsageError`` where none was."""
+    if not names:
+        raise UsageError(f"{where}: no accelerator was named.", "Add --accelerator ID; `aigc-bench list accelerators` has the ids.")
+    return accelerators(names, catalogue=catalogue)

@@ -1,0 +1,1 @@
+"""Time and power of traced operators on a device."""

@@ -1,0 +1,177 @@
+"""One question about a served language model at many numbers of requests in flight, as arrays: what a search over batches asks.
+
+The columns of the closed form are those of one sequence times ``n``, but for the weights that ``n`` tokens read of a mixture of
+experts; of the groups only the load bins change. So ``curves`` equals one ``language_row`` after the other, a hundred times faster.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from aigc_bench.catalog.records import AcceleratorSpec
+from aigc_bench.predict.closed_form import forms, language
+from aigc_bench.predict.closed_form.columns import ModelRow, log2_bin
+from aigc_bench.predict.closed_form.language_rows import QUANTITIES, language_row
+from aigc_bench.predict.fitting.calibration import Calibration
+from aigc_bench.predict.fitting.effects import Floats, total_effects
+from aigc_bench.predict.published.language_models import LanguageModel
+from aigc_bench.predict.published.names import NumberFormat, number_format, resolve_language_model
+from aigc_bench.predict.published.row import Query
+
+PER_SEQUENCE = ("decode_linear", "decode_attention", "decode_cache", "decode_bytes", "sequences")
+"""Columns that grow in proportion to the sequences in flight."""
+BIN_WIDTH = 2
+"""Octaves of a load bin, as ``language_rows`` cuts them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """A model behind an engine on ``ranks`` accelerators, and the tokens of a request."""
+
+    model: str
+    spec: AcceleratorSpec
+    engine: str
+    precision: str
+    ranks: int
+    input_len: float
+    output_len: float
+
+    def query(self, metric: str, *, sequences: float) -> Query:
+        """The question as a published row would ask it."""
+        return Query(
+            family="llm",
+            task="infer-online",
+            model=self.model,
+            gpu=self.spec.id,
+            gpu_count=self.ranks,
+            precision=self.precision,
+            software=self.engine,
+            concurrency=sequences,
+            metric=metric,
+            unit="",
+            layout={"tp": float(self.ranks)},
+            input_len=self.input_len,
+            output_len=self.output_len,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curves:
+    """Seconds over ``[settings, sequences]``: per token, to the first token; and the arithmetic's share of the peak."""
+
+    tpot_s: Floats
+    ttft_s: Floats
+    mfu: Floats
+
+
+@dataclass(frozen=True, kw_only=True)
+class Memory:
+    """Bytes of one replica: weights with what engines keep beside them, cache of one request, and what may be used."""
+
+    fixed_bytes: float
+    request_bytes: float
+    usable_bytes: float
+
+    @property
+    def room(self) -> float:
+        """Requests in flight that fit, below 0 where the weights alone do not."""
+        return (self.usable_bytes - self.fixed_bytes) / self.request_bytes
+
+
+def replica_memory(setting: Setting) -> Memory:
+    """What a replica holds; a request is counted with its prompt and half of its answer, the mean over its life."""
+    model, numbers = model_of(setting), number_format(setting.precision)
+    cache = language.cache_bytes_per_element(numbers, engine=setting.engine)
+    copies = float(setting.ranks) if model.has_latent_attention else max(1.0, setting.ranks / model.num_kv_heads)
+    per_token = model.kv_elements_per_token * cache * copies
+    usable = language.USABLE_MEMORY * (setting.spec.usable_memory_bytes or setting.spec.memory_bytes) * setting.ranks
+    return Memory(
+        fixed_bytes=language.weight_bytes(model, numbers) + language.BESIDE_WEIGHTS_BYTES * setting.ranks,
+        request_bytes=per_token * (setting.input_len + setting.output_len / 2),
+        usable_bytes=usable,
+    )
+
+
+def model_of(setting: Setting) -> LanguageModel:
+    """The language model behind a setting's name."""
+    model = resolve_language_model(setting.model)
+    assert model is not None, "only known language models are served"
+    return model
+
+
+def curves(settings: Sequence[Setting], sequences: Sequence[float], *, calibration: Calibration) -> Curves:
+    """TPOT and TTFT of every setting at every number of sequences; raises ``Unanswered`` where a setting has no peak.
+
+    A number of sequences that does not fit into memory is answered as if it did: see ``replica_memory``.
+    """
+    counts = np.asarray(sequences, dtype=float)
+    found = {name: _aspect(settings, counts, metric=name, calibration=calibration) for name in ("tpot", "ttft")}
+    return Curves(tpot_s=found["tpot"], ttft_s=found["ttft"], mfu=_mfu(settings, counts, found["tpot"]))
+
+
+def _aspect(settings: Sequence[Setting], counts: Floats, *, metric: str, calibration: Calibration) -> Floats:
+    rows = [language_row(one.query(metric, sequences=1.0), one.spec) for one in settings]
+    columns = _columns(rows, settings, counts)
+    logs = forms.log_quantity("language", columns, calibration.constants["language"])
+    logs = logs + _effects(rows, counts, effects=calibration.effects)
+    limited: Floats = np.exp(np.maximum(logs, forms.roofline_log("language", columns)))
+    return limited
+
+
+def _columns(rows: Sequence[ModelRow], settings: Sequence[Setting], counts: Floats) -> dict[str, Floats]:
+    """Columns over ``[settings, sequences]``."""
+    single = {name: column[:, None] for name, column in forms.columns_of(rows).items()}
+    shape = (len(rows), len(counts))
+    columns = {name: np.broadcast_to(column, shape) for name, column in single.items()}
+    columns |= {name: single[name] * counts for name in PER_SEQUENCE}
+    columns["decode_weights"] = single["decode_weights"] * _read_ratio(settings, counts)
+    assert set(single["aspect"].ravel()) <= {float(QUANTITIES.index(name)) for name in ("tpot", "ttft")}, "two aspects are asked"
+    return columns
+
+
+def _read_ratio(settings: Sequence[Setting], counts: Floats) -> Floats:
+    """Parameters that ``n`` tokens read over those that one does."""
+    by_model: dict[str, list[float]] = {}
+    for one in settings:
+        if one.model not in by_model:
+            model = model_of(one)
+            by_model[one.model] = [model.read_params(float(count)) / model.read_params(1.0) for count in counts]
+    return np.array([by_model[one.model] for one in settings])
+
+
+def _effects(rows: Sequence[ModelRow], counts: Floats, *, effects: Mapping[str, float]) -> Floats:
+    """The rows' effects, looked up once for each load bin."""
+    own = log2_bin(1.0, width=BIN_WIDTH)
+    bins = [log2_bin(float(count), width=BIN_WIDTH) for count in counts]
+    by_bin = {}
+    for load in dict.fromkeys(bins):
+        groups = [{level: _at_load(group, own=own, load=load) for level, group in row.groups.items()} for row in rows]
+        by_bin[load] = total_effects(groups, effects)
+    return np.stack([by_bin[load] for load in bins], axis=1)
+
+
+def _at_load(group: str, *, own: str, load: str) -> str:
+    """The group with its load bin exchanged; the bin stands last, as in ``tpot|vllm|plain||b0``."""
+    return f"{group.removesuffix(f'|b{own}')}|b{load}" if group.endswith(f"|b{own}") else group
+
+
+def _mfu(settings: Sequence[Setting], counts: Floats, tpot_s: Floats) -> Floats:
+    """Model FLOPs of decode and of the prompts between its steps over the peak."""
+    share = []
+    for one in settings:
+        model, numbers = model_of(one), number_format(one.precision)
+        peak, _ = language.peak_flops(one.spec, numbers)
+        per_token = 2.0 * model.active_params * (1 + one.input_len / one.output_len)
+        share.append(per_token * counts / (peak * one.ranks))
+    found: Floats = np.array(share) / tpot_s
+    return found
+
+
+def formats_of(spec: AcceleratorSpec) -> tuple[NumberFormat, ...]:
+    """Formats that lose little quality and that the device multiplies in: sixteen bits, and fp8 where it has it."""
+    wide = "bf16" if spec.peak("bf16") else "fp16"
+    names = [wide] if spec.peak(wide) else []
+    return tuple(number_format(name) for name in (*names, *(["fp8"] if spec.peak("fp8") else [])))

@@ -1,0 +1,132 @@
+"""Traces a case: builds its workload on ``meta`` and runs one step of it. Nothing is computed and no weight is held.
+
+Use ``trace_cache.trace_case``, which remembers traces on disk and needs torch only for new ones.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+
+from aigc_bench.core import registry
+from aigc_bench.core.errors import AigcBenchError, UsageError
+from aigc_bench.core.records import Case
+from aigc_bench.predict.tracing.caching_allocator import CachingAllocator, peak_held_bytes
+from aigc_bench.predict.tracing.functions import DeviceRules
+from aigc_bench.predict.tracing.glibc_malloc import peak_resident_bytes
+from aigc_bench.predict.tracing.optrace import LinearLayers, OpTrace
+from aigc_bench.predict.tracing.recorder import Recorder
+from aigc_bench.predict.tracing.setup import lower_dtype, trace_setup
+from aigc_bench.predict.tracing.stages import StageTracer
+from aigc_bench.workloads.base import Program, Workload
+
+_STEADY_STEPS = 4
+"""Steps after which an allocator that is asked for the same again and again has found its shape."""
+_HOST_STEPS = 24
+"""Steps of a trial on a CPU, about: a heap goes on falling apart."""
+
+_EXPERTS_PER_TOKEN = ("num_experts_per_tok", "num_experts_per_token", "moe_topk", "top_k_experts")
+
+
+@contextlib.contextmanager
+def _told(case: Case) -> Iterator[None]:
+    """What goes wrong in building or running a model is told in one line: a user's own file, or sizes beyond a library's limits."""
+    try:
+        yield
+    except AigcBenchError:
+        raise
+    except Exception as problem:
+        why = (str(problem).strip().splitlines() or [type(problem).__name__])[0].split(". ")[0].rstrip(".")
+        if case.model is not None:
+            told, remedy = (
+                f"{case.model.path}: the model does not run as it is written",
+                "Do the sizes in its configuration fit together?",
+            )
+        else:
+            told = f"{case.workload}/{case.preset}: the model does not {case.mode} at batch {case.batch_size} with these settings"
+            remedy = "Try a smaller batch or the preset's own settings."
+        raise UsageError(f"{told}: {why}.", remedy) from problem
+
+
+def trace(case: Case) -> OpTrace:
+    """One step of the case on one device; raises ``UsageError`` where the workload does not define the case."""
+    workload: Workload = registry.load("workloads", case.workload)
+    workload.validate(case)
+    for module in workload.imports(case):
+        importlib.import_module(module)
+    rules = DeviceRules(backend=case.backend, lower_dtype=lower_dtype(case))
+    recorder = Recorder(is_host=case.backend == "cpu")
+    with _told(case), rules, recorder, _grad_mode(case):
+        program = workload.build(case, trace_setup(case, rules=rules, recorder=recorder))
+        _assign_roles(program, recorder)
+        recorder.storages.built_peak = recorder.storages.peak
+        recorder.experts_per_token = _experts_per_token(program)
+        stages = StageTracer(program, stages=workload.stages(case), recorder=recorder).trace()
+    parameters = {id(p): p for module in program.modules for p in module.parameters()}.values()
+    storages = recorder.storages
+    params_bytes = sum(p.numel() * p.element_size() for p in parameters)
+    buffers_bytes, kv_cache_bytes = storages.num_bytes(role="buffer"), storages.num_bytes(role="cache")
+    optimizer_bytes = storages.num_bytes(role="optimizer")
+    built_bytes = storages.num_bytes(epoch=-1)
+    is_host = case.backend == "cpu"
+    events = storages.steps(num_steps=_HOST_STEPS if is_host else _STEADY_STEPS)
+    return OpTrace(
+        **case.model_dump(include={"workload", "preset", "mode", "precision", "batch_size", "attention", "backend"}),
+        gradient_checkpointing=case.gradient_checkpointing,
+        item=workload.item,
+        stages=stages,
+        num_params=sum(p.numel() for p in parameters),
+        params_bytes=params_bytes,
+        buffers_bytes=buffers_bytes,
+        gradient_bytes=sum(p.numel() * p.element_size() for p in parameters if p.requires_grad) if case.mode == "train" else 0,
+        optimizer_bytes=optimizer_bytes,
+        kv_cache_bytes=kv_cache_bytes,
+        inputs_bytes=max(0, built_bytes - params_bytes - buffers_bytes - kv_cache_bytes),
+        built_peak_bytes=storages.built_peak,
+        linear_layers=_linear_layers(program),
+        device_held_bytes=None if is_host else peak_held_bytes(CachingAllocator(), events),
+        host_held_bytes=peak_resident_bytes(events, num_unseen=storages.num_built) if is_host else None,
+    )
+
+
+def _grad_mode(case: Case) -> contextlib.AbstractContextManager[object]:
+    return torch.no_grad() if case.mode == "infer" else contextlib.nullcontext()
+
+
+def _assign_roles(program: Program, recorder: Recorder) -> None:
+    for module in program.modules:
+        for parameter in module.parameters():
+            recorder.storages.assign(parameter, "param")
+        for buffer in module.buffers():
+            if buffer.is_meta:
+                recorder.storages.assign(buffer, "buffer")
+
+
+def _linear_layers(program: Program) -> tuple[LinearLayers, ...]:
+    """The layers that ``engines`` replace where they quantise: ``torch.nn.Linear`` and transformers' transposed ``Conv1D``."""
+    layers = {id(layer): layer for module in program.modules for layer in module.modules()}.values()
+    linear: list[Any] = [layer for layer in layers if type(layer) is torch.nn.Linear or type(layer).__name__ == "Conv1D"]
+    owners = Counter(id(weight) for layer in layers for weight in layer._parameters.values() if weight is not None)
+    shapes: Counter[tuple[int, int]] = Counter()
+    tied: Counter[tuple[int, int]] = Counter()
+    for layer in linear:
+        weight = layer.weight
+        shape = tuple(weight.shape if type(layer) is torch.nn.Linear else weight.shape[::-1])
+        shapes[shape] += 1
+        tied[shape] += owners[id(weight)] > 1
+    return tuple(LinearLayers(out_features=m, in_features=n, count=shapes[m, n], num_tied=tied[m, n]) for m, n in sorted(shapes))
+
+
+def _experts_per_token(program: Program) -> int:
+    """How many experts a token is routed to, as the model's configuration tells; 1 where it is no mixture."""
+    for module in program.modules:
+        config = getattr(module, "config", None)
+        for name in _EXPERTS_PER_TOKEN:
+            if isinstance(getattr(config, name, None), int):
+                return int(getattr(config, name))
+    return 1

@@ -1,0 +1,1 @@
+"""The model against results: published tables, and a user's own runs."""

@@ -1,0 +1,69 @@
+"""A table of published results, scored: its groups, and every row with its prediction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from aigc_bench.catalog.loader import load_catalogue
+from aigc_bench.core.csv_file import write_csv
+from aigc_bench.core.errors import AigcBenchError, UsageError
+from aigc_bench.predict.fitting.calibration import shipped_calibration
+from aigc_bench.predict.fitting.predictions import Answer
+from aigc_bench.predict.published.row import RefusedRow
+from aigc_bench.predict.published.table import read_published
+from aigc_bench.predict.validation.score import Validation, validation
+from aigc_bench.predict.validation.whole_table import answer_table
+
+QUERY_COLUMNS = ("family", "task", "model", "gpu", "gpu_count", "precision", "software", "metric", "unit")
+ROW_COLUMNS = ("line", "accelerator", "predicted", "low", "high", "error", "reason")
+
+
+class NoUsableRowError(AigcBenchError):
+    """A table of which every row is refused, or that has none; ``scored`` says why."""
+
+    def __init__(self, path: Path, scored: Validation) -> None:
+        count = len(scored.refused)
+        said = (
+            f"none of its {count} rows can be used" if count > 1 else "its row cannot be used" if count else "there is no row in it"
+        )
+        super().__init__(f"{path}: {said}.", "docs/method.md says what the columns hold.")
+        self.scored = scored
+
+
+def validate_table(path: Path, *, by: Sequence[str] = (), rows_out: Path | None = None) -> Validation:
+    """Return the scores of a table; ``rows_out`` gets every row's prediction (SI units) or the reason why there is none.
+
+    Raises ``NoUsableRowError`` where every row is refused, ``UsageError`` where the file cannot be read.
+    """
+    if rows_out is not None and rows_out.exists() and rows_out.samefile(path):
+        raise UsageError(f"--rows {rows_out}: this is the table itself.", "Name another file.")
+    table = read_published(path)
+    answers = answer_table(table.rows, catalogue=load_catalogue(), calibration=shipped_calibration())
+    scored = validation(answers, refused=table.refused, by=by)
+    if rows_out is not None:
+        write_rows(answers, rows_out, refused=table.refused)
+    if not answers:
+        raise NoUsableRowError(path, scored)
+    return scored
+
+
+def write_rows(answers: Sequence[Answer], path: Path, *, refused: Sequence[RefusedRow] = ()) -> None:
+    """Write every row in the order of its table, with its prediction in SI units or the reason why there is none, as CSV."""
+    written = [(answer.row.line, _answered(answer)) for answer in answers] + [(row.line, _refused(row)) for row in refused]
+    rows = (cells for _, cells in sorted(written, key=lambda line: line[0]))
+    write_csv(path, [(*QUERY_COLUMNS, "value", *ROW_COLUMNS), *rows])
+
+
+def _answered(answer: Answer) -> Iterator[object]:
+    query, estimate, truth = answer.row.query, answer.estimate, answer.row.value
+    yield from (getattr(query, name) for name in QUERY_COLUMNS)
+    yield from (truth, answer.row.line, answer.accelerator)
+    yield from [None] * 4 if estimate is None else [estimate.value, estimate.low, estimate.high, estimate.value / truth - 1]
+    yield answer.reason
+
+
+def _refused(row: RefusedRow) -> Iterator[object]:
+    """A refused row with its cells as they stand, and why."""
+    yield from (row.columns.get(name) for name in (*QUERY_COLUMNS, "value"))
+    yield from (row.line, None, None, None, None, None, f"refused: {row.reason}")

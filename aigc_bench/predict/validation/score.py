@@ -1,0 +1,126 @@
+"""Scores the model against any table of published results."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from aigc_bench.core.errors import UnknownNameError
+from aigc_bench.core.records import Record
+from aigc_bench.predict.fitting.predictions import Answer
+from aigc_bench.predict.published.names import resolve_engine
+from aigc_bench.predict.published.row import RefusedRow
+
+GROUP_COLUMNS = (
+    "family",
+    "task",
+    "model",
+    "gpu",
+    "gpu_count",
+    "precision",
+    "software",
+    "engine",
+    "metric",
+    "unit",
+    "track",
+    "accelerator",
+)
+"""What ``--by`` can name."""
+
+
+class Score(Record):
+    """How well a group of rows was answered; errors are fractions of the measured value, ``None`` where nothing was answered.
+
+    ``asked`` counts every row of the group, those that are refused included.
+    """
+
+    by: Mapping[str, str]
+    asked: int
+    answered: int
+    median_ape: float | None = None
+    mean_ape: float | None = None
+    p90_ape: float | None = None
+    bias: float | None = None
+    within_10: float | None = None
+    within_20: float | None = None
+    within_30: float | None = None
+    coverage_80: float | None = None
+
+
+class Refused(Record):
+    """One row that cannot be taken as it is written, and why."""
+
+    line: int
+    reason: str
+
+
+class Validation(Record):
+    """All groups, why rows were not answered, and the rows that were not understood."""
+
+    groups: tuple[Score, ...]
+    unanswered: Mapping[str, int]
+    refused: tuple[Refused, ...] = ()
+
+
+def validation(answers: Sequence[Answer], *, refused: Sequence[RefusedRow] = (), by: Sequence[str] = ()) -> Validation:
+    """Return scores by the named columns (one group of all rows without).
+
+    A refused row counts in the group that its readable columns name; a cell that cannot be read names a group as it stands.
+    Raises ``UnknownNameError`` for a column that does not exist.
+    """
+    for name in by:
+        if name not in GROUP_COLUMNS:
+            raise UnknownNameError("column", name, known=GROUP_COLUMNS, where="--by")
+    grouped: dict[tuple[str, ...], list[Answer]] = {}
+    for answer in answers:
+        grouped.setdefault(tuple(group_value(answer, name) for name in by), []).append(answer)
+    others = Counter(tuple(_refused_value(row, name) for name in by) for row in refused)
+    scores = [
+        score(grouped.get(key, []), by=dict(zip(by, key, strict=True)), num_refused=others[key])
+        for key in sorted({*grouped, *others})
+    ]
+    reasons = Counter(answer.reason for answer in answers if answer.reason is not None)
+    return Validation(
+        groups=tuple(scores),
+        unanswered=dict(reasons.most_common()),
+        refused=tuple(Refused(line=row.line, reason=row.reason) for row in refused),
+    )
+
+
+def group_value(answer: Answer, name: str) -> str:
+    """Return the value of a column for one answer, as text; empty where it is missing."""
+    if name == "engine":
+        return resolve_engine(answer.row.query.software).name
+    if name in ("track", "accelerator"):
+        return getattr(answer, name) or ""
+    value = getattr(answer.row.query, name)
+    return "" if value is None else str(value)
+
+
+def _refused_value(row: RefusedRow, name: str) -> str:
+    return resolve_engine(row.columns.get("software")).name if name == "engine" else row.columns.get(name, "")
+
+
+def score(answers: Sequence[Answer], *, by: Mapping[str, str], num_refused: int = 0) -> Score:
+    """Return the errors of one group of rows."""
+    known = [(answer.row.value, answer.estimate) for answer in answers if answer.estimate is not None]
+    if not known:
+        return Score(by=by, asked=len(answers) + num_refused, answered=0)
+    errors = np.array([estimate.value / truth - 1 for truth, estimate in known])
+    absolute = np.abs(errors)
+    held = [estimate.low <= truth <= estimate.high for truth, estimate in known]
+    return Score(
+        by=by,
+        asked=len(answers) + num_refused,
+        answered=len(known),
+        median_ape=float(np.median(absolute)),
+        mean_ape=float(np.mean(absolute)),
+        p90_ape=float(np.quantile(absolute, 0.9)),
+        bias=float(np.median(errors)),
+        within_10=float(np.mean(absolute <= 0.10)),
+        within_20=float(np.mean(absolute <= 0.20)),
+        within_30=float(np.mean(absolute <= 0.30)),
+        coverage_80=float(np.mean(held)),
+    )

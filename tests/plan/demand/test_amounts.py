@@ -1,0 +1,108 @@
+"""What a key of a demand file may hold, and what it is told to hold instead."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
+
+from aigc_bench.plan.demand.amounts import (
+    Amount,
+    Duration,
+    Names,
+    WrittenAmount,
+    WrittenFactor,
+    WrittenPositive,
+    WrittenShare,
+)
+
+HOUR_S, DAY_S, YEAR_S = 3600.0, 86_400.0, 365.25 * 86_400
+
+
+def read(kind: Any, given: object) -> Any:
+    return TypeAdapter(kind).validate_python(given)
+
+
+@pytest.mark.parametrize(
+    ("written", "seconds"),
+    [
+        ("90s", 90),
+        ("20m", 1_200),
+        ("20 min", 1_200),
+        ("1.5h", 1.5 * HOUR_S),
+        ("8H", 8 * HOUR_S),
+        ("7d", 7 * DAY_S),
+        ("2 weeks", 14 * DAY_S),
+        ("6 months", YEAR_S / 2),
+        ("3y", 3 * YEAR_S),
+        (45, 45),
+        (0.05, 0.05),
+    ],
+)
+def test_durations_are_seconds_or_a_number_with_a_unit(written: object, seconds: float) -> None:
+    assert read(Duration, written) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        ("3 parsecs", "write 90s, 20m"),
+        ("-2h", "is not a duration"),
+        (True, "is not a duration"),
+        ([1], "is not a duration"),
+        (float("nan"), "is not a duration"),
+        (0, "greater than 0"),
+        (-5, "greater than 0"),
+        (1e-9, "between a microsecond and 1000 years"),
+        ("5000y", "between a microsecond and 1000 years"),
+    ],
+)
+def test_what_is_no_duration_is_told_with_an_example(written: object, told: str) -> None:
+    with pytest.raises(ValidationError, match=told):
+        read(Duration, written)
+
+
+@given(st.lists(st.floats(0, 1e12), min_size=3, max_size=3).map(sorted))
+def test_three_rising_numbers_are_an_interval(numbers: list[float]) -> None:
+    found = read(WrittenAmount, numbers)
+    assert [found.low, found.value, found.high] == numbers
+    assert read(WrittenAmount, found) is found
+
+
+def test_a_number_alone_is_exact() -> None:
+    assert read(WrittenAmount, 7) == Amount(value=7.0, low=7.0, high=7.0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "written", "told"),
+    [
+        (WrittenAmount, [3, 2, 1], "rising"),
+        (WrittenAmount, [1, 2], r"\[low, value, high\]"),
+        (WrittenAmount, "12", r"a number or \[low, value, high\]"),
+        (WrittenAmount, True, r"a number or \[low, value, high\]"),
+        (WrittenAmount, float("inf"), r"a number or \[low, value, high\]"),
+        (WrittenAmount, [-1, 0, 1], "must not be negative"),
+        (WrittenAmount, 1e300, "must not be above"),
+        (WrittenPositive, 0, "must be above 0"),
+        (WrittenPositive, [0, 1, 2], "must be above 0"),
+        (WrittenFactor, [0.9, 1.2, 1.3], "must be 1 or more"),
+        (WrittenShare, [0.5, 0.9, 1.1], "from 0 to 1"),
+    ],
+)
+def test_what_is_no_amount_is_told_with_what_is_allowed(kind: Any, written: object, told: str) -> None:
+    with pytest.raises(ValidationError, match=told):
+        read(kind, written)
+
+
+def test_an_amount_becomes_an_assumption_in_si_units() -> None:
+    found = Amount(value=20, low=15, high=30).estimate("W", source="stated", factor=1000.0)
+    assert (found.value, found.low, found.high, found.unit) == (20_000, 15_000, 30_000, "W")
+    assert (found.basis, found.source) == ("assumed", "stated")
+
+
+def test_a_single_name_is_a_list_of_one() -> None:
+    assert read(Names, "vllm") == ("vllm",)
+    assert read(Names, ["vllm", "sglang"]) == ("vllm", "sglang")

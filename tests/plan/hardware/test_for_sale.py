@@ -1,0 +1,100 @@
+"""Only what is sold on the day is bought; old and announced parts are refused by name, and stay rentable."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from aigc_bench.catalog.loader import Catalogue, load_catalogue
+from aigc_bench.plan.demand.reader import read_demand
+from aigc_bench.plan.hardware.for_sale import why_not_sold
+from aigc_bench.plan.hardware.measured_runs import Measured
+from aigc_bench.plan.planner import plan_demand
+from aigc_bench.plan.records.plan import Plan
+from tests.plan.build import make_machine
+
+CATALOGUE = load_catalogue(with_user_files=False)
+TODAY = date(2026, 10, 21)
+SMALL_CHAT = """
+name = "chat"
+[[service]]
+name = "chat"
+workload = "gpt"
+preset = "llama-3.1-8b"
+rate = 2
+input_tokens = 800
+output_tokens = 250
+"""
+
+
+def plan_of(folder: Path, *accelerators: str, catalogue: Catalogue = CATALOGUE, measured: tuple[Measured, ...] = ()) -> Plan:
+    file = folder / "demand.toml"
+    file.write_text(SMALL_CHAT)
+    demand = read_demand(file, catalogue=catalogue)
+    return plan_demand(demand, catalogue=catalogue, on=TODAY, accelerators=accelerators, measured=measured)
+
+
+@pytest.mark.parametrize("accelerator", ["h100_sxm_80gb", "h200_sxm_141gb", "b200_sxm_180gb", "l40s", "l4", "mi300x", "mi350x"])
+def test_what_is_young_or_has_a_price_as_new_is_for_sale(accelerator: str) -> None:
+    assert why_not_sold(CATALOGUE.accelerators[accelerator], catalogue=CATALOGUE, on=TODAY) is None
+
+
+@pytest.mark.parametrize(
+    "accelerator", ["p100_sxm2_16gb", "v100_sxm2_32gb", "t4", "a100_sxm_80gb", "rtx_3090", "mi250", "rtx_4090"]
+)
+def test_what_is_old_and_has_a_price_at_release_or_second_hand_is_not(accelerator: str) -> None:
+    reason = why_not_sold(CATALOGUE.accelerators[accelerator], catalogue=CATALOGUE, on=TODAY)
+    assert reason is not None and reason.startswith("for sale: ") and "more than 4 years" in reason
+
+
+def test_what_is_announced_is_not_for_sale_and_neither_is_what_comes_later() -> None:
+    rubin, h200 = CATALOGUE.accelerators["r200_288gb_announced"], CATALOGUE.accelerators["h200_sxm_141gb"]
+    assert "announced only" in (why_not_sold(rubin, catalogue=CATALOGUE, on=TODAY) or "")
+    assert "announced only" in (why_not_sold(h200, catalogue=CATALOGUE, on=date(2023, 6, 1)) or "")
+
+
+def test_the_day_of_prices_decides() -> None:
+    a100 = CATALOGUE.accelerators["a100_sxm_80gb"]
+    assert why_not_sold(a100, catalogue=CATALOGUE, on=date(2023, 6, 1)) is None
+    assert why_not_sold(CATALOGUE.accelerators["h100_sxm_80gb"], catalogue=CATALOGUE, on=date(2028, 6, 1)) is not None
+
+
+def test_a_quote_of_the_users_own_makes_an_old_part_buyable(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text('[accelerators.a40]\nprice_mid_usd = 3000\nsource = "quote 7"\nas_of = "2026-10"\n')
+    catalogue = load_catalogue([file], with_user_files=False)
+    assert why_not_sold(catalogue.accelerators["a40"], catalogue=catalogue, on=TODAY) is None
+
+
+def test_an_old_part_is_refused_as_a_purchase_and_stays_rentable(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, "a100_sxm_80gb")
+    kinds = {kind: [one for one in plan.options if one.kind == kind] for kind in ("owned", "colocated", "cloud")}
+    assert kinds["owned"] and kinds["colocated"]
+    for one in (*kinds["owned"], *kinds["colocated"]):
+        assert not one.accepted and any(reason.startswith("for sale: ") for reason in one.reasons)
+    assert any(one.accepted for one in kinds["cloud"])
+
+
+def test_what_is_assumed_about_a_host_and_a_licence_are_open_questions(tmp_path: Path) -> None:
+    def asked(accelerator: str) -> set[str]:
+        owned = [one for one in plan_of(tmp_path, accelerator).options if one.kind in ("owned", "colocated")]
+        assert owned and all(one.accepted for one in owned)
+        return {word for one in owned for reason in one.reasons for word in ("ask for a quote", "licence") if word in reason}
+
+    assert asked("h200_sxm_141gb") == set()
+    assert asked("mi350x") == {"ask for a quote"}
+    assert asked("rtx_5080") == {"ask for a quote", "licence"}
+
+
+def test_an_announced_part_is_among_the_refused_with_the_rule(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, "r200_288gb_announced")
+    assert [one.accelerator for one in plan.refused if "announced only" in one.reason] == ["r200_288gb_announced"]
+
+
+def test_a_machine_that_the_user_has_measured_is_never_refused_by_the_rule(tmp_path: Path) -> None:
+    own = Measured(machine=make_machine(accelerator="a100_sxm_80gb"), cases={}, num_accelerators=8)
+    plan = plan_of(tmp_path, "a100_sxm_80gb", measured=(own,))
+    assert any(one.kind == "owned" and one.accepted for one in plan.options)
+    assert not any(reason.startswith("for sale") for one in plan.options for reason in one.reasons)

@@ -1,0 +1,235 @@
+"""A whole plan with its certainty: contract, tornado, regret, what is surer, the growth path; the same bytes twice."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+
+from aigc_bench.catalog.loader import Catalogue, load_catalogue
+from aigc_bench.cli.plan_screen import screen
+from aigc_bench.core.records import Estimate
+from aigc_bench.plan.options.assemble import ranked
+from aigc_bench.plan.output.contract import contract
+from aigc_bench.plan.records.demand import Constraints, Demand
+from aigc_bench.plan.records.plan import Plan
+from aigc_bench.plan.records.risk import Regret
+from aigc_bench.plan.risk.advice import less_regretted
+from aigc_bench.plan.risk.analysis import certain, tornado_of
+from aigc_bench.plan.risk.fleet_service import serves
+from aigc_bench.plan.risk.growth_path import fleet_after, growth_path
+from aigc_bench.plan.risk.probabilities import seen
+from aigc_bench.plan.risk.regret import regrets
+from aigc_bench.plan.risk.safer import BELOW, WANTED, surer
+from aigc_bench.report.plan.render import render_plan
+from tests.plan.risk.cases import (
+    a_ground,
+    an_option,
+    rent_offer,
+    uncertain_demand,
+    uncertain_machine,
+    uncertain_rules,
+)
+
+
+@pytest.fixture(scope="module")
+def catalogue() -> Catalogue:
+    return load_catalogue(with_user_files=False)
+
+
+def a_plan(demand: Demand | None = None) -> Plan:
+    """Bought cards, dearer ones that are alike, and rented ones."""
+    wanted = demand or uncertain_demand()
+    dear = uncertain_machine(
+        server="dear",
+        accelerator="dear card",
+        price_usd=uncertain_machine().price_usd.model_copy(update={"value": 12_000.0, "low": 9_000.0, "high": 16_000.0}),
+    )
+    options = ranked([an_option(wanted), an_option(wanted, machine=dear), an_option(wanted, offer=rent_offer())])
+    accepted = [one.rank for one in options if one.accepted]
+    return Plan(
+        demand=wanted,
+        rules=uncertain_rules(),
+        options=options,
+        recommendation=min(accepted, default=None),
+        assumptions=(),
+        method="a method.",
+    )
+
+
+@pytest.fixture(scope="module")
+def plan(catalogue: Catalogue) -> Plan:
+    return certain(a_plan(), catalogue=catalogue)
+
+
+def told(plan: Plan) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(json.dumps(contract(plan), allow_nan=False))
+    return found
+
+
+def test_every_option_has_its_chances_and_the_ranks_stay(plan: Plan) -> None:
+    assert [one.tco_usd.value for one in plan.options] == [one.tco_usd.value for one in a_plan().options]
+    for one in plan.options:
+        assert one.p_slo is not None and 0 <= one.p_slo <= 1
+        assert one.p_oom is not None and 0 < one.p_oom < 1
+        assert one.p_budget is None
+        assert one.tco_usd.low <= one.tco_usd.value <= one.tco_usd.high
+
+
+def test_the_same_plan_gives_the_same_bytes(plan: Plan, catalogue: Catalogue) -> None:
+    again = certain(a_plan(), catalogue=catalogue)
+    assert json.dumps(contract(again)) == json.dumps(contract(plan))
+    assert render_plan(again, version="test") == render_plan(plan, version="test")
+
+
+def test_the_contract_has_the_chances_and_what_they_follow_from(plan: Plan) -> None:
+    found = told(plan)
+    assert {"p_slo", "p_budget", "p_oom"} <= set(found["options"][0])
+    certainty = found["certainty"]
+    assert set(certainty) >= {"num_worlds", "median_tco_usd", "tornado", "regret", "surer", "growth_path"}
+    assert {"name", "tco_low_usd", "tco_high_usd", "p_slo_low", "p_slo_high"} <= set(certainty["tornado"]["cost"][0])
+    assert set(certainty["growth_path"]["price_ratio"]) == {"value", "low", "high", "unit", "basis"}
+
+
+def test_a_budget_gives_every_option_a_probability_to_keep_it(catalogue: Catalogue) -> None:
+    demand = uncertain_demand(constraints=Constraints(budget_usd=200_000, budget_usd_per_year=200_000))
+    assert all(one.p_budget is not None for one in certain(a_plan(demand), catalogue=catalogue).options)
+
+
+def test_swings_are_told_the_widest_first_and_only_where_they_are_no_accident() -> None:
+    option, ground = an_option(), a_ground()
+    found = tornado_of(option, ground)
+    widths = [one.tco_width_usd for one in found.cost]
+    assert widths == sorted(widths, reverse=True)
+    names = [one.name for one in found.cost]
+    assert "price of a_server" in names[:3] and "price of electricity" in names
+    assert {"speed of chat on card, torch", "active share of chat"} <= {one.name for one in found.slo}
+    faster = next(one for one in found.slo if one.name.startswith("speed of chat"))
+    assert faster.p_slo_low is not None and faster.p_slo_high is not None and faster.p_slo_low < faster.p_slo_high
+    assert not any("discount" in one.name for one in found.cost), "the undiscounted total does not depend on the rate"
+
+
+def test_the_dearer_twin_is_regretted_more_and_in_every_world_one_option_wins(plan: Plan) -> None:
+    assert plan.certainty is not None
+    first, *rivals = plan.certainty.regret
+    assert first.rank == plan.recommendation
+    assert sum(one.p_cheapest for one in plan.certainty.regret) == pytest.approx(1, abs=1e-9)
+    dear = next(one for one in rivals if "dear" in one.what)
+    assert dear.regret_usd > first.regret_usd and "a_server" in first.what
+
+
+def test_an_option_alone_is_not_regretted() -> None:
+    only = seen(an_option(), a_ground())
+    (found,) = regrets([only], only)
+    assert (found.p_cheapest, found.regret_usd) == (1.0, 0.0)
+
+
+@pytest.mark.parametrize(("rival_usd", "is_named"), [(50.0, True), (89.0, True), (91.0, False), (100.0, False), (300.0, False)])
+def test_a_rival_that_is_much_less_regretted_is_named_with_its_cost(rival_usd: float, is_named: bool) -> None:
+    """The cheapest with every input at its middle may be a gamble on rents."""
+
+    def one(rank: int, what: str, regret_usd: float, cost_usd: float) -> Regret:
+        cost = Estimate(value=cost_usd, low=cost_usd, high=cost_usd, unit="usd", basis="modelled")
+        return Regret(rank=rank, what=what, p_slo=0.8, num_worlds=2048, p_cheapest=0.5, regret_usd=regret_usd, tco_usd=cost)
+
+    told = less_regretted([one(1, "rent them", 100.0, 1000.0), one(2, "buy them", rival_usd, 1200.0)])
+    assert (told is not None) == is_named
+    if told is not None:
+        assert told.startswith("buy them, 1.20 times the cost") and "not $100" in told
+
+
+def test_without_rivals_nobody_is_more_prudent() -> None:
+    assert less_regretted(()) is None
+    only = seen(an_option(), a_ground())
+    assert less_regretted(regrets([only], only)) is None
+
+
+def test_regret_is_what_is_paid_above_the_cheapest_that_serves() -> None:
+    ground = a_ground()
+    one, other = seen(an_option(), ground), seen(an_option(offer=rent_offer()), ground)
+    found = regrets([one, other], one)[0]
+    assert one.serves is not None and other.serves is not None
+    tco = np.where(one.serves, one.cost.tco, np.inf), np.where(other.serves, other.cost.tco, np.inf)
+    some = one.serves | other.serves
+    over = np.maximum(0, one.cost.tco[some] - np.minimum(*tco)[some])
+    assert found.regret_usd == pytest.approx(float(over.mean()))
+
+
+def test_more_servers_are_named_where_the_recommendation_is_not_sure() -> None:
+    option, ground = an_option(), a_ground()
+    found = surer([seen(option, ground)], seen(option, ground), ground)
+    assert found is not None and found.p_slo < BELOW and found.option is None
+    assert found.more_servers is not None and found.more_servers.p_slo >= WANTED
+    assert found.more_servers.tco_usd > option.tco_usd.value
+    fewer = serves(option, ground, more_servers=found.more_servers.count - 1)
+    assert fewer is not None and np.mean(fewer) < WANTED
+
+
+def test_nothing_is_surer_than_what_is_sure() -> None:
+    option, ground = an_option(), a_ground()
+    sure = option.model_copy(
+        update={
+            "pools": tuple(
+                pool.model_copy(
+                    update={
+                        "available_machines": uncertain_machine().machines_per_server.model_copy(
+                            update={"value": 500.0, "low": 500.0, "high": 500.0}
+                        )
+                    }
+                )
+                for pool in option.pools
+            )
+        }
+    )
+    assert surer([seen(sure, ground)], seen(sure, ground), ground) is None
+
+
+def test_the_growth_path_ends_at_the_planned_fleet_and_stages_cost_no_more_where_prices_fall(catalogue: Catalogue) -> None:
+    option, ground = an_option(), a_ground()
+    found = growth_path(option, ground, catalogue=catalogue)
+    assert found is not None and found.staged_usd is not None and found.at_once_usd is not None
+    counts = [one.num_servers for one in found.years]
+    assert counts == sorted(counts) and counts[-1] == option.num_servers and counts[0] < counts[-1]
+    assert sum(one.bought for one in found.years) == option.num_servers
+    assert found.staged_usd.value < found.at_once_usd.value
+    assert sum(one.staged_usd.value for one in found.years if one.staged_usd) == pytest.approx(found.staged_usd.value)
+    last = found.years[-1].p_slo
+    assert last == pytest.approx(float(np.mean(serves(option, ground))), abs=1e-12)
+
+
+def test_a_rented_fleet_grows_without_a_purchase_and_no_growth_has_no_path(catalogue: Catalogue) -> None:
+    ground = a_ground()
+    found = growth_path(an_option(offer=rent_offer()), ground, catalogue=catalogue)
+    assert found is not None and found.staged_usd is None and all(one.bought == 0 for one in found.years)
+    still = uncertain_demand(growth=None)
+    assert growth_path(an_option(still), a_ground(still), catalogue=catalogue) is None
+
+
+def test_a_floor_of_a_simulation_shrinks_with_earlier_years() -> None:
+    option, ground = an_option(), a_ground()
+    assert option.machine is not None
+    able = option.machine.capabilities[0].model_copy(update={"machines_at_least": 60})
+    floored = option.model_copy(
+        update={"machine": option.machine.model_copy(update={"capabilities": (able, option.machine.capabilities[1])})}
+    )
+    assert fleet_after(floored, ground, 1.0).serving < fleet_after(floored, ground, 3.0).serving
+    plain, asked_for_more = (serves(one, ground) for one in (option, floored))
+    assert plain is not None and asked_for_more is not None and np.mean(asked_for_more) < np.mean(plain)
+
+
+def test_the_screen_and_the_page_tell_how_sure_it_is(plan: Plan) -> None:
+    text, page = screen(plan), render_plan(plan, version="test")
+    assert "how sure: every SLO and deadline kept in" in text and "cost moves with" in text and "servers needed" in text
+    for words in ("How sure is it", "plan-tornado-cost", "plan-tornado-slo", "Growth path", "Regret"):
+        assert words in page
+
+
+def test_a_purchase_that_grows_is_drawn_in_stages_beside_at_once(catalogue: Catalogue) -> None:
+    bought = a_plan()
+    owned = ranked([one for one in bought.options if one.kind == "owned"])
+    alone = bought.model_copy(update={"options": owned, "recommendation": 1})
+    found = certain(alone, catalogue=catalogue)
+    assert "plan-path" in render_plan(found, version="test")
+    assert "bought as needed" in screen(found)

@@ -1,0 +1,55 @@
+"""What makes a plan surer: more servers within what site and budget allow, told in words."""
+
+from __future__ import annotations
+
+import pytest
+
+from aigc_bench.plan.records.demand import Constraints, Demand
+from aigc_bench.plan.records.risk import MoreServers, Surer, SurerOption
+from aigc_bench.plan.risk.advice import NOTHING, ways_to_be_surer
+from aigc_bench.plan.risk.limits import hindrance
+from tests.plan.build import exact
+from tests.plan.risk.cases import (
+    an_option,
+    rent_offer,
+    uncertain_demand,
+    uncertain_site,
+)
+
+
+@pytest.mark.parametrize(
+    ("demand", "word"),
+    [
+        (uncertain_demand(site=uncertain_site().model_copy(update={"power_w": exact(1e5, "W")})), "power"),
+        (uncertain_demand(site=uncertain_site().model_copy(update={"num_racks": 3})), "racks"),
+        (uncertain_demand(constraints=Constraints(budget_usd=1e6)), "budget_usd"),
+        (uncertain_demand(constraints=Constraints(budget_usd_per_year=1e6)), "budget_usd_per_year"),
+    ],
+)
+def test_more_servers_run_into_the_site_and_the_budget(demand: Demand, word: str) -> None:
+    option = an_option(demand)
+    assert hindrance(option, demand, more_servers=0) is None
+    found = hindrance(option, demand, more_servers=1000)
+    assert found is not None and word in found
+
+
+def test_rented_servers_stand_in_somebody_elses_room() -> None:
+    demand = uncertain_demand(site=uncertain_site().model_copy(update={"power_w": exact(1.0, "W"), "num_racks": 0}))
+    assert hindrance(an_option(demand, offer=rent_offer()), demand, more_servers=1000) is None
+
+
+def surer_with(**ways: SurerOption | MoreServers | None) -> Surer:
+    plain: dict[str, SurerOption | MoreServers | None] = {"option": None, "more_servers": None}
+    return Surer(p_slo=0.5, below=0.8, wanted=0.9, **{**plain, **ways})  # type: ignore[arg-type]
+
+
+def test_ways_to_be_surer_are_told_the_cheapest_first_and_what_is_not_allowed_last() -> None:
+    option = SurerOption(rank=7, what="rent 8 x card", p_slo=0.95, tco_usd=3e5)
+    more = MoreServers(count=1, num_servers=4, p_slo=0.92, tco_usd=1e5, hindrance="the power of the site")
+    first, last = ways_to_be_surer(surer_with(option=option, more_servers=more))
+    assert first.startswith("option 7") and "$300,000" in first
+    assert last.startswith("1 server more, 4 in all") and "the power of the site does not allow" in last
+
+
+def test_where_nothing_is_surer_that_is_said() -> None:
+    assert ways_to_be_surer(surer_with()) == (NOTHING,)

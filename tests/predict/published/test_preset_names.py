@@ -1,0 +1,67 @@
+"""Names of models as published tables and hubs spell them, and the presets they mean."""
+
+import pytest
+
+from aigc_bench.core import registry
+from aigc_bench.predict.published.preset_names import preset_aliases, resolve_preset
+from aigc_bench.predict.queries import case_of
+
+SPELLINGS = {
+    "stabilityai/stable-diffusion-xl-base-1.0": "latent_diffusion/sdxl",
+    "SDXL-base": "latent_diffusion/sdxl",
+    "stabilityai/sdxl-turbo": "latent_diffusion/sdxl-turbo",
+    "stable-diffusion-v1-5/stable-diffusion-v1-5": "latent_diffusion/sd-1.5",
+    "SD-1.5 (StableDiffusionPipeline)": "latent_diffusion/sd-1.5",
+    "SD-1.x": "latent_diffusion/sd-1.5",
+    "prompthero/openjourney-v4": "latent_diffusion/sd-1.5",
+    "stabilityai/stable-diffusion-2-1": "latent_diffusion/sd-2.1",
+    "SD-2.1": "latent_diffusion/sd-2.1",
+    "Stable Diffusion v2 (UNet training)": "latent_diffusion/sd-2.1",
+    "stabilityai/stable-diffusion-3-medium-diffusers": "diffusion_transformer/sd3-medium",
+    "stabilityai/stable-diffusion-3.5-medium": "diffusion_transformer/sd3.5-medium",
+    "stabilityai/stable-diffusion-3.5-large": "diffusion_transformer/sd3.5-large",
+    "black-forest-labs/FLUX.1-dev": "diffusion_transformer/flux.1-dev",
+    "FLUX.1 (11.9B) MLPerf": "diffusion_transformer/flux.1-dev",
+    "black-forest-labs/FLUX.1-schnell": "diffusion_transformer/flux.1-schnell",
+    "facebook/DiT-XL-2-256": "diffusion_transformer/dit-xl-2-256",
+    "PixArt-alpha/PixArt-Sigma-XL-2-1024-MS": "diffusion_transformer/pixart-sigma",
+    "zai-org/CogVideoX-2b": "video_diffusion/cogvideox-2b",
+    "THUDM/CogVideoX-5b": "video_diffusion/cogvideox-5b",
+    "Wan-AI/Wan2.1-T2V-1.3B-Diffusers": "video_diffusion/wan2.1-1.3b",
+    "Wan-AI/Wan2.1-T2V-14B": "video_diffusion/wan2.1-14b",
+    "hunyuanvideo-community/HunyuanVideo": "video_diffusion/hunyuan-video",
+    "ResNet50": "vision/resnet-50",
+    "ResNet50-v1.5": "vision/resnet-50",
+    "resnet50 on imagenet": "vision/resnet-50",
+    "microsoft/resnet-152": "vision/resnet-152",
+    "google/vit-base-patch16-224": "vision/vit-b-16",
+    "vit-l-16": "vision/vit-l-16",
+    "google/vit-huge-patch14-224-in21k": "vision/vit-h-14",
+    "caidas/swin2SR-classical-sr-x2-64": "image_enhancement/swin2sr-x2",
+    "StyleGAN2": "stylegan/stylegan2-f-1024",
+    "DLRM-v2": "recommendation/dlrm-dcnv2",
+    "dlrm-dcnv2": "recommendation/dlrm-dcnv2",
+    "DLRM": "recommendation/dlrm-criteo-1tb",
+}
+
+
+@pytest.mark.parametrize(("spelling", "preset"), list(SPELLINGS.items()))
+def test_a_published_name_means_its_preset(spelling, preset):
+    assert resolve_preset(spelling) == preset
+
+
+@pytest.mark.parametrize("name", ["SD-1.5+ControlNet", "kandinsky-community/kandinsky-3", "IF stage1", "Wan2.2-T2V-A14B", "banana"])
+def test_a_model_that_is_no_preset_is_not_taken_for_one(name):
+    assert resolve_preset(name) is None
+
+
+def test_every_alias_leads_to_a_preset():
+    for _, target in preset_aliases():
+        name, _, preset = target.partition("/")
+        assert preset in registry.load("workloads", name).presets, target
+
+
+def test_a_case_can_be_asked_for_by_the_name_on_the_hub():
+    case = case_of("black-forest-labs/FLUX.1-schnell")
+    assert (case.workload, case.preset) == ("diffusion_transformer", "flux.1-schnell")
+    assert case_of("diffusion_transformer/flux.1-dev").preset == "flux.1-dev"
