@@ -5,7 +5,7 @@
 
 Shipped are the cases of all profiles, and, in bf16 and at the batch sizes that a plan traces, inference of every preset that is
 planned from its own operators (served language models are not) at its own settings and at those of the scenarios of `plan --new`.
-A file changes where a trace did, `keys.json` with every change of the sources.
+A file changes where a trace did, the keys of a family where its cases or the libraries did, `sources.json` with every source.
 """
 
 from __future__ import annotations
@@ -30,9 +30,17 @@ from aigc_bench.plan.demand.scenarios import scenario_names
 from aigc_bench.plan.search.traced import BATCHES, PRECISION, case_of
 from aigc_bench.predict.published.names import resolve_language_model
 from aigc_bench.predict.roofline.operator_table import tables
+from aigc_bench.predict.tracing.keys import FOLDER, case_key, library_versions, record_sources
 from aigc_bench.predict.tracing.optrace import OpTrace
-from aigc_bench.predict.tracing.shipped_traces import FOLDER, KEYS, read_traces, shipped_keys, shipped_trace, write_traces
-from aigc_bench.predict.tracing.trace_cache import library_versions, trace_case, trace_key
+from aigc_bench.predict.tracing.shipped_traces import (
+    KEYS,
+    LIBRARIES,
+    read_traces,
+    shipped_libraries,
+    shipped_trace,
+    write_traces,
+)
+from aigc_bench.predict.tracing.trace_cache import trace_case
 
 SCENARIOS = Path(demand_file.__file__).parent / "scenarios"
 DECISIVE = {"mode": "infer", "precision": PRECISION, "backend": "cuda", "gradient_checkpointing": False, "attention": "auto"}
@@ -114,8 +122,8 @@ def traces_of(one: Wanted) -> tuple[OpTrace, ...]:
 
 def write() -> None:
     """Trace, and put in place what is new; files of presets that are gone are removed."""
-    FOLDER.mkdir(exist_ok=True)
-    keys: dict[str, tuple[str, int]] = {}
+    (FOLDER / KEYS).mkdir(parents=True, exist_ok=True)
+    keys: dict[str, dict[str, tuple[str, int]]] = {}
     asked = wanted()
     with concurrent.futures.ProcessPoolExecutor(os.cpu_count(), mp_context=multiprocessing.get_context("spawn")) as pool:
         for one, traces in zip(asked, pool.map(traces_of, asked), strict=True):
@@ -124,11 +132,20 @@ def write() -> None:
                 write_traces(path, traces)
                 print(f"{path.name}: {len(traces)} traces, {path.stat().st_size:,} B", flush=True)
             for index, found in enumerate(traces):
-                keys[trace_key(one.case.model_copy(update={"batch_size": found.batch_size}))] = (path.name, index)
-    written = {"libraries": library_versions(), "keys": dict(sorted(keys.items()))}
-    (FOLDER / KEYS).write_text(json.dumps(written, indent=0) + "\n", encoding="utf-8")
-    for path in FOLDER.glob("*.json.gz"):
-        if path.name not in {file for file, _ in keys.values()}:
+                case = one.case.model_copy(update={"batch_size": found.batch_size})
+                keys.setdefault(case.workload, {})[case_key(case)] = (path.name, index)
+    for workload, places in keys.items():
+        lines = (f"{json.dumps(key)}: {json.dumps(place)}" for key, place in sorted(places.items(), key=lambda one: one[1]))
+        (FOLDER / KEYS / f"{workload}.json").write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
+    (FOLDER / LIBRARIES).write_text(json.dumps(library_versions(), indent=1) + "\n", encoding="utf-8")
+    record_sources()
+    _remove_all_but(keys)
+
+
+def _remove_all_but(keys: dict[str, dict[str, tuple[str, int]]]) -> None:
+    wanted_files = {file for places in keys.values() for file, _ in places.values()}
+    for path in (*FOLDER.glob("*.json.gz"), *(FOLDER / KEYS).glob("*.json")):
+        if path.name not in wanted_files and path.stem not in keys:
             path.unlink()
 
 
@@ -141,9 +158,9 @@ def main() -> int:
         return 0
     started = time.perf_counter()
     cases = [one.case.model_copy(update={"batch_size": batch}) for one in wanted() for batch in one.batches or (1,)]
-    missing = [case for case in cases if shipped_trace(trace_key(case)) is None]
+    missing = [case for case in cases if shipped_trace(case) is None]
     seconds = time.perf_counter() - started
-    made_with = ", ".join(f"{name} {version}" for name, version in shipped_keys()["libraries"].items())
+    made_with = ", ".join(f"{name} {version}" for name, version in shipped_libraries().items())
     print(f"{len(cases) - len(missing)} of {len(cases)} cases shipped, read in {seconds:.2f} s; made with {made_with}")
     for case in missing:
         print(f"not shipped as of today: {file_name(case)} at batch {case.batch_size}; run with --write")

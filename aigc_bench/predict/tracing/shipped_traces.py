@@ -1,7 +1,8 @@
 """Traces that come with the package: the cases of the profiles, and those of presets and scenarios that plans begin with.
 
-``data/traces/keys.json`` names, by the key of ``trace_cache``, the file and the place in it. A key covers the sources and the
-versions of the libraries: a trace that would come out otherwise here is not found. ``benchmarks/ship_traces.py`` writes them anew.
+``data/traces/keys/<family>.json`` names, by ``case_key``, the file of a trace and the place in it. A trace holds while the sources
+that decide it mean what they meant when it was made (``sources.json``); one that might come out otherwise here is not used.
+``benchmarks/ship_traces.py`` writes them anew.
 """
 
 from __future__ import annotations
@@ -9,36 +10,51 @@ from __future__ import annotations
 import functools
 import gzip
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from pydantic import TypeAdapter
 
+from aigc_bench.core.records import Case
+from aigc_bench.predict.tracing.keys import FOLDER, case_key, deciding_files, meaning, recorded
 from aigc_bench.predict.tracing.optrace import OpTrace
 
-FOLDER = Path(__file__).parent.parent / "data" / "traces"
-KEYS = "keys.json"
+KEYS = "keys"
+LIBRARIES = "libraries.json"
 _TRACES: TypeAdapter[tuple[OpTrace, ...]] = TypeAdapter(tuple[OpTrace, ...])
 
 
-def shipped_trace(key: str) -> OpTrace | None:
-    """The trace of this key, or ``None`` where none is shipped."""
-    place = _places().get(key)
-    if place is None:
+def shipped_trace(case: Case) -> OpTrace | None:
+    """The trace of this case, or ``None`` where none is shipped that holds for today's sources and libraries."""
+    place = shipped_keys(case.workload).get(case_key(case))
+    if place is None or not _is_of_todays_sources(case.workload):
         return None
     file, index = place
     return read_traces(FOLDER / file)[index]
 
 
-def shipped_keys(folder: Path = FOLDER) -> dict[str, Any]:
-    """``libraries``: versions that the traces were made with; ``keys``: file and index of each key."""
-    found: dict[str, Any] = json.loads((folder / KEYS).read_text(encoding="utf-8"))
+@functools.cache
+def shipped_keys(workload: str) -> Mapping[str, tuple[str, int]]:
+    """Key of a case of the family -> the file of its trace and the place in it; nothing for a family that ships none."""
+    path = FOLDER / KEYS / f"{workload}.json"
+    if not path.is_file():
+        return {}
+    return {key: (file, index) for key, (file, index) in json.loads(path.read_text(encoding="utf-8")).items()}
+
+
+def shipped_libraries() -> dict[str, str | None]:
+    """Versions of the libraries that the traces were made with."""
+    found: dict[str, str | None] = json.loads((FOLDER / LIBRARIES).read_text(encoding="utf-8"))
     return found
 
 
 @functools.cache
-def _places() -> dict[str, tuple[str, int]]:
-    return {key: (file, index) for key, (file, index) in shipped_keys()["keys"].items()}
+def _is_of_todays_sources(workload: str) -> bool:
+    files = recorded()
+    package = FOLDER.parents[2]
+    return all(
+        meaning(file) == files.get(file.relative_to(package).as_posix(), (None, None))[1] for file in deciding_files(workload)
+    )
 
 
 def read_traces(path: Path) -> tuple[OpTrace, ...]:

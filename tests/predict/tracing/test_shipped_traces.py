@@ -9,8 +9,16 @@ from pathlib import Path
 import pytest
 
 from aigc_bench.core.records import Case
-from aigc_bench.predict.tracing.shipped_traces import FOLDER, read_traces, shipped_keys, shipped_trace, write_traces
-from aigc_bench.predict.tracing.trace_cache import library_versions, trace_case, trace_key
+from aigc_bench.predict.tracing.keys import FOLDER, case_key, library_versions
+from aigc_bench.predict.tracing.shipped_traces import (
+    KEYS,
+    read_traces,
+    shipped_keys,
+    shipped_libraries,
+    shipped_trace,
+    write_traces,
+)
+from aigc_bench.predict.tracing.trace_cache import trace_case
 
 FILES = sorted(FOLDER.glob("*.json.gz"))
 ROOT = Path(__file__).parents[3]
@@ -22,8 +30,8 @@ def case_of(workload: str, preset: str, *, batch_size: int) -> Case:
 
 @pytest.fixture(autouse=True)
 def same_libraries() -> None:
-    if shipped_keys()["libraries"] != library_versions():
-        pytest.skip(f"made with {shipped_keys()['libraries']}, here are {library_versions()}: nothing shipped is used")
+    if shipped_libraries() != library_versions():
+        pytest.skip(f"made with {shipped_libraries()}, here are {library_versions()}: nothing shipped is used")
 
 
 def test_every_shipped_trace_is_of_todays_sources() -> None:
@@ -32,7 +40,8 @@ def test_every_shipped_trace_is_of_todays_sources() -> None:
     )
     assert done.returncode == 0, f"nets, workloads or the tracer were changed: run `make traces`.\n{done.stdout}{done.stderr}"
     assert len(FILES) > 80
-    assert {file for file, _ in shipped_keys()["keys"].values()} == {file.name for file in FILES}
+    families = [path.stem for path in (FOLDER / KEYS).glob("*.json")]
+    assert {file for family in families for file, _ in shipped_keys(family).values()} == {file.name for file in FILES}
 
 
 @pytest.mark.parametrize(
@@ -41,17 +50,17 @@ def test_every_shipped_trace_is_of_todays_sources() -> None:
 def test_a_shipped_trace_is_what_tracing_finds(workload: str, preset: str) -> None:
     for batch_size in (1, 8):
         case = case_of(workload, preset, batch_size=batch_size)
-        assert shipped_trace(trace_key(case)) == trace_case(case, use_cache=False)
+        assert shipped_trace(case) == trace_case(case, use_cache=False)
 
 
 def test_a_presets_own_settings_are_found_whether_they_are_written_or_left_out() -> None:
     case = case_of("latent_diffusion", "sdxl", batch_size=1)
-    assert trace_key(case) == trace_key(case.model_copy(update={"settings": {"resolution": 1024}}))
-    assert trace_key(case) != trace_key(case.model_copy(update={"settings": {"resolution": 512}}))
+    assert case_key(case) == case_key(case.model_copy(update={"settings": {"resolution": 1024}}))
+    assert case_key(case) != case_key(case.model_copy(update={"settings": {"resolution": 512}}))
 
 
 def test_what_is_not_shipped_is_not_found() -> None:
-    assert shipped_trace("0" * 32) is None
+    assert shipped_trace(case_of("vae", "conv-64", batch_size=977)) is None
 
 
 def test_equal_traces_make_equal_files_and_are_read_back(tmp_path: Path) -> None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from aigc_bench.core.errors import UnknownNameError
 from aigc_bench.core.records import Case
-from aigc_bench.predict.tracing.trace_cache import cache_folder, trace_case, trace_key
+from aigc_bench.predict.tracing.keys import trace_key
+from aigc_bench.predict.tracing.trace_cache import cache_folder, trace_case
 
 CASE = Case(workload="vae", preset="mlp-784-400-20", mode="infer", batch_size=2)
 
@@ -84,23 +86,43 @@ def test_the_home_folder_is_used_where_no_other_is_named(monkeypatch: pytest.Mon
     assert cache_folder() == Path.home() / ".cache" / "aigc-bench" / "traces"
 
 
-def test_another_familys_sources_do_not_change_the_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """So that a new family leaves the traces of the others as they are."""
+@pytest.fixture
+def key_after(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str, str], str]]:
+    """The key of the case in a copy of the package in which one file has another text."""
     import aigc_bench
-    from aigc_bench.predict.tracing import trace_cache
+    from aigc_bench.predict.tracing import keys
 
-    def key(*, changed: str) -> str:
-        package = tmp_path / (changed or "none").replace("/", "-")
+    caches = (keys.sources_digest, keys.meaning)
+
+    def key(changed: str, text: str) -> str:
+        package = tmp_path / f"{changed.replace('/', '-')}-{len(text)}"
         shutil.copytree(Path(aigc_bench.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__", "data"))
         if changed:
-            (package / changed).write_text("")
-        monkeypatch.setattr(trace_cache, "_PACKAGE", package)
-        trace_cache._own_sources.cache_clear()
+            (package / changed).write_text(text)
+        monkeypatch.setattr(keys, "_PACKAGE", package)
+        for cache in caches:
+            cache.cache_clear()
         return trace_key(CASE)
 
-    before = key(changed="")
-    assert key(changed="workloads/bert.py") == before
-    decisive = ("workloads/vae.py", "workloads/base.py", "nets/vae.py", "predict/tracing/trace.py")
-    assert len({before, *(key(changed=file) for file in decisive)}) == 5
+    yield key
     monkeypatch.undo()
-    trace_cache._own_sources.cache_clear()
+    for cache in caches:
+        cache.cache_clear()
+
+
+def test_another_familys_sources_do_not_change_the_key(key_after: Callable[[str, str], str]) -> None:
+    """So that a new family leaves the traces of the others as they are."""
+    before = key_after("", "")
+    assert key_after("workloads/bert.py", "") == before
+    decisive = ("workloads/vae.py", "workloads/base.py", "nets/vae.py", "predict/tracing/trace.py")
+    assert len({before, *(key_after(file, "") for file in decisive)}) == 5
+
+
+def test_comments_docstrings_and_layout_do_not_change_the_key(key_after: Callable[[str, str], str]) -> None:
+    import aigc_bench
+
+    file = "nets/vae.py"
+    text = (Path(aigc_bench.__file__).parent / file).read_text()
+    before = key_after("", "")
+    assert key_after(file, "# A comment.\n" + text.replace('"""', '"""Other words. ', 1)) == before
+    assert key_after(file, text + "\nMORE = 1\n") != before
