@@ -13,8 +13,8 @@ from aigc_bench.measure.store import Run, load_run
 from tests.hostile import WORDS
 
 FILES = ("run.json", "results.jsonl")
-SPELL = "".join(word for word in WORDS if "\ud800" not in word)
-"""The reader of runs refuses lone surrogates."""
+SPELL = "".join(word for word in WORDS if "\ud800" not in word).replace("\x00", "")
+"""The reader of runs refuses lone surrogates and NUL."""
 
 
 def poison(folder: Path, *, with_numbers: bool) -> tuple[Run, int]:
@@ -46,7 +46,7 @@ def _worth(folder: Path, *, with_numbers: bool) -> int:
 
 def _documents(texts: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
     yield "run.json", json.loads(texts["run.json"])
-    yield from (("results.jsonl", json.loads(line)) for line in texts["results.jsonl"].splitlines())
+    yield from (("results.jsonl", json.loads(line)) for line in texts["results.jsonl"].split("\n") if line)
 
 
 def _strings(texts: Mapping[str, str]) -> Iterator[str]:

@@ -66,7 +66,7 @@ def read_overrides(files: Sequence[Path]) -> Overrides:
             if not found:
                 rows[row_id] = cells
     if mistakes:
-        raise UsageError("\n".join(mistakes))
+        raise UsageError(mistakes[0], details=mistakes[1:])
     return merged
 
 

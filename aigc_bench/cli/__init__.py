@@ -210,7 +210,7 @@ def _explain(problem: Exception) -> int:
     from aigc_bench.core.system_errors import is_out_of_memory, out_of_memory_words
 
     if isinstance(problem, AigcBenchError):
-        return _fail(str(problem), exit_code=problem.exit_code)
+        return _fail(*problem.lines, exit_code=problem.exit_code)
     if os.environ.get("AIGC_BENCH_TRACEBACK"):
         raise problem
     if is_out_of_memory(problem):
@@ -220,8 +220,8 @@ def _explain(problem: Exception) -> int:
     return _fail(f"this is a fault of aigc-bench: {type(problem).__name__}: {words}. {where}", exit_code=1)
 
 
-def _fail(message: str, *, exit_code: int) -> int:
+def _fail(message: str, *details: str, exit_code: int) -> int:
     with contextlib.suppress(OSError):  # a full disk below stdout, or a stderr that is closed, may be what is told of
         sys.stdout.flush()
-    say(f"error: {message}", err=True)
+    say(f"error: {message}", *details, err=True)
     return exit_code

@@ -146,7 +146,7 @@ def mistakes(where: Path | str, problems: Sequence[str]) -> UsageError:
     ended = [problem.rstrip(".") for problem in problems]
     if len(ended) == 1:
         return UsageError(f"{where}: {ended[0]}{'' if ended[0].endswith('?') else '.'}")
-    return UsageError(f"{where}: {len(ended)} mistakes:\n  " + "\n  ".join(ended))
+    return UsageError(f"{where}: {len(ended)} mistakes:", details=[f"  {problem}" for problem in ended])
 
 
 def place_words(place: Sequence[str | int], parsed: Any) -> str:

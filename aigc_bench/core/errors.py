@@ -10,23 +10,33 @@ A failed case is not an error: it is a result with a status. A programmer's mist
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 _LONGEST_NAME = 80
 
 
 class AigcBenchError(Exception):
-    """A problem told in one line; printed in one place (``cli.main``), never as a traceback."""
+    """A problem told in one line; printed in one place (``cli.main``), never as a traceback.
+
+    ``details`` are further lines, one for each of several mistakes: a newline inside a message is never the end of a line.
+    """
 
     exit_code = 1
 
-    def __init__(self, message: str, hint: str | None = None) -> None:
+    def __init__(self, message: str, hint: str | None = None, *, details: Sequence[str] = ()) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.details = tuple(details)
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The message with its hint, then the details."""
+        first = self.message if self.hint is None else f"{self.message} {self.hint}"
+        return (first, *self.details)
 
     def __str__(self) -> str:
-        return self.message if self.hint is None else f"{self.message} {self.hint}"
+        return "\n".join(self.lines)
 
 
 class UsageError(AigcBenchError):

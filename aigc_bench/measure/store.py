@@ -85,9 +85,8 @@ def _read_info(file: Path) -> RunInfo:
             )
         return RunInfo.model_validate(raw)
     except UsageError as problem:
-        raise AigcBenchError(
-            problem.message, "The file was changed or is damaged; the trials in results.jsonl are still readable."
-        ) from None
+        hint = "The file was changed or is damaged; the trials in results.jsonl are still readable."
+        raise AigcBenchError(problem.message, hint, details=problem.details) from None
     except ValidationError as problem:
         raise AigcBenchError(
             f"{file}: {_first_mistake(problem)}.", "The file was changed or is damaged; run again, or put that right by hand."
@@ -108,9 +107,16 @@ def read_trials(folder: Path) -> list[TrialResult]:
         except (ValidationError, UsageError) as problem:
             if number == len(lines):
                 break
-            told = problem.message if isinstance(problem, UsageError) else f"{file}, line {number}: {_first_mistake(problem)}."
-            raise AigcBenchError(told, "Take that line out to see the run without its trial.") from None
+            raise _without_line(problem, where=f"{file}, line {number}") from None
     return trials
+
+
+def _without_line(problem: ValidationError | UsageError, *, where: str) -> AigcBenchError:
+    """What is wrong with a line, and that the run can be read without it."""
+    hint = "Take that line out to see the run without its trial."
+    if isinstance(problem, UsageError):
+        return AigcBenchError(problem.message, hint, details=problem.details)
+    return AigcBenchError(f"{where}: {_first_mistake(problem)}.", hint)
 
 
 def _first_mistake(problem: ValidationError) -> str:

@@ -56,6 +56,17 @@ def test_an_error_that_repeats_a_hostile_name_is_one_plain_line(capsys: pytest.C
         assert err.count("\n") == 1, words
 
 
+def test_several_mistakes_are_a_line_each_and_none_is_forged(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    file = tmp_path / "a.toml"
+    file.write_text('name = "x"\n"a\\nerror: forged\\u001b" = 1\n"b" = 2\n')
+    code, _, err = run_command(capsys, "plan", str(file))
+    assert code == 2
+    first, *others = err.splitlines()
+    assert first.endswith(f"{file}: {len(others)} mistakes:")
+    assert all(line.startswith("  ") for line in others)
+    assert any("a\\nerror: forged\\x1b" in line for line in others)
+
+
 def test_the_live_line_shows_markup_and_escapes_as_text() -> None:
     """rich draws with ESC itself, so the console here is no terminal: what is left comes from the names."""
     stream = io.StringIO()
