@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from aigc_bench.core.errors import UsageError
+from aigc_bench.core.named_code import load_named_code, with_its_code
 from aigc_bench.core.pipeline import Cache, Pipeline
 from aigc_bench.core.records import Case, Check, MetricRow, Mode, Record, Scenario, System
 from aigc_bench.measure import progress as events
@@ -101,15 +102,17 @@ def run(
     return _reported(outcome.path, progress)
 
 
-def resume(path: RunOrPath | None = None, *, progress: Callable[[events.Progress], None] = events.ignore) -> Run:
+def resume(
+    path: RunOrPath | None = None, *, model: str | None = None, progress: Callable[[events.Progress], None] = events.ignore
+) -> Run:
     """Finish a run that was interrupted or killed (without ``path``, the newest in ``runs/``); nothing runs twice.
 
-    A search for the largest batch goes on where it stood.
+    A run that was made with ``module:function`` needs it again as ``model``: its files permit no code.
     """
     from aigc_bench.measure.runner import resume_run
 
     folder = path.path if isinstance(path, Run) else Path(path) if path is not None else newest_run()
-    outcome = resume_run(folder, system=this_machine(), make_search=_search_again, on_progress=progress)
+    outcome = resume_run(folder, system=this_machine(), code=model, make_search=_search_again, on_progress=progress)
     return _reported(outcome.path, progress)
 
 
@@ -273,7 +276,7 @@ def predict(
         raise UsageError(
             f"predict: scenario {scenario!r} {'needs a load' if load is None else 'has no load'}.", 'A load belongs to "server".'
         )
-    own = None if model is None else resolve(model, changes=parse_settings(changes, option="--change"))
+    own = None if model is None else resolve(with_its_code(model), changes=parse_settings(changes, option="--change"))
     return questions.predict_one(
         what, own=own, accelerators=accelerators, mode=mode, engine=engine, precision=precision, batch_size=batch_size,
         devices=devices, parallel=parallel, settings=settings, runs=[_loaded(run) for run in runs], load=load,
@@ -333,12 +336,14 @@ def plan(
     use_invalid: Sequence[str] = (),
     accelerators: Sequence[str] = (),
     on: date | None = None,
+    code: Sequence[str] = (),
 ) -> Plan:
     """Plan a demand (a TOML file or a record): options by rank with six factors, money and what they rest on.
 
     ``runs`` are recorded runs whose numbers are used where they fit, invalid ones only where ``use_invalid`` names their case;
     the recommended option is replayed by discrete events. ``accelerators`` narrows the search, ``on`` is the day of
-    prices, by default the newest that the catalogue knows. Raises ``UsageError`` with every mistake of the file.
+    prices, by default the newest that the catalogue knows. ``code`` permits the ``module:function`` that the demand names
+    as models. Raises ``UsageError`` with every mistake of the file.
     """
     from aigc_bench.catalog.loader import load_catalogue
     from aigc_bench.plan.answer import answer
@@ -346,6 +351,8 @@ def plan(
     from aigc_bench.plan.hardware.measured_runs import measured_machines
     from aigc_bench.plan.records.demand import Demand
 
+    for name in code:
+        load_named_code(name)
     catalogue = load_catalogue()
     wanted = demand if isinstance(demand, Demand) else read_demand(demand, catalogue=catalogue)
     measured = measured_machines([_loaded(run) for run in runs], catalogue=catalogue, with_invalid=use_invalid)
@@ -384,7 +391,7 @@ def own_profile(
     from aigc_bench.measure import own_profile as making
 
     return making.own_profile(
-        model,
+        with_its_code(model),
         system=this_machine(),
         modes=modes,
         batch_sizes=batch_sizes,

@@ -27,7 +27,11 @@ WEIGHTS = "_weights"
 """Key of a component's configuration that holds the folder of its safetensors."""
 _INDEX = "model_index.json"
 _CONFIG = "config.json"
+_ADAPTER = "adapter_config.json"
 _COMPLETE = "Is the download complete?"
+_NAMING_CODE = ("auto_map", "custom_pipelines", "custom_pipeline", "custom_generate", "trust_remote_code")
+_READ_PRIVATE = ("_class_name",)
+"""The one key with an underscore that is read; others are a library's own (``_attn_implementation`` may name a kernel to fetch)."""
 _NOT_ARCHITECTURE = ("torch_dtype", "dtype", "transformers_version", "_name_or_path", "_attn_implementation", "attn_implementation")
 """Keys of a config.json that say how the model was saved or run, not what it is: the case decides those."""
 
@@ -128,10 +132,13 @@ def _read_config(file: Path) -> dict[str, Any]:
     config = read_json(file, max_keys=MAX_MACHINE_KEYS, may_be_infinite=True)
     if not isinstance(config, dict):
         raise UsageError(f"{file}: not a configuration: a JSON object is expected, there is {shown(config)}.")
-    if config.get("auto_map") or config.get("custom_pipelines") or config.get("trust_remote_code"):
-        key = next(name for name in ("auto_map", "custom_pipelines", "trust_remote_code") if config.get(name))
+    for key in ("model_type", "_class_name"):
+        if not isinstance(config.get(key, ""), str):
+            raise UsageError(f"{file}: {key} must be text.", "It is the name of an architecture.")
+    place, kept = _place_of_code(config), _without_private(config)
+    if place is not None:
         raise UsageError(
-            f"{file}: {key} names code to execute, which is never run.",
+            f"{file}: {place} names code to execute, which is never run.",
             "Remove it if the architecture is one of transformers' own; else write a workload and give --model module:function.",
         )
     if config.get("quantization_config"):
@@ -139,7 +146,35 @@ def _read_config(file: Path) -> dict[str, Any]:
             f"{file}: quantization_config is not run as written.",
             "Remove it to measure the architecture, with an engine such as torch-int4 for the format.",
         )
-    return config
+    return {**kept, **{key: config[key] for key in _READ_PRIVATE if key in config}}
+
+
+def _place_of_code(value: Any, place: str = "") -> str | None:
+    """The place of the first key, at any depth, that names code: ``text_config.auto_map``."""
+    if isinstance(value, list):
+        return next((found for one in value if (found := _place_of_code(one, place)) is not None), None)
+    if not isinstance(value, dict):
+        return None
+    for key, inner in value.items():
+        here = f"{place}.{key}" if place else key
+        if key in _NAMING_CODE and inner:
+            return here
+        if (found := _place_of_code(inner, here)) is not None:
+            return found
+    return None
+
+
+def _without_private(value: Any) -> Any:
+    """The value without the keys, at any depth, by which a library would be told what to load or run."""
+    if isinstance(value, list):
+        return [_without_private(one) for one in value]
+    if isinstance(value, dict):
+        return {key: _without_private(inner) for key, inner in value.items() if not _is_private(key)}
+    return value
+
+
+def _is_private(key: str) -> bool:
+    return key.startswith("_") or key.endswith(("attn_implementation", "experts_implementation"))
 
 
 def _known(changes: Mapping[str, Setting], *, config: Mapping[str, Any], file: Path) -> Mapping[str, Setting]:
@@ -172,6 +207,11 @@ def _weights(folder: Path) -> list[Mapping[str, Any]]:
     files = sorted(folder.glob("*.safetensors"))
     if not files:
         _refuse_pickles(folder)
+    elif (folder / _ADAPTER).exists():
+        raise UsageError(
+            f"{folder / _ADAPTER}: an adapter, which names another model to load.",
+            "Give the folder of that model, or of a merged one.",
+        )
     return [{"file": file.name, "bytes": file.stat().st_size, "header": _header(file)} for file in files]
 
 

@@ -11,9 +11,7 @@ from __future__ import annotations
 import functools
 import importlib
 import pkgutil
-import sys
 from importlib.metadata import EntryPoint, entry_points
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -49,33 +47,28 @@ def names(group: str) -> tuple[str, ...]:
     return tuple(sorted({*_built_in(group), *_third_party(group)}))
 
 
+_admitted: dict[tuple[str, str], Any] = {}
+
+
+def admit(group: str, name: str, made: Any) -> None:
+    """Let ``load`` find ``made`` under ``name`` in this process; ``named_code`` is the only caller."""
+    _admitted[group, name] = made
+
+
 @functools.cache
 def load(group: str, name: str) -> Any:
-    """The object registered under ``name``; raises ``UnknownNameError`` that lists the nearest names."""
+    """The object registered under ``name``; raises ``UnknownNameError`` that lists the nearest names.
+
+    Names come from files, too: nothing is imported but what is registered. Code by its name is ``named_code``'s business.
+    """
     attribute = GROUPS[group][1]
     if name in _built_in(group):
         return getattr(importlib.import_module(_built_in(group)[name]), attribute)
     if name in _third_party(group):
         found = _third_party(group)[name].load()
         return getattr(found, attribute) if isinstance(found, ModuleType) else found
-    if group == "workloads" and ":" in name:
-        return _made_by(name)
+    if (group, name) in _admitted:
+        return _admitted[group, name]
+    if ":" in name:
+        raise UsageError(f"{attribute} {name!r}: a file names no code.", "Only a command does: --model module:function.")
     raise UnknownNameError(attribute, name, known=names(group))
-
-
-def _made_by(name: str) -> Any:
-    """What ``package.module:function`` returns; the module may lie in the current directory."""
-    module_name, _, function_name = name.partition(":")
-    if str(Path.cwd()) not in sys.path:
-        sys.path.append(str(Path.cwd()))
-    try:
-        function = getattr(importlib.import_module(module_name), function_name)
-        return function() if callable(function) else function
-    except ModuleNotFoundError as problem:
-        raise UsageError(
-            f"{name}: there is no module {problem.name!r}.", "Run where it lies, or put its folder on PYTHONPATH."
-        ) from None
-    except AttributeError as problem:
-        raise UsageError(f"{name}: {problem}.") from None
-    except Exception as problem:
-        raise UsageError(f"{name}: it raised {type(problem).__name__}: {problem}.") from None

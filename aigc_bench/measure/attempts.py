@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import get_args
 
 from aigc_bench.core import registry
+from aigc_bench.core.named_code import permitted
 from aigc_bench.core.records import Case, Failure, Status, TrialResult
 from aigc_bench.core.system_errors import names_exhausted_memory, out_of_memory_words
 from aigc_bench.core.units import digits
@@ -64,6 +65,7 @@ class Attempts:
                 rule=rule,
                 clock=self._clock,
                 flops=flops,
+                code=permitted(planned.case.workload),
             )
             trial, retry_reason = self._attempt(request)
             if retry_reason is None or attempt == MAX_ATTEMPTS:

@@ -1,8 +1,9 @@
 """Forks workers from a process that has imported torch once: ``python -m aigc_bench.measure.fork_server PARENT_PID``.
 
-The first line on stdin is ``{"imports": [...]}``: the modules that the run's workloads build with. Every further line is a
-request; the server forks, waits, and reports how the worker ended. It never runs an operator itself, so that it has no threads
-and no device context a fork would lose. It dies with its parent, and its workers die with it.
+The first line on stdin is ``{"imports": [...], "search": [...]}``: the modules that the run's workloads build with, and the folders
+where the modules of the user's permitted code are found. Every further line is a request; the server forks, waits, and reports how
+the worker ended. It never runs an operator itself, so that it has no threads and no device context a fork would lose. It dies with
+its parent, and its workers die with it.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import os
 import sys
 import time
 
+from aigc_bench.core.named_code import search_also
 from aigc_bench.measure.lifeline import die_with_parent
 from aigc_bench.measure.protocol import TrialRequest, encode
 from aigc_bench.measure.threads import unbound
@@ -31,7 +33,9 @@ def main() -> None:
     with unbound():
         from aigc_bench.measure import trial
 
-        for name in [*LATE_IMPORTS, *json.loads(sys.stdin.buffer.readline())["imports"]]:
+        first = json.loads(sys.stdin.buffer.readline())
+        search_also(first["search"])
+        for name in [*LATE_IMPORTS, *first["imports"]]:
             importlib.import_module(name)
     gc.collect()
     gc.freeze()  # a worker's collection would otherwise walk, and thereby copy, every page of what was imported here

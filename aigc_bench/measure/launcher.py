@@ -11,7 +11,6 @@ import os
 import selectors
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
+from aigc_bench.core.child_python import SAFE_PATH, python
 from aigc_bench.core.records import TrialResult
 from aigc_bench.core.system_errors import folder_for_children
 from aigc_bench.measure.protocol import TrialRequest, decode, encode
@@ -36,6 +36,7 @@ WORKER_ENVIRONMENT = {
     "TOKENIZERS_PARALLELISM": "false",
     "TRANSFORMERS_VERBOSITY": "error",
     "DIFFUSERS_VERBOSITY": "error",
+    **SAFE_PATH,
 }
 LAST_WORDS_S = 10.0
 IMPORT_LIMIT_S = 300.0
@@ -60,7 +61,7 @@ class _Child:
     def __init__(self, module: str, *, log: Path, environment: Mapping[str, str] = MappingProxyType({})) -> None:
         with log.open("ab") as stderr:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", module, str(os.getpid())],
+                python("-m", module, str(os.getpid())),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=stderr,
@@ -117,9 +118,13 @@ class _Child:
 class Launcher:
     """Runs trials one at a time, each in a process of its own."""
 
-    def __init__(self, *, imports: Sequence[str] | None, log: Path) -> None:
-        """``imports`` are what the fork server imports beside torch; ``None`` where no trial will be forked."""
+    def __init__(self, *, imports: Sequence[str] | None, log: Path, search: Sequence[str] = ()) -> None:
+        """``imports`` are what the fork server imports beside torch; ``None`` where no trial will be forked.
+
+        ``search`` are the folders of modules that the user's own code was permitted to come from.
+        """
         self._imports = imports
+        self._search = search
         self._log = log
         self._server: _Child | None = None
         self._worker: _Child | None = None
@@ -188,7 +193,7 @@ class Launcher:
     def _fork_server(self) -> _Child:
         if self._server is None:
             self._server = _Child("aigc_bench.measure.fork_server", log=self._log, environment=binding_environment())
-            self._server.say(encode({"imports": list(self._imports or ())}))
+            self._server.say(encode({"imports": list(self._imports or ()), "search": list(self._search)}))
         return self._server
 
     def _spawn(self) -> _Child:

@@ -12,6 +12,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
+from aigc_bench.core.named_code import NamedCode
 from aigc_bench.core.records import Case, Record, TrialResult
 from aigc_bench.measure.clock import Clock
 from aigc_bench.measure.stopping import StoppingRule
@@ -23,7 +24,8 @@ Emit = Callable[[Mapping[str, Any]], None]
 class TrialRequest(Record):
     """One trial to run in a fresh process, whose stderr is the run's log.
 
-    ``flops`` are a step's counts of an earlier trial of the same case: they need no counting again.
+    ``flops`` are a step's counts of an earlier trial of the same case: they need no counting again. ``code`` is the permission to
+    make the case's workload with the user's own code; without it, registered workloads only.
     """
 
     case: Case
@@ -32,6 +34,7 @@ class TrialRequest(Record):
     rule: StoppingRule
     clock: Clock
     flops: Mapping[str, int | None] | None = None
+    code: NamedCode | None = None
 
     @property
     def is_judged(self) -> bool:

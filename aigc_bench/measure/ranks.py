@@ -11,13 +11,13 @@ import contextlib
 import os
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import timedelta
 
 import torch
 from torch import distributed
 
+from aigc_bench.core.child_python import python
 from aigc_bench.core.records import Case
 from aigc_bench.measure.protocol import TrialRequest
 
@@ -78,7 +78,7 @@ def gather(request: TrialRequest, *, rank: int, port: int | None = None) -> Iter
 
 
 def _start(request: TrialRequest, *, rank: int, port: int) -> subprocess.Popen[bytes]:
-    words = [sys.executable, "-m", "aigc_bench.measure.follower", str(os.getpid()), str(rank), str(port)]
+    words = python("-m", "aigc_bench.measure.follower", str(os.getpid()), str(rank), str(port))
     process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=2)  # 2: our stderr, the run's log
     assert process.stdin is not None, "a pipe was asked for"
     process.stdin.write(request.model_dump_json().encode() + b"\n")

@@ -25,6 +25,7 @@ from pathlib import Path
 from aigc_bench.core import registry
 from aigc_bench.core.errors import AigcBenchError, UsageError
 from aigc_bench.core.interrupts import terminated_as_interrupt
+from aigc_bench.core.named_code import permitted
 from aigc_bench.core.records import Case, RunInfo, Search, SensorStatus, System, TrialResult
 from aigc_bench.core.units import quantity
 from aigc_bench.measure import preflight, progress
@@ -34,6 +35,7 @@ from aigc_bench.measure.clock import Clock
 from aigc_bench.measure.find import BatchSearch
 from aigc_bench.measure.launcher import Launcher
 from aigc_bench.measure.profiles import Profile
+from aigc_bench.measure.resumed_code import permit_code
 from aigc_bench.measure.sampler_client import SamplerClient
 from aigc_bench.measure.schedule import Planned, expected_trial_s, remaining_s, schedule, unfinished
 from aigc_bench.measure.stopping import StoppingRule, stopping_rule
@@ -129,14 +131,17 @@ def resume_run(
     folder: Path,
     *,
     system: System,
+    code: str | None = None,
     make_search: Callable[[Search], BatchSearch] | None = None,
     on_progress: OnProgress = progress.ignore,
 ) -> RunOutcome:
     """Run what is missing from a run that was interrupted or killed; finished trials are kept and not run again.
 
+    ``code`` is the ``module:function`` that the run was made with, if it was: the run's own files permit no code.
     ``make_search`` makes the search anew that the run was, if it was one; it finds where it stood from the finished trials.
     """
     info = load_run(folder).info
+    permit_code(info.cases, folder=folder, typed=code)
     if info.system.host_id != system.host_id:
         raise UsageError(f"{folder}: this run was made on another machine.", "Resume it there, or start a new run here.")
     changed = [
@@ -215,7 +220,7 @@ class _Session:
         order = self._order()
         self._sampler = SamplerClient(spool=self._writer.spool, clock=self._clock, record_nvml=self._record_nvml)
         log = self._folder / "logs" / "workers.log"
-        self._launcher = Launcher(imports=_imports(left), log=log)
+        self._launcher = Launcher(imports=_imports(left), log=log, search=_search(left))
         try:
             self._sensors = self._sampler.start()
             self._info = self._info.model_copy(update={"health": preflight.inspect()})
@@ -368,6 +373,12 @@ def _imports(left: Sequence[Planned]) -> list[str] | None:
     if not forked:
         return None
     return list(dict.fromkeys(name for case in forked for name in registry.load("workloads", case.workload).imports(case)))
+
+
+def _search(left: Sequence[Planned]) -> list[str]:
+    """Folders where modules of the user's permitted code are found."""
+    codes = filter(None, (permitted(planned.case.workload) for planned in left))
+    return list(dict.fromkeys(folder for code in codes for folder in code.search))
 
 
 @contextmanager

@@ -6,12 +6,12 @@ import json
 import os
 import select
 import subprocess
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from aigc_bench.core.child_python import python
 from aigc_bench.core.records import SamplerReport, SensorStatus, dump
 from aigc_bench.core.system_errors import folder_for_children
 from aigc_bench.measure.clock import Clock
@@ -101,7 +101,7 @@ class SamplerClient:
         logs = self._spool.parent / "logs"
         with open(logs / "sampler.log" if logs.is_dir() else os.devnull, "ab") as errors:  # noqa: PTH123 - a device or a file
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "aigc_bench.measure.sampler"],
+                python("-m", "aigc_bench.measure.sampler"),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,

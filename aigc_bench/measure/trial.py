@@ -16,6 +16,7 @@ import torch
 from aigc_bench.accelerators.base import Backend
 from aigc_bench.core import registry
 from aigc_bench.core.errors import AigcBenchError
+from aigc_bench.core.named_code import load_permitted
 from aigc_bench.core.records import Case, Failure, Memory, Quality, ReferenceKernel, Stage, Status, TrialResult, Work
 from aigc_bench.engines.base import CannotExecute, Engine
 from aigc_bench.measure.clock import Clock
@@ -39,7 +40,7 @@ def run_trial(request: TrialRequest, emit: Emit, *, import_s: float = 0.0) -> No
     started_s = request.clock.now_s()
     backend: Backend | None = None
     try:
-        parts = _Parts.of(request.case)
+        parts = _Parts.of(request)
         backend = parts.backend
         reason = unsupported(request.case, workload=parts.workload, engine=parts.engine, backend=backend)
         if reason is not None:
@@ -71,8 +72,7 @@ def unsupported(case: Case, *, workload: Workload, engine: Engine, backend: Back
 
 def follow(request: TrialRequest, *, rank: int, port: int) -> None:
     """Run the trial as one of the ranks that do not report; an error ends the process and is found in its log."""
-    case = request.case
-    parts = _Parts.of(case)
+    parts = _Parts.of(request)
     with gather(request, rank=rank, port=port) as ranks:
         _measure(request, parts=parts, ranks=ranks, emit=lambda message: None, import_s=0.0)
 
@@ -86,7 +86,9 @@ class _Parts:
     backend: Backend
 
     @classmethod
-    def of(cls, case: Case) -> _Parts:
+    def of(cls, request: TrialRequest) -> _Parts:
+        load_permitted(request.code)
+        case = request.case
         return cls(
             workload=registry.load("workloads", case.workload),
             engine=registry.load("engines", case.engine),

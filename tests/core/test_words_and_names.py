@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from aigc_bench.core import registry
 from aigc_bench.core.errors import AigcBenchError, UnknownNameError, UsageError
+from aigc_bench.core.named_code import load_named_code
 from aigc_bench.core.throttle import NAMES, SPOILING, throttle_names
 from aigc_bench.core.units import clock, digits, memory, parse_duration, quantity, scale
 from aigc_bench.core.words import parse_settings
@@ -116,14 +117,21 @@ def test_code_of_the_user_is_found_in_the_current_folder(tmp_path: Path, monkeyp
     )
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
-    found = registry.load("workloads", "my_family_of_this_test:make")
-    assert found is registry.load("workloads", "my_family_of_this_test:made")
+    with pytest.raises(UsageError, match="a file names no code"):
+        registry.load("workloads", "my_family_of_this_test:make")
+    found = load_named_code("my_family_of_this_test:make")
+    assert found is load_named_code("my_family_of_this_test:made")
+    assert found is registry.load("workloads", "my_family_of_this_test:make")
     with pytest.raises(UsageError, match="it raised ZeroDivisionError"):
-        registry.load("workloads", "my_family_of_this_test:broken")
+        load_named_code("my_family_of_this_test:broken")
     with pytest.raises(UsageError, match="no attribute 'nothing'"):
-        registry.load("workloads", "my_family_of_this_test:nothing")
+        load_named_code("my_family_of_this_test:nothing")
     with pytest.raises(UsageError, match="there is no module 'nowhere_at_all'"):
-        registry.load("workloads", "nowhere_at_all:make")
+        load_named_code("nowhere_at_all:make")
+    with pytest.raises(UsageError, match="it raised SystemExit"):
+        load_named_code("sys:exit")
+    with pytest.raises(UsageError, match="neither a file, nor a folder, nor module:function"):
+        load_named_code("./no-such-model:v2")
 
 
 @given(st.integers(0, 2**40))

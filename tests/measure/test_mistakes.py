@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import time
 from collections.abc import Iterator
@@ -28,7 +29,7 @@ BALLOON_BYTES = 256 << 20
 @pytest.fixture(scope="module")
 def launcher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launcher]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(FOLDER))
+        patch.setenv("PYTHONPATH", str(FOLDER), prepend=os.pathsep)
         launcher = Launcher(imports=(), log=tmp_path_factory.mktemp("logs") / "server.log")
         yield launcher
         launcher.close()

@@ -76,7 +76,8 @@ def test_a_users_own_model_is_run_predicted_and_planned(tmp_path: Path, kind: st
 
     service = f'[[service]]\nname = "all"\nmodel = "{mine.model}"\nrate = 2\n{mine.demand}[service.slo]\nlatency = "60s"\n'
     (tmp_path / "demand.toml").write_text(f'name = "mine"\n{service}')
-    plan = printed(bench, "plan", "demand.toml", "--accelerator", ACCELERATOR)
+    permission = ("--model", mine.model) if kind == "function" else ()
+    plan = printed(bench, "plan", "demand.toml", "--accelerator", ACCELERATOR, *permission)
     assert plan["recommendation"]["kind"] != "api"
     assert plan["unplanned"] == []
     assert {one["load"] for one in plan["rests_on"]} == {"all"}

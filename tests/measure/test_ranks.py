@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -20,7 +21,7 @@ RULE = replace(LEVELS["quick"], warmup_min_s=0.05, warmup_cap_s=0.2, window_min_
 @pytest.fixture(scope="module")
 def launcher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launcher]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(FOLDER))
+        patch.setenv("PYTHONPATH", str(FOLDER), prepend=os.pathsep)
         launcher = Launcher(imports=(), log=tmp_path_factory.mktemp("logs") / "server.log")
         yield launcher
         launcher.close()

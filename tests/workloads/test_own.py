@@ -11,6 +11,7 @@ import torch
 
 from aigc_bench.core import registry
 from aigc_bench.core.errors import UsageError
+from aigc_bench.core.named_code import load_named_code, with_its_code
 from aigc_bench.core.records import Case
 from aigc_bench.workloads._own import _read, resolve
 from tests.own_models import BERT, CONFIGS, PIPELINES, QWEN, SHRUNK, pipelines, write_model, write_pipeline
@@ -220,6 +221,9 @@ def test_a_function_makes_a_workload(tmp_path, monkeypatch):
     )
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(UsageError, match="a file names no code"):
+        case_of("mine_for_test:make")
+    load_named_code("mine_for_test:make")
     case = case_of("mine_for_test:make")
     assert case.preset == "sleep"
     assert registry.load("workloads", case.workload).work(case).items_per_step == 50
@@ -236,4 +240,4 @@ def test_a_function_makes_a_workload(tmp_path, monkeypatch):
 )
 def test_a_function_that_makes_none_is_told_in_one_line(name, told):
     with pytest.raises(UsageError, match=told):
-        resolve(name)
+        resolve(with_its_code(name))

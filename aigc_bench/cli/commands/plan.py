@@ -15,6 +15,9 @@ from aigc_bench.cli.terminal import say, say_document
 @click.option("--new", "scenario", metavar="SCENARIO", help="Write a commented example to start from, and stop.")
 @click.option("--run", "runs", multiple=True, metavar="RUN", help="A recorded run whose numbers are used where they fit.")
 @click.option("--use-invalid", multiple=True, metavar="CASE", help="Plan with this case of the runs although it is invalid.")
+@click.option(
+    "--model", "code", multiple=True, metavar="MODULE:FUNCTION", help="Permit this code, which the demand names as a model."
+)
 @click.option("--accelerator", "accelerators", multiple=True, metavar="ID", help="Look at these accelerators only.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for plan.html, plan.json and CSVs; of --new, the file.")
 @click.option("--explain", "key", metavar="KEY", help="Say how one number follows, such as power or machine.price_usd.")
@@ -25,6 +28,7 @@ def command(
     scenario: str | None,
     runs: tuple[str, ...],
     use_invalid: tuple[str, ...],
+    code: tuple[str, ...],
     accelerators: tuple[str, ...],
     out: Path | None,
     key: str | None,
@@ -48,7 +52,7 @@ def command(
     elif demand is None:
         raise click.UsageError("give a DEMAND.toml, or --new SCENARIO to write one")
     else:
-        plan = api.plan(demand, runs=runs, use_invalid=use_invalid, accelerators=accelerators)
+        plan = api.plan(demand, runs=runs, use_invalid=use_invalid, accelerators=accelerators, code=code)
         from aigc_bench.plan.output.contract import contract
 
         if out is not None:

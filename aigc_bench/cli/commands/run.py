@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
@@ -102,7 +103,8 @@ def command(
     from aigc_bench.core.records import dump
 
     if resume is not None:
-        _refuse_beside_resume(ctx)
+        _refuse_beside_resume(ctx, model=own.model)
+        own, code = replace(own, model=None), own.model
     if max_latency is not None and find is None:
         raise click.UsageError("--max-latency is a limit of the search for the largest batch; add --find max-batch", ctx=ctx)
     chosen = own.profile(profile, ctx=ctx)
@@ -113,7 +115,7 @@ def command(
     with progress_display(is_terminal=sys.stderr.isatty()) as progress:
         words = ("aigc-bench", *sys.argv[1:])
         if resume is not None:
-            run = api.resume(None if resume == NEWEST else resume, progress=progress)
+            run = api.resume(None if resume == NEWEST else resume, model=code, progress=progress)
         else:
             run = api.run(
                 chosen,
@@ -134,9 +136,14 @@ def command(
     return _exit_code(run, summaries)
 
 
-def _refuse_beside_resume(ctx: click.Context) -> None:
-    """A run is resumed as it was started: options that would change it are refused, not ignored."""
-    kept = ("resume", "as_json")
+def _refuse_beside_resume(ctx: click.Context, *, model: str | None) -> None:
+    """A run is resumed as it was started: options that would change it are refused, not ignored.
+
+    ``--model module:function`` changes nothing: it permits the code that the run was made with.
+    """
+    from aigc_bench.core.named_code import is_code_name
+
+    kept = ("resume", "as_json", *(["model"] if model is not None and is_code_name(model) else []))
     others = given(ctx, [name for name in ctx.params if name not in kept])
     if others:
         raise click.UsageError(f"--resume continues a run as it was started; it does not go with {', '.join(others)}", ctx=ctx)

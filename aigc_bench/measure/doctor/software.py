@@ -10,6 +10,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+from aigc_bench.core.child_python import python as interpreter
 from aigc_bench.core.records import Check
 from aigc_bench.core.system_errors import folder_for_children
 from aigc_bench.measure.doctor.finding import absent, failure, note, ok
@@ -46,7 +47,7 @@ def ask_torch() -> tuple[Mapping[str, Any] | None, str | None]:
     """(what torch says of itself, why it could not be asked): this process never imports it."""
     try:
         child = subprocess.run(
-            [sys.executable, "-c", _ASK_TORCH],
+            interpreter("-c", _ASK_TORCH),
             capture_output=True,
             text=True,
             timeout=_IMPORT_TIMEOUT_S,

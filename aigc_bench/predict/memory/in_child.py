@@ -1,6 +1,6 @@
 """Predicted peak memory of a case, asked of a process of its own: whoever drives a run never imports torch.
 
-``python -m aigc_bench.predict.memory.in_child`` reads a case as JSON on stdin and prints bytes: the high end of the prediction.
+``python -m aigc_bench.predict.memory.in_child`` reads a question as JSON on stdin and prints bytes: the high end of the prediction.
 """
 
 from __future__ import annotations
@@ -8,13 +8,23 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from aigc_bench.core.records import Case
+from aigc_bench.core.child_python import python
+from aigc_bench.core.named_code import NamedCode, load_permitted, permitted
+from aigc_bench.core.records import Case, Record
+
+
+class _Question(Record):
+    """The case, and the permission to make its workload with the user's own code."""
+
+    case: Case
+    code: NamedCode | None
 
 
 def predicted_peak_bytes(case: Case) -> int | None:
     """Bytes that the process (or device) of the case takes at most; ``None`` where it cannot be predicted."""
-    words = [sys.executable, "-m", "aigc_bench.predict.memory.in_child"]
-    done = subprocess.run(words, input=case.model_dump_json(), capture_output=True, text=True, check=False)
+    question = _Question(case=case, code=permitted(case.workload)).model_dump_json()
+    words = python("-m", "aigc_bench.predict.memory.in_child")
+    done = subprocess.run(words, input=question, capture_output=True, text=True, check=False)
     return int(done.stdout) if done.returncode == 0 and done.stdout.strip().isdigit() else None
 
 
@@ -23,8 +33,9 @@ def main() -> None:
     from aigc_bench.predict.memory.peak import peak_memory
     from aigc_bench.predict.tracing.trace_cache import trace_case
 
-    case = Case.model_validate_json(sys.stdin.read())
-    sys.stdout.write(f"{int(peak_memory(trace_case(case)).total.high)}\n")
+    question = _Question.model_validate_json(sys.stdin.read())
+    load_permitted(question.code)
+    sys.stdout.write(f"{int(peak_memory(trace_case(question.case)).total.high)}\n")
 
 
 if __name__ == "__main__":

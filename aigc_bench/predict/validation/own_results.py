@@ -90,8 +90,7 @@ def machine_of(run: Run, case: Case) -> str:
 
 
 def _cells(run: Run, case: Case, row: MetricRow, *, gpu: str, power_w: float | None) -> dict[str, object]:
-    options = registry.load("workloads", case.workload).options(case)
-    columns = {name: getattr(options, setting) for name, setting in _own_settings(case, type(options).model_fields).items()}
+    columns = _setting_columns(case)
     if "resolution" in columns:
         columns["resolution"] = f"{columns['resolution']}x{columns['resolution']}"
     return {
@@ -112,6 +111,13 @@ def _cells(run: Run, case: Case, row: MetricRow, *, gpu: str, power_w: float | N
         "run_key": f"{run.info.id}:{case.id}",
         "notes": ", ".join((row.verdict, *row.reasons)),
     }
+
+
+def _setting_columns(case: Case) -> dict[str, Setting]:
+    """Column -> value; of a workload that is not registered here (somebody's own code), only what its case states."""
+    known = case.workload in registry.names("workloads")
+    stated = registry.load("workloads", case.workload).options(case).model_dump() if known else case.settings
+    return {column: stated[setting] for column, setting in _own_settings(case, stated).items()}
 
 
 def _own_settings(case: Case, fields: Iterable[str]) -> dict[str, str]:

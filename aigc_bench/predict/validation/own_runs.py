@@ -16,6 +16,7 @@ from aigc_bench.catalog.loader import Catalogue
 from aigc_bench.catalog.records import AcceleratorSpec
 from aigc_bench.core import registry
 from aigc_bench.core.errors import UsageError
+from aigc_bench.core.named_code import permitted
 from aigc_bench.core.records import Case, MetricRow
 from aigc_bench.measure.store import Run
 from aigc_bench.predict.engines import SERVED
@@ -73,8 +74,9 @@ def _is_probed(run: Run) -> bool:
 def observations(run: Run, *, spec: AcceleratorSpec, catalogue: Catalogue) -> Iterator[Observation]:
     """Every number of a run that the model can be set against."""
     by_name = {(row.case, row.metric): row for row in metric_rows(run, catalogue=catalogue)}
-    libraries = {name for case in run.info.cases if case.backend == "cpu" for name in _imports(case)}
-    for case in run.info.cases:
+    cases = [case for case in run.info.cases if _is_known(case)]
+    libraries = {name for case in cases if case.backend == "cpu" for name in _imports(case)}
+    for case in cases:
         rows = {metric: row for (name, metric), row in by_name.items() if name == case.id}
         is_elsewhere = case.workload in UNTRACED or (case.backend == "cpu") != _is_host(spec)
         if is_elsewhere or not rows:
@@ -92,6 +94,11 @@ def observations(run: Run, *, spec: AcceleratorSpec, catalogue: Catalogue) -> It
 def _is_host(spec: AcceleratorSpec) -> bool:
     """A CPU has no row in the catalogue: only a probed machine can be one."""
     return isinstance(spec, ProbedAccelerator) and spec.backend == "cpu"
+
+
+def _is_known(case: Case) -> bool:
+    """Whether the case's workload is there: one that is not, somebody's own code for example, says nothing here."""
+    return case.workload in registry.names("workloads") or permitted(case.workload) is not None
 
 
 def _imports(case: Case) -> tuple[str, ...]:

@@ -1,0 +1,87 @@
+"""Code that a command or Python names as ``module:function``: the only door that imports what a name says.
+
+A file never comes through here. ``core.registry`` finds a workload of this kind only after ``load_named_code`` has made it in the
+same process, and a worker process makes it only where its request carries the permission (``NamedCode``) that the command gave.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from aigc_bench.core import registry
+from aigc_bench.core.errors import UsageError
+from aigc_bench.core.record import Record
+
+
+class NamedCode(Record):
+    """The permission to run ``name``, as it travels from a command to its processes, with the folders where modules are found."""
+
+    name: str
+    search: tuple[str, ...]
+
+
+_permitted: dict[str, NamedCode] = {}
+
+
+def is_code_name(text: str) -> bool:
+    """Whether a user's ``--model`` names code (``module:function``) and not a file or folder."""
+    return ":" in text and not Path(text).exists()
+
+
+def with_its_code(model: Path | str) -> Path | str:
+    """The model that a command names; where it is ``module:function``, its code is loaded first."""
+    if is_code_name(str(model)):
+        load_named_code(str(model))
+    return model
+
+
+def load_named_code(name: str) -> Any:
+    """Import the module of ``module:function``, call the function once, and register what it returns under the name.
+
+    The module may lie in the current directory. Call this for a name that was typed (or written in Python), never for one that
+    was read from a file. Raises ``UsageError`` in one line.
+    """
+    if name not in _permitted:
+        search_also([str(Path.cwd())])
+        registry.admit("workloads", name, _made(name))
+        _permitted[name] = NamedCode(name=name, search=tuple(str(Path(folder).absolute()) for folder in sys.path))
+    return registry.load("workloads", name)
+
+
+def load_permitted(code: NamedCode | None) -> None:
+    """Load the code that the command permitted to this process, if any."""
+    if code is not None:
+        search_also(code.search)
+        load_named_code(code.name)
+
+
+def permitted(name: str) -> NamedCode | None:
+    """The permission that this process has for ``name``, to be handed on to its own processes."""
+    return _permitted.get(name)
+
+
+def search_also(folders: Sequence[str]) -> None:
+    """Find modules in these folders, too, after all others: a file there never replaces an installed module."""
+    sys.path.extend(folder for folder in dict.fromkeys(folders) if folder not in sys.path)
+
+
+def _made(name: str) -> Any:
+    """What the function returns, or the attribute itself where it is no function."""
+    module_name, _, function_name = name.partition(":")
+    if not all(part.isidentifier() for part in (*module_name.split("."), function_name)):
+        raise UsageError(f"{name}: neither a file, nor a folder, nor module:function.", "Example: my_package.models:make.")
+    try:
+        function = getattr(importlib.import_module(module_name), function_name)
+        return function() if callable(function) else function
+    except ModuleNotFoundError as problem:
+        raise UsageError(
+            f"{name}: there is no module {problem.name!r}.", "Run where it lies, or put its folder on PYTHONPATH."
+        ) from None
+    except AttributeError as problem:
+        raise UsageError(f"{name}: {problem}.") from None
+    except (Exception, SystemExit) as problem:
+        raise UsageError(f"{name}: it raised {type(problem).__name__}: {problem}.") from None

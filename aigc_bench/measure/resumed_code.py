@@ -1,0 +1,35 @@
+"""Whether a run that was made with the user's own code may go on: the same ``module:function`` has to be typed again.
+
+A run's files travel between people, so that the name in ``run.json`` is no permission to run anything.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from aigc_bench.core.errors import UsageError
+from aigc_bench.core.named_code import load_named_code, permitted
+from aigc_bench.core.records import Case
+from aigc_bench.workloads._own import resolve
+
+
+def permit_code(cases: Sequence[Case], *, folder: Path, typed: str | None) -> None:
+    """Load the code that the run's cases need, ``typed`` with the command; ``UsageError`` where it is another or has changed."""
+    named = list(dict.fromkeys(case.workload for case in cases if ":" in case.workload))
+    if typed is not None and typed not in named:
+        made_with = f"with --model {shlex.quote(named[0])}" if named else "without code of yours"
+        raise UsageError(f"--model {typed}: {folder} was made {made_with}.", "A run goes on with what it was started with.")
+    missing = [name for name in named if name != typed and permitted(name) is None]
+    if missing:
+        command = f"aigc-bench run --resume {shlex.quote(str(folder))} --model {shlex.quote(missing[0])}"
+        raise UsageError(
+            f"{folder}: it was made with code of yours, {missing[0]!r}, which a file does not start.",
+            f"If you trust that code, type its name: {command}",
+        )
+    for name in named:
+        load_named_code(name)
+        now = resolve(name).model.sha256
+        if any(case.model is not None and case.model.sha256 != now for case in cases if case.workload == name):
+            raise UsageError(f"{name}: its file has changed since this run was started.", "Start a new run.")
