@@ -18,11 +18,11 @@ import pytest
 
 from aigc_bench.cli import main
 from aigc_bench.core.records import Case, OwnModel
-from aigc_bench.predict.published import COLUMNS
+from aigc_bench.predict.published.row import COLUMNS
 from tests.analyze.synthetic import GPU, make_run
 from tests.own_models import QWEN, write_model, write_pipeline
 from tests.predict.test_machine_card import host_run
-from tests.predict.test_own_runs import ON_H100
+from tests.predict.validation.test_own_runs import ON_H100
 
 NAMES = ("os:abort", "left_here:make", "installed_here:make")
 LEAVES_A_MARKER = "from pathlib import Path\nPath(__file__).with_suffix('.imported').touch()\ndef make():\n    return None\n"
