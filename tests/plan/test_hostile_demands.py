@@ -4,97 +4,197 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from aigc_bench.core.errors import UsageError
+from aigc_bench.core.toml_file import inner_record
 from aigc_bench.plan.answer import answer
-from aigc_bench.plan.demand.manual import Key, keys
+from aigc_bench.plan.demand.amounts import Amount, Range, range_of
 from aigc_bench.plan.demand.reader import read_demand
+from aigc_bench.plan.demand.schema import WrittenDemand
 from aigc_bench.plan.output.contract import contract
 from aigc_bench.report.plan.render import render_plan
 from tests.plan.demands import JOBS, SERVICES, catalogue, demand_of, text_of
 
+
+def numeric_keys(record: type[BaseModel] = WrittenDemand, table: str = "") -> Iterator[tuple[str, str, FieldInfo]]:
+    """Table, name and field of every key of a demand file that holds a number."""
+    for name, field in record.model_fields.items():
+        inner = inner_record(field.annotation)
+        if inner is not None and inner is not Amount:
+            yield from numeric_keys(inner, f"{table}.{name}" if table else name)
+        elif re.search(r"\b(Amount|int|float)\b", str(field.annotation)) and name != "settings":
+            yield table or "top", name, field
+
+
 ACCELERATORS = ("h100_sxm_80gb",)
-TABLES: Mapping[str, tuple[str, Mapping[str, str]]] = {
-    "service": (
-        "[[service]]",
-        {
-            "name": "'chat'",
-            "workload": "'gpt'",
-            "preset": "'llama-3.1-8b'",
-            "rate": "5",
-            "input_tokens": "500",
-            "output_tokens": "100",
-        },
-    ),
-    "service.slo": ("[service.slo]", {}),
-    "batch": (
-        "[[batch]]",
-        {
-            "name": "'books'",
-            "workload": "'text_to_speech'",
-            "preset": "'vits'",
-            "items": "5000",
-            "deadline": "'4h'",
-        },
-    ),
-    "training": (
-        "[[training]]",
-        {"name": "'tuning'", "workload": "'gpt'", "preset": "'llama-3.1-8b'", "tokens": "1000000", "deadline": "'4h'"},
-    ),
-    "dataset": ("[[dataset]]", {"name": "'data'", "size_gb": "5"}),
-    "site": ("[site]", {}),
-    "finance": ("[finance]", {}),
-    "constraints": ("[constraints]", {}),
+USUAL: Mapping[str, Mapping[str, str]] = {
+    "top": {"name": "'hostile'"},
+    "service": {
+        "name": "'chat'",
+        "workload": "'gpt'",
+        "preset": "'llama-3.1-8b'",
+        "rate": "5",
+        "input_tokens": "500",
+        "output_tokens": "100",
+    },
+    "service.slo": {},
+    "batch": {
+        "name": "'books'",
+        "workload": "'text_to_speech'",
+        "preset": "'vits'",
+        "items": "5000",
+        "deadline": "'4h'",
+    },
+    "training": {
+        "name": "'tuning'",
+        "workload": "'gpt'",
+        "preset": "'llama-3.1-8b'",
+        "tokens": "1000000",
+        "deadline": "'4h'",
+    },
+    "dataset": {"name": "'data'", "size_gb": "5"},
+    "site": {},
+    "colocation": {},
+    "finance": {},
+    "constraints": {},
 }
-BESIDE = {
-    "users": {"active_share": "0.1", "requests_per_minute": "1"},
-    "active_share": {"users": "100", "requests_per_minute": "1"},
-    "requests_per_minute": {"users": "100", "active_share": "0.1"},
-    "peak_factor": {"users": "100", "active_share": "0.1", "requests_per_minute": "1"},
+LISTS = ("service", "batch", "training", "dataset")
+OF_EVERYTHING = {"top", "site", "colocation", "finance", "constraints"}
+"""Tables whose keys are about all services and jobs."""
+PEOPLE = {"users": "100", "active_share": "0.1", "requests_per_minute": "1", "rate": ""}
+NEEDS: Mapping[str, Mapping[str, str]] = {
+    "users": PEOPLE,
+    "active_share": PEOPLE,
+    "requests_per_minute": PEOPLE,
+    "peak_factor": PEOPLE,
+    "hourly_requests": {"rate": ""},
+    "items_per_request": {"workload": "'text_to_speech'", "preset": "'vits'", "input_tokens": "", "output_tokens": ""},
+    "samples": {"workload": "'dcgan'", "preset": "'dcgan-64'", "tokens": ""},
     "growth_per_year": {"horizon": "'3y'"},
     "horizon": {"growth_per_year": "0.2"},
 }
-"""Keys that belong together."""
-OWN_UNIT = {"samples", "items_per_request"}
-"""Keys of other families than these tables ask for."""
-NUMBERS = [
-    key for key in keys() if key.kind in ("amount", "number", "share", "duration", "whole number") and key.key not in OWN_UNIT
-]
+"""What else a key needs in its table; an empty text takes a key out."""
+BATCH_LENGTHS = {"workload": "'gpt'", "preset": "'llama-3.1-8b'", "input_tokens": "500", "output_tokens": "500"}
+NUMBERS: Mapping[tuple[str, str], Range] = {
+    (table, name): limits for table, name, field in numeric_keys() if (limits := range_of(field)) is not None
+}
+"""Range of every key that holds a number, by table and key."""
+EITHER = (
+    {"tokens", "samples"},
+    {"rate", "users", "hourly_requests"},
+    {"rate", "active_share", "hourly_requests"},
+    {"rate", "requests_per_minute", "hourly_requests"},
+    {"rate", "peak_factor", "hourly_requests"},
+    {"items_per_request", "input_tokens"},
+    {"items_per_request", "output_tokens"},
+)
+"""Keys that do not stand together."""
+Chosen = Mapping[tuple[str, str], str]
 
 
-def written(key: Key, value: str) -> str:
-    """A demand in which one key holds the value and all others hold something usual."""
-    name = key.table.strip("[]")
-    given = {key.key: value, **BESIDE.get(key.key, {})}
-    top = {"name": "'hostile'", **(given if name == "top" else {})}
-    lines = [f"{one} = {number}" for one, number in top.items()]
-    for table, (head, usual) in TABLES.items():
-        if table in ("batch", "training", "dataset") and name not in (table, "site", "finance", "constraints", "top"):
+def ends_of(key: tuple[str, str]) -> list[str]:
+    """The ends of a key's range as a file writes them, and 0 where that is allowed."""
+    limits = NUMBERS[key]
+    texts = [f"{end:.12g}" if end % 1 else f"{end:.0f}" for end in (limits.low, limits.high)] + (["0"] if limits.or_zero else [])
+    return [f"[{', '.join([text] * 24)}]" if key[1] == "hourly_requests" else text for text in texts]
+
+
+def text_with(chosen: Chosen) -> str:
+    """A demand in which these keys hold these values and all others hold something usual."""
+    named = {table for table, _ in chosen}
+    lines: list[str] = []
+    for table, usual in USUAL.items():
+        if table in LISTS[1:] and table not in named and not named & OF_EVERYTHING:
             continue
-        mine = {**usual, **(given if table == name else {})}
-        if "users" in mine:
-            mine.pop("rate")
-        lines += [head, *(f"{one} = {number}" for one, number in mine.items())]
+        own = {key: value for (of, key), value in chosen.items() if of == table}
+        needed: dict[str, str] = {}
+        for key in own:
+            needed |= NEEDS.get(key, {}) if table != "batch" else BATCH_LENGTHS if key.endswith("_tokens") else {}
+        keys = {**usual, **needed, **own}
+        lines += [] if table == "top" else [f"[[{table}]]" if table in LISTS else f"[{table}]"]
+        lines += [f"{key} = {value}" for key, value in keys.items() if value]
     return "\n".join(lines) + "\n"
 
 
-@pytest.mark.parametrize("value", ["0", "1e12"])
-@pytest.mark.parametrize("key", NUMBERS, ids=[f"{key.table}.{key.key}" for key in NUMBERS])
-def test_every_number_is_answered_or_refused_in_a_line_that_names_its_key(key: Key, value: str, tmp_path: Path) -> None:
-    file = tmp_path / "demand.toml"
-    file.write_text(written(key, value))
+def check_plan(chosen: Chosen, folder: Path) -> None:
+    """Plan with these values: valid JSON without a number that is none, or one line that names a key."""
+    file = folder / "demand.toml"
+    file.write_text(text_with(chosen))
     try:
         plan = answer(read_demand(file, catalogue=catalogue()), catalogue=catalogue(), accelerators=ACCELERATORS)
     except UsageError as told:
         assert "\n" not in str(told)
-        assert key.key in str(told) or "prompt_len" in str(told)
+        assert "exceeds the model's" in str(told) or any(key in str(told) for _, key in chosen)
         return
     json.dumps(contract(plan), allow_nan=False)
     assert not re.search(r"\b(nan|inf|None)\b", " ".join(reason for option in plan.options for reason in option.reasons))
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [pytest.param(key, end, id=f"{'.'.join(key)} = {end[:12]}") for key in NUMBERS for end in ends_of(key)]
+)
+def test_a_number_at_the_end_of_its_range_is_planned_with(key: tuple[str, str], value: str, tmp_path: Path) -> None:
+    check_plan({key: value}, tmp_path)
+
+
+several = (
+    st.lists(st.sampled_from(sorted(NUMBERS)), min_size=2, max_size=4, unique=True)
+    .filter(lambda keys: all(len(alike & {name for _, name in keys}) < 2 for alike in EITHER))
+    .flatmap(lambda keys: st.fixed_dictionaries({key: st.sampled_from(ends_of(key)) for key in keys}))
+)
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(chosen=several)
+def test_several_numbers_at_the_ends_of_their_ranges_are_planned_with(chosen: Chosen, tmp_path: Path) -> None:
+    check_plan(chosen, tmp_path)
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(chosen=several)
+def test_several_numbers_at_the_ends_of_their_ranges_are_read(chosen: Chosen, tmp_path: Path) -> None:
+    file = tmp_path / "demand.toml"
+    file.write_text(text_with(chosen))
+    try:
+        read_demand(file, catalogue=catalogue())
+    except UsageError as told:
+        assert "exceeds the model's" in str(told)
+
+
+@pytest.mark.parametrize("key", NUMBERS, ids=".".join)
+def test_a_number_outside_of_its_range_is_refused_by_its_key(key: tuple[str, str], tmp_path: Path) -> None:
+    limits, file = NUMBERS[key], tmp_path / "demand.toml"
+    is_whole = key[1] in ("racks", "rack_units")
+    below = limits.low - 1 if is_whole else limits.low * 0.99 or -1e-9
+    for value in (limits.high + 1 if is_whole else limits.high * 1.01, below, -1):
+        text = f"{value:.0f}" if is_whole else f"{value:.9g}"
+        text = f"[{', '.join([text] * 24)}]" if key[1] == "hourly_requests" else text
+        file.write_text(text_with({key: text}))
+        with pytest.raises(UsageError, match=rf"{key[1]} = .*must be (0 or )?between") as caught:
+            read_demand(file, catalogue=catalogue())
+        assert "\n" not in str(caught.value)
+
+
+def test_every_key_that_holds_a_number_has_a_range() -> None:
+    without = [f"{table}.{name}" for table, name, field in numeric_keys() if range_of(field) is None]
+    assert without == []
+    assert len(NUMBERS) > 60
+
+
+@pytest.mark.parametrize(("key", "value"), [("racks", "3.5"), ("racks", "'3'"), ("racks", "true"), ("rack_units", "42.0")])
+def test_what_is_counted_is_a_whole_number(key: str, value: str, tmp_path: Path) -> None:
+    file = tmp_path / "demand.toml"
+    file.write_text(text_with({("site", key): value}))
+    with pytest.raises(UsageError, match=f"{key} = .*must be a whole number"):
+        read_demand(file, catalogue=catalogue())
 
 
 @pytest.mark.parametrize("name", [*SERVICES, *JOBS])

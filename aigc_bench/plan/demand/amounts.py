@@ -1,21 +1,106 @@
-"""What a key may hold: a number, an interval of three numbers, or a duration."""
+"""What a key may hold: a number, an interval of three numbers, or a duration, each within the range of its key.
+
+Every key that holds a number has a ``Range`` (a test holds it), wide enough for any demand that somebody has, and narrow enough for
+products of several keys to stay finite: whatever passes can be planned.
+"""
 
 from __future__ import annotations
 
 import math
 import re
+from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
+from pydantic.fields import FieldInfo
 
 from aigc_bench.core.records import Estimate, Record
 
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(s|sec|m|min|h|d|day|days|w|week|weeks|month|months|y|year|years)\s*")
-MOST = 1e18
-"""Above this no amount is meant: a number of people, tokens or bytes that nobody has."""
-SHORTEST_S, LONGEST_S = 1e-6, 1000 * 365.25 * 86400.0
-"""Durations between a microsecond and a thousand years can be planned with."""
-_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 7 * 86400.0, "month": 365.25 / 12 * 86400.0, "y": 365.25 * 86400.0}
+
+
+DAY_S, YEAR_S = 86400.0, 365.25 * 86400.0
+_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": DAY_S, "w": 7 * DAY_S, "month": YEAR_S / 12, "y": YEAR_S}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Range:
+    """The numbers that a key takes: from ``low`` to ``high``, both included, and 0 where it may be nothing."""
+
+    low: float
+    high: float
+    or_zero: bool = False
+    are_seconds: bool = False
+
+    @property
+    def words(self) -> str:
+        """``0 or 1 to 10,000``, ``1 s to 10 years``."""
+        return f"{'0 or ' if self.or_zero else ''}{' to '.join(self._ends)}"
+
+    @property
+    def _ends(self) -> tuple[str, str]:
+        write = _time if self.are_seconds else _plain
+        return write(self.low), write(self.high)
+
+    def check(self, given: object) -> None:
+        """Raise ``ValueError`` where a number, or an end of an amount, lies outside."""
+        for number in _numbers(given):
+            if not (self.low <= number <= self.high or (self.or_zero and number == 0)):
+                example = " (5 % is 0.05)" if self.high == 1 < number else ""
+                raise ValueError(f"must be {'0 or ' if self.or_zero else ''}between {' and '.join(self._ends)}{example}")
+
+
+def between(low: float, high: float) -> Range:
+    """From ``low`` to ``high``."""
+    return Range(low=low, high=high)
+
+
+def zero_or(low: float, high: float) -> Range:
+    """Nothing, or from ``low`` to ``high``."""
+    return Range(low=low, high=high, or_zero=True)
+
+
+def lasting(low_s: float, high_s: float) -> Range:
+    """A duration between two in seconds."""
+    return Range(low=low_s, high=high_s, are_seconds=True)
+
+
+def _numbers(given: object) -> tuple[float, ...]:
+    if isinstance(given, Amount):
+        return (given.low, given.value, given.high)
+    if isinstance(given, tuple):
+        return tuple(number for part in given for number in _numbers(part))
+    return (given,) if isinstance(given, int | float) and not isinstance(given, bool) else ()
+
+
+def _plain(number: float) -> str:
+    return f"{number:,.0f}" if number >= 1000 else f"{number:.9f}".rstrip("0").rstrip(".")
+
+
+def _time(seconds: float) -> str:
+    units = (("year", YEAR_S), ("day", DAY_S), ("s", 1.0), ("ms", 1e-3), ("µs", 1e-6))
+    name, size = next(unit for unit in units if seconds >= unit[1] * (1 - 1e-9))
+    count = seconds / size
+    return f"{count:g} {name}{'s' if count > 1 and name in ('year', 'day') else ''}"
+
+
+class Table(Record):
+    """A table of the file, which holds each of its keys to its range."""
+
+    @field_validator("*")
+    @classmethod
+    def _within_its_range(cls, given: Any, info: ValidationInfo) -> Any:
+        limits = range_of(cls.model_fields[info.field_name or ""])
+        if limits is not None:
+            limits.check(given)
+        return given
+
+
+def range_of(field: FieldInfo) -> Range | None:
+    """The range of a key, ``None`` where it holds no number."""
+    extra = field.json_schema_extra
+    found = extra.get("range") if isinstance(extra, dict) else None
+    return found if isinstance(found, Range) else None
 
 
 class Amount(Record):
@@ -43,36 +128,11 @@ def _amount(given: object) -> object:
         low = value = high = float(given)
     else:
         raise ValueError("must be a number or [low, value, high]")
-    if low < 0:
-        raise ValueError("must not be negative")
-    if high > MOST:
-        raise ValueError(f"must not be above {MOST:g}")
     return Amount(value=value, low=low, high=high)
 
 
 def _is_number(given: object) -> bool:
     return isinstance(given, int | float) and not isinstance(given, bool) and math.isfinite(given)
-
-
-def _amount_above_zero(given: object) -> object:
-    found = _amount(given)
-    if isinstance(found, Amount) and found.low <= 0:
-        raise ValueError("must be above 0")
-    return found
-
-
-def _amount_from_one(given: object) -> object:
-    found = _amount(given)
-    if isinstance(found, Amount) and found.low < 1:
-        raise ValueError("must be 1 or more")
-    return found
-
-
-def _share(given: object) -> object:
-    found = _amount(given)
-    if isinstance(found, Amount) and found.high > 1:
-        raise ValueError("must be a fraction from 0 to 1 (5 % is 0.05)")
-    return found
 
 
 def _number(given: object) -> object:
@@ -82,7 +142,7 @@ def _number(given: object) -> object:
 
 
 def _seconds(given: object) -> object:
-    """Seconds of a number or of ``90s``, ``20m``, ``8h``, ``7d``, ``2w``, ``3y``; what is not above 0 is refused by its field."""
+    """Seconds of a number or of ``90s``, ``20m``, ``8h``, ``7d``, ``2w``, ``3y``."""
     seconds = given
     if not _is_number(given):
         match = _DURATION.fullmatch(given.lower()) if isinstance(given, str) else None
@@ -90,9 +150,6 @@ def _seconds(given: object) -> object:
             raise ValueError("is not a duration; write 90s, 20m, 8h, 7d, 2w or 3y")
         number, unit = float(match[1]), match[2]
         seconds = number * _SECONDS["month" if unit.startswith("month") else unit[0]]
-    assert isinstance(seconds, int | float), "a number, or worked out as one"
-    if seconds > 0 and not SHORTEST_S <= seconds <= LONGEST_S:
-        raise ValueError("must lie between a microsecond and 1000 years")
     return seconds
 
 
@@ -101,18 +158,14 @@ def _names(given: object) -> object:
 
 
 WrittenAmount = Annotated[Amount, BeforeValidator(_amount)]
-WrittenPositive = Annotated[Amount, BeforeValidator(_amount_above_zero)]
-WrittenFactor = Annotated[Amount, BeforeValidator(_amount_from_one)]
-WrittenShare = Annotated[Amount, BeforeValidator(_share)]
-Number = Annotated[float, BeforeValidator(_number), Field(gt=0)]
-Count = Annotated[float, BeforeValidator(_number), Field(ge=0)]
-Confidence = Annotated[float, BeforeValidator(_number), Field(ge=0, le=0.99)]
-Fraction = Annotated[float, BeforeValidator(_number), Field(gt=0, lt=1)]
-Duration = Annotated[float, BeforeValidator(_seconds), Field(gt=0)]
+Number = Annotated[float, BeforeValidator(_number)]
+Duration = Annotated[float, BeforeValidator(_seconds)]
+Whole = Annotated[int, Field(strict=True)]
+Flag = Annotated[bool, Field(strict=True)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
 
 
-def documented(description: str, *, unit: str = "", default: Any = None, **rules: Any) -> Any:
-    """A field with what it means and its unit, as the table of the manual prints them."""
-    extra: dict[str, Any] | None = {"unit": unit} if unit else None
-    return Field(default=default, description=description, json_schema_extra=extra, **rules)
+def documented(description: str, *, unit: str = "", limits: Range | None = None, default: Any = None) -> Any:
+    """A field with what it means, its unit and its range, as the table of the manual prints them."""
+    extra: Any = ({"unit": unit} if unit else {}) | ({"range": limits} if limits is not None else {})
+    return Field(default=default, description=description, json_schema_extra=extra or None)

@@ -15,12 +15,13 @@ from aigc_bench.plan.demand.schema import WrittenDemand
 
 
 class Key(Record):
-    """One key: the table it stands in, its kind, its unit, its default, and what it means."""
+    """One key: the table it stands in, its kind, its unit, its range, its default, and what it means."""
 
     table: str
     key: str
     kind: str
     unit: str
+    range: str
     default: str
     meaning: str
 
@@ -51,13 +52,14 @@ def _key(name: str, field: FieldInfo, *, table: str) -> Key:
         key=name,
         kind=_kind(str(field.annotation), field),
         unit=str(extra.get("unit", "")),
+        range="" if (limits := amounts.range_of(field)) is None else limits.words,
         default="required" if field.is_required() else _plain(field.default),
         meaning=field.description or "",
     )
 
 
 _KINDS = (
-    ("_seconds", "duration"), ("_share", "share"), ("_amount", "amount"), ("_names", "names"), ("Literal", "word"),
+    ("_seconds", "duration"), ("_amount", "amount"), ("_names", "names"), ("Literal", "word"),
     ("Mapping", "table"), ("bool", "true or false"), ("int", "whole number"), ("tuple", "numbers"), ("float", "number"),
 )  # fmt: skip
 """What in an annotation tells the kind of a key, the first that is found."""
@@ -83,9 +85,8 @@ def _plain(value: object) -> str:
 
 def table() -> str:
     """The keys as a Markdown table."""
-    lines = ["| table | key | kind | unit | default | meaning |", "|---|---|---|---|---|---|"]
-    lines += [
-        f"| `{key.table}` | `{key.key}` | {key.kind} | {key.unit} | {key.default} | {key.meaning} |".replace("|  |", "| |")
-        for key in keys()
-    ]
+    lines = ["| table | key | kind | unit | range | default | meaning |", "|---|---|---|---|---|---|---|"]
+    for key in keys():
+        cells = (f"`{key.table}`", f"`{key.key}`", key.kind, key.unit, key.range, key.default, key.meaning)
+        lines.append(f"| {' | '.join(cells)} |".replace("|  |", "| |").replace("|  |", "| |"))
     return "\n".join(lines) + "\n"

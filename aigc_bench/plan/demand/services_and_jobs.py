@@ -193,8 +193,6 @@ def _settings(workload: str, given: Mapping[str, Setting], prompt: Amount | None
         return dict(given)
     if prompt is None or answer is None:
         raise UsageError("input_tokens and output_tokens are needed of a language model.")
-    if prompt.low < 1 or answer.low < 1:
-        raise UsageError("input_tokens and output_tokens must be 1 or more.")
     return {**given, "prompt_len": max(2, round(prompt.value)), "max_new_tokens": max(1, round(answer.value))}
 
 

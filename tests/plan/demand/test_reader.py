@@ -158,7 +158,7 @@ BAD = {
     "users needs active_share": service("users = 5"),
     "a day has 24 hours": service("hourly_requests = [1, 2, 3]"),
     "input_tokens and output_tokens are needed": service("rate = 1", head=GPT.replace(LENGTHS, "")),
-    "must be 1 or more": service("rate = 1", head=GPT.replace("output_tokens = 200", "output_tokens = 0")),
+    "output_tokens = 0: must be between 1 and": service("rate = 1", head=GPT.replace("output_tokens = 200", "output_tokens = 0")),
     "belong to language models": service("rate = 1", head=IMAGES + LENGTHS),
     "workload and preset missing": service("rate = 1", head="name = 'chat'\n"),
     "Did you mean latent_diffusion": service("rate = 1", head=IMAGES.replace("latent_diffusion", "latent_difusion")),
@@ -177,9 +177,9 @@ BAD = {
     "trains on tokens; give tokens": f"{TRAINING}samples = 5\n",
     "known for language models only": "[[training]]\nname = 't'\nworkload = 'vae'\npreset = 'conv-64'\nmethod = 'lora'\n"
     "samples = 5\ndeadline = '1h'\n",
-    "pue = 0.5: must be 1 or more": service("rate = 1", rest="[site]\npue = 0.5\n"),
-    "rack_kw = 0: must be above 0": service("rate = 1", rest="[site]\nrack_kw = 0\n"),
-    "peak_factor = 0: must be above 0": service(f"hourly_requests = {[1] * 24}\npeak_factor = 0"),
+    "pue = 0.5: must be between 1 and 10": service("rate = 1", rest="[site]\npue = 0.5\n"),
+    "rack_kw = 0: must be between 0.01 and 10,000": service("rate = 1", rest="[site]\nrack_kw = 0\n"),
+    "peak_factor = 0: must be between 1 and 1,000": service(f"hourly_requests = {[1] * 24}\npeak_factor = 0"),
 }
 
 
@@ -236,7 +236,7 @@ def test_the_manual_tells_every_key_with_its_meaning() -> None:
     assert (kinds["pue"], kinds["deadline"], kinds["active_share"], kinds["no_cloud"]) == (
         "amount",
         "duration",
-        "share",
+        "amount",
         "true or false",
     )
     assert table().count("\n") == len(found) + 2
