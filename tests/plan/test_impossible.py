@@ -142,7 +142,7 @@ def test_wrong_keys_units_signs_and_names_are_told_all_at_once_one_line_each(
     assert captured.out == ""
     for wanted in (
         "availability = 1.5",
-        "service 1 (chat), rate = -1: must not be negative",
+        "service 1 (chat), rate = -1: must be 0 or between 0.000001 and 10,000,000",
         "service 1 (chat), unknown key 'colour'",
         "tpot = '3 parsecs': is not a duration",
         "latency = '0s'",
@@ -150,7 +150,7 @@ def test_wrong_keys_units_signs_and_names_are_told_all_at_once_one_line_each(
         "power_kw = [3, 2, 1]",
         "unknown key 'colling'. Did you mean cooling",
         "life = 'soon': is not a duration",
-        "discount_rate = 5: must be a fraction from 0 to 1",
+        "discount_rate = 5: must be 0 or between 0.000001 and 1 (5 % is 0.05)",
         "budget_usd = -5",
         "unknown preset of gpt 'llama-3.1-71b'",
         "'latent_difusion'",
