@@ -10,17 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aigc_bench.plan.full import plan_demand
 from hypothesis import given
 
 from aigc_bench.analyze.compare import compare
 from aigc_bench.core.visible import HIDDEN, visible
 from aigc_bench.measure.store import Run, load_run
 from aigc_bench.plan.first import first_plan
-<<<<<<< HEAD
 from aigc_bench.plan.planner import plan_demand
-=======
->>>>>>> 06552ed (Document the limits of files and of demand keys)
 from aigc_bench.report.charts import Chart, script_json
 from aigc_bench.report.markup import as_shown, chip, missing, prose
 from aigc_bench.report.plan.render import render_plan
