@@ -6,7 +6,7 @@ import ast
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -120,6 +120,47 @@ def test_imports_point_down() -> None:
     assert not wrong
 
 
+def module_of(file: Path) -> str:
+    return ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+@cache
+def graph() -> dict[str, set[str]]:
+    """Module -> modules of the package that it imports anywhere, in functions and under TYPE_CHECKING too."""
+    files = {module_of(file): file for file in sources()}
+    return {
+        module: {name for name in imports(tree(file), with_types=True, is_deep=True) if name in files} - {module}
+        for module, file in files.items()
+    }
+
+
+def cycles(edges: Mapping[str, set[str]]) -> list[list[str]]:
+    """What imports itself by way of others: removing whatever imports nothing more leaves exactly that."""
+    left = {module: set(targets) for module, targets in edges.items()}
+    while ends := {module for module, targets in left.items() if not targets & left.keys()}:
+        left = {module: targets for module, targets in left.items() if module not in ends}
+    return [[module, *sorted(targets & left.keys())] for module, targets in sorted(left.items())]
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    children = {module: {name for name in targets if f"{name}." not in f"{module}."} for module, targets in graph().items()}
+    assert not cycles(children)
+
+
+@pytest.mark.parametrize("part", ["plan", "predict"])
+def test_no_room_imports_itself_by_way_of_others(part: str) -> None:
+    """A room is a folder of the part, or a file in its root."""
+
+    def room(module: str) -> str:
+        return ".".join(module.split(".")[:3])
+
+    rooms: dict[str, set[str]] = {}
+    for module, targets in graph().items():
+        if module.startswith(f"aigc_bench.{part}."):
+            rooms.setdefault(room(module), set()).update(room(name) for name in targets if name.startswith(f"aigc_bench.{part}."))
+    assert not cycles({name: targets - {name} for name, targets in rooms.items()})
+
+
 def test_model_libraries_are_imported_only_where_they_are_used() -> None:
     wrong = []
     for file in sources():
@@ -225,7 +266,9 @@ def test_the_terminal_has_one_writer() -> None:
     """``cli.terminal`` escapes what a terminal would obey; the live line of ``cli.progress`` is rich's, and escapes by itself."""
     writers = {"click.echo", "click.secho", "click.echo_via_pager", "sys.stdout.write", "sys.stderr.write"}
     found = {name_of(file): calls(file) & writers for file in sources()}
-    assert {name for name, used in found.items() if used} == {"cli/terminal.py", "predict/memory/in_child.py"}, "in_child.py writes one number"
+    assert {name for name, used in found.items() if used} == {"cli/terminal.py", "predict/memory/in_child.py"}, (
+        "in_child.py writes one number"
+    )
     assert {name_of(file) for file in sources() if "Console" in calls(file)} == {"cli/progress.py"}
 
 

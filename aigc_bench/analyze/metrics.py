@@ -7,40 +7,19 @@ the window by the wall time of the window, and MFU divides by the dense peak of 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import replace
 
+from aigc_bench.analyze.metric import TRIALS, Metric
 from aigc_bench.analyze.pipeline_metrics import PIPELINE_METRICS
 from aigc_bench.analyze.quality_metrics import QUALITY_METRICS
 from aigc_bench.analyze.serving_metrics import serving_metrics
 from aigc_bench.core.errors import UnknownNameError
 
-Better = Literal["higher", "lower"]
-Kind = Literal["speed", "latency", "share", "memory", "energy", "use", "spread", "quality"]
-"""What reasons apply to a metric: a throttled clock bends speed, latency and energy, and leaves memory alone."""
-
-TRIALS = "trials"
 STEPS = "steps of the trial that has fewest"
 REPEATS = "stage repeats of the trial that has fewest"
 READINGS = "sensor readings in the window of the trial that has fewest"
 
 PERCENTILES: Mapping[str, float] = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p99.9": 0.999}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Metric:
-    """One metric. ``unit`` and ``name`` hold ``{item}`` or ``{stage}`` where they depend on the workload."""
-
-    id: str
-    name: str
-    unit: str
-    formula: str
-    n_means: str = TRIALS
-    source: str = "aigc-bench"
-    kind: Kind
-    better: Better | None = None
-    is_compared: bool = False
-    """Whether ``compare`` tests it: the few that a regression would show in, so that the family of tests stays small."""
 
 
 def _percentiles(family: str, *, name: str, of: str, source: str, labels: Iterable[str]) -> list[Metric]:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from aigc_bench.analyze.metrics import Kind, Metric
+from aigc_bench.analyze.metric import Kind, Metric
 from aigc_bench.core.records import Verdict
 
 Severity = Literal["invalid", "suspect", "note", "absent"]

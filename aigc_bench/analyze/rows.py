@@ -15,7 +15,8 @@ import numpy as np
 
 from aigc_bench.analyze.cpu_peak import cpu_peak_flops_per_s
 from aigc_bench.analyze.drift import drift_corrected
-from aigc_bench.analyze.metrics import METRICS, TRIALS, Metric, metric_of
+from aigc_bench.analyze.metric import TRIALS, Metric
+from aigc_bench.analyze.metrics import METRICS, metric_of
 from aigc_bench.analyze.pipeline import pipeline_quantities
 from aigc_bench.analyze.readings import Readings, readings_of
 from aigc_bench.analyze.reasons import concerning, ordered, verdict

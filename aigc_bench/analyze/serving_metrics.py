@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from aigc_bench.analyze.metrics import Better, Kind
+from aigc_bench.analyze.metric import Better, Kind
 
-    Row = tuple[str, str, str, str, Kind, Better | None]
+Row = tuple[str, str, str, str, Kind, Better | None]
 
 _LATENCIES = {
     "ttft": ("TTFT", "requests of (first token - arrival)", ("mean", "p90", "p95", "p99")),

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from aigc_bench.analyze.drift import drift_reasons
-from aigc_bench.analyze.metrics import Metric
+from aigc_bench.analyze.metric import Metric
 from aigc_bench.analyze.reasons import concerning, ordered
 from aigc_bench.analyze.sensing import Scene, others_share
 from aigc_bench.analyze.statistics import coefficient_of_variation

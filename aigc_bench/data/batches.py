@@ -22,8 +22,7 @@ from aigc_bench.data.files import DataFiles
 from aigc_bench.data.images import decode_image
 from aigc_bench.data.intake import AudioIntake, ImageIntake, Intake, TextIntake, VideoIntake
 from aigc_bench.data.reading import Shard, decoded, epochs, read_bytes
-from aigc_bench.data.text import documents, token_samples
-from aigc_bench.data.tokenizer import Tokenizer
+from aigc_bench.data.text import Tokenizer, documents, token_samples
 from aigc_bench.data.video import decode_video
 
 if TYPE_CHECKING:

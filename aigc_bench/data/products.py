@@ -11,7 +11,7 @@ from aigc_bench.core.pipeline import Modality
 from aigc_bench.data.encoding import encode_audio, encode_image, encode_video
 from aigc_bench.data.provenance import manifest
 from aigc_bench.data.safety import is_safe_image, is_safe_text
-from aigc_bench.data.tokenizer import Tokenizer
+from aigc_bench.data.text import Tokenizer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

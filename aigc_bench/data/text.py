@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, BinaryIO
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 import numpy as np
 
@@ -20,7 +20,6 @@ from aigc_bench.data.regular import open_file
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from aigc_bench.data.tokenizer import Tokenizer
 
 DOCUMENT_BYTES = 4096
 """Plain text is handed on in paragraphs of about this length."""
@@ -30,6 +29,18 @@ NAMED_IN_A_UNIT = 20
 """Bad lines of a unit that are named each; the others are counted."""
 _CUT_SEARCH_BYTES = 1 << 16
 """A line break is looked for this far behind a unit's end; a text without any is cut between two characters."""
+
+
+class Tokenizer(Protocol):
+    """Text to ids and back."""
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids of a text."""
+        ...
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of token ids; unknown ones are left out."""
+        ...
 
 
 def documents(unit: Unit, *, is_cold: bool, skips: list[SkippedSample]) -> Iterator[str]:

@@ -10,30 +10,18 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from aigc_bench.data.files import Unit
 from aigc_bench.data.kept import cache_folder, keep, kept
 from aigc_bench.data.reading import NothingReadableError, attempted
-from aigc_bench.data.text import documents
+from aigc_bench.data.text import Tokenizer, documents
 
 MAX_VOCABULARY = 8192
 _BYTES = 256
 _TRAINED_ON_CHARS = 2_000_000
 _WORD_CHARS = 4096
 """Texts are cut to this length for training, whose time grows with the longest word: minutes where 2^16 letters have no gap."""
-
-
-class Tokenizer(Protocol):
-    """Text to ids and back."""
-
-    def encode(self, text: str) -> list[int]:
-        """Token ids of a text."""
-        ...
-
-    def decode(self, ids: Sequence[int]) -> str:
-        """The text of token ids; unknown ones are left out."""
-        ...
 
 
 @dataclass(frozen=True, kw_only=True)

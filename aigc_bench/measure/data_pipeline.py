@@ -30,7 +30,8 @@ from aigc_bench.data.intake import Intake, TextIntake
 from aigc_bench.data.products import finish
 from aigc_bench.data.reading import drop_all
 from aigc_bench.data.screening import screen
-from aigc_bench.data.tokenizer import Tokenizer, trained
+from aigc_bench.data.text import Tokenizer
+from aigc_bench.data.tokenizer import trained
 from aigc_bench.measure.ranks import ALONE, Ranks
 from aigc_bench.workloads._feeding import Fed, Outlet
 from aigc_bench.workloads.base import NUM_INPUT_BATCHES, Program, Setup

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from aigc_bench.core.own_model import ModelFiles
-from aigc_bench.workloads._own import heads_of
+from aigc_bench.workloads._own_files import heads_of
 from aigc_bench.workloads.base import Preset
 
 _CAUSAL_ENDINGS = ("ForCausalLM", "LMHeadModel")

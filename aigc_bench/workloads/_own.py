@@ -6,9 +6,7 @@ resolve("my_package.models:make")         a workload of the user's own, made by 
 
 from __future__ import annotations
 
-import functools
 import hashlib
-import importlib
 import inspect
 import sys
 from collections.abc import Mapping
@@ -20,7 +18,8 @@ from aigc_bench.core import registry
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.own_model import ModelFiles, read_model
 from aigc_bench.core.records import OwnModel, Setting
-from aigc_bench.workloads.base import Preset, Workload
+from aigc_bench.workloads._own_files import why_not_run
+from aigc_bench.workloads.base import Workload
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,50 +46,7 @@ def resolve(what: Path | str, *, changes: Mapping[str, Setting] | None = None) -
         if registry.load("workloads", name).adopt(files) is not None:
             model = OwnModel(path=text, sha256=files.sha256, changes=dict(changes or {}))
             return Resolved(workload=name, preset=files.name, model=model)
-    raise UsageError(f"{files.path}: {_why_nobody(files)}", _what_is_known(files))
-
-
-def own_preset(workload: Workload, model: OwnModel) -> Preset:
-    """The preset that a family makes of the user's files; raises ``UsageError`` where they have changed since."""
-    files = _read(model.path, tuple(sorted(model.changes.items())))
-    if files.sha256 != model.sha256:
-        raise UsageError(f"{model.path}: it has changed since this case was made.", "Start a new run.")
-    adopted = workload.adopt(files)
-    if adopted is None:
-        raise UsageError(f"{model.path}: {_why_nobody(files)}")
-    return adopted
-
-
-@functools.lru_cache(maxsize=16)
-def _read(path: str, changes: tuple[tuple[str, Setting], ...]) -> ModelFiles:
-    return read_model(path, changes=dict(changes))
-
-
-def is_transformers_type(model_type: str) -> bool:
-    """Whether the installed transformers has a modelling file for the type; looks at its folder, imports nothing."""
-    return _modelling_file(model_type) is not None
-
-
-@functools.cache
-def heads_of(model_type: str) -> str:
-    """The source of the type's modelling file, to see which heads it defines; empty where there is none."""
-    file = _modelling_file(model_type)
-    return "" if file is None else file.read_text(encoding="utf-8")
-
-
-def _modelling_file(model_type: str) -> Path | None:
-    spec = importlib.util.find_spec("transformers")
-    name = model_type.replace("-", "_")
-    if spec is None or spec.origin is None or not name.isidentifier():
-        return None
-    file = Path(spec.origin).parent / "models" / name / f"modeling_{name}.py"
-    return file if file.is_file() else None
-
-
-def _why_nobody(files: ModelFiles) -> str:
-    if files.kind == "transformers" and not is_transformers_type(str(files.config["model_type"])):
-        return f"the installed transformers has no model_type {files.config['model_type']!r}."
-    return f"no family runs a {files.architecture or files.config.get('model_type')}."
+    raise UsageError(f"{files.path}: {why_not_run(files)}", _what_is_known(files))
 
 
 def _what_is_known(files: ModelFiles) -> str:

@@ -16,9 +16,10 @@ from pydantic import ValidationError
 
 from aigc_bench.core.errors import UnknownNameError, UsageError
 from aigc_bench.core.pipeline import Modality
-from aigc_bench.core.records import Case, Count, Mode, Record, Stage, Work
+from aigc_bench.core.records import Case, Count, Mode, OwnModel, Record, Stage, Work
 from aigc_bench.data.intake import AudioIntake, ImageIntake, Intake, TextIntake, VideoIntake
 from aigc_bench.workloads._feeding import Fed, Outlet, derived
+from aigc_bench.workloads._own_files import files_of, why_not_run
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -233,12 +234,17 @@ class Workload(ABC):
     def preset(self, case: Case) -> Preset:
         """The case's preset, or the user's own model; raises ``UnknownNameError`` with the nearest names."""
         if case.model is not None and not case.model.is_code:
-            from aigc_bench.workloads._own import own_preset
-
-            return own_preset(self, case.model)
+            return self._adopted(case.model)
         if case.preset not in self.presets:
             raise UnknownNameError(f"preset of {case.workload}", case.preset, known=self.presets)
         return self.presets[case.preset]
+
+    def _adopted(self, model: OwnModel) -> Preset:
+        files = files_of(model)
+        adopted = self.adopt(files)
+        if adopted is None:
+            raise UsageError(f"{model.path}: {why_not_run(files)}")
+        return adopted
 
     def options(self, case: Case) -> Any:
         """The family's settings for this case: the preset's defaults overridden by the case's own, validated."""

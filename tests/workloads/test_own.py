@@ -13,7 +13,8 @@ from aigc_bench.core import registry
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.named_code import load_named_code, with_its_code
 from aigc_bench.core.records import Case
-from aigc_bench.workloads._own import _read, resolve
+from aigc_bench.workloads._own import resolve
+from aigc_bench.workloads._own_files import _read
 from tests.own_models import BERT, CONFIGS, PIPELINES, QWEN, SHRUNK, pipelines, write_model, write_pipeline
 from tests.workloads.stepping import run_steps
 

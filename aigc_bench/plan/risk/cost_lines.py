@@ -25,9 +25,8 @@ from aigc_bench.plan.records.machine import Machine
 from aigc_bench.plan.records.plan import Option
 from aigc_bench.plan.risk.demand_samples import asked, mean_growth
 from aigc_bench.plan.risk.fleet_service import ALMOST
-from aigc_bench.plan.risk.load_samples import LoadWorlds
 from aigc_bench.plan.risk.price_drift import price_factor
-from aigc_bench.plan.risk.scenario_context import Ground
+from aigc_bench.plan.risk.scenario_context import Ground, LoadWorlds
 from aigc_bench.plan.risk.scenarios import Worlds
 from aigc_bench.plan.sizing.fleets import grown
 from aigc_bench.plan.stats.distributions import Array

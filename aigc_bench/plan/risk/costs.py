@@ -18,8 +18,8 @@ from aigc_bench.plan.money.ownership import ADDER_BASE
 from aigc_bench.plan.records.plan import Option
 from aigc_bench.plan.risk.cost_lines import Line, ratio_of
 from aigc_bench.plan.risk.demand_samples import items_per_year
-from aigc_bench.plan.risk.load_samples import LoadWorlds, load_worlds
-from aigc_bench.plan.risk.scenario_context import Ground
+from aigc_bench.plan.risk.load_samples import load_worlds
+from aigc_bench.plan.risk.scenario_context import Ground, LoadWorlds
 from aigc_bench.plan.risk.scenarios import Worlds
 from aigc_bench.plan.stats.distributions import Array
 

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from aigc_bench.plan.records.plan import Option
-from aigc_bench.plan.risk.load_samples import LoadWorlds, load_worlds
-from aigc_bench.plan.risk.scenario_context import Ground
+from aigc_bench.plan.risk.load_samples import load_worlds
+from aigc_bench.plan.risk.scenario_context import Ground, LoadWorlds
 from aigc_bench.plan.risk.scenarios import Flags
 from aigc_bench.plan.sizing.fleets import off_peak_share
 from aigc_bench.plan.stats.distributions import Array

@@ -10,7 +10,7 @@ Where a simulation asked for more machines than the formula (``Capability.machin
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from aigc_bench.plan.records.loads import Load
 from aigc_bench.plan.records.machine import Capability, Machine
 from aigc_bench.plan.records.plan import Option
 from aigc_bench.plan.risk.demand_samples import Asked, asked, growth_after, items_per_year
-from aigc_bench.plan.risk.scenario_context import Ground, able_of
+from aigc_bench.plan.risk.scenario_context import Ground, LoadWorlds, able_of
 from aigc_bench.plan.risk.scenarios import Flags, Middle
 from aigc_bench.plan.risk.service_rate import Pace, pace_of, speed_of
 from aigc_bench.plan.risk.waiting import Queue, replicas_needed
@@ -29,22 +29,6 @@ from aigc_bench.plan.sizing.fleets import DAYS_PER_YEAR
 from aigc_bench.plan.stats.distributions import Array
 
 NO_NEED = 1e-12
-
-
-@dataclass(frozen=True, kw_only=True)
-class LoadWorlds:
-    """One load on one kind of machine. ``by_day`` is infinite where no number of machines keeps the SLO; of a job it is nothing.
-
-    ``busy`` are machines that a job keeps busy for its whole window, and that a service does at its peak.
-    """
-
-    name: str
-    is_service: bool
-    machines_per_replica: int
-    by_day: Array
-    busy: Array
-    mean_machines: Array
-    items_per_year: Array
 
 
 def load_worlds(option: Option, ground: Ground) -> tuple[LoadWorlds, ...]:

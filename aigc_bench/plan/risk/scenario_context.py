@@ -12,10 +12,10 @@ from aigc_bench.plan.records.machine import Capability
 from aigc_bench.plan.records.plan import Option
 from aigc_bench.plan.records.rules import Rules
 from aigc_bench.plan.risk.scenarios import Worlds
+from aigc_bench.plan.stats.distributions import Array
 
 if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue
-    from aigc_bench.plan.risk.load_samples import LoadWorlds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +25,22 @@ class Drifts:
     rent: Estimate
     api: Estimate
     output_over_input: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadWorlds:
+    """One load on one kind of machine. ``by_day`` is infinite where no number of machines keeps the SLO; of a job it is nothing.
+
+    ``busy`` are machines that a job keeps busy for its whole window, and that a service does at its peak.
+    """
+
+    name: str
+    is_service: bool
+    machines_per_replica: int
+    by_day: Array
+    busy: Array
+    mean_machines: Array
+    items_per_year: Array
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import shlex
 from typing import ClassVar
 
-from aigc_bench.analyze.metrics import METRICS, Metric
+from aigc_bench.analyze.metric import Metric
+from aigc_bench.analyze.metrics import METRICS
 from aigc_bench.analyze.reasons import REASONS, Reason
 from aigc_bench.core.records import SensorStatus
 from aigc_bench.core.units import memory

@@ -1,0 +1,52 @@
+"""The files of a user's model as families see them: read once, unchanged since the case was made."""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+from pathlib import Path
+
+from aigc_bench.core.errors import UsageError
+from aigc_bench.core.own_model import ModelFiles, read_model
+from aigc_bench.core.records import OwnModel, Setting
+
+
+def files_of(model: OwnModel) -> ModelFiles:
+    """Read the files of a case's model; raises ``UsageError`` where they have changed since the case was made."""
+    files = _read(model.path, tuple(sorted(model.changes.items())))
+    if files.sha256 != model.sha256:
+        raise UsageError(f"{model.path}: it has changed since this case was made.", "Start a new run.")
+    return files
+
+
+@functools.lru_cache(maxsize=16)
+def _read(path: str, changes: tuple[tuple[str, Setting], ...]) -> ModelFiles:
+    return read_model(path, changes=dict(changes))
+
+
+def is_transformers_type(model_type: str) -> bool:
+    """Whether the installed transformers has a modelling file for the type; looks at its folder, imports nothing."""
+    return _modelling_file(model_type) is not None
+
+
+@functools.cache
+def heads_of(model_type: str) -> str:
+    """The source of the type's modelling file, to see which heads it defines; empty where there is none."""
+    file = _modelling_file(model_type)
+    return "" if file is None else file.read_text(encoding="utf-8")
+
+
+def _modelling_file(model_type: str) -> Path | None:
+    spec = importlib.util.find_spec("transformers")
+    name = model_type.replace("-", "_")
+    if spec is None or spec.origin is None or not name.isidentifier():
+        return None
+    file = Path(spec.origin).parent / "models" / name / f"modeling_{name}.py"
+    return file if file.is_file() else None
+
+
+def why_not_run(files: ModelFiles) -> str:
+    """Why no family runs the model, as the end of a sentence."""
+    if files.kind == "transformers" and not is_transformers_type(str(files.config["model_type"])):
+        return f"the installed transformers has no model_type {files.config['model_type']!r}."
+    return f"no family runs a {files.architecture or files.config.get('model_type')}."
