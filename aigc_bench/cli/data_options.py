@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from aigc_bench.cli.amounts import Count
+
 if TYPE_CHECKING:
     from aigc_bench.core.pipeline import Cache, Pipeline
 
 _OPTIONS = (
     click.option("--pipeline", is_flag=True, help="Also decode inputs and encode products, from generated files."),
     click.option("--data", type=click.Path(), metavar="PATH", help="... from your own text, images, audio or video."),
-    click.option("--data-workers", multiple=True, type=click.IntRange(0, 256), metavar="N", help="... with N loader processes."),
+    click.option("--data-workers", multiple=True, type=Count(least=0, most=256), metavar="N", help="... with N loader processes."),
     click.option("--data-cache", multiple=True, type=click.Choice(["hot", "cold"]), help="... from the page cache or the disk."),
 )
 _NAMES = ("pipeline", "data", "data_workers", "data_cache")

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from aigc_bench.cli.amounts import MOST_ITEMS, Count
+
 if TYPE_CHECKING:
     from aigc_bench.core.records import Mode
     from aigc_bench.measure.profiles import Profile
@@ -17,7 +19,7 @@ _OPTIONS = (
     click.option("--model", metavar="PATH|MODULE:FUNCTION", help="Your own model instead: a config.json, a folder, or a function."),
     click.option("--mode", "modes", multiple=True, type=click.Choice(["infer", "train"]), help="Of your model; default infer."),
     click.option(
-        "--batch-size", "batch_sizes", multiple=True, type=click.IntRange(min=1), metavar="N", help="Of your model; default 1."
+        "--batch-size", "batch_sizes", multiple=True, type=Count(most=MOST_ITEMS), metavar="N", help="Of your model; default 1."
     ),
     click.option("--precision", metavar="DTYPE", help="Of your model: fp32 (default on a CPU), tf32, bf16, fp16."),
     click.option("--engine", "engines", multiple=True, metavar="NAME", help="Of your model; see `list engines`."),

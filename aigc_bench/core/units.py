@@ -108,14 +108,18 @@ def clock(duration_s: float) -> str:
     return f"{seconds // 3600} h {seconds % 3600 // 60:02d} min"
 
 
-_DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?")
+_DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?", re.ASCII)
+LONGEST_S = 1000 * SECONDS_PER_YEAR
 
 
 def parse_duration(text: str) -> float:
-    """Seconds of ``90s``, ``20m``, ``1h30m`` or a plain number of seconds; raises ``ValueError`` for anything else."""
+    """Return the seconds of ``90s``, ``20m``, ``1h30m`` or a plain number of seconds; raises ``ValueError`` for anything else."""
     compact = text.strip().lower().replace(" ", "").replace("min", "m")
-    match = _DURATION.fullmatch(compact)
-    if not compact or match is None:
-        raise ValueError(f"{text!r} is not a duration; write 90s, 20m or 1h30m")
+    match = _DURATION.fullmatch(compact) if 0 < len(compact) <= 60 else None
+    if match is None:
+        raise ValueError(f"{text[:40]!r} is not a duration; write 90s, 20m or 1h30m")
     hours, minutes, seconds = (float(part or 0) for part in match.groups())
-    return hours * SECONDS_PER_HOUR + minutes * 60 + seconds
+    duration = hours * SECONDS_PER_HOUR + minutes * 60 + seconds
+    if duration > LONGEST_S:
+        raise ValueError(f"{text[:40]!r} is longer than 1000 years")
+    return duration

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import get_args
 
@@ -41,8 +42,8 @@ def parse_parallel(text: str | None, *, devices: int) -> dict[str, int]:
         name, _, count = part.strip().partition("=")
         if name not in _DIMENSIONS:
             raise UnknownNameError("parallel dimension", name, known=_DIMENSIONS, where="--parallel")
-        if not count.isdigit() or int(count) < 1:
-            raise UsageError(f"--parallel {part}: the number of ranks is missing.", "Write --parallel tp=4,pp=2.")
+        if re.fullmatch(r"[1-9]\d{0,6}", count, re.ASCII) is None:
+            raise UsageError(f"--parallel {part[:60]}: no number of ranks.", "Write --parallel tp=4,pp=2.")
         ranks[name] = int(count)
     product = ranks.get("tp", 1) * ranks.get("pp", 1)
     if devices % product:

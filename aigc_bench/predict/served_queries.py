@@ -17,6 +17,8 @@ from aigc_bench.predict.serving.lengths import FixedLength, Length, parse_length
 from aigc_bench.predict.serving.server import Slo
 from aigc_bench.predict.serving.trace_file import read_trace
 
+LEAST_RATE, MOST_RATE = 1e-6, 1e9
+MOST_SECONDS = 1e9
 SCENARIOS = ("offline", "server")
 """What ``predict`` answers; a single stream is ``offline`` with a batch of one."""
 
@@ -43,11 +45,12 @@ class Load(Record):
 
     @property
     def slo(self) -> Slo | None:
-        """The promise, ``None`` where nothing is bounded; raises ``UsageError`` for a bound that nobody could keep."""
+        """The promise, ``None`` where nothing is bounded; raises ``UsageError`` for a bound that no service could keep."""
         bounds = {"ttft_s": self.slo_ttft_s, "tpot_s": self.slo_tpot_s, "latency_s": self.slo_latency_s}
         for name, bound in bounds.items():
-            if bound is not None and bound <= 0:
-                raise UsageError(f"--slo-{name.removesuffix('_s')} {bound:g}: a bound is more than 0 seconds.")
+            if bound is not None and not 0 < bound <= MOST_SECONDS:
+                said = "a bound is more than 0 seconds" if not bound > 0 else f"a bound is at most {MOST_SECONDS:g} seconds"
+                raise UsageError(f"--slo-{name.removesuffix('_s')} {bound:g}: {said}.")
         if not 0 < self.percentile <= 100:
             raise UsageError(f"--percentile {self.percentile:g}: not above 0 and up to 100.")
         return Slo(**bounds, share=self.percentile / 100) if any(bounds.values()) else None
@@ -55,8 +58,10 @@ class Load(Record):
 
 def traffic_of(load: Load, case: Case) -> Traffic:
     """The requests of a load, with the case's own lengths where none are given; raises ``UsageError`` for what is missing."""
-    if load.rate_per_s is not None and load.rate_per_s <= 0:
-        raise UsageError(f"--rate {load.rate_per_s:g}: a rate is more than 0 requests per second.")
+    if load.rate_per_s is not None and not LEAST_RATE <= load.rate_per_s <= MOST_RATE:
+        is_none = not load.rate_per_s > 0
+        said = "is more than 0" if is_none else f"is from {LEAST_RATE:g} to {MOST_RATE:g}"
+        raise UsageError(f"--rate {load.rate_per_s:g}: a rate {said} requests per second.")
     if load.lengths is not None and load.trace is not None:
         raise UsageError("--lengths and --trace: a trace has its own lengths.", "Leave one of them away.")
     trace = read_trace(load.trace) if load.trace is not None else None

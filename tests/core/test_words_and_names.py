@@ -21,7 +21,7 @@ keys = st.text("abcdefgh_", min_size=1, max_size=8)
 
 @given(
     st.dictionaries(
-        keys, st.booleans() | st.integers(-(10**12), 10**12) | st.floats(allow_nan=False, allow_infinity=False), max_size=5
+        keys, st.booleans() | st.integers(-(10**12), 10**12) | st.floats(1e-30, 1e30) | st.floats(-1e30, -1e-30), max_size=5
     )
 )
 def test_settings_that_are_written_out_are_read_back(settings: dict[str, bool | int | float]) -> None:
@@ -33,6 +33,32 @@ def test_settings_that_are_written_out_are_read_back(settings: dict[str, bool | 
 @pytest.mark.parametrize(("word", "value"), [("a= x y ", "x y"), ("a=b=c", "b=c"), ("a=", ""), ("a=TRUE", True), ("a=1e3", 1000.0)])
 def test_a_value_is_all_that_follows_the_first_sign(word: str, value: object) -> None:
     assert parse_settings([word]) == {"a": value}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("nan", "must be a finite number"),
+        ("-INF", "must be a finite number"),
+        ("1e308", "must be 0 or between"),
+        ("1e-308", "must be 0 or between"),
+        ("1e-400", "must be 0 or between"),
+        ("1e999", "must be a finite number"),
+        ("-0.0", "must be 0, not -0"),
+        ("-0", "must be 0, not -0"),
+        ("1_000", "write 1000"),
+        ("9" * 401, "at most 400 digits"),
+        ("9" * 5000, "at most 400 digits"),
+    ],
+)
+def test_a_number_that_no_setting_can_have_is_refused(text: str, words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        parse_settings([f"a={text}"])
+
+
+@pytest.mark.parametrize("text", ["fp16", "a_b", "info", "nano", "1.2.3", "tp=4", "e5", "_1"])
+def test_words_that_look_a_little_like_numbers_stay_words(text: str) -> None:
+    assert parse_settings([f"a={text}"]) == {"a": text}
 
 
 @pytest.mark.parametrize("word", ["", "a", "=1", "="])

@@ -18,8 +18,10 @@ def _fraction(ctx: click.Context, param: click.Parameter, value: str | None) -> 
     """``5%`` or ``0.05`` as a fraction; click's callback for ``--fail-above``."""
     if value is None:
         return None
+    from aigc_bench.core.numbers import parse_number
+
     try:
-        fraction = float(value.removesuffix("%")) / (100 if value.endswith("%") else 1)
+        fraction = parse_number(value.removesuffix("%"), suffix=False) / (100 if value.endswith("%") else 1)
     except ValueError:
         fraction = -1.0
     if not 0 <= fraction < 1:

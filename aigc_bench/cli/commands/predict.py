@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from aigc_bench.cli.amounts import MOST_DEVICES, MOST_ITEMS, MOST_REQUESTS, MOST_SEED, Amount, Count
 from aigc_bench.cli.output import json_option, number_cells, print_json, print_table
 from aigc_bench.cli.terminal import say
 
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
     from aigc_bench.predict.served_queries import Load
 
 _LOAD = ("rate", "slo_ttft", "slo_tpot", "slo_latency", "percentile", "lengths", "trace", "requests", "seed")
+
+_BATCH, _DEVICES, _REQUESTS = Count(most=MOST_ITEMS), Count(most=MOST_DEVICES), Count(most=MOST_REQUESTS)
+_SEED = Count(least=0, most=MOST_SEED)
+_AMOUNT = Amount()
 
 
 @click.command(short_help="Predict a case on an accelerator of the catalogue.")
@@ -32,24 +37,29 @@ _LOAD = ("rate", "slo_ttft", "slo_tpot", "slo_latency", "percentile", "lengths",
 @click.option("--precision", metavar="DTYPE", help="fp32, tf32, bf16, fp16; served engines also fp8, fp4, int4.")
 @click.option(
     "--batch-size",
-    type=click.IntRange(min=1),
+    type=_BATCH,
     help="Batch (default 1); of a served engine, requests in flight (at most, in server).",
 )
-@click.option("--devices", type=click.IntRange(min=1), default=1, show_default=True, metavar="N", help="Accelerators in use.")
+@click.option("--devices", type=_DEVICES, default=1, show_default=True, metavar="N", help="Accelerators in use.")
 @click.option("--parallel", metavar="tp=4,pp=2", help="How a served model is spread; the rest are replicas.")
 @click.option("--set", "settings", multiple=True, metavar="K=V", help="A setting of the family, such as prompt_len=2048.")
 @click.option("--scenario", type=click.Choice(["offline", "server"]), default="offline", show_default=True)
-@click.option("--rate", type=float, metavar="R", help="Requests per second (server).")
-@click.option("--slo-ttft", type=float, metavar="S", help="Seconds to the first token that are promised (server).")
-@click.option("--slo-tpot", type=float, metavar="S", help="Seconds for each further token that are promised (server).")
-@click.option("--slo-latency", type=float, metavar="S", help="Seconds to the end of an answer that are promised (server).")
-@click.option("--percentile", type=float, metavar="P", help="Per cent of the requests that keep each promise (default 99).")
+@click.option("--rate", type=_AMOUNT, metavar="R", help="Requests per second (server).")
+@click.option("--slo-ttft", type=_AMOUNT, metavar="S", help="Seconds to the first token that are promised (server).")
+@click.option("--slo-tpot", type=_AMOUNT, metavar="S", help="Seconds for each further token that are promised (server).")
+@click.option("--slo-latency", type=_AMOUNT, metavar="S", help="Seconds to the end of an answer that are promised (server).")
+@click.option(
+    "--percentile",
+    type=Amount(least=1e-6, most=100),
+    metavar="P",
+    help="Per cent of the requests that keep each promise (default 99).",
+)
 @click.option(
     "--lengths", metavar="IN/OUT", help="Tokens: 1024/256, uniform:100,900/64, lognormal:700,1/lognormal:200,1 (mean, cv)."
 )
 @click.option("--trace", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="CSV of recorded requests (server).")
-@click.option("--requests", type=click.IntRange(min=1), metavar="N", help="Requests to simulate (default 2000, or the trace's).")
-@click.option("--seed", type=click.IntRange(min=0), metavar="N", help="Seed of arrivals and lengths (default 0).")
+@click.option("--requests", type=_REQUESTS, metavar="N", help="Requests to simulate (default 2000, or the trace's).")
+@click.option("--seed", type=_SEED, metavar="N", help="Seed of arrivals and lengths (default 0).")
 @json_option
 @click.pass_context
 def command(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from aigc_bench.cli import EXIT_CASES_FAILED, EXIT_INTERRUPTED
+from aigc_bench.cli.amounts import MOST_SEED, Amount, Count
 from aigc_bench.cli.data_options import DataWords, data_options
 from aigc_bench.cli.output import headline, json_option, print_json, print_table
 from aigc_bench.cli.own_model import OwnModelWords, given, own_model_options
@@ -42,11 +42,7 @@ def _seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> f
     return seconds
 
 
-def _limit(ctx: click.Context, param: click.Parameter, value: float | None) -> float | None:
-    """click's callback for ``--max-latency``: a range lets what is no number through."""
-    if value is not None and not math.isfinite(value):
-        raise click.BadParameter(f"{value} is no time in seconds", ctx=ctx, param=param)
-    return value
+_SEED = Count(least=0, most=MOST_SEED)
 
 
 @click.command(short_help="Measure this machine with a profile and write the report.")
@@ -55,8 +51,7 @@ def _limit(ctx: click.Context, param: click.Parameter, value: float | None) -> f
 @click.option("--find", type=click.Choice(["max-batch"]), help="Look for the largest batch of each case that fits.")
 @click.option(
     "--max-latency",
-    type=click.FloatRange(min=0, min_open=True),
-    callback=_limit,
+    type=Amount(least=1e-9, most=1e9),
     metavar="S",
     help="... and answers within S seconds.",
 )
@@ -68,7 +63,7 @@ def _limit(ctx: click.Context, param: click.Parameter, value: float | None) -> f
 @click.option(
     "--resume", is_flag=False, flag_value=NEWEST, metavar="[RUN]", help="Finish an interrupted run, by default the newest."
 )
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="N", help="Seed of the trials' order.")
+@click.option("--seed", type=_SEED, default=0, show_default=True, metavar="N", help="Seed of the trials' order.")
 @click.option(
     "--record-nvml", type=click.Path(), metavar="FILE", help="Also write what NVML answered, to replay an odd GPU elsewhere."
 )

@@ -14,9 +14,13 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from aigc_bench.core.errors import UsageError
+from aigc_bench.core.numbers import parse_number
 from aigc_bench.core.records import Positive, Record
 
 Tokens = NDArray[np.int64]
+MOST_TOKENS = 100_000_000
+"""Of a prompt or an answer."""
+MOST_CV = 1000.0
 
 
 class FixedLength(Record):
@@ -40,11 +44,12 @@ class UniformLength(Record):
 
 
 class LognormalLength(Record):
-    """Lognormal with that mean and coefficient of variation before rounding and cutting to 1 .. ``maximum``."""
+    """Lognormal with that mean and coefficient of variation before rounding and cutting to 1 .. ``maximum``,
+    or ``MOST_TOKENS``."""
 
     kind: Literal["lognormal"] = "lognormal"
-    mean: float = Field(ge=1)
-    cv: float = Field(gt=0)
+    mean: float = Field(ge=1, le=MOST_TOKENS)
+    cv: float = Field(gt=0, le=MOST_CV)
     maximum: Positive | None = None
 
 
@@ -68,7 +73,7 @@ def draw_lengths(length: Length, *, count: int, random: np.random.Generator) -> 
         return random.choice(np.array(length.tokens, dtype=np.int64), size=count)
     sigma = math.sqrt(math.log1p(length.cv**2))
     drawn = np.exp(math.log(length.mean) - sigma**2 / 2 + sigma * random.standard_normal(count))
-    return np.clip(np.rint(drawn), 1, length.maximum or np.iinfo(np.int64).max).astype(np.int64)
+    return np.clip(np.rint(drawn), 1, length.maximum or MOST_TOKENS).astype(np.int64)
 
 
 def mean_tokens(length: Length) -> float:
@@ -89,7 +94,7 @@ def parse_length(text: str) -> Length:
     """
     kind, _, rest = text.strip().rpartition(":")
     try:
-        numbers = [float(part) for part in rest.split(",")]
+        numbers = [parse_number(part, suffix=False) for part in rest.split(",")]
         match kind, numbers:
             case "" | "fixed", [tokens]:
                 return FixedLength(tokens=_whole(tokens))
@@ -105,6 +110,6 @@ def parse_length(text: str) -> Length:
 
 
 def _whole(number: float) -> int:
-    if number != int(number):
-        raise ValueError("tokens are whole")
+    if not number.is_integer() or number > MOST_TOKENS:
+        raise ValueError("tokens are whole, and not more than a request can have")
     return int(number)

@@ -21,13 +21,12 @@ from aigc_bench.core.errors import FileWarning, UsageError
 from aigc_bench.core.numbers import Commas, parse_number
 from aigc_bench.core.records import Positive, Record
 from aigc_bench.core.table_file import Row, read_table
+from aigc_bench.predict.serving.lengths import MOST_TOKENS
 
 ARRIVAL = ("arrival_s", "arrived_at", "timestamp", "time_s", "arrival")
 INPUT = ("input_tokens", "contexttokens", "num_prefill_tokens", "request_tokens", "input_length", "input_len", "prompt_tokens")
 OUTPUT = ("output_tokens", "generatedtokens", "num_decode_tokens", "response_tokens", "output_length", "output_len")
 
-MOST_TOKENS = 100_000_000
-"""Of a prompt or an answer."""
 SHOWN_LINES = 10
 
 

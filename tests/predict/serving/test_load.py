@@ -112,7 +112,21 @@ def test_a_length_is_read_as_it_is_written(text: str, length: Length) -> None:
     assert parse_length(text) == length
 
 
-@pytest.mark.parametrize("text", ["", "many", "uniform:9", "uniform:9,1", "0", "-5", "12.5", "lognormal:512", "zipf:1,2", "nan"])
+ODD = (
+    "nan",
+    "lognormal:512",
+    "inf",
+    "1e30",
+    "1_000",
+    "lognormal:inf,1",
+    "lognormal:1e300,1",
+    "lognormal:512,nan",
+    "lognormal:512,1e9",
+    "9" * 5000,
+)
+
+
+@pytest.mark.parametrize("text", ["", "many", "uniform:9", "uniform:9,1", "0", "-5", "12.5", "zipf:1,2", *ODD])
 def test_what_is_not_a_length_is_told_with_the_forms_that_are(text: str) -> None:
     with pytest.raises(UsageError, match=r"Write 512, uniform:100,900"):
         parse_length(text)

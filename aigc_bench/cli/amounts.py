@@ -1,0 +1,50 @@
+"""Numbers of options: read as those of files are, within bounds that mean something."""
+
+from __future__ import annotations
+
+import math
+
+import click
+
+MOST_DEVICES = 1_000_000
+MOST_ITEMS = 1_000_000
+"""Of a batch."""
+MOST_REQUESTS = 10_000_000
+MOST_SEED = 2**63 - 1
+
+
+class Amount(click.ParamType["float"]):
+    """A number from ``least`` to ``most``, where they are given; NaN, infinity and what could be read in two ways are refused."""
+
+    name = "number"
+
+    def __init__(self, *, least: float = -math.inf, most: float = math.inf) -> None:
+        self._least, self._most = least, most
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the number; a mistake is click's."""
+        from aigc_bench.core.numbers import parse_number
+
+        try:
+            number = float(value) if isinstance(value, int | float) else parse_number(str(value), suffix=False)
+        except ValueError as problem:
+            self.fail(f"{str(value)[:40]!r} {problem}", param, ctx)
+        if not self._least <= number <= self._most:
+            self.fail(f"{str(value)[:40]!r} is not from {self._least:g} to {self._most:g}", param, ctx)
+        return number
+
+
+class Count(click.ParamType["int"]):
+    """A whole number from ``least`` to ``most``, in digits alone."""
+
+    name = "whole number"
+
+    def __init__(self, *, least: int = 1, most: int) -> None:
+        self._least, self._most = least, most
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the number; a mistake is click's."""
+        text = str(value).strip()
+        if not (text.isascii() and text.isdigit() and len(text) <= 20 and self._least <= int(text) <= self._most):
+            self.fail(f"{text[:40]!r} is not a whole number from {self._least:,} to {self._most:,}", param, ctx)
+        return int(text)
