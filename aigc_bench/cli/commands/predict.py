@@ -50,7 +50,7 @@ _AMOUNT = Amount()
 @click.option("--slo-latency", type=_AMOUNT, metavar="S", help="Seconds to the end of an answer that are promised (server).")
 @click.option(
     "--percentile",
-    type=Amount(least=1e-6, most=100),
+    type=_AMOUNT,
     metavar="P",
     help="Per cent of the requests that keep each promise (default 99).",
 )
