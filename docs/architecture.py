@@ -1,4 +1,4 @@
-"""Draw docs/architecture.svg from the imports of the package: parts, and the rooms of plan/ and predict/, each above what it imports.
+"""Draw docs/architecture.svg from the imports: the parts of the package and the rooms of plan/ and predict/, above what they import.
 
 python docs/architecture.py            write the drawing anew
 python docs/architecture.py --check    exit 1 where it is not of today's imports
@@ -93,9 +93,10 @@ def rows(edges: Edges) -> list[list[str]]:
     place: dict[str, float] = {}
     found: list[list[str]] = []
     for level in sorted(by_level):
-        names = sorted(
-            by_level[level], key=lambda name: (sum(place.get(t, 0.0) for t in edges[name]) / max(1, len(edges[name])), name)
-        )
+        middle = {
+            name: sum(place.get(target, 0.0) for target in edges[name]) / max(1, len(edges[name])) for name in by_level[level]
+        }
+        names = [name for _, name in sorted((middle[name], name) for name in by_level[level])]
         for start in range(0, len(names), MAX_PER_ROW):
             row = names[start : start + MAX_PER_ROW]
             place.update({name: (index + 0.5) / len(row) for index, name in enumerate(row)})
@@ -142,7 +143,10 @@ def drawing() -> str:
         lines, height = panel(title, rooms(prefix, files=files), top=top, width=width)
         body += lines
         top += height + 10
-    tip = '<marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto"><path d="M0 0L8 4L0 8z" style="fill:#9db2c6;stroke:none"/></marker>'
+    tip = (
+        '<marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
+        '<path d="M0 0L8 4L0 8z" style="fill:#9db2c6;stroke:none"/></marker>'
+    )
     head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {top}" width="{width}" height="{top}">'
     back = f'<rect style="fill:#f6f8fa;stroke:none" x="0" y="0" width="{width}" height="{top}"/>'
     return "\n".join([head, f"<style>{STYLE}</style><defs>{tip}</defs>", back, *body, "</svg>"]) + "\n"
