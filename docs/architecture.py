@@ -1,4 +1,4 @@
-"""Draw docs/architecture.svg from the imports: the parts of the package and the rooms of plan/ and predict/, above what they import.
+"""Draw docs/architecture.svg from the imports: the parts of the package, and the rooms of plan/ and predict/.
 
 python docs/architecture.py            write the drawing anew
 python docs/architecture.py --check    exit 1 where it is not of today's imports
