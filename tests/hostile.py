@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 WORDS = (
@@ -38,3 +39,6 @@ HOSTILE = " ".join(WORDS)
 _any = st.text(st.characters(exclude_categories=()), max_size=12)
 texts = st.one_of(st.sampled_from(WORDS), _any, st.lists(st.sampled_from(WORDS) | _any, max_size=4).map("".join))
 """Any text, lone surrogates included, and more often one that is hostile."""
+
+patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""No test of text fails because the machine is busy."""

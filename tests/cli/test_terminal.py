@@ -14,7 +14,7 @@ from aigc_bench.cli.progress import LiveLine, live_bar
 from aigc_bench.cli.terminal import say, say_document
 from aigc_bench.core.visible import HIDDEN, visible
 from aigc_bench.measure.progress import RunStarted, StageStarted, TrialFinished, TrialStarted
-from tests.hostile import HOSTILE, texts
+from tests.hostile import HOSTILE, patient, texts
 from tests.test_cli import run_command
 
 
@@ -23,6 +23,7 @@ def is_plain(text: str) -> bool:
     return not HIDDEN.search(text.replace("\n", ""))
 
 
+@patient
 @given(texts)
 def test_a_line_stays_one_line_and_nothing_of_it_is_obeyed(text: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
@@ -37,6 +38,7 @@ def test_a_line_stays_one_line_and_nothing_of_it_is_obeyed(text: str) -> None:
     assert len(lines) == 1 + 2 + 3
 
 
+@patient
 @given(texts)
 def test_wrapping_hides_nothing(text: str) -> None:
     assert "".join("".join(wrapped(text, indent=2)).split()) == "".join(visible(text).split())

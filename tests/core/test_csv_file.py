@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from aigc_bench.core.csv_file import cell, csv_text, original, write_csv
 from aigc_bench.core.table_file import read_table
 from aigc_bench.core.visible import HIDDEN, visible
-from tests.hostile import texts
+from tests.hostile import patient, texts
 
 FORMULAS = ("=1+1", "@SUM(A1)", "+1+cmd|' /C calc'!A0", "-2+3", "＝1", "＠x", " =1", "'=1", "=", "-", "-inf", "+ 1", "--1", "-1-2")
 
@@ -40,6 +40,7 @@ def test_numbers_stay_numbers() -> None:
     ]
 
 
+@patient
 @given(st.lists(st.lists(texts | st.floats() | st.integers() | st.none(), min_size=1, max_size=4), min_size=1, max_size=3))
 def test_no_cell_is_a_formula_or_hides_anything(rows: list[list[object]]) -> None:
     text = csv_text(rows)
@@ -54,12 +55,14 @@ def test_no_cell_is_a_formula_or_hides_anything(rows: list[list[object]]) -> Non
                 assert found == str(value)
 
 
+@patient
 @given(texts)
 def test_text_without_hidden_characters_reads_back_as_it_was(text: str) -> None:
     assume(not HIDDEN.search(text))
     assert original(str(cell(text))) == text
 
 
+@patient
 @given(st.lists(texts.map(str.strip).filter(bool), min_size=1, max_size=4))
 def test_our_reader_reads_what_our_writer_writes(values: list[str]) -> None:
     names = [f"c{number}" for number in range(len(values))]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from aigc_bench.core.json_text import json_text
 from aigc_bench.core.visible import HIDDEN, visible
-from tests.hostile import HOSTILE, texts
+from tests.hostile import HOSTILE, patient, texts
 
 SEEN = {0x600, 0x601, 0x602, 0x603, 0x604, 0x605, 0x6DD, 0x70F, 0x890, 0x891, 0x8E2, 0x110BD, 0x110CD}
 """Signs of Arabic, Syriac and Kaithi that Unicode calls format characters and that have a shape."""
@@ -33,6 +33,7 @@ def test_escapes_say_which_character_stood_there() -> None:
     assert visible("two\nlines\x1b", keep="\n") == "two\nlines\\x1b"
 
 
+@patient
 @given(texts)
 def test_nothing_hidden_is_left_and_twice_is_once(text: str) -> None:
     shown = visible(text)
@@ -41,6 +42,7 @@ def test_nothing_hidden_is_left_and_twice_is_once(text: str) -> None:
     shown.encode("utf-8")
 
 
+@patient
 @given(st.recursive(texts, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3)), st.booleans())
 def test_json_reads_back_as_it_was_and_shows_nothing_hidden(value: object, is_ascii: bool) -> None:
     text = json_text(value, is_ascii=is_ascii)

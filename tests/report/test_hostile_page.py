@@ -22,7 +22,7 @@ from aigc_bench.report.markup import as_shown, chip, missing, prose
 from aigc_bench.report.plan.render import render_plan
 from aigc_bench.report.render import render_report
 from tests.analyze.synthetic import GPU, make_case, make_run
-from tests.hostile import texts
+from tests.hostile import patient, texts
 from tests.hostile_run import SPELL, poison
 from tests.plan.demands import catalogue, demand_of
 from tests.report.page import Element, Page
@@ -144,6 +144,7 @@ def test_every_number_of_a_hostile_plan_finds_its_steps(hostile_plan: Page) -> N
     assert all(key in steps for step in steps.values() for key in step.get("inputs", ()))
 
 
+@patient
 @given(texts)
 def test_any_text_is_text_in_every_kind_of_markup(text: str) -> None:
     chart = Chart(id="x", title=text, traces=[{"name": text, text: [text]}], layout={"t": text}, words=text, note=text)
@@ -160,6 +161,7 @@ def test_any_text_is_text_in_every_kind_of_markup(text: str) -> None:
     assert json.loads(page.elements[-1].text) == {"found": [[visible(text, keep="\n")] * 2]}
 
 
+@patient
 @given(texts)
 def test_prose_makes_code_of_backticks_and_nothing_else(text: str) -> None:
     page = Page(f"<script>// plotly</script><p>{as_shown(prose(text))}</p>")
