@@ -7,6 +7,7 @@ same process, and a worker process makes it only where its request carries the p
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -32,6 +33,12 @@ def is_code_name(text: str) -> bool:
     return ":" in text and not Path(text).exists()
 
 
+def is_well_formed(name: str) -> bool:
+    """Whether the text is ``package.module:function``."""
+    module, _, function = name.partition(":")
+    return all(part.isidentifier() for part in (*module.split("."), function))
+
+
 def with_its_code(model: Path | str) -> Path | str:
     """The model that a command names; where it is ``module:function``, its code is loaded first."""
     if is_code_name(str(model)):
@@ -42,11 +49,14 @@ def with_its_code(model: Path | str) -> Path | str:
 def load_named_code(name: str) -> Any:
     """Import the module of ``module:function``, call the function once, and register what it returns under the name.
 
-    The module may lie in the current directory. Call this for a name that was typed (or written in Python), never for one that
-    was read from a file. Raises ``UsageError`` in one line.
+    A module that is not installed may lie in the current directory. Call this for a name that was typed (or written in Python),
+    never for one that was read from a file. Raises ``UsageError`` in one line.
     """
     if name not in _permitted:
-        search_also([str(Path.cwd())])
+        if not is_well_formed(name):
+            raise UsageError(f"{name}: neither a file, nor a folder, nor module:function.", "Example: my_package.models:make.")
+        if not _is_installed(name):
+            search_also([str(Path.cwd())])
         registry.admit("workloads", name, _made(name))
         _permitted[name] = NamedCode(name=name, search=tuple(str(Path(folder).absolute()) for folder in sys.path))
     return registry.load("workloads", name)
@@ -69,11 +79,15 @@ def search_also(folders: Sequence[str]) -> None:
     sys.path.extend(folder for folder in dict.fromkeys(folders) if folder not in sys.path)
 
 
+def _is_installed(name: str) -> bool:
+    """Whether the package or module is found without the current directory; nothing is imported."""
+    package = name.partition(":")[0].partition(".")[0]
+    return package in sys.modules or importlib.util.find_spec(package) is not None
+
+
 def _made(name: str) -> Any:
     """What the function returns, or the attribute itself where it is no function."""
     module_name, _, function_name = name.partition(":")
-    if not all(part.isidentifier() for part in (*module_name.split("."), function_name)):
-        raise UsageError(f"{name}: neither a file, nor a folder, nor module:function.", "Example: my_package.models:make.")
     try:
         function = getattr(importlib.import_module(module_name), function_name)
         return function() if callable(function) else function

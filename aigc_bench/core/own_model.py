@@ -212,7 +212,22 @@ def _weights(folder: Path) -> list[Mapping[str, Any]]:
             f"{folder / _ADAPTER}: an adapter, which names another model to load.",
             "Give the folder of that model, or of a merged one.",
         )
+    _check_indexes(folder, files)
     return [{"file": file.name, "bytes": file.stat().st_size, "header": _header(file)} for file in files]
+
+
+def _check_indexes(folder: Path, files: Sequence[Path]) -> None:
+    """Raise where an index spreads the weights over anything but these files: it may name a pickle, or a file elsewhere."""
+    known = {file.name for file in files}
+    for index in sorted(folder.glob("*.safetensors.index*.json")) if files else ():
+        found = read_json(index, max_keys=MAX_MACHINE_KEYS)
+        spread = found.get("weight_map") if isinstance(found, dict) else None
+        names = spread.values() if isinstance(spread, dict) else [spread]
+        strange = [name for name in names if not isinstance(name, str) or name not in known]
+        if strange:
+            raise UsageError(
+                f"{index}: weight_map names {shown(strange[0])}, which is no safetensors file of its folder.", _COMPLETE
+            )
 
 
 def _header(file: Path) -> Mapping[str, Any]:

@@ -69,6 +69,6 @@ def load(group: str, name: str) -> Any:
         return getattr(found, attribute) if isinstance(found, ModuleType) else found
     if (group, name) in _admitted:
         return _admitted[group, name]
-    if ":" in name:
-        raise UsageError(f"{attribute} {name!r}: a file names no code.", "Only a command does: --model module:function.")
+    if group == "workloads" and ":" in name:
+        raise UsageError(f"workload {name!r}: a file names no code.", "Only a command does: --model module:function.")
     raise UnknownNameError(attribute, name, known=names(group))

@@ -124,3 +124,34 @@ def test_a_pipeline_is_its_components(tmp_path: Path) -> None:
     files = read_model(tmp_path)
     assert files.kind == "diffusers"
     assert set(files.components) == {"unet"}
+
+
+@pytest.mark.parametrize("named", ["evil.bin", "../model.safetensors", ["model.safetensors"], None])
+def test_an_index_that_spreads_weights_over_other_files_is_refused(tmp_path: Path, named: object) -> None:
+    folder = write_model(tmp_path / "mine", QWEN)
+    safetensors(folder / "model.safetensors", {})
+    (folder / "evil.bin").write_bytes(pickle.dumps({}))
+    index = folder / "model.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": {"a": "model.safetensors", "b": named}}))
+    assert "which is no safetensors file of its folder" in refusal(folder)
+    index.write_text(json.dumps({"weight_map": {"a": "model.safetensors"}}))
+    assert read_model(folder).weights == folder
+
+
+def test_an_adapter_is_refused_since_it_names_another_model(tmp_path: Path) -> None:
+    folder = write_model(tmp_path / "mine", QWEN)
+    safetensors(folder / "adapter_model.safetensors", {})
+    (folder / "adapter_config.json").write_text('{"base_model_name_or_path": "somebody/elses"}')
+    assert "an adapter, which names another model to load" in refusal(folder)
+
+
+def test_keys_that_tell_a_library_what_to_load_are_left_out(tmp_path: Path) -> None:
+    plain = read_model(write_model(tmp_path / "plain", QWEN))
+    keys = {"_attn_implementation_internal": "somebody/kernel", "_weights": "/elsewhere", "experts_implementation": "x"}
+    told = read_model(write_model(tmp_path / "told", QWEN, **keys, rope_scaling={"_attn_implementation": "somebody/kernel"}))
+    assert told.config == {**plain.config, "rope_scaling": {}}
+
+
+@pytest.mark.parametrize("key", ["model_type", "_class_name"])
+def test_an_architecture_is_named_by_a_text(tmp_path: Path, key: str) -> None:
+    assert f"{key} must be text" in refusal(write_model(tmp_path / "mine", QWEN, **{key: ["os", "abort"]}))

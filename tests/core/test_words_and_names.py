@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from pathlib import Path
 
 import pytest
@@ -158,6 +159,18 @@ def test_code_of_the_user_is_found_in_the_current_folder(tmp_path: Path, monkeyp
         load_named_code("sys:exit")
     with pytest.raises(UsageError, match="neither a file, nor a folder, nor module:function"):
         load_named_code("./no-such-model:v2")
+
+
+def test_the_current_folder_is_searched_only_for_code_that_is_not_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    assert load_named_code("collections:OrderedDict") == {}
+    assert str(tmp_path) not in sys.path
+    with pytest.raises(UsageError, match="no module 'not_installed_anywhere'"):
+        load_named_code("not_installed_anywhere:make")
+    assert sys.path[-1] == str(tmp_path)
 
 
 @given(st.integers(0, 2**40))

@@ -49,7 +49,7 @@ def test_it_is_resumed_only_where_its_code_is_typed_again(bench: Bench) -> None:
     before = (bench.folder / "run" / "results.jsonl").read_bytes()
     for words, told in (
         ((), "aigc-bench run --resume run --model mine_here:Mine"),
-        (("--model", "os:abort"), "run was made with --model mine_here:Mine"),
+        (("--model", "os:abort"), "run was made with --model 'mine_here:Mine'"),
         (("--model", "./mine_here"), "it does not go with --model"),
     ):
         done = bench("run", "--resume", "run", *words)
