@@ -151,14 +151,22 @@ def _run(argv: Sequence[str] | None) -> int:
 
 @contextlib.contextmanager
 def _warnings_as_notes() -> Iterator[None]:
-    """Print a warning as one line on stderr: what was assumed about a file (``FileWarning``) as a note, others with their class."""
+    """Print a warning as one line on stderr: what was assumed about a file (``FileWarning``) as a note, others with their class.
+
+    A file may be read several times; its note is printed once.
+    """
     import warnings
 
     from aigc_bench.core.errors import FileWarning
 
+    printed: set[str] = set()
+
     def show(message: Warning | str, category: type[Warning], *_place: Any, **_more: Any) -> None:
         kind = "note" if issubclass(category, FileWarning) else category.__name__
-        say(f"{kind}: {' '.join(str(message).split())}", err=True)
+        line = f"{kind}: {' '.join(str(message).split())}"
+        if line not in printed:
+            printed.add(line)
+            say(line, err=True)
 
     with warnings.catch_warnings():
         warnings.simplefilter("always", FileWarning)

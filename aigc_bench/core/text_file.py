@@ -21,6 +21,7 @@ from aigc_bench.core.errors import FileWarning, UsageError
 MAX_TEXT_BYTES = 512 * 2**20
 """Decompressed bytes of a file that is held in memory as one text; a million rows of a wide table are about half of it."""
 
+_ZIP_MAGIC = b"PK\x03\x04"
 _GZIP_MAGIC = b"\x1f\x8b"
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -53,6 +54,8 @@ def read_content(file: Path) -> bytes:
         raise UsageError(f"{file}: a folder, not a file.") from None
     except OSError as problem:
         raise UsageError(f"{file}: {(problem.strerror or 'cannot be read').lower()}.") from None
+    if content.startswith(_ZIP_MAGIC):
+        raise UsageError(f"{file}: an Excel workbook or a zip archive, not text.", "Save the sheet as CSV, or unpack it.")
     if len(content) > MAX_TEXT_BYTES:
         raise UsageError(f"{file}: over {MAX_TEXT_BYTES // 2**20} MiB of text.", "Split it.")
     return content

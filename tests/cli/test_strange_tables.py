@@ -154,7 +154,9 @@ STRANGE = (
     {"unit": "ms (x1000)"}, {"gpu_count": "0"}, {"gpu_count": "1.9"}, {"gpu_count": "-1"}, {"gpu_count": "eight"},
     {"gpu_count": "1e30"}, {"input_len": "-1024"}, {"input_len": "1k"}, {"output_len": "0"}, {"concurrency": "-32"},
     {"concurrency": "nan"}, {"batch": "1.5"}, {"batch": "256 and 32"}, {"resolution": "big"}, {"steps": "-30"}, {"power_w": "0"},
-    {"config_json": "tp=8"}, {"config_json": '{"tp": "four"}'}, {"config_json": "[" * 50_000}, {"task": "finetune"}, {"gpu": ""},
+    {"config_json": "tp=8"}, {"config_json": '{"tp": "four"}'},
+    {"config_json": '{"tp": 8}'}, {"config_json": '{"tp": 4, "pp": 2}', "gpu_count": "4"}, {"config_json": '{"tp": 2}', "gpu_count": ""},
+    {"config_json": "[" * 50_000}, {"task": "finetune"}, {"gpu": ""},
     {"model": ""}, {"family": ""}, {"metric": ""},
 )  # fmt: skip
 
@@ -242,6 +244,7 @@ def test_the_written_rows_never_replace_the_table(tmp_path: Path, capsys: pytest
     [
         (gzip.compress(text(TPOT).encode())[:-20], "the gzip file is cut short"),
         (b"\x1f\x8b" + b"x" * 50, "the gzip file is damaged"),
+        (b"PK\x03\x04" + b"x" * 50, "an Excel workbook or a zip archive"),
         (b"", "empty"),
         (text(TPOT).replace("family,", "fam,").encode(), "line 1: column 'family' is missing"),
         (text(TPOT).encode() + b'"never closed', "a quote is never closed"),

@@ -23,6 +23,7 @@ from aigc_bench.predict.published.row import COLUMNS, PublishedRow, Query, Refus
 from aigc_bench.predict.published.units import Unit, read_unit
 
 REQUIRED = ("family", "model", "gpu", "metric", "value", "unit")
+RANKS = ("tp", "pp", "dp", "ep", "cp", "prefill_tp", "decode_tp", "ulysses", "ring")
 MOST_DEVICES = 1e6
 MOST_WATTS = 1e12
 MOST_ITEMS = 1e9
@@ -118,10 +119,20 @@ class _Reading:
             "metric": metric,
             "unit": self._unit.name if self._unit is not None else None,
         }
+        self._fits(layout[0] if layout else {}, devices=found["gpu_count"])
         self.columns |= {name: str(value) for name, value in found.items() if value is not None and name in self.columns}
         if self.problems or layout is None:
             return None
         return Query(**found, layout=layout[0], words=layout[1])
+
+    def _fits(self, layout: Mapping[str, float], *, devices: int | None) -> None:
+        """Ranks are among the devices: eight of them on an empty ``gpu_count``, which is 1, would be answered for one device."""
+        if devices is None:
+            return
+        ranks = {name: layout.get(name, 1.0) for name in RANKS} | {"tp x pp": layout.get("tp", 1.0) * layout.get("pp", 1.0)}
+        name, most = max(ranks.items(), key=lambda rank: rank[1])
+        if most > devices:
+            self.problems.append(f"config_json: {name} {most:g} is more than gpu_count, {devices}")
 
     def _try(self, reader: Callable[[], Read]) -> Read | None:
         try:

@@ -177,6 +177,9 @@ def _stated(query: Query, settings: Mapping[str, str]) -> Iterator[tuple[str, Se
         if column == "resolution":
             pixels = resolution_pixels(value)
             value = None if pixels is None else pixels**0.5
+        if value is not None and not float(value).is_integer():
+            wanted = "square" if column == "resolution" else "a whole number"
+            raise Unanswered(f"{column} {getattr(query, column)} is not {wanted}, as this tool's cases are")
         if value is not None:
             yield setting, int(value)
 

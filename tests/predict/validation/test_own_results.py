@@ -113,6 +113,25 @@ def test_what_others_published_is_not_taken_for_ours() -> None:
     assert is_own(parse_query({**published, "software": "torch-eager 2.13.0"}))
 
 
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (
+            {"family": "llm", "model": "llama-3.1-8b", "metric": "tpot", "input_len": "100.5"},
+            "input_len 100.5 is not a whole number",
+        ),
+        (
+            {"family": "diffusion-image", "model": "sdxl", "metric": "latency_p50", "resolution": "1024x768"},
+            "1024x768 is not square",
+        ),
+    ],
+)
+def test_a_setting_that_no_case_has_is_not_cut_to_one(changes: dict[str, str], words: str) -> None:
+    query = parse_query({"gpu": "A100", "unit": "s", "software": "torch-eager", "precision": "bf16"} | changes)
+    with pytest.raises(Unanswered, match=words):
+        case_of_row(query)
+
+
 def test_a_case_that_is_none_is_a_reason_and_no_crash() -> None:
     cells = {
         "family": "llm",
