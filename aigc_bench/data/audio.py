@@ -27,7 +27,7 @@ _FLOOR = 1e-10
 def decode_audio(data: bytes, intake: AudioIntake) -> NDArray[np.float32]:
     """Compressed bytes to a waveform or log-mel frames. Raises where they are no whole recording, or one over the limits."""
     samples, rate = _read(data)
-    wave = samples.mean(axis=1)
+    wave = samples.mean(axis=1) if samples.shape[1] > 1 else samples[:, 0]
     wave = resampled(wave, rate=rate, wanted=intake.sampling_rate, limit=intake.num_samples)
     wave = np.pad(wave, (0, max(0, intake.num_samples - len(wave))))[: intake.num_samples].astype(np.float32)
     if intake.num_mels is None:

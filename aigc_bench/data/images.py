@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from aigc_bench.data.intake import ImageIntake
-from aigc_bench.data.limits import MAX_PIXELS
+from aigc_bench.data.limits import MAX_PIXELS, MAX_SCANNED_PIXELS
 from aigc_bench.data.reasons import BadSampleError
 
 if TYPE_CHECKING:
@@ -51,7 +51,16 @@ def _opened(data: bytes) -> Iterator[Image.Image]:
     with image:
         if image.width * image.height > MAX_PIXELS:
             raise BadSampleError(f"{image.width:,} x {image.height:,} pixels, over the limit of {MAX_PIXELS:,}")
+        if image.format == "JPEG":
+            _refuse_many_scans(data, image)
         yield image
+
+
+def _refuse_many_scans(data: bytes, image: Image.Image) -> None:
+    """Each scan begins with ``FF DA``, which coded pixels do not hold; a thumbnail's is counted with them."""
+    scans = data.count(b"\xff\xda")
+    if scans * image.width * image.height > MAX_SCANNED_PIXELS:
+        raise BadSampleError(f"{scans:,} scans of {image.width:,} x {image.height:,} pixels, over {MAX_SCANNED_PIXELS:,} in all")
 
 
 def _cropped(data: bytes, intake: ImageIntake) -> Image.Image:

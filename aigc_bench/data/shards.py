@@ -45,10 +45,17 @@ def members(path: str, *, name: str, suffixes: frozenset[str]) -> tuple[list[Spa
     except Exception as problem:
         if not (skipped and skipped[-1].reason == _CUT):
             where = f"damaged or cut short after byte {at} of {size}: " if at else "no tar archive: "
-            skipped.append(SkippedSample(name=name, reason=where + reason_of(problem).removeprefix("cannot be decoded: ")))
+            skipped.append(SkippedSample(name=name, reason=where + _reason_of(problem)))
     if not spans and not skipped:
         skipped.append(SkippedSample(name=name, reason="no image in it"))
     return list(spans.values()), skipped
+
+
+def _reason_of(problem: Exception) -> str:
+    """Over a damaged header ``tarfile`` raises errors of its own, and those of ``int`` and ``decode``."""
+    if isinstance(problem, BadSampleError | OSError | MemoryError) and not isinstance(problem, tarfile.TarError):
+        return reason_of(problem)
+    return "the data end early" if "unexpected end" in str(problem) else "a damaged header"
 
 
 class _Bounded(io.BufferedReader):

@@ -165,8 +165,8 @@ def _paragraphs(unit: Unit, bad: _BadLines, *, is_cold: bool) -> Iterator[str]:
     while at < len(data):
         until = _paragraph_end(data, at)
         try:
-            yield data[at:until].decode("utf-8-sig" if start + at == 0 else "utf-8")
-        except UnicodeDecodeError as problem:
+            yield _plain(data[at:until], is_first=start + at == 0)
+        except ValueError as problem:
             bad.add(start + at, problem)
         at = until
 
@@ -176,6 +176,13 @@ def _size(file: BinaryIO, unit: Unit) -> int:
     if size < unit.end:
         raise BadSampleError("the file has become shorter since it was listed")
     return size
+
+
+def _plain(data: bytes, *, is_first: bool) -> str:
+    """The text of a paragraph. Zeros are valid UTF-8, but what holds them is UTF-16, or blocks that a crash left unwritten."""
+    if b"\0" in data:
+        raise BadSampleError("zero bytes, which no text in UTF-8 holds")
+    return data.decode("utf-8-sig" if is_first else "utf-8")
 
 
 def _cut(file: BinaryIO, at: int, *, size: int) -> int:

@@ -132,6 +132,17 @@ def picture_as(kind: str) -> bytes:
     return made.getvalue()
 
 
+def many_scans() -> bytes:
+    """A progressive JPEG that goes over its stated size thousands of times: minutes of work in a few kB."""
+    made = io.BytesIO()
+    Image.fromarray(PIXELS).save(made, "JPEG", progressive=True)
+    data = bytearray(made.getvalue())
+    size = data.find(b"\xff\xc2") + 5
+    data[size : size + 4] = struct.pack(">HH", 8_900, 8_900)
+    scan = data.find(b"\xff\xda")
+    return bytes(data[:scan]) + bytes(data[scan : scan + 40]) * 3_000 + bytes(data[scan : scan + 40]) + b"\xff\xd9"
+
+
 def clip_of(picture: bytes, *, width: int, height: int) -> bytes:
     """A clip whose one frame is a PNG, under a header that states some size."""
     made = io.BytesIO()
@@ -175,6 +186,7 @@ IMAGES = (
     Bad("image", "no-pixels.png", holds(png(64, 48)), "decod|truncated"),
     Bad("image", "zero.bmp.jpg", holds(b"BM" + struct.pack("<IIIIiiHH", 54, 0, 54, 40, 0, 0, 1, 24) + bytes(24)), "."),
     Bad("image", "tags.jpg", holds(TIFF), "."),
+    Bad("image", "scans.jpg", holds(many_scans()), "3,001 scans of 8,900 x 8,900 pixels, over 960,000,000"),
     Bad("image", "broken.jpg", link_to("absent.jpg"), "a link to nothing"),
     Bad("image", "loop.jpg", link_to("loop.jpg"), "symbolic links"),
     Bad("image", "up", link_to(".."), "a link to a folder is not followed"),
@@ -205,6 +217,7 @@ SHARDS = (
     Bad("image", "long.tar", holds(tar((LONG, b"no"))), UNKNOWN, shown_as=f"long.tar:{LONG[:150]} ... {LONG[-150:]}"),
     Bad("image", "twice.tar", holds(TWICE), UNKNOWN, shown_as=f"twice.tar:0.jpg@{MEMBER}"),
     Bad("image", "link.tar", holds(LINK), "not a regular file", shown_as="link.tar:0.jpg"),
+    Bad("image", "digits.tar", holds(header("x", size=b"not a number") + bytes(1024)), "no tar archive: a damaged header"),
     Bad("image", "back.tar", holds(header("0.jpg", size=b"\xff" * 10 + b"\xfe\x00") + bytes(1024)), "negative|damaged|no tar"),
     Bad("image", "claim.tar", holds(header("0.jpg", size=b"77777777777\0") + bytes(512)), "cut short", shown_as="claim.tar:0.jpg"),
     Bad("image", "pax.tar", holds(header("x", size=b"77777777777\0", kind=b"x") + bytes(512)), "a header larger than the limit"),
@@ -273,7 +286,8 @@ TEXTS = (
     Bad("text", "latin.jsonl", lines(b'{"text": "caf\xe9"}'), "not UTF-8: byte 0xe9 at 13", shown_as="latin.jsonl@0"),
     Bad("text", "long.jsonl", lines(json_line("x" * 40_000_000)), "longer than the limit of 16 MiB", shown_as="long.jsonl@0"),
     Bad("text", "latin.txt", holds(b"caf\xe9\n"), "not UTF-8: byte 0xe9 at 3", shown_as="latin.txt@0"),
-    Bad("text", "utf16.txt", holds("tea".encode("utf-16")), "not UTF-8: byte 0xff at 0", shown_as="utf16.txt@0"),
+    Bad("text", "utf16.txt", holds("tea".encode("utf-16")), "zero bytes", shown_as="utf16.txt@0"),
+    Bad("text", "zeros.txt", holds(bytes(5_000)), "zero bytes, which no text in UTF-8 holds", shown_as="zeros.txt@0"),
     Bad("text", "numbers.parquet", table(text=[1, 2]), "the column 'text' holds int64, not strings"),
     Bad("text", "lists.parquet", table(text=[["a"], ["b"]]), "the column 'text' holds list.*, not strings"),
     Bad("text", "nulls.parquet", table(text=pa.nulls(3)), "the column 'text' holds null, not strings"),

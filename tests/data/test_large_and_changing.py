@@ -10,6 +10,8 @@ import tarfile
 import tempfile
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from aigc_bench.core.pipeline import SkippedSample
@@ -122,7 +124,7 @@ def test_a_training_text_without_gaps_makes_a_tokenizer(tmp_path: Path) -> None:
     assert tokenizer.decode(tokenizer.encode("gatta")) == "gatta"
 
 
-OVERSIZED = (("a.mp4", MAX_SAMPLE_BYTES, "1024 MiB"), ("a.txt", MAX_TEXT_FILE_BYTES, "1 TiB"))
+OVERSIZED = (("a.mp4", MAX_SAMPLE_BYTES, "512 MiB"), ("a.txt", MAX_TEXT_FILE_BYTES, "1 TiB"))
 
 
 @pytest.mark.parametrize(("name", "size", "limit"), OVERSIZED)
@@ -286,12 +288,41 @@ def test_the_documentation_states_the_limits() -> None:
     method = (Path(__file__).resolve().parents[2] / "docs" / "method.md").read_text()
     low, high = limits.SAMPLING_RATES_HZ
     for words in (
-        f"{limits.MAX_PIXELS:,} pixels, {limits.MAX_SAMPLE_BYTES >> 30} GiB",
-        f"{low:,} to {high:,} Hz, {limits.MAX_CHANNELS} channels, {limits.MAX_SAMPLE_BYTES >> 30} GiB",
+        f"{limits.MAX_PIXELS:,} pixels, {limits.MAX_SCANNED_PIXELS:,} over all scans of a JPEG",
+        f"{limits.MAX_PIXELS:,} pixels a frame, {limits.MAX_SAMPLE_BYTES >> 20} MiB",
+        f"{low:,} to {high:,} Hz, {limits.MAX_CHANNELS} channels, {limits.MAX_SAMPLE_BYTES >> 20} MiB",
         f"the first {limits.MAX_AUDIO_VALUES:,} values",
         f"{limits.MAX_LINE_BYTES >> 20} MiB a line",
-        f"{limits.MAX_LINE_BYTES >> 20} MiB a text, {limits.MAX_ROW_GROUP_BYTES >> 30} GiB a row group",
+        f"{limits.MAX_LINE_BYTES >> 20} MiB a text; of a row group the first {limits.MAX_ROW_GROUP_CHARS:,} characters",
         f"{limits.MAX_TEXT_FILE_BYTES >> 40} TiB a file",
         *(f"`{suffix}`" for suffix in EXTENSIONS),
     ):
         assert words in method
+
+
+def test_a_dictionary_that_unfolds_without_end_is_read_as_far_as_the_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("aigc_bench.data.parquet.MAX_ROW_GROUP_CHARS", 1_000_000)
+    table(text=["x" * 100_000] * 1_000)(tmp_path / "a.parquet")
+    (one,) = screen(find_files(tmp_path), "text")
+    assert one.reason == "more than 1,000,000 characters of text; the rest is not read"
+
+
+def test_one_damaged_row_group_does_not_cost_the_others(tmp_path: Path) -> None:
+    file = tmp_path / "a.parquet"
+    texts = [os.urandom(50).hex() for _ in range(3_000)]
+    pq.write_table(pa.table({"text": texts}), file, row_group_size=1_000, compression="gzip", use_dictionary=False)
+    at = pq.ParquetFile(file).metadata.row_group(1).column(0).data_page_offset
+    data = bytearray(file.read_bytes())
+    data[at + 200 : at + 400] = b"\xff" * 200
+    file.write_bytes(data)
+    assert [one.name for one in screen(find_files(tmp_path), "text")] == ["a.parquet:1"]
+
+
+def test_one_text_that_is_not_utf8_does_not_cost_the_other_rows(tmp_path: Path) -> None:
+    offsets = pa.array([0, 1, 2, 3], pa.int32()).buffers()[1]
+    pq.write_table(
+        pa.table({"text": pa.Array.from_buffers(pa.string(), 3, [None, offsets, pa.py_buffer(b"a\xffc")])}), tmp_path / "a.parquet"
+    )
+    skips: list[SkippedSample] = []
+    assert texts_of(tmp_path, skips) == ["a", "c"]
+    assert [(one.name, one.reason) for one in skips] == [("a.parquet:0@1", "not UTF-8: byte 0xff at 0")]
