@@ -155,7 +155,8 @@ STRANGE = (
     {"gpu_count": "1e30"}, {"input_len": "-1024"}, {"input_len": "1k"}, {"output_len": "0"}, {"concurrency": "-32"},
     {"concurrency": "nan"}, {"batch": "1.5"}, {"batch": "256 and 32"}, {"resolution": "big"}, {"steps": "-30"}, {"power_w": "0"},
     {"config_json": "tp=8"}, {"config_json": '{"tp": "four"}'},
-    {"config_json": '{"tp": 8}'}, {"config_json": '{"tp": 4, "pp": 2}', "gpu_count": "4"}, {"config_json": '{"tp": 2}', "gpu_count": ""},
+    {"config_json": '{"tp": 8}'},
+    {"config_json": '{"tp": 4, "pp": 2}', "gpu_count": "4"}, {"config_json": '{"tp": 2}', "gpu_count": ""},
     {"config_json": "[" * 50_000}, {"task": "finetune"}, {"gpu": ""},
     {"model": ""}, {"family": ""}, {"metric": ""},
 )  # fmt: skip
