@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run setup test lint bench traces clean
+.PHONY: run setup test test-busy mutants lint bench traces clean
 
 run: setup  ## measure this machine with the default profile and write the report
 	$(BIN)/aigc-bench run
@@ -16,6 +16,12 @@ setup: .venv/.installed  ## make .venv and install into it
 test: setup  ## the whole test suite
 	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
 
+test-busy: setup  ## the whole test suite next to two busy loops, which are favoured by the scheduler where that is allowed
+	$(BIN)/python -m tests.busy -n auto --maxprocesses 4 --dist loadfile
+
+mutants: setup  ## mutation score of the formulae, by folder, of a seeded sample; takes an hour or two
+	$(BIN)/python tests/mutants/score.py --fresh
+
 lint: setup  ## ruff and mypy --strict
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -29,4 +35,4 @@ traces: setup  ## trace anew the presets whose traces come with the package; aft
 	$(BIN)/python benchmarks/ship_traces.py --write
 
 clean:
-	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv build dist mutants .mypy_cache .ruff_cache .pytest_cache

@@ -63,11 +63,12 @@ def test_selecting_sets_the_threads_of_the_case():
 
 
 def test_events_measure_wall_time():
+    earliest_s = time.perf_counter()
     start = backend.event()
     time.sleep(0.05)
     end = backend.event()
     backend.wait(end)
-    assert 0.05 <= backend.elapsed_s(start, end) < 0.5
+    assert 0.05 <= backend.elapsed_s(start, end) <= time.perf_counter() - earliest_s
 
 
 def test_memory_counters_are_missing_not_zero():

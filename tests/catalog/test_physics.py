@@ -141,10 +141,10 @@ def test_every_api_price_is_a_price(catalogue: Catalogue) -> None:
 
 def test_electricity_and_grid_are_within_what_the_world_has(catalogue: Catalogue) -> None:
     prices = [row.value for row in catalogue.power.values() if row.unit == "USD/kWh"]
-    assert len(prices) == 102
+    assert len(prices) > 100
     assert all(price is not None and 0.03 < price < 0.4 for price in prices)
     grids = [row.value for row in catalogue.carbon.values() if row.unit == "gCO2e/kWh"]
-    assert len(grids) == 353
+    assert len(grids) > 350
     assert all(grid is not None and 0 <= grid < 1500 for grid in grids)
 
 

@@ -13,15 +13,15 @@ from aigc_bench.catalog.tables import TABLES
 
 CATALOGUE = load_catalogue(with_user_files=False)
 FACTS = [name for name, table in TABLES.items() if "source" in table.record.model_fields]
-ROWS = {
+LEAST_ROWS = {
     "accelerators": 90, "usable_memory": 17, "servers": 28, "measured_power": 42, "power_caps": 36, "network": 57, "storage": 32,
     "cooling": 64, "carbon": 388, "cpus": 20, "vcpu_power": 20, "datasets": 3,
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("table", "count"), ROWS.items())
-def test_nothing_was_lost_when_the_facts_were_carried_over(table: str, count: int) -> None:
-    assert len(read_cells(TABLES[table])) == count
+@pytest.mark.parametrize(("table", "least"), LEAST_ROWS.items())
+def test_no_table_has_lost_rows(table: str, least: int) -> None:
+    assert len(read_cells(TABLES[table])) >= least
 
 
 @pytest.mark.parametrize("table", FACTS)

@@ -22,14 +22,14 @@ PROGRAM = (sys.executable, "-m", "aigc_bench")
 
 def plain(*words: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
     """The program as a process with more in its environment."""
-    return subprocess.run([*PROGRAM, *words], capture_output=True, env={**os.environ, **environment}, timeout=60)
+    return subprocess.run([*PROGRAM, *words], capture_output=True, env={**os.environ, **environment}, timeout=600)
 
 
 @pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="no /dev/full here")
 @pytest.mark.parametrize("words", [("list", "engines"), ("list", "engines", "--json"), ("--help",)])
 def test_a_full_disk_below_stdout_is_one_line(words: tuple[str, ...]) -> None:
     with Path("/dev/full").open("wb") as full:
-        done = subprocess.run([*PROGRAM, *words], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
+        done = subprocess.run([*PROGRAM, *words], stdout=full, stderr=subprocess.PIPE, text=True, timeout=600)
     assert done.returncode == 1
     assert done.stderr == "error: cannot write or read: no space left on device. Free some space there, or name another place.\n"
 

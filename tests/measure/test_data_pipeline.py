@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from pathlib import Path
 
@@ -137,16 +138,17 @@ def test_sound_goes_in_and_comes_out(workload: str, small_data: Path) -> None:
 
 
 def test_the_cpu_clock_of_another_process_counts_its_work() -> None:
+    reading, writing = os.pipe()
     pid = os.fork()
     if pid == 0:
-        end = time.process_time() + 5
-        while time.process_time() < end:
+        while time.process_time() < 0.2:
             pass
+        os.write(writing, repr(time.process_time()).encode())
+        signal.pause()
         os._exit(0)
     try:
-        time.sleep(0.3)
-        spent = process_cpu_s(pid)
-        assert spent is not None and 0.02 < spent < 0.4
+        told_s = float(os.read(reading, 100))
+        assert process_cpu_s(pid) == pytest.approx(told_s, abs=0.02)
     finally:
         os.kill(pid, 9)
         os.waitpid(pid, 0)
@@ -185,7 +187,7 @@ def test_loader_processes_have_all_cores_though_the_trial_is_bound(small_data: P
         os.sched_setaffinity(0, cores)
         used = data.close()
     assert used is not None and used.workers_cpu_s is not None
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 120
     while any(process_cpu_s(pid) is not None for pid in workers):
         assert time.monotonic() < deadline, "the loader's processes end with it"
         time.sleep(0.05)

@@ -21,7 +21,7 @@ def test_the_kernel_runs_on_one_thread_and_leaves_the_threads_as_they_were() -> 
     finally:
         torch.set_num_threads(before)
     assert len(times) == NUM_REPEATS
-    assert all(1e-5 < duration_s < 1 for duration_s in times)
+    assert all(duration_s > 0 for duration_s in times)
 
 
 def test_the_kernel_draws_nothing_from_the_cases_seed() -> None:

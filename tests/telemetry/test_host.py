@@ -49,26 +49,35 @@ def test_memory_and_counters_agree_with_psutil(host: Host) -> None:
     assert seen["run_queue"] is not None and seen["run_queue"] >= 1
 
 
+def cpu_at(pid: int) -> tuple[float, float]:
+    """The CPU time of a process and the moment it was read at."""
+    return sum(psutil.Process(pid).cpu_times()[:2]), time.monotonic()
+
+
 def test_a_busy_child_is_seen_in_cores_and_its_memory_in_bytes(host: Host) -> None:
     with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as child:
         try:
-            time.sleep(0.2)
+            first = cpu_at(child.pid)
             host.watch(child.pid)
-            before_s, started_s = sum(psutil.Process(child.pid).cpu_times()[:2]), time.monotonic()
-            time.sleep(0.5)
+            watched = cpu_at(child.pid)
+            while (read := cpu_at(child.pid))[0] < watched[0] + 0.3:
+                time.sleep(0.02)
             seen = values(host, WORKER)
-            true_cores = (sum(psutil.Process(child.pid).cpu_times()[:2]) - before_s) / (time.monotonic() - started_s)
+            last = cpu_at(child.pid)
             rss_bytes = psutil.Process(child.pid).memory_info().rss
         finally:
             child.kill()
-    assert seen["cpu_utilization"] == pytest.approx(true_cores, abs=0.15)
-    assert seen["cpu_utilization"] is not None and seen["cpu_utilization"] > 0.1
+    ticks_s = 2 / os.sysconf("SC_CLK_TCK")
+    least = (read[0] - watched[0] - ticks_s) / (last[1] - first[1])
+    most = (last[0] - first[0] + ticks_s) / (read[1] - watched[1])
+    assert seen["cpu_utilization"] is not None and least <= seen["cpu_utilization"] <= most
     assert seen["rss_bytes"] == pytest.approx(rss_bytes, rel=0.05)
 
 
 def test_a_sleeping_worker_uses_next_to_nothing(host: Host) -> None:
-    with subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE) as child:
-        time.sleep(0.3)
+    program = "import sys; print(flush=True); sys.stdin.read()"
+    with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None and child.stdout.readline()
         host.watch(child.pid)
         time.sleep(0.2)
         cores = values(host, WORKER)["cpu_utilization"]

@@ -1,0 +1,245 @@
+"""Mutation testing by mutmut: a seeded sample of each folder's mutants, the score by folder and what survives.
+
+    python tests/mutants/score.py [FOLDER ...] [--size 300] [--seed 1] [--children 2] [--survivors FILE]
+
+A mutant is killed where a test that reaches it fails or never ends. ``equivalent.toml`` lists the mutants that no test can
+kill, each with its reason. Wording is not mutated: changes within a text of several words, or of its capitals, are left out.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import io
+import re
+import shutil
+import signal
+import os
+import sys
+import tokenize
+import tomllib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+HERE = Path(__file__).resolve().parent
+EQUIVALENT = HERE / "equivalent.toml"
+GOAL = 0.85
+
+def each(folder: str, names: str) -> tuple[str, ...]:
+    return tuple(f"{folder}/{name}" for name in names.split())
+
+
+FORMS = "forms intervals roofline collectives concurrency posterior quantities power memory allocators levels effects unknown work malloc teams"
+SERVING = "closed_form capacity kv_blocks lengths step_time"
+SIZING = "sizing queueing interval availability arrivals checkpoint elastic mixed draws kept host_cores"
+
+SOURCES: dict[str, tuple[str, ...]] = {
+    "analyze": ("analyze/*",),
+    "predict": (*each("predict", FORMS), *each("predict/serving", SERVING)),
+    "factors": ("plan/factors/*",),
+    "money": ("plan/money/*", *each("plan", "cost cash finance dated")),
+    "sizing": each("plan", SIZING),
+}
+
+PREDICT_TESTS = """calibration collectives concurrency executed first_token intervals language_layout left_out machine_card malloc memory
+model posterior power published quantities roofline serving_batch_queue serving_exactness serving_load serving_simulation teams"""
+PLAN_TESTS = """arithmetic availability by_hand cash factors finance for_sale formulae host_cores interval kept kinds_of_machines mixed
+properties rack_and_room rented_replicas sizing whole_instances where full_plan"""
+
+TESTS: dict[str, tuple[str, ...]] = {
+    "analyze": ("analyze",),
+    "predict": each("predict", " ".join(f"test_{name}.py" for name in PREDICT_TESTS.split())),
+    "factors": ("plan/money", *each("plan", " ".join(f"test_{name}.py" for name in PLAN_TESTS.split()))),
+}
+TESTS["money"] = TESTS["sizing"] = TESTS["factors"]
+"""The tests of the formulae themselves; those of whole plans and traces take too long to be run for each mutant."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mutant:
+    key: str
+    function: str
+    was: str
+    became: str
+
+    @property
+    def identity(self) -> tuple[str, str, str]:
+        return self.function, self.was, self.became
+
+
+def files_of(folder: str) -> list[Path]:
+    """Return the sources that make up ``folder``, in order."""
+    found = (path for pattern in SOURCES[folder] for path in Path("aigc_bench").glob(f"{pattern}.py"))
+    return sorted(path for path in found if path.name != "__init__.py")
+
+
+def tokens(text: str) -> list[str]:
+    lines = io.StringIO(text).readline
+    return [token.string for token in tokenize.generate_tokens(lines) if token.string.strip()]
+
+
+def is_wording(was: str, became: str) -> bool:
+    """Return whether just a text for readers has changed: one of several words, or its capitals."""
+    before, after = tokens(was), tokens(became)
+    changed = [(old, new) for old, new in zip(before, after, strict=False) if old != new]
+    if len(before) != len(after) or len(changed) != 1 or changed[0][0][-1] not in "'\"":
+        return False
+    old, new = changed[0]
+    return " " in old.strip() or old.lower() == new.lower()
+
+
+def changed_lines(was: str, became: str) -> tuple[str, str]:
+    """Return the lines that differ, without indentation, joined."""
+    pairs = [line for line in difflib.ndiff(was.splitlines(), became.splitlines()) if line[:2] in ("- ", "+ ")]
+    joined = (" ".join(line[2:].strip() for line in pairs if line.startswith(sign)) for sign in "-+")
+    return next(joined), next(joined)
+
+
+def mutants_of(path: Path) -> list[Mutant]:
+    """Return the mutants that mutmut made of the source ``path``, wording left out."""
+    from mutmut.mutation.data import MutantLineSpans
+    from mutmut.utils.format_utils import get_mutant_name, mangled_name_from_mutant_name
+
+    spans = MutantLineSpans.load(path)
+    names = list(spans.span_by_function_name) if spans else []
+    text = dict(zip(names, spans.read_function_sources(names), strict=True)) if spans else {}
+    found = []
+    for name in names:
+        mangled, _, number = name.rpartition("__mutmut_")
+        if number == "orig":
+            continue
+        original = text[f"{mangled}__mutmut_orig"].replace(f"{mangled}__mutmut_orig", mangled)
+        mutated = text[name].replace(name, mangled)
+        if is_wording(original, mutated):
+            continue
+        key = get_mutant_name(path, name)
+        function = re.sub(r"\.x_?", ".", mangled_name_from_mutant_name(key)).replace("ǁ", ".").replace("..", ".")
+        was, became = changed_lines(original, mutated)
+        found.append(Mutant(key=key, function=function, was=was, became=became))
+    return found
+
+
+def sample(mutants: list[Mutant], *, size: int, seed: int) -> list[Mutant]:
+    """Return ``size`` of ``mutants``, the same ones for a seed even where other functions have changed."""
+
+    def place(mutant: Mutant) -> str:
+        return hashlib.sha256(f"{seed}|{mutant.key}|{mutant.was}|{mutant.became}".encode()).hexdigest()
+
+    return sorted(mutants, key=place)[:size]
+
+
+def known_equivalents() -> dict[tuple[str, str, str], str]:
+    """Return the reasons of the mutants that are judged equivalent, by identity."""
+    entries = tomllib.loads(EQUIVALENT.read_text()).get("equivalent", [])
+    return {(entry["function"], entry["was"], entry["became"]): entry["why"] for entry in entries}
+
+
+def run(mutants: list[Mutant], *, children: int) -> dict[str, str]:
+    """Return what became of each mutant: run the tests that reach it in a process of its own, ``children`` at a time."""
+    from mutmut.state import state
+    from mutmut.utils.format_utils import mangled_name_from_mutant_name
+    from mutmut.workers.isolation import get_mutant_runner
+
+    runner = get_mutant_runner(children)
+    outcome: dict[str, str] = {}
+
+    def take() -> None:
+        result = runner.wait_for_result()
+        outcome[result.mutant_name] = outcome_of(result.exit_code)
+        if len(outcome) % 50 == 0:
+            print(f"  {len(outcome)} of {len(mutants)}: {dict(Counter(outcome.values()))}", file=sys.stderr)
+
+    runner.startup()
+    try:
+        for mutant in mutants:
+            while not runner.has_capacity():
+                take()
+            tests = state().tests_by_mangled_function_name.get(mangled_name_from_mutant_name(mutant.key), set())
+            runner.submit(mutant.key, sorted(tests), 3600, 0.0)
+        runner.signal_work_complete()
+        while runner.pending_count():
+            take()
+    finally:
+        runner.shutdown()
+    return outcome
+
+
+def outcome_of(exit_code: int) -> str:
+    """Return what the end of a mutant's process means: pytest's codes 0, 1 and 5, mutmut's for no tests, signals of a limit."""
+    by_code = {0: "survived", 1: "killed", 5: "no tests", 33: "no tests", -signal.SIGPROF: "timeout", -signal.SIGXCPU: "timeout"}
+    return by_code.get(exit_code, f"broken ({exit_code})")
+
+
+def prepare(folders: Sequence[str], *, children: int) -> None:
+    """Make the mutants, and record which tests reach which function, unless an earlier run has done so."""
+    from mutmut.__main__ import copy_also_copy_files, copy_src_dir, create_mutants, run_stats_collection, setup_source_paths
+    from mutmut.configuration import config
+    from mutmut.state import state
+    from mutmut.stats import load_stats
+    from mutmut.workers.isolation import get_mutant_runner
+
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    config().only_mutate = [str(path) for folder in SOURCES for path in files_of(folder)]
+    config().pytest_add_cli_args_test_selection = sorted({f"tests/{name}" for folder in folders for name in TESTS[folder]})
+    Path("mutants").mkdir(exist_ok=True)
+    copy_src_dir()
+    copy_also_copy_files()
+    setup_source_paths()
+    create_mutants(children)
+    load_stats()
+    for folder in folders:
+        tests = [f"tests/{name}" for name in TESTS[folder]]
+        if not any(test.startswith(tuple(tests)) for test in state().duration_by_test):
+            print(f"recording what the tests of {folder} reach", file=sys.stderr)
+            run_stats_collection(get_mutant_runner(children), tests)
+
+
+def tally(folder: str, mutants: list[Mutant], outcome: dict[str, str], *, of: int) -> tuple[str, list[Mutant]]:
+    """Return the line of a folder and the survivors that are not judged equivalent."""
+    equivalent = known_equivalents()
+    count = Counter(outcome[mutant.key] for mutant in mutants)
+    alive = [mutant for mutant in mutants if outcome[mutant.key] not in ("killed", "timeout")]
+    survivors = [mutant for mutant in alive if mutant.identity not in equivalent]
+    judged = len(mutants) - (len(alive) - len(survivors))
+    dead = judged - len(survivors)
+    line = (
+        f"| {folder} | {of} | {len(mutants)} | {count['killed']} | {count['timeout']} | {len(alive) - len(survivors)} "
+        f"| {count['survived']} | {count['no tests']} | {dead / max(judged, 1):.1%} |"
+    )
+    return line, survivors
+
+
+@click.command()
+@click.argument("folders", nargs=-1)
+@click.option("--size", default=300, show_default=True, help="Mutants sampled of each folder; all where there are fewer.")
+@click.option("--seed", default=1, show_default=True)
+@click.option("--children", default=2, show_default=True, help="Mutants tested at the same time.")
+@click.option("--fresh", is_flag=True, help="Make the mutants and record the tests' reach anew.")
+@click.option("--survivors", type=click.Path(path_type=Path), default=Path("mutants/survivors.txt"), show_default=True)
+def main(folders: tuple[str, ...], size: int, seed: int, children: int, fresh: bool, survivors: Path) -> None:
+    """Print the mutation score of each of FOLDERS (all by default) and write what survives."""
+    if fresh:
+        shutil.rmtree("mutants", ignore_errors=True)
+    prepare(folders or list(SOURCES), children=children)
+    sampled, total = {}, {}
+    for folder in folders or SOURCES:
+        made = [mutant for path in files_of(folder) for mutant in mutants_of(path)]
+        sampled[folder], total[folder] = sample(made, size=size, seed=seed), len(made)
+    outcome = run([mutant for mutants in sampled.values() for mutant in mutants], children=children)
+    head = "| folder | mutants | sampled | killed | timeout | equivalent | survived | no tests | score |"
+    lines, left = [head, "|---|---|---|---|---|---|---|---|---|"], []
+    for folder, mutants in sampled.items():
+        line, alive = tally(folder, mutants, outcome, of=total[folder])
+        lines.append(line)
+        left += [f"# {folder}: {outcome[mutant.key]}\n{mutant.function}\n- {mutant.was}\n+ {mutant.became}\n" for mutant in alive]
+    survivors.write_text("\n".join(left))
+    print("\n".join(lines))
+    print(f"seed {seed}; survivors in {survivors}")
+
+
+if __name__ == "__main__":
+    main()
