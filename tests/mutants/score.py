@@ -11,11 +11,11 @@ from __future__ import annotations
 import difflib
 import hashlib
 import io
+import json
+import os
 import re
 import shutil
 import signal
-import os
-import sys
 import tokenize
 import tomllib
 from collections import Counter
@@ -27,15 +27,18 @@ import click
 
 HERE = Path(__file__).resolve().parent
 EQUIVALENT = HERE / "equivalent.toml"
+OUTCOMES = Path("mutants/outcomes")
 GOAL = 0.85
+
 
 def each(folder: str, names: str) -> tuple[str, ...]:
     return tuple(f"{folder}/{name}" for name in names.split())
 
 
-FORMS = "forms intervals roofline collectives concurrency posterior quantities power memory allocators levels effects unknown work malloc teams"
-SERVING = "closed_form capacity kv_blocks lengths step_time"
-SIZING = "sizing queueing interval availability arrivals checkpoint elastic mixed draws kept host_cores"
+FORMS = """allocators collectives concurrency effects forms intervals levels malloc memory posterior power quantities roofline teams
+unknown work"""
+SERVING = "capacity closed_form kv_blocks lengths step_time"
+SIZING = "arrivals availability checkpoint draws elastic host_cores interval kept mixed queueing sizing"
 
 SOURCES: dict[str, tuple[str, ...]] = {
     "analyze": ("analyze/*",),
@@ -45,15 +48,20 @@ SOURCES: dict[str, tuple[str, ...]] = {
     "sizing": each("plan", SIZING),
 }
 
-PREDICT_TESTS = """calibration collectives concurrency executed first_token intervals language_layout left_out machine_card malloc memory
-model posterior power published quantities roofline serving_batch_queue serving_exactness serving_load serving_simulation teams"""
-PLAN_TESTS = """arithmetic availability by_hand cash factors finance for_sale formulae host_cores interval kept kinds_of_machines mixed
-properties rack_and_room rented_replicas sizing whole_instances where full_plan"""
+PREDICT_TESTS = """calibration collectives concurrency executed first_token intervals language_layout left_out machine_card
+malloc memory model posterior power published quantities roofline served serving_batch_queue serving_exactness serving_load
+serving_simulation teams"""
+PLAN_TESTS = """arithmetic availability by_hand cash factors finance for_sale formulae full_plan host_cores interval kept
+kinds_of_machines mixed planning_page properties published_points rack_and_room rented_replicas room_draw sizing where
+whole_instances"""
 
 TESTS: dict[str, tuple[str, ...]] = {
     "analyze": ("analyze",),
     "predict": each("predict", " ".join(f"test_{name}.py" for name in PREDICT_TESTS.split())),
-    "factors": ("plan/money", *each("plan", " ".join(f"test_{name}.py" for name in PLAN_TESTS.split()))),
+    "factors": (
+        *each("plan", "money site demand_file certainty/test_cost.py certainty/test_waiting.py"),
+        *each("plan", " ".join(f"test_{name}.py" for name in PLAN_TESTS.split())),
+    ),
 }
 TESTS["money"] = TESTS["sizing"] = TESTS["factors"]
 """The tests of the formulae themselves; those of whole plans and traces take too long to be run for each mutant."""
@@ -65,6 +73,10 @@ class Mutant:
     function: str
     was: str
     became: str
+
+    @property
+    def text(self) -> str:
+        return "\n".join((self.key, self.was, self.became))
 
     @property
     def identity(self) -> tuple[str, str, str]:
@@ -138,24 +150,33 @@ def known_equivalents() -> dict[tuple[str, str, str], str]:
     return {(entry["function"], entry["was"], entry["became"]): entry["why"] for entry in entries}
 
 
-def run(mutants: list[Mutant], *, children: int) -> dict[str, str]:
-    """Return what became of each mutant: run the tests that reach it in a process of its own, ``children`` at a time."""
+def run(folder: str, mutants: list[Mutant], *, children: int, again: Sequence[str]) -> dict[str, str]:
+    """Return what became of each mutant: run the tests that reach it in a process of its own, ``children`` at a time.
+
+    What an earlier run found stands, unless it is one of ``again``: those who write tests look at survivors again.
+    """
+    file = OUTCOMES / f"{folder}.json"
+    known: dict[str, str] = json.loads(file.read_text()) if file.exists() else {}
+    settled = {"killed", "timeout", "survived", "no tests"} - set(again)
     from mutmut.state import state
     from mutmut.utils.format_utils import mangled_name_from_mutant_name
     from mutmut.workers.isolation import get_mutant_runner
 
     runner = get_mutant_runner(children)
-    outcome: dict[str, str] = {}
+    outcome = {mutant.key: known[mutant.text] for mutant in mutants if known.get(mutant.text) in settled}
+    by_key = {mutant.key: mutant for mutant in mutants}
 
     def take() -> None:
         result = runner.wait_for_result()
-        outcome[result.mutant_name] = outcome_of(result.exit_code)
+        outcome[result.mutant_name] = known[by_key[result.mutant_name].text] = outcome_of(result.exit_code)
+        file.write_text(json.dumps(known, indent=0))
         if len(outcome) % 50 == 0:
-            print(f"  {len(outcome)} of {len(mutants)}: {dict(Counter(outcome.values()))}", file=sys.stderr)
+            click.echo(f"  {len(outcome)} of {len(mutants)}: {dict(Counter(outcome.values()))}", err=True)
 
+    OUTCOMES.mkdir(exist_ok=True)
     runner.startup()
     try:
-        for mutant in mutants:
+        for mutant in (one for one in mutants if one.key not in outcome):
             while not runner.has_capacity():
                 take()
             tests = state().tests_by_mangled_function_name.get(mangled_name_from_mutant_name(mutant.key), set())
@@ -191,11 +212,10 @@ def prepare(folders: Sequence[str], *, children: int) -> None:
     setup_source_paths()
     create_mutants(children)
     load_stats()
-    for folder in folders:
-        tests = [f"tests/{name}" for name in TESTS[folder]]
-        if not any(test.startswith(tuple(tests)) for test in state().duration_by_test):
-            print(f"recording what the tests of {folder} reach", file=sys.stderr)
-            run_stats_collection(get_mutant_runner(children), tests)
+    tests = config().pytest_add_cli_args_test_selection
+    if unrecorded := [name for name in tests if not any(test.startswith(name) for test in state().duration_by_test)]:
+        click.echo(f"recording what {', '.join(unrecorded)} reach", err=True)
+        run_stats_collection(get_mutant_runner(children), unrecorded)
 
 
 def tally(folder: str, mutants: list[Mutant], outcome: dict[str, str], *, of: int) -> tuple[str, list[Mutant]]:
@@ -219,26 +239,27 @@ def tally(folder: str, mutants: list[Mutant], outcome: dict[str, str], *, of: in
 @click.option("--seed", default=1, show_default=True)
 @click.option("--children", default=2, show_default=True, help="Mutants tested at the same time.")
 @click.option("--fresh", is_flag=True, help="Make the mutants and record the tests' reach anew.")
+@click.option("--again", multiple=True, help="An outcome of an earlier run that is looked at again: survived, 'no tests'.")
 @click.option("--survivors", type=click.Path(path_type=Path), default=Path("mutants/survivors.txt"), show_default=True)
-def main(folders: tuple[str, ...], size: int, seed: int, children: int, fresh: bool, survivors: Path) -> None:
+def main(
+    folders: tuple[str, ...], size: int, seed: int, children: int, fresh: bool, again: tuple[str, ...], survivors: Path
+) -> None:
     """Print the mutation score of each of FOLDERS (all by default) and write what survives."""
     if fresh:
         shutil.rmtree("mutants", ignore_errors=True)
     prepare(folders or list(SOURCES), children=children)
-    sampled, total = {}, {}
-    for folder in folders or SOURCES:
-        made = [mutant for path in files_of(folder) for mutant in mutants_of(path)]
-        sampled[folder], total[folder] = sample(made, size=size, seed=seed), len(made)
-    outcome = run([mutant for mutants in sampled.values() for mutant in mutants], children=children)
     head = "| folder | mutants | sampled | killed | timeout | equivalent | survived | no tests | score |"
     lines, left = [head, "|---|---|---|---|---|---|---|---|---|"], []
-    for folder, mutants in sampled.items():
-        line, alive = tally(folder, mutants, outcome, of=total[folder])
+    for folder in folders or SOURCES:
+        made = [mutant for path in files_of(folder) for mutant in mutants_of(path)]
+        mutants = sample(made, size=size, seed=seed)
+        outcome = run(folder, mutants, children=children, again=again)
+        line, alive = tally(folder, mutants, outcome, of=len(made))
         lines.append(line)
         left += [f"# {folder}: {outcome[mutant.key]}\n{mutant.function}\n- {mutant.was}\n+ {mutant.became}\n" for mutant in alive]
     survivors.write_text("\n".join(left))
-    print("\n".join(lines))
-    print(f"seed {seed}; survivors in {survivors}")
+    click.echo("\n".join(lines))
+    click.echo(f"seed {seed}; survivors in {survivors}")
 
 
 if __name__ == "__main__":
