@@ -133,3 +133,17 @@ def test_cases_in_one_run_only_are_named(tmp_path: Path) -> None:
 def test_the_same_run_differs_in_no_key(tmp_path: Path) -> None:
     run = run_of(tmp_path, "a")
     assert differing_keys(run.info, run.info) == ()
+
+
+def test_software_of_one_run_only_is_a_difference_with_a_missing_side(tmp_path: Path) -> None:
+    more, less = ({"torch": "2.13", "diffusers": "0.42"}, {"torch": "2.13"})
+    base, other = (run_of(tmp_path, name, system=make_system(software=software)) for name, software in (("a", more), ("b", less)))
+    key = "software.diffusers"
+    assert [(d.key, d.base, d.other, d.is_hardware) for d in differing_keys(base.info, other.info)] == [(key, "0.42", None, False)]
+    assert [(d.key, d.base, d.other, d.is_hardware) for d in differing_keys(other.info, base.info)] == [(key, None, "0.42", False)]
+
+
+def test_differences_of_the_hardware_come_first(tmp_path: Path) -> None:
+    base = run_of(tmp_path, "a", system=make_system(software={"torch": "2.13"}))
+    other = run_of(tmp_path, "b", system=make_system(software={"torch": "2.14"}, cpu_model="Another CPU", kernel="7.0"))
+    assert [d.key for d in differing_keys(base.info, other.info)] == ["cpu_model", "kernel", "software.torch"]

@@ -214,3 +214,33 @@ def test_the_standard_error_of_an_integral_is_the_scatter_of_its_repetitions(per
         found.append(reckoning.value)
         told.append(reckoning.error)
     assert 0.7 < float(np.mean(told)) / float(np.std(found)) < 2.2
+
+
+def series(moments: list[float], values: list[float]) -> Series:
+    return Series(time_s=np.asarray(moments), value=np.asarray(values))
+
+
+def test_a_series_is_cut_with_its_ends_and_around_them() -> None:
+    found = series([0, 1, 2, 3, 4], [5, 6, 7, 8, 9])
+    assert list(found.between(1, 3).value) == [6, 7, 8]
+    assert list(found.between(1.1, 2.9).value) == [7]
+    assert list(found.around(1.5, 2.5).time_s) == [1, 2, 3]
+    assert list(found.around(1, 3).time_s) == [1, 2, 3]
+    assert list(found.around(-1, 9).time_s) == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(("num", "expected"), [(5, 100.0), (4, None)])
+def test_the_idle_baseline_needs_five_readings_of_either_sensor(num: int, expected: float | None) -> None:
+    moments = [0.5 * place for place in range(num)]
+    power, counter = series(moments, [100.0] * num), series(moments, [50.0 * place for place in range(num)])
+    assert idle_power(Series.empty(), power, start_s=0, end_s=10) == expected
+    assert idle_power(counter, Series.empty(), start_s=0, end_s=10) == expected
+    assert idle_power(counter, Series.empty(), start_s=0, end_s=0.99) is None
+    assert idle_power(Series.empty(), Series.empty(), start_s=0, end_s=10) is None
+
+
+def test_the_idle_baseline_weighs_power_by_time() -> None:
+    """100 W for 9 s and 200 W for the last, whatever the sampling: a trapezoid of (0 to 9 s) and its edge."""
+    power = series([0, 3, 6, 9, 10], [100, 100, 100, 100, 200])
+    assert idle_power(Series.empty(), power, start_s=0, end_s=10) == pytest.approx((900 + 150) / 10)
+    assert idle_power(Series.empty(), power, start_s=0, end_s=1.0) is None

@@ -81,3 +81,11 @@ def test_shares_are_never_negative_and_add_to_one(
     shares = [line.share for line in found.shares if line.share is not None]
     assert min(shares) >= 0.0
     assert sum(shares) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(("trials", "slowest_first"), [(1, 0), (2, 0), (3, 1), (4, 1), (5, 2)])
+def test_the_median_trial_is_shown_and_of_two_the_slower(tmp_path: Path, trials: int, slowest_first: int) -> None:
+    step_s = [0.1, 0.14, 0.12, 0.18, 0.16][:trials]
+    found = ledger(tmp_path, trials=trials, num_steps=10, step_s=lambda case, trial: step_s[trial], noise=0.0)
+    assert found.wall_s == pytest.approx(10 * sorted(step_s, reverse=True)[slowest_first])
+    assert sum(line.duration_s or 0.0 for line in found.shares) == pytest.approx(found.wall_s)

@@ -32,6 +32,36 @@ def test_a_mixture_is_told_by_its_parts_and_adds_them_up(parts: tuple[Option, Op
     assert whole.accepted and whole.machine is None
 
 
+def test_every_number_of_a_mixture_is_the_sum_over_its_parts_and_every_list_their_lists_in_order(
+    parts: tuple[Option, Option],
+) -> None:
+    unequal = (parts[0].model_copy(update={"num_spares": 3, "num_margin": 2, "is_unsure": True}), parts[1])
+    whole = combined(unequal)
+    for name in ("num_servers", "num_spares", "num_margin", "num_accelerators"):
+        assert getattr(whole, name) == sum(getattr(part, name) for part in unequal), name
+    for name in ("num_machines", "capex_usd", "opex_usd_per_year", "tco_usd", "energy_kwh_per_year", "carbon_kg"):
+        for end in ("value", "low", "high"):
+            assert getattr(getattr(whole, name), end) == pytest.approx(
+                sum(getattr(getattr(part, name), end) for part in unequal)
+            ), name
+    for name in ("loads", "pools", "costs"):
+        assert getattr(whole, name) == (*getattr(unequal[0], name), *getattr(unequal[1], name)), name
+    assert whole.parts == unequal and whole.is_unsure and whole.room is None
+    assert (whole.rank, whole.placement, whole.kind, whole.term) == (0, "dedicated", "owned", parts[0].term)
+    assert whole.carbon_kg_per_unit == {**unequal[0].carbon_kg_per_unit, **unequal[1].carbon_kg_per_unit}
+    tightest = sorted((one.headroom, name) for name, one in whole.factors.items() if one.headroom is not None)
+    assert [whole.bottleneck, whole.next_bottleneck] == [name for _, name in tightest[:2]]
+
+
+def test_a_rented_part_makes_the_mixture_a_cloud_one_and_names_its_provider_once(parts: tuple[Option, Option]) -> None:
+    rented = parts[1].model_copy(update={"kind": "cloud", "provider": "a", "term": "on_demand", "num_racks": None})
+    for whole in (combined((parts[0], rented)), combined((rented, parts[0]))):
+        assert (whole.kind, whole.provider, whole.num_racks) == ("cloud", "a", parts[0].num_racks)
+    assert combined((rented, rented)).term == "on_demand"
+    assert combined((rented, rented.model_copy(update={"provider": "b"}))).provider == "a + b"
+    assert combined((rented, rented)).num_racks is None and combined(parts).provider is None
+
+
 def test_the_part_with_least_room_speaks_for_every_factor(parts: tuple[Option, Option]) -> None:
     whole = combined(parts)
     for name, factor in whole.factors.items():

@@ -13,6 +13,7 @@ from aigc_bench.plan.stats.estimates import (
     bounded,
     ceil,
     combined,
+    complement,
     estimate,
     largest,
     over,
@@ -113,3 +114,46 @@ def test_a_sum_of_no_terms_is_not_measured_and_leaves_the_basis_of_what_it_is_ad
     assert (nothing.basis, total([], unit="x")) == ("modelled", nothing)
     assert plus(a, nothing).basis == plus(nothing, a).basis == a.basis
     assert combined([nothing]) == combined([nothing, nothing]) == "modelled"
+
+
+def test_what_a_share_leaves_has_its_ends_the_other_way_round() -> None:
+    left = complement(estimate(0.2, low=0.1, high=0.4, unit="fraction", basis="measured"))
+    assert (left.low, left.value, left.high) == (pytest.approx(0.6), pytest.approx(0.8), pytest.approx(0.9))
+    assert (left.unit, left.basis) == ("fraction", "measured")
+
+
+def test_an_interval_holds_its_value() -> None:
+    with pytest.raises(AssertionError, match="must hold its value"):
+        estimate(1.0, low=2.0, high=3.0, unit="x", basis="measured")
+    with pytest.raises(AssertionError, match="must hold its value"):
+        estimate(4.0, low=2.0, high=3.0, unit="x", basis="measured")
+    assert estimate(2.0, low=1.0, unit="x", basis="measured").high == 2.0
+    assert estimate(2.0, high=3.0, unit="x", basis="measured").low == 2.0
+
+
+def test_a_quotient_and_a_largest_take_the_ends_that_make_them_so() -> None:
+    """Widths of independent factors add in quadrature: 2 each way in the denominator alone."""
+    sure, wide = (estimate(value, low=low, high=high, unit="x", basis="measured") for value, low, high in ((6, 6, 6), (2, 1, 8)))
+    share = over(sure, wide, unit="y")
+    assert (share.low, share.value, share.high, share.unit) == (pytest.approx(0.75), pytest.approx(3.0), pytest.approx(6.0), "y")
+    top = largest([estimate(3.0, low=1.0, high=4.0, unit="x", basis="measured"), wide])
+    assert (top.low, top.value, top.high) == (1.0, 3.0, 8.0)
+
+
+def test_factors_that_are_negative_are_refused() -> None:
+    negative = estimate(1.0, low=-1.0, unit="x", basis="measured")
+    with pytest.raises(AssertionError, match="non-negative"):
+        times(negative, unit="x")
+    with pytest.raises(AssertionError, match="non-negative"):
+        scaled(negative, -1.0)
+    assert scaled(negative, 0.0).value == 0.0
+
+
+def test_bounds_hold_value_and_ends() -> None:
+    wide = estimate(2.0, low=0.5, high=3.0, unit="x", basis="measured")
+    kept = bounded(wide, floor=1.0, ceiling=2.5)
+    assert (kept.low, kept.value, kept.high) == (1.0, 2.0, 2.5)
+    assert bounded(estimate(-1.0, unit="x", basis="measured")).value == 0.0
+    rounded = whole(wide, unit="machines")
+    assert (rounded.low, rounded.value, rounded.high, rounded.unit) == (1.0, 2.0, 3.0, "machines")
+    assert ceil(1e-13) == 0 and ceil(0.0) == 0 and ceil(1e15 + 0.0) == 10**15
