@@ -163,9 +163,7 @@ def _against(base: Run, other: Run, *, base_cases: Mapping[str, CaseAnalysis], f
     changes = [change for case in shared for change in _changes(base_cases[case], other_cases[case], is_same_kernel=is_same_kernel)]
     kind: Kind = "ranking" if any(difference.is_hardware for difference in differing) else "regression_test"
     decided = decide(changes, fail_above=fail_above if kind == "regression_test" else None)
-    ratios = [
-        c.other / c.base for c in decided if c.metric == "throughput" and c.verdict != "invalid" and c.other > 0 and c.base > 0
-    ]
+    ratios = [c.other / c.base for c in decided if c.metric == "throughput" and c.verdict != "invalid" and c.other > 0]
     return RunComparison(
         other=other.info.id,
         kind=kind,

@@ -147,3 +147,57 @@ def test_differences_of_the_hardware_come_first(tmp_path: Path) -> None:
     base = run_of(tmp_path, "a", system=make_system(software={"torch": "2.13"}))
     other = run_of(tmp_path, "b", system=make_system(software={"torch": "2.14"}, cpu_model="Another CPU", kernel="7.0"))
     assert [d.key for d in differing_keys(base.info, other.info)] == ["cpu_model", "kernel", "software.torch"]
+
+
+@pytest.mark.parametrize(
+    ("base", "other", "finding"),
+    # no difference that could be told apart; a wide spread that could hide one; one that is wide but whose effect would show
+    [
+        ([100.0, 100.1, 99.9], [100.0, 100.1, 99.9], "same"),
+        ([100.0, 110.0, 90.0], [100.0, 111.0, 90.0], "undecided"),
+        ([100.0], [100.0], "undecided"),
+    ],
+)
+def test_where_a_true_change_could_hide_nothing_is_decided(base: list[float], other: list[float], finding: str) -> None:
+    (change,) = decide([change_of(base, other, case="case", metric=THROUGHPUT)])
+    assert change.finding == finding
+
+
+def test_the_smallest_change_that_would_be_found_by_hand() -> None:
+    """Two sets of four with a variance of 2/3 each: standard error 1 / sqrt(3) with 6 degrees of freedom, t(0.995) + t(0.9)."""
+    base = [9.0, 10.0, 10.0, 11.0]
+    expected = (3.7074 + 1.4398) / 3**0.5 / 10
+    assert detectable_effect(base, base) == pytest.approx(expected, rel=1e-4)
+    assert detectable_effect([-value for value in base], base) == pytest.approx(expected, rel=1e-4)
+    assert detectable_effect([10.0] * 4, [10.0] * 4) == 0.015
+    assert detectable_effect([10.0], base) is None and detectable_effect(base, [10.0]) is None
+
+
+def test_a_change_tells_both_medians_and_how_many_trials_made_them() -> None:
+    change = change_of([1.0, 2.0, 9.0], [4.0, 3.0], case="case", metric=METRICS["step_time"], verdict="suspect")
+    assert (change.base, change.other, change.effect) == (2.0, 3.5, 0.75)
+    assert (change.num_base, change.num_other, change.unit, change.better) == (3, 2, "s", "lower")
+    assert (change.case, change.metric, change.verdict, change.finding) == ("case", "step_time", "suspect", "undecided")
+    assert change.loss == 0.75 and change_of([2.0], [3.5], case="case", metric=THROUGHPUT).loss == -0.75
+
+
+def test_another_specimen_of_the_accelerator_and_another_host_are_said(tmp_path: Path) -> None:
+    base = run_of(tmp_path, "a", devices=(GPU,))
+    twin = run_of(tmp_path, "b", devices=(GPU.replace("0", "1"),))
+    away = run_of(tmp_path, "c", system=make_system(devices=(GPU,), host_id="elsewhere"), devices=(GPU,))
+    none = run_of(tmp_path, "d")
+    notes = [found.notes for found in compare(base, [twin, away, none, base]).others]
+    assert ["specimens" in " ".join(one) for one in notes] == [True, False, False, False]
+    assert ["another host" in " ".join(one) for one in notes] == [False, True, False, False]
+
+
+def test_details_of_devices_are_keys_of_the_hardware(tmp_path: Path) -> None:
+    def with_limit(name: str, watts: float | None) -> Run:
+        system = make_system(devices=(GPU,))
+        device = system.accelerators[0].model_copy(update={"details": {} if watts is None else {"power_limit_w": watts}})
+        return run_of(tmp_path, name, system=system.model_copy(update={"accelerators": (device,)}), devices=(GPU,))
+
+    base, low, silent = with_limit("a", 700.0), with_limit("b", 500.0), with_limit("c", None)
+    assert [(d.key, d.base, d.other) for d in differing_keys(base.info, low.info)] == [("power_limits_w", "700.0", "500.0")]
+    assert [(d.key, d.base, d.other) for d in differing_keys(base.info, silent.info)] == [("power_limits_w", "700.0", None)]
+    assert compare(base, [low]).others[0].kind == "ranking"

@@ -143,3 +143,41 @@ def test_a_trial_without_a_window_has_no_times_at_all() -> None:
     trial = made(make_case(), [0.1] * 5)
     for missing in ("window", "work", "steps", "samples"):
         assert list(timings(make_case(), trial.model_copy(update={missing: None}), peak=PEAK)) == []
+
+
+def decoding(flops: int | None, **changes: object) -> tuple[Case, TrialResult]:
+    """A step of 1 s: a prefill and 9 decode repeats of one token, of a model of 1,000 parameters in 4,000 bytes."""
+    case = make_case()
+    stages = (Stage(name="prefill", items=1), Stage(name="decode", repeats=9, items=1))
+    counted = {} if flops is None else {"prefill": flops, "decode": flops}
+    work = Work(item="token", stages=stages, **{"num_params": 1000, "params_bytes": 4000, "flops": counted, **changes})  # type: ignore[arg-type]
+    return case, made(case, [1.0] * 4, work=work)
+
+
+def test_bandwidth_use_is_all_parameters_a_token_over_the_peak() -> None:
+    """4,000 bytes every 0.1 s of 1 MB/s: 4 %; two FLOPs a parameter and token make the whole model active."""
+    found = quantities(*decoding(2 * 1000 * 9), peak=Peak(bytes_per_s=1e6))
+    assert (value(found, "mbu"), found["mbu"].reasons) == (pytest.approx(0.04), ())
+    above = quantities(*decoding(2 * 1000 * 9), peak=Peak(bytes_per_s=1e4))
+    assert (value(above, "mbu"), above["mbu"].reasons) == (pytest.approx(4.0), ("above_peak",))
+    two = decoding(2 * 1000 * 9)
+    shared = quantities(two[0].model_copy(update={"devices": 2}), two[1], peak=Peak(bytes_per_s=1e6))
+    assert value(shared, "mbu") == pytest.approx(0.02)
+
+
+@pytest.mark.parametrize(
+    ("flops", "changes", "reason"),
+    [
+        (None, {}, "bytes_unknown"),
+        (0, {}, "bytes_unknown"),
+        (2 * 1000 * 9, {"num_params": None}, "bytes_unknown"),
+        (2 * 1000 * 9, {"params_bytes": None}, "bytes_unknown"),
+        (int(0.79 * 2 * 1000 * 9), {}, "bytes_unknown"),
+        (int(0.81 * 2 * 1000 * 9), {}, "peak_unknown"),
+    ],
+)
+def test_bandwidth_use_is_unknown_without_bytes_or_peak_and_where_experts_stay_unread(
+    flops: int | None, changes: dict[str, object], reason: str
+) -> None:
+    found = quantities(*decoding(flops, **changes), peak=Peak())["mbu"]
+    assert (found.metric, found.value, found.reasons) == ("mbu", None, (reason,))

@@ -89,3 +89,31 @@ def test_the_median_trial_is_shown_and_of_two_the_slower(tmp_path: Path, trials:
     found = ledger(tmp_path, trials=trials, num_steps=10, step_s=lambda case, trial: step_s[trial], noise=0.0)
     assert found.wall_s == pytest.approx(10 * sorted(step_s, reverse=True)[slowest_first])
     assert sum(line.duration_s or 0.0 for line in found.shares) == pytest.approx(found.wall_s)
+
+
+@pytest.mark.parametrize(
+    ("signals", "share", "reason"),
+    [({"throttle_reasons": 0.0}, 0.0, None), ({"throttle_reasons": None}, None, "throttle_unknown")],
+)
+def test_a_device_that_was_not_braked_lost_nothing_and_one_that_does_not_say_is_unknown(
+    tmp_path: Path, signals: dict[str, Any], share: float | None, reason: str | None
+) -> None:
+    found = ledger(tmp_path, devices=(GPU,), telemetry=gpu_with(**signals))
+    line = next(line for line in found.shares if line.kind == "throttling")
+    assert (line.share, line.duration_s, line.reason) == (share, share, reason)
+
+
+def test_a_braked_device_whose_clock_is_not_read_has_an_unknown_loss(tmp_path: Path) -> None:
+    found = ledger(tmp_path, devices=(GPU,), telemetry=gpu_with(throttle_reasons=64.0, sm_clock_hz=None))
+    line = next(line for line in found.shares if line.kind == "throttling")
+    assert (line.share, line.reason) == (None, "no_clock_sensor")
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_idle_is_the_mean_over_the_devices_within_the_time_that_steps_were_under_way(tmp_path: Path, count: int) -> None:
+    other = GPU.replace("0000", "1111", 1)
+    devices = (GPU, other)[:count]
+    busy = {("nvml", device, "gpu_utilization"): share for device, share in zip(devices, (0.6, 0.2), strict=False)}
+    found = ledger(tmp_path, devices=devices, telemetry={**gpu_with(), **busy}, change=shrink(0.8))
+    mean = 0.6 if count == 1 else 0.4
+    assert found.share("idle") == pytest.approx(0.8 * (1 - mean / 0.8))

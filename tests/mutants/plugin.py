@@ -76,6 +76,11 @@ hypothesis.settings.load_profile("mutants")
 """The same examples for every mutant, and none made smaller: one that fails is enough."""
 
 
+def pytest_collection_finish() -> None:
+    """What was called while modules were imported is no test's doing."""
+    state()._stats.clear()
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any]) -> Iterator[None]:
     before, state()._stats = state()._stats, set()

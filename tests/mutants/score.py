@@ -8,6 +8,7 @@ kill, each with its reason. Wording is not mutated: changes within a text of sev
 
 from __future__ import annotations
 
+import ast
 import difflib
 import hashlib
 import io
@@ -28,6 +29,7 @@ import click
 HERE = Path(__file__).resolve().parent
 EQUIVALENT = HERE / "equivalent.toml"
 OUTCOMES = Path("mutants/outcomes")
+RECORDED = Path("mutants/recorded.json")
 GOAL = 0.85
 
 
@@ -51,15 +53,14 @@ SOURCES: dict[str, tuple[str, ...]] = {
 PREDICT_TESTS = """calibration collectives concurrency executed first_token intervals language_layout left_out machine_card
 malloc memory model posterior power published quantities roofline served serving_batch_queue serving_exactness serving_load
 serving_simulation teams"""
-PLAN_TESTS = """arithmetic availability by_hand cash factors finance for_sale formulae full_plan host_cores interval kept
-kinds_of_machines mixed planning_page properties published_points rack_and_room rented_replicas room_draw sizing where
-whole_instances"""
+PLAN_TESTS = """arithmetic arrivals availability by_hand cash draws factors finance formulae full_plan host_cores interval kept
+kinds_of_machines mixed properties published_points queueing rack_and_room sizing whole_instances"""
 
 TESTS: dict[str, tuple[str, ...]] = {
     "analyze": ("analyze",),
     "predict": each("predict", " ".join(f"test_{name}.py" for name in PREDICT_TESTS.split())),
     "factors": (
-        *each("plan", "money site demand_file certainty/test_cost.py certainty/test_waiting.py"),
+        *each("plan", "money site certainty/test_waiting.py"),
         *each("plan", " ".join(f"test_{name}.py" for name in PLAN_TESTS.split())),
     ),
 }
@@ -73,6 +74,10 @@ class Mutant:
     function: str
     was: str
     became: str
+
+    @property
+    def mangled(self) -> str:
+        return self.key.partition("__mutmut_")[0]
 
     @property
     def text(self) -> str:
@@ -135,6 +140,29 @@ def mutants_of(path: Path) -> list[Mutant]:
     return found
 
 
+def only_at_import() -> set[str]:
+    """Return the functions, as mutmut names them, that nothing but the body of a module calls.
+
+    A mutant is switched on once everything is imported, so no test can tell the mutants of these from the original.
+    """
+    found, used = set(), set()
+    for path in Path("aigc_bench").rglob("*.py"):
+        tree, module = ast.parse(path.read_text()), ".".join(path.with_suffix("").parts)
+        defined = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+        bodies = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.Lambda)]
+        inside = {id(node) for body in bodies for node in ast.walk(body)}
+        names = {name_of(node) for node in ast.walk(tree) if id(node) in inside}
+        used |= {(module if name in defined else "", name) for name in names}
+        calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and id(node) not in inside]
+        found |= {(module, name) for call in calls if (name := name_of(call.func)) in defined}
+    return {f"{module}.x_{name}" for module, name in found - used if ("", name) not in used}
+
+
+def name_of(node: ast.AST) -> str:
+    """Return the last part of the name that an expression uses; nothing for other nodes."""
+    return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
+
+
 def sample(mutants: list[Mutant], *, size: int, seed: int) -> list[Mutant]:
     """Return ``size`` of ``mutants``, the same ones for a seed even where other functions have changed."""
 
@@ -159,12 +187,12 @@ def run(folder: str, mutants: list[Mutant], *, children: int, again: Sequence[st
     known: dict[str, str] = json.loads(file.read_text()) if file.exists() else {}
     settled = {"killed", "timeout", "survived", "no tests"} - set(again)
     from mutmut.state import state
-    from mutmut.utils.format_utils import mangled_name_from_mutant_name
     from mutmut.workers.isolation import get_mutant_runner
 
     runner = get_mutant_runner(children)
     outcome = {mutant.key: known[mutant.text] for mutant in mutants if known.get(mutant.text) in settled}
     by_key = {mutant.key: mutant for mutant in mutants}
+    own = tuple(f"tests/{name}" for name in TESTS[folder])
 
     def take() -> None:
         result = runner.wait_for_result()
@@ -179,8 +207,8 @@ def run(folder: str, mutants: list[Mutant], *, children: int, again: Sequence[st
         for mutant in (one for one in mutants if one.key not in outcome):
             while not runner.has_capacity():
                 take()
-            tests = state().tests_by_mangled_function_name.get(mangled_name_from_mutant_name(mutant.key), set())
-            runner.submit(mutant.key, sorted(tests), 3600, 0.0)
+            reaching = state().tests_by_mangled_function_name.get(mutant.mangled, set())
+            runner.submit(mutant.key, sorted(test for test in reaching if test.startswith(own)), 3600, 0.0)
         runner.signal_work_complete()
         while runner.pending_count():
             take()
@@ -199,7 +227,6 @@ def prepare(folders: Sequence[str], *, children: int) -> None:
     """Make the mutants, and record which tests reach which function, unless an earlier run has done so."""
     from mutmut.__main__ import copy_also_copy_files, copy_src_dir, create_mutants, run_stats_collection, setup_source_paths
     from mutmut.configuration import config
-    from mutmut.state import state
     from mutmut.stats import load_stats
     from mutmut.workers.isolation import get_mutant_runner
 
@@ -213,9 +240,17 @@ def prepare(folders: Sequence[str], *, children: int) -> None:
     create_mutants(children)
     load_stats()
     tests = config().pytest_add_cli_args_test_selection
-    if unrecorded := [name for name in tests if not any(test.startswith(name) for test in state().duration_by_test)]:
-        click.echo(f"recording what {', '.join(unrecorded)} reach", err=True)
-        run_stats_collection(get_mutant_runner(children), unrecorded)
+    seen: dict[str, str] = json.loads(RECORDED.read_text()) if RECORDED.exists() else {}
+    files = {str(file): hashlib.sha256(file.read_bytes()).hexdigest() for name in tests for file in test_files(Path(name))}
+    if changed := [name for name, sha256 in files.items() if seen.get(name) != sha256]:
+        click.echo(f"recording what {', '.join(changed)} reach", err=True)
+        run_stats_collection(get_mutant_runner(children), changed)
+        RECORDED.write_text(json.dumps(seen | files))
+
+
+def test_files(path: Path) -> list[Path]:
+    """Return the files of tests at or below ``path``."""
+    return sorted(path.rglob("test_*.py")) if path.is_dir() else [path]
 
 
 def tally(folder: str, mutants: list[Mutant], outcome: dict[str, str], *, of: int) -> tuple[str, list[Mutant]]:
@@ -250,8 +285,9 @@ def main(
     prepare(folders or list(SOURCES), children=children)
     head = "| folder | mutants | sampled | killed | timeout | equivalent | survived | no tests | score |"
     lines, left = [head, "|---|---|---|---|---|---|---|---|---|"], []
+    unreachable = only_at_import()
     for folder in folders or SOURCES:
-        made = [mutant for path in files_of(folder) for mutant in mutants_of(path)]
+        made = [one for path in files_of(folder) for one in mutants_of(path) if one.mangled not in unreachable]
         mutants = sample(made, size=size, seed=seed)
         outcome = run(folder, mutants, children=children, again=again)
         line, alive = tally(folder, mutants, outcome, of=len(made))

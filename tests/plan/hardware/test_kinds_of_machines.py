@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import pytest
 
 from aigc_bench.core.records import Estimate
@@ -12,12 +14,15 @@ from aigc_bench.plan.planner import worth_mixing
 from aigc_bench.plan.records.plan import Option
 from tests.plan.build import make_demand, make_machine, make_rules
 
-PLAIN = make_plan(make_demand(jobs=()), machine=make_machine(), rules=make_rules()).options[0]
+
+@cache
+def plain() -> Option:
+    return make_plan(make_demand(jobs=()), machine=make_machine(), rules=make_rules()).options[0]
 
 
 def option(usd: float, **changes: object) -> Option:
     cost = Estimate(value=usd, low=usd, high=usd, unit="usd", basis="assumed")
-    return PLAIN.model_copy(update={"tco_usd": cost, "accepted": True, "reasons": (), **changes})
+    return plain().model_copy(update={"tco_usd": cost, "accepted": True, "reasons": (), **changes})
 
 
 @pytest.mark.parametrize(("usd", "is_worth"), [(50.0, True), (90.0, True), (91.0, False), (120.0, False)])

@@ -12,14 +12,19 @@ from hypothesis import strategies as st
 from aigc_bench.catalog.loader import load_catalogue
 from aigc_bench.core.errors import UnknownNameError
 from aigc_bench.plan.money.apis import MODALITY_OF, Consumption, api_offers, market_price, usd_per_request
-from aigc_bench.plan.money.offers import offers
+from aigc_bench.plan.money.offers import Offer, offers
 from aigc_bench.plan.stats.estimates import estimate
 from aigc_bench.plan.stats.price_aging import age_years, aged
 
 CATALOGUE = load_catalogue(with_user_files=False)
 TODAY = date(2026, 11, 25)
 DRIFT = CATALOGUE.constant("rent_drift")
-H100 = offers("h100_sxm_80gb", catalogue=CATALOGUE, on=TODAY)
+
+
+@pytest.fixture(scope="module")
+def of_h100() -> tuple[Offer, ...]:
+    """Every offer of one accelerator."""
+    return offers("h100_sxm_80gb", catalogue=CATALOGUE, on=TODAY)
 
 
 @pytest.mark.parametrize(
@@ -48,8 +53,8 @@ def test_a_year_moves_a_rent_by_its_published_volatility() -> None:
     assert old.source == "a list; 1.0 years old on 2026-11-25"
 
 
-def test_every_way_to_have_an_h100_is_offered() -> None:
-    assert {(offer.kind, offer.term) for offer in H100} >= {
+def test_every_way_to_have_an_h100_is_offered(of_h100: tuple[Offer, ...]) -> None:
+    assert {(offer.kind, offer.term) for offer in of_h100} >= {
         ("owned", "purchase"),
         ("colocated", "purchase"),
         ("cloud", "on_demand"),
@@ -57,14 +62,14 @@ def test_every_way_to_have_an_h100_is_offered() -> None:
         ("cloud", "reserved_1y"),
         ("cloud", "reserved_3y"),
     }
-    for offer in H100:
+    for offer in of_h100:
         assert (offer.price is None) == (offer.why_no_price is not None)
         assert offer.price is None or (offer.price.source and offer.price.unit in ("usd", "usd/accelerator-h"))
         assert (offer.space_usd_per_kw_month is not None) == (offer.kind == "colocated")
 
 
-def test_historic_rents_are_no_offers_and_the_newest_of_a_provider_counts() -> None:
-    aws = [offer for offer in H100 if offer.provider == "aws" and offer.term == "on_demand"]
+def test_historic_rents_are_no_offers_and_the_newest_of_a_provider_counts(of_h100: tuple[Offer, ...]) -> None:
+    aws = [offer for offer in of_h100 if offer.provider == "aws" and offer.term == "on_demand"]
     assert [(offer.as_of, offer.price.value if offer.price else None) for offer in aws] == [("2026-10-07", 55.04 / 8)]
 
 
@@ -151,8 +156,8 @@ def test_an_item_that_no_api_sells_is_refused() -> None:
         api_offers("tokens", catalogue=CATALOGUE, on=TODAY)
 
 
-def test_a_term_that_nobody_lists_says_so_and_an_index_stands_in_where_there_is_one() -> None:
-    three_years = next(offer for offer in H100 if offer.term == "reserved_3y")
+def test_a_term_that_nobody_lists_says_so_and_an_index_stands_in_where_there_is_one(of_h100: tuple[Offer, ...]) -> None:
+    three_years = next(offer for offer in of_h100 if offer.term == "reserved_3y")
     assert three_years.why_no_price == "the catalogue has no reserved 3y rent of NVIDIA H100 SXM5 80GB"
-    one_year = [offer for offer in H100 if offer.term == "reserved_1y"]
+    one_year = [offer for offer in of_h100 if offer.term == "reserved_1y"]
     assert [(offer.provider, offer.price.value if offer.price else None) for offer in one_year] == [("SemiAnalysis index", 2.35)]
