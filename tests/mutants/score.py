@@ -37,32 +37,30 @@ def each(folder: str, names: str) -> tuple[str, ...]:
     return tuple(f"{folder}/{name}" for name in names.split())
 
 
-FORMS = """allocators collectives concurrency effects forms intervals levels malloc memory posterior power quantities roofline teams
-unknown work"""
-SERVING = "capacity closed_form kv_blocks lengths step_time"
-SIZING = "arrivals availability checkpoint draws elastic host_cores interval kept mixed queueing sizing"
-
 SOURCES: dict[str, tuple[str, ...]] = {
     "analyze": ("analyze/*",),
-    "predict": (*each("predict", FORMS), *each("predict/serving", SERVING)),
+    "predict": (
+        *each("predict/closed_form", "*"),
+        *each("predict/fitting", "effects intervals posterior random_effects unknown_names"),
+        *each("predict/roofline", "executed omp_regions power quantities roofline"),
+        *each("predict/serving", "capacity closed_form concurrency kv_blocks lengths step_time"),
+        *each("predict/tracing", "caching_allocator glibc_malloc"),
+    ),
     "factors": ("plan/factors/*",),
-    "money": ("plan/money/*", *each("plan", "cost cash finance dated")),
-    "sizing": each("plan", SIZING),
+    "money": ("plan/money/*", "plan/stats/price_aging"),
+    "sizing": (
+        *each("plan/sizing", "*"),
+        *each("plan/stats", "availability distributions estimates queueing"),
+        *each("plan", "demand/arrivals hardware/host_cores options/mixed"),
+    ),
 }
 
-PREDICT_TESTS = """calibration collectives concurrency executed first_token intervals language_layout left_out machine_card
-malloc memory model posterior power published quantities roofline served serving_batch_queue serving_exactness serving_load
-serving_simulation teams"""
-PLAN_TESTS = """arithmetic arrivals availability by_hand cash draws factors finance formulae full_plan host_cores interval kept
-kinds_of_machines mixed properties published_points queueing rack_and_room sizing whole_instances"""
-
+PLAN_TESTS = "factors money options/test_mixed.py placement site sizing stats hardware/test_host_cores.py demand/test_arrivals.py"
+PLAN_ALONE = "by_hand formulae planner properties published_points"
 TESTS: dict[str, tuple[str, ...]] = {
     "analyze": ("analyze",),
-    "predict": each("predict", " ".join(f"test_{name}.py" for name in PREDICT_TESTS.split())),
-    "factors": (
-        *each("plan", "money site certainty/test_waiting.py"),
-        *each("plan", " ".join(f"test_{name}.py" for name in PLAN_TESTS.split())),
-    ),
+    "predict": (*each("predict", "closed_form fitting roofline serving test_model.py tracing/test_glibc_malloc.py"),),
+    "factors": (*each("plan", PLAN_TESTS), *each("plan", " ".join(f"test_{name}.py" for name in PLAN_ALONE.split()))),
 }
 TESTS["money"] = TESTS["sizing"] = TESTS["factors"]
 """The tests of the formulae themselves; those of whole plans and traces take too long to be run for each mutant."""

@@ -7,10 +7,10 @@ import math
 import pytest
 
 from aigc_bench.core.records import Estimate
-from aigc_bench.plan.interval import estimate
 from aigc_bench.plan.money.cash_flow import Growth, cash_flow
 from aigc_bench.plan.money.opex import CostLine, opex_lines
 from aigc_bench.plan.money.ownership import Terms, own
+from aigc_bench.plan.stats.estimates import estimate
 from tests.plan.money.test_ownership import PRICES, exactly, fleet
 
 

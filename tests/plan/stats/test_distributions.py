@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from aigc_bench.plan.draws import NUM_DRAWS, draws, interval_of, normals, sample, spread
-from aigc_bench.plan.interval import estimate
+from aigc_bench.plan.stats.distributions import NUM_DRAWS, draws, interval_of, normals, sample, spread
+from aigc_bench.plan.stats.estimates import estimate
 
 P90 = 1.2815515655446004
 WIDE = estimate(4.0, low=1.0, high=8.0, unit="x", basis="assumed")

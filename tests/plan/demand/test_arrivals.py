@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aigc_bench.plan.arrivals import from_hourly, from_rate, from_times, from_users
-from aigc_bench.plan.interval import estimate
+from aigc_bench.plan.demand.arrivals import from_hourly, from_rate, from_times, from_users
+from aigc_bench.plan.stats.estimates import estimate
 from tests.plan.build import exact
 
 

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from aigc_bench.plan.queueing import erlang_b, erlang_c, wait_quantile_s
+from aigc_bench.plan.stats.queueing import erlang_b, erlang_c, wait_quantile_s
 
 
 def test_one_server_is_the_textbooks_queue() -> None:
