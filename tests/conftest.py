@@ -7,6 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("whatever-the-load", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("whatever-the-load")
+"""How long an example takes is the machine's doing, not the code's."""
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 

@@ -28,6 +28,7 @@ from aigc_bench.listing import KINDS as LISTED
 from aigc_bench.listing import listing
 from aigc_bench.measure.profiles import find_profile
 from aigc_bench.measure.progress import Progress, RunFinished, RunStarted, StageStarted, TrialFinished, TrialStarted
+from tests.measure.bench import KNOWN_RATE, Bench
 
 PROGRAM = (sys.executable, "-m", "aigc_bench")
 OPTIONS = {
@@ -214,17 +215,18 @@ def test_a_run_is_never_written_over_another(capsys: pytest.CaptureFixture[str],
 
 def test_ctrl_c_ends_a_run_with_what_is_finished_and_resume_completes_it(tmp_path: Path) -> None:
     """Started on a terminal, which shows the stage under way, and resumed without one, which gets plain lines."""
-    out = tmp_path / "run"
-    code, screen = interrupted_on_a_terminal("run", "--profile", "smoke", "--only", "vae", "--out", str(out))
+    out, bench = tmp_path / "run", Bench(folder=tmp_path)
+    profile = str(bench.profile(f"{KNOWN_RATE}settings = {{ step_s = 0.4 }}\n"))
+    code, screen = interrupted_on_a_terminal(bench, "run", "--profile", profile, "--out", str(out))
     assert code == 130
     assert "trial 2/3  measuring" in screen
     assert "Traceback" not in screen
     assert f"aigc-bench run --resume {out}" in screen
     assert (out / "report.html").is_file()
-    assert json.loads((out / "run.json").read_text())["command"][1:4] == ["run", "--profile", "smoke"]
+    assert json.loads((out / "run.json").read_text())["command"][1:4] == ["run", "--profile", profile]
     finished = (out / "results.jsonl").read_text().splitlines()
 
-    resumed = subprocess.run([*PROGRAM, "run", "--resume", str(out), "--json"], capture_output=True, text=True, check=False)
+    resumed = bench("run", "--resume", out, "--json")
     assert resumed.returncode == 0, resumed.stderr
     result = json.loads(resumed.stdout)
     assert [case["status"] for case in result["cases"]] == ["ok"]
@@ -237,12 +239,12 @@ def test_ctrl_c_ends_a_run_with_what_is_finished_and_resume_completes_it(tmp_pat
     assert sorted(json.loads(line)["trial"] for line in lines) == [0, 1, 2]
 
 
-def interrupted_on_a_terminal(*words: str) -> tuple[int, str]:
-    """(exit code, screen) of a command line on a terminal that meets Ctrl-C once the second trial is being measured."""
+def interrupted_on_a_terminal(bench: Bench, *words: str) -> tuple[int, str]:
+    """(exit code, screen) of a command line on a terminal that meets Ctrl-C once the second, slow trial is being measured."""
     ours, theirs = pty.openpty()
-    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "160"}
+    environment = {**bench.environment, "TERM": "xterm", "COLUMNS": "160"}
     screen = b""
-    with subprocess.Popen([*PROGRAM, *words], stdout=theirs, stderr=theirs, env=environment) as process:
+    with subprocess.Popen(bench.command(*words), cwd=bench.folder, stdout=theirs, stderr=theirs, env=environment) as process:
         os.close(theirs)
         is_told = False
         with contextlib.suppress(OSError):

@@ -57,7 +57,7 @@ def test_a_trial_without_the_kernel_has_no_corrected_row(tmp_path: Path) -> None
     assert "throughput" in found and "throughput_drift_corrected" not in found
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(factors=st.lists(st.floats(0.5, 3.0), min_size=3, max_size=3))
 def test_the_typical_trial_keeps_its_throughput_and_slower_ones_gain(
     tmp_path_factory: pytest.TempPathFactory, factors: list[float]

@@ -28,7 +28,7 @@ def rows(run: Run) -> dict[str, MetricRow]:
     return {row.metric: row for row in metric_rows(run, catalogue=CATALOGUE)}
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(num_steps=st.integers(5, 140), items=st.integers(1, 300), step_ms=st.integers(1, 900))
 def test_volume_of_all_steps_over_the_latency_of_one(
     tmp_path_factory: pytest.TempPathFactory, num_steps: int, items: int, step_ms: int

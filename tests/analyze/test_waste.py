@@ -64,7 +64,7 @@ def test_a_failed_case_has_no_ledger(tmp_path: Path) -> None:
     assert ledger_of(analyses(run)[0]) is None
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(factor=st.floats(0.05, 1.0), busy=st.floats(0.0, 1.0), useful=st.just(0.0) | st.floats(1e-9, 1.0))
 def test_shares_are_never_negative_and_add_to_one(
     tmp_path_factory: pytest.TempPathFactory, factor: float, busy: float, useful: float

@@ -111,7 +111,7 @@ def run(endings: Sequence[Happening], folder: Path) -> tuple[TrialResult, Script
 
 
 @given(st.lists(st.sampled_from(sorted(ENDS_IN)), min_size=1, max_size=4))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_every_sequence_of_endings_gives_one_result_after_at_most_two_attempts(tmp_path: Path, endings: list[Happening]) -> None:
     trial, launcher, sampler, attempts, _ = run(endings, tmp_path)
     deserved = 2 if endings[0] in IS_REPEATED else 1

@@ -102,7 +102,7 @@ def test_lists_in_settings_expand_too(tmp_path: Path) -> None:
     assert [(case.batch_size, case.settings["seq_len"]) for case in cases] == [(1, 16), (1, 32), (2, 16), (2, 32)]
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     sizes=st.lists(st.integers(1, 64), min_size=1, max_size=4, unique=True),
     lengths=st.lists(st.integers(8, 64), min_size=1, max_size=4, unique=True),

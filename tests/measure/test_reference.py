@@ -49,5 +49,4 @@ def test_the_windows_cpu_time_has_none_of_the_kernel(run: Path) -> None:
     """The steps of this workload sleep, so that whatever computes in the window shows."""
     for trial in trials(run):
         spent_s = sum(trial["reference"]["before_s"]) + sum(trial["reference"]["after_s"])
-        covered_s = sum(trial["steps"]["duration_s"])
-        assert trial["window"]["wall_s"] - covered_s < 0.5 * spent_s, json.dumps(trial["window"])
+        assert trial["host"]["cpu_s"] < 0.5 * spent_s, json.dumps(trial["window"])

@@ -72,7 +72,6 @@ if is_recording():
 hypothesis.settings.register_profile(
     "mutants", derandomize=True, database=None, deadline=None, phases=[hypothesis.Phase.explicit, hypothesis.Phase.generate]
 )
-hypothesis.settings.load_profile("mutants")
 """The same examples for every mutant, and none made smaller: one that fails is enough."""
 
 
@@ -115,7 +114,8 @@ def pytest_unconfigure() -> None:
 
 
 def pytest_sessionstart() -> None:
-    """Forget what was computed while tests were collected, before the mutant was set."""
+    """Take the profile for mutants, after conftest's, and forget what was computed before the mutant was set."""
+    hypothesis.settings.load_profile("mutants")
     ours = [] if is_recording() else [module for name, module in sys.modules.items() if name.partition(".")[0] in OURS]
     for thing in (thing for module in ours for thing in list(vars(module).values()) if hasattr(thing, "cache_clear")):
         thing.cache_clear()

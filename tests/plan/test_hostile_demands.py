@@ -152,13 +152,13 @@ several = (
 )
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(chosen=several)
 def test_several_numbers_at_the_ends_of_their_ranges_are_planned_with(chosen: Chosen, tmp_path: Path) -> None:
     check_plan(chosen, tmp_path)
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(chosen=several)
 def test_several_numbers_at_the_ends_of_their_ranges_are_read(chosen: Chosen, tmp_path: Path) -> None:
     file = tmp_path / "demand.toml"
