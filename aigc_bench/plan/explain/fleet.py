@@ -9,7 +9,7 @@ from aigc_bench.plan.placement.rack import rack_fill
 from aigc_bench.plan.records.loads import Pool
 from aigc_bench.plan.records.machine import Machine
 
-SPARES = "the fewest servers beside those in service that keep the asked availability (k of n, binomial)"
+SPARES = "the fewest servers beyond those in service that keep the required availability (k of n, binomial)"
 MARGIN = "the fewest servers more that keep SLOs and deadlines in the asked share of the drawn worlds"
 REQUIRED = "max(sum of services / utilisation, off-peak share x that + sum of jobs)"
 REPLICAS = "max(whole replicas by day, whole replicas by night + jobs), of every load"
