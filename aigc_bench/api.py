@@ -171,9 +171,9 @@ def load(path: Path | str) -> Run:
 def rows(run: RunOrPath) -> list[MetricRow]:
     """One record per case and metric."""
     from aigc_bench.analyze.rows import metric_rows
-    from aigc_bench.catalog.loader import load_catalogue
+    from aigc_bench.catalog.loader import usable_catalogue
 
-    return metric_rows(_loaded(run), catalogue=load_catalogue())
+    return metric_rows(_loaded(run), catalogue=usable_catalogue())
 
 
 def metrics(run: RunOrPath) -> pd.DataFrame:
@@ -313,10 +313,10 @@ def prediction_report(predicted: Sequence[tuple[str, MetricRow]], *, title: str,
 
 def published(run: RunOrPath, *, gpu: str | None = None) -> str:
     """A run's numbers as CSV in the schema of published results, which ``validate`` reads; ``gpu`` names the machine."""
-    from aigc_bench.catalog.loader import load_catalogue
+    from aigc_bench.catalog.loader import usable_catalogue
     from aigc_bench.predict.validation.own_results import published_table
 
-    return published_table(_loaded(run), catalogue=load_catalogue(), gpu=gpu)
+    return published_table(_loaded(run), catalogue=usable_catalogue(), gpu=gpu)
 
 
 def validate(table: Path | str, *, by: Sequence[str] = (), rows_out: Path | str | None = None) -> Validation:

@@ -5,17 +5,19 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, cast
 
 from aigc_bench.catalog import names, regions
 from aigc_bench.catalog import records as r
-from aigc_bench.catalog.overrides import Overrides, read_overrides, user_files
+from aigc_bench.catalog.fact import Fact
+from aigc_bench.catalog.overrides import Overrides, read_overrides, usable_overrides, user_files
 from aigc_bench.catalog.reader import read_cells, read_table
 from aigc_bench.catalog.tables import TABLES
-from aigc_bench.core.errors import UnknownNameError
+from aigc_bench.core.errors import FileWarning, UnknownNameError
 from aigc_bench.core.records import Estimate, Record
 from aigc_bench.core.units import GIB
 
@@ -28,10 +30,32 @@ _PUE_METHODS = ("air", "rear_door", "direct_liquid", "immersion")
 def load_catalogue(overrides: Sequence[Path] = (), *, with_user_files: bool = True) -> Catalogue:
     """The catalogue with the user's rows: first those of the configuration folder, then these files, the last one wins.
 
-    Raises ``UsageError`` that lists every mistake in the files, one line each.
+    For answers that rest on the catalogue. Raises ``AigcBenchError`` that lists every mistake in the files of the folder,
+    ``UsageError`` for those of ``overrides``, one line each.
     """
-    files = [*(user_files() if with_user_files else ()), *overrides]
-    return Catalogue(read_overrides(files) if files else {})
+    own = user_files() if with_user_files else ()
+    files = [*own, *overrides]
+    return Catalogue(read_overrides(files, own=own) if files else {})
+
+
+def usable_catalogue() -> Catalogue:
+    """The catalogue without those of the user's files that hold a mistake, each named once in a ``FileWarning``.
+
+    For what only looks up a name or a peak beside what was measured: a slip in a price list stops no run.
+    """
+    files = user_files()
+    if not files:
+        return Catalogue({})
+    rows, broken = usable_overrides(files)
+    for lines in broken.values():
+        _warn_once(lines[0].rstrip("."), len(lines))
+    return Catalogue(rows)
+
+
+@cache
+def _warn_once(first: str, count: int) -> None:
+    more = f", and {count - 1} more" if count > 1 else ""
+    warnings.warn(f"{first}{more}: the file is left out; see aigc-bench doctor.", FileWarning, stacklevel=3)
 
 
 class Catalogue:
@@ -131,13 +155,13 @@ class Catalogue:
         wanted = (alias for alias in self._alias_rows if alias.scope != "driver")
         return {alias.name: alias.accelerator_id for alias in sorted(wanted, key=lambda alias: alias.scope, reverse=True)}
 
-    def rows(self, kind: str) -> Mapping[str, r.Fact]:
+    def rows(self, kind: str) -> Mapping[str, Fact]:
         """All rows of a table; raises ``UnknownNameError`` for a table that there is not."""
         if kind not in KINDS:
             raise UnknownNameError("table", kind, known=KINDS)
-        return cast("Mapping[str, r.Fact]", getattr(self, kind))
+        return cast("Mapping[str, Fact]", getattr(self, kind))
 
-    def get(self, kind: str, name: str) -> r.Fact:
+    def get(self, kind: str, name: str) -> Fact:
         """One row of a table by id (of accelerators, by any spelling); raises ``UnknownNameError`` with the nearest."""
         if kind == "accelerators":
             return self.accelerator(name)
@@ -180,7 +204,7 @@ class Catalogue:
         if spec.usable_memory_bytes is not None:
             size = float(spec.usable_memory_bytes)
             row = self._usable_rows.get(spec.id)
-            origin: r.Fact = row if row is not None and row.reported_bytes == spec.usable_memory_bytes else spec
+            origin: Fact = row if row is not None and row.reported_bytes == spec.usable_memory_bytes else spec
             source = f"{origin.source}, {origin.as_of}"
             return Estimate(value=size, low=size, high=size, unit="B", basis=origin.basis, source=source)
         share = self.constant("driver_visible_memory_fraction")

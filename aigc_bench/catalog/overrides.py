@@ -16,110 +16,234 @@ TOML, one table per row, keys as the columns of ``data/*.csv``::
     source = "our meters"
     as_of = "2026-10"
 
-CSV: the file is named after the table (``accelerators.csv``), with the same columns and an ``id``. Every row says where
-it comes from: ``source`` and ``as_of`` are required, also where only one figure is changed.
+CSV: the file is named after the table (``accelerators.csv``), with the same columns and an ``id``, saved by any spreadsheet. Every
+row says where it comes from: ``source`` and ``as_of`` are required, also where only one figure is changed.
+
+A file with a mistake is not used in part: whoever needs the catalogue is told all mistakes, whoever does not goes on without it.
 """
 
 from __future__ import annotations
 
-import difflib
-import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from aigc_bench.catalog.reader import Cells, columns, is_unverified, parse_csv, read_cells, to_record
+from aigc_bench.catalog.override_rules import (
+    cell_text,
+    constant_mistakes,
+    date_mistakes,
+    id_mistakes,
+    kind_of,
+    nearest,
+    reference_mistakes,
+)
+from aigc_bench.catalog.reader import Cells, Mistake, columns, is_unverified, key_of, read_cells, to_record
 from aigc_bench.catalog.tables import TABLES, Table
-from aigc_bench.core.errors import UsageError
+from aigc_bench.core.document import cut, read_toml
+from aigc_bench.core.errors import AigcBenchError, UsageError
+from aigc_bench.core.numbers import Commas
+from aigc_bench.core.table_file import read_table
 from aigc_bench.core.user_folders import config_home
 
 Overrides = Mapping[str, Mapping[str, Cells]]
-"""Complete rows by table and id."""
+"""Complete rows by table and key."""
+REMEDY = "Correct the file or move it away; measuring and showing runs go on without it"
+_MOST_SAID = 20
 
 _LABELS = {"id", "name", "vendor", "kind", "unit", "source", "second_source", "as_of", "basis", "confidence", "note", "status"}
 _PRICE = ("price_low_usd", "price_mid_usd", "price_high_usd")
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Given:
+    """A row as a file gives it; ``where`` is its file, line and name."""
+
+    file: Path
+    where: str
+    table: Table
+    row_id: str
+    cells: Mapping[str, Any]
+    commas: Commas = "thousands"
+
+
+@dataclass(kw_only=True)
+class _Merged:
+    """Rows of all files so far, which of them is each row's, and what is wrong, by file."""
+
+    rows: dict[str, dict[str, Cells]] = field(default_factory=lambda: defaultdict(dict))
+    origin: dict[tuple[str, str], _Given] = field(default_factory=dict)
+    mistakes: dict[Path, list[str]] = field(default_factory=lambda: defaultdict(list))
+
+
 def user_files() -> tuple[Path, ...]:
-    """The user's own catalogue files, ``$XDG_CONFIG_HOME/aigc-bench/catalog/*.toml`` and ``.csv``, sorted by name."""
+    """The user's own catalogue files, ``$XDG_CONFIG_HOME/aigc-bench/catalog/*.toml`` and ``.csv``, sorted by name; gzip or not."""
     home = config_home()
     folder = None if home is None else home / "aigc-bench" / "catalog"
     if folder is None or not folder.is_dir():
         return ()
-    return tuple(sorted(path for path in folder.glob("*") if path.suffix in (".toml", ".csv")))
+    return tuple(sorted(path for path in folder.glob("*") if _kind(path) in (".toml", ".csv") and not path.name.startswith(".")))
 
 
-def read_overrides(files: Sequence[Path]) -> Overrides:
-    """The rows of all files, completed from the shipped rows; later files win. Raises ``UsageError`` with every mistake."""
-    merged: dict[str, dict[str, Cells]] = {}
-    mistakes: list[str] = []
-    for path in files:
-        for table_name, row_id, given in _rows(path, mistakes=mistakes):
-            where = f"{path}: {table_name}.{row_id}"
-            table = TABLES.get(table_name)
-            if table is None:
-                mistakes.append(f"{where}: unknown table {table_name!r}{_nearest(table_name, TABLES)}")
-                continue
-            rows = merged.setdefault(table_name, {})
-            cells, found = _complete(given, table=table, row_id=row_id, earlier=rows)
-            mistakes += [f"{where}.{column}: {what}" if column else f"{where}: {what}" for column, what in found]
-            if not found:
-                rows[row_id] = cells
-    if mistakes:
-        raise UsageError(mistakes[0], details=mistakes[1:])
+def read_overrides(files: Sequence[Path], *, own: Collection[Path] = ()) -> Overrides:
+    """The rows of all files, completed from the shipped rows; later files win.
+
+    Raises ``UsageError`` with every mistake; ``AigcBenchError`` where all of them are in the user's ``own`` files, which no command
+    named.
+    """
+    merged = _merge(files)
+    said = [line for lines in merged.mistakes.values() for line in _first(lines)]
+    if not said:
+        return merged.rows
+    if all(file in own for file in merged.mistakes):
+        raise AigcBenchError(said[0], f"{REMEDY}.", details=said[1:])
+    raise UsageError(said[0], details=said[1:])
+
+
+def _first(lines: Sequence[str]) -> list[str]:
+    return [*lines[:_MOST_SAID], *([f"{len(lines) - _MOST_SAID:,} more mistakes of this file"] if len(lines) > _MOST_SAID else [])]
+
+
+def usable_overrides(files: Sequence[Path]) -> tuple[Overrides, Mapping[Path, Sequence[str]]]:
+    """The rows of the files that hold no mistake, and the mistakes of the others; a row may name rows of any usable file."""
+    broken: dict[Path, list[str]] = {}
+    while True:
+        merged = _merge([file for file in files if file not in broken])
+        if not merged.mistakes:
+            return merged.rows, broken
+        broken |= merged.mistakes
+
+
+def _merge(files: Sequence[Path]) -> _Merged:
+    merged = _Merged()
+    for file in files:
+        seen: set[tuple[str, str]] = set()
+        try:
+            for row in _rows(file, problems=merged.mistakes[file]):
+                _add(row, merged=merged, seen=seen)
+        except AigcBenchError as problem:
+            merged.mistakes[file] += problem.lines
+    _check_references(merged)
+    merged.mistakes = {file: lines for file, lines in merged.mistakes.items() if lines}
     return merged
 
 
-def _rows(path: Path, *, mistakes: list[str]) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """(table, id, given cells) of every row of one file; what cannot be read is added to the mistakes."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8 text"
-        mistakes.append(f"{path}: cannot be read ({reason}).")
+def _add(row: _Given, *, merged: _Merged, seen: set[tuple[str, str]]) -> None:
+    rows = merged.rows[row.table.name]
+    cells, found = _complete(row, earlier=rows)
+    key = key_of(cells, table=row.table) if not found else row.row_id
+    if not found and (row.table.name, key) in seen:
+        found = [("id", "is there twice in this file; keep one row")]
+    _note(row, found, merged=merged)
+    if not found:
+        seen.add((row.table.name, key))
+        rows[key] = cells
+        merged.origin[row.table.name, key] = row
+
+
+def _note(row: _Given, found: Sequence[Mistake], *, merged: _Merged) -> None:
+    if found:
+        merged.mistakes[row.file] += [
+            f"{row.where}.{column}: {what}" if column else f"{row.where}: {what}" for column, what in found
+        ]
+
+
+def _check_references(merged: _Merged) -> None:
+    if not merged.origin:
         return
-    if path.suffix == ".csv":
-        for number, row in enumerate(parse_csv(text), start=2):
-            row_id = row.get("id", "")
-            if row_id:
-                yield path.stem, row_id, {key: value for key, value in row.items() if key != "id" and value != ""}
-            else:
-                mistakes.append(f"{path}: line {number}: id: is required")
-        return
-    if path.suffix != ".toml":
-        mistakes.append(f"{path}: must be a .toml or .csv file.")
-        return
-    try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        mistakes.append(f"{path}: is not valid TOML: {error}.")
-        return
-    for table_name, rows in document.items():
+    ids = {name: {*_shipped(name), *merged.rows.get(name, {})} for name in ("accelerators", "power", "carbon")}
+    for (table, key), row in merged.origin.items():
+        _note(row, reference_mistakes(merged.rows[table][key], table=row.table, ids=ids), merged=merged)
+
+
+def _kind(path: Path) -> str:
+    """``.csv`` of ``Servers.CSV.gz``."""
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    return suffixes[-2] if suffixes[-1:] == [".gz"] and len(suffixes) > 1 else suffixes[-1] if suffixes else ""
+
+
+def _rows(file: Path, *, problems: list[str]) -> Iterator[_Given]:
+    """Every row of one file, and what is wrong with others; raises ``AigcBenchError`` where none can be read."""
+    if file.exists() and not file.is_file():
+        raise UsageError(f"{file}: not a file.")  # a pipe would be waited for
+    if _kind(file) == ".csv":
+        yield from _rows_of_csv(file, problems=problems)
+    elif _kind(file) == ".toml":
+        yield from _rows_of_toml(file, problems=problems)
+    else:
+        raise UsageError(f"{file}: must be a .toml or .csv file.")
+
+
+def _rows_of_csv(file: Path, *, problems: list[str]) -> Iterator[_Given]:
+    name = file.name.split(".", maxsplit=1)[0].lower()
+    if name not in TABLES:
+        raise UsageError(f"{file}: unknown table {cut(name)!r}{nearest(name, TABLES)}")
+    read = read_table(file, required=("id",))
+    for row in read.rows:
+        row_id = row.cells["id"]
+        cells = {key: value for key, value in row.cells.items() if key != "id" and value != ""}
+        if row.problem is not None or not row_id:
+            problems.append(f"{file}: line {row.line}: {row.problem or 'id: is required'}")
+        else:
+            where = f"{file}: line {row.line}: {name}.{cut(row_id)}"
+            yield _Given(file=file, where=where, table=TABLES[name], row_id=row_id, cells=cells, commas=read.commas)
+
+
+def _rows_of_toml(file: Path, *, problems: list[str]) -> Iterator[_Given]:
+    for name, rows in read_toml(file).items():
         if not isinstance(rows, dict) or not all(isinstance(row, dict) for row in rows.values()):
-            mistakes.append(f"{path}: {table_name}: must hold tables, one per row: [{table_name}.ID]")
-            continue
-        for row_id, row in rows.items():
-            yield table_name, row_id, row
+            problems.append(f"{file}: {cut(name)}: must hold tables, one per row: [{cut(name)}.ID]")
+        elif name not in TABLES:
+            problems.append(f"{file}: unknown table {cut(name)!r}{nearest(name, TABLES)}")
+        else:
+            for row_id, row in rows.items():
+                where = f"{file}: {name}.{cut(row_id)}"
+                yield _Given(file=file, where=where, table=TABLES[name], row_id=row_id, cells=row)
 
 
-def _complete(
-    given: Mapping[str, Any], *, table: Table, row_id: str, earlier: Mapping[str, Cells]
-) -> tuple[Cells, list[tuple[str, str]]]:
+def _complete(row: _Given, *, earlier: Mapping[str, Cells]) -> tuple[Cells, list[Mistake]]:
     """The whole row: the given cells over those of the row it changes or is ``like``, and what is wrong with them."""
-    mistakes = _unknown_columns(given, table=table)
-    own = {key: _text(value) for key, value in given.items() if key != "like"}
-    known = {**read_cells(table), **earlier}
-    start = str(given.get("like", row_id))
-    if "like" in given and start not in known:
-        mistakes.append(("like", f"unknown {table.noun} {start!r}{_nearest(start, known)}"))
+    table, row_id, shipped = row.table, row.row_id, _shipped(row.table.name)
+    own, mistakes = _own_cells(row)
+    known = {**shipped, **earlier}
+    start = str(row.cells.get("like", row_id))
+    if "like" in row.cells and start not in known:
+        mistakes.append(("like", f"unknown {table.noun} {cut(start)!r}{nearest(start, known)}"))
     for required in ("source", "as_of") if "source" in table.record.model_fields else ():
-        if not own.get(required):
+        if not own.get(required) and all(column != required for column, _ in mistakes):
             mistakes.append((required, "is required: say where the figures come from and from when"))
-    if mistakes:
-        return {}, mistakes
     base = dict(known.get(start, {}))
+    if mistakes:
+        named = {column for column, _ in mistakes}
+        more = to_record({**base, **own, "id": row_id}, table=table)[1] if not named & {"id", "like"} else []
+        return {}, mistakes + [mistake for mistake in more if mistake[0] not in named]
     cells = {**base, **_provenance(own, base=base), "id": row_id}
-    return cells, to_record(cells, table=table)[1]
+    mistakes = to_record(cells, table=table)[1]
+    return cells, mistakes or date_mistakes(own, today=date.today()) + constant_mistakes(cells, table=table, shipped=shipped)
+
+
+@cache
+def _shipped(name: str) -> Mapping[str, Cells]:
+    return read_cells(TABLES[name])
+
+
+def _own_cells(row: _Given) -> tuple[dict[str, str], list[Mistake]]:
+    """The given cells as text, and those that are no column, or not of the column's kind."""
+    allowed = {"like", *columns(row.table)} - {"id"}
+    own: dict[str, str] = {}
+    mistakes: list[Mistake] = id_mistakes(row.row_id)
+    for column, value in row.cells.items():
+        if column not in allowed:
+            mistakes.append((cut(column), f"is not a column of {row.table.name}{nearest(column, allowed)}"))
+        elif column != "like":
+            try:
+                own[column] = cell_text(value, kind=kind_of(row.table, column), commas=row.commas)
+            except ValueError as problem:
+                mistakes.append((column, str(problem)))
+    return own, mistakes
 
 
 def _provenance(own: Mapping[str, str], *, base: Cells) -> dict[str, str]:
@@ -143,18 +267,3 @@ def _provenance(own: Mapping[str, str], *, base: Cells) -> dict[str, str]:
     if "status" in base:
         cells.setdefault("status", cells["basis"])
     return cells
-
-
-def _unknown_columns(given: Mapping[str, Any], *, table: Table) -> list[tuple[str, str]]:
-    allowed = {"like", *columns(table)} - {"id"}
-    return [(key, f"is not a column of {table.name}{_nearest(key, allowed)}") for key in given if key not in allowed]
-
-
-def _nearest(name: str, known: Any) -> str:
-    """The nearest names as the end of a sentence, all of them where they are few."""
-    near = difflib.get_close_matches(name, sorted(known), n=3, cutoff=0.5)
-    return f"; did you mean {' or '.join(near)}?" if near else f"; known: {', '.join(sorted(known)[:40])}."
-
-
-def _text(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)

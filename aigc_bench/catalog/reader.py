@@ -25,7 +25,7 @@ Mistake = tuple[str, str]
 def read_cells(table: Table) -> dict[str, Cells]:
     """The shipped rows of a table as text, by id, in the order of the file."""
     rows = parse_csv((DATA / f"{table.name}.csv").read_text(encoding="utf-8"))
-    cells = {_key(row, table=table): row for row in rows}
+    cells = {key_of(row, table=table): row for row in rows}
     assert len(cells) == len(rows), f"{table.name}.csv has two rows of one id"
     return cells
 
@@ -61,7 +61,7 @@ def read_table(table: Table, rows: Iterable[Cells]) -> dict[str, Record]:
     for cells in rows:
         record, mistakes = to_record(cells, table=table)
         assert record is not None, f"{table.name}.csv, {cells.get('id')}: {mistakes}"
-        records[_key(cells, table=table)] = record
+        records[key_of(cells, table=table)] = record
     return records
 
 
@@ -70,7 +70,7 @@ def is_unverified(source: str) -> bool:
     return "unverified" in source
 
 
-def _key(cells: Cells, *, table: Table) -> str:
+def key_of(cells: Cells, *, table: Table) -> str:
     """The id of a row; of a range, which is one of several of an accelerator, with its column."""
     return f"{cells['id']}.{cells['column']}" if table.name == "accelerator_ranges" else cells["id"]
 

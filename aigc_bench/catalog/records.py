@@ -7,37 +7,17 @@ with structured sparsity never enters a record.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from aigc_bench.catalog.fact import Celsius, Count, Date, Fact, FactBasis, NonNegative, Number, Positive, Text, check_rising
 from aigc_bench.core.records import Estimate, Record
 
-Confidence = Literal["high", "medium", "low"]
-FactBasis = Literal["datasheet", "measured", "assumed"]
 CoolingMethod = Literal["air", "rear_door", "direct_liquid", "immersion"]
 DTYPES = ("fp32", "tf32", "fp16", "bf16", "fp8", "int8", "fp4")
 """Keys of ``AcceleratorSpec.peak_flops``, in the order in which peaks usually rise."""
-
-_DATE = re.compile(r"\d{4}(-\d{2}(-\d{2})?)?(/\d{4}(-\d{2}(-\d{2})?)?)?")
-
-
-def _is_date(text: str) -> str:
-    if not _DATE.fullmatch(text):
-        raise ValueError("must be a date such as 2026, 2026-11, 2026-11-23 or 2024/2025")
-    return text
-
-
-Date = Annotated[str, AfterValidator(_is_date)]
-"""ISO 8601 with reduced precision (``2026``, ``2026-11``, ``2026-11-23``) or an interval of two such (``2024/2025``)."""
-
-Text = Annotated[str, Field(min_length=1)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Number = Annotated[float, Field(allow_inf_nan=False)]
-NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=0)]
 
 
 def _known_dtypes(peaks: Mapping[str, float]) -> Mapping[str, float]:
@@ -48,17 +28,6 @@ def _known_dtypes(peaks: Mapping[str, float]) -> Mapping[str, float]:
 
 
 PeakFlops = Annotated[Mapping[str, Positive], AfterValidator(_known_dtypes)]
-
-
-class Fact(Record):
-    """What every row of the catalogue has: a name of its own, where it comes from, from when, and how sure it is."""
-
-    id: Text
-    source: Text
-    as_of: Date
-    confidence: Confidence = "medium"
-    basis: FactBasis = "datasheet"
-    note: str | None = None
 
 
 class Price(Record):
@@ -155,7 +124,7 @@ class AcceleratorSpec(Fact):
     arch: str | None = None
     form_factor: str | None = None
     compute_capability: str | None = None
-    release_year: int | None = None
+    release_year: Annotated[int, Field(ge=1990, le=2100)] | None = None
     num_multiprocessors: Count | None = None
     peak_flops: PeakFlops = Field(default_factory=dict)
     memory_bytes: Annotated[int, Field(gt=0)]
@@ -175,6 +144,11 @@ class AcceleratorSpec(Fact):
     ranges: Mapping[str, tuple[float, float]] = Field(default_factory=dict)
     second_source: str | None = None
 
+    @model_validator(mode="after")
+    def _draws_more_at_work(self) -> AcceleratorSpec:
+        check_rising(self, ("idle_w", "tdp_w"))
+        return self
+
     def peak(self, dtype: str) -> float | None:
         """Dense peak FLOP/s of ``dtype``, ``None`` where it is unknown or the part lacks it; never with sparsity."""
         return self.peak_flops.get(dtype)
@@ -193,16 +167,22 @@ class AcceleratorSpec(Fact):
 class UsableMemory(Fact):
     """Bytes a driver reports for one accelerator beside its nominal size."""
 
-    nominal_bytes: int
-    reported_bytes: int
+    nominal_bytes: Annotated[int, Field(gt=0)]
+    reported_bytes: Annotated[int, Field(gt=0)]
 
 
 class AcceleratorRange(Fact):
     """A figure of one accelerator on which sources disagree, in the unit of its column in accelerators.csv."""
 
     column: Text
-    low: Number
-    high: Number
+    low: Positive
+    high: Positive
+
+    @model_validator(mode="after")
+    def _ordered(self) -> AcceleratorRange:
+        if self.low > self.high:
+            raise ValueError(f"low {self.low} and high {self.high} must rise")
+        return self
 
 
 class ServerSpec(Fact):
@@ -214,8 +194,8 @@ class ServerSpec(Fact):
     name: Text
     vendor: str | None = None
     gpu_id: str | None = None
-    gpu_count: Count
-    rack_units: float | None = None
+    gpu_count: Annotated[int, Field(ge=0, le=10_000)]
+    rack_units: Positive | None = None
     max_power_w: Positive | None = None
     typical_power_w: Positive | None = None
     idle_power_w: Positive | None = None
@@ -226,7 +206,7 @@ class ServerSpec(Fact):
     psu_redundancy: str | None = None
     cpu: str | None = None
     cpu_cores: Count | None = None
-    ram_bytes: int | None = None
+    ram_bytes: Annotated[int, Field(gt=0)] | None = None
     nics: str | None = None
     num_compute_nics: Count | None = None
     compute_nic_bytes_per_s: Positive | None = None
@@ -234,9 +214,17 @@ class ServerSpec(Fact):
     local_storage: str | None = None
     cooling: CoolingMethod = "air"
     cooling_detail: str | None = None
-    inlet_low_c: float | None = None
-    inlet_high_c: float | None = None
+    inlet_low_c: Celsius | None = None
+    inlet_high_c: Celsius | None = None
     price: Price | None = None
+
+    @model_validator(mode="after")
+    def _is_a_machine(self) -> ServerSpec:
+        if self.gpu_id is not None and self.gpu_count < 1:
+            raise ValueError(f"gpu_count {self.gpu_count} of a server with {self.gpu_id} must be 1 or more")
+        for names in (("idle_power_w", "typical_power_w", "max_power_w"), ("inlet_low_c", "inlet_high_c")):
+            check_rising(self, names)
+        return self
 
     @property
     def design_heat_w(self) -> float | None:
@@ -280,6 +268,16 @@ class PowerCap(Fact):
     power_high: Positive | None = None
     num_runs: Annotated[int, Field(gt=0)]
 
+    @model_validator(mode="after")
+    def _is_ordered(self) -> PowerCap:
+        for names in (
+            ("throughput_low", "throughput_fraction", "throughput_high"),
+            ("power_low", "power_fraction", "power_high"),
+            ("limit_w", "default_limit_w"),
+        ):
+            check_rising(self, names)
+        return self
+
 
 class NetworkItem(Fact):
     """A link, NIC, switch, cable or transceiver. ``bytes_per_s`` is per direction; of a switch, the sum over its ports.
@@ -295,7 +293,7 @@ class NetworkItem(Fact):
     latency_s: Positive | None = None
     typical_power_w: Positive | None = None
     max_power_w: Positive | None = None
-    rack_units: float | None = None
+    rack_units: Positive | None = None
     weight_kg: Positive | None = None
     reach_m: Positive | None = None
     price: Price | None = None
@@ -328,7 +326,7 @@ class CloudPrice(Fact):
     instance: str | None = None
     gpu_id: Text
     gpu_label: Text
-    gpu_count: Positive
+    gpu_count: Annotated[float, Field(gt=0, le=10_000)]
     on_demand_usd_per_h: Positive | None = None
     spot_usd_per_h: Positive | None = None
     reserved_1y_usd_per_h: Positive | None = None
@@ -371,7 +369,7 @@ class CpuSpec(Fact):
     tdp_w_per_socket: Positive | None = None
     server_full_w: Positive | None = None
     server_idle_w: Positive | None = None
-    server_memory_bytes: int | None = None
+    server_memory_bytes: Annotated[int, Field(gt=0)] | None = None
     power_system: str | None = None
     power_source: str | None = None
     power_as_of: Date | None = None

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from aigc_bench.catalog.fact import Fact
 from aigc_bench.catalog.loader import Catalogue
-from aigc_bench.catalog.records import DTYPES, AcceleratorSpec, Fact, Price
+from aigc_bench.catalog.records import DTYPES, AcceleratorSpec, Price
 from aigc_bench.core.units import digits, quantity
 
 Row = dict[str, Any]

@@ -7,7 +7,7 @@ import platform
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 
-from aigc_bench.catalog.loader import load_catalogue
+from aigc_bench.catalog.loader import usable_catalogue
 from aigc_bench.core.records import AcceleratorInfo, Setting, System
 from aigc_bench.measure import host_facts
 from aigc_bench.telemetry.base import SensorAbsent
@@ -83,7 +83,7 @@ def cuda_version(number: str | None) -> str | None:
 
 
 def _accelerator(index: int, gpu: GpuFacts, *, of: GpuFacts) -> AcceleratorInfo:
-    spec = load_catalogue().recognise(of.name, of.memory_bytes)
+    spec = usable_catalogue().recognise(of.name, of.memory_bytes)
     return AcceleratorInfo(
         index=index,
         name=gpu.name,

@@ -227,9 +227,9 @@ def _accelerators(expects: Expectation) -> tuple[Expectation, list[str]]:
     """What a profile expects as ids of the catalogue (``h100`` is a spelling of one), and the names that are none."""
     if isinstance(expects, str):
         return expects, []
-    from aigc_bench.catalog.loader import load_catalogue
+    from aigc_bench.catalog.loader import usable_catalogue
 
-    catalogue = load_catalogue()
+    catalogue = usable_catalogue()
     ids: list[str] = []
     unknown: list[str] = []
     for name in expects:

@@ -54,9 +54,9 @@ def first_plan(
     ``with_invalid`` names cases whose numbers are planned with although their verdict is invalid.
     """
     if catalogue is None:
-        from aigc_bench.catalog.loader import load_catalogue
+        from aigc_bench.catalog.loader import usable_catalogue
 
-        catalogue = load_catalogue()
+        catalogue = usable_catalogue()
     if rows is None:
         from aigc_bench.analyze.rows import metric_rows
 

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 from aigc_bench.analyze.reasons import verdict
 from aigc_bench.analyze.rows import analyses, rows_of
-from aigc_bench.catalog.loader import load_catalogue
-from aigc_bench.catalog.records import AcceleratorSpec, Confidence
+from aigc_bench.catalog.fact import Confidence
+from aigc_bench.catalog.loader import usable_catalogue
+from aigc_bench.catalog.records import AcceleratorSpec
 from aigc_bench.core import registry
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.records import AcceleratorInfo, Case, Estimate, MetricRow, Record, System
@@ -184,7 +185,7 @@ def accelerator_from_run(run: Run, *, catalogue: Catalogue | None = None) -> Pro
             f"{run.path}: {lacking} gave no valid number ({card.absent.get(lacking, 'not in this run')}).",
             "An accelerator needs its FLOP/s and its bandwidth: aigc-bench run --profile probes",
         )
-    known = (load_catalogue() if catalogue is None else catalogue).accelerators.get(card.accelerator_id or "")
+    known = (usable_catalogue() if catalogue is None else catalogue).accelerators.get(card.accelerator_id or "")
     bandwidth = card.memory_bandwidth
     link = card.collective.bus_bytes_per_s if card.collective else None
     measured = {

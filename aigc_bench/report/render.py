@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from aigc_bench.analyze.compare import Comparison
 from aigc_bench.analyze.rows import HasAccelerators
-from aigc_bench.catalog.loader import load_catalogue
+from aigc_bench.catalog.loader import usable_catalogue
 from aigc_bench.core import registry
 from aigc_bench.core.errors import UsageError
 from aigc_bench.measure.store import REPORT_FILE, Run
@@ -37,7 +37,7 @@ def render_report(
     the shipped one unless told.
     """
     assert runs, "a report needs at least one run"
-    views = run_views(runs, catalogue=load_catalogue() if catalogue is None else catalogue)
+    views = run_views(runs, catalogue=usable_catalogue() if catalogue is None else catalogue)
     context = ReportContext(runs=views, plan=plan, comparison=comparison)
     info = runs[0].info
     return page(

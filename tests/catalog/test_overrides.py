@@ -139,12 +139,12 @@ def test_every_mistake_is_told_at_once_with_file_and_key(tmp_path: Path) -> None
     expected = [
         "accelerators.a.like: unknown accelerator 'h100'",
         "accelerators.b.memory_gb: is not a column of accelerators; did you mean memory_gib",
-        "accelerators.c.fp16_tflops: must be a number, not 'many'",
+        "accelerators.c.fp16_tflops: 'many' is not a number",
         "accelerators.c.as_of: must be a date such as 2026,",
         "accelerators.c.tdp_w: input should be greater than 0",
         "accelerators.d.source: is required",
         "accelerators.d.as_of: is required",
-        "acelerators.e: unknown table 'acelerators'; did you mean accelerators or",
+        "unknown table 'acelerators'; did you mean accelerators or",
         "accelerators.f.memory_gib: is required",
         "accelerators.f.memory_bandwidth_gb_per_s: is required",
         "constants.pue_default: low 1.9, value 1.52, high 1.85 must rise",
@@ -157,7 +157,7 @@ def test_every_mistake_is_told_at_once_with_file_and_key(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("name", "text", "what"),
     [
-        ("broken.toml", "[accelerators", "is not valid TOML"),
+        ("broken.toml", "[accelerators", "not TOML: expected"),
         ("flat.toml", "accelerators = 3", "must hold tables, one per row"),
         ("mine.json", "{}", "must be a .toml or .csv file"),
         ("power.csv", "id,value\n,3\n", "line 2: id: is required"),
@@ -173,7 +173,7 @@ def test_a_file_that_cannot_be_used_is_told_in_one_line(tmp_path: Path, name: st
 
 
 def test_a_missing_file_is_told_in_one_line(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"none\.toml: cannot be read \(No such file or directory\)"):
+    with pytest.raises(UsageError, match=r"none\.toml: no such file or directory"):
         load_catalogue([tmp_path / "none.toml"], with_user_files=False)
 
 

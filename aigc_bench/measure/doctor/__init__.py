@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from aigc_bench.core.records import Check
-from aigc_bench.measure.doctor import devices, host, sensors, software
+from aigc_bench.measure.doctor import devices, files, host, sensors, software
 from aigc_bench.measure.doctor.finding import failure
 
-GROUPS: tuple[Callable[[], Sequence[Check]], ...] = (software.checks, devices.checks, host.checks, sensors.checks)
+GROUPS: tuple[Callable[[], Sequence[Check]], ...] = (software.checks, devices.checks, host.checks, sensors.checks, files.checks)
 
 
 def diagnose() -> list[Check]:
-    """Every check, in the order software, devices, host, sensors. A check that cannot be made is a failure of its own."""
+    """Every check, in the order software, devices, host, sensors, files. A check that cannot be made is a failure of its own."""
     found: list[Check] = []
     for group in GROUPS:
         try:

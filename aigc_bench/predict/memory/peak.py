@@ -22,7 +22,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
-from aigc_bench.catalog.loader import Catalogue, load_catalogue
+from aigc_bench.catalog.loader import Catalogue, usable_catalogue
 from aigc_bench.core.records import Basis, Case, Estimate, Record
 from aigc_bench.predict.fitting.posterior import Quantity, Term
 from aigc_bench.predict.fitting.random_effects import memory_groups, memory_term_groups
@@ -67,7 +67,7 @@ def peak_memory(trace: OpTrace, *, catalogue: Catalogue | None = None, libraries
     if trace.backend == "cpu":
         moments = _host_moments(trace, libraries=libraries)
     else:
-        moments = {"step": tensor_terms(trace) | _device_terms(trace, catalogue=catalogue or load_catalogue())}
+        moments = {"step": tensor_terms(trace) | _device_terms(trace, catalogue=catalogue or usable_catalogue())}
     return PeakMemory(
         moments=moments,
         stages={stage.name: trace.resident_bytes + stage.peak_bytes for stage in trace.stages},

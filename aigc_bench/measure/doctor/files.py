@@ -1,0 +1,30 @@
+"""Checks of the user's own files: rows of the catalogue that no command can use, or only some."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from aigc_bench.catalog.overrides import REMEDY, usable_overrides, user_files
+from aigc_bench.core.records import Check
+from aigc_bench.measure.doctor.finding import absent, failure, ok
+
+NAME = "own catalogue"
+
+
+def checks() -> Sequence[Check]:
+    """One failure for each file of the catalogue folder that holds a mistake, and how many rows the others give."""
+    files = user_files()
+    if not files:
+        return [absent(NAME, "no files of your own")]
+    rows, broken = usable_overrides(files)
+    found = [
+        failure(NAME, _mistakes(lines), remedy=f"{REMEDY}; plan, predict, validate and list do not.") for lines in broken.values()
+    ]
+    if len(broken) < len(files):
+        num_rows = sum(len(table) for table in rows.values())
+        found.append(ok(NAME, f"{len(files) - len(broken)} file(s), {num_rows} row(s)"))
+    return found
+
+
+def _mistakes(lines: Sequence[str]) -> str:
+    return lines[0] if len(lines) == 1 else f"{lines[0].rstrip('.')}, and {len(lines) - 1} more"
