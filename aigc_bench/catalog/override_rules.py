@@ -20,7 +20,7 @@ from aigc_bench.core.numbers import Commas, parse_number
 Kind = Literal["number", "whole number", "true or false", "text"]
 SMALLEST, LARGEST = 1e-12, 1e15
 """Numbers of the catalogue in the units of its columns: 1e15 is beyond the operations of any accelerator in TFLOP/s."""
-LARGEST_COUNT = 1_000_000
+LARGEST_COUNT = 10**12
 MOST_TIMES = 1000.0
 """A constant of the user's own is at most this many times the shipped one, or as much smaller."""
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9 :_.+/()-]{0,119}")
@@ -108,9 +108,13 @@ def _number_text(value: object, *, is_whole: bool, commas: Commas) -> str:
     return str(int(number)) if is_whole else repr(number)
 
 
-def id_mistakes(row_id: str) -> list[Mistake]:
-    """An id is one word or a few, as a command can name it."""
-    return [] if _ID.fullmatch(row_id) else [("id", f"{shown(row_id)} must be letters, digits and _ . + - / : ( ), at most 120")]
+def id_mistakes(row_id: str, *, table: Table, shipped: Iterable[str]) -> list[Mistake]:
+    """An id is one word or a few, as a command can name it; that of a constant is one of those that plans ask for."""
+    if not _ID.fullmatch(row_id):
+        return [("id", f"{shown(row_id)} must be letters, digits and _ . + - / : ( ), at most 120")]
+    if table.name == "constants" and row_id not in shipped:
+        return [("id", f"{shown(row_id)} is not a constant that plans use{nearest(row_id, shipped)}")]
+    return []
 
 
 def date_mistakes(cells: Mapping[str, str], *, today: date) -> list[Mistake]:
@@ -124,18 +128,16 @@ def date_mistakes(cells: Mapping[str, str], *, today: date) -> list[Mistake]:
 
 
 def constant_mistakes(cells: Cells, *, table: Table, shipped: Mapping[str, Cells]) -> list[Mistake]:
-    """Quantities keep the unit and the sign that the formulae expect; a constant is one that they ask for, near the shipped one."""
+    """Quantities keep the unit and the sign that the formulae expect; a constant is near the shipped one."""
     if "unit" not in table.record.model_fields or "value" not in table.record.model_fields:
         return []
-    row_id, base = cells["id"], shipped.get(cells["id"])
-    if base is None and table.name == "constants":
-        return [("", f"is not a constant that plans use{nearest(row_id, shipped)}")]
+    base = shipped.get(cells["id"])
     unit, found = cells.get("unit", ""), []
     if base is not None and unit != base["unit"]:
         found.append(("unit", f"must stay {base['unit']}, not {shown(unit)}"))
     for end in ("low", "value", "high"):
         problem = _out_of_place(cells, end=end, base=base if table.name == "constants" else None)
-        found += [(end, f"{problem}, not {cells[end]}")] if problem else []
+        found += [(end, f"{problem}, not {float(cells[end]):g}")] if problem else []
     return found
 
 

@@ -99,7 +99,9 @@ def read_overrides(files: Sequence[Path], *, own: Collection[Path] = ()) -> Over
     if not said:
         return merged.rows
     if all(file in own for file in merged.mistakes):
-        raise AigcBenchError(said[0], f"{REMEDY}.", details=said[1:])
+        is_one = len(said) == 1
+        first = said[0] if said[0].endswith((".", "?")) or not is_one else f"{said[0]}."
+        raise AigcBenchError(first, f"{REMEDY}." if is_one else None, details=[*said[1:], *([] if is_one else [f"{REMEDY}."])])
     raise UsageError(said[0], details=said[1:])
 
 
@@ -209,6 +211,8 @@ def _complete(row: _Given, *, earlier: Mapping[str, Cells]) -> tuple[Cells, list
     table, row_id, shipped = row.table, row.row_id, _shipped(row.table.name)
     own, mistakes = _own_cells(row)
     known = {**shipped, **earlier}
+    if any(column == "id" for column, _ in mistakes):
+        return {}, mistakes
     start = str(row.cells.get("like", row_id))
     if "like" in row.cells and start not in known:
         mistakes.append(("like", f"unknown {table.noun} {cut(start)!r}{nearest(start, known)}"))
@@ -218,8 +222,8 @@ def _complete(row: _Given, *, earlier: Mapping[str, Cells]) -> tuple[Cells, list
     base = dict(known.get(start, {}))
     if mistakes:
         named = {column for column, _ in mistakes}
-        more = to_record({**base, **own, "id": row_id}, table=table)[1] if not named & {"id", "like"} else []
-        return {}, mistakes + [mistake for mistake in more if mistake[0] not in named]
+        more = to_record({**base, **own, "id": row_id}, table=table)[1] if "like" not in named else []
+        return {}, mistakes + [(column, what) for column, what in more if column and column not in named]
     cells = {**base, **_provenance(own, base=base), "id": row_id}
     mistakes = to_record(cells, table=table)[1]
     return cells, mistakes or date_mistakes(own, today=date.today()) + constant_mistakes(cells, table=table, shipped=shipped)
@@ -234,7 +238,7 @@ def _own_cells(row: _Given) -> tuple[dict[str, str], list[Mistake]]:
     """The given cells as text, and those that are no column, or not of the column's kind."""
     allowed = {"like", *columns(row.table)} - {"id"}
     own: dict[str, str] = {}
-    mistakes: list[Mistake] = id_mistakes(row.row_id)
+    mistakes: list[Mistake] = id_mistakes(row.row_id, table=row.table, shipped=_shipped(row.table.name))
     for column, value in row.cells.items():
         if column not in allowed:
             mistakes.append((cut(column), f"is not a column of {row.table.name}{nearest(column, allowed)}"))

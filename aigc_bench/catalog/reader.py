@@ -134,4 +134,4 @@ def _sentence(problem: Mapping[str, Any]) -> str:
     message = str(problem["msg"]).removeprefix("Value error, ")
     given = problem.get("input")
     shown = f", not {given!r}" if isinstance(given, str | int | float) else ""
-    return f"{message[0].lower()}{message[1:]}{shown}"
+    return f"{message[0].lower()}{message[1:]}{shown}".replace("input should be", "must be")

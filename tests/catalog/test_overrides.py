@@ -141,7 +141,7 @@ def test_every_mistake_is_told_at_once_with_file_and_key(tmp_path: Path) -> None
         "accelerators.b.memory_gb: is not a column of accelerators; did you mean memory_gib",
         "accelerators.c.fp16_tflops: 'many' is not a number",
         "accelerators.c.as_of: must be a date such as 2026,",
-        "accelerators.c.tdp_w: input should be greater than 0",
+        "accelerators.c.tdp_w: must be greater than 0",
         "accelerators.d.source: is required",
         "accelerators.d.as_of: is required",
         "unknown table 'acelerators'; did you mean accelerators or",

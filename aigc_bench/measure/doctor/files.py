@@ -22,9 +22,13 @@ def checks() -> Sequence[Check]:
     ]
     if len(broken) < len(files):
         num_rows = sum(len(table) for table in rows.values())
-        found.append(ok(NAME, f"{len(files) - len(broken)} file(s), {num_rows} row(s)"))
+        found.append(ok(NAME, f"{_counted(len(files) - len(broken), 'file')}, {_counted(num_rows, 'row')}"))
     return found
 
 
 def _mistakes(lines: Sequence[str]) -> str:
     return lines[0] if len(lines) == 1 else f"{lines[0].rstrip('.')}, and {len(lines) - 1} more"
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
