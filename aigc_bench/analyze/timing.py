@@ -84,7 +84,7 @@ def _rates(case: Case, work: Work, *, window: Window, peak: Peak) -> Iterator[Qu
     rate = throughput(work, window)
     yield Quantity(metric="throughput", value=rate)
     yield Quantity(metric="throughput_useful", value=rate * work.useful_fraction)
-    if work.item == AUDIO_ITEM and case.mode == "infer":
+    if work.item == AUDIO_ITEM and case.mode == "infer" and rate:
         yield Quantity(metric="rtf", value=case.batch_size * case.devices / rate)
     flops = step_flops(work)
     if flops is None:
@@ -151,21 +151,23 @@ def _tokens(case: Case, trial: TrialResult, work: Work, *, samples: Samples, dec
     later = work.stages[decode].repeats - (0 if makes_first else 1)
     if later < 1:
         return
-    made = np.asarray(trial.steps.duration_s)[step[is_first]] - _host_time_after(work, samples, decode=decode)
+    made = (np.asarray(trial.steps.duration_s) - _host_time_after(trial, work, samples, decode=decode))[step[is_first]]
     per_token = (made - first) / (later * tokens)
     yield Quantity(metric="tpot", value=percentile(per_token, 0.5), n=per_token.size)
     gaps = _durations(samples, decode)[slice(None) if makes_first else repeat[stage == decode] > 0] / tokens
     yield _gated("itl_p50", gaps, q=0.5)
     yield _gated("itl_p99", gaps, q=0.99)
-    yield _bandwidth(case, work, decode=decode, repeat_s=float(np.median(_durations(samples, decode))), peak=peak)
+    repeats = _durations(samples, decode)
+    yield _bandwidth(case, work, decode=decode, repeat_s=float(np.median(repeats)) if repeats.size else 0.0, peak=peak)
 
 
-def _host_time_after(work: Work, samples: Samples, *, decode: int) -> Floats:
+def _host_time_after(trial: TrialResult, work: Work, samples: Samples, *, decode: int) -> Floats:
     """What each step spends on the host once the last token is made: postprocessing is no token's time."""
     late = [index for index, stage in enumerate(work.stages) if index > decode and stage.on_host]
     stage, step = np.asarray(samples.stage), np.asarray(samples.step)
     weights = np.where(np.isin(stage, late), np.asarray(samples.duration_s), 0.0)
-    return np.bincount(step, weights=weights).astype(np.float64)
+    num_steps = 0 if trial.steps is None else len(trial.steps.duration_s)
+    return np.bincount(step, weights=weights, minlength=num_steps).astype(np.float64)
 
 
 def _num_tokens(stage: Stage) -> Count:
@@ -177,7 +179,7 @@ def _bandwidth(case: Case, work: Work, *, decode: int, repeat_s: float, peak: Pe
     """MBU: each decode repeat reads every parameter once. Unknown where much of the model stays unread (mixture of experts)."""
     stage = work.stages[decode]
     flops = work.flops.get(stage.name)
-    if not work.params_bytes or not work.num_params or not flops:
+    if not work.params_bytes or not work.num_params or not flops or not repeat_s:
         return Quantity(metric="mbu", value=None, reasons=("bytes_unknown",))
     active = flops / (2 * work.num_params * stage.repeats * _num_tokens(stage))
     if active < MIN_ACTIVE_SHARE:
@@ -215,7 +217,7 @@ def burst_to_sustained(trial: TrialResult, temperature: Series) -> Quantity:
 def _rate(ends_s: Floats, *, start_s: float, end_s: float) -> float | None:
     """Steps per second between the first and the last step that end in the stretch."""
     inside = ends_s[(ends_s >= start_s) & (ends_s <= end_s)]
-    return (inside.size - 1) / float(inside[-1] - inside[0]) if inside.size >= 3 else None
+    return (inside.size - 1) / float(inside[-1] - inside[0]) if inside.size >= 3 and inside[-1] > inside[0] else None
 
 
 def _durations(samples: Samples, stage: int) -> Floats:

@@ -12,6 +12,7 @@ What is refused is named by its key and place. Parsing itself is that of ``tomll
 from __future__ import annotations
 
 import datetime
+import itertools
 import json
 import re
 import tomllib
@@ -37,6 +38,9 @@ Place = tuple[str | int, ...]
 """Keys and positions in lists that lead to a value."""
 _RIGHT_FILE = "Is it the right file?"
 _MOST_SAID = 20
+_MOST_OF_ONE = 400
+_MOST_CHARACTERS = 1_600
+"""Of all mistakes that are said together."""
 _SHOWN = 60
 
 
@@ -137,16 +141,19 @@ def _raise_refused(parsed: Any, *, where: str) -> None:
     """Raise ``UsageError`` that names what a document holds and may not hold, each by key and place, the first twenty."""
     found = [f"{place_words(place, parsed)}{problem}" for place, problem in _refused(parsed)]
     if found:
-        more = [f"and {len(found) - _MOST_SAID:,} more"] if len(found) > _MOST_SAID else []
-        raise mistakes(where, [*found[:_MOST_SAID], *more])
+        raise mistakes(where, found)
 
 
 def mistakes(where: Path | str, problems: Sequence[str]) -> UsageError:
-    """One mistake is one line; several are one line each. A question keeps its mark."""
+    """One mistake is one line; several are one line each, as many as a screen takes. A question keeps its mark."""
     ended = [problem.rstrip(".") for problem in problems]
     if len(ended) == 1:
         return UsageError(f"{where}: {ended[0]}{'' if ended[0].endswith('?') else '.'}")
-    return UsageError(f"{where}: {len(ended)} mistakes:", details=[f"  {problem}" for problem in ended])
+    said = [cut(problem, length=_MOST_OF_ONE) for problem in ended]
+    lengths = itertools.accumulate(map(len, said))
+    kept = [problem for problem, length in zip(said[:_MOST_SAID], lengths, strict=False) if length <= _MOST_CHARACTERS] or said[:1]
+    more = [f"and {len(said) - len(kept):,} more"] if len(said) > len(kept) else []
+    return UsageError(f"{where}: {len(ended)} mistakes:", details=[f"  {problem}" for problem in [*kept, *more]])
 
 
 def place_words(place: Sequence[str | int], parsed: Any) -> str:

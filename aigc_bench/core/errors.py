@@ -13,6 +13,8 @@ import difflib
 from collections.abc import Iterable, Sequence
 
 _LONGEST_NAME = 80
+_MOST_NAMES = 60
+"""Known names that one line takes; there are hundreds of regions and accelerators."""
 
 
 class AigcBenchError(Exception):
@@ -54,8 +56,9 @@ class UnknownNameError(UsageError):
 
     def __init__(self, kind: str, name: str, *, known: Iterable[str], where: str | None = None) -> None:
         choices = sorted(known)
-        near = difflib.get_close_matches(name, choices, n=3, cutoff=0.5)
-        place = f"{where}: " if where else ""
-        hint = f"Did you mean {' or '.join(near)}?" if near else f"Known: {', '.join(choices) or 'none'}."
         shown = name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}..."
+        near = difflib.get_close_matches(shown, choices, n=3, cutoff=0.5)  # its time grows with the length of the name
+        place = f"{where}: " if where else ""
+        more = f" and {len(choices) - _MOST_NAMES} more" if len(choices) > _MOST_NAMES else ""
+        hint = f"Did you mean {' or '.join(near)}?" if near else f"Known: {', '.join(choices[:_MOST_NAMES]) or 'none'}{more}."
         super().__init__(f"{place}unknown {kind} {shown!r}.", hint)

@@ -20,6 +20,7 @@ from typing import Any, Literal
 
 from aigc_bench.core.document import MAX_JSON_CHARACTERS, MAX_MACHINE_KEYS, parse_json, read_json, shown
 from aigc_bench.core.errors import UsageError
+from aigc_bench.core.model_config import check_config, check_text_encoder
 from aigc_bench.core.records import Setting
 
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
@@ -110,6 +111,9 @@ def _pipeline(folder: Path, *, changes: Mapping[str, Setting]) -> ModelFiles:
         raise UsageError(f"{folder}: --change is for the config.json of one model, not for a pipeline.")
     files = sorted(file for file in folder.glob(f"*/{_CONFIG}") if file.parent.name in index)
     configs = {file.parent.name: _read_config(file) for file in files}
+    for name in configs:
+        if name.startswith("text_encoder"):
+            check_text_encoder(configs[name], file=folder / name / _CONFIG)
     headers = {name: _weights(folder / name) for name in configs}
     components = {name: {**config, **({WEIGHTS: str(folder / name)} if headers[name] else {})} for name, config in configs.items()}
     return ModelFiles(
@@ -146,6 +150,7 @@ def _read_config(file: Path) -> dict[str, Any]:
             f"{file}: quantization_config is not run as written.",
             "Remove it to measure the architecture, with an engine such as torch-int4 for the format.",
         )
+    check_config(config, file=file)
     return {**kept, **{key: config[key] for key in _READ_PRIVATE if key in config}}
 
 

@@ -7,9 +7,9 @@ anchored once per session, shared by parent, worker and sampler, so that samples
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from aigc_bench.core.pipeline import Pipeline, PipelineUse
 from aigc_bench.core.record import Measured
@@ -156,9 +156,9 @@ class Samples(Measured):
     between the events around the repeat (on a CPU, the wall time).
     """
 
-    step: tuple[int, ...] = ()
-    stage: tuple[int, ...] = ()
-    repeat: tuple[int, ...] = ()
+    step: tuple[Whole, ...] = ()
+    stage: tuple[Whole, ...] = ()
+    repeat: tuple[Whole, ...] = ()
     start_s: tuple[Moment, ...] = ()
     duration_s: tuple[Duration, ...] = ()
 
@@ -279,6 +279,19 @@ class TrialResult(Measured):
     environment: Mapping[str, Setting | None] = Field(default_factory=dict)
     notes: tuple[str, ...] = ()
     error: Failure | None = None
+
+    @model_validator(mode="after")
+    def _has_whole_columns(self) -> Self:
+        for part in filter(None, (self.samples, self.steps)):
+            lengths = sorted({len(column) for _, column in part})
+            if len(lengths) > 1:
+                raise ValueError(f"columns of {type(part).__name__.lower()} have {lengths[0]} and {lengths[-1]} entries")
+        if self.samples is not None and self.work is not None and self.steps is not None:
+            named = (("stage", self.samples.stage, len(self.work.stages)), ("step", self.samples.step, len(self.steps.start_s)))
+            for name, column, count in named:
+                if column and max(column) >= count:
+                    raise ValueError(f"samples name {name} {max(column)} of {count}, counted from 0")
+        return self
 
 
 class AcceleratorInfo(Record):

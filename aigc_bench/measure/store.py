@@ -38,6 +38,11 @@ REPORT_FILE = "report.html"
 _COMPUTED = ("check", "quality")
 """Keys of a trial under which a model's own output stands: a loss may be 1e-40 or 1e35."""
 TELEMETRY_COLUMNS = ("time_s", "source", "device", "metric", "value")
+_NUMBERS = ("time_s", "value")
+_LAST_MOMENT_S = 2.5e11
+"""A reading of a later moment than a calendar can print is none; ``core.records.Moment`` has the same end."""
+_LARGEST_READING = 1e30
+"""A larger value is what a torn line makes of two; the sensor counts as silent then."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,7 +127,7 @@ def _without_line(problem: ValidationError | UsageError, *, where: str) -> AigcB
 def _first_mistake(problem: ValidationError) -> str:
     """``window.wall_s: input should be greater than 0``."""
     first = problem.errors()[0]
-    words = first["msg"]
+    words = first["msg"].removeprefix("Value error, ")
     place = ".".join(map(str, first["loc"]))
     return f"{place}: {words[0].lower()}{words[1:]}" if place else f"{words[0].lower()}{words[1:]}"
 
@@ -288,7 +293,9 @@ def _read_telemetry(folder: Path) -> pd.DataFrame:
         return pd.DataFrame(
             {name: pd.Series(dtype="float64" if name in ("time_s", "value") else "str") for name in TELEMETRY_COLUMNS}
         )
-    frame = pd.concat(parts, ignore_index=True).drop_duplicates()
+    frame = pd.concat(parts, ignore_index=True).astype(dict.fromkeys(_NUMBERS, "float64"))
+    frame = frame[frame["time_s"].abs() <= _LAST_MOMENT_S].drop_duplicates()
+    frame["value"] = frame["value"].where(frame["value"].abs() <= _LARGEST_READING)
     return frame.sort_values("time_s", kind="stable", ignore_index=True)
 
 
@@ -296,15 +303,34 @@ def _read_parquet(file: Path) -> pd.DataFrame:
     """The stored readings; raises ``AigcBenchError`` where the file is cut short or holds something else."""
     import pandas as pd
 
+    frame, why = pd.DataFrame(), "it is cut short or no Parquet"
     try:
         with file.open("rb") as handle:  # pyarrow itself takes no name that is not UTF-8
             frame = pd.read_parquet(handle)
-        why = f"it lacks {', '.join(missing)}" if (missing := sorted({*TELEMETRY_COLUMNS} - {*frame.columns})) else ""
-    except ValueError:
-        why = "it is cut short or no Parquet"
+        why = _why_no_readings(frame)
+    except OSError as problem:
+        if problem.errno is not None:  # pyarrow's own errors of a damaged file have no number
+            raise
+    except (ValueError, TypeError, KeyError, RuntimeError):
+        pass
     if why:
         raise AigcBenchError(f"{file}: no telemetry can be read, {why}.", "Move it away to see the run without its sensors.")
     return frame[list(TELEMETRY_COLUMNS)]
+
+
+def _why_no_readings(frame: pd.DataFrame) -> str:
+    """What a table lacks to be one of readings; empty where it is one."""
+    import pandas as pd
+
+    missing = sorted({*TELEMETRY_COLUMNS} - {*frame.columns})
+    if missing or not frame.columns.is_unique:
+        return f"it lacks {', '.join(missing)}" if missing else "it has two columns of one name"
+    for name in TELEMETRY_COLUMNS if len(frame) else ():
+        kind = pd.api.types.infer_dtype(frame[name], skipna=True)
+        wanted = ("floating", "integer", "empty") if name in _NUMBERS else ("string", "categorical", "empty")
+        if kind not in wanted:
+            return f"its column {name} holds no {'numbers' if name in _NUMBERS else 'names'}"
+    return ""
 
 
 def _read_spool(file: Path) -> pd.DataFrame:

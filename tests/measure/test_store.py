@@ -243,3 +243,61 @@ def test_a_run_file_with_an_odd_number_names_its_key(tmp_path: Path, number: str
     (tmp_path / "run.json").write_text(re.sub(r'"timeout_s": [\d.]+', f'"timeout_s": {number}', text, count=1))
     with pytest.raises(AigcBenchError, match=rf"timeout_s = {number}: {words}"):
         load_run(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("part", "changes", "words"),
+    [
+        ("samples", {"stage": [0]}, "columns of samples have 1 and 2 entries"),
+        ("samples", {"stage": [0, 9]}, "samples name stage 9 of 1, counted from 0"),
+        ("samples", {"step": [0, 10**17]}, "samples name step 100000000000000000 of 2, counted from 0"),
+        ("steps", {"start_s": [0.0]}, "columns of steps have 1 and 2 entries"),
+    ],
+)
+def test_columns_that_do_not_fit_each_other_are_refused_with_their_line(
+    tmp_path: Path, part: str, changes: dict[str, list[float]], words: str
+) -> None:
+    written(tmp_path).close()
+    whole = json.loads(trial(0).model_dump_json())
+    whole["work"] = {"item": "sample", "stages": [{"name": "forward"}]}
+    whole["samples"] = {"step": [0, 1], "stage": [0, 0], "repeat": [0, 0], "start_s": [0.0, 1.0], "duration_s": [1.0, 1.0]}
+    whole["steps"] = {"start_s": [0.0, 1.0], "duration_s": [1.0, 1.0]}
+    whole[part] |= changes
+    (tmp_path / "results.jsonl").write_text(json.dumps(whole) + "\n" + trial(1).model_dump_json() + "\n")
+    with pytest.raises(AigcBenchError, match=f"line 1: {words}"):
+        load_run(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "words"),
+    [
+        ("value", [[1.0, 2.0], [1.0]], "its column value holds no numbers"),
+        ("value", ["a", "b"], "its column value holds no numbers"),
+        ("time_s", [True, False], "its column time_s holds no numbers"),
+        ("device", [1, 2], "its column device holds no names"),
+    ],
+)
+def test_readings_of_another_type_are_refused(tmp_path: Path, column: str, values: list[object], words: str) -> None:
+    written(tmp_path).close()
+    columns = {"time_s": [1.0, 2.0], "source": ["host"] * 2, "device": ["host"] * 2, "metric": ["m"] * 2, "value": [1.0, 2.0]}
+    pd.DataFrame({**columns, column: values}).to_parquet(tmp_path / "telemetry.parquet")
+    (tmp_path / "telemetry.csv").unlink(missing_ok=True)
+    with pytest.raises(AigcBenchError, match=words):
+        _ = load_run(tmp_path).telemetry
+
+
+def test_readings_of_no_moment_and_no_size_are_left_out(tmp_path: Path) -> None:
+    written(tmp_path).close()
+    (tmp_path / "telemetry.parquet").unlink(missing_ok=True)
+    lines = [
+        "1.0,host,host,m,2.0",
+        "inf,host,host,m,1.0",
+        "1e300,host,host,m,1.0",
+        "3.0,host,host,m,inf",
+        "nan,host,host,m,1",
+        "2.0,host,host,m,1e308",
+    ]
+    (tmp_path / "telemetry.csv").write_text("\n".join(lines) + "\n")
+    found = load_run(tmp_path).telemetry
+    assert found["time_s"].tolist() == [1.0, 2.0, 3.0]
+    assert found["value"].notna().tolist() == [True, False, False]

@@ -1,0 +1,88 @@
+"""What a model's configuration must hold for the keys that this project computes with: whole numbers, lists of them, texts.
+
+transformers and diffusers take any value and fail, or not, deep in a constructor. What is refused here is named by file and key.
+Keys that are not listed are the libraries' business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from aigc_bench.core.document import shown
+from aigc_bench.core.errors import UsageError
+
+LARGEST = 2**31 - 1
+"""No dimension of a model is larger; a product of several still fits a float."""
+
+_WHOLE = (
+    "d_ff", "d_kv", "d_model", "head_dim", "in_channels", "kv_lora_rank", "latent_channels", "max_position_embeddings",
+    "max_seq_len", "max_sequence_length", "max_text_seq_length", "n_embd", "n_head", "n_layer", "n_positions", "num_hidden_layers",
+    "out_channels", "projection_dim", "qk_rope_head_dim", "sample_frames", "sample_height", "sample_width", "seq_length",
+    "type_vocab_size", "vocab_size", "z_dim",
+)  # fmt: skip
+_WHOLE_OR_LIST = (
+    "attention_head_dim", "cross_attention_dim", "hidden_size", "intermediate_size", "joint_attention_dim",
+    "num_attention_heads", "num_key_value_heads", "num_layers", "patch_size", "sample_size", "text_dim", "text_embed_dim",
+    "transformer_layers_per_block",
+)  # fmt: skip
+_LISTS = ("block_out_channels",)
+_TEXTS = ("model_type", "_class_name")
+_LISTS_OF_TEXTS = ("architectures",)
+_NEVER_NULL = (
+    "_class_name", "block_out_channels", "d_model", "hidden_size", "in_channels", "joint_attention_dim", "latent_channels",
+    "max_text_seq_length", "model_type", "sample_frames", "sample_height", "sample_width", "text_dim", "text_embed_dim",
+    "vocab_size", "z_dim",
+)  # fmt: skip
+"""Keys that may be left out, for a default, and that have no meaning as ``null``."""
+_NEEDED: Mapping[str, Sequence[str]] = {
+    "clip_text_model": ("vocab_size", "hidden_size"),
+    "t5": ("vocab_size", "d_model"),
+    "umt5": ("vocab_size", "d_model"),
+}
+"""Keys that a text encoder of a pipeline is built around, by its model_type."""
+
+
+def check_config(config: Mapping[str, Any], *, file: Path) -> None:
+    """Raise ``UsageError`` with the first key whose value is none that it may have."""
+    for key, value in config.items():
+        problem = _problem_of(key, value)
+        if problem is not None:
+            raise UsageError(f"{file}: {key} = {shown(value)}: {problem}.", "Is it the configuration as it was published?")
+
+
+def check_text_encoder(config: Mapping[str, Any], *, file: Path) -> None:
+    """Raise ``UsageError`` where the text encoder of a pipeline lacks what it is built around."""
+    kind = config.get("model_type")
+    for key in ("model_type", *_NEEDED.get(str(kind), ())):
+        if key not in config:
+            raise UsageError(f"{file}: {key} is missing.", "Is it the configuration as it was published?")
+
+
+def _problem_of(key: str, value: Any) -> str | None:
+    if value is None:
+        return "must not be null" if key in _NEVER_NULL else None
+    if key in _TEXTS:
+        return None if isinstance(value, str) else "must be a text"
+    if key in _LISTS_OF_TEXTS:
+        is_right = isinstance(value, list) and all(isinstance(one, str) for one in value)
+        return None if is_right else "must be a list of texts"
+    if key in _WHOLE:
+        return None if _is_dimension(value) else f"must be a whole number from 0 to {LARGEST:,}"
+    if key in _WHOLE_OR_LIST:
+        return (
+            None if _is_dimension(value) or _is_list(value) else f"must be a whole number from 0 to {LARGEST:,} or a list of them"
+        )
+    if key in _LISTS:
+        return None if _is_list(value) and value else "must be a list of whole numbers"
+    return None
+
+
+def _is_dimension(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= LARGEST
+
+
+def _is_list(value: Any) -> bool:
+    """A list of dimensions, one level deeper too: a UNet names the layers of each block of each level."""
+    return isinstance(value, list) and all(one is None or _is_dimension(one) or _is_list(one) for one in value)
