@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run setup test test-busy mutants lint bench traces clean
+.PHONY: run setup test test-busy mutants lint bench traces fuzz fuzz-ci clean
 
 run: setup  ## measure this machine with the default profile and write the report
 	$(BIN)/aigc-bench run
@@ -33,6 +33,12 @@ bench: setup  ## our own speed: every script under benchmarks/
 
 traces: setup  ## trace anew the presets whose traces come with the package; after any change of nets/, workloads/ or the tracer
 	$(BIN)/python benchmarks/ship_traces.py --write
+
+fuzz: setup  ## 20,000 changed inputs of each kind through the readers, 300 accepted ones through whole commands; the figures go to docs/reliability.md
+	$(BIN)/python -m tests.fuzz --count 20000 --whole 300 --write
+
+fuzz-ci: setup  ## the same with 500 of each kind
+	$(BIN)/python -m tests.fuzz --count 500
 
 clean:
 	rm -rf .venv build dist mutants .mypy_cache .ruff_cache .pytest_cache
