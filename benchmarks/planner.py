@@ -34,7 +34,7 @@ def main() -> int:
             continue
         plan_demand(demand, catalogue=catalogue)
         begun = time.perf_counter()
-        found = [candidates_for(wish, specs, models) for wish in (*demand.services, *demand.jobs)]
+        found = [candidates_for(workload, specs, models) for workload in (*demand.services, *demand.jobs)]
         searched = time.perf_counter()
         plan = plan_demand(demand, catalogue=catalogue)
         done = time.perf_counter()

@@ -9,14 +9,14 @@ from aigc_bench.cli.output import wrapped
 
 if TYPE_CHECKING:
     from aigc_bench.plan.records.plan import Option, Plan
-    from aigc_bench.plan.records.risk import Certainty, GrowthPath, Surer, Swing
+    from aigc_bench.plan.records.risk import Certainty, GrowthPath, Safer, Swing
 
 TOP = 3
 
 
 def sureness(plan: Plan) -> Iterator[str]:
     """Nothing where no certainty was computed."""
-    from aigc_bench.plan.risk.advice import less_regretted
+    from aigc_bench.plan.risk.advice import lower_regret
 
     best, found = plan.recommended, plan.certainty
     if best is None or found is None:
@@ -24,7 +24,7 @@ def sureness(plan: Plan) -> Iterator[str]:
     yield from wrapped(f"how sure: {', '.join(_chances(best, found))}", indent=2, hang=4)
     yield from _moves("cost moves with", found.tornado.cost, is_slo=False)
     yield from _moves("P(SLO) moves with", found.tornado.slo, is_slo=True)
-    prudent = less_regretted(found.regret)
+    prudent = lower_regret(found.regret)
     if prudent is not None:
         yield from wrapped(f"more prudent: {prudent}", indent=2, hang=4)
     if found.surer is not None:
@@ -59,11 +59,11 @@ def _moves(words: str, swings: Sequence[Swing], *, is_slo: bool) -> Iterator[str
         yield from wrapped(f"{words} (its lowest to its highest tenth): {', '.join(told)}", indent=2, hang=4)
 
 
-def _surer(found: Surer) -> str:
+def _surer(found: Safer) -> str:
     from aigc_bench.core.units import quantity
-    from aigc_bench.plan.risk.advice import ways_to_be_surer
+    from aigc_bench.plan.risk.advice import safer_choices
 
-    return f"to be {quantity(found.wanted, 'fraction')} sure: {'; or '.join(ways_to_be_surer(found))}"
+    return f"to be {quantity(found.wanted, 'fraction')} sure: {'; or '.join(safer_choices(found))}"
 
 
 def _path(found: GrowthPath) -> str:

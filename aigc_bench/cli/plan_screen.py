@@ -182,7 +182,7 @@ def _others(plan: Plan, best: Option) -> Iterator[str]:
     for option in sorted(shown, key=lambda one: one.rank)[: OTHERS + 2]:
         times = option.tco_usd.value / best.tco_usd.value if best.tco_usd.value else 0.0
         cost = _between(option.tco_usd).partition(" ")[0]
-        unsure = " (not sure enough)" if option.is_unsure else ""
+        unsure = " (not sure enough)" if option.misses_confidence else ""
         lines = textwrap.wrap(f"{what(option)}{unsure}", width=room - 2, break_long_words=False, break_on_hyphens=False)
         yield f"  {lines[0]:<{room}} {cost:>12} {times:>6.1f}x"
         yield from (f"    {line}" for line in lines[1:])

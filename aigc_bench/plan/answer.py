@@ -38,7 +38,7 @@ def answer(
 
     plan = planned(demand, accelerators=accelerators)
     wishes: list[Service | Job] = [*demand.services, *demand.jobs]
-    notes = tuple(note for wish in wishes for note in left_out(wish, measured))
+    notes = tuple(note for workload in wishes for note in left_out(workload, measured))
     plan = plan.model_copy(update={"notes": notes})
     replayer = Replayer(demand=demand, rules=plan.rules, catalogue=catalogue, model=ServiceModel(catalogue), seed=seed)
     return certain(confirmed(plan, replayer=replayer, planner=on_one), catalogue=catalogue, seed=seed)

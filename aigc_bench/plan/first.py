@@ -10,10 +10,10 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from aigc_bench.core.records import PROBE_PREFIX, MetricRow
-from aigc_bench.plan.demand.default_demand import builtin_demand
+from aigc_bench.plan.demand.default_demand import default_demand
 from aigc_bench.plan.explain.assumptions import assumptions_of
 from aigc_bench.plan.hardware.measured_machine import machine_from_run
-from aigc_bench.plan.options.assemble import Way, make_option, ranked
+from aigc_bench.plan.options.assemble import Procurement, make_option, ranked
 from aigc_bench.plan.records.demand import Demand
 from aigc_bench.plan.records.loads import Placement
 from aigc_bench.plan.records.machine import Machine
@@ -65,7 +65,7 @@ def first_plan(
     if demand is None and not any(row.metric == "throughput" and row.value for row in rows):
         return None
     machine = machine_from_run(run, rows, catalogue)
-    wanted = demand or builtin_demand(rows, catalogue=catalogue)
+    wanted = demand or default_demand(rows, catalogue=catalogue)
     return make_plan(wanted, machine=machine, rules=rules_from(catalogue), with_invalid=with_invalid)
 
 
@@ -73,7 +73,9 @@ def make_plan(demand: Demand, *, machine: Machine, rules: Rules, with_invalid: C
     """Plan a demand on machines of one kind; pure arithmetic over records."""
     loads, unplanned = loads_of(demand, machine=machine, rules=rules, with_invalid=with_invalid)
     placements: tuple[Placement, ...] = ("pooled", "dedicated") if len(loads) > 1 else ("pooled",)
-    options = ranked([make_option(Way(machine=machine, placement=one), loads, demand=demand, rules=rules) for one in placements])
+    options = ranked(
+        [make_option(Procurement(machine=machine, placement=one), loads, demand=demand, rules=rules) for one in placements]
+    )
     accepted = [option.rank for option in options if option.accepted]
     return Plan(
         demand=demand,

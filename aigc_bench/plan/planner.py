@@ -20,19 +20,19 @@ from aigc_bench.plan.hardware.hosts import Host, allowed, hosts, specs_of
 from aigc_bench.plan.hardware.measured_runs import Measured, best_measured
 from aigc_bench.plan.hardware.server import rest_of_node_w
 from aigc_bench.plan.options.api import api_options
-from aigc_bench.plan.options.assemble import Way, make_option, ranked
+from aigc_bench.plan.options.assemble import Procurement, make_option, ranked
 from aigc_bench.plan.options.measured import measured_options
 from aigc_bench.plan.options.mixed import combined
-from aigc_bench.plan.options.procurement import Market, best_of_each_term, unwanted, ways_to_have
+from aigc_bench.plan.options.procurement import Market, best_of_each_term, procurements_of, unwanted
 from aigc_bench.plan.records.demand import Demand, Job, Service
 from aigc_bench.plan.records.loads import Load, Unplanned
 from aigc_bench.plan.records.machine import Capability, Machine
 from aigc_bench.plan.records.plan import Option, Plan, Refusal
 from aigc_bench.plan.records.rules import Rules
-from aigc_bench.plan.risk.analysis import ground_of
+from aigc_bench.plan.risk.analysis import context_of
 from aigc_bench.plan.risk.safety_margin import servers_more
-from aigc_bench.plan.risk.scenario_context import Ground, drifts_from
-from aigc_bench.plan.risk.scenarios import NUM_WORLDS
+from aigc_bench.plan.risk.scenario_context import ScenarioContext, drifts_from
+from aigc_bench.plan.risk.scenarios import NUM_SCENARIOS
 from aigc_bench.plan.search.candidates import Candidates
 from aigc_bench.plan.search.loads import Models, candidates_for, capability_of
 from aigc_bench.plan.search.selection import Terms, cheapest_usd_per_year, choose, spare_of
@@ -64,7 +64,7 @@ NOT_INCLUDED = ("software licences", "taxes and duties", "internet transit")
 class Found:
     """A load's candidates over all accelerators."""
 
-    wish: Service | Job
+    workload: Service | Job
     candidates: Candidates | None
 
 
@@ -92,14 +92,14 @@ def plan_demand(
         rules=rules,
         models=models,
         market=Market(catalogue=catalogue, day=day, measured=own),
-        ground=ground_of(demand, rules, drifts_from(catalogue), num=NUM_WORLDS, seed=seed),
+        context=context_of(demand, rules, drifts_from(catalogue), num=NUM_SCENARIOS, seed=seed),
     )
     known = [host for host in hosts(catalogue) if not accelerators or host.spec.id in accelerators]
     searched = [host for host in known if allowed(host.spec, demand.constraints) is None]
     refused = [Refusal(accelerator=host.spec.id, reason=why) for host in known if (why := allowed(host.spec, demand.constraints))]
     refused += [Refusal(accelerator=spec.id, reason=why) for spec, why in announced(catalogue, accelerators, on=day)]
     wishes: list[Service | Job] = [*demand.services, *demand.jobs]
-    found = [Found(wish=wish, candidates=candidates_for(wish, specs_of(searched), models)) for wish in wishes]
+    found = [Found(workload=workload, candidates=candidates_for(workload, specs_of(searched), models)) for workload in wishes]
     options: list[Option] = []
     for host in searched:
         made, reasons = search.options_of(host, found)
@@ -118,7 +118,7 @@ def plan_demand(
         recommendation=min(accepted, default=None),
         assumptions=assumptions_of(demand, rules=rules, machine=best.machine if best else None),
         unplanned=tuple(
-            Unplanned(name=one.wish.name, reason="the performance model answers for no accelerator that is allowed")
+            Unplanned(name=one.workload.name, reason="the performance model answers for no accelerator that is allowed")
             for one in found
             if one.candidates is None
         ),
@@ -143,7 +143,7 @@ class Search:
     rules: Rules
     models: Models
     market: Market
-    ground: Ground
+    context: ScenarioContext
 
     def options_of(self, host: Host, found: Sequence[Found]) -> tuple[list[Option], list[str]]:
         """The best of every way to have this host, or the reasons why there is none.
@@ -155,7 +155,7 @@ class Search:
         known: dict[tuple[str, int], Capability] = {}
         for terms in self.market.terms_of(host, demand=self.demand, is_alone=len(found) == 1):
             chosen = [self._chosen(one, host, known, terms=terms) for one in found]
-            missing = [one.wish.name for one, pick in zip(found, chosen, strict=True) if pick is None]
+            missing = [one.workload.name for one, pick in zip(found, chosen, strict=True) if pick is None]
             if missing:
                 return [], [f"{missing[0]}: the performance model does not answer for this accelerator"]
             made += self._options(host, [pick for pick in chosen if pick is not None], terms=terms)
@@ -164,19 +164,22 @@ class Search:
         return best_of_each_term(made), []
 
     def _options(self, host: Host, chosen: Sequence[tuple[Capability, str | None]], *, terms: Terms) -> list[Option]:
-        capabilities, refusals = [able for able, _ in chosen], [why for _, why in chosen if why]
+        capabilities, refusals = [capability for capability, _ in chosen], [why for _, why in chosen if why]
         machine = with_capabilities(host, capabilities, catalogue=self.models.catalogue)
         loads = loads_of(self.demand, capabilities=capabilities, rules=self.rules)
-        ways = ways_to_have(host, machine, demand=self.demand, market=self.market, terms=terms)
-        return [self._sure(way, loads, (*refusals, *unwanted(way, host, demand=self.demand, market=self.market))) for way in ways]
+        procurements = procurements_of(host, machine, demand=self.demand, market=self.market, terms=terms)
+        return [
+            self._sure(procurement, loads, (*refusals, *unwanted(procurement, host, demand=self.demand, market=self.market)))
+            for procurement in procurements
+        ]
 
-    def alone(self, wish: Service | Job, *, among: int) -> Search:
+    def alone(self, workload: Service | Job, *, among: int) -> Search:
         """The search for one load of several, each so sure that all together are as sure as is asked."""
         confidence = self.demand.constraints.confidence ** (1 / among)
-        demand = only(self.demand, wish)
+        demand = only(self.demand, workload)
         limits = demand.constraints.model_copy(update={"confidence": confidence})
         demand = demand.model_copy(update={"constraints": limits})
-        return replace(self, demand=demand, ground=replace(self.ground, demand=demand))
+        return replace(self, demand=demand, context=replace(self.context, demand=demand))
 
     def _chosen(
         self, one: Found, host: Host, known: dict[tuple[str, int], Capability], *, terms: Terms
@@ -184,40 +187,40 @@ class Search:
         """The cheapest setting, where there is such with time and memory to spare for what the prediction may err by."""
         if one.candidates is None:
             return None
-        pick = partial(choose, one.wish, one.candidates, host=host, demand=self.demand, rules=self.rules)
+        pick = partial(choose, one.workload, one.candidates, host=host, demand=self.demand, rules=self.rules)
         chosen = pick(terms=terms)
         if chosen is None and terms.instance is not None:
             terms = replace(terms, instance=None)
             chosen = pick(terms=terms)
         if chosen is None:
             return None
-        able = self._able(one, host, chosen.row, known)
+        capability = self._capability(one, host, chosen.row, known)
         if chosen.refusal is None and self.demand.constraints.confidence > 0:
-            surer = pick(spare=spare_of(able), terms=terms)
+            surer = pick(spare=spare_of(capability), terms=terms)
             if surer is not None and surer.refusal is None:
-                chosen, able = surer, self._able(one, host, surer.row, known)
-        measured = best_measured(one.wish, host.spec.id, measured=self.models.measured, predicted=able)
-        return measured.model_copy(update={"case": f"{one.wish.name}: {measured.case}"}), chosen.refusal
+                chosen, capability = surer, self._capability(one, host, surer.row, known)
+        measured = best_measured(one.workload, host.spec.id, measured=self.models.measured, predicted=capability)
+        return measured.model_copy(update={"case": f"{one.workload.name}: {measured.case}"}), chosen.refusal
 
-    def _able(self, one: Found, host: Host, row: int, known: dict[tuple[str, int], Capability]) -> Capability:
+    def _capability(self, one: Found, host: Host, row: int, known: dict[tuple[str, int], Capability]) -> Capability:
         """What a row does; owned and rented hosts often run the same."""
         assert one.candidates is not None, "a row is of candidates"
-        key = (one.wish.name, row)
+        key = (one.workload.name, row)
         if key not in known:
-            known[key] = capability_of(one.wish, one.candidates, row, spec=host.spec, models=self.models)
+            known[key] = capability_of(one.workload, one.candidates, row, spec=host.spec, models=self.models)
         return known[key]
 
-    def _sure(self, way: Way, loads: Sequence[Load], reasons: Sequence[str]) -> Option:
+    def _sure(self, procurement: Procurement, loads: Sequence[Load], reasons: Sequence[str]) -> Option:
         """An option with the servers that make it as sure as is asked, or marked where no number does."""
-        make = partial(make_option, way, loads, demand=self.demand, rules=self.rules, reasons=reasons)
+        make = partial(make_option, procurement, loads, demand=self.demand, rules=self.rules, reasons=reasons)
         option, confidence = make(), self.demand.constraints.confidence
         if not option.accepted or confidence == 0:
             return option
-        more = servers_more(option, self.ground, confidence=confidence)
+        more = servers_more(option, self.context, confidence=confidence)
         if more is None:
-            return option.model_copy(update={"is_unsure": True})
+            return option.model_copy(update={"misses_confidence": True})
         sure = make(margin=more) if more else option
-        return sure if sure.accepted else option.model_copy(update={"is_unsure": True})
+        return sure if sure.accepted else option.model_copy(update={"misses_confidence": True})
 
 
 def announced(catalogue: Catalogue, accelerators: Sequence[str], *, on: date) -> list[tuple[AcceleratorSpec, str]]:
@@ -234,8 +237,8 @@ def _mixed(searched: Sequence[Host], found: Sequence[Found], *, search: Search) 
     had = [host for host in searched if search.market.has(host)]
     parts: list[Option] = []
     for one in found:
-        alone = search.alone(one.wish, among=len(found))
-        costs = [cheapest_usd_per_year(one.wish, one.candidates, host=host, demand=alone.demand) for host in had]
+        alone = search.alone(one.workload, among=len(found))
+        costs = [cheapest_usd_per_year(one.workload, one.candidates, host=host, demand=alone.demand) for host in had]
         near = [had[index] for index in sorted(range(len(had)), key=costs.__getitem__)]
         made = [alone.options_of(host, [one])[0] for host in near[:MIXED_HOSTS]]
         accepted = [option for options in made for option in options if option.accepted]
@@ -259,14 +262,14 @@ def _not_worth(mixed: Option, best_usd: float) -> Option:
     return mixed.model_copy(update={"accepted": False, "reasons": (f"{reason}they are not worth running", *mixed.reasons)})
 
 
-def only(demand: Demand, wish: Service | Job) -> Demand:
+def only(demand: Demand, workload: Service | Job) -> Demand:
     """The demand with one service or job alone; data sets stay with the first load."""
     wishes: tuple[Service | Job, ...] = (*demand.services, *demand.jobs)
-    is_first = wish.name == wishes[0].name
+    is_first = workload.name == wishes[0].name
     return demand.model_copy(
         update={
-            "services": (wish,) if isinstance(wish, Service) else (),
-            "jobs": (wish,) if isinstance(wish, Job) else (),
+            "services": (workload,) if isinstance(workload, Service) else (),
+            "jobs": (workload,) if isinstance(workload, Job) else (),
             "datasets": demand.datasets if is_first else (),
         }
     )

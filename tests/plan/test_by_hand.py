@@ -169,15 +169,15 @@ def sheet(tmp_path_factory: pytest.TempPathFactory) -> Sheet:
     )
 
 
-def machines_that_keep_the_wait(able: Capability) -> int:
+def machines_that_keep_the_wait(capability: Capability) -> int:
     """Erlang C: the fewest slots in which 95 % of requests wait no longer than the time to first token leaves of 2 s."""
-    assert able.slots is not None and able.service_s is not None and able.ttft_s is not None
-    service_s, left_s = able.service_s.value, 2.0 - able.ttft_s.value
+    assert capability.slots is not None and capability.service_s is not None and capability.ttft_s is not None
+    service_s, left_s = capability.service_s.value, 2.0 - capability.ttft_s.value
     rate = PEAK_REQUESTS_PER_S * GROWTH_LAST
     load, slots = rate * service_s, math.floor(rate * service_s) + 1
     while waits(slots, load) * math.exp(-(slots / service_s - rate) * left_s) > 0.05:
         slots += 1
-    return math.ceil(slots / able.slots) * able.machines_per_replica
+    return math.ceil(slots / capability.slots) * capability.machines_per_replica
 
 
 def waits(slots: int, load: float) -> float:
@@ -187,8 +187,8 @@ def waits(slots: int, load: float) -> float:
     return blocked / (1 - load / slots * (1 - blocked))
 
 
-def replicas(machines: float, able: Capability) -> int:
-    return max(1, math.ceil(machines / able.machines_per_replica)) * able.machines_per_replica
+def replicas(machines: float, capability: Capability) -> int:
+    return max(1, math.ceil(machines / capability.machines_per_replica)) * capability.machines_per_replica
 
 
 def works(needed: int, installed: int) -> float:
@@ -221,7 +221,7 @@ def test_compute_is_machines_required_against_machines_in_service(sheet: Sheet) 
 
 
 def test_memory_is_the_largest_peak_against_nine_tenths_of_a_device(sheet: Sheet) -> None:
-    peaks = [able.device_memory_bytes.value for able in (sheet.chat, sheet.tuning) if able.device_memory_bytes]
+    peaks = [capability.device_memory_bytes.value for capability in (sheet.chat, sheet.tuning) if capability.device_memory_bytes]
     check(sheet, "memory", required=max(peaks), available=DEVICE_BYTES * USABLE_MEMORY)
 
 

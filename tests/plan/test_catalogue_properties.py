@@ -238,7 +238,7 @@ def test_a_mixed_option_is_the_sum_of_its_parts(plan: Plan) -> None:
             assert whole.value == pytest.approx(math.fsum(part.value for part in parts))
         for name in ("num_servers", "num_spares", "num_accelerators"):
             assert getattr(option, name) == sum(getattr(part, name) for part in option.parts)
-        assert {load.name for load in option.loads} == {wish.name for wish in (*plan.demand.services, *plan.demand.jobs)}
+        assert {load.name for load in option.loads} == {workload.name for workload in (*plan.demand.services, *plan.demand.jobs)}
         for name, factor in option.factors.items():
             known = [found.headroom for part in option.parts if (found := part.factors[name]).headroom is not None]
             assert factor.headroom == min(known, default=None)
@@ -281,7 +281,7 @@ OF_ITEMS = ("{}s", "{}s/s", "{}s/year", "{}s/request", "{}/request", "{}/answer"
 
 
 def units_of(plan: Plan) -> set[str]:
-    items = {wish.item for wish in (*plan.demand.services, *plan.demand.jobs)}
+    items = {workload.item for workload in (*plan.demand.services, *plan.demand.jobs)}
     return {*UNITS, *(pattern.format(item) for item in items for pattern in OF_ITEMS)}
 
 

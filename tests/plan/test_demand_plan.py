@@ -68,7 +68,7 @@ def test_accepted_options_have_room_in_every_factor_and_refused_ones_a_reason(tm
             assert all(factor.headroom is None or factor.headroom >= 0 for factor in option.factors.values())
         else:
             assert option.reasons
-    accepted = [(option.is_unsure, option.tco_usd.value) for option in plan.options if option.accepted]
+    accepted = [(option.misses_confidence, option.tco_usd.value) for option in plan.options if option.accepted]
     assert accepted == sorted(accepted), "the sure ones first, then the cheapest"
 
 

@@ -13,7 +13,7 @@ from aigc_bench.analyze.rows import metric_rows
 from aigc_bench.catalog.loader import Catalogue, load_catalogue
 from aigc_bench.core.records import AcceleratorInfo, MetricRow, System
 from aigc_bench.measure.store import Run
-from aigc_bench.plan.demand.default_demand import USES, builtin_demand
+from aigc_bench.plan.demand.default_demand import USES, default_demand
 from aigc_bench.plan.first import first_plan
 from aigc_bench.plan.hardware.measured_machine import estimate_of, machine_from_run
 from aigc_bench.plan.hardware.server import match_server
@@ -148,11 +148,11 @@ def test_a_single_trial_gets_a_wide_interval_and_students_t_stays_above_nothing(
 
 def test_the_built_in_demand_knows_every_family_and_supposes_little_of_others(run: Run, catalogue: Catalogue) -> None:
     rows = metric_rows(run)
-    demand = builtin_demand(rows, catalogue=catalogue)
+    demand = default_demand(rows, catalogue=catalogue)
     assert set(USES) == set(FAMILIES)
     assert {service.workload for service in demand.services} == {job.workload for job in demand.jobs} == set(FAMILIES)
     stranger = [row.model_copy(update={"workload": "song"}) for row in rows if row.workload == "vae"]
-    assert [service.name for service in builtin_demand(stranger, catalogue=catalogue).services] == ["song: requests"]
+    assert [service.name for service in default_demand(stranger, catalogue=catalogue).services] == ["song: requests"]
     assert all(service.arrival.parts["users"].basis == "assumed" for service in demand.services)
 
 
@@ -160,9 +160,9 @@ def test_the_built_in_demand_asks_for_the_largest_preset_measured(tmp_path: Path
     cases = [make_case(preset=preset, batch_size=size) for preset in ("small", "large") for size in (1, 4)]
     run = make_run(tmp_path / "run", cases=cases, step_s=lambda case, _: 0.1 if case.preset == "small" else 0.5)
     rows = metric_rows(run)
-    assert [service.preset for service in builtin_demand(rows, catalogue=catalogue).services] == ["large"]
+    assert [service.preset for service in default_demand(rows, catalogue=catalogue).services] == ["large"]
     doubtful = [row.model_copy(update={"verdict": "invalid"}) if row.preset == "large" else row for row in rows]
-    assert [service.preset for service in builtin_demand(doubtful, catalogue=catalogue).services] == ["small"]
+    assert [service.preset for service in default_demand(doubtful, catalogue=catalogue).services] == ["small"]
 
 
 def test_eight_h100_are_planned_as_the_server_that_holds_them_with_measured_boards(tmp_path: Path, catalogue: Catalogue) -> None:

@@ -108,8 +108,8 @@ def test_a_case_is_drawn_with_its_steps_warm_up_and_sensors(gpu_page: Page) -> N
 
 
 def test_a_case_on_many_devices_is_drawn_by_its_middle_trials(folder: Path) -> None:
-    pace = {0: 0.1, 1: 0.3, 2: 0.2}
-    run = make_run(folder, step_s=lambda _, trial: pace[trial])
+    service_rate = {0: 0.1, 1: 0.3, 2: 0.2}
+    run = make_run(folder, step_s=lambda _, trial: service_rate[trial])
     assert [trial.trial for trial in middle_trials(run.trials, num=1)] == [2]
     assert [trial.trial for trial in middle_trials(run.trials, num=9)] == [0, 1, 2]
 

@@ -142,7 +142,7 @@ OTHER = Use(
 """What is supposed of a family that the built-in demand does not know, such as a third party's."""
 
 
-def builtin_demand(rows: Sequence[MetricRow], *, catalogue: Catalogue) -> Demand:
+def default_demand(rows: Sequence[MetricRow], *, catalogue: Catalogue) -> Demand:
     """A service for every family measured in inference, and a nightly training job for every one measured in training.
 
     Where a family was measured in several presets, the largest is asked for.

@@ -27,9 +27,9 @@ def add_machine(below: Below, machine: Machine) -> None:
     """Leaves: what the machine holds, draws and costs, and what it does for every load."""
     _add_record(below, machine, at=below.key("machine"), of="one machine")
     for load in below.option.loads:
-        able = next((one for one in machine.capabilities if one.case == load.case), None)
-        if able is not None:
-            _add_record(below, able, at=below.ability(load.name), of=load.name)
+        capability = next((one for one in machine.capabilities if one.case == load.case), None)
+        if capability is not None:
+            _add_record(below, capability, at=below.ability(load.name), of=load.name)
     sheet = f"as planned for {machine.server}"
     counts = (("devices_per_server", machine.devices_per_server, "accelerators/server"), ("rack_units", machine.rack_units, "U"))
     for name, count, unit in counts:
@@ -48,9 +48,9 @@ def _add_record(below: Below, record: Record, *, at: str, of: str) -> None:
 
 def add_load(below: Below, load: Load, machine: Machine) -> None:
     """What a load asks of machines; keys as in ``--json``."""
-    able = next((one for one in machine.capabilities if one.case == load.case), None)
-    if able is not None:
-        _add_ability(below, load, able)
+    capability = next((one for one in machine.capabilities if one.case == load.case), None)
+    if capability is not None:
+        _add_ability(below, load, capability)
     if below.is_service(load.name):
         _add_service(below, load)
     else:
@@ -58,7 +58,7 @@ def add_load(below: Below, load: Load, machine: Machine) -> None:
     _add_needed(below, load)
 
 
-def _add_ability(below: Below, load: Load, able: Capability) -> None:
+def _add_ability(below: Below, load: Load, capability: Capability) -> None:
     trail, of = below.trail, load.name
 
     def copy(name: str, title: str, value: Estimate | None, field: str) -> None:
@@ -66,28 +66,30 @@ def _add_ability(below: Below, load: Load, able: Capability) -> None:
         if value is not None:
             trail.same(below.load(of, name), f"{title}, {of}", value, as_=below.ability(of, field))
 
-    copy("throughput_per_accelerator", "throughput of one machine", able.throughput, "throughput")
-    copy("ttft_s", "TTFT", able.ttft_s, "ttft_s")
-    copy("tpot_s", "TPOT", able.tpot_s, "tpot_s")
-    ranks = counted(able.machines_per_replica, "machines/replica", f"parallelism of {able.case}")
+    copy("throughput_per_accelerator", "throughput of one machine", capability.throughput, "throughput")
+    copy("ttft_s", "TTFT", capability.ttft_s, "ttft_s")
+    copy("tpot_s", "TPOT", capability.tpot_s, "tpot_s")
+    ranks = counted(capability.machines_per_replica, "machines/replica", f"parallelism of {capability.case}")
     trail.leaf(below.load(of, "machines_per_replica"), f"machines of one replica, {of}", ranks)
-    if able.num_params:
-        params = counted(able.num_params, "parameters", f"counted on the network of {load.case}")
+    if capability.num_params:
+        params = counted(capability.num_params, "parameters", f"counted on the network of {load.case}")
         trail.leaf(below.load(of, "num_params"), f"parameters of {of}", params)
     if load.latency_s is not None:
-        _add_latency(below, load, able, latency=load.latency_s)
+        _add_latency(below, load, capability, latency=load.latency_s)
 
 
-def _add_latency(below: Below, load: Load, able: Capability, *, latency: Estimate) -> None:
+def _add_latency(below: Below, load: Load, capability: Capability, *, latency: Estimate) -> None:
     """As predicted, or from the measured step: items of a request over those that a step makes of it."""
     key, title = below.load(load.name, "latency_s"), f"latency of one request, {load.name}"
     formula = "items of a request / items of a step x time of a step, nobody waiting"
-    if able.service_s is not None:
+    if capability.service_s is not None:
         below.trail.same(key, title, latency, as_=below.ability(load.name, "service_s"))
         return
-    each = items_at_once(able)
+    each = items_at_once(capability)
     step = below.load(load.name, "items_per_step")
-    below.trail.leaf(step, f"items of a step for one request, {load.name}", counted(each, "items/step", f"counted in {able.case}"))
+    below.trail.leaf(
+        step, f"items of a step for one request, {load.name}", counted(each, "items/step", f"counted in {capability.case}")
+    )
     inputs = (*below.asked(load.name, "items_per_request"), step, below.ability(load.name, "step_latency_s"))
     below.trail.computed(key, title, latency, formula=formula, inputs=inputs, arithmetic="max(1, {0} / {1}) * {2}")
 

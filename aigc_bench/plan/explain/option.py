@@ -13,7 +13,7 @@ from aigc_bench.plan.explain.fleet import add_fleet
 from aigc_bench.plan.explain.loads import add_load, add_machine
 from aigc_bench.plan.explain.money import FOOTPRINT, add_money, line_keys
 from aigc_bench.plan.explain.place import Below
-from aigc_bench.plan.explain.probabilities import add_chances
+from aigc_bench.plan.explain.probabilities import add_probabilities
 from aigc_bench.plan.explain.replayed import add_replay
 from aigc_bench.plan.explain.step import Trail, counted
 from aigc_bench.plan.records.demand import Demand
@@ -47,7 +47,7 @@ def add_option(trail: Trail, option: Option, demand: Demand, rules: Rules, *, at
         _add_nothing(below)
     add_factors(below)
     add_money(below)
-    add_chances(below)
+    add_probabilities(below)
     add_cash(below)
 
 
@@ -80,7 +80,7 @@ def _add_mixed(below: Below) -> None:
         if value is not None:
             _add_sum(below, name, title, counted(value, title, OF_PARTS), parts=parts)
     _add_copies(below, parts)
-    add_chances(below)
+    add_probabilities(below)
     add_cash(below)
 
 

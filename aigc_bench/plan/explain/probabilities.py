@@ -12,9 +12,9 @@ from aigc_bench.plan.explain.place import Below
 from aigc_bench.plan.explain.step import Trail, counted
 from aigc_bench.plan.records.plan import Plan
 from aigc_bench.plan.risk.analysis import CLOSE, FEW
-from aigc_bench.plan.risk.scenarios import NUM_WORLDS
+from aigc_bench.plan.risk.scenarios import NUM_SCENARIOS
 
-WORLDS, FEW_WORLDS = "certainty.num_worlds", "certainty.num_few_worlds"
+SCENARIOS, FEW_SCENARIOS = "certainty.num_worlds", "certainty.num_few_worlds"
 DRAWN = (
     "drawn with seed {seed}, the same for every option: each input by itself from a lognormal that has its value as median and the "
     "ends of its interval as 10th and 90th percentile (from a normal where the low end is not above 0); a fraction is cut off at 1"
@@ -27,22 +27,22 @@ WITHIN = "count of the worlds in which what is paid at once and a year stays wit
 OUT_OF_MEMORY = "1 - product over the models of P(its peak fits), peaks lognormal within their intervals, beside the usable memory"
 
 
-def add_worlds(trail: Trail, plan: Plan) -> None:
+def add_scenarios(trail: Trail, plan: Plan) -> None:
     """How many worlds were drawn, for options that are looked at closely and for the others."""
     seed = plan.certainty.seed if plan.certainty else 0
     drawn = DRAWN.format(seed=seed)
-    num = plan.certainty.num_worlds if plan.certainty else NUM_WORLDS
-    trail.leaf(WORLDS, "worlds drawn", counted(num, "worlds", drawn))
+    num = plan.certainty.num_worlds if plan.certainty else NUM_SCENARIOS
+    trail.leaf(SCENARIOS, "worlds drawn", counted(num, "worlds", drawn))
     trail.leaf(
-        FEW_WORLDS,
+        FEW_SCENARIOS,
         "worlds drawn for options that are not near the first",
         counted(FEW, "worlds", f"the first ones of those {drawn}"),
     )
 
 
-def add_chances(below: Below) -> None:
+def add_probabilities(below: Below) -> None:
     """Probabilities, where the plan has them."""
-    option, worlds = below.option, WORLDS if below.option.rank <= CLOSE else FEW_WORLDS
+    option, scenarios = below.option, SCENARIOS if below.option.rank <= CLOSE else FEW_SCENARIOS
     ends = (".latency_s", ".accelerators_busy_at_peak")
     loads = [key for key in below.trail.starting(below.key("loads", "")) if key.endswith(ends)]
     money = [below.key("capex_usd"), below.key("opex_usd_per_year")]
@@ -50,7 +50,13 @@ def add_chances(below: Below) -> None:
     if option.p_slo is not None:
         inputs = (*loads, below.key("num_serving"))
         add_share(
-            below.trail, below.key("p_slo"), "every SLO and deadline is kept", option.p_slo, counts=SERVES, inputs=inputs, of=worlds
+            below.trail,
+            below.key("p_slo"),
+            "every SLO and deadline is kept",
+            option.p_slo,
+            counts=SERVES,
+            inputs=inputs,
+            of=scenarios,
         )
     if option.p_budget is not None:
         inputs = (*money, *limits)
@@ -61,7 +67,7 @@ def add_chances(below: Below) -> None:
             option.p_budget,
             counts=WITHIN,
             inputs=inputs,
-            of=worlds,
+            of=scenarios,
         )
     if option.p_oom is not None:
         memory = [key for key in below.trail.starting(below.key("factors", "memory", "inputs", "")) if "memory" in key]

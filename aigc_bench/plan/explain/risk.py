@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from aigc_bench.core.records import Estimate
-from aigc_bench.plan.explain.probabilities import WORLDS, add_share, share_of
+from aigc_bench.plan.explain.probabilities import SCENARIOS, add_share, share_of
 from aigc_bench.plan.explain.step import Trail, counted, slug
 from aigc_bench.plan.records.plan import Plan
-from aigc_bench.plan.records.risk import Certainty, GrowthPath, PathYear, Regret, Surer, Swing
+from aigc_bench.plan.records.risk import Certainty, GrowthPath, PathYear, Regret, Safer, Swing
 from aigc_bench.plan.risk.analysis import MANY
 
-MANY_WORLDS = "certainty.tornado.num_worlds"
+MANY_SCENARIOS = "certainty.tornado.num_worlds"
 CHEAPEST = "count of the worlds in which it does what is asked and no option that does costs less"
 REGRET = "mean over those worlds of what it costs more than the cheapest option that does what is asked there, at least 0"
 
 
-def add_certainty(trail: Trail, plan: Plan) -> None:
+def add_risk(trail: Trail, plan: Plan) -> None:
     """Everything below ``certainty``; nothing where none was computed."""
     found = plan.certainty
     if found is None:
@@ -28,13 +28,13 @@ def add_certainty(trail: Trail, plan: Plan) -> None:
         "total cost in the middle world",
         found.median_tco_usd,
         formula="median of the drawn worlds",
-        inputs=(WORLDS, cost),
+        inputs=(SCENARIOS, cost),
     )
     for one in found.regret:
         _add_regret(trail, one)
     _add_tornado(trail, found, cost=cost)
     if found.surer is not None:
-        _add_surer(trail, found.surer)
+        _add_safer(trail, found.surer)
     if found.growth_path is not None:
         _add_path(trail, found.growth_path)
 
@@ -56,27 +56,32 @@ def path_key(year: int, name: str) -> str:
 
 
 def _add_regret(trail: Trail, one: Regret) -> None:
-    cost, able = f"options.{one.rank}.tco_usd", f"{WORLDS}.able"
+    cost, capability = f"options.{one.rank}.tco_usd", f"{SCENARIOS}.able"
     key = regret_key(one.rank, "p_cheapest")
     title = f"option {one.rank} is the cheapest that does what is asked"
-    add_share(trail, key, title, one.p_cheapest, counts=CHEAPEST, inputs=(cost,), of=WORLDS, num=one.num_worlds)
+    add_share(trail, key, title, one.p_cheapest, counts=CHEAPEST, inputs=(cost,), of=SCENARIOS, num=one.num_worlds)
     _add_usd(
         trail,
         regret_key(one.rank, "regret_usd"),
         f"regret of option {one.rank}",
         one.regret_usd,
         formula=REGRET,
-        inputs=(able, cost),
+        inputs=(capability, cost),
     )
 
 
 def _add_tornado(trail: Trail, found: Certainty, *, cost: str) -> None:
     """The bars: means over a tenth of worlds that were drawn for them alone."""
     words = "drawn for the recommended option alone, as the others are; a tenth of them is at an end of each input"
-    trail.leaf(MANY_WORLDS, "worlds drawn to see what moves it", counted(MANY, "worlds", words))
+    trail.leaf(MANY_SCENARIOS, "worlds drawn to see what moves it", counted(MANY, "worlds", words))
     mean = found.tornado.mean_tco_usd
     _add_usd(
-        trail, "certainty.tornado.mean_tco_usd", "mean total cost", mean, formula="mean over the worlds", inputs=(MANY_WORLDS, cost)
+        trail,
+        "certainty.tornado.mean_tco_usd",
+        "mean total cost",
+        mean,
+        formula="mean over the worlds",
+        inputs=(MANY_SCENARIOS, cost),
     )
     for swing in found.tornado.cost:
         for end, value in (("low", swing.tco_low_usd), ("high", swing.tco_high_usd)):
@@ -87,7 +92,7 @@ def _add_tornado(trail: Trail, found: Certainty, *, cost: str) -> None:
                 f"total cost, {_at(swing, end)}",
                 value,
                 formula=formula,
-                inputs=(MANY_WORLDS, cost),
+                inputs=(MANY_SCENARIOS, cost),
             )
     for swing in found.tornado.slo:
         for end, share in (("low", swing.p_slo_low), ("high", swing.p_slo_high)):
@@ -98,7 +103,7 @@ def _add_tornado(trail: Trail, found: Certainty, *, cost: str) -> None:
                     f"P(SLO), {_at(swing, end)}",
                     share_of(share),
                     formula=formula,
-                    inputs=(MANY_WORLDS,),
+                    inputs=(MANY_SCENARIOS,),
                 )
 
 
@@ -110,19 +115,19 @@ def _at(swing: Swing, end: str) -> str:
     return f"{swing.name} in its {'lowest' if end == 'low' else 'highest'} tenth"
 
 
-def _add_surer(trail: Trail, found: Surer) -> None:
+def _add_safer(trail: Trail, found: Safer) -> None:
     for name, one in (("option", found.option), ("more_servers", found.more_servers)):
         if one is not None:
             at, of = f"certainty.surer.{name}", "another option" if name == "option" else "with more servers"
             words = "share of the worlds in which every SLO and deadline is kept"
-            trail.computed(f"{at}.p_slo", f"probability, {of}", share_of(one.p_slo), formula=words, inputs=(WORLDS,))
+            trail.computed(f"{at}.p_slo", f"probability, {of}", share_of(one.p_slo), formula=words, inputs=(SCENARIOS,))
             _add_usd(
                 trail,
                 f"{at}.tco_usd",
                 f"total cost, {of}",
                 one.tco_usd,
                 formula="purchase and every line in proportion to the servers",
-                inputs=(WORLDS,),
+                inputs=(SCENARIOS,),
             )
 
 
@@ -141,7 +146,7 @@ def _add_path(trail: Trail, path: GrowthPath) -> None:
                 one.p_slo,
                 counts=words,
                 inputs=(path_key(one.year, "num_servers"),),
-                of=WORLDS,
+                of=SCENARIOS,
             )
     ratio = trail.leaf("certainty.growth_path.price_ratio", "price of hardware a year later over today's", path.price_ratio)
     for name, title, whole in (

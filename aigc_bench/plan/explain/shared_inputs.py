@@ -22,7 +22,7 @@ PEAKS: Mapping[tuple[str, ...], str] = {
 """How a peak rate follows from its parts, by their names (``plan.arrivals``)."""
 
 
-def add_ground(trail: Trail, plan: Plan) -> None:
+def add_shared_inputs(trail: Trail, plan: Plan) -> None:
     """The steps of demand and rules, under ``demand`` and ``rules``."""
     _add_record(trail, plan.demand, path="demand")
     _add_record(trail, plan.rules, path="rules")

@@ -12,9 +12,9 @@ from aigc_bench.core.visible import visible
 from aigc_bench.plan.explain.arithmetic import in_words
 from aigc_bench.plan.explain.listing import listing, nearest, said
 from aigc_bench.plan.explain.option import add_option
-from aigc_bench.plan.explain.probabilities import add_worlds
-from aigc_bench.plan.explain.risk import add_certainty
-from aigc_bench.plan.explain.shared_inputs import add_ground
+from aigc_bench.plan.explain.probabilities import add_scenarios
+from aigc_bench.plan.explain.risk import add_risk
+from aigc_bench.plan.explain.shared_inputs import add_shared_inputs
 from aigc_bench.plan.explain.step import SAME, Step, Trail, counted
 from aigc_bench.plan.records.plan import Option, Plan
 
@@ -33,13 +33,13 @@ CERTAINTY = ("p_slo", "p_budget", "p_oom")
 def trail_of(plan: Plan, *options: Option) -> Trail:
     """The steps of the demand, the rules and some options: the recommended one, or the first, where none is named."""
     trail = Trail()
-    add_ground(trail, plan)
+    add_shared_inputs(trail, plan)
     looked = counted(plan.num_candidates, "candidates", "counted in the search")
     trail.leaf("num_candidates", "candidates looked at", looked)
-    add_worlds(trail, plan)
+    add_scenarios(trail, plan)
     for option in options or _best(plan):
         add_option(trail, option, plan.demand, plan.rules, at=f"options.{option.rank}")
-    add_certainty(trail, plan)
+    add_risk(trail, plan)
     return trail
 
 

@@ -32,5 +32,5 @@ OTHERWISE = _cores(2, 1, 8, "one core drives the accelerator, another feeds it")
 
 def cores_asked(capabilities: Iterable[Capability]) -> Estimate | None:
     """Cores per accelerator of the load that asks for most; ``None`` where none asks."""
-    asked = [able.cores_per_device or BY_ITEM.get(able.item, OTHERWISE) for able in capabilities]
+    asked = [capability.cores_per_device or BY_ITEM.get(capability.item, OTHERWISE) for capability in capabilities]
     return max((one for one in asked if one.low > 0), key=lambda one: one.value, default=None)

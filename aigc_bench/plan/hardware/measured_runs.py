@@ -65,42 +65,48 @@ def measured_machines(runs: Sequence[Run], *, catalogue: Catalogue, with_invalid
     return tuple(found)
 
 
-def best_measured(wish: Service | Job, accelerator: str, *, measured: Sequence[Measured], predicted: Capability) -> Capability:
+def best_measured(workload: Service | Job, accelerator: str, *, measured: Sequence[Measured], predicted: Capability) -> Capability:
     """The measured capability of one accelerator where it wins, else the predicted one."""
     usable = [
-        per_accelerator(able, wish, run)
+        per_accelerator(capability, workload, run)
         for run in measured
         if run.machine.accelerator == accelerator
-        for able in run.machine.capabilities
-        if _fits(able, wish, run)
+        for capability in run.machine.capabilities
+        if _fits(capability, workload, run)
     ]
-    in_time = [able for able in usable if _is_in_time(able, wish)]
-    winners = [able for able in in_time if able.engine == predicted.engine or able.throughput.value >= predicted.throughput.low]
-    return _with_cores(max(winners, key=lambda able: (able.throughput.value, able.case), default=predicted), usable)
+    in_time = [capability for capability in usable if _is_in_time(capability, workload)]
+    winners = [
+        capability
+        for capability in in_time
+        if capability.engine == predicted.engine or capability.throughput.value >= predicted.throughput.low
+    ]
+    return _with_cores(
+        max(winners, key=lambda capability: (capability.throughput.value, capability.case), default=predicted), usable
+    )
 
 
-def _with_cores(able: Capability, usable: Sequence[Capability]) -> Capability:
+def _with_cores(capability: Capability, usable: Sequence[Capability]) -> Capability:
     """The capability with the CPU cores that runs with a data pipeline kept busy, in proportion to its throughput."""
     known = [
-        scaled(one.cores_per_device, able.throughput.value / one.throughput.value)
+        scaled(one.cores_per_device, capability.throughput.value / one.throughput.value)
         for one in usable
         if one.cores_per_device is not None
     ]
-    if able.cores_per_device is not None or not known:
-        return able
-    return able.model_copy(update={"cores_per_device": max(known, key=lambda cores: cores.value)})
+    if capability.cores_per_device is not None or not known:
+        return capability
+    return capability.model_copy(update={"cores_per_device": max(known, key=lambda cores: cores.value)})
 
 
 def measured_rows(
-    wish: Service | Job, specs: Sequence[AcceleratorSpec], *, measured: Sequence[Measured], catalogue: Catalogue
+    workload: Service | Job, specs: Sequence[AcceleratorSpec], *, measured: Sequence[Measured], catalogue: Catalogue
 ) -> Iterator[dict[str, object]]:
     """Candidates for what no model predicts but a run has measured; what ran is taken to fit."""
     for run in measured:
         spec = next((spec for spec in specs if spec.id == run.machine.accelerator), None)
-        for able in run.machine.capabilities:
-            if spec is None or not _fits(able, wish, run):
+        for capability in run.machine.capabilities:
+            if spec is None or not _fits(capability, workload, run):
                 continue
-            one, usable = per_accelerator(able, wish, run), catalogue.usable_memory(spec).value
+            one, usable = per_accelerator(capability, workload, run), catalogue.usable_memory(spec).value
             rate, request = one.throughput, one.service_s
             yield {
                 "accelerator": spec.id,
@@ -121,40 +127,40 @@ def measured_rows(
             }
 
 
-def _fits(able: Capability, wish: Service | Job, run: Measured) -> bool:
-    case = run.cases.get(able.case)
-    if case is None or (able.verdict == "invalid" and able.case not in run.with_invalid):
+def _fits(capability: Capability, workload: Service | Job, run: Measured) -> bool:
+    case = run.cases.get(capability.case)
+    if case is None or (capability.verdict == "invalid" and capability.case not in run.with_invalid):
         return False
-    if (able.workload, able.preset, able.mode, _sha256(case.model)) != (
-        wish.workload,
-        wish.preset,
-        wish.mode,
-        _sha256(wish.model),
+    if (capability.workload, capability.preset, capability.mode, _sha256(case.model)) != (
+        workload.workload,
+        workload.preset,
+        workload.mode,
+        _sha256(workload.model),
     ):
         return False
-    if (wish.precisions and case.precision not in wish.precisions) or (
-        not isinstance(wish, Job) and wish.engines and case.engine not in wish.engines
+    if (workload.precisions and case.precision not in workload.precisions) or (
+        not isinstance(workload, Job) and workload.engines and case.engine not in workload.engines
     ):
         return False
-    return options_of(case, {}) == options_of(case, wish.settings)
+    return options_of(case, {}) == options_of(case, workload.settings)
 
 
 def _sha256(model: OwnModel | None) -> str | None:
     return None if model is None else model.sha256
 
 
-def left_out(wish: Service | Job, measured: Sequence[Measured]) -> tuple[str, ...]:
+def left_out(workload: Service | Job, measured: Sequence[Measured]) -> tuple[str, ...]:
     """Invalid cases that would fit a load, with why they are not planned with."""
     found = [
-        (able, replace(run, with_invalid=(able.case,)))
+        (capability, replace(run, with_invalid=(capability.case,)))
         for run in measured
-        for able in run.machine.capabilities
-        if able.verdict == "invalid" and able.case not in run.with_invalid
+        for capability in run.machine.capabilities
+        if capability.verdict == "invalid" and capability.case not in run.with_invalid
     ]
     return tuple(
-        f"{able.case} is invalid ({', '.join(able.reasons)}) and not planned with; measure again, or --use-invalid {able.case!r}"
-        for able, run in found
-        if _fits(able, wish, run)
+        f"{one.case} is invalid ({', '.join(one.reasons)}) and not planned with; measure again, or --use-invalid {one.case!r}"
+        for one, run in found
+        if _fits(one, workload, run)
     )
 
 
@@ -165,34 +171,34 @@ def options_of(case: Case, changes: Mapping[str, Setting]) -> object:
     return family.options(case.model_copy(update={"settings": {**case.settings, **own}}))
 
 
-def per_accelerator(able: Capability, wish: Service | Job, run: Measured) -> Capability:
+def per_accelerator(capability: Capability, workload: Service | Job, run: Measured) -> Capability:
     """The capability of the whole measured machine as that of one of its accelerators."""
-    case, count = run.cases[able.case], max(1, run.num_accelerators)
+    case, count = run.cases[capability.case], max(1, run.num_accelerators)
     copies = max(1, count // case.devices)
-    request = latency_floor_s(wish, able) if isinstance(wish, Service) else able.step_latency_s
-    return able.model_copy(
+    request = latency_floor_s(workload, capability) if isinstance(workload, Service) else capability.step_latency_s
+    return capability.model_copy(
         update={
-            "throughput": scaled(able.throughput, 1 / count),
-            "batch_size": max(1, able.batch_size // copies),
+            "throughput": scaled(capability.throughput, 1 / count),
+            "batch_size": max(1, capability.batch_size // copies),
             "engine": case.engine,
             "precision": case.precision,
             "machines_per_replica": case.devices,
-            "slots": _slots(wish, able, batch=max(1, able.batch_size // copies)),
+            "slots": _slots(workload, capability, batch=max(1, capability.batch_size // copies)),
             "service_s": request,
             "host_memory_bytes": None,
         }
     )
 
 
-def _slots(wish: Service | Job, able: Capability, *, batch: int) -> float:
+def _slots(workload: Service | Job, capability: Capability, *, batch: int) -> float:
     """Requests that a batch of this size holds."""
-    if isinstance(wish, Job) or not able.items_per_step:
+    if isinstance(workload, Job) or not capability.items_per_step:
         return float(batch)
-    entries = entries_of(wish.items_per_request.value, items_per_entry=able.items_per_step / able.batch_size)
-    return float(requests_in(np.array(float(batch)), entries=entries, item=able.item))
+    entries = entries_of(workload.items_per_request.value, items_per_entry=capability.items_per_step / capability.batch_size)
+    return float(requests_in(np.array(float(batch)), entries=entries, item=capability.item))
 
 
-def _is_in_time(able: Capability, wish: Service | Job) -> bool:
-    if isinstance(wish, Job) or wish.slo.latency_s is None or able.service_s is None:
+def _is_in_time(capability: Capability, workload: Service | Job) -> bool:
+    if isinstance(workload, Job) or workload.slo.latency_s is None or capability.service_s is None:
         return True
-    return able.service_s.value <= wish.slo.latency_s
+    return capability.service_s.value <= workload.slo.latency_s

@@ -91,11 +91,13 @@ def cash_flow(
     """
     assert len(needed) == growth.horizon_years, "a need for every year of the horizon"
     cohorts = buy_dates(needed, life_years=growth.life_years)
-    worlds = _worlds(unit_usd, opex_usd_per_unit_year, residual_at, growth=growth)
-    rows = [[_year(year, cohorts, world=world, tax_rate=growth.tax_rate) for year in range(len(needed))] for world in worlds]
+    scenarios = _scenarios(unit_usd, opex_usd_per_unit_year, residual_at, growth=growth)
+    rows = [
+        [_year(year, cohorts, scenario=scenario, tax_rate=growth.tax_rate) for year in range(len(needed))] for scenario in scenarios
+    ]
     basis = combined((unit_usd, opex_usd_per_unit_year, growth.price_ratio))
     sums = [sum(row.net for row in years) for years in rows]
-    present = [_present_value(years, rate=world.discount_rate) for years, world in zip(rows, worlds, strict=True)]
+    present = [_present_value(years, rate=scenario.discount_rate) for years, scenario in zip(rows, scenarios, strict=True)]
     return CashFlow(
         years=tuple(_flow(year, cohorts, [years[year] for years in rows], basis=basis) for year in range(len(needed))),
         cohorts=cohorts,
@@ -105,7 +107,7 @@ def cash_flow(
 
 
 @dataclass(frozen=True, kw_only=True)
-class _World:
+class _Scenario:
     """Prices at one end of their intervals; what comes back is taken at the opposite end of its share."""
 
     unit_usd: float
@@ -132,25 +134,27 @@ class _Row:
         return self.capex + self.opex - self.resale + self.tax
 
 
-def _worlds(unit: Estimate, opex: Estimate, residual_at: Callable[[float], Estimate], *, growth: Growth) -> tuple[_World, ...]:
+def _scenarios(
+    unit: Estimate, opex: Estimate, residual_at: Callable[[float], Estimate], *, growth: Growth
+) -> tuple[_Scenario, ...]:
     """The cheapest, the middle and the dearest world."""
     ratio, rate = growth.price_ratio, growth.discount_rate
     return (
-        _World(
+        _Scenario(
             unit_usd=unit.low,
             opex_usd=opex.low,
             price_ratio=ratio.low,
             discount_rate=rate.high,
             resale_share=lambda age: residual_at(age).high,
         ),
-        _World(
+        _Scenario(
             unit_usd=unit.value,
             opex_usd=opex.value,
             price_ratio=ratio.value,
             discount_rate=rate.value,
             resale_share=lambda age: residual_at(age).value,
         ),
-        _World(
+        _Scenario(
             unit_usd=unit.high,
             opex_usd=opex.high,
             price_ratio=ratio.high,
@@ -160,14 +164,14 @@ def _worlds(unit: Estimate, opex: Estimate, residual_at: Callable[[float], Estim
     )
 
 
-def _year(year: int, cohorts: Sequence[Cohort], *, world: _World, tax_rate: float) -> _Row:
+def _year(year: int, cohorts: Sequence[Cohort], *, scenario: _Scenario, tax_rate: float) -> _Row:
     serving = [cohort for cohort in cohorts if cohort.bought <= year < cohort.sold]
     leaving = [cohort for cohort in cohorts if cohort.sold == year + 1]
-    running = sum(cohort.count for cohort in serving) * world.opex_usd
-    resale = sum(cohort.count * world.price(cohort) * world.resale_share(cohort.age_years) for cohort in leaving)
-    worn = sum(cohort.count * world.price(cohort) / cohort.age_years for cohort in serving)
+    running = sum(cohort.count for cohort in serving) * scenario.opex_usd
+    resale = sum(cohort.count * scenario.price(cohort) * scenario.resale_share(cohort.age_years) for cohort in leaving)
+    worn = sum(cohort.count * scenario.price(cohort) / cohort.age_years for cohort in serving)
     return _Row(
-        capex=sum(cohort.count * world.price(cohort) for cohort in serving if cohort.bought == year),
+        capex=sum(cohort.count * scenario.price(cohort) for cohort in serving if cohort.bought == year),
         opex=running,
         resale=resale,
         tax=tax_rate * (resale - running - worn),

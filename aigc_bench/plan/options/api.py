@@ -177,7 +177,7 @@ def _option(demand: Demand, quotes: Mapping[str, Quote], *, reasons: Sequence[st
         pools=(),
         accepted=not reasons and not over_budget,
         reasons=(*reasons, *over_budget, *open_questions),
-        is_unsure=bool(open_questions) and demand.constraints.confidence > 0,
+        misses_confidence=bool(open_questions) and demand.constraints.confidence > 0,
         factors={name: _provided(name) for name in FACTORS},
         bottleneck=None,
         next_bottleneck=None,

@@ -42,7 +42,7 @@ LEFT_TO_THE_PROVIDER: Mapping[str, object] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Way:
+class Procurement:
     """One way to have machines: which, how loads share them, on whose terms, and the room they stand in.
 
     ``questions`` are what is open about it; they refuse nothing.
@@ -75,7 +75,7 @@ def _standing(one: Option) -> tuple[bool, bool, float, int, str, str, str, str]:
     cost = float(f"{one.tco_usd.value:.6g}")
     return (
         not one.accepted,
-        one.is_unsure,
+        one.misses_confidence,
         cost,
         KINDS.index(one.kind),
         one.term,
@@ -86,35 +86,35 @@ def _standing(one: Option) -> tuple[bool, bool, float, int, str, str, str, str]:
 
 
 def make_option(
-    way: Way, loads: Sequence[Load], *, demand: Demand, rules: Rules, reasons: Sequence[str] = (), margin: int = 0
+    procurement: Procurement, loads: Sequence[Load], *, demand: Demand, rules: Rules, reasons: Sequence[str] = (), margin: int = 0
 ) -> Option:
     """An option with its fleet, its factors and its money; ``reasons`` refuse it beside what the factors say."""
-    machine = way.machine
-    fleet = make_fleet(loads, way.placement, demand=demand, rules=rules, machine=machine, margin=margin)
-    room = way.make_room(fleet.num_servers)
-    context = _context(way, loads, fleet, demand=demand, rules=rules, room=room)
-    factors = assess(context, is_rented=way.is_rented)
-    at_work = _at_work(way, context)
-    costs = _money(way, context, at_work=at_work)
+    machine = procurement.machine
+    fleet = make_fleet(loads, procurement.placement, demand=demand, rules=rules, machine=machine, margin=margin)
+    room = procurement.make_room(fleet.num_servers)
+    context = _context(procurement, loads, fleet, demand=demand, rules=rules, room=room)
+    factors = assess(context, is_rented=procurement.is_rented)
+    at_work = _at_work(procurement, context)
+    costs = _money(procurement, context, at_work=at_work)
     gases = _carbon(context, at_work=at_work)
-    racks = None if way.is_rented else _racks(context, room)
+    racks = None if procurement.is_rented else _racks(context, room)
     refusals = (
         *reasons,
         *_short(factors, context),
         *_too_slow(loads),
         *_too_many_racks(racks, context),
-        *(() if way.is_rented else no_place(room, num_servers=fleet.num_servers, kind=way.kind)),
+        *(() if procurement.is_rented else no_place(room, num_servers=fleet.num_servers, kind=procurement.kind)),
         *_over_budget(costs, demand),
     )
     tightest = by_headroom(factors)
     return Option(
         rank=0,
-        kind=way.kind,
-        term=way.offer.term if way.offer else "purchase",
-        provider=way.offer.provider if way.offer and way.is_rented else None,
-        placement=way.placement,
+        kind=procurement.kind,
+        term=procurement.offer.term if procurement.offer else "purchase",
+        provider=procurement.offer.provider if procurement.offer and procurement.is_rented else None,
+        placement=procurement.placement,
         accelerator=machine.accelerator,
-        server=way.offer.name if way.offer and way.is_rented else machine.server,
+        server=procurement.offer.name if procurement.offer and procurement.is_rented else machine.server,
         machine=machine,
         loads=tuple(loads),
         room=room,
@@ -126,7 +126,7 @@ def make_option(
         num_racks=racks,
         pools=fleet.pools,
         accepted=not refusals,
-        reasons=(*refusals, *way.questions, *_open_questions(factors)),
+        reasons=(*refusals, *procurement.questions, *_open_questions(factors)),
         factors=factors,
         bottleneck=tightest[0] if tightest else None,
         next_bottleneck=tightest[1] if len(tightest) > 1 else None,
@@ -147,52 +147,56 @@ def _racks(context: Context, room: Room | None) -> int | None:
     return filled if room is None or filled is None else max(filled, len(room.layout.racks))
 
 
-def _context(way: Way, loads: Sequence[Load], fleet: Fleet, *, demand: Demand, rules: Rules, room: Room | None) -> Context:
+def _context(
+    procurement: Procurement, loads: Sequence[Load], fleet: Fleet, *, demand: Demand, rules: Rules, room: Room | None
+) -> Context:
     """What the factors judge."""
-    fill = None if way.is_rented else rack_fill(way.machine, site_for(way.kind, way.machine, demand))
+    fill = (
+        None if procurement.is_rented else rack_fill(procurement.machine, site_for(procurement.kind, procurement.machine, demand))
+    )
     return Context(
         demand=demand,
         rules=rules,
-        machine=way.machine,
+        machine=procurement.machine,
         loads=tuple(loads),
         fleet=fleet,
-        placement=way.placement,
-        kind=way.kind,
+        placement=procurement.placement,
+        kind=procurement.kind,
         servers_per_rack=fill.servers if fill else None,
         room=room,
     )
 
 
-def _at_work(way: Way, context: Context) -> Estimate:
+def _at_work(procurement: Procurement, context: Context) -> Estimate:
     """Servers that run in the mean of the year: all that are bought or reserved, of a rent by the hour those that are asked for."""
-    if way.is_rented and way.offer is not None:
-        size = way.machine.machines_per_server.value
+    if procurement.is_rented and procurement.offer is not None:
+        size = procurement.machine.machines_per_server.value
         return instances_at_work(
-            context.loads, context.fleet, size=size, term=way.offer.term, demand=context.demand, rules=context.rules
+            context.loads, context.fleet, size=size, term=procurement.offer.term, demand=context.demand, rules=context.rules
         )
     return estimate(float(context.num_servers), unit="servers", basis="modelled", source="all that are bought")
 
 
-def _money(way: Way, context: Context, *, at_work: Estimate) -> Money:
+def _money(procurement: Procurement, context: Context, *, at_work: Estimate) -> Money:
     demand, loads = context.demand, context.loads
-    if way.is_rented and way.offer is not None:
+    if procurement.is_rented and procurement.offer is not None:
         return rented(
             loads,
-            way.offer,
+            procurement.offer,
             instances=at_work,
-            machine=way.machine,
+            machine=procurement.machine,
             finance=demand.finance,
             num_servers=context.num_servers,
         )
     return money(
         loads,
         num_servers=context.num_servers,
-        machine=way.machine,
+        machine=procurement.machine,
         site=demand.site,
         finance=demand.finance,
         room=context.room,
         beside_w=beside_mean_w(context.room, context.rules),
-        is_colocated=way.kind == "colocated",
+        is_colocated=procurement.kind == "colocated",
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from aigc_bench.plan.hardware.measured_runs import Measured
-from aigc_bench.plan.options.assemble import Way, make_option
+from aigc_bench.plan.options.assemble import Procurement, make_option
 from aigc_bench.plan.records.demand import Demand
 from aigc_bench.plan.records.plan import Option
 from aigc_bench.plan.records.rules import Rules
@@ -20,6 +20,6 @@ def measured_options(demand: Demand, *, measured: Sequence[Measured], rules: Rul
             continue
         loads, gaps = loads_of(demand, machine=run.machine, rules=rules, with_invalid=run.with_invalid)
         if not gaps:
-            ways = [Way(machine=run.machine, placement=placement) for placement in ("pooled", "dedicated")]
-            found += [make_option(way, loads, demand=demand, rules=rules) for way in ways]
+            procurements = [Procurement(machine=run.machine, placement=placement) for placement in ("pooled", "dedicated")]
+            found += [make_option(procurement, loads, demand=demand, rules=rules) for procurement in procurements]
     return found

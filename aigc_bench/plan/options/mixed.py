@@ -39,7 +39,7 @@ def combined(parts: Sequence[Option], *, reasons: Sequence[str] = ()) -> Option:
             "num_servers": sum(part.num_servers for part in parts),
             "num_spares": sum(part.num_spares for part in parts),
             "num_margin": sum(part.num_margin for part in parts),
-            "is_unsure": any(part.is_unsure for part in parts),
+            "misses_confidence": any(part.misses_confidence for part in parts),
             "num_accelerators": sum(part.num_accelerators for part in parts),
             "num_racks": _racks(parts),
             "pools": tuple(pool for part in parts for pool in part.pools),

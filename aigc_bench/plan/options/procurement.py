@@ -16,7 +16,7 @@ from aigc_bench.plan.hardware.hosts import Host
 from aigc_bench.plan.money.annuity import annuity
 from aigc_bench.plan.money.offers import Offer, rents
 from aigc_bench.plan.options.api import excluded
-from aigc_bench.plan.options.assemble import Way, ranked
+from aigc_bench.plan.options.assemble import Procurement, ranked
 from aigc_bench.plan.placement.room import room_maker
 from aigc_bench.plan.records.demand import Demand, OptionKind
 from aigc_bench.plan.records.machine import Machine
@@ -95,12 +95,14 @@ def _space_usd_per_year(demand: Demand) -> float:
     return demand.finance.space_usd_per_kw_month.value * 12 / 1000
 
 
-def ways_to_have(host: Host, machine: Machine, *, demand: Demand, market: Market, terms: Terms) -> list[Way]:
+def procurements_of(host: Host, machine: Machine, *, demand: Demand, market: Market, terms: Terms) -> list[Procurement]:
     """The ways on those terms: owned or colocated where anybody sells it, else every rent of instances of that size."""
     if terms.kind != "cloud":
-        return [way for way in _purchases(host, machine, demand=demand, market=market) if way.kind == terms.kind]
+        return [
+            procurement for procurement in _purchases(host, machine, demand=demand, market=market) if procurement.kind == terms.kind
+        ]
     return [
-        Way(
+        Procurement(
             machine=in_instances(machine, offer),
             placement="shared",
             offer=offer,
@@ -111,7 +113,7 @@ def ways_to_have(host: Host, machine: Machine, *, demand: Demand, market: Market
     ]
 
 
-def _purchases(host: Host, machine: Machine, *, demand: Demand, market: Market) -> Sequence[Way]:
+def _purchases(host: Host, machine: Machine, *, demand: Demand, market: Market) -> Sequence[Procurement]:
     price = hardware_price(host.sheet, catalogue=market.catalogue, on=market.day) or machine.price_usd
     priced = machine.model_copy(update={"price_usd": price})
     base = Offer(
@@ -130,8 +132,8 @@ def _purchases(host: Host, machine: Machine, *, demand: Demand, market: Market) 
     racked = replace(host, machine=priced)
     own, shared = (room_maker(racked, demand, catalogue=market.catalogue, on=market.day, is_built=built) for built in (True, False))
     return (
-        Way(machine=priced, placement="shared", offer=base, make_room=own, questions=questions),
-        Way(
+        Procurement(machine=priced, placement="shared", offer=base, make_room=own, questions=questions),
+        Procurement(
             machine=priced,
             placement="shared",
             offer=base.model_copy(update={"kind": "colocated"}),
@@ -160,17 +162,17 @@ def in_instances(machine: Machine, offer: Offer) -> Machine:
     )
 
 
-def unwanted(way: Way, host: Host, *, demand: Demand, market: Market) -> tuple[str, ...]:
+def unwanted(procurement: Procurement, host: Host, *, demand: Demand, market: Market) -> tuple[str, ...]:
     """Why a way is refused whatever its factors say."""
-    found = [excluded(way.kind)] if way.kind in demand.constraints.without else []
-    if way.kind in ("owned", "colocated") and (reason := market.why_not_sold(host)) is not None:
+    found = [excluded(procurement.kind)] if procurement.kind in demand.constraints.without else []
+    if procurement.kind in ("owned", "colocated") and (reason := market.why_not_sold(host)) is not None:
         found.append(reason)
-    if way.offer and way.offer.term == "spot" and demand.services and demand.availability > SPOT_AVAILABILITY:
+    if procurement.offer and procurement.offer.term == "spot" and demand.services and demand.availability > SPOT_AVAILABILITY:
         found.append(
             f"availability: a spot instance may be taken back at any time; {100 * demand.availability:g} % is asked. "
             "Services need on demand or reserved; jobs alone may run on spot"
         )
-    return (*found, *(unwanted_rent(way.offer, way.machine) if way.offer and way.is_rented else ()))
+    return (*found, *(unwanted_rent(procurement.offer, procurement.machine) if procurement.offer and procurement.is_rented else ()))
 
 
 def unwanted_rent(offer: Offer, machine: Machine) -> tuple[str, ...]:

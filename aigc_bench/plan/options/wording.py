@@ -40,7 +40,7 @@ def as_good_as(plan: Plan) -> tuple[Option, ...]:
 
 def _rivals(one: Option, best: Option) -> bool:
     """Whether it could be taken instead: accepted, and as sure."""
-    return one.accepted and one is not best and one.is_unsure <= best.is_unsure
+    return one.accepted and one is not best and one.misses_confidence <= best.misses_confidence
 
 
 def _is_close(option: Option, best: Option) -> bool:
@@ -66,10 +66,10 @@ def why(plan: Plan) -> str:
     if not later:
         return (
             "the only accepted option that is sure enough"
-            if any(one.is_unsure for one in plan.options)
+            if any(one.misses_confidence for one in plan.options)
             else "the only accepted option"
         )
     times = later[0].tco_usd.value / max(best.tco_usd.value, 1e-9)
     close = ", as good within the interval" if _is_close(later[0], best) else ""
-    those = "that are sure enough" if any(one.accepted and one.is_unsure for one in plan.options) else "accepted"
+    those = "that are sure enough" if any(one.accepted and one.misses_confidence for one in plan.options) else "accepted"
     return f"lowest total cost of those {those}; the next other one is to {what(later[0])}, {times:.2f} times the cost{close}"

@@ -127,15 +127,15 @@ def _factor(found: Assessment) -> dict[str, Any]:
 
 def _load(load: Load, option: Option) -> dict[str, Any]:
     machine = option.machine
-    able = next((one for one in machine.capabilities if one.case == load.case), None) if machine else None
+    capability = next((one for one in machine.capabilities if one.case == load.case), None) if machine else None
     return {
         "name": load.name,
         "setting": load.case,
         "peak": figure(load.rate_items_per_s),
         "accelerators_busy_at_peak": figure(load.busy_machines),
         "items_per_year": figure(load.items_per_year),
-        "throughput_per_accelerator": figure(able.throughput) if able else None,
-        "ttft_s": _or_none(able.ttft_s) if able else None,
-        "tpot_s": _or_none(able.tpot_s) if able else None,
+        "throughput_per_accelerator": figure(capability.throughput) if capability else None,
+        "ttft_s": _or_none(capability.ttft_s) if capability else None,
+        "tpot_s": _or_none(capability.tpot_s) if capability else None,
         "latency_s": _or_none(load.latency_s),
     }

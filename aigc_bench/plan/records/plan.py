@@ -20,7 +20,7 @@ class Option(Record):
     """One way to meet the demand, with what every factor says about it. A refused option stays, with its reasons.
 
     ``num_machines`` counts the machines that carry the loads; ``num_servers`` is what is bought or rented, spares and margin
-    included. ``is_unsure``: no margin makes it keep SLOs and deadlines as surely as is asked.
+    included. ``misses_confidence``: no margin makes it keep SLOs and deadlines as surely as is asked.
     ``tco_usd`` and ``carbon_kg`` are over the life of the servers. ``parts`` are the options that a mixed one is made of.
     """
 
@@ -39,7 +39,7 @@ class Option(Record):
     num_servers: int
     num_spares: int
     num_margin: int = 0
-    is_unsure: bool = False
+    misses_confidence: bool = False
     num_accelerators: int
     num_racks: int | None
     pools: tuple[Pool, ...]

@@ -61,7 +61,7 @@ class Regret(Record):
     tco_usd: Estimate
 
 
-class SurerOption(Record):
+class SaferOption(Record):
     """The cheapest accepted option that is sure enough."""
 
     rank: int
@@ -83,13 +83,13 @@ class MoreServers(Record):
     hindrance: str | None = None
 
 
-class Surer(Record):
+class Safer(Record):
     """What it takes where the recommendation keeps its SLO in fewer than ``below`` of the worlds. ``None``: nothing does."""
 
     p_slo: float
     below: float
     wanted: float
-    option: SurerOption | None
+    option: SaferOption | None
     more_servers: MoreServers | None
 
 
@@ -129,5 +129,5 @@ class Certainty(Record):
     median_tco_usd: float
     tornado: Tornado
     regret: tuple[Regret, ...]
-    surer: Surer | None
+    surer: Safer | None
     growth_path: GrowthPath | None

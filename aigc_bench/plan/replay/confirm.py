@@ -113,7 +113,7 @@ def _floors(part: Option, replay: Replay, replayer: Replayer) -> dict[str, int] 
         count = replicas_that_hold(peak, most=MOST_TIMES * peak.num_replicas + 2)
         if count is None:
             return None
-        floors[peak.able.case] = count * peak.able.machines_per_replica
+        floors[peak.capability.case] = count * peak.capability.machines_per_replica
     return floors
 
 

@@ -32,7 +32,7 @@ class Saving:
     stall_s: float
 
     @property
-    def pace(self) -> float:
+    def service_rate(self) -> float:
         """Speed over that without checkpoints."""
         return self.every_s / (self.every_s + self.stall_s)
 
@@ -64,16 +64,16 @@ def replay_jobs(jobs: Sequence[tuple[Job, Capability]], night: Night) -> tuple[R
         for index in order:
             clock = _finish_s(*jobs[index], night, start_s=clock, random=random)
             ends[window, index] = clock
-    return tuple(_outcome(job, able, night, ends[:, index]) for index, (job, able) in enumerate(jobs))
+    return tuple(_outcome(job, capability, night, ends[:, index]) for index, (job, capability) in enumerate(jobs))
 
 
-def _outcome(job: Job, able: Capability, night: Night, ends: np.ndarray) -> ReplayedJob:
+def _outcome(job: Job, capability: Capability, night: Night, ends: np.ndarray) -> ReplayedJob:
     known = ends[np.isfinite(ends)]
     share = float(np.mean(ends <= job.window_s))
     return ReplayedJob(
         name=job.name,
         window_s=job.window_s,
-        analytic_s=_alone_s(job, able, night),
+        analytic_s=_alone_s(job, capability, night),
         median_s=float(np.median(known)) if known.size else None,
         slowest_s=float(known.max()) if known.size == ends.size else None,
         num_windows=WINDOWS,
@@ -82,18 +82,22 @@ def _outcome(job: Job, able: Capability, night: Night, ends: np.ndarray) -> Repl
     )
 
 
-def _rate(able: Capability, machines: float) -> float:
+def _rate(capability: Capability, machines: float) -> float:
     """Items a second of the whole replicas that so many machines hold."""
-    return math.floor(machines / able.machines_per_replica + 1e-9) * able.machines_per_replica * able.throughput.value
+    return (
+        math.floor(machines / capability.machines_per_replica + 1e-9)
+        * capability.machines_per_replica
+        * capability.throughput.value
+    )
 
 
-def _alone_s(job: Job, able: Capability, night: Night) -> float | None:
+def _alone_s(job: Job, capability: Capability, night: Night) -> float | None:
     """Seconds of the job alone on every machine that jobs have, without a failure; ``None`` where no replica fits."""
-    rate = _rate(able, night.num_serving * night.machines_per_server - night.kept_by_services)
+    rate = _rate(capability, night.num_serving * night.machines_per_server - night.kept_by_services)
     return job.items.value / rate if rate > 0 else None
 
 
-def _finish_s(job: Job, able: Capability, night: Night, *, start_s: float, random: np.random.Generator) -> float:
+def _finish_s(job: Job, capability: Capability, night: Night, *, start_s: float, random: np.random.Generator) -> float:
     """When a run that starts then ends: from event to event, an event being a failure or a repair.
 
     Nothing is done at once, and something never where there is no server.
@@ -103,18 +107,18 @@ def _finish_s(job: Job, able: Capability, night: Night, *, start_s: float, rando
     if night.num_serving == 0:
         return math.inf
     saving = night.savings.get(job.name)
-    left, clock = job.items.value / (saving.pace if saving else 1.0), start_s
+    left, clock = job.items.value / (saving.service_rate if saving else 1.0), start_s
     servers, fails_s = (
         night.num_serving + night.num_spares,
         REPAIR_S * night.machine_availability / (1 - night.machine_availability),
     )
     if servers > MANY_SERVERS:
         usual = min(night.num_serving, servers * night.machine_availability)
-        rate = _rate(able, usual * night.machines_per_server - night.kept_by_services)
+        rate = _rate(capability, usual * night.machines_per_server - night.kept_by_services)
         return start_s + left / rate if rate > 0 else math.inf
     up = int(random.binomial(servers, night.machine_availability))
     while clock <= 2 * job.window_s:
-        rate = _rate(able, min(up, night.num_serving) * night.machines_per_server - night.kept_by_services)
+        rate = _rate(capability, min(up, night.num_serving) * night.machines_per_server - night.kept_by_services)
         events_per_s = up / fails_s + (servers - up) / REPAIR_S
         gap = float(random.exponential(1 / events_per_s)) if events_per_s > 0 else math.inf
         if rate > 0 and left / rate <= gap:

@@ -44,23 +44,23 @@ class Replayer:
 
     def peaks(self, option: Option) -> Iterator[Peak]:
         """The peak of each service of an option without parts that is asked for anything and says how long a request takes."""
-        for load, able in _running(option):
+        for load, capability in _running(option):
             service = next((one for one in self.demand.services if one.name == load.name), None)
-            if service is None or able.service_s is None or load.rate_items_per_s.value <= 0:
+            if service is None or capability.service_s is None or load.rate_items_per_s.value <= 0:
                 continue
-            peak = self._peak(option, load, able, service)
+            peak = self._peak(option, load, capability, service)
             if peak is not None:
                 yield peak
 
-    def _peak(self, option: Option, load: Load, able: Capability, service: Service) -> Peak | None:
+    def _peak(self, option: Option, load: Load, capability: Capability, service: Service) -> Peak | None:
         spec = self.catalogue.accelerators.get(option.accelerator or "")
         try:
-            servers = replica_of(service, able, spec=spec, catalogue=self.catalogue, model=self.model)
+            servers = replica_of(service, capability, spec=spec, catalogue=self.catalogue, model=self.model)
         except UsageError:
             return None
         return Peak(
             service=service,
-            able=able,
+            capability=capability,
             servers=servers,
             rate_per_s=service.arrival.peak_requests_per_s.value * grown(self.demand.growth)[0].value,
             num_replicas=self.replicas(load),
@@ -75,7 +75,7 @@ class Replayer:
         return max(1, ceil(needed(load, rules=self.rules).value / load.machines_per_replica))
 
     def _jobs(self, option: Option) -> tuple[ReplayedJob, ...]:
-        running = {load.name: able for load, able in _running(option)}
+        running = {load.name: capability for load, capability in _running(option)}
         jobs: list[tuple[Job, Capability]] = [(job, running[job.name]) for job in self.demand.jobs if job.name in running]
         if not jobs or option.machine is None:
             return ()
@@ -113,5 +113,5 @@ class Replayer:
 
 def _running(option: Option) -> Iterator[tuple[Load, Capability]]:
     """Each load with the capability that it runs by."""
-    able = {one.case: one for one in option.machine.capabilities} if option.machine else {}
-    yield from ((load, able[load.case]) for load in option.loads if load.case in able)
+    capability = {one.case: one for one in option.machine.capabilities} if option.machine else {}
+    yield from ((load, capability[load.case]) for load in option.loads if load.case in capability)

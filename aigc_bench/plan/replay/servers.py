@@ -48,60 +48,60 @@ def _length(mean: float, cv: float) -> Length:
 
 
 def replica_of(
-    service: Service, able: Capability, *, spec: AcceleratorSpec | None, catalogue: Catalogue, model: ServiceModel
+    service: Service, capability: Capability, *, spec: AcceleratorSpec | None, catalogue: Catalogue, model: ServiceModel
 ) -> Servers:
     """One replica with its interval. Raises ``UsageError`` where the performance model cannot serve it.
 
     A language model that was predicted for a serving engine is batched step by step; everything else answers whole batches.
     """
-    if spec is not None and is_language(service) and able.engine in SERVED and able.throughput.basis == "modelled":
-        return _batched_by_step(service, able, spec=spec, catalogue=catalogue, model=model)
-    return _whole_batches(service, able)
+    if spec is not None and is_language(service) and capability.engine in SERVED and capability.throughput.basis == "modelled":
+        return _batched_by_step(service, capability, spec=spec, catalogue=catalogue, model=model)
+    return _whole_batches(service, capability)
 
 
 def _batched_by_step(
-    service: Service, able: Capability, *, spec: AcceleratorSpec, catalogue: Catalogue, model: ServiceModel
+    service: Service, capability: Capability, *, spec: AcceleratorSpec, catalogue: Catalogue, model: ServiceModel
 ) -> Servers:
     case = Case(
         workload=service.workload,
         preset=service.preset or "",
         mode="infer",
-        engine=able.engine or "",
+        engine=capability.engine or "",
         precision="bf16",
         backend="cuda",
-        devices=able.machines_per_replica,
+        devices=capability.machines_per_replica,
     )
     servers, _ = model.servers(
         case,
         spec,
         traffic=traffic_of(service, rate_per_s=1.0, num_requests=1, seed=0),
-        parallel={"tp": able.machines_per_replica},
-        precision=able.precision,
-        max_batch=int(able.slots or able.batch_size),
+        parallel={"tp": capability.machines_per_replica},
+        precision=capability.precision,
+        max_batch=int(capability.slots or capability.batch_size),
     )
-    slower = 1 / _speed(able, spec, catalogue)
+    slower = 1 / _speed(capability, spec, catalogue)
     return Servers(**{end: _at(getattr(servers, end), slower) for end in ("likely", "fast", "slow")})
 
 
-def _speed(able: Capability, spec: AcceleratorSpec, catalogue: Catalogue) -> float:
+def _speed(capability: Capability, spec: AcceleratorSpec, catalogue: Catalogue) -> float:
     """Throughput under the power limit over that without one."""
     caps = power_caps(spec, work="decode", catalogue=catalogue)
-    return next((speed for share, speed, _ in caps if math.isclose(share, able.power_cap)), 1.0)
+    return next((speed for share, speed, _ in caps if math.isclose(share, capability.power_cap)), 1.0)
 
 
 def _at(server: ServerModel, factor: float) -> ServerModel:
     return server.model_copy(update={"step_time": server.step_time.scaled(factor)})
 
 
-def _whole_batches(service: Service, able: Capability) -> Servers:
-    assert able.service_s is not None, "only capabilities that say how long a request takes are replayed"
-    size = max(1, int(able.slots or able.batch_size))
-    knots = able.batch_times_s or ((float(size), able.service_s.value),)
+def _whole_batches(service: Service, capability: Capability) -> Servers:
+    assert capability.service_s is not None, "only capabilities that say how long a request takes are replayed"
+    size = max(1, int(capability.slots or capability.batch_size))
+    knots = capability.batch_times_s or ((float(size), capability.service_s.value),)
     ends = {"likely": "value", "fast": "low", "slow": "high"}
     return Servers(
         **{
             name: BatchServer(
-                batch_time=StepTime(token_knots=knots).scaled(getattr(able.service_s, end) / able.service_s.value),
+                batch_time=StepTime(token_knots=knots).scaled(getattr(capability.service_s, end) / capability.service_s.value),
                 max_batch=size,
                 service_cv=math.sqrt(service.work_cv2),
             )

@@ -42,7 +42,7 @@ class Peak:
     """A service's peak: its replica, how many there are, their servers (serving and spare) and how often one of these works."""
 
     service: Service
-    able: Capability
+    capability: Capability
     servers: Servers
     rate_per_s: float
     num_replicas: int
@@ -146,12 +146,12 @@ def fewest(enough: Callable[[int], bool], *, at_least: int, most: int) -> int | 
 
 def analytic_share(peak: Peak) -> float | None:
     """Share of requests that waits no longer than the SLO leaves, by M/G/c; ``None`` where nothing bounds a wait."""
-    left = allowed_wait_s(peak.service, peak.able)
-    if left is None or peak.able.service_s is None:
+    left = allowed_wait_s(peak.service, peak.capability)
+    if left is None or peak.capability.service_s is None:
         return None
     if left < 0 or _misses_tpot(peak):
         return 0.0
-    service_s, slots = peak.able.service_s.value, _slots(peak)
+    service_s, slots = peak.capability.service_s.value, _slots(peak)
     offered = peak.rate_per_s * service_s
     if offered >= slots:
         return 0.0
@@ -160,12 +160,12 @@ def analytic_share(peak: Peak) -> float | None:
 
 
 def _misses_tpot(peak: Peak) -> bool:
-    limit, found = peak.service.slo.tpot_s, peak.able.tpot_s
+    limit, found = peak.service.slo.tpot_s, peak.capability.tpot_s
     return limit is not None and found is not None and found.value > limit
 
 
 def _slots(peak: Peak) -> int:
-    return max(1, math.floor(peak.num_replicas * (peak.able.slots or 1.0)))
+    return max(1, math.floor(peak.num_replicas * (peak.capability.slots or 1.0)))
 
 
 def _variation(peak: Peak) -> float:
@@ -174,10 +174,10 @@ def _variation(peak: Peak) -> float:
 
 def _wait_s(peak: Peak) -> float | None:
     """The analytic wait at the asked percentile."""
-    if peak.able.service_s is None:
+    if peak.capability.service_s is None:
         return None
     plain = wait_quantile_s(
-        peak.rate_per_s, service_s=peak.able.service_s.value, num_servers=_slots(peak), quantile=peak.service.slo.percentile
+        peak.rate_per_s, service_s=peak.capability.service_s.value, num_servers=_slots(peak), quantile=peak.service.slo.percentile
     )
     return None if math.isinf(plain) else plain * _variation(peak)
 
@@ -187,11 +187,11 @@ def _percentiles(peak: Peak, result: ServingResult) -> dict[str, Percentile]:
     label, share = next(
         ((label, share) for label, share in PERCENTILES.items() if share >= peak.service.slo.percentile - 1e-9), ("p99", 0.99)
     )
-    wait, able, slo = _wait_s(peak), peak.able, peak.service.slo
+    wait, capability, slo = _wait_s(peak), peak.capability, peak.service.slo
     rows = (
-        ("ttft", result.ttft, able.ttft_s, wait, slo.ttft_s),
-        ("tpot", result.tpot, able.tpot_s, 0.0, slo.tpot_s),
-        ("latency", result.latency, able.service_s, wait, slo.latency_s),
+        ("ttft", result.ttft, capability.ttft_s, wait, slo.ttft_s),
+        ("tpot", result.tpot, capability.tpot_s, 0.0, slo.tpot_s),
+        ("latency", result.latency, capability.service_s, wait, slo.latency_s),
     )
     return {
         name: Percentile(

@@ -16,11 +16,11 @@ from aigc_bench.plan.records.plan import Option, Plan
 from aigc_bench.plan.records.risk import Certainty, Tornado
 from aigc_bench.plan.records.rules import Rules
 from aigc_bench.plan.risk.growth_path import growth_path
-from aigc_bench.plan.risk.probabilities import Seen, seen, with_chances
+from aigc_bench.plan.risk.probabilities import Seen, seen, with_probabilities
 from aigc_bench.plan.risk.regret import regrets
 from aigc_bench.plan.risk.safer import surer
-from aigc_bench.plan.risk.scenario_context import Drifts, Ground, drifts_from
-from aigc_bench.plan.risk.scenarios import NUM_WORLDS, Worlds
+from aigc_bench.plan.risk.scenario_context import Drifts, ScenarioContext, drifts_from
+from aigc_bench.plan.risk.scenarios import NUM_SCENARIOS, Scenarios
 from aigc_bench.plan.risk.tornado import tornado
 
 if TYPE_CHECKING:
@@ -40,42 +40,42 @@ METHOD = (
 def certain(plan: Plan, *, catalogue: Catalogue, seed: int = 0) -> Plan:
     """The plan with what is known of its certainty. Same inputs, same bytes."""
     drifts = drifts_from(catalogue)
-    ground = ground_of(plan.demand, plan.rules, drifts, num=NUM_WORLDS, seed=seed)
-    few = ground_of(plan.demand, plan.rules, drifts, num=FEW, seed=seed)
-    close = [seen(option, ground) for option in plan.options[:CLOSE]]
-    options = [with_chances(one, ground) for one in close]
-    options += [with_chances(seen(option, few), few) for option in plan.options[CLOSE:]]
-    told = plan.model_copy(update={"options": tuple(options), "method": f"{plan.method} {METHOD.format(num=NUM_WORLDS)}"})
+    context = context_of(plan.demand, plan.rules, drifts, num=NUM_SCENARIOS, seed=seed)
+    few = context_of(plan.demand, plan.rules, drifts, num=FEW, seed=seed)
+    close = [seen(option, context) for option in plan.options[:CLOSE]]
+    options = [with_probabilities(one, context) for one in close]
+    options += [with_probabilities(seen(option, few), few) for option in plan.options[CLOSE:]]
+    told = plan.model_copy(update={"options": tuple(options), "method": f"{plan.method} {METHOD.format(num=NUM_SCENARIOS)}"})
     pairs = [replace(one, option=option) for one, option in zip(close, options[: len(close)], strict=True)]
-    return told.model_copy(update={"certainty": _certainty(told, pairs, ground, catalogue=catalogue)})
+    return told.model_copy(update={"certainty": _certainty(told, pairs, context, catalogue=catalogue)})
 
 
-def ground_of(demand: Demand, rules: Rules, drifts: Drifts, *, num: int, seed: int = 0) -> Ground:
+def context_of(demand: Demand, rules: Rules, drifts: Drifts, *, num: int, seed: int = 0) -> ScenarioContext:
     """The worlds of a demand."""
-    return Ground(demand=demand, rules=rules, worlds=Worlds(num, seed=seed), drifts=drifts)
+    return ScenarioContext(demand=demand, rules=rules, scenarios=Scenarios(num, seed=seed), drifts=drifts)
 
 
-def _certainty(plan: Plan, close: Sequence[Seen], ground: Ground, *, catalogue: Catalogue) -> Certainty | None:
+def _certainty(plan: Plan, close: Sequence[Seen], context: ScenarioContext, *, catalogue: Catalogue) -> Certainty | None:
     """What is said of the recommendation; ``None`` without one."""
     accepted = [one for one in close if one.option.accepted]
     best = next((one for one in accepted if one.option.rank == plan.recommendation), None)
     if best is None:
         return None
-    as_sure = [one for one in accepted if one.option.is_unsure <= best.option.is_unsure]
+    as_sure = [one for one in accepted if one.option.misses_confidence <= best.option.misses_confidence]
     return Certainty(
-        num_worlds=ground.worlds.num,
-        seed=ground.worlds.seed,
+        num_worlds=context.scenarios.num,
+        seed=context.scenarios.seed,
         num_close=len(close),
         median_tco_usd=float(np.median(best.cost.tco)),
-        tornado=tornado_of(best.option, ground),
+        tornado=tornado_of(best.option, context),
         regret=regrets(as_sure, best),
-        surer=surer(accepted, best, ground),
-        growth_path=growth_path(best.option, ground, catalogue=catalogue),
+        surer=surer(accepted, best, context),
+        growth_path=growth_path(best.option, context, catalogue=catalogue),
     )
 
 
-def tornado_of(option: Option, ground: Ground) -> Tornado:
+def tornado_of(option: Option, context: ScenarioContext) -> Tornado:
     """The tornado of an option, in worlds of its own: more of them, in which nothing but its inputs is drawn."""
-    worlds = ground_of(ground.demand, ground.rules, ground.drifts, num=MANY, seed=ground.worlds.seed)
-    one = seen(option, worlds)
-    return tornado(one, worlds.worlds)
+    scenarios = context_of(context.demand, context.rules, context.drifts, num=MANY, seed=context.scenarios.seed)
+    one = seen(option, scenarios)
+    return tornado(one, scenarios.scenarios)

@@ -23,11 +23,11 @@ from aigc_bench.plan.placement.room_power import beside_mean_w
 from aigc_bench.plan.records.cost_line import CostLine
 from aigc_bench.plan.records.machine import Machine
 from aigc_bench.plan.records.plan import Option
-from aigc_bench.plan.risk.demand_samples import asked, mean_growth
+from aigc_bench.plan.risk.demand_samples import demand_samples, mean_growth
 from aigc_bench.plan.risk.fleet_service import ALMOST
 from aigc_bench.plan.risk.price_drift import price_factor
-from aigc_bench.plan.risk.scenario_context import Ground, LoadWorlds
-from aigc_bench.plan.risk.scenarios import Worlds
+from aigc_bench.plan.risk.scenario_context import LoadSamples, ScenarioContext
+from aigc_bench.plan.risk.scenarios import Scenarios
 from aigc_bench.plan.sizing.fleets import grown
 from aigc_bench.plan.stats.distributions import Array
 
@@ -45,14 +45,14 @@ class Line:
 
     option: Option
     line: CostLine
-    ground: Ground
-    loads: Sequence[LoadWorlds]
+    context: ScenarioContext
+    loads: Sequence[LoadSamples]
     capex: Array
 
     @property
-    def worlds(self) -> Worlds:
+    def scenarios(self) -> Scenarios:
         """The worlds of its ground."""
-        return self.ground.worlds
+        return self.context.scenarios
 
     @property
     def machine(self) -> Machine:
@@ -62,41 +62,41 @@ class Line:
 
 
 def _hardware(at: Line) -> Array:
-    finance = at.ground.demand.finance
-    rate = at.worlds.of("discount rate", finance.discount_rate)
-    residual = at.worlds.of("residual value", finance.residual_share)
+    finance = at.context.demand.finance
+    rate = at.scenarios.of("discount rate", finance.discount_rate)
+    residual = at.scenarios.of("residual value", finance.residual_share)
     capex, share = at.option.capex_usd.value, finance.residual_share.value
     middle = annuity(capex, rate=finance.discount_rate.value, years=finance.life_years, residual=share * capex)
-    return annuities(at.capex, rate, residual, years=finance.life_years) / middle if middle else np.ones(at.worlds.num)
+    return annuities(at.capex, rate, residual, years=finance.life_years) / middle if middle else np.ones(at.scenarios.num)
 
 
 def _electricity(at: Line) -> Array:
-    return _mean_watts(at) * at.worlds.ratio("price of electricity", at.ground.demand.site.electricity_usd_per_kwh)
+    return _mean_watts(at) * at.scenarios.ratio("price of electricity", at.context.demand.site.electricity_usd_per_kwh)
 
 
 def _cooling(at: Line) -> Array:
-    pue = at.ground.demand.site.pue
-    beyond = np.maximum(at.worlds.of("PUE", pue) - 1, 0.0) / (pue.value - 1) if pue.value > 1 else np.ones(at.worlds.num)
+    pue = at.context.demand.site.pue
+    beyond = np.maximum(at.scenarios.of("PUE", pue) - 1, 0.0) / (pue.value - 1) if pue.value > 1 else np.ones(at.scenarios.num)
     return _electricity(at) * beyond
 
 
 def _mean_watts(at: Line) -> Array:
     """Servers x (idle + utilisation x (full - idle)) + what stands beside them, over that at the middle of everything."""
-    machine, worlds, count = at.machine, at.worlds, max(1, at.option.num_servers)
-    idle = worlds.of(f"idle power of {machine.server}", machine.idle_power_w)
-    full = worlds.of(f"full power of {machine.server}", machine.full_power_w)
-    size = worlds.of(f"size of {machine.server}", machine.machines_per_server)
-    busy = sum((load.mean_machines for load in at.loads), np.zeros(worlds.num))
+    machine, scenarios, count = at.machine, at.scenarios, max(1, at.option.num_servers)
+    idle = scenarios.of(f"idle power of {machine.server}", machine.idle_power_w)
+    full = scenarios.of(f"full power of {machine.server}", machine.full_power_w)
+    size = scenarios.of(f"size of {machine.server}", machine.machines_per_server)
+    busy = sum((load.mean_machines for load in at.loads), np.zeros(scenarios.num))
     used = np.minimum(1.0, busy / (size * count))
     planned = sum(load.mean_machines.value for load in at.option.loads)
     usual = min(1.0, planned / (machine.machines_per_server.value * count))
     one = machine.idle_power_w.value + usual * max(0.0, machine.full_power_w.value - machine.idle_power_w.value)
-    beside = beside_mean_w(at.option.room, at.ground.rules)
+    beside = beside_mean_w(at.option.room, at.context.rules)
     always = beside.value if beside else 0.0
     middle = count * one + always
-    load = worlds.ratio("draw beside servers", at.ground.rules.beside_load)
+    load = scenarios.ratio("draw beside servers", at.context.rules.beside_load)
     drawn = count * (idle + used * np.maximum(0.0, full - idle)) + always * load
-    return np.asarray(drawn / middle) if middle else np.ones(worlds.num)
+    return np.asarray(drawn / middle) if middle else np.ones(scenarios.num)
 
 
 def _peak_watts(at: Line) -> Array:
@@ -104,34 +104,34 @@ def _peak_watts(at: Line) -> Array:
     machine = at.machine
     servers = machine.peak_power_w.value * at.option.num_servers
     whole = next((one.value for one in at.line.inputs.values() if one.unit == "W"), servers)
-    drawn = at.worlds.of(f"peak power of {machine.server}", machine.peak_power_w) * at.option.num_servers
-    return np.asarray((whole - servers + drawn) / whole) if whole else np.ones(at.worlds.num)
+    drawn = at.scenarios.of(f"peak power of {machine.server}", machine.peak_power_w) * at.option.num_servers
+    return np.asarray((whole - servers + drawn) / whole) if whole else np.ones(at.scenarios.num)
 
 
 def _demand_charge(at: Line) -> Array:
-    site = at.ground.demand.site
+    site = at.context.demand.site
     charge = site.demand_charge_usd_per_kw_month
-    found = _peak_watts(at) * at.worlds.ratio("PUE", site.pue)
-    return found if charge is None else found * at.worlds.ratio("demand charge", charge)
+    found = _peak_watts(at) * at.scenarios.ratio("PUE", site.pue)
+    return found if charge is None else found * at.scenarios.ratio("demand charge", charge)
 
 
 def _space(at: Line) -> Array:
-    return _peak_watts(at) * at.worlds.ratio("rent of space", at.ground.demand.finance.space_usd_per_kw_month)
+    return _peak_watts(at) * at.scenarios.ratio("rent of space", at.context.demand.finance.space_usd_per_kw_month)
 
 
 def _staff(at: Line) -> Array:
-    return at.worlds.ratio("staff", at.line.usd_per_year)
+    return at.scenarios.ratio("staff", at.line.usd_per_year)
 
 
 def _rent(at: Line) -> Array:
     """Price x drift x instances at work; of reserved terms all are paid."""
     price = next((one for one in at.line.inputs.values() if one.unit == "usd/accelerator-h"), at.line.usd_per_year)
-    found = at.worlds.ratio(f"today's {at.line.name}", price) * price_factor(
+    found = at.scenarios.ratio(f"today's {at.line.name}", price) * price_factor(
         f"rents of {at.option.accelerator}",
-        drift=at.ground.drifts.rent,
+        drift=at.context.drifts.rent,
         term=at.option.term,
-        years=at.ground.demand.finance.life_years,
-        worlds=at.worlds,
+        years=at.context.demand.finance.life_years,
+        scenarios=at.scenarios,
     )
     paid = next((one.value for one in at.line.inputs.values() if one.unit == "instances"), 0.0)
     return found * (_instances_at_work(at, paid) / paid) if at.option.term in ELASTIC and paid else found
@@ -139,49 +139,53 @@ def _rent(at: Line) -> Array:
 
 def _instances_at_work(at: Line, paid: float) -> Array:
     """Beside the spares they go with what the loads need, at most all that are rented at the peak; the day keeps its shape."""
-    used = at.worlds.of("target utilisation", at.ground.rules.target_utilisation)
+    used = at.scenarios.of("target utilisation", at.context.rules.target_utilisation)
     size = at.machine.machines_per_server.value
-    sizes = at.worlds.of(f"size of {at.machine.server}", at.machine.machines_per_server)
+    sizes = at.scenarios.of(f"size of {at.machine.server}", at.machine.machines_per_server)
     services = {load.name for load in at.loads if load.is_service}
-    by_day, nights = np.zeros(at.worlds.num), np.zeros(at.worlds.num)
+    by_day, nights = np.zeros(at.scenarios.num), np.zeros(at.scenarios.num)
     for load in at.loads:
         if load.is_service:
             by_day += np.maximum(load.busy / used, load.machines_per_replica)
         else:
             nights += load.mean_machines
     middle = [load for load in at.option.loads if load.name in services]
-    share = at.ground.rules.target_utilisation.value
+    share = at.context.rules.target_utilisation.value
     usual_day = sum(max(load.busy_machines.value / share, load.machines_per_replica) for load in middle)
     usual_nights = sum(load.mean_machines.value for load in at.option.loads if load.name not in services)
     asked = np.ceil(by_day / sizes - ALMOST) + nights / sizes
     usual = math.ceil(usual_day / size - ALMOST) + usual_nights / size
     spares = min(float(at.option.num_spares), paid)
-    working = (paid - spares) * asked / usual if usual else np.full(at.worlds.num, paid - spares)
+    working = (paid - spares) * asked / usual if usual else np.full(at.scenarios.num, paid - spares)
     return np.asarray(np.minimum(working + spares, float(at.option.num_servers)) * sizes / size)
 
 
 def _api(at: Line) -> Array:
     """A request's price goes with its tokens, output ones at what they cost over input ones; of other items with their number."""
     of = at.line.name.rpartition(", ")[2]
-    service = at.ground.service(of)
+    service = at.context.service(of)
     price = at.line.inputs.get("price of a request", at.line.usd_per_year)
-    found = at.worlds.ratio(f"today's price of an API, {of}", price) * price_factor(
-        "prices of APIs", drift=at.ground.drifts.api, term="per_use", years=at.ground.demand.finance.life_years, worlds=at.worlds
+    found = at.scenarios.ratio(f"today's price of an API, {of}", price) * price_factor(
+        "prices of APIs",
+        drift=at.context.drifts.api,
+        term="per_use",
+        years=at.context.demand.finance.life_years,
+        scenarios=at.scenarios,
     )
     if service is None:
         return found
-    wish = asked(service, at.worlds)
+    samples = demand_samples(service, at.scenarios)
     prompt = service.input_tokens.value if service.input_tokens else 0.0
-    answer = service.items_per_request.value * (at.ground.drifts.output_over_input if prompt else 1.0)
-    size = (prompt * wish.prompt + answer * wish.answer) / (prompt + answer) if prompt + answer else 1.0
-    middle = service.arrival.peak_requests_per_s.value * service.arrival.duty.value * grown(at.ground.demand.growth)[1].value
-    requests = wish.requests_per_s * wish.duty * mean_growth(at.ground) / middle if middle else 1.0
+    answer = service.items_per_request.value * (at.context.drifts.output_over_input if prompt else 1.0)
+    size = (prompt * samples.prompt + answer * samples.answer) / (prompt + answer) if prompt + answer else 1.0
+    middle = service.arrival.peak_requests_per_s.value * service.arrival.duty.value * grown(at.context.demand.growth)[1].value
+    requests = samples.requests_per_s * samples.duty * mean_growth(at.context) / middle if middle else 1.0
     return found * size * requests
 
 
 def own_interval(at: Line) -> Array:
     """What a line of an unknown kind moves by."""
-    return at.worlds.ratio(at.line.name, at.line.usd_per_year)
+    return at.scenarios.ratio(at.line.name, at.line.usd_per_year)
 
 
 RATIOS: Mapping[str, Callable[[Line], Array]] = {

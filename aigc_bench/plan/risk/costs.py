@@ -18,9 +18,9 @@ from aigc_bench.plan.money.ownership import ADDER_BASE
 from aigc_bench.plan.records.plan import Option
 from aigc_bench.plan.risk.cost_lines import Line, ratio_of
 from aigc_bench.plan.risk.demand_samples import items_per_year
-from aigc_bench.plan.risk.load_samples import load_worlds
-from aigc_bench.plan.risk.scenario_context import Ground, LoadWorlds
-from aigc_bench.plan.risk.scenarios import Worlds
+from aigc_bench.plan.risk.load_samples import load_samples
+from aigc_bench.plan.risk.scenario_context import LoadSamples, ScenarioContext
+from aigc_bench.plan.risk.scenarios import Scenarios
 from aigc_bench.plan.stats.distributions import Array
 
 ADDERS = "adders"
@@ -38,24 +38,24 @@ class Cost:
     per_unit: Mapping[str, Array]
 
 
-def cost_of(option: Option, ground: Ground) -> Cost:
+def cost_of(option: Option, context: ScenarioContext) -> Cost:
     """The cost of an option; of a mixed one the sum of its parts."""
     if option.parts:
-        return _added([cost_of(part, ground) for part in option.parts])
-    loads = load_worlds(option, ground) if option.machine else ()
-    capex = purchase(option, ground.worlds)
-    lines = _lines(option, ground, loads=loads, capex=capex)
-    nothing = np.zeros(ground.worlds.num)
+        return _added([cost_of(part, context) for part in option.parts])
+    loads = load_samples(option, context) if option.machine else ()
+    capex = purchase(option, context.scenarios)
+    lines = _lines(option, context, loads=loads, capex=capex)
+    nothing = np.zeros(context.scenarios.num)
     yearly = sum((usd for _, usd in lines), nothing)
     opex = sum((usd for key, usd in lines if key != "hardware"), nothing)
-    finance = ground.demand.finance
-    lost = 1 - ground.worlds.of("residual value", finance.residual_share) if option.capex_usd.value else 1.0
+    finance = context.demand.finance
+    lost = 1 - context.scenarios.of("residual value", finance.residual_share) if option.capex_usd.value else 1.0
     return Cost(
         capex=capex,
         yearly=yearly,
         opex=opex,
         tco=np.asarray(capex * lost + opex * finance.life_years),
-        per_unit=_per_unit(option, ground, loads=loads, lines=lines, yearly=yearly),
+        per_unit=_per_unit(option, context, loads=loads, lines=lines, yearly=yearly),
     )
 
 
@@ -69,44 +69,44 @@ def _added(parts: Sequence[Cost]) -> Cost:
     )
 
 
-def purchase(option: Option, worlds: Worlds) -> Array:
+def purchase(option: Option, scenarios: Scenarios) -> Array:
     """What is paid at once: the servers at one price, and every other line of the bill at its own."""
     if not option.capex_usd.value or option.machine is None:
-        return np.zeros(worlds.num)
+        return np.zeros(scenarios.num)
     lines = option.room.bill.lines if option.room else ()
     others = [line for line in lines if line.category != "node" and line.unit_usd is not None and line.count]
     beside = sum(line.count * line.unit_usd.value for line in others if line.unit_usd)
     servers = option.capex_usd.value - beside
-    found = servers * worlds.ratio(f"price of {option.machine.server}", option.machine.price_usd)
+    found = servers * scenarios.ratio(f"price of {option.machine.server}", option.machine.price_usd)
     for line in others:
         assert line.unit_usd is not None, "lines without a price were left out"
-        found = found + line.count * worlds.of(f"price of {line.name}", line.unit_usd)
+        found = found + line.count * scenarios.of(f"price of {line.name}", line.unit_usd)
     return np.asarray(found)
 
 
-def _lines(option: Option, ground: Ground, *, loads: Sequence[LoadWorlds], capex: Array) -> list[tuple[str, Array]]:
+def _lines(option: Option, context: ScenarioContext, *, loads: Sequence[LoadSamples], capex: Array) -> list[tuple[str, Array]]:
     """Key and USD a year of every line; adders last, as they are a share of others."""
     found = [
-        (line.key, line.usd_per_year.value * ratio_of(Line(option=option, line=line, ground=ground, loads=loads, capex=capex)))
+        (line.key, line.usd_per_year.value * ratio_of(Line(option=option, line=line, context=context, loads=loads, capex=capex)))
         for line in option.costs
         if line.key != ADDERS
     ]
-    base = sum((usd for key, usd in found if key in ADDER_BASE), np.zeros(ground.worlds.num))
+    base = sum((usd for key, usd in found if key in ADDER_BASE), np.zeros(context.scenarios.num))
     middle = sum(line.usd_per_year.value for line in option.costs if line.key in ADDER_BASE)
     for line in option.costs:
         if line.key == ADDERS and middle:
-            share = ground.worlds.ratio("adders", ground.demand.finance.adders_share)
+            share = context.scenarios.ratio("adders", context.demand.finance.adders_share)
             found.append((line.key, line.usd_per_year.value * share * base / middle))
     return found
 
 
 def _per_unit(
-    option: Option, ground: Ground, *, loads: Sequence[LoadWorlds], lines: Sequence[tuple[str, Array]], yearly: Array
+    option: Option, context: ScenarioContext, *, loads: Sequence[LoadSamples], lines: Sequence[tuple[str, Array]], yearly: Array
 ) -> dict[str, Array]:
     """USD of an item of each load that the option has a figure of; a load pays for its share of busy machine-time."""
     if option.kind == "api":
-        return _per_called_unit(option, ground, lines=lines)
-    busy = np.maximum(sum((load.mean_machines for load in loads), np.zeros(ground.worlds.num)), LEAST)
+        return _per_called_unit(option, context, lines=lines)
+    busy = np.maximum(sum((load.mean_machines for load in loads), np.zeros(context.scenarios.num)), LEAST)
     return {
         load.name: yearly * load.mean_machines / busy / np.maximum(load.items_per_year, LEAST)
         for load in loads
@@ -114,11 +114,11 @@ def _per_unit(
     }
 
 
-def _per_called_unit(option: Option, ground: Ground, *, lines: Sequence[tuple[str, Array]]) -> dict[str, Array]:
+def _per_called_unit(option: Option, context: ScenarioContext, *, lines: Sequence[tuple[str, Array]]) -> dict[str, Array]:
     """Each service has a line of calls of its own."""
     found = {}
     for line, (_, usd) in zip(option.costs, lines, strict=True):
-        service = ground.service(line.name.rpartition(", ")[2])
+        service = context.service(line.name.rpartition(", ")[2])
         if line.key == "api" and service is not None:
-            found[service.name] = usd / np.maximum(items_per_year(service, ground), LEAST)
+            found[service.name] = usd / np.maximum(items_per_year(service, context), LEAST)
     return found

@@ -13,15 +13,15 @@ import numpy as np
 
 from aigc_bench.core.units import SECONDS_PER_YEAR
 from aigc_bench.plan.records.demand import Service
-from aigc_bench.plan.risk.scenario_context import Ground
-from aigc_bench.plan.risk.scenarios import Worlds
+from aigc_bench.plan.risk.scenario_context import ScenarioContext
+from aigc_bench.plan.risk.scenarios import Scenarios
 from aigc_bench.plan.stats.distributions import Array
 
 PEAK_FACTOR = "peak factor"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class DemandSamples:
     """A service in every world: requests a second at today's peak, mean over peak, answer and prompt over their middle sizes."""
 
     requests_per_s: Array
@@ -30,42 +30,42 @@ class Asked:
     prompt: Array
 
 
-def asked(service: Service, worlds: Worlds) -> Asked:
+def demand_samples(service: Service, scenarios: Scenarios) -> DemandSamples:
     """What a service asks before growth."""
     arrival, of = service.arrival, f" of {service.name}"
-    peak = np.full(worlds.num, arrival.peak_requests_per_s.value)
+    peak = np.full(scenarios.num, arrival.peak_requests_per_s.value)
     parts = arrival.parts or {"requests a second": arrival.peak_requests_per_s}
     for name, part in parts.items():
-        peak = peak * worlds.ratio(f"{name}{of}", part)
-    duty = worlds.of(f"mean over peak{of}", arrival.duty)
+        peak = peak * scenarios.ratio(f"{name}{of}", part)
+    duty = scenarios.of(f"mean over peak{of}", arrival.duty)
     if arrival.hourly is not None and PEAK_FACTOR in parts:
-        duty = np.minimum(1.0, arrival.duty.value / worlds.ratio(f"{PEAK_FACTOR}{of}", parts[PEAK_FACTOR]))
-    prompt = np.ones(worlds.num)
+        duty = np.minimum(1.0, arrival.duty.value / scenarios.ratio(f"{PEAK_FACTOR}{of}", parts[PEAK_FACTOR]))
+    prompt = np.ones(scenarios.num)
     if service.input_tokens is not None:
-        prompt = worlds.ratio(f"prompt length{of}", service.input_tokens)
-    answer = worlds.ratio(f"{service.item}s a request{of}", service.items_per_request)
-    return Asked(requests_per_s=peak, duty=duty, answer=answer, prompt=prompt)
+        prompt = scenarios.ratio(f"prompt length{of}", service.input_tokens)
+    answer = scenarios.ratio(f"{service.item}s a request{of}", service.items_per_request)
+    return DemandSamples(requests_per_s=peak, duty=duty, answer=answer, prompt=prompt)
 
 
-def items_per_year(service: Service, ground: Ground) -> Array:
+def items_per_year(service: Service, context: ScenarioContext) -> Array:
     """Items of the mean year of the horizon."""
-    wish = asked(service, ground.worlds)
-    items = wish.requests_per_s * wish.answer * service.items_per_request.value
-    return np.asarray(items * wish.duty * mean_growth(ground) * SECONDS_PER_YEAR)
+    samples = demand_samples(service, context.scenarios)
+    items = samples.requests_per_s * samples.answer * service.items_per_request.value
+    return np.asarray(items * samples.duty * mean_growth(context) * SECONDS_PER_YEAR)
 
 
-def growth_after(ground: Ground, years: float | None = None) -> Array:
+def growth_after(context: ScenarioContext, years: float | None = None) -> Array:
     """Rates after some years over those of today; at the end of the horizon where no years are given."""
-    growth = ground.demand.growth
+    growth = context.demand.growth
     if growth is None:
-        return np.ones(ground.worlds.num)
-    rate = np.maximum(ground.worlds.of("growth a year", growth.per_year), -0.99)
+        return np.ones(context.scenarios.num)
+    rate = np.maximum(context.scenarios.of("growth a year", growth.per_year), -0.99)
     return np.asarray((1 + rate) ** (growth.horizon_years if years is None else years))
 
 
-def mean_growth(ground: Ground) -> Array:
+def mean_growth(context: ScenarioContext) -> Array:
     """Mean rate over the horizon over that of today."""
-    last = growth_after(ground)
+    last = growth_after(context)
     found = np.ones_like(last)
     log = np.log(last)
     np.divide(last - 1, log, out=found, where=np.abs(log) > 1e-9)

@@ -27,7 +27,7 @@ from aigc_bench.plan.records.plan import Option
 from aigc_bench.plan.records.risk import GrowthPath, PathYear
 from aigc_bench.plan.risk.fleet_service import pool_serves
 from aigc_bench.plan.risk.load_samples import at_year
-from aigc_bench.plan.risk.scenario_context import Ground, able_of
+from aigc_bench.plan.risk.scenario_context import ScenarioContext, capability_of
 from aigc_bench.plan.risk.scenarios import Flags
 from aigc_bench.plan.sizing.fleets import make_fleet, service_load
 from aigc_bench.plan.stats.estimates import ceil, named, plus, scaled
@@ -39,18 +39,18 @@ NOTE = "the fleet of a year stands from its start; undiscounted, without taxes"
 NO_PURCHASE = "nothing is bought ahead: what is rented follows the demand"
 
 
-def growth_path(option: Option, ground: Ground, *, catalogue: Catalogue) -> GrowthPath | None:
+def growth_path(option: Option, context: ScenarioContext, *, catalogue: Catalogue) -> GrowthPath | None:
     """The path of an option; ``None`` without growth, or where it has no machines of its own."""
-    growth, parts = ground.demand.growth, [one for one in option.parts or (option,) if one.machine is not None]
+    growth, parts = context.demand.growth, [one for one in option.parts or (option,) if one.machine is not None]
     if growth is None or growth.per_year.high <= 0 or not parts:
         return None
     ends = [min(float(year), growth.horizon_years) for year in range(1, math.ceil(growth.horizon_years - 1e-9) + 1)]
-    fleets = [[fleet_after(part, ground, years) for years in ends] for part in parts]
+    fleets = [[fleet_after(part, context, years) for years in ends] for part in parts]
     ratio = catalogue.constant("hardware_price_ratio_per_year")
     bought = [index for index, part in enumerate(parts) if part.capex_usd.value > 0]
-    staged = [_cash(parts[i], _rising(fleets[i]), ground.demand, ratio, catalogue) for i in bought]
-    at_once = [_cash(parts[i], [_rising(fleets[i])[-1]] * len(ends), ground.demand, ratio, catalogue) for i in bought]
-    life = math.ceil(ground.demand.finance.life_years)
+    staged = [_cash(parts[i], _rising(fleets[i]), context.demand, ratio, catalogue) for i in bought]
+    at_once = [_cash(parts[i], [_rising(fleets[i])[-1]] * len(ends), context.demand, ratio, catalogue) for i in bought]
+    life = math.ceil(context.demand.finance.life_years)
     cohorts = [buy_dates(_rising(fleets[i]), life_years=life) for i in bought]
     years = tuple(
         PathYear(
@@ -58,7 +58,7 @@ def growth_path(option: Option, ground: Ground, *, catalogue: Catalogue) -> Grow
             num_servers=sum(fleet[at].num_servers for fleet in fleets),
             num_accelerators=sum(fleet[at].num_servers * _devices(part) for part, fleet in zip(parts, fleets, strict=True)),
             bought=sum(one.count for found in cohorts for one in found if one.bought == at),
-            p_slo=_p_slo(parts, [fleet[at] for fleet in fleets], ground, years=ends[at]),
+            p_slo=_p_slo(parts, [fleet[at] for fleet in fleets], context, years=ends[at]),
             staged_usd=_sum([flow.years[at].net_usd for flow in staged]),
             at_once_usd=_sum([flow.years[at].net_usd for flow in at_once]),
         )
@@ -77,24 +77,24 @@ def _devices(part: Option) -> int:
     return part.machine.devices_per_server if part.machine else 0
 
 
-def fleet_after(option: Option, ground: Ground, years: float) -> Fleet:
+def fleet_after(option: Option, context: ScenarioContext, years: float) -> Fleet:
     """The fleet that the plan's own sizing gives to the loads after some years."""
     assert option.machine is not None, "the caller looked"
-    loads = [_load_after(load, option, ground, years) for load in option.loads]
-    make = partial(make_fleet, loads, option.placement, demand=ground.demand, rules=ground.rules, machine=option.machine)
+    loads = [_load_after(load, option, context, years) for load in option.loads]
+    make = partial(make_fleet, loads, option.placement, demand=context.demand, rules=context.rules, machine=option.machine)
     middle = make()
     planned = option.num_servers - option.num_spares - option.num_margin
     return make(margin=ceil(option.num_margin * middle.serving / planned)) if option.num_margin and planned else middle
 
 
-def _load_after(load: Load, option: Option, ground: Ground, years: float) -> Load:
+def _load_after(load: Load, option: Option, context: ScenarioContext, years: float) -> Load:
     """A service's load at its peak after some years; what a simulation asked for is less by as much as the rate is. Jobs stay."""
-    service, able, growth = ground.service(load.name), able_of(option, load), ground.demand.growth
-    if service is None or able is None or growth is None:
+    service, capability, growth = context.service(load.name), capability_of(option, load), context.demand.growth
+    if service is None or capability is None or growth is None:
         return load
     before = (1 + growth.per_year.value) ** (years - growth.horizon_years)
-    able = able.model_copy(update={"machines_at_least": math.ceil(able.machines_at_least * before - 1e-9)})
-    return service_load(service, able, growth=Growth(per_year=growth.per_year, horizon_years=years))
+    capability = capability.model_copy(update={"machines_at_least": math.ceil(capability.machines_at_least * before - 1e-9)})
+    return service_load(service, capability, growth=Growth(per_year=growth.per_year, horizon_years=years))
 
 
 def _rising(fleets: Sequence[Fleet]) -> list[int]:
@@ -102,14 +102,14 @@ def _rising(fleets: Sequence[Fleet]) -> list[int]:
     return [int(count) for count in np.maximum.accumulate([fleet.num_servers for fleet in fleets])]
 
 
-def _p_slo(parts: Sequence[Option], fleets: Sequence[Fleet], ground: Ground, *, years: float) -> float:
+def _p_slo(parts: Sequence[Option], fleets: Sequence[Fleet], context: ScenarioContext, *, years: float) -> float:
     """Share of worlds in which the fleets of a year do what is asked at its end."""
-    holds: Flags = np.ones(ground.worlds.num, dtype=bool)
+    holds: Flags = np.ones(context.scenarios.num, dtype=bool)
     for part, fleet in zip(parts, fleets, strict=True):
-        loads = {one.name: one for one in at_year(part, ground, years)}
+        loads = {one.name: one for one in at_year(part, context, years)}
         for pool in fleet.pools:
-            machines = np.full(ground.worlds.num, pool.available_machines.value)
-            holds &= pool_serves([loads[name] for name in pool.loads if name in loads], machines, ground)
+            machines = np.full(context.scenarios.num, pool.available_machines.value)
+            holds &= pool_serves([loads[name] for name in pool.loads if name in loads], machines, context)
     return float(np.mean(holds))
 
 

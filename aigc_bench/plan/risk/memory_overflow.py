@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from aigc_bench.core.records import Estimate
 from aigc_bench.plan.records.plan import Option
 from aigc_bench.plan.records.rules import Rules
-from aigc_bench.plan.risk.scenario_context import able_of
+from aigc_bench.plan.risk.scenario_context import capability_of
 from aigc_bench.plan.stats.estimates import times
 from aigc_bench.predict.fitting.posterior import Z_80, LogEstimate
 from aigc_bench.predict.model import probability_to_fit
@@ -39,8 +39,8 @@ def _needs(option: Option) -> Iterator[tuple[Estimate, Estimate]]:
         if option.placement == "pooled":
             peaks = [at_once]
         else:
-            ables = [able_of(option, load) for load in option.loads if load.rate_items_per_s.value > 0]
-            peaks = [getattr(able, f"{place}_memory_bytes") for able in ables if able is not None]
+            ables = [capability_of(option, load) for load in option.loads if load.rate_items_per_s.value > 0]
+            peaks = [getattr(capability, f"{place}_memory_bytes") for capability in ables if capability is not None]
         yield from ((peak, size) for peak in peaks if peak is not None and peak.value > 0)
 
 

@@ -14,7 +14,7 @@ import math
 import numpy as np
 
 from aigc_bench.core.records import Estimate
-from aigc_bench.plan.risk.scenarios import Worlds
+from aigc_bench.plan.risk.scenarios import Scenarios
 from aigc_bench.plan.stats.distributions import Array
 
 STEPS_PER_YEAR = 4
@@ -22,21 +22,21 @@ LOCKED_YEARS = {"reserved_1y": 1.0, "reserved_3y": 3.0}
 """How long a price stands by term; others are agreed anew every quarter."""
 
 
-def price_factor(name: str, *, drift: Estimate, term: str, years: float, worlds: Worlds) -> Array:
+def price_factor(name: str, *, drift: Estimate, term: str, years: float, scenarios: Scenarios) -> Array:
     """Mean price over some years over today's, in every world; ``name`` is of what has the price."""
     locked = max(1, round(LOCKED_YEARS.get(term, 1 / STEPS_PER_YEAR) * STEPS_PER_YEAR))
     count = max(1, math.ceil(years * STEPS_PER_YEAR - 1e-9))
-    sigma = worlds.of(f"volatility of {name}", drift) / math.sqrt(STEPS_PER_YEAR)
-    worlds.inputs.pop(f"volatility of {name}", None)  # it is told with the walk that it belongs to
-    log, paid = np.zeros(worlds.num), np.zeros(worlds.num)
-    price = np.ones(worlds.num)
+    sigma = scenarios.of(f"volatility of {name}", drift) / math.sqrt(STEPS_PER_YEAR)
+    scenarios.inputs.pop(f"volatility of {name}", None)  # it is told with the walk that it belongs to
+    log, paid = np.zeros(scenarios.num), np.zeros(scenarios.num)
+    price = np.ones(scenarios.num)
     for step in range(count):
         if step:
-            log = log + sigma * worlds.normals(f"{name}, quarter {step}")
+            log = log + sigma * scenarios.normals(f"{name}, quarter {step}")
         if step % locked == 0:
             price = np.exp(log)
         paid = paid + price
     factor = paid / count
     if count > locked:
-        worlds.inputs[f"{name} over the years"] = factor
+        scenarios.inputs[f"{name} over the years"] = factor
     return factor

@@ -12,7 +12,7 @@ from aigc_bench.plan.records.plan import Option
 from aigc_bench.plan.risk.costs import Cost, cost_of
 from aigc_bench.plan.risk.fleet_service import serves
 from aigc_bench.plan.risk.memory_overflow import p_out_of_memory
-from aigc_bench.plan.risk.scenario_context import Ground
+from aigc_bench.plan.risk.scenario_context import ScenarioContext
 from aigc_bench.plan.risk.scenarios import Flags
 from aigc_bench.plan.stats.distributions import Array
 
@@ -31,26 +31,26 @@ class Seen:
         return None if self.serves is None else float(np.mean(self.serves))
 
 
-def seen(option: Option, ground: Ground) -> Seen:
+def seen(option: Option, context: ScenarioContext) -> Seen:
     """The option in the worlds of ``ground``."""
-    return Seen(option=option, cost=cost_of(option, ground), serves=serves(option, ground))
+    return Seen(option=option, cost=cost_of(option, context), serves=serves(option, context))
 
 
-def with_chances(one: Seen, ground: Ground) -> Option:
+def with_probabilities(one: Seen, context: ScenarioContext) -> Option:
     """The option with its probabilities, and intervals read off the worlds around the values it has."""
     option, cost = one.option, one.cost
-    limits, num = ground.demand.constraints, ground.worlds.num
+    limits, num = context.demand.constraints, context.scenarios.num
     units = {name: interval(value, cost.per_unit.get(name), num) for name, value in option.usd_per_unit.items()}
     return option.model_copy(
         update={
             "p_slo": one.p_slo,
             "p_budget": p_within(cost, limits),
-            "p_oom": p_out_of_memory(option, ground.rules),
+            "p_oom": p_out_of_memory(option, context.rules),
             "capex_usd": interval(option.capex_usd, cost.capex, num),
             "opex_usd_per_year": interval(option.opex_usd_per_year, cost.opex, num),
             "tco_usd": interval(option.tco_usd, cost.tco, num),
             "usd_per_unit": units,
-            "parts": tuple(with_chances(seen(part, ground), ground) for part in option.parts),
+            "parts": tuple(with_probabilities(seen(part, context), context) for part in option.parts),
         }
     )
 
@@ -62,10 +62,10 @@ def p_within(cost: Cost, limits: Constraints) -> float | None:
     return float(np.mean(np.logical_and.reduce(within))) if within else None
 
 
-def interval(value: Estimate, worlds: Array | None, num: int) -> Estimate:
+def interval(value: Estimate, scenarios: Array | None, num: int) -> Estimate:
     """The same value between the 10th and the 90th percentile of the worlds; as it is where there are none."""
-    if worlds is None or worlds.min() == worlds.max():
+    if scenarios is None or scenarios.min() == scenarios.max():
         return value
-    low, high = (float(end) for end in np.quantile(worlds, (0.1, 0.9)))
+    low, high = (float(end) for end in np.quantile(scenarios, (0.1, 0.9)))
     source = f"{value.source}; ends: 80 % of {num} drawn worlds" if value.source else f"ends: 80 % of {num} drawn worlds"
     return value.model_copy(update={"low": min(low, value.value), "high": max(high, value.value), "source": source})

@@ -21,8 +21,8 @@ SAME = 1 + 1e-12
 
 def regrets(options: Sequence[Seen], best: Seen) -> tuple[Regret, ...]:
     """The recommendation, then its nearest rivals by cost, one of each kind and accelerator; all against all ``options``."""
-    able = np.stack([np.ones_like(one.cost.tco, dtype=bool) if one.serves is None else one.serves for one in options])
-    costs = np.where(able, np.stack([one.cost.tco for one in options]), np.inf)
+    capability = np.stack([np.ones_like(one.cost.tco, dtype=bool) if one.serves is None else one.serves for one in options])
+    costs = np.where(capability, np.stack([one.cost.tco for one in options]), np.inf)
     least = costs.min(axis=0)
     known = np.isfinite(least)
     shown = [best, *_rivals(options, best)]
@@ -42,8 +42,8 @@ def _rivals(options: Sequence[Seen], best: Seen) -> list[Seen]:
 
 def _regret(one: Seen, least: Array, known: Flags) -> Regret:
     tco, count = one.cost.tco, max(1, int(known.sum()))
-    able = known if one.serves is None else known & one.serves
-    wins = able & (tco <= np.where(known, least, 0.0) * SAME)
+    capability = known if one.serves is None else known & one.serves
+    wins = capability & (tco <= np.where(known, least, 0.0) * SAME)
     over = np.maximum(0.0, tco - np.where(known, least, tco))
     return Regret(
         rank=one.option.rank,

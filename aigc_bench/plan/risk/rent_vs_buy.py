@@ -121,11 +121,11 @@ def _rival(option: Option, *, fixed: Estimate, rising: Estimate, capacity: float
         is_elastic=is_elastic,
         usd_per_year=yearly,
         break_even=found,
-        p_own_cheaper=_chances(yearly, name=name, is_elastic=is_elastic, fixed=fixed, rising=rising, capacity=capacity),
+        p_own_cheaper=_probabilities(yearly, name=name, is_elastic=is_elastic, fixed=fixed, rising=rising, capacity=capacity),
     )
 
 
-def _chances(
+def _probabilities(
     yearly: Estimate, *, name: str, is_elastic: bool, fixed: Estimate, rising: Estimate, capacity: float
 ) -> tuple[float, ...]:
     """P(owning is cheaper) by volume, over the same draws as the break-even."""

@@ -9,19 +9,19 @@ import numpy as np
 
 from aigc_bench.plan.records.plan import Option
 from aigc_bench.plan.risk.fleet_service import serves
-from aigc_bench.plan.risk.scenario_context import Ground
+from aigc_bench.plan.risk.scenario_context import ScenarioContext
 
 MOST_TIMES = 4
 """Beyond this many times the planned servers it is the machine that is wrong, not their number."""
 
 
-def servers_more(option: Option, ground: Ground, *, confidence: float) -> int | None:
+def servers_more(option: Option, context: ScenarioContext, *, confidence: float) -> int | None:
     """Servers beside the planned ones; ``None`` where no number up to ``MOST_TIMES`` times the planned ones is enough."""
 
     def is_sure(more: int) -> bool:
         """Whether so many servers more keep SLOs and deadlines in the asked share of worlds."""
-        able = serves(option, ground, more_servers=more)
-        return able is None or float(np.mean(able)) >= confidence
+        capability = serves(option, context, more_servers=more)
+        return capability is None or float(np.mean(capability)) >= confidence
 
     if is_sure(0):
         return 0

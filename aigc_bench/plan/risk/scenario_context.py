@@ -11,7 +11,7 @@ from aigc_bench.plan.records.loads import Load
 from aigc_bench.plan.records.machine import Capability
 from aigc_bench.plan.records.plan import Option
 from aigc_bench.plan.records.rules import Rules
-from aigc_bench.plan.risk.scenarios import Worlds
+from aigc_bench.plan.risk.scenarios import Scenarios
 from aigc_bench.plan.stats.distributions import Array
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class Drifts:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LoadWorlds:
+class LoadSamples:
     """One load on one kind of machine. ``by_day`` is infinite where no number of machines keeps the SLO; of a job it is nothing.
 
     ``busy`` are machines that a job keeps busy for its whole window, and that a service does at its peak.
@@ -44,14 +44,14 @@ class LoadWorlds:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ground:
+class ScenarioContext:
     """Demand, rules and worlds. ``known`` keeps what a load does on an accelerator, for all the ways to have that."""
 
     demand: Demand
     rules: Rules
-    worlds: Worlds
+    scenarios: Scenarios
     drifts: Drifts
-    known: dict[tuple[str, str, str, int], LoadWorlds] = field(default_factory=dict, repr=False)
+    known: dict[tuple[str, str, str, int], LoadSamples] = field(default_factory=dict, repr=False)
 
     def service(self, name: str) -> Service | None:
         """The service of that name."""
@@ -73,7 +73,7 @@ def drifts_from(catalogue: Catalogue) -> Drifts:
     )
 
 
-def able_of(option: Option, load: Load) -> Capability | None:
+def capability_of(option: Option, load: Load) -> Capability | None:
     """The capability that a load of an option without parts runs by."""
     machine = option.machine
     return next((one for one in machine.capabilities if one.case == load.case), None) if machine else None

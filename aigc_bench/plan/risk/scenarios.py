@@ -16,14 +16,14 @@ from aigc_bench.plan.stats.distributions import Array, normals, spread
 
 Flags: TypeAlias = npt.NDArray[np.bool_]
 """Worlds in which something holds."""
-NUM_WORLDS = 2048
+NUM_SCENARIOS = 2048
 """Worlds of the options that are looked at closely: a probability of 0.9 is then known to +- 0.7 % (one standard error)."""
 
 
-class Worlds:
+class Scenarios:
     """``num`` worlds. ``inputs`` remembers what was drawn, by name."""
 
-    def __init__(self, num: int = NUM_WORLDS, *, seed: int = 0) -> None:
+    def __init__(self, num: int = NUM_SCENARIOS, *, seed: int = 0) -> None:
         self.num, self.seed = num, seed
         self.inputs: dict[str, Array] = {}
         self._normals: dict[str, Array] = {}
@@ -59,7 +59,7 @@ class Worlds:
         return np.minimum(found, 1.0) if estimate.unit == "fraction" else found
 
 
-class Middle(Worlds):
+class Middle(Scenarios):
     """The one world in which every input has its middle value."""
 
     def __init__(self) -> None:

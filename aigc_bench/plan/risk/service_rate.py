@@ -18,13 +18,13 @@ import numpy as np
 from aigc_bench.plan.records.demand import Job, Service
 from aigc_bench.plan.records.machine import Capability, Machine
 from aigc_bench.plan.records.rules import Rules
-from aigc_bench.plan.risk.demand_samples import Asked
-from aigc_bench.plan.risk.scenarios import Worlds
+from aigc_bench.plan.risk.demand_samples import DemandSamples
+from aigc_bench.plan.risk.scenarios import Scenarios
 from aigc_bench.plan.stats.distributions import Array
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pace:
+class ServiceRate:
     """Items a second of one machine, seconds of a request that waits for nobody, and requests that a replica holds at once."""
 
     items_per_s: Array
@@ -34,47 +34,54 @@ class Pace:
     slots: Array | None
 
 
-def speed_of(wish: Service | Job, able: Capability, machine: Machine, worlds: Worlds) -> Array:
+def speed_of(workload: Service | Job, capability: Capability, machine: Machine, scenarios: Scenarios) -> Array:
     """Throughput over its middle value."""
-    where = f"{machine.accelerator or machine.name}, {able.engine or 'torch'}"
-    return np.maximum(worlds.ratio(f"speed of {wish.name} on {where}", able.throughput), 1e-9)
+    where = f"{machine.accelerator or machine.name}, {capability.engine or 'torch'}"
+    return np.maximum(scenarios.ratio(f"speed of {workload.name} on {where}", capability.throughput), 1e-9)
 
 
-def pace_of(
-    service: Service, able: Capability, *, machine: Machine, asked: Asked, worlds: Worlds, rules: Rules, alone_s: float | None
-) -> Pace:
+def service_rate_of(
+    service: Service,
+    capability: Capability,
+    *,
+    machine: Machine,
+    samples: DemandSamples,
+    scenarios: Scenarios,
+    rules: Rules,
+    alone_s: float | None,
+) -> ServiceRate:
     """The pace of a service; ``alone_s`` is a request's time where the capability does not tell it."""
-    speed = speed_of(service, able, machine, worlds)
-    whole = able.service_s.value if able.service_s else alone_s
-    if whole is None or able.ttft_s is None:
-        return Pace(
-            items_per_s=able.throughput.value * speed,
-            service_s=None if whole is None else whole * asked.answer / speed,
+    speed = speed_of(service, capability, machine, scenarios)
+    whole = capability.service_s.value if capability.service_s else alone_s
+    if whole is None or capability.ttft_s is None:
+        return ServiceRate(
+            items_per_s=capability.throughput.value * speed,
+            service_s=None if whole is None else whole * samples.answer / speed,
             ttft_s=None,
             tpot_s=None,
-            slots=None if able.slots is None else np.full(worlds.num, able.slots),
+            slots=None if capability.slots is None else np.full(scenarios.num, capability.slots),
         )
-    first = min(able.ttft_s.value, whole)
-    longer = (first * asked.prompt + (whole - first) * asked.answer) / whole
-    room = _cache_share(service, able, machine=machine, asked=asked, rules=rules)
-    return Pace(
-        items_per_s=able.throughput.value * speed * asked.answer / longer * room,
+    first = min(capability.ttft_s.value, whole)
+    longer = (first * samples.prompt + (whole - first) * samples.answer) / whole
+    room = _cache_share(service, capability, machine=machine, samples=samples, rules=rules)
+    return ServiceRate(
+        items_per_s=capability.throughput.value * speed * samples.answer / longer * room,
         service_s=whole * longer / speed,
-        ttft_s=able.ttft_s.value * asked.prompt / speed,
-        tpot_s=able.tpot_s.value / speed if able.tpot_s else None,
-        slots=None if able.slots is None else able.slots * room,
+        ttft_s=capability.ttft_s.value * samples.prompt / speed,
+        tpot_s=capability.tpot_s.value / speed if capability.tpot_s else None,
+        slots=None if capability.slots is None else capability.slots * room,
     )
 
 
-def _cache_share(service: Service, able: Capability, *, machine: Machine, asked: Asked, rules: Rules) -> Array:
+def _cache_share(service: Service, capability: Capability, *, machine: Machine, samples: DemandSamples, rules: Rules) -> Array:
     """Requests that the cache holds over those planned with, at most 1."""
-    everything = np.ones_like(asked.answer)
-    if able.device_memory_bytes is None or able.params_bytes is None or machine.device_memory_bytes is None:
+    everything = np.ones_like(samples.answer)
+    if capability.device_memory_bytes is None or capability.params_bytes is None or machine.device_memory_bytes is None:
         return everything
-    room = machine.device_memory_bytes.value * rules.usable_memory.value - able.params_bytes
-    cache = able.device_memory_bytes.value - able.params_bytes
+    room = machine.device_memory_bytes.value * rules.usable_memory.value - capability.params_bytes
+    cache = capability.device_memory_bytes.value - capability.params_bytes
     if cache <= 0 or room <= 0:
         return everything
     prompt, answer = service.input_tokens.value if service.input_tokens else 0.0, service.items_per_request.value / 2
-    longer = (prompt * asked.prompt + answer * asked.answer) / (prompt + answer)
+    longer = (prompt * samples.prompt + answer * samples.answer) / (prompt + answer)
     return np.asarray(np.minimum(everything, np.maximum(room, cache) / (cache * longer)))

@@ -11,7 +11,7 @@ import numpy as np
 
 from aigc_bench.plan.records.risk import Swing, Tornado
 from aigc_bench.plan.risk.probabilities import Seen
-from aigc_bench.plan.risk.scenarios import Worlds
+from aigc_bench.plan.risk.scenarios import Scenarios
 from aigc_bench.plan.stats.distributions import Array
 
 TENTH = 0.1
@@ -19,10 +19,10 @@ SURE = 3.0
 MOST = 12
 
 
-def tornado(one: Seen, worlds: Worlds) -> Tornado:
+def tornado(one: Seen, scenarios: Scenarios) -> Tornado:
     """The swings of an option; ``worlds`` has drawn for it alone."""
-    swings = [_swing(name, values, one) for name, values in worlds.inputs.items() if values.min() < values.max()]
-    chance = SURE * math.sqrt(2 / (TENTH * worlds.num))
+    swings = [_swing(name, values, one) for name, values in scenarios.inputs.items() if values.min() < values.max()]
+    chance = SURE * math.sqrt(2 / (TENTH * scenarios.num))
     by_cost = [swing for swing in swings if swing.tco_width_usd > chance * float(np.std(one.cost.tco))]
     spread = float(np.std(one.serves)) if one.serves is not None else 0.0
     by_slo = [swing for swing in swings if swing.p_slo_width > chance * spread and spread > 0]

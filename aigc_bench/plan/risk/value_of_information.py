@@ -59,20 +59,20 @@ def basis_of(option: Option) -> tuple[RestsOn, ...]:
             unit=found.unit,
             basis=found.basis,
             source=found.source,
-            reasons=tuple(dict.fromkeys((*found.reasons, *able.reasons))),
+            reasons=tuple(dict.fromkeys((*found.reasons, *capability.reasons))),
         )
-        for load, able, _ in _running(option)
+        for load, capability, _ in _running(option)
         for field, title in names.items()
-        if isinstance(found := getattr(able, field), Estimate)
+        if isinstance(found := getattr(capability, field), Estimate)
     )
 
 
 def doubts_of(option: Option) -> tuple[str, ...]:
     """Loads that are planned with numbers whose verdict is not valid."""
     return tuple(
-        f"{load.name} is planned with {able.verdict} numbers ({', '.join(able.reasons) or 'no reason given'})"
-        for load, able, _ in _running(option)
-        if able.verdict != "valid"
+        f"{load.name} is planned with {capability.verdict} numbers ({', '.join(capability.reasons) or 'no reason given'})"
+        for load, capability, _ in _running(option)
+        if capability.verdict != "valid"
     )
 
 
@@ -86,8 +86,8 @@ def best_measurements(plan: Plan) -> tuple[ValueOfMeasurement, ...]:
     before = total(now, unit="machines")
     found = [
         _value(index, running, now=now, before=before, plan=plan)
-        for index, (load, able, _) in enumerate(running)
-        if able.throughput.basis != "measured" and load.busy_machines.value > 0
+        for index, (load, capability, _) in enumerate(running)
+        if capability.throughput.basis != "measured" and load.busy_machines.value > 0
     ]
     return tuple(sorted(found, key=lambda one: (-one.shrinks_by, one.load)))
 
@@ -95,8 +95,8 @@ def best_measurements(plan: Plan) -> tuple[ValueOfMeasurement, ...]:
 def _value(
     index: int, running: Sequence[tuple[Load, Capability, Machine]], *, now: Sequence[Estimate], before: Estimate, plan: Plan
 ) -> ValueOfMeasurement:
-    load, able, machine = running[index]
-    known = collapsed(able.throughput)
+    load, capability, machine = running[index]
+    known = collapsed(capability.throughput)
     narrower = over(load.rate_items_per_s, known, unit="machines")
     after = total([*now[:index], narrower, *now[index + 1 :]], unit="machines")
     return ValueOfMeasurement(
@@ -105,7 +105,7 @@ def _value(
         shrinks_by=max(0.0, 1 - _width(after) / _width(before)) if _width(before) > 0 else 0.0,
         before=(before.low, before.high),
         after=(after.low, after.high),
-        command=command_for(able, plan=plan, load=load),
+        command=command_for(capability, plan=plan, load=load),
     )
 
 
@@ -123,20 +123,20 @@ def _width(value: Estimate) -> float:
     return math.log(value.high / value.low) if value.low > 0 else math.inf
 
 
-def command_for(able: Capability, *, plan: Plan, load: Load) -> str:
+def command_for(capability: Capability, *, plan: Plan, load: Load) -> str:
     """The run that measures a load's case: of the user's own model, of the family's preset, or of a model it has no preset of."""
     own = {one.name: one.model for one in plan.demand.services} | {one.name: one.model for one in plan.demand.jobs}
     model = own.get(load.name)
     if model is not None:
-        return f"aigc-bench run --model {model.path} --mode {able.mode} --batch-size {able.batch_size}"
-    if able.preset in registry.load("workloads", able.workload).presets:
-        return f"aigc-bench run --only '{able.workload}/{able.preset}/*'"
-    return f"aigc-bench run --model FOLDER_OF_{able.preset} --mode {able.mode} --batch-size {able.batch_size}"
+        return f"aigc-bench run --model {model.path} --mode {capability.mode} --batch-size {capability.batch_size}"
+    if capability.preset in registry.load("workloads", capability.workload).presets:
+        return f"aigc-bench run --only '{capability.workload}/{capability.preset}/*'"
+    return f"aigc-bench run --model FOLDER_OF_{capability.preset} --mode {capability.mode} --batch-size {capability.batch_size}"
 
 
 def _running(option: Option) -> Iterator[tuple[Load, Capability, Machine]]:
     """Each load with the capability it runs by and its machine, through the parts of a mixed option."""
     for part in option.parts or (option,):
         if part.machine is not None:
-            able = {one.case: one for one in part.machine.capabilities}
-            yield from ((load, able[load.case], part.machine) for load in part.loads if load.case in able)
+            capability = {one.case: one for one in part.machine.capabilities}
+            yield from ((load, capability[load.case], part.machine) for load in part.loads if load.case in capability)

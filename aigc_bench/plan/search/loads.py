@@ -65,14 +65,14 @@ class Models:
     """What traced times may be off by, down and up, by load, engine and precision; filled as it is asked for."""
 
 
-def is_language(wish: Service | Job) -> bool:
+def is_language(workload: Service | Job) -> bool:
     """Whether a served engine or a training recipe of language models runs it, rather than the traced operators."""
-    return wish.workload == "gpt" and wish.model is None and resolve_language_model(wish.preset or "") is not None
+    return workload.workload == "gpt" and workload.model is None and resolve_language_model(workload.preset or "") is not None
 
 
-def lengths(wish: Service | Job) -> tuple[float, float]:
+def lengths(workload: Service | Job) -> tuple[float, float]:
     """Tokens of a prompt and of an answer."""
-    return float(wish.settings.get("prompt_len", 1)), float(wish.settings.get("max_new_tokens", 1))
+    return float(workload.settings.get("prompt_len", 1)), float(workload.settings.get("max_new_tokens", 1))
 
 
 def seq_len(job: Job) -> float:
@@ -80,56 +80,56 @@ def seq_len(job: Job) -> float:
     return float(job.settings.get("seq_len", DEFAULT_SEQ_LEN))
 
 
-def slo_of(wish: Service | Job) -> Slo:
+def slo_of(workload: Service | Job) -> Slo:
     """A service's own; a job has its deadline only."""
-    return wish.slo if isinstance(wish, Service) else Slo()
+    return workload.slo if isinstance(workload, Service) else Slo()
 
 
-def candidates_for(wish: Service | Job, specs: Sequence[AcceleratorSpec], models: Models) -> Candidates | None:
+def candidates_for(workload: Service | Job, specs: Sequence[AcceleratorSpec], models: Models) -> Candidates | None:
     """Every way to run it on these accelerators; ``None`` where the performance model answers for none of them."""
-    preset = wish.preset or ""
-    if is_language(wish) and wish.mode == "infer":
+    preset = workload.preset or ""
+    if is_language(workload) and workload.mode == "infer":
         return served.served_candidates(
             preset,
-            lengths=lengths(wish),
+            lengths=lengths(workload),
             specs=specs,
-            engines=wish.engines,
-            precisions=wish.precisions,
+            engines=workload.engines,
+            precisions=workload.precisions,
             catalogue=models.catalogue,
             calibration=models.calibration,
         )
-    if is_language(wish) and isinstance(wish, Job):
+    if is_language(workload) and isinstance(workload, Job):
         return trained.trained_candidates(
             preset,
-            seq_len=seq_len(wish),
-            adapter=wish.adapter,
+            seq_len=seq_len(workload),
+            adapter=workload.adapter,
             specs=specs,
             catalogue=models.catalogue,
             calibration=models.calibration,
         )
     found = traced.traced_candidates(
-        wish.workload,
+        workload.workload,
         preset,
-        mode=wish.mode,
-        settings=wish.settings,
-        items_per_request=wish.items_per_request.value if isinstance(wish, Service) else 1.0,
+        mode=workload.mode,
+        settings=workload.settings,
+        items_per_request=workload.items_per_request.value if isinstance(workload, Service) else 1.0,
         specs=specs,
-        engines=wish.engines,
-        precisions=wish.precisions,
-        model=wish.model,
+        engines=workload.engines,
+        precisions=workload.precisions,
+        model=workload.model,
         catalogue=models.catalogue,
         trace=models.trace,
     )
-    return found or stacked(measured_rows(wish, specs, measured=models.measured, catalogue=models.catalogue))
+    return found or stacked(measured_rows(workload, specs, measured=models.measured, catalogue=models.catalogue))
 
 
-def capability_of(wish: Service | Job, found: Candidates, index: int, *, spec: AcceleratorSpec, models: Models) -> Capability:
+def capability_of(workload: Service | Job, found: Candidates, index: int, *, spec: AcceleratorSpec, models: Models) -> Capability:
     """The candidate as what one accelerator does, with the interval that the predictor gives it."""
     engine, precision = found.engines[int(found.engine[index])], found.precisions[int(found.precision[index])]
     devices, batch = int(found.devices[index]), float(found.batch[index])
     low, high, source = float(found.spread_low[index]), float(found.spread_high[index]), "a measured run"
     if math.isnan(low):
-        low, high, source = _spread(wish, spec, engine=engine, precision=precision, devices=devices, batch=batch, models=models)
+        low, high, source = _spread(workload, spec, engine=engine, precision=precision, devices=devices, batch=batch, models=models)
 
     def time(value: float) -> Estimate | None:
         """Seconds with the interval of the speed, turned round; ``None`` of what the row does not tell."""
@@ -144,14 +144,16 @@ def capability_of(wish: Service | Job, found: Candidates, index: int, *, spec: A
         return estimate(value, high=value * up, unit=unit, basis="modelled", source=source)
 
     rate = float(found.throughput[index]) / devices
-    weights, params = _weights(wish, precision, models)
-    item = wish.item
-    case = f"{wish.workload}/{wish.preset}/{wish.mode}/{engine}/{precision}/x{devices}/b{batch:g}/cap{found.cap[index]:g}"
+    weights, params = _weights(workload, precision, models)
+    item = workload.item
+    case = (
+        f"{workload.workload}/{workload.preset}/{workload.mode}/{engine}/{precision}/x{devices}/b{batch:g}/cap{found.cap[index]:g}"
+    )
     return Capability(
         case=case,
-        workload=wish.workload,
-        preset=wish.preset or "",
-        mode=wish.mode,
+        workload=workload.workload,
+        preset=workload.preset or "",
+        mode=workload.mode,
         item=item,
         throughput=estimate(rate, low=rate * low, high=rate * high, unit=f"{item}s/s", basis="modelled", source=source),
         batch_size=int(batch),
@@ -167,8 +169,8 @@ def capability_of(wish: Service | Job, found: Candidates, index: int, *, spec: A
         ttft_s=time(float(found.ttft_s[index])),
         tpot_s=time(float(found.tpot_s[index])),
         power_cap=float(found.cap[index]),
-        batch_times_s=() if is_language(wish) else _batch_times_s(found, index),
-        machines_at_least=models.floors.get(f"{wish.name}: {case}", 0),
+        batch_times_s=() if is_language(workload) else _batch_times_s(found, index),
+        machines_at_least=models.floors.get(f"{workload.name}: {case}", 0),
     )
 
 
@@ -187,29 +189,31 @@ def _batch_times_s(found: Candidates, index: int) -> tuple[tuple[float, float], 
 
 
 def _spread(
-    wish: Service | Job, spec: AcceleratorSpec, *, engine: str, precision: str, devices: int, batch: float, models: Models
+    workload: Service | Job, spec: AcceleratorSpec, *, engine: str, precision: str, devices: int, batch: float, models: Models
 ) -> tuple[float, float, str]:
     """Low and high end of a rate over its value, and where that comes from."""
-    row = _question(wish, spec, engine=engine, precision=precision, devices=devices, batch=batch)
+    row = _question(workload, spec, engine=engine, precision=precision, devices=devices, batch=batch)
     if row is None:
-        return *_traced_spread(wish, spec, engine, precision, models), f"operator roofline of {spec.id}, not calibrated"
+        return *_traced_spread(workload, spec, engine, precision, models), f"operator roofline of {spec.id}, not calibrated"
     found = estimate_rows([row], calibration=models.calibration)[0]
     ends = (found.low / found.value, found.high / found.value)
     low, high = ends if row.is_rate else (1 / ends[1], 1 / ends[0])
     return low, high, f"{row.track} on {spec.id}, calibrated on published results, 80 % interval"
 
 
-def _traced_spread(wish: Service | Job, spec: AcceleratorSpec, engine: str, precision: str, models: Models) -> tuple[float, float]:
+def _traced_spread(
+    workload: Service | Job, spec: AcceleratorSpec, engine: str, precision: str, models: Models
+) -> tuple[float, float]:
     """Ends of a traced rate over its value: those of the step at batch 1 on the accelerator that is asked for first."""
-    key = (wish.name, engine, precision)
+    key = (workload.name, engine, precision)
     if key not in models.spreads:
         case = traced.case_of(
-            wish.workload,
-            wish.preset or "",
-            wish.mode,
+            workload.workload,
+            workload.preset or "",
+            workload.mode,
             precision=traced.as_traced(precision),
-            settings=wish.settings,
-            model=wish.model,
+            settings=workload.settings,
+            model=workload.model,
         )
         times = stage_times(case.model_copy(update={"engine": engine}), spec, models.trace(case)).values()
         likely, fast, slow = (math.fsum(getattr(time, end) for time in times) for end in ("value", "low", "high"))
@@ -218,35 +222,37 @@ def _traced_spread(wish: Service | Job, spec: AcceleratorSpec, engine: str, prec
 
 
 def _question(
-    wish: Service | Job, spec: AcceleratorSpec, *, engine: str, precision: str, devices: int, batch: float
+    workload: Service | Job, spec: AcceleratorSpec, *, engine: str, precision: str, devices: int, batch: float
 ) -> ModelRow | None:
-    preset = wish.preset or ""
-    if is_language(wish) and wish.mode == "infer":
-        prompt, answer = lengths(wish)
+    preset = workload.preset or ""
+    if is_language(workload) and workload.mode == "infer":
+        prompt, answer = lengths(workload)
         setting = Setting(
             model=preset, spec=spec, engine=engine, precision=precision, ranks=devices, input_len=prompt, output_len=answer
         )
         return language_row(setting.query("tpot", sequences=batch), spec)
-    if is_language(wish) and isinstance(wish, Job):
-        asked = trained.query(preset, spec, ranks=devices, sequences=int(batch), seq_len=seq_len(wish), adapter=wish.adapter)
+    if is_language(workload) and isinstance(workload, Job):
+        asked = trained.query(
+            preset, spec, ranks=devices, sequences=int(batch), seq_len=seq_len(workload), adapter=workload.adapter
+        )
         return step_row(asked, spec)
     return None
 
 
-def _weights(wish: Service | Job, precision: str, models: Models) -> tuple[float | None, float | None]:
+def _weights(workload: Service | Job, precision: str, models: Models) -> tuple[float | None, float | None]:
     """Bytes and number of parameters, for storage and checkpoints."""
-    if is_language(wish):
-        model = resolve_language_model(wish.preset or "")
+    if is_language(workload):
+        model = resolve_language_model(workload.preset or "")
         assert model is not None, "is_language looked it up"
         return weight_bytes(model, number_format(precision)), float(model.total_params)
     trace = models.trace(
         traced.case_of(
-            wish.workload,
-            wish.preset or "",
-            wish.mode,
+            workload.workload,
+            workload.preset or "",
+            workload.mode,
             precision=traced.as_traced(precision),
-            settings=wish.settings,
-            model=wish.model,
+            settings=workload.settings,
+            model=workload.model,
         )
     )
     return float(trace.params_bytes), float(trace.num_params)

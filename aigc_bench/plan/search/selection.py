@@ -47,14 +47,14 @@ class Spare:
     memory: float = 1.0
 
 
-def spare_of(able: Capability) -> Spare:
+def spare_of(capability: Capability) -> Spare:
     """What the upper ends of a prediction ask for."""
 
     def over_middle(estimate: Estimate | None) -> float:
         """The upper end over the middle; 1 of what is not known."""
         return estimate.high / estimate.value if estimate is not None and estimate.value > 0 else 1.0
 
-    return Spare(time=over_middle(able.service_s), memory=over_middle(able.device_memory_bytes))
+    return Spare(time=over_middle(capability.service_s), memory=over_middle(capability.device_memory_bytes))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +72,7 @@ class Terms:
 
 
 def choose(
-    wish: Service | Job,
+    workload: Service | Job,
     found: Candidates,
     *,
     host: Host,
@@ -83,27 +83,27 @@ def choose(
 ) -> Choice | None:
     """The best row for a host; ``None`` where there is no row of its accelerator at all."""
     left, had = spare or Spare(), terms or Terms()
-    slo, limit = slo_of(wish), _most_devices(wish, host)
+    slo, limit = slo_of(workload), _most_devices(workload, host)
     if had.instance is not None:
         limit = min(limit, had.instance)
     rows = found.of(host.spec.id) & (found.devices <= limit)
     if not rows.any():
         return None
-    work = work_per_s(wish, demand, rules)
+    work = work_per_s(workload, demand, rules)
     cost = accelerators(work, found) if had.kind == "cloud" else usd_per_year(work, found, host=host, demand=demand, terms=had)
     good = rows & found.fits_with(left.memory) & found.meets(slo, slower=left.time)
     if good.any():
         return Choice(row=_least(np.where(good, cost, np.inf)), refusal=None)
-    refusal = f"{wish.name}: {why_none(found, found.of(host.spec.id), slo, max_devices=limit)}"
+    refusal = f"{workload.name}: {why_none(found, found.of(host.spec.id), slo, max_devices=limit)}"
     fitting = rows & found.fits
     if not fitting.any():
         return Choice(row=_least(np.where(rows, found.memory_bytes / found.usable_bytes, np.inf)), refusal=refusal)
-    return Choice(row=_least(np.where(fitting, _overrun(found, wish), np.inf)), refusal=refusal)
+    return Choice(row=_least(np.where(fitting, _overrun(found, workload), np.inf)), refusal=refusal)
 
 
-def _most_devices(wish: Service | Job, host: Host) -> int:
+def _most_devices(workload: Service | Job, host: Host) -> int:
     """Ranks of one replica: served models stay within a server, training spans servers that have a network for it."""
-    if isinstance(wish, Service) or wish.mode == "infer" or host.spec.scale_up_bytes_per_s is None:
+    if isinstance(workload, Service) or workload.mode == "infer" or host.spec.scale_up_bytes_per_s is None:
         return host.max_devices
     return max(host.max_devices, 1024 if host.sheet.num_compute_nics else host.max_devices)
 
@@ -137,26 +137,26 @@ def accelerators(work: float, found: Candidates) -> Floats:
     return count
 
 
-def cheapest_usd_per_year(wish: Service | Job, found: Candidates | None, *, host: Host, demand: Demand) -> float:
+def cheapest_usd_per_year(workload: Service | Job, found: Candidates | None, *, host: Host, demand: Demand) -> float:
     """The least that the load costs on a host among rows that fit and are in time; infinite where there is none."""
     if found is None:
         return np.inf
-    good = found.of(host.spec.id) & (found.devices <= _most_devices(wish, host)) & found.fits & found.meets(slo_of(wish))
-    work = work_per_s(wish, demand)
+    good = found.of(host.spec.id) & (found.devices <= _most_devices(workload, host)) & found.fits & found.meets(slo_of(workload))
+    work = work_per_s(workload, demand)
     return float(usd_per_year(work, found, host=host, demand=demand)[good].min(initial=np.inf))
 
 
-def work_per_s(wish: Service | Job, demand: Demand, rules: Rules | None = None) -> float:
+def work_per_s(workload: Service | Job, demand: Demand, rules: Rules | None = None) -> float:
     """Items a second while the load is at its highest, over the share of the time that machines may spend on it."""
-    if isinstance(wish, Service):
-        peak = wish.arrival.peak_requests_per_s.value * wish.items_per_request.value
+    if isinstance(workload, Service):
+        peak = workload.arrival.peak_requests_per_s.value * workload.items_per_request.value
         return peak * grown(demand.growth)[0].value / (rules.target_utilisation.value if rules else 1.0)
-    return wish.items.value / wish.window_s / (rules.job_goodput.value if rules else 1.0)
+    return workload.items.value / workload.window_s / (rules.job_goodput.value if rules else 1.0)
 
 
-def _overrun(found: Candidates, wish: Service | Job) -> Floats:
+def _overrun(found: Candidates, workload: Service | Job) -> Floats:
     """By what factor the worst of the latencies is missed."""
-    slo, worst = slo_of(wish), np.ones(len(found))
+    slo, worst = slo_of(workload), np.ones(len(found))
     for limit, column in ((slo.ttft_s, found.ttft_s), (slo.tpot_s, found.tpot_s), (slo.latency_s, found.latency_s)):
         if limit is not None:
             worst = np.maximum(worst, np.nan_to_num(column / limit, nan=1.0))

@@ -50,13 +50,13 @@ def _fastest(capabilities: Sequence[Capability]) -> Capability:
     return min(capabilities, key=lambda found: (-found.throughput.value, found.case))
 
 
-def _usable(wish: Service | Job, machine: Machine, *, with_invalid: Collection[str]) -> tuple[list[Capability], str]:
+def _usable(workload: Service | Job, machine: Machine, *, with_invalid: Collection[str]) -> tuple[list[Capability], str]:
     """The cases that may be planned with, and why there are none."""
-    what = f"{wish.workload}{f'/{wish.preset}' if wish.preset else ''} in mode {wish.mode}"
+    what = f"{workload.workload}{f'/{workload.preset}' if workload.preset else ''} in mode {workload.mode}"
     fits = [
         found
         for found in machine.capabilities
-        if (found.workload, found.mode) == (wish.workload, wish.mode) and wish.preset in (None, found.preset)
+        if (found.workload, found.mode) == (workload.workload, workload.mode) and workload.preset in (None, found.preset)
     ]
     if not fits:
         return [], f"no finished case of {what}; run one on this machine"

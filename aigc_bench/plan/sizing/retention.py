@@ -59,7 +59,7 @@ def written_bytes_per_s(demand: Demand, machine: Machine, rules: Rules) -> float
     """
     abilities = machine.capabilities[len(demand.services) :]
     return sum(
-        (able.num_params or 0.0) * rules.checkpoint_bytes_per_param.value / stall_of(job, rules).value
-        for job, able in zip(demand.jobs, abilities, strict=False)
+        (capability.num_params or 0.0) * rules.checkpoint_bytes_per_param.value / stall_of(job, rules).value
+        for job, capability in zip(demand.jobs, abilities, strict=False)
         if job.mode == "train"
     )

@@ -34,12 +34,12 @@ def render(view: PlanView) -> str | None:
         "way": in_the_way(view.plan) if best and not best.accepted else None,
         "forbidding": forbidding(view.plan) if best and not best.accepted else (),
         "what_of": what,
-        "sure": list(how_sure(view, best)) if best and best.accepted else [],
+        "sure": list(confidence_words(view, best)) if best and best.accepted else [],
     }
     return template("plan_answer.html.j2", values)
 
 
-def how_sure(view: PlanView, best: Option) -> Iterator[str]:
+def confidence_words(view: PlanView, best: Option) -> Iterator[str]:
     """How wide the total is, what it rests on, whether a simulation agrees, and the probabilities that are known."""
     cost = best.tco_usd
     if cost.low < cost.high:
@@ -66,12 +66,14 @@ def settings(option: Option) -> list[tuple[str, str, str]]:
     found = []
     machines = [option.machine] if option.machine else [part.machine for part in option.parts if part.machine]
     for load in option.loads:
-        able = next((one for machine in machines for one in machine.capabilities if one.case == load.case), None)
+        capability = next((one for machine in machines for one in machine.capabilities if one.case == load.case), None)
         words = []
-        if able is not None:
-            words = [f"{able.workload} {able.preset}", able.engine or "", able.precision or ""]
-            words += [f"{able.machines_per_replica} accelerator{'s' if able.machines_per_replica > 1 else ''} a replica"]
-            words += [f"batch {able.batch_size}"]
-            words += [f"power limit {quantity(able.power_cap, 'fraction')}"] if able.power_cap < 1 else []
+        if capability is not None:
+            words = [f"{capability.workload} {capability.preset}", capability.engine or "", capability.precision or ""]
+            words += [
+                f"{capability.machines_per_replica} accelerator{'s' if capability.machines_per_replica > 1 else ''} a replica"
+            ]
+            words += [f"batch {capability.batch_size}"]
+            words += [f"power limit {quantity(capability.power_cap, 'fraction')}"] if capability.power_cap < 1 else []
         found.append((load.name, load.item, " · ".join(word for word in words if word)))
     return found

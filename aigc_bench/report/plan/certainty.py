@@ -10,7 +10,7 @@ from markupsafe import Markup
 from aigc_bench.core.units import quantity
 from aigc_bench.plan.explain.risk import path_key, regret_key, swing_key
 from aigc_bench.plan.records.risk import GrowthPath, Swing, Tornado
-from aigc_bench.plan.risk.advice import less_regretted, ways_to_be_surer
+from aigc_bench.plan.risk.advice import lower_regret, safer_choices
 from aigc_bench.report.charts import OWN_HOVER, Chart, by_year, rounded
 from aigc_bench.report.markup import number, template
 from aigc_bench.report.plan.view import PlanView
@@ -34,12 +34,12 @@ def render(view: PlanView) -> str | None:
         "number": number,
         "charts": [chart for chart in (cost_tornado(found.tornado), slo_tornado(found.tornado)) if chart],
         "surer": found.surer,
-        "ways": ways_to_be_surer(found.surer) if found.surer else (),
+        "ways": safer_choices(found.surer) if found.surer else (),
         "path": path,
         "grows": grows(path) if path else False,
         "path_chart": path_chart(path) if path and grows(path) else None,
         "rivals": found.regret,
-        "prudent": less_regretted(found.regret),
+        "prudent": lower_regret(found.regret),
         "regret_key": regret_key,
         "swing_key": swing_key,
         "path_key": path_key,

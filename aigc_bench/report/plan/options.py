@@ -120,7 +120,7 @@ def _hover(one: Option) -> Markup:
     words = Markup("<b>{}</b><br>{} ({} to {})<br>{} binds, {:.0f} % left").format(
         what(one), value, low, high, one.bottleneck, _room(one)
     )
-    return words + Markup("<br>not sure enough") if one.is_unsure else words
+    return words + Markup("<br>not sure enough") if one.misses_confidence else words
 
 
 def _room(option: Option) -> float:

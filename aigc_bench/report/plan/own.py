@@ -29,9 +29,9 @@ def render(view: PlanView) -> str | None:
     values = {
         "found": found,
         "own": what(found.own),
-        "charts": [costs(found), chances(found)],
+        "charts": [costs(found), probabilities(found)],
         "number": number,
-        "planned": planned_chance(found),
+        "planned": planned_probability(found),
         "chance": chance,
         "utilisation": [at_utilisation(one, capacity=found.capacity) for one in found.rivals],
         "figures": view.figures,
@@ -40,7 +40,7 @@ def render(view: PlanView) -> str | None:
     return template("plan_own.html.j2", values)
 
 
-def planned_chance(found: OwnOrNot) -> list[float | None]:
+def planned_probability(found: OwnOrNot) -> list[float | None]:
     """P(owning is cheaper) at the planned volume, a rival each; ``None`` where the machines cannot do that much."""
     at = min(range(len(VOLUMES)), key=lambda index: abs(math.log(VOLUMES[index])))
     return [
@@ -99,7 +99,7 @@ def costs(found: OwnOrNot) -> Chart:
     return Chart(id="plan-own-cost", title="Cost by volume", note=note, traces=traces, layout=layout, words=words, height_px=360)
 
 
-def chances(found: OwnOrNot) -> Chart:
+def probabilities(found: OwnOrNot) -> Chart:
     """The share of drawn worlds in which owning is cheaper, by volume."""
     traces = []
     for rival, color in zip(found.rivals, COLORS, strict=False):
@@ -112,12 +112,12 @@ def chances(found: OwnOrNot) -> Chart:
         "bare": True,
         "shapes": [_planned()],
     }
-    words = "; ".join(f"cheaper than to {one.name} in {_chance(one.p_own_cheaper)} of worlds at most" for one in found.rivals)
+    words = "; ".join(f"cheaper than to {one.name} in {_probability(one.p_own_cheaper)} of worlds at most" for one in found.rivals)
     note = "Share of worlds, drawn from the intervals of prices and electricity. Colours as in the table below."
     return Chart(id="plan-own-chance", title="How probable", note=note, traces=traces, layout=layout, words=words, height_px=360)
 
 
-def _chance(shares: tuple[float, ...]) -> str:
+def _probability(shares: tuple[float, ...]) -> str:
     return chance(max(shares, default=0.0))
 
 

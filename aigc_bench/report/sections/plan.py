@@ -22,7 +22,7 @@ FACTOR_ORDER = ("compute", "memory", "network", "storage", "cooling", "power")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class DemandSamples:
     """One service or job of the demand beside the load it becomes."""
 
     demand: Service | Job
@@ -72,14 +72,14 @@ class PlanSection(Section):
         return template("plan.html.j2", values)
 
 
-def asked(plan: Plan) -> list[Asked]:
+def asked(plan: Plan) -> list[DemandSamples]:
     """Services and jobs in the demand's order, each with its load where it is planned for."""
     loads = {load.name: load for load in plan.loads}
     services = [
-        Asked(demand=s, kind="service", asks=s.items_per_request, arrival=s.arrival, load=loads.get(s.name))
+        DemandSamples(demand=s, kind="service", asks=s.items_per_request, arrival=s.arrival, load=loads.get(s.name))
         for s in plan.demand.services
     ]
-    jobs = [Asked(demand=j, kind="job", asks=j.items, arrival=None, load=loads.get(j.name)) for j in plan.demand.jobs]
+    jobs = [DemandSamples(demand=j, kind="job", asks=j.items, arrival=None, load=loads.get(j.name)) for j in plan.demand.jobs]
     return services + jobs
 
 

@@ -14,8 +14,8 @@ from tests.plan.factors.test_factors import option_of
 
 def with_cores(there: float, asked: float | None) -> Option:
     cores = None if asked is None else exact(asked, "cores")
-    able = tuple(make_capability(mode=mode, cores_per_device=cores) for mode in ("infer", "train"))
-    return option_of(make_machine(capabilities=able, host_cores=exact(there, "cores")))
+    capability = tuple(make_capability(mode=mode, cores_per_device=cores) for mode in ("infer", "train"))
+    return option_of(make_machine(capabilities=capability, host_cores=exact(there, "cores")))
 
 
 def test_a_host_with_too_few_cores_is_short_and_says_which() -> None:
@@ -51,7 +51,7 @@ def test_a_measured_run_tells_the_cores_of_its_pipeline() -> None:
 
     case = Case(workload="vit", preset="base", mode="infer", backend="cuda")
     rows = [row("throughput", 100, "images/s"), row("cores_per_device", 5.5, "cores")]
-    (able,) = capabilities_of(rows, cases={"vit/infer": case}, works={}, num_devices=1)
-    assert able.cores_per_device is not None
-    assert (able.cores_per_device.value, able.cores_per_device.basis) == (5.5, "measured")
-    assert cores_asked([able, make_capability()]) == able.cores_per_device
+    (capability,) = capabilities_of(rows, cases={"vit/infer": case}, works={}, num_devices=1)
+    assert capability.cores_per_device is not None
+    assert (capability.cores_per_device.value, capability.cores_per_device.basis) == (5.5, "measured")
+    assert cores_asked([capability, make_capability()]) == capability.cores_per_device

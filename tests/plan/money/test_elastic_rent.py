@@ -10,7 +10,7 @@ from aigc_bench.core.records import Estimate
 from aigc_bench.plan.demand.arrivals import from_hourly
 from aigc_bench.plan.money.elastic_rent import instances_at_work
 from aigc_bench.plan.money.offers import Offer, Term
-from aigc_bench.plan.options.assemble import Way, make_option
+from aigc_bench.plan.options.assemble import Procurement, make_option
 from aigc_bench.plan.options.procurement import best_of_each_term, in_instances, unwanted_rent
 from aigc_bench.plan.records.loads import Fleet
 from aigc_bench.plan.records.machine import Capability, Machine
@@ -50,7 +50,7 @@ def option_of(rent: Offer, *, machine: Machine | None = None, hourly: list[float
     demand = make_demand(services=(service,), jobs=())
     whole = in_instances(machine or server(), rent)
     loads = (service_load(service, whole.capabilities[0]),)
-    return make_option(Way(machine=whole, placement="shared", offer=rent), loads, demand=demand, rules=make_rules())
+    return make_option(Procurement(machine=whole, placement="shared", offer=rent), loads, demand=demand, rules=make_rules())
 
 
 @pytest.mark.parametrize(("size", "instances"), [(1, 6), (2, 3), (4, 2), (8, 1)])
@@ -104,10 +104,10 @@ def test_following_the_day_never_costs_more_than_all_hours_nor_less_than_the_bus
 
 
 def test_an_index_is_paid_by_the_accelerator_and_holds_any_replica() -> None:
-    able = make_capability(machines_per_replica=4)
-    assert not unwanted_rent(offer(1, is_index=True), server(able))
-    assert unwanted_rent(offer(1), server(able))
-    assert not unwanted_rent(offer(4), server(able))
+    capability = make_capability(machines_per_replica=4)
+    assert not unwanted_rent(offer(1, is_index=True), server(capability))
+    assert unwanted_rent(offer(1), server(capability))
+    assert not unwanted_rent(offer(4), server(capability))
 
 
 def test_a_slice_of_an_accelerator_holds_no_replica() -> None:
@@ -149,9 +149,9 @@ def test_energy_and_carbon_of_a_rent_by_the_hour_are_of_the_hours_rented() -> No
 def test_a_job_that_rents_its_window_draws_nothing_beside_it() -> None:
     job = make_job()
     demand = make_demand(services=(), jobs=(job,))
-    able = make_capability(mode="train", throughput=exact(25.0, "tokens/s"))
-    whole = in_instances(server(able), offer(1))
-    loads = (job_load(job, able, rules=make_rules()),)
-    option = make_option(Way(machine=whole, placement="shared", offer=offer(1)), loads, demand=demand, rules=make_rules())
+    capability = make_capability(mode="train", throughput=exact(25.0, "tokens/s"))
+    whole = in_instances(server(capability), offer(1))
+    loads = (job_load(job, capability, rules=make_rules()),)
+    option = make_option(Procurement(machine=whole, placement="shared", offer=offer(1)), loads, demand=demand, rules=make_rules())
     assert option.energy_kwh_per_year is not None
     assert option.energy_kwh_per_year.value <= option.num_servers * 0.125 * HOURS * 8 / 24 * (1 + 1e-9)

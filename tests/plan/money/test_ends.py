@@ -109,7 +109,7 @@ def test_the_cheapest_and_the_dearest_world_of_a_cash_flow_by_hand() -> None:
         growth=growth,
     )
 
-    def world(unit: float, opex: float, ratio: float, rate: float, one: float, two: float) -> tuple[list[float], float]:
+    def scenario(unit: float, opex: float, ratio: float, rate: float, one: float, two: float) -> tuple[list[float], float]:
         first, third = unit, unit * ratio**2
         taxes = [0.25 * (-opex - first / 2), 0.25 * (first * two - opex - first / 2), 0.25 * (third * one - opex - third)]
         later = [opex + taxes[0], opex - first * two + taxes[1], opex - third * one + taxes[2]]
@@ -118,9 +118,9 @@ def test_the_cheapest_and_the_dearest_world_of_a_cash_flow_by_hand() -> None:
         present = sum(s / (1 + rate) ** year + e / (1 + rate) ** (year + 1) for year, (s, e) in enumerate(pairs))
         return [s + e for s, e in pairs], present
 
-    cheap = world(80, 5, 0.8, 0.2, 0.8, 0.5)
-    middle = world(100, 10, 0.9, 0.1, 0.6, 0.3)
-    dear = world(150, 20, 1.0, 0.05, 0.5, 0.2)
+    cheap = scenario(80, 5, 0.8, 0.2, 0.8, 0.5)
+    middle = scenario(100, 10, 0.9, 0.1, 0.6, 0.3)
+    dear = scenario(150, 20, 1.0, 0.05, 0.5, 0.2)
     assert [year.net_usd.value for year in flow.years] == pytest.approx(middle[0])
     for year, *ends in zip(flow.years, cheap[0], middle[0], dear[0], strict=True):
         assert (year.net_usd.low, year.net_usd.high) == (pytest.approx(min(ends)), pytest.approx(max(ends)))

@@ -46,7 +46,7 @@ def test_every_number_of_a_mixture_is_the_sum_over_its_parts_and_every_list_thei
             ), name
     for name in ("loads", "pools", "costs"):
         assert getattr(whole, name) == (*getattr(unequal[0], name), *getattr(unequal[1], name)), name
-    assert whole.parts == unequal and whole.is_unsure and whole.room is None
+    assert whole.parts == unequal and whole.misses_confidence and whole.room is None
     assert (whole.rank, whole.placement, whole.kind, whole.term) == (0, "dedicated", "owned", parts[0].term)
     assert whole.carbon_kg_per_unit == {**unequal[0].carbon_kg_per_unit, **unequal[1].carbon_kg_per_unit}
     tightest = sorted((one.headroom, name) for name, one in whole.factors.items() if one.headroom is not None)
@@ -88,7 +88,7 @@ def test_carbon_that_one_part_does_not_know_is_not_known_of_the_whole(parts: tup
 def test_a_part_is_the_demand_with_one_load_and_data_stay_with_the_first() -> None:
     text = 'name = "two"\n' + SERVICES["chat"].format(rate=5, slo=2) + JOBS["books"].format(items=1000)
     demand = demand_of(text + '[[dataset]]\nname = "data"\nsize_gb = 1\n')
-    first, second = (only(demand, wish) for wish in (demand.services[0], demand.jobs[0]))
+    first, second = (only(demand, workload) for workload in (demand.services[0], demand.jobs[0]))
     assert (len(first.services), len(first.jobs), len(first.datasets)) == (1, 0, 1)
     assert (len(second.services), len(second.jobs), len(second.datasets)) == (0, 1, 0)
 

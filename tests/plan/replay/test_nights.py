@@ -49,15 +49,15 @@ def alone_s(option: Option, items: int) -> float:
     size = search.machines_per_replica
     kept = max(1, math.ceil(OFF_PEAK * needed / size - 1e-9)) * size if search.busy_machines.value > 0 else 0
     machines = (option.num_servers - option.num_spares) * option.machine.devices_per_server - kept
-    rate = next(able for able in option.machine.capabilities if able.case == books.case).throughput.value
+    rate = next(capability for capability in option.machine.capabilities if capability.case == books.case).throughput.value
     return items / (machines // books.machines_per_replica * books.machines_per_replica * rate)
 
 
 def test_checkpoints_slow_a_training_job_and_save_it_most_of_an_interval() -> None:
     """Without failures a job with a stall of a tenth of the interval takes a tenth longer."""
     night = Night(num_serving=4, num_spares=0, machines_per_server=1.0, kept_by_services=0.0, machine_availability=1 - 1e-12)
-    job, able = make_job(items=exact(1000.0, "tokens")), make_capability(mode="train", throughput=exact(1.0, "tokens/s"))
+    job, capability = make_job(items=exact(1000.0, "tokens")), make_capability(mode="train", throughput=exact(1.0, "tokens/s"))
     saved = replace(night, savings={job.name: Saving(every_s=100.0, stall_s=10.0)})
-    plain, slower = (replay_jobs([(job, able)], one)[0].median_s for one in (night, saved))
+    plain, slower = (replay_jobs([(job, capability)], one)[0].median_s for one in (night, saved))
     assert plain is not None and slower is not None
     assert slower == pytest.approx(1.1 * plain)

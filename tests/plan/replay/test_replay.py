@@ -52,7 +52,7 @@ def chat(folder: Path, catalogue: Catalogue, **changes: float) -> Demand:
     return read_demand(file, catalogue=catalogue)
 
 
-def able(**changes: object) -> Capability:
+def capability(**changes: object) -> Capability:
     plain = {
         "case": "c",
         "workload": "gpt",
@@ -72,7 +72,7 @@ def peak(*, rate: float, replicas: int, slo_s: float = 10.0, percentile: float =
     plain: dict[str, object] = {"num_serving": 0, "num_spares": 0, "machine_availability": 0.99}
     return Peak(
         service=make_service(slo=Slo(latency_s=slo_s, percentile=percentile)),
-        able=able(),
+        capability=capability(),
         servers=Servers(likely=server, fast=server, slow=server),
         rate_per_s=rate,
         num_replicas=replicas,
@@ -116,7 +116,7 @@ def test_a_job_ends_in_time_on_enough_machines_and_never_on_too_few() -> None:
         night = Night(
             num_serving=machines, num_spares=1, machines_per_server=1.0, kept_by_services=0.0, machine_availability=availability
         )
-        return replay_jobs([(make_job(kind="batch"), able(throughput=exact(30.0, "tokens/s")))], night)[0].share_in_time
+        return replay_jobs([(make_job(kind="batch"), capability(throughput=exact(30.0, "tokens/s")))], night)[0].share_in_time
 
     assert run(2) == 1.0
     assert run(1) == 0.0
@@ -125,7 +125,7 @@ def test_a_job_ends_in_time_on_enough_machines_and_never_on_too_few() -> None:
 
 def test_a_job_of_nothing_ends_at_once_and_one_without_machines_never() -> None:
     nobody = Night(num_serving=0, num_spares=0, machines_per_server=8.0, kept_by_services=0.0, machine_availability=0.99)
-    idle, lost = replay_jobs([(make_job(items=exact(0.0, "tokens")), able()), (make_job(name="lost"), able())], nobody)
+    idle, lost = replay_jobs([(make_job(items=exact(0.0, "tokens")), capability()), (make_job(name="lost"), capability())], nobody)
     assert (idle.share_in_time, idle.median_s, idle.analytic_s) == (1.0, 0.0, None)
     assert (lost.share_in_time, lost.median_s, lost.analytic_s, lost.is_met) == (0.0, None, None, False)
     json.dumps([idle.model_dump(), lost.model_dump()], allow_nan=False)
@@ -134,13 +134,13 @@ def test_a_job_of_nothing_ends_at_once_and_one_without_machines_never() -> None:
 def test_a_fleet_beyond_counting_works_as_its_mean_does() -> None:
     night = Night(num_serving=10**40, num_spares=0, machines_per_server=1.0, kept_by_services=0.0, machine_availability=0.99)
     job = make_job(items=exact(100.0 * 10**40 * 3600, "tokens"))
-    found = replay_jobs([(job, able())], night)[0]
+    found = replay_jobs([(job, capability())], night)[0]
     assert found.median_s == pytest.approx(3600 / 0.99)
 
 
 def test_jobs_of_one_night_follow_each_other() -> None:
     night = Night(num_serving=4, num_spares=1, machines_per_server=1.0, kept_by_services=2.0, machine_availability=0.9999)
-    jobs = [(make_job(name=name), able(throughput=exact(50.0, "tokens/s"))) for name in ("one", "two")]
+    jobs = [(make_job(name=name), capability(throughput=exact(50.0, "tokens/s"))) for name in ("one", "two")]
     first, second = replay_jobs(jobs, night)
     assert first.median_s == pytest.approx(14_400.0) and second.median_s == pytest.approx(28_800.0)
     assert first.num_windows == WINDOWS

@@ -7,14 +7,14 @@ from typing import Any
 from aigc_bench.core.records import Estimate
 from aigc_bench.plan.demand.arrivals import from_users
 from aigc_bench.plan.money.offers import Offer
-from aigc_bench.plan.options.assemble import Way, make_option
+from aigc_bench.plan.options.assemble import Procurement, make_option
 from aigc_bench.plan.records.demand import Demand, Finance, Growth, Job, Service, Site, Slo
 from aigc_bench.plan.records.loads import Load
 from aigc_bench.plan.records.machine import Capability, Machine
 from aigc_bench.plan.records.plan import Option
 from aigc_bench.plan.records.rules import Rules
-from aigc_bench.plan.risk.analysis import ground_of
-from aigc_bench.plan.risk.scenario_context import Drifts, Ground
+from aigc_bench.plan.risk.analysis import context_of
+from aigc_bench.plan.risk.scenario_context import Drifts, ScenarioContext
 from aigc_bench.plan.sizing.fleets import job_load, service_load
 from aigc_bench.plan.stats.estimates import estimate
 from tests.plan.build import make_capability, make_demand, make_job, make_machine, make_rules, make_service, make_site
@@ -104,11 +104,11 @@ def served(**changes: Any) -> Capability:
 
 def uncertain_machine(**changes: Any) -> Machine:
     """An accelerator's server with doubtful watts and price."""
-    able = served()
+    capability = served()
     trained = make_capability(mode="train", throughput=about(25.0, "tokens/s"), device_memory_bytes=about(9e9, "B", up=1.06))
     plain: dict[str, Any] = {
         "accelerator": "card",
-        "capabilities": (able, trained),
+        "capabilities": (capability, trained),
         "device_memory_bytes": estimate(16e9, unit="B", basis="datasheet", source="test"),
         "devices_per_server": 1,
         "peak_power_w": about(1200.0, "W", down=0.9, up=1.1),
@@ -143,10 +143,10 @@ def rent_offer(term: Any = "on_demand") -> Offer:
 def an_option(demand: Demand | None = None, *, machine: Machine | None = None, offer: Offer | None = None) -> Option:
     """The demand on such machines, shared by its loads; bought unless there is an offer."""
     wanted, owned, rules = demand or uncertain_demand(), machine or uncertain_machine(), uncertain_rules()
-    way = Way(machine=owned, placement="shared", offer=offer)
-    return make_option(way, loads_of(wanted, owned, rules), demand=wanted, rules=rules)
+    procurement = Procurement(machine=owned, placement="shared", offer=offer)
+    return make_option(procurement, loads_of(wanted, owned, rules), demand=wanted, rules=rules)
 
 
-def a_ground(demand: Demand | None = None, *, num: int = 2048, seed: int = 0) -> Ground:
+def a_ground(demand: Demand | None = None, *, num: int = 2048, seed: int = 0) -> ScenarioContext:
     """The worlds of the demand."""
-    return ground_of(demand or uncertain_demand(), uncertain_rules(), DRIFTS, num=num, seed=seed)
+    return context_of(demand or uncertain_demand(), uncertain_rules(), DRIFTS, num=num, seed=seed)

@@ -13,12 +13,12 @@ from aigc_bench.plan.options.api import api_options
 from aigc_bench.plan.records.demand import Constraints
 from aigc_bench.plan.records.plan import Option
 from aigc_bench.plan.risk.costs import cost_of
-from aigc_bench.plan.risk.probabilities import seen, with_chances
-from aigc_bench.plan.risk.scenario_context import Ground
+from aigc_bench.plan.risk.probabilities import seen, with_probabilities
+from aigc_bench.plan.risk.scenario_context import ScenarioContext
 from aigc_bench.plan.risk.scenarios import Middle
 from aigc_bench.plan.sizing.fleets import grown
 from tests.plan.risk.cases import DRIFTS, a_ground, about, uncertain_demand, uncertain_rules, uncertain_service
-from tests.plan.risk.test_cost import SEED, WORLDS, a_world, mean_of_a_walk, one_draw, share_within
+from tests.plan.risk.test_cost import SCENARIOS, SEED, a_world, mean_of_a_walk, one_draw, share_within
 
 SERVICE = uncertain_service(input_tokens=about(400.0, "tokens/request", down=0.5, up=2.0))
 DEMAND = uncertain_demand(services=(SERVICE,), jobs=(), constraints=Constraints(budget_usd_per_year=1e9))
@@ -31,13 +31,13 @@ def option() -> Option:
 
 
 def test_a_provider_answers_for_latency_and_memory_but_not_for_the_budget(option: Option) -> None:
-    ground = a_ground(DEMAND)
-    found = with_chances(seen(option, ground), ground)
+    context = a_ground(DEMAND)
+    found = with_probabilities(seen(option, context), context)
     assert (found.p_slo, found.p_oom, found.p_budget) == (None, None, 1.0)
 
 
 def test_at_the_middle_of_all_inputs_the_cost_of_an_api_is_that_of_the_plan(option: Option) -> None:
-    cost = cost_of(option, Ground(demand=DEMAND, rules=uncertain_rules(), worlds=Middle(), drifts=DRIFTS))
+    cost = cost_of(option, ScenarioContext(demand=DEMAND, rules=uncertain_rules(), scenarios=Middle(), drifts=DRIFTS))
     assert cost.tco[0] == pytest.approx(option.tco_usd.value)
     assert cost.per_unit["chat"][0] == pytest.approx(option.usd_per_unit["chat"].value)
 
@@ -48,13 +48,13 @@ def test_the_interval_of_an_api_holds_80_percent_of_independent_worlds(option: O
     assert SERVICE.input_tokens is not None
     weight = DRIFTS.output_over_input
     planned = SERVICE.input_tokens.value + weight * SERVICE.items_per_request.value
-    for _ in range(WORLDS):
-        world = a_world(DEMAND, random)
-        service = world.services[0]
+    for _ in range(SCENARIOS):
+        scenario = a_world(DEMAND, random)
+        service = scenario.services[0]
         size = (service.input_tokens.value + weight * service.items_per_request.value) / planned
         walk = mean_of_a_walk(one_draw(DRIFTS.api, random).value, random, years=3.0, locked_years=0.25)
-        requests = service.arrival.peak_requests_per_s.value * service.arrival.duty.value * grown(world.growth)[1].value
+        requests = service.arrival.peak_requests_per_s.value * service.arrival.duty.value * grown(scenario.growth)[1].value
         truth.append(one_draw(price, random).value * walk * size * requests * 365.25 * 24 * 3600 * DEMAND.finance.life_years)
-    ground = a_ground(DEMAND)
-    assert 0.76 <= share_within(with_chances(seen(option, ground), ground).tco_usd, truth) <= 0.84
-    assert math.isclose(float(np.median(truth)), float(np.median(seen(option, ground).cost.tco)), rel_tol=0.1)
+    context = a_ground(DEMAND)
+    assert 0.76 <= share_within(with_probabilities(seen(option, context), context).tco_usd, truth) <= 0.84
+    assert math.isclose(float(np.median(truth)), float(np.median(seen(option, context).cost.tco)), rel_tol=0.1)

@@ -16,7 +16,7 @@ from aigc_bench.plan.output.contract import contract
 from aigc_bench.plan.records.demand import Constraints, Demand
 from aigc_bench.plan.records.plan import Plan
 from aigc_bench.plan.records.risk import Regret
-from aigc_bench.plan.risk.advice import less_regretted
+from aigc_bench.plan.risk.advice import lower_regret
 from aigc_bench.plan.risk.analysis import certain, tornado_of
 from aigc_bench.plan.risk.fleet_service import serves
 from aigc_bench.plan.risk.growth_path import fleet_after, growth_path
@@ -99,8 +99,8 @@ def test_a_budget_gives_every_option_a_probability_to_keep_it(catalogue: Catalog
 
 
 def test_swings_are_told_the_widest_first_and_only_where_they_are_no_accident() -> None:
-    option, ground = an_option(), a_ground()
-    found = tornado_of(option, ground)
+    option, context = an_option(), a_ground()
+    found = tornado_of(option, context)
     widths = [one.tco_width_usd for one in found.cost]
     assert widths == sorted(widths, reverse=True)
     names = [one.name for one in found.cost]
@@ -134,21 +134,21 @@ def test_a_rival_that_is_much_less_regretted_is_named_with_its_cost(rival_usd: f
         cost = Estimate(value=cost_usd, low=cost_usd, high=cost_usd, unit="usd", basis="modelled")
         return Regret(rank=rank, what=what, p_slo=0.8, num_worlds=2048, p_cheapest=0.5, regret_usd=regret_usd, tco_usd=cost)
 
-    told = less_regretted([one(1, "rent them", 100.0, 1000.0), one(2, "buy them", rival_usd, 1200.0)])
+    told = lower_regret([one(1, "rent them", 100.0, 1000.0), one(2, "buy them", rival_usd, 1200.0)])
     assert (told is not None) == is_named
     if told is not None:
         assert told.startswith("buy them, 1.20 times the cost") and "not $100" in told
 
 
 def test_without_rivals_nobody_is_more_prudent() -> None:
-    assert less_regretted(()) is None
+    assert lower_regret(()) is None
     only = seen(an_option(), a_ground())
-    assert less_regretted(regrets([only], only)) is None
+    assert lower_regret(regrets([only], only)) is None
 
 
 def test_regret_is_what_is_paid_above_the_cheapest_that_serves() -> None:
-    ground = a_ground()
-    one, other = seen(an_option(), ground), seen(an_option(offer=rent_offer()), ground)
+    context = a_ground()
+    one, other = seen(an_option(), context), seen(an_option(offer=rent_offer()), context)
     found = regrets([one, other], one)[0]
     assert one.serves is not None and other.serves is not None
     tco = np.where(one.serves, one.cost.tco, np.inf), np.where(other.serves, other.cost.tco, np.inf)
@@ -158,17 +158,17 @@ def test_regret_is_what_is_paid_above_the_cheapest_that_serves() -> None:
 
 
 def test_more_servers_are_named_where_the_recommendation_is_not_sure() -> None:
-    option, ground = an_option(), a_ground()
-    found = surer([seen(option, ground)], seen(option, ground), ground)
+    option, context = an_option(), a_ground()
+    found = surer([seen(option, context)], seen(option, context), context)
     assert found is not None and found.p_slo < BELOW and found.option is None
     assert found.more_servers is not None and found.more_servers.p_slo >= WANTED
     assert found.more_servers.tco_usd > option.tco_usd.value
-    fewer = serves(option, ground, more_servers=found.more_servers.count - 1)
+    fewer = serves(option, context, more_servers=found.more_servers.count - 1)
     assert fewer is not None and np.mean(fewer) < WANTED
 
 
 def test_nothing_is_surer_than_what_is_sure() -> None:
-    option, ground = an_option(), a_ground()
+    option, context = an_option(), a_ground()
     sure = option.model_copy(
         update={
             "pools": tuple(
@@ -183,12 +183,12 @@ def test_nothing_is_surer_than_what_is_sure() -> None:
             )
         }
     )
-    assert surer([seen(sure, ground)], seen(sure, ground), ground) is None
+    assert surer([seen(sure, context)], seen(sure, context), context) is None
 
 
 def test_the_growth_path_ends_at_the_planned_fleet_and_stages_cost_no_more_where_prices_fall(catalogue: Catalogue) -> None:
-    option, ground = an_option(), a_ground()
-    found = growth_path(option, ground, catalogue=catalogue)
+    option, context = an_option(), a_ground()
+    found = growth_path(option, context, catalogue=catalogue)
     assert found is not None and found.staged_usd is not None and found.at_once_usd is not None
     counts = [one.num_servers for one in found.years]
     assert counts == sorted(counts) and counts[-1] == option.num_servers and counts[0] < counts[-1]
@@ -196,26 +196,26 @@ def test_the_growth_path_ends_at_the_planned_fleet_and_stages_cost_no_more_where
     assert found.staged_usd.value < found.at_once_usd.value
     assert sum(one.staged_usd.value for one in found.years if one.staged_usd) == pytest.approx(found.staged_usd.value)
     last = found.years[-1].p_slo
-    assert last == pytest.approx(float(np.mean(serves(option, ground))), abs=1e-12)
+    assert last == pytest.approx(float(np.mean(serves(option, context))), abs=1e-12)
 
 
 def test_a_rented_fleet_grows_without_a_purchase_and_no_growth_has_no_path(catalogue: Catalogue) -> None:
-    ground = a_ground()
-    found = growth_path(an_option(offer=rent_offer()), ground, catalogue=catalogue)
+    context = a_ground()
+    found = growth_path(an_option(offer=rent_offer()), context, catalogue=catalogue)
     assert found is not None and found.staged_usd is None and all(one.bought == 0 for one in found.years)
     still = uncertain_demand(growth=None)
     assert growth_path(an_option(still), a_ground(still), catalogue=catalogue) is None
 
 
 def test_a_floor_of_a_simulation_shrinks_with_earlier_years() -> None:
-    option, ground = an_option(), a_ground()
+    option, context = an_option(), a_ground()
     assert option.machine is not None
-    able = option.machine.capabilities[0].model_copy(update={"machines_at_least": 60})
+    capability = option.machine.capabilities[0].model_copy(update={"machines_at_least": 60})
     floored = option.model_copy(
-        update={"machine": option.machine.model_copy(update={"capabilities": (able, option.machine.capabilities[1])})}
+        update={"machine": option.machine.model_copy(update={"capabilities": (capability, option.machine.capabilities[1])})}
     )
-    assert fleet_after(floored, ground, 1.0).serving < fleet_after(floored, ground, 3.0).serving
-    plain, asked_for_more = (serves(one, ground) for one in (option, floored))
+    assert fleet_after(floored, context, 1.0).serving < fleet_after(floored, context, 3.0).serving
+    plain, asked_for_more = (serves(one, context) for one in (option, floored))
     assert plain is not None and asked_for_more is not None and np.mean(asked_for_more) < np.mean(plain)
 
 

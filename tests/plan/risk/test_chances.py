@@ -12,7 +12,7 @@ from aigc_bench.plan.records.demand import Constraints, Slo
 from aigc_bench.plan.records.plan import Option
 from aigc_bench.plan.risk.fleet_service import serves
 from aigc_bench.plan.risk.memory_overflow import p_out_of_memory
-from aigc_bench.plan.risk.probabilities import p_within, seen, with_chances
+from aigc_bench.plan.risk.probabilities import p_within, seen, with_probabilities
 from tests.plan.build import exact
 from tests.plan.risk.cases import (
     a_ground,
@@ -93,9 +93,9 @@ def test_p_budget_is_one_half_at_the_middle_and_unknown_without_a_budget() -> No
 
 
 def with_peak(num_bytes: float) -> Option:
-    able = served(device_memory_bytes=about(num_bytes, "B", down=1.0, up=1.06))
+    capability = served(device_memory_bytes=about(num_bytes, "B", down=1.0, up=1.06))
     machine = uncertain_machine()
-    return an_option(machine=machine.model_copy(update={"capabilities": (able, machine.capabilities[1])}))
+    return an_option(machine=machine.model_copy(update={"capabilities": (capability, machine.capabilities[1])}))
 
 
 def test_p_out_of_memory_rises_with_memory_and_is_never_sure() -> None:
@@ -132,13 +132,13 @@ def test_longer_texts_than_planned_leave_fewer_requests_in_the_cache() -> None:
 def test_a_mixed_option_serves_where_all_its_parts_do_and_costs_their_sum() -> None:
     serving, training = uncertain_demand(jobs=()), uncertain_demand(services=())
     parts = [an_option(serving), an_option(training, offer=rent_offer())]
-    whole, ground = combined(parts), a_ground()
-    able = [serves(part, ground) for part in parts]
-    found = serves(whole, ground)
-    assert found is not None and all(one is not None for one in able)
-    assert np.array_equal(found, np.logical_and(*able))
-    assert seen(whole, ground).cost.tco == pytest.approx(sum(seen(part, ground).cost.tco for part in parts))
-    told = with_chances(seen(whole, ground), ground)
+    whole, context = combined(parts), a_ground()
+    capability = [serves(part, context) for part in parts]
+    found = serves(whole, context)
+    assert found is not None and all(one is not None for one in capability)
+    assert np.array_equal(found, np.logical_and(*capability))
+    assert seen(whole, context).cost.tco == pytest.approx(sum(seen(part, context).cost.tco for part in parts))
+    told = with_probabilities(seen(whole, context), context)
     assert all(part.p_slo is not None for part in told.parts)
 
 

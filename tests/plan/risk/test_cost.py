@@ -16,14 +16,14 @@ from aigc_bench.plan.demand.arrivals import from_users
 from aigc_bench.plan.money.elastic_rent import instances_at_work
 from aigc_bench.plan.money.offers import Offer
 from aigc_bench.plan.money.option_cost import Money, money, rented
-from aigc_bench.plan.options.assemble import Way, make_option
+from aigc_bench.plan.options.assemble import Procurement, make_option
 from aigc_bench.plan.placement.room_power import beside_mean_w
 from aigc_bench.plan.records.demand import Arrival, Demand, Site
 from aigc_bench.plan.records.loads import Fleet
 from aigc_bench.plan.records.machine import Machine
 from aigc_bench.plan.records.plan import Option
 from aigc_bench.plan.records.rules import Rules
-from aigc_bench.plan.risk.analysis import ground_of
+from aigc_bench.plan.risk.analysis import context_of
 from aigc_bench.plan.risk.costs import cost_of
 from aigc_bench.plan.risk.probabilities import interval, seen
 from aigc_bench.plan.risk.scenarios import Middle
@@ -40,7 +40,7 @@ from tests.plan.risk.cases import (
     uncertain_rules,
 )  # fmt: skip
 
-WORLDS = 1000
+SCENARIOS = 1000
 SEED = 20_261_128
 Z_P90 = 1.2815515655446004
 
@@ -129,19 +129,21 @@ def share_within(ends: Estimate, values: list[float]) -> float:
     return float(np.mean([ends.low <= value <= ends.high for value in values]))
 
 
-def check(option: Option, world: Callable[[np.random.Generator], Money]) -> None:
+def check(option: Option, scenario: Callable[[np.random.Generator], Money]) -> None:
     random = np.random.default_rng(SEED)
-    truth = [world(random) for _ in range(WORLDS)]
+    truth = [scenario(random) for _ in range(SCENARIOS)]
     cost = seen(option, a_ground()).cost
     figures = (
         (option.tco_usd, cost.tco, [one.tco_usd.value for one in truth]),
         (option.opex_usd_per_year, cost.opex, [one.opex_usd_per_year.value for one in truth]),
         (option.usd_per_unit["chat"], cost.per_unit["chat"], [one.usd_per_unit["chat"].value for one in truth]),
     )
-    for value, worlds, values in figures:
-        covered = share_within(interval(value, worlds, worlds.size), values)
+    for value, scenarios, values in figures:
+        covered = share_within(interval(value, scenarios, scenarios.size), values)
         assert 0.76 <= covered <= 0.84, f"{covered:.1%} of worlds are within the ends of {value.unit}"
-        assert np.median(values) == pytest.approx(float(np.median(worlds)), rel=0.1), "within twice the error of 1,000 wide draws"
+        assert np.median(values) == pytest.approx(float(np.median(scenarios)), rel=0.1), (
+            "within twice the error of 1,000 wide draws"
+        )
 
 
 def test_the_interval_of_a_purchase_holds_80_percent_of_independent_worlds() -> None:
@@ -158,8 +160,8 @@ def test_the_interval_of_a_purchase_with_its_whole_room_holds_80_percent_of_inde
         return make_room(server, need, catalogue=catalogue, on=date(2026, 11, 1))
 
     demand, machine, rules = uncertain_demand(), uncertain_machine(), uncertain_rules()
-    way = Way(machine=machine, placement="shared", make_room=room)
-    option = make_option(way, loads_of(demand, machine, rules), demand=demand, rules=rules)
+    procurement = Procurement(machine=machine, placement="shared", make_room=room)
+    option = make_option(procurement, loads_of(demand, machine, rules), demand=demand, rules=rules)
     assert option.room is not None and option.capex_usd.value > 1.5 * option.num_servers * machine.price_usd.value
     check(option, lambda random: bought(option, random))
 
@@ -174,8 +176,8 @@ def test_the_interval_of_a_rent_holds_80_percent_of_independent_worlds(term: str
 @pytest.mark.parametrize("offer", [None, rent_offer(), rent_offer("reserved_1y")])
 def test_at_the_middle_of_all_inputs_the_cost_is_the_sum_of_the_lines(offer: Offer | None) -> None:
     option = an_option(offer=offer)
-    ground = ground_of(uncertain_demand(), uncertain_rules(), DRIFTS, num=1)
-    middle = type(ground)(demand=ground.demand, rules=ground.rules, worlds=Middle(), drifts=DRIFTS)
+    context = context_of(uncertain_demand(), uncertain_rules(), DRIFTS, num=1)
+    middle = type(context)(demand=context.demand, rules=context.rules, scenarios=Middle(), drifts=DRIFTS)
     cost = cost_of(option, middle)
     assert cost.yearly[0] == pytest.approx(sum(line.usd_per_year.value for line in option.costs))
     assert cost.tco[0] == pytest.approx(option.tco_usd.value)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from aigc_bench.catalog.loader import Catalogue, load_catalogue
 from aigc_bench.core.errors import UsageError
 from aigc_bench.plan.demand.reader import read_demand
-from aigc_bench.plan.options.assemble import Way, make_option, ranked
+from aigc_bench.plan.options.assemble import Procurement, make_option, ranked
 from aigc_bench.plan.planner import plan_demand
 from aigc_bench.plan.records.demand import Slo
 from aigc_bench.plan.records.plan import Plan
@@ -57,9 +57,9 @@ def catalogue() -> Catalogue:
 
 
 def share_that_serves(more: int) -> float:
-    able = serves(an_option(), a_ground(), more_servers=more)
-    assert able is not None
-    return float(np.mean(able))
+    capability = serves(an_option(), a_ground(), more_servers=more)
+    assert capability is not None
+    return float(np.mean(capability))
 
 
 @pytest.mark.parametrize("confidence", [0.5, 0.8, 0.9, 0.95])
@@ -73,8 +73,8 @@ def test_the_margin_is_the_fewest_servers_that_are_enough(confidence: float) -> 
 @settings(max_examples=20, deadline=None)
 @given(low=st.floats(0.1, 0.95), high=st.floats(0.1, 0.95))
 def test_to_be_surer_never_takes_fewer_servers(low: float, high: float) -> None:
-    ground, option = a_ground(), an_option()
-    few, many = (servers_more(option, ground, confidence=one) for one in sorted((low, high)))
+    context, option = a_ground(), an_option()
+    few, many = (servers_more(option, context, confidence=one) for one in sorted((low, high)))
     assert few is not None
     assert many is None or many >= few
 
@@ -86,8 +86,10 @@ def test_no_number_of_servers_makes_a_slow_setting_fast() -> None:
 
 def test_a_fleet_with_a_margin_costs_it_and_has_the_room() -> None:
     demand, machine, rules = uncertain_demand(), uncertain_machine(), uncertain_rules()
-    way = Way(machine=machine, placement="shared")
-    plain, wide = (make_option(way, loads_of(demand, machine, rules), demand=demand, rules=rules, margin=one) for one in (0, 5))
+    procurement = Procurement(machine=machine, placement="shared")
+    plain, wide = (
+        make_option(procurement, loads_of(demand, machine, rules), demand=demand, rules=rules, margin=one) for one in (0, 5)
+    )
     assert (plain.num_margin, wide.num_margin) == (0, 5)
     assert wide.num_servers - wide.num_spares == plain.num_servers - plain.num_spares + 5
     assert wide.capex_usd.value > plain.capex_usd.value
@@ -102,8 +104,8 @@ def test_an_option_that_is_not_sure_ranks_behind_one_that_is_dearer() -> None:
 
 
 def test_what_is_spared_is_what_the_upper_ends_ask_for() -> None:
-    able = served(service_s=about(2.0, "s", up=1.4), device_memory_bytes=about(10e9, "B", up=1.06))
-    assert spare_of(able) == Spare(time=pytest.approx(1.4), memory=pytest.approx(1.06))
+    capability = served(service_s=about(2.0, "s", up=1.4), device_memory_bytes=about(10e9, "B", up=1.06))
+    assert spare_of(capability) == Spare(time=pytest.approx(1.4), memory=pytest.approx(1.06))
     assert spare_of(served(service_s=None, device_memory_bytes=None)) == Spare()
 
 
@@ -118,18 +120,18 @@ def test_a_plan_with_confidence_is_dearer_and_never_slower(tmp_path: Path, catal
     middle, sure = (planned(tmp_path, catalogue, confidence=text) for text in ("confidence = 0", ""))
     before, after = middle.recommended, sure.recommended
     assert before is not None and after is not None
-    assert all(one.num_margin == 0 and not one.is_unsure for one in middle.options)
+    assert all(one.num_margin == 0 and not one.misses_confidence for one in middle.options)
     assert after.num_accelerators >= before.num_accelerators and after.tco_usd.value >= before.tco_usd.value
-    assert not after.is_unsure
+    assert not after.misses_confidence
 
 
 def test_settings_keep_the_slo_at_the_slow_end_of_the_prediction_where_one_does(tmp_path: Path, catalogue: Catalogue) -> None:
     best = planned(tmp_path, catalogue).recommended
     assert best is not None and best.machine is not None
-    (able,) = best.machine.capabilities
-    assert able.tpot_s is not None and able.service_s is not None
-    slow = able.service_s.high / able.service_s.value
-    assert able.tpot_s.value * slow <= 0.040 * 1.02
+    (capability,) = best.machine.capabilities
+    assert capability.tpot_s is not None and capability.service_s is not None
+    slow = capability.service_s.high / capability.service_s.value
+    assert capability.tpot_s.value * slow <= 0.040 * 1.02
 
 
 @pytest.mark.parametrize("wrong", ["1", "-0.1", "0.999", '"much"'])

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from aigc_bench.plan.records.demand import Constraints, Demand
-from aigc_bench.plan.records.risk import MoreServers, Surer, SurerOption
-from aigc_bench.plan.risk.advice import NOTHING, ways_to_be_surer
+from aigc_bench.plan.records.risk import MoreServers, Safer, SaferOption
+from aigc_bench.plan.risk.advice import NOTHING, safer_choices
 from aigc_bench.plan.risk.limits import hindrance
 from tests.plan.build import exact
 from tests.plan.risk.cases import (
@@ -38,18 +38,18 @@ def test_rented_servers_stand_in_somebody_elses_room() -> None:
     assert hindrance(an_option(demand, offer=rent_offer()), demand, more_servers=1000) is None
 
 
-def surer_with(**ways: SurerOption | MoreServers | None) -> Surer:
-    plain: dict[str, SurerOption | MoreServers | None] = {"option": None, "more_servers": None}
-    return Surer(p_slo=0.5, below=0.8, wanted=0.9, **{**plain, **ways})  # type: ignore[arg-type]
+def surer_with(**procurements: SaferOption | MoreServers | None) -> Safer:
+    plain: dict[str, SaferOption | MoreServers | None] = {"option": None, "more_servers": None}
+    return Safer(p_slo=0.5, below=0.8, wanted=0.9, **{**plain, **procurements})  # type: ignore[arg-type]
 
 
 def test_ways_to_be_surer_are_told_the_cheapest_first_and_what_is_not_allowed_last() -> None:
-    option = SurerOption(rank=7, what="rent 8 x card", p_slo=0.95, tco_usd=3e5)
+    option = SaferOption(rank=7, what="rent 8 x card", p_slo=0.95, tco_usd=3e5)
     more = MoreServers(count=1, num_servers=4, p_slo=0.92, tco_usd=1e5, hindrance="the power of the site")
-    first, last = ways_to_be_surer(surer_with(option=option, more_servers=more))
+    first, last = safer_choices(surer_with(option=option, more_servers=more))
     assert first.startswith("option 7") and "$300,000" in first
     assert last.startswith("1 server more, 4 in all") and "the power of the site does not allow" in last
 
 
 def test_where_nothing_is_surer_that_is_said() -> None:
-    assert ways_to_be_surer(surer_with()) == (NOTHING,)
+    assert safer_choices(surer_with()) == (NOTHING,)

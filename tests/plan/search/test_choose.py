@@ -58,8 +58,8 @@ def chat(**slo: float) -> Service:
     return make_service(slo=Slo(**slo))
 
 
-def refusal(found: Candidates, wish: Service | Job) -> str:
-    chosen = choose(wish, found, host=host(), demand=DEMAND)
+def refusal(found: Candidates, workload: Service | Job) -> str:
+    chosen = choose(workload, found, host=host(), demand=DEMAND)
     assert chosen is not None and chosen.refusal is not None
     return chosen.refusal
 

@@ -23,14 +23,14 @@ def models() -> Models:
     return Models(catalogue=catalogue(), calibration=shipped_calibration())
 
 
-def wish(name: str) -> Service | Job:
+def workload(name: str) -> Service | Job:
     demand = demand_of(text_of(name))
     return (*demand.services, *demand.jobs)[0]
 
 
 @pytest.fixture(scope="module", params=[*SERVICES, *JOBS])
 def found(request: pytest.FixtureRequest, models: Models) -> tuple[Service | Job, Candidates]:
-    asked = wish(request.param)
+    asked = workload(request.param)
     candidates = candidates_for(asked, SPECS, models)
     assert candidates is not None
     return asked, candidates
@@ -56,12 +56,12 @@ def test_no_accelerator_draws_more_than_its_limit(found: tuple[Service | Job, Ca
 
 
 def test_engines_are_searched_where_they_run(models: Models) -> None:
-    rows = candidates_for(wish("chat"), SPECS, models)
+    rows = candidates_for(workload("chat"), SPECS, models)
     assert rows is not None
     for spec in SPECS:
         mine = {rows.engines[int(index)] for index in set(rows.engine[rows.of(spec.id)])}
         assert mine <= {engine for engine, vendors in ENGINES.items() if spec.vendor in vendors}
-    allowed = wish("chat").model_copy(update={"engines": ("sglang",), "precisions": ("fp8",)})
+    allowed = workload("chat").model_copy(update={"engines": ("sglang",), "precisions": ("fp8",)})
     only = candidates_for(allowed, SPECS, models)
     assert only is not None
     assert (only.engines, only.precisions) == (("sglang",), ("fp8",))
@@ -69,7 +69,7 @@ def test_engines_are_searched_where_they_run(models: Models) -> None:
 
 
 def test_a_faster_batch_of_more_requests_is_never_slower_for_each(models: Models) -> None:
-    rows = candidates_for(wish("chat"), SPECS, models)
+    rows = candidates_for(workload("chat"), SPECS, models)
     assert rows is not None
     mine = rows.of("h100_sxm_80gb") & (rows.devices == 1) & (rows.cap == 1) & (rows.engine == 0) & (rows.precision == 0)
     order = np.argsort(rows.batch[mine])
@@ -91,7 +91,7 @@ def test_memory_of_training_is_that_of_the_handbook() -> None:
 
 
 def test_a_model_that_no_card_holds_is_trained_on_several(models: Models) -> None:
-    job = wish("tuning")
+    job = workload("tuning")
     assert isinstance(job, Job)
     rows = candidates_for(job, SPECS, models)
     assert rows is not None and seq_len(job) == 2048
@@ -105,9 +105,9 @@ def test_a_capability_is_of_one_accelerator_and_names_its_setting(found: tuple[S
     asked, rows = found
     spec = catalogue().accelerators["h100_sxm_80gb"]
     for index in np.flatnonzero(rows.of(spec.id))[::97]:
-        able = capability_of(asked, rows, int(index), spec=spec, models=models)
-        assert able.throughput.value * able.machines_per_replica == pytest.approx(float(rows.throughput[index]))
-        assert able.throughput.low < able.throughput.value < able.throughput.high
-        assert able.throughput.unit == f"{asked.item}s/s"
-        assert f"/x{able.machines_per_replica}/b{able.batch_size}/cap" in able.case
-        assert able.num_params and able.params_bytes
+        capability = capability_of(asked, rows, int(index), spec=spec, models=models)
+        assert capability.throughput.value * capability.machines_per_replica == pytest.approx(float(rows.throughput[index]))
+        assert capability.throughput.low < capability.throughput.value < capability.throughput.high
+        assert capability.throughput.unit == f"{asked.item}s/s"
+        assert f"/x{capability.machines_per_replica}/b{capability.batch_size}/cap" in capability.case
+        assert capability.num_params and capability.params_bytes

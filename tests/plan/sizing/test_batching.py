@@ -57,8 +57,8 @@ def models() -> Models:
 @pytest.mark.parametrize("items", [1, 500])
 def test_requests_held_are_answered_at_the_rate_that_is_told(items: int, models: Models) -> None:
     """Little's law: what a replica holds, over how long it holds it, is its throughput, but for what does not fill a batch."""
-    (wish,) = demand_of(RANKING.format(items=items)).services
-    rows = candidates_for(wish, [catalogue().accelerators["l4"]], models)
+    (workload,) = demand_of(RANKING.format(items=items)).services
+    rows = candidates_for(workload, [catalogue().accelerators["l4"]], models)
     assert rows is not None
     assert np.allclose(rows.slots * items / rows.service_s, rows.throughput)
     assert rows.batch.max() >= min(8 * items, 128) / 2
@@ -68,8 +68,8 @@ def test_a_ranking_of_five_hundred_is_one_batch_and_not_five_hundred(models: Mod
     specs = [catalogue().accelerators["l4"]]
     seconds = {}
     for items in (1, 500):
-        (wish,) = demand_of(RANKING.format(items=items)).services
-        rows = candidates_for(wish, specs, models)
+        (workload,) = demand_of(RANKING.format(items=items)).services
+        rows = candidates_for(workload, specs, models)
         assert rows is not None
         seconds[items] = rows.service_s.min()
     assert seconds[1] <= seconds[500] < 20 * seconds[1]
@@ -77,12 +77,12 @@ def test_a_ranking_of_five_hundred_is_one_batch_and_not_five_hundred(models: Mod
 
 def test_a_replay_is_told_how_long_requests_take_together(models: Models) -> None:
     """Knots are in requests, not in entries of a batch, and more requests never take less."""
-    (wish,) = demand_of(RANKING.format(items=500)).services
+    (workload,) = demand_of(RANKING.format(items=500)).services
     spec = catalogue().accelerators["l4"]
-    rows = candidates_for(wish, [spec], models)
+    rows = candidates_for(workload, [spec], models)
     assert rows is not None
-    able = capability_of(wish, rows, int(np.argmax(rows.slots)), spec=spec, models=models)
-    sizes, seconds = zip(*able.batch_times_s, strict=True)
-    assert sizes[0] == 1 and sizes[-1] == able.slots == max(rows.slots)
+    capability = capability_of(workload, rows, int(np.argmax(rows.slots)), spec=spec, models=models)
+    sizes, seconds = zip(*capability.batch_times_s, strict=True)
+    assert sizes[0] == 1 and sizes[-1] == capability.slots == max(rows.slots)
     assert list(seconds) == sorted(seconds)
-    assert able.service_s is not None and seconds[-1] == pytest.approx(able.service_s.value)
+    assert capability.service_s is not None and seconds[-1] == pytest.approx(capability.service_s.value)

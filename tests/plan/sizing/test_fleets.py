@@ -90,10 +90,10 @@ def test_the_wait_that_is_allowed_is_the_least_that_the_slo_leaves() -> None:
 
 
 def test_a_request_alone_takes_whole_steps_and_at_least_one() -> None:
-    able = make_capability(items_per_step=40.0, batch_size=2)
-    assert latency_floor_s(make_service(), able) == pytest.approx(latency_floor_s(make_service(), able))
-    floor = latency_floor_s(make_service(), able)
-    short = latency_floor_s(make_service(items_per_request=exact(1.0, "tokens/request")), able)
+    capability = make_capability(items_per_step=40.0, batch_size=2)
+    assert latency_floor_s(make_service(), capability) == pytest.approx(latency_floor_s(make_service(), capability))
+    floor = latency_floor_s(make_service(), capability)
+    short = latency_floor_s(make_service(items_per_request=exact(1.0, "tokens/request")), capability)
     assert floor is not None and short is not None
     assert (floor.value, short.value) == (pytest.approx(100 / 20 * 0.5), 0.5)
     assert latency_floor_s(make_service(), make_capability(items_per_step=None)) is None
@@ -176,26 +176,26 @@ def test_the_fleet_always_holds_what_is_required(chat: float, job: float, ranks:
 
 def test_a_training_job_needs_more_machines_for_what_checkpoints_and_interruptions_cost() -> None:
     """50 tokens/s over 25 x 0.9: 2.22 machines; MTTI 50,000 h / 2.22, 60 s of stall, 600 s to start again."""
-    able = make_capability(mode="train", throughput=exact(25.0, "tokens/s"))
+    capability = make_capability(mode="train", throughput=exact(25.0, "tokens/s"))
     alone = 50 / (25 * 0.9)
     mtti_s = 50_000 * 3600 / alone
     lost = math.sqrt(2 * 60 / mtti_s) + 600 / mtti_s
-    load = job_load(make_job(), able, rules=RULES)
+    load = job_load(make_job(), capability, rules=RULES)
     assert load.lost_share is not None
     assert load.lost_share.value == pytest.approx(lost)
     assert load.busy_machines.value == pytest.approx(alone / (1 - lost))
-    batch = job_load(make_job(mode="infer", kind="batch"), able, rules=RULES)
+    batch = job_load(make_job(mode="infer", kind="batch"), capability, rules=RULES)
     assert batch.lost_share is None
     assert batch.busy_machines.value == pytest.approx(alone)
 
 
 @given(st.floats(1, 3600), st.floats(1.01, 100), st.floats(1e3, 1e12))
 def test_a_longer_stall_never_needs_fewer_machines(stall_s: float, more: float, tokens: float) -> None:
-    able = make_capability(mode="train", throughput=exact(25.0, "tokens/s"), machines_per_replica=8)
+    capability = make_capability(mode="train", throughput=exact(25.0, "tokens/s"), machines_per_replica=8)
     jobs = [
         make_job(items=exact(tokens, "tokens"), checkpoints=Checkpoints(stall_s=exact(one, "s")))
         for one in (stall_s, stall_s * more)
     ]
-    short, long = (job_load(job, able, rules=RULES) for job in jobs)
+    short, long = (job_load(job, capability, rules=RULES) for job in jobs)
     assert short.busy_machines.value <= long.busy_machines.value
     assert short.lost_share is not None and 0 < short.lost_share.low <= short.lost_share.value <= short.lost_share.high <= 0.95
