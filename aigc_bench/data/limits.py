@@ -12,6 +12,8 @@ MAX_LINE_BYTES = 1 << 24
 """Of one JSON line, and of one text in a parquet file. Plain text may be one line of any length."""
 MAX_TEXT_FILE_BYTES = 1 << 40
 """Of a text file: more would be millions of units."""
+MAX_ROW_GROUPS = 100_000
+"""Of a parquet file."""
 MAX_ROW_GROUP_CHARS = 1 << 30
 """Of the texts of one parquet row group: what follows is not read. A dictionary unfolds a small file to any length."""
 MAX_CHANNELS = 64

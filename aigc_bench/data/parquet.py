@@ -2,35 +2,40 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from aigc_bench.data.limits import MAX_ROW_GROUP_CHARS
+from aigc_bench.data.limits import MAX_ROW_GROUP_CHARS, MAX_ROW_GROUPS
 from aigc_bench.data.reasons import BadSampleError, shown
 from aigc_bench.data.regular import open_file
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
 COLUMN = "text"
+_FOOTERS = 16
+_footers: dict[tuple[str, int, int, int], pq.FileMetaData] = {}
 _ROWS = 32
 """Rows that are held as Python strings: a dictionary of long texts unfolds no further."""
 
 
 def num_row_groups(path: str) -> int:
     """The number of row groups; raises where the file is no parquet, or has no column of texts."""
-    import pyarrow.parquet as pq
-
-    with open_file(path) as file, pq.ParquetFile(file) as table:
+    with _opened(path) as table:
         _refuse_other_columns(table.schema_arrow)
+        if not table.metadata.num_rows:
+            raise BadSampleError("no rows in it")
+        if table.num_row_groups > MAX_ROW_GROUPS:
+            raise BadSampleError(f"{table.num_row_groups:,} row groups, over the limit of {MAX_ROW_GROUPS:,}")
         return int(table.num_row_groups)
 
 
 def rows(path: str, group: int) -> Iterator[tuple[int, Any]]:
     """Number and value of each row of a row group: a string, ``None`` where it is null, or the error that reading it raised."""
-    import pyarrow.parquet as pq
-
-    with open_file(path) as file, pq.ParquetFile(file) as table:
+    with _opened(path) as table:
         _refuse_other_columns(table.schema_arrow)
         number, read = 0, 0
         for batch in table.iter_batches(batch_size=_ROWS, row_groups=[group], columns=[COLUMN]):
@@ -40,6 +45,21 @@ def rows(path: str, group: int) -> Iterator[tuple[int, Any]]:
                 read += len(value) if isinstance(value, str) else 0
                 if read > MAX_ROW_GROUP_CHARS:
                     raise BadSampleError(f"more than {MAX_ROW_GROUP_CHARS:,} characters of text; the rest is not read")
+
+
+@contextlib.contextmanager
+def _opened(path: str) -> Iterator[pq.ParquetFile]:
+    """The file; its footer, which describes all row groups, is parsed once and not again for each of them."""
+    import pyarrow.parquet as pq
+
+    with open_file(path) as file:
+        status = os.fstat(file.fileno())
+        key = (path, status.st_size, status.st_mtime_ns, status.st_ino)
+        with pq.ParquetFile(file, metadata=_footers.get(key)) as table:
+            if key not in _footers and len(_footers) >= _FOOTERS:
+                del _footers[next(iter(_footers))]
+            _footers[key] = table.metadata
+            yield table
 
 
 def _values(column: pa.Array) -> Iterator[Any]:

@@ -294,6 +294,7 @@ TEXTS = (
     Bad("text", "bytes.parquet", table(text=[b"a"]), "the column 'text' holds binary, not strings"),
     Bad("text", "other.parquet", table(title=["a"]), "no column 'text' among title"),
     Bad("text", "words.parquet", holds(b"PAR1 no PAR1"), "Parquet"),
+    Bad("text", "none.parquet", table(text=pa.array([], pa.string())), "no rows in it"),
     Bad("text", "gap.parquet", table(text=["a", None]), "the text is null, not a string", shown_as="gap.parquet:0@1"),
     Bad("text", "pipe.jsonl", fifo, "not a regular file: a FIFO"),
 )

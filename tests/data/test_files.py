@@ -79,7 +79,7 @@ def test_the_screening_names_the_corrupt_image_with_its_reason(small_data: Path)
     assert "truncated" in found[CORRUPT]
 
 
-@given(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\r\n"), max_size=40), min_size=1, max_size=60))
+@given(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\r\n\0\ufeff"), max_size=40), min_size=1, max_size=60))
 def test_units_of_a_text_give_each_line_once(lines: list[str]) -> None:
     import tempfile
 

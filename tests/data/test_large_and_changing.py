@@ -293,7 +293,8 @@ def test_the_documentation_states_the_limits() -> None:
         f"{low:,} to {high:,} Hz, {limits.MAX_CHANNELS} channels, {limits.MAX_SAMPLE_BYTES >> 20} MiB",
         f"the first {limits.MAX_AUDIO_VALUES:,} values",
         f"{limits.MAX_LINE_BYTES >> 20} MiB a line",
-        f"{limits.MAX_LINE_BYTES >> 20} MiB a text; of a row group the first {limits.MAX_ROW_GROUP_CHARS:,} characters",
+        f"{limits.MAX_LINE_BYTES >> 20} MiB a text; {limits.MAX_ROW_GROUPS:,} row groups, ",
+        f"of each the first {limits.MAX_ROW_GROUP_CHARS:,} characters",
         f"{limits.MAX_TEXT_FILE_BYTES >> 40} TiB a file",
         *(f"`{suffix}`" for suffix in EXTENSIONS),
     ):
@@ -326,3 +327,25 @@ def test_one_text_that_is_not_utf8_does_not_cost_the_other_rows(tmp_path: Path) 
     skips: list[SkippedSample] = []
     assert texts_of(tmp_path, skips) == ["a", "c"]
     assert [(one.name, one.reason) for one in skips] == [("a.parquet:0@1", "not UTF-8: byte 0xff at 0")]
+
+
+def test_the_footer_of_many_row_groups_is_parsed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pq.write_table(pa.table({"text": ["words"] * 500}), tmp_path / "a.parquet", row_group_size=1)
+    given: list[object] = []
+    opened = pq.ParquetFile
+
+    def noted(file: object, metadata: object = None) -> object:
+        given.append(metadata)
+        return opened(file, metadata=metadata)
+
+    monkeypatch.setattr(pq, "ParquetFile", noted)
+    assert texts_of(tmp_path) == ["words"] * 500
+    assert len(given) == 501
+    assert given.count(None) == 1
+
+
+def test_a_parquet_file_that_is_replaced_is_read_anew(tmp_path: Path) -> None:
+    table(text=["one"])(tmp_path / "a.parquet")
+    assert texts_of(tmp_path) == ["one"]
+    table(text=["two", "three"])(tmp_path / "a.parquet")
+    assert texts_of(tmp_path) == ["two", "three"]
