@@ -229,7 +229,7 @@ def prepare(folders: Sequence[str], *, children: int) -> None:
     from mutmut.workers.isolation import get_mutant_runner
 
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-    config().only_mutate = [str(path) for folder in SOURCES for path in files_of(folder)]
+    config().only_mutate = [str(path) for folder in folders for path in files_of(folder)]
     config().pytest_add_cli_args_test_selection = sorted({f"tests/{name}" for folder in folders for name in TESTS[folder]})
     Path("mutants").mkdir(exist_ok=True)
     copy_src_dir()
