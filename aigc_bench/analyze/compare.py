@@ -147,10 +147,11 @@ def _details(info: RunInfo, name: str) -> str | None:
 def differing_keys(base: RunInfo, other: RunInfo) -> tuple[KeyDifference, ...]:
     """The keys on which two runs differ, hardware first."""
     left, right = comparability_keys(base), comparability_keys(other)
+    settings = [{key: setting for key, (setting, _) in keys.items()} for keys in (left, right)]
     found = [
-        KeyDifference(key=key, base=left.get(key, (None, False))[0], other=right.get(key, (None, False))[0], is_hardware=hardware)
+        KeyDifference(key=key, base=before, other=after, is_hardware=hardware)
         for key, (_, hardware) in (left | right).items()
-        if left.get(key, (None, False))[0] != right.get(key, (None, False))[0]
+        if (before := settings[0].get(key)) != (after := settings[1].get(key))
     ]
     return tuple(sorted(found, key=lambda difference: not difference.is_hardware))
 

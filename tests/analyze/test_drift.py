@@ -13,7 +13,7 @@ from aigc_bench.analyze.compare import Change, compare
 from aigc_bench.analyze.rows import metric_rows
 from aigc_bench.core.records import MetricRow, ReferenceKernel, TrialResult
 from aigc_bench.measure.store import Run
-from tests.analyze.synthetic import make_run
+from tests.analyze.synthetic import make_run, make_system
 
 QUIET = (0.001,) * 18 + (0.00101, 0.00102)
 
@@ -101,3 +101,23 @@ def test_a_loss_beside_a_steady_kernel_is_a_regression(tmp_path: Path) -> None:
 
 def test_a_gain_on_a_slower_machine_is_still_a_gain(tmp_path: Path) -> None:
     assert {change.finding for change in compared(tmp_path, slower=0.8, kernel=1.2)} == {"better"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "names"),
+    [
+        ({}, {"reference kernel"}),
+        ({"software": {"torch": "2.14"}}, set()),
+        ({"software": {"torch": "2.13", "diffusers": "1"}}, {"reference kernel"}),
+        ({"cpu_model": "Another CPU"}, set()),
+    ],
+)
+def test_the_reference_kernel_is_compared_only_where_it_is_the_same_code_on_the_same_hardware(
+    tmp_path: Path, changes: dict[str, object], names: set[str]
+) -> None:
+    def run(name: str, factor: float, **system: object) -> Run:
+        times = with_kernel(lambda trial: tuple(factor * seconds for seconds in QUIET))
+        return make_run(tmp_path / name, step_s=0.1 * factor, change=times, system=make_system(**system))
+
+    found = compare(run("base", 1.0), [run("other", 1.5, **changes)]).others[0]
+    assert {condition.name for change in found.changes for condition in change.conditions} == names

@@ -244,3 +244,15 @@ def test_the_idle_baseline_weighs_power_by_time() -> None:
     power = series([0, 3, 6, 9, 10], [100, 100, 100, 100, 200])
     assert idle_power(Series.empty(), power, start_s=0, end_s=10) == pytest.approx((900 + 150) / 10)
     assert idle_power(Series.empty(), power, start_s=0, end_s=1.0) is None
+
+
+def test_an_integral_tells_the_samples_that_it_rests_on() -> None:
+    """Forty samples a second apart from 0 s, thirty of them within the window; a constant load has no error."""
+    power = series([float(place) for place in range(40)], [100.0] * 40)
+    found = integrated_energy(power, start_s=4.5, end_s=34.5)
+    assert (found.value, found.num, found.error, found.reasons) == (pytest.approx(3000.0), 30, 0.0, ())
+    assert integrated_energy(power, start_s=-1, end_s=30) == (None, 31, ("energy_not_bracketed",), 0.0)
+    assert integrated_energy(power, start_s=10, end_s=28) == (None, 19, ("few_power_samples",), 0.0)
+    assert integrated_energy(power, start_s=10, end_s=29).num == 20
+    gap = series([*(float(place) for place in range(25)), *(28.5 + place for place in range(10))], [100.0] * 35)
+    assert integrated_energy(gap, start_s=1, end_s=36) == (None, 32, ("power_samples_missing",), 0.0)

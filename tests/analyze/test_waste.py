@@ -117,3 +117,9 @@ def test_idle_is_the_mean_over_the_devices_within_the_time_that_steps_were_under
     found = ledger(tmp_path, devices=devices, telemetry={**gpu_with(), **busy}, change=shrink(0.8))
     mean = 0.6 if count == 1 else 0.4
     assert found.share("idle") == pytest.approx(0.8 * (1 - mean / 0.8))
+
+
+def test_without_times_of_steps_the_launch_gap_is_unknown_and_stages_share_the_whole_window(tmp_path: Path) -> None:
+    found = ledger(tmp_path, work=with_stages, change=lambda trial: trial.model_copy(update={"steps": None}))
+    assert found.share("launch_gap") is None
+    assert (found.share("data_loading"), found.share("collectives")) == (pytest.approx(0.25), pytest.approx(0.25))

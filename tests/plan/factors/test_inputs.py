@@ -136,6 +136,7 @@ def test_power_by_hand() -> None:
         }
     )
     assert found.why == "6 servers on the fullest rack's feed"
+    assert found.inputs["servers in the fullest rack"].source
 
 
 def test_the_power_of_the_whole_site_speaks_where_it_is_the_scarcer() -> None:
@@ -180,6 +181,8 @@ def test_answers_grow_with_the_demand_and_checkpoints_and_results_follow_the_job
     assert found["results kept, training"] == pytest.approx(1_440_000 * 10 * 7 / machines)
     assert "checkpoints, training" not in found
     assert values(option.factors["network"])["traffic at the peak, chat"] == pytest.approx(4 * TRAFFIC)
+    short = option_of(demand=make_demand(services=(make_service(kept_days=exact(0.5, "day")),)))
+    assert "answers kept, chat" in values(short.factors["storage"])
     silent = option_of(demand=make_demand(services=(make_service(kept_days=exact(0.0, "day")),)))
     assert "answers kept, chat" not in values(silent.factors["storage"])
 
@@ -209,3 +212,12 @@ def test_the_first_of_equally_scarce_pairs_speaks_and_something_of_nothing_befor
     assert scarcest({"a": nothing, "b": tight}) == "b"
     assert scarcest({"a": nothing}) is None
     assert judge(exact(-1, "W"), exact(0, "W")) == (None, "ok")
+
+
+def test_of_dedicated_pools_the_one_with_least_room_speaks_for_compute() -> None:
+    """Chat asks 5.95 of 6 machines, training 2.22 of 3."""
+    option = option_of(placement="dedicated")
+    rooms = {pool.loads: 1 - pool.required_machines.value / pool.available_machines.value for pool in option.pools}
+    found = option.factors["compute"]
+    assert len(rooms) == 2 and found.headroom == pytest.approx(min(rooms.values()))
+    assert found.why.startswith("chat is 100 % of the busy machines")

@@ -57,6 +57,7 @@ def test_a_rented_part_makes_the_mixture_a_cloud_one_and_names_its_provider_once
     rented = parts[1].model_copy(update={"kind": "cloud", "provider": "a", "term": "on_demand", "num_racks": None})
     for whole in (combined((parts[0], rented)), combined((rented, parts[0]))):
         assert (whole.kind, whole.provider, whole.num_racks) == ("cloud", "a", parts[0].num_racks)
+        assert set(whole.term.split(" + ")) == {"purchase", "on_demand"}
     assert combined((rented, rented)).term == "on_demand"
     assert combined((rented, rented.model_copy(update={"provider": "b"}))).provider == "a + b"
     assert combined((rented, rented)).num_racks is None and combined(parts).provider is None

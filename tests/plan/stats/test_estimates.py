@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from aigc_bench.core.records import Basis, Estimate
 from aigc_bench.plan.stats.estimates import (
+    assumed,
     bounded,
     ceil,
     combined,
@@ -122,6 +123,11 @@ def test_what_a_share_leaves_has_its_ends_the_other_way_round() -> None:
     assert (left.unit, left.basis) == ("fraction", "measured")
 
 
+def test_an_assumption_says_what_it_rests_on() -> None:
+    found = assumed(1.0, low=0.5, high=2.0, unit="x", source="a rule of thumb")
+    assert (found.basis, found.source, found.low, found.high, found.unit) == ("assumed", "a rule of thumb", 0.5, 2.0, "x")
+
+
 def test_an_interval_holds_its_value() -> None:
     with pytest.raises(AssertionError, match="must hold its value"):
         estimate(1.0, low=2.0, high=3.0, unit="x", basis="measured")
@@ -156,4 +162,5 @@ def test_bounds_hold_value_and_ends() -> None:
     assert bounded(estimate(-1.0, unit="x", basis="measured")).value == 0.0
     rounded = whole(wide, unit="machines")
     assert (rounded.low, rounded.value, rounded.high, rounded.unit) == (1.0, 2.0, 3.0, "machines")
+    assert ceil(1e6 + 1e-4) == 1_000_001, "forgiven are the last digits, not a billionth"
     assert ceil(1e-13) == 0 and ceil(0.0) == 0 and ceil(1e15 + 0.0) == 10**15

@@ -1,0 +1,36 @@
+"""The planner's own assumptions are intervals of what they are, with their source."""
+
+from __future__ import annotations
+
+from aigc_bench.core.records import Estimate
+from aigc_bench.plan.sizing.rules import rules_from
+from tests.plan.demands import catalogue
+
+RULES = rules_from(catalogue())
+ALL: dict[str, Estimate] = {name: getattr(RULES, name) for name in type(RULES).model_fields}
+
+
+def test_every_rule_is_an_interval_with_a_source() -> None:
+    for name, rule in ALL.items():
+        assert rule.low <= rule.value <= rule.high, name
+        assert rule.source, name
+        assert rule.basis != "assumed" or rule.low < rule.high, name
+
+
+def test_shares_are_shares_and_everything_else_is_positive() -> None:
+    shares = {name for name, rule in ALL.items() if rule.unit == "fraction"}
+    assert shares >= {
+        "usable_memory",
+        "link_goodput",
+        "machine_availability",
+        "off_peak_share",
+        "job_goodput",
+        "target_utilisation",
+    }
+    assert all(ALL[name].low >= 0 and ALL[name].high <= 1 for name in shares)
+    assert all(rule.low > 0 for name, rule in ALL.items() if name not in shares)
+
+
+def test_what_is_uncertain_may_be_less_or_more_than_its_middle() -> None:
+    for name in ("link_goodput", "machine_availability", "off_peak_share", "job_goodput"):
+        assert ALL[name].low < ALL[name].value < ALL[name].high, name
