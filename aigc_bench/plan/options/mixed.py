@@ -12,7 +12,7 @@ from aigc_bench.core.records import Estimate
 from aigc_bench.plan.options.assemble import by_headroom
 from aigc_bench.plan.records.assessment import Assessment
 from aigc_bench.plan.records.plan import Option
-from aigc_bench.plan.stats.estimates import named, total
+from aigc_bench.plan.stats.estimates import named, plus
 
 
 def combined(parts: Sequence[Option], *, reasons: Sequence[str] = ()) -> Option:
@@ -66,7 +66,7 @@ def _scarcest(found: Sequence[Assessment]) -> Assessment:
 
 
 def _sum(parts: Sequence[Estimate]) -> Estimate:
-    return named(total(parts, unit=parts[0].unit), "sum over the parts")
+    return named(plus(*parts), "sum over the parts")
 
 
 def _sum_known(parts: Sequence[Estimate | None]) -> Estimate | None:
