@@ -32,10 +32,8 @@ def test_a_mixture_is_told_by_its_parts_and_adds_them_up(parts: tuple[Option, Op
     assert whole.accepted and whole.machine is None
 
 
-def test_every_number_of_a_mixture_is_the_sum_over_its_parts_and_every_list_their_lists_in_order(
-    parts: tuple[Option, Option],
-) -> None:
-    unequal = (parts[0].model_copy(update={"num_spares": 3, "num_margin": 2, "is_unsure": True}), parts[1])
+def test_numbers_of_a_mixture_are_sums_and_its_lists_those_of_its_parts_in_order(parts: tuple[Option, Option]) -> None:
+    unequal = (parts[0].model_copy(update={"num_spares": 3, "num_margin": 2, "misses_confidence": True}), parts[1])
     whole = combined(unequal)
     for name in ("num_servers", "num_spares", "num_margin", "num_accelerators"):
         assert getattr(whole, name) == sum(getattr(part, name) for part in unequal), name
