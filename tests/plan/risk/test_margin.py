@@ -98,7 +98,7 @@ def test_a_fleet_with_a_margin_costs_it_and_has_the_room() -> None:
 
 
 def test_an_option_that_is_not_sure_ranks_behind_one_that_is_dearer() -> None:
-    cheap = an_option().model_copy(update={"is_unsure": True})
+    cheap = an_option().model_copy(update={"misses_confidence": True})
     dear = an_option(machine=uncertain_machine(server="dear", price_usd=about(20_000.0, "usd")))
     assert [one.server for one in ranked([cheap, dear])] == ["dear", cheap.server]
 
