@@ -62,6 +62,11 @@ def test_it_is_resumed_only_where_its_code_is_typed_again(bench: Bench) -> None:
     assert len(trials(bench.folder / "run")) == len(before.splitlines()) + 1
 
 
+def test_a_run_that_is_not_complete_says_how_it_goes_on(bench: Bench) -> None:
+    done = bench("run", "--model", "mine_here:Mine", "--out", "short run", "--budget", "1s")
+    assert done.stdout.splitlines()[-1] == "resume  aigc-bench run --resume 'short run' --model mine_here:Mine"
+
+
 def test_code_that_has_changed_since_does_not_go_on(bench: Bench, tmp_path: Path) -> None:
     text = (bench.folder / "run" / "run.json").read_text()
     sha256 = json.loads(text)["cases"][0]["model"]["sha256"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -183,8 +184,10 @@ def _print_outcome(run: Run, summaries: Sequence[CaseSummary]) -> None:
         say(line)
     say("", f"run     {run.path}", f"report  {run.path / REPORT_FILE}")
     has_gaps = any(one.status == "not_run" or (one.num_finished < one.num_asked and not one.failures) for one in summaries)
+    code = next((case.workload for case in run.info.cases if case.model is not None and case.model.is_code), None)
+    permission = "" if code is None else f" --model {shlex.quote(code)}"
     if has_gaps or _is_open(run):
-        say(f"resume  aigc-bench run --resume {run.path}")
+        say(f"resume  aigc-bench run --resume {shlex.quote(str(run.path))}{permission}")
 
 
 def _is_open(run: Run) -> bool:

@@ -9,6 +9,7 @@ its interval, by one known to ``MEASURED_WITHIN``; the plan's busy accelerators 
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Iterator, Sequence
 
 from aigc_bench.core import registry
@@ -128,7 +129,7 @@ def command_for(capability: Capability, *, plan: Plan, load: Load) -> str:
     own = {one.name: one.model for one in plan.demand.services} | {one.name: one.model for one in plan.demand.jobs}
     model = own.get(load.name)
     if model is not None:
-        return f"aigc-bench run --model {model.path} --mode {capability.mode} --batch-size {capability.batch_size}"
+        return f"aigc-bench run --model {shlex.quote(model.path)} --mode {capability.mode} --batch-size {capability.batch_size}"
     if capability.preset in registry.load("workloads", capability.workload).presets:
         return f"aigc-bench run --only '{capability.workload}/{capability.preset}/*'"
     return f"aigc-bench run --model FOLDER_OF_{capability.preset} --mode {capability.mode} --batch-size {capability.batch_size}"
