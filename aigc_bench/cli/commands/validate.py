@@ -33,7 +33,7 @@ def command(*, table: str, by: str, rows_out: str | None, as_json: bool) -> None
 
     Errors are absolute fractions of the measured value, bias is their signed median, coverage the share of values inside the
     nominal 80 % interval. What is not answered is counted with its reason. Rows that cannot be read are refused, each by its line
-    and with its reason, and count as asked; a table without any other row ends with exit code 1.
+    and with its reason, and count as asked. A table of which no row is answered ends with exit code 1.
     """
     from aigc_bench import api
     from aigc_bench.predict.validation.report import NoUsableRowError

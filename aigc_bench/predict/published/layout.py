@@ -106,6 +106,7 @@ def _sort(name: str) -> str:
 def _words(config: Mapping[str, Any]) -> dict[str, str]:
     words = {key: str(config[key]) for key in WORD_KEYS if key in config}
     if isinstance(config.get("case"), dict):
+        _refuse_code(config["case"].get("workload"))
         words["case"] = json.dumps(config["case"])
     columns = config.get("cols")
     if isinstance(columns, dict) and "Model" in columns:
@@ -113,3 +114,9 @@ def _words(config: Mapping[str, Any]) -> dict[str, str]:
     if "BERT-BASE" in str(config.get("context", "")).upper():
         words["size"] = "base"
     return words
+
+
+def _refuse_code(workload: object) -> None:
+    """A case made with a user's own code cannot be made again from a table: files name no code."""
+    if isinstance(workload, str) and ":" in workload:
+        raise ValueError(f"config_json: case: workload {_short(workload)} names code, which is never run from a file")

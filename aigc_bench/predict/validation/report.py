@@ -20,12 +20,16 @@ ROW_COLUMNS = ("line", "accelerator", "predicted", "low", "high", "error", "reas
 
 
 class NoUsableRowError(AigcBenchError):
-    """A table of which every row is refused, or that has none; ``scored`` says why."""
+    """A table that scores nothing: it has no row, or each is refused or not answered; ``scored`` says why."""
 
     def __init__(self, path: Path, scored: Validation) -> None:
-        count = len(scored.refused)
+        count = len(scored.refused) + sum(scored.unanswered.values())
         said = (
-            f"none of its {count} rows can be used" if count > 1 else "its row cannot be used" if count else "there is no row in it"
+            f"none of its {count} rows can be scored"
+            if count > 1
+            else "its row cannot be scored"
+            if count
+            else "there is no row in it"
         )
         super().__init__(f"{path}: {said}.", "docs/method.md says what the columns hold.")
         self.scored = scored
@@ -34,7 +38,7 @@ class NoUsableRowError(AigcBenchError):
 def validate_table(path: Path, *, by: Sequence[str] = (), rows_out: Path | None = None) -> Validation:
     """Return the scores of a table; ``rows_out`` gets every row's prediction (SI units) or the reason why there is none.
 
-    Raises ``NoUsableRowError`` where every row is refused, ``UsageError`` where the file cannot be read.
+    Raises ``NoUsableRowError`` where no row is answered, ``UsageError`` where the file cannot be read.
     """
     if rows_out is not None and rows_out.exists() and rows_out.samefile(path):
         raise UsageError(f"--rows {rows_out}: this is the table itself.", "Name another file.")
@@ -43,7 +47,7 @@ def validate_table(path: Path, *, by: Sequence[str] = (), rows_out: Path | None 
     scored = validation(answers, refused=table.refused, by=by)
     if rows_out is not None:
         write_rows(answers, rows_out, refused=table.refused)
-    if not answers:
+    if all(answer.estimate is None for answer in answers):
         raise NoUsableRowError(path, scored)
     return scored
 
