@@ -12,7 +12,6 @@ What is refused is named by its key and place. Parsing itself is that of ``tomll
 from __future__ import annotations
 
 import datetime
-import itertools
 import json
 import re
 import tomllib
@@ -37,10 +36,6 @@ MAX_JSON_CHARACTERS = 16 * 2**20
 Place = tuple[str | int, ...]
 """Keys and positions in lists that lead to a value."""
 _RIGHT_FILE = "Is it the right file?"
-_MOST_SAID = 20
-_MOST_OF_ONE = 400
-_MOST_CHARACTERS = 1_600
-"""Of all mistakes that are said together."""
 _SHOWN = 60
 
 
@@ -138,22 +133,18 @@ def _toml_words(said: str) -> str:
 
 
 def _raise_refused(parsed: Any, *, where: str) -> None:
-    """Raise ``UsageError`` that names what a document holds and may not hold, each by key and place, the first twenty."""
+    """Raise ``UsageError`` that names what a document holds and may not hold, each by key and place."""
     found = [f"{place_words(place, parsed)}{problem}" for place, problem in _refused(parsed)]
     if found:
         raise mistakes(where, found)
 
 
 def mistakes(where: Path | str, problems: Sequence[str]) -> UsageError:
-    """One mistake is one line; several are one line each, as many as a screen takes. A question keeps its mark."""
+    """One mistake is one line; several are one line each. A question keeps its mark."""
     ended = [problem.rstrip(".") for problem in problems]
     if len(ended) == 1:
         return UsageError(f"{where}: {ended[0]}{'' if ended[0].endswith('?') else '.'}")
-    said = [cut(problem, length=_MOST_OF_ONE) for problem in ended]
-    lengths = itertools.accumulate(map(len, said))
-    kept = [problem for problem, length in zip(said[:_MOST_SAID], lengths, strict=False) if length <= _MOST_CHARACTERS] or said[:1]
-    more = [f"and {len(said) - len(kept):,} more"] if len(said) > len(kept) else []
-    return UsageError(f"{where}: {len(ended)} mistakes:", details=[f"  {problem}" for problem in [*kept, *more]])
+    return UsageError(f"{where}: {len(ended)} mistakes:", details=[f"  {problem}" for problem in ended])
 
 
 def place_words(place: Sequence[str | int], parsed: Any) -> str:

@@ -10,8 +10,14 @@ A failed case is not an error: it is a result with a status. A programmer's mist
 from __future__ import annotations
 
 import difflib
+import itertools
 from collections.abc import Iterable, Sequence
 
+_MOST_CHARACTERS = 1_850
+"""Of an error with all its lines, about as much as a screen shows."""
+_MOST_LINES = 20
+_BEGIN, _END = 600, 300
+"""Of a line that is longer than both."""
 _LONGEST_NAME = 80
 _MOST_NAMES = 60
 """Known names that one line takes; there are hundreds of regions and accelerators."""
@@ -21,6 +27,7 @@ class AigcBenchError(Exception):
     """A problem told in one line; printed in one place (``cli.main``), never as a traceback.
 
     ``details`` are further lines, one for each of several mistakes: a newline inside a message is never the end of a line.
+    What does not fit a screen is cut: a file may hold ten thousand mistakes, and a key of a million letters.
     """
 
     exit_code = 1
@@ -34,11 +41,22 @@ class AigcBenchError(Exception):
     @property
     def lines(self) -> tuple[str, ...]:
         """The message with its hint, then the details."""
-        first = self.message if self.hint is None else f"{self.message} {self.hint}"
-        return (first, *self.details)
+        first = _cut(self.message) if self.hint is None else f"{_cut(self.message)} {_cut(self.hint)}"
+        details = [_cut(line) for line in self.details]
+        lengths = itertools.accumulate(map(len, details), initial=len(first))
+        ends = itertools.islice(lengths, 1, None)
+        fitting = [line for line, end in zip(details, ends, strict=True) if end <= _MOST_CHARACTERS]
+        kept = details if len(fitting) == len(details) <= _MOST_LINES + 1 else fitting[:_MOST_LINES]
+        more = [f"  and {len(details) - len(kept):,} more"] if len(details) > len(kept) else []
+        return (first, *kept, *more)
 
     def __str__(self) -> str:
         return "\n".join(self.lines)
+
+
+def _cut(line: str) -> str:
+    """The line, or its begin and its end where it is long: the end says what is wrong."""
+    return line if len(line) <= _BEGIN + _END else f"{line[:_BEGIN]} ... {line[-_END:]}"
 
 
 class UsageError(AigcBenchError):
