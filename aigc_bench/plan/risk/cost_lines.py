@@ -1,11 +1,11 @@
-"""How each line of a year's cost moves: in every world, what its inputs are over their middle values.
+"""Variation of each line of a year's cost: in every scenario, the ratio of its inputs to their central values.
 
     hardware      the annuity of the purchase                       electricity   mean draw x tariff
     cooling       mean draw x (PUE - 1) x tariff                    demand        peak x PUE x charge
     space         peak x rent of space                              staff         its own interval
-    rent          rent x its drift x instances at work               API           price of a request x its drift x requests
+    rent          rent x its drift x active instances               API           price of a request x its drift x requests
 
-A line of another kind is drawn by its own interval.
+A line of any other kind is sampled from its own interval.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ ELASTIC = frozenset(term for term, is_elastic in IS_ELASTIC.items() if is_elasti
 
 
 def ratio_of(line: Line) -> Array:
-    """The line's cost over its middle value in every world."""
+    """Return the line's cost over its central value in every scenario."""
     return RATIOS.get(line.line.key, own_interval)(line)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """A line of an option in all worlds."""
+    """A cost line of an option in all scenarios."""
 
     option: Option
     line: CostLine
@@ -51,12 +51,12 @@ class Line:
 
     @property
     def scenarios(self) -> Scenarios:
-        """The worlds of its ground."""
+        """Return the scenarios of its context."""
         return self.context.scenarios
 
     @property
     def machine(self) -> Machine:
-        """The machine that it is paid for."""
+        """Return the machine that the line pays for."""
         assert self.option.machine is not None, "only machines have such a line"
         return self.option.machine
 
@@ -81,7 +81,7 @@ def _cooling(at: Line) -> Array:
 
 
 def _mean_watts(at: Line) -> Array:
-    """Servers x (idle + utilisation x (full - idle)) + what stands beside them, over that at the middle of everything."""
+    """Return servers x (idle + utilisation x (full - idle)) + the draw of other equipment, over its central value."""
     machine, scenarios, count = at.machine, at.scenarios, max(1, at.option.num_servers)
     idle = scenarios.of(f"idle power of {machine.server}", machine.idle_power_w)
     full = scenarios.of(f"full power of {machine.server}", machine.full_power_w)
@@ -91,8 +91,8 @@ def _mean_watts(at: Line) -> Array:
     planned = sum(load.mean_machines.value for load in at.option.loads)
     usual = min(1.0, planned / (machine.machines_per_server.value * count))
     one = machine.idle_power_w.value + usual * max(0.0, machine.full_power_w.value - machine.idle_power_w.value)
-    beside = beside_mean_w(at.option.room, at.context.rules)
-    always = beside.value if beside else 0.0
+    others = beside_mean_w(at.option.room, at.context.rules)
+    always = others.value if others else 0.0
     middle = count * one + always
     load = scenarios.ratio("draw beside servers", at.context.rules.beside_load)
     drawn = count * (idle + used * np.maximum(0.0, full - idle)) + always * load
@@ -100,7 +100,7 @@ def _mean_watts(at: Line) -> Array:
 
 
 def _peak_watts(at: Line) -> Array:
-    """The servers' share of the peak is drawn, what stands beside them is a nameplate."""
+    """Return the ratio of the peak draw: the servers' share is sampled, other equipment counts at its nameplate."""
     machine = at.machine
     servers = machine.peak_power_w.value * at.option.num_servers
     whole = next((one.value for one in at.line.inputs.values() if one.unit == "W"), servers)
@@ -124,7 +124,7 @@ def _staff(at: Line) -> Array:
 
 
 def _rent(at: Line) -> Array:
-    """Price x drift x instances at work; of reserved terms all are paid."""
+    """Return price x drift x active instances; reserved terms pay for all instances."""
     price = next((one for one in at.line.inputs.values() if one.unit == "usd/accelerator-h"), at.line.usd_per_year)
     found = at.scenarios.ratio(f"today's {at.line.name}", price) * price_factor(
         f"rents of {at.option.accelerator}",
@@ -138,7 +138,7 @@ def _rent(at: Line) -> Array:
 
 
 def _instances_at_work(at: Line, paid: float) -> Array:
-    """Beside the spares they go with what the loads need, at most all that are rented at the peak; the day keeps its shape."""
+    """Return the instances needed by the loads plus spares, at most those rented at the peak; the daily profile keeps its shape."""
     used = at.scenarios.of("target utilisation", at.context.rules.target_utilisation)
     size = at.machine.machines_per_server.value
     sizes = at.scenarios.of(f"size of {at.machine.server}", at.machine.machines_per_server)
@@ -153,15 +153,19 @@ def _instances_at_work(at: Line, paid: float) -> Array:
     share = at.context.rules.target_utilisation.value
     usual_day = sum(max(load.busy_machines.value / share, load.machines_per_replica) for load in middle)
     usual_nights = sum(load.mean_machines.value for load in at.option.loads if load.name not in services)
-    asked = np.ceil(by_day / sizes - ALMOST) + nights / sizes
+    needed = np.ceil(by_day / sizes - ALMOST) + nights / sizes
     usual = math.ceil(usual_day / size - ALMOST) + usual_nights / size
     spares = min(float(at.option.num_spares), paid)
-    working = (paid - spares) * asked / usual if usual else np.full(at.scenarios.num, paid - spares)
+    working = (paid - spares) * needed / usual if usual else np.full(at.scenarios.num, paid - spares)
     return np.asarray(np.minimum(working + spares, float(at.option.num_servers)) * sizes / size)
 
 
 def _api(at: Line) -> Array:
-    """A request's price goes with its tokens, output ones at what they cost over input ones; of other items with their number."""
+    """Return the ratio of an API's price per request.
+
+    A request's price follows its tokens, with output tokens weighted by their price over that of input tokens; for other items it
+    follows their number.
+    """
     of = at.line.name.rpartition(", ")[2]
     service = at.context.service(of)
     price = at.line.inputs.get("price of a request", at.line.usd_per_year)
@@ -184,7 +188,7 @@ def _api(at: Line) -> Array:
 
 
 def own_interval(at: Line) -> Array:
-    """What a line of an unknown kind moves by."""
+    """Return the ratio of a line of an unknown kind, sampled from its own interval."""
     return at.scenarios.ratio(at.line.name, at.line.usd_per_year)
 
 
@@ -198,4 +202,4 @@ RATIOS: Mapping[str, Callable[[Line], Array]] = {
     "rent": _rent,
     "api": _api,
 }
-"""How each kind of line moves, over its middle value."""
+"""Function for each kind of line that returns its ratio to the central value."""

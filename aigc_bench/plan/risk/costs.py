@@ -1,10 +1,10 @@
-"""What an option costs in every world: each line's middle value times how it moves (``lines``), and their sums.
+"""Cost of an option in every scenario: each line's central value times its ratio (``cost_lines``), and the sums.
 
-    purchase   servers x price + every other line of the bill, each priced by itself
+    purchase   servers x price + every other line of the bill, each with its own price draw
     adders     share x (hardware + electricity + cooling + space)
-    TCO        purchase x (1 - residual share) + (sum of the lines but hardware) x years
+    TCO        purchase x (1 - residual share) + (sum of the lines except hardware) x years
 
-At the middle of all inputs the sums are those of the plan.
+At the central values of all inputs the sums are those of the plan.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ LEAST = 1e-300
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """USD in every world; ``yearly`` is the sum of all lines, ``opex`` of those but hardware. ``per_unit`` is by load."""
+    """USD in every scenario; ``yearly`` is the sum of all lines, ``opex`` of those except hardware. ``per_unit`` is by load."""
 
     capex: Array
     yearly: Array
@@ -39,7 +39,7 @@ class Cost:
 
 
 def cost_of(option: Option, context: ScenarioContext) -> Cost:
-    """The cost of an option; of a mixed one the sum of its parts."""
+    """Return the cost of an option; of a mixed one the sum over its parts."""
     if option.parts:
         return _added([cost_of(part, context) for part in option.parts])
     loads = load_samples(option, context) if option.machine else ()
@@ -70,13 +70,13 @@ def _added(parts: Sequence[Cost]) -> Cost:
 
 
 def purchase(option: Option, scenarios: Scenarios) -> Array:
-    """What is paid at once: the servers at one price, and every other line of the bill at its own."""
+    """Return the purchase cost: the servers at one price draw, and every other line of the bill at its own."""
     if not option.capex_usd.value or option.machine is None:
         return np.zeros(scenarios.num)
     lines = option.room.bill.lines if option.room else ()
     others = [line for line in lines if line.category != "node" and line.unit_usd is not None and line.count]
-    beside = sum(line.count * line.unit_usd.value for line in others if line.unit_usd)
-    servers = option.capex_usd.value - beside
+    others_usd = sum(line.count * line.unit_usd.value for line in others if line.unit_usd)
+    servers = option.capex_usd.value - others_usd
     found = servers * scenarios.ratio(f"price of {option.machine.server}", option.machine.price_usd)
     for line in others:
         assert line.unit_usd is not None, "lines without a price were left out"
@@ -85,7 +85,7 @@ def purchase(option: Option, scenarios: Scenarios) -> Array:
 
 
 def _lines(option: Option, context: ScenarioContext, *, loads: Sequence[LoadSamples], capex: Array) -> list[tuple[str, Array]]:
-    """Key and USD a year of every line; adders last, as they are a share of others."""
+    """Return key and USD per year of every line; adders last, as they are a share of others."""
     found = [
         (line.key, line.usd_per_year.value * ratio_of(Line(option=option, line=line, context=context, loads=loads, capex=capex)))
         for line in option.costs
@@ -103,7 +103,7 @@ def _lines(option: Option, context: ScenarioContext, *, loads: Sequence[LoadSamp
 def _per_unit(
     option: Option, context: ScenarioContext, *, loads: Sequence[LoadSamples], lines: Sequence[tuple[str, Array]], yearly: Array
 ) -> dict[str, Array]:
-    """USD of an item of each load that the option has a figure of; a load pays for its share of busy machine-time."""
+    """Return USD per item of each load whose unit cost the option states; a load pays for its share of busy machine-time."""
     if option.kind == "api":
         return _per_called_unit(option, context, lines=lines)
     busy = np.maximum(sum((load.mean_machines for load in loads), np.zeros(context.scenarios.num)), LEAST)
@@ -115,7 +115,7 @@ def _per_unit(
 
 
 def _per_called_unit(option: Option, context: ScenarioContext, *, lines: Sequence[tuple[str, Array]]) -> dict[str, Array]:
-    """Each service has a line of calls of its own."""
+    """Return the per-unit cost of an API option, which has one line of calls for each service."""
     found = {}
     for line, (_, usd) in zip(option.costs, lines, strict=True):
         service = context.service(line.name.rpartition(", ")[2])

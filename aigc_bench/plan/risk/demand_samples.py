@@ -1,7 +1,7 @@
-"""What a service asks in every world: its peak, its mean, the size of a request, growth.
+"""Demand of a service in every scenario: its peak, its mean, the size of a request, growth.
 
-peak        the product of what the peak rate was computed from (users, active share, ... , peak factor), each drawn
-duty        mean over peak; where the hours of a day are known the mean is known, so a higher peak factor lowers it
+peak        the product of what the peak rate was computed from (users, active share, ... , peak factor), each sampled
+duty        mean over peak; where the hourly profile is known the mean is fixed, so a higher peak factor lowers the duty
 growth      (1 + g)^years at the end, (f - 1) / ln f in the mean over the horizon
 """
 
@@ -22,7 +22,7 @@ PEAK_FACTOR = "peak factor"
 
 @dataclass(frozen=True, kw_only=True)
 class DemandSamples:
-    """A service in every world: requests a second at today's peak, mean over peak, answer and prompt over their middle sizes."""
+    """A service in every scenario: requests/s at today's peak, mean over peak, answer and prompt over their central sizes."""
 
     requests_per_s: Array
     duty: Array
@@ -31,7 +31,7 @@ class DemandSamples:
 
 
 def demand_samples(service: Service, scenarios: Scenarios) -> DemandSamples:
-    """What a service asks before growth."""
+    """Return the demand of a service before growth."""
     arrival, of = service.arrival, f" of {service.name}"
     peak = np.full(scenarios.num, arrival.peak_requests_per_s.value)
     parts = arrival.parts or {"requests a second": arrival.peak_requests_per_s}
@@ -48,14 +48,14 @@ def demand_samples(service: Service, scenarios: Scenarios) -> DemandSamples:
 
 
 def items_per_year(service: Service, context: ScenarioContext) -> Array:
-    """Items of the mean year of the horizon."""
+    """Return the items of the horizon's mean year."""
     samples = demand_samples(service, context.scenarios)
     items = samples.requests_per_s * samples.answer * service.items_per_request.value
     return np.asarray(items * samples.duty * mean_growth(context) * SECONDS_PER_YEAR)
 
 
 def growth_after(context: ScenarioContext, years: float | None = None) -> Array:
-    """Rates after some years over those of today; at the end of the horizon where no years are given."""
+    """Return rates after some years over those of today; at the end of the horizon where ``years`` is ``None``."""
     growth = context.demand.growth
     if growth is None:
         return np.ones(context.scenarios.num)
@@ -64,7 +64,7 @@ def growth_after(context: ScenarioContext, years: float | None = None) -> Array:
 
 
 def mean_growth(context: ScenarioContext) -> Array:
-    """Mean rate over the horizon over that of today."""
+    """Return the mean rate over the horizon over that of today."""
     last = growth_after(context)
     found = np.ones_like(last)
     log = np.log(last)

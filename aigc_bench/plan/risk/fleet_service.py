@@ -1,10 +1,10 @@
-"""Worlds in which a fleet does what is asked: every service keeps its SLO by day, and by night every job ends in its window.
+"""Scenarios in which a fleet meets the demand: every service keeps its SLO by day, every job ends in its window by night.
 
-    by day     sum over services of the machines they need <= machines that serve
+    by day     sum over services of the machines they need <= serving machines
     by night   sum over jobs of busy machines / machines of whole replicas that services leave <= 1
 
-By night services keep their off-peak share. Machines that serve are those of the plan: spares stand in for failed ones and
-do not count. What is drawn is what nobody knows today; failures are no part of it.
+By night services keep their off-peak share. Serving machines are those of the plan: spares replace failed ones and
+do not count. Sampled inputs are those that are uncertain today; failures are covered by the spares instead.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ ALMOST = 1e-9
 
 
 def serves(option: Option, context: ScenarioContext, *, more_servers: int = 0) -> Flags | None:
-    """In which worlds an option does what is asked, with some servers more; ``None`` where a provider answers for it (an API)."""
+    """Return the scenarios in which the option with ``more_servers`` meets the demand; ``None`` for an API, whose provider does."""
     if option.parts:
         found = [serves(part, context) for part in option.parts]
         known = [one for one in found if one is not None]
@@ -42,27 +42,27 @@ def serves(option: Option, context: ScenarioContext, *, more_servers: int = 0) -
 
 
 def pool_serves(loads: Sequence[LoadSamples], machines: Array, context: ScenarioContext) -> Flags:
-    """In which worlds machines that share these loads are enough by day and by night."""
+    """Return the scenarios in which machines that share these loads suffice by day and by night."""
     services, jobs = [one for one in loads if one.is_service], [one for one in loads if not one.is_service]
     by_day = sum((one.by_day for one in services), np.zeros(context.scenarios.num))
     holds = by_day <= machines + ALMOST
     if not jobs:
         return np.asarray(holds)
     quiet = context.scenarios.of("service load while jobs run", off_peak_share(context.demand, rules=context.rules))
-    kept = sum((_kept(one, quiet) for one in services), np.zeros(context.scenarios.num))
-    share = sum((_share_of_window(one, machines - kept) for one in jobs), np.zeros(context.scenarios.num))
+    reserved = sum((_machines_by_night(one, quiet) for one in services), np.zeros(context.scenarios.num))
+    share = sum((_share_of_window(one, machines - reserved) for one in jobs), np.zeros(context.scenarios.num))
     return np.asarray(holds & (share <= 1 + ALMOST))
 
 
-def _kept(service: LoadSamples, quiet: Array) -> Array:
-    """Whole replicas that a service keeps while jobs run."""
+def _machines_by_night(service: LoadSamples, quiet: Array) -> Array:
+    """Return the machines of whole replicas that a service keeps while jobs run."""
     size = service.machines_per_replica
-    by_day = np.where(np.isinf(service.by_day), 0.0, service.by_day)  # such worlds have failed by day
+    by_day = np.where(np.isinf(service.by_day), 0.0, service.by_day)  # an infinite need has already failed by day
     return np.asarray(np.maximum(1.0, np.ceil(quiet * by_day / size - ALMOST)) * size)
 
 
 def _share_of_window(job: LoadSamples, machines: Array) -> Array:
-    """Share of its window that a job takes on the whole replicas that so many machines hold."""
+    """Return the share of its window that a job takes on the whole replicas of that number of machines."""
     size = job.machines_per_replica
     usable = np.floor(np.maximum(machines, 0.0) / size + ALMOST) * size
     found = np.full_like(usable, np.inf)

@@ -1,11 +1,11 @@
-"""The fleet that is needed at the end of each year of the horizon, bought as it is needed or all at once.
+"""The fleet that is needed at the end of each year of the horizon, bought in stages or all upfront.
 
-    rate of year y     today's x (1 + growth)^y, of the last year that of the horizon's end: the fleet of the plan
+    rate of year y     today's x (1 + growth)^y; in the last year the rate at the horizon's end, which gives the fleet of the plan
     fleet of year y    sized as the plan is (``sizing``), in place from the year's start
     cash               ``money.cash_flow``: a server with its part of the bill and of the running cost. A year later hardware costs
-                       the catalogue's ratio of it; it is sold at the end of its life or of the horizon for what its age leaves
+                       the catalogue's ratio of it; it is sold at the end of its life or of the horizon at the residual of its age
 
-What is rented is needed all the same, but nothing is bought ahead: then there is no cash to compare.
+Rented machines are needed as well, but nothing is bought in advance: there is no cash to compare.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ from aigc_bench.plan.stats.estimates import ceil, named, plus, scaled
 if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue
 
-NOTE = "the fleet of a year stands from its start; undiscounted, without taxes"
-NO_PURCHASE = "nothing is bought ahead: what is rented follows the demand"
+NOTE = "the fleet of a year is in place from its start; undiscounted, without taxes"
+NO_PURCHASE = "nothing is bought in advance: rented machines follow the demand"
 
 
 def growth_path(option: Option, context: ScenarioContext, *, catalogue: Catalogue) -> GrowthPath | None:
-    """The path of an option; ``None`` without growth, or where it has no machines of its own."""
+    """Return the growth path of an option; ``None`` without growth, or where it has no machines of its own."""
     growth, parts = context.demand.growth, [one for one in option.parts or (option,) if one.machine is not None]
     if growth is None or growth.per_year.high <= 0 or not parts:
         return None
@@ -78,8 +78,8 @@ def _devices(part: Option) -> int:
 
 
 def fleet_after(option: Option, context: ScenarioContext, years: float) -> Fleet:
-    """The fleet that the plan's own sizing gives to the loads after some years."""
-    assert option.machine is not None, "the caller looked"
+    """Return the fleet that the plan's own sizing gives to the loads after some years."""
+    assert option.machine is not None, "the caller checked that there is a machine"
     loads = [_load_after(load, option, context, years) for load in option.loads]
     make = partial(make_fleet, loads, option.placement, demand=context.demand, rules=context.rules, machine=option.machine)
     middle = make()
@@ -88,7 +88,7 @@ def fleet_after(option: Option, context: ScenarioContext, years: float) -> Fleet
 
 
 def _load_after(load: Load, option: Option, context: ScenarioContext, years: float) -> Load:
-    """A service's load at its peak after some years; what a simulation asked for is less by as much as the rate is. Jobs stay."""
+    """Return a service's load at its peak after some years; a simulated minimum shrinks with the rate. Jobs stay as they are."""
     service, capability, growth = context.service(load.name), capability_of(option, load), context.demand.growth
     if service is None or capability is None or growth is None:
         return load
@@ -98,12 +98,12 @@ def _load_after(load: Load, option: Option, context: ScenarioContext, years: flo
 
 
 def _rising(fleets: Sequence[Fleet]) -> list[int]:
-    """Servers by year; what is there already stays."""
+    """Return the servers by year; servers in place are never removed."""
     return [int(count) for count in np.maximum.accumulate([fleet.num_servers for fleet in fleets])]
 
 
 def _p_slo(parts: Sequence[Option], fleets: Sequence[Fleet], context: ScenarioContext, *, years: float) -> float:
-    """Share of worlds in which the fleets of a year do what is asked at its end."""
+    """Return the share of scenarios in which the fleet of each year meets the demand at its end."""
     holds: Flags = np.ones(context.scenarios.num, dtype=bool)
     for part, fleet in zip(parts, fleets, strict=True):
         loads = {one.name: one for one in at_year(part, context, years)}
@@ -114,13 +114,13 @@ def _p_slo(parts: Sequence[Option], fleets: Sequence[Fleet], context: ScenarioCo
 
 
 def _cash(part: Option, needed: Sequence[int], demand: Demand, ratio: Estimate, catalogue: Catalogue) -> CashFlow:
-    """What buying and running so many servers in each year costs; resale by age as the demand's own share at the end of life."""
+    """Return the cash flow of ``needed`` servers by year; resale by age, scaled to the demand's share at the end of life."""
     finance, count = demand.finance, max(1, part.num_servers)
     usual = residual_share(finance.life_years, catalogue=catalogue).value
     own = finance.residual_share.value / usual
 
     def residual(age: float) -> Estimate:
-        """Resale value over the purchase price at an age in years: the published one, scaled to the demand's own, at most 1."""
+        """Return resale value over purchase price at an age in years: as published, scaled to the demand's own, at most 1."""
         share = scaled(residual_share(age, catalogue=catalogue), own)
         return share.model_copy(update={end: min(1.0, getattr(share, end)) for end in ("low", "value", "high")})
 
@@ -139,4 +139,4 @@ def _cash(part: Option, needed: Sequence[int], demand: Demand, ratio: Estimate, 
 
 
 def _sum(found: Sequence[Estimate]) -> Estimate | None:
-    return named(plus(*found), "sum over what is bought") if found else None
+    return named(plus(*found), "sum over all purchases") if found else None

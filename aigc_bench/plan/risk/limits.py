@@ -1,4 +1,4 @@
-"""What more servers than planned run into: the site's power, its racks, the budgets. What grows does in proportion."""
+"""Limits that more servers would exceed: the site's power, its racks, the budgets, all in proportion to the servers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from aigc_bench.plan.records.plan import Option
 
 
 def hindrance(option: Option, demand: Demand, *, more_servers: int) -> str | None:
-    """What forbids so many servers more of an option without parts, or ``None``."""
+    """Return the limit that forbids that number of additional servers for an option without parts, or ``None``."""
     if more_servers == 0 or option.machine is None or option.num_servers == 0:
         return None
     site, limits = site_for(option.kind, option.machine, demand), demand.constraints

@@ -1,10 +1,11 @@
-"""What a load needs of its machines in every world: machines by day, machine-windows by night, the mean over the year.
+"""Machines that a load needs in every scenario: machines by day, machine-windows by night, the mean over the year.
 
-    service by day   whole replicas that answer the asked share in time at the peak at the end of the horizon (``waiting``)
+    service by day   whole replicas that answer the SLO's share in time at the peak at the end of the horizon (``waiting``)
     job by night     items / (throughput x window x goodput x (1 - lost)), over the machines of whole replicas: share of its window
-    mean             items a second in the mean / throughput
+    mean             items/s in the mean / throughput
 
-Where a simulation asked for more machines than the formula (``Capability.machines_at_least``), every world asks for as much more.
+Where a simulation required more machines than the formula (``Capability.machines_at_least``), every scenario requires more by the
+same factor.
 """
 
 from __future__ import annotations
@@ -32,12 +33,12 @@ NO_NEED = 1e-12
 
 
 def load_samples(option: Option, context: ScenarioContext) -> tuple[LoadSamples, ...]:
-    """The loads of an option without parts; each is computed once for all ways to have its accelerator."""
+    """Return the loads of an option without parts; each is computed once for all procurements of its accelerator."""
     return tuple(_load(load, capability, machine, context) for load, capability, machine in _running(option))
 
 
 def at_year(option: Option, context: ScenarioContext, years: float) -> tuple[LoadSamples, ...]:
-    """The loads with what services need by day at the peak after some years."""
+    """Return the loads with the machines that services need by day at the peak after some years."""
     found = []
     for load, capability, machine in _running(option):
         service, one = context.service(load.name), _load(load, capability, machine, context)
@@ -95,7 +96,7 @@ def _samples_and_rate(
 def machines_by_day(
     service: Service, load: Load, capability: Capability, machine: Machine, context: ScenarioContext, *, years: float | None = None
 ) -> Array:
-    """Machines of whole replicas that keep the SLO at the peak after some years, of the end of the horizon where none are given."""
+    """Return the machines of whole replicas that keep the SLO at the peak after ``years``, by default at the end of the horizon."""
     found = _replicas(service, load, capability, machine, context, years=years)
     if capability.machines_at_least > 0:
         by_formula = float(_replicas(service, load, capability, machine, replace(context, scenarios=Middle()), years=None)[0])
@@ -107,7 +108,7 @@ def machines_by_day(
 def _replicas(
     service: Service, load: Load, capability: Capability, machine: Machine, context: ScenarioContext, *, years: float | None
 ) -> Array:
-    """Whole replicas, the more of those by throughput and those by waiting."""
+    """Return whole replicas, the larger of those by throughput and those by waiting."""
     samples, service_rate = _samples_and_rate(service, load, capability, machine, context)
     rate = np.maximum(samples.requests_per_s * growth_after(context, years), NO_NEED)
     items_per_s = rate * samples.answer * service.items_per_request.value
@@ -126,7 +127,7 @@ def _replicas(
 
 
 def _is_ever_in_time(service: Service, service_rate: ServiceRate) -> Flags:
-    """Whether a request that waits for nobody is in time, and its tokens come fast enough."""
+    """Return where a request without queueing is in time and its tokens keep the TPOT bound."""
     limits = (
         (service.slo.ttft_s, service_rate.ttft_s),
         (service.slo.tpot_s, service_rate.tpot_s),
@@ -140,7 +141,7 @@ def _is_ever_in_time(service: Service, service_rate: ServiceRate) -> Flags:
 
 
 def _wait_s(service: Service, service_rate: ServiceRate) -> Array | None:
-    """Seconds that a request may queue, over the variation of arrivals and work."""
+    """Return the seconds that a request may queue, over the variation of arrivals and work."""
     pairs = ((service.slo.ttft_s, service_rate.ttft_s), (service.slo.latency_s, service_rate.service_s))
     left = [limit - seconds for limit, seconds in pairs if limit is not None and seconds is not None]
     variation = max(1e-9, (service.arrival.cv2 + service.work_cv2) / 2)
@@ -170,7 +171,7 @@ def _job(job: Job, load: Load, capability: Capability, machine: Machine, context
 
 
 def _lost(job: Job, accelerators: Array, context: ScenarioContext) -> Array:
-    """Share of a training job's time that goes into checkpoints and interruptions."""
+    """Return the share of a training job's time that goes into checkpoints and interruptions."""
     scenarios, rules = context.scenarios, context.rules
     return lost_shares(
         accelerators,

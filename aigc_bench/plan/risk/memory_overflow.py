@@ -1,7 +1,7 @@
-"""The probability that a load runs out of memory: its predicted peak against what is usable, both lognormal within their ends.
+"""The probability that a load runs out of memory: its predicted peak against the usable memory, both lognormal by their intervals.
 
-Loads that lie in memory one at a time are taken as independent of each other; on pooled machines the factor's own sum of what lies
-there at once is compared. The machinery is the predictor's (``predict.model.probability_to_fit``), with its bound on sureness.
+Loads that occupy memory one at a time are taken as independent of each other; on pooled machines the memory factor's own sum of
+all resident loads is compared. The method is the predictor's (``predict.model.probability_to_fit``), with its cap below 1.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from aigc_bench.predict.model import probability_to_fit
 
 
 def p_out_of_memory(option: Option, rules: Rules) -> float | None:
-    """Probability that some load of the option does not fit; ``None`` where no peak or no memory size is known."""
+    """Return the probability that some load of the option does not fit; ``None`` where no peak or no memory size is known."""
     fits = [_fit(need, size, rules) for need, size in _needs(option)]
     return 1 - math.prod(fits) if fits else None
 
 
 def _needs(option: Option) -> Iterator[tuple[Estimate, Estimate]]:
-    """What is needed at once and the memory that it is needed of."""
+    """Yield each peak memory need with the memory size it is compared with."""
     for part in option.parts:
         yield from _needs(part)
     machine, memory = option.machine, option.factors.get("memory")
@@ -35,12 +35,12 @@ def _needs(option: Option) -> Iterator[tuple[Estimate, Estimate]]:
     for place, size in places:
         if size is None or size.value <= 0:
             continue
-        at_once = memory.inputs.get(f"{place} memory required")
+        resident = memory.inputs.get(f"{place} memory required")
         if option.placement == "pooled":
-            peaks = [at_once]
+            peaks = [resident]
         else:
-            ables = [capability_of(option, load) for load in option.loads if load.rate_items_per_s.value > 0]
-            peaks = [getattr(capability, f"{place}_memory_bytes") for capability in ables if capability is not None]
+            capabilities = [capability_of(option, load) for load in option.loads if load.rate_items_per_s.value > 0]
+            peaks = [getattr(capability, f"{place}_memory_bytes") for capability in capabilities if capability is not None]
         yield from ((peak, size) for peak in peaks if peak is not None and peak.value > 0)
 
 

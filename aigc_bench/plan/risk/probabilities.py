@@ -1,4 +1,4 @@
-"""An option's probabilities, and its money as 80 % intervals of the drawn worlds."""
+"""Probabilities of an option, and its costs as 80 % intervals of the scenarios."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from aigc_bench.plan.stats.distributions import Array
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
-    """An option in all worlds: its cost, and whether it does what is asked (``None``: a provider answers for it)."""
+    """An option in all scenarios: its cost, and where it meets the demand (``None``: a provider is responsible)."""
 
     option: Option
     cost: Cost
@@ -27,17 +27,17 @@ class Seen:
 
     @property
     def p_slo(self) -> float | None:
-        """Share of worlds in which it does what is asked."""
+        """Return the share of scenarios in which it meets the demand."""
         return None if self.serves is None else float(np.mean(self.serves))
 
 
 def seen(option: Option, context: ScenarioContext) -> Seen:
-    """The option in the worlds of ``ground``."""
+    """Return the option evaluated in the scenarios of ``context``."""
     return Seen(option=option, cost=cost_of(option, context), serves=serves(option, context))
 
 
 def with_probabilities(one: Seen, context: ScenarioContext) -> Option:
-    """The option with its probabilities, and intervals read off the worlds around the values it has."""
+    """Return the option with its probabilities, and with intervals from the scenarios around its values."""
     option, cost = one.option, one.cost
     limits, num = context.demand.constraints, context.scenarios.num
     units = {name: interval(value, cost.per_unit.get(name), num) for name, value in option.usd_per_unit.items()}
@@ -56,16 +56,16 @@ def with_probabilities(one: Seen, context: ScenarioContext) -> Option:
 
 
 def p_within(cost: Cost, limits: Constraints) -> float | None:
-    """Probability that what is paid at once and a year stays within the budgets; ``None`` where none is stated."""
+    """Return the probability that upfront and yearly cost stay within the budgets; ``None`` where no budget is stated."""
     pairs = ((limits.budget_usd, cost.capex), (limits.budget_usd_per_year, cost.yearly))
     within = [usd <= limit for limit, usd in pairs if limit is not None]
     return float(np.mean(np.logical_and.reduce(within))) if within else None
 
 
 def interval(value: Estimate, scenarios: Array | None, num: int) -> Estimate:
-    """The same value between the 10th and the 90th percentile of the worlds; as it is where there are none."""
+    """Return the same value between P10 and P90 of the scenarios; unchanged where there are none."""
     if scenarios is None or scenarios.min() == scenarios.max():
         return value
     low, high = (float(end) for end in np.quantile(scenarios, (0.1, 0.9)))
-    source = f"{value.source}; ends: 80 % of {num} drawn worlds" if value.source else f"ends: 80 % of {num} drawn worlds"
+    source = "; ".join(filter(None, (value.source, f"interval: P10 to P90 of {num} Monte Carlo scenarios")))
     return value.model_copy(update={"low": min(low, value.value), "high": max(high, value.value), "source": source})

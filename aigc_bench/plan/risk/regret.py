@@ -1,6 +1,6 @@
-"""What a choice is regretted by, beside its nearest rivals: every option in the same worlds, worlds in which all fail left out.
+"""Expected regret of the recommendation and its nearest rivals, over the scenarios in which at least one option meets the demand.
 
-An API is taken to do what is asked in every world: its provider promises that, and nobody here can tell.
+An API is assumed to meet the demand in every scenario: its provider promises that, and there is no data to check it with.
 """
 
 from __future__ import annotations
@@ -20,7 +20,10 @@ SAME = 1 + 1e-12
 
 
 def regrets(options: Sequence[Seen], best: Seen) -> tuple[Regret, ...]:
-    """The recommendation, then its nearest rivals by cost, one of each kind and accelerator; all against all ``options``."""
+    """Return the regret of the recommendation, then of its nearest rivals by cost, one of each kind and accelerator.
+
+    Each is compared with the cheapest of all ``options`` in the same scenario.
+    """
     capability = np.stack([np.ones_like(one.cost.tco, dtype=bool) if one.serves is None else one.serves for one in options])
     costs = np.where(capability, np.stack([one.cost.tco for one in options]), np.inf)
     least = costs.min(axis=0)

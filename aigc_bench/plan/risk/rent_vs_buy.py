@@ -1,10 +1,10 @@
-"""From which volume on owning beats renting and calling an API, and how probable that is at the planned one.
+"""The volume from which owning beats renting and calling an API, and how probable that is at the planned volume.
 
-    owning a year     F + S x v          v the volume over the planned one, S what rises with it (electricity), F the rest
-    renting a year    c x v              on demand and spot; reserved: c
-    calling a year    c x v
+    owning, per year     F + S x v          v the volume over the planned one, S the volume-dependent part (electricity), F the rest
+    renting, per year    c x v              on demand and spot; reserved: c
+    calling, per year    c x v
 
-Owned machines can do ``1 / mean utilisation`` of the planned volume. Worlds are drawn as in ``money.break_even``.
+Owned machines can serve ``1 / mean utilisation`` of the planned volume. Scenarios are sampled as in ``money.break_even``.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ ELASTIC = ("on_demand", "spot", "per_use")
 
 
 class Rival(Record):
-    """Another way than owning: its cost in a year of the planned volume, and the break-even with owning."""
+    """An alternative to owning: its cost in a year of the planned volume, and its break-even with owning."""
 
     rank: int
     name: str
@@ -35,22 +35,22 @@ class Rival(Record):
     usd_per_year: Estimate
     break_even: BreakEven | None
     p_own_cheaper: tuple[float, ...]
-    """At each of ``VOLUMES``; beyond the capacity of the machines there is none."""
+    """At each of ``VOLUMES`` up to the capacity of the machines."""
 
 
 class OwnOrNot(Record):
-    """The owned option, what it costs whatever is done and what rises with use, and its rivals."""
+    """The owned option, its fixed and its volume-dependent cost, and its rivals."""
 
     own: Option
     fixed_usd_per_year: Estimate
     rising_usd_per_year: Estimate
     capacity: float
-    """The most that the owned machines do, over the planned volume."""
+    """The maximum volume of the owned machines, over the planned volume."""
     rivals: tuple[Rival, ...]
 
 
 def own_or_not(plan: Plan) -> OwnOrNot | None:
-    """The cheapest accepted owned or colocated option against the cheapest rent of each term and the APIs.
+    """Return the cheapest accepted owned or colocated option against the cheapest rent of each term and the APIs.
 
     ``None`` where there is none, or nothing has to be bought.
     """
@@ -64,7 +64,7 @@ def own_or_not(plan: Plan) -> OwnOrNot | None:
             rivals.setdefault(one.term, one)
     whole = plus(*(line.usd_per_year for line in own.costs))
     rising = _rising(own)
-    fixed = named(bounded(_less(whole, rising)), "sum of the lines less what rises with use")
+    fixed = named(bounded(_less(whole, rising)), "sum of the lines less the volume-dependent part")
     capacity = _capacity(own)
     return OwnOrNot(
         own=own,
@@ -76,10 +76,10 @@ def own_or_not(plan: Plan) -> OwnOrNot | None:
 
 
 def _rising(own: Option) -> Estimate:
-    """Electricity of use: its share of the mean draw beyond idling."""
+    """Return the volume-dependent electricity: its share of the mean draw beyond idling."""
     energy = [line.usd_per_year for line in own.costs if line.key in RISING]
     machine = own.machine
-    assert machine is not None, "the caller looked"
+    assert machine is not None, "the caller checked that there is a machine"
     used = _mean_utilisation(own) * max(0.0, machine.full_power_w.value - machine.idle_power_w.value)
     whole_kwh = own.energy_kwh_per_year.value if own.energy_kwh_per_year is not None else 0.0
     share = min(1.0, own.num_servers * used * HOURS_PER_YEAR / 1000 / whole_kwh) if whole_kwh > 0 else RISING_SHARE
@@ -128,7 +128,7 @@ def _rival(option: Option, *, fixed: Estimate, rising: Estimate, capacity: float
 def _probabilities(
     yearly: Estimate, *, name: str, is_elastic: bool, fixed: Estimate, rising: Estimate, capacity: float
 ) -> tuple[float, ...]:
-    """P(owning is cheaper) by volume, over the same draws as the break-even."""
+    """Return P(owning is cheaper) by volume, over the same draws as the break-even."""
     price = draws(yearly, name=f"{name}.price", num=NUM_DRAWS)
     owned, running = draws(fixed, name="own.fixed", num=NUM_DRAWS), draws(rising, name="own.running", num=NUM_DRAWS)
     within = [volume for volume in VOLUMES if volume <= capacity]

@@ -1,7 +1,7 @@
-"""Where the recommendation is not sure enough: the cheapest accepted option that is, and how many servers more make it so.
+"""Safer choices where the recommendation's P(SLO) is too low: the cheapest accepted option that reaches it, and added servers.
 
-More servers cost what those that are there cost: purchase and every line in proportion to their number. A rent by the hour is paid
-for the hours at work, so servers that are kept for the busiest worlds add nothing to it at the middle of all inputs.
+Added servers cost the same as planned ones: purchase and every line grow in proportion to their number. A rent by the hour is paid
+for active hours, so servers that only the busiest scenarios need add nothing to it at the central values of all inputs.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from aigc_bench.plan.risk.scenarios import Flags
 
 BELOW, WANTED = 0.75, 0.9
 MOST_TIMES = 8
-"""More than this many times the planned servers are not looked for."""
+"""The search stops at this many times the planned servers."""
 STEPS = 50
-"""Large fleets grow by this part of themselves at a time."""
+"""Large fleets grow by this fraction of themselves per step."""
 
 
-def surer(options: Sequence[Seen], best: Seen, context: ScenarioContext) -> Safer | None:
-    """What makes the recommendation surer; ``None`` where it is sure enough or a provider answers for it."""
+def safer(options: Sequence[Seen], best: Seen, context: ScenarioContext) -> Safer | None:
+    """Return what makes the recommendation safer; ``None`` where its P(SLO) is high enough or a provider is responsible."""
     if best.p_slo is None or (best.p_slo >= BELOW and not best.option.misses_confidence):
         return None
     return Safer(
@@ -48,7 +48,7 @@ def _option(options: Sequence[Seen]) -> SaferOption | None:
 
 
 def more_servers(option: Option, context: ScenarioContext) -> MoreServers | None:
-    """The fewest servers more, one after the other to the part that falls short most often."""
+    """Return the fewest added servers; each goes to the part that falls short most often."""
     parts = option.parts or (option,)
     added = [0] * len(parts)
     capability = [_capability(part, context, 0) for part in parts]

@@ -1,4 +1,4 @@
-"""What every option of a plan shares: the demand, the rules, the drawn worlds, how far prices move in a year."""
+"""What every option of a plan shares: the demand, the rules, the Monte Carlo scenarios, the yearly volatility of prices."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Drifts:
-    """Standard deviation of a price's logarithm in a year, and what an output token costs over an input token."""
+    """Standard deviation of a price's logarithm in a year, and the price of an output token over that of an input token."""
 
     rent: Estimate
     api: Estimate
@@ -29,9 +29,10 @@ class Drifts:
 
 @dataclass(frozen=True, kw_only=True)
 class LoadSamples:
-    """One load on one kind of machine. ``by_day`` is infinite where no number of machines keeps the SLO; of a job it is nothing.
+    """One load on one kind of machine in all scenarios.
 
-    ``busy`` are machines that a job keeps busy for its whole window, and that a service does at its peak.
+    ``by_day`` is infinite where no number of machines keeps the SLO, and 0 for a job. ``busy`` are machines that a job keeps busy
+    for its whole window, and that a service keeps busy at its peak.
     """
 
     name: str
@@ -45,7 +46,7 @@ class LoadSamples:
 
 @dataclass(frozen=True, kw_only=True)
 class ScenarioContext:
-    """Demand, rules and worlds. ``known`` keeps what a load does on an accelerator, for all the ways to have that."""
+    """Demand, rules and scenarios. ``known`` caches a load on an accelerator for all procurements of that accelerator."""
 
     demand: Demand
     rules: Rules
@@ -54,16 +55,16 @@ class ScenarioContext:
     known: dict[tuple[str, str, str, int], LoadSamples] = field(default_factory=dict, repr=False)
 
     def service(self, name: str) -> Service | None:
-        """The service of that name."""
+        """Return the service of that name."""
         return next((one for one in self.demand.services if one.name == name), None)
 
     def job(self, name: str) -> Job | None:
-        """The job of that name."""
+        """Return the job of that name."""
         return next((one for one in self.demand.jobs if one.name == name), None)
 
 
 def drifts_from(catalogue: Catalogue) -> Drifts:
-    """The catalogue's drifts, and the middle of its language models' output over input prices."""
+    """Return the catalogue's drifts, and the median of its language models' output over input prices."""
     rows = [row for row in catalogue.api_prices.values() if row.modality == "chat" and row.input_usd and row.output_usd]
     ratios = sorted((row.output_usd or 0.0) / (row.input_usd or 1.0) for row in rows)
     return Drifts(
@@ -74,6 +75,6 @@ def drifts_from(catalogue: Catalogue) -> Drifts:
 
 
 def capability_of(option: Option, load: Load) -> Capability | None:
-    """The capability that a load of an option without parts runs by."""
+    """Return the capability that a load of an option without parts runs with."""
     machine = option.machine
     return next((one for one in machine.capabilities if one.case == load.case), None) if machine else None

@@ -1,7 +1,7 @@
-"""Drawn worlds: every input has a stream of its own that depends on its name and the seed alone.
+"""Monte Carlo scenarios: every input has a random stream of its own that depends on its name and the seed alone.
 
-So the same world is drawn for every option, whatever other options there are and in whichever order they come. A fraction is cut
-off at 1. The first worlds of many are the worlds of few.
+So every option is computed in the same scenarios, whatever the other options and their order. A fraction is cut off at 1. The
+first scenarios of a large number are those of a small number.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from aigc_bench.core.records import Estimate
 from aigc_bench.plan.stats.distributions import Array, normals, spread
 
 Flags: TypeAlias = npt.NDArray[np.bool_]
-"""Worlds in which something holds."""
+"""Per scenario, whether something holds."""
 NUM_SCENARIOS = 2048
-"""Worlds of the options that are looked at closely: a probability of 0.9 is then known to +- 0.7 % (one standard error)."""
+"""Scenarios of the closely computed options: a probability of 0.9 has a standard error of 0.7 percentage points."""
 
 
 class Scenarios:
-    """``num`` worlds. ``inputs`` remembers what was drawn, by name."""
+    """``num`` scenarios. ``inputs`` records what was sampled, by name."""
 
     def __init__(self, num: int = NUM_SCENARIOS, *, seed: int = 0) -> None:
         self.num, self.seed = num, seed
@@ -30,7 +30,7 @@ class Scenarios:
         self._drawn: dict[tuple[str, float, float, float, str], Array] = {}
 
     def of(self, name: str, estimate: Estimate) -> Array:
-        """An estimate in every world, in its unit. What is exact is the same in all."""
+        """Return an estimate in every scenario, in its unit. An exact value is the same in all."""
         key = (name, estimate.low, estimate.value, estimate.high, estimate.unit)
         if key not in self._drawn:
             found = self._draw(name, estimate)
@@ -41,13 +41,13 @@ class Scenarios:
         return self._drawn[key]
 
     def ratio(self, name: str, estimate: Estimate) -> Array:
-        """The same over its middle value; 1 where that is 0."""
+        """Return the samples over the central value; 1 where that is 0."""
         if estimate.value == 0:
             return np.ones(self.num)
         return np.asarray(self.of(name, estimate) / estimate.value)
 
     def normals(self, name: str) -> Array:
-        """Standard normals of a name."""
+        """Return standard normal samples for a name."""
         if name not in self._normals:
             self._normals[name] = normals(name, num=self.num, seed=self.seed)
         return self._normals[name]
@@ -60,15 +60,15 @@ class Scenarios:
 
 
 class Middle(Scenarios):
-    """The one world in which every input has its middle value."""
+    """The single scenario in which every input has its central value."""
 
     def __init__(self) -> None:
         super().__init__(1)
 
     def of(self, name: str, estimate: Estimate) -> Array:
-        """The middle value."""
+        """Return the central value."""
         return np.full(1, estimate.value)
 
     def normals(self, name: str) -> Array:
-        """The middle of the normal distribution."""
+        """Return 0, the median of the normal distribution."""
         return np.zeros(1)

@@ -1,12 +1,12 @@
-"""How fast a load runs in every world: one error for everything that an engine does with one load on one accelerator.
+"""Service rate of a load in every scenario: one common error for one engine with one load on one accelerator.
 
     a request of a served language model   TTFT x prompt ratio + the rest x answer ratio, over the speed
     its throughput                         requests in flight x answer / that time (Little's law)
     requests in flight                     as planned, or fewer: room / (cache x length ratio)
-    a request of other families            time x size ratio over the speed; items a second do not depend on the size
+    a request of other families            time x size ratio over the speed; items/s do not depend on the size
 
-The speed is the predicted throughput's interval over its value. Ratios are of what is asked over what was planned with. With a full
-cache a step reads as many bytes for fewer requests, so the time per token stays (decoding is bound by memory).
+The speed is the predicted throughput's interval over its value. Ratios are sampled sizes over planned sizes. With a full
+cache a step reads as many bytes for fewer requests, so the time per token stays (decoding is memory-bound).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from aigc_bench.plan.stats.distributions import Array
 
 @dataclass(frozen=True, kw_only=True)
 class ServiceRate:
-    """Items a second of one machine, seconds of a request that waits for nobody, and requests that a replica holds at once."""
+    """Items/s of one machine, seconds of a request without queueing, and concurrent requests of a replica."""
 
     items_per_s: Array
     service_s: Array | None
@@ -35,7 +35,7 @@ class ServiceRate:
 
 
 def speed_of(workload: Service | Job, capability: Capability, machine: Machine, scenarios: Scenarios) -> Array:
-    """Throughput over its middle value."""
+    """Return the throughput over its central value."""
     where = f"{machine.accelerator or machine.name}, {capability.engine or 'torch'}"
     return np.maximum(scenarios.ratio(f"speed of {workload.name} on {where}", capability.throughput), 1e-9)
 
@@ -50,7 +50,7 @@ def service_rate_of(
     rules: Rules,
     alone_s: float | None,
 ) -> ServiceRate:
-    """The pace of a service; ``alone_s`` is a request's time where the capability does not tell it."""
+    """Return the service rate of a service; ``alone_s`` is a request's time where the capability does not state it."""
     speed = speed_of(service, capability, machine, scenarios)
     whole = capability.service_s.value if capability.service_s else alone_s
     if whole is None or capability.ttft_s is None:
@@ -74,7 +74,7 @@ def service_rate_of(
 
 
 def _cache_share(service: Service, capability: Capability, *, machine: Machine, samples: DemandSamples, rules: Rules) -> Array:
-    """Requests that the cache holds over those planned with, at most 1."""
+    """Return the requests that the cache holds over the planned number, at most 1."""
     everything = np.ones_like(samples.answer)
     if capability.device_memory_bytes is None or capability.params_bytes is None or machine.device_memory_bytes is None:
         return everything

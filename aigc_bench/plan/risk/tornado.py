@@ -1,6 +1,6 @@
-"""Which inputs move the recommendation's cost and its P(SLO) most: means over its worlds where an input is very low and very high.
+"""Inputs that move the recommendation's cost and P(SLO) most: means over the scenarios where an input is lowest and highest.
 
-An input is told where the two means lie further apart than chance makes them: ``SURE`` standard errors of their difference.
+An input is reported where the two means differ by more than sampling noise: ``NUM_ERRORS`` standard errors of their difference.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from aigc_bench.plan.risk.scenarios import Scenarios
 from aigc_bench.plan.stats.distributions import Array
 
 TENTH = 0.1
-SURE = 3.0
+NUM_ERRORS = 3.0
 MOST = 12
 
 
 def tornado(one: Seen, scenarios: Scenarios) -> Tornado:
-    """The swings of an option; ``worlds`` has drawn for it alone."""
+    """Return the swings of an option; ``scenarios`` were sampled for it alone."""
     swings = [_swing(name, values, one) for name, values in scenarios.inputs.items() if values.min() < values.max()]
-    chance = SURE * math.sqrt(2 / (TENTH * scenarios.num))
-    by_cost = [swing for swing in swings if swing.tco_width_usd > chance * float(np.std(one.cost.tco))]
+    noise = NUM_ERRORS * math.sqrt(2 / (TENTH * scenarios.num))
+    by_cost = [swing for swing in swings if swing.tco_width_usd > noise * float(np.std(one.cost.tco))]
     spread = float(np.std(one.serves)) if one.serves is not None else 0.0
-    by_slo = [swing for swing in swings if swing.p_slo_width > chance * spread and spread > 0]
+    by_slo = [swing for swing in swings if swing.p_slo_width > noise * spread and spread > 0]
     return Tornado(
         mean_tco_usd=float(np.mean(one.cost.tco)),
         p_slo=one.p_slo,

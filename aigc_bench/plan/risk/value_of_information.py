@@ -1,4 +1,4 @@
-"""What a plan's numbers rest on, and which single measurement would tell most about it.
+"""The basis of a plan's numbers, and the single measurement that would narrow it most.
 
 A load's busy accelerators are its peak rate over the throughput of one. A measurement replaces a predicted throughput, whatever
 its interval, by one known to ``MEASURED_WITHIN``; the plan's busy accelerators are summed again with that one interval collapsed::
@@ -20,11 +20,11 @@ from aigc_bench.plan.records.plan import Option, Plan
 from aigc_bench.plan.stats.estimates import over, total
 
 MEASURED_WITHIN = 0.03
-"""Half-width of the interval of a throughput after a run with several trials: what repeats differ by."""
+"""Half-width of the interval of a throughput after a run with several trials: the spread between repeated runs."""
 
 
 class RestsOn(Record):
-    """A number that the recommended option is made of, and whether it was measured, modelled or assumed."""
+    """An input of the recommended option, and whether it was measured, modelled or assumed."""
 
     load: str
     quantity: str
@@ -36,7 +36,7 @@ class RestsOn(Record):
 
 
 class ValueOfMeasurement(Record):
-    """A run that would narrow the plan: ``shrinks_by`` is the share of the interval of busy accelerators that it takes away.
+    """A run that would narrow the plan: ``shrinks_by`` is the share by which it shrinks the interval of busy accelerators.
 
     ``command`` is to be run on ``accelerator``; ``before`` and ``after`` are (low, high) of the busy accelerators at the peak.
     """
@@ -50,7 +50,7 @@ class ValueOfMeasurement(Record):
 
 
 def basis_of(option: Option) -> tuple[RestsOn, ...]:
-    """Throughput, watts and memory of every load with their basis."""
+    """Return throughput, watts and memory of every load with their basis."""
     names = {"throughput": "throughput", "power_w": "watts", "device_memory_bytes": "memory", "step_latency_s": "step time"}
     return tuple(
         RestsOn(
@@ -69,7 +69,7 @@ def basis_of(option: Option) -> tuple[RestsOn, ...]:
 
 
 def doubts_of(option: Option) -> tuple[str, ...]:
-    """Loads that are planned with numbers whose verdict is not valid."""
+    """Return the loads that are planned with numbers whose verdict is not valid."""
     return tuple(
         f"{load.name} is planned with {capability.verdict} numbers ({', '.join(capability.reasons) or 'no reason given'})"
         for load, capability, _ in _running(option)
@@ -78,7 +78,7 @@ def doubts_of(option: Option) -> tuple[str, ...]:
 
 
 def best_measurements(plan: Plan) -> tuple[ValueOfMeasurement, ...]:
-    """Every measurement that would narrow the recommended option, the most telling first; none where all was measured."""
+    """Return every measurement that would narrow the recommended option, the most useful first; none where all was measured."""
     option = plan.recommended
     running = list(_running(option)) if option is not None else []
     if not running:
@@ -111,7 +111,7 @@ def _value(
 
 
 def collapsed(value: Estimate) -> Estimate:
-    """The same value, known as well as a measurement would know it."""
+    """Return the same value with the interval that a measurement would give it."""
     return value.model_copy(
         update={
             "low": max(value.low, value.value * (1 - MEASURED_WITHIN)),
@@ -125,7 +125,7 @@ def _width(value: Estimate) -> float:
 
 
 def command_for(capability: Capability, *, plan: Plan, load: Load) -> str:
-    """The run that measures a load's case: of the user's own model, of the family's preset, or of a model it has no preset of."""
+    """Return the command that measures a load's case: with the user's own model, the family's preset, or a model without preset."""
     own = {one.name: one.model for one in plan.demand.services} | {one.name: one.model for one in plan.demand.jobs}
     model = own.get(load.name)
     if model is not None:
@@ -136,7 +136,7 @@ def command_for(capability: Capability, *, plan: Plan, load: Load) -> str:
 
 
 def _running(option: Option) -> Iterator[tuple[Load, Capability, Machine]]:
-    """Each load with the capability it runs by and its machine, through the parts of a mixed option."""
+    """Yield each load with its capability and its machine, through the parts of a mixed option."""
     for part in option.parts or (option,):
         if part.machine is not None:
             capability = {one.case: one for one in part.machine.capabilities}

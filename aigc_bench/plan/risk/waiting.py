@@ -1,4 +1,4 @@
-"""Waiting in many queues at once, with any number of servers, whole or not.
+"""Waiting in many queues simultaneously, with any number of servers, also fractional.
 
     C(c, a)   1 / (rho + g x (Phi(x) / phi(x) + 2 / (3 sqrt(c))))
     rho = a / c,   g = (1 - rho) sqrt(c),   x^2 / 2 = c (rho - 1 - ln rho)
@@ -21,14 +21,14 @@ from aigc_bench.plan.stats.distributions import Array
 MAX_LOG = 700.0
 TIGHT = 1e-9
 MOST_REPLICAS = 2.0**24
-"""Worlds that would need more than this are taken to need no end of them."""
+"""A scenario that would need more replicas than this counts as one that no number serves."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Queue:
-    """A queue in every world: requests a second, seconds each, requests that a replica holds, seconds that one may wait.
+    """A queue in every scenario: requests/s, seconds each, requests that a replica holds, and the longest allowed wait.
 
-    ``wait_s`` is what the SLO leaves, over the variation of arrivals and work; ``None`` where nothing bounds a wait.
+    ``wait_s`` is the slack of the SLO over the variation of arrivals and work; ``None`` where nothing bounds a wait.
     """
 
     rate_per_s: Array
@@ -39,7 +39,7 @@ class Queue:
 
 
 def erlang_c(servers: Array, offered: Array) -> Array:
-    """Probability that an arrival waits; 1 where the load reaches the number of servers."""
+    """Return the probability that an arrival waits; 1 where the load reaches the number of servers."""
     from scipy.special import ndtr
 
     share = np.clip(offered / servers, 1e-12, 1.0)
@@ -50,7 +50,7 @@ def erlang_c(servers: Array, offered: Array) -> Array:
 
 
 def keeps(queue: Queue, replicas: Array) -> Flags:
-    """Whether so many replicas answer in time: stable, and no more than ``late_share`` wait longer than they may."""
+    """Return where ``replicas`` answer in time: stable, and at most ``late_share`` of requests wait longer than allowed."""
     servers = replicas * queue.slots
     offered = queue.rate_per_s * queue.service_s
     is_stable = offered < servers
@@ -62,7 +62,7 @@ def keeps(queue: Queue, replicas: Array) -> Flags:
 
 
 def replicas_needed(queue: Queue) -> Array:
-    """The fewest whole replicas with which each queue keeps its SLO; infinite where no number does."""
+    """Return the fewest whole replicas with which each queue keeps its SLO; infinite where no number does."""
     offered = queue.rate_per_s * queue.service_s
     low = np.maximum(1.0, np.floor(offered / queue.slots * (1 + TIGHT)) + 1)
     possible = np.isfinite(low) & (low < MOST_REPLICAS)
@@ -77,7 +77,7 @@ def replicas_needed(queue: Queue) -> Array:
 
 
 def _searched(queue: Queue, low: Array) -> Array:
-    """By doubling the distance from a count that is too low, then by bisection."""
+    """Search by doubling the distance from a count that is too low, then by bisection."""
     step = np.ones_like(low)
     for _ in range(60):
         short = ~keeps(queue, low + step) & (low + step < MOST_REPLICAS)

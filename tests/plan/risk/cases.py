@@ -21,7 +21,7 @@ from tests.plan.build import make_capability, make_demand, make_job, make_machin
 
 
 def about(value: float, unit: str, *, down: float = 0.8, up: float = 1.3) -> Estimate:
-    """A figure whose ends are not alike."""
+    """An uncertain figure with an asymmetric interval."""
     return estimate(value, low=value * down, high=value * up, unit=unit, basis="assumed", source="test")
 
 
@@ -29,7 +29,7 @@ DRIFTS = Drifts(rent=about(0.5, "1/sqrt(year)"), api=about(0.4, "1/sqrt(year)"),
 
 
 def uncertain_service(**changes: Any) -> Service:
-    """1,000 users who ask for 100 tokens, all of it doubtful; answers are asked for within 10 s, alone they take 2 s."""
+    """1,000 users with 100 tokens each, all of it uncertain; the SLO is 10 s, a request without queueing takes 2 s."""
     arrival = from_users(
         users=about(1000.0, "users"),
         active_share=about(0.05, "fraction", down=0.6, up=1.6),
@@ -56,7 +56,7 @@ def uncertain_site() -> Site:
 
 
 def uncertain_finance() -> Finance:
-    """Three years with a doubtful residual value."""
+    """Three years with an uncertain residual value."""
     return Finance(
         discount_rate=about(0.08, "fraction"),
         life_years=3.0,
@@ -80,7 +80,7 @@ def uncertain_demand(**changes: Any) -> Demand:
 
 
 def uncertain_rules() -> Rules:
-    """Rules of which those that sizes rest on are doubtful."""
+    """Rules of which those that drive sizes are uncertain."""
     return make_rules(
         job_goodput=about(0.9, "fraction", down=0.9, up=1.05),
         target_utilisation=about(0.7, "fraction", down=0.9, up=1.1),
@@ -103,7 +103,7 @@ def served(**changes: Any) -> Capability:
 
 
 def uncertain_machine(**changes: Any) -> Machine:
-    """An accelerator's server with doubtful watts and price."""
+    """An accelerator's server with uncertain watts and price."""
     capability = served()
     trained = make_capability(mode="train", throughput=about(25.0, "tokens/s"), device_memory_bytes=about(9e9, "B", up=1.06))
     plain: dict[str, Any] = {
@@ -120,7 +120,7 @@ def uncertain_machine(**changes: Any) -> Machine:
 
 
 def loads_of(demand: Demand, machine: Machine, rules: Rules) -> tuple[Load, ...]:
-    """What services and jobs ask of the machine's two capabilities."""
+    """Loads of services and jobs by the machine's two capabilities."""
     by_mode = {one.mode: one for one in machine.capabilities}
     services = [service_load(one, by_mode["infer"], growth=demand.growth) for one in demand.services]
     return (*services, *(job_load(one, by_mode["train"], rules=rules) for one in demand.jobs))
@@ -148,5 +148,5 @@ def an_option(demand: Demand | None = None, *, machine: Machine | None = None, o
 
 
 def a_ground(demand: Demand | None = None, *, num: int = 2048, seed: int = 0) -> ScenarioContext:
-    """The worlds of the demand."""
+    """The scenarios of the demand."""
     return context_of(demand or uncertain_demand(), uncertain_rules(), DRIFTS, num=num, seed=seed)

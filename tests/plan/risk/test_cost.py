@@ -1,4 +1,4 @@
-"""Intervals of cost hold 80 % of worlds that are drawn apart and reckoned with the plain formulae of ownership and rent."""
+"""Cost intervals hold 80 % of scenarios sampled independently and computed with the plain formulae of owning and renting."""
 
 from __future__ import annotations
 
@@ -46,20 +46,20 @@ Z_P90 = 1.2815515655446004
 
 
 def one_draw(value: Estimate, random: np.random.Generator) -> Estimate:
-    """A figure of one world: the ends are the 10th and 90th percentile, each side lognormal."""
+    """A figure of one scenario: its interval is P10 to P90, each side lognormal."""
     z = float(random.standard_normal())
     side = value.high / value.value if z > 0 else value.value / value.low
     drawn = value.value * math.exp(z / Z_P90 * math.log(side))
-    return estimate(min(drawn, 1.0) if value.unit == "fraction" else drawn, unit=value.unit, basis="assumed", source="a world")
+    return estimate(min(drawn, 1.0) if value.unit == "fraction" else drawn, unit=value.unit, basis="assumed", source="a scenario")
 
 
 def at_least_one(pue: Estimate) -> Estimate:
-    """No room takes less than its machines."""
+    """No room draws less than its machines."""
     return pue.model_copy(update=dict.fromkeys(("low", "value", "high"), max(1.0, pue.value)))
 
 
-def a_world(record: Any, random: np.random.Generator) -> Any:
-    """The record with every figure below it drawn by itself."""
+def a_scenario(record: Any, random: np.random.Generator) -> Any:
+    """The record with every figure in it sampled independently."""
     if isinstance(record, Estimate):
         return one_draw(record, random)
     if isinstance(record, Arrival):
@@ -72,21 +72,21 @@ def a_world(record: Any, random: np.random.Generator) -> Any:
             duty=one_draw(record.duty, random),
         )
     if isinstance(record, Site):
-        site = {name: a_world(getattr(record, name), random) for name in Site.model_fields}
+        site = {name: a_scenario(getattr(record, name), random) for name in Site.model_fields}
         return record.model_copy(update={**site, "pue": at_least_one(site["pue"])})
     if isinstance(record, Record):
-        return record.model_copy(update={name: a_world(getattr(record, name), random) for name in type(record).model_fields})
-    return tuple(a_world(one, random) for one in record) if isinstance(record, tuple) else record
+        return record.model_copy(update={name: a_scenario(getattr(record, name), random) for name in type(record).model_fields})
+    return tuple(a_scenario(one, random) for one in record) if isinstance(record, tuple) else record
 
 
 def drawn(random: np.random.Generator) -> tuple[Demand, Machine, Rules]:
-    return a_world(uncertain_demand(), random), a_world(uncertain_machine(), random), a_world(uncertain_rules(), random)
+    return a_scenario(uncertain_demand(), random), a_scenario(uncertain_machine(), random), a_scenario(uncertain_rules(), random)
 
 
 def bought(option: Option, random: np.random.Generator) -> Money:
     demand, machine, rules = drawn(random)
     loads = loads_of(demand, machine, rules)
-    room = option.room.model_copy(update={"bill": a_world(option.room.bill, random)}) if option.room else None
+    room = option.room.model_copy(update={"bill": a_scenario(option.room.bill, random)}) if option.room else None
     return money(
         loads,
         num_servers=option.num_servers,
@@ -99,7 +99,7 @@ def bought(option: Option, random: np.random.Generator) -> Money:
 
 
 def mean_of_a_walk(sigma: float, random: np.random.Generator, *, years: float, locked_years: float) -> float:
-    """Mean price over today's, agreed anew at the start of every term."""
+    """Mean price over today's, renegotiated at the start of every term."""
     log, prices = 0.0, []
     for _ in range(round(years / locked_years)):
         prices.append(math.exp(log))
@@ -111,7 +111,7 @@ def rent(option: Option, random: np.random.Generator, *, offer: Offer, locked_ye
     demand, machine, rules = drawn(random)
     assert offer.price is not None
     factor = mean_of_a_walk(one_draw(DRIFTS.rent, random).value, random, years=3.0, locked_years=locked_years)
-    price = estimate(one_draw(offer.price, random).value * factor, unit=offer.price.unit, basis="assumed", source="a world")
+    price = estimate(one_draw(offer.price, random).value * factor, unit=offer.price.unit, basis="assumed", source="a scenario")
     loads = loads_of(demand, machine, rules)
     fleet = Fleet(pools=option.pools, serving=option.num_servers - option.num_spares, spares=option.num_spares)
     size = machine.machines_per_server.value
@@ -140,18 +140,18 @@ def check(option: Option, scenario: Callable[[np.random.Generator], Money]) -> N
     )
     for value, scenarios, values in figures:
         covered = share_within(interval(value, scenarios, scenarios.size), values)
-        assert 0.76 <= covered <= 0.84, f"{covered:.1%} of worlds are within the ends of {value.unit}"
+        assert 0.76 <= covered <= 0.84, f"{covered:.1%} of scenarios are within the interval of {value.unit}"
         assert np.median(values) == pytest.approx(float(np.median(scenarios)), rel=0.1), (
             "within twice the error of 1,000 wide draws"
         )
 
 
-def test_the_interval_of_a_purchase_holds_80_percent_of_independent_worlds() -> None:
+def test_the_interval_of_a_purchase_holds_80_percent_of_independent_scenarios() -> None:
     option = an_option()
     check(option, lambda random: bought(option, random))
 
 
-def test_the_interval_of_a_purchase_with_its_whole_room_holds_80_percent_of_independent_worlds() -> None:
+def test_the_interval_of_a_purchase_with_its_whole_room_holds_80_percent_of_independent_scenarios() -> None:
     catalogue = load_catalogue(with_user_files=False)
     server = next(one for one in catalogue.servers.values() if one.gpu_id == "h100_sxm_80gb" and one.price and one.max_power_w)
 
@@ -167,14 +167,14 @@ def test_the_interval_of_a_purchase_with_its_whole_room_holds_80_percent_of_inde
 
 
 @pytest.mark.parametrize(("term", "locked_years"), [("on_demand", 0.25), ("reserved_1y", 1.0), ("reserved_3y", 3.0)])
-def test_the_interval_of_a_rent_holds_80_percent_of_independent_worlds(term: str, locked_years: float) -> None:
+def test_the_interval_of_a_rent_holds_80_percent_of_independent_scenarios(term: str, locked_years: float) -> None:
     offer = rent_offer(term)
     option = an_option(offer=offer)
     check(option, lambda random: rent(option, random, offer=offer, locked_years=locked_years))
 
 
 @pytest.mark.parametrize("offer", [None, rent_offer(), rent_offer("reserved_1y")])
-def test_at_the_middle_of_all_inputs_the_cost_is_the_sum_of_the_lines(offer: Offer | None) -> None:
+def test_at_the_central_value_of_all_inputs_the_cost_is_the_sum_of_the_lines(offer: Offer | None) -> None:
     option = an_option(offer=offer)
     context = context_of(uncertain_demand(), uncertain_rules(), DRIFTS, num=1)
     middle = type(context)(demand=context.demand, rules=context.rules, scenarios=Middle(), drifts=DRIFTS)
@@ -185,14 +185,14 @@ def test_at_the_middle_of_all_inputs_the_cost_is_the_sum_of_the_lines(offer: Off
     assert cost.per_unit["chat"][0] == pytest.approx(option.usd_per_unit["chat"].value)
 
 
-def test_drawn_ends_are_nearer_than_summed_ends() -> None:
+def test_sampled_intervals_are_narrower_than_summed_intervals() -> None:
     option = an_option()
     ends = interval(option.tco_usd, seen(option, a_ground()).cost.tco, 2048)
     assert ends.value == option.tco_usd.value
     assert ends.high - ends.low < 0.8 * (option.tco_usd.high - option.tco_usd.low)
 
 
-def test_a_line_of_a_kind_nobody_knows_moves_by_its_own_interval() -> None:
+def test_a_line_of_an_unknown_kind_is_sampled_from_its_own_interval() -> None:
     option = an_option()
     odd = option.costs[-1].model_copy(update={"key": "insurance", "name": "insurance"})
     wider = option.model_copy(update={"costs": (*option.costs, odd)})

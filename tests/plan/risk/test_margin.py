@@ -1,4 +1,4 @@
-"""A margin of servers: the fewest that make an option as sure as is asked, and what a plan is with and without one."""
+"""The safety margin: the fewest servers that reach a confidence, and a plan with and without it."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_the_margin_is_the_fewest_servers_that_are_enough(confidence: float) -> 
 
 @settings(max_examples=20, deadline=None)
 @given(low=st.floats(0.1, 0.95), high=st.floats(0.1, 0.95))
-def test_to_be_surer_never_takes_fewer_servers(low: float, high: float) -> None:
+def test_more_confidence_never_takes_fewer_servers(low: float, high: float) -> None:
     context, option = a_ground(), an_option()
     few, many = (servers_more(option, context, confidence=one) for one in sorted((low, high)))
     assert few is not None
@@ -97,13 +97,13 @@ def test_a_fleet_with_a_margin_costs_it_and_has_the_room() -> None:
     assert wide.num_machines == plain.num_machines, "what the loads need does not change"
 
 
-def test_an_option_that_is_not_sure_ranks_behind_one_that_is_dearer() -> None:
+def test_an_option_that_misses_the_confidence_ranks_behind_a_more_expensive_one() -> None:
     cheap = an_option().model_copy(update={"misses_confidence": True})
     dear = an_option(machine=uncertain_machine(server="dear", price_usd=about(20_000.0, "usd")))
     assert [one.server for one in ranked([cheap, dear])] == ["dear", cheap.server]
 
 
-def test_what_is_spared_is_what_the_upper_ends_ask_for() -> None:
+def test_the_reserve_is_what_the_upper_ends_require() -> None:
     capability = served(service_s=about(2.0, "s", up=1.4), device_memory_bytes=about(10e9, "B", up=1.06))
     assert spare_of(capability) == Spare(time=pytest.approx(1.4), memory=pytest.approx(1.06))
     assert spare_of(served(service_s=None, device_memory_bytes=None)) == Spare()
@@ -116,7 +116,7 @@ def planned(tmp_path: Path, catalogue: Catalogue, *, tpot: float = 0.04, confide
     return plan_demand(wanted, catalogue=catalogue, on=date(2026, 11, 25), accelerators=("h100_sxm_80gb", "l40s"))
 
 
-def test_a_plan_with_confidence_is_dearer_and_never_slower(tmp_path: Path, catalogue: Catalogue) -> None:
+def test_a_plan_with_confidence_costs_more_and_is_never_slower(tmp_path: Path, catalogue: Catalogue) -> None:
     middle, sure = (planned(tmp_path, catalogue, confidence=text) for text in ("confidence = 0", ""))
     before, after = middle.recommended, sure.recommended
     assert before is not None and after is not None
@@ -135,6 +135,6 @@ def test_settings_keep_the_slo_at_the_slow_end_of_the_prediction_where_one_does(
 
 
 @pytest.mark.parametrize("wrong", ["1", "-0.1", "0.999", '"much"'])
-def test_a_confidence_that_is_none_is_told_in_one_line(tmp_path: Path, catalogue: Catalogue, wrong: str) -> None:
+def test_an_invalid_confidence_is_reported_in_one_line(tmp_path: Path, catalogue: Catalogue, wrong: str) -> None:
     with pytest.raises(UsageError, match="confidence"):
         planned(tmp_path, catalogue, confidence=f"confidence = {wrong}")

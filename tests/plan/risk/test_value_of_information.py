@@ -1,4 +1,4 @@
-"""What a plan rests on, what to measure next, and plans of the user's own model."""
+"""The basis of a plan, what to measure next, and plans of the user's own model."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def plan(tmp_path_factory: pytest.TempPathFactory, catalogue: Catalogue) -> Plan
     return answer(read_demand(folder / "demand.toml", catalogue=catalogue), catalogue=catalogue)
 
 
-def test_a_users_own_model_beside_the_demand_file_is_planned(plan: Plan) -> None:
+def test_a_users_own_model_next_to_the_demand_file_is_planned(plan: Plan) -> None:
     assert plan.recommended is not None
     service = plan.demand.services[0]
     assert (service.workload, service.preset) == ("gpt", "qwen") and service.model is not None
@@ -66,14 +66,14 @@ def test_a_users_own_model_beside_the_demand_file_is_planned(plan: Plan) -> None
     assert plan.recommended.replay is not None and len(plan.recommended.replay.services) == 2
 
 
-def test_nobody_sells_a_users_own_model(plan: Plan) -> None:
+def test_no_api_sells_a_users_own_model(plan: Plan) -> None:
     (api,) = (option for option in plan.options if option.kind == "api")
     assert not api.accepted
     assert "chat: no API sells one's own model; api_model names one that would answer instead" in api.reasons
     assert set(api.usd_per_unit) == {"large"}
 
 
-def test_a_commercial_model_that_would_answer_instead_of_ones_own_is_priced(tmp_path: Path, catalogue: Catalogue) -> None:
+def test_a_commercial_model_that_would_replace_ones_own_is_priced(tmp_path: Path, catalogue: Catalogue) -> None:
     write_model(tmp_path / "qwen", FEW_LAYERS)
     file = tmp_path / "demand.toml"
     file.write_text(OWN.format(model="qwen").replace('model = "qwen"', 'model = "qwen"\napi_model = "gpt-4o-mini"'))
@@ -82,7 +82,7 @@ def test_a_commercial_model_that_would_answer_instead_of_ones_own_is_priced(tmp_
     assert api.accepted
 
 
-def test_a_model_that_is_not_there_is_told_with_its_table(tmp_path: Path, catalogue: Catalogue) -> None:
+def test_a_missing_model_is_reported_with_its_table(tmp_path: Path, catalogue: Catalogue) -> None:
     file = tmp_path / "demand.toml"
     file.write_text(OWN.format(model="nowhere"))
     with pytest.raises(UsageError, match=r"service 1 \(chat\).*nowhere"):
@@ -96,7 +96,7 @@ def test_a_table_without_a_model_says_what_is_missing(tmp_path: Path, catalogue:
         read_demand(file, catalogue=catalogue)
 
 
-def test_every_load_says_whether_its_numbers_were_measured(plan: Plan) -> None:
+def test_every_load_states_whether_its_numbers_were_measured(plan: Plan) -> None:
     assert plan.recommended is not None
     found = basis_of(plan.recommended)
     assert {one.load for one in found} == {"chat", "large"}

@@ -31,7 +31,7 @@ def test_the_probability_to_wait_is_erlangs(servers: int, load: float) -> None:
     assert found == pytest.approx(exact, rel=0.035, abs=1e-6)
 
 
-def test_everybody_waits_where_the_load_reaches_the_servers() -> None:
+def test_every_request_waits_where_the_load_reaches_the_servers() -> None:
     assert erlang_c(np.array([3.0, 3.0]), np.array([3.0, 9.0])).tolist() == [1.0, 1.0]
 
 

@@ -1,4 +1,4 @@
-"""What makes a plan surer: more servers within what site and budget allow, told in words."""
+"""Safer choices: more servers within the limits of site and budget, and the sentences about them."""
 
 from __future__ import annotations
 
@@ -33,23 +33,23 @@ def test_more_servers_run_into_the_site_and_the_budget(demand: Demand, word: str
     assert found is not None and word in found
 
 
-def test_rented_servers_stand_in_somebody_elses_room() -> None:
+def test_rented_servers_are_not_limited_by_the_site() -> None:
     demand = uncertain_demand(site=uncertain_site().model_copy(update={"power_w": exact(1.0, "W"), "num_racks": 0}))
     assert hindrance(an_option(demand, offer=rent_offer()), demand, more_servers=1000) is None
 
 
-def surer_with(**procurements: SaferOption | MoreServers | None) -> Safer:
+def safer_with(**procurements: SaferOption | MoreServers | None) -> Safer:
     plain: dict[str, SaferOption | MoreServers | None] = {"option": None, "more_servers": None}
     return Safer(p_slo=0.5, below=0.8, wanted=0.9, **{**plain, **procurements})  # type: ignore[arg-type]
 
 
-def test_ways_to_be_surer_are_told_the_cheapest_first_and_what_is_not_allowed_last() -> None:
+def test_safer_choices_are_listed_the_cheapest_first_and_those_over_a_limit_last() -> None:
     option = SaferOption(rank=7, what="rent 8 x card", p_slo=0.95, tco_usd=3e5)
     more = MoreServers(count=1, num_servers=4, p_slo=0.92, tco_usd=1e5, hindrance="the power of the site")
-    first, last = safer_choices(surer_with(option=option, more_servers=more))
+    first, last = safer_choices(safer_with(option=option, more_servers=more))
     assert first.startswith("option 7") and "$300,000" in first
-    assert last.startswith("1 server more, 4 in all") and "the power of the site does not allow" in last
+    assert last.startswith("1 more server, 4 in total") and "which exceeds the power of the site" in last
 
 
-def test_where_nothing_is_surer_that_is_said() -> None:
-    assert safer_choices(surer_with()) == (NOTHING,)
+def test_without_a_safer_choice_a_sentence_states_that() -> None:
+    assert safer_choices(safer_with()) == (NOTHING,)

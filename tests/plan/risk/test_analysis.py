@@ -1,4 +1,4 @@
-"""A whole plan with its certainty: contract, tornado, regret, what is surer, the growth path; the same bytes twice."""
+"""A whole plan with its certainty: contract, tornado, regret, safer choices, the growth path; the same bytes twice."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from aigc_bench.plan.risk.fleet_service import serves
 from aigc_bench.plan.risk.growth_path import fleet_after, growth_path
 from aigc_bench.plan.risk.probabilities import seen
 from aigc_bench.plan.risk.regret import regrets
-from aigc_bench.plan.risk.safer import BELOW, WANTED, surer
+from aigc_bench.plan.risk.safer import BELOW, WANTED, safer
 from aigc_bench.report.plan.render import render_plan
 from tests.plan.risk.cases import (
     a_ground,
@@ -64,12 +64,12 @@ def plan(catalogue: Catalogue) -> Plan:
     return certain(a_plan(), catalogue=catalogue)
 
 
-def told(plan: Plan) -> dict[str, Any]:
+def contract_of(plan: Plan) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(json.dumps(contract(plan), allow_nan=False))
     return found
 
 
-def test_every_option_has_its_chances_and_the_ranks_stay(plan: Plan) -> None:
+def test_every_option_has_its_probabilities_and_the_ranks_stay(plan: Plan) -> None:
     assert [one.tco_usd.value for one in plan.options] == [one.tco_usd.value for one in a_plan().options]
     for one in plan.options:
         assert one.p_slo is not None and 0 <= one.p_slo <= 1
@@ -84,8 +84,8 @@ def test_the_same_plan_gives_the_same_bytes(plan: Plan, catalogue: Catalogue) ->
     assert render_plan(again, version="test") == render_plan(plan, version="test")
 
 
-def test_the_contract_has_the_chances_and_what_they_follow_from(plan: Plan) -> None:
-    found = told(plan)
+def test_the_contract_has_the_probabilities_and_their_inputs(plan: Plan) -> None:
+    found = contract_of(plan)
     assert {"p_slo", "p_budget", "p_oom"} <= set(found["options"][0])
     certainty = found["certainty"]
     assert set(certainty) >= {"num_worlds", "median_tco_usd", "tornado", "regret", "surer", "growth_path"}
@@ -98,7 +98,7 @@ def test_a_budget_gives_every_option_a_probability_to_keep_it(catalogue: Catalog
     assert all(one.p_budget is not None for one in certain(a_plan(demand), catalogue=catalogue).options)
 
 
-def test_swings_are_told_the_widest_first_and_only_where_they_are_no_accident() -> None:
+def test_swings_are_reported_the_widest_first_and_only_above_sampling_noise() -> None:
     option, context = an_option(), a_ground()
     found = tornado_of(option, context)
     widths = [one.tco_width_usd for one in found.cost]
@@ -111,7 +111,7 @@ def test_swings_are_told_the_widest_first_and_only_where_they_are_no_accident() 
     assert not any("discount" in one.name for one in found.cost), "the undiscounted total does not depend on the rate"
 
 
-def test_the_dearer_twin_is_regretted_more_and_in_every_world_one_option_wins(plan: Plan) -> None:
+def test_the_more_expensive_twin_has_more_regret_and_one_option_wins_in_every_scenario(plan: Plan) -> None:
     assert plan.certainty is not None
     first, *rivals = plan.certainty.regret
     assert first.rank == plan.recommendation
@@ -120,27 +120,27 @@ def test_the_dearer_twin_is_regretted_more_and_in_every_world_one_option_wins(pl
     assert dear.regret_usd > first.regret_usd and "a_server" in first.what
 
 
-def test_an_option_alone_is_not_regretted() -> None:
+def test_a_single_option_has_no_regret() -> None:
     only = seen(an_option(), a_ground())
     (found,) = regrets([only], only)
     assert (found.p_cheapest, found.regret_usd) == (1.0, 0.0)
 
 
 @pytest.mark.parametrize(("rival_usd", "is_named"), [(50.0, True), (89.0, True), (91.0, False), (100.0, False), (300.0, False)])
-def test_a_rival_that_is_much_less_regretted_is_named_with_its_cost(rival_usd: float, is_named: bool) -> None:
-    """The cheapest with every input at its middle may be a gamble on rents."""
+def test_a_rival_with_much_lower_regret_is_named_with_its_cost(rival_usd: float, is_named: bool) -> None:
+    """The cheapest option at central values may be a gamble on rents."""
 
     def one(rank: int, what: str, regret_usd: float, cost_usd: float) -> Regret:
         cost = Estimate(value=cost_usd, low=cost_usd, high=cost_usd, unit="usd", basis="modelled")
         return Regret(rank=rank, what=what, p_slo=0.8, num_worlds=2048, p_cheapest=0.5, regret_usd=regret_usd, tco_usd=cost)
 
-    told = lower_regret([one(1, "rent them", 100.0, 1000.0), one(2, "buy them", rival_usd, 1200.0)])
-    assert (told is not None) == is_named
-    if told is not None:
-        assert told.startswith("buy them, 1.20 times the cost") and "not $100" in told
+    sentence = lower_regret([one(1, "rent them", 100.0, 1000.0), one(2, "buy them", rival_usd, 1200.0)])
+    assert (sentence is not None) == is_named
+    if sentence is not None:
+        assert sentence.startswith("buy them: 1.20 times the cost") and "instead of $100" in sentence
 
 
-def test_without_rivals_nobody_is_more_prudent() -> None:
+def test_without_rivals_there_is_no_lower_regret() -> None:
     assert lower_regret(()) is None
     only = seen(an_option(), a_ground())
     assert lower_regret(regrets([only], only)) is None
@@ -157,9 +157,9 @@ def test_regret_is_what_is_paid_above_the_cheapest_that_serves() -> None:
     assert found.regret_usd == pytest.approx(float(over.mean()))
 
 
-def test_more_servers_are_named_where_the_recommendation_is_not_sure() -> None:
+def test_more_servers_are_named_where_p_slo_of_the_recommendation_is_low() -> None:
     option, context = an_option(), a_ground()
-    found = surer([seen(option, context)], seen(option, context), context)
+    found = safer([seen(option, context)], seen(option, context), context)
     assert found is not None and found.p_slo < BELOW and found.option is None
     assert found.more_servers is not None and found.more_servers.p_slo >= WANTED
     assert found.more_servers.tco_usd > option.tco_usd.value
@@ -167,9 +167,9 @@ def test_more_servers_are_named_where_the_recommendation_is_not_sure() -> None:
     assert fewer is not None and np.mean(fewer) < WANTED
 
 
-def test_nothing_is_surer_than_what_is_sure() -> None:
+def test_a_safe_recommendation_has_no_safer_choice() -> None:
     option, context = an_option(), a_ground()
-    sure = option.model_copy(
+    safe = option.model_copy(
         update={
             "pools": tuple(
                 pool.model_copy(
@@ -183,7 +183,7 @@ def test_nothing_is_surer_than_what_is_sure() -> None:
             )
         }
     )
-    assert surer([seen(sure, context)], seen(sure, context), context) is None
+    assert safer([seen(safe, context)], seen(safe, context), context) is None
 
 
 def test_the_growth_path_ends_at_the_planned_fleet_and_stages_cost_no_more_where_prices_fall(catalogue: Catalogue) -> None:
@@ -207,7 +207,7 @@ def test_a_rented_fleet_grows_without_a_purchase_and_no_growth_has_no_path(catal
     assert growth_path(an_option(still), a_ground(still), catalogue=catalogue) is None
 
 
-def test_a_floor_of_a_simulation_shrinks_with_earlier_years() -> None:
+def test_a_minimum_from_a_simulation_shrinks_with_earlier_years() -> None:
     option, context = an_option(), a_ground()
     assert option.machine is not None
     capability = option.machine.capabilities[0].model_copy(update={"machines_at_least": 60})
@@ -215,18 +215,18 @@ def test_a_floor_of_a_simulation_shrinks_with_earlier_years() -> None:
         update={"machine": option.machine.model_copy(update={"capabilities": (capability, option.machine.capabilities[1])})}
     )
     assert fleet_after(floored, context, 1.0).serving < fleet_after(floored, context, 3.0).serving
-    plain, asked_for_more = (serves(one, context) for one in (option, floored))
-    assert plain is not None and asked_for_more is not None and np.mean(asked_for_more) < np.mean(plain)
+    plain, with_minimum = (serves(one, context) for one in (option, floored))
+    assert plain is not None and with_minimum is not None and np.mean(with_minimum) < np.mean(plain)
 
 
-def test_the_screen_and_the_page_tell_how_sure_it_is(plan: Plan) -> None:
+def test_the_screen_and_the_page_show_the_risk(plan: Plan) -> None:
     text, page = screen(plan), render_plan(plan, version="test")
     assert "how sure: every SLO and deadline kept in" in text and "cost moves with" in text and "servers needed" in text
     for words in ("How sure is it", "plan-tornado-cost", "plan-tornado-slo", "Growth path", "Regret"):
         assert words in page
 
 
-def test_a_purchase_that_grows_is_drawn_in_stages_beside_at_once(catalogue: Catalogue) -> None:
+def test_a_growing_purchase_is_shown_in_stages_and_upfront(catalogue: Catalogue) -> None:
     bought = a_plan()
     owned = ranked([one for one in bought.options if one.kind == "owned"])
     alone = bought.model_copy(update={"options": owned, "recommendation": 1})

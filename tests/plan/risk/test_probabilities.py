@@ -1,4 +1,4 @@
-"""P(SLO), P(within budget) and P(out of memory) move the way they must, and do not depend on what else is looked at."""
+"""P(SLO), P(within budget) and P(out of memory) are monotonic as they must be, and independent of the other options."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_p_slo_rises_with_more_servers() -> None:
     assert 0 < found[0] < found[-1] <= 1
 
 
-def test_a_latency_below_that_of_a_lone_request_is_kept_in_hardly_any_world() -> None:
+def test_a_latency_below_that_of_a_lone_request_is_met_in_hardly_any_scenario() -> None:
     assert p_slo(an_option(), slo=Slo(latency_s=0.5)) < 0.01
 
 
@@ -69,7 +69,7 @@ def test_deadlines_count_like_slos() -> None:
     assert np.mean(relaxed) > 0.5 > np.mean(pressed)
 
 
-def test_jobs_wait_for_the_replicas_that_services_keep_by_night() -> None:
+def test_jobs_share_the_night_with_the_replicas_that_services_need() -> None:
     both = uncertain_demand()
     job_alone = uncertain_demand(services=())
     option = an_option(job_alone)
@@ -98,7 +98,7 @@ def with_peak(num_bytes: float) -> Option:
     return an_option(machine=machine.model_copy(update={"capabilities": (capability, machine.capabilities[1])}))
 
 
-def test_p_out_of_memory_rises_with_memory_and_is_never_sure() -> None:
+def test_p_out_of_memory_rises_with_memory_and_is_never_certain() -> None:
     found = [p_out_of_memory(with_peak(gigabytes * 1e9), uncertain_rules()) for gigabytes in (5, 12, 13.5, 14.2, 15, 18)]
     known = [one for one in found if one is not None]
     assert known == sorted(known) and len(known) == len(found)
@@ -138,11 +138,11 @@ def test_a_mixed_option_serves_where_all_its_parts_do_and_costs_their_sum() -> N
     assert found is not None and all(one is not None for one in capability)
     assert np.array_equal(found, np.logical_and(*capability))
     assert seen(whole, context).cost.tco == pytest.approx(sum(seen(part, context).cost.tco for part in parts))
-    told = with_probabilities(seen(whole, context), context)
-    assert all(part.p_slo is not None for part in told.parts)
+    found = with_probabilities(seen(whole, context), context)
+    assert all(part.p_slo is not None for part in found.parts)
 
 
-def test_what_else_is_looked_at_and_in_which_order_changes_nothing() -> None:
+def test_other_options_and_their_order_change_nothing() -> None:
     bought, hired = an_option(), an_option(offer=rent_offer())
     alone, after = a_ground(), a_ground()
     seen(hired, after)
@@ -150,6 +150,6 @@ def test_what_else_is_looked_at_and_in_which_order_changes_nothing() -> None:
     assert np.array_equal(first.cost.tco, second.cost.tco) and np.array_equal(first.serves, second.serves)
 
 
-def test_few_worlds_are_the_first_of_many() -> None:
+def test_few_scenarios_are_the_first_of_many() -> None:
     few, many = seen(an_option(), a_ground(num=256)), seen(an_option(), a_ground())
     assert np.array_equal(few.cost.tco, many.cost.tco[:256])
