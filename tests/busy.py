@@ -13,12 +13,14 @@ from contextlib import contextmanager, suppress
 
 NUM_LOOPS = 2
 NICENESS = -5
+_LOOP = "import os\nparent = os.getppid()\nwhile os.getppid() == parent: pass"
+"""Computes until its parent is gone, however that ends."""
 
 
 @contextmanager
 def busy_loops(num: int = NUM_LOOPS) -> Iterator[list[int]]:
     """Keep ``num`` processes computing, and give their process ids."""
-    loops = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(num)]
+    loops = [subprocess.Popen([sys.executable, "-c", _LOOP]) for _ in range(num)]
     try:
         for loop in loops:
             with suppress(PermissionError):
