@@ -84,7 +84,7 @@ def costs_of(plan: Plan) -> dict[tuple[str, ...], float]:
 
 
 @pytest.mark.parametrize("name", ["tuning", "reports"])
-def test_more_work_makes_no_way_to_have_a_machine_cheaper(name: str) -> None:
+def test_more_work_makes_no_procurement_cheaper(name: str) -> None:
     """From a corner of one accelerator to a hundred servers, in steps of half as much again; the middle of all intervals."""
     before: dict[tuple[str, ...], float] = {}
     for step in range(24):
@@ -110,7 +110,7 @@ def test_a_higher_pue_or_tariff_never_lowers_the_cost(name: str, amount: float, 
 
 
 @pytest.mark.parametrize("name", ["chat", "tuning"])
-def test_dearer_servers_never_lower_the_cost(name: str, tmp_path: Path) -> None:
+def test_higher_server_prices_never_lower_the_cost(name: str, tmp_path: Path) -> None:
     """Every server with one of the handful is a quarter dearer; there is no cloud to flee to."""
     priced = [server for server in catalogue().servers.values() if server.gpu_id in HANDFUL and server.price]
     rows = [
@@ -147,7 +147,7 @@ as_of = "2026-11"
     ("like", "server"), [("h100_sxm_80gb", "dgx_h100"), ("l40s", "pcie_4u_8x_l40s"), ("mi300x", "smc_8125gs_mi300x")]
 )
 @pytest.mark.parametrize("name", ["chat", "speech", "tuning"])
-def test_an_accelerator_that_is_worse_in_everything_and_dearer_is_never_chosen(
+def test_an_accelerator_that_is_worse_in_everything_and_costs_more_is_never_chosen(
     name: str, like: str, server: str, tmp_path: Path
 ) -> None:
     file = tmp_path / "worse.toml"
@@ -293,7 +293,7 @@ def test_every_estimate_holds_its_value_and_has_a_unit_that_is_known(plan: Plan)
     assert {found.unit for found in seen} <= units_of(plan)
 
 
-def test_money_is_told_in_dollars_and_dollars_a_year(plan: Plan) -> None:
+def test_money_is_stated_in_dollars_and_dollars_per_year(plan: Plan) -> None:
     for option in plan.options:
         assert (option.capex_usd.unit, option.opex_usd_per_year.unit, option.tco_usd.unit) == ("usd", "usd/year", "usd")
         assert {line.usd_per_year.unit for line in option.costs} <= {"usd/year"}
@@ -321,7 +321,7 @@ def test_the_json_holds_finite_numbers_only(plan: Plan) -> None:
 
 
 @pytest.mark.parametrize("name", [*SERVICES, *JOBS])
-def test_asking_for_nothing_buys_nothing(name: str) -> None:
+def test_an_empty_demand_buys_nothing(name: str) -> None:
     found = plan_of(text_of(name, amount=0))
     json.dumps(contract(found), allow_nan=False)
     assert found.recommended is not None

@@ -42,7 +42,7 @@ def plan_of(tmp_path: Path, catalogue: Catalogue, *, rate: float = 10, tpot: flo
     return plan_demand(read_demand(file, catalogue=catalogue), catalogue=catalogue)
 
 
-def test_every_mistake_of_a_demand_is_told_at_once(tmp_path: Path, catalogue: Catalogue) -> None:
+def test_every_mistake_of_a_demand_is_reported_together(tmp_path: Path, catalogue: Catalogue) -> None:
     file = tmp_path / "demand.toml"
     file.write_text(CHAT.format(rate=-1, tpot='"3 parsecs"', power="[3, 2, 1]") + "colour = 1\n")
     with pytest.raises(UsageError) as caught:
@@ -52,7 +52,7 @@ def test_every_mistake_of_a_demand_is_told_at_once(tmp_path: Path, catalogue: Ca
         assert told in text
 
 
-def test_names_that_are_not_known_are_told_with_the_nearest(tmp_path: Path, catalogue: Catalogue) -> None:
+def test_unknown_names_are_reported_with_the_nearest(tmp_path: Path, catalogue: Catalogue) -> None:
     file = tmp_path / "demand.toml"
     file.write_text(CHAT.format(rate=1, tpot=0.05, power=1).replace("llama-3.1-70b", "llama-3.1-71b") + 'region = "atlantis"\n')
     with pytest.raises(UsageError, match=r"Did you mean llama-3.1-70b") as caught:

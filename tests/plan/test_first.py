@@ -86,7 +86,7 @@ def test_a_machine_without_a_power_sensor_is_never_called_measured(plan: Plan) -
     assert machine.full_power_w.high / machine.full_power_w.low > 2
 
 
-def test_every_figure_nobody_measured_is_listed_with_a_source(plan: Plan) -> None:
+def test_every_unmeasured_figure_is_listed_with_a_source(plan: Plan) -> None:
     keys = [assumption.key for assumption in plan.assumptions]
     assert len(keys) == len(set(keys))
     assert {"rules.target_utilisation", "demand.site.pue", "machine.price_usd", "demand.finance.discount_rate"} <= set(keys)
@@ -156,7 +156,7 @@ def test_the_built_in_demand_knows_every_family_and_supposes_little_of_others(ru
     assert all(service.arrival.parts["users"].basis == "assumed" for service in demand.services)
 
 
-def test_the_built_in_demand_asks_for_the_largest_preset_measured(tmp_path: Path, catalogue: Catalogue) -> None:
+def test_the_built_in_demand_uses_the_largest_measured_preset(tmp_path: Path, catalogue: Catalogue) -> None:
     cases = [make_case(preset=preset, batch_size=size) for preset in ("small", "large") for size in (1, 4)]
     run = make_run(tmp_path / "run", cases=cases, step_s=lambda case, _: 0.1 if case.preset == "small" else 0.5)
     rows = metric_rows(run)
@@ -220,7 +220,7 @@ def test_a_plan_from_records_costs_no_torch_no_pandas_and_no_scipy() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_nobody_demands_what_a_probe_does(tmp_path: Path, catalogue: Catalogue) -> None:
+def test_a_probe_is_not_a_demand(tmp_path: Path, catalogue: Catalogue) -> None:
     gemm = make_case(workload="probe_gemm", preset="square-256")
     assert first_plan(make_run(tmp_path / "probes", cases=[gemm]), catalogue=catalogue) is None
     both = first_plan(make_run(tmp_path / "both", cases=[gemm, make_case(workload="gpt", preset="tiny")]), catalogue=catalogue)

@@ -39,14 +39,14 @@ def test_servers_for_a_wait_are_enough_and_one_less_is_not(rate: float, service_
 
 
 @given(st.integers(501, 5000), st.floats(0.1, 1.2))
-def test_many_servers_are_blocked_as_the_recursion_says(servers: int, rho: float) -> None:
+def test_many_servers_block_as_the_recursion_gives(servers: int, rho: float) -> None:
     blocked = 1.0
     for count in range(1, servers + 1):
         blocked = rho * servers * blocked / (count + rho * servers * blocked)
     assert queueing.erlang_b(servers, offered_load=rho * servers) == pytest.approx(blocked, rel=1e-9, abs=1e-300)
 
 
-def test_very_many_servers_wait_as_halfin_and_whitt_say() -> None:
+def test_very_many_servers_wait_as_in_halfin_and_whitts_limit() -> None:
     """With two square roots of spare servers 2.7 % wait, with 2.4 less than 1 %; the limit and the sum agree where both hold."""
     for beta, waits in ((2.0, 0.0269), (2.4, 0.0093)):
         assert queueing.erlang_c(10**8, offered_load=10**8 - beta * 10**4) == pytest.approx(waits, abs=1e-4)

@@ -84,7 +84,7 @@ def test_a_demand_that_one_factor_forbids_names_it_and_what_would_change_that(
     assert re.search(rf" {factor} forbids \d+ of \d+, [1-9]\d* of them alone .*{remedy}", words), words
 
 
-def test_a_server_for_liquid_says_so_at_a_site_of_air(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_liquid_cooled_server_is_named_at_an_air_cooled_site(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = told(tmp_path, capsys, limits='accelerators = ["gb200_186gb"]', site="rack_kw = 200")
     assert "site.cooling = 'direct_liquid'" in words
 
@@ -131,7 +131,7 @@ budget_usd = -5
 """
 
 
-def test_wrong_keys_units_signs_and_names_are_told_all_at_once_one_line_each(
+def test_wrong_keys_units_signs_and_names_are_reported_together_one_line_each(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "demand.toml"
@@ -161,7 +161,7 @@ def test_wrong_keys_units_signs_and_names_are_told_all_at_once_one_line_each(
     assert lines[0] == f"error: {file}: {len(lines) - 1} mistakes:"
 
 
-def test_unknown_names_are_told_all_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_unknown_names_are_reported_together(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text = DEMAND.format(**{**PLAIN, "preset": "llama-3.1-71b", "site": 'region = "atlantis"', "limits": 'vendors = ["Acme"]'})
     file = tmp_path / "demand.toml"
     file.write_text(text)

@@ -104,7 +104,7 @@ def test_compute_binds_and_cooling_binds_next(option: Option) -> None:
     assert option.num_racks == 2
 
 
-def test_the_air_and_the_site_are_told_in_builders_units(option: Option) -> None:
+def test_the_air_and_the_site_are_stated_in_builders_units(option: Option) -> None:
     cooling, power = option.factors["cooling"].inputs, option.factors["power"].inputs
     heat_w = NUM_SERVERS * 1300
     assert cooling["heat of all servers, BTU/h"].value == pytest.approx(heat_w * 3.412, rel=ABOUT)

@@ -31,7 +31,7 @@ def test_every_factor_stands_with_its_formula_and_its_source(name: str) -> None:
     assert f"Source: {factor.source}." in TEXT
 
 
-def test_no_other_factor_is_told_of() -> None:
+def test_no_other_factor_is_described() -> None:
     part = PAGE.read_text().split("<!-- factors -->")[1].split("<!-- /factors -->")[0]
     titles = [line.removeprefix("### ") for line in part.splitlines() if line.startswith("### ")]
     assert titles == [registry.load("factors", name).title for name in FACTORS]

@@ -1,4 +1,4 @@
-"""Annuities and residual values. Rates are fractions a year, amounts are in one currency, taxes are left out.
+"""Annuities and residual values. Rates are fractions per year, amounts are in one currency, taxes are left out.
 
 Annuity of a purchase with residual value: ``(C - RV / (1 + r)^n) * r / (1 - (1 + r)^-n)``, for r = 0 ``(C - RV) / n``.
 Source: Brealey, Myers, Allen, Principles of Corporate Finance (equivalent annual cost).
@@ -10,17 +10,17 @@ import math
 
 
 def annuity_factor(rate: float, *, years: float) -> float:
-    """What one unit of capital costs a year over ``years``: r / (1 - (1 + r)^-n), 1 / n without interest."""
+    """Return the yearly cost of one unit of capital over ``years``: r / (1 - (1 + r)^-n), 1 / n without interest."""
     assert years > 0 and rate > -1, "an annuity needs a life above 0 and a rate above -100 %"
     growth = math.expm1(-years * math.log1p(rate))
     return 1.0 / years if rate == 0 or growth == 0 else rate / -growth
 
 
 def annuity(capital: float, *, rate: float, years: float, residual: float = 0.0) -> float:
-    """Equal payment at each year's end that pays for ``capital`` less the discounted ``residual``."""
+    """Return the equal payment at each year's end that pays for ``capital`` less the discounted ``residual``."""
     return (capital - residual * discount(rate, years=years)) * annuity_factor(rate, years=years)
 
 
 def discount(rate: float, *, years: float) -> float:
-    """Present value of 1 due in ``years``: (1 + r)^-n."""
+    """Return the present value of 1 due in ``years``: (1 + r)^-n."""
     return math.exp(-years * math.log1p(rate))

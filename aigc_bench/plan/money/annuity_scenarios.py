@@ -1,4 +1,4 @@
-"""The annuity of a purchase in many drawn worlds at once."""
+"""The annuity of a purchase in many Monte Carlo scenarios."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from aigc_bench.plan.stats.distributions import Array
 
 
 def annuities(capital: Array, rate: Array, residual: Array, *, years: float) -> Array:
-    """Annuity with residual value, for arrays; without interest the plain spread."""
+    """Return the annuity with residual value, for arrays; without interest the capital is spread evenly."""
     later = np.exp(-years * np.log1p(rate))
     factor = np.full_like(rate, 1 / years)
     np.divide(rate, 1 - later, out=factor, where=rate > 0)

@@ -1,4 +1,4 @@
-"""Commercial APIs as an alternative to machines: by modality, quality class and unit, what a request or an item costs."""
+"""Commercial APIs as an alternative to machines: by modality, quality class and unit, the cost of a request or an item."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MODALITY_OF = {
     "audio-second": "audio_speech",
     "transcribed-second": "audio_transcription",
 }
-"""What is bought of an API for an item that a plan counts."""
+"""The API unit that replaces an item of a plan."""
 UNIT_OF = {
     "token": "token",
     "image": "image",
@@ -34,7 +34,7 @@ UNIT_OF = {
     "audio-second": "second",
     "transcribed-second": "second",
 }
-"""The unit that an item is compared in; speech sold by the character is converted by the characters of a second."""
+"""The unit in which an item is compared; speech sold by the character is converted by characters per second."""
 _MILLION = re.compile(r"1M (tokens|characters|audio tokens|image tokens)")
 
 
@@ -43,7 +43,7 @@ class ApiOffer(Record):
 
     ``detail`` is the resolution that the price is for, empty where it is for the vendor's usual one. ``open_model`` is the open
     model that it hosts, ``None`` for one of the vendor's own. ``why_not`` is set where the
-    model is withdrawn by the day that was asked for, or is sold by another unit.
+    model is withdrawn by the requested day, or is sold by another unit.
     """
 
     provider: str
@@ -70,7 +70,7 @@ class Consumption(Record):
 def api_offers(
     item: str, *, catalogue: Catalogue, on: date, quality: Quality | None = None, detail: str = ""
 ) -> tuple[ApiOffer, ...]:
-    """Models that sell ``item`` (``token``, ``image``, ``video-second``, ``audio-second``, ``transcribed-second``).
+    """Return the models that sell ``item`` (``token``, ``image``, ``video-second``, ``audio-second``, ``transcribed-second``).
 
     ``detail`` is a resolution such as ``720p``; without one the vendor's usual price is taken.
     Raises ``UnknownNameError`` for an item that no API sells.
@@ -111,7 +111,7 @@ def _offer(row: ApiPrice, *, item: str, catalogue: Catalogue, on: date) -> ApiOf
 
 
 def _unit(text: str) -> tuple[str, float, str]:
-    """Singular unit, how many of it the price is for, and what is left of the words: ``second 720p`` is a second in 720p."""
+    """Return the singular unit, the quantity of the price, and the rest of the words: ``second 720p`` is a second in 720p."""
     if found := _MILLION.fullmatch(text):
         return found[1].removesuffix("s"), 1e6, ""
     word, _, detail = text.partition(" ")
@@ -134,7 +134,7 @@ def _price(usd: float | None, *, row: ApiPrice, divisor: float, unit: str, catal
 
 
 def usd_per_request(offer: ApiOffer, consumption: Consumption) -> Estimate | None:
-    """What one request costs; ``None`` where the model has no price for what the request consists of."""
+    """Return the cost of one request; ``None`` where the model has no price for a part of the request."""
     parts = [
         scaled(price, units, unit="usd/request")
         for price, units in ((offer.input_usd, consumption.input_units), (offer.output_usd, consumption.output_units))
@@ -144,9 +144,9 @@ def usd_per_request(offer: ApiOffer, consumption: Consumption) -> Estimate | Non
 
 
 def market_price(found: Sequence[ApiOffer], consumption: Consumption) -> Estimate | None:
-    """The median provider's median model of those still sold, from the 10th to the 90th percentile of providers.
+    """Return the median provider's median model among those on sale, with P10 and P90 over providers.
 
-    Providers count once each, however many models and resolutions they list. ``None`` where none sells it.
+    Each provider counts once, however many models and resolutions it lists. ``None`` where none sells it.
     """
     by_provider: dict[str, list[Estimate]] = {}
     for offer in found:

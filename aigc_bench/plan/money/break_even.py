@@ -1,12 +1,12 @@
-"""From which volume on owning is cheaper than paying by use, and how probable it is at the planned one.
+"""The volume from which owning is cheaper than paying per use, and how probable that is at the planned volume.
 
-    owning a year       F + v x V                 F whatever is paid anyway, v the running cost of one unit (electricity)
-    calling a year      c x V                     c of one unit, V units a year
+    owning, per year       F + v x V                 F the fixed cost, v the running cost of one unit (electricity)
+    calling, per year      c x V                     c of one unit, V units per year
 
     V* = F / (c - v)
-    P(owning is cheaper at the plan) = share of drawn worlds in which it is
+    P(owning is cheaper at the plan) = share of Monte Carlo scenarios in which it is
 
-A world where owning never pays has no break-even; the figures tell in how many that is so.
+A scenario where owning never pays off has no break-even; the figures state the share of such scenarios.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from aigc_bench.plan.stats.estimates import combined
 
 
 class BreakEven(Record):
-    """``at`` is where both cost the same over the worlds in which they do (``None`` where they do in none).
+    """``at`` is the break-even volume over the scenarios that have one (``None`` where none has).
 
-    ``p_own_cheaper`` is at the planned utilisation or volume; ``p_reachable`` is the share of worlds whose break-even lies within
-    what the machines can do.
+    ``p_own_cheaper`` is at the planned utilisation or volume; ``p_reachable`` is the share of scenarios whose break-even is within
+    the capacity of the machines.
     """
 
     against: str
@@ -49,15 +49,15 @@ def against_api(
     num: int = NUM_DRAWS,
     seed: int = 0,
 ) -> BreakEven:
-    """Owning against an API at a volume; ``capacity_units_per_year`` is the most that the owned machines can make."""
-    assert planned_units_per_year >= 0 and capacity_units_per_year > 0, "some volume, and machines that can make some"
+    """Return owning against an API at a volume; ``capacity_units_per_year`` is the maximum of the owned machines."""
+    assert planned_units_per_year >= 0 and capacity_units_per_year > 0, "a break-even needs a volume, and machines with a capacity"
     price = draws(price_usd_per_unit, name=f"{name}.price", num=num, seed=seed)
     fixed = draws(fixed_usd_per_year, name="own.fixed", num=num, seed=seed)
     running = draws(running_usd_per_unit, name="own.running", num=num, seed=seed)
     at = _crossing(fixed, price - running)
     reachable = at <= capacity_units_per_year
     basis = combined((price_usd_per_unit, fixed_usd_per_year, running_usd_per_unit))
-    source = f"{num} drawn worlds; fixed / (price - running cost of a unit)"
+    source = f"{num} Monte Carlo scenarios; fixed / (price - running cost of a unit)"
     owned = fixed + running * planned_units_per_year
     return BreakEven(
         against=name,
@@ -71,7 +71,7 @@ def against_api(
 
 
 def _crossing(fixed: Array, margin: Array) -> Array:
-    """Where a fixed cost is earned back by a margin; infinite where there is none."""
+    """Return the volume at which a margin recovers a fixed cost; infinite where there is none."""
     found = np.full_like(fixed, np.inf)
     np.divide(fixed, margin, out=found, where=margin > 0)
     return found
@@ -80,7 +80,7 @@ def _crossing(fixed: Array, margin: Array) -> Array:
 def _why(reachable: Array | np.ndarray, where: str) -> str:
     share = float(np.mean(reachable))
     if share == 1.0:
-        return f"owning breaks even {where} in every drawn world"
+        return f"owning breaks even {where} in every scenario"
     if share == 0.0:
-        return f"owning breaks even {where} in no drawn world"
-    return f"owning breaks even {where} in {share:.0%} of the drawn worlds"
+        return f"owning breaks even {where} in no scenario"
+    return f"owning breaks even {where} in {share:.0%} of the scenarios"

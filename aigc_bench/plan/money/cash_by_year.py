@@ -1,8 +1,8 @@
 """An option's cash by year: bought at the start, run every year, sold at the end of its life; the sum is its total cost.
 
 year 0       purchase
-year 1..n    running cost, of the last year's part where the life is no whole number
-year n       the residual share of the purchase comes back
+year 1..n    running cost, in the last year for the fraction left where the life is not a whole number
+year n       resale at the residual share of the purchase
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from aigc_bench.plan.stats.estimates import named, scaled, times
 
 
 class YearCash(Record):
-    """What leaves and comes back in a year; ``net_usd`` may be negative in the year of the sale. Year 0 is the start."""
+    """Payments and income of a year; ``net_usd`` may be negative in the year of the sale. Year 0 is the start."""
 
     year: int
     purchase_usd: Estimate | None = None
@@ -27,7 +27,7 @@ class YearCash(Record):
 
 
 def cash_by_year(option: Option, finance: Finance) -> tuple[YearCash, ...]:
-    """The years of an option's life, the purchase first; of a mixed one of all its parts together."""
+    """Return the years of an option's life, the purchase first; of a mixed one over all its parts."""
     capex, years, found = option.capex_usd, math.ceil(finance.life_years), list[YearCash]()
     owned = sum(part.capex_usd.value for part in option.parts or (option,))
     for year in range(years + 1):
@@ -47,14 +47,14 @@ def cash_by_year(option: Option, finance: Finance) -> tuple[YearCash, ...]:
 
 
 def _total(whole: Estimate, option: Option) -> Estimate:
-    """The last sum is the total cost, with the ends that it has: those of drawn worlds are nearer than the terms' end by end."""
+    """Return the last sum with the interval of the total cost, which is narrower than one added up end by end."""
     tco = option.tco_usd
     is_same = math.isclose(whole.value, tco.value, rel_tol=1e-9)
     return whole.model_copy(update={"low": tco.low, "high": tco.high}) if is_same else whole
 
 
 def _added(*terms: Estimate | None, less: Estimate | None = None, words: str) -> Estimate:
-    """Terms end by end; of what is taken off, the other end."""
+    """Return the sum end by end; a subtracted term takes the opposite end."""
     known = [term for term in terms if term is not None]
     off = (less.value, less.high, less.low) if less else (0.0, 0.0, 0.0)
     value, low, high = (

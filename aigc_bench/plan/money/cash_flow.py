@@ -1,10 +1,10 @@
-"""When to buy, and what leaves the account in every year, as the demand grows and equipment is retired.
+"""Purchases and yearly cash flow as the demand grows and equipment is retired.
 
     needed in year y    ceil(needed now x (1 + growth)^y)
-    bought in year y    what is needed and not in service
+    bought in year y    needed and not in service
     price in year y     price now x ratio^y
 
-A cohort serves its whole life; at its end, and at the horizon, it is sold for the residual share of what it cost at its age.
+A cohort serves its whole life; at its end, and at the horizon, it is sold for the residual share of its price at its age.
 Equipment is bought at the start of a year and sold at an end. Taxes are off unless a rate is given: then running costs and
 straight-line depreciation reduce them and a resale adds to them.
 """
@@ -30,12 +30,12 @@ class Cohort(Record):
 
     @property
     def age_years(self) -> int:
-        """Age when it is sold."""
+        """Return the age at which it is sold."""
         return self.sold - self.bought
 
 
 class YearFlow(Record):
-    """One year: units in service and bought, what is paid and comes back, in USD of that year; ``net`` is what leaves."""
+    """One year: units in service and bought, payments and income in USD of that year; ``net`` is payments less income."""
 
     year: int
     in_service: int
@@ -58,7 +58,7 @@ class CashFlow(Record):
 
 
 class Growth(Record):
-    """How prices move and for how long: ``price_ratio`` is next year's hardware price over this year's, ``tax_rate`` a fraction."""
+    """Price trend and lives: ``price_ratio`` is next year's hardware price over this year's, ``tax_rate`` a fraction."""
 
     horizon_years: int = Field(ge=1)
     life_years: int = Field(ge=1)
@@ -68,7 +68,7 @@ class Growth(Record):
 
 
 def buy_dates(needed: Sequence[int], *, life_years: int) -> tuple[Cohort, ...]:
-    """The fewest purchases, each as late as possible, that cover every year's need."""
+    """Return the fewest purchases, each as late as possible, that cover every year's need."""
     horizon, cohorts = len(needed), list[Cohort]()
     for year, need in enumerate(needed):
         alive = sum(cohort.count for cohort in cohorts if cohort.sold > year)
@@ -85,7 +85,7 @@ def cash_flow(
     residual_at: Callable[[float], Estimate],
     growth: Growth,
 ) -> CashFlow:
-    """What buying and running ``needed`` units in every year costs.
+    """Return the cash flow of buying and running ``needed`` units in every year.
 
     ``unit_usd`` is today's price of one, ``residual_at`` the share of its price that one is sold for at an age in years.
     """
@@ -108,7 +108,7 @@ def cash_flow(
 
 @dataclass(frozen=True, kw_only=True)
 class _Scenario:
-    """Prices at one end of their intervals; what comes back is taken at the opposite end of its share."""
+    """Prices at one end of their intervals; resale is taken at the opposite end of its share."""
 
     unit_usd: float
     opex_usd: float
@@ -117,7 +117,7 @@ class _Scenario:
     resale_share: Callable[[float], float]
 
     def price(self, cohort: Cohort) -> float:
-        """USD of a unit of a cohort: today's price x the yearly price ratio to the power of its year."""
+        """Return USD of a unit of a cohort: today's price x the yearly price ratio to the power of its year."""
         return self.unit_usd * self.price_ratio**cohort.bought
 
 
@@ -130,14 +130,14 @@ class _Row:
 
     @property
     def net(self) -> float:
-        """USD that leave in the year: purchases + running - resale + tax."""
+        """Return USD paid in the year: purchases + running - resale + tax."""
         return self.capex + self.opex - self.resale + self.tax
 
 
 def _scenarios(
     unit: Estimate, opex: Estimate, residual_at: Callable[[float], Estimate], *, growth: Growth
 ) -> tuple[_Scenario, ...]:
-    """The cheapest, the middle and the dearest world."""
+    """Return the cheapest, the central and the most expensive case."""
     ratio, rate = growth.price_ratio, growth.discount_rate
     return (
         _Scenario(
@@ -179,7 +179,7 @@ def _year(year: int, cohorts: Sequence[Cohort], *, scenario: _Scenario, tax_rate
 
 
 def _present_value(years: Sequence[_Row], *, rate: float) -> float:
-    """Capex falls due at the start of a year, the rest at its end."""
+    """Return the present value: capex falls due at the start of a year, the rest at its end."""
     return sum(
         row.capex * discount(rate, years=year) + (row.net - row.capex) * discount(rate, years=year + 1)
         for year, row in enumerate(years)
@@ -188,7 +188,7 @@ def _present_value(years: Sequence[_Row], *, rate: float) -> float:
 
 def _flow(year: int, cohorts: Sequence[Cohort], rows: Sequence[_Row], *, basis: Basis) -> YearFlow:
     def figure(values: Sequence[float], source: str) -> Estimate:
-        """A figure over the worlds, in USD."""
+        """Return a figure over the three cases, in USD."""
         return _interval(values, basis=basis, source=source)
 
     return YearFlow(
@@ -198,12 +198,12 @@ def _flow(year: int, cohorts: Sequence[Cohort], rows: Sequence[_Row], *, basis: 
         sold=sum(cohort.count for cohort in cohorts if cohort.sold == year + 1),
         capex_usd=figure([row.capex for row in rows], "units bought x price in that year"),
         opex_usd=figure([row.opex for row in rows], "units in service x opex"),
-        resale_usd=figure([row.resale for row in rows], "units sold x what they cost x residual share at their age"),
+        resale_usd=figure([row.resale for row in rows], "units sold x their price x residual share at their age"),
         tax_usd=figure([row.tax for row in rows], "rate x (resale - opex - depreciation)"),
         net_usd=figure([row.net for row in rows], "capex + opex - resale + tax"),
     )
 
 
 def _interval(values: Sequence[float], *, basis: Basis, source: str) -> Estimate:
-    """Of the cheapest, the middle and the dearest world."""
+    """Return the interval of the cheapest, the central and the most expensive case."""
     return Estimate(value=values[1], low=min(values), high=max(values), unit="usd", basis=basis, source=source)

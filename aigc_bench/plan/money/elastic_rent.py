@@ -1,4 +1,4 @@
-"""How many instances of a rent run in the mean of the year: all of them always, or those that the hour and the windows ask for.
+"""Rented instances in the mean of the year: all of them always, or those that the hour and the windows need.
 
     reserved   every instance, every hour
     elastic    mean over the 24 hours of ceil(sum of the services' accelerators in that hour / size of an instance)
@@ -7,8 +7,8 @@
     service    in whole replicas, at least one:  busy_h + (needed - busy) x sqrt(busy_h / busy)   accelerators in hour h,
                busy_h = busy x share of the hour x mean growth / growth at the horizon
 
-What is needed beyond the busy accelerators shrinks with the root of the load: square-root staffing (Halfin and Whitt 1981). A
-service whose hours are not known keeps the replicas of its peak at all hours.
+The need beyond the busy accelerators shrinks with the root of the load: square-root staffing (Halfin and Whitt 1981). A
+service whose hourly profile is not known keeps the replicas of its peak at all hours.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from aigc_bench.plan.stats.estimates import ceil, estimate
 
 
 def instances_at_work(loads: Sequence[Load], fleet: Fleet, *, size: float, term: Term, demand: Demand, rules: Rules) -> Estimate:
-    """Mean number of instances of ``size`` accelerators that are paid; whole numbers come from the middle of the intervals."""
+    """Return the mean number of paid instances of ``size`` accelerators; whole numbers are computed from central values."""
     everything = float(fleet.num_servers)
     if term == "purchase" or not IS_ELASTIC[term]:
         return estimate(everything, unit="instances", basis="modelled", source="reserved: all instances, all hours")
@@ -46,7 +46,7 @@ def instances_at_work(loads: Sequence[Load], fleet: Fleet, *, size: float, term:
 
 
 def _accelerators(load: Load, service: Service, hour: int, *, demand: Demand, rules: Rules) -> int:
-    """Accelerators of the whole replicas that a service keeps in an hour of the mean year."""
+    """Return the accelerators of the whole replicas that a service keeps in an hour of the mean year."""
     busy, peak = load.busy_machines.value, needed(load, rules=rules).value
     if busy <= 0:
         return 0
@@ -59,10 +59,10 @@ def _accelerators(load: Load, service: Service, hour: int, *, demand: Demand, ru
 
 
 def _of_job(load: Load) -> int:
-    """Accelerators of a job's whole replicas; none where nothing is asked."""
+    """Return the accelerators of a job's whole replicas; none for an empty job."""
     return ceil(load.busy_machines.value / load.machines_per_replica) * load.machines_per_replica
 
 
 def _share_of_year(load: Load) -> float:
-    """Share of the time that a job's window is open."""
+    """Return the share of the time that a job's window is open."""
     return load.mean_machines.value / load.busy_machines.value if load.busy_machines.value > 0 else 0.0

@@ -1,4 +1,4 @@
-"""Every way to have an accelerator: owned, in a colocation, or rented, each with a dated price or the reason it has none."""
+"""Every procurement of an accelerator: owned, colocated, or rented, each with a dated price or the reason it has none."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ CLOUD_TERMS: tuple[CloudTerm, ...] = ("on_demand", "spot", "reserved_1y", "reser
 IS_ELASTIC: dict[CloudTerm, bool] = {"on_demand": True, "spot": True, "reserved_1y": False, "reserved_3y": False}
 """Whether only the hours used are paid."""
 AN_INDEX = "the index of"
-"""How the name of a rent begins that is a figure of the market."""
+"""Prefix of the name of a rent that is a market index."""
 
 
 class Offer(Record):
-    """One way to have ``num_accelerators`` of an accelerator.
+    """One procurement of ``num_accelerators`` of an accelerator.
 
-    ``price`` is in ``unit``: ``usd`` for a server that is bought, ``usd/accelerator-h`` for one that is rented. A price that is
-    not known is ``None`` with ``why_no_price``. ``space_usd_per_kw_month`` is what a colocation charges beside the purchase.
-    ``is_index`` says that the rent is a figure of the market, of no instance in particular.
+    ``price`` is in ``unit``: ``usd`` for a server that is bought, ``usd/accelerator-h`` for one that is rented. An unknown price is
+    ``None`` with ``why_no_price``. ``space_usd_per_kw_month`` is what a colocation charges in addition to the purchase.
+    ``is_index`` says that the rent is a market index, not the price of an instance.
     """
 
     kind: OfferKind
@@ -53,7 +53,7 @@ class Offer(Record):
 
 
 def offers(accelerator_id: str, *, catalogue: Catalogue, on: date, region: str | None = None) -> tuple[Offer, ...]:
-    """All ways to have that accelerator on that day, bought ones first; rents of ``region`` only where one is named.
+    """Return all procurements of that accelerator on that day, purchases first; rents of ``region`` only where one is named.
 
     Raises ``UnknownNameError`` for an accelerator that is not in the catalogue.
     """
@@ -63,7 +63,7 @@ def offers(accelerator_id: str, *, catalogue: Catalogue, on: date, region: str |
 
 
 def purchases(spec: AcceleratorSpec, *, catalogue: Catalogue, on: date) -> tuple[Offer, ...]:
-    """Servers that hold the accelerator; where there is no such row, a host of cards at their own price."""
+    """Return servers that hold the accelerator; where there is no such row, a host of cards at the card's price."""
     servers = catalogue.servers_with(spec.id)
     if not servers:
         return (_cards_in_a_host(spec, catalogue=catalogue, on=on),)
@@ -72,7 +72,7 @@ def purchases(spec: AcceleratorSpec, *, catalogue: Catalogue, on: date) -> tuple
 
 def _purchase(server: ServerSpec, *, catalogue: Catalogue, on: date) -> Offer:
     price = hardware_price(server, catalogue=catalogue, on=on)
-    assert server.gpu_id is not None, "only servers with the accelerator were asked for"
+    assert server.gpu_id is not None, "only servers with the accelerator were selected"
     return Offer(
         kind="owned",
         term="purchase",
@@ -109,7 +109,7 @@ def _cards_in_a_host(spec: AcceleratorSpec, *, catalogue: Catalogue, on: date) -
 
 
 def colocated(bought: Sequence[Offer], *, catalogue: Catalogue, on: date) -> tuple[Offer, ...]:
-    """The same servers in somebody else's room, at a price per kW and month that covers space and cooling plant."""
+    """Return the same servers in a provider's room, at a price per kW and month that covers space and cooling plant."""
     row = catalogue.constants["colocation_usd_per_kw_month"]
     space = aged(row.estimate(), as_of=row.as_of, on=on, drift=catalogue.constant("hardware_price_drift"))
     return tuple(
@@ -119,7 +119,7 @@ def colocated(bought: Sequence[Offer], *, catalogue: Catalogue, on: date) -> tup
 
 
 def rents(spec: AcceleratorSpec, *, catalogue: Catalogue, on: date, region: str | None = None) -> tuple[Offer, ...]:
-    """Current rents by provider, region and term, the newest of each alone, the cheapest first.
+    """Return current rents by provider, region and term, only the newest of each, the cheapest first.
 
     A market index stands in for a term that no provider lists; a term with neither is one offer without a price.
     """
@@ -157,7 +157,7 @@ def _is_in(row: CloudPrice, region: str | None) -> bool:
 
 
 def _rent(row: CloudPrice, term: CloudTerm) -> float | None:
-    """USD of one accelerator-hour; three years are in no table yet."""
+    """Return USD of one accelerator-hour; no table has a three-year term yet."""
     return None if term == "reserved_3y" else row.per_gpu_usd_per_h(term)
 
 
@@ -190,7 +190,7 @@ def _rented(row: CloudPrice, *, term: CloudTerm, catalogue: Catalogue, on: date)
 
 
 def _name(row: CloudPrice) -> str:
-    """Whose instance it is and where, or which index of the market."""
+    """Return whose instance it is and where, or which market index."""
     if row.kind == "index":
         return f"{AN_INDEX} {row.provider.removesuffix(' index')}{f', {row.instance}' if row.instance else ''}"
     return " ".join(part for part in (row.provider, row.instance or row.gpu_label, row.region) if part)

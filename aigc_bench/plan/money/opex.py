@@ -1,13 +1,13 @@
-"""What running a fleet costs a year, line by line.
+"""Running cost of a fleet per year, line by line.
 
     electricity  kWh of IT x tariff                    cooling and losses   kWh of IT x (PUE - 1) x tariff
     demand       peak kW x PUE x $/kW-month x 12       water                kWh of IT x L/kWh x $/m3 / 1000
     space        peak kW x $/kW-month x 12             maintenance          capex x share
     staff        (fixed + per server x servers) x $    licences             accelerators x $
-    egress       bytes x $/byte                        storage              bytes kept x $/byte-month x 12
+    egress       bytes x $/byte                        storage              bytes stored x $/byte-month x 12
 
-The peak is provisioned and the mean is billed. Taxes are left out. A line that nobody asked for, or whose price is not known,
-is not there: it is never a zero.
+The peak is provisioned and the mean is billed. Taxes are left out. A line that does not apply, or whose price is not known,
+is left out: it is never a zero.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ ENERGY, PEAK = "energy of the IT", "peak power of the IT"
 
 
 class Tariffs(Record):
-    """What a unit of each thing costs. ``None`` leaves the line out: no demand charge, a room of one's own, open engines."""
+    """Unit prices. ``None`` leaves the line out: no demand charge, an own room, open-source engines."""
 
     electricity_usd_per_kwh: Estimate
     demand_usd_per_kw_month: Estimate | None = None
@@ -44,7 +44,7 @@ class Tariffs(Record):
 
 
 class Use(Record):
-    """What a fleet does in a year. ``it_mean_w`` is billed, ``it_peak_w`` provisioned; both at the wall, without the PUE."""
+    """Yearly quantities of a fleet. ``it_mean_w`` is billed, ``it_peak_w`` provisioned; both at the wall, without the PUE."""
 
     it_mean_w: Estimate
     it_peak_w: Estimate
@@ -57,18 +57,18 @@ class Use(Record):
 
     @property
     def it_kwh_per_year(self) -> Estimate:
-        """Energy of the IT, without the PUE."""
+        """Return the energy of the IT, without the PUE."""
         return named(scaled(self.it_mean_w, HOURS_PER_YEAR / 1000, unit="kWh/year"), "IT mean x hours")
 
 
 def opex_lines(use: Use, *, prices: Tariffs) -> tuple[CostLine, ...]:
-    """Every line of a year that applies to this fleet."""
+    """Return every cost line of a year that applies to this fleet."""
     lines = (*_energy_lines(use, prices), *_room_lines(use, prices), *_care_lines(use, prices), *_data_lines(use, prices))
     return tuple(line for line in lines if line is not None)
 
 
 def _line(key: str, name: str, formula: str, factors: Mapping[str, Estimate | None], *, scale: float = 1.0) -> CostLine | None:
-    """The product of the factors, or no line where one of them is not known."""
+    """Return the product of the factors, or no line where one of them is not known."""
     known = {what: factor for what, factor in factors.items() if factor is not None}
     if len(known) < len(factors):
         return None

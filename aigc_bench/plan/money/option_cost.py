@@ -1,11 +1,11 @@
-"""What a fleet costs a year, bought or rented, and each unit of what it serves; and the carbon of both.
+"""Cost of a fleet per year, bought or rented, and per unit served; and the carbon of both.
 
-    mean W       idle + utilisation x (full - idle),   kWh = (servers at work x mean W + switches and storage) x hours
+    mean W       idle + utilisation x (full - idle),   kWh = (active servers x mean W + switches and storage) x hours
     bought       ``money.opex`` and ``money.ownership`` over servers, or over the whole bill of a room
-    rented       rent of whole instances, x hours at work (on demand, spot) or all hours (reserved): ``plan.elastic``
-    $ per unit   total a year x the load's share of busy machine-time / units a year
+    rented       rent of whole instances, x active hours (on demand, spot) or all hours (reserved): ``money.elastic_rent``
+    $ per unit   total per year x the load's share of busy machine-time / units per year
 
-Shares of busy machine-time are taken from the middle of the intervals, so the costs of all loads add up to the total.
+Shares of busy machine-time are computed from central values, so the costs of all loads add up to the total.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ HOURS_PER_YEAR = SECONDS_PER_YEAR / SECONDS_PER_HOUR
 
 @dataclass(frozen=True, kw_only=True)
 class Money:
-    """The money of an option: what is paid at once, what each year, over the life, and for each unit."""
+    """The money of an option: upfront, per year, over the life, and per unit."""
 
     capex_usd: Estimate
     opex_usd_per_year: Estimate
@@ -44,7 +44,7 @@ class Money:
 
 @dataclass(frozen=True, kw_only=True)
 class Carbon:
-    """Energy of the IT in a year, and greenhouse gases over the life and for each unit."""
+    """Energy of the IT in a year, and greenhouse gases over the life and per unit."""
 
     energy_kwh_per_year: Estimate
     carbon_kg: Estimate
@@ -52,7 +52,7 @@ class Carbon:
 
 
 def mean_power_w(machine: Machine, *, utilisation: Estimate) -> Estimate:
-    """Mean wall power of one server: idle + utilisation x (full - idle), which rises in all three."""
+    """Return the mean wall power of one server: idle + utilisation x (full - idle), which rises in all three."""
     ends = {
         end: getattr(machine.idle_power_w, end)
         + getattr(utilisation, end) * max(0.0, getattr(machine.full_power_w, end) - getattr(machine.idle_power_w, end))
@@ -65,7 +65,7 @@ def mean_power_w(machine: Machine, *, utilisation: Estimate) -> Estimate:
 def energy_kwh_per_year(
     loads: Sequence[Load], *, num_servers: float, machine: Machine, beside_w: Estimate | None = None
 ) -> Estimate:
-    """Energy of the IT in a year, without the PUE; ``beside_w`` is the mean draw of switches and storage.
+    """Return the energy of the IT in a year, without the PUE; ``beside_w`` is the mean draw of switches and storage.
 
     ``num_servers`` run in the mean of the year and share the work: of a rent by the hour those that are paid.
     """
@@ -85,10 +85,10 @@ def money(
     beside_w: Estimate | None = None,
     is_colocated: bool = False,
 ) -> Money:
-    """The money of a fleet of ``num_servers`` that carries the loads and is bought.
+    """Return the money of a fleet of ``num_servers`` that carries the loads and is bought.
 
-    ``room`` is the bill of everything around it; without one the servers alone are paid and space is rented by the kW.
-    ``beside_w`` is the mean draw of what stands in it beside the servers.
+    ``room`` is the bill of everything around it; without one only the servers are paid and space is rented by the kW.
+    ``beside_w`` is the mean draw of its other equipment.
     """
     servers = named(scaled(machine.price_usd, num_servers, unit="usd"), "servers x price")
     capex = servers if room is None else beside_servers(room, servers=servers)
@@ -120,7 +120,7 @@ def money(
 
 
 def terms_of(finance: Finance) -> Terms:
-    """What money costs, as the formulae of ownership take it."""
+    """Return the financial terms, as the formulae of ownership take them."""
     return Terms(
         discount_rate=finance.discount_rate,
         life_years=finance.life_years,
@@ -130,27 +130,27 @@ def terms_of(finance: Finance) -> Terms:
 
 
 def staff_lines(finance: Finance, *, num_servers: int) -> tuple[CostLine, ...]:
-    """The people who run it, where the demand states them."""
+    """Return the staff, where the demand states them."""
     if finance.staff_usd_per_year is None or num_servers == 0:
         return ()
     return (CostLine(key="staff", name="staff", usd_per_year=finance.staff_usd_per_year, formula="as stated in the demand"),)
 
 
 def beside_servers(room: Room, *, servers: Estimate) -> Estimate:
-    """The servers at the price of this option, and every other line of the bill."""
+    """Return the servers at the price of this option, and every other line of the bill."""
     others = [line.usd for line in room.bill.lines if line.category != "node" and line.usd is not None and line.count]
     return named(plus(servers, total(others, unit="usd")), "servers x price + the other lines of the bill")
 
 
 def room_peak_w(room: Room, machine: Machine, *, num_servers: int) -> Estimate:
-    """Peak of the servers and of the switches and storage beside them."""
+    """Return the peak of the servers and of switches and storage."""
     return plus(scaled(machine.peak_power_w, num_servers), beside_peak_w(room))
 
 
 def rented(
     loads: Sequence[Load], offer: Offer, *, instances: Estimate, machine: Machine, finance: Finance, num_servers: int
 ) -> Money:
-    """The money of whole instances that are rented; ``instances`` run in the mean of the year (``plan.elastic``)."""
+    """Return the money of whole rented instances; ``instances`` run in the mean of the year (``money.elastic_rent``)."""
     assert offer.price is not None and offer.term != "purchase", "only rents with a price are rented"
     formula = "instances x accelerators of one x rent of an accelerator x hours of the year"
     hourly = times(instances, machine.machines_per_server, offer.price, unit="usd/year")
@@ -173,13 +173,13 @@ def rented(
 
 
 def shares(loads: Sequence[Load]) -> dict[str, float]:
-    """Each load's share of the busy machine-time of a year, by name; they add up to 1 where there is any."""
+    """Return each load's share of the busy machine-time of a year, by name; they add up to 1 where there is any."""
     busy = sum(load.mean_machines.value for load in loads)
     return {load.name: load.mean_machines.value / busy for load in loads} if busy > 0 else {}
 
 
 def per_unit(yearly: Estimate, loads: Sequence[Load], *, unit: str) -> dict[str, Estimate]:
-    """A year's total per unit of each load; loads whose units may be none at all have no figure."""
+    """Return a year's total per unit of each load; loads whose units may be zero have no figure."""
     portions = shares(loads)
     return {
         load.name: over(scaled(yearly, portions[load.name]), load.items_per_year, unit=f"{unit}/{load.item}")
@@ -197,9 +197,9 @@ def carbon(
     finance: Finance,
     beside_w: Estimate | None = None,
 ) -> Carbon:
-    """Greenhouse gases of running everything, and of making the servers for the time that they are had.
+    """Return the greenhouse gases of running everything, and of manufacturing the servers for the time they are used.
 
-    ``num_servers`` run in the mean of the year. Of making switches and storage no figures are published.
+    ``num_servers`` run in the mean of the year. No figures are published for manufacturing switches and storage.
     """
     energy = energy_kwh_per_year(loads, num_servers=num_servers, machine=machine, beside_w=beside_w)
     found = footprint(

@@ -1,4 +1,4 @@
-"""What owning costs: annuity and residual, total cost of ownership, and the cost of every year as equipment is bought.
+"""Cost of owning: annuity and residual, total cost of ownership, and the cost of every year as equipment is bought.
 
     hardware a year   C x (1 - s / (1 + r)^n) x r / (1 - (1 + r)^-n)            s the residual share at the end of life
     adders            share x (hardware + electricity + cooling + space)       freight, installation, insurance, disposal
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
 RESIDUAL_MONTHS = (24, 36, 48)
 ADDER_BASE = ("hardware", "electricity", "cooling", "space")
-"""Lines that freight, insurance and the like are a share of."""
+"""Lines of which freight, insurance and the other adders are a share."""
 
 
 class Terms(Record):
-    """What money costs and how long equipment lives. Fractions; years."""
+    """Cost of capital and equipment lives. Fractions; years."""
 
     discount_rate: Estimate
     life_years: float = Field(gt=0)
@@ -39,7 +39,7 @@ class Terms(Record):
 
 
 class Ownership(Record):
-    """The money of a purchase: at once, a year, over the life. ``lines`` add up to ``total_usd_per_year``."""
+    """The money of a purchase: upfront, per year, over the life. ``lines`` add up to ``total_usd_per_year``."""
 
     capex_usd: Estimate
     hardware_usd_per_year: Estimate
@@ -52,7 +52,7 @@ class Ownership(Record):
 
 
 def residual_share(age_years: float, *, catalogue: Catalogue) -> Estimate:
-    """Resale value over the purchase price at that age: published at 24, 36 and 48 months, geometric in between and beyond."""
+    """Return resale value over purchase price at that age: published at 24, 36 and 48 months, geometric in between and beyond."""
     assert age_years >= 0, "equipment is bought before it is sold"
     known = [catalogue.constant(f"residual_fraction_{months}m") for months in RESIDUAL_MONTHS]
     ages = (0.0, *(months / 12 for months in RESIDUAL_MONTHS))
@@ -62,7 +62,7 @@ def residual_share(age_years: float, *, catalogue: Catalogue) -> Estimate:
 
 
 def _geometric(age: float, ages: Sequence[float], shares: Sequence[float]) -> float:
-    """Between the two points around ``age``, or along the last two beyond them, straight in the logarithm."""
+    """Interpolate between the two points around ``age``, or extrapolate the last two, linear in the logarithm."""
     upper = next((index for index, at in enumerate(ages) if at >= age), len(ages) - 1)
     left, right = max(0, upper - 1), max(1, upper)
     slope = math.log(shares[right] / shares[left]) / (ages[right] - ages[left])
@@ -70,7 +70,7 @@ def _geometric(age: float, ages: Sequence[float], shares: Sequence[float]) -> fl
 
 
 def own(capex_usd: Estimate, lines: Sequence[CostLine], *, terms: Terms) -> Ownership:
-    """The money of equipment for ``capex_usd`` that costs ``lines`` a year to run."""
+    """Return the money of equipment for ``capex_usd`` that costs ``lines`` per year to run."""
     hardware = _annual(capex_usd, terms=terms, rate=terms.discount_rate)
     first = CostLine(
         key="hardware",
@@ -102,10 +102,10 @@ def own(capex_usd: Estimate, lines: Sequence[CostLine], *, terms: Terms) -> Owne
 
 
 def _annual(capex_usd: Estimate, *, terms: Terms, rate: Estimate) -> Estimate:
-    """Equal yearly payment; dearest at a high price and rate and a low residual."""
+    """Return the equal yearly payment; highest at a high price and rate and a low residual."""
 
     def payment(capital: float, interest: float, residual: float) -> float:
-        """Annuity in USD a year of a capital with its residual share."""
+        """Return the annuity in USD per year of a capital with its residual share."""
         return annuity(capital, rate=interest, years=terms.life_years, residual=residual * capital)
 
     return _ends(payment, capex_usd, rate, terms.residual_share, unit="usd/year", source="annuity over the life less residual")
@@ -118,15 +118,15 @@ def _tco(capex_usd: Estimate, opex: Estimate, *, terms: Terms) -> Estimate:
 
 
 def _present_value(capex_usd: Estimate, opex: Estimate, *, terms: Terms) -> Estimate:
-    """A high rate makes what is paid later cheap: the ends take the rate that moves them outwards."""
+    """Return the present value; a high rate lowers later costs, so each end takes the rate that widens the interval."""
     years = terms.life_years
 
     def worth(capital: float, interest: float, residual: float) -> float:
-        """Capital in USD less the discounted residual value."""
+        """Return the capital in USD less the discounted residual value."""
         return capital * (1 - residual * discount(interest, years=years))
 
     def running(yearly: float, interest: float, _: float) -> float:
-        """Present value in USD of equal yearly payments."""
+        """Return the present value in USD of equal yearly payments."""
         return yearly / annuity_factor(interest, years=years)
 
     turned = _turned(terms.discount_rate)
@@ -144,7 +144,7 @@ def _ends(
     unit: str,
     source: str,
 ) -> Estimate:
-    """A function that rises in its first two arguments and falls in the third, at the ends of their intervals."""
+    """Return a function that rises in its first two arguments and falls in the third, at the ends of their intervals."""
     low = function(first.low, rate.low, residual.high)
     value = function(first.value, rate.value, residual.value)
     high = function(first.high, rate.high, residual.low)
@@ -153,5 +153,5 @@ def _ends(
 
 
 def _turned(rate: Estimate) -> Estimate:
-    """The same numbers with ends exchanged, for a function that falls in the rate; read end by end, never printed."""
+    """Return the numbers with ends exchanged, for a function that falls in the rate; for arithmetic only, never printed."""
     return rate.model_copy(update={"low": rate.high, "high": rate.low})

@@ -1,1 +1,1 @@
-"""The nouns of a plan, one file per owner: inputs low, Option and Plan on top."""
+"""The records of a plan, one file per subject: inputs at the bottom, Option and Plan on top."""

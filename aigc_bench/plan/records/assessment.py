@@ -10,13 +10,13 @@ from pydantic import Field
 from aigc_bench.core.records import Estimate, Record
 
 FactorVerdict = Literal["ok", "tight", "short", "unknown", "provider"]
-"""``provider``: somebody else answers for it, such as a cloud for its cooling."""
+"""``provider``: the provider is responsible, such as a cloud for its cooling."""
 
 
 class Assessment(Record):
-    """One factor's word on an option. ``headroom`` is ``1 - required / available``; ``None`` where either is unknown.
+    """One factor's assessment of an option. ``headroom`` is ``1 - required / available``; ``None`` where either is unknown.
 
-    ``inputs`` are the named Estimates that the formula was fed with, so that the number can be computed again by hand.
+    ``inputs`` are the named Estimates of the formula, so that the number can be recomputed by hand.
     """
 
     factor: str

@@ -10,7 +10,7 @@ from aigc_bench.core.records import Estimate, Record
 
 
 class CostLine(Record):
-    """One line of a year's cost, with the formula it follows from and what the formula was fed with, by name."""
+    """One line of a year's cost, with its formula and the formula's inputs by name."""
 
     key: str
     name: str

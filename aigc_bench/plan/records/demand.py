@@ -1,7 +1,7 @@
-"""What is asked: services, jobs, data, a site, money and limits.
+"""The demand: services, jobs, data, a site, money and limits.
 
 Rates and sizes are Estimates, so that a stated guess carries its interval and its source into every figure. ``None`` is unknown
-or unlimited, as each field says; it is never nothing.
+or unlimited, as each field says; it is never zero.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ OptionKind = Literal["owned", "colocated", "cloud", "api"]
 
 
 class Arrival(Record):
-    """How requests come: ``peak_requests_per_s``, computed by ``formula`` from ``parts``.
+    """How requests arrive: ``peak_requests_per_s``, computed by ``formula`` from ``parts``.
 
     ``duty`` is the mean rate over the whole year divided by the peak rate. ``hourly`` holds 24 shares of the peak where the
-    day's shape is known. ``cv2`` is the squared coefficient of variation of the gaps between requests (1: Poisson).
+    hourly profile is known. ``cv2`` is the squared coefficient of variation of interarrival times (1: Poisson).
     """
 
     peak_requests_per_s: Estimate
@@ -35,7 +35,7 @@ class Arrival(Record):
 
 
 class Slo(Record):
-    """What a share ``percentile`` of requests must get: seconds to the first token, per further token, to the last byte."""
+    """Latency bounds that a share ``percentile`` of requests must keep: TTFT, TPOT and latency, all in seconds."""
 
     ttft_s: float | None = Field(default=None, gt=0)
     tpot_s: float | None = Field(default=None, gt=0)
@@ -47,7 +47,7 @@ class Service(Record):
     """A model that answers requests. ``items_per_request`` counts the family's items (tokens, images, samples).
 
     ``settings`` are the family's own (``resolution``, ``prompt_len`` ...). ``work_cv2`` is the squared coefficient of variation
-    of the work of one request. ``precisions`` and ``engines`` that are allowed; none named means all. ``model`` is the user's own.
+    of the work of one request. ``precisions`` and ``engines`` list what is allowed; empty means all. ``model`` is the user's own.
     """
 
     name: str
@@ -71,16 +71,16 @@ class Service(Record):
 
 
 class Checkpoints(Record):
-    """How a training job saves itself: how many are kept, and the stall that one may cause. ``None``: as the rules have it."""
+    """Checkpoints of a training job: how many are retained, and the stall that one may cause. ``None``: as the rules say."""
 
     kept: Estimate | None = None
     stall_s: Estimate | None = None
 
 
 class Job(Record):
-    """Work with a deadline that returns: a batch, training, fine-tuning. ``items`` a run within ``window_s``.
+    """Recurring work with a deadline: a batch, training, fine-tuning. ``items`` per run within ``window_s``.
 
-    ``adapter`` trains low-rank adapters beside frozen weights.
+    ``adapter`` trains low-rank adapters next to frozen weights.
     """
 
     name: str
@@ -104,7 +104,7 @@ class Job(Record):
 
 
 class Dataset(Record):
-    """Data that is kept on the site's storage in some copies."""
+    """Data that is stored on the site's storage in several copies."""
 
     name: str
     size_bytes: Estimate
@@ -112,10 +112,10 @@ class Dataset(Record):
 
 
 class Site(Record):
-    """Where the machines stand. ``None`` is unknown and makes the factor's verdict unknown, never fine.
+    """The place of the machines. ``None`` is unknown and makes the factor's verdict unknown, never sufficient.
 
-    ``power_w`` is what the site can give to IT, ``num_racks`` the racks there is room for, ``demand_charge_usd_per_kw_month``
-    what the highest draw of a month costs beside its energy.
+    ``power_w`` is the power available to IT, ``num_racks`` the racks it has room for, ``demand_charge_usd_per_kw_month``
+    the price of a month's peak draw, in addition to its energy.
     """
 
     region: str | None = None
@@ -138,10 +138,10 @@ class Site(Record):
 
 
 class Colocation(Record):
-    """What a colocation provider sells, whose limits hold there instead of the site's. ``None`` is unknown or unlimited as there.
+    """What a colocation provider sells, whose limits apply there instead of the site's. ``None`` is as for a site.
 
-    ``rack_*_w`` is what one rack of air-cooled or liquid-cooled servers may draw and give away as heat. ``cooling`` is what all
-    racks have; ``None``: each server is offered what it is built for.
+    ``rack_*_w`` is what one rack of air-cooled or liquid-cooled servers may draw and reject as heat. ``cooling`` is the method of
+    all racks; ``None``: each server gets the method it is built for.
     """
 
     rack_air_w: Estimate | None = None
@@ -154,7 +154,7 @@ class Colocation(Record):
 
 
 class Finance(Record):
-    """What money costs and how long things live; fractions a year, years."""
+    """Cost of capital and service lives; fractions per year, years."""
 
     currency: str = "USD"
     discount_rate: Estimate
@@ -166,9 +166,9 @@ class Finance(Record):
 
 
 class Constraints(Record):
-    """What a purchase may not do. Nothing named means nothing forbidden.
+    """Limits of a purchase. An empty field means no limit.
 
-    ``confidence`` is the share of drawn worlds in which every SLO and deadline has to be kept; 0 plans for the middle.
+    ``confidence`` is the share of Monte Carlo scenarios in which every SLO and deadline has to be kept; 0 ignores uncertainty.
     """
 
     budget_usd: float | None = Field(default=None, ge=0)
@@ -180,14 +180,14 @@ class Constraints(Record):
 
 
 class Growth(Record):
-    """How the rates grow: a fraction a year, over the horizon that is planned for."""
+    """Growth of the rates: a fraction per year, over the planning horizon."""
 
     per_year: Estimate
     horizon_years: float = Field(gt=0)
 
 
 class Demand(Record):
-    """What must be served, where, and on what terms. Services peak by day; jobs run in their window beside the off-peak load.
+    """What must be served, where, and under which limits. Services peak by day; jobs run in their window next to the off-peak load.
 
     Without ``growth`` the rates are those of today for ever.
     """

@@ -1,4 +1,4 @@
-"""What services and jobs ask of machines, and the machines that carry them."""
+"""The load of services and jobs on machines, and the machines that carry it."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Literal
 from aigc_bench.core.records import Estimate, Record
 
 Placement = Literal["pooled", "shared", "dedicated"]
-"""Every machine carries every load; each machine carries one load at a time, jobs by night; each load has its own machines."""
+"""``pooled``: each machine carries all loads. ``shared``: one at a time, jobs by night. ``dedicated``: one load per machine."""
 
 
 class Load(Record):
-    """What one service or job asks of machines like this one: ``busy_machines`` at its peak and in the mean of the year.
+    """The load of one service or job on this kind of machine: ``busy_machines`` at its peak and in the mean of the year.
 
     ``lost_share`` of a training job's time goes into checkpoints and interruptions.
     """
@@ -32,7 +32,7 @@ class Load(Record):
 
 
 class Pool(Record):
-    """Machines that share loads: how many they need, and how many of the serving ones are theirs."""
+    """Machines that share loads: how many they need, and how many of the serving machines belong to them."""
 
     loads: tuple[str, ...]
     required_machines: Estimate
@@ -40,9 +40,9 @@ class Pool(Record):
 
 
 class Fleet(Record):
-    """The pools of an option and the servers that hold them; a spare stands in for any server that fails.
+    """The pools of an option and the servers that hold them; a spare can replace any server that fails.
 
-    ``margin`` of the ``serving`` ones are there for what is not known of demand and speed.
+    ``margin`` of the ``serving`` ones are the safety margin for uncertain demand and speed.
     """
 
     pools: tuple[Pool, ...]

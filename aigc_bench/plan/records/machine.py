@@ -1,4 +1,4 @@
-"""What is replicated: a machine, and what it does in each case."""
+"""The replicated unit: a machine, and its capability in each case."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from aigc_bench.plan.records.demand import CoolingMethod
 
 
 class Capability(Record):
-    """What one machine was seen to do in one case; ``throughput`` is items/s of the whole machine.
+    """Performance of one machine in one case; ``throughput`` is items/s of the whole machine.
 
     ``power_w`` and ``power_peak_w`` are of one device (an accelerator's board, or the CPU packages), where a sensor read them.
-    A replica takes ``machines_per_replica`` machines and holds ``slots`` requests at once, each for ``service_s``; then throughput
+    A replica takes ``machines_per_replica`` machines and holds ``slots`` requests, each for ``service_s``; then throughput
     is of one of these machines, too. ``power_cap`` is the power limit over the default one. ``batch_times_s`` are (requests,
-    seconds) of whole batches up to its own, where known; ``machines_at_least`` what a simulation asked for beyond formulae.
-    ``cores_per_device`` are the CPU cores that the data pipeline kept busy beside one busy accelerator, where it was measured.
+    seconds) of whole batches up to its own, where known; ``machines_at_least`` the machines that a simulation required beyond the
+    formulae. ``cores_per_device`` are the CPU cores that the data pipeline used per busy accelerator, where measured.
     """
 
     case: str
@@ -47,11 +47,11 @@ class Capability(Record):
 
 
 class Machine(Record):
-    """The unit that is replicated: the measured machine, and what a purchasable server is compared with it.
+    """The unit that is replicated: the measured machine, and its ratio to a server that can be bought.
 
-    ``machines_per_server`` is how many machines like this one a catalogue server stands for (1 where it is such a server).
+    ``machines_per_server`` is how many of these machines a catalogue server equals (1 where it is such a server).
     ``*_power_w`` are of one server at the wall, ``host_cores`` the CPU cores of an accelerator's share. ``inlet_limit_c`` is the
-    warmest air that it may be supplied with.
+    highest allowed inlet air temperature.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""A way to meet the demand (Option), and the answer (Plan)."""
+"""One way to meet a demand (Option), and the answer to the demand (Plan)."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from aigc_bench.plan.site.room import Room
 
 
 class Option(Record):
-    """One way to meet the demand, with what every factor says about it. A refused option stays, with its reasons.
+    """One way to meet the demand, with the assessment of every factor. A refused option stays, with its reasons.
 
     ``num_machines`` counts the machines that carry the loads; ``num_servers`` is what is bought or rented, spares and margin
-    included. ``misses_confidence``: no margin makes it keep SLOs and deadlines as surely as is asked.
+    included. ``misses_confidence``: no margin reaches the demanded confidence of SLOs and deadlines.
     ``tco_usd`` and ``carbon_kg`` are over the life of the servers. ``parts`` are the options that a mixed one is made of.
     """
 
@@ -63,7 +63,7 @@ class Option(Record):
 
 
 class Assumption(Record):
-    """A figure the plan rests on that nobody measured here, under the name that explains it."""
+    """An assumption of the plan that was not measured here, under its explain key."""
 
     key: str
     title: str
@@ -71,14 +71,14 @@ class Assumption(Record):
 
 
 class Refusal(Record):
-    """Something that was looked at and never became an option, and why."""
+    """Something that was examined and never became an option, and why."""
 
     accelerator: str
     reason: str
 
 
 class Plan(Record):
-    """The answer: options by rank, the loads they carry, and everything they rest on."""
+    """The answer: options by rank, the loads they carry, and all assumptions."""
 
     schema_version: int = 1
     demand: Demand
@@ -93,16 +93,16 @@ class Plan(Record):
     not_included: tuple[str, ...] = ()
     certainty: Certainty | None = None
     notes: tuple[str, ...] = ()
-    """What a reader must know of it, such as invalid measurements that were left out."""
+    """Warnings for the reader, such as invalid measurements that were left out."""
     method: str
 
     @property
     def loads(self) -> tuple[Load, ...]:
-        """What the demand asks of the recommended option, or of the best of the refused ones."""
+        """The loads of the recommended option, or of the best of the refused ones."""
         option = self.recommended or next(iter(self.options), None)
         return option.loads if option else ()
 
     @property
     def recommended(self) -> Option | None:
-        """The recommended option, or ``None`` where no option is accepted."""
+        """Return the recommended option, or ``None`` where no option is accepted."""
         return next((option for option in self.options if option.rank == self.recommendation), None)

@@ -1,4 +1,4 @@
-"""What a replay says: for every service the share of requests in time by simulation beside the analytic one, for jobs the runs."""
+"""Results of a replay: each service's share of requests in time, simulated and analytic; each job's runs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from aigc_bench.core.records import Record
 
 
 class Percentile(Record):
-    """A latency at the percentile ``share``, in seconds, simulated and reckoned; ``limit_s`` is the SLO. ``None``: not known."""
+    """A latency at the percentile ``share``, in seconds, simulated and analytic; ``limit_s`` is the SLO. ``None``: not known."""
 
     share: float
     simulated_s: float | None
@@ -19,10 +19,10 @@ class Percentile(Record):
 
 
 class ReplayedService(Record):
-    """A service at its peak on its own replicas, spares left out. Shares are of requests that keep all bounds of the SLO.
+    """A service at its peak on its own replicas, without spares. Shares are of requests that keep all bounds of the SLO.
 
-    ``simulated_share`` is with all replicas at work, ``share_with_failures`` over the states of the fleet by their probability.
-    ``share_interval`` holds the simulated share on the fast and on the slow end of the performance model; ``None`` without an SLO.
+    ``simulated_share`` is with all replicas working, ``share_with_failures`` over the states of the fleet by their probability.
+    ``share_interval`` is the simulated share at the slow and the fast end of the performance model; ``None`` without an SLO.
     """
 
     name: str
@@ -42,16 +42,16 @@ class ReplayedService(Record):
 
     @property
     def gap(self) -> float | None:
-        """Simulated minus analytic share."""
+        """Return the simulated minus the analytic share."""
         if self.simulated_share is None or self.analytic_share is None:
             return None
         return self.simulated_share - self.analytic_share
 
 
 class ReplayedJob(Record):
-    """A job's runs in simulated windows: the share that ended in time, and how long they took beside the analytic time.
+    """A job's runs in simulated windows: the share that ended in time, and their simulated and analytic time.
 
-    A time is ``None`` where the machines that jobs have hold no replica, or a run never ended.
+    A time is ``None`` where the machines available to jobs hold no replica, or a run never ended.
     """
 
     name: str
@@ -65,7 +65,7 @@ class ReplayedJob(Record):
 
 
 class Replay(Record):
-    """The replay of an option. ``added_machines`` by service: given beyond the analytic count until the simulation held."""
+    """The replay of an option. ``added_machines`` by service: added beyond the analytic count until the simulation held."""
 
     seed: int
     services: tuple[ReplayedService, ...] = ()
@@ -74,5 +74,5 @@ class Replay(Record):
 
     @property
     def is_met(self) -> bool:
-        """Whether every service and job holds."""
+        """Return whether every service and job holds."""
         return all(one.is_met for one in self.services) and all(one.is_met for one in self.jobs)

@@ -1,4 +1,4 @@
-"""What is said of how sure a plan is. Amounts are of the same drawn worlds; probabilities are shares of them."""
+"""Risk of a plan. Amounts are of the same Monte Carlo scenarios; probabilities are shares of them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from aigc_bench.core.records import Estimate, Record
 
 
 class Swing(Record):
-    """How far one input moves the recommendation: means of the worlds in its lowest and in its highest tenth.
+    """How far one input moves the recommendation: means over the scenarios in its lowest and in its highest tenth.
 
     ``low`` and ``high`` are the input's own 10th and 90th percentile over its median. ``p_slo_*`` is ``None`` for an API.
     """
@@ -23,19 +23,19 @@ class Swing(Record):
 
     @property
     def tco_width_usd(self) -> float:
-        """Distance of the two costs."""
+        """Return the difference of the two costs."""
         return abs(self.tco_high_usd - self.tco_low_usd)
 
     @property
     def p_slo_width(self) -> float:
-        """Distance of the two probabilities."""
+        """Return the difference of the two probabilities."""
         return 0.0 if self.p_slo_low is None or self.p_slo_high is None else abs(self.p_slo_high - self.p_slo_low)
 
 
 class Tornado(Record):
-    """The inputs that visibly move the cost of the recommendation, and those that move P(SLO), each the widest first.
+    """The inputs that significantly move the cost of the recommendation, and those that move P(SLO), each the widest first.
 
-    ``mean_tco_usd`` and ``p_slo`` are of all the worlds that the swings are parts of.
+    ``mean_tco_usd`` and ``p_slo`` are over all scenarios of which the swings take tenths.
     """
 
     mean_tco_usd: float
@@ -45,11 +45,11 @@ class Tornado(Record):
 
 
 class Regret(Record):
-    """One option among all that were looked at closely, in worlds in which at least one of them does what is asked.
+    """One option among all closely computed ones, in scenarios in which at least one of them meets the demand.
 
-    ``num_worlds`` counts these. ``regret_usd`` is the mean over them of what it costs more than the cheapest that does what is
-    asked there; a world in which it is cheaper because it falls short counts nothing. ``p_cheapest``: it does what is asked, and
-    nothing that does costs less.
+    ``num_worlds`` counts these. ``regret_usd`` is the mean over them of the extra cost over the cheapest that meets the
+    demand there; a scenario in which it is cheaper because it falls short counts as zero. ``p_cheapest``: it meets the demand, and
+    no other that does costs less.
     """
 
     rank: int
@@ -62,7 +62,7 @@ class Regret(Record):
 
 
 class SaferOption(Record):
-    """The cheapest accepted option that is sure enough."""
+    """The cheapest accepted option that reaches the wanted P(SLO)."""
 
     rank: int
     what: str
@@ -71,9 +71,9 @@ class SaferOption(Record):
 
 
 class MoreServers(Record):
-    """As many servers more of the recommended kind; of a mixed option over all its parts. The rest of the bill grows with them.
+    """Additional servers of the recommended kind; of a mixed option over all its parts. The rest of the bill grows with them.
 
-    ``hindrance`` is the limit of the site or of the budget that they run into, ``None`` where they do not.
+    ``hindrance`` is the limit of the site or of the budget that they exceed, ``None`` where they exceed none.
     """
 
     count: int = Field(gt=0)
@@ -84,7 +84,7 @@ class MoreServers(Record):
 
 
 class Safer(Record):
-    """What it takes where the recommendation keeps its SLO in fewer than ``below`` of the worlds. ``None``: nothing does."""
+    """Safer choices where the recommendation meets the demand in less than ``below`` of the scenarios. ``None``: no such choice."""
 
     p_slo: float
     below: float
@@ -94,10 +94,10 @@ class Safer(Record):
 
 
 class PathYear(Record):
-    """The fleet that the end of a year asks for, and what it takes to have it from that year's start.
+    """The fleet that is needed at the end of a year, and the cost of having it from that year's start.
 
-    ``p_slo`` is that the staged fleet does what is asked at the end of the year. Cash is what leaves in the year less what comes
-    back, bought in stages and bought at once; ``None`` where nothing is bought.
+    ``p_slo`` is the probability that the staged fleet meets the demand at the end of the year. Cash is spending less resale in the
+    year, bought in stages and bought upfront; ``None`` where nothing is bought.
     """
 
     year: int
@@ -110,7 +110,7 @@ class PathYear(Record):
 
 
 class GrowthPath(Record):
-    """The years of the horizon, the sums, and what next year's hardware costs over this year's."""
+    """The years of the horizon, the sums, and the ratio of next year's hardware price to this year's."""
 
     years: tuple[PathYear, ...]
     staged_usd: Estimate | None
@@ -120,12 +120,12 @@ class GrowthPath(Record):
 
 
 class Certainty(Record):
-    """How sure the recommendation is. ``median_tco_usd`` is the middle world's cost, beside the value that the lines add up to."""
+    """Risk of the recommendation. ``median_tco_usd`` is the median scenario's cost, which may differ from the sum of the lines."""
 
     num_worlds: int
     seed: int
     num_close: int
-    """Options that were looked at in all worlds; the others in a part of them."""
+    """Options that were computed in all scenarios; the others in a part of them."""
     median_tco_usd: float
     tornado: Tornado
     regret: tuple[Regret, ...]

@@ -3,7 +3,7 @@
     P(at least k of n work) = sum over i = k..n of C(n, i) * a^i * (1 - a)^(n - i)
 
 with ``a`` the availability of one machine. Source: Barlow and Proschan, Mathematical Theory of Reliability, 1965. Failures
-that strike all machines at once (a feed, a room, a bad update) are not in it.
+that hit all machines together (a feed, a room, a bad update) are not modelled.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from __future__ import annotations
 import math
 
 LARGE = 10_000
-"""Beyond this many machines the binomial is taken as normal: its error is then far below that of any availability figure."""
+"""Beyond this many machines the normal approximation is used: its error is far below that of any availability figure."""
 
 
 def k_of_n(needed: int, installed: int, *, availability: float) -> float:
-    """Probability in [0, 1] that at least ``needed`` of ``installed`` machines work."""
+    """Return the probability in [0, 1] that at least ``needed`` of ``installed`` machines work."""
     assert 0 <= availability <= 1, "availability is a fraction"
     if needed <= 0:
         return 1.0
@@ -25,7 +25,7 @@ def k_of_n(needed: int, installed: int, *, availability: float) -> float:
 
 
 def _upper_tail(needed: int, installed: int, availability: float) -> float:
-    """Sum over the number of failed machines in logarithms, so that thousands of machines neither overflow nor lose digits."""
+    """Return the sum over the number of failed machines, in logarithms to avoid overflow and cancellation."""
     if availability in (0.0, 1.0):
         return availability
     if installed > LARGE:
@@ -36,18 +36,18 @@ def _upper_tail(needed: int, installed: int, availability: float) -> float:
 
 
 def _log_pmf(count: int, trials: int, probability: float) -> float:
-    """Logarithm of the binomial probability of ``count`` events in ``trials``."""
+    """Return the logarithm of the binomial probability of ``count`` events in ``trials``."""
     choose = math.lgamma(trials + 1) - math.lgamma(count + 1) - math.lgamma(trials - count + 1)
     return choose + count * math.log(probability) + (trials - count) * math.log1p(-probability)
 
 
 def spares(needed: int, *, availability: float, target: float) -> int:
-    """The fewest spares so that at least ``needed`` machines work with probability ``target`` or more.
+    """Return the fewest spares with which at least ``needed`` machines work with probability ``target`` or more.
 
     Found by doubling and bisection: the probability rises with every spare.
     """
-    assert 0 < target < 1, "the availability that is asked for lies between 0 and 1"
-    assert 0 < availability <= 1, "machines that never work cannot be made up for by spares"
+    assert 0 < target < 1, "the target availability lies between 0 and 1"
+    assert 0 < availability <= 1, "spares cannot replace machines that never work"
     if needed <= 0:
         return 0
     top = 0

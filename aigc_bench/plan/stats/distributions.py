@@ -1,9 +1,9 @@
-"""Draws from Estimates: the ends are the 10th and 90th percentile of a lognormal, with a width of its own on each side.
+"""Samples of Estimates: low and high are P10 and P90 of a lognormal, with a width of its own on each side.
 
     ln x = ln value + z / 1.2816 x (ln(high / value) if z > 0 else ln(value / low)),   z standard normal
 
-Where ``low`` is not above 0 the same holds without logarithms, cut off at 0. Each name has a stream of its own that depends on
-the name and the seed alone: the same world is drawn for every option that is compared, and a new input moves no other.
+Where ``low`` is not above 0 the same holds without logarithms, cut off at 0. Each name has a random stream of its own that depends
+on the name and the seed alone: all compared options share each scenario, and a new input changes no other.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ MAX_LOG = 700.0
 
 
 def draws(estimate: Estimate, *, name: str, num: int = NUM_DRAWS, seed: int = 0) -> Array:
-    """``num`` draws of one estimate in its unit, non-negative where the estimate is."""
+    """Return ``num`` samples of one estimate in its unit, non-negative where the estimate is."""
     return spread(estimate, normals(name, num=num, seed=seed))
 
 
 def spread(estimate: Estimate, z: Array) -> Array:
-    """Standard normals as draws of an estimate, in its unit."""
+    """Return standard normal samples converted to samples of an estimate, in its unit."""
     low, value, high = estimate.low, estimate.value, estimate.high
     if low > 0:
         width = np.where(z > 0, np.log(high / value), np.log(value / low))
@@ -40,17 +40,17 @@ def spread(estimate: Estimate, z: Array) -> Array:
 
 
 def normals(name: str, *, num: int = NUM_DRAWS, seed: int = 0) -> Array:
-    """Standard normals of the stream of that name."""
+    """Return standard normal samples of the stream of that name."""
     return np.random.default_rng([zlib.crc32(name.encode()), seed]).standard_normal(num)
 
 
 def sample(estimates: Mapping[str, Estimate], *, num: int = NUM_DRAWS, seed: int = 0) -> dict[str, Array]:
-    """Draws of several independent estimates, by name."""
+    """Return samples of several independent estimates, by name."""
     return {name: draws(estimate, name=name, num=num, seed=seed) for name, estimate in estimates.items()}
 
 
 def interval_of(samples: Array, *, unit: str, basis: Basis, source: str) -> Estimate:
-    """Median, 10th and 90th percentile of draws; none may be missing."""
-    assert samples.size > 0 and not np.isnan(samples).any(), "an interval is read off at least one draw"
+    """Return median, P10 and P90 of samples; none may be missing."""
+    assert samples.size > 0 and not np.isnan(samples).any(), "an interval needs at least one sample"
     low, value, high = (float(number) for number in np.quantile(samples, (0.1, 0.5, 0.9)))
     return Estimate(value=value, low=low, high=high, unit=unit, basis=basis, source=source)

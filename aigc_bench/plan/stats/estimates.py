@@ -1,8 +1,8 @@
-"""Arithmetic on Estimates: every result carries an interval, a unit and a basis that follows from those it rests on.
+"""Arithmetic on Estimates: every result carries an interval, a unit and a basis derived from its inputs.
 
-All quantities of a plan are non-negative, and their ends are propagated to first order:
+All quantities of a plan are non-negative, and their intervals are propagated to first order:
 
-    product, quotient   ends in quadrature of the factors' log-widths:  ln(high / value) = sqrt(sum of ln(high_i / value_i)^2)
+    product, quotient   in quadrature of the factors' log-widths:  ln(high / value) = sqrt(sum of ln(high_i / value_i)^2)
     sum                 ends add up: terms of one plan share users, prices and machines, so they are taken as fully dependent
 
 Factors are taken as independent of each other (users, size of a request, throughput, price). Source: JCGM 100:2008 (GUM), 5.1.6
@@ -20,9 +20,9 @@ NO_TERMS = "sum of no terms"
 
 
 def combined(estimates: Iterable[Estimate]) -> Basis:
-    """The basis of a figure computed from others: theirs where they agree, ``assumed`` as soon as one is, else ``modelled``.
+    """Return the basis of a computed figure: its inputs' where they agree, ``assumed`` where one of them is, else ``modelled``.
 
-    A sum of no terms adds nothing to what it is added to, its basis neither.
+    A sum of no terms changes neither the value nor the basis of what it is added to.
     """
     given = list(estimates)
     found = {estimate.basis for estimate in given if estimate.source != NO_TERMS} or {estimate.basis for estimate in given}
@@ -36,19 +36,19 @@ def combined(estimates: Iterable[Estimate]) -> Basis:
 def estimate(
     value: float, *, unit: str, basis: Basis, low: float | None = None, high: float | None = None, source: str | None = None
 ) -> Estimate:
-    """An Estimate whose ends default to its value; ``low <= value <= high`` is asserted."""
+    """Return an Estimate whose ends default to its value; ``low <= value <= high`` is asserted."""
     found_low, found_high = value if low is None else low, value if high is None else high
     assert found_low <= value <= found_high, f"an interval [{found_low}, {found_high}] must hold its value {value}"
     return Estimate(value=value, low=found_low, high=found_high, unit=unit, basis=basis, source=source)
 
 
 def assumed(value: float, *, unit: str, low: float | None = None, high: float | None = None, source: str) -> Estimate:
-    """A stated assumption, with what it rests on."""
+    """Return a stated assumption, with its source."""
     return estimate(value, low=low, high=high, unit=unit, basis="assumed", source=source)
 
 
 def zero(unit: str) -> Estimate:
-    """Nothing, exactly: the sum of no terms, which nobody measured: it is arithmetic (``modelled``)."""
+    """Return an exact zero: the sum of no terms, which is arithmetic (``modelled``), not a measurement."""
     return estimate(0.0, unit=unit, basis="modelled", source=NO_TERMS)
 
 
@@ -59,7 +59,7 @@ def _make(values: tuple[float, float, float], *, unit: str, parts: Sequence[Esti
 
 
 def plus(*terms: Estimate) -> Estimate:
-    """The sum of terms of one unit."""
+    """Return the sum of terms of one unit."""
     units = {term.unit for term in terms}
     assert len(units) == 1, f"only one unit can be added, not {sorted(units)}"
     sums = (math.fsum(t.value for t in terms), math.fsum(t.low for t in terms), math.fsum(t.high for t in terms))
@@ -67,12 +67,12 @@ def plus(*terms: Estimate) -> Estimate:
 
 
 def total(terms: Sequence[Estimate], *, unit: str) -> Estimate:
-    """The sum of any number of terms, also of none."""
+    """Return the sum of any number of terms, also of none."""
     return plus(*terms) if terms else zero(unit)
 
 
 def times(*factors: Estimate, unit: str) -> Estimate:
-    """The product of non-negative, independent factors."""
+    """Return the product of non-negative, independent factors."""
     assert all(factor.low >= 0 for factor in factors), "products here are of non-negative quantities"
     value = math.prod(factor.value for factor in factors)
     if value == 0:
@@ -85,8 +85,8 @@ def times(*factors: Estimate, unit: str) -> Estimate:
 
 
 def over(numerator: Estimate, denominator: Estimate, *, unit: str) -> Estimate:
-    """The quotient of a non-negative numerator and a positive denominator, independent of each other."""
-    assert denominator.low > 0, "an interval that is divided by must lie above 0"
+    """Return the quotient of a non-negative numerator and a positive denominator, independent of each other."""
+    assert denominator.low > 0, "an interval in a denominator must lie above 0"
     inverse = denominator.model_copy(
         update={"value": 1 / denominator.value, "low": 1 / denominator.high, "high": 1 / denominator.low}
     )
@@ -102,40 +102,40 @@ def _quadrature(widths: Iterable[float]) -> float:
 
 
 def scaled(quantity: Estimate, factor: float, *, unit: str | None = None) -> Estimate:
-    """The estimate times an exact non-negative number: a unit conversion or a count."""
+    """Return the estimate times an exact non-negative number: a unit conversion or a count."""
     assert factor >= 0, "scale by a non-negative number"
     values = (quantity.value * factor, quantity.low * factor, quantity.high * factor)
     return quantity.model_copy(update={"value": values[0], "low": values[1], "high": values[2], "unit": unit or quantity.unit})
 
 
 def complement(share: Estimate) -> Estimate:
-    """One less a share; the ends change places."""
+    """Return one less a share; low and high change places."""
     return share.model_copy(update={"value": 1 - share.value, "low": 1 - share.high, "high": 1 - share.low})
 
 
 def largest(quantities: Sequence[Estimate]) -> Estimate:
-    """The largest of several estimates, end by end."""
+    """Return the largest of several estimates, end by end."""
     tops = (max(q.value for q in quantities), max(q.low for q in quantities), max(q.high for q in quantities))
     return _make(tops, unit=quantities[0].unit, parts=quantities)
 
 
 def whole(quantity: Estimate, *, unit: str) -> Estimate:
-    """Rounded up to whole units, end by end."""
+    """Return the estimate rounded up to whole units, end by end."""
     return _make((ceil(quantity.value), ceil(quantity.low), ceil(quantity.high)), unit=unit, parts=(quantity,))
 
 
 def ceil(number: float) -> int:
-    """The next whole number, forgiving the last digits of floating-point sums (3.0000000000000004 is 3)."""
+    """Return the next whole number, tolerating rounding errors of floating-point sums (3.0000000000000004 is 3)."""
     nearest = round(number)
     return nearest if math.isclose(number, nearest, rel_tol=1e-12, abs_tol=1e-12) else math.ceil(number)
 
 
 def bounded(quantity: Estimate, *, floor: float = 0.0, ceiling: float = math.inf) -> Estimate:
-    """The estimate with value and ends kept within bounds."""
+    """Return the estimate with value, low and high kept within bounds."""
     ends = {end: min(ceiling, max(floor, getattr(quantity, end))) for end in ("value", "low", "high")}
     return quantity.model_copy(update=ends)
 
 
 def named(quantity: Estimate, source: str) -> Estimate:
-    """The estimate with what it was computed from as its source."""
+    """Return the estimate with its formula as its source."""
     return quantity.model_copy(update={"source": source})

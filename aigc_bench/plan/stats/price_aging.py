@@ -1,11 +1,11 @@
-"""Prices as of a day: how old one is widens its interval.
+"""Prices as of a day: the age of a price widens its interval.
 
-A price moves like a random walk in its logarithm, so after ``t`` years the ends stand
+A price moves like a random walk in its logarithm, so after ``t`` years its interval is
 
     ln(high / value) = sqrt(w^2 + (1.2816 x drift x sqrt(t))^2)
 
-apart, with ``w`` the spread it had when it was listed and ``drift`` the standard deviation of a year (of H100 rents 0.55:
-$2.99 in October 2024, 1.70 a year later, 2.35 in March 2026). The ends of an interval are its 10th and 90th percentile.
+wide, with ``w`` the spread when it was listed and ``drift`` the standard deviation of a year (of H100 rents 0.55:
+$2.99 in October 2024, 1.70 a year later, 2.35 in March 2026). Low and high are its 10th and 90th percentile.
 The day is an input, never the clock: same inputs, same bytes.
 """
 
@@ -26,7 +26,7 @@ DAYS_PER_YEAR = 365.25
 
 
 def age_years(as_of: str, *, on: date) -> float:
-    """Years from the middle of the period that ``as_of`` names (a day, month, year or ``from/to``) to ``on``, at least 0."""
+    """Return years from the middle of the period that ``as_of`` names (a day, month, year or ``from/to``) to ``on``, at least 0."""
     first, _, last = as_of.partition("/")
     middle = (_start(first).toordinal() + _end(last or first).toordinal()) / 2
     return max(0.0, (on.toordinal() - middle) / DAYS_PER_YEAR)
@@ -38,7 +38,7 @@ def _start(text: str) -> date:
 
 
 def _end(text: str) -> date:
-    """The last day of the period, to within the days that months differ in."""
+    """Return the last day of the period, accurate to the days by which months differ."""
     parts = [int(part) for part in text.split("-")]
     if len(parts) == 3:
         return date(*parts)
@@ -46,8 +46,8 @@ def _end(text: str) -> date:
 
 
 def aged(price: Estimate, *, as_of: str, on: date, drift: Estimate) -> Estimate:
-    """The price with the interval it has on that day; ``drift`` is the standard deviation of its logarithm in a year."""
-    assert price.low > 0, "a price is above nothing"
+    """Return the price with its interval on that day; ``drift`` is the standard deviation of its logarithm in a year."""
+    assert price.low > 0, "a price is above zero"
     years = age_years(as_of, on=on)
     walk = Z_P90 * drift.value * math.sqrt(years)
     down = math.hypot(math.log(price.value / price.low), walk)
@@ -58,7 +58,7 @@ def aged(price: Estimate, *, as_of: str, on: date, drift: Estimate) -> Estimate:
 
 
 def hardware_price(row: AcceleratorSpec | ServerSpec | NetworkItem, *, catalogue: Catalogue, on: date) -> Estimate | None:
-    """The purchase price of a row of the catalogue on that day, ``None`` where it has none."""
+    """Return the purchase price of a row of the catalogue on that day, ``None`` where it has none."""
     price = catalogue.price(row)
     if price is None or row.price is None:
         return None

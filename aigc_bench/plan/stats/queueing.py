@@ -1,8 +1,8 @@
 """Waiting in a queue with c servers: Erlang C for M/M/c, Allen-Cunneen's correction for general arrivals and service.
 
     C(c, a)  = B / (1 - rho * (1 - B)),  B(c, a) by the stable recursion B = a * B / (c' + a * B), rho = a / c, a = lambda * E[S]
-    1 / B    = sum over k = 0..c of c * (c - 1) * ... * (c - k + 1) / a^k          the same, of which many servers need few terms
-    P(wait > t) = C(c, a) * exp(-(c / E[S] - lambda) * t);  Allen-Cunneen: waits of general ones are (ca^2 + cs^2) / 2 times as long
+    1 / B    = sum over k = 0..c of c * (c - 1) * ... * (c - k + 1) / a^k          equivalent; needs few terms for many servers
+    P(wait > t) = C(c, a) * exp(-(c / E[S] - lambda) * t);  Allen-Cunneen: general waits are (ca^2 + cs^2) / 2 times as long
 
 Sources: Erlang 1917; Allen, Probability, Statistics and Queueing Theory, 1990 (Allen-Cunneen).
 """
@@ -14,13 +14,13 @@ import math
 import numpy as np
 
 SEVERAL = 500
-"""Up to so many servers the recursion is quick; beyond, the sum is."""
+"""The recursion is used up to this many servers, the sum beyond, where it is faster."""
 MANY = 10_000_000_000
-"""Beyond so many servers the limit of Halfin and Whitt stands for the sum; it errs by 1 / sqrt(servers)."""
+"""Beyond this many servers the limit of Halfin and Whitt replaces the sum; its error is 1 / sqrt(servers)."""
 
 
 def erlang_b(num_servers: int, *, offered_load: float) -> float:
-    """Probability that all servers are busy where nobody waits; ``offered_load`` a = lambda * E[S] in erlangs."""
+    """Return the probability that all servers are busy where no request queues; ``offered_load`` a = lambda * E[S] in erlangs."""
     assert num_servers >= 0 and offered_load >= 0, "servers and load cannot be negative"
     if num_servers > SEVERAL:
         return _erlang_b_of_many(num_servers, offered_load)
@@ -31,7 +31,7 @@ def erlang_b(num_servers: int, *, offered_load: float) -> float:
 
 
 def _erlang_b_of_many(num_servers: int, load: float) -> float:
-    """The sum in logarithms, as far as its terms count: they rise for ``servers - load`` terms, then fall like a normal density."""
+    """Return the sum in logarithms up to its last relevant term: terms rise ``servers - load`` times, then fall like a normal."""
     if load <= 0:
         return 0.0
     num_terms = min(num_servers, math.ceil(max(0.0, num_servers - load) + 9 * math.sqrt(num_servers)) + 50)
@@ -40,7 +40,7 @@ def _erlang_b_of_many(num_servers: int, load: float) -> float:
 
 
 def erlang_c(num_servers: int, *, offered_load: float) -> float:
-    """Probability that an arrival waits; 1 where the load reaches the number of servers."""
+    """Return the probability that an arrival waits; 1 where the load reaches the number of servers."""
     if offered_load >= num_servers:
         return 1.0
     if num_servers > MANY:
@@ -50,14 +50,17 @@ def erlang_c(num_servers: int, *, offered_load: float) -> float:
 
 
 def _erlang_c_of_very_many(num_servers: int, load: float) -> float:
-    """Halfin and Whitt 1981: C = 1 / (1 + b * N(b) / n(b)) with b = (c - a) / sqrt(c) and the normal distribution and density."""
+    """Return Halfin and Whitt's limit (1981): C = 1 / (1 + b * N(b) / n(b)), b = (c - a) / sqrt(c), N and n of the normal."""
     beta = min(30.0, (num_servers - load) / math.sqrt(num_servers))
     below, density = 0.5 * math.erfc(-beta / math.sqrt(2)), math.exp(-beta * beta / 2) / math.sqrt(2 * math.pi)
     return 1 / (1 + beta * below / density)
 
 
 def wait_quantile_s(rate_per_s: float, *, service_s: float, num_servers: int, quantile: float) -> float:
-    """Wait that a share ``quantile`` of arrivals does not exceed in M/M/c: P(W > t) = C * exp(-(c / E[S] - lambda) * t)."""
+    """Return the wait that a share ``quantile`` of arrivals does not exceed in M/M/c.
+
+    P(W > t) = C * exp(-(c / E[S] - lambda) * t), solved for t.
+    """
     assert 0 <= quantile < 1, "a quantile lies in [0, 1)"
     offered, left_per_s = rate_per_s * service_s, num_servers / service_s - rate_per_s
     if offered >= num_servers or left_per_s <= 0:
@@ -67,14 +70,14 @@ def wait_quantile_s(rate_per_s: float, *, service_s: float, num_servers: int, qu
 
 
 def servers_for_wait(rate_per_s: float, *, service_s: float, wait_s: float, quantile: float) -> int:
-    """The fewest servers with which a share ``quantile`` of arrivals waits no longer than ``wait_s`` (M/M/c).
+    """Return the fewest servers with which a share ``quantile`` of arrivals waits no longer than ``wait_s`` (M/M/c).
 
     Found by doubling and bisection: every further server shortens the wait.
     """
     fewest = max(1, math.floor(rate_per_s * service_s) + 1)
 
     def is_enough(more: int) -> bool:
-        """Whether the asked share of arrivals waits no longer than allowed with so many servers more than the fewest."""
+        """Return whether ``quantile`` of arrivals waits no longer than allowed with that many servers above the minimum."""
         wait = wait_quantile_s(rate_per_s, service_s=service_s, num_servers=fewest + more, quantile=quantile)
         return wait <= wait_s
 

@@ -21,14 +21,14 @@ ALL = {host.machine.server: host for host in hosts(CATALOGUE)}
 BARE = [host for host in ALL.values() if host.server is None]
 
 
-def test_boards_and_cards_are_told_apart_by_their_form() -> None:
+def test_boards_and_cards_are_distinguished_by_their_form() -> None:
     boards, cards = ("h100_sxm_80gb", "mi350x", "mi300a", "gb200_186gb"), ("l4", "h100_nvl_94gb", "rtx_5090", "w7900")
     assert all(is_board(CATALOGUE.accelerators[name]) for name in boards)
     assert not any(is_board(CATALOGUE.accelerators[name]) for name in cards)
 
 
 @pytest.mark.parametrize("host", BARE, ids=lambda host: host.machine.server)
-def test_an_assumed_sheet_has_what_a_bill_needs_and_says_that_it_is_assumed(host: Host) -> None:
+def test_an_assumed_sheet_has_what_a_bill_needs_and_is_marked_as_assumed(host: Host) -> None:
     sheet = host.sheet
     assert (sheet.basis, sheet.confidence) == ("assumed", "low")
     assert sheet.rack_units and sheet.weight_kg and sheet.num_compute_nics and sheet.compute_nic_bytes_per_s and sheet.max_power_w

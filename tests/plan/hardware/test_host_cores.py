@@ -18,7 +18,7 @@ def with_cores(there: float, asked: float | None) -> Option:
     return option_of(make_machine(capabilities=capability, host_cores=exact(there, "cores")))
 
 
-def test_a_host_with_too_few_cores_is_short_and_says_which() -> None:
+def test_a_host_with_too_few_cores_is_short_and_named() -> None:
     found = with_cores(4, 8).factors["compute"]
     assert found.verdict == "short"
     assert found.available is not None and found.available.value == pytest.approx(6 * 4 / 8)
@@ -41,7 +41,7 @@ def test_what_was_not_measured_is_assumed_by_modality() -> None:
     assert "(assumed)" in with_cores(16, None).factors["compute"].why
 
 
-def test_a_measured_run_tells_the_cores_of_its_pipeline() -> None:
+def test_a_measured_run_states_the_cores_of_its_pipeline() -> None:
     def row(metric: str, value: float, unit: str) -> MetricRow:
         return MetricRow(
             case="vit/infer", workload="vit", preset="base", mode="infer", scenario="offline", engine="torch-eager",

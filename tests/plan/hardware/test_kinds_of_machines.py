@@ -37,7 +37,7 @@ def test_where_one_kind_carries_not_all_mixing_is_all_there_is() -> None:
     assert found.accepted
 
 
-def test_every_part_is_told_with_its_own_verb() -> None:
+def test_every_part_is_described_with_its_own_verb() -> None:
     rented = option(5.0, kind="cloud", term="on_demand", server="a cloud", accelerator="x", num_servers=2, num_accelerators=2)
     bought = option(5.0, server="a tower", accelerator="y", num_servers=1, num_accelerators=4)
     assert what(combined([rented, bought])) == "rent 2 x a cloud (2 x x, on demand) and buy 1 x a tower (4 x y)"

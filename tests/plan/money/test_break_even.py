@@ -38,7 +38,7 @@ def test_an_exact_estimate_is_drawn_exactly() -> None:
     assert set(draws(about(0.0), name="x")) == {0.0}
 
 
-def test_a_name_has_its_own_stream_whatever_is_drawn_beside_it() -> None:
+def test_a_name_has_its_own_stream_independent_of_other_draws() -> None:
     alone, beside = sample({"a": WIDE}), sample({"b": WIDE, "a": WIDE})
     assert np.array_equal(alone["a"], beside["a"])
     assert abs(np.corrcoef(beside["a"], beside["b"])[0, 1]) < 0.05
@@ -91,7 +91,7 @@ def called(fixed: Estimate, price: Estimate, *, volume: float = 50_000.0, runnin
 def test_where_owning_never_pays_there_is_no_break_even() -> None:
     found = called(about(1e6), about(2.0))
     assert (found.at, found.p_own_cheaper, found.p_reachable) == (None, 0.0, 0.0)
-    assert found.why == "owning breaks even within the capacity of the machines in no drawn world"
+    assert found.why == "owning breaks even within the capacity of the machines in no scenario"
     assert called(about(1e3), about(0.1), running=1.0).at is None
 
 
@@ -102,13 +102,13 @@ def test_wide_prices_make_the_answer_a_probability() -> None:
 
 
 @given(st.floats(0, 1e5), st.floats(0, 1e5))
-def test_more_use_never_speaks_against_owning(first: float, second: float) -> None:
+def test_more_use_never_favours_an_api(first: float, second: float) -> None:
     idle, busy = (called(about(70_000, low=50_000, high=110_000), WIDE, volume=use) for use in sorted((first, second)))
     assert idle.p_own_cheaper <= busy.p_own_cheaper + 1e-12
 
 
 @given(st.floats(1e3, 1e6), st.floats(1, 3))
-def test_a_dearer_machine_never_speaks_for_owning(fixed: float, factor: float) -> None:
+def test_a_more_expensive_machine_never_favours_owning(fixed: float, factor: float) -> None:
     cheap, dear = (called(about(usd, low=0.8 * usd, high=1.3 * usd), WIDE) for usd in (fixed, fixed * factor))
     assert cheap.p_own_cheaper >= dear.p_own_cheaper
     assert cheap.p_reachable >= dear.p_reachable

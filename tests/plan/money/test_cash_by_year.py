@@ -51,7 +51,7 @@ def test_what_is_rented_or_called_is_neither_bought_nor_sold(options: dict[str, 
         assert rows[0].net_usd.value == 0
 
 
-def test_a_resale_that_is_not_sure_widens_the_last_year_to_the_other_side(options: dict[str, Option]) -> None:
+def test_an_uncertain_resale_widens_the_last_year_to_the_other_side(options: dict[str, Option]) -> None:
     wide = finance(3.0).model_copy(update={"residual_share": estimate(0.3, low=0.1, high=0.5, unit="fraction", basis="assumed")})
     sure, unsure = (cash_by_year(options["owned"], money)[-1].net_usd for money in (finance(3.0), wide))
     assert unsure.low < sure.low and unsure.high > sure.high
@@ -59,7 +59,7 @@ def test_a_resale_that_is_not_sure_widens_the_last_year_to_the_other_side(option
 
 
 def test_the_last_sum_has_the_ends_of_the_total_cost(options: dict[str, Option]) -> None:
-    """The same number is told with one interval: that of the drawn worlds, not that of its terms end by end."""
+    """The total has one interval: that of the scenarios, not the one added up end by end."""
     for option in options.values():
         money = make_demand().finance
         last = cash_by_year(option, money)[-1].cumulative_usd

@@ -146,7 +146,7 @@ def test_energy_and_carbon_of_a_rent_by_the_hour_are_of_the_hours_rented() -> No
         assert option.carbon_kg.value == pytest.approx(kwh * 1.5 * 0.4 * 3 + count * 1000.0 / 8)
 
 
-def test_a_job_that_rents_its_window_draws_nothing_beside_it() -> None:
+def test_a_job_that_rents_its_window_draws_nothing_outside_it() -> None:
     job = make_job()
     demand = make_demand(services=(), jobs=(job,))
     capability = make_capability(mode="train", throughput=exact(25.0, "tokens/s"))

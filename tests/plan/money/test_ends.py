@@ -1,4 +1,4 @@
-"""The ends of money: the cheapest and the dearest world by hand, and what every line says of itself."""
+"""Ends of money intervals: the cheapest and the most expensive case by hand, and the stated formula of every line."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def payment(capital: float, rate: float, residual: float) -> float:
     return capital * (1 - residual / (1 + rate) ** 2) * rate / (1 - (1 + rate) ** -2)
 
 
-def test_a_year_of_hardware_is_dearest_at_a_high_price_and_rate_and_a_low_residual() -> None:
+def test_a_year_of_hardware_costs_most_at_a_high_price_and_rate_and_a_low_residual() -> None:
     found = own(CAPEX, [CARE], terms=TERMS).hardware_usd_per_year
     assert found.value == pytest.approx(payment(100, 0.1, 0.3))
     assert (found.low, found.high) == (pytest.approx(payment(80, 0.05, 0.5)), pytest.approx(payment(150, 0.2, 0.2)))
@@ -76,7 +76,7 @@ def test_without_adders_there_is_no_such_line_and_with_them_they_are_a_share_of_
 
 
 def test_every_line_of_a_year_is_the_product_of_what_it_names() -> None:
-    """A reader who multiplies the inputs, and the constants of the formula, comes to the line."""
+    """The product of the inputs and the constants of the formula gives the line."""
     constants = {"demand_charge": 12 / 1000, "space": 12 / 1000, "water": 1 / 1000, "licences": 64}
     for line in opex_lines(fleet(), prices=PRICES):
         product = math.prod(one.value for one in line.inputs.values()) * constants.get(line.key, 1.0)
@@ -92,12 +92,12 @@ def test_rented_storage_is_paid_by_the_month() -> None:
     assert not [line for line in opex_lines(kept, prices=PRICES) if line.key == "storage"]
 
 
-def test_nobody_looks_after_no_servers() -> None:
+def test_no_servers_need_no_staff() -> None:
     empty = fleet().model_copy(update={"num_servers": 0})
     assert "staff" not in {line.key for line in opex_lines(empty, prices=PRICES)}
 
 
-def test_the_cheapest_and_the_dearest_world_of_a_cash_flow_by_hand() -> None:
+def test_the_cheapest_and_the_most_expensive_case_of_a_cash_flow_by_hand() -> None:
     """One unit for three years, life two: bought now and in the third year, sold at two years and at one, taxed at a quarter."""
     growth = Growth(horizon_years=3, life_years=2, price_ratio=wide(0.9, 0.8, 1.0, "ratio"), discount_rate=RATE, tax_rate=0.25)
     shares = {1: wide(0.6, 0.5, 0.8, "fraction"), 2: wide(0.3, 0.2, 0.5, "fraction")}

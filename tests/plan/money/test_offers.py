@@ -1,4 +1,4 @@
-"""All ways to have an accelerator: dated prices, ageing, terms without a price, APIs and add-ons."""
+"""All procurements of an accelerator: dated prices, ageing, terms without a price, APIs and add-ons."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_a_year_moves_a_rent_by_its_published_volatility() -> None:
     assert old.source == "a list; 1.0 years old on 2026-11-25"
 
 
-def test_every_way_to_have_an_h100_is_offered(of_h100: tuple[Offer, ...]) -> None:
+def test_every_procurement_of_an_h100_is_offered(of_h100: tuple[Offer, ...]) -> None:
     assert {(offer.kind, offer.term) for offer in of_h100} >= {
         ("owned", "purchase"),
         ("colocated", "purchase"),
@@ -111,7 +111,7 @@ def test_a_better_tier_costs_more() -> None:
     assert values == sorted(values)
 
 
-def test_a_model_that_was_withdrawn_is_shown_with_the_day_and_not_in_the_market() -> None:
+def test_a_withdrawn_model_is_shown_with_the_day_and_excluded_from_the_market() -> None:
     found = api_offers("token", catalogue=CATALOGUE, on=TODAY)
     gone = [offer for offer in found if offer.why_not]
     assert gone and all(offer.why_not == f"withdrawn on {offer.retires}" for offer in gone)
@@ -143,7 +143,7 @@ def test_a_provider_counts_once_however_many_models_it_lists() -> None:
 
 
 @pytest.mark.parametrize("item", MODALITY_OF)
-def test_every_item_is_sold_by_somebody_at_a_positive_price(item: str) -> None:
+def test_every_item_has_a_provider_with_a_positive_price(item: str) -> None:
     found = api_offers(item, catalogue=CATALOGUE, on=TODAY)
     assert market_price(found, Consumption(input_units=1, output_units=1)) is not None
     for offer in found:
@@ -156,7 +156,7 @@ def test_an_item_that_no_api_sells_is_refused() -> None:
         api_offers("tokens", catalogue=CATALOGUE, on=TODAY)
 
 
-def test_a_term_that_nobody_lists_says_so_and_an_index_stands_in_where_there_is_one(of_h100: tuple[Offer, ...]) -> None:
+def test_a_term_without_a_listed_price_states_that_and_an_index_stands_in_where_there_is_one(of_h100: tuple[Offer, ...]) -> None:
     three_years = next(offer for offer in of_h100 if offer.term == "reserved_3y")
     assert three_years.why_no_price == "the catalogue has no reserved 3y rent of NVIDIA H100 SXM5 80GB"
     one_year = [offer for offer in of_h100 if offer.term == "reserved_1y"]

@@ -74,7 +74,7 @@ def test_every_line_of_a_year_by_hand() -> None:
     assert found == pytest.approx(by_hand, rel=1e-9)
 
 
-def test_what_nobody_asked_for_is_no_line() -> None:
+def test_what_does_not_apply_is_no_line() -> None:
     bare = Tariffs(electricity_usd_per_kwh=exactly(0.1, "usd/kWh"))
     assert [line.key for line in opex_lines(fleet(), prices=bare)] == ["electricity", "cooling"]
 

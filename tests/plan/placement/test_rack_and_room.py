@@ -40,7 +40,7 @@ def test_a_rack_holds_what_its_scarcest_limit_lets_it(site: dict[str, object], f
     assert rack_fill(make_machine(), make_site(**site)) == fill
 
 
-def test_a_site_that_tells_nothing_has_no_fill() -> None:
+def test_a_site_without_limits_has_no_fill() -> None:
     assert rack_fill(make_machine(rack_units=None), make_site(rack_power_w=None, rack_cooling_w=None)) is None
     assert (fullest_rack(None, num_servers=5), num_racks(None, num_servers=5)) == (5, None)
     assert (fullest_rack(0, num_servers=5), num_racks(0, num_servers=5)) == (1, None)
@@ -61,7 +61,7 @@ def stored(**changes: object) -> float:
     return storage_need(demand, site=demand.site, rules=rules_from(catalogue())).raw_bytes
 
 
-def test_what_is_kept_over_the_usable_share_has_to_be_bought() -> None:
+def test_stored_bytes_over_the_usable_share_have_to_be_bought() -> None:
     """Answers of ten days at the mean rate, a job's items, and data sets in their copies; 77.5 % of raw bytes are usable."""
     answers = 1000 * 0.05 / 60 * 2 * 0.25 * 86_400 * 3_000 * 10
     data = Dataset(name="data", size_bytes=exact(1e12, "B"), copies=exact(3.0, "count"))
@@ -112,7 +112,7 @@ def owned(rest: str, *, amount: float = 200.0) -> list[Option]:
         ("uplink_gbit_per_s = 0", "network:"),
     ],
 )
-def test_servers_that_have_no_place_or_nothing_to_live_on_are_refused(rest: str, words: str) -> None:
+def test_servers_without_a_place_or_power_and_cooling_are_refused(rest: str, words: str) -> None:
     options = owned(rest)
     assert options
     for option in options:
@@ -121,7 +121,7 @@ def test_servers_that_have_no_place_or_nothing_to_live_on_are_refused(rest: str,
 
 
 @pytest.mark.parametrize(("rest", "factor"), [("power_kw = 0", "power"), ("uplink_gbit_per_s = 0", "network")])
-def test_what_there_is_nothing_of_is_the_bottleneck(rest: str, factor: str) -> None:
+def test_a_factor_with_nothing_available_is_the_bottleneck(rest: str, factor: str) -> None:
     assert {option.bottleneck for option in owned(rest)} == {factor}
 
 

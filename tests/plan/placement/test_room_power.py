@@ -32,7 +32,7 @@ def test_the_fullest_rack_is_the_one_of_the_layout_that_draws_most() -> None:
             assert found.required.value == pytest.approx(found.inputs[SERVERS].value * of_one.value + beside)
 
 
-def test_energy_and_electricity_hold_what_stands_beside_the_servers() -> None:
+def test_energy_and_electricity_include_switches_and_storage() -> None:
     for option in bought():
         assert option.room is not None and option.machine is not None and option.energy_kwh_per_year is not None
         servers = energy_kwh_per_year(option.loads, num_servers=option.num_servers, machine=option.machine)
@@ -57,14 +57,14 @@ def test_the_power_for_it_is_shared_by_servers_switches_and_storage() -> None:
     )
 
 
-def test_nothing_stands_beside_servers_without_a_room() -> None:
+def test_servers_without_a_room_have_no_other_equipment() -> None:
     assert beside_mean_w(None, make_rules()) is None
     plain = energy_kwh_per_year((), num_servers=2, machine=make_machine())
     more = energy_kwh_per_year((), num_servers=2, machine=make_machine(), beside_w=exact(100.0, "W"))
     assert more.value - plain.value == pytest.approx(0.1 * HOURS)
 
 
-def test_racks_that_the_servers_do_not_stand_in_do_not_speak_for_them() -> None:
+def test_racks_without_servers_do_not_set_the_servers_per_rack() -> None:
     option = bought("[site]\nfloor_kg_per_m2 = 100\nrack_kw = 24\n", kinds=("owned",))[0]
     assert option.room is not None and option.machine is not None
     assert fullest_of(option.room, option.machine.peak_power_w, watts="peak_w") is None

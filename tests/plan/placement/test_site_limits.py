@@ -48,7 +48,7 @@ def test_rented_machines_answer_over_the_link_of_their_provider() -> None:
     assert rented and all("uplink" not in one.factors["network"].why for one in rented)
 
 
-def test_what_a_provider_sells_a_rack_is_available_to_cooling_and_power_alike() -> None:
+def test_a_providers_rack_limit_is_available_to_cooling_and_power_alike() -> None:
     plan = plan_with("[colocation]\nrack_kw = 17\n[site]\nrack_kw = 24\nrack_cooling_kw = 24\n")
     for kind, watts in (("owned", 24_000.0), ("colocated", 17_000.0)):
         for option in of_kind(plan, kind):
@@ -68,7 +68,7 @@ def test_what_a_provider_sells_a_rack_is_available_to_cooling_and_power_alike() 
         ('cooling = "direct_liquid"', "colocation.cooling = 'air'"),
     ],
 )
-def test_what_a_colocation_does_not_offer_is_told_with_its_own_key(rest: str, words: str) -> None:
+def test_what_a_colocation_does_not_offer_is_reported_with_its_own_key(rest: str, words: str) -> None:
     plan = plan_with(f"[colocation]\n{rest}\n")
     refused = of_kind(plan, "colocated")
     assert refused and all(any(words in reason for reason in one.reasons) and not one.accepted for one in refused)
@@ -84,7 +84,7 @@ def test_liquid_cooled_servers_are_offered_the_racks_that_they_are_built_for() -
     assert site_for("owned", make_machine(), demand) == demand.site
 
 
-def test_a_colocation_of_which_nothing_is_known_is_unknown_and_has_no_storage_of_the_sites() -> None:
+def test_a_colocation_without_figures_is_unknown_and_has_no_storage_of_the_site() -> None:
     demand = make_demand(site=make_site(store_bytes=exact(1e15, "B")), colocation=Colocation())
     found = site_for("colocated", make_machine(), demand)
     assert (found.rack_power_w, found.rack_cooling_w, found.num_racks, found.store_bytes) == (None, None, None, None)

@@ -29,7 +29,7 @@ def bought(text: str) -> list[Option]:
 
 
 @pytest.mark.parametrize(("rate", "items"), [(0, 300_000), (3_000, 2_000_000), (40_000, 3_000_000), (90_000, 30_000_000)])
-def test_jobs_end_in_their_window_beside_what_services_keep(rate: float, items: int) -> None:
+def test_jobs_end_in_their_window_next_to_the_replicas_of_services(rate: float, items: int) -> None:
     text = demand_text(rate, items)
     demand, rules = demand_of(text), plan_of(text, accelerators=("l4", "h100_sxm_80gb")).rules
     replayer = Replayer(demand=demand, rules=rules, catalogue=catalogue(), model=ServiceModel(catalogue()))

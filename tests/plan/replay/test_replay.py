@@ -80,7 +80,7 @@ def peak(*, rate: float, replicas: int, slo_s: float = 10.0, percentile: float =
     )
 
 
-def test_a_queue_that_a_textbook_knows_is_replayed_as_it_says() -> None:
+def test_a_textbook_queue_is_replayed_with_its_known_result() -> None:
     """M/M/1: P(sojourn <= t) = 1 - exp(-(mu - lambda) t)."""
     found = replay_service(peak(rate=0.5, replicas=1, slo_s=4.0, percentile=0.85))
     assert found.simulated_share == pytest.approx(1 - math.exp(-0.5 * 4.0), abs=0.05)
@@ -123,7 +123,7 @@ def test_a_job_ends_in_time_on_enough_machines_and_never_on_too_few() -> None:
     assert run(2, availability=0.6) < 0.9
 
 
-def test_a_job_of_nothing_ends_at_once_and_one_without_machines_never() -> None:
+def test_an_empty_job_ends_immediately_and_one_without_machines_never() -> None:
     nobody = Night(num_serving=0, num_spares=0, machines_per_server=8.0, kept_by_services=0.0, machine_availability=0.99)
     idle, lost = replay_jobs([(make_job(items=exact(0.0, "tokens")), capability()), (make_job(name="lost"), capability())], nobody)
     assert (idle.share_in_time, idle.median_s, idle.analytic_s) == (1.0, 0.0, None)
@@ -146,7 +146,7 @@ def test_jobs_of_one_night_follow_each_other() -> None:
     assert first.num_windows == WINDOWS
 
 
-def test_a_plan_says_the_simulated_share_beside_the_analytic_one(tmp_path: Path, catalogue: Catalogue) -> None:
+def test_a_plan_states_the_simulated_share_next_to_the_analytic_one(tmp_path: Path, catalogue: Catalogue) -> None:
     plan = answer(chat(tmp_path, catalogue), catalogue=catalogue)
     found = contract(plan)
     best = found["options"][found["recommendation"]["rank"] - 1]
@@ -179,7 +179,7 @@ def test_simulated_attainment_of_recommended_options_holds_over_seeded_demands(t
     assert short == 0
 
 
-def test_what_no_number_of_machines_makes_true_is_marked(tmp_path: Path, catalogue: Catalogue) -> None:
+def test_a_plan_that_no_number_of_machines_confirms_is_marked(tmp_path: Path, catalogue: Catalogue) -> None:
     """A bound on the whole answer that the longest of answers of every length cannot keep."""
     text = CHAT.format(size=8, rate=5, prompt=600, answer=200, ttft=1, tpot=0.04, percentile=99)
     file = tmp_path / "demand.toml"

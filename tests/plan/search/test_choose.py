@@ -124,7 +124,7 @@ def test_an_accelerator_without_a_row_has_no_choice() -> None:
         ([row(ttft_s=3.0), row(tpot_s=0.09)], {"ttft_s": 1.0, "tpot_s": 0.05}, "compute: no setting meets all latencies at once"),
     ],
 )
-def test_a_refusal_tells_the_nearest_miss_in_numbers(rows: list[dict[str, object]], slo: dict[str, float], words: str) -> None:
+def test_a_refusal_states_the_nearest_miss_in_numbers(rows: list[dict[str, object]], slo: dict[str, float], words: str) -> None:
     assert words in refusal(table(*rows), chat(**slo))
 
 
@@ -191,7 +191,7 @@ def test_in_a_colocation_a_watt_of_the_peak_is_paid_for() -> None:
 
 
 @given(st.floats(1, 1e5), st.floats(1, 3))
-def test_a_load_that_has_its_servers_for_itself_pays_for_whole_ones(tokens_per_s: float, more: float) -> None:
+def test_a_load_with_servers_of_its_own_pays_for_whole_ones(tokens_per_s: float, more: float) -> None:
     found = table(row(devices=1), row(devices=8, throughput=8 * 790.0))
     alone = Terms(is_alone=True)
     few, many = (usd_per_year(work, found, host=host(), demand=DEMAND, terms=alone) for work in (tokens_per_s, tokens_per_s * more))

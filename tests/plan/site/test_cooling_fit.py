@@ -80,7 +80,7 @@ def test_rooms_take_more_heat_the_more_capable_they_are_said_to_be() -> None:
     assert limits[:4] == sorted(limits[:4])
 
 
-def test_an_air_cooled_server_is_not_put_into_liquid_and_says_so() -> None:
+def test_an_air_cooled_server_is_not_put_into_liquid_and_the_reason_is_given() -> None:
     fits = fits_of(45_000)
     assert [room for room, fit in fits.items() if fit.is_feasible] == ["rear_door"]
     assert fits["direct_liquid"].why == "the server is built for air cooling, which direct liquid does not offer"

@@ -38,7 +38,7 @@ def test_a_published_sweep_is_read_off_for_its_own_card() -> None:
     assert {point.throughput.basis for point in curve} == {"datasheet"}
 
 
-def test_a_card_that_nobody_swept_gets_the_envelope_of_the_others() -> None:
+def test_a_card_without_a_published_sweep_gets_the_envelope_of_the_others() -> None:
     (point,) = cap_curve("h100_sxm_80gb", default_limit_w=700, work="training", limits_w=(490,), caps=CAPS)
     assert point.throughput.basis == "modelled"
     assert "other accelerators" in (point.throughput.source or "")

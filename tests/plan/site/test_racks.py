@@ -106,11 +106,11 @@ def only(layout: Layout) -> tuple[str | None, str]:
         ({"max_racks": 0}, "racks", "the site's 0 racks are full"),
     ],
 )
-def test_what_cannot_be_placed_says_which_limit_forbids_it(limits: dict[str, float], limit: str | None, reason: str) -> None:
+def test_what_cannot_be_placed_names_the_limit_that_forbids_it(limits: dict[str, float], limit: str | None, reason: str) -> None:
     assert only(lay_out([node()], limits=RackLimits.model_validate(limits))) == (limit, reason)
 
 
-def test_more_of_a_kind_than_any_room_holds_is_told_and_not_laid_out() -> None:
+def test_more_of_a_kind_than_any_room_holds_is_reported_and_not_laid_out() -> None:
     for line in (node(count=20_000), switch(count=10_000_000), node(count=10**9, rack_units=None)):
         layout = lay_out([line], limits=RackLimits())
         assert (layout.racks, [left.limit for left in layout.unplaced]) == ((), ["racks"])
@@ -121,7 +121,7 @@ def test_equipment_of_unknown_height_is_not_placed() -> None:
     assert only(lay_out([node(rack_units=None)], limits=RackLimits())) == (None, "its height is not in the catalogue")
 
 
-def test_unknown_weight_is_told_not_taken_as_nothing() -> None:
+def test_unknown_weight_is_reported_and_not_taken_as_zero() -> None:
     layout = lay_out([node(weight_kg=None)], limits=RackLimits(floor_kg=500))
     assert layout.notes == ("weight not in the catalogue, left out of the floor load: node",)
 

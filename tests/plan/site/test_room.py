@@ -71,7 +71,7 @@ def test_every_line_has_a_source_and_a_price_or_the_reason_it_has_none(server: s
             assert line.unit_usd.source
 
 
-def test_what_has_no_price_is_told_and_in_no_sum() -> None:
+def test_what_has_no_price_is_listed_and_in_no_sum() -> None:
     found = room("asus_xa_nb3i_e12", 1)
     assert found.bill.unpriced == ("ASUS XA NB3I-E12 9U HGX B300: the catalogue has no price of ASUS XA NB3I-E12 9U HGX B300",)
     assert any("in no sum" in note for note in found.notes)

@@ -55,7 +55,7 @@ def models() -> Models:
 
 
 @pytest.mark.parametrize("items", [1, 500])
-def test_requests_held_are_answered_at_the_rate_that_is_told(items: int, models: Models) -> None:
+def test_concurrent_requests_are_answered_at_the_stated_rate(items: int, models: Models) -> None:
     """Little's law: what a replica holds, over how long it holds it, is its throughput, but for what does not fill a batch."""
     (workload,) = demand_of(RANKING.format(items=items)).services
     rows = candidates_for(workload, [catalogue().accelerators["l4"]], models)
@@ -75,7 +75,7 @@ def test_a_ranking_of_five_hundred_is_one_batch_and_not_five_hundred(models: Mod
     assert seconds[1] <= seconds[500] < 20 * seconds[1]
 
 
-def test_a_replay_is_told_how_long_requests_take_together(models: Models) -> None:
+def test_a_replay_knows_the_time_of_requests_in_one_batch(models: Models) -> None:
     """Knots are in requests, not in entries of a batch, and more requests never take less."""
     (workload,) = demand_of(RANKING.format(items=500)).services
     spec = catalogue().accelerators["l4"]

@@ -62,7 +62,7 @@ def test_a_service_that_grows_is_sized_for_the_end_and_billed_for_the_mean() -> 
     assert later.items_per_year.value / today.items_per_year.value == pytest.approx(1.25 / math.log(2.25))
 
 
-def test_a_queue_may_ask_for_more_machines_than_the_work_does() -> None:
+def test_a_queue_may_need_more_machines_than_the_work_does() -> None:
     """1.667 requests/s of 2 s: 3.33 erlangs. 99 % that start at once take 10 slots, one replica of two; within 0.1 ms, too."""
     service = make_service(slo=Slo(ttft_s=0.5001, percentile=0.99))
     assert machines_for_wait(service, replica(), peak_per_s=1000 * 0.05 / 60 * 2) == 2
@@ -110,7 +110,7 @@ def test_a_job_is_billed_for_the_share_of_the_day_that_its_window_is_open() -> N
     assert endless.mean_machines.value == pytest.approx(endless.busy_machines.value)
 
 
-def test_the_night_is_as_quiet_as_the_hours_of_the_demand_say() -> None:
+def test_the_night_load_follows_the_hours_of_the_demand() -> None:
     shares = tuple([0.2] * 8 + [1.0] * 16)
     arrival: Arrival = make_service().arrival.model_copy(update={"hourly": shares})
     assert off_peak_share(make_demand(services=(make_service(arrival=arrival),)), rules=RULES).value == pytest.approx(0.2)
@@ -149,7 +149,7 @@ def test_shared_machines_come_in_whole_replicas_and_jobs_take_what_services_leav
     assert alone.serving == 2
 
 
-def test_dedicated_machines_are_rounded_by_load_and_nothing_asked_is_no_pool() -> None:
+def test_dedicated_machines_are_rounded_by_load_and_an_empty_load_has_no_pool() -> None:
     fleet = make_fleet(
         [load("chat", 0.5), load("training", 1.2), load("idle", 0.0)],
         "dedicated",

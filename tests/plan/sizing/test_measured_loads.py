@@ -30,7 +30,7 @@ def test_the_fastest_case_in_time_is_taken_else_the_quickest(latency_s: float | 
         assert best_for(service, order).case == chosen
 
 
-def test_equals_are_told_apart_by_their_names() -> None:
+def test_ties_are_broken_by_name() -> None:
     twins = [case(name, tokens_per_s=40, floor_s=1.0) for name in ("b", "a")]
     assert best_for(make_service(slo=Slo(latency_s=9.0)), twins).case == "a"
     assert best_for(make_service(slo=Slo(latency_s=0.1)), twins).case == "a"
@@ -64,7 +64,7 @@ def test_a_service_is_sized_for_the_growth_of_the_demand() -> None:
     assert later.busy_machines.value == pytest.approx(2 * today.busy_machines.value)
 
 
-def test_a_load_without_a_case_says_which_run_is_missing() -> None:
+def test_a_load_without_a_case_names_the_missing_run() -> None:
     demand = make_demand(services=(make_service(preset="large"),), jobs=(make_job(workload="bert"),))
     loads, unplanned = loads_of(demand, machine=make_machine(), rules=RULES)
     assert loads == ()

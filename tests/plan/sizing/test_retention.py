@@ -27,7 +27,7 @@ def need(*, disks_bytes: float = 0.0, site: dict[str, object] | None = None, **c
     return storage_need(demand, site=demand.site, rules=make_rules(), machine=machine, disks_bytes=disks_bytes)
 
 
-def test_results_of_a_batch_are_kept_run_after_run() -> None:
+def test_results_of_a_batch_are_retained_run_after_run() -> None:
     """1,440,000 tokens of 10 bytes a night for a week; those of a weekly run for a day are one run's."""
     nightly, weekly = make_job(**BATCH), make_job(**{**BATCH, "kept_days": exact(1.0, "day"), "runs_per_day": 1 / 7})
     found, rare = kept_results(nightly), kept_results(weekly)
@@ -38,7 +38,7 @@ def test_results_of_a_batch_are_kept_run_after_run() -> None:
     assert kept_results(make_job(**{**BATCH, "kept_days": exact(0.0, "day")})) is None
 
 
-def test_results_that_are_kept_longer_need_more_of_the_disk() -> None:
+def test_longer_retention_of_results_needs_more_disk() -> None:
     def disk(days: float) -> float:
         jobs = (make_job(**{**BATCH, "kept_days": exact(days, "day")}),)
         plan = make_plan(make_demand(jobs=jobs), machine=make_machine(), rules=make_rules())
@@ -59,7 +59,7 @@ def test_a_text_of_a_batch_is_counted_as_a_whole_not_for_each_of_its_tokens() ->
     assert results is not None and results.value == pytest.approx(3000 * 2000 * 30)
 
 
-def test_shared_storage_is_bought_for_what_is_kept_at_the_end_of_the_horizon() -> None:
+def test_shared_storage_is_bought_for_the_retained_bytes_at_the_end_of_the_horizon() -> None:
     service, growth = make_service(), Growth(per_year=exact(1.0, "fraction/year"), horizon_years=2.0)
     assert kept_answers(service, growth).value == pytest.approx(4 * kept_answers(service, None).value)
     today, last = (make_demand(jobs=(), growth=one) for one in (None, growth))

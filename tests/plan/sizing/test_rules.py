@@ -31,6 +31,6 @@ def test_shares_are_shares_and_everything_else_is_positive() -> None:
     assert all(rule.low > 0 for name, rule in ALL.items() if name not in shares)
 
 
-def test_what_is_uncertain_may_be_less_or_more_than_its_middle() -> None:
+def test_uncertain_rules_have_ends_on_both_sides_of_the_value() -> None:
     for name in ("link_goodput", "machine_availability", "off_peak_share", "job_goodput"):
         assert ALL[name].low < ALL[name].value < ALL[name].high, name

@@ -53,5 +53,5 @@ def test_more_machines_never_need_fewer_spares(needed: int, availability: float)
     assert spares(needed + 1, availability=availability, target=0.999) >= spares(needed, availability=availability, target=0.999)
 
 
-def test_an_enormous_fleet_is_answered_at_once() -> None:
+def test_an_enormous_fleet_is_answered_immediately() -> None:
     assert 5e12 < spares(10**15, availability=0.995, target=0.999) < 5.1e12

@@ -58,12 +58,12 @@ def test_many_draws_have_the_estimates_quantiles() -> None:
     assert (found.unit, found.basis, found.source) == ("y", "modelled", "drawn")
 
 
-def test_an_interval_is_read_off_at_the_deciles() -> None:
+def test_an_interval_runs_from_p10_to_p90() -> None:
     found = interval_of(np.arange(11.0), unit="y", basis="modelled", source="s")
     assert (found.low, found.value, found.high) == (1.0, 5.0, 9.0)
 
 
 @pytest.mark.parametrize("values", [[], [1.0, math.nan]])
 def test_an_interval_of_nothing_or_of_missing_draws_is_refused(values: list[float]) -> None:
-    with pytest.raises(AssertionError, match="at least one draw"):
+    with pytest.raises(AssertionError, match="at least one sample"):
         interval_of(np.array(values), unit="y", basis="modelled", source="s")

@@ -101,7 +101,7 @@ def test_whole_numbers_forgive_the_last_digits_of_a_sum() -> None:
     assert whole(estimate(2.1, low=1.0, high=3.2, unit="x", basis="measured"), unit="machines").value == 3.0
 
 
-def test_sums_of_nothing_are_nothing_and_reasons_are_kept_once() -> None:
+def test_empty_sums_are_zero_and_reasons_are_listed_once() -> None:
     assert total([], unit="W").value == 0.0
     noisy = estimate(1.0, unit="W", basis="measured").model_copy(update={"reasons": ("noisy_host",)})
     assert plus(noisy, noisy).reasons == ("noisy_host",)
@@ -117,13 +117,13 @@ def test_a_sum_of_no_terms_is_not_measured_and_leaves_the_basis_of_what_it_is_ad
     assert combined([nothing]) == combined([nothing, nothing]) == "modelled"
 
 
-def test_what_a_share_leaves_has_its_ends_the_other_way_round() -> None:
+def test_the_complement_of_a_share_swaps_its_ends() -> None:
     left = complement(estimate(0.2, low=0.1, high=0.4, unit="fraction", basis="measured"))
     assert (left.low, left.value, left.high) == (pytest.approx(0.6), pytest.approx(0.8), pytest.approx(0.9))
     assert (left.unit, left.basis) == ("fraction", "measured")
 
 
-def test_an_assumption_says_what_it_rests_on() -> None:
+def test_an_assumption_states_its_source() -> None:
     found = assumed(1.0, low=0.5, high=2.0, unit="x", source="a rule of thumb")
     assert (found.basis, found.source, found.low, found.high, found.unit) == ("assumed", "a rule of thumb", 0.5, 2.0, "x")
 

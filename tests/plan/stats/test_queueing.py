@@ -26,7 +26,7 @@ def test_two_and_three_servers_by_hand(servers: int, load: float, blocked: float
     assert erlang_c(servers, offered_load=load) == pytest.approx(waits)
 
 
-def test_no_server_turns_everybody_away_and_no_load_nobody() -> None:
+def test_no_servers_block_every_arrival_and_no_load_blocks_none() -> None:
     assert erlang_b(0, offered_load=1.0) == 1.0
     assert erlang_b(0, offered_load=0.0) == 1.0
     assert erlang_b(3, offered_load=0.0) == 0.0
@@ -53,7 +53,7 @@ def test_a_fleet_far_from_its_load_never_waits() -> None:
     assert erlang_c(10**11, offered_load=10.0) == pytest.approx(0.0, abs=1e-150)
 
 
-def test_a_share_that_starts_at_once_waits_for_nothing_and_an_overload_for_ever() -> None:
+def test_a_share_that_starts_immediately_waits_zero_and_an_overload_for_ever() -> None:
     assert wait_quantile_s(2.0, service_s=0.25, num_servers=1, quantile=0.5) == 0.0
     assert wait_quantile_s(2.0, service_s=0.25, num_servers=1, quantile=0.0) == 0.0
     assert wait_quantile_s(4.0, service_s=0.25, num_servers=1, quantile=0.5) == math.inf
