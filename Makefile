@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run setup test test-busy mutants lint bench traces fuzz fuzz-ci clean
+.PHONY: run setup test test-busy mutants lint bench traces fuzz fuzz-ci package audit test-lowest clean
 
 run: setup  ## measure this machine with the default profile and write the report
 	$(BIN)/aigc-bench run
@@ -39,6 +39,15 @@ fuzz: setup  ## 20,000 changed inputs of each kind through the readers, 300 acce
 
 fuzz-ci: setup  ## the same with 500 of each kind
 	$(BIN)/python -m tests.fuzz --count 500
+
+package: setup  ## build wheel and sdist, install the wheel outside this tree, and use it there
+	$(BIN)/python tools/package.py
+
+audit: setup  ## known vulnerabilities of the packages in .venv; "skipped" where no advisory service answers
+	$(BIN)/python tools/audit.py
+
+test-lowest: setup  ## install the lowest versions that pyproject.toml allows, and see that they work
+	$(BIN)/python tools/lowest.py
 
 clean:
 	rm -rf .venv build dist mutants .mypy_cache .ruff_cache .pytest_cache
