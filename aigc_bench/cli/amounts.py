@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,8 +13,14 @@ MOST_ITEMS = 1_000_000
 MOST_REQUESTS = 10_000_000
 MOST_SEED = 2**63 - 1
 
+if TYPE_CHECKING:
+    _FloatType = click.ParamType[float]
+    _IntType = click.ParamType[int]
+else:  # the oldest click that we allow has no generic type
+    _FloatType = _IntType = click.ParamType
 
-class Amount(click.ParamType["float"]):
+
+class Amount(_FloatType):
     """A number from ``least`` to ``most``, where they are given; NaN, infinity and what could be read in two ways are refused."""
 
     name = "number"
@@ -34,7 +41,7 @@ class Amount(click.ParamType["float"]):
         return number
 
 
-class Count(click.ParamType["int"]):
+class Count(_IntType):
     """A whole number from ``least`` to ``most``, in digits alone."""
 
     name = "whole number"
