@@ -233,7 +233,7 @@ def _counted_cores(scene: Scene) -> float:
 def worker_cores(scene: Scene) -> float | None:
     """Cores the worker kept busy: its own CPU time and its data loader's over the window, else the sampler's view of it."""
     cpu_s = scene.trial.host.cpu_s if scene.trial.host else None
-    if cpu_s is not None and scene.window.wall_s > 0:
+    if cpu_s is not None:
         loader_s = scene.trial.pipeline.workers_cpu_s if scene.trial.pipeline else None
         return (cpu_s + (loader_s or 0.0)) / scene.window.wall_s
     seen = scene.host("cpu_utilization", device="worker")

@@ -64,7 +64,7 @@ def timings(case: Case, trial: TrialResult, *, peak: Peak) -> Iterator[Quantity]
 
 def launch_gap(trial: TrialResult) -> float | None:
     """``1 - device / wall``: the share of the window in which no step was under way on the device, never negative."""
-    if trial.window is None or trial.steps is None or trial.window.wall_s <= 0:
+    if trial.window is None or trial.steps is None:
         return None
     return max(0.0, 1.0 - sum(trial.steps.duration_s) / trial.window.wall_s)
 

@@ -83,7 +83,7 @@ def _lines(scene: Scene) -> Iterator[WasteShare]:
             yield WasteShare(kind=kind, share=None, duration_s=None, reason=reason)
             continue
         base = of_stages if kind == "collectives" else left
-        share = min(left, base * min(max(fraction, 0.0), 1.0))
+        share = min(left, base * max(fraction, 0.0))
         left -= share
         of_stages = left if kind == "launch_gap" else of_stages
         yield WasteShare(kind=kind, share=share, duration_s=share * scene.window.wall_s)

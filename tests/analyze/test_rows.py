@@ -17,7 +17,7 @@ from aigc_bench.catalog.loader import load_catalogue
 from aigc_bench.catalog.records import AcceleratorSpec
 from aigc_bench.core.errors import UnknownNameError
 from aigc_bench.core.records import Case, MetricRow, TrialResult
-from tests.analyze.synthetic import CREATED_S, GPU, make_case, make_run, make_trial, make_work
+from tests.analyze.synthetic import CREATED_S, GPU, make_case, make_run, make_system, make_trial, make_work
 
 HEALTHY_GPU = {
     ("nvml", GPU, "power_w"): lambda t: 80.0 if t < 6.5 else 500.0,
@@ -264,3 +264,31 @@ def test_energy_and_power_agree_over_the_window(tmp_path: Path) -> None:
     energy, power, throughput, each = (rows[m].value for m in ("energy_gross", "power_mean", "throughput", "energy_per_item"))
     assert energy and power and throughput and each
     assert math.isclose(each * throughput, power, rel_tol=0.01)
+
+
+def test_bandwidth_use_is_of_the_slowest_device_that_the_trial_used(tmp_path: Path) -> None:
+    """A decode repeat of 0.1 s / 16 reads 4,000 bytes; two devices of 1 MB/s and 0.5 MB/s read together, at the slower's pace."""
+    other = GPU.replace("0000", "1111", 1)
+    system = make_system(devices=(GPU, other))
+    slow = H100.model_copy(update={"id": "slow", "memory_bandwidth_bytes_per_s": 0.5e6})
+    second = system.accelerators[1].model_copy(update={"catalog_id": "slow"})
+    system = system.model_copy(update={"accelerators": (system.accelerators[0], second)})
+    catalogue = TinyCatalogue({"h100-sxm": H100, "slow": slow})
+
+    def row(*devices: str, known: TinyCatalogue = catalogue) -> MetricRow:
+        work = make_work(make_case()).model_copy(update={"flops": {"prefill": 10, "decode": 2 * 1000 * 15}})
+        case = make_case(devices=len(devices))
+        run = make_run(
+            tmp_path / f"{len(devices)}-{devices[0]}-{len(known.accelerators)}",
+            cases=[case],
+            devices=devices,
+            system=system,
+            work=lambda _: work,
+        )
+        return by_metric(metric_rows(run, catalogue=known))["mbu"]
+
+    each = 4000 / (0.1 / 16)
+    assert row(GPU).value == pytest.approx(each / 1e6)
+    assert row(other).value == pytest.approx(each / 0.5e6)
+    assert row(GPU, other).value == pytest.approx(each / (2 * 0.5e6))
+    assert row(GPU, other, known=TinyCatalogue({"h100-sxm": H100})).value is None, "one device is not in the catalogue"

@@ -157,3 +157,15 @@ def test_a_host_alone_has_no_accelerator_and_says_which_sensors_are_missing(tmp_
     assert (found["memory_allocated_peak"].value, found["memory_allocated_peak"].reasons) == (None, ("no_memory_counter",))
     assert (found["cpu_utilization"].value, found["cpu_utilization"].n) == (None, 0)
     assert found["worker_cpu_utilization"].value == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("device", ["host", "cpu"])
+def test_a_trial_on_the_host_uses_no_accelerator(tmp_path: Path, device: str) -> None:
+    scene = scene_of(tmp_path, devices=(device,))
+    assert (scene.uses_accelerator, scene.devices) == (False, ())
+
+
+def test_a_trial_without_memory_counters_has_no_peaks(tmp_path: Path) -> None:
+    found = by_metric(scene_of(tmp_path, change=lambda trial: trial.model_copy(update={"memory": None})))
+    for metric in ("memory_allocated_peak", "memory_reserved_peak", "memory_host_peak"):
+        assert (found[metric].value, found[metric].reasons) == (None, ("no_memory_counter",))

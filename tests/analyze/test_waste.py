@@ -123,3 +123,12 @@ def test_without_times_of_steps_the_launch_gap_is_unknown_and_stages_share_the_w
     found = ledger(tmp_path, work=with_stages, change=lambda trial: trial.model_copy(update={"steps": None}))
     assert found.share("launch_gap") is None
     assert (found.share("data_loading"), found.share("collectives")) == (pytest.approx(0.25), pytest.approx(0.25))
+
+
+@pytest.mark.parametrize(("useful", "padding"), [(1.5, 0.0), (-0.5, 1.0)])
+def test_padding_is_never_less_than_nothing_and_never_more_than_what_is_left(tmp_path: Path, useful: float, padding: float) -> None:
+    def odd(case: Case) -> Work:
+        return with_stages(case).model_copy(update={"useful_fraction": useful, "stages": (Stage(name="forward", items=1),)})
+
+    found = ledger(tmp_path, work=odd)
+    assert (found.share("padding"), found.share("useful")) == (pytest.approx(padding), pytest.approx(1 - padding))

@@ -96,6 +96,7 @@ def test_storage_by_hand() -> None:
     assert values(found) == near(parts | rates)
     assert found.why == "system and software is the largest part"
     assert found.inputs["weights, chat"].basis == "modelled"
+    assert found.inputs["weights, chat"].source == "parameters of gpt/small/infer"
 
 
 def test_cooling_by_hand() -> None:
@@ -115,6 +116,17 @@ def test_cooling_by_hand() -> None:
             "rise of the air": 10.0,
             "airflow": everything * 3.412 / (1.08 * 18),
         }.items()
+    }
+    units = {name: one.unit for name, one in found.inputs.items()}
+    assert units == {
+        "design heat of one server": "W",
+        "servers in the fullest rack": "servers",
+        "heat of all servers": "W",
+        "heat of all servers, BTU/h": "BTU/h",
+        "heat of the IT": "W",
+        "refrigeration": "ton",
+        "rise of the air": "K",
+        "airflow": "CFM",
     }
     assert found.why == "6 servers in the fullest rack"
 
@@ -164,7 +176,7 @@ def test_air_that_is_too_warm_or_the_wrong_medium_cools_nothing(
     limit = None if limit_c is None else exact(limit_c, "degC")
     machine = make_machine(cooling=cooling, inlet_limit_c=limit)
     found = option_of(machine, demand=make_demand(site=make_site(inlet_c=inlet_c))).factors["cooling"]
-    assert found.available is not None and found.available.value == available
+    assert found.available is not None and (found.available.value, found.available.unit) == (available, "W")
     assert found.why == words
     told = {name: one.value for name, one in found.inputs.items() if "air" in name and "rise" not in name}
     expected = {"warmest air that the server takes": 27.0, "supplied air": 30.0} if words.startswith("air") else {}

@@ -94,3 +94,16 @@ def test_a_part_is_the_demand_with_one_load_and_data_stay_with_the_first() -> No
 
 def test_one_load_alone_is_never_mixed() -> None:
     assert not [one for one in plan_of(text_of("chat", amount=5), accelerators=HANDFUL).options if one.parts]
+
+
+def test_where_no_part_knows_its_room_the_first_that_is_not_left_to_a_provider_speaks(parts: tuple[Option, Option]) -> None:
+    def told(part: Option, verdict: str) -> Option:
+        dark = {"headroom": None, "verdict": verdict, "why": f"{verdict} of {part.accelerator}"}
+        return part.model_copy(update={"factors": {name: one.model_copy(update=dark) for name, one in part.factors.items()}})
+
+    theirs, ours = told(parts[0], "provider"), told(parts[1], "unknown")
+    for pair in ((theirs, ours), (ours, theirs)):
+        whole = combined(pair)
+        assert {one.why for one in whole.factors.values()} == {"unknown of l4"}
+        assert (whole.bottleneck, whole.next_bottleneck) == (None, None)
+    assert {one.why for one in combined((theirs, told(parts[1], "provider"))).factors.values()} == {"provider of h100_sxm_80gb"}

@@ -14,6 +14,7 @@ from aigc_bench.plan.records.machine import Capability
 from aigc_bench.plan.sizing.fleets import (
     allowed_wait_s,
     grown,
+    items_at_once,
     job_load,
     latency_floor_s,
     machines_for_wait,
@@ -199,3 +200,11 @@ def test_a_longer_stall_never_needs_fewer_machines(stall_s: float, more: float, 
     short, long = (job_load(job, capability, rules=RULES) for job in jobs)
     assert short.busy_machines.value <= long.busy_machines.value
     assert short.lost_share is not None and 0 < short.lost_share.low <= short.lost_share.value <= short.lost_share.high <= 0.95
+
+
+def test_items_of_one_request_side_by_side_take_a_whole_batch_and_in_a_row_one_entry() -> None:
+    """Steps of 40 items of a batch of eight."""
+    able = make_capability(items_per_step=40.0, batch_size=8)
+    assert items_at_once(able) == 5.0
+    assert items_at_once(able.model_copy(update={"item": "image"})) == 40.0
+    assert items_at_once(able.model_copy(update={"items_per_step": None})) == 0.0

@@ -130,3 +130,13 @@ def test_results_and_temperatures_are_explained() -> None:
     assert trail.recomputed(kept) == pytest.approx(trail[kept].value.value)
     assert trail[f"{at}.cooling.inputs.warmest_air_that_the_server_takes"].inputs
     assert trail[f"{at}.cooling.inputs.supplied_air"].value.value == 40
+
+
+def test_what_is_kept_is_data_in_copies_answers_results_and_every_jobs_items() -> None:
+    """A data set twice, answers of ten days, two jobs' tokens of 4 bytes, and a week of one's results."""
+    data = Dataset(name="data", size_bytes=exact(1e9, "B"), copies=exact(2.0, "count"))
+    jobs = (make_job(name="reports", **BATCH), make_job())
+    answers = 1000 * 0.05 / 60 * 2 * 0.25 * 86_400 * 3000 * 10
+    expected = 2e9 + answers + 2 * 1_440_000 * 4 + 1_440_000 * 10 * 7
+    assert kept_bytes(make_demand(jobs=jobs, datasets=(data,))) == pytest.approx(expected)
+    assert kept_bytes(make_demand(jobs=(), services=())) == 0.0
