@@ -71,11 +71,12 @@ def test_a_window_is_at_least_fifteen_seconds_long(num_steps: int, reasons: tupl
 
 def test_a_trial_without_steps_or_window_is_told_as_too_short() -> None:
     for missing in ("window", "steps"):
-        assert burst_to_sustained(slowed().model_copy(update={missing: None}), warm(slowed())).reasons == ("window_too_short",)
+        found = burst_to_sustained(slowed().model_copy(update={missing: None}), warm(slowed()))
+        assert (found.metric, found.reasons) == ("burst_to_sustained", ("window_too_short",))
 
 
 def test_two_steps_in_either_stretch_are_too_few() -> None:
     few_first, few_last = trial([2.4] * 2 + [0.4] * 40), trial([0.4] * 25 + [4.0, 7.0])
     for made in (few_first, few_last):
         found = burst_to_sustained(made, warm(made))
-        assert (found.value, found.reasons) == (None, ("n_too_small",))
+        assert (found.metric, found.value, found.reasons) == ("burst_to_sustained", None, ("n_too_small",))

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aigc_bench.analyze.compare import RunComparison, compare
+from aigc_bench.analyze.compare import Change, RunComparison, _machine_notes, change_of, compare
 from aigc_bench.analyze.conditions import Condition, changed
+from aigc_bench.analyze.metrics import METRICS
 from aigc_bench.measure.store import Run
 from tests.analyze.synthetic import make_run
 
@@ -66,3 +67,15 @@ def test_shares_have_their_bounds_in_points(name: str, small: float, large: floa
     for difference, is_changed in ((small, False), (-small, False), (large, True), (-large, True)):
         condition = Condition(name=name, unit="fraction", base=0.5, other=0.5 + difference)
         assert bool(changed([condition], effect=0.2)) is is_changed
+
+
+def test_of_several_changes_the_widest_difference_of_a_condition_is_named() -> None:
+    """Two undecided losses: beside one the others took 50 % more of the CPU, beside the other 20 % more, from a higher level."""
+
+    def change(metric: str, base: float, other: float) -> Change:
+        found = change_of([1.0, 1.001, 0.999], [0.5, 0.501, 0.499], case="c", metric=METRICS[metric])
+        condition = Condition(name="others' share of the CPU", unit="fraction", base=base, other=other)
+        return found.model_copy(update={"conditions": (condition,)})
+
+    (note,) = _machine_notes([change("throughput", 0.1, 0.6), change("throughput_useful", 0.7, 0.9)])
+    assert note.startswith("2 change(s) undecided") and "10.0 %, then 60.0 %" in note

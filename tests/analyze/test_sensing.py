@@ -11,6 +11,7 @@ from aigc_bench.analyze.readings import readings_of
 from aigc_bench.analyze.rows import analyses, case_summaries
 from aigc_bench.analyze.sensing import Scene, idle_powers, idle_window, others_share, sensed, worker_cores
 from aigc_bench.analyze.timing import Quantity
+from aigc_bench.core.pipeline import PipelineUse
 from aigc_bench.core.records import HostUse, Quality, TrialResult
 from tests.analyze.synthetic import CREATED_S, GPU, IDLE_S, make_run, make_system, make_work
 
@@ -169,3 +170,10 @@ def test_a_trial_without_memory_counters_has_no_peaks(tmp_path: Path) -> None:
     found = by_metric(scene_of(tmp_path, change=lambda trial: trial.model_copy(update={"memory": None})))
     for metric in ("memory_allocated_peak", "memory_reserved_peak", "memory_host_peak"):
         assert (found[metric].value, found[metric].reasons) == (None, ("no_memory_counter",))
+
+
+def test_a_worker_s_cores_hold_those_of_its_data_loader(tmp_path: Path) -> None:
+    """2.5 s of its own and 5 s of its loader's processes in a window of 5 s."""
+    use = PipelineUse(num_workers=2, cache="hot", workers_cpu_s=5.0)
+    told = {"host": HostUse(cpu_s=2.5), "pipeline": use}
+    assert worker_cores(scene_of(tmp_path, change=lambda trial: trial.model_copy(update=told))) == pytest.approx(1.5)

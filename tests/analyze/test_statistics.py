@@ -116,3 +116,19 @@ def test_an_interval_of_a_share_stays_between_nothing_and_all() -> None:
     assert low is not None and high == 1.0
     assert student_interval([0.6, 0.99, 0.98])[1] > 1.0  # type: ignore[operator]
     assert student_interval([0.1, 0.5, 0.2])[0] == 0.0
+
+
+@pytest.mark.parametrize(
+    ("values", "r1"),
+    # deviations -1, 0, 1 give (0 + 0) / 2; -1, 1, -1, 1 give -3 / 4; 0, 0, 1, 1 less a half give (1/4 - 1/4 + 1/4) / 1
+    [
+        ([1, 2, 3], 0.0),
+        ([1, 3, 1, 3], -0.75),
+        ([0, 0, 1, 1], 0.25),
+        ([0, 0, 3], -1 / 6),
+        ([5, 5, 5, 5], 0.0),
+        ([1, 2], 0.0),
+    ],
+)
+def test_autocorrelation_by_hand(values: list[float], r1: float) -> None:
+    assert lag1_autocorrelation(values) == pytest.approx(r1, abs=1e-5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -167,3 +168,22 @@ def test_every_reason_has_a_meaning_and_a_remedy_and_concerns_something() -> Non
 def test_a_throttled_clock_does_not_touch_memory() -> None:
     assert concerning(["throttled"], metric=METRICS["throughput"]) == ("throttled",)
     assert concerning(["throttled"], metric=METRICS["memory_host_peak"]) == ()
+
+
+@pytest.mark.parametrize(("queue", "is_noisy"), [(3.0, False), (3.1, True)])
+def test_more_runnable_threads_than_cores_and_one_are_a_noisy_host(tmp_path: Path, queue: float, is_noisy: bool) -> None:
+    """Two cores, the trial's own thread included."""
+    assert ("noisy_host" in reasons_with(tmp_path, telemetry=host_with(run_queue=queue))) == is_noisy
+
+
+@pytest.mark.parametrize(("num_samples", "num_lost", "is_lost"), [(990, 10, False), (989, 11, True), (0, 1, True), (0, 0, False)])
+def test_more_than_a_hundredth_of_the_samplers_readings_lost_is_told(
+    tmp_path: Path, num_samples: int, num_lost: int, is_lost: bool
+) -> None:
+    run = make_run(tmp_path / "run", telemetry=HEALTHY_HOST)
+    assert run.info.sampler is not None
+    report = run.info.sampler.model_copy(update={"num_samples": num_samples, "num_lost": num_lost})
+    changed = dataclasses.replace(run, info=run.info.model_copy(update={"sampler": report}))
+    assert ("telemetry_lost" in case_summaries(changed)[0].reasons) == is_lost
+    unknown = dataclasses.replace(run, info=run.info.model_copy(update={"sampler": None}))
+    assert "telemetry_lost" not in case_summaries(unknown)[0].reasons

@@ -132,3 +132,19 @@ def test_padding_is_never_less_than_nothing_and_never_more_than_what_is_left(tmp
 
     found = ledger(tmp_path, work=odd)
     assert (found.share("padding"), found.share("useful")) == (pytest.approx(padding), pytest.approx(1 - padding))
+
+
+def test_idle_time_of_a_device_that_does_not_tell_its_use_is_unknown(tmp_path: Path) -> None:
+    found = ledger(tmp_path, devices=(GPU,), telemetry=gpu_with(gpu_utilization=None))
+    line = next(line for line in found.shares if line.kind == "idle")
+    assert (line.share, line.reason) == (None, "no_utilization_sensor")
+
+
+def test_stages_that_took_no_time_have_no_share_of_it(tmp_path: Path) -> None:
+    def timeless(trial: TrialResult) -> TrialResult:
+        assert trial.samples is not None
+        none = trial.samples.model_copy(update={"duration_s": (0.0,) * len(trial.samples.duration_s)})
+        return trial.model_copy(update={"samples": none})
+
+    found = ledger(tmp_path, work=with_stages, change=timeless)
+    assert (found.share("data_loading"), found.share("collectives")) == (0.0, 0.0)

@@ -95,6 +95,10 @@ def test_storage_by_hand() -> None:
     rates = {"ingest of one machine, training": 25.0 * 4, "disk": 1e12, "usable share of the disk": 0.8}
     assert values(found) == near(parts | rates)
     assert found.why == "system and software is the largest part"
+    assert {name: one.unit for name, one in found.inputs.items() if one.unit != "B"} == {
+        "ingest of one machine, training": "B/s",
+        "usable share of the disk": "fraction",
+    }
     assert found.inputs["weights, chat"].basis == "modelled"
     assert found.inputs["weights, chat"].source == "parameters of gpt/small/infer"
 
@@ -147,6 +151,7 @@ def test_power_by_hand() -> None:
             "PUE": 1.5,
         }
     )
+    assert {one.unit for name, one in found.inputs.items() if name not in ("PUE", "servers in the fullest rack")} == {"W"}
     assert found.why == "6 servers on the fullest rack's feed"
     assert found.inputs["servers in the fullest rack"].source
 
@@ -214,6 +219,8 @@ def test_where_nothing_is_asked_nothing_is_required() -> None:
     found = option_of(demand=make_demand(services=(idle,), jobs=())).factors
     assert (pair(found["compute"]), found["compute"].verdict, found["compute"].why) == ((0.0, 0.0), "ok", "nothing is asked")
     assert all(one.verdict in ("ok", "unknown") for one in found.values())
+    for one in found.values():
+        assert one.required is not None and one.required.unit == one.unit == (one.available or one.required).unit
 
 
 def test_the_first_of_equally_scarce_pairs_speaks_and_something_of_nothing_before_all() -> None:

@@ -140,6 +140,9 @@ def test_the_cheapest_and_the_most_expensive_case_of_a_cash_flow_by_hand() -> No
     assert last.resale_usd.value == pytest.approx(81 * 0.6)
     assert last.tax_usd.value == pytest.approx(0.25 * (81 * 0.6 - 10 - 81))
     assert {one.unit for one in (flow.tco_usd, found, last.net_usd, last.tax_usd)} == {"usd"}
+    assert all((flow.tco_usd.source, found.source, last.net_usd.source, last.tax_usd.source))
+    bare = own(CAPEX, [], terms=TERMS)
+    assert (bare.opex_usd_per_year.value, bare.opex_usd_per_year.unit) == (0.0, "usd/year")
 
 
 def test_a_need_must_be_stated_for_every_year() -> None:

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from aigc_bench.catalog.loader import load_catalogue
 from aigc_bench.core.errors import UnknownNameError
-from aigc_bench.plan.money.apis import MODALITY_OF, Consumption, api_offers, market_price, usd_per_request
-from aigc_bench.plan.money.offers import Offer, offers
+from aigc_bench.plan.money.apis import MODALITY_OF, ApiOffer, Consumption, api_offers, market_price, usd_per_request
+from aigc_bench.plan.money.offers import AN_INDEX, Offer, offers
 from aigc_bench.plan.stats.estimates import estimate
 from aigc_bench.plan.stats.price_aging import age_years, aged
 
@@ -161,3 +161,61 @@ def test_a_term_without_a_listed_price_states_that_and_an_index_stands_in_where_
     assert three_years.why_no_price == "the catalogue has no reserved 3y rent of NVIDIA H100 SXM5 80GB"
     one_year = [offer for offer in of_h100 if offer.term == "reserved_1y"]
     assert [(offer.provider, offer.price.value if offer.price else None) for offer in one_year] == [("SemiAnalysis index", 2.35)]
+
+
+def test_rents_say_whose_they_are_and_what_is_an_index(of_h100: tuple[Offer, ...]) -> None:
+    rents = [offer for offer in of_h100 if offer.kind == "cloud" and offer.price is not None]
+    indices = [offer for offer in rents if offer.is_index]
+    assert indices and len(indices) < len(rents)
+    assert all(offer.name.startswith(AN_INDEX) == offer.is_index for offer in rents)
+    assert all(str(offer.provider) in offer.name for offer in rents if not offer.is_index)
+    for offer in rents:
+        assert offer.price is not None and offer.price.source and offer.as_of and offer.as_of in offer.price.source
+
+
+def test_owned_and_colocated_servers_are_the_same_but_for_the_room(of_h100: tuple[Offer, ...]) -> None:
+    owned, housed = ([offer for offer in of_h100 if offer.kind == kind] for kind in ("owned", "colocated"))
+    assert owned and len(owned) == len(housed)
+    for mine, theirs in zip(owned, housed, strict=True):
+        changed = {"kind": "colocated", "space_usd_per_kw_month": theirs.space_usd_per_kw_month, "note": theirs.note}
+        assert theirs == mine.model_copy(update=changed)
+
+
+def test_cards_without_a_server_are_bought_with_a_host() -> None:
+    """The price is that of the cards and of a host like those of its form."""
+    alone = next(spec for spec in CATALOGUE.accelerators.values() if spec.price and not CATALOGUE.servers_with(spec.id))
+    offer, *_ = offers(alone.id, catalogue=CATALOGUE, on=TODAY)
+    assert alone.price is not None and alone.price.mid and offer.price is not None
+    assert offer.num_accelerators >= 1 and offer.server is None and offer.as_of == alone.price.as_of
+    assert offer.price.value > offer.num_accelerators * alone.price.mid * (1 - 1e-9)
+    assert offer.name == f"{offer.num_accelerators} x {alone.name} in a host" and "host" in (offer.note or "")
+
+
+def api(provider: str, usd: float | None, *, why_not: str | None = None) -> ApiOffer:
+    listed = {"unit": "usd/token", "basis": "datasheet", "source": f"list of {provider}"}
+    price = None if usd is None else estimate(usd, low=0.9 * usd, high=1.1 * usd, **listed)  # type: ignore[arg-type]
+    return ApiOffer(
+        provider=provider, model="m", modality="chat", quality=None, unit="token", input_usd=None, output_usd=price, as_of="2026",
+        why_not=why_not,
+    )  # fmt: skip
+
+
+def test_the_market_is_the_median_of_providers_from_a_tenth_to_nine_tenths_of_them() -> None:
+    """Providers at 1 to 11, of which one lists three models: its middle one counts; one has withdrawn, one has no price."""
+    found = [api(str(place), float(place)) for place in range(1, 12)]
+    found += [api("6", 1.0), api("6", 100.0), api("gone", 0.1, why_not="withdrawn"), api("free", None)]
+    market = market_price(found, Consumption(output_units=1.0))
+    assert market is not None
+    assert (market.value, market.low, market.high) == (6.0, 2.0, 10.0)
+    assert (market.source or "").startswith("median of 11 providers; 6 m, 2026")
+    assert market_price([], Consumption(output_units=1.0)) is None
+    two = market_price([api("a", 1.0), api("b", 3.0)], Consumption(output_units=2.0))
+    assert two is not None and (two.value, two.low) == (2.0, 1.8), "of two the cheaper, down to the low end of its own price"
+
+
+def test_a_listed_price_spreads_to_both_sides_and_names_its_list() -> None:
+    (opus,) = (offer for offer in api_offers("token", catalogue=CATALOGUE, on=TODAY) if offer.model == "claude-opus-5")
+    spread = CATALOGUE.constant("api_price_spread").value
+    for price in (opus.input_usd, opus.output_usd):
+        assert price is not None and price.source and opus.as_of in price.source
+        assert price.low <= price.value * (1 - spread) * (1 + 1e-9) and price.high >= price.value * (1 + spread) * (1 - 1e-9)

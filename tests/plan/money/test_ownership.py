@@ -177,3 +177,10 @@ def test_every_year_has_what_it_needs_and_nothing_is_bought_without_need(needed:
         assert serving >= need
         if any(cohort.bought == year for cohort in cohorts):
             assert serving == need
+
+
+@pytest.mark.parametrize(
+    ("years", "basis"), [(1.9, "assumed"), (2.0, "datasheet"), (2.5, "datasheet"), (3.0, "datasheet"), (3.1, "assumed")]
+)
+def test_resale_values_are_published_from_two_years_to_three_and_assumed_beyond(years: float, basis: str) -> None:
+    assert residual_share(years, catalogue=CATALOGUE).basis == basis

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from aigc_bench.plan.records.demand import Arrival, Checkpoints, Growth, Slo
 from aigc_bench.plan.records.loads import Load
 from aigc_bench.plan.records.machine import Capability
+from aigc_bench.plan.sizing.checkpoints import lost_shares, mtti_s, overhead
 from aigc_bench.plan.sizing.fleets import (
     allowed_wait_s,
     grown,
@@ -208,3 +210,20 @@ def test_items_of_one_request_side_by_side_take_a_whole_batch_and_in_a_row_one_e
     assert items_at_once(able) == 5.0
     assert items_at_once(able.model_copy(update={"item": "image"})) == 40.0
     assert items_at_once(able.model_copy(update={"items_per_step": None})) == 0.0
+
+
+def test_what_a_load_asks_is_told_in_units_of_its_items() -> None:
+    chat, training = service_load(make_service(), replica()), job_load(make_job(), make_capability(mode="train"), rules=RULES)
+    for found in (chat, training):
+        assert (found.rate_items_per_s.unit, found.items_per_year.unit) == ("tokens/s", "tokens/year")
+        assert (found.busy_machines.unit, found.mean_machines.unit) == ("machines", "machines")
+    fleet = make_fleet([load("chat", 2.0)], "pooled", demand=make_demand(), rules=RULES, machine=make_machine())
+    assert fleet.pools[0].available_machines.unit == "machines"
+    assert mean_utilisation([load("chat", 2.0)], num_servers=4, machine=make_machine()).unit == "fraction"
+
+
+@given(st.floats(1, 1e4), st.floats(1, 3600), st.floats(100, 1e6), st.floats(0, 3600))
+def test_losses_of_many_worlds_are_those_of_each(accelerators: float, stall_s: float, hours: float, restart_s: float) -> None:
+    arrays = {"stall_s": np.array([stall_s]), "hours": np.array([hours]), "restart_s": np.array([restart_s])}
+    one = overhead(stall_s, mtti_s=mtti_s(accelerators, hours=hours), restart_s=restart_s)
+    assert lost_shares(np.array([accelerators]), **arrays)[0] == pytest.approx(min(0.95, one))
