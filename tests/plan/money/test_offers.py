@@ -188,7 +188,7 @@ def test_cards_without_a_server_are_bought_with_a_host() -> None:
     assert alone.price is not None and alone.price.mid and offer.price is not None
     assert offer.num_accelerators >= 1 and offer.server is None and offer.as_of == alone.price.as_of
     assert offer.price.value > offer.num_accelerators * alone.price.mid * (1 - 1e-9)
-    assert offer.name == f"{offer.num_accelerators} x {alone.name} in a host" and "host" in (offer.note or "")
+    assert offer.name == f"{offer.num_accelerators:g} x {alone.name} in a host" and "host" in (offer.note or "")
 
 
 def api(provider: str, usd: float | None, *, why_not: str | None = None) -> ApiOffer:
