@@ -47,7 +47,8 @@ def test_eight_clients_of_one_device_by_hand() -> None:
     rest = {
         "input_len": 1000.0, "output_len": 200.0, "replicas": 1.0, "prefill_replicas": 1.0, "waiting": 1.0, "is_offline": 0.0,
         "is_static": 0.0, "is_disaggregated": 0.0, "link": 0.0, "looks_seldom": 0.0, "latent_layers": 0.0, "attention_ranks": 1.0,
-        "prompts_a_pass": 8.192, "power_share": language.power_share(H100), "asked": 8.0, "room": room, "engine": float(ENGINES.index("vllm")),
+        "prompts_a_pass": 8.192, "power_share": language.power_share(H100), "asked": 8.0, "room": room,
+        "engine": float(ENGINES.index("vllm")),
         "bandwidth": H100.memory_bandwidth_bytes_per_s, "aspect": float(QUANTITIES.index("tpot")),
     }  # fmt: skip
     assert found.columns == {name: pytest.approx(value) for name, value in (decode | prefill | rest).items()}
