@@ -2,10 +2,11 @@
 
     python benchmarks/accuracy.py TABLE.csv.gz [--out docs/accuracy.csv] [--ship aigc_bench/predict/data]
 
-Protocol. Every row of the table is asked. For each accelerator of the catalogue, constants and effects are fitted on the rows of
-all *others* (start: the fit on all rows; nothing is random) and the accelerator's own rows are predicted. Intervals are conformal:
-those for an accelerator come from the left-out residuals of the others. Spreads of the effects were chosen once, on the same
-left-out score, and are constants of the code. ``--ship`` writes the fit on all rows, with intervals from all left-out residuals.
+Protocol. Every row of the table is predicted. For each accelerator of the catalogue, constants and effects are fitted on the rows
+of all *others* (start: the fit on all rows; nothing is random) and the accelerator's own rows are predicted. Intervals are
+conformal: those for an accelerator come from the left-out residuals of the others. Spreads of the effects were chosen once, on the
+same left-out score, and are constants of the code. ``--ship`` writes the fit on all rows, with intervals from all left-out
+residuals.
 """
 
 from __future__ import annotations
@@ -99,23 +100,23 @@ def main() -> None:
         return
     catalogue = load_catalogue(with_user_files=False)
     rows = read_published(given.table).rows
-    told, indices, questions = left_out.asked(rows, catalogue=catalogue)
+    answers, indices, questions = left_out.questions_of(rows, catalogue=catalogue)
     logs = np.array([question.log_quantity(rows[index].value) for index, question in zip(indices, questions, strict=True)])
     whole = fit(questions, logs)
     predicted = leave_one_out(questions, logs, whole)
     estimates = left_out.estimates_with_left_out_intervals(questions, logs, predicted, whole=whole)
     for index, estimate in zip(indices, estimates, strict=True):
-        told[index] = told[index].model_copy(update={"estimate": estimate})
-    reached = targets.scores(told, catalogue=catalogue)
+        answers[index] = answers[index].model_copy(update={"estimate": estimate})
+    reached = targets.scores(answers, catalogue=catalogue)
     printed(targets.table(reached))
     lines = [list(COLUMNS), *table_rows(list(reached.values()), by=("target",))]
     for by in TABLES:
-        lines += table_rows(validation(told, by=by).groups, by=by)
-    print(f"\nAll: {dict(zip(COLUMNS[2:], lines[-1][2:], strict=True))}\nNot answered: {validation(told).unanswered}")
+        lines += table_rows(validation(answers, by=by).groups, by=by)
+    print(f"\nAll: {dict(zip(COLUMNS[2:], lines[-1][2:], strict=True))}\nNot answered: {validation(answers).unanswered}")
     if given.out:
         write_csv(given.out, lines)
     if given.rows:
-        write_rows(told, given.rows)
+        write_rows(answers, given.rows)
     if given.ship:
         runs = [rows[index].run_key or str(rows[index].line) for index in indices]
         ship(given, questions, logs, predicted, runs, whole)

@@ -124,7 +124,7 @@ def test_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
         (("run", "--resume", "x", "--level", "quick"), "--resume continues a run as it was started; it does not go with --level"),
         (("run", "--mode", "train"), "--mode: only with --model"),
         (("run", "--model", "a", "--profile", "cpu"), "--model and --profile: name one of them"),
-        (("run", "--model", "nowhere"), "nowhere: there is no such file or folder"),
+        (("run", "--model", "nowhere"), "nowhere: no such file or folder"),
         (("predict", "gpt", "--change", "n_layer=2", "-a", "h100"), "--change is for the config.json of your --model"),
         (("run", "--budget", "soon"), "'soon' is not a duration; write 90s, 20m or 1h30m"),
         (("run", "--budget", "0"), "no time at all"),
@@ -209,7 +209,7 @@ def test_a_run_is_never_written_over_another(capsys: pytest.CaptureFixture[str],
     before = (smoke_run / "results.jsonl").read_text()
     code, _, err = run_command(capsys, "run", "--profile", "smoke", "--out", str(smoke_run))
     assert code == 2
-    assert "is there already" in err
+    assert "already exists" in err
     assert (smoke_run / "results.jsonl").read_text() == before
 
 

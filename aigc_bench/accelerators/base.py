@@ -59,7 +59,7 @@ class Backend(ABC):
         """Device time between two reached events, in seconds."""
 
     def release_memory(self) -> None:
-        """Give back what the allocator holds for nobody: counting runs a compiled model eagerly, which takes more memory."""
+        """Release the unused memory that the allocator holds: counting runs a compiled model eagerly, which takes more memory."""
 
     @abstractmethod
     def reset_peak_memory(self) -> None:

@@ -24,7 +24,7 @@ _NATIVE: dict[str, tuple[str, ...]] = {
 
 
 class CpuBackend(Backend):
-    """One CPU device, computed on by ``case.threads`` threads (all usable cores unless told).
+    """One CPU device, computed on by ``case.threads`` threads (all usable cores unless set).
 
     A worker may be forked: torch is imported beforehand, but no parallel region has run, so no thread pool is lost.
     """
@@ -117,7 +117,7 @@ def precision_reason(precision: str, *, capabilities: Mapping[str, Any]) -> str 
 
 @functools.cache
 def _capabilities() -> Mapping[str, Any]:
-    """The processor's instruction sets by torch's names: from torch where it tells them, else from ``/proc/cpuinfo``."""
+    """The processor's instruction sets by torch's names: from torch where it lists them, else from ``/proc/cpuinfo``."""
     import torch
 
     if hasattr(torch.cpu, "get_capabilities"):

@@ -107,7 +107,7 @@ class CudaBackend(Backend):
         event.synchronize()
 
     def is_reached(self, event: Any) -> bool | None:
-        """Whether the stream has passed the event; asking costs about a microsecond."""
+        """Whether the stream has passed the event; a query costs about a microsecond."""
         return bool(event.query())
 
     def elapsed_s(self, start: Any, end: Any) -> float:
@@ -136,7 +136,7 @@ class CudaBackend(Backend):
         return torch.cuda.max_memory_allocated(), torch.cuda.max_memory_reserved()
 
     def is_out_of_memory(self, error: BaseException) -> bool:
-        """torch's own error, the same told by cuBLAS, cuDNN or the driver in words, or the host's."""
+        """Return whether this is torch's own error, the same from cuBLAS, cuDNN or the driver by its text, or the host's."""
         import torch
 
         if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
@@ -208,7 +208,7 @@ def kernels_reason(architectures: Iterable[str], *, capability: Capability, name
 def name_devices(uuids: Iterable[str], *, visible: str | None) -> tuple[str, ...]:
     """UUIDs as NVML writes them, from torch's bare ones and ``CUDA_VISIBLE_DEVICES``.
 
-    With MIG the runtime may tell the parent's UUID; the instance is known by the name that made it visible.
+    With MIG the runtime may report the parent's UUID; the instance is known by the name that made it visible.
     """
     chosen = [entry.strip() for entry in (visible or "").split(",")]
     names = []

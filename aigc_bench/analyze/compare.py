@@ -2,7 +2,7 @@
 
 Trials are the sample, never steps: pooled steps call identical code different in a third of all pairs. A single threshold without a
 test misses a true 5 % in most. Where hardware differs the same table is a ranking and no regression is called. Trials of one run
-share their hour: where the machine itself was met in another condition (``conditions``), a change in that direction is left
+share their hour: where the condition of the machine itself differed (``conditions``), a change in that direction is left
 undecided.
 """
 
@@ -46,7 +46,7 @@ class Change(Record):
     """One metric of one case in two runs. ``effect`` is relative to the base; ``p`` is ``None`` with fewer than two trials.
 
     ``finding``: ``better`` or ``worse`` where the test and the effect floor agree, ``undecided`` where a true change of the minimum
-    detectable effect could hide or the machine was in another condition, else ``same``. ``conditions`` are those that differ.
+    detectable effect could hide or the machine's condition differed, else ``same``. ``conditions`` are those that differ.
     """
 
     case: str
@@ -67,7 +67,7 @@ class Change(Record):
 
     @property
     def is_machines(self) -> bool:
-        """Whether a condition of the machine changed in the direction of this change: worse beside a loss, better beside a gain."""
+        """Whether a condition of the machine changed in the direction of this change: worse with a loss, better with a gain."""
         return any(condition.got_worse == (self.loss > 0) for condition in self.conditions)
 
     @property
@@ -181,13 +181,13 @@ def _notes(base: RunInfo, other: RunInfo) -> Iterator[str]:
     """Devices of one name differ in speed by 8 % on average (arXiv 2208.11035), so another specimen is said."""
     ours, theirs = ({device.uuid for device in info.system.accelerators} for info in (base, other))
     if ours != theirs and {d.name for d in base.system.accelerators} == {d.name for d in other.system.accelerators}:
-        yield "other specimens of the same accelerator: devices of one name differ in speed by 8 % on average"
+        yield "other units of the same accelerator: devices of one name differ in speed by 8 % on average"
     if base.system.host_id != other.system.host_id:
         yield "measured on another host"
 
 
 def _machine_notes(changes: Sequence[Change]) -> Iterator[str]:
-    """What kept significant changes undecided: each condition with its widest difference."""
+    """Yield why significant changes are undecided: each condition with its largest difference."""
     suspected = [change for change in changes if change.is_machines and change.p is not None and change.p < MAX_P]
     widest: dict[str, Condition] = {}
     for change in suspected:
@@ -196,7 +196,7 @@ def _machine_notes(changes: Sequence[Change]) -> Iterator[str]:
                 widest[condition.name] = max(widest.get(condition.name, condition), condition, key=lambda c: abs(c.other - c.base))
     if suspected:
         words = "; ".join(f"{c.name} {quantity(c.base, c.unit)}, then {quantity(c.other, c.unit)}" for c in widest.values())
-        yield f"{len(suspected)} change(s) undecided, since the machine was in another condition: {words}"
+        yield f"{len(suspected)} change(s) undecided, since the machine's condition differed: {words}"
 
 
 def _changes(base: CaseAnalysis, other: CaseAnalysis, *, is_same_kernel: bool) -> Iterator[Change]:

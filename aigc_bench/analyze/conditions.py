@@ -2,7 +2,7 @@
 
 Trials are fresh processes, but they share their hour. Where a neighbour came between two runs their trials differ for certain and
 the program does not: seen for real as +275 % with p = 0.0003, when others' share of the CPU went from a third to three quarters.
-Such a difference is not decided, whatever the test says.
+Such a difference is not decided, even where the test finds it significant.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ EXPLAINED = 0.5
 
 
 class Condition(Record):
-    """One condition of the machine beside a case's trials, mean over the trials of each run; higher is worse."""
+    """One condition of the machine during a case's trials, mean over the trials of each run; higher is worse."""
 
     name: str
     unit: str
@@ -31,12 +31,12 @@ class Condition(Record):
 
     @property
     def got_worse(self) -> bool:
-        """Whether the other run had it harder."""
+        """Return whether the other run was measured under the worse condition."""
         return self.other > self.base
 
 
 def conditions(base: Sequence[Scene], other: Sequence[Scene], *, is_same_kernel: bool) -> tuple[Condition, ...]:
-    """Every condition that is known beside both; the reference kernel's time only where hardware and torch are the same."""
+    """Return every condition that is known of both; the reference kernel's time only where hardware and torch are the same."""
     probes = {name: probe for name, probe in _PROBES.items() if is_same_kernel or name != "reference kernel"}
     return tuple(_known(base, other, probes=probes))
 

@@ -29,7 +29,7 @@ Optimization Guide for the Zen 5 Microarchitecture (2024); Arm Neoverse V1 and V
 def cpu_peak_flops_per_s(case: Case, system: System, *, threads: int | None = None) -> tuple[float | None, bool]:
     """(dense peak of the case's threads in FLOP/s, whether its clock is assumed); ``None`` where the instructions are not known.
 
-    ``threads`` is how many the trial had; never more count than the cores that could be used.
+    ``threads`` is the number that the trial used; at most the usable cores count.
     """
     features = str(system.details.get("cpu_features") or "").split()
     widths = FLOPS_PER_CYCLE.get(case.precision, {})
@@ -38,6 +38,6 @@ def cpu_peak_flops_per_s(case: Case, system: System, *, threads: int | None = No
     is_assumed = not isinstance(clock_hz, int | float)
     if per_cycle is None:
         return None, is_assumed
-    asked = threads or case.threads or system.num_usable_cores
-    cores = min(asked, max(1.0, system.num_usable_cores))
+    requested = threads or case.threads or system.num_usable_cores
+    cores = min(requested, max(1.0, system.num_usable_cores))
     return cores * float(ASSUMED_CLOCK_HZ if is_assumed else clock_hz or 0) * per_cycle, is_assumed

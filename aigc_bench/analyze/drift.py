@@ -2,7 +2,7 @@
 
 The correction is a metric of its own and touches no other: it assumes that a step slows as the kernel does, which holds for compute
 on one thread and less for memory-bound or many-threaded steps. It follows a drift; a neighbour who comes and goes within a window
-is not seen by forty milliseconds beside it (measured: with four busy neighbours the corrected CV was the larger one).
+is not seen in forty milliseconds next to it (measured: with four busy neighbours the corrected CV was the larger one).
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def scatter(trial: TrialResult) -> float | None:
 
 
 def shift(scene: Scene) -> float | None:
-    """How much slower the kernel ran beside this trial than beside the run's typical one (the median), relative to that.
+    """Return how much slower the kernel ran around this trial than around the run's typical one (the median), relative to that.
 
     Not the fastest: a clock that boosts once in a run would put every other trial under suspicion.
     """
@@ -59,7 +59,7 @@ def drift_reasons(scene: Scene) -> Iterator[str]:
 
 
 def drift_corrected(scene: Scene) -> Iterator[Quantity]:
-    """The throughput that the trial would have had on the machine as the run's typical reference kernel found it."""
+    """Return the throughput that the trial would reach on the machine at the speed of the run's typical reference kernel."""
     shifted, work = shift(scene), scene.trial.work
     if shifted is not None and work is not None:
         yield Quantity(metric="throughput_drift_corrected", value=throughput(work, scene.window) * (1 + shifted))

@@ -1,9 +1,10 @@
-"""Energy of a window: a total-energy counter read at the window's edges, and beside it the integral of power samples.
+"""Energy of a window: a total-energy counter read at the window's edges, and the integral of power samples.
 
-The counter comes first: it loses nothing between samples. It refreshes about every 100 ms whatever the polling rate, so its value
+The counter comes first: it loses nothing between samples. It refreshes about every 100 ms at any polling rate, so its value
 at an edge is interpolated between *distinct* refreshes. The integral is the trapezoid over every sample (equal ones included: a
 constant load is not zero joules), with both ends bracketed and interpolated. Power is sampled at random moments, so that the
-integral has a standard error, which its own samples tell. Where both are known they check each other, beyond what that explains.
+integral has a standard error, estimated from its own samples. Where both are known they check each other, beyond what that
+explains.
 """
 
 from __future__ import annotations

@@ -64,7 +64,7 @@ _SPEED = [
         id="throughput_drift_corrected",
         name="Throughput, corrected for drift",
         unit="{item}s/s",
-        formula="throughput x time of the reference kernel beside the window / the least such time of the run; CPU cases",
+        formula="throughput x time of the reference kernel around the window / the least such time of the run; CPU cases",
         source="aigc_bench/measure/reference.py",
         kind="speed",
         better="higher",
@@ -266,7 +266,7 @@ _MEMORY = [
     ),
     Metric(
         id="p_fits",
-        name="Probability to fit",
+        name="Probability of fitting in memory",
         unit="fraction",
         formula="probability that the predicted peak is within what the device or host offers; predicted, never measured",
         kind="memory",

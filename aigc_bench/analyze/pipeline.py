@@ -39,7 +39,7 @@ def pipeline_quantities(case: Case, trial: TrialResult) -> Iterator[Quantity]:
 
 
 def data_read(trials: Iterable[TrialResult]) -> list[DataUse]:
-    """Each modality of each place once, as the trial that skipped most of it tells."""
+    """Return each modality of each place once, with the figures of the trial that skipped most of it."""
     found: dict[tuple[str, str | None], DataUse] = {}
     for trial in trials:
         for source in trial.pipeline.sources if trial.pipeline is not None else ():

@@ -1,7 +1,7 @@
 """The single list of reason codes: how bad each is, which metrics it concerns, what it means and what to do about it.
 
 An ``invalid`` reason condemns the numbers it concerns, a ``suspect`` one doubts them; a ``note`` informs, and an ``absent`` one
-says why a value is missing. Neither of the last two lowers a verdict. ``docs/method.md`` is checked against this list.
+states why a value is missing. Neither of the last two lowers a verdict. ``docs/method.md`` is checked against this list.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def _reason(code: str, severity: Severity, concerns: tuple[Kind, ...], meaning: 
 
 
 _COOL = "Improve airflow or lower the inlet temperature, let the device cool, run again."
-_QUIET = "Stop the other work on this machine, or measure where you have it to yourself."
+_QUIET = "Stop the other work on this machine, or measure on a dedicated machine."
 _LONGER = "Use --level default or rigorous."
 _SENSOR = "See `aigc-bench doctor` for what the sensor needs."
 
@@ -57,21 +57,21 @@ _LIST = (
         "the device used does not report throttle reasons, so a throttled trial would look healthy",
         _SENSOR,
     ),
-    _reason("warmup_not_converged", "suspect", _DEVICE, "the step time had not settled when the warm-up reached its cap", _LONGER),
+    _reason("warmup_not_converged", "suspect", _DEVICE, "the step time was not steady when the warm-up reached its cap", _LONGER),
     _reason(
         "host_bound",
         "suspect",
         _SPEED,
-        "no step was under way in more than 5 % of the window, or the device waited at most launches: the host sets the pace",
+        "no step was under way in more than 5 % of the window, or the device waited at most launches: the host is the bottleneck",
         "Use a larger batch, torch-compile, or a faster CPU.",
     ),
     _reason("short_window", "suspect", _SPEED, "the window has fewer than 5 steps or lasts under 0.9 s", _LONGER),
-    _reason("window_not_converged", "note", _SPEED, "the window ended by its cap before the mean was known to 1 %", _LONGER),
+    _reason("window_not_converged", "note", _SPEED, "the window reached its cap before the mean was known to 1 %", _LONGER),
     _reason(
         "wrong_result",
         "invalid",
         _ALL,
-        "outputs, greedy tokens or images are not those of the fp32 reference within what the precision explains,"
+        "outputs, greedy tokens or images differ from the fp32 reference by more than the precision explains,"
         " or the training loss did not fall on a repeated batch",
         "Look at the case's quality numbers; try engine torch-eager, another precision or another version of the library.",
     ),
@@ -79,7 +79,7 @@ _LIST = (
         "quality_unknown",
         "note",
         ("quality",),
-        "whether the case computes what it should could not be looked at",
+        "the correctness check of the case could not be made",
         "See the reason in the report's section on correctness.",
     ),
     _reason(
@@ -159,7 +159,7 @@ _LIST = (
         "preflight_failed",
         "suspect",
         _DEVICE,
-        "before the first trial a device was held back by heat or a brake, or had uncorrected memory errors",
+        "before the first trial a device was throttled by heat or a power brake, or reported uncorrected memory errors",
         "See the report's health check and `aigc-bench doctor`.",
     ),
     _reason("foreign_process", "suspect", _DEVICE, "another process computed on the device during the window", _QUIET),
@@ -175,17 +175,23 @@ _LIST = (
         "reference_shifted",
         "suspect",
         _SPEED,
-        "a fixed kernel beside the window ran over 5 % slower than beside the run's typical trial: the machine was slower then",
+        "the reference kernel ran over 5 % slower around this window than around the run's typical one: the machine was slower",
         _QUIET + " Compare `throughput_drift_corrected`.",
     ),
     _reason(
         "waited_for_core",
         "suspect",
         _SPEED,
-        "the worker's threads stood ready without a core for more than 5 % of the window, added up",
-        _QUIET + " Set fewer `threads` where other work must go on.",
+        "the worker's threads were runnable without a core for more than 5 % of the window, summed over threads",
+        _QUIET + " Set fewer `threads` if other work must continue.",
     ),
-    _reason("steal", "suspect", _SPEED, "the hypervisor gave more than 1 % of the CPU's time to others", "Use a dedicated host."),
+    _reason(
+        "steal",
+        "suspect",
+        _SPEED,
+        "the hypervisor gave more than 1 % of the CPU time to other virtual machines",
+        "Use a dedicated host.",
+    ),
     _reason(
         "cgroup_throttled",
         "suspect",
@@ -203,7 +209,7 @@ _LIST = (
         "few_trials",
         "suspect",
         ("speed", "latency", "energy"),
-        "fewer than 3 trials finished, so the spread is hardly known",
+        "fewer than 3 trials finished, so the spread is uncertain",
         "Finish the run with --resume.",
     ),
     _reason("trials_failed", "suspect", _ALL, "some trials of the case failed", "See the case's errors."),
@@ -222,19 +228,23 @@ _LIST = (
         "peak_unknown",
         "absent",
         _SPEED,
-        "no dense peak or bandwidth is known of this device and dtype",
+        "the dense peak or the bandwidth of this device and dtype is unknown",
         "Name the device's catalogue row, or add one.",
     ),
     _reason("flops_not_counted", "absent", _SPEED, "the FLOPs of a step were not counted", "See the case's notes."),
     _reason(
-        "bytes_unknown", "absent", _SPEED, "the bytes that a decode step reads are not known", "None for mixture-of-experts models."
+        "bytes_unknown",
+        "absent",
+        _SPEED,
+        "the bytes that a decode step reads are unknown",
+        "Not available for mixture-of-experts models.",
     ),
     _reason("window_too_short", "absent", _SPEED, "burst over sustained needs a window of 15 s", "Use --level rigorous."),
     _reason(
         "temperature_not_steady", "absent", _SPEED, "the device still warmed by more than 1 C per 30 s", "Use --level rigorous."
     ),
     _reason("no_accelerator", "absent", _ALL, "no accelerator was read in this run", _SENSOR),
-    _reason("no_power_sensor", "absent", _ENERGY, "nothing here reports power or energy", _SENSOR),
+    _reason("no_power_sensor", "absent", _ENERGY, "no sensor of this machine reports power or energy", _SENSOR),
     _reason("no_energy_counter", "absent", _ENERGY, "the device has no total-energy counter", _SENSOR),
     _reason("no_cpu_energy_counter", "absent", _ENERGY, "the kernel offers no RAPL counter", _SENSOR),
     _reason("counter_frozen", "absent", _ENERGY, "the energy counter never moved", _SENSOR),
@@ -257,7 +267,7 @@ _LIST = (
         "no_idle_baseline",
         "absent",
         _ENERGY,
-        "idle power was not seen for a second before the first trial",
+        "idle power was not read for a second before the first trial",
         "Leave the machine idle before the run.",
     ),
     _reason("no_utilization_sensor", "absent", ("use",), "the device does not report its utilisation", _SENSOR),

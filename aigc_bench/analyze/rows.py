@@ -241,7 +241,7 @@ def _summary(run: Run, analysis: CaseAnalysis) -> CaseSummary:
     return CaseSummary(
         case=analysis.case,
         case_id=analysis.case.id,
-        status=_status(analysis, asked=run.info.num_trials),
+        status=_status(analysis, requested=run.info.num_trials),
         num_finished=len(analysis.scenes),
         num_asked=run.info.num_trials,
         grade=grade(cv),
@@ -256,13 +256,13 @@ def _summary(run: Run, analysis: CaseAnalysis) -> CaseSummary:
     )
 
 
-def _status(analysis: CaseAnalysis, *, asked: int) -> CaseStatus:
+def _status(analysis: CaseAnalysis, *, requested: int) -> CaseStatus:
     if not analysis.trials:
         return "not_run"
-    if len(analysis.scenes) >= asked:
+    if len(analysis.scenes) >= requested:
         return "ok"
     if analysis.scenes:
         return "partial"
     failed: list[Status] = [trial.status for trial in analysis.trials if trial.status != "ok"]
-    told = [status for status in failed if status != "skipped"]
-    return told[0] if told else failed[0] if failed else "error"
+    reported = [status for status in failed if status != "skipped"]
+    return reported[0] if reported else failed[0] if failed else "error"

@@ -224,7 +224,7 @@ def others_share(scene: Scene) -> float | None:
 
 
 def _counted_cores(scene: Scene) -> float:
-    """Cores that the host's CPU utilisation is a share of: all that the process may run on, whatever its group's quota."""
+    """Return the cores that the host's CPU utilisation is a share of: all that the process may run on, quota or not."""
     system = scene.run.info.system
     is_quota = system.details.get("cgroup_cpu_limit") == system.num_usable_cores
     return system.num_cores if is_quota else system.num_usable_cores

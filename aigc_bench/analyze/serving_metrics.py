@@ -1,4 +1,4 @@
-"""Metrics of a service under load, beside those that a run also measures (``metrics``): percentiles, queue, goodput, capacity."""
+"""Metrics of a service under load, besides those that a run also measures (``metrics``): percentiles, queue, goodput, capacity."""
 
 from __future__ import annotations
 

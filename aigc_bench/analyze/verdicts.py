@@ -119,7 +119,7 @@ def _phase(scene: Scene) -> Iterator[str]:
 
 
 def _preflight(scene: Scene) -> Iterator[str]:
-    """Heat, a brake or broken memory found before the first trial; a device that no trial used concerns nobody."""
+    """Heat, a brake or broken memory found before the first trial; a device that no trial used is ignored."""
     if scene.uses_accelerator and any(check.status == "failure" for check in scene.run.info.health):
         yield "preflight_failed"
 

@@ -1,13 +1,13 @@
-"""The waste ledger of a case: where the window's wall time went. Shares add to 1; what no sensor can tell is ``None``, not 0.
+"""The waste ledger of a case: where the window's wall time went. Shares add to 1; what no sensor measures is ``None``, not 0.
 
 Losses are taken one after the other, each from what the ones before have left, so that none is counted twice:
 
     launch gap    no step under way on the device                                1 - device / wall
     data loading  stages that fetch or prepare inputs                            by stage name
     collectives   stages that only communicate                                   by stage name
-    idle          a step under way, but no kernel on the device                  1 - utilisation, where a sensor tells
+    idle          a step under way, but no kernel on the device                  1 - utilisation, where a sensor reads it
     throttling    slowed by heat or a brake: share of such readings x clock lost  from throttle reasons and clocks
-    padding       work on items that nobody asked for                            1 - useful share of items
+    padding       work on items that no one requested                             1 - useful share of items
     useful        the rest
 """
 

@@ -38,7 +38,7 @@ Celsius = Annotated[float, Field(ge=-60, le=100)]
 
 
 class Fact(Record):
-    """What every row of the catalogue has: a name of its own, where it comes from, from when, and how sure it is."""
+    """What every row of the catalogue has: a name of its own, its source, its date, and its confidence."""
 
     id: Text
     source: Text

@@ -1,4 +1,4 @@
-"""The catalogue: every table of facts, read when it is first asked for, and the questions asked of them.
+"""The catalogue: every table of facts, read at its first use, and the look-ups in them.
 
 ``load_catalogue()`` costs nothing; ``catalogue.accelerators`` reads one file of 90 rows in about a hundredth of a second.
 """
@@ -22,7 +22,7 @@ from aigc_bench.core.records import Estimate, Record
 from aigc_bench.core.units import GIB
 
 KINDS = tuple(name for name in TABLES if name not in ("usable_memory", "accelerator_ranges", "aliases", "regions"))
-"""The tables a row can be asked of by name."""
+"""The tables whose rows can be looked up by name."""
 
 _PUE_METHODS = ("air", "rear_door", "direct_liquid", "immersion")
 
@@ -41,7 +41,7 @@ def load_catalogue(overrides: Sequence[Path] = (), *, with_user_files: bool = Tr
 def usable_catalogue() -> Catalogue:
     """The catalogue without those of the user's files that hold a mistake, each named once in a ``FileWarning``.
 
-    For what only looks up a name or a peak beside what was measured: a slip in a price list stops no run.
+    For code that only looks up a name or a peak next to a measurement: a mistake in a price list stops no run.
     """
     files = user_files()
     if not files:
@@ -101,7 +101,7 @@ class Catalogue:
 
     @cached_property
     def storage(self) -> Mapping[str, r.StorageItem]:
-        """Storage devices, systems, cloud services, and what accelerators ask of them."""
+        """Storage devices, systems, cloud services, and what accelerators require of them."""
         return cast("dict[str, r.StorageItem]", self._read("storage"))
 
     @cached_property
@@ -217,7 +217,7 @@ class Catalogue:
         return None if row.price is None else row.price.estimate(spread=self.constant("hardware_price_spread").value)
 
     def electricity_price(self, region: str | None = None) -> Estimate:
-        """Business electricity in USD/kWh; without a region the world's average over the range of large countries."""
+        """Business electricity in USD/kWh; without a region the global mean over the range of large countries."""
         if region is None:
             return self.constant("electricity_price_default")
         found = self._region_row(region, rows=self._electricity_rows, noun="region with an electricity price")
@@ -229,7 +229,7 @@ class Catalogue:
         return estimate.model_copy(update={"low": industrial.value, "source": f"{estimate.source}; low: industrial tariff"})
 
     def grid_intensity(self, region: str | None = None) -> Estimate:
-        """Carbon intensity of the grid in gCO2e/kWh, a yearly mean; without a region a world figure with a wide range."""
+        """Carbon intensity of the grid in gCO2e/kWh, a yearly mean; without a region the global figure with a wide range."""
         if region is None:
             return self.constant("grid_intensity_default")
         found = self._region_row(region, rows=self._grid_rows, noun="region with a grid intensity")
@@ -259,7 +259,7 @@ class Catalogue:
         return read_table(table, {**read_cells(table), **self._overrides.get(name, {})}.values())
 
     def _is_shipped(self, accelerator_id: str, column: str) -> bool:
-        """Whether the accelerator's figure is the shipped one, so that what is known about that figure still holds."""
+        """Whether the accelerator's figure is the shipped one, so that corrections made for that figure still apply."""
         own = self._overrides.get("accelerators", {}).get(accelerator_id)
         return own is None or own.get(column) == read_cells(TABLES["accelerators"]).get(accelerator_id, {}).get(column)
 

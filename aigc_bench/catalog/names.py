@@ -100,7 +100,7 @@ def mig_slice(parent: AcceleratorSpec, *, slices: int, memory_gib: int) -> Accel
 
 
 def recognise_cpu(model_name: str, *, cpus: Iterable[CpuSpec]) -> CpuSpec | None:
-    """The row of a processor by the kernel's model name, ``None`` where the name says too little to be sure."""
+    """The row of a processor by the kernel's model name, ``None`` where the name is ambiguous."""
     bare = re.sub(r"@.*|\b\d+-core\b", " ", model_name, flags=re.IGNORECASE)
     words = key(bare).split()
     return next((cpu for cpu in cpus if key(cpu.name).split() == words), None)

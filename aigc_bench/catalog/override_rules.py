@@ -109,7 +109,7 @@ def _number_text(value: object, *, is_whole: bool, commas: Commas) -> str:
 
 
 def id_mistakes(row_id: str, *, table: Table, shipped: Iterable[str]) -> list[Mistake]:
-    """An id is one word or a few, as a command can name it; that of a constant is one of those that plans ask for."""
+    """An id is one word or a few, as a command can name it; that of a constant is one of those that plans use."""
     if not _ID.fullmatch(row_id):
         return [("id", f"{shown(row_id)} must be letters, digits and _ . + - / : ( ), at most 120")]
     if table.name == "constants" and row_id not in shipped:

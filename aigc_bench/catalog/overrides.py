@@ -1,4 +1,4 @@
-"""Rows of the user's own: files that add to the catalogue or change rows of it, checked strictly and all at once.
+"""Rows of the user's own: files that add to the catalogue or change rows of it, with all mistakes reported together.
 
 TOML, one table per row, keys as the columns of ``data/*.csv``::
 
@@ -19,7 +19,8 @@ TOML, one table per row, keys as the columns of ``data/*.csv``::
 CSV: the file is named after the table (``accelerators.csv``), with the same columns and an ``id``, saved by any spreadsheet. Every
 row says where it comes from: ``source`` and ``as_of`` are required, also where only one figure is changed.
 
-A file with a mistake is not used in part: whoever needs the catalogue is told all mistakes, whoever does not goes on without it.
+A file with a mistake is not used in part: a command that needs the catalogue reports all mistakes, any other goes on without the
+file.
 """
 
 from __future__ import annotations
@@ -138,7 +139,7 @@ def _add(row: _Given, *, merged: _Merged, seen: set[tuple[str, str]]) -> None:
     cells, found = _complete(row, earlier=rows)
     key = key_of(cells, table=row.table) if not found else row.row_id
     if not found and (row.table.name, key) in seen:
-        found = [("id", "is there twice in this file; keep one row")]
+        found = [("id", "appears twice in this file; keep one row")]
     _note(row, found, merged=merged)
     if not found:
         seen.add((row.table.name, key))
@@ -218,7 +219,7 @@ def _complete(row: _Given, *, earlier: Mapping[str, Cells]) -> tuple[Cells, list
         mistakes.append(("like", f"unknown {table.noun} {cut(start)!r}{nearest(start, known)}"))
     for required in ("source", "as_of") if "source" in table.record.model_fields else ():
         if not own.get(required) and all(column != required for column, _ in mistakes):
-            mistakes.append((required, "is required: say where the figures come from and from when"))
+            mistakes.append((required, "is required: state the source of the figures and its date"))
     base = dict(known.get(start, {}))
     if mistakes:
         named = {column for column, _ in mistakes}
@@ -253,7 +254,7 @@ def _own_cells(row: _Given) -> tuple[dict[str, str], list[Mistake]]:
 def _provenance(own: Mapping[str, str], *, base: Cells) -> dict[str, str]:
     """The given cells with source, date, basis and price source that do not claim the old figures for the new source.
 
-    A price of the user's own is what is asked for the thing new, unless its row says otherwise.
+    A price of the user's own is the market price of a new device, unless its row says otherwise.
     """
     cells = dict(own)
     if any(column in own for column in _PRICE):

@@ -107,7 +107,7 @@ def _number(text: str, *, column: Column) -> float | int | None:
 
 
 def _complete_price(values: dict[str, Any]) -> None:
-    """A price without a source or date of its own has the row's; one that rests on general knowledge says so."""
+    """A price without a source or date of its own has the row's; one that rests on general knowledge is marked ``assumed``."""
     price = values.pop("price", None)
     if price is None or not {"low", "mid", "high"} & set(price):
         return

@@ -1,6 +1,6 @@
 """The nouns of the catalogue: frozen facts in SI units, each with its source, its date and how far to trust it.
 
-``basis`` of a fact is ``datasheet`` (a document of somebody else: vendor, registry, publication), ``assumed`` (general
+``basis`` of a fact is ``datasheet`` (a third party's document: vendor, registry, publication), ``assumed`` (general
 knowledge, no document at hand) or ``measured`` (this user's own machine, see a machine card). Dense peaks only: a figure
 with structured sparsity never enters a record.
 """
@@ -33,7 +33,7 @@ PeakFlops = Annotated[Mapping[str, Positive], AfterValidator(_known_dtypes)]
 class Price(Record):
     """A price in USD as a dated spread; ``low`` and ``high`` are ``None`` where only one figure is known.
 
-    ``kind`` says whose price it is: what somebody asked for it new at that date, the vendor's own at release (``list``), or second
+    ``kind`` says which price it is: the market price of a new one at that date, the vendor's own at release (``list``), or second
     hand; ``None`` where the source does not say.
     """
 
@@ -165,7 +165,7 @@ class AcceleratorSpec(Fact):
 
 
 class UsableMemory(Fact):
-    """Bytes a driver reports for one accelerator beside its nominal size."""
+    """Bytes a driver reports for one accelerator, next to its nominal size."""
 
     nominal_bytes: Annotated[int, Field(gt=0)]
     reported_bytes: Annotated[int, Field(gt=0)]
@@ -300,7 +300,7 @@ class NetworkItem(Fact):
 
 
 class StorageItem(Fact):
-    """A storage device, system or cloud service, a design rule, or what one accelerator asks of storage."""
+    """A storage device, system or cloud service, a design rule, or what one accelerator requires of storage."""
 
     kind: Literal["device", "local_array", "design_rule", "workload_need", "system", "cloud"]
     name: Text

@@ -31,7 +31,7 @@ def grid_rows(carbon: Iterable[Quantity], *, aliases: Iterable[RegionAlias]) -> 
 
 
 def industrial_row(row_id: str, *, power: Mapping[str, Quantity]) -> Quantity | None:
-    """The industrial tariff beside a US state's commercial one, the price a large site can hope for."""
+    """Return the industrial tariff next to a US state's commercial one: the lowest price that a large site can expect."""
     return power.get(row_id.replace("el_us_com_", "el_us_ind_")) if row_id.startswith("el_us_com_") else None
 
 

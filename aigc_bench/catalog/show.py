@@ -1,4 +1,4 @@
-"""The catalogue as plain rows for ``list`` and ``show``: values in SI with their unit in the key, source and date beside."""
+"""The catalogue as plain rows for ``list`` and ``show``: values in SI with their unit in the key, plus source and date."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ def _money(catalogue: Catalogue, spec: AcceleratorSpec) -> list[Described]:
     lines: list[Described] = []
     estimate = catalogue.price(spec)
     if estimate is None:
-        lines.append(("price", "–", "not sold alone, or no price at hand"))
+        lines.append(("price", "–", "not sold separately, or no published price"))
     else:
         spread = f"{quantity(estimate.low, 'usd')} to {quantity(estimate.high, 'usd')}"
         lines.append(("price", f"{quantity(estimate.value, 'usd')} ({spread})", f"{estimate.source} ({estimate.basis})"))

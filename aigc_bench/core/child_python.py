@@ -1,6 +1,6 @@
 """How this program starts a Python of its own: the current directory is not searched for modules.
 
-``python -m`` and ``python -c`` put it first on ``sys.path``, where a ``json.py`` or ``torch.py`` in the folder of somebody's demand
+``python -m`` and ``python -c`` put it first on ``sys.path``, where a ``json.py`` or ``torch.py`` in the folder of a demand
 would be imported instead of the installed module.
 """
 

@@ -263,7 +263,7 @@ def _once(pairs: list[tuple[str, Any]], *, where: str) -> dict[str, Any]:
     if len(table) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in table if names.count(name) > 1)
-        raise UsageError(f"{where}: key {cut(twice)!r} is there {names.count(twice)} times in one object.", "Keep one of them.")
+        raise UsageError(f"{where}: key {cut(twice)!r} appears {names.count(twice)} times in one object.", "Keep one of them.")
     return table
 
 

@@ -24,7 +24,7 @@ _MOST_NAMES = 60
 
 
 class AigcBenchError(Exception):
-    """A problem told in one line; printed in one place (``cli.main``), never as a traceback.
+    """A problem as one line; printed in one place (``cli.main``), never as a traceback.
 
     ``details`` are further lines, one for each of several mistakes: a newline inside a message is never the end of a line.
     What does not fit a screen is cut: a file may hold ten thousand mistakes, and a key of a million letters.
@@ -60,7 +60,7 @@ def _cut(line: str) -> str:
 
 
 class UsageError(AigcBenchError):
-    """What the user asked for cannot be done as written."""
+    """The user's request cannot be done as written."""
 
     exit_code = 2
 
@@ -70,7 +70,7 @@ class FileWarning(UserWarning):
 
 
 class UnknownNameError(UsageError):
-    """A name that is not known, told together with those that are."""
+    """An unknown name, reported together with the known ones."""
 
     def __init__(self, kind: str, name: str, *, known: Iterable[str], where: str | None = None) -> None:
         choices = sorted(known)

@@ -39,7 +39,7 @@ class Interrupts:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Let a block come to its end, whatever arrives meanwhile."""
+        """Let a block finish before any interrupt is handled."""
         before, self._is_held = self._is_held, True
         try:
             yield

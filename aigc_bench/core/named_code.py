@@ -93,7 +93,7 @@ def _made(name: str) -> Any:
         return function() if callable(function) else function
     except ModuleNotFoundError as problem:
         raise UsageError(
-            f"{name}: there is no module {problem.name!r}.", "Run where it lies, or put its folder on PYTHONPATH."
+            f"{name}: no module named {problem.name!r}.", "Run in its folder, or put its folder on PYTHONPATH."
         ) from None
     except AttributeError as problem:
         raise UsageError(f"{name}: {problem}.") from None

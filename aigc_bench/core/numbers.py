@@ -114,7 +114,7 @@ def _ungrouped(figure: str, *, commas: Commas) -> str:
         whole, _, decimals = figure.rpartition(last)
     groups = {mark for mark in whole if not mark.isdigit()}
     if len(groups) > 1 or (groups and not _GROUPS[min(groups)].fullmatch(whole)) or (groups == {"."} and last != ","):
-        raise ValueError("groups its digits in no usual way; write them without marks in between")
+        raise ValueError("groups its digits in an unusual way; write them without separators")
     return f"{''.join(c for c in whole if c.isdigit())}.{decimals or 0}"
 
 
@@ -128,7 +128,7 @@ def _is_group(figure: str, mark: str, *, commas: Commas) -> bool:
         if re.match(r"0\d", figure):
             raise ValueError("begins with a zero and has a comma; write a decimal point")
         if commas == "thousands":
-            raise ValueError("has a comma that parts no thousands; write a decimal point")
+            raise ValueError("has a comma that separates no thousands; write a decimal point")
         return False
     if commas != "thousands":
         raise ValueError(f"is unclear: {figure.replace(',', '')} or {figure.replace(',', '.')}? Write it without the comma")

@@ -1,6 +1,6 @@
 """A user's own model on disk: a Hugging Face ``config.json`` (or its folder) or a diffusers folder, read without running any of it.
 
-    read_model("models/qwen")            config.json, and *.safetensors beside it where there are any
+    read_model("models/qwen")            config.json, and *.safetensors next to it if there are any
     read_model("models/sd")              model_index.json and the config.json of each component
 
 Nothing that could run code is opened: a configuration that names code of its own (``auto_map``) and weights that are pickles
@@ -74,9 +74,7 @@ def read_model(path: Path | str, *, changes: Mapping[str, Setting] | None = None
     if given.suffix.lower() in PICKLES:
         raise UsageError(f"{given}: {_PICKLE_REASON}", "Give its config.json, with the weights as safetensors or without weights.")
     if not given.exists():
-        raise UsageError(
-            f"{given}: there is no such file or folder.", "--model takes a config.json, a model's folder, or module:function."
-        )
+        raise UsageError(f"{given}: no such file or folder.", "--model takes a config.json, a model's folder, or module:function.")
     folder = _folder(given)
     if given.is_dir() and (given / _INDEX).is_file():
         return _pipeline(given, changes=changes or {})
@@ -84,7 +82,7 @@ def read_model(path: Path | str, *, changes: Mapping[str, Setting] | None = None
     if not file.is_file():
         _refuse_pickles(given)
         raise UsageError(
-            f"{given}: there is neither {_CONFIG} nor {_INDEX} in it.", "--model takes a Hugging Face or diffusers folder."
+            f"{given}: the folder has neither {_CONFIG} nor {_INDEX}.", "--model takes a Hugging Face or diffusers folder."
         )
     config = _read_config(file)
     if file.name == _INDEX:
@@ -94,7 +92,8 @@ def read_model(path: Path | str, *, changes: Mapping[str, Setting] | None = None
     kept = {key: value for key, value in config.items() if key not in _NOT_ARCHITECTURE}
     if "model_type" not in kept and "_class_name" not in kept:
         raise UsageError(
-            f"{file}: model_type is missing, so it is no model's configuration.", "Give the config.json of a transformers model."
+            f"{file}: model_type is missing, so this is not a model's configuration.",
+            "Give the config.json of a transformers model.",
         )
     return ModelFiles(
         kind="transformers" if "model_type" in kept else "diffusers",
@@ -135,7 +134,7 @@ def _read_config(file: Path) -> dict[str, Any]:
     # Labels of classes are keys (ImageNet-21k has 43,000), and Mamba2 writes Infinity for a limit that there is not.
     config = read_json(file, max_keys=MAX_MACHINE_KEYS, may_be_infinite=True)
     if not isinstance(config, dict):
-        raise UsageError(f"{file}: not a configuration: a JSON object is expected, there is {shown(config)}.")
+        raise UsageError(f"{file}: not a configuration: expected a JSON object, found {shown(config)}.")
     for key in ("model_type", "_class_name"):
         if not isinstance(config.get(key, ""), str):
             raise UsageError(f"{file}: {key} must be text.", "It is the name of an architecture.")
@@ -170,7 +169,7 @@ def _place_of_code(value: Any, place: str = "") -> str | None:
 
 
 def _without_private(value: Any) -> Any:
-    """The value without the keys, at any depth, by which a library would be told what to load or run."""
+    """Return the value without the keys, at any depth, that make a library load or run something."""
     if isinstance(value, list):
         return [_without_private(one) for one in value]
     if isinstance(value, dict):
@@ -193,7 +192,7 @@ def _known(changes: Mapping[str, Setting], *, config: Mapping[str, Any], file: P
     return changes
 
 
-_PICKLE_REASON = "a pickle, and opening one runs whatever code is in it."
+_PICKLE_REASON = "a pickle, and opening one runs the code that it contains."
 
 
 def _refuse_pickles(folder: Path) -> None:
@@ -231,7 +230,7 @@ def _check_indexes(folder: Path, files: Sequence[Path]) -> None:
         strange = [name for name in names if not isinstance(name, str) or name not in known]
         if strange:
             raise UsageError(
-                f"{index}: weight_map names {shown(strange[0])}, which is no safetensors file of its folder.", _COMPLETE
+                f"{index}: weight_map names {shown(strange[0])}, which is not a safetensors file in its folder.", _COMPLETE
             )
 
 
@@ -246,7 +245,7 @@ def _header(file: Path) -> Mapping[str, Any]:
     except OSError as problem:
         raise UsageError(f"{file}: {(problem.strerror or 'cannot be read').lower()}.") from None
     except (UnicodeDecodeError, struct.error):
-        raise UsageError(f"{file}: not safetensors: there is no header.", _COMPLETE) from None
+        raise UsageError(f"{file}: not safetensors: it has no header.", _COMPLETE) from None
     header = parse_json(text, where=f"{file}: header", max_keys=MAX_MACHINE_KEYS)
     if not isinstance(header, dict):
         raise UsageError(f"{file}: not safetensors: its header is {shown(header)}.", _COMPLETE)

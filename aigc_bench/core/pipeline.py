@@ -1,4 +1,4 @@
-"""Records of the data pipeline: what a case asks for, and what a trial found."""
+"""Records of the data pipeline: what a case requires, and what a trial found."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DEFAULT_WORKERS = 2
 
 
 class Pipeline(Record):
-    """What a case does beside the model: real inputs are read and decoded, products encoded, filtered and signed.
+    """What a case does besides the model: real inputs are read and decoded, products encoded, filtered and signed.
 
     ``data`` is the user's folder or file and ``sha256`` the hash of what lies there; without it data are generated. ``workers``
     is the number of processes that prepare batches ahead, by default ``DEFAULT_WORKERS`` in training and 0 in inference, where a
@@ -52,7 +52,7 @@ class DataUse(Measured):
     """What was read of one modality: where from (``None``: generated), how much there is, and what was skipped.
 
     ``num_samples`` counts the window's. ``skipped`` names the first of ``num_skipped``. ``cached_fraction`` is the share of the
-    data in the page cache right before the window; ``None`` where it cannot be told.
+    data in the page cache right before the window; ``None`` where it cannot be determined.
     """
 
     modality: Modality

@@ -39,7 +39,7 @@ AUDIO_ITEM = "audio-second"
 """The item of families that make, transcribe or clean audio: a second of it, of every sequence of the batch."""
 
 PROBE_PREFIX = "probe_"
-"""Workloads of this prefix measure the machine itself; nobody demands what they do."""
+"""Workloads of this prefix measure the machine itself and never appear in a demand."""
 
 
 class Estimate(Record):
@@ -55,7 +55,7 @@ class Estimate(Record):
 
 
 class OwnModel(Record):
-    """A user's own model: where it lies, and a hash of all that its speed depends on. ``is_code`` marks ``module:function``.
+    """A user's own model: its path, and a hash of all that its speed depends on. ``is_code`` marks ``module:function``.
 
     ``changes`` are put over the keys of its configuration.
     """
@@ -91,7 +91,8 @@ class Case(Record):
     def id(self) -> str:
         """A readable name, unique within a profile; ``--only`` globs match it.
 
-        ``gpt/gpt2-124m/infer/fp32/b1``, then whatever differs from the defaults: ``/x8``, ``/torch-compile``, ``/seq_len=256``.
+        ``gpt/gpt2-124m/infer/fp32/b1``, then every setting that differs from the defaults: ``/x8``, ``/torch-compile``,
+        ``/seq_len=256``.
         """
         preset = self.preset if self.model is None else f"{self.preset}@{self.model.sha256[:8]}"
         parts = [self.workload, preset, self.mode, self.precision, f"b{self.batch_size}"]
@@ -171,7 +172,7 @@ class Steps(Measured):
 
 
 class Warmup(Measured):
-    """The steps before the window: how many, how long, and whether the step time had settled."""
+    """The steps before the window: how many, how long, and whether the step time was steady at their end."""
 
     num_steps: Whole
     duration_s: Duration
@@ -182,7 +183,7 @@ class Warmup(Measured):
 class Window(Measured):
     """The measured stretch, synchronised at both ends. ``start_s`` and ``end_s`` are moments of the run's clock.
 
-    ``starved_fraction`` is the share of stage repeats that the device had caught up with before the host had launched them:
+    ``starved_fraction`` is the share of stage repeats whose previous work the device had finished before the host launched them:
     it was waiting for the host. ``None`` where host and device are one.
     """
 
@@ -213,7 +214,7 @@ class Failure(Record):
 class HostUse(Measured):
     """What the worker cost and suffered on the host during the window.
 
-    ``run_queue_wait_s`` adds up the time that its threads stood ready without a core; ``minor_faults`` counts pages that the
+    ``run_queue_wait_s`` adds up the time that its threads were runnable without a core; ``minor_faults`` counts pages that the
     kernel handed out anew.
     """
 
@@ -233,10 +234,10 @@ class ReferenceKernel(Measured):
 
 
 class Quality(Measured):
-    """Whether the case computes what it should, looked at once a case, in its first trial and outside the timed window.
+    """Whether the case computes what it should: checked once per case, in its first trial and outside the timed window.
 
     ``training``: one batch repeated with the same random masks; its loss must fall. ``reference``: outputs of every executed
-    module against the same module in fp32 with plain attention. ``passed`` is ``None`` where it could not be looked at, for the
+    module against the same module in fp32 with plain attention. ``passed`` is ``None`` where it could not be checked, for the
     reason in ``note``. ``values`` are metric ids with their values; ``limit`` is the relative error that is allowed, ``floors`` are
     the least values of other metrics.
     """
@@ -383,7 +384,7 @@ class Search(Record):
 
 
 class RunInfo(Record):
-    """``run.json``: what was asked, where, with which versions, and what happened to the run as a whole.
+    """``run.json``: what was requested, where, with which versions, and what happened to the run as a whole.
 
     ``idle_window_s`` is the stretch before the first trial in which the machine was left idle: start and end, run's clock.
     ``health`` is what the preflight found just before it.

@@ -70,5 +70,5 @@ def load(group: str, name: str) -> Any:
     if (group, name) in _admitted:
         return _admitted[group, name]
     if group == "workloads" and ":" in name:
-        raise UsageError(f"workload {name!r}: a file names no code.", "Only a command does: --model module:function.")
+        raise UsageError(f"workload {name!r}: a file must not name code.", "Only a command may: --model module:function.")
     raise UnknownNameError(attribute, name, known=names(group))

@@ -1,4 +1,4 @@
-"""What the operating system refused, told in one line: which file, why, and what to do about it."""
+"""Errors of the operating system as one line: which file, why, and what to do about it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ REMEDIES = {
     errno.EROFS: "It is mounted read-only: name another place.",
     errno.ENOENT: "Name a place that exists.",
     errno.EEXIST: "Name another place.",
-    errno.ENOTDIR: "Something on its way is a file, not a folder: name another place.",
+    errno.ENOTDIR: "A part of the path is a file, not a folder: name another path.",
     errno.ENAMETOOLONG: "Name a shorter one.",
     errno.EMFILE: "Raise the limit of open files: ulimit -n.",
     errno.ENOMEM: "Free some memory first.",
@@ -91,7 +91,7 @@ def out_of_memory_words() -> str:
     limit = _limit_bytes()
     if limit is None:
         return "memory is exhausted. Free some memory, or take a machine or container with more."
-    return f"memory is exhausted: a process may have {limit >> 20} MiB here (ulimit -v). Raise that limit: ulimit -v unlimited."
+    return f"memory is exhausted: a process may use {limit >> 20} MiB here (ulimit -v). Raise that limit: ulimit -v unlimited."
 
 
 def _limit_bytes() -> int | None:
@@ -106,7 +106,7 @@ def _limit_bytes() -> int | None:
 
 
 def _is_near_limit() -> bool:
-    """Whether this process holds most of the address space that it may have; C code that gets no more often says so badly."""
+    """Return whether this process holds most of its allowed address space; C code reports that condition poorly or not at all."""
     limit = _limit_bytes()
     if limit is None:
         return False

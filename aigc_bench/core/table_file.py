@@ -108,7 +108,7 @@ def _records(text: str, *, delimiter: str, file: Path, first: int) -> Iterator[t
         except StopIteration:
             return
         except csv.Error as problem:
-            said = "a quote is never closed" if "unexpected end" in str(problem) else "a quoted cell goes on after its quote"
+            said = "a quote is never closed" if "unexpected end" in str(problem) else "text follows the closing quote of a cell"
             raise UsageError(f"{file}: line {line}: {said}.", 'Write a quote inside a quoted cell twice: "".') from None
         if any(cell.strip() for cell in record):
             yield line, record
@@ -124,7 +124,7 @@ def _check_header(
         raise UsageError(f"{file}: line {line}: {len(columns):,} columns; at most {MAX_COLUMNS:,} are read.")
     twice = [name for name, count in Counter(columns).items() if count > 1 and name]
     if twice:
-        raise UsageError(f"{file}: line {line}: column {twice[0]!r} is there {columns.count(twice[0])} times.", "Keep one of them.")
+        raise UsageError(f"{file}: line {line}: column {twice[0]!r} appears {columns.count(twice[0])} times.", "Keep one of them.")
     missing = [name for name in required if name not in columns]
     if missing:
         raise UsageError(

@@ -37,7 +37,7 @@ def read_text(file: Path) -> str:
     """Return the text of a file without its byte order mark; line ends stay as they are.
 
     Raises ``UsageError`` in one line where there is no such file, gzip is cut short or damaged, the text is too large, or its
-    encoding is none of UTF-8, UTF-16 and GB18030. Warns with ``FileWarning`` where the encoding had to be assumed.
+    encoding is none of UTF-8, UTF-16 and GB18030. Warns with ``FileWarning`` where the encoding was assumed.
     """
     return _decoded(read_content(file), file=file)
 

@@ -1,7 +1,7 @@
 """Why a device runs below its clocks: NVML's clocks-event reasons, a bitmask (nvml.h, ``nvmlClocksEventReasons``).
 
-Judged as integers: a bit is set or it is not. ``SPOILING`` bits mean that the device could not do what it was asked; a power cap
-is a setting somebody chose, and is told but does not spoil a number.
+Judged as integers: a bit is set or it is not. ``SPOILING`` bits mean that the device could not run at the requested speed; a power
+cap is a chosen setting: it is reported but does not spoil a number.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ NAMES: dict[int, str] = {
 }
 THERMAL = SW_THERMAL_SLOWDOWN | HW_THERMAL_SLOWDOWN
 BRAKE = HW_SLOWDOWN | HW_POWER_BRAKE_SLOWDOWN
-"""``HW_SLOWDOWN`` alone is an external power brake; the hardware sets it beside each of the other two as well."""
+"""``HW_SLOWDOWN`` alone is an external power brake; the hardware sets it together with each of the other two as well."""
 SPOILING = THERMAL | BRAKE
 MAX_SPOILED_SHARE = 0.01
 """A window with more than this share under a spoiling reason is invalid."""

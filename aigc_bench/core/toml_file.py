@@ -1,4 +1,4 @@
-"""A TOML file checked against a record: every mistake at once, one line each, with the key it stands under.
+"""A TOML file checked against a record: all mistakes together, one line each, with the key of each.
 
 demand.toml: 3 mistakes:
   service 2 (chat), users = -5: must not be negative

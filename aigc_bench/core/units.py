@@ -82,7 +82,7 @@ def quantity(value: float | None, unit: str, *, significant: int = 3) -> str:
 
 
 def chance(share: float) -> str:
-    """A probability that was counted in drawn worlds, no finer than it is known: ``81 %``, ``0.2 %``, ``under 0.1 %``."""
+    """Format a probability over Monte Carlo scenarios, no finer than its sampling error: ``81 %``, ``0.2 %``, ``under 0.1 %``."""
     percent = 100 * share
     if percent in (0.0, 100.0):
         return f"{percent:.0f} %"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 FFT_SIZES = {16_000: 400, 22_050: 1024, 24_000: 1024, 32_000: 1024, 44_100: 2048, 48_000: 2048}
 FORMATS = {b"RIFF": "WAV", b"RIFX": "WAV", b"RF64": "WAV", b"fLaC": "FLAC", b"OggS": "OGG"}
-"""What a file may hold, by its first four bytes, whatever its name ends in."""
+"""What a file may hold, by its first four bytes; the suffix of its name is ignored."""
 _LOUDEST = float(1 << 31)
 """A float recording is meant to stay within 1; some hold the integers of up to 32 bits. The power of much more is infinite."""
 _FLOOR = 1e-10

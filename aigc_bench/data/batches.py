@@ -1,6 +1,6 @@
-"""A data loader over intakes: worker processes read, decode and stack whole batches ahead of the model, or nobody does.
+"""A data loader over intakes: worker processes read, decode and stack whole batches ahead of the model, or the step itself does.
 
-Without workers a batch is made where it is asked for. With workers each is a process with all the machine's cores to run on
+Without workers a batch is made when it is requested. With workers each is a process with all the machine's cores to run on
 (a CPU trial binds its own threads, ``measure.threads``), that reads a shard of its own.
 """
 
@@ -39,7 +39,7 @@ _DECODERS: Mapping[type, Callable[[bytes, Any], NDArray[np.float32]]] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wish:
+class BatchRequest:
     """One tensor of a step: the intake of its samples, and how many make a batch."""
 
     intake: Intake
@@ -48,7 +48,7 @@ class Wish:
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
-    """The tensors of one step in the order of the wishes, and what was skipped on the way to them, by modality."""
+    """The tensors of one step in the order of the requests, and what was skipped on the way to them, by modality."""
 
     tensors: tuple[torch.Tensor, ...]
     skipped: tuple[tuple[Modality, SkippedSample], ...]
@@ -58,7 +58,7 @@ class Batch:
 class Recipe:
     """All that a reader needs to know: what to make, of which files, in which order, how cold."""
 
-    wishes: tuple[Wish, ...]
+    requests: tuple[BatchRequest, ...]
     sources: Mapping[Modality, DataFiles]
     tokenizers: Mapping[Intake, Tokenizer]
     seed: int
@@ -81,22 +81,22 @@ class Batches(IterableDataset):  # type: ignore[type-arg]
         shard = Shard(index=recipe.rank * num_workers + worker, count=recipe.num_ranks * num_workers)
         skips: dict[Modality, list[SkippedSample]] = {modality: [] for modality in recipe.sources}
         streams = [
-            _samples(wish.intake, recipe, shard=shard, stream=number, skips=skips[wish.intake.modality])
-            for number, wish in enumerate(recipe.wishes)
+            _samples(request.intake, recipe, shard=shard, stream=number, skips=skips[request.intake.modality])
+            for number, request in enumerate(recipe.requests)
         ]
         while True:
             tensors = tuple(
-                torch.from_numpy(np.stack([next(stream) for _ in range(wish.batch_size)]))
-                for wish, stream in zip(recipe.wishes, streams, strict=True)
+                torch.from_numpy(np.stack([next(stream) for _ in range(request.batch_size)]))
+                for request, stream in zip(recipe.requests, streams, strict=True)
             )
-            told = tuple((modality, one) for modality, found in skips.items() for one in found)
+            skipped = tuple((modality, one) for modality, found in skips.items() for one in found)
             for found in skips.values():
                 found.clear()
-            yield Batch(tensors=tensors, skipped=told)
+            yield Batch(tensors=tensors, skipped=skipped)
 
 
 def _samples(intake: Intake, recipe: Recipe, *, shard: Shard, stream: int, skips: list[SkippedSample]) -> Iterator[NDArray[Any]]:
-    """Samples of one wish; two wishes of one modality read in different orders."""
+    """Yield samples of one request; two requests of one modality read in different orders."""
     mine = recipe.sources[intake.modality].units[intake.modality]
     units = epochs(mine, seed=recipe.seed + 7919 * stream, shard=shard)
     is_cold = recipe.cache == "cold"
@@ -109,7 +109,7 @@ def _samples(intake: Intake, recipe: Recipe, *, shard: Shard, stream: int, skips
 
 @dataclass(frozen=True, kw_only=True)
 class Loader:
-    """An endless iterator of batches, and the processes that fill it (their ids; none where nobody works ahead)."""
+    """An endless iterator of batches, and the processes that fill it (their ids; none without workers)."""
 
     batches: Iterator[Batch]
     workers: tuple[int, ...]

@@ -49,7 +49,7 @@ def encode_audio(wave: NDArray[np.float32], *, rate: int, suffix: str = ".wav", 
 
 
 def encode_video(frames: NDArray[np.uint8], *, fps: int, note: str | None = None) -> bytes:
-    """Frames ``[num_frames, height, width, 3]`` as H.264 in MP4; odd sizes lose their last row or column, as 4:2:0 asks for."""
+    """Frames ``[num_frames, height, width, 3]`` as H.264 in MP4; odd sizes lose their last row or column, as 4:2:0 requires."""
     import av
 
     frames = frames[:, : frames.shape[1] // 2 * 2, : frames.shape[2] // 2 * 2]

@@ -5,8 +5,8 @@
     audio   .wav .flac .ogg in any folders (LibriSpeech; its .trans.txt are no text)     unit: a file
     video   .mp4 .mkv .webm                                                              unit: a file
 
-What is no unit is told as skipped, by name: empty and too large files, broken links, FIFOs and devices, folders that cannot be
-listed. The hash is over relative names and sizes; the stamp also over times and inodes, which a change of contents moves.
+What is not a unit is reported as skipped, by name: empty and too large files, broken links, FIFOs and devices, folders that cannot
+be listed. The hash is over relative names and sizes; the stamp also over times and inodes, which a change of contents moves.
 """
 
 from __future__ import annotations

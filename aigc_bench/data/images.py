@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 CROP_SHARE = 0.875
 """Side of the centre crop over the short side: 224 of 256 (Krizhevsky et al. 2012, section 4.1)."""
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
-"""What a file may hold whatever its name ends in, as collected images are often named wrongly.
+"""What a file may hold; the suffix of its name is ignored, as collected images are often named wrongly.
 
 Pillow knows forty more, of which EPS starts Ghostscript on the file.
 """
@@ -29,7 +29,7 @@ Pillow knows forty more, of which EPS starts Ghostscript on the file.
 def decode_image(data: bytes, intake: ImageIntake) -> NDArray[np.float32]:
     """Compressed bytes to pixels. Raises where they are no whole image, or one over the limit.
 
-    JPEGs are decoded at the smallest scale of the DCT that the size asked for allows, as loaders do.
+    JPEGs are decoded at the smallest scale of the DCT that covers the requested size, as loaders do.
     """
     pixels = np.asarray(_cropped(data, intake), dtype=np.float32)
     pixels = pixels[None] if intake.channels == 1 else pixels.transpose(2, 0, 1)

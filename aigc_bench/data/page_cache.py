@@ -1,4 +1,4 @@
-"""The page cache: dropped for a cold reading, filled for a hot one, and asked how much of the files it holds."""
+"""The page cache: dropped for a cold reading, filled for a hot one, and queried for the share of the files that it holds."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def _is_cached(path: str, draw: random.Random) -> bool | None:
 
 @contextlib.contextmanager
 def _opened(path: str) -> Iterator[int | None]:
-    """A descriptor of the file; ``None`` where it cannot be opened, which is told when it is read as a sample."""
+    """A descriptor of the file; ``None`` where it cannot be opened, which is reported when it is read as a sample."""
     try:
         handle = open_regular(path)
     except (OSError, BadSampleError):

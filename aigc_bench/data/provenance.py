@@ -1,7 +1,7 @@
 """A provenance manifest in the manner of C2PA: a claim over the content's hash, signed, carried in the file's metadata.
 
 It has the parts of a C2PA claim (Coalition for Content Provenance and Authenticity, Technical Specification 2.1, sections 10
-and 13): generator, digital source type, hard binding by SHA-256. The signature is an HMAC over the claim, where C2PA asks for
+and 13): generator, digital source type, hard binding by SHA-256. The signature is an HMAC over the claim, where C2PA requires
 COSE with an X.509 certificate: what costs time here, hashing the content, is the same.
 """
 

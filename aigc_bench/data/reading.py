@@ -1,6 +1,6 @@
 """Reading units: seeded shuffling, sharding over ranks and their workers, and skipping what cannot be read.
 
-``attempted`` is the one place where the failure of a sample is caught, whatever it is, and becomes a ``SkippedSample``.
+``attempted`` is the one place where any failure of a sample is caught and becomes a ``SkippedSample``.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def epochs(units: Sequence[Unit], *, seed: int, shard: Shard) -> Iterator[Unit]:
 
 
 def attempted(unit: Unit, decode: Callable[[Unit], Iterator[T]], *, skips: list[SkippedSample]) -> Iterator[T]:
-    """What ``decode`` makes of a unit, as far as it comes; whatever it raises is put into ``skips`` with its reason.
+    """Yield what ``decode`` makes of a unit until it fails; the exception is put into ``skips`` with its reason.
 
     Decoders raise what they please over bad bytes: Pillow ``SyntaxError`` and ``struct.error``, libraries in C errors of their
     own, all of them ``MemoryError``.

@@ -19,7 +19,7 @@ class BadSampleError(ValueError):
 
 
 def reason_of(problem: Exception) -> str:
-    """Return one line for a user: what is wrong with the sample, whatever was raised over it."""
+    """Return one line for a user, from any exception: what is wrong with the sample."""
     if isinstance(problem, BadSampleError):
         return shown(str(problem), limit=REASON_CHARS)
     for kind, words in _WORDS:

@@ -1,4 +1,4 @@
-"""Video: decode with FFmpeg through PyAV, resize, as many frames as are asked for."""
+"""Video: decode the requested number of frames with FFmpeg through PyAV, and resize them."""
 
 from __future__ import annotations
 

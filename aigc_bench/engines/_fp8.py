@@ -24,7 +24,7 @@ class Fp8Linear(torch.nn.Module):
 
     scale: torch.Tensor
     weight: torch.Tensor
-    """Empty: what a model's code asks of a weight is the dtype that inputs must have (T5 casts its own to it), and fp8 is none."""
+    """Empty: what a model's code reads of a weight is the dtype that inputs must have (T5 casts its own to it), and fp8 is none."""
 
     def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None) -> None:
         super().__init__()

@@ -47,7 +47,7 @@ class Int4Linear(torch.nn.Module):
 
     @property
     def weight(self) -> torch.Tensor:
-        """The scales: what a model's code asks of a weight is the dtype that inputs must have (T5 casts its own to it)."""
+        """The scales: what a model's code reads of a weight is the dtype that inputs must have (T5 casts its own to it)."""
         return self.scales
 
     def _packed(self, integers: torch.Tensor) -> torch.Tensor:

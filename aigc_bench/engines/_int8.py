@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 SMALL_ROWS = 16
-"""Up to so many rows a product reads integers (bandwidth counts); above, weights are widened first (arithmetic counts)."""
+"""Up to this number of rows a product reads integers (bandwidth counts); above, weights are widened first (arithmetic counts)."""
 
 
 def quantized(weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

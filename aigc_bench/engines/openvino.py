@@ -1,4 +1,4 @@
-"""OpenVINO on the CPU: the module is converted at its first call; bf16 where the case asks for it and the processor has it."""
+"""OpenVINO on the CPU: the module is converted at its first call; bf16 where the case requests it and the processor has it."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ class TorchFp8(Engine):
         return only_inference(case, engine="torch-fp8") or _device_reason()
 
     def prepare(self, module: torch.nn.Module, *, case: Case) -> torch.nn.Module:
-        """The module with its linear layers replaced, where both sides are multiples of 16 as the kernel asks."""
+        """The module with its linear layers replaced, where both sides are multiples of 16 as the kernel requires."""
         from aigc_bench.engines._fp8 import make_layer
 
         return quantize_linears(module, make_layer)

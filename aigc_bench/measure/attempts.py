@@ -1,6 +1,6 @@
 """One trial, as often as it takes: once, or a second time where it was killed from outside or a device was throttled.
 
-A second attempt is told in the trial's ``attempt`` and ``notes``; what it gives is kept, whatever it is.
+The trial's ``attempt`` and ``notes`` state a second attempt; its result is final, whatever it is.
 """
 
 from __future__ import annotations
@@ -30,19 +30,21 @@ COOL_DOWN_S = {"quick": (0.5, 10.0), "default": (10.0, 60.0), "rigorous": (10.0,
 """Shortest and longest wait before a throttled trial is run again."""
 COOL_MARGIN_C = 5.0
 
-Tell = Callable[[StageStarted], None]
+Listener = Callable[[StageStarted], None]
 
 
 class Attempts:
-    """Runs trials in their processes, with the sampler told when each begins and ends."""
+    """Run trials in their processes and notify the sampler when each begins and ends."""
 
-    def __init__(self, *, launcher: Launcher, sampler: SamplerClient, spool: Path, log: Path, clock: Clock, tell: Tell) -> None:
+    def __init__(
+        self, *, launcher: Launcher, sampler: SamplerClient, spool: Path, log: Path, clock: Clock, listener: Listener
+    ) -> None:
         self._launcher = launcher
         self._sampler = sampler
         self._spool = spool
         self._log = log
         self._clock = clock
-        self._tell = tell
+        self._listener = listener
         self._idle_c = gate.temperatures(spool)
 
     def run(
@@ -81,7 +83,7 @@ class Attempts:
         offset, log_offset = _size(self._spool), _size(self._log)
         self._sampler.edge()
         outcome = self._launcher.run(
-            request, is_forked=is_forked(request.case), on_started=self._sampler.watch, on_stage=self._tell_stage
+            request, is_forked=is_forked(request.case), on_started=self._sampler.watch, on_stage=self._report_stage
         )
         self._sampler.watch(None)
         self._sampler.edge()
@@ -108,7 +110,7 @@ class Attempts:
         """Wait until every device is at most ``COOL_MARGIN_C`` above where it stood before the run, within limits."""
         if not self._idle_c:
             return
-        self._tell(StageStarted(name="cooling"))
+        self._listener(StageStarted(name="cooling"))
         shortest_s, longest_s = COOL_DOWN_S[level]
         started = time.monotonic()
         while (waited_s := time.monotonic() - started) < longest_s:
@@ -118,11 +120,11 @@ class Attempts:
             if waited_s >= shortest_s and all(now.get(d, 0.0) <= idle_c + COOL_MARGIN_C for d, idle_c in self._idle_c.items()):
                 return
 
-    def _tell_stage(self, name: str) -> None:
+    def _report_stage(self, name: str) -> None:
         known: tuple[StageName, ...] = get_args(StageName)
         for stage in known:
             if stage == name:
-                self._tell(StageStarted(name=stage))
+                self._listener(StageStarted(name=stage))
 
 
 def is_forked(case: Case) -> bool:

@@ -13,7 +13,7 @@ from aigc_bench.measure.schedule import expected_trial_s, process_s
 from aigc_bench.measure.stopping import MIN_STEPS, StoppingRule, stopping_rule
 
 WANTED_TRIALS = 3
-"""Windows shrink until so many trials of each case fit: a spread over trials is worth more than a long window."""
+"""Windows shrink until this number of trials of each case fits: a spread over trials is worth more than a long window."""
 SMALLEST_SCALE = 0.1
 
 
@@ -30,7 +30,7 @@ def window_scale(cases: Sequence[Case], *, level: str, budget_s: float | None) -
 
 
 def scaled(rule: StoppingRule, *, scale: float) -> StoppingRule:
-    """The rule with its times shrunk; never fewer than ``MIN_STEPS`` steps are asked for."""
+    """The rule with its times shrunk; never fewer than ``MIN_STEPS`` steps are required."""
     if scale >= 1:
         return rule
     return replace(

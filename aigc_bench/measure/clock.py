@@ -1,7 +1,7 @@
 """The run's clock: one monotonic clock, anchored once per session to Unix time, shared by parent, worker and sampler.
 
 ``CLOCK_MONOTONIC`` counts the same nanoseconds in every process of a machine, so two numbers handed to a child are enough to
-lay its moments beside ours. A step of the system's clock (NTP, a suspended laptop) cannot bend a window: Unix time is read once.
+align its timestamps with ours. A step of the system's clock (NTP, a suspended laptop) cannot bend a window: Unix time is read once.
 """
 
 from __future__ import annotations

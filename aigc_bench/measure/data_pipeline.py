@@ -23,7 +23,7 @@ from aigc_bench.core.errors import AigcBenchError
 from aigc_bench.core.pipeline import DataUse, Modality, Pipeline, PipelineUse, SkippedSample
 from aigc_bench.core.records import Case, Stage, Work
 from aigc_bench.data import page_cache
-from aigc_bench.data.batches import Batch, Loader, Recipe, Wish, open_loader
+from aigc_bench.data.batches import Batch, BatchRequest, Loader, Recipe, open_loader
 from aigc_bench.data.files import DataFiles, find_files
 from aigc_bench.data.generated import generated_folder
 from aigc_bench.data.intake import Intake, TextIntake
@@ -92,15 +92,15 @@ class DataPipeline:
         return trained(files.units["text"], vocab_size=vocab_size, sha256=files.sha256)
 
     def _open(self, case: Case, ranks: Ranks) -> Loader:
-        wishes = tuple(Wish(intake=one.intake, batch_size=one.tensor.shape[0]) for one in self._slots[0])
+        requests = tuple(BatchRequest(intake=one.intake, batch_size=one.tensor.shape[0]) for one in self._slots[0])
         tokenizers: dict[Intake, Tokenizer] = {
-            wish.intake: self._trained(wish.intake.vocab_size - wish.intake.low)
-            for wish in wishes
-            if isinstance(wish.intake, TextIntake)
+            request.intake: self._trained(request.intake.vocab_size - request.intake.low)
+            for request in requests
+            if isinstance(request.intake, TextIntake)
         }
         self._settle_cache()
         recipe = Recipe(
-            wishes=wishes,
+            requests=requests,
             sources={modality: source.files for modality, source in self._sources.items()},
             tokenizers=tokenizers,
             seed=case.seed,
@@ -159,7 +159,7 @@ class DataPipeline:
 
     @contextlib.contextmanager
     def _counted(self, stage: str) -> Iterator[None]:
-        """Count the CPU time of what is done here, on all the cores that this process had before its threads were bound."""
+        """Count the CPU time of what is done here, on all the cores that this process could use before its threads were bound."""
         before_s = time.process_time()
         with on_cores(self._cores):
             yield

@@ -1,8 +1,8 @@
 """The search for the largest batch: doubling until one does not fit, then bisection. Every batch that is tried is a measured case.
 
-A search holds nothing that its trials do not: whoever has them finds where it stood, so that an interrupted one is continued.
+A search holds no state besides its trials, so that an interrupted search is continued from them.
 
-On a CPU nothing is tried that is expected to take more memory than there is: the kernel would kill somebody. Expected is what two
+On a CPU nothing is tried that is expected to take more memory than there is: the kernel would kill a process. Expected is what two
 smaller batches took, continued in a straight line (activations grow with the batch, weights do not), and before there are two the
 prediction's high end. An accelerator refuses by itself, and its ``oom`` is an answer.
 """
@@ -31,7 +31,7 @@ PredictBytes = Callable[[Case], int | None]
 
 @dataclass
 class Bisection:
-    """Largest integer that fits, where whatever is larger than one that does not fit does not fit either."""
+    """Largest integer that fits, where every integer above one that does not fit does not fit either."""
 
     low: int = 0
     high: int | None = None
@@ -42,7 +42,7 @@ class Bisection:
             return None if self.low >= LARGEST else max(1, 2 * self.low)
         return None if self.high - self.low <= max(1, self.low // FINE) else (self.low + self.high) // 2
 
-    def tell(self, value: int, *, fits: bool) -> None:
+    def record(self, value: int, *, fits: bool) -> None:
         """What was found about one of them."""
         if fits:
             self.low = max(self.low, value)
@@ -65,7 +65,7 @@ class _Hunt:
 
 
 class BatchSearch:
-    """Which cases a run measures next, asked whenever it has measured all it has."""
+    """Which cases a run measures next, queried whenever it has measured all it has."""
 
     def __init__(
         self, cases: Sequence[Case], *, max_latency_s: float | None, predict_bytes: PredictBytes, available: Callable[[], int]
@@ -104,7 +104,7 @@ class BatchSearch:
             if reason is None:
                 return case
             hunt.bound = reason
-            hunt.bisection.tell(batch_size, fits=False)
+            hunt.bisection.record(batch_size, fits=False)
         return None
 
     def _judge(self, hunt: _Hunt, case: Case, trials: Sequence[TrialResult]) -> None:
@@ -112,7 +112,7 @@ class BatchSearch:
         failed = next((trial for trial in trials if trial.status != "ok"), None)
         if failed is not None:
             hunt.bound = {"oom": "memory", "timeout": "time"}.get(failed.status, "error")
-            hunt.bisection.tell(batch_size, fits=False)
+            hunt.bisection.record(batch_size, fits=False)
             return
         medians = [statistics.median(trial.steps.duration_s) for trial in trials if trial.steps is not None]
         hunt.step_s[batch_size] = statistics.median(medians)
@@ -121,7 +121,7 @@ class BatchSearch:
             hunt.peaks[batch_size] = max(peaks)
         is_late = self._max_latency_s is not None and hunt.step_s[batch_size] > self._max_latency_s
         hunt.bound = "latency" if is_late else hunt.bound
-        hunt.bisection.tell(batch_size, fits=not is_late)
+        hunt.bisection.record(batch_size, fits=not is_late)
 
     def _refusal(self, hunt: _Hunt, case: Case) -> str | None:
         """Why a batch is not even tried: it would take longer than its timeout, or more memory than the host has."""

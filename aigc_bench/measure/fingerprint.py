@@ -19,7 +19,7 @@ PACKAGES = ("torch", "transformers", "diffusers", "numpy", "triton", "nvidia-ml-
 
 
 def fingerprint() -> System:
-    """This machine as the kernel and the driver describe it. Nothing here can fail: what is not known is ``None``."""
+    """Return this machine as the kernel and the driver describe it. Never fails: unknown values are ``None``."""
     driver, accelerators = gpus()
     cgroup = find_cgroup()
     quota = cgroup.cpu_limit() if cgroup else None
@@ -64,7 +64,7 @@ def package_versions() -> dict[str, str | None]:
 
 
 def gpus() -> tuple[dict[str, str | None], tuple[AcceleratorInfo, ...]]:
-    """(driver versions, the NVIDIA devices a program can use). A GPU divided by MIG is told as its instances."""
+    """(driver versions, the NVIDIA devices a program can use). A GPU divided by MIG is listed as its instances."""
     try:
         with nvml_open():
             versions, facts = describe()

@@ -9,7 +9,7 @@ from aigc_bench.measure.protocol import TrialRequest
 
 
 def main() -> None:
-    """Read the request from stdin and run the trial beside rank 0."""
+    """Read the request from stdin and run the trial together with rank 0."""
     die_with_parent(int(sys.argv[1]))
     request = TrialRequest.model_validate_json(sys.stdin.buffer.readline())
     from aigc_bench.measure.trial import follow

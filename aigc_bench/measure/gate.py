@@ -1,6 +1,6 @@
-"""The in-run gate: was a device held back by heat or a power brake while a window ran? Read from the sampler's spool.
+"""The in-run gate: was a device throttled by heat or a power brake while a window ran? Read from the sampler's spool.
 
-It asks for throttle *reasons*, not clocks: an idle device clocks low in perfect health. Thermal slow-down or a hardware brake
+It queries throttle *reasons*, not clocks: an idle device clocks low in perfect health. Thermal slow-down or a hardware brake
 in more than ``MAX_SPOILED_SHARE`` of a window spoils it; the trial is run once more after the device has cooled.
 """
 
@@ -19,7 +19,7 @@ from aigc_bench.core.throttle import MAX_SPOILED_SHARE, SPOILING
 def readings(spool: Path, *, offset: int, metric: str) -> Iterator[tuple[float, str, float]]:
     """``(time_s, device, value)`` of one metric, from a byte offset of the spool on.
 
-    A line that is still being written has no end yet; it and whatever is no number are passed over.
+    A line that is still being written has no end yet; it and anything that is not a number are skipped.
     """
     if not spool.is_file():
         return
@@ -57,5 +57,5 @@ def temperatures(spool: Path, *, offset: int = 0) -> dict[str, float]:
 
 
 def _counts(device: str, devices: Collection[str]) -> bool:
-    """A trial on the host alone is judged by every device there is: whoever throttles, the machine is not well."""
+    """Return whether a device judges the trial; every device judges a trial on the host alone, as throttling is the machine's."""
     return device in devices or set(devices) <= {"host"}

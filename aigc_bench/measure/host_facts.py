@@ -43,13 +43,13 @@ def memory_bytes() -> int:
 
 
 def host_id() -> str:
-    """Twelve hexadecimal digits that stand for this machine and tell nothing about it: a hash, never the name itself."""
+    """Return twelve hexadecimal digits that identify this machine without naming it: a hash of the name."""
     identity = text(Path("/etc/machine-id")) or text(SYS / "class/dmi/id/product_uuid") or platform.node()
     return hashlib.sha256(f"aigc-bench {identity}".encode()).hexdigest()[:12]
 
 
 def details() -> dict[str, Setting | None]:
-    """What influences speed beside the processor's name."""
+    """Return what influences speed besides the processor's name."""
     return {
         "architecture": platform.machine(),
         "cpu_governor": text(SYS / "devices/system/cpu/cpu0/cpufreq/scaling_governor"),
@@ -188,7 +188,7 @@ def container() -> str | None:
 
 
 def container_image() -> str | None:
-    """The image's digest where the container engine or the user (``IMAGE_DIGEST``) tells it."""
+    """Return the image's digest where the container engine or the user (``IMAGE_DIGEST``) provides it."""
     found = re.search(r'^imageid="(\w+)"', text(_CONTAINER_MARKS[1]) or "", re.MULTILINE)
     return os.environ.get("IMAGE_DIGEST") or (found[1] if found else None)
 

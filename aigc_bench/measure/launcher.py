@@ -69,7 +69,7 @@ class _Child:
                 cwd=folder_for_children(),
                 env={**os.environ, **WORKER_ENVIRONMENT, **environment},
             )
-        assert self.process.stdin is not None and self.process.stdout is not None, "pipes were asked for"
+        assert self.process.stdin is not None and self.process.stdout is not None, "the process was started with pipes"
         self._stdin, self._stdout = self.process.stdin, self.process.stdout
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._stdout, selectors.EVENT_READ)
@@ -119,7 +119,7 @@ class Launcher:
     """Runs trials one at a time, each in a process of its own."""
 
     def __init__(self, *, imports: Sequence[str] | None, log: Path, search: Sequence[str] = ()) -> None:
-        """``imports`` are what the fork server imports beside torch; ``None`` where no trial will be forked.
+        """``imports`` are what the fork server imports besides torch; ``None`` where no trial will be forked.
 
         ``search`` are the folders of modules that the user's own code was permitted to come from.
         """
@@ -137,7 +137,7 @@ class Launcher:
                 self._fork_server().hear(until=time.monotonic() + IMPORT_LIMIT_S)
 
     def run(self, request: TrialRequest, *, is_forked: bool, on_started: OnStarted, on_stage: OnStage) -> Outcome:
-        """Run one trial to its end; whatever happens to the process, this returns."""
+        """Run one trial to its end; returns even where the process crashes or hangs."""
         until = time.monotonic() + request.case.timeout_s
         child = self._fork_server() if is_forked else self._spawn()
         self._trial_pid = None if is_forked else child.process.pid
@@ -183,7 +183,7 @@ class Launcher:
                 return Outcome(kind="result", trial=result, exit_code=int(message["code"]), pid=self._trial_pid)
 
     def _timed_out(self, result: TrialResult | None, *, is_forked: bool) -> Outcome:
-        """Past its time, or (with a result) unwilling to end: kill the trial; a fork server tells of its end or goes too."""
+        """Kill a trial that is past its time or does not exit after its result; a fork server confirms its end or is killed too."""
         self._kill_trial()
         outcome = Outcome(kind="timeout" if result is None else "result", trial=result, pid=self._trial_pid)
         if is_forked and self._server is not None and not _hears_exit(self._server):
@@ -217,7 +217,7 @@ class Launcher:
 
 
 def _hears_exit(server: _Child) -> bool:
-    """Whether a fork server tells in time that its worker has ended; what the worker still said is too late."""
+    """Return whether a fork server reports in time that its worker has ended; later output of the worker is dropped."""
     until = time.monotonic() + LAST_WORDS_S
     try:
         while (message := server.hear(until=until)) is not None:

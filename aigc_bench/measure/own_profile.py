@@ -28,7 +28,7 @@ def own_profile(
     """Every mode, batch size and engine of the user's model on this machine; raises ``UsageError`` in one line.
 
     ``what`` is a config.json, a model's folder or ``module:function``; ``changes`` are put over keys of its config.json.
-    Precision is bf16 on an accelerator and fp32 on a CPU unless told.
+    Precision is bf16 on an accelerator and fp32 on a CPU unless given.
     """
     resolved = resolve(what, changes=changes)
     backend = "cuda" if system.accelerators else "cpu"

@@ -3,9 +3,9 @@
     thermal or brake flags     uncorrected ECC errors     a device hotter at idle than its neighbours     foreign processes
     a busy CPU, steal          a cgroup limit below the threads, swapping
 
-Each probe has its positive control, so that a blind one cannot look healthy: the driver must be able to report heat, and a core
-that is kept busy must be seen busy. Findings are kept in ``RunInfo.health``; a failure makes every number of the run suspect
-(``preflight_failed``). Nothing is stopped: who measures on an unwell machine may have a reason to.
+Each probe has its positive control, so that a sensor that sees nothing cannot look healthy: the driver must be able to report heat,
+and a core that is kept busy must be seen busy. Findings are kept in ``RunInfo.health``; a failure makes every number of the run
+suspect (``preflight_failed``). Nothing is stopped: who measures on an unwell machine may have a reason to.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def preflight(
 
     ``seen`` is what ``doctor.host.observe`` gives; ``controls`` are the positive controls of the probes that were used.
     """
-    on_devices = devices.health_checks(facts) if facts else [absent("devices", "no accelerator answers here")]
+    on_devices = devices.health_checks(facts) if facts else [absent("devices", "no accelerator responds on this machine")]
     on_host = [
         host.neighbours(seen.get("cpu_utilization")),
         host.steal(seen.get("cpu_steal")),

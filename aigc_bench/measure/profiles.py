@@ -20,7 +20,7 @@
     pipeline = [false, { workers = 2, cache = "cold" }]     # or true: with the data pipeline, as it comes
 
 What a case says wins over the defaults, and what it says for its mode wins over what it says for both; ``settings`` merge key
-by key. Every mistake of a file is told at once, with its place.
+by key. All mistakes of a file are reported together, each with its place.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class Profile(Record):
 
 
 def _as_tuple(value: object) -> object:
-    """A list as a tuple, one value as a tuple of it; a list of nothing would be no case at all, and nobody means that."""
+    """Return a list as a tuple and one value as a tuple of it; an empty list would give no case and is a mistake."""
     if value == []:
         raise ValueError("is an empty list; give at least one value, or leave the key out")
     return tuple(value) if isinstance(value, list) else (value,)
@@ -180,9 +180,9 @@ def _expand_all(written: _ProfileFile) -> tuple[list[Case], list[str]]:
             except AigcBenchError as problem:
                 problems.append(f"{place}: {problem}".rstrip("."))
     if not written.case:
-        problems.append("there is no [[case]]")
+        problems.append("it has no [[case]]")
     counts = Counter(case.id for case in cases)
-    problems += [f"case {case_id} is there {count} times" for case_id, count in counts.items() if count > 1]
+    problems += [f"case {case_id} appears {count} times" for case_id, count in counts.items() if count > 1]
     return cases, list(dict.fromkeys(problems))
 
 
@@ -213,7 +213,7 @@ def _pipeline(choice: bool | _PipelineTable) -> Pipeline | None:
 
 
 def _check_case(case: Case) -> None:
-    """Raise ``UsageError`` where a name or setting is not known. A file never names code: that is for whoever types a command."""
+    """Raise ``UsageError`` where a name or setting is not known. A file never names code: only a command line may."""
     if ":" in case.workload:
         raise UsageError(f"workload {case.workload!r}: a profile names no code.", "Use aigc-bench run --model module:function.")
     registry.load("workloads", case.workload).validate(case)
@@ -313,14 +313,14 @@ def new_profile(name: str, *, source: str | Path = "smoke", out: Path | str | No
         with file.open("x", encoding="utf-8") as handle:
             handle.write(text)
     except FileExistsError:
-        raise UsageError(f"{file}: is there already.", "Give another name, or another file with --out.") from None
+        raise UsageError(f"{file}: already exists.", "Give another name, or another file with --out.") from None
     return file
 
 
 def _own_file(name: str) -> Path:
     folder = user_folder()
     if folder is None:
-        raise UsageError(f"profile {name!r}: this user has no home folder to keep it in.", "Name a file with --out.")
+        raise UsageError(f"profile {name!r}: this user has no home folder to save it in.", "Name a file with --out.")
     return folder / f"{name}.toml"
 
 

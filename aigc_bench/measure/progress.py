@@ -1,4 +1,4 @@
-"""What a run tells while it is under way: small frozen events, emitted by the runner, drawn by whoever listens."""
+"""Progress events of a run: small frozen records that the runner emits and a listener displays."""
 
 from __future__ import annotations
 

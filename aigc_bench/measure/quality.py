@@ -113,7 +113,9 @@ def _hook(module: torch.nn.Module, *, index: int, calls: list[Call], hooks: cont
 def compare(calls: Sequence[Call], references: Sequence[torch.nn.Module], *, limit: float, started: float) -> Quality:
     """Give the same inputs to the references, in fp32, and judge the worst of any output: error, greedy tokens, images."""
     if not calls:
-        return Quality(kind="reference", passed=None, note="no call of a module was seen", duration_s=time.perf_counter() - started)
+        return Quality(
+            kind="reference", passed=None, note="no call of a module was recorded", duration_s=time.perf_counter() - started
+        )
     worst: dict[str, float] = {}
     with torch.inference_mode(), exact_kernels():
         for call in calls:
@@ -199,7 +201,7 @@ def exact_kernels() -> Iterator[None]:
 
 def could_not(error: Exception, *, backend: Backend, started: float) -> Quality:
     """The gate itself failed: no verdict, and why. Memory for a second, wider model is not always there."""
-    why = "there was no memory for the fp32 reference" if backend.is_out_of_memory(error) else _first_line(error)
+    why = "not enough memory for the fp32 reference" if backend.is_out_of_memory(error) else _first_line(error)
     return Quality(kind="reference", passed=None, note=why, duration_s=time.perf_counter() - started)
 
 
@@ -218,7 +220,7 @@ def learns(program: Program, run: Callable[[], None], *, step_s: float, seed: in
     duration_s = time.perf_counter() - started
     names = tuple(history[0])
     if not names:
-        return Quality(kind="training", passed=None, note="the workload's check tells no loss", duration_s=duration_s)
+        return Quality(kind="training", passed=None, note="the workload's check reports no loss", duration_s=duration_s)
     if not all(math.isfinite(value) for moment in history for value in moment.values()):
         return Quality(kind="training", passed=False, note="a loss was not finite", duration_s=duration_s)
     first, last = sum(history[0].values()), sum(history[-1].values())
@@ -228,7 +230,7 @@ def learns(program: Program, run: Callable[[], None], *, step_s: float, seed: in
 
 
 def losses(program: Program) -> dict[str, float]:
-    """The losses that the workload's check tells, by name."""
+    """Return the losses that the workload's check reports, by name."""
     return {
         name: float(value)
         for name, value in program.check().items()

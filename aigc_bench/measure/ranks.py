@@ -1,8 +1,8 @@
 """Data parallelism over the devices of one machine: a case with ``devices = n`` runs as n processes, one per device.
 
 Rank 0 is the trial's worker; it starts the others and alone reads the clock and reports. Every rank runs the same number of
-steps: rank 0 decides, and ``agree`` tells the rest between steps, outside the window. Training averages gradients with torch's
-DistributedDataParallel; inference runs replicas. Batch size is per device.
+steps: rank 0 decides, and ``agree`` broadcasts the decision between steps, outside the window. Training averages gradients with
+torch's DistributedDataParallel; inference runs replicas. Batch size is per device.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def gather(request: TrialRequest, *, rank: int, port: int | None = None) -> Iter
 def _start(request: TrialRequest, *, rank: int, port: int) -> subprocess.Popen[bytes]:
     words = python("-m", "aigc_bench.measure.follower", str(os.getpid()), str(rank), str(port))
     process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=2)  # 2: our stderr, the run's log
-    assert process.stdin is not None, "a pipe was asked for"
+    assert process.stdin is not None, "the process was started with a pipe"
     process.stdin.write(request.model_dump_json().encode() + b"\n")
     process.stdin.close()
     return process

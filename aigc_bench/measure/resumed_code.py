@@ -19,13 +19,13 @@ def permit_code(cases: Sequence[Case], *, folder: Path, typed: str | None) -> No
     """Load the code that the run's cases need, ``typed`` with the command; ``UsageError`` where it is another or has changed."""
     named = list(dict.fromkeys(case.workload for case in cases if ":" in case.workload))
     if typed is not None and typed not in named:
-        made_with = f"with --model {named[0]!r}" if named else "without code of anybody's own"
+        made_with = f"with --model {named[0]!r}" if named else "without --model"
         raise UsageError(f"--model {typed}: {folder} was made {made_with}.", "A run goes on with what it was started with.")
     missing = [name for name in named if name != typed and permitted(name) is None]
     if missing:
         command = f"aigc-bench run --resume {shlex.quote(str(folder))} --model {missing[0]}"
         raise UsageError(
-            f"{folder}: its workload is the code {missing[0]!r}, and a file starts none.",
+            f"{folder}: its workload is the code {missing[0]!r}, which a file alone never starts.",
             f"If you trust that code, type its name: {command}" if is_well_formed(missing[0]) else "It is no module:function.",
         )
     for name in named:

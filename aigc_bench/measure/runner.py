@@ -103,7 +103,7 @@ def start_run(
     cases = select_cases(profile, only=only)
     chosen = level or profile.level
     if out.exists() and not is_unstarted(out):
-        raise UsageError(f"--out {out}: is there already.", "Name a new directory, or continue that run with --resume.")
+        raise UsageError(f"--out {out}: already exists.", "Name a new directory, or continue that run with --resume.")
     if record_nvml is not None and (record_nvml.is_dir() or not record_nvml.parent.is_dir()):
         raise UsageError(f"--record-nvml {record_nvml}: no file can be written there.", "Name a file in a folder that exists.")
     search = None if make_search is None else make_search(cases)
@@ -169,7 +169,7 @@ class _Session:
 
     def run(self, on_progress: OnProgress) -> RunOutcome:
         """Run every trial that is not finished yet."""
-        self._tell = on_progress
+        self._notify = on_progress
         started = time.monotonic()
         self._folder.mkdir(parents=True, exist_ok=True)
         with _locked(self._folder), terminated_as_interrupt() as self._interrupts:
@@ -188,12 +188,12 @@ class _Session:
                 with self._interrupts.held():
                     self._close(interrupted=interrupted)
             outcome = self._outcome(interrupted=interrupted)
-            self._tell_end(outcome, duration_s=time.monotonic() - started)
+            self._notify_end(outcome, duration_s=time.monotonic() - started)
             self._interrupts.settle()
         return outcome
 
-    def _tell_end(self, outcome: RunOutcome, *, duration_s: float) -> None:
-        self._tell(
+    def _notify_end(self, outcome: RunOutcome, *, duration_s: float) -> None:
+        self._notify(
             progress.RunFinished(
                 path=self._folder,
                 num_ok=outcome.num_ok,
@@ -207,7 +207,7 @@ class _Session:
         for trial in self._finished:
             self._spent_s[trial.case].append(trial.finished_s - trial.started_s)
         left = unfinished(order, self._finished)
-        self._tell(
+        self._notify(
             progress.RunStarted(
                 path=self._folder, num_trials=len(order), num_done=len(order) - len(left), expected_s=self._remaining_s(left)
             )
@@ -225,7 +225,7 @@ class _Session:
             self._sensors = self._sampler.start()
             self._info = self._info.model_copy(update={"health": preflight.inspect()})
             self._baseline()
-            self._tell(progress.StageStarted(name="starting"))
+            self._notify(progress.StageStarted(name="starting"))
             self._launcher.prepare()
             attempts = Attempts(
                 launcher=self._launcher,
@@ -233,7 +233,7 @@ class _Session:
                 spool=self._writer.spool,
                 log=log,
                 clock=self._clock,
-                tell=self._tell,
+                listener=self._notify,
             )
             while left and not self._is_budget_spent(left[0]):
                 self._run_trial(left, attempts)
@@ -257,13 +257,13 @@ class _Session:
         self._info = self._info.model_copy(update={"cases": cases, "search": self._search.result()})
         self._writer.write_info(self._info)
         if more:
-            self._tell(progress.TrialsAdded(num_trials=len(cases) * self._info.num_trials))
+            self._notify(progress.TrialsAdded(num_trials=len(cases) * self._info.num_trials))
         return unfinished(self._order(), self._finished)
 
     def _baseline(self) -> None:
         """Let the machine idle, so that its idle power is known; pointless without a power sensor."""
         if self._has_energy():
-            self._tell(progress.StageStarted(name="baseline"))
+            self._notify(progress.StageStarted(name="baseline"))
             start_s = self._clock.now_s()
             self._sampler.edge()
             time.sleep(BASELINE_S[self._info.level])
@@ -276,7 +276,7 @@ class _Session:
         started = time.monotonic()
 
         def announce(attempt: int) -> None:
-            self._tell(
+            self._notify(
                 progress.TrialStarted(
                     case=planned.case.id,
                     trial=planned.trial,
@@ -292,7 +292,7 @@ class _Session:
         self._finished.append(trial)
         duration_s = time.monotonic() - started
         self._spent_s[trial.case].append(duration_s)
-        self._tell(
+        self._notify(
             progress.TrialFinished(
                 case=trial.case,
                 trial=trial.trial,
@@ -389,7 +389,9 @@ def _locked(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise AigcBenchError(f"{folder}: this run is under way in another process.", "Wait for it, or end it first.") from None
+            raise AigcBenchError(
+                f"{folder}: this run is in progress in another process.", "Wait for it, or stop it first."
+            ) from None
         yield
     finally:
         os.close(handle)

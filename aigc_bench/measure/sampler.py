@@ -49,7 +49,7 @@ _PR_SET_TIMERSLACK = 29
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """What the parent asks for: the run's clock, where to write, which sources at which periods (default: their own)."""
+    """The parent's request: the run's clock, where to write, which sources at which periods (default: their own)."""
 
     anchor_unix_s: float
     anchor_monotonic_ns: int
@@ -170,7 +170,7 @@ class Sampler:
         return [self._gone[name] for name in self._gone] + [source.status() for source in self._sources.values()]
 
     def run(self) -> None:
-        """Sample until told to stop."""
+        """Sample until the parent stops it."""
         self._started_cpu_s, self._started_ns = time.process_time(), time.monotonic_ns()
         self._flush_due_ns = time.monotonic_ns()
         self._tasks = self.schedule(from_ns=self._flush_due_ns)
@@ -214,7 +214,7 @@ class Sampler:
             self._recorder.write(moment_ns, values)
 
     def _drop(self, name: str, reason: str) -> None:
-        """A source that is gone is not asked again; the others go on."""
+        """Drop a source that stopped answering; the others go on."""
         source = self._sources.pop(name)
         self._gone[name] = source.status().model_copy(update={"available": False, "reason": f"stopped answering: {reason}"})
         self._tasks = [task for task in self._tasks if task.source != name]
@@ -289,7 +289,7 @@ def _answer(message: Mapping[str, Any]) -> None:
 
 
 def _wake_punctually() -> None:
-    """Ask the kernel not to round our wake-ups to its default of 50 us."""
+    """Have the kernel not round our wake-ups to its default of 50 us."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_TIMERSLACK, 1000, 0, 0, 0)
 

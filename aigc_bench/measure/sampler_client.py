@@ -28,7 +28,7 @@ class _SamplerDied(Exception):
 
 
 class SamplerClient:
-    """Starts the sampler, tells it what to follow, and collects its report.
+    """Start the sampler, name the processes it follows, and collect its report.
 
     ``sources`` and ``periods_s`` default to all registered sources at their own periods. ``record_nvml`` names a file that
     gets what NVML answered, as a trace that the fake device of the tests replays.

@@ -15,7 +15,7 @@ from aigc_bench.measure.stopping import StoppingRule
 
 FORKED_S = 1.5
 SPAWNED_S = 20.0
-"""Assumed cost of a trial beside warm-up and window: fork or interpreter with its imports and device context, build, first step."""
+"""Assumed cost of a trial besides warm-up and window: fork, or interpreter with imports and device context; build, first step."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +45,7 @@ def unfinished(order: Sequence[Planned], finished: Collection[TrialResult]) -> l
 
 
 def process_s(case: Case) -> float:
-    """Assumed cost of a case's trial beside warm-up and window."""
+    """Return the assumed cost in seconds of a case's trial besides warm-up and window."""
     return FORKED_S if case.backend == "cpu" else SPAWNED_S
 
 

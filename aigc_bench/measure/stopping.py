@@ -1,6 +1,6 @@
 """When a warm-up has settled and when a window is long enough: pure rules over step durations, standard library only.
 
-They are asked between steps, so a question costs microseconds: convergence is looked at when the number of steps has grown
+They are evaluated between steps, so an evaluation costs microseconds: convergence is looked at when the number of steps has grown
 by about a tenth, and on no more than the last ``SPAN_LIMIT`` steps. The values are those of the practice (measure until the
 95 % confidence half-width is 1 % of the mean, with an effective number of samples corrected for lag-1 autocorrelation).
 """
@@ -28,7 +28,7 @@ MIN_STEPS = 3
 
 @dataclass(frozen=True, kw_only=True)
 class StoppingRule:
-    """How long to warm up and to measure. A cap ends either, whatever the criterion says."""
+    """How long to warm up and to measure. A cap ends either, even before its criterion is met."""
 
     level: str
     num_trials: int
@@ -128,7 +128,7 @@ def warmed_up(durations_s: Sequence[float], *, elapsed_s: float, rule: StoppingR
 def has_settled(durations_s: Sequence[float], *, rule: StoppingRule) -> bool:
     """Whether the last steps are like those before them: mean within the tolerance, quartiles within theirs.
 
-    Compares the last ``warmup_span`` steps with the ones before; where a cap left fewer, two halves of what there is beside
+    Compares the last ``warmup_span`` steps with the ones before; where a cap left fewer, two halves of the steps besides
     the first step. This is what ``Warmup.converged`` says.
     """
     span = min(rule.warmup_span, (len(durations_s) - 1) // 2)

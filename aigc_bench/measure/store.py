@@ -1,6 +1,6 @@
 """A run on disk: a directory that can be mailed.
 
-    run.json           what was asked, where, with which versions (``RunInfo``); replaced atomically
+    run.json           what was requested, where, with which versions (``RunInfo``); replaced atomically
     results.jsonl      one line per finished trial (``TrialResult``), flushed and fsynced: a kill loses at most the trial under way
     telemetry.parquet  readings: time_s, source, device, metric, value; until the run ends they lie in ``telemetry.csv``
     report.html        the report
@@ -47,7 +47,7 @@ _LARGEST_READING = 1e30
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """A run as it was stored. Trials are in the order they finished; telemetry is read when first asked for."""
+    """A run as it was stored. Trials are in the order they finished; telemetry is read at its first use."""
 
     path: Path
     info: RunInfo
@@ -94,7 +94,7 @@ def _read_info(file: Path) -> RunInfo:
         raise AigcBenchError(problem.message, hint, details=problem.details) from None
     except ValidationError as problem:
         raise AigcBenchError(
-            f"{file}: {_first_mistake(problem)}.", "The file was changed or is damaged; run again, or put that right by hand."
+            f"{file}: {_first_mistake(problem)}.", "The file was changed or is damaged; run again, or correct it by hand."
         ) from None
 
 
@@ -165,7 +165,7 @@ class RunWriter:
                 raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
             whole = os.fstat(self._results.fileno()).st_size
             try:
-                while line:  # a disk that is nearly full takes a part, and says so only at the next write
+                while line:  # a disk that is nearly full takes a part and fails only at the next write
                     line = line[self._results.write(line) :]
                 os.fsync(self._results.fileno())
             except OSError:
@@ -182,18 +182,18 @@ class RunWriter:
 
     @contextlib.contextmanager
     def _on_disk(self, name: str) -> Iterator[None]:
-        """Tell what the disk refused, and how the run is continued."""
+        """Return the error for what the disk refused, with how the run is continued."""
         try:
             yield
         except OSError as problem:
             if not self._is_in_place():
                 raise AigcBenchError(
-                    f"{self.folder}: the run folder was removed or moved while the run was under way.",
-                    "What was finished is where it is now: continue there with aigc-bench run --resume, or start a new run.",
+                    f"{self.folder}: the run folder was removed or moved while the run was in progress.",
+                    "Finished trials are in the moved folder: continue there with aigc-bench run --resume, or start a new run.",
                 ) from problem
-            remedy = _TO_CONTINUE.get(problem.errno or 0, "Put that right")
+            remedy = _TO_CONTINUE.get(problem.errno or 0, "Fix that")
             raise AigcBenchError(
-                f"{self.folder / name}: {(problem.strerror or 'cannot be written').lower()}. What is finished is kept.",
+                f"{self.folder / name}: {(problem.strerror or 'cannot be written').lower()}. Finished trials are saved.",
                 f"{remedy}, then continue: aigc-bench run --resume {self.folder}",
             ) from problem
 
@@ -260,7 +260,7 @@ def _draft_of(file: Path) -> Path:
 
 @contextlib.contextmanager
 def _replacing(file: Path) -> Iterator[Path]:
-    """A file to write beside ``file``, which it replaces when it is whole; nothing is left of it where it is not."""
+    """Yield a file next to ``file`` that replaces it when it is complete; an incomplete one is deleted."""
     temporary = _draft_of(file)
     try:
         yield temporary
@@ -303,7 +303,7 @@ def _read_parquet(file: Path) -> pd.DataFrame:
     """The stored readings; raises ``AigcBenchError`` where the file is cut short or holds something else."""
     import pandas as pd
 
-    frame, why = pd.DataFrame(), "it is cut short or no Parquet"
+    frame, why = pd.DataFrame(), "it is truncated or not Parquet"
     try:
         with file.open("rb") as handle:  # pyarrow itself takes no name that is not UTF-8
             frame = pd.read_parquet(handle)

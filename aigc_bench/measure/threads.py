@@ -1,7 +1,7 @@
 """Where the threads of a CPU trial run: each on a core of its own, where they are as many as the cores.
 
 A scheduler may keep two threads that wake each other on one core while another core stands idle: on two cores a fresh process in
-five was 1.4 to 1.8 times slower, with nobody else at work. OpenMP binds the members of each of its teams to places of their own
+five was 1.4 to 1.8 times slower on an otherwise idle machine. OpenMP binds the members of each of its teams to places of their own
 (OpenMP 5.2, ``OMP_PROC_BIND``, ``OMP_PLACES``); the masters of the teams, which are the process's own threads, are placed here.
 With fewer threads than cores, or a quota below the mask, all containers of a host would meet on its first cores: nothing is bound.
 """
@@ -57,7 +57,8 @@ def place_threads(num_threads: int) -> bool:
 
 
 def run_queue_wait_s() -> float | None:
-    """Seconds that this process's threads stood ready but had no core, since each began; ``None`` where the kernel keeps no count.
+    """Seconds that this process's threads were runnable without a core, since each started; ``None`` where the kernel keeps no
+    count.
 
     Source: ``/proc/PID/task/TID/schedstat``, second field, in nanoseconds (kernel, Documentation/scheduler/sched-stats.rst).
     """

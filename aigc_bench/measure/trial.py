@@ -1,4 +1,4 @@
-"""One trial, inside its worker process: build, count, warm up, measure. Whatever goes wrong becomes the trial's status."""
+"""One trial, inside its worker process: build, count, warm up, measure. Any failure becomes the trial's status."""
 
 from __future__ import annotations
 
@@ -238,7 +238,7 @@ def judge(
         return None
     started = time.perf_counter()
     if seconds_spent > case.timeout_s / 2:
-        note = "the trial had taken more than half of the case's timeout_s, and looking would have taken as long"
+        note = "the trial had taken more than half of the case's timeout_s, and the check would have taken as long"
         return Quality(kind="reference", passed=None, note=note)
     is_own_reference = case.precision in ("fp32", "tf32") and case.engine == "torch-eager"
     limit = ALLOWED_ERROR[case.precision] + engine.added_error
@@ -345,7 +345,7 @@ def _environment(*, is_bound: bool) -> dict[str, str | int | None]:
 
 
 def _failed(error: Exception, *, backend: Backend | None) -> dict[str, Any]:
-    """Status and words of a trial that raised; a user's mistake is told as one line, everything else with its last lines."""
+    """Return status and message of a trial that raised: one line for a user's mistake, else the last lines of the traceback."""
     if isinstance(error, CannotExecute):
         return {"status": "unsupported", "error": Failure(kind="unsupported", message=str(error))}
     if isinstance(error, AigcBenchError):

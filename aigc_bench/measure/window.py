@@ -48,7 +48,7 @@ def run_step(program: Program, stages: Sequence[Stage], backend: Backend, *, ste
 def _launch(program: Program, stages: Sequence[Stage], backend: Backend, *, step: int) -> tuple[list[Any], list[bool]]:
     """The markers of one step, and for each repeat but the first whether the device stood at its start when it was launched.
 
-    That marker is asked for after the repeat has been queued: if the device has passed it by then, the host was not ahead.
+    That marker is queried after the repeat has been queued: if the device has passed it by then, the host was not ahead.
     """
     program.begin(step)
     event, is_reached = backend.event, backend.is_reached

@@ -170,7 +170,7 @@ def unpacked(tokens: torch.Tensor) -> torch.Tensor:
 
 
 def _mean(predicted: Any, latents: torch.Tensor) -> torch.Tensor:
-    """Without the variance that is predicted beside it."""
+    """Return the prediction without its variance."""
     return cast("torch.Tensor", predicted)[:, : latents.shape[1]]
 
 

@@ -14,7 +14,7 @@ from torch import nn
 
 
 class ResidualBlock(nn.Module):
-    """Two convolutions at half the channels beside the identity: ``[batch, channels, time]`` in and out."""
+    """Two convolutions at half the channels with an identity shortcut: ``[batch, channels, time]`` in and out."""
 
     def __init__(self, channels: int, *, kernel_size: int, compress: int) -> None:
         super().__init__()
@@ -32,7 +32,7 @@ class ResidualBlock(nn.Module):
 
 
 class ResidualLstm(nn.Module):
-    """A stack of LSTMs over time beside the identity: ``[batch, channels, time]`` in and out."""
+    """A stack of LSTMs over time with an identity shortcut: ``[batch, channels, time]`` in and out."""
 
     def __init__(self, channels: int, *, num_layers: int) -> None:
         super().__init__()

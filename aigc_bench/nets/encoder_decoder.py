@@ -1,6 +1,6 @@
 """Greedy generation by encoder-decoder models of transformers: ``encode`` reads the source, ``decode`` makes tokens.
 
-Keys and values of the source are projected once, by the decoder's first pass, and kept beside those of the tokens made so
+Keys and values of the source are projected once, by the decoder's first pass, and cached with those of the tokens made so
 far; both lie at fixed addresses. No stage reads a value back to the host.
 """
 

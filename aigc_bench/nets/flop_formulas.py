@@ -53,7 +53,7 @@ def missing_formulas() -> dict[Any, Callable[..., int]]:
 
 
 def convolution_backward_flops(grad_out: Shape, inputs: Shape, weight: Shape, *args: Any, **keys: Any) -> int:
-    """The gradients of inputs and weights that are asked for, each of as many products as the forward pass.
+    """Count the requested gradients of inputs and weights, each with as many products as the forward pass.
 
     That has one product for each weight of a filter, at each place of the output (of the input, where transposed). ``weight`` is
     ``[out, in / groups, ...]``, so that groups are counted. ``args`` end in transposed, output_padding, groups, output_mask.
@@ -75,12 +75,12 @@ def attention_backward_flops(grad_out: Shape, query: Shape, key: Shape, value: S
 
 
 def _shared(shape: Shape, *, query: Shape) -> Shape:
-    """Keys or values as if every query head had its own: the products are as many."""
+    """Repeat keys or values for every query head: the number of products is the same."""
     return (shape[0], query[1], *shape[2:])
 
 
 def grouped_mm_flops(left: Shape, right: Shape, *args: Any, **keys: Any) -> int:
-    """Rows sorted by expert times each expert's matrix: every row meets one expert, whatever the routing.
+    """Rows sorted by expert times each expert's matrix: every row meets one expert under any routing.
 
     ``[rows, k] x [experts, k, n]`` (forward) and ``[m, rows] x [rows, n]`` (gradient of the weights) are both
     ``2 x size(left) x n``.
@@ -102,7 +102,7 @@ def _mkldnn_rnn_flops(sequence: Shape, *args: Any, **keys: Any) -> int:
 
 
 def _cudnn_rnn_flops(sequence: Shape, weights: Sequence[Shape], *args: Any, **keys: Any) -> int:
-    """All layers and directions at once on CUDA."""
+    """Count all layers and directions of one call on CUDA."""
     return recurrent_flops(sequence, weights)
 
 
@@ -113,11 +113,11 @@ def _mkldnn_rnn_backward_flops(sequence: Shape, *args: Any, **keys: Any) -> int:
 
 
 def _cudnn_rnn_backward_flops(sequence: Shape, weights: Sequence[Shape], *args: Any, **keys: Any) -> int:
-    """As on a CPU, all layers and directions at once; the first state is the third behind the weights."""
+    """Count all layers and directions of one call, as on a CPU; the first state is the third behind the weights."""
     skipped: int = 2 * math.prod(args[2]) * weights[1][0]
     return 2 * recurrent_flops(sequence, weights) - skipped
 
 
 def packed_mm_flops(left: Shape, right: Shape, *args: Any, out_shape: Shape, **keys: Any) -> int:
-    """``[rows, k]`` times an integer or packed weight: packing hides its shape, the output ``[rows, n]`` tells it."""
+    """``[rows, k]`` times an integer or packed weight: packing hides its shape, which the output ``[rows, n]`` reveals."""
     return 2 * math.prod(left) * out_shape[-1]

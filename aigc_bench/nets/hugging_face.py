@@ -137,12 +137,12 @@ class PassingLayer(StaticLayer):  # type: ignore[misc]
 
 
 def passing_cache(config: Any) -> Cache:
-    """A cache that keeps nothing: it only tells transformers that sequences are whole, so that no value need be read."""
+    """A cache that keeps nothing: it only makes transformers treat sequences as whole, so that no value is read."""
     return Cache(layers=[PassingLayer() for _ in range(config.num_hidden_layers)])
 
 
 def static_cache(config: Any, *, batch_size: int, max_len: int, dtype: torch.dtype, device: torch.device) -> Cache:
-    """A key-value cache of fixed addresses for ``max_len`` tokens, allocated at once."""
+    """A key-value cache of fixed addresses for ``max_len`` tokens, allocated up front."""
     heads, *widths = cache_shape(config)
     cache = Cache(layers=[UnpaddedLayer(max_cache_len=max_len) for _ in range(config.num_hidden_layers)])
     for layer in cache.layers:

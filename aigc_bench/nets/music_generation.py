@@ -38,7 +38,7 @@ def random_decoder(config: Mapping[str, Any]) -> torch.nn.Module:
 
 
 class FixedPositions(torch.nn.Module):
-    """A table of sinusoidal positions ``[longest, width]``; the library's asks the device each time whether it is long enough."""
+    """A table of sinusoidal positions ``[longest, width]``; the library's reads its length from the device each time."""
 
     def __init__(self, weights: torch.Tensor) -> None:
         super().__init__()

@@ -171,7 +171,7 @@ class DecoderCell(nn.Module):
 
 
 class Excitation(nn.Module):
-    """Maps are scaled by what their means tell (Hu et al. 2017, arXiv 1709.01507)."""
+    """Squeeze and excitation: maps are scaled by a function of their means (Hu et al. 2017, arXiv 1709.01507)."""
 
     def __init__(self, width: int) -> None:
         super().__init__()

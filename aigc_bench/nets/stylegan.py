@@ -166,7 +166,7 @@ class Conv(nn.Module):
 
 
 class Linear(nn.Module):
-    """A linear layer with equalised learning rate, ``rate`` times as fast as the rest; leaky unless told."""
+    """A linear layer with equalised learning rate, ``rate`` times as fast as the rest; leaky by default."""
 
     def __init__(self, before: int, after: int, *, bias: float = 0.0, rate: float = 1.0, is_activated: bool = True) -> None:
         super().__init__()

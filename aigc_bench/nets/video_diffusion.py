@@ -1,6 +1,7 @@
 """Video diffusion transformers and their 3-D auto-encoders, made from configuration with random weights.
 
-diffusers owns the networks. Latents are ``(batch, channels, frames, height, width)`` here, whatever a network's own order is. As in
+diffusers owns the networks. Latents are ``(batch, channels, frames, height, width)`` here, for any order that a network itself
+uses. As in
 ``diffusion_transformer``, a denoiser is called with latents, timestep ``(batch,)``, the text encoder's conditions, and constants
 that are made once. Auto-encoders keep the first frame by itself and shrink the others fourfold in time, all eightfold in space.
 """

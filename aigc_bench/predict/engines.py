@@ -71,7 +71,7 @@ _EAGER = EngineCosts(
     launch_s=3e-6,
     unfused_share=1.0,
     status="assumed",
-    source="general knowledge: 4 us in a chain of operators; the model's own code costs the host what it costs beside an "
+    source="general knowledge: 4 us in a chain of operators; the model's own code costs the host what it costs with an "
     "accelerator (below); with parallel regions counted, 5 to 14 us score alike in 39 cases on a host, 2026-11",
 )
 _COMPILED = EngineCosts(

@@ -140,7 +140,7 @@ def machine_card(run: Run, *, rows: Sequence[MetricRow] | None = None) -> Machin
     ``UsageError`` where the run holds no probe.
     """
     if not has_probes(run):
-        raise UsageError(f"{run.path}: holds no probe, so there is no machine card.", "Make one: aigc-bench run --profile probes")
+        raise UsageError(f"{run.path}: holds no probe, so it has no machine card.", "Make one: aigc-bench run --profile probes")
     found = _Found(run, rows_of(analyses(run)) if rows is None else rows)
     devices = [info for info in run.info.system.accelerators if found.backend != "cpu"]
     system = run.info.system
@@ -175,7 +175,7 @@ def machine_card(run: Run, *, rows: Sequence[MetricRow] | None = None) -> Machin
 def accelerator_from_run(run: Run, *, catalogue: Catalogue | None = None) -> ProbedAccelerator:
     """The run's machine as a row of the catalogue with basis ``measured``; raises ``UsageError`` where probes are missing.
 
-    Peaks and bandwidth are those achieved. Of a part that the catalogue knows, only what no probe can tell is kept (form
+    Peaks and bandwidth are those achieved. Of a part that the catalogue knows, only what no probe can measure is kept (form
     factor, TDP, links, price); a dtype that was not probed has no peak.
     """
     card = machine_card(run)
@@ -305,13 +305,13 @@ class _Found:
 
     def absent(self) -> dict[str, str]:
         """Why a probe, or a precision of ``probe_gemm``, gave no number: what its trials said, or that the run has none."""
-        told = {}
+        absent = {}
         for workload in PROBES:
             cases = self.cases(workload, any_backend=workload == "probe_disk")
-            told[workload] = self._why(cases)
+            absent[workload] = self._why(cases)
             for precision in dict.fromkeys(case.precision for case in cases if workload == "probe_gemm"):
-                told[f"{workload}/{precision}"] = self._why([case for case in cases if case.precision == precision])
-        return {name: why for name, why in told.items() if why is not None}
+                absent[f"{workload}/{precision}"] = self._why([case for case in cases if case.precision == precision])
+        return {name: why for name, why in absent.items() if why is not None}
 
     def _why(self, cases: Sequence[Case]) -> str | None:
         """Why none of the cases has a throughput, ``None`` where one has."""
@@ -340,7 +340,7 @@ def _cache(case: Case) -> str:
 
 
 def _peaks(points: Iterable[GemmPoint]) -> dict[str, Estimate]:
-    """The highest rate of each precision, whatever its shape and threads."""
+    """Return the highest rate of each precision over all shapes and thread counts."""
     peaks: dict[str, Estimate] = {}
     for point in points:
         if point.precision not in peaks or point.flops_per_s.value > peaks[point.precision].value:

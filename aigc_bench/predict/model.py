@@ -93,7 +93,7 @@ def uninformed() -> Posterior:
 
 
 def machine_of(spec: AcceleratorSpec) -> str:
-    """The name by which measurements on a device are told from those on others; a probed one has other base rates."""
+    """Return the name that separates measurements on a device from those on others; a probed one has other base rates."""
     return f"{spec.machine}{PROBED_SUFFIX}" if isinstance(spec, ProbedAccelerator) else spec.id
 
 
@@ -113,10 +113,10 @@ def _served(
         "output_len": float(options.max_new_tokens) if "max_new_tokens" in fields else None,
     }
     text = precision or case.precision
-    for metric, asked in _SERVED_METRICS.items():
+    for metric, served_metric in _SERVED_METRICS.items():
         query = Query(
             family="llm", task="infer-online", model=case.preset, gpu=spec.id, gpu_count=case.devices, precision=text,
-            software=case.engine, concurrency=float(case.batch_size), metric=asked, unit="",
+            software=case.engine, concurrency=float(case.batch_size), metric=served_metric, unit="",
             layout={name: float(ranks) for name, ranks in parallel.items()}, **lengths,
         )  # fmt: skip
         try:
@@ -246,9 +246,9 @@ def _memory(
 
 
 def probability_to_fit(peak: LogEstimate, usable: Estimate) -> float:
-    """That a lognormal peak is below what there is, itself lognormal with ``usable``'s ends as its 80 % interval.
+    """Return the probability that a lognormal peak fits into ``usable`` memory, lognormal with its ends as 80 % interval.
 
-    Never surer than ``SUREST``: beyond that the model itself is what may be wrong.
+    At most ``SUREST``: beyond that the error of the model itself dominates.
     """
     spread = math.log(usable.high / usable.low) / (2 * Z_80)
     deviation = math.hypot(peak.deviation, spread)

@@ -93,7 +93,7 @@ def case_of(
 
 
 def _precision(text: str | None, *, engine: str, backend: str) -> Precision:
-    """The precision a case can hold; formats of served engines alone (fp8, fp4, int4) travel beside the case."""
+    """The precision a case can hold; formats of served engines alone (fp8, fp4, int4) travel alongside the case."""
     if text is None:
         return "fp32" if backend == "cpu" else "bf16"
     own: tuple[Precision, ...] = get_args(Precision)
@@ -185,7 +185,7 @@ def _answered(
 
 
 def unanswered_row(case: Case, reason: str) -> MetricRow:
-    """The throughput that a case was asked for and has not got."""
+    """Return the throughput that was requested for a case and is missing."""
     metric = metric_of("throughput", item=registry.load("workloads", case.workload).item)
     fields = {"workload", "preset", "mode", "scenario", "engine", "precision", "batch_size", "devices"}
     return MetricRow(

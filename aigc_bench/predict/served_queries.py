@@ -27,7 +27,7 @@ _NOTES = ("limited_by_slo", "limited_by_capacity", TRACED_CAUTION)
 
 
 class Load(Record):
-    """What a service is asked for. ``lengths`` is ``INPUT/OUTPUT`` in tokens, each as ``lengths.parse_length`` reads it.
+    """The load and bounds of a service. ``lengths`` is ``INPUT/OUTPUT`` in tokens, each as ``lengths.parse_length`` reads it.
 
     ``percentile`` is the share of requests, in per cent, that keeps each bound of the SLO. ``trace`` is a CSV file of requests;
     without a ``rate_per_s`` its own moments are kept.
@@ -63,7 +63,7 @@ def traffic_of(load: Load, case: Case) -> Traffic:
         said = "is more than 0" if is_none else f"is from {LEAST_RATE:g} to {MOST_RATE:g}"
         raise UsageError(f"--rate {load.rate_per_s:g}: a rate {said} requests per second.")
     if load.lengths is not None and load.trace is not None:
-        raise UsageError("--lengths and --trace: a trace has its own lengths.", "Leave one of them away.")
+        raise UsageError("--lengths and --trace: a trace has its own lengths.", "Omit one of them.")
     trace = read_trace(load.trace) if load.trace is not None else None
     has_moments = trace is not None and trace.arrival_s is not None
     if load.rate_per_s is None and not has_moments:
@@ -85,11 +85,11 @@ def _lengths(text: str | None, case: Case) -> tuple[Length, Length]:
     if text is None:
         return own or (FixedLength(tokens=1), FixedLength(tokens=1))
     if own is None:
-        raise UsageError(f"--lengths: {case.workload} has no prompt and no answer in tokens.", "Leave --lengths away.")
+        raise UsageError(f"--lengths: {case.workload} has no input and no output in tokens.", "Omit --lengths.")
     inputs, separator, outputs = text.partition("/")
     if not separator:
         raise UsageError(
-            f"--lengths {text}: the answer is missing.", "Write INPUT/OUTPUT, such as 1024/256 or lognormal:700,1/256."
+            f"--lengths {text}: the output length is missing.", "Write INPUT/OUTPUT, such as 1024/256 or lognormal:700,1/256."
         )
     return parse_length(inputs), parse_length(outputs)
 
@@ -113,10 +113,10 @@ def predict_served(
     if level.highest_rate is not None:
         found["highest_rate"] = level.highest_rate
     item = registry.load("workloads", case.workload).item
-    asked = case.model_copy(update={"scenario": "server", "batch_size": servers.max_in_flight})
-    name = f"{asked.id}/rate={found['arrival_rate'].value if load.rate_per_s is None else load.rate_per_s:g}"
+    served = case.model_copy(update={"scenario": "server", "batch_size": servers.max_in_flight})
+    name = f"{served.id}/rate={found['arrival_rate'].value if load.rate_per_s is None else load.rate_per_s:g}"
     return [
-        _row(asked, name, metric, estimate, item=item, cautions=cautions, precision=precision)
+        _row(served, name, metric, estimate, item=item, cautions=cautions, precision=precision)
         for metric, estimate in _in_order(found)
     ]
 

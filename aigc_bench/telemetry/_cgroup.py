@@ -72,7 +72,7 @@ def find_cgroup(*, proc: Path = Path("/proc"), sys: Path = Path("/sys")) -> Cgro
 
 
 def _folder(mount: Path, path: str) -> Path | None:
-    """The group's folder; within a container the mount itself is the group, whatever path the host knows it by."""
+    """The group's folder; within a container the mount itself is the group, under any path that the host uses for it."""
     if not mount.is_dir():
         return None
     inside = mount / path.lstrip("/")

@@ -16,7 +16,7 @@ Answer = TypeVar("Answer")
 
 INVALID_ARGUMENT, NOT_SUPPORTED, NO_PERMISSION, FUNCTION_NOT_FOUND, GPU_IS_LOST, VERSION_MISMATCH = 2, 3, 4, 13, 15, 25
 PERMANENT = frozenset({INVALID_ARGUMENT, NOT_SUPPORTED, NO_PERMISSION, FUNCTION_NOT_FOUND, VERSION_MISMATCH})
-"""Codes that will be the same at the next call: the metric is absent, it is not asked again."""
+"""Codes that will be the same at the next call: the metric is absent and not queried again."""
 
 _MEANINGS: Mapping[int, str] = {
     INVALID_ARGUMENT: "the driver refuses this query for this device",
@@ -49,7 +49,7 @@ def explain(code: int) -> str:
     return _MEANINGS.get(code, f"NVML error {code}")
 
 
-def ask(call: Callable[..., Answer], *arguments: Any) -> Answer:
+def query(call: Callable[..., Answer], *arguments: Any) -> Answer:
     """Call a pynvml function; raises ``NvmlProblem``."""
     import pynvml
 
@@ -59,10 +59,10 @@ def ask(call: Callable[..., Answer], *arguments: Any) -> Answer:
         raise NvmlProblem(getattr(error, "value", 999)) from None
 
 
-def ask_or(call: Callable[..., Answer], *arguments: Any) -> Answer | None:
+def query_or(call: Callable[..., Answer], *arguments: Any) -> Answer | None:
     """Call a pynvml function; ``None`` where it does not answer."""
     try:
-        return ask(call, *arguments)
+        return query(call, *arguments)
     except NvmlProblem:
         return None
 
@@ -107,7 +107,7 @@ def open_library() -> Any:
     except ImportError:
         raise SensorAbsent("the Python package nvidia-ml-py is not installed (pip install nvidia-ml-py)") from None
     try:
-        ask(pynvml.nvmlInit)
+        query(pynvml.nvmlInit)
     except NvmlProblem as problem:
         raise SensorAbsent(problem.reason) from None
     return pynvml
@@ -117,7 +117,7 @@ def close_library() -> None:
     """Release NVML; harmless where it has gone already."""
     import pynvml
 
-    ask_or(pynvml.nvmlShutdown)
+    query_or(pynvml.nvmlShutdown)
 
 
 def devices() -> tuple[tuple[Device, ...], tuple[str, ...]]:
@@ -126,14 +126,14 @@ def devices() -> tuple[tuple[Device, ...], tuple[str, ...]]:
 
     found: list[Device] = []
     problems: list[str] = []
-    for index in range(ask(pynvml.nvmlDeviceGetCount)):
+    for index in range(query(pynvml.nvmlDeviceGetCount)):
         try:
-            handle = ask(pynvml.nvmlDeviceGetHandleByIndex, index)
-            uuid = ask(pynvml.nvmlDeviceGetUUID, handle)
+            handle = query(pynvml.nvmlDeviceGetHandleByIndex, index)
+            uuid = query(pynvml.nvmlDeviceGetUUID, handle)
         except NvmlProblem as problem:
             problems.append(f"GPU {index}: {problem.reason}")
             continue
-        mode = ask_or(pynvml.nvmlDeviceGetMigMode, handle)
+        mode = query_or(pynvml.nvmlDeviceGetMigMode, handle)
         gpu = Device(index=index, uuid=uuid, handle=handle, mig_enabled=bool(mode and mode[0]))
         found += [gpu, *_mig_instances(gpu)]
     return tuple(found), tuple(problems)
@@ -143,9 +143,9 @@ def _mig_instances(gpu: Device) -> list[Device]:
     import pynvml
 
     instances: list[Device] = []
-    for slot in range(ask_or(pynvml.nvmlDeviceGetMaxMigDeviceCount, gpu.handle) or 0 if gpu.mig_enabled else 0):
-        handle = ask_or(pynvml.nvmlDeviceGetMigDeviceHandleByIndex, gpu.handle, slot)
-        uuid = handle and ask_or(pynvml.nvmlDeviceGetUUID, handle)
+    for slot in range(query_or(pynvml.nvmlDeviceGetMaxMigDeviceCount, gpu.handle) or 0 if gpu.mig_enabled else 0):
+        handle = query_or(pynvml.nvmlDeviceGetMigDeviceHandleByIndex, gpu.handle, slot)
+        uuid = handle and query_or(pynvml.nvmlDeviceGetUUID, handle)
         if uuid:
             instances.append(Device(index=gpu.index, uuid=uuid, handle=handle, parent=gpu.uuid))
     return instances

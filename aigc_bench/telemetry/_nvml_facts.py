@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from aigc_bench.telemetry._nvml_door import Device, ask_or, close_library, devices, open_library
+from aigc_bench.telemetry._nvml_door import Device, close_library, devices, open_library, query_or
 
 _MAX_NVLINKS = 18
 _UNCORRECTED, _SINCE_BOOT = 1, 0
@@ -66,18 +66,18 @@ def describe() -> tuple[Mapping[str, str | None], tuple[GpuFacts, ...]]:
     """(``driver``, ``nvml`` and ``cuda`` versions, the devices). NVML must be open; ``cuda`` as NVML counts it (12080 is 12.8)."""
     import pynvml
 
-    cuda = ask_or(pynvml.nvmlSystemGetCudaDriverVersion_v2)
+    cuda = query_or(pynvml.nvmlSystemGetCudaDriverVersion_v2)
     versions = {
-        "driver": ask_or(pynvml.nvmlSystemGetDriverVersion),
-        "nvml": ask_or(pynvml.nvmlSystemGetNVMLVersion),
+        "driver": query_or(pynvml.nvmlSystemGetDriverVersion),
+        "nvml": query_or(pynvml.nvmlSystemGetNVMLVersion),
         "cuda": None if cuda is None else str(cuda),
     }
     return versions, tuple(_facts(pynvml, device) for device in devices()[0])
 
 
 def _facts(library: Any, device: Device) -> GpuFacts:
-    name = ask_or(library.nvmlDeviceGetName, device.handle) or "unknown"
-    memory = ask_or(library.nvmlDeviceGetMemoryInfo, device.handle)
+    name = query_or(library.nvmlDeviceGetName, device.handle) or "unknown"
+    memory = query_or(library.nvmlDeviceGetMemoryInfo, device.handle)
     common: dict[str, Any] = {"index": device.index, "uuid": device.uuid, "name": name, "memory_bytes": memory and memory.total}
     if device.parent is not None:
         return GpuFacts(**common, parent=device.parent)
@@ -85,38 +85,38 @@ def _facts(library: Any, device: Device) -> GpuFacts:
 
 
 def _limits(library: Any, handle: Any) -> dict[str, Any]:
-    capability = ask_or(library.nvmlDeviceGetCudaComputeCapability, handle)
-    default_mw = ask_or(library.nvmlDeviceGetPowerManagementDefaultLimit, handle)
-    limit_mw = ask_or(library.nvmlDeviceGetEnforcedPowerLimit, handle)
-    sm_mhz = ask_or(library.nvmlDeviceGetMaxClockInfo, handle, library.NVML_CLOCK_SM)
-    memory_mhz = ask_or(library.nvmlDeviceGetMaxClockInfo, handle, library.NVML_CLOCK_MEM)
+    capability = query_or(library.nvmlDeviceGetCudaComputeCapability, handle)
+    default_mw = query_or(library.nvmlDeviceGetPowerManagementDefaultLimit, handle)
+    limit_mw = query_or(library.nvmlDeviceGetEnforcedPowerLimit, handle)
+    sm_mhz = query_or(library.nvmlDeviceGetMaxClockInfo, handle, library.NVML_CLOCK_SM)
+    memory_mhz = query_or(library.nvmlDeviceGetMaxClockInfo, handle, library.NVML_CLOCK_MEM)
     return {
-        "vbios": ask_or(library.nvmlDeviceGetVbiosVersion, handle),
+        "vbios": query_or(library.nvmlDeviceGetVbiosVersion, handle),
         "compute_capability": capability and "{}.{}".format(*capability),
         "power_limit_w": None if limit_mw is None else limit_mw / 1000,
         "power_limit_default_w": None if default_mw is None else default_mw / 1000,
         "sm_clock_max_hz": None if sm_mhz is None else sm_mhz * _MEGA,
         "memory_clock_max_hz": None if memory_mhz is None else memory_mhz * _MEGA,
-        "temperature_slowdown_c": ask_or(library.nvmlDeviceGetTemperatureThreshold, handle, _SLOWDOWN_THRESHOLD),
-        "throttle_supported": ask_or(library.nvmlDeviceGetSupportedClocksThrottleReasons, handle),
-        "pcie_generation_max": ask_or(library.nvmlDeviceGetMaxPcieLinkGeneration, handle),
-        "pcie_width_max": ask_or(library.nvmlDeviceGetMaxPcieLinkWidth, handle),
+        "temperature_slowdown_c": query_or(library.nvmlDeviceGetTemperatureThreshold, handle, _SLOWDOWN_THRESHOLD),
+        "throttle_supported": query_or(library.nvmlDeviceGetSupportedClocksThrottleReasons, handle),
+        "pcie_generation_max": query_or(library.nvmlDeviceGetMaxPcieLinkGeneration, handle),
+        "pcie_width_max": query_or(library.nvmlDeviceGetMaxPcieLinkWidth, handle),
     }
 
 
 def _state(library: Any, handle: Any) -> dict[str, Any]:
-    ecc = ask_or(library.nvmlDeviceGetEccMode, handle)
-    persistence = ask_or(library.nvmlDeviceGetPersistenceMode, handle)
-    processes = ask_or(library.nvmlDeviceGetComputeRunningProcesses, handle)
-    links = [ask_or(library.nvmlDeviceGetNvLinkState, handle, link) for link in range(_MAX_NVLINKS)]
+    ecc = query_or(library.nvmlDeviceGetEccMode, handle)
+    persistence = query_or(library.nvmlDeviceGetPersistenceMode, handle)
+    processes = query_or(library.nvmlDeviceGetComputeRunningProcesses, handle)
+    links = [query_or(library.nvmlDeviceGetNvLinkState, handle, link) for link in range(_MAX_NVLINKS)]
     return {
-        "temperature_c": ask_or(library.nvmlDeviceGetTemperature, handle, library.NVML_TEMPERATURE_GPU),
-        "throttle_reasons": ask_or(library.nvmlDeviceGetCurrentClocksThrottleReasons, handle),
+        "temperature_c": query_or(library.nvmlDeviceGetTemperature, handle, library.NVML_TEMPERATURE_GPU),
+        "throttle_reasons": query_or(library.nvmlDeviceGetCurrentClocksThrottleReasons, handle),
         "ecc": bool(ecc[0]) if ecc else None,
-        "ecc_uncorrected": ask_or(library.nvmlDeviceGetTotalEccErrors, handle, _UNCORRECTED, _SINCE_BOOT),
+        "ecc_uncorrected": query_or(library.nvmlDeviceGetTotalEccErrors, handle, _UNCORRECTED, _SINCE_BOOT),
         "persistence": None if persistence is None else bool(persistence),
-        "pcie_generation": ask_or(library.nvmlDeviceGetCurrPcieLinkGeneration, handle),
-        "pcie_width": ask_or(library.nvmlDeviceGetCurrPcieLinkWidth, handle),
+        "pcie_generation": query_or(library.nvmlDeviceGetCurrPcieLinkGeneration, handle),
+        "pcie_width": query_or(library.nvmlDeviceGetCurrPcieLinkWidth, handle),
         "nvlinks": sum(map(bool, links)) if any(link is not None for link in links) else None,
         "pids": None if processes is None else tuple(process.pid for process in processes),
     }

@@ -64,8 +64,8 @@ class TraceWriter:
 
 
 def _absent_metrics(status: SensorStatus, uuid: str) -> Iterator[str]:
-    """Metrics that this device lacks: told as ``metric`` or ``metric @ device``."""
-    for told in status.absent:
-        metric, _, device = told.partition(" @ ")
+    """Return the metrics that this device lacks, listed as ``metric`` or ``metric @ device``."""
+    for listed in status.absent:
+        metric, _, device = listed.partition(" @ ")
         if device in ("", uuid) and metric not in _SAMPLED_ELSEWHERE and " " not in metric:
             yield metric

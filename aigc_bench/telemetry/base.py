@@ -50,11 +50,11 @@ class Source(ABC):
         return ()
 
     def read_power(self) -> Sequence[Value]:
-        """Watts now, of the devices that tell them; read at random moments, so that no load can be in step with the reading."""
+        """Return the present watts of the devices that report them; read at random moments, never in step with a load."""
         return ()
 
     def has_lone_power(self) -> bool:
-        """Whether a device tells its power and has no energy counter. Valid after ``open``."""
+        """Whether a device reports its power and has no energy counter. Valid after ``open``."""
         return False
 
     def read_energy(self) -> Sequence[Value]:

@@ -167,7 +167,7 @@ def _line_ticks(text: bytes, at: int) -> tuple[int, int, int]:
 
 
 class _Memory:
-    """Bytes in use on the machine, and bytes that can still be had: the machine's, or what the group's limit leaves."""
+    """Return the bytes in use on the machine and the bytes still available: the machine's, or what the group's limit leaves."""
 
     def __init__(self, file: int, *, usage: int | None = None, limit_bytes: int = 0) -> None:
         self._file, self._usage, self._limit_bytes = file, usage, limit_bytes

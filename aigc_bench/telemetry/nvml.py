@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from aigc_bench.core.records import SensorStatus
-from aigc_bench.telemetry._nvml_door import PERMANENT, Device, NvmlProblem, ask, bind, close_library, devices, open_library
+from aigc_bench.telemetry._nvml_door import PERMANENT, Device, NvmlProblem, bind, close_library, devices, open_library, query
 from aigc_bench.telemetry._nvml_facts import GpuFacts as GpuFacts
 from aigc_bench.telemetry._nvml_facts import describe as describe
 from aigc_bench.telemetry._nvml_facts import nvml_open as nvml_open
@@ -113,13 +113,13 @@ class Nvml(Source):
 
     def _absences(self) -> dict[str, str]:
         """``metric`` where all devices lack it for one reason, else ``metric @ device``."""
-        told: dict[str, str] = {}
+        absent: dict[str, str] = {}
         for metric, reasons in self._absent.items():
             if len(reasons) == len(self._devices) and len(set(reasons.values())) == 1:
-                told[metric] = next(iter(reasons.values()))
+                absent[metric] = next(iter(reasons.values()))
             else:
-                told |= {f"{metric} @ {device}": reason for device, reason in reasons.items()}
-        return told
+                absent |= {f"{metric} @ {device}": reason for device, reason in reasons.items()}
+        return absent
 
     def read(self) -> Sequence[Value]:
         """All fast sensors of all devices but for their power."""
@@ -169,7 +169,7 @@ class Nvml(Source):
 
 
 def _probes(library: Any, device: Device, processes: _Processes) -> tuple[_Probe, ...]:
-    """What is asked of one device; for a MIG instance the whole-GPU metrics have no reader."""
+    """Return the readers of one device; for a MIG instance the whole-GPU metrics have no reader."""
     count = partial(processes.count, library, device.handle)
     on_device = (
         _Probe(metrics=("memory_used_bytes",), readers=_memory(library, device.handle)),
@@ -254,7 +254,7 @@ class _Processes:
         In a container the driver may name processes by numbers of another namespace: where the worker is not in the
         list, one number that does not exist here is taken for it.
         """
-        pids = [process.pid for process in ask(library.nvmlDeviceGetComputeRunningProcesses, handle)]
+        pids = [process.pid for process in query(library.nvmlDeviceGetComputeRunningProcesses, handle)]
         foreign = [pid for pid in pids if not self._is_ours(pid)]
         hidden = sum(not Path(f"/proc/{pid}").exists() for pid in foreign)
         if self.ours is not None and len(foreign) == len(pids) and hidden:

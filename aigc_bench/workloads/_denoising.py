@@ -30,7 +30,7 @@ class Parts:
     """A built model and how its inputs are made.
 
     ``prompts(batch)`` gives the text encoder's inputs, or the denoiser's conditions where ``text_encoder`` is ``None``;
-    ``constants(batch)`` what the denoiser takes beside them. Latents are of ``latent_shape`` where they are noise, and
+    ``constants(batch)`` what the denoiser takes besides them. Latents are of ``latent_shape`` where they are noise, and
     ``denoised_shape`` where the denoiser sees them, both without the batch.
     """
 

@@ -2,7 +2,7 @@
 
 The file has no name once it is open, so that nothing is left behind however the process ends. Every page is stamped with its
 number over seeded random bytes: no two pages are alike, so that a file system that compresses or deduplicates gains nothing,
-and what was read can be told from what should have been.
+and what was read can be compared with what was written.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ PAGE_BYTES = 4096
 UNIT_BYTES = 1024 * 1024
 MEMORY_FILE_SYSTEMS = ("tmpfs", "ramfs", "devtmpfs", "hugetlbfs")
 FREE_FACTOR = 2
-"""A folder must have so many times the file's size free."""
+"""A folder must have this multiple of the file's size free."""
 
 
 class ScratchFile:
@@ -61,11 +61,11 @@ class ScratchFile:
         return bytes(page) == stamp + self._unit[at + len(stamp) : at + PAGE_BYTES]
 
     def drop(self) -> None:
-        """Ask the kernel to forget the file's pages, all of which are on the disk (posix_fadvise, POSIX_FADV_DONTNEED)."""
+        """Have the kernel drop the file's pages, all of which are on the disk (posix_fadvise, POSIX_FADV_DONTNEED)."""
         os.posix_fadvise(self.buffered, 0, 0, os.POSIX_FADV_DONTNEED)
 
     def is_cached(self, offset: int) -> bool | None:
-        """Whether the page at ``offset`` is in the page cache; ``None`` where the file system cannot tell without waiting."""
+        """Whether the page at ``offset`` is in the page cache; ``None`` where the file system cannot report it without waiting."""
         try:
             return os.preadv(self.buffered, [bytearray(PAGE_BYTES)], offset, os.RWF_NOWAIT) > 0
         except BlockingIOError:
@@ -75,7 +75,7 @@ class ScratchFile:
 
 
 def aligned_buffer(num_bytes: int) -> mmap.mmap:
-    """Memory that starts on a page, as direct input and output ask for."""
+    """Return memory that starts on a page, as direct input and output require."""
     return mmap.mmap(-1, num_bytes)
 
 

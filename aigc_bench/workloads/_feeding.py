@@ -1,7 +1,7 @@
 """How a family's inputs and products meet the data pipeline: input tensors that may be written anew, and an outlet.
 
 A family makes its inputs through ``Setup.text``, ``images``, ``log_mels``, ``waveforms`` and ``frames`` instead of ``tokens`` and
-``uniform``, and tells its ``outlet``: nothing else. Seeded values stand in these tensors until the pipeline, if there is one,
+``uniform``, and states its ``outlet``: nothing else. Seeded values stand in these tensors until the pipeline, if there is one,
 decodes real samples into them, in place, step by step.
 """
 

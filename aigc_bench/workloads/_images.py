@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def check_images(images: torch.Tensor) -> Mapping[str, float | str | bool | None]:
-    """Whether all values are finite, and their mean, which tells two seeds apart; ``None`` where they are not finite."""
+    """Return whether all values are finite, and their mean, which distinguishes two seeds; ``None`` where they are not finite."""
     import torch
 
     is_finite = bool(torch.isfinite(images).all())

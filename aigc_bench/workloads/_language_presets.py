@@ -21,7 +21,7 @@ _LENGTHS: Mapping[str, Mapping[str, int]] = MappingProxyType(
         "llm": {"prompt_len": 1024, "max_new_tokens": 128, "seq_len": 2048},
     }
 )
-"""Lengths in tokens that a kind of model is run with unless told otherwise."""
+"""Lengths in tokens that a kind of model is run with unless set otherwise."""
 
 
 def language_presets() -> Mapping[str, Preset]:

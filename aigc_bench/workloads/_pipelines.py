@@ -1,6 +1,6 @@
 """What a family takes of a user's diffusers folder: configurations of the parts that it runs, checked to be what they must be.
 
-Schedulers are not read: a sampler's steps are numbers made before the first one, whatever they are.
+Schedulers are not read: a sampler's steps are numbers made before the first one, for any scheduler.
 """
 
 from __future__ import annotations

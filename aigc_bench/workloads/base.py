@@ -63,7 +63,7 @@ class Program:
 
 @dataclass(frozen=True, kw_only=True)
 class Setup:
-    """Where and how a model is built: device, precision and engine are decided before the workload is asked to build.
+    """Where and how a model is built: device, precision and engine are decided before the workload builds.
 
     Inference holds parameters in ``dtype``. Training holds them in fp32 and computes under ``autocast`` (mixed precision).
     """
@@ -105,7 +105,7 @@ class Setup:
         return self._placed(lambda: torch.randint(low, vocab_size, shape, generator=self.generator), shape, torch.int64)
 
     def normal(self, *shape: int, dtype: torch.dtype | None = None) -> torch.Tensor:
-        """Seeded standard-normal values of ``shape`` on the device, in the parameters' dtype unless told."""
+        """Seeded standard-normal values of ``shape`` on the device, in the parameters' dtype unless given."""
         import torch
 
         return self._placed(lambda: torch.randn(shape, generator=self.generator), shape, dtype or self.params_dtype)
@@ -129,7 +129,7 @@ class Setup:
         return self.fed_images(pixels, low=low, high=high)
 
     def fed_images(self, pixels: torch.Tensor, *, low: float = 0.0, high: float = 1.0, flat: int | None = None) -> torch.Tensor:
-        """``pixels`` that a family has made itself, filled from real images; rows of ``flat * flat`` grey pixels if told."""
+        """``pixels`` that a family has made itself, filled from real images; rows of ``flat * flat`` grey pixels with ``flat``."""
         channels, height, width = (1, flat, flat) if flat else pixels.shape[1:]
         intake = ImageIntake(channels=channels, height=height, width=width, scale=high - low, shift=low, flat=flat is not None)
         return self._fed(pixels, intake)
@@ -220,7 +220,7 @@ class Workload(ABC):
         return ()
 
     def input_items(self, case: Case) -> Count | None:
-        """Items that a step takes in beside those it makes (prompt tokens), or ``None``."""
+        """Return the items that a step takes in besides those it makes (prompt tokens), or ``None``."""
         return None
 
     def work(self, case: Case) -> Work:
@@ -254,7 +254,7 @@ class Workload(ABC):
             raise UsageError(_explain(problem, case=case, known=self.settings.model_fields)) from None
 
     def validate(self, case: Case) -> None:
-        """Raise ``UsageError`` where the case asks for what this family does not define; nothing is built."""
+        """Raise ``UsageError`` where the case requests what this family does not define; nothing is built."""
         self.options(case)
         if case.mode not in self.modes:
             raise UsageError(f"{case.workload} cannot {case.mode}; it can {' and '.join(self.modes)}.")

@@ -92,7 +92,7 @@ class Gpt(Workload):
             raise UsageError(f"{case.workload}/{case.preset}: {keys} = {asked} exceeds the model's {limit} positions.")
 
     def unsupported(self, case: Case) -> str | None:
-        """As the base, and experts are not trained in a precision other than the one asked for."""
+        """As the base, and experts are not trained in a precision other than the requested one."""
         is_mixture = any(key in self.preset(case).config for key in _EXPERT_KEYS)
         is_frozen = self.options(case).lora_rank > 0
         if is_mixture and not is_frozen and case.mode == "train" and case.precision in ("bf16", "fp16"):
@@ -150,7 +150,7 @@ class Gpt(Workload):
         batches = [setup.text(*shape, vocab_size=model.config.vocab_size) for _ in range(NUM_INPUT_BATCHES)]
         executed: Any = setup.prepare(model)
         whole = passing_cache(model.config)
-        # transformers guesses the loss from the class's name and warns where, as for GPT-2, the name does not tell.
+        # transformers guesses the loss from the class's name and warns where, as for GPT-2, the name does not reveal it.
         model.loss_type = "ForCausalLM"
 
         def loss(tokens: Any) -> Any:

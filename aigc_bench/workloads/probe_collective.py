@@ -43,7 +43,7 @@ class ProbeCollective(Workload):
         return (Stage(name="all_reduce", repeats=case.batch_size, items=self.preset(case).config["num_bytes"]),)
 
     def unsupported(self, case: Case) -> str | None:
-        """One device has nobody to reduce with."""
+        """Refuse a single device, which has no peer to reduce with."""
         if case.devices < 2:
             return "an all-reduce needs devices >= 2"
         return super().unsupported(case) or bypasses_engine(case)

@@ -2,13 +2,13 @@
 
 - ``sequential-read``: blocks of 4 MiB in order, as a checkpoint is loaded;
 - ``random-read``: pages of 4 KiB in random order, one at a time, so one over its rate of pages is the disk's latency;
-- ``dataset-ingest``: samples of 112 KiB (a mean ImageNet picture) in random order by four readers at once;
+- ``dataset-ingest``: samples of 112 KiB (a mean ImageNet picture) in random order by four concurrent readers;
 - ``checkpoint-write``: a file is replaced and made durable: ``write``, then ``fsync`` (only both together are the disk's).
 
-``cache`` says what the page cache may do. ``direct`` goes past it (O_DIRECT), ``dropped`` goes through it after it was told
+``cache`` says what the page cache may do. ``direct`` goes past it (O_DIRECT), ``dropped`` goes through it after a request
 to forget the file (at each pass over the file, which is verified), ``cached`` reads what it holds, so that is memory's speed.
 A device's own cache and a hypervisor's are beyond a program's reach: a file smaller than those is faster than the disk's
-steady state. MLPerf Storage asks for five times the memory; set ``file_mib`` so where that is the question.
+steady state. MLPerf Storage requires five times the memory; set ``file_mib`` so where that is the question.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ class ProbeDisk(Workload):
             raise UsageError(f"{case.workload}/{case.preset}: cache = 'dropped' is for reading; use 'cached' or 'direct'.")
 
     def unsupported(self, case: Case) -> str | None:
-        """The folder must lie on a disk with room for the file, and the file system must offer what ``cache`` asks for."""
+        """The folder must lie on a disk with room for the file, and the file system must offer what ``cache`` requires."""
         options = self.options(case)
         return (
             super().unsupported(case)
@@ -181,7 +181,7 @@ def _reading(scratch: _disk.ScratchFile, *, case: Case, options: DiskSettings, c
 def _reader(
     descriptor: int, *, num_readers: int, block_bytes: int
 ) -> tuple[Callable[[Iterable[Extent]], None], Callable[[], memoryview]]:
-    """A function that reads extents by so many threads, and one that gives the first page of the last extent read."""
+    """Return a function that reads extents with ``num_readers`` threads, and one for the first page of the last extent read."""
     buffers = [_disk.aligned_buffer(block_bytes) for _ in range(num_readers)]
     views = [memoryview(buffer) for buffer in buffers]
     pool = ThreadPoolExecutor(num_readers) if num_readers > 1 else None

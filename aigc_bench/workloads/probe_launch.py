@@ -3,7 +3,7 @@
 Throughput is operators per second of wall time, the host running ahead as in any other case; one over it is the launch cost.
 On a CPU that is torch's dispatch and allocation, on an accelerator the larger of the host's launch and the device's shortest
 kernel. The chain is a module that the case's engine prepares: an engine that fuses or replays launches (``torch-compile``)
-shows here how much of the cost it removes: operators are counted as eager torch launches them, whatever the engine does.
+shows here how much of the cost it removes: operators are counted as eager torch launches them, under any engine.
 """
 
 from __future__ import annotations

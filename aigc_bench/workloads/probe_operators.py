@@ -1,6 +1,6 @@
 """What single operators cost by class and size: element-wise, normalisation, reductions, copies, convolutions, attention, products.
 
-``probe_gemm`` and ``probe_memory`` tell the two ends of a roofline; a model spends its time between them, in operators that are
+``probe_gemm`` and ``probe_memory`` measure the two ends of a roofline; a model spends its time between them, in operators that are
 small, unfused or short of data. Every stage is one operator of one size, called often enough to be timed; each result gets
 memory of its own, as in a model. The tracer sees the same calls, so a prediction knows what was measured here
 (``predict.observations``).
@@ -96,7 +96,7 @@ def _preset(title: str, sizes: Mapping[str, Sized]) -> Preset:
 
 
 class ProbeOperators(Workload):
-    """Throughput counts calls, whatever their size: the times of the stages are what it is for."""
+    """Count calls of any size as items: the probe is about the times of its stages."""
 
     title: ClassVar[str] = "Probe: operators by class and size"
     item: ClassVar[str] = "call"

@@ -1,7 +1,7 @@
 """Copies between the host's memory and a device's: to the device and back, from page-locked (pinned) and pageable memory.
 
 A pinned copy is the link's own speed (PCIe, NVLink-C2C). A pageable one passes through a staging buffer of the driver and
-shows what a data loader without ``pin_memory`` gets. On a CPU there is nothing to transfer, and the probe says so.
+shows what a data loader without ``pin_memory`` gets. On a CPU there is nothing to transfer, and the probe is refused.
 """
 
 from __future__ import annotations

@@ -159,7 +159,7 @@ class SpeechRecognition(Workload):
         return (Stage(name="encode"), prefill, decode)
 
     def input_items(self, case: Case) -> Count | None:
-        """None beside the audio itself, which is what is counted."""
+        """Return ``None``: the only input is the audio, which is counted."""
         return None
 
     def imports(self, case: Case) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """Text to speech. Items are seconds of audio made; ``text_len`` symbols are spoken in ``audio_s`` seconds.
 
 - VITS (Kim et al. 2021): ``synthesise`` (text encoder, duration predictor, flow), ``vocode``.
-- FastPitch with HiFi-GAN (Łańcucki 2020): ``synthesise`` all mel frames at once, ``vocode``.
+- FastPitch with HiFi-GAN (Łańcucki 2020): ``synthesise`` all mel frames together, ``vocode``.
 - SpeechT5 and Tacotron 2 with HiFi-GAN: ``encode``, ``decode`` for each step of frames, ``refine``, ``vocode``.
 
 Training learns mel frames from text, the vocoder left out, as these models are trained. VITS learns against discriminators,
@@ -327,7 +327,7 @@ def autoregressive_runs(synthesis: Any, state: dict[str, Any]) -> Mapping[str, A
 
 
 def parallel_runs(model: Any, state: dict[str, Any], *inputs: torch.Tensor) -> Mapping[str, Any]:
-    """``synthesise``: all frames of a text at once."""
+    """``synthesise``: all frames of a text together."""
     import torch
 
     def synthesise(repeat: int) -> None:

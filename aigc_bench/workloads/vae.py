@@ -200,7 +200,7 @@ def _train(setup: Setup, module: torch.nn.Module, batches: list[_Batch], *, like
 
 
 def _first(outputs: Any) -> torch.Tensor:
-    """The pixels: NVAE's decoder gives a divergence beside them."""
+    """Return the pixels: NVAE's decoder also gives a divergence."""
     pixels: torch.Tensor = outputs[0] if isinstance(outputs, tuple) else outputs
     return pixels
 

@@ -92,7 +92,7 @@ def test_a_row_is_refused_by_its_column(tmp_path: Path, text: str, said: str) ->
     [
         ("power.csv", POWER + SITE.format("nan"), "line 2: power.el_mine.value: 'nan' must be a finite number"),
         ("power.csv", POWER + "\n" + SITE.format("1e400"), "line 3: power.el_mine.value: '1e400' must be 0 or between"),
-        ("power.csv", POWER + SITE.format("1") + SITE.format("2"), "line 3: power.el_mine.id: is there twice in this file"),
+        ("power.csv", POWER + SITE.format("1") + SITE.format("2"), "line 3: power.el_mine.id: appears twice in this file"),
         ("power.csv", POWER + SITE.format("1,2"), "line 2: has 8 cells where the header has 7"),
         ("power.csv", "name,value\nx,1\n", "line 1: column 'id' is missing"),
         ("power.csv", 'id,value\n"x,1\n', "line 2: a quote is never closed"),

@@ -106,7 +106,7 @@ def test_every_refused_number_is_named_once(tmp_path: Path) -> None:
         (read_json, '{"a": ' * 65 + "1" + "}" * 65, "line 1: more than 64 lists or tables inside each other."),
         (read_json, json.dumps({f"k{n}": 1 for n in range(MAX_KEYS + 1)}), "10,001 keys; at most 10,000 are read."),
         (read_json, "[" + "1," * 9_000_000 + "1]", "characters; at most 16,777,216 are read. Split it."),
-        (read_json, '{"a": 1, "b": {"c": 1, "c": 2}}', "key 'c' is there 2 times in one object. Keep one of them."),
+        (read_json, '{"a": 1, "b": {"c": 1, "c": 2}}', "key 'c' appears 2 times in one object. Keep one of them."),
         (read_json, '{"a":\n[1,]}', "line 2: not JSON: expecting value, at character 4."),
         (read_toml, "[a]\n[a]", "not TOML: cannot declare a twice, at line 2, character 3."),
     ],

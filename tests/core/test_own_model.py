@@ -86,7 +86,7 @@ def test_safetensors_beside_a_pickle_are_what_is_read(tmp_path: Path) -> None:
     [
         (b'{"model_type": "qwen2", "hidden', "not JSON"),
         (b"\xff\xfe\x00", "not valid UTF-16 text"),
-        (b"[1, 2]", "a JSON object is expected"),
+        (b"[1, 2]", "expected a JSON object"),
         (b"{}", "model_type is missing"),
         (b'{"model_type": "qwen2", "quantization_config": {"bits": 4}}', "quantization_config"),
         (b"[" * 100_000, "more than 64 lists or tables inside each other"),
@@ -133,7 +133,7 @@ def test_an_index_that_spreads_weights_over_other_files_is_refused(tmp_path: Pat
     (folder / "evil.bin").write_bytes(pickle.dumps({}))
     index = folder / "model.safetensors.index.json"
     index.write_text(json.dumps({"weight_map": {"a": "model.safetensors", "b": named}}))
-    assert "which is no safetensors file of its folder" in refusal(folder)
+    assert "which is not a safetensors file in its folder" in refusal(folder)
     index.write_text(json.dumps({"weight_map": {"a": "model.safetensors"}}))
     assert read_model(folder).weights == folder
 

@@ -104,9 +104,9 @@ def test_a_row_with_more_cells_than_columns_says_so(tmp_path: Path) -> None:
     [
         ("", "empty"),
         ("a,b\n1,2\n", "line 1: column 'c' is missing"),
-        ("a,c,a\n1,2,3\n", "line 1: column 'a' is there 2 times"),
+        ("a,c,a\n1,2,3\n", "line 1: column 'a' appears 2 times"),
         ('a,c\n1,2\n"3,4\n5,6\n', "line 3: a quote is never closed"),
-        ('a,c\n"1"2,3\n', "line 2: a quoted cell goes on after its quote"),
+        ('a,c\n"1"2,3\n', "line 2: text follows the closing quote of a cell"),
     ],
 )
 def test_a_table_that_cannot_be_read_names_the_line(tmp_path: Path, text: str, words: str) -> None:

@@ -144,7 +144,7 @@ def test_code_of_the_user_is_found_in_the_current_folder(tmp_path: Path, monkeyp
     )
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
-    with pytest.raises(UsageError, match="a file names no code"):
+    with pytest.raises(UsageError, match="a file must not name code"):
         registry.load("workloads", "my_family_of_this_test:make")
     found = load_named_code("my_family_of_this_test:make")
     assert found is load_named_code("my_family_of_this_test:made")
@@ -153,7 +153,7 @@ def test_code_of_the_user_is_found_in_the_current_folder(tmp_path: Path, monkeyp
         load_named_code("my_family_of_this_test:broken")
     with pytest.raises(UsageError, match="no attribute 'nothing'"):
         load_named_code("my_family_of_this_test:nothing")
-    with pytest.raises(UsageError, match="there is no module 'nowhere_at_all'"):
+    with pytest.raises(UsageError, match="no module named 'nowhere_at_all'"):
         load_named_code("nowhere_at_all:make")
     with pytest.raises(UsageError, match="it raised SystemExit"):
         load_named_code("sys:exit")
@@ -168,7 +168,7 @@ def test_the_current_folder_is_searched_only_for_code_that_is_not_installed(
     monkeypatch.setattr(sys, "path", [*sys.path])
     assert load_named_code("collections:OrderedDict") == {}
     assert str(tmp_path) not in sys.path
-    with pytest.raises(UsageError, match="no module 'not_installed_anywhere'"):
+    with pytest.raises(UsageError, match="no module named 'not_installed_anywhere'"):
         load_named_code("not_installed_anywhere:make")
     assert sys.path[-1] == str(tmp_path)
 

@@ -238,11 +238,11 @@ def test_one_mistake_is_one_line(tmp_path: Path) -> None:
     ("text", "told"),
     [
         ("name = [", "not TOML"),
-        (HEAD, "there is no [[case]]"),
-        (HEAD + "case = []", "there is no [[case]]"),
+        (HEAD, "it has no [[case]]"),
+        (HEAD + "case = []", "it has no [[case]]"),
         (HEAD + '[[case]]\nworkload="vae"\npreset="conv-64"\nbatch_size=true\n', "batch_size = true"),
         (HEAD + '[[case]]\nworkload="vae"\npreset="conv-64"\nmode="inference"\n', "mode = 'inference'"),
-        (HEAD + '[[case]]\nworkload="vae"\npreset="conv-64"\n[[case]]\nworkload="vae"\npreset="conv-64"\n', "is there 2 times"),
+        (HEAD + '[[case]]\nworkload="vae"\npreset="conv-64"\n[[case]]\nworkload="vae"\npreset="conv-64"\n', "appears 2 times"),
         (HEAD + 'expects = ["a1000"]\n[[case]]\nworkload="vae"\npreset="conv-64"\n', "unknown accelerator 'a1000'"),
         (HEAD + 'expects = "gpu"\n[[case]]\nworkload="vae"\npreset="conv-64"\n', "expects = 'gpu'"),
         (HEAD + '[defaults]\nworkload="vae"\n[[case]]\nworkload="vae"\npreset="conv-64"\n', "unknown key 'defaults.workload'"),
@@ -391,7 +391,7 @@ def test_a_new_profile_is_a_copy_that_can_be_run(own_folder: Path) -> None:
 def test_a_new_profile_never_overwrites(own_folder: Path) -> None:
     file = new_profile("mine")
     before = file.read_text()
-    with pytest.raises(UsageError, match="is there already"):
+    with pytest.raises(UsageError, match="already exists"):
         new_profile("mine", source="cpu")
     assert file.read_text() == before
 

@@ -187,7 +187,7 @@ def test_a_disk_that_fills_up_is_told_with_the_command_that_continues(tmp_path: 
     (tmp_path / "results.jsonl").rename(tmp_path / "kept.jsonl")
     (tmp_path / "results.jsonl").symlink_to("/dev/full")
     full = RunWriter(tmp_path)
-    with pytest.raises(AigcBenchError, match=r"results.jsonl: no space left on device. What is finished is kept.*--resume"):
+    with pytest.raises(AigcBenchError, match=r"results.jsonl: no space left on device. Finished trials are saved.*--resume"):
         full.append(trial(1))
     full.close()
     (tmp_path / "results.jsonl").unlink()

@@ -53,7 +53,7 @@ def test_a_folder_that_was_removed_or_moved_in_mid_run_is_told_as_that(tmp_path:
     writer = written(folder)
     folder.rename(tmp_path / "elsewhere") if is_moved else shutil.rmtree(folder)
     for write in (lambda: writer.append(trial(2)), lambda: writer.write_info(info())):
-        with pytest.raises(AigcBenchError, match="was removed or moved while the run was under way"):
+        with pytest.raises(AigcBenchError, match="was removed or moved while the run was in progress"):
             write()
     if is_moved:
         assert load_run(tmp_path / "elsewhere").trials == (trial(0), trial(1))

@@ -24,7 +24,7 @@ def with_quality(quality: Quality):
 WRONG = Quality(kind="reference", passed=False, values={"relative_error": 1.02, "token_agreement": 0.0}, limit=0.001)
 DARK = Quality(kind="reference", passed=False, values={"relative_error": 0.05, "psnr": 14.0}, limit=0.08, floors={"psnr": 21.9})
 RIGHT = Quality(kind="training", passed=True, values={"loss_first": 6.9, "loss_last": 5.1}, note="loss over 8 steps on one batch")
-UNKNOWN = Quality(kind="reference", passed=None, note="there was no memory for the fp32 reference")
+UNKNOWN = Quality(kind="reference", passed=None, note="not enough memory for the fp32 reference")
 
 
 def test_a_wrong_result_condemns_every_number_of_its_case(folder: Path) -> None:
@@ -47,7 +47,7 @@ def test_what_could_not_be_looked_at_is_noted_and_lowers_nothing(folder: Path) -
         (WRONG, ("wrong result", "Relative error of outputs 102 %", "error up to 0.100 %")),
         (DARK, ("wrong result", "PSNR of images 14", "error up to 8.00 %; PSNR of images from 21.9 dB")),
         (RIGHT, ("as it should", "first 6.90", "last 5.10", "the loss falls")),
-        (UNKNOWN, ("not known", "there was no memory for the fp32 reference")),
+        (UNKNOWN, ("not known", "not enough memory for the fp32 reference")),
     ],
 )
 def test_the_report_says_what_was_compared_and_found(folder: Path, quality: Quality, told: tuple[str, ...]) -> None:

@@ -222,7 +222,7 @@ def test_a_function_makes_a_workload(tmp_path, monkeypatch):
     )
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
-    with pytest.raises(UsageError, match="a file names no code"):
+    with pytest.raises(UsageError, match="a file must not name code"):
         case_of("mine_for_test:make")
     load_named_code("mine_for_test:make")
     case = case_of("mine_for_test:make")

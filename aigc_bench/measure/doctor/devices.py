@@ -66,7 +66,7 @@ def device_checks(facts: Sequence[GpuFacts]) -> list[Check]:
 
 
 def health_checks(facts: Sequence[GpuFacts]) -> list[Check]:
-    """The checks that say whether the physical GPUs are well and alone right now: what a run asks before its first trial."""
+    """Yield the checks of whether the physical GPUs are healthy and idle now; a run makes them before its first trial."""
     gpus = [gpu for gpu in facts if gpu.parent is None]
     temperatures = [gpu.temperature_c for gpu in gpus if gpu.temperature_c is not None]
     typical_c = median(temperatures) if temperatures else None

@@ -94,10 +94,10 @@ def cpu_limit(quota: float | None, *, num_cores: int, threads: str | None) -> Ch
 
 
 def neighbours(utilization: float | None) -> Check:
-    """What runs beside us."""
+    """Yield the checks of other load on the host."""
     if utilization is None:
         return absent("cpu load", "not readable")
-    detail = f"{quantity(utilization, 'fraction')} busy while nothing of ours runs"
+    detail = f"{quantity(utilization, 'fraction')} busy while aigc-bench is idle"
     if utilization > BUSY_FRACTION:
         return warning("cpu load", detail, remedy="End what is running (`top`), or expect wider intervals.")
     return ok("cpu load", detail)

@@ -50,8 +50,8 @@ def _by_reason(absent_metrics: Mapping[str, str]) -> Iterator[str]:
         for name in names:
             metric, _, device = name.partition(" @ ")
             by_device.setdefault(device, []).append(metric)
-        told = (f"{', '.join(metrics)}{f' @ {device}' if device else ''}" for device, metrics in by_device.items())
-        yield f"{'; '.join(told)} ({reason})"
+        missing = (f"{', '.join(metrics)}{f' @ {device}' if device else ''}" for device, metrics in by_device.items())
+        yield f"{'; '.join(missing)} ({reason})"
 
 
 def energy_control(name: str, source: Source) -> Iterator[Check]:
@@ -90,5 +90,5 @@ def cpu_control(host: Host) -> Check:
         host.close()
     detail = f"a process that used {true_cores:.2f} cores is seen with {'none' if cores is None else f'{cores:.2f}'}"
     if cores is None or abs(cores - true_cores) > _TOLERATED_CORES:
-        return warning("cpu control", detail, remedy="Utilisation of the worker is not to be trusted here (is /proc restricted?).")
+        return warning("cpu control", detail, remedy="The worker's utilisation is unreliable here (is /proc restricted?).")
     return ok("cpu control", detail)

@@ -44,7 +44,7 @@ def checks() -> list[Check]:
 
 
 def ask_torch() -> tuple[Mapping[str, Any] | None, str | None]:
-    """(what torch says of itself, why it could not be asked): this process never imports it."""
+    """Return (what torch reports of itself, why it could not be queried); a child imports it, this process never does."""
     try:
         child = subprocess.run(
             interpreter("-c", _ASK_TORCH),
@@ -92,7 +92,7 @@ def torch_devices(answer: Mapping[str, Any], *, num_gpus: int, driver_cuda: str 
         return failure(name, f"the driver lists {num_gpus} device(s), but this torch is built for the CPU", remedy=remedy)
     if seen == 0:
         detail = f"the driver (CUDA {driver_cuda}) lists {num_gpus} device(s), torch for CUDA {answer['cuda']} can use none"
-        remedy = f"Update the driver, or install torch for CUDA {driver_cuda}; look at CUDA_VISIBLE_DEVICES."
+        remedy = f"Update the driver, or install torch for CUDA {driver_cuda}; check CUDA_VISIBLE_DEVICES."
         return failure(name, detail, remedy=remedy)
     foreign = [f"compute capability {c}" for c in answer["capabilities"] if not _has_kernels(c, answer["architectures"])]
     if foreign and answer["hip"] is None:

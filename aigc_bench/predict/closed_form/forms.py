@@ -1,6 +1,7 @@
 """The two closed forms with their constants: seconds from terms. Every constant is positive and lives on a logarithmic scale.
 
-``log_quantity`` computes a whole table at once; the constants are fitted in ``calibration``, shipped in ``data/parameters.csv``.
+``log_quantity`` computes a whole table in one call; the constants are fitted in ``calibration``, shipped in
+``data/parameters.csv``.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ _REFERENCE_BANDWIDTH = 3.35e12
 
 _LOOK_STEPS = (10.0, 30.0)
 _LOOK_BOUNDARY = 16.0
-"""Decode steps between two looks for new requests, below and from so many sequences on, of an engine that is told not to look at
-each: SGLang's scheduler-recv-interval in InferenceX's recipes for Blackwell (2025-2026)."""
+"""Decode steps between two looks for new requests, below and from this number of sequences on, of an engine that is configured not
+to look at each: SGLang's scheduler-recv-interval in InferenceX's recipes for Blackwell (2025-2026)."""
 
 _LINK_EFFICIENCIES = ("link_efficiency", "bridge_efficiency", "pcie_efficiency", "pcie_wide_efficiency")
 """Constants in the order of ``language.LINKS``."""
@@ -107,7 +108,7 @@ def columns_of(rows: Sequence[ModelRow]) -> dict[str, Floats]:
 
 
 def log_quantity(form: Form, columns: Columns, constants: Mapping[str, float]) -> Floats:
-    """Natural logarithm of what each row asks: seconds of a stage or step, or items per second."""
+    """Return the natural logarithm of each row's quantity: seconds of a stage or step, or items per second."""
     return _language(columns, constants) if form == "language" else _step(columns, constants)
 
 
@@ -154,7 +155,7 @@ def _soft_maximum(first: Floats, second: Floats, *, power: float) -> Floats:
 
 
 def _language(c: Columns, k: Mapping[str, float]) -> Floats:
-    """One decode step and one prefill, put together by what was asked."""
+    """Combine one decode step and one prefill into the requested metric."""
     decode, prefill, sequences = decode_and_prefill(c, k)
     of = _engine(c, k)
     together = 1 - c["is_disaggregated"]
@@ -184,7 +185,7 @@ def _first_token(
     """Mean seconds to a first token among clients who start together and each send the next request when the last is answered.
 
     Harnesses send about ten requests a client. In the first wave a prompt is read behind half of all others; later ones come one
-    by one, and hardly wait for each other. Beside its own pass a request waits until the engine looks for new ones, and for a
+    by one, and hardly wait for each other. Besides its own pass a request waits until the engine looks for new ones, and for a
     seat where all are taken. With attention in data parallel a prompt is read by fewer ranks than there are.
     """
     of, together = _engine(c, k), 1 - c["is_disaggregated"]
@@ -193,7 +194,7 @@ def _first_token(
     each = reading + launches / np.clip(c["prompts_a_pass"], 1.0, clients)
     wave = np.where(together > 0, k["wave"], k["wave_disaggregated"]) * (clients - 1) / 2
     steps = of("first_steps") + steps_to_a_look(c, sequences)
-    seated = np.maximum(c["asked"] / np.maximum(c["room"] * k["seats"], 1.0) - 1, 0) * k["seat_wait"] * c["output_len"] * shared
+    seated = np.maximum(c["requested"] / np.maximum(c["room"] * k["seats"], 1.0) - 1, 0) * k["seat_wait"] * c["output_len"] * shared
     first: Floats = reading + launches + wave * each + steps * decode + of("prompt_s") + together * seated
     return first
 

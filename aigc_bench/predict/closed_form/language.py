@@ -1,7 +1,7 @@
 """Inference of language models: the terms of a decode step and of a prefill, in seconds at the device's peaks.
 
 A term is work divided by a datasheet rate; ``closed_form`` turns terms into seconds with a few efficiencies. All terms are
-columns, so that thousands of published rows are fitted at once and a single case costs one row.
+columns, so that thousands of published rows are fitted together and a single case costs one row.
 
     decode step   (linear (+) weights) + (attention (+) cache) + collectives + layers * launch + step + sequences * host
     prefill       linear + attention + collectives + launch
@@ -23,7 +23,7 @@ USABLE_MEMORY = 0.90
 
 
 BESIDE_WEIGHTS_BYTES = 1.5e9
-"""What an engine takes on each device beside weights and cache: context, activations, graphs."""
+"""Bytes that an engine takes on each device besides weights and cache: context, activations, graphs."""
 
 
 class Layout(Record):
@@ -53,7 +53,7 @@ def peak_flops(spec: AcceleratorSpec, number_format: NumberFormat) -> tuple[floa
 
 
 def attention_peak(spec: AcceleratorSpec) -> float:
-    """The 16-bit peak, in which attention is computed whatever the weights are."""
+    """The 16-bit peak, in which attention is computed for any format of the weights."""
     peak = spec.peak("bf16") or spec.peak("fp16") or spec.peak("fp32")
     if peak is None:
         raise LookupError(f"no 16-bit or 32-bit peak is known of {spec.id}")
@@ -104,7 +104,7 @@ def power_share(spec: AcceleratorSpec) -> float:
 
 
 _EIGHT_BIT_CACHE = ("tensorrt-llm", "tensorrt", "vllm", "sglang")
-"""Engines whose published runs of such models cache eight bits: the load at which their requests begin to queue says so."""
+"""Engines whose published runs of such models cache eight bits: inferred from the load at which their requests begin to queue."""
 
 
 def cache_bytes_per_element(number_format: NumberFormat, *, engine: str) -> float:
@@ -122,7 +122,7 @@ def weight_bytes(model: LanguageModel, number_format: NumberFormat) -> float:
 def cache_capacity_tokens(
     model: LanguageModel, spec: AcceleratorSpec, *, number_format: NumberFormat, layout: Layout, cache_bytes: float
 ) -> float:
-    """Tokens of cache that fit beside the weights of one replica; 0 where the weights alone do not fit."""
+    """Return the tokens of cache that fit next to the weights of one replica; 0 where the weights alone do not fit."""
     ranks = layout.tensor * layout.pipeline
     free = (
         USABLE_MEMORY * (spec.usable_memory_bytes or spec.memory_bytes) * ranks

@@ -220,8 +220,8 @@ def _columns(
         room = max(1.0, tokens / (input_len + output_len / 2))
         seats = max(1.0, tokens / (input_len + output_len)) if engine.name in _RESERVING else room
         is_static, is_bounded = query.batch is not None, query.concurrency is not None and math.isfinite(query.concurrency)
-        asked = (query.concurrency or 1.0) / layout.replicas
-        sequences = query.batch if query.batch is not None else min(asked, room) if is_bounded else min(_MAX_SEQUENCES, room)
+        requested = (query.concurrency or 1.0) / layout.replicas
+        sequences = query.batch if query.batch is not None else min(requested, room) if is_bounded else min(_MAX_SEQUENCES, room)
         sequences = max(1.0, sequences)
         context = input_len + output_len / 2
         decode = language.decode_terms(
@@ -239,7 +239,7 @@ def _columns(
         "output_len": output_len,
         "replicas": float(layout.replicas),
         "prefill_replicas": float(layout.prefill_replicas),
-        "waiting": asked / sequences if is_bounded else 1.0,
+        "waiting": requested / sequences if is_bounded else 1.0,
         "is_offline": float(not is_static and not is_bounded),
         "is_static": float(is_static or query.metric.startswith("itl")),
         "is_disaggregated": float(layout.is_disaggregated),
@@ -249,7 +249,7 @@ def _columns(
         "attention_ranks": float(layout.prefill_attention if layout.is_disaggregated else layout.attention_replicas),
         "prompts_a_pass": _PASS_TOKENS / input_len,
         "power_share": language.power_share(spec),
-        "asked": asked if is_bounded else sequences,
+        "requested": requested if is_bounded else sequences,
         "room": seats,
         "engine": float(ENGINES.index(engine.name) if engine.name in ENGINES else len(ENGINES) - 1),
         "bandwidth": spec.memory_bandwidth_bytes_per_s,

@@ -56,7 +56,7 @@ DEVICE_LEVELS = tuple(name for name in SPREADS if name.split(".")[-1] in ("devic
 _FITTED_LAST = ("step_device",)
 
 _CONSTANT_SPREADS: Mapping[str, float] = {"work": 1.0, "work_model": 0.5, "work_engine": 0.4}
-"""Levels that stand beside the constants of the ``step`` form while these are fitted: published work per item is rough."""
+"""Levels that are fitted together with the constants of the ``step`` form: published work per item is rough."""
 
 
 class Calibration(Record):
@@ -128,7 +128,7 @@ def fit_effects_alone(rows: Sequence[ModelRow], logs: Floats, *, whole: Calibrat
 
 
 def grouped_effects(rows: Sequence[ModelRow], rest: Floats) -> dict[str, float]:
-    """Effects of what is known of any device and, in the ``language`` form, of the devices themselves together.
+    """Return the effects of what is known of any device and, in the ``language`` form, of the devices themselves together.
 
     Where one device alone speaks of a group, its deviation is shared out between the two. Of steps few devices are known for each
     model: there the device's own effect is fitted last, or it would take what the next unknown device shares.

@@ -1,7 +1,7 @@
 """Intervals from what the model got wrong: conformal quantiles of left-out residuals, by group of like questions.
 
-Residuals are ``log(measured / predicted)`` of accelerators that the fit had not seen. Groups are tried from the narrowest to the
-widest (over PCIe; track, engine and whether anything was assumed; track and engine; track; all); the first with enough rows
+Residuals are ``log(measured / predicted)`` of accelerators that were left out of the fit. Groups are tried from the narrowest to
+the widest (over PCIe; track, engine and whether anything was assumed; track and engine; track; all); the first with enough rows
 answers. 80 % means: of the rows of accelerators left out.
 """
 

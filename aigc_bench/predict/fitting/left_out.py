@@ -27,10 +27,10 @@ FEW = 12
 """A fold with fewer rows keeps the constants of the whole fit (its effects are always left out)."""
 
 
-def asked(rows: Sequence[PublishedRow], *, catalogue: Catalogue) -> tuple[list[answering.Answer], list[int], list[ModelRow]]:
+def questions_of(rows: Sequence[PublishedRow], *, catalogue: Catalogue) -> tuple[list[answering.Answer], list[int], list[ModelRow]]:
     """Every row as an answer without an estimate, the indices of those that the model understands, and these in its terms."""
     machines = answering.Machines(catalogue)
-    told: list[answering.Answer] = []
+    answers: list[answering.Answer] = []
     indices: list[int] = []
     questions: list[ModelRow] = []
     for index, row in enumerate(rows):
@@ -39,12 +39,12 @@ def asked(rows: Sequence[PublishedRow], *, catalogue: Catalogue) -> tuple[list[a
             spec = machines.named(row.query.gpu)
             question = answering.model_row(row.query, spec)
         except Unanswered as problem:
-            told.append(answering.Answer(row=row, accelerator=spec.id if spec else None, reason=str(problem)))
+            answers.append(answering.Answer(row=row, accelerator=spec.id if spec else None, reason=str(problem)))
             continue
-        told.append(answering.Answer(row=row, accelerator=question.accelerator, track=question.track))
+        answers.append(answering.Answer(row=row, accelerator=question.accelerator, track=question.track))
         indices.append(index)
         questions.append(question)
-    return told, indices, questions
+    return answers, indices, questions
 
 
 def predictions_by_fold(
@@ -102,7 +102,7 @@ def errors_by_family(rows: Sequence[PublishedRow], *, catalogue: Catalogue, num_
     Accelerators are dealt into ``num_folds`` folds by a hash of their names; each fit begins at the priors. A sample of some
     hundred rows takes seconds: this holds the structure of the model, where the shipped constants have seen every row.
     """
-    _, indices, questions = asked(rows, catalogue=catalogue)
+    _, indices, questions = questions_of(rows, catalogue=catalogue)
     logs = np.array([question.log_quantity(rows[index].value) for index, question in zip(indices, questions, strict=True)])
     predicted = np.empty(len(questions))
     folds = run_folds([question.accelerator for question in questions], count=num_folds)

@@ -92,7 +92,7 @@ class Posterior:
     _inverse: Floats | None = None
 
     def estimate(self, quantity: Quantity) -> LogEstimate:
-        """The quantity's logarithm and what is not known of it."""
+        """Return the quantity's logarithm and its uncertainty."""
         mean, slopes = self._linearised(quantity)
         return LogEstimate(mean, self.deviation(slopes), slopes)
 

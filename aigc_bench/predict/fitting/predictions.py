@@ -1,4 +1,4 @@
-"""Questions to answers: one published-style query at a time, or a whole table at once."""
+"""Questions to answers: one published-style query at a time, or a whole table in one call."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from aigc_bench.predict.published.row import PublishedRow, Query
 FAR_OUTSIDE = 100.0
 """Factor beyond the calibrated range at which the model refuses."""
 
-LAYOUT_NOT_STATED = "layout_not_stated: other devices read the prompts, how many is not said, and TTFT hangs on it"
+LAYOUT_NOT_STATED = "layout_not_stated: other devices read the prompts, their number is not stated, and TTFT depends on it"
 
 
 class Answer(Record):

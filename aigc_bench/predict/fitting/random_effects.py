@@ -24,7 +24,7 @@ _SIZE_OCTAVES = 3.0
 _SHAPE_OCTAVES = 2.0
 """Octaves of FLOP per byte between two knots of the effect of shape."""
 _ENLARGED = 1.5
-"""A convolution that makes so many times its input's places is a transposed one; padding alone makes fewer."""
+"""A convolution that makes this multiple of its input's places is a transposed one; padding alone makes fewer."""
 _SHAPED = frozenset({"gemm", "conv", "attention"})
 
 
@@ -51,7 +51,7 @@ def spreads() -> Mapping[str, float]:
 
 
 def operator_groups(operator: Operator, *, machine: str, backend: str) -> Groups:
-    """Of one operator, whatever case it belongs to: its class, name, pass, bytes and FLOP per byte; none names a rate."""
+    """Return the groups of one operator in any case: its class, name, pass, bytes and FLOP per byte; none names a rate."""
     kind, name = operator.kind, _name(operator)
     groups = {
         f"kind={backend}|{kind}": 1.0,
@@ -83,7 +83,7 @@ def _name(operator: Operator) -> str:
 
 
 def is_transposed(operator: Operator) -> bool:
-    """Whether a convolution is a transposed one: told by its weight, or because it enlarges."""
+    """Whether a convolution is a transposed one: known by its weight, or because it enlarges."""
     values, weight = _convolved(operator)
     if len(values) < 2 or len(weight) < 2:
         return False
@@ -109,7 +109,7 @@ def _channels(operator: Operator) -> tuple[int, int] | None:
 
 
 def _shape_unit(operator: Operator) -> float:
-    """What the FLOPs are set against: bytes; of attention the scores, each of which costs an exponential whatever its width."""
+    """What the FLOPs are set against: bytes; of attention the scores, each of which costs one exponential at any width."""
     if operator.kind == "attention" and len(operator.inputs) > 1 and min(len(shape) for shape in operator.inputs[:2]) >= 3:
         (*batch, queries, _), (*_, keys, _) = operator.inputs[:2]
         return float(math.prod(batch) * queries * keys)

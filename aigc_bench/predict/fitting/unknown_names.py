@@ -1,4 +1,4 @@
-"""Names in a table that nobody knows: one line with the nearest ones, as a reason that ``validate`` counts."""
+"""Unknown names in a table: one line with the nearest ones, as a reason that ``validate`` counts."""
 
 from __future__ import annotations
 

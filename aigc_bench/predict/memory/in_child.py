@@ -1,4 +1,4 @@
-"""Predicted peak memory of a case, asked of a process of its own: whoever drives a run never imports torch.
+"""Predicted peak memory of a case, computed in a process of its own: the driver of a run never imports torch.
 
 ``python -m aigc_bench.predict.memory.in_child`` reads a question as JSON on stdin and prints bytes: the high end of the prediction.
 """

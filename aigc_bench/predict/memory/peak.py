@@ -1,4 +1,4 @@
-"""Peak memory of a traced case: what its tensors need, and beside them what the allocator, libraries and context take.
+"""Peak memory of a traced case: what its tensors need, plus what the allocator, libraries and context take.
 
 On an accelerator::
 
@@ -62,7 +62,7 @@ class PeakMemory(Record):
 def peak_memory(trace: OpTrace, *, catalogue: Catalogue | None = None, libraries: Collection[str] = ()) -> PeakMemory:
     """Peak memory of the case on the kind of device it was traced for.
 
-    ``libraries`` are the modules that the process has imported beside torch (``Workload.imports``); on a CPU they count.
+    ``libraries`` are the modules that the process has imported besides torch (``Workload.imports``); on a CPU they count.
     """
     if trace.backend == "cpu":
         moments = _host_moments(trace, libraries=libraries)

@@ -1,7 +1,8 @@
 """Closed-form work of language models, from their published hyper-parameters.
 
-The tracer counts the work of every workload that we can build. Published results name models that nobody traces; for those the
-few sums below suffice (a matrix multiplication of ``m`` tokens by ``p`` parameters costs ``2 m p`` FLOPs and reads ``p`` weights).
+The tracer counts the work of every workload that we can build. Published results name models that have no workload to trace; for
+those the few sums below suffice (a matrix multiplication of ``m`` tokens by ``p`` parameters costs ``2 m p`` FLOPs and reads ``p``
+weights).
 
     attention      2 h (H + K) d per layer in the projections, 4 H d c FLOPs per token over a context of c tokens
     dense FFN      2 or 3 matrices h x f (gated: 3)

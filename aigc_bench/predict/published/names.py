@@ -164,10 +164,10 @@ def _patterns() -> tuple[tuple[re.Pattern[str], str], ...]:
 
 @functools.cache
 def resolve_language_model(text: str) -> LanguageModel | None:
-    """The language model that a published table means, ``None`` where the name tells too little.
+    """The language model that a published table means, ``None`` where the name is ambiguous.
 
     A name that is not known but says its size (``Foo-13B``, ``Bar-30B-A3B``) becomes a typical decoder of that size,
-    whose ``source`` says so.
+    with ``source`` stating it.
     """
     name, known = bare_name(text), language_models()
     if name in known:

@@ -1,4 +1,4 @@
-"""One published result: what it asks, and the value. ``published_table`` reads them from a file in the schema of docs/method.md."""
+"""A published result: a question and its value. ``published.table`` reads them from a file in the schema of docs/method.md."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ COLUMNS = (
 
 
 class Query(Record):
-    """What a published row asks: the work, the machine, and the metric. ``unit`` is canonical (``published_units``)."""
+    """The question of a published row: the work, the machine, and the metric. ``unit`` is canonical (``published_units``)."""
 
     family: str
     task: str = "infer"

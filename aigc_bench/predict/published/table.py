@@ -4,7 +4,7 @@
     power_w        and, where known: nodes, config_json (parallel layout: tp, pp, dp, ep, mode), run_key, primary
 
 An empty cell is ``None``. A row with a cell that cannot be read, or that holds what cannot be, is refused whole with every reason:
-a guess would be scored as if it had been published.
+a guess would be scored like a published value.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ Read = TypeVar("Read")
 
 
 class PublishedTable(Record):
-    """The rows of a table that can be asked, in order, and those that are refused."""
+    """The usable rows of a table, in order, and those that are refused."""
 
     rows: tuple[PublishedRow, ...]
     refused: tuple[RefusedRow, ...]
@@ -69,7 +69,7 @@ def parse_row(cells: Mapping[str, Any], *, line: int = 0, commas: Commas = "thou
 
 
 def parse_query(cells: Mapping[str, Any]) -> Query:
-    """Return what a row asks, without its value; raises ``ValueError`` like ``parse_row``."""
+    """Return the question of a row, without its value; raises ``ValueError`` like ``parse_row``."""
     reading = _Reading(cells, commas="thousands")
     query = reading.query()
     if query is None:

@@ -5,7 +5,7 @@
     energy         J, kJ, Wh ... per item, images/J as the inverse
     and            W, kW; B, MB, MiB, GB, GiB; GB/s; TFLOP/s/GPU; %; x realtime
 
-Which item a rate counts follows from the family: a language model's throughput is of tokens, never of images. Whatever is not in
+Which item a rate counts follows from the family: a language model's throughput is of tokens, never of images. A unit that is not in
 the table is refused: a unit that is not understood would be read as another one.
 """
 

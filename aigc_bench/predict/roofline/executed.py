@@ -1,4 +1,4 @@
-"""A trace as an engine executes it: linear layers with quantised weights, and what quantising and scaling back move beside them.
+"""A trace as an engine executes it: linear layers with quantised weights, and the bytes that quantising and scaling back add.
 
 Other engines run the traced operators as they are; ``roofline`` and ``quantities`` apply their dispatch and fusion.
 """
@@ -105,7 +105,7 @@ def _quantised_product(operator: Operator, linear: LinearFormat) -> Iterator[Ope
 
 
 def _beside(operator: Operator, name: str, kind: str, moved_bytes: float, *, times: int) -> Operator:
-    """``times`` operators beside each product, which read as much as they write."""
+    """Return ``times`` operators next to each product, which read as much as they write."""
     half = round(moved_bytes / 2)
     update = {
         "name": name, "kind": kind, "flops": 0, "params_read_bytes": 0, "cache_read_bytes": 0, "other_read_bytes": half,

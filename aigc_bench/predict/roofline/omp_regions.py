@@ -1,9 +1,9 @@
 """How often torch wakes its team of threads for one operator on a CPU.
 
 Threads that wait do not spin here (``measure.launcher``), so that every parallel region costs the host a wake and a gathering,
-whatever is computed in it: tens of microseconds, more than most operators of a small model take. Regions were counted, not
+independent of the work in it: tens of microseconds, more than most operators of a small model take. Regions were counted, not
 assumed: calls of libgomp's ``GOMP_parallel`` (interposed) in torch 2.13 with MKL and oneDNN on x86, two threads, 2026-11. A region
-within a region wakes nobody and is not counted.
+within a region wakes no thread and is not counted.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A traced step as arrays, so that its roofline is computed for many batch sizes at once; the formula is ``roofline``'s.
+"""A traced step as arrays, so that its roofline is computed for many batch sizes together; the formula is ``roofline``'s.
 
 Two traces of one program, at batch 1 and 2, have the same operators in the same order, and FLOPs and bytes that are affine in the
 batch. So every batch size follows from the two. Where the operators differ (an algorithm that changes with the batch),
@@ -62,13 +62,13 @@ class OperatorTable:
 
 
 _FAR = 8
-"""Batch size that a line is drawn to: near enough to be traced at once, far enough that memory shows how it grows."""
+"""Batch size that a line is drawn to: small enough to be traced quickly, far enough that memory shows how it grows."""
 
 
 def tables(case: Case, batches: Sequence[int], *, trace: Callable[[Case], OpTrace]) -> tuple[OperatorTable, ...]:
     """The case at every batch size that it runs at: in one table all whose operators are the same.
 
-    Batch 1 often has operators of its own, since a library takes shorter ways with it; two larger ones that agree tell the rest.
+    Batch 1 often has operators of its own, since a library has shortcuts for it; two larger ones that agree determine the rest.
     """
     known: dict[int, OpTrace] = {}
 

@@ -42,14 +42,14 @@ def mean_power_w(
 
 
 def mean_watts(spec: AcceleratorSpec, *, busy_share: Floats, memory_share: Floats | None = None) -> Floats | None:
-    """The middle of ``mean_power_w`` for many shares at once."""
+    """Return the middle value of ``mean_power_w`` in watts for an array of shares."""
     if spec.tdp_w is None:
         return None
     return _watts(spec, busy_share, np.ones(1) if memory_share is None else memory_share, limit_w=spec.tdp_w, end=1)
 
 
 def _watts(spec: AcceleratorSpec, busy_share: Floats, memory_share: Floats, *, limit_w: float, end: int) -> Floats:
-    assert spec.tdp_w is not None, "asked for parts with a TDP only"
+    assert spec.tdp_w is not None, "only parts with a TDP get here"
     idle = min(spec.idle_w if spec.idle_w is not None else _IDLE_SHARE * spec.tdp_w, limit_w)
     without_arithmetic = _WAITING[end] + np.clip(memory_share, 0.0, 1.0) * (_MEMORY_BOUND[end] - _WAITING[end])
     share = without_arithmetic + np.clip(busy_share, 0.0, 1.0) * (_COMPUTE_BOUND[end] - without_arithmetic)

@@ -27,11 +27,11 @@ _PHASES: Mapping[str, str] = {"backward": "backward", "optimizer": "optimizer"}
 """Forward operators are called from Python, the backward pass from C++, an optimizer's tensors from one kernel."""
 
 FAULT_S_PER_BYTE = 1 / 3e9
-"""Seconds to fault in and clear fresh memory (assumed, 1 to 5 GB/s; the probes tell)."""
+"""Seconds to fault in and clear fresh memory (assumed, 1 to 5 GB/s; the probes measure it)."""
 _ITEM_BYTES: Mapping[str, int] = {"float64": 8, "fp64": 8, "int64": 8, "bf16": 2, "fp16": 2, "bool": 1}
 WAKE_S = 30e-6
 """Seconds to wake and gather a team of threads that wait passively (16 to 56 us on a virtual machine of two cores, 2026-11; the
-probes tell)."""
+probes measure it)."""
 
 
 def stage_quantity(stage: StageTrace, spec: AcceleratorSpec, *, case: Case, machine: str) -> Quantity:
@@ -106,8 +106,8 @@ def memory_quantities(
     if case.backend == "cpu":
         return {"memory_host_peak": memory_quantity(peak.moments.values(), case=case, machine=machine)}
     (terms,) = peak.moments.values()
-    beside = {"memory_allocated_peak": {"allocator", "workspace", "context"}, "memory_reserved_peak": {"workspace", "context"}}
-    chosen = {metric: {name: term for name, term in terms.items() if name not in left_out} for metric, left_out in beside.items()}
+    excluded = {"memory_allocated_peak": {"allocator", "workspace", "context"}, "memory_reserved_peak": {"workspace", "context"}}
+    chosen = {metric: {name: term for name, term in terms.items() if name not in left_out} for metric, left_out in excluded.items()}
     return {
         metric: memory_quantity([own], case=case, machine=machine)
         for metric, own in (chosen | {"memory_device_peak": dict(terms)}).items()

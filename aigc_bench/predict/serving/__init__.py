@@ -3,7 +3,7 @@
 How an engine schedules (vLLM V1's rules; first come, first served). A *step* is one pass through the model. For each step:
 
     1. Every sequence that decodes gets one token. Its KV block is taken first; when none is free, the sequence that was admitted
-       last loses its blocks and goes back to the head of the queue (preemption by recomputation), and nobody is admitted.
+       last loses its blocks and goes back to the head of the queue (preemption by recomputation), and no request is admitted.
     2. A prompt under way gets the next chunk, up to what is left of the token budget (``max_num_batched_tokens``).
     3. The head of the queue is admitted with its first chunk while budget, places (``max_num_seqs``) and blocks last.
     4. The step takes ``StepTime`` seconds. Then each decoding sequence has one more token, and each prompt that is complete has its

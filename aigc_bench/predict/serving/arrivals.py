@@ -123,7 +123,7 @@ def _draw_moments(traffic: Traffic, *, random: np.random.Generator) -> Moments:
 
 
 def _trace_moments(traffic: Traffic) -> Moments:
-    """Recorded moments from 0 on, laid end to end with a mean gap between where more are asked, scaled where a rate is given."""
+    """Return recorded moments from 0 on, repeated with a mean gap between where more are needed, scaled to a given rate."""
     assert traffic.trace is not None and traffic.trace.arrival_s is not None
     recorded = np.array(traffic.trace.arrival_s)
     recorded = recorded - recorded[0]

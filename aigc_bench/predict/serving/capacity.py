@@ -42,7 +42,7 @@ class Servers(Record):
 
     @property
     def max_in_flight(self) -> int:
-        """The most requests that are in work at once on one replica."""
+        """Return the maximum number of requests in progress on one replica."""
         return self.likely.max_batch if isinstance(self.likely, BatchServer) else self.likely.max_num_seqs
 
     @property

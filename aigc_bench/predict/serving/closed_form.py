@@ -1,4 +1,4 @@
-"""A served language model as a ``ServerModel``: the calibrated closed form, asked for one step at a time.
+"""A served language model as a ``ServerModel``: the calibrated closed form, evaluated for one step at a time.
 
 The closed form (``forms.decode_and_prefill``) knows a decode step of n sequences and a prompt read alone. A step of continuous
 batching mixes them, so its parts are taken apart and laid into ``StepTime``:
@@ -15,7 +15,7 @@ Systematic deviations (``effects``) of TPOT multiply the whole step at the load 
 step at its low and at its high end, and TTFT as far as published ones scatter around simulated ones. Limits are those of the
 engine's defaults (``LIMITS``).
 
-A pipeline of p stages is p engines side by side, each with a p-th of the cache: p batches are under way at once, each passes
+A pipeline of p stages is p engines side by side, each with a p-th of the cache: p batches are in flight together, each passes
 through all stages, and each stage reads its own weights for each of them.
 """
 

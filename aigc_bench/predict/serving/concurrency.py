@@ -1,4 +1,5 @@
-"""One question about a served language model at many numbers of requests in flight, as arrays: what a search over batches asks.
+"""One question about a served language model at many numbers of requests in flight, as arrays: what a search over batches
+evaluates.
 
 The columns of the closed form are those of one sequence times ``n``, but for the weights that ``n`` tokens read of a mixture of
 experts; of the groups only the load bins change. So ``curves`` equals one ``language_row`` after the other, a hundred times faster.
@@ -40,7 +41,7 @@ class Setting:
     output_len: float
 
     def query(self, metric: str, *, sequences: float) -> Query:
-        """The question as a published row would ask it."""
+        """Return the question in the form of a published row."""
         return Query(
             family="llm",
             task="infer-online",
@@ -69,7 +70,7 @@ class Curves:
 
 @dataclass(frozen=True, kw_only=True)
 class Memory:
-    """Bytes of one replica: weights with what engines keep beside them, cache of one request, and what may be used."""
+    """Bytes of one replica: weights with what engines keep besides them, cache of one request, and what may be used."""
 
     fixed_bytes: float
     request_bytes: float
@@ -128,7 +129,7 @@ def _columns(rows: Sequence[ModelRow], settings: Sequence[Setting], counts: Floa
     columns = {name: np.broadcast_to(column, shape) for name, column in single.items()}
     columns |= {name: single[name] * counts for name in PER_SEQUENCE}
     columns["decode_weights"] = single["decode_weights"] * _read_ratio(settings, counts)
-    assert set(single["aspect"].ravel()) <= {float(QUANTITIES.index(name)) for name in ("tpot", "ttft")}, "two aspects are asked"
+    assert set(single["aspect"].ravel()) <= {float(QUANTITIES.index(name)) for name in ("tpot", "ttft")}, "two aspects only"
     return columns
 
 

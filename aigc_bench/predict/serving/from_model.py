@@ -6,8 +6,8 @@
     level.figures["ttft_p99"]        # Estimate, low <= value <= high
     level.highest_rate               # Estimate in requests/s, None without an SLO
 
-``servers`` asks the performance model (milliseconds for served engines; for torch's the traces, which are remembered on disk) and
-remembers its answer; ``service_level`` only simulates. So a planner that varies the rate, the SLO, or the spread of the lengths
+``servers`` queries the performance model (milliseconds for served engines; for torch's the traces, which are remembered on disk)
+and remembers its answer; ``service_level`` only simulates. So a planner that varies the rate, the SLO, or the spread of the lengths
 keeps one ``ServiceModel``.
 
 Which model answers: an engine of ``engines.SERVED`` the calibrated closed form (``closed_form``), torch's engines the traced
@@ -74,12 +74,12 @@ class ServiceModel:
         lengths = mean_lengths(traffic)
         key = "|".join(map(str, (case.model_dump_json(), spec.model_dump_json(), lengths, parallel, precision, max_batch)))
         if key not in self._known:
-            asked = case.model_copy(update={"batch_size": max_batch or 1})
+            batched = case.model_copy(update={"batch_size": max_batch or 1})
             if case.engine in SERVED:
-                query = _query(asked, spec, lengths=lengths, precision=precision)
-                self._known[key] = self._closed_form(query, spec, case=asked, parallel=parallel or {}, max_batch=max_batch)
+                query = _query(batched, spec, lengths=lengths, precision=precision)
+                self._known[key] = self._closed_form(query, spec, case=batched, parallel=parallel or {}, max_batch=max_batch)
             else:
-                self._known[key] = self._traced(asked, spec, prompt_len=lengths[0], max_batch=max_batch)
+                self._known[key] = self._traced(batched, spec, prompt_len=lengths[0], max_batch=max_batch)
         return self._known[key]
 
     def _closed_form(
@@ -97,7 +97,7 @@ class ServiceModel:
         self, case: Case, spec: AcceleratorSpec, *, prompt_len: int, max_batch: int | None
     ) -> tuple[Servers, tuple[str, ...]]:
         if case.mode != "infer":
-            raise UsageError("Training is not a service.", "Leave --scenario away, or ask for --mode infer.")
+            raise UsageError("Training is not a service.", "Omit --scenario, or use --mode infer.")
         if is_language(case):
             return traced_language_server(case, spec, prompt_len=prompt_len, catalogue=self._catalogue, max_num_seqs=max_batch)
         return traced_batch_server(case, spec, catalogue=self._catalogue)
@@ -110,7 +110,7 @@ def service_level(servers: Servers, traffic: Traffic, *, slo: Slo | None = None,
     service does not have (the first token of an image).
     """
     if isinstance(servers.likely, BatchServer) and slo is not None and slo.bounds.keys() != {"latency"}:
-        raise UsageError("An answer that comes whole has no first token.", "Bound its latency only: --slo-latency.")
+        raise UsageError("A result that arrives whole has no first token.", "Bound its latency only: --slo-latency.")
     figures = estimate(servers, traffic, slo=slo)
     highest = None
     if slo is not None and traffic.arrivals.pattern != "closed":
@@ -135,7 +135,7 @@ def own_lengths(case: Case) -> tuple[FixedLength, FixedLength] | None:
 
 
 def _query(case: Case, spec: AcceleratorSpec, *, lengths: tuple[int, int], precision: str | None) -> Query:
-    """The case as a published table would ask for it."""
+    """Return the case in the form of a published row."""
     if case.mode != "infer" or resolve_language_model(case.preset) is None:
         raise UsageError(
             f"{case.workload}/{case.preset}: {case.engine} serves language models only.",

@@ -1,9 +1,9 @@
 """The KV cache of one replica, in blocks, counted without visiting the sequences.
 
 A sequence of s tokens holds ``ceil(s / block_size)`` blocks and needs a new one at the step that would write token s + 1 where s is
-a multiple of the block size. All decoding sequences grow by one token a step, so the step at which a sequence asks for a block
+a multiple of the block size. All decoding sequences grow by one token a step, so the step at which a sequence requests a block
 comes round every ``block_size`` steps, at a phase that never changes: ``(step - slots) mod block_size``. Counting sequences by
-phase tells how many blocks any stretch of steps will take, and how many steps fit into the blocks that are free.
+phase gives the number of blocks that any stretch of steps will take, and how many steps fit into the blocks that are free.
 """
 
 from __future__ import annotations

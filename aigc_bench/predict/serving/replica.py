@@ -1,4 +1,4 @@
-"""One engine with continuous batching, advanced from event to event. The scheduling is told in the package's docstring."""
+"""One engine with continuous batching, advanced from event to event. The scheduling is described in the package's docstring."""
 
 from __future__ import annotations
 
@@ -244,7 +244,7 @@ class Replica:
         return _Prefill(request, chunk, prompt)
 
     def _extend(self, prefill: _Prefill, *, budget: int) -> int:
-        """The next chunk of the prompt under way; 0 where no block is free for it and it had to go back to the queue."""
+        """The next chunk of the prompt under way; 0 where no block is free for it and it returned to the queue."""
         chunk = min(prefill.target - prefill.computed, budget)
         if self._server.kv_policy == "preempt":
             blocks = self._kv.blocks_for(prefill.computed + chunk) - self._kv.blocks_for(prefill.computed)
@@ -289,7 +289,7 @@ class Replica:
         return slots
 
     def _preempt_for_blocks(self) -> bool:
-        """Send back the sequences admitted last until the others have the blocks for this step; whether none had to go."""
+        """Send back the sequences admitted last until the others have blocks for this step; return whether none was."""
         is_calm = True
         while not self._kv.has_room(self._kv.blocks_wanted(self._step)):
             self._preempt_last()

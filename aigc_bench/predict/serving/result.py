@@ -35,9 +35,9 @@ class ServingResult(Record):
 
     ``ttft`` first token - arrival; ``tpot`` (end - first token) / (output tokens - 1), of requests with more than one; ``itl``
     between two tokens of a sequence, over tokens; ``latency`` end - arrival; ``queueing`` first scheduled - arrival. ``goodput_*``
-    count the requests that keep all bounds of the SLO; ``is_slo_met`` asks each bound of its share. ``utilisation`` is busy time
-    over time, ``mean_batch`` the running sequences of a busy replica (of a batch queue, the mean size of a batch), ``mean_queue``
-    the requests not yet scheduled, over all replicas. What does not apply is ``None``.
+    count the requests that keep all bounds of the SLO; ``is_slo_met`` requires its share for each bound. ``utilisation`` is busy
+    time over time, ``mean_batch`` the running sequences of a busy replica (of a batch queue, the mean size of a batch),
+    ``mean_queue`` the requests not yet scheduled, over all replicas. What does not apply is ``None``.
     """
 
     num_requests: int

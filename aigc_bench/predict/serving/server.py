@@ -1,4 +1,4 @@
-"""What serves: the engine's limits, its step time, its replicas. And what is asked of it: the SLO."""
+"""What serves: the engine's limits, its step time, its replicas. And what it must meet: the SLO."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class ServerModel(Record):
     decode steps a token is behind when it is seen (scheduling ahead, streaming): both are added to TTFT and end-to-end.
     ``prompt_pass_s`` is what it takes to launch a pass that reads prompts, however many it reads: the next one does not begin
     before, sequences decode meanwhile, and the first tokens of the pass are seen so much later.
-    ``first_token_factor`` is what TTFTs were found to be beside simulated ones; what it adds is added to end-to-end, too. Closed
-    arrivals keep to their replica, whatever the ``routing``.
+    ``first_token_factor`` is the ratio of published to simulated TTFTs; what it adds is added to end-to-end, too. Closed
+    arrivals stay on their replica under any ``routing``.
     """
 
     step_time: StepTime

@@ -49,7 +49,7 @@ def play(server: ServerModel, requests: Requests) -> History:
         [server.fits(inputs, output_tokens=outputs) for inputs, outputs in zip(book.input_tokens, book.output_tokens, strict=True)]
     )
     if not served.any():
-        hint = "Ask for shorter ones or more memory per replica."
+        hint = "Use shorter requests or more memory per replica."
         raise UsageError(f"No request fits into a KV cache of {server.kv_capacity_tokens:,} tokens.", hint)
     queue = np.flatnonzero(served).tolist()
     if requests.concurrency is not None:

@@ -1,4 +1,4 @@
-"""How long one step of an engine takes, as a sum of parts, so that thousands of steps can be added up at once.
+"""How long one step of an engine takes, as a sum of parts, so that thousands of steps can be added up together.
 
 A step of continuous batching runs one token for each sequence that decodes and a chunk of prompt for those that prefill. Its time
 is the sum of its operators:

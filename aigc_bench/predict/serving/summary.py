@@ -100,10 +100,10 @@ def kept_promises(columns: dict[str, Column], *, slo: Slo | None, refused: int, 
     if slo is None:
         return {}
     kept = {name: columns[name] <= bound for name, bound in slo.bounds.items()}
-    asked = next(iter(kept.values())).size + refused
+    num_requests = next(iter(kept.values())).size + refused
     good = int(np.logical_and.reduce(list(kept.values())).sum())
-    is_met = all(within.sum() >= slo.share * asked * (1 - 1e-12) for within in kept.values())
-    return {"goodput_share": good / asked, "goodput_per_s": good / length_s, "is_slo_met": bool(is_met)}
+    is_met = all(within.sum() >= slo.share * num_requests * (1 - 1e-12) for within in kept.values())
+    return {"goodput_share": good / num_requests, "goodput_per_s": good / length_s, "is_slo_met": bool(is_met)}
 
 
 def use_of_server(history: History, window: Window, *, server: ServerModel) -> dict[str, float | None]:

@@ -66,10 +66,10 @@ def read_trace(path: Path) -> Trace:
             reader.add(row)
         except (ValueError, OverflowError) as problem:
             raise UsageError(
-                f"{path}: line {row.line}: {problem}.", "Lengths are whole, moments are all seconds or all dates in ISO form."
+                f"{path}: line {row.line}: {problem}.", "Lengths are whole numbers; times are all seconds or all ISO dates."
             ) from None
     if not reader.requests:
-        raise UsageError(f"{path}: no request in it.", "Every line needs a prompt and an answer of at least one token.")
+        raise UsageError(f"{path}: it has no request.", "Every line needs at least one input and one output token.")
     if reader.left_out:
         warnings.warn(f"{path}: {_left_out(reader)}", FileWarning, stacklevel=2)
     return reader.trace()
@@ -80,7 +80,8 @@ def _left_out(reader: _Requests) -> str:
     more = f" and {count - SHOWN_LINES} more" if count > SHOWN_LINES else ""
     total = count + len(reader.requests)
     return (
-        f"{count} of {total} requests have no prompt or no answer and are left out: line{'s' if count > 1 else ''} {shown}{more}."
+        f"{count} of {total} requests have no input or no output tokens and are left out:"
+        f" line{'s' if count > 1 else ''} {shown}{more}."
     )
 
 
@@ -135,7 +136,7 @@ class _Requests:
                 return parse_number(text, commas=self._commas, suffix=False)
             moment = datetime.fromisoformat(text)
         except ValueError as problem:
-            said = "is no date in ISO form" if is_date else str(problem)
+            said = "is not an ISO date" if is_date else str(problem)
             raise ValueError(f"{name} {_short(text)} {said}") from None
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 

@@ -177,8 +177,8 @@ def _rising(points: Iterable[tuple[float, float]]) -> tuple[tuple[float, float],
 
 
 def _cache_tokens(trace: OpTrace, usable_bytes: float, *, prompt_len: int, catalogue: Catalogue) -> int:
-    """Tokens of cache beside the weights, buffers, and what library and driver keep."""
+    """Return the tokens of cache that fit next to the weights, buffers, and what library and driver keep."""
     per_token = trace.kv_cache_bytes / (trace.batch_size * (prompt_len + 2))
     terms: dict[str, Estimate] = dict(peak_memory(trace, catalogue=catalogue).terms)
-    beside = sum(terms[name].value for name in terms if name not in ("kv_cache", "allocator", "inputs"))
-    return max(0, int((usable_bytes - beside) / per_token))
+    fixed_bytes = sum(terms[name].value for name in terms if name not in ("kv_cache", "allocator", "inputs"))
+    return max(0, int((usable_bytes - fixed_bytes) / per_token))

@@ -1,7 +1,7 @@
 """torch's caching allocator, as its source has it: what a sequence of tensors costs beyond the tensors.
 
 Memory that is freed is not always memory that can be used again: an allocator cuts blocks, and what lies between two live
-tensors waits for a request that fits. Fed with the order in which a step makes and frees its tensors, it tells how much more
+tensors waits for a request that fits. Fed with the order in which a step makes and frees its tensors, it computes how much more
 than the live bytes a process holds. Sizes are bytes.
 """
 
@@ -16,7 +16,7 @@ MIB = 2**20
 
 
 class Event(NamedTuple):
-    """A tensor's memory is taken (``num_bytes`` > 0) or given back (``None``); ``owner`` tells which."""
+    """A tensor's memory is taken (``num_bytes`` > 0) or given back (``None``); ``owner`` identifies it."""
 
     owner: int
     num_bytes: int | None
@@ -113,7 +113,7 @@ class CachingAllocator:
 
 
 def peak_held_bytes(allocator: CachingAllocator, events: Iterable[Event]) -> int:
-    """Most bytes that the allocator holds at once while the events pass."""
+    """Return the peak bytes that the allocator holds while the events pass."""
     peak = allocator.held_bytes
     for owner, num_bytes in events:
         if num_bytes is None:

@@ -41,7 +41,7 @@ _INITIALISERS = {"normal_", "uniform_", "trunc_normal_", "kaiming_uniform_", "ka
 _GATES = ("has_torch_function", "has_torch_function_unary", "has_torch_function_variadic")
 _COMPOSED_MODULES = ("torch.nn.functional", "torch.functional", "torch.autograd")
 _NO_DEVICE = "xla"
-"""Recurrent layers ask whether any device autocasts before they take a dtype other than their weights'; none here is this one."""
+"""Recurrent layers check whether any device autocasts before they take a dtype other than their weights'; none here is this one."""
 _GROUPED = {"grouped_mm", "_grouped_mm"}
 
 

@@ -1,6 +1,6 @@
 """glibc's malloc, as its source has it: what a sequence of tensors costs a process on a CPU beyond the tensors.
 
-torch asks for memory aligned to 64 bytes. glibc (malloc/malloc.c, 2.36) looks for a block larger by the alignment and a header,
+torch requests memory aligned to 64 bytes. glibc (malloc/malloc.c, 2.36) looks for a block larger by the alignment and a header,
 cuts it, and gives both ends back; so a tensor does not fit the hole that an equal one left, unless a neighbour is free too.
 Blocks above a threshold are mapped by themselves and leave no hole; the threshold rises to the largest mapped block that was
 freed, up to 32 MiB, and with it (twofold) the free memory at the heap's end above which the end is given back. Sizes are bytes.
@@ -116,7 +116,7 @@ class Malloc:
 
 
 def peak_resident_bytes(events: Iterable[Event], *, num_unseen: int = 0) -> int:
-    """Most bytes that a process holds at once for these tensors while the events pass, the first ``num_unseen`` not looked at."""
+    """Return the peak bytes that a process holds for these tensors during the events, the first ``num_unseen`` aside."""
     malloc, peak = Malloc(), 0
     for index, (owner, num_bytes) in enumerate(events):
         if num_bytes is None:

@@ -1,7 +1,7 @@
 """What a trace depends on, as keys: the case and the libraries (``case_key``), and the sources that decide it (``sources_digest``).
 
 Sources count by their meaning: comments, docstrings and layout change no key. Parsing them takes about half a second, so the
-meaning of every file is recorded beside the shipped traces, with a hash of its bytes, and parsed only where the bytes differ.
+meaning of every file is recorded next to the shipped traces, with a hash of its bytes, and parsed only where the bytes differ.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def trace_key(case: Case) -> str:
 
 
 def case_key(case: Case) -> str:
-    """A hash of the case and the versions of the libraries that define its operators, whatever the sources of this package."""
+    """A hash of the case and the versions of the libraries that define its operators, independent of this package's sources."""
     workload = registry.load("workloads", case.workload)
     workload.validate(case)
     parts = {

@@ -86,7 +86,7 @@ class StageTrace(Record):
 
     @property
     def peak_bytes(self) -> int:
-        """Most bytes that tensors made by the step take at once during the stage: activations and gradients.
+        """Return the peak bytes of tensors made by the step during the stage: activations and gradients.
 
         Includes what earlier stages of the step left alive and what an earlier step's same stages still hold; excludes what lives
         between steps (parameters, optimizer state, caches, inputs).
@@ -163,7 +163,7 @@ class OpTrace(Record):
 
     @property
     def peak_bytes(self) -> int:
-        """Most bytes of tensors alive at once in a step."""
+        """Return the peak bytes of live tensors in a step."""
         return self.resident_bytes + max(stage.peak_bytes for stage in self.stages)
 
     def stage(self, name: str) -> StageTrace:

@@ -70,7 +70,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return result
 
     def _take_scratch(self, name: str, args: Any, result: Any) -> None:
-        """What a CPU's operator has beside its results is alive for this moment."""
+        """Count what a CPU's operator holds besides its results as alive during the call."""
         num_bytes = scratch_bytes(name, args, result)
         if num_bytes and self._kept is None:
             self._kept = self._bytes(KEPT_BYTES)
@@ -104,7 +104,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     @contextlib.contextmanager
     def during(self, phase: Phase) -> Iterator[None]:
-        """What runs in the meantime is work of ``phase``; whatever autograd runs is ``backward`` in any case."""
+        """What runs in the meantime is work of ``phase``; everything that autograd runs is ``backward`` in any case."""
         self.phase = phase
         try:
             yield
@@ -192,7 +192,7 @@ def _name(name: str) -> str:
 
 
 def _total_shape(inputs: Iterable[Operand]) -> tuple[tuple[int, ...], ...]:
-    """An optimizer takes every parameter at once: its shape is how many tensors and how many elements they are."""
+    """An optimizer takes all parameters together: its shape is the number of tensors and of elements."""
     sizes = [operand.num_elements for operand in inputs if operand.role == "param"]
     return ((len(sizes), sum(sizes)),)
 

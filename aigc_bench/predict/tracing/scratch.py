@@ -1,4 +1,4 @@
-"""Memory that an operator takes for itself while it runs on a CPU, beside its inputs and results.
+"""Memory that an operator takes for itself while it runs on a CPU, besides its inputs and results.
 
 A three-dimensional convolution that torch does not hand to oneDNN unfolds its input into columns and multiplies them:
 
@@ -18,7 +18,7 @@ import torch
 
 _MOST_ELEMENTS = 20_480
 KEPT_BYTES = 8_800_000
-"""What the first product of columns leaves with the process, its packed operands above all: growth beside columns of 28.3 MB,
+"""What the first product of columns leaves with the process, its packed operands above all: growth besides columns of 28.3 MB,
 input and output (VmHWM, torch 2.13 with MKL, two threads, 2026-11)."""
 _DIMENSIONS = 5
 _TRANSPOSED, _GROUPS = 6, 8

@@ -1,6 +1,6 @@
-"""The results of operators on ``meta``, remembered: what was asked once with equal operands need not be worked out again.
+"""The results of operators on ``meta``, remembered: a result for equal operands is derived once.
 
-torch derives the shape of a result in Python for many operators (normalisation, biased products, whatever has a reference in
+torch derives the shape of a result in Python for many operators (normalisation, biased products, everything with a reference in
 ``torch._refs``), which takes longer than everything else in a trace; networks repeat their blocks, so most questions are old.
 """
 
@@ -47,7 +47,7 @@ class _Unlike:
 
 
 def _question(value: Any) -> Any:
-    """What of an argument decides the result's shape; types are told apart, since ``1 == 1.0 == True``."""
+    """What of an argument decides the result's shape; types are distinguished, since ``1 == 1.0 == True``."""
     if isinstance(value, torch.Tensor):
         if not value.is_meta or value.layout is not torch.strided:
             return _Unlike()
@@ -70,7 +70,7 @@ def _answer(result: Any, args: Any, kwargs: Any) -> tuple[bool, tuple[Layout, ..
 
 
 def _is_plain(tensor: torch.Tensor) -> bool:
-    """Whether shape, strides and dtype tell all of it, its memory included."""
+    """Whether shape, strides and dtype determine all of it, its memory included."""
     if not tensor.is_meta or tensor.layout is not torch.strided or tensor.storage_offset() != 0:
         return False
     reach = 1 + sum((size - 1) * step for size, step in zip(tensor.shape, tensor.stride(), strict=True))

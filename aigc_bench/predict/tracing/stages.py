@@ -1,4 +1,4 @@
-"""Traces the stages of one step: what is repeated, at as few repeats as tell all of them.
+"""Traces the stages of one step: what is repeated, at the fewest repeats that determine all of them.
 
 The first and the last repeat are run; where they are equal, all are. Otherwise repeats are run in order, since a stage may
 depend on its index or on what earlier repeats left behind: from where two are equal, or grow by a straight line, the rest follows.

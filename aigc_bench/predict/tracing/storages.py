@@ -40,7 +40,7 @@ class Storages:
         self.current = 0
         self.peak = 0
         self.built_peak = 0
-        """``peak`` when the program had been built."""
+        """``peak`` at the end of the build."""
         self.history: list[tuple[int, Event]] = []
         """What was made and freed, in order, each with its epoch."""
 
@@ -94,7 +94,7 @@ class Storages:
         self.peak = self.current
 
     def num_bytes(self, *, role: Role | None = None, epoch: int | None = None) -> int:
-        """Bytes alive of one role or made in one epoch, optimizer state left out unless asked for."""
+        """Bytes alive of one role or made in one epoch, optimizer state left out by default."""
         entries = (entry for entry in self._entries.values() if (entry.role if role is None else role) == entry.role)
         chosen = (entry for entry in entries if (entry.epoch if epoch is None else epoch) == entry.epoch)
         return sum(entry.num_bytes for entry in chosen if role == "optimizer" or entry.role != "optimizer")

@@ -26,7 +26,7 @@ from aigc_bench.predict.tracing.stages import StageTracer
 from aigc_bench.workloads.base import Program, Workload
 
 _STEADY_STEPS = 4
-"""Steps after which an allocator that is asked for the same again and again has found its shape."""
+"""Steps after which an allocator with the same requests in every step has reached its steady state."""
 _HOST_STEPS = 24
 """Steps of a trial on a CPU, about: a heap goes on falling apart."""
 
@@ -35,7 +35,7 @@ _EXPERTS_PER_TOKEN = ("num_experts_per_tok", "num_experts_per_token", "moe_topk"
 
 @contextlib.contextmanager
 def _told(case: Case) -> Iterator[None]:
-    """What goes wrong in building or running a model is told in one line: a user's own file, or sizes beyond a library's limits."""
+    """Raise failures of building or running a model as one line: a user's own file, or sizes beyond a library's limits."""
     try:
         yield
     except AigcBenchError:
@@ -123,7 +123,7 @@ def _linear_layers(program: Program) -> tuple[LinearLayers, ...]:
 
 
 def _experts_per_token(program: Program) -> int:
-    """How many experts a token is routed to, as the model's configuration tells; 1 where it is no mixture."""
+    """Return the number of experts that a token is routed to, by the model's configuration; 1 without experts."""
     for module in program.modules:
         config = getattr(module, "config", None)
         for name in _EXPERTS_PER_TOKEN:

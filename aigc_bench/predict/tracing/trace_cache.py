@@ -24,7 +24,7 @@ from aigc_bench.predict.tracing.shipped_traces import shipped_trace
 def trace_case(case: Case, *, use_cache: bool = True) -> OpTrace:
     """The operators of one step of the case on one device; from the package or the cache where it was traced before.
 
-    Raises ``UnknownNameError`` or ``UsageError`` where the case names or asks for what does not exist.
+    Raises ``UnknownNameError`` or ``UsageError`` where the case names or requests what does not exist.
     """
     key = trace_key(case)
     path = cache_folder() / f"{key}.json"
@@ -66,7 +66,7 @@ def _read(path: Path) -> OpTrace | None:
 
 
 def _write(path: Path, traced: OpTrace) -> None:
-    """Put the trace in its place at once and whole; a folder that cannot be written costs only time."""
+    """Store the trace atomically; a folder that cannot be written costs only time."""
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".part", delete=False) as file:

@@ -15,7 +15,7 @@ _GEMM = {"mm", "addmm", "bmm", "baddbmm", "addbmm", "mv", "addmv", "dot", "vdot"
 _GROUPED = {"_grouped_mm", "grouped_mm_fallback", "grouped_mm_fallback_backward"}
 _ROWS_READ = {"embedding", "index_select", "gather", "index", "take", "_unsafe_index"}
 _ROWS_SUMMED = {"_embedding_bag", "_embedding_bag_forward_only"}
-"""Of the rows looked up only sums come out, so that the indices tell how many were read."""
+"""Of the rows looked up only sums come out, so that the indices give the number of rows read."""
 _ROWS_WRITTEN = {"index_copy_", "index_put_", "_index_put_impl_", "scatter_", "index_fill_"}
 _ROWS_ADDED = {"index_add_", "scatter_add_", "embedding_dense_backward"}
 _OVERWRITTEN = {"copy_", "zero_", "fill_", "normal_", "uniform_", "bernoulli_", "random_", "exponential_", "_foreach_zero_"}
@@ -39,7 +39,7 @@ _NO_KERNEL = {"empty", "empty_like", "new_empty", "empty_strided", "new_empty_st
 
 @dataclass(frozen=True, kw_only=True)
 class OperatorFacts:
-    """What an operator's name and schema tell: looked up once."""
+    """The facts in an operator's name and schema: looked up once."""
 
     name: str
     kind: OperatorClass
@@ -106,7 +106,7 @@ def facts(func: Any) -> OperatorFacts:
 
 
 def _kind(name: str, func: Any) -> OperatorClass:
-    """The class by name; whatever torch tags as pointwise is element-wise."""
+    """Return the class by name; every operator that torch tags as pointwise is element-wise."""
     bare = name.removesuffix("_")
     rules: tuple[tuple[bool, OperatorClass], ...] = (
         ("fused_adam" in name or "fused_sgd" in name, "optimizer"),

@@ -1,7 +1,7 @@
-"""This tool's own measurements as a published table, and back: what ``show RUN --as published`` writes, ``validate`` can ask for.
+"""This tool's own measurements as a published table, and back: what ``show RUN --as published`` writes, ``validate`` can score.
 
 A row of ours names its engine in ``software`` (``torch-eager``, ``torch-compile``) and its preset in ``model``; it is answered by
-the traced model, whatever its family. ``config_json`` holds the case where a case wrote the row; without it the columns speak
+the traced model, whatever its family. ``config_json`` holds the case where a case wrote the row; without it the columns count
 (``input_len`` is the prompt in inference, the sequence in training). ``gpu`` is an accelerator's id, or ``@RUN`` for a machine
 that was probed.
 """
@@ -29,7 +29,7 @@ from aigc_bench.predict.published.names import bare_name
 from aigc_bench.predict.published.row import COLUMNS, Query, resolution_pixels
 
 EXTRA_COLUMNS = ("config_json", "run_key", "notes")
-"""Columns beside the documented ones: the case itself, the run, and the verdict with its reasons."""
+"""Columns besides the documented ones: the case itself, the run, and the verdict with its reasons."""
 
 METRICS = (
     "throughput", "step_time", "ttft", "tpot", "denoising_step_time", "latency_p50", "memory_allocated_peak", "memory_host_peak",
@@ -72,7 +72,7 @@ def published_table(run: Run, *, catalogue: Catalogue, gpu: str | None = None) -
         row for row in rows if row.case in cases and row.metric in METRICS and row.value is not None and row.verdict != "invalid"
     ]
     if not chosen:
-        raise UsageError(f"{run.path}: there is no number to publish.", "Every case failed, is invalid, or is a probe.")
+        raise UsageError(f"{run.path}: it has no number to publish.", "Every case failed, is invalid, or is a probe.")
     columns = (*COLUMNS, *EXTRA_COLUMNS)
     found = []
     for row in chosen:
@@ -114,7 +114,7 @@ def _cells(run: Run, case: Case, row: MetricRow, *, gpu: str, power_w: float | N
 
 
 def _setting_columns(case: Case) -> dict[str, Setting]:
-    """Column -> value; of a workload that is not registered here (somebody's own code), only what its case states."""
+    """Column -> value; of a workload that is not registered here (user code), only what its case states."""
     known = case.workload in registry.names("workloads")
     stated = registry.load("workloads", case.workload).options(case).model_dump() if known else case.settings
     return {column: stated[setting] for column, setting in _own_settings(case, stated).items()}

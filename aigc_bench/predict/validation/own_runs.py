@@ -61,8 +61,8 @@ def _base(run: Run, *, runs: Sequence[Run], specs: Sequence[AcceleratorSpec], ca
             if machine_name(other) == name and _is_probed(other):
                 return accelerator_from_run(other, catalogue=catalogue)
         raise UsageError(
-            f"--run {run.path}: nothing is known of its machine ({name}), so its numbers have nothing to be set against.",
-            "Probe that machine (aigc-bench run --profile probes) and give that run, too.",
+            f"--run {run.path}: no catalogue row or probes describe its machine ({name}), so nothing can be predicted for it.",
+            "Probe that machine (aigc-bench run --profile probes) and pass that run as well.",
         )
     return spec
 
@@ -97,7 +97,7 @@ def _is_host(spec: AcceleratorSpec) -> bool:
 
 
 def _is_known(case: Case) -> bool:
-    """Whether the case's workload is there: one that is not, somebody's own code for example, says nothing here."""
+    """Return whether the case's workload is registered here; user code, for example, is not and cannot be scored."""
     return case.workload in registry.names("workloads") or permitted(case.workload) is not None
 
 

@@ -24,14 +24,8 @@ class NoUsableRowError(AigcBenchError):
 
     def __init__(self, path: Path, scored: Validation) -> None:
         count = len(scored.refused) + sum(scored.unanswered.values())
-        said = (
-            f"none of its {count} rows can be scored"
-            if count > 1
-            else "its row cannot be scored"
-            if count
-            else "there is no row in it"
-        )
-        super().__init__(f"{path}: {said}.", "docs/method.md says what the columns hold.")
+        said = f"none of its {count} rows can be scored" if count > 1 else "its row cannot be scored" if count else "it has no row"
+        super().__init__(f"{path}: {said}.", "docs/method.md describes the columns.")
         self.scored = scored
 
 

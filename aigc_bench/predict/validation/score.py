@@ -33,7 +33,7 @@ GROUP_COLUMNS = (
 class Score(Record):
     """How well a group of rows was answered; errors are fractions of the measured value, ``None`` where nothing was answered.
 
-    ``asked`` counts every row of the group, those that are refused included.
+    ``asked`` is the number of questions: every row of the group, refused rows included.
     """
 
     by: Mapping[str, str]

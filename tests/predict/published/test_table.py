@@ -96,7 +96,7 @@ def test_a_configuration_that_cannot_be_read_refuses_the_row(config: str, words:
         ("value", "nan", "value 'nan' must be a finite number"),
         ("value", "1e29", None),
         ("value", "~9", "value '~9' is a bound"),
-        ("value", "2,5", "value '2,5' has a comma that parts no thousands"),
+        ("value", "2,5", "value '2,5' has a comma that separates no thousands"),
         ("unit", "", "unit is empty; those of tpot are s, ms"),
         ("unit", "banana", "unit 'banana' is not a unit of tpot: s, ms"),
         ("unit", "tokens/s", "unit 'tokens/s' is not a unit of tpot"),

@@ -153,7 +153,7 @@ def test_public_trace_formats_are_read_in_order_of_arrival(tmp_path: Path, text:
 
 
 def test_requests_without_an_answer_are_left_out_and_counted(tmp_path: Path) -> None:
-    with pytest.warns(FileWarning, match=r"1 of 3 requests have no prompt or no answer and are left out: line 3\."):
+    with pytest.warns(FileWarning, match=r"1 of 3 requests have no input or no output tokens and are left out: line 3\."):
         trace = read_trace(written(tmp_path, "input_tokens,output_tokens\n10,5\n10,0\n\n7,3\n"))
     assert trace.input_tokens == (10, 7)
     assert (trace.num_left_out, trace.arrival_s) == (1, None)
@@ -184,14 +184,14 @@ def test_a_trace_is_read_as_a_spreadsheet_saves_it(tmp_path: Path) -> None:
         ("input_tokens,output_tokens\n1,2.5\n", "line 2: output_tokens '2.5' is not a whole number"),
         ("input_tokens,output_tokens\n1,4k\n", "line 2: output_tokens '4k' may mean"),
         ("input_tokens,output_tokens\n1,1e30\n", "line 2: output_tokens '1e30' is not a whole number from 0 to 100,000,000"),
-        ("input_tokens,output_tokens\n", "no request in it"),
+        ("input_tokens,output_tokens\n", "it has no request"),
         ("", "trace.csv: empty"),
         ("arrival_s,input_tokens,output_tokens\nnan,1,2\n", "line 2: arrival_s 'nan' must be a finite number"),
         (
             "arrival_s,input_tokens,output_tokens\n5,1,2\n2023-11-16 18:15:46,1,2\n",
             "line 3: arrival_s '2023-11-16 18:15:46' is a date",
         ),
-        ("time_s,input_tokens,output_tokens\n2023-11-99,1,2\n", "line 2: time_s '2023-11-99' is no date in ISO form"),
+        ("time_s,input_tokens,output_tokens\n2023-11-99,1,2\n", "line 2: time_s '2023-11-99' is not an ISO date"),
         ("time_s,input_tokens,output_tokens\n0001-01-01T00:00+14:00,1,2\n1,1,2", "line"),
     ],
 )

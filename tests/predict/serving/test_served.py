@@ -212,7 +212,7 @@ def test_a_trace_brings_its_lengths_and_its_moments(tmp_path: Path) -> None:
         (["--scenario", "server"], "arrival rate is missing"),
         (["--scenario", "server", "--rate", "0"], "more than 0 requests"),
         (["--rate", "3"], "add --scenario server"),
-        (["--scenario", "server", "--rate", "3", "--lengths", "12"], "the answer is missing"),
+        (["--scenario", "server", "--rate", "3", "--lengths", "12"], "the output length is missing"),
         (["--scenario", "server", "--rate", "3", "--lengths", "12/normal:3"], "not a length"),
         (["--scenario", "server", "--rate", "3", "--slo-ttft", "-1"], "more than 0 seconds"),
         (["--scenario", "server", "--rate", "3", "--slo-ttft", "1", "--percentile", "101"], "up to 100"),

@@ -113,7 +113,7 @@ def test_a_cpu_says_nothing_of_the_speed_of_an_accelerator(tmp_path: Path) -> No
 
 def test_a_machine_of_which_nothing_is_known_is_refused_in_one_line(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", cases=[HOST_CASE], work=work)
-    with pytest.raises(UsageError, match="nothing is known of its machine"):
+    with pytest.raises(UsageError, match="no catalogue row or probes describe its machine"):
         own_posterior([run], specs=[H100], catalogue=CATALOGUE)
 
 
