@@ -139,7 +139,7 @@ def check_plan(chosen: Chosen, folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "value"), [pytest.param(key, end, id=f"{'.'.join(key)} = {end[:12]}") for key in NUMBERS for end in ends_of(key)]
+    ("key", "value"), [pytest.param(key, end, id=f"{'.'.join(key)} = {end[:12]}") for key in NUMBERS for end in ends_of(key)[-2:]]
 )
 def test_a_number_at_the_end_of_its_range_is_planned_with(key: tuple[str, str], value: str, tmp_path: Path) -> None:
     check_plan({key: value}, tmp_path)

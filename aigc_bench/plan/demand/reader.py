@@ -170,6 +170,8 @@ def _mended(table: Any, record: type[BaseModel]) -> dict[str, Any] | None:
 
 
 YEAR_S = 365.25 * 86400.0
+MOST_LOADS = 100
+"""Services and jobs of one demand: each is searched on every accelerator, about a second on the whole catalogue."""
 WHOLE = "the demand: "
 """What begins a mistake that no single table can see."""
 
@@ -178,6 +180,8 @@ def _whole(written: WrittenDemand) -> list[str]:
     """What no single table can see: nothing is asked, a name is there twice, growth without a horizon."""
     names = Counter([one.name for kind in (written.service, written.batch, written.training) for one in kind])
     problems = [f"{WHOLE}{name!r} is the name of {count} services or jobs" for name, count in names.items() if count > 1]
+    if names.total() > MOST_LOADS:
+        problems.append(f"{WHOLE}{names.total()} services and jobs; at most {MOST_LOADS} are planned together")
     if not names:
         problems.append(f"{WHOLE}nothing is asked: there is no [[service]], [[batch]] or [[training]]")
     if (written.growth_per_year is None) != (written.horizon is None):

@@ -6,7 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from pydantic import BaseModel, ValidationError
+
 from aigc_bench.core import registry
+from aigc_bench.core.document import shown
 from aigc_bench.core.errors import UnknownNameError, UsageError
 from aigc_bench.core.records import Case, Estimate, Mode, OwnModel, Setting
 from aigc_bench.plan.demand.amounts import Amount
@@ -32,6 +35,8 @@ SIZES: Mapping[str, tuple[float, float, float]] = {
 }
 """Bytes of one item where a demand does not say (low, value, high)."""
 OTHER_SIZE = (1e3, 20e3, 200e3)
+LONGEST = 10_000_000
+"""Tokens of the longest sequence that is planned with."""
 STATED = "stated in the demand"
 Table = TypeVar("Table", WrittenService, WrittenBatch, WrittenTraining)
 
@@ -179,10 +184,25 @@ def checked_item(workload: str, preset: str, *, mode: Mode, settings: Mapping[st
     if is_language(workload) and model is None and preset not in family.presets:
         if preset not in language_models():
             raise UnknownNameError("preset of gpt", preset, known={*family.presets, *language_models()})
+        _check_lengths(settings, known=family.settings)
         return str(family.item)
-    own = {key: value for key, value in settings.items() if key in family.settings.model_fields or not is_language(workload)}
-    family.validate(Case(workload=workload, preset=preset, mode=mode, settings=own, model=model))
+    family.validate(Case(workload=workload, preset=preset, mode=mode, settings=settings, model=model))
     return str(family.item)
+
+
+def _check_lengths(settings: Mapping[str, Setting], *, known: type[BaseModel]) -> None:
+    """Raise where a setting of a language model that is only computed is unknown or no length."""
+    for key, value in settings.items():
+        if key not in known.model_fields:
+            raise UnknownNameError("setting", key, known=known.model_fields)
+        if isinstance(value, bool) or not isinstance(value, int) or value > LONGEST:
+            raise UsageError(f"settings, {key} = {shown(value)}: must be a whole number up to {LONGEST:,}.")
+    try:
+        known.model_validate(settings)
+    except ValidationError as problem:
+        wrong = problem.errors()[0]
+        said = wrong["msg"].replace("Input should be", "must be")
+        raise UsageError(f"settings, {wrong['loc'][0]} = {shown(wrong['input'])}: {said}.") from None
 
 
 def _settings(workload: str, given: Mapping[str, Setting], prompt: Amount | None, answer: Amount | None) -> dict[str, Setting]:
@@ -193,6 +213,9 @@ def _settings(workload: str, given: Mapping[str, Setting], prompt: Amount | None
         return dict(given)
     if prompt is None or answer is None:
         raise UsageError("input_tokens and output_tokens are needed of a language model.")
+    for key, instead in (("prompt_len", "input_tokens"), ("max_new_tokens", "output_tokens")):
+        if key in given:
+            raise UsageError(f"settings, {key}: of a service or batch that is {instead}.", "Take it out of settings.")
     return {**given, "prompt_len": max(2, round(prompt.value)), "max_new_tokens": max(1, round(answer.value))}
 
 

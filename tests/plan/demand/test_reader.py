@@ -152,6 +152,14 @@ def test_a_data_set_is_a_profile_or_a_size(tmp_path: Path) -> None:
 
 
 TRAINING = "[[training]]\nname = 't'\nworkload = 'gpt'\npreset = 'llama-3.1-8b'\ndeadline = '1h'\n"
+TRAINED = """[[training]]
+name = "tuning"
+workload = "gpt"
+preset = "falcon-180b"
+tokens = 1000
+deadline = "1d"
+settings = {}
+"""
 BAD = {
     "one of users, rate": service(""),
     "there are users and rate": service("rate = 1\nusers = 5"),
@@ -159,6 +167,15 @@ BAD = {
     "a day has 24 hours": service("hourly_requests = [1, 2, 3]"),
     "input_tokens and output_tokens are needed": service("rate = 1", head=GPT.replace(LENGTHS, "")),
     "output_tokens = 0: must be between 1 and": service("rate = 1", head=GPT.replace("output_tokens = 200", "output_tokens = 0")),
+    "unknown setting 'banana'": service("rate = 1\nsettings = { banana = 1 }"),
+    "settings, prompt_len: of a service or batch that is input_tokens": service("rate = 1\nsettings = { prompt_len = 5 }"),
+    "unknown setting 'sequence'": TRAINED.format("{ sequence = 5 }"),
+    "settings, seq_len = 'long': must be a whole number": TRAINED.format("{ seq_len = 'long' }"),
+    "settings, seq_len = 1000000000000: must be a whole number up to 10,000,000": TRAINED.format("{ seq_len = 1000000000000 }"),
+    "settings, lora_rank = 5000: must be less than": TRAINED.format("{ lora_rank = 5000 }"),
+    "101 services and jobs; at most 100 are planned together": "".join(
+        f"[[service]]\n{GPT.replace('chat', f'chat {number}')}rate = 1\n" for number in range(101)
+    ),
     "belong to language models": service("rate = 1", head=IMAGES + LENGTHS),
     "workload and preset missing": service("rate = 1", head="name = 'chat'\n"),
     "Did you mean latent_diffusion": service("rate = 1", head=IMAGES.replace("latent_diffusion", "latent_difusion")),
