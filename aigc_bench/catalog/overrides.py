@@ -53,7 +53,6 @@ from aigc_bench.core.user_folders import config_home
 Overrides = Mapping[str, Mapping[str, Cells]]
 """Complete rows by table and key."""
 REMEDY = "Correct the file or move it away; measuring and showing runs go on without it"
-_MOST_SAID = 20
 
 _LABELS = {"id", "name", "vendor", "kind", "unit", "source", "second_source", "as_of", "basis", "confidence", "note", "status"}
 _PRICE = ("price_low_usd", "price_mid_usd", "price_high_usd")
@@ -96,18 +95,16 @@ def read_overrides(files: Sequence[Path], *, own: Collection[Path] = ()) -> Over
     named.
     """
     merged = _merge(files)
-    said = [line for lines in merged.mistakes.values() for line in _first(lines)]
+    said = [line for lines in merged.mistakes.values() for line in lines]
     if not said:
         return merged.rows
-    if all(file in own for file in merged.mistakes):
-        is_one = len(said) == 1
-        first = said[0] if said[0].endswith((".", "?")) or not is_one else f"{said[0]}."
-        raise AigcBenchError(first, f"{REMEDY}." if is_one else None, details=[*said[1:], *([] if is_one else [f"{REMEDY}."])])
-    raise UsageError(said[0], details=said[1:])
-
-
-def _first(lines: Sequence[str]) -> list[str]:
-    return [*lines[:_MOST_SAID], *([f"{len(lines) - _MOST_SAID:,} more mistakes of this file"] if len(lines) > _MOST_SAID else [])]
+    if not all(file in own for file in merged.mistakes):
+        raise UsageError(said[0], details=said[1:])
+    if len(said) == 1:
+        raise AigcBenchError(f"{said[0].rstrip('.')}{'' if said[0].endswith('?') else '.'}", f"{REMEDY}.")
+    raise AigcBenchError(
+        f"{len(said):,} mistakes in your files of the catalogue.", f"{REMEDY}.", details=[f"  {one}" for one in said]
+    )
 
 
 def usable_overrides(files: Sequence[Path]) -> tuple[Overrides, Mapping[Path, Sequence[str]]]:

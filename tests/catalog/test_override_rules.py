@@ -215,8 +215,8 @@ def test_a_command_that_needs_the_catalogue_ends_with_the_mistakes(
     assert main(command) == 1
     out, err = capsys.readouterr()
     assert out == ""
-    assert err.startswith(f"error: {folder / 'broken.toml'}: accelerators.a.")
-    assert "Correct the file or move it away" in err
+    assert err.startswith("error: 2 mistakes in your files of the catalogue. Correct the file or move it away")
+    assert f"  {folder / 'broken.toml'}: accelerators.a." in err
 
 
 @pytest.mark.parametrize("command", OTHERS, ids=" ".join)
