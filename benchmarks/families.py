@@ -8,7 +8,7 @@
                        (the quality gate's error); the best is named
 
 A step: GPT-2-124M 32 + 8 tokens, BERT-base 1 x 128, latent diffusion (tiny) 3 guided steps at 128 px, Whisper-tiny 30 s and 8
-tokens. Without arguments a few minutes on two cores, most of it the runtimes' exports. Exit 0 whatever the figures: on a machine
+tokens. Without arguments a few minutes on two cores, most of it the runtimes' exports. Always exits with 0: on a machine
 that is shared they are the neighbour's as well.
 """
 
@@ -53,7 +53,7 @@ ENGINES = (
     *("torch-eager/bf16", "torch-int8/bf16", "torch-int8-dynamic/fp32", "torch-int4/bf16"),
     *("onnxruntime/fp32", "openvino/fp32", "openvino/bf16"),
 )
-"""``torch-compile`` is asked for by name: it compiles for minutes."""
+"""``torch-compile`` runs only by name: it compiles for minutes."""
 TARGET = 0.03
 
 
@@ -218,8 +218,8 @@ def engine_gains(family: str, *, engines: Sequence[str], rounds: int, threads: i
         quality = other.quality()
         is_right = quality is not None and quality.passed is True
         error = quality.values.get("relative_error") if quality is not None else None
-        told = "outputs not compared" if error is None else f"error {error:.2g}, {'right' if is_right else 'WRONG'}"
-        print(f"{family:20}   {name:24} {1e3 * other_s:8.1f} ms   gain {gain:5.2f} x   {told}", flush=True)
+        correctness = "outputs not compared" if error is None else f"error {error:.2g}, {'right' if is_right else 'WRONG'}"
+        print(f"{family:20}   {name:24} {1e3 * other_s:8.1f} ms   gain {gain:5.2f} x   {correctness}", flush=True)
         gains |= {name: gain} if is_right else {}
     if gains:
         best = max(gains, key=lambda name: gains[name])
@@ -227,22 +227,22 @@ def engine_gains(family: str, *, engines: Sequence[str], rounds: int, threads: i
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Run what was asked for, by default everything."""
+    """Run the selected families and engines, by default all."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=11, help="interleaved repetitions (default 11)")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads (default 1: two on a shared machine scatter)")
     parser.add_argument("--family", action="append", choices=sorted(CASES), help="only this one (may be repeated)")
     parser.add_argument("--engine", action="append", help="engines instead of the default ones, as torch-compile/fp32")
     parser.add_argument("--no-engines", action="store_true", help="only the bare loops")
-    asked: Any = parser.parse_args(words)
+    options: Any = parser.parse_args(words)
     warnings.filterwarnings("ignore")
     known = set(registry.names("workloads"))
-    families = [family for family in asked.family or CASES if family in known]
+    families = [family for family in options.family or CASES if family in known]
     with torch.inference_mode():
         for family in families:
-            against_bare(family, rounds=asked.rounds, threads=asked.threads)
-        for family in [] if asked.no_engines else families:
-            engine_gains(family, engines=asked.engine or ENGINES, rounds=asked.rounds, threads=asked.threads)
+            against_bare(family, rounds=options.rounds, threads=options.threads)
+        for family in [] if options.no_engines else families:
+            engine_gains(family, engines=options.engine or ENGINES, rounds=options.rounds, threads=options.threads)
     return 0
 
 

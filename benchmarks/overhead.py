@@ -1,4 +1,4 @@
-"""What measuring costs: ratios within one run, interleaved pairs, each figure beside its target.
+"""What measuring costs: ratios within one run, interleaved pairs, each figure next to its target.
 
     python benchmarks/overhead.py [--quick]
 
@@ -8,7 +8,7 @@
     harness over bare      median step time in a measured window over that of a hand-written loop, same program and process
     a further case         from the request to the first sample in a forked process, model building, warm-up and first step apart
 
-``--quick`` takes fewer pairs. Exit 0 whatever the figures are: on a machine that is shared they are the neighbour's as well.
+``--quick`` takes fewer pairs. Always exits with 0: on a shared machine the figures depend on the other load as well.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ QUICK = Effort(num_pairs=4, forwards=2, idle_s=4.0, num_blocks=20, block_steps=3
 
 
 def main() -> int:
-    """Measure and print each figure beside its target."""
+    """Measure and print each figure next to its target."""
     effort = QUICK if "--quick" in sys.argv[1:] else FULL
     load = os.getloadavg()[0]
     print(f"load of the last minute {load:.1f} on {len(os.sched_getaffinity(0))} cores; medians over interleaved pairs")
@@ -139,7 +139,7 @@ def _fake_gpus(folder: Path, *, has_counter: bool, num: int = NUM_GPUS) -> Itera
 
 
 def _idle_sampler(folder: Path, *, duration_s: float) -> SamplerReport:
-    """What a sampler says of itself after a while beside nothing."""
+    """Return what a sampler reports of itself after a while on an idle machine."""
     sampler = SamplerClient(spool=folder / "telemetry.csv", clock=Clock.start())
     sampler.start()
     time.sleep(duration_s)

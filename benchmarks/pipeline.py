@@ -104,19 +104,19 @@ def main() -> int:
     parser.add_argument("--only", nargs="*", default=[], help="globs over case names")
     parser.add_argument("--budget", type=float, default=150.0, help="seconds to measure for")
     parser.add_argument("--out", type=Path, help="run directory")
-    asked = parser.parse_args()
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        folder = asked.data or Path(scratch) / "data"
-        if not (asked.keep and folder.is_dir()):
-            write_data(folder, images=asked.images, waves=asked.waves, text_bytes=asked.text_mb << 20)
+        folder = options.data or Path(scratch) / "data"
+        if not (options.keep and folder.is_dir()):
+            write_data(folder, images=options.images, waves=options.waves, text_bytes=options.text_mb << 20)
         profile = Path(scratch) / "pipeline.toml"
         profile.write_text(PROFILE)
         run = aigc_bench.run(
             load_profile(profile),
-            only=asked.only,
-            budget_s=asked.budget,
-            out=asked.out or Path(scratch) / "run",
-            pipelines=api.pipelines(folder, caches=("hot", "cold"), workers=asked.workers),
+            only=options.only,
+            budget_s=options.budget,
+            out=options.out or Path(scratch) / "run",
+            pipelines=api.pipelines(folder, caches=("hot", "cold"), workers=options.workers),
         )
         print_metrics(run)
         bad = skipped(run)

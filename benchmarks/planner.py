@@ -39,8 +39,8 @@ def main() -> int:
         plan = plan_demand(demand, catalogue=catalogue)
         done = time.perf_counter()
         rate = sum(len(one) for one in found if one is not None) / (searched - begun)
-        told = f"{done - searched:6.2f} s  {plan.num_candidates:7,} candidates  {rate:9,.0f} /s  {len(plan.options)} options"
-        sys.stdout.write(f"{file.name:<24} {told}\n")
+        figures = f"{done - searched:6.2f} s  {plan.num_candidates:7,} candidates  {rate:9,.0f} /s  {len(plan.options)} options"
+        sys.stdout.write(f"{file.name:<24} {figures}\n")
     return 0
 
 

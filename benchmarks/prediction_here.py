@@ -4,7 +4,7 @@
 
 Without a run it makes one (about five minutes) that holds the probes and the cases of profile `cpu`: their trials are shuffled,
 so that a machine whose neighbours come and go is the same machine to both; where they never go, two threads wait for each other and
-one thread (--threads 1) tells more. Every case is predicted with its interval; a random
+one thread (--threads 1) is more informative. Every case is predicted with its interval; a random
 half of the cases then calibrates the prediction of the others, N times with a fixed seed. Memory is judged by family and mode,
 and by whether something was said to fit that did not. Exit 1 where a bound is missed.
 """

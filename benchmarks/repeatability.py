@@ -5,7 +5,7 @@
 
     before      what a plain script does: threads as OpenMP and the scheduler please, one warm-up step, the mean of one second
     after       our trials: passive waiting, bound threads, warm-up until the step settles, the median of a window with a stop rule
-    corrected   the same, divided by the shift of the reference kernel that was timed beside each window
+    corrected   the same, divided by the shift of the reference kernel that was timed around each window
 
 Each is the CV over fresh processes. Both sides go round all cases before any gets its next process, so that both meet the machine's
 drift alike; they run one after the other, so that a neighbour who comes and goes shows as well.
@@ -127,7 +127,7 @@ def _plain_mean_s(case: Case) -> float:
 
 def _print(found: Sequence[CaseAnalysis], *, before: dict[str, list[float]]) -> None:
     width = max(len(analysis.case.id) for analysis in found)
-    print(f"{'trial CV':<{width}}  {'before':>7}  {'after':>7}  {'corrected':>9}  grade     found beside it")
+    print(f"{'trial CV':<{width}}  {'before':>7}  {'after':>7}  {'corrected':>9}  grade     reasons")
     advice: dict[str, None] = {}
     columns: list[tuple[float | None, ...]] = []
     for analysis in found:
@@ -137,8 +137,8 @@ def _print(found: Sequence[CaseAnalysis], *, before: dict[str, list[float]]) -> 
         label = grade(columns[-1][1]) or "one trial"
         if label in ("C", "unstable"):
             advice |= dict.fromkeys(_advice(reasons))
-        told = ", ".join(reasons) or ("no reason found" if label == "unstable" else "")
-        print(f"{analysis.case.id:<{width}}  {_percents(columns[-1])}  {label:<8}  {told}")
+        listed = ", ".join(reasons) or ("no reason found" if label == "unstable" else "")
+        print(f"{analysis.case.id:<{width}}  {_percents(columns[-1])}  {label:<8}  {listed}")
     medians = tuple(_median(column) for column in zip(*columns, strict=True))
     print(f"{'median over the cases':<{width}}  {_percents(medians)}")
     for line in advice:

@@ -2,7 +2,7 @@
 
     python benchmarks/replay_attainment.py --demands 100
 
-A demand counts as held where the share of requests in time is at least the asked percentile minus one point, in a replay with a
+A demand counts as held where the share of requests in time is at least the required percentile minus one point, in a replay with a
 seed that the planner did not see.
 """
 

@@ -1,7 +1,7 @@
 """The traces that come with the package, so that neither a plan nor the prediction of a profile waits for them.
 
-    python benchmarks/ship_traces.py            say what is shipped of today's sources and versions, and how fast it is read
-    python benchmarks/ship_traces.py --write    trace whatever is not, and write the files and their keys
+    python benchmarks/ship_traces.py            print what is shipped for the current sources and versions, and how fast it is read
+    python benchmarks/ship_traces.py --write    trace what is missing, and write the files and their keys
 
 Shipped are the cases of all profiles, and, in bf16 and at the batch sizes that a plan traces, inference of every preset that is
 planned from its own operators (served language models are not) at its own settings and at those of the scenarios of `plan --new`.
@@ -49,7 +49,7 @@ DECISIVE = {"mode": "infer", "precision": PRECISION, "backend": "cuda", "gradien
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """A case at batch 1, the batch sizes that profiles run it at, and whether plans ask for those of ``tables``."""
+    """A case at batch 1, the batch sizes that profiles run it at, and whether plans need those of ``tables``."""
 
     case: Case
     batches: frozenset[int]
@@ -58,14 +58,14 @@ class Wanted:
 
 def wanted() -> list[Wanted]:
     """All that is shipped; what differs in nothing but the batch size is one."""
-    asked = [(case, 1, True) for case in planned_cases()]
-    asked += [(case.model_copy(update={"batch_size": 1}), case.batch_size, False) for case in profile_cases()]
-    names = {file_name(case): case for case, _, _ in asked}
+    required = [(case, 1, True) for case in planned_cases()]
+    required += [(case.model_copy(update={"batch_size": 1}), case.batch_size, False) for case in profile_cases()]
+    names = {file_name(case): case for case, _, _ in required}
     return [
         Wanted(
             case=case,
-            batches=frozenset(batch for one, batch, is_planned in asked if file_name(one) == name and not is_planned),
-            is_planned=any(is_planned for one, _, is_planned in asked if file_name(one) == name),
+            batches=frozenset(batch for one, batch, is_planned in required if file_name(one) == name and not is_planned),
+            is_planned=any(is_planned for one, _, is_planned in required if file_name(one) == name),
         )
         for name, case in sorted(names.items())
     ]
@@ -80,9 +80,9 @@ def planned_cases() -> Iterator[Case]:
     catalogue = load_catalogue(with_user_files=False)
     for name in scenario_names():
         demand = read_demand(SCENARIOS / f"{name}.toml", catalogue=catalogue)
-        for wish in (*demand.services, *demand.jobs):
-            if wish.mode == "infer" and is_traced(wish.workload, wish.preset or ""):
-                yield case_of(wish.workload, wish.preset or "", "infer", precision=PRECISION, settings=wish.settings)
+        for load in (*demand.services, *demand.jobs):
+            if load.mode == "infer" and is_traced(load.workload, load.preset or ""):
+                yield case_of(load.workload, load.preset or "", "infer", precision=PRECISION, settings=load.settings)
 
 
 def profile_cases() -> Iterator[Case]:
@@ -92,7 +92,7 @@ def profile_cases() -> Iterator[Case]:
 
 
 def is_traced(workload: str, preset: str) -> bool:
-    """Whether a plan asks its own operators: neither a probe nor a served language model."""
+    """Return whether a plan needs its operators: neither a probe nor a served language model."""
     return not workload.startswith("probe") and not (workload == "gpt" and resolve_language_model(preset))
 
 
@@ -124,9 +124,9 @@ def write() -> None:
     """Trace, and put in place what is new; files of presets that are gone are removed."""
     (FOLDER / KEYS).mkdir(parents=True, exist_ok=True)
     keys: dict[str, dict[str, tuple[str, int]]] = {}
-    asked = wanted()
+    selected = wanted()
     with concurrent.futures.ProcessPoolExecutor(os.cpu_count(), mp_context=multiprocessing.get_context("spawn")) as pool:
-        for one, traces in zip(asked, pool.map(traces_of, asked), strict=True):
+        for one, traces in zip(selected, pool.map(traces_of, selected), strict=True):
             path = FOLDER / file_name(one.case)
             if not path.exists() or read_traces(path) != traces:
                 write_traces(path, traces)

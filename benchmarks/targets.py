@@ -15,7 +15,7 @@ from aigc_bench.predict.validation.score import Score, score
 COVERAGE = (0.72, 0.88)
 """What nominal 80 % intervals should cover."""
 ANSWERED = 0.80
-"""Answered over asked rows of the families below, at least."""
+"""Least share of answered rows, of all rows of the families below."""
 
 
 def is_offline(query: Query) -> bool:
@@ -56,7 +56,7 @@ def scores(answers: Sequence[Answer], *, catalogue: Catalogue) -> dict[str, Scor
 
 
 def table(found: Mapping[str, Score]) -> list[list[str]]:
-    """Target by target: median error to reach and reached, bias, coverage, answered over asked, pass or miss."""
+    """Target by target: median error to reach and reached, bias, coverage, answered share, pass or miss."""
     lines = [["target", "rows", "goal", "reached", "bias", "covers", "answered", "verdict"]]
     for name, own in found.items():
         goal, share = TARGETS[name][0], own.answered / own.asked

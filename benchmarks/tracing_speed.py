@@ -39,10 +39,10 @@ print(time.perf_counter() - begun)
 def seconds(program: str, *, cache: str) -> tuple[float, float]:
     """Wall seconds of a process that runs ``program``, and what it says of itself."""
     begun = time.perf_counter()
-    told = subprocess.run(
+    printed = subprocess.run(
         [sys.executable, "-c", program], env={**os.environ, "XDG_CACHE_HOME": cache}, capture_output=True, text=True, check=True
     ).stdout
-    return time.perf_counter() - begun, float(told)
+    return time.perf_counter() - begun, float(printed)
 
 
 def main() -> int:

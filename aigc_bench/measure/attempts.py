@@ -1,6 +1,6 @@
 """One trial, as often as it takes: once, or a second time where it was killed from outside or a device was throttled.
 
-The trial's ``attempt`` and ``notes`` state a second attempt; its result is final, whatever it is.
+The trial's ``attempt`` and ``notes`` state a second attempt; its result is final.
 """
 
 from __future__ import annotations

@@ -54,8 +54,8 @@ ALONE = Ranks(rank=0, size=1)
 def gather(request: TrialRequest, *, rank: int, port: int | None = None) -> Iterator[Ranks]:
     """Join the trial's other ranks (rank 0 starts them), and part from them at the end.
 
-    All leave the group together, while all live: a group that has lost a member may hang on its way out. After an error nobody
-    waits for anybody, and the others are killed.
+    All leave the group together, while all live: a group that has lost a member may hang on its way out. After an error no rank
+    waits for another, and the others are killed.
     """
     case = request.case
     if case.devices == 1:

@@ -1,7 +1,7 @@
 """This tool's own measurements as a published table, and back: what ``show RUN --as published`` writes, ``validate`` can score.
 
 A row of ours names its engine in ``software`` (``torch-eager``, ``torch-compile``) and its preset in ``model``; it is answered by
-the traced model, whatever its family. ``config_json`` holds the case where a case wrote the row; without it the columns count
+the traced model, for any family. ``config_json`` holds the case where a case wrote the row; without it the columns count
 (``input_len`` is the prompt in inference, the sequence in training). ``gpu`` is an accelerator's id, or ``@RUN`` for a machine
 that was probed.
 """
