@@ -23,7 +23,7 @@ prefill_weights prefill_attention prefill_bytes is_offline is_static is_disaggre
 NOTHING = dict.fromkeys(WORK.split(), 0.0)
 ALONE = NOTHING | {
     "sequences": 4.0, "input_len": 100.0, "output_len": 10.0, "replicas": 2.0, "prefill_replicas": 1.0, "waiting": 1.0,
-    "attention_ranks": 1.0, "prompts_a_pass": 1.0, "power_share": 0.25, "asked": 4.0, "room": 100.0, "bandwidth": REFERENCE,
+    "attention_ranks": 1.0, "prompts_a_pass": 1.0, "power_share": 0.25, "requested": 4.0, "room": 100.0, "bandwidth": REFERENCE,
 }  # fmt: skip
 
 CONSTANTS = {
@@ -167,10 +167,10 @@ def test_a_static_batch_and_prompts_read_elsewhere_disturb_no_step() -> None:
         ({"latent_layers": 2.0, "prompts_a_pass": 9.0}, {}, 4.6 + 0.15 * (4 + 0.15)),
         ({"latent_layers": 2.0, "prompts_a_pass": 0.1}, {}, 4.6 + 0.15 * (4 + 0.6)),
         # 6 requests for 4 x 0.5 seats: two rounds too many, each 0.7 of an answer of 10 steps
-        ({"sequences": 1.0, "asked": 6.0, "room": 4.0}, {"interference": 0.0}, 4 + 2 * 0.7 * 10 * 2),
-        ({"sequences": 1.0, "asked": 3.0, "room": 1.0}, {"interference": 0.0}, 4 + 2 * 0.7 * 10 * 2),
-        ({"sequences": 1.0, "asked": 1.0, "room": 4.0}, {"interference": 0.0}, 4.0),
-        ({"sequences": 1.0, "asked": 6.0, "room": 4.0, "is_disaggregated": 1.0, "replicas": 1.0}, {}, 4.0),
+        ({"sequences": 1.0, "requested": 6.0, "room": 4.0}, {"interference": 0.0}, 4 + 2 * 0.7 * 10 * 2),
+        ({"sequences": 1.0, "requested": 3.0, "room": 1.0}, {"interference": 0.0}, 4 + 2 * 0.7 * 10 * 2),
+        ({"sequences": 1.0, "requested": 1.0, "room": 4.0}, {"interference": 0.0}, 4.0),
+        ({"sequences": 1.0, "requested": 6.0, "room": 4.0, "is_disaggregated": 1.0, "replicas": 1.0}, {}, 4.0),
     ],
 )  # fmt: skip
 def test_the_wait_for_a_first_token_part_by_part(columns: dict[str, float], constants: dict[str, float], seconds: float) -> None:

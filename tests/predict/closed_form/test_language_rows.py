@@ -47,7 +47,7 @@ def test_eight_clients_of_one_device_by_hand() -> None:
     rest = {
         "input_len": 1000.0, "output_len": 200.0, "replicas": 1.0, "prefill_replicas": 1.0, "waiting": 1.0, "is_offline": 0.0,
         "is_static": 0.0, "is_disaggregated": 0.0, "link": 0.0, "looks_seldom": 0.0, "latent_layers": 0.0, "attention_ranks": 1.0,
-        "prompts_a_pass": 8.192, "power_share": language.power_share(H100), "asked": 8.0, "room": room,
+        "prompts_a_pass": 8.192, "power_share": language.power_share(H100), "requested": 8.0, "room": room,
         "engine": float(ENGINES.index("vllm")),
         "bandwidth": H100.memory_bandwidth_bytes_per_s, "aspect": float(QUANTITIES.index("tpot")),
     }  # fmt: skip
@@ -127,13 +127,13 @@ def test_as_many_sequences_run_as_are_sent_as_fit_or_as_the_batch_says() -> None
     room = row().columns["room"]
     crowded = row(concurrency=10 * room).columns
     assert crowded["sequences"] == pytest.approx(room) and crowded["waiting"] == pytest.approx(10.0)
-    assert crowded["asked"] == pytest.approx(10 * room)
+    assert crowded["requested"] == pytest.approx(10 * room)
     split = row(gpu_count=4, layout={"tp": 1}, concurrency=40).columns
-    assert (split["sequences"], split["asked"], split["replicas"]) == (10.0, 10.0, 4.0)
+    assert (split["sequences"], split["requested"], split["replicas"]) == (10.0, 10.0, 4.0)
     batch = row(batch=5, concurrency=None).columns
     assert (batch["sequences"], batch["is_static"], batch["is_offline"], batch["waiting"]) == (5.0, 1.0, 0.0, 1.0)
     offline = row(concurrency=None).columns
-    assert (offline["sequences"], offline["is_offline"]) == (pytest.approx(room), 1.0) and offline["asked"] == offline["sequences"]
+    assert (offline["sequences"], offline["is_offline"]) == (pytest.approx(room), 1.0) and offline["requested"] == offline["sequences"]
     short = row(concurrency=None, input_len=1, output_len=1).columns
     assert short["sequences"] == 2048.0
     assert row(concurrency=0.1).columns["sequences"] == 1.0
