@@ -1,4 +1,4 @@
-"""The whole answer to a demand: the plan, its recommendation confirmed by simulation, and how sure it is."""
+"""The whole answer to a demand: the plan, its recommendation confirmed by simulation, and its risk."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ def answer(
     measured: Sequence[Measured] = (),
     seed: int = 0,
 ) -> Plan:
-    """The plan of a demand with its recommended option replayed and drawn in many worlds. Same inputs, same bytes."""
+    """Return the plan of a demand, its recommendation replayed, and its risk over scenarios. Same inputs, same bytes."""
     planned = partial(plan_demand, catalogue=catalogue, on=on, measured=measured, seed=seed)
 
     def on_one(wanted: Demand, *, accelerator: str, floors: Floors) -> Plan:
-        """The plan over one accelerator, with what a simulation asked for."""
+        """Return the plan for one accelerator, with the minimum machines that a simulation required."""
         return planned(wanted, accelerators=(accelerator,), floors=floors)
 
     plan = planned(demand, accelerators=accelerators)
-    wishes: list[Service | Job] = [*demand.services, *demand.jobs]
-    notes = tuple(note for workload in wishes for note in left_out(workload, measured))
+    workloads: list[Service | Job] = [*demand.services, *demand.jobs]
+    notes = tuple(note for workload in workloads for note in left_out(workload, measured))
     plan = plan.model_copy(update={"notes": notes})
     replayer = Replayer(demand=demand, rules=plan.rules, catalogue=catalogue, model=ServiceModel(catalogue), seed=seed)
     return certain(confirmed(plan, replayer=replayer, planner=on_one), catalogue=catalogue, seed=seed)

@@ -1,6 +1,6 @@
 """The first plan: from a recorded run to a number of machines like the measured one, judged over six factors, with money.
 
-Entry point of the report. The full planner searches over other machines and adds uncertainty by Monte Carlo; both stand on
+Entry point of the report. The full planner searches over other machines and adds uncertainty by Monte Carlo; both use
 the same loads, pools, factors and costs. Same run, same bytes: nothing here is random or reads a clock.
 """
 
@@ -36,7 +36,7 @@ NOT_INCLUDED = (
     "software licences",
     "taxes and duties",
     "internet transit",
-    "switches, cabling and shared storage beside the servers",
+    "switches, cabling and shared storage",
     "growth of the demand",
 )
 
@@ -49,7 +49,7 @@ def first_plan(
     demand: Demand | None = None,
     with_invalid: Collection[str] = (),
 ) -> Plan | None:
-    """The plan of a run for ``demand``, or for the built-in one; ``None`` where nothing was measured that anybody could demand.
+    """Return the plan of a run for ``demand``, or for the built-in one; ``None`` where nothing measured could be demanded.
 
     ``with_invalid`` names cases whose numbers are planned with although their verdict is invalid.
     """
@@ -70,7 +70,7 @@ def first_plan(
 
 
 def make_plan(demand: Demand, *, machine: Machine, rules: Rules, with_invalid: Collection[str] = ()) -> Plan:
-    """Plan a demand on machines of one kind; pure arithmetic over records."""
+    """Return the plan of a demand on machines of one kind; pure arithmetic over records."""
     loads, unplanned = loads_of(demand, machine=machine, rules=rules, with_invalid=with_invalid)
     placements: tuple[Placement, ...] = ("pooled", "dedicated") if len(loads) > 1 else ("pooled",)
     options = ranked(

@@ -1,6 +1,6 @@
 """The full plan: from a demand to ranked options over the whole catalogue. Same inputs, same bytes: the day of prices is an input.
 
-1 candidates   every way to run each load on every accelerator, as arrays                            search/
+1 candidates   every configuration of each load on every accelerator, as arrays                      search/
 2 choice       per host and load the cheapest that fits and is in time
 3 options      fleet, six factors, room and money of every host, owned, colocated and rented          options
 4 mixed        each load on the host that serves it cheapest
@@ -46,17 +46,17 @@ if TYPE_CHECKING:
     from aigc_bench.catalog.records import AcceleratorSpec
 
 METHOD = (
-    "Every accelerator of the catalogue, in every server that holds it, bought and colocated while it is sold, and rented in whole "
-    "instances; per load every engine, "
-    "number format, parallelism, batch and power limit that the model answers, of which the cheapest that fits and is in time "
-    "is taken, with time and memory to spare for the predictor's error where there is such. Queues by M/G/c (Allen-Cunneen), "
-    "spares by binomial availability, intervals to first order. Whole numbers come from the middle of the intervals; a margin of "
-    "servers is added until SLOs and deadlines are kept as surely as is asked."
+    "Every accelerator of the catalogue in every server that holds it: owned and colocated while it is sold, and rented in whole "
+    "instances. Per load every engine, "
+    "number format, parallelism, batch and power limit that the model supports; the cheapest that fits and is in time is taken, "
+    "with reserves of time and memory for the predictor's error where possible. Queues by M/G/c (Allen-Cunneen), "
+    "spares by binomial availability, intervals to first order. Whole numbers are computed from central values; a safety margin of "
+    "servers is added until SLOs and deadlines are kept with the stated confidence."
 )
 MIXED_HOSTS = 12
-"""Hosts that are looked at for each part of a mixed option: those whose accelerators carry the load cheapest."""
+"""Hosts that are examined for each part of a mixed option: those whose accelerators carry the load cheapest."""
 MIXED_SAVES = 0.1
-"""What several kinds of machines must save before they are worth the spares, skills and contracts of each (assumed)."""
+"""Minimum saving of several kinds of machines, to justify the spares, skills and contracts of each (assumed)."""
 NOT_INCLUDED = ("software licences", "taxes and duties", "internet transit")
 
 
@@ -78,10 +78,10 @@ def plan_demand(
     floors: Mapping[str, int] | None = None,
     seed: int = 0,
 ) -> Plan:
-    """The plan of a demand; ``accelerators`` (ids) narrows the search, ``on`` is the day of prices (the catalogue's newest).
+    """Return the plan of a demand; ``accelerators`` (ids) narrows the search, ``on`` is the day of prices (the catalogue's newest).
 
-    ``measured`` runs stand where predictions would, and are machines of their own where they have no accelerator. ``floors`` are
-    accelerators that loads have at least, by ``Load.case``. Margins are found in worlds drawn from ``seed``.
+    ``measured`` runs replace predictions, and are machines of their own where they have no accelerator. ``floors`` are
+    minimum accelerators of loads, by ``Load.case``. Safety margins are found in scenarios sampled from ``seed``.
     """
     day = on or newest_day(catalogue)
     models = Models(catalogue=catalogue, calibration=shipped_calibration(), measured=tuple(measured), floors=floors or {})
@@ -98,8 +98,8 @@ def plan_demand(
     searched = [host for host in known if allowed(host.spec, demand.constraints) is None]
     refused = [Refusal(accelerator=host.spec.id, reason=why) for host in known if (why := allowed(host.spec, demand.constraints))]
     refused += [Refusal(accelerator=spec.id, reason=why) for spec, why in announced(catalogue, accelerators, on=day)]
-    wishes: list[Service | Job] = [*demand.services, *demand.jobs]
-    found = [Found(workload=workload, candidates=candidates_for(workload, specs_of(searched), models)) for workload in wishes]
+    workloads: list[Service | Job] = [*demand.services, *demand.jobs]
+    found = [Found(workload=workload, candidates=candidates_for(workload, specs_of(searched), models)) for workload in workloads]
     options: list[Option] = []
     for host in searched:
         made, reasons = search.options_of(host, found)
@@ -118,7 +118,7 @@ def plan_demand(
         recommendation=min(accepted, default=None),
         assumptions=assumptions_of(demand, rules=rules, machine=best.machine if best else None),
         unplanned=tuple(
-            Unplanned(name=one.workload.name, reason="the performance model answers for no accelerator that is allowed")
+            Unplanned(name=one.workload.name, reason="the performance model supports no allowed accelerator")
             for one in found
             if one.candidates is None
         ),
@@ -130,14 +130,14 @@ def plan_demand(
 
 
 def newest_day(catalogue: Catalogue) -> date:
-    """The last day that a rent of the catalogue is known of."""
+    """Return the last day for which the catalogue has a rent."""
     days = [row.as_of for row in catalogue.cloud_prices.values() if len(row.as_of) == len("2026-11-23")]
     return date.fromisoformat(max(days))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Search:
-    """What options of one demand are made with."""
+    """The common inputs of all options of one demand."""
 
     demand: Demand
     rules: Rules
@@ -146,10 +146,10 @@ class Search:
     context: ScenarioContext
 
     def options_of(self, host: Host, found: Sequence[Found]) -> tuple[list[Option], list[str]]:
-        """The best of every way to have this host, or the reasons why there is none.
+        """Return the best option of every procurement of this host, or the reasons why there is none.
 
-        Each way runs in settings of its own: a power limit saves nothing where the hour is paid, and a rented replica lies in
-        one instance, so that those of each size are compared with settings that fit them.
+        Each procurement has settings of its own: a power limit saves nothing on an hourly rent, and a rented replica must fit
+        one instance, so that each instance size is compared with settings that fit it.
         """
         made: list[Option] = []
         known: dict[tuple[str, int], Capability] = {}
@@ -157,7 +157,7 @@ class Search:
             chosen = [self._chosen(one, host, known, terms=terms) for one in found]
             missing = [one.workload.name for one, pick in zip(found, chosen, strict=True) if pick is None]
             if missing:
-                return [], [f"{missing[0]}: the performance model does not answer for this accelerator"]
+                return [], [f"{missing[0]}: the performance model does not support this accelerator"]
             made += self._options(host, [pick for pick in chosen if pick is not None], terms=terms)
         if not made:
             return [], ["for sale: the catalogue has neither a purchase price nor a rent of it"]
@@ -169,12 +169,12 @@ class Search:
         loads = loads_of(self.demand, capabilities=capabilities, rules=self.rules)
         procurements = procurements_of(host, machine, demand=self.demand, market=self.market, terms=terms)
         return [
-            self._sure(procurement, loads, (*refusals, *unwanted(procurement, host, demand=self.demand, market=self.market)))
+            self._with_margin(procurement, loads, (*refusals, *unwanted(procurement, host, demand=self.demand, market=self.market)))
             for procurement in procurements
         ]
 
     def alone(self, workload: Service | Job, *, among: int) -> Search:
-        """The search for one load of several, each so sure that all together are as sure as is asked."""
+        """Return the search for one load of several, each with a confidence that makes their joint confidence the demanded one."""
         confidence = self.demand.constraints.confidence ** (1 / among)
         demand = only(self.demand, workload)
         limits = demand.constraints.model_copy(update={"confidence": confidence})
@@ -184,7 +184,7 @@ class Search:
     def _chosen(
         self, one: Found, host: Host, known: dict[tuple[str, int], Capability], *, terms: Terms
     ) -> tuple[Capability, str | None] | None:
-        """The cheapest setting, where there is such with time and memory to spare for what the prediction may err by."""
+        """Return the cheapest setting, if possible with reserves of time and memory for the predictor's error."""
         if one.candidates is None:
             return None
         pick = partial(choose, one.workload, one.candidates, host=host, demand=self.demand, rules=self.rules)
@@ -196,22 +196,22 @@ class Search:
             return None
         capability = self._capability(one, host, chosen.row, known)
         if chosen.refusal is None and self.demand.constraints.confidence > 0:
-            surer = pick(spare=spare_of(capability), terms=terms)
-            if surer is not None and surer.refusal is None:
-                chosen, capability = surer, self._capability(one, host, surer.row, known)
+            safer = pick(spare=spare_of(capability), terms=terms)
+            if safer is not None and safer.refusal is None:
+                chosen, capability = safer, self._capability(one, host, safer.row, known)
         measured = best_measured(one.workload, host.spec.id, measured=self.models.measured, predicted=capability)
         return measured.model_copy(update={"case": f"{one.workload.name}: {measured.case}"}), chosen.refusal
 
     def _capability(self, one: Found, host: Host, row: int, known: dict[tuple[str, int], Capability]) -> Capability:
-        """What a row does; owned and rented hosts often run the same."""
-        assert one.candidates is not None, "a row is of candidates"
+        """Return the capability of a row, cached: owned and rented hosts often run the same."""
+        assert one.candidates is not None, "a row belongs to candidates"
         key = (one.workload.name, row)
         if key not in known:
             known[key] = capability_of(one.workload, one.candidates, row, spec=host.spec, models=self.models)
         return known[key]
 
-    def _sure(self, procurement: Procurement, loads: Sequence[Load], reasons: Sequence[str]) -> Option:
-        """An option with the servers that make it as sure as is asked, or marked where no number does."""
+    def _with_margin(self, procurement: Procurement, loads: Sequence[Load], reasons: Sequence[str]) -> Option:
+        """Return an option with the servers that reach the demanded confidence, or marked where no number does."""
         make = partial(make_option, procurement, loads, demand=self.demand, rules=self.rules, reasons=reasons)
         option, confidence = make(), self.demand.constraints.confidence
         if not option.accepted or confidence == 0:
@@ -219,27 +219,27 @@ class Search:
         more = servers_more(option, self.context, confidence=confidence)
         if more is None:
             return option.model_copy(update={"misses_confidence": True})
-        sure = make(margin=more) if more else option
-        return sure if sure.accepted else option.model_copy(update={"misses_confidence": True})
+        enlarged = make(margin=more) if more else option
+        return enlarged if enlarged.accepted else option.model_copy(update={"misses_confidence": True})
 
 
 def announced(catalogue: Catalogue, accelerators: Sequence[str], *, on: date) -> list[tuple[AcceleratorSpec, str]]:
-    """Accelerators that do not ship yet, with the words that refuse them."""
+    """Return accelerators that are not yet available, with the reason for refusal."""
     specs = [spec for spec in catalogue.accelerators.values() if not accelerators or spec.id in accelerators]
     found = [(spec, why_not_sold(spec, catalogue=catalogue, on=on)) for spec in specs if is_announced(spec, on=on)]
     return [(spec, why) for spec, why in found if why is not None]
 
 
 def _mixed(searched: Sequence[Host], found: Sequence[Found], *, search: Search) -> list[Option]:
-    """One option with each load on its own cheapest host, bought or rented; none where one host carries all cheapest."""
+    """Return one option with each load on its own cheapest host, bought or rented; none where one host is cheapest for all."""
     if len(found) < 2 or any(one.candidates is None for one in found):
         return []
-    had = [host for host in searched if search.market.has(host)]
+    available = [host for host in searched if search.market.has(host)]
     parts: list[Option] = []
     for one in found:
         alone = search.alone(one.workload, among=len(found))
-        costs = [cheapest_usd_per_year(one.workload, one.candidates, host=host, demand=alone.demand) for host in had]
-        near = [had[index] for index in sorted(range(len(had)), key=costs.__getitem__)]
+        costs = [cheapest_usd_per_year(one.workload, one.candidates, host=host, demand=alone.demand) for host in available]
+        near = [available[index] for index in sorted(range(len(available)), key=costs.__getitem__)]
         made = [alone.options_of(host, [one])[0] for host in near[:MIXED_HOSTS]]
         accepted = [option for options in made for option in options if option.accepted]
         if not accepted:
@@ -251,7 +251,7 @@ def _mixed(searched: Sequence[Host], found: Sequence[Found], *, search: Search) 
 
 
 def worth_mixing(mixed: Sequence[Option], others: Sequence[Option]) -> list[Option]:
-    """Mixed options, refused where one kind of machine for all loads costs little more."""
+    """Return mixed options, refused where one kind of machine for all loads costs little more."""
     best = min((one.tco_usd.value for one in others if one.accepted), default=None)
     return [one if best is None or one.tco_usd.value <= (1 - MIXED_SAVES) * best else _not_worth(one, best) for one in mixed]
 
@@ -263,9 +263,9 @@ def _not_worth(mixed: Option, best_usd: float) -> Option:
 
 
 def only(demand: Demand, workload: Service | Job) -> Demand:
-    """The demand with one service or job alone; data sets stay with the first load."""
-    wishes: tuple[Service | Job, ...] = (*demand.services, *demand.jobs)
-    is_first = workload.name == wishes[0].name
+    """Return the demand with one service or job alone; data sets stay with the first load."""
+    workloads: tuple[Service | Job, ...] = (*demand.services, *demand.jobs)
+    is_first = workload.name == workloads[0].name
     return demand.model_copy(
         update={
             "services": (workload,) if isinstance(workload, Service) else (),
@@ -276,7 +276,7 @@ def only(demand: Demand, workload: Service | Job) -> Demand:
 
 
 def loads_of(demand: Demand, *, capabilities: Sequence[Capability], rules: Rules) -> tuple[Load, ...]:
-    """What every service and job asks; capabilities stand in the demand's order."""
+    """Return the load of every service and job; capabilities are in the demand's order."""
     services = capabilities[: len(demand.services)]
     jobs = capabilities[len(demand.services) :]
     served = [service_load(one, can, growth=demand.growth) for one, can in zip(demand.services, services, strict=True)]
@@ -285,7 +285,7 @@ def loads_of(demand: Demand, *, capabilities: Sequence[Capability], rules: Rules
 
 
 def with_capabilities(host: Host, capabilities: Sequence[Capability], *, catalogue: Catalogue) -> Machine:
-    """The host's machine with what it can do, its draw at that work, and its highest draw under the power limits."""
+    """Return the host's machine with its capabilities, its draw at that work, and its peak draw under the power limits."""
     machine, known = host.machine, [one.power_w for one in capabilities if one.power_w is not None]
     changes: dict[str, object] = {"capabilities": tuple(capabilities)}
     if known:

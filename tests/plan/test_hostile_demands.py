@@ -1,4 +1,4 @@
-"""Numbers that nobody should write, in every key that holds one: an answer that is valid JSON, or one line that names the key."""
+"""Absurd numbers in every key that holds one: an answer that is valid JSON, or one line that names the key."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A demand that nothing meets says which factor forbids it and what would change that; a wrong demand says every mistake."""
+"""An impossible demand names the limiting factor and a remedy; a wrong demand lists every mistake."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_the_plain_demand_is_met(tmp_path: Path, capsys: pytest.CaptureFixture[s
 @pytest.mark.parametrize(
     ("factor", "changes", "remedy"),
     [
-        ("compute", {"tpot": "0.00001"}, "time per token is .* at best, 10.0 µs is asked; a looser SLO or a faster accelerator"),
+        ("compute", {"tpot": "0.00001"}, "time per token is .* at best, 10.0 µs is required; a looser SLO or a faster accelerator"),
         (
             "memory",
             {"preset": "llama-3.1-405b", "limits": 'accelerators = ["l4"]'},

@@ -56,7 +56,7 @@ def test_the_formulae_of_loads_and_totals_are_those_that_explain_them(plans: lis
     for key in keys:
         formula = trail[f"{at}.{key}"].formula
         assert formula is not None
-        words = formula.removeprefix("the fewest servers ") if key == "num_spares" else formula.partition("; ends:")[0]
+        words = formula.removeprefix("the fewest servers ") if key == "num_spares" else formula.partition("; interval:")[0]
         assert words in TEXT, formula
     assert REQUIRED in TEXT
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aigc_bench.core.units import digits
 from aigc_bench.plan.factors.base import Context, Factor, judge, scarcest
-from aigc_bench.plan.hardware.host_cores import cores_asked
+from aigc_bench.plan.hardware.host_cores import cores_needed
 from aigc_bench.plan.records.assessment import Assessment
 from aigc_bench.plan.records.loads import Pool
 from aigc_bench.plan.sizing.fleets import mean_utilisation, off_peak_share
@@ -36,7 +36,7 @@ class Compute(Factor):
             return self.conclude(required=zero(self.unit), available=zero(self.unit), why="nothing is asked", inputs=inputs)
         pool = min(context.pools, key=lambda pool: _headroom(pool))
         pairs = {"machines": (pool.required_machines, pool.available_machines)}
-        there, asked = context.machine.host_cores, cores_asked(context.capability(load) for load in context.loads_of(pool))
+        there, asked = context.machine.host_cores, cores_needed(context.capability(load) for load in context.loads_of(pool))
         why = _why(context, pool)
         if there is not None and asked is not None:
             fed = over(times(pool.available_machines, there, unit="cores"), asked, unit=self.unit)

@@ -1,1 +1,1 @@
-"""What can be bought or was measured: hosts, servers, data sheets, measured machines."""
+"""Hardware that can be bought or was measured: hosts, servers, data sheets, measured machines."""

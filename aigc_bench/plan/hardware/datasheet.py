@@ -1,8 +1,8 @@
-"""The data sheet of a host: the catalogue's row, or where there is none what the catalogue's servers of its form have.
+"""The data sheet of a host: the catalogue's row, or without one the typical figures of the catalogue's servers of its form.
 
-Accelerators come as boards of a server (SXM, OAM) or as cards (PCIe). A host that no row stands for is supposed to be like the
-catalogue's servers with 4 to 8 of the same form: their median height, weight and NICs, and beside its accelerators it costs what
-theirs do (median, 10th and 90th percentile of price - accelerators x their price). So every purchase has a bill of like lines.
+Accelerators come as boards of a server (SXM, OAM) or as cards (PCIe). A host without a row is assumed to be like the
+catalogue's servers with 4 to 8 accelerators of the same form: their median height, weight and NICs. Besides its accelerators it
+costs as much as theirs (median, P10 and P90 of price - accelerators x their price). So every purchase has the same bill lines.
 """
 
 from __future__ import annotations
@@ -19,33 +19,33 @@ if TYPE_CHECKING:
     from aigc_bench.catalog.records import AcceleratorSpec, ServerSpec
 
 BOARDS = ("SXM", "OAM", "APU", "NVL", "Superchip")
-"""How the form factors of accelerators begin that are sold on a server's board only."""
+"""Prefixes of the form factors that are sold only on a server's board."""
 LIKE_COUNTS = range(4, 9)
 FULL = 8
 IN_A_TOWER = 4
-"""Workstation and consumer cards cool themselves and take two slots or more: a tower holds four, a server none of them."""
+"""Workstation and consumer cards cool themselves and take two slots or more: a tower holds four, a server none."""
 CORES_OF_A_SERVER = (64.0, 96.0, 192.0)
 CORES_OF_A_WORKSTATION = (8.0, 16.0, 24.0)
 GENERAL = "unverified (general knowledge)"
 
 
 def is_board(spec: AcceleratorSpec) -> bool:
-    """Whether it is sold on a server's board rather than as a card."""
+    """Return whether it is sold on a server's board rather than as a card."""
     return (spec.form_factor or "").startswith(BOARDS)
 
 
 def for_desks(spec: AcceleratorSpec) -> bool:
-    """Whether the card is made for workstations and desktops."""
+    """Return whether the card is made for workstations and desktops."""
     return any(word in (spec.form_factor or "") for word in ("WS", "consumer"))
 
 
 def usual_count(spec: AcceleratorSpec) -> int:
-    """Accelerators in a host that no row stands for."""
+    """Return the accelerators in a host that has no row in the catalogue."""
     return IN_A_TOWER if for_desks(spec) else FULL
 
 
 def sheet_of(server: ServerSpec, catalogue: Catalogue) -> ServerSpec:
-    """A row of the catalogue; a height that it is silent of is that of servers like it, so that it has a place in a rack."""
+    """Return a row of the catalogue; a missing height is that of similar servers, so that it has a place in a rack."""
     if server.rack_units is not None or server.gpu_id is None:
         return server
     return server.model_copy(update={"rack_units": median_units(catalogue.accelerators[server.gpu_id], catalogue)})
@@ -54,7 +54,7 @@ def sheet_of(server: ServerSpec, catalogue: Catalogue) -> ServerSpec:
 def assumed_sheet(
     spec: AcceleratorSpec, *, name: str, count: int, price_usd: Estimate, peak_w: float, catalogue: Catalogue
 ) -> ServerSpec:
-    """The sheet of ``count`` accelerators in a host of their own, for that price and at that highest draw."""
+    """Return the sheet of ``count`` accelerators in a host of their own, at that price and peak draw."""
     from aigc_bench.catalog.records import Price, ServerSpec
 
     like = servers_like(spec, catalogue)
@@ -88,12 +88,12 @@ def assumed_sheet(
 
 
 def median_units(spec: AcceleratorSpec, catalogue: Catalogue) -> int:
-    """Rack units of a host of such accelerators."""
+    """Return the rack units of a host of such accelerators."""
     return round(_median(servers_like(spec, catalogue), lambda row: row.rack_units))
 
 
 def servers_like(spec: AcceleratorSpec, catalogue: Catalogue) -> list[ServerSpec]:
-    """The catalogue's servers with 4 to 8 accelerators of the same form."""
+    """Return the catalogue's servers with 4 to 8 accelerators of the same form."""
     return [
         server
         for server in catalogue.servers.values()
@@ -102,24 +102,24 @@ def servers_like(spec: AcceleratorSpec, catalogue: Catalogue) -> list[ServerSpec
 
 
 def host_usd(spec: AcceleratorSpec, count: int, catalogue: Catalogue) -> Estimate:
-    """What a host costs beside its accelerators: processors, memory, board and switches between them, NICs, chassis, margin.
+    """Return the cost of a host without its accelerators: processors, memory, board and switches, NICs, chassis, margin.
 
-    Of boards in proportion to eight, at least two of them; a host of cards costs the same with few or many.
+    For boards in proportion to eight, at least two of them; a host of cards costs the same with few or many.
     """
-    beside = sorted(
+    rests = sorted(
         server.price.mid - server.gpu_count * card.price.mid
         for server in servers_like(spec, catalogue)
         if server.price and server.gpu_id and (card := catalogue.accelerators[server.gpu_id]).price
     )
-    low, middle, high = (max(1.0, beside[round(share * (len(beside) - 1))]) for share in (0.1, 0.5, 0.9))
+    low, middle, high = (max(1.0, rests[round(share * (len(rests) - 1))]) for share in (0.1, 0.5, 0.9))
     kind = "boards" if is_board(spec) else "cards"
-    source = f"median, 10th and 90th percentile of what {len(beside)} servers with {kind} cost beside their accelerators"
+    source = f"median, 10th and 90th percentile of the price of {len(rests)} servers with {kind} without their accelerators"
     whole = assumed(middle, low=low, high=high, unit="usd", source=source)
     return scaled(whole, min(1.0, max(2, count) / FULL)) if is_board(spec) else whole
 
 
 def cores_of(server: ServerSpec | None, *, count: int) -> Estimate:
-    """Physical CPU cores of an accelerator's share of a server: as its row says, else of usual hosts."""
+    """Return physical CPU cores of an accelerator's share of a server: by its row, else of usual hosts."""
     if server is not None and server.cpu_cores:
         each, source = (
             server.cpu_cores / count,
@@ -140,7 +140,7 @@ def _median(servers: Sequence[ServerSpec], field: Callable[[ServerSpec], float |
 
 
 def _median_low(servers: Sequence[ServerSpec], field: Callable[[ServerSpec], float | None]) -> float:
-    """The median that is one of the values: a rate that switches have."""
+    """Return the lower median, which is one of the values: a rate that switches have."""
     return statistics.median_low(_known(servers, field))
 
 

@@ -1,7 +1,7 @@
-"""CPU cores that an accelerator asks of its host: measured where a run with a data pipeline told, else assumed by modality.
+"""CPU cores that an accelerator needs of its host: measured by a run with a data pipeline, else assumed by modality.
 
-Cores load, decode, tokenise, augment and launch. A host with too few of them leaves its accelerators waiting, so an accelerator
-counts for no more than the share ``cores there / cores asked``.
+Cores load, decode, tokenise, augment and launch. A host with too few of them stalls its accelerators, so an accelerator
+counts for no more than the share ``cores available / cores needed``.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ BY_ITEM: Mapping[str, Estimate] = {
     "audio-second": _cores(3, 1, 8, "sound is decoded and resampled on the host"),
     "video-second": _cores(8, 2, 24, "video is decoded and encoded on the host"),
 }
-"""What an item's modality asks where it was not measured, per busy accelerator."""
+"""Cores per busy accelerator by item, where they were not measured."""
 OTHERWISE = _cores(2, 1, 8, "one core drives the accelerator, another feeds it")
 
 
-def cores_asked(capabilities: Iterable[Capability]) -> Estimate | None:
-    """Cores per accelerator of the load that asks for most; ``None`` where none asks."""
-    asked = [capability.cores_per_device or BY_ITEM.get(capability.item, OTHERWISE) for capability in capabilities]
-    return max((one for one in asked if one.low > 0), key=lambda one: one.value, default=None)
+def cores_needed(capabilities: Iterable[Capability]) -> Estimate | None:
+    """Return the cores per accelerator of the load that needs most; ``None`` where none needs any."""
+    needed = [capability.cores_per_device or BY_ITEM.get(capability.item, OTHERWISE) for capability in capabilities]
+    return max((one for one in needed if one.low > 0), key=lambda one: one.value, default=None)

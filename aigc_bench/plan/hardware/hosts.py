@@ -1,6 +1,6 @@
-"""What can be bought or rented: every server of the catalogue, and every accelerator without one in a host of its own.
+"""Hosts that can be bought or rented: every server of the catalogue, and every accelerator without one in a host of its own.
 
-The unit that a plan replicates is one accelerator with its share of the server; ``machines_per_server`` is how many a server holds.
+The unit that a plan replicates is one accelerator with its share of the server; ``machines_per_server`` is their number per server.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ _TERABYTES = re.compile(r"([\d.]+) TB")
 
 @dataclass(frozen=True, kw_only=True)
 class Host:
-    """A server with accelerators, or accelerators in a host that no row stands for (``server`` is ``None``).
+    """A server with accelerators, or accelerators in a host without a row (``server`` is ``None``).
 
-    ``sheet`` is the server's row, or what is assumed where there is none (``plan.sheet``).
+    ``sheet`` is the server's row, or the assumed one where there is none (``hardware.datasheet``).
     """
 
     spec: AcceleratorSpec
@@ -39,17 +39,17 @@ class Host:
 
     @property
     def is_for_sale(self) -> bool:
-        """Whether somebody sells it to anybody: a server with a price, or accelerators with a price of their own."""
+        """Return whether it has a price: a server with one, or accelerators with one of their own."""
         return self.server is not None or (self.spec.price is not None and "cloud only" not in (self.spec.form_factor or ""))
 
     @property
     def max_devices(self) -> int:
-        """Accelerators that can work on one replica: those of one server."""
+        """Return the accelerators that can work on one replica: those of one server."""
         return self.machine.devices_per_server
 
 
 def hosts(catalogue: Catalogue) -> tuple[Host, ...]:
-    """All of them, servers first, in the catalogue's order; announced parts and rows without price or nameplate are left out."""
+    """Return all hosts, servers first, in the catalogue's order; without announced parts and rows without price or nameplate."""
     found = [host for server in catalogue.servers.values() if (host := _server_host(server, catalogue)) is not None]
     held = {host.spec.id for host in found}
     rented = {price.gpu_id for price in catalogue.cloud_prices.values() if not price.is_historic}
@@ -58,12 +58,12 @@ def hosts(catalogue: Catalogue) -> tuple[Host, ...]:
 
 
 def _is_sold(spec: AcceleratorSpec) -> bool:
-    """Whether the part can be had: not announced only, not a desktop's own."""
+    """Return whether the part is available: released, and not a desktop's own."""
     return "announced" not in spec.id and not any(word in (spec.form_factor or "") for word in ("SoC", "module (", "Jetson"))
 
 
 def allowed(spec: AcceleratorSpec, limits: Constraints) -> str | None:
-    """Why the constraints forbid an accelerator, or ``None``."""
+    """Return why the constraints forbid an accelerator, or ``None``."""
     if limits.vendors and spec.vendor not in limits.vendors:
         return f"constraints.vendors allows {', '.join(limits.vendors)} only, this is {spec.vendor or 'of an unknown vendor'}"
     if limits.accelerators and spec.id not in limits.accelerators:
@@ -110,7 +110,7 @@ def _per_server(count: int, name: str, *, basis: Basis = "datasheet") -> Estimat
 
 
 def _machine(match: ServerMatch, spec: AcceleratorSpec, server: ServerSpec | None, catalogue: Catalogue) -> Machine:
-    """One accelerator with its share of the server."""
+    """Return one accelerator with its share of the server."""
     count = match.num_accelerators
     return Machine(
         name=spec.name,
@@ -139,7 +139,7 @@ def _machine(match: ServerMatch, spec: AcceleratorSpec, server: ServerSpec | Non
 
 
 def _inlet_limit_c(server: str, catalogue: Catalogue) -> Estimate | None:
-    """The warmest supplied air that a server takes: a DGX by its guide, others by ASHRAE class A2."""
+    """Return the highest inlet air temperature of a server: a DGX by its guide, others by ASHRAE class A2."""
     row = catalogue.cooling["dgx_inlet" if server.startswith("dgx_") else "ashrae_a2"]
     return None if row.high is None else estimate(row.high, unit="degC", basis=row.basis, source=f"{row.source}, {row.as_of}")
 
@@ -153,7 +153,7 @@ def _share(number: float | None, count: int, *, unit: str, server: ServerSpec | 
 
 
 def _nic_bits(server: ServerSpec | None, count: int) -> Estimate | None:
-    """Front-end bits a second of an accelerator's share; where the row is silent, one 100G port a server."""
+    """Return front-end bits/s of an accelerator's share; where the row has none, one 100G port per server."""
     ports = server.num_frontend_nics if server and server.num_frontend_nics else 1
     return estimate(
         8 * ports * USUAL_NIC_BYTES_PER_S / count,
@@ -164,7 +164,7 @@ def _nic_bits(server: ServerSpec | None, count: int) -> Estimate | None:
 
 
 def _disk(server: ServerSpec | None, count: int) -> Estimate | None:
-    """Local disks as the row says, else two drives of 3.84 TB."""
+    """Return the local disks of the row, else two drives of 3.84 TB."""
     found = _TERABYTES.search(server.local_storage or "") if server else None
     if found and server:
         return _share(float(found[1]) * 1e12, count, unit="B", server=server)
@@ -173,5 +173,5 @@ def _disk(server: ServerSpec | None, count: int) -> Estimate | None:
 
 
 def specs_of(found: Iterable[Host]) -> list[AcceleratorSpec]:
-    """The accelerators of some hosts, each once."""
+    """Return the accelerators of some hosts, each once."""
     return list({host.spec.id: host.spec for host in found}.values())

@@ -1,4 +1,4 @@
-"""The measured machine as the unit that a plan replicates: what it did in each case, what it holds, draws and costs."""
+"""The measured machine as the unit that a plan replicates: its capability in each case, its memory, power and price."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 NIC_KEY = "network_bits_per_s"
 DISK_KEY = "disk_total_bytes"
-"""Keys of ``System.details`` that the plan reads; what is not there stays unknown."""
+"""Keys of ``System.details`` that the plan reads; missing ones stay unknown."""
 SINGLE_TRIAL = 0.2
 """Half-width given to a figure of one trial: step times of two-threaded CPU runs vary by 17-25 % between processes."""
 WIDEST = 4.0
 
 
 def machine_from_run(run: Run, rows: Sequence[MetricRow], catalogue: Catalogue) -> Machine:
-    """The run's machine with a capability for every case that has a throughput."""
+    """Return the run's machine with a capability for every case that has a throughput."""
     system = run.info.system
     match = match_server(system, catalogue)
     cases = {case.id: case for case in run.info.cases}
@@ -60,7 +60,7 @@ def machine_from_run(run: Run, rows: Sequence[MetricRow], catalogue: Catalogue) 
 
 
 def machine_name(system: System) -> str:
-    """The machine in a few words: its accelerators, or its cores and memory."""
+    """Return a short description of the machine: its accelerators, or its cores and memory."""
     if system.accelerators:
         return f"{len(system.accelerators)} x {system.accelerators[0].name}"
     size = min(filter(None, (system.memory_limit_bytes, system.memory_bytes)))
@@ -75,7 +75,7 @@ def capabilities_of(
     num_devices: int,
     on: str | None = None,
 ) -> list[Capability]:
-    """One capability for every case with a throughput, in the order of the rows; ``on`` is the day they were measured."""
+    """Return one capability for every case with a throughput, in the order of the rows; ``on`` is the day of measurement."""
     by_case: dict[str, dict[str, MetricRow]] = {}
     for row in rows:
         by_case.setdefault(row.case, {})[row.metric] = row
@@ -120,10 +120,10 @@ def _capability(
 
 
 def estimate_of(row: MetricRow | None, *, on: str | None = None) -> Estimate | None:
-    """A row measured ``on`` a day as an Estimate that keeps its reasons; ``None`` where it has no value.
+    """Return a row measured ``on`` a day as an Estimate that keeps its reasons; ``None`` where it has no value.
 
     One trial has no interval of its own and gets ``+-SINGLE_TRIAL``; two or three trials may have one that reaches below 0
-    (Student's t), which is cut at a quarter and four times the value.
+    (Student's t), which is clipped at a quarter and four times the value.
     """
     if row is None or row.value is None:
         return None
@@ -141,7 +141,7 @@ def estimate_of(row: MetricRow | None, *, on: str | None = None) -> Estimate | N
 
 
 def _replicated(throughput: Estimate, copies: int) -> Estimate:
-    """Throughput of copies of the case on the machine's other devices, at worst 5 % below proportion."""
+    """Return the throughput of copies of the case on the machine's other devices, at worst 5 % below proportional."""
     if copies == 1:
         return throughput
     source = f"{throughput.source}, x {copies} copies on one machine"
@@ -154,14 +154,14 @@ def _per_device(power: Estimate | None, devices: int) -> Estimate | None:
 
 
 def _fact(number: object, *, unit: str, on: str) -> Estimate | None:
-    """A figure of the system's fingerprint; ``None`` where it holds none."""
+    """Return a figure of the system's fingerprint; ``None`` where it holds none."""
     if isinstance(number, bool) or not isinstance(number, int | float) or number <= 0:
         return None
     return estimate(float(number), unit=unit, basis="measured", source=f"fingerprint of the machine, {on}")
 
 
 def _watts(match: ServerMatch, capabilities: Sequence[Capability], catalogue: Catalogue) -> Watts:
-    """The server's watts, from sensors where the measured machine is a whole server or holds its accelerators."""
+    """Return the server's watts, from sensors where the measured machine is a whole server or holds its accelerators."""
     busy = [capability.power_w for capability in capabilities if capability.power_w is not None]
     if not busy or (match.num_accelerators == 0 and match.machines_per_server.value > 1):
         return match.watts
@@ -171,7 +171,7 @@ def _watts(match: ServerMatch, capabilities: Sequence[Capability], catalogue: Ca
 
 
 def _span(quantities: Sequence[Estimate], *, highest: bool = False) -> Estimate:
-    """One estimate for several cases: their mean (or highest) value between the lowest and the highest end."""
+    """Return one estimate for several cases: their mean (or highest) value between the lowest and the highest end."""
     values = [quantity.value for quantity in quantities]
     return Estimate(
         value=max(values) if highest else sum(values) / len(values),

@@ -1,8 +1,8 @@
-"""Recorded runs as the basis of a plan: what was measured on an accelerator stands where a prediction would.
+"""Recorded runs as the basis of a plan: a measurement on an accelerator replaces its prediction.
 
-A measured case stands for a load where workload, preset, mode and every setting agree and its verdict is not invalid. It wins over
-the prediction where both use the same engine, and where it is faster than the prediction's low end; a slower engine that happened
-to be measured does not. A run without accelerators is a machine of its own, replicated as the first plan does.
+A measured case applies to a load where workload, preset, mode and every setting agree and its verdict is not invalid. It replaces
+the prediction where both use the same engine, and where it is faster than the prediction's low end; a slower measured engine
+does not. A run without accelerators is a machine of its own, replicated as in the first plan.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """A run's machine, the cases behind its capabilities, how many accelerators it has, and the invalid cases that are wanted."""
+    """A run's machine, the cases behind its capabilities, its number of accelerators, and the invalid cases to use."""
 
     machine: Machine
     cases: Mapping[str, Case]
@@ -41,7 +41,7 @@ class Measured:
 
 
 def measured_machines(runs: Sequence[Run], *, catalogue: Catalogue, with_invalid: Sequence[str] = ()) -> tuple[Measured, ...]:
-    """Each run as a machine with what it was seen to do.
+    """Return each run as a machine with its measured capabilities.
 
     ``with_invalid`` names cases whose numbers are used although they are invalid; raises ``UsageError`` for one that no run has.
     """
@@ -66,7 +66,7 @@ def measured_machines(runs: Sequence[Run], *, catalogue: Catalogue, with_invalid
 
 
 def best_measured(workload: Service | Job, accelerator: str, *, measured: Sequence[Measured], predicted: Capability) -> Capability:
-    """The measured capability of one accelerator where it wins, else the predicted one."""
+    """Return the measured capability of one accelerator where it takes precedence, else the predicted one."""
     usable = [
         per_accelerator(capability, workload, run)
         for run in measured
@@ -86,7 +86,7 @@ def best_measured(workload: Service | Job, accelerator: str, *, measured: Sequen
 
 
 def _with_cores(capability: Capability, usable: Sequence[Capability]) -> Capability:
-    """The capability with the CPU cores that runs with a data pipeline kept busy, in proportion to its throughput."""
+    """Return the capability with the CPU cores that runs with a data pipeline used, in proportion to its throughput."""
     known = [
         scaled(one.cores_per_device, capability.throughput.value / one.throughput.value)
         for one in usable
@@ -100,7 +100,7 @@ def _with_cores(capability: Capability, usable: Sequence[Capability]) -> Capabil
 def measured_rows(
     workload: Service | Job, specs: Sequence[AcceleratorSpec], *, measured: Sequence[Measured], catalogue: Catalogue
 ) -> Iterator[dict[str, object]]:
-    """Candidates for what no model predicts but a run has measured; what ran is taken to fit."""
+    """Return candidates for loads without a prediction that a run has measured; a measured case is assumed to fit."""
     for run in measured:
         spec = next((spec for spec in specs if spec.id == run.machine.accelerator), None)
         for capability in run.machine.capabilities:
@@ -150,7 +150,7 @@ def _sha256(model: OwnModel | None) -> str | None:
 
 
 def left_out(workload: Service | Job, measured: Sequence[Measured]) -> tuple[str, ...]:
-    """Invalid cases that would fit a load, with why they are not planned with."""
+    """Return the invalid cases that would match a load, with why they are not used."""
     found = [
         (capability, replace(run, with_invalid=(capability.case,)))
         for run in measured
@@ -158,21 +158,21 @@ def left_out(workload: Service | Job, measured: Sequence[Measured]) -> tuple[str
         if capability.verdict == "invalid" and capability.case not in run.with_invalid
     ]
     return tuple(
-        f"{one.case} is invalid ({', '.join(one.reasons)}) and not planned with; measure again, or --use-invalid {one.case!r}"
+        f"{one.case} is invalid ({', '.join(one.reasons)}) and not used; measure again, or pass --use-invalid {one.case!r}"
         for one, run in found
         if _fits(one, workload, run)
     )
 
 
 def options_of(case: Case, changes: Mapping[str, Setting]) -> object:
-    """The family's settings of a case, with the demand's own in their place."""
+    """Return the family's settings of a case, overridden by the demand's own."""
     family = registry.load("workloads", case.workload)
     own = {key: value for key, value in changes.items() if key in family.settings.model_fields}
     return family.options(case.model_copy(update={"settings": {**case.settings, **own}}))
 
 
 def per_accelerator(capability: Capability, workload: Service | Job, run: Measured) -> Capability:
-    """The capability of the whole measured machine as that of one of its accelerators."""
+    """Return the capability of the whole measured machine as that of one of its accelerators."""
     case, count = run.cases[capability.case], max(1, run.num_accelerators)
     copies = max(1, count // case.devices)
     request = latency_floor_s(workload, capability) if isinstance(workload, Service) else capability.step_latency_s
@@ -191,7 +191,7 @@ def per_accelerator(capability: Capability, workload: Service | Job, run: Measur
 
 
 def _slots(workload: Service | Job, capability: Capability, *, batch: int) -> float:
-    """Requests that a batch of this size holds."""
+    """Return the requests that a batch of this size holds."""
     if isinstance(workload, Job) or not capability.items_per_step:
         return float(batch)
     entries = entries_of(workload.items_per_request.value, items_per_entry=capability.items_per_step / capability.batch_size)

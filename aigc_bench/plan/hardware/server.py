@@ -1,7 +1,7 @@
-"""Which server of the catalogue a measured machine is, or is a part of, and what that server draws and costs.
+"""The catalogue server that a measured machine is, or is a part of, and the draw and price of that server.
 
-A measured machine is often a slice: two cores of a host, one card of eight. What is bought is a whole server, so the plan
-counts machines like the measured one and says how many of them a server stands for.
+A measured machine is often a slice: two cores of a host, one card of eight. Only whole servers can be bought, so the plan
+counts machines like the measured one and states how many of them a server equals.
 """
 
 from __future__ import annotations
@@ -24,15 +24,16 @@ GPUS_OF_A_FULL_NODE = 8
 GENERAL = "unverified (general knowledge)"
 CORE_FOR_CORE = (0.5, 0.8, 1.6)
 """Throughput of a server's core over a measured one (low, middle, high): below 1 because neighbours share memory bandwidth
-and clocks, above 1 because a measured core may be one hardware thread of two."""
+and clocks, above 1 because a measured core may be one hardware thread of two.
+"""
 REST_OF_A_CPU_SERVER_W = assumed(
-    100.0, low=40.0, high=250.0, unit="W", source=f"memory, fans, disks and supply losses beside the CPU packages; {GENERAL}"
+    100.0, low=40.0, high=250.0, unit="W", source=f"memory, fans, disks and supply losses, without the CPU packages; {GENERAL}"
 )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Watts:
-    """Wall power of one server: busy, at its highest, idle, and the heat to size cooling for."""
+    """Wall power of one server: busy, peak, idle, and the heat that sizes the cooling."""
 
     full: Estimate
     peak: Estimate
@@ -42,7 +43,7 @@ class Watts:
 
 @dataclass(frozen=True, kw_only=True)
 class ServerMatch:
-    """A purchasable server beside the measured machine."""
+    """A purchasable server and its ratio to the measured machine."""
 
     id: str
     name: str
@@ -57,7 +58,7 @@ class ServerMatch:
 
 
 def match_server(system: System, catalogue: Catalogue) -> ServerMatch:
-    """The catalogue server that the machine is most like. Its figures are datasheet, modelled or assumed, never measured."""
+    """Return the catalogue server most similar to the machine. Its figures are datasheet, modelled or assumed, never measured."""
     return _accelerated(system, catalogue) if system.accelerators else _cpu_only(system, catalogue)
 
 
@@ -83,7 +84,7 @@ def _cpu_only(system: System, catalogue: Catalogue) -> ServerMatch:
 
 
 def _by_cores(usable: float, cores: int) -> Estimate:
-    """Machines that a server of ``cores`` stands for; a machine with more than half of them is such a server."""
+    """Return how many machines a server of ``cores`` equals; a machine with more than half of them is such a server."""
     if usable > cores / 2:
         return estimate(1.0, unit="machines/server", basis="measured", source="the machine is a server of this size")
     low, value, high = (share * cores / usable for share in CORE_FOR_CORE)
@@ -93,7 +94,7 @@ def _by_cores(usable: float, cores: int) -> Estimate:
 
 
 def _cpu_watts(server: ServerSpec, cpu: CpuSpec | None, catalogue: Catalogue) -> Watts:
-    """SPECpower figures of a recognised CPU, else the server row's typical and idle watts with a wide interval."""
+    """Return SPECpower figures of a recognised CPU, else the server row's typical and idle watts with a wide interval."""
     assert server.max_power_w and server.typical_power_w and server.idle_power_w, f"{server.id} has its watts in the catalogue"
     top, typical, idle = server.max_power_w, server.typical_power_w, server.idle_power_w
     if cpu is not None and cpu.server_full_w and cpu.server_idle_w:
@@ -109,7 +110,7 @@ def _cpu_watts(server: ServerSpec, cpu: CpuSpec | None, catalogue: Catalogue) ->
 
 
 def _peak(nameplate_w: float, *, full: Estimate, catalogue: Catalogue) -> Estimate:
-    """Provisioned power: nameplate x the share of it that loaded servers were seen to draw, never below the busy power."""
+    """Return provisioned power: nameplate x its share that loaded servers were measured to draw, at least the busy power."""
     load = catalogue.constant("node_load_fraction")
     value = max(nameplate_w * load.high, full.value)
     low, high = max(nameplate_w * load.value, full.low), max(nameplate_w, full.high)
@@ -118,7 +119,7 @@ def _peak(nameplate_w: float, *, full: Estimate, catalogue: Catalogue) -> Estima
 
 
 def _heat(server: ServerSpec, *, full: Estimate) -> Estimate:
-    """Heat to size cooling for: the vendor's own, or the nameplate where that is larger; at least the busy power."""
+    """Return the heat that sizes the cooling: the vendor's own, or the nameplate where larger; at least the busy power."""
     value = max(server.design_heat_w or 0.0, full.value)
     source = f"larger of nameplate and stated heat of {server.name}; {server.source}, {server.as_of}"
     return estimate(value, low=min(full.value, value), unit="W", basis="datasheet", source=source)
@@ -139,7 +140,7 @@ def _accelerated(system: System, catalogue: Catalogue) -> ServerMatch:
 
 
 def match_of(server: ServerSpec, spec: AcceleratorSpec, *, machines_per_server: Estimate, catalogue: Catalogue) -> ServerMatch:
-    """A row of the catalogue with its watts, price and making; rows without a nameplate or a price are not matched."""
+    """Return a row of the catalogue with its watts, price and embodied carbon; it must have a nameplate and a price."""
     return ServerMatch(
         id=server.id,
         name=server.name,
@@ -155,13 +156,13 @@ def match_of(server: ServerSpec, spec: AcceleratorSpec, *, machines_per_server: 
 
 
 def _spec(device: AcceleratorInfo, catalogue: Catalogue) -> AcceleratorSpec | None:
-    """The catalogue row of a device: the one it was recognised as when it was measured, else by its driver's name."""
+    """Return the catalogue row of a device: the one recognised during measurement, else by its driver's name."""
     known = catalogue.accelerators.get(device.catalog_id or "")
     return known or catalogue.recognise(device.name, memory_bytes=device.memory_bytes)
 
 
 def _nearest_server(spec: AcceleratorSpec | None, count: int, catalogue: Catalogue) -> ServerSpec | None:
-    """The smallest priced server with that accelerator that holds at least as many."""
+    """Return the smallest priced server with that accelerator that holds at least as many."""
     if spec is None:
         return None
     known = (server for server in catalogue.servers_with(spec.id) if server.price and server.max_power_w)
@@ -170,7 +171,7 @@ def _nearest_server(spec: AcceleratorSpec | None, count: int, catalogue: Catalog
 
 
 def _server_watts(server: ServerSpec, spec: AcceleratorSpec, catalogue: Catalogue) -> Watts:
-    """The server row's watts; what it does not say follows from nameplate and measured shares of it."""
+    """Return the server row's watts; missing ones follow from the nameplate and measured shares of it."""
     assert server.max_power_w, f"{server.id} was chosen because its nameplate is known"
     load = catalogue.constant("node_load_fraction")
     typical = server.typical_power_w or server.max_power_w * load.value
@@ -184,22 +185,22 @@ def _server_watts(server: ServerSpec, spec: AcceleratorSpec, catalogue: Catalogu
 
 
 def rest_of_node_w(num_accelerators: int, catalogue: Catalogue) -> Estimate:
-    """Power of a node beside its accelerators, in proportion to how many it holds, at least two of eight."""
+    """Return the power of a node without its accelerators, in proportion to their number, at least two of eight."""
     return scaled(catalogue.constant("node_non_gpu_power_w"), max(2, num_accelerators) / GPUS_OF_A_FULL_NODE)
 
 
 def built_up(
     count: int, spec: AcceleratorSpec | None, *, name: str, machines_per_server: Estimate, catalogue: Catalogue
 ) -> ServerMatch:
-    """A machine that no server row stands for: its accelerators in a host like those of its form (``plan.sheet``)."""
+    """Return a machine without a server row: its accelerators in a host like those of its form (``hardware.datasheet``)."""
     card_usd, card_w, card_idle_w = _card(spec, catalogue)
     host = catalogue.servers[CPU_SERVER]
     host_price = _price(host, catalogue) if spec is None else host_usd(spec, count, catalogue)
-    beside = rest_of_node_w(count, catalogue)
-    rest = f"the rest of the node ({beside.source})"
-    full = named(plus(scaled(card_w, count), beside), f"accelerators at their power limit ({card_w.source}) + {rest}")
+    node_rest = rest_of_node_w(count, catalogue)
+    rest = f"the rest of the node ({node_rest.source})"
+    full = named(plus(scaled(card_w, count), node_rest), f"accelerators at their power limit ({card_w.source}) + {rest}")
     idle = named(
-        plus(scaled(card_idle_w, count), scaled(beside, 0.4)), f"idle accelerators ({card_idle_w.source}) + 40 % of {rest}"
+        plus(scaled(card_idle_w, count), scaled(node_rest, 0.4)), f"idle accelerators ({card_idle_w.source}) + 40 % of {rest}"
     )
     peak = full.model_copy(update={"value": full.high, "low": full.value})
     return ServerMatch(
@@ -212,7 +213,7 @@ def built_up(
         rack_units=median_units(spec, catalogue) if spec else _units(host),
         price_usd=named(
             plus(scaled(card_usd, count), host_price),
-            f"{count} accelerators ({card_usd.source}) + what servers like it cost beside them ({host_price.source})",
+            f"{count} accelerators ({card_usd.source}) + the rest of similar servers ({host_price.source})",
         ),
         embodied_kg=_embodied(count, catalogue),
         notes=(
@@ -222,7 +223,7 @@ def built_up(
 
 
 def _card(spec: AcceleratorSpec | None, catalogue: Catalogue) -> tuple[Estimate, Estimate, Estimate]:
-    """Price, power at the limit and idle power of one accelerator; the catalogue's spread where it is not known."""
+    """Return price, power at the limit and idle power of one accelerator; the catalogue's spread where it is not known."""
     price = catalogue.price(spec) if spec else None
     rows = list(catalogue.accelerators.values())
     price = price or _spread([row.price.mid for row in rows if row.price], unit="usd", of="price")
@@ -239,14 +240,14 @@ def _card(spec: AcceleratorSpec | None, catalogue: Catalogue) -> tuple[Estimate,
 
 
 def _spread(numbers: list[float], *, unit: str, of: str) -> Estimate:
-    """Quartiles of the catalogue: what is left to say of an accelerator that is not in it."""
+    """Return quartiles of the catalogue, the only figures for an accelerator that is not in it."""
     ranked = sorted(numbers)
     quartile, middle, upper = (ranked[round(share * (len(ranked) - 1))] for share in (0.25, 0.5, 0.75))
     return assumed(middle, low=quartile, high=upper, unit=unit, source=f"unknown accelerator: quartiles of the catalogue's {of}")
 
 
 def _embodied(num_accelerators: int, catalogue: Catalogue) -> Estimate:
-    """Embodied carbon of a node: that of an 8-GPU server, less or plus accelerators."""
+    """Return the embodied carbon of a node: that of an 8-GPU server, scaled by its number of accelerators."""
     server, card = catalogue.constant("embodied_server_kg"), catalogue.constant("embodied_accelerator_kg")
     if num_accelerators >= GPUS_OF_A_FULL_NODE:
         share = f"{num_accelerators} / {GPUS_OF_A_FULL_NODE} x " if num_accelerators > GPUS_OF_A_FULL_NODE else ""
@@ -266,15 +267,15 @@ def _units(server: ServerSpec) -> int | None:
 
 
 def with_sensors(watts: Watts, *, busy_w: Estimate, peak_w: Estimate | None, count: int, catalogue: Catalogue) -> Watts:
-    """Watts of a whole server whose boards or CPU packages were measured: those x count + the rest of it, which was not.
+    """Return the watts of a whole server whose boards or CPU packages were measured: those x count + the unmeasured rest.
 
     ``busy_w`` and ``peak_w`` are of one accelerator; with ``count`` 0 they are of all CPU packages.
     """
     boards = max(1, count)
-    beside = rest_of_node_w(count, catalogue) if count else REST_OF_A_CPU_SERVER_W
-    full = named(plus(scaled(busy_w, boards), beside), "measured power x devices + the rest of the server")
+    node_rest = rest_of_node_w(count, catalogue) if count else REST_OF_A_CPU_SERVER_W
+    full = named(plus(scaled(busy_w, boards), node_rest), "measured power x devices + the rest of the server")
     top = scaled(peak_w, boards) if peak_w else scaled(busy_w, boards * catalogue.constant("power_transient_factor").high)
-    peak = plus(top, beside)
+    peak = plus(top, node_rest)
     ends = {"value": max(peak.value, full.value), "low": max(peak.low, full.low), "high": max(peak.high, full.high)}
     highest = peak.model_copy(update={**ends, "source": "measured peak x devices + the rest of the server"})
     return Watts(full=full, peak=highest, idle=bounded(watts.idle, ceiling=full.low), heat=highest)

@@ -54,8 +54,8 @@ def _accelerators(load: Load, service: Service, hour: int, *, demand: Demand, ru
     if service.arrival.hourly is not None:
         last, mean = grown(demand.growth)
         share = service.arrival.hourly[hour] * mean.value / last.value
-    asked = busy * share + (peak - busy) * math.sqrt(share)
-    return max(1, ceil(asked / load.machines_per_replica)) * load.machines_per_replica
+    wanted = busy * share + (peak - busy) * math.sqrt(share)
+    return max(1, ceil(wanted / load.machines_per_replica)) * load.machines_per_replica
 
 
 def _of_job(load: Load) -> int:

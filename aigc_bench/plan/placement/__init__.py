@@ -1,1 +1,1 @@
-"""Where the machines of an option stand, and what that place allows."""
+"""Placement: where the machines of an option stand, and the limits of that place."""

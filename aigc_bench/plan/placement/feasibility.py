@@ -1,4 +1,4 @@
-"""Whether what is bought has a place: equipment that no rack takes, and fleets beyond any one room."""
+"""Whether a purchase has a place: equipment that fits no rack, and fleets beyond any one room."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from aigc_bench.plan.site.racks import Limit
 from aigc_bench.plan.site.room import MOST_SERVERS, Room
 
 FACTORS: Mapping[Limit, str] = {"power": "power", "cooling": "cooling"}
-"""The factor that a limit of a rack is of, else space."""
+"""The factor of each rack limit; space for the others."""
 REMEDIES: Mapping[Limit, str] = {
     "power": "a larger feed for each rack ({table}.rack_kw)",
     "cooling": "racks that give away more heat ({table}.{heat}, {table}.cooling)",
@@ -22,16 +22,16 @@ REMEDIES: Mapping[Limit, str] = {
 
 
 def no_place(room: Room | None, *, num_servers: int, kind: OptionKind = "owned") -> tuple[str, ...]:
-    """Reasons to refuse a purchase of so many servers; a room is not drawn where there are too many of them."""
-    return (*_stands_nowhere(room, table=table_of(kind)), *_beyond_one_room(num_servers))
+    """Return reasons to refuse a purchase of ``num_servers``; oversized fleets are refused before a room is laid out."""
+    return (*_unplaced(room, table=table_of(kind)), *_beyond_one_room(num_servers))
 
 
-def _stands_nowhere(room: Room | None, *, table: str) -> tuple[str, ...]:
-    """What is on the bill and fits no rack there; that of unknown height is not judged."""
+def _unplaced(room: Room | None, *, table: str) -> tuple[str, ...]:
+    """Return what is on the bill and fits no rack; equipment of unknown height is not judged."""
     heat = "rack_cooling_kw" if table == "site" else "rack_kw"
     left = [(one, one.limit) for one in room.layout.unplaced if one.limit is not None] if room else []
     return tuple(
-        f"{FACTORS.get(limit, 'space')}: {one.count} x {one.name} stand nowhere: {one.reason}; "
+        f"{FACTORS.get(limit, 'space')}: {one.count} x {one.name} cannot be placed: {one.reason}; "
         f"{REMEDIES[limit].format(table=table, heat=heat)} would change that"
         for one, limit in left
     )
@@ -41,6 +41,6 @@ def _beyond_one_room(num_servers: int) -> tuple[str, ...]:
     if num_servers <= MOST_SERVERS:
         return ()
     return (
-        f"space: {num_servers:,} servers are more than the {MOST_SERVERS:,} that one room is worked out for; "
+        f"space: {num_servers:,} servers exceed the {MOST_SERVERS:,} that one room is modelled for; "
         "faster accelerators, or the demand split over several sites, would change that",
     )

@@ -1,4 +1,4 @@
-"""How many servers one rack can feed, cool and hold."""
+"""How many servers one rack can power, cool and hold."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ Limit = Literal["power", "cooling", "space"]
 
 @dataclass(frozen=True, kw_only=True)
 class RackFill:
-    """Servers that fit one rack and what stops the next; 0 where not even one can be fed or cooled."""
+    """Servers that fit one rack and the limit that stops the next; 0 where not even one can be powered or cooled."""
 
     servers: int
     limit: Limit
 
 
 def rack_fill(machine: Machine, site: Site) -> RackFill | None:
-    """The fill of a rack, or ``None`` where neither feed, cooling nor height is known."""
+    """Return the fill of a rack, or ``None`` where neither feed, cooling nor height is known."""
     fills: dict[Limit, int] = {}
     if site.rack_power_w is not None:
         fills["power"] = math.floor(site.rack_power_w.value / machine.peak_power_w.value + 1e-9)
@@ -39,21 +39,21 @@ def rack_fill(machine: Machine, site: Site) -> RackFill | None:
 
 
 def fullest_rack(fill: int | None, *, num_servers: int) -> int:
-    """Servers in the fullest rack; at least one where there is any, so that what does not fit shows as short."""
+    """Return the servers in the fullest rack; at least one if there is any, so that a misfit shows as a shortfall."""
     return min(num_servers, max(1, fill)) if fill is not None else num_servers
 
 
 def fullest_of(room: Room, one_w: Estimate, *, watts: Literal["peak_w", "heat_w"]) -> tuple[int, float] | None:
-    """Servers in the rack of a drawn room that draws (or gives away) most, and the watts of what stands beside them there.
+    """Return the servers in the rack with the highest draw (or heat), and the watts of the other equipment there.
 
-    A server counts ``one_w``. ``None`` where servers found no place, so that no drawn rack speaks for them.
+    A server counts ``one_w``. ``None`` where servers found no place, so that no laid-out rack represents them.
     """
     kinds = {line.key: line for line in room.bill.lines}
     if any(kinds[one.key].category == "node" for one in room.layout.unplaced):
         return None
 
     def inside(rack: Rack) -> tuple[int, float]:
-        """Servers in a rack, and watts of everything else in it."""
+        """Return the servers in a rack, and the watts of everything else in it."""
         lines = [kinds[position.key] for position in rack.positions]
         return (
             sum(line.category == "node" for line in lines),
@@ -64,7 +64,7 @@ def fullest_of(room: Room, one_w: Estimate, *, watts: Literal["peak_w", "heat_w"
 
 
 def num_racks(fill: int | None, *, num_servers: int) -> int | None:
-    """Racks that hold all servers; ``None`` where no rack is known to hold any."""
+    """Return the racks that hold all servers; ``None`` where no rack is known to hold any."""
     if num_servers == 0:
         return 0
     return math.ceil(num_servers / fill) if fill else None

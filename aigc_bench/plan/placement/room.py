@@ -1,4 +1,4 @@
-"""The room that an option's servers stand in: networks, shared storage, racks, feeds, UPS and cooling plant of the site's kind."""
+"""The room of an option's servers: networks, shared storage, racks, feeds, UPS and cooling plant by the kind of site."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SERVING_OVERSUBSCRIPTION = 2.0
 
 
 def room_maker(host: Host, demand: Demand, *, catalogue: Catalogue, on: date, is_built: bool) -> Callable[[int], Room | None]:
-    """Makes the room for some servers by the host's sheet; none beyond ``MOST_SERVERS``.
+    """Build the room for some servers by the host's sheet; none beyond ``MOST_SERVERS``.
 
     ``is_built``: with plant, on the site of the demand; else in a colocation.
     """
@@ -31,7 +31,7 @@ def room_maker(host: Host, demand: Demand, *, catalogue: Catalogue, on: date, is
     site = site_for("owned" if is_built else "colocated", host.machine, demand)
 
     def make(num_servers: int) -> Room | None:
-        """The room of so many servers; ``None`` for none of them and for more than one room holds."""
+        """Return the room of that number of servers; ``None`` for zero, and for more than one room holds."""
         if not 0 < num_servers <= MOST_SERVERS:
             return None
         need = RoomNeed(
@@ -53,7 +53,7 @@ def room_maker(host: Host, demand: Demand, *, catalogue: Catalogue, on: date, is
 
 
 def _disk_bytes(host: Host) -> float:
-    """Raw bytes on the disks of one server."""
+    """Return raw bytes on the disks of one server."""
     disk = host.machine.disk_bytes
     return disk.value * host.machine.devices_per_server if disk else 0.0
 
@@ -61,10 +61,10 @@ def _disk_bytes(host: Host) -> float:
 def storage_need(
     demand: Demand, *, site: Site, rules: Rules, machine: Machine | None = None, disks_bytes: float = 0.0
 ) -> StorageNeed:
-    """Shared storage that has to be bought: what is kept over the usable share, less what the ``site`` has.
+    """Return the shared storage to buy: stored bytes over the usable share, less what the ``site`` has.
 
-    What the servers' own disks hold (``disks_bytes``, raw) needs none beside them, and is read and written there. Else the jobs
-    of a ``machine`` read and write at their pace, less what the site's storage passes; one of unknown pace is taken to be enough.
+    Data that fits the servers' own disks (``disks_bytes``, raw) needs no shared storage and is read and written there. Else jobs
+    of a ``machine`` read and write at their rates, less the site's storage throughput; an unknown throughput counts as enough.
     """
     raw = kept_bytes(demand) / rules.usable_storage.value
     there = site.store_bytes.value if site.store_bytes else 0.0

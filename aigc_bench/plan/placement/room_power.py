@@ -1,7 +1,7 @@
-"""What stands beside the servers of a room draws: switches, optics and shared storage, at their highest and in the mean.
+"""Draw of a room's other equipment besides its servers: switches, optics and shared storage, peak and mean.
 
-highest   sum of the bill's nameplates but the servers'
-mean      highest x share (rules.beside_load): they are on by day and by night
+peak      sum of the bill's nameplates without the servers'
+mean      peak x share (rules.beside_load): they are on by day and by night
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ MEAN = "highest draw of switches and storage x mean over highest"
 
 
 def beside_peak_w(room: Room) -> Estimate:
-    """Highest draw of everything in the room but the servers, in W."""
+    """Return the peak draw of everything in the room except the servers, in W."""
     rest = room.it_peak_w - room.bill.peak_w("node")
     return estimate(max(0.0, rest), unit="W", basis="modelled", source=NAMEPLATES)
 
 
 def beside_mean_w(room: Room | None, rules: Rules) -> Estimate | None:
-    """Mean draw of everything in the room but the servers, in W; ``None`` where no room is drawn."""
+    """Return the mean draw of everything in the room except the servers, in W; ``None`` without a room."""
     return None if room is None else named(times(beside_peak_w(room), rules.beside_load, unit="W"), MEAN)

@@ -1,8 +1,8 @@
-"""Where the machines of an option stand, and whose limits they are held to.
+"""Where the machines of an option stand, and whose limits apply to them.
 
 owned        the site of the demand
-colocated    what a provider sells: so many kW a rack, fed and cooled; the demand's own room limits nothing there
-rented       somewhere unknown: the site's uplink and storage are not theirs, power and cooling are the provider's
+colocated    the provider's racks: a number of kW each, powered and cooled; the demand's own room limits nothing there
+rented       an unknown place: the site's uplink and storage do not apply, power and cooling are the provider's
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from aigc_bench.plan.records.machine import Machine
 
 
 def site_for(kind: OptionKind, machine: Machine, demand: Demand) -> Site:
-    """The demand's site, or one with the limits of whoever houses the machines. Tariff, grid and PUE are of the region."""
+    """Return the demand's site, or one with the limits of whoever houses the machines. Tariff, grid and PUE are regional."""
     if kind == "owned":
         return demand.site
     elsewhere = demand.site.model_copy(update={"store_bytes": None, "store_bytes_per_s": None, "egress_bits_per_s": None})
@@ -20,7 +20,7 @@ def site_for(kind: OptionKind, machine: Machine, demand: Demand) -> Site:
 
 
 def _colocated(site: Site, offer: Colocation, machine: Machine) -> Site:
-    """A kW of a colocation is fed and cooled, so that one density limits both."""
+    """Return the limits of colocation racks: each kW is powered and cooled, so one density limits both."""
     is_liquid = machine.cooling == "direct_liquid"
     density = getattr(offer, density_of(machine))
     return site.model_copy(
@@ -39,10 +39,10 @@ def _colocated(site: Site, offer: Colocation, machine: Machine) -> Site:
 
 
 def density_of(machine: Machine) -> str:
-    """The field of ``Colocation`` that limits a rack of such machines."""
+    """Return the field of ``Colocation`` that limits a rack of such machines."""
     return "rack_liquid_w" if machine.cooling == "direct_liquid" else "rack_air_w"
 
 
 def table_of(kind: OptionKind) -> str:
-    """The table of a demand file that says what limits such an option."""
+    """Return the table of a demand file that holds the limits of such an option."""
     return "colocation" if kind == "colocated" else "site"

@@ -1,8 +1,8 @@
-"""The recommendation confirmed by simulation: replayed, given more machines until it holds, or passed over and marked.
+"""The recommendation confirmed by simulation: replayed, given more machines until it holds, or skipped and marked.
 
 Options are taken in order of their rank until one holds. One that does not is planned again with the replicas that the simulation
-asks for and ranked anew, since it costs more. One that no count makes hold is refused, with the share it reached. After ``TRIED``
-options without success the first one stands, marked as not confirmed.
+requires and ranked anew, since it costs more. One that no number of replicas confirms is refused, with its share. After
+``TRIED`` options without success the first one stays recommended, marked as not confirmed.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from aigc_bench.plan.replay.services import replicas_that_hold
 
 TRIED = 24
 MOST_TIMES = 4
-"""An option is not grown beyond this many times its analytic count: then it is the machine that is wrong, not the number."""
+"""Beyond this many times its analytic count an option's kind of machine is the problem, not the number."""
 
 Floors = Mapping[str, int]
-"""Machines that a load has at least, by its case (``Load.case``)."""
+"""Minimum machines of a load, by its case (``Load.case``)."""
 
 
 class Planner(Protocol):
-    """Plans a demand on one accelerator with floors."""
+    """Function that plans a demand on one accelerator with floors."""
 
     def __call__(self, demand: Demand, /, *, accelerator: str, floors: Floors) -> Plan: ...
 
 
 def confirmed(plan: Plan, *, replayer: Replayer, planner: Planner) -> Plan:
-    """The plan with its recommended option replayed."""
+    """Return the plan with its recommended option replayed."""
     original = first = plan
     for _ in range(TRIED):
         best = plan.recommended
@@ -53,7 +53,7 @@ def confirmed(plan: Plan, *, replayer: Replayer, planner: Planner) -> Plan:
 
 
 def _with(plan: Plan, old: Option, new: Option) -> Plan:
-    """The plan with one option in another's place, ranked and recommended anew."""
+    """Return the plan with one option replaced, ranked and recommended anew."""
     options = ranked([new if one is old else one for one in plan.options])
     accepted = [one.rank for one in options if one.accepted]
     return plan.model_copy(update={"options": options, "recommendation": min(accepted, default=None)})
@@ -66,8 +66,8 @@ def _refused(option: Option, replay: Replay) -> Option:
 def _shortfalls(replay: Replay) -> tuple[str, ...]:
     services = (
         f"simulation: {one.name} answers {100 * (one.simulated_share or 0.0):.1f} % of requests in time, "
-        f"{100 * one.asked_share:.4g} % is asked; "
-        f"up to {MOST_TIMES} times as many machines of this kind do not change that; a looser SLO or a smaller batch may"
+        f"{100 * one.asked_share:.4g} % is required; "
+        f"up to {MOST_TIMES} times as many machines of this kind would not change that; a looser SLO or a smaller batch may"
         for one in replay.services
         if not one.is_met
     )
@@ -78,7 +78,7 @@ def _shortfalls(replay: Replay) -> tuple[str, ...]:
 
 
 def _grown(option: Option, replay: Replay, *, replayer: Replayer, planner: Planner) -> Option | None:
-    """The option with as many machines as the simulation asks for, replayed; ``None`` where that does not help."""
+    """Return the option with the machines that the simulation requires, replayed; ``None`` where that does not help."""
     if any(not job.is_met for job in replay.jobs):
         return None
     parts: list[Option] = []
@@ -104,7 +104,7 @@ def _before(part: Option, replayer: Replayer) -> list[tuple[str, Load, int]]:
 
 
 def _floors(part: Option, replay: Replay, replayer: Replayer) -> dict[str, int] | None:
-    """Machines that each service that fell short needs; ``None`` where no count is enough."""
+    """Return the machines that each service that fell short needs; ``None`` where no count is enough."""
     missed = {one.name for one in replay.services if not one.is_met}
     floors: dict[str, int] = {}
     for peak in replayer.peaks(part):
@@ -118,18 +118,18 @@ def _floors(part: Option, replay: Replay, replayer: Replayer) -> dict[str, int] 
 
 
 def _again(part: Option, floors: Floors, *, replayer: Replayer, planner: Planner) -> Option | None:
-    """The same option planned with floors: same machine, terms and server."""
+    """Return the same option planned with floors: same machine, terms and server."""
     if part.accelerator is None:
         return None
     names = {load.name for load in part.loads}
-    wishes: list[Service | Job] = [*replayer.demand.services, *replayer.demand.jobs]
+    workloads: list[Service | Job] = [*replayer.demand.services, *replayer.demand.jobs]
     demand = replayer.demand
-    if len(names) < len(wishes):
+    if len(names) < len(workloads):
         demand = demand.model_copy(
             update={
                 "services": tuple(one for one in demand.services if one.name in names),
                 "jobs": tuple(one for one in demand.jobs if one.name in names),
-                "datasets": demand.datasets if wishes[0].name in names else (),
+                "datasets": demand.datasets if workloads[0].name in names else (),
             }
         )
     found = planner(demand, accelerator=part.accelerator, floors=floors).options
@@ -137,6 +137,6 @@ def _again(part: Option, floors: Floors, *, replayer: Replayer, planner: Planner
 
 
 def _identity(one: Option) -> tuple[object, ...]:
-    """What makes two options of one accelerator the same way to have it; a rent may be in larger instances than before."""
+    """Return the identity of a procurement of one accelerator; the instances of a rent may be larger than before."""
     where = None if one.kind == "cloud" else (one.provider, one.server)
     return one.kind, one.term, where, one.placement

@@ -1,8 +1,8 @@
-"""Jobs replayed: windows of a night in which they run one after the other, the nearest deadline first, while servers fail.
+"""Jobs replayed: windows of a night in which they run one after the other, the earliest deadline first, while servers fail.
 
-Servers fail and are repaired independently (exponential times whose ratio is the machine availability); spares stand in while
-there are any. A job runs on whole replicas at its measured or predicted rate; a batch loses what a failed server was at, a
-training job the time since its last checkpoint, half an interval on average, and the time to start again; its checkpoints slow it.
+Servers fail and are repaired independently (exponential times whose ratio is the machine availability); spares replace failed ones
+while there are any. A job runs on whole replicas at its measured or predicted rate; a batch loses the work of a failed server, a
+training job the time since its last checkpoint, half an interval on average, and the time to restart; its checkpoints slow it.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ REPAIR_S = 24 * 3600.0
 """Mean time until a server is repaired (assumed); with an availability of 0.995 one fails after 199 days."""
 WINDOWS = 200
 MANY_SERVERS = 100_000
-"""Of so many servers the share that works is as good as certain, and some fail in every minute."""
+"""Above this many servers the working share is practically constant, and some server fails every minute."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Saving:
-    """How a training job saves itself: the seconds between two checkpoints (``plan.checkpoint``) and those that one stops it."""
+    """Checkpoints of a training job: the seconds between two of them (``sizing.checkpoints``) and the stall of one."""
 
     every_s: float
     stall_s: float
 
     @property
     def service_rate(self) -> float:
-        """Speed over that without checkpoints."""
+        """Return the speed over that without checkpoints."""
         return self.every_s / (self.every_s + self.stall_s)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Night:
-    """What jobs run on: servers that serve and stand by, machines of each, and machines that services keep by night.
+    """Resources of the jobs: serving and spare servers, machines per server, and machines that services keep by night.
 
     ``restart_s`` is the time until an interrupted job runs again; ``savings`` are those of training jobs, by name.
     """
@@ -55,7 +55,7 @@ class Night:
 
 
 def replay_jobs(jobs: Sequence[tuple[Job, Capability]], night: Night) -> tuple[ReplayedJob, ...]:
-    """Every job over ``WINDOWS`` simulated windows; each job needs its run to end within its own window."""
+    """Simulate every job over ``WINDOWS`` windows; each job needs its run to end within its own window."""
     random = np.random.default_rng(night.seed)
     order = sorted(range(len(jobs)), key=lambda index: jobs[index][0].window_s)
     ends = np.full((WINDOWS, len(jobs)), np.inf)
@@ -83,7 +83,7 @@ def _outcome(job: Job, capability: Capability, night: Night, ends: np.ndarray) -
 
 
 def _rate(capability: Capability, machines: float) -> float:
-    """Items a second of the whole replicas that so many machines hold."""
+    """Return items/s of the whole replicas of that number of machines."""
     return (
         math.floor(machines / capability.machines_per_replica + 1e-9)
         * capability.machines_per_replica
@@ -92,15 +92,15 @@ def _rate(capability: Capability, machines: float) -> float:
 
 
 def _alone_s(job: Job, capability: Capability, night: Night) -> float | None:
-    """Seconds of the job alone on every machine that jobs have, without a failure; ``None`` where no replica fits."""
+    """Return the seconds of the job alone on all machines available to jobs, without failures; ``None`` if no replica fits."""
     rate = _rate(capability, night.num_serving * night.machines_per_server - night.kept_by_services)
     return job.items.value / rate if rate > 0 else None
 
 
 def _finish_s(job: Job, capability: Capability, night: Night, *, start_s: float, random: np.random.Generator) -> float:
-    """When a run that starts then ends: from event to event, an event being a failure or a repair.
+    """Return the end of a run that starts then: from event to event, an event being a failure or a repair.
 
-    Nothing is done at once, and something never where there is no server.
+    An empty job ends immediately; without servers a job never ends.
     """
     if job.items.value <= 0:
         return start_s

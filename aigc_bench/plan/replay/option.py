@@ -1,4 +1,4 @@
-"""Every load of an option replayed on what the option gives it."""
+"""Every load of an option replayed on the option's machines."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Replayer:
-    """What options of one demand are replayed with."""
+    """The common settings of all replays of one demand."""
 
     demand: Demand
     rules: Rules
@@ -36,14 +36,14 @@ class Replayer:
     seed: int = 0
 
     def replay(self, option: Option) -> Replay | None:
-        """The option's replay; ``None`` where nothing of it can be replayed, such as somebody else's API."""
+        """Return the option's replay; ``None`` where nothing of it can be replayed, such as a commercial API."""
         parts = option.parts or (option,)
         services = tuple(replay_service(peak) for part in parts for peak in self.peaks(part))
         jobs = tuple(job for part in parts for job in self._jobs(part))
         return Replay(seed=self.seed, services=services, jobs=jobs) if services or jobs else None
 
     def peaks(self, option: Option) -> Iterator[Peak]:
-        """The peak of each service of an option without parts that is asked for anything and says how long a request takes."""
+        """Return the peak of each non-empty service of an option without parts, where the time of a request is known."""
         for load, capability in _running(option):
             service = next((one for one in self.demand.services if one.name == load.name), None)
             if service is None or capability.service_s is None or load.rate_items_per_s.value <= 0:
@@ -71,7 +71,7 @@ class Replayer:
         )
 
     def replicas(self, load: Load) -> int:
-        """Replicas that the plan counts for a service, without what rounding to servers adds."""
+        """Return the replicas that the plan counts for a service, without those from rounding to servers."""
         return max(1, ceil(needed(load, rules=self.rules).value / load.machines_per_replica))
 
     def _jobs(self, option: Option) -> tuple[ReplayedJob, ...]:
@@ -80,12 +80,14 @@ class Replayer:
         if not jobs or option.machine is None:
             return ()
         names = {job.name for job in self.demand.jobs}
-        kept = [self._kept_by_night(load) for load in option.loads if load.name not in names and load.busy_machines.value > 0]
+        reserved = [
+            self._machines_by_night(load) for load in option.loads if load.name not in names and load.busy_machines.value > 0
+        ]
         night = Night(
             num_serving=option.num_servers - option.num_spares,
             num_spares=option.num_spares,
             machines_per_server=option.machine.machines_per_server.value,
-            kept_by_services=float(sum(kept)),
+            kept_by_services=float(sum(reserved)),
             machine_availability=self.rules.machine_availability.value,
             restart_s=self.rules.restart_s.value,
             savings={
@@ -99,19 +101,19 @@ class Replayer:
         return replay_jobs(jobs, night)
 
     def _saving(self, job: Job, load: Load) -> Saving:
-        """A checkpoint at Young and Daly's interval for the accelerators that the job keeps busy."""
+        """Return a checkpoint at Young and Daly's interval for the accelerators that the job keeps busy."""
         stall_s = stall_of(job, self.rules).value
         busy = max(load.busy_machines.value, load.machines_per_replica)
         between_s = mtti_s(busy, hours=self.rules.hours_between_interruptions.value)
         return Saving(every_s=interval_s(stall_s, mtti_s=between_s), stall_s=stall_s)
 
-    def _kept_by_night(self, load: Load) -> int:
-        """Machines that a service keeps while jobs run, as the fleet counts them (``sizing``)."""
+    def _machines_by_night(self, load: Load) -> int:
+        """Return the machines that a service keeps while jobs run, as the fleet counts them (``sizing``)."""
         quiet = off_peak_share(self.demand, rules=self.rules).value
         return max(1, ceil(quiet * needed(load, rules=self.rules).value / load.machines_per_replica)) * load.machines_per_replica
 
 
 def _running(option: Option) -> Iterator[tuple[Load, Capability]]:
-    """Each load with the capability that it runs by."""
+    """Yield each load with the capability that it runs with."""
     capability = {one.case: one for one in option.machine.capabilities} if option.machine else {}
     yield from ((load, capability[load.case]) for load in option.loads if load.case in capability)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def traffic_of(service: Service, *, rate_per_s: float, num_requests: int, seed: int) -> Traffic:
-    """The service's requests: gaps and lengths spread as the demand says, prompt and answer alike."""
+    """Return the service's requests: gaps and lengths spread as the demand states, prompt and answer alike."""
     spread = math.sqrt(service.arrival.cv2)
     pattern = (
         Arrivals(rate_per_s=rate_per_s) if spread == 1.0 else Arrivals(pattern="gamma", rate_per_s=rate_per_s, cv=spread or 1e-3)
@@ -50,7 +50,7 @@ def _length(mean: float, cv: float) -> Length:
 def replica_of(
     service: Service, capability: Capability, *, spec: AcceleratorSpec | None, catalogue: Catalogue, model: ServiceModel
 ) -> Servers:
-    """One replica with its interval. Raises ``UsageError`` where the performance model cannot serve it.
+    """Return one replica with its interval. Raises ``UsageError`` where the performance model does not support it.
 
     A language model that was predicted for a serving engine is batched step by step; everything else answers whole batches.
     """
@@ -84,7 +84,7 @@ def _batched_by_step(
 
 
 def _speed(capability: Capability, spec: AcceleratorSpec, catalogue: Catalogue) -> float:
-    """Throughput under the power limit over that without one."""
+    """Return the throughput under the power limit over that without one."""
     caps = power_caps(spec, work="decode", catalogue=catalogue)
     return next((speed for share, speed, _ in caps if math.isclose(share, capability.power_cap)), 1.0)
 
@@ -94,7 +94,7 @@ def _at(server: ServerModel, factor: float) -> ServerModel:
 
 
 def _whole_batches(service: Service, capability: Capability) -> Servers:
-    assert capability.service_s is not None, "only capabilities that say how long a request takes are replayed"
+    assert capability.service_s is not None, "only capabilities with a time per request are replayed"
     size = max(1, int(capability.slots or capability.batch_size))
     knots = capability.batch_times_s or ((float(size), capability.service_s.value),)
     ends = {"likely": "value", "fast": "low", "slow": "high"}
@@ -111,14 +111,14 @@ def _whole_batches(service: Service, capability: Capability) -> Servers:
 
 
 def with_replicas(server: ServerModel | BatchServer, count: int) -> ServerModel | BatchServer:
-    """So many replicas; requests go to the one with the fewest in its system, batches to any that is free."""
+    """Return ``count`` replicas; requests go to the one with the fewest in its system, batches to any that is free."""
     if isinstance(server, BatchServer):
         return server.model_copy(update={"num_servers": count})
     return server.model_copy(update={"replicas": count, "routing": "join_shortest_queue"})
 
 
 def promise_of(service: Service, *, is_whole: bool) -> Slo | None:
-    """The SLO as the simulation takes it; an answer that comes whole has a latency only."""
+    """Return the SLO as the simulation takes it; an answer in one piece has only a latency."""
     slo = service.slo
     bounds = {"latency_s": slo.latency_s} if is_whole else {"ttft_s": slo.ttft_s, "tpot_s": slo.tpot_s, "latency_s": slo.latency_s}
     return Slo(**bounds, share=slo.percentile) if any(bounds.values()) else None

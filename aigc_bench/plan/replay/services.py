@@ -1,10 +1,10 @@
-"""A service replayed at its peak, and the analytic answer to the same question beside it.
+"""A service replayed at its peak, and the analytic answer to the same question.
 
-    share in time   of the requests of the busiest minutes, all bounds together, spares left out
+    share in time   of the requests of the busiest minutes, all bounds together, without spares
     with failures   sum over lost servers k of P(k beyond the spares) x share with the replicas that are left
-    analytic        P(wait <= what the SLO leaves beside a lone request), M/G/c (Allen-Cunneen, exponential tail)
+    analytic        P(wait <= the SLO less the time of a request without queueing), M/G/c (Allen-Cunneen, exponential tail)
 
-Many replicas are replayed as a few with their share of the requests: fewer share a queue, which errs towards waiting.
+Many replicas are replayed as a few with their share of the requests: fewer share a queue, which overestimates waiting.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from aigc_bench.predict.serving.batch_queue import BatchServer
 from aigc_bench.predict.serving.capacity import Server, Servers, simulate
 from aigc_bench.predict.serving.result import PERCENTILES, ServingResult
 
-LUCK = 0.01
-"""What the share of a simulated peak may miss the asked one by: some thousand requests, not all independent."""
+TOLERANCE = 0.01
+"""Sampling tolerance of a simulated share against the required one: some thousand requests, not all independent."""
 REPLICAS_BY_STEP = 4
 REPLICAS_BY_BATCH = 64
 TURNOVERS = 12
-"""Requests that pass through every slot: the queue forgets how it started."""
+"""Requests that pass through every slot, enough to forget the initial state of the queue."""
 REQUESTS_BY_STEP = (1000, 6000)
 REQUESTS_BY_BATCH = (8000, 16_000)
 LIKELY_ENOUGH = 2e-3
@@ -39,7 +39,7 @@ LIKELY_ENOUGH = 2e-3
 
 @dataclass(frozen=True, kw_only=True)
 class Peak:
-    """A service's peak: its replica, how many there are, their servers (serving and spare) and how often one of these works."""
+    """A service's peak: its replica and the number of them, their servers (serving and spare) and a server's availability."""
 
     service: Service
     capability: Capability
@@ -56,13 +56,13 @@ def replay_service(peak: Peak) -> ReplayedService:
     """Simulate the peak on the likely, fast and slow replica, and with lost servers."""
     likely = simulated(peak, peak.servers.likely, num_replicas=peak.num_replicas)
     ends = [_share(simulated(peak, one, num_replicas=peak.num_replicas)) for one in (peak.servers.fast, peak.servers.slow)]
-    share, asked = _share(likely), peak.service.slo.percentile
+    share, required = _share(likely), peak.service.slo.percentile
     lost = with_failures(peak, share)
     found = [one for one in (share, *ends) if one is not None]
     grows = "queue_grows" in likely.reasons
     return ReplayedService(
         name=peak.service.name,
-        asked_share=asked,
+        asked_share=required,
         simulated_share=share,
         share_interval=(min(found), max(found)) if share is not None else None,
         analytic_share=analytic_share(peak),
@@ -73,14 +73,14 @@ def replay_service(peak: Peak) -> ReplayedService:
         num_simulated_replicas=_simulated_replicas(peak.servers.likely, peak.num_replicas),
         num_requests=likely.num_requests,
         method=peak.servers.source,
-        is_met=holds(likely, asked=asked),
-        notes=(("more requests come than are answered",) if grows else ())
+        is_met=holds(likely, required=required),
+        notes=(("more requests arrive than are answered",) if grows else ())
         + ((f"{likely.num_refused} requests do not fit into the cache of a replica",) if likely.num_refused else ()),
     )
 
 
 def simulated(peak: Peak, server: Server, *, num_replicas: int) -> ServingResult:
-    """One simulation with that many replicas."""
+    """Return one simulation with that many replicas."""
     few = _simulated_replicas(server, num_replicas)
     places = few * (server.max_batch if isinstance(server, BatchServer) else server.max_num_seqs)
     least, most = REQUESTS_BY_BATCH if isinstance(server, BatchServer) else REQUESTS_BY_STEP
@@ -90,12 +90,12 @@ def simulated(peak: Peak, server: Server, *, num_replicas: int) -> ServingResult
     return simulate(with_replicas(server, few), traffic, slo=slo)
 
 
-def holds(result: ServingResult, *, asked: float) -> bool:
-    """Whether the asked share of requests was in time, but for luck, and the queue did not grow."""
+def holds(result: ServingResult, *, required: float) -> bool:
+    """Return whether the required share of requests was in time, within sampling tolerance, and the queue did not grow."""
     share = _share(result)
     if share is None:
         return "queue_grows" not in result.reasons
-    return share >= asked - min(LUCK, (1 - asked) / 2)
+    return share >= required - min(TOLERANCE, (1 - required) / 2)
 
 
 def _simulated_replicas(server: Server, count: int) -> int:
@@ -107,34 +107,34 @@ def _share(result: ServingResult) -> float | None:
 
 
 def with_failures(peak: Peak, share: float | None) -> float | None:
-    """The share over the fleet's states: with k servers lost beyond the spares the replicas on them are lost, too."""
+    """Return the share over the fleet's states: with k servers lost beyond the spares, the replicas on them are lost, too."""
     if share is None or peak.num_serving == 0:
         return share
     servers, spares = peak.num_serving + peak.num_spares, peak.num_spares
     down = binom(servers, 1 - peak.machine_availability)
     found = float(down.cdf(spares)) * share
     for lost in range(1, peak.num_serving):
-        chance = float(down.pmf(spares + lost))
-        if chance < LIKELY_ENOUGH:
+        probability = float(down.pmf(spares + lost))
+        if probability < LIKELY_ENOUGH:
             break
         left = math.floor(peak.num_replicas * (1 - lost / peak.num_serving))
         if left:
-            found += chance * (_share(simulated(peak, peak.servers.likely, num_replicas=left)) or 0.0)
+            found += probability * (_share(simulated(peak, peak.servers.likely, num_replicas=left)) or 0.0)
     return found
 
 
 def replicas_that_hold(peak: Peak, *, most: int) -> int | None:
-    """The fewest replicas with which the simulated peak holds, up to ``most``; ``None`` where even these are too few."""
+    """Return the fewest replicas with which the simulated peak holds, up to ``most``; ``None`` where even these are too few."""
 
     def enough(count: int) -> bool:
-        """Whether so many replicas keep the SLO in the simulation."""
-        return holds(simulated(peak, peak.servers.likely, num_replicas=count), asked=peak.service.slo.percentile)
+        """Return whether that number of replicas keeps the SLO in the simulation."""
+        return holds(simulated(peak, peak.servers.likely, num_replicas=count), required=peak.service.slo.percentile)
 
     return fewest(enough, at_least=peak.num_replicas, most=most)
 
 
 def fewest(enough: Callable[[int], bool], *, at_least: int, most: int) -> int | None:
-    """The least count for which ``enough`` holds, which is taken to stay true for more; ``None`` above ``most``."""
+    """Return the least count for which the monotonic ``enough`` holds; ``None`` above ``most``."""
     if not enough(most):
         return None
     low, high = at_least - 1, most
@@ -145,7 +145,7 @@ def fewest(enough: Callable[[int], bool], *, at_least: int, most: int) -> int | 
 
 
 def analytic_share(peak: Peak) -> float | None:
-    """Share of requests that waits no longer than the SLO leaves, by M/G/c; ``None`` where nothing bounds a wait."""
+    """Return the share of requests that waits no longer than the SLO allows, by M/G/c; ``None`` where nothing bounds a wait."""
     left = allowed_wait_s(peak.service, peak.capability)
     if left is None or peak.capability.service_s is None:
         return None
@@ -173,7 +173,7 @@ def _variation(peak: Peak) -> float:
 
 
 def _wait_s(peak: Peak) -> float | None:
-    """The analytic wait at the asked percentile."""
+    """Return the analytic wait at the SLO's percentile."""
     if peak.capability.service_s is None:
         return None
     plain = wait_quantile_s(
@@ -183,7 +183,7 @@ def _wait_s(peak: Peak) -> float | None:
 
 
 def _percentiles(peak: Peak, result: ServingResult) -> dict[str, Percentile]:
-    """TTFT, TPOT and latency at the least percentile of a simulation that is not below the asked one."""
+    """Return TTFT, TPOT and latency at the lowest simulated percentile that is not below the SLO's."""
     label, share = next(
         ((label, share) for label, share in PERCENTILES.items() if share >= peak.service.slo.percentile - 1e-9), ("p99", 0.99)
     )

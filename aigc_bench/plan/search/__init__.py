@@ -1,1 +1,1 @@
-"""The search: every way to run each load on every accelerator, as arrays, and which of them is cheapest where."""
+"""The search: every configuration for each load on every accelerator, as arrays, and the cheapest configuration per host."""

@@ -1,7 +1,7 @@
-"""Candidates: one row for every way to run one load, over all accelerators, as columns.
+"""Candidates: one row for every configuration that can run one load, over all accelerators, as columns.
 
 A candidate is an accelerator, an engine, a number format, ranks of tensor or data parallelism, a batch (requests in flight, images
-or sequences a step) and a power limit. Its rates are of one replica; memory and watts are of one accelerator of it.
+or sequences per step) and a power limit. Its rates are of one replica; memory and watts are of one of its accelerators.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ INFINITE = np.inf
 
 @dataclass(frozen=True, kw_only=True)
 class Candidates:
-    """Columns of equal length. Labels are indices into their lists; what a family does not have is not a number (``nan``).
+    """Columns of equal length. Labels are indices into their lists; a quantity that a family does not have is ``nan``.
 
-    ``throughput`` is items/s of a replica, ``slots`` the requests it holds at once, ``service_s`` how long it holds one.
+    ``throughput`` is items/s of a replica, ``slots`` its concurrent requests, ``service_s`` the time of one.
     """
 
     accelerators: tuple[str, ...]
@@ -53,7 +53,7 @@ class Candidates:
         return len(self.throughput)
 
     def of(self, accelerator: str) -> Flags:
-        """The rows of one accelerator."""
+        """Return the rows of one accelerator."""
         if accelerator not in self.accelerators:
             return np.zeros(len(self), dtype=bool)
         found: Flags = self.accelerator == self.accelerators.index(accelerator)
@@ -61,16 +61,16 @@ class Candidates:
 
     @property
     def fits(self) -> Flags:
-        """Whether memory holds it."""
+        """Return whether the predicted memory fits."""
         return self.fits_with(1.0)
 
     def fits_with(self, larger: float) -> Flags:
-        """Whether memory holds this many times what is predicted."""
+        """Return whether this many times the predicted memory fits."""
         found: Flags = self.memory_bytes * larger <= self.usable_bytes
         return found
 
     def meets(self, slo: Slo, *, slower: float = 1.0) -> Flags:
-        """Whether a request that waits for nobody is answered in time, also if it takes ``slower`` times as long."""
+        """Return whether a request without queueing is in time, even if it takes ``slower`` times as long."""
         found = np.ones(len(self), dtype=bool)
         for limit, column in ((slo.ttft_s, self.ttft_s), (slo.tpot_s, self.tpot_s), (slo.latency_s, self.latency_s)):
             if limit is not None:
@@ -82,11 +82,14 @@ NUMBERS = (
     "devices", "batch", "cap", "throughput", "slots", "service_s", "ttft_s", "tpot_s", "latency_s", "memory_bytes", "usable_bytes",
     "power_w", "spread_low", "spread_high",
 )  # fmt: skip
-"""The numeric columns, beside the three labels."""
+"""The numeric columns, without the three labels."""
 
 
 def stacked(parts: Iterable[Mapping[str, object]]) -> Candidates | None:
-    """Blocks of rows as one table: labels are words, numbers are arrays or scalars that are broadcast; ``None`` without rows."""
+    """Return the blocks of rows as one table; ``None`` without rows.
+
+    Labels are words; numbers are arrays or scalars that are broadcast.
+    """
     labels: dict[str, list[str]] = {"accelerator": [], "engine": [], "precision": []}
     columns: dict[str, list[Floats]] = {name: [] for name in (*labels, *NUMBERS)}
     for part in parts:
@@ -108,7 +111,7 @@ def stacked(parts: Iterable[Mapping[str, object]]) -> Candidates | None:
 
 
 def with_caps(part: Mapping[str, object], caps: Sequence[tuple[float, float, float]]) -> list[dict[str, object]]:
-    """The block once for every power limit: ``(share of the default limit, throughput, draw)``, both over those without one."""
+    """Return the block once for every power limit: ``(share of the default limit, throughput, draw)``, both over the default's."""
     found = []
     for share, speed, draw in caps:
         slower = {name: np.asarray(part[name]) / speed for name in ("service_s", "ttft_s", "tpot_s", "latency_s") if name in part}
@@ -118,18 +121,18 @@ def with_caps(part: Mapping[str, object], caps: Sequence[tuple[float, float, flo
 
 
 def why_none(found: Candidates | None, rows: Flags, slo: Slo, *, max_devices: int) -> str:
-    """Why no row is left on an accelerator, with the nearest miss in numbers and what would change it."""
+    """Return why no row is left on an accelerator, with the nearest miss in numbers and a remedy."""
     if found is None or not rows.any():
-        return "the performance model does not answer for this accelerator"
+        return "the performance model does not support this accelerator"
     within = rows & (found.devices <= max_devices)
     if not within.any():
         held = f"the {max_devices} accelerator{'s' if max_devices > 1 else ''} of one server"
         return f"memory: needs more than {held}; larger accelerators, or a server with more of them, would change that"
     if not (within & found.fits).any():
         nearest = np.argmin(np.where(within, found.memory_bytes / found.usable_bytes, INFINITE))
-        asked, offered = found.memory_bytes[nearest], found.usable_bytes[nearest]
+        required, offered = found.memory_bytes[nearest], found.usable_bytes[nearest]
         return (
-            f"memory: {memory(asked)} on each of {found.devices[nearest]:.0f} accelerators at least, {memory(offered)} usable; "
+            f"memory: at least {memory(required)} on each of {found.devices[nearest]:.0f} accelerators, {memory(offered)} usable; "
             "more or larger accelerators in a server, a shorter prompt or a narrower number format would change that"
         )
     rows = within & found.fits
@@ -141,7 +144,6 @@ def why_none(found: Candidates | None, rows: Flags, slo: Slo, *, max_devices: in
         known = rows & ~np.isnan(column)
         if limit is not None and known.any() and not (column[known] <= limit).any():
             best = quantity(float(np.min(column[known])), "s")
-            return (
-                f"compute: {name} is {best} at best, {quantity(limit, 's')} is asked; a looser SLO or a faster accelerator would do"
-            )
-    return "compute: no setting meets all latencies at once; a looser SLO or a faster accelerator would do"
+            words = f"{name} is {best} at best, {quantity(limit, 's')} is required"
+            return f"compute: {words}; a looser SLO or a faster accelerator would do"
+    return "compute: no setting meets all latency bounds; a looser SLO or a faster accelerator would do"

@@ -1,4 +1,4 @@
-"""From a service or a job to its candidates, and from a candidate to a capability with intervals that plans are made of."""
+"""From a service or a job to its candidates, and from a candidate to a capability with intervals for the plan."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ if TYPE_CHECKING:
 
 DEFAULT_SEQ_LEN = 2048.0
 MEMORY_SPREAD = 1.06
-"""Upper end of a modelled peak over its value: fragmentation (catalogue: 3-10 %)."""
+"""Upper end of a modelled memory peak over its value: fragmentation (catalogue: 3-10 %)."""
 
 
 def remembered(trace: Callable[[Case], OpTrace]) -> Callable[[Case], OpTrace]:
-    """The tracer with what it found kept in memory: every host asks for the same few cases."""
+    """A tracer with a cache in memory: all hosts need the same few cases."""
     known: dict[str, OpTrace] = {}
 
     def find(case: Case) -> OpTrace:
-        """The trace of a case, made once."""
+        """Return the trace of a case, computed once."""
         key = case.model_dump_json()
         if key not in known:
             known[key] = trace(case)
@@ -53,40 +53,40 @@ def remembered(trace: Callable[[Case], OpTrace]) -> Callable[[Case], OpTrace]:
 
 @dataclass(frozen=True, kw_only=True)
 class Models:
-    """What the search predicts with. ``trace`` is the tracer behind its cache."""
+    """The models that the search predicts with. ``trace`` is the tracer behind its cache."""
 
     catalogue: Catalogue
     calibration: Calibration
     trace: Callable[[Case], OpTrace] = field(default_factory=lambda: remembered(trace_case))
     measured: tuple[Measured, ...] = ()
     floors: Mapping[str, int] = field(default_factory=dict)
-    """Accelerators that a load has at least, by ``Load.case``: what a simulation asked for."""
+    """Minimum accelerators of a load, by ``Load.case``, as required by a simulation."""
     spreads: dict[tuple[str, str, str], tuple[float, float]] = field(default_factory=dict)
-    """What traced times may be off by, down and up, by load, engine and precision; filled as it is asked for."""
+    """Lower and upper error factors of traced times, by load, engine and precision; filled on demand."""
 
 
 def is_language(workload: Service | Job) -> bool:
-    """Whether a served engine or a training recipe of language models runs it, rather than the traced operators."""
+    """Return whether a serving engine or a training recipe of language models runs it, rather than the traced operators."""
     return workload.workload == "gpt" and workload.model is None and resolve_language_model(workload.preset or "") is not None
 
 
 def lengths(workload: Service | Job) -> tuple[float, float]:
-    """Tokens of a prompt and of an answer."""
+    """Return the tokens of a prompt and of an answer."""
     return float(workload.settings.get("prompt_len", 1)), float(workload.settings.get("max_new_tokens", 1))
 
 
 def seq_len(job: Job) -> float:
-    """Tokens of a training sequence."""
+    """Return the tokens of a training sequence."""
     return float(job.settings.get("seq_len", DEFAULT_SEQ_LEN))
 
 
 def slo_of(workload: Service | Job) -> Slo:
-    """A service's own; a job has its deadline only."""
+    """Return the SLO of a service; a job has only a deadline."""
     return workload.slo if isinstance(workload, Service) else Slo()
 
 
 def candidates_for(workload: Service | Job, specs: Sequence[AcceleratorSpec], models: Models) -> Candidates | None:
-    """Every way to run it on these accelerators; ``None`` where the performance model answers for none of them."""
+    """Return every candidate on these accelerators; ``None`` where the performance model supports none of them."""
     preset = workload.preset or ""
     if is_language(workload) and workload.mode == "infer":
         return served.served_candidates(
@@ -124,7 +124,7 @@ def candidates_for(workload: Service | Job, specs: Sequence[AcceleratorSpec], mo
 
 
 def capability_of(workload: Service | Job, found: Candidates, index: int, *, spec: AcceleratorSpec, models: Models) -> Capability:
-    """The candidate as what one accelerator does, with the interval that the predictor gives it."""
+    """Return the candidate as the capability of one accelerator, with the predictor's interval."""
     engine, precision = found.engines[int(found.engine[index])], found.precisions[int(found.precision[index])]
     devices, batch = int(found.devices[index]), float(found.batch[index])
     low, high, source = float(found.spread_low[index]), float(found.spread_high[index]), "a measured run"
@@ -132,7 +132,7 @@ def capability_of(workload: Service | Job, found: Candidates, index: int, *, spe
         low, high, source = _spread(workload, spec, engine=engine, precision=precision, devices=devices, batch=batch, models=models)
 
     def time(value: float) -> Estimate | None:
-        """Seconds with the interval of the speed, turned round; ``None`` of what the row does not tell."""
+        """Return seconds with the inverse interval of the speed; ``None`` where the row has no such time."""
         return (
             None
             if value != value
@@ -140,7 +140,7 @@ def capability_of(workload: Service | Job, found: Candidates, index: int, *, spe
         )
 
     def figure(value: float, unit: str, *, up: float = 1.0) -> Estimate:
-        """A modelled figure whose upper end is ``up`` times its value."""
+        """Return a modelled figure whose upper end is ``up`` times its value."""
         return estimate(value, high=value * up, unit=unit, basis="modelled", source=source)
 
     rate = float(found.throughput[index]) / devices
@@ -175,14 +175,14 @@ def capability_of(workload: Service | Job, found: Candidates, index: int, *, spe
 
 
 def _batch_times_s(found: Candidates, index: int) -> tuple[tuple[float, float], ...]:
-    """How long so many requests take at once, from the rows of batches up to the candidate's own that differ in nothing else."""
+    """Return the time of each number of requests in one batch, from rows with smaller batches that are otherwise identical."""
     same = found.batch <= found.batch[index]
     for name in ("accelerator", "engine", "precision", "devices", "cap"):
         column = getattr(found, name)
         same &= column == column[index]
     requests, seconds = found.slots[same], found.service_s[same]
     order = np.lexsort((seconds, requests))
-    # What holds more requests holds fewer as well, so that more never take less.
+    # A larger batch can also run fewer requests, so the time never falls with the number of requests.
     least = np.minimum.accumulate(seconds[order][::-1])[::-1]
     sizes, first = np.unique(requests[order], return_index=True)
     return tuple(zip(sizes.tolist(), least[first].tolist(), strict=True))
@@ -191,7 +191,7 @@ def _batch_times_s(found: Candidates, index: int) -> tuple[tuple[float, float], 
 def _spread(
     workload: Service | Job, spec: AcceleratorSpec, *, engine: str, precision: str, devices: int, batch: float, models: Models
 ) -> tuple[float, float, str]:
-    """Low and high end of a rate over its value, and where that comes from."""
+    """Return low and high end of a rate over its value, and their source."""
     row = _question(workload, spec, engine=engine, precision=precision, devices=devices, batch=batch)
     if row is None:
         return *_traced_spread(workload, spec, engine, precision, models), f"operator roofline of {spec.id}, not calibrated"
@@ -204,7 +204,7 @@ def _spread(
 def _traced_spread(
     workload: Service | Job, spec: AcceleratorSpec, engine: str, precision: str, models: Models
 ) -> tuple[float, float]:
-    """Ends of a traced rate over its value: those of the step at batch 1 on the accelerator that is asked for first."""
+    """Return the ends of a traced rate over its value: those of the step at batch 1 on the first requested accelerator."""
     key = (workload.name, engine, precision)
     if key not in models.spreads:
         case = traced.case_of(
@@ -232,18 +232,18 @@ def _question(
         )
         return language_row(setting.query("tpot", sequences=batch), spec)
     if is_language(workload) and isinstance(workload, Job):
-        asked = trained.query(
+        query = trained.query(
             preset, spec, ranks=devices, sequences=int(batch), seq_len=seq_len(workload), adapter=workload.adapter
         )
-        return step_row(asked, spec)
+        return step_row(query, spec)
     return None
 
 
 def _weights(workload: Service | Job, precision: str, models: Models) -> tuple[float | None, float | None]:
-    """Bytes and number of parameters, for storage and checkpoints."""
+    """Return bytes and number of parameters, for storage and checkpoints."""
     if is_language(workload):
         model = resolve_language_model(workload.preset or "")
-        assert model is not None, "is_language looked it up"
+        assert model is not None, "is_language checked the preset"
         return weight_bytes(model, number_format(precision)), float(model.total_params)
     trace = models.trace(
         traced.case_of(

@@ -1,4 +1,4 @@
-"""Power limits that are searched for an accelerator, with what they do to throughput and draw."""
+"""Power limits that are searched for an accelerator, with their effect on throughput and draw."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ UNCAPPED = (1.0, 1.0, 1.0)
 
 
 def power_caps(spec: AcceleratorSpec, *, work: Work, catalogue: Catalogue) -> tuple[tuple[float, float, float], ...]:
-    """``(share of the default limit, throughput, draw)``: without a limit, then those of published sweeps that give a draw."""
+    """Return ``(share of the default limit, throughput, draw)``: the default, then the published sweeps that state a draw."""
     if spec.tdp_w is None:
         return (UNCAPPED,)
     limits = [share * spec.tdp_w for share in SHARES]

@@ -1,11 +1,11 @@
-"""Which candidate a load runs as on a host: the cheapest of those that fit and are in time, else the one that misses by least.
+"""Choose the candidate of a load on a host: the cheapest that fits and is in time, else the one with the smallest miss.
 
-    bought   hardware a year x accelerators + watts x PUE x tariff x hours x busy accelerators + peak W x what a watt costs a year
-    rented   (whole replicas + busy ones) x accelerators of a replica, without a power limit: by the hour nothing is saved by it
+    bought   hardware per year x accelerators + watts x PUE x tariff x hours x busy accelerators + peak W x yearly cost of a watt
+    rented   (whole replicas + busy ones) x accelerators of a replica, without a power limit, which saves nothing on a rent
 
-Accelerators are those of whole replicas, in whole servers where the load has them for itself. A replica of a rent lies in one
+Accelerators are those of whole replicas, in whole servers where the load has its own servers. A rented replica must fit one
 instance. Hardware is the price of an accelerator with its share of the server, spread over its life. A watt of the peak costs
-space in a colocation, and UPS, cooling plant and demand charge in a room of one's own.
+space in a colocation, and UPS, cooling plant and demand charge in an owned room.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from aigc_bench.predict.fitting.effects import Floats
 
 ALMOST = 1e-9
 LAST = 1e6
-"""Makes what is taken only where there is nothing else dearer than all of it."""
+"""Weight that puts rows with a power limit behind all others."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """A candidate by its row, and why it is refused; ``None`` where it is not."""
+    """A candidate by its row, and why it is refused; ``None`` where it is accepted."""
 
     row: int
     refusal: str | None
@@ -41,17 +41,17 @@ class Choice:
 
 @dataclass(frozen=True, kw_only=True)
 class Spare:
-    """How much longer a request may take and how much more memory a load may need than predicted, both as factors."""
+    """Reserve for the predictor's error: factors on the predicted time of a request and on the predicted memory."""
 
     time: float = 1.0
     memory: float = 1.0
 
 
 def spare_of(capability: Capability) -> Spare:
-    """What the upper ends of a prediction ask for."""
+    """Return the reserve that the upper ends of a prediction require."""
 
     def over_middle(estimate: Estimate | None) -> float:
-        """The upper end over the middle; 1 of what is not known."""
+        """Return the upper end over the value; 1 where it is not known."""
         return estimate.high / estimate.value if estimate is not None and estimate.value > 0 else 1.0
 
     return Spare(time=over_middle(capability.service_s), memory=over_middle(capability.device_memory_bytes))
@@ -59,10 +59,10 @@ def spare_of(capability: Capability) -> Spare:
 
 @dataclass(frozen=True, kw_only=True)
 class Terms:
-    """On what terms a host is had, as far as the choice depends on them.
+    """Terms of a host, as far as the choice depends on them.
 
-    ``instance`` is the accelerators of a rented one, ``None`` where no replica has to lie in one. ``watt_usd_per_year`` is paid
-    for each watt of the peak. ``is_alone``: the load has its servers for itself, so that whole ones are paid for it.
+    ``instance`` is the accelerators of a rented one, ``None`` where a replica need not fit one. ``watt_usd_per_year`` is paid
+    for each watt of the peak. ``is_alone``: the load has its own servers, so that whole servers are paid.
     """
 
     kind: OptionKind = "owned"
@@ -81,16 +81,16 @@ def choose(
     terms: Terms | None = None,
     rules: Rules | None = None,
 ) -> Choice | None:
-    """The best row for a host; ``None`` where there is no row of its accelerator at all."""
-    left, had = spare or Spare(), terms or Terms()
+    """Return the best row for a host; ``None`` where there is no row of its accelerator."""
+    left, given = spare or Spare(), terms or Terms()
     slo, limit = slo_of(workload), _most_devices(workload, host)
-    if had.instance is not None:
-        limit = min(limit, had.instance)
+    if given.instance is not None:
+        limit = min(limit, given.instance)
     rows = found.of(host.spec.id) & (found.devices <= limit)
     if not rows.any():
         return None
     work = work_per_s(workload, demand, rules)
-    cost = accelerators(work, found) if had.kind == "cloud" else usd_per_year(work, found, host=host, demand=demand, terms=had)
+    cost = accelerators(work, found) if given.kind == "cloud" else usd_per_year(work, found, host=host, demand=demand, terms=given)
     good = rows & found.fits_with(left.memory) & found.meets(slo, slower=left.time)
     if good.any():
         return Choice(row=_least(np.where(good, cost, np.inf)), refusal=None)
@@ -102,15 +102,15 @@ def choose(
 
 
 def _most_devices(workload: Service | Job, host: Host) -> int:
-    """Ranks of one replica: served models stay within a server, training spans servers that have a network for it."""
+    """Return the maximum ranks of one replica: serving stays within a server, training may span networked servers."""
     if isinstance(workload, Service) or workload.mode == "infer" or host.spec.scale_up_bytes_per_s is None:
         return host.max_devices
     return max(host.max_devices, 1024 if host.sheet.num_compute_nics else host.max_devices)
 
 
 def usd_per_year(work: float, found: Candidates, *, host: Host, demand: Demand, terms: Terms | None = None) -> Floats:
-    """Cost of what the load needs at its peak of ``work`` items a second, for every row as if it ran on this host."""
-    machine, finance, had = host.machine, demand.finance, terms or Terms()
+    """Return the yearly cost of ``work`` items/s at the peak, for every row as if it ran on this host."""
+    machine, finance, given = host.machine, demand.finance, terms or Terms()
     size = machine.machines_per_server.value
     price = machine.price_usd.value / size
     yearly = annuity(
@@ -121,16 +121,16 @@ def usd_per_year(work: float, found: Candidates, *, host: Host, demand: Demand, 
     peak_w = np.maximum(0.0, machine.peak_power_w.value / size - (1 - found.cap) * (host.spec.tdp_w or 0.0))
     replicas = work / found.throughput
     bought = np.maximum(1.0, np.ceil(replicas)) * found.devices
-    if had.is_alone:
+    if given.is_alone:
         bought = np.ceil(bought / size - ALMOST) * size
-    cost: Floats = (yearly + peak_w * had.watt_usd_per_year) * bought + energy * replicas * found.devices
+    cost: Floats = (yearly + peak_w * given.watt_usd_per_year) * bought + energy * replicas * found.devices
     return cost
 
 
 def accelerators(work: float, found: Candidates) -> Floats:
-    """Accelerators of whole replicas at the peak plus those that are busy, for every row; rows with a power limit come last.
+    """Return accelerators of whole replicas at the peak plus the busy ones, for every row; rows with a power limit come last.
 
-    The busy ones are what rents by the hour pay and what several loads share.
+    Rents by the hour pay for the busy ones, and several loads can share them.
     """
     replicas = work / found.throughput
     count: Floats = np.where(found.cap < 1, LAST, 1.0) * (np.maximum(1.0, np.ceil(replicas)) + replicas) * found.devices
@@ -138,7 +138,7 @@ def accelerators(work: float, found: Candidates) -> Floats:
 
 
 def cheapest_usd_per_year(workload: Service | Job, found: Candidates | None, *, host: Host, demand: Demand) -> float:
-    """The least that the load costs on a host among rows that fit and are in time; infinite where there is none."""
+    """Return the least cost of the load on a host among rows that fit and are in time; infinite where there is none."""
     if found is None:
         return np.inf
     good = found.of(host.spec.id) & (found.devices <= _most_devices(workload, host)) & found.fits & found.meets(slo_of(workload))
@@ -147,7 +147,7 @@ def cheapest_usd_per_year(workload: Service | Job, found: Candidates | None, *, 
 
 
 def work_per_s(workload: Service | Job, demand: Demand, rules: Rules | None = None) -> float:
-    """Items a second while the load is at its highest, over the share of the time that machines may spend on it."""
+    """Return items/s at the peak of the load, over the share of the time that machines may be busy."""
     if isinstance(workload, Service):
         peak = workload.arrival.peak_requests_per_s.value * workload.items_per_request.value
         return peak * grown(demand.growth)[0].value / (rules.target_utilisation.value if rules else 1.0)
@@ -155,7 +155,7 @@ def work_per_s(workload: Service | Job, demand: Demand, rules: Rules | None = No
 
 
 def _overrun(found: Candidates, workload: Service | Job) -> Floats:
-    """By what factor the worst of the latencies is missed."""
+    """Return the factor by which the worst latency exceeds its bound."""
     slo, worst = slo_of(workload), np.ones(len(found))
     for limit, column in ((slo.ttft_s, found.ttft_s), (slo.tpot_s, found.tpot_s), (slo.latency_s, found.latency_s)):
         if limit is not None:

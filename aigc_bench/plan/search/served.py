@@ -1,7 +1,7 @@
 """Candidates for language models behind a serving engine, by the closed form that was calibrated on published results.
 
 throughput of a replica   n x output tokens / (TTFT + (output tokens - 1) x TPOT)          Little's law, n requests in flight
-memory of an accelerator  (weights + n x (input + output / 2) x cache of a token) / ranks + what the engine takes
+memory of an accelerator  (weights + n x (input + output / 2) x KV cache of a token) / ranks + the engine's own memory
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ ENGINES: Mapping[str, tuple[str, ...]] = {
     "tensorrt-llm": ("NVIDIA",),
     "sglang": ("NVIDIA", "AMD"),
 }
-"""Serving engines that are searched, and the vendors whose accelerators they run on."""
+"""Serving engines that are searched, and the vendors whose accelerators they support."""
 RANKS = (1, 2, 4, 8)
 SEQUENCES = tuple(2**power for power in range(10))
 USUAL_PRECISIONS = ("bf16", "fp16", "fp8")
-"""Formats that are searched where a demand names none: narrower ones change what a model answers."""
+"""Number formats that are searched where a demand names none: narrower ones change a model's output."""
 
 
 def served_candidates(
@@ -45,7 +45,7 @@ def served_candidates(
     catalogue: Catalogue,
     calibration: Calibration,
 ) -> Candidates | None:
-    """Every way to serve ``model`` with requests of ``lengths`` (input, output) tokens."""
+    """Return every configuration that serves ``model`` with requests of ``lengths`` (input, output) tokens."""
     settings = [
         Setting(
             model=model, spec=spec, engine=engine, precision=precision, ranks=ranks, input_len=lengths[0], output_len=lengths[1]

@@ -1,4 +1,4 @@
-"""Candidates for every family that is not a served language model: its own operators, traced once, on every accelerator's roofline.
+"""Candidates for all families except served language models: their own operators, traced once, on every accelerator's roofline.
 
 inference   a replica is one accelerator, a request waits for its batch and for the steps that make its items (``side_by_side``)
 training    a replica is 1, 2, 4 or 8 accelerators of one server, gradients are summed over the scale-up link each step
@@ -32,16 +32,16 @@ if TYPE_CHECKING:
 ENGINES = ("torch-eager", "torch-compile")
 BATCHES = tuple(2**power for power in range(8))
 WHOLE_REQUESTS = 8
-"""Requests whose items fill the largest batch that is looked at, where items of one lie side by side."""
+"""Requests whose items fill the largest searched batch, where the items of one request run side by side."""
 MOST_POWER = 16
-"""Of the largest batch, of two, however many items a request has: 65,536."""
+"""Limit of the largest batch, a power of two, independent of the items of a request: 65,536."""
 RANKS = (1, 2, 4, 8)
 PRECISION = "bf16"
-"""What the accelerators of the catalogue have in common; one that lacks it runs fp16, whose operators and bytes are the same."""
+"""The precision that most accelerators share; one without bf16 runs fp16, with the same operators and bytes."""
 
 
 def as_traced(precision: str) -> str:
-    """The precision whose trace answers for this one: fp16 and bf16 have the same operators and bytes."""
+    """Return the precision whose trace is used for this one: fp16 and bf16 have the same operators and bytes."""
     return PRECISION if precision == "fp16" else precision
 
 
@@ -59,7 +59,7 @@ def traced_candidates(
     catalogue: Catalogue,
     trace: Callable[[Case], OpTrace],
 ) -> Candidates | None:
-    """Every way to run a traced case; ``items_per_request`` of them answer one request."""
+    """Return every configuration of a traced case; ``items_per_request`` items make one request."""
     parts: list[dict[str, object]] = []
     for precision in [one for one in (precisions or (PRECISION,)) if one in ("fp32", "tf32", "bf16", "fp16")]:
         case = case_of(workload, preset, mode, precision=precision, settings=settings, model=model)
@@ -72,7 +72,7 @@ def traced_candidates(
 
 
 def batches_for(case: Case, items_per_request: float) -> tuple[int, ...]:
-    """Powers of two up to 128, and further while a request fills more than an eighth of the batch with its own items."""
+    """Return powers of two up to 128, and further while a request's own items fill more than an eighth of the batch."""
     item = registry.load("workloads", case.workload).item
     most = WHOLE_REQUESTS * items_per_request if item in INDEPENDENT and case.mode == "infer" else 0
     return (*BATCHES, *(2**power for power in range(len(BATCHES), MOST_POWER + 1) if 2**power <= most))
@@ -81,9 +81,9 @@ def batches_for(case: Case, items_per_request: float) -> tuple[int, ...]:
 def case_of(
     workload: str, preset: str, mode: Mode, *, precision: str, settings: Mapping[str, Setting], model: OwnModel | None = None
 ) -> Case:
-    """The case that is traced, on an accelerator; ``precision`` is one of torch's."""
-    asked = {"workload": workload, "preset": preset, "mode": mode, "precision": precision, "backend": "cuda", "settings": settings}
-    return Case.model_validate({**asked, "model": model})
+    """Return the case to trace, on an accelerator; ``precision`` is one of torch's."""
+    fields = {"workload": workload, "preset": preset, "mode": mode, "precision": precision, "backend": "cuda", "settings": settings}
+    return Case.model_validate({**fields, "model": model})
 
 
 def _blocks(

@@ -45,10 +45,10 @@ def trained_candidates(
     catalogue: Catalogue,
     calibration: Calibration,
 ) -> Candidates | None:
-    """Every way to train ``preset`` on sequences of ``seq_len`` tokens."""
+    """Return every configuration that trains ``preset`` on sequences of ``seq_len`` tokens."""
     model = resolve_language_model(preset)
     assert model is not None, "only known language models are trained"
-    asked: list[tuple[AcceleratorSpec, int, int, ModelRow]] = []
+    settings: list[tuple[AcceleratorSpec, int, int, ModelRow]] = []
     for spec in specs:
         for ranks in RANKS:
             for sequences in SEQUENCES:
@@ -56,16 +56,16 @@ def trained_candidates(
                     row = step_row(query(preset, spec, ranks=ranks, sequences=sequences, seq_len=seq_len, adapter=adapter), spec)
                 except Unanswered:
                     continue
-                asked.append((spec, ranks, sequences, row))
-    if not asked:
+                settings.append((spec, ranks, sequences, row))
+    if not settings:
         return None
-    logs = calibration.log_quantity([row for *_, row in asked])
-    rates = np.array([row.value(log) for (*_, row), log in zip(asked, logs.tolist(), strict=True)])
-    return stacked(_blocks(model, asked, rates, seq_len=seq_len, adapter=adapter, catalogue=catalogue))
+    logs = calibration.log_quantity([row for *_, row in settings])
+    rates = np.array([row.value(log) for (*_, row), log in zip(settings, logs.tolist(), strict=True)])
+    return stacked(_blocks(model, settings, rates, seq_len=seq_len, adapter=adapter, catalogue=catalogue))
 
 
 def query(preset: str, spec: AcceleratorSpec, *, ranks: int, sequences: int, seq_len: float, adapter: bool) -> Query:
-    """The question as a published training row would ask it: tokens a second of all ranks."""
+    """Return the query in the form of a published training row: tokens/s of all ranks."""
     return Query(
         family="llm-train",
         task="train",
@@ -85,19 +85,19 @@ def query(preset: str, spec: AcceleratorSpec, *, ranks: int, sequences: int, seq
 def rank_bytes(
     model: LanguageModel, *, ranks: Floats, sequences: Floats, seq_len: float, adapter: bool, catalogue: Catalogue
 ) -> Floats:
-    """Bytes of one accelerator at its peak."""
+    """Return the peak bytes of one accelerator."""
     full = catalogue.constant("training_bytes_per_param").value
     per_param = 2.0 + ADAPTER_SHARE * full if adapter else full
-    kept = catalogue.constant("activation_full_recompute_factor").value * model.num_layers * model.hidden_size
+    stored = catalogue.constant("activation_full_recompute_factor").value * model.num_layers * model.hidden_size
     one_layer = catalogue.constant("activation_linear_factor").value * model.hidden_size
     logits = 6.0 * model.vocab_size
-    found: Floats = per_param * model.total_params / ranks + sequences * seq_len * (kept + one_layer + logits)
+    found: Floats = per_param * model.total_params / ranks + sequences * seq_len * (stored + one_layer + logits)
     return found
 
 
 def _blocks(
     model: LanguageModel,
-    asked: Sequence[tuple[AcceleratorSpec, int, int, ModelRow]],
+    settings: Sequence[tuple[AcceleratorSpec, int, int, ModelRow]],
     rates: Floats,
     *,
     seq_len: float,
@@ -108,13 +108,13 @@ def _blocks(
     usable = catalogue.constant("usable_memory_fraction").value
     fragments = 1 + catalogue.constant("fragmentation_fraction").value
     by_spec: dict[str, list[int]] = {}
-    for index, (spec, *_) in enumerate(asked):
+    for index, (spec, *_) in enumerate(settings):
         by_spec.setdefault(spec.id, []).append(index)
     passes = 4.0 if adapter else 6.0
     for rows in by_spec.values():
-        spec = asked[rows[0]][0]
-        ranks = np.array([asked[row][1] for row in rows], dtype=float)
-        sequences = np.array([asked[row][2] for row in rows], dtype=float)
+        spec = settings[rows[0]][0]
+        ranks = np.array([settings[row][1] for row in rows], dtype=float)
+        sequences = np.array([settings[row][2] for row in rows], dtype=float)
         mfu = passes * model.active_params * rates[rows] / ranks / (spec.peak("bf16") or spec.peak("fp16") or np.inf)
         watts = mean_watts(spec, busy_share=np.minimum(1.0, mfu / BUSY_ARITHMETIC))
         held = rank_bytes(model, ranks=ranks, sequences=sequences, seq_len=seq_len, adapter=adapter, catalogue=catalogue)

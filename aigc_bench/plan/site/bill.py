@@ -1,6 +1,6 @@
 """The bill of materials: a line for everything that is bought, with count, price, watts, height, weight and source.
 
-A price that nobody published is ``None`` with the reason; it is never guessed and never counted as nothing in silence.
+An unpublished price is ``None`` with the reason; it is never guessed and never counted as zero.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ IN_THE_SERVER = "in the price of the server"
 class BillLine(Record):
     """``count`` of one thing. Price, watts, rack units and kilograms are of one of them.
 
-    ``peak_w`` is the most it draws at the wall, ``heat_w`` what to size its cooling for; ``None`` is unknown, or contained in
+    ``peak_w`` is its peak draw at the wall, ``heat_w`` the heat that sizes its cooling; ``None`` is unknown, or contained in
     another line where ``note`` says so.
     """
 
@@ -47,7 +47,7 @@ class BillLine(Record):
 
     @property
     def usd(self) -> Estimate | None:
-        """The price of all of them."""
+        """Return the price of all of them."""
         return None if self.unit_usd is None else scaled(self.unit_usd, self.count)
 
 
@@ -58,13 +58,13 @@ class Bill(Record):
 
     @property
     def capex_usd(self) -> Estimate:
-        """The sum of the lines whose price is known."""
+        """Return the sum of the lines whose price is known."""
         found = total([line.usd for line in self.lines if line.usd is not None and line.count], unit="usd")
         return named(found, "sum of the bill's lines with a price")
 
     @property
     def unpriced(self) -> tuple[str, ...]:
-        """The lines that are in no sum, each with its reason; NICs are paid with the server."""
+        """Return the lines that are in no sum, each with its reason; NICs are paid with the server."""
         return tuple(
             f"{line.name}: {line.why_no_price}"
             for line in self.lines
@@ -72,22 +72,22 @@ class Bill(Record):
         )
 
     def peak_w(self, *categories: Category) -> float:
-        """Watts of the lines (of those categories, or of all) at their highest."""
+        """Return the peak watts of the lines (of those categories, or of all)."""
         chosen = [line for line in self.lines if not categories or line.category in categories]
         return sum(line.count * (line.peak_w or 0.0) for line in chosen)
 
     def weight_kg(self) -> float:
-        """Kilograms of all lines whose weight is known."""
+        """Return the kilograms of all lines whose weight is known."""
         return sum(line.count * (line.weight_kg or 0.0) for line in self.lines)
 
 
 def merged(*groups: Iterable[BillLine]) -> Bill:
-    """One bill of several groups of lines, without those that count nothing."""
+    """Return one bill of several groups of lines, without those with a count of zero."""
     return Bill(lines=tuple(line for group in groups for line in group if line.count))
 
 
 def node_line(server: ServerSpec, *, count: int, catalogue: Catalogue, on: date, peak_w: float | None = None) -> BillLine:
-    """The servers themselves; ``peak_w`` is what one was measured or is modelled to draw at most, else its nameplate."""
+    """Return the servers themselves; ``peak_w`` is the measured or modelled peak draw of one, else its nameplate."""
     price = hardware_price(server, catalogue=catalogue, on=on)
     return BillLine(
         key=server.id,
@@ -106,7 +106,7 @@ def node_line(server: ServerSpec, *, count: int, catalogue: Catalogue, on: date,
 
 
 def nic_lines(server: ServerSpec, *, count: int) -> tuple[BillLine, ...]:
-    """The NICs that the servers hold: counted for cables and ports, paid and fed with the server."""
+    """Return the NICs of the servers: counted for cables and ports, paid and powered with the server."""
     rate = server.compute_nic_bytes_per_s
     kinds = (
         ("compute", server.num_compute_nics, f" at {rate * 8 / 1e9:g} Gbit/s" if rate else ""),
@@ -130,7 +130,7 @@ def nic_lines(server: ServerSpec, *, count: int) -> tuple[BillLine, ...]:
 def item_line(
     item: NetworkItem, *, role: str, count: int, catalogue: Catalogue, on: date, category: Category, pieces: int = 1
 ) -> BillLine:
-    """A switch, cable or transceiver in its role; ``pieces`` of it make one of ``count``."""
+    """Return a switch, cable or transceiver in its role; ``pieces`` of it make one of ``count``."""
     price = hardware_price(item, catalogue=catalogue, on=on)
     watts = item.max_power_w or item.typical_power_w
     return BillLine(
@@ -149,7 +149,7 @@ def item_line(
 
 
 def spare_lines(lines: Iterable[BillLine], *, share: Estimate) -> tuple[BillLine, ...]:
-    """Cold spares of cables and optics: the share of each, rounded up, on the shelf without watts. Nodes have hot spares."""
+    """Return cold spares of cables and optics: the share of each, rounded up, without watts. Nodes have hot spares."""
     return tuple(
         line.model_copy(
             update={

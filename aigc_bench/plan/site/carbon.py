@@ -14,7 +14,7 @@ from aigc_bench.plan.stats.estimates import named, plus, scaled, times
 
 
 class Footprint(Record):
-    """kgCO2e: of running in a year, of making once, of both a year over the life, and of both over the whole life."""
+    """kgCO2e: of one year's operation, of manufacturing, of both per year over the life, and of both over the whole life."""
 
     operation_kg_per_year: Estimate
     making_kg: Estimate
@@ -26,7 +26,7 @@ class Footprint(Record):
 def footprint(
     *, it_kwh_per_year: Estimate, pue: Estimate, grid_g_per_kwh: Estimate, making: Estimate, life_years: float
 ) -> Footprint:
-    """The footprint of a fleet; ``making`` is of all of it."""
+    """Return the footprint of a fleet; ``making`` is the embodied carbon of all of it."""
     assert life_years > 0, "making is spread over a life"
     running = scaled(times(it_kwh_per_year, pue, grid_g_per_kwh, unit="kgCO2e/year"), 1 / 1000)
     running = named(running, "kWh of IT x PUE x grid g/kWh / 1000")

@@ -1,11 +1,11 @@
-"""Which way of cooling can take a rack's heat, and what it needs: air in CFM, water in L/min, PUE, litres a year.
+"""Whether a cooling method can take a rack's heat, and what it needs: air in CFM, water in L/min, PUE, litres per year.
 
-    air      CFM   = BTU/h / (1.08 x rise in degF)            of what the liquid does not capture
+    air      CFM   = BTU/h / (1.08 x rise in degF)            of the heat that the liquid does not capture
     water    L/min = W x captured x 60 / (4,180 x rise in K)
     on site  L/year = kWh of IT x WUE
 
-A server built for air stands in open or contained air or behind a rear door; one with cold plates needs direct liquid; tanks take
-only what its vendor releases for immersion, which no row of the catalogue says, so it is never taken for granted.
+An air-cooled server fits open or contained air or a rear door; one with cold plates needs direct liquid; tanks take
+only servers that the vendor releases for immersion, which no row of the catalogue states, so immersion is never assumed.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ WATER_RISE_K = 10.0
 
 
 class CoolingFit(Record):
-    """One way of cooling against one rack. ``p_fits`` is the probability that the rack's limit is above the heat.
+    """One cooling method against one rack. ``p_fits`` is the probability that the rack's limit is above the heat.
 
     Watts, CFM and L/min are of the rack. ``water_l_per_min`` is facility water or coolant; 0 in a room cooled by air alone.
     """
@@ -66,9 +66,9 @@ class CoolingFit(Record):
 def cooling_fit(
     heat_w: float, *, room: RoomCooling, server_cooling: CoolingMethod, catalogue: Catalogue, is_own_rack: bool = False
 ) -> CoolingFit:
-    """One way of cooling against a rack of ``heat_w`` watts of servers built for ``server_cooling``.
+    """Return one cooling method against a rack of ``heat_w`` watts of servers built for ``server_cooling``.
 
-    A product that is a rack itself comes with its manifolds, so the upper end of what such rooms take is its limit.
+    A product that is a rack itself comes with its manifolds, so its limit is the upper end of such rooms.
     """
     limit = rack_limit_w(room, catalogue=catalogue)
     if is_own_rack:
@@ -96,12 +96,12 @@ def cooling_fit(
 
 
 def rack_limit_w(room: RoomCooling, *, catalogue: Catalogue) -> Estimate:
-    """Heat that one rack can give away in such a room."""
+    """Return the heat that one rack can reject in such a room."""
     return catalogue.constant(f"rack_limit_{room}_w").model_copy(update={"unit": "W"})
 
 
 def captured_share(room: RoomCooling, *, catalogue: Catalogue) -> Estimate:
-    """Share of the heat that leaves by water: none in air, all of it through a rear door or a tank, most of it from cold plates."""
+    """Return the share of heat removed by water: none in air, all through a rear door or a tank, most from cold plates."""
     if room == "direct_liquid":
         return catalogue.constant("liquid_capture_fraction")
     share = 0.0 if room in ("air_open", "air") else 1.0
@@ -109,23 +109,23 @@ def captured_share(room: RoomCooling, *, catalogue: Catalogue) -> Estimate:
 
 
 def water_l_per_year(it_kwh_per_year: Estimate, *, wue: Estimate) -> Estimate:
-    """Litres that the site evaporates: kWh of IT x WUE (The Green Grid, 2011)."""
+    """Return the litres that the site evaporates: kWh of IT x WUE (The Green Grid, 2011)."""
     return named(times(it_kwh_per_year, wue, unit="L/year"), "kWh of IT x WUE")
 
 
 def cooling_overhead_kwh(it_kwh_per_year: Estimate, *, pue: Estimate) -> Estimate:
-    """Energy beside the IT's: kWh of IT x (PUE - 1); cooling, UPS and distribution together."""
+    """Return the non-IT energy: kWh of IT x (PUE - 1); cooling, UPS and distribution together."""
     beyond = pue.model_copy(update={"value": pue.value - 1, "low": pue.low - 1, "high": pue.high - 1, "unit": "ratio"})
     return named(times(it_kwh_per_year, beyond, unit="kWh/year"), "kWh of IT x (PUE - 1)")
 
 
-def probability_above(limit: Estimate, asked: float) -> float:
-    """P(limit >= asked) where the interval is P10 to P90 of a lognormal with its own width on each side of the median."""
-    if asked <= 0:
+def probability_above(limit: Estimate, heat_w: float) -> float:
+    """Return P(limit >= heat) where the interval is P10 to P90 of a lognormal with its own width on each side of the median."""
+    if heat_w <= 0:
         return 1.0
     if limit.low == limit.high or limit.low <= 0:
-        return float(asked <= limit.value)
-    distance = math.log(asked / limit.value)
+        return float(heat_w <= limit.value)
+    distance = math.log(heat_w / limit.value)
     width = math.log(limit.high / limit.value) if distance > 0 else math.log(limit.value / limit.low)
     if width == 0:
         return float(distance <= 0)

@@ -1,4 +1,4 @@
-"""How many switches and links a scale-out network needs.
+"""Number of switches and links of a scale-out network.
 
 Every leaf gives ``down`` of its ports to NICs and ``up`` to spines, with ``down / up`` at most the oversubscription:
 
@@ -6,7 +6,7 @@ Every leaf gives ``down`` of its ports to NICs and ``up`` to spines, with ``down
 
 A spine reaches one leaf per port, so two levels end at ``ports`` leaves. Beyond that the rails are split into planes (NIC i of
 every node joins the plane of its rail; nodes cross rails over their own scale-up link). Beyond the planes a third level joins
-pods of ``ports / 2`` leaves by super-spines, a folded Clos as far as ports^3 / 4 NICs a plane at 1 : 1.
+pods of ``ports / 2`` leaves by super-spines, a folded Clos up to ports^3 / 4 NICs per plane at 1 : 1.
 
 Sources: NVIDIA DGX SuperPOD reference architectures (512 GPUs: 16 leaves, 8 spines; 4,096: 128 and 64 of 64 ports);
 Al-Fares, Loukissas, Vahdat 2008, A Scalable, Commodity Data Center Network Architecture (three levels).
@@ -25,7 +25,7 @@ Topology = Literal["none", "single_switch", "leaf_spine", "rail_planes", "three_
 
 
 class Fabric(Record):
-    """Switches and links; a link is one cable with a plug or an optic at both ends. ``oversubscription`` is what was asked."""
+    """Switches and links; a link is one cable with a plug or an optic at both ends. ``oversubscription`` is the requested one."""
 
     topology: Topology
     ports: int
@@ -40,21 +40,21 @@ class Fabric(Record):
 
     @property
     def switches(self) -> int:
-        """All switches."""
+        """Return the number of switches."""
         return self.leaves + self.spines + self.super_spines
 
     @property
     def links(self) -> int:
-        """All cables."""
+        """Return the number of cables."""
         return self.nic_links + self.leaf_uplinks + self.spine_uplinks
 
 
 def size_fabric(num_nodes: int, *, nics_per_node: int, ports: int, oversubscription: float = 1.0) -> Fabric:
-    """The flattest fabric that joins all NICs with switches of ``ports`` ports.
+    """Return the flattest fabric that joins all NICs with switches of ``ports`` ports.
 
     Raises ``ValueError`` where even three levels in every plane cannot hold them.
     """
-    assert num_nodes >= 0 and nics_per_node >= 0 and ports >= 4 and oversubscription >= 1, "counts must make a fabric"
+    assert num_nodes >= 0 and nics_per_node >= 0 and ports >= 4 and oversubscription >= 1, "a fabric needs positive counts"
     num_nics = num_nodes * nics_per_node
     if num_nics <= ports:
         topology: Topology = "single_switch" if num_nics else "none"
@@ -69,13 +69,13 @@ def size_fabric(num_nodes: int, *, nics_per_node: int, ports: int, oversubscript
 
 
 def split(ports: int, oversubscription: float) -> tuple[int, int]:
-    """Ports of a leaf towards NICs and towards spines."""
+    """Return the ports of a leaf towards NICs and towards spines."""
     down = min(ports - 1, math.floor(ports * oversubscription / (1 + oversubscription)))
     return down, ports - down
 
 
 def management_switches(num_ports: int, *, ports: int = 48) -> int:
-    """Switches for the out-of-band network: one port for each baseboard controller, switch and PDU."""
+    """Return the switches of the out-of-band network: one port for each baseboard controller, switch and PDU."""
     assert num_ports >= 0 and ports > 0, "counts must not be negative"
     return math.ceil(num_ports / ports)
 
@@ -90,7 +90,7 @@ def _two_level(num_nics: int, *, planes: int, ports: int, oversubscription: floa
 
 
 def _three_level(num_nics: int, *, planes: int, ports: int, oversubscription: float) -> Fabric:
-    """Every leaf of a pod has one link to each of the pod's spines; spines pass all of it on to the super-spines."""
+    """Return a three-level fabric: a leaf has one link to each spine of its pod; spines connect to the super-spines."""
     down, up = split(ports, oversubscription)
     leaves = math.ceil(num_nics / planes / down)
     pods = math.ceil(leaves / (ports // 2))

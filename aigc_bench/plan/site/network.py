@@ -34,7 +34,7 @@ class Distances(Record):
 
 
 class Networks(Record):
-    """What joins the nodes, and the lines it puts on the bill. ``missing`` says what the catalogue cannot provide."""
+    """The fabrics between the nodes, and their lines on the bill. ``missing`` lists what the catalogue cannot provide."""
 
     compute: Fabric
     front_end: Fabric
@@ -44,7 +44,7 @@ class Networks(Record):
 
 
 def switch_for(bytes_per_s: float, *, catalogue: Catalogue) -> NetworkItem | None:
-    """The switch of that port rate that costs least per port; ``None`` where the catalogue has none with a price."""
+    """Return the switch of that port rate with the lowest price per port; ``None`` where the catalogue has none with a price."""
     fits = [
         item
         for item in catalogue.network.values()
@@ -54,7 +54,7 @@ def switch_for(bytes_per_s: float, *, catalogue: Catalogue) -> NetworkItem | Non
 
 
 def link_for(distance_m: float, *, bytes_per_s: float, catalogue: Catalogue) -> tuple[NetworkItem, int] | None:
-    """What joins two ports over that distance at least cost, and how many of it a link takes (a pair of transceivers is two)."""
+    """Return the cheapest connection of two ports over that distance, and its pieces per link (two for transceivers)."""
     pieces = {"cable": 1, "transceiver": 2}
     fits = [
         (item, pieces[item.kind])
@@ -74,7 +74,7 @@ def make_networks(
     distances: Distances | None = None,
     num_other_nodes: int = 0,
 ) -> Networks:
-    """All networks of ``num_servers`` servers and ``num_other_nodes`` (storage, login) that join the front end only."""
+    """Return all networks of ``num_servers`` servers and ``num_other_nodes`` (storage, login) that join the front end only."""
     runs = distances or Distances()
     nics, rate = server.num_compute_nics, server.compute_nic_bytes_per_s
     missing: list[str] = []
@@ -127,7 +127,7 @@ def _fabric_lines(
     catalogue: Catalogue,
     on: date,
 ) -> tuple[Fabric, list[BillLine], list[str]]:
-    """The fabric of one network, its lines, and what could not be found for it."""
+    """Return the fabric of one network, its lines, and what could not be found for it."""
     if switch is None or not switch.num_ports:
         return _no_fabric(), [], [f"{role} network: no switch of {rate * 8 / 1e9:g} Gbit/s ports in the catalogue"]
     try:

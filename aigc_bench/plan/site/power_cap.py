@@ -1,9 +1,8 @@
-"""What a power limit does to throughput and draw, from published sweeps.
+"""Effect of a power limit on throughput and draw, from published sweeps.
 
-A curve is read off measured points of that accelerator by linear interpolation. Where nobody published a sweep of it, the
-envelope of all accelerators at the same share of the default limit answers, widened to their outermost points: how a card
-behaves under a limit depends on the card and on the work, so such an answer is ``modelled`` and wide. Below the lowest
-published share nothing is said.
+A curve is interpolated linearly between measured points of that accelerator. Without a published sweep of it, the envelope of all
+accelerators at the same share of the default limit is used, widened to their outermost points: the effect of a limit depends on
+the card and on the workload, so such a result is ``modelled`` and wide. Below the lowest published share there is no result.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ class CapPoint(Record):
 def cap_curve(
     accelerator_id: str, *, default_limit_w: float, work: Work, limits_w: Sequence[float], caps: Iterable[PowerCap]
 ) -> tuple[CapPoint, ...]:
-    """The curve at ``limits_w``; limits above the default or below what was published have no point."""
+    """Return the curve at ``limits_w``; limits above the default or below the published range have no point."""
     rows = [row for row in caps if row.workload == work]
     own = [row for row in rows if row.accelerator_id == accelerator_id]
     found = []
@@ -44,7 +43,7 @@ def cap_curve(
 
 
 def _groups(rows: Sequence[PowerCap]) -> list[list[PowerCap]]:
-    """The sweeps, one a card, each by rising limit."""
+    """Return the sweeps, one per card, each by rising limit."""
     cards = sorted({row.accelerator_id for row in rows})
     return [sorted((row for row in rows if row.accelerator_id == card), key=lambda row: row.limit_w) for card in cards]
 
@@ -75,7 +74,7 @@ def _draw(row: PowerCap) -> Triple | None:
 
 
 def _at(share: float, values: Sequence[Triple | None], rows: Sequence[PowerCap]) -> Triple | None:
-    """Low, value and high at a share of the default limit, between the two points around it."""
+    """Return low, value and high at a share of the default limit, between the two nearest points."""
     known = [(row.limit_w / row.default_limit_w, value) for row, value in zip(rows, values, strict=True) if value is not None]
     if not known or not known[0][0] - 1e-9 <= share <= known[-1][0] + 1e-9:
         return None

@@ -1,4 +1,4 @@
-"""What is installed to feed the racks: feeds of each, and UPS capacity with its redundancy.
+"""Equipment that powers the racks: feeds of each, and UPS capacity with its redundancy.
 
 feeds of a rack = ceil(rack peak / continuous load of a feed), on two paths each for the whole rack
 installed UPS   = load x (n + 1) / n, 4/3, 3/2 or 2
@@ -29,17 +29,17 @@ class Feeds(Record):
 
     @property
     def total(self) -> int:
-        """All feeds, one PDU each."""
+        """Return the number of feeds, one PDU each."""
         return self.per_path * self.paths
 
 
 def installed_share(redundancy: Redundancy, *, modules: int) -> float:
-    """Installed over needed capacity; of N+1 with ``modules`` needed ones (n + 1) / n."""
+    """Return installed over needed capacity; of N+1 with ``modules`` needed ones (n + 1) / n."""
     assert modules >= 1, "a system has at least one module"
     return (modules + 1) / modules if redundancy == "N+1" else SHARES[redundancy]
 
 
 def feeds_for(rack_peak_w: float, *, feed_w: float, is_dual: bool = True) -> Feeds:
-    """Feeds of ``feed_w`` continuous watts that carry a rack, on two independent paths where ``is_dual``."""
-    assert rack_peak_w >= 0 and feed_w > 0, "a feed carries something"
+    """Return the feeds of ``feed_w`` continuous watts that carry a rack, on two independent paths where ``is_dual``."""
+    assert rack_peak_w >= 0 and feed_w > 0, "a feed has a positive capacity"
     return Feeds(per_path=max(1, math.ceil(rack_peak_w / feed_w - 1e-9)), paths=2 if is_dual else 1, capacity_w=feed_w)

@@ -1,10 +1,10 @@
-"""Where everything stands: equipment into racks under watts, heat, rack units and kilograms, with a position for a drawing.
+"""Rack layout: equipment placed under limits of watts, heat, rack units and kilograms, with a position for a drawing.
 
-Nodes fill rack after rack from the floor up; what is heaviest goes first, so it stands lowest. Switches and management go into
-the top of the racks that have room, one a rack in turn, then into racks of their own. Items of one kind are alike, so a rack
-that refused one never takes another: the layout costs no more than items + racks.
+Nodes fill rack after rack from the floor up; the heaviest are placed first, so they are lowest. Switches and management go into
+the top of the racks that have room, one per rack in turn, then into racks of their own. Items of one kind are identical, so a rack
+that refused one never takes another: the layout takes time in proportion to items + racks.
 
-The floor bears ``rack + equipment`` on the area that one rack occupies with its share of the aisles.
+The floor carries ``rack + equipment`` on the area of one rack with its share of the aisles.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from aigc_bench.plan.site.bill import BillLine
 Limit = Literal["power", "cooling", "height", "weight", "floor", "racks"]
 TOLERANCE = 1e-9
 MOST_PIECES = 10_000
-"""Of one thing no more are laid out: nobody has built a room with more, and its network would need a fourth level of switches."""
+"""Maximum pieces of one thing in a layout: larger rooms do not exist, and would need a fourth level of switches."""
 OWN_RACK_U = 42
 """Equipment of this height or more is a rack itself (a GB200 NVL72 is delivered as one)."""
 
 
 class RackLimits(Record):
-    """What one rack may draw, give away as heat, hold and weigh; ``None`` where nobody set a limit.
+    """Limits of one rack: power, heat, height and weight; ``None`` where there is no limit.
 
-    ``reserved_u`` is kept free for patch panels. ``floor_kg`` is what the floor bears under one rack. ``own_rack_cooling_w`` is for
+    ``reserved_u`` is left free for patch panels. ``floor_kg`` is the allowed load under one rack. ``own_rack_cooling_w`` is for
     equipment that is a rack itself and comes with its manifolds.
     """
 
@@ -55,7 +55,7 @@ class Position(Record):
 
 
 class Rack(Record):
-    """One rack with all that stands in it; ``weight_kg`` contains the empty rack. ``cooling`` is of its nodes."""
+    """One rack with all its equipment; ``weight_kg`` contains the empty rack. ``cooling`` is of its nodes."""
 
     index: int
     cooling: CoolingMethod
@@ -68,7 +68,7 @@ class Rack(Record):
 
 
 class Unplaced(Record):
-    """Equipment that stands nowhere, and the limit that forbids it; ``None`` where its height is not known."""
+    """Equipment that could not be placed, and the limit that forbids it; ``None`` where its height is not known."""
 
     key: str
     name: str
@@ -78,7 +78,7 @@ class Unplaced(Record):
 
 
 class Layout(Record):
-    """All racks, and what found no place."""
+    """All racks, and the unplaced equipment."""
 
     racks: tuple[Rack, ...]
     unplaced: tuple[Unplaced, ...] = ()
@@ -100,7 +100,7 @@ class _Space:
         self.positions: list[Position] = []
 
     def refuses(self, line: BillLine) -> Limit | None:
-        """The first limit that one more of ``line`` would break."""
+        """Return the first limit that one more of ``line`` would break."""
         limits, weight = self.limits, self.load_kg + (line.weight_kg or 0.0)
         checks: tuple[tuple[Limit, float, float | None], ...] = (
             ("height", _units(line), self.free_u),
@@ -109,10 +109,10 @@ class _Space:
             ("weight", weight, limits.load_kg),
             ("floor", weight + self.empty_kg, limits.floor_kg),
         )
-        return next((name for name, asked, limit in checks if limit is not None and asked > limit * (1 + TOLERANCE)), None)
+        return next((name for name, needed, limit in checks if limit is not None and needed > limit * (1 + TOLERANCE)), None)
 
     def add(self, line: BillLine, *, at_top: bool = False) -> None:
-        """Puts one of ``line`` at the lowest free unit, or at the highest."""
+        """Place one of ``line`` at the lowest free unit, or at the highest."""
         units = _units(line)
         bottom = self.top_u - units + 1 if at_top else self.bottom_u
         if at_top:
@@ -126,7 +126,7 @@ class _Space:
         self.load_kg += line.weight_kg or 0.0
 
     def done(self, index: int) -> Rack:
-        """The rack as a record, numbered from 1."""
+        """Return the rack as a record, numbered from 1."""
         return Rack(
             index=index,
             cooling=self.cooling,
@@ -140,10 +140,10 @@ class _Space:
 
 
 def lay_out(lines: Sequence[BillLine], *, limits: RackLimits) -> Layout:
-    """Racks for every line that has a height; lines of cables, NICs and spares stand nowhere and are passed over.
+    """Return racks for every line that has a height; lines of cables, NICs and spares take no rack space and are skipped.
 
-    Nodes and storage of one cooling method share racks, never of two. Whatever fits no empty rack, or no further rack that the
-    site has, is reported with the limit that forbids it.
+    Nodes and storage of different cooling methods never share a rack. Equipment that fits no empty rack, or no further rack of the
+    site, is reported with the limit that forbids it.
     """
     placeable = [line for line in lines if line.category in ("node", "storage", "switch") and line.count]
     nodes = sorted((line for line in placeable if line.category != "switch"), key=lambda line: (-(line.weight_kg or 0), line.key))
@@ -162,7 +162,7 @@ def lay_out(lines: Sequence[BillLine], *, limits: RackLimits) -> Layout:
 
 
 def _fill(line: BillLine, *, spaces: list[_Space], limits: RackLimits, count: int | None = None) -> tuple[int, Limit | None]:
-    """Puts all of a line into racks of its cooling method, opening new ones; returns what is left and what stopped it."""
+    """Place all of a line into racks of its cooling method, opening new ones; return the rest and what stopped it."""
     left = line.count if count is None else count
     if left > MOST_PIECES:
         return left, "racks"
@@ -187,7 +187,7 @@ def _fill(line: BillLine, *, spaces: list[_Space], limits: RackLimits, count: in
 
 
 def _new_space(line: BillLine, *, limits: RackLimits) -> _Space:
-    """An empty rack, or the equipment's own where it is a rack itself."""
+    """Return an empty rack, or the equipment's own where it is a rack itself."""
     if line.rack_units is not None and line.rack_units >= OWN_RACK_U:
         cooling_w = limits.own_rack_cooling_w or limits.cooling_w
         own = limits.model_copy(update={"height_u": _units(line), "reserved_u": 0, "cooling_w": cooling_w, "load_kg": None})
@@ -196,8 +196,10 @@ def _new_space(line: BillLine, *, limits: RackLimits) -> _Space:
 
 
 def _spread(line: BillLine, *, spaces: list[_Space], limits: RackLimits) -> int:
-    """One switch into the top of each rack in turn while any takes one; returns what is left. Switches are cooled by air,
-    so a rack of immersed nodes takes none."""
+    """Place one switch into the top of each rack in turn while any takes one; return the rest.
+
+    Switches are air-cooled, so a rack of immersed nodes takes none.
+    """
     left = line.count
     if left > MOST_PIECES:
         return left
@@ -217,27 +219,27 @@ def _report(line: BillLine, *, left: int, limit: Limit | None, limits: RackLimit
     if not left:
         return []
     if left > MOST_PIECES:
-        reason = f"more than {MOST_PIECES:,} of a kind are not laid out in one room"
+        reason = f"one room holds at most {MOST_PIECES:,} of a kind"
     elif line.rack_units is None:
         reason, limit = "its height is not in the catalogue", None
     elif limit == "racks":
         reason = f"the site's {limits.max_racks} racks are full"
     else:
-        assert limit is not None, "what is left was refused by a limit"
+        assert limit is not None, "the rest was refused by a limit"
         reason = _why(line, limit=limit, limits=_new_space(line, limits=limits).limits)
     return [Unplaced(key=line.key, name=line.name, count=left, limit=limit, reason=reason)]
 
 
 def _why(line: BillLine, *, limit: Limit, limits: RackLimits) -> str:
-    """What one of them needs against what an empty rack has."""
-    asked, available, unit = {
+    """Return what one of them needs against the capacity of an empty rack."""
+    needed, available, unit = {
         "power": (line.peak_w, limits.power_w, "W"),
         "cooling": (line.heat_w, limits.cooling_w, "W of heat"),
         "height": (line.rack_units, limits.height_u - limits.reserved_u, "U"),
         "weight": (line.weight_kg, limits.load_kg, "kg"),
         "floor": ((line.weight_kg or 0.0) + limits.empty_kg, limits.floor_kg, "kg with its rack"),
     }[limit]
-    return f"one needs {asked or 0:,.0f} {unit}, an empty rack offers {available or 0:,.0f}"
+    return f"one needs {needed or 0:,.0f} {unit}, an empty rack offers {available or 0:,.0f}"
 
 
 def _notes(lines: Sequence[BillLine]) -> tuple[str, ...]:

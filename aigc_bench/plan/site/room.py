@@ -1,4 +1,4 @@
-"""A fleet in its room: networks, storage, racks, feeds, UPS and cooling plant as one bill, with the layout it stands in."""
+"""A fleet in its room: networks, storage, racks, feeds, UPS and cooling plant as one bill, with their layout."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ PLANT: dict[RoomCooling, tuple[tuple[str, ...], str]] = {
     "direct_liquid": (("cdu_80", "cdu_700", "cdu_1300"), "capex_dlc"),
     "immersion": (("rack_immersion",), "capex_immersion"),
 }
-"""The units that a room can be cooled by, by rising watts, and what a kW of them costs: rows of cooling.csv."""
+"""The cooling units of each kind of room, by rising watts, with their price per kW: rows of cooling.csv."""
 UPS_MODULES_W = (5_000.0, 25_000.0, 250_000.0)
 MOST_SERVERS = MOST_PIECES
-"""Servers that one room is worked out for."""
+"""Maximum servers that one room is modelled for."""
 MIN_MODULES = 2
-"""A plant is made of the largest modules of which it needs at least so many, so that one more is no waste."""
+"""Minimum modules of a plant: it uses the largest module of which it needs this many, so that N+1 adds little."""
 
 
 class RoomNeed(Record):
-    """What to build: servers of one kind, how they are joined, and what the room is like.
+    """What to build: servers of one kind, their networks, and the properties of the room.
 
-    ``peak_w`` is the highest draw of one server, measured or modelled; the nameplate where ``None``. ``rack_power_w`` is the
-    continuous load of a rack's feed, ``rack_cooling_w`` the heat that a rack gives away (its upper end where it is a product of
-    its own), both as the catalogue has it where ``None``. ``is_built``: UPS and cooling plant are bought, too, the room is new.
+    ``peak_w`` is the peak draw of one server, measured or modelled; the nameplate where ``None``. ``rack_power_w`` is the
+    continuous load of a rack's feed, ``rack_cooling_w`` the heat that a rack rejects (its upper end where it is a product of
+    its own), both from the catalogue where ``None``. ``is_built``: UPS and cooling plant are bought, too, the room is new.
     """
 
     num_servers: int = Field(ge=0)
@@ -63,7 +63,7 @@ class RoomNeed(Record):
 
 
 class Room(Record):
-    """The bill, the racks and what they rest on. ``fit`` is of the hottest rack; ``None`` where nothing could be placed."""
+    """The bill, the racks and their basis. ``fit`` is of the hottest rack; ``None`` where nothing could be placed."""
 
     bill: Bill
     networks: Networks
@@ -75,9 +75,9 @@ class Room(Record):
 
 
 def make_room(server: ServerSpec, need: RoomNeed, *, catalogue: Catalogue, on: date) -> Room:
-    """Everything that ``need`` puts into a room, at the prices of that day.
+    """Return everything that ``need`` puts into a room, at the prices of that day.
 
-    What cannot be placed or priced is told in the layout and the bill.
+    What cannot be placed or priced is reported in the layout and the bill.
     """
     storage = storage_lines(need.storage, catalogue=catalogue, on=on)
     networks = make_networks(
@@ -105,7 +105,7 @@ def make_room(server: ServerSpec, need: RoomNeed, *, catalogue: Catalogue, on: d
 
 
 def _hottest_fit(layout: Layout, *, room: RoomCooling, server: ServerSpec, catalogue: Catalogue) -> CoolingFit | None:
-    """The fit of the rack with most heat."""
+    """Return the fit of the rack with most heat."""
     rack = max(layout.racks, key=lambda rack: rack.heat_w, default=None)
     if rack is None:
         return None
@@ -117,7 +117,7 @@ def _is_own(rack: Rack) -> bool:
 
 
 def rack_limits(need: RoomNeed, *, catalogue: Catalogue) -> RackLimits:
-    """The limits of one rack in such a room: the demand's own where given, else the catalogue's."""
+    """Return the limits of one rack in such a room: the demand's own where given, else the catalogue's."""
     area, floor = catalogue.constant("rack_floor_area_m2").value, catalogue.constant("floor_load_kg_per_m2").value
     cooling = need.rack_cooling_w or rack_limit_w(need.room, catalogue=catalogue)
     return RackLimits(
@@ -133,14 +133,14 @@ def rack_limits(need: RoomNeed, *, catalogue: Catalogue) -> RackLimits:
 
 
 def _feed_w(need: RoomNeed, catalogue: Catalogue) -> float:
-    """Continuous watts of one rack feed; a three-phase 60 A feed at 415 V where nothing is said."""
+    """Return the continuous watts of one rack feed; by default a three-phase 60 A feed at 415 V."""
     return need.feed_w or catalogue.power["pdu_3ph_60a"].estimate().value
 
 
 def _room_lines(
     need: RoomNeed, *, layout: Layout, feeds: Feeds | None, fit: CoolingFit | None, it_peak_w: float, catalogue: Catalogue
 ) -> list[BillLine]:
-    """Racks and PDUs, and where the room is built UPS modules and cooling plant."""
+    """Return racks and PDUs, and where the room is built UPS modules and cooling plant."""
     plain = [rack for rack in layout.racks if not _is_own(rack)]
     empty = catalogue.constant("rack_empty_kg")
     lines = [
@@ -159,7 +159,7 @@ def _room_lines(
 
 
 def _plant_lines(room: RoomCooling, *, layout: Layout, fit: CoolingFit, heat_w: float, catalogue: Catalogue) -> list[BillLine]:
-    """Cooling units for all heat, one more than needed; doors and tanks are one a rack. What liquid leaves is cooled by air."""
+    """Return N+1 cooling units for all heat; doors and tanks are one per rack. Heat not captured by liquid is cooled by air."""
     if room in ("rear_door", "immersion"):
         return [_plant_line(room, len(layout.racks), catalogue=catalogue)]
     water = fit.to_water_w / fit.heat_w if fit.heat_w else 0.0
@@ -171,7 +171,7 @@ def _plant_lines(room: RoomCooling, *, layout: Layout, fit: CoolingFit, heat_w: 
 
 
 def _plant_line(room: RoomCooling, count: int | None, *, catalogue: Catalogue, heat_w: float = 0.0) -> BillLine:
-    """``count`` units, or as many as ``heat_w`` needs and one more."""
+    """Return ``count`` units, or those that ``heat_w`` needs and one more."""
     units, capex = PLANT[room]
     watts = {name: catalogue.cooling[name].estimate().value for name in units}
     size = _module_w(heat_w, tuple(watts.values()))
@@ -183,7 +183,7 @@ def _plant_line(room: RoomCooling, count: int | None, *, catalogue: Catalogue, h
 
 
 def _module_w(load_w: float, sizes_w: Sequence[float]) -> float:
-    """The largest size of which the load needs at least two, else the smallest."""
+    """Return the largest size of which the load needs at least two, else the smallest."""
     return max((size for size in sizes_w if load_w > (MIN_MODULES - 1) * size), default=min(sizes_w))
 
 

@@ -1,4 +1,4 @@
-"""Which shared storage holds and feeds a cluster: how many of each system, and the cheapest that does."""
+"""The shared storage of a cluster: the number of systems by capacity and throughput, and the cheapest that suffices."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SYSTEM_SIZE = "4 U and 60 kg a system: unverified (general knowledge)"
 
 
 class StorageNeed(Record):
-    """Raw bytes to buy, and bytes a second to read and write at once."""
+    """Raw bytes to buy, and bytes/s to read and write together."""
 
     raw_bytes: float = Field(ge=0)
     read_bytes_per_s: float = Field(default=0.0, ge=0)
@@ -30,23 +30,23 @@ class StorageNeed(Record):
 
 
 def systems_needed(item: StorageItem, need: StorageNeed) -> int | None:
-    """How many of ``item`` hold and feed the need; ``None`` where the catalogue does not say what one holds or passes."""
+    """Return how many of ``item`` meet the need; ``None`` where the catalogue has no capacity or throughput for it."""
     pairs = (
         (need.raw_bytes, item.capacity_bytes),
         (need.read_bytes_per_s, item.read_bytes_per_s),
         (need.write_bytes_per_s, item.write_bytes_per_s),
     )
     counts = [0]
-    for asked, one in pairs:
-        if asked > 0 and one is None:
+    for needed, one in pairs:
+        if needed > 0 and one is None:
             return None
-        if asked > 0 and one is not None:
-            counts.append(max(1, math.ceil(asked / one - 1e-9)))
+        if needed > 0 and one is not None:
+            counts.append(max(1, math.ceil(needed / one - 1e-9)))
     return max(counts)
 
 
 def system_price(item: StorageItem) -> Estimate | None:
-    """USD of one system: its capacity x the price of a byte; ``None`` where either is unknown."""
+    """Return USD of one system: its capacity x the price of a byte; ``None`` where either is unknown."""
     if item.capacity_bytes is None or item.mid_usd_per_byte is None:
         return None
     price = estimate(
@@ -61,7 +61,10 @@ def system_price(item: StorageItem) -> Estimate | None:
 
 
 def storage_lines(need: StorageNeed, *, catalogue: Catalogue, on: date) -> tuple[BillLine, ...]:
-    """The cheapest system of the catalogue that meets the need; no line for no need, one without price where none is known."""
+    """Return the cheapest system of the catalogue that meets the need.
+
+    No line without a need; a line without price where no price is known.
+    """
     if need.raw_bytes <= 0 and need.read_bytes_per_s <= 0 and need.write_bytes_per_s <= 0:
         return ()
     found = []

@@ -1,7 +1,7 @@
 """How the items of one request share a batch.
 
 Images, sequences and samples of one request do not depend on one another: they fill a batch side by side. Tokens, seconds of audio
-and frames follow one another in one entry of the batch, whose other entries are other requests.
+and frames are sequential in one entry of the batch, whose other entries are other requests.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ INDEPENDENT = frozenset({"image", "sample", "sequence"})
 
 
 def entries_of(items_per_request: float, *, items_per_entry: float) -> int:
-    """Entries of a batch that one request needs, at once or one after another."""
+    """Return the entries of a batch that one request needs, side by side or in sequence."""
     return max(1, math.ceil(items_per_request / items_per_entry))
 
 
 def steps_of(entries: int, *, batch: Floats, item: str) -> Floats:
-    """Steps until a request of so many entries is answered that waits for nobody."""
+    """Return the steps until a request of that many entries is answered, without queueing."""
     steps: Floats = np.ceil(entries / batch) if item in INDEPENDENT else np.full_like(batch, float(entries))
     return steps
 
 
 def requests_in(batch: Floats, *, entries: int, item: str) -> Floats:
-    """Requests that one batch holds at once."""
+    """Return the concurrent requests of one batch."""
     held: Floats = np.maximum(1.0, batch // entries) if item in INDEPENDENT else batch
     return held

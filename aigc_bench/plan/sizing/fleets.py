@@ -1,12 +1,12 @@
-"""From loads to a number of machines: what every service and job asks, which of them share machines, and how many spares.
+"""From loads to a number of machines: the load of every service and job, which of them share machines, and the spares.
 
-    service  peak = requests a second at the peak * items per request
+    service  peak = requests/s at the peak * items per request
              busy machines = peak / throughput                     mean = peak * duty
-    job      busy machines = items / (throughput * window * goodput); of training / (1 - lost), see ``checkpoint``
+    job      busy machines = items / (throughput * window * goodput); of training / (1 - lost), see ``checkpoints``
     pool     required = max(sum of services / utilisation, off-peak share * that + sum of jobs)
 
-Services peak by day and jobs run in their window beside the off-peak load, so the two share machines. Whole
-numbers of machines are taken from the middle of the intervals.
+Services peak by day and jobs run in their window next to the off-peak load, so the two share machines. Whole
+numbers of machines are computed from central values.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ TRAINING = f"{JOB} / (1 - share lost to checkpoints and interruptions)"
 
 
 def service_load(service: Service, capability: Capability, *, growth: Growth | None = None) -> Load:
-    """What a service asks of machines with that capability: its peak at the end of the horizon, its mean over it."""
+    """Return the load of a service on machines with that capability: its peak at the end of the horizon, its mean over it."""
     requests = service.arrival.peak_requests_per_s
     rate = times(requests, service.items_per_request, unit=f"{service.item}s/s")
     last, mean = grown(growth)
@@ -58,7 +58,7 @@ def service_load(service: Service, capability: Capability, *, growth: Growth | N
 
 
 def grown(growth: Growth | None) -> tuple[Estimate, Estimate]:
-    """What today's rate is multiplied with at the end of the horizon, and in the mean over it: (f - 1) / ln f."""
+    """Return the growth factors of today's rate: at the end of the horizon, and in the mean over it, (f - 1) / ln f."""
     if growth is None:
         one = estimate(1.0, unit="ratio", basis="assumed", source="no growth is stated")
         return one, one
@@ -70,10 +70,10 @@ def grown(growth: Growth | None) -> tuple[Estimate, Estimate]:
 
 
 def machines_for_wait(service: Service, capability: Capability, *, peak_per_s: float) -> int:
-    """Machines whose queue lets the asked share of requests start in time, by M/G/c (Allen-Cunneen); 0 without such an SLO.
+    """Return the machines whose queue lets the SLO's share of requests start in time, by M/G/c (Allen-Cunneen).
 
-    A replica serves ``slots`` requests at once. The wait that is allowed is what the SLO leaves beside a request that waits for
-    nobody. Where even that is too long no number of machines helps; the caller refuses it.
+    0 without a bound on waiting. A replica serves ``slots`` requests in parallel. The allowed wait is the SLO less the time of one
+    request without queueing. Where that time alone is too long no number of machines helps; the caller refuses it.
     """
     allowed = allowed_wait_s(service, capability)
     if capability.slots is None or capability.service_s is None or allowed is None or allowed <= 0 or peak_per_s <= 0:
@@ -86,14 +86,14 @@ def machines_for_wait(service: Service, capability: Capability, *, peak_per_s: f
 
 
 def allowed_wait_s(service: Service, capability: Capability) -> float | None:
-    """Seconds that a request may queue: the least that TTFT and latency leave; ``None`` where neither is asked for."""
+    """Return the seconds that a request may queue: the smaller slack of TTFT and latency; ``None`` without either bound."""
     pairs = ((service.slo.ttft_s, capability.ttft_s), (service.slo.latency_s, capability.service_s))
     left = [limit - found.value for limit, found in pairs if limit is not None and found is not None]
     return min(left, default=None)
 
 
 def latency_floor_s(service: Service, capability: Capability) -> Estimate | None:
-    """Seconds for one request that waits for nobody: its items / items that a step makes of one request x the step's latency."""
+    """Return the seconds of one request without queueing: its items / items of one request per step x the step's latency."""
     if capability.step_latency_s is None or not capability.items_per_step:
         return None
     steps = scaled(service.items_per_request, 1 / items_at_once(capability), unit="steps")
@@ -101,13 +101,13 @@ def latency_floor_s(service: Service, capability: Capability) -> Estimate | None
 
 
 def items_at_once(capability: Capability) -> float:
-    """Items of one request that a step makes: of those side by side a whole batch, of those in a row one entry's."""
+    """Return the items of one request per step: side by side those of a whole batch, in sequence those of one entry."""
     made = capability.items_per_step or 0.0
     return made if capability.item in INDEPENDENT else made / capability.batch_size
 
 
 def job_load(job: Job, capability: Capability, *, rules: Rules) -> Load:
-    """What a job asks while its window is open, and in the mean of the year."""
+    """Return the load of a job while its window is open, and in the mean of the year."""
     rate = scaled(job.items, 1 / job.window_s, unit=f"{job.item}s/s")
     useful = times(capability.throughput, rules.job_goodput, unit=f"{job.item}s/s")
     busy = named(over(rate, useful, unit="machines"), JOB)
@@ -129,13 +129,13 @@ def job_load(job: Job, capability: Capability, *, rules: Rules) -> Load:
 
 
 def needed(load: Load, *, rules: Rules) -> Estimate:
-    """Machines that a service needs by day: its busy ones over the target utilisation, at least those that its queue asks for."""
+    """Return the machines of a service by day: its busy ones over the target utilisation, at least those that its queue needs."""
     busy = over(load.busy_machines, rules.target_utilisation, unit="machines")
     return bounded(busy, floor=float(load.machines_for_wait))
 
 
 def required_machines(loads: Sequence[Load], *, demand: Demand, rules: Rules) -> Estimate:
-    """Machines that a pool of loads needs: the larger of day and night."""
+    """Return the machines that a pool of loads needs: the larger of day and night."""
     services, jobs = _by_kind(loads, demand=demand)
     served = total([needed(load, rules=rules) for load in services], unit="machines")
     trained = total([load.busy_machines for load in jobs], unit="machines")
@@ -144,7 +144,7 @@ def required_machines(loads: Sequence[Load], *, demand: Demand, rules: Rules) ->
 
 
 def off_peak_share(demand: Demand, *, rules: Rules) -> Estimate:
-    """Service load while jobs run, over the peak: the mean of the quietest third of the day where its hours are known."""
+    """Return the service load while jobs run, over the peak: the mean of the quietest eight hours where the profile is known."""
     known = [service for service in demand.services if service.arrival.hourly]
     if not known or len(known) < len(demand.services):
         return rules.off_peak_share
@@ -153,7 +153,7 @@ def off_peak_share(demand: Demand, *, rules: Rules) -> Estimate:
 
 
 def _by_kind(loads: Sequence[Load], *, demand: Demand) -> tuple[list[Load], list[Load]]:
-    """Services, jobs."""
+    """Return services and jobs separately."""
     names = {job.name for job in demand.jobs}
     return [load for load in loads if load.name not in names], [load for load in loads if load.name in names]
 
@@ -161,12 +161,12 @@ def _by_kind(loads: Sequence[Load], *, demand: Demand) -> tuple[list[Load], list
 def make_fleet(
     loads: Sequence[Load], placement: Placement, *, demand: Demand, rules: Rules, machine: Machine, margin: int = 0
 ) -> Fleet:
-    """Pools, the servers that hold them, and spares by k-of-n availability; loads that ask for nothing get no machines.
+    """Return pools, the servers that hold them, and spares by k-of-n availability; empty loads get no machines.
 
-    ``margin`` is servers beside those that the middle of every interval asks for.
+    ``margin`` is the number of servers added to those for central values.
 
     ``pooled`` machines carry every load. ``dedicated`` ones carry one load each, in whole replicas that may be parts of one
-    server; ``shared`` ones, too, but jobs take by night what services leave.
+    server; ``shared`` ones, too, but jobs use the capacity that services leave by night.
     """
     busy = [load for load in loads if load.busy_machines.value > 0]
     groups = [[load] for load in busy] if placement == "dedicated" else [busy] if busy else []
@@ -193,7 +193,7 @@ def make_fleet(
 
 
 def whole_replicas(loads: Sequence[Load], *, demand: Demand, rules: Rules) -> int:
-    """Machines of whole replicas: every service by day; by night what is left of them and every job, one after the other."""
+    """Return machines of whole replicas: every service by day; by night their rest and every job in turn."""
     services, jobs = _by_kind(loads, demand=demand)
     quiet = off_peak_share(demand, rules=rules).value
     by_day = [_in_replicas(needed(load, rules=rules).value, load) for load in services]
@@ -204,12 +204,12 @@ def whole_replicas(loads: Sequence[Load], *, demand: Demand, rules: Rules) -> in
 
 
 def _in_replicas(machines: float, load: Load) -> int:
-    """At least one replica of a load that asks for anything."""
+    """Return at least one replica of a load that is not empty."""
     return max(1, ceil(machines / load.machines_per_replica)) * load.machines_per_replica
 
 
 def mean_utilisation(loads: Sequence[Load], *, num_servers: float, machine: Machine) -> Estimate:
-    """Share of the fleet's time that is spent on the loads, at most 1; the spares share the work."""
+    """Return the busy share of the fleet's time, at most 1; the spares share the work."""
     busy = total([load.mean_machines for load in loads], unit="machines")
     if num_servers == 0:
         return scaled(busy, 0.0, unit="fraction")

@@ -1,4 +1,4 @@
-"""Loads of a demand on a machine that was measured: which of its cases each service and job runs as."""
+"""Loads of a demand on a measured machine: the case that each service and job runs as."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from aigc_bench.plan.sizing.fleets import job_load, latency_floor_s, service_loa
 def loads_of(
     demand: Demand, *, machine: Machine, rules: Rules, with_invalid: Collection[str] = ()
 ) -> tuple[tuple[Load, ...], tuple[Unplanned, ...]]:
-    """What every service and job asks of the machine, and those that cannot be planned with the reason."""
+    """Return the load of every service and job on the machine, and those that cannot be planned with the reason."""
     loads: list[Load] = []
     unplanned: list[Unplanned] = []
     for service in demand.services:
@@ -33,7 +33,7 @@ def loads_of(
 
 
 def best_for(service: Service, capabilities: Sequence[Capability]) -> Capability:
-    """The fastest measured setting that answers one request in time; the quickest answer where none does."""
+    """Return the fastest measured setting that answers one request in time; the quickest answer where none does."""
     slo_s = service.slo.latency_s
     in_time = [found for found in capabilities if slo_s is None or _floor_s(service, found) <= slo_s]
     if in_time:
@@ -51,7 +51,7 @@ def _fastest(capabilities: Sequence[Capability]) -> Capability:
 
 
 def _usable(workload: Service | Job, machine: Machine, *, with_invalid: Collection[str]) -> tuple[list[Capability], str]:
-    """The cases that may be planned with, and why there are none."""
+    """Return the usable cases, and why there are none."""
     what = f"{workload.workload}{f'/{workload.preset}' if workload.preset else ''} in mode {workload.mode}"
     fits = [
         found
@@ -62,4 +62,4 @@ def _usable(workload: Service | Job, machine: Machine, *, with_invalid: Collecti
         return [], f"no finished case of {what}; run one on this machine"
     codes = sorted({reason for found in fits for reason in found.reasons})
     usable = [found for found in fits if found.verdict != "invalid" or found.case in with_invalid]
-    return usable, f"every case of {what} is invalid ({', '.join(codes) or 'no reason given'}): run again, or name the case"
+    return usable, f"every case of {what} is invalid ({', '.join(codes) or 'no reason given'}): measure again, or name the case"

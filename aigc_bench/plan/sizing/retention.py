@@ -1,11 +1,11 @@
-"""What is kept and moved beside the servers' memory: answers, results, data sets, and how fast training reads and writes.
+"""Stored and transferred data: answers, results, data sets, and the read and write rates of training.
 
-    answers      requests/s at the peak x duty x growth at the horizon x 86,400 x answer bytes x days kept
-    results      items of a run x result bytes x runs kept at once (runs a day x days kept, at least one)
+    answers      requests/s at the peak x duty x growth at the horizon x 86,400 x answer bytes x days of retention
+    results      items of a run x result bytes x retained runs (runs per day x days of retention, at least one)
     reading      items x bytes of one / (window x goodput), summed over the jobs
     writing      parameters x bytes of a checkpoint per parameter / stall of one, summed over the training jobs
 
-Rates grow over the horizon, so what is kept of them is the most at its end. Source: the planner's capacity rule.
+Rates grow over the horizon, so storage is sized for its end. Source: the planner's capacity rule.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SECONDS_PER_DAY = 86400.0
 
 
 def kept_answers(service: Service, growth: Growth | None) -> Estimate:
-    """Bytes of the answers that are kept at the end of the horizon."""
+    """Return the bytes of the answers that are stored at the end of the horizon."""
     last, _ = grown(growth)
     mean = times(service.arrival.peak_requests_per_s, service.arrival.duty, last, unit="request/s")
     a_day = scaled(mean, SECONDS_PER_DAY, unit="request/day")
@@ -30,7 +30,7 @@ def kept_answers(service: Service, growth: Growth | None) -> Estimate:
 
 
 def kept_results(job: Job) -> Estimate | None:
-    """Bytes of the results that are kept at once; ``None`` where a job has none to keep."""
+    """Return the bytes of the results that are stored together; ``None`` where a job stores none."""
     if job.response_bytes is None or job.kept_days is None or job.kept_days.high <= 0:
         return None
     runs = bounded(scaled(job.kept_days, job.runs_per_day, unit="runs"), floor=1.0)
@@ -38,24 +38,24 @@ def kept_results(job: Job) -> Estimate | None:
 
 
 def kept_bytes(demand: Demand) -> float:
-    """Bytes that are kept of all loads together: data sets in their copies, answers, results, and each job's items once."""
-    kept = sum(data.size_bytes.value * data.copies.value for data in demand.datasets)
-    kept += sum(kept_answers(service, demand.growth).value for service in demand.services)
+    """Return the stored bytes of all loads: data sets in their copies, answers, results, and each job's items once."""
+    stored = sum(data.size_bytes.value * data.copies.value for data in demand.datasets)
+    stored += sum(kept_answers(service, demand.growth).value for service in demand.services)
     for job in demand.jobs:
         results = kept_results(job)
-        kept += job.items.value * job.bytes_per_item.value + (results.value if results else 0.0)
-    return kept
+        stored += job.items.value * job.bytes_per_item.value + (results.value if results else 0.0)
+    return stored
 
 
 def read_bytes_per_s(demand: Demand, rules: Rules) -> float:
-    """Bytes a second that the jobs read while their windows are open."""
+    """Return bytes/s that the jobs read while their windows are open."""
     return sum(job.items.value * job.bytes_per_item.value / (job.window_s * rules.job_goodput.value) for job in demand.jobs)
 
 
 def written_bytes_per_s(demand: Demand, machine: Machine, rules: Rules) -> float:
-    """Bytes a second at which checkpoints are written within the stall that each may cause.
+    """Return bytes/s of checkpoints, each written within its allowed stall.
 
-    Capabilities of the machine stand in the demand's order, services first.
+    Capabilities of the machine are in the demand's order, services first.
     """
     abilities = machine.capabilities[len(demand.services) :]
     return sum(

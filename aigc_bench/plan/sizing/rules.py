@@ -1,4 +1,4 @@
-"""The shares and sizes that every plan uses, read from the catalogue where it has them, stated here where it has not."""
+"""Shares and sizes that every plan uses, from the catalogue where it has them, else stated here."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ GENERAL = "unverified (general knowledge)"
 
 
 def rules_from(catalogue: Catalogue) -> Rules:
-    """The planner's rules from the catalogue's constants."""
+    """Return the planner's rules from the catalogue's constants."""
     constant = catalogue.constant
     return Rules(
         usable_memory=constant("usable_memory_fraction"),
@@ -42,6 +42,6 @@ def rules_from(catalogue: Catalogue) -> Rules:
             low=0.8,
             high=0.97,
             unit="fraction",
-            source=f"share of a job's window spent on its steps, beside checkpoints; {GENERAL}",
+            source=f"share of a job's window spent on its steps, without checkpoints; {GENERAL}",
         ),
     )

@@ -51,8 +51,8 @@ def test_what_is_old_and_has_a_price_at_release_or_second_hand_is_not(accelerato
 
 def test_what_is_announced_is_not_for_sale_and_neither_is_what_comes_later() -> None:
     rubin, h200 = CATALOGUE.accelerators["r200_288gb_announced"], CATALOGUE.accelerators["h200_sxm_141gb"]
-    assert "announced only" in (why_not_sold(rubin, catalogue=CATALOGUE, on=TODAY) or "")
-    assert "announced only" in (why_not_sold(h200, catalogue=CATALOGUE, on=date(2023, 6, 1)) or "")
+    assert "only announced" in (why_not_sold(rubin, catalogue=CATALOGUE, on=TODAY) or "")
+    assert "only announced" in (why_not_sold(h200, catalogue=CATALOGUE, on=date(2023, 6, 1)) or "")
 
 
 def test_the_day_of_prices_decides() -> None:
@@ -90,7 +90,7 @@ def test_what_is_assumed_about_a_host_and_a_licence_are_open_questions(tmp_path:
 
 def test_an_announced_part_is_among_the_refused_with_the_rule(tmp_path: Path) -> None:
     plan = plan_of(tmp_path, "r200_288gb_announced")
-    assert [one.accelerator for one in plan.refused if "announced only" in one.reason] == ["r200_288gb_announced"]
+    assert [one.accelerator for one in plan.refused if "only announced" in one.reason] == ["r200_288gb_announced"]
 
 
 def test_a_machine_that_the_user_has_measured_is_never_refused_by_the_rule(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from aigc_bench.core.records import Case, MetricRow
-from aigc_bench.plan.hardware.host_cores import BY_ITEM, OTHERWISE, cores_asked
+from aigc_bench.plan.hardware.host_cores import BY_ITEM, OTHERWISE, cores_needed
 from aigc_bench.plan.hardware.measured_machine import capabilities_of
 from aigc_bench.plan.records.plan import Option
 from tests.plan.build import exact, make_capability, make_machine
@@ -34,9 +34,9 @@ def test_enough_cores_change_nothing_but_the_words() -> None:
 
 
 def test_what_was_not_measured_is_assumed_by_modality() -> None:
-    assert cores_asked([make_capability()]) == BY_ITEM["token"]
-    assert cores_asked([make_capability(item="sample")]) == OTHERWISE
-    assert cores_asked([make_capability(), make_capability(item="image")]) == BY_ITEM["image"]
+    assert cores_needed([make_capability()]) == BY_ITEM["token"]
+    assert cores_needed([make_capability(item="sample")]) == OTHERWISE
+    assert cores_needed([make_capability(), make_capability(item="image")]) == BY_ITEM["image"]
     assert all(one.basis == "assumed" and one.low < one.value < one.high for one in (*BY_ITEM.values(), OTHERWISE))
     assert "(assumed)" in with_cores(16, None).factors["compute"].why
 
@@ -54,4 +54,4 @@ def test_a_measured_run_states_the_cores_of_its_pipeline() -> None:
     (capability,) = capabilities_of(rows, cases={"vit/infer": case}, works={}, num_devices=1)
     assert capability.cores_per_device is not None
     assert (capability.cores_per_device.value, capability.cores_per_device.basis) == (5.5, "measured")
-    assert cores_asked([capability, make_capability()]) == capability.cores_per_device
+    assert cores_needed([capability, make_capability()]) == capability.cores_per_device

@@ -104,7 +104,7 @@ def owned(rest: str, *, amount: float = 200.0) -> list[Option]:
 @pytest.mark.parametrize(
     ("rest", "words"),
     [
-        ("floor_kg_per_m2 = 100\nrack_kw = 24", "stand nowhere: one needs"),
+        ("floor_kg_per_m2 = 100\nrack_kw = 24", "cannot be placed: one needs"),
         ("racks = 0", "the site has room for 0"),
         ("rack_kw = 4", "power:"),
         ("rack_cooling_kw = 4", "cooling:"),
@@ -128,4 +128,4 @@ def test_a_factor_with_nothing_available_is_the_bottleneck(rest: str, factor: st
 def test_more_servers_than_one_room_holds_are_refused_before_the_room_is_drawn() -> None:
     for option in owned("", amount=1e7):
         assert option.room is None
-        assert any("one room is worked out for" in reason for reason in option.reasons)
+        assert any("one room is modelled for" in reason for reason in option.reasons)

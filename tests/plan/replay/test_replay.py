@@ -1,4 +1,4 @@
-"""Plans replayed by discrete events: beside the formulae, grown where the simulation asks for more, marked where nothing helps."""
+"""Plans replayed by discrete events: compared with formulae, enlarged where the simulation requires it, else marked."""
 
 from __future__ import annotations
 
@@ -88,9 +88,9 @@ def test_a_textbook_queue_is_replayed_with_its_known_result() -> None:
 
 
 def test_replicas_are_added_until_the_simulation_holds() -> None:
-    asked = peak(rate=4.0, replicas=3)
-    assert not replay_service(asked).is_met
-    count = replicas_that_hold(asked, most=20)
+    short = peak(rate=4.0, replicas=3)
+    assert not replay_service(short).is_met
+    count = replicas_that_hold(short, most=20)
     assert count is not None and count > 4
     assert replay_service(peak(rate=4.0, replicas=count)).is_met
     assert replicas_that_hold(peak(rate=4.0, replicas=3, slo_s=0.5), most=50) is None
@@ -124,8 +124,8 @@ def test_a_job_ends_in_time_on_enough_machines_and_never_on_too_few() -> None:
 
 
 def test_an_empty_job_ends_immediately_and_one_without_machines_never() -> None:
-    nobody = Night(num_serving=0, num_spares=0, machines_per_server=8.0, kept_by_services=0.0, machine_availability=0.99)
-    idle, lost = replay_jobs([(make_job(items=exact(0.0, "tokens")), capability()), (make_job(name="lost"), capability())], nobody)
+    empty = Night(num_serving=0, num_spares=0, machines_per_server=8.0, kept_by_services=0.0, machine_availability=0.99)
+    idle, lost = replay_jobs([(make_job(items=exact(0.0, "tokens")), capability()), (make_job(name="lost"), capability())], empty)
     assert (idle.share_in_time, idle.median_s, idle.analytic_s) == (1.0, 0.0, None)
     assert (lost.share_in_time, lost.median_s, lost.analytic_s, lost.is_met) == (0.0, None, None, False)
     json.dumps([idle.model_dump(), lost.model_dump()], allow_nan=False)

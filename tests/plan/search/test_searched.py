@@ -30,19 +30,19 @@ def workload(name: str) -> Service | Job:
 
 @pytest.fixture(scope="module", params=[*SERVICES, *JOBS])
 def found(request: pytest.FixtureRequest, models: Models) -> tuple[Service | Job, Candidates]:
-    asked = workload(request.param)
-    candidates = candidates_for(asked, SPECS, models)
+    wanted = workload(request.param)
+    candidates = candidates_for(wanted, SPECS, models)
     assert candidates is not None
-    return asked, candidates
+    return wanted, candidates
 
 
 def test_every_row_has_positive_rates_and_keeps_littles_law(found: tuple[Service | Job, Candidates]) -> None:
-    asked, rows = found
+    wanted, rows = found
     for name in ("throughput", "service_s", "memory_bytes", "usable_bytes", "devices", "batch"):
         column = getattr(rows, name)
         assert np.isfinite(column[rows.throughput > 0]).all() and (column[rows.throughput > 0] > 0).all(), name
-    if asked.mode == "infer" and is_language(asked):
-        answered = rows.slots / rows.service_s * lengths(asked)[1]
+    if wanted.mode == "infer" and is_language(wanted):
+        answered = rows.slots / rows.service_s * lengths(wanted)[1]
         assert np.allclose(answered, rows.throughput)
         assert (rows.ttft_s <= rows.service_s).all()
 
@@ -102,12 +102,12 @@ def test_a_model_that_no_card_holds_is_trained_on_several(models: Models) -> Non
 
 
 def test_a_capability_is_of_one_accelerator_and_names_its_setting(found: tuple[Service | Job, Candidates], models: Models) -> None:
-    asked, rows = found
+    wanted, rows = found
     spec = catalogue().accelerators["h100_sxm_80gb"]
     for index in np.flatnonzero(rows.of(spec.id))[::97]:
-        capability = capability_of(asked, rows, int(index), spec=spec, models=models)
+        capability = capability_of(wanted, rows, int(index), spec=spec, models=models)
         assert capability.throughput.value * capability.machines_per_replica == pytest.approx(float(rows.throughput[index]))
         assert capability.throughput.low < capability.throughput.value < capability.throughput.high
-        assert capability.throughput.unit == f"{asked.item}s/s"
+        assert capability.throughput.unit == f"{wanted.item}s/s"
         assert f"/x{capability.machines_per_replica}/b{capability.batch_size}/cap" in capability.case
         assert capability.num_params and capability.params_bytes

@@ -60,7 +60,7 @@ def test_more_heat_never_fits_better(first: float, second: float, room: str) -> 
 
 def test_an_interval_is_its_tenth_to_ninetieth_percentile() -> None:
     limit = estimate(25.0, low=20.0, high=30.0, unit="W", basis="assumed")
-    assert [probability_above(limit, asked) for asked in (20.0, 25.0, 30.0)] == pytest.approx([0.9, 0.5, 0.1])
+    assert [probability_above(limit, heat_w) for heat_w in (20.0, 25.0, 30.0)] == pytest.approx([0.9, 0.5, 0.1])
     exact = estimate(25.0, unit="W", basis="assumed")
     assert (probability_above(exact, 25.0), probability_above(exact, 25.1), probability_above(exact, 0.0)) == (1.0, 0.0, 1.0)
 

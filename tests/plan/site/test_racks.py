@@ -114,7 +114,7 @@ def test_more_of_a_kind_than_any_room_holds_is_reported_and_not_laid_out() -> No
     for line in (node(count=20_000), switch(count=10_000_000), node(count=10**9, rack_units=None)):
         layout = lay_out([line], limits=RackLimits())
         assert (layout.racks, [left.limit for left in layout.unplaced]) == ((), ["racks"])
-        assert layout.unplaced[0].reason == "more than 10,000 of a kind are not laid out in one room"
+        assert layout.unplaced[0].reason == "one room holds at most 10,000 of a kind"
 
 
 def test_equipment_of_unknown_height_is_not_placed() -> None:

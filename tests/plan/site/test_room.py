@@ -1,4 +1,4 @@
-"""Bills of materials of whole rooms: counts against hand arithmetic, sums, sources, and prices that nobody knows."""
+"""Bills of materials of whole rooms: counts against hand arithmetic, sums, sources, and unknown prices."""
 
 from __future__ import annotations
 

@@ -79,7 +79,9 @@ def test_invalid_cases_are_planned_with_only_where_they_are_named() -> None:
     demand = make_demand(jobs=())
     loads, unplanned = loads_of(demand, machine=make_machine(capabilities=(hot,)), rules=RULES)
     assert loads == ()
-    assert unplanned[0].reason == "every case of gpt in mode infer is invalid (busy_host, throttled): run again, or name the case"
+    assert (
+        unplanned[0].reason == "every case of gpt in mode infer is invalid (busy_host, throttled): measure again, or name the case"
+    )
     named, _ = loads_of(demand, machine=make_machine(capabilities=(hot,)), rules=RULES, with_invalid=("hot",))
     assert [load.case for load in named] == ["hot"]
     beside, _ = loads_of(demand, machine=make_machine(capabilities=(hot, QUICK)), rules=RULES)
