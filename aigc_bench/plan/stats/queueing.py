@@ -16,7 +16,7 @@ import numpy as np
 SEVERAL = 500
 """The recursion is used up to this many servers, the sum beyond, where it is faster."""
 MANY = 10_000_000
-"""Beyond this many servers the limit of Halfin and Whitt replaces the sum, which takes gigabytes; its error is 1 / sqrt(servers)."""
+"""Beyond this many servers Halfin and Whitt's limit replaces the sum, which takes gigabytes; its error is 1 / sqrt(servers)."""
 
 
 def erlang_b(num_servers: int, *, offered_load: float) -> float:
