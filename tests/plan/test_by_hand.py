@@ -133,11 +133,11 @@ class Sheet:
         assert self.chat.power_w is not None and self.tuning.power_w is not None
         full = DEVICES * max(self.chat.power_w.value, self.tuning.power_w.value) + REST_OF_NODE_W
         servers_w = self.servers * (IDLE_W + self.utilisation * (full - IDLE_W))
-        return (servers_w + BESIDE_LOAD * beside_w(self.servers)) / 1000 * HOURS
+        return (servers_w + BESIDE_LOAD * other_w(self.servers)) / 1000 * HOURS
 
     @property
     def it_peak_w(self) -> float:
-        return self.servers * self.peak_w + beside_w(self.servers)
+        return self.servers * self.peak_w + other_w(self.servers)
 
 
 @pytest.fixture(scope="module")
@@ -250,7 +250,7 @@ def test_cooling_and_power_are_of_two_servers_and_two_switches_in_a_rack(sheet: 
     scarcer = max(of_rack, of_site, key=lambda pair: pair[0] / pair[1])
     check(sheet, "power", required=scarcer[0], available=scarcer[1])
     heat = sheet.option.factors["cooling"].inputs
-    everything = sheet.servers * 38_557 + 3.412142 * beside_w(sheet.servers)
+    everything = sheet.servers * 38_557 + 3.412142 * other_w(sheet.servers)
     assert heat["heat of all servers, BTU/h"].value == pytest.approx(sheet.servers * 38_557, rel=ABOUT)
     assert heat["airflow"].value == pytest.approx(everything / (1.08 * 20), rel=ABOUT)
     assert heat["refrigeration"].value == pytest.approx(everything / 12_000, rel=ABOUT)
@@ -281,7 +281,7 @@ def bill_by_hand(sheet: Sheet) -> dict[str, tuple[int, float]]:
     }
 
 
-def beside_w(servers: int) -> float:
+def other_w(servers: int) -> float:
     """Three switches, a storage system, and the optics and plugs of every cable."""
     cables = 8 * servers * 9 + 2 * (servers + 1) * 3.5 + (servers + 3) * 3
     return LEAF_W + FRONT_LEAF_W + MANAGEMENT_W + STORAGE_W + cables

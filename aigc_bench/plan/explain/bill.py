@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from aigc_bench.plan.explain.arithmetic import Inputs
 from aigc_bench.plan.explain.place import Below
 from aigc_bench.plan.explain.step import counted
-from aigc_bench.plan.placement.room_power import MEAN, beside_mean_w, beside_peak_w
+from aigc_bench.plan.placement.room_power import MEAN, other_mean_w, other_peak_w
 from aigc_bench.plan.site.bill import BillLine
 from aigc_bench.plan.stats.estimates import estimate, scaled
 
@@ -49,13 +49,13 @@ def add_beside(below: Below) -> None:
     room = below.option.room
     peak, mean = (below.key(f"{word}_beside_servers_w") for word in ("peak", "mean"))
     titles = {peak: "highest draw of switches and storage", mean: "mean draw of switches and storage"}
-    beside = beside_mean_w(room, below.rules)
+    beside = other_mean_w(room, below.rules)
     if room is None or beside is None:
         nothing = estimate(0.0, unit="W", basis="modelled", source="no room is planned around the servers")
         for key, title in titles.items():
             below.trail.leaf(key, title, nothing)
         return
-    below.trail.leaf(peak, titles[peak], beside_peak_w(room))
+    below.trail.leaf(peak, titles[peak], other_peak_w(room))
     below.trail.computed(mean, titles[mean], beside, formula=MEAN, inputs=(peak, "rules.beside_load"), arithmetic="{0} * {1}")
 
 

@@ -8,7 +8,7 @@ from typing import Literal
 from aigc_bench.core.records import Estimate
 from aigc_bench.plan.factors.base import Context
 from aigc_bench.plan.placement.rack import fullest_of, fullest_rack
-from aigc_bench.plan.placement.room_power import beside_peak_w
+from aigc_bench.plan.placement.room_power import other_peak_w
 from aigc_bench.plan.stats.estimates import estimate, plus, scaled
 
 SERVERS, BESIDE = "servers in the fullest rack", "switches and storage in the fullest rack"
@@ -37,7 +37,7 @@ def racked(context: Context, one: Estimate, *, watts: Literal["peak_w", "heat_w"
     found = fullest_of(context.room, one, watts=watts) if context.room else None
     everything = scaled(one, context.num_servers)
     if context.room is not None:
-        everything = plus(everything, beside_peak_w(context.room))
+        everything = plus(everything, other_peak_w(context.room))
     if found is None:
         count = fullest_rack(context.servers_per_rack, num_servers=context.num_servers)
         inputs = {SERVERS: _counted(count, OF_A_FILL)}

@@ -18,7 +18,7 @@ from aigc_bench.core.units import SECONDS_PER_HOUR, SECONDS_PER_YEAR
 from aigc_bench.plan.money.offers import Offer
 from aigc_bench.plan.money.opex import Tariffs, Use, opex_lines
 from aigc_bench.plan.money.ownership import Terms, own
-from aigc_bench.plan.placement.room_power import beside_peak_w
+from aigc_bench.plan.placement.room_power import other_peak_w
 from aigc_bench.plan.records.cost_line import CostLine
 from aigc_bench.plan.records.demand import Finance, Site
 from aigc_bench.plan.records.loads import Load
@@ -63,15 +63,15 @@ def mean_power_w(machine: Machine, *, utilisation: Estimate) -> Estimate:
 
 
 def energy_kwh_per_year(
-    loads: Sequence[Load], *, num_servers: float, machine: Machine, beside_w: Estimate | None = None
+    loads: Sequence[Load], *, num_servers: float, machine: Machine, other_w: Estimate | None = None
 ) -> Estimate:
-    """Return the energy of the IT in a year, without the PUE; ``beside_w`` is the mean draw of switches and storage.
+    """Return the energy of the IT in a year, without the PUE; ``other_w`` is the mean draw of switches and storage.
 
     ``num_servers`` run in the mean of the year and share the work: of a rent by the hour those that are paid.
     """
     power = mean_power_w(machine, utilisation=mean_utilisation(loads, num_servers=num_servers, machine=machine))
     servers = scaled(power, num_servers)
-    return scaled(servers if beside_w is None else plus(servers, beside_w), HOURS_PER_YEAR / 1000, unit="kWh/year")
+    return scaled(servers if other_w is None else plus(servers, other_w), HOURS_PER_YEAR / 1000, unit="kWh/year")
 
 
 def money(
@@ -82,18 +82,18 @@ def money(
     site: Site,
     finance: Finance,
     room: Room | None = None,
-    beside_w: Estimate | None = None,
+    other_w: Estimate | None = None,
     is_colocated: bool = False,
 ) -> Money:
     """Return the money of a fleet of ``num_servers`` that carries the loads and is bought.
 
     ``room`` is the bill of everything around it; without one only the servers are paid and space is rented by the kW.
-    ``beside_w`` is the mean draw of its other equipment.
+    ``other_w`` is the mean draw of its other equipment.
     """
     servers = named(scaled(machine.price_usd, num_servers, unit="usd"), "servers x price")
-    capex = servers if room is None else beside_servers(room, servers=servers)
+    capex = servers if room is None else with_other_lines(room, servers=servers)
     peak = scaled(machine.peak_power_w, num_servers) if room is None else room_peak_w(room, machine, num_servers=num_servers)
-    energy = energy_kwh_per_year(loads, num_servers=num_servers, machine=machine, beside_w=beside_w)
+    energy = energy_kwh_per_year(loads, num_servers=num_servers, machine=machine, other_w=other_w)
     use = Use(
         it_mean_w=scaled(energy, 1000 / HOURS_PER_YEAR, unit="W"),
         it_peak_w=peak,
@@ -136,7 +136,7 @@ def staff_lines(finance: Finance, *, num_servers: int) -> tuple[CostLine, ...]:
     return (CostLine(key="staff", name="staff", usd_per_year=finance.staff_usd_per_year, formula="as stated in the demand"),)
 
 
-def beside_servers(room: Room, *, servers: Estimate) -> Estimate:
+def with_other_lines(room: Room, *, servers: Estimate) -> Estimate:
     """Return the servers at the price of this option, and every other line of the bill."""
     others = [line.usd for line in room.bill.lines if line.category != "node" and line.usd is not None and line.count]
     return named(plus(servers, total(others, unit="usd")), "servers x price + the other lines of the bill")
@@ -144,7 +144,7 @@ def beside_servers(room: Room, *, servers: Estimate) -> Estimate:
 
 def room_peak_w(room: Room, machine: Machine, *, num_servers: int) -> Estimate:
     """Return the peak of the servers and of switches and storage."""
-    return plus(scaled(machine.peak_power_w, num_servers), beside_peak_w(room))
+    return plus(scaled(machine.peak_power_w, num_servers), other_peak_w(room))
 
 
 def rented(
@@ -195,13 +195,13 @@ def carbon(
     machine: Machine,
     site: Site,
     finance: Finance,
-    beside_w: Estimate | None = None,
+    other_w: Estimate | None = None,
 ) -> Carbon:
     """Return the greenhouse gases of running everything, and of manufacturing the servers for the time they are used.
 
     ``num_servers`` run in the mean of the year. No figures are published for manufacturing switches and storage.
     """
-    energy = energy_kwh_per_year(loads, num_servers=num_servers, machine=machine, beside_w=beside_w)
+    energy = energy_kwh_per_year(loads, num_servers=num_servers, machine=machine, other_w=other_w)
     found = footprint(
         it_kwh_per_year=energy,
         pue=site.pue,

@@ -16,7 +16,7 @@ from aigc_bench.plan.money.option_cost import Carbon, Money, carbon, money, rent
 from aigc_bench.plan.options.remedies import remedy
 from aigc_bench.plan.placement.feasibility import no_place
 from aigc_bench.plan.placement.rack import num_racks, rack_fill
-from aigc_bench.plan.placement.room_power import beside_mean_w
+from aigc_bench.plan.placement.room_power import other_mean_w
 from aigc_bench.plan.placement.site_limits import site_for, table_of
 from aigc_bench.plan.records.assessment import Assessment
 from aigc_bench.plan.records.demand import Demand, OptionKind
@@ -195,7 +195,7 @@ def _money(procurement: Procurement, context: Context, *, at_work: Estimate) -> 
         site=demand.site,
         finance=demand.finance,
         room=context.room,
-        beside_w=beside_mean_w(context.room, context.rules),
+        other_w=other_mean_w(context.room, context.rules),
         is_colocated=procurement.kind == "colocated",
     )
 
@@ -208,7 +208,7 @@ def _carbon(context: Context, *, at_work: Estimate) -> Carbon:
         machine=context.machine,
         site=demand.site,
         finance=demand.finance,
-        beside_w=beside_mean_w(context.room, context.rules),
+        other_w=other_mean_w(context.room, context.rules),
     )
 
 

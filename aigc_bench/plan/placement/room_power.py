@@ -15,12 +15,12 @@ NAMEPLATES = "nameplates of switches, optics and storage, as the bill has them"
 MEAN = "highest draw of switches and storage x mean over highest"
 
 
-def beside_peak_w(room: Room) -> Estimate:
+def other_peak_w(room: Room) -> Estimate:
     """Return the peak draw of everything in the room except the servers, in W."""
     rest = room.it_peak_w - room.bill.peak_w("node")
     return estimate(max(0.0, rest), unit="W", basis="modelled", source=NAMEPLATES)
 
 
-def beside_mean_w(room: Room | None, rules: Rules) -> Estimate | None:
+def other_mean_w(room: Room | None, rules: Rules) -> Estimate | None:
     """Return the mean draw of everything in the room except the servers, in W; ``None`` without a room."""
-    return None if room is None else named(times(beside_peak_w(room), rules.beside_load, unit="W"), MEAN)
+    return None if room is None else named(times(other_peak_w(room), rules.beside_load, unit="W"), MEAN)

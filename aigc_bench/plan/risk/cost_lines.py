@@ -19,7 +19,7 @@ import numpy as np
 from aigc_bench.plan.money.annuity import annuity
 from aigc_bench.plan.money.annuity_scenarios import annuities
 from aigc_bench.plan.money.offers import IS_ELASTIC
-from aigc_bench.plan.placement.room_power import beside_mean_w
+from aigc_bench.plan.placement.room_power import other_mean_w
 from aigc_bench.plan.records.cost_line import CostLine
 from aigc_bench.plan.records.machine import Machine
 from aigc_bench.plan.records.plan import Option
@@ -91,7 +91,7 @@ def _mean_watts(at: Line) -> Array:
     planned = sum(load.mean_machines.value for load in at.option.loads)
     usual = min(1.0, planned / (machine.machines_per_server.value * count))
     one = machine.idle_power_w.value + usual * max(0.0, machine.full_power_w.value - machine.idle_power_w.value)
-    others = beside_mean_w(at.option.room, at.context.rules)
+    others = other_mean_w(at.option.room, at.context.rules)
     always = others.value if others else 0.0
     middle = count * one + always
     load = scenarios.ratio("draw beside servers", at.context.rules.beside_load)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from aigc_bench.plan.placement.room_power import beside_peak_w
+from aigc_bench.plan.placement.room_power import other_peak_w
 from aigc_bench.plan.placement.site_limits import site_for, table_of
 from aigc_bench.plan.records.demand import Demand
 from aigc_bench.plan.records.plan import Option
@@ -18,7 +18,7 @@ def hindrance(option: Option, demand: Demand, *, more_servers: int) -> str | Non
     count = option.num_servers + more_servers
     times = count / option.num_servers
     is_own, where = option.kind in ("owned", "colocated"), table_of(option.kind)
-    peak_w = count * option.machine.peak_power_w.value + (times * beside_peak_w(option.room).value if option.room else 0.0)
+    peak_w = count * option.machine.peak_power_w.value + (times * other_peak_w(option.room).value if option.room else 0.0)
     if is_own and site.power_w is not None and peak_w > site.power_w.value:
         return f"the power of the {where}"
     if is_own and site.num_racks is not None and math.ceil((option.num_racks or 0) * times - 1e-9) > site.num_racks:

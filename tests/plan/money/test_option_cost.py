@@ -47,7 +47,7 @@ def test_a_server_draws_its_idle_power_and_its_share_of_the_rest() -> None:
 def test_energy_is_of_servers_and_what_stands_beside_them() -> None:
     alone = energy_kwh_per_year(LOADS, num_servers=4, machine=make_machine())
     assert (alone.value, alone.unit) == (pytest.approx(MEAN_W / 1000 * HOURS), "kWh/year")
-    more = energy_kwh_per_year(LOADS, num_servers=4, machine=make_machine(), beside_w=exact(100.0, "W"))
+    more = energy_kwh_per_year(LOADS, num_servers=4, machine=make_machine(), other_w=exact(100.0, "W"))
     assert more.value == pytest.approx((MEAN_W + 100) / 1000 * HOURS)
 
 

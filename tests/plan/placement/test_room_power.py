@@ -7,7 +7,7 @@ import pytest
 from aigc_bench.plan.factors._racked import BESIDE, SERVERS
 from aigc_bench.plan.money.option_cost import energy_kwh_per_year
 from aigc_bench.plan.placement.rack import fullest_of
-from aigc_bench.plan.placement.room_power import beside_mean_w, beside_peak_w
+from aigc_bench.plan.placement.room_power import other_mean_w, other_peak_w
 from aigc_bench.plan.records.plan import Option
 from tests.plan.build import exact, make_machine, make_rules
 from tests.plan.demands import plan_of, text_of
@@ -36,7 +36,7 @@ def test_energy_and_electricity_include_switches_and_storage() -> None:
     for option in bought():
         assert option.room is not None and option.machine is not None and option.energy_kwh_per_year is not None
         servers = energy_kwh_per_year(option.loads, num_servers=option.num_servers, machine=option.machine)
-        beside_kwh = 0.6 * beside_peak_w(option.room).value / 1000 * HOURS
+        beside_kwh = 0.6 * other_peak_w(option.room).value / 1000 * HOURS
         assert beside_kwh > 1000
         assert option.energy_kwh_per_year.value == pytest.approx(servers.value + beside_kwh)
         line = next(one for one in option.costs if one.key == "electricity")
@@ -47,20 +47,20 @@ def test_the_power_for_it_is_shared_by_servers_switches_and_storage() -> None:
     option = bought(kinds=("owned",))[0]
     assert option.room is not None and option.machine is not None
     servers_kw = option.num_servers * option.machine.peak_power_w.value / 1000
-    all_kw = servers_kw + beside_peak_w(option.room).value / 1000
+    all_kw = servers_kw + other_peak_w(option.room).value / 1000
     between = bought(f"[site]\npower_kw = {(servers_kw + all_kw) / 2}\n[constraints]\nconfidence = 0\n", kinds=("owned",))
     same = next(one for one in between if one.server == option.server)
     assert same.factors["power"].verdict == "short" and not same.accepted
     assert same.factors["power"].required is not None
     assert same.factors["power"].required.value == pytest.approx(
-        1000 * (same.num_servers * option.machine.peak_power_w.value / 1000) + beside_peak_w(same.room).value  # type: ignore[arg-type]
+        1000 * (same.num_servers * option.machine.peak_power_w.value / 1000) + other_peak_w(same.room).value  # type: ignore[arg-type]
     )
 
 
 def test_servers_without_a_room_have_no_other_equipment() -> None:
-    assert beside_mean_w(None, make_rules()) is None
+    assert other_mean_w(None, make_rules()) is None
     plain = energy_kwh_per_year((), num_servers=2, machine=make_machine())
-    more = energy_kwh_per_year((), num_servers=2, machine=make_machine(), beside_w=exact(100.0, "W"))
+    more = energy_kwh_per_year((), num_servers=2, machine=make_machine(), other_w=exact(100.0, "W"))
     assert more.value - plain.value == pytest.approx(0.1 * HOURS)
 
 

@@ -17,7 +17,7 @@ from aigc_bench.plan.money.elastic_rent import instances_at_work
 from aigc_bench.plan.money.offers import Offer
 from aigc_bench.plan.money.option_cost import Money, money, rented
 from aigc_bench.plan.options.assemble import Procurement, make_option
-from aigc_bench.plan.placement.room_power import beside_mean_w
+from aigc_bench.plan.placement.room_power import other_mean_w
 from aigc_bench.plan.records.demand import Arrival, Demand, Site
 from aigc_bench.plan.records.loads import Fleet
 from aigc_bench.plan.records.machine import Machine
@@ -94,7 +94,7 @@ def bought(option: Option, random: np.random.Generator) -> Money:
         site=demand.site,
         finance=demand.finance,
         room=room,
-        beside_w=beside_mean_w(room, rules),
+        other_w=other_mean_w(room, rules),
     )
 
 
