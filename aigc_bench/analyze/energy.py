@@ -47,7 +47,7 @@ class Energy:
 
 
 class Reckoning(NamedTuple):
-    """One way to the joules, or why it is barred."""
+    """One method of measuring the energy in joules, or why it is not available."""
 
     value: float | None
     num: int = 0

@@ -7,7 +7,7 @@ from typing import Literal
 
 Better = Literal["higher", "lower"]
 Kind = Literal["speed", "latency", "share", "memory", "energy", "use", "spread", "quality"]
-"""What reasons apply to a metric: a throttled clock bends speed, latency and energy, and leaves memory alone."""
+"""What reasons apply to a metric: a throttled clock changes speed, latency and energy, but not memory."""
 
 TRIALS = "trials"
 

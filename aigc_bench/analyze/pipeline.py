@@ -1,4 +1,4 @@
-"""What a trial's data pipeline says: shares of the request, the data stall of a training step, cores that a device needs."""
+"""Metrics of a trial's data pipeline: shares of the request, the data stall of a training step, cores that a device needs."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The single list of reason codes: how bad each is, which metrics it concerns, what it means and what to do about it.
+"""The single list of reason codes: severity, the metrics concerned, meaning and remedy of each.
 
-An ``invalid`` reason condemns the numbers it concerns, a ``suspect`` one doubts them; a ``note`` informs, and an ``absent`` one
+An ``invalid`` reason makes the numbers it concerns unusable, a ``suspect`` one uncertain; a ``note`` informs, and an ``absent`` one
 states why a value is missing. Neither of the last two lowers a verdict. ``docs/method.md`` is checked against this list.
 """
 
@@ -23,7 +23,7 @@ _ALL: tuple[Kind, ...] = (*_DEVICE, "memory", "spread", "quality")
 
 @dataclass(frozen=True, kw_only=True)
 class Reason:
-    """One reason code: how bad it is, the kinds of metric it concerns, what it means, and what to do."""
+    """One reason code: its severity, the kinds of metric it concerns, its meaning and its remedy."""
 
     code: str
     severity: Severity

@@ -45,7 +45,7 @@ class HasAccelerators(Protocol):
 
 
 class CaseSummary(Record):
-    """How one case fared: ``ok`` with all its trials, ``partial`` with some, else why it has none."""
+    """The outcome of one case: ``ok`` with all its trials, ``partial`` with some, else why it has none."""
 
     case: Case
     case_id: str
@@ -70,7 +70,7 @@ class CaseSummary(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class CaseAnalysis:
-    """A case with its finished trials, what each gave, and what its rules say."""
+    """A case with its finished trials, their values, and the reasons of its verdict."""
 
     case: Case
     trials: tuple[TrialResult, ...]
@@ -183,7 +183,7 @@ def _rows(analysis: CaseAnalysis) -> Iterator[MetricRow]:
 
 
 def _in_order(analysis: CaseAnalysis) -> list[str]:
-    """The metrics that any trial speaks of, in the registry's order, stages in the order they run."""
+    """Return the metrics that any trial has, in the registry's order, stages in the order they run."""
     found = dict.fromkeys(metric for quantities in analysis.quantities for metric in quantities)
     order = {metric: index for index, metric in enumerate(METRICS)}
     return sorted(found, key=lambda metric: order[metric.partition(".")[0] if metric not in order else metric])

@@ -1,4 +1,4 @@
-"""What the sensors say about a trial: energy, power, utilisation, temperature, clocks, memory. Pure functions over series.
+"""Metrics of a trial from its sensors: energy, power, utilisation, temperature, clocks, memory. Pure functions over series.
 
 A CPU trial on a machine with accelerators is judged by their sensors too, and its device energy is theirs, said by the note
 ``device_not_used``: the number is the sensor's, the work was not the device's.
@@ -31,13 +31,13 @@ _PEAKS: Mapping[str, tuple[str, str]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Scene:
-    """A finished trial with everything around it that its numbers and verdicts may look at."""
+    """A finished trial with everything that its numbers and verdicts are computed from."""
 
     run: Run
     trial: TrialResult
     readings: Readings
     devices: tuple[str, ...]
-    """Accelerators to judge: those the trial used, or all there are where it used none."""
+    """Return the accelerators to judge: those that the trial used, or all of the machine where it used none."""
     uses_accelerator: bool
     idle_w: Mapping[str, float | None]
 
@@ -212,7 +212,7 @@ def _host(scene: Scene) -> Iterator[Quantity]:
 
 
 def others_share(scene: Scene) -> float | None:
-    """Share of the usable cores' time that other programs took in the window; ``None`` where the host was not read.
+    """Return the share of the usable cores' time that other programs used in the window; ``None`` where the host was not read.
 
     A worker's own time is rank 0's; its other ranks do the same work and are taken to need as much.
     """

@@ -1,4 +1,4 @@
-"""The few statistics that a headline rests on: medians of trial medians, Student-t over trials, percentiles gated by n.
+"""The statistics behind a headline number: medians of trial medians, Student-t over trials, percentiles gated by n.
 
 Trials are fresh processes and therefore the independent unit; steps inside a trial are not, and are never pooled to make an
 interval or a test (pooled iterations give 35-66 % false alarms on identical code).
@@ -23,7 +23,7 @@ GRADES: tuple[tuple[float, Grade], ...] = ((0.01, "A"), (0.03, "B"), (0.05, "C")
 
 
 class Interval(NamedTuple):
-    """Bounds of a 95 % interval, ``None`` where one trial says nothing about the spread."""
+    """Bounds of a 95 % interval, ``None`` for a single trial, which has no spread."""
 
     low: float | None
     high: float | None

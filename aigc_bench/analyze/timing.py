@@ -1,4 +1,4 @@
-"""What a trial's own clock says: throughput, latencies, stages, FLOP/s. Pure functions over one finished trial."""
+"""Metrics of a trial from its own clock: throughput, latencies, stages, FLOP/s. Pure functions over one finished trial."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ def _tokens(case: Case, trial: TrialResult, work: Work, *, samples: Samples, dec
 
 
 def _host_time_after(trial: TrialResult, work: Work, samples: Samples, *, decode: int) -> Floats:
-    """What each step spends on the host once the last token is made: postprocessing is no token's time."""
+    """Return the seconds of each step after its last token: postprocessing belongs to no token."""
     late = [index for index, stage in enumerate(work.stages) if index > decode and stage.on_host]
     stage, step = np.asarray(samples.stage), np.asarray(samples.step)
     weights = np.where(np.isin(stage, late), np.asarray(samples.duration_s), 0.0)

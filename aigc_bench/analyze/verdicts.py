@@ -39,12 +39,12 @@ Rule = Callable[[Scene], Iterator[str]]
 
 
 def reasons_of(scene: Scene) -> tuple[str, ...]:
-    """The codes of every rule that speaks about one finished trial, worst first."""
+    """Return the codes of every rule that applies to one finished trial, worst first."""
     return ordered(code for rule in RULES for code in rule(scene))
 
 
 def spread_reasons(values: list[float], *, metric: Metric) -> tuple[str, ...]:
-    """What the trials' spread says about one metric: too few of them, or a CV above 5 %."""
+    """Return the codes of one metric's spread over trials: too few trials, or a CV above 5 %."""
     found = ["few_trials"] if len(values) < MIN_TRIALS else []
     cv = coefficient_of_variation(values)
     if cv is not None and cv > MAX_TRIAL_CV:
@@ -103,13 +103,13 @@ def _check(scene: Scene) -> Iterator[str]:
 
 
 def _quality(scene: Scene) -> Iterator[str]:
-    """Only the case's first trial was looked at: what it says holds for the case."""
+    """Return the codes of the quality gate: it ran in the case's first trial only and holds for the case."""
     if scene.trial.quality is not None and scene.trial.quality.passed is not True:
         yield "quality_unknown" if scene.trial.quality.passed is None else "wrong_result"
 
 
 def _phase(scene: Scene) -> Iterator[str]:
-    """A power sensor that looks at a quarter of the time errs most where steps repeat in phase with it (arXiv 2312.02741)."""
+    """Return the code for steps in phase with a power sensor, which sees a quarter of the time only (arXiv 2312.02741)."""
     steps = scene.trial.steps
     if not scene.uses_accelerator or scene.energy.source != "integration" or steps is None or not steps.duration_s:
         return

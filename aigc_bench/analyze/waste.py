@@ -114,7 +114,7 @@ def _idle(scene: Scene) -> tuple[float | None, str | None]:
 
 
 def _throttling(scene: Scene) -> tuple[float | None, str | None]:
-    """Speed lost to heat or a brake: over readings with such a reason, the clock below the highest one seen in the run."""
+    """Return the share of speed lost to throttling: over throttled readings, the clock below the highest one of the run."""
     if not scene.uses_accelerator:
         return None, "no_accelerator"
     if braked_share(scene) <= MAX_SPOILED_SHARE:

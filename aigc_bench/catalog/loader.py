@@ -190,7 +190,7 @@ class Catalogue:
         return names.recognise(name, memory_bytes=memory_bytes, specs=self.accelerators, names=self._driver_names)
 
     def recognise_cpu(self, model_name: str) -> r.CpuSpec | None:
-        """The row of a processor as the kernel names it, ``None`` where the name says too little."""
+        """The row of a processor as the kernel names it, ``None`` where the name is ambiguous."""
         return names.recognise_cpu(model_name, cpus=self.cpus.values())
 
     def constant(self, name: str) -> Estimate:

@@ -1,4 +1,4 @@
-"""From what people type and drivers report to rows of the catalogue."""
+"""From names that users type and drivers report to rows of the catalogue."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ def read_table(table: Table, rows: Iterable[Cells]) -> dict[str, Record]:
 
 
 def is_unverified(source: str) -> bool:
-    """Whether a source admits that it is no document."""
+    """Return whether a source states that it is not a document."""
     return "unverified" in source
 
 

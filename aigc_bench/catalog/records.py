@@ -403,7 +403,7 @@ class DatasetProfile(Fact):
 
 
 class Alias(Record):
-    """Another spelling of an accelerator: what people type, what drivers report, or what published tables print."""
+    """Another spelling of an accelerator: as users type it, drivers report it, or published tables print it."""
 
     id: Text
     name: Text

@@ -1,1 +1,1 @@
-"""Errors, units, records and the registry: what everyone speaks. Standard library and pydantic only."""
+"""Errors, units, records and the registry, shared by all parts. Standard library and pydantic only."""

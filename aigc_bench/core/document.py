@@ -1,4 +1,4 @@
-"""TOML and JSON of files that people hand in: one reader of their numbers and their shape.
+"""TOML and JSON of files that users pass in: one reader that checks their numbers and their shape.
 
     numbers     0, or between 1e-30 and 1e30 in size (``core.numbers``); no NaN, no infinity, no -0, at most 400 digits
     nesting     at most 64 tables or lists inside each other; refused before parsing, which is recursive
@@ -32,7 +32,7 @@ MAX_MACHINE_KEYS = 1_000_000
 MAX_TOML_CHARACTERS = 4 * 2**20
 """Its parser is written in Python and reads about a megabyte a second."""
 MAX_JSON_CHARACTERS = 16 * 2**20
-"""As lists of nothing these are a gigabyte of memory."""
+"""As empty lists these take a gigabyte of memory."""
 Place = tuple[str | int, ...]
 """Keys and positions in lists that lead to a value."""
 _RIGHT_FILE = "Is it the right file?"
@@ -64,7 +64,7 @@ def parse_json(text: str, *, where: str, max_keys: int = MAX_KEYS, may_be_infini
 
 
 def check_measured(line: bytes, *, where: str, computed: Collection[str]) -> None:
-    """Raise ``UsageError`` for a number of a JSON object that nothing measures: 1e-308 s, 1e300 B, -0.
+    """Raise ``UsageError`` for a number of a JSON object that no measurement gives: 1e-308 s, 1e300 B, -0.
 
     What stands under the keys ``computed`` is a model's own output, which may be of any size. The line is looked through for
     signs of such numbers first, since a run has megabytes of sound ones; NaN and infinity are left to the records.

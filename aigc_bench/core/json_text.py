@@ -1,4 +1,4 @@
-"""JSON as text that is safe to show: the same value for every reader, and nothing in it that a terminal obeys."""
+"""JSON as text that is safe to show: the same value for every reader, without terminal control characters."""
 
 from __future__ import annotations
 

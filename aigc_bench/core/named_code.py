@@ -1,4 +1,4 @@
-"""Code that a command or Python names as ``module:function``: the only door that imports what a name says.
+"""Code that a command or Python names as ``module:function``: the only function that imports code by name.
 
 A file never comes through here. ``core.registry`` finds a workload of this kind only after ``load_named_code`` has made it in the
 same process, and a worker process makes it only where its request carries the permission (``NamedCode``) that the command gave.

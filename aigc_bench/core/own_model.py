@@ -39,7 +39,8 @@ _NOT_ARCHITECTURE = ("torch_dtype", "dtype", "transformers_version", "_name_or_p
 
 @dataclass(frozen=True, kw_only=True)
 class ModelFiles:
-    """What the files say. ``config`` is the model's, or the pipeline's index; ``components`` are a pipeline's own configurations.
+    """The content of the files. ``config`` is the model's, or the pipeline's index; ``components`` are a pipeline's own
+    configurations.
 
     A component with safetensors names their folder in its configuration (``WEIGHTS``).
     ``weights`` is the folder that holds safetensors, ``None`` without any; ``sha256`` covers configurations, changes, and of the

@@ -1,4 +1,4 @@
-"""The records everyone speaks: frozen, keyword-only, SI units with the unit in the name. Missing is ``None``, never 0.
+"""The records shared by all parts: frozen, keyword-only, SI units with the unit in the name. Missing is ``None``, never 0.
 
 Times named ``*_s`` that mark a moment are Unix seconds of the run's own clock (``measure.clock``): one monotonic clock,
 anchored once per session, shared by parent, worker and sampler, so that samples and readings can be laid side by side.
@@ -204,7 +204,7 @@ class Memory(Measured):
 
 
 class Failure(Record):
-    """Why a trial has no numbers: the kind of error, one line, and the last lines of the worker's own words."""
+    """Why a trial has no numbers: the kind of error, one line, and the last lines of the worker's log."""
 
     kind: str
     message: str
@@ -355,7 +355,7 @@ class Reading(Record):
 
 
 class Check(Record):
-    """One finding of ``doctor``: what was looked at, how it stands, and what to do about it."""
+    """One finding of ``doctor``: the check, its status, and the remedy."""
 
     name: str
     status: Literal["ok", "note", "warning", "failure", "absent"]

@@ -65,7 +65,7 @@ _NO_ROOM_WORDS = (
     "pthread_create failed",
     "failed to create thread",
 )
-"""What loaders, allocators and thread pools say where memory (or the number of threads) ends, in lower case."""
+"""Messages of loaders, allocators and thread pools that run out of memory (or threads), in lower case."""
 
 
 def names_exhausted_memory(text: str) -> bool:

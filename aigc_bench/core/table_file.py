@@ -1,4 +1,4 @@
-"""Tables that a user hands in: CSV as spreadsheets save it, each row with the line at which it starts.
+"""Tables that a user passes in: CSV as spreadsheets save it, each row with the line at which it starts.
 
 Delimiters are the comma, the semicolon and the tab, taken from the header; ``sep=;``, which Excel puts first, is read. Cells may be
 quoted and of any length, lines may end in CR, LF or both, and any encoding of ``core.text_file`` will do.

@@ -1,4 +1,4 @@
-"""Text of files that a user hands in, as spreadsheets and editors save it: any of four encodings, gzip or not.
+"""Text of files that a user passes in, as spreadsheets and editors save it: any of four encodings, gzip or not.
 
     UTF-8, with or without a byte order mark       UTF-16, with a byte order mark, or plain to see by its zero bytes
     GB18030 (GBK and GB2312 are parts of it)       gzip around any of these, known by its first two bytes

@@ -26,7 +26,7 @@ Written = TypeVar("Written", bound=Record)
 
 @dataclass(frozen=True, kw_only=True)
 class Mistake:
-    """One mistake of a file. ``place`` holds the keys and list positions that lead to it; ``words`` say what is allowed there."""
+    """One mistake of a file. ``place`` holds the keys and list positions that lead to it; ``words`` state what is allowed there."""
 
     place: tuple[str | int, ...]
     kind: str

@@ -1,4 +1,4 @@
-"""Where a user's configuration and caches lie; a user without a home (a container, a service, ``env -i``) has them all the same."""
+"""The folders of a user's configuration and caches, also for a user without a home (a container, a service, ``env -i``)."""
 
 from __future__ import annotations
 

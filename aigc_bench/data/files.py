@@ -1,4 +1,4 @@
-"""What lies at a path: files by modality, cut into units that can be read alone, in any order and by any process.
+"""The data at a path: files by modality, cut into units that can be read alone, in any order and by any process.
 
     text    .txt (BookCorpus), .jsonl (a "text" key), .parquet (a "text" column)     unit: a byte range of lines, a row group
     image   .jpg .jpeg .png .webp in folders of classes (ImageNet), or in .tar shards    unit: a file, a member of a shard
@@ -42,7 +42,7 @@ TEXT_UNIT_BYTES = 1 << 20
 
 
 class Unit(NamedTuple):
-    """A stretch of a file: bytes ``start`` to ``end``; of a parquet file, its row group ``start``. ``name`` is for people."""
+    """A stretch of a file: bytes ``start`` to ``end``; of a parquet file, its row group ``start``. ``name`` is for messages."""
 
     path: str
     name: str

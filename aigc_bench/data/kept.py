@@ -1,4 +1,4 @@
-"""What is kept between runs: generated data, tokenizers, findings. A kept file is a convenience: a damaged one is made anew."""
+"""Files cached between runs: generated data, tokenizers, findings. A damaged one is made again."""
 
 from __future__ import annotations
 

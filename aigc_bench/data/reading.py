@@ -53,7 +53,7 @@ def read_bytes(unit: Unit, *, is_cold: bool) -> bytes:
 
 
 def epochs(units: Sequence[Unit], *, seed: int, shard: Shard) -> Iterator[Unit]:
-    """The shard's units, for ever, in another seeded order each epoch; all shards see the same order and take turns.
+    """Yield the shard's units without end, in another seeded order each epoch; all shards see the same order and take turns.
 
     Where there are fewer units than shards every shard reads all of them, each in an order of its own.
     """

@@ -1,4 +1,4 @@
-"""Why a sample cannot be used, in plain words: one printable line of UTF-8 that shows nothing of Python's inside."""
+"""Why a sample cannot be used, in plain words: one printable line of UTF-8 without Python internals."""
 
 from __future__ import annotations
 

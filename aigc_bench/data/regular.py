@@ -1,4 +1,4 @@
-"""Regular files and nothing else: a FIFO would block the reader for ever, a device may do anything when it is opened."""
+"""Regular files and nothing else: a FIFO would block the reader, and opening a device may have side effects."""
 
 from __future__ import annotations
 

@@ -76,6 +76,6 @@ def _version(library: str) -> str:
 
 
 def _parsed(data: bytes, *, key: str) -> tuple[SkippedSample, ...] | None:
-    """The findings in a kept file; ``None`` where it speaks of other data or versions."""
+    """The findings in a kept file; ``None`` where it is of other data or versions."""
     found = json.loads(data)
     return tuple(SkippedSample.model_validate(one) for one in found["found"]) if found["key"] == key else None

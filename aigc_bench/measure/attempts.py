@@ -1,4 +1,4 @@
-"""One trial, as often as it takes: once, or a second time where it was killed from outside or a device was throttled.
+"""Run one trial: once, or a second time where it was killed from outside or a device was throttled.
 
 The trial's ``attempt`` and ``notes`` state a second attempt; its result is final.
 """
@@ -55,7 +55,7 @@ class Attempts:
         on_attempt: Callable[[int], None],
         flops: Mapping[str, int | None] | None = None,
     ) -> TrialResult:
-        """Run the trial to a result; ``on_attempt`` hears the number of each attempt before it starts."""
+        """Run the trial to a result; ``on_attempt`` receives the number of each attempt before it starts."""
         notes: tuple[str, ...] = ()
         attempt = 1
         while True:
@@ -77,7 +77,7 @@ class Attempts:
             attempt += 1
 
     def _attempt(self, request: TrialRequest) -> tuple[TrialResult, str | None]:
-        """One process for the trial: its result, and why it deserves another attempt, if it does."""
+        """Run one process for the trial; return its result and the reason for another attempt, if any."""
         started_s = self._clock.now_s()
         kills_before = _num_oom_kills()
         offset, log_offset = _size(self._spool), _size(self._log)
@@ -144,7 +144,7 @@ def _failure(request: TrialRequest, outcome: Outcome, *, is_oom_kill: bool, last
 
 
 def _num_oom_kills() -> int:
-    """How many processes the kernel has killed for want of memory since it started."""
+    """Return the number of processes that the kernel's out-of-memory killer has ended since it started."""
     with suppress(OSError):
         for line in Path("/proc/vmstat").read_text().splitlines():
             if line.startswith("oom_kill "):

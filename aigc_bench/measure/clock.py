@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 
 SESSION_GAP_S = 1.0
-"""A run that is resumed under a clock that was set back goes on this long behind its last reading: no two share a moment."""
+"""A run that is resumed under a clock that was set back continues this long after its last reading: timestamps stay unique."""
 
 
 @dataclass(frozen=True, kw_only=True)

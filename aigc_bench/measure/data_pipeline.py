@@ -57,7 +57,7 @@ class _Source:
 
 @dataclass(kw_only=True)
 class _Counters:
-    """What a window adds up."""
+    """Costs and counts summed over a window."""
 
     cpu_s: dict[str, float] = field(default_factory=dict)
     num_batches: int = 0
@@ -111,7 +111,7 @@ class DataPipeline:
         return open_loader(recipe, num_workers=self._num_workers, pin_memory=self._setup.device.type == "cuda")
 
     def _settle_cache(self) -> None:
-        """Cold: nothing of the data is in the page cache. Hot: all of it, as far as it goes in."""
+        """Drop the data from the page cache (cold), or read them into it (hot) as far as they fit."""
         for source in self._sources.values():
             if self._pipeline.cache == "cold":
                 drop_all(source.files.units[source.modality])
@@ -166,7 +166,7 @@ class DataPipeline:
         self._counters.cpu_s[stage] = self._counters.cpu_s.get(stage, 0.0) + time.process_time() - before_s
 
     def start_window(self) -> None:
-        """Forget what was counted in the warm-up; look at the page cache."""
+        """Reset the counts of the warm-up and sample the page cache."""
         if self._pipeline.cache == "cold":
             self._settle_cache()
         self._counters = _Counters(
@@ -216,7 +216,7 @@ class DataPipeline:
         return {pid: seconds for pid in pids if (seconds := process_cpu_s(pid)) is not None}
 
     def close(self) -> PipelineUse | None:
-        """End the loader's processes and say what the window cost and read."""
+        """End the loader's processes and return what the window cost and read."""
         self._loader = None
         return self._used
 
@@ -243,7 +243,7 @@ def _spoken(outlet: Outlet | None) -> set[Modality]:
 
 
 def _sources(pipeline: Pipeline, modalities: set[Modality]) -> dict[Modality, _Source]:
-    """Of the user's data what is there, and generated files for the rest."""
+    """Return the user's data where it has a modality, and generated files for the rest."""
     own = find_files(pipeline.data) if pipeline.data is not None else None
     if own is not None and pipeline.sha256 is not None and own.sha256 != pipeline.sha256:
         message = f"--data {own.root}: files were added, removed or resized since the run began."

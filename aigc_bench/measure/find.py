@@ -37,13 +37,13 @@ class Bisection:
     high: int | None = None
 
     def next(self) -> int | None:
-        """The next one to try, ``None`` when the answer is known: ``low``, 0 where not even 1 fits."""
+        """Return the next integer to try, ``None`` when the search is done: the answer is ``low``, 0 where not even 1 fits."""
         if self.high is None:
             return None if self.low >= LARGEST else max(1, 2 * self.low)
         return None if self.high - self.low <= max(1, self.low // FINE) else (self.low + self.high) // 2
 
     def record(self, value: int, *, fits: bool) -> None:
-        """What was found about one of them."""
+        """Record whether one integer fits."""
         if fits:
             self.low = max(self.low, value)
         else:
@@ -87,7 +87,7 @@ class BatchSearch:
         return tuple(case for case in proposals if case is not None)
 
     def result(self) -> Search:
-        """What has been found so far."""
+        """Return the results so far."""
         return Search(
             max_latency_s=self._max_latency_s,
             cases=tuple(hunt.template for hunt in self._hunts),
@@ -124,7 +124,7 @@ class BatchSearch:
         hunt.bisection.record(batch_size, fits=not is_late)
 
     def _refusal(self, hunt: _Hunt, case: Case) -> str | None:
-        """Why a batch is not even tried: it would take longer than its timeout, or more memory than the host has."""
+        """Return why a batch is skipped: it would take longer than its timeout, or more memory than the host has."""
         if hunt.step_s:
             largest = max(hunt.step_s)
             if hunt.step_s[largest] * case.batch_size / largest * LEAST_STEPS > case.timeout_s:

@@ -1,4 +1,4 @@
-"""What the kernel says about the machine: plain reads of ``/proc`` and ``/sys``, ``None`` where there is nothing to read."""
+"""Facts of the machine from the kernel: plain reads of ``/proc`` and ``/sys``, ``None`` where a file is missing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The parent's hand on its workers: starts them, reads what they say, and ends those that outstay their time.
+"""The parent's control of its workers: start them, read their messages, and end those that exceed their time.
 
 CPU trials are forked from a server that has imported torch once; trials on an accelerator get an interpreter of their own.
 Every process is started in a session of its own, so that Ctrl-C reaches the parent alone, and dies when the parent dies.
@@ -56,7 +56,7 @@ class Outcome:
 
 
 class _Child:
-    """A process of ours that says JSON lines on its stdout."""
+    """A child process that writes JSON lines to its stdout."""
 
     def __init__(self, module: str, *, log: Path, environment: Mapping[str, str] = MappingProxyType({})) -> None:
         with log.open("ab") as stderr:
@@ -201,7 +201,7 @@ class Launcher:
         return self._worker
 
     def _lost(self, *, is_forked: bool) -> int | None:
-        """The process we listened to is gone: bury it, so that the next trial gets a new one."""
+        """Reap the process that ended, so that the next trial gets a new one."""
         child = self._server if is_forked else self._worker
         if is_forked:
             self._kill_trial()

@@ -1,4 +1,4 @@
-"""The health gate before a run's first trial: what would spoil every number is found before an hour has been spent on it.
+"""The health gate before a run's first trial: conditions that would invalidate every number are found before the measurement.
 
     thermal or brake flags     uncorrected ECC errors     a device hotter at idle than its neighbours     foreign processes
     a busy CPU, steal          a cgroup limit below the threads, swapping
@@ -49,7 +49,7 @@ def preflight(
 
 
 def inspect() -> tuple[Check, ...]:
-    """Look at this machine for about a second and judge it; a look that fails is a finding, never an error."""
+    """Observe this machine for about a second and judge it; a check that fails is a finding, never an error."""
     try:
         cgroup = find_cgroup()
         return preflight(

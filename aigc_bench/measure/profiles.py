@@ -89,7 +89,7 @@ _Flag = Annotated[bool, Field(strict=True)]
 
 
 class _PipelineTable(Record):
-    """``pipeline = { workers = 4, cache = "cold" }``; a file that travels names no data: that is ``run --data``."""
+    """``pipeline = { workers = 4, cache = "cold" }``; a file that is passed on names no data: that is ``run --data``."""
 
     workers: Annotated[int, Field(ge=0, le=256, strict=True)] | None = None
     cache: Cache = "hot"
@@ -270,14 +270,14 @@ def _known_keys(place: Sequence[object], names: Sequence[str]) -> list[str]:
 
 
 def shipped_folder() -> Path:
-    """Where the shipped profiles lie: inside the installed package, or at the top of a checkout."""
+    """Return the folder of the shipped profiles: inside the installed package, or at the top of a checkout."""
     package = Path(__file__).resolve().parent.parent
     inside = package / "profiles"
     return inside if inside.is_dir() else package.parent / "profiles"
 
 
 def user_folder() -> Path | None:
-    """Where a user's own profiles lie; the folder need not exist. ``None`` for a user without a home."""
+    """Return the folder of a user's own profiles; it need not exist. ``None`` for a user without a home."""
     base = config_home()
     return None if base is None else base / "aigc-bench" / "profiles"
 
@@ -341,7 +341,7 @@ def matching_profile(system: System) -> Profile:
 
 
 def check_machine(profile: Profile, system: System) -> None:
-    """Raise ``UsageError`` where the machine lacks what the profile expects: what that is, what was found, which one fits."""
+    """Raise ``UsageError`` where the machine lacks what the profile expects; it names both and a profile that fits."""
     if profile.expects in ("any", "cpu") or _has_expected(profile, system.accelerators):
         return
     expected = "an accelerator" if isinstance(profile.expects, str) else " or ".join(profile.expects)

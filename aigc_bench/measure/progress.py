@@ -23,7 +23,7 @@ class RunStarted:
 
 @dataclass(frozen=True, kw_only=True)
 class TrialsAdded:
-    """A search wants more: there are now ``num_trials`` trials in all."""
+    """A search added trials: the run now has ``num_trials``."""
 
     num_trials: int
 
@@ -74,4 +74,4 @@ Progress: TypeAlias = RunStarted | TrialsAdded | TrialStarted | StageStarted | T
 
 
 def ignore(event: Progress) -> None:
-    """Listen to nothing: the default of the Python API."""
+    """Ignore all events: the default of the Python API."""

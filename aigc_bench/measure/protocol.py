@@ -1,4 +1,4 @@
-"""What parent and worker say to each other: one JSON object per line, requests down stdin, events up stdout.
+"""The messages between parent and worker: one JSON object per line, requests down stdin, events up stdout.
 
 {"event": "started", "pid": 4711}          a trial's process lives; its pid may be watched and killed
 {"event": "stage", "stage": "warm-up"}     what it is doing
@@ -38,7 +38,7 @@ class TrialRequest(Record):
 
     @property
     def is_judged(self) -> bool:
-        """Whether this trial also looks at what the case computes: once a case is enough."""
+        """Whether this trial also runs the quality gate: once per case is enough."""
         return self.trial == 0
 
     @property

@@ -1,4 +1,4 @@
-"""The quality gate: whether a case computes what it should, so that a fast wrong kernel is seen.
+"""The quality gate: whether a case computes what it should, so that a fast but wrong kernel is detected.
 
 *Inference*: the inputs and outputs of each executed module are caught in one step after the window, for the first repeats of each
 stage. The same modules are then built again from the same seed, cast to fp32 and given the same inputs, with attention by plain
@@ -39,7 +39,7 @@ ALLOWED_ERROR: Mapping[Precision, float] = {"fp32": 1e-3, "tf32": 0.02, "fp16": 
 """Relative error of a module's output that the precision explains: unit roundoffs 6e-8, 5e-4, 5e-4 and 4e-3, grown over the
 layers of a deep model."""
 MAX_REPEATS = 2
-"""Repeats of a stage that are looked at: the first decode step and one that reads what it wrote."""
+"""Repeats of a stage that are checked: the first decode step and one that reads what it wrote."""
 ENDLESS = 1e9
 MAX_PSNR_DB = 150.0
 TIE_WIDTH = 4.0
@@ -51,7 +51,7 @@ LEARNING_S = 1.0
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """One call of an executed module: which it was, what it got (copies) and what it gave (copies, floating tensors only)."""
+    """One call of an executed module: its index, its inputs (copies) and its outputs (copies, floating tensors only)."""
 
     module: int
     args: tuple[Any, ...]
@@ -68,7 +68,7 @@ class Prepared:
     executed: list[torch.nn.Module] = field(default_factory=list)
 
     def through(self, prepare: Callable[[torch.nn.Module], torch.nn.Module]) -> Callable[[torch.nn.Module], torch.nn.Module]:
-        """``prepare``, with what goes in and what comes out noted here."""
+        """Prepare a module as the engine does, and record its inputs and outputs."""
 
         def noted(module: torch.nn.Module) -> torch.nn.Module:
             self.built.append(module)
@@ -132,7 +132,7 @@ def compare(calls: Sequence[Call], references: Sequence[torch.nn.Module], *, lim
 
 
 def floors_of(limit: float) -> dict[str, float]:
-    """The least that may be found, by metric, where a relative error of ``limit`` is allowed."""
+    """Return the minimum of each metric that a relative error of ``limit`` allows."""
     return {"token_agreement_near_ties": 1.0, "psnr": -20 * math.log10(limit)}
 
 
@@ -143,7 +143,7 @@ def _note_worst(worst: dict[str, float], found: Mapping[str, float]) -> None:
 
 
 def _differences(output: torch.Tensor, wanted: torch.Tensor, *, limit: float, is_logits: bool) -> dict[str, float]:
-    """Relative error; of logits the share of right tokens, of images the PSNR. Another shape or a NaN errs without end."""
+    """Return relative error, share of right tokens of logits, PSNR of images. Another shape or a NaN is an infinite error."""
     if output.shape != wanted.shape:
         return {"relative_error": ENDLESS}
     scale = float(wanted.norm())
@@ -200,7 +200,7 @@ def exact_kernels() -> Iterator[None]:
 
 
 def could_not(error: Exception, *, backend: Backend, started: float) -> Quality:
-    """The gate itself failed: no verdict, and why. Memory for a second, wider model is not always there."""
+    """Return a finding without verdict and its reason: the gate failed, for example without memory for a wider model."""
     why = "not enough memory for the fp32 reference" if backend.is_out_of_memory(error) else _first_line(error)
     return Quality(kind="reference", passed=None, note=why, duration_s=time.perf_counter() - started)
 

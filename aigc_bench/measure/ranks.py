@@ -33,7 +33,7 @@ class Ranks:
         self.size = size
 
     def agree(self, value: int) -> int:
-        """Rank 0's value, in every rank; a lone rank agrees with itself."""
+        """Return rank 0's value in every rank; a single rank returns its own."""
         if self.size == 1:
             return value
         box = torch.tensor([value], dtype=torch.int64)
@@ -87,7 +87,7 @@ def _start(request: TrialRequest, *, rank: int, port: int) -> subprocess.Popen[b
 
 
 def _join(case: Case, *, rank: int, port: int) -> None:
-    """Gradients travel by the device's own library, the few words between steps by gloo over the host."""
+    """Join the process group: gradients use the device's own library, the few messages between steps gloo over the host."""
     backend = "cpu:gloo,cuda:nccl" if case.backend == "cuda" else "gloo"
     store = distributed.TCPStore(  # type: ignore[attr-defined]
         "127.0.0.1", port, world_size=case.devices, is_master=rank == 0, timeout=JOIN_TIMEOUT

@@ -1,4 +1,4 @@
-"""Whether a run that was made with the user's own code may go on: the same ``module:function`` has to be typed again.
+"""Whether a run of the user's own code may continue: the same ``module:function`` has to be typed again.
 
 A run's files travel between people, so that the name in ``run.json`` is no permission to run anything.
 """

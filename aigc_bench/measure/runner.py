@@ -49,7 +49,7 @@ BASELINE_S = {"quick": 5.0, "default": 30.0, "rigorous": 30.0}
 
 @dataclass(frozen=True, kw_only=True)
 class RunOutcome:
-    """Where a run lies and how many of its cases have all their trials."""
+    """The directory of a run and the number of its cases that have all their trials."""
 
     path: Path
     num_ok: int
@@ -261,7 +261,7 @@ class _Session:
         return unfinished(self._order(), self._finished)
 
     def _baseline(self) -> None:
-        """Let the machine idle, so that its idle power is known; pointless without a power sensor."""
+        """Let the machine idle to measure its idle power; skipped without a power sensor."""
         if self._has_energy():
             self._notify(progress.StageStarted(name="baseline"))
             start_s = self._clock.now_s()
@@ -271,7 +271,7 @@ class _Session:
             self._info = self._info.model_copy(update={"idle_window_s": (start_s, self._clock.now_s())})
 
     def _run_trial(self, left: Sequence[Planned], attempts: Attempts) -> None:
-        """Run the next trial and store what came of it."""
+        """Run the next trial and store its result."""
         planned = left[0]
         started = time.monotonic()
 
@@ -383,7 +383,7 @@ def _search(left: Sequence[Planned]) -> list[str]:
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Hold the run directory; the kernel lets go when this process dies, however it dies."""
+    """Lock the run directory; the kernel releases the lock when this process ends for any reason."""
     handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
     try:
         try:

@@ -113,7 +113,7 @@ class Spool:
 
 
 class Sampler:
-    """Opens the sources, keeps the deadlines and counts its own failings."""
+    """Opens the sources, keeps the deadlines and counts its own delays and losses."""
 
     def __init__(self, config: Config) -> None:
         self._clock = Clock(anchor_unix_s=config.anchor_unix_s, anchor_monotonic_ns=config.anchor_monotonic_ns)
@@ -130,7 +130,7 @@ class Sampler:
         self._started_cpu_s, self._started_ns = time.process_time(), time.monotonic_ns()
 
     def open(self) -> list[SensorStatus]:
-        """Open every source that can be opened, and say what was found."""
+        """Open every source that can be opened, and report its metrics."""
         for name in self._config.sources or registry.names("telemetry"):
             try:
                 source: Source = registry.load("telemetry", name)
@@ -295,7 +295,7 @@ def _wake_punctually() -> None:
 
 
 def main() -> None:
-    """Read the configuration, open the sources, sample until stdin ends or says stop."""
+    """Read the configuration, open the sources, sample until stdin ends or sends stop."""
     line = sys.stdin.buffer.raw.readline() if hasattr(sys.stdin.buffer, "raw") else sys.stdin.buffer.readline()
     if not line:
         return

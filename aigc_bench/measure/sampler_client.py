@@ -58,7 +58,7 @@ class SamplerClient:
         self._watched: int | None = None
         self.restarts = 0
         self.sensors: tuple[SensorStatus, ...] = ()
-        """Every source as it was when the sampler last said so."""
+        """Return every source as the sampler last reported it."""
 
     @property
     def pid(self) -> int | None:

@@ -1,4 +1,4 @@
-"""When a warm-up has settled and when a window is long enough: pure rules over step durations, standard library only.
+"""When a warm-up is steady and when a window is long enough: pure rules over step durations, standard library only.
 
 They are evaluated between steps, so an evaluation costs microseconds: convergence is looked at when the number of steps has grown
 by about a tenth, and on no more than the last ``SPAN_LIMIT`` steps. The values are those of the practice (measure until the
@@ -112,7 +112,7 @@ def stopping_rule(level: str, *, mode: str = "infer", has_energy: bool = False) 
 
 
 def warmed_up(durations_s: Sequence[float], *, elapsed_s: float, rule: StoppingRule) -> bool:
-    """Whether the warm-up may end after these steps: the minimum is done and the step time has settled, or a cap is reached.
+    """Whether the warm-up may end after these steps: the minimum is done and the step time is steady, or a cap is reached.
 
     The first step may hold compilation: it never counts towards settling, only towards the caps.
     """
@@ -192,7 +192,7 @@ def t_quantile_975(degrees: float) -> float:
 
 
 def _is_checkpoint(num: int) -> bool:
-    """Whether ``num`` steps is a moment to look: each one up to 16, then every eighth to sixteenth part more."""
+    """Return whether to check after ``num`` steps: after each one up to 16, then every eighth to sixteenth part more."""
     return num <= 16 or num % (1 << (num.bit_length() - 4)) == 0
 
 

@@ -1,4 +1,4 @@
-"""A run on disk: a directory that can be mailed.
+"""A run on disk: a directory that can be copied and shared.
 
     run.json           what was requested, where, with which versions (``RunInfo``); replaced atomically
     results.jsonl      one line per finished trial (``TrialResult``), flushed and fsynced: a kill loses at most the trial under way
@@ -68,7 +68,7 @@ class Run:
 
 
 def load_run(path: Path | str) -> Run:
-    """Read a run directory; raises ``UsageError`` where it is none, ``AigcBenchError`` where it cannot be understood."""
+    """Read a run directory; raises ``UsageError`` where it is not one, ``AigcBenchError`` where it is damaged."""
     folder = Path(path)
     if folder.name in (RUN_FILE, RESULTS_FILE, REPORT_FILE):
         folder = folder.parent
@@ -117,7 +117,7 @@ def read_trials(folder: Path) -> list[TrialResult]:
 
 
 def _without_line(problem: ValidationError | UsageError, *, where: str) -> AigcBenchError:
-    """What is wrong with a line, and that the run can be read without it."""
+    """Return the error for a damaged line, with the advice to remove it."""
     hint = "Take that line out to see the run without its trial."
     if isinstance(problem, UsageError):
         return AigcBenchError(problem.message, hint, details=problem.details)
@@ -158,7 +158,7 @@ class RunWriter:
             _write_info(self.folder, info)
 
     def append(self, trial: TrialResult) -> None:
-        """Add one finished trial; raises ``AigcBenchError`` where the disk takes no more, or the folder is gone."""
+        """Add one finished trial; raises ``AigcBenchError`` where the disk is full or the folder is gone."""
         line = trial.model_dump_json(exclude_none=False).encode() + b"\n"
         with self._on_disk(RESULTS_FILE):
             if not self._is_in_place():
@@ -319,7 +319,7 @@ def _read_parquet(file: Path) -> pd.DataFrame:
 
 
 def _why_no_readings(frame: pd.DataFrame) -> str:
-    """What a table lacks to be one of readings; empty where it is one."""
+    """Return what a table lacks to be one of readings; empty if it is one."""
     import pandas as pd
 
     missing = sorted({*TELEMETRY_COLUMNS} - {*frame.columns})

@@ -63,7 +63,7 @@ def run_trial(request: TrialRequest, emit: Emit, *, import_s: float = 0.0) -> No
 
 
 def unsupported(case: Case, *, workload: Workload, engine: Engine, backend: Backend) -> str | None:
-    """Why this machine cannot run the case as written, or ``None``; a setting is never silently replaced by another."""
+    """Return why this machine cannot run the case as written, or ``None``; a setting is never silently replaced."""
     if case.scenario == "server":
         return "the runner drives offline and single_stream; a server is predicted, not run"
     workload.validate(case)
@@ -180,7 +180,7 @@ def _refuse_idle(engine: Engine, prepared: Prepared) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class _Window:
-    """All that one window needs."""
+    """Everything that one window needs."""
 
     program: Program
     stages: tuple[Stage, ...]
@@ -189,7 +189,7 @@ class _Window:
     data: DataPipeline | None
 
     def run(self, backend: Backend) -> Measured:
-        """Measure it, and what its data pipeline spends meanwhile."""
+        """Measure the window and the cost of its data pipeline."""
         if self.data is not None:
             self.data.start_window()
         measured = measure(self.program, self.stages, backend, plan=self.plan, clock=self.clock)

@@ -32,7 +32,7 @@ LONG_STEP_S = 0.1
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """What a window gave."""
+    """The result of a window."""
 
     window: Window
     steps: Steps
@@ -65,7 +65,7 @@ def _launch(program: Program, stages: Sequence[Stage], backend: Backend, *, step
 
 
 def warm_up(program: Program, stages: Sequence[Stage], backend: Backend, *, rule: StoppingRule, ranks: Ranks = ALONE) -> Warmup:
-    """Run whole steps at the measured shape until the step time has settled or the cap is reached."""
+    """Run whole steps at the measured shape until the step time is steady or the cap is reached."""
     durations: list[float] = []
     start_ns = time.perf_counter_ns()
     while True:

@@ -1,4 +1,4 @@
-"""The machine card: what the probes of a run say about the machine, factor by factor, and the machine as an accelerator.
+"""The machine card: what the probes of a run measured of the machine, factor by factor, and the machine as an accelerator.
 
 Every figure is what was achieved, with the interval of its trials, and no peak of a datasheet: a model that takes the card for
 its accelerator must not discount these peaks once more for the efficiency of large products. Invalid numbers are left out.
@@ -304,7 +304,7 @@ class _Found:
                 yield case, stage.items, _scaled(step, 1 / stage.repeats)
 
     def absent(self) -> dict[str, str]:
-        """Why a probe, or a precision of ``probe_gemm``, gave no number: what its trials said, or that the run has none."""
+        """Why a probe, or a precision of ``probe_gemm``, gave no number: the reason of its trials, or that the run has none."""
         absent = {}
         for workload in PROBES:
             cases = self.cases(workload, any_backend=workload == "probe_disk")

@@ -41,7 +41,7 @@ _NOTES = frozenset({TRACED_CAUTION, PROBED, CALIBRATED, INFORMED})
 SUREST = 0.999
 """A probability to fit is at most this, and at least the rest."""
 SURE_FIT = 0.95
-"""Probability below which a case is said to perhaps not fit."""
+"""Probability below which a case is marked ``may_not_fit``."""
 
 _SERVED_METRICS: Mapping[str, str] = {"throughput": "throughput", "ttft": "ttft", "tpot": "tpot"}
 
@@ -191,7 +191,7 @@ def _above(floor: float, found: LogEstimate) -> Estimate:
 
 
 def _grounds(case: Case, posterior: Posterior, *, machine: str) -> tuple[str, ...]:
-    """Which own measurements speak for a case on a machine, in one code; none where nothing was measured."""
+    """Return the code of the own measurements that inform a case on a machine; none without measurements."""
     known = posterior.effects
     if not known:
         return (TRACED_CAUTION,)
@@ -292,7 +292,7 @@ def _power_rows(
 
 
 def _recalibrated(row: MetricRow, case: Case, *, posterior: Posterior, machine: str) -> MetricRow:
-    """A served engine's row, moved and narrowed by what own runs of that engine say."""
+    """A served engine's row, shifted and narrowed by own runs of that engine."""
     quantity = served_quantity(case, row, machine=machine)
     if row.value is None or row.low is None or row.high is None or not quantity.groups.keys() & posterior.effects.keys():
         return row

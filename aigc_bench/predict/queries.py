@@ -65,7 +65,7 @@ def case_of(
     settings: Mapping[str, Setting] | None = None,
     own: Resolved | None = None,
 ) -> Case:
-    """``WORKLOAD[/PRESET]``, or a model by the name it goes by elsewhere, with its settings as a valid case.
+    """``WORKLOAD[/PRESET]``, or a model by its common name, with its settings as a valid case.
 
     Without a preset it is the family's first. With ``own``, a user's model, ``what`` is not looked at.
     """
@@ -167,7 +167,7 @@ def predict_cases(
 def posterior_of(
     runs: Sequence[Run], *, accelerators: Sequence[str], specs: Sequence[AcceleratorSpec], catalogue: Catalogue
 ) -> Posterior:
-    """What the given runs say, and those that are named as an accelerator (``@RUN``)."""
+    """Return the posterior of the given runs and of those named as an accelerator (``@RUN``)."""
     named = [run_at(name) for name in accelerators if name.startswith("@")]
     every = {run.info.id: run for run in (*named, *runs)}
     return own_posterior(list(every.values()), specs=specs, catalogue=catalogue)

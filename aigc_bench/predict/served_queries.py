@@ -45,7 +45,7 @@ class Load(Record):
 
     @property
     def slo(self) -> Slo | None:
-        """The promise, ``None`` where nothing is bounded; raises ``UsageError`` for a bound that no service could keep."""
+        """Return the SLO, ``None`` without a bound; raises ``UsageError`` for a bound that no service could keep."""
         bounds = {"ttft_s": self.slo_ttft_s, "tpot_s": self.slo_tpot_s, "latency_s": self.slo_latency_s}
         for name, bound in bounds.items():
             if bound is not None and not 0 < bound <= MOST_SECONDS:

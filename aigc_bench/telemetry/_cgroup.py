@@ -12,7 +12,7 @@ _NO_LIMIT = 1 << 60
 
 @dataclass(frozen=True, kw_only=True)
 class Cgroup:
-    """Where the group's files lie, one folder per controller (version 2 has one for all)."""
+    """The folders of the group's files, one per controller (version 2 has one for all)."""
 
     version: int
     cpu: Path | None

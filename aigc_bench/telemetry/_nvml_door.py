@@ -1,4 +1,4 @@
-"""The one door to NVML: every call goes through here, and every NVML error leaves here as a sentence.
+"""The one access to NVML: every call goes through here, and every NVML error leaves here as a sentence.
 
 pynvml is imported when the library is opened, never before.
 """
@@ -36,7 +36,7 @@ _MEANINGS: Mapping[int, str] = {
 
 
 class NvmlProblem(Exception):
-    """A query that NVML did not answer: its code, and a sentence that says why."""
+    """A query that NVML did not answer: its code, and a sentence with the reason."""
 
     def __init__(self, code: int) -> None:
         super().__init__(explain(code))

@@ -1,4 +1,4 @@
-"""What the NVIDIA driver says a GPU is and how it stands now: for the fingerprint, the doctor and recorded traces."""
+"""Facts and present state of a GPU as the NVIDIA driver reports them: for the fingerprint, the doctor and recorded traces."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MEGA = 1e6
 
 @dataclass(frozen=True, kw_only=True)
 class GpuFacts:
-    """One GPU or MIG instance; ``None`` where the driver does not say."""
+    """One GPU or MIG instance; ``None`` where the driver does not report it."""
 
     index: int
     uuid: str

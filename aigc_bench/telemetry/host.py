@@ -33,7 +33,7 @@ Reader = Callable[[], tuple[float | None, ...]]
 
 
 class Host(Source):
-    """The host and the watched worker. ``proc`` and ``sys`` are where the kernel's files lie."""
+    """The host and the watched worker. ``proc`` and ``sys`` are the folders of the kernel's files."""
 
     title = "Host and worker (/proc, /sys)"
     period_s = 0.3

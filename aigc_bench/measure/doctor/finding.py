@@ -11,7 +11,7 @@ def ok(name: str, detail: str) -> Check:
 
 
 def note(name: str, detail: str, *, remedy: str | None = None) -> Check:
-    """Worth knowing; nothing is spoilt."""
+    """Worth knowing; numbers are not affected."""
     return Check(name=name, status="note", detail=detail, remedy=remedy)
 
 
@@ -26,5 +26,5 @@ def failure(name: str, detail: str, *, remedy: str | None = None) -> Check:
 
 
 def absent(name: str, detail: str, *, remedy: str | None = None) -> Check:
-    """Not there to be looked at."""
+    """Absent, so nothing to check."""
     return Check(name=name, status="absent", detail=detail, remedy=remedy)

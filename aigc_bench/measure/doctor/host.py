@@ -24,7 +24,7 @@ _NEAR_CRITICAL_C = 10.0
 
 
 def checks() -> list[Check]:
-    """All checks of the host; they look at it for a second."""
+    """Yield all checks of the host; they observe it for a second."""
     cgroup = find_cgroup()
     seen = observe(_OBSERVED_S)
     return [
@@ -72,7 +72,7 @@ def governor(name: str | None) -> Check:
 
 
 def numa(num_nodes: int | None) -> Check:
-    """More than one NUMA node makes memory unequally far."""
+    """Check for more than one NUMA node: access times then depend on placement."""
     if num_nodes is None:
         return absent("numa", "the kernel does not show its memory nodes")
     if num_nodes == 1:
@@ -82,7 +82,7 @@ def numa(num_nodes: int | None) -> Check:
 
 
 def cpu_limit(quota: float | None, *, num_cores: int, threads: str | None) -> Check:
-    """A CPU quota below the number of threads: the group is stopped for the rest of each period, and tail latencies explode."""
+    """Check for a CPU quota below the number of threads: the group is stopped for the rest of each period."""
     wanted = int(threads) if threads and threads.isdigit() else num_cores
     if quota is None or quota >= wanted:
         limit = "no CPU limit" if quota is None else f"limit of {quota:g} cores"
@@ -104,7 +104,7 @@ def neighbours(utilization: float | None) -> Check:
 
 
 def steal(fraction: float | None) -> Check:
-    """Time that the hypervisor gave to others."""
+    """Check for steal: time that the hypervisor gave to other virtual machines."""
     if fraction is None:
         return absent("cpu steal", "not readable")
     detail = f"{quantity(fraction, 'fraction')} of the time went to other virtual machines"
@@ -115,7 +115,7 @@ def steal(fraction: float | None) -> Check:
 
 
 def swapping(seen: Mapping[str, float | None], *, swap_bytes: int | None) -> Check:
-    """Pages moved to or from the swap space just now."""
+    """Check for swapping: pages moved to or from the swap space."""
     if not swap_bytes:
         return ok("swap", "no swap space")
     pages = sum((seen.get(name) or 0.0) - (seen.get(f"{name}_before") or 0.0) for name in ("swap_in_pages", "swap_out_pages"))
@@ -146,7 +146,7 @@ def _critical_c(zone: Path) -> float:
 
 
 def free_memory(available_bytes: float | None, *, limit_bytes: int | None) -> Check:
-    """Memory that a case can have."""
+    """Check the memory available to a case."""
     if available_bytes is None:
         return absent("memory", "not readable")
     limit = f", the container's limit is {memory(limit_bytes)}" if limit_bytes else ""
@@ -164,7 +164,7 @@ def _disk_space_here() -> Check:
 
 
 def disk_space(folder: Path) -> Check:
-    """Room for runs where they are written by default."""
+    """Check the disk space where runs are written by default."""
     free_bytes = shutil.disk_usage(folder).free
     detail = f"{memory(free_bytes)} free on the disk of {folder}"
     if not os.access(folder, os.W_OK):

@@ -1,4 +1,4 @@
-"""Checks of the sensors: whether each source can be read, and positive controls, so that a blind probe cannot look healthy."""
+"""Checks of the sensors: whether each source can be read, and positive controls, so that no dead sensor looks healthy."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def _by_reason(absent_metrics: Mapping[str, str]) -> Iterator[str]:
 
 
 def energy_control(name: str, source: Source) -> Iterator[Check]:
-    """An energy counter that stands still while power is drawn is no sensor."""
+    """Check that the energy counters advance: one that stands still while power is drawn is broken."""
     before = source.read_energy()
     if not before:
         return
@@ -74,7 +74,7 @@ def _standing_still(before: Sequence[Value], after: Sequence[Value]) -> list[str
 
 
 def cpu_control(host: Host) -> Check:
-    """Keep a core busy, and see whether the sensor sees it."""
+    """Keep a core busy and check that the sensor reads it."""
     try:
         host.open()
     except SensorAbsent as absence:

@@ -27,7 +27,7 @@ BESIDE_WEIGHTS_BYTES = 1.5e9
 
 
 class Layout(Record):
-    """How a served model lies on its devices: ``tensor`` ranks hold one replica, ``replicas`` stand side by side.
+    """The layout of a served model on its devices: ``tensor`` ranks hold one replica, of which there are ``replicas``.
 
     ``attention_replicas`` of the ranks keep whole caches (attention data parallelism). With ``is_disaggregated`` the prompts
     are read on other devices: ``prefill_tensor`` ranks, ``prefill_replicas`` of them; ``prefill_attention`` is as above.

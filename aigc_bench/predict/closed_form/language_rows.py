@@ -60,7 +60,7 @@ _DATASET_LENGTHS: Mapping[str, tuple[float, float]] = {
     "llama-3.1-8b": (778, 73),
     "deepseek-v3": (800, 3880),
 }
-"""Mean input and output tokens of MLPerf's data sets (reference implementations), where a row does not say."""
+"""Mean input and output tokens of MLPerf's data sets (reference implementations), where a row does not state them."""
 
 _DEFAULT_LENGTHS = (400.0, 250.0)
 _NATIVE_FP8 = ("deepseek-v3", "kimi-k2", "minimax-m2.5")

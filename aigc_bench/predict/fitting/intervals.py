@@ -18,7 +18,7 @@ from aigc_bench.predict.fitting.effects import Floats
 LEVEL = 0.80
 """Share of truths that an interval should hold."""
 ENOUGH = 25
-"""Residuals that a group needs to speak for itself."""
+"""Least number of residuals for quantiles of a group's own."""
 WIDENING = 0.4
 """An interval from G accelerators is wider by this share over G."""
 FEW = 2
@@ -26,7 +26,7 @@ FEW = 2
 _STRETCH = 3.0
 """An interval is stretched or shrunk by this factor at most."""
 _LEAST = 0.01
-"""The least an end lies away from the prediction, in logs."""
+"""Least distance of an end from the prediction, in logs."""
 OUTSIDE = 1.5
 """Factor on the width of an interval (in logs) where the question lies outside the calibrated range."""
 
@@ -37,7 +37,7 @@ Quantiles = Mapping[str, tuple[float, float, int]]
 
 
 def interval_groups(row: ModelRow) -> Iterator[str]:
-    """The groups whose residuals speak for a row, narrowest first."""
+    """Return the groups whose residuals apply to a row, narrowest first."""
     engine = row.groups.get("work_engine") or next((group for level, group in row.groups.items() if level.endswith(".engine")), "")
     engine = engine.split("|")[-1] if row.form == "step" else engine
     certainty = "assumed" if row.caution else "stated"

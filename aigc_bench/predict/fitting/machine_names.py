@@ -1,4 +1,4 @@
-"""The accelerator that a table's ``gpu`` column means: a spelling of the catalogue's, what a driver says, or ``@RUN``."""
+"""The accelerator that a table's ``gpu`` column means: a spelling of the catalogue, a driver's name, or ``@RUN``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What measurements say about a model's constants: a hierarchical Gaussian model of logarithms, in closed form.
+"""The posterior of a model's constants given measurements: a hierarchical Gaussian model of logarithms, in closed form.
 
 A predicted quantity is a sum of terms (operators of a stage, parts of a memory peak), each off by a factor, all by another::
 

@@ -94,7 +94,7 @@ def estimate_rows(rows: Sequence[ModelRow], *, calibration: Calibration) -> list
 
 
 def with_intervals(rows: Sequence[ModelRow], logs: Floats, *, calibration: Calibration) -> list[Estimate]:
-    """Predicted logs as estimates; ``reasons`` say what was assumed."""
+    """Predicted logs as estimates; ``reasons`` state what was assumed."""
     estimates = []
     for row, log in zip(rows, logs.tolist(), strict=True):
         outside = outside_of(row, calibration.ranges)

@@ -137,7 +137,7 @@ def python_groups(case: Case, *, machine: str) -> Groups:
 
 
 def case_groups(case: Case, *, machine: str, stage: str) -> Groups:
-    """Of everything that a stage of a case does. A probe is no model: it speaks of its operators and of the machine only."""
+    """Of everything that a stage of a case does. A probe is not a model: it informs about its operators and the machine only."""
     names = {
         "machine": machine,
         "machine_precision": f"{machine}|{case.precision}",

@@ -52,7 +52,7 @@ class Servers(Record):
 
 
 class HighestRate(Record):
-    """The highest arrival rate that keeps the SLO, the run at it, and what stands in the way of more.
+    """The highest arrival rate that keeps the SLO, the run at that rate, and what limits it.
 
     ``rate_per_s`` is ``None`` where the SLO is missed even by a request that is alone. ``capacity_per_s`` is the rate at which a
     never-empty server finishes requests. ``limit``: ``slo`` or, where the SLO would allow more than can be done, ``capacity``.

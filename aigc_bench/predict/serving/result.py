@@ -1,4 +1,4 @@
-"""What a simulation says: latencies, rates, use of the server, and whether its own accounts add up."""
+"""The result of a simulation: latencies, rates, use of the server, and whether its own accounts add up."""
 
 from __future__ import annotations
 

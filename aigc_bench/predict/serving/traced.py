@@ -32,7 +32,7 @@ from aigc_bench.predict.serving.step_time import StepTime
 from aigc_bench.predict.tracing.optrace import OpTrace
 
 MAX_SEQUENCES = 64
-"""Sequences in flight where nothing is said (assumed)."""
+"""Default number of sequences in flight (assumed)."""
 SCHEDULER_ASSUMED = "scheduler_assumed"
 """torch's engines are no servers: how they would batch requests is assumed."""
 _TOKEN_BUDGET = 8192

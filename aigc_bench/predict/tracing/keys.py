@@ -81,7 +81,7 @@ def deciding_files(workload: str | None = None) -> Iterator[Path]:
 
 @functools.cache
 def meaning(file: Path) -> str:
-    """A hash of what a source file says: of Python the syntax tree without docstrings, of anything else its bytes."""
+    """Return a hash of a source file's meaning: of Python the syntax tree without docstrings, of anything else its bytes."""
     content = file.read_bytes()
     known = recorded().get(file.relative_to(_PACKAGE).as_posix())
     if known is not None and known[0] == _hash(content):

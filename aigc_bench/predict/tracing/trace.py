@@ -28,7 +28,7 @@ from aigc_bench.workloads.base import Program, Workload
 _STEADY_STEPS = 4
 """Steps after which an allocator with the same requests in every step has reached its steady state."""
 _HOST_STEPS = 24
-"""Steps of a trial on a CPU, about: a heap goes on falling apart."""
+"""Steps of a trial on a CPU, about: a heap fragments further with each."""
 
 _EXPERTS_PER_TOKEN = ("num_experts_per_tok", "num_experts_per_token", "moe_topk", "top_k_experts")
 

@@ -82,7 +82,7 @@ def published_table(run: Run, *, catalogue: Catalogue, gpu: str | None = None) -
 
 
 def machine_of(run: Run, case: Case) -> str:
-    """What stands in the ``gpu`` column: an id of the catalogue, ``@RUN``, or the device's own name."""
+    """Return the cell of the ``gpu`` column: an id of the catalogue, ``@RUN``, or the device's own name."""
     if case.backend != "cpu" and run.info.system.accelerators:
         device = run.info.system.accelerators[0]
         return device.catalog_id or device.name

@@ -1,4 +1,4 @@
-"""The posterior of a user's own runs: which spec each run was measured on, and everything that its rows say.
+"""The posterior of a user's own runs: which spec each run was measured on, and all observations in its rows.
 
 Three kinds of numbers are observed: seconds of a stage, bytes of a memory peak, watts. Probes are cases like any other: their
 operators are traced, and their times say what these operators cost on that machine. A served engine's throughput, TTFT and TPOT
@@ -39,7 +39,8 @@ UNTRACED = frozenset({"probe_disk", "probe_transfer", "probe_collective"})
 
 
 def own_posterior(runs: Sequence[Run], *, specs: Sequence[AcceleratorSpec], catalogue: Catalogue) -> Posterior:
-    """What all runs say together; ``specs`` are those that will be predicted, and the base of runs on the same machine.
+    """Return the posterior of all runs together; ``specs`` are those that will be predicted, and the base of runs on the same
+    machine.
 
     Raises ``UsageError`` where a run's machine is neither among them nor in the catalogue and holds no probes either.
     """

@@ -20,7 +20,7 @@ ROW_COLUMNS = ("line", "accelerator", "predicted", "low", "high", "error", "reas
 
 
 class NoUsableRowError(AigcBenchError):
-    """A table that scores nothing: it has no row, or each is refused or not answered; ``scored`` says why."""
+    """A table that scores nothing: it has no row, or each is refused or not answered; ``scored`` gives the reason."""
 
     def __init__(self, path: Path, scored: Validation) -> None:
         count = len(scored.refused) + sum(scored.unanswered.values())

@@ -133,7 +133,9 @@ def test_as_many_sequences_run_as_are_sent_as_fit_or_as_the_batch_says() -> None
     batch = row(batch=5, concurrency=None).columns
     assert (batch["sequences"], batch["is_static"], batch["is_offline"], batch["waiting"]) == (5.0, 1.0, 0.0, 1.0)
     offline = row(concurrency=None).columns
-    assert (offline["sequences"], offline["is_offline"]) == (pytest.approx(room), 1.0) and offline["requested"] == offline["sequences"]
+    assert (offline["sequences"], offline["is_offline"]) == (pytest.approx(room), 1.0) and offline["requested"] == offline[
+        "sequences"
+    ]
     short = row(concurrency=None, input_len=1, output_len=1).columns
     assert short["sequences"] == 2048.0
     assert row(concurrency=0.1).columns["sequences"] == 1.0
