@@ -18,7 +18,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 @pytest.fixture(scope="session", autouse=True)
 def own_configuration(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Tests see no profile, price file, cached data or width of the terminal of whoever runs them."""
+    """Tests see no profile, price file, cached data or width of the terminal of the user who runs them."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
@@ -40,7 +40,7 @@ CORRUPT, EMPTY = "images/class-001/cut-short.jpg", "images/class-002/empty.jpg"
 
 @pytest.fixture(scope="session")
 def small_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Twelve images, four recordings, two texts and a clip, and beside them a corrupt image and an empty file."""
+    """Twelve images, four recordings, two texts and a clip, plus a corrupt image and an empty file."""
     from aigc_bench.data.generated import write_files
 
     folder = tmp_path_factory.mktemp("data")

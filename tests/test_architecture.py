@@ -32,7 +32,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"api", "listing"}),
     frozenset({"cli"}),
 )
-"""From the bottom up: a module imports its own part and what is below it, never beside or above."""
+"""From the bottom up: a module imports its own part and what is below it, never a sibling or what is above."""
 
 TORCH_ON_IMPORT = (
     "nets/",

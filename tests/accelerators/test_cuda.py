@@ -16,7 +16,7 @@ def case(**changes):
 
 
 @pytest.mark.skipif(is_here, reason="a device is here")
-def test_where_there_is_no_device_the_reason_is_told():
+def test_where_there_is_no_device_the_reason_is_reported():
     reason = backend.absence()
     assert reason and "\n" not in reason
     if torch.version.cuda is None and torch.version.hip is None:

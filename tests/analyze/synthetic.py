@@ -57,7 +57,7 @@ ITEMS = {"gpt": "token", "transformer": "token", "latent_diffusion": "image", "d
 
 
 def make_case(**changes: Any) -> Case:
-    """A GPT inference case, changed as told."""
+    """A GPT inference case, with the given changes."""
     return Case(**{"workload": "gpt", "preset": "gpt2-124m", "mode": "infer", "batch_size": 1, **changes})
 
 

@@ -1,4 +1,4 @@
-"""Seconds of audio as items: speed in multiples of real time, RTF for one listener, and tokens counted beside them."""
+"""Seconds of audio as items: speed in multiples of real time, RTF for one listener, and tokens counted besides them."""
 
 from __future__ import annotations
 

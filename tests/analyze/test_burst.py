@@ -69,7 +69,7 @@ def test_a_window_is_at_least_fifteen_seconds_long(num_steps: int, reasons: tupl
     assert burst_to_sustained(made, warm(made)).reasons == reasons
 
 
-def test_a_trial_without_steps_or_window_is_told_as_too_short() -> None:
+def test_a_trial_without_steps_or_window_is_reported_as_too_short() -> None:
     for missing in ("window", "steps"):
         found = burst_to_sustained(slowed().model_copy(update={missing: None}), warm(slowed()))
         assert (found.metric, found.reasons) == ("burst_to_sustained", ("window_too_short",))

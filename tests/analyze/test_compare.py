@@ -151,7 +151,7 @@ def test_differences_of_the_hardware_come_first(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("base", "other", "finding"),
-    # no difference that could be told apart; a wide spread that could hide one; one that is wide but whose effect would show
+    # no detectable difference; a wide spread that could hide one; one that is wide but whose effect would show
     [
         ([100.0, 100.1, 99.9], [100.0, 100.1, 99.9], "same"),
         ([100.0, 110.0, 90.0], [100.0, 111.0, 90.0], "undecided"),

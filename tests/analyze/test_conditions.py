@@ -18,7 +18,7 @@ NOISE = (1.0, 1.002, 0.998, 1.001, 0.999)
 
 
 def run(folder: Path, *, step_s: float, busy: float, steal: float = 0.0) -> Run:
-    """Five trials beside a machine that is ``busy`` in all, the worker's own share included."""
+    """Five trials on a machine that is ``busy`` in all, the worker's own share included."""
     host = {("host", "host", "cpu_utilization"): busy, ("host", "host", "cpu_steal"): steal}
     return make_run(folder, trials=5, step_s=lambda case, trial: step_s * NOISE[trial], telemetry=host)
 
@@ -28,7 +28,7 @@ def against(tmp_path: Path, *, step_s: float, busy: float, steal: float = 0.0) -
     return compare(base, [run(tmp_path / "other", step_s=step_s, busy=busy, steal=steal)], fail_above=0.05).others[0]
 
 
-def test_identical_code_beside_a_new_neighbour_is_no_regression_and_the_neighbour_is_named(tmp_path: Path) -> None:
+def test_identical_code_next_to_a_new_neighbour_is_no_regression_and_the_neighbour_is_named(tmp_path: Path) -> None:
     found = against(tmp_path, step_s=0.3, busy=0.8)
     assert not found.regressions
     assert {change.finding for change in found.changes if abs(change.effect) > 0.1} == {"undecided"}
@@ -70,7 +70,7 @@ def test_shares_have_their_bounds_in_points(name: str, small: float, large: floa
 
 
 def test_of_several_changes_the_widest_difference_of_a_condition_is_named() -> None:
-    """Two undecided losses: beside one the others took 50 % more of the CPU, beside the other 20 % more, from a higher level."""
+    """Two undecided losses: during one the other programs took 50 % more of the CPU, during the other 20 % more, from a higher level."""
 
     def change(metric: str, base: float, other: float) -> Change:
         found = change_of([1.0, 1.001, 0.999], [0.5, 0.501, 0.499], case="c", metric=METRICS[metric])

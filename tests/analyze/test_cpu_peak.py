@@ -31,7 +31,7 @@ def test_threads_beyond_the_cores_add_nothing() -> None:
     assert cpu_peak_flops_per_s(CPU_CASE, system(), threads=16) == cpu_peak_flops_per_s(CPU_CASE, system(), threads=2)
 
 
-def test_a_clock_that_nobody_states_is_assumed_and_said_to_be() -> None:
+def test_a_clock_without_a_source_is_assumed_and_marked() -> None:
     assert cpu_peak_flops_per_s(CPU_CASE, system(clock_hz=None)) == (2 * ASSUMED_CLOCK_HZ * 64, True)
 
 
@@ -52,8 +52,8 @@ def test_a_wider_unit_comes_before_a_narrower_one() -> None:
 @pytest.mark.parametrize(("clock_hz", "reasons"), [(4_000_000_000, False), (None, True)])
 def test_a_run_on_the_cpu_has_its_mfu_and_the_note(tmp_path: Path, clock_hz: int | None, reasons: bool) -> None:
     run = make_run(tmp_path / "run", cases=[CPU_CASE])
-    told = run.info.model_copy(update={"system": system(clock_hz=clock_hz)})
-    row = _mfu(metric_rows(run.__class__(**{**vars(run), "info": told})))
+    found_info = run.info.model_copy(update={"system": system(clock_hz=clock_hz)})
+    row = _mfu(metric_rows(run.__class__(**{**vars(run), "info": found_info})))
     assert row.value is not None and 0 < row.value <= 1
     assert ("clock_assumed" in row.reasons) == reasons
 

@@ -93,7 +93,7 @@ def test_a_loss_that_the_machine_shared_is_no_regression_and_says_so(tmp_path: P
         assert change.finding == "undecided" and not change.is_regression and change.is_machines
 
 
-def test_a_loss_beside_a_steady_kernel_is_a_regression(tmp_path: Path) -> None:
+def test_a_loss_next_to_a_steady_kernel_is_a_regression(tmp_path: Path) -> None:
     throughput = next(c for c in compared(tmp_path, slower=1.2, kernel=1.01) if c.metric == "throughput")
     assert throughput.finding == "worse" and throughput.is_regression
     assert throughput.conditions == ()

@@ -119,7 +119,7 @@ def test_without_a_counter_power_is_integrated() -> None:
 
 
 @pytest.mark.parametrize(("factor", "code"), [(1.0, None), (1.03, "energy_sources_differ"), (1.08, "energy_sources_disagree")])
-def test_sources_that_differ_are_told_apart_from_those_that_disagree(factor: float, code: str | None) -> None:
+def test_sources_that_differ_are_distinguished_from_those_that_disagree(factor: float, code: str | None) -> None:
     power = power_series(lambda t: constant(t) * factor, end_s=20.0)
     energy = energy_of(counter_series(constant, end_s=20.0), power, start_s=2.0, end_s=14.0, idle_w=0.0)
     assert energy.reasons == ((code,) if code else ())
@@ -206,14 +206,14 @@ def test_an_unwrapped_counter_never_falls(rises: list[float]) -> None:
 @pytest.mark.parametrize("period_s", [0.037, 0.107, 0.13, 1.003])
 def test_the_standard_error_of_an_integral_is_the_scatter_of_its_repetitions(period_s: float) -> None:
     wave, generator = square(period_s), np.random.default_rng(1)
-    found, told = [], []
+    found, errors = [], []
     for _ in range(150):
         moments = (np.arange(1500) + generator.random(1500)) * 0.01
         reckoning = integrated_energy(Series(time_s=moments, value=wave(moments)), start_s=2.0, end_s=14.0)
         assert reckoning.value is not None
         found.append(reckoning.value)
-        told.append(reckoning.error)
-    assert 0.7 < float(np.mean(told)) / float(np.std(found)) < 2.2
+        errors.append(reckoning.error)
+    assert 0.7 < float(np.mean(errors)) / float(np.std(found)) < 2.2
 
 
 def series(moments: list[float], values: list[float]) -> Series:

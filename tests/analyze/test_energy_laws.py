@@ -103,7 +103,7 @@ def test_a_counter_that_wraps_anywhere_still_tells_the_energy(values: list[float
 
 
 @given(st.lists(st.floats(50.0, 150.0), min_size=40, max_size=80), st.integers(5, 35))
-def test_a_counter_that_starts_again_is_told_and_bridged_at_the_usual_rate(values: list[float], place: int) -> None:
+def test_a_counter_that_starts_again_is_reported_and_bridged_at_the_usual_rate(values: list[float], place: int) -> None:
     straight = counted(values, first_j=1234.5)
     broken = straight.value.copy()
     broken[place:] -= broken[place]

@@ -84,7 +84,7 @@ def test_stages_that_took_no_time_have_no_shares() -> None:
     assert found(trial.model_copy(update={"samples": empty})) == {}
 
 
-def test_what_was_read_is_told_once_as_the_trial_that_skipped_most_of_it_found_it() -> None:
+def test_what_was_read_is_reported_once_as_the_trial_that_skipped_most_of_it_found_it() -> None:
     few, many = (IMAGES.model_copy(update={"num_skipped": num}) for num in (1, 4))
     same = many.model_copy(update={"num_samples": 9})
     elsewhere = IMAGES.model_copy(update={"path": "/other"})

@@ -180,7 +180,7 @@ def test_more_than_the_peak_is_invalid(tmp_path: Path) -> None:
     assert (row.verdict, row.reasons[0]) == ("invalid", "above_peak")
 
 
-def test_a_cpu_case_beside_a_gpu_reports_that_devices_power_and_says_it_was_not_used(tmp_path: Path) -> None:
+def test_a_cpu_case_next_to_a_gpu_reports_that_devices_power_and_says_it_was_not_used(tmp_path: Path) -> None:
     row = by_metric(metric_rows(make_run(tmp_path / "run", telemetry=HEALTHY_GPU)))["power_mean"]
     assert row.value == pytest.approx(500, rel=0.01)
     assert "device_not_used" in row.reasons
@@ -248,7 +248,7 @@ def test_known_rate_of_fifty_items_in_100_ms_is_500_items_a_second(tmp_path: Pat
     assert row.unit == "items/s"
 
 
-def test_an_unknown_metric_is_told_with_its_neighbours() -> None:
+def test_an_unknown_metric_is_reported_with_its_neighbours() -> None:
     with pytest.raises(UnknownNameError, match="throughput"):
         metric_of("throughputs")
 

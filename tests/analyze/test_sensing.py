@@ -37,13 +37,13 @@ def test_a_counter_s_rise_is_from_the_reading_before_the_window_to_the_one_after
     assert scene.rise("swap_out_pages") is None
 
 
-@pytest.mark.parametrize(("pages", "is_told"), [(300.0, True), (200.0, False)])
-def test_more_than_a_mebibyte_swapped_in_the_window_is_told(tmp_path: Path, pages: float, is_told: bool) -> None:
+@pytest.mark.parametrize(("pages", "is_reported"), [(300.0, True), (200.0, False)])
+def test_more_than_a_mebibyte_swapped_in_the_window_is_reported(tmp_path: Path, pages: float, is_reported: bool) -> None:
     """Half of the pages in and half out, all of them in the last second of the window."""
     end_s = IDLE_S + 1 + 10 * 0.1 + 5.0
     later = {("host", "host", f"swap_{way}_pages"): lambda t: pages / 2 * (t > end_s - 1) for way in ("in", "out")}
     summary = case_summaries(make_run(tmp_path / "run", trials=1, telemetry=later))[0]
-    assert ("swapping" in summary.reasons) == is_told
+    assert ("swapping" in summary.reasons) == is_reported
 
 
 @pytest.mark.parametrize(("passed", "reason"), [(True, None), (False, "wrong_result"), (None, "quality_unknown")])
@@ -58,8 +58,8 @@ def test_a_case_is_judged_by_what_its_outputs_were(tmp_path: Path, passed: bool 
 def test_a_worker_s_cores_are_its_cpu_time_over_the_window_else_what_the_sampler_saw(tmp_path: Path) -> None:
     seen = {("host", "worker", "cpu_utilization"): 1.5}
     assert worker_cores(scene_of(tmp_path / "a", telemetry=seen)) == pytest.approx(1.0)
-    told = scene_of(tmp_path / "b", telemetry=seen, change=lambda t: t.model_copy(update={"host": HostUse(cpu_s=2.5)}))
-    assert worker_cores(told) == pytest.approx(0.5)
+    changed = scene_of(tmp_path / "b", telemetry=seen, change=lambda t: t.model_copy(update={"host": HostUse(cpu_s=2.5)}))
+    assert worker_cores(changed) == pytest.approx(0.5)
     blind = scene_of(tmp_path / "c", telemetry=seen, change=lambda t: t.model_copy(update={"host": None}))
     assert worker_cores(blind) == pytest.approx(1.5)
     assert worker_cores(scene_of(tmp_path / "d", change=lambda t: t.model_copy(update={"host": None}))) is None
@@ -175,5 +175,5 @@ def test_a_trial_without_memory_counters_has_no_peaks(tmp_path: Path) -> None:
 def test_a_worker_s_cores_hold_those_of_its_data_loader(tmp_path: Path) -> None:
     """2.5 s of its own and 5 s of its loader's processes in a window of 5 s."""
     use = PipelineUse(num_workers=2, cache="hot", workers_cpu_s=5.0)
-    told = {"host": HostUse(cpu_s=2.5), "pipeline": use}
-    assert worker_cores(scene_of(tmp_path, change=lambda trial: trial.model_copy(update=told))) == pytest.approx(1.5)
+    changed = {"host": HostUse(cpu_s=2.5), "pipeline": use}
+    assert worker_cores(scene_of(tmp_path, change=lambda trial: trial.model_copy(update=changed))) == pytest.approx(1.5)

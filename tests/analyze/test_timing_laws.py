@@ -19,7 +19,7 @@ def made(case: Case, steps: list[float], *, work: Work | None = None) -> TrialRe
 
 
 def quantities(case: Case, trial: TrialResult, *, peak: Peak = PEAK) -> dict[str, Quantity]:
-    """Every quantity by its metric; none is told twice."""
+    """Every quantity by its metric; none is reported twice."""
     found = list(timings(case, trial, peak=peak))
     names = [one.metric for one in found]
     assert len(names) == len(set(names)), names

@@ -92,7 +92,7 @@ def test_only_the_window_is_judged_not_the_time_around_it(tmp_path: Path) -> Non
         (gpu_with(energy_j=None), "sensor_in_phase"),
     ],
 )
-def test_conditions_of_the_device_are_told(tmp_path: Path, signals: Mapping[tuple[str, str, str], Any], code: str) -> None:
+def test_conditions_of_the_device_are_reported(tmp_path: Path, signals: Mapping[tuple[str, str, str], Any], code: str) -> None:
     run = make_run(tmp_path / "run", devices=(GPU,), telemetry=signals)
     codes = {code for row in metric_rows(run) for code in row.reasons}
     assert code in codes
@@ -109,7 +109,7 @@ def test_conditions_of_the_device_are_told(tmp_path: Path, signals: Mapping[tupl
         ({}, "no_telemetry"),
     ],
 )
-def test_conditions_of_the_host_are_told(tmp_path: Path, signals: Mapping[tuple[str, str, str], Any], code: str) -> None:
+def test_conditions_of_the_host_are_reported(tmp_path: Path, signals: Mapping[tuple[str, str, str], Any], code: str) -> None:
     assert code in reasons_with(tmp_path, telemetry=signals)
 
 
@@ -138,7 +138,7 @@ def _infinite(trial: TrialResult) -> TrialResult:
     ("change", "code"),
     [(_warm, "warmup_not_converged"), (_gap, "host_bound"), (_cap, "window_not_converged"), (_infinite, "check_failed")],
 )
-def test_conditions_of_the_trial_are_told(tmp_path: Path, change: Any, code: str) -> None:
+def test_conditions_of_the_trial_are_reported(tmp_path: Path, change: Any, code: str) -> None:
     assert reasons_with(tmp_path, change=change) == (code,)
 
 
@@ -177,7 +177,7 @@ def test_more_runnable_threads_than_cores_and_one_are_a_noisy_host(tmp_path: Pat
 
 
 @pytest.mark.parametrize(("num_samples", "num_lost", "is_lost"), [(990, 10, False), (989, 11, True), (0, 1, True), (0, 0, False)])
-def test_more_than_a_hundredth_of_the_samplers_readings_lost_is_told(
+def test_more_than_a_hundredth_of_the_samplers_readings_lost_is_reported(
     tmp_path: Path, num_samples: int, num_lost: int, is_lost: bool
 ) -> None:
     run = make_run(tmp_path / "run", telemetry=HEALTHY_HOST)

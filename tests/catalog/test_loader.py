@@ -35,7 +35,7 @@ def test_the_catalogue_pays_for_no_heavy_import() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_an_unknown_id_is_told_with_the_nearest_ones(kind: str) -> None:
+def test_an_unknown_id_is_reported_with_the_nearest_ones(kind: str) -> None:
     known = next(iter(CATALOGUE.rows(kind)))
     with pytest.raises(UnknownNameError) as caught:
         CATALOGUE.get(kind, known + "x")

@@ -88,7 +88,7 @@ def test_a_mig_instance_is_its_share_of_the_card() -> None:
     assert (part.tdp_w, part.price, part.scale_up_bytes_per_s, part.basis) == (None, None, None, "assumed")
 
 
-def test_a_recognised_mig_instance_can_be_asked_for_by_its_id() -> None:
+def test_a_recognised_mig_instance_can_be_found_by_its_id() -> None:
     part = CATALOGUE.recognise("NVIDIA H100 80GB HBM3 MIG 1g.10gb", None)
     assert part is not None
     assert CATALOGUE.accelerator(part.id) == part == CATALOGUE.get("accelerators", part.id)
@@ -156,7 +156,7 @@ def test_spellings_of_published_tables_resolve(printed: str, expected: str | Non
     assert (found.id if found else None) == expected
 
 
-def test_an_unknown_accelerator_is_told_with_the_nearest_names() -> None:
+def test_an_unknown_accelerator_is_reported_with_the_nearest_names() -> None:
     with pytest.raises(UnknownNameError, match=r"unknown accelerator .h100_sxm_80g.\. Did you mean h100_sxm_80gb"):
         CATALOGUE.accelerator("h100_sxm_80g")
 

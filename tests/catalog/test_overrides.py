@@ -1,4 +1,4 @@
-"""The user's own rows: added, changed, and every mistake told in one line with its file and key."""
+"""The user's own rows: added, changed, and every mistake reported in one line with its file and key."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_files_of_the_configuration_folder_are_read_before_those_named(tmp_path:
     assert load_catalogue([write(tmp_path, row.format(65), "named.toml")]).accelerators["t4"].tdp_w == 65
 
 
-def test_every_mistake_is_told_at_once_with_file_and_key(tmp_path: Path) -> None:
+def test_every_mistake_is_reported_together_with_file_and_key(tmp_path: Path) -> None:
     text = """
         [accelerators.a]
         like = "h100"
@@ -135,7 +135,7 @@ def test_every_mistake_is_told_at_once_with_file_and_key(tmp_path: Path) -> None
         load_catalogue([path], with_user_files=False)
     lines = str(caught.value).splitlines()
     assert all(line.startswith(f"{path}: ") for line in lines)
-    told = [line.removeprefix(f"{path}: ") for line in lines]
+    phrase = [line.removeprefix(f"{path}: ") for line in lines]
     expected = [
         "accelerators.a.like: unknown accelerator 'h100'",
         "accelerators.b.memory_gb: is not a column of accelerators; did you mean memory_gib",
@@ -149,9 +149,9 @@ def test_every_mistake_is_told_at_once_with_file_and_key(tmp_path: Path) -> None
         "accelerators.f.memory_bandwidth_gb_per_s: is required",
         "constants.pue_default: low 1.9, value 1.52, high 1.85 must rise",
     ]
-    missing = [start for start in expected if not any(line.startswith(start) for line in told)]
-    assert missing == [], "\n".join(told)
-    assert len(told) == len(expected), "\n".join(told)
+    missing = [start for start in expected if not any(line.startswith(start) for line in phrase)]
+    assert missing == [], "\n".join(phrase)
+    assert len(phrase) == len(expected), "\n".join(phrase)
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ def test_every_mistake_is_told_at_once_with_file_and_key(tmp_path: Path) -> None
         ("prices.csv", "id,value\nx,3\n", "unknown table 'prices'"),
     ],
 )
-def test_a_file_that_cannot_be_used_is_told_in_one_line(tmp_path: Path, name: str, text: str, what: str) -> None:
+def test_a_file_that_cannot_be_used_is_reported_in_one_line(tmp_path: Path, name: str, text: str, what: str) -> None:
     with pytest.raises(UsageError) as caught:
         load_catalogue([write(tmp_path, text, name)], with_user_files=False)
     assert what in str(caught.value)
@@ -172,7 +172,7 @@ def test_a_file_that_cannot_be_used_is_told_in_one_line(tmp_path: Path, name: st
     assert "\n" not in str(caught.value)
 
 
-def test_a_missing_file_is_told_in_one_line(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"none\.toml: no such file or directory"):
         load_catalogue([tmp_path / "none.toml"], with_user_files=False)
 

@@ -56,7 +56,7 @@ def test_mi100_runs_bf16_at_half_the_fp16_rate(catalogue: Catalogue) -> None:
 
 @pytest.mark.parametrize("spec", ACCELERATORS, ids=lambda spec: spec.id)
 def test_a_step_of_width_at_most_doubles_the_dense_rate(spec: AcceleratorSpec) -> None:
-    """A with-sparsity figure beside a dense one would be another factor of two."""
+    """A with-sparsity figure next to a dense one would be another factor of two."""
     for wider, narrower, most in (("bf16", "fp8", 2.05), ("fp8", "fp4", 3.1), ("bf16", "int8", 2.1)):
         if spec.id == "trainium3" and narrower == "fp8":
             continue  # NeuronCore-v4 lists MXFP8 at 3.75 times bf16
@@ -139,7 +139,7 @@ def test_every_api_price_is_a_price(catalogue: Catalogue) -> None:
     assert all(price.input_usd or price.output_usd for price in catalogue.api_prices.values())
 
 
-def test_electricity_and_grid_are_within_what_the_world_has(catalogue: Catalogue) -> None:
+def test_electricity_and_grid_are_within_the_published_range(catalogue: Catalogue) -> None:
     prices = [row.value for row in catalogue.power.values() if row.unit == "USD/kWh"]
     assert len(prices) > 100
     assert all(price is not None and 0.03 < price < 0.4 for price in prices)

@@ -116,7 +116,7 @@ def test_the_readme_names_every_file() -> None:
     assert {path.stem for path in DATA.glob("*.csv")} == set(TABLES)
 
 
-def test_every_table_but_the_joined_ones_can_be_asked_for_a_row() -> None:
+def test_every_table_but_the_joined_ones_can_be_found_a_row() -> None:
     assert len(KINDS) == 15
     for kind in KINDS:
         name = next(iter(CATALOGUE.rows(kind)))

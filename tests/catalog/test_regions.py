@@ -48,7 +48,7 @@ def test_no_region_is_a_wide_interval_not_a_guess() -> None:
     assert grid.basis == "assumed"
 
 
-def test_an_unknown_region_is_told_with_the_nearest() -> None:
+def test_an_unknown_region_is_reported_with_the_nearest() -> None:
     with pytest.raises(UnknownNameError, match="germany"):
         CATALOGUE.electricity_price("Germny")
 

@@ -1,4 +1,4 @@
-"""The seven rules by which marketing figures are told from figures to divide by."""
+"""The seven rules by which marketing figures are separated from figures to divide by."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_rule_4_nominal_gigabytes_are_gib_and_the_usable_part_is_less() -> None:
     assert CATALOGUE.usable_memory(h100).value == 81559 * MIB
 
 
-def test_rule_4_usable_memory_that_nobody_reported_is_assumed_with_an_interval() -> None:
+def test_rule_4_usable_memory_without_a_report_is_assumed_with_an_interval() -> None:
     estimate = CATALOGUE.usable_memory(SPECS["h100_nvl_94gb"])
     assert estimate.basis == "assumed"
     assert estimate.low < estimate.value < 94 * GIB

@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and SIGHUP end a command alike; what is being closed is closed, however often somebody presses the keys."""
+"""Ctrl-C, SIGTERM and SIGHUP end a command alike; what is being closed is closed, however often the keys are pressed."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ def test_what_may_be_null_or_a_list_is_left_to_the_library(tmp_path: Path) -> No
         ("text_encoder", "model_type"),
     ],
 )
-def test_a_text_encoder_without_its_width_is_told(tmp_path: Path, part: str, key: str) -> None:
+def test_a_text_encoder_without_its_width_is_reported(tmp_path: Path, part: str, key: str) -> None:
     folder = write_pipeline(tmp_path, "FluxPipeline")
     file = folder / part / "config.json"
     config = json.loads(file.read_text())

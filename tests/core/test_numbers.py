@@ -90,7 +90,7 @@ def test_marks_that_can_be_read_in_two_ways_are_refused(text: str, commas: str) 
         parse_number(text, commas=commas)  # type: ignore[arg-type]
 
 
-def test_a_decimal_comma_is_told_from_one_that_parts_thousands() -> None:
+def test_a_decimal_comma_is_distinguished_from_one_that_parts_thousands() -> None:
     assert all(has_decimal_comma(text) for text in ("2,5", "0,500", "1.234,5", "12345,678", "2，5", "1,2e3"))
     assert not any(has_decimal_comma(text) for text in ("2,500", "2.5", "1,234,567", "1,234.5", "a,b", "", ","))
 

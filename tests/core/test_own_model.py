@@ -18,10 +18,10 @@ from tests.own_models import QWEN, write_model
 def refusal(path: Path, **keys: Any) -> str:
     with pytest.raises(UsageError) as caught:
         read_model(path, **keys)
-    told = str(caught.value)
-    assert "\n" not in told
+    phrase = str(caught.value)
+    assert "\n" not in phrase
     assert caught.value.hint
-    return told
+    return phrase
 
 
 def safetensors(file: Path, header: object) -> None:
@@ -74,7 +74,7 @@ def test_a_pickle_is_refused_and_never_opened(tmp_path: Path, name: str) -> None
     assert not (tmp_path / "exploded").exists()
 
 
-def test_safetensors_beside_a_pickle_are_what_is_read(tmp_path: Path) -> None:
+def test_safetensors_next_to_a_pickle_are_what_is_read(tmp_path: Path) -> None:
     folder = write_model(tmp_path, QWEN)
     (folder / "pytorch_model.bin").write_bytes(b"")
     safetensors(folder / "model.safetensors", {})
@@ -82,7 +82,7 @@ def test_safetensors_beside_a_pickle_are_what_is_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "phrase"),
     [
         (b'{"model_type": "qwen2", "hidden', "not JSON"),
         (b"\xff\xfe\x00", "not valid UTF-16 text"),
@@ -92,22 +92,22 @@ def test_safetensors_beside_a_pickle_are_what_is_read(tmp_path: Path) -> None:
         (b"[" * 100_000, "more than 64 lists or tables inside each other"),
     ],
 )
-def test_a_broken_configuration_is_told_in_one_line(tmp_path: Path, content: bytes, told: str) -> None:
+def test_a_broken_configuration_is_reported_in_one_line(tmp_path: Path, content: bytes, phrase: str) -> None:
     (tmp_path / "config.json").write_bytes(content)
-    with pytest.raises(UsageError, match=told) as caught:
+    with pytest.raises(UsageError, match=phrase) as caught:
         read_model(tmp_path)
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("content", [b"", b"12345678", struct.pack("<Q", 2**60) + b"{}", struct.pack("<Q", 4) + b"nope"])
-def test_weights_that_are_cut_short_are_told(tmp_path: Path, content: bytes) -> None:
+def test_weights_that_are_cut_short_are_reported(tmp_path: Path, content: bytes) -> None:
     folder = write_model(tmp_path, QWEN)
     (folder / "model.safetensors").write_bytes(content)
     said = refusal(folder)
     assert "not safetensors" in said or "header: line 1: not JSON" in said
 
 
-def test_what_is_not_there_and_what_is_no_model_is_told(tmp_path: Path) -> None:
+def test_what_is_not_there_and_what_is_no_model_is_reported(tmp_path: Path) -> None:
     assert "no such file or folder" in refusal(tmp_path / "nowhere")
     assert "neither config.json nor model_index.json" in refusal(tmp_path)
 
@@ -148,8 +148,8 @@ def test_an_adapter_is_refused_since_it_names_another_model(tmp_path: Path) -> N
 def test_keys_that_tell_a_library_what_to_load_are_left_out(tmp_path: Path) -> None:
     plain = read_model(write_model(tmp_path / "plain", QWEN))
     keys = {"_attn_implementation_internal": "somebody/kernel", "_weights": "/elsewhere", "experts_implementation": "x"}
-    told = read_model(write_model(tmp_path / "told", QWEN, **keys, rope_scaling={"_attn_implementation": "somebody/kernel"}))
-    assert told.config == {**plain.config, "rope_scaling": {}}
+    phrase = read_model(write_model(tmp_path / "phrase", QWEN, **keys, rope_scaling={"_attn_implementation": "somebody/kernel"}))
+    assert phrase.config == {**plain.config, "rope_scaling": {}}
 
 
 @pytest.mark.parametrize("key", ["model_type", "_class_name"])

@@ -52,7 +52,7 @@ def test_what_is_no_text_is_refused_with_its_place(tmp_path: Path, content: byte
         read_text(file)
 
 
-def test_a_folder_and_a_missing_file_are_told_apart(tmp_path: Path) -> None:
+def test_a_folder_and_a_missing_file_are_distinguished(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="a folder"):
         read_text(tmp_path)
     with pytest.raises(UsageError, match="no such file"):

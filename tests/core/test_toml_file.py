@@ -42,7 +42,7 @@ class File(Record):
     limits: Mapping[str, int] = Field(default_factory=dict)
 
 
-def told(raw: Mapping[str, Any]) -> list[str]:
+def found_mistakes(raw: Mapping[str, Any]) -> list[str]:
     return check(raw, File)[1]
 
 
@@ -81,13 +81,13 @@ def told(raw: Mapping[str, Any]) -> list[str]:
         ),
     ],
 )
-def test_a_mistake_is_told_once_with_its_place_and_what_is_allowed(raw: Mapping[str, Any], expected: list[str]) -> None:
-    assert told(raw) == expected
+def test_a_mistake_is_reported_once_with_its_place_and_what_is_allowed(raw: Mapping[str, Any], expected: list[str]) -> None:
+    assert found_mistakes(raw) == expected
 
 
-def test_all_mistakes_are_told_at_once_in_the_order_of_the_file() -> None:
+def test_all_mistakes_are_reported_together_in_the_order_of_the_file() -> None:
     raw = {"service": [{"name": "a", "users": -1}, {"usres": 1}], "title": 1}
-    assert told(raw) == [
+    assert found_mistakes(raw) == [
         "title = 1: must be a text",
         "service 1 (a), users = -1: must be greater than or equal to 0",
         "service 2, name is missing",
@@ -146,7 +146,7 @@ def test_utf_16_is_read(tmp_path: Path) -> None:
     assert read_toml(file) == {"name": "显卡"}
 
 
-def test_a_folder_and_a_file_that_is_not_there_are_told_apart(tmp_path: Path) -> None:
+def test_a_folder_and_a_file_that_is_not_there_are_distinguished(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="a folder"):
         read_toml(tmp_path)
     with pytest.raises(UsageError, match="no such file"):

@@ -1,4 +1,4 @@
-"""A user without a home, or with somebody else's, has a place for caches and none for a configuration; nothing fails."""
+"""A user without a home, or with another user's, has a place for caches and none for a configuration; nothing fails."""
 
 from __future__ import annotations
 

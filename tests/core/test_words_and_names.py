@@ -133,7 +133,7 @@ def test_every_registered_name_loads_and_its_object_stays_the_same(group: str) -
 
 @pytest.mark.parametrize("group", sorted(registry.GROUPS))
 @pytest.mark.parametrize("name", ["", "base", "_private", "../x", "no such"])
-def test_a_name_that_is_not_registered_is_told_with_those_that_are(group: str, name: str) -> None:
+def test_a_name_that_is_not_registered_is_reported_with_those_that_are(group: str, name: str) -> None:
     with pytest.raises(UnknownNameError, match=r"unknown .*(Known:|Did you mean)"):
         registry.load(group, name)
 
@@ -187,7 +187,7 @@ def test_what_spoils_a_number_is_heat_or_a_brake_and_never_idleness_or_a_cap() -
 
 
 @given(st.text(max_size=12), st.sets(st.text(max_size=8), max_size=5))
-def test_an_unknown_name_is_always_told_with_what_is_known(name: str, known: set[str]) -> None:
+def test_an_unknown_name_is_always_reported_with_what_is_known(name: str, known: set[str]) -> None:
     problem = UnknownNameError("thing", name, known=known)
     assert problem.exit_code == 2
     assert f"unknown thing {name!r}" in str(problem)

@@ -45,18 +45,18 @@ def read_all(folder: Path, modality: Modality) -> tuple[int, dict[str, SkippedSa
             yield _DECODERS[type(INTAKES[modality])](read_bytes(unit, is_cold=True), INTAKES[modality])
 
     num_good = sum(1 for unit in found.units[modality] for _ in attempted(unit, decode, skips=skips))
-    told = {one.name: one for one in screen(found, modality)}
-    assert {one.name for one in skips} <= set(told), "the screening finds what a trial would"
-    return num_good, told
+    skipped = {one.name: one for one in screen(found, modality)}
+    assert {one.name for one in skips} <= set(skipped), "the screening finds what a trial would"
+    return num_good, skipped
 
 
 @pytest.mark.parametrize("bad", ALL, ids=lambda bad: f"{bad.modality}-{bad.name!a}")
 def test_a_bad_sample_is_named_with_its_reason_and_the_good_ones_are_read(bad: Bad, tmp_path: Path) -> None:
     write_among_good(tmp_path, bad)
-    num_good, told = read_all(tmp_path, bad.modality)
+    num_good, skipped = read_all(tmp_path, bad.modality)
     assert num_good >= len(GOOD[bad.modality])
-    assert set(told) == {bad.shown_as or bad.name}
-    (one,) = told.values()
+    assert set(skipped) == {bad.shown_as or bad.name}
+    (one,) = skipped.values()
     assert re.search(bad.reason, one.reason)
     assert not A_REPR.search(one.reason)
     assert one.name.isprintable() and one.reason.isprintable()
@@ -67,8 +67,8 @@ def test_a_bad_sample_is_named_with_its_reason_and_the_good_ones_are_read(bad: B
 def test_all_bad_samples_of_a_kind_together_are_counted(modality: Modality, tmp_path: Path) -> None:
     some = [bad for bad in ALL if bad.modality == modality]
     write_among_good(tmp_path, *some)
-    _, told = read_all(tmp_path, modality)
-    assert set(told) == {bad.shown_as or bad.name for bad in some}
+    _, skipped = read_all(tmp_path, modality)
+    assert set(skipped) == {bad.shown_as or bad.name for bad in some}
 
 
 def test_members_before_a_cut_are_read(tmp_path: Path) -> None:
@@ -166,7 +166,7 @@ def test_an_eps_named_jpg_starts_no_ghostscript(tmp_path: Path, monkeypatch: pyt
     assert not marker.exists()
 
 
-def test_a_folder_without_a_good_sample_is_told_before_anything_is_timed(tmp_path: Path) -> None:
+def test_a_folder_without_a_good_sample_is_reported_before_anything_is_timed(tmp_path: Path) -> None:
     holds(b"no")(tmp_path / "a.jpg")
     with pytest.raises(NothingReadableError, match=r"nothing of the image data can be read, the first: a.jpg: no image"):
         screen(find_files(tmp_path), "image")
@@ -219,13 +219,13 @@ def test_what_root_may_not_read_either_is_named(tmp_path: Path) -> None:
         is_root = os.geteuid() == 0
         os.seteuid(65534 if is_root else os.geteuid())
         try:
-            num_good, told = read_all(folder, "image")
+            num_good, skipped = read_all(folder, "image")
         finally:
             os.seteuid(0 if is_root else os.geteuid())
         (folder / "closed").chmod(0o755)
     assert num_good == 2
-    assert told["secret.jpg"].reason == "permission denied"
-    assert told["closed"].reason == "the folder cannot be listed: permission denied"
+    assert skipped["secret.jpg"].reason == "permission denied"
+    assert skipped["closed"].reason == "the folder cannot be listed: permission denied"
 
 
 def test_a_file_that_changes_while_it_is_read_is_named(tmp_path: Path) -> None:
@@ -238,8 +238,8 @@ def test_a_file_that_changes_while_it_is_read_is_named(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.jpg")
     (tmp_path / "shorter.jpg").write_bytes(JPEG[:100])
     (tmp_path / "shorter.txt").write_text("tea\n")
-    told = {one.name: one.reason for one in screen(found, "image")}
-    assert told == {
+    skipped = {one.name: one.reason for one in screen(found, "image")}
+    assert skipped == {
         "gone.jpg": "no such file or directory",
         "pipe.jpg": "not a regular file: a FIFO",
         "shorter.jpg": "the file has become shorter since it was listed",

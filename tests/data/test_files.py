@@ -54,7 +54,7 @@ def test_nothing_to_read_is_one_line_that_says_what_is_known(tmp_path: Path) -> 
         find_files(tmp_path / "absent")
 
 
-def test_transcripts_beside_recordings_are_no_text(tmp_path: Path) -> None:
+def test_transcripts_next_to_recordings_are_no_text(tmp_path: Path) -> None:
     (tmp_path / "84-121123.trans.txt").write_text("84-121123-0000 GO\n")
     (tmp_path / "84-121123-0000.flac").write_bytes(b"x")
     assert find_files(tmp_path).modalities == ("audio",)

@@ -27,8 +27,8 @@ def test_a_run_over_bad_samples_ends_well_and_names_them(tmp_path: Path, capsys:
     data, out = tmp_path / "data", tmp_path / "run"
     write_among_good(data, *bad)
     assert run(data, out) == 0
-    told = json.loads(capsys.readouterr().out)
-    (line,) = told["skipped"]
+    printed = json.loads(capsys.readouterr().out)
+    (line,) = printed["skipped"]
     assert line.startswith(f"skipped {len(bad)} of image: ")
     assert re.search(rf"and {len(bad) - 20} more$", line)
     uses = [json.loads(trial)["pipeline"] for trial in (out / "results.jsonl").read_text().splitlines()]

@@ -40,7 +40,7 @@ IS_REPEATED = ("throttled", "killed")
 
 
 class ScriptedLauncher:
-    """Processes that end as told, one after the other; the last ending repeats itself."""
+    """Processes that end as scripted, one after the other; the last ending repeats itself."""
 
     def __init__(self, endings: Sequence[Happening], *, spool: Path, log: Path) -> None:
         self._log = log
@@ -69,19 +69,19 @@ class ScriptedLauncher:
 
 
 class ListeningSampler:
-    """Remembers what it was told."""
+    """Records its calls."""
 
     def __init__(self) -> None:
-        self.told: list[Any] = []
+        self.calls: list[Any] = []
 
     def edge(self) -> None:
-        self.told.append("edge")
+        self.calls.append("edge")
 
     def flush(self) -> None:
-        self.told.append("flush")
+        self.calls.append("flush")
 
     def watch(self, pid: int | None) -> None:
-        self.told.append(pid)
+        self.calls.append(pid)
 
 
 def finished(request: TrialRequest, *, status: Any) -> TrialResult:
@@ -124,8 +124,8 @@ def test_every_sequence_of_endings_gives_one_result_after_at_most_two_attempts(t
     assert sum(note.startswith("attempt ") for note in trial.notes) == deserved - 1
     assert (trial.error is not None) == (trial.status in ("error", "oom", "timeout"))
     of_one = ["edge", 1001, None, "edge", "flush"]
-    assert sampler.told[:5] == of_one
-    assert len(sampler.told) == 5 * deserved
+    assert sampler.calls[:5] == of_one
+    assert len(sampler.calls) == 5 * deserved
 
 
 def test_a_second_attempt_says_why_there_was_a_first(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Families with real inputs and products around them: what is fed, what is counted, what is told."""
+"""Families with real inputs and products around them: what is fed, counted and reported."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_a_family_is_fed_with_what_it_declares_and_makes_what_it_declares(name: 
     with torch.inference_mode(mode == "infer"):
         _, setup, program = built(case, "meta")
     declared = set(family.fed_with(mode))
-    has_prompts = not preset.startswith("dit-")  # DiT is told a class, not a text
+    has_prompts = not preset.startswith("dit-")  # DiT is conditioned on a class, not a text
     assert {fed.intake.modality for fed in setup.fed or ()} == (declared if has_prompts else declared - {"text"})
     assert (program.outlet.modality if program.outlet else None) == (family.writes if mode == "infer" else None)
 

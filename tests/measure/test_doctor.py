@@ -55,7 +55,7 @@ def test_a_healthy_device_gives_no_cause_for_concern() -> None:
 
 
 @pytest.mark.parametrize(
-    ("what", "fact", "status", "told"),
+    ("what", "fact", "status", "phrase"),
     [
         ("throttling", {"throttle_reasons": 0x40}, "failure", "hw_thermal_slowdown"),
         ("throttling", {"throttle_reasons": 0x88}, "failure", "hw_power_brake_slowdown"),
@@ -76,10 +76,10 @@ def test_a_healthy_device_gives_no_cause_for_concern() -> None:
         ("clocks", {"sm_clock_max_hz": None}, "absent", "not reported"),
     ],
 )
-def test_each_ailment_of_a_device_is_found(what: str, fact: dict[str, Any], status: str, told: str) -> None:
+def test_each_ailment_of_a_device_is_found(what: str, fact: dict[str, Any], status: str, phrase: str) -> None:
     check = named(devices.device_checks([replace(HEALTHY, **fact)]))[f"gpu 0: {what}"]
     assert check.status == status
-    assert told in check.detail
+    assert phrase in check.detail
 
 
 def test_a_device_hotter_than_its_neighbours_is_found() -> None:
@@ -134,7 +134,7 @@ def test_a_healthy_host_is_ok_and_what_cannot_be_seen_is_absent_not_ok() -> None
 
 
 @pytest.mark.parametrize(
-    ("change", "num_gpus", "status", "told"),
+    ("change", "num_gpus", "status", "phrase"),
     [
         ({}, 1, "ok", "1 device"),
         ({"num_devices": 0, "cuda": None}, 1, "failure", "built for the CPU"),
@@ -146,10 +146,10 @@ def test_a_healthy_host_is_ok_and_what_cannot_be_seen_is_absent_not_ok() -> None
         ({}, 8, "note", "1 of 8"),
     ],
 )
-def test_a_torch_that_cannot_use_the_devices_is_found(change: dict[str, Any], num_gpus: int, status: str, told: str) -> None:
+def test_a_torch_that_cannot_use_the_devices_is_found(change: dict[str, Any], num_gpus: int, status: str, phrase: str) -> None:
     check = software.torch_devices({**TORCH, **change}, num_gpus=num_gpus, driver_cuda="12.4")
     assert check.status == status
-    assert told in check.detail
+    assert phrase in check.detail
 
 
 def test_missing_packages_come_with_the_command_that_installs_them() -> None:
@@ -180,7 +180,7 @@ def test_an_absent_sensor_is_absent_with_its_reason(tmp_path: Path) -> None:
     assert check.status == "absent" and "not mounted" in check.detail
 
 
-def test_metrics_that_are_absent_for_one_reason_are_told_together(tmp_path: Path) -> None:
+def test_metrics_that_are_absent_for_one_reason_are_reported_together(tmp_path: Path) -> None:
     instance = FakeGpu(uuid="MIG-1", series={"mig_parent": 0})
     with simulated(FakeNvml.build(tmp_path, FakeGpu(series={"mig": 1}), instance)):
         check = named(sensors.source_checks("nvml", Nvml()))["sensor nvml"]
@@ -188,10 +188,10 @@ def test_metrics_that_are_absent_for_one_reason_are_told_together(tmp_path: Path
     assert check.detail.count("whole GPU") == 1 and "temperature_c, throttle_reasons @ MIG-1" in check.detail
 
 
-def test_every_registered_sensor_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_registered_sensor_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "GROUPS", (sensors.checks,))
-    told = named(doctor.diagnose())
-    assert {"sensor host", "sensor nvml", "sensor rapl"} <= set(told)
+    checks = named(doctor.diagnose())
+    assert {"sensor host", "sensor nvml", "sensor rapl"} <= set(checks)
 
 
 def test_a_check_that_breaks_is_a_failure_and_the_others_are_made(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -157,10 +157,10 @@ def test_a_search_is_interrupted_and_resumed_and_ends_with_its_answer_and_its_cu
         assert time.monotonic() < deadline, "no third trial in time"
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
-    told, _ = process.communicate(timeout=300)
+    output, _ = process.communicate(timeout=300)
     assert process.returncode == 130
-    assert "largest batch 1 (so far: the search is not at its end)" in told
-    assert "--resume" in told
+    assert "largest batch 1 (so far: the search is not at its end)" in output
+    assert "--resume" in output
     before = trials(run)
 
     resumed = bench("run", "--resume", run, "--json")

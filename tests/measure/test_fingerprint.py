@@ -25,7 +25,7 @@ def test_this_machine_is_described_as_psutil_sees_it() -> None:
     assert system.cpu_model
 
 
-def test_the_host_is_told_apart_and_never_by_its_name() -> None:
+def test_the_host_is_distinguished_and_never_by_its_name() -> None:
     system = fingerprint()
     assert system.host_id == fingerprint().host_id
     assert len(system.host_id) == 12
@@ -45,7 +45,7 @@ def test_devices_carry_what_decides_their_speed(tmp_path: Path) -> None:
     assert (system.software["nvidia_driver"], system.software["cuda_driver"]) == ("575.10", "12.9")
 
 
-def test_a_divided_gpu_is_told_as_its_instances(tmp_path: Path) -> None:
+def test_a_divided_gpu_is_reported_as_its_instances(tmp_path: Path) -> None:
     instances = [FakeGpu(uuid=f"MIG-{i}", name="NVIDIA A100 MIG 3g.40gb", series={"mig_parent": 0}) for i in range(2)]
     with simulated(FakeNvml.build(tmp_path, FakeGpu(series={"mig": 1}), *instances)):
         devices = fingerprint().accelerators

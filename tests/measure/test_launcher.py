@@ -76,7 +76,7 @@ def test_a_trial_past_its_time_is_killed_and_leaves_no_process(launcher: Launche
 
 
 @pytest.mark.parametrize("is_forked", [True, False])
-def test_a_killed_worker_is_told_apart_and_the_next_trial_starts(launcher: Launcher, is_forked: bool) -> None:
+def test_a_killed_worker_is_distinguished_and_the_next_trial_starts(launcher: Launcher, is_forked: bool) -> None:
     outcome = run(launcher, preset="die", is_forked=is_forked)
     assert (outcome.kind, outcome.exit_code) == ("died", -signal.SIGKILL)
     assert run(launcher, preset="raise", is_forked=is_forked).kind == "result"

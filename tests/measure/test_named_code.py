@@ -1,4 +1,4 @@
-"""As a user: code that was typed runs, its run is read without it and resumed with it, and no other file beside it is imported."""
+"""As a user: code that was typed runs, its run is read without it and resumed with it, and no other file next to it is imported."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ def test_a_run_made_with_code_is_read_where_the_code_is_not(bench: Bench, tmp_pa
 
 def test_it_is_resumed_only_where_its_code_is_typed_again(bench: Bench) -> None:
     before = (bench.folder / "run" / "results.jsonl").read_bytes()
-    for words, told in (
+    for words, phrase in (
         ((), "aigc-bench run --resume run --model mine_here:Mine"),
         (("--model", "os:abort"), "run was made with --model 'mine_here:Mine'"),
         (("--model", "./mine_here"), "it does not go with --model"),
     ):
         done = bench("run", "--resume", "run", *words)
         assert done.returncode == 2
-        assert told in done.stderr
+        assert phrase in done.stderr
         assert len(done.stderr.strip().splitlines()) == 1
     assert (bench.folder / "run" / "results.jsonl").read_bytes() == before
     done = bench("run", "--resume", "run", "--model", "mine_here:Mine", "--json")

@@ -33,15 +33,15 @@ def test_a_users_model_is_run_shrunk_and_predicted_in_full(tmp_path: Path, name:
     assert rows["memory_allocated_peak"]["value"] > {"qwen": 15e9, "mixtral": 93e9, "bert": 2e8}[name]
 
 
-def test_what_cannot_be_used_is_told_in_one_line_and_nothing_is_written(tmp_path: Path) -> None:
+def test_what_cannot_be_used_is_reported_in_one_line_and_nothing_is_written(tmp_path: Path) -> None:
     bench = Bench(folder=tmp_path)
     evil = write_model(tmp_path / "evil", CONFIGS["qwen"], auto_map={"AutoConfig": "code.Config"})
     (tmp_path / "model.bin").write_bytes(b"\x80\x04.")
     (tmp_path / "broken.json").write_text('{"model_type":')
-    for path, told in ((evil, "names code to execute"), ("model.bin", "a pickle"), ("broken.json", "not JSON")):
+    for path, phrase in ((evil, "names code to execute"), ("model.bin", "a pickle"), ("broken.json", "not JSON")):
         for command in (("run", "--out", "out"), ("predict", "-a", "h100")):
             done = bench(*command, "--model", path)
             assert done.returncode == 2
-            assert told in done.stderr
+            assert phrase in done.stderr
             assert len(done.stderr.strip().splitlines()) == 1
     assert not (tmp_path / "out").exists()

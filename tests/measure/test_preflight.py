@@ -57,7 +57,7 @@ def test_what_cannot_be_looked_at_is_absent_and_not_healthy() -> None:
     assert found["devices"] == found["cpu load"] == found["cpu steal"] == "absent"
 
 
-def test_the_driver_is_asked_and_the_probe_of_the_cpu_is_controlled(tmp_path: Path) -> None:
+def test_the_driver_is_queried_and_the_probe_of_the_cpu_is_controlled(tmp_path: Path) -> None:
     with simulated(FakeNvml.build(tmp_path, FakeGpu(series={"throttle_reasons": 0x20, "ecc_uncorrected": 1}))):
         found = {check.name: check.status for check in inspect()}
     assert found["gpu 0: throttling"] == found["gpu 0: ecc"] == "failure"

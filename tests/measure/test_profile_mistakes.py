@@ -1,4 +1,4 @@
-"""Mistakes in a profile: each is told once, at its place, in the words of TOML; none runs as something else."""
+"""Mistakes in a profile: each is reported once, with its place, in the words of TOML; none runs as something else."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_a_seed_is_one_that_torch_can_take(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "phrase"),
     [
         ("pipeline = 3", "case 1 (gpt), pipeline = 3: must be true or false or a table."),
         ("pipeline = { workers = 999 }", "case 1 (gpt), pipeline.workers = 999: must be less than or equal to 256."),
@@ -57,12 +57,12 @@ def test_a_seed_is_one_that_torch_can_take(tmp_path: Path) -> None:
         ("settings = 4", "case 1 (gpt), settings = 4: must be a table."),
     ],
 )
-def test_a_value_of_the_wrong_kind_is_one_mistake_in_the_words_of_toml(tmp_path: Path, line: str, told: str) -> None:
-    assert mistake_of(tmp_path, GPT + line + "\n") == f"{tmp_path / 'mine.toml'}: {told}"
+def test_a_value_of_the_wrong_kind_is_one_mistake_in_the_words_of_toml(tmp_path: Path, line: str, phrase: str) -> None:
+    assert mistake_of(tmp_path, GPT + line + "\n") == f"{tmp_path / 'mine.toml'}: {phrase}"
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "phrase"),
     [
         ('name="a"\ntitle="x"\ncase=[3]\n', "case 1 (?) = 3: must be a table."),
         ('name="a"\ntitle="x"\ncase=3\n', "case = 3: must be a list."),
@@ -70,8 +70,8 @@ def test_a_value_of_the_wrong_kind_is_one_mistake_in_the_words_of_toml(tmp_path:
         ('expects = "gpu"\n' + GPT, "expects = 'gpu': must be 'any', 'cpu' or 'accelerator' or a list."),
     ],
 )
-def test_a_file_of_the_wrong_build_is_told_in_the_words_of_toml(tmp_path: Path, text: str, told: str) -> None:
-    assert mistake_of(tmp_path, text) == f"{tmp_path / 'mine.toml'}: {told}"
+def test_a_file_of_the_wrong_build_is_reported_in_the_words_of_toml(tmp_path: Path, text: str, phrase: str) -> None:
+    assert mistake_of(tmp_path, text) == f"{tmp_path / 'mine.toml'}: {phrase}"
 
 
 def test_a_question_ends_with_its_mark(tmp_path: Path) -> None:

@@ -149,7 +149,7 @@ def test_settings_merge_key_by_key(tmp_path: Path) -> None:
     assert dict(cases_of(tmp_path, text)[0].settings) == {"prompt_len": 16, "max_new_tokens": 8}
 
 
-def test_a_case_is_measured_in_both_modes_unless_told(tmp_path: Path) -> None:
+def test_a_case_is_measured_in_both_modes_by_default(tmp_path: Path) -> None:
     assert [case.mode for case in cases_of(tmp_path, '[[case]]\nworkload="vae"\npreset="conv-64"\n')] == ["train", "infer"]
 
 
@@ -159,7 +159,7 @@ def test_budget_is_read_as_a_duration(tmp_path: Path) -> None:
     assert "is not a duration" in mistake_of(tmp_path, HEAD + 'budget = "soon"\n' + case)
 
 
-def test_every_mistake_is_told_at_once_with_file_and_key(tmp_path: Path) -> None:
+def test_every_mistake_is_reported_together_with_file_and_key(tmp_path: Path) -> None:
     message = mistake_of(
         tmp_path,
         """
@@ -180,7 +180,7 @@ def test_every_mistake_is_told_at_once_with_file_and_key(tmp_path: Path) -> None
         """,
     )
     assert message.startswith(f"{tmp_path / 'mine.toml'}: 7 mistakes:")
-    for told in (
+    for phrase in (
         "name = 'Bad Name'",
         "title is missing",
         "unknown key 'titel'. Did you mean title?",
@@ -189,10 +189,10 @@ def test_every_mistake_is_told_at_once_with_file_and_key(tmp_path: Path) -> None
         "case 2 (gpt), batch_size = 0: must be greater than or equal to 1",
         "case 2 (gpt), precision = 'fp8': must be 'fp32', 'tf32', 'bf16' or 'fp16'",
     ):
-        assert told in message
+        assert phrase in message
 
 
-def test_what_only_a_family_knows_is_told_with_its_case(tmp_path: Path) -> None:
+def test_what_only_a_family_knows_is_reported_with_its_case(tmp_path: Path) -> None:
     message = mistake_of(
         tmp_path,
         HEAD
@@ -220,14 +220,14 @@ def test_what_only_a_family_knows_is_told_with_its_case(tmp_path: Path) -> None:
         """,
     )
     assert "5 mistakes" in message
-    for told in (
+    for phrase in (
         "case 1 (gtp): unknown workload 'gtp'. Did you mean gpt?",
         "case 2 (gpt): unknown preset of gpt 'gpt2-24m'. Did you mean gpt2-124m",
         "case 3 (bert): unknown engine 'torch-compil'. Did you mean torch-compile",
         "case 4 (bert): bert/tiny: unknown setting 'seq_length'",
         "case 5 (vae): preset is missing",
     ):
-        assert told in message
+        assert phrase in message
 
 
 def test_one_mistake_is_one_line(tmp_path: Path) -> None:
@@ -235,7 +235,7 @@ def test_one_mistake_is_one_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "phrase"),
     [
         ("name = [", "not TOML"),
         (HEAD, "it has no [[case]]"),
@@ -250,8 +250,8 @@ def test_one_mistake_is_one_line(tmp_path: Path) -> None:
         (HEAD + '[[case]]\nworkload="vae"\npreset="conv-64"\nbackend="cdua"\n', "unknown backend 'cdua'. Did you mean cuda"),
     ],
 )
-def test_a_wrong_file_is_refused(tmp_path: Path, text: str, told: str) -> None:
-    assert told in mistake_of(tmp_path, text)
+def test_a_wrong_file_is_refused(tmp_path: Path, text: str, phrase: str) -> None:
+    assert phrase in mistake_of(tmp_path, text)
 
 
 def test_a_file_that_is_not_there_is_a_usage_error(tmp_path: Path) -> None:
@@ -349,8 +349,8 @@ def test_a_profile_for_another_machine_is_refused_in_one_line_that_names_the_one
         check_machine(find_profile("a100"), machine())
     message = str(caught.value)
     assert "\n" not in message
-    for told in ("'a100'", "a100_sxm_80gb", "no accelerator", "Some CPU", "--profile cpu"):
-        assert told in message
+    for phrase in ("'a100'", "a100_sxm_80gb", "no accelerator", "Some CPU", "--profile cpu"):
+        assert phrase in message
 
 
 def test_the_refusal_names_the_device_that_was_found() -> None:

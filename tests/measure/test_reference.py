@@ -1,4 +1,4 @@
-"""The reference kernel, and that it is timed beside the window and never inside it."""
+"""The reference kernel, and that it is timed around the window and never inside it."""
 
 from __future__ import annotations
 

@@ -122,7 +122,7 @@ def test_ctrl_c_ends_cleanly_with_what_is_finished(bench: Bench, tmp_path: Path)
     assert bench("show", run).returncode == 0
 
 
-def test_a_run_that_is_under_way_cannot_be_resumed_beside_it(bench: Bench, tmp_path: Path) -> None:
+def test_a_run_that_is_under_way_cannot_be_resumed_at_the_same_time(bench: Bench, tmp_path: Path) -> None:
     run = tmp_path / "out"
     words = ("run", "--profile", bench.profile(KNOWN_RATE), "--out", run)
     process = bench.start(*words)

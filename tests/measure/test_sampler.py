@@ -98,7 +98,7 @@ def test_power_and_energy_of_a_fake_gpu_are_within_two_percent_of_its_truth(
     assert mean(value for value in power if value is not None) == pytest.approx(fake.power_w(first_s, last_s), rel=0.02)
 
 
-def test_an_edge_reads_the_counters_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_edge_reads_the_counters_immediately(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in FakeNvml.build(tmp_path, FakeGpu()).env.items():
         monkeypatch.setenv(name, value)
     clock = Clock.start()
@@ -153,7 +153,7 @@ def test_the_sampler_ends_with_a_parent_that_was_killed(tmp_path: Path) -> None:
     assert wait_until_gone(sampler)
 
 
-def test_a_source_that_is_absent_is_told_and_does_not_stop_the_others(tmp_path: Path) -> None:
+def test_a_source_that_is_absent_is_reported_and_does_not_stop_the_others(tmp_path: Path) -> None:
     client = SamplerClient(spool=tmp_path / "telemetry.csv", clock=Clock.start(), sources=("host", "no_such_source"))
     by_name = {status.source: status for status in client.start()}
     client.stop()
@@ -162,7 +162,7 @@ def test_a_source_that_is_absent_is_told_and_does_not_stop_the_others(tmp_path: 
     assert "no_such_source" in (by_name["no_such_source"].reason or "")
 
 
-def test_a_gpu_lost_on_the_way_is_told_at_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_gpu_lost_on_the_way_is_reported_at_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in FakeNvml.build(tmp_path, FakeGpu(series={"lost": [(4.0, 1)]})).env.items():
         monkeypatch.setenv(name, value)
     client = SamplerClient(spool=tmp_path / "telemetry.csv", clock=Clock.start(), sources=("nvml",))
@@ -174,7 +174,7 @@ def test_a_gpu_lost_on_the_way_is_told_at_the_end(tmp_path: Path, monkeypatch: p
     assert any("fallen off the bus" in reason for status in client.sensors for reason in status.absent.values())
 
 
-def test_a_recording_is_written_beside_the_readings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_recording_is_written_next_to_the_readings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in FakeNvml.build(tmp_path, FakeGpu(name="NVIDIA Odd")).env.items():
         monkeypatch.setenv(name, value)
     recording = tmp_path / "odd.csv"

@@ -69,7 +69,7 @@ def test_a_line_torn_by_a_kill_is_left_out_and_a_resume_goes_on_behind_it(tmp_pa
     assert [t.trial for t in read_trials(tmp_path)] == [0, 1]
 
 
-def test_damage_in_the_middle_is_told_with_its_line(tmp_path: Path) -> None:
+def test_damage_in_the_middle_is_reported_with_its_line(tmp_path: Path) -> None:
     written(tmp_path).close()
     file = tmp_path / "results.jsonl"
     file.write_text("{}\n" + file.read_text())
@@ -105,7 +105,7 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "words"), [("{", "not JSON"), ('{"schema_version": 99}', "schema version 99"), ("[]", "schema version None")]
 )
-def test_a_run_file_that_cannot_be_understood_is_told_in_one_line(tmp_path: Path, content: str, words: str) -> None:
+def test_a_run_file_that_cannot_be_understood_is_reported_in_one_line(tmp_path: Path, content: str, words: str) -> None:
     (tmp_path / "run.json").write_text(content)
     with pytest.raises(AigcBenchError, match=words) as problem:
         load_run(tmp_path)
@@ -156,14 +156,14 @@ def test_a_run_file_with_an_impossible_number_names_its_key(tmp_path: Path, key:
 
 
 @pytest.mark.parametrize("content", [b"", b"PAR1junk", b"time_s,source\n1,host\n"])
-def test_telemetry_that_is_cut_short_is_told_with_its_file(tmp_path: Path, content: bytes) -> None:
+def test_telemetry_that_is_cut_short_is_reported_with_its_file(tmp_path: Path, content: bytes) -> None:
     written(tmp_path).close()
     (tmp_path / "telemetry.parquet").write_bytes(content)
     with pytest.raises(AigcBenchError, match=r"telemetry.parquet: no telemetry can be read.*Move it away"):
         _ = load_run(tmp_path).telemetry
 
 
-def test_a_parquet_file_of_something_else_is_told_by_what_it_lacks(tmp_path: Path) -> None:
+def test_a_parquet_file_of_something_else_is_reported_by_what_it_lacks(tmp_path: Path) -> None:
     written(tmp_path).close()
     pd.DataFrame({"time_s": [1.0], "device": ["host"]}).to_parquet(tmp_path / "telemetry.parquet")
     with pytest.raises(AigcBenchError, match="it lacks metric, source, value"):
@@ -179,7 +179,7 @@ def test_a_spool_of_torn_lines_only_is_no_reading(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="no /dev/full here")
-def test_a_disk_that_fills_up_is_told_with_the_command_that_continues(tmp_path: Path) -> None:
+def test_a_disk_that_fills_up_is_reported_with_the_command_that_continues(tmp_path: Path) -> None:
     writer = RunWriter(tmp_path)
     writer.write_info(info())
     writer.append(trial(0))

@@ -48,7 +48,7 @@ def test_a_run_file_that_does_not_fit_leaves_the_old_one_and_no_draft(tmp_path: 
 
 
 @pytest.mark.parametrize("is_moved", [True, False])
-def test_a_folder_that_was_removed_or_moved_in_mid_run_is_told_as_that(tmp_path: Path, is_moved: bool) -> None:
+def test_a_folder_that_was_removed_or_moved_in_mid_run_is_reported_as_that(tmp_path: Path, is_moved: bool) -> None:
     folder = tmp_path / "run"
     writer = written(folder)
     folder.rename(tmp_path / "elsewhere") if is_moved else shutil.rmtree(folder)

@@ -28,7 +28,7 @@ def test_timesteps_fall_and_a_shift_keeps_them_longer_at_noise(steps, shift):
 
 
 @pytest.mark.parametrize("prediction", ["epsilon", "v_prediction"])
-def test_diffusion_samplers_take_as_many_steps_as_asked_and_stay_finite(prediction):
+def test_diffusion_samplers_take_the_requested_steps_and_stay_finite(prediction):
     sampler = make_sampler(prediction, num_inference_steps=5, shift=1.0)
     assert len(sampler.timesteps) == 5
     latents = torch.randn(2, 4, generator=torch.Generator().manual_seed(0))

@@ -102,7 +102,7 @@ def test_what_was_not_probed_is_missing_with_the_reason_and_not_zero(run: Run) -
     assert absent["Idle, held ready"] == "no sensor of it was read"
 
 
-def test_a_probe_that_failed_is_told_in_its_own_words(tmp_path: Path) -> None:
+def test_a_probe_that_failed_is_reported_in_its_own_words(tmp_path: Path) -> None:
     failed = {(probe("probe_memory", "triad").id, trial): "error" for trial in range(3)}
     made = host_run(tmp_path / "failed", cases=[HOST[0], probe("probe_memory", "triad")], failures=failed)
     assert machine_card(made).absent["probe_memory"] == "made to end in error"
@@ -153,7 +153,7 @@ def test_what_no_probe_can_tell_of_a_known_part_stays_the_catalogues(tmp_path: P
     card, spec = machine_card(made), accelerator_from_run(made)
     assert (spec.tdp_w, spec.form_factor) == (known.tdp_w, known.form_factor)
     assert spec.memory_bytes == 79 * 2**30
-    assert set(spec.peak_flops) == {"fp32", "bf16"}, "no datasheet peak stands beside measured ones"
+    assert set(spec.peak_flops) == {"fp32", "bf16"}, "no datasheet peak is mixed with measured ones"
     assert card.transfer["pinned-to-device"].value == pytest.approx(64 * 2**20 / 0.005, rel=0.01)
     assert card.busy_power_w is not None and card.busy_power_w.value == pytest.approx(300, rel=0.01)
     assert "sequential-read/direct" in card.disk, "the disk of an accelerator is its host's"

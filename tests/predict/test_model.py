@@ -24,11 +24,11 @@ H100 = CATALOGUE.accelerator("h100_sxm_80gb")
 
 
 def served(spec: AcceleratorSpec, *, metric: str = "tpot", **changes: object) -> Query:
-    asked = {
+    fields = {
         "family": "llm", "task": "infer-online", "model": "llama-3.1-8b", "gpu": spec.id, "gpu_count": 1, "precision": "bf16",
         "software": "vllm", "concurrency": 32.0, "input_len": 1024.0, "output_len": 256.0, "metric": metric, "unit": "",
     }  # fmt: skip
-    return Query.model_validate({**asked, **changes})
+    return Query.model_validate({**fields, **changes})
 
 
 def value_of(query: Query, spec: AcceleratorSpec) -> float:

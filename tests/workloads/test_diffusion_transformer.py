@@ -59,7 +59,7 @@ def test_a_class_needs_no_text_encoder(make_setup):
 
 
 @pytest.mark.parametrize("preset", TINY)
-def test_images_are_of_the_size_asked_for_and_within_their_range(preset, make_setup):
+def test_images_are_of_the_requested_size_and_within_their_range(preset, make_setup):
     chosen = case("infer", preset, batch_size=2, settings={"resolution": 96, "num_inference_steps": 2})
     program = workload.build(chosen, make_setup(chosen))
     made = []

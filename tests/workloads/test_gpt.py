@@ -101,7 +101,7 @@ def test_mixed_precision_keeps_weights_in_fp32(make_setup):
     assert {parameter.dtype for parameter in program.modules[0].parameters()} == {torch.float32}
 
 
-def test_inference_holds_weights_in_the_precision_asked_for(make_setup):
+def test_inference_holds_weights_in_the_requested_precision(make_setup):
     case = gpt("infer", precision="bf16")
     program = workload.build(case, make_setup(case))
     assert run_steps(program, workload, case, steps=2)["finite"]
@@ -136,7 +136,7 @@ def test_a_mixture_of_experts_is_traced_without_weights(make_setup):
     program.stages["decode"](0)
 
 
-def test_a_mixture_of_experts_is_not_trained_in_another_precision_than_asked_for():
+def test_a_mixture_of_experts_is_not_trained_in_another_precision_than_requested():
     assert "would train in fp32" in str(workload.unsupported(gpt("train", "mixtral-8x7b", precision="bf16")))
     assert workload.unsupported(gpt("train", "mixtral-8x7b", precision="fp32")) is None
     assert workload.unsupported(gpt("infer", "mixtral-8x7b", precision="bf16")) is None

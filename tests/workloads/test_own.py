@@ -134,7 +134,7 @@ def test_weights_that_are_there_in_half_precision_only_are_read(tmp_path, make_s
 
 
 def _saved(folder, *, seed):
-    """Random weights of the folder's configuration, saved beside it as diffusers and transformers do."""
+    """Random weights of the folder's configuration, saved next to it as diffusers and transformers do."""
     import diffusers
     import transformers
 
@@ -150,7 +150,7 @@ def _saved(folder, *, seed):
 
 
 @pytest.mark.parametrize(
-    ("name", "without", "changes", "told"),
+    ("name", "without", "changes", "phrase"),
     [
         ("FluxPipeline", "text_encoder_2", {}, "text_encoder_2/config.json: it is missing, and a FluxPipeline needs it"),
         ("FluxPipeline", None, {"transformer": {"_class_name": "MyTransformer"}}, "a MyTransformer is not run here"),
@@ -168,20 +168,20 @@ def _saved(folder, *, seed):
         ("WanPipeline", None, {"vae": {"z_dim": 48}}, "z_dim = 48"),
     ],
 )
-def test_a_pipeline_that_is_not_run_as_it_is_written_is_told_in_one_line(tmp_path, name, without, changes, told):
+def test_a_pipeline_that_is_not_run_as_it_is_written_is_reported_in_one_line(tmp_path, name, without, changes, phrase):
     folder = write_pipeline(tmp_path, name, without=without, **changes)
-    with pytest.raises(UsageError, match=re.escape(told)) as caught:
+    with pytest.raises(UsageError, match=re.escape(phrase)) as caught:
         resolve(folder)
     assert "\n" not in str(caught.value)
 
 
-def test_a_key_that_the_installed_diffusers_does_not_know_is_told(tmp_path, make_setup):
+def test_a_key_that_the_installed_diffusers_does_not_know_is_reported(tmp_path, make_setup):
     case = case_of(write_pipeline(tmp_path, "FluxPipeline", transformer={"new_in_2030": 1}))
     with pytest.raises(UsageError, match=r"FluxTransformer2DModel: diffusers .* knows no new_in_2030"):
         registry.load("workloads", case.workload).build(case, make_setup(case, device="meta"))
 
 
-def test_a_pipeline_that_no_family_runs_is_told_with_those_that_are(tmp_path):
+def test_a_pipeline_that_no_family_runs_is_reported_with_those_that_are(tmp_path):
     (tmp_path / "model_index.json").write_text(json.dumps({"_class_name": "KolorsPipeline", "unet": ["diffusers", "U"]}))
     write_model(tmp_path / "unet", {"_class_name": "UNet2DConditionModel"})
     with pytest.raises(UsageError, match="no family runs a KolorsPipeline") as caught:
@@ -200,7 +200,7 @@ def test_a_pickle_in_a_part_of_a_pipeline_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "phrase"),
     [
         ({"model_type": "qwen99", "architectures": ["Qwen99ForCausalLM"]}, "no model_type 'qwen99'"),
         ({"model_type": "../../etc/passwd"}, "no model_type"),
@@ -210,8 +210,8 @@ def test_a_pickle_in_a_part_of_a_pipeline_is_refused(tmp_path):
         ),
     ],
 )
-def test_what_no_family_runs_is_told_with_those_that_would(tmp_path, changes, told):
-    with pytest.raises(UsageError, match=told) as caught:
+def test_what_no_family_runs_is_reported_with_those_that_would(tmp_path, changes, phrase):
+    with pytest.raises(UsageError, match=phrase) as caught:
         resolve(write_model(tmp_path, QWEN, **changes))
     assert "bert, gpt" in str(caught.value)
 
@@ -231,7 +231,7 @@ def test_a_function_makes_a_workload(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "phrase"),
     [
         ("no_such_module:make", "no module 'no_such_module'"),
         ("os:nothing", "no attribute 'nothing'"),
@@ -239,6 +239,6 @@ def test_a_function_makes_a_workload(tmp_path, monkeypatch):
         ("math:sqrt", "raised TypeError"),
     ],
 )
-def test_a_function_that_makes_none_is_told_in_one_line(name, told):
-    with pytest.raises(UsageError, match=told):
+def test_a_function_that_makes_none_is_reported_in_one_line(name, phrase):
+    with pytest.raises(UsageError, match=phrase):
         resolve(with_its_code(name))

@@ -37,9 +37,9 @@ def case(preset: str, *, devices: int = 2) -> Case:
     )
 
 
-def run(launcher: Launcher, tmp_path: Path, asked: Case) -> TrialResult:
+def run(launcher: Launcher, tmp_path: Path, probe_case: Case) -> TrialResult:
     log = tmp_path / "log"
-    request = TrialRequest(case=asked, trial=0, rule=RULE, clock=Clock.start(), log=str(log))
+    request = TrialRequest(case=probe_case, trial=0, rule=RULE, clock=Clock.start(), log=str(log))
     outcome = launcher.run(request, is_forked=True, on_started=lambda pid: None, on_stage=lambda stage: None)
     assert outcome.trial is not None, log.read_text()
     return outcome.trial
@@ -57,7 +57,7 @@ def test_two_devices_exchange_their_messages(launcher: Launcher, tmp_path: Path,
     assert trial.check["mean_square"] != pytest.approx(alone.check()["mean_square"], abs=1e-6)
 
 
-def test_one_device_has_nobody_to_reduce_with() -> None:
+def test_one_device_has_no_peer_to_reduce_with() -> None:
     assert "devices >= 2" in (workload.unsupported(case("all-reduce-4k", devices=1)) or "")
     assert workload.unsupported(case("all-reduce-4k")) is None
 
@@ -65,7 +65,7 @@ def test_one_device_has_nobody_to_reduce_with() -> None:
 @pytest.mark.parametrize("preset", workload.presets)
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_a_message_has_the_size_its_preset_names_in_every_precision(preset: str, precision: Precision) -> None:
-    asked = case(preset).model_copy(update={"precision": precision, "batch_size": 3})
+    probe_case = case(preset).model_copy(update={"precision": precision, "batch_size": 3})
     digits, unit = re.findall(r"(\d+)([km])", preset)[0]
-    (stage,) = workload.stages(asked)
+    (stage,) = workload.stages(probe_case)
     assert (stage.repeats, stage.items) == (3, int(digits) * {"k": 2**10, "m": 2**20}[unit])

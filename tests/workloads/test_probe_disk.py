@@ -20,48 +20,48 @@ def case(preset: str = "sequential-read", *, folder="", batch_size=1, **settings
     return Case(workload="probe_disk", preset=preset, mode="infer", batch_size=batch_size, settings=own)
 
 
-def run(program, asked: Case, *, steps: int) -> None:
+def run(program, probe_case: Case, *, steps: int) -> None:
     for step in range(steps):
         program.begin(step)
-        for stage in workload.stages(asked):
+        for stage in workload.stages(probe_case):
             for repeat in range(stage.repeats):
                 program.stages[stage.name](repeat)
 
 
-def supported(asked: Case) -> Case:
-    reason = workload.unsupported(asked)
+def supported(probe_case: Case) -> Case:
+    reason = workload.unsupported(probe_case)
     if reason is not None:
         pytest.skip(reason)
-    return asked
+    return probe_case
 
 
 @pytest.mark.parametrize("cache", ["direct", "dropped", "cached"])
 @pytest.mark.parametrize("preset", READS)
 def test_what_is_read_is_what_was_written(preset, cache, make_setup):
-    asked = supported(case(preset, cache=cache, batch_size=2))
-    program = workload.build(asked, make_setup(asked))
-    run(program, asked, steps=7)
-    told = program.check()
-    assert told["content_matches"] is True
-    assert told["cache"] == cache
-    assert told["cold"] is (None if cache == "cached" else True)
+    probe_case = supported(case(preset, cache=cache, batch_size=2))
+    program = workload.build(probe_case, make_setup(probe_case))
+    run(program, probe_case, steps=7)
+    checks = program.check()
+    assert checks["content_matches"] is True
+    assert checks["cache"] == cache
+    assert checks["cold"] is (None if cache == "cached" else True)
 
 
 @pytest.mark.parametrize("cache", ["direct", "cached"])
 def test_a_checkpoint_is_complete_and_readable(cache, make_setup):
-    asked = supported(case("checkpoint-write", cache=cache, file_mib=33))
-    program = workload.build(asked, make_setup(asked))
-    run(program, asked, steps=2)
+    probe_case = supported(case("checkpoint-write", cache=cache, file_mib=33))
+    program = workload.build(probe_case, make_setup(probe_case))
+    run(program, probe_case, steps=2)
     assert program.check()["complete"] is True
     assert program.check()["content_matches"] is True
-    assert [stage.name for stage in workload.stages(asked)] == ["write", "fsync"]
-    assert workload.work(asked).items_per_step == 33 * MIB
+    assert [stage.name for stage in workload.stages(probe_case)] == ["write", "fsync"]
+    assert workload.work(probe_case).items_per_step == 33 * MIB
 
 
 def test_no_file_is_left_in_the_folder_even_while_the_probe_runs(tmp_path, make_setup):
-    asked = supported(case(folder=tmp_path, cache="cached"))
-    program = workload.build(asked, make_setup(asked))
-    run(program, asked, steps=1)
+    probe_case = supported(case(folder=tmp_path, cache="cached"))
+    program = workload.build(probe_case, make_setup(probe_case))
+    run(program, probe_case, steps=1)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -21,15 +21,15 @@ def case(preset: str = "square-256", **changes) -> Case:
 
 @pytest.mark.parametrize(("preset", "m"), [("square-256", 256), ("gpt2-mlp", 16), ("llama-3.1-8b-mlp", 3)])
 def test_the_declared_flops_are_those_that_torch_counts(preset, m, make_setup):
-    asked = case(preset, settings={"m": m, "calls": 3})
-    program = workload.build(asked, make_setup(asked, device="meta"))
+    probe_case = case(preset, settings={"m": m, "calls": 3})
+    program = workload.build(probe_case, make_setup(probe_case, device="meta"))
     with FlopCounterMode(display=False) as counter:
         program.begin(0)
         program.stages["multiply"](0)
-    assert counter.get_total_flops() == workload.stages(asked)[0].items
+    assert counter.get_total_flops() == workload.stages(probe_case)[0].items
 
 
-def test_a_square_preset_is_square_and_a_layer_takes_one_token_unless_told():
+def test_a_square_preset_is_square_and_a_layer_takes_one_token_by_default():
     assert shape(case("square-1024")) == (1024, 1024, 1024)
     assert shape(case("gpt2-mlp")) == (1, 768, 3072)
     assert shape(case("gpt2-mlp", settings={"m": 16})) == (16, 768, 3072)
@@ -37,18 +37,18 @@ def test_a_square_preset_is_square_and_a_layer_takes_one_token_unless_told():
 
 @given(preset=st.sampled_from(sorted(workload.presets)), precision=st.sampled_from(["fp32", "bf16"]))
 def test_the_weights_fill_the_pool_and_never_overflow_it(preset, precision):
-    asked = case(preset, precision=precision)
-    _, k, n = shape(asked)
+    probe_case = case(preset, precision=precision)
+    _, k, n = shape(probe_case)
     one = k * n * (4 if precision == "fp32" else 2)
-    count = num_weights(asked)
+    count = num_weights(probe_case)
     assert 1 <= count <= MAX_COPIES
     assert count == 1 or count * one <= POOL_BYTES
     assert count == MAX_COPIES or (count + 1) * one > POOL_BYTES
 
 
 def test_each_product_meets_other_weights_and_gives_the_same_result(make_setup):
-    asked = case("square-256", settings={"calls": 1})
-    program = workload.build(asked, make_setup(asked))
+    probe_case = case("square-256", settings={"calls": 1})
+    program = workload.build(probe_case, make_setup(probe_case))
     program.begin(0)
     seen = []
     for repeat in range(2):
@@ -71,8 +71,8 @@ def test_training_and_unknown_settings_are_the_users_mistake():
 
 
 def test_the_precision_of_the_case_is_that_of_the_product(make_setup):
-    asked = case("square-256", precision="bf16", settings={"calls": 1})
-    program = workload.build(asked, make_setup(asked))
+    probe_case = case("square-256", precision="bf16", settings={"calls": 1})
+    program = workload.build(probe_case, make_setup(probe_case))
     program.begin(0)
     with torch.inference_mode():
         program.stages["multiply"](0)

@@ -15,15 +15,15 @@ def case(preset: str, **changes) -> Case:
 @pytest.mark.parametrize(("preset", "arrays"), [("copy", 2), ("triad", 3)])
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_a_copy_moves_two_arrays_and_a_triad_three_whatever_the_precision(preset, arrays, precision):
-    asked = case(preset, precision=precision, settings={"array_mib": 7}, batch_size=2)
-    (stage,) = workload.stages(asked)
+    probe_case = case(preset, precision=precision, settings={"array_mib": 7}, batch_size=2)
+    (stage,) = workload.stages(probe_case)
     assert (stage.name, stage.repeats, stage.items) == (preset, 2, arrays * 7 * MIB)
 
 
 def test_a_triad_adds_three_times_the_third_array(make_setup):
-    asked = case("triad", settings={"array_mib": 1})
-    program = workload.build(asked, make_setup(asked))
-    before = workload.build(asked, make_setup(asked)).check()["mean_square"]
+    probe_case = case("triad", settings={"array_mib": 1})
+    program = workload.build(probe_case, make_setup(probe_case))
+    before = workload.build(probe_case, make_setup(probe_case)).check()["mean_square"]
     program.stages["triad"](0)
     assert program.check()["mean_square"] == pytest.approx((1 + SCALAR) ** 2 * before), "b and c hold the same values"
 

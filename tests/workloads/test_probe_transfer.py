@@ -18,11 +18,11 @@ def test_on_a_cpu_there_is_nothing_to_transfer_and_it_says_so():
 
 @pytest.mark.parametrize("preset", workload.presets)
 def test_each_direction_moves_the_bytes_it_counts(preset, make_setup):
-    asked = case(preset, settings={"size_mib": 2})
-    (stage,) = workload.stages(asked)
+    probe_case = case(preset, settings={"size_mib": 2})
+    (stage,) = workload.stages(probe_case)
     assert stage.items == 2 * 2**20
     assert stage.name == ("to_device" if preset.endswith("to-device") else "to_host")
-    program = workload.build(asked, make_setup(asked))
+    program = workload.build(probe_case, make_setup(probe_case))
     before = program.check()["mean_square"]
     program.stages[stage.name](0)
     after = program.check()["mean_square"]

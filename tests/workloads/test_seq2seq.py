@@ -57,7 +57,7 @@ def test_tokens_equal_those_of_decoding_without_a_cache(name, attention):
             logits = model(input_ids=second, decoder_input_ids=tokens, use_cache=False).logits
         tokens = torch.cat([tokens, logits[:, -1:].argmax(-1)], dim=1)
     assert torch.equal(ours, tokens[:, 1:])
-    assert ours.unique().numel() > 1, "texts are told apart"
+    assert ours.unique().numel() > 1, "texts are distinguished"
 
 
 @given(batch=st.integers(1, 64), source=st.integers(2, 500), new=st.integers(1, 500))

@@ -45,7 +45,7 @@ def test_the_score_knows_no_volume_and_falls_with_noise():
     assert quiet == pytest.approx(-20.0, abs=1.0)
 
 
-def test_clean_clips_are_told_from_noisy_ones(make_setup):
+def test_clean_clips_are_distinguished_from_noisy_ones(make_setup):
     case = Case(workload="speech_enhancement", preset="tiny", mode="infer")
     noisy, clean = workload._clip(case, make_setup(case))
     assert float((noisy - clean).std()) == pytest.approx(0.5, rel=0.1)

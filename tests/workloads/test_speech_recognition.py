@@ -17,7 +17,7 @@ def test_a_step_finishes_the_seconds_of_its_clips_however_many_tokens_it_makes(m
     assert workload.work(case).items_per_step == pytest.approx(4 * 30.0)
 
 
-def test_tokens_are_counted_beside_the_seconds():
+def test_tokens_are_counted_besides_the_seconds():
     stages = {stage.name: stage for stage in workload.stages(whisper("infer", batch_size=3))}
     assert (stages["encode"].tokens, stages["prefill"].tokens, stages["decode"].tokens) == (None, 3, 3)
     assert stages["decode"].repeats == 7
@@ -42,7 +42,7 @@ def test_gradient_checkpointing_gives_the_same_loss(make_setup):
     assert first == pytest.approx(second, rel=1e-5)
 
 
-def test_whispers_window_is_not_asked_to_be_another_and_its_decoder_has_an_end():
+def test_whispers_window_is_fixed_and_its_decoder_has_an_end():
     with pytest.raises(UsageError, match="audio_s = 10 must be 30"):
         workload.validate(whisper("infer", "whisper-base", settings={"audio_s": 10.0}))
     with pytest.raises(UsageError, match="64 positions"):

@@ -24,7 +24,7 @@ def test_frames_are_dealt_to_symbols_in_order_and_equally():
 
 
 @pytest.mark.parametrize("preset", TINY)
-def test_speech_is_as_long_as_was_asked(preset, make_setup):
+def test_speech_is_as_long_as_was_requested(preset, make_setup):
     case = speech("infer", preset, batch_size=2)
     checks = run_steps(workload.build(case, make_setup(case)), workload, case)
     assert checks["finite"]

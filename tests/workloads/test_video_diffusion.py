@@ -41,7 +41,7 @@ def test_throughput_counts_frames_which_give_seconds_of_video():
 
 
 @pytest.mark.parametrize("preset", TINY)
-def test_a_video_has_the_frames_and_the_size_asked_for(preset, make_setup):
+def test_a_video_has_the_frames_and_the_requested_size(preset, make_setup):
     settings = {"height": 64, "width": 96, "num_frames": 9, "num_inference_steps": 1}
     chosen = case("infer", preset, settings=settings)
     program = workload.build(chosen, make_setup(chosen))

@@ -44,7 +44,7 @@ def test_more_clients_or_a_longer_prompt_never_shorten_the_wait(
     assert first_token_s(row(clients=clients, length=length * longer), constants) >= here * (1 - 1e-9)
 
 
-def test_a_lone_client_waits_for_nobody() -> None:
+def test_a_lone_client_never_waits() -> None:
     crowded = PRIORS | {"wave": 10.0}
     assert first_token_s(row(), crowded) == pytest.approx(first_token_s(row(), PRIORS))
     assert first_token_s(row(clients=64), crowded) > 2 * first_token_s(row(clients=64), PRIORS)
@@ -69,7 +69,7 @@ def test_data_parallel_attention_reads_a_prompt_on_fewer_ranks() -> None:
     assert first_token_s(apart) > first_token_s(row(clients=16))
 
 
-def test_an_engine_that_looks_seldom_keeps_requests_waiting_and_only_on_the_architecture_it_is_told_so() -> None:
+def test_an_engine_that_looks_seldom_keeps_requests_waiting_and_only_on_the_architecture_it_is_set_so() -> None:
     def wait_steps(gpu: str, engine: str, clients: float) -> float:
         columns = forms.columns_of([row(gpu=gpu, engine=engine, clients=clients)])
         return float(forms.steps_to_a_look(columns, columns["sequences"])[0])

@@ -131,7 +131,7 @@ DECODE, PREFILL = {"decode_weights": 1.5}, {"prefill_weights": 3.0}
         ("decode_rate", 4 / 2),
     ],
 )
-def test_what_is_asked_is_put_together_of_steps_and_prompts(aspect: str, value: float) -> None:
+def test_the_requested_metric_is_put_together_of_steps_and_prompts(aspect: str, value: float) -> None:
     assert language(aspect, DECODE | PREFILL, prompt_s=5.0) == pytest.approx(value)
 
 

@@ -133,7 +133,7 @@ def test_weights_are_as_wide_as_their_format_but_for_the_table() -> None:
 
 
 def test_the_cache_takes_what_weights_and_the_engine_leave_of_nine_tenths() -> None:
-    """100 GB a rank, of which the driver reports 95; 1.5 GB beside the weights; 32 bytes a token, half of it on each of two."""
+    """100 GB a rank, of which the driver reports 95; 1.5 GB besides the weights; 32 bytes a token, half of it on each of two."""
     spec = device(memory_bytes=10**11, usable_memory_bytes=95 * 10**9)
     large = decoder(total_params_override=10e9, active_params_override=10e9)
 
@@ -225,7 +225,7 @@ def test_a_part_of_less_power_for_its_peak_holds_less_of_it() -> None:
     [(0.3, 8, 1), (0.75, 8, 1), (0.76, 8, 2), (1.6, 8, 4), (6.0, 8, 8), (60.0, 8, 8), (6.0, 3, 3)],
 )
 def test_weights_lie_on_the_fewest_ranks_that_hold_them_in_three_quarters(giga: float, devices: int, ranks: int) -> None:
-    """Two bytes a parameter on devices of 1 GB; the table is nothing beside them."""
+    """Two bytes a parameter on devices of 1 GB; the table is negligible compared with them."""
     model = decoder(total_params_override=giga * 1e9 / 2, active_params_override=giga * 1e9 / 2)
     assert weight_bytes(model, BF16) == pytest.approx(giga * 1e9, rel=1e-4)
     assert fitting_tensor_ranks(model, device(memory_bytes=1_001_000_000), number_format=BF16, devices=devices) == ranks

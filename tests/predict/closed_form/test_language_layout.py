@@ -15,7 +15,7 @@ CATALOGUE = load_catalogue(with_user_files=False)
 B200 = CATALOGUE.accelerator("b200_sxm_180gb")
 
 
-def asked(devices: int, **layout: float) -> Query:
+def question(devices: int, **layout: float) -> Query:
     return Query(
         family="llm", task="infer-online", model="deepseek-v3", gpu=B200.id, gpu_count=devices, precision="fp8",
         software="sglang 0.5.9", concurrency=64, input_len=1024, output_len=1024, metric="tpot", unit="ms", layout=layout,
@@ -23,20 +23,20 @@ def asked(devices: int, **layout: float) -> Query:
 
 
 def test_tensor_and_expert_ranks_over_the_same_devices_are_counted_once() -> None:
-    twice = language_row(asked(64, tp=64, moe_tp=8, ep=8, attention_dp=1, pp=1), B200)
-    once = language_row(asked(8, tp=8, moe_tp=1, ep=8, attention_dp=1, pp=1), B200)
+    twice = language_row(question(64, tp=64, moe_tp=8, ep=8, attention_dp=1, pp=1), B200)
+    once = language_row(question(8, tp=8, moe_tp=1, ep=8, attention_dp=1, pp=1), B200)
     assert twice.columns == once.columns
 
 
 def test_data_parallel_attention_over_the_tensor_ranks_is_counted_once() -> None:
-    twice = language_row(asked(16, tp=4, moe_tp=1, ep=16, attention_dp=4, pp=1), B200)
-    once = language_row(asked(4, tp=4, moe_tp=1, ep=4, attention_dp=4, pp=1), B200)
+    twice = language_row(question(16, tp=4, moe_tp=1, ep=16, attention_dp=4, pp=1), B200)
+    once = language_row(question(4, tp=4, moe_tp=1, ep=4, attention_dp=4, pp=1), B200)
     assert twice.columns == once.columns
 
 
 def test_a_layout_that_multiplies_nothing_twice_is_left_alone() -> None:
-    row = language_row(asked(8, tp=8, moe_tp=2, ep=4, attention_dp=1, pp=1), B200)
-    assert row.columns["decode_linear"] == language_row(asked(8, tp=8), B200).columns["decode_linear"]
+    row = language_row(question(8, tp=8, moe_tp=2, ep=4, attention_dp=1, pp=1), B200)
+    assert row.columns["decode_linear"] == language_row(question(8, tp=8), B200).columns["decode_linear"]
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ GPUS = ("a100_sxm_80gb", "h100_sxm_80gb", "b200_sxm_180gb")
 
 def questions() -> list[ModelRow]:
     catalogue = load_catalogue(with_user_files=False)
-    asked = [
+    pairs = [
         (
             gpu,
             Query(
@@ -31,7 +31,7 @@ def questions() -> list[ModelRow]:
         for length in (128, 2048)
         for metric in ("tpot", "ttft")
     ]  # fmt: skip
-    return [language_row(query, catalogue.accelerator(gpu)) for gpu, query in asked]
+    return [language_row(query, catalogue.accelerator(gpu)) for gpu, query in pairs]
 
 
 def test_what_is_left_out_has_no_say_in_its_own_prediction() -> None:

@@ -82,7 +82,7 @@ def test_of_alternatives_the_longer_counts_and_only_it_learns() -> None:
     assert "part=host" not in posterior.effects
 
 
-def test_a_sum_of_stages_that_share_an_effect_is_no_surer_than_each() -> None:
+def test_a_sum_of_stages_that_share_an_effect_is_no_more_certain_than_each() -> None:
     prior = Posterior(spreads=SPREADS)
     one = prior.estimate(quantity(shared="x"))
     alike = prior.added([one, one])
@@ -97,14 +97,14 @@ numbers = st.floats(0.5, 2.0)
 @given(values=st.lists(st.tuples(numbers, st.sampled_from("abc"), st.sampled_from("xy")), max_size=6), more=numbers)
 def test_another_measurement_never_widens_an_interval(values: list[tuple[float, str, str]], more: float) -> None:
     some = [observed(value, machine=name, shared=kind) for value, name, kind in values]
-    asked = quantity(machine="a", shared="x")
-    prior = fit([], spreads=SPREADS).estimate(asked)
-    found = fit(some, spreads=SPREADS).estimate(asked)
+    target = quantity(machine="a", shared="x")
+    prior = fit([], spreads=SPREADS).estimate(target)
+    found = fit(some, spreads=SPREADS).estimate(target)
     low, high = found.interval()
     assert 0 < low <= found.value <= high
     assert found.deviation <= prior.deviation + 1e-12
     if not some:
-        exact = fit([observed(more, machine="a", shared="x")], spreads=SPREADS).estimate(asked)
+        exact = fit([observed(more, machine="a", shared="x")], spreads=SPREADS).estimate(target)
         assert exact.deviation < found.deviation
 
 

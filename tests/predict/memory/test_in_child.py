@@ -1,4 +1,4 @@
-"""Peak memory asked of a process of its own."""
+"""Peak memory predicted in a process of its own."""
 
 from aigc_bench.core.records import Case
 from aigc_bench.predict.memory.in_child import predicted_peak_bytes

@@ -1,4 +1,4 @@
-"""The memory of a real run beside its prediction: every family in training and inference, and nothing said to fit that did not."""
+"""The memory of a real run compared with its prediction: every family in training and inference, without false fits."""
 
 from __future__ import annotations
 

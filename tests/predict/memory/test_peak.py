@@ -1,4 +1,4 @@
-"""Peak memory: terms that add up, an allocator that behaves like one, and a real process beside its prediction."""
+"""Peak memory: terms that add up, an allocator that behaves like one, and a real process compared with its prediction."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_an_accelerator_adds_its_context_workspace_and_blocks() -> None:
     assert all(term.source for term in found.terms.values())
 
 
-def test_training_holds_gradients_and_two_moments_beside_the_parameters() -> None:
+def test_training_holds_gradients_and_two_moments_besides_the_parameters() -> None:
     traced = trace(GPT)
     found = peak_memory(traced)
     assert found.tensors.value > 4 * traced.params_bytes

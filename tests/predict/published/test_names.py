@@ -48,7 +48,7 @@ def test_an_unknown_name_without_a_size_is_not_guessed() -> None:
 
 
 @pytest.mark.parametrize("billions", [1, 3, 8, 34, 70, 400])
-def test_a_typical_decoder_has_about_the_parameters_it_was_asked_for(billions: int) -> None:
+def test_a_typical_decoder_has_about_the_parameters_it_was_requested_with(billions: int) -> None:
     assert typical_language_model(billions * 1e9).active_params == pytest.approx(billions * 1e9, rel=0.02)
 
 

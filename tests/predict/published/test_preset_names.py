@@ -61,7 +61,7 @@ def test_every_alias_leads_to_a_preset():
         assert preset in registry.load("workloads", name).presets, target
 
 
-def test_a_case_can_be_asked_for_by_the_name_on_the_hub():
+def test_a_case_can_be_found_by_the_name_on_the_hub():
     case = case_of("black-forest-labs/FLUX.1-schnell")
     assert (case.workload, case.preset) == ("diffusion_transformer", "flux.1-schnell")
     assert case_of("diffusion_transformer/flux.1-dev").preset == "flux.1-dev"

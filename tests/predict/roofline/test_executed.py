@@ -28,8 +28,8 @@ ACCELERATED = (
 
 
 def case_of(workload: str = "bert", preset: str = "base", **changes: object) -> Case:
-    asked = {"workload": workload, "preset": preset, "mode": "infer", "precision": "bf16", "backend": "cuda"}
-    return Case.model_validate(asked | changes)
+    fields = {"workload": workload, "preset": preset, "mode": "infer", "precision": "bf16", "backend": "cuda"}
+    return Case.model_validate(fields | changes)
 
 
 def predicted(case: Case, accelerator: str) -> Mapping[str, MetricRow]:
@@ -128,9 +128,9 @@ def test_graphs_make_a_launch_bound_model_faster_and_leave_its_memory() -> None:
     ],
 )
 def test_what_an_engine_cannot_do_is_refused_in_one_line(changes: dict[str, object], accelerator: str, said: str) -> None:
-    with pytest.raises(UsageError, match=said) as told:
+    with pytest.raises(UsageError, match=said) as caught:
         predicted(case_of(**changes), accelerator)  # type: ignore[arg-type]
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

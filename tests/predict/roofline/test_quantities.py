@@ -1,4 +1,4 @@
-"""Stages as sums of terms: what a CPU pays beside its operators, and how operators are told apart."""
+"""Stages as sums of terms: what a CPU pays besides its operators, and how operators are distinguished."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_a_fused_optimizer_costs_a_cpu_one_call_for_each_tensor() -> None:
         ("convolution_backward", ((4, 128, 16, 16), (4, 64, 8, 8), (64, 128, 4, 4)), True),
     ],
 )
-def test_a_transposed_convolution_is_told_by_its_weight(
+def test_a_transposed_convolution_is_known_by_its_weight(
     name: str, inputs: tuple[tuple[int, ...], ...], is_transposed: bool
 ) -> None:
     groups = operator_groups(operator(kind="conv", name=name, inputs=inputs, flops=10**6), machine="m", backend="cpu")

@@ -108,7 +108,7 @@ def test_the_ideal_is_the_arithmetic_alone() -> None:
     assert ideal_s(stage(operator(flops=10**15)), H100, precision="bf16") == pytest.approx(10**15 / 989.4e12)
 
 
-def test_single_precision_uses_tensor_cores_only_where_asked() -> None:
+def test_single_precision_uses_tensor_cores_only_on_request() -> None:
     assert peak_of("float32", H100, precision="tf32") == pytest.approx(494.7e12)
     assert peak_of("float32", H100, precision="fp32") == pytest.approx(66.9e12)
 
@@ -131,7 +131,7 @@ def test_a_dtype_without_a_peak_is_refused_in_one_line() -> None:
         peak_of("float32", lacking, precision="fp32")
 
 
-def test_an_unknown_engine_is_told_with_those_that_are() -> None:
+def test_an_unknown_engine_is_reported_with_those_that_are() -> None:
     with pytest.raises(UnknownNameError, match="torch-eager"):
         engine_costs("torch-eagle")
 

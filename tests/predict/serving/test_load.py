@@ -54,7 +54,7 @@ def test_poisson_arrivals_have_exponential_gaps_at_the_rate() -> None:
 
 
 @pytest.mark.parametrize("wanted", [0.25, 1.0, 3.0])
-def test_gamma_arrivals_have_the_spread_that_was_asked(wanted: float) -> None:
+def test_gamma_arrivals_have_the_spread_that_was_requested(wanted: float) -> None:
     gaps = gaps_of(pattern="gamma", rate_per_s=2.0, cv=wanted)
     assert gaps.mean() == pytest.approx(0.5, rel=0.08)
     assert cv(gaps) == pytest.approx(wanted, rel=0.08)
@@ -126,7 +126,7 @@ ODD = (
 
 
 @pytest.mark.parametrize("text", ["", "many", "uniform:9", "uniform:9,1", "0", "-5", "12.5", "zipf:1,2", *ODD])
-def test_what_is_not_a_length_is_told_with_the_forms_that_are(text: str) -> None:
+def test_what_is_not_a_length_is_reported_with_the_forms_that_are(text: str) -> None:
     with pytest.raises(UsageError, match=r"Write 512, uniform:100,900"):
         parse_length(text)
 
@@ -173,7 +173,7 @@ def test_a_trace_is_read_as_a_spreadsheet_saves_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "phrase"),
     [
         ("a,b\n1,2\n", "line 1: no column of input lengths"),
         ("input_tokens\n1\n", "line 1: no column of output lengths"),
@@ -195,14 +195,14 @@ def test_a_trace_is_read_as_a_spreadsheet_saves_it(tmp_path: Path) -> None:
         ("time_s,input_tokens,output_tokens\n0001-01-01T00:00+14:00,1,2\n1,1,2", "line"),
     ],
 )
-def test_a_bad_trace_is_told_with_file_and_line(tmp_path: Path, text: str, told: str) -> None:
+def test_a_bad_trace_is_reported_with_file_and_line(tmp_path: Path, text: str, phrase: str) -> None:
     with pytest.raises(UsageError) as caught:
         read_trace(written(tmp_path, text))
-    assert told in str(caught.value)
+    assert phrase in str(caught.value)
     assert "trace.csv" in str(caught.value)
 
 
-def test_a_trace_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_a_trace_that_is_not_there_is_reported(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no such file"):
         read_trace(tmp_path / "absent.csv")
 

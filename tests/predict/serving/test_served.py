@@ -47,10 +47,10 @@ def chat(rate_per_s: float = 5.0, *, num_requests: int = 300, prompt: float = 70
 
 
 def llama(
-    spec: AcceleratorSpec = H100, *, engine: str = "vllm", devices: int = 1, preset: str = "llama-3.1-8b", **asked: object
+    spec: AcceleratorSpec = H100, *, engine: str = "vllm", devices: int = 1, preset: str = "llama-3.1-8b", **options: object
 ) -> ServerModel:
     case = case_of(f"gpt/{preset}", engine=engine, devices=devices)
-    found = MODEL.servers(case, spec, traffic=chat(), **asked)[0].likely  # type: ignore[arg-type]
+    found = MODEL.servers(case, spec, traffic=chat(), **options)[0].likely  # type: ignore[arg-type]
     assert isinstance(found, ServerModel)
     return found
 
@@ -128,12 +128,12 @@ def test_engines_have_their_own_limits_and_a_stated_batch_overrides_the_places()
     assert llama(max_batch=16).max_num_seqs == 16
 
 
-def test_weights_that_leave_no_room_for_a_cache_are_told_with_a_way_out() -> None:
+def test_weights_that_leave_no_room_for_a_cache_are_reported_with_a_way_out() -> None:
     with pytest.raises(UsageError, match=r"llama-3.1-70b in bf16: its weights of 131 GiB leave no room .* 1 x h100_sxm_80gb.*tp=4"):
         llama(preset="llama-3.1-70b")
 
 
-def test_a_question_asked_twice_is_answered_from_memory() -> None:
+def test_a_repeated_question_is_answered_from_memory() -> None:
     case = case_of("gpt/llama-3.1-8b", engine="vllm")
     first = MODEL.servers(case, H100, traffic=chat(1.0))
     assert MODEL.servers(case, H100, traffic=chat(9.0)) is first
@@ -170,9 +170,13 @@ def test_a_family_that_answers_whole_is_served_in_batches() -> None:
 
 
 def predicted(**changes: object) -> dict[str, MetricRow]:
-    asked = {"rate_per_s": 5.0, "slo_ttft_s": 0.5, "slo_tpot_s": 0.04, "num_requests": 200, "lengths": "700/lognormal:150,1"}
+    load = {"rate_per_s": 5.0, "slo_ttft_s": 0.5, "slo_tpot_s": 0.04, "num_requests": 200, "lengths": "700/lognormal:150,1"}
     rows = api.predict(
-        "gpt/llama-3.1-8b", accelerators=["h100"], engine="vllm", scenario="server", load=Load.model_validate({**asked, **changes})
+        "gpt/llama-3.1-8b",
+        accelerators=["h100"],
+        engine="vllm",
+        scenario="server",
+        load=Load.model_validate({**load, **changes}),
     )
     assert {name for name, _ in rows} == {"h100_sxm_80gb"}
     return {row.metric: row for _, row in rows}
@@ -225,9 +229,9 @@ def test_a_trace_brings_its_lengths_and_its_moments(tmp_path: Path) -> None:
 )
 def test_a_mistake_in_the_load_gets_one_line(words: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["predict", "gpt/llama-3.1-8b", "-a", "h100", "--engine", "vllm", *words]) == 2
-    told = capsys.readouterr().err.strip()
-    assert message in told
-    assert len(told.splitlines()) == 1
+    output = capsys.readouterr().err.strip()
+    assert message in output
+    assert len(output.splitlines()) == 1
 
 
 def test_the_command_prints_a_list_with_the_keys_of_show_and_the_accelerator(capsys: pytest.CaptureFixture[str]) -> None:

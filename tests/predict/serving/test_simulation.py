@@ -209,7 +209,7 @@ def test_a_request_longer_than_the_cache_is_refused_and_counted_against_the_good
     assert result.is_slo_met is False
 
 
-def test_traffic_of_which_nothing_fits_is_told() -> None:
+def test_traffic_of_which_nothing_fits_is_reported() -> None:
     traffic = CHAT.model_copy(update={"input_tokens": FixedLength(tokens=9000)})
     with pytest.raises(UsageError, match="No request fits into a KV cache of 2,000 tokens"):
         simulate(SERVER.model_copy(update={"kv_capacity_tokens": 2_000}), traffic)
@@ -330,7 +330,7 @@ def test_the_highest_rate_has_an_interval_too() -> None:
     assert (hopeless.value, hopeless.reasons) == (0.0, ("slo_out_of_reach",))
 
 
-def test_an_slo_that_nobody_could_keep_has_no_rate() -> None:
+def test_an_slo_that_no_service_could_keep_has_no_rate() -> None:
     found = highest_rate(SERVER, CHAT, slo=Slo(ttft_s=1e-4, share=0.9))
     assert found.rate_per_s is None
     assert found.result.is_slo_met is False

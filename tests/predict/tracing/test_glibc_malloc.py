@@ -29,7 +29,7 @@ def test_after_a_mapped_block_was_freed_its_like_comes_from_the_heap_and_stays()
 
 
 @pytest.mark.parametrize(("keeps_one_in", "grows"), [(1, True), (1000, False)])
-def test_a_tensor_fits_the_hole_that_its_equal_left_only_where_the_ends_beside_it_are_free(keeps_one_in: int, grows: bool) -> None:
+def test_a_tensor_fits_the_hole_that_its_equal_left_only_where_the_ends_next_to_it_are_free(keeps_one_in: int, grows: bool) -> None:
     malloc = Malloc(keeps_one_in=keeps_one_in)
     for owner in range(3):
         malloc.take(owner, 64 * KIB)

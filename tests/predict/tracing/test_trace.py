@@ -249,7 +249,7 @@ def test_adapters_alone_have_gradients_and_optimizer_state() -> None:
     assert 0.6 < adapted.flops / whole.flops < 0.9
 
 
-def test_a_users_model_whose_sizes_do_not_fit_is_told_as_theirs(tmp_path: Path) -> None:
+def test_a_users_model_whose_sizes_do_not_fit_is_reported_as_theirs(tmp_path: Path) -> None:
     found = resolve(write_pipeline(tmp_path, "FluxPipeline", transformer={"pooled_projection_dim": 32}))
     case = Case(workload=found.workload, preset=found.preset, model=found.model, mode="infer", settings={"resolution": 64})
     with pytest.raises(UsageError, match="does not run as it is written") as caught:

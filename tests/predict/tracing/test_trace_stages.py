@@ -109,7 +109,7 @@ def test_points_sum_to_the_unrolled_stage(make: Callable[..., Callable[[int], No
 
 
 @pytest.mark.parametrize("make", MAKERS[:3])
-def test_a_long_stage_is_told_by_few_points(make: Callable[..., Callable[[int], None]]) -> None:
+def test_a_long_stage_is_determined_by_few_points(make: Callable[..., Callable[[int], None]]) -> None:
     assert len(traced(make, repeats=12).points) <= 3
 
 

@@ -52,7 +52,7 @@ def test_a_real_run_is_written_in_the_documented_schema(smoke_run: Path, capsys:
         assert (row["family"], row["software"].split()[0]) == ("vae", "torch-eager")
 
 
-def test_a_real_run_told_which_machine_it_was_is_answered_row_by_row(smoke_run: Path, tmp_path: Path) -> None:
+def test_a_real_run_with_its_machine_named_is_answered_row_by_row(smoke_run: Path, tmp_path: Path) -> None:
     file = tmp_path / "own.csv"
     file.write_text(api.published(smoke_run, gpu="h100"))
     found = api.validate(file, by=["track", "metric"])
@@ -171,9 +171,9 @@ def test_an_unknown_name_in_a_table_is_counted_with_the_nearest(changes: dict[st
         file = tmp_path / f"{name}.csv"
         file.write_text(",".join(row) + "\n" + ",".join(row.values()) + "\n")
     assert api.validate(tmp_path / "good.csv").unanswered == {}
-    (told,) = api.validate(file).unanswered
-    assert reason in told
-    assert "\n" not in told
+    (line,) = api.validate(file).unanswered
+    assert reason in line
+    assert "\n" not in line
 
 
 def test_published_and_own_rows_of_one_table_keep_their_order(smoke_run: Path, tmp_path: Path) -> None:

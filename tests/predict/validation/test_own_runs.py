@@ -137,7 +137,7 @@ def test_a_case_that_the_model_does_not_answer_is_left_out_and_the_others_are_us
     assert {one.case for one in posterior.observations} == {VAE.id}
 
 
-def test_more_trials_of_the_same_spread_are_surer() -> None:
+def test_more_trials_of_the_same_spread_narrow_the_interval() -> None:
     row = found_row(VAE, H100)
     few, many = (noise_of(row, num_trials=num) or 0.0 for num in (3, 10))
     assert few < many

@@ -90,7 +90,7 @@ def test_groups_add_up_to_all_rows(answers: list[Answer]) -> None:
     assert sum(group.asked for group in grouped) == len(answers)
 
 
-def test_an_unknown_column_is_told_with_the_nearest(answers: list[Answer]) -> None:
+def test_an_unknown_column_is_reported_with_the_nearest(answers: list[Answer]) -> None:
     with pytest.raises(UnknownNameError, match="family"):
         validation(answers, by=["famly"])
 
