@@ -178,7 +178,7 @@ def _against(base: Run, other: Run, *, base_cases: Mapping[str, CaseAnalysis], f
 
 
 def _notes(base: RunInfo, other: RunInfo) -> Iterator[str]:
-    """Devices of one name differ in speed by 8 % on average (arXiv 2208.11035), so another specimen is said."""
+    """Devices of one name differ in speed by 8 % on average (arXiv 2208.11035), so another unit is noted."""
     ours, theirs = ({device.uuid for device in info.system.accelerators} for info in (base, other))
     if ours != theirs and {d.name for d in base.system.accelerators} == {d.name for d in other.system.accelerators}:
         yield "other units of the same accelerator: devices of one name differ in speed by 8 % on average"

@@ -181,13 +181,13 @@ def test_a_change_tells_both_medians_and_how_many_trials_made_them() -> None:
     assert change.loss == 0.75 and change_of([2.0], [3.5], case="case", metric=THROUGHPUT).loss == -0.75
 
 
-def test_another_specimen_of_the_accelerator_and_another_host_are_said(tmp_path: Path) -> None:
+def test_another_unit_of_the_accelerator_and_another_host_are_noted(tmp_path: Path) -> None:
     base = run_of(tmp_path, "a", devices=(GPU,))
     twin = run_of(tmp_path, "b", devices=(GPU.replace("0", "1"),))
     away = run_of(tmp_path, "c", system=make_system(devices=(GPU,), host_id="elsewhere"), devices=(GPU,))
     none = run_of(tmp_path, "d")
     notes = [found.notes for found in compare(base, [twin, away, none, base]).others]
-    assert ["specimens" in " ".join(one) for one in notes] == [True, False, False, False]
+    assert ["other units" in " ".join(one) for one in notes] == [True, False, False, False]
     assert ["another host" in " ".join(one) for one in notes] == [False, True, False, False]
 
 

@@ -70,7 +70,7 @@ def test_shares_have_their_bounds_in_points(name: str, small: float, large: floa
 
 
 def test_of_several_changes_the_widest_difference_of_a_condition_is_named() -> None:
-    """Two undecided losses: during one the other programs took 50 % more of the CPU, during the other 20 % more, from a higher level."""
+    """Two undecided losses: others took 50 % more of the CPU during one, 20 % more during the other, from a higher level."""
 
     def change(metric: str, base: float, other: float) -> Change:
         found = change_of([1.0, 1.001, 0.999], [0.5, 0.501, 0.499], case="c", metric=METRICS[metric])

@@ -194,10 +194,10 @@ def test_average_over_padded_batches(tmp_path: Path) -> None:
 
 
 def test_same_gpu_name_other_speed(tmp_path: Path) -> None:
-    """Another specimen of the same accelerator is said in a comparison."""
+    """A comparison notes another unit of the same accelerator."""
     base = make_run(tmp_path / "a", devices=(GPU,), telemetry=gpu_with())
     other = make_run(tmp_path / "b", devices=("GPU-other",), system=make_system(devices=("GPU-other",)))
-    assert any("specimens" in note for note in compare(base, [other]).others[0].notes)
+    assert any("other units" in note for note in compare(base, [other]).others[0].notes)
     assert compare(base, [base]).others[0].notes == ()
 
 

@@ -25,7 +25,7 @@ def test_the_largest_that_fits_is_found_within_a_sixteenth(largest: int) -> None
     asked = []
     while (value := search.next()) is not None:
         asked.append(value)
-        search.tell(value, fits=value <= largest)
+        search.record(value, fits=value <= largest)
     assert search.low <= largest
     assert largest - search.low <= search.low / FINE
     assert len(asked) == len(set(asked)) <= 24
@@ -34,7 +34,7 @@ def test_the_largest_that_fits_is_found_within_a_sixteenth(largest: int) -> None
 def test_an_endless_search_ends() -> None:
     search = Bisection()
     while (value := search.next()) is not None:
-        search.tell(value, fits=True)
+        search.record(value, fits=True)
     assert search.low == LARGEST
 
 

@@ -114,7 +114,7 @@ def test_power_is_read_ten_times_as_often_where_it_is_all_there_is_and_never_on_
 
 
 def test_a_load_too_fast_for_its_samples_is_said(tmp_path: Path) -> None:
-    """Ten samples a second of a 100 ms wave without a counter (a trace of an older run): the error is estimated from the samples."""
+    """Ten samples a second of a 100 ms wave without a counter (a trace of an older run): the samples estimate the error."""
     gpu = SHAPES["square 100 ms"]
     with simulated(FakeNvml.build(tmp_path, gpu)):
         due = [time_s for time_s, task in moments(tmp_path) if task.offset_ns is not None]
