@@ -1,4 +1,4 @@
-"""How results are printed: aligned text for people, JSON for programs."""
+"""Print results: aligned text for people, JSON for programs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 USUAL_WIDTH = 108
 LEAST_WIDTH = 60
 LEAST_COLUMN = 24
-"""Characters of a last column below which wrapping it is worse than a line that is too long."""
+"""Narrowest last column that is wrapped; below it, a line that is too long reads better."""
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 
@@ -30,7 +30,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON i
 def print_json(value: Any) -> None:
     """Print ``value`` as indented JSON; a number that JSON cannot write (infinity) is an error.
 
-    Where stdout is not UTF-8, what it could not write is escaped as JSON escapes it, so that nothing is lost.
+    Where stdout is not UTF-8, characters that it cannot write are escaped as JSON escapes them, so that nothing is lost.
     """
     from aigc_bench.core.json_text import json_text
 
@@ -38,26 +38,26 @@ def print_json(value: Any) -> None:
 
 
 def width(usual: int = USUAL_WIDTH) -> int:
-    """Characters of a line: as many as the terminal has, at most ``usual``; ``usual`` where the output goes elsewhere."""
+    """Return the characters of a line: those of the terminal, at most ``usual``; ``usual`` if the output is not a terminal."""
     return max(LEAST_WIDTH, min(usual, _columns() or usual))
 
 
 def _columns() -> int | None:
-    """Columns of the terminal, or as many as ``COLUMNS`` says; ``None`` where the output goes elsewhere."""
+    """Return the columns of the terminal, or of ``COLUMNS``; ``None`` if the output is not a terminal."""
     return shutil.get_terminal_size().columns if "COLUMNS" in os.environ or sys.stdout.isatty() else None
 
 
 def wrapped(text: str, *, indent: int, hang: int | None = None) -> list[str]:
-    """Lines of a text behind ``indent`` spaces, those after the first behind ``hang``, two more where it is not given."""
+    """Return a text as lines indented by ``indent`` spaces, those after the first by ``hang`` (default: two more)."""
     first, rest = " " * indent, " " * (indent + 2 if hang is None else hang)
     shown = visible(text)
     return textwrap.wrap(shown, width=width(), initial_indent=first, subsequent_indent=rest, break_long_words=False) or [first]
 
 
 def print_table(rows: Sequence[Mapping[str, str]], *, right: Sequence[str] = ()) -> None:
-    """Rows of equal keys as aligned columns with a heading; the columns named in ``right`` are aligned to the right.
+    """Print rows of equal keys as aligned columns with a heading; the columns named in ``right`` are aligned to the right.
 
-    In a terminal that is too narrow the last column is wrapped below itself.
+    In a terminal that is too narrow, the last column is wrapped.
     """
     if not rows:
         return
@@ -71,7 +71,7 @@ def print_table(rows: Sequence[Mapping[str, str]], *, right: Sequence[str] = ())
 
 
 def _fitted(line: str, *, at: int) -> list[str]:
-    """The line, its last column wrapped from ``at`` on where the terminal is narrower and leaves it room."""
+    """Return the line, with its last column wrapped at ``at`` if the terminal is narrower and leaves it room."""
     room = (_columns() or 0) - at
     if len(line) <= at + room or room < LEAST_COLUMN:
         return [line]
@@ -79,8 +79,8 @@ def _fitted(line: str, *, at: int) -> list[str]:
     return [line[:at] + head, *(" " * at + other for other in others)]
 
 
-def number_cells(row: MetricRow, *, told: Collection[str]) -> dict[str, str]:
-    """A measured or predicted number as cells, without the reasons that were ``told`` of all numbers."""
+def number_cells(row: MetricRow, *, shared: Collection[str]) -> dict[str, str]:
+    """Return a measured or predicted number as cells, without the reasons that all numbers ``shared``."""
     from aigc_bench.core.units import quantity
 
     return {
@@ -91,15 +91,15 @@ def number_cells(row: MetricRow, *, told: Collection[str]) -> dict[str, str]:
         "n": str(row.n),
         "basis": row.basis,
         "verdict": row.verdict,
-        "further reasons": ", ".join(code for code in row.reasons if code not in told),
+        "further reasons": ", ".join(code for code in row.reasons if code not in shared),
     }
 
 
 def headline(summary: CaseSummary) -> str:
-    """How a case fared in a few words: ``ok, 3 of 3 trials, valid`` or ``oom: the kernel killed the worker ...``."""
-    told = [f"{summary.status}, {summary.num_finished} of {summary.num_asked} trials"]
+    """Return the outcome of a case in a few words: ``ok, 3 of 3 trials, valid`` or ``oom: the kernel killed the worker ...``."""
+    words = [f"{summary.status}, {summary.num_finished} of {summary.num_asked} trials"]
     if summary.verdict is not None:
-        told.append(summary.verdict)
+        words.append(summary.verdict)
     if summary.reasons:
-        told.append(f"({', '.join(summary.reasons)})")
-    return "  ".join(told) if summary.error is None else f"{'  '.join(told)}: {summary.error.message}"
+        words.append(f"({', '.join(summary.reasons)})")
+    return "  ".join(words) if summary.error is None else f"{'  '.join(words)}: {summary.error.message}"

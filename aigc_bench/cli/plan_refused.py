@@ -1,4 +1,4 @@
-"""A demand that nothing meets, on one screen: which factor forbids how many options, the nearest of them, what would change it."""
+"""Print why no option meets a demand: the factors that rule options out, the nearest option of each, and what would change it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MOST = 8
 
 
 def nothing(plan: Plan) -> Iterator[str]:
-    """What stands in the way, every factor that forbids some option, then what could not be planned at all."""
+    """Yield the main obstacle, every factor that rules an option out, then the loads that could not be planned."""
     from aigc_bench.plan.options.refusals import CONSTRAINTS, forbidding, in_the_way
     from aigc_bench.plan.options.wording import what
 
@@ -22,8 +22,9 @@ def nothing(plan: Plan) -> Iterator[str]:
     yield from wrapped(f"No option meets this demand.{f' {way}.' if way else ''}", indent=0)
     yield ""
     for one in forbidding(plan)[:MOST]:
-        verb = "forbid" if one.factor == CONSTRAINTS else "forbids"
-        yield f"  {one.factor} {verb} {one.count} of {len(plan.options)}{f', {one.alone} of them alone' if one.alone else ''}"
+        verb = "rule" if one.factor == CONSTRAINTS else "rules"
+        alone = f", {one.alone} for this reason alone" if one.alone else ""
+        yield f"  {one.factor} {verb} out {one.count} of {len(plan.options)} options{alone}"
         yield from wrapped(f"{what(one.nearest)}: {one.reason}", indent=4)
     for gap in plan.unplanned:
         yield from wrapped(f"{gap.name}: {gap.reason}", indent=2)

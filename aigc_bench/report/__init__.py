@@ -1,1 +1,1 @@
-"""One offline HTML file for a run and its plan."""
+"""Render a run and its plan as one offline HTML file."""

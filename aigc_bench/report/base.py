@@ -1,4 +1,4 @@
-"""What a report section is, and what it is given: the runs, their metric rows case by case, and the plan."""
+"""Define a report section and its input: the runs, their metric rows case by case, and the plan."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class CaseView:
 
     run: Run
     run_tag: str
-    """Tells runs apart; empty where the report holds one run only."""
+    """Distinguishes runs; empty if the report holds one run only."""
     anchor: str
     analysis: CaseAnalysis = field(repr=False)
     summary: CaseSummary = field(repr=False)
@@ -49,32 +49,32 @@ class CaseView:
 
     @property
     def case(self) -> Case:
-        """The case itself."""
+        """Return the case."""
         return self.analysis.case
 
     @property
     def id(self) -> str:
-        """The case's id."""
+        """Return the case's id."""
         return self.case.id
 
     @property
     def status(self) -> CaseStatus:
-        """How the case ended."""
+        """Return how the case ended."""
         return self.summary.status
 
     @property
     def has_numbers(self) -> bool:
-        """Whether at least one trial of the case finished."""
+        """Return whether at least one trial of the case finished."""
         return bool(self.analysis.scenes)
 
     @property
     def label(self) -> str:
-        """Short name for charts and lists: family and preset, and the run where there are several."""
+        """Return a short name for charts and lists: family and preset, and the run if there are several."""
         return " · ".join(part for part in (self.case.workload, self.case.preset, self.run_tag) if part)
 
     @property
     def setting(self) -> str:
-        """How the case was run, in words: ``fp32 · batch 1 · torch-eager``."""
+        """Return the setting of the case in words: ``fp32 · batch 1 · torch-eager``."""
         case = self.case
         parts = [case.precision, f"batch {case.batch_size}", case.engine]
         parts += [f"{case.devices} devices"] if case.devices > 1 else []
@@ -87,37 +87,37 @@ class CaseView:
 
     @property
     def status_words(self) -> str:
-        """The status as a person says it."""
+        """Return the status in words."""
         return STATUS_WORDS[self.status]
 
     @property
     def trials(self) -> tuple[TrialResult, ...]:
-        """The attempt of each trial that counts, by number, finished or not."""
+        """Return the counted attempt of each trial, by number, finished or not."""
         return self.analysis.trials
 
     @property
     def measured_trials(self) -> tuple[TrialResult, ...]:
-        """The trials that have a measured window."""
+        """Return the trials that have a measured window."""
         return tuple(trial for trial in self.trials if trial.status == "ok" and trial.window is not None)
 
     @property
     def verdict(self) -> Verdict | None:
-        """The worst verdict among the case's numbers; ``None`` where it has none."""
+        """Return the worst verdict among the case's numbers; ``None`` if it has none."""
         given = {row.verdict for row in self.rows.values() if row.value is not None}
         return next((verdict for verdict in VERDICTS if verdict in given), None)
 
     def reasons(self, *severities: Severity) -> tuple[str, ...]:
-        """Reason codes of the case's numbers that are of these severities, each once, the gravest first."""
+        """Return the reason codes of the case's numbers with these severities, each once, the most severe first."""
         found = dict.fromkeys(reason for row in self.rows.values() for reason in row.reasons)
         return tuple(code for severity in severities for code in found if code in REASONS and REASONS[code].severity == severity)
 
     def first(self, metrics: Iterable[str]) -> MetricRow | None:
-        """The row of the first of these metrics that has a value; else the first that was computed at all."""
+        """Return the row of the first of these metrics with a value; else the first that was computed at all."""
         found = [self.rows[name] for name in metrics if name in self.rows]
         return next((row for row in found if row.value is not None), found[0] if found else None)
 
     def value(self, metric: str) -> float | None:
-        """The value of a metric, ``None`` where the case has none."""
+        """Return the value of a metric, ``None`` if the case has none."""
         row = self.rows.get(metric)
         return None if row is None else row.value
 
@@ -133,7 +133,7 @@ class RunView:
 
 @dataclass(frozen=True, kw_only=True)
 class ReportContext:
-    """Everything a section may look at."""
+    """The input of every section."""
 
     runs: tuple[RunView, ...]
     plan: Plan | None = None
@@ -141,21 +141,21 @@ class ReportContext:
 
     @cached_property
     def cases(self) -> tuple[CaseView, ...]:
-        """All cases of all runs."""
+        """Return all cases of all runs."""
         return tuple(case for run in self.runs for case in run.cases)
 
     @cached_property
     def measured(self) -> tuple[CaseView, ...]:
-        """The cases that have numbers."""
+        """Return the cases that have numbers."""
         return tuple(case for case in self.cases if case.has_numbers)
 
     @cached_property
     def families(self) -> tuple[str, ...]:
-        """Workloads in order of appearance: a family keeps its colour throughout the report."""
+        """Return the workloads in order of appearance: a family keeps its colour throughout the report."""
         return tuple(dict.fromkeys(case.case.workload for case in self.cases))
 
     def color(self, case: CaseView) -> str:
-        """Name of the case's colour in the palette of ``style.css``."""
+        """Return the name of the case's colour in the palette of ``style.css``."""
         return f"c{self.families.index(case.case.workload) % NUM_COLORS + 1}"
 
 
@@ -177,4 +177,4 @@ class Section(ABC):
 
     @abstractmethod
     def render(self, context: ReportContext) -> str | None:
-        """The section's HTML below its heading, or ``None`` where it has nothing to say."""
+        """Return the section's HTML below its heading, or ``None`` if it has no content."""

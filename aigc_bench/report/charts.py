@@ -1,4 +1,4 @@
-"""Charts as JSON specifications: drawn by plotly.js when they scroll into view, told in words where scripts do not run.
+"""Build charts as JSON specifications: drawn by plotly.js when they scroll into view, shown as text where scripts do not run.
 
 Colours are names of the palette in ``style.css`` (``@c1``), looked up when drawn, so that a chart follows light and dark.
 plotly reads a little HTML in its texts. Every string of a chart is therefore escaped when the chart is written, but for ``Markup``.
@@ -25,7 +25,7 @@ THOUSANDS = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
 
 @dataclass(frozen=True, kw_only=True)
 class Chart:
-    """A chart: what plotly draws (``traces``, ``layout``), and what is said about it (``title``, ``note``, ``words``)."""
+    """A chart: what plotly draws (``traces``, ``layout``), and its text (``title``, ``note``, ``words``)."""
 
     id: str
     title: str
@@ -37,7 +37,7 @@ class Chart:
     height_px: int = 320
 
     def __html__(self) -> str:
-        """The figure as it stands in the page."""
+        """Return the figure as HTML."""
         spec = script_json(_escaped({"data": self.traces, "layout": {**self.layout, "height": self.height_px}}))
         name, title = html.escape(self.id, quote=True), html.escape(self.title)
         note = f'<span class="note">{html.escape(self.note)}</span>' if self.note else ""
@@ -52,7 +52,7 @@ class Chart:
 
 @dataclass(frozen=True, kw_only=True)
 class Point:
-    """One case's value in a chart of cases, with the interval it was measured to."""
+    """One case's value in a chart of cases, with its interval."""
 
     label: str
     value: float
@@ -67,7 +67,7 @@ class Point:
 
 
 def dots(id: str, *, title: str, points: Sequence[Point], axis: str, note: str = "", divide_by: float = 1.0) -> Chart:
-    """One dot with its interval for each case; a logarithmic axis where the values span more than a factor of eight.
+    """Return a chart of one dot with its interval per case; the axis is logarithmic if the values span more than a factor of eight.
 
     The axis shows values divided by ``divide_by``; ``axis`` names what is then counted.
     """
@@ -101,7 +101,7 @@ class Series:
 
 @dataclass(frozen=True, kw_only=True)
 class Limit:
-    """A line that the values are read against."""
+    """A reference line."""
 
     value: float
     label: str
@@ -110,7 +110,7 @@ class Limit:
 def bars(
     id: str, *, title: str, labels: Sequence[str], series: Sequence[Series], unit: str, note: str = "", limit: Limit | None = None
 ) -> Chart:
-    """Horizontal bars, grouped by label, on a linear axis that starts at zero."""
+    """Return horizontal bars, grouped by label, on a linear axis that starts at zero."""
     greatest = max((value for one in series for value in one.values if value is not None), default=1.0)
     factor, printed = scale(greatest, unit)
     traces = [
@@ -147,12 +147,12 @@ def bars(
 
 
 def rows_height_px(num_rows: int, *, row_px: int = 40) -> int:
-    """Height of a chart with that many rows, axis and margins included."""
+    """Return the height of a chart with that many rows, axis and margins included."""
     return 84 + row_px * max(1, num_rows)
 
 
 def by_year(*, barmode: str, axis: str) -> dict[str, Any]:
-    """The layout of dollars as bars, a category for each year."""
+    """Return the layout of dollars as bars, a category for each year."""
     return {
         "barmode": barmode,
         "bargap": 0.45,
@@ -164,7 +164,7 @@ def by_year(*, barmode: str, axis: str) -> dict[str, Any]:
 
 
 def dollars(low: float, high: float) -> dict[str, Any]:
-    """A logarithmic axis of dollars from a little below ``low`` to a little above ``high``; both must be positive."""
+    """Return a logarithmic axis of dollars from just below ``low`` to just above ``high``; both must be positive."""
     ends = math.log10(low) - 0.1, math.log10(high) + 0.1
     steps = (1, 2, 5) if ends[1] - ends[0] < 3.5 else (1,)
     ticks = [step * 10.0**power for power in range(math.floor(ends[0]), math.ceil(ends[1]) + 1) for step in steps]
@@ -174,13 +174,13 @@ def dollars(low: float, high: float) -> dict[str, Any]:
 
 
 def short_number(value: float) -> str:
-    """A round number with its thousands as a letter: ``5k``, ``2M``, ``0.5``."""
+    """Return a round number with its thousands as a letter: ``5k``, ``2M``, ``0.5``."""
     size, letter = next(((size, letter) for size, letter in THOUSANDS if value >= size), (1.0, ""))
     return f"{value / size:g}{letter}"
 
 
 def rounded(value: float | None, *, significant: int = 5) -> float | None:
-    """The value with as many digits as a chart can show; what is not finite is left out."""
+    """Return the value with ``significant`` digits; ``None`` if it is not finite."""
     shown = math.nan if value is None else float(f"{value:.{significant}g}")
     return shown if math.isfinite(shown) else None
 
@@ -214,7 +214,7 @@ def _lines(point: Point) -> Markup:
 
 
 def _decades(points: Sequence[Point], *, divide_by: float) -> list[float]:
-    """Range of a logarithmic axis, in decades: a little more than the values."""
+    """Return the range of a logarithmic axis in decades, slightly wider than the values."""
     exponents = [math.log10(point.value / divide_by) for point in points if point.value > 0]
     return [round(min(exponents) - 0.25, 3), round(max(exponents) + 0.25, 3)]
 
@@ -248,18 +248,18 @@ def _limit_line(limit: Limit, *, factor: float) -> dict[str, Any]:
 
 
 def script_json(spec: Mapping[str, Any]) -> str:
-    """JSON that can stand inside a script element; it is data and never runs. Hidden characters are escapes, as on the page."""
+    """Return JSON that is safe inside a script element; it is data and never runs. Hidden characters are escaped."""
     words = json.dumps(_mapped(spec, lambda one: visible(one, keep="\n")), separators=(",", ":"), allow_nan=False)
     return words.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
 def _escaped(spec: Mapping[str, Any]) -> Any:
-    """A specification whose every string plotly shows as it is, but for those that are ``Markup``."""
+    """Return a specification with every string escaped except ``Markup``, so that plotly shows it verbatim."""
     return _mapped(spec, lambda one: one if isinstance(one, Markup) else html.escape(one, quote=False))
 
 
 def _mapped(value: Any, change: Callable[[str], str]) -> Any:
-    """The value as what JSON knows, with every string in it changed, names of members too."""
+    """Return the value as JSON types, with ``change`` applied to every string and key."""
     if isinstance(value, str):
         return change(value)
     if isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""The report of a prediction: every case of a profile on every accelerator, what the numbers rest on, what was refused and why."""
+"""Render the report of a prediction: every case on every accelerator, the basis of the numbers, and what could not be predicted."""
 
 from __future__ import annotations
 
@@ -31,61 +31,61 @@ Predicted = Sequence[tuple[str, MetricRow]]
 
 @dataclass(frozen=True, kw_only=True)
 class Forecast:
-    """One case on one accelerator: its rows by metric, or why it was not answered."""
+    """One case on one accelerator: its rows by metric, or why it was not predicted."""
 
     accelerator: str
     rows: Mapping[str, MetricRow]
 
     @property
     def any(self) -> MetricRow:
-        """A row of it, for what all rows say alike."""
+        """Return any row, for what all rows share."""
         return next(iter(self.rows.values()))
 
     @property
     def label(self) -> str:
-        """Family, preset and setting, short."""
+        """Return family, preset and setting, short."""
         row = self.any
         return f"{row.workload} · {row.preset} · {row.precision} · batch {row.batch_size} · {row.engine}"
 
     @property
     def mode(self) -> str:
-        """Training or inference."""
+        """Return the mode in words."""
         return MODE_WORDS[self.any.mode]
 
     @property
     def is_answered(self) -> bool:
-        """Whether any number was predicted."""
+        """Return whether any number was predicted."""
         return any(row.value is not None for row in self.rows.values())
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """Every reason of its numbers, each once."""
+        """Return every reason of its numbers, each once."""
         return tuple(dict.fromkeys(code for row in self.rows.values() for code in row.reasons))
 
     @property
     def verdict(self) -> str:
-        """The worst verdict of its numbers."""
+        """Return the worst verdict of its numbers."""
         verdicts = {row.verdict for row in self.rows.values()}
         return next(verdict for verdict in ("invalid", "suspect", "valid") if verdict in verdicts)
 
 
 def render_forecast(predicted: Predicted, *, title: str, version: str) -> str:
-    """The prediction as one HTML document; ``predicted`` holds at least one row."""
+    """Return the prediction as one HTML document; ``predicted`` holds at least one row."""
     assert predicted, "a report needs at least one case"
     cases = forecasts(predicted)
     found = [
         Rendered(name="cases", title="Predicted cases", html=_cases(cases)),
         *_charts(cases),
-        Rendered(name="basis", title="What it rests on", html=template("forecast_basis.html.j2", {"reasons": _reasons(cases)})),
+        Rendered(name="basis", title="Basis", html=template("forecast_basis.html.j2", {"reasons": _reasons(cases)})),
     ]
     refused = [case for case in cases if not case.is_answered]
     if refused:
-        found.append(Rendered(name="refused", title="Not answered", html=template("forecast_refused.html.j2", {"cases": refused})))
+        found.append(Rendered(name="refused", title="Not predicted", html=template("forecast_refused.html.j2", {"cases": refused})))
     return page(found, header=_header(cases, title=title), origin=f"{version}, predicted and not measured")
 
 
 def forecasts(predicted: Predicted) -> list[Forecast]:
-    """The rows by case and accelerator, in order."""
+    """Return the rows by case and accelerator, in order."""
     grouped: dict[tuple[str, str], dict[str, MetricRow]] = {}
     for accelerator, row in predicted:
         grouped.setdefault((accelerator, row.case), {})[row.metric] = row
@@ -97,7 +97,7 @@ def _cases(cases: Sequence[Forecast]) -> str:
 
 
 def _charts(cases: Sequence[Forecast]) -> Iterator[Rendered]:
-    """Step times of training and of inference, accelerators in colours of their own; nothing where nothing was answered."""
+    """Yield step times of training and inference, one colour per accelerator; nothing if nothing was predicted."""
     accelerators = list(dict.fromkeys(case.accelerator for case in cases))
     charts: list[Chart] = []
     for mode in dict.fromkeys(case.mode for case in cases):
@@ -119,12 +119,12 @@ def _charts(cases: Sequence[Forecast]) -> Iterator[Rendered]:
             factor, printed = scale(max(point.value for point in points), "s")
             charts.append(dots(f"time-{mode}", title=f"Step time, {mode}", points=points, axis=printed, divide_by=factor))
     if charts:
-        lead = "Each dot is a prediction, its whiskers the nominal 80 % interval; a ring does not fit into memory."
+        lead = "Each dot is a prediction, its whiskers the nominal 80 % interval; a ring does not fit in memory."
         yield Rendered(name="times", title="Predicted times", html=template("charts.html.j2", {"lead": lead, "charts": charts}))
 
 
 def _reasons(cases: Sequence[Forecast]) -> list[tuple[str, int]]:
-    """What was assumed or doubted, in words, and in how many cases."""
+    """Return the assumptions and doubts in words, and the number of cases of each."""
     counted = Counter(code for case in cases if case.is_answered for code in case.reasons)
     return [(readable((code,)), count) for code, count in counted.most_common()]
 
@@ -132,11 +132,11 @@ def _reasons(cases: Sequence[Forecast]) -> list[tuple[str, int]]:
 def _header(cases: Sequence[Forecast], *, title: str) -> Header:
     answered = [case for case in cases if case.is_answered]
     verdicts = Counter(case.verdict for case in answered)
-    chips = [(f"{len(answered)} of {len(cases)} cases answered", "ok" if len(answered) == len(cases) else "warn")]
+    chips = [(f"{len(answered)} of {len(cases)} cases predicted", "ok" if len(answered) == len(cases) else "warn")]
     chips += [(f"{count} {verdict}", VERDICT_TONE[verdict] or "") for verdict, count in verdicts.items()]
     accelerators = dict.fromkeys(case.accelerator for case in cases)
     return Header(
-        overline="Prediction report · nothing here was measured",
+        overline="Prediction report · no number is measured",
         title=title,
         subtitle=f"On {', '.join(accelerators)}",
         chips=chips,
@@ -147,7 +147,7 @@ def _header(cases: Sequence[Forecast], *, title: str) -> Header:
 def _cases_tile(cases: Sequence[Forecast], answered: Sequence[Forecast]) -> Tile:
     families = len({case.any.workload for case in answered})
     value = Markup("{} <span class='unit muted'>of {}</span>").format(len(answered), len(cases))
-    return Tile(title="Cases answered", value=value, note=f"in {families} model families")
+    return Tile(title="Cases predicted", value=value, note=f"in {families} model families")
 
 
 def _memory_tile(answered: Sequence[Forecast]) -> Iterator[Tile]:

@@ -1,4 +1,4 @@
-"""The top of the report: what, where, when, how the cases ended, and the key figures."""
+"""Render the top of the report: machine, run, outcome of the cases, and the key figures."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Tile:
 
 @dataclass(frozen=True, kw_only=True)
 class Header:
-    """What stands above the sections."""
+    """The header above the sections."""
 
     overline: str
     title: str
@@ -36,7 +36,7 @@ class Header:
 
 
 def header(context: ReportContext) -> Header:
-    """The header of all the report's runs; machine and time are the first run's."""
+    """Return the header of all the report's runs; machine and time are the first run's."""
     info = context.runs[0].run.info
     others = f" and {len(context.runs) - 1} more" if len(context.runs) > 1 else ""
     spent = f" · {clock(info.finished_s - info.created_s)}" if info.finished_s is not None else " · not finished"
@@ -51,7 +51,7 @@ def header(context: ReportContext) -> Header:
 
 
 def machine_name(info: RunInfo) -> str:
-    """What the run was made on, as one would say it: ``8 × NVIDIA H200``, or the CPU and its cores."""
+    """Return the machine of a run: ``8 × NVIDIA H200``, or the CPU and its cores."""
     counts = Counter(device.name for device in info.system.accelerators)
     if counts:
         return ", ".join(f"{count} × {name}" for name, count in counts.items())
@@ -59,7 +59,7 @@ def machine_name(info: RunInfo) -> str:
 
 
 def chips(cases: Sequence[CaseView]) -> list[tuple[str, str | None]]:
-    """How many cases ended how, and how many numbers have which verdict."""
+    """Return the number of cases by outcome, and of numbers by verdict."""
     statuses = Counter(view.status for view in cases)
     whole = "ok" if statuses["ok"] == len(cases) else "warn"
     found: list[tuple[str, str | None]] = [(f"{statuses['ok']} of {len(cases)} cases finished", whole)]
@@ -75,11 +75,11 @@ def chips(cases: Sequence[CaseView]) -> list[tuple[str, str | None]]:
 
 
 def tiles(context: ReportContext) -> list[Tile]:
-    """The key figures: cases, time, memory, CPU, energy and, with a plan, machines."""
+    """Return the key figures: cases, time, memory, CPU, energy and, with a plan, machines."""
     found = [_finished(context), _time(context), _peak(context), _cpu(context), _power(context)]
     option = context.plan.recommended if context.plan is not None else None
     if option is not None and context.plan is not None:
-        note = f"meet the demand “{context.plan.demand.name}”" + (f", bound by {option.bottleneck}" if option.bottleneck else "")
+        note = f"meet the demand “{context.plan.demand.name}”" + (f", bottleneck {option.bottleneck}" if option.bottleneck else "")
         found.append(Tile(title="Machines in the plan", value=number(option.num_machines), note=note))
     return found
 
@@ -123,13 +123,13 @@ def _cpu(context: ReportContext) -> Tile:
 def _power(context: ReportContext) -> Tile:
     view = _highest(context, "power_mean")
     if view is None:
-        return Tile(title="Power and energy", value=missing("no sensor of power"), note="not measured: no sensor")
+        return Tile(title="Power and energy", value=missing("no power sensor"), note="not measured: no sensor")
     return Tile(
         title="Highest mean power", value=number(view.rows["power_mean"]), note=f"{view.label}, {MODE_WORDS[view.case.mode]}"
     )
 
 
 def _highest(context: ReportContext, metric: str) -> CaseView | None:
-    """The case with the highest value of a metric."""
+    """Return the case with the highest value of a metric."""
     known = [view for view in context.measured if view.value(metric) is not None]
     return max(known, key=lambda view: view.value(metric) or 0.0, default=None)

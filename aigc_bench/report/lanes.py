@@ -1,4 +1,4 @@
-"""Charts over time: strips that share one axis, lines thinned so that peaks stay, stretches of time shaded."""
+"""Build charts over time: strips that share one axis, lines thinned so that peaks stay, shaded windows."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from aigc_bench.core.units import scale
 from aigc_bench.report.charts import Chart, rounded
 
 NUM_LINE_COLORS = 7
-"""Palette colours that lines take in turn."""
+"""Palette colours that lines cycle through."""
 MAX_POINTS = 400
-"""Points of one line that a chart keeps; more are thinned to the least and the greatest of each stretch."""
+"""Points of one line that a chart keeps; more are thinned to the minimum and maximum of each interval."""
 MIN_LINE_POINTS = 24
 LANE_PX = 96
 
@@ -29,7 +29,7 @@ class Lane:
     lines: Sequence[Line]
     ceiling: float | None = None
     is_close_up: bool = False
-    """Whether the axis may start above zero, so that small changes show."""
+    """Whether the axis may start above zero, so that small changes are visible."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +45,7 @@ class Line:
 
 @dataclass(frozen=True, kw_only=True)
 class Band:
-    """A shaded stretch of time, such as a measured window."""
+    """A shaded interval of time, such as a measured window."""
 
     start_s: float
     end_s: float
@@ -63,7 +63,7 @@ def lanes(
     bands: Sequence[Band] = (),
     max_points: int = MAX_POINTS,
 ) -> Chart:
-    """Strips over one shared time axis, top to bottom, with shaded stretches across all of them; at most ``max_points`` a strip."""
+    """Return strips over one shared time axis, top to bottom, with shaded intervals; at most ``max_points`` per strip."""
     height_px = 56 + LANE_PX * len(strips)
     gap = 24 / (height_px - 56) if len(strips) > 1 else 0.0
     height = (1.0 - gap * (len(strips) - 1)) / len(strips)
@@ -133,7 +133,7 @@ def _shade(band: Band) -> dict[str, Any]:
 def thinned(
     times: Sequence[float], values: Sequence[float | None], *, max_points: int = MAX_POINTS
 ) -> tuple[list[float], list[float | None]]:
-    """The line with about ``max_points`` points: of each stretch the least and the greatest, in their order, so that peaks stay."""
+    """Return the line with about ``max_points`` points: minimum and maximum of each interval, in order, so that peaks stay."""
     if len(times) <= max_points:
         return list(times), list(values)
     size = math.ceil(2 * len(times) / max_points)

@@ -1,4 +1,4 @@
-"""Templates and the markup of numbers: a value with its unit, its interval, its basis and its verdict, never alone."""
+"""Render templates and numbers: a value always with unit, interval, basis and verdict."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MARKS: Mapping[Basis, tuple[str, str]] = {
     "datasheet": ("◇", "from a datasheet"),
     "assumed": ("△", "assumed"),
 }
-"""Basis -> its sign and what it means; the sign is explained at the top of the report and on hover."""
+"""Basis -> its sign and meaning; the sign is explained at the top of the report and on hover."""
 VERDICT_TONE: Mapping[str | None, str] = {"valid": "ok", "suspect": "warn", "invalid": "bad"}
 STATUS_TONE: Mapping[str | None, str] = {
     "ok": "ok",
@@ -37,12 +37,12 @@ STATUS_TONE: Mapping[str | None, str] = {
 
 
 def missing(why: str = "not measured in this run") -> Markup:
-    """An en dash that says why there is no number."""
+    """Return an en dash that states why there is no number."""
     return Markup('<abbr title="{why}">–<span class="sr"> {why}</span></abbr>').format(why=why)
 
 
 def number(row: MetricRow | Estimate | None, *, why: str = "not measured in this run") -> Markup:
-    """A measured or estimated number as it stands in a table."""
+    """Return a measured or estimated number as HTML."""
     if row is None or row.value is None:
         return missing(why if row is None else absence(row))
     verdict: Verdict = row.verdict if isinstance(row, MetricRow) else "valid"
@@ -57,13 +57,13 @@ def number(row: MetricRow | Estimate | None, *, why: str = "not measured in this
 
 
 def absence(row: MetricRow | Estimate) -> str:
-    """Why a number is missing: the reasons that say so, else all of its reasons."""
+    """Return why a number is missing: the reasons of that severity, else all of its reasons."""
     absent = tuple(code for code in row.reasons if code in REASONS and REASONS[code].severity == "absent")
     return readable(absent or row.reasons) or "not measured in this run"
 
 
 def explain(row: MetricRow | Estimate) -> str:
-    """What stands behind a number, in one line: interval, n, basis, verdict and reasons."""
+    """Return the background of a number in one line: interval, n, basis, verdict and reasons."""
     parts = [quantity(row.value, row.unit, significant=5)]
     if row.low is not None and row.high is not None and row.low != row.high:
         kind = _interval_name(row)
@@ -78,14 +78,14 @@ def explain(row: MetricRow | Estimate) -> str:
 
 
 def _interval_name(row: MetricRow | Estimate) -> str:
-    """A measured interval is Student's over trials, a predicted one holds 80 % of truths; an estimate's is its source's own."""
+    """Name the interval: measured ones are Student's t over trials, predicted ones nominal 80 %, an estimate's its source's own."""
     if not isinstance(row, MetricRow):
         return "interval"
     return "80 % interval" if row.basis == "modelled" else "95 % interval"
 
 
 def spread(row: MetricRow | Estimate | None) -> str:
-    """The interval beside a number, its wider half: ``± 2.1 %``, or points of a share; empty where there is none."""
+    """Return the wider half of the interval: ``± 2.1 %``, or points of a share; empty if there is none."""
     if row is None or not row.value or row.low is None or row.high is None or row.low == row.high:
         return ""
     half = max(row.value - row.low, row.high - row.value)
@@ -94,18 +94,18 @@ def spread(row: MetricRow | Estimate | None) -> str:
 
 
 def between(row: MetricRow | Estimate | None) -> str:
-    """Both ends of an interval in the unit its value is printed in; empty where there is none."""
+    """Return both ends of an interval in the unit of its printed value; empty if there is none."""
     if row is None or row.value is None or row.low is None or row.high is None or row.low == row.high:
         return ""
     is_usd = row.unit.startswith("usd")
-    factor, told = (1.0, dollars) if is_usd else (scale(row.value, row.unit)[0], figure)
-    return f"{told(row.low / factor)} to {told(row.high / factor)}"
+    factor, printed = (1.0, dollars) if is_usd else (scale(row.value, row.unit)[0], figure)
+    return f"{printed(row.low / factor)} to {printed(row.high / factor)}"
 
 
 def prose(words: str) -> Markup:
-    """Plain words for the page: escaped, `` `commands` `` as code, ``+-`` as its sign, the first letter of a sentence large.
+    """Return plain text for the page: escaped, `` `commands` `` as code, ``+-`` as its sign, the first letter in upper case.
 
-    What begins with a name and a colon (``gpt: chat``) keeps its small letter.
+    Text that begins with a name and a colon (``gpt: chat``) stays in lower case.
     """
     safe = str(escape(words.replace("+-", "±")))
     is_named = safe.partition(" ")[0].endswith(":")
@@ -114,13 +114,13 @@ def prose(words: str) -> Markup:
 
 
 def short(codes: Sequence[str]) -> Markup:
-    """Reason codes as words, each with its meaning on hover."""
+    """Return reason codes as words, each with its meaning on hover."""
     words = (Markup('<abbr title="{}">{}</abbr>').format(_reason(code), code.replace("_", " ")) for code in codes)
     return Markup(", ").join(words)
 
 
 def mark(basis: Basis) -> Markup:
-    """The sign of what a number rests on."""
+    """Return the sign of a number's basis."""
     sign, meaning = MARKS[basis]
     return Markup('<abbr class="mark" title="{meaning}">{sign}<span class="sr"> ({basis})</span></abbr>').format(
         meaning=meaning, sign=sign, basis=basis
@@ -128,40 +128,40 @@ def mark(basis: Basis) -> Markup:
 
 
 def chip(words: str, tone: str | None = None) -> Markup:
-    """A small coloured label; the words alone carry the meaning."""
+    """Return a small coloured label; the words alone carry the meaning."""
     return Markup('<span class="chip {}">{}</span>').format(tone or "", words)
 
 
 def readable(codes: tuple[str, ...]) -> str:
-    """Reason codes in words."""
+    """Return the meanings of reason codes."""
     return "; ".join(_reason(code) for code in codes)
 
 
 def as_shown(page: str) -> Markup:
-    """The text of a page with what a reader would not see as escapes (``core.visible``); newlines, which are blanks there, stay."""
+    """Return a page with invisible characters as escapes (``core.visible``), except newlines."""
     return Markup(visible(page, keep="\n"))
 
 
 def moment(unix_s: float | None) -> str:
-    """A moment in UTC, to the minute."""
+    """Return a time in UTC, to the minute."""
     if unix_s is None:
         return "–"
     return datetime.datetime.fromtimestamp(unix_s, tz=datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def sort_key(row: MetricRow | None) -> str:
-    """The number a table is sorted by; empty sorts last."""
+    """Return the sort key of a table cell; empty sorts last."""
     return "" if row is None or row.value is None else repr(float(row.value))
 
 
 def template(name: str, values: Mapping[str, Any]) -> str:
-    """The rendered template; everything is escaped unless it is markup."""
+    """Return the rendered template; everything is escaped unless it is markup."""
     return environment().get_template(name).render(values)
 
 
 @functools.cache
 def environment() -> jinja2.Environment:
-    """The templates of this package, with autoescape on and undefined names refused."""
+    """Return the template environment of this package, with autoescape on and undefined names refused."""
     made = jinja2.Environment(
         loader=jinja2.PackageLoader("aigc_bench.report"),
         autoescape=True,
@@ -187,17 +187,17 @@ def environment() -> jinja2.Environment:
 
 
 def source_file(name: str) -> str:
-    """A style sheet or script of the templates folder, as it is."""
+    """Return a style sheet or script of the templates folder verbatim."""
     return str(jinja2.PackageLoader("aigc_bench.report").get_source(environment(), name)[0])
 
 
 def figure(value: float) -> str:
-    """Three significant digits, or the whole number where it is one: 44 machines, not 44.0."""
+    """Return three significant digits, or a whole number as such: 44 machines, not 44.0."""
     return f"{value:,.0f}" if float(value).is_integer() and abs(value) < 1e15 else digits(value)
 
 
 def dollars(amount: float) -> str:
-    """An amount without its sign of dollars: whole below a thousand where it is, else three significant digits."""
+    """Return an amount without its dollar sign: a whole number below a thousand as such, else three significant digits."""
     return figure(amount) if abs(amount) < 1000 else digits(amount)
 
 

@@ -1,4 +1,4 @@
-"""The report: one HTML file that holds everything it needs and asks nobody for anything."""
+"""Render the report: one self-contained HTML file that makes no network request."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ def render_report(
     catalogue: HasAccelerators | None = None,
     more: Sequence[Rendered] = (),
 ) -> str:
-    """The report of one or several runs as one HTML document, with the plan and the comparison where they are given.
+    """Return the report of one or several runs as one HTML document, with the plan and the comparison if given.
 
-    ``more`` sections, such as those of a demand's plan, stand at the end. ``catalogue`` knows the dense peaks that MFU divides by;
-    the shipped one unless told.
+    ``more`` sections, such as those of a demand's plan, come at the end. ``catalogue`` provides the dense peaks that MFU divides
+    by; default is the shipped one.
     """
     assert runs, "a report needs at least one run"
     views = run_views(runs, catalogue=usable_catalogue() if catalogue is None else catalogue)
@@ -46,21 +46,21 @@ def render_report(
 
 
 def write_report(run: Run, *, out: Path | None = None, plan: Plan | None = None, comparison: Comparison | None = None) -> Path:
-    """Write the report of a run, into its own directory unless told where, and return the file's path."""
+    """Write the report of a run, by default into its directory, and return the file's path."""
     file = run.path / REPORT_FILE if out is None else out
     return save(render_report([run], plan=plan, comparison=comparison), file=file)
 
 
 def save(html: str, *, file: Path) -> Path:
-    """Put a rendered report in place in one move, so that a reader never meets half of it.
+    """Replace the file atomically, so that a reader never sees a partial report.
 
-    A pipe or a device (``/dev/stdout``) is written to as it is. Raises ``UsageError`` where a file of another kind would be lost.
+    A pipe or a device (``/dev/stdout``) is written to directly. Raises ``UsageError`` if a file of another kind would be lost.
     """
     if file.exists() and not file.is_file():
         file.write_text(html, encoding="utf-8")
         return file
     if file.is_file() and not _is_page(file):
-        raise UsageError(f"{file}: is there already and is no HTML page.", "Name another file, or move that one away first.")
+        raise UsageError(f"{file}: exists and is not an HTML page.", "Choose another file, or move that one away first.")
     file.parent.mkdir(parents=True, exist_ok=True)
     temporary = file.with_name(f".{file.name}.new")
     try:
@@ -74,14 +74,14 @@ def save(html: str, *, file: Path) -> Path:
 
 
 def _is_page(file: Path) -> bool:
-    """Whether a file may be replaced by a report: an HTML page, or nothing."""
+    """Return whether a file may be replaced by a report: it is an HTML page, or empty."""
     with file.open("rb") as handle:
         start = handle.read(64).lstrip(b"\xef\xbb\xbf \r\n\t").lower()
     return not start or start.startswith((b"<!doctype html", b"<html"))
 
 
 def sections(context: ReportContext) -> tuple[Rendered, ...]:
-    """The registered sections that have something to say, in order."""
+    """Return the registered sections with content, in order."""
     offered: list[tuple[str, Section]] = [(name, registry.load("sections", name)) for name in registry.names("sections")]
     rendered = (
         (name, section, section.render(context)) for name, section in sorted(offered, key=lambda pair: (pair[1].order, pair[0]))
@@ -90,7 +90,7 @@ def sections(context: ReportContext) -> tuple[Rendered, ...]:
 
 
 def page(found: Sequence[Rendered], *, header: Header, origin: str) -> str:
-    """The document around rendered sections; ``origin`` is the version and what was read, as the last line tells it."""
+    """Return the document around rendered sections; ``origin`` is the version and the source, printed in the footer."""
     from plotly.offline import get_plotlyjs
 
     plotly, behaviour = get_plotlyjs(), source_file("behaviour.js")
@@ -107,7 +107,7 @@ def page(found: Sequence[Rendered], *, header: Header, origin: str) -> str:
 
 
 def _content_policy(scripts: Sequence[str]) -> str:
-    """Content-Security-Policy that runs these very scripts, and forbids every request and every other script."""
+    """Return a Content-Security-Policy that allows exactly these scripts, and forbids every request and every other script."""
     hashes = " ".join(f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'" for script in scripts)
     allowed = f"script-src {hashes}; style-src 'unsafe-inline'; img-src data: blob:"
     return f"default-src 'none'; {allowed}; base-uri 'none'; form-action 'none'"

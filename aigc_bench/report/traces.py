@@ -1,4 +1,4 @@
-"""Telemetry as strips over time: which sensors are drawn, in which unit, and where the measured windows lie."""
+"""Draw telemetry as strips over time: which sensors, in which unit, and the measured windows."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from aigc_bench.report.lanes import NUM_LINE_COLORS, Band, Lane, Line
 
 @dataclass(frozen=True, kw_only=True)
 class Strip:
-    """A kind of sensor that gets a strip of its own: ``metric`` from ``source``, about the devices that ``device`` accepts."""
+    """A kind of sensor with its own strip: ``metric`` from ``source``, of the devices that ``device`` accepts."""
 
     title: str
     unit: str
@@ -51,11 +51,11 @@ STRIPS = (
     Strip(title="GPU SM clock", unit="Hz", source="nvml", metric="sm_clock_hz", device=_any),
 )
 MARGIN_S = 2.0
-"""How much before its start and after its end a trial's telemetry is shown."""
+"""Telemetry shown before the start and after the end of a trial."""
 
 
 def trial_lanes(readings: Readings, trials: Sequence[TrialResult], *, names: Mapping[str, str]) -> list[Lane]:
-    """Step times, then sensor strips, of several trials laid over each other, time counted from each trial's window.
+    """Return step times, then sensor strips, of several overlaid trials, with time relative to each trial's window.
 
     ``names`` gives the devices' short names by UUID. There is a line for each trial and device.
     """
@@ -72,7 +72,7 @@ def trial_lanes(readings: Readings, trials: Sequence[TrialResult], *, names: Map
 
 
 def step_lines(trial: TrialResult, *, color: str) -> list[Line]:
-    """The steps of one trial as marks at their start: those of the window, and before zero those of the warm-up."""
+    """Return the steps of one trial as marks at their start: those of the window, and before zero those of the warm-up."""
     name = f"trial {trial.trial + 1}"
     lines = []
     if trial.warmup is not None and trial.warmup.step_duration_s:
@@ -85,12 +85,12 @@ def step_lines(trial: TrialResult, *, color: str) -> list[Line]:
 
 
 def longest_window(trials: Sequence[TrialResult]) -> Band:
-    """The measured window of the trial that measured longest, from its zero."""
+    """Return the longest measured window among the trials, starting at zero."""
     return Band(start_s=0.0, end_s=max(trial.window.end_s - trial.window.start_s for trial in trials if trial.window is not None))
 
 
 def run_lanes(readings: Readings, *, since_s: float, names: Mapping[str, str]) -> list[Lane]:
-    """Strips over the whole run, time counted from ``since_s``; a line for each device."""
+    """Return strips over the whole run, with time relative to ``since_s`` and a line per device."""
     lanes = []
     for strip in STRIPS:
         lines = [
@@ -103,12 +103,12 @@ def run_lanes(readings: Readings, *, since_s: float, names: Mapping[str, str]) -
 
 
 def device_names(run: Run) -> dict[str, str]:
-    """UUID -> short name of the run's accelerators."""
+    """Return the short names of the run's accelerators by UUID."""
     return {device.uuid: f"GPU {device.index}" for device in run.info.system.accelerators}
 
 
 def short_name(device: str, names: Mapping[str, str]) -> str:
-    """How a device is called in a chart."""
+    """Return the name of a device in a chart."""
     return names.get(device, device if len(device) <= 16 else f"{device[:12]}…")
 
 
@@ -137,7 +137,7 @@ def _line(series: Series, *, name: str, zero_s: float, color: str) -> Line:
 
 
 def with_gaps(series: Series, *, periods: float = 8.0) -> tuple[list[float], list[float | None]]:
-    """Times and values with a break where a sensor was silent for long, so that no line is drawn over what was not seen."""
+    """Return times and values with a break where a sensor was silent for long, so that no line bridges missing readings."""
     times, values = series.time_s.tolist(), series.value.tolist()
     if len(times) < 3:
         return times, values

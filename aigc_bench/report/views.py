@@ -1,4 +1,4 @@
-"""From runs to what the sections see: every case with its metric rows, and which metrics stand in which column."""
+"""Prepare runs for the sections: every case with its metric rows, and the metrics of each column."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ENERGY = ("energy_per_item",)
 
 
 def run_views(runs: Sequence[Run], *, catalogue: HasAccelerators | None = None) -> tuple[RunView, ...]:
-    """The runs with their cases in the profile's order, each analysed once. ``catalogue`` knows the peaks that MFU divides by."""
+    """Return the runs with their cases in the profile's order, each analysed once; ``catalogue`` has the peaks for MFU."""
     tags = [run.info.id if len(runs) > 1 else "" for run in runs]
     return tuple(
         _run_view(run, number=number, tag=tag, catalogue=catalogue)

@@ -172,4 +172,4 @@ def test_a_search_is_interrupted_and_resumed_and_ends_with_its_answer_and_its_cu
     assert (found["batch_size"], found["bound"], found["smallest_too_large"]) == (1, "latency", 2)
     page = (run / "report.html").read_text()
     assert "Throughput over latency" in page
-    assert "more would answer too late" in page
+    assert "limited by latency" in page

@@ -62,12 +62,16 @@ def test_the_plain_demand_is_met(tmp_path: Path, capsys: pytest.CaptureFixture[s
         (
             "storage",
             {"service": 'kept = "10y"\nresponse_kb = 20000'},
-            "disks of .* for each machine, or answers kept for fewer days",
+            "disks of .* per machine, or a shorter retention of responses",
         ),
-        ("cooling", {"site": "rack_cooling_kw = 0.05"}, r"50.0 W available; racks that give away .* \(site.rack_cooling_kw\)"),
+        (
+            "cooling",
+            {"site": "rack_cooling_kw = 0.05"},
+            r"50.0 W available; racks with a cooling capacity of .* \(site.rack_cooling_kw\)",
+        ),
         ("power", {"site": "power_kw = 0.1"}, r"100 W available; .* for IT \(site.power_kw\)"),
-        ("power", {"site": "rack_kw = 0.1"}, r"100 W available; a feed of .* for each rack \(site.rack_kw\)"),
-        ("space", {"site": "racks = 0"}, "1 rack is needed, the site has room for 0; site.racks = 1"),
+        ("power", {"site": "rack_kw = 0.1"}, r"100 W available; a feed of .* per rack \(site.rack_kw\)"),
+        ("space", {"site": "racks = 0"}, "1 rack is required, the site has room for 0; site.racks = 1"),
         ("money", {"limits": f"budget_usd = 100\n{H100}"}, r"is above constraints.budget_usd = \$100; a higher limit"),
         (
             "money",
@@ -80,8 +84,8 @@ def test_a_demand_that_one_factor_forbids_names_it_and_what_would_change_that(
     factor: str, changes: dict[str, str], remedy: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = told(tmp_path, capsys, **changes)
-    assert words.startswith(f"impossible No option meets this demand. {factor.capitalize()} stands in the way: without that, ")
-    assert re.search(rf" {factor} forbids \d+ of \d+, [1-9]\d* of them alone .*{remedy}", words), words
+    assert words.startswith(f"impossible No option meets this demand. {factor.capitalize()} is the obstacle: without it, ")
+    assert re.search(rf" {factor} rules out \d+ of \d+ options, [1-9]\d* for this reason alone .*{remedy}", words), words
 
 
 def test_a_liquid_cooled_server_is_named_at_an_air_cooled_site(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -94,7 +98,7 @@ def test_the_page_of_an_impossible_demand_names_the_factor(tmp_path: Path, capsy
     file.write_text(DEMAND.format(**{**PLAIN, "site": "power_kw = 0.1"}))
     assert main(["plan", str(file), "--out", str(tmp_path / "plan")]) == 0
     page = (tmp_path / "plan" / "plan.html").read_text()
-    assert "Power stands in the way" in page
+    assert "Power is the obstacle" in page
     assert "(site.power_kw)" in page
 
 

@@ -99,7 +99,7 @@ def test_what_was_not_probed_is_missing_with_the_reason_and_not_zero(run: Run) -
     assert card.absent == {"probe_transfer": "not probed in this run", "probe_collective": "not probed in this run"}
     absent = {line.what: line.absent for line in lines(card) if line.value is None}
     assert absent["All-reduce between devices"] == "not probed in this run"
-    assert absent["Idle, held ready"] == "no sensor of it was read"
+    assert absent["Idle power, context loaded"] == "no sensor of it was read"
 
 
 def test_a_probe_that_failed_is_reported_in_its_own_words(tmp_path: Path) -> None:
@@ -186,7 +186,7 @@ def test_the_roof_is_the_lower_of_bandwidth_and_peak(run: Run) -> None:
 
 def test_the_report_shows_the_card_and_only_where_there_are_probes(run: Run, tmp_path: Path) -> None:
     html = render_report([run])
-    assert "Machine card" in html and "Matrix products in bf16, best shape" in html and "cold: past the page cache" in html
+    assert "Machine card" in html and "Matrix products in bf16, best shape" in html and "cold: bypassing the page cache" in html
     assert "Machine card" not in render_report([make_run(tmp_path / "plain")])
 
 

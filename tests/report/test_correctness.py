@@ -74,7 +74,7 @@ def test_the_largest_batch_is_drawn_as_throughput_over_latency(folder: Path) -> 
 
 
 def test_a_case_of_which_not_even_one_fits_is_said(folder: Path) -> None:
-    assert "Not even a batch of 1 fits: memory does not hold more" in render_report(
+    assert "A batch of 1 does not fit: memory does not hold more" in render_report(
         [searched(folder, bound="memory", batch_size=None)]
     )
 

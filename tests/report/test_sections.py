@@ -150,11 +150,11 @@ def test_invalid_numbers_are_left_out_of_the_plan_and_named_or_used_and_named(a_
     case = next(one.case for one in plan.machine.capabilities if one.verdict == "invalid")
     views = run_views([a_gpu_run])
     shown = registry.load("sections", "plan").render(ReportContext(runs=views, plan=plan))
-    assert case in shown[shown.index("Left out, being invalid:") :]
+    assert case in shown[shown.index("Left out because invalid:") :]
     assert "Planned with invalid numbers" not in shown
     wanted = first_plan(a_gpu_run, with_invalid=(case,))
     forced = registry.load("sections", "plan").render(ReportContext(runs=views, plan=wanted))
-    assert case in forced[forced.index("Planned with invalid numbers, as was asked:") :]
+    assert case in forced[forced.index("Planned with invalid numbers, as requested:") :]
 
 
 def test_what_is_required_fills_the_head_room_bar(a_cpu_run: Run) -> None:

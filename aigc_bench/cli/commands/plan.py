@@ -1,4 +1,4 @@
-"""``aigc-bench plan``: from a demand to a purchase."""
+"""``aigc-bench plan``: turn a demand into a purchase plan."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from aigc_bench.cli.terminal import say, say_document
 
 @click.command("plan")
 @click.argument("demand", required=False, metavar="DEMAND.toml")
-@click.option("--new", "scenario", metavar="SCENARIO", help="Write a commented example to start from, and stop.")
-@click.option("--run", "runs", multiple=True, metavar="RUN", help="A recorded run whose numbers are used where they fit.")
-@click.option("--use-invalid", multiple=True, metavar="CASE", help="Plan with this case of the runs although it is invalid.")
+@click.option("--new", "scenario", metavar="SCENARIO", help="Write a commented example demand and exit.")
+@click.option("--run", "runs", multiple=True, metavar="RUN", help="Use this run's measurements where they match.")
+@click.option("--use-invalid", multiple=True, metavar="CASE", help="Use this case although its verdict is invalid.")
 @click.option(
-    "--model", "code", multiple=True, metavar="MODULE:FUNCTION", help="Permit this code, which the demand names as a model."
+    "--model", "code", multiple=True, metavar="MODULE:FUNCTION", help="Allow this code, which the demand names as a model."
 )
-@click.option("--accelerator", "accelerators", multiple=True, metavar="ID", help="Look at these accelerators only.")
-@click.option("--out", type=click.Path(path_type=Path), help="Folder for plan.html, plan.json and CSVs; of --new, the file.")
-@click.option("--explain", "key", metavar="KEY", help="Say how one number follows, such as power or machine.price_usd.")
-@click.option("--keys", "as_keys", is_flag=True, help="List every key of a demand file, and stop.")
+@click.option("--accelerator", "accelerators", multiple=True, metavar="ID", help="Consider this accelerator only.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder for plan.html, plan.json and CSV files; with --new, the file.")
+@click.option("--explain", "key", metavar="KEY", help="Show how a number is derived, such as power or machine.price_usd.")
+@click.option("--keys", "as_keys", is_flag=True, help="List every key of a demand file and exit.")
 @json_option
 def command(
     demand: str | None,
@@ -35,11 +35,11 @@ def command(
     as_keys: bool,
     as_json: bool,
 ) -> None:
-    """Plan a demand: what to buy or rent, how many, what it needs and costs.
+    """Plan the purchase for a demand: what to buy or rent, how much of it, what it requires and costs.
 
     \b
-    aigc-bench plan --new chat-assistant --out chat.toml   a demand to start from
-    aigc-bench plan chat.toml                              the plan
+    aigc-bench plan --new chat-assistant --out chat.toml   write an example demand
+    aigc-bench plan chat.toml                              plan it
     """
     from aigc_bench import api
 

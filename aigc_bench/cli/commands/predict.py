@@ -1,4 +1,4 @@
-"""``aigc-bench predict``: what a case would do on an accelerator that is not here."""
+"""``aigc-bench predict``: predict a case on an accelerator of the catalogue."""
 
 from __future__ import annotations
 
@@ -24,42 +24,42 @@ _AMOUNT = Amount()
 
 @click.command(short_help="Predict a case on an accelerator of the catalogue.")
 @click.argument("what", metavar="WORKLOAD[/PRESET]", required=False)
-@click.option("-a", "--accelerator", "accelerators", multiple=True, metavar="ID|@RUN", help="Where it would run (may be repeated).")
-@click.option("--model", metavar="PATH|MODULE:FUNCTION", help="Your own model: a config.json, a folder, or a function.")
-@click.option("--change", "changes", multiple=True, metavar="K=V", help="A key of your model's config.json, changed.")
+@click.option("-a", "--accelerator", "accelerators", multiple=True, metavar="ID|@RUN", help="Accelerator to predict (repeatable).")
+@click.option("--model", metavar="PATH|MODULE:FUNCTION", help="Your own model: a config.json, its folder, or a function.")
+@click.option("--change", "changes", multiple=True, metavar="K=V", help="Override a key of your model's config.json (repeatable).")
 @click.option("-p", "--profile", metavar="NAME|FILE", help="Predict every case of a profile instead of one.")
 @click.option(
-    "-r", "--run", "runs", multiple=True, metavar="RUN", help="An own run that calibrates the prediction (may be repeated)."
+    "-r", "--run", "runs", multiple=True, metavar="RUN", help="A run of your own that calibrates the prediction (repeatable)."
 )
-@click.option("-o", "--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE.html", help="Write a report as well.")
+@click.option("-o", "--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE.html", help="Also write a report.")
 @click.option("--mode", type=click.Choice(["infer", "train"]), default="infer", show_default=True)
 @click.option("--engine", metavar="NAME", help="torch-eager (default), torch-compile, vllm, sglang, tensorrt-llm ...")
 @click.option("--precision", metavar="DTYPE", help="fp32, tf32, bf16, fp16; served engines also fp8, fp4, int4.")
 @click.option(
     "--batch-size",
     type=_BATCH,
-    help="Batch (default 1); of a served engine, requests in flight (at most, in server).",
+    help="Batch size (default 1); for a serving engine the requests in flight, in the server scenario their maximum.",
 )
 @click.option("--devices", type=_DEVICES, default=1, show_default=True, metavar="N", help="Accelerators in use.")
-@click.option("--parallel", metavar="tp=4,pp=2", help="How a served model is spread; the rest are replicas.")
-@click.option("--set", "settings", multiple=True, metavar="K=V", help="A setting of the family, such as prompt_len=2048.")
+@click.option("--parallel", metavar="tp=4,pp=2", help="Parallelism of a served model; the remaining devices hold replicas.")
+@click.option("--set", "settings", multiple=True, metavar="K=V", help="A setting of the model family, such as prompt_len=2048.")
 @click.option("--scenario", type=click.Choice(["offline", "server"]), default="offline", show_default=True)
-@click.option("--rate", type=_AMOUNT, metavar="R", help="Requests per second (server).")
-@click.option("--slo-ttft", type=_AMOUNT, metavar="S", help="Seconds to the first token that are promised (server).")
-@click.option("--slo-tpot", type=_AMOUNT, metavar="S", help="Seconds for each further token that are promised (server).")
-@click.option("--slo-latency", type=_AMOUNT, metavar="S", help="Seconds to the end of an answer that are promised (server).")
+@click.option("--rate", type=_AMOUNT, metavar="R", help="Arrival rate in requests per second (server).")
+@click.option("--slo-ttft", type=_AMOUNT, metavar="S", help="TTFT SLO in seconds (server).")
+@click.option("--slo-tpot", type=_AMOUNT, metavar="S", help="TPOT SLO in seconds (server).")
+@click.option("--slo-latency", type=_AMOUNT, metavar="S", help="Latency SLO of a whole request in seconds (server).")
 @click.option(
     "--percentile",
     type=_AMOUNT,
     metavar="P",
-    help="Per cent of the requests that keep each promise (default 99).",
+    help="Percentage of requests that must meet each SLO (default 99).",
 )
 @click.option(
     "--lengths", metavar="IN/OUT", help="Tokens: 1024/256, uniform:100,900/64, lognormal:700,1/lognormal:200,1 (mean, cv)."
 )
 @click.option("--trace", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="CSV of recorded requests (server).")
-@click.option("--requests", type=_REQUESTS, metavar="N", help="Requests to simulate (default 2000, or the trace's).")
-@click.option("--seed", type=_SEED, metavar="N", help="Seed of arrivals and lengths (default 0).")
+@click.option("--requests", type=_REQUESTS, metavar="N", help="Requests to simulate (default 2000, or all of the trace).")
+@click.option("--seed", type=_SEED, metavar="N", help="Random seed of arrivals and lengths (default 0).")
 @json_option
 @click.pass_context
 def command(
@@ -84,17 +84,17 @@ def command(
     as_json: bool,
     **_load: object,
 ) -> None:
-    """Predict times, throughput, memory and power of a case on an accelerator, each with an 80 % interval.
+    """Predict latency, throughput, memory and power of a case on an accelerator, each with an 80 % interval.
 
-    With `--scenario server` requests arrive at a rate: latency percentiles, goodput, and the highest rate that keeps the SLO.
-    Nothing is downloaded and no weights are made. Every number has basis `modelled`; docs/method.md says how wrong it is.
+    With `--scenario server`, also predict latency percentiles, goodput, and the highest arrival rate that meets the SLO.
+    Nothing is downloaded and no weights are created. Every number has basis `modelled`; docs/method.md states its accuracy.
     """
     from aigc_bench import api
 
     if sum(given is not None for given in (what, model, profile)) != 1:
         raise click.UsageError("name one WORKLOAD[/PRESET], or your --model, or a --profile")
     if changes and model is None:
-        raise click.UsageError("--change is for the config.json of your --model")
+        raise click.UsageError("--change overrides keys of the config.json of --model; add --model")
     if profile is not None:
         _refuse(context, with_profile=True, names=("mode", "engine", "precision", "batch_size", "devices", "parallel", "settings"))
         _refuse(context, with_profile=True, names=("scenario", *_LOAD))
@@ -118,7 +118,7 @@ def command(
 
 
 def _refuse(context: click.Context, *, with_profile: bool, names: tuple[str, ...]) -> None:
-    """An option that would be ignored is a mistake."""
+    """Raise ``UsageError`` for an option that would be ignored."""
     for option in context.command.params:
         source = context.get_parameter_source(option.name or "")
         if option.name in names and source is click.core.ParameterSource.COMMANDLINE:
@@ -157,7 +157,7 @@ def _print(rows: list[tuple[str, MetricRow]]) -> None:
         say("", f"{case} on {name}")
         shared = [code for code in own[0].reasons if all(code in row.reasons for row in own)]
         if shared:
-            say(f"of all numbers: {', '.join(shared)}")
-        cells_of = [number_cells(row, told=shared) for row in own]
-        kept = [key for key in cells_of[0] if key != "n" and (key != "further reasons" or any(cells[key] for cells in cells_of))]
-        print_table([{key: cells[key] for key in kept} for cells in cells_of], right=["value", "low", "high"])
+            say(f"all numbers: {', '.join(shared)}")
+        cells_of = [number_cells(row, shared=shared) for row in own]
+        columns = [key for key in cells_of[0] if key != "n" and (key != "further reasons" or any(cells[key] for cells in cells_of))]
+        print_table([{key: cells[key] for key in columns} for cells in cells_of], right=["value", "low", "high"])

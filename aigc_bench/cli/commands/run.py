@@ -199,7 +199,7 @@ def _found_words(found: FoundBatch) -> str:
     """``largest batch 48 (memory does not hold more): gpt/...``."""
     from aigc_bench.report.sections.largest_batch import BOUNDS
 
-    why = BOUNDS.get(found.bound or "", "more was not measured")
+    why = BOUNDS.get(found.bound or "", "no larger batch was measured")
     if found.batch_size is None:
         return f"largest batch: none, not even 1 ({why}): {found.case}"
     return f"largest batch {found.batch_size} ({why}): {found.case}"

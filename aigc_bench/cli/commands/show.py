@@ -17,19 +17,19 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Print the numbers of a run: one row per case and metric.")
 @click.argument("name", metavar="RUN|ACCELERATOR")
-@click.option("--as", "form", type=click.Choice(["published"]), help="CSV in the schema that `aigc-bench validate` reads.")
-@click.option("--gpu", metavar="ID|@RUN", help="The machine's name in that CSV, such as a run with the probes of this CPU.")
+@click.option("--as", "form", type=click.Choice(["published"]), help="Print CSV in the schema that `aigc-bench validate` reads.")
+@click.option("--gpu", metavar="ID|@RUN", help="Name of the machine in that CSV, such as a run with the probes of this CPU.")
 @json_option
 def command(*, name: str, form: str | None, gpu: str | None, as_json: bool) -> None:
     """Print the numbers of a run: one row per case and metric, with unit, interval, verdict and its reasons.
 
-    With the id of an accelerator (see `aigc-bench list accelerators`), everything that is known of it, with its sources.
+    With the id of an accelerator (see `aigc-bench list accelerators`), print all its catalogue data with sources.
     """
     if gpu is not None and form is None:
-        raise click.UsageError("--gpu names the machine of `--as published`")
+        raise click.UsageError("--gpu names the machine in the CSV of `--as published`; add --as published")
     if form is not None:
         if as_json:
-            raise click.UsageError("--as published is CSV; leave --json away")
+            raise click.UsageError("--as published prints CSV; it cannot be combined with --json")
         from aigc_bench import api
 
         say_document(api.published(name, gpu=gpu))
@@ -52,15 +52,15 @@ def _show_run(name: str, *, as_json: bool) -> None:
         say(f"{summary.case_id}  {headline(summary)}")
         own = [row for row in rows if row.case == summary.case_id]
         known = [row for row in own if row.value is not None]
-        print_table([number_cells(row, told=summary.reasons) for row in known], right=["value", "low", "high", "n"])
-        missing = [number_cells(row, told=summary.reasons) for row in own if row.value is None]
+        print_table([number_cells(row, shared=summary.reasons) for row in known], right=["value", "low", "high", "n"])
+        missing = [number_cells(row, shared=summary.reasons) for row in own if row.value is None]
         if missing:
-            say("not known: " + ", ".join(f"{cells['metric']} ({cells['further reasons']})" for cells in missing))
+            say("unavailable: " + ", ".join(f"{cells['metric']} ({cells['further reasons']})" for cells in missing))
         say()
 
 
 def _show_accelerator(name: str, *, as_json: bool) -> None:
-    """Facts of the catalogue, line by line, each with where it comes from."""
+    """Print the catalogue's data of an accelerator line by line, each with its source."""
     from aigc_bench.catalog.loader import load_catalogue
     from aigc_bench.catalog.show import describe_accelerator
     from aigc_bench.core.errors import UnknownNameError, UsageError

@@ -1,1 +1,1 @@
-"""How every number of a plan follows: its formula, what goes in, and so on down to leaves with a source and a basis."""
+"""Show how every number of a plan is derived: its formula and inputs, down to leaves with a source and a basis."""

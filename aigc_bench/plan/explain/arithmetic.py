@@ -1,6 +1,6 @@
-"""Arithmetic that can be told and done again: an expression over numbered inputs, such as ``{0} * {1} / 3600``.
+"""Print and recompute arithmetic: an expression over numbered inputs, such as ``{0} * {1} / 3600``.
 
-Operators ``+ - * / **``, functions ``ceil floor max min ln``, numbers. Nothing else is understood.
+Operators ``+ - * / **``, functions ``ceil floor max min ln``, numbers. Nothing else is allowed.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _SIGNS = ((" ** ", " ^ "), (" * ", " × "))
 
 
 class Inputs:
-    """Keys in the order of their numbers, while an expression over them is written: ``of(key)`` is ``{0}``."""
+    """Number keys in order while an expression over them is written: ``of(key)`` is ``{0}``."""
 
     def __init__(self) -> None:
         self.keys: list[str] = []
@@ -43,24 +43,24 @@ class Inputs:
         return f"{{{self.keys.index(key)}}}"
 
     def plus(self, keys: Iterable[str]) -> str:
-        """The sum of some keys, in brackets where there are several; ``0`` of none."""
+        """Return the sum of some keys, in brackets if there are several; ``0`` of none."""
         terms = [self(key) for key in keys]
         return f"({' + '.join(terms)})" if len(terms) > 1 else terms[0] if terms else "0"
 
 
 def places(expression: str) -> set[int]:
-    """The numbers of the inputs that an expression uses."""
+    """Return the numbers of the inputs that an expression uses."""
     return {int(found) for found in _PLACE.findall(expression)}
 
 
 def evaluate(expression: str, values: Sequence[float]) -> float:
-    """The expression with numbers put in."""
+    """Return the value of the expression over ``values``."""
     filled = _PLACE.sub(lambda found: f"({values[int(found[1])]!r})", expression)
     return _value(ast.parse(filled, mode="eval").body)
 
 
 def in_words(expression: str, words: Sequence[str]) -> str:
-    """The expression with words put in, and the signs that people write."""
+    """Return the expression with ``words`` for its inputs and printed operator signs."""
     for sign, printed in _SIGNS:
         expression = expression.replace(sign, printed)
     return _PLACE.sub(lambda found: words[int(found[1])], expression)

@@ -1,4 +1,4 @@
-"""Everything a plan rests on that was not measured here, listed by walking its records."""
+"""List every assumption of a plan, that is every figure not measured here, by walking its records."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from aigc_bench.plan.records.plan import Assumption
 from aigc_bench.plan.records.rules import Rules
 
 UNIT = r"_(usd|w|kg|s|bytes|bits_per_s)$"
-"""The unit at the end of a field's name, which a title does not need."""
-SAID = {
-    "embodied_kg": "carbon of making",
-    "per_year": "growth a year",
-    "electricity_usd_per_kwh": "price of electricity",
-    "grid_g_per_kwh": "carbon of the grid",
+"""Unit suffix of a field's name, which a title does not need."""
+TITLES = {
+    "embodied_kg": "embodied carbon",
+    "per_year": "growth per year",
+    "electricity_usd_per_kwh": "electricity price",
+    "grid_g_per_kwh": "grid carbon intensity",
     "space_usd_per_kw_month": "rent of space",
     "demand_charge_usd_per_kw_month": "demand charge",
-    "staff_usd_per_year": "cost of staff",
-    "checkpoint_bytes_per_param": "checkpoint bytes for a parameter",
+    "staff_usd_per_year": "staff cost",
+    "checkpoint_bytes_per_param": "checkpoint bytes per parameter",
     "pue": "PUE",
-    "peak_requests_per_s": "requests/s at the peak",
-    "runs_per_day": "runs a day",
-    "request_bytes": "size of a request",
-    "response_bytes": "size of an answer",
-    "bytes_per_item": "stored size of an item",
+    "peak_requests_per_s": "peak requests/s",
+    "runs_per_day": "runs per day",
+    "request_bytes": "request size",
+    "response_bytes": "response size",
+    "bytes_per_item": "stored size per item",
     "size_bytes": "size",
-    "beside_load": "mean over highest draw of switches and storage",
-    "checkpoint_stall_s": "stall of a checkpoint",
+    "beside_load": "mean over peak power of switches and storage",
+    "checkpoint_stall_s": "checkpoint stall",
     "restart_s": "time to restart a job",
     "hours_between_interruptions": "accelerator-hours between interruptions",
     "rack_air_w": "power and heat of a rack of air-cooled servers",
@@ -42,7 +42,7 @@ OWNERS = {"site": " at the site", "colocation": " in a colocation", "finance": "
 
 
 def assumptions_of(demand: Demand, *, rules: Rules, machine: Machine | None) -> tuple[Assumption, ...]:
-    """One entry for every figure that is not measured; the key is its path, as ``plan --explain`` takes it."""
+    """Return one entry for every figure that is not measured; the key is its path, as ``plan --explain`` takes it."""
     roots: list[tuple[str, Record]] = [("demand", demand), ("rules", rules)]
     roots += [("machine", machine)] if machine is not None else []
     found = [pair for name, record in roots for pair in _walk(record, path=(name,))]
@@ -54,7 +54,7 @@ def assumptions_of(demand: Demand, *, rules: Rules, machine: Machine | None) -> 
 
 
 def _walk(record: Record, *, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Estimate]]:
-    """Every Estimate below a record with its path, in the order of the fields; of a computed rate, what it is computed from."""
+    """Yield every Estimate below a record with its path, in the order of the fields; of a computed rate its inputs."""
     for name in type(record).model_fields:
         value = getattr(record, name)
         if isinstance(record, Arrival) and name == "peak_requests_per_s":
@@ -72,8 +72,8 @@ def _walk(record: Record, *, path: tuple[str, ...]) -> Iterator[tuple[tuple[str,
 
 
 def title_of(path: tuple[str, ...]) -> str:
-    """A path of a record in words: what it is, of what."""
-    what, owner = SAID.get(path[-1]) or re.sub(UNIT, "", path[-1]).replace("_", " "), path[-2]
+    """Return the title of a path: the quantity, and what it belongs to."""
+    what, owner = TITLES.get(path[-1]) or re.sub(UNIT, "", path[-1]).replace("_", " "), path[-2]
     if owner in ("rules", "growth", "demand", "constraints"):
         return what
     if owner in OWNERS:

@@ -1,4 +1,4 @@
-"""The steps of an option's cash by year: what is paid and comes back, and the sum so far."""
+"""Build the steps of an option's cash flow by year: payments, resale, and the cumulative sum."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ RESIDUAL = "demand.finance.residual_share"
 
 
 def add_cash(below: Below) -> None:
-    """Every year under ``cash.YEAR``; year 0 is the start."""
+    """Add every year under ``cash.YEAR``; year 0 is the start."""
     before: str | None = None
     for one in cash_by_year(below.option, below.demand.finance):
         before = _add_year(below, one, before=before)
 
 
 def _add_year(below: Below, one: YearCash, *, before: str | None) -> str:
-    """The parts of one year that there are; returns the key of the sum so far."""
+    """Add the payments of one year and return the key of the cumulative sum."""
     year, trail, of, words = one.year, below.trail, Inputs(), list[str]()
     when = "at the start" if year == 0 else f"in year {year}"
     if before is not None:
@@ -31,7 +31,7 @@ def _add_year(below: Below, one: YearCash, *, before: str | None) -> str:
             below.key("cash", year, "running"),
             f"running cost {when}",
             one.running_usd,
-            formula="running cost a year x share of the year that is within the life",
+            formula="running cost per year x share of the year within the life",
             inputs=(below.key("opex_usd_per_year"),),
             arithmetic=f"{{0}} * {share!r}",
         )
@@ -39,7 +39,7 @@ def _add_year(below: Below, one: YearCash, *, before: str | None) -> str:
     if one.resale_usd is not None:
         key = trail.computed(
             below.key("cash", year, "resale"),
-            f"what comes back {when}",
+            f"resale {when}",
             one.resale_usd,
             formula="purchase x residual share",
             inputs=(below.key("capex_usd"), RESIDUAL),
@@ -48,9 +48,9 @@ def _add_year(below: Below, one: YearCash, *, before: str | None) -> str:
         words.append(f"-1 * {of(key)}")
     return trail.computed(
         below.key("cash", year, "sum"),
-        f"sum so far, {when}",
+        f"cumulative cost, {when}",
         one.cumulative_usd,
-        formula="sum so far + purchase + running - resale",
+        formula="cumulative cost + purchase + running - resale",
         inputs=of.keys,
         arithmetic=" + ".join(words).replace("+ -1 * ", "- ") or "0",
     )

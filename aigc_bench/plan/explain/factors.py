@@ -1,4 +1,4 @@
-"""The steps of the six factors: their inputs, what they require, what is available, head-room."""
+"""Build the steps of the six factors: inputs, required, available, head-room."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from aigc_bench.plan.explain.arithmetic import Inputs
 from aigc_bench.plan.explain.named_inputs import add_input, input_key
 from aigc_bench.plan.explain.place import Below
 from aigc_bench.plan.explain.step import SAME
-from aigc_bench.plan.factors._racked import BESIDE, SERVERS
+from aigc_bench.plan.factors._racked import OTHER_EQUIPMENT, SERVERS
 from aigc_bench.plan.records.assessment import Assessment
 
 NOT_KEPT = ("ingest_of_one_machine", "disk", "usable_share_of_the_disk")
-"""Inputs of storage that are no part of what is kept."""
+"""Inputs of storage that are not part of what is stored."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Side:
-    """How what is required or available follows: words, arithmetic over numbered inputs, the keys of these."""
+    """Hold how a required or available value is derived: formula, arithmetic over numbered inputs, and their keys."""
 
     formula: str
     arithmetic: str | None
@@ -27,7 +27,7 @@ class Side:
 
 
 def add_factors(below: Below) -> None:
-    """Every factor of the option."""
+    """Add every factor of the option."""
     for name, found in below.option.factors.items():
         for what, value in found.inputs.items():
             add_input(below, input_key(below.at, name, what), what, value)
@@ -36,7 +36,7 @@ def add_factors(below: Below) -> None:
 
 def _add_sides(below: Below, name: str, found: Assessment) -> None:
     title, trail, at = found.title.lower(), below.trail, below.key("factors", name)
-    required, available = SIDES.get(name, _as_told)(below, found)
+    required, available = SIDES.get(name, _as_stated)(below, found)
     for word, value, side in (("required", found.required, required), ("available", found.available, available)):
         if value is not None:
             trail.computed(
@@ -49,8 +49,8 @@ def _add_sides(below: Below, name: str, found: Assessment) -> None:
         trail.computed(f"{at}.headroom", f"head-room of {title}", room, formula=formula, inputs=both, arithmetic="1 - {0} / {1}")
 
 
-def _as_told(below: Below, found: Assessment) -> tuple[Side, Side]:
-    """A factor of somebody else: its formula over its inputs, not done again."""
+def _as_stated(below: Below, found: Assessment) -> tuple[Side, Side]:
+    """Return a third party's factor as it states itself: its formula over its inputs, without arithmetic."""
     inputs = below.trail.starting(f"{below.key('factors', found.factor)}.inputs.")
     side = Side(formula=found.formula, arithmetic=None, keys=inputs or [below.key("num_servers")])
     return side, side
@@ -69,24 +69,24 @@ def _nothing(formula: str) -> Side:
 
 
 def _compute(below: Below, found: Assessment) -> tuple[Side, Side]:
-    """Those of the pool that speaks: the first with these very numbers."""
+    """Return the sides of the assessed pool: the first with the same numbers."""
     for number, pool in enumerate(below.option.pools, start=1):
         if pool.required_machines == found.required and pool.available_machines == found.available:
             at = below.key("pools", number)
             return _same(f"{at}.required"), _same(f"{at}.available")
-    return _as_told(below, found)
+    return _as_stated(below, found)
 
 
 def _memory(below: Below, found: Assessment) -> tuple[Side, Side]:
     place = next((one for one in ("host", "device") if found.inputs.get(f"{one} memory required") == found.required), None)
     if place is None:
-        return _as_told(below, found)
+        return _as_stated(below, found)
     required, size = (input_key(below.at, "memory", f"{place} memory{word}") for word in (" required", ""))
     return _same(required), _product("memory x usable share", size, input_key(below.at, "memory", "usable share"))
 
 
 def _network(below: Below, found: Assessment) -> tuple[Side, Side]:
-    """The site's uplink with the traffic of all services, or the link of the busiest machine."""
+    """Return the site's uplink with the traffic of all services, or the link of the busiest machine."""
     if found.available is not None and found.available == below.site.egress_bits_per_s:
         return _same(input_key(below.at, "network", "traffic of all services")), _same(below.limit("egress_bits_per_s"))
     link = _product(
@@ -103,7 +103,7 @@ def _network(below: Below, found: Assessment) -> tuple[Side, Side]:
         sent = sum(found.inputs[f"traffic at the peak, {name}"].value for name in names)
         if found.required is not None and _is_near(sent / pool.available_machines.value, found.required.value):
             return side, link
-    return _as_told(below, found)[0], link
+    return _as_stated(below, found)[0], link
 
 
 def _is_near(one: float, other: float) -> bool:
@@ -113,31 +113,31 @@ def _is_near(one: float, other: float) -> bool:
 def _storage(below: Below, found: Assessment) -> tuple[Side, Side]:
     prefix, of = f"{below.key('factors', 'storage')}.inputs.", Inputs()
     kept = [key for key in below.trail.starting(prefix) if not key.removeprefix(prefix).startswith(NOT_KEPT)]
-    required = Side(formula="sum of what is kept on one machine", arithmetic=of.plus(kept), keys=of.keys)
+    required = Side(formula="sum of what is stored on one machine", arithmetic=of.plus(kept), keys=of.keys)
     disk = _product("disk x usable share", f"{prefix}disk", f"{prefix}usable_share_of_the_disk")
     return required, disk
 
 
 def _in_rack(below: Below, found: Assessment, watts: str, what: str) -> Side:
-    """Servers in the fullest rack x watts of one + what else stands in it, or all servers of a provider."""
+    """Return servers in the fullest rack x watts of one + its other equipment, or all servers of a provider."""
     one = below.key("machine", watts)
     if found.verdict == "provider":
         return _product(f"servers x {what}", below.key("num_servers"), one)
-    servers, beside = (input_key(below.at, found.factor, name) for name in (SERVERS, BESIDE))
-    if BESIDE not in found.inputs:
+    servers, others = (input_key(below.at, found.factor, name) for name in (SERVERS, OTHER_EQUIPMENT))
+    if OTHER_EQUIPMENT not in found.inputs:
         return _product(f"servers in the fullest rack x {what}", servers, one)
     formula = f"servers in the fullest rack x {what} + switches and storage in it"
-    return Side(formula=formula, arithmetic="{0} * {1} + {2}", keys=[servers, one, beside])
+    return Side(formula=formula, arithmetic="{0} * {1} + {2}", keys=[servers, one, others])
 
 
 def _cooling(below: Below, found: Assessment) -> tuple[Side, Side]:
     suits = found.available is not None and found.available.value > 0
-    limit = _same(below.limit("rack_cooling_w")) if suits else _nothing("a server that the cooling there does not suit gets none")
+    limit = _same(below.limit("rack_cooling_w")) if suits else _nothing("zero: the cooling does not suit this server")
     return _in_rack(below, found, "design_heat_w", "design heat of one"), limit
 
 
 def _power(below: Below, found: Assessment) -> tuple[Side, Side]:
-    """A rack's feed, or the power for IT of the whole site."""
+    """Return a rack's feed, or the IT power of the whole site."""
     everything = found.inputs.get("peak power of the IT")
     if below.site.power_w is not None and (found.required, found.available) == (everything, below.site.power_w):
         return _same(input_key(below.at, "power", "peak power of the IT")), _same(below.limit("power_w"))

@@ -1,4 +1,4 @@
-"""The steps from loads to machines: pools, servers that hold them, spares, racks."""
+"""Build the steps from loads to machines: pools, servers, spares, safety margin, racks."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from aigc_bench.plan.records.loads import Pool
 from aigc_bench.plan.records.machine import Machine
 
 SPARES = "the fewest servers beyond those in service that keep the required availability (k of n, binomial)"
-MARGIN = "the fewest servers more that keep SLOs and deadlines in the asked share of the drawn worlds"
+MARGIN = "the fewest additional servers that meet SLOs and deadlines in the required share of the Monte Carlo scenarios"
 REQUIRED = "max(sum of services / utilisation, off-peak share x that + sum of jobs)"
 REPLICAS = "max(whole replicas by day, whole replicas by night + jobs), of every load"
 
 
 def add_fleet(below: Below, machine: Machine) -> None:
-    """Pools and servers, then spares, accelerators and racks."""
+    """Add pools and servers, then spares, accelerators and racks."""
     for number, pool in enumerate(below.option.pools, start=1):
         _add_required(below, pool, at=below.key("pools", number))
     _add_servers(below, machine)
@@ -36,7 +36,7 @@ def _add_required(below: Below, pool: Pool, *, at: str) -> None:
 
 
 def _replicas(below: Below, of: Inputs, names: tuple[str, ...]) -> str:
-    """Whole replicas of some loads, as ``sizing.whole_replicas`` counts them."""
+    """Return whole replicas of some loads as arithmetic, as ``sizing.whole_replicas`` counts them."""
     day, night, jobs, sizes = [], [], [], []
     for load in below.busy:
         if load.name not in names:
@@ -55,7 +55,7 @@ def _replicas(below: Below, of: Inputs, names: tuple[str, ...]) -> str:
 
 
 def _add_servers(below: Below, machine: Machine) -> None:
-    """Servers in service, spares, and both together."""
+    """Add servers in service, spares, and their sum."""
     option, trail, size = below.option, below.trail, below.key("machine", "machines_per_server")
     names = tuple(load.name for load in below.busy)
     groups = [(name,) for name in names] if option.placement == "dedicated" else [names] if names else []
@@ -67,7 +67,7 @@ def _add_servers(below: Below, machine: Machine) -> None:
         whole, formula = " + ".join(f"({_replicas(below, of, group)})" for group in groups) or "0", REPLICAS
     margin = trail.computed(
         below.key("num_margin"),
-        "servers for what is not known",
+        "safety margin in servers",
         counted(option.num_margin, "servers", MARGIN),
         formula=MARGIN,
         inputs=("demand.constraints.confidence",),
@@ -76,7 +76,7 @@ def _add_servers(below: Below, machine: Machine) -> None:
         below.key("num_serving"),
         "servers in service",
         counted(option.num_servers - option.num_spares, "servers", formula),
-        formula=f"{formula} / machines of one server, rounded up, + those for what is not known",
+        formula=f"{formula} / machines per server, rounded up, + safety margin",
         inputs=[*of.keys, size, margin],
         arithmetic=f"ceil(({whole}) / {{{len(of.keys)}}}) + {{{len(of.keys) + 1}}}",
     )
@@ -90,7 +90,7 @@ def _add_servers(below: Below, machine: Machine) -> None:
     servers = trail.computed(
         below.key("num_servers"),
         "servers",
-        counted(option.num_servers, "servers", "in service + spare"),
+        counted(option.num_servers, "servers", "in service + spares"),
         formula="servers in service + spare servers",
         inputs=(serving, spares),
         arithmetic="{0} + {1}",
@@ -98,15 +98,15 @@ def _add_servers(below: Below, machine: Machine) -> None:
     trail.computed(
         below.key("num_accelerators"),
         "accelerators",
-        counted(option.num_accelerators, "accelerators", "servers x accelerators of one"),
-        formula="servers x accelerators of one",
+        counted(option.num_accelerators, "accelerators", "servers x accelerators per server"),
+        formula="servers x accelerators per server",
         inputs=(servers, below.key("machine", "devices_per_server")),
         arithmetic="{0} * {1}",
     )
 
 
 def _add_available(below: Below, pool: Pool, *, at: str) -> None:
-    """Machines of a pool: those of all servers in service, or where loads have their own the whole replicas of one."""
+    """Add the machines of a pool: those of all servers in service, or of dedicated loads their whole replicas."""
     title = f"machines available, {', '.join(pool.loads)}"
     if below.option.placement == "dedicated":
         of = Inputs()
@@ -117,7 +117,7 @@ def _add_available(below: Below, pool: Pool, *, at: str) -> None:
         f"{at}.available",
         title,
         pool.available_machines,
-        formula="servers in service x machines of one",
+        formula="servers in service x machines per server",
         inputs=(below.key("num_serving"), below.key("machine", "machines_per_server")),
         arithmetic="{0} * {1}",
     )
@@ -137,7 +137,7 @@ def _add_machines(below: Below) -> None:
 
 
 def _add_racks(below: Below, machine: Machine) -> None:
-    """What one rack holds, and how many there are; nothing is known of a provider's."""
+    """Add the servers per rack and the number of racks; both are unknown for a provider's."""
     option, trail = below.option, below.trail
     if option.kind in ("cloud", "api"):
         return
@@ -153,13 +153,13 @@ def _add_racks(below: Below, machine: Machine) -> None:
             parts.append(f"floor({of(below.limit('rack_cooling_w'))} / {of(below.key('machine', 'design_heat_w'))})")
         if machine.rack_units:
             parts.append(f"floor({of(below.limit('rack_height_u'))} / {of(below.key('machine', 'rack_units'))})")
-        words = "the least of what feed, cooling and height allow, in whole servers"
+        words = "minimum of what feed, cooling and height allow, in whole servers"
         value = counted(fill.servers, "servers/rack", words)
         arithmetic = f"min({', '.join(parts)})" if len(parts) > 1 else parts[0]
-        trail.computed(holds, "servers that a rack holds", value, formula=words, inputs=of.keys, arithmetic=arithmetic)
+        trail.computed(holds, "servers per rack", value, formula=words, inputs=of.keys, arithmetic=arithmetic)
     if option.num_racks is not None:
         drawn = option.room is not None
-        words = "racks of the layout, with switches and storage" if drawn else "servers / what a rack holds, rounded up"
+        words = "racks of the layout, with switches and storage" if drawn else "servers / servers per rack, rounded up"
         value = counted(option.num_racks, "racks", words)
         done = None if drawn else "ceil({0} / {1})"
         trail.computed(below.key("num_racks"), "racks", value, formula=words, inputs=(servers, holds), arithmetic=done)

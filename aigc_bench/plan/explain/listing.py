@@ -1,4 +1,4 @@
-"""``plan --explain list``: every key of a plan in groups, and the keys that are nearest to a wrong one."""
+"""``plan --explain list``: list every key of a plan in groups, and find the keys nearest to an unknown one."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from aigc_bench.plan.explain.step import Trail
 KEY_WIDTH = 56
 NEAREST = 3
 HEADINGS: Mapping[str, str] = {
-    "demand": "What is asked",
-    "growth": "What is asked",
+    "demand": "Demand",
+    "growth": "Demand",
     "rules": "Rules",
-    "machine": "The machine",
+    "machine": "Machine",
     "loads": "Loads",
-    "pools": "How many",
+    "pools": "Fleet",
     "factors": "Factors",
     "bill": "Bill of materials",
-    "costs": "Cost lines of a year",
-    "cash": "Cash by year",
-    "usd_per_unit": "Cost of a unit",
+    "costs": "Cost per year",
+    "cash": "Cash flow by year",
+    "usd_per_unit": "Cost per unit",
     "carbon_kg_per_unit": "Energy and carbon",
     "carbon_kg": "Energy and carbon",
     "carbon_operation_kg": "Energy and carbon",
@@ -31,25 +31,25 @@ HEADINGS: Mapping[str, str] = {
     "capex_usd": "Money",
     "opex_usd_per_year": "Money",
     "tco_usd": "Money",
-    "p_budget": "How sure",
-    "p_slo": "How sure",
-    "p_oom": "How sure",
-    "certainty": "How sure",
-    "replay": "How sure",
+    "p_budget": "Risk",
+    "p_slo": "Risk",
+    "p_oom": "Risk",
+    "certainty": "Risk",
+    "replay": "Risk",
 }
-OTHERS = "How many"
+OTHERS = "Fleet"
 ORDER = (
-    "Money", "Cost of a unit", "How sure", "How many", "Factors", "Loads", "Cost lines of a year", "Cash by year",
-    "Bill of materials", "Energy and carbon", "The machine", "What is asked", "Rules",
+    "Money", "Cost per unit", "Risk", "Fleet", "Factors", "Loads", "Cost per year", "Cash flow by year",
+    "Bill of materials", "Energy and carbon", "Machine", "Demand", "Rules",
 )  # fmt: skip
 
 
 def listing(trail: Trail, keys: Mapping[str, str]) -> str:
-    """All keys under headings, what decides first; ``keys`` are the short ones with the full ones they stand for."""
+    """Return all keys under headings, the decisive ones first; ``keys`` maps short keys to full ones."""
     groups: dict[str, list[str]] = {}
     for name in keys:
         groups.setdefault(_heading(name), []).append(name)
-    lines = [f"{len(keys)} numbers can be explained. Keys are of the recommended option; options.N.KEY is of option N."]
+    lines = [f"{len(keys)} numbers can be explained. A plain KEY belongs to the recommended option, options.N.KEY to option N."]
     for heading in sorted(groups, key=lambda one: ORDER.index(one.partition(":")[0])):
         lines += ["", heading]
         width = min(KEY_WIDTH, max(len(name) for name in groups[heading]))
@@ -60,10 +60,10 @@ def listing(trail: Trail, keys: Mapping[str, str]) -> str:
 
 
 def _heading(name: str) -> str:
-    """The group of a key; factors, loads, parts and services have one each."""
+    """Return the group of a key; every factor, load, part and service has its own."""
     parts = name.split(".")
     if parts[0] == "parts":
-        return f"How many: part {parts[1]}"
+        return f"Fleet: part {parts[1]}"
     found = HEADINGS.get(parts[0], OTHERS)
     is_split = parts[0] in ("factors", "loads") or (parts[0] == "demand" and parts[1] in ("services", "jobs", "datasets"))
     owner = parts[2] if parts[0] == "demand" and len(parts) > 2 else parts[1] if len(parts) > 1 else ""
@@ -71,14 +71,14 @@ def _heading(name: str) -> str:
 
 
 def said(value: float, unit: str, *, significant: int = 3) -> str:
-    """A number with its unit; whole ones without decimals."""
+    """Return a number with its unit; whole numbers without decimals."""
     factor, printed = scale(value, unit)
     is_whole = value == round(value) and abs(value) < 1e6 and factor == 1.0 and not unit.startswith("usd")
     return f"{value:,.0f} {printed}".rstrip() if is_whole else quantity(value, unit, significant=significant)
 
 
 def nearest(key: str, keys: Sequence[str]) -> list[str]:
-    """Up to three keys: of nearly the same letters, else whose last part is, else that contain the word."""
+    """Return up to three keys with similar spelling, else with a similar last part, else that contain the word."""
     last = {name: name.rpartition(".")[2] for name in keys}
     wanted = key.rpartition(".")[2]
     close = difflib.get_close_matches(key, keys, n=NEAREST, cutoff=0.7)

@@ -1,4 +1,4 @@
-"""The steps of what an option costs and emits: cost lines, total, a unit, energy, carbon."""
+"""Build the steps of cost and emissions: cost lines, totals, unit cost, energy, carbon."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from aigc_bench.plan.stats.estimates import scaled, times
 YEARS, RATE, RESIDUAL = "demand.finance.life_years", "demand.finance.discount_rate", "demand.finance.residual_share"
 ADDERS = "demand.finance.adders_share"
 FOOTPRINT = (
-    ("carbon_operation_kg", "greenhouse gases of running over the life"),
-    ("carbon_making_kg", "greenhouse gases of making the servers"),
+    ("carbon_operation_kg", "operational greenhouse gases over the life"),
+    ("carbon_making_kg", "embodied greenhouse gases of the servers"),
 )
-ENERGY = "(servers at work x (idle + utilisation x (full - idle)) + mean draw of switches and storage) x hours"
+ENERGY = "(running servers x (idle + utilisation x (full - idle)) + mean power of switches and storage) x hours"
 LINES: Mapping[str, str] = {
     "electricity": "{0} * {1}",
     "cooling": "{0} * {1}",
@@ -36,7 +36,7 @@ LINES: Mapping[str, str] = {
 
 
 def add_money(below: Below) -> None:
-    """Steps of energy and money, then of carbon."""
+    """Add the steps of energy and cost, then of carbon."""
     is_rented = below.option.kind == "cloud"
     if not is_rented:
         _add_energy(below, at_work=below.key("num_servers"))
@@ -52,7 +52,7 @@ def add_money(below: Below) -> None:
 
 
 def line_keys(below: Below) -> list[str]:
-    """The keys of the cost lines; a key that is there already takes the number of its line."""
+    """Return the keys of the cost lines; a repeated key takes the number of its line."""
     found: list[str] = []
     for number, line in enumerate(below.option.costs):
         key = below.key("costs", line.key)
@@ -76,7 +76,7 @@ def _add_line(below: Below, line: CostLine, *, key: str) -> None:
 
 
 def _add_hardware(below: Below, line: CostLine, *, key: str) -> None:
-    """The annuity; without interest the straight share of every year."""
+    """Add the annuity of the purchase; without interest an equal share of every year."""
     plain = below.demand.finance.discount_rate.value == 0
     annuity = "{0} * (1 - {2} / (1 + {1}) ** {3}) * {1} / (1 - (1 + {1}) ** -{3})"
     below.trail.computed(
@@ -90,7 +90,7 @@ def _add_hardware(below: Below, line: CostLine, *, key: str) -> None:
 
 
 def _add_adders(below: Below, line: CostLine, *, key: str) -> None:
-    """A share of the lines that the line names as its inputs."""
+    """Add a share of the lines that this line names as its inputs."""
     names = {one.name: found for found, one in zip(line_keys(below), below.option.costs, strict=True)}
     of = Inputs()
     base = of.plus(names[name] for name in line.inputs if name in names)
@@ -111,7 +111,7 @@ def _add_totals(below: Below, lines: list[str]) -> None:
     words = of.plus(running)
     yearly = trail.computed(
         below.key("opex_usd_per_year"),
-        "running cost a year",
+        "running cost per year",
         opex,
         formula=opex.source or "sum of the lines",
         inputs=of.keys,
@@ -130,28 +130,28 @@ def _add_totals(below: Below, lines: list[str]) -> None:
 
 def _add_units(below: Below, lines: list[str]) -> None:
     for name, value in below.option.usd_per_unit.items():
-        key, title = below.key("usd_per_unit", name), f"cost of one {value.unit.partition('/')[2]}, {name}"
+        key, title = below.key("usd_per_unit", name), f"cost per {value.unit.partition('/')[2]}, {name}"
         if below.option.kind == "api":
             line = next(key for key, line in zip(lines, below.option.costs, strict=True) if line.name == f"API calls, {name}")
             price = next(one for one in below.trail[line].inputs if not one.endswith("requests_a_year"))
-            inputs = (price, *below.asked(name, "items_per_request"))
-            words = "price of a request / items of a request"
+            inputs = (price, *below.demanded(name, "items_per_request"))
+            words = "price per request / items per request"
             below.trail.computed(key, title, value, formula=words, inputs=inputs, arithmetic="{0} / {1}")
         else:
             of = Inputs()
             arithmetic = _share(below, of, of.plus(lines), name=name)
-            words = "a year's total x share of the busy machine-time / units a year"
+            words = "cost per year x share of the busy machine-time / units per year"
             below.trail.computed(key, title, value, formula=words, inputs=of.keys, arithmetic=arithmetic)
 
 
 def _share(below: Below, of: Inputs, yearly: str, *, name: str) -> str:
-    """A year's total for each unit of a load: by its share of the busy machine-time."""
+    """Return a yearly total per unit of a load, by its share of the busy machine-time, as arithmetic."""
     mine, units = of(below.load(name, "mean_machines")), of(below.load(name, "items_per_year"))
     return f"{yearly} * {mine} / {below.mean_busy(of)} / {units}"
 
 
 def _servers_at_work(below: Below) -> str:
-    """Servers that run in the mean of the year: of a rent the instances that are paid."""
+    """Return the key of the mean number of running servers: of a rent the instances that are paid."""
     return below.key("costs", "rent", "instances_at_work") if below.option.kind == "cloud" else below.key("num_servers")
 
 
@@ -161,13 +161,13 @@ def _add_energy(below: Below, *, at_work: str) -> None:
         return
     of = Inputs()
     idle, full = of(below.key("machine", "idle_power_w")), of(below.key("machine", "full_power_w"))
-    servers, beside = of(at_work), of(below.key("mean_beside_servers_w"))
+    servers, others = of(at_work), of(below.key("mean_beside_servers_w"))
     size = of(below.key("machine", "machines_per_server"))
     busy = f"min(1, {below.mean_busy(of)} / ({servers} * {size}))" if below.trail[at_work].value.value else "0"
-    words = f"({servers} * ({idle} + {busy} * max(0, {full} - {idle})) + {beside}) * {HOURS_PER_YEAR:g} / 1000"
+    words = f"({servers} * ({idle} + {busy} * max(0, {full} - {idle})) + {others}) * {HOURS_PER_YEAR:g} / 1000"
     below.trail.computed(
         below.key("energy_kwh_per_year"),
-        "energy of the IT a year",
+        "IT energy per year",
         energy,
         formula=ENERGY,
         inputs=of.keys,
@@ -184,7 +184,7 @@ def _add_carbon(below: Below) -> None:
         below.key("carbon_kg"),
         "greenhouse gases over the life",
         option.carbon_kg,
-        formula="running over the life + making",
+        formula="operational over the life + embodied",
         inputs=[below.key(name) for name, _ in FOOTPRINT],
         arithmetic="{0} + {1}",
     )
@@ -193,16 +193,16 @@ def _add_carbon(below: Below) -> None:
         words = _share(below, of, f"{of(whole)} / {of(YEARS)}", name=name)
         trail.computed(
             below.key("carbon_kg_per_unit", name),
-            f"greenhouse gases of one {value.unit.partition('/')[2]}, {name}",
+            f"greenhouse gases per {value.unit.partition('/')[2]}, {name}",
             value,
-            formula="total a year x share of the busy machine-time / units a year",
+            formula="total per year x share of the busy machine-time / units per year",
             inputs=of.keys,
             arithmetic=words,
         )
 
 
 def _add_footprint(below: Below) -> None:
-    """Greenhouse gases of running over the life, and of making."""
+    """Add operational greenhouse gases over the life, and embodied ones."""
     option, site, years = below.option, below.demand.site, below.demand.finance.life_years
     energy, machine, servers = option.energy_kwh_per_year, option.machine, _servers_at_work(below)
     if energy is None or machine is None:
@@ -212,7 +212,7 @@ def _add_footprint(below: Below) -> None:
         below.key(FOOTPRINT[0][0]),
         FOOTPRINT[0][1],
         running,
-        formula="kWh of IT a year x PUE x grid g/kWh / 1000 x years",
+        formula="kWh of IT per year x PUE x grid g/kWh / 1000 x years",
         inputs=(below.key("energy_kwh_per_year"), "demand.site.pue", "demand.site.grid_g_per_kwh", YEARS),
         arithmetic="{0} * {1} * {2} / 1000 * {3}",
     )
@@ -220,7 +220,7 @@ def _add_footprint(below: Below) -> None:
         below.key(FOOTPRINT[1][0]),
         FOOTPRINT[1][1],
         scaled(machine.embodied_kg, below.trail[servers].value.value, unit="kgCO2e"),
-        formula="servers at work x making of one",
+        formula="running servers x embodied carbon per server",
         inputs=(servers, below.key("machine", "embodied_kg")),
         arithmetic="{0} * {1}",
     )

@@ -1,4 +1,4 @@
-"""What the named inputs of the six factors and of the cost lines follow from; others stand as they are."""
+"""Derive the named inputs of the six factors and of the cost lines; other inputs are leaves."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from aigc_bench.plan.site.heat import (
 
 @dataclass(frozen=True, kw_only=True)
 class Computed:
-    """A formula in words, its arithmetic over numbered inputs where it is that plain, and the keys of these."""
+    """Hold a formula in words, its arithmetic over numbered inputs if it has one, and the keys of these."""
 
     formula: str
     arithmetic: str | None
@@ -31,24 +31,24 @@ class Computed:
 
 ELASTIC: frozenset[str] = frozenset(term for term, is_elastic in IS_ELASTIC.items() if is_elastic)
 Maker = Callable[[Below, str], Computed]
-"""From an option and the service or job that is meant (empty where none is) to how the input follows."""
+"""Maps an option and a service or job (empty if neither) to the derivation of the input."""
 
 
 def _same(*parts: str) -> Maker:
-    """The number under another key of the option; an empty part stands for the service or job."""
+    """Return the number under another key of the option; an empty part stands for the service or job."""
     return lambda below, of: Computed(formula=SAME, arithmetic="{0}", keys=[below.key(*(part or of for part in parts))])
 
 
 def _stated(key: str) -> Maker:
-    """A number of the demand or of the rules."""
+    """Return a number of the demand or of the rules."""
     return lambda _, __: Computed(formula=SAME, arithmetic="{0}", keys=[key])
 
 
 def _of(formula: str, arithmetic: str, *keys: str) -> Maker:
-    """Arithmetic over keys of the option, or over those that begin with ``demand.`` or ``rules.``."""
+    """Return arithmetic over keys of the option, or over those that begin with ``demand.`` or ``rules.``."""
 
     def make(below: Below, _: str) -> Computed:
-        """How the input of an option follows."""
+        """Return the derivation of an option's input."""
         found = [key if key.startswith(("demand.", "rules.", "growth.")) else below.key(key) for key in keys]
         return Computed(formula=formula, arithmetic=arithmetic, keys=found)
 
@@ -65,20 +65,20 @@ def _utilisation(below: Below, _: str) -> Computed:
 
 
 def _resident(place: str) -> Maker:
-    """The largest sum of peaks on one machine: every service and one job, or one load at a time on shared machines."""
+    """Return the largest sum of peaks on one machine: every service and one job, or one load at a time on shared machines."""
 
     def make(below: Below, _: str) -> Computed:
-        """How the input of an option follows."""
+        """Return the derivation of an option's input."""
         of = Inputs()
         pools = [_peaks(below, of, place, pool.loads) for pool in below.option.pools]
-        words = f"the largest of what lies in a {place}'s memory at once"
+        words = f"maximum of what is resident in {place} memory together"
         return Computed(formula=words, arithmetic=_most(pools), keys=of.keys)
 
     return make
 
 
 def _peaks(below: Below, of: Inputs, place: str, names: tuple[str, ...]) -> str:
-    keys = {name: of(below.ability(name, f"{place}_memory_bytes")) for name in names}
+    keys = {name: of(below.capability(name, f"{place}_memory_bytes")) for name in names}
     services = [keys[name] for name in names if below.is_service(name)]
     jobs = [keys[name] for name in names if not below.is_service(name)]
     if below.option.placement == "shared":
@@ -92,8 +92,8 @@ def _most(terms: list[str]) -> str:
 
 
 def _traffic(below: Below, of: str) -> Computed:
-    keys = [*below.asked(of, "arrival.peak_requests_per_s", "request_bytes", "response_bytes"), "growth.last"]
-    words = "requests/s at the peak x growth x (request + answer bytes) x 8"
+    keys = [*below.demanded(of, "arrival.peak_requests_per_s", "request_bytes", "response_bytes"), "growth.last"]
+    words = "peak requests/s x growth x (request + response bytes) x 8"
     return Computed(formula=words, arithmetic="{0} * {3} * ({1} + {2}) * 8", keys=keys)
 
 
@@ -105,8 +105,8 @@ def _all_traffic(below: Below, _: str) -> Computed:
 
 
 def _answers(below: Below, of: str) -> Computed:
-    keys = below.asked(of, "arrival.peak_requests_per_s", "arrival.duty", "response_bytes", "kept_days")
-    words = "requests/s at the peak x duty x growth x 86,400 x answer bytes x days / machines"
+    keys = below.demanded(of, "arrival.peak_requests_per_s", "arrival.duty", "response_bytes", "kept_days")
+    words = "peak requests/s x duty x growth x 86,400 x response bytes x days / machines"
     return Computed(
         formula=words,
         arithmetic="{0} * {1} * {4} * 86400 * {2} * {3} / {5}",
@@ -115,41 +115,41 @@ def _answers(below: Below, of: str) -> Computed:
 
 
 def pool_of(below: Below, name: str) -> int:
-    """The number of the pool that carries a load, from 1."""
+    """Return the number of the pool that serves a load, from 1."""
     return next(number for number, pool in enumerate(below.option.pools, start=1) if name in pool.loads)
 
 
 def _dataset(below: Below, of: str) -> Computed:
-    keys = [*below.asked(of, "items", "bytes_per_item"), "rules.dataset_copies"]
-    return Computed(formula="items x bytes of one x copies", arithmetic="{0} * {1} * {2}", keys=keys)
+    keys = [*below.demanded(of, "items", "bytes_per_item"), "rules.dataset_copies"]
+    return Computed(formula="items x bytes per item x copies", arithmetic="{0} * {1} * {2}", keys=keys)
 
 
 def _checkpoints(below: Below, of: str) -> Computed:
-    asked = f"demand.jobs.{of}.checkpoints.kept"
-    kept = asked if asked in below.trail else "rules.checkpoints_kept"
+    stated = f"demand.jobs.{of}.checkpoints.kept"
+    kept = stated if stated in below.trail else "rules.checkpoints_kept"
     keys = [below.load(of, "num_params"), "rules.checkpoint_bytes_per_param", kept]
-    words = "parameters x bytes of a checkpoint per parameter x checkpoints kept"
+    words = "parameters x checkpoint bytes per parameter x checkpoints kept"
     return Computed(formula=words, arithmetic="{0} * {1} * {2}", keys=keys)
 
 
 def _results(below: Below, of: str) -> Computed:
     keys = [
-        *below.asked(of, "items", "response_bytes", "runs_per_day", "kept_days"),
+        *below.demanded(of, "items", "response_bytes", "runs_per_day", "kept_days"),
         below.key("pools", pool_of(below, of), "available"),
     ]
-    words = "items of a run x result bytes x runs kept at once / machines"
+    words = "items per run x result bytes x runs kept together / machines"
     return Computed(formula=words, arithmetic="{0} * {1} * max(1, {2} * {3}) / {4}", keys=keys)
 
 
 def _ingest(below: Below, of: str) -> Computed:
-    keys = [below.load(of, "throughput_per_accelerator"), *below.asked(of, "bytes_per_item")]
-    return Computed(formula="throughput of one machine x bytes of an item", arithmetic="{0} * {1}", keys=keys)
+    keys = [below.load(of, "throughput_per_accelerator"), *below.demanded(of, "bytes_per_item")]
+    return Computed(formula="throughput per machine x bytes per item", arithmetic="{0} * {1}", keys=keys)
 
 
 def _at_work(below: Below, _: str) -> Computed:
-    """Rented instances that are paid: those of every hour where terms are elastic, else all."""
+    """Return the rented instances that are paid: on elastic terms the hourly mean, else all."""
     if below.option.term not in ELASTIC:
-        return Computed(formula="all that are reserved", arithmetic="{0}", keys=[below.key("num_servers")])
+        return Computed(formula="all reserved instances", arithmetic="{0}", keys=[below.key("num_servers")])
     keys = [
         *(below.load(load.name, "accelerators_busy_at_peak") for load in below.busy),
         *(below.load(load.name, "mean_machines") for load in below.busy),
@@ -157,18 +157,18 @@ def _at_work(below: Below, _: str) -> Computed:
         below.key("machine", "machines_per_server"),
         below.key("num_servers"),
     ]
-    words = "mean over the hours of those that hold their whole replicas, those of jobs in their windows, and spares (plan.elastic)"
+    words = "hourly mean of the instances of whole replicas, of jobs in their windows, and of spares (plan.elastic)"
     return Computed(formula=words, arithmetic=None, keys=keys)
 
 
 def _requests(below: Below, of: str) -> Computed:
-    keys = [*below.asked(of, "arrival.peak_requests_per_s", "arrival.duty"), "growth.mean"]
-    words = "requests/s at the peak x duty x mean growth x seconds of a year"
+    keys = [*below.demanded(of, "arrival.peak_requests_per_s", "arrival.duty"), "growth.mean"]
+    words = "peak requests/s x duty x mean growth x seconds per year"
     return Computed(formula=words, arithmetic=f"{{0}} * {{1}} * {{2}} * {SECONDS_PER_YEAR:.0f}", keys=keys)
 
 
 def _in_rack(below: Below, _: str) -> Computed:
-    """Servers of the fullest rack: as the layout has them where a room is drawn."""
+    """Return the servers of the fullest rack, from the layout if a room is planned."""
     holds = below.key("servers_per_rack")
     keys = [below.key("num_servers"), holds]
     if below.option.room is not None:
@@ -205,10 +205,10 @@ BY_NAME: dict[str, Maker] = {
     "usable share of the disk": _stated("rules.usable_storage"),
     "design heat of one server": _same("machine", "design_heat_w"),
     "warmest air that the server takes": _same("machine", "inlet_limit_c"),
-    "heat of all servers": _of("servers x design heat of one", "{0} * {1}", "num_servers", "machine.design_heat_w"),
+    "heat of all servers": _of("servers x design heat per server", "{0} * {1}", "num_servers", "machine.design_heat_w"),
     "heat of all servers, BTU/h": _of("W x 3.412", f"{{0}} * {BTU_PER_HOUR_PER_W}", _SERVERS_HEAT),
     "heat of the IT": _of(
-        "heat of all servers + highest draw of switches and storage", "{0} + {1}", _SERVERS_HEAT, "peak_beside_servers_w"
+        "heat of all servers + peak power of switches and storage", "{0} + {1}", _SERVERS_HEAT, "peak_beside_servers_w"
     ),
     SERVERS: _in_rack,
     "refrigeration": _of("W / 3,516.85", f"{{0}} / {TON_OF_REFRIGERATION_W}", _HEAT),
@@ -221,8 +221,8 @@ BY_NAME: dict[str, Maker] = {
     "peak power of one server": _same("machine", "peak_power_w"),
     "idle power of one server": _same("machine", "idle_power_w"),
     "power of one server at work": _same("machine", "full_power_w"),
-    "peak power of all servers": _of("servers x peak power of one", "{0} * {1}", "num_servers", "machine.peak_power_w"),
-    "UPS input": _of("peak power / efficiency of the UPS", "{0} / {1}", _PEAK, "rules.ups_efficiency"),
+    "peak power of all servers": _of("servers x peak power per server", "{0} * {1}", "num_servers", "machine.peak_power_w"),
+    "UPS input": _of("peak power / UPS efficiency", "{0} / {1}", _PEAK, "rules.ups_efficiency"),
     "site power with cooling": _of("peak power x PUE", "{0} * {1}", _PEAK, "demand.site.pue"),
     "PUE": _stated("demand.site.pue"),
     "tariff": _stated("demand.site.electricity_usd_per_kwh"),
@@ -232,9 +232,9 @@ BY_NAME: dict[str, Maker] = {
     "discount rate": _stated("demand.finance.discount_rate"),
     "residual share": _stated("demand.finance.residual_share"),
     "energy of the IT": _same("energy_kwh_per_year"),
-    "energy beyond the IT": _of("energy of the IT x (PUE - 1)", "{0} * ({1} - 1)", "energy_kwh_per_year", "demand.site.pue"),
+    "energy beyond the IT": _of("IT energy x (PUE - 1)", "{0} * ({1} - 1)", "energy_kwh_per_year", "demand.site.pue"),
     "peak power of the IT": _of(
-        "servers x peak power of one + highest draw of switches and storage",
+        "servers x peak power per server + peak power of switches and storage",
         "{0} * {1} + {2}",
         "num_servers",
         "machine.peak_power_w",
@@ -247,7 +247,7 @@ BY_NAME: dict[str, Maker] = {
 
 
 def computed_of(below: Below, name: str, *, of: str = "") -> Computed | None:
-    """How the input of that name follows, of the service or job after its comma, or of ``of``; ``None``: it stands as it is."""
+    """Return the derivation of a named input, of the service or job after its comma or of ``of``; ``None`` if it is a leaf."""
     if name in BY_NAME:
         return BY_NAME[name](below, of)
     what, comma, owner = name.partition(", ")
@@ -255,7 +255,7 @@ def computed_of(below: Below, name: str, *, of: str = "") -> Computed | None:
 
 
 def add_input(below: Below, key: str, name: str, value: Estimate, *, of: str = "") -> str:
-    """The step of a named input; returns its key, or that of the number it is the same as."""
+    """Add the step of a named input and return its key."""
     trail, how = below.trail, computed_of(below, name, of=of)
     if how is None:
         same = trail.known(value)
@@ -264,5 +264,5 @@ def add_input(below: Below, key: str, name: str, value: Estimate, *, of: str = "
 
 
 def input_key(at: str, factor: str, name: str) -> str:
-    """The key of a factor's input."""
+    """Return the key of a factor's input."""
     return f"{at}.factors.{factor}.inputs.{slug(name)}"

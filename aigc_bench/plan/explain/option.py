@@ -1,4 +1,4 @@
-"""The steps of one option: machine, loads, fleet, six factors, money, carbon; of a mixed one those of its parts and their sums."""
+"""Build the steps of one option: machine, loads, fleet, six factors, cost, carbon; of a mixed one its parts and their sums."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from aigc_bench.core.records import Estimate
 from aigc_bench.plan.explain.arithmetic import Inputs
-from aigc_bench.plan.explain.bill import add_beside
+from aigc_bench.plan.explain.bill import add_other_equipment
 from aigc_bench.plan.explain.by_year import add_cash
 from aigc_bench.plan.explain.factors import add_factors
 from aigc_bench.plan.explain.fleet import add_fleet
@@ -22,16 +22,16 @@ from aigc_bench.plan.records.rules import Rules
 from aigc_bench.plan.stats.estimates import plus
 
 SUMS = (
-    ("num_machines", "machines"), ("capex_usd", "purchase"), ("opex_usd_per_year", "running cost a year"),
+    ("num_machines", "machines"), ("capex_usd", "purchase"), ("opex_usd_per_year", "running cost per year"),
     ("tco_usd", "total cost over the life"),
-    ("energy_kwh_per_year", "energy of the IT a year"), ("carbon_kg", "greenhouse gases over the life"),
+    ("energy_kwh_per_year", "IT energy per year"), ("carbon_kg", "greenhouse gases over the life"),
 )  # fmt: skip
 COUNTS = ("num_servers", "num_spares", "num_margin", "num_accelerators", "num_racks")
 OF_PARTS = "sum over the parts"
 
 
 def add_option(trail: Trail, option: Option, demand: Demand, rules: Rules, *, at: str) -> None:
-    """Every step of an option, below the key ``at``."""
+    """Add every step of an option, below the key ``at``."""
     below = Below(trail=trail, option=option, demand=demand, rules=rules, at=at)
     add_replay(below)
     if option.parts:
@@ -42,7 +42,7 @@ def add_option(trail: Trail, option: Option, demand: Demand, rules: Rules, *, at
         for load in option.loads:
             add_load(below, load, option.machine)
         add_fleet(below, option.machine)
-        add_beside(below)
+        add_other_equipment(below)
     else:
         _add_nothing(below)
     add_factors(below)
@@ -52,7 +52,7 @@ def add_option(trail: Trail, option: Option, demand: Demand, rules: Rules, *, at
 
 
 def _add_nothing(below: Below) -> None:
-    """An API's servers are nobody's business here: none."""
+    """Add the counts of an API option, which has no servers of its own."""
     words = "the provider's machines are not counted"
     for name in COUNTS:
         value = getattr(below.option, name)
@@ -62,7 +62,7 @@ def _add_nothing(below: Below) -> None:
 
 
 def _add_mixed(below: Below) -> None:
-    """The parts, and the option's own numbers as their sums."""
+    """Add the parts, and the option's own numbers as their sums."""
     option = below.option
     parts = [replace(below, option=part, at=below.key("parts", number)) for number, part in enumerate(option.parts, start=1)]
     for part in parts:
@@ -91,16 +91,16 @@ def _add_sum(below: Below, name: str, title: str, value: Estimate, *, parts: lis
 
 
 def _add_copies(below: Below, parts: list[Below]) -> None:
-    """What a mixed option takes over from one of its parts: loads, cost lines, costs of a unit, the scarcest factor."""
+    """Add what a mixed option takes from one of its parts: loads, cost lines, unit costs, the scarcest factor."""
     trail = below.trail
     for part in parts:
         for key in trail.starting(*(part.key(name, "") for name in ("loads", "usd_per_unit", "carbon_kg_per_unit"))):
             trail.same(below.at + key.removeprefix(part.at), trail[key].title, trail[key].value, as_=key)
     for name, factor in below.option.factors.items():
-        speaker = next((part for part in parts if part.option.factors.get(name) == factor), parts[0])
-        for key in trail.starting(speaker.key("factors", name, "")):
+        scarcest = next((part for part in parts if part.option.factors.get(name) == factor), parts[0])
+        for key in trail.starting(scarcest.key("factors", name, "")):
             step, words = trail[key], "of the part with the least head-room"
-            own = below.at + key.removeprefix(speaker.at)
+            own = below.at + key.removeprefix(scarcest.at)
             trail.computed(own, step.title, step.value, formula=words, inputs=(key,), arithmetic="{0}")
     of_parts = [key for part in parts for key in line_keys(part)]
     for own, key, line in zip(line_keys(below), of_parts, below.option.costs, strict=True):

@@ -1,6 +1,6 @@
-"""The steps of an option's probabilities: a count of drawn worlds over all of them, or a sum of normal tails.
+"""Build the steps of an option's probabilities: a count of Monte Carlo scenarios over all of them, or a sum of normal tails.
 
-Arithmetic ends at the count: a world is too many numbers to be told, so how it was drawn and with which seed is said instead.
+The arithmetic ends at the count: a scenario has too many numbers to print, so its sampling and seed are stated instead.
 """
 
 from __future__ import annotations
@@ -16,32 +16,32 @@ from aigc_bench.plan.risk.scenarios import NUM_SCENARIOS
 
 SCENARIOS, FEW_SCENARIOS = "certainty.num_worlds", "certainty.num_few_worlds"
 DRAWN = (
-    "drawn with seed {seed}, the same for every option: each input by itself from a lognormal that has its value as median and the "
-    "ends of its interval as 10th and 90th percentile (from a normal where the low end is not above 0); a fraction is cut off at 1"
+    "drawn with seed {seed}, the same for every option: each input independently from a lognormal with its value as median and the "
+    "ends of its interval as P10 and P90 (from a normal if the low end is not above 0); fractions are capped at 1"
 )
 SERVES = (
-    "count of the worlds in which by day the machines that services need for their SLO are no more than those in service, and by "
-    "night every job ends in its window on what services leave"
+    "count of the scenarios in which the machines in service suffice for the SLOs of the services at their peak, and every job "
+    "meets its deadline on the machines that services leave off-peak"
 )
-WITHIN = "count of the worlds in which what is paid at once and a year stays within the budgets"
-OUT_OF_MEMORY = "1 - product over the models of P(its peak fits), peaks lognormal within their intervals, beside the usable memory"
+WITHIN = "count of the scenarios in which the upfront and the yearly cost stay within the budgets"
+OUT_OF_MEMORY = "1 - product over the models of P(peak fits), peaks lognormal within their intervals, against the usable memory"
 
 
 def add_scenarios(trail: Trail, plan: Plan) -> None:
-    """How many worlds were drawn, for options that are looked at closely and for the others."""
+    """Add the number of scenarios, of options near the first and of the others."""
     seed = plan.certainty.seed if plan.certainty else 0
     drawn = DRAWN.format(seed=seed)
     num = plan.certainty.num_worlds if plan.certainty else NUM_SCENARIOS
-    trail.leaf(SCENARIOS, "worlds drawn", counted(num, "worlds", drawn))
+    trail.leaf(SCENARIOS, "Monte Carlo scenarios", counted(num, "scenarios", drawn))
     trail.leaf(
         FEW_SCENARIOS,
-        "worlds drawn for options that are not near the first",
-        counted(FEW, "worlds", f"the first ones of those {drawn}"),
+        "Monte Carlo scenarios of options that are not near the first",
+        counted(FEW, "scenarios", f"the first ones of those {drawn}"),
     )
 
 
 def add_probabilities(below: Below) -> None:
-    """Probabilities, where the plan has them."""
+    """Add the probabilities that the plan has."""
     option, scenarios = below.option, SCENARIOS if below.option.rank <= CLOSE else FEW_SCENARIOS
     ends = (".latency_s", ".accelerators_busy_at_peak")
     loads = [key for key in below.trail.starting(below.key("loads", "")) if key.endswith(ends)]
@@ -52,7 +52,7 @@ def add_probabilities(below: Below) -> None:
         add_share(
             below.trail,
             below.key("p_slo"),
-            "every SLO and deadline is kept",
+            "every SLO and deadline is met",
             option.p_slo,
             counts=SERVES,
             inputs=inputs,
@@ -63,7 +63,7 @@ def add_probabilities(below: Below) -> None:
         add_share(
             below.trail,
             below.key("p_budget"),
-            "it stays within the budget",
+            "the cost stays within the budget",
             option.p_budget,
             counts=WITHIN,
             inputs=inputs,
@@ -78,17 +78,23 @@ def add_probabilities(below: Below) -> None:
 def add_share(
     trail: Trail, key: str, title: str, share: float, *, counts: str, inputs: Iterable[str], of: str, num: int | None = None
 ) -> str:
-    """A probability as the number of worlds in which something holds over all of them, or over ``num`` of them."""
+    """Add a probability as the scenarios in which something holds over all of them, or over ``num`` of them."""
     total = of
     if num is not None:
-        words = "count of the worlds in which at least one of the options does what is asked"
+        words = "count of the scenarios in which at least one option meets the demand"
         total = trail.computed(
-            f"{of}.able", "worlds in which some option does it", counted(num, "worlds", words), formula=words, inputs=(of,)
+            f"{of}.able",
+            "scenarios in which some option meets the demand",
+            counted(num, "scenarios", words),
+            formula=words,
+            inputs=(of,),
         )
-    holds = counted(round(share * trail[total].value.value), "worlds", counts)
-    held = trail.computed(f"{key}.worlds", f"worlds in which {title}", holds, formula=counts, inputs=(total, *inputs))
+    holds = counted(round(share * trail[total].value.value), "scenarios", counts)
+    held = trail.computed(f"{key}.worlds", f"scenarios in which {title}", holds, formula=counts, inputs=(total, *inputs))
     formula = (
-        "worlds in which it holds / worlds drawn" if num is None else "worlds in which it holds / worlds in which some option does"
+        "scenarios in which it holds / all scenarios"
+        if num is None
+        else "scenarios in which it holds / scenarios in which some option meets the demand"
     )
     return trail.computed(
         key, f"probability that {title}", share_of(share), formula=formula, inputs=(held, total), arithmetic="{0} / {1}"
@@ -96,5 +102,5 @@ def add_share(
 
 
 def share_of(value: float) -> Estimate:
-    """A probability, exact as a count of worlds is."""
+    """Return a probability, exact because scenarios are counted."""
     return Estimate(value=value, low=value, high=value, unit="fraction", basis="modelled")

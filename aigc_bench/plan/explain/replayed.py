@@ -1,4 +1,4 @@
-"""The steps of a replay: shares in time as the simulation found them, beside the formulae."""
+"""Build the steps of a simulated replay: shares of requests in time, simulated and analytic."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from aigc_bench.plan.records.replay import ReplayedJob, ReplayedService
 
 
 def add_replay(below: Below) -> None:
-    """A leaf for every share; it is drawn, so it is not arithmetic."""
+    """Add a leaf for every share; a simulated share has no arithmetic."""
     replay = below.option.replay
     if replay is None:
         return
@@ -19,7 +19,7 @@ def add_replay(below: Below) -> None:
             below.trail.leaf(below.key("replay", service.name, name), f"{title}, {service.name}", value)
     for job in replay.jobs:
         value = _share(job.share_in_time, source=_of_job(job, seed=replay.seed))
-        below.trail.leaf(below.key("replay", job.name, "share_in_time"), f"share of runs in time, {job.name}", value)
+        below.trail.leaf(below.key("replay", job.name, "share_in_time"), f"share of runs that meet the deadline, {job.name}", value)
 
 
 def _shares(one: ReplayedService, *, seed: int) -> Iterator[tuple[str, str, Estimate]]:
@@ -27,13 +27,13 @@ def _shares(one: ReplayedService, *, seed: int) -> Iterator[tuple[str, str, Esti
     if one.simulated_share is not None:
         ends = sorted((*(one.share_interval or ()), one.simulated_share))
         value = _share(one.simulated_share, low=ends[0], high=ends[-1], source=drawn)
-        yield "simulated_share", "simulated share of requests in time", value
+        yield "simulated_share", "simulated share of requests within the SLO", value
     if one.analytic_share is not None:
-        source = "P(wait <= what the SLO leaves) of M/G/c (Allen-Cunneen)"
-        yield "analytic_share", "share of requests in time by formula", _share(one.analytic_share, source=source)
+        source = "P(wait <= slack of the SLO) of M/G/c (Allen-Cunneen)"
+        yield "analytic_share", "analytic share of requests within the SLO", _share(one.analytic_share, source=source)
     if one.share_with_failures is not None:
-        source = f"{drawn}; over the states of the fleet by their probability"
-        yield "share_with_failures", "share in time with failures", _share(one.share_with_failures, source=source)
+        source = f"{drawn}; weighted over the failure states of the fleet"
+        yield "share_with_failures", "share within the SLO with server failures", _share(one.share_with_failures, source=source)
 
 
 def _of_job(one: ReplayedJob, *, seed: int) -> str:

@@ -1,4 +1,4 @@
-"""The steps of what is said of how sure a plan is: rivals, regret, what moves cost and P(SLO), what is surer, the growth path."""
+"""Build the steps of a plan's risk: alternatives, expected regret, drivers of cost and P(SLO), safer choices, growth path."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from aigc_bench.plan.records.risk import Certainty, GrowthPath, PathYear, Regret
 from aigc_bench.plan.risk.analysis import MANY
 
 MANY_SCENARIOS = "certainty.tornado.num_worlds"
-CHEAPEST = "count of the worlds in which it does what is asked and no option that does costs less"
-REGRET = "mean over those worlds of what it costs more than the cheapest option that does what is asked there, at least 0"
+CHEAPEST = "count of the scenarios in which it meets the demand and no option that does costs less"
+REGRET = "mean over those scenarios of its cost above that of the cheapest option that meets the demand there, at least 0"
 
 
 def add_risk(trail: Trail, plan: Plan) -> None:
-    """Everything below ``certainty``; nothing where none was computed."""
+    """Add everything below ``certainty``; nothing if none was computed."""
     found = plan.certainty
     if found is None:
         return
@@ -25,9 +25,9 @@ def add_risk(trail: Trail, plan: Plan) -> None:
     _add_usd(
         trail,
         "certainty.median_tco_usd",
-        "total cost in the middle world",
+        "median total cost",
         found.median_tco_usd,
-        formula="median of the drawn worlds",
+        formula="median over the Monte Carlo scenarios",
         inputs=(SCENARIOS, cost),
     )
     for one in found.regret:
@@ -40,30 +40,30 @@ def add_risk(trail: Trail, plan: Plan) -> None:
 
 
 def regret_key(rank: int, name: str) -> str:
-    """The key of what is said of an option beside its rivals."""
+    """Return the key of an option's number in the comparison with its alternatives."""
     return f"certainty.regret.{rank}.{name}"
 
 
 def swing_key(kind: str, name: str, end: str) -> str:
-    """The key of an end of a bar: ``kind`` is cost or slo, ``end`` low or high."""
+    """Return the key of an end of a bar: ``kind`` is cost or slo, ``end`` low or high."""
     plain = slug(name).replace("'", "").replace(":", "")
     return f"certainty.tornado.{kind}.{plain}.{end}"
 
 
 def path_key(year: int, name: str) -> str:
-    """The key of a number of a year of the growth path."""
+    """Return the key of a number of a year of the growth path."""
     return f"certainty.growth_path.{year}.{name}"
 
 
 def _add_regret(trail: Trail, one: Regret) -> None:
     cost, capability = f"options.{one.rank}.tco_usd", f"{SCENARIOS}.able"
     key = regret_key(one.rank, "p_cheapest")
-    title = f"option {one.rank} is the cheapest that does what is asked"
+    title = f"option {one.rank} is the cheapest that meets the demand"
     add_share(trail, key, title, one.p_cheapest, counts=CHEAPEST, inputs=(cost,), of=SCENARIOS, num=one.num_worlds)
     _add_usd(
         trail,
         regret_key(one.rank, "regret_usd"),
-        f"regret of option {one.rank}",
+        f"expected regret of option {one.rank}",
         one.regret_usd,
         formula=REGRET,
         inputs=(capability, cost),
@@ -71,16 +71,16 @@ def _add_regret(trail: Trail, one: Regret) -> None:
 
 
 def _add_tornado(trail: Trail, found: Certainty, *, cost: str) -> None:
-    """The bars: means over a tenth of worlds that were drawn for them alone."""
-    words = "drawn for the recommended option alone, as the others are; a tenth of them is at an end of each input"
-    trail.leaf(MANY_SCENARIOS, "worlds drawn to see what moves it", counted(MANY, "worlds", words))
+    """Add the bars: means over a tenth of the scenarios drawn for them alone."""
+    words = "drawn for the recommended option alone, like the others; each end of an input is a tenth of them"
+    trail.leaf(MANY_SCENARIOS, "Monte Carlo scenarios of the drivers", counted(MANY, "scenarios", words))
     mean = found.tornado.mean_tco_usd
     _add_usd(
         trail,
         "certainty.tornado.mean_tco_usd",
         "mean total cost",
         mean,
-        formula="mean over the worlds",
+        formula="mean over the scenarios",
         inputs=(MANY_SCENARIOS, cost),
     )
     for swing in found.tornado.cost:
@@ -97,7 +97,7 @@ def _add_tornado(trail: Trail, found: Certainty, *, cost: str) -> None:
     for swing in found.tornado.slo:
         for end, share in (("low", swing.p_slo_low), ("high", swing.p_slo_high)):
             if share is not None:
-                formula = f"share in which every SLO and deadline is kept, of {_tenth(end)}"
+                formula = f"share that meets every SLO and deadline, of {_tenth(end)}"
                 trail.computed(
                     swing_key("slo", swing.name, end),
                     f"P(SLO), {_at(swing, end)}",
@@ -108,37 +108,37 @@ def _add_tornado(trail: Trail, found: Certainty, *, cost: str) -> None:
 
 
 def _tenth(end: str) -> str:
-    return f"the tenth of the worlds in which the input is {'lowest' if end == 'low' else 'highest'}"
+    return f"the tenth of the scenarios with the {'lowest' if end == 'low' else 'highest'} input"
 
 
 def _at(swing: Swing, end: str) -> str:
-    return f"{swing.name} in its {'lowest' if end == 'low' else 'highest'} tenth"
+    return f"{swing.name} at {'P10' if end == 'low' else 'P90'}"
 
 
 def _add_safer(trail: Trail, found: Safer) -> None:
     for name, one in (("option", found.option), ("more_servers", found.more_servers)):
         if one is not None:
             at, of = f"certainty.surer.{name}", "another option" if name == "option" else "with more servers"
-            words = "share of the worlds in which every SLO and deadline is kept"
+            words = "share of the scenarios in which every SLO and deadline is met"
             trail.computed(f"{at}.p_slo", f"probability, {of}", share_of(one.p_slo), formula=words, inputs=(SCENARIOS,))
             _add_usd(
                 trail,
                 f"{at}.tco_usd",
                 f"total cost, {of}",
                 one.tco_usd,
-                formula="purchase and every line in proportion to the servers",
+                formula="purchase and every cost line in proportion to the servers",
                 inputs=(SCENARIOS,),
             )
 
 
 def _add_path(trail: Trail, path: GrowthPath) -> None:
-    """Servers, probability and cash of every year, then the sums."""
+    """Add servers, probability and cash flow of every year, then the sums."""
     for one in path.years:
         for key, title, value, formula in _of_year(one):
             trail.computed(key, title, value, formula=formula, inputs=("demand.growth.per_year",))
         if one.p_slo is not None:
-            words = "count of the worlds in which the fleet of that year keeps every SLO and deadline at the year's end"
-            title = f"every SLO and deadline is kept at the end of year {one.year}"
+            words = "count of the scenarios in which the fleet of that year meets every SLO and deadline at the year's end"
+            title = f"every SLO and deadline is met at the end of year {one.year}"
             add_share(
                 trail,
                 path_key(one.year, "p_slo"),
@@ -148,17 +148,17 @@ def _add_path(trail: Trail, path: GrowthPath) -> None:
                 inputs=(path_key(one.year, "num_servers"),),
                 of=SCENARIOS,
             )
-    ratio = trail.leaf("certainty.growth_path.price_ratio", "price of hardware a year later over today's", path.price_ratio)
+    ratio = trail.leaf("certainty.growth_path.price_ratio", "hardware price a year later / today's price", path.price_ratio)
     for name, title, whole in (
-        ("staged_usd", "bought as needed", path.staged_usd),
-        ("at_once_usd", "bought at once", path.at_once_usd),
+        ("staged_usd", "phased purchase", path.staged_usd),
+        ("at_once_usd", "all upfront", path.at_once_usd),
     ):
         if whole is not None:
             years = [path_key(one.year, name) for one in path.years if getattr(one, name) is not None]
             inputs, words = (*years, ratio), " + ".join(f"{{{place}}}" for place in range(len(years)))
             trail.computed(
                 f"certainty.growth_path.{name}",
-                f"cash of all years, {title}",
+                f"cash flow of all years, {title}",
                 whole,
                 formula="sum of the years",
                 inputs=inputs,
@@ -167,19 +167,19 @@ def _add_path(trail: Trail, path: GrowthPath) -> None:
 
 
 def _of_year(one: PathYear) -> Iterator[tuple[str, str, Estimate, str]]:
-    """Key, title, value and formula of what is told of a year."""
-    sized = "sized as the plan is, with the rates of that year's end"
+    """Yield key, title, value and formula of the numbers of a year."""
+    sized = "sized like the plan, with the rates at that year's end"
     yield (
         path_key(one.year, "num_servers"),
-        f"servers that year {one.year} asks for",
+        f"servers required in year {one.year}",
         counted(one.num_servers, "servers", sized),
         sized,
     )
     words = "purchase + running cost - resale of that year"
-    for name, title in (("staged_usd", "bought as needed"), ("at_once_usd", "bought at once")):
+    for name, title in (("staged_usd", "phased purchase"), ("at_once_usd", "all upfront")):
         value = getattr(one, name)
         if value is not None:
-            yield path_key(one.year, name), f"cash of year {one.year}, {title}", value, words
+            yield path_key(one.year, name), f"cash flow of year {one.year}, {title}", value, words
 
 
 def _add_usd(trail: Trail, key: str, title: str, usd: float, *, formula: str, inputs: tuple[str, ...]) -> None:

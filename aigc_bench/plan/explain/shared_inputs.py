@@ -1,4 +1,4 @@
-"""What all options of a plan rest on: the demand as it was read, growth, the rules."""
+"""Build the steps that all options of a plan share: the demand as read, growth, the rules."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ PEAKS: Mapping[tuple[str, ...], str] = {
     ("busiest hour", "peak factor"): "{0} * {1}",
     ("rate",): "{0}",
 }
-"""How a peak rate follows from its parts, by their names (``plan.arrivals``)."""
+"""Arithmetic of a peak rate over its parts, by their names (``plan.arrivals``)."""
 
 
 def add_shared_inputs(trail: Trail, plan: Plan) -> None:
-    """The steps of demand and rules, under ``demand`` and ``rules``."""
+    """Add the steps of demand and rules, under ``demand`` and ``rules``."""
     _add_record(trail, plan.demand, path="demand")
     _add_record(trail, plan.rules, path="rules")
     _add_plain(trail, plan.demand)
     _add_growth(trail, plan.demand)
-    quiet, title = off_peak_share(plan.demand, rules=plan.rules), "share of the services' peak that is left while jobs run"
+    quiet, title = off_peak_share(plan.demand, rules=plan.rules), "load of the services while jobs run, as a share of their peak"
     if quiet is plan.rules.off_peak_share:
         trail.same(OFF_PEAK, title, quiet, as_="rules.off_peak_share")
     else:
@@ -56,7 +56,7 @@ def _add_growth(trail: Trail, demand: Demand) -> None:
 
 
 def _add_record(trail: Trail, record: Record, *, path: str) -> None:
-    """Every Estimate below a record; of a computed arrival, what it is computed from."""
+    """Add every Estimate below a record; of a computed arrival, its inputs."""
     for name in type(record).model_fields:
         value, key = getattr(record, name), f"{path}.{name}"
         if isinstance(record, Arrival) and name == "peak_requests_per_s":
@@ -86,10 +86,10 @@ def _add_arrival(trail: Trail, arrival: Arrival, *, path: str) -> None:
 
 
 def _add_plain(trail: Trail, demand: Demand) -> None:
-    """The plain numbers that formulae take from a demand."""
+    """Add the plain numbers that formulae take from a demand."""
 
     def add(key: str, value: float, unit: str) -> None:
-        """A leaf of the demand, under its own key."""
+        """Add a leaf of the demand, under its own key."""
         trail.leaf(f"demand.{key}", title_of(("demand", *key.split("."))), assumed(value, unit=unit, source=STATED))
 
     add("availability", demand.availability, "fraction")

@@ -1,7 +1,7 @@
-"""One number of a plan and what it follows from, and the trail of them by key.
+"""Hold the derivation of a plan's numbers: steps with their inputs, by key.
 
-A step is computed (it has a formula and the keys of what goes in) or a leaf (it has a source). Keys are the paths of
-``plan --json``: lists are told apart by name, options by rank, parts from 1: ``options.1.factors.power.required``.
+A step is computed (it has a formula and the keys of its inputs) or a leaf (it has a source). Keys are the paths of
+``plan --json``: list entries by name, options by rank, parts from 1: ``options.1.factors.power.required``.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from aigc_bench.core.records import Basis, Estimate, Record
 from aigc_bench.plan.explain.arithmetic import evaluate, places
 
 COUNTED: Basis = "modelled"
-"""Whole numbers that the plan counts."""
+"""Basis of whole numbers that the plan counts."""
 SAME = "the same number"
 
 
 class Step(Record):
     """A number with its formula and the keys of its inputs, or with the source that it is taken from.
 
-    ``arithmetic`` is the formula over the inputs by number (``plan.explain.arithmetic``); ``None`` where it is no arithmetic, such
-    as a queue or a draw of worlds.
+    ``arithmetic`` is the formula over the inputs by number (``plan.explain.arithmetic``); ``None`` if it has none, such as a queue
+    or Monte Carlo scenarios.
     """
 
     key: str
@@ -34,7 +34,7 @@ class Step(Record):
 
 
 class Trail:
-    """Steps by key. What has the same ends, unit and source as a number that is there already is that number."""
+    """Hold steps by key. A number with the same ends, unit and source as an existing one is that number."""
 
     def __init__(self, steps: Iterable[Step] = ()) -> None:
         self.steps: dict[str, Step] = {}
@@ -52,15 +52,15 @@ class Trail:
         return iter(self.steps)
 
     def leaf(self, key: str, title: str, value: Estimate, *, source: str | None = None) -> str:
-        """A number that is taken from somewhere; returns its key."""
+        """Add a number that is taken from a source and return its key."""
         return self._add(Step(key=key, title=title, value=value, source=source or value.source))
 
     def computed(
         self, key: str, title: str, value: Estimate, *, formula: str, inputs: Iterable[str], arithmetic: str | None = None
     ) -> str:
-        """A number that follows from others; what is not in the trail is passed over. Returns its key.
+        """Add a number that is derived from others and return its key; inputs that are not in the trail are skipped.
 
-        ``arithmetic`` numbers the inputs in their order; it is dropped where one that it uses is not in the trail.
+        ``arithmetic`` numbers the inputs in their order; it is dropped if one that it uses is not in the trail.
         """
         given = list(inputs)
         known = tuple(dict.fromkeys(one for one in given if one in self.steps and one != key))
@@ -72,33 +72,33 @@ class Trail:
         return self._add(step)
 
     def same(self, key: str, title: str, value: Estimate, *, as_: str) -> str:
-        """A number that is told under another key, too."""
+        """Add a number that also exists under another key."""
         return self.computed(key, title, value, formula=SAME, inputs=(as_,), arithmetic="{0}")
 
     def fed(self, key: str, inputs: Mapping[str, Estimate]) -> tuple[str, ...]:
-        """The keys of named inputs: of numbers that are known already, else of new leaves below ``key``."""
+        """Return the keys of named inputs: of known numbers, else of new leaves below ``key``."""
         return tuple(
             self.known(value) or self.leaf(f"{key}.{slug(name)}", name, value)
             for name, value in inputs.items()
         )  # fmt: skip
 
     def known(self, value: Estimate) -> str | None:
-        """The key of the same number, if it is there."""
+        """Return the key of the same number, or ``None``."""
         return self._same.get(_sameness(value))
 
     def recomputed(self, key: str) -> float | None:
-        """The number as its arithmetic gives it from the middles of its inputs; ``None`` where it has none."""
+        """Return the number as its arithmetic gives it from the values of its inputs; ``None`` if it has none."""
         step = self.steps[key]
         if step.arithmetic is None:
             return None
         return evaluate(step.arithmetic, [self.steps[one].value.value for one in step.inputs])
 
     def starting(self, *prefixes: str) -> list[str]:
-        """Keys that begin with one of these."""
+        """Return the keys that begin with one of the prefixes."""
         return [key for key in self.steps if key.startswith(prefixes)]
 
     def reach(self, keys: Iterable[str]) -> dict[str, Step]:
-        """The steps of these keys and of everything that they follow from."""
+        """Return the steps of these keys and of everything that they are derived from."""
         found: dict[str, Step] = {}
         waiting = list(keys)
         while waiting:
@@ -117,17 +117,17 @@ class Trail:
 
 
 def slug(name: str) -> str:
-    """A name as a part of a key."""
+    """Return a name as a part of a key."""
     return name.replace(",", "").replace(" ", "_").replace(".", "_")
 
 
 def counted(number: float, unit: str, source: str) -> Estimate:
-    """A whole number that a plan counts, as an Estimate."""
+    """Return a whole number that a plan counts, as an Estimate."""
     return Estimate(value=number, low=number, high=number, unit=unit, basis=COUNTED, source=source)
 
 
 def _renumbered(arithmetic: str | None, given: Sequence[str], known: Sequence[str]) -> str | None:
-    """The expression over the inputs that are left, each once; ``None`` where one that it uses is gone."""
+    """Return the expression over the inputs that are left, each once; ``None`` if one that it uses is gone."""
     if arithmetic is None or any(given[place] not in known for place in places(arithmetic)):
         return None
     return re.sub(r"\{(\d+)\}", lambda found: f"{{{known.index(given[int(found[1])])}}}", arithmetic)

@@ -1,4 +1,4 @@
-"""``plan --explain KEY``: one number of the plan down to its leaves, with formulae, sources and basis, as text."""
+"""``plan --explain KEY``: print how a number of the plan is derived, down to its leaves, with formulae, sources and basis."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from aigc_bench.plan.records.plan import Option, Plan
 LIST = "list"
 WIDTH = 116
 LEAST = 44
-"""Characters that a line has left however deep it is indented."""
+"""Least width of a line, however deep it is indented."""
 PLAIN = ("ratio", "fraction", "count")
-"""Units without a word of their own in a calculation."""
+"""Units that are not printed in a calculation."""
 ENDS = ("required", "available", "headroom", "usd", "peak", "accelerators_busy_at_peak", "p_cheapest", "regret_usd", "low", "high")
-"""What is told of a key that stands for several numbers: a factor, a line of the bill, a load, a rival, a bar of a tornado."""
+"""Numbers shown for a key that stands for several: a factor, a line of the bill, a load, an alternative, a tornado bar."""
 CERTAINTY = ("p_slo", "p_budget", "p_oom")
-"""What ``certainty`` alone stands for."""
+"""Numbers that ``certainty`` alone stands for."""
 
 
 def trail_of(plan: Plan, *options: Option) -> Trail:
-    """The steps of the demand, the rules and some options: the recommended one, or the first, where none is named."""
+    """Return the steps of the demand, the rules and some options: by default the recommended one, or the first."""
     trail = Trail()
     add_shared_inputs(trail, plan)
-    looked = counted(plan.num_candidates, "candidates", "counted in the search")
-    trail.leaf("num_candidates", "candidates looked at", looked)
+    evaluated = counted(plan.num_candidates, "candidates", "counted in the search")
+    trail.leaf("num_candidates", "candidates evaluated", evaluated)
     add_scenarios(trail, plan)
     for option in options or _best(plan):
         add_option(trail, option, plan.demand, plan.rules, at=f"options.{option.rank}")
@@ -44,9 +44,9 @@ def trail_of(plan: Plan, *options: Option) -> Trail:
 
 
 def explain(plan: Plan, key: str, *, width: int = WIDTH) -> str:
-    """A number and all that it follows from: ``tco_usd``, ``power``, ``costs.electricity``, ``options.3.capex_usd``.
+    """Return a number and its derivation: ``tco_usd``, ``power``, ``costs.electricity``, ``options.3.capex_usd``.
 
-    A key without ``options.N`` is of the recommended option; ``list`` names them all. Raises ``UsageError`` with the nearest.
+    A key without ``options.N`` is of the recommended option; ``list`` lists all keys. Raises ``UsageError`` with the nearest keys.
     """
     trail = trail_of(plan, *_named(plan, key))
     if key == LIST:
@@ -56,12 +56,12 @@ def explain(plan: Plan, key: str, *, width: int = WIDTH) -> str:
         keys = [short(one, plan) for one in trail]
         near = nearest(key, keys)
         hint = f"Did you mean {' or '.join(near)}? " if near else ""
-        raise UsageError(f"unknown key of the plan {key!r}.", f"{hint}`--explain list` names all {len(keys)}.")
-    return "\n\n".join("\n".join(_told(trail, one, plan, width=width)) for one in found)
+        raise UsageError(f"unknown key of the plan {key!r}.", f"{hint}`--explain list` lists all {len(keys)} keys.")
+    return "\n\n".join("\n".join(_derivation(trail, one, plan, width=width)) for one in found)
 
 
 def resolve(trail: Trail, plan: Plan, key: str) -> list[str]:
-    """The full keys that a key stands for: itself, or below the recommended option, its factors, costs, bill, loads."""
+    """Return the full keys that a key stands for: itself, or below the recommended option, its factors, costs, bill, loads."""
     bests = [f"options.{option.rank}" for option in _best(plan)]
     if key == "certainty":
         return [one for best in bests for name in CERTAINTY if (one := f"{best}.{name}") in trail]
@@ -76,12 +76,12 @@ def resolve(trail: Trail, plan: Plan, key: str) -> list[str]:
 
 
 def short(key: str, plan: Plan) -> str:
-    """The key without the recommended option's place."""
+    """Return the key without the prefix of the recommended option."""
     return next((key.removeprefix(f"options.{option.rank}.") for option in _best(plan)), key)
 
 
-def told(value: Estimate) -> str:
-    """A number with its interval and its basis."""
+def printed(value: Estimate) -> str:
+    """Return a number with its interval and its basis."""
     text = said(value.value, value.unit)
     if value.low != value.high:
         text += f" ({said(value.low, value.unit)} to {said(value.high, value.unit)})"
@@ -89,7 +89,7 @@ def told(value: Estimate) -> str:
 
 
 def in_numbers(trail: Trail, step: Step) -> str | None:
-    """The step's arithmetic with the numbers of its inputs in SI units, as one could type it; ``None`` where it has none."""
+    """Return the step's arithmetic with the numbers of its inputs in SI units; ``None`` if it has none."""
     if step.arithmetic is None or step.arithmetic == "{0}":
         return None
     return in_words(step.arithmetic, [_plain(trail[key].value) for key in step.inputs])
@@ -107,7 +107,7 @@ def _best(plan: Plan) -> tuple[Option, ...]:
 
 
 def _named(plan: Plan, key: str) -> tuple[Option, ...]:
-    """The option that a key names; raises ``UsageError`` where the plan has none of that rank."""
+    """Return the option that a key names; raise ``UsageError`` if the plan has none of that rank."""
     head, _, rest = key.partition(".")
     rank = rest.partition(".")[0]
     if head != "options" or not rank.isdigit():
@@ -118,16 +118,16 @@ def _named(plan: Plan, key: str) -> tuple[Option, ...]:
     return found
 
 
-def _told(trail: Trail, key: str, plan: Plan, *, width: int) -> Iterator[str]:
-    """A step and everything below it; what was told already is only named."""
+def _derivation(trail: Trail, key: str, plan: Plan, *, width: int) -> Iterator[str]:
+    """Yield the lines of a step and everything below it; repeated steps are only named."""
     seen: set[str] = set()
 
     def lines(one: str, depth: int) -> Iterator[str]:
-        """The lines of a step, indented by its depth, and of those that it follows from."""
+        """Yield the lines of a step, indented by its depth, and of its inputs."""
         step, indent = trail[one], "  " * depth
         name = step.title if depth else step.title[:1].upper() + step.title[1:]
         again = ", see above" if one in seen and (step.inputs or step.source) else ""
-        yield from _wrapped(f"{name}: {told(step.value)}{again}  [{short(one, plan)}]", indent, width=width)
+        yield from _wrapped(f"{name}: {printed(step.value)}{again}  [{short(one, plan)}]", indent, width=width)
         if one in seen:
             return
         seen.add(one)

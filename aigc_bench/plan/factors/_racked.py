@@ -1,4 +1,4 @@
-"""What stands in the fullest rack, as the factors of cooling and power count it."""
+"""Count the contents of the fullest rack for the factors of cooling and power."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from aigc_bench.plan.placement.rack import fullest_of, fullest_rack
 from aigc_bench.plan.placement.room_power import other_peak_w
 from aigc_bench.plan.stats.estimates import estimate, plus, scaled
 
-SERVERS, BESIDE = "servers in the fullest rack", "switches and storage in the fullest rack"
+SERVERS, OTHER_EQUIPMENT = "servers in the fullest rack", "switches and storage in the fullest rack"
 OF_THE_LAYOUT = "counted in the layout of the racks"
-OF_A_FILL = "servers that a rack holds, at least one, at most all"
+OF_A_FILL = "servers per rack, at least one, at most all"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Racked:
-    """Watts of the fullest rack and of everything, and the named inputs that they follow from."""
+    """Hold the watts of the fullest rack and of everything, with the named inputs of both."""
 
     required: Estimate
     everything: Estimate
@@ -27,13 +27,13 @@ class Racked:
 
     @property
     def words(self) -> str:
-        """The servers of that rack, and that something stands beside them."""
-        beside = " with switches and storage" if BESIDE in self.inputs else ""
-        return f"{self.servers} server{'s' if self.servers != 1 else ''}{beside}"
+        """Return the servers of that rack in words, with switches and storage if it holds any."""
+        others = " with switches and storage" if OTHER_EQUIPMENT in self.inputs else ""
+        return f"{self.servers} server{'s' if self.servers != 1 else ''}{others}"
 
 
 def racked(context: Context, one: Estimate, *, watts: Literal["peak_w", "heat_w"]) -> Racked:
-    """The fullest rack of the room where one is drawn, else of servers alone; ``one`` is the watts of a server."""
+    """Return the fullest rack of the planned room, else one of servers alone; ``one`` is the watts of a server."""
     found = fullest_of(context.room, one, watts=watts) if context.room else None
     everything = scaled(one, context.num_servers)
     if context.room is not None:
@@ -45,8 +45,8 @@ def racked(context: Context, one: Estimate, *, watts: Literal["peak_w", "heat_w"
     count, rest = found
     inputs = {SERVERS: _counted(count, OF_THE_LAYOUT)}
     if rest:
-        inputs[BESIDE] = estimate(rest, unit="W", basis="modelled", source="nameplates of what else stands in it")
-    required = plus(scaled(one, count), inputs[BESIDE]) if rest else scaled(one, count)
+        inputs[OTHER_EQUIPMENT] = estimate(rest, unit="W", basis="modelled", source="nameplates of the other equipment in it")
+    required = plus(scaled(one, count), inputs[OTHER_EQUIPMENT]) if rest else scaled(one, count)
     return Racked(required=required, everything=everything, servers=count, inputs=inputs)
 
 

@@ -1,7 +1,7 @@
-"""What a deployment factor is: it says what an option requires of it, what is available, and how much head-room is left.
+"""Define a deployment factor: what an option requires of it, what is available, and the head-room between them.
 
-A factor's file offers ``factor = ...``; its formula and source stand beside the arithmetic. What is not known stays
-``None`` and makes the verdict ``unknown``, together with what would settle it.
+A factor's file offers ``factor = ...``; its formula and source are stated next to the arithmetic. An unknown value stays
+``None`` and makes the verdict ``unknown``, with what would settle it.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from aigc_bench.plan.records.rules import Rules
 from aigc_bench.plan.site.room import Room
 
 TIGHT_BELOW = 0.1
-"""Head-room under which a factor is called tight (assumed). How far the ends of its intervals reach is told by probabilities."""
+"""Head-room below which a factor is called tight (assumed); the risk over its interval is in the probabilities."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Context:
-    """An option before it is judged: the demand, the machine, what every load asks of it, and the fleet that carries them."""
+    """Hold an option before it is assessed: the demand, the machine, the loads, and the fleet that serves them."""
 
     demand: Demand
     rules: Rules
@@ -41,33 +41,33 @@ class Context:
 
     @property
     def site(self) -> Site:
-        """Whose limits hold for it: the demand's site, or a provider's."""
+        """Return the site whose limits apply: the demand's, or a provider's."""
         return site_for(self.kind, self.machine, self.demand)
 
     @property
     def pools(self) -> tuple[Pool, ...]:
-        """The pools that carry the loads."""
+        """Return the pools that serve the loads."""
         return self.fleet.pools
 
     @property
     def num_servers(self) -> int:
-        """Servers bought."""
+        """Return the number of servers."""
         return self.fleet.num_servers
 
     def loads_of(self, pool: Pool) -> tuple[Load, ...]:
-        """The loads that a pool carries, in the order of the demand."""
+        """Return the loads of a pool, in the order of the demand."""
         return tuple(load for load in self.loads if load.name in pool.loads)
 
     def service(self, load: Load) -> Service | None:
-        """The service behind a load, or ``None`` where it is a job."""
+        """Return the service of a load, or ``None`` if it is a job."""
         return next((service for service in self.demand.services if service.name == load.name), None)
 
     def job(self, load: Load) -> Job | None:
-        """The job behind a load, or ``None`` where it is a service."""
+        """Return the job of a load, or ``None`` if it is a service."""
         return next((job for job in self.demand.jobs if job.name == load.name), None)
 
     def capability(self, load: Load) -> Capability:
-        """What the machine was seen to do for a load."""
+        """Return the machine's capability for a load."""
         return next(capability for capability in self.machine.capabilities if capability.case == load.case)
 
 
@@ -81,12 +81,12 @@ class Factor(ABC):
 
     @abstractmethod
     def assess(self, context: Context) -> Assessment:
-        """What the option requires of this factor, what is available, and whether that is enough."""
+        """Return what the option requires of this factor, what is available, and the verdict."""
 
     def conclude(
         self, *, required: Estimate | None, available: Estimate | None, why: str, inputs: Mapping[str, Estimate]
     ) -> Assessment:
-        """The assessment with head-room and verdict computed from what is required and available."""
+        """Return the assessment with head-room and verdict computed from what is required and available."""
         headroom, verdict = judge(required, available)
         return Assessment(
             factor=type(self).__module__.rpartition(".")[2],
@@ -104,10 +104,10 @@ class Factor(ABC):
 
 
 def judge(required: Estimate | None, available: Estimate | None) -> tuple[float | None, FactorVerdict]:
-    """Head-room ``1 - required / available`` and the verdict.
+    """Return the head-room ``1 - required / available`` and the verdict.
 
-    ``short`` where the values do not fit; ``tight`` where they do but less than ``TIGHT_BELOW`` is left; ``unknown`` where either
-    is. Nothing required of nothing is ``ok`` and has no head-room.
+    ``short`` if required exceeds available; ``tight`` if less than ``TIGHT_BELOW`` is left; ``unknown`` if either is unknown.
+    Zero required of zero available is ``ok`` and has no head-room.
     """
     if required is None or available is None:
         return None, "unknown"
@@ -120,9 +120,9 @@ def judge(required: Estimate | None, available: Estimate | None) -> tuple[float 
 
 
 def scarcest(pairs: Mapping[str, tuple[Estimate, Estimate]]) -> str | None:
-    """The name of the pair of required and available with the least head-room, the first among equals.
+    """Return the name of the pair of required and available with the least head-room, the first among equals.
 
-    Something required of nothing is scarcer than everything else; nothing required of nothing is passed over.
+    A requirement with zero available is scarcest of all; zero required of zero available is skipped.
     """
     judged = {name: judge(*pair) for name, pair in pairs.items()}
     ranked = {

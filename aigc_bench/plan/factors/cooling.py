@@ -1,4 +1,4 @@
-"""Cooling: can the fullest rack give its heat to the air or water that the site has?"""
+"""Cooling: can the site's air or water remove the heat of the fullest rack?"""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from aigc_bench.plan.stats.estimates import assumed, estimate, scaled, zero
 
 
 class Cooling(Factor):
-    """Heat of the fullest rack against what its cooling takes away; every watt in becomes heat."""
+    """Heat of the fullest rack against the capacity of its cooling; every watt of power becomes heat."""
 
     title = "Cooling"
     unit = "W"
@@ -25,7 +25,7 @@ class Cooling(Factor):
     source = "ASHRAE Handbook Fundamentals (sensible heat of air); rack limits by cooling method as in the catalogue"
 
     def assess(self, context: Context) -> Assessment:
-        """A rack that cannot cool a single server is short; an unknown rack is unknown."""
+        """Assess the fullest rack; air that is too warm or an unsuitable cooling method leaves nothing available."""
         heat, limit = context.machine.design_heat_w, context.site.rack_cooling_w
         found = racked(context, heat, watts="heat_w")
         required = found.required
@@ -34,7 +34,7 @@ class Cooling(Factor):
             return self.conclude(required=required, available=None, why=UNKNOWN, inputs=inputs)
         why = f"{found.words} in the fullest rack"
         if is_too_warm(context.site, context.machine):
-            why = f"air of {context.site.inlet_c:g} degC is supplied, this server takes {_limit_c(context):g} degC at most"
+            why = f"supplied air is {context.site.inlet_c:g} degC, this server allows at most {_limit_c(context):g} degC"
             return self.conclude(required=required, available=zero("W"), why=why, inputs=inputs | _inlet(context))
         if context.site.cooling not in TAKES[context.machine.cooling]:
             why = f"this server is built for {context.machine.cooling.replace('_', ' ')}; the site has {context.site.cooling}"
@@ -43,7 +43,7 @@ class Cooling(Factor):
 
 
 def is_too_warm(site: Site, machine: Machine) -> bool:
-    """Whether the air that is supplied is warmer than an air-cooled server takes; what is not known is not."""
+    """Return whether the supplied air is warmer than an air-cooled server allows; False if either is unknown."""
     limit = machine.inlet_limit_c
     return machine.cooling == "air" and limit is not None and site.inlet_c is not None and site.inlet_c > limit.value
 
@@ -53,18 +53,18 @@ def _limit_c(context: Context) -> float:
 
 
 def _inlet(context: Context) -> dict[str, Estimate]:
-    """The temperatures that are compared."""
+    """Return the temperatures that are compared."""
     found = {"warmest air that the server takes": context.machine.inlet_limit_c}
     if context.site.inlet_c is not None:
         found["supplied air"] = assumed(context.site.inlet_c, unit="degC", source="stated in the demand")
     return {name: value for name, value in found.items() if value is not None}
 
 
-UNKNOWN = "the heat that a rack can give away here is not known; the cooling class or the kW per rack of the site would settle it"
+UNKNOWN = "the cooling capacity of a rack is unknown here; the cooling class or the kW per rack of the site would settle it"
 
 
 def _air(context: Context, everything: Estimate) -> dict[str, Estimate]:
-    """The heat of all servers, and of everything in the units of those who build the room."""
+    """Return the heat of all servers, and of everything in the units of facility planning (BTU/h, tons, CFM)."""
     heat, rise_k = scaled(context.machine.design_heat_w, context.num_servers), context.site.inlet_rise_k
     return {
         "heat of all servers": heat,

@@ -1,4 +1,4 @@
-"""Memory: do all the models that share a machine fit beside each other, on the host and on a device?"""
+"""Memory: do all models that share a machine fit together, on the host and on a device?"""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from aigc_bench.plan.records.loads import Load, Pool
 from aigc_bench.plan.records.machine import Capability
 from aigc_bench.plan.stats.estimates import largest, plus, times, zero
 
-UNKNOWN = "no peak or no memory size was recorded; a run on this machine with readable memory counters would settle it"
+UNKNOWN = "peak or memory size was not recorded; a run on this machine with readable memory counters would settle it"
 
 
 class Memory(Factor):
@@ -20,13 +20,13 @@ class Memory(Factor):
     title = "Memory"
     unit = "B"
     formula = (
-        "required = peaks of the models that lie on one machine at once (pooled: every service and the largest job; else one); "
+        "required = peaks of the models resident on one machine (pooled: every service and the largest job; else one); "
         "available = memory x usable share"
     )
-    source = "measured peaks (VmHWM on the host, driver or allocator on the device); they already hold runtime and caches"
+    source = "measured peaks (VmHWM on the host, driver or allocator on the device); runtime and caches are included"
 
     def assess(self, context: Context) -> Assessment:
-        """Host and device are judged apart; the one with less head-room speaks."""
+        """Assess host and device separately; the one with less head-room counts."""
         inputs = {"usable share": context.rules.usable_memory}
         pairs = {}
         for place, size in (("host", context.machine.host_memory_bytes), ("device", context.machine.device_memory_bytes)):
@@ -38,7 +38,7 @@ class Memory(Factor):
                 pairs[place] = (required, times(size, context.rules.usable_memory, unit="B"))
         place_found = scarcest(pairs)
         if not context.pools:
-            return self.conclude(required=zero("B"), available=zero("B"), why="nothing is asked", inputs=inputs)
+            return self.conclude(required=zero("B"), available=zero("B"), why="no load", inputs=inputs)
         if place_found is None:
             return self.conclude(required=None, available=None, why=UNKNOWN, inputs=inputs)
         resident = max(_num_resident(context, pool) for pool in context.pools)
@@ -47,14 +47,14 @@ class Memory(Factor):
 
 
 def _fullest(context: Context, place: str) -> Estimate | None:
-    """Bytes on one machine of the fullest pool; ``None`` where a resident model's peak is not known there."""
+    """Return the bytes on one machine of the fullest pool; ``None`` if a resident model's peak is unknown there."""
     needs = [_resident(context, pool, place) for pool in context.pools]
     known = [need for need in needs if need is not None]
     return largest(known) if known and len(known) == len(needs) else None
 
 
 def _num_resident(context: Context, pool: Pool) -> int:
-    """Models that lie in memory at once: every service, and one job."""
+    """Return how many models are resident together: every service, and one job."""
     if context.placement == "shared":
         return 1
     jobs = sum(context.job(load) is not None for load in context.loads_of(pool))
@@ -62,7 +62,7 @@ def _num_resident(context: Context, pool: Pool) -> int:
 
 
 def _resident(context: Context, pool: Pool, place: str) -> Estimate | None:
-    """All services at once, and one job at a time beside them; on shared machines one load at a time."""
+    """Return the peak of all services together plus one job at a time; on shared machines of one load at a time."""
     loads = context.loads_of(pool)
     services = _peaks(context, [load for load in loads if context.service(load)], place)
     jobs = _peaks(context, [load for load in loads if context.job(load)], place)

@@ -1,4 +1,4 @@
-"""Network: can one machine's link carry the requests and answers of its share at the peak?"""
+"""Network: can one machine's link carry its share of requests and responses at the peak?"""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ BITS_PER_BYTE = 8
 
 
 class Network(Factor):
-    """Front-end bits a second of the busiest machine at the peak against its link, or of the site against its uplink."""
+    """Front-end bit/s of the busiest machine at the peak against its link, or of the site against its uplink."""
 
     title = "Network"
     unit = "bit/s"
@@ -24,7 +24,7 @@ class Network(Factor):
     source = "front-end traffic by planning rule; collectives between devices are inside the measured throughput of the cases"
 
     def assess(self, context: Context) -> Assessment:
-        """The machine's link and the site's uplink are judged apart; the one with less head-room speaks."""
+        """Assess the machine's link and the site's uplink separately; the one with less head-room counts."""
         growth = context.demand.growth
         traffic = {service.name: traffic_bits_per_s(service, growth=growth) for service in _served(context)}
         inputs = {f"traffic at the peak, {name}": rate for name, rate in traffic.items()}
@@ -42,14 +42,14 @@ class Network(Factor):
         place = scarcest(pairs)
         if link is None or place is None:
             return self.conclude(required=busiest, available=None, why=UNKNOWN, inputs=inputs)
-        return self.conclude(required=pairs[place][0], available=pairs[place][1], why=f"the {place} carries it", inputs=inputs)
+        return self.conclude(required=pairs[place][0], available=pairs[place][1], why=f"limited by the {place}", inputs=inputs)
 
 
-UNKNOWN = "the speed of this machine's network link is not known; `ethtool` or the provider's data sheet would settle it"
+UNKNOWN = "the speed of this machine's network link is unknown; `ethtool` or the provider's data sheet would settle it"
 
 
 def traffic_bits_per_s(service: Service, *, growth: Growth | None = None) -> Estimate:
-    """Bits a second that the service's requests and answers put on the front end at the peak, at the end of the horizon."""
+    """Return the front-end bit/s of a service's requests and responses at the peak, at the end of the horizon."""
     sizes, (last, _) = plus(service.request_bytes, service.response_bytes), grown(growth)
     return scaled(times(service.arrival.peak_requests_per_s, last, sizes, unit="B/s"), BITS_PER_BYTE, unit="bit/s")
 
@@ -59,7 +59,7 @@ def _served(context: Context) -> list[Service]:
 
 
 def _busiest(context: Context) -> Estimate:
-    """Bits a second of one machine in the pool whose machines carry most."""
+    """Return the bit/s of one machine in the pool whose machines carry most."""
     per_machine = [_per_machine(context, pool) for pool in context.pools]
     return max(per_machine, key=lambda rate: rate.value) if per_machine else total([], unit="bit/s")
 

@@ -1,4 +1,4 @@
-"""Power: can the fullest rack's feed carry the peak of what stands in it? Provision with the peak, pay for the mean."""
+"""Power: can the feed of the fullest rack carry its peak? Provision for the peak, pay for the mean."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from aigc_bench.plan.stats.estimates import over, scaled, times
 
 
 class Power(Factor):
-    """Peak watts of the fullest rack against what its feed carries continuously."""
+    """Peak watts of the fullest rack against the continuous rating of its feed."""
 
     title = "Power"
     unit = "W"
     formula = (
         "required = servers in the fullest rack x peak W at the wall + switches and storage in it; available = continuous rating "
-        "of the rack's feed; or servers, switches and storage against the power for IT, whichever is scarcer"
+        "of the rack's feed; or all servers, switches and storage against the site's IT power, whichever has less head-room"
     )
-    source = "provision with the peak, bill with the mean; nameplate is not load (8xH100 measured 8.4 kW of 10.2 rated)"
+    source = "provision for the peak, pay for the mean; nameplate is not load (8xH100 measured 8.4 kW of 10.2 rated)"
 
     def assess(self, context: Context) -> Assessment:
-        """A feed that cannot carry a single server is short; an unknown feed is unknown."""
+        """Assess the rack's feed, and the power of the site where that is stated."""
         peak, feed = context.machine.peak_power_w, context.site.rack_power_w
         found = racked(context, peak, watts="peak_w")
         inputs = {"peak power of one server": peak} | found.inputs | _site(context, found.everything)
@@ -30,17 +30,17 @@ class Power(Factor):
         pairs = {f"{found.words} on the fullest rack's feed": (found.required, feed)}
         site = context.site.power_w
         if site is not None:
-            where = "site gives to IT" if context.kind == "owned" else "provider sells"
-            pairs[f"all servers, switches and storage on the power that the {where}"] = (found.everything, site)
+            where = "the site's IT power" if context.kind == "owned" else "the power that the provider sells"
+            pairs[f"all servers, switches and storage on {where}"] = (found.everything, site)
         why = scarcest(pairs) or next(iter(pairs))
         return self.conclude(required=pairs[why][0], available=pairs[why][1], why=why, inputs=inputs)
 
 
-UNKNOWN = "the rating of a rack's feed there is not known; the breaker's amperes and volts would settle it"
+UNKNOWN = "the rating of the rack's feed is unknown; the breaker's amperes and volts would settle it"
 
 
 def _site(context: Context, everything: Estimate) -> dict[str, Estimate]:
-    """What must be provided for everything: at the rack, behind the UPS, and with the cooling's share."""
+    """Return the power to provide for everything: at the rack, at the UPS input, and with cooling."""
     machine = context.machine
     return {
         "idle power of one server": machine.idle_power_w,

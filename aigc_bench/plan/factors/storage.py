@@ -1,4 +1,4 @@
-"""Storage: do weights, kept answers, data sets and checkpoints fit on a machine's disk?"""
+"""Storage: do weights, stored responses, data sets and checkpoints fit on a machine's disk?"""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SYSTEM_AND_SOFTWARE = assumed(
 
 
 class Storage(Factor):
-    """Bytes kept on the disk of the fullest machine against its usable size."""
+    """Bytes stored on the disk of the fullest machine against its usable size."""
 
     title = "Storage"
     unit = "B"
@@ -27,24 +27,24 @@ class Storage(Factor):
     source = "capacity rule of the planner; checkpoint sizes as published (105 GB at 8B, 912 GB at 70B, 5.29 TB at 405B parameters)"
 
     def assess(self, context: Context) -> Assessment:
-        """The pool that keeps most speaks. Weights that were not counted make the required bytes a lower bound, and unknown."""
+        """Assess the pool that stores most; weights that were not counted make its required bytes a lower bound."""
         parts = [_kept(context, pool) for pool in context.pools]
         fullest = max(parts, key=lambda named_parts: sum(part.value for part in named_parts.values()), default={})
-        required = named(total(list(fullest.values()), unit="B"), "sum of what is kept on one machine")
+        required = named(total(list(fullest.values()), unit="B"), "sum of what is stored on one machine")
         disk, inputs = context.machine.disk_bytes, fullest | _rates(context)
         if disk is None:
             return self.conclude(required=required, available=None, why=UNKNOWN, inputs=inputs)
         available = times(disk, context.rules.usable_storage, unit="B")
         inputs |= {"disk": disk, "usable share of the disk": context.rules.usable_storage}
         largest = max(fullest, key=lambda name: fullest[name].value, default="nothing")
-        return self.conclude(required=required, available=available, why=f"{largest} is the largest part", inputs=inputs)
+        return self.conclude(required=required, available=available, why=f"largest part: {largest}", inputs=inputs)
 
 
 UNKNOWN = "the size of this machine's disk is not recorded; `df` on the run's folder or the server's data sheet would settle it"
 
 
 def _kept(context: Context, pool: Pool) -> dict[str, Estimate]:
-    """What lies on one machine of the pool, by name."""
+    """Return the bytes stored on one machine of the pool, by name."""
     parts = {"system and software": SYSTEM_AND_SOFTWARE}
     for load in context.loads_of(pool):
         weights = context.capability(load).params_bytes
@@ -57,7 +57,7 @@ def _kept(context: Context, pool: Pool) -> dict[str, Estimate]:
 
 
 def _answers(context: Context, pool: Pool, load: Load) -> dict[str, Estimate]:
-    """Answers kept for some days at the end of the horizon, spread over the pool's machines."""
+    """Return the stored responses at the end of the horizon, spread over the pool's machines."""
     service = context.service(load)
     if service is None or service.kept_days.high <= 0:
         return {}
@@ -65,7 +65,7 @@ def _answers(context: Context, pool: Pool, load: Load) -> dict[str, Estimate]:
 
 
 def _job_files(context: Context, load: Load) -> dict[str, Estimate]:
-    """A job's data set in its copies, and as many checkpoints of a training job as the demand says, else as the rules do."""
+    """Return a job's data set with its copies and the checkpoints of a training job, as the demand states, else as the rules do."""
     job, rules = context.job(load), context.rules
     if job is None:
         return {}
@@ -78,14 +78,14 @@ def _job_files(context: Context, load: Load) -> dict[str, Estimate]:
 
 
 def _results(context: Context, pool: Pool, load: Load) -> dict[str, Estimate]:
-    """Results of the runs of a job that are kept at once, spread over the pool's machines."""
+    """Return the stored results of a job's runs, spread over the pool's machines."""
     job = context.job(load)
     everything = kept_results(job) if job else None
     return {} if everything is None else {f"results kept, {load.name}": over(everything, pool.available_machines, unit="B")}
 
 
 def _rates(context: Context) -> dict[str, Estimate]:
-    """Bytes a second that one machine reads while it trains: measured throughput x bytes an item."""
+    """Return the bytes/s that one machine reads while it trains: throughput x bytes per item."""
     rates = {}
     for load in context.loads:
         job = context.job(load)

@@ -1,12 +1,12 @@
-"""Commercial APIs instead of machines: one option for all services, refused where something of the demand is not sold.
+"""Make the option of calling commercial APIs for all services; it is refused where the demand needs something that no API sells.
 
-A user's own model is sold by nobody, unless the demand names the commercial one that would answer instead.
+No API sells a user's own model, unless the demand names a commercial model in its place.
 
     usd a year   requests a year x (input units x input price + output units x output price)
 
-The price is the named model's; of an open model that of its hosts, else of hosts of open models of its size; else the median of
-the models sold. The option says whose price it is. No API sells a latency: an SLO is an open question, and one below the round trip
-through the network refuses the option.
+The price is the named model's; for an open model that of its hosts, else of hosts of open models of its size; else the median of
+the models sold. The option names the source of the price. No API guarantees a latency: an SLO is an open question, and an SLO below
+the network round trip refuses the option.
 """
 
 from __future__ import annotations
@@ -34,22 +34,22 @@ if TYPE_CHECKING:
 
 CHEAPER = "a higher limit, fewer or shorter requests, or a cheaper model (api_model) would change that"
 SELLS: Mapping[str, str] = {"image": "image", "token": "token", "audio-second": "audio-second", "video-second": "video-second"}
-"""Items of our families -> items of APIs."""
+"""Item of a model family -> item that APIs bill."""
 SAME_SIZE = 1.5
-"""Open models whose numbers of parameters differ by no more than this factor are of one size (assumed)."""
+"""Largest ratio of parameters between open models of the same size class (assumed)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Quote:
-    """USD of one request, and in words whose price that is."""
+    """USD per request, and the source of that price in words."""
 
     usd: Estimate
     whose: str
 
 
 def api_options(demand: Demand, *, catalogue: Catalogue, on: date) -> list[Option]:
-    """The option of calling APIs for every service, or none where the demand has no service."""
-    reasons = [f"{job.name}: no API does {job.kind} of one's own model" for job in demand.jobs]
+    """Return the option of calling APIs for every service; empty if the demand has no service."""
+    reasons = [f"{job.name}: no API offers {job.kind} of your own model" for job in demand.jobs]
     reasons += [excluded("api")] if "api" in demand.constraints.without else []
     quotes: dict[str, Quote] = {}
     for service in demand.services:
@@ -57,7 +57,7 @@ def api_options(demand: Demand, *, catalogue: Catalogue, on: date) -> list[Optio
         is_own = service.model is not None and service.api_model is None
         quote = None if is_own else price_per_request(service, catalogue=catalogue, on=on)
         if is_own:
-            reasons.append(f"{service.name}: no API sells one's own model; api_model names one that would answer instead")
+            reasons.append(f"{service.name}: no API sells your own model; name a commercial one with api_model")
         elif quote is None:
             reasons.append(f"{service.name}: no API in the catalogue sells {service.item}s")
         else:
@@ -66,56 +66,57 @@ def api_options(demand: Demand, *, catalogue: Catalogue, on: date) -> list[Optio
 
 
 def too_far(service: Service, *, round_trip: Estimate) -> list[str]:
-    """The SLOs that no API can keep, since the way to it and back takes longer."""
-    asked = (("TTFT", service.slo.ttft_s), ("a latency", service.slo.latency_s))
+    """Return the SLOs that no API can meet, because the network round trip alone takes longer."""
+    limits = (("TTFT", service.slo.ttft_s), ("latency", service.slo.latency_s))
     ends = " to ".join(quantity(end, "s") for end in (round_trip.low, round_trip.high))
     return [
-        f"{service.name}: {name} of {quantity(limit, 's')} is asked, the network to an API and back alone takes "
+        f"{service.name}: the {name} SLO is {quantity(limit, 's')}, the network round trip to an API alone takes "
         f"{quantity(round_trip.value, 's')} ({ends}, {round_trip.basis})"
-        for name, limit in asked
+        for name, limit in limits
         if limit is not None and limit < round_trip.value
     ]
 
 
 def excluded(kind: OptionKind) -> str:
-    """Why an option of a kind that the demand does not want is refused."""
-    return f"constraints exclude what is {kind}; to take it out of constraints.without would change that"
+    """Return why an option of an excluded kind is refused."""
+    return f"constraints exclude the kind {kind}; removing it from constraints.without would change that"
 
 
 def _open_question(service: Service) -> list[str]:
-    """That a latency is asked which nobody promises."""
+    """Return the open question of a latency SLO that no API guarantees."""
     slo = service.slo
-    asked = [
+    required = [
         f"{name} of {quantity(limit, 's')}"
         for name, limit in (("TTFT", slo.ttft_s), ("TPOT", slo.tpot_s), ("latency", slo.latency_s))
         if limit is not None
     ]
-    is_asked = "are asked" if len(asked) > 1 else "is asked"
-    return [f"{service.name}: latency is not sold: no API states one; {' and '.join(asked)} {is_asked}"] if asked else []
+    verb = "are" if len(required) > 1 else "is"
+    words = " and ".join(required)
+    return [f"{service.name}: no API guarantees a latency; {words} {verb} required"] if required else []
 
 
 def price_per_request(service: Service, *, catalogue: Catalogue, on: date) -> Quote | None:
-    """What one request costs and of whom; ``None`` where nobody sells it."""
+    """Return the cost of one request and the source of the price; ``None`` if no API sells it."""
     item = SELLS.get(service.item)
     if item not in MODALITY_OF:
         return None
     sold = api_offers(item, catalogue=catalogue, on=on)
-    asked = Consumption(
+    request = Consumption(
         input_units=service.input_tokens.value if service.input_tokens else 0.0, output_units=service.items_per_request.value
     )
     if service.api_model is not None:
-        found = ((offer, _of_model(offer, asked)) for offer in sold if offer.model == service.api_model)
+        found = ((offer, _of_model(offer, request)) for offer in sold if offer.model == service.api_model)
         return next((Quote(usd=cost, whose=f"{one.model} of {one.provider}") for one, cost in found if cost is not None), None)
     for offers, whose in _nearest(service, [offer for offer in sold if offer.unit == item or item == "token"]):
-        usd = market_price(offers, asked)
+        usd = market_price(offers, request)
         if usd is not None:
-            hosts = sorted({offer.provider for offer in offers if _of_model(offer, asked) is not None})
+            hosts = sorted({offer.provider for offer in offers if _of_model(offer, request) is not None})
             return Quote(usd=usd, whose=f"{hosts[0] if len(hosts) == 1 else f'median of {len(hosts)} providers'}, {whose}")
     return None
 
 
 def _nearest(service: Service, sold: Sequence[ApiOffer]) -> Iterator[tuple[list[ApiOffer], str]]:
-    """Offers of the service's own open model, of open models of its size, and of all models, each with what they are."""
+    """Yield the offers of the service's open model, of open models of its size, and of all models, each with a description."""
     name, size = _open_name(service), _num_params(_open_name(service))
     if name is not None:
         yield [one for one in sold if one.open_model == name], name
@@ -123,11 +124,11 @@ def _nearest(service: Service, sold: Sequence[ApiOffer]) -> Iterator[tuple[list[
         near = [one for one in sold if (other := _num_params(one.open_model)) and 1 / SAME_SIZE <= other / size <= SAME_SIZE]
         names = ", ".join(sorted({one.open_model for one in near if one.open_model}))
         yield near, f"open models of its size ({names})"
-    yield [one for one in sold if one.open_model is None], f"any model of theirs{f', not {name}' if name else ''}"
+    yield [one for one in sold if one.open_model is None], f"any of their models{f', not {name}' if name else ''}"
 
 
 def _open_name(service: Service) -> str | None:
-    """The service's model under the name that the catalogue's open models have; ``None`` for one of the user's own."""
+    """Return the service's model by its name among the catalogue's open models; ``None`` for the user's own."""
     if service.model is not None or service.preset is None:
         return None
     model = resolve_language_model(service.preset) if service.item == "token" else None
@@ -139,12 +140,12 @@ def _num_params(name: str | None) -> float | None:
     return model.total_params if model else None
 
 
-def _of_model(offer: ApiOffer, asked: Consumption) -> Estimate | None:
-    return None if offer.why_not else usd_per_request(offer, asked)
+def _of_model(offer: ApiOffer, request: Consumption) -> Estimate | None:
+    return None if offer.why_not else usd_per_request(offer, request)
 
 
 def requests_per_year(service: Service, demand: Demand) -> Estimate:
-    """Requests of the mean year of the horizon."""
+    """Return requests/year, as the mean over the horizon."""
     _, mean = grown(demand.growth)
     rate = times(service.arrival.peak_requests_per_s, service.arrival.duty, mean, unit="request/s")
     return scaled(rate, SECONDS_PER_YEAR, unit="request/year")
@@ -198,7 +199,7 @@ def _line(service: Service, quote: Quote, demand: Demand) -> CostLine:
         key="api",
         name=f"API calls, {service.name}",
         usd_per_year=times(quote.usd, number, unit="usd/year"),
-        formula="requests a year x price of a request",
+        formula="requests per year x price per request",
         inputs={"requests a year": number, "price of a request": quote.usd},
     )
 

@@ -1,4 +1,4 @@
-"""The ways to meet a demand with one kind of machine, judged by every factor and ranked by what they cost."""
+"""Assemble the options of one kind of machine, assess every factor and rank them by cost."""
 
 from __future__ import annotations
 
@@ -29,23 +29,23 @@ from aigc_bench.plan.sizing.fleets import make_fleet
 from aigc_bench.plan.stats.estimates import estimate, named, total, whole
 
 FACTORS = ("compute", "memory", "network", "storage", "cooling", "power")
-"""The six, in the order in which they are told; a third party's factors follow."""
+"""The six in the order of every report; a third party's factors follow."""
 KINDS: tuple[OptionKind, ...] = ("owned", "colocated", "cloud", "api")
-"""Equally dear ones rank in this order: what depends on nobody else first."""
+"""Rank of options of equal cost: the less they depend on a provider, the earlier."""
 PROVIDED = ("cooling", "power")
 LEFT_TO_THE_PROVIDER: Mapping[str, object] = {
     "available": None,
     "headroom": None,
     "verdict": "provider",
-    "why": "the provider answers for it; it is in the price",
+    "why": "the provider's responsibility, included in the price",
 }
 
 
 @dataclass(frozen=True, kw_only=True)
 class Procurement:
-    """One way to have machines: which, how loads share them, on whose terms, and the room they stand in.
+    """A procurement: the machine, how loads share it, the offer, and the room around it.
 
-    ``questions`` are what is open about it; they refuse nothing.
+    ``questions`` are its open questions; they do not refuse it.
     """
 
     machine: Machine
@@ -56,17 +56,17 @@ class Procurement:
 
     @property
     def kind(self) -> OptionKind:
-        """Bought servers are owned unless an offer says otherwise."""
+        """Return the kind of its offer, else owned."""
         return self.offer.kind if self.offer else "owned"
 
     @property
     def is_rented(self) -> bool:
-        """Whether somebody else answers for power and cooling."""
+        """Return whether a provider is responsible for power and cooling."""
         return self.kind == "cloud"
 
 
 def ranked(options: Iterable[Option]) -> tuple[Option, ...]:
-    """Accepted options first, of these the sure ones, then the cheapest; equal ones (to a millionth) stand by what they are."""
+    """Return the options by rank: accepted, then of the required confidence, then by cost; equal costs (to a millionth) by kind."""
     by_cost = sorted(options, key=_standing)
     return tuple(option.model_copy(update={"rank": rank}) for rank, option in enumerate(by_cost, start=1))
 
@@ -88,7 +88,7 @@ def _standing(one: Option) -> tuple[bool, bool, float, int, str, str, str, str]:
 def make_option(
     procurement: Procurement, loads: Sequence[Load], *, demand: Demand, rules: Rules, reasons: Sequence[str] = (), margin: int = 0
 ) -> Option:
-    """An option with its fleet, its factors and its money; ``reasons`` refuse it beside what the factors say."""
+    """Return an option with its fleet, factors and cost; ``reasons`` refuse it in addition to its factors."""
     machine = procurement.machine
     fleet = make_fleet(loads, procurement.placement, demand=demand, rules=rules, machine=machine, margin=margin)
     room = procurement.make_room(fleet.num_servers)
@@ -142,7 +142,7 @@ def make_option(
 
 
 def _racks(context: Context, room: Room | None) -> int | None:
-    """Racks of the layout, with those of switches and storage; at least those that the servers fill."""
+    """Return the racks of the layout, with switches and storage; at least those that the servers fill."""
     filled = num_racks(context.servers_per_rack, num_servers=context.num_servers)
     return filled if room is None or filled is None else max(filled, len(room.layout.racks))
 
@@ -150,7 +150,7 @@ def _racks(context: Context, room: Room | None) -> int | None:
 def _context(
     procurement: Procurement, loads: Sequence[Load], fleet: Fleet, *, demand: Demand, rules: Rules, room: Room | None
 ) -> Context:
-    """What the factors judge."""
+    """Return what the factors assess."""
     fill = (
         None if procurement.is_rented else rack_fill(procurement.machine, site_for(procurement.kind, procurement.machine, demand))
     )
@@ -168,13 +168,13 @@ def _context(
 
 
 def _at_work(procurement: Procurement, context: Context) -> Estimate:
-    """Servers that run in the mean of the year: all that are bought or reserved, of a rent by the hour those that are asked for."""
+    """Return the mean number of running servers: all that are bought or reserved, of hourly rents those in use."""
     if procurement.is_rented and procurement.offer is not None:
         size = procurement.machine.machines_per_server.value
         return instances_at_work(
             context.loads, context.fleet, size=size, term=procurement.offer.term, demand=context.demand, rules=context.rules
         )
-    return estimate(float(context.num_servers), unit="servers", basis="modelled", source="all that are bought")
+    return estimate(float(context.num_servers), unit="servers", basis="modelled", source="all servers bought")
 
 
 def _money(procurement: Procurement, context: Context, *, at_work: Estimate) -> Money:
@@ -213,7 +213,7 @@ def _carbon(context: Context, *, at_work: Estimate) -> Carbon:
 
 
 def assess(context: Context, *, is_rented: bool = False) -> dict[str, Assessment]:
-    """What every registered factor says, the six first; for what is rented the provider answers for ``PROVIDED``."""
+    """Return the assessment of every registered factor, the six first; of rented machines ``PROVIDED`` are the provider's."""
     others = [name for name in registry.names("factors") if name not in FACTORS]
     found: dict[str, Assessment] = {}
     for name in (*FACTORS, *others):
@@ -225,8 +225,10 @@ def assess(context: Context, *, is_rented: bool = False) -> dict[str, Assessment
 
 
 def by_headroom(factors: Mapping[str, Assessment]) -> list[str]:
-    """The factors whose head-room is known, the least first; equal ones in the order they are told. Where nothing is available
-    and something is required, the factor comes first of all."""
+    """Return the factors with known head-room, the least first, equal ones in the order of the report.
+
+    A factor with a requirement and nothing available comes first of all.
+    """
     known = {
         name: -math.inf if found.headroom is None else found.headroom
         for name, found in factors.items()
@@ -236,13 +238,13 @@ def by_headroom(factors: Mapping[str, Assessment]) -> list[str]:
 
 
 def _count(pools: Sequence[Pool]) -> Estimate:
-    """Machines like the measured one that carry the loads, spares left out."""
+    """Return the machines that serve the loads, without spares."""
     counts = [whole(pool.required_machines, unit="machines") for pool in pools]
     return named(total(counts, unit="machines"), "sum over pools of the required machines, rounded up")
 
 
 def _short(factors: Mapping[str, Assessment], context: Context) -> tuple[str, ...]:
-    """The factors that are short, each with what would change it."""
+    """Return the factors that are short, each with what would resolve it."""
     return tuple(
         f"{name}: {quantity(found.required.value, found.unit)} required, {quantity(found.available.value, found.unit)} available; "
         f"{remedy(name, found, site=context.site, machine=context.machine, table=table_of(context.kind))}"
@@ -252,10 +254,10 @@ def _short(factors: Mapping[str, Assessment], context: Context) -> tuple[str, ..
 
 
 def _too_slow(loads: Sequence[Load]) -> tuple[str, ...]:
-    """Services that no number of such machines answers in time: one request alone takes longer than asked."""
+    """Return the services that no number of such machines serves in time: one request alone exceeds its latency SLO."""
     return tuple(
-        f"{load.name}: compute: a request alone takes {quantity(load.latency_s.value, 's')}, "
-        f"{quantity(load.latency_slo_s, 's')} is asked; "
+        f"{load.name}: compute: a single request takes {quantity(load.latency_s.value, 's')}, "
+        f"the SLO is {quantity(load.latency_slo_s, 's')}; "
         "more machines do not change that, a faster one or a smaller request does"
         for load in loads
         if load.latency_s is not None and load.latency_slo_s is not None and load.latency_s.value > load.latency_slo_s
@@ -269,13 +271,13 @@ def _too_many_racks(racks: int | None, context: Context) -> tuple[str, ...]:
     where = "the site" if table == "site" else "the colocation"
     more = "site.rack_kw, site.rack_cooling_kw" if table == "site" else "colocation.rack_kw"
     return (
-        f"space: {racks} rack{'s are' if racks != 1 else ' is'} needed, {where} has room for {room}; "
-        f"{table}.racks = {racks}, racks that feed and cool more ({more}) or renting would change that",
+        f"space: {racks} rack{'s are' if racks != 1 else ' is'} required, {where} has room for {room}; "
+        f"{table}.racks = {racks}, racks with more power and cooling ({more}) or renting would change that",
     )
 
 
 def _over_budget(costs: Money, demand: Demand) -> tuple[str, ...]:
-    """What the constraints allow to be paid at once and a year."""
+    """Return the budgets that the option exceeds, upfront and per year."""
     limits, yearly = demand.constraints, total([line.usd_per_year for line in costs.lines], unit="usd/year")
     pairs = ((limits.budget_usd, costs.capex_usd, "budget_usd"), (limits.budget_usd_per_year, yearly, "budget_usd_per_year"))
     return tuple(

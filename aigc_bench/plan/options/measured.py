@@ -1,4 +1,4 @@
-"""Options of machines that were measured and have no accelerators."""
+"""Make options of measured machines without accelerators."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from aigc_bench.plan.sizing.measured_loads import loads_of
 
 
 def measured_options(demand: Demand, *, measured: Sequence[Measured], rules: Rules) -> list[Option]:
-    """Machines without accelerators as options of their own, where every load was measured there."""
+    """Return options of machines without accelerators on which every load was measured."""
     found: list[Option] = []
     for run in measured:
         if run.machine.accelerator is not None:

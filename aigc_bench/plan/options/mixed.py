@@ -1,4 +1,4 @@
-"""Mixed options: each load on the kind of machine that carries it cheapest, as one option with parts.
+"""Combine options: each load on the kind of machine that serves it at the lowest cost, as one option with parts.
 
 Single-load options are made for every host; the cheapest accepted one of each load is a part. Money and carbon add up, each factor
 is the scarcest of the parts. Parts share nothing, so a mixed option pays for its spares twice: it wins where the loads differ much.
@@ -16,7 +16,7 @@ from aigc_bench.plan.stats.estimates import named, plus
 
 
 def combined(parts: Sequence[Option], *, reasons: Sequence[str] = ()) -> Option:
-    """Several options side by side as one; ``parts`` carry different loads."""
+    """Return several options as one; ``parts`` serve different loads."""
     assert len(parts) > 1, "a mixed option has parts"
     factors = {name: _scarcest([part.factors[name] for part in parts]) for name in parts[0].factors}
     tightest = by_headroom(factors)
@@ -58,7 +58,7 @@ def combined(parts: Sequence[Option], *, reasons: Sequence[str] = ()) -> Option:
 
 
 def _scarcest(found: Sequence[Assessment]) -> Assessment:
-    """The part with least head-room speaks; where none is known, the first that is not left to a provider."""
+    """Return the assessment with the least head-room; if none is known, the first that is not the provider's."""
     known = [one for one in found if one.headroom is not None]
     if known:
         return min(known, key=lambda one: one.headroom or 0.0)

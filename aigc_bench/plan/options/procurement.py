@@ -1,7 +1,7 @@
-"""The ways to have a host: bought for an own room or a colocation while it is sold, and rented in whole instances.
+"""List the procurements of a host: bought for an own room or a colocation, or rented in whole instances.
 
-A rent is of an instance with so many accelerators, of which whole ones are paid. An index of prices is of no instance: it is paid
-by the accelerator, and the option says so.
+Rented instances have a fixed number of accelerators and are paid whole. A price index is of no instance: it is paid per
+accelerator, and the option says so.
 """
 
 from __future__ import annotations
@@ -29,30 +29,28 @@ if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue
 
 SPOT_AVAILABILITY = 0.99
-"""Above this, services are not put on capacity that the provider may take back (assumed)."""
-GEFORCE_LICENCE = (
-    "the licence of the GeForce driver excludes data centres (NVIDIA, GeForce software licence 2.1.3): check that yours is none"
-)
-OF_A_FORM = "no data sheet of this host: its height, weight, NICs and price are assumed like those of its form; ask for a quote"
-OF_AN_INDEX = "the rent is an index by the accelerator: no instance of it is known, so single accelerators are counted"
+"""Highest availability that services may require of spot capacity, which the provider may take back (assumed)."""
+GEFORCE_LICENCE = "the licence of the GeForce driver excludes data centres (NVIDIA, GeForce software licence 2.1.3): check your use"
+OF_A_FORM = "no data sheet of this host: height, weight, NICs and price are assumed from its form factor; request a quote"
+OF_AN_INDEX = "the rent is a price index per accelerator, not an instance: single accelerators are counted"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Market:
-    """Where and when is bought: the catalogue, the day of its prices, and the accelerators that the user has measured."""
+    """Hold the catalogue, the date of its prices, and the accelerators that the user has measured."""
 
     catalogue: Catalogue
     day: date
     measured: tuple[str, ...] = ()
 
     def why_not_sold(self, host: Host) -> str | None:
-        """Why a host cannot be bought on the day."""
+        """Return why a host cannot be bought on that date; ``None`` if it can."""
         return why_not_sold(host.spec, catalogue=self.catalogue, on=self.day, owned=self.measured)
 
     def rents_of(self, host: Host) -> list[Offer]:
-        """The cheapest price of an accelerator for each term and size of instance.
+        """Return the lowest rent of an accelerator for each term and size of instance.
 
-        Only for the first host of an accelerator, since a rent is not of a server row.
+        Only for the first host of an accelerator, because a rent does not belong to a server row.
         """
         rows = self.catalogue.servers_with(host.spec.id)
         first = next((row.id for row in rows if row.price and row.max_power_w), None)
@@ -67,7 +65,7 @@ class Market:
         return list(found.values())
 
     def terms_of(self, host: Host, *, demand: Demand, is_alone: bool) -> list[Terms]:
-        """The terms on which settings are chosen: bought for a room of one's own, for a colocation, and each size of instance."""
+        """Return the terms for which settings are chosen: owned, colocated, and each size of instance."""
         sizes = {None if one.is_index else max(1, round(one.num_accelerators)) for one in self.rents_of(host)}
         rented = [Terms(kind="cloud", instance=size) for size in sorted(sizes, key=lambda size: size or 0)]
         if not host.is_for_sale:
@@ -77,7 +75,7 @@ class Market:
         return [*(Terms(kind=kind, watt_usd_per_year=prices[kind], is_alone=is_alone) for kind in kinds), *rented]
 
     def _watt_usd_per_year(self, demand: Demand) -> float:
-        """What a watt of the peak costs a year in a room of one's own: UPS and plant over their life, and the demand charge."""
+        """Return USD per year of a peak watt in an own room: UPS and cooling plant as an annuity, and the demand charge."""
         finance, charge = demand.finance, demand.site.demand_charge_usd_per_kw_month
         plant = self.catalogue.constant("ups_usd_per_kw").value + self.catalogue.cooling["capex_crah"].estimate().value
         yearly = annuity(
@@ -86,17 +84,17 @@ class Market:
         return (yearly + (charge.value * 12 * demand.site.pue.value if charge else 0.0)) / 1000
 
     def has(self, host: Host) -> bool:
-        """Whether it can be had at all, bought or rented."""
+        """Return whether the host can be bought or rented at all."""
         return (host.is_for_sale and self.why_not_sold(host) is None) or bool(self.rents_of(host))
 
 
 def _space_usd_per_year(demand: Demand) -> float:
-    """What a watt of the peak costs a year in a colocation."""
+    """Return USD per year of a watt of peak power in a colocation."""
     return demand.finance.space_usd_per_kw_month.value * 12 / 1000
 
 
 def procurements_of(host: Host, machine: Machine, *, demand: Demand, market: Market, terms: Terms) -> list[Procurement]:
-    """The ways on those terms: owned or colocated where anybody sells it, else every rent of instances of that size."""
+    """Return the procurements on those terms: owned or colocated, or every rent of that size of instance."""
     if terms.kind != "cloud":
         return [
             procurement for procurement in _purchases(host, machine, demand=demand, market=market) if procurement.kind == terms.kind
@@ -144,10 +142,10 @@ def _purchases(host: Host, machine: Machine, *, demand: Demand, market: Market) 
 
 
 def in_instances(machine: Machine, offer: Offer) -> Machine:
-    """The machine in instances of an offer: watts and making in proportion to the accelerators of one."""
+    """Return the machine as an instance of an offer: power and embodied carbon in proportion to its accelerators."""
     size = max(1, round(offer.num_accelerators))
     share = size / machine.machines_per_server.value
-    of = "an index is by the accelerator" if offer.is_index else f"accelerators of one {offer.name}"
+    of = "a price index is per accelerator" if offer.is_index else f"accelerators of one {offer.name}"
     source = f"{of}, {offer.as_of}"
     of_one = ("peak_power_w", "full_power_w", "idle_power_w", "design_heat_w", "embodied_kg", "price_usd")
     return machine.model_copy(
@@ -163,34 +161,34 @@ def in_instances(machine: Machine, offer: Offer) -> Machine:
 
 
 def unwanted(procurement: Procurement, host: Host, *, demand: Demand, market: Market) -> tuple[str, ...]:
-    """Why a way is refused whatever its factors say."""
+    """Return why a procurement is refused, independent of its factors."""
     found = [excluded(procurement.kind)] if procurement.kind in demand.constraints.without else []
     if procurement.kind in ("owned", "colocated") and (reason := market.why_not_sold(host)) is not None:
         found.append(reason)
     if procurement.offer and procurement.offer.term == "spot" and demand.services and demand.availability > SPOT_AVAILABILITY:
         found.append(
-            f"availability: a spot instance may be taken back at any time; {100 * demand.availability:g} % is asked. "
+            f"availability: a spot instance may be taken back at any time; {100 * demand.availability:g} % is required. "
             "Services need on demand or reserved; jobs alone may run on spot"
         )
     return (*found, *(unwanted_rent(procurement.offer, procurement.machine) if procurement.offer and procurement.is_rented else ()))
 
 
 def unwanted_rent(offer: Offer, machine: Machine) -> tuple[str, ...]:
-    """Why an instance does not hold the largest replica, whose accelerators share one machine's links.
+    """Return why an instance cannot hold the largest replica, whose accelerators share one machine's links.
 
-    An index of prices is of no instance in particular.
+    A price index is of no particular instance, so it is never refused.
     """
     ranks = max((one.machines_per_replica for one in machine.capabilities), default=1)
     if offer.is_index or offer.num_accelerators >= ranks:
         return ()
     return (
-        f"compute: a replica is spread over {ranks} accelerators that must stand in one machine; "
-        f"{offer.name} has {offer.num_accelerators:.2g}; an instance with as many would change that",
+        f"compute: a replica spans {ranks} accelerators of one machine; "
+        f"{offer.name} has {offer.num_accelerators:.2g}; a larger instance would change that",
     )
 
 
 def best_of_each_term(options: Iterable[Option]) -> list[Option]:
-    """The best of the options of one host for each kind and term: of several sizes of instance the one that costs least."""
+    """Return the best option of one host for each kind and term: of several sizes of instance the cheapest."""
     found: dict[tuple[str, str], Option] = {}
     for option in ranked(options):
         found.setdefault((option.kind, option.term), option)

@@ -1,4 +1,4 @@
-"""What forbids a demand: the factors that refuse its options, how many each, and the option that comes nearest."""
+"""Summarise why no option meets a demand: the factors that rule options out, how many each, and the nearest option."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from aigc_bench.core.records import Record
 from aigc_bench.plan.records.plan import Option, Plan
 
 NAMED = ("compute", "memory", "network", "storage", "cooling", "power", "space", "money", "availability", "simulation")
-"""What a reason may name at its beginning, or after the service or job that it is of."""
-CONSTRAINTS, OTHER = "constraints", "what is offered"
+"""Names that a reason may begin with, or have after its service or job."""
+CONSTRAINTS, OTHER = "constraints", "market availability"
 
 
 class Forbidding(Record):
-    """A factor that refuses ``count`` options, ``alone`` of them for no other reason; of these, ``nearest`` has fewest others."""
+    """A factor that rules out ``count`` options, ``alone`` of them for no other reason; ``nearest`` has the fewest reasons."""
 
     factor: str
     count: int
@@ -21,7 +21,7 @@ class Forbidding(Record):
 
 
 def forbidding(plan: Plan) -> tuple[Forbidding, ...]:
-    """Every factor that refuses an option, first those that alone refuse most; what the demand itself excludes comes last."""
+    """Return every factor that rules out an option, first those that alone rule out most; the demand's exclusions come last."""
     refused = [(option, reasons) for option in plan.options if (reasons := reasons_of(option))]
     found = []
     for factor in dict.fromkeys(factor for _, reasons in refused for factor in reasons):
@@ -33,17 +33,18 @@ def forbidding(plan: Plan) -> tuple[Forbidding, ...]:
 
 
 def in_the_way(plan: Plan) -> str | None:
-    """The factor that stands in the way, in a sentence; ``None`` where no factor alone does."""
+    """Return the factor that is the main obstacle as a sentence; ``None`` if no factor alone is one."""
     first = next((one for one in forbidding(plan) if one.alone), None)
     if first is None:
         return None
-    verb = "stand" if first.factor == CONSTRAINTS else "stands"
+    verb = "are" if first.factor == CONSTRAINTS else "is"
     name = f"{first.factor[0].upper()}{first.factor[1:]}"
-    return f"{name} {verb} in the way: without that, {first.alone} of {len(plan.options)} options would do"
+    it = "them" if first.factor == CONSTRAINTS else "it"
+    return f"{name} {verb} the obstacle: without {it}, {first.alone} of {len(plan.options)} options would meet the demand"
 
 
 def reasons_of(option: Option) -> dict[str, str]:
-    """The reasons of a refused option by the factor that each names, the first of a factor; what is unknown refuses nothing."""
+    """Return the first reason of each factor for which an option is refused; an unknown factor refuses nothing."""
     found: dict[str, str] = {}
     for reason in () if option.accepted else option.reasons:
         if " is unknown: " not in reason:
@@ -52,6 +53,6 @@ def reasons_of(option: Option) -> dict[str, str]:
 
 
 def factor_of(reason: str) -> str:
-    """``power`` of ``power: ...``, ``compute`` of ``chat: compute: ...``; ``constraints``, else ``what is offered``."""
+    """Return ``power`` of ``power: ...``, ``compute`` of ``chat: compute: ...``; else one of ``CONSTRAINTS`` and ``OTHER``."""
     named = next((part for part in reason.split(": ")[:2] if part in NAMED), None)
     return named or (CONSTRAINTS if reason.startswith(CONSTRAINTS) else OTHER)

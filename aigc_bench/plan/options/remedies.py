@@ -1,4 +1,4 @@
-"""What would change a shortage, for every factor: the key of the demand file with the number it would need, or other hardware."""
+"""Name what would resolve a shortage of each factor: a key of the demand file with the value it needs, or other hardware."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from aigc_bench.plan.site.cooling_fit import TAKES
 
 
 def remedy(name: str, found: Assessment, *, site: Site, machine: Machine, table: str) -> str:
-    """What would change that a factor is short; of a factor that is not one of the six, what its formula says.
+    """Return what would resolve the shortage of a factor; for a third party's factor, its formula.
 
     ``table`` of a demand file holds the limits of the ``site``, which may be a provider's.
     """
     make = REMEDIES.get(name)
-    return make(found, site, machine, table) if make else f"what is required follows from: {found.formula}"
+    return make(found, site, machine, table) if make else f"required by: {found.formula}"
 
 
 def _enough(found: Assessment) -> float:
-    """What would have to be there for the factor to be neither short nor tight."""
-    assert found.required is not None, "only what is short is asked about"
+    """Return what would have to be available for the factor to be neither short nor tight."""
+    assert found.required is not None, "a factor that is short has a requirement"
     return found.required.value / (1 - TIGHT_BELOW)
 
 
@@ -37,14 +37,14 @@ def _memory(found: Assessment, *_: object) -> str:
 
 
 def _network(found: Assessment, site: Site, _: Machine, table: str) -> str:
-    asked = quantity(_enough(found), "bit/s")
+    needed = quantity(_enough(found), "bit/s")
     if found.available == site.egress_bits_per_s:
-        return f"an uplink of {asked} ({table}.uplink_gbit_per_s) or smaller answers (response_kb) would change that"
-    return f"a link of {asked} for each machine, more machines or smaller answers (response_kb) would change that"
+        return f"an uplink of {needed} ({table}.uplink_gbit_per_s) or smaller responses (response_kb) would change that"
+    return f"a link of {needed} per machine, more machines or smaller responses (response_kb) would change that"
 
 
 def _storage(found: Assessment, *_: object) -> str:
-    return f"disks of {quantity(_enough(found), 'B')} for each machine, or answers kept for fewer days (kept) would change that"
+    return f"disks of {quantity(_enough(found), 'B')} per machine, or a shorter retention of responses (kept) would change that"
 
 
 def _cooling(found: Assessment, site: Site, machine: Machine, table: str) -> str:
@@ -54,16 +54,16 @@ def _cooling(found: Assessment, site: Site, machine: Machine, table: str) -> str
         return f"{found.why}; cooler air ({table}.inlet_c) or a liquid-cooled server would change that"
     key = "rack_cooling_kw" if table == "site" else "rack_kw"
     return (
-        f"racks that give away {quantity(_enough(found), 'W')} ({table}.{key}), another {table}.cooling, "
+        f"racks with a cooling capacity of {quantity(_enough(found), 'W')} ({table}.{key}), another {table}.cooling, "
         "a smaller server or renting would change that"
     )
 
 
 def _power(found: Assessment, site: Site, _: Machine, table: str) -> str:
-    asked = quantity(_enough(found), "W")
+    needed = quantity(_enough(found), "W")
     if found.available == site.power_w:
-        return f"{asked} for IT ({table}.power_kw), accelerators that do more for a watt, or renting would change that"
-    return f"a feed of {asked} for each rack ({table}.rack_kw), a smaller server or renting would change that"
+        return f"{needed} for IT ({table}.power_kw), accelerators with more throughput per watt, or renting would change that"
+    return f"a feed of {needed} per rack ({table}.rack_kw), a smaller server or renting would change that"
 
 
 REMEDIES: Mapping[str, Callable[[Assessment, Site, Machine, str], str]] = {

@@ -1,4 +1,4 @@
-"""What ``plan --json`` prints: the contract with programs that read a plan. Estimates are ``{value, low, high, unit, basis}``."""
+"""Build the output of ``plan --json``, the contract for programs. Estimates are ``{value, low, high, unit, basis}``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CONTRACT_VERSION = 1
 
 
 def contract(plan: Plan) -> dict[str, Any]:
-    """The plan as plain JSON types: options by rank with their six factors, the recommendation, what it rests on."""
+    """Return the plan as plain JSON types: options by rank with their six factors, the recommendation, its basis."""
     best = plan.recommended
     return {
         "schema_version": CONTRACT_VERSION,
@@ -39,13 +39,13 @@ def contract(plan: Plan) -> dict[str, Any]:
 
 
 def _recommendation(plan: Plan, best: Option) -> dict[str, Any]:
-    """What is recommended and why, with the ranks of what costs as much within its interval."""
+    """Return what is recommended and why, with the ranks of the options that are statistically tied."""
     near = [one.rank for one in as_good_as(plan)]
     return {"rank": best.rank, "kind": best.kind, "what": what(best), "why": why(plan), "as_good_as": near}
 
 
 def figure(estimate: Estimate) -> dict[str, Any]:
-    """An Estimate without its source."""
+    """Return an Estimate without its source."""
     return {name: getattr(estimate, name) for name in ("value", "low", "high", "unit", "basis")}
 
 
@@ -54,7 +54,7 @@ def _or_none(estimate: Estimate | None) -> dict[str, Any] | None:
 
 
 def _plain(value: object) -> Any:
-    """Records as objects by their fields, Estimates as everywhere in the contract."""
+    """Return records as objects by their fields, Estimates as everywhere in the contract."""
     if isinstance(value, Estimate):
         return figure(value)
     if isinstance(value, Record):
@@ -99,7 +99,7 @@ def _option(option: Option) -> dict[str, Any]:
 
 
 def _replay(option: Option) -> dict[str, Any] | None:
-    """The simulation beside the analytic answer, with the gap between them."""
+    """Return the simulation and the analytic result, with the gap between them."""
     if option.replay is None:
         return None
     services = [{**one.model_dump(mode="json"), "gap": one.gap} for one in option.replay.services]
@@ -111,7 +111,7 @@ def _figures(found: Mapping[str, Estimate]) -> dict[str, dict[str, Any]]:
 
 
 def _factor(found: Assessment) -> dict[str, Any]:
-    """The numbers that head-room is made of, and the words that explain them."""
+    """Return the numbers of an assessment, and the words that explain them."""
     return {
         "required": _or_none(found.required),
         "available": _or_none(found.available),

@@ -1,4 +1,4 @@
-"""A plan as files: ``plan.json`` (the contract), ``options.csv`` and ``bill.csv``; the same plan gives the same bytes."""
+"""Write a plan as files: ``plan.json`` (the contract), ``options.csv`` and ``bill.csv``; the same plan gives the same bytes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BILL_COLUMNS = ("key", "name", "category", "count", "unit_usd", "usd", "source")
 
 
 def write_files(plan: Plan, folder: Path) -> None:
-    """Write the files into a folder that is made where it is not there; files of the same name are replaced."""
+    """Write the files into a folder, which is created if needed; files of the same name are replaced."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "plan.json").write_text(f"{json_text(contract(plan))}\n", encoding="utf-8")
     write_csv(folder / "options.csv", [OPTION_COLUMNS, *map(_option, plan.options)])
@@ -27,7 +27,7 @@ def write_files(plan: Plan, folder: Path) -> None:
 
 
 def _option(option: Option) -> list[object]:
-    """The cells of an option: of an estimate its value alone."""
+    """Return the cells of an option: of an estimate its value alone."""
     cells = [getattr(option, name) for name in OPTION_COLUMNS[:-1]]
     return [*(getattr(cell, "value", cell) for cell in cells), "; ".join(option.reasons)]
 

@@ -1,1 +1,1 @@
-"""The report of a plan, one section a file."""
+"""Render the report of a plan, one section per file."""

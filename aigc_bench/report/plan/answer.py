@@ -1,4 +1,4 @@
-"""The recommendation in one glance: what to do, why, what it carries, what binds next; without one, what forbids it."""
+"""Render the recommendation: what to do, why, the loads it serves, the bottleneck; without one, what rules options out."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TITLE = "Recommendation"
 
 
 def render(view: PlanView) -> str | None:
-    """What to buy or rent; where nothing is accepted, the reasons of the best refused option."""
+    """Return what to buy or rent; if nothing is accepted, the factors that rule options out."""
     best = view.best
     values = {
         "plan": view.plan,
@@ -31,38 +31,38 @@ def render(view: PlanView) -> str | None:
         "settings": settings(best) if best else [],
         "rounds": round_counts(best.usd_per_unit) if best else {},
         "services": [one.name for one in view.plan.demand.services],
-        "way": in_the_way(view.plan) if best and not best.accepted else None,
+        "obstacle": in_the_way(view.plan) if best and not best.accepted else None,
         "forbidding": forbidding(view.plan) if best and not best.accepted else (),
-        "what_of": what,
-        "sure": list(confidence_words(view, best)) if best and best.accepted else [],
+        "describe": what,
+        "risk": list(confidence_words(view, best)) if best and best.accepted else [],
     }
     return template("plan_answer.html.j2", values)
 
 
 def confidence_words(view: PlanView, best: Option) -> Iterator[str]:
-    """How wide the total is, what it rests on, whether a simulation agrees, and the probabilities that are known."""
+    """Yield the interval of the total cost, its basis, whether the simulation agrees, and the known probabilities."""
     cost = best.tco_usd
     if cost.low < cost.high:
-        yield f"the total lies between {quantity(cost.low, 'usd')} and {quantity(cost.high, 'usd')}"
+        yield f"total cost {quantity(cost.low, 'usd')} to {quantity(cost.high, 'usd')} (P10 to P90)"
     basis = in_a_line(view.plan)
     if basis:
         yield basis
     if best.replay is not None:
-        yield f"a simulation of the peak {'agrees' if best.replay.is_met else 'does not agree'}"
-    for share, words in ((best.p_slo, "every SLO and deadline is kept"), (best.p_budget, "it stays within the budget")):
+        yield f"the simulation of the peak {'confirms' if best.replay.is_met else 'does not confirm'} the plan"
+    for share, words in ((best.p_slo, "P(every SLO and deadline met)"), (best.p_budget, "P(within budget)")):
         if share is not None:
-            yield f"{words} with a probability of {chance(share)}"
+            yield f"{words} {chance(share)}"
 
 
 def bound(option: Option) -> str:
-    """What binds, and what binds once that is relieved, with the share that is left."""
+    """Return the bottleneck and the next one, with their head-room."""
     names = [name for name in (option.bottleneck, option.next_bottleneck) if name]
-    told = [f"{name} ({quantity(option.factors[name].headroom, 'fraction')} left)" for name in names]
-    return "" if not told else f"{told[0]} binds first" + (f", then {told[1]}" if len(told) > 1 else "")
+    words = [f"{name} ({quantity(option.factors[name].headroom, 'fraction')} head-room)" for name in names]
+    return "" if not words else f"Bottleneck: {words[0]}" + (f"; next bottleneck: {words[1]}" if len(words) > 1 else "")
 
 
 def settings(option: Option) -> list[tuple[str, str, str]]:
-    """Each load, its key among the loads, and how it runs: engine, format, accelerators a replica, batch."""
+    """Return name, item and setting of each load: engine, precision, accelerators per replica, batch."""
     found = []
     machines = [option.machine] if option.machine else [part.machine for part in option.parts if part.machine]
     for load in option.loads:
@@ -71,7 +71,7 @@ def settings(option: Option) -> list[tuple[str, str, str]]:
         if capability is not None:
             words = [f"{capability.workload} {capability.preset}", capability.engine or "", capability.precision or ""]
             words += [
-                f"{capability.machines_per_replica} accelerator{'s' if capability.machines_per_replica > 1 else ''} a replica"
+                f"{capability.machines_per_replica} accelerator{'s' if capability.machines_per_replica > 1 else ''} per replica"
             ]
             words += [f"batch {capability.batch_size}"]
             words += [f"power limit {quantity(capability.power_cap, 'fraction')}"] if capability.power_cap < 1 else []

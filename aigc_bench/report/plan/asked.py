@@ -1,4 +1,4 @@
-"""What is asked: every service and job as the demand file states it, with the load that it becomes."""
+"""Render the demand: every service and job as the demand file states it, the site and the limits."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from aigc_bench.report.markup import figure, template
 from aigc_bench.report.plan.view import PlanView
 
 NAME = "plan-asked"
-TITLE = "What is asked"
+TITLE = "Demand"
 
 
 def render(view: PlanView) -> str | None:
-    """Services, jobs, the site and the limits."""
+    """Return the tables of services, jobs, the site and the limits."""
     demand = view.plan.demand
     values = {
         "demand": demand,
@@ -26,20 +26,20 @@ def render(view: PlanView) -> str | None:
 
 
 def slo_words(slo: Slo) -> str:
-    """What most requests must get."""
+    """Return the SLO in words: ``TTFT ≤ 2 s for 95 % of requests``."""
     limits = (("TTFT", slo.ttft_s), ("TPOT", slo.tpot_s), ("latency", slo.latency_s))
-    told = [f"{name} ≤ {stated(limit)}" for name, limit in limits if limit is not None]
-    return f"{', '.join(told)} for {100 * slo.percentile:g} % of requests" if told else "no SLO"
+    bounds = [f"{name} ≤ {stated(limit)}" for name, limit in limits if limit is not None]
+    return f"{', '.join(bounds)} for {100 * slo.percentile:g} % of requests" if bounds else "no SLO"
 
 
 def stated(duration_s: float) -> str:
-    """A time as it was stated, without zeros behind the point."""
+    """Return a time as it was stated, without trailing zeros."""
     factor, unit = scale(duration_s, "s")
     return f"{figure(float(f'{duration_s / factor:.6g}'))} {unit}"
 
 
 def job_words(job: Job) -> str:
-    """Within which time, how often."""
+    """Return the deadline and the frequency of a job in words."""
     hours = job.window_s / 3600
     window = f"{hours:g} h" if hours < 48 else f"{hours / 24:g} days"
     number = job.runs_per_day
@@ -48,27 +48,27 @@ def job_words(job: Job) -> str:
 
 
 def what_model(one: Service | Job) -> str:
-    """Family and preset."""
+    """Return family and preset."""
     return " ".join(part for part in (one.workload, one.preset) if part)
 
 
 def _site(view: PlanView) -> list[tuple[str, str, str]]:
-    """Title, key and why it may be missing."""
+    """Return title, key and why the value may be missing."""
     unknown = "not stated"
     return [
         ("Electricity", "demand.site.electricity_usd_per_kwh", unknown),
         ("Demand charge", "demand.site.demand_charge_usd_per_kw_month", unknown),
-        ("Grid", "demand.site.grid_g_per_kwh", unknown),
+        ("Grid carbon intensity", "demand.site.grid_g_per_kwh", unknown),
         ("PUE", "demand.site.pue", unknown),
-        ("Power for IT", "demand.site.power_w", unknown),
-        ("Feed of a rack", "demand.site.rack_power_w", unknown),
-        ("Cooling of a rack", "demand.site.rack_cooling_w", unknown),
+        ("IT power", "demand.site.power_w", unknown),
+        ("Power per rack", "demand.site.rack_power_w", unknown),
+        ("Cooling per rack", "demand.site.rack_cooling_w", unknown),
         ("Uplink", "demand.site.egress_bits_per_s", unknown),
         ("Availability", "demand.availability", unknown),
         ("Growth", "demand.growth.per_year", "no growth is stated"),
         ("Life", "demand.finance.life_years", unknown),
         ("Discount rate", "demand.finance.discount_rate", unknown),
         ("Residual value", "demand.finance.residual_share", unknown),
-        ("Budget at once", "demand.constraints.budget_usd", "no limit is stated"),
-        ("Budget a year", "demand.constraints.budget_usd_per_year", "no limit is stated"),
+        ("Budget, upfront", "demand.constraints.budget_usd", "no limit is stated"),
+        ("Budget per year", "demand.constraints.budget_usd_per_year", "no limit is stated"),
     ]

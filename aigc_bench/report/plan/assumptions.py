@@ -1,4 +1,4 @@
-"""Every assumption of the plan, the widest interval first, with its source; how it was made, and what it leaves out."""
+"""Render every assumption of the plan, the widest interval first, with its source, then the method and what is not included."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ NAME = "plan-assumptions"
 TITLE = "Assumptions and sources"
 NUM_IN_CHART = 14
 LEAST = 0.02
-"""Where a bar begins whose low end is 0, or nearer to it than that."""
+"""Lower end of a bar on the logarithmic axis, for intervals that begin at 0 or nearer to it."""
 
 
 def render(view: PlanView) -> str | None:
-    """Always told: the method, the assumptions by width, what is not included."""
+    """Return the method, the assumptions by width, and what is not included."""
     plan = view.plan
     sorted_ = sorted(plan.assumptions, key=lambda one: (-width(one.value), one.key))
     wide = [one for one in sorted_ if width(one.value) > 1][:NUM_IN_CHART]
@@ -40,14 +40,14 @@ def render(view: PlanView) -> str | None:
 
 
 def width(value: Estimate) -> float:
-    """High over low: how many times the ends lie apart; infinite where the low end is 0 and the high is not."""
+    """Return high over low, the width of an interval as a ratio; infinite if only the low end is 0."""
     if value.low > 0:
         return value.high / value.low
     return math.inf if value.high > 0 else 1.0
 
 
 def chart_of(assumptions: Sequence[Assumption]) -> Chart:
-    """A bar for each from its low to its high end, over its value."""
+    """Return a bar for each assumption from its low to its high end, relative to its value."""
     names = [one.title for one in assumptions]
     low = [max(one.value.low / one.value.value, LEAST) if one.value.value else 1.0 for one in assumptions]
     high = [max(one.value.high / one.value.value, 1.0) if one.value.value else 1.0 for one in assumptions]
@@ -58,23 +58,23 @@ def chart_of(assumptions: Sequence[Assumption]) -> Chart:
         "x": [rounded(math.log10(top / bottom)) for top, bottom in zip(high, low, strict=True)],
         "base": [rounded(math.log10(bottom)) for bottom in low],
         "marker": {"color": "@c1"},
-        "customdata": [Markup("<b>{}</b><br>{}").format(one.title, _told(one.value)) for one in assumptions],
+        "customdata": [Markup("<b>{}</b><br>{}").format(one.title, _with_interval(one.value)) for one in assumptions],
         "hovertemplate": OWN_HOVER,
     }
     ticks = [0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20]
     edges = min(min(low), 0.5), max(max(high), 2.0)
     shown = [tick for tick in ticks if edges[0] <= tick <= edges[1]]
     axis = {
-        "title": {"text": "times its value"},
+        "title": {"text": "relative to its value"},
         "tickvals": [rounded(math.log10(tick)) for tick in shown],
         "ticktext": [f"{tick:g}×" for tick in shown],
     }
     layout = {"xaxis": axis, "yaxis": {"type": "category", "autorange": "reversed"}, "bargap": 0.5}
-    words = "; ".join(f"{one.title}: {_told(one.value)}" for one in assumptions)
+    words = "; ".join(f"{one.title}: {_with_interval(one.value)}" for one in assumptions)
     return Chart(
         id="plan-widths",
-        title="The widest assumptions",
-        note="From the low to the high end of each, over its value. State what you know better in the demand file."
+        title="Widest assumptions",
+        note="Low to high end relative to the value. Replace an assumption by stating your own figure in the demand file."
         + (f" Ends below {LEAST:g}× are cut off." if min(low) <= LEAST else ""),
         traces=[trace],
         layout=layout,
@@ -83,6 +83,6 @@ def chart_of(assumptions: Sequence[Assumption]) -> Chart:
     )
 
 
-def _told(value: Estimate) -> str:
+def _with_interval(value: Estimate) -> str:
     ends = f"{quantity(value.low, value.unit)} to {quantity(value.high, value.unit)}"
     return f"{quantity(value.value, value.unit)} ({ends})"

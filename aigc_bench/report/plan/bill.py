@@ -1,4 +1,4 @@
-"""The bill of materials of what is bought, by category; a line without a price says why and is in no sum."""
+"""Render the bill of materials by category; a line without a price states why and is in no sum."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ TITLE = "Bill of materials"
 
 
 def render(view: PlanView) -> str | None:
-    """``None`` where no accepted option stands in a room."""
+    """Return the bill; ``None`` if no accepted option has a room."""
     bought = view.bought
     if bought is None:
         return None

@@ -1,4 +1,4 @@
-"""Energy and greenhouse gases: of running and of making, with the range that published figures of making have."""
+"""Render energy and greenhouse gases: operational and embodied, with the range of published embodied figures."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TITLE = "Energy and carbon"
 
 
 def render(view: PlanView) -> str | None:
-    """``None`` where no energy is known (an API's provider tells none)."""
+    """Return the section; ``None`` if the energy is unknown (providers of APIs do not publish it)."""
     best = view.best
     if best is None or best.carbon_kg is None:
         return None
@@ -32,7 +32,7 @@ def render(view: PlanView) -> str | None:
 
 
 def units(option: Option) -> list[tuple[str, float, str, str]]:
-    """Each service and job, the factor from kg of one unit to the printed unit, that unit, and of how many: as many as its cost."""
+    """Return for each service and job the factor from kg per unit, the printed unit, and the count of units, as for its cost."""
     rounds = round_counts(option.usd_per_unit)
     found = []
     for name, value in option.carbon_kg_per_unit.items():

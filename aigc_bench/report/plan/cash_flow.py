@@ -1,4 +1,4 @@
-"""What leaves and comes back year by year, and the lines that a year is made of."""
+"""Render the cash flow year by year, and the cost lines of a year."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TITLE = "Cash flow"
 
 
 def render(view: PlanView) -> str | None:
-    """``None`` where nothing could be planned."""
+    """Return the section; ``None`` if nothing could be planned."""
     best = view.best
     if best is None:
         return None
@@ -36,7 +36,7 @@ def render(view: PlanView) -> str | None:
 
 
 def lines_of(option: Option, *, at: str) -> list[tuple[str, str, str]]:
-    """Name, key and formula of every cost line; the keys are those of the explanation."""
+    """Return name, key and formula of every cost line; the keys are those of ``--explain``."""
     found, seen = [], set[str]()
     for number_, line in enumerate(option.costs):
         key = f"{at}.costs.{line.key}"
@@ -46,7 +46,7 @@ def lines_of(option: Option, *, at: str) -> list[tuple[str, str, str]]:
 
 
 def chart_of(years: tuple[YearCash, ...]) -> Chart:
-    """Bars for what is paid and comes back, a line for the sum so far."""
+    """Return bars of payments and resale, and a line of the cumulative sum."""
     labels = ["start" if one.year == 0 else f"year {one.year}" for one in years]
     bars = (("purchase", "purchase_usd", "c1", 1), ("running", "running_usd", "c2", 1), ("resale", "resale_usd", "c3", -1))
     traces: list[dict[str, Any]] = []
@@ -67,7 +67,7 @@ def chart_of(years: tuple[YearCash, ...]) -> Chart:
         {
             "type": "scatter",
             "mode": "lines+markers",
-            "name": "sum so far",
+            "name": "cumulative",
             "x": labels,
             "y": [rounded(one.cumulative_usd.value) for one in years],
             "error_y": {
@@ -81,15 +81,15 @@ def chart_of(years: tuple[YearCash, ...]) -> Chart:
             },
             "line": {"color": "@ink", "width": 1.5},
             "marker": {"color": "@ink", "size": 6},
-            "hovertemplate": Markup("%{x}, sum so far: $%{y:,.0f}<extra></extra>"),
+            "hovertemplate": Markup("%{x}, cumulative: $%{y:,.0f}<extra></extra>"),
         }
     )
-    layout = by_year(barmode="relative", axis="USD, of the year and so far")
+    layout = by_year(barmode="relative", axis="USD, per year and cumulative")
     words = "; ".join(f"{label}: {quantity(one.net_usd.value, 'usd')}" for label, one in zip(labels, years, strict=True))
     return Chart(
         id="plan-cash",
-        title="What leaves and comes back",
-        note="Whiskers are the interval of the sum so far. Undiscounted, without taxes.",
+        title="Cash flow",
+        note="Whiskers are the interval of the cumulative cost. Undiscounted, before tax.",
         traces=traces,
         layout=layout,
         words=words,

@@ -1,4 +1,4 @@
-"""How sure the recommendation is: its chances beside its rivals', what moves cost and P(SLO), what is surer, growth in stages."""
+"""Render the risk: probabilities compared with the alternatives, drivers of cost and P(SLO), safer choices, phased growth."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from aigc_bench.report.markup import number, template
 from aigc_bench.report.plan.view import PlanView
 
 NAME = "plan-certainty"
-TITLE = "How sure is it"
+TITLE = "Risk"
 SHOWN = 8
 
 
 def render(view: PlanView) -> str | None:
-    """``None`` where nothing is recommended or the plan was made without draws."""
+    """Return the section; ``None`` if nothing is recommended or the plan was made without Monte Carlo scenarios."""
     found, best = view.plan.certainty, view.plan.recommended
     if found is None or best is None:
         return None
@@ -33,13 +33,13 @@ def render(view: PlanView) -> str | None:
         "at": view.at(best),
         "number": number,
         "charts": [chart for chart in (cost_tornado(found.tornado), slo_tornado(found.tornado)) if chart],
-        "surer": found.surer,
-        "ways": safer_choices(found.surer) if found.surer else (),
+        "safer": found.surer,
+        "choices": safer_choices(found.surer) if found.surer else (),
         "path": path,
         "grows": grows(path) if path else False,
         "path_chart": path_chart(path) if path and grows(path) else None,
         "rivals": found.regret,
-        "prudent": lower_regret(found.regret),
+        "alternative": lower_regret(found.regret),
         "regret_key": regret_key,
         "swing_key": swing_key,
         "path_key": path_key,
@@ -49,33 +49,33 @@ def render(view: PlanView) -> str | None:
 
 
 def grows(path: GrowthPath) -> bool:
-    """Whether something is bought after the first year, so that there are stages to compare."""
+    """Return whether something is bought after the first year, so that there are phases to compare."""
     return path.staged_usd is not None and any(one.bought for one in path.years[1:])
 
 
 def _swings(found: Tornado) -> tuple[tuple[str, str, str, Sequence[Swing]], ...]:
-    """What is in the charts as a table: kind, title, unit, bars."""
+    """Return the content of the charts as tables: kind, title, unit, bars."""
     return ("cost", "Total cost", "usd", found.cost[:SHOWN]), ("slo", "P(SLO)", "fraction", found.slo[:SHOWN])
 
 
 def cost_tornado(found: Tornado) -> Chart | None:
-    """Mean total cost where an input is in its lowest and in its highest tenth, about the mean of all worlds."""
+    """Return the mean total cost with each input in its lowest and its highest tenth, about the mean of all scenarios."""
     bars = [(one, one.tco_low_usd, one.tco_high_usd) for one in found.cost[:SHOWN]]
     return _tornado(
-        bars, id="plan-tornado-cost", title="What moves the cost", unit="usd", middle=found.mean_tco_usd, axis="total cost, USD"
+        bars, id="plan-tornado-cost", title="Cost drivers", unit="usd", middle=found.mean_tco_usd, axis="total cost, USD"
     )
 
 
 def slo_tornado(found: Tornado) -> Chart | None:
-    """The same for the share of worlds that keep every SLO and deadline."""
+    """Return the same for the share of scenarios that meet every SLO and deadline."""
     bars = [(one, one.p_slo_low or 0.0, one.p_slo_high or 0.0) for one in found.slo[:SHOWN]]
     return _tornado(
         bars,
         id="plan-tornado-slo",
-        title="What moves P(SLO)",
+        title="P(SLO) drivers",
         unit="fraction",
         middle=found.p_slo or 0.0,
-        axis="P(every SLO and deadline is kept)",
+        axis="P(every SLO and deadline met)",
     )
 
 
@@ -87,8 +87,8 @@ def _tornado(
     factor = 100.0 if unit == "fraction" else 1.0
     names = [one.name for one, _, _ in bars]
     traces = [
-        _side("lowest tenth of the input", [low for _, low, _ in bars], bars, names, unit=unit, middle=middle, color="c2"),
-        _side("highest tenth of the input", [high for _, _, high in bars], bars, names, unit=unit, middle=middle, color="c1"),
+        _side("input at P10", [low for _, low, _ in bars], bars, names, unit=unit, middle=middle, color="c2"),
+        _side("input at P90", [high for _, _, high in bars], bars, names, unit=unit, middle=middle, color="c1"),
     ]
     line = {"type": "line", "x0": rounded(factor * middle), "x1": rounded(factor * middle), "y0": 0, "y1": 1, "yref": "paper"}
     layout = {
@@ -100,7 +100,7 @@ def _tornado(
         "shapes": [{**line, "line": {"color": "@muted", "width": 1.2, "dash": "dot"}}],
     }
     words = "; ".join(f"{one.name}: {quantity(low, unit)} to {quantity(high, unit)}" for one, low, high in bars)
-    note = "Mean of the worlds where an input is in its lowest and in its highest tenth; the dotted line is the mean of all worlds."
+    note = "Mean of the scenarios with the input in its lowest and in its highest tenth; dotted: the mean of all scenarios."
     return Chart(id=id, title=title, note=note, traces=traces, layout=layout, words=words, height_px=124 + 30 * len(bars))
 
 
@@ -124,7 +124,7 @@ def _side(
         "x": [rounded(factor * (value - middle)) for value in values],
         "marker": {"color": f"@{color}", "opacity": 0.85},
         "customdata": [
-            Markup("<b>{}</b><br>{:.2g} to {:.2g} times its middle<br>{}: {}").format(
+            Markup("<b>{}</b><br>{:.2g} to {:.2g} times its median<br>{}: {}").format(
                 one.name, one.low, one.high, name, quantity(value, unit)
             )
             for (one, _, _), value in zip(bars, values, strict=True)
@@ -134,7 +134,7 @@ def _side(
 
 
 def path_chart(path: GrowthPath) -> Chart:
-    """Cash of each year, bought as needed and all at once."""
+    """Return the cash flow of each year, with phased purchase and with everything bought upfront."""
     labels = [f"year {one.year}" for one in path.years]
     traces = [
         {
@@ -145,15 +145,21 @@ def path_chart(path: GrowthPath) -> Chart:
             "marker": {"color": f"@{color}"},
             "hovertemplate": Markup("%{{x}}, {}: $%{{y:,.0f}}<extra></extra>").format(name),
         }
-        for name, field, color in (("bought as needed", "staged_usd", "c1"), ("bought at once", "at_once_usd", "c2"))
+        for name, field, color in (("phased purchase", "staged_usd", "c1"), ("all upfront", "at_once_usd", "c2"))
     ]
-    layout = by_year(barmode="group", axis="cash of the year, USD")
+    layout = by_year(barmode="group", axis="cash flow of the year, USD")
     words = "; ".join(
-        f"{label}: {quantity(one.staged_usd.value, 'usd')} as needed, {quantity(one.at_once_usd.value, 'usd')} at once"
+        f"{label}: {quantity(one.staged_usd.value, 'usd')} phased, {quantity(one.at_once_usd.value, 'usd')} upfront"
         for label, one in zip(labels, path.years, strict=True)
         if one.staged_usd and one.at_once_usd
     )
-    note = "Purchase and running cost less what is sold; the last year has the resale."
+    note = "Purchase and running cost less resale, which falls in the last year."
     return Chart(
-        id="plan-path", title="Growth, in stages or at once", note=note, traces=traces, layout=layout, words=words, height_px=320
+        id="plan-path",
+        title="Growth: phased or upfront purchase",
+        note=note,
+        traces=traces,
+        layout=layout,
+        words=words,
+        height_px=320,
     )

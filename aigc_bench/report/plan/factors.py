@@ -1,4 +1,4 @@
-"""The six factors: what each requires and offers, a bar for what is used, the verdict, why, and what the formula was fed with."""
+"""Render the six factors: required, available, a bar of the used share, the verdict, why, and the inputs of the formula."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TONE = {"ok": "ok", "tight": "warn", "short": "bad", "unknown": "", "provider": 
 
 
 def render(view: PlanView) -> str | None:
-    """``None`` where nothing could be planned."""
+    """Return the section; ``None`` if nothing could be planned."""
     best = view.best
     if best is None:
         return None
@@ -30,7 +30,7 @@ def render(view: PlanView) -> str | None:
         "tone": TONE,
         "used": used_percent,
         "input_key": input_key,
-        "speaks": {
+        "part_of": {
             name: what(part) for name in best.factors for part in best.parts if part.factors.get(name) == best.factors[name]
         },
     }
@@ -38,10 +38,10 @@ def render(view: PlanView) -> str | None:
 
 
 def ordered(factors: Mapping[str, Assessment]) -> list[str]:
-    """The six in the order in which they are told, then others."""
+    """Return the six in the order of every report, then others."""
     return sorted(factors, key=lambda name: (FACTORS.index(name) if name in FACTORS else len(FACTORS), name))
 
 
 def used_percent(found: Assessment) -> float | None:
-    """How much of what is available is required, 0 to 100; ``None`` where either is not known."""
+    """Return required over available in per cent, 0 to 100; ``None`` if either is unknown."""
     return None if found.headroom is None else round(min(100.0, max(0.0, (1 - found.headroom) * 100)), 1)

@@ -1,4 +1,4 @@
-"""Options compared: cost against head-room as a chart, the cheapest of every kind and accelerator as a table, all others folded."""
+"""Render the options: cost against head-room as a chart, the cheapest of every kind and accelerator as a table, the rest folded."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ NAME = "plan-options"
 TITLE = "Options compared"
 KIND_TITLES = {"owned": "Owned", "colocated": "Colocated", "cloud": "Rented", "api": "API"}
 NUM_REASONS = 3
-"""Reasons that a refused option is told with; plan.json has them all."""
+"""Reasons shown for a refused option; plan.json has them all."""
 COLORS = {"owned": "c1", "colocated": "c3", "cloud": "c2", "api": "c5"}
 
 
 def render(view: PlanView) -> str | None:
-    """``None`` where there is no option at all."""
+    """Return the section; ``None`` if there is no option at all."""
     plan = view.plan
     if not plan.options:
         return None
@@ -50,7 +50,7 @@ def render(view: PlanView) -> str | None:
 
 
 def kinds(view: PlanView) -> list[Option]:
-    """The cheapest accepted option of each kind, in the order owned, colocated, rented, called."""
+    """Return the cheapest accepted option of each kind, in the order owned, colocated, rented, API."""
     firsts: dict[str, Option] = {}
     for one in view.shown:
         firsts.setdefault(one.kind, one)
@@ -58,14 +58,14 @@ def kinds(view: PlanView) -> list[Option]:
 
 
 def why_not(option: Option) -> str:
-    """The first reasons of a refused option, one of each factor, and how many more there are."""
+    """Return the first reasons of a refused option, one of each factor, and how many more there are."""
     found = list(reasons_of(option).values())
     more = len(found) - NUM_REASONS
     return "; ".join(found[:NUM_REASONS]) + (f"; and {more} more" if more > 0 else "")
 
 
 def refused_kinds(view: PlanView) -> list[tuple[str, str]]:
-    """The kinds of which no option is accepted, with the reason of the cheapest one."""
+    """Return the kinds without an accepted option, with the reason of the cheapest one."""
     found = []
     for kind, title in KIND_TITLES.items():
         of_kind = [one for one in view.plan.options if one.kind == kind]
@@ -75,7 +75,7 @@ def refused_kinds(view: PlanView) -> list[tuple[str, str]]:
 
 
 def cost_against_headroom(options: Sequence[Option], *, best: Option | None) -> Chart:
-    """Every accepted option by its total cost and what its binding factor leaves; an API leaves what its provider has."""
+    """Return every accepted option by total cost and head-room of its bottleneck; APIs have no limit of their own."""
     known = [one for one in options if one.bottleneck is not None and one.tco_usd.value > 0]
     kinds = list(dict.fromkeys(one.kind for one in known))
     traces = [_dots([one for one in known if one.kind == kind], kind=kind) for kind in kinds]
@@ -85,12 +85,12 @@ def cost_against_headroom(options: Sequence[Option], *, best: Option | None) -> 
     costs = [one.tco_usd.value for one in known] or [1.0]
     layout = {
         "xaxis": {"title": {"text": "total cost over the life, USD"}, **_cost_axis(costs)},
-        "yaxis": {"title": {"text": "head-room of the binding factor, %"}, "rangemode": "tozero"},
+        "yaxis": {"title": {"text": "head-room of the bottleneck, %"}, "rangemode": "tozero"},
         "showlegend": True,
         "bare": True,
     }
     words = "; ".join(
-        f"{what(one)}: {quantity(one.tco_usd.value, 'usd')}, {one.bottleneck} {_room(one):.0f} % left" for one in known[:8]
+        f"{what(one)}: {quantity(one.tco_usd.value, 'usd')}, {one.bottleneck} {_room(one):.0f} % head-room" for one in known[:8]
     )
     without = len(options) - len(known)
     note = "Up and to the left is better." + (
@@ -117,10 +117,10 @@ def _dots(options: Sequence[Option], *, kind: str) -> dict[str, Any]:
 
 def _hover(one: Option) -> Markup:
     value, low, high = (quantity(end, "usd") for end in (one.tco_usd.value, one.tco_usd.low, one.tco_usd.high))
-    words = Markup("<b>{}</b><br>{} ({} to {})<br>{} binds, {:.0f} % left").format(
+    words = Markup("<b>{}</b><br>{} ({} to {})<br>bottleneck: {}, {:.0f} % head-room").format(
         what(one), value, low, high, one.bottleneck, _room(one)
     )
-    return words + Markup("<br>not sure enough") if one.misses_confidence else words
+    return words + Markup("<br>below the required confidence") if one.misses_confidence else words
 
 
 def _room(option: Option) -> float:
@@ -129,6 +129,6 @@ def _room(option: Option) -> float:
 
 
 def _cost_axis(values: Sequence[float]) -> dict[str, Any]:
-    """A logarithmic axis where values span more than a factor of eight."""
+    """Return a logarithmic axis if the values span more than a factor of eight, else a linear one."""
     low, high = min(values), max(values)
     return dollars(low, high) if high > 8 * low else {"type": "linear", "rangemode": "tozero", "tickformat": "$~s"}

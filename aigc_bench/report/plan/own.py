@@ -1,4 +1,4 @@
-"""Owning against renting and calling an API: cost by volume, where they cross, and how probable it is that owning is cheaper."""
+"""Render owning against renting and APIs: cost by volume, break-even, and the probability that owning is cheaper."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from aigc_bench.report.markup import number, template
 from aigc_bench.report.plan.view import PlanView
 
 NAME = "plan-own"
-TITLE = "Own, rent or call"
+TITLE = "Own, rent or API"
 COLORS = ("c2", "c5", "c3", "c4", "c6", "c7")
 
 
 def render(view: PlanView) -> str | None:
-    """``None`` where nothing that is owned is accepted, or nothing stands against it."""
+    """Return the section; ``None`` if no purchase is accepted, or there is no alternative to it."""
     found = own_or_not(view.plan)
     if found is None or not found.rivals:
         return None
@@ -41,7 +41,7 @@ def render(view: PlanView) -> str | None:
 
 
 def planned_probability(found: OwnOrNot) -> list[float | None]:
-    """P(owning is cheaper) at the planned volume, a rival each; ``None`` where the machines cannot do that much."""
+    """Return P(owning is cheaper) at the planned volume for each alternative; ``None`` if the machines lack the capacity."""
     at = min(range(len(VOLUMES)), key=lambda index: abs(math.log(VOLUMES[index])))
     return [
         one.break_even.p_own_cheaper if one.break_even else one.p_own_cheaper[at] if at < len(one.p_own_cheaper) else None
@@ -50,35 +50,35 @@ def planned_probability(found: OwnOrNot) -> list[float | None]:
 
 
 def keys_of(view: PlanView, found: OwnOrNot) -> dict[str, str]:
-    """Keys of what owning costs anyway and of what rises with use; where an option is explained, they follow from its lines."""
+    """Return the keys of the fixed and the variable cost of owning, derived from the cost lines of an explained option."""
     trail, at = view.figures.trail, view.at(found.own)
     lines = [key for key in trail.starting(f"{at}.costs.") if key.count(".") == at.count(".") + 2]
     running = [key for key in lines if key.endswith(tuple(f".{name}" for name in RISING))]
     rising = trail.computed(
         "own_or_not.rising_usd_per_year",
-        "what rises with use",
+        "variable cost per year",
         found.rising_usd_per_year,
-        formula="electricity x share of the mean draw that is beyond idling",
+        formula="electricity x share of the mean power above idle",
         inputs=(*running, f"{at}.machine.idle_power_w", f"{at}.machine.full_power_w"),
     )
     fixed = trail.computed(
         "own_or_not.fixed_usd_per_year",
-        "what owning costs a year whatever is done",
+        "fixed cost of owning per year",
         found.fixed_usd_per_year,
-        formula="sum of the lines less what rises with use",
+        formula="sum of the cost lines - variable cost",
         inputs=(*lines, rising),
     )
     return {"fixed": fixed, "rising": rising}
 
 
 def at_utilisation(rival: Rival, *, capacity: float) -> Estimate | None:
-    """The break-even as a share of the time of the owned machines, at most all of it."""
+    """Return the break-even as a utilisation of the owned machines, at most 1."""
     at = rival.break_even.at if rival.break_even else None
     return None if at is None else bounded(scaled(at, 1 / capacity, unit="fraction"), ceiling=1.0)
 
 
 def costs(found: OwnOrNot) -> Chart:
-    """USD a year by volume over the planned one; owning ends where the machines are full."""
+    """Return USD per year by volume relative to the planned one; owning ends at the capacity of the machines."""
     within = [volume for volume in VOLUMES if volume <= found.capacity]
     fixed, rising = found.fixed_usd_per_year.value, found.rising_usd_per_year.value
     traces = [_line("own", within, [fixed + rising * v for v in within], color="c1", width=3)]
@@ -89,18 +89,18 @@ def costs(found: OwnOrNot) -> Chart:
     every = [value for trace in traces for value in trace["y"] if value]
     layout = {
         "xaxis": _volume_axis(),
-        "yaxis": {"title": {"text": "USD a year"}, **dollars(min(every), max(every))},
+        "yaxis": {"title": {"text": "USD per year"}, **dollars(min(every), max(every))},
         "showlegend": False,
         "bare": True,
         "shapes": [_planned()],
     }
-    words = "; ".join(f"{one.name}: {quantity(one.usd_per_year.value, 'usd')} a year as planned" for one in found.rivals)
-    note = "Thick: owning, to where the machines are full. Thin: its rivals, as in the table below. Dotted: the planned volume."
+    words = "; ".join(f"{one.name}: {quantity(one.usd_per_year.value, 'usd')} per year as planned" for one in found.rivals)
+    note = "Thick: owning, up to the capacity of the machines. Thin: the alternatives below. Dotted: the planned volume."
     return Chart(id="plan-own-cost", title="Cost by volume", note=note, traces=traces, layout=layout, words=words, height_px=360)
 
 
 def probabilities(found: OwnOrNot) -> Chart:
-    """The share of drawn worlds in which owning is cheaper, by volume."""
+    """Return the share of Monte Carlo scenarios in which owning is cheaper, by volume."""
     traces = []
     for rival, color in zip(found.rivals, COLORS, strict=False):
         shares = [100 * share for share in rival.p_own_cheaper]
@@ -112,9 +112,19 @@ def probabilities(found: OwnOrNot) -> Chart:
         "bare": True,
         "shapes": [_planned()],
     }
-    words = "; ".join(f"cheaper than to {one.name} in {_probability(one.p_own_cheaper)} of worlds at most" for one in found.rivals)
-    note = "Share of worlds, drawn from the intervals of prices and electricity. Colours as in the table below."
-    return Chart(id="plan-own-chance", title="How probable", note=note, traces=traces, layout=layout, words=words, height_px=360)
+    words = "; ".join(
+        f"cheaper than to {one.name} in at most {_probability(one.p_own_cheaper)} of scenarios" for one in found.rivals
+    )
+    note = "Share of Monte Carlo scenarios, drawn over the intervals of prices. Colours as in the table below."
+    return Chart(
+        id="plan-own-chance",
+        title="Probability that owning is cheaper",
+        note=note,
+        traces=traces,
+        layout=layout,
+        words=words,
+        height_px=360,
+    )
 
 
 def _probability(shares: tuple[float, ...]) -> str:
@@ -122,7 +132,7 @@ def _probability(shares: tuple[float, ...]) -> str:
 
 
 def _line(name: str, x: list[float], y: list[float], *, color: str, width: float, unit: str = "USD") -> dict[str, Any]:
-    told = "$%{y:,.0f} a year" if unit == "USD" else "%{y:.0f} %"
+    value = "$%{y:,.0f} per year" if unit == "USD" else "%{y:.0f} %"
     return {
         "type": "scatter",
         "mode": "lines",
@@ -130,7 +140,7 @@ def _line(name: str, x: list[float], y: list[float], *, color: str, width: float
         "x": x,
         "y": [rounded(value) for value in y],
         "line": {"color": f"@{color}", "width": width},
-        "hovertemplate": Markup("<b>{}</b><br>%{{x:.2f}} × the planned volume: {}<extra></extra>").format(name, told),
+        "hovertemplate": Markup("<b>{}</b><br>%{{x:.2f}} × the planned volume: {}<extra></extra>").format(name, value),
     }
 
 
@@ -143,7 +153,7 @@ def _volume_axis() -> dict[str, Any]:
         "tickvals": ticks,
         "ticktext": [f"{tick:g}×" for tick in ticks],
     }
-    return {"title": {"text": "volume, times the planned one"}, **axis}
+    return {"title": {"text": "volume relative to the planned one"}, **axis}
 
 
 def _planned() -> dict[str, Any]:

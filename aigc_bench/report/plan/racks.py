@@ -1,4 +1,4 @@
-"""The racks from the front, drawn to scale from the layout; racks that are alike are drawn once with their number."""
+"""Draw the racks from the front, to scale from the layout; identical racks are drawn once with their number."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CHARS = 27
 
 @dataclass(frozen=True, kw_only=True)
 class Drawn:
-    """One drawing: how many racks look like it, what they use of each limit, and how they are cooled."""
+    """Hold one drawing: the number of identical racks, their use of each limit, and their cooling."""
 
     svg: Markup
     count: int
@@ -38,7 +38,7 @@ class Drawn:
 
 
 def render(view: PlanView) -> str | None:
-    """``None`` where nothing is bought, or nothing could be placed."""
+    """Return the section; ``None`` if nothing is bought, or nothing could be placed."""
     bought = view.bought
     found = []
     if bought is not None:
@@ -59,7 +59,7 @@ def render(view: PlanView) -> str | None:
 
 
 def drawings(room: Room, site: Site) -> list[Drawn]:
-    """One drawing for every kind of rack, in order."""
+    """Return one drawing for every kind of rack, in order."""
     groups: dict[tuple[tuple[int, str], ...], list[Rack]] = {}
     for rack in room.layout.racks:
         groups.setdefault(tuple((one.bottom_u, one.key) for one in rack.positions), []).append(rack)
@@ -73,7 +73,7 @@ def _drawn(racks: Sequence[Rack], bill: Bill, site: Site) -> Drawn:
 
 
 def limits_of(rack: Rack, bill: Bill, site: Site) -> Iterator[tuple[str, str, float | None]]:
-    """What the rack uses of each of its limits: name, in words, and per cent. Equipment of unknown weight is left out of it."""
+    """Yield the use of each limit of the rack: name, words, and per cent. Equipment of unknown weight is left out."""
     feed, heat = site.rack_power_w, site.rack_cooling_w
     unknown = {line.key for line in bill.lines if line.weight_kg is None}
     least = "at least " if any(one.key in unknown for one in rack.positions) else ""
@@ -90,7 +90,7 @@ def _of(watts: float, limit: float | None) -> tuple[str, float | None]:
 
 
 def elevation(rack: Rack, bill: Bill) -> Markup:
-    """The rack from the front, unit 1 at the bottom."""
+    """Return the rack from the front as SVG, unit 1 at the bottom."""
     height = rack.height_u * UNIT_PX + 2 * FRAME_PX
     width = WIDTH_PX + 2 * FRAME_PX + 22
     kinds = {line.key: line.category for line in bill.lines}
@@ -112,11 +112,11 @@ def _piece(one: Position, *, rack: Rack, color: str) -> str:
     x, y = 22 + FRAME_PX, FRAME_PX + (rack.height_u - one.bottom_u - one.height_u + 1) * UNIT_PX
     tall = one.height_u * UNIT_PX
     name = one.name if len(one.name) <= CHARS else f"{one.name[: CHARS - 1]}…"
-    told = f"{one.name}, {one.height_u} U at unit {one.bottom_u}"
+    title = f"{one.name}, {one.height_u} U at unit {one.bottom_u}"
     size = 7 if one.height_u == 1 else 11
     place = f'x="{x + WIDTH_PX / 2}" y="{y + tall / 2 + size * 0.36:.1f}" font-size="{size}" text-anchor="middle"'
     label = f"<text {place}>{html.escape(name)}</text>"
     return (
-        f'<g class="piece {color}"><title>{html.escape(told)}</title>'
+        f'<g class="piece {color}"><title>{html.escape(title)}</title>'
         f'<rect x="{x}" y="{y + 0.5}" width="{WIDTH_PX}" height="{tall - 1}" rx="1.5"/>{label}</g>'
     )

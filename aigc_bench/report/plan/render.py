@@ -1,4 +1,4 @@
-"""The plan as one HTML document, or as sections at the end of a run's report."""
+"""Render a plan as one HTML document, or as sections at the end of a run's report."""
 
 from __future__ import annotations
 
@@ -36,52 +36,52 @@ from aigc_bench.report.render import page
 SECTIONS: tuple[PlanSection, ...] = (
     answer, certainty, asked, options, factors, bill, racks, cash_flow, own, carbon, simulation, rests_on, assumptions,
 )  # fmt: skip
-"""The answer and how sure it is, what it answers, what else there is, what it needs, what it costs, what all of that rests on."""
+"""In the order of a reader's questions: answer and risk, demand, alternatives, requirements, cost, basis."""
 
 
 def render_plan(plan: Plan, *, version: str) -> str:
-    """The plan as one HTML document; the same plan gives the same bytes."""
+    """Return the plan as one HTML document; the same plan gives the same bytes."""
     view = plan_view(plan)
     found = _rendered(view)
     return page(found, header=plan_header(view), origin=f"{version}, planned and not measured")
 
 
 def plan_sections(plan: Plan, *, runs: Sequence[str]) -> tuple[Rendered, ...]:
-    """The sections of a plan made with the numbers of some runs, for the end of their report; the first says which it used."""
+    """Return the sections of a plan that uses measured runs, for the end of their report; the first names what it used."""
     first, *others = _rendered(plan_view(plan))
     words = template("plan_of_runs.html.j2", {"plan": plan, "runs": runs, "measured": measured_of(plan)})
     return (Rendered(name=first.name, title=f"Plan: {plan.demand.name}", html=words + first.html), *others)
 
 
 def measured_of(plan: Plan) -> list[tuple[str, str]]:
-    """Loads of the recommended option whose throughput was measured, each with the case; else of the first option."""
+    """Return the loads of the recommended (else the first) option whose throughput was measured, each with the case."""
     best = plan.recommended or next(iter(plan.options), None)
     found = basis_of(best) if best else ()
     return [(one.load, one.source or "") for one in found if one.quantity == "throughput" and one.basis == "measured"]
 
 
 def _rendered(view: PlanView) -> tuple[Rendered, ...]:
-    """The sections that have something to say; the last one carries what all numbers shown follow from."""
+    """Return the sections with content; the last one carries the derivations of all numbers shown."""
     pairs = [(section, section.render(view)) for section in SECTIONS]
     found = [Rendered(name=section.NAME, title=section.TITLE, html=text) for section, text in pairs if text is not None]
-    assert found, "what a plan rests on is always told"
+    assert found, "the assumptions are always rendered"
     last = found[-1]
     found[-1] = Rendered(name=last.name, title=last.title, html=last.html + panel(view.figures.trail, view.figures.steps()))
     return tuple(found)
 
 
 def panel(trail: Trail, steps: Mapping[str, Step]) -> str:
-    """The panel that a click on a number opens, with the steps it tells as JSON."""
-    told = {key: _told(trail, step) for key, step in steps.items()}
-    label = html.escape("How this number follows", quote=True)
+    """Return the panel that a click on a number opens, with its derivation steps as JSON."""
+    derivations = {key: _derivation(trail, step) for key, step in steps.items()}
+    label = html.escape("How this number is derived", quote=True)
     return (
         f'<aside id="why-panel" class="why-panel" role="dialog" aria-label="{label}" hidden></aside>'
-        f'<script type="application/json" id="why-steps">{script_json(told)}</script>'
+        f'<script type="application/json" id="why-steps">{script_json(derivations)}</script>'
     )
 
 
-def _told(trail: Trail, step: Step) -> dict[str, Any]:
-    """A step in words."""
+def _derivation(trail: Trail, step: Step) -> dict[str, Any]:
+    """Return a step in words."""
     value, numbers = step.value, in_numbers(trail, step)
     found: dict[str, Any] = {"title": step.title, "value": said(value.value, value.unit, significant=4)}
     if value.low != value.high:

@@ -1,4 +1,4 @@
-"""What the recommended option stands on: each number as measured, modelled or assumed, and the run that would tell most."""
+"""Render the basis of the recommended option: which numbers are measured, modelled or assumed, and what to measure next."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from aigc_bench.report.markup import MARKS, template
 from aigc_bench.report.plan.view import PlanView
 
 NAME = "plan-rests"
-TITLE = "What it rests on"
+TITLE = "Basis"
 NUM_RUNS = 4
 TELLING = 0.01
-"""Share of the interval below which a measurement is not worth naming."""
+"""Least reduction of the interval for which a measurement is worth naming."""
 
 
 def render(view: PlanView) -> str | None:
-    """``None`` where nothing could be planned; an API rests on prices alone."""
+    """Return the section; ``None`` if nothing could be planned. An API rests on prices alone."""
     best = view.best
     if best is None:
         return None
@@ -35,16 +35,16 @@ def render(view: PlanView) -> str | None:
 
 
 def counts(found: tuple[RestsOn, ...]) -> list[tuple[str, int]]:
-    """How many numbers rest on what, the surest first."""
+    """Return how many numbers have each basis, measured first."""
     number = Counter(one.basis for one in found)
     return [(basis, number[basis]) for basis in MARKS if number[basis]]
 
 
 def in_a_line(plan: Plan) -> str:
-    """``speed, memory and watts rest on 2 measured, 6 modelled numbers``; empty where there are none."""
+    """Return ``speed, memory and power rest on 2 measured, 6 modelled numbers``; empty if there are none."""
     found = basis_of(plan.recommended) if plan.recommended else ()
-    told = [f"{count} {basis}" for basis, count in counts(found)]
-    return f"speed, memory and watts rest on {', '.join(told)} number{'s' if len(found) != 1 else ''}" if told else ""
+    words = [f"{count} {basis}" for basis, count in counts(found)]
+    return f"speed, memory and power rest on {', '.join(words)} number{'s' if len(found) != 1 else ''}" if words else ""
 
 
 def _estimate(one: RestsOn) -> Estimate:

@@ -1,4 +1,4 @@
-"""The check by simulation: every service at its peak and every job in its windows, beside what the formulae say."""
+"""Render the check by simulation: every service at its peak and every job in its windows, next to the analytic result."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TITLE = "Check by simulation"
 
 
 def render(view: PlanView) -> str | None:
-    """``None`` where the option was not replayed: an API, or one that no model of a service stands behind."""
+    """Return the section; ``None`` if the option was not simulated, such as an API."""
     best = view.best
     if best is None or best.replay is None:
         return None
@@ -31,12 +31,12 @@ def render(view: PlanView) -> str | None:
 
 
 def percentiles(one: ReplayedService) -> Iterator[str]:
-    """Each latency at the asked percentile: simulated, reckoned, and its bound."""
+    """Yield each latency at the percentile of the SLO: simulated, its bound, and analytic."""
     for name, found in one.percentiles.items():
         if found.simulated_s is None:
             continue
         label = name if name == "latency" else name.upper()
         words = f"p{100 * found.share:g} {label} {quantity(found.simulated_s, 's')}"
-        words += f" of {stated(found.limit_s)} allowed" if found.limit_s is not None else ""
-        words += f", by formula {quantity(found.analytic_s, 's')}" if found.analytic_s is not None else ""
+        words += f" (SLO {stated(found.limit_s)})" if found.limit_s is not None else ""
+        words += f", analytic {quantity(found.analytic_s, 's')}" if found.analytic_s is not None else ""
         yield words

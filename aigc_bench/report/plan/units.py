@@ -1,4 +1,4 @@
-"""Costs of so many units as cost at least a cent: dollars per million tokens, per image."""
+"""Scale unit costs to a count that costs at least a cent: dollars per million tokens, per image."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ CENT = 0.01
 
 
 def round_counts(costs: Mapping[str, Estimate]) -> dict[str, tuple[float, str]]:
-    """How many units of each service and job are told together, and in words: ``(1e6, "million tokens")``.
+    """Return the count of units that the cost of each service and job is given for, and in words: ``(1e6, "million tokens")``.
 
-    What counts the same item is told in the same number, the fewest that cost a cent of the cheapest.
+    Loads with the same item share one count, the least for which the cheapest of them costs a cent.
     """
     least: dict[str, float] = {}
     for cost in costs.values():
@@ -23,7 +23,7 @@ def round_counts(costs: Mapping[str, Estimate]) -> dict[str, tuple[float, str]]:
 
 
 def item_of(cost: Estimate) -> str:
-    """What is counted: ``token`` of a cost in ``usd/token``."""
+    """Return what is counted: ``token`` of a cost in ``usd/token``."""
     return cost.unit.partition("/")[2] or "unit"
 
 

@@ -1,4 +1,4 @@
-"""What the sections of a plan see: the plan, what is recommended, what would be bought, self-explaining numbers."""
+"""Prepare a plan for its sections: what is recommended, what would be bought, and numbers that show their derivation."""
 
 from __future__ import annotations
 
@@ -17,35 +17,35 @@ from aigc_bench.plan.stats.estimates import scaled
 from aigc_bench.report.markup import between, dollars, explain, figure, mark, missing
 
 NUM_SHOWN = 14
-"""Options in the table of comparison; the others are folded away."""
+"""Options in the comparison table; the others are folded."""
 BRIEF_LEVELS = 2
-"""What a number of a folded option follows from is told so many levels down, or the page would hold every option to its leaves."""
+"""Levels of the derivation of a folded option's numbers; without a limit the page would hold every option to its leaves."""
 
 
 class Figures:
-    """Numbers of a trail as they stand in the page: each opens its explanation. Remembers which were shown."""
+    """Print the numbers of a trail for the page, each opening its derivation, and remember which were shown."""
 
     def __init__(self, trail: Trail) -> None:
         self.trail = trail
         self._shown: dict[str, None] = {}
         self._brief: dict[str, None] = {}
 
-    def __call__(self, key: str, *, times: float = 1.0, unit: str | None = None, why: str = "not known") -> Markup:
-        """The number of a key, ``times`` a count where it is told per million; a dash with the reason where there is none."""
+    def __call__(self, key: str, *, times: float = 1.0, unit: str | None = None, why: str = "unknown") -> Markup:
+        """Return the number of a key, ``times`` a count where it is given per million; a dash with the reason if there is none."""
         if key not in self.trail:
             return missing(why)
         self._shown[key] = None
         return _button(key, self._value(key, times=times, unit=unit))
 
-    def brief(self, key: str, *, why: str = "not known") -> Markup:
-        """The same of an option that is folded away: its explanation ends ``BRIEF_LEVELS`` down, where the command goes on."""
+    def brief(self, key: str, *, why: str = "unknown") -> Markup:
+        """Return the same for a folded option: its derivation ends after ``BRIEF_LEVELS`` and names the command that continues."""
         if key not in self.trail:
             return missing(why)
         self._brief[key] = None
         return _button(key, self.trail[key].value)
 
-    def chance(self, key: str, *, why: str = "not known") -> Markup:
-        """A probability, as fine as counted worlds make it."""
+    def chance(self, key: str, *, why: str = "unknown") -> Markup:
+        """Return a probability with the resolution of the counted scenarios."""
         if key not in self.trail:
             return missing(why)
         self._shown[key] = None
@@ -53,11 +53,11 @@ class Figures:
         return _button(key, value, printed=chance(value.value))
 
     def range(self, key: str, *, times: float = 1.0, unit: str | None = None) -> str:
-        """Both ends of its interval; empty where there is none."""
+        """Return both ends of its interval; empty if there is none."""
         return between(self._value(key, times=times, unit=unit)) if key in self.trail else ""
 
     def steps(self) -> Mapping[str, Step]:
-        """The steps of what was shown, and of everything they follow from; of what is folded away the first levels."""
+        """Return the steps of what was shown and of everything it is derived from; of folded options the first levels."""
         whole = self.trail.reach(self._shown)
         brief: dict[str, Step] = {}
         keys = list(self._brief)
@@ -74,7 +74,7 @@ class Figures:
 
 @dataclass(frozen=True, kw_only=True)
 class PlanView:
-    """A plan as its sections see it. ``bought`` is the recommended option, or where that is rented the best accepted purchase."""
+    """Hold a plan for its sections. ``bought`` is the recommended option, or if that is rented the best accepted purchase."""
 
     plan: Plan
     best: Option | None
@@ -83,7 +83,7 @@ class PlanView:
     figures: Figures = field(repr=False)
 
     def at(self, option: Option) -> str:
-        """The key of an option."""
+        """Return the key of an option."""
         return f"options.{option.rank}"
 
 
@@ -94,11 +94,11 @@ class PlanSection(Protocol):
     TITLE: str
 
     def render(self, view: PlanView) -> str | None:
-        """The section's HTML below its heading, or ``None`` where it has nothing to say."""
+        """Return the section's HTML below its heading, or ``None`` if it has no content."""
 
 
 def plan_view(plan: Plan) -> PlanView:
-    """The plan with its numbers ready to be shown."""
+    """Return the plan with its numbers ready to be shown."""
     best = plan.recommended or next(iter(plan.options), None)
     bought = next((one for one in plan.options if one.accepted and rooms(one) and (one is best or not one.parts)), None)
     bought = best if best is not None and rooms(best) else bought
@@ -112,7 +112,7 @@ def plan_view(plan: Plan) -> PlanView:
 
 
 def compared(plan: Plan) -> tuple[Option, ...]:
-    """The cheapest accepted option of every kind and accelerator, the cheapest first, but at least one of every kind."""
+    """Return the cheapest accepted options of every kind and accelerator by cost, at least one of every kind."""
     firsts: dict[tuple[str, str | None], Option] = {}
     for one in plan.options:
         if one.accepted:
@@ -126,7 +126,7 @@ def compared(plan: Plan) -> tuple[Option, ...]:
 
 
 def rooms(option: Option) -> tuple[tuple[str, Option], ...]:
-    """The option, or those of its parts, that stand in a room; each with its key below ``options``."""
+    """Return the option, or those of its parts, that have a room; each with its key below ``options``."""
     at = f"options.{option.rank}"
     if option.parts:
         found = [(f"{at}.parts.{number}", part) for number, part in enumerate(option.parts, start=1)]
@@ -136,20 +136,20 @@ def rooms(option: Option) -> tuple[tuple[str, Option], ...]:
 
 
 def _ended(step: Step) -> Step:
-    """The step as a leaf that names the command that goes on."""
+    """Return the step as a leaf that names the command that continues."""
     if not step.inputs:
         return step
-    source = f"{step.formula}; goes on with aigc-bench plan DEMAND --explain {step.key}"
+    source = f"{step.formula}; continue with aigc-bench plan DEMAND --explain {step.key}"
     return step.model_copy(update={"inputs": (), "formula": None, "arithmetic": None, "source": source})
 
 
 def _button(key: str, value: Estimate, *, printed: str | None = None) -> Markup:
-    """The number as a button that opens its explanation, with the sign of what it rests on."""
+    """Return the number as a button that opens its derivation, with the sign of its basis."""
     number, unit = _printed(value) if printed is None else (printed, "")
     nothing = value.value == 0 and value.low == value.high
     return Markup('<button type="button" class="num why" data-why="{key}" title="{title}">{value}{unit}</button>{mark}').format(
         key=key,
-        title=f"{explain(value)} · click for how it follows",
+        title=f"{explain(value)} · click for the derivation",
         value=number,
         unit=Markup(' <span class="unit">{}</span>').format(unit) if unit else "",
         mark="" if nothing else Markup("&#8288;") + mark(value.basis),
@@ -157,7 +157,7 @@ def _button(key: str, value: Estimate, *, printed: str | None = None) -> Markup:
 
 
 def _printed(value: Estimate) -> tuple[str, str]:
-    """Value and unit as printed; dollars before the number, one of a thing without its plural."""
+    """Return value and unit as printed: the dollar sign first, the unit of one in the singular."""
     head, slash, rest = value.unit.partition("/")
     if head.lower() == "usd":
         sign, size = "-" if value.value < 0 else "", abs(value.value)

@@ -1,4 +1,4 @@
-"""The table of cases: how each ended, what it did, and how far its numbers can be trusted."""
+"""Render the table of cases: outcome, numbers, and verdicts."""
 
 from __future__ import annotations
 
@@ -42,23 +42,23 @@ class TableRow:
     reasons: tuple[str, ...]
     cells: Sequence[tuple[Column, MetricRow | None, MetricRow | None]]
     why: str
-    """What a missing number of this case says."""
+    """Reason of a missing number of this case."""
 
 
 class Cases(Section):
-    """One row for every case, also for those that failed."""
+    """Show one row for every case, including those that failed."""
 
     title: ClassVar[str] = "Cases"
     order: ClassVar[int] = 20
 
     def render(self, context: ReportContext) -> str:
-        """A table that can be sorted and filtered; the head-column links to the case's own part."""
+        """Return a table that can be sorted and filtered; the first column links to the details of the case."""
         rows = [table_row(view) for view in context.cases]
         return template("cases.html.j2", {"rows": rows, "columns": COLUMNS, "many_runs": len(context.runs) > 1})
 
 
 def table_row(view: CaseView) -> TableRow:
-    """What the table shows of one case."""
+    """Return the row of one case."""
     why = "not measured in this run" if view.has_numbers else f"the case has no numbers: {view.status_words}"
     cells = [(column, view.first(column.metrics), view.first(column.also)) for column in COLUMNS]
     return TableRow(view=view, mode=MODE_WORDS[view.case.mode], reasons=view.reasons("invalid", "suspect"), cells=cells, why=why)

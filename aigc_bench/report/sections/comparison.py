@@ -1,4 +1,4 @@
-"""Runs against a base: what changed, how surely, and which keys differ so that it may be no fair comparison."""
+"""Render runs against a base: what changed, with which significance, and which keys of the environment differ."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FINDING_TONE = {"better": "ok", "worse": "bad", "same": "", "undecided": "warn"}
 
 @dataclass(frozen=True, kw_only=True)
 class ChangeRow:
-    """One change as it stands in the table."""
+    """One change in the table."""
 
     change: Change
     metric: str
@@ -26,13 +26,13 @@ class ChangeRow:
 
 
 class ComparisonSection(Section):
-    """One table for each run that was compared, with what changed first."""
+    """Show one table per compared run, changes first."""
 
     title: ClassVar[str] = "Comparison"
     order: ClassVar[int] = 15
 
     def render(self, context: ReportContext) -> str | None:
-        """``None`` where nothing was compared."""
+        """Return the section; ``None`` if nothing was compared."""
         found = context.comparison
         if found is None:
             return None
@@ -41,7 +41,7 @@ class ComparisonSection(Section):
 
 
 def heading(other: RunComparison) -> str:
-    """What the comparison is: a test of the same machine, or a ranking of different ones."""
+    """Return the kind of comparison: a test of the same machine, or a ranking of different ones."""
     return (
         "regression test: the hardware is the same"
         if other.kind == "regression_test"
@@ -50,7 +50,7 @@ def heading(other: RunComparison) -> str:
 
 
 def rows_of(changes: Sequence[Change]) -> list[ChangeRow]:
-    """The changes, those that are significant first, the largest loss on top."""
+    """Return the changes, significant ones first, by falling loss."""
     ranked = sorted(changes, key=lambda change: (change.finding in ("same", "undecided"), -abs(change.loss)))
     return [_row(change) for change in ranked]
 

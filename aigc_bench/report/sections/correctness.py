@@ -1,4 +1,4 @@
-"""Whether the cases compute what they should: the quality gate's finding for each, with what it was compared with."""
+"""Render the result of the quality gate for each case: whether its outputs are correct, and the reference."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ KINDS = {
     "reference": "outputs against the same weights in fp32 with plain attention",
     "training": "loss on one batch, repeated",
 }
-OUTCOMES = {True: "as it should", False: "wrong result", None: "not known"}
+OUTCOMES = {True: "correct", False: "wrong result", None: "unknown"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,13 +32,13 @@ class CorrectnessRow:
 
 
 class Correctness(Section):
-    """A table of the cases that were looked at, wrong ones first."""
+    """Show a table of the checked cases, wrong ones first."""
 
     title: ClassVar[str] = "Correctness"
     order: ClassVar[int] = 65
 
     def render(self, context: ReportContext) -> str | None:
-        """``None`` where no case was looked at."""
+        """Return the section; ``None`` if no case was checked."""
         looked_at = [(view, quality) for view in context.measured if (quality := quality_of(view)) is not None]
         if not looked_at:
             return None
@@ -47,19 +47,19 @@ class Correctness(Section):
 
 
 def quality_of(view: CaseView) -> Quality | None:
-    """What the gate found in the trial that it looked at."""
+    """Return the result of the gate in the trial that it checked."""
     return next((trial.quality for trial in view.trials if trial.quality is not None), None)
 
 
 def found_words(quality: Quality) -> str:
-    """``relative error 1.1 %, greedy tokens 100 %`` or why nothing is known."""
+    """Return ``relative error 1.1 %, greedy tokens 100 %``, or why there is no result."""
     pairs = [(metric_of(name), value) for name, value in quality.values.items()]
     words = [f"{metric.name} {quantity(value, metric.unit)}" for metric, value in pairs]
     return "; ".join([*words, *([quality.note] if quality.note else [])])
 
 
 def allowed_words(quality: Quality) -> str:
-    """``error up to 8 %; PSNR of images from 22 dB``."""
+    """Return the limits: ``error up to 8 %; PSNR of images from 22 dB``."""
     if quality.limit is None:
         return "the loss falls"
     floors = [(metric_of(name), floor) for name, floor in quality.floors.items()]

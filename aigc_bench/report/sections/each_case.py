@@ -1,4 +1,4 @@
-"""Every case on its own: its numbers with intervals and reasons, its steps and telemetry, and the command that repeats it."""
+"""Render the details of each case: numbers with intervals and reasons, steps and telemetry, and the command that repeats it."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ from aigc_bench.report.sections.telemetry import strip_words
 from aigc_bench.report.traces import device_names, longest_window, trial_lanes
 
 POINTS_OF_REPORT = 120_000
-"""Points that all the drill-down charts of a report share, so that a long run still opens quickly."""
+"""Total points of all detail charts of a report, so that the report of a long run still opens quickly."""
 LEAST_POINTS, MOST_POINTS = 160, 1200
 MAX_LANES = 9
 MAX_LINES = 10
-"""Lines that a strip can hold and still be read: trials times devices."""
+"""Legible lines of a strip: trials times devices."""
 STOP_WORDS = {
-    "converged": "stopped once the mean was known well enough",
+    "converged": "stopped when the mean converged",
     "time_cap": "stopped at the time cap",
     "step_cap": "stopped at the step cap",
 }
 
 
 class EachCase(Section):
-    """A drill-down for each case, closed until it is asked for."""
+    """Show the details of each case, folded."""
 
     title: ClassVar[str] = "Each case"
     order: ClassVar[int] = 85
 
     def render(self, context: ReportContext) -> str:
-        """One ``details`` element for every case, in the order of the table."""
+        """Return one ``details`` element per case, in the order of the table."""
         budget = max(LEAST_POINTS, min(MOST_POINTS, POINTS_OF_REPORT // max(1, len(context.measured) * MAX_LANES)))
         cases = []
         for view in context.runs:
@@ -57,7 +57,7 @@ class EachCase(Section):
 
 
 def case_chart(view: CaseView, readings: Readings, *, names: dict[str, str], max_points: int) -> Chart | None:
-    """Step times and telemetry of the case's trials laid over each other; ``None`` where nothing was measured."""
+    """Return step times and telemetry of the case's overlaid trials; ``None`` if nothing was measured."""
     trials = middle_trials(view.measured_trials, num=max(1, MAX_LINES // max(1, view.case.devices)))
     strips = trial_lanes(readings, trials, names=names)
     if not strips:
@@ -66,8 +66,8 @@ def case_chart(view: CaseView, readings: Readings, *, names: dict[str, str], max
     chosen = f" {left_out} faster or slower trials are left out." if left_out else ""
     return lanes(
         f"steps-{view.anchor}",
-        title="Steps and telemetry, trial over trial",
-        note=f"Zero is the start of each trial's window (shaded); to its left, start-up and warm-up. One colour a trial.{chosen}",
+        title="Steps and telemetry of the trials",
+        note=f"Zero is the start of each trial's window (shaded); before it, start-up and warm-up. One colour per trial.{chosen}",
         strips=strips,
         bands=[longest_window(trials)],
         axis="seconds from the start of the window",
@@ -77,19 +77,19 @@ def case_chart(view: CaseView, readings: Readings, *, names: dict[str, str], max
 
 
 def middle_trials(trials: Sequence[TrialResult], *, num: int) -> list[TrialResult]:
-    """The ``num`` trials whose pace is nearest the middle, by number; all of them where there are no more."""
+    """Return the ``num`` trials whose pace is nearest the median, by number."""
     paced = sorted(trials, key=lambda trial: trial.window.wall_s / trial.window.num_steps if trial.window else 0.0)
     first = max(0, (len(paced) - num) // 2)
     return sorted(paced[first : first + num], key=lambda trial: trial.trial)
 
 
 def named_rows(view: CaseView) -> list[tuple[str, str, MetricRow]]:
-    """The case's numbers as (name, formula, row), in the registry's order."""
+    """Return the case's numbers as (name, formula, row), in the registry's order."""
     return [(*_named(row), row) for row in view.rows.values() if row.value is not None]
 
 
 def missing_of(view: CaseView) -> list[tuple[str, list[str]]]:
-    """Metrics without a value, gathered by the reason why."""
+    """Return the metrics without a value, grouped by reason."""
     groups: dict[str, list[str]] = {}
     for row in view.rows.values():
         if row.value is None:
@@ -98,12 +98,12 @@ def missing_of(view: CaseView) -> list[tuple[str, list[str]]]:
 
 
 def doubts(view: CaseView) -> list[Reason]:
-    """What condemns or doubts numbers of this case."""
+    """Return the reasons for which numbers of this case are invalid or suspect."""
     return [REASONS[code] for code in view.reasons("invalid", "suspect")]
 
 
 def command_of(view: CaseView) -> str:
-    """The command that measures this case again."""
+    """Return the command that measures this case again."""
     if view.case.model is not None:
         return _own_command(view, view.case.model)
     return (
@@ -121,18 +121,18 @@ def _own_command(view: CaseView, model: OwnModel) -> str:
 
 
 def trial_words(view: CaseView) -> list[str]:
-    """One line for each trial: when, how long it warmed up and measured, and why it stopped."""
-    return [_told(trial, since_s=view.run.info.created_s) for trial in view.trials]
+    """Return one line per trial: start, warm-up, measured time, and why it stopped."""
+    return [_line(trial, since_s=view.run.info.created_s) for trial in view.trials]
 
 
-def _told(trial: TrialResult, *, since_s: float) -> str:
+def _line(trial: TrialResult, *, since_s: float) -> str:
     begun = f"Trial {trial.trial + 1}, {clock(trial.started_s - since_s)} into the run"
     window = trial.window
     if window is None:
         return f"{begun}: {STATUS_WORDS[trial.status]}"
     parts = [f"ready after {quantity(sum(trial.time_to_ready_s.values()), 's')}"]
     if trial.warmup is not None:
-        parts.append(f"{trial.warmup.num_steps} warm-up steps" + ("" if trial.warmup.converged else ", not settled"))
+        parts.append(f"{trial.warmup.num_steps} warm-up steps" + ("" if trial.warmup.converged else ", not converged"))
     parts.append(f"{window.num_steps} steps in {quantity(window.wall_s, 's')}, {STOP_WORDS[window.stop_reason]}")
     return f"{begun}: {'; '.join((*parts, *trial.notes))}"
 

@@ -1,4 +1,4 @@
-"""Power and energy of each case; where there is no sensor, the reason instead of a chart."""
+"""Render power and energy of each case; without a sensor, the reason instead of a chart."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ COLUMNS = (
 
 
 class EnergySection(Section):
-    """Joules per item, gross and net of idle, and watts, mean and peak."""
+    """Show joules per item, gross and net of idle, and watts, mean and peak."""
 
     title: ClassVar[str] = "Power and energy"
     order: ClassVar[int] = 70
 
     def render(self, context: ReportContext) -> str | None:
-        """``None`` where no case has finished."""
+        """Return the section; ``None`` if no case has finished."""
         if not context.measured:
             return None
         measured = [view for view in context.measured if any(view.value(metric) is not None for metric in COLUMNS)]
@@ -49,14 +49,14 @@ class EnergySection(Section):
 
 
 def title_of(metric: str) -> str:
-    """The metric's registered name, for any item."""
+    """Return the metric's registered name, for any item."""
     from aigc_bench.analyze.metrics import metric_of
 
     return metric_of(metric).name
 
 
 def absences(context: ReportContext) -> list[tuple[str, str]]:
-    """Sensors of power that could not be read, each with its reason, once."""
+    """Return the power sensors that could not be read, each with its reason, once."""
     found = [
         (sensor.source, sensor.reason or "no reason given")
         for view in context.runs
@@ -67,7 +67,7 @@ def absences(context: ReportContext) -> list[tuple[str, str]]:
 
 
 def charts(context: ReportContext, views: Sequence[CaseView]) -> list[Chart]:
-    """Energy per item and power, for the cases that have them."""
+    """Return the charts of energy per item and power, for the cases that have them."""
     return [chart for chart in (_per_item(context, views), _power(views)) if chart is not None]
 
 
@@ -80,12 +80,12 @@ def _per_item(context: ReportContext, views: Sequence[CaseView]) -> Chart | None
         for view, row in rows
     ]
     factor, printed = scale(max(point.value for point in points), "J")
-    note = "Gross, of the accelerators in the window, over the items it finished. Items differ between families."
+    note = "Gross energy of the accelerators in the window over the items finished in it. Items differ between families."
     return dots(
         "energy-per-item",
         title="Energy per item",
         points=points,
-        axis=f"{printed} per item, each its own",
+        axis=f"{printed} per item of each family",
         note=note,
         divide_by=factor,
     )
@@ -102,12 +102,12 @@ def _power(views: Sequence[CaseView]) -> Chart | None:
         if any(view.value(metric) is not None for view in rows)
     ]
     labels = [f"{view.label}, {MODE_WORDS[view.case.mode]}" for view in rows]
-    return bars("power", title="Power", labels=labels, series=series, unit="W", note="Idle is before the first trial.")
+    return bars("power", title="Power", labels=labels, series=series, unit="W", note="Idle is measured before the first trial.")
 
 
 def _why(view: CaseView) -> str:
     reasons = [row.reasons for row in map(view.rows.get, COLUMNS) if row is not None and row.reasons]
-    return readable(reasons[0]) if reasons else "no sensor of power was read"
+    return readable(reasons[0]) if reasons else "no power sensor was read"
 
 
 def _is_blind(sensor: SensorStatus) -> bool:

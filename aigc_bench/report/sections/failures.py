@@ -1,4 +1,4 @@
-"""The cases and trials that have no numbers, and why."""
+"""Render the cases and trials without numbers, and why."""
 
 from __future__ import annotations
 
@@ -12,29 +12,32 @@ DETAIL_LINES = 12
 
 
 class Failures(Section):
-    """Every case that did not finish all its trials, with the worker's last words."""
+    """Show every case that did not finish all its trials, with the last output of the worker."""
 
     title: ClassVar[str] = "Failed cases"
     order: ClassVar[int] = 90
 
     def render(self, context: ReportContext) -> str | None:
-        """``None`` where every trial of every case finished."""
+        """Return the section; ``None`` if every trial of every case finished."""
         views = [view for view in context.cases if view.status != "ok"]
         return (
-            template("failures.html.j2", {"views": views, "mode_words": MODE_WORDS, "told": told, "last_lines": last_lines})
+            template(
+                "failures.html.j2",
+                {"views": views, "mode_words": MODE_WORDS, "failed_trial": failed_trial, "last_lines": last_lines},
+            )
             if views
             else None
         )
 
 
-def told(view: CaseView) -> TrialResult | None:
-    """The last failed trial that says why; else the last failed one; ``None`` where trials are merely missing."""
+def failed_trial(view: CaseView) -> TrialResult | None:
+    """Return the last failed trial with an error; else the last failed one; ``None`` if trials are only missing."""
     failures = view.summary.failures
     return next((trial for trial in reversed(failures) if trial.error is not None), failures[-1] if failures else None)
 
 
 def last_lines(trial: TrialResult) -> str:
-    """The last lines of what the worker said before it ended."""
+    """Return the last lines of the worker's output."""
     detail = trial.error.detail if trial.error is not None else ""
     return "\n".join(detail.strip().splitlines()[-DETAIL_LINES:])
 

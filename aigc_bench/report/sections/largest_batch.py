@@ -1,4 +1,4 @@
-"""The search for the largest batch: throughput over latency, one point for each batch that was measured."""
+"""Render the search for the largest batch: throughput over latency, one point per measured batch."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from aigc_bench.report.charts import Chart, rounded
 from aigc_bench.report.markup import template
 
 BOUNDS = {
-    "memory": "memory does not hold more",
-    "latency": "more would answer too late",
-    "time": "a trial of more would not end within its timeout",
-    "error": "more ends with an error",
-    "largest_tried": "nothing larger was tried",
-    "unfinished": "so far: the search is not at its end",
+    "memory": "limited by memory",
+    "latency": "limited by latency",
+    "time": "limited by the timeout of a trial",
+    "error": "a larger batch fails with an error",
+    "largest_tried": "the largest batch tried",
+    "unfinished": "so far; the search is unfinished",
 }
 LATENCY = "step_time"
 
 
 class LargestBatch(Section):
-    """A curve for each search of the runs."""
+    """Show a curve for each search of the runs."""
 
     title: ClassVar[str] = "Largest batch"
     order: ClassVar[int] = 45
 
     def render(self, context: ReportContext) -> str | None:
-        """``None`` where no run searched."""
+        """Return the section; ``None`` if no run searched."""
         curves = []
         for number, run in enumerate(context.runs):
             search = run.run.info.search
@@ -43,7 +43,7 @@ class LargestBatch(Section):
 
 
 def points_of(found: FoundBatch, views: Sequence[CaseView]) -> list[CaseView]:
-    """The measured cases of one search, by batch size: those that differ from it in their batch only."""
+    """Return the measured cases of one search by batch size: those that differ in their batch only."""
     family = next((_family(view) for view in views if view.id == found.case), None)
     own = [view for view in views if _family(view) == family and view.has_numbers]
     return sorted(own, key=lambda view: view.case.batch_size)
@@ -54,7 +54,7 @@ def _family(view: CaseView) -> str:
 
 
 def curve(id: str, points: Sequence[CaseView], *, max_latency_s: float | None) -> Chart | None:
-    """Throughput over latency; ``None`` before there are two points."""
+    """Return throughput over latency; ``None`` with fewer than two points."""
     values = [(view.case.batch_size, view.first((LATENCY,)), view.first(("throughput",))) for view in points]
     known = [(n, time, rate) for n, time, rate in values if time and rate and time.value is not None and rate.value is not None]
     if len(known) < 2:
@@ -73,7 +73,7 @@ def curve(id: str, points: Sequence[CaseView], *, max_latency_s: float | None) -
         "hovertemplate": Markup("batch %{text}: %{y} at %{x}<extra></extra>"),
     }
     layout: dict[str, Any] = {
-        "xaxis": {"title": {"text": f"latency of a batch, {unit}"}, "rangemode": "tozero"},
+        "xaxis": {"title": {"text": f"batch latency, {unit}"}, "rangemode": "tozero"},
         "yaxis": {"title": {"text": rate_unit}, "rangemode": "tozero"},
     }
     if max_latency_s is not None:
@@ -83,7 +83,7 @@ def curve(id: str, points: Sequence[CaseView], *, max_latency_s: float | None) -
     words = "; ".join(
         f"batch {n}: {quantity(rate.value, rate.unit)} at {quantity(time.value, time.unit)}" for n, time, rate in known
     )
-    note = "The numbers are batch sizes." + (f" Dotted: the limit, {quantity(max_latency_s, 's')}." if max_latency_s else "")
+    note = "Labels are batch sizes." + (f" Dotted: the limit, {quantity(max_latency_s, 's')}." if max_latency_s else "")
     return Chart(id=id, title="Throughput over latency", note=note, traces=[trace], layout=layout, words=words)
 
 

@@ -1,4 +1,4 @@
-"""The machine card: the six factors of this machine as its probes measured them, and its roofline."""
+"""Render the machine card: the six factors of this machine as measured by its probes, and its roofline."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from aigc_bench.report.charts import OWN_HOVER, Chart, rounded
 from aigc_bench.report.markup import template
 
 DISK_WORDS = {
-    "sequential-read": "Read in order",
-    "random-read": "Read at random, 4 KiB each",
-    "dataset-ingest": "Read samples at random, four readers",
-    "checkpoint-write": "Write and fsync a checkpoint",
+    "sequential-read": "Sequential read",
+    "random-read": "Random read, 4 KiB",
+    "dataset-ingest": "Random read of samples, four readers",
+    "checkpoint-write": "Checkpoint write with fsync",
 }
 CACHE_WORDS = {
-    "direct": "cold: past the page cache",
+    "direct": "cold: bypassing the page cache",
     "dropped": "cold: through the page cache",
     "cached": "hot: from the page cache",
 }
-WRITE_WORDS = {"direct": "past the page cache", "cached": "through the page cache"}
-NO_SENSOR = "no sensor of it was read"
+WRITE_WORDS = {"direct": "bypassing the page cache", "cached": "through the page cache"}
+NO_SENSOR = "no sensor for it was read"
 NO_NUMBER = "its numbers are invalid"
 
 
 class Line(NamedTuple):
-    """One figure of the card: its factor, what it is, the number or why there is none."""
+    """One figure of the card: factor, quantity, and the number or why there is none."""
 
     factor: str
     what: str
@@ -42,18 +42,18 @@ class Line(NamedTuple):
 
     @property
     def verdict(self) -> Verdict | None:
-        """The number's verdict by its reasons."""
+        """Return the number's verdict by its reasons."""
         return None if self.value is None else verdict(self.value.reasons)
 
 
 class MachineCardSection(Section):
-    """One table for each run that holds probes, and its products on a roofline."""
+    """Show one table per run with probes, and its matrix products on a roofline."""
 
     title: ClassVar[str] = "Machine card"
     order: ClassVar[int] = 25
 
     def render(self, context: ReportContext) -> str | None:
-        """``None`` where no run holds a probe."""
+        """Return the section; ``None`` if no run has a probe."""
         cards = [(view.tag, card_of(view)) for view in context.runs if has_probes(view.run)]
         if not cards:
             return None
@@ -62,21 +62,21 @@ class MachineCardSection(Section):
 
 
 def card_of(view: RunView) -> MachineCard:
-    """The card of a run from the rows that the report has already."""
+    """Return the card of a run from the rows that the report already has."""
     return machine_card(view.run, rows=[row for case in view.cases for row in case.rows.values()])
 
 
 def lines(card: MachineCard) -> Iterator[Line]:
-    """The card's figures by factor: compute, memory, network, storage, power, cooling."""
+    """Yield the card's figures by factor: compute, memory, network, storage, power, cooling."""
     yield from _compute(card)
     yield Line("Memory", "Bandwidth, best of copy and triad", card.memory_bandwidth, card.absent.get("probe_memory", NO_NUMBER))
     if card.cache_bandwidth is not None:
         yield Line("Memory", "Bandwidth within a cache, copy", card.cache_bandwidth)
     yield from _network(card)
     yield from _storage(card)
-    yield Line("Power", "Idle, held ready", card.idle_power_w)
-    yield Line("Power", "Under matrix products, highest mean", card.busy_power_w)
-    yield Line("Power", "Utilisation while idle: what else ran", card.idle_utilization)
+    yield Line("Power", "Idle power, context loaded", card.idle_power_w)
+    yield Line("Power", "Highest mean power under matrix products", card.busy_power_w)
+    yield Line("Power", "Utilisation while idle, by other processes", card.idle_utilization)
     yield Line("Cooling", "Highest temperature under matrix products", card.temperature_c)
 
 
@@ -118,7 +118,7 @@ def _storage(card: MachineCard) -> Iterator[Line]:
 
 
 def roofline(card: MachineCard, *, number: int) -> Chart | None:
-    """Achieved FLOP/s of every product over its FLOP per byte, under the roof of bandwidth and peak (Williams et al. 2009)."""
+    """Return achieved FLOP/s of every matrix product over its arithmetic intensity, with the roofline (Williams et al. 2009)."""
     if not card.gemm or card.memory_bandwidth is None:
         return None
     precisions = list(card.peak_flops)
@@ -133,13 +133,13 @@ def roofline(card: MachineCard, *, number: int) -> Chart | None:
         "yaxis": {"title": {"text": printed}, **_decades(traces, "y")},
     }
     words = "; ".join(f"{_label(point)}: {quantity(point.flops_per_s.value, 'FLOP/s')}" for point in card.gemm)
-    note = "Lines are the best bandwidth and the best rate of the probes; a dot above them had operands in a cache."
+    note = "Lines are the best bandwidth and the best rate of the probes; a dot above them ran from cache."
     layout = {**axes, "showlegend": True}
     return Chart(id=f"roofline-{number}", title="Roofline", traces=traces, layout=layout, words=words, note=note, height_px=380)
 
 
 def _decades(traces: Sequence[Mapping[str, Any]], axis: str) -> dict[str, object]:
-    """A logarithmic axis that holds all values, its range in decades."""
+    """Return a logarithmic axis that spans all values, its range in decades."""
     values = [math.log10(value) for trace in traces for value in trace[axis]]
     return {"type": "log", "range": [round(min(values) - 0.15, 3), round(max(values) + 0.15, 3)]}
 
@@ -177,7 +177,7 @@ def _dots(points: list[GemmPoint], *, divide_by: float, color: str) -> dict[str,
 
 
 def _ends(point: GemmPoint) -> tuple[float | None, ...]:
-    """The rate of a probe, and the ends of its interval."""
+    """Return the rate of a probe, and the ends of its interval."""
     return point.flops_per_s.value, point.flops_per_s.low, point.flops_per_s.high
 
 

@@ -1,4 +1,4 @@
-"""Memory as it is: what tensors took, what the allocator held, what the driver saw, and the host process's peak."""
+"""Render peak memory: allocated by tensors, reserved by the allocator, used on the device, and of the host process."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ KINDS = (
 
 
 class MemorySection(Section):
-    """Grouped bars of the peaks after warm-up; kinds that nobody counted are named and left out."""
+    """Show grouped bars of the peaks after warm-up; kinds without a counter are named and left out."""
 
     title: ClassVar[str] = "Memory"
     order: ClassVar[int] = 60
 
     def render(self, context: ReportContext) -> str | None:
-        """``None`` where no case has a memory number."""
+        """Return the section; ``None`` if no case has a memory number."""
         views = [view for view in context.measured if any(view.value(kind) is not None for kind, _, _ in KINDS)]
         if not views:
             return None
@@ -46,7 +46,7 @@ class MemorySection(Section):
 
 
 def capacity_bytes(system: System) -> tuple[int, str]:
-    """The memory that a case must fit in, and its name: the smallest accelerator's, else the host's within its limit."""
+    """Return the memory that a case must fit in, and its name: the smallest accelerator's, else the host's within its limit."""
     sizes = [device.memory_bytes for device in system.accelerators if device.memory_bytes]
     if sizes:
         return min(sizes), "memory of a device"
@@ -56,7 +56,7 @@ def capacity_bytes(system: System) -> tuple[int, str]:
 
 
 def limit_of(system: System, *, greatest: float) -> Limit | None:
-    """The capacity as a line, where it is near enough to be drawn beside the bars."""
+    """Return the capacity as a line, if it is near enough to draw next to the bars."""
     size, name = capacity_bytes(system)
     return Limit(value=size, label=f"{name}, {quantity(size, 'B')}") if size <= 4 * greatest else None
 

@@ -1,4 +1,4 @@
-"""How it was measured, how to repeat it, which sensors were absent, and what every word means."""
+"""Render how the run was measured and how to repeat it, which sensors were absent, and the definitions of metrics and reasons."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from aigc_bench.report.sections.telemetry import sampler_words
 
 
 class Method(Section):
-    """Commands, sensors, versions, and the glossary of the metrics and reasons that this report shows."""
+    """Show commands, sensors, versions, and the definitions of the metrics and reasons in this report."""
 
     title: ClassVar[str] = "Method and reproduction"
     order: ClassVar[int] = 120
 
     def render(self, context: ReportContext) -> str:
-        """The same for every report but for what was absent and what was shown."""
+        """Return the section; it depends only on absent sensors and on the metrics and reasons shown."""
         values = {
             "commands": [(view.tag, command(view)) for view in context.runs],
             "example": next((view.id for view in context.measured), context.cases[0].id if context.cases else "*"),
@@ -38,7 +38,7 @@ class Method(Section):
 
 
 def command(view: RunView) -> str:
-    """The command that made the run."""
+    """Return the command that made the run."""
     return (
         shlex.join(view.run.info.command)
         if view.run.info.command
@@ -47,14 +47,14 @@ def command(view: RunView) -> str:
 
 
 def absent_words(sensor: SensorStatus) -> str:
-    """Why a source, or some of its metrics, could not be read; empty where all could."""
+    """Return why a source, or some of its metrics, could not be read; empty if all could."""
     if not sensor.available:
         return sensor.reason or "no reason given"
     return "; ".join(f"{metric}: {reason}" for metric, reason in sensor.absent.items())
 
 
 def versions(context: ReportContext) -> list[tuple[str, str]]:
-    """Versions of everything, and what else identifies machine and software, of the first run."""
+    """Return the versions and other identification of machine and software of the first run."""
     info = context.runs[0].run.info
     pairs = {
         **info.versions,
@@ -75,20 +75,20 @@ def versions(context: ReportContext) -> list[tuple[str, str]]:
 
 
 def detail(name: str, value: object) -> str:
-    """A detail of a machine as a person writes it: bytes in GiB, yes and no; anything else as it is."""
+    """Return a detail of a machine in words: bytes in GiB, yes or no; anything else verbatim."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     return memory(value) if name.endswith("_bytes") and isinstance(value, int) else str(value)
 
 
 def shown_metrics(context: ReportContext) -> list[Metric]:
-    """The registered metrics that this report has a row of."""
+    """Return the registered metrics that this report has a row of."""
     shown = {row.metric.partition(".")[0] for view in context.cases for row in view.rows.values()}
     return [metric for name, metric in METRICS.items() if name in shown]
 
 
 def shown_reasons(context: ReportContext) -> list[Reason]:
-    """The reasons that some number of this report carries."""
+    """Return the reasons that some number of this report has."""
     shown = {code for view in context.cases for row in view.rows.values() for code in row.reasons}
     return [reason for code, reason in REASONS.items() if code in shown]
 

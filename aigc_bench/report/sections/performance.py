@@ -1,4 +1,4 @@
-"""Throughput and latency by family, training and inference apart: their items and their steps are not the same."""
+"""Render throughput and latency by family, separately for training and inference, whose items and steps differ."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ MODES: tuple[Mode, ...] = ("train", "infer")
 
 
 class Performance(Section):
-    """Dot charts with intervals: throughput in each family's own items, and the time of a step or request."""
+    """Show dot charts with intervals: throughput in each family's own items, and the time of a step or request."""
 
     title: ClassVar[str] = "Throughput and latency"
     order: ClassVar[int] = 30
 
     def render(self, context: ReportContext) -> str | None:
-        """``None`` where no case has numbers."""
+        """Return the section; ``None`` if no case has numbers."""
         charts = [chart for mode in MODES for chart in (throughput(context, mode), latency(context, mode)) if chart is not None]
         return template("charts.html.j2", {"lead": LEAD, "charts": charts}) if charts else None
 
 
 LEAD = (
     "Each dot is a median over trials, its whiskers the 95 % interval; a ring is suspect or invalid. Families count "
-    "different items, so the dots of one chart share an axis and not a unit: compare a case with itself in another run."
+    "different items, so dots of different families are not comparable: compare a case with the same case of another run."
 )
 
 
 def throughput(context: ReportContext, mode: Mode) -> Chart | None:
-    """Items per second of every case in a mode."""
+    """Return items per second of every case in a mode."""
     points = _points(context, mode, metrics=THROUGHPUT, label=lambda view, row: f"{view.label}, {row.unit}")
     title = f"Throughput, {MODE_WORDS[mode]}"
-    return dots(f"throughput-{mode}", title=title, points=points, axis="items per second, each in its own item") if points else None
+    return dots(f"throughput-{mode}", title=title, points=points, axis="items per second, by family") if points else None
 
 
 def latency(context: ReportContext, mode: Mode) -> Chart | None:
-    """Median time of a step (training) or a request (inference), all in one unit."""
+    """Return the median time of a step (training) or a request (inference), all in one unit."""
     points = _points(context, mode, metrics=LATENCY, label=lambda view, row: view.label)
     if not points:
         return None
@@ -65,7 +65,7 @@ def _points(
 
 
 def point_of(view: CaseView, row: MetricRow, *, label: str, color: str) -> Point:
-    """The row as a dot: hollow where it is not valid, with what stands behind it on hover."""
+    """Return the row as a dot: hollow if it is not valid, with n, basis and verdict on hover."""
     hover = f"n = {row.n}, {row.basis}, {row.verdict}" + (
         f" ({', '.join(row.reasons)})" if row.reasons and row.verdict != "valid" else ""
     )

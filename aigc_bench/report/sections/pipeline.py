@@ -1,4 +1,4 @@
-"""The data pipeline: its share of each request or step, the host cores it takes, and what could not be read."""
+"""Render the data pipeline: its share of each request or step, the host cores it uses, and skipped samples."""
 
 from __future__ import annotations
 
@@ -34,25 +34,25 @@ class Line:
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """Data of one modality: where from, how much, and what was skipped."""
+    """Data of one modality: source, size, and skipped samples."""
 
     source: DataUse
     size: str
 
     @property
     def num_unnamed(self) -> int:
-        """Skipped samples beyond those that are named."""
+        """Return the number of skipped samples beyond those that are named."""
         return self.source.num_skipped - len(self.source.skipped)
 
 
 class PipelineSection(Section):
-    """A table of shares and cores, and the data with their skipped samples."""
+    """Show a table of shares and cores, and the data with their skipped samples."""
 
     title: ClassVar[str] = "Data pipeline"
     order: ClassVar[int] = 42
 
     def render(self, context: ReportContext) -> str | None:
-        """``None`` where no case ran with a pipeline."""
+        """Return the section; ``None`` if no case ran with a pipeline."""
         lines = [line for view in context.measured if (line := line_of(view)) is not None]
         if not lines:
             return None
@@ -60,7 +60,7 @@ class PipelineSection(Section):
 
 
 def line_of(view: CaseView) -> Line | None:
-    """The case's line; ``None`` where it ran without a pipeline."""
+    """Return the case's line; ``None`` if it ran without a pipeline."""
     use = next((trial.pipeline for trial in view.measured_trials if trial.pipeline is not None), None)
     if use is None:
         return None
@@ -74,7 +74,7 @@ def line_of(view: CaseView) -> Line | None:
 
 
 def sources(context: ReportContext) -> list[Found]:
-    """The data of all measured cases."""
+    """Return the data of all measured cases."""
     read = data_read(trial for view in context.measured for trial in view.measured_trials)
     return [Found(source=source, size=quantity(source.num_bytes, "B")) for source in read]
 

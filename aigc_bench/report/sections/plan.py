@@ -1,4 +1,4 @@
-"""The plan: what is asked, how many machines like this one meet it, what each of the six factors says, and what it costs."""
+"""Render the plan: the demand, how many machines like this one meet it, the six factors, and the cost."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ FACTOR_ORDER = ("compute", "memory", "network", "storage", "cooling", "power")
 
 
 @dataclass(frozen=True, kw_only=True)
-class DemandSamples:
-    """One service or job of the demand beside the load it becomes."""
+class DemandRow:
+    """One service or job of the demand with the load it becomes."""
 
     demand: Service | Job
     kind: str
-    asks: Estimate | None
+    amount: Estimate | None
     """Items per request of a service, items a day of a job."""
     arrival: Arrival | None
     load: Load | None
@@ -35,7 +35,7 @@ class DemandSamples:
 
 @dataclass(frozen=True, kw_only=True)
 class UnitCost:
-    """What a round number of units costs and emits."""
+    """Cost and carbon of a round number of units."""
 
     name: str
     per: str
@@ -44,13 +44,13 @@ class UnitCost:
 
 
 class PlanSection(Section):
-    """The recommended option of the plan, or what keeps every option from being accepted."""
+    """Show the recommended option of the plan, or the reasons why no option is accepted."""
 
     title: ClassVar[str] = "Plan"
     order: ClassVar[int] = 100
 
     def render(self, context: ReportContext) -> str | None:
-        """``None`` where the report was made without a plan."""
+        """Return the section; ``None`` if the report was made without a plan."""
         plan = context.plan
         if plan is None:
             return None
@@ -58,7 +58,7 @@ class PlanSection(Section):
         values = {
             "plan": plan,
             "option": option,
-            "asked": asked(plan),
+            "loads": demand_rows(plan),
             "factors": () if option is None else ordered(tuple(option.factors.values())),
             "tone": FACTOR_TONE,
             "room": room_percent,
@@ -72,26 +72,26 @@ class PlanSection(Section):
         return template("plan.html.j2", values)
 
 
-def asked(plan: Plan) -> list[DemandSamples]:
-    """Services and jobs in the demand's order, each with its load where it is planned for."""
+def demand_rows(plan: Plan) -> list[DemandRow]:
+    """Return services and jobs in the demand's order, each with its load if it was planned."""
     loads = {load.name: load for load in plan.loads}
     services = [
-        DemandSamples(demand=s, kind="service", asks=s.items_per_request, arrival=s.arrival, load=loads.get(s.name))
+        DemandRow(demand=s, kind="service", amount=s.items_per_request, arrival=s.arrival, load=loads.get(s.name))
         for s in plan.demand.services
     ]
-    jobs = [DemandSamples(demand=j, kind="job", asks=j.items, arrival=None, load=loads.get(j.name)) for j in plan.demand.jobs]
+    jobs = [DemandRow(demand=j, kind="job", amount=j.items, arrival=None, load=loads.get(j.name)) for j in plan.demand.jobs]
     return services + jobs
 
 
 def ordered(factors: Sequence[Assessment]) -> list[Assessment]:
-    """The six factors in the order they are always named; others after them."""
+    """Return the six factors in the order of every report, then others."""
     return sorted(
         factors, key=lambda found: FACTOR_ORDER.index(found.factor) if found.factor in FACTOR_ORDER else len(FACTOR_ORDER)
     )
 
 
 def invalid_numbers(plan: Plan, *, is_planned_with: bool) -> list[Capability]:
-    """The machine's invalid numbers that some load rests on (it was asked for by name), or those that none does."""
+    """Return the machine's invalid numbers that some load uses (they were requested by name), or those that none does."""
     if plan.machine is None:
         return []
     used = {load.case for load in plan.loads}
@@ -99,7 +99,7 @@ def invalid_numbers(plan: Plan, *, is_planned_with: bool) -> list[Capability]:
 
 
 def unit_costs(option: Option) -> list[UnitCost]:
-    """Cost and carbon per unit, for as many units as cost at least a cent."""
+    """Return cost and carbon per unit, for a count of units that costs at least a cent."""
     rows = []
     for name, (count, words) in round_counts(option.usd_per_unit).items():
         cost = option.usd_per_unit[name]
@@ -116,7 +116,7 @@ def unit_costs(option: Option) -> list[UnitCost]:
 
 
 def grouped(assumptions: Sequence[Assumption]) -> list[tuple[str, list[tuple[str, Assumption]]]]:
-    """Assumptions by what they are about: each service and job of the demand, then the rest, under titles without it."""
+    """Return the assumptions by subject: each service and job of the demand, then the rest."""
     groups: dict[str, list[tuple[str, Assumption]]] = {}
     for one in assumptions:
         parts = one.key.split(".")
@@ -126,12 +126,12 @@ def grouped(assumptions: Sequence[Assumption]) -> list[tuple[str, list[tuple[str
 
 
 def room_percent(found: Assessment) -> float | None:
-    """How much of what is available is required, 0 to 100, for the head-room bar."""
+    """Return required over available in per cent, 0 to 100, for the head-room bar."""
     return None if found.headroom is None else round(min(100.0, max(0.0, (1 - found.headroom) * 100)), 1)
 
 
 def factor_title(option: Option | None, name: str | None) -> str:
-    """The title of a factor by its name."""
+    """Return the title of a factor by its name."""
     found = option.factors.get(name) if option is not None and name is not None else None
     return found.title if found is not None else name or ""
 

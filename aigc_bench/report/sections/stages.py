@@ -1,4 +1,4 @@
-"""Where a step's time goes: the share of each stage, case by case."""
+"""Render the share of each stage in a step, case by case."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from aigc_bench.report.markup import template
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """One stage's part of a step: its time (all its repeats together) and its share of the whole."""
+    """One stage of a step: its time over all repeats and its share."""
 
     name: str
     repeats: int
@@ -33,19 +33,19 @@ class Split:
 
 
 class Stages(Section):
-    """Stacked bars of each stage's share of the step."""
+    """Show stacked bars of each stage's share of the step."""
 
     title: ClassVar[str] = "Stage split"
     order: ClassVar[int] = 40
 
     def render(self, context: ReportContext) -> str | None:
-        """``None`` where no case has stage shares."""
+        """Return the section; ``None`` if no case has stage shares."""
         splits = [split for view in context.measured if (split := split_of(view)) is not None]
         return template("stages.html.j2", {"splits": splits}) if splits else None
 
 
 def split_of(view: CaseView) -> Split | None:
-    """The case's stages in the order they run; ``None`` where their shares are not known."""
+    """Return the case's stages in the order they run; ``None`` if their shares are unknown."""
     work = next((trial.work for trial in view.measured_trials if trial.work is not None), None)
     stages = work.stages if work is not None else ()
     found = [(stage, view.rows.get(f"stage_share.{stage.name}")) for stage in stages]
@@ -62,7 +62,7 @@ def split_of(view: CaseView) -> Split | None:
 
 
 def color_of(position: int) -> str:
-    """The palette's name for the stage at that position in its step."""
+    """Return the palette's name for the stage at that position in its step."""
     return f"c{position % NUM_COLORS + 1}"
 
 

@@ -1,4 +1,4 @@
-"""What was run on what, and the three things to know."""
+"""Render the facts of each run, and the three findings."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from aigc_bench.report.markup import figure, moment, template
 
 
 class Summary(Section):
-    """Machine, software, settings and commands of each run."""
+    """Show machine, software, settings and commands of each run."""
 
     title: ClassVar[str] = "Summary"
     order: ClassVar[int] = 10
 
     def render(self, context: ReportContext) -> str:
-        """The three findings and the facts of each run."""
+        """Return the three findings and the facts of each run."""
         runs = [(view.tag or "The run", facts(view.run.info)) for view in context.runs]
         return template("summary.html.j2", {"findings": findings(context), "runs": runs})
 
 
 def facts(info: RunInfo) -> list[tuple[str, str]]:
-    """The facts of a run as pairs of name and words."""
+    """Return the facts of a run as pairs of name and words."""
     system = info.system
     trials = f"{info.num_trials} trial{'' if info.num_trials == 1 else 's'} per case"
-    asked = f"{info.profile}, level {info.level}, {trials}, seed {info.seed}"
+    profile = f"{info.profile}, level {info.level}, {trials}, seed {info.seed}"
     rows = [
         ("Machine", f"{system.cpu_model}, {_cores(system)}"),
         ("Memory", _memory(system)),
         ("Accelerators", _accelerators(system)),
         ("System", f"{system.os}, kernel {system.kernel}"),
-        ("Profile", asked),
+        ("Profile", profile),
         ("Cases", f"{len(info.cases)} in {len({case.workload for case in info.cases})} families"),
         ("Ran", f"{moment(info.created_s)} to {moment(info.finished_s)}" + (", interrupted" if info.interrupted else "")),
         ("Command", shlex.join(info.command)),

@@ -1,4 +1,4 @@
-"""Telemetry over the whole run: what every sensor saw, with the measured windows shaded."""
+"""Render telemetry over the whole run, with the measured windows shaded."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ MAX_POINTS = 1200
 
 
 class Telemetry(Section):
-    """One chart of strips for each run, and how punctual and costly the sampler was."""
+    """Show one chart of strips per run, and the lateness and cost of the sampler."""
 
     title: ClassVar[str] = "Telemetry"
     order: ClassVar[int] = 80
 
     def render(self, context: ReportContext) -> str:
-        """Always says something: where nothing was recorded, that."""
+        """Return the section, also if nothing was recorded."""
         charts = [
             chart for number, view in enumerate(context.runs) if (chart := whole_run(context, view, number=number)) is not None
         ]
@@ -30,7 +30,7 @@ class Telemetry(Section):
 
 
 def whole_run(context: ReportContext, view: RunView, *, number: int) -> Chart | None:
-    """All strips of a run from its start to its end; ``None`` where there is no telemetry."""
+    """Return all strips of a run from its start to its end; ``None`` if there is no telemetry."""
     info = view.run.info
     strips = run_lanes(readings_of(view.run), since_s=info.created_s, names=device_names(view.run))
     if not strips:
@@ -48,7 +48,7 @@ def whole_run(context: ReportContext, view: RunView, *, number: int) -> Chart | 
     return lanes(
         f"telemetry-{number}",
         title=" · ".join(part for part in ("The whole run", view.tag) if part),
-        note="Shaded: measured windows, in their families' colours. Thinned to the least and greatest value of each stretch.",
+        note="Shaded: measured windows, in their families' colours. Thinned to the minimum and maximum of each interval.",
         strips=strips,
         bands=bands,
         axis="seconds since the run's start",
@@ -58,7 +58,7 @@ def whole_run(context: ReportContext, view: RunView, *, number: int) -> Chart | 
 
 
 def strip_words(strips: list[Lane]) -> str:
-    """The range of each strip, as text."""
+    """Return the range of each strip as text."""
     parts = []
     for strip in strips:
         values = [value for line in strip.lines for value in line.values if value is not None]
@@ -68,7 +68,7 @@ def strip_words(strips: list[Lane]) -> str:
 
 
 def sampler_words(view: RunView) -> str:
-    """How the sampler did, in a sentence."""
+    """Return lateness and cost of the sampler in a sentence."""
     sampler = view.run.info.sampler
     tag = f"{view.tag}: " if view.tag else ""
     if sampler is None:
@@ -80,7 +80,7 @@ def sampler_words(view: RunView) -> str:
     restarts = f", restarted {sampler.restarts} times" if sampler.restarts else ""
     return (
         f"{tag}Sampler: {digits(sampler.num_samples)} samples{span}, {sampler.num_lost} lost, "
-        f"late by {late} at the 99th percentile, cost {cost}{restarts}."
+        f"p99 lateness {late}, CPU cost {cost}{restarts}."
     )
 
 

@@ -1,4 +1,4 @@
-"""Where each case's wall time went: the waste ledger as bars that add to 100 %."""
+"""Render the breakdown of each case's wall time: the waste ledger as bars that add up to 100 %."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ COLORS = {
     "padding": "c7",
 }
 REASON_WORDS = {
-    "no_accelerator": "not known without an accelerator's sensors",
+    "no_accelerator": "unknown without an accelerator's sensors",
     "no_utilization_sensor": "the device reports no utilisation",
     "no_clock_sensor": "the device reports no clock",
     "throttle_unknown": "the device reports no throttle reasons",
@@ -26,13 +26,13 @@ REASON_WORDS = {
 
 
 class Waste(Section):
-    """Shares of the measured window's wall time, of the median trial."""
+    """Show shares of the measured window's wall time, of the median trial."""
 
-    title: ClassVar[str] = "Where the time went"
+    title: ClassVar[str] = "Time breakdown"
     order: ClassVar[int] = 50
 
     def render(self, context: ReportContext) -> str | None:
-        """``None`` where no case has a ledger."""
+        """Return the section; ``None`` if no case has a ledger."""
         views = [view for view in context.measured if view.ledger is not None]
         shares = [share for view in views if view.ledger is not None for share in view.ledger.shares]
         values = {
@@ -46,13 +46,13 @@ class Waste(Section):
 
 
 def in_order(shares: tuple[WasteShare, ...]) -> list[WasteShare]:
-    """The known shares, the useful one first."""
+    """Return the known shares, the useful one first."""
     known = [share for share in shares if share.share is not None]
     return sorted(known, key=lambda share: share.kind != "useful")
 
 
 def unknown_words(shares: list[WasteShare]) -> list[tuple[str, str]]:
-    """Kinds of waste that no sensor could tell in some case, each with its reason once."""
+    """Return the kinds of waste that are unknown in some case, each with its reason once."""
     found = {
         share.kind.replace("_", " "): REASON_WORDS.get(share.reason or "", share.reason or "unknown")
         for share in shares

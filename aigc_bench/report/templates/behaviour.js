@@ -167,7 +167,7 @@
       const list = document.createElement("dl");
       const row = (title, content) => list.append(element("dt", title), content);
       if (step.interval) row("Interval", element("dd", step.interval));
-      row("Rests on", element("dd", step.basis));
+      row("Basis", element("dd", step.basis));
       if (step.formula) { const box = element("dd"); box.append(element("code", step.formula)); row("Formula", box); }
       if (step.numbers) { const box = element("dd"); box.append(element("code", step.numbers)); row("With numbers", box); }
       if (step.source) row("Source", element("dd", step.source));
@@ -180,7 +180,7 @@
         }
         const box = element("dd");
         box.append(inputs);
-        row("Follows from", box);
+        row("Derived from", box);
       }
       row("Key", (() => { const box = element("dd"); box.append(element("code", key)); return box; })());
       panel.append(list);

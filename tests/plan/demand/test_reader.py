@@ -188,7 +188,7 @@ BAD = {
     "unknown data profile": service("rate = 1") + "[[dataset]]\nname = 'x'\nprofile = 'imagenet'\n",
     "give either profile or size_gb": service("rate = 1") + "[[dataset]]\nname = 'x'\n",
     "belong together": "growth_per_year = 0.2\n" + service("rate = 1"),
-    "nothing is asked": "",
+    "no load": "",
     "is the name of 2 services or jobs": service("rate = 1") + service("rate = 2"),
     "give either tokens or samples": TRAINING,
     "trains on tokens; give tokens": f"{TRAINING}samples = 5\n",

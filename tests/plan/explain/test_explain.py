@@ -222,7 +222,7 @@ def test_what_is_said_of_how_sure_a_plan_is_can_be_traced(example: Plan) -> None
 
 def test_a_probability_is_told_with_its_worlds_its_seed_and_how_they_were_drawn(plan: Plan) -> None:
     words = " ".join(explain(plan, "p_slo").split())
-    assert re.search(r"= [\d,]+ worlds / 2,048 worlds", words)
+    assert re.search(r"= [\d,]+ scenarios / 2,048 scenarios", words)
     assert "seed 0" in words and "lognormal" in words and "modelled" in words
     assert explain(plan, "certainty").startswith(explain(plan, "p_slo"))
 
@@ -275,7 +275,7 @@ def test_list_names_keys_in_groups_that_can_be_explained(plan: Plan) -> None:
     keys = [line.strip().split("  ")[0] for line in lines if line.startswith("  ")]
     headings = [line for line in lines[1:] if line and not line.startswith(" ")]
     assert headings[0] == "Money"
-    assert {"Factors: power", "Rules", "How many"} <= set(headings)
+    assert {"Factors: power", "Rules", "Fleet"} <= set(headings)
     assert len(keys) > 100
     assert all(explain(plan, key) for key in keys[:: len(keys) // 20])
 
@@ -306,7 +306,7 @@ def test_near_keys_are_of_like_letters_or_of_a_like_end() -> None:
 
 
 def test_a_key_like_nothing_is_sent_to_the_list(plan: Plan) -> None:
-    with pytest.raises(UsageError, match=r"`--explain list` names all \d+"):
+    with pytest.raises(UsageError, match=r"`--explain list` lists all \d+"):
         explain(plan, "zzzzzz")
     with pytest.raises(UsageError, match="it has options 1 to"):
         explain(plan, "options.9999.tco_usd")

@@ -54,7 +54,7 @@ def test_compute_by_hand() -> None:
         }
     )
     share = 100 * CHAT_BUSY / (CHAT_BUSY + TRAINING_BUSY)
-    assert found.why == f"chat is {share:.3g} % of the busy machines; 2 of 8 servers are spares for 99.9 % availability"
+    assert found.why == f"chat takes {share:.3g} % of the busy machines; 2 of 8 servers are spares for 99.9 % availability"
     assert (found.factor, found.title, found.unit, found.verdict) == ("compute", "Compute", "machines", "tight")
     assert found.headroom == pytest.approx(1 - CHAT_BUSY / 0.7 / 6)
 
@@ -94,7 +94,7 @@ def test_storage_by_hand() -> None:
     assert pair(found) == (pytest.approx(sum(parts.values())), pytest.approx(0.8e12))
     rates = {"ingest of one machine, training": 25.0 * 4, "disk": 1e12, "usable share of the disk": 0.8}
     assert values(found) == near(parts | rates)
-    assert found.why == "system and software is the largest part"
+    assert found.why == "largest part: system and software"
     assert {name: one.unit for name, one in found.inputs.items() if one.unit != "B"} == {
         "ingest of one machine, training": "B/s",
         "usable share of the disk": "fraction",
@@ -160,7 +160,7 @@ def test_the_power_of_the_whole_site_speaks_where_it_is_the_scarcer() -> None:
     site = make_site(power_w=exact(9_700.0, "W"))
     found = option_of(demand=make_demand(site=site)).factors["power"]
     assert pair(found) == (9600.0, 9700.0)
-    assert found.why == "all servers, switches and storage on the power that the site gives to IT"
+    assert found.why == "all servers, switches and storage on the site's IT power"
     roomy = option_of(demand=make_demand(site=make_site(power_w=exact(96_000.0, "W")))).factors["power"]
     assert roomy.why == "6 servers on the fullest rack's feed"
 
@@ -168,7 +168,7 @@ def test_the_power_of_the_whole_site_speaks_where_it_is_the_scarcer() -> None:
 @pytest.mark.parametrize(
     ("cooling", "inlet_c", "limit_c", "available", "words"),
     [
-        ("air", 30.0, 27.0, 0.0, "air of 30 degC is supplied, this server takes 27 degC at most"),
+        ("air", 30.0, 27.0, 0.0, "supplied air is 30 degC, this server allows at most 27 degC"),
         ("air", 27.0, 27.0, 8000.0, "6 servers in the fullest rack"),
         ("air", None, 27.0, 8000.0, "6 servers in the fullest rack"),
         ("air", 30.0, None, 8000.0, "6 servers in the fullest rack"),
@@ -217,7 +217,7 @@ def test_where_nothing_is_asked_nothing_is_required() -> None:
     service = make_service()
     idle = service.model_copy(update={"arrival": service.arrival.model_copy(update={"peak_requests_per_s": nothing})})
     found = option_of(demand=make_demand(services=(idle,), jobs=())).factors
-    assert (pair(found["compute"]), found["compute"].verdict, found["compute"].why) == ((0.0, 0.0), "ok", "nothing is asked")
+    assert (pair(found["compute"]), found["compute"].verdict, found["compute"].why) == ((0.0, 0.0), "ok", "no load")
     assert all(one.verdict in ("ok", "unknown") for one in found.values())
     for one in found.values():
         assert one.required is not None and one.required.unit == one.unit == (one.available or one.required).unit
@@ -239,4 +239,4 @@ def test_of_dedicated_pools_the_one_with_least_room_speaks_for_compute() -> None
     rooms = {pool.loads: 1 - pool.required_machines.value / pool.available_machines.value for pool in option.pools}
     found = option.factors["compute"]
     assert len(rooms) == 2 and found.headroom == pytest.approx(min(rooms.values()))
-    assert found.why.startswith("chat is 100 % of the busy machines")
+    assert found.why.startswith("chat takes 100 % of the busy machines")

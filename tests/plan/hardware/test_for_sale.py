@@ -81,11 +81,11 @@ def test_what_is_assumed_about_a_host_and_a_licence_are_open_questions(tmp_path:
     def asked(accelerator: str) -> set[str]:
         owned = [one for one in plan_of(tmp_path, accelerator).options if one.kind in ("owned", "colocated")]
         assert owned and all(one.accepted for one in owned)
-        return {word for one in owned for reason in one.reasons for word in ("ask for a quote", "licence") if word in reason}
+        return {word for one in owned for reason in one.reasons for word in ("request a quote", "licence") if word in reason}
 
     assert asked("h200_sxm_141gb") == set()
-    assert asked("mi350x") == {"ask for a quote"}
-    assert asked("rtx_5080") == {"ask for a quote", "licence"}
+    assert asked("mi350x") == {"request a quote"}
+    assert asked("rtx_5080") == {"request a quote", "licence"}
 
 
 def test_an_announced_part_is_among_the_refused_with_the_rule(tmp_path: Path) -> None:

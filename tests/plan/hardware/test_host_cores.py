@@ -22,14 +22,14 @@ def test_a_host_with_too_few_cores_is_short_and_named() -> None:
     found = with_cores(4, 8).factors["compute"]
     assert found.verdict == "short"
     assert found.available is not None and found.available.value == pytest.approx(6 * 4 / 8)
-    assert "4 CPU cores an accelerator are too few to feed them all, 8 are asked" in found.why
+    assert "4 CPU cores per accelerator do not suffice, 8 required" in found.why
     assert not with_cores(4, 8).accepted
 
 
 def test_enough_cores_change_nothing_but_the_words() -> None:
     plain, fed = option_of(make_machine()).factors["compute"], with_cores(16, 8).factors["compute"]
     assert (fed.required, fed.available, fed.verdict) == (plain.required, plain.available, plain.verdict)
-    assert "16 CPU cores an accelerator are enough" in fed.why
+    assert "16 CPU cores per accelerator suffice" in fed.why
     assert {"CPU cores that an accelerator asks", "CPU cores of an accelerator's share"} <= set(fed.inputs)
 
 

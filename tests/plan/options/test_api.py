@@ -28,7 +28,9 @@ def option_of(**changes: Any) -> Option:
     return option
 
 
-@pytest.mark.parametrize(("slo", "named"), [(Slo(ttft_s=0.001), "TTFT of 1.00 ms"), (Slo(latency_s=0.03), "a latency of 30.0 ms")])
+@pytest.mark.parametrize(
+    ("slo", "named"), [(Slo(ttft_s=0.001), "TTFT SLO is 1.00 ms"), (Slo(latency_s=0.03), "latency SLO is 30.0 ms")]
+)
 def test_what_is_asked_below_the_round_trip_refuses_an_api(slo: Slo, named: str) -> None:
     option = option_of(slo=slo)
     assert not option.accepted
@@ -38,7 +40,7 @@ def test_what_is_asked_below_the_round_trip_refuses_an_api(slo: Slo, named: str)
 def test_a_stated_slo_is_an_open_question_since_no_latency_is_sold() -> None:
     option = option_of(slo=Slo(ttft_s=2.0, tpot_s=0.05))
     assert option.accepted
-    assert "chat: latency is not sold: no API states one; TTFT of 2.00 s and TPOT of 50.0 ms are asked" in option.reasons
+    assert "chat: no API guarantees a latency; TTFT of 2.00 s and TPOT of 50.0 ms are required" in option.reasons
 
 
 def test_without_an_slo_nothing_is_open() -> None:
@@ -66,7 +68,7 @@ def test_an_open_model_that_nobody_hosts_is_priced_as_those_of_its_size() -> Non
 
 def test_a_model_of_no_size_is_priced_as_the_market_and_says_that_it_is_another() -> None:
     option = option_of(slo=Slo(), preset="small")
-    assert option.provider is not None and option.provider.endswith("any model of theirs, not small")
+    assert option.provider is not None and option.provider.endswith("any of their models, not small")
 
 
 def test_a_model_of_the_users_own_is_served_by_no_api_unless_another_is_named_for_it() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from aigc_bench.plan.factors._racked import BESIDE, SERVERS
+from aigc_bench.plan.factors._racked import OTHER_EQUIPMENT, SERVERS
 from aigc_bench.plan.money.option_cost import energy_kwh_per_year
 from aigc_bench.plan.placement.rack import fullest_of
 from aigc_bench.plan.placement.room_power import other_mean_w, other_peak_w
@@ -28,7 +28,7 @@ def test_the_fullest_rack_is_the_one_of_the_layout_that_draws_most() -> None:
             assert found.required is not None
             most = max(getattr(rack, watts) for rack in option.room.layout.racks)
             assert found.required.value == pytest.approx(most)
-            beside = found.inputs[BESIDE].value if BESIDE in found.inputs else 0.0
+            beside = found.inputs[OTHER_EQUIPMENT].value if OTHER_EQUIPMENT in found.inputs else 0.0
             assert found.required.value == pytest.approx(found.inputs[SERVERS].value * of_one.value + beside)
 
 

@@ -221,8 +221,8 @@ def test_a_minimum_from_a_simulation_shrinks_with_earlier_years() -> None:
 
 def test_the_screen_and_the_page_show_the_risk(plan: Plan) -> None:
     text, page = screen(plan), render_plan(plan, version="test")
-    assert "how sure: every SLO and deadline kept in" in text and "cost moves with" in text and "servers needed" in text
-    for words in ("How sure is it", "plan-tornado-cost", "plan-tornado-slo", "Growth path", "Regret"):
+    assert "risk: P(every SLO and deadline met)" in text and "cost drivers" in text and "servers required" in text
+    for words in ("Risk", "plan-tornado-cost", "plan-tornado-slo", "Growth path", "Expected regret"):
         assert words in page
 
 
@@ -232,4 +232,4 @@ def test_a_growing_purchase_is_shown_in_stages_and_upfront(catalogue: Catalogue)
     alone = bought.model_copy(update={"options": owned, "recommendation": 1})
     found = certain(alone, catalogue=catalogue)
     assert "plan-path" in render_plan(found, version="test")
-    assert "bought as needed" in screen(found)
+    assert "phased purchase" in screen(found)

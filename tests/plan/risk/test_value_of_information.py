@@ -69,7 +69,7 @@ def test_a_users_own_model_next_to_the_demand_file_is_planned(plan: Plan) -> Non
 def test_no_api_sells_a_users_own_model(plan: Plan) -> None:
     (api,) = (option for option in plan.options if option.kind == "api")
     assert not api.accepted
-    assert "chat: no API sells one's own model; api_model names one that would answer instead" in api.reasons
+    assert "chat: no API sells your own model; name a commercial one with api_model" in api.reasons
     assert set(api.usd_per_unit) == {"large"}
 
 

@@ -115,7 +115,7 @@ def test_air_that_is_too_warm_cools_no_air_cooled_server() -> None:
     cool, warm, hot = (bought(f"[site]\nrack_kw = 24\ninlet_c = {celsius}\n") for celsius in (27, 32, 40))
     assert all("degC" not in one.factors["cooling"].why for one in cool)
     dgx, other = ([one for one in warm if (one.server or "").startswith("dgx") is is_dgx] for is_dgx in (True, False))
-    assert any(one.factors["cooling"].verdict == "short" and "takes 30 degC" in one.factors["cooling"].why for one in dgx)
+    assert any(one.factors["cooling"].verdict == "short" and "allows at most 30 degC" in one.factors["cooling"].why for one in dgx)
     assert all("degC" not in one.factors["cooling"].why for one in other)
     air = [one for one in hot if one.machine is not None and one.machine.cooling == "air"]
     assert air and not any(one.accepted for one in air)
