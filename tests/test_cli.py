@@ -123,7 +123,7 @@ def test_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
         (("run", "extra"), "unexpected extra argument"),
         (("run", "--resume", "x", "--level", "quick"), "--resume continues a run as it was started; it does not go with --level"),
         (("run", "--mode", "train"), "--mode: only with --model"),
-        (("run", "--model", "a", "--profile", "cpu"), "--model and --profile: name one of them"),
+        (("run", "--model", "a", "--profile", "cpu"), "--model and --profile exclude each other; give one of them"),
         (("run", "--model", "nowhere"), "nowhere: no such file or folder"),
         (("predict", "gpt", "--change", "n_layer=2", "-a", "h100"), "--change is for the config.json of your --model"),
         (("run", "--budget", "soon"), "'soon' is not a duration; write 90s, 20m or 1h30m"),
@@ -134,7 +134,7 @@ def test_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
         (("show", "h10_sxm_80gb"), "Did you mean h100_sxm_80gb"),
         (("report", "no/such/run"), "not a run directory"),
         (("compare", "only-one"), "Missing argument"),
-        (("compare", "a", "b", "--fail-above", "many"), "'many' is not a share; write 5% or 0.05"),
+        (("compare", "a", "b", "--fail-above", "many"), "'many' is not a fraction; write 5% or 0.05"),
         (("profiles", "shw"), "shw"),
         (("profiles", "show", "cpuu"), "Did you mean cpu"),
         (("profiles", "new", "Not A Name"), "use lower-case letters"),
@@ -232,7 +232,7 @@ def test_ctrl_c_ends_a_run_with_what_is_finished_and_resume_completes_it(tmp_pat
     assert [case["status"] for case in result["cases"]] == ["ok"]
     assert Path(result["report"]).is_file()
     first, *others = resumed.stderr.splitlines()
-    assert first.startswith(f"3 trials, {len(finished)} of them done before")
+    assert first.startswith(f"3 trials, {len(finished)} of them already finished")
     assert [line[:5] for line in others] == [f"[{number}/3]" for number in range(len(finished) + 1, 4)]
     lines = (out / "results.jsonl").read_text().splitlines()
     assert lines[: len(finished)] == finished

@@ -1,8 +1,8 @@
-"""The command line. Each command is a file of ``commands``, imported when it is used; ``main`` is the one place that prints errors.
+"""Run the command line. Each command is a file of ``commands``, imported when used; only ``main`` prints errors.
 
 Result on stdout, progress on stderr. Exit 0 ok, 1 error, 2 usage, 3 some cases failed, 4 regression, 130 interrupted, 141 the
-reader of the output ended before it (``| head``).
-Only click is imported here: ``aigc-bench --help`` must not pay for a table, a schema or a tensor.
+reader of the output ended early (``| head``).
+Only click is imported here: ``aigc-bench --help`` must not pay for importing tables, schemas or torch.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ COMMANDS = {
     "compare": "Compare runs with a base run, case by case.",
     "predict": "Predict a case on an accelerator of the catalogue.",
     "validate": "Score the performance model against a table of results.",
-    "plan": "Plan a demand: what to buy or rent, how many, what it needs and costs.",
+    "plan": "Plan the purchase for a demand: what to buy or rent, requirements and cost.",
     "report": "Write the HTML report of one or several runs.",
-    "list": "List what aigc-bench knows: workloads, profiles, metrics, accelerators ...",
-    "doctor": "Diagnose this machine, with remedies.",
-    "profiles": "List, show and make profiles.",
+    "list": "List workloads, profiles, engines, metrics, accelerators, prices ...",
+    "doctor": "Check what can be measured on this machine, with remedies.",
+    "profiles": "List, show and create profiles.",
 }
 """Name of each command (and of its file) -> its one-line summary."""
 
@@ -36,12 +36,12 @@ EXIT_CASES_FAILED = 3
 EXIT_REGRESSION = 4
 EXIT_INTERRUPTED = 130
 EXIT_READER_GONE = 141
-"""What a shell reports of any program that wrote to a reader that had ended: 128 + SIGPIPE."""
+"""Exit code of a program whose output's reader ended first: 128 + SIGPIPE."""
 
 
 @contextlib.contextmanager
 def _ended_by_reader() -> Iterator[None]:
-    """End quietly where the output's reader has ended (``| head``); click itself would say exit code 1."""
+    """Exit quietly if the output's reader has ended (``| head``); click itself would exit with code 1."""
     try:
         yield
     except BrokenPipeError:
@@ -49,7 +49,7 @@ def _ended_by_reader() -> Iterator[None]:
 
 
 class _Commands(click.Group):
-    """The commands by name; ``--help`` prints their summaries without importing them."""
+    """Load commands by name; ``--help`` prints their summaries without importing them."""
 
     def make_context(self, info_name: str | None, args: list[str], **extra: Any) -> click.Context:  # type: ignore[override]
         with _ended_by_reader():
@@ -79,7 +79,7 @@ class _Commands(click.Group):
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """``Did you mean 'report'?``, or all that are known where none is near."""
+    """Return ``Did you mean 'report'?``, or all known names if none is similar."""
     import difflib
 
     choices = list(known)
@@ -87,8 +87,8 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f"Did you mean {' or '.join(near)}?" if near else f"Known: {', '.join(choices)}."
 
 
-def _print_version(ctx: click.Context, _option: click.Parameter, is_asked: bool) -> None:
-    if not is_asked:
+def _print_version(ctx: click.Context, _option: click.Parameter, is_requested: bool) -> None:
+    if not is_requested:
         return
     from importlib.metadata import version
 
@@ -104,18 +104,18 @@ def _print_version(ctx: click.Context, _option: click.Parameter, is_asked: bool)
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Print the version.")
 @click.pass_context
 def group(ctx: click.Context) -> None:
-    """Measure generative-AI workloads on the hardware you have, and turn the numbers into a plan.
+    """Benchmark generative-AI workloads on this machine, predict other accelerators, and plan purchases.
 
     \b
-    aigc-bench run            measure this machine with the profile that fits it, and write a report
-    aigc-bench run --dry-run  say what that would do, and how long it takes
+    aigc-bench run            measure this machine with a matching profile and write a report
+    aigc-bench run --dry-run  list the cases and the expected time
     """
     if ctx.invoked_subcommand is None:
         say_document(ctx.get_help())
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command line and return its exit code. Every mistake of the user ends as one line on stderr."""
+    """Run a command line and return its exit code. Every user error is one line on stderr."""
     from aigc_bench.cli.streams import open_missing_streams, restart_in_utf8_mode, show_what_can_be_shown
     from aigc_bench.core.interrupts import terminated_as_interrupt
 
@@ -128,13 +128,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _flushed(_run(argv))
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
-    except MemoryError:  # not even enough to say it well
+    except MemoryError:  # too little memory is left for the usual error path
         os.write(2, b"error: memory is exhausted. Free some, or raise the limit: ulimit -v unlimited.\n")
         return 1
 
 
 def _run(argv: Sequence[str] | None) -> int:
-    """Run the command; what it raises becomes an exit code and a line."""
+    """Run the command; turn an exception into an exit code and a line."""
     try:
         with _warnings_as_notes():
             code = group.main(args=None if argv is None else list(argv), prog_name="aigc-bench", standalone_mode=False)
@@ -151,7 +151,7 @@ def _run(argv: Sequence[str] | None) -> int:
 
 @contextlib.contextmanager
 def _warnings_as_notes() -> Iterator[None]:
-    """Print a warning as one line on stderr: what was assumed about a file (``FileWarning``) as a note, others with their class.
+    """Print a warning as one line on stderr: an assumption about a file (``FileWarning``) as a note, others with their class.
 
     A file may be read several times; its note is printed once.
     """
@@ -175,7 +175,7 @@ def _warnings_as_notes() -> Iterator[None]:
 
 
 def _refused(problem: OSError) -> int:
-    """What the system refused, in one line; that a reader has ended, or a terminal during an interrupt, needs no words."""
+    """Print an operating-system error in one line; an interrupt prints nothing."""
     from aigc_bench.core.system_errors import in_one_line
 
     if isinstance(problem.__context__, KeyboardInterrupt):
@@ -186,7 +186,7 @@ def _refused(problem: OSError) -> int:
 
 
 def _flushed(code: int) -> int:
-    """The exit code, once everything printed has reached its reader or cannot reach it any more."""
+    """Return the exit code once all output is flushed or its reader has ended."""
     from aigc_bench.cli.streams import give_up_output
 
     try:
@@ -201,7 +201,7 @@ def _flushed(code: int) -> int:
 
 
 def _in_one_line(problem: click.ClickException) -> str:
-    """click's message with the nearest options, and the command whose help says more."""
+    """Return click's message with the nearest options, and the command whose help has the details."""
     if isinstance(problem, click.NoSuchOption) and problem.ctx is not None:
         options = [name for option in problem.ctx.command.get_params(problem.ctx) for name in option.opts if name.startswith("--")]
         return f"unknown option {problem.option_name!r} of {problem.ctx.command_path!r}. {nearest(problem.option_name, options)}"
@@ -213,7 +213,7 @@ def _in_one_line(problem: click.ClickException) -> str:
 
 
 def _explain(problem: Exception) -> int:
-    """Print an error of the product, or say that the product itself is at fault."""
+    """Print an error of the product, or report an internal error."""
     from aigc_bench.core.errors import AigcBenchError
     from aigc_bench.core.system_errors import is_out_of_memory, out_of_memory_words
 
@@ -229,7 +229,7 @@ def _explain(problem: Exception) -> int:
 
 
 def _fail(message: str, *details: str, exit_code: int) -> int:
-    with contextlib.suppress(OSError):  # a full disk below stdout, or a stderr that is closed, may be what is told of
+    with contextlib.suppress(OSError):  # a full disk below stdout, or a stderr that is closed, may be the error itself
         sys.stdout.flush()
     say(f"error: {message}", *details, err=True)
     return exit_code

@@ -29,7 +29,7 @@ class Amount(_FloatType):
         self._least, self._most = least, most
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Return the number; a mistake is click's."""
+        """Return the number; report a mistake through click."""
         from aigc_bench.core.numbers import parse_number
 
         try:
@@ -50,7 +50,7 @@ class Count(_IntType):
         self._least, self._most = least, most
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Return the number; a mistake is click's."""
+        """Return the number; report a mistake through click."""
         text = str(value).strip()
         if not (text.isascii() and text.isdigit() and len(text) <= 20 and self._least <= int(text) <= self._most):
             self.fail(f"{text[:40]!r} is not a whole number from {self._least:,} to {self._most:,}", param, ctx)

@@ -1,4 +1,4 @@
-"""The options of ``run`` that add the data pipeline to its cases, gathered into one value."""
+"""Define the options of ``run`` that add the data pipeline to its cases."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from aigc_bench.core.pipeline import Cache, Pipeline
 
 _OPTIONS = (
-    click.option("--pipeline", is_flag=True, help="Also decode inputs and encode products, from generated files."),
+    click.option("--pipeline", is_flag=True, help="Also decode inputs and encode outputs, from generated files."),
     click.option("--data", type=click.Path(), metavar="PATH", help="... from your own text, images, audio or video."),
     click.option("--data-workers", multiple=True, type=Count(least=0, most=256), metavar="N", help="... with N loader processes."),
     click.option("--data-cache", multiple=True, type=click.Choice(["hot", "cold"]), help="... from the page cache or the disk."),
@@ -25,7 +25,7 @@ _NAMES = ("pipeline", "data", "data_workers", "data_cache")
 
 @dataclass(frozen=True, kw_only=True)
 class DataWords:
-    """What was written of the data pipeline; any of the options asks for it."""
+    """Hold the options of the data pipeline; any of them enables it."""
 
     pipeline: bool
     data: str | None
@@ -33,7 +33,7 @@ class DataWords:
     data_cache: tuple[Cache, ...]
 
     def pipelines(self) -> tuple[Pipeline, ...]:
-        """One for each cache state and number of loader processes; none where nothing was asked for."""
+        """Return one pipeline per cache state and number of loader processes; none if no option is given."""
         if not (self.pipeline or self.data is not None or self.data_workers or self.data_cache):
             return ()
         from aigc_bench import api
@@ -42,7 +42,7 @@ class DataWords:
 
 
 def data_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the options; it receives them as ``data``."""
+    """Add the options to a command; it receives them as ``data``."""
 
     @functools.wraps(function)
     def command(*args: Any, **keys: Any) -> Any:

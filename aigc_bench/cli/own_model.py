@@ -16,22 +16,31 @@ if TYPE_CHECKING:
     from aigc_bench.measure.profiles import Profile
 
 _OPTIONS = (
-    click.option("--model", metavar="PATH|MODULE:FUNCTION", help="Your own model instead: a config.json, a folder, or a function."),
-    click.option("--mode", "modes", multiple=True, type=click.Choice(["infer", "train"]), help="Of your model; default infer."),
     click.option(
-        "--batch-size", "batch_sizes", multiple=True, type=Count(most=MOST_ITEMS), metavar="N", help="Of your model; default 1."
+        "--model",
+        metavar="PATH|MODULE:FUNCTION",
+        help="Your own model: a config.json, its folder, or a function.",
     ),
-    click.option("--precision", metavar="DTYPE", help="Of your model: fp32 (default on a CPU), tf32, bf16, fp16."),
-    click.option("--engine", "engines", multiple=True, metavar="NAME", help="Of your model; see `list engines`."),
-    click.option("--set", "settings", multiple=True, metavar="K=V", help="A setting of your model's family: prompt_len=256."),
-    click.option("--change", "changes", multiple=True, metavar="K=V", help="A key of your model's config.json, changed."),
+    click.option("--mode", "modes", multiple=True, type=click.Choice(["infer", "train"]), help="Its mode (default infer)."),
+    click.option(
+        "--batch-size",
+        "batch_sizes",
+        multiple=True,
+        type=Count(most=MOST_ITEMS),
+        metavar="N",
+        help="Its batch size (default 1).",
+    ),
+    click.option("--precision", metavar="DTYPE", help="Its precision: fp32 (default on a CPU), tf32, bf16, fp16."),
+    click.option("--engine", "engines", multiple=True, metavar="NAME", help="Its engine; see `list engines`."),
+    click.option("--set", "settings", multiple=True, metavar="K=V", help="A setting of its family, such as prompt_len=256."),
+    click.option("--change", "changes", multiple=True, metavar="K=V", help="Override a key of its config.json."),
 )
 _DESCRIBING = ("modes", "batch_sizes", "precision", "engines", "settings", "changes")
 
 
 @dataclass(frozen=True, kw_only=True)
 class OwnModelWords:
-    """What was written of the user's own model."""
+    """Hold the options of the user's own model."""
 
     model: str | None
     modes: tuple[Mode, ...]
@@ -42,15 +51,15 @@ class OwnModelWords:
     changes: tuple[str, ...]
 
     def profile(self, named: str | None, *, ctx: click.Context) -> str | Profile | None:
-        """The model's profile, or the one that was named where there is no model; raises for options that do not go together."""
+        """Return the model's profile, or without a model the ``named`` one; raise for options that cannot be combined."""
         described = given(ctx, _DESCRIBING)
         if self.model is None:
             if described:
-                why = "a profile says it for its cases (see `aigc-bench profiles new`)"
+                why = "a profile states this for its cases (see `aigc-bench profiles new`)"
                 raise click.UsageError(f"{', '.join(described)}: only with --model; {why}", ctx=ctx)
             return named
         if named is not None:
-            raise click.UsageError("--model and --profile: name one of them", ctx=ctx)
+            raise click.UsageError("--model and --profile exclude each other; give one of them", ctx=ctx)
         from aigc_bench import api
 
         return api.own_profile(
@@ -65,7 +74,7 @@ class OwnModelWords:
 
 
 def own_model_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the options; it receives them as ``own``."""
+    """Add the options to a command; it receives them as ``own``."""
 
     @functools.wraps(function)
     def command(*args: Any, **keys: Any) -> Any:
@@ -78,6 +87,6 @@ def own_model_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def given(ctx: click.Context, names: Sequence[str]) -> list[str]:
-    """The options, as they are written, that the command line has."""
+    """Return the options that the command line gives, as written."""
     written = {name for name in names if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE}
     return [max(param.opts, key=len) for param in ctx.command.params if param.name in written]

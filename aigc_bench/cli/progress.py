@@ -1,6 +1,6 @@
-"""Draws a run's progress on stderr: one live line on a terminal, one plain line per finished trial elsewhere.
+"""Show a run's progress on stderr: one live line on a terminal, else one plain line per finished trial.
 
-The live line is redrawn on events only, never on a timer: while a window is measured, the screen costs nothing.
+The live line is redrawn on events only, never on a timer, so that it costs nothing while a window is measured.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Listener = Callable[[Progress], None]
 
 @contextlib.contextmanager
 def progress_display(*, is_terminal: bool) -> Iterator[Listener]:
-    """A listener for a run's events, live where stderr is a terminal."""
+    """Yield a listener for a run's events, live if stderr is a terminal."""
     if not is_terminal:
         yield WhileShown(PlainLines())
         return
@@ -40,7 +40,7 @@ def progress_display(*, is_terminal: bool) -> Iterator[Listener]:
 
 
 class WhileShown:
-    """Pass events on until stderr takes no more (its reader has ended, the terminal is gone): the run goes on without a display."""
+    """Pass events on until stderr fails (its reader has ended, the terminal is gone); the run continues without a display."""
 
     def __init__(self, listener: Listener) -> None:
         self._listener: Listener | None = listener
@@ -55,7 +55,7 @@ class WhileShown:
 
 
 class PlainLines:
-    """One line when the run starts and one for each finished trial."""
+    """Print one line when the run starts and one per finished trial."""
 
     def __init__(self, echo: Callable[[str], None] | None = None) -> None:
         self._echo = echo or (lambda line: say(line, err=True))
@@ -68,11 +68,11 @@ class PlainLines:
         elif isinstance(event, TrialFinished):
             self._echo(f"{self._tally.position} {finished_line(event)}{_left(event.remaining_s)}")
         elif isinstance(event, RunFinished) and event.interrupted:
-            self._echo("interrupted; what is finished is kept")
+            self._echo("interrupted; finished trials are saved")
 
 
 class Tally:
-    """How many trials are done of how many."""
+    """Count finished trials."""
 
     def __init__(self) -> None:
         self.num_done = 0
@@ -89,12 +89,12 @@ class Tally:
 
     @property
     def position(self) -> str:
-        """``[ 7/36]``."""
+        """Return ``[ 7/36]``."""
         return f"[{self.num_done:{len(str(self.num_trials))}}/{self.num_trials}]"
 
 
 class LiveLine:
-    """The case, the trial, the stage and the time left, on the last line of the terminal; finished trials scroll above it."""
+    """Show case, trial, stage and remaining time on the last line of the terminal; finished trials scroll above it."""
 
     def __init__(self, bar: Bar) -> None:
         self._bar = bar
@@ -121,12 +121,12 @@ class LiveLine:
         self._bar.refresh()
 
     def _say(self, line: str) -> None:
-        """Print a line above the bar, as it is: no markup, and no ``:name:`` of an emoji."""
+        """Print a line above the bar verbatim: no markup, no emoji names."""
         self._bar.console.print(visible(line), highlight=False, markup=False, emoji=False)
 
 
 def live_bar(console: object) -> Bar:
-    """A rich progress bar of one line, redrawn only when told; it vanishes at the end."""
+    """Return a rich progress bar of one line, redrawn on request only; it disappears at the end."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
     from rich.progress import Progress as Bar
@@ -137,14 +137,14 @@ def live_bar(console: object) -> Bar:
 
 
 def opening_line(event: RunStarted) -> str:
-    """What is about to happen, and where it goes."""
-    done = f", {event.num_done} of them done before" if event.num_done else ""
+    """Return the number of trials, the expected time and the run directory."""
+    done = f", {event.num_done} of them already finished" if event.num_done else ""
     expected = f", about {clock(event.expected_s)}" if event.expected_s is not None else ""
     return f"{event.num_trials} trials{done}{expected}, into {event.path}"
 
 
 def finished_line(event: TrialFinished) -> str:
-    """``gpt/gpt2-124m/infer/fp32/b1  trial 2/3  ok  412 token/s  4 s``."""
+    """Return ``gpt/gpt2-124m/infer/fp32/b1  trial 2/3  ok  412 token/s  4 s``."""
     return f"{event.case}  trial {event.trial + 1}/{event.of}  {event.status}  {event.summary}  {clock(event.duration_s)}"
 
 

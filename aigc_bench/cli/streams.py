@@ -1,4 +1,4 @@
-"""The three standard streams, as they come from whoever starts the program: closed, ended early, or in another encoding."""
+"""Prepare the standard streams, which may be closed, ended early, or in another encoding."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TextIO
 
 
 def open_missing_streams() -> None:
-    """Open what was closed (``>&-``) on ``/dev/null``, so that no file of ours gets its number and a stray print ends up in it."""
+    """Open closed streams (``>&-``) on ``/dev/null``, so that no other file gets their number and receives stray prints."""
     for number in range(3):
         try:
             os.fstat(number)
@@ -26,10 +26,10 @@ def open_missing_streams() -> None:
 
 
 def restart_in_utf8_mode() -> None:
-    """Start again in Python's UTF-8 mode where the locale knows ASCII only (``LC_ALL=C PYTHONUTF8=0``).
+    """Restart in Python's UTF-8 mode if the locale is ASCII only (``LC_ALL=C PYTHONUTF8=0``).
 
-    File names beyond ASCII are half-characters there, which no file in UTF-8 and no message to another process can hold. Names in
-    the encoding of another locale (GBK) are read as they are.
+    Non-ASCII file names are surrogate escapes there, which cannot be written to UTF-8 files or sent to other processes. Names in
+    the encoding of another locale (GBK) are read unchanged.
     """
     if sys.flags.utf8_mode or sys.getfilesystemencoding() not in ("ascii", "us-ascii"):
         return
@@ -38,20 +38,20 @@ def restart_in_utf8_mode() -> None:
 
 
 def show_what_can_be_shown(streams: Iterable[TextIO | None]) -> None:
-    """On a terminal that is not UTF-8, write ``?`` for a dash or a micro sign instead of failing in the middle of a table."""
+    """On a terminal that is not UTF-8, write ``?`` for a dash or a micro sign instead of failing."""
     for stream in streams:
         if isinstance(stream, io.TextIOWrapper) and not is_utf8(stream):
             stream.reconfigure(errors="replace")
 
 
 def is_utf8(stream: TextIO) -> bool:
-    """Whether every character can be written to the stream; one that names no encoding takes anything."""
+    """Return whether every character can be written to the stream; True for a stream without an encoding."""
     encoding = getattr(stream, "encoding", None)
     return encoding is None or encoding.lower().replace("-", "").replace("_", "").startswith("utf")
 
 
 def give_up_output() -> None:
-    """Throw away what is still to be written, so that the interpreter does not fail over it when it ends."""
+    """Discard buffered output, so that the interpreter does not fail on it at exit."""
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError, AttributeError):
             nothing = os.open(os.devnull, os.O_WRONLY)

@@ -1,4 +1,4 @@
-"""The one writer of stdout and stderr: whatever is printed goes through here, and no character of it is obeyed by a terminal."""
+"""Write all output to stdout and stderr, with control characters escaped so that no terminal obeys them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from aigc_bench.core.visible import visible
 def say(*lines: str, err: bool = False) -> None:
     r"""Print lines, an empty one where none is given; a newline inside a line is shown as ``\n``.
 
-    Where stderr takes no more (its reader has ended, the terminal is gone), nothing is printed on it and nothing fails.
+    If stderr fails (its reader has ended, the terminal is gone), nothing is printed on it and no error is raised.
     """
     with contextlib.suppress(OSError) if err else contextlib.nullcontext():
         for line in lines or ("",):
@@ -20,5 +20,5 @@ def say(*lines: str, err: bool = False) -> None:
 
 
 def say_document(text: str) -> None:
-    """Print a text whose lines its own writer has made, such as JSON or CSV, as it would stand in a file."""
+    """Print a multi-line text such as JSON or CSV as it would be written to a file."""
     click.echo(visible(text, keep="\n").removesuffix("\n"))

@@ -84,7 +84,7 @@ def test_a_report_never_takes_the_place_of_a_run_s_own_files(
     before = (stored_run / name).read_bytes()
     code, out, err = told(capsys, "report", str(stored_run), "--out", str(stored_run / name))
     assert (code, out) == (2, "")
-    assert "is there already and is no HTML page" in err
+    assert "exists and is not an HTML page" in err
     assert (stored_run / name).read_bytes() == before
     assert load_run(stored_run).trials
 

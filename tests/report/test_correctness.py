@@ -46,8 +46,8 @@ def test_what_could_not_be_looked_at_is_noted_and_lowers_nothing(folder: Path) -
     [
         (WRONG, ("wrong result", "Relative error of outputs 102 %", "error up to 0.100 %")),
         (DARK, ("wrong result", "PSNR of images 14", "error up to 8.00 %; PSNR of images from 21.9 dB")),
-        (RIGHT, ("as it should", "first 6.90", "last 5.10", "the loss falls")),
-        (UNKNOWN, ("not known", "not enough memory for the fp32 reference")),
+        (RIGHT, ("correct", "first 6.90", "last 5.10", "the loss falls")),
+        (UNKNOWN, ("unknown", "not enough memory for the fp32 reference")),
     ],
 )
 def test_the_report_says_what_was_compared_and_found(folder: Path, quality: Quality, told: tuple[str, ...]) -> None:
@@ -68,15 +68,13 @@ def searched(folder: Path, *, bound: str, batch_size: int | None) -> Run:
 
 def test_the_largest_batch_is_drawn_as_throughput_over_latency(folder: Path) -> None:
     html = render_report([searched(folder, bound="latency", batch_size=4)])
-    assert "Largest batch <strong>4</strong>: more would answer too late (5 is too large)" in html
+    assert "Largest batch <strong>4</strong>: limited by latency (5 is too large)" in html
     assert '"text":["1","2","4"]' in html
     assert "batch 4:" in html
 
 
 def test_a_case_of_which_not_even_one_fits_is_said(folder: Path) -> None:
-    assert "A batch of 1 does not fit: memory does not hold more" in render_report(
-        [searched(folder, bound="memory", batch_size=None)]
-    )
+    assert "A batch of 1 does not fit: limited by memory" in render_report([searched(folder, bound="memory", batch_size=None)])
 
 
 def test_a_run_without_search_or_gate_has_neither_section(folder: Path) -> None:

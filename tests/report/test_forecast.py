@@ -67,7 +67,7 @@ def refused() -> MetricRow:
 def test_the_page_holds_the_table_the_chart_and_what_was_refused(rows: list[tuple[str, MetricRow]]) -> None:
     page = Page(render_forecast([*rows, ("l4", refused())], title="Profile two", version="1.0"))
     titles = [element.text for element in page.all("h2")]
-    assert titles == ["Predicted cases", "Predicted times", "What it rests on", "Not answered"]
+    assert titles == ["Predicted cases", "Predicted times", "Basis", "Not predicted"]
     assert "the &lt;form&gt; &amp; its range do not reach it" in page.html
     assert "80 % interval" in page.html
     assert "95 % interval" not in page.html
@@ -79,7 +79,7 @@ def test_the_page_holds_the_table_the_chart_and_what_was_refused(rows: list[tupl
 
 def test_nothing_to_refuse_means_no_such_section(rows: list[tuple[str, MetricRow]]) -> None:
     answered = [pair for pair in rows if pair[1].value is not None]
-    assert "Not answered" not in render_forecast(answered, title="x", version="1.0")
+    assert "Not predicted" not in render_forecast(answered, title="x", version="1.0")
 
 
 def test_the_command_writes_the_report(profile: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

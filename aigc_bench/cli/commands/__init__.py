@@ -1,1 +1,1 @@
-"""One file per command: the file name is the command's name, and each offers ``command``."""
+"""Define the commands, one file each: the file name is the command's name, and each offers ``command``."""

@@ -1,4 +1,4 @@
-"""``aigc-bench compare``: runs against a base run."""
+"""``aigc-bench compare``: compare runs with a base run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def _fraction(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
-    """``5%`` or ``0.05`` as a fraction; click's callback for ``--fail-above``."""
+    """Return ``5%`` or ``0.05`` as a fraction; click's callback for ``--fail-above``."""
     if value is None:
         return None
     from aigc_bench.core.numbers import parse_number
@@ -25,21 +25,21 @@ def _fraction(ctx: click.Context, param: click.Parameter, value: str | None) -> 
     except ValueError:
         fraction = -1.0
     if not 0 <= fraction < 1:
-        raise click.BadParameter(f"{value!r} is not a share; write 5% or 0.05", ctx=ctx, param=param)
+        raise click.BadParameter(f"{value!r} is not a fraction; write 5% or 0.05", ctx=ctx, param=param)
     return fraction
 
 
 @click.command(short_help="Compare runs with a base run, case by case.")
 @click.argument("base", metavar="BASE")
 @click.argument("others", nargs=-1, required=True, metavar="OTHER...")
-@click.option("--fail-above", callback=_fraction, metavar="5%", help="Exit 4 where something is worse by more than this.")
-@click.option("--all", "is_complete", is_flag=True, help="Print what did not change, too.")
+@click.option("--fail-above", callback=_fraction, metavar="5%", help="Exit 4 if a metric is worse by more than this.")
+@click.option("--all", "is_complete", is_flag=True, help="Also print unchanged metrics.")
 @json_option
 def command(*, base: str, others: tuple[str, ...], fail_above: float | None, is_complete: bool, as_json: bool) -> int:
     """Compare runs with a base run, case by case.
 
-    A change counts where Welch's t on the trials' medians gives p < 0.01 and the effect exceeds 1.5 %, with false discoveries
-    held at 5 %. Runs of different hardware are ranked; nothing is called a regression then.
+    A change is reported if Welch's t-test on the trials' medians gives p < 0.01 and the effect exceeds 1.5 %; the false discovery
+    rate is held at 5 %. Runs of different hardware are ranked, without regressions.
     """
     from aigc_bench import api
     from aigc_bench.core.records import dump
@@ -61,7 +61,7 @@ def _print(comparison: Comparison, *, is_complete: bool) -> None:
 
 
 def _circumstances(other: RunComparison) -> list[str]:
-    """What makes the two runs differ, beside the numbers."""
+    """Return how the circumstances of the two runs differ."""
     lines = [f"{key.key} differs: {key.base} and {key.other}" for key in other.differing]
     lines += other.notes
     lines += [f"not compared: {case}" for case in (*other.only_in_base, *other.only_in_other)]

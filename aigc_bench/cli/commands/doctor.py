@@ -1,4 +1,4 @@
-"""``aigc-bench doctor``: a diagnosis of this machine."""
+"""``aigc-bench doctor``: diagnose this machine."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 MARKS = {"ok": "ok", "note": "note", "warning": "WARNING", "failure": "FAILURE", "absent": "absent"}
 
 
-@click.command(short_help="Diagnose this machine, with remedies.")
+@click.command(short_help="Check what can be measured on this machine, with remedies.")
 @json_option
 def command(*, as_json: bool) -> int:
-    """Diagnose this machine: what can be measured, what cannot and why, and what would spoil a measurement.
+    """Diagnose this machine: what can be measured, what cannot and why, and what would disturb a measurement.
 
     Exit 1 if a check failed.
     """
@@ -35,7 +35,7 @@ def command(*, as_json: bool) -> int:
 
 
 def print_checks(checks: Sequence[Check]) -> None:
-    """One line a check, and its remedy below it."""
+    """Print one line per check, with its remedy below."""
     width = max(len(check.name) for check in checks)
     for check in checks:
         say(f"{MARKS[check.status]:8} {check.name:{width}}  {check.detail}")

@@ -1,4 +1,4 @@
-"""``aigc-bench list``: what is known."""
+"""``aigc-bench list``: list workloads, profiles, engines, metrics, sensors, factors and the catalogue."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from aigc_bench.cli.output import json_option, print_json, print_table
 
 KINDS = {
     "workloads": "model families and their presets",
-    "profiles": "sets of cases, made for a kind of machine",
-    "engines": "what runs a model",
-    "metrics": "what is measured, with its formula",
-    "sensors": "where telemetry comes from",
-    "factors": "what a plan is judged by",
+    "profiles": "sets of cases for a kind of machine",
+    "engines": "engines that execute a model",
+    "metrics": "metrics with their formulae",
+    "sensors": "sources of telemetry",
+    "factors": "deployment factors of a plan",
     "accelerators": "GPUs and other accelerators of the catalogue",
     "servers": "servers of the catalogue",
-    "prices": "what renting an accelerator costs",
+    "prices": "rental prices of accelerators",
 }
-"""What can be listed: the keys of ``aigc_bench.listing.KINDS``, named here so that help imports nothing."""
+"""The keys of ``aigc_bench.listing.KINDS``, repeated here so that help imports nothing."""
 
 TEXT_COLUMNS = {
     "workloads": ("workload", "preset", "num_params", "item", "modes", "title"),
@@ -38,7 +38,7 @@ TEXT_COLUMNS = {
     "servers": ("id", "name", "gpu_count", "rack_units", "max_power_w", "price_usd", "basis", "as_of"),
     "prices": ("gpu_id", "provider", "region", "on_demand_usd_per_gpu_h", "spot_usd_per_gpu_h", "basis", "as_of"),
 }
-"""Columns of a wide kind that fit a terminal; ``--json`` has all, with the sources."""
+"""Columns of a wide kind that fit a terminal; ``--json`` has all columns and the sources."""
 
 UNITS = {
     "_bytes_per_s": "B/s",
@@ -49,14 +49,14 @@ UNITS = {
     "_w": "W",
     "_s": "s",
 }
-"""How a key ends -> the unit of its values."""
+"""Suffix of a key -> unit of its values."""
 
 
-@click.command(short_help="List what aigc-bench knows: workloads, profiles, metrics, accelerators ...")
+@click.command(short_help="List workloads, profiles, engines, metrics, accelerators, prices ...")
 @click.argument("kind", metavar="KIND", required=False)
 @json_option
 def command(*, kind: str | None, as_json: bool) -> None:
-    """List what aigc-bench knows of a KIND; without one, what can be listed.
+    """List all entries of a KIND; without one, list the kinds.
 
     Kinds: workloads, profiles, engines, metrics, sensors, factors, accelerators, servers, prices.
     """
@@ -80,18 +80,18 @@ def command(*, kind: str | None, as_json: bool) -> None:
 
 
 def _unit(key: str) -> str | None:
-    """The unit that a key ends with."""
+    """Return the unit of a key by its suffix."""
     return next((unit for suffix, unit in UNITS.items() if key.endswith(suffix)), None)
 
 
 def _heading(key: str) -> str:
-    """A key without its unit, which the cells carry."""
+    """Return a key without its unit, which the cells have."""
     suffix = next((suffix for suffix in UNITS if key.endswith(suffix)), "")
     return key.removesuffix(suffix).replace("_", " ")
 
 
 def _text(key: str, value: object) -> str:
-    """A cell: a quantity with its unit, an en dash where there is nothing."""
+    """Return a cell: a quantity with its unit, an en dash if there is no value."""
     from aigc_bench.core.units import quantity
 
     unit = _unit(key)

@@ -1,4 +1,4 @@
-"""``aigc-bench profiles``: list, show and make profiles."""
+"""``aigc-bench profiles``: list, show and create profiles."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from aigc_bench.measure.profiles import Profile
 
 
-@click.group("profiles", invoke_without_command=True, short_help="List, show and make profiles.")
+@click.group("profiles", invoke_without_command=True, short_help="List, show and create profiles.")
 @click.pass_context
 def command(ctx: click.Context) -> None:
-    """List, show and make profiles: named sets of cases for one kind of machine."""
+    """List, show and create profiles: named sets of cases for one kind of machine."""
     if ctx.invoked_subcommand is None:
         ctx.invoke(list_command, as_json=False)
 
@@ -45,10 +45,10 @@ def show_command(*, profile: str, as_json: bool) -> None:
 @command.command("new")
 @click.argument("name")
 @click.option("--from", "source", default="smoke", show_default=True, metavar="NAME|FILE", help="Profile to start from.")
-@click.option("-o", "--out", type=click.Path(dir_okay=False), metavar="FILE", help="File to write; by default in your profiles.")
+@click.option("-o", "--out", type=click.Path(dir_okay=False), metavar="FILE", help="File to write (default: your profile folder).")
 @json_option
 def new_command(*, name: str, source: str, out: str | None, as_json: bool) -> None:
-    """Make a profile of your own from an existing one, ready to be edited."""
+    """Create your own profile from an existing one, ready to edit."""
     from aigc_bench.measure.profiles import new_profile
 
     file = new_profile(name, source=source, out=out)
@@ -56,7 +56,7 @@ def new_command(*, name: str, source: str, out: str | None, as_json: bool) -> No
 
 
 def as_dict(profile: Profile) -> dict[str, Any]:
-    """A profile as JSON types, with its hash and its cases' names."""
+    """Return a profile as JSON types, with its hash and its cases' names."""
     cases = [{"id": case.id, **case.model_dump(mode="json")} for case in profile.cases]
     return {**profile.model_dump(mode="json", exclude={"cases"}), "hash": profile.hash, "cases": cases}
 

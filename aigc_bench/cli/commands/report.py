@@ -1,4 +1,4 @@
-"""``aigc-bench report``: the HTML report of one or several runs."""
+"""``aigc-bench report``: write the HTML report of one or several runs."""
 
 from __future__ import annotations
 
@@ -11,12 +11,10 @@ from aigc_bench.cli.terminal import say
 @click.command(short_help="Write the HTML report of one or several runs.")
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...")
 @click.option("-o", "--out", type=click.Path(dir_okay=False), metavar="FILE", help="File to write; default RUN/report.html.")
-@click.option(
-    "--demand", metavar="DEMAND.toml", help="End the report with the whole plan of this demand, made with the runs' numbers."
-)
+@click.option("--demand", metavar="DEMAND.toml", help="Append the plan of this demand, using the runs' measurements.")
 @json_option
 def command(*, runs: tuple[str, ...], out: str | None, demand: str | None, as_json: bool) -> None:
-    """Write the HTML report of one or several runs: one file that needs no network."""
+    """Write the HTML report of one or several runs as one self-contained file."""
     from aigc_bench import api
 
     file = api.report(*runs, out=out, demand=demand)

@@ -29,7 +29,7 @@ REPORT_FILE = "report.html"
 
 
 def _seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
-    """``90s``, ``20m``, ``1h30m`` as seconds; click's callback for ``--budget``."""
+    """Return ``90s``, ``20m``, ``1h30m`` as seconds; click's callback for ``--budget``."""
     from aigc_bench.core.units import parse_duration
 
     if value is None:
@@ -39,7 +39,7 @@ def _seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> f
     except ValueError as problem:
         raise click.BadParameter(str(problem), ctx=ctx, param=param) from None
     if seconds <= 0:
-        raise click.BadParameter(f"{value!r} is no time at all", ctx=ctx, param=param)
+        raise click.BadParameter(f"{value!r} must be longer than zero", ctx=ctx, param=param)
     return seconds
 
 
@@ -47,28 +47,28 @@ _SEED = Count(least=0, most=MOST_SEED)
 
 
 @click.command(short_help="Measure this machine with a profile and write the report.")
-@click.option("-p", "--profile", metavar="NAME|FILE", help="Profile to run; without it, the one that fits this machine.")
+@click.option("-p", "--profile", metavar="NAME|FILE", help="Profile to run (default: the one that matches this machine).")
 @own_model_options
-@click.option("--find", type=click.Choice(["max-batch"]), help="Look for the largest batch of each case that fits.")
+@click.option("--find", type=click.Choice(["max-batch"]), help="Search for the largest batch size of each case that fits.")
 @click.option(
     "--max-latency",
     type=Amount(least=1e-9, most=1e9),
     metavar="S",
-    help="... and answers within S seconds.",
+    help="... and keeps the latency within S seconds.",
 )
 @data_options
-@click.option("--only", multiple=True, metavar="GLOB", help="Only the cases whose name matches, such as 'gpt/*' (may be repeated).")
-@click.option("--level", type=click.Choice(["quick", "default", "rigorous"]), help="How long and how often to measure.")
-@click.option("--budget", callback=_seconds, metavar="20m", help="Spread this much time over the cases.")
-@click.option("-o", "--out", type=click.Path(), metavar="DIR", help="Run directory to write; default runs/TIME-PROFILE.")
+@click.option("--only", multiple=True, metavar="GLOB", help="Run only cases whose name matches, such as 'gpt/*' (repeatable).")
+@click.option("--level", type=click.Choice(["quick", "default", "rigorous"]), help="Duration and number of trials.")
+@click.option("--budget", callback=_seconds, metavar="20m", help="Total time to spread over the cases.")
+@click.option("-o", "--out", type=click.Path(), metavar="DIR", help="Run directory to write (default: runs/TIME-PROFILE).")
 @click.option(
-    "--resume", is_flag=False, flag_value=NEWEST, metavar="[RUN]", help="Finish an interrupted run, by default the newest."
+    "--resume", is_flag=False, flag_value=NEWEST, metavar="[RUN]", help="Complete an interrupted run (default: the newest)."
 )
-@click.option("--seed", type=_SEED, default=0, show_default=True, metavar="N", help="Seed of the trials' order.")
+@click.option("--seed", type=_SEED, default=0, show_default=True, metavar="N", help="Random seed of the trial order.")
 @click.option(
-    "--record-nvml", type=click.Path(), metavar="FILE", help="Also write what NVML answered, to replay an odd GPU elsewhere."
+    "--record-nvml", type=click.Path(), metavar="FILE", help="Also record all NVML responses, to replay an unusual GPU elsewhere."
 )
-@click.option("--dry-run", is_flag=True, help="List the cases and the expected time; write nothing.")
+@click.option("--dry-run", is_flag=True, help="List the cases and the expected time, and exit.")
 @json_option
 @click.pass_context
 def command(
@@ -91,18 +91,18 @@ def command(
 ) -> int:
     """Measure this machine with a profile and write the report.
 
-    Each trial is a fresh process. What is finished is safe on disk at any moment: Ctrl-C ends the run cleanly, and
-    --resume completes it. Exit 0 if every case has its numbers, 3 if some failed.
+    Each trial is a fresh process. Finished trials are always saved: Ctrl-C ends the run cleanly, and --resume completes it.
+    Exit 0 if every case has numbers, 3 if some failed.
     """
     from aigc_bench import api
     from aigc_bench.cli.progress import progress_display
     from aigc_bench.core.records import dump
 
     if resume is not None:
-        _refuse_beside_resume(ctx, model=own.model)
+        _refuse_with_resume(ctx, model=own.model)
         own, code = replace(own, model=None), own.model
     if max_latency is not None and find is None:
-        raise click.UsageError("--max-latency is a limit of the search for the largest batch; add --find max-batch", ctx=ctx)
+        raise click.UsageError("--max-latency limits the search for the largest batch; add --find max-batch", ctx=ctx)
     chosen = own.profile(profile, ctx=ctx)
     if dry_run:
         forecast = api.forecast(chosen, only=only, level=level, budget_s=budget, pipelines=data.pipelines())
@@ -132,21 +132,21 @@ def command(
     return _exit_code(run, summaries)
 
 
-def _refuse_beside_resume(ctx: click.Context, *, model: str | None) -> None:
-    """A run is resumed as it was started: options that would change it are refused, not ignored.
+def _refuse_with_resume(ctx: click.Context, *, model: str | None) -> None:
+    """Raise ``UsageError`` for options that would change a resumed run.
 
-    ``--model module:function`` changes nothing: it permits the code that the run was made with.
+    ``--model module:function`` is accepted: it allows the code that the run was made with.
     """
     from aigc_bench.core.named_code import is_code_name
 
-    kept = ("resume", "as_json", *(["model"] if model is not None and is_code_name(model) else []))
-    others = given(ctx, [name for name in ctx.params if name not in kept])
+    allowed = ("resume", "as_json", *(["model"] if model is not None and is_code_name(model) else []))
+    others = given(ctx, [name for name in ctx.params if name not in allowed])
     if others:
-        raise click.UsageError(f"--resume continues a run as it was started; it does not go with {', '.join(others)}", ctx=ctx)
+        raise click.UsageError(f"--resume continues a run with its original options; remove {', '.join(others)}", ctx=ctx)
 
 
 def _exit_code(run: Run, summaries: Sequence[CaseSummary]) -> int:
-    """0; 3 where a case failed or has no numbers; 130 where the user stopped the run. A budget that is spent is no failure."""
+    """Return 0; 3 if a case failed or has no numbers; 130 if the user stopped the run. A spent budget is not a failure."""
     if run.info.interrupted:
         return EXIT_INTERRUPTED
     return 0 if all(one.num_finished and not one.failures for one in summaries) else EXIT_CASES_FAILED
@@ -171,7 +171,7 @@ def _as_dict(run: Run, summaries: Sequence[CaseSummary]) -> dict[str, Any]:
 
 
 def _print_outcome(run: Run, summaries: Sequence[CaseSummary]) -> None:
-    """One line a case with its throughput, then where everything lies."""
+    """Print one line per case with its throughput, then the paths of run and report."""
     from aigc_bench import api
     from aigc_bench.core.units import quantity
 
@@ -191,17 +191,17 @@ def _print_outcome(run: Run, summaries: Sequence[CaseSummary]) -> None:
 
 
 def _is_open(run: Run) -> bool:
-    """Whether a search for the largest batch ended before its answer."""
+    """Return whether a search for the largest batch is unfinished."""
     return run.info.search is not None and any(found.bound == "unfinished" for found in run.info.search.found)
 
 
 def _found_words(found: FoundBatch) -> str:
-    """``largest batch 48 (memory does not hold more): gpt/...``."""
+    """Return ``largest batch 48 (limited by memory): gpt/...``."""
     from aigc_bench.report.sections.largest_batch import BOUNDS
 
     why = BOUNDS.get(found.bound or "", "no larger batch was measured")
     if found.batch_size is None:
-        return f"largest batch: none, not even 1 ({why}): {found.case}"
+        return f"largest batch: none, a batch of 1 does not fit ({why}): {found.case}"
     return f"largest batch {found.batch_size} ({why}): {found.case}"
 
 
@@ -217,4 +217,4 @@ def _print_forecast(forecast: Forecast, *, is_search: bool) -> None:
         f" = {total} trials, about {clock(forecast.expected_s)}",
     )
     if is_search:
-        say("The search goes on from there with larger batches until one does not fit: how many, nobody knows before.")
+        say("The search then tries larger batches until one does not fit; their number is not known in advance.")

@@ -1,4 +1,4 @@
-"""``aigc-bench show``: the numbers of a run."""
+"""``aigc-bench show``: print the numbers of a run."""
 
 from __future__ import annotations
 

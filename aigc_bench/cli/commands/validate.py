@@ -1,4 +1,4 @@
-"""``aigc-bench validate``: the performance model against published results."""
+"""``aigc-bench validate``: score the performance model against published results."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def command(*, table: str, by: str, rows_out: str | None, as_json: bool) -> None
     """Predict every row of a table in the schema of docs/method.md, and print how far the predictions are from the values.
 
     Errors are absolute fractions of the measured value, bias is their signed median, coverage the share of values inside the
-    nominal 80 % interval. What is not answered is counted with its reason. Rows that cannot be read are refused, each by its line
-    and with its reason, and count as asked. A table of which no row is answered ends with exit code 1.
+    nominal 80 % interval. Rows that cannot be predicted are counted by reason. Rows that cannot be read are refused, with line and
+    reason, and count as asked. If no row can be predicted, the exit code is 1.
     """
     from aigc_bench import api
     from aigc_bench.predict.validation.report import NoUsableRowError
@@ -65,7 +65,7 @@ def _show(scored: Validation, *, as_json: bool) -> None:
 
 
 def _refusals(refused: Sequence[Refused]) -> Iterator[str]:
-    """Yield one line for each reason with the lines of its rows: ``2 rows refused: lines 3, 7: unit 'banana' is ...``."""
+    """Yield one line per reason with the lines of its rows: ``2 rows refused: lines 3, 7: unit 'banana' is ...``."""
     lines: dict[str, list[int]] = {}
     for row in refused:
         lines.setdefault(row.reason, []).append(row.line)
@@ -78,7 +78,7 @@ def _refusals(refused: Sequence[Refused]) -> Iterator[str]:
 
 
 def _ranges(lines: Sequence[int]) -> str:
-    """Line numbers in rising order as ``3, 7-9``."""
+    """Return line numbers in rising order as ``3, 7-9``."""
     ranges: list[list[int]] = []
     for line in lines:
         if ranges and line == ranges[-1][1] + 1:

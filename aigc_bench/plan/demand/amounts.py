@@ -1,7 +1,7 @@
-"""What a key may hold: a number, an interval of three numbers, or a duration, each within the range of its key.
+"""Define the values of a key: a number, an interval of three numbers, or a duration, each within the range of its key.
 
-Every key that holds a number has a ``Range`` (a test holds it), wide enough for any demand that somebody has, and narrow enough for
-products of several keys to stay finite: whatever passes can be planned.
+Every key that holds a number has a ``Range`` (enforced by a test), wide enough for any real demand, and narrow enough for
+products of several keys to stay finite: every demand that passes can be planned.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": DAY_S, "w": 7 * DAY_S, "month
 
 @dataclass(frozen=True, kw_only=True)
 class Range:
-    """The numbers that a key takes: from ``low`` to ``high``, both included, and 0 where it may be nothing."""
+    """The numbers that a key accepts: from ``low`` to ``high``, both included, and optionally 0."""
 
     low: float
     high: float
@@ -34,7 +34,7 @@ class Range:
 
     @property
     def words(self) -> str:
-        """``0 or 1 to 10,000``, ``1 s to 10 years``."""
+        """Return the range in words: ``0 or 1 to 10,000``, ``1 s to 10 years``."""
         return f"{'0 or ' if self.or_zero else ''}{' to '.join(self._ends)}"
 
     @property
@@ -43,7 +43,7 @@ class Range:
         return write(self.low), write(self.high)
 
     def check(self, given: object) -> None:
-        """Raise ``ValueError`` where a number, or an end of an amount, lies outside."""
+        """Raise ``ValueError`` if a number, or an end of an amount, is out of range."""
         for number in _numbers(given):
             if not (self.low <= number <= self.high or (self.or_zero and number == 0)):
                 example = " (5 % is 0.05)" if self.high == 1 < number else ""
@@ -51,17 +51,17 @@ class Range:
 
 
 def between(low: float, high: float) -> Range:
-    """From ``low`` to ``high``."""
+    """Return the range from ``low`` to ``high``."""
     return Range(low=low, high=high)
 
 
 def zero_or(low: float, high: float) -> Range:
-    """Nothing, or from ``low`` to ``high``."""
+    """Return the range of 0 and from ``low`` to ``high``."""
     return Range(low=low, high=high, or_zero=True)
 
 
 def lasting(low_s: float, high_s: float) -> Range:
-    """A duration between two in seconds."""
+    """Return the range of a duration, in seconds."""
     return Range(low=low_s, high=high_s, are_seconds=True)
 
 
@@ -85,7 +85,7 @@ def _time(seconds: float) -> str:
 
 
 class Table(Record):
-    """A table of the file, which holds each of its keys to its range."""
+    """A table of the file, which checks the range of each key."""
 
     @field_validator("*")
     @classmethod
@@ -97,21 +97,21 @@ class Table(Record):
 
 
 def range_of(field: FieldInfo) -> Range | None:
-    """The range of a key, ``None`` where it holds no number."""
+    """Return the range of a key, ``None`` if it holds no number."""
     extra = field.json_schema_extra
     found = extra.get("range") if isinstance(extra, dict) else None
     return found if isinstance(found, Range) else None
 
 
 class Amount(Record):
-    """A number as it was written: exact, or ``[low, value, high]``."""
+    """A number as written: exact, or ``[low, value, high]``."""
 
     value: float
     low: float
     high: float
 
     def estimate(self, unit: str, *, source: str, factor: float = 1.0) -> Estimate:
-        """The amount times ``factor`` as an Estimate: what somebody states about a demand is an assumption with a source."""
+        """Return the amount times ``factor`` as an Estimate: a figure stated in a demand is an assumption with a source."""
         values = {end: getattr(self, end) * factor for end in ("value", "low", "high")}
         return Estimate(**values, unit=unit, basis="assumed", source=source)
 
@@ -121,7 +121,7 @@ def _amount(given: object) -> object:
         return given
     if isinstance(given, list):
         if len(given) != 3 or not all(_is_number(part) for part in given) or list(given) != sorted(given):
-            raise ValueError("must be a number or [low, value, high], rising")
+            raise ValueError("must be a number or [low, value, high] in rising order")
         low, value, high = (float(part) for part in given)
     elif _is_number(given):
         assert isinstance(given, int | float), "numbers are int or float"
@@ -142,7 +142,7 @@ def _number(given: object) -> object:
 
 
 def _seconds(given: object) -> object:
-    """Seconds of a number or of ``90s``, ``20m``, ``8h``, ``7d``, ``2w``, ``3y``."""
+    """Return the seconds of a number or of ``90s``, ``20m``, ``8h``, ``7d``, ``2w``, ``3y``."""
     seconds = given
     if not _is_number(given):
         match = _DURATION.fullmatch(given.lower()) if isinstance(given, str) else None
@@ -166,6 +166,6 @@ Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
 
 
 def documented(description: str, *, unit: str = "", limits: Range | None = None, default: Any = None) -> Any:
-    """A field with what it means, its unit and its range, as the table of the manual prints them."""
+    """Return a field with description, unit and range, as the table of the manual prints them."""
     extra: Any = ({"unit": unit} if unit else {}) | ({"range": limits} if limits is not None else {})
     return Field(default=default, description=description, json_schema_extra=extra or None)

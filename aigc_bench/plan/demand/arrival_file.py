@@ -1,4 +1,4 @@
-"""A trace of arrivals that a demand file names: a table with the column ``arrival_s``, one request a row."""
+"""Read a trace of arrivals that a demand file names: a table with the column ``arrival_s``, one request per row."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ COLUMN = "arrival_s"
 
 
 def read_arrivals(file: Path) -> list[float]:
-    """Return the moments of a trace in rising order, in seconds from its first.
+    """Return the arrival times of a trace in rising order, in seconds from the first.
 
-    Raises ``UsageError`` with the line of a cell that is no moment, or where there are no two moments.
+    Raises ``UsageError`` with the line of a cell that is not a time, or if there are fewer than two distinct times.
     """
-    table = read_table(file, required=(COLUMN,), hint="One request a row, seconds from any moment.")
+    table = read_table(file, required=(COLUMN,), hint="Write one request per row, in seconds from any start.")
     found: list[float] = []
     for row in table.rows:
         try:
@@ -25,8 +25,8 @@ def read_arrivals(file: Path) -> list[float]:
             found.append(parse_number(row.cells[COLUMN], commas=table.commas, suffix=False))
         except ValueError as problem:
             said = str(problem) if row.problem else f"{COLUMN} {row.cells[COLUMN][:40]!r} {problem}"
-            raise UsageError(f"{file}: line {row.line}: {said}.", "One request a row, seconds from any moment.") from None
+            raise UsageError(f"{file}: line {row.line}: {said}.", "Write one request per row, in seconds from any start.") from None
     found.sort()
     if len(found) < 2 or found[-1] <= found[0]:
-        raise UsageError(f"{file}: needs requests at two moments at least.")
+        raise UsageError(f"{file}: needs requests at two different times at least.")
     return [moment - found[0] for moment in found]

@@ -1,9 +1,9 @@
-"""From what people know of their users to a peak rate, a mean and the shape of a day.
+"""Derive the peak rate, the mean rate and the daily profile of requests from what a demand states.
 
     users    users * active share * requests per user and minute / 60 * peak factor
     rate     the stated rate at the peak
     hourly   the busiest of 24 hours, requests an hour / 3600 * peak factor
-    trace    requests a second of the busiest minute of a file of arrival times
+    trace    requests/s of the busiest minute of a file of arrival times
 
 ``duty`` is mean over peak; ``cv2`` of a trace is that of the gaps between its requests.
 """
@@ -24,7 +24,7 @@ BUSY_WINDOW_S = 60.0
 def from_users(
     *, users: Estimate, active_share: Estimate, requests_per_minute: Estimate, peak_factor: Estimate, duty: Estimate
 ) -> Arrival:
-    """Requests a second at the peak of a population of users."""
+    """Return the peak requests/s of a population of users."""
     formula = "users x active share x requests a minute / 60 x peak factor"
     product = times(users, active_share, requests_per_minute, peak_factor, unit="request/min")
     parts = {"users": users, "active share": active_share, "requests a minute": requests_per_minute, "peak factor": peak_factor}
@@ -34,12 +34,12 @@ def from_users(
 
 
 def from_rate(rate: Estimate, *, duty: Estimate) -> Arrival:
-    """A stated rate at the peak."""
+    """Return the arrival of a stated peak rate."""
     return Arrival(peak_requests_per_s=rate, duty=duty, formula="stated rate at the peak", parts={"rate": rate})
 
 
 def from_hourly(requests_per_hour: Sequence[float], *, peak_factor: Estimate, source: str) -> Arrival:
-    """24 numbers, requests in each hour of a day; ``peak_factor`` is the busiest minutes over the busiest hour."""
+    """Return the arrival of 24 numbers, the requests per hour of a day; ``peak_factor`` is busiest minutes over busiest hour."""
     assert len(requests_per_hour) == HOURS_PER_DAY and min(requests_per_hour) >= 0, "a day has 24 hours, none of them negative"
     busiest = max(requests_per_hour)
     hour = estimate(busiest / 3600, unit="request/s", basis="assumed", source=source)
@@ -57,7 +57,7 @@ def from_hourly(requests_per_hour: Sequence[float], *, peak_factor: Estimate, so
 
 
 def from_times(times_s: Sequence[float], *, source: str) -> Arrival:
-    """Arrival times in seconds, rising: the busiest minute is the peak, the whole file the mean."""
+    """Return the arrival of rising times in seconds: the busiest minute is the peak, the whole file the mean."""
     assert len(times_s) >= 2 and times_s[-1] > times_s[0], "a trace holds at least two moments"
     span_s = times_s[-1] - times_s[0]
     mean = (len(times_s) - 1) / span_s
@@ -76,7 +76,7 @@ def from_times(times_s: Sequence[float], *, source: str) -> Arrival:
 
 
 def _busiest(times_s: Sequence[float], *, window_s: float) -> float:
-    """Most requests within any window that starts at a request, per second."""
+    """Return the highest rate of any window that starts at a request, in requests/s."""
     most, first = 0, 0
     for last, moment in enumerate(times_s):
         while moment - times_s[first] >= window_s:

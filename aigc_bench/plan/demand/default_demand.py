@@ -1,7 +1,7 @@
-"""The demand of a first plan: an office of a thousand people, a service for each family that was measured, and nightly training.
+"""Build the demand of a first plan: an office of a thousand people, a service per measured family, and nightly training.
 
-Nobody measured these rates. Each is a stated, modest assumption with an interval and a reason, so that the plan's arithmetic
-can be read and every figure replaced by one's own.
+These rates are not measured. Each is a stated, modest assumption with an interval and a reason, so that the plan's arithmetic
+can be followed and every figure replaced by the user's own.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ LIFE_MONTHS = 36
 
 @dataclass(frozen=True, kw_only=True)
 class Use:
-    """How an office uses one family, and how much of it is trained at night. Sizes in bytes, one value each; ranges are +-50 %."""
+    """How an office uses one family, and how much it trains at night; sizes in bytes, intervals are +-50 %."""
 
     title: str
     active_share: float
@@ -139,13 +139,13 @@ OTHER = Use(
     night_items=1_000,
     bytes_per_item=100_000,
 )
-"""What is supposed of a family that the built-in demand does not know, such as a third party's."""
+"""Assumptions for a family that the built-in demand does not know, such as a third party's."""
 
 
 def default_demand(rows: Sequence[MetricRow], *, catalogue: Catalogue) -> Demand:
-    """A service for every family measured in inference, and a nightly training job for every one measured in training.
+    """Return a service for every family measured in inference, and a nightly job for every one measured in training.
 
-    Where a family was measured in several presets, the largest is asked for.
+    Of several measured presets of a family the largest is used.
     """
     chosen = _largest_presets(rows)
     return Demand(
@@ -154,14 +154,14 @@ def default_demand(rows: Sequence[MetricRow], *, catalogue: Catalogue) -> Demand
         jobs=tuple(_job(row) for row in chosen if row.mode == "train"),
         site=default_site(catalogue),
         finance=default_finance(catalogue),
-        notes=("Nobody measured this demand: every rate is an assumption with its interval, to be replaced by your own.",),
+        notes=("This demand is not measured: every rate is an assumption with an interval, to be replaced by your own.",),
     )
 
 
 def _largest_presets(rows: Sequence[MetricRow]) -> list[MetricRow]:
-    """For each family and mode the throughput row of its largest preset, in the order of the rows.
+    """Return for each family and mode the throughput row of its largest preset, in the order of the rows.
 
-    The rows do not tell sizes: the preset whose best throughput is lowest is taken as the largest, invalid numbers last.
+    Rows have no sizes: the preset with the lowest best throughput is taken as the largest, invalid numbers last.
     """
     best: dict[tuple[str, str, str], MetricRow] = {}
     for row in rows:
@@ -181,7 +181,7 @@ def _standing(row: MetricRow) -> tuple[bool, float]:
 
 
 def _item(row: MetricRow) -> str:
-    """What a throughput counts, singular: ``token`` of ``tokens/s``."""
+    """Return the item of a throughput in the singular: ``token`` of ``tokens/s``."""
     return row.unit.removesuffix("/s").removesuffix("s")
 
 
@@ -225,7 +225,7 @@ def _about(value: float, *, unit: str, of: str) -> Estimate:
 
 
 def default_site(catalogue: Catalogue) -> Site:
-    """A server room nobody described: contained air cooling, a three-phase 32 A feed for each rack, world-mean tariff and grid."""
+    """Return the default server room: contained air cooling, a three-phase 32 A feed per rack, world-mean tariff and grid."""
     feed = catalogue.power[RACK_FEED].estimate()
     return Site(
         electricity_usd_per_kwh=catalogue.electricity_price(),
@@ -237,7 +237,7 @@ def default_site(catalogue: Catalogue) -> Site:
 
 
 def default_finance(catalogue: Catalogue) -> Finance:
-    """Three years, resale as published for that age, and the catalogue's rates."""
+    """Return the default finance: three years, published resale value of that age, and the catalogue's rates."""
     return Finance(
         discount_rate=catalogue.constant("discount_rate"),
         life_years=LIFE_YEARS,

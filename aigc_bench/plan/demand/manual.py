@@ -1,4 +1,4 @@
-"""The table of every key of a demand file, made from the records themselves."""
+"""Print the table of every key of a demand file, generated from the records."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from aigc_bench.plan.demand.schema import WrittenDemand
 
 
 class Key(Record):
-    """One key: the table it stands in, its kind, its unit, its range, its default, and what it means."""
+    """One key: its table, kind, unit, range, default and meaning."""
 
     table: str
     key: str
@@ -27,7 +27,7 @@ class Key(Record):
 
 
 def keys() -> tuple[Key, ...]:
-    """Every key of a demand file in the order of the records."""
+    """Return every key of a demand file in the order of the records."""
     return tuple(_walk(WrittenDemand, table=""))
 
 
@@ -62,7 +62,7 @@ _KINDS = (
     ("_seconds", "duration"), ("_amount", "amount"), ("_names", "names"), ("Literal", "word"),
     ("Mapping", "table"), ("bool", "true or false"), ("int", "whole number"), ("tuple", "numbers"), ("float", "number"),
 )  # fmt: skip
-"""What in an annotation tells the kind of a key, the first that is found."""
+"""Part of an annotation -> kind of the key; the first match counts."""
 
 
 def _kind(text: str, field: FieldInfo) -> str:
@@ -84,7 +84,7 @@ def _plain(value: object) -> str:
 
 
 def table() -> str:
-    """The keys as a Markdown table."""
+    """Return the keys as a Markdown table."""
     lines = ["| table | key | kind | unit | range | default | meaning |", "|---|---|---|---|---|---|---|"]
     for key in keys():
         cells = (f"`{key.table}`", f"`{key.key}`", key.kind, key.unit, key.range, key.default, key.meaning)

@@ -1,4 +1,4 @@
-"""Reads a demand file: every mistake at once, then the records of ``plan.demand`` in SI units."""
+"""Read a demand file: report all mistakes together, else return the records of ``plan.demand`` in SI units."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ class Named(Protocol):
 
     @property
     def name(self) -> str:
-        """The name it was given."""
+        """Return the name."""
 
 
 Table = TypeVar("Table", bound=Named)
 
 
 def read_demand(path: Path | str, *, catalogue: Catalogue) -> Demand:
-    """The demand in a file; raises ``UsageError`` that names the file and every key that is wrong."""
+    """Return the demand in a file; raise ``UsageError`` that names the file and every wrong key."""
     file = Path(path)
     raw = read_toml(file)
     written, problems = check(raw, WrittenDemand)
@@ -52,18 +52,18 @@ def read_demand(path: Path | str, *, catalogue: Catalogue) -> Demand:
 
 
 class _Attempts:
-    """Makes the parts of a demand and gathers what is wrong with them, so that all is told at once."""
+    """Make the parts of a demand and collect their mistakes, so that all are reported together."""
 
     def __init__(self) -> None:
         self.problems: list[str] = []
 
     def make(self, place: str, maker: Callable[[], Made]) -> list[Made]:
-        """The part in a list, or an empty one where a mistake was found."""
+        """Return the part in a list, or an empty list if it has a mistake."""
         try:
             return [maker()]
         except AigcBenchError as problem:
-            told = f"{place}: {problem}"
-            self.problems += [] if told in self.problems else [told]
+            message = f"{place}: {problem}"
+            self.problems += [] if message in self.problems else [message]
             return []
 
     def make_all(
@@ -75,7 +75,7 @@ class _Attempts:
         maker: Callable[[Table], Made],
         prepare: Callable[[Table], Table] = lambda table: table,
     ) -> list[Made]:
-        """Every table of a kind that passes all its checks, once it is prepared."""
+        """Return every table of a kind that passes all its checks after ``prepare``."""
         made: list[Made] = []
         for number, table in enumerate(tables, start=1):
             place, before = f"{noun} {number} ({table.name})", len(self.problems)
@@ -91,7 +91,7 @@ def _convert(written: WrittenDemand, *, catalogue: Catalogue, folder: Path) -> t
     attempts = _Attempts()
 
     def times_of(name: str) -> list[float]:
-        """Arrival times in seconds of a trace beside the demand file."""
+        """Return the arrival times in seconds of a trace next to the demand file."""
         return read_arrivals(folder / name)
 
     own = partial(with_own_model, folder=folder)
@@ -133,7 +133,7 @@ def _growth(written: WrittenDemand) -> Growth | None:
 
 
 def _sound_part(raw: dict[str, Any]) -> WrittenDemand | None:
-    """The file without what is written wrongly, so that the names in the rest are looked at, too."""
+    """Return the file without its invalid keys, so that the names in the rest are checked, too."""
     kept: dict[str, Any] = {"name": "?"}
     for key, field in WrittenDemand.model_fields.items():
         given, record = raw.get(key), inner_record(field.annotation)
@@ -149,11 +149,11 @@ def _sound_part(raw: dict[str, Any]) -> WrittenDemand | None:
 STAND_INS: Mapping[str, Any] = {
     "rate": 1.0, "items": 1.0, "deadline": 1.0, "tokens": 1.0, "samples": 1.0, "input_tokens": 1.0, "output_tokens": 1.0,
 }  # fmt: skip
-"""What stands in for a key that is needed and was written wrongly, so that nothing is said to be missing that was given."""
+"""Substitutes for required keys with invalid values, so that a key that was given is not reported as missing."""
 
 
 def _mended(table: Any, record: type[BaseModel]) -> dict[str, Any] | None:
-    """The table without its wrong keys; ``None`` where what is left is wrong, too."""
+    """Return the table without its wrong keys; ``None`` if the rest is invalid, too."""
     if not isinstance(table, dict):
         return None
     kept: dict[str, Any] = dict(table)
@@ -173,17 +173,17 @@ YEAR_S = 365.25 * 86400.0
 MOST_LOADS = 100
 """Services and jobs of one demand: each is searched on every accelerator, about a second on the whole catalogue."""
 WHOLE = "the demand: "
-"""What begins a mistake that no single table can see."""
+"""Prefix of a mistake that concerns several tables."""
 
 
 def _whole(written: WrittenDemand) -> list[str]:
-    """What no single table can see: nothing is asked, a name is there twice, growth without a horizon."""
+    """Return the mistakes that concern several tables: no load, a repeated name, growth without a horizon."""
     names = Counter([one.name for kind in (written.service, written.batch, written.training) for one in kind])
     problems = [f"{WHOLE}{name!r} is the name of {count} services or jobs" for name, count in names.items() if count > 1]
     if names.total() > MOST_LOADS:
         problems.append(f"{WHOLE}{names.total()} services and jobs; at most {MOST_LOADS} are planned together")
     if not names:
-        problems.append(f"{WHOLE}nothing is asked: there is no [[service]], [[batch]] or [[training]]")
+        problems.append(f"{WHOLE}no load: add a [[service]], [[batch]] or [[training]]")
     if (written.growth_per_year is None) != (written.horizon is None):
         problems.append(f"{WHOLE}growth_per_year and horizon belong together: give both or neither")
     return problems

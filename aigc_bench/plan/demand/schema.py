@@ -1,4 +1,4 @@
-"""The keys of a demand file. Every field says what it means; ``manual`` prints them as one table.
+"""Define the keys of a demand file. Every field has a description; ``manual`` prints them as one table.
 
 An amount is a number or ``[low, value, high]``; a share the same from 0 to 1; a duration ``90s``, ``20m``, ``8h``, ``7d``, ``3y``.
 """
@@ -44,117 +44,113 @@ class Named(Table):
 
 
 class WrittenSlo(Table):
-    """``[service.slo]``: what a share of the requests must get."""
+    """``[service.slo]``: the latency bounds, and the share of requests that must meet them."""
 
-    ttft: Duration | None = documented("time to the first token", limits=lasting(1e-6, 30 * DAY_S))
-    tpot: Duration | None = documented("time per further token", limits=lasting(1e-6, DAY_S))
-    latency: Duration | None = documented("time to the last byte of the answer", limits=lasting(1e-6, 365 * DAY_S))
-    percentile: Number = documented("share of requests that must meet it", unit="%", limits=between(1, 99.99), default=95.0)
+    ttft: Duration | None = documented("TTFT bound: time to the first token", limits=lasting(1e-6, 30 * DAY_S))
+    tpot: Duration | None = documented("TPOT bound: time per further token", limits=lasting(1e-6, DAY_S))
+    latency: Duration | None = documented("latency bound: time to the last byte of the response", limits=lasting(1e-6, 365 * DAY_S))
+    percentile: Number = documented("share of requests that must meet the SLO", unit="%", limits=between(1, 99.99), default=95.0)
 
 
 class WrittenService(Named):
-    """``[[service]]``: a model that answers requests. One of users, rate, hourly_requests and trace says how they come."""
+    """``[[service]]``: a model that answers requests; one of users, rate, hourly_requests and trace gives the arrivals."""
 
     name: str = documented("a name of your own", default=...)
     workload: str = documented("model family, see `aigc-bench list workloads`", default="")
     preset: str = documented("model of the family", default="")
-    model: str | None = documented("your own model instead of both: a config.json or its folder, beside the demand file")
-    users: WrittenAmount | None = documented("people who have the service", unit="users", limits=zero_or(1, 1e10))
+    model: str | None = documented("your own model instead of both: a config.json or its folder, relative to the demand file")
+    users: WrittenAmount | None = documented("people with access to the service", unit="users", limits=zero_or(1, 1e10))
     active_share: WrittenAmount | None = documented(
-        "share of them at work with it at the busy hour", unit="fraction", limits=zero_or(1e-6, 1)
+        "share of users active in the busy hour", unit="fraction", limits=zero_or(1e-6, 1)
     )
     requests_per_minute: WrittenAmount | None = documented(
-        "requests of an active person", unit="request/min", limits=zero_or(1e-6, 1e4)
+        "requests per active user", unit="request/min", limits=zero_or(1e-6, 1e4)
     )
     peak_factor: WrittenAmount | None = documented(
-        "busiest minutes over the busy hour (default: catalogue)", unit="ratio", limits=between(1, 1000)
+        "busiest minutes over busy hour (default: catalogue)", unit="ratio", limits=between(1, 1000)
     )
-    rate: WrittenAmount | None = documented(
-        "requests a second at the peak, where that is known", unit="request/s", limits=zero_or(1e-6, 1e7)
-    )
+    rate: WrittenAmount | None = documented("peak request rate, if it is known", unit="request/s", limits=zero_or(1e-6, 1e7))
     hourly_requests: tuple[Number, ...] | None = documented(
         "24 numbers: requests in each hour of a day", unit="request/h", limits=zero_or(1e-3, 1e10)
     )
-    trace: str | None = documented("CSV file with a column arrival_s, beside the demand file")
-    duty: WrittenAmount | None = documented("mean rate of the year over the peak rate", unit="fraction", limits=zero_or(1e-6, 1))
-    input_tokens: WrittenAmount | None = documented("tokens of a prompt (language models)", unit="token", limits=between(1, 1e7))
-    output_tokens: WrittenAmount | None = documented("tokens of an answer (language models)", unit="token", limits=between(1, 1e7))
+    trace: str | None = documented("CSV file with a column arrival_s, relative to the demand file")
+    duty: WrittenAmount | None = documented("mean rate over peak rate", unit="fraction", limits=zero_or(1e-6, 1))
+    input_tokens: WrittenAmount | None = documented("tokens per prompt (language models)", unit="token", limits=between(1, 1e7))
+    output_tokens: WrittenAmount | None = documented("tokens per response (language models)", unit="token", limits=between(1, 1e7))
     items_per_request: WrittenAmount | None = documented(
-        "items that answer one request (default 1)", unit="item/request", limits=between(1e-3, 1e6)
+        "items per response (default 1)", unit="item/request", limits=between(1e-3, 1e6)
     )
-    settings: Mapping[str, Setting] = documented("the family's own settings: resolution, num_inference_steps ...", default={})
+    settings: Mapping[str, Setting] = documented("settings of the model family: resolution, num_inference_steps ...", default={})
     work_cv: Number | None = documented(
-        "spread of the work of a request: standard deviation over mean (default 1)", unit="ratio", limits=zero_or(1e-3, 100)
+        "CV of the work per request: standard deviation over mean (default 1)", unit="ratio", limits=zero_or(1e-3, 100)
     )
-    request_kb: WrittenAmount | None = documented("size of a request", unit="kB", limits=zero_or(1e-3, 1e9))
-    response_kb: WrittenAmount | None = documented("size of an answer", unit="kB", limits=zero_or(1e-3, 1e9))
-    kept: Duration | None = documented("how long answers are stored (default 30 days)", limits=lasting(1, 100 * YEAR_S))
-    slo: WrittenSlo = documented("what requests must get", default=WrittenSlo())
-    precisions: Names = documented("number formats that are allowed (default: all that the engines have)", default=())
-    engines: Names = documented("engines that are allowed (default: all)", default=())
-    api_model: str | None = documented("commercial model that would answer instead, by its name in api_prices")
+    request_kb: WrittenAmount | None = documented("request size", unit="kB", limits=zero_or(1e-3, 1e9))
+    response_kb: WrittenAmount | None = documented("response size", unit="kB", limits=zero_or(1e-3, 1e9))
+    kept: Duration | None = documented("retention of responses (default 30 days)", limits=lasting(1, 100 * YEAR_S))
+    slo: WrittenSlo = documented("the SLO", default=WrittenSlo())
+    precisions: Names = documented("allowed precisions (default: all that the engines support)", default=())
+    engines: Names = documented("allowed engines (default: all)", default=())
+    api_model: str | None = documented("commercial model that can replace it, by its name in api_prices")
 
     @model_validator(mode="after")
     def _one_arrival(self) -> WrittenService:
         given = [key for key in ARRIVALS if getattr(self, key) is not None]
         if len(given) != 1:
-            raise ValueError(f"give one of {', '.join(ARRIVALS)}; there {'is none' if not given else 'are ' + ' and '.join(given)}")
+            raise ValueError(f"give one of {', '.join(ARRIVALS)}; found {'none' if not given else ' and '.join(given)}")
         if given == ["users"] and (self.active_share is None or self.requests_per_minute is None):
-            raise ValueError("users needs active_share and requests_per_minute beside it")
+            raise ValueError("users requires active_share and requests_per_minute")
         if self.hourly_requests is not None and len(self.hourly_requests) != 24:
             raise ValueError(f"hourly_requests has {len(self.hourly_requests)} numbers; a day has 24 hours")
         return self
 
 
 class WrittenBatch(Named):
-    """``[[batch]]``: items that must be done by a deadline, again and again."""
+    """``[[batch]]``: a recurring batch inference job with a deadline."""
 
     name: str = documented("a name of your own", default=...)
     workload: str = documented("model family", default="")
     preset: str = documented("model of the family", default="")
     model: str | None = documented("your own model instead of both: a config.json or its folder")
     items: WrittenAmount = documented(
-        "items of one run (of a language model: answers)", unit="item", limits=zero_or(1e-3, 1e15), default=...
+        "items per run (language models: responses)", unit="item", limits=zero_or(1e-3, 1e15), default=...
     )
-    deadline: Duration = documented("how long one run may take", limits=lasting(1, 10 * YEAR_S), default=...)
-    every: Duration = documented("how often it comes", limits=lasting(1, 10 * YEAR_S), default=DAY_S)
-    input_tokens: WrittenAmount | None = documented("tokens of a prompt (language models)", unit="token", limits=between(1, 1e7))
-    output_tokens: WrittenAmount | None = documented("tokens of an answer (language models)", unit="token", limits=between(1, 1e7))
-    item_kb: WrittenAmount | None = documented("size of an item's input", unit="kB", limits=zero_or(1e-3, 1e9))
-    response_kb: WrittenAmount | None = documented("size of an item's result", unit="kB", limits=zero_or(1e-3, 1e9))
-    kept: Duration | None = documented("how long results are stored (default 30 days)", limits=lasting(1, 100 * YEAR_S))
-    settings: Mapping[str, Setting] = documented("the family's own settings", default={})
-    precisions: Names = documented("number formats that are allowed", default=())
-    engines: Names = documented("engines that are allowed", default=())
+    deadline: Duration = documented("time limit of one run", limits=lasting(1, 10 * YEAR_S), default=...)
+    every: Duration = documented("interval between runs", limits=lasting(1, 10 * YEAR_S), default=DAY_S)
+    input_tokens: WrittenAmount | None = documented("tokens per prompt (language models)", unit="token", limits=between(1, 1e7))
+    output_tokens: WrittenAmount | None = documented("tokens per response (language models)", unit="token", limits=between(1, 1e7))
+    item_kb: WrittenAmount | None = documented("input size per item", unit="kB", limits=zero_or(1e-3, 1e9))
+    response_kb: WrittenAmount | None = documented("result size per item", unit="kB", limits=zero_or(1e-3, 1e9))
+    kept: Duration | None = documented("retention of results (default 30 days)", limits=lasting(1, 100 * YEAR_S))
+    settings: Mapping[str, Setting] = documented("settings of the model family", default={})
+    precisions: Names = documented("allowed precisions", default=())
+    engines: Names = documented("allowed engines", default=())
 
 
 class WrittenTraining(Named):
-    """``[[training]]``: a model is trained or fine-tuned by a deadline."""
+    """``[[training]]``: training or fine-tuning with a deadline."""
 
     name: str = documented("a name of your own", default=...)
     workload: str = documented("model family", default="")
     preset: str = documented("model of the family", default="")
     model: str | None = documented("your own model instead of both: a config.json or its folder")
     method: Literal["pretraining", "full", "lora"] = documented(
-        "pretraining, full fine-tuning, or low-rank adapters beside frozen weights", default="full"
+        "pretraining, full fine-tuning, or LoRA: low-rank adapters with frozen weights", default="full"
     )
     tokens: WrittenAmount | None = documented("tokens to train on (language models)", unit="token", limits=zero_or(1, 1e16))
     samples: WrittenAmount | None = documented("samples to train on (other families)", unit="sample", limits=zero_or(1, 1e15))
-    deadline: Duration = documented("how long one run may take", limits=lasting(1, 10 * YEAR_S), default=...)
+    deadline: Duration = documented("time limit of one run", limits=lasting(1, 10 * YEAR_S), default=...)
     every: Duration | None = documented(
-        "how often it comes (default: once, and as often as it fits)", limits=lasting(1, 10 * YEAR_S)
+        "interval between runs (default: one run, counted as repeated without pause)", limits=lasting(1, 10 * YEAR_S)
     )
     sample_kb: WrittenAmount | None = documented(
-        "stored size of a sample (default: 4 bytes a token)", unit="kB", limits=zero_or(1e-3, 1e9)
+        "stored size per sample (default: 4 bytes per token)", unit="kB", limits=zero_or(1e-3, 1e9)
     )
     checkpoints_kept: WrittenAmount | None = documented(
-        "checkpoints that are kept (default: checkpoints_kept)", unit="count", limits=zero_or(1, 1e4)
+        "checkpoints to keep (default: checkpoints_kept)", unit="count", limits=zero_or(1, 1e4)
     )
-    checkpoint_stall: Duration | None = documented(
-        "longest pause that saving one may cause (default 60 s)", limits=lasting(1e-3, DAY_S)
-    )
-    settings: Mapping[str, Setting] = documented("the family's own settings: seq_len ...", default={})
-    precisions: Names = documented("number formats that are allowed", default=())
+    checkpoint_stall: Duration | None = documented("longest pause to save a checkpoint (default 60 s)", limits=lasting(1e-3, DAY_S))
+    settings: Mapping[str, Setting] = documented("settings of the model family: seq_len ...", default={})
+    precisions: Names = documented("allowed precisions", default=())
 
     @model_validator(mode="after")
     def _one_amount(self) -> WrittenTraining:
@@ -164,14 +160,12 @@ class WrittenTraining(Named):
 
 
 class WrittenDataset(Table):
-    """``[[dataset]]``: data that is kept; a profile of the catalogue, or a size."""
+    """``[[dataset]]``: stored data; a profile of the catalogue, or a size."""
 
     name: str = documented("a name of your own", default=...)
-    profile: str | None = documented("a public data set: imagenet_1k, librispeech_960h, bookcorpus")
-    size_gb: WrittenAmount | None = documented("size, where it is no public one", unit="GB", limits=zero_or(1e-6, 1e9))
-    copies: WrittenAmount | None = documented(
-        "copies that are kept (default: dataset_copies)", unit="count", limits=zero_or(1, 100)
-    )
+    profile: str | None = documented("public data set: imagenet_1k, librispeech_960h, bookcorpus")
+    size_gb: WrittenAmount | None = documented("size, if it is not a public data set", unit="GB", limits=zero_or(1e-6, 1e9))
+    copies: WrittenAmount | None = documented("copies to keep (default: dataset_copies)", unit="count", limits=zero_or(1, 100))
 
     @model_validator(mode="after")
     def _one_size(self) -> WrittenDataset:
@@ -181,94 +175,90 @@ class WrittenDataset(Table):
 
 
 class WrittenSite(Table):
-    """``[site]``: where the machines stand. What is left out is unknown, and the factor that needs it says so."""
+    """``[site]``: the location of the machines; a missing key is unknown, and the factor that needs it reports that."""
 
-    region: str | None = documented("country, state or cloud region: tariff and carbon of the grid")
-    power_kw: WrittenAmount | None = documented("power that the site gives to IT", unit="kW", limits=zero_or(1e-3, 1e7))
-    racks: Whole | None = documented("racks there is room for", unit="racks", limits=between(0, 1e6))
+    region: str | None = documented("country, state or cloud region; sets tariff and grid carbon intensity")
+    power_kw: WrittenAmount | None = documented("IT power of the site", unit="kW", limits=zero_or(1e-3, 1e7))
+    racks: Whole | None = documented("racks that fit", unit="racks", limits=between(0, 1e6))
     rack_kw: WrittenAmount | None = documented(
         "continuous rating of a rack's feed (default: three-phase 32 A)", unit="kW", limits=between(0.01, 1e4)
     )
     rack_cooling_kw: WrittenAmount | None = documented(
-        "heat a rack can give away (default: by cooling)", unit="kW", limits=between(0.01, 1e4)
+        "cooling capacity per rack (default: by cooling)", unit="kW", limits=between(0.01, 1e4)
     )
     rack_units: Whole = documented("height of a rack", unit="U", limits=between(1, 100), default=42)
     cooling: CoolingMethod = documented("air, rear_door, direct_liquid or immersion", default="air")
     inlet_c: Number | None = documented("highest temperature of the supplied air", unit="degC", limits=between(1, 60))
-    floor_kg_per_m2: Number | None = documented("load that the floor carries", unit="kg/m2", limits=between(10, 1e5))
-    pue: WrittenAmount | None = documented(
-        "power of the site over power of IT (default: by cooling)", unit="ratio", limits=between(1, 10)
-    )
+    floor_kg_per_m2: Number | None = documented("floor load limit", unit="kg/m2", limits=between(10, 1e5))
+    pue: WrittenAmount | None = documented("site power over IT power (default: by cooling)", unit="ratio", limits=between(1, 10))
     electricity_usd_per_kwh: WrittenAmount | None = documented(
         "tariff (default: by region)", unit="USD/kWh", limits=zero_or(1e-4, 100)
     )
     demand_charge_usd_per_kw_month: WrittenAmount | None = documented(
-        "charge on a month's highest draw", unit="USD/kW-month", limits=zero_or(1e-3, 1e4)
+        "charge on the peak power of a month", unit="USD/kW-month", limits=zero_or(1e-3, 1e4)
     )
     grid_g_per_kwh: WrittenAmount | None = documented(
-        "carbon of the grid (default: by region)", unit="gCO2e/kWh", limits=zero_or(0.01, 1e4)
+        "grid carbon intensity (default: by region)", unit="gCO2e/kWh", limits=zero_or(0.01, 1e4)
     )
     uplink_gbit_per_s: WrittenAmount | None = documented(
         "link to the users (default: unknown)", unit="Gbit/s", limits=zero_or(1e-6, 1e6)
     )
-    store_tb: WrittenAmount | None = documented(
-        "shared storage that is there (default: it is bought)", unit="TB", limits=zero_or(1e-6, 1e7)
+    store_tb: WrittenAmount | None = documented("existing shared storage (default: bought)", unit="TB", limits=zero_or(1e-6, 1e7))
+    store_gb_per_s: WrittenAmount | None = documented(
+        "read and write bandwidth of that storage", unit="GB/s", limits=zero_or(1e-6, 1e6)
     )
-    store_gb_per_s: WrittenAmount | None = documented("what that storage reads and writes", unit="GB/s", limits=zero_or(1e-6, 1e6))
 
 
 class WrittenColocation(Table):
-    """``[colocation]``: what a provider sells. It is rented, so its limits hold there, not those of the site."""
+    """``[colocation]``: rented space; its limits apply there, not those of the site."""
 
     rack_kw: WrittenAmount | None = documented(
-        "power and heat of a rack (default: by the cooling of the servers)", unit="kW", limits=between(0.01, 1e4)
+        "power and cooling per rack (default: by the cooling of the servers)", unit="kW", limits=between(0.01, 1e4)
     )
-    cooling: CoolingMethod | None = documented("what its racks have (default: what each server is built for)")
-    power_kw: WrittenAmount | None = documented(
-        "power that can be had for IT (default: enough)", unit="kW", limits=zero_or(1e-3, 1e7)
-    )
-    racks: Whole | None = documented("racks that can be had (default: enough)", unit="racks", limits=between(0, 1e6))
+    cooling: CoolingMethod | None = documented("cooling method of its racks (default: as each server requires)")
+    power_kw: WrittenAmount | None = documented("available IT power (default: unlimited)", unit="kW", limits=zero_or(1e-3, 1e7))
+    racks: Whole | None = documented("available racks (default: unlimited)", unit="racks", limits=between(0, 1e6))
     rack_units: Whole = documented("height of a rack", unit="U", limits=between(1, 100), default=42)
     uplink_gbit_per_s: WrittenAmount | None = documented(
-        "link to the users (default: enough)", unit="Gbit/s", limits=zero_or(1e-6, 1e6)
+        "link to the users (default: unlimited)", unit="Gbit/s", limits=zero_or(1e-6, 1e6)
     )
 
 
 class WrittenFinance(Table):
-    """``[finance]``: what money costs. No taxes."""
+    """``[finance]``: cost of capital and rates, before tax."""
 
     currency: Literal["USD"] = documented("currency of every amount", default="USD")
     discount_rate: WrittenAmount | None = documented(
-        "interest a year (default: discount_rate)", unit="fraction/year", limits=zero_or(1e-6, 1)
+        "interest per year (default: discount_rate)", unit="fraction/year", limits=zero_or(1e-6, 1)
     )
-    life: Duration = documented("years that the servers are used", limits=lasting(30 * DAY_S, 30 * YEAR_S), default=3 * YEAR_S)
+    life: Duration = documented("service life of the servers", limits=lasting(30 * DAY_S, 30 * YEAR_S), default=3 * YEAR_S)
     residual_share: WrittenAmount | None = documented(
-        "resale value over purchase (default: by life)", unit="fraction", limits=zero_or(1e-6, 1)
+        "resale value over purchase price (default: by life)", unit="fraction", limits=zero_or(1e-6, 1)
     )
     space_usd_per_kw_month: WrittenAmount | None = documented(
-        "space and cooling plant, or colocation", unit="USD/kW-month", limits=zero_or(1e-3, 1e5)
+        "rent of space with cooling plant, or of colocation", unit="USD/kW-month", limits=zero_or(1e-3, 1e5)
     )
     adders_share: WrittenAmount | None = documented(
-        "freight, support, spares over the rest", unit="fraction", limits=zero_or(1e-6, 1)
+        "freight, support and spares, as a share of the other costs", unit="fraction", limits=zero_or(1e-6, 1)
     )
     staff_usd_per_year: WrittenAmount | None = documented(
-        "people who run it (default: none counted)", unit="USD/year", limits=zero_or(1, 1e12)
+        "operating staff (default: none counted)", unit="USD/year", limits=zero_or(1, 1e12)
     )
 
 
 class WrittenConstraints(Table):
-    """``[constraints]``: what may not be done."""
+    """``[constraints]``: budgets, exclusions and the confidence."""
 
-    budget_usd: Number | None = documented("most that may be paid for hardware", unit="USD", limits=between(1, 1e15))
+    budget_usd: Number | None = documented("upper limit of the hardware purchase", unit="USD", limits=between(1, 1e15))
     budget_usd_per_year: Number | None = documented(
-        "most that a year may cost, purchase spread over its life", unit="USD/year", limits=between(1, 1e15)
+        "upper limit per year, with the purchase spread over its life", unit="USD/year", limits=between(1, 1e15)
     )
-    vendors: Names = documented("vendors of accelerators that are allowed", default=())
-    accelerators: Names = documented("accelerators that are allowed, any spelling", default=())
-    without: tuple[OptionKind, ...] = documented("kinds that are not wanted: owned, colocated, cloud, api", default=())
-    no_cloud: Flag = documented("true: neither cloud nor commercial API", default=False)
+    vendors: Names = documented("allowed vendors of accelerators", default=())
+    accelerators: Names = documented("allowed accelerators, any spelling", default=())
+    without: tuple[OptionKind, ...] = documented("excluded kinds: owned, colocated, cloud, api", default=())
+    no_cloud: Flag = documented("true excludes cloud and commercial APIs", default=False)
     confidence: Number = documented(
-        "how sure SLOs and deadlines are to be kept; 0 plans for the middle of every interval",
+        "share of Monte Carlo scenarios that must meet the SLOs; 0 plans for central values",
         unit="fraction",
         limits=zero_or(0.01, 0.99),
         default=0.8,
@@ -278,21 +268,21 @@ class WrittenConstraints(Table):
 class WrittenDemand(Table):
     """The top of the file."""
 
-    name: str = documented("what this demand is called", default=...)
+    name: str = documented("name of the demand", default=...)
     availability: Number = documented(
-        "share of the time that capacity must be there", limits=between(0.5, 0.9999999), default=0.999
+        "share of the time with the full capacity in service", limits=between(0.5, 0.9999999), default=0.999
     )
     growth_per_year: WrittenAmount | None = documented(
-        "growth of all rates a year, 0.3 is 30 %", unit="fraction/year", limits=zero_or(1e-4, 10)
+        "growth of all rates per year, 0.3 is 30 %", unit="fraction/year", limits=zero_or(1e-4, 10)
     )
     horizon: Duration | None = documented(
-        "how far ahead capacity is bought (default: today's demand)", limits=lasting(DAY_S, 30 * YEAR_S)
+        "planning horizon for growth (default: today's demand)", limits=lasting(DAY_S, 30 * YEAR_S)
     )
     service: tuple[WrittenService, ...] = documented("services", default=())
     batch: tuple[WrittenBatch, ...] = documented("batch jobs", default=())
     training: tuple[WrittenTraining, ...] = documented("training and fine-tuning jobs", default=())
-    dataset: tuple[WrittenDataset, ...] = documented("data sets that are kept", default=())
+    dataset: tuple[WrittenDataset, ...] = documented("stored data sets", default=())
     site: WrittenSite = documented("the site", default=WrittenSite())
     colocation: WrittenColocation = documented("a colocation", default=WrittenColocation())
-    finance: WrittenFinance = documented("money", default=WrittenFinance())
+    finance: WrittenFinance = documented("finance", default=WrittenFinance())
     constraints: WrittenConstraints = documented("limits", default=WrittenConstraints())

@@ -1,4 +1,4 @@
-"""Services and jobs of a demand file as records: names checked, sizes filled in from the catalogue, everything in SI units."""
+"""Convert services and jobs of a demand file to records: names checked, sizes from the catalogue, SI units."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ SIZES: Mapping[str, tuple[float, float, float]] = {
     "video": (5e6, 20e6, 50e6),
     "sample": (50.0, 250.0, 1e3),
 }
-"""Bytes of one item where a demand does not say (low, value, high)."""
+"""Default bytes per item (low, value, high)."""
 OTHER_SIZE = (1e3, 20e3, 200e3)
 LONGEST = 10_000_000
-"""Tokens of the longest sequence that is planned with."""
+"""Tokens of the longest sequence that a plan accepts."""
 STATED = "stated in the demand"
 Table = TypeVar("Table", WrittenService, WrittenBatch, WrittenTraining)
 
 
 def service_of(written: WrittenService, *, catalogue: Catalogue, times_of: Callable[[str], Sequence[float]]) -> Service:
-    """A service; raises ``UsageError`` where a name or a setting is unknown."""
+    """Return a service; raise ``UsageError`` if a name or a setting is unknown."""
     settings = _settings(written.workload, written.settings, written.input_tokens, written.output_tokens)
     item = checked_item(written.workload, written.preset, mode="infer", settings=settings, model=own_model(written))
     _check_names(written.precisions, written.engines)
@@ -71,7 +71,7 @@ def service_of(written: WrittenService, *, catalogue: Catalogue, times_of: Calla
 
 
 def batch_of(written: WrittenBatch, *, catalogue: Catalogue) -> Job:
-    """A batch job: items in inference by a deadline."""
+    """Return a batch job: inference with a deadline."""
     settings = _settings(written.workload, written.settings, written.input_tokens, written.output_tokens)
     item = checked_item(written.workload, written.preset, mode="infer", settings=settings, model=own_model(written))
     _check_names(written.precisions, written.engines)
@@ -98,13 +98,13 @@ def batch_of(written: WrittenBatch, *, catalogue: Catalogue) -> Job:
 
 
 def training_of(written: WrittenTraining) -> Job:
-    """A training or fine-tuning job; a run that comes once is counted as if it came as often as it fits."""
+    """Return a training or fine-tuning job; a single run is counted as if repeated without pause."""
     item = checked_item(written.workload, written.preset, mode="train", settings=written.settings, model=own_model(written))
     _check_names(written.precisions, ())
     amount = written.tokens or written.samples
     assert amount is not None, "the written record holds one of them"
     if written.method == "lora" and not is_language(written.workload):
-        raise UsageError("method = 'lora' is known for language models only.", "Use method = 'full'.")
+        raise UsageError("method = 'lora' is supported for language models only.", "Use method = 'full'.")
     if (written.tokens is not None) != (item == "token"):
         raise UsageError(f"{written.workload} trains on {item}s; give {'tokens' if item == 'token' else 'samples'}.")
     default = (3.0, 4.0, 5.0) if item == "token" else SIZES.get(item, OTHER_SIZE)
@@ -135,12 +135,12 @@ Check = Callable[[], object]
 def checks_of(
     written: WrittenService | WrittenBatch | WrittenTraining, *, catalogue: Catalogue, times_of: Callable[[str], Sequence[float]]
 ) -> tuple[Check, ...]:
-    """What can be wrong with one table apart from each other; a table whose checks all pass can be made."""
+    """Return the independent checks of one table; a table that passes all of them can be converted."""
     mode: Mode = "train" if isinstance(written, WrittenTraining) else "infer"
     prompt, answer = (None, None) if isinstance(written, WrittenTraining) else (written.input_tokens, written.output_tokens)
 
     def settings() -> None:
-        """Raises where family, preset, mode or a setting is unknown."""
+        """Raise if family, preset, mode or a setting is unknown."""
         given = written.settings if mode == "train" else _settings(written.workload, written.settings, prompt, answer)
         checked_item(written.workload, written.preset, mode=mode, settings=given, model=own_model(written))
 
@@ -156,12 +156,12 @@ def checks_of(
 
 
 def is_language(workload: str) -> bool:
-    """Whether the family's answers are counted in tokens and asked for by their lengths."""
+    """Return whether the family counts tokens and takes prompt and response lengths."""
     return workload == "gpt"
 
 
 def with_own_model(written: Table, *, folder: Path) -> Table:
-    """The table with family and preset of the user's own model, which lies beside the demand file; others stay as they are."""
+    """Return the table with family and preset of the user's own model, relative to the demand file; others are unchanged."""
     if written.model is None:
         return written
     is_function = ":" in written.model and not (folder / written.model).exists()
@@ -171,14 +171,14 @@ def with_own_model(written: Table, *, folder: Path) -> Table:
 
 
 def own_model(written: WrittenService | WrittenBatch | WrittenTraining) -> OwnModel | None:
-    """The user's own model of a table, as cases hold it."""
+    """Return the user's own model of a table, as cases hold it."""
     return None if written.model is None else resolve(written.model).model
 
 
 def checked_item(workload: str, preset: str, *, mode: Mode, settings: Mapping[str, Setting], model: OwnModel | None = None) -> str:
-    """The family's item; raises where family, preset, mode or a setting is unknown.
+    """Return the family's item; raise if family, preset, mode or a setting is unknown.
 
-    Served language models need no workload of their own: every model that the performance model knows by name is one.
+    Served language models need no preset of a workload: every model that the performance model knows by name is accepted.
     """
     family = registry.load("workloads", workload)
     if is_language(workload) and model is None and preset not in family.presets:
@@ -191,7 +191,7 @@ def checked_item(workload: str, preset: str, *, mode: Mode, settings: Mapping[st
 
 
 def _check_lengths(settings: Mapping[str, Setting], *, known: type[BaseModel]) -> None:
-    """Raise where a setting of a language model that is only computed is unknown or no length."""
+    """Raise ``UsageError`` if a setting of a language model that is only computed is unknown or not a length."""
     for key, value in settings.items():
         if key not in known.model_fields:
             raise UnknownNameError("setting", key, known=known.model_fields)
@@ -206,16 +206,16 @@ def _check_lengths(settings: Mapping[str, Setting], *, known: type[BaseModel]) -
 
 
 def _settings(workload: str, given: Mapping[str, Setting], prompt: Amount | None, answer: Amount | None) -> dict[str, Setting]:
-    """The family's settings with the lengths of a language model."""
+    """Return the family's settings with the lengths of a language model."""
     if not is_language(workload):
         if prompt is not None or answer is not None:
             raise UsageError(f"input_tokens and output_tokens belong to language models, not to {workload}.", "Use settings.")
         return dict(given)
     if prompt is None or answer is None:
-        raise UsageError("input_tokens and output_tokens are needed of a language model.")
+        raise UsageError("input_tokens and output_tokens are required for a language model.")
     for key, instead in (("prompt_len", "input_tokens"), ("max_new_tokens", "output_tokens")):
         if key in given:
-            raise UsageError(f"settings, {key}: of a service or batch that is {instead}.", "Take it out of settings.")
+            raise UsageError(f"settings, {key}: a service or batch states this as {instead}.", "Remove it from settings.")
     return {**given, "prompt_len": max(2, round(prompt.value)), "max_new_tokens": max(1, round(answer.value))}
 
 
@@ -260,7 +260,7 @@ def _or(given: Amount | None, default: float, *, unit: str, of: str) -> Estimate
 
 
 def _size(given: Amount | None, *, item: str, items: Estimate | None, catalogue: Catalogue) -> Estimate:
-    """Bytes as stated, else of the items: text by its tokens, the rest by the usual size of one."""
+    """Return the bytes as stated, else of the items: text by its tokens, the rest by a default size per item."""
     if given is not None:
         return given.estimate("B", source=STATED, factor=1000.0)
     if item == "token":
@@ -273,7 +273,7 @@ def _size(given: Amount | None, *, item: str, items: Estimate | None, catalogue:
 
 
 def _each(size: Estimate, length: Estimate | None, *, item: str) -> Estimate:
-    """Bytes of one item: of a text, whose size is stated as a whole, those of one of its tokens."""
+    """Return the bytes per item; for text, whose size is stated as a whole, the bytes per token."""
     return size if length is None else named(over(size, length, unit=f"B/{item}"), f"{size.source} / {item}s of an answer")
 
 
@@ -285,7 +285,7 @@ def _in_bytes(given: Amount | None, unit: str, *, default: tuple[float, float, f
 
 def _days(kept_s: float | None) -> Estimate:
     days = 30.0 if kept_s is None else kept_s / DAY_S
-    return assumed(days, unit="day", source=STATED if kept_s is not None else "30 days where a demand does not say")
+    return assumed(days, unit="day", source=STATED if kept_s is not None else "default of 30 days")
 
 
 def _api_model(name: str | None, *, catalogue: Catalogue) -> str | None:

@@ -1,4 +1,4 @@
-"""Site, money, limits and data of a demand file as records; what is left out comes from the catalogue, with its source."""
+"""Convert site, finance, limits and data of a demand file to records; missing values come from the catalogue, with source."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _stated(given: Amount | None, unit: str, *, factor: float = 1.0) -> Estimate
 
 
 def site_of(written: WrittenSite, *, catalogue: Catalogue) -> Site:
-    """A site; raises ``UnknownNameError`` for an unknown region."""
+    """Return a site; raise ``UnknownNameError`` for an unknown region."""
     feed = catalogue.power[RACK_FEED].estimate()
     usual_feed = feed.model_copy(update={"basis": "assumed", "source": "a three-phase 32 A feed at 415 V, x 0.8; not stated"})
     return Site(
@@ -56,7 +56,7 @@ def site_of(written: WrittenSite, *, catalogue: Catalogue) -> Site:
 
 
 def colocation_of(written: WrittenColocation, *, catalogue: Catalogue) -> Colocation:
-    """A colocation; a density that is not stated is what racks of that cooling give away."""
+    """Return a colocation; the default density is the cooling capacity of its kind of rack."""
     density = _stated(written.rack_kw, "W", factor=1000.0)
     return Colocation(
         rack_air_w=density or rack_limit_w(written.cooling or "air", catalogue=catalogue),
@@ -70,7 +70,7 @@ def colocation_of(written: WrittenColocation, *, catalogue: Catalogue) -> Coloca
 
 
 def finance_of(written: WrittenFinance, *, catalogue: Catalogue) -> Finance:
-    """What money costs; the resale value of the published age that is nearest to the life."""
+    """Return the finance; the resale value is that of the published age nearest to the life."""
     years = written.life / YEAR_S
     months = min(RESIDUAL_MONTHS, key=lambda known: abs(known - 12 * years))
     return Finance(
@@ -86,7 +86,7 @@ def finance_of(written: WrittenFinance, *, catalogue: Catalogue) -> Finance:
 
 
 def constraints_of(written: WrittenConstraints, *, catalogue: Catalogue) -> Constraints:
-    """Limits; accelerators by any spelling, vendors as the catalogue writes them."""
+    """Return the constraints; accelerators in any spelling, vendors as the catalogue spells them."""
     vendors = {spec.vendor.lower(): spec.vendor for spec in catalogue.accelerators.values() if spec.vendor}
     for name in written.vendors:
         if name.lower() not in vendors:
@@ -103,7 +103,7 @@ def constraints_of(written: WrittenConstraints, *, catalogue: Catalogue) -> Cons
 
 
 def dataset_of(written: WrittenDataset, *, catalogue: Catalogue) -> Dataset:
-    """A data set by its profile or its size."""
+    """Return a data set by its profile or its size."""
     size = _stated(written.size_gb, "B", factor=1e9)
     if written.profile is not None:
         if written.profile not in catalogue.datasets:

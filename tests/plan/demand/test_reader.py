@@ -226,7 +226,7 @@ def test_every_scenario_is_a_demand_and_is_never_written_over_a_file(name: str, 
     assert file.read_text() == scenario_text(name)
     demand = read_demand(file, catalogue=catalogue())
     assert demand.services or demand.jobs
-    with pytest.raises(UsageError, match="is there already"):
+    with pytest.raises(UsageError, match="exists already"):
         new_demand(name, out=file)
     with pytest.raises(AigcBenchError, match="no such file"):
         new_demand(name, out=tmp_path / "nowhere" / "mine.toml")
