@@ -121,13 +121,13 @@ def test_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
         (("run", "--profile", "smoke", "--only", "gtp/*"), "no case of profile 'smoke' matches"),
         (("run", "--profile", "nowhere/mine.toml"), "nowhere/mine.toml: no such file"),
         (("run", "extra"), "unexpected extra argument"),
-        (("run", "--resume", "x", "--level", "quick"), "--resume continues a run as it was started; it does not go with --level"),
+        (("run", "--resume", "x", "--level", "quick"), "--resume continues a run with its original options; remove --level"),
         (("run", "--mode", "train"), "--mode: only with --model"),
         (("run", "--model", "a", "--profile", "cpu"), "--model and --profile exclude each other; give one of them"),
         (("run", "--model", "nowhere"), "nowhere: no such file or folder"),
         (("predict", "gpt", "--change", "n_layer=2", "-a", "h100"), "--change is for the config.json of your --model"),
         (("run", "--budget", "soon"), "'soon' is not a duration; write 90s, 20m or 1h30m"),
-        (("run", "--budget", "0"), "no time at all"),
+        (("run", "--budget", "0"), "must be longer than zero"),
         (("list", "metrcs"), "unknown kind 'metrcs'. Did you mean metrics"),
         (("show",), "Missing argument"),
         (("show", "no/such/run"), "not a run directory"),
@@ -397,7 +397,7 @@ def test_plain_progress_is_one_line_per_finished_trial(tmp_path: Path) -> None:
     listener = PlainLines(lines.append)
     for event in events(tmp_path):
         listener(event)
-    assert lines[0] == f"12 trials, 2 of them done before, about 1 min 01 s, into {tmp_path}"
+    assert lines[0] == f"12 trials, 2 of them already finished, about 1 min 01 s, into {tmp_path}"
     assert re.fullmatch(
         r"\[ 3/12\] gpt/tiny/infer/fp32/b1  trial 1/3  ok  412 tokens/s  4 s  \(45 s left, until \d\d:\d\d\)", lines[1]
     )

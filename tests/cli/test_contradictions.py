@@ -25,8 +25,8 @@ def told(capsys: pytest.CaptureFixture[str], *words: str) -> Told:
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        (("--resume", "x", "--dry-run"), "--resume continues a run as it was started; it does not go with --dry-run"),
-        (("--resume", "x", "--find", "max-batch"), "it does not go with --find"),
+        (("--resume", "x", "--dry-run"), "--resume continues a run with its original options; remove --dry-run"),
+        (("--resume", "x", "--find", "max-batch"), "remove --find"),
         (("--max-latency", "1", "--dry-run"), "add --find max-batch"),
         (("--max-latency", "nan", "--find", "max-batch"), "nan is no time in seconds"),
         (("--max-latency", "inf", "--find", "max-batch"), "inf is no time in seconds"),

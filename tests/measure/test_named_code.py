@@ -50,7 +50,7 @@ def test_it_is_resumed_only_where_its_code_is_typed_again(bench: Bench) -> None:
     for words, phrase in (
         ((), "aigc-bench run --resume run --model mine_here:Mine"),
         (("--model", "os:abort"), "run was made with --model 'mine_here:Mine'"),
-        (("--model", "./mine_here"), "it does not go with --model"),
+        (("--model", "./mine_here"), "remove --model"),
     ):
         done = bench("run", "--resume", "run", *words)
         assert done.returncode == 2
