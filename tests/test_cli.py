@@ -125,7 +125,7 @@ def test_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
         (("run", "--mode", "train"), "--mode: only with --model"),
         (("run", "--model", "a", "--profile", "cpu"), "--model and --profile exclude each other; give one of them"),
         (("run", "--model", "nowhere"), "nowhere: no such file or folder"),
-        (("predict", "gpt", "--change", "n_layer=2", "-a", "h100"), "--change is for the config.json of your --model"),
+        (("predict", "gpt", "--change", "n_layer=2", "-a", "h100"), "--change overrides keys of the config.json of --model"),
         (("run", "--budget", "soon"), "'soon' is not a duration; write 90s, 20m or 1h30m"),
         (("run", "--budget", "0"), "must be longer than zero"),
         (("list", "metrcs"), "unknown kind 'metrcs'. Did you mean metrics"),

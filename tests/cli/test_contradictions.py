@@ -52,7 +52,7 @@ def test_run_refuses_what_it_would_otherwise_ignore(
 def test_a_dry_run_of_a_search_says_that_more_follows(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = told(capsys, "run", "--profile", "smoke", "--find", "max-batch", "--max-latency", "0.5", "--dry-run")
     assert code == 0
-    assert "The search goes on from there" in out
+    assert "The search then tries larger batches" in out
 
 
 @pytest.mark.parametrize("name", ["h100", "H100 SXM", "h100_sxm_80gb"])

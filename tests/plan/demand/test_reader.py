@@ -71,7 +71,7 @@ def test_a_trace_gives_its_busiest_minute_and_the_spread_of_its_gaps(tmp_path: P
         ("arrival_s\n1\n2,5\n", "trace.csv: line 3: row has 2 cells where the header has 1"),
         ("arrival_s;b\n1;1\n2,500;1\n", "trace.csv: line 3: arrival_s '2,500' is unclear"),
         ("arrival_s,b\n1,1\n,1\n", "trace.csv: line 3: arrival_s '' is empty"),
-        ("arrival_s\n5\n5\n", "two moments"),
+        ("arrival_s\n5\n5\n", "two different times"),
         ("", "trace.csv: empty"),
     ],
 )
@@ -162,13 +162,13 @@ settings = {}
 """
 BAD = {
     "one of users, rate": service(""),
-    "there are users and rate": service("rate = 1\nusers = 5"),
-    "users needs active_share": service("users = 5"),
+    "found users and rate": service("rate = 1\nusers = 5"),
+    "users requires active_share": service("users = 5"),
     "a day has 24 hours": service("hourly_requests = [1, 2, 3]"),
-    "input_tokens and output_tokens are needed": service("rate = 1", head=GPT.replace(LENGTHS, "")),
+    "input_tokens and output_tokens are required": service("rate = 1", head=GPT.replace(LENGTHS, "")),
     "output_tokens = 0: must be between 1 and": service("rate = 1", head=GPT.replace("output_tokens = 200", "output_tokens = 0")),
     "unknown setting 'banana'": service("rate = 1\nsettings = { banana = 1 }"),
-    "settings, prompt_len: of a service or batch that is input_tokens": service("rate = 1\nsettings = { prompt_len = 5 }"),
+    "settings, prompt_len: a service or batch states this as input_tokens": service("rate = 1\nsettings = { prompt_len = 5 }"),
     "unknown setting 'sequence'": TRAINED.format("{ sequence = 5 }"),
     "settings, seq_len = 'long': must be a whole number": TRAINED.format("{ seq_len = 'long' }"),
     "settings, seq_len = 1000000000000: must be a whole number up to 10,000,000": TRAINED.format("{ seq_len = 1000000000000 }"),
@@ -192,7 +192,7 @@ BAD = {
     "is the name of 2 services or jobs": service("rate = 1") + service("rate = 2"),
     "give either tokens or samples": TRAINING,
     "trains on tokens; give tokens": f"{TRAINING}samples = 5\n",
-    "known for language models only": "[[training]]\nname = 't'\nworkload = 'vae'\npreset = 'conv-64'\nmethod = 'lora'\n"
+    "supported for language models only": "[[training]]\nname = 't'\nworkload = 'vae'\npreset = 'conv-64'\nmethod = 'lora'\n"
     "samples = 5\ndeadline = '1h'\n",
     "pue = 0.5: must be between 1 and 10": service("rate = 1", rest="[site]\npue = 0.5\n"),
     "rack_kw = 0: must be between 0.01 and 10,000": service("rate = 1", rest="[site]\nrack_kw = 0\n"),
