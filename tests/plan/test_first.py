@@ -211,7 +211,8 @@ def test_a_recognised_cpu_brings_its_own_cores_and_watts(catalogue: Catalogue) -
 
 def test_a_plan_from_records_costs_no_torch_no_pandas_and_no_scipy() -> None:
     code = (
-        "import sys, aigc_bench.plan.first, aigc_bench.plan.options.assemble as o; from aigc_bench.core import registry\n"
+        "import sys, aigc_bench.plan.first; from aigc_bench.core import registry\n"
+        "from aigc_bench.plan.options import assemble as o\n"
         "[registry.load('factors', name) for name in o.FACTORS]\n"
         "heavy = {'torch', 'pandas', 'scipy', 'plotly'} & set(sys.modules)\n"
         "own = [name for name in sys.modules if name.startswith('aigc_bench.measure')]\n"
