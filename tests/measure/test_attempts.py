@@ -101,10 +101,10 @@ def run(endings: Sequence[Happening], folder: Path) -> tuple[TrialResult, Script
     attempts: list[int] = []
     stages: list[str] = []
 
-    def tell(event: StageStarted) -> None:
+    def listener(event: StageStarted) -> None:
         stages.append(event.name)
 
-    made = Attempts(launcher=launcher, sampler=sampler, spool=spool, log=log, clock=Clock.start(), tell=tell)  # type: ignore[arg-type]
+    made = Attempts(launcher=launcher, sampler=sampler, spool=spool, log=log, clock=Clock.start(), listener=listener)  # type: ignore[arg-type]
     planned = Planned(case=make_case(), trial=0)
     trial = made.run(planned, rule=stopping_rule("quick"), on_attempt=attempts.append)
     return trial, launcher, sampler, attempts, stages

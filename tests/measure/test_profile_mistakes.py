@@ -51,7 +51,7 @@ def test_a_seed_is_one_that_torch_can_take(tmp_path: Path) -> None:
         ('pipeline = { cache = "warm" }', "case 1 (gpt), pipeline.cache = 'warm': must be 'hot' or 'cold'."),
         (
             "settings = { prompt_len = { a = 1 } }",
-            "case 1 (gpt), settings.prompt_len = {'a': 1}: must be true or false or a whole number or a number or a text.",
+            "case 1 (gpt), settings.prompt_len = a table: must be true or false or a whole number or a number or a text.",
         ),
         ("train = 4", "case 1 (gpt), train = 4: must be a table."),
         ("settings = 4", "case 1 (gpt), settings = 4: must be a table."),
