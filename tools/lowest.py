@@ -67,7 +67,7 @@ def main() -> None:
     work.mkdir()
     smoke(venv, work=work)
     tests_s = time.monotonic()
-    print(venv.run("python", "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *TESTS, cwd=ROOT).strip().splitlines()[-1])
+    print(venv.run("python", "-m", "pytest", "-q", "-p", "no:cacheprovider", *TESTS, cwd=ROOT).strip().splitlines()[-1])
     timed("tests", tests_s)
     timed("in all", began_s)
 
