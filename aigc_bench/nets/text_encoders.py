@@ -44,9 +44,9 @@ class StableDiffusion3Text(nn.Module):
     def forward(self, clip_tokens: torch.Tensor, t5_tokens: torch.Tensor) -> Conditions:
         """Context ``[batch, clip text + t5 text, t5 width]`` and pooled ``[batch, both CLIPs' widths]``."""
         outputs = [clip(input_ids=clip_tokens, output_hidden_states=True) for clip in self.clips]
-        beside = torch.cat([output.hidden_states[-2] for output in outputs], dim=-1)
+        clip = torch.cat([output.hidden_states[-2] for output in outputs], dim=-1)
         long = self.t5(input_ids=t5_tokens).last_hidden_state
-        context = torch.cat([F.pad(beside, (0, long.shape[-1] - beside.shape[-1])), long], dim=1)
+        context = torch.cat([F.pad(clip, (0, long.shape[-1] - clip.shape[-1])), long], dim=1)
         return context, torch.cat([output.text_embeds for output in outputs], dim=-1)
 
 

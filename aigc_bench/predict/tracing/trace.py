@@ -43,14 +43,14 @@ def _told(case: Case) -> Iterator[None]:
     except Exception as problem:
         why = (str(problem).strip().splitlines() or [type(problem).__name__])[0].split(". ")[0].rstrip(".")
         if case.model is not None:
-            told, remedy = (
+            message, remedy = (
                 f"{case.model.path}: the model does not run as it is written",
                 "Do the sizes in its configuration fit together?",
             )
         else:
-            told = f"{case.workload}/{case.preset}: the model does not {case.mode} at batch {case.batch_size} with these settings"
+            message = f"{case.workload}/{case.preset}: the model does not {case.mode} at batch {case.batch_size} with these settings"
             remedy = "Try a smaller batch or the preset's own settings."
-        raise UsageError(f"{told}: {why}.", remedy) from problem
+        raise UsageError(f"{message}: {why}.", remedy) from problem
 
 
 def trace(case: Case) -> OpTrace:
