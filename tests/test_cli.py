@@ -272,7 +272,7 @@ def test_show_json_has_one_object_per_case_and_metric(capsys: pytest.CaptureFixt
 def test_show_prints_every_known_number_with_unit_and_verdict(capsys: pytest.CaptureFixture[str], smoke_run: Path) -> None:
     _, out, _ = run_command(capsys, "show", str(smoke_run))
     assert re.search(r"^throughput +[\d,.]+ images/s .*measured +(valid|suspect|invalid)", out, re.MULTILINE)
-    assert "not known: " in out
+    assert "unavailable: " in out
     assert out == run_command(capsys, "show", str(smoke_run / "run.json"))[1]
 
 

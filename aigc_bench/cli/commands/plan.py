@@ -35,7 +35,7 @@ def command(
     as_keys: bool,
     as_json: bool,
 ) -> None:
-    """Plan the purchase for a demand: what to buy or rent, how much of it, what it requires and costs.
+    """Plan the purchase for a demand: what to buy or rent, requirements and cost.
 
     \b
     aigc-bench plan --new chat-assistant --out chat.toml   write an example demand
