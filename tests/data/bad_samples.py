@@ -209,7 +209,7 @@ SHARDS = (
     Bad("image", "torn.tar", holds(CUT[: MEMBER + 100]), "damaged or cut short after byte 512 of"),
     Bad("image", "middle.tar", holds(CUT[:MEMBER] + b"\xff" * 512 + CUT[MEMBER:]), "damaged header; the rest is not read"),
     Bad("image", "noise.tar", holds(b"\xa5" * 4096), "no tar archive"),
-    Bad("image", "packed.tar", holds(gzip.compress(CUT)), "no tar archive"),
+    Bad("image", "packed.tar", holds(gzip.compress(CUT, mtime=0)), "no tar archive"),
     Bad("image", "bad.tar", holds(tar(("0.jpg", JPEG), ("1.jpg", b"no"))), UNKNOWN, shown_as="bad.tar:1.jpg"),
     Bad("image", "empty.tar", holds(tar(("0.jpg", b""))), "empty file", shown_as="empty.tar:0.jpg"),
     Bad("image", "texts.tar", holds(tar(("0.txt", b"words"))), "no image in it"),

@@ -48,7 +48,8 @@ def _told(case: Case) -> Iterator[None]:
                 "Do the sizes in its configuration fit together?",
             )
         else:
-            message = f"{case.workload}/{case.preset}: the model does not {case.mode} at batch {case.batch_size} with these settings"
+            named = f"{case.workload}/{case.preset}"
+            message = f"{named}: the model does not {case.mode} at batch {case.batch_size} with these settings"
             remedy = "Try a smaller batch or the preset's own settings."
         raise UsageError(f"{message}: {why}.", remedy) from problem
 

@@ -20,6 +20,7 @@ from aigc_bench.predict.closed_form.columns import Unanswered
 from aigc_bench.predict.published.row import COLUMNS
 from aigc_bench.predict.published.table import parse_query
 from aigc_bench.predict.validation.own_results import case_of_row, is_own, published_table
+from aigc_bench.predict.validation.report import NoUsableRowError
 from tests.analyze.synthetic import make_case, make_run
 
 CATALOGUE = load_catalogue(with_user_files=False)
@@ -64,7 +65,9 @@ def test_a_real_run_with_its_machine_named_is_answered_row_by_row(smoke_run: Pat
 def test_a_processor_that_was_not_probed_is_unanswered_and_says_what_to_do(smoke_run: Path, tmp_path: Path) -> None:
     file = tmp_path / "own.csv"
     file.write_text(api.published(smoke_run))
-    (reason,) = api.validate(file).unanswered
+    with pytest.raises(NoUsableRowError) as problem:
+        api.validate(file)
+    (reason,) = problem.value.scored.unanswered
     assert "unknown accelerator" in reason
     assert "@RUN" in reason
 
@@ -171,7 +174,9 @@ def test_an_unknown_name_in_a_table_is_counted_with_the_nearest(changes: dict[st
         file = tmp_path / f"{name}.csv"
         file.write_text(",".join(row) + "\n" + ",".join(row.values()) + "\n")
     assert api.validate(tmp_path / "good.csv").unanswered == {}
-    (line,) = api.validate(file).unanswered
+    with pytest.raises(NoUsableRowError) as problem:
+        api.validate(file)
+    (line,) = problem.value.scored.unanswered
     assert reason in line
     assert "\n" not in line
 
