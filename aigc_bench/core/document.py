@@ -64,12 +64,12 @@ def parse_json(text: str, *, where: str, max_keys: int = MAX_KEYS, may_be_infini
 
 
 def check_measured(line: bytes, *, where: str, computed: Collection[str]) -> None:
-    """Raise ``UsageError`` for a number of a JSON object that no measurement gives: 1e-308 s, 1e300 B, -0.
+    """Raise ``UsageError`` for a number of a JSON object that no measurement gives and its record would take: 1e-308 s, -0.
 
     What stands under the keys ``computed`` is a model's own output, which may be of any size. The line is looked through for
-    signs of such numbers first, since a run has megabytes of sound ones; NaN and infinity are left to the records.
+    signs of such numbers first, since a run has megabytes of sound ones; NaN, infinity and 1e300 are left to the records.
     """
-    if not (_LONG_ZEROS in line or _EXPONENT.search(line) or _NEGATIVE_ZERO.search(line) or (b"E" in line and _BIG_E.search(line))):
+    if _LONG_ZEROS not in line and _TINY_OR_MINUS_ZERO.search(line) is None:
         return
     parsed, refused = _parsed_json(line.decode("utf-8", errors="replace"), where=where, max_keys=MAX_MACHINE_KEYS)
     if refused and isinstance(parsed, dict):
@@ -77,10 +77,8 @@ def check_measured(line: bytes, *, where: str, computed: Collection[str]) -> Non
 
 
 _LONG_ZEROS = b"0" * 29
-_EXPONENT = re.compile(rb"e(?<=[\d.]e)[-+]?0*(?:[3-9]\d|[1-9]\d\d)")
-_BIG_E = re.compile(rb"E(?<=[\d.]E)[-+]?0*(?:[3-9]\d|[1-9]\d\d)")
-_NEGATIVE_ZERO = re.compile(rb"-0(?:\.0*)?(?:[eE][-+]?\d+)?[,\]}\s]")
-"""Signs of odd numbers. The patterns begin with a fixed character, so that a megabyte is searched in less than a millisecond."""
+_TINY_OR_MINUS_ZERO = re.compile(rb"-(?:(?<=[eE]-)0*(?:[3-9]\d|[1-9]\d\d)|0(?:\.0*)?(?:[eE][-+]?\d+)?[,\]}\s])")
+"""It begins with a fixed character, so that a megabyte is searched in a fraction of a millisecond."""
 
 
 def _parsed_json(text: str, *, where: str, max_keys: int, may_be_infinite: bool = False) -> tuple[Any, list[Refused]]:

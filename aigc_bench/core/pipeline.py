@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from aigc_bench.core.record import Measured, Record
+from aigc_bench.core.record import Measured, Quantity, Record
 
 Modality = Literal["text", "image", "audio", "video"]
 Cache = Literal["hot", "cold"]
@@ -63,7 +63,7 @@ class DataUse(Measured):
     num_samples: int = 0
     num_skipped: int = 0
     skipped: tuple[SkippedSample, ...] = ()
-    cached_fraction: float | None = None
+    cached_fraction: Quantity | None = None
 
 
 class PipelineUse(Measured):
@@ -74,8 +74,8 @@ class PipelineUse(Measured):
 
     num_workers: int
     cache: Cache
-    stage_cpu_s: Mapping[str, float] = Field(default_factory=dict)
-    workers_cpu_s: float | None = None
+    stage_cpu_s: Mapping[str, Quantity] = Field(default_factory=dict)
+    workers_cpu_s: Quantity | None = None
     sources: tuple[DataUse, ...] = ()
     product_bytes: int | None = None
     num_unsafe: int = 0

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from aigc_bench.core.pipeline import Pipeline, PipelineUse
-from aigc_bench.core.record import Measured
+from aigc_bench.core.record import Measured, Quantity
 from aigc_bench.core.record import Record as Record
 
 SCHEMA_VERSION = 1
@@ -32,7 +32,9 @@ Moment = Annotated[float, Field(ge=-6e10, le=2.5e11, allow_inf_nan=False)]
 """Seconds since 1970 or since a window's start, within what a calendar can print (the years 69 to 9892)."""
 Whole = Annotated[int, Field(ge=0, le=10**30)]
 """Something counted, such as bytes or operations; no machine has more, and what is larger overflows a float."""
-Count = Whole | float
+Index = Annotated[int, Field(ge=0, le=2**62)]
+"""A position, in columns of up to millions: bounds of 64 bits are checked far faster than the larger ones of ``Whole``."""
+Count = Whole | Quantity
 """A number of items: whole where they are counted, a fraction where they are measured (seconds of audio)."""
 
 AUDIO_ITEM = "audio-second"
@@ -141,7 +143,7 @@ class Work(Measured):
     params_bytes: Whole | None = None
     flops: Mapping[str, Whole | None] = Field(default_factory=dict)
     input_items: Count | None = None
-    useful_fraction: float = 1.0
+    useful_fraction: Quantity = 1.0
     replicas: Positive = 1
 
     @property
@@ -157,9 +159,9 @@ class Samples(Measured):
     between the events around the repeat (on a CPU, the wall time).
     """
 
-    step: tuple[Whole, ...] = ()
-    stage: tuple[Whole, ...] = ()
-    repeat: tuple[Whole, ...] = ()
+    step: tuple[Index, ...] = ()
+    stage: tuple[Index, ...] = ()
+    repeat: tuple[Index, ...] = ()
     start_s: tuple[Moment, ...] = ()
     duration_s: tuple[Duration, ...] = ()
 
@@ -191,7 +193,7 @@ class Window(Measured):
     end_s: Moment
     wall_s: Annotated[Duration, Field(gt=0)]
     num_steps: Whole
-    starved_fraction: float | None = None
+    starved_fraction: Quantity | None = None
     stop_reason: Literal["converged", "time_cap", "step_cap"] = "time_cap"
 
 
@@ -218,19 +220,19 @@ class HostUse(Measured):
     kernel handed out anew.
     """
 
-    cpu_s: float | None = None
+    cpu_s: Quantity | None = None
     voluntary_switches: Whole | None = None
     involuntary_switches: Whole | None = None
     major_faults: Whole | None = None
     minor_faults: Whole | None = None
-    run_queue_wait_s: float | None = None
+    run_queue_wait_s: Quantity | None = None
 
 
 class ReferenceKernel(Measured):
     """Times of a fixed single-thread kernel right before and right after the window: how fast the machine itself was then."""
 
-    before_s: tuple[float, ...] = ()
-    after_s: tuple[float, ...] = ()
+    before_s: tuple[Quantity, ...] = ()
+    after_s: tuple[Quantity, ...] = ()
 
 
 class Quality(Measured):
@@ -245,10 +247,10 @@ class Quality(Measured):
     kind: Literal["training", "reference"]
     passed: bool | None
     values: Mapping[str, float] = Field(default_factory=dict)
-    limit: float | None = None
-    floors: Mapping[str, float] = Field(default_factory=dict)
+    limit: Quantity | None = None
+    floors: Mapping[str, Quantity] = Field(default_factory=dict)
     note: str = ""
-    duration_s: float = 0.0
+    duration_s: Quantity = 0.0
 
 
 class TrialResult(Measured):
@@ -265,7 +267,7 @@ class TrialResult(Measured):
     finished_s: Moment
     pid: Whole | None = None
     devices: tuple[str, ...] = ()
-    time_to_ready_s: Mapping[str, float] = Field(default_factory=dict)
+    time_to_ready_s: Mapping[str, Quantity] = Field(default_factory=dict)
     warmup: Warmup | None = None
     window: Window | None = None
     work: Work | None = None
