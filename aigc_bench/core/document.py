@@ -64,7 +64,7 @@ def parse_json(text: str, *, where: str, max_keys: int = MAX_KEYS, may_be_infini
 
 
 def check_measured(line: bytes, *, where: str, computed: Collection[str]) -> None:
-    """Raise ``UsageError`` for a number of a JSON object that no measurement gives and its record would take: 1e-308 s, -0.
+    """Raise ``UsageError`` for a number of a JSON object that no measurement gives but its record takes: 1e-308 s, -0.
 
     What stands under the keys ``computed`` is a model's own output, which may be of any size. The line is looked through for
     signs of such numbers first, since a run has megabytes of sound ones; NaN, infinity and 1e300 are left to the records.
