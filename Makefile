@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run setup test test-busy mutants lint bench traces fuzz fuzz-ci package audit test-lowest clean
+.PHONY: run setup test test-busy mutants faults kills lint bench traces fuzz fuzz-ci package audit test-lowest clean
 
 run: setup  ## measure this machine with the default profile and write the report
 	$(BIN)/aigc-bench run
@@ -21,6 +21,12 @@ test-busy: setup  ## the whole test suite next to two busy loops, which are favo
 
 mutants: setup  ## mutation score of the formulae, by folder, of a seeded sample; takes an hour or two
 	$(BIN)/python tests/mutants/score.py --fresh
+
+faults: setup  ## the real program under signals, full disks, limits, clocks and a driver that misbehaves; WRITE=--write for the page
+	$(BIN)/pytest -n 2 -m fault tests/faults $(WRITE)
+
+kills: setup  ## 200 random kills of smoke runs, and the tally of what was lost
+	$(BIN)/python -m tests.faults.kill_tally
 
 lint: setup  ## ruff and mypy --strict
 	$(BIN)/ruff check .

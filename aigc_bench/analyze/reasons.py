@@ -217,7 +217,7 @@ _LIST = (
         "telemetry_lost",
         "suspect",
         ("energy", "use"),
-        "the sampler lost more than 1 % of its samples",
+        "the sampler lost more than 1 % of its samples, or was killed and started again",
         "Leave a core to the sampler.",
     ),
     _reason("no_telemetry", "note", _DEVICE, "no sensor was read during the window, so its conditions are unknown", _SENSOR),

@@ -156,7 +156,7 @@ def _host_limits(scene: Scene) -> Iterator[str]:
 
 def _sampler(scene: Scene) -> Iterator[str]:
     report = scene.run.info.sampler
-    if report is not None and report.num_lost > 0.01 * max(1, report.num_samples + report.num_lost):
+    if report is not None and (report.restarts or report.num_lost > 0.01 * max(1, report.num_samples + report.num_lost)):
         yield "telemetry_lost"
     if not scene.readings.series:
         yield "no_telemetry"

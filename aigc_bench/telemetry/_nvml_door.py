@@ -8,7 +8,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from aigc_bench.telemetry.base import SensorAbsent
 
@@ -50,13 +50,15 @@ def explain(code: int) -> str:
 
 
 def query(call: Callable[..., Answer], *arguments: Any) -> Answer:
-    """Call a pynvml function; raises ``NvmlProblem``."""
+    """Call a pynvml function; raises ``NvmlProblem``. A text that is not UTF-8 comes back with its odd bytes replaced."""
     import pynvml
 
     try:
         return call(*arguments)
     except pynvml.NVMLError as error:
         raise NvmlProblem(getattr(error, "value", 999)) from None
+    except UnicodeDecodeError as text:
+        return cast(Answer, text.object.decode("utf-8", errors="replace"))
 
 
 def query_or(call: Callable[..., Answer], *arguments: Any) -> Answer | None:

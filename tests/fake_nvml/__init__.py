@@ -18,7 +18,11 @@ Keys of a trace (``time_s,device,key,value``), a metric's own name where it has 
   ``temperature_slowdown_c``, ``sm_clock_hz``, ``sm_clock_max_hz``, ``memory_clock_hz``, ``memory_clock_max_hz``
 - ``throttle_reasons``, ``throttle_supported``, ``pcie_generation``, ``pcie_width`` (each also with ``_max``), ``persistence``,
   ``ecc``, ``ecc_uncorrected``, ``mig``, ``mig_parent``, ``vbios``, ``compute_capability``, ``nvlinks``, ``pids`` (``12 34``)
-- ``lost`` (1: off the bus), ``fail.KEY`` (``3 999``: the third call ends with 999); of device ``*``: ``driver``, ``nvml``, ``cuda``
+- ``lost`` (1: off the bus), ``fail.KEY`` (``3 999``: the third call ends with 999); of device ``*``: ``driver``, ``nvml``,
+  ``cuda``, ``count`` (how many devices it says there are)
+
+Switches of the environment: ``FAKE_NVML_INIT=18`` (nvmlInit ends with 18), ``FAKE_NVML_REFUSE=3`` (every query of a device ends
+with 3, but for its name and UUID), ``FAKE_NVML_REFUSE_NAMES=3`` (these two).
 """
 
 from __future__ import annotations
@@ -119,13 +123,15 @@ class FakeNvml:
     started_s: float
 
     @classmethod
-    def build(cls, folder: Path, *gpus: FakeGpu, driver: str = "570.86.15", cuda: int = 12080) -> FakeNvml:
-        """Write the trace of ``gpus`` into ``folder``; trace time 0 is now."""
+    def build(
+        cls, folder: Path, *gpus: FakeGpu, driver: str = "570.86.15", cuda: int = 12080, more: Sequence[str] = ()
+    ) -> FakeNvml:
+        """Write the trace of ``gpus`` and ``more`` lines of it into ``folder``; trace time 0 is now."""
         trace = folder / "nvml_trace.csv"
         lines = ["time_s,device,key,value", f"0,*,driver,{driver}", f"0,*,nvml,12.{driver}", f"0,*,cuda,{cuda}"]
         for index, gpu in enumerate(gpus):
             lines += gpu.lines(index)
-        trace.write_text("\n".join(lines) + "\n")
+        trace.write_text("\n".join([*lines, *more]) + "\n", encoding="utf-8", errors="surrogateescape")
         return cls.replay(trace, gpus=gpus)
 
     @classmethod

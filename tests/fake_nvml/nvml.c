@@ -5,6 +5,9 @@
  * A value "unsupported" answers NVML_ERROR_NOT_SUPPORTED, "error:15" that error. "fail.KEY,3 999" fails the third call for KEY.
  * "lost,1" takes the GPU off the bus. "mig_parent,0" makes the device a MIG instance of device 0. Keys: see tests/fake_nvml/__init__.py.
  *
+ * $FAKE_NVML_INIT is what nvmlInit answers, $FAKE_NVML_REFUSE every query of a device but its name and UUID, and
+ * $FAKE_NVML_REFUSE_NAMES these two. "*,count" is how many devices there are said to be.
+ *
  * Time is CLOCK_MONOTONIC minus $FAKE_NVML_T0, or what fake_nvml_set_time() was told. $FAKE_NVML_TRACE is read at nvmlInit.
  */
 #include <math.h>
@@ -141,6 +144,8 @@ static int failure(Device *device, const char *key) {
 
 /* The point of a key now; NULL with *error set where the key is missing, the device is lost, or this call was told to fail. */
 static Point *ask(Device *device, const char *key, int *error) {
+    const char *refused = getenv(!strcmp(key, "uuid") || !strcmp(key, "name") ? "FAKE_NVML_REFUSE_NAMES" : "FAKE_NVML_REFUSE");
+    if (refused && device != &devices[SYSTEM]) { *error = atoi(refused); return NULL; }
     if (!num_initialised) { *error = UNINITIALIZED; return NULL; }
     if (!device || !device->is_known) { *error = INVALID_ARGUMENT; return NULL; }
     if (is_lost(device) || (device->parent && is_lost(device->parent))) { *error = GPU_IS_LOST; return NULL; }
@@ -263,7 +268,8 @@ int nvmlDeviceGetFieldValues(Device *device, int num, FieldValue *values) {
 
 int nvmlInitWithFlags(unsigned flags) {
     (void)flags;
-    int error = num_initialised ? OK : read_trace();
+    const char *refused = getenv("FAKE_NVML_INIT");
+    int error = refused ? atoi(refused) : num_initialised ? OK : read_trace();
     if (!error) num_initialised++;
     return error;
 }
@@ -290,6 +296,8 @@ int nvmlSystemGetCudaDriverVersion(int *version) { return nvmlSystemGetCudaDrive
 
 int nvmlDeviceGetCount_v2(unsigned *count) {
     if (!num_initialised) return UNINITIALIZED;
+    Series *told = find(&devices[SYSTEM], "count");
+    if (told) { *count = (unsigned)told->points[locate(told, now_s())].value; return OK; }
     *count = 0;
     for (int d = 0; d < MAX_DEVICES; d++) *count += devices[d].is_known && !devices[d].parent;
     return OK;

@@ -1,0 +1,45 @@
+"""Collects what each fault was seen to do, and writes the table of docs/reliability.md where ``--write`` says so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.faults.page import Row, write_rows
+
+_rows: dict[tuple[str, int, str], Row] = {}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--write", action="store_true", help="write the faults that were seen into docs/reliability.md")
+
+
+@pytest.fixture
+def seen(request: pytest.FixtureRequest) -> Iterator[Callable[[str], None]]:
+    """Takes what was seen, in a few words that are the same on every machine."""
+    words: list[str] = []
+    yield words.append
+    request.node.user_properties.append(("seen", "; ".join(words)))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    mark = item.get_closest_marker("fault")
+    assert mark is not None, f"{item.name} names no fault"
+    item.user_properties += [("fault", mark.args[0]), ("expected", mark.kwargs["expected"])]
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    told = dict(report.user_properties)
+    if "fault" not in told or not (report.when == "teardown" or report.skipped):
+        return
+    file, line, name = report.location
+    reason = report.longrepr[2] if report.skipped and isinstance(report.longrepr, tuple) else ""
+    words = f"not tried here: {reason.removeprefix('Skipped: ')}" if reason else str(told.get("seen", ""))
+    _rows.setdefault((file, line or 0, name), Row(fault=str(told["fault"]), expected=str(told["expected"]), seen=words))
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    if session.config.getoption("--write", default=False) and not hasattr(session.config, "workerinput") and exitstatus == 0:
+        write_rows([_rows[key] for key in sorted(_rows)])
