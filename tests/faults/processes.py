@@ -70,12 +70,12 @@ def pid_of(role: Role, mark: dict[str, str]) -> int | None:
     return next((found.pid for found in processes(mark) if found.role == role), None)
 
 
-def wait_for(role: Role, mark: dict[str, str], *, timeout_s: float = 60.0) -> int:
+def wait_for(role: Role, mark: dict[str, str], *, timeout_s: float = 600.0) -> int:
     """The process of that role as soon as there is one."""
     deadline = time.monotonic() + timeout_s
     while (pid := pid_of(role, mark)) is None:
         assert time.monotonic() < deadline, f"no {role} came up"
-        time.sleep(0.01)
+        time.sleep(0.05)
     return pid
 
 
