@@ -59,9 +59,9 @@ class Reckoning(NamedTuple):
 def energy_of(counter: Series, power: Series, *, start_s: float, end_s: float, idle_w: float | None = None) -> Energy:
     """Gross and net energy of a device between two moments. ``counter`` in J, ``power`` in W; either may be empty.
 
-    ``net_j`` is gross less ``idle_w`` times the window. Reasons: ``no_power_sensor``, those of the barred ways where neither is
-    open, ``energy_estimated`` (counter over less than 10 s), ``energy_undersampled`` (integral with a standard error above 1 %),
-    ``energy_sources_differ`` (> 2 %), ``energy_sources_disagree`` (> 5 %), ``no_idle_baseline``.
+    ``net_j`` is gross less ``idle_w`` times the window. Reasons: ``no_power_sensor``, ``counter_reset``, those of the barred ways
+    where neither is open, ``energy_estimated`` (counter over less than 10 s), ``energy_undersampled`` (integral with a standard
+    error above 1 %), ``energy_sources_differ`` (> 2 %), ``energy_sources_disagree`` (> 5 %), ``no_idle_baseline``.
     """
     by_counter = counter_energy(counter, start_s=start_s, end_s=end_s)
     by_power = integrated_energy(power, start_s=start_s, end_s=end_s)
@@ -69,7 +69,8 @@ def energy_of(counter: Series, power: Series, *, start_s: float, end_s: float, i
     if chosen.value is None:
         blind = not len(counter) and not len(power)
         return Energy(gross_j=None, reasons=("no_power_sensor",) if blind else by_counter.reasons + by_power.reasons)
-    reasons = chosen.reasons + cross_check(by_counter.value, by_power.value, error_j=by_power.error)
+    broken = tuple(reason for reason in by_counter.reasons if reason == "counter_reset" and chosen is not by_counter)
+    reasons = broken + chosen.reasons + cross_check(by_counter.value, by_power.value, error_j=by_power.error)
     if source == "counter" and end_s - start_s < MIN_COUNTER_WINDOW_S:
         reasons += ("energy_estimated",)
     if chosen.error > MAX_INTEGRAL_ERROR * abs(chosen.value):
@@ -97,6 +98,8 @@ def counter_energy(counter: Series, *, start_s: float, end_s: float) -> Reckonin
     if refreshes.time_s[0] > start_s or refreshes.time_s[-1] < end_s:
         return Reckoning(None, reasons=("energy_not_bracketed",))
     near = refreshes.around(start_s, end_s)
+    if not mostly_rises(near):
+        return Reckoning(None, reasons=("counter_reset",))
     joules, was_reset = unwrapped(near)
     at_start, at_end = np.interp((start_s, end_s), near.time_s, joules)
     return Reckoning(float(at_end - at_start), len(near), ("counter_reset",) if was_reset else ())
@@ -106,6 +109,13 @@ def distinct_refreshes(counter: Series) -> Series:
     """The readings at which the counter was first seen with a new value: polling faster than it refreshes adds nothing."""
     is_new = np.concatenate(([True], np.diff(counter.value) != 0.0))
     return Series(time_s=counter.time_s[is_new], value=counter.value[is_new])
+
+
+def mostly_rises(counter: Series) -> bool:
+    """Whether a counter rises more often than it falls: one that does not (a broken driver) counts no energy, not even 0 J."""
+    rises = np.diff(counter.value)
+    num_falls = np.count_nonzero(rises < 0)
+    return num_falls == 0 or bool(np.count_nonzero(rises > 0) > num_falls)
 
 
 def unwrapped(counter: Series) -> tuple[Floats, bool]:
@@ -197,7 +207,7 @@ def idle_power(counter: Series, power: Series, *, start_s: float, end_s: float) 
     if len(samples) >= MIN_IDLE_SAMPLES:
         return trapezoid(samples.value, samples.time_s) / float(samples.time_s[-1] - samples.time_s[0])
     refreshes = distinct_refreshes(counter.between(start_s, end_s)) if len(counter) else counter
-    if len(refreshes) < MIN_IDLE_SAMPLES:
+    if len(refreshes) < MIN_IDLE_SAMPLES or not mostly_rises(refreshes):
         return None
     joules, _ = unwrapped(refreshes)
     return float(joules[-1] / (refreshes.time_s[-1] - refreshes.time_s[0]))

@@ -131,7 +131,7 @@ _LIST = (
         "counter_reset",
         "suspect",
         _ENERGY,
-        "the energy counter fell without a known wrap; the missing part is interpolated",
+        "the energy counter fell without a known wrap: the missing part is interpolated, one that falls all the time is not used",
         "Run again; the driver may have been reloaded.",
     ),
     _reason(

@@ -148,6 +148,19 @@ def test_a_counter_that_restarts_is_bridged_and_says_so() -> None:
     assert found.reasons == ("counter_reset",)
 
 
+def test_a_counter_that_runs_backwards_counts_nothing_and_power_is_integrated_in_its_place() -> None:
+    backwards = Series(time_s=np.arange(0.0, 30.0, 0.1), value=1e6 - 25.0 * np.arange(300))
+    assert counter_energy(backwards, start_s=5.0, end_s=20.0).value is None
+    power = power_series(constant, end_s=30.0)
+    found = energy_of(backwards, power, start_s=5.0, end_s=20.0)
+    assert found.source == "integration"
+    assert found.gross_j == pytest.approx(joules(constant, 5.0, 20.0), rel=0.01)
+    assert "counter_reset" in found.reasons
+    blind = energy_of(backwards, series([], []), start_s=5.0, end_s=20.0)
+    assert (blind.gross_j, blind.net_j) == (None, None)
+    assert idle_power(backwards, series([], []), start_s=5.0, end_s=20.0) is None
+
+
 def test_a_counter_that_never_moves_is_frozen_not_zero_joules() -> None:
     still = Series(time_s=np.arange(0, 20, 0.1), value=np.full(200, 5000.0))
     assert counter_energy(still, start_s=2.0, end_s=14.0)[:3] == (None, 0, ("counter_frozen",))
