@@ -14,6 +14,8 @@ import json
 import os
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 
 from aigc_bench.core.named_code import search_also
 from aigc_bench.measure.lifeline import die_with_parent
@@ -43,12 +45,25 @@ def main() -> None:
     _say({"event": "ready", "import_s": import_s})
     for line in sys.stdin.buffer:
         request = TrialRequest.model_validate_json(line)
-        pid = os.fork()
-        if pid == 0:
-            _run_child(request, trial_module=trial, server_pid=server_pid)
+        pid = _fork(partial(_run_child, request, trial_module=trial, server_pid=server_pid))
         _, status = os.waitpid(pid, 0)
         sys.stdout.buffer.write(b"\n")
         _say({"event": "exit", "code": os.waitstatus_to_exitcode(status)})
+
+
+def _fork(run: Callable[[], object]) -> int:
+    """Fork a worker and tell its process number before it does anything: one that is stopped at its start can be killed by it."""
+    gate, latch = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.close(latch)
+        os.read(gate, 1)  # ends when the server has told the number and closed the other end
+        os.close(gate)
+        run()
+    os.close(gate)
+    _say({"event": "forked", "pid": pid})
+    os.close(latch)
+    return pid
 
 
 def _run_child(request: TrialRequest, *, trial_module: object, server_pid: int) -> None:

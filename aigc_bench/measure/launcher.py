@@ -167,7 +167,9 @@ class Launcher:
             message = child.hear(until=until)
             if message is None:
                 return self._timed_out(result, is_forked=is_forked)
-            if message["event"] == "started":
+            if message["event"] == "forked":
+                self._trial_pid = int(message["pid"])
+            elif message["event"] == "started":
                 self._trial_pid = int(message["pid"])
                 on_started(self._trial_pid)
             elif message["event"] == "stage":

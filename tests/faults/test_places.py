@@ -113,7 +113,7 @@ def test_removed_folder(tmp_path: Path, seen: Seen) -> None:
     shutil.rmtree(survivor.run)
     code, errors = finish(process)
     assert code == 1
-    assert "was removed or moved while the run was under way" in error_line(errors)
+    assert "was removed or moved while the run was in progress" in error_line(errors)
     assert not survivor.run.exists()
     seen("exit 1, one line")
 
@@ -126,7 +126,7 @@ def test_moved_folder(tmp_path: Path, seen: Seen) -> None:
     survivor.run.rename(tmp_path / "moved")
     code, errors = finish(process)
     assert code == 1
-    assert "was removed or moved while the run was under way" in error_line(errors)
+    assert "was removed or moved while the run was in progress" in error_line(errors)
     moved = Survivor(folder=tmp_path, name="moved", mark=survivor.mark)
     seen(f"exit 1; {moved.check_readable(kept=kept)}")
     assert moved.resume().returncode == 0

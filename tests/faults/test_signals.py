@@ -150,7 +150,7 @@ def stopped(pid: int, *, duration_s: float) -> None:
     os.kill(pid, signal.SIGCONT)
 
 
-@fault("SIGSTOP of the parent for 2 s, then SIGCONT", expected="the trial under way is not disturbed; exit 0")
+@fault("SIGSTOP of the parent for 2 s, then SIGCONT", expected="the trial in progress is not disturbed; exit 0")
 def test_stop_the_parent(tmp_path: Path, seen: Seen) -> None:
     survivor = Survivor(folder=tmp_path)
     process = survivor.start()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -99,6 +101,19 @@ def test_a_killed_fork_server_takes_its_worker_along_and_is_replaced(launcher: L
         time.sleep(0.02)
     assert not any(map(is_alive, pids))
     assert run(launcher, preset="raise").kind == "result"
+
+
+def test_the_number_of_a_forked_worker_is_known_before_the_worker_does_anything(tmp_path: Path) -> None:
+    """A worker that is stopped right after the fork is in no bond with its server yet: only its number can end it."""
+    words = [sys.executable, "-m", "aigc_bench.measure.fork_server", str(os.getpid())]
+    environment = {**os.environ, "PYTHONPATH": f"{FOLDER}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
+    case = Case(workload="misbehaving", preset="raise", mode="infer")
+    request = TrialRequest(case=case, trial=0, rule=RULE, clock=Clock.start())
+    lines = encode({"imports": [], "search": []}) + request.model_dump_json().encode() + b"\n"
+    done = subprocess.run(words, input=lines, capture_output=True, env=environment, timeout=300, check=True)
+    events = [message for line in done.stdout.splitlines() if (message := decode(line)) is not None]
+    assert [event["event"] for event in events[:3]] == ["ready", "forked", "started"]
+    assert events[1]["pid"] == events[2]["pid"]
 
 
 def test_half_a_line_of_a_killed_process_is_passed_over() -> None:
