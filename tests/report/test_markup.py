@@ -45,8 +45,8 @@ def test_a_number_carries_unit_interval_n_basis_and_verdict() -> None:
 def test_a_missing_number_is_a_dash_that_says_why() -> None:
     assert "–" in number(None, why="no sensor")
     assert "no sensor" in number(None, why="no sensor")
-    told = number(row(None, verdict="suspect", reasons=("busy_host", "peak_unknown")))
-    assert "no dense peak" in told
+    shown = number(row(None, verdict="suspect", reasons=("busy_host", "peak_unknown")))
+    assert "the dense peak or the bandwidth" in shown
     assert "other processes" not in told, "what merely doubts a number is no reason for its absence"
     assert ">0<" not in told
 
