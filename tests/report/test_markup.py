@@ -47,8 +47,8 @@ def test_a_missing_number_is_a_dash_that_says_why() -> None:
     assert "no sensor" in number(None, why="no sensor")
     shown = number(row(None, verdict="suspect", reasons=("busy_host", "peak_unknown")))
     assert "the dense peak or the bandwidth" in shown
-    assert "other processes" not in told, "what merely doubts a number is no reason for its absence"
-    assert ">0<" not in told
+    assert "other processes" not in shown, "what merely doubts a number is no reason for its absence"
+    assert ">0<" not in shown
 
 
 def test_hostile_words_are_escaped_in_every_mark() -> None:
