@@ -240,3 +240,24 @@ def test_of_dedicated_pools_the_one_with_least_room_speaks_for_compute() -> None
     found = option.factors["compute"]
     assert len(rooms) == 2 and found.headroom == pytest.approx(min(rooms.values()))
     assert found.why.startswith("chat takes 100 % of the busy machines")
+
+
+def test_the_scarcest_pool_speaks_wherever_it_stands() -> None:
+    """Twice the tokens by night: training asks 4.45 of 5 machines, chat of fewer users 1.79 of 2."""
+    demand = make_demand(services=(make_service(users=200.0),), jobs=(make_job(items=exact(2_020_000.0, "tokens")),))
+    option = option_of(demand=demand, placement="dedicated")
+    rooms = [1 - pool.required_machines.value / pool.available_machines.value for pool in option.pools]
+    assert rooms[1] < rooms[0], "the second pool is the scarcer"
+    found = option.factors["compute"]
+    assert found.headroom == pytest.approx(rooms[1])
+    assert found.why.startswith("training takes 100 % of the busy machines")
+
+
+@pytest.mark.parametrize(("services", "jobs", "models"), [(1, 1, 2), (3, 1, 4), (1, 3, 2), (2, 0, 2)])
+def test_every_service_and_one_job_lie_in_memory_at_once(services: int, jobs: int, models: int) -> None:
+    demand = make_demand(
+        services=tuple(make_service(name=f"service {place}") for place in range(services)),
+        jobs=tuple(make_job(name=f"job {place}") for place in range(jobs)),
+    )
+    found = option_of(demand=demand).factors["memory"]
+    assert found.why.endswith(f"with up to {models} models resident") and pair(found)[0] == models * 2e9

@@ -112,3 +112,30 @@ def test_a_more_expensive_machine_never_favours_owning(fixed: float, factor: flo
     cheap, dear = (called(about(usd, low=0.8 * usd, high=1.3 * usd), WIDE) for usd in (fixed, fixed * factor))
     assert cheap.p_own_cheaper >= dear.p_own_cheaper
     assert cheap.p_reachable >= dear.p_reachable
+
+
+@pytest.mark.parametrize(("price", "p_own_cheaper"), [(0.015, 0.0), (0.0199, 0.0), (0.0201, 1.0)])
+def test_owning_costs_what_is_fixed_and_what_every_unit_takes(price: float, p_own_cheaper: float) -> None:
+    """100 USD a year and 0.01 for each of 10,000 units: 200 USD, as much as units at 0.02."""
+    found = against_api(
+        about(price),
+        unit="image",
+        fixed_usd_per_year=about(100.0),
+        running_usd_per_unit=about(0.01),
+        planned_units_per_year=1e4,
+        capacity_units_per_year=1e6,
+    )
+    assert found.p_own_cheaper == p_own_cheaper
+    assert found.at is not None and found.at.value == pytest.approx(100 / (price - 0.01))
+
+
+def test_what_costs_no_less_to_run_than_to_call_never_pays() -> None:
+    found = against_api(
+        about(0.01),
+        unit="image",
+        fixed_usd_per_year=about(100.0),
+        running_usd_per_unit=about(0.01),
+        planned_units_per_year=1e4,
+        capacity_units_per_year=1e6,
+    )
+    assert (found.at, found.p_reachable, found.p_own_cheaper) == (None, 0.0, 0.0)

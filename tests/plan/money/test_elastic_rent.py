@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +14,7 @@ from aigc_bench.plan.money.elastic_rent import instances_at_work
 from aigc_bench.plan.money.offers import Offer, Term
 from aigc_bench.plan.options.assemble import Procurement, make_option
 from aigc_bench.plan.options.procurement import best_of_each_term, in_instances, unwanted_rent
+from aigc_bench.plan.records.demand import Growth
 from aigc_bench.plan.records.loads import Fleet
 from aigc_bench.plan.records.machine import Capability, Machine
 from aigc_bench.plan.records.plan import Option
@@ -155,3 +158,19 @@ def test_a_job_that_rents_its_window_draws_nothing_outside_it() -> None:
     option = make_option(Procurement(machine=whole, placement="shared", offer=offer(1)), loads, demand=demand, rules=make_rules())
     assert option.energy_kwh_per_year is not None
     assert option.energy_kwh_per_year.value <= option.num_servers * 0.125 * HOURS * 8 / 24 * (1 + 1e-9)
+
+
+def test_the_mean_of_a_growing_year_is_rented_hour_by_hour() -> None:
+    """Doubling once: the horizon is sized for twice today's peak, of which the mean year asks 1 / ln 2 / 2 of it."""
+    growth = Growth(per_year=exact(1.0, "fraction/year"), horizon_years=1.0)
+    arrival = from_hourly(OFFICE, peak_factor=exact(10.0, "ratio"), source="test")
+    service = make_service().model_copy(update={"arrival": arrival})
+    demand = make_demand(services=(service,), jobs=(), growth=growth)
+    able = make_capability()
+    load = service_load(service, able, growth=growth)
+    busy, peak = load.busy_machines.value, load.busy_machines.value / 0.7
+    share = [count / max(OFFICE) / math.log(2) / 2 for count in OFFICE]
+    hours = [max(1, math.ceil(busy * part + (peak - busy) * math.sqrt(part) - 1e-9)) for part in share]
+    fleet = Fleet(pools=(), serving=1000, spares=2)
+    found = instances_at_work((load,), fleet, size=1, term="on_demand", demand=demand, rules=make_rules())
+    assert (found.value, found.unit) == (pytest.approx(sum(hours) / 24 + 2), "instances")

@@ -219,3 +219,13 @@ def test_a_listed_price_spreads_to_both_sides_and_names_its_list() -> None:
     for price in (opus.input_usd, opus.output_usd):
         assert price is not None and price.source and opus.as_of in price.source
         assert price.low <= price.value * (1 - spread) * (1 + 1e-9) and price.high >= price.value * (1 + spread) * (1 - 1e-9)
+
+
+def test_servers_are_offered_by_their_ids_and_a_term_without_a_rent_by_the_accelerator(of_h100: tuple[Offer, ...]) -> None:
+    owned = [offer for offer in of_h100 if offer.kind == "owned"]
+    assert [offer.server for offer in owned] == [server.id for server in CATALOGUE.servers_with("h100_sxm_80gb")]
+    for offer in owned:
+        server = CATALOGUE.servers[offer.server or ""]
+        assert (offer.num_accelerators, offer.provider, offer.name) == (server.gpu_count, server.vendor, server.name)
+    unpriced = [offer for offer in of_h100 if offer.kind == "cloud" and offer.price is None]
+    assert unpriced and all(offer.num_accelerators == 1 for offer in unpriced)
