@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,9 @@ from hypothesis import HealthCheck, settings
 settings.register_profile("whatever-the-load", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("whatever-the-load")
 """How long an example takes is the machine's doing, not the code's."""
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of a shell: programs started here would ignore it, too
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 

@@ -257,11 +257,12 @@ def tally(folder: str, mutants: list[Mutant], outcome: dict[str, str], *, of: in
     count = Counter(outcome[mutant.key] for mutant in mutants)
     alive = [mutant for mutant in mutants if outcome[mutant.key] not in ("killed", "timeout")]
     survivors = [mutant for mutant in alive if mutant.identity not in equivalent]
+    left = Counter(outcome[mutant.key] for mutant in survivors)
     judged = len(mutants) - (len(alive) - len(survivors))
     dead = judged - len(survivors)
     line = (
         f"| {folder} | {of} | {len(mutants)} | {count['killed']} | {count['timeout']} | {len(alive) - len(survivors)} "
-        f"| {count['survived']} | {count['no tests']} | {dead / max(judged, 1):.1%} |"
+        f"| {left['survived']} | {left['no tests']} | {dead / max(judged, 1):.1%} |"
     )
     return line, survivors
 
