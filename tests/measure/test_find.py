@@ -153,8 +153,8 @@ def test_a_search_is_interrupted_and_resumed_and_ends_with_its_answer_and_its_cu
     profile = bench.profile(KNOWN_RATE + "settings = { step_s = 0.2, is_per_item = true }\n")
     process = bench.start("run", "--profile", profile, "--find", "max-batch", "--max-latency", 0.35, "--out", run)
     deadline = time.monotonic() + 300
-    while len(trials(run)) < 3:
-        assert time.monotonic() < deadline, "no third trial in time"
+    while len(trials(run)) < 4:
+        assert time.monotonic() < deadline, "no fourth trial in time"
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=300)
