@@ -159,7 +159,7 @@ def test_a_search_is_interrupted_and_resumed_and_ends_with_its_answer_and_its_cu
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=300)
     assert process.returncode == 130
-    assert "largest batch 1 (so far: the search is not at its end)" in output
+    assert "largest batch 1 (so far; the search is unfinished)" in output
     assert "--resume" in output
     before = trials(run)
 
