@@ -8,7 +8,8 @@ import pytest
 
 from tests.faults.page import Row, write_rows
 
-_rows: dict[tuple[str, int, str], Row] = {}
+_rows: dict[str, Row] = {}
+_failed: set[str] = set()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -32,14 +33,21 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     told = dict(report.user_properties)
-    if "fault" not in told or not (report.when == "teardown" or report.skipped):
+    if "fault" not in told:
         return
-    file, line, name = report.location
+    if report.failed:
+        _failed.add(report.nodeid)
     reason = report.longrepr[2] if report.skipped and isinstance(report.longrepr, tuple) else ""
-    words = f"not tried here: {reason.removeprefix('Skipped: ')}" if reason else str(told.get("seen", ""))
-    _rows.setdefault((file, line or 0, name), Row(fault=str(told["fault"]), expected=str(told["expected"]), seen=words))
+    if reason:
+        _rows[report.nodeid] = _row(told, f"not tried here: {reason.removeprefix('Skipped: ')}")
+    elif report.when == "teardown" and report.nodeid not in _rows:
+        _rows[report.nodeid] = _row(told, str(told.get("seen", "")))
 
 
-def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    if session.config.getoption("--write", default=False) and not hasattr(session.config, "workerinput") and exitstatus == 0:
-        write_rows([_rows[key] for key in sorted(_rows)])
+def _row(told: dict[str, object], seen: str) -> Row:
+    return Row(fault=str(told["fault"]), expected=str(told["expected"]), seen=seen)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if session.config.getoption("--write", default=False) and not hasattr(session.config, "workerinput"):
+        write_rows([row for name, row in _rows.items() if name not in _failed])
