@@ -13,6 +13,8 @@ import difflib
 import itertools
 from collections.abc import Iterable, Sequence
 
+from aigc_bench.core.visible import visible
+
 _MOST_CHARACTERS = 1_850
 """Of an error with all its lines, about as much as a screen shows."""
 _MOST_LINES = 20
@@ -56,6 +58,7 @@ class AigcBenchError(Exception):
 
 def _cut(line: str) -> str:
     """The line, or its begin and its end where it is long: the end says what is wrong."""
+    line = visible(line)  # before it is measured: a NUL is shown as four characters
     return line if len(line) <= _BEGIN + _END else f"{line[:_BEGIN]} ... {line[-_END:]}"
 
 

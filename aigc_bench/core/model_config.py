@@ -42,6 +42,8 @@ _NEEDED: Mapping[str, Sequence[str]] = {
     "umt5": ("vocab_size", "d_model"),
 }
 """Keys that a text encoder of a pipeline is built around, by its model_type."""
+_ONE_NUMBER = ("hidden_size", "sample_size")
+"""Keys that are one number in a part of a pipeline, though a list elsewhere."""
 
 
 def check_config(config: Mapping[str, Any], *, file: Path) -> None:
@@ -52,12 +54,15 @@ def check_config(config: Mapping[str, Any], *, file: Path) -> None:
             raise UsageError(f"{file}: {key} = {shown(value)}: {problem}.", "Is it the configuration as it was published?")
 
 
-def check_text_encoder(config: Mapping[str, Any], *, file: Path) -> None:
-    """Raise ``UsageError`` where the text encoder of a pipeline lacks what it is built around."""
-    kind = config.get("model_type")
-    for key in ("model_type", *_NEEDED.get(str(kind), ())):
+def check_part(name: str, config: Mapping[str, Any], *, file: Path) -> None:
+    """Raise ``UsageError`` where a part of a pipeline, such as ``text_encoder`` or ``unet``, lacks what it is built around."""
+    needed = ("model_type", *_NEEDED.get(str(config.get("model_type")), ())) if name.startswith("text_encoder") else ()
+    for key in needed:
         if key not in config:
             raise UsageError(f"{file}: {key} is missing.", "Is it the configuration as it was published?")
+    for key in _ONE_NUMBER:
+        if isinstance(config.get(key), list):
+            raise UsageError(f"{file}: {key} = {shown(config[key])}: must be one number here.", "Is it of this pipeline?")
 
 
 def _problem_of(key: str, value: Any) -> str | None:

@@ -20,7 +20,7 @@ from typing import Any, Literal
 
 from aigc_bench.core.document import MAX_JSON_CHARACTERS, MAX_MACHINE_KEYS, parse_json, read_json, shown
 from aigc_bench.core.errors import UsageError
-from aigc_bench.core.model_config import check_config, check_text_encoder
+from aigc_bench.core.model_config import check_config, check_part
 from aigc_bench.core.records import Setting
 
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
@@ -112,8 +112,7 @@ def _pipeline(folder: Path, *, changes: Mapping[str, Setting]) -> ModelFiles:
     files = sorted(file for file in folder.glob(f"*/{_CONFIG}") if file.parent.name in index)
     configs = {file.parent.name: _read_config(file) for file in files}
     for name in configs:
-        if name.startswith("text_encoder"):
-            check_text_encoder(configs[name], file=folder / name / _CONFIG)
+        check_part(name, configs[name], file=folder / name / _CONFIG)
     headers = {name: _weights(folder / name) for name in configs}
     components = {name: {**config, **({WEIGHTS: str(folder / name)} if headers[name] else {})} for name, config in configs.items()}
     return ModelFiles(

@@ -34,3 +34,7 @@ def test_hundreds_of_known_names_are_cut_and_a_long_one_costs_no_time() -> None:
     said = str(UnknownNameError("region", "z" * 1_000_000, known=[f"region-{n}" for n in range(300)]))
     assert said.endswith("and 240 more.")
     assert len(said) < 1_200
+
+
+def test_what_is_shown_as_an_escape_is_measured_as_one() -> None:
+    assert len(str(UsageError("\x00" * 5_000))) < 1_000

@@ -64,3 +64,10 @@ def test_the_levels_of_an_auto_encoder_are_a_list(tmp_path: Path) -> None:
     folder = write_pipeline(tmp_path, "StableDiffusionPipeline", vae={"block_out_channels": 128})
     with pytest.raises(UsageError, match="block_out_channels = 128: must be a list of whole numbers"):
         read_model(folder)
+
+
+@pytest.mark.parametrize(("part", "key"), [("text_encoder", "hidden_size"), ("unet", "sample_size")])
+def test_a_part_of_a_pipeline_has_one_width(tmp_path: Path, part: str, key: str) -> None:
+    folder = write_pipeline(tmp_path, "StableDiffusionPipeline", **{part: {key: [64, 64]}})
+    with pytest.raises(UsageError, match=rf"{part}/config.json: {key} = .*: must be one number here"):
+        read_model(folder)
