@@ -233,3 +233,7 @@ def test_groups_name_what_rows_have_in_common() -> None:
     assert server["rate.engine"] == "rate|vllm|server|" and server["rate.data"] == "vllm|open-orca"
     assert row(metric="energy", unit="J/request").groups["energy.engine"] == "energy|vllm|plain|J/request"
     assert row(metric="tpot_mean").groups["server_latency.engine"] == "server_latency|vllm|plain|tpot_mean"
+
+
+def test_a_model_that_fills_its_devices_has_one_replica() -> None:
+    assert row(model="llama-3.1-405b", gpu_count=8, concurrency=None).columns["replicas"] == 1.0

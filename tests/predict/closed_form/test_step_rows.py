@@ -289,7 +289,7 @@ def test_efficiencies_are_those_of_the_family_as_it_runs(changes: dict[str, Any]
 
 
 def test_groups_name_what_rows_have_in_common() -> None:
-    found = row(gpu_count=4, input_len=128, resolution="224x224", layout={"ring": 2.0}).groups
+    found = row(gpu_count=4, input_len=128, resolution="224x224", layout={"ring": 2.0, "ulysses": 4.0, "cfg_parallel": 8.0}).groups
     assert found["work"] == f"{RESNET.name}|infer|rate|images/s"
     assert found["work_model"].endswith("|infer|rate|images/s")
     assert found["work_engine"] == f"{found['work_model']}|tensorrt"
@@ -297,9 +297,9 @@ def test_groups_name_what_rows_have_in_common() -> None:
     assert found["software"] == f"{found['work_model']}|TensorRT 8"
     assert (found["arch"], found["arch_format"]) == ("vision-cnn|Ampere", "vision-cnn|Ampere|bf16")
     assert found["arch_style"] == "Ampere|bf16|optimised"
-    assert found["work_devices"] == f"{found['work_engine']}|some|1x2x1"
+    assert found["work_devices"] == f"{found['work_engine']}|some|4x2x8"
     assert found["link"] == "vision-cnn|nvlink|some"
-    assert found["step_cell"] == f"{found['work_format']}|2|4|128|224x224|1x2x1"
+    assert found["step_cell"] == f"{found['work_format']}|2|4|128|224x224|4x2x8"
     assert found["work_load"] == f"{found['work_engine']}|2"
     assert (found["form"], found["step_device"]) == ("vision-cnn|module", f"vision-cnn|{A100.id}")
     assert row(software="PyTorch", task="train").groups["arch_style"] == "Ampere|bf16|eager"

@@ -6,6 +6,7 @@ Times are multiples of 2^-20 s, so that sums in doubles are exact in any order.
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -95,3 +96,10 @@ def test_blocks_in_use_never_exceed_the_cache_and_all_are_given_back(server: Ser
     assert (stretches["num_running"] <= server.max_num_seqs).all()
     assert (stretches["num_decoding"] + stretches["prefill_tokens"] <= server.max_num_batched_tokens).all()
     assert (np.diff(stretches["start_s"]) >= 0).all()
+
+
+def test_a_step_that_only_reads_weights_takes_as_long_for_any_tokens() -> None:
+    read = StepTime.roofline(weights_s=2.0, per_token_s=0.0)
+    assert [read.curve_s(tokens) for tokens in (1.0, 10.0, 1e6)] == [2.0, 2.0, 2.0]
+    compute = StepTime.roofline(weights_s=2.0, per_token_s=0.5)
+    assert [compute.curve_s(tokens) for tokens in (1.0, 4.0, 8.0, 100.0)] == pytest.approx([2.0, 2.0, 4.0, 50.0])
