@@ -57,7 +57,7 @@ def _fork(run: Callable[[], object]) -> int:
     pid = os.fork()
     if pid == 0:
         os.close(latch)
-        os.read(gate, 1)  # ends when the server has told the number and closed the other end
+        os.read(gate, 1)  # ends when the server has sent the number and closed the other end
         os.close(gate)
         run()
     os.close(gate)
