@@ -119,7 +119,7 @@ def test_count_drops(tmp_path: Path, seen: Seen) -> None:
 
 @fault("the energy counter goes backwards", expected="energy is integrated from power or absent, never 0 or negative; exit 0")
 def test_counter_goes_back(tmp_path: Path, seen: Seen) -> None:
-    back = tuple((float(step), 1e6 - 500.0 * step) for step in range(200))
+    back = tuple((0.05 * step, 1e6 - 25.0 * step) for step in range(8000))
     survivor = ran(tmp_path, FakeGpu(uuid=UUID, series={"energy_j": back}))
     energy = [row for row in survivor.rows() if row["metric"].startswith(("energy", "power"))]
     assert all(row["value"] is None or row["value"] > 0 for row in energy)
