@@ -233,7 +233,7 @@ def test_a_function_makes_a_workload(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("name", "phrase"),
     [
-        ("no_such_module:make", "no module 'no_such_module'"),
+        ("no_such_module:make", "no module named 'no_such_module'"),
         ("os:nothing", "no attribute 'nothing'"),
         ("os:getcwd", "not a Workload"),
         ("math:sqrt", "raised TypeError"),
