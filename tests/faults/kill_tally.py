@@ -181,6 +181,8 @@ def merged(tallies: Sequence[Tally]) -> Tally:
 
 def main() -> int:
     """Kill, count, print."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in the background of a shell; the runs would ignore it, too
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--kills", type=int, default=200)
     options.add_argument("--seed", type=int, default=0)
