@@ -35,7 +35,7 @@ class FakeClock:
         return {"LD_PRELOAD": str(self.library), "FAKE_CLOCK_SHIFT": str(self.shift)}
 
     def set(self, shift_s: int) -> None:
-        """Step the clock to this many seconds beside the true time, for whoever reads it next."""
+        """Step the clock to this many seconds off the true time, for whoever reads it next."""
         draft = self.shift.with_suffix(".new")
         draft.write_text(str(shift_s))
         draft.replace(self.shift)

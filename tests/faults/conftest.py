@@ -32,20 +32,20 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    told = dict(report.user_properties)
-    if "fault" not in told:
+    properties = dict(report.user_properties)
+    if "fault" not in properties:
         return
     if report.failed:
         _failed.add(report.nodeid)
     reason = report.longrepr[2] if report.skipped and isinstance(report.longrepr, tuple) else ""
     if reason:
-        _rows[report.nodeid] = _row(told, f"not tried here: {reason.removeprefix('Skipped: ')}")
+        _rows[report.nodeid] = _row(properties, f"not tried here: {reason.removeprefix('Skipped: ')}")
     elif report.when == "teardown" and report.nodeid not in _rows:
-        _rows[report.nodeid] = _row(told, str(told.get("seen", "")))
+        _rows[report.nodeid] = _row(properties, str(properties.get("seen", "")))
 
 
-def _row(told: dict[str, object], seen: str) -> Row:
-    return Row(fault=str(told["fault"]), expected=str(told["expected"]), seen=seen)
+def _row(properties: dict[str, object], seen: str) -> Row:
+    return Row(fault=str(properties["fault"]), expected=str(properties["expected"]), seen=seen)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

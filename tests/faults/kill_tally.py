@@ -88,12 +88,12 @@ def results(folder: Path) -> list[bytes]:
     return file.read_bytes().split(b"\n")[:-1] if file.is_file() else []
 
 
-def check(victim: Victim, tally: Tally, *, told: int) -> None:
-    """Count what a session has done to its folder; ``told`` is how many trials were said to be finished in it."""
+def check(victim: Victim, tally: Tally, *, reported: int) -> None:
+    """Count what a session has done to its folder; ``reported`` is how many trials were said to be finished in it."""
     now = results(victim.folder)
     kept = now[: len(victim.finished)]
     tally.lost += sum(before != after for before, after in zip(victim.finished, kept, strict=False))
-    tally.lost += max(0, len(victim.finished) - len(now)) + max(0, told - (len(now) - len(victim.finished)))
+    tally.lost += max(0, len(victim.finished) - len(now)) + max(0, reported - (len(now) - len(victim.finished)))
     names = Counter((line["case"], line["trial"]) for line in map(json.loads, now))
     tally.run_twice += sum(count - 1 for count in names.values())
     victim.finished = now
@@ -131,7 +131,7 @@ def session(victim: Victim, tally: Tally, *, draw: random.Random, max_kills: int
         tally.tracebacks += is_ours
         tally.too_early += not is_ours
         tally.notes.append(said.strip()[-2000:])
-    check(victim, tally, told=sum(line.startswith("[") for line in said.splitlines()))
+    check(victim, tally, reported=sum(line.startswith("[") for line in said.splitlines()))
     return code in (0, 3)
 
 

@@ -1,4 +1,4 @@
-"""An NVIDIA driver that misbehaves: the fake library below the real pynvml, told to fail by its trace and its environment."""
+"""An NVIDIA driver that misbehaves: the fake library below the real pynvml, made to fail by its trace and its environment."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ def test_lost_in_mid_run(tmp_path: Path, seen: Seen) -> None:
     code, errors = finish(survivor.start(more=("--level", "quick")))
     assert code == 0, errors
     survivor.check_whole()
-    told = sensor(survivor)
-    assert any("fallen off the bus" in reason for reason in told["absent"].values())
+    status = sensor(survivor)
+    assert any("fallen off the bus" in reason for reason in status["absent"].values())
     energy = [row for row in survivor.rows() if row["metric"].startswith("energy")]
     assert all(row["value"] is None and row["reasons"] for row in energy if row["basis"] == "absent")
     seen("exit 0; the reason is in the run; nothing lost")
@@ -65,18 +65,18 @@ REFUSALS = [
 @pytest.mark.parametrize(("code", "words"), REFUSALS)
 def test_every_query_refused(tmp_path: Path, seen: Seen, code: int, words: str) -> None:
     survivor = ran(tmp_path, FAKE_NVML_REFUSE=str(code))
-    told = sensor(survivor)
-    assert told["devices"] == [UUID] and told["metrics"] == []
-    assert {told["absent"][metric] for metric in ("energy_j", "gpu_utilization", "temperature_c")} == {words}
+    status = sensor(survivor)
+    assert status["devices"] == [UUID] and status["metrics"] == []
+    assert {status["absent"][metric] for metric in ("energy_j", "gpu_utilization", "temperature_c")} == {words}
     assert not [row for row in survivor.rows() if row["metric"].startswith("power") and row["value"] is not None]
     seen("exit 0; every metric absent with its reason")
 
 
 @fault("not even name and UUID of a GPU are given", expected="the GPU is left out with the reason; exit 0")
 def test_no_name(tmp_path: Path, seen: Seen) -> None:
-    told = sensor(ran(tmp_path, FAKE_NVML_REFUSE_NAMES="4"))
-    assert told["available"] is False
-    assert "not permitted for this user" in told["reason"]
+    status = sensor(ran(tmp_path, FAKE_NVML_REFUSE_NAMES="4"))
+    assert status["available"] is False
+    assert "not permitted for this user" in status["reason"]
     seen("exit 0; left out with its reason")
 
 
@@ -88,17 +88,17 @@ MISMATCHES = [
 
 @pytest.mark.parametrize(("code", "words"), MISMATCHES)
 def test_no_driver(tmp_path: Path, seen: Seen, code: int, words: str) -> None:
-    told = sensor(ran(tmp_path, FAKE_NVML_INIT=str(code)))
-    assert told["available"] is False
-    assert words in told["reason"]
+    status = sensor(ran(tmp_path, FAKE_NVML_INIT=str(code)))
+    assert status["available"] is False
+    assert words in status["reason"]
     seen("exit 0; reason and remedy in the run")
 
 
 @fault("the driver lists more GPUs than answer", expected="those that answer are read, the other is named with its reason")
 def test_more_than_there_are(tmp_path: Path, seen: Seen) -> None:
-    told = sensor(ran(tmp_path, more=("0,*,count,2",)))
-    assert told["devices"] == [UUID]
-    assert any("GPU 1" in reason for reason in told["absent"].values())
+    status = sensor(ran(tmp_path, more=("0,*,count,2",)))
+    assert status["devices"] == [UUID]
+    assert any("GPU 1" in reason for reason in status["absent"].values())
     seen("exit 0; one GPU read, one named as missing")
 
 
@@ -112,8 +112,8 @@ def test_count_drops(tmp_path: Path, seen: Seen) -> None:
     os.kill(wait_for("sampler", survivor.mark), signal.SIGKILL)
     code, errors = finish(process)
     assert code == 0, errors
-    told = sensor(survivor)
-    assert told["available"] is False and "no GPU" in told["reason"]
+    status = sensor(survivor)
+    assert status["available"] is False and "no GPU" in status["reason"]
     seen(f"exit 0; {survivor.check_whole()}")
 
 
