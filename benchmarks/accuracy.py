@@ -99,7 +99,8 @@ def main() -> None:
         print("accuracy.py needs a table of published results: python benchmarks/accuracy.py TABLE.csv.gz (about two minutes).")
         return
     catalogue = load_catalogue(with_user_files=False)
-    rows = read_published(given.table).rows
+    table = read_published(given.table)
+    rows = table.rows
     answers, indices, questions = left_out.questions_of(rows, catalogue=catalogue)
     logs = np.array([question.log_quantity(rows[index].value) for index, question in zip(indices, questions, strict=True)])
     whole = fit(questions, logs)
@@ -111,12 +112,13 @@ def main() -> None:
     printed(targets.table(reached))
     lines = [list(COLUMNS), *table_rows(list(reached.values()), by=("target",))]
     for by in TABLES:
-        lines += table_rows(validation(answers, by=by).groups, by=by)
+        lines += table_rows(validation(answers, refused=table.refused, by=by).groups, by=by)
     print(f"\nAll: {dict(zip(COLUMNS[2:], lines[-1][2:], strict=True))}\nNot answered: {validation(answers).unanswered}")
+    print(f"Refused: {len(table.refused)} of {len(rows) + len(table.refused)} rows")
     if given.out:
         write_csv(given.out, lines)
     if given.rows:
-        write_rows(answers, given.rows)
+        write_rows(answers, given.rows, refused=table.refused)
     if given.ship:
         runs = [rows[index].run_key or str(rows[index].line) for index in indices]
         ship(given, questions, logs, predicted, runs, whole)

@@ -30,5 +30,5 @@ def test_a_prediction_tells_what_is_true_of_all_its_numbers_once(capsys: pytest.
     _, out, _ = run_command(capsys, "predict", "bert/base", "--accelerator", "l4")
     heading, shared, *_ = [line for line in out.splitlines() if line]
     assert heading.startswith("bert/base/infer/")
-    assert shared.startswith("of all numbers: ")
-    assert all(out.count(code) == 1 for code in shared.removeprefix("of all numbers: ").split(", "))
+    assert shared.startswith("all numbers: ")
+    assert all(out.count(code) == 1 for code in shared.removeprefix("all numbers: ").split(", "))

@@ -24,8 +24,10 @@ class Clock:
     def start(cls, *, not_before_s: float = 0.0) -> Clock:
         """Anchor a new clock at this moment, or just behind ``not_before_s`` where the system's clock was set back beyond it."""
         before_ns = time.monotonic_ns()
-        unix_s = max(time.time(), not_before_s + SESSION_GAP_S)
+        unix_s = time.time()
         after_ns = time.monotonic_ns()
+        if unix_s <= not_before_s:
+            unix_s = not_before_s + SESSION_GAP_S
         return cls(anchor_unix_s=unix_s, anchor_monotonic_ns=(before_ns + after_ns) // 2)
 
     def now_s(self) -> float:

@@ -59,7 +59,8 @@ def test_a_launcher_that_waits_busily(launcher: Launcher) -> None:
     """While a trial runs, its parent and the fork server sleep."""
     trial(launcher, workload="known_rate", preset="sleep")
     me = psutil.Process()
-    others = [child for child in me.children() if "fork_server" in " ".join(child.cmdline())]
+    living = [child for child in me.children() if child.status() != psutil.STATUS_ZOMBIE]
+    others = [child for child in living if "fork_server" in " ".join(child.cmdline())]
     assert others
     before_s = [sum(process.cpu_times()[:2]) for process in (me, *others)]
     start_s = time.monotonic()

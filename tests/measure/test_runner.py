@@ -131,7 +131,7 @@ def test_a_run_that_is_under_way_cannot_be_resumed_at_the_same_time(bench: Bench
     process.kill()
     process.wait()
     assert second.returncode == 1
-    assert "under way" in second.stderr
+    assert "in progress" in second.stderr
     assert len(second.stderr.strip().splitlines()) == 1
 
 

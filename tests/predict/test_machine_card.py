@@ -99,7 +99,7 @@ def test_what_was_not_probed_is_missing_with_the_reason_and_not_zero(run: Run) -
     assert card.absent == {"probe_transfer": "not probed in this run", "probe_collective": "not probed in this run"}
     absent = {line.what: line.absent for line in lines(card) if line.value is None}
     assert absent["All-reduce between devices"] == "not probed in this run"
-    assert absent["Idle power, context loaded"] == "no sensor of it was read"
+    assert absent["Idle power, context loaded"] == "no sensor for it was read"
 
 
 def test_a_probe_that_failed_is_reported_in_its_own_words(tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -37,17 +36,16 @@ def case(preset: str, *, devices: int = 2) -> Case:
     )
 
 
-def run(launcher: Launcher, tmp_path: Path, probe_case: Case) -> TrialResult:
-    log = tmp_path / "log"
-    request = TrialRequest(case=probe_case, trial=0, rule=RULE, clock=Clock.start(), log=str(log))
+def run(launcher: Launcher, probe_case: Case) -> TrialResult:
+    request = TrialRequest(case=probe_case, trial=0, rule=RULE, clock=Clock.start())
     outcome = launcher.run(request, is_forked=True, on_started=lambda pid: None, on_stage=lambda stage: None)
-    assert outcome.trial is not None, log.read_text()
+    assert outcome.trial is not None, outcome
     return outcome.trial
 
 
-def test_two_devices_exchange_their_messages(launcher: Launcher, tmp_path: Path, make_setup: Callable[..., Setup]) -> None:
+def test_two_devices_exchange_their_messages(launcher: Launcher, make_setup: Callable[..., Setup]) -> None:
     """What rank 0 holds in the end is not what it began with, since the other rank's values are greater in half the places."""
-    trial = run(launcher, tmp_path, case("all-reduce-64k"))
+    trial = run(launcher, case("all-reduce-64k"))
     assert trial.status == "ok", trial.error
     assert trial.work is not None and trial.window is not None
     assert trial.work.items_per_step == 2 * 65536
