@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
+from aigc_bench.core.errors import UsageError
 from tests.fuzz.batches import Task, read_all, write_files
 from tests.fuzz.campaign import Tally, add
 from tests.fuzz.corpus import folder_name
@@ -59,7 +60,9 @@ def run_command(command: Sequence[str], folder: Path) -> None:
             raise Fault(f"{command[0]}, {stream} {fault} ({_what(text)}): {text[-400:]}")
     if code in (1, 2) and not said.strip():
         raise Fault(f"{command[0]} ends with exit code {code} and says nothing: {printed[-300:]}")
-    if code == 0 and "--json" in command:
+    if code in (1, 2):
+        raise UsageError(f"{command[0]} ends with exit code {code}.")
+    if "--json" in command:
         json.loads(printed, parse_constant=_no_json)
 
 
