@@ -44,7 +44,7 @@ RUNS_FOLDER = Path("runs")
 RunOrPath = Run | Path | str
 
 
-class Forecast(Record):
+class DryRun(Record):
     """What a run would do. ``expected_s`` is a guess from the level's limits, made before anything was run."""
 
     profile: str
@@ -116,14 +116,14 @@ def resume(
     return _reported(outcome.path, progress)
 
 
-def forecast(
+def dry_run(
     profile: str | Path | Profile | None = None,
     *,
     only: Sequence[str] = (),
     level: Level | None = None,
     budget_s: float | None = None,
     pipelines: Sequence[Pipeline] = (),
-) -> Forecast:
+) -> DryRun:
     """What ``run`` would do here, and about how long it would take; nothing is run or written."""
     from aigc_bench.measure.runner import expected_s, select_cases
     from aigc_bench.measure.stopping import stopping_rule
@@ -132,7 +132,7 @@ def forecast(
     cases = select_cases(chosen, only=only)
     asked = level or chosen.level
     budget = budget_s if budget_s is not None else chosen.budget_s
-    return Forecast(
+    return DryRun(
         profile=chosen.name,
         level=asked,
         num_trials=stopping_rule(asked).num_trials,
@@ -303,12 +303,12 @@ def prediction_report(predicted: Sequence[tuple[str, MetricRow]], *, title: str,
     """Write what ``predict`` or ``predict_profile`` gave as one HTML file, and return it."""
     from importlib.metadata import version
 
-    from aigc_bench.report.forecast import render_forecast
+    from aigc_bench.report.prediction import render_prediction
     from aigc_bench.report.render import save
 
     if not predicted:
         raise UsageError(f"{title}: there is nothing to predict in it.", "Probes measure the machine and are not predicted.")
-    return save(render_forecast(predicted, title=title, version=version("aigc-bench")), file=Path(out))
+    return save(render_prediction(predicted, title=title, version=version("aigc-bench")), file=Path(out))
 
 
 def published(run: RunOrPath, *, gpu: str | None = None) -> str:
@@ -383,7 +383,7 @@ def own_profile(
     settings: Sequence[str] = (),
     changes: Sequence[str] = (),
 ) -> Profile:
-    """The user's own model as a profile for ``run`` and ``forecast``: a config.json, a folder, or ``module:function``.
+    """The user's own model as a profile for ``run`` and ``dry_run``: a config.json, a folder, or ``module:function``.
 
     ``settings`` and ``changes`` (of the config.json's keys) are ``name=value``. Raises ``UsageError`` in one line.
     """

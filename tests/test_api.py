@@ -107,14 +107,14 @@ def test_comparing_needs_two_runs(smoke_run: Path) -> None:
         ab.report()
 
 
-def test_a_forecast_keeps_its_budget_but_promises_every_case_one_trial() -> None:
-    free = ab.forecast("cpu")
+def test_a_dry_run_keeps_its_budget_but_promises_every_case_one_trial() -> None:
+    free = ab.dry_run("cpu")
     assert free.num_trials == 3
     assert len(free.cases) == len(find_profile("cpu").cases)
-    assert ab.forecast("cpu", level="rigorous").expected_s > free.expected_s
-    assert ab.forecast("cpu", budget_s=90.0).expected_s <= 90.0
-    assert 1.0 < ab.forecast("cpu", budget_s=1.0).expected_s < 0.5 * free.expected_s
-    assert ab.forecast("cpu", only=["gpt"]).expected_s < free.expected_s
+    assert ab.dry_run("cpu", level="rigorous").expected_s > free.expected_s
+    assert ab.dry_run("cpu", budget_s=90.0).expected_s <= 90.0
+    assert 1.0 < ab.dry_run("cpu", budget_s=1.0).expected_s < 0.5 * free.expected_s
+    assert ab.dry_run("cpu", only=["gpt"]).expected_s < free.expected_s
 
 
 def test_the_newest_run_is_found(smoke_run: Path, tmp_path: Path) -> None:
@@ -136,4 +136,4 @@ def test_a_damaged_run_is_an_error_that_names_the_file(smoke_run: Path, tmp_path
 
 
 def test_a_profile_record_is_run_as_it_is() -> None:
-    assert api.forecast(find_profile("smoke"), only=["vae"]).profile == "smoke"
+    assert api.dry_run(find_profile("smoke"), only=["vae"]).profile == "smoke"

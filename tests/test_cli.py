@@ -198,10 +198,10 @@ def test_dry_run_lists_the_cases_and_writes_nothing(
     assert (code, err) == (0, "")
     assert "gpt/tiny/infer/fp32/b1  x 10" in out
     assert "1 cases x 10 trials" in out
-    forecast = json_of(capsys, "run", "--profile", "smoke", "--dry-run", "--json")
-    assert forecast["num_trials"] == 3
-    assert forecast["expected_s"] > 0
-    assert {case["workload"] for case in forecast["cases"]} == {"gpt", "transformer", "vae"}
+    planned = json_of(capsys, "run", "--profile", "smoke", "--dry-run", "--json")
+    assert planned["num_trials"] == 3
+    assert planned["expected_s"] > 0
+    assert {case["workload"] for case in planned["cases"]} == {"gpt", "transformer", "vae"}
     assert list(tmp_path.iterdir()) == []
 
 

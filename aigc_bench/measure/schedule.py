@@ -57,7 +57,7 @@ def expected_trial_s(rule: StoppingRule, *, case: Case) -> float:
 
 
 def remaining_s(left: Sequence[Planned], *, spent_s: Mapping[str, Sequence[float]], rule: StoppingRule) -> float:
-    """Forecast of the trials that are left: each as long as its case's trials so far, or as the average one, or as the guess."""
+    """Return the seconds that the other trials will take: each as its case's trials so far, the average one, or the guess."""
     all_spent = [seconds for trials in spent_s.values() for seconds in trials]
     total = 0.0
     for planned in left:

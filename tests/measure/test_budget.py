@@ -35,6 +35,6 @@ def test_a_scaled_rule_shortens_every_time_and_still_asks_for_enough_steps(level
 
 
 @given(st.floats(10, 3000))
-def test_the_forecast_keeps_the_budget_where_a_first_round_fits(budget_s: float) -> None:
+def test_the_expected_time_keeps_the_budget_where_a_first_round_fits(budget_s: float) -> None:
     first_round_s = expected_s(CASES, level="default", budget_s=1.0)
     assert expected_s(CASES, level="default", budget_s=budget_s) <= max(budget_s, first_round_s) + 1e-9

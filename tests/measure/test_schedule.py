@@ -46,7 +46,7 @@ def test_a_case_that_failed_has_no_further_trials() -> None:
     assert order[0].case not in [planned.case for planned in left]
 
 
-def test_the_forecast_learns_from_the_trials_of_each_case() -> None:
+def test_the_expected_time_learns_from_the_trials_of_each_case() -> None:
     order = schedule(CASES[:2], num_trials=2, seed=0)
     rule = LEVELS["quick"]
     spent = {CASES[0].id: [10.0, 12.0], CASES[1].id: [1.0]}

@@ -19,7 +19,7 @@ from aigc_bench.cli.terminal import say
 
 if TYPE_CHECKING:
     from aigc_bench.analyze.rows import CaseSummary
-    from aigc_bench.api import Forecast
+    from aigc_bench.api import DryRun
     from aigc_bench.core.records import FoundBatch
     from aigc_bench.measure.profiles import Level
     from aigc_bench.measure.store import Run
@@ -105,8 +105,8 @@ def command(
         raise click.UsageError("--max-latency limits the search for the largest batch; add --find max-batch", ctx=ctx)
     chosen = own.profile(profile, ctx=ctx)
     if dry_run:
-        forecast = api.forecast(chosen, only=only, level=level, budget_s=budget, pipelines=data.pipelines())
-        print_json(dump(forecast)) if as_json else _print_forecast(forecast, is_search=find is not None)
+        planned = api.dry_run(chosen, only=only, level=level, budget_s=budget, pipelines=data.pipelines())
+        print_json(dump(planned)) if as_json else _print_dry_run(planned, is_search=find is not None)
         return 0
     with progress_display(is_terminal=sys.stderr.isatty()) as progress:
         words = ("aigc-bench", *sys.argv[1:])
@@ -205,16 +205,16 @@ def _found_words(found: FoundBatch) -> str:
     return f"largest batch {found.batch_size} ({why}): {found.case}"
 
 
-def _print_forecast(forecast: Forecast, *, is_search: bool) -> None:
+def _print_dry_run(planned: DryRun, *, is_search: bool) -> None:
     from aigc_bench.core.units import clock
 
-    for case in forecast.cases:
-        say(f"{case.id}  x {forecast.num_trials}")
-    total = len(forecast.cases) * forecast.num_trials
+    for case in planned.cases:
+        say(f"{case.id}  x {planned.num_trials}")
+    total = len(planned.cases) * planned.num_trials
     say(
         "",
-        f"profile {forecast.profile}, level {forecast.level}: {len(forecast.cases)} cases x {forecast.num_trials} trials"
-        f" = {total} trials, about {clock(forecast.expected_s)}",
+        f"profile {planned.profile}, level {planned.level}: {len(planned.cases)} cases x {planned.num_trials} trials"
+        f" = {total} trials, about {clock(planned.expected_s)}",
     )
     if is_search:
         say("The search then tries larger batches until one does not fit; their number is not known in advance.")

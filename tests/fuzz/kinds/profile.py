@@ -47,9 +47,9 @@ def read(folder: Path) -> None:
     from aigc_bench.core.records import dump
     from aigc_bench.core.units import clock
 
-    forecast = api.forecast(folder / FILE)
-    json.dumps(dump(forecast), allow_nan=False)
-    assert clock(forecast.expected_s) and all(case.id for case in forecast.cases), "what is printed"
+    planned = api.dry_run(folder / FILE)
+    json.dumps(dump(planned), allow_nan=False)
+    assert clock(planned.expected_s) and all(case.id for case in planned.cases), "what is printed"
 
 
 def _prepare() -> None:

@@ -12,7 +12,7 @@ from aigc_bench.core.errors import UsageError
 from aigc_bench.core.records import Case, MetricRow
 from aigc_bench.measure.profiles import Profile, find_profile
 from aigc_bench.predict.queries import unanswered_row
-from aigc_bench.report.forecast import forecasts, render_forecast
+from aigc_bench.report.prediction import predicted_cases, render_prediction
 from tests.report.page import Page
 
 PROFILE = """
@@ -48,7 +48,7 @@ def rows(profile: Path) -> list[tuple[str, MetricRow]]:
 
 
 def test_every_case_is_predicted_on_every_accelerator_or_says_why_not(rows: list[tuple[str, MetricRow]]) -> None:
-    found = forecasts(rows)
+    found = predicted_cases(rows)
     assert len(found) == 4
     assert {case.accelerator for case in found} == {"h100_sxm_80gb", "p100_sxm2_16gb"}
     for _, row in rows:
@@ -65,25 +65,25 @@ def refused() -> MetricRow:
 
 
 def test_the_page_holds_the_table_the_chart_and_what_was_refused(rows: list[tuple[str, MetricRow]]) -> None:
-    page = Page(render_forecast([*rows, ("l4", refused())], title="Profile two", version="1.0"))
+    page = Page(render_prediction([*rows, ("l4", refused())], title="Profile two", version="1.0"))
     titles = [element.text for element in page.all("h2")]
     assert titles == ["Predicted cases", "Predicted times", "Basis", "Not predicted"]
     assert "the &lt;form&gt; &amp; its range do not reach it" in page.html
     assert "80 % interval" in page.html
     assert "95 % interval" not in page.html
     table = page.html[page.html.index("<tbody>") : page.html.index("</tbody>")]
-    assert table.count("<tr>") == len(forecasts(rows)) + 1
+    assert table.count("<tr>") == len(predicted_cases(rows)) + 1
     assert "(measured)" not in table
     assert "(modelled)" in table
 
 
 def test_nothing_to_refuse_means_no_such_section(rows: list[tuple[str, MetricRow]]) -> None:
     answered = [pair for pair in rows if pair[1].value is not None]
-    assert "Not predicted" not in render_forecast(answered, title="x", version="1.0")
+    assert "Not predicted" not in render_prediction(answered, title="x", version="1.0")
 
 
 def test_the_command_writes_the_report(profile: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    out = tmp_path / "new" / "forecast.html"
+    out = tmp_path / "new" / "prediction.html"
     assert main(["predict", "--profile", str(profile), "-o", str(out), "--json"]) == 0
     assert f"report: {out}" in capsys.readouterr().err
     assert "On h100_sxm_80gb" in out.read_text()

@@ -30,7 +30,7 @@ Predicted = Sequence[tuple[str, MetricRow]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Forecast:
+class PredictedCase:
     """One case on one accelerator: its rows by metric, or why it was not predicted."""
 
     accelerator: str
@@ -69,34 +69,36 @@ class Forecast:
         return next(verdict for verdict in ("invalid", "suspect", "valid") if verdict in verdicts)
 
 
-def render_forecast(predicted: Predicted, *, title: str, version: str) -> str:
+def render_prediction(predicted: Predicted, *, title: str, version: str) -> str:
     """Return the prediction as one HTML document; ``predicted`` holds at least one row."""
     assert predicted, "a report needs at least one case"
-    cases = forecasts(predicted)
+    cases = predicted_cases(predicted)
     found = [
         Rendered(name="cases", title="Predicted cases", html=_cases(cases)),
         *_charts(cases),
-        Rendered(name="basis", title="Basis", html=template("forecast_basis.html.j2", {"reasons": _reasons(cases)})),
+        Rendered(name="basis", title="Basis", html=template("prediction_basis.html.j2", {"reasons": _reasons(cases)})),
     ]
     refused = [case for case in cases if not case.is_answered]
     if refused:
-        found.append(Rendered(name="refused", title="Not predicted", html=template("forecast_refused.html.j2", {"cases": refused})))
+        found.append(
+            Rendered(name="refused", title="Not predicted", html=template("prediction_refused.html.j2", {"cases": refused}))
+        )
     return page(found, header=_header(cases, title=title), origin=f"{version}, predicted and not measured")
 
 
-def forecasts(predicted: Predicted) -> list[Forecast]:
+def predicted_cases(predicted: Predicted) -> list[PredictedCase]:
     """Return the rows by case and accelerator, in order."""
     grouped: dict[tuple[str, str], dict[str, MetricRow]] = {}
     for accelerator, row in predicted:
         grouped.setdefault((accelerator, row.case), {})[row.metric] = row
-    return [Forecast(accelerator=accelerator, rows=rows) for (accelerator, _), rows in grouped.items()]
+    return [PredictedCase(accelerator=accelerator, rows=rows) for (accelerator, _), rows in grouped.items()]
 
 
-def _cases(cases: Sequence[Forecast]) -> str:
-    return template("forecast.html.j2", {"cases": cases, "columns": COLUMNS})
+def _cases(cases: Sequence[PredictedCase]) -> str:
+    return template("prediction.html.j2", {"cases": cases, "columns": COLUMNS})
 
 
-def _charts(cases: Sequence[Forecast]) -> Iterator[Rendered]:
+def _charts(cases: Sequence[PredictedCase]) -> Iterator[Rendered]:
     """Yield step times of training and inference, one colour per accelerator; nothing if nothing was predicted."""
     accelerators = list(dict.fromkeys(case.accelerator for case in cases))
     charts: list[Chart] = []
@@ -123,13 +125,13 @@ def _charts(cases: Sequence[Forecast]) -> Iterator[Rendered]:
         yield Rendered(name="times", title="Predicted times", html=template("charts.html.j2", {"lead": lead, "charts": charts}))
 
 
-def _reasons(cases: Sequence[Forecast]) -> list[tuple[str, int]]:
+def _reasons(cases: Sequence[PredictedCase]) -> list[tuple[str, int]]:
     """Return the assumptions and doubts in words, and the number of cases of each."""
     counted = Counter(code for case in cases if case.is_answered for code in case.reasons)
     return [(readable((code,)), count) for code, count in counted.most_common()]
 
 
-def _header(cases: Sequence[Forecast], *, title: str) -> Header:
+def _header(cases: Sequence[PredictedCase], *, title: str) -> Header:
     answered = [case for case in cases if case.is_answered]
     verdicts = Counter(case.verdict for case in answered)
     chips = [(f"{len(answered)} of {len(cases)} cases predicted", "ok" if len(answered) == len(cases) else "warn")]
@@ -144,13 +146,13 @@ def _header(cases: Sequence[Forecast], *, title: str) -> Header:
     )
 
 
-def _cases_tile(cases: Sequence[Forecast], answered: Sequence[Forecast]) -> Tile:
+def _cases_tile(cases: Sequence[PredictedCase], answered: Sequence[PredictedCase]) -> Tile:
     families = len({case.any.workload for case in answered})
     value = Markup("{} <span class='unit muted'>of {}</span>").format(len(answered), len(cases))
     return Tile(title="Cases predicted", value=value, note=f"in {families} model families")
 
 
-def _memory_tile(answered: Sequence[Forecast]) -> Iterator[Tile]:
+def _memory_tile(answered: Sequence[PredictedCase]) -> Iterator[Tile]:
     known = [
         (row.value, row, case) for case in answered if (row := case.rows.get("memory_allocated_peak")) and row.value is not None
     ]
