@@ -191,7 +191,7 @@ def report(*runs: RunOrPath, out: Path | str | None = None, demand: Path | str |
     are compared with the first.
     """
     from aigc_bench.analyze.compare import compare as compare_runs
-    from aigc_bench.plan.first import first_plan
+    from aigc_bench.plan.of_run import plan_of_run
     from aigc_bench.report.plan.render import plan_sections
     from aigc_bench.report.render import render_report, save
 
@@ -201,7 +201,7 @@ def report(*runs: RunOrPath, out: Path | str | None = None, demand: Path | str |
     asked = plan_sections(plan(demand, runs=loaded), runs=[run.info.id for run in loaded]) if demand is not None else ()
     file = Path(out) if out is not None else loaded[0].path / REPORT_FILE
     comparison = compare_runs(loaded[0], loaded[1:]) if len(loaded) > 1 else None
-    own = first_plan(loaded[0]) if demand is None else None
+    own = plan_of_run(loaded[0]) if demand is None else None
     return save(render_report(loaded, plan=own, comparison=comparison, more=asked), file=file)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from aigc_bench.core.throttle import HW_THERMAL_SLOWDOWN
 from aigc_bench.measure.store import load_run
-from aigc_bench.plan.first import first_plan
+from aigc_bench.plan.of_run import plan_of_run
 from tests.fake_nvml import FakeGpu, FakeNvml, square
 from tests.measure.bench import KNOWN_RATE, Bench, trials
 
@@ -57,10 +57,10 @@ def test_heat_is_repeated_once_marked_invalid_and_not_planned_with(throttled: tu
     assert throughput["verdict"] == "invalid"
     assert "throttled" in throughput["reasons"]
     assert "throttled" in (run / "report.html").read_text()
-    plan = first_plan(load_run(run))
+    plan = plan_of_run(load_run(run))
     assert plan is not None and not plan.loads
     assert all("throttled" in left.reason for left in plan.unplanned)
-    by_name = first_plan(load_run(run), with_invalid=[throughput["case"]])
+    by_name = plan_of_run(load_run(run), with_invalid=[throughput["case"]])
     assert by_name is not None and by_name.loads
     assert all(found.verdict == "invalid" and "throttled" in found.reasons for found in by_name.machine.capabilities)
     assert all("throttled" in load.model_dump_json() for load in by_name.loads)

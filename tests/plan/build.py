@@ -6,8 +6,11 @@ from typing import Any
 
 from aigc_bench.core.records import Estimate
 from aigc_bench.plan.demand.arrivals import from_users
+from aigc_bench.plan.hardware.measured_runs import Measured
+from aigc_bench.plan.planner import plan_on_measured
 from aigc_bench.plan.records.demand import Demand, Finance, Job, Service, Site, Slo
 from aigc_bench.plan.records.machine import Capability, Machine
+from aigc_bench.plan.records.plan import Plan
 from aigc_bench.plan.records.rules import Rules
 from aigc_bench.plan.stats.estimates import estimate
 
@@ -145,3 +148,9 @@ def make_machine(**changes: Any) -> Machine:
         "embodied_kg": exact(1000.0, "kgCO2e"),
     }
     return Machine(**{**plain, **changes})
+
+
+def plan_on(demand: Demand, *, machine: Machine, rules: Rules) -> Plan:
+    """The plan of a demand on machines of one kind."""
+    measured = Measured(machine=machine, cases={}, num_accelerators=machine.devices_per_server)
+    return plan_on_measured(demand, measured=(measured,), rules=rules)

@@ -6,9 +6,8 @@ import math
 
 import pytest
 
-from aigc_bench.plan.first import make_plan
 from aigc_bench.plan.records.plan import Option, Plan
-from tests.plan.build import make_demand, make_machine, make_rules
+from tests.plan.build import make_demand, make_machine, make_rules, plan_on
 
 ABOUT = 1e-3
 
@@ -27,7 +26,7 @@ HOURS = 365.25 * 24
 
 @pytest.fixture(scope="module")
 def plan() -> Plan:
-    return make_plan(make_demand(), machine=make_machine(), rules=make_rules())
+    return plan_on(make_demand(), machine=make_machine(), rules=make_rules())
 
 
 @pytest.fixture(scope="module")

@@ -10,19 +10,28 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aigc_bench.core.records import Estimate
-from aigc_bench.plan.first import make_plan
 from aigc_bench.plan.records.demand import Demand
 from aigc_bench.plan.records.machine import Machine
 from aigc_bench.plan.records.plan import Option, Plan
 from aigc_bench.plan.stats.estimates import estimate, scaled
-from tests.plan.build import exact, make_capability, make_demand, make_job, make_machine, make_rules, make_service, make_site
+from tests.plan.build import (
+    exact,
+    make_capability,
+    make_demand,
+    make_job,
+    make_machine,
+    make_rules,
+    make_service,
+    make_site,
+    plan_on,
+)
 
 quick = settings(deadline=None, max_examples=40)
 RATES = st.floats(1, 1e5)
 
 
 def plan_of(demand: Demand, machine: Machine | None = None) -> Plan:
-    return make_plan(demand, machine=machine or make_machine(), rules=make_rules())
+    return plan_on(demand, machine=machine or make_machine(), rules=make_rules())
 
 
 def best(demand: Demand, machine: Machine | None = None) -> Option:

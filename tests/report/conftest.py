@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from aigc_bench.measure.store import Run
-from aigc_bench.plan.first import first_plan
+from aigc_bench.plan.of_run import plan_of_run
 from aigc_bench.report.render import render_report
 from tests.report.page import Page
 from tests.report.sample_runs import cpu_run, gpu_run
@@ -27,7 +27,7 @@ def a_gpu_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 @pytest.fixture(scope="session")
 def cpu_page(a_cpu_run: Run) -> Page:
     """A CPU run with its plan."""
-    return Page(render_report([a_cpu_run], plan=first_plan(a_cpu_run)))
+    return Page(render_report([a_cpu_run], plan=plan_of_run(a_cpu_run)))
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ from hypothesis import given
 from aigc_bench.analyze.compare import compare
 from aigc_bench.core.visible import HIDDEN, visible
 from aigc_bench.measure.store import Run, load_run
-from aigc_bench.plan.first import first_plan
+from aigc_bench.plan.of_run import plan_of_run
 from aigc_bench.plan.planner import plan_demand
 from aigc_bench.report.charts import Chart, script_json
 from aigc_bench.report.markup import as_shown, chip, missing, prose
@@ -59,7 +59,7 @@ def hostile_page(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
     shutil.copytree(whole.path, folder / "two")
     run, num_strings = poison(folder / "two", with_numbers=request.param)
     assert num_strings > 25
-    plan = first_plan(run) if request.param else None
+    plan = plan_of_run(run) if request.param else None
     return Page(render_report([whole, run], plan=plan, comparison=compare(whole, [run])))
 
 
@@ -120,7 +120,7 @@ def _plotly_tags(spec: Any) -> set[str]:
 def known_shapes(cpu_page: Page, gpu_page: Page, tmp_path_factory: pytest.TempPathFactory) -> set[tuple[str, str]]:
     """Elements and attributes of pages without a hostile word."""
     runs = [_small_run(tmp_path_factory.mktemp("plain") / name) for name in ("one", "two")]
-    compared = Page(render_report(runs, plan=first_plan(runs[0]), comparison=compare(runs[0], runs[1:])))
+    compared = Page(render_report(runs, plan=plan_of_run(runs[0]), comparison=compare(runs[0], runs[1:])))
     return shapes([*cpu_page.elements, *gpu_page.elements, *compared.elements])
 
 

@@ -11,7 +11,7 @@ from aigc_bench.analyze.compare import compare
 from aigc_bench.analyze.metrics import METRICS
 from aigc_bench.core import registry
 from aigc_bench.measure.store import Run
-from aigc_bench.plan.first import first_plan
+from aigc_bench.plan.of_run import plan_of_run
 from aigc_bench.report.base import ReportContext, Section
 from aigc_bench.report.findings import findings
 from aigc_bench.report.render import render_report, sections
@@ -134,7 +134,7 @@ def test_absent_sensors_and_the_sampler_s_cost_are_told(cpu_page: Page) -> None:
 
 def test_the_plan_shows_six_factors_with_formula_and_source(cpu_page: Page, a_cpu_run: Run) -> None:
     shown = cpu_page.by_id("plan").text
-    plan = first_plan(a_cpu_run)
+    plan = plan_of_run(a_cpu_run)
     option = plan.recommended or plan.options[0]
     assert set(FACTOR_ORDER) <= set(option.factors)
     for factor in option.factors.values():
@@ -146,19 +146,19 @@ def test_the_plan_shows_six_factors_with_formula_and_source(cpu_page: Page, a_cp
 
 
 def test_invalid_numbers_are_left_out_of_the_plan_and_named_or_used_and_named(a_gpu_run: Run) -> None:
-    plan = first_plan(a_gpu_run)
+    plan = plan_of_run(a_gpu_run)
     case = next(one.case for one in plan.machine.capabilities if one.verdict == "invalid")
     views = run_views([a_gpu_run])
     shown = registry.load("sections", "plan").render(ReportContext(runs=views, plan=plan))
     assert case in shown[shown.index("Left out because invalid:") :]
     assert "Planned with invalid numbers" not in shown
-    wanted = first_plan(a_gpu_run, with_invalid=(case,))
+    wanted = plan_of_run(a_gpu_run, with_invalid=(case,))
     forced = registry.load("sections", "plan").render(ReportContext(runs=views, plan=wanted))
     assert case in forced[forced.index("Planned with invalid numbers, as requested:") :]
 
 
 def test_what_is_required_fills_the_head_room_bar(a_cpu_run: Run) -> None:
-    plan = first_plan(a_cpu_run)
+    plan = plan_of_run(a_cpu_run)
     for factor in plan.options[0].factors.values():
         percent = room_percent(factor)
         if factor.headroom is None:
@@ -168,7 +168,7 @@ def test_what_is_required_fills_the_head_room_bar(a_cpu_run: Run) -> None:
 
 
 def test_unit_costs_are_given_for_a_round_number_of_units(a_cpu_run: Run) -> None:
-    option = first_plan(a_cpu_run).options[0]
+    option = plan_of_run(a_cpu_run).options[0]
     for unit in unit_costs(option):
         per_unit = option.usd_per_unit[unit.name].value
         factor = unit.cost.value / per_unit
@@ -177,7 +177,7 @@ def test_unit_costs_are_given_for_a_round_number_of_units(a_cpu_run: Run) -> Non
 
 
 def test_the_three_things_to_know_tell_outcome_trust_and_consequence(a_cpu_run: Run) -> None:
-    context = ReportContext(runs=run_views([a_cpu_run]), plan=first_plan(a_cpu_run))
+    context = ReportContext(runs=run_views([a_cpu_run]), plan=plan_of_run(a_cpu_run))
     outcome, trust, consequence = findings(context)
     assert outcome.title == "10 of 12 cases finished"
     assert "out of memory" in outcome.words

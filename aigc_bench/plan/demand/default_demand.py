@@ -1,4 +1,4 @@
-"""Build the demand of a first plan: an office of a thousand people, a service per measured family, and nightly training.
+"""Build the default demand: an office of a thousand people, a service per measured family, and nightly training.
 
 These rates are not measured. Each is a stated, modest assumption with an interval and a reason, so that the plan's arithmetic
 can be followed and every figure replaced by the user's own.

@@ -2,13 +2,13 @@
 
 A measured case applies to a load where workload, preset, mode and every setting agree and its verdict is not invalid. It replaces
 the prediction where both use the same engine, and where it is faster than the prediction's low end; a slower measured engine
-does not. A run without accelerators is a machine of its own, replicated as in the first plan.
+does not. A run without accelerators is a machine of its own, which is replicated.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ import numpy as np
 
 from aigc_bench.core import registry
 from aigc_bench.core.errors import UnknownNameError
-from aigc_bench.core.records import PROBE_PREFIX, Case, OwnModel, Setting
+from aigc_bench.core.records import PROBE_PREFIX, Case, MetricRow, OwnModel, Setting
 from aigc_bench.plan.hardware.measured_machine import machine_from_run
 from aigc_bench.plan.records.demand import Job, Service
 from aigc_bench.plan.records.machine import Capability, Machine
@@ -47,22 +47,22 @@ def measured_machines(runs: Sequence[Run], *, catalogue: Catalogue, with_invalid
     """
     from aigc_bench.analyze.rows import metric_rows
 
-    found = []
-    for run in runs:
-        rows = [row for row in metric_rows(run, catalogue=catalogue) if not row.workload.startswith(PROBE_PREFIX)]
-        found.append(
-            Measured(
-                machine=machine_from_run(run, rows, catalogue),
-                cases={case.id: case for case in run.info.cases},
-                num_accelerators=len(run.info.system.accelerators),
-                with_invalid=tuple(with_invalid),
-            )
-        )
+    found = [as_machine(run, metric_rows(run, catalogue=catalogue), catalogue=catalogue, with_invalid=with_invalid) for run in runs]
     known = [name for one in found for name in one.cases]
     for name in with_invalid:
         if name not in known:
             raise UnknownNameError("case of the runs", name, known=known)
     return tuple(found)
+
+
+def as_machine(run: Run, rows: Sequence[MetricRow], *, catalogue: Catalogue, with_invalid: Collection[str] = ()) -> Measured:
+    """Return a run with its metric rows as a machine; probes measure the machine itself and are no capability."""
+    return Measured(
+        machine=machine_from_run(run, [row for row in rows if not row.workload.startswith(PROBE_PREFIX)], catalogue),
+        cases={case.id: case for case in run.info.cases},
+        num_accelerators=len(run.info.system.accelerators),
+        with_invalid=tuple(with_invalid),
+    )
 
 
 def best_measured(workload: Service | Job, accelerator: str, *, measured: Sequence[Measured], predicted: Capability) -> Capability:

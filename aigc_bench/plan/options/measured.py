@@ -1,4 +1,4 @@
-"""Make options of measured machines without accelerators."""
+"""Make options of measured machines: as many machines like the measured one as the demand requires."""
 
 from __future__ import annotations
 
@@ -6,20 +6,37 @@ from collections.abc import Sequence
 
 from aigc_bench.plan.hardware.measured_runs import Measured
 from aigc_bench.plan.options.assemble import Procurement, make_option
+from aigc_bench.plan.options.examined import Examined
 from aigc_bench.plan.records.demand import Demand
-from aigc_bench.plan.records.plan import Option
+from aigc_bench.plan.records.loads import Placement
+from aigc_bench.plan.records.plan import Refusal
 from aigc_bench.plan.records.rules import Rules
 from aigc_bench.plan.sizing.measured_loads import loads_of
 
 
-def measured_options(demand: Demand, *, measured: Sequence[Measured], rules: Rules) -> list[Option]:
-    """Return options of machines without accelerators on which every load was measured."""
-    found: list[Option] = []
-    for run in measured:
-        if run.machine.accelerator is not None:
-            continue
-        loads, gaps = loads_of(demand, machine=run.machine, rules=rules, with_invalid=run.with_invalid)
-        if not gaps:
-            procurements = [Procurement(machine=run.machine, placement=placement) for placement in ("pooled", "dedicated")]
-            found += [make_option(procurement, loads, demand=demand, rules=rules) for procurement in procurements]
-    return found
+def examine_measured(demand: Demand, *, measured: Sequence[Measured], rules: Rules, is_alone: bool) -> Examined:
+    """Return the options of measured machines, with loads pooled and on machines of their own.
+
+    If the machines are ``is_alone`` in the plan, one carries the loads that it was measured with, and the others stay unplanned.
+    Among other hosts it has to carry all loads to be compared with them, and a machine with an accelerator of the catalogue is
+    a host there already, whose predictions the measurements replace.
+    """
+    hosts = [run for run in measured if is_alone or run.machine.accelerator is None]
+    found = [_examine(demand, run, rules=rules, is_alone=is_alone) for run in hosts]
+    return Examined(
+        options=tuple(option for one in found for option in one.options),
+        unplanned=tuple(gap for one in found for gap in one.unplanned),
+        refused=tuple(refusal for one in found for refusal in one.refused),
+    )
+
+
+def _examine(demand: Demand, run: Measured, *, rules: Rules, is_alone: bool) -> Examined:
+    machine = run.machine
+    loads, gaps = loads_of(demand, machine=machine, rules=rules, with_invalid=run.with_invalid)
+    if gaps and not is_alone:
+        return Examined(
+            options=(), refused=tuple(Refusal(accelerator=machine.name, reason=f"{one.name}: {one.reason}") for one in gaps)
+        )
+    placements: tuple[Placement, ...] = ("pooled", "dedicated") if len(loads) > 1 else ("pooled",)
+    procurements = [Procurement(machine=machine, placement=placement) for placement in placements]
+    return Examined(options=tuple(make_option(one, loads, demand=demand, rules=rules) for one in procurements), unplanned=gaps)

@@ -7,18 +7,27 @@ import pytest
 from aigc_bench.core import registry
 from aigc_bench.core.records import Estimate
 from aigc_bench.plan.factors.base import Factor, judge, scarcest
-from aigc_bench.plan.first import make_plan
 from aigc_bench.plan.options.assemble import FACTORS
 from aigc_bench.plan.records.assessment import Assessment
 from aigc_bench.plan.records.demand import Demand, Slo
 from aigc_bench.plan.records.machine import Machine
 from aigc_bench.plan.records.plan import Option
 from aigc_bench.plan.stats.estimates import estimate
-from tests.plan.build import exact, make_capability, make_demand, make_job, make_machine, make_rules, make_service, make_site
+from tests.plan.build import (
+    exact,
+    make_capability,
+    make_demand,
+    make_job,
+    make_machine,
+    make_rules,
+    make_service,
+    make_site,
+    plan_on,
+)
 
 
 def option_of(machine: Machine | None = None, demand: Demand | None = None, placement: str = "pooled") -> Option:
-    plan = make_plan(demand or make_demand(), machine=machine or make_machine(), rules=make_rules())
+    plan = plan_on(demand or make_demand(), machine=machine or make_machine(), rules=make_rules())
     return next(option for option in plan.options if option.placement == placement)
 
 
@@ -134,7 +143,7 @@ def test_a_rack_that_cannot_carry_one_server_is_short(factor: str, key: str) -> 
 
 
 def test_a_service_that_one_request_makes_too_slow_is_refused_and_says_so() -> None:
-    plan = make_plan(make_demand(services=(make_service(slo=Slo(latency_s=1.0)),)), machine=make_machine(), rules=make_rules())
+    plan = plan_on(make_demand(services=(make_service(slo=Slo(latency_s=1.0)),)), machine=make_machine(), rules=make_rules())
     assert plan.recommendation is None
     assert all("more machines do not change that" in option.reasons[0] for option in plan.options)
 

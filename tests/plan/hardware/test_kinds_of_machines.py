@@ -7,17 +7,16 @@ from functools import cache
 import pytest
 
 from aigc_bench.core.records import Estimate
-from aigc_bench.plan.first import make_plan
+from aigc_bench.plan.catalogue_search import worth_mixing
 from aigc_bench.plan.options.mixed import combined
 from aigc_bench.plan.options.wording import what
-from aigc_bench.plan.planner import worth_mixing
 from aigc_bench.plan.records.plan import Option
-from tests.plan.build import make_demand, make_machine, make_rules
+from tests.plan.build import make_demand, make_machine, make_rules, plan_on
 
 
 @cache
 def plain() -> Option:
-    return make_plan(make_demand(jobs=()), machine=make_machine(), rules=make_rules()).options[0]
+    return plan_on(make_demand(jobs=()), machine=make_machine(), rules=make_rules()).options[0]
 
 
 def option(usd: float, **changes: object) -> Option:

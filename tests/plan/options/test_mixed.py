@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from aigc_bench.plan.catalogue_search import only
 from aigc_bench.plan.options.mixed import combined
 from aigc_bench.plan.options.wording import what
-from aigc_bench.plan.planner import only
 from aigc_bench.plan.records.plan import Option
 from tests.plan.demands import HANDFUL, JOBS, SERVICES, demand_of, plan_of, text_of
 

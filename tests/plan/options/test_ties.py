@@ -10,13 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aigc_bench.core.records import Estimate
-from aigc_bench.plan.first import make_plan
 from aigc_bench.plan.options.assemble import KINDS, ranked
 from aigc_bench.plan.options.wording import as_good_as, tie, why
 from aigc_bench.plan.records.plan import Option, Plan
-from tests.plan.build import make_demand, make_machine, make_rules
+from tests.plan.build import make_demand, make_machine, make_rules, plan_on
 
-PLAN = make_plan(make_demand(jobs=()), machine=make_machine(), rules=make_rules())
+PLAN = plan_on(make_demand(jobs=()), machine=make_machine(), rules=make_rules())
 PLAIN = PLAN.options[0]
 
 

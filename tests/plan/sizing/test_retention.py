@@ -7,13 +7,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aigc_bench.plan.explain.text import trail_of
-from aigc_bench.plan.first import make_plan
 from aigc_bench.plan.placement.room import storage_need
 from aigc_bench.plan.records.demand import Checkpoints, Dataset, Growth
 from aigc_bench.plan.records.plan import Option
 from aigc_bench.plan.site.storage_system import StorageNeed
 from aigc_bench.plan.sizing.retention import kept_answers, kept_bytes, kept_results, read_bytes_per_s, written_bytes_per_s
-from tests.plan.build import exact, make_capability, make_demand, make_job, make_machine, make_rules, make_service, make_site
+from tests.plan.build import (
+    exact,
+    make_capability,
+    make_demand,
+    make_job,
+    make_machine,
+    make_rules,
+    make_service,
+    make_site,
+    plan_on,
+)
 from tests.plan.demands import demand_of, plan_of, text_of
 
 BATCH = {"kind": "batch", "mode": "infer", "response_bytes": exact(10.0, "B/token"), "kept_days": exact(7.0, "day")}
@@ -41,12 +50,12 @@ def test_results_of_a_batch_are_retained_run_after_run() -> None:
 def test_longer_retention_of_results_needs_more_disk() -> None:
     def disk(days: float) -> float:
         jobs = (make_job(**{**BATCH, "kept_days": exact(days, "day")}),)
-        plan = make_plan(make_demand(jobs=jobs), machine=make_machine(), rules=make_rules())
+        plan = plan_on(make_demand(jobs=jobs), machine=make_machine(), rules=make_rules())
         required = plan.options[0].factors["storage"].required
         assert required is not None
         return required.value
 
-    machines = make_plan(make_demand(jobs=(make_job(**BATCH),)), machine=make_machine(), rules=make_rules()).options[0]
+    machines = plan_on(make_demand(jobs=(make_job(**BATCH),)), machine=make_machine(), rules=make_rules()).options[0]
     assert disk(14.0) - disk(7.0) == pytest.approx(1_440_000 * 10 * 7 / machines.pools[0].available_machines.value)
 
 

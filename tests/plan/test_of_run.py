@@ -14,9 +14,9 @@ from aigc_bench.catalog.loader import Catalogue, load_catalogue
 from aigc_bench.core.records import AcceleratorInfo, MetricRow, System
 from aigc_bench.measure.store import Run
 from aigc_bench.plan.demand.default_demand import USES, default_demand
-from aigc_bench.plan.first import first_plan
 from aigc_bench.plan.hardware.measured_machine import estimate_of, machine_from_run
 from aigc_bench.plan.hardware.server import match_server
+from aigc_bench.plan.of_run import plan_of_run
 from aigc_bench.plan.records.demand import Slo
 from aigc_bench.plan.records.plan import Plan
 from tests.analyze.synthetic import GPU, make_case, make_run, make_system
@@ -40,7 +40,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 @pytest.fixture(scope="module")
 def plan(run: Run, catalogue: Catalogue) -> Plan:
-    return first_plan(run, catalogue=catalogue)
+    return plan_of_run(run, catalogue=catalogue)
 
 
 def gpu_run(folder: Path, *, name: str = "NVIDIA H100 80GB HBM3", count: int = 1, memory_gib: int = 80) -> Run:
@@ -75,7 +75,7 @@ def test_measured_throughput_is_what_the_plan_divides_by(plan: Plan) -> None:
 
 
 def test_the_same_run_gives_the_same_bytes(run: Run, catalogue: Catalogue, plan: Plan) -> None:
-    assert first_plan(run, catalogue=catalogue).model_dump_json() == plan.model_dump_json()
+    assert plan_of_run(run, catalogue=catalogue).model_dump_json() == plan.model_dump_json()
 
 
 def test_a_machine_without_a_power_sensor_is_never_called_measured(plan: Plan) -> None:
@@ -99,11 +99,11 @@ def test_invalid_numbers_are_planned_with_only_by_name(run: Run, catalogue: Cata
         row.model_copy(update={"verdict": "invalid", "reasons": ("throttled",)}) if row.workload == "bert" else row
         for row in metric_rows(run)
     ]
-    without = first_plan(run, rows=rows, catalogue=catalogue)
+    without = plan_of_run(run, rows=rows, catalogue=catalogue)
     assert {gap.name.split(":")[0] for gap in without.unplanned} == {"bert"}
     assert all("throttled" in gap.reason for gap in without.unplanned)
     named = {row.case for row in rows if row.workload == "bert"}
-    assert first_plan(run, rows=rows, catalogue=catalogue, with_invalid=named).unplanned == ()
+    assert plan_of_run(run, rows=rows, catalogue=catalogue, with_invalid=named).unplanned == ()
 
 
 def test_the_fastest_setting_that_answers_in_time_is_chosen(tmp_path: Path, catalogue: Catalogue) -> None:
@@ -111,7 +111,7 @@ def test_the_fastest_setting_that_answers_in_time_is_chosen(tmp_path: Path, cata
     run = make_run(tmp_path / "run", cases=cases, step_s=lambda case, _: 0.1 if case.batch_size == 1 else 0.4)
     for slo_s, batch in ((60.0, "b8"), (1.0, "b1")):
         demand = make_demand(services=(make_service(slo=Slo(latency_s=slo_s)),), jobs=())
-        assert f"/{batch}" in first_plan(run, catalogue=catalogue, demand=demand).loads[0].case
+        assert f"/{batch}" in plan_of_run(run, catalogue=catalogue, demand=demand).loads[0].case
 
 
 def test_a_single_trial_gets_a_wide_interval_and_students_t_stays_above_nothing() -> None:
@@ -176,7 +176,7 @@ def test_eight_h100_are_planned_as_the_server_that_holds_them_with_measured_boar
     capability = machine.capabilities[0]
     assert capability.throughput.value == pytest.approx(8 * 160, rel=0.01)
     assert capability.throughput.basis == "modelled"
-    assert first_plan(run, catalogue=catalogue).options[0].num_accelerators % 8 == 0
+    assert plan_of_run(run, catalogue=catalogue).options[0].num_accelerators % 8 == 0
 
 
 def test_one_card_of_a_node_is_a_slice_of_the_server(tmp_path: Path, catalogue: Catalogue) -> None:
@@ -195,7 +195,7 @@ def test_an_unknown_accelerator_is_planned_with_the_spread_of_the_catalogue(tmp_
     assert machine.price_usd.basis == "assumed"
     assert machine.price_usd.high > 2 * machine.price_usd.low
     assert "Mystery X1" in machine.notes[0]
-    plan = first_plan(run, catalogue=catalogue)
+    plan = plan_of_run(run, catalogue=catalogue)
     assert plan.options[0].num_accelerators == 2 * plan.options[0].num_servers
 
 
@@ -211,7 +211,7 @@ def test_a_recognised_cpu_brings_its_own_cores_and_watts(catalogue: Catalogue) -
 
 def test_a_plan_from_records_costs_no_torch_no_pandas_and_no_scipy() -> None:
     code = (
-        "import sys, aigc_bench.plan.first; from aigc_bench.core import registry\n"
+        "import sys, aigc_bench.plan.of_run; from aigc_bench.core import registry\n"
         "from aigc_bench.plan.options import assemble as o\n"
         "[registry.load('factors', name) for name in o.FACTORS]\n"
         "heavy = {'torch', 'pandas', 'scipy', 'plotly'} & set(sys.modules)\n"
@@ -223,7 +223,7 @@ def test_a_plan_from_records_costs_no_torch_no_pandas_and_no_scipy() -> None:
 
 def test_a_probe_is_not_a_demand(tmp_path: Path, catalogue: Catalogue) -> None:
     gemm = make_case(workload="probe_gemm", preset="square-256")
-    assert first_plan(make_run(tmp_path / "probes", cases=[gemm]), catalogue=catalogue) is None
-    both = first_plan(make_run(tmp_path / "both", cases=[gemm, make_case(workload="gpt", preset="tiny")]), catalogue=catalogue)
+    assert plan_of_run(make_run(tmp_path / "probes", cases=[gemm]), catalogue=catalogue) is None
+    both = plan_of_run(make_run(tmp_path / "both", cases=[gemm, make_case(workload="gpt", preset="tiny")]), catalogue=catalogue)
     assert both is not None
     assert [service.workload for service in both.demand.services] == ["gpt"]

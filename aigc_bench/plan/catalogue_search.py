@@ -1,0 +1,285 @@
+"""Search the catalogue: every host that can be bought or rented, several kinds of them together, and commercial APIs.
+
+1 candidates   every configuration of each load on every accelerator, as arrays                      search/
+2 choice       per host and load the cheapest that fits and is in time
+3 options      fleet, factors, room and money of every host, owned, colocated and rented              options/
+4 mixed        each load on the host that serves it cheapest
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from functools import partial
+from typing import TYPE_CHECKING
+
+from aigc_bench.plan.hardware.for_sale import is_announced, why_not_sold
+from aigc_bench.plan.hardware.hosts import Host, allowed, hosts, specs_of
+from aigc_bench.plan.hardware.measured_runs import Measured, best_measured
+from aigc_bench.plan.hardware.server import rest_of_node_w
+from aigc_bench.plan.options.api import api_options
+from aigc_bench.plan.options.assemble import Procurement, make_option, ranked
+from aigc_bench.plan.options.examined import Examined
+from aigc_bench.plan.options.mixed import combined
+from aigc_bench.plan.options.procurement import Market, best_of_each_term, procurements_of, unwanted
+from aigc_bench.plan.records.demand import Demand, Job, Service
+from aigc_bench.plan.records.loads import Load, Unplanned
+from aigc_bench.plan.records.machine import Capability, Machine
+from aigc_bench.plan.records.plan import Option, Refusal
+from aigc_bench.plan.records.rules import Rules
+from aigc_bench.plan.risk.analysis import context_of
+from aigc_bench.plan.risk.safety_margin import servers_more
+from aigc_bench.plan.risk.scenario_context import ScenarioContext, drifts_from
+from aigc_bench.plan.risk.scenarios import NUM_SCENARIOS
+from aigc_bench.plan.search.candidates import Candidates
+from aigc_bench.plan.search.loads import Models, candidates_for, capability_of
+from aigc_bench.plan.search.selection import Terms, cheapest_usd_per_year, choose, spare_of
+from aigc_bench.plan.sizing.fleets import job_load, service_load
+from aigc_bench.plan.stats.estimates import bounded, named, plus, scaled
+from aigc_bench.predict.fitting.calibration import shipped_calibration
+
+if TYPE_CHECKING:
+    from aigc_bench.catalog.loader import Catalogue
+    from aigc_bench.catalog.records import AcceleratorSpec
+
+MIXED_HOSTS = 12
+"""Hosts that are examined for each part of a mixed option: those whose accelerators carry the load cheapest."""
+MIXED_SAVES = 0.1
+"""Minimum saving of several kinds of machines, to justify the spares, skills and contracts of each (assumed)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """A load's candidates over all accelerators."""
+
+    workload: Service | Job
+    candidates: Candidates | None
+
+
+def examine_catalogue(
+    demand: Demand,
+    *,
+    catalogue: Catalogue,
+    rules: Rules,
+    on: date | None = None,
+    accelerators: Sequence[str] = (),
+    measured: Sequence[Measured] = (),
+    floors: Mapping[str, int] | None = None,
+    seed: int = 0,
+    others: Sequence[Option] = (),
+) -> Examined:
+    """Return the options of every host of the catalogue, of several kinds of hosts, and of APIs; arguments as in ``plan_demand``.
+
+    ``others`` are options that already exist: several kinds of hosts have to be worth their trouble compared with them, too.
+    """
+    day = on or newest_day(catalogue)
+    models = Models(catalogue=catalogue, calibration=shipped_calibration(), measured=tuple(measured), floors=floors or {})
+    own = tuple(run.machine.accelerator for run in measured if run.machine.accelerator is not None)
+    search = Search(
+        demand=demand,
+        rules=rules,
+        models=models,
+        market=Market(catalogue=catalogue, day=day, measured=own),
+        context=context_of(demand, rules, drifts_from(catalogue), num=NUM_SCENARIOS, seed=seed),
+    )
+    known = [host for host in hosts(catalogue) if not accelerators or host.spec.id in accelerators]
+    searched = [host for host in known if allowed(host.spec, demand.constraints) is None]
+    refused = [Refusal(accelerator=host.spec.id, reason=why) for host in known if (why := allowed(host.spec, demand.constraints))]
+    refused += [Refusal(accelerator=spec.id, reason=why) for spec, why in announced(catalogue, accelerators, on=day)]
+    workloads: list[Service | Job] = [*demand.services, *demand.jobs]
+    found = [Found(workload=workload, candidates=candidates_for(workload, specs_of(searched), models)) for workload in workloads]
+    options: list[Option] = []
+    for host in searched:
+        made, reasons = search.options_of(host, found)
+        options += made
+        refused += [Refusal(accelerator=host.spec.id, reason=reason) for reason in reasons]
+    options += worth_mixing(_mixed(searched, found, search=search), [*options, *others])
+    options += api_options(demand, catalogue=catalogue, on=day)
+    return Examined(
+        options=tuple(options),
+        unplanned=tuple(
+            Unplanned(name=one.workload.name, reason="the performance model supports no allowed accelerator")
+            for one in found
+            if one.candidates is None
+        ),
+        num_candidates=sum(len(one.candidates) for one in found if one.candidates is not None),
+        refused=tuple(refused),
+    )
+
+
+def newest_day(catalogue: Catalogue) -> date:
+    """Return the last day for which the catalogue has a rent."""
+    days = [row.as_of for row in catalogue.cloud_prices.values() if len(row.as_of) == len("2026-11-23")]
+    return date.fromisoformat(max(days))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Search:
+    """The common inputs of all options of one demand."""
+
+    demand: Demand
+    rules: Rules
+    models: Models
+    market: Market
+    context: ScenarioContext
+
+    def options_of(self, host: Host, found: Sequence[Found]) -> tuple[list[Option], list[str]]:
+        """Return the best option of every procurement of this host, or the reasons why there is none.
+
+        Each procurement has settings of its own: a power limit saves nothing on an hourly rent, and a rented replica must fit
+        one instance, so that each instance size is compared with settings that fit it.
+        """
+        made: list[Option] = []
+        known: dict[tuple[str, int], Capability] = {}
+        for terms in self.market.terms_of(host, demand=self.demand, is_alone=len(found) == 1):
+            chosen = [self._chosen(one, host, known, terms=terms) for one in found]
+            missing = [one.workload.name for one, pick in zip(found, chosen, strict=True) if pick is None]
+            if missing:
+                return [], [f"{missing[0]}: the performance model does not support this accelerator"]
+            made += self._options(host, [pick for pick in chosen if pick is not None], terms=terms)
+        if not made:
+            return [], ["for sale: the catalogue has neither a purchase price nor a rent of it"]
+        return best_of_each_term(made), []
+
+    def _options(self, host: Host, chosen: Sequence[tuple[Capability, str | None]], *, terms: Terms) -> list[Option]:
+        capabilities, refusals = [capability for capability, _ in chosen], [why for _, why in chosen if why]
+        machine = with_capabilities(host, capabilities, catalogue=self.models.catalogue)
+        loads = loads_of(self.demand, capabilities=capabilities, rules=self.rules)
+        procurements = procurements_of(host, machine, demand=self.demand, market=self.market, terms=terms)
+        return [
+            self._with_margin(procurement, loads, (*refusals, *unwanted(procurement, host, demand=self.demand, market=self.market)))
+            for procurement in procurements
+        ]
+
+    def alone(self, workload: Service | Job, *, among: int) -> Search:
+        """Return the search for one load of several, each with a confidence that makes their joint confidence the demanded one."""
+        confidence = self.demand.constraints.confidence ** (1 / among)
+        demand = only(self.demand, workload)
+        limits = demand.constraints.model_copy(update={"confidence": confidence})
+        demand = demand.model_copy(update={"constraints": limits})
+        return replace(self, demand=demand, context=replace(self.context, demand=demand))
+
+    def _chosen(
+        self, one: Found, host: Host, known: dict[tuple[str, int], Capability], *, terms: Terms
+    ) -> tuple[Capability, str | None] | None:
+        """Return the cheapest setting, if possible with reserves of time and memory for the predictor's error."""
+        if one.candidates is None:
+            return None
+        pick = partial(choose, one.workload, one.candidates, host=host, demand=self.demand, rules=self.rules)
+        chosen = pick(terms=terms)
+        if chosen is None and terms.instance is not None:
+            terms = replace(terms, instance=None)
+            chosen = pick(terms=terms)
+        if chosen is None:
+            return None
+        capability = self._capability(one, host, chosen.row, known)
+        if chosen.refusal is None and self.demand.constraints.confidence > 0:
+            safer = pick(spare=spare_of(capability), terms=terms)
+            if safer is not None and safer.refusal is None:
+                chosen, capability = safer, self._capability(one, host, safer.row, known)
+        measured = best_measured(one.workload, host.spec.id, measured=self.models.measured, predicted=capability)
+        return measured.model_copy(update={"case": f"{one.workload.name}: {measured.case}"}), chosen.refusal
+
+    def _capability(self, one: Found, host: Host, row: int, known: dict[tuple[str, int], Capability]) -> Capability:
+        """Return the capability of a row, cached: owned and rented hosts often run the same."""
+        assert one.candidates is not None, "a row belongs to candidates"
+        key = (one.workload.name, row)
+        if key not in known:
+            known[key] = capability_of(one.workload, one.candidates, row, spec=host.spec, models=self.models)
+        return known[key]
+
+    def _with_margin(self, procurement: Procurement, loads: Sequence[Load], reasons: Sequence[str]) -> Option:
+        """Return an option with the servers that reach the demanded confidence, or marked where no number does."""
+        make = partial(make_option, procurement, loads, demand=self.demand, rules=self.rules, reasons=reasons)
+        option, confidence = make(), self.demand.constraints.confidence
+        if not option.accepted or confidence == 0:
+            return option
+        more = servers_more(option, self.context, confidence=confidence)
+        if more is None:
+            return option.model_copy(update={"misses_confidence": True})
+        enlarged = make(margin=more) if more else option
+        return enlarged if enlarged.accepted else option.model_copy(update={"misses_confidence": True})
+
+
+def announced(catalogue: Catalogue, accelerators: Sequence[str], *, on: date) -> list[tuple[AcceleratorSpec, str]]:
+    """Return accelerators that are not yet available, with the reason for refusal."""
+    specs = [spec for spec in catalogue.accelerators.values() if not accelerators or spec.id in accelerators]
+    found = [(spec, why_not_sold(spec, catalogue=catalogue, on=on)) for spec in specs if is_announced(spec, on=on)]
+    return [(spec, why) for spec, why in found if why is not None]
+
+
+def _mixed(searched: Sequence[Host], found: Sequence[Found], *, search: Search) -> list[Option]:
+    """Return one option with each load on its own cheapest host, bought or rented; none where one host is cheapest for all."""
+    if len(found) < 2 or any(one.candidates is None for one in found):
+        return []
+    available = [host for host in searched if search.market.has(host)]
+    parts: list[Option] = []
+    for one in found:
+        alone = search.alone(one.workload, among=len(found))
+        costs = [cheapest_usd_per_year(one.workload, one.candidates, host=host, demand=alone.demand) for host in available]
+        near = [available[index] for index in sorted(range(len(available)), key=costs.__getitem__)]
+        made = [alone.options_of(host, [one])[0] for host in near[:MIXED_HOSTS]]
+        accepted = [option for options in made for option in options if option.accepted]
+        if not accepted:
+            return []
+        parts.append(ranked(accepted)[0])
+    if len({part.server for part in parts}) == 1:
+        return []
+    return [combined(parts)]
+
+
+def worth_mixing(mixed: Sequence[Option], others: Sequence[Option]) -> list[Option]:
+    """Return mixed options, refused where one kind of machine for all loads costs little more."""
+    best = min((one.tco_usd.value for one in others if one.accepted), default=None)
+    return [one if best is None or one.tco_usd.value <= (1 - MIXED_SAVES) * best else _not_worth(one, best) for one in mixed]
+
+
+def _not_worth(mixed: Option, best_usd: float) -> Option:
+    saved = 1 - mixed.tco_usd.value / best_usd
+    reason = f"money: several kinds of machines save {100 * saved:.0f} % of the cost of one kind; below {100 * MIXED_SAVES:.0f} % "
+    return mixed.model_copy(update={"accepted": False, "reasons": (f"{reason}they are not worth running", *mixed.reasons)})
+
+
+def only(demand: Demand, workload: Service | Job) -> Demand:
+    """Return the demand with one service or job alone; data sets stay with the first load."""
+    workloads: tuple[Service | Job, ...] = (*demand.services, *demand.jobs)
+    is_first = workload.name == workloads[0].name
+    return demand.model_copy(
+        update={
+            "services": (workload,) if isinstance(workload, Service) else (),
+            "jobs": (workload,) if isinstance(workload, Job) else (),
+            "datasets": demand.datasets if is_first else (),
+        }
+    )
+
+
+def loads_of(demand: Demand, *, capabilities: Sequence[Capability], rules: Rules) -> tuple[Load, ...]:
+    """Return the load of every service and job; capabilities are in the demand's order."""
+    services = capabilities[: len(demand.services)]
+    jobs = capabilities[len(demand.services) :]
+    served = [service_load(one, can, growth=demand.growth) for one, can in zip(demand.services, services, strict=True)]
+    worked = [job_load(one, can, rules=rules) for one, can in zip(demand.jobs, jobs, strict=True)]
+    return (*served, *worked)
+
+
+def with_capabilities(host: Host, capabilities: Sequence[Capability], *, catalogue: Catalogue) -> Machine:
+    """Return the host's machine with its capabilities, its draw at that work, and its peak draw under the power limits."""
+    machine, known = host.machine, [one.power_w for one in capabilities if one.power_w is not None]
+    changes: dict[str, object] = {"capabilities": tuple(capabilities)}
+    if known:
+        busiest = max(known, key=lambda power: power.value)
+        boards = scaled(busiest, machine.devices_per_server)
+        full = named(
+            plus(boards, rest_of_node_w(machine.devices_per_server, catalogue)), "accelerators at this work + rest of node"
+        )
+        changes["full_power_w"] = bounded(full, ceiling=machine.peak_power_w.high)
+        changes["idle_power_w"] = bounded(machine.idle_power_w, ceiling=full.low)
+    cap = max((one.power_cap for one in capabilities), default=1.0)
+    if cap < 1 and host.spec.tdp_w:
+        saved = (1 - cap) * host.spec.tdp_w * machine.devices_per_server
+        peak = machine.peak_power_w
+        lower = {end: max(getattr(peak, end) - saved, 0.0) for end in ("value", "low", "high")}
+        words = f"{peak.source}, less {saved:,.0f} W by the power limit"
+        changes["peak_power_w"] = peak.model_copy(update={**lower, "source": words})
+    return machine.model_copy(update=changes)
