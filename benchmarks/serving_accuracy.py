@@ -28,7 +28,7 @@ from aigc_bench.predict.closed_form.columns import Unanswered
 from aigc_bench.predict.fitting.calibration import shipped_calibration
 from aigc_bench.predict.fitting.machine_names import machine_named
 from aigc_bench.predict.published.names import resolve_engine
-from aigc_bench.predict.published.row import PublishedRow, Query
+from aigc_bench.predict.published.row import PublishedQuery, PublishedRow
 from aigc_bench.predict.published.table import read_published
 from aigc_bench.predict.serving.arrivals import Arrivals, Traffic
 from aigc_bench.predict.serving.capacity import simulate
@@ -91,7 +91,7 @@ def _runs(table: Path) -> list[dict[str, PublishedRow]]:
     return [run for run in found.values() if len(run) == len(METRICS)]
 
 
-def _is_plain(query: Query) -> bool:
+def _is_plain(query: PublishedQuery) -> bool:
     has_load = query.concurrency is not None and math.isfinite(query.concurrency) and query.concurrency >= 1
     is_apart = query.words.get("mode") == "disagg" or query.layout.get("attention_dp", 1) > 1
     return has_load and bool(query.input_len and query.output_len) and query.batch is None and not is_apart

@@ -9,7 +9,7 @@ import numpy as np
 from aigc_bench.catalog.loader import Catalogue
 from aigc_bench.predict.closed_form.language import link_class
 from aigc_bench.predict.fitting.predictions import Answer
-from aigc_bench.predict.published.row import Query
+from aigc_bench.predict.published.row import PublishedQuery
 from aigc_bench.predict.validation.score import Score, score
 
 COVERAGE = (0.72, 0.88)
@@ -18,18 +18,18 @@ ANSWERED = 0.80
 """Least share of answered rows, of all rows of the families below."""
 
 
-def is_offline(query: Query) -> bool:
+def is_offline(query: PublishedQuery) -> bool:
     """Throughput of a served language model with every request waiting from the start."""
     is_loaded = query.batch is None and (query.concurrency is None or np.isinf(query.concurrency))
     return query.family == "llm" and query.metric.startswith("throughput") and query.task == "infer" and is_loaded
 
 
-def is_time_or_rate(query: Query) -> bool:
+def is_time_or_rate(query: PublishedQuery) -> bool:
     """Neither energy, power nor memory."""
     return not any(word in query.metric for word in ("energy", "power", "memory", "achieved"))
 
 
-TARGETS: Mapping[str, tuple[float, Callable[[Query, str], bool]]] = {
+TARGETS: Mapping[str, tuple[float, Callable[[PublishedQuery, str], bool]]] = {
     "language models, offline throughput, NVLink": (0.12, lambda query, link: is_offline(query) and link == "nvlink"),
     "language models, offline throughput, PCIe": (0.20, lambda query, link: is_offline(query) and link not in ("nvlink", "")),
     "language models, TPOT and ITL": (

@@ -28,7 +28,7 @@ from aigc_bench.predict.fitting.predictions import estimate_rows, refuse_far_out
 from aigc_bench.predict.fitting.random_effects import spreads
 from aigc_bench.predict.machine_card import ProbedAccelerator
 from aigc_bench.predict.published.names import resolve_language_model
-from aigc_bench.predict.published.row import Query
+from aigc_bench.predict.published.row import PublishedQuery
 from aigc_bench.predict.roofline import roofline
 from aigc_bench.predict.roofline.executed import executed_trace, refuse_lacking_units
 from aigc_bench.predict.roofline.quantities import case_dtype, memory_quantities, power_quantity, served_quantity, stage_quantity
@@ -114,7 +114,7 @@ def _served(
     }
     text = precision or case.precision
     for metric, served_metric in _SERVED_METRICS.items():
-        query = Query(
+        query = PublishedQuery(
             family="llm", task="infer-online", model=case.preset, gpu=spec.id, gpu_count=case.devices, precision=text,
             software=case.engine, concurrency=float(case.batch_size), metric=served_metric, unit="",
             layout={name: float(ranks) for name, ranks in parallel.items()}, **lengths,

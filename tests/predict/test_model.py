@@ -16,22 +16,22 @@ from aigc_bench.predict.closed_form.step_rows import step_row
 from aigc_bench.predict.fitting.calibration import shipped_calibration
 from aigc_bench.predict.fitting.predictions import estimate_rows, refuse_far_outside
 from aigc_bench.predict.model import predict_case
-from aigc_bench.predict.published.row import Query
+from aigc_bench.predict.published.row import PublishedQuery
 from aigc_bench.predict.queries import case_of, parse_parallel, parse_settings, predict_one
 
 CATALOGUE = load_catalogue(with_user_files=False)
 H100 = CATALOGUE.accelerator("h100_sxm_80gb")
 
 
-def served(spec: AcceleratorSpec, *, metric: str = "tpot", **changes: object) -> Query:
+def served(spec: AcceleratorSpec, *, metric: str = "tpot", **changes: object) -> PublishedQuery:
     fields = {
         "family": "llm", "task": "infer-online", "model": "llama-3.1-8b", "gpu": spec.id, "gpu_count": 1, "precision": "bf16",
         "software": "vllm", "concurrency": 32.0, "input_len": 1024.0, "output_len": 256.0, "metric": metric, "unit": "",
     }  # fmt: skip
-    return Query.model_validate({**fields, **changes})
+    return PublishedQuery.model_validate({**fields, **changes})
 
 
-def value_of(query: Query, spec: AcceleratorSpec) -> float:
+def value_of(query: PublishedQuery, spec: AcceleratorSpec) -> float:
     row = language_row(query, spec) if query.family == "llm" else step_row(query, spec)
     return estimate_rows([row], calibration=shipped_calibration())[0].value
 
@@ -73,7 +73,7 @@ def test_a_faster_device_never_serves_slower(compute: float, memory: float, link
 )
 def test_a_faster_device_never_steps_slower(compute: float, memory: float, link: float, family: str, task: str) -> None:
     model = {"bert": "BERT-Large", "diffusion-image": "SDXL", "vision-cnn": "ResNet50"}[family]
-    query = Query(
+    query = PublishedQuery(
         family=family, task=task, model=model, gpu=H100.id, gpu_count=8, precision="fp16", software="PyTorch", batch=8, steps=20,
         metric="throughput", unit="items/s",
     )  # fmt: skip
@@ -203,8 +203,8 @@ def test_settings_are_numbers_where_they_look_like_it() -> None:
 
 
 def test_mfu_and_achieved_flops_of_training_are_one_prediction() -> None:
-    def ask(metric: str, unit: str) -> Query:
-        return Query(
+    def ask(metric: str, unit: str) -> PublishedQuery:
+        return PublishedQuery(
             family="llm-train", task="train", model="MPT-7b", gpu=H100.id, gpu_count=8, precision="bf16", software="llm-foundry",
             batch=64, input_len=2048, metric=metric, unit=unit,
         )  # fmt: skip

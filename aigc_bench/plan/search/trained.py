@@ -21,7 +21,7 @@ from aigc_bench.predict.closed_form.step_rows import step_row
 from aigc_bench.predict.fitting.calibration import Calibration
 from aigc_bench.predict.fitting.effects import Floats
 from aigc_bench.predict.published.names import resolve_language_model
-from aigc_bench.predict.published.row import Query
+from aigc_bench.predict.published.row import PublishedQuery
 from aigc_bench.predict.roofline.power import BUSY_ARITHMETIC, mean_watts
 
 if TYPE_CHECKING:
@@ -64,9 +64,9 @@ def trained_candidates(
     return stacked(_blocks(model, settings, rates, seq_len=seq_len, adapter=adapter, catalogue=catalogue))
 
 
-def query(preset: str, spec: AcceleratorSpec, *, ranks: int, sequences: int, seq_len: float, adapter: bool) -> Query:
+def query(preset: str, spec: AcceleratorSpec, *, ranks: int, sequences: int, seq_len: float, adapter: bool) -> PublishedQuery:
     """Return the query in the form of a published training row: tokens/s of all ranks."""
-    return Query(
+    return PublishedQuery(
         family="llm-train",
         task="train",
         model=f"{preset}-lora" if adapter else preset,

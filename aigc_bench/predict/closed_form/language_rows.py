@@ -18,7 +18,7 @@ from aigc_bench.predict.published.names import (
     resolve_format,
     resolve_language_model,
 )
-from aigc_bench.predict.published.row import Query
+from aigc_bench.predict.published.row import PublishedQuery
 
 ASPECTS: Mapping[str, str] = {
     "tpot": "tpot",
@@ -73,7 +73,7 @@ _WIDE_ISLAND = 16
 """More ranks than this in one group, and not a power of two: prompts and tokens are served by separate devices."""
 
 
-def language_row(query: Query, spec: AcceleratorSpec) -> ModelRow:
+def language_row(query: PublishedQuery, spec: AcceleratorSpec) -> ModelRow:
     """The question's columns and groups; raises ``Unanswered`` with the reason."""
     is_energy = query.metric == "energy" and query.unit in ENERGY_UNITS
     aspect = "rate" if is_energy else ASPECTS.get(query.metric) or SERVER_LATENCIES.get(query.metric)
@@ -109,7 +109,7 @@ def language_row(query: Query, spec: AcceleratorSpec) -> ModelRow:
     )
 
 
-def _caution(query: Query, model: LanguageModel, engine: Engine) -> tuple[str, ...]:
+def _caution(query: PublishedQuery, model: LanguageModel, engine: Engine) -> tuple[str, ...]:
     notes = []
     if model.name.startswith("typical-"):
         notes.append("model_assumed_typical")
@@ -120,7 +120,7 @@ def _caution(query: Query, model: LanguageModel, engine: Engine) -> tuple[str, .
     return tuple(notes)
 
 
-def number_format_of(query: Query, model: LanguageModel) -> NumberFormat:
+def number_format_of(query: PublishedQuery, model: LanguageModel) -> NumberFormat:
     """The stated format, else the one in the model's name, else the one the model is published in."""
     found = resolve_format(query.precision) or resolve_format(bare_name(query.model))
     if found is None:
@@ -130,7 +130,9 @@ def number_format_of(query: Query, model: LanguageModel) -> NumberFormat:
     return found
 
 
-def _layout(query: Query, model: LanguageModel, spec: AcceleratorSpec, *, engine: Engine, numbers: NumberFormat) -> language.Layout:
+def _layout(
+    query: PublishedQuery, model: LanguageModel, spec: AcceleratorSpec, *, engine: Engine, numbers: NumberFormat
+) -> language.Layout:
     """The stated layout; else one replica over all devices (MLPerf: as many as fit; llama.cpp: one layer after another)."""
     stated, devices = query.layout, query.gpu_count
     if query.words.get("mode") == "disagg":
@@ -177,7 +179,7 @@ def _counted_once(stated: Mapping[str, float], devices: int) -> tuple[Mapping[st
     return {**stated, "tp": ranks, "ep": ranks, "attention_dp": ranks if attention > 1 else 1.0}, int(ranks)
 
 
-def _disaggregated(query: Query) -> language.Layout:
+def _disaggregated(query: PublishedQuery) -> language.Layout:
     stated, devices = query.layout, query.gpu_count
     attention = int(stated.get("decode_attention_dp", 1))
     decode = min(devices, max(int(stated.get("decode_tp", devices)), attention))
@@ -191,7 +193,7 @@ def _disaggregated(query: Query) -> language.Layout:
     )  # fmt: skip
 
 
-def _lengths(query: Query, model: LanguageModel, *, aspect: str) -> tuple[float, float]:
+def _lengths(query: PublishedQuery, model: LanguageModel, *, aspect: str) -> tuple[float, float]:
     if aspect == "decode_rate":
         return query.input_len or 1.0, query.output_len or 200.0
     if aspect in ("prefill_rate", "prefill_time"):
@@ -203,7 +205,7 @@ def _lengths(query: Query, model: LanguageModel, *, aspect: str) -> tuple[float,
 
 
 def _columns(
-    query: Query,
+    query: PublishedQuery,
     model: LanguageModel,
     spec: AcceleratorSpec,
     *,
@@ -262,7 +264,7 @@ def _architecture(spec: AcceleratorSpec) -> str:
     return (spec.arch or "").removesuffix(" Ultra")
 
 
-def _ranks_named(query: Query) -> str:
+def _ranks_named(query: PublishedQuery) -> str:
     """How many devices the layout names for each kind of parallelism, as the table spells it."""
     return "|".join(f"{query.layout.get(name, 1.0):g}" for name in ("ep", "attention_dp"))
 
@@ -272,7 +274,7 @@ QUANTITIES = ("tpot", "ttft", "rate", "latency", "request", "decode_rate", "pref
 
 
 def _groups(
-    query: Query,
+    query: PublishedQuery,
     model: LanguageModel,
     spec: AcceleratorSpec,
     *,

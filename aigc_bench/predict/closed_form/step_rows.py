@@ -26,7 +26,7 @@ from aigc_bench.predict.published.names import (
     resolve_format,
     resolve_language_model,
 )
-from aigc_bench.predict.published.row import Query, resolution_pixels
+from aigc_bench.predict.published.row import PublishedQuery, resolution_pixels
 
 RATES = frozenset(
     [
@@ -109,7 +109,7 @@ def step_models() -> tuple[StepModel, ...]:
         return tuple(StepModel.model_validate(row) for row in csv.DictReader(file))
 
 
-def resolve_step_model(query: Query) -> StepModel | None:
+def resolve_step_model(query: PublishedQuery) -> StepModel | None:
     """The model a row means, by its family and name."""
     names = f"{bare_name(query.model)} {query.model.lower()}"
     if query.family == "bert" and query.words.get("size") == "base":
@@ -117,7 +117,7 @@ def resolve_step_model(query: Query) -> StepModel | None:
     return next((row for row in step_models() if row.family == query.family and re.search(row.pattern, names)), None)
 
 
-def step_row(query: Query, spec: AcceleratorSpec) -> ModelRow:
+def step_row(query: PublishedQuery, spec: AcceleratorSpec) -> ModelRow:
     """The question's columns and groups; raises ``Unanswered`` with the reason."""
     is_energy = query.metric == "energy" and query.family == "diffusion-image"
     if query.family == "seq2seq-rnn" and not query.is_training:
@@ -153,7 +153,7 @@ def step_row(query: Query, spec: AcceleratorSpec) -> ModelRow:
     )
 
 
-def _calibrated_family(query: Query, engine: Engine) -> str:
+def _calibrated_family(query: PublishedQuery, engine: Engine) -> str:
     """The family whose efficiencies speak for the row.
 
     A denoiser under a framework runs its attention in kernels written for an older architecture: it gains from more and faster
@@ -166,13 +166,13 @@ def _calibrated_family(query: Query, engine: Engine) -> str:
     return "llm-train-eager" if query.family == "llm-train" and engine.name not in _OPTIMISED else query.family
 
 
-def _number_format(query: Query, spec: AcceleratorSpec) -> NumberFormat:
+def _number_format(query: PublishedQuery, spec: AcceleratorSpec) -> NumberFormat:
     """The stated format; single precision runs as TF32 where the device has it."""
     found = resolve_format(query.precision) or number_format("bf16")
     return number_format("tf32") if found.name == "fp32" and spec.peak("tf32") else found
 
 
-def _batch_per_device(query: Query, *, family: str, engine: Engine) -> float:
+def _batch_per_device(query: PublishedQuery, *, family: str, engine: Engine) -> float:
     """Items per device and step; some sources state them for all devices together."""
     if query.family in ("llm-train", "llm-finetune"):
         return (query.batch or query.gpu_count) / query.gpu_count
@@ -182,7 +182,7 @@ def _batch_per_device(query: Query, *, family: str, engine: Engine) -> float:
     return max(1.0, query.batch / query.gpu_count) if is_global else query.batch
 
 
-def _language_work(query: Query, numbers: NumberFormat, per_device: float) -> StepWork:
+def _language_work(query: PublishedQuery, numbers: NumberFormat, per_device: float) -> StepWork:
     """Training of a decoder: three times the forward work, four with recomputation, two where only adapters learn."""
     model = resolve_language_model(query.model)
     if model is None:
@@ -207,7 +207,7 @@ def _language_work(query: Query, numbers: NumberFormat, per_device: float) -> St
     )
 
 
-def _model_work(query: Query, numbers: NumberFormat, per_device: float) -> StepWork:
+def _model_work(query: PublishedQuery, numbers: NumberFormat, per_device: float) -> StepWork:
     """A table's work per item times the items, three times that in training; a denoiser's once per step and guidance branch."""
     model = resolve_step_model(query)
     if model is None:
@@ -246,7 +246,7 @@ def _model_work(query: Query, numbers: NumberFormat, per_device: float) -> StepW
     )
 
 
-def _offset(query: Query, *, work: StepWork, per_device: float, is_language: bool, peak_16_bit: float) -> float:
+def _offset(query: PublishedQuery, *, work: StepWork, per_device: float, is_language: bool, peak_16_bit: float) -> float:
     """Joins the metric to the seconds of a step: items of all devices over the rate; an epoch's items are part of its effect."""
     if query.metric == "denoise_iterations" or query.metric in TIMES - {"time_per_epoch", "time_to_train"}:
         return 0.0
@@ -265,7 +265,7 @@ def _offset(query: Query, *, work: StepWork, per_device: float, is_language: boo
 
 
 def _columns(
-    query: Query, spec: AcceleratorSpec, *, family: str, engine: Engine, numbers: NumberFormat, work: StepWork
+    query: PublishedQuery, spec: AcceleratorSpec, *, family: str, engine: Engine, numbers: NumberFormat, work: StepWork
 ) -> dict[str, float]:
     try:
         peak, _ = language.peak_flops(spec, numbers)
@@ -298,7 +298,14 @@ def _clock(spec: AcceleratorSpec, multiprocessors: float) -> float:
 
 
 def _groups(
-    query: Query, spec: AcceleratorSpec, *, family: str, engine: Engine, numbers: NumberFormat, work: StepWork, per_device: float
+    query: PublishedQuery,
+    spec: AcceleratorSpec,
+    *,
+    family: str,
+    engine: Engine,
+    numbers: NumberFormat,
+    work: StepWork,
+    per_device: float,
 ) -> dict[str, str]:
     """Level -> group; the levels' spreads are in ``calibration.SPREADS``."""
     kind = "rate" if query.metric in RATES else query.metric

@@ -17,7 +17,7 @@ from aigc_bench.predict.fitting.effects import Floats
 from aigc_bench.predict.fitting.intervals import as_values, bounds
 from aigc_bench.predict.fitting.machine_names import machine_named
 from aigc_bench.predict.fitting.unknown_names import refuse_unknown_names
-from aigc_bench.predict.published.row import PublishedRow, Query
+from aigc_bench.predict.published.row import PublishedQuery, PublishedRow
 
 FAR_OUTSIDE = 100.0
 """Factor beyond the calibrated range at which the model refuses."""
@@ -35,7 +35,7 @@ class Answer(Record):
     reason: str | None = None
 
 
-def model_row(query: Query, spec: AcceleratorSpec) -> ModelRow:
+def model_row(query: PublishedQuery, spec: AcceleratorSpec) -> ModelRow:
     """The query in the model's terms; raises ``Unanswered``."""
     refuse_unknown_names(query)
     if query.family != "llm":

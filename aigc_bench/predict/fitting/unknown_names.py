@@ -8,7 +8,7 @@ from aigc_bench.core.errors import UnknownNameError
 from aigc_bench.predict.closed_form.columns import Unanswered
 from aigc_bench.predict.closed_form.step_rows import FAMILIES
 from aigc_bench.predict.published.names import format_names, language_models, resolve_format, resolve_language_model
-from aigc_bench.predict.published.row import Query
+from aigc_bench.predict.published.row import PublishedQuery
 
 LONGEST_LIST = 12
 """Names that are listed where none is near."""
@@ -22,7 +22,7 @@ def unknown_name(kind: str, name: str, *, known: Iterable[str]) -> str:
     return str(problem) if has_near or len(choices) <= LONGEST_LIST else problem.message
 
 
-def refuse_unknown_names(query: Query) -> None:
+def refuse_unknown_names(query: PublishedQuery) -> None:
     """Raise ``Unanswered`` where a row names a family, a number format or a language model that there is not."""
     if query.family not in ("llm", *FAMILIES):
         raise Unanswered(unknown_name("family", query.family, known=("llm", *FAMILIES)))

@@ -16,7 +16,7 @@ COLUMNS = (
 """The documented columns, in order."""
 
 
-class Query(Record):
+class PublishedQuery(Record):
     """The question of a published row: the work, the machine, and the metric. ``unit`` is canonical (``published_units``)."""
 
     family: str
@@ -48,7 +48,7 @@ class PublishedRow(Record):
     """One published value with its query. ``value`` is in SI units (``s`` for every time), ``line`` counts from 1."""
 
     line: int
-    query: Query
+    query: PublishedQuery
     value: float
     is_primary: bool = True
     run_key: str | None = None

@@ -19,7 +19,7 @@ from aigc_bench.core.numbers import Commas, as_ascii, parse_number, problem_of
 from aigc_bench.core.records import Record
 from aigc_bench.core.table_file import read_table
 from aigc_bench.predict.published.layout import read_layout
-from aigc_bench.predict.published.row import COLUMNS, PublishedRow, Query, RefusedRow
+from aigc_bench.predict.published.row import COLUMNS, PublishedQuery, PublishedRow, RefusedRow
 from aigc_bench.predict.published.units import Unit, read_unit
 
 REQUIRED = ("family", "model", "gpu", "metric", "value", "unit")
@@ -68,7 +68,7 @@ def parse_row(cells: Mapping[str, Any], *, line: int = 0, commas: Commas = "thou
     return found
 
 
-def parse_query(cells: Mapping[str, Any]) -> Query:
+def parse_query(cells: Mapping[str, Any]) -> PublishedQuery:
     """Return the question of a row, without its value; raises ``ValueError`` like ``parse_row``."""
     reading = _Reading(cells, commas="thousands")
     query = reading.query()
@@ -96,7 +96,7 @@ class _Reading:
             return None
         return PublishedRow(line=line, query=query, value=value, is_primary=is_primary, run_key=self._cells.get("run_key") or None)
 
-    def query(self) -> Query | None:
+    def query(self) -> PublishedQuery | None:
         """Return the query, ``None`` where one of its cells is refused."""
         family, metric = self._text("family"), self._text("metric")
         layout = self._try(lambda: read_layout(self._cells.get("config_json", "")))
@@ -123,7 +123,7 @@ class _Reading:
         self.columns |= {name: str(value) for name, value in found.items() if value is not None and name in self.columns}
         if self.problems or layout is None:
             return None
-        return Query(**found, layout=layout[0], words=layout[1])
+        return PublishedQuery(**found, layout=layout[0], words=layout[1])
 
     def _fits(self, layout: Mapping[str, float], *, devices: int | None) -> None:
         """Ranks are among the devices: eight of them on an empty ``gpu_count``, which is 1, would be answered for one device."""

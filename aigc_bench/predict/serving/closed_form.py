@@ -41,7 +41,7 @@ from aigc_bench.predict.fitting.intervals import bounds
 from aigc_bench.predict.fitting.predictions import outside_of, refuse_far_outside
 from aigc_bench.predict.published.language_models import LanguageModel
 from aigc_bench.predict.published.names import NumberFormat, resolve_engine, resolve_language_model
-from aigc_bench.predict.published.row import Query
+from aigc_bench.predict.published.row import PublishedQuery
 from aigc_bench.predict.serving.capacity import Servers
 from aigc_bench.predict.serving.server import KvPolicy, ServerModel
 from aigc_bench.predict.serving.step_time import StepTime
@@ -83,7 +83,7 @@ _OTHER = Limits(max_num_seqs=256, source="assumed")
 
 
 def closed_form_server(
-    query: Query,
+    query: PublishedQuery,
     spec: AcceleratorSpec,
     *,
     ranks: Mapping[str, int],
@@ -136,7 +136,7 @@ def closed_form_server(
     return Servers(likely=likely, fast=fast, slow=slow), (*reference.caution, *outside)
 
 
-def _first_token_factor(query: Query, spec: AcceleratorSpec, calibration: Calibration) -> float:
+def _first_token_factor(query: PublishedQuery, spec: AcceleratorSpec, calibration: Calibration) -> float:
     """Published TTFTs over simulated ones: the effects that the form found of engine, accelerator and lengths, and what remains.
 
     Effects of a load are left out: the simulation has its own.
@@ -168,12 +168,12 @@ def _knots(most: int) -> tuple[int, ...]:
     return (*powers, most)
 
 
-def _row(query: Query, spec: AcceleratorSpec, *, sequences: int) -> ModelRow:
+def _row(query: PublishedQuery, spec: AcceleratorSpec, *, sequences: int) -> ModelRow:
     return language_row(query.model_copy(update={"batch": float(sequences)}), spec)
 
 
 def _step_time(
-    query: Query,
+    query: PublishedQuery,
     spec: AcceleratorSpec,
     *,
     rows: Mapping[int, ModelRow],
@@ -218,7 +218,7 @@ def _ends(row: ModelRow, calibration: Calibration) -> tuple[float, float]:
     return bounds(row, calibration.quantiles, is_outside=bool(outside_of(row, calibration.ranges)), is_familiar=familiar)
 
 
-def _cache_tokens(query: Query, spec: AcceleratorSpec, *, tensor: int, pipeline: int, usable_bytes: float) -> int:
+def _cache_tokens(query: PublishedQuery, spec: AcceleratorSpec, *, tensor: int, pipeline: int, usable_bytes: float) -> int:
     """Tokens of cache of one replica over ``tensor x pipeline`` devices; 0 where the weights alone do not fit."""
     model, numbers = _model_of(query)
     return int(
@@ -232,7 +232,7 @@ def _cache_tokens(query: Query, spec: AcceleratorSpec, *, tensor: int, pipeline:
     )
 
 
-def _no_room(query: Query, spec: AcceleratorSpec, *, num_ranks: int) -> UsageError:
+def _no_room(query: PublishedQuery, spec: AcceleratorSpec, *, num_ranks: int) -> UsageError:
     model, numbers = _model_of(query)
     weights = quantity(language.weight_bytes(model, numbers), "B")
     return UsageError(
@@ -241,7 +241,7 @@ def _no_room(query: Query, spec: AcceleratorSpec, *, num_ranks: int) -> UsageErr
     )
 
 
-def _model_of(query: Query) -> tuple[LanguageModel, NumberFormat]:
+def _model_of(query: PublishedQuery) -> tuple[LanguageModel, NumberFormat]:
     model = resolve_language_model(query.model)
     assert model is not None, "the form has answered for this model"
     return model, number_format_of(query, model)

@@ -20,7 +20,7 @@ from aigc_bench.predict.fitting.calibration import Calibration
 from aigc_bench.predict.fitting.effects import Floats, total_effects
 from aigc_bench.predict.published.language_models import LanguageModel
 from aigc_bench.predict.published.names import NumberFormat, number_format, resolve_language_model
-from aigc_bench.predict.published.row import Query
+from aigc_bench.predict.published.row import PublishedQuery
 
 PER_SEQUENCE = ("decode_linear", "decode_attention", "decode_cache", "decode_bytes", "sequences")
 """Columns that grow in proportion to the sequences in flight."""
@@ -40,9 +40,9 @@ class Setting:
     input_len: float
     output_len: float
 
-    def query(self, metric: str, *, sequences: float) -> Query:
+    def query(self, metric: str, *, sequences: float) -> PublishedQuery:
         """Return the question in the form of a published row."""
-        return Query(
+        return PublishedQuery(
             family="llm",
             task="infer-online",
             model=self.model,

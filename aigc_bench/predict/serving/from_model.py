@@ -27,7 +27,7 @@ from aigc_bench.predict.closed_form.columns import Unanswered
 from aigc_bench.predict.engines import SERVED
 from aigc_bench.predict.fitting.calibration import Calibration, shipped_calibration
 from aigc_bench.predict.published.names import resolve_language_model
-from aigc_bench.predict.published.row import Query
+from aigc_bench.predict.published.row import PublishedQuery
 from aigc_bench.predict.serving.arrivals import Traffic
 from aigc_bench.predict.serving.batch_queue import BatchServer
 from aigc_bench.predict.serving.capacity import Servers, estimate, estimate_highest_rate
@@ -83,7 +83,7 @@ class ServiceModel:
         return self._known[key]
 
     def _closed_form(
-        self, query: Query, spec: AcceleratorSpec, *, case: Case, parallel: Mapping[str, int], max_batch: int | None
+        self, query: PublishedQuery, spec: AcceleratorSpec, *, case: Case, parallel: Mapping[str, int], max_batch: int | None
     ) -> tuple[Servers, tuple[str, ...]]:
         usable = self._catalogue.usable_memory(spec)
         try:
@@ -134,14 +134,14 @@ def own_lengths(case: Case) -> tuple[FixedLength, FixedLength] | None:
     return FixedLength(tokens=options.prompt_len), FixedLength(tokens=options.max_new_tokens)
 
 
-def _query(case: Case, spec: AcceleratorSpec, *, lengths: tuple[int, int], precision: str | None) -> Query:
+def _query(case: Case, spec: AcceleratorSpec, *, lengths: tuple[int, int], precision: str | None) -> PublishedQuery:
     """Return the case in the form of a published row."""
     if case.mode != "infer" or resolve_language_model(case.preset) is None:
         raise UsageError(
             f"{case.workload}/{case.preset}: {case.engine} serves language models only.",
             "Use --engine torch-eager or torch-compile.",
         )
-    return Query(
+    return PublishedQuery(
         family="llm",
         task="infer-online",
         model=case.preset,

@@ -26,7 +26,7 @@ from aigc_bench.predict.closed_form.columns import Unanswered
 from aigc_bench.predict.engines import SERVED
 from aigc_bench.predict.machine_card import has_probes
 from aigc_bench.predict.published.names import bare_name
-from aigc_bench.predict.published.row import COLUMNS, Query, resolution_pixels
+from aigc_bench.predict.published.row import COLUMNS, PublishedQuery, resolution_pixels
 
 EXTRA_COLUMNS = ("config_json", "run_key", "notes")
 """Columns besides the documented ones: the case itself, the run, and the verdict with its reasons."""
@@ -132,13 +132,13 @@ def _own_settings(case: Case, fields: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def is_own(query: Query) -> bool:
+def is_own(query: PublishedQuery) -> bool:
     """Whether a row was measured with this tool's own engines on one of its presets."""
     engine = (query.software or "").split(" ")[0]
     return engine in registry.names("engines") and engine not in SERVED and _workload_of(query) is not None
 
 
-def case_of_row(query: Query) -> Case:
+def case_of_row(query: PublishedQuery) -> Case:
     """The case that a row of ours measured; raises ``Unanswered`` where it does not say one."""
     workload, preset = _workload_of(query) or ("", "")
     stated = query.words.get("case")
@@ -152,7 +152,7 @@ def case_of_row(query: Query) -> Case:
     return case
 
 
-def _from_columns(query: Query, *, workload: str, preset: str) -> Case:
+def _from_columns(query: PublishedQuery, *, workload: str, preset: str) -> Case:
     own: tuple[Precision, ...] = get_args(Precision)
     precision = next((name for name in own if name == (query.precision or "bf16").lower()), None)
     if precision is None:
@@ -171,7 +171,7 @@ def _from_columns(query: Query, *, workload: str, preset: str) -> Case:
     return case.model_copy(update={"settings": dict(_stated(query, _own_settings(case, fields)))})
 
 
-def _stated(query: Query, settings: Mapping[str, str]) -> Iterator[tuple[str, Setting]]:
+def _stated(query: PublishedQuery, settings: Mapping[str, str]) -> Iterator[tuple[str, Setting]]:
     for column, setting in settings.items():
         value = getattr(query, column)
         if column == "resolution":
@@ -184,7 +184,7 @@ def _stated(query: Query, settings: Mapping[str, str]) -> Iterator[tuple[str, Se
             yield setting, int(value)
 
 
-def _workload_of(query: Query) -> tuple[str, str] | None:
+def _workload_of(query: PublishedQuery) -> tuple[str, str] | None:
     """Workload and preset that a row names, ``None`` where it names none of ours."""
     mode = "train" if query.is_training else "infer"
     name = bare_name(query.model)

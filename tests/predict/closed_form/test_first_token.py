@@ -12,7 +12,7 @@ from aigc_bench.predict.closed_form import forms
 from aigc_bench.predict.closed_form.columns import ModelRow
 from aigc_bench.predict.closed_form.language_rows import language_row
 from aigc_bench.predict.fitting.calibration import before_any_measurement, shipped_calibration
-from aigc_bench.predict.published.row import Query
+from aigc_bench.predict.published.row import PublishedQuery
 from aigc_bench.predict.published.table import parse_query
 
 CATALOGUE = load_catalogue(with_user_files=False)
@@ -23,7 +23,7 @@ SHIPPED = dict(shipped_calibration().constants["language"])
 def row(
     *, gpu: str = "h200_sxm_141gb", engine: str = "vllm", clients: float = 1, length: float = 1024, **layout: float
 ) -> ModelRow:
-    query = Query(
+    query = PublishedQuery(
         family="llm", task="infer-online", model="llama-3.1-8b", gpu=gpu, gpu_count=8, precision="fp8", software=engine,
         concurrency=clients, input_len=length, output_len=1024, metric="ttft", unit="s", layout=layout or {"tp": 8},
     )  # fmt: skip

@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 from aigc_bench.catalog.loader import load_catalogue
 from aigc_bench.predict.closed_form.language import link_bytes_per_s, link_class, power_share
 from aigc_bench.predict.closed_form.language_rows import language_row
-from aigc_bench.predict.published.row import Query
+from aigc_bench.predict.published.row import PublishedQuery
 
 CATALOGUE = load_catalogue(with_user_files=False)
 B200 = CATALOGUE.accelerator("b200_sxm_180gb")
 
 
-def question(devices: int, **layout: float) -> Query:
-    return Query(
+def question(devices: int, **layout: float) -> PublishedQuery:
+    return PublishedQuery(
         family="llm", task="infer-online", model="deepseek-v3", gpu=B200.id, gpu_count=devices, precision="fp8",
         software="sglang 0.5.9", concurrency=64, input_len=1024, output_len=1024, metric="tpot", unit="ms", layout=layout,
     )  # fmt: skip
@@ -73,7 +73,7 @@ def test_requests_beyond_the_cache_wait_for_a_seat() -> None:
         from aigc_bench.predict.fitting.calibration import shipped_calibration
         from aigc_bench.predict.fitting.predictions import estimate_rows
 
-        query = Query(
+        query = PublishedQuery(
             family="llm", model="llama-3.1-70b", gpu="h200_sxm_141gb", precision="fp8", software="vllm", concurrency=concurrency,
             input_len=1024, output_len=8192, metric="ttft", unit="s",
         )  # fmt: skip

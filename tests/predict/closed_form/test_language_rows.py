@@ -13,7 +13,7 @@ from aigc_bench.predict.closed_form import language
 from aigc_bench.predict.closed_form.columns import ModelRow, Unanswered
 from aigc_bench.predict.closed_form.language_rows import ENGINES, QUANTITIES, language_row
 from aigc_bench.predict.published.names import number_format, resolve_language_model
-from aigc_bench.predict.published.row import Query
+from aigc_bench.predict.published.row import PublishedQuery
 
 CATALOGUE = load_catalogue(with_user_files=False)
 H100 = CATALOGUE.accelerator("h100_sxm_80gb")
@@ -26,7 +26,7 @@ def row(spec: AcceleratorSpec = H100, **changes: Any) -> ModelRow:
         "family": "llm", "task": "infer-online", "model": "llama-3.1-8b", "gpu": spec.id, "precision": "bf16",
         "software": "vllm 0.6", "concurrency": 8, "input_len": 1000, "output_len": 200, "metric": "tpot", "unit": "s",
     }  # fmt: skip
-    return language_row(Query(**{**plain, **changes}), spec)
+    return language_row(PublishedQuery(**{**plain, **changes}), spec)
 
 
 def laid(**changes: Any) -> tuple[float, float, float]:

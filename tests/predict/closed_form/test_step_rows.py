@@ -12,7 +12,7 @@ from aigc_bench.catalog.records import AcceleratorSpec
 from aigc_bench.predict.closed_form.columns import ModelRow, Unanswered, log2_bin
 from aigc_bench.predict.closed_form.step_rows import ENGINES, FAMILIES, resolve_step_model, step_models, step_row
 from aigc_bench.predict.published.names import resolve_language_model
-from aigc_bench.predict.published.row import Query
+from aigc_bench.predict.published.row import PublishedQuery
 
 CATALOGUE = load_catalogue(with_user_files=False)
 A100 = CATALOGUE.accelerator("a100_sxm_80gb")
@@ -20,12 +20,12 @@ BANDWIDTH, BF16 = A100.memory_bandwidth_bytes_per_s, A100.peak("bf16") or 0.0
 RESNET = next(model for model in step_models() if model.family == "vision-cnn")
 
 
-def query(**changes: Any) -> Query:
+def query(**changes: Any) -> PublishedQuery:
     plain: dict[str, Any] = {
         "family": "vision-cnn", "task": "infer", "model": "resnet50", "gpu": A100.id, "precision": "bf16", "batch": 8,
         "metric": "throughput", "unit": "images/s", "software": "TensorRT 8",
     }  # fmt: skip
-    return Query(**{**plain, **changes})
+    return PublishedQuery(**{**plain, **changes})
 
 
 def row(spec: AcceleratorSpec = A100, **changes: Any) -> ModelRow:
@@ -104,7 +104,9 @@ def test_text_adds_attention_that_grows_with_the_square_of_its_length() -> None:
         assert found.columns["compute"] == pytest.approx(8 * flops / BF16)
         assert found.columns["memory"] == pytest.approx((8 * moved + 2 * model.params) / BANDWIDTH)
     assert row(family="bert", model="bert-large", unit="sequences/s").columns["compute"] > 0
-    base = resolve_step_model(Query(family="bert", model="bert", gpu="x", metric="throughput", unit="1/s", words={"size": "base"}))
+    base = resolve_step_model(
+        PublishedQuery(family="bert", model="bert", gpu="x", metric="throughput", unit="1/s", words={"size": "base"})
+    )
     assert base is not None and base.name == "bert-base"
 
 

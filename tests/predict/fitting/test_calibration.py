@@ -11,7 +11,7 @@ from aigc_bench.predict.closed_form.columns import ModelRow
 from aigc_bench.predict.closed_form.language_rows import language_row
 from aigc_bench.predict.fitting.calibration import Calibration, fit, shipped_calibration
 from aigc_bench.predict.fitting.effects import fit_effects, total_effects
-from aigc_bench.predict.published.row import Query
+from aigc_bench.predict.published.row import PublishedQuery
 
 
 def rows_of_many_settings() -> list[ModelRow]:
@@ -22,7 +22,7 @@ def rows_of_many_settings() -> list[ModelRow]:
             for concurrency in (1, 4, 16, 64, 256):
                 for length in (128, 1024, 8192):
                     for metric in ("tpot", "ttft", "throughput"):
-                        query = Query(
+                        query = PublishedQuery(
                             family="llm", model=model, gpu=gpu, gpu_count=4, precision="bf16", software="vllm",
                             concurrency=concurrency,
                             input_len=length, output_len=256, metric=metric, unit="",

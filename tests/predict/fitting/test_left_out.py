@@ -10,7 +10,7 @@ from aigc_bench.predict.closed_form.columns import ModelRow
 from aigc_bench.predict.closed_form.language_rows import language_row
 from aigc_bench.predict.fitting import left_out
 from aigc_bench.predict.fitting.calibration import before_any_measurement, fit
-from aigc_bench.predict.published.row import Query
+from aigc_bench.predict.published.row import PublishedQuery
 from aigc_bench.predict.published.table import parse_row
 
 GPUS = ("a100_sxm_80gb", "h100_sxm_80gb", "b200_sxm_180gb")
@@ -21,7 +21,7 @@ def questions() -> list[ModelRow]:
     pairs = [
         (
             gpu,
-            Query(
+            PublishedQuery(
                 family="llm", model="llama-3.1-8b", gpu=gpu, precision="bf16", software="vllm 0.19.0", concurrency=load,
                 input_len=length, output_len=256, metric=metric, unit="",
             ),

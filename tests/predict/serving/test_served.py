@@ -19,7 +19,7 @@ from aigc_bench.predict.closed_form.language_rows import language_row
 from aigc_bench.predict.fitting.calibration import shipped_calibration
 from aigc_bench.predict.fitting.predictions import estimate_rows
 from aigc_bench.predict.model import stage_times
-from aigc_bench.predict.published.row import Query
+from aigc_bench.predict.published.row import PublishedQuery
 from aigc_bench.predict.queries import case_of
 from aigc_bench.predict.served_queries import Load
 from aigc_bench.predict.serving.arrivals import Arrivals, Traffic
@@ -58,7 +58,7 @@ def llama(
 @pytest.mark.parametrize("engine", ["vllm", "tensorrt-llm", "sglang"])
 @pytest.mark.parametrize("sequences", [1, 16, 256])
 def test_a_step_that_only_decodes_takes_what_the_calibrated_form_says(engine: str, sequences: int) -> None:
-    query = Query(
+    query = PublishedQuery(
         family="llm", task="infer-online", model="llama-3.1-8b", gpu=H100.id, precision="bf16", software=engine, batch=sequences,
         input_len=700, output_len=150, metric="tpot", unit="s",
     )  # fmt: skip
