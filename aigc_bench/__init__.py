@@ -9,9 +9,9 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from aigc_bench.api import compare, doctor, dry_run, load, metrics, plan, report, resume, run
+    from aigc_bench.api import Query, compare, doctor, dry_run, load, metrics, plan, predict, report, resume, run, validate
 
-__all__ = ["compare", "doctor", "dry_run", "load", "metrics", "plan", "report", "resume", "run"]
+__all__ = ["Query", "compare", "doctor", "dry_run", "load", "metrics", "plan", "predict", "report", "resume", "run", "validate"]
 
 
 def __getattr__(name: str) -> Any:

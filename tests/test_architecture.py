@@ -178,7 +178,7 @@ def test_what_every_command_passes_through_imports_nothing_heavy() -> None:
     light: tuple[str, ...] = (
         "core/",
         "cli/",
-        "api.py",
+        "api/",
         "listing.py",
         "__init__.py",
         "measure/profiles.py",
@@ -192,7 +192,20 @@ def test_what_every_command_passes_through_imports_nothing_heavy() -> None:
 
 
 def test_the_api_is_exactly_this() -> None:
-    assert aigc_bench.__all__ == ["compare", "doctor", "dry_run", "load", "metrics", "plan", "report", "resume", "run"]
+    assert aigc_bench.__all__ == [
+        "Query",
+        "compare",
+        "doctor",
+        "dry_run",
+        "load",
+        "metrics",
+        "plan",
+        "predict",
+        "report",
+        "resume",
+        "run",
+        "validate",
+    ]
     assert all(callable(getattr(aigc_bench, name)) for name in aigc_bench.__all__)
 
 

@@ -19,6 +19,7 @@ from aigc_bench.cli.commands.list import KINDS
 from aigc_bench.core import registry
 from aigc_bench.measure.profiles import profile_files
 from aigc_bench.measure.stopping import LEVELS
+from aigc_bench.predict.query import Query, QueryFields, RequestLoad
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
@@ -168,6 +169,25 @@ def test_the_readmes_python_example_runs(tmp_path: Path, smoke_run: Path) -> Non
     assert done.returncode == 0, done.stderr
     assert "images/s" in done.stdout
     assert (tmp_path / "mine.html").is_file()
+
+
+def test_the_python_page_runs_from_top_to_bottom(tmp_path: Path) -> None:
+    """Its cells, in one namespace; the lines that it shows of a result's table are the result's."""
+    for folder in ("reports", "examples"):
+        (tmp_path / folder).symlink_to(ROOT / folder)
+    page = ROOT / "docs" / "python.md"
+    program = "\n".join(blocks(page, language="python")) + "\nprint(run, served, plan, sep='\\n')\n"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    shown = {tuple(line.split()) for line in done.stdout.splitlines()}
+    assert {tuple(line.split()) for block in blocks(page) for line in block.splitlines()} <= shown
+
+
+def test_the_python_page_names_every_field_of_a_query() -> None:
+    text = (ROOT / "docs" / "python.md").read_text()
+    fields = {*Query.model_fields} - {"what"}
+    assert {*fields, *RequestLoad.model_fields} <= set(re.findall(r"`(\w+)`", text))
+    assert fields == {*QueryFields.__annotations__}
 
 
 def test_the_example_of_a_profile_in_the_source_is_valid(tmp_path: Path) -> None:

@@ -9,8 +9,9 @@ undecided.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
@@ -20,9 +21,13 @@ from aigc_bench.analyze.metrics import METRICS, metric_of
 from aigc_bench.analyze.reasons import verdict
 from aigc_bench.analyze.rows import CaseAnalysis, analyses
 from aigc_bench.analyze.statistics import benjamini_hochberg, geometric_mean, t_quantile, welch_error, welch_p
+from aigc_bench.core.overview import Overview, shown
 from aigc_bench.core.records import Record, RunInfo, Setting, Verdict
 from aigc_bench.core.units import quantity
 from aigc_bench.measure.store import Run
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MAX_P = 0.01
 MIN_EFFECT = 0.015
@@ -95,6 +100,7 @@ class RunComparison(Record):
         return tuple(change for change in self.changes if change.is_regression)
 
 
+@shown
 class Comparison(Record):
     """Runs against a base, in the order given. ``fail_above`` is the loss above which a significant change is a regression."""
 
@@ -106,6 +112,39 @@ class Comparison(Record):
     def has_regression(self) -> bool:
         """Whether any run has a regression; never true without ``fail_above``."""
         return any(other.regressions for other in self.others)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return one row per run, case and metric: both medians, the effect, its p-value and the finding."""
+        import pandas as pd
+
+        columns = [name for name in Change.model_fields if name != "conditions"]
+        cells = [{"run": other.other, **change.model_dump(include={*columns})} for other in self.others for change in other.changes]
+        return pd.DataFrame(cells, columns=["run", *columns])
+
+    @property
+    def overview(self) -> Overview:
+        """Return the counts of findings, and the changes that are better or worse."""
+        rows = [(other.other, change) for other in self.others for change in other.changes]
+        counts = Counter(change.finding for _, change in rows)
+        found = ", ".join(f"{counts[finding]} {finding}" for finding in get_args(Finding))
+        return Overview(
+            title=f"Comparison with run {self.base}: {found}",
+            notes=tuple(f"{other.other}: {other.kind.replace('_', ' ')}" for other in self.others),
+            rows=tuple(_cells(name, change) for name, change in rows if change.finding in ("better", "worse")),
+            right=("base", "other", "effect"),
+        )
+
+
+def _cells(run: str, change: Change) -> dict[str, str]:
+    return {
+        "run": run,
+        "case": change.case,
+        "metric": change.metric,
+        "base": quantity(change.base, change.unit),
+        "other": quantity(change.other, change.unit),
+        "effect": f"{change.effect:+.1%}",
+        "finding": "REGRESSION" if change.is_regression else change.finding,
+    }
 
 
 def compare(base: Run, others: Sequence[Run], *, fail_above: float | None = None) -> Comparison:

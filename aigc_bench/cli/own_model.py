@@ -61,6 +61,7 @@ class OwnModelWords:
         if named is not None:
             raise click.UsageError("--model and --profile exclude each other; give one of them", ctx=ctx)
         from aigc_bench import api
+        from aigc_bench.core.words import parse_settings
 
         return api.own_profile(
             self.model,
@@ -68,8 +69,8 @@ class OwnModelWords:
             batch_sizes=self.batch_sizes or (1,),
             precision=self.precision,
             engines=self.engines or ("torch-eager",),
-            settings=self.settings,
-            changes=self.changes,
+            settings=parse_settings(self.settings),
+            changes=parse_settings(self.changes, option="--change"),
         )
 
 

@@ -1,9 +1,9 @@
-"""From the words of a command to cases and accelerators: ``gpt/llama-3.1-8b``, ``tp=4,pp=2``, ``prompt_len=2048``, ``@RUN``."""
+"""From a query to predictions: its case and accelerators by name (``gpt/llama-3.1-8b``, ``tp=4,pp=2``, ``h100``, ``@RUN``)."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import get_args
 
 from aigc_bench.analyze.metrics import metric_of
@@ -11,19 +11,21 @@ from aigc_bench.catalog.loader import Catalogue, load_catalogue
 from aigc_bench.catalog.records import AcceleratorSpec
 from aigc_bench.core import registry
 from aigc_bench.core.errors import AigcBenchError, UnknownNameError, UsageError
-from aigc_bench.core.records import PROBE_PREFIX, Case, MetricRow, Mode, Precision, Setting
-from aigc_bench.core.words import parse_settings
+from aigc_bench.core.named_code import with_its_code
+from aigc_bench.core.records import PROBE_PREFIX, Case, MetricRow, Precision
 from aigc_bench.measure.store import Run
 from aigc_bench.predict.engines import SERVED
 from aigc_bench.predict.fitting.posterior import Posterior
 from aigc_bench.predict.machine_card import ProbedAccelerator, accelerator_at, run_at
 from aigc_bench.predict.model import predict_case
+from aigc_bench.predict.predicted import Predictions
 from aigc_bench.predict.published.names import number_format, resolve_format
 from aigc_bench.predict.published.preset_names import resolve_preset
-from aigc_bench.predict.served_queries import Load, predict_served
+from aigc_bench.predict.query import Query
+from aigc_bench.predict.served_queries import predict_served
 from aigc_bench.predict.serving.from_model import ServiceModel
 from aigc_bench.predict.validation.own_runs import own_posterior
-from aigc_bench.workloads._own import Resolved
+from aigc_bench.workloads._own import Resolved, resolve
 
 _DIMENSIONS = ("tp", "pp")
 
@@ -53,39 +55,29 @@ def parse_parallel(text: str | None, *, devices: int) -> dict[str, int]:
     return ranks
 
 
-def case_of(
-    what: str,
-    *,
-    mode: Mode = "infer",
-    engine: str | None = None,
-    precision: str | None = None,
-    batch_size: int = 1,
-    devices: int = 1,
-    backend: str = "cuda",
-    settings: Mapping[str, Setting] | None = None,
-    own: Resolved | None = None,
-) -> Case:
-    """``WORKLOAD[/PRESET]``, or a model by its common name, with its settings as a valid case.
+def case_of(query: Query, *, backend: str = "cuda", own: Resolved | None = None) -> Case:
+    """Return the query as a valid case; without a preset it is the family's first.
 
-    Without a preset it is the family's first. With ``own``, a user's model, ``what`` is not looked at.
+    With ``own``, the user's model, ``query.what`` is not looked at. Raises ``UsageError`` where a name is unknown.
     """
+    what = query.what
     is_known = what.partition("/")[0] in registry.names("workloads")
     named = what if is_known or own is not None else resolve_preset(what) or what
     name, _, preset = named.partition("/") if own is None else (own.workload, "", own.preset)
     workload = registry.load("workloads", name)
-    chosen = engine or "torch-eager"
+    chosen = query.engine or "torch-eager"
     if chosen not in SERVED and chosen not in registry.names("engines"):
         raise UnknownNameError("engine", chosen, known=(*registry.names("engines"), *SERVED))
     case = Case(
         workload=name,
         preset=preset or next(iter(workload.presets)),
-        mode=mode,
+        mode=query.mode,
         engine=chosen,
-        precision=_precision(precision, engine=chosen, backend=backend),
-        batch_size=batch_size,
-        devices=devices,
+        precision=_precision(query.precision, engine=chosen, backend=backend),
+        batch_size=query.batch_size or 1,
+        devices=query.devices,
         backend=backend,
-        settings=dict(settings or {}),
+        settings=dict(query.settings),
         model=None if own is None else own.model,
     )
     workload.validate(case)
@@ -106,46 +98,30 @@ def _precision(text: str | None, *, engine: str, backend: str) -> Precision:
     raise UnknownNameError("precision", text, known=(*own, *served) if engine in SERVED else own)
 
 
-def predict_one(
-    what: str,
-    *,
-    accelerators: Sequence[str],
-    own: Resolved | None = None,
-    mode: Mode = "infer",
-    engine: str | None = None,
-    precision: str | None = None,
-    batch_size: int | None = None,
-    devices: int = 1,
-    parallel: str | None = None,
-    settings: Sequence[str] = (),
-    runs: Sequence[Run] = (),
-    load: Load | None = None,
-) -> list[tuple[str, MetricRow]]:
-    """One case on each accelerator, under a load where one is given; ``UsageError`` where a name is unknown or nothing answers."""
+def predict_one(query: Query, *, accelerators: Sequence[str], runs: Sequence[Run] = ()) -> Predictions:
+    """Return one case on each accelerator; raises ``UsageError`` where a name is unknown or nothing answers."""
     catalogue = load_catalogue()
+    own = None if query.model is None else resolve(with_its_code(query.model), changes=query.changes)
     specs = specs_of(accelerators, catalogue=catalogue, where="predict")
     posterior = posterior_of(runs, accelerators=accelerators, specs=specs, catalogue=catalogue)
-    ranks = parse_parallel(parallel, devices=devices)
+    ranks = parse_parallel(query.parallel, devices=query.devices)
     service = ServiceModel(catalogue)
     rows: list[tuple[str, MetricRow]] = []
     for spec in specs:
-        backend = spec.backend if isinstance(spec, ProbedAccelerator) else "cuda"
-        case = case_of(
-            what, mode=mode, engine=engine, precision=precision, batch_size=batch_size or 1, devices=devices, backend=backend,
-            settings=parse_settings(settings), own=own,
-        )  # fmt: skip
-        served = precision if case.engine in SERVED else None
-        if load is None:
+        case = case_of(query, backend=spec.backend if isinstance(spec, ProbedAccelerator) else "cuda", own=own)
+        # fp8, fp4 and int4 are formats of served engines; a case cannot hold them
+        served = query.precision if case.engine in SERVED else None
+        if query.load is None:
             found = predict_case(case, spec, catalogue=catalogue, parallel=ranks, precision=served, posterior=posterior)
         else:
-            found = predict_served(case, spec, load=load, model=service, parallel=ranks, precision=served, max_batch=batch_size)
+            found = predict_served(
+                case, spec, load=query.load, model=service, parallel=ranks, precision=served, max_batch=query.batch_size
+            )
         rows += [(spec.id, row) for row in found]
-    return rows
+    return Predictions(rows=tuple(rows))
 
 
-def predict_cases(
-    cases: Sequence[Case], *, accelerators: Sequence[str], where: str, runs: Sequence[Run] = ()
-) -> list[tuple[str, MetricRow]]:
+def predict_cases(cases: Sequence[Case], *, accelerators: Sequence[str], where: str, runs: Sequence[Run] = ()) -> Predictions:
     """Cases on each accelerator, in order. Probes have nothing to predict: they are skipped. A case that cannot be answered is
     one row of its throughput without a value, the reason in its words.
 
@@ -156,12 +132,13 @@ def predict_cases(
     posterior = posterior_of(runs, accelerators=accelerators, specs=specs, catalogue=catalogue)
     own = [case for case in cases if not case.workload.startswith(PROBE_PREFIX)]
     libraries = {name for case in own for name in registry.load("workloads", case.workload).imports(case)}
-    return [
+    rows = (
         (spec.id, row)
         for spec in specs
         for case in own
         for row in _answered(case, spec, catalogue=catalogue, posterior=posterior, libraries=libraries)
-    ]
+    )
+    return Predictions(rows=tuple(rows))
 
 
 def posterior_of(

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 
 from aigc_bench.analyze.metrics import METRICS, metric_of
 from aigc_bench.catalog.records import AcceleratorSpec
 from aigc_bench.core import registry
 from aigc_bench.core.errors import UsageError
-from aigc_bench.core.records import Case, Estimate, MetricRow, Positive, Record
+from aigc_bench.core.records import Case, Estimate, MetricRow
 from aigc_bench.predict.model import TRACED_CAUTION
+from aigc_bench.predict.query import RequestLoad
 from aigc_bench.predict.serving.arrivals import Arrivals, Traffic
 from aigc_bench.predict.serving.from_model import ServiceModel, own_lengths, service_level
 from aigc_bench.predict.serving.lengths import FixedLength, Length, parse_length
@@ -26,37 +26,19 @@ _NOTES = ("limited_by_slo", "limited_by_capacity", TRACED_CAUTION)
 """Reasons that explain a number and do not doubt it."""
 
 
-class Load(Record):
-    """The load and bounds of a service. ``lengths`` is ``INPUT/OUTPUT`` in tokens, each as ``lengths.parse_length`` reads it.
-
-    ``percentile`` is the share of requests, in per cent, that keeps each bound of the SLO. ``trace`` is a CSV file of requests;
-    without a ``rate_per_s`` its own moments are kept.
-    """
-
-    rate_per_s: float | None = None
-    slo_ttft_s: float | None = None
-    slo_tpot_s: float | None = None
-    slo_latency_s: float | None = None
-    percentile: float = 99.0
-    lengths: str | None = None
-    trace: Path | None = None
-    num_requests: Positive | None = None
-    seed: int = 0
-
-    @property
-    def slo(self) -> Slo | None:
-        """Return the SLO, ``None`` without a bound; raises ``UsageError`` for a bound that no service could keep."""
-        bounds = {"ttft_s": self.slo_ttft_s, "tpot_s": self.slo_tpot_s, "latency_s": self.slo_latency_s}
-        for name, bound in bounds.items():
-            if bound is not None and not 0 < bound <= MOST_SECONDS:
-                said = "a bound is more than 0 seconds" if not bound > 0 else f"a bound is at most {MOST_SECONDS:g} seconds"
-                raise UsageError(f"--slo-{name.removesuffix('_s')} {bound:g}: {said}.")
-        if not 0 < self.percentile <= 100:
-            raise UsageError(f"--percentile {self.percentile:g}: not above 0 and up to 100.")
-        return Slo(**bounds, share=self.percentile / 100) if any(bounds.values()) else None
+def slo_of(load: RequestLoad) -> Slo | None:
+    """Return the SLO of a load, ``None`` without a bound; raises ``UsageError`` for a bound that no service could keep."""
+    bounds = {"ttft_s": load.slo_ttft_s, "tpot_s": load.slo_tpot_s, "latency_s": load.slo_latency_s}
+    for name, bound in bounds.items():
+        if bound is not None and not 0 < bound <= MOST_SECONDS:
+            said = "a bound is more than 0 seconds" if not bound > 0 else f"a bound is at most {MOST_SECONDS:g} seconds"
+            raise UsageError(f"--slo-{name.removesuffix('_s')} {bound:g}: {said}.")
+    if not 0 < load.percentile <= 100:
+        raise UsageError(f"--percentile {load.percentile:g}: not above 0 and up to 100.")
+    return Slo(**bounds, share=load.percentile / 100) if any(bounds.values()) else None
 
 
-def traffic_of(load: Load, case: Case) -> Traffic:
+def traffic_of(load: RequestLoad, case: Case) -> Traffic:
     """The requests of a load, with the case's own lengths where none are given; raises ``UsageError`` for what is missing."""
     if load.rate_per_s is not None and not LEAST_RATE <= load.rate_per_s <= MOST_RATE:
         is_none = not load.rate_per_s > 0
@@ -98,7 +80,7 @@ def predict_served(
     case: Case,
     spec: AcceleratorSpec,
     *,
-    load: Load,
+    load: RequestLoad,
     model: ServiceModel,
     parallel: Mapping[str, int] | None = None,
     precision: str | None = None,
@@ -106,7 +88,7 @@ def predict_served(
 ) -> list[MetricRow]:
     """Latencies, rates, use and goodput of the case as a service; raises ``UsageError`` where it cannot be answered."""
     traffic = traffic_of(load, case)
-    slo = load.slo
+    slo = slo_of(load)
     servers, cautions = model.servers(case, spec, traffic=traffic, parallel=parallel, precision=precision, max_batch=max_batch)
     level = service_level(servers, traffic, slo=slo)
     found = dict(level.figures)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from aigc_bench.catalog.loader import load_catalogue
 from aigc_bench.catalog.records import AcceleratorSpec
 from aigc_bench.core.errors import UnknownNameError, UsageError
+from aigc_bench.core.words import parse_settings
 from aigc_bench.predict.closed_form import forms
 from aigc_bench.predict.closed_form.columns import Unanswered
 from aigc_bench.predict.closed_form.language_rows import language_row
@@ -17,7 +18,8 @@ from aigc_bench.predict.fitting.calibration import shipped_calibration
 from aigc_bench.predict.fitting.predictions import estimate_rows, refuse_far_outside
 from aigc_bench.predict.model import predict_case
 from aigc_bench.predict.published.row import PublishedQuery
-from aigc_bench.predict.queries import case_of, parse_parallel, parse_settings, predict_one
+from aigc_bench.predict.queries import case_of, parse_parallel, predict_one
+from aigc_bench.predict.query import Query
 
 CATALOGUE = load_catalogue(with_user_files=False)
 H100 = CATALOGUE.accelerator("h100_sxm_80gb")
@@ -126,21 +128,14 @@ def test_a_dtype_that_a_device_lacks_is_multiplied_in_the_next_wider_one() -> No
 
 
 def test_a_served_model_of_seventy_billion_parameters_is_predicted_without_building_it() -> None:
-    rows = predict_one(
-        "gpt/llama-3.1-70b",
-        accelerators=["h100"],
-        engine="tensorrt-llm",
-        precision="fp8",
-        batch_size=16,
-        devices=8,
-        parallel="tp=4",
-    )
+    query = Query(what="gpt/llama-3.1-70b", engine="tensorrt-llm", precision="fp8", batch_size=16, devices=8, parallel="tp=4")
+    rows = predict_one(query, accelerators=["h100"]).rows
     assert {row.metric for _, row in rows} == {"throughput", "ttft", "tpot"}
     assert all(row.basis == "modelled" and row.precision == "fp8" and row.low <= row.value <= row.high for _, row in rows)
 
 
 def test_a_traced_case_has_times_memory_and_power_with_intervals() -> None:
-    case = case_of("transformer", backend="cuda", batch_size=2)
+    case = case_of(Query(what="transformer", batch_size=2), backend="cuda")
     rows = predict_case(case, H100, catalogue=CATALOGUE)
     found = {row.metric: row for row in rows}
     assert {"throughput", "step_time", "memory_allocated_peak", "flops_rate", "mfu", "power_mean"} <= set(found)
@@ -154,7 +149,7 @@ def test_a_traced_case_has_times_memory_and_power_with_intervals() -> None:
 @given(batch=st.integers(1, 16), more=st.integers(1, 16))
 def test_a_bigger_batch_never_needs_less_memory(batch: int, more: int) -> None:
     def memory(size: int) -> float:
-        rows = predict_case(case_of("vae", batch_size=size), H100, catalogue=CATALOGUE)
+        rows = predict_case(case_of(Query(what="vae", batch_size=size)), H100, catalogue=CATALOGUE)
         return next(row.value for row in rows if row.metric == "memory_allocated_peak")
 
     assert memory(batch + more) >= memory(batch)
@@ -162,30 +157,30 @@ def test_a_bigger_batch_never_needs_less_memory(batch: int, more: int) -> None:
 
 def test_what_does_not_fit_is_invalid_and_says_so() -> None:
     tiny = H100.model_copy(update={"memory_bytes": 10**8, "usable_memory_bytes": 10**8})
-    rows = predict_case(case_of("transformer", batch_size=2), tiny, catalogue=CATALOGUE)
+    rows = predict_case(case_of(Query(what="transformer", batch_size=2)), tiny, catalogue=CATALOGUE)
     assert all(row.verdict == "invalid" and "does_not_fit" in row.reasons for row in rows)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("query", "accelerator", "message"),
     [
-        ({"what": "gpt/llama-3.1-8x", "accelerators": ["h100"]}, "llama-3.1-8b"),
-        ({"what": "gpt", "accelerators": ["h1000"]}, "Did you mean"),
-        ({"what": "gtp", "accelerators": ["h100"]}, "gpt"),
-        ({"what": "gpt", "accelerators": ["h100"], "engine": "vlm"}, "vllm"),
-        ({"what": "gpt", "accelerators": ["h100"], "precision": "fp9"}, "fp"),
+        (Query(what="gpt/llama-3.1-8x"), "h100", "llama-3.1-8b"),
+        (Query(what="gpt"), "h1000", "Did you mean"),
+        (Query(what="gtp"), "h100", "gpt"),
+        (Query(what="gpt", engine="vlm"), "h100", "vllm"),
+        (Query(what="gpt", precision="fp9"), "h100", "fp"),
     ],
 )
-def test_an_unknown_name_gets_one_line_with_the_nearest(arguments: dict[str, object], message: str) -> None:
+def test_an_unknown_name_gets_one_line_with_the_nearest(query: Query, accelerator: str, message: str) -> None:
     with pytest.raises(UnknownNameError) as problem:
-        predict_one(**arguments)  # type: ignore[arg-type]
+        predict_one(query, accelerators=[accelerator])
     assert message in str(problem.value)
     assert "\n" not in str(problem.value)
 
 
 def test_no_accelerator_is_a_usage_error() -> None:
     with pytest.raises(UsageError, match="no accelerator"):
-        predict_one("gpt", accelerators=[])
+        predict_one(Query(what="gpt"), accelerators=[])
 
 
 def test_parallel_ranks_must_divide_the_devices() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -43,11 +44,11 @@ def profile(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def rows(profile: Path) -> list[tuple[str, MetricRow]]:
-    return api.predict_profile(profile, accelerators=["h100", "p100_sxm2_16gb"])
+def rows(profile: Path) -> Sequence[tuple[str, MetricRow]]:
+    return api.predict_profile(profile, accelerators=["h100", "p100_sxm2_16gb"]).rows
 
 
-def test_every_case_is_predicted_on_every_accelerator_or_says_why_not(rows: list[tuple[str, MetricRow]]) -> None:
+def test_every_case_is_predicted_on_every_accelerator_or_says_why_not(rows: Sequence[tuple[str, MetricRow]]) -> None:
     found = predicted_cases(rows)
     assert len(found) == 4
     assert {case.accelerator for case in found} == {"h100_sxm_80gb", "p100_sxm2_16gb"}
@@ -64,7 +65,7 @@ def refused() -> MetricRow:
     return unanswered_row(Case(workload="vae", preset="mlp-784-400-20", mode="infer"), "the <form> & its range do not reach it")
 
 
-def test_the_page_holds_the_table_the_chart_and_what_was_refused(rows: list[tuple[str, MetricRow]]) -> None:
+def test_the_page_holds_the_table_the_chart_and_what_was_refused(rows: Sequence[tuple[str, MetricRow]]) -> None:
     page = Page(render_prediction([*rows, ("l4", refused())], title="Profile two", version="1.0"))
     titles = [element.text for element in page.all("h2")]
     assert titles == ["Predicted cases", "Predicted times", "Basis", "Not predicted"]
@@ -77,7 +78,7 @@ def test_the_page_holds_the_table_the_chart_and_what_was_refused(rows: list[tupl
     assert "(modelled)" in table
 
 
-def test_nothing_to_refuse_means_no_such_section(rows: list[tuple[str, MetricRow]]) -> None:
+def test_nothing_to_refuse_means_no_such_section(rows: Sequence[tuple[str, MetricRow]]) -> None:
     answered = [pair for pair in rows if pair[1].value is not None]
     assert "Not predicted" not in render_prediction(answered, title="x", version="1.0")
 
@@ -93,7 +94,7 @@ def test_the_command_writes_the_report(profile: Path, tmp_path: Path, capsys: py
 
 def test_a_profile_of_probes_has_no_report(tmp_path: Path) -> None:
     probes: Profile = find_profile("probes")
-    rows = api.predict_profile(probes, accelerators=["h100"])
-    assert rows == []
+    found = api.predict_profile(probes, accelerators=["h100"])
+    assert not found.rows
     with pytest.raises(UsageError, match="nothing to predict"):
-        api.prediction_report(rows, title="probes", out=tmp_path / "x.html")
+        api.prediction_report(found, title="probes", out=tmp_path / "x.html")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from aigc_bench.cli.terminal import say
 
 if TYPE_CHECKING:
     from aigc_bench.core.records import MetricRow, Mode
-    from aigc_bench.predict.served_queries import Load
+    from aigc_bench.predict.query import RequestLoad
 
 _LOAD = ("rate", "slo_ttft", "slo_tpot", "slo_latency", "percentile", "lengths", "trace", "requests", "seed")
 
@@ -90,6 +91,8 @@ def command(
     Nothing is downloaded and no weights are created. Every number has basis `modelled`; docs/method.md states its accuracy.
     """
     from aigc_bench import api
+    from aigc_bench.core.words import parse_settings
+    from aigc_bench.predict.query import Query
 
     if sum(given is not None for given in (what, model, profile)) != 1:
         raise click.UsageError("name one WORKLOAD[/PRESET], or your --model, or a --profile")
@@ -98,22 +101,22 @@ def command(
     if profile is not None:
         _refuse(context, with_profile=True, names=("mode", "engine", "precision", "batch_size", "devices", "parallel", "settings"))
         _refuse(context, with_profile=True, names=("scenario", *_LOAD))
-        rows = api.predict_profile(profile, accelerators=accelerators, runs=runs)
+        found = api.predict_profile(profile, accelerators=accelerators, runs=runs)
     else:
         if scenario != "server":
             _refuse(context, with_profile=False, names=_LOAD)
-        rows = api.predict(
-            what or "", model=model, changes=changes, accelerators=accelerators, mode=mode, engine=engine, precision=precision,
-            batch_size=batch_size, devices=devices, parallel=parallel, settings=settings, runs=runs,
-            scenario="server" if scenario == "server" else "offline",
+        query = Query(
+            what=what or "", model=model, changes=parse_settings(changes, option="--change"), mode=mode, engine=engine,
+            precision=precision, batch_size=batch_size, devices=devices, parallel=parallel, settings=parse_settings(settings),
             load=_load_of(context) if scenario == "server" else None,
         )  # fmt: skip
+        found = api.predict(query, accelerators=accelerators, runs=runs)
     if as_json:
-        _print_json(rows)
+        _print_json(found.rows)
     else:
-        _print(rows)
+        _print(found.rows)
     if out is not None:
-        file = api.prediction_report(rows, title=f"Profile {profile}" if profile is not None else str(what or model), out=out)
+        file = api.prediction_report(found, title=f"Profile {profile}" if profile is not None else str(what or model), out=out)
         say(f"report: {file}", err=True)
 
 
@@ -126,11 +129,11 @@ def _refuse(context: click.Context, *, with_profile: bool, names: tuple[str, ...
             raise click.UsageError(f"{option.opts[0]}: {hint}")
 
 
-def _load_of(context: click.Context) -> Load:
-    from aigc_bench.predict.served_queries import Load
+def _load_of(context: click.Context) -> RequestLoad:
+    from aigc_bench.predict.query import RequestLoad
 
     given = context.params
-    return Load(
+    return RequestLoad(
         rate_per_s=given["rate"],
         slo_ttft_s=given["slo_ttft"],
         slo_tpot_s=given["slo_tpot"],
@@ -143,13 +146,13 @@ def _load_of(context: click.Context) -> Load:
     )
 
 
-def _print_json(rows: list[tuple[str, MetricRow]]) -> None:
+def _print_json(rows: Sequence[tuple[str, MetricRow]]) -> None:
     from aigc_bench.core.records import dump
 
     print_json([{"accelerator": name, **dump(row)} for name, row in rows])
 
 
-def _print(rows: list[tuple[str, MetricRow]]) -> None:
+def _print(rows: Sequence[tuple[str, MetricRow]]) -> None:
     by_case: dict[tuple[str, str], list[MetricRow]] = {}
     for name, row in rows:
         by_case.setdefault((row.case, name), []).append(row)

@@ -7,13 +7,9 @@ from pathlib import Path
 from aigc_bench.core.csv_file import write_csv
 from aigc_bench.core.json_text import json_text
 from aigc_bench.plan.output.contract import contract
-from aigc_bench.plan.records.plan import Option, Plan
+from aigc_bench.plan.records.plan import OPTION_COLUMNS, Plan
 from aigc_bench.plan.site.bill import BillLine
 
-OPTION_COLUMNS = (
-    "rank", "kind", "term", "provider", "accelerator", "server", "num_servers", "num_accelerators", "accepted", "bottleneck",
-    "next_bottleneck", "capex_usd", "opex_usd_per_year", "tco_usd", "p_slo", "p_budget", "p_oom", "reasons",
-)  # fmt: skip
 BILL_COLUMNS = ("key", "name", "category", "count", "unit_usd", "usd", "source")
 
 
@@ -21,15 +17,9 @@ def write_files(plan: Plan, folder: Path) -> None:
     """Write the files into a folder, which is created if needed; files of the same name are replaced."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "plan.json").write_text(f"{json_text(contract(plan))}\n", encoding="utf-8")
-    write_csv(folder / "options.csv", [OPTION_COLUMNS, *map(_option, plan.options)])
+    write_csv(folder / "options.csv", [OPTION_COLUMNS, *(option.cells for option in plan.options)])
     best = plan.recommended
     write_csv(folder / "bill.csv", [BILL_COLUMNS, *map(_line, best.room.bill.lines if best and best.room else ())])
-
-
-def _option(option: Option) -> list[object]:
-    """Return the cells of an option: of an estimate its value alone."""
-    cells = [getattr(option, name) for name in OPTION_COLUMNS[:-1]]
-    return [*(getattr(cell, "value", cell) for cell in cells), "; ".join(option.reasons)]
 
 
 def _line(line: BillLine) -> list[object]:

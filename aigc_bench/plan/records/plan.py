@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
+from aigc_bench.core.overview import Overview, shown
 from aigc_bench.core.records import Estimate, Record
 from aigc_bench.plan.records.assessment import Assessment
 from aigc_bench.plan.records.cost_line import CostLine
@@ -14,6 +16,9 @@ from aigc_bench.plan.records.replay import Replay
 from aigc_bench.plan.records.risk import Certainty
 from aigc_bench.plan.records.rules import Rules
 from aigc_bench.plan.site.room import Room
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class Option(Record):
@@ -61,6 +66,12 @@ class Option(Record):
     p_oom: float | None = None
     replay: Replay | None = None
 
+    @property
+    def cells(self) -> list[object]:
+        """Return the cells of ``OPTION_COLUMNS``: of an estimate its value, the reasons in one line."""
+        found = [getattr(self, name) for name in OPTION_COLUMNS[:-1]]
+        return [*(getattr(cell, "value", cell) for cell in found), "; ".join(self.reasons)]
+
 
 class Assumption(Record):
     """An assumption of the plan that was not measured here, under its explain key."""
@@ -77,6 +88,14 @@ class Refusal(Record):
     reason: str
 
 
+OPTION_COLUMNS = (
+    "rank", "kind", "term", "provider", "accelerator", "server", "num_servers", "num_accelerators", "accepted", "bottleneck",
+    "next_bottleneck", "capex_usd", "opex_usd_per_year", "tco_usd", "p_slo", "p_budget", "p_oom", "reasons",
+)  # fmt: skip
+"""The columns of ``options.csv``."""
+
+
+@shown
 class Plan(Record):
     """The answer: options by rank, the loads they carry, and all assumptions."""
 
@@ -106,3 +125,38 @@ class Plan(Record):
     def recommended(self) -> Option | None:
         """Return the recommended option, or ``None`` where no option is accepted."""
         return next((option for option in self.options if option.rank == self.recommendation), None)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return one row per option by rank, with the columns of ``options.csv``; of an estimate its value alone."""
+        import pandas as pd
+
+        return pd.DataFrame([option.cells for option in self.options], columns=list(OPTION_COLUMNS))
+
+    @property
+    def overview(self) -> Overview:
+        """Return the options by rank with their cost over the life of the servers."""
+        best = self.recommended
+        return Overview(
+            title=f"Plan {self.demand.name}: {f'option {best.rank} is recommended' if best else 'no option is accepted'}",
+            notes=self.notes[:MOST_NOTES],
+            rows=tuple(_cells(option) for option in self.options),
+            right=("rank", "servers", "TCO", "low", "high"),
+        )
+
+
+MOST_NOTES = 3
+
+
+def _cells(option: Option) -> dict[str, str]:
+    cost = option.tco_usd
+    return {
+        "rank": str(option.rank),
+        "kind": option.kind,
+        "machine": option.server or option.accelerator or option.provider or "–",
+        "servers": str(option.num_servers),
+        "TCO": f"${cost.value:,.0f}",
+        "low": f"${cost.low:,.0f}",
+        "high": f"${cost.high:,.0f}",
+        "bottleneck": option.bottleneck or "–",
+        "accepted": "yes" if option.accepted else "no",
+    }

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from aigc_bench.core.errors import UnknownNameError
+from aigc_bench.core.overview import Overview, shown
 from aigc_bench.core.records import Record
 from aigc_bench.predict.fitting.predictions import Answer
 from aigc_bench.predict.published.names import resolve_engine
 from aigc_bench.predict.published.row import RefusedRow
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 GROUP_COLUMNS = (
     "family",
@@ -56,12 +61,42 @@ class Refused(Record):
     reason: str
 
 
+@shown
 class Validation(Record):
     """All groups, why rows were not answered, and the rows that were not understood."""
 
     groups: tuple[Score, ...]
     unanswered: Mapping[str, int]
     refused: tuple[Refused, ...] = ()
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return one row per group: the columns it is grouped by, its counts and its errors as fractions."""
+        import pandas as pd
+
+        return pd.DataFrame([{**group.by, **group.model_dump(exclude={"by"})} for group in self.groups])
+
+    @property
+    def overview(self) -> Overview:
+        """Return the errors of each group, and why rows have none."""
+        asked, answered = (sum(getattr(group, name) for group in self.groups) for name in ("asked", "answered"))
+        reasons = tuple(f"not answered: {count} rows, {reason}" for reason, count in self.unanswered.items())
+        refused = (f"refused: {len(self.refused)} rows",) if self.refused else ()
+        return Overview(
+            title=f"Validation: {answered} of {asked} rows answered",
+            notes=(*reasons[:MOST_REASONS], *refused),
+            rows=tuple(_cells(group) for group in self.groups),
+            right=("asked", "answered", *_SHOWN),
+        )
+
+
+MOST_REASONS = 3
+_SHOWN = ("median_ape", "p90_ape", "bias", "coverage_80")
+
+
+def _cells(group: Score) -> dict[str, str]:
+    figures = {name: getattr(group, name) for name in _SHOWN}
+    shares = {name: "–" if figure is None else f"{figure:.1%}" for name, figure in figures.items()}
+    return {**(group.by or {"rows": "all"}), "asked": str(group.asked), "answered": str(group.answered), **shares}
 
 
 def validation(answers: Sequence[Answer], *, refused: Sequence[RefusedRow] = (), by: Sequence[str] = ()) -> Validation:

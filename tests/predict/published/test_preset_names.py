@@ -5,6 +5,7 @@ import pytest
 from aigc_bench.core import registry
 from aigc_bench.predict.published.preset_names import preset_aliases, resolve_preset
 from aigc_bench.predict.queries import case_of
+from aigc_bench.predict.query import Query
 
 SPELLINGS = {
     "stabilityai/stable-diffusion-xl-base-1.0": "latent_diffusion/sdxl",
@@ -62,6 +63,6 @@ def test_every_alias_leads_to_a_preset():
 
 
 def test_a_case_can_be_found_by_the_name_on_the_hub():
-    case = case_of("black-forest-labs/FLUX.1-schnell")
+    case = case_of(Query(what="black-forest-labs/FLUX.1-schnell"))
     assert (case.workload, case.preset) == ("diffusion_transformer", "flux.1-schnell")
-    assert case_of("diffusion_transformer/flux.1-dev").preset == "flux.1-dev"
+    assert case_of(Query(what="diffusion_transformer/flux.1-dev")).preset == "flux.1-dev"

@@ -21,7 +21,7 @@ from aigc_bench.predict.fitting.predictions import estimate_rows
 from aigc_bench.predict.model import stage_times
 from aigc_bench.predict.published.row import PublishedQuery
 from aigc_bench.predict.queries import case_of
-from aigc_bench.predict.served_queries import Load
+from aigc_bench.predict.query import Query, RequestLoad
 from aigc_bench.predict.serving.arrivals import Arrivals, Traffic
 from aigc_bench.predict.serving.batch_queue import BatchServer
 from aigc_bench.predict.serving.capacity import estimate_highest_rate, highest_rate, simulate
@@ -49,7 +49,7 @@ def chat(rate_per_s: float = 5.0, *, num_requests: int = 300, prompt: float = 70
 def llama(
     spec: AcceleratorSpec = H100, *, engine: str = "vllm", devices: int = 1, preset: str = "llama-3.1-8b", **options: object
 ) -> ServerModel:
-    case = case_of(f"gpt/{preset}", engine=engine, devices=devices)
+    case = case_of(Query(what=f"gpt/{preset}", engine=engine, devices=devices))
     found = MODEL.servers(case, spec, traffic=chat(), **options)[0].likely  # type: ignore[arg-type]
     assert isinstance(found, ServerModel)
     return found
@@ -101,7 +101,7 @@ def test_more_bandwidth_and_more_flops_never_lower_the_highest_rate(memory: floa
     engine=st.sampled_from(["vllm", "tensorrt-llm", "sglang", "llama.cpp"]),
 )
 def test_every_figure_lies_in_its_interval_and_littles_law_holds(rate: float, gpu: str, engine: str) -> None:
-    case = case_of("gpt/llama-3.1-8b", engine=engine)
+    case = case_of(Query(what="gpt/llama-3.1-8b", engine=engine))
     servers, _ = MODEL.servers(case, CATALOGUE.accelerator(gpu), traffic=chat())
     level = service_level(servers, chat(rate, num_requests=120))
     assert all(one.low <= one.value <= one.high for one in level.figures.values())
@@ -134,14 +134,14 @@ def test_weights_that_leave_no_room_for_a_cache_are_reported_with_a_way_out() ->
 
 
 def test_a_repeated_question_is_answered_from_memory() -> None:
-    case = case_of("gpt/llama-3.1-8b", engine="vllm")
+    case = case_of(Query(what="gpt/llama-3.1-8b", engine="vllm"))
     first = MODEL.servers(case, H100, traffic=chat(1.0))
     assert MODEL.servers(case, H100, traffic=chat(9.0)) is first
     assert MODEL.servers(case, H100, traffic=chat(9.0, prompt=900)) is not first
 
 
 def test_a_traced_language_model_decodes_as_its_operators_do() -> None:
-    case = case_of("gpt/tiny")
+    case = case_of(Query(what="gpt/tiny"))
     traffic = Traffic(arrivals=Arrivals(rate_per_s=1.0), input_tokens=FixedLength(tokens=48), output_tokens=FixedLength(tokens=8))
     servers, cautions = MODEL.servers(case, H100, traffic=traffic, max_batch=8)
     traced = case.model_copy(update={"batch_size": 8, "settings": {"prompt_len": 48, "max_new_tokens": 2}})
@@ -154,7 +154,7 @@ def test_a_traced_language_model_decodes_as_its_operators_do() -> None:
 
 
 def test_a_family_that_answers_whole_is_served_in_batches() -> None:
-    case = case_of("vae")
+    case = case_of(Query(what="vae"))
     servers, _ = MODEL.servers(case, H100, traffic=chat(), max_batch=16)
     assert isinstance(servers.likely, BatchServer)
     assert servers.likely.max_batch == 16
@@ -175,9 +175,8 @@ def predicted(**changes: object) -> dict[str, MetricRow]:
         "gpt/llama-3.1-8b",
         accelerators=["h100"],
         engine="vllm",
-        scenario="server",
-        load=Load.model_validate({**load, **changes}),
-    )
+        load=RequestLoad.model_validate({**load, **changes}),
+    ).rows
     assert {name for name, _ in rows} == {"h100_sxm_80gb"}
     return {row.metric: row for _, row in rows}
 

@@ -1,0 +1,54 @@
+"""From a demand to a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aigc_bench.api.stored import RunOrPath, loaded
+from aigc_bench.core.named_code import load_named_code
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from aigc_bench.plan.records.demand import Demand
+    from aigc_bench.plan.records.plan import Plan
+
+
+def plan(
+    demand: Path | str | Demand,
+    *,
+    runs: Sequence[RunOrPath] = (),
+    use_invalid: Sequence[str] = (),
+    accelerators: str | Sequence[str] = (),
+    on: date | None = None,
+    code: Sequence[str] = (),
+) -> Plan:
+    """Plan a demand (a TOML file or a record): options by rank with six factors, money and what they rest on.
+
+    ``runs`` are recorded runs whose numbers are used where they fit, invalid ones only where ``use_invalid`` names their case;
+    the recommended option is replayed by discrete events. ``accelerators`` narrows the search, ``on`` is the day of
+    prices, by default the newest that the catalogue knows. ``code`` permits the ``module:function`` that the demand names
+    as models. Raises ``UsageError`` with every mistake of the file.
+
+    >>> plan = ab.plan("examples/nightly-images.toml", accelerators="l40s")
+    >>> plan.to_pandas()[["rank", "kind", "accelerator", "accepted"]].head(2)
+       rank       kind accelerator  accepted
+    0     1      cloud        l40s      True
+    1     2  colocated        l40s      True
+    """
+    from aigc_bench.catalog.loader import load_catalogue
+    from aigc_bench.plan.answer import answer
+    from aigc_bench.plan.demand.reader import read_demand
+    from aigc_bench.plan.hardware.measured_runs import measured_machines
+    from aigc_bench.plan.records.demand import Demand
+
+    for name in code:
+        load_named_code(name)
+    names = [accelerators] if isinstance(accelerators, str) else accelerators
+    catalogue = load_catalogue()
+    wanted = demand if isinstance(demand, Demand) else read_demand(demand, catalogue=catalogue)
+    measured = measured_machines([loaded(run) for run in runs], catalogue=catalogue, with_invalid=use_invalid)
+    ids = [catalogue.accelerator(name).id for name in names]
+    return answer(wanted, catalogue=catalogue, on=on, accelerators=ids, measured=measured)

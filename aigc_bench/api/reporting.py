@@ -1,0 +1,59 @@
+"""HTML pages of runs, predictions and plans."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aigc_bench.api.planning import plan
+from aigc_bench.api.stored import RunOrPath, loaded
+from aigc_bench.core.errors import UsageError
+from aigc_bench.measure.store import REPORT_FILE
+
+if TYPE_CHECKING:
+    from aigc_bench.plan.records.demand import Demand
+    from aigc_bench.plan.records.plan import Plan
+    from aigc_bench.predict.predicted import Predictions
+
+
+def report(*runs: RunOrPath, out: Path | str | None = None, demand: Path | str | Demand | None = None) -> Path:
+    """Write the HTML report of one or several runs and return its file, by default ``report.html`` in the first run.
+
+    It ends with the first run's own plan, or with the whole plan of ``demand`` made with the numbers of all runs; the other runs
+    are compared with the first.
+    """
+    from aigc_bench.analyze.compare import compare as compare_runs
+    from aigc_bench.plan.of_run import plan_of_run
+    from aigc_bench.report.plan.render import plan_sections
+    from aigc_bench.report.render import render_report, save
+
+    opened = [loaded(run) for run in runs]
+    if not opened:
+        raise UsageError("report: no run was given.")
+    asked = plan_sections(plan(demand, runs=opened), runs=[run.info.id for run in opened]) if demand is not None else ()
+    file = Path(out) if out is not None else opened[0].path / REPORT_FILE
+    comparison = compare_runs(opened[0], opened[1:]) if len(opened) > 1 else None
+    own = plan_of_run(opened[0]) if demand is None else None
+    return save(render_report(opened, plan=own, comparison=comparison, more=asked), file=file)
+
+
+def prediction_report(predicted: Predictions, *, title: str, out: Path | str) -> Path:
+    """Write what ``predict`` or ``predict_profile`` gave as one HTML file, and return it."""
+    from aigc_bench.report.prediction import render_prediction
+    from aigc_bench.report.render import save
+
+    if not predicted.rows:
+        raise UsageError(f"{title}: there is nothing to predict in it.", "Probes measure the machine and are not predicted.")
+    return save(render_prediction(predicted.rows, title=title, version=version("aigc-bench")), file=Path(out))
+
+
+def write_plan(plan: Plan, folder: Path | str) -> Path:
+    """Write ``plan.html``, ``plan.json``, ``options.csv`` and ``bill.csv`` into a folder; returns the page."""
+    from aigc_bench.plan.output.files import write_files
+    from aigc_bench.report.plan.render import render_plan
+    from aigc_bench.report.render import save
+
+    where = Path(folder)
+    write_files(plan, where)
+    return save(render_plan(plan, version=version("aigc-bench")), file=where / "plan.html")

@@ -1,0 +1,113 @@
+"""Runs on disk: their numbers, their cases, and how two of them differ."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aigc_bench.core.errors import UsageError
+from aigc_bench.core.records import MetricRow
+from aigc_bench.measure.store import RUN_FILE, Run, load_run
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from aigc_bench.analyze.compare import Comparison
+    from aigc_bench.analyze.measured_run import MeasuredRun
+    from aigc_bench.analyze.rows import CaseSummary
+
+RUNS_FOLDER = Path("runs")
+"""Where runs go by default, below the current directory."""
+
+RunOrPath = Run | Path | str
+
+
+def load(path: Path | str) -> MeasuredRun:
+    """Read a run directory; raises ``UsageError`` where it is none.
+
+    >>> run = ab.load("reports/sample")
+    >>> len(run.cases), len(run.trials)
+    (39, 117)
+    """
+    from aigc_bench.analyze.measured_run import MeasuredRun
+
+    return MeasuredRun.of(load_run(path))
+
+
+def measured(run: RunOrPath) -> MeasuredRun:
+    """Return a run, given as such or by its directory, with its numbers."""
+    from aigc_bench.analyze.measured_run import MeasuredRun
+
+    return run if isinstance(run, MeasuredRun) else MeasuredRun.of(loaded(run))
+
+
+def loaded(run: RunOrPath) -> Run:
+    """Return a run that is given as such or by its directory."""
+    return run if isinstance(run, Run) else load_run(run)
+
+
+def newest_run(folder: Path = RUNS_FOLDER) -> Path:
+    """The run directory in ``folder`` that was made last."""
+    found = [file.parent for file in folder.glob(f"*/{RUN_FILE}")]
+    if not found:
+        raise UsageError(f"{folder}/: there is no run here.", "Name its directory, or start one with `aigc-bench run`.")
+    return max(found, key=lambda path: load_run(path).info.created_s)
+
+
+def rows(run: RunOrPath) -> list[MetricRow]:
+    """Return one record per case and metric."""
+    return list(measured(run).rows)
+
+
+def metrics(run: RunOrPath) -> pd.DataFrame:
+    """Return one row per case and metric: ``case, workload, ... metric, value, low, high, unit, n, basis, verdict, reasons``.
+
+    >>> table = ab.metrics("reports/sample")
+    >>> table.loc[table.metric == "throughput", ["workload", "mode", "unit", "basis"]].head(2)
+          workload   mode      unit     basis
+    ...transformer  train  tokens/s  measured
+    ...transformer  infer  tokens/s  measured
+    """
+    return measured(run).to_pandas()
+
+
+def cases(run: RunOrPath) -> list[CaseSummary]:
+    """One record per case, failed ones too: how it fared, its grade and verdict, and why it has no numbers."""
+    return list(measured(run).cases)
+
+
+def skipped(run: RunOrPath) -> list[str]:
+    """What could not be read of the data of a run with pipelines: a line for each kind of data, samples with their reasons."""
+    from aigc_bench.analyze.pipeline import data_read
+
+    lines = []
+    for source in data_read(loaded(run).trials):
+        named = ", ".join(f"{one.name} ({one.reason})" for one in source.skipped)
+        more = source.num_skipped - len(source.skipped)
+        if source.num_skipped:
+            lines.append(f"skipped {source.num_skipped} of {source.modality}: {named}{f' and {more} more' if more else ''}")
+    return lines
+
+
+def compare(base: RunOrPath, *others: RunOrPath, fail_above: float | None = None) -> Comparison:
+    """Compare runs with a base run; with ``fail_above`` (a fraction), what is worse by more is called a regression.
+
+    >>> same = ab.compare("reports/sample", "reports/sample", fail_above=0.05)
+    >>> same.has_regression
+    False
+    >>> set(same.to_pandas().finding) <= {"same", "undecided"}
+    True
+    """
+    from aigc_bench.analyze import compare as comparing
+
+    if not others:
+        raise UsageError("compare: no other run was given.")
+    return comparing.compare(loaded(base), [loaded(run) for run in others], fail_above=fail_above)
+
+
+def published(run: RunOrPath, *, gpu: str | None = None) -> str:
+    """A run's numbers as CSV in the schema of published results, which ``validate`` reads; ``gpu`` names the machine."""
+    from aigc_bench.catalog.loader import usable_catalogue
+    from aigc_bench.predict.validation.own_results import published_table
+
+    return published_table(loaded(run), catalogue=usable_catalogue(), gpu=gpu)

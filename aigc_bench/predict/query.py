@@ -1,0 +1,87 @@
+"""The input of a prediction as one record: the work, how it is executed, and the load that it serves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Self, TypedDict, Unpack
+
+from pydantic import Field, ValidationError
+
+from aigc_bench.core.errors import UnknownNameError, UsageError
+from aigc_bench.core.records import Mode, Positive, Record, Setting
+
+
+class RequestLoad(Record):
+    """The requests of a service and the SLO that they must keep.
+
+    ``lengths`` is ``INPUT/OUTPUT`` in tokens, each as ``serving.lengths.parse_length`` reads it. ``percentile`` is the share of
+    requests, in per cent, that keeps each bound of the SLO. ``trace`` is a CSV file of requests; without a ``rate_per_s`` its own
+    moments are used.
+    """
+
+    rate_per_s: float | None = None
+    slo_ttft_s: float | None = None
+    slo_tpot_s: float | None = None
+    slo_latency_s: float | None = None
+    percentile: float = 99.0
+    lengths: str | None = None
+    trace: Path | None = None
+    num_requests: Positive | None = None
+    seed: int = 0
+
+
+class QueryFields(TypedDict, total=False):
+    """The fields of a ``Query`` as keywords of ``predict``."""
+
+    model: Path | str | None
+    changes: Mapping[str, Setting]
+    mode: Mode
+    engine: str | None
+    precision: str | None
+    batch_size: int | None
+    devices: int
+    parallel: str | None
+    settings: Mapping[str, Setting]
+    load: RequestLoad | Mapping[str, object] | None
+
+
+class Query(Record):
+    """What is predicted: ``what`` is ``WORKLOAD[/PRESET]`` or a model by its common name, ``model`` a user's own instead.
+
+    ``model`` is a config.json, a folder or ``module:function``; ``changes`` override keys of its config.json. ``engine`` is
+    ``torch-eager`` by default. ``precision`` is bf16, and fp32 on a CPU, by default; served engines also know fp8, fp4, int8 and
+    int4. ``batch_size`` is 1 by default; a served engine takes it as the requests in flight, under a ``load`` as their maximum.
+    ``devices`` are all accelerators in use, ``parallel`` (``tp=4,pp=2``) those of one replica. ``settings`` are the family's own,
+    such as ``prompt_len``. With a ``load`` the metrics are those of a service under these requests.
+    """
+
+    what: str = ""
+    model: Path | str | None = None
+    changes: Mapping[str, Setting] = Field(default_factory=dict)
+    mode: Mode = "infer"
+    engine: str | None = None
+    precision: str | None = None
+    batch_size: Positive | None = None
+    devices: Positive = 1
+    parallel: str | None = None
+    settings: Mapping[str, Setting] = Field(default_factory=dict)
+    load: RequestLoad | None = None
+
+    @classmethod
+    def of(cls, what: str = "", **fields: Unpack[QueryFields]) -> Self:
+        """Return the query of these fields; raises ``UsageError`` that names the field which is unknown or out of range."""
+        unknown = sorted({*fields} - {*cls.model_fields})
+        if unknown:
+            raise UnknownNameError("field", unknown[0], known=cls.model_fields, where="predict")
+        try:
+            return cls.model_validate({"what": what, **fields})
+        except ValidationError as problem:
+            first = problem.errors()[0]
+            place = ".".join(map(str, first["loc"]))
+            raise UsageError(f"predict: {place} is {str(first['input'])[:60]!r}: {first['msg'].lower()}.") from None
+
+    @property
+    def title(self) -> str:
+        """Return the name of the work, for headings."""
+        return str(self.model) if self.model is not None else self.what
