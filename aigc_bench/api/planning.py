@@ -25,7 +25,7 @@ def plan(
     on: date | None = None,
     code: Sequence[str] = (),
 ) -> Plan:
-    """Plan a demand (a TOML file or a record): options by rank with six factors, money and what they rest on.
+    """Plan a demand (a TOML file or a record): options by rank with every factor, money and what they rest on.
 
     ``runs`` are recorded runs whose numbers are used where they fit, invalid ones only where ``use_invalid`` names their case;
     the recommended option is replayed by discrete events. ``accelerators`` narrows the search, ``on`` is the day of

@@ -1,4 +1,4 @@
-"""Print a plan on one screen: what to buy, how much of it, the six factors, cost, risk and alternatives."""
+"""Print a plan on one screen: what to buy, how much of it, the factors, cost, risk and alternatives."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""From a demand to a purchase, over six deployment factors."""
+"""From a demand to a purchase, over every deployment factor."""

@@ -10,6 +10,7 @@ import pytest
 from aigc_bench.catalog.loader import Catalogue, load_catalogue
 from aigc_bench.core.errors import UsageError
 from aigc_bench.plan.demand.reader import read_demand
+from aigc_bench.plan.factors.base import all_factors
 from aigc_bench.plan.output.contract import contract
 from aigc_bench.plan.planner import plan_demand
 from aigc_bench.plan.records.plan import Plan
@@ -92,5 +93,5 @@ def test_the_contract_is_plain_json_and_the_same_bytes_twice(tmp_path: Path, cat
     one, two = (json.dumps(contract(plan_of(tmp_path, catalogue)), allow_nan=False) for _ in range(2))
     assert one == two
     first = json.loads(one)["options"][0]
-    assert set(first["factors"]) == {"compute", "memory", "network", "storage", "cooling", "power"}
+    assert list(first["factors"]) == list(all_factors())
     assert set(first["tco_usd"]) == {"value", "low", "high", "unit", "basis"}

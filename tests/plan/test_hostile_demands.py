@@ -18,13 +18,13 @@ from aigc_bench.core.toml_file import inner_record
 from aigc_bench.plan.answer import answer
 from aigc_bench.plan.demand.amounts import Amount, Range, range_of
 from aigc_bench.plan.demand.reader import read_demand
-from aigc_bench.plan.demand.schema import WrittenDemand
+from aigc_bench.plan.demand.site_keys import demand_table
 from aigc_bench.plan.output.contract import contract
 from aigc_bench.report.plan.render import render_plan
 from tests.plan.demands import JOBS, SERVICES, catalogue, demand_of, text_of
 
 
-def numeric_keys(record: type[BaseModel] = WrittenDemand, table: str = "") -> Iterator[tuple[str, str, FieldInfo]]:
+def numeric_keys(record: type[BaseModel], table: str = "") -> Iterator[tuple[str, str, FieldInfo]]:
     """Table, name and field of every key of a demand file that holds a number."""
     for name, field in record.model_fields.items():
         inner = inner_record(field.annotation)
@@ -84,7 +84,7 @@ NEEDS: Mapping[str, Mapping[str, str]] = {
 """What else a key needs in its table; an empty text takes a key out."""
 BATCH_LENGTHS = {"workload": "'gpt'", "preset": "'llama-3.1-8b'", "input_tokens": "500", "output_tokens": "500"}
 NUMBERS: Mapping[tuple[str, str], Range] = {
-    (table, name): limits for table, name, field in numeric_keys() if (limits := range_of(field)) is not None
+    (table, name): limits for table, name, field in numeric_keys(demand_table()) if (limits := range_of(field)) is not None
 }
 """Range of every key that holds a number, by table and key."""
 EITHER = (
@@ -184,7 +184,7 @@ def test_a_number_outside_of_its_range_is_refused_by_its_key(key: tuple[str, str
 
 
 def test_every_key_that_holds_a_number_has_a_range() -> None:
-    without = [f"{table}.{name}" for table, name, field in numeric_keys() if range_of(field) is None]
+    without = [f"{table}.{name}" for table, name, field in numeric_keys(demand_table()) if range_of(field) is None]
     assert without == []
     assert len(NUMBERS) > 60
 

@@ -211,9 +211,9 @@ def test_a_recognised_cpu_brings_its_own_cores_and_watts(catalogue: Catalogue) -
 
 def test_a_plan_from_records_costs_no_torch_no_pandas_and_no_scipy() -> None:
     code = (
-        "import sys, aigc_bench.plan.of_run; from aigc_bench.core import registry\n"
-        "from aigc_bench.plan.options import assemble as o\n"
-        "[registry.load('factors', name) for name in o.FACTORS]\n"
+        "import sys, aigc_bench.plan.of_run\n"
+        "from aigc_bench.plan.factors.base import all_factors\n"
+        "all_factors()\n"
         "heavy = {'torch', 'pandas', 'scipy', 'plotly'} & set(sys.modules)\n"
         "own = [name for name in sys.modules if name.startswith('aigc_bench.measure')]\n"
         "assert not heavy and not own, (heavy, own)"

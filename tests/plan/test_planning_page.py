@@ -9,10 +9,10 @@ import pytest
 from aigc_bench import api
 from aigc_bench.core import registry
 from aigc_bench.plan.demand.arrivals import from_hourly, from_users
-from aigc_bench.plan.demand.schema import WrittenDemand
+from aigc_bench.plan.demand.site_keys import demand_table
 from aigc_bench.plan.explain.fleet import REQUIRED
 from aigc_bench.plan.explain.text import trail_of
-from aigc_bench.plan.options.assemble import FACTORS
+from aigc_bench.plan.factors.base import all_factors
 from aigc_bench.plan.planner import NOT_INCLUDED
 from aigc_bench.plan.records.demand import Growth
 from aigc_bench.plan.records.plan import Plan
@@ -23,7 +23,7 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "planning.md"
 TEXT = " ".join(PAGE.read_text().split())
 
 
-@pytest.mark.parametrize("name", FACTORS)
+@pytest.mark.parametrize("name", list(all_factors()))
 def test_every_factor_stands_with_its_formula_and_its_source(name: str) -> None:
     factor = registry.load("factors", name)
     assert f"### {factor.title}" in PAGE.read_text()
@@ -34,7 +34,7 @@ def test_every_factor_stands_with_its_formula_and_its_source(name: str) -> None:
 def test_no_other_factor_is_described() -> None:
     part = PAGE.read_text().split("<!-- factors -->")[1].split("<!-- /factors -->")[0]
     titles = [line.removeprefix("### ") for line in part.splitlines() if line.startswith("### ")]
-    assert titles == [registry.load("factors", name).title for name in FACTORS]
+    assert titles == [registry.load("factors", name).title for name in all_factors()]
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +73,7 @@ def test_the_formulae_of_arrivals_and_growth_are_those_of_the_code() -> None:
 
 
 def test_every_table_of_a_demand_and_every_gap_is_named() -> None:
-    for name, field in WrittenDemand.model_fields.items():
+    for name, field in demand_table().model_fields.items():
         if name in ("service", "batch", "training", "dataset"):
             assert f"`[[{name}]]`" in TEXT
         elif name in ("site", "colocation", "finance", "constraints"):

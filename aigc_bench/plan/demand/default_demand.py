@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from aigc_bench.core.records import Estimate, MetricRow
 from aigc_bench.plan.demand.arrivals import from_users
+from aigc_bench.plan.demand.site_keys import with_factor_keys
 from aigc_bench.plan.records.demand import Demand, Finance, Job, Service, Site, Slo
 from aigc_bench.plan.site.cooling_fit import rack_limit_w
 from aigc_bench.plan.stats.estimates import assumed
@@ -227,13 +228,14 @@ def _about(value: float, *, unit: str, of: str) -> Estimate:
 def default_site(catalogue: Catalogue) -> Site:
     """Return the default server room: contained air cooling, a three-phase 32 A feed per rack, world-mean tariff and grid."""
     feed = catalogue.power[RACK_FEED].estimate()
-    return Site(
+    site = Site(
         electricity_usd_per_kwh=catalogue.electricity_price(),
         grid_g_per_kwh=catalogue.grid_intensity(),
         pue=catalogue.pue("air"),
         rack_power_w=feed.model_copy(update={"basis": "assumed", "source": f"a three-phase 32 A feed at 415 V, x 0.8; {GENERAL}"}),
         rack_cooling_w=rack_limit_w("air", catalogue=catalogue),
     )
+    return with_factor_keys(site, catalogue=catalogue)
 
 
 def default_finance(catalogue: Catalogue) -> Finance:

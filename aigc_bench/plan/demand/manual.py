@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 from aigc_bench.core.records import Record
 from aigc_bench.core.toml_file import inner_record
 from aigc_bench.plan.demand import amounts
-from aigc_bench.plan.demand.schema import WrittenDemand
+from aigc_bench.plan.demand.site_keys import demand_table
 
 
 class Key(Record):
@@ -28,7 +28,7 @@ class Key(Record):
 
 def keys() -> tuple[Key, ...]:
     """Return every key of a demand file in the order of the records."""
-    return tuple(_walk(WrittenDemand, table=""))
+    return tuple(_walk(demand_table(), table=""))
 
 
 def _walk(record: type[BaseModel], *, table: str) -> Iterator[Key]:

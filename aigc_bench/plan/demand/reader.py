@@ -17,6 +17,7 @@ from aigc_bench.plan.demand.arrival_file import read_arrivals
 from aigc_bench.plan.demand.schema import WrittenDemand
 from aigc_bench.plan.demand.services_and_jobs import Check, batch_of, checks_of, service_of, training_of, with_own_model
 from aigc_bench.plan.demand.site_and_limits import colocation_of, constraints_of, dataset_of, finance_of, site_of
+from aigc_bench.plan.demand.site_keys import demand_table
 from aigc_bench.plan.records.demand import Demand, Growth
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def read_demand(path: Path | str, *, catalogue: Catalogue) -> Demand:
     """Return the demand in a file; raise ``UsageError`` that names the file and every wrong key."""
     file = Path(path)
     raw = read_toml(file)
-    written, problems = check(raw, WrittenDemand)
+    written, problems = check(raw, demand_table())
     if written is None:
         sound = _sound_part(raw)
         more = _convert(sound, catalogue=catalogue, folder=file.parent)[1] if sound else []
@@ -135,7 +136,7 @@ def _growth(written: WrittenDemand) -> Growth | None:
 def _sound_part(raw: dict[str, Any]) -> WrittenDemand | None:
     """Return the file without its invalid keys, so that the names in the rest are checked, too."""
     kept: dict[str, Any] = {"name": "?"}
-    for key, field in WrittenDemand.model_fields.items():
+    for key, field in demand_table().model_fields.items():
         given, record = raw.get(key), inner_record(field.annotation)
         if given is None or record is None:
             continue
@@ -143,7 +144,7 @@ def _sound_part(raw: dict[str, Any]) -> WrittenDemand | None:
             kept[key] = [sound for table in given if (sound := _mended(table, record)) is not None]
         elif (sound := _mended(given, record)) is not None:
             kept[key] = sound
-    return check(kept, WrittenDemand)[0]
+    return check(kept, demand_table())[0]
 
 
 STAND_INS: Mapping[str, Any] = {

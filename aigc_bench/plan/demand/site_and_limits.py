@@ -14,6 +14,7 @@ from aigc_bench.plan.demand.schema import (
     WrittenFinance,
     WrittenSite,
 )
+from aigc_bench.plan.demand.site_keys import STATED, stated_keys, with_factor_keys
 from aigc_bench.plan.records.demand import Colocation, Constraints, Dataset, Finance, Site
 from aigc_bench.plan.site.cooling_fit import rack_limit_w
 from aigc_bench.plan.stats.estimates import estimate
@@ -21,7 +22,6 @@ from aigc_bench.plan.stats.estimates import estimate
 if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue
 
-STATED = "stated in the demand"
 RACK_FEED = "pdu_3ph_32a"
 YEAR_S = 365.25 * 86400.0
 RESIDUAL_MONTHS = (24, 36, 48)
@@ -35,7 +35,7 @@ def site_of(written: WrittenSite, *, catalogue: Catalogue) -> Site:
     """Return a site; raise ``UnknownNameError`` for an unknown region."""
     feed = catalogue.power[RACK_FEED].estimate()
     usual_feed = feed.model_copy(update={"basis": "assumed", "source": "a three-phase 32 A feed at 415 V, x 0.8; not stated"})
-    return Site(
+    site = Site(
         region=written.region,
         electricity_usd_per_kwh=_stated(written.electricity_usd_per_kwh, "USD/kWh") or catalogue.electricity_price(written.region),
         demand_charge_usd_per_kw_month=_stated(written.demand_charge_usd_per_kw_month, "USD/kW-month"),
@@ -53,6 +53,7 @@ def site_of(written: WrittenSite, *, catalogue: Catalogue) -> Site:
         store_bytes=_stated(written.store_tb, "B", factor=1e12),
         store_bytes_per_s=_stated(written.store_gb_per_s, "B/s", factor=1e9),
     )
+    return with_factor_keys(site, catalogue=catalogue, stated=stated_keys(written))
 
 
 def colocation_of(written: WrittenColocation, *, catalogue: Catalogue) -> Colocation:

@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterator, Mapping
 
 from aigc_bench.core.records import Estimate, Record
-from aigc_bench.plan.records.demand import Arrival, Demand
+from aigc_bench.plan.records.demand import Arrival, Demand, Site
 from aigc_bench.plan.records.machine import Machine
 from aigc_bench.plan.records.plan import Assumption
 from aigc_bench.plan.records.rules import Rules
+from aigc_bench.plan.records.site_key import site_keys
 
 UNIT = r"_(usd|w|kg|s|bytes|bits_per_s)$"
 """Unit suffix of a field's name, which a title does not need."""
@@ -63,6 +64,8 @@ def _walk(record: Record, *, path: tuple[str, ...]) -> Iterator[tuple[tuple[str,
             yield (*path, name), value
         elif isinstance(record, Arrival) and isinstance(value, Mapping):
             yield from (((*path, key.replace(" ", "_")), part) for key, part in value.items())
+        elif isinstance(record, Site) and name == "of_factors":
+            yield from (((*path, own), amount) for own, amount in record.of_factors.items())
         elif isinstance(value, Record):
             yield from _walk(value, path=(*path, name))
         elif isinstance(value, tuple):
@@ -73,7 +76,9 @@ def _walk(record: Record, *, path: tuple[str, ...]) -> Iterator[tuple[tuple[str,
 
 def title_of(path: tuple[str, ...]) -> str:
     """Return the title of a path: the quantity, and what it belongs to."""
-    what, owner = TITLES.get(path[-1]) or re.sub(UNIT, "", path[-1]).replace("_", " "), path[-2]
+    of_factor = site_keys().get(path[-1]) if path[-2] == "site" else None
+    known = of_factor.title if of_factor is not None else TITLES.get(path[-1])
+    what, owner = known or re.sub(UNIT, "", path[-1]).replace("_", " "), path[-2]
     if owner in ("rules", "growth", "demand", "constraints"):
         return what
     if owner in OWNERS:

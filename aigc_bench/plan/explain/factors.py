@@ -1,7 +1,8 @@
-"""Build the steps of the six factors: inputs, required, available, head-room."""
+"""Build the steps of the factors: inputs, required, available, head-room."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -11,10 +12,13 @@ from aigc_bench.plan.explain.named_inputs import add_input, input_key
 from aigc_bench.plan.explain.place import Below
 from aigc_bench.plan.explain.step import SAME
 from aigc_bench.plan.factors._racked import OTHER_EQUIPMENT, SERVERS
+from aigc_bench.plan.factors.base import all_factors
 from aigc_bench.plan.records.assessment import Assessment
 
 NOT_KEPT = ("ingest_of_one_machine", "disk", "usable_share_of_the_disk")
 """Inputs of storage that are not part of what is stored."""
+
+_NAMED = re.compile(r"\{([^{}]+)\}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,10 +54,21 @@ def _add_sides(below: Below, name: str, found: Assessment) -> None:
 
 
 def _as_stated(below: Below, found: Assessment) -> tuple[Side, Side]:
-    """Return a third party's factor as it states itself: its formula over its inputs, without arithmetic."""
+    """Return a factor as it states itself: its formula, and its arithmetic over the named inputs where it states one."""
     inputs = below.trail.starting(f"{below.key('factors', found.factor)}.inputs.")
-    side = Side(formula=found.formula, arithmetic=None, keys=inputs or [below.key("num_servers")])
-    return side, side
+    factor = all_factors().get(found.factor)
+    stated = factor.arithmetic if factor is not None else {}
+    required, available = (_by_name(below, found, stated.get(side), or_from=inputs) for side in ("required", "available"))
+    return required, available
+
+
+def _by_name(below: Below, found: Assessment, expression: str | None, *, or_from: list[str]) -> Side:
+    """Return a side whose arithmetic names inputs of the assessment in braces; without one, the formula over all inputs."""
+    if expression is None or not set(_NAMED.findall(expression)) <= set(found.inputs):
+        return Side(formula=found.formula, arithmetic=None, keys=or_from or [below.key("num_servers")])
+    of = Inputs()
+    arithmetic = _NAMED.sub(lambda name: of(input_key(below.at, found.factor, name[1])), expression)
+    return Side(formula=expression.replace("{", "").replace("}", ""), arithmetic=arithmetic, keys=of.keys)
 
 
 def _same(key: str) -> Side:

@@ -72,7 +72,8 @@ def _add_line(below: Below, line: CostLine, *, key: str) -> None:
         return
     owner = line.name.rpartition(", ")[2]
     inputs = [add_input(below, f"{key}.{slug(name)}", name, value, of=owner) for name, value in line.inputs.items()]
-    below.trail.computed(key, line.name, line.usd_per_year, formula=line.formula, inputs=inputs, arithmetic=LINES.get(line.key))
+    arithmetic = line.arithmetic or LINES.get(line.key)
+    below.trail.computed(key, line.name, line.usd_per_year, formula=line.formula, inputs=inputs, arithmetic=arithmetic)
 
 
 def _add_hardware(below: Below, line: CostLine, *, key: str) -> None:

@@ -1,4 +1,4 @@
-"""Derive the named inputs of the six factors and of the cost lines; other inputs are leaves."""
+"""Derive the named inputs of the factors and of the cost lines; other inputs are leaves."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Build the steps of one option: machine, loads, fleet, six factors, cost, carbon; of a mixed one its parts and their sums."""
+"""Build the steps of one option: machine, loads, fleet, factors, cost, carbon; of a mixed one its parts and their sums."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from aigc_bench.core.records import Estimate, Record
 from aigc_bench.plan.explain.assumptions import title_of
 from aigc_bench.plan.explain.place import OFF_PEAK
 from aigc_bench.plan.explain.step import Trail, slug
-from aigc_bench.plan.records.demand import Arrival, Demand
+from aigc_bench.plan.records.demand import Arrival, Demand, Site
 from aigc_bench.plan.records.plan import Plan
 from aigc_bench.plan.sizing.fleets import grown, off_peak_share
 from aigc_bench.plan.stats.estimates import assumed
@@ -63,6 +63,9 @@ def _add_record(trail: Trail, record: Record, *, path: str) -> None:
             _add_arrival(trail, record, path=path)
         elif isinstance(value, Estimate):
             trail.leaf(key, title_of(tuple(key.split("."))), value, source=value.source or STATED)
+        elif isinstance(record, Site) and name == "of_factors":
+            for own, amount in record.of_factors.items():
+                trail.leaf(f"{path}.{own}", title_of((*path.split("."), own)), amount, source=amount.source or STATED)
         elif isinstance(value, Record):
             _add_record(trail, value, path=key)
         elif isinstance(value, tuple):

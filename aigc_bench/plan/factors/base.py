@@ -1,7 +1,8 @@
 """Define a deployment factor: what an option requires of it, what is available, and the head-room between them.
 
-A factor's file offers ``factor = ...``; its formula and source are stated next to the arithmetic. An unknown value stays
-``None`` and makes the verdict ``unknown``, with what would settle it.
+A factor's file offers ``factor = ...`` and holds all that is particular to it: its place in a report, the kinds of option in which
+the provider is responsible, its keys in a demand file, its formula and source next to the arithmetic, its remedy, its cost lines.
+An unknown value stays ``None`` and makes the verdict ``unknown``, with what would settle it.
 """
 
 from __future__ import annotations
@@ -12,17 +13,35 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
+from aigc_bench.core import registry
 from aigc_bench.core.records import Estimate
-from aigc_bench.plan.placement.site_limits import site_for
+from aigc_bench.core.units import quantity
+from aigc_bench.plan.placement.site_limits import site_for, table_of
 from aigc_bench.plan.records.assessment import Assessment, FactorVerdict
+from aigc_bench.plan.records.cost_line import CostLine
 from aigc_bench.plan.records.demand import Demand, Job, OptionKind, Service, Site
 from aigc_bench.plan.records.loads import Fleet, Load, Placement, Pool
 from aigc_bench.plan.records.machine import Capability, Machine
 from aigc_bench.plan.records.rules import Rules
+from aigc_bench.plan.records.site_key import SiteKey
 from aigc_bench.plan.site.room import Room
 
 TIGHT_BELOW = 0.1
 """Head-room below which a factor is called tight (assumed); the risk over its interval is in the probabilities."""
+
+PROVIDED = "the provider's responsibility, included in the price"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """Hold whose limits an option meets: a site, the table of the demand file that states them, and the option's machine.
+
+    ``machine`` is ``None`` for a commercial API, which has no machine of its own.
+    """
+
+    site: Site
+    table: str
+    machine: Machine | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +62,11 @@ class Context:
     def site(self) -> Site:
         """Return the site whose limits apply: the demand's, or a provider's."""
         return site_for(self.kind, self.machine, self.demand)
+
+    @property
+    def limits(self) -> Limits:
+        """Return whose limits apply, as a remedy names them."""
+        return Limits(site=self.site, table=table_of(self.kind), machine=self.machine)
 
     @property
     def pools(self) -> tuple[Pool, ...]:
@@ -72,16 +96,55 @@ class Context:
 
 
 class Factor(ABC):
-    """One deployment factor."""
+    """One deployment factor.
+
+    ``order`` is its place in every report; factors of the same order follow by name. On machines of a kind in ``provided`` the
+    provider is responsible: the factor is not judged there. ``keys`` are its own keys in the site of a demand file.
+    ``arithmetic`` states how ``required`` and ``available`` follow from the assessment's inputs, named in braces:
+    ``{"required": "{peak power of the IT} * 24 / 1000"}``.
+    """
 
     title: ClassVar[str]
     unit: ClassVar[str]
     formula: ClassVar[str]
     source: ClassVar[str]
+    order: ClassVar[int] = 1000
+    provided: ClassVar[frozenset[OptionKind]] = frozenset()
+    keys: ClassVar[tuple[SiteKey, ...]] = ()
+    arithmetic: ClassVar[Mapping[str, str]] = {}
 
     @abstractmethod
     def assess(self, context: Context) -> Assessment:
         """Return what the option requires of this factor, what is available, and the verdict."""
+
+    def assess_api(self, demand: Demand) -> Assessment:
+        """Return the assessment of calling commercial APIs for a demand; by default the provider's responsibility."""
+        return self.left_to_the_provider()
+
+    def remedy(self, found: Assessment, limits: Limits) -> str:
+        """Return what would resolve a shortage: a key of the demand file with the value it needs, or other hardware."""
+        return f"required by: {found.formula}"
+
+    def cost_lines(self, context: Context) -> tuple[CostLine, ...]:
+        """Return the lines that this factor adds to a year's cost of an option; by default none."""
+        return ()
+
+    @property
+    def name(self) -> str:
+        """Return the name of its file; an entry point may register it under another."""
+        return type(self).__module__.rpartition(".")[2]
+
+    def left_to_the_provider(self) -> Assessment:
+        """Return the assessment of an option in which the provider is responsible and nothing is known of its side."""
+        return Assessment(
+            factor=self.name,
+            title=self.title,
+            unit=self.unit,
+            verdict="provider",
+            why=PROVIDED,
+            formula=self.formula,
+            source=self.source,
+        )
 
     def conclude(
         self, *, required: Estimate | None, available: Estimate | None, why: str, inputs: Mapping[str, Estimate]
@@ -89,7 +152,7 @@ class Factor(ABC):
         """Return the assessment with head-room and verdict computed from what is required and available."""
         headroom, verdict = judge(required, available)
         return Assessment(
-            factor=type(self).__module__.rpartition(".")[2],
+            factor=self.name,
             title=self.title,
             required=required,
             available=available,
@@ -101,6 +164,34 @@ class Factor(ABC):
             source=self.source,
             inputs=inputs,
         )
+
+
+def all_factors() -> dict[str, Factor]:
+    """Return every registered factor by name, in the order of a report; third parties' are among them."""
+    found: dict[str, Factor] = {name: registry.load("factors", name) for name in registry.names("factors")}
+    return dict(sorted(found.items(), key=lambda pair: (pair[1].order, pair[0])))
+
+
+def in_order(factors: Mapping[str, Assessment]) -> list[str]:
+    """Return the names of assessments in the order of a report; last those whose factor is not registered here."""
+    order = list(all_factors())
+    return sorted(factors, key=lambda name: (order.index(name) if name in order else len(order), name))
+
+
+def enough(found: Assessment) -> str:
+    """Return what would have to be available for the factor to be neither short nor tight, with its unit."""
+    assert found.required is not None, "a factor that is short has a requirement"
+    return quantity(found.required.value / (1 - TIGHT_BELOW), found.unit)
+
+
+def shortages(factors: Mapping[str, Assessment], limits: Limits) -> tuple[str, ...]:
+    """Return the factors that are short, each with what would resolve it."""
+    return tuple(
+        f"{name}: {quantity(found.required.value, found.unit)} required, {quantity(found.available.value, found.unit)} available; "
+        f"{all_factors()[name].remedy(found, limits)}"
+        for name, found in factors.items()
+        if found.verdict == "short" and found.required is not None and found.available is not None
+    )
 
 
 def judge(required: Estimate | None, available: Estimate | None) -> tuple[float | None, FactorVerdict]:

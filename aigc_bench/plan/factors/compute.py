@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from aigc_bench.core.units import digits
-from aigc_bench.plan.factors.base import Context, Factor, judge, scarcest
+from aigc_bench.plan.factors.base import Context, Factor, Limits, enough, judge, scarcest
 from aigc_bench.plan.hardware.host_cores import cores_needed
 from aigc_bench.plan.records.assessment import Assessment
 from aigc_bench.plan.records.loads import Pool
@@ -15,6 +15,7 @@ class Compute(Factor):
     """Machines required at the peak against machines in service that CPU cores can feed, in the scarcest pool."""
 
     title = "Compute"
+    order = 10
     unit = "machines"
     formula = (
         "required = max(sum of peak rate / throughput / utilisation, off-peak share of it + sum of job items / "
@@ -46,6 +47,10 @@ class Compute(Factor):
             why = f"{why}; {host_cores.value:.3g} CPU cores per accelerator {verb}, {cores.value:.3g} required ({cores.basis})"
         required, available = pairs[scarcest(pairs) or "machines"]
         return self.conclude(required=required, available=available, why=why, inputs=inputs)
+
+    def remedy(self, found: Assessment, limits: Limits) -> str:
+        """Return the machines that would suffice; a looser SLO or deadline needs fewer."""
+        return f"{enough(found)}, a looser SLO or a longer deadline would change that"
 
 
 def _headroom(pool: Pool) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aigc_bench.core.records import Estimate
 from aigc_bench.plan.factors._racked import racked
-from aigc_bench.plan.factors.base import Context, Factor
+from aigc_bench.plan.factors.base import Context, Factor, Limits, enough
 from aigc_bench.plan.records.assessment import Assessment
 from aigc_bench.plan.records.demand import Site
 from aigc_bench.plan.records.machine import Machine
@@ -17,6 +17,8 @@ class Cooling(Factor):
     """Heat of the fullest rack against the capacity of its cooling; every watt of power becomes heat."""
 
     title = "Cooling"
+    order = 50
+    provided = frozenset({"cloud"})
     unit = "W"
     formula = (
         "required = servers in the fullest rack x design heat + switches and storage in it; BTU/h = 3.412 x W; "
@@ -40,6 +42,21 @@ class Cooling(Factor):
             why = f"this server is built for {context.machine.cooling.replace('_', ' ')}; the site has {context.site.cooling}"
             return self.conclude(required=required, available=zero("W"), why=why, inputs=inputs)
         return self.conclude(required=required, available=limit, why=why, inputs=inputs)
+
+    def remedy(self, found: Assessment, limits: Limits) -> str:
+        """Return another cooling method or cooler air where the server does not suit the site, else the capacity that suffices."""
+        site, machine, table = limits.site, limits.machine, limits.table
+        assert machine is not None, "only a machine has heat to remove"
+        if site.cooling not in TAKES[machine.cooling]:
+            return f"{found.why}; {table}.cooling = {machine.cooling!r} or an air-cooled server would change that"
+        if is_too_warm(site, machine):
+            return f"{found.why}; cooler air ({table}.inlet_c) or a liquid-cooled server would change that"
+        # A colocation sells one density per rack, which limits power and heat together.
+        key = "rack_cooling_kw" if table == "site" else "rack_kw"
+        return (
+            f"racks with a cooling capacity of {enough(found)} ({table}.{key}), another {table}.cooling, "
+            "a smaller server or renting would change that"
+        )
 
 
 def is_too_warm(site: Site, machine: Machine) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from aigc_bench.core.records import Estimate
-from aigc_bench.plan.factors.base import Context, Factor, scarcest
+from aigc_bench.plan.factors.base import Context, Factor, Limits, enough, scarcest
 from aigc_bench.plan.records.assessment import Assessment
 from aigc_bench.plan.records.loads import Load, Pool
 from aigc_bench.plan.records.machine import Capability
@@ -18,6 +18,7 @@ class Memory(Factor):
     """Peak bytes of the models resident on one machine against its memory; the scarcer of host and device."""
 
     title = "Memory"
+    order = 20
     unit = "B"
     formula = (
         "required = peaks of the models resident on one machine (pooled: every service and the largest job; else one); "
@@ -44,6 +45,10 @@ class Memory(Factor):
         resident = max(_num_resident(context, pool) for pool in context.pools)
         why = f"{place_found} memory of one machine with up to {resident} model{'s' if resident != 1 else ''} resident"
         return self.conclude(required=pairs[place_found][0], available=pairs[place_found][1], why=why, inputs=inputs)
+
+    def remedy(self, found: Assessment, limits: Limits) -> str:
+        """Return the usable memory that would suffice; a smaller or narrower model needs less."""
+        return f"machines with {enough(found)} of usable memory, a smaller model or a narrower format would change that"
 
 
 def _fullest(context: Context, place: str) -> Estimate | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from aigc_bench.core.records import Estimate
-from aigc_bench.plan.factors.base import Context, Factor, scarcest
+from aigc_bench.plan.factors.base import Context, Factor, Limits, enough, scarcest
 from aigc_bench.plan.records.assessment import Assessment
 from aigc_bench.plan.records.demand import Growth, Service
 from aigc_bench.plan.records.loads import Pool
@@ -17,6 +17,7 @@ class Network(Factor):
     """Front-end bit/s of the busiest machine at the peak against its link, or of the site against its uplink."""
 
     title = "Network"
+    order = 30
     unit = "bit/s"
     formula = (
         "required = sum of peak requests/s x growth x (request + response bytes) x 8 / machines; available = link rate x goodput"
@@ -43,6 +44,13 @@ class Network(Factor):
         if link is None or place is None:
             return self.conclude(required=busiest, available=None, why=UNKNOWN, inputs=inputs)
         return self.conclude(required=pairs[place][0], available=pairs[place][1], why=f"limited by the {place}", inputs=inputs)
+
+    def remedy(self, found: Assessment, limits: Limits) -> str:
+        """Return the uplink or the link that would suffice, whichever is short."""
+        if found.available == limits.site.egress_bits_per_s:
+            uplink = f"an uplink of {enough(found)} ({limits.table}.uplink_gbit_per_s)"
+            return f"{uplink} or smaller responses (response_kb) would change that"
+        return f"a link of {enough(found)} per machine, more machines or smaller responses (response_kb) would change that"
 
 
 UNKNOWN = "the speed of this machine's network link is unknown; `ethtool` or the provider's data sheet would settle it"

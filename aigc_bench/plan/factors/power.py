@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aigc_bench.core.records import Estimate
 from aigc_bench.plan.factors._racked import racked
-from aigc_bench.plan.factors.base import Context, Factor, scarcest
+from aigc_bench.plan.factors.base import Context, Factor, Limits, enough, scarcest
 from aigc_bench.plan.records.assessment import Assessment
 from aigc_bench.plan.stats.estimates import over, scaled, times
 
@@ -13,6 +13,8 @@ class Power(Factor):
     """Peak watts of the fullest rack against the continuous rating of its feed."""
 
     title = "Power"
+    order = 60
+    provided = frozenset({"cloud"})
     unit = "W"
     formula = (
         "required = servers in the fullest rack x peak W at the wall + switches and storage in it; available = continuous rating "
@@ -34,6 +36,14 @@ class Power(Factor):
             pairs[f"all servers, switches and storage on {where}"] = (found.everything, site)
         why = scarcest(pairs) or next(iter(pairs))
         return self.conclude(required=pairs[why][0], available=pairs[why][1], why=why, inputs=inputs)
+
+    def remedy(self, found: Assessment, limits: Limits) -> str:
+        """Return the IT power of the site or the feed of a rack that would suffice, whichever is short."""
+        table = limits.table
+        if found.available == limits.site.power_w:
+            needs = f"{enough(found)} for IT ({table}.power_kw)"
+            return f"{needs}, accelerators with more throughput per watt, or renting would change that"
+        return f"a feed of {enough(found)} per rack ({table}.rack_kw), a smaller server or renting would change that"
 
 
 UNKNOWN = "the rating of the rack's feed is unknown; the breaker's amperes and volts would settle it"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from aigc_bench.core.records import Basis, Estimate
-from aigc_bench.plan.factors.base import Context, Factor
+from aigc_bench.plan.factors.base import Context, Factor, Limits, enough
 from aigc_bench.plan.records.assessment import Assessment
 from aigc_bench.plan.records.loads import Load, Pool
 from aigc_bench.plan.sizing.retention import kept_answers, kept_results
@@ -18,6 +18,7 @@ class Storage(Factor):
     """Bytes stored on the disk of the fullest machine against its usable size."""
 
     title = "Storage"
+    order = 40
     unit = "B"
     formula = (
         "required = system + weights + mean requests/day x growth x response bytes x days kept / machines + job items x bytes x "
@@ -38,6 +39,10 @@ class Storage(Factor):
         inputs |= {"disk": disk, "usable share of the disk": context.rules.usable_storage}
         largest = max(fullest, key=lambda name: fullest[name].value, default="nothing")
         return self.conclude(required=required, available=available, why=f"largest part: {largest}", inputs=inputs)
+
+    def remedy(self, found: Assessment, limits: Limits) -> str:
+        """Return the disk that would suffice."""
+        return f"disks of {enough(found)} per machine, or a shorter retention of responses (kept) would change that"
 
 
 UNKNOWN = "the size of this machine's disk is not recorded; `df` on the run's folder or the server's data sheet would settle it"

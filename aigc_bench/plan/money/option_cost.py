@@ -84,11 +84,12 @@ def money(
     room: Room | None = None,
     other_w: Estimate | None = None,
     is_colocated: bool = False,
+    more: Sequence[CostLine] = (),
 ) -> Money:
     """Return the money of a fleet of ``num_servers`` that carries the loads and is bought.
 
     ``room`` is the bill of everything around it; without one only the servers are paid and space is rented by the kW.
-    ``other_w`` is the mean draw of its other equipment.
+    ``other_w`` is the mean draw of its other equipment, ``more`` are the cost lines of factors.
     """
     servers = named(scaled(machine.price_usd, num_servers, unit="usd"), "servers x price")
     capex = servers if room is None else with_other_lines(room, servers=servers)
@@ -108,7 +109,7 @@ def money(
         demand_usd_per_kw_month=None if is_colocated else site.demand_charge_usd_per_kw_month,
         space_usd_per_kw_month=finance.space_usd_per_kw_month if has_rent else None,
     )
-    lines = (*opex_lines(use, prices=prices), *staff_lines(finance, num_servers=num_servers))
+    lines = (*opex_lines(use, prices=prices), *more, *staff_lines(finance, num_servers=num_servers))
     found = own(capex, lines, terms=terms_of(finance))
     return Money(
         capex_usd=capex,
@@ -148,9 +149,19 @@ def room_peak_w(room: Room, machine: Machine, *, num_servers: int) -> Estimate:
 
 
 def rented(
-    loads: Sequence[Load], offer: Offer, *, instances: Estimate, machine: Machine, finance: Finance, num_servers: int
+    loads: Sequence[Load],
+    offer: Offer,
+    *,
+    instances: Estimate,
+    machine: Machine,
+    finance: Finance,
+    num_servers: int,
+    more: Sequence[CostLine] = (),
 ) -> Money:
-    """Return the money of whole rented instances; ``instances`` run in the mean of the year (``money.elastic_rent``)."""
+    """Return the money of whole rented instances; ``instances`` run in the mean of the year (``money.elastic_rent``).
+
+    ``more`` are the cost lines of factors.
+    """
     assert offer.price is not None and offer.term != "purchase", "only rents with a price are rented"
     formula = "instances x accelerators of one x rent of an accelerator x hours of the year"
     hourly = times(instances, machine.machines_per_server, offer.price, unit="usd/year")
@@ -161,7 +172,7 @@ def rented(
     }
     rent = named(scaled(hourly, HOURS_PER_YEAR), formula)
     own = CostLine(key="rent", name=f"rent: {offer.name}", usd_per_year=rent, formula=formula, inputs=fed)
-    lines = (own, *staff_lines(finance, num_servers=num_servers))
+    lines = (own, *more, *staff_lines(finance, num_servers=num_servers))
     opex = named(total([line.usd_per_year for line in lines], unit="usd/year"), "sum of the lines")
     return Money(
         capex_usd=zero("usd"),

@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING
 
 from aigc_bench.core.records import Estimate
 from aigc_bench.core.units import SECONDS_PER_YEAR, quantity
-from aigc_bench.plan.factors.base import Factor
+from aigc_bench.plan.factors.base import Limits, all_factors, shortages
 from aigc_bench.plan.money.apis import MODALITY_OF, ApiOffer, Consumption, api_offers, market_price, usd_per_request
-from aigc_bench.plan.options.assemble import FACTORS, LEFT_TO_THE_PROVIDER
+from aigc_bench.plan.options.assemble import by_headroom
+from aigc_bench.plan.placement.site_limits import table_of
 from aigc_bench.plan.records.assessment import Assessment
 from aigc_bench.plan.records.cost_line import CostLine
 from aigc_bench.plan.records.demand import Demand, OptionKind, Service
@@ -161,6 +162,9 @@ def _option(demand: Demand, quotes: Mapping[str, Quote], *, reasons: Sequence[st
         [f"money: ${opex.value:,.0f} a year is above constraints.budget_usd_per_year = ${limit:,.0f}; {CHEAPER}"] if is_over else []
     )
     open_questions = [text for service in demand.services for text in _open_question(service)]
+    factors = _factors(demand)
+    refusals = (*reasons, *shortages(factors, Limits(site=demand.site, table=table_of("api"))), *over_budget)
+    tightest = by_headroom(factors)
     whose = [quote.whose if len(quotes) == 1 else f"{name}: {quote.whose}" for name, quote in quotes.items()]
     return Option(
         rank=0,
@@ -176,12 +180,12 @@ def _option(demand: Demand, quotes: Mapping[str, Quote], *, reasons: Sequence[st
         num_accelerators=0,
         num_racks=None,
         pools=(),
-        accepted=not reasons and not over_budget,
-        reasons=(*reasons, *over_budget, *open_questions),
+        accepted=not refusals,
+        reasons=(*refusals, *open_questions),
         misses_confidence=bool(open_questions) and demand.constraints.confidence > 0,
-        factors={name: _provided(name) for name in FACTORS},
-        bottleneck=None,
-        next_bottleneck=None,
+        factors=factors,
+        bottleneck=tightest[0] if tightest else None,
+        next_bottleneck=tightest[1] if len(tightest) > 1 else None,
         capex_usd=zero("usd"),
         opex_usd_per_year=opex,
         tco_usd=named(scaled(opex, demand.finance.life_years, unit="usd"), "opex x years"),
@@ -208,11 +212,6 @@ def _per_item(service: Service, usd_per_request: Estimate) -> Estimate:
     return over(usd_per_request, service.items_per_request, unit=f"usd/{service.item}")
 
 
-def _provided(name: str) -> Assessment:
-    from aigc_bench.core import registry
-
-    factor: Factor = registry.load("factors", name)
-    plain = Assessment(
-        factor=name, title=factor.title, unit=factor.unit, verdict="provider", why="", formula=factor.formula, source=factor.source
-    )
-    return plain.model_copy(update=dict(LEFT_TO_THE_PROVIDER))
+def _factors(demand: Demand) -> dict[str, Assessment]:
+    """Return every factor's assessment of calling APIs."""
+    return {name: factor.assess_api(demand).model_copy(update={"factor": name}) for name, factor in all_factors().items()}

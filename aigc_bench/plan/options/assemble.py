@@ -6,14 +6,12 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from aigc_bench.core import registry
 from aigc_bench.core.records import Estimate
 from aigc_bench.core.units import quantity
-from aigc_bench.plan.factors.base import Context, Factor
+from aigc_bench.plan.factors.base import PROVIDED, Context, all_factors, shortages
 from aigc_bench.plan.money.elastic_rent import instances_at_work
 from aigc_bench.plan.money.offers import Offer
 from aigc_bench.plan.money.option_cost import Carbon, Money, carbon, money, rented
-from aigc_bench.plan.options.remedies import remedy
 from aigc_bench.plan.placement.feasibility import no_place
 from aigc_bench.plan.placement.rack import num_racks, rack_fill
 from aigc_bench.plan.placement.room_power import other_mean_w
@@ -28,16 +26,14 @@ from aigc_bench.plan.site.room import Room
 from aigc_bench.plan.sizing.fleets import make_fleet
 from aigc_bench.plan.stats.estimates import estimate, named, total, whole
 
-FACTORS = ("compute", "memory", "network", "storage", "cooling", "power")
-"""The six in the order of every report; a third party's factors follow."""
 KINDS: tuple[OptionKind, ...] = ("owned", "colocated", "cloud", "api")
 """Rank of options of equal cost: the less they depend on a provider, the earlier."""
-PROVIDED = ("cooling", "power")
 LEFT_TO_THE_PROVIDER: Mapping[str, object] = {
     "available": None,
     "headroom": None,
     "verdict": "provider",
-    "why": "the provider's responsibility, included in the price",
+    "why": PROVIDED,
+    "inputs": {},
 }
 
 
@@ -61,7 +57,7 @@ class Procurement:
 
     @property
     def is_rented(self) -> bool:
-        """Return whether a provider is responsible for power and cooling."""
+        """Return whether it is an instance of a cloud."""
         return self.kind == "cloud"
 
 
@@ -93,14 +89,14 @@ def make_option(
     fleet = make_fleet(loads, procurement.placement, demand=demand, rules=rules, machine=machine, margin=margin)
     room = procurement.make_room(fleet.num_servers)
     context = _context(procurement, loads, fleet, demand=demand, rules=rules, room=room)
-    factors = assess(context, is_rented=procurement.is_rented)
+    factors = assess(context)
     at_work = _at_work(procurement, context)
     costs = _money(procurement, context, at_work=at_work)
     gases = _carbon(context, at_work=at_work)
     racks = None if procurement.is_rented else _racks(context, room)
     refusals = (
         *reasons,
-        *_short(factors, context),
+        *shortages(factors, context.limits),
         *_too_slow(loads),
         *_too_many_racks(racks, context),
         *(() if procurement.is_rented else no_place(room, num_servers=fleet.num_servers, kind=procurement.kind)),
@@ -179,6 +175,7 @@ def _at_work(procurement: Procurement, context: Context) -> Estimate:
 
 def _money(procurement: Procurement, context: Context, *, at_work: Estimate) -> Money:
     demand, loads = context.demand, context.loads
+    of_factors = [line for factor in all_factors().values() for line in factor.cost_lines(context)]
     if procurement.is_rented and procurement.offer is not None:
         return rented(
             loads,
@@ -187,6 +184,7 @@ def _money(procurement: Procurement, context: Context, *, at_work: Estimate) -> 
             machine=procurement.machine,
             finance=demand.finance,
             num_servers=context.num_servers,
+            more=of_factors,
         )
     return money(
         loads,
@@ -197,6 +195,7 @@ def _money(procurement: Procurement, context: Context, *, at_work: Estimate) -> 
         room=context.room,
         other_w=other_mean_w(context.room, context.rules),
         is_colocated=procurement.kind == "colocated",
+        more=of_factors,
     )
 
 
@@ -212,15 +211,12 @@ def _carbon(context: Context, *, at_work: Estimate) -> Carbon:
     )
 
 
-def assess(context: Context, *, is_rented: bool = False) -> dict[str, Assessment]:
-    """Return the assessment of every registered factor, the six first; of rented machines ``PROVIDED`` are the provider's."""
-    others = [name for name in registry.names("factors") if name not in FACTORS]
+def assess(context: Context) -> dict[str, Assessment]:
+    """Return the assessment of every registered factor, in order; what the provider is responsible for is only reported."""
     found: dict[str, Assessment] = {}
-    for name in (*FACTORS, *others):
-        factor: Factor = registry.load("factors", name)
-        found[name] = factor.assess(context).model_copy(update={"factor": name})
-        if is_rented and name in PROVIDED:
-            found[name] = found[name].model_copy(update={**LEFT_TO_THE_PROVIDER, "inputs": {}})
+    for name, factor in all_factors().items():
+        left = LEFT_TO_THE_PROVIDER if context.kind in factor.provided else {}
+        found[name] = factor.assess(context).model_copy(update={"factor": name, **left})
     return found
 
 
@@ -241,16 +237,6 @@ def _count(pools: Sequence[Pool]) -> Estimate:
     """Return the machines that serve the loads, without spares."""
     counts = [whole(pool.required_machines, unit="machines") for pool in pools]
     return named(total(counts, unit="machines"), "sum over pools of the required machines, rounded up")
-
-
-def _short(factors: Mapping[str, Assessment], context: Context) -> tuple[str, ...]:
-    """Return the factors that are short, each with what would resolve it."""
-    return tuple(
-        f"{name}: {quantity(found.required.value, found.unit)} required, {quantity(found.available.value, found.unit)} available; "
-        f"{remedy(name, found, site=context.site, machine=context.machine, table=table_of(context.kind))}"
-        for name, found in factors.items()
-        if found.verdict == "short" and found.required is not None and found.available is not None
-    )
 
 
 def _too_slow(loads: Sequence[Load]) -> tuple[str, ...]:

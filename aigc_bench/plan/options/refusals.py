@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from aigc_bench.core import registry
 from aigc_bench.core.records import Record
 from aigc_bench.plan.records.plan import Option, Plan
 
-NAMED = ("compute", "memory", "network", "storage", "cooling", "power", "space", "money", "availability", "simulation")
-"""Names that a reason may begin with, or have after its service or job."""
+BESIDES_FACTORS = ("space", "money", "availability", "simulation")
+"""Names other than those of factors that a reason may begin with, or have after its service or job."""
 CONSTRAINTS, OTHER = "constraints", "market availability"
 
 
@@ -29,7 +30,7 @@ def forbidding(plan: Plan) -> tuple[Forbidding, ...]:
         nearest, reasons = min(mine, key=lambda pair: (len(pair[1]), pair[0].rank))
         alone = sum(len(reasons) == 1 for _, reasons in mine)
         found.append(Forbidding(factor=factor, count=len(mine), alone=alone, nearest=nearest, reason=reasons[factor]))
-    return tuple(sorted(found, key=lambda one: (one.factor not in NAMED, -one.alone, -one.count, one.factor)))
+    return tuple(sorted(found, key=lambda one: (not _is_named(one.factor), -one.alone, -one.count, one.factor)))
 
 
 def in_the_way(plan: Plan) -> str | None:
@@ -54,5 +55,9 @@ def reasons_of(option: Option) -> dict[str, str]:
 
 def factor_of(reason: str) -> str:
     """Return ``power`` of ``power: ...``, ``compute`` of ``chat: compute: ...``; else one of ``CONSTRAINTS`` and ``OTHER``."""
-    named = next((part for part in reason.split(": ")[:2] if part in NAMED), None)
+    named = next((part for part in reason.split(": ")[:2] if _is_named(part)), None)
     return named or (CONSTRAINTS if reason.startswith(CONSTRAINTS) else OTHER)
+
+
+def _is_named(word: str) -> bool:
+    return word in BESIDES_FACTORS or word in registry.names("factors")

@@ -16,7 +16,7 @@ CONTRACT_VERSION = 1
 
 
 def contract(plan: Plan) -> dict[str, Any]:
-    """Return the plan as plain JSON types: options by rank with their six factors, the recommendation, its basis."""
+    """Return the plan as plain JSON types: options by rank with their factors, the recommendation, its basis."""
     best = plan.recommended
     return {
         "schema_version": CONTRACT_VERSION,

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from aigc_bench.core import registry
 from aigc_bench.plan.placement.site_limits import table_of
 from aigc_bench.plan.records.demand import OptionKind
 from aigc_bench.plan.site.racks import Limit
 from aigc_bench.plan.site.room import MOST_SERVERS, Room
 
-FACTORS: Mapping[Limit, str] = {"power": "power", "cooling": "cooling"}
-"""The factor of each rack limit; space for the others."""
 REMEDIES: Mapping[Limit, str] = {
     "power": "a larger feed for each rack ({table}.rack_kw)",
     "cooling": "racks that give away more heat ({table}.{heat}, {table}.cooling)",
@@ -31,10 +30,15 @@ def _unplaced(room: Room | None, *, table: str) -> tuple[str, ...]:
     heat = "rack_cooling_kw" if table == "site" else "rack_kw"
     left = [(one, one.limit) for one in room.layout.unplaced if one.limit is not None] if room else []
     return tuple(
-        f"{FACTORS.get(limit, 'space')}: {one.count} x {one.name} cannot be placed: {one.reason}; "
+        f"{_factor_of(limit)}: {one.count} x {one.name} cannot be placed: {one.reason}; "
         f"{REMEDIES[limit].format(table=table, heat=heat)} would change that"
         for one, limit in left
     )
+
+
+def _factor_of(limit: Limit) -> str:
+    """Return the factor whose name a rack limit has, else ``space``: height, weight, floor and number of racks."""
+    return limit if limit in registry.names("factors") else "space"
 
 
 def _beyond_one_room(num_servers: int) -> tuple[str, ...]:

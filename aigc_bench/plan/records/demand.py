@@ -115,7 +115,8 @@ class Site(Record):
     """The place of the machines. ``None`` is unknown and makes the factor's verdict unknown, never sufficient.
 
     ``power_w`` is the power available to IT, ``num_racks`` the racks it has room for, ``demand_charge_usd_per_kw_month``
-    the price of a month's peak draw, in addition to its energy.
+    the price of a month's peak draw, in addition to its energy. ``of_factors`` holds the keys that factors add, by name
+    (``records.site_key``).
     """
 
     region: str | None = None
@@ -135,6 +136,7 @@ class Site(Record):
     egress_bits_per_s: Estimate | None = None
     store_bytes: Estimate | None = None
     store_bytes_per_s: Estimate | None = None
+    of_factors: Mapping[str, Estimate] = Field(default_factory=dict)
 
 
 class Colocation(Record):

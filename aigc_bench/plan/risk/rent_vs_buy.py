@@ -16,6 +16,7 @@ from aigc_bench.plan.money.break_even import BreakEven, against_api
 from aigc_bench.plan.money.option_cost import HOURS_PER_YEAR
 from aigc_bench.plan.options.wording import what
 from aigc_bench.plan.records.plan import Option, Plan
+from aigc_bench.plan.sizing.fleets import mean_utilisation
 from aigc_bench.plan.stats.distributions import NUM_DRAWS, draws
 from aigc_bench.plan.stats.estimates import bounded, named, plus, scaled
 
@@ -92,8 +93,9 @@ def _less(whole: Estimate, part: Estimate) -> Estimate:
 
 
 def _mean_utilisation(own: Option) -> float:
-    found = own.factors["compute"].inputs.get("mean utilisation of all servers")
-    return found.value if found is not None else 0.0
+    machine = own.machine
+    assert machine is not None, "the caller checked that there is a machine"
+    return mean_utilisation(own.loads, num_servers=own.num_servers, machine=machine).value
 
 
 def _capacity(own: Option) -> float:

@@ -1,18 +1,16 @@
-"""Render the six factors: required, available, a bar of the used share, the verdict, why, and the inputs of the formula."""
+"""Render the deployment factors: required, available, a bar of the used share, the verdict, why, and the inputs of the formula."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from aigc_bench.plan.explain.named_inputs import input_key
-from aigc_bench.plan.options.assemble import FACTORS
+from aigc_bench.plan.factors.base import in_order
 from aigc_bench.plan.options.wording import what
 from aigc_bench.plan.records.assessment import Assessment
 from aigc_bench.report.markup import template
 from aigc_bench.report.plan.view import PlanView
 
 NAME = "plan-factors"
-TITLE = "Six factors"
+TITLE = "Deployment factors"
 TONE = {"ok": "ok", "tight": "warn", "short": "bad", "unknown": "", "provider": ""}
 
 
@@ -26,7 +24,7 @@ def render(view: PlanView) -> str | None:
         "best": best,
         "at": at,
         "figures": view.figures,
-        "factors": [(name, best.factors[name]) for name in ordered(best.factors)],
+        "factors": [(name, best.factors[name]) for name in in_order(best.factors)],
         "tone": TONE,
         "used": used_percent,
         "input_key": input_key,
@@ -35,11 +33,6 @@ def render(view: PlanView) -> str | None:
         },
     }
     return template("plan_factors.html.j2", values)
-
-
-def ordered(factors: Mapping[str, Assessment]) -> list[str]:
-    """Return the six in the order of every report, then others."""
-    return sorted(factors, key=lambda name: (FACTORS.index(name) if name in FACTORS else len(FACTORS), name))
 
 
 def used_percent(found: Assessment) -> float | None:

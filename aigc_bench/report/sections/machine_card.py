@@ -1,4 +1,4 @@
-"""Render the machine card: the six factors of this machine as measured by its probes, and its roofline."""
+"""Render the machine card: the deployment factors of this machine as measured by its probes, and its roofline."""
 
 from __future__ import annotations
 

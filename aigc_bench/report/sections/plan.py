@@ -1,4 +1,4 @@
-"""Render the plan: the demand, how many machines like this one meet it, the six factors, and the cost."""
+"""Render the plan: the demand, how many machines like this one meet it, the deployment factors, and the cost."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from aigc_bench.core.records import Estimate
+from aigc_bench.plan.factors.base import in_order
 from aigc_bench.plan.records.assessment import Assessment, FactorVerdict
 from aigc_bench.plan.records.demand import Arrival, Job, Service
 from aigc_bench.plan.records.loads import Load
@@ -17,8 +18,7 @@ from aigc_bench.report.base import ReportContext, Section
 from aigc_bench.report.markup import template
 from aigc_bench.report.plan.units import round_counts
 
-FACTOR_TONE: dict[FactorVerdict, str] = {"ok": "ok", "tight": "warn", "short": "bad", "unknown": ""}
-FACTOR_ORDER = ("compute", "memory", "network", "storage", "cooling", "power")
+FACTOR_TONE: dict[FactorVerdict, str] = {"ok": "ok", "tight": "warn", "short": "bad", "unknown": "", "provider": ""}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +59,7 @@ class PlanSection(Section):
             "plan": plan,
             "option": option,
             "loads": demand_rows(plan),
-            "factors": () if option is None else ordered(tuple(option.factors.values())),
+            "factors": () if option is None else [option.factors[name] for name in in_order(option.factors)],
             "tone": FACTOR_TONE,
             "room": room_percent,
             "others": tuple(other for other in plan.options if other is not option),
@@ -81,13 +81,6 @@ def demand_rows(plan: Plan) -> list[DemandRow]:
     ]
     jobs = [DemandRow(demand=j, kind="job", amount=j.items, arrival=None, load=loads.get(j.name)) for j in plan.demand.jobs]
     return services + jobs
-
-
-def ordered(factors: Sequence[Assessment]) -> list[Assessment]:
-    """Return the six factors in the order of every report, then others."""
-    return sorted(
-        factors, key=lambda found: FACTOR_ORDER.index(found.factor) if found.factor in FACTOR_ORDER else len(FACTOR_ORDER)
-    )
 
 
 def invalid_numbers(plan: Plan, *, is_planned_with: bool) -> list[Capability]:

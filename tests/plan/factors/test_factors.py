@@ -6,8 +6,7 @@ import pytest
 
 from aigc_bench.core import registry
 from aigc_bench.core.records import Estimate
-from aigc_bench.plan.factors.base import Factor, judge, scarcest
-from aigc_bench.plan.options.assemble import FACTORS
+from aigc_bench.plan.factors.base import Factor, all_factors, judge, scarcest
 from aigc_bench.plan.records.assessment import Assessment
 from aigc_bench.plan.records.demand import Demand, Slo
 from aigc_bench.plan.records.machine import Machine
@@ -65,11 +64,13 @@ def test_the_scarcest_of_several_pairs_speaks() -> None:
     assert scarcest({}) is None
 
 
-def test_the_six_factors_are_found_by_their_file_names_and_explain_themselves() -> None:
-    assert set(FACTORS) <= set(registry.names("factors"))
-    for name in FACTORS:
-        factor = registry.load("factors", name)
+def test_factors_are_found_by_their_file_names_in_order_and_explain_themselves() -> None:
+    found = all_factors()
+    assert sorted(found) == sorted(registry.names("factors"))
+    assert list(found)[:6] == ["compute", "memory", "network", "storage", "cooling", "power"]
+    for name, factor in found.items():
         assert isinstance(factor, Factor)
+        assert factor.name == name
         assert all((factor.title, factor.unit, factor.formula, factor.source))
 
 
