@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run setup test test-busy mutants faults kills lint bench traces fuzz fuzz-ci package audit test-lowest clean
+.PHONY: run setup test test-busy mutants faults kills lint bench messages traces fuzz fuzz-ci package audit test-lowest clean
 
 run: setup  ## measure this machine with the default profile and write the report
 	$(BIN)/aigc-bench run
@@ -36,6 +36,9 @@ lint: setup  ## ruff and mypy --strict
 bench: setup  ## our own speed: every script under benchmarks/
 	@missed=; for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || missed="$$missed $$script"; done; \
 	if [ -n "$$missed" ]; then echo "missed a bound, or could not run:$$missed"; exit 1; fi
+
+messages: setup  ## collect every message into aigc_bench/locale/aigc_bench.pot, for translators
+	$(BIN)/python tools/messages.py
 
 traces: setup  ## trace anew the presets whose traces come with the package; after any change of nets/, workloads/ or the tracer
 	$(BIN)/python benchmarks/ship_traces.py --write

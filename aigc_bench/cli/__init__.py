@@ -16,19 +16,21 @@ from typing import Any
 
 import click
 
+from aigc_bench.cli.help_texts import in_language
 from aigc_bench.cli.terminal import say, say_document
+from aigc_bench.core.messages import message, translated
 
 COMMANDS = {
-    "run": "Measure this machine with a profile and write the report.",
-    "show": "Print the numbers of a run: one row per case and metric.",
-    "compare": "Compare runs with a base run, case by case.",
-    "predict": "Predict a case on an accelerator of the catalogue.",
-    "validate": "Score the performance model against a table of results.",
-    "plan": "Plan the purchase for a demand: what to buy or rent, requirements and cost.",
-    "report": "Write the HTML report of one or several runs.",
-    "list": "List workloads, profiles, engines, metrics, accelerators, prices ...",
-    "doctor": "Check what can be measured on this machine, with remedies.",
-    "profiles": "List, show and create profiles.",
+    "run": message("Measure this machine with a profile and write the report."),
+    "show": message("Print the numbers of a run: one row per case and metric."),
+    "compare": message("Compare runs with a base run, case by case."),
+    "predict": message("Predict a case on an accelerator of the catalogue."),
+    "validate": message("Score the performance model against a table of results."),
+    "plan": message("Plan the purchase for a demand: what to buy or rent, requirements and cost."),
+    "report": message("Write the HTML report of one or several runs."),
+    "list": message("List workloads, profiles, engines, metrics, accelerators, prices ..."),
+    "doctor": message("Check what can be measured on this machine, with remedies."),
+    "profiles": message("List, show and create profiles."),
 }
 """Name of each command (and of its file) -> its one-line summary."""
 
@@ -66,16 +68,16 @@ class _Commands(click.Group):
         if cmd_name not in COMMANDS:
             return None
         command: click.Command = importlib.import_module(f"aigc_bench.cli.commands.{cmd_name}").command
-        return command
+        return in_language(command)
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            raise click.UsageError(f"unknown command {args[0]!r}. {nearest(args[0], COMMANDS)}")
+            raise click.UsageError(message("unknown command {name!r}. {nearest}", name=args[0], nearest=nearest(args[0], COMMANDS)))
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+        with formatter.section(translated(message("Commands"))):
+            formatter.write_dl([(name, translated(summary)) for name, summary in COMMANDS.items()])
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -84,7 +86,11 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
     choices = list(known)
     near = difflib.get_close_matches(name, choices, n=3, cutoff=0.5)
-    return f"Did you mean {' or '.join(near)}?" if near else f"Known: {', '.join(choices)}."
+    return (
+        message("Did you mean {near}?", near=" or ".join(near))
+        if near
+        else message("Known: {choices}.", choices=", ".join(choices))
+    )
 
 
 def _print_version(ctx: click.Context, _option: click.Parameter, is_requested: bool) -> None:
@@ -101,7 +107,9 @@ def _print_version(ctx: click.Context, _option: click.Parameter, is_requested: b
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
-@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Print the version.")
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help=message("Print the version.")
+)
 @click.pass_context
 def group(ctx: click.Context) -> None:
     """Benchmark generative-AI workloads on this machine, predict other accelerators, and plan purchases.
@@ -137,7 +145,7 @@ def _run(argv: Sequence[str] | None) -> int:
     """Run the command; turn an exception into an exit code and a line."""
     try:
         with _warnings_as_notes():
-            code = group.main(args=None if argv is None else list(argv), prog_name="aigc-bench", standalone_mode=False)
+            code = in_language(group).main(args=None if argv is None else list(argv), prog_name="aigc-bench", standalone_mode=False)
     except click.Abort:
         return EXIT_INTERRUPTED
     except click.ClickException as problem:
@@ -162,8 +170,7 @@ def _warnings_as_notes() -> Iterator[None]:
     printed: set[str] = set()
 
     def show(message: Warning | str, category: type[Warning], *_place: Any, **_more: Any) -> None:
-        kind = "note" if issubclass(category, FileWarning) else category.__name__
-        line = f"{kind}: {' '.join(str(message).split())}"
+        line = _note(str(message), category.__name__, is_about_file=issubclass(category, FileWarning))
         if line not in printed:
             printed.add(line)
             say(line, err=True)
@@ -172,6 +179,11 @@ def _warnings_as_notes() -> Iterator[None]:
         warnings.simplefilter("always", FileWarning)
         warnings.showwarning = show
         yield
+
+
+def _note(text: str, category: str, *, is_about_file: bool) -> str:
+    kind = message("note") if is_about_file else category
+    return translated(message("{kind}: {words}", kind=kind, words=" ".join(translated(text).split())))
 
 
 def _refused(problem: OSError) -> int:
@@ -204,12 +216,19 @@ def _in_one_line(problem: click.ClickException) -> str:
     """Return click's message with the nearest options, and the command whose help has the details."""
     if isinstance(problem, click.NoSuchOption) and problem.ctx is not None:
         options = [name for option in problem.ctx.command.get_params(problem.ctx) for name in option.opts if name.startswith("--")]
-        return f"unknown option {problem.option_name!r} of {problem.ctx.command_path!r}. {nearest(problem.option_name, options)}"
-    message = " ".join(problem.format_message().split()).rstrip(".")
+        return message(
+            "unknown option {option_name!r} of {command_path!r}. {nearest}",
+            option_name=problem.option_name,
+            command_path=problem.ctx.command_path,
+            nearest=nearest(problem.option_name, options),
+        )
+    has_choices = "Did you mean" in (english := problem.format_message()) or "Known:" in english  # before it is translated
+    vars(problem)["message"] = translated(problem.message)
+    words = " ".join(problem.format_message().split()).rstrip(".")
     context = getattr(problem, "ctx", None)
-    if context is None or "Did you mean" in message or "Known:" in message:
-        return message if message.endswith("?") else f"{message}."
-    return f"{message}. See `{context.command_path} --help`."
+    if context is None or has_choices:
+        return words if words.endswith("?") else f"{words}."
+    return message("{problem}. See `{command_path} --help`.", problem=words, command_path=context.command_path)
 
 
 def _explain(problem: Exception) -> int:
@@ -218,18 +237,23 @@ def _explain(problem: Exception) -> int:
     from aigc_bench.core.system_errors import is_out_of_memory, out_of_memory_words
 
     if isinstance(problem, AigcBenchError):
-        return _fail(*problem.lines, exit_code=problem.exit_code)
+        return _fail(*problem.translated_lines, exit_code=problem.exit_code)
     if os.environ.get("AIGC_BENCH_TRACEBACK"):
         raise problem
     if is_out_of_memory(problem):
         return _fail(out_of_memory_words(), exit_code=1)
-    where = "Set AIGC_BENCH_TRACEBACK=1 to see where, and please report it."
+    where = message("Set AIGC_BENCH_TRACEBACK=1 to see where, and please report it.")
     words = " ".join(str(problem).split())
-    return _fail(f"this is a fault of aigc-bench: {type(problem).__name__}: {words}. {where}", exit_code=1)
+    return _fail(
+        message(
+            "this is a fault of aigc-bench: {type}: {problem}. {where}", type=type(problem).__name__, problem=words, where=where
+        ),
+        exit_code=1,
+    )
 
 
-def _fail(message: str, *details: str, exit_code: int) -> int:
+def _fail(problem: str, *details: str, exit_code: int) -> int:
     with contextlib.suppress(OSError):  # a full disk below stdout, or a stderr that is closed, may be the error itself
         sys.stdout.flush()
-    say(f"error: {message}", *details, err=True)
+    say(message("error: {problem}", problem=problem), *details, err=True)
     return exit_code

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from aigc_bench.core.messages import message
+
 MOST_DEVICES = 1_000_000
 MOST_ITEMS = 1_000_000
 """Of a batch."""
@@ -37,14 +39,18 @@ class Amount(_FloatType):
         except ValueError as problem:
             self.fail(f"{str(value)[:40]!r} {problem}", param, ctx)
         if not self._least <= number <= self._most:
-            self.fail(f"{str(value)[:40]!r} is not from {self._least:g} to {self._most:g}", param, ctx)
+            self.fail(
+                message("{value!r} is not from {least:g} to {most:g}", value=str(value)[:40], least=self._least, most=self._most),
+                param,
+                ctx,
+            )
         return number
 
 
 class Count(_IntType):
     """A whole number from ``least`` to ``most``, in digits alone."""
 
-    name = "whole number"
+    name = message("whole number")
 
     def __init__(self, *, least: int = 1, most: int) -> None:
         self._least, self._most = least, most
@@ -53,5 +59,11 @@ class Count(_IntType):
         """Return the number; report a mistake through click."""
         text = str(value).strip()
         if not (text.isascii() and text.isdigit() and len(text) <= 20 and self._least <= int(text) <= self._most):
-            self.fail(f"{text[:40]!r} is not a whole number from {self._least:,} to {self._most:,}", param, ctx)
+            self.fail(
+                message(
+                    "{text!r} is not a whole number from {least:,} to {most:,}", text=text[:40], least=self._least, most=self._most
+                ),
+                param,
+                ctx,
+            )
         return int(text)

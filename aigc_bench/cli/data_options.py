@@ -10,15 +10,20 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from aigc_bench.cli.amounts import Count
+from aigc_bench.core.messages import message
 
 if TYPE_CHECKING:
     from aigc_bench.core.pipeline import Cache, Pipeline
 
 _OPTIONS = (
-    click.option("--pipeline", is_flag=True, help="Also decode inputs and encode outputs, from generated files."),
-    click.option("--data", type=click.Path(), metavar="PATH", help="... from your own text, images, audio or video."),
-    click.option("--data-workers", multiple=True, type=Count(least=0, most=256), metavar="N", help="... with N loader processes."),
-    click.option("--data-cache", multiple=True, type=click.Choice(["hot", "cold"]), help="... from the page cache or the disk."),
+    click.option("--pipeline", is_flag=True, help=message("Also decode inputs and encode outputs, from generated files.")),
+    click.option("--data", type=click.Path(), metavar="PATH", help=message("... from your own text, images, audio or video.")),
+    click.option(
+        "--data-workers", multiple=True, type=Count(least=0, most=256), metavar="N", help=message("... with N loader processes.")
+    ),
+    click.option(
+        "--data-cache", multiple=True, type=click.Choice(["hot", "cold"]), help=message("... from the page cache or the disk.")
+    ),
 )
 _NAMES = ("pipeline", "data", "data_workers", "data_cache")
 

@@ -13,6 +13,7 @@ import click
 
 from aigc_bench.cli.streams import is_utf8
 from aigc_bench.cli.terminal import say, say_document
+from aigc_bench.core.messages import joined, looked_up, message, translated
 from aigc_bench.core.visible import visible
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ LEAST_WIDTH = 60
 LEAST_COLUMN = 24
 """Narrowest last column that is wrapped; below it, a line that is too long reads better."""
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+json_option = click.option("--json", "as_json", is_flag=True, help=message("Print JSON instead of a table."))
 
 
 def print_json(value: Any) -> None:
@@ -50,7 +51,7 @@ def _columns() -> int | None:
 def wrapped(text: str, *, indent: int, hang: int | None = None) -> list[str]:
     """Return a text as lines indented by ``indent`` spaces, those after the first by ``hang`` (default: two more)."""
     first, rest = " " * indent, " " * (indent + 2 if hang is None else hang)
-    shown = visible(text)
+    shown = visible(translated(text))
     return textwrap.wrap(shown, width=width(), initial_indent=first, subsequent_indent=rest, break_long_words=False) or [first]
 
 
@@ -62,9 +63,10 @@ def print_table(rows: Sequence[Mapping[str, str]], *, right: Sequence[str] = ())
     if not rows:
         return
     columns = list(rows[0])
-    shown = [{name: visible(row[name]) for name in columns} for row in rows]
-    widths = {name: max(len(name), *(len(row[name]) for row in shown)) for name in columns}
-    for row in ({name: name.upper() for name in columns}, *shown):
+    shown = [{name: visible(translated(row[name])) for name in columns} for row in rows]
+    heads = {name: looked_up(name).upper() for name in columns}
+    widths = {name: max(len(heads[name]), *(len(row[name]) for row in shown)) for name in columns}
+    for row in (heads, *shown):
         cells = [row[name].rjust(widths[name]) if name in right else row[name].ljust(widths[name]) for name in columns]
         at = sum(widths[name] + 2 for name in columns[:-1])
         say(*_fitted("  ".join(cells).rstrip(), at=at))
@@ -84,22 +86,30 @@ def number_cells(row: MetricRow, *, shared: Collection[str]) -> dict[str, str]:
     from aigc_bench.core.units import quantity
 
     return {
-        "metric": row.metric,
-        "value": quantity(row.value, row.unit),
-        "low": quantity(row.low, row.unit),
-        "high": quantity(row.high, row.unit),
-        "n": str(row.n),
-        "basis": row.basis,
-        "verdict": row.verdict,
-        "further reasons": ", ".join(code for code in row.reasons if code not in shared),
+        message("metric"): row.metric,
+        message("value"): quantity(row.value, row.unit),
+        message("low"): quantity(row.low, row.unit),
+        message("high"): quantity(row.high, row.unit),
+        message("n"): str(row.n),
+        message("basis"): row.basis,
+        message("verdict"): row.verdict,
+        message("further reasons"): ", ".join(code for code in row.reasons if code not in shared),
     }
 
 
 def headline(summary: CaseSummary) -> str:
     """Return the outcome of a case in a few words: ``ok, 3 of 3 trials, valid`` or ``oom: the kernel killed the worker ...``."""
-    words = [f"{summary.status}, {summary.num_finished} of {summary.num_asked} trials"]
+    words = [
+        message(
+            "{status}, {num_finished} of {num_asked} trials",
+            status=summary.status,
+            num_finished=summary.num_finished,
+            num_asked=summary.num_asked,
+        )
+    ]
     if summary.verdict is not None:
         words.append(summary.verdict)
     if summary.reasons:
         words.append(f"({', '.join(summary.reasons)})")
-    return "  ".join(words) if summary.error is None else f"{'  '.join(words)}: {summary.error.message}"
+    outcome = joined("  ", words)
+    return outcome if summary.error is None else message("{outcome}: {problem}", outcome=outcome, problem=summary.error.message)

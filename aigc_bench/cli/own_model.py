@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from aigc_bench.cli.amounts import MOST_ITEMS, Count
+from aigc_bench.core.messages import message
 
 if TYPE_CHECKING:
     from aigc_bench.core.records import Mode
@@ -19,21 +20,25 @@ _OPTIONS = (
     click.option(
         "--model",
         metavar="PATH|MODULE:FUNCTION",
-        help="Your own model: a config.json, its folder, or a function.",
+        help=message("Your own model: a config.json, its folder, or a function."),
     ),
-    click.option("--mode", "modes", multiple=True, type=click.Choice(["infer", "train"]), help="Its mode (default infer)."),
+    click.option(
+        "--mode", "modes", multiple=True, type=click.Choice(["infer", "train"]), help=message("Its mode (default infer).")
+    ),
     click.option(
         "--batch-size",
         "batch_sizes",
         multiple=True,
         type=Count(most=MOST_ITEMS),
         metavar="N",
-        help="Its batch size (default 1).",
+        help=message("Its batch size (default 1)."),
     ),
-    click.option("--precision", metavar="DTYPE", help="Its precision: fp32 (default on a CPU), tf32, bf16, fp16."),
-    click.option("--engine", "engines", multiple=True, metavar="NAME", help="Its engine; see `list engines`."),
-    click.option("--set", "settings", multiple=True, metavar="K=V", help="A setting of its family, such as prompt_len=256."),
-    click.option("--change", "changes", multiple=True, metavar="K=V", help="Override a key of its config.json."),
+    click.option("--precision", metavar="DTYPE", help=message("Its precision: fp32 (default on a CPU), tf32, bf16, fp16.")),
+    click.option("--engine", "engines", multiple=True, metavar="NAME", help=message("Its engine; see `list engines`.")),
+    click.option(
+        "--set", "settings", multiple=True, metavar="K=V", help=message("A setting of its family, such as prompt_len=256.")
+    ),
+    click.option("--change", "changes", multiple=True, metavar="K=V", help=message("Override a key of its config.json.")),
 )
 _DESCRIBING = ("modes", "batch_sizes", "precision", "engines", "settings", "changes")
 
@@ -55,11 +60,13 @@ class OwnModelWords:
         described = given(ctx, _DESCRIBING)
         if self.model is None:
             if described:
-                why = "a profile states this for its cases (see `aigc-bench profiles new`)"
-                raise click.UsageError(f"{', '.join(described)}: only with --model; {why}", ctx=ctx)
+                why = message("a profile states this for its cases (see `aigc-bench profiles new`)")
+                raise click.UsageError(
+                    message("{described}: only with --model; {why}", described=", ".join(described), why=why), ctx=ctx
+                )
             return named
         if named is not None:
-            raise click.UsageError("--model and --profile exclude each other; give one of them", ctx=ctx)
+            raise click.UsageError(message("--model and --profile exclude each other; give one of them"), ctx=ctx)
         from aigc_bench import api
         from aigc_bench.core.words import parse_settings
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from aigc_bench.cli.terminal import say
+from aigc_bench.core.messages import message
 from aigc_bench.core.units import clock
 from aigc_bench.core.visible import visible
 from aigc_bench.measure.progress import Progress, RunFinished, RunStarted, StageStarted, TrialFinished, TrialsAdded, TrialStarted
@@ -68,7 +69,7 @@ class PlainLines:
         elif isinstance(event, TrialFinished):
             self._echo(f"{self._tally.position} {finished_line(event)}{_left(event.remaining_s)}")
         elif isinstance(event, RunFinished) and event.interrupted:
-            self._echo("interrupted; finished trials are saved")
+            self._echo(message("interrupted; finished trials are saved"))
 
 
 class Tally:
@@ -110,8 +111,10 @@ class LiveLine:
         elif isinstance(event, TrialsAdded):
             self._bar.update(self._task, total=event.num_trials)
         elif isinstance(event, TrialStarted):
-            again = "" if event.attempt == 1 else f", attempt {event.attempt}"
-            self._trial = f"{event.case}  trial {event.trial + 1}/{event.of}{again}"
+            again = "" if event.attempt == 1 else message(", attempt {attempt}", attempt=event.attempt)
+            self._trial = message(
+                "{case}  trial {trial}/{of}{again}", case=event.case, trial=event.trial + 1, of=event.of, again=again
+            )
             self._bar.update(self._task, description=visible(self._trial), left=_left(event.remaining_s))
         elif isinstance(event, StageStarted):
             self._bar.update(self._task, description=visible(f"{self._trial}  {event.name}".strip()))
@@ -138,18 +141,32 @@ def live_bar(console: object) -> Bar:
 
 def opening_line(event: RunStarted) -> str:
     """Return the number of trials, the expected time and the run directory."""
-    done = f", {event.num_done} of them already finished" if event.num_done else ""
-    expected = f", about {clock(event.expected_s)}" if event.expected_s is not None else ""
-    return f"{event.num_trials} trials{done}{expected}, into {event.path}"
+    done = message(", {num_done} of them already finished", num_done=event.num_done) if event.num_done else ""
+    expected = message(", about {expected}", expected=clock(event.expected_s)) if event.expected_s is not None else ""
+    return message(
+        "{num_trials} trials{done}{expected}, into {path}",
+        num_trials=event.num_trials,
+        done=done,
+        expected=expected,
+        path=event.path,
+    )
 
 
 def finished_line(event: TrialFinished) -> str:
     """Return ``gpt/gpt2-124m/infer/fp32/b1  trial 2/3  ok  412 token/s  4 s``."""
-    return f"{event.case}  trial {event.trial + 1}/{event.of}  {event.status}  {event.summary}  {clock(event.duration_s)}"
+    return message(
+        "{case}  trial {trial}/{of}  {status}  {summary}  {duration}",
+        case=event.case,
+        trial=event.trial + 1,
+        of=event.of,
+        status=event.status,
+        summary=event.summary,
+        duration=clock(event.duration_s),
+    )
 
 
 def _left(remaining_s: float | None) -> str:
     if remaining_s is None:
         return ""
     at = time.strftime("%H:%M", time.localtime(time.time() + remaining_s))
-    return f"  ({clock(remaining_s)} left, until {at})"
+    return message("  ({remaining} left, until {at})", remaining=clock(remaining_s), at=at)

@@ -6,17 +6,18 @@ import contextlib
 
 import click
 
+from aigc_bench.core.messages import translated
 from aigc_bench.core.visible import visible
 
 
 def say(*lines: str, err: bool = False) -> None:
-    r"""Print lines, an empty one where none is given; a newline inside a line is shown as ``\n``.
+    r"""Print lines in the reader's language, an empty one where none is given; a newline inside a line is shown as ``\n``.
 
     If stderr fails (its reader has ended, the terminal is gone), nothing is printed on it and no error is raised.
     """
     with contextlib.suppress(OSError) if err else contextlib.nullcontext():
         for line in lines or ("",):
-            click.echo(visible(line), err=err)
+            click.echo(visible(translated(line)), err=err)
 
 
 def say_document(text: str) -> None:

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from aigc_bench.core.errors import UsageError
+from aigc_bench.core.messages import message
 from aigc_bench.core.numbers import MAX_DIGITS, problem_of
 from aigc_bench.core.text_file import read_text
 
@@ -35,7 +36,7 @@ MAX_JSON_CHARACTERS = 16 * 2**20
 """As empty lists these take a gigabyte of memory."""
 Place = tuple[str | int, ...]
 """Keys and positions in lists that lead to a value."""
-_RIGHT_FILE = "Is it the right file?"
+_RIGHT_FILE = message("Is it the right file?")
 _SHOWN = 60
 
 
@@ -103,8 +104,14 @@ def _parsed_json(text: str, *, where: str, max_keys: int, may_be_infinite: bool 
         )
     except json.JSONDecodeError as problem:
         said = f"{problem.msg[0].lower()}{problem.msg[1:]}"
-        message = f"{where}: line {problem.lineno}: not JSON: {said}, at character {problem.colno}."
-        raise UsageError(message, "Is the file cut short, or another one?") from None
+        problem_text = message(
+            "{where}: line {line}: not JSON: {said}, at character {character}.",
+            where=where,
+            line=problem.lineno,
+            said=said,
+            character=problem.colno,
+        )
+        raise UsageError(problem_text, message("Is the file cut short, or another one?")) from None
     return parsed, refused
 
 
@@ -118,7 +125,7 @@ def read_toml(file: Path) -> dict[str, Any]:
     try:
         parsed = tomllib.loads(text, parse_float=_float)
     except ValueError as problem:
-        raise UsageError(f"{file}: not TOML: {_toml_words(str(problem))}.") from None
+        raise UsageError(message("{file}: not TOML: {problem}.", file=file, problem=_toml_words(str(problem)))) from None
     _raise_refused(parsed, where=str(file))
     return parsed
 
@@ -141,8 +148,13 @@ def mistakes(where: Path | str, problems: Sequence[str]) -> UsageError:
     """One mistake is one line; several are one line each. A question keeps its mark."""
     ended = [problem.rstrip(".") for problem in problems]
     if len(ended) == 1:
-        return UsageError(f"{where}: {ended[0]}{'' if ended[0].endswith('?') else '.'}")
-    return UsageError(f"{where}: {len(ended)} mistakes:", details=[f"  {problem}" for problem in ended])
+        return UsageError(
+            message("{where}: {ended}{more}", where=where, ended=ended[0], more="" if ended[0].endswith("?") else ".")
+        )
+    return UsageError(
+        message("{where}: {num_mistakes} mistakes:", where=where, num_mistakes=len(ended)),
+        details=[f"  {problem}" for problem in ended],
+    )
 
 
 def place_words(place: Sequence[str | int], parsed: Any) -> str:
@@ -171,7 +183,7 @@ def shown(value: object) -> str:
         return "a table"
     if isinstance(value, list | tuple):
         return cut(f"[{', '.join(shown(part) for part in value[:_SHOWN])}]")
-    return cut(str(value)) if isinstance(value, int | float | datetime.date | datetime.time) else "what is there"
+    return cut(str(value)) if isinstance(value, int | float | datetime.date | datetime.time) else message("what is there")
 
 
 def cut(text: str, *, length: int = _SHOWN) -> str:
@@ -200,19 +212,40 @@ def _blank(found: re.Match[str]) -> str:
 
 def _check_length(text: str, *, where: str, most: int) -> None:
     if len(text) > most:
-        raise UsageError(f"{where}: {len(text):,} characters; at most {most:,} are read.", "Split it.")
+        raise UsageError(
+            message(
+                "{where}: {num_characters:,} characters; at most {most:,} are read.",
+                where=where,
+                num_characters=len(text),
+                most=most,
+            ),
+            message("Split it."),
+        )
 
 
 def _check_shape(outside: str, *, where: str, num_keys: int, max_keys: int) -> None:
     """Raise where brackets outside of strings nest too deep, or there are too many keys."""
     if num_keys > max_keys:
-        raise UsageError(f"{where}: {num_keys:,} keys; at most {max_keys:,} are read.", _RIGHT_FILE)
+        raise UsageError(
+            message(
+                "{where}: {num_keys:,} keys; at most {max_keys:,} are read.", where=where, num_keys=num_keys, max_keys=max_keys
+            ),
+            _RIGHT_FILE,
+        )
     depth = 0
     for found in re.finditer(r"[\[\]{}]", outside):
         depth += 1 if found[0] in "[{" else -1
         if depth > MAX_DEPTH:
             line = outside.count("\n", 0, found.start()) + 1
-            raise UsageError(f"{where}: line {line}: more than {MAX_DEPTH} lists or tables inside each other.", _RIGHT_FILE)
+            raise UsageError(
+                message(
+                    "{where}: line {line}: more than {max_depth} lists or tables inside each other.",
+                    where=where,
+                    line=line,
+                    max_depth=MAX_DEPTH,
+                ),
+                _RIGHT_FILE,
+            )
 
 
 _DOTTED = re.compile(rf"(?<![\w.-])[\w-]+(?:[ \t]*\.[ \t]*[\w-]+){{{MAX_DEPTH},}}")
@@ -225,18 +258,31 @@ def _check_toml(outside: str, *, where: str) -> None:
     """Raise where a key has too many parts or a number is one that the parser would not return as written."""
     if found := _DOTTED.search(outside):
         line = outside.count("\n", 0, found.start()) + 1
-        raise UsageError(f"{where}: line {line}: a key of more than {MAX_DEPTH} parts.")
-    for pattern, problem in ((_LONG, f"a number must have at most {MAX_DIGITS} digits"), (_MINUS_ZERO, "must be 0, not -0")):
+        raise UsageError(
+            message("{where}: line {line}: a key of more than {max_depth} parts.", where=where, line=line, max_depth=MAX_DEPTH)
+        )
+    for pattern, problem in (
+        (_LONG, message("a number must have at most {max_digits} digits", max_digits=MAX_DIGITS)),
+        (_MINUS_ZERO, message("must be 0, not -0")),
+    ):
         if found := pattern.search(outside):
             before = outside[max(0, found.start() - 200) : found.start()].rpartition("\n")[2]
             key = _KEY.search(before)
             line = outside.count("\n", 0, found.start()) + 1
-            raise UsageError(f"{where}: line {line}{f', {cut(key[1])}' if key else ''}: {problem}.")
+            raise UsageError(
+                message(
+                    "{where}: line {line}{key}: {problem}.",
+                    where=where,
+                    line=line,
+                    key=f", {cut(key[1])}" if key else "",
+                    problem=problem,
+                )
+            )
 
 
 def _integer(written: str) -> int | Refused:
     if len(written) > MAX_DIGITS:  # not converted, which takes time with the square of the digits
-        return Refused(written=written, problem=f"must have at most {MAX_DIGITS} digits")
+        return Refused(written=written, problem=message("must have at most {max_digits} digits", max_digits=MAX_DIGITS))
     value = int(written)
     problem = problem_of(-0.0 if written == "-0" else value)
     return value if problem is None else Refused(written=written, problem=problem)
@@ -253,7 +299,7 @@ def _float(written: str) -> float | Refused:
 def _constant(written: str, *, may_be_infinite: bool) -> float | Refused:
     if may_be_infinite and written != "NaN":
         return float(written)
-    return Refused(written=written, problem="must be a finite number")
+    return Refused(written=written, problem=message("must be a finite number"))
 
 
 def _once(pairs: list[tuple[str, Any]], *, where: str) -> dict[str, Any]:
@@ -261,7 +307,12 @@ def _once(pairs: list[tuple[str, Any]], *, where: str) -> dict[str, Any]:
     if len(table) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in table if names.count(name) > 1)
-        raise UsageError(f"{where}: key {cut(twice)!r} appears {names.count(twice)} times in one object.", "Keep one of them.")
+        raise UsageError(
+            message(
+                "{where}: key {key!r} appears {count} times in one object.", where=where, key=cut(twice), count=names.count(twice)
+            ),
+            message("Keep one of them."),
+        )
     return table
 
 
@@ -276,10 +327,14 @@ def _refused(parsed: Any) -> Iterator[tuple[Place, str]]:
     while waiting:
         place, value = waiting.pop()
         if len(place) > MAX_DEPTH:
-            yield place[:4], f": more than {MAX_DEPTH} lists or tables inside each other"
+            yield place[:4], message(": more than {max_depth} lists or tables inside each other", max_depth=MAX_DEPTH)
             return
         if isinstance(value, Mapping):
-            yield from (((*place, key), f": its name {problem}") for key in value if (problem := _odd_text(key)) is not None)
+            yield from (
+                ((*place, key), message(": its name {problem}", problem=problem))
+                for key in value
+                if (problem := _odd_text(key)) is not None
+            )
             waiting += [((*place, key), inner) for key, inner in reversed(list(value.items()))]
         elif isinstance(value, list):
             waiting += [((*place, index), value[index]) for index in reversed(range(len(value)))]
@@ -295,12 +350,14 @@ def _problem(value: object) -> str | None:
         return f": {odd}"
     if isinstance(value, int | float) and not isinstance(value, bool) and (wrong := problem_of(value)) is not None:
         # Digits of a hexadecimal number may be more than Python turns into text.
-        written = cut(str(value), length=30) if not isinstance(value, int) or value.bit_length() < 1000 else "a number too large"
+        written = (
+            cut(str(value), length=30) if not isinstance(value, int) or value.bit_length() < 1000 else message("a number too large")
+        )
         return f" = {written}: {wrong}"
     return None
 
 
 def _odd_text(text: str) -> str | None:
     if "\0" in text:
-        return "must not hold a NUL character"
-    return "must not hold half of a surrogate pair" if re.search("[\ud800-\udfff]", text) else None
+        return message("must not hold a NUL character")
+    return message("must not hold half of a surrogate pair") if re.search("[\ud800-\udfff]", text) else None

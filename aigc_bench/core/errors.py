@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import difflib
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
+from aigc_bench.core.messages import message, translated
 from aigc_bench.core.visible import visible
 
 _MOST_CHARACTERS = 1_850
@@ -43,14 +44,22 @@ class AigcBenchError(Exception):
     @property
     def lines(self) -> tuple[str, ...]:
         """The message with its hint, then the details."""
-        first = _cut(self.message) if self.hint is None else f"{_cut(self.message)} {_cut(self.hint)}"
-        details = [_cut(line) for line in self.details]
+        return self._lines(str)
+
+    @property
+    def translated_lines(self) -> tuple[str, ...]:
+        """The same in the reader's language."""
+        return self._lines(translated)
+
+    def _lines(self, show: Callable[[str], str]) -> tuple[str, ...]:
+        first = " ".join(_cut(show(part)) for part in (self.message, self.hint) if part is not None)
+        details = [_cut(show(line)) for line in self.details]
         lengths = itertools.accumulate(map(len, details), initial=len(first))
         ends = itertools.islice(lengths, 1, None)
         fitting = [line for line, end in zip(details, ends, strict=True) if end <= _MOST_CHARACTERS]
         kept = details if len(fitting) == len(details) <= _MOST_LINES + 1 else fitting[:_MOST_LINES]
-        more = [f"  and {len(details) - len(kept):,} more"] if len(details) > len(kept) else []
-        return (first, *kept, *more)
+        more = [message("  and {num_more:,} more", num_more=len(details) - len(kept))] if len(details) > len(kept) else []
+        return (first, *kept, *map(show, more))
 
     def __str__(self) -> str:
         return "\n".join(self.lines)
@@ -80,6 +89,10 @@ class UnknownNameError(UsageError):
         shown = name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}..."
         near = difflib.get_close_matches(shown, choices, n=3, cutoff=0.5)  # its time grows with the length of the name
         place = f"{where}: " if where else ""
-        more = f" and {len(choices) - _MOST_NAMES} more" if len(choices) > _MOST_NAMES else ""
-        hint = f"Did you mean {' or '.join(near)}?" if near else f"Known: {', '.join(choices[:_MOST_NAMES]) or 'none'}{more}."
-        super().__init__(f"{place}unknown {kind} {shown!r}.", hint)
+        more = message(" and {num_more} more", num_more=len(choices) - _MOST_NAMES) if len(choices) > _MOST_NAMES else ""
+        hint = (
+            message("Did you mean {near}?", near=" or ".join(near))
+            if near
+            else message("Known: {choices}{more}.", choices=", ".join(choices[:_MOST_NAMES]) or "none", more=more)
+        )
+        super().__init__(message("{place}unknown {kind} {shown!r}.", place=place, kind=kind, shown=shown), hint)

@@ -12,6 +12,7 @@ from typing import Any
 
 from aigc_bench.core.document import shown
 from aigc_bench.core.errors import UsageError
+from aigc_bench.core.messages import message
 
 LARGEST = 2**31 - 1
 """No dimension of a model is larger; a product of several still fits a float."""
@@ -51,7 +52,10 @@ def check_config(config: Mapping[str, Any], *, file: Path) -> None:
     for key, value in config.items():
         problem = _problem_of(key, value)
         if problem is not None:
-            raise UsageError(f"{file}: {key} = {shown(value)}: {problem}.", "Is it the configuration as it was published?")
+            raise UsageError(
+                message("{file}: {key} = {value}: {problem}.", file=file, key=key, value=shown(value), problem=problem),
+                message("Is it the configuration as it was published?"),
+            )
 
 
 def check_part(name: str, config: Mapping[str, Any], *, file: Path) -> None:
@@ -59,28 +63,35 @@ def check_part(name: str, config: Mapping[str, Any], *, file: Path) -> None:
     needed = ("model_type", *_NEEDED.get(str(config.get("model_type")), ())) if name.startswith("text_encoder") else ()
     for key in needed:
         if key not in config:
-            raise UsageError(f"{file}: {key} is missing.", "Is it the configuration as it was published?")
+            raise UsageError(
+                message("{file}: {key} is missing.", file=file, key=key), message("Is it the configuration as it was published?")
+            )
     for key in _ONE_NUMBER:
         if isinstance(config.get(key), list):
-            raise UsageError(f"{file}: {key} = {shown(config[key])}: must be one number here.", "Is it of this pipeline?")
+            raise UsageError(
+                message("{file}: {key} = {value}: must be one number here.", file=file, key=key, value=shown(config[key])),
+                message("Is it of this pipeline?"),
+            )
 
 
 def _problem_of(key: str, value: Any) -> str | None:
     if value is None:
-        return "must not be null" if key in _NEVER_NULL else None
+        return message("must not be null") if key in _NEVER_NULL else None
     if key in _TEXTS:
-        return None if isinstance(value, str) else "must be a text"
+        return None if isinstance(value, str) else message("must be a text")
     if key in _LISTS_OF_TEXTS:
         is_right = isinstance(value, list) and all(isinstance(one, str) for one in value)
-        return None if is_right else "must be a list of texts"
+        return None if is_right else message("must be a list of texts")
     if key in _WHOLE:
-        return None if _is_dimension(value) else f"must be a whole number from 0 to {LARGEST:,}"
+        return None if _is_dimension(value) else message("must be a whole number from 0 to {largest:,}", largest=LARGEST)
     if key in _WHOLE_OR_LIST:
         return (
-            None if _is_dimension(value) or _is_list(value) else f"must be a whole number from 0 to {LARGEST:,} or a list of them"
+            None
+            if _is_dimension(value) or _is_list(value)
+            else message("must be a whole number from 0 to {largest:,} or a list of them", largest=LARGEST)
         )
     if key in _LISTS:
-        return None if _is_list(value) and value else "must be a list of whole numbers"
+        return None if _is_list(value) and value else message("must be a list of whole numbers")
     return None
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from aigc_bench.core import registry
 from aigc_bench.core.errors import UsageError
+from aigc_bench.core.messages import message
 from aigc_bench.core.record import Record
 
 
@@ -54,7 +55,10 @@ def load_named_code(name: str) -> Any:
     """
     if name not in _permitted:
         if not is_well_formed(name):
-            raise UsageError(f"{name}: neither a file, nor a folder, nor module:function.", "Example: my_package.models:make.")
+            raise UsageError(
+                message("{name}: neither a file, nor a folder, nor module:function.", name=name),
+                message("Example: my_package.models:make."),
+            )
         if not _is_installed(name):
             search_also([str(Path.cwd())])
         registry.admit("workloads", name, _made(name))
@@ -93,9 +97,12 @@ def _made(name: str) -> Any:
         return function() if callable(function) else function
     except ModuleNotFoundError as problem:
         raise UsageError(
-            f"{name}: no module named {problem.name!r}.", "Run in its folder, or put its folder on PYTHONPATH."
+            message("{name}: no module named {problem_name!r}.", name=name, problem_name=problem.name),
+            message("Run in its folder, or put its folder on PYTHONPATH."),
         ) from None
     except AttributeError as problem:
-        raise UsageError(f"{name}: {problem}.") from None
+        raise UsageError(message("{name}: {problem}.", name=name, problem=problem)) from None
     except (Exception, SystemExit) as problem:
-        raise UsageError(f"{name}: it raised {type(problem).__name__}: {problem}.") from None
+        raise UsageError(
+            message("{name}: it raised {type}: {problem}.", name=name, type=type(problem).__name__, problem=problem)
+        ) from None

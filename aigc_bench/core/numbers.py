@@ -10,12 +10,14 @@ import math
 import re
 from typing import Literal
 
+from aigc_bench.core.messages import message
+
 SMALLEST = 1e-30
 LARGEST = 1e30
 """Numbers other than 0 lie between these two in size."""
 MAX_DIGITS = 400
 """Longer texts are refused before they are converted: conversion of an integer takes time with the square of its digits."""
-OUT_OF_RANGE = f"must be 0 or between {SMALLEST:g} and {LARGEST:g} in size"
+OUT_OF_RANGE = message("must be 0 or between {smallest:g} and {largest:g} in size", smallest=SMALLEST, largest=LARGEST)
 
 Commas = Literal["thousands", "decimal", "unclear"]
 """What a comma in a number means in a file: 2,500 is 2500; or 2,5 is 2.5 and 2.500 is unclear; or only what cannot be misread."""
@@ -25,11 +27,11 @@ def problem_of(value: float) -> str | None:
     """Return what is wrong with a number of a file, in words that follow ``key = value:``; ``None`` where it is sound."""
     if isinstance(value, int):
         if abs(value) >= 10**MAX_DIGITS:  # compared as integers: str() of thousands of digits raises
-            return f"must have at most {MAX_DIGITS} digits"
+            return message("must have at most {max_digits} digits", max_digits=MAX_DIGITS)
     elif not math.isfinite(value):
-        return "must be a finite number"
+        return message("must be a finite number")
     elif value == 0 and math.copysign(1.0, value) < 0:
-        return "must be 0, not -0"
+        return message("must be 0, not -0")
     if value != 0 and not SMALLEST <= abs(value) <= LARGEST:
         return OUT_OF_RANGE
     return None
@@ -73,12 +75,20 @@ def parse_number(text: str, *, commas: Commas = "thousands", suffix: bool = True
         return float(text)
     plain = as_ascii(text)
     if len(plain) > MAX_DIGITS:
-        raise ValueError(f"has {len(plain):,} characters; a number has at most {MAX_DIGITS} digits")
+        raise ValueError(
+            message(
+                "has {num_plain:,} characters; a number has at most {max_digits} digits",
+                num_plain=len(plain),
+                max_digits=MAX_DIGITS,
+            )
+        )
     match = _NUMBER.fullmatch(plain)
     if match is None:
         raise ValueError(_why_no_number(plain))
     if match["suffix"] in ("k", "K", "M") and not suffix:
-        raise ValueError(f"may mean a power of 1,000 or of 1,024 by {match['suffix']!r}; write the number out")
+        raise ValueError(
+            message("may mean a power of 1,000 or of 1,024 by {suffix!r}; write the number out", suffix=match["suffix"])
+        )
     figure = _ungrouped(match["figure"], commas=commas)
     value = float(f"{match['sign']}{figure}e{match['exponent'] or 0}") * _SUFFIXES[match["suffix"] or ""]
     if math.isinf(value) or (value == 0 and figure.strip("0.")):
@@ -91,16 +101,16 @@ def parse_number(text: str, *, commas: Commas = "thousands", suffix: bool = True
 
 def _why_no_number(text: str) -> str:
     if not text:
-        return "is empty"
+        return message("is empty")
     if text.lstrip("+-").lower() in _NO_NUMBERS:
-        return "must be a finite number"
+        return message("must be a finite number")
     if any(mark in text for mark in _BOUNDS):
-        return "is a bound, an approximation or a spread; write one number"
+        return message("is a bound, an approximation or a spread; write one number")
     if "_" in text and text.replace("_", "").isdigit():
-        return f"is not a number; write {text.replace('_', '')}"
+        return message("is not a number; write {text}", text=text.replace("_", ""))
     if re.match(r"[+-]?[\d.,]+ ?[^\W\d_%]+$|.*%$", text):
-        return "carries a unit or a word; write the number alone"
-    return "is not a number"
+        return message("carries a unit or a word; write the number alone")
+    return message("is not a number")
 
 
 def _ungrouped(figure: str, *, commas: Commas) -> str:
@@ -114,7 +124,7 @@ def _ungrouped(figure: str, *, commas: Commas) -> str:
         whole, _, decimals = figure.rpartition(last)
     groups = {mark for mark in whole if not mark.isdigit()}
     if len(groups) > 1 or (groups and not _GROUPS[min(groups)].fullmatch(whole)) or (groups == {"."} and last != ","):
-        raise ValueError("groups its digits in an unusual way; write them without separators")
+        raise ValueError(message("groups its digits in an unusual way; write them without separators"))
     return f"{''.join(c for c in whole if c.isdigit())}.{decimals or 0}"
 
 
@@ -122,14 +132,26 @@ def _is_group(figure: str, mark: str, *, commas: Commas) -> bool:
     """Whether the only ``mark`` of a figure parts thousands; raises ``ValueError`` where it could also be the decimal one."""
     if mark == ".":
         if commas == "decimal" and _GROUPS["."].fullmatch(figure):
-            raise ValueError(f"is unclear where other numbers have a decimal comma; write {figure.replace('.', '')} or {figure}0")
+            raise ValueError(
+                message(
+                    "is unclear where other numbers have a decimal comma; write {whole} or {figure}0",
+                    whole=figure.replace(".", ""),
+                    figure=figure,
+                )
+            )
         return False
     if not _GROUPS[","].fullmatch(figure):
         if re.match(r"0\d", figure):
-            raise ValueError("begins with a zero and has a comma; write a decimal point")
+            raise ValueError(message("begins with a zero and has a comma; write a decimal point"))
         if commas == "thousands":
-            raise ValueError("has a comma that separates no thousands; write a decimal point")
+            raise ValueError(message("has a comma that separates no thousands; write a decimal point"))
         return False
     if commas != "thousands":
-        raise ValueError(f"is unclear: {figure.replace(',', '')} or {figure.replace(',', '.')}? Write it without the comma")
+        raise ValueError(
+            message(
+                "is unclear: {whole} or {decimal}? Write it without the comma",
+                whole=figure.replace(",", ""),
+                decimal=figure.replace(",", "."),
+            )
+        )
     return True

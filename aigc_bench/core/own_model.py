@@ -20,6 +20,7 @@ from typing import Any, Literal
 
 from aigc_bench.core.document import MAX_JSON_CHARACTERS, MAX_MACHINE_KEYS, parse_json, read_json, shown
 from aigc_bench.core.errors import UsageError
+from aigc_bench.core.messages import message
 from aigc_bench.core.model_config import check_config, check_part
 from aigc_bench.core.records import Setting
 
@@ -29,7 +30,7 @@ WEIGHTS = "_weights"
 _INDEX = "model_index.json"
 _CONFIG = "config.json"
 _ADAPTER = "adapter_config.json"
-_COMPLETE = "Is the download complete?"
+_COMPLETE = message("Is the download complete?")
 _NAMING_CODE = ("auto_map", "custom_pipelines", "custom_pipeline", "custom_generate", "trust_remote_code")
 _READ_PRIVATE = ("_class_name",)
 """The one key with an underscore that is read; others are a library's own (``_attn_implementation`` may name a kernel to fetch)."""
@@ -73,9 +74,15 @@ def read_model(path: Path | str, *, changes: Mapping[str, Setting] | None = None
     """Read a model's configuration, ``changes`` put over its keys; raises ``UsageError`` in one line where it cannot be used."""
     given = Path(path)
     if given.suffix.lower() in PICKLES:
-        raise UsageError(f"{given}: {_PICKLE_REASON}", "Give its config.json, with the weights as safetensors or without weights.")
+        raise UsageError(
+            message("{given}: {pickle_reason}", given=given, pickle_reason=_PICKLE_REASON),
+            message("Give its config.json, with the weights as safetensors or without weights."),
+        )
     if not given.exists():
-        raise UsageError(f"{given}: no such file or folder.", "--model takes a config.json, a model's folder, or module:function.")
+        raise UsageError(
+            message("{given}: no such file or folder.", given=given),
+            message("--model takes a config.json, a model's folder, or module:function."),
+        )
     folder = _folder(given)
     if given.is_dir() and (given / _INDEX).is_file():
         return _pipeline(given, changes=changes or {})
@@ -83,7 +90,8 @@ def read_model(path: Path | str, *, changes: Mapping[str, Setting] | None = None
     if not file.is_file():
         _refuse_pickles(given)
         raise UsageError(
-            f"{given}: the folder has neither {_CONFIG} nor {_INDEX}.", "--model takes a Hugging Face or diffusers folder."
+            message("{given}: the folder has neither {config} nor {index}.", given=given, config=_CONFIG, index=_INDEX),
+            message("--model takes a Hugging Face or diffusers folder."),
         )
     config = _read_config(file)
     if file.name == _INDEX:
@@ -93,8 +101,8 @@ def read_model(path: Path | str, *, changes: Mapping[str, Setting] | None = None
     kept = {key: value for key, value in config.items() if key not in _NOT_ARCHITECTURE}
     if "model_type" not in kept and "_class_name" not in kept:
         raise UsageError(
-            f"{file}: model_type is missing, so this is not a model's configuration.",
-            "Give the config.json of a transformers model.",
+            message("{file}: model_type is missing, so this is not a model's configuration.", file=file),
+            message("Give the config.json of a transformers model."),
         )
     return ModelFiles(
         kind="transformers" if "model_type" in kept else "diffusers",
@@ -108,7 +116,7 @@ def read_model(path: Path | str, *, changes: Mapping[str, Setting] | None = None
 def _pipeline(folder: Path, *, changes: Mapping[str, Setting]) -> ModelFiles:
     index = _read_config(folder / _INDEX)
     if changes:
-        raise UsageError(f"{folder}: --change is for the config.json of one model, not for a pipeline.")
+        raise UsageError(message("{folder}: --change is for the config.json of one model, not for a pipeline.", folder=folder))
     files = sorted(file for file in folder.glob(f"*/{_CONFIG}") if file.parent.name in index)
     configs = {file.parent.name: _read_config(file) for file in files}
     for name in configs:
@@ -134,20 +142,26 @@ def _read_config(file: Path) -> dict[str, Any]:
     # Labels of classes are keys (ImageNet-21k has 43,000), and Mamba2 writes Infinity for a limit that there is not.
     config = read_json(file, max_keys=MAX_MACHINE_KEYS, may_be_infinite=True)
     if not isinstance(config, dict):
-        raise UsageError(f"{file}: not a configuration: expected a JSON object, found {shown(config)}.")
+        raise UsageError(
+            message("{file}: not a configuration: expected a JSON object, found {found}.", file=file, found=shown(config))
+        )
     for key in ("model_type", "_class_name"):
         if not isinstance(config.get(key, ""), str):
-            raise UsageError(f"{file}: {key} must be text.", "It is the name of an architecture.")
+            raise UsageError(
+                message("{file}: {key} must be text.", file=file, key=key), message("It is the name of an architecture.")
+            )
     place, kept = _place_of_code(config), _without_private(config)
     if place is not None:
         raise UsageError(
-            f"{file}: {place} names code to execute, which is never run.",
-            "Remove it if the architecture is one of transformers' own; else write a workload and give --model module:function.",
+            message("{file}: {place} names code to execute, which is never run.", file=file, place=place),
+            message(
+                "Remove it if the architecture is one of transformers' own; else write a workload and give --model module:function."
+            ),
         )
     if config.get("quantization_config"):
         raise UsageError(
-            f"{file}: quantization_config is not run as written.",
-            "Remove it to measure the architecture, with an engine such as torch-int4 for the format.",
+            message("{file}: quantization_config is not run as written.", file=file),
+            message("Remove it to measure the architecture, with an engine such as torch-int4 for the format."),
         )
     check_config(config, file=file)
     return {**kept, **{key: config[key] for key in _READ_PRIVATE if key in config}}
@@ -187,12 +201,16 @@ def _known(changes: Mapping[str, Setting], *, config: Mapping[str, Any], file: P
     for key in changes:
         if key not in config:
             near = difflib.get_close_matches(key, config, n=3, cutoff=0.5)
-            hint = f"Did you mean {' or '.join(near)}?" if near else f"Its keys: {', '.join(sorted(config))}."
-            raise UsageError(f"--change {key}: {file} has no such key.", hint)
+            hint = (
+                message("Did you mean {near}?", near=" or ".join(near))
+                if near
+                else message("Its keys: {keys}.", keys=", ".join(sorted(config)))
+            )
+            raise UsageError(message("--change {key}: {file} has no such key.", key=key, file=file), hint)
     return changes
 
 
-_PICKLE_REASON = "a pickle, and opening one runs the code that it contains."
+_PICKLE_REASON = message("a pickle, and opening one runs the code that it contains.")
 
 
 def _refuse_pickles(folder: Path) -> None:
@@ -201,8 +219,8 @@ def _refuse_pickles(folder: Path) -> None:
     found = sorted(file.name for file in folder.iterdir() if file.suffix.lower() in PICKLES)
     if found:
         raise UsageError(
-            f"{folder / found[0]}: {_PICKLE_REASON}",
-            "Convert the weights to safetensors, or move them away to measure with random ones (speed is the same).",
+            message("{folder}: {pickle_reason}", folder=folder / found[0], pickle_reason=_PICKLE_REASON),
+            message("Convert the weights to safetensors, or move them away to measure with random ones (speed is the same)."),
         )
 
 
@@ -213,8 +231,8 @@ def _weights(folder: Path) -> list[Mapping[str, Any]]:
         _refuse_pickles(folder)
     elif (folder / _ADAPTER).exists():
         raise UsageError(
-            f"{folder / _ADAPTER}: an adapter, which names another model to load.",
-            "Give the folder of that model, or of a merged one.",
+            message("{folder}: an adapter, which names another model to load.", folder=folder / _ADAPTER),
+            message("Give the folder of that model, or of a merged one."),
         )
     _check_indexes(folder, files)
     return [{"file": file.name, "bytes": file.stat().st_size, "header": _header(file)} for file in files]
@@ -230,7 +248,12 @@ def _check_indexes(folder: Path, files: Sequence[Path]) -> None:
         strange = [name for name in names if not isinstance(name, str) or name not in known]
         if strange:
             raise UsageError(
-                f"{index}: weight_map names {shown(strange[0])}, which is not a safetensors file in its folder.", _COMPLETE
+                message(
+                    "{index}: weight_map names {strange}, which is not a safetensors file in its folder.",
+                    index=index,
+                    strange=shown(strange[0]),
+                ),
+                _COMPLETE,
             )
 
 
@@ -240,15 +263,17 @@ def _header(file: Path) -> Mapping[str, Any]:
         with file.open("rb") as handle:
             (length,) = struct.unpack("<Q", handle.read(8))
             if not 2 <= length <= min(file.stat().st_size, MAX_JSON_CHARACTERS):
-                raise UsageError(f"{file}: not safetensors: the length of its header is impossible.", _COMPLETE)
+                raise UsageError(message("{file}: not safetensors: the length of its header is impossible.", file=file), _COMPLETE)
             text = handle.read(length).decode("utf-8")
     except OSError as problem:
-        raise UsageError(f"{file}: {(problem.strerror or 'cannot be read').lower()}.") from None
+        raise UsageError(
+            message("{file}: {strerror}.", file=file, strerror=(problem.strerror or message("cannot be read")).lower())
+        ) from None
     except (UnicodeDecodeError, struct.error):
-        raise UsageError(f"{file}: not safetensors: it has no header.", _COMPLETE) from None
-    header = parse_json(text, where=f"{file}: header", max_keys=MAX_MACHINE_KEYS)
+        raise UsageError(message("{file}: not safetensors: it has no header.", file=file), _COMPLETE) from None
+    header = parse_json(text, where=message("{file}: header", file=file), max_keys=MAX_MACHINE_KEYS)
     if not isinstance(header, dict):
-        raise UsageError(f"{file}: not safetensors: its header is {shown(header)}.", _COMPLETE)
+        raise UsageError(message("{file}: not safetensors: its header is {header}.", file=file, header=shown(header)), _COMPLETE)
     return header
 
 

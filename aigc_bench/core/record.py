@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, WrapValidator
+
+from aigc_bench.core.messages import Message
 
 
 class Record(BaseModel):
@@ -21,3 +23,11 @@ class Measured(Record):
     """A record of what was measured: no number of it is NaN or infinite."""
 
     model_config = ConfigDict(allow_inf_nan=False)
+
+
+def _unchanged(text: Any, validate: Any) -> Any:
+    return text if isinstance(text, Message) else validate(text)
+
+
+Sentence = Annotated[str, WrapValidator(_unchanged)]
+"""A field of a record that may hold a message; pydantic would make plain text of it."""

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from aigc_bench.core.messages import message
 from aigc_bench.core.pipeline import Pipeline, PipelineUse
 from aigc_bench.core.record import Measured, Quantity
 from aigc_bench.core.record import Record as Record
@@ -288,12 +289,23 @@ class TrialResult(Measured):
         for part in filter(None, (self.samples, self.steps)):
             lengths = sorted({len(column) for _, column in part})
             if len(lengths) > 1:
-                raise ValueError(f"columns of {type(part).__name__.lower()} have {lengths[0]} and {lengths[-1]} entries")
+                raise ValueError(
+                    message(
+                        "columns of {type} have {length} and {other_length} entries",
+                        type=type(part).__name__.lower(),
+                        length=lengths[0],
+                        other_length=lengths[-1],
+                    )
+                )
         if self.samples is not None and self.work is not None and self.steps is not None:
             named = (("stage", self.samples.stage, len(self.work.stages)), ("step", self.samples.step, len(self.steps.start_s)))
             for name, column, count in named:
                 if column and max(column) >= count:
-                    raise ValueError(f"samples name {name} {max(column)} of {count}, counted from 0")
+                    raise ValueError(
+                        message(
+                            "samples name {name} {column} of {count}, counted from 0", name=name, column=max(column), count=count
+                        )
+                    )
         return self
 
 

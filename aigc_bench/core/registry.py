@@ -16,6 +16,7 @@ from types import ModuleType
 from typing import Any
 
 from aigc_bench.core.errors import UnknownNameError, UsageError
+from aigc_bench.core.messages import message
 
 GROUPS: dict[str, tuple[str, str]] = {
     # group: (package that holds it, name of the object in each file)
@@ -70,5 +71,8 @@ def load(group: str, name: str) -> Any:
     if (group, name) in _admitted:
         return _admitted[group, name]
     if group == "workloads" and ":" in name:
-        raise UsageError(f"workload {name!r}: a file must not name code.", "Only a command may: --model module:function.")
+        raise UsageError(
+            message("workload {name!r}: a file must not name code.", name=name),
+            message("Only a command may: --model module:function."),
+        )
     raise UnknownNameError(attribute, name, known=names(group))

@@ -5,25 +5,27 @@ from __future__ import annotations
 import errno
 import os
 
+from aigc_bench.core.messages import joined, message
+
 REMEDIES = {
-    errno.ENOSPC: "Free some space there, or name another place.",
-    errno.EDQUOT: "Free some of your quota there, or name another place.",
-    errno.EFBIG: "Raise the limit of file sizes: ulimit -f.",
-    errno.EACCES: "Name a place that you may read or write.",
-    errno.EPERM: "Name a place that you may read or write.",
-    errno.EROFS: "It is mounted read-only: name another place.",
-    errno.ENOENT: "Name a place that exists.",
-    errno.EEXIST: "Name another place.",
-    errno.ENOTDIR: "A part of the path is a file, not a folder: name another path.",
-    errno.ENAMETOOLONG: "Name a shorter one.",
-    errno.EMFILE: "Raise the limit of open files: ulimit -n.",
-    errno.ENOMEM: "Free some memory first.",
-    errno.EIO: "The device or its connection fails: see `dmesg`.",
-    errno.ESTALE: "The file server has replaced it: mount it again.",
+    errno.ENOSPC: message("Free some space there, or name another place."),
+    errno.EDQUOT: message("Free some of your quota there, or name another place."),
+    errno.EFBIG: message("Raise the limit of file sizes: ulimit -f."),
+    errno.EACCES: message("Name a place that you may read or write."),
+    errno.EPERM: message("Name a place that you may read or write."),
+    errno.EROFS: message("It is mounted read-only: name another place."),
+    errno.ENOENT: message("Name a place that exists."),
+    errno.EEXIST: message("Name another place."),
+    errno.ENOTDIR: message("A part of the path is a file, not a folder: name another path."),
+    errno.ENAMETOOLONG: message("Name a shorter one."),
+    errno.EMFILE: message("Raise the limit of open files: ulimit -n."),
+    errno.ENOMEM: message("Free some memory first."),
+    errno.EIO: message("The device or its connection fails: see `dmesg`."),
+    errno.ESTALE: message("The file server has replaced it: mount it again."),
 }
 """Number of an error -> what the user can do."""
 
-CURRENT_FOLDER_GONE = "the current folder was removed. Change to one that exists: cd."
+CURRENT_FOLDER_GONE = message("the current folder was removed. Change to one that exists: cd.")
 
 
 def in_one_line(problem: OSError) -> str:
@@ -35,7 +37,8 @@ def in_one_line(problem: OSError) -> str:
     said = (problem.strerror or str(problem) or type(problem).__name__).lower().rstrip(".")
     place = f"{where}: " if isinstance(where, str) and where else "" if where is None else f"{where!r}: "
     remedy = REMEDIES.get(problem.errno or 0, "")
-    return f"{place}{said}. {remedy}".rstrip() if place else f"cannot write or read: {said}. {remedy}".rstrip()
+    parts = [place + said + "." if place else message("cannot write or read: {said}.", said=said)]
+    return joined(" ", [*parts, remedy] if remedy else parts)
 
 
 def is_current_folder_gone() -> bool:
@@ -90,8 +93,11 @@ def out_of_memory_words() -> str:
     """``memory is exhausted: this process may have 300 MiB (ulimit -v). Raise that limit, or free some memory.``"""
     limit = _limit_bytes()
     if limit is None:
-        return "memory is exhausted. Free some memory, or take a machine or container with more."
-    return f"memory is exhausted: a process may use {limit >> 20} MiB here (ulimit -v). Raise that limit: ulimit -v unlimited."
+        return message("memory is exhausted. Free some memory, or take a machine or container with more.")
+    return message(
+        "memory is exhausted: a process may use {limit} MiB here (ulimit -v). Raise that limit: ulimit -v unlimited.",
+        limit=limit >> 20,
+    )
 
 
 def _limit_bytes() -> int | None:

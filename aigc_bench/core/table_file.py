@@ -18,6 +18,7 @@ from pathlib import Path
 
 from aigc_bench.core.csv_file import original
 from aigc_bench.core.errors import UsageError
+from aigc_bench.core.messages import message
 from aigc_bench.core.numbers import Commas, has_decimal_comma
 from aigc_bench.core.text_file import read_text
 
@@ -108,8 +109,15 @@ def _records(text: str, *, delimiter: str, file: Path, first: int) -> Iterator[t
         except StopIteration:
             return
         except csv.Error as problem:
-            said = "a quote is never closed" if "unexpected end" in str(problem) else "text follows the closing quote of a cell"
-            raise UsageError(f"{file}: line {line}: {said}.", 'Write a quote inside a quoted cell twice: "".') from None
+            said = (
+                message("a quote is never closed")
+                if "unexpected end" in str(problem)
+                else message("text follows the closing quote of a cell")
+            )
+            raise UsageError(
+                message("{file}: line {line}: {said}.", file=file, line=line, said=said),
+                message('Write a quote inside a quoted cell twice: "".'),
+            ) from None
         if any(cell.strip() for cell in record):
             yield line, record
         line = first + reader.line_num
@@ -119,28 +127,54 @@ def _check_header(
     columns: tuple[str, ...], *, file: Path, line: int, required: Sequence[str], delimiter: str, hint: str | None
 ) -> None:
     if not columns:
-        raise UsageError(f"{file}: empty: there is no line with the names of columns.", hint)
+        raise UsageError(message("{file}: empty: there is no line with the names of columns.", file=file), hint)
     if len(columns) > MAX_COLUMNS:
-        raise UsageError(f"{file}: line {line}: {len(columns):,} columns; at most {MAX_COLUMNS:,} are read.")
+        raise UsageError(
+            message(
+                "{file}: line {line}: {num_columns:,} columns; at most {max_columns:,} are read.",
+                file=file,
+                line=line,
+                num_columns=len(columns),
+                max_columns=MAX_COLUMNS,
+            )
+        )
     twice = [name for name, count in Counter(columns).items() if count > 1 and name]
     if twice:
-        raise UsageError(f"{file}: line {line}: column {twice[0]!r} appears {columns.count(twice[0])} times.", "Keep one of them.")
+        raise UsageError(
+            message(
+                "{file}: line {line}: column {twice!r} appears {count} times.",
+                file=file,
+                line=line,
+                twice=twice[0],
+                count=columns.count(twice[0]),
+            ),
+            message("Keep one of them."),
+        )
     missing = [name for name in required if name not in columns]
     if missing:
         raise UsageError(
-            f"{file}: line {line}: column {missing[0]!r} is missing.",
-            f"Required: {', '.join(required)}. Found, with a {_NAMES[delimiter]} as delimiter: {_listed(columns)}.",
+            message("{file}: line {line}: column {missing!r} is missing.", file=file, line=line, missing=missing[0]),
+            message(
+                "Required: {required}. Found, with a {delimiter} as delimiter: {columns}.",
+                required=", ".join(required),
+                delimiter=_NAMES[delimiter],
+                columns=_listed(columns),
+            ),
         )
 
 
 def _listed(columns: Sequence[str]) -> str:
     shown = [name if len(name) <= 40 else f"{name[:37]}..." for name in columns[:20]]
-    return ", ".join(shown) + (f" and {len(columns) - 20} more" if len(columns) > 20 else "")
+    return ", ".join(shown) + (message(" and {num_more} more", num_more=len(columns) - 20) if len(columns) > 20 else "")
 
 
 def _row(line: int, record: Sequence[str], *, columns: Sequence[str]) -> Row:
     cells = [original(cell.strip()) for cell in record]
     extra = [cell for cell in cells[len(columns) :] if cell]
-    problem = f"has {len(cells)} cells where the header has {len(columns)}" if extra else None
+    problem = (
+        message("has {num_cells} cells where the header has {num_columns}", num_cells=len(cells), num_columns=len(columns))
+        if extra
+        else None
+    )
     padded = [*cells, *[""] * (len(columns) - len(cells))]
     return Row(line=line, cells={name: cell for name, cell in zip(columns, padded, strict=False) if name}, problem=problem)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from aigc_bench.core.errors import FileWarning, UsageError
+from aigc_bench.core.messages import message
 
 MAX_TEXT_BYTES = 512 * 2**20
 """Decompressed bytes of a file that is held in memory as one text; a million rows of a wide table are about half of it."""
@@ -30,7 +31,7 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-_SAVE_AS = "Save it as UTF-8 text."
+_SAVE_AS = message("Save it as UTF-8 text.")
 
 
 def read_text(file: Path) -> str:
@@ -48,16 +49,25 @@ def read_content(file: Path) -> bytes:
         with file.open("rb") as raw:
             content = _unpacked(raw, is_gzip=raw.peek(2)[:2] == _GZIP_MAGIC)
     except (EOFError, gzip.BadGzipFile, zlib.error) as problem:
-        reason = "cut short" if isinstance(problem, EOFError) else "damaged"
-        raise UsageError(f"{file}: the gzip file is {reason}.", "Copy or compress it again.") from None
+        reason = message("cut short") if isinstance(problem, EOFError) else "damaged"
+        raise UsageError(
+            message("{file}: the gzip file is {reason}.", file=file, reason=reason), message("Copy or compress it again.")
+        ) from None
     except IsADirectoryError:
-        raise UsageError(f"{file}: a folder, not a file.") from None
+        raise UsageError(message("{file}: a folder, not a file.", file=file)) from None
     except OSError as problem:
-        raise UsageError(f"{file}: {(problem.strerror or 'cannot be read').lower()}.") from None
+        raise UsageError(
+            message("{file}: {strerror}.", file=file, strerror=(problem.strerror or message("cannot be read")).lower())
+        ) from None
     if content.startswith(_ZIP_MAGIC):
-        raise UsageError(f"{file}: an Excel workbook or a zip archive, not text.", "Save the sheet as CSV, or unpack it.")
+        raise UsageError(
+            message("{file}: an Excel workbook or a zip archive, not text.", file=file),
+            message("Save the sheet as CSV, or unpack it."),
+        )
     if len(content) > MAX_TEXT_BYTES:
-        raise UsageError(f"{file}: over {MAX_TEXT_BYTES // 2**20} MiB of text.", "Split it.")
+        raise UsageError(
+            message("{file}: over {max_size} MiB of text.", file=file, max_size=MAX_TEXT_BYTES // 2**20), message("Split it.")
+        )
     return content
 
 
@@ -73,7 +83,7 @@ def _decoded(content: bytes, *, file: Path) -> str:
             return _strict(content[len(mark) :], encoding, file=file)
     if (guess := _utf16_by_zeros(content)) is not None:
         text = _strict(content, guess, file=file)
-        warnings.warn(f"{file}: read as UTF-16, by its zero bytes; it has no byte order mark.", FileWarning, stacklevel=3)
+        warnings.warn(message("{file}: read as UTF-16, by its zero bytes; it has no byte order mark.", file=file), FileWarning, stacklevel=3)
         return text
     try:
         return content.decode("utf-8")
@@ -81,8 +91,10 @@ def _decoded(content: bytes, *, file: Path) -> str:
         line = content.count(b"\n", 0, problem.start) + 1
     chinese = _gb18030(content)
     if chinese is None:
-        raise UsageError(f"{file}: line {line}: neither UTF-8 nor UTF-16 nor GB18030 (GBK) text.", _SAVE_AS)
-    warnings.warn(f"{file}: read as GB18030 (GBK), since line {line} is not UTF-8.", FileWarning, stacklevel=3)
+        raise UsageError(
+            message("{file}: line {line}: neither UTF-8 nor UTF-16 nor GB18030 (GBK) text.", file=file, line=line), _SAVE_AS
+        )
+    warnings.warn(message("{file}: read as GB18030 (GBK), since line {line} is not UTF-8.", file=file, line=line), FileWarning, stacklevel=3)
     return chinese
 
 
@@ -91,7 +103,12 @@ def _strict(content: bytes, encoding: str, *, file: Path) -> str:
         return content.decode(encoding)
     except UnicodeDecodeError as problem:
         line = content[: problem.start].decode(encoding, errors="ignore").count("\n") + 1
-        raise UsageError(f"{file}: line {line}: not valid {encoding[:6].upper().rstrip('-')} text.", _SAVE_AS) from None
+        raise UsageError(
+            message(
+                "{file}: line {line}: not valid {encoding} text.", file=file, line=line, encoding=encoding[:6].upper().rstrip("-")
+            ),
+            _SAVE_AS,
+        ) from None
 
 
 def _utf16_by_zeros(content: bytes) -> str | None:

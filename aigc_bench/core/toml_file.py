@@ -19,6 +19,7 @@ from pydantic import BaseModel, ValidationError
 
 from aigc_bench.core.document import place_words, shown
 from aigc_bench.core.errors import UnknownNameError
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Record
 
 Written = TypeVar("Written", bound=Record)
@@ -86,7 +87,7 @@ def _words(messages: Sequence[str]) -> str:
         said = [re.sub(pattern, kind, message) for message in said]
     allowed = [message.removeprefix("Input should be ") for message in said]
     if len(said) > 1 and all(message.startswith("Input should be ") for message in said):
-        return f"must be {' or '.join(allowed)}"
+        return message("must be {allowed}", allowed=" or ".join(allowed))
     first = said[-1] if said[0].startswith("Input should be ") else said[0]
     return f"{first[0].lower()}{first[1:]}".replace("input should be", "must be")
 
@@ -107,7 +108,7 @@ def _explain(mistake: Mistake, raw: Mapping[str, Any], record: type[Record]) -> 
         known = _fields(record, [part for part in mistake.place[:-1] if isinstance(part, str)])
         return f"{prefix}{UnknownNameError('key', last, known=known)}"
     if mistake.kind == "missing":
-        return f"{prefix}{last} is missing"
+        return message("{prefix}{last} is missing", prefix=prefix, last=last)
     if not last:
         return f"{where}: {mistake.words}" if where else mistake.words
     return f"{prefix}{last} = {shown(mistake.value)}: {mistake.words}"

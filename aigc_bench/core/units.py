@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import re
 
+from aigc_bench.core.messages import message
+
 _SI = ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"))
 _PREFIXED = {"s", "W", "J", "FLOP/s", "FLOP", "B/s", "Hz", "Wh", "V", "bit/s"}
 _PREFIXED_PER_ITEM = {"s", "J", "FLOP", "Wh"}
@@ -22,7 +24,7 @@ _PRINTED = {
     "C": (1.0, "°C"),
     "ratio": (1.0, "×"),
     # Seconds of audio in a second are a speed without a dimension (RTFx); seconds for a second of audio are its inverse (RTF).
-    "audio-seconds/s": (1.0, "× real time"),
+    "audio-seconds/s": (1.0, message("× real time")),
     "s/audio-second": (1.0, ""),
 }
 
@@ -104,8 +106,8 @@ def clock(duration_s: float) -> str:
     if seconds < 60:
         return f"{seconds} s"
     if seconds < 3600:
-        return f"{seconds // 60} min {seconds % 60:02d} s"
-    return f"{seconds // 3600} h {seconds % 3600 // 60:02d} min"
+        return message("{minutes} min {seconds:02d} s", minutes=seconds // 60, seconds=seconds % 60)
+    return message("{hours} h {minutes:02d} min", hours=seconds // 3600, minutes=seconds % 3600 // 60)
 
 
 _DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?", re.ASCII)
@@ -117,9 +119,9 @@ def parse_duration(text: str) -> float:
     compact = text.strip().lower().replace(" ", "").replace("min", "m")
     match = _DURATION.fullmatch(compact) if 0 < len(compact) <= 60 else None
     if match is None:
-        raise ValueError(f"{text[:40]!r} is not a duration; write 90s, 20m or 1h30m")
+        raise ValueError(message("{text!r} is not a duration; write 90s, 20m or 1h30m", text=text[:40]))
     hours, minutes, seconds = (float(part or 0) for part in match.groups())
     duration = hours * SECONDS_PER_HOUR + minutes * 60 + seconds
     if duration > LONGEST_S:
-        raise ValueError(f"{text[:40]!r} is longer than 1000 years")
+        raise ValueError(message("{text!r} is longer than 1000 years", text=text[:40]))
     return duration

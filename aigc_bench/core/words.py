@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from aigc_bench.core.errors import UsageError
+from aigc_bench.core.messages import message
 from aigc_bench.core.numbers import MAX_DIGITS, SMALLEST, parse_number, problem_of
 from aigc_bench.core.records import Setting
 
@@ -22,11 +23,14 @@ def parse_settings(words: Sequence[str], *, option: str = "--set") -> dict[str, 
     for word in words:
         key, separator, text = word.partition("=")
         if not separator or not key:
-            raise UsageError(f"{option} {word[:60]}: not a setting.", f"Write {option} name=value.")
+            raise UsageError(
+                message("{option} {word}: not a setting.", option=option, word=word[:60]),
+                message("Write {option} name=value.", option=option),
+            )
         try:
             found[key.strip()] = _setting(text.strip())
         except ValueError as problem:
-            raise UsageError(f"{option} {word[:60]}: {problem}.") from None
+            raise UsageError(message("{option} {word}: {problem}.", option=option, word=word[:60], problem=problem)) from None
     return found
 
 
@@ -42,7 +46,7 @@ def _setting(text: str) -> Setting:
         parse_number(text)  # says why it is refused
     if _WHOLE.fullmatch(text) and text not in ("-0", "+0"):
         if len(text) > MAX_DIGITS:
-            raise ValueError(f"must have at most {MAX_DIGITS} digits")
+            raise ValueError(message("must have at most {max_digits} digits", max_digits=MAX_DIGITS))
         return _sound(int(text))
     try:
         number = float(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import click
@@ -9,6 +10,7 @@ import click
 from aigc_bench.cli import EXIT_REGRESSION
 from aigc_bench.cli.output import json_option, print_json, print_table
 from aigc_bench.cli.terminal import say
+from aigc_bench.core.messages import message
 
 if TYPE_CHECKING:
     from aigc_bench.analyze.compare import Change, Comparison, RunComparison
@@ -25,15 +27,15 @@ def _fraction(ctx: click.Context, param: click.Parameter, value: str | None) -> 
     except ValueError:
         fraction = -1.0
     if not 0 <= fraction < 1:
-        raise click.BadParameter(f"{value!r} is not a fraction; write 5% or 0.05", ctx=ctx, param=param)
+        raise click.BadParameter(message("{value!r} is not a fraction; write 5% or 0.05", value=value), ctx=ctx, param=param)
     return fraction
 
 
-@click.command(short_help="Compare runs with a base run, case by case.")
+@click.command(short_help=message("Compare runs with a base run, case by case."))
 @click.argument("base", metavar="BASE")
 @click.argument("others", nargs=-1, required=True, metavar="OTHER...")
-@click.option("--fail-above", callback=_fraction, metavar="5%", help="Exit 4 if a metric is worse by more than this.")
-@click.option("--all", "is_complete", is_flag=True, help="Also print unchanged metrics.")
+@click.option("--fail-above", callback=_fraction, metavar="5%", help=message("Exit 4 if a metric is worse by more than this."))
+@click.option("--all", "is_complete", is_flag=True, help=message("Also print unchanged metrics."))
 @json_option
 def command(*, base: str, others: tuple[str, ...], fail_above: float | None, is_complete: bool, as_json: bool) -> int:
     """Compare runs with a base run, case by case.
@@ -51,22 +53,32 @@ def command(*, base: str, others: tuple[str, ...], fail_above: float | None, is_
 
 def _print(comparison: Comparison, *, is_complete: bool) -> None:
     for other in comparison.others:
-        say(f"{other.other} against {comparison.base}: {other.kind.replace('_', ' ')}")
+        say(message("{other} against {base}: {kind}", other=other.other, base=comparison.base, kind=other.kind.replace("_", " ")))
         for line in _circumstances(other):
             say(f"  {line}")
         shown = [change for change in other.changes if is_complete or change.finding in ("better", "worse")]
         print_table([_cells(change) for change in shown], right=["base", "other", "effect", "detectable", "p"])
-        counts = {finding: sum(c.finding == finding for c in other.changes) for finding in ("better", "worse", "same", "undecided")}
-        say(", ".join(f"{count} {finding}" for finding, count in counts.items()) + f"; {len(other.regressions)} regressions", "")
+        counts = Counter(change.finding for change in other.changes)
+        tally = message(
+            "{better} better, {worse} worse, {same} same, {undecided} undecided; {regressions} regressions",
+            better=counts["better"],
+            worse=counts["worse"],
+            same=counts["same"],
+            undecided=counts["undecided"],
+            regressions=len(other.regressions),
+        )
+        say(tally, "")
 
 
 def _circumstances(other: RunComparison) -> list[str]:
     """Return how the circumstances of the two runs differ."""
-    lines = [f"{key.key} differs: {key.base} and {key.other}" for key in other.differing]
+    lines = [message("{key} differs: {base} and {other}", key=key.key, base=key.base, other=key.other) for key in other.differing]
     lines += other.notes
-    lines += [f"not compared: {case}" for case in (*other.only_in_base, *other.only_in_other)]
+    lines += [message("not compared: {case}", case=case) for case in (*other.only_in_base, *other.only_in_other)]
     if other.throughput_ratio is not None:
-        lines.append(f"throughput, geometric mean over the cases: x {other.throughput_ratio:.3f}")
+        lines.append(
+            message("throughput, geometric mean over the cases: x {throughput_ratio:.3f}", throughput_ratio=other.throughput_ratio)
+        )
     return lines
 
 
@@ -75,13 +87,13 @@ def _cells(change: Change) -> dict[str, str]:
 
     detectable = "–" if change.detectable_effect is None else f"{change.detectable_effect:.1%}"
     return {
-        "case": change.case,
-        "metric": change.metric,
-        "base": quantity(change.base, change.unit),
-        "other": quantity(change.other, change.unit),
-        "effect": f"{change.effect:+.1%}",
-        "detectable": detectable,
-        "p": "–" if change.p is None else f"{change.p:.2g}",
-        "finding": "REGRESSION" if change.is_regression else change.finding,
-        "verdict": change.verdict,
+        message("case"): change.case,
+        message("metric"): change.metric,
+        message("base"): quantity(change.base, change.unit),
+        message("other"): quantity(change.other, change.unit),
+        message("effect"): f"{change.effect:+.1%}",
+        message("detectable"): detectable,
+        message("p"): "–" if change.p is None else f"{change.p:.2g}",
+        message("finding"): message("REGRESSION") if change.is_regression else change.finding,
+        message("verdict"): change.verdict,
     }

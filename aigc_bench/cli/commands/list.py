@@ -6,17 +6,18 @@ import click
 
 from aigc_bench.cli import nearest
 from aigc_bench.cli.output import json_option, print_json, print_table
+from aigc_bench.core.messages import message
 
 KINDS = {
-    "workloads": "model families and their presets",
-    "profiles": "sets of cases for a kind of machine",
-    "engines": "engines that execute a model",
-    "metrics": "metrics with their formulae",
-    "sensors": "sources of telemetry",
-    "factors": "deployment factors of a plan",
-    "accelerators": "GPUs and other accelerators of the catalogue",
-    "servers": "servers of the catalogue",
-    "prices": "rental prices of accelerators",
+    "workloads": message("model families and their presets"),
+    "profiles": message("sets of cases for a kind of machine"),
+    "engines": message("engines that execute a model"),
+    "metrics": message("metrics with their formulae"),
+    "sensors": message("sources of telemetry"),
+    "factors": message("deployment factors of a plan"),
+    "accelerators": message("GPUs and other accelerators of the catalogue"),
+    "servers": message("servers of the catalogue"),
+    "prices": message("rental prices of accelerators"),
 }
 """The keys of ``aigc_bench.listing.KINDS``, repeated here so that help imports nothing."""
 
@@ -52,7 +53,7 @@ UNITS = {
 """Suffix of a key -> unit of its values."""
 
 
-@click.command(short_help="List workloads, profiles, engines, metrics, accelerators, prices ...")
+@click.command(short_help=message("List workloads, profiles, engines, metrics, accelerators, prices ..."))
 @click.argument("kind", metavar="KIND", required=False)
 @json_option
 def command(*, kind: str | None, as_json: bool) -> None:
@@ -65,7 +66,7 @@ def command(*, kind: str | None, as_json: bool) -> None:
         print_json(known) if as_json else print_table(known)
         return
     if kind not in KINDS:
-        raise click.UsageError(f"unknown kind {kind!r}. {nearest(kind, KINDS)}")
+        raise click.UsageError(message("unknown kind {kind!r}. {nearest}", kind=kind, nearest=nearest(kind, KINDS)))
     from aigc_bench.listing import listing
 
     rows = listing(kind)

@@ -11,6 +11,7 @@ import click
 from aigc_bench.cli.amounts import MOST_DEVICES, MOST_ITEMS, MOST_REQUESTS, MOST_SEED, Amount, Count
 from aigc_bench.cli.output import json_option, number_cells, print_json, print_table
 from aigc_bench.cli.terminal import say
+from aigc_bench.core.messages import message
 
 if TYPE_CHECKING:
     from aigc_bench.core.records import MetricRow, Mode
@@ -23,44 +24,61 @@ _SEED = Count(least=0, most=MOST_SEED)
 _AMOUNT = Amount()
 
 
-@click.command(short_help="Predict a case on an accelerator of the catalogue.")
+@click.command(short_help=message("Predict a case on an accelerator of the catalogue."))
 @click.argument("what", metavar="WORKLOAD[/PRESET]", required=False)
-@click.option("-a", "--accelerator", "accelerators", multiple=True, metavar="ID|@RUN", help="Accelerator to predict (repeatable).")
-@click.option("--model", metavar="PATH|MODULE:FUNCTION", help="Your own model: a config.json, its folder, or a function.")
-@click.option("--change", "changes", multiple=True, metavar="K=V", help="Override a key of your model's config.json (repeatable).")
-@click.option("-p", "--profile", metavar="NAME|FILE", help="Predict every case of a profile instead of one.")
 @click.option(
-    "-r", "--run", "runs", multiple=True, metavar="RUN", help="A run of your own that calibrates the prediction (repeatable)."
+    "-a", "--accelerator", "accelerators", multiple=True, metavar="ID|@RUN", help=message("Accelerator to predict (repeatable).")
 )
-@click.option("-o", "--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE.html", help="Also write a report.")
+@click.option("--model", metavar="PATH|MODULE:FUNCTION", help=message("Your own model: a config.json, its folder, or a function."))
+@click.option(
+    "--change", "changes", multiple=True, metavar="K=V", help=message("Override a key of your model's config.json (repeatable).")
+)
+@click.option("-p", "--profile", metavar="NAME|FILE", help=message("Predict every case of a profile instead of one."))
+@click.option(
+    "-r",
+    "--run",
+    "runs",
+    multiple=True,
+    metavar="RUN",
+    help=message("A run of your own that calibrates the prediction (repeatable)."),
+)
+@click.option(
+    "-o", "--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE.html", help=message("Also write a report.")
+)
 @click.option("--mode", type=click.Choice(["infer", "train"]), default="infer", show_default=True)
-@click.option("--engine", metavar="NAME", help="torch-eager (default), torch-compile, vllm, sglang, tensorrt-llm ...")
-@click.option("--precision", metavar="DTYPE", help="fp32, tf32, bf16, fp16; served engines also fp8, fp4, int4.")
+@click.option("--engine", metavar="NAME", help=message("torch-eager (default), torch-compile, vllm, sglang, tensorrt-llm ..."))
+@click.option("--precision", metavar="DTYPE", help=message("fp32, tf32, bf16, fp16; served engines also fp8, fp4, int4."))
 @click.option(
     "--batch-size",
     type=_BATCH,
-    help="Batch size (default 1); for a serving engine the requests in flight, in the server scenario their maximum.",
+    help=message("Batch size (default 1); for a serving engine the requests in flight, in the server scenario their maximum."),
 )
-@click.option("--devices", type=_DEVICES, default=1, show_default=True, metavar="N", help="Accelerators in use.")
-@click.option("--parallel", metavar="tp=4,pp=2", help="Parallelism of a served model; the remaining devices hold replicas.")
-@click.option("--set", "settings", multiple=True, metavar="K=V", help="A setting of the model family, such as prompt_len=2048.")
+@click.option("--devices", type=_DEVICES, default=1, show_default=True, metavar="N", help=message("Accelerators in use."))
+@click.option(
+    "--parallel", metavar="tp=4,pp=2", help=message("Parallelism of a served model; the remaining devices hold replicas.")
+)
+@click.option(
+    "--set", "settings", multiple=True, metavar="K=V", help=message("A setting of the model family, such as prompt_len=2048.")
+)
 @click.option("--scenario", type=click.Choice(["offline", "server"]), default="offline", show_default=True)
-@click.option("--rate", type=_AMOUNT, metavar="R", help="Arrival rate in requests per second (server).")
-@click.option("--slo-ttft", type=_AMOUNT, metavar="S", help="TTFT SLO in seconds (server).")
-@click.option("--slo-tpot", type=_AMOUNT, metavar="S", help="TPOT SLO in seconds (server).")
-@click.option("--slo-latency", type=_AMOUNT, metavar="S", help="Latency SLO of a whole request in seconds (server).")
+@click.option("--rate", type=_AMOUNT, metavar="R", help=message("Arrival rate in requests per second (server)."))
+@click.option("--slo-ttft", type=_AMOUNT, metavar="S", help=message("TTFT SLO in seconds (server)."))
+@click.option("--slo-tpot", type=_AMOUNT, metavar="S", help=message("TPOT SLO in seconds (server)."))
+@click.option("--slo-latency", type=_AMOUNT, metavar="S", help=message("Latency SLO of a whole request in seconds (server)."))
 @click.option(
     "--percentile",
     type=_AMOUNT,
     metavar="P",
-    help="Percentage of requests that must meet each SLO (default 99).",
+    help=message("Percentage of requests that must meet each SLO (default 99)."),
 )
 @click.option(
-    "--lengths", metavar="IN/OUT", help="Tokens: 1024/256, uniform:100,900/64, lognormal:700,1/lognormal:200,1 (mean, cv)."
+    "--lengths", metavar="IN/OUT", help=message("Tokens: 1024/256, uniform:100,900/64, lognormal:700,1/lognormal:200,1 (mean, cv).")
 )
-@click.option("--trace", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="CSV of recorded requests (server).")
-@click.option("--requests", type=_REQUESTS, metavar="N", help="Requests to simulate (default 2000, or all of the trace).")
-@click.option("--seed", type=_SEED, metavar="N", help="Random seed of arrivals and lengths (default 0).")
+@click.option(
+    "--trace", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help=message("CSV of recorded requests (server).")
+)
+@click.option("--requests", type=_REQUESTS, metavar="N", help=message("Requests to simulate (default 2000, or all of the trace)."))
+@click.option("--seed", type=_SEED, metavar="N", help=message("Random seed of arrivals and lengths (default 0)."))
 @json_option
 @click.pass_context
 def command(
@@ -95,9 +113,9 @@ def command(
     from aigc_bench.predict.query import Query
 
     if sum(given is not None for given in (what, model, profile)) != 1:
-        raise click.UsageError("name one WORKLOAD[/PRESET], or your --model, or a --profile")
+        raise click.UsageError(message("name one WORKLOAD[/PRESET], or your --model, or a --profile"))
     if changes and model is None:
-        raise click.UsageError("--change overrides keys of the config.json of --model; add --model")
+        raise click.UsageError(message("--change overrides keys of the config.json of --model; add --model"))
     if profile is not None:
         _refuse(context, with_profile=True, names=("mode", "engine", "precision", "batch_size", "devices", "parallel", "settings"))
         _refuse(context, with_profile=True, names=("scenario", *_LOAD))
@@ -116,8 +134,10 @@ def command(
     else:
         _print(found.rows)
     if out is not None:
-        file = api.prediction_report(found, title=f"Profile {profile}" if profile is not None else str(what or model), out=out)
-        say(f"report: {file}", err=True)
+        file = api.prediction_report(
+            found, title=message("Profile {profile}", profile=profile) if profile is not None else str(what or model), out=out
+        )
+        say(message("report: {file}", file=file), err=True)
 
 
 def _refuse(context: click.Context, *, with_profile: bool, names: tuple[str, ...]) -> None:
@@ -125,8 +145,8 @@ def _refuse(context: click.Context, *, with_profile: bool, names: tuple[str, ...
     for option in context.command.params:
         source = context.get_parameter_source(option.name or "")
         if option.name in names and source is click.core.ParameterSource.COMMANDLINE:
-            hint = "a profile states this for each of its cases" if with_profile else "add --scenario server"
-            raise click.UsageError(f"{option.opts[0]}: {hint}")
+            hint = message("a profile states this for each of its cases") if with_profile else message("add --scenario server")
+            raise click.UsageError(message("{option}: {hint}", option=option.opts[0], hint=hint))
 
 
 def _load_of(context: click.Context) -> RequestLoad:
@@ -157,10 +177,10 @@ def _print(rows: Sequence[tuple[str, MetricRow]]) -> None:
     for name, row in rows:
         by_case.setdefault((row.case, name), []).append(row)
     for (case, name), own in by_case.items():
-        say("", f"{case} on {name}")
+        say("", message("{case} on {name}", case=case, name=name))
         shared = [code for code in own[0].reasons if all(code in row.reasons for row in own)]
         if shared:
-            say(f"all numbers: {', '.join(shared)}")
+            say(message("all numbers: {shared}", shared=", ".join(shared)))
         cells_of = [number_cells(row, shared=shared) for row in own]
         columns = [key for key in cells_of[0] if key != "n" and (key != "further reasons" or any(cells[key] for cells in cells_of))]
         print_table([{key: cells[key] for key in columns} for cells in cells_of], right=["value", "low", "high"])

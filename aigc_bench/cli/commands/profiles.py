@@ -8,12 +8,13 @@ import click
 
 from aigc_bench.cli.output import json_option, print_json, print_table
 from aigc_bench.cli.terminal import say
+from aigc_bench.core.messages import message
 
 if TYPE_CHECKING:
     from aigc_bench.measure.profiles import Profile
 
 
-@click.group("profiles", invoke_without_command=True, short_help="List, show and create profiles.")
+@click.group("profiles", invoke_without_command=True, short_help=message("List, show and create profiles."))
 @click.pass_context
 def command(ctx: click.Context) -> None:
     """List, show and create profiles: named sets of cases for one kind of machine."""
@@ -44,8 +45,10 @@ def show_command(*, profile: str, as_json: bool) -> None:
 
 @command.command("new")
 @click.argument("name")
-@click.option("--from", "source", default="smoke", show_default=True, metavar="NAME|FILE", help="Profile to start from.")
-@click.option("-o", "--out", type=click.Path(dir_okay=False), metavar="FILE", help="File to write (default: your profile folder).")
+@click.option("--from", "source", default="smoke", show_default=True, metavar="NAME|FILE", help=message("Profile to start from."))
+@click.option(
+    "-o", "--out", type=click.Path(dir_okay=False), metavar="FILE", help=message("File to write (default: your profile folder).")
+)
 @json_option
 def new_command(*, name: str, source: str, out: str | None, as_json: bool) -> None:
     """Create your own profile from an existing one, ready to edit."""
@@ -63,8 +66,16 @@ def as_dict(profile: Profile) -> dict[str, Any]:
 
 def _print(profile: Profile) -> None:
     expects = profile.expects if isinstance(profile.expects, str) else ", ".join(profile.expects)
-    say(f"{profile.name}: {profile.title}")
-    say(f"expects {expects}; level {profile.level}; {len(profile.cases)} cases; {profile.path}")
+    say(message("{name}: {title}", name=profile.name, title=profile.title))
+    say(
+        message(
+            "expects {expects}; level {level}; {num_cases} cases; {path}",
+            expects=expects,
+            level=profile.level,
+            num_cases=len(profile.cases),
+            path=profile.path,
+        )
+    )
     if profile.description:
         say("", *profile.description.splitlines())
     say()

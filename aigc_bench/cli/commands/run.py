@@ -16,6 +16,7 @@ from aigc_bench.cli.data_options import DataWords, data_options
 from aigc_bench.cli.output import headline, json_option, print_json, print_table
 from aigc_bench.cli.own_model import OwnModelWords, given, own_model_options
 from aigc_bench.cli.terminal import say
+from aigc_bench.core.messages import message
 
 if TYPE_CHECKING:
     from aigc_bench.analyze.rows import CaseSummary
@@ -39,36 +40,45 @@ def _seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> f
     except ValueError as problem:
         raise click.BadParameter(str(problem), ctx=ctx, param=param) from None
     if seconds <= 0:
-        raise click.BadParameter(f"{value!r} must be longer than zero", ctx=ctx, param=param)
+        raise click.BadParameter(message("{value!r} must be longer than zero", value=value), ctx=ctx, param=param)
     return seconds
 
 
 _SEED = Count(least=0, most=MOST_SEED)
 
 
-@click.command(short_help="Measure this machine with a profile and write the report.")
-@click.option("-p", "--profile", metavar="NAME|FILE", help="Profile to run (default: the one that matches this machine).")
+@click.command(short_help=message("Measure this machine with a profile and write the report."))
+@click.option("-p", "--profile", metavar="NAME|FILE", help=message("Profile to run (default: the one that matches this machine)."))
 @own_model_options
-@click.option("--find", type=click.Choice(["max-batch"]), help="Search for the largest batch size of each case that fits.")
+@click.option("--find", type=click.Choice(["max-batch"]), help=message("Search for the largest batch size of each case that fits."))
 @click.option(
     "--max-latency",
     type=Amount(least=1e-9, most=1e9),
     metavar="S",
-    help="... and keeps the latency within S seconds.",
+    help=message("... and keeps the latency within S seconds."),
 )
 @data_options
-@click.option("--only", multiple=True, metavar="GLOB", help="Run only cases whose name matches, such as 'gpt/*' (repeatable).")
-@click.option("--level", type=click.Choice(["quick", "default", "rigorous"]), help="Duration and number of trials.")
-@click.option("--budget", callback=_seconds, metavar="20m", help="Total time to spread over the cases.")
-@click.option("-o", "--out", type=click.Path(), metavar="DIR", help="Run directory to write (default: runs/TIME-PROFILE).")
 @click.option(
-    "--resume", is_flag=False, flag_value=NEWEST, metavar="[RUN]", help="Complete an interrupted run (default: the newest)."
+    "--only", multiple=True, metavar="GLOB", help=message("Run only cases whose name matches, such as 'gpt/*' (repeatable).")
 )
-@click.option("--seed", type=_SEED, default=0, show_default=True, metavar="N", help="Random seed of the trial order.")
+@click.option("--level", type=click.Choice(["quick", "default", "rigorous"]), help=message("Duration and number of trials."))
+@click.option("--budget", callback=_seconds, metavar="20m", help=message("Total time to spread over the cases."))
+@click.option("-o", "--out", type=click.Path(), metavar="DIR", help=message("Run directory to write (default: runs/TIME-PROFILE)."))
 @click.option(
-    "--record-nvml", type=click.Path(), metavar="FILE", help="Also record all NVML responses, to replay an unusual GPU elsewhere."
+    "--resume",
+    is_flag=False,
+    flag_value=NEWEST,
+    metavar="[RUN]",
+    help=message("Complete an interrupted run (default: the newest)."),
 )
-@click.option("--dry-run", is_flag=True, help="List the cases and the expected time, and exit.")
+@click.option("--seed", type=_SEED, default=0, show_default=True, metavar="N", help=message("Random seed of the trial order."))
+@click.option(
+    "--record-nvml",
+    type=click.Path(),
+    metavar="FILE",
+    help=message("Also record all NVML responses, to replay an unusual GPU elsewhere."),
+)
+@click.option("--dry-run", is_flag=True, help=message("List the cases and the expected time, and exit."))
 @json_option
 @click.pass_context
 def command(
@@ -102,7 +112,7 @@ def command(
         _refuse_with_resume(ctx, model=own.model)
         own, code = replace(own, model=None), own.model
     if max_latency is not None and find is None:
-        raise click.UsageError("--max-latency limits the search for the largest batch; add --find max-batch", ctx=ctx)
+        raise click.UsageError(message("--max-latency limits the search for the largest batch; add --find max-batch"), ctx=ctx)
     chosen = own.profile(profile, ctx=ctx)
     if dry_run:
         planned = api.dry_run(chosen, only=only, level=level, budget_s=budget, pipelines=data.pipelines())
@@ -142,7 +152,9 @@ def _refuse_with_resume(ctx: click.Context, *, model: str | None) -> None:
     allowed = ("resume", "as_json", *(["model"] if model is not None and is_code_name(model) else []))
     others = given(ctx, [name for name in ctx.params if name not in allowed])
     if others:
-        raise click.UsageError(f"--resume continues a run with its original options; remove {', '.join(others)}", ctx=ctx)
+        raise click.UsageError(
+            message("--resume continues a run with its original options; remove {others}", others=", ".join(others)), ctx=ctx
+        )
 
 
 def _exit_code(run: Run, summaries: Sequence[CaseSummary]) -> int:
@@ -176,18 +188,21 @@ def _print_outcome(run: Run, summaries: Sequence[CaseSummary]) -> None:
     from aigc_bench.core.units import quantity
 
     speed = {row.case: quantity(row.value, row.unit) for row in api.rows(run) if row.metric == "throughput"}
-    rows = [{"case": one.case_id, "throughput": speed.get(one.case_id, "–"), "outcome": headline(one)} for one in summaries]
+    rows = [
+        {message("case"): one.case_id, message("throughput"): speed.get(one.case_id, "–"), message("outcome"): headline(one)}
+        for one in summaries
+    ]
     print_table(rows, right=["throughput"])
     for found in run.info.search.found if run.info.search is not None else ():
         say(_found_words(found))
     for line in api.skipped(run):
         say(line)
-    say("", f"run     {run.path}", f"report  {run.path / REPORT_FILE}")
+    say("", message("run     {path}", path=run.path), message("report  {path}", path=run.path / REPORT_FILE))
     has_gaps = any(one.status == "not_run" or (one.num_finished < one.num_asked and not one.failures) for one in summaries)
     code = next((case.workload for case in run.info.cases if case.model is not None and case.model.is_code), None)
-    permission = "" if code is None else f" --model {shlex.quote(code)}"
+    permission = "" if code is None else message(" --model {code}", code=shlex.quote(code))
     if has_gaps or _is_open(run):
-        say(f"resume  aigc-bench run --resume {shlex.quote(str(run.path))}{permission}")
+        say(message("resume  aigc-bench run --resume {path}{permission}", path=shlex.quote(str(run.path)), permission=permission))
 
 
 def _is_open(run: Run) -> bool:
@@ -199,22 +214,29 @@ def _found_words(found: FoundBatch) -> str:
     """Return ``largest batch 48 (limited by memory): gpt/...``."""
     from aigc_bench.report.sections.largest_batch import BOUNDS
 
-    why = BOUNDS.get(found.bound or "", "no larger batch was measured")
+    why = BOUNDS.get(found.bound or "", message("no larger batch was measured"))
     if found.batch_size is None:
-        return f"largest batch: none, a batch of 1 does not fit ({why}): {found.case}"
-    return f"largest batch {found.batch_size} ({why}): {found.case}"
+        return message("largest batch: none, a batch of 1 does not fit ({why}): {case}", why=why, case=found.case)
+    return message("largest batch {batch_size} ({why}): {case}", batch_size=found.batch_size, why=why, case=found.case)
 
 
 def _print_dry_run(planned: DryRun, *, is_search: bool) -> None:
     from aigc_bench.core.units import clock
 
     for case in planned.cases:
-        say(f"{case.id}  x {planned.num_trials}")
+        say(message("{id}  x {num_trials}", id=case.id, num_trials=planned.num_trials))
     total = len(planned.cases) * planned.num_trials
     say(
         "",
-        f"profile {planned.profile}, level {planned.level}: {len(planned.cases)} cases x {planned.num_trials} trials"
-        f" = {total} trials, about {clock(planned.expected_s)}",
+        message(
+            "profile {profile}, level {level}: {num_cases} cases x {num_trials} trials = {total} trials, about {expected}",
+            profile=planned.profile,
+            level=planned.level,
+            num_cases=len(planned.cases),
+            num_trials=planned.num_trials,
+            total=total,
+            expected=clock(planned.expected_s),
+        ),
     )
     if is_search:
-        say("The search then tries larger batches until one does not fit; their number is not known in advance.")
+        say(message("The search then tries larger batches until one does not fit; their number is not known in advance."))

@@ -10,15 +10,20 @@ import click
 
 from aigc_bench.cli.output import headline, json_option, number_cells, print_json, print_table
 from aigc_bench.cli.terminal import say, say_document
+from aigc_bench.core.messages import message
 
 if TYPE_CHECKING:
     pass
 
 
-@click.command(short_help="Print the numbers of a run: one row per case and metric.")
+@click.command(short_help=message("Print the numbers of a run: one row per case and metric."))
 @click.argument("name", metavar="RUN|ACCELERATOR")
-@click.option("--as", "form", type=click.Choice(["published"]), help="Print CSV in the schema that `aigc-bench validate` reads.")
-@click.option("--gpu", metavar="ID|@RUN", help="Name of the machine in that CSV, such as a run with the probes of this CPU.")
+@click.option(
+    "--as", "form", type=click.Choice(["published"]), help=message("Print CSV in the schema that `aigc-bench validate` reads.")
+)
+@click.option(
+    "--gpu", metavar="ID|@RUN", help=message("Name of the machine in that CSV, such as a run with the probes of this CPU.")
+)
 @json_option
 def command(*, name: str, form: str | None, gpu: str | None, as_json: bool) -> None:
     """Print the numbers of a run: one row per case and metric, with unit, interval, verdict and its reasons.
@@ -26,10 +31,10 @@ def command(*, name: str, form: str | None, gpu: str | None, as_json: bool) -> N
     With the id of an accelerator (see `aigc-bench list accelerators`), print all its catalogue data with sources.
     """
     if gpu is not None and form is None:
-        raise click.UsageError("--gpu names the machine in the CSV of `--as published`; add --as published")
+        raise click.UsageError(message("--gpu names the machine in the CSV of `--as published`; add --as published"))
     if form is not None:
         if as_json:
-            raise click.UsageError("--as published prints CSV; it cannot be combined with --json")
+            raise click.UsageError(message("--as published prints CSV; it cannot be combined with --json"))
         from aigc_bench import api
 
         say_document(api.published(name, gpu=gpu))
@@ -55,7 +60,8 @@ def _show_run(name: str, *, as_json: bool) -> None:
         print_table([number_cells(row, shared=summary.reasons) for row in known], right=["value", "low", "high", "n"])
         missing = [number_cells(row, shared=summary.reasons) for row in own if row.value is None]
         if missing:
-            say("unavailable: " + ", ".join(f"{cells['metric']} ({cells['further reasons']})" for cells in missing))
+            names = ", ".join(f"{cells['metric']} ({cells['further reasons']})" for cells in missing)
+            say(message("unavailable: {names}", names=names))
         say()
 
 
@@ -70,7 +76,7 @@ def _show_accelerator(name: str, *, as_json: bool) -> None:
         described = describe_accelerator(catalogue, name)
     except UnknownNameError:
         near = difflib.get_close_matches(name, catalogue.accelerators, n=3, cutoff=0.5)
-        hint = f"Did you mean {' or '.join(near)}?" if near else "See `aigc-bench list accelerators`."
-        raise UsageError(f"{name}: neither a run directory nor an accelerator.", hint) from None
+        hint = message("Did you mean {near}?", near=" or ".join(near)) if near else message("See `aigc-bench list accelerators`.")
+        raise UsageError(message("{name}: neither a run directory nor an accelerator.", name=name), hint) from None
     rows = [{"what": what, "value": value, "source": source} for what, value, source in described]
     print_json(rows) if as_json else print_table(rows)

@@ -9,6 +9,7 @@ import click
 
 from aigc_bench.cli.output import json_option, print_json, print_table
 from aigc_bench.cli.terminal import say
+from aigc_bench.core.messages import message, plural
 
 if TYPE_CHECKING:
     from aigc_bench.predict.validation.score import Refused, Validation
@@ -19,13 +20,20 @@ MOST_RANGES = 100
 _PERCENT = ("median_ape", "mean_ape", "p90_ape", "bias", "within_10", "within_20", "within_30", "coverage_80")
 
 
-@click.command(short_help="Score the performance model against a table of results.")
+@click.command(short_help=message("Score the performance model against a table of results."))
 @click.argument("table", metavar="RESULTS.csv", type=click.Path(dir_okay=False))
 @click.option(
-    "--by", default="", metavar="gpu,family", help="Columns to group by: family, task, model, gpu, precision, engine, metric ..."
+    "--by",
+    default="",
+    metavar="gpu,family",
+    help=message("Columns to group by: family, task, model, gpu, precision, engine, metric ..."),
 )
 @click.option(
-    "--rows", "rows_out", type=click.Path(dir_okay=False), metavar="OUT.csv", help="Also write every row with its prediction."
+    "--rows",
+    "rows_out",
+    type=click.Path(dir_okay=False),
+    metavar="OUT.csv",
+    help=message("Also write every row with its prediction."),
 )
 @json_option
 def command(*, table: str, by: str, rows_out: str | None, as_json: bool) -> None:
@@ -59,7 +67,7 @@ def _show(scored: Validation, *, as_json: bool) -> None:
         rows.append({**(group.by or {"rows": "all"}), "asked": str(group.asked), "answered": str(group.answered), **cells})
     print_table(rows, right=["asked", "answered", *_PERCENT])
     for reason, count in scored.unanswered.items():
-        say(f"not answered: {count} rows, {reason}")
+        say(message("not answered: {count} rows, {reason}", count=count, reason=reason))
     for line in _refusals(scored.refused):
         say(line)
 
@@ -70,11 +78,20 @@ def _refusals(refused: Sequence[Refused]) -> Iterator[str]:
     for row in refused:
         lines.setdefault(row.reason, []).append(row.line)
     for reason, own in list(lines.items())[:MOST_REASONS]:
-        one = len(own) == 1
-        yield f"{len(own)} row{'' if one else 's'} refused: line{'' if one else 's'} {_ranges(own)}: {reason}"
+        yield plural(
+            "{count} row refused: line {lines}: {reason}",
+            "{count} rows refused: lines {lines}: {reason}",
+            count=len(own),
+            lines=_ranges(own),
+            reason=reason,
+        )
     rest = list(lines.values())[MOST_REASONS:]
     if rest:
-        yield f"{sum(map(len, rest))} rows refused for {len(rest)} further reasons; --json has every row"
+        yield message(
+            "{num_rows} rows refused for {num_reasons} further reasons; --json has every row",
+            num_rows=sum(map(len, rest)),
+            num_reasons=len(rest),
+        )
 
 
 def _ranges(lines: Sequence[int]) -> str:
@@ -86,4 +103,8 @@ def _ranges(lines: Sequence[int]) -> str:
         else:
             ranges.append([line, line])
     shown = [str(first) if first == last else f"{first}-{last}" for first, last in ranges[:MOST_RANGES]]
-    return ", ".join(shown) + (f" and {len(ranges) - MOST_RANGES} more; --json has every row" if len(ranges) > MOST_RANGES else "")
+    return ", ".join(shown) + (
+        message(" and {num_more} more; --json has every row", num_more=len(ranges) - MOST_RANGES)
+        if len(ranges) > MOST_RANGES
+        else ""
+    )

@@ -1,0 +1,140 @@
+"""Every sentence for a person goes through the message function, with placeholders that match, and is in the template."""
+
+from __future__ import annotations
+
+import ast
+import re
+import string
+from collections.abc import Iterator
+
+import pytest
+
+from tests.test_architecture import PACKAGE, name_of, sources, tree
+from tools.messages import FUNCTIONS, differences, in_template
+
+CONVERTED = ("core/", "cli/")
+"""Folders whose sentences are all messages; this list only grows."""
+NOT_YET = {"cli/commands/plan.py", "cli/plan_certainty.py", "cli/plan_check.py", "cli/plan_refused.py", "cli/plan_screen.py"}
+"""Files of those folders that are still to be converted; this set only shrinks."""
+
+SENTENCE = re.compile(r"[A-Za-z]{2,}[,:;.)'`]{0,2} [(`']{0,2}[a-z]{2,}")
+"""Two words, of which the second is in lower case."""
+
+READ_BY_PROGRAMS = {
+    *("startswith", "endswith", "removeprefix", "removesuffix", "replace", "split", "partition", "rpartition", "count", "index"),
+    *("compile", "search", "match", "fullmatch", "sub", "findall", "finditer", "Literal", "cast", "getattr", "TypeVar"),
+}
+"""Functions whose texts are compared, parsed or written, never shown."""
+
+PARSED = {
+    "core/system_errors.py": {"_NO_ROOM_WORDS"},
+    "core/toml_file.py": {"_KINDS"},
+}
+"""File -> constants whose texts are searched for, not shown."""
+
+
+def called(node: ast.Call) -> str:
+    return node.func.id if isinstance(node.func, ast.Name) else node.func.attr if isinstance(node.func, ast.Attribute) else ""
+
+
+def unseen(node: ast.AST) -> Iterator[ast.AST]:
+    """What stands below a node and is no text of its own for a person."""
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+        yield node.value
+    elif isinstance(node, ast.Assert) and node.msg is not None:
+        yield node.msg
+    elif isinstance(node, ast.Compare):
+        yield from (part for part in (node.left, *node.comparators) if not isinstance(part, ast.Call | ast.IfExp))
+    elif isinstance(node, ast.Subscript):
+        yield node.slice
+    elif isinstance(node, ast.AnnAssign | ast.arg) and node.annotation is not None:
+        yield node.annotation
+    elif isinstance(node, ast.Call) and called(node) in (*FUNCTIONS, *READ_BY_PROGRAMS):
+        yield from node.args[: FUNCTIONS.get(called(node), len(node.args))]
+    elif isinstance(node, ast.Call):
+        yield from (keyword.value for keyword in node.keywords if keyword.arg == "metavar")
+
+
+def assigned(node: ast.Assign | ast.AnnAssign) -> str:
+    target = node.targets[0] if isinstance(node, ast.Assign) else node.target
+    return target.id if isinstance(target, ast.Name) else ""
+
+
+def constant_text(node: ast.AST) -> str | None:
+    """The text of a literal, with values of an f-string left out."""
+    if isinstance(node, ast.JoinedStr):
+        return "".join(part.value if isinstance(part, ast.Constant) else "\0" for part in node.values)
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
+
+
+def loose_sentences(parsed: ast.Module, *, name: str) -> Iterator[str]:
+    """Sentences of a file outside the message function."""
+    skipped = {id(below) for node in ast.walk(parsed) for part in unseen(node) for below in ast.walk(part)}
+    constants = [
+        node for node in parsed.body if isinstance(node, ast.Assign | ast.AnnAssign) and assigned(node) in PARSED.get(name, ())
+    ]
+    skipped |= {id(below) for node in constants for below in ast.walk(node)}
+    inside = {id(part) for node in ast.walk(parsed) if isinstance(node, ast.JoinedStr) for part in node.values}
+    for node in ast.walk(parsed):
+        if id(node) in skipped or (id(node) in inside and isinstance(node, ast.Constant)):
+            continue
+        text = constant_text(node)
+        if text is not None and SENTENCE.search(text):
+            yield f"{name}:{node.lineno}: {text!r}"
+
+
+@pytest.mark.parametrize("folder", CONVERTED)
+def test_a_converted_folder_has_no_sentence_outside_the_message_function(folder: str) -> None:
+    files = [file for file in sources() if name_of(file).startswith(folder) and name_of(file) not in NOT_YET]
+    assert files
+    assert not [sentence for file in files for sentence in loose_sentences(tree(file), name=name_of(file))]
+
+
+def test_loose_sentences_are_found() -> None:
+    source = """
+'Say how many rows are left.'
+assert rows, 'there are rows here'
+if 'no rows' in text or text.startswith('all the rows'):
+    say('no rows are left', f'{message("of these rows")}')
+    raise UsageError(f'{file}: is not a table', message('Write another one.'))
+"""
+    found = sorted(loose_sentences(ast.parse(source), name="screen.py"))
+    assert found == ["screen.py:5: 'no rows are left'", "screen.py:6: '\\x00: is not a table'"]
+
+
+def message_calls() -> Iterator[tuple[str, ast.Call]]:
+    for file in sources():
+        for node in ast.walk(tree(file)):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("message", "plural"):
+                yield f"{name_of(file)}:{node.lineno}", node
+
+
+def placeholders(text: str) -> set[str]:
+    return {re.split(r"[.\[]", name)[0] for _, name, _, _ in string.Formatter().parse(text) if name is not None}
+
+
+def test_messages_are_literals_whose_placeholders_are_given() -> None:
+    wrong = []
+    for place, call in message_calls():
+        texts = [part.value for part in call.args if isinstance(part, ast.Constant) and isinstance(part.value, str)]
+        given = {keyword.arg for keyword in call.keywords}
+        if len(texts) != len(call.args) or len(texts) != FUNCTIONS[call.func.id] or None in given:
+            wrong.append(f"{place}: not a literal")
+        elif given and set().union(*map(placeholders, texts)) | ({"count"} & given) != given:
+            wrong.append(f"{place}: {texts[0]!r} is given {sorted(map(str, given))}")
+    assert not wrong
+
+
+def test_placeholders_are_words() -> None:
+    names = {keyword.arg for _, call in message_calls() for keyword in call.keywords if keyword.arg}
+    assert not [name for name in names if not re.fullmatch(r"[a-z]+(_[a-z0-9]+)*", name) or name.startswith(("expr", "arg_"))]
+
+
+def test_templates_of_pages_name_their_messages_literally() -> None:
+    for file in sorted(PACKAGE.rglob("*.j2")):
+        calls = len(re.findall(r"\b(?:message|plural|markup)\(", file.read_text(encoding="utf-8")))
+        assert calls == len(list(in_template(file.read_text(encoding="utf-8"), file=file.name))), file.name
+
+
+def test_the_template_of_translations_is_current() -> None:
+    assert not differences(), "run `make messages`"
