@@ -10,8 +10,8 @@ import pytest
 
 from aigc_bench.cli import COMMANDS, main
 from aigc_bench.core.messages import joined, message, plural, speaking, translated
-from tests.test_messages import NOT_YET
 from tests.pseudo_language import pseudo, translations
+from tests.test_messages import NOT_YET
 
 SAMPLE = Path(__file__).resolve().parent.parent / "reports" / "sample"
 

@@ -289,22 +289,15 @@ class TrialResult(Measured):
         for part in filter(None, (self.samples, self.steps)):
             lengths = sorted({len(column) for _, column in part})
             if len(lengths) > 1:
-                raise ValueError(
-                    message(
-                        "columns of {type} have {length} and {other_length} entries",
-                        type=type(part).__name__.lower(),
-                        length=lengths[0],
-                        other_length=lengths[-1],
-                    )
-                )
+                kind, least, most = type(part).__name__.lower(), lengths[0], lengths[-1]
+                raise ValueError(message("columns of {kind} have {least} and {most} entries", kind=kind, least=least, most=most))
         if self.samples is not None and self.work is not None and self.steps is not None:
             named = (("stage", self.samples.stage, len(self.work.stages)), ("step", self.samples.step, len(self.steps.start_s)))
             for name, column, count in named:
                 if column and max(column) >= count:
+                    last = max(column)
                     raise ValueError(
-                        message(
-                            "samples name {name} {column} of {count}, counted from 0", name=name, column=max(column), count=count
-                        )
+                        message("samples name {name} {last} of {count}, counted from 0", name=name, last=last, count=count)
                     )
         return self
 

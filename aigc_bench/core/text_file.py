@@ -83,7 +83,8 @@ def _decoded(content: bytes, *, file: Path) -> str:
             return _strict(content[len(mark) :], encoding, file=file)
     if (guess := _utf16_by_zeros(content)) is not None:
         text = _strict(content, guess, file=file)
-        warnings.warn(message("{file}: read as UTF-16, by its zero bytes; it has no byte order mark.", file=file), FileWarning, stacklevel=3)
+        note = message("{file}: read as UTF-16, by its zero bytes; it has no byte order mark.", file=file)
+        warnings.warn(note, FileWarning, stacklevel=3)
         return text
     try:
         return content.decode("utf-8")
@@ -94,7 +95,8 @@ def _decoded(content: bytes, *, file: Path) -> str:
         raise UsageError(
             message("{file}: line {line}: neither UTF-8 nor UTF-16 nor GB18030 (GBK) text.", file=file, line=line), _SAVE_AS
         )
-    warnings.warn(message("{file}: read as GB18030 (GBK), since line {line} is not UTF-8.", file=file, line=line), FileWarning, stacklevel=3)
+    note = message("{file}: read as GB18030 (GBK), since line {line} is not UTF-8.", file=file, line=line)
+    warnings.warn(note, FileWarning, stacklevel=3)
     return chinese
 
 
