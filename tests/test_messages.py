@@ -20,6 +20,8 @@ NOT_YET = {"cli/commands/plan.py", "cli/plan_certainty.py", "cli/plan_check.py",
 SENTENCE = re.compile(r"[A-Za-z]{2,}[,:;.)'`]{0,2} [(`']{0,2}[a-z]{2,}")
 """Two words, of which the second is in lower case."""
 
+TAG = re.compile("<[^>]*>")
+
 READ_BY_PROGRAMS = {
     *("startswith", "endswith", "removeprefix", "removesuffix", "replace", "split", "partition", "rpartition", "count", "index"),
     *("compile", "search", "match", "fullmatch", "sub", "findall", "finditer", "Literal", "cast", "getattr", "TypeVar"),
@@ -27,6 +29,7 @@ READ_BY_PROGRAMS = {
 """Functions whose texts are compared, parsed or written, never shown."""
 
 PARSED = {
+    "core/overview.py": {"_STYLE"},
     "core/system_errors.py": {"_NO_ROOM_WORDS"},
     "core/toml_file.py": {"_KINDS"},
 }
@@ -79,7 +82,7 @@ def loose_sentences(parsed: ast.Module, *, name: str) -> Iterator[str]:
         if id(node) in skipped or (id(node) in inside and isinstance(node, ast.Constant)):
             continue
         text = constant_text(node)
-        if text is not None and SENTENCE.search(text):
+        if text is not None and SENTENCE.search(TAG.sub("", text)):
             yield f"{name}:{node.lineno}: {text!r}"
 
 

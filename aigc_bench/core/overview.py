@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Protocol, TypeVar
 
-from aigc_bench.core.record import Record
+from aigc_bench.core.messages import message, translated
+from aigc_bench.core.record import Record, Sentence
 from aigc_bench.core.text_table import aligned
 from aigc_bench.core.visible import visible
 
@@ -38,16 +39,16 @@ _STYLE = """
 class Overview(Record):
     """A result in a few lines. Rows have equal keys, the columns; those in ``right`` are aligned to the right."""
 
-    title: str
-    notes: tuple[str, ...] = ()
+    title: Sentence
+    notes: tuple[Sentence, ...] = ()
     rows: tuple[Mapping[str, str], ...] = ()
     right: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
         """Return the overview for a terminal, without hidden characters."""
-        lines = [visible(line) for line in (self.title, *self.notes)]
-        return "\n".join([*lines, *aligned(self.rows[:MOST_LINES], right=self.right), *self._more(MOST_LINES)])
+        lines = [visible(translated(line)) for line in (self.title, *self.notes)]
+        return "\n".join([*lines, *aligned(self.rows[:MOST_LINES], right=self.right), *map(translated, self._more(MOST_LINES))])
 
     @property
     def html(self) -> str:
@@ -66,7 +67,7 @@ class Overview(Record):
 
     def _more(self, most: int) -> list[str]:
         left = len(self.rows) - most
-        return [f"... and {left} more rows; to_pandas() has them all"] if left > 0 else []
+        return [message("... and {left} more rows; to_pandas() has them all", left=left)] if left > 0 else []
 
 
 def _paragraphs(lines: Sequence[str]) -> str:
@@ -78,7 +79,7 @@ def _chip(cell: str) -> str:
 
 
 def _safe(text: str) -> str:
-    return escape(visible(text))
+    return escape(visible(translated(text)))
 
 
 class HasOverview(Protocol):
