@@ -14,8 +14,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
-from aigc_bench.measure.stopping import effective_samples
-
 Grade = Literal["A", "B", "C", "unstable"]
 
 GRADES: tuple[tuple[float, Grade], ...] = ((0.01, "A"), (0.03, "B"), (0.05, "C"))
@@ -72,22 +70,6 @@ def grade(cv: float | None) -> Grade | None:
     if cv is None:
         return None
     return next((name for limit, name in GRADES if cv <= limit), "unstable")
-
-
-def lag1_autocorrelation(values: ArrayLike) -> float:
-    """Lag-1 autocorrelation r1 of a sequence; 0 for constant or very short ones."""
-    array = np.asarray(values, dtype=float)
-    deviations = array - array.mean() if array.size else array
-    squares = float(np.dot(deviations, deviations))
-    if array.size < 3 or squares == 0.0:
-        return 0.0
-    return float(np.dot(deviations[:-1], deviations[1:])) / squares
-
-
-def effective_n(values: ArrayLike) -> float:
-    """``n (1 - r1) / (1 + r1)``: how many independent values a correlated sequence is worth; never more than n."""
-    array = np.asarray(values, dtype=float)
-    return effective_samples(int(array.size), r1=lag1_autocorrelation(array))
 
 
 def welch_p(a: Sequence[float], b: Sequence[float]) -> float | None:

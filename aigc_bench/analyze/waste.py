@@ -18,13 +18,12 @@ from typing import Literal
 
 import numpy as np
 
-from aigc_bench.analyze.rows import CaseAnalysis, analyses
+from aigc_bench.analyze.rows import CaseAnalysis
 from aigc_bench.analyze.sensing import Scene
 from aigc_bench.analyze.timing import launch_gap
 from aigc_bench.analyze.verdicts import braked_share
 from aigc_bench.core.records import Record
 from aigc_bench.core.throttle import MAX_SPOILED_SHARE, SPOILING
-from aigc_bench.measure.store import Run
 
 WasteKind = Literal["launch_gap", "data_loading", "collectives", "idle", "throttling", "padding", "useful"]
 
@@ -51,11 +50,6 @@ class WasteLedger(Record):
     def share(self, kind: WasteKind) -> float | None:
         """The share of one kind, ``None`` where it is unknown."""
         return next(line.share for line in self.shares if line.kind == kind)
-
-
-def waste_ledgers(run: Run) -> list[WasteLedger]:
-    """The ledger of each finished case of a run."""
-    return [ledger for ledger in map(ledger_of, analyses(run)) if ledger is not None]
 
 
 def ledger_of(analysis: CaseAnalysis) -> WasteLedger | None:

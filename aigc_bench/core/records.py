@@ -351,16 +351,6 @@ class SamplerReport(Measured):
     restarts: int = 0
 
 
-class Reading(Record):
-    """One value of one sensor at one moment; ``device`` is a UUID, ``host`` or ``worker``."""
-
-    time_s: float
-    source: str
-    device: str
-    metric: str
-    value: float | None
-
-
 class Check(Record):
     """One finding of ``doctor``: the check, its status, and the remedy."""
 

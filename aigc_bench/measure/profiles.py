@@ -324,11 +324,6 @@ def _own_file(name: str) -> Path:
     return folder / f"{name}.toml"
 
 
-def list_profiles() -> tuple[Profile, ...]:
-    """All profiles, shipped and the user's own, sorted by name."""
-    return tuple(load_profile(file) for file in profile_files().values())
-
-
 def matching_profile(system: System) -> Profile:
     """The shipped profile that fits: that of the first accelerator, ``gpu`` where it has none of its own, ``cpu`` without one."""
     files = sorted(shipped_folder().glob("*.toml"))

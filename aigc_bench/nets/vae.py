@@ -60,13 +60,6 @@ def reconstruction_loss(outputs: torch.Tensor, images: torch.Tensor, *, likeliho
     return 0.5 * (outputs - images).square().sum(dim=1)
 
 
-def negative_elbo(
-    outputs: torch.Tensor, images: torch.Tensor, mean: torch.Tensor, log_variance: torch.Tensor, *, likelihood: Likelihood
-) -> torch.Tensor:
-    """The loss: -ELBO in nats per image, a scalar."""
-    return (reconstruction_loss(outputs, images, likelihood=likelihood) + kl_divergence(mean, log_variance)).mean()
-
-
 def make_mlp(*, input_dim: int, hidden_dim: int, latent_dim: int) -> VAE:
     """One hidden layer on either side; images are flat, ``(batch, input_dim)``."""
     encoder = nn.Sequential(nn.Linear(input_dim, hidden_dim), nn.ReLU(), nn.Linear(hidden_dim, 2 * latent_dim))

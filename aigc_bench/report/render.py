@@ -15,7 +15,7 @@ from aigc_bench.analyze.rows import HasAccelerators
 from aigc_bench.catalog.loader import usable_catalogue
 from aigc_bench.core import registry
 from aigc_bench.core.errors import UsageError
-from aigc_bench.measure.store import REPORT_FILE, Run
+from aigc_bench.measure.store import Run
 from aigc_bench.plan.records.plan import Plan
 from aigc_bench.report.base import Rendered, ReportContext, Section
 from aigc_bench.report.header import Header, header
@@ -43,12 +43,6 @@ def render_report(
     return page(
         (*sections(context), *more), header=header(context), origin=f"{info.versions.get('aigc-bench', '')} from run {info.id}"
     )
-
-
-def write_report(run: Run, *, out: Path | None = None, plan: Plan | None = None, comparison: Comparison | None = None) -> Path:
-    """Write the report of a run, by default into its directory, and return the file's path."""
-    file = run.path / REPORT_FILE if out is None else out
-    return save(render_report([run], plan=plan, comparison=comparison), file=file)
 
 
 def save(html: str, *, file: Path) -> Path:

@@ -159,17 +159,4 @@ class Gpt(Workload):
         return TrainingStep(setup, loss=loss, batches=batches, optimizer=adamw(model, setup=setup)).program(model)
 
 
-def kv_bytes_per_token(preset: Preset, *, bytes_per_value: int) -> int:
-    """Bytes that one token of one sequence adds: ``2 x layers x kv_heads x head_dim x bytes``, a latent's where there is one."""
-    config = preset.config
-    layers = config.get("num_hidden_layers") or config["n_layer"]
-    if config.get("kv_lora_rank"):
-        return int(layers * (config["kv_lora_rank"] + config["qk_rope_head_dim"]) * bytes_per_value)
-    heads = config.get("num_attention_heads") or config["n_head"]
-    width = config.get("hidden_size") or config["n_embd"]
-    head_dim = config.get("head_dim") or width // heads
-    kept = config.get("num_key_value_heads") or (1 if config["model_type"] == "falcon" else heads)
-    return int(2 * layers * kept * head_dim * bytes_per_value)
-
-
 workload = Gpt()

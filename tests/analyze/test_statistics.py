@@ -13,15 +13,14 @@ from scipy import stats
 from aigc_bench.analyze.statistics import (
     benjamini_hochberg,
     coefficient_of_variation,
-    effective_n,
     geometric_mean,
     grade,
-    lag1_autocorrelation,
     percentile,
     student_interval,
     values_needed,
     welch_p,
 )
+from aigc_bench.measure.stopping import effective_samples
 
 positive = st.lists(st.floats(1e-3, 1e6), min_size=2, max_size=30)
 
@@ -71,13 +70,13 @@ def test_the_cv_of_one_trial_is_unknown() -> None:
 
 
 def test_independent_values_count_fully_and_correlated_ones_less() -> None:
-    generator = np.random.default_rng(0)
-    noise = generator.normal(size=4000)
-    assert effective_n(noise) > 3700
-    walk = np.convolve(noise, np.ones(20), "valid")
-    assert lag1_autocorrelation(walk) > 0.9
-    assert effective_n(walk) < 300
-    assert effective_n(np.ones(10)) == 10
+    def worth(values: np.ndarray) -> float:
+        return effective_samples(values.size, r1=float(np.corrcoef(values[:-1], values[1:])[0, 1]))
+
+    noise = np.random.default_rng(0).normal(size=4000)
+    assert worth(noise) > 3700
+    assert worth(np.convolve(noise, np.ones(20), "valid")) < 300
+    assert effective_samples(10, r1=-0.5) == 10
 
 
 @settings(deadline=None)
@@ -116,19 +115,3 @@ def test_an_interval_of_a_share_stays_between_nothing_and_all() -> None:
     assert low is not None and high == 1.0
     assert student_interval([0.6, 0.99, 0.98])[1] > 1.0  # type: ignore[operator]
     assert student_interval([0.1, 0.5, 0.2])[0] == 0.0
-
-
-@pytest.mark.parametrize(
-    ("values", "r1"),
-    # deviations -1, 0, 1 give (0 + 0) / 2; -1, 1, -1, 1 give -3 / 4; 0, 0, 1, 1 less a half give (1/4 - 1/4 + 1/4) / 1
-    [
-        ([1, 2, 3], 0.0),
-        ([1, 3, 1, 3], -0.75),
-        ([0, 0, 1, 1], 0.25),
-        ([0, 0, 3], -1 / 6),
-        ([5, 5, 5, 5], 0.0),
-        ([1, 2], 0.0),
-    ],
-)
-def test_autocorrelation_by_hand(values: list[float], r1: float) -> None:
-    assert lag1_autocorrelation(values) == pytest.approx(r1, abs=1e-5)

@@ -10,14 +10,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from aigc_bench.analyze.rows import analyses
-from aigc_bench.analyze.waste import WasteLedger, ledger_of, waste_ledgers
+from aigc_bench.analyze.waste import WasteLedger, ledger_of
 from aigc_bench.core.records import Case, Stage, TrialResult, Work
 from tests.analyze.synthetic import GPU, make_run
 from tests.analyze.test_verdicts import gpu_with
 
 
 def ledger(folder: Path, **kwargs: Any) -> WasteLedger:
-    found = waste_ledgers(make_run(folder / "run", **kwargs))
+    found = [ledger_of(one) for one in analyses(make_run(folder / "run", **kwargs))]
     assert len(found) == 1
     return found[0]
 
@@ -60,8 +60,7 @@ def test_what_no_sensor_can_tell_is_unknown_not_zero(tmp_path: Path) -> None:
 
 def test_a_failed_case_has_no_ledger(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", trials=0)
-    assert waste_ledgers(run) == []
-    assert ledger_of(analyses(run)[0]) is None
+    assert [ledger_of(one) for one in analyses(run)] == [None]
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])

@@ -12,7 +12,8 @@ import torch
 
 from aigc_bench import api
 from aigc_bench.analyze.pipeline import host_cpu_s
-from aigc_bench.analyze.waste import waste_ledgers
+from aigc_bench.analyze.rows import analyses
+from aigc_bench.analyze.waste import ledger_of
 from aigc_bench.core import registry
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.pipeline import Pipeline, PipelineUse
@@ -220,7 +221,7 @@ def test_a_run_reports_stalls_shares_cores_and_processes(piped_run: Run) -> None
     cores, per_item = (value(piped_run, "vision", metric) for metric in ("cores_per_device", "host_cpu_per_item"))
     assert cores is not None and cores > 0
     assert per_item is not None and 1e-5 < per_item < 0.5
-    ledger = next(one for one in waste_ledgers(piped_run) if one.case.startswith("vision"))
+    ledger = next(one for one in map(ledger_of, analyses(piped_run)) if one and one.case.startswith("vision"))
     assert (ledger.share("data_loading") or 0) > 0
     assert value(piped_run, "gpt", "loader_workers") == 0
     shares = [value(piped_run, "gpt", f"stage_share.{stage}") for stage in ("preprocess", "postprocess")]

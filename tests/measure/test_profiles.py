@@ -15,7 +15,6 @@ from aigc_bench.measure.profiles import (
     Profile,
     check_machine,
     find_profile,
-    list_profiles,
     load_profile,
     matching_profile,
     new_profile,
@@ -377,7 +376,7 @@ def test_a_users_profile_wins_over_a_shipped_one(own_folder: Path) -> None:
     assert user_folder() == own_folder
     written(own_folder, 'name = "cpu"\ntitle = "Mine"\n[[case]]\nworkload="vae"\npreset="conv-64"\n', name="cpu")
     assert find_profile("cpu").title == "Mine"
-    assert "Mine" in {profile.title for profile in list_profiles()}
+    assert "Mine" in {load_profile(file).title for file in profile_files().values()}
     assert matching_profile(machine()).title != "Mine"
 
 

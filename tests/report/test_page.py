@@ -14,7 +14,7 @@ from plotly.offline import get_plotlyjs
 
 from aigc_bench.measure.store import Run
 from aigc_bench.plan.of_run import plan_of_run
-from aigc_bench.report.render import render_report, write_report
+from aigc_bench.report.render import render_report, save
 from tests.analyze.synthetic import make_case, make_run
 from tests.report.page import Page
 from tests.report.sample_runs import ERROR_CASE, FAMILIES, OOM_CASE
@@ -162,11 +162,11 @@ def test_several_runs_are_told_apart(a_cpu_run: Run, a_gpu_run: Run) -> None:
     assert "of 24 cases finished" in page.by_id("content").text
 
 
-def test_a_report_is_written_beside_its_run_or_where_it_is_told(a_cpu_run: Run, tmp_path: Path) -> None:
-    assert write_report(a_cpu_run) == a_cpu_run.path / "report.html"
+def test_a_report_is_written_whole_into_a_folder_of_its_own(a_cpu_run: Run, tmp_path: Path) -> None:
+    html = render_report([a_cpu_run])
     elsewhere = tmp_path / "deep" / "mine.html"
-    assert write_report(a_cpu_run, out=elsewhere) == elsewhere
-    assert elsewhere.read_text() == (a_cpu_run.path / "report.html").read_text()
+    assert save(html, file=elsewhere) == elsewhere
+    assert elsewhere.read_text() == html
     assert [file.name for file in elsewhere.parent.iterdir()] == ["mine.html"]
 
 

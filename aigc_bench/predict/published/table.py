@@ -68,15 +68,6 @@ def parse_row(cells: Mapping[str, Any], *, line: int = 0, commas: Commas = "thou
     return found
 
 
-def parse_query(cells: Mapping[str, Any]) -> PublishedQuery:
-    """Return the question of a row, without its value; raises ``ValueError`` like ``parse_row``."""
-    reading = _Reading(cells, commas="thousands")
-    query = reading.query()
-    if query is None:
-        raise ValueError("; ".join(reading.problems))
-    return query
-
-
 class _Reading:
     """Reads the cells of one row and gathers what is wrong with them, so that a row is refused with every reason."""
 

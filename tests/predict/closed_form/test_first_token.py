@@ -13,7 +13,7 @@ from aigc_bench.predict.closed_form.columns import ModelRow
 from aigc_bench.predict.closed_form.language_rows import language_row
 from aigc_bench.predict.fitting.calibration import before_any_measurement, shipped_calibration
 from aigc_bench.predict.published.row import PublishedQuery
-from aigc_bench.predict.published.table import parse_query
+from aigc_bench.predict.published.table import parse_row
 
 CATALOGUE = load_catalogue(with_user_files=False)
 PRIORS = dict(before_any_measurement().constants["language"])
@@ -88,7 +88,7 @@ def test_ranks_of_a_worker_that_reads_prompts_are_its_attention_and_expert_ranks
     spread = f'{{{shared}, "prefill_tp_size": "1", "prefill_attention_dp_size": "4", "prefill_moe_ep_size": "4"}}'
     tensor = f'{{{shared}, "prefill_tp_size": "4"}}'
     found = [
-        language_row(parse_query(cells | {"config_json": config}), CATALOGUE.accelerator("gb200_186gb")).columns
+        language_row(parse_row(cells | {"config_json": config, "value": "1"}).query, CATALOGUE.accelerator("gb200_186gb")).columns
         for config in (spread, tensor)
     ]
     assert found[0]["prefill_linear"] == found[1]["prefill_linear"]

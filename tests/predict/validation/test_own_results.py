@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -17,8 +18,8 @@ from aigc_bench.core.errors import UsageError
 from aigc_bench.core.records import PROBE_PREFIX, Case, Work
 from aigc_bench.measure.store import load_run
 from aigc_bench.predict.closed_form.columns import Unanswered
-from aigc_bench.predict.published.row import COLUMNS
-from aigc_bench.predict.published.table import parse_query
+from aigc_bench.predict.published.row import COLUMNS, PublishedQuery
+from aigc_bench.predict.published.table import parse_row
 from aigc_bench.predict.validation.own_results import case_of_row, is_own, published_table
 from aigc_bench.predict.validation.report import NoUsableRowError
 from tests.analyze.synthetic import make_case, make_run
@@ -34,6 +35,10 @@ def declared(case: Case) -> Work:
 
 def table(text: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text)))
+
+
+def query_of(cells: Mapping[str, str]) -> PublishedQuery:
+    return parse_row({"value": "1", **cells}).query
 
 
 def step_s(case: Case, trial: int) -> float:
@@ -100,20 +105,20 @@ def test_a_case_of_every_family_comes_back_as_itself(workload: str, tmp_path: Pa
         case = Case(workload=workload, preset=presets[0], mode=mode, batch_size=3, precision="bf16", backend="cuda")
         run = make_run(tmp_path / str(number), cases=[case], work=declared)
         for cells in table(published_table(run, catalogue=CATALOGUE, gpu="h100")):
-            query = parse_query(cells)
+            query = query_of(cells)
             assert is_own(query)
             assert case_of_row(query) == case
-            bare = case_of_row(parse_query({**cells, "config_json": ""}))
+            bare = case_of_row(query_of({**cells, "config_json": ""}))
             assert family.options(bare) == family.options(case)
             assert (bare.mode, bare.batch_size, bare.precision) == (mode, 3, "bf16")
 
 
 def test_what_others_published_is_not_taken_for_ours() -> None:
     published = {"family": "llm", "model": "Llama-3.1-8B", "gpu": "h100", "metric": "tpot", "value": "9", "unit": "ms"}
-    assert not is_own(parse_query({**published, "software": "vllm 0.19.0"}))
-    assert not is_own(parse_query({**published, "software": "torch.compile (2.1.0)"}))
-    assert not is_own(parse_query({**published, "software": "torch-eager", "model": "Foo-13B"}))
-    assert is_own(parse_query({**published, "software": "torch-eager 2.13.0"}))
+    assert not is_own(query_of({**published, "software": "vllm 0.19.0"}))
+    assert not is_own(query_of({**published, "software": "torch.compile (2.1.0)"}))
+    assert not is_own(query_of({**published, "software": "torch-eager", "model": "Foo-13B"}))
+    assert is_own(query_of({**published, "software": "torch-eager 2.13.0"}))
 
 
 @pytest.mark.parametrize(
@@ -130,7 +135,7 @@ def test_what_others_published_is_not_taken_for_ours() -> None:
     ],
 )
 def test_a_setting_that_no_case_has_is_not_cut_to_one(changes: dict[str, str], words: str) -> None:
-    query = parse_query({"gpu": "A100", "unit": "s", "software": "torch-eager", "precision": "bf16"} | changes)
+    query = query_of({"gpu": "A100", "unit": "s", "software": "torch-eager", "precision": "bf16"} | changes)
     with pytest.raises(Unanswered, match=words):
         case_of_row(query)
 
@@ -147,9 +152,9 @@ def test_a_case_that_is_none_is_a_reason_and_no_crash() -> None:
     }
     for case in ({"workload": "gpt"}, {"workload": "gtp", "preset": "tiny", "mode": "infer"}):
         with pytest.raises(Unanswered):
-            case_of_row(parse_query({**cells, "config_json": json.dumps({"case": case})}))
+            case_of_row(query_of({**cells, "config_json": json.dumps({"case": case})}))
     with pytest.raises(Unanswered, match="fp8"):
-        case_of_row(parse_query({**cells, "precision": "fp8"}))
+        case_of_row(query_of({**cells, "precision": "fp8"}))
 
 
 @pytest.mark.parametrize(
