@@ -25,13 +25,14 @@ def report(*runs: RunOrPath, out: Path | str | None = None, demand: Path | str |
     """
     from aigc_bench.analyze.compare import compare as compare_runs
     from aigc_bench.plan.of_run import plan_of_run
+    from aigc_bench.plan.output.plan_view import plan_view
     from aigc_bench.report.plan.render import plan_sections
     from aigc_bench.report.render import render_report, save
 
     opened = [loaded(run) for run in runs]
     if not opened:
         raise UsageError("report: no run was given.")
-    asked = plan_sections(plan(demand, runs=opened), runs=[run.info.id for run in opened]) if demand is not None else ()
+    asked = plan_sections(plan_view(plan(demand, runs=opened)), runs=[run.info.id for run in opened]) if demand is not None else ()
     file = Path(out) if out is not None else opened[0].path / REPORT_FILE
     comparison = compare_runs(opened[0], opened[1:]) if len(opened) > 1 else None
     own = plan_of_run(opened[0]) if demand is None else None
@@ -51,9 +52,10 @@ def prediction_report(predicted: Predictions, *, title: str, out: Path | str) ->
 def write_plan(plan: Plan, folder: Path | str) -> Path:
     """Write ``plan.html``, ``plan.json``, ``options.csv`` and ``bill.csv`` into a folder; returns the page."""
     from aigc_bench.plan.output.files import write_files
+    from aigc_bench.plan.output.plan_view import plan_view
     from aigc_bench.report.plan.render import render_plan
     from aigc_bench.report.render import save
 
-    where = Path(folder)
-    write_files(plan, where)
-    return save(render_plan(plan, version=version("aigc-bench")), file=where / "plan.html")
+    where, view = Path(folder), plan_view(plan)
+    write_files(view, where)
+    return save(render_plan(view, version=version("aigc-bench")), file=where / "plan.html")

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from aigc_bench.cli.output import wrapped
 
 if TYPE_CHECKING:
-    from aigc_bench.plan.records.plan import Option, Plan
+    from aigc_bench.plan.output.plan_view import PlanView
+    from aigc_bench.plan.records.plan import Option
     from aigc_bench.plan.records.replay import ReplayedJob, ReplayedService
 
 
@@ -57,21 +58,16 @@ def _job(one: ReplayedJob) -> str:
     )
 
 
-def warnings(plan: Plan) -> Iterator[str]:
+def warnings(view: PlanView) -> Iterator[str]:
     """Yield the suspect numbers that the recommended option rests on, and those that were left out."""
-    from aigc_bench.plan.risk.value_of_information import doubts_of
-
-    option = plan.recommended
-    for note in (*(doubts_of(option) if option else ()), *plan.notes):
+    for note in view.basis.doubts:
         yield from wrapped(note, indent=2)
 
 
-def next_measurement(plan: Plan) -> Iterator[str]:
+def next_measurement(view: PlanView) -> Iterator[str]:
     """Yield the measurement that would narrow the plan most."""
-    from aigc_bench.plan.risk.value_of_information import best_measurements
-
-    best = next(iter(best_measurements(plan)), None)
-    if best is None or best.shrinks_by < 0.01:
+    best = next(iter(view.basis.worthwhile), None)
+    if best is None:
         return
     where = f" on {best.accelerator}" if best.accelerator else ""
     yield from wrapped(

@@ -12,6 +12,7 @@ from aigc_bench.core.errors import UsageError
 from aigc_bench.plan.demand.reader import read_demand
 from aigc_bench.plan.factors.base import all_factors
 from aigc_bench.plan.output.contract import contract
+from aigc_bench.plan.output.plan_view import plan_view
 from aigc_bench.plan.planner import plan_demand
 from aigc_bench.plan.records.plan import Plan
 
@@ -90,7 +91,7 @@ def test_a_latency_below_physics_names_compute_and_a_small_site_names_power(tmp_
 
 
 def test_the_contract_is_plain_json_and_the_same_bytes_twice(tmp_path: Path, catalogue: Catalogue) -> None:
-    one, two = (json.dumps(contract(plan_of(tmp_path, catalogue)), allow_nan=False) for _ in range(2))
+    one, two = (json.dumps(contract(plan_view(plan_of(tmp_path, catalogue))), allow_nan=False) for _ in range(2))
     assert one == two
     first = json.loads(one)["options"][0]
     assert list(first["factors"]) == list(all_factors())

@@ -20,6 +20,7 @@ from aigc_bench.plan.demand.amounts import Amount, Range, range_of
 from aigc_bench.plan.demand.reader import read_demand
 from aigc_bench.plan.demand.site_keys import demand_table
 from aigc_bench.plan.output.contract import contract
+from aigc_bench.plan.output.plan_view import plan_view
 from aigc_bench.report.plan.render import render_plan
 from tests.plan.demands import JOBS, SERVICES, catalogue, demand_of, text_of
 
@@ -134,7 +135,7 @@ def check_plan(chosen: Chosen, folder: Path) -> None:
         assert "\n" not in str(told)
         assert "exceeds the model's" in str(told) or any(key in str(told) for _, key in chosen)
         return
-    json.dumps(contract(plan), allow_nan=False)
+    json.dumps(contract(plan_view(plan)), allow_nan=False)
     assert not re.search(r"\b(nan|inf|None)\b", " ".join(reason for option in plan.options for reason in option.reasons))
 
 
@@ -200,7 +201,7 @@ def test_what_is_counted_is_a_whole_number(key: str, value: str, tmp_path: Path)
 @pytest.mark.parametrize("name", [*SERVICES, *JOBS])
 def test_a_demand_for_nothing_is_answered_replayed_and_reported(name: str) -> None:
     plan = answer(demand_of(text_of(name, amount=0)), catalogue=catalogue(), accelerators=ACCELERATORS)
-    json.dumps(contract(plan), allow_nan=False)
+    json.dumps(contract(plan_view(plan)), allow_nan=False)
     assert plan.recommended is not None
     assert plan.recommended.tco_usd.value == 0
-    assert "<html" in render_plan(plan, version="test")
+    assert "<html" in render_plan(plan_view(plan), version="test")

@@ -16,6 +16,7 @@ from aigc_bench.analyze.compare import compare
 from aigc_bench.core.visible import HIDDEN, visible
 from aigc_bench.measure.store import Run, load_run
 from aigc_bench.plan.of_run import plan_of_run
+from aigc_bench.plan.output.plan_view import plan_view
 from aigc_bench.plan.planner import plan_demand
 from aigc_bench.report.charts import Chart, script_json
 from aigc_bench.report.markup import as_shown, chip, missing, prose
@@ -72,7 +73,7 @@ def hostile_plan() -> Page:
 def _plan_page(name: str) -> Page:
     first, second = (json.dumps(one, ensure_ascii=False).replace("\x7f", "\\u007f") for one in (name, f"{name}2"))
     demand = demand_of(DEMAND.replace("NAME2", second).replace("NAME", first))
-    return Page(render_plan(plan_demand(demand, catalogue=catalogue(), accelerators=["l40s"]), version="test"))
+    return Page(render_plan(plan_view(plan_demand(demand, catalogue=catalogue(), accelerators=["l40s"])), version="test"))
 
 
 def _small_run(folder: Path, presets: Sequence[str] = ()) -> Run:

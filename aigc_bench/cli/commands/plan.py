@@ -54,7 +54,9 @@ def command(
     else:
         plan = api.plan(demand, runs=runs, use_invalid=use_invalid, accelerators=accelerators, code=code)
         from aigc_bench.plan.output.contract import contract
+        from aigc_bench.plan.output.plan_view import plan_view
 
+        view = plan_view(plan)
         if out is not None:
             api.write_plan(plan, out)
             say(f"report: {out / 'plan.html'}", err=True)
@@ -63,11 +65,11 @@ def command(
 
             say_document(explain(plan, key, width=width(116)))
         elif as_json:
-            print_json(contract(plan))
+            print_json(contract(view))
         else:
             from aigc_bench.cli.plan_screen import screen
 
-            say_document(screen(plan))
+            say_document(screen(view))
 
 
 def _start(scenario: str, out: Path | None) -> None:

@@ -6,26 +6,27 @@ from collections.abc import Mapping
 from typing import Any
 
 from aigc_bench.core.records import Estimate, Record
-from aigc_bench.plan.options.wording import as_good_as, what, why
+from aigc_bench.plan.output.plan_view import PlanView
+from aigc_bench.plan.output.recommendation_view import RecommendationView
 from aigc_bench.plan.records.assessment import Assessment
 from aigc_bench.plan.records.loads import Load
-from aigc_bench.plan.records.plan import Option, Plan
-from aigc_bench.plan.risk.value_of_information import basis_of, best_measurements
+from aigc_bench.plan.records.plan import Option
 
 CONTRACT_VERSION = 1
 
 
-def contract(plan: Plan) -> dict[str, Any]:
+def contract(view: PlanView) -> dict[str, Any]:
     """Return the plan as plain JSON types: options by rank with their factors, the recommendation, its basis."""
-    best = plan.recommended
+    plan, best, basis = view.plan, view.recommendation, view.basis
+    is_accepted = best is not None and best.is_accepted
     return {
         "schema_version": CONTRACT_VERSION,
         "demand": plan.demand.name,
-        "recommendation": None if best is None else _recommendation(plan, best),
+        "recommendation": _recommendation(best) if best is not None and is_accepted else None,
         "options": [_option(option) for option in plan.options],
         "certainty": _plain(plan.certainty),
-        "rests_on": [one.model_dump(mode="json") for one in basis_of(best)] if best else [],
-        "next_measurements": [one.model_dump(mode="json") for one in best_measurements(plan)],
+        "rests_on": [one.model_dump(mode="json") for one in basis.numbers] if is_accepted else [],
+        "next_measurements": [one.model_dump(mode="json") for one in basis.measurements],
         "assumptions": [
             {"key": one.key, "title": one.title, **figure(one.value), "source": one.value.source} for one in plan.assumptions
         ],
@@ -38,10 +39,10 @@ def contract(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _recommendation(plan: Plan, best: Option) -> dict[str, Any]:
+def _recommendation(best: RecommendationView) -> dict[str, Any]:
     """Return what is recommended and why, with the ranks of the options that are statistically tied."""
-    near = [one.rank for one in as_good_as(plan)]
-    return {"rank": best.rank, "kind": best.kind, "what": what(best), "why": why(plan), "as_good_as": near}
+    option = best.option
+    return {"rank": option.rank, "kind": option.kind, "what": best.what, "why": best.why, "as_good_as": list(best.tied)}
 
 
 def figure(estimate: Estimate) -> dict[str, Any]:

@@ -2,39 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from aigc_bench.core.units import chance, quantity
-from aigc_bench.plan.options.refusals import forbidding, in_the_way
-from aigc_bench.plan.options.wording import what, why
+from aigc_bench.plan.options.wording import what
+from aigc_bench.plan.output.plan_view import PlanView
+from aigc_bench.plan.output.recommendation_view import Bottleneck, LoadRow
+from aigc_bench.plan.output.risk_view import chances
 from aigc_bench.plan.records.plan import Option
 from aigc_bench.report.markup import template
 from aigc_bench.report.plan.rests_on import in_a_line
-from aigc_bench.report.plan.units import round_counts
-from aigc_bench.report.plan.view import PlanView
+from aigc_bench.report.plan.view import PlanPage
 
 NAME = "plan-answer"
 TITLE = "Recommendation"
 
 
-def render(view: PlanView) -> str | None:
+def render(page: PlanPage) -> str | None:
     """Return what to buy or rent; if nothing is accepted, the factors that rule options out."""
-    best = view.best
+    view, best = page.view, page.view.recommendation
     values = {
-        "plan": view.plan,
         "best": best,
-        "at": view.at(best) if best else "",
-        "figures": view.figures,
-        "what": what(best) if best else "",
-        "why": why(view.plan) if view.plan.recommended else "",
-        "bound": bound(best) if best else "",
-        "settings": settings(best) if best else [],
-        "rounds": round_counts(best.usd_per_unit) if best else {},
-        "services": [one.name for one in view.plan.demand.services],
-        "obstacle": in_the_way(view.plan) if best and not best.accepted else None,
-        "forbidding": forbidding(view.plan) if best and not best.accepted else (),
+        "figures": page.figures,
+        "bound": bound(best.bottlenecks) if best else "",
+        "settings": [(load, setting_words(load)) for load in best.loads] if best else [],
+        "costs": {one.name: one for one in view.unit_costs},
+        "obstacles": view.obstacles if best and not best.is_accepted else None,
         "describe": what,
-        "risk": list(confidence_words(view, best)) if best and best.accepted else [],
+        "risk": list(confidence_words(view, best.option)) if best and best.is_accepted else [],
     }
     return template("plan_answer.html.j2", values)
 
@@ -44,36 +39,29 @@ def confidence_words(view: PlanView, best: Option) -> Iterator[str]:
     cost = best.tco_usd
     if cost.low < cost.high:
         yield f"total cost {quantity(cost.low, 'usd')} to {quantity(cost.high, 'usd')} (P10 to P90)"
-    basis = in_a_line(view.plan)
+    basis = in_a_line(view.basis)
     if basis:
         yield basis
     if best.replay is not None:
         yield f"the simulation of the peak {'confirms' if best.replay.is_met else 'does not confirm'} the plan"
-    for share, words in ((best.p_slo, "P(every SLO and deadline met)"), (best.p_budget, "P(within budget)")):
-        if share is not None:
-            yield f"{words} {chance(share)}"
+    known = chances(best)
+    for one in (known.slo, known.budget):
+        if one.share is not None:
+            yield f"{one.name} {chance(one.share)}"
 
 
-def bound(option: Option) -> str:
+def bound(bottlenecks: Sequence[Bottleneck]) -> str:
     """Return the bottleneck and the next one, with their head-room."""
-    names = [name for name in (option.bottleneck, option.next_bottleneck) if name]
-    words = [f"{name} ({quantity(option.factors[name].headroom, 'fraction')} head-room)" for name in names]
+    words = [f"{one.name} ({quantity(one.headroom, 'fraction')} head-room)" for one in bottlenecks]
     return "" if not words else f"Bottleneck: {words[0]}" + (f"; next bottleneck: {words[1]}" if len(words) > 1 else "")
 
 
-def settings(option: Option) -> list[tuple[str, str, str]]:
-    """Return name, item and setting of each load: engine, precision, accelerators per replica, batch."""
-    found = []
-    machines = [option.machine] if option.machine else [part.machine for part in option.parts if part.machine]
-    for load in option.loads:
-        capability = next((one for machine in machines for one in machine.capabilities if one.case == load.case), None)
-        words = []
-        if capability is not None:
-            words = [f"{capability.workload} {capability.preset}", capability.engine or "", capability.precision or ""]
-            words += [
-                f"{capability.machines_per_replica} accelerator{'s' if capability.machines_per_replica > 1 else ''} per replica"
-            ]
-            words += [f"batch {capability.batch_size}"]
-            words += [f"power limit {quantity(capability.power_cap, 'fraction')}"] if capability.power_cap < 1 else []
-        found.append((load.name, load.item, " · ".join(word for word in words if word)))
-    return found
+def setting_words(load: LoadRow) -> str:
+    """Return how a load runs: model, engine, precision, accelerators per replica, batch."""
+    one = load.setting
+    if one is None:
+        return ""
+    words = [f"{one.workload} {one.preset}", one.engine or "", one.precision or ""]
+    words += [f"{one.num_per_replica} accelerator{'s' if one.num_per_replica > 1 else ''} per replica", f"batch {one.batch_size}"]
+    words += [f"power limit {quantity(one.power_cap, 'fraction')}"] if one.power_cap < 1 else []
+    return " · ".join(word for word in words if word)

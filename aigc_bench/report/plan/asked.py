@@ -5,22 +5,22 @@ from __future__ import annotations
 from aigc_bench.core.units import scale
 from aigc_bench.plan.records.demand import Job, Service, Slo
 from aigc_bench.report.markup import figure, template
-from aigc_bench.report.plan.view import PlanView
+from aigc_bench.report.plan.view import PlanPage
 
 NAME = "plan-asked"
 TITLE = "Demand"
 
 
-def render(view: PlanView) -> str | None:
+def render(page: PlanPage) -> str | None:
     """Return the tables of services, jobs, the site and the limits."""
-    demand = view.plan.demand
+    demand = page.view.plan.demand
     values = {
         "demand": demand,
-        "figures": view.figures,
+        "figures": page.figures,
         "services": [(one, slo_words(one.slo)) for one in demand.services],
         "jobs": [(one, job_words(one)) for one in demand.jobs],
-        "site": _site(view),
-        "unplanned": view.plan.unplanned,
+        "site": _site(),
+        "unplanned": page.view.plan.unplanned,
     }
     return template("plan_asked.html.j2", values)
 
@@ -52,7 +52,7 @@ def what_model(one: Service | Job) -> str:
     return " ".join(part for part in (one.workload, one.preset) if part)
 
 
-def _site(view: PlanView) -> list[tuple[str, str, str]]:
+def _site() -> list[tuple[str, str, str]]:
     """Return title, key and why the value may be missing."""
     unknown = "not stated"
     return [

@@ -10,10 +10,11 @@ from markupsafe import Markup
 from aigc_bench.core.records import Estimate
 from aigc_bench.core.units import quantity
 from aigc_bench.plan.explain.text import resolve
+from aigc_bench.plan.output.basis_view import width
 from aigc_bench.plan.records.plan import Assumption
 from aigc_bench.report.charts import OWN_HOVER, Chart, rounded
 from aigc_bench.report.markup import template
-from aigc_bench.report.plan.view import PlanView
+from aigc_bench.report.plan.view import PlanPage
 
 NAME = "plan-assumptions"
 TITLE = "Assumptions and sources"
@@ -22,28 +23,18 @@ LEAST = 0.02
 """Lower end of a bar on the logarithmic axis, for intervals that begin at 0 or nearer to it."""
 
 
-def render(view: PlanView) -> str | None:
+def render(page: PlanPage) -> str | None:
     """Return the method, the assumptions by width, and what is not included."""
-    plan = view.plan
-    sorted_ = sorted(plan.assumptions, key=lambda one: (-width(one.value), one.key))
-    wide = [one for one in sorted_ if width(one.value) > 1][:NUM_IN_CHART]
-    keys = {one.key: next(iter(resolve(view.figures.trail, plan, one.key)), one.key) for one in sorted_}
-    best = view.best
+    view, plan, best = page.view, page.view.plan, page.view.best
+    wide = [one for one in view.assumptions if width(one.value) > 1][:NUM_IN_CHART]
     values = {
         "plan": plan,
-        "figures": view.figures,
+        "figures": page.figures,
         "chart": chart_of(wide) if wide else None,
-        "assumptions": [(one, keys[one.key]) for one in sorted_],
+        "assumptions": [(one, next(iter(resolve(page.figures.trail, plan, one.key)), one.key)) for one in view.assumptions],
         "notes": (*(best.machine.notes if best and best.machine else ()), *plan.demand.notes),
     }
     return template("plan_assumptions.html.j2", values)
-
-
-def width(value: Estimate) -> float:
-    """Return high over low, the width of an interval as a ratio; infinite if only the low end is 0."""
-    if value.low > 0:
-        return value.high / value.low
-    return math.inf if value.high > 0 else 1.0
 
 
 def chart_of(assumptions: Sequence[Assumption]) -> Chart:

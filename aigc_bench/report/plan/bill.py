@@ -4,23 +4,22 @@ from __future__ import annotations
 
 from aigc_bench.plan.options.wording import what
 from aigc_bench.report.markup import template
-from aigc_bench.report.plan.view import PlanView, rooms
+from aigc_bench.report.plan.view import PlanPage
 
 NAME = "plan-bill"
 TITLE = "Bill of materials"
 
 
-def render(view: PlanView) -> str | None:
+def render(page: PlanPage) -> str | None:
     """Return the bill; ``None`` if no accepted option has a room."""
-    bought = view.bought
+    view, bought = page.view, page.view.bought
     if bought is None:
         return None
     values = {
-        "figures": view.figures,
+        "figures": page.figures,
         "what": what(bought),
         "is_instead": bought is not view.best,
         "is_rented": view.best is not None and view.best.kind in ("cloud", "api"),
-        "rooms": [(path, one, [line for line in one.room.bill.lines if line.count]) for path, one in rooms(bought) if one.room],
-        "at": view.at(bought),
+        "bills": view.bills,
     }
     return template("plan_bill.html.j2", values)

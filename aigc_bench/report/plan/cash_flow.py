@@ -7,42 +7,31 @@ from typing import Any
 from markupsafe import Markup
 
 from aigc_bench.core.units import quantity
-from aigc_bench.plan.money.cash_by_year import YearCash, cash_by_year
-from aigc_bench.plan.records.plan import Option
+from aigc_bench.plan.money.cash_by_year import YearCash
+from aigc_bench.plan.output.shown import key_of
 from aigc_bench.report.charts import Chart, by_year, rounded
 from aigc_bench.report.markup import template
-from aigc_bench.report.plan.view import PlanView
+from aigc_bench.report.plan.view import PlanPage
 
 NAME = "plan-cash"
 TITLE = "Cash flow"
 
 
-def render(view: PlanView) -> str | None:
+def render(page: PlanPage) -> str | None:
     """Return the section; ``None`` if nothing could be planned."""
-    best = view.best
+    view, best = page.view, page.view.best
     if best is None:
         return None
-    years = cash_by_year(best, view.plan.demand.finance)
     values = {
-        "chart": chart_of(years),
-        "years": years,
-        "at": view.at(best),
-        "figures": view.figures,
-        "lines": lines_of(best, at=view.at(best)),
+        "chart": chart_of(view.cash_flow),
+        "years": view.cash_flow,
+        "at": key_of(best),
+        "figures": page.figures,
+        "lines": view.cost_rows,
         "has_hardware": any(line.key == "hardware" for line in best.costs),
         "is_rented": best.kind == "cloud",
     }
     return template("plan_cash.html.j2", values)
-
-
-def lines_of(option: Option, *, at: str) -> list[tuple[str, str, str]]:
-    """Return name, key and formula of every cost line; the keys are those of ``--explain``."""
-    found, seen = [], set[str]()
-    for number_, line in enumerate(option.costs):
-        key = f"{at}.costs.{line.key}"
-        found.append((line.name, f"{key}.{number_}" if key in seen else key, line.formula))
-        seen.add(key)
-    return found
 
 
 def chart_of(years: tuple[YearCash, ...]) -> Chart:

@@ -9,66 +9,55 @@ from markupsafe import Markup
 
 from aigc_bench.core.units import quantity
 from aigc_bench.plan.explain.risk import path_key, regret_key, swing_key
+from aigc_bench.plan.output.risk_view import RiskView
 from aigc_bench.plan.records.risk import GrowthPath, Swing, Tornado
-from aigc_bench.plan.risk.advice import lower_regret, safer_choices
 from aigc_bench.report.charts import OWN_HOVER, Chart, by_year, rounded
 from aigc_bench.report.markup import number, template
-from aigc_bench.report.plan.view import PlanView
+from aigc_bench.report.plan.view import PlanPage
 
 NAME = "plan-certainty"
 TITLE = "Risk"
-SHOWN = 8
 
 
-def render(view: PlanView) -> str | None:
+def render(page: PlanPage) -> str | None:
     """Return the section; ``None`` if nothing is recommended or the plan was made without Monte Carlo scenarios."""
-    found, best = view.plan.certainty, view.plan.recommended
-    if found is None or best is None:
+    found, risk, best = page.view.plan.certainty, page.view.risk, page.view.best
+    if found is None or risk is None or best is None:
         return None
-    path = found.growth_path
+    path = risk.growth_path
     values = {
         "found": found,
+        "risk": risk,
         "best": best,
-        "figures": view.figures,
-        "at": view.at(best),
+        "figures": page.figures,
         "number": number,
-        "charts": [chart for chart in (cost_tornado(found.tornado), slo_tornado(found.tornado)) if chart],
-        "safer": found.surer,
-        "choices": safer_choices(found.surer) if found.surer else (),
+        "charts": [chart for chart in (cost_tornado(found.tornado, risk), slo_tornado(found.tornado, risk)) if chart],
         "path": path,
-        "grows": grows(path) if path else False,
-        "path_chart": path_chart(path) if path and grows(path) else None,
-        "rivals": found.regret,
-        "alternative": lower_regret(found.regret),
+        "path_chart": path_chart(path) if path and risk.is_staged else None,
         "regret_key": regret_key,
         "swing_key": swing_key,
         "path_key": path_key,
-        "swings": [(kind, title, unit, swings) for kind, title, unit, swings in _swings(found.tornado) if swings],
+        "swings": [(kind, title, unit, swings) for kind, title, unit, swings in _swings(risk) if swings],
     }
     return template("plan_certainty.html.j2", values)
 
 
-def grows(path: GrowthPath) -> bool:
-    """Return whether something is bought after the first year, so that there are phases to compare."""
-    return path.staged_usd is not None and any(one.bought for one in path.years[1:])
-
-
-def _swings(found: Tornado) -> tuple[tuple[str, str, str, Sequence[Swing]], ...]:
+def _swings(found: RiskView) -> tuple[tuple[str, str, str, Sequence[Swing]], ...]:
     """Return the content of the charts as tables: kind, title, unit, bars."""
-    return ("cost", "Total cost", "usd", found.cost[:SHOWN]), ("slo", "P(SLO)", "fraction", found.slo[:SHOWN])
+    return ("cost", "Total cost", "usd", found.cost_drivers), ("slo", "P(SLO)", "fraction", found.slo_drivers)
 
 
-def cost_tornado(found: Tornado) -> Chart | None:
+def cost_tornado(found: Tornado, risk: RiskView) -> Chart | None:
     """Return the mean total cost with each input in its lowest and its highest tenth, about the mean of all scenarios."""
-    bars = [(one, one.tco_low_usd, one.tco_high_usd) for one in found.cost[:SHOWN]]
+    bars = [(one, one.tco_low_usd, one.tco_high_usd) for one in risk.cost_drivers]
     return _tornado(
         bars, id="plan-tornado-cost", title="Cost drivers", unit="usd", middle=found.mean_tco_usd, axis="total cost, USD"
     )
 
 
-def slo_tornado(found: Tornado) -> Chart | None:
+def slo_tornado(found: Tornado, risk: RiskView) -> Chart | None:
     """Return the same for the share of scenarios that meet every SLO and deadline."""
-    bars = [(one, one.p_slo_low or 0.0, one.p_slo_high or 0.0) for one in found.slo[:SHOWN]]
+    bars = [(one, one.p_slo_low or 0.0, one.p_slo_high or 0.0) for one in risk.slo_drivers]
     return _tornado(
         bars,
         id="plan-tornado-slo",

@@ -2,76 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from markupsafe import Markup
 
 from aigc_bench.core.units import quantity
-from aigc_bench.plan.options.refusals import reasons_of
 from aigc_bench.plan.options.wording import what
+from aigc_bench.plan.output.money_view import Totals, UnitCost, totals
+from aigc_bench.plan.output.options_view import KINDS, OptionRow
+from aigc_bench.plan.output.plan_view import PlanView
+from aigc_bench.plan.output.shown import key_of
+from aigc_bench.plan.records.demand import OptionKind
 from aigc_bench.plan.records.plan import Option
 from aigc_bench.report.charts import OWN_HOVER, Chart, dollars, rounded
 from aigc_bench.report.markup import template
-from aigc_bench.report.plan.units import round_counts
-from aigc_bench.report.plan.view import PlanView
+from aigc_bench.report.plan.view import PlanPage
 
 NAME = "plan-options"
 TITLE = "Options compared"
-KIND_TITLES = {"owned": "Owned", "colocated": "Colocated", "cloud": "Rented", "api": "API"}
-NUM_REASONS = 3
-"""Reasons shown for a refused option; plan.json has them all."""
-COLORS = {"owned": "c1", "colocated": "c3", "cloud": "c2", "api": "c5"}
+COLORS: Mapping[OptionKind, str] = {"owned": "c1", "colocated": "c3", "cloud": "c2", "api": "c5"}
 
 
-def render(view: PlanView) -> str | None:
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """The cheapest option of a kind in the table of kinds, with its money and its unit costs by load."""
+
+    row: OptionRow
+    money: Totals
+    units: Mapping[str, UnitCost]
+
+
+def render(page: PlanPage) -> str | None:
     """Return the section; ``None`` if there is no option at all."""
-    plan = view.plan
-    if not plan.options:
+    view, found = page.view, page.view.options
+    if not view.plan.options:
         return None
-    accepted = [one for one in plan.options if one.accepted]
     values = {
-        "view": view,
-        "figures": view.figures,
-        "chart": cost_against_headroom(accepted, best=view.best) if accepted else None,
-        "shown": view.shown,
-        "others": [one for one in accepted if one not in view.shown],
-        "refused": [one for one in plan.options if not one.accepted],
-        "never": plan.refused,
-        "kinds": kinds(view),
-        "refused_kinds": refused_kinds(view),
-        "rounds": round_counts((view.best or plan.options[0]).usd_per_unit),
-        "why_not": why_not,
-        "cheapest": view.best.tco_usd.value if view.best else min((one.tco_usd.value for one in accepted), default=0.0),
-        "what": what,
-        "titles": KIND_TITLES,
+        "figures": page.figures,
+        "options": found,
+        "chart": cost_against_headroom(found.accepted, best=view.best) if found.accepted else None,
+        "kinds": [_column(view, row) for row in found.kinds],
+        "key_of": key_of,
     }
     return template("plan_options.html.j2", values)
 
 
-def kinds(view: PlanView) -> list[Option]:
-    """Return the cheapest accepted option of each kind, in the order owned, colocated, rented, API."""
-    firsts: dict[str, Option] = {}
-    for one in view.shown:
-        firsts.setdefault(one.kind, one)
-    return [firsts[kind] for kind in KIND_TITLES if kind in firsts]
-
-
-def why_not(option: Option) -> str:
-    """Return the first reasons of a refused option, one of each factor, and how many more there are."""
-    found = list(reasons_of(option).values())
-    more = len(found) - NUM_REASONS
-    return "; ".join(found[:NUM_REASONS]) + (f"; and {more} more" if more > 0 else "")
-
-
-def refused_kinds(view: PlanView) -> list[tuple[str, str]]:
-    """Return the kinds without an accepted option, with the reason of the cheapest one."""
-    found = []
-    for kind, title in KIND_TITLES.items():
-        of_kind = [one for one in view.plan.options if one.kind == kind]
-        if of_kind and not any(one.accepted for one in of_kind):
-            found.append((title, next(iter(of_kind[0].reasons), "")))
-    return found
+def _column(view: PlanView, row: OptionRow) -> Column:
+    one = row.option
+    return Column(row=row, money=totals(one), units={cost.name: cost for cost in view.unit_costs_of(one)})
 
 
 def cost_against_headroom(options: Sequence[Option], *, best: Option | None) -> Chart:
@@ -101,12 +81,12 @@ def cost_against_headroom(options: Sequence[Option], *, best: Option | None) -> 
     )
 
 
-def _dots(options: Sequence[Option], *, kind: str) -> dict[str, Any]:
+def _dots(options: Sequence[Option], *, kind: OptionKind) -> dict[str, Any]:
     color = f"@{COLORS[kind]}"
     return {
         "type": "scatter",
         "mode": "markers",
-        "name": KIND_TITLES[kind].lower() if kind != "api" else KIND_TITLES[kind],
+        "name": KINDS[kind].lower() if kind != "api" else KINDS[kind],
         "x": [rounded(one.tco_usd.value) for one in options],
         "y": [rounded(_room(one)) for one in options],
         "marker": {"size": 10, "color": color, "opacity": 0.8},

@@ -10,20 +10,21 @@ from markupsafe import Markup
 from aigc_bench.core.records import Estimate
 from aigc_bench.core.units import chance, quantity
 from aigc_bench.plan.options.wording import what
-from aigc_bench.plan.risk.rent_vs_buy import RISING, VOLUMES, OwnOrNot, Rival, own_or_not
+from aigc_bench.plan.output.shown import key_of
+from aigc_bench.plan.risk.rent_vs_buy import RISING, VOLUMES, OwnOrNot, Rival
 from aigc_bench.plan.stats.estimates import bounded, scaled
 from aigc_bench.report.charts import Chart, dollars, rounded
 from aigc_bench.report.markup import number, template
-from aigc_bench.report.plan.view import PlanView
+from aigc_bench.report.plan.view import PlanPage
 
 NAME = "plan-own"
 TITLE = "Own, rent or API"
 COLORS = ("c2", "c5", "c3", "c4", "c6", "c7")
 
 
-def render(view: PlanView) -> str | None:
+def render(page: PlanPage) -> str | None:
     """Return the section; ``None`` if no purchase is accepted, or there is no alternative to it."""
-    found = own_or_not(view.plan)
+    found = page.view.rent_or_buy
     if found is None or not found.rivals:
         return None
     values = {
@@ -34,8 +35,8 @@ def render(view: PlanView) -> str | None:
         "planned": planned_probability(found),
         "chance": chance,
         "utilisation": [at_utilisation(one, capacity=found.capacity) for one in found.rivals],
-        "figures": view.figures,
-        "keys": keys_of(view, found),
+        "figures": page.figures,
+        "keys": keys_of(page, found),
     }
     return template("plan_own.html.j2", values)
 
@@ -49,9 +50,9 @@ def planned_probability(found: OwnOrNot) -> list[float | None]:
     ]
 
 
-def keys_of(view: PlanView, found: OwnOrNot) -> dict[str, str]:
+def keys_of(page: PlanPage, found: OwnOrNot) -> dict[str, str]:
     """Return the keys of the fixed and the variable cost of owning, derived from the cost lines of an explained option."""
-    trail, at = view.figures.trail, view.at(found.own)
+    trail, at = page.figures.trail, key_of(found.own)
     lines = [key for key in trail.starting(f"{at}.costs.") if key.count(".") == at.count(".") + 2]
     running = [key for key in lines if key.endswith(tuple(f".{name}" for name in RISING))]
     rising = trail.computed(

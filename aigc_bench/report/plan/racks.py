@@ -10,13 +10,14 @@ from markupsafe import Markup
 
 from aigc_bench.plan.factors.base import TIGHT_BELOW
 from aigc_bench.plan.options.wording import what
+from aigc_bench.plan.output.money_view import housed
 from aigc_bench.plan.placement.site_limits import site_for
 from aigc_bench.plan.records.demand import Site
 from aigc_bench.plan.site.bill import Bill
 from aigc_bench.plan.site.racks import Position, Rack
 from aigc_bench.plan.site.room import Room
 from aigc_bench.report.markup import template
-from aigc_bench.report.plan.view import PlanView, rooms
+from aigc_bench.report.plan.view import PlanPage
 
 NAME = "plan-racks"
 TITLE = "Racks"
@@ -37,14 +38,14 @@ class Drawn:
     words: str
 
 
-def render(view: PlanView) -> str | None:
+def render(page: PlanPage) -> str | None:
     """Return the section; ``None`` if nothing is bought, or nothing could be placed."""
-    bought = view.bought
+    view, bought = page.view, page.view.bought
     found = []
     if bought is not None:
         demand = view.plan.demand
-        housed = [(one, one.room, one.machine) for _, one in rooms(bought) if one.room and one.machine]
-        found = [(one, drawings(room, site_for(bought.kind, machine, demand))) for one, room, machine in housed]
+        rooms = [(one, one.room, one.machine) for _, one in housed(bought) if one.room and one.machine]
+        found = [(one, drawings(room, site_for(bought.kind, machine, demand))) for one, room, machine in rooms]
     if bought is None or not any(drawn for _, drawn in found):
         return None
     unplaced = [gap for one, _ in found if one.room for gap in one.room.layout.unplaced]

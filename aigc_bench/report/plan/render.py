@@ -9,8 +9,7 @@ from typing import Any
 from aigc_bench.plan.explain.listing import said
 from aigc_bench.plan.explain.step import SAME, Step, Trail
 from aigc_bench.plan.explain.text import in_numbers
-from aigc_bench.plan.records.plan import Plan
-from aigc_bench.plan.risk.value_of_information import basis_of
+from aigc_bench.plan.output.plan_view import PlanView
 from aigc_bench.report.base import Rendered
 from aigc_bench.report.charts import script_json
 from aigc_bench.report.markup import MARKS, template
@@ -30,7 +29,7 @@ from aigc_bench.report.plan import (
     simulation,
 )
 from aigc_bench.report.plan.top import plan_header
-from aigc_bench.report.plan.view import PlanSection, PlanView, plan_view
+from aigc_bench.report.plan.view import PlanPage, PlanSection, plan_page
 from aigc_bench.report.render import page
 
 SECTIONS: tuple[PlanSection, ...] = (
@@ -39,34 +38,27 @@ SECTIONS: tuple[PlanSection, ...] = (
 """In the order of a reader's questions: answer and risk, demand, alternatives, requirements, cost, basis."""
 
 
-def render_plan(plan: Plan, *, version: str) -> str:
+def render_plan(view: PlanView, *, version: str) -> str:
     """Return the plan as one HTML document; the same plan gives the same bytes."""
-    view = plan_view(plan)
-    found = _rendered(view)
-    return page(found, header=plan_header(view), origin=f"{version}, planned and not measured")
+    numbered = plan_page(view)
+    found = _rendered(numbered)
+    return page(found, header=plan_header(numbered), origin=f"{version}, planned and not measured")
 
 
-def plan_sections(plan: Plan, *, runs: Sequence[str]) -> tuple[Rendered, ...]:
+def plan_sections(view: PlanView, *, runs: Sequence[str]) -> tuple[Rendered, ...]:
     """Return the sections of a plan that uses measured runs, for the end of their report; the first names what it used."""
-    first, *others = _rendered(plan_view(plan))
-    words = template("plan_of_runs.html.j2", {"plan": plan, "runs": runs, "measured": measured_of(plan)})
-    return (Rendered(name=first.name, title=f"Plan: {plan.demand.name}", html=words + first.html), *others)
+    first, *others = _rendered(plan_page(view))
+    words = template("plan_of_runs.html.j2", {"plan": view.plan, "runs": runs, "measured": view.basis.measured})
+    return (Rendered(name=first.name, title=f"Plan: {view.plan.demand.name}", html=words + first.html), *others)
 
 
-def measured_of(plan: Plan) -> list[tuple[str, str]]:
-    """Return the loads of the recommended (else the first) option whose throughput was measured, each with the case."""
-    best = plan.recommended or next(iter(plan.options), None)
-    found = basis_of(best) if best else ()
-    return [(one.load, one.source or "") for one in found if one.quantity == "throughput" and one.basis == "measured"]
-
-
-def _rendered(view: PlanView) -> tuple[Rendered, ...]:
+def _rendered(numbered: PlanPage) -> tuple[Rendered, ...]:
     """Return the sections with content; the last one carries the derivations of all numbers shown."""
-    pairs = [(section, section.render(view)) for section in SECTIONS]
+    pairs = [(section, section.render(numbered)) for section in SECTIONS]
     found = [Rendered(name=section.NAME, title=section.TITLE, html=text) for section, text in pairs if text is not None]
     assert found, "the assumptions are always rendered"
     last = found[-1]
-    found[-1] = Rendered(name=last.name, title=last.title, html=last.html + panel(view.figures.trail, view.figures.steps()))
+    found[-1] = Rendered(name=last.name, title=last.title, html=last.html + panel(numbered.figures.trail, numbered.figures.steps()))
     return tuple(found)
 
 

@@ -5,25 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from aigc_bench.core.units import quantity
+from aigc_bench.plan.output.shown import key_of
 from aigc_bench.plan.records.replay import ReplayedService
 from aigc_bench.report.markup import template
 from aigc_bench.report.plan.asked import stated
-from aigc_bench.report.plan.view import PlanView
+from aigc_bench.report.plan.view import PlanPage
 
 NAME = "plan-simulation"
 TITLE = "Check by simulation"
 
 
-def render(view: PlanView) -> str | None:
+def render(page: PlanPage) -> str | None:
     """Return the section; ``None`` if the option was not simulated, such as an API."""
-    best = view.best
+    best = page.view.best
     if best is None or best.replay is None:
         return None
     replay = best.replay
     values = {
         "replay": replay,
-        "at": view.at(best),
-        "figures": view.figures,
+        "at": key_of(best),
+        "figures": page.figures,
         "services": [(one, list(percentiles(one)), replay.added_machines.get(one.name, 0)) for one in replay.services],
         "notes": list(dict.fromkeys(note for one in replay.services for note in one.notes)),
     }

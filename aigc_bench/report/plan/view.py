@@ -1,4 +1,4 @@
-"""Prepare a plan for its sections: what is recommended, what would be bought, and numbers that show their derivation."""
+"""Prepare the view of a plan for the page: numbers that show their derivation."""
 
 from __future__ import annotations
 
@@ -12,12 +12,11 @@ from aigc_bench.core.records import Estimate
 from aigc_bench.core.units import chance, scale
 from aigc_bench.plan.explain.step import Step, Trail
 from aigc_bench.plan.explain.text import trail_of
-from aigc_bench.plan.records.plan import Option, Plan
+from aigc_bench.plan.output.plan_view import PlanView
+from aigc_bench.plan.output.shown import Chance, Shown
 from aigc_bench.plan.stats.estimates import scaled
 from aigc_bench.report.markup import between, dollars, explain, figure, mark, missing
 
-NUM_SHOWN = 14
-"""Options in the comparison table; the others are folded."""
 BRIEF_LEVELS = 2
 """Levels of the derivation of a folded option's numbers; without a limit the page would hold every option to its leaves."""
 
@@ -43,6 +42,20 @@ class Figures:
             return missing(why)
         self._brief[key] = None
         return _button(key, self.trail[key].value)
+
+    def show(self, number: Shown) -> Markup:
+        """Return a number of the view."""
+        if number.value is None:
+            return missing(number.missing)
+        return self(number.key, times=number.times, unit=number.unit, why=number.missing)
+
+    def ends(self, number: Shown) -> str:
+        """Return both ends of its interval; empty if there is none."""
+        return between(number.printed)
+
+    def share(self, found: Chance) -> Markup:
+        """Return a probability of the view."""
+        return self.chance(found.key, why=found.missing)
 
     def chance(self, key: str, *, why: str = "unknown") -> Markup:
         """Return a probability with the resolution of the counted scenarios."""
@@ -73,18 +86,11 @@ class Figures:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PlanView:
-    """Hold a plan for its sections. ``bought`` is the recommended option, or if that is rented the best accepted purchase."""
+class PlanPage:
+    """The view of a plan on a page: its rows, and its numbers as buttons that open their derivation."""
 
-    plan: Plan
-    best: Option | None
-    bought: Option | None
-    shown: tuple[Option, ...]
+    view: PlanView
     figures: Figures = field(repr=False)
-
-    def at(self, option: Option) -> str:
-        """Return the key of an option."""
-        return f"options.{option.rank}"
 
 
 class PlanSection(Protocol):
@@ -93,46 +99,19 @@ class PlanSection(Protocol):
     NAME: str
     TITLE: str
 
-    def render(self, view: PlanView) -> str | None:
+    def render(self, page: PlanPage) -> str | None:
         """Return the section's HTML below its heading, or ``None`` if it has no content."""
 
 
-def plan_view(plan: Plan) -> PlanView:
-    """Return the plan with its numbers ready to be shown."""
-    best = plan.recommended or next(iter(plan.options), None)
-    bought = next((one for one in plan.options if one.accepted and rooms(one) and (one is best or not one.parts)), None)
-    bought = best if best is not None and rooms(best) else bought
-    shown = compared(plan)
-    rivals = [one for one in plan.options if one.accepted and not one.parts]
+def plan_page(view: PlanView) -> PlanPage:
+    """Return the view with its numbers ready to be shown."""
+    rivals = [one for one in view.plan.options if one.accepted and not one.parts]
     firsts = {(one.kind in ("owned", "colocated"), one.term): one for one in reversed(rivals)}
-    chosen = {one.rank: one for one in (*shown, *firsts.values(), *(one for one in (best, bought) if one is not None))}
-    others = [one for one in plan.options if one.rank not in chosen]
-    trail = trail_of(plan, *(chosen[rank] for rank in sorted(chosen)), *others)
-    return PlanView(plan=plan, best=best, bought=bought, shown=shown, figures=Figures(trail))
-
-
-def compared(plan: Plan) -> tuple[Option, ...]:
-    """Return the cheapest accepted options of every kind and accelerator by cost, at least one of every kind."""
-    firsts: dict[tuple[str, str | None], Option] = {}
-    for one in plan.options:
-        if one.accepted:
-            firsts.setdefault((one.kind, one.accelerator), one)
-    ranked = list(firsts.values())
-    kinds: dict[str, Option] = {}
-    for one in ranked:
-        kinds.setdefault(one.kind, one)
-    chosen = {one.rank: one for one in (*ranked[:NUM_SHOWN], *kinds.values())}
-    return tuple(chosen[rank] for rank in sorted(chosen))
-
-
-def rooms(option: Option) -> tuple[tuple[str, Option], ...]:
-    """Return the option, or those of its parts, that have a room; each with its key below ``options``."""
-    at = f"options.{option.rank}"
-    if option.parts:
-        found = [(f"{at}.parts.{number}", part) for number, part in enumerate(option.parts, start=1)]
-    else:
-        found = [(at, option)]
-    return tuple((path, one) for path, one in found if one.room is not None)
+    compared = [row.option for row in view.options.compared]
+    chosen = {one.rank: one for one in (*compared, *firsts.values(), *(one for one in (view.best, view.bought) if one is not None))}
+    others = [one for one in view.plan.options if one.rank not in chosen]
+    trail = trail_of(view.plan, *(chosen[rank] for rank in sorted(chosen)), *others)
+    return PlanPage(view=view, figures=Figures(trail))
 
 
 def _ended(step: Step) -> Step:

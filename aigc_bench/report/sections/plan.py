@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from aigc_bench.core.records import Estimate
 from aigc_bench.plan.factors.base import in_order
+from aigc_bench.plan.output.round_counts import round_counts
 from aigc_bench.plan.records.assessment import Assessment, FactorVerdict
 from aigc_bench.plan.records.demand import Arrival, Job, Service
 from aigc_bench.plan.records.loads import Load
@@ -16,7 +17,6 @@ from aigc_bench.plan.records.plan import Assumption, Option, Plan
 from aigc_bench.plan.stats.estimates import scaled
 from aigc_bench.report.base import ReportContext, Section
 from aigc_bench.report.markup import template
-from aigc_bench.report.plan.units import round_counts
 
 FACTOR_TONE: dict[FactorVerdict, str] = {"ok": "ok", "tight": "warn", "short": "bad", "unknown": "", "provider": ""}
 

@@ -18,6 +18,7 @@ from aigc_bench.plan.explain.risk import path_key, swing_key
 from aigc_bench.plan.explain.step import Trail, slug
 from aigc_bench.plan.explain.text import explain, resolve, short, trail_of
 from aigc_bench.plan.output.contract import contract
+from aigc_bench.plan.output.plan_view import plan_view
 from aigc_bench.plan.records.plan import Option, Plan
 from aigc_bench.plan.stats.availability import spares
 
@@ -143,7 +144,7 @@ def test_machines_that_were_measured_are_explained_and_add_up(measured: Plan) ->
         fast = trail[f"options.{option.rank}.machine.capabilities.search.throughput"]
         assert fast.value.basis == "measured"
         assert re.search(r"bert/base/infer.*, measured 20\d\d-", fast.source or "")
-        keys = [key for key, _ in figures(contract(measured)["options"][option.rank - 1], f"options.{option.rank}")]
+        keys = [key for key, _ in figures(contract(plan_view(measured))["options"][option.rank - 1], f"options.{option.rank}")]
         assert all(key in trail for key in keys)
 
 
@@ -154,7 +155,7 @@ def trails(plan: Plan) -> Iterator[tuple[Option, Trail]]:
 
 
 def test_every_figure_of_every_option_is_explained_down_to_leaves(example: Plan) -> None:
-    shown = contract(example)["options"]
+    shown = contract(plan_view(example))["options"]
     for option, trail in trails(example):
         assert not is_circular(trail)
         found = list(figures(shown[option.rank - 1], f"options.{option.rank}"))

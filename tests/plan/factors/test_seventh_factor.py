@@ -117,6 +117,7 @@ from aigc_bench.core.errors import UsageError
 from aigc_bench.plan.demand.manual import keys
 from aigc_bench.plan.explain.text import explain, resolve, trail_of
 from aigc_bench.plan.output.contract import contract
+from aigc_bench.plan.output.plan_view import plan_view
 from aigc_bench.report.plan.render import render_plan
 
 def mistake(path):
@@ -136,12 +137,12 @@ for one in plan.options:
         again |= {key: [trail[key].value.value, trail.recomputed(key)] for key in keys_of}
 owned = next(one.rank for one in plan.options if one.kind == "owned" and not one.parts)
 print(json.dumps({
-    "plan": contract(plan),
-    "refused": contract(refused),
+    "plan": contract(plan_view(plan)),
+    "refused": contract(plan_view(refused)),
     "again": again,
     "words": explain(plan, f"options.{owned}.factors.hands.required"),
-    "screen": screen(plan),
-    "page": render_plan(plan, version="test"),
+    "screen": screen(plan_view(plan)),
+    "page": render_plan(plan_view(plan), version="test"),
     "keys": [one.key for one in keys()],
     "assumptions": {one.key: one.title for one in plan.assumptions},
     "mistake": mistake(wrong),

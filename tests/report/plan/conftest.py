@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from aigc_bench import api
+from aigc_bench.plan.output.plan_view import plan_view
 from aigc_bench.plan.records.plan import Plan
 from aigc_bench.report.plan.render import render_plan
 from tests.report.page import Page
@@ -22,4 +23,4 @@ def plan(request: pytest.FixtureRequest) -> Plan:
 
 @pytest.fixture(scope="package")
 def page(plan: Plan) -> Page:
-    return Page(render_plan(plan, version="test"))
+    return Page(render_plan(plan_view(plan), version="test"))

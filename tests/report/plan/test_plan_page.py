@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from aigc_bench.cli import main
+from aigc_bench.plan.output.plan_view import plan_view
 from aigc_bench.plan.records.plan import Plan
 from aigc_bench.report.plan.render import SECTIONS, render_plan
 from tests.report.page import Page
@@ -69,7 +70,7 @@ def test_ids_are_unique_and_charts_are_told_in_words(page: Page) -> None:
 
 
 def test_the_same_plan_gives_the_same_bytes(plan: Plan) -> None:
-    assert render_plan(plan, version="test") == render_plan(plan, version="test")
+    assert render_plan(plan_view(plan), version="test") == render_plan(plan_view(plan), version="test")
 
 
 DEMAND = """

@@ -11,10 +11,10 @@ import pytest
 
 from aigc_bench.core.units import chance, scale
 from aigc_bench.plan.output.contract import contract
+from aigc_bench.plan.output.options_view import NUM_REASONS, why_not
+from aigc_bench.plan.output.plan_view import plan_view
 from aigc_bench.plan.records.plan import Plan
 from aigc_bench.report.markup import source_file
-from aigc_bench.report.plan.options import NUM_REASONS, why_not
-from aigc_bench.report.plan.view import plan_view
 from tests.plan.explain.test_explain import figures
 from tests.report.page import Element, Page
 
@@ -39,7 +39,7 @@ def number_in(text: str) -> float:
 def of_json(plan: Plan) -> dict[str, tuple[float, str]]:
     """Value and unit of every figure of the options in the plan's JSON that is told in its own unit."""
     found: dict[str, tuple[float, str]] = {}
-    for option in contract(plan)["options"]:
+    for option in contract(plan_view(plan))["options"]:
         for key, figure in figures(option, f"options.{option['rank']}"):
             if isinstance(figure, dict) and not any(word in key for word in SCALED):
                 found[key] = (figure["value"], figure["unit"])

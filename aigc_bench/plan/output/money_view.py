@@ -1,0 +1,143 @@
+"""Money and greenhouse gases of an option as rows: totals, unit costs, cost lines, the bill of materials."""
+
+from __future__ import annotations
+
+from aigc_bench.core.records import Estimate, Record
+from aigc_bench.plan.output.round_counts import item_of, round_counts
+from aigc_bench.plan.output.shown import Shown, key_of
+from aigc_bench.plan.records.plan import Option
+from aigc_bench.plan.site.bill import BillLine
+
+A_KILOGRAM = 1.0
+"""Emissions of a count of units from which they are printed in kg; below it in g."""
+
+
+class UnitCost(Record):
+    """Cost and greenhouse gases of a count of units of one load; ``per`` is the count in words, such as ``million tokens``."""
+
+    name: str
+    per: str
+    cost: Shown
+
+
+class UnitCarbon(Record):
+    """Greenhouse gases of a count of units of one load, in kg where it is one at least, else in g."""
+
+    name: str
+    per: str
+    carbon: Shown
+
+
+class CostRow(Record):
+    """One line of a year's cost, with its formula."""
+
+    cost: Shown
+    formula: str
+
+
+class Totals(Record):
+    """What an option costs and emits over its life."""
+
+    total: Shown
+    upfront: Shown
+    per_year: Shown
+    carbon: Shown
+    energy: Shown
+
+
+class BillRows(Record):
+    """Materials of one room, under its key: lines with a count, and notes on the equipment."""
+
+    key: str
+    num_servers: int
+    server: str | None
+    has_price: bool
+    lines: tuple[BillLine, ...]
+    notes: tuple[str, ...]
+
+
+def totals(option: Option) -> Totals:
+    """Return total, upfront and yearly cost, and greenhouse gases over the life."""
+    at = key_of(option)
+    return Totals(
+        total=Shown(key=f"{at}.tco_usd", name="Total cost", value=option.tco_usd),
+        upfront=Shown(key=f"{at}.capex_usd", name="Upfront", value=option.capex_usd),
+        per_year=Shown(key=f"{at}.opex_usd_per_year", name="Per year", value=option.opex_usd_per_year, unit="usd"),
+        carbon=Shown(
+            key=f"{at}.carbon_kg",
+            name="Greenhouse gases",
+            value=option.carbon_kg,
+            times=0.001,
+            unit="t CO₂e",
+            missing="not published by the provider",
+        ),
+        energy=Shown(
+            key=f"{at}.energy_kwh_per_year", name="Energy of the IT", value=option.energy_kwh_per_year, times=0.001, unit="MWh/year"
+        ),
+    )
+
+
+def unit_costs(option: Option, *, like: Option | None = None) -> tuple[UnitCost, ...]:
+    """Return the unit cost of every load, for the count of units that suits ``like`` (default: the option itself)."""
+    counts = round_counts((like or option).usd_per_unit)
+    return tuple(
+        UnitCost(
+            name=name,
+            per=counts[name][1],
+            cost=Shown(key=f"{key_of(option)}.usd_per_unit.{name}", name=name, value=cost, times=counts[name][0], unit="usd"),
+        )
+        for name, cost in option.usd_per_unit.items()
+        if name in counts
+    )
+
+
+def unit_carbon(option: Option) -> tuple[UnitCarbon, ...]:
+    """Return the greenhouse gases of every load, for the same count of units as its cost."""
+    counts = round_counts(option.usd_per_unit)
+    return tuple(
+        _unit_carbon(option, name, value, *counts.get(name, (1.0, item_of(value))))
+        for name, value in option.carbon_kg_per_unit.items()
+    )
+
+
+def _unit_carbon(option: Option, name: str, value: Estimate, count: float, per: str) -> UnitCarbon:
+    is_much = value.value * count >= A_KILOGRAM
+    times, unit = (count, "kg CO₂e") if is_much else (1000 * count, "g CO₂e")
+    key = f"{key_of(option)}.carbon_kg_per_unit.{name}"
+    return UnitCarbon(name=name, per=per, carbon=Shown(key=key, name=name, value=value, times=times, unit=unit))
+
+
+def cost_rows(option: Option) -> tuple[CostRow, ...]:
+    """Return the cost lines of a year; a second line of the same kind, of another part, has its number in its key."""
+    found, seen = [], set[str]()
+    for number, line in enumerate(option.costs):
+        key = f"{key_of(option)}.costs.{line.key}"
+        shown = Shown(key=f"{key}.{number}" if key in seen else key, name=line.name, value=line.usd_per_year, unit="usd")
+        found.append(CostRow(cost=shown, formula=line.formula))
+        seen.add(key)
+    return tuple(found)
+
+
+def bills(option: Option) -> tuple[BillRows, ...]:
+    """Return the materials of every room of an option."""
+    return tuple(
+        BillRows(
+            key=key,
+            num_servers=one.num_servers,
+            server=one.server,
+            has_price=bool(one.capex_usd),
+            lines=tuple(line for line in one.room.bill.lines if line.count),
+            notes=tuple(one.room.notes),
+        )
+        for key, one in housed(option)
+        if one.room is not None
+    )
+
+
+def housed(option: Option) -> tuple[tuple[str, Option], ...]:
+    """Return the option, or those of its parts, that have a room, each with its key."""
+    at = key_of(option)
+    found = (
+        [(f"{at}.parts.{number}", part) for number, part in enumerate(option.parts, start=1)] if option.parts else [(at, option)]
+    )
+    return tuple((key, one) for key, one in found if one.room is not None)

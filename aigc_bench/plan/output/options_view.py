@@ -1,0 +1,160 @@
+"""Options compared: which of them are shown next to the recommendation, what refused ones lack, and the relative cost of each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from aigc_bench.core.records import Record
+from aigc_bench.plan.options.refusals import Forbidding, forbidding, in_the_way, reasons_of
+from aigc_bench.plan.options.wording import what
+from aigc_bench.plan.records.demand import OptionKind
+from aigc_bench.plan.records.plan import Option, Plan, Refusal
+
+KINDS: Mapping[OptionKind, str] = {"owned": "Owned", "colocated": "Colocated", "cloud": "Rented", "api": "API"}
+"""Kinds of procurement in the order of every table, with their titles."""
+NUM_COMPARED = 14
+"""Options in the page's comparison table; the others are folded."""
+NUM_SHORT = 6
+"""Alternatives of the short list, to which the best of further kinds add two at most."""
+NUM_REASONS = 3
+"""Reasons shown for a refused option; plan.json has them all."""
+
+
+class OptionRow(Record):
+    """An option with its place in the comparison; ``relative_cost`` is over the recommendation's, ``None`` if that is free."""
+
+    option: Option
+    what: str
+    kind: str
+    relative_cost: float | None
+    is_recommended: bool
+    is_below_confidence: bool
+
+
+class RefusedRow(Record):
+    """A refused option with its first reasons, one of each factor."""
+
+    option: Option
+    what: str
+    why_not: str
+
+
+class OptionsView(Record):
+    """The options of a plan as they are shown.
+
+    ``kinds``: the cheapest accepted one of each kind. ``compared``: of every kind and accelerator. ``short``: of every kind and
+    term, then of other accelerators, without the recommended one. ``accepted`` and ``refused``: all. ``refused_kinds``: kinds
+    without an accepted option, each with the reason of its cheapest one.
+    """
+
+    kinds: tuple[OptionRow, ...]
+    compared: tuple[OptionRow, ...]
+    others: tuple[OptionRow, ...]
+    short: tuple[OptionRow, ...]
+    accepted: tuple[Option, ...]
+    refused: tuple[RefusedRow, ...]
+    refused_kinds: tuple[tuple[str, str], ...]
+    never: tuple[Refusal, ...]
+
+
+class Obstacles(Record):
+    """Why no option is accepted: the main obstacle as a sentence, and every factor that rules options out."""
+
+    main: str | None
+    factors: tuple[Forbidding, ...]
+    num_options: int
+
+
+def options_view(plan: Plan) -> OptionsView:
+    """Return the options as they are shown."""
+    accepted = [one for one in plan.options if one.accepted]
+    compared = _compared(accepted)
+    ranks = {one.rank for one in compared}
+    cheapest = _cost_to_compare_with(plan, accepted)
+
+    def rows(options: list[Option]) -> tuple[OptionRow, ...]:
+        return tuple(_row(one, plan=plan, cheapest_usd=cheapest) for one in options)
+
+    return OptionsView(
+        kinds=rows(_kinds(compared)),
+        compared=rows(compared),
+        others=rows([one for one in accepted if one.rank not in ranks]),
+        short=rows(_short(plan, accepted)),
+        accepted=tuple(accepted),
+        refused=tuple(RefusedRow(option=one, what=what(one), why_not=why_not(one)) for one in plan.options if not one.accepted),
+        refused_kinds=tuple(_refused_kinds(plan)),
+        never=plan.refused,
+    )
+
+
+def _row(one: Option, *, plan: Plan, cheapest_usd: float) -> OptionRow:
+    return OptionRow(
+        option=one,
+        what=what(one),
+        kind=KINDS[one.kind],
+        relative_cost=one.tco_usd.value / cheapest_usd if cheapest_usd > 0 else None,
+        is_recommended=one.rank == plan.recommendation,
+        is_below_confidence=one.misses_confidence,
+    )
+
+
+def _cost_to_compare_with(plan: Plan, accepted: list[Option]) -> float:
+    best = plan.recommended or next(iter(plan.options), None)
+    return best.tco_usd.value if best else min((one.tco_usd.value for one in accepted), default=0.0)
+
+
+def _compared(accepted: list[Option]) -> list[Option]:
+    """Return the first options of every kind and accelerator, at least one of every kind."""
+    firsts: dict[tuple[str, str | None], Option] = {}
+    kinds: dict[str, Option] = {}
+    for one in accepted:
+        firsts.setdefault((one.kind, one.accelerator), one)
+        kinds.setdefault(one.kind, one)
+    chosen = {one.rank: one for one in (*list(firsts.values())[:NUM_COMPARED], *kinds.values())}
+    return [chosen[rank] for rank in sorted(chosen)]
+
+
+def _kinds(compared: list[Option]) -> list[Option]:
+    firsts: dict[str, Option] = {}
+    for one in compared:
+        firsts.setdefault(one.kind, one)
+    return [firsts[kind] for kind in KINDS if kind in firsts]
+
+
+def _short(plan: Plan, accepted: list[Option]) -> list[Option]:
+    """Return the best other option of every kind and term, then of other accelerators, by rank."""
+    best = plan.recommended
+    others = [one for one in accepted if one is not best]
+    seen: dict[tuple[str, str], Option] = {}
+    for option in others:
+        seen.setdefault((option.kind, option.term), option)
+    shown = list(seen.values())
+    known = {option.accelerator for option in (*shown, *([best] if best else []))}
+    for option in others:
+        if len(shown) >= NUM_SHORT:
+            break
+        if option.accelerator not in known:
+            known.add(option.accelerator)
+            shown.append(option)
+    return sorted(shown, key=lambda one: one.rank)[: NUM_SHORT + 2]
+
+
+def _refused_kinds(plan: Plan) -> list[tuple[str, str]]:
+    found = []
+    for kind, title in KINDS.items():
+        of_kind = [one for one in plan.options if one.kind == kind]
+        if of_kind and not any(one.accepted for one in of_kind):
+            found.append((title, next(iter(of_kind[0].reasons), "")))
+    return found
+
+
+def why_not(option: Option) -> str:
+    """Return the first reasons of a refused option, one of each factor, and how many more there are."""
+    found = list(reasons_of(option).values())
+    more = len(found) - NUM_REASONS
+    return "; ".join(found[:NUM_REASONS]) + (f"; and {more} more" if more > 0 else "")
+
+
+def obstacles(plan: Plan) -> Obstacles:
+    """Return what rules out the options of a plan without a recommendation."""
+    return Obstacles(main=in_the_way(plan), factors=forbidding(plan), num_options=len(plan.options))

@@ -1,0 +1,129 @@
+"""One view of a plan for every renderer.
+
+The terminal, the page, JSON and CSV select and compute nothing: they format these rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from aigc_bench.plan.money.cash_by_year import YearCash, cash_by_year
+from aigc_bench.plan.output.basis_view import BasisView, basis_view, widest_first
+from aigc_bench.plan.output.money_view import (
+    BillRows,
+    CostRow,
+    Totals,
+    UnitCarbon,
+    UnitCost,
+    bills,
+    cost_rows,
+    housed,
+    totals,
+    unit_carbon,
+    unit_costs,
+)
+from aigc_bench.plan.output.options_view import Obstacles, OptionsView, obstacles, options_view
+from aigc_bench.plan.output.recommendation_view import RecommendationView, recommendation_view
+from aigc_bench.plan.output.risk_view import RiskView, risk_view
+from aigc_bench.plan.records.plan import Assumption, Option, Plan
+from aigc_bench.plan.risk.rent_vs_buy import OwnOrNot, own_or_not
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanView:
+    """A plan with all that is shown of it, each part computed once, when it is first read.
+
+    ``best`` is the recommended option, or the best of the refused ones; ``bought`` the same, or if it has no room (a rented one
+    has none) the best accepted purchase of a server whose data sheet is known.
+    """
+
+    plan: Plan
+
+    @cached_property
+    def best(self) -> Option | None:
+        """The option that the plan is about."""
+        return self.plan.recommended or next(iter(self.plan.options), None)
+
+    @cached_property
+    def bought(self) -> Option | None:
+        """The option whose materials and racks are shown."""
+        best = self.best
+        if best is not None and housed(best):
+            return best
+        return next((one for one in self.plan.options if one.accepted and housed(one) and not one.parts), None)
+
+    @cached_property
+    def recommendation(self) -> RecommendationView | None:
+        """What to do, how each load runs, and the factors."""
+        return recommendation_view(self.plan, self.best) if self.best is not None else None
+
+    @cached_property
+    def totals(self) -> Totals | None:
+        """Money and greenhouse gases over the life."""
+        return totals(self.best) if self.best is not None else None
+
+    @cached_property
+    def unit_costs(self) -> tuple[UnitCost, ...]:
+        """Cost of a count of units of each load."""
+        return unit_costs(self.best) if self.best is not None else ()
+
+    @cached_property
+    def unit_carbon(self) -> tuple[UnitCarbon, ...]:
+        """Greenhouse gases of a count of units of each load."""
+        return unit_carbon(self.best) if self.best is not None else ()
+
+    @cached_property
+    def cost_rows(self) -> tuple[CostRow, ...]:
+        """Cost of a year by line."""
+        return cost_rows(self.best) if self.best is not None else ()
+
+    @cached_property
+    def cash_flow(self) -> tuple[YearCash, ...]:
+        """Payments and resale by year."""
+        return cash_by_year(self.best, self.plan.demand.finance) if self.best is not None else ()
+
+    @cached_property
+    def bills(self) -> tuple[BillRows, ...]:
+        """Materials of what is bought, by room."""
+        return bills(self.bought) if self.bought is not None else ()
+
+    @cached_property
+    def options(self) -> OptionsView:
+        """The options that are shown next to the recommendation."""
+        return options_view(self.plan)
+
+    @cached_property
+    def obstacles(self) -> Obstacles:
+        """What rules options out."""
+        return obstacles(self.plan)
+
+    @cached_property
+    def risk(self) -> RiskView | None:
+        """Risk of the recommendation; ``None`` without one, or if no Monte Carlo scenarios were computed."""
+        best, found = self.plan.recommended, self.plan.certainty
+        return risk_view(best, found) if best is not None and found is not None else None
+
+    @cached_property
+    def rent_or_buy(self) -> OwnOrNot | None:
+        """The cheapest purchase against rents and APIs."""
+        return own_or_not(self.plan)
+
+    @cached_property
+    def basis(self) -> BasisView:
+        """What was measured, modelled and assumed."""
+        return basis_view(self.plan, self.best)
+
+    @cached_property
+    def assumptions(self) -> tuple[Assumption, ...]:
+        """Every assumption, the widest interval first."""
+        return widest_first(self.plan)
+
+    def unit_costs_of(self, option: Option) -> tuple[UnitCost, ...]:
+        """Return the unit costs of another option for the counts of units of ``best``, so that they can be compared."""
+        return unit_costs(option, like=self.best)
+
+
+def plan_view(plan: Plan) -> PlanView:
+    """Return the view of a plan."""
+    return PlanView(plan=plan)

@@ -1,0 +1,162 @@
+"""The recommendation as rows: what to buy or rent, what it is tied with, its bottlenecks, and the setting of each load."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from aigc_bench.core.records import Basis, Estimate, Record
+from aigc_bench.plan.factors.base import in_order
+from aigc_bench.plan.options.wording import as_good_as, reserve_words, tie, what, why
+from aigc_bench.plan.output.shown import Shown, key_of
+from aigc_bench.plan.records.assessment import Assessment
+from aigc_bench.plan.records.loads import Load
+from aigc_bench.plan.records.machine import Capability
+from aigc_bench.plan.records.plan import Option, Plan
+
+
+class Bottleneck(Record):
+    """A factor with its head-room; ``None`` if there is a requirement and nothing available."""
+
+    name: str
+    headroom: float | None
+
+
+class LoadSetting(Record):
+    """How a load runs: model, engine, number format, accelerators per replica, batch, power limit, basis of its throughput."""
+
+    workload: str
+    preset: str
+    engine: str | None
+    precision: str | None
+    num_per_replica: int
+    batch_size: int
+    power_cap: float
+    basis: Basis
+
+
+class LoadRow(Record):
+    """A load of the option: its peak, what it needs, and the setting it runs in (``None`` for an API)."""
+
+    name: str
+    item: str
+    setting: LoadSetting | None
+    peak: Shown
+    busy: Shown
+    rate: Shown
+    ttft: Shown
+    tpot: Shown
+    latency: Shown
+
+
+class FactorRow(Record):
+    """A factor's assessment; ``part`` is the part of a mixed option that has the least head-room."""
+
+    name: str
+    found: Assessment
+    required: Shown
+    available: Shown
+    part: str | None
+
+    @property
+    def used_percent(self) -> float | None:
+        """Required over available in per cent, 0 to 100; ``None`` if either is unknown."""
+        room = self.found.headroom
+        return None if room is None else round(min(100.0, max(0.0, (1 - room) * 100)), 1)
+
+
+class RecommendationView(Record):
+    """The option that a plan is about: the recommended one, else the best of the refused ones, which has no ``why``.
+
+    ``reserve`` are its spares and safety margin in words; ``tied`` the ranks of options of about the same cost, ``tie`` in words.
+    ``questions`` are its reasons other than factors that are unknown.
+    """
+
+    option: Option
+    is_accepted: bool
+    what: str
+    why: str | None
+    reserve: tuple[str, ...]
+    tied: tuple[int, ...]
+    tie: str | None
+    questions: tuple[str, ...]
+    bottlenecks: tuple[Bottleneck, ...]
+    loads: tuple[LoadRow, ...]
+    factors: tuple[FactorRow, ...]
+
+
+def recommendation_view(plan: Plan, option: Option) -> RecommendationView:
+    """Return the rows of the option that the plan is about."""
+    is_best = plan.recommended is not None
+    return RecommendationView(
+        option=option,
+        is_accepted=option.accepted,
+        what=what(option),
+        why=why(plan) if is_best else None,
+        reserve=tuple(reserve_words(option, confidence=plan.demand.constraints.confidence)),
+        tied=tuple(one.rank for one in as_good_as(plan)),
+        tie=tie(plan),
+        questions=tuple(one for one in option.reasons if not any(one.startswith(f"{name} is unknown") for name in option.factors)),
+        bottlenecks=tuple(_bottlenecks(option)),
+        loads=tuple(load_row(load, option, plan=plan) for load in option.loads),
+        factors=tuple(factor_row(name, option.factors[name], option) for name in in_order(option.factors)),
+    )
+
+
+def _bottlenecks(option: Option) -> Iterator[Bottleneck]:
+    for name in (option.bottleneck, option.next_bottleneck):
+        if name is not None:
+            yield Bottleneck(name=name, headroom=option.factors[name].headroom)
+
+
+def factor_row(name: str, found: Assessment, option: Option) -> FactorRow:
+    """Return an assessment with the keys of its numbers."""
+    at = f"{key_of(option)}.factors.{name}"
+    part = next((part for part in reversed(option.parts) if part.factors.get(name) == found), None)
+    return FactorRow(
+        name=name,
+        found=found,
+        required=Shown(key=f"{at}.required", name="required", value=found.required),
+        available=Shown(key=f"{at}.available", name="available", value=found.available, missing=found.why),
+        part=what(part) if part is not None else None,
+    )
+
+
+def capability_of(load: Load, option: Option) -> Capability | None:
+    """Return the setting that a load runs in on the option's machine, or on those of its parts."""
+    machines = [one.machine for one in (option, *option.parts) if one.machine is not None]
+    return next((one for machine in machines for one in machine.capabilities if one.case == load.case), None)
+
+
+def load_row(load: Load, option: Option, *, plan: Plan) -> LoadRow:
+    """Return a load's numbers and setting."""
+    can, at = capability_of(load, option), f"{key_of(option)}.loads.{load.name}"
+    is_service = load.name in {one.name for one in plan.demand.services}
+
+    def shown(field: str, name: str, value: Estimate | None, missing: str = "unknown") -> Shown:
+        return Shown(key=f"{at}.{field}", name=name, value=value, missing=missing)
+
+    no_ttft = "only language models have a TTFT" if is_service else "a job has no TTFT"
+    return LoadRow(
+        name=load.name,
+        item=load.item,
+        setting=None if can is None else _setting(can),
+        peak=shown("peak", "peak rate", load.rate_items_per_s),
+        busy=shown("accelerators_busy_at_peak", "busy machines", load.busy_machines),
+        rate=shown("throughput_per_accelerator", "rate per machine", can.throughput if can else None),
+        ttft=shown("ttft_s", "TTFT", can.ttft_s if can and is_service else None, no_ttft),
+        tpot=shown("tpot_s", "TPOT", can.tpot_s if can else None),
+        latency=shown("latency_s", "latency", load.latency_s, "a job has a deadline instead"),
+    )
+
+
+def _setting(can: Capability) -> LoadSetting:
+    return LoadSetting(
+        workload=can.workload,
+        preset=can.preset,
+        engine=can.engine,
+        precision=can.precision,
+        num_per_replica=can.machines_per_replica,
+        batch_size=can.batch_size,
+        power_cap=can.power_cap,
+        basis=can.throughput.basis,
+    )
