@@ -12,15 +12,18 @@ import pytest
 from tests.test_architecture import PACKAGE, name_of, sources, tree
 from tools.messages import FUNCTIONS, differences, in_template
 
-CONVERTED = ("core/", "cli/")
+CONVERTED = ("core/", "analyze/", "report/", "cli/")
 """Folders whose sentences are all messages; this list only grows."""
-NOT_YET = {"cli/commands/plan.py", "cli/plan_certainty.py", "cli/plan_check.py", "cli/plan_refused.py", "cli/plan_screen.py"}
-"""Files of those folders that are still to be converted; this set only shrinks."""
+NOT_YET = ("cli/commands/plan.py", "cli/plan_", "report/plan/")
+"""Beginnings of names in those folders that are still to be converted; this list only shrinks."""
 
 SENTENCE = re.compile(r"[A-Za-z]{2,}[,:;.)'`]{0,2} [(`']{0,2}[a-z]{2,}")
 """Two words, of which the second is in lower case."""
 
 TAG = re.compile("<[^>]*>")
+COMMAND = "aigc-bench "
+TERMS = {"top center"}
+"""Texts that a library reads as they are."""
 
 READ_BY_PROGRAMS = {
     *("startswith", "endswith", "removeprefix", "removesuffix", "replace", "split", "partition", "rpartition", "count", "index"),
@@ -82,13 +85,15 @@ def loose_sentences(parsed: ast.Module, *, name: str) -> Iterator[str]:
         if id(node) in skipped or (id(node) in inside and isinstance(node, ast.Constant)):
             continue
         text = constant_text(node)
-        if text is not None and SENTENCE.search(TAG.sub("", text)):
+        if text is None or text.startswith(COMMAND) or text in TERMS:
+            continue
+        if SENTENCE.search(TAG.sub("", text)):
             yield f"{name}:{node.lineno}: {text!r}"
 
 
 @pytest.mark.parametrize("folder", CONVERTED)
 def test_a_converted_folder_has_no_sentence_outside_the_message_function(folder: str) -> None:
-    files = [file for file in sources() if name_of(file).startswith(folder) and name_of(file) not in NOT_YET]
+    files = [file for file in sources() if name_of(file).startswith(folder) and not name_of(file).startswith(NOT_YET)]
     assert files
     assert not [sentence for file in files for sentence in loose_sentences(tree(file), name=name_of(file))]
 

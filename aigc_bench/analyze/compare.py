@@ -21,6 +21,7 @@ from aigc_bench.analyze.metrics import METRICS, metric_of
 from aigc_bench.analyze.reasons import verdict
 from aigc_bench.analyze.rows import CaseAnalysis, analyses
 from aigc_bench.analyze.statistics import benjamini_hochberg, geometric_mean, t_quantile, welch_error, welch_p
+from aigc_bench.core.messages import joined, message
 from aigc_bench.core.overview import Overview, shown
 from aigc_bench.core.records import Record, RunInfo, Setting, Verdict
 from aigc_bench.core.units import quantity
@@ -128,7 +129,7 @@ class Comparison(Record):
         counts = Counter(change.finding for _, change in rows)
         found = ", ".join(f"{counts[finding]} {finding}" for finding in get_args(Finding))
         return Overview(
-            title=f"Comparison with run {self.base}: {found}",
+            title=message("Comparison with run {base}: {found}", base=self.base, found=found),
             notes=tuple(f"{other.other}: {other.kind.replace('_', ' ')}" for other in self.others),
             rows=tuple(_cells(name, change) for name, change in rows if change.finding in ("better", "worse")),
             right=("base", "other", "effect"),
@@ -220,9 +221,9 @@ def _notes(base: RunInfo, other: RunInfo) -> Iterator[str]:
     """Devices of one name differ in speed by 8 % on average (arXiv 2208.11035), so another unit is noted."""
     ours, theirs = ({device.uuid for device in info.system.accelerators} for info in (base, other))
     if ours != theirs and {d.name for d in base.system.accelerators} == {d.name for d in other.system.accelerators}:
-        yield "other units of the same accelerator: devices of one name differ in speed by 8 % on average"
+        yield message("other units of the same accelerator: devices of one name differ in speed by 8 % on average")
     if base.system.host_id != other.system.host_id:
-        yield "measured on another host"
+        yield message("measured on another host")
 
 
 def _machine_notes(changes: Sequence[Change]) -> Iterator[str]:
@@ -234,8 +235,15 @@ def _machine_notes(changes: Sequence[Change]) -> Iterator[str]:
             if condition.got_worse == (change.loss > 0):
                 widest[condition.name] = max(widest.get(condition.name, condition), condition, key=lambda c: abs(c.other - c.base))
     if suspected:
-        words = "; ".join(f"{c.name} {quantity(c.base, c.unit)}, then {quantity(c.other, c.unit)}" for c in widest.values())
-        yield f"{len(suspected)} change(s) undecided, since the machine's condition differed: {words}"
+        conditions = (
+            message("{name} {base}, then {other}", name=c.name, base=quantity(c.base, c.unit), other=quantity(c.other, c.unit))
+            for c in widest.values()
+        )
+        yield message(
+            "{count} change(s) undecided, since the machine's condition differed: {conditions}",
+            count=len(suspected),
+            conditions=joined("; ", conditions),
+        )
 
 
 def _changes(base: CaseAnalysis, other: CaseAnalysis, *, is_same_kernel: bool) -> Iterator[Change]:

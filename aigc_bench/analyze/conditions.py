@@ -13,6 +13,7 @@ import numpy as np
 
 from aigc_bench.analyze.drift import reference_mean_s
 from aigc_bench.analyze.sensing import Scene, others_share
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Record
 
 MAX_OTHERS_CHANGE = 0.10
@@ -67,7 +68,7 @@ def _steal(scene: Scene) -> float | None:
 
 _Probe = tuple[str, Callable[[Scene], float | None]]
 _PROBES: Mapping[str, _Probe] = {
-    "others' share of the CPU": ("fraction", others_share),
-    "steal": ("fraction", _steal),
-    "reference kernel": ("s", lambda scene: reference_mean_s(scene.trial)),
+    message("others' share of the CPU"): ("fraction", others_share),
+    message("steal"): ("fraction", _steal),
+    message("reference kernel"): ("s", lambda scene: reference_mean_s(scene.trial)),
 }

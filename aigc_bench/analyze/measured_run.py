@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 from aigc_bench.analyze.rows import CaseSummary, case_summaries, metric_rows
 from aigc_bench.catalog.loader import usable_catalogue
+from aigc_bench.core.messages import message
 from aigc_bench.core.overview import Overview, shown
 from aigc_bench.core.records import MetricRow
 from aigc_bench.core.units import quantity
@@ -50,8 +51,21 @@ class MeasuredRun(Run):
         system = self.info.system
         devices = ", ".join(sorted({device.name for device in system.accelerators})) or system.cpu_model
         return Overview(
-            title=f"Run {self.info.id}: {len(self.cases)} cases, {len(self.trials)} trials",
-            notes=(f"profile {self.info.profile}, level {self.info.level}, on {devices}", str(self.path)),
+            title=message(
+                "Run {id}: {num_cases} cases, {num_trials} trials",
+                id=self.info.id,
+                num_cases=len(self.cases),
+                num_trials=len(self.trials),
+            ),
+            notes=(
+                message(
+                    "profile {profile}, level {level}, on {devices}",
+                    profile=self.info.profile,
+                    level=self.info.level,
+                    devices=devices,
+                ),
+                str(self.path),
+            ),
             rows=tuple(
                 {
                     "case": one.case_id,

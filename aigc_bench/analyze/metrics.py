@@ -14,10 +14,11 @@ from aigc_bench.analyze.pipeline_metrics import PIPELINE_METRICS
 from aigc_bench.analyze.quality_metrics import QUALITY_METRICS
 from aigc_bench.analyze.serving_metrics import serving_metrics
 from aigc_bench.core.errors import UnknownNameError
+from aigc_bench.core.messages import filled, message
 
-STEPS = "steps of the trial that has fewest"
-REPEATS = "stage repeats of the trial that has fewest"
-READINGS = "sensor readings in the window of the trial that has fewest"
+STEPS = message("steps of the trial that has fewest")
+REPEATS = message("stage repeats of the trial that has fewest")
+READINGS = message("sensor readings in the window of the trial that has fewest")
 
 PERCENTILES: Mapping[str, float] = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p99.9": 0.999}
 
@@ -28,7 +29,7 @@ def _percentiles(family: str, *, name: str, of: str, source: str, labels: Iterab
             id=f"{family}_{label}",
             name=f"{name} {label}",
             unit="s",
-            formula=f"{label} over the window's {of}",
+            formula=message("{label} over the window's {of}", label=label, of=of),
             n_means=STEPS,
             source=source,
             kind="latency",
@@ -39,32 +40,32 @@ def _percentiles(family: str, *, name: str, of: str, source: str, labels: Iterab
     ]
 
 
-_STEP = "steps of the time from a step's first event to its last"
-_REQUEST = "requests (one step each) of the time from a request's start to its last item"
+_STEP = message("steps of the time from a step's first event to its last")
+_REQUEST = message("requests (one step each) of the time from a request's start to its last item")
 
 _SPEED = [
     Metric(
         id="throughput",
-        name="Throughput",
+        name=message("Throughput"),
         unit="{item}s/s",
-        formula="items finished in the window / wall time of the window",
+        formula=message("items finished in the window / wall time of the window"),
         kind="speed",
         better="higher",
         is_compared=True,
     ),
     Metric(
         id="throughput_useful",
-        name="Useful throughput",
+        name=message("Useful throughput"),
         unit="{item}s/s",
-        formula="throughput x share of items that are not padding",
+        formula=message("throughput x share of items that are not padding"),
         kind="speed",
         better="higher",
     ),
     Metric(
         id="throughput_drift_corrected",
-        name="Throughput, corrected for drift",
+        name=message("Throughput, corrected for drift"),
         unit="{item}s/s",
-        formula="throughput x time of the reference kernel around the window / the least such time of the run; CPU cases",
+        formula=message("throughput x time of the reference kernel around the window / the least such time of the run; CPU cases"),
         source="aigc_bench/measure/reference.py",
         kind="speed",
         better="higher",
@@ -73,7 +74,7 @@ _SPEED = [
         id="flops_rate",
         name="Achieved FLOP/s",
         unit="FLOP/s",
-        formula="counted FLOPs of a step x steps / wall time of the window",
+        formula=message("counted FLOPs of a step x steps / wall time of the window"),
         source="torch.utils.flop_counter",
         kind="speed",
         better="higher",
@@ -82,8 +83,8 @@ _SPEED = [
         id="mfu",
         name="MFU",
         unit="fraction",
-        formula="achieved FLOP/s / (devices x dense peak FLOP/s of the dtype); of a CPU threads x clock x FLOPs a cycle",
-        source="Chowdhery et al. 2022 (PaLM), appendix B",
+        formula=message("achieved FLOP/s / (devices x dense peak FLOP/s of the dtype); of a CPU threads x clock x FLOPs a cycle"),
+        source=message("Chowdhery et al. 2022 (PaLM), appendix B"),
         kind="speed",
         better="higher",
     ),
@@ -91,16 +92,20 @@ _SPEED = [
         id="mbu",
         name="MBU",
         unit="fraction",
-        formula="parameter bytes / median decode time / (devices x peak memory bandwidth); without the KV cache, so a lower bound",
-        source="Databricks 2023, LLM inference performance engineering",
+        formula=message(
+            "parameter bytes / median decode time / (devices x peak memory bandwidth); without the KV cache, so a lower bound"
+        ),
+        source=message("Databricks 2023, LLM inference performance engineering"),
         kind="speed",
         better="higher",
     ),
     Metric(
         id="burst_to_sustained",
-        name="Burst over sustained",
+        name=message("Burst over sustained"),
         unit="ratio",
-        formula="step rate of the first 5 s after warm-up / step rate of the window's last half, once |dT/dt| <= 1 C per 30 s",
+        formula=message(
+            "step rate of the first 5 s after warm-up / step rate of the window's last half, once |dT/dt| <= 1 C per 30 s"
+        ),
         kind="speed",
     ),
 ]
@@ -108,23 +113,25 @@ _SPEED = [
 _LATENCY = [
     Metric(
         id="step_time",
-        name="Step time",
+        name=message("Step time"),
         unit="s",
-        formula=f"median over the window's {_STEP}",
+        formula=message("median over the window's {step}", step=_STEP),
         n_means=STEPS,
         kind="latency",
         better="lower",
         is_compared=True,
     ),
-    *_percentiles("step_time", name="Step time", of=_STEP, source="aigc-bench", labels=("p90", "p95", "p99", "p99.9")),
-    *_percentiles("latency", name="End-to-end latency", of=_REQUEST, source="MLPerf Inference rules", labels=PERCENTILES),
+    *_percentiles("step_time", name=message("Step time"), of=_STEP, source="aigc-bench", labels=("p90", "p95", "p99", "p99.9")),
+    *_percentiles(
+        "latency", name=message("End-to-end latency"), of=_REQUEST, source=message("MLPerf Inference rules"), labels=PERCENTILES
+    ),
     Metric(
         id="ttft",
         name="TTFT",
         unit="s",
-        formula="median over requests of (moment of the first token - start of the request)",
+        formula=message("median over requests of (moment of the first token - start of the request)"),
         n_means=STEPS,
-        source="MLPerf Inference v4.0, server scenario",
+        source=message("MLPerf Inference v4.0, server scenario"),
         kind="latency",
         better="lower",
         is_compared=True,
@@ -133,9 +140,9 @@ _LATENCY = [
         id="tpot",
         name="TPOT",
         unit="s",
-        formula="median over requests of (end of the request - its first token) / further tokens of a sequence",
+        formula=message("median over requests of (end of the request - its first token) / further tokens of a sequence"),
         n_means=STEPS,
-        source="MLPerf Inference v4.0; aiperf; vLLM benchmark_serving",
+        source=message("MLPerf Inference v4.0; aiperf; vLLM benchmark_serving"),
         kind="latency",
         better="lower",
         is_compared=True,
@@ -145,9 +152,9 @@ _LATENCY = [
             id=f"itl_{label}",
             name=f"ITL {label}",
             unit="s",
-            formula=f"{label} over decode repeats of a repeat's time / tokens of a sequence that it made",
+            formula=message("{label} over decode repeats of a repeat's time / tokens of a sequence that it made", label=label),
             n_means=REPEATS,
-            source="aiperf; vLLM benchmark_serving",
+            source=message("aiperf; vLLM benchmark_serving"),
             kind="latency",
             better="lower",
         )
@@ -157,16 +164,18 @@ _LATENCY = [
         id="rtf",
         name="RTF",
         unit="s/audio-second",
-        formula="wall time of the window / steps / seconds of audio of one sequence of the batch; below 1 keeps up with a listener",
-        source="the inverse of RTFx (Open ASR Leaderboard, Srivastav et al. 2025, arXiv 2510.06961) at batch 1",
+        formula=message(
+            "wall time of the window / steps / seconds of audio of one sequence of the batch; below 1 keeps up with a listener"
+        ),
+        source=message("the inverse of RTFx (Open ASR Leaderboard, Srivastav et al. 2025, arXiv 2510.06961) at batch 1"),
         kind="latency",
         better="lower",
     ),
     Metric(
         id="denoising_step_time",
-        name="Denoising step time",
+        name=message("Denoising step time"),
         unit="s",
-        formula="median over denoise repeats of a repeat's time",
+        formula=message("median over denoise repeats of a repeat's time"),
         n_means=REPEATS,
         kind="latency",
         better="lower",
@@ -174,18 +183,20 @@ _LATENCY = [
     ),
     Metric(
         id="stage_time",
-        name="Time in {stage}",
+        name=message("Time in {stage}"),
         unit="s",
-        formula="median over steps of the sum of the stage's repeats in a step",
+        formula=message("median over steps of the sum of the stage's repeats in a step"),
         n_means=STEPS,
         kind="latency",
         better="lower",
     ),
     Metric(
         id="time_to_ready",
-        name="Time to ready",
+        name=message("Time to ready"),
         unit="s",
-        formula="sum of a trial's start, import, build and first-step (compile) times before its warm-up; in no other metric",
+        formula=message(
+            "sum of a trial's start, import, build and first-step (compile) times before its warm-up; in no other metric"
+        ),
         kind="spread",
         better="lower",
     ),
@@ -194,33 +205,33 @@ _LATENCY = [
 _SHARES = [
     Metric(
         id="stage_share",
-        name="Share of {stage}",
+        name=message("Share of {stage}"),
         unit="fraction",
-        formula="time in the stage / time in all stages, over the window",
+        formula=message("time in the stage / time in all stages, over the window"),
         n_means=STEPS,
         kind="share",
     ),
     Metric(
         id="launch_gap",
-        name="Launch gap",
+        name=message("Launch gap"),
         unit="fraction",
-        formula="1 - sum of the steps' device times / wall time of the window",
+        formula=message("1 - sum of the steps' device times / wall time of the window"),
         kind="share",
         better="lower",
     ),
     Metric(
         id="useful_fraction",
-        name="Useful share of items",
+        name=message("Useful share of items"),
         unit="fraction",
-        formula="items that are not padding / items computed",
+        formula=message("items that are not padding / items computed"),
         kind="share",
         better="higher",
     ),
     Metric(
         id="trial_cv",
-        name="Trial CV",
+        name=message("Trial CV"),
         unit="fraction",
-        formula="sample standard deviation of the trials' median step times / their mean",
+        formula=message("sample standard deviation of the trials' median step times / their mean"),
         kind="spread",
         better="lower",
     ),
@@ -229,27 +240,27 @@ _SHARES = [
 _MEMORY = [
     Metric(
         id="memory_allocated_peak",
-        name="Peak memory allocated",
+        name=message("Peak memory allocated"),
         unit="B",
-        formula="peak bytes in tensors since the end of warm-up",
+        formula=message("peak bytes in tensors since the end of warm-up"),
         source="torch.cuda.max_memory_allocated",
         kind="memory",
         better="lower",
     ),
     Metric(
         id="memory_reserved_peak",
-        name="Peak memory reserved",
+        name=message("Peak memory reserved"),
         unit="B",
-        formula="peak bytes held by the caching allocator since the end of warm-up",
+        formula=message("peak bytes held by the caching allocator since the end of warm-up"),
         source="torch.cuda.max_memory_reserved",
         kind="memory",
         better="lower",
     ),
     Metric(
         id="memory_device_peak",
-        name="Peak memory of the device",
+        name=message("Peak memory of the device"),
         unit="B",
-        formula="largest reading of memory used in the window, of the fullest device, all processes",
+        formula=message("largest reading of memory used in the window, of the fullest device, all processes"),
         n_means=READINGS,
         source="nvmlDeviceGetMemoryInfo",
         kind="memory",
@@ -257,18 +268,18 @@ _MEMORY = [
     ),
     Metric(
         id="memory_host_peak",
-        name="Peak memory of the host process",
+        name=message("Peak memory of the host process"),
         unit="B",
-        formula="high-water mark of the worker's resident set (VmHWM), read by the worker itself",
+        formula=message("high-water mark of the worker's resident set (VmHWM), read by the worker itself"),
         source="proc(5)",
         kind="memory",
         better="lower",
     ),
     Metric(
         id="p_fits",
-        name="Probability of fitting in memory",
+        name=message("Probability of fitting in memory"),
         unit="fraction",
-        formula="probability that the predicted peak is within what the device or host offers; predicted, never measured",
+        formula=message("probability that the predicted peak is within what the device or host offers; predicted, never measured"),
         kind="memory",
         better="higher",
     ),
@@ -277,55 +288,65 @@ _MEMORY = [
 _ENERGY = [
     Metric(
         id="energy_gross",
-        name="Energy, gross",
+        name=message("Energy, gross"),
         unit="J",
-        formula="rise of the energy counter between the window's edges, else the integral of power; summed over devices",
-        source="nvmlDeviceGetTotalEnergyConsumption; powercap RAPL",
+        formula=message("rise of the energy counter between the window's edges, else the integral of power; summed over devices"),
+        source=message("nvmlDeviceGetTotalEnergyConsumption; powercap RAPL"),
         kind="energy",
     ),
     Metric(
-        id="energy_net", name="Energy, net", unit="J", formula="energy_gross - idle power x wall time of the window", kind="energy"
+        id="energy_net",
+        name=message("Energy, net"),
+        unit="J",
+        formula=message("energy_gross - idle power x wall time of the window"),
+        kind="energy",
     ),
     Metric(
         id="energy_per_item",
-        name="Energy per {item}",
+        name=message("Energy per {item}"),
         unit="J/{item}",
-        formula="energy_gross / items finished in the window",
+        formula=message("energy_gross / items finished in the window"),
         kind="energy",
         better="lower",
         is_compared=True,
     ),
     Metric(
         id="energy_per_item_net",
-        name="Net energy per {item}",
+        name=message("Net energy per {item}"),
         unit="J/{item}",
-        formula="energy_net / items finished in the window",
+        formula=message("energy_net / items finished in the window"),
         kind="energy",
         better="lower",
     ),
     Metric(
         id="energy_host",
-        name="Energy of the CPU packages",
+        name=message("Energy of the CPU packages"),
         unit="J",
         source="powercap RAPL",
         kind="energy",
-        formula="rise of the package energy counters between the window's edges, summed",
+        formula=message("rise of the package energy counters between the window's edges, summed"),
     ),
-    Metric(id="power_mean", name="Mean power", unit="W", formula="energy_gross / wall time of the window", kind="energy"),
+    Metric(
+        id="power_mean",
+        name=message("Mean power"),
+        unit="W",
+        formula=message("energy_gross / wall time of the window"),
+        kind="energy",
+    ),
     Metric(
         id="power_peak",
-        name="Peak power",
+        name=message("Peak power"),
         unit="W",
-        formula="largest power reading of any one device in the window",
+        formula=message("largest power reading of any one device in the window"),
         n_means=READINGS,
         source="NVML_FI_DEV_POWER_INSTANT",
         kind="energy",
     ),
     Metric(
         id="power_idle",
-        name="Idle power",
+        name=message("Idle power"),
         unit="W",
-        formula="mean power over the run's idle window, before its first trial; summed over devices",
+        formula=message("mean power over the run's idle window, before its first trial; summed over devices"),
         kind="energy",
     ),
 ]
@@ -333,54 +354,54 @@ _ENERGY = [
 _USE = [
     Metric(
         id="accelerator_utilization",
-        name="Accelerator utilisation",
+        name=message("Accelerator utilisation"),
         unit="fraction",
-        formula="mean over the window of the share of time in which a kernel ran; mean over devices",
+        formula=message("mean over the window of the share of time in which a kernel ran; mean over devices"),
         n_means=READINGS,
         source="nvmlDeviceGetUtilizationRates",
         kind="use",
     ),
     Metric(
         id="memory_controller_utilization",
-        name="Memory-controller utilisation",
+        name=message("Memory-controller utilisation"),
         unit="fraction",
-        formula="mean over the window of the share of time in which device memory was read or written; mean over devices",
+        formula=message("mean over the window of the share of time in which device memory was read or written; mean over devices"),
         n_means=READINGS,
         source="nvmlDeviceGetUtilizationRates",
         kind="use",
     ),
     Metric(
         id="temperature_max",
-        name="Highest temperature",
+        name=message("Highest temperature"),
         unit="C",
-        formula="largest reading of any one device in the window",
+        formula=message("largest reading of any one device in the window"),
         n_means=READINGS,
         source="nvmlDeviceGetTemperature",
         kind="use",
     ),
     Metric(
         id="sm_clock_mean",
-        name="Mean SM clock",
+        name=message("Mean SM clock"),
         unit="Hz",
-        formula="mean over the window; mean over devices",
+        formula=message("mean over the window; mean over devices"),
         n_means=READINGS,
         source="nvmlDeviceGetClockInfo",
         kind="use",
     ),
     Metric(
         id="cpu_utilization",
-        name="CPU utilisation of the machine",
+        name=message("CPU utilisation of the machine"),
         unit="fraction",
-        formula="mean over the window of busy time / time of the usable cores",
+        formula=message("mean over the window of busy time / time of the usable cores"),
         n_means=READINGS,
         source="/proc/stat",
         kind="use",
     ),
     Metric(
         id="worker_cpu_utilization",
-        name="CPU cores used by the worker",
+        name=message("CPU cores used by the worker"),
         unit="cores",
-        formula="CPU time of the worker and its data loader's processes in the window / wall time of the window",
+        formula=message("CPU time of the worker and its data loader's processes in the window / wall time of the window"),
         source="getrusage(2)",
         kind="use",
     ),
@@ -410,6 +431,6 @@ def metric_of(metric_id: str, *, item: str = "item") -> Metric:
     return replace(
         found,
         id=metric_id,
-        name=found.name.replace("{stage}", stage or "a stage").replace("{item}", item),
+        name=filled(found.name, stage=stage or message("a stage"), item=item),
         unit=found.unit.replace("{item}", item),
     )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
+from aigc_bench.core.messages import message
+
 
 class Row(NamedTuple):
     """One metric; ``source`` says by whom it is read or defined."""
@@ -18,53 +20,57 @@ class Row(NamedTuple):
     is_compared: bool = False
 
 
-_CPU = "CPU time in preprocess, postprocess and the loader's processes"
+_CPU = message("CPU time in preprocess, postprocess and the loader's processes")
 _CLOCKS = "clock_getcpuclockid(3)"
 
 PIPELINE_METRICS = (
     Row(
         "pipeline_share",
-        "Pipeline's share of the step",
+        message("Pipeline's share of the step"),
         "fraction",
-        "time in preprocess and postprocess / time in all stages, over the window",
+        message("time in preprocess and postprocess / time in all stages, over the window"),
         "aigc_bench/measure/data_pipeline.py",
         kind="share",
         better="lower",
     ),
     Row(
         "data_stall",
-        "Data stall",
+        message("Data stall"),
         "fraction",
-        "time that training steps waited in preprocess for their batch / time in all stages, over the window",
-        "MLPerf Storage: accelerator utilisation is 1 - data stall",
+        message("time that training steps waited in preprocess for their batch / time in all stages, over the window"),
+        message("MLPerf Storage: accelerator utilisation is 1 - data stall"),
         kind="share",
         better="lower",
         is_compared=True,
     ),
     Row(
-        "loader_workers", "Data loader's processes", "processes", "processes that prepare batches ahead of one device", "DataLoader"
+        "loader_workers",
+        message("Data loader's processes"),
+        "processes",
+        message("processes that prepare batches ahead of one device"),
+        "DataLoader",
     ),
     Row(
         "host_cpu_per_item",
-        "Host CPU time of the pipeline per {item}",
+        message("Host CPU time of the pipeline per {item}"),
         "s/{item}",
-        f"{_CPU} / items finished on one device",
+        message("{cpu} / items finished on one device", cpu=_CPU),
         _CLOCKS,
         better="lower",
     ),
     Row(
         "cores_per_device",
-        "Host cores per device that the pipeline needs",
+        message("Host cores per device that the pipeline needs"),
         "cores",
-        f"{_CPU} / time in the device's own stages",
+        message("{cpu} / time in the device's own stages", cpu=_CPU),
         _CLOCKS,
         better="lower",
     ),
     Row(
         "data_cached",
-        "Data in the page cache",
+        message("Data in the page cache"),
         "fraction",
-        "share of 64 seeded places of the files that preadv2 reads without waiting, right before the window",
+        message("share of 64 seeded places of the files that preadv2 reads without waiting, right before the window"),
         "preadv2(2), RWF_NOWAIT",
     ),
 )

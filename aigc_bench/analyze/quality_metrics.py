@@ -2,33 +2,37 @@
 
 from __future__ import annotations
 
-_REPEATED = "training loss of the {} of a few steps on one batch with the same random masks, before the warm-up"
+from aigc_bench.core.messages import message
+
+_REPEATED = message("training loss of the {} of a few steps on one batch with the same random masks, before the warm-up")
 
 QUALITY_METRICS = (
     (
         "relative_error",
-        "Relative error of outputs",
+        message("Relative error of outputs"),
         "fraction",
-        "largest |output - reference| / |reference| over the executed modules; the reference is fp32 with plain attention",
+        message("largest |output - reference| / |reference| over the executed modules; the reference is fp32 with plain attention"),
     ),
     (
         "token_agreement",
-        "Greedy tokens or classes that match the reference",
+        message("Greedy tokens or classes that match the reference"),
         "fraction",
-        "share of positions whose most likely token, or class, is the reference's, given the same context",
+        message("share of positions whose most likely token, or class, is the reference's, given the same context"),
     ),
     (
         "token_agreement_near_ties",
-        "Greedy tokens or classes that match the reference, near-ties counted",
+        message("Greedy tokens or classes that match the reference, near-ties counted"),
         "fraction",
-        "as token_agreement, counting those whose logit in the reference lies within four allowed errors of its highest",
+        message("as token_agreement, counting those whose logit in the reference lies within four allowed errors of its highest"),
     ),
     (
         "psnr",
-        "PSNR of images",
+        message("PSNR of images"),
         "dB",
-        "-10 log10 of the mean squared difference of an image or video in [0, 1] to the reference's, of the worst; 150 at most",
+        message(
+            "-10 log10 of the mean squared difference of an image or video in [0, 1] to the reference's, of the worst; 150 at most"
+        ),
     ),
-    ("loss_first", "Loss on a repeated batch, first", "loss", _REPEATED.format("first")),
-    ("loss_last", "Loss on a repeated batch, last", "loss", _REPEATED.format("last")),
+    ("loss_first", message("Loss on a repeated batch, first"), "loss", _REPEATED.format("first")),
+    ("loss_last", message("Loss on a repeated batch, last"), "loss", _REPEATED.format("last")),
 )

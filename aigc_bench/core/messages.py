@@ -2,6 +2,7 @@
 
     message("{count} of {total} rows are refused", count=3, total=7)      a sentence with named values
     plural("{count} trial", "{count} trials", count=3)                    one that depends on a number
+    filled(name, item="token")                                            one that was made without its values
     joined(", ", names)                                                   several, one after the other
     translated(text)                                                      the sentence in the reader's language
 
@@ -45,6 +46,11 @@ class Message(str):
         """Return the message itself: ``str(error)`` of an error that holds one is still a message."""
         return self
 
+    @property
+    def template(self) -> str:
+        """Return the English sentence with its placeholders."""
+        return self._template
+
     def __reduce__(self) -> tuple[type[str], tuple[str]]:
         """Copy and send as plain text."""
         return str, (str.__str__(self),)
@@ -83,6 +89,11 @@ def message(template: str, /, **values: Any) -> str:
 def plural(one: str, other: str, /, *, count: int, **values: Any) -> str:
     """Return the sentence for one thing or for ``count`` things; both may name ``{count}``."""
     return Message(one, other, count, {"count": count, **values})
+
+
+def filled(text: str, /, **values: Any) -> str:
+    """Return a message whose placeholders were left open, such as the name of a metric per ``{item}``, with its values."""
+    return Message(text.template, values=values) if isinstance(text, Message) else text.format(**values)
 
 
 def joined(separator: str, texts: Iterable[str]) -> str:

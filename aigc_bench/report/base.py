@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 from aigc_bench.analyze.reasons import REASONS, Severity
 from aigc_bench.analyze.rows import CaseAnalysis, CaseStatus, CaseSummary
 from aigc_bench.analyze.waste import WasteLedger
+from aigc_bench.core.messages import joined, message
 from aigc_bench.core.records import Case, MetricRow, TrialResult, Verdict
 from aigc_bench.measure.store import Run
 
@@ -19,16 +20,16 @@ if TYPE_CHECKING:
     from aigc_bench.plan.records.plan import Plan
 
 STATUS_WORDS: Mapping[CaseStatus, str] = {
-    "ok": "finished",
-    "partial": "partly finished",
-    "oom": "out of memory",
-    "unsupported": "unsupported here",
-    "timeout": "timed out",
-    "error": "error",
-    "skipped": "skipped",
-    "not_run": "not run",
+    "ok": message("finished"),
+    "partial": message("partly finished"),
+    "oom": message("out of memory"),
+    "unsupported": message("unsupported here"),
+    "timeout": message("timed out"),
+    "error": message("error"),
+    "skipped": message("skipped"),
+    "not_run": message("not run"),
 }
-MODE_WORDS = {"train": "training", "infer": "inference"}
+MODE_WORDS = {"train": message("training"), "infer": message("inference")}
 VERDICTS: tuple[Verdict, ...] = ("invalid", "suspect", "valid")
 NUM_COLORS = 8
 
@@ -76,14 +77,14 @@ class CaseView:
     def setting(self) -> str:
         """Return the setting of the case in words: ``fp32 · batch 1 · torch-eager``."""
         case = self.case
-        parts = [case.precision, f"batch {case.batch_size}", case.engine]
-        parts += [f"{case.devices} devices"] if case.devices > 1 else []
+        parts = [case.precision, message("batch {batch_size}", batch_size=case.batch_size), case.engine]
+        parts += [message("{devices} devices", devices=case.devices)] if case.devices > 1 else []
         parts += [case.scenario.replace("_", " ")] if case.scenario != "offline" else []
-        parts += [f"{case.threads} threads"] if case.threads else []
-        parts += ["gradient checkpointing"] if case.gradient_checkpointing else []
+        parts += [message("{threads} threads", threads=case.threads)] if case.threads else []
+        parts += [message("gradient checkpointing")] if case.gradient_checkpointing else []
         parts += [case.pipeline.words.replace("+", " ").replace("=", " ")] if case.pipeline else []
         parts += [f"{key.replace('_', ' ')} {value}" for key, value in sorted(case.settings.items())]
-        return " · ".join(parts)
+        return joined(" · ", parts)
 
     @property
     def status_words(self) -> str:

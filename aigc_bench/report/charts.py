@@ -15,6 +15,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from aigc_bench.core.messages import joined, message, translated
 from aigc_bench.core.units import quantity, scale
 from aigc_bench.core.visible import visible
 
@@ -39,13 +40,14 @@ class Chart:
     def __html__(self) -> str:
         """Return the figure as HTML."""
         spec = script_json(_escaped({"data": self.traces, "layout": {**self.layout, "height": self.height_px}}))
-        name, title = html.escape(self.id, quote=True), html.escape(self.title)
-        note = f'<span class="note">{html.escape(self.note)}</span>' if self.note else ""
+        name, title, note = html.escape(self.id, quote=True), html.escape(translated(self.title)), translated(self.note)
+        note = f'<span class="note">{html.escape(note)}</span>' if note else ""
+        words = translated(self.words)
         return Markup(
             f'<figure class="chart"><figcaption><strong>{title}</strong>{note}</figcaption>'
-            f'<div class="plot" role="img" aria-label="{html.escape(f"{self.title}. {self.words}", quote=True)}" '
+            f'<div class="plot" role="img" aria-label="{html.escape(f"{translated(self.title)}. {words}", quote=True)}" '
             f'data-spec="spec-{name}" style="height:{self.height_px}px"></div>'
-            f"<noscript><p>{html.escape(self.words)}</p></noscript>"
+            f"<noscript><p>{html.escape(words)}</p></noscript>"
             f'<script type="application/json" id="spec-{name}">{spec}</script></figure>'
         )
 
@@ -60,8 +62,8 @@ class Point:
     color: str
     low: float | None = None
     high: float | None = None
-    hover: str = ""
-    """More lines for the pointer, newlines between them."""
+    hover: Sequence[str] = ()
+    """More lines for the pointer."""
     is_solid: bool = True
     """A hollow dot is a number that is not valid."""
 
@@ -82,11 +84,11 @@ def dots(id: str, *, title: str, points: Sequence[Point], axis: str, note: str =
         "marker": {"size": 10, "color": colors, "symbol": symbols, "line": {"width": 2, "color": colors}},
         "error_x": _errors(points, divide_by=divide_by),
         "hovertemplate": OWN_HOVER,
-        "customdata": [Markup("<b>{}</b><br>{}").format(point.label, _lines(point)) for point in points],
+        "customdata": [Markup("<b>{}</b><br>{}").format(translated(point.label), _lines(point)) for point in points],
     }
     kind = {"type": "log", "range": _decades(points, divide_by=divide_by)} if is_log else {"type": "linear", "rangemode": "tozero"}
     layout = {"xaxis": {"title": {"text": axis}, **kind}, "yaxis": {"type": "category", "autorange": "reversed"}}
-    words = "; ".join(f"{point.label}: {_worded(point)}" for point in points)
+    words = joined("; ", (message("{label}: {words}", label=point.label, words=_worded(point)) for point in points))
     return Chart(id=id, title=title, note=note, traces=[trace], layout=layout, words=words, height_px=rows_height_px(len(points)))
 
 
@@ -122,7 +124,7 @@ def bars(
             "y": list(labels),
             "marker": {"color": f"@{one.color}"},
             "customdata": [
-                Markup("<b>{}</b><br>{}: {}").format(label, one.name, quantity(value, unit))
+                Markup("<b>{}</b><br>{}: {}").format(translated(label), translated(one.name), quantity(value, unit))
                 for label, value in zip(labels, one.values, strict=True)
             ],
             "hovertemplate": OWN_HOVER,
@@ -138,12 +140,17 @@ def bars(
     }
     if limit is not None:
         layout |= _limit_line(limit, factor=factor)
-    words = "; ".join(
-        f"{label}: " + ", ".join(f"{one.name} {quantity(one.values[at], unit)}" for one in series if one.values[at] is not None)
-        for at, label in enumerate(labels)
+    words = joined(
+        "; ",
+        (message("{label}: {values}", label=label, values=_values(series, at=at, unit=unit)) for at, label in enumerate(labels)),
     )
     height_px = rows_height_px(len(labels), row_px=14 + 10 * len(series)) + (30 if len(series) > 1 else 0)
     return Chart(id=id, title=title, note=note, traces=traces, layout=layout, words=words, height_px=height_px)
+
+
+def _values(series: Sequence[Series], *, at: int, unit: str) -> str:
+    known = ((one.name, value) for one in series if (value := one.values[at]) is not None)
+    return joined(", ", (message("{name} {value}", name=name, value=quantity(value, unit)) for name, value in known))
 
 
 def rows_height_px(num_rows: int, *, row_px: int = 40) -> int:
@@ -203,14 +210,15 @@ def _worded(point: Point) -> str:
     interval = (
         ""
         if point.low is None or point.high is None
-        else f" ({quantity(point.low, point.unit)} to {quantity(point.high, point.unit)})"
+        else message(" ({low} to {high})", low=quantity(point.low, point.unit), high=quantity(point.high, point.unit))
     )
-    return f"{quantity(point.value, point.unit)}{interval}" + (f", {point.hover}" if point.hover else "").replace("\n", ", ")
+    value = message("{value}{interval}", value=quantity(point.value, point.unit), interval=interval)
+    return joined(", ", (value, *point.hover))
 
 
 def _lines(point: Point) -> Markup:
-    words = _worded(replace(point, hover=""))
-    return Markup("<br>").join((words, *point.hover.splitlines()))
+    words = _worded(replace(point, hover=()))
+    return Markup("<br>").join(map(translated, (words, *point.hover)))
 
 
 def _decades(points: Sequence[Point], *, divide_by: float) -> list[float]:
@@ -255,7 +263,7 @@ def script_json(spec: Mapping[str, Any]) -> str:
 
 def _escaped(spec: Mapping[str, Any]) -> Any:
     """Return a specification with every string escaped except ``Markup``, so that plotly shows it verbatim."""
-    return _mapped(spec, lambda one: one if isinstance(one, Markup) else html.escape(one, quote=False))
+    return _mapped(spec, lambda one: one if isinstance(one, Markup) else html.escape(translated(one), quote=False))
 
 
 def _mapped(value: Any, change: Callable[[str], str]) -> Any:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from aigc_bench.core.messages import joined, message, plural
 from aigc_bench.report.base import MODE_WORDS, CaseView, ReportContext
 from aigc_bench.report.markup import figure, readable
 
@@ -28,30 +29,58 @@ def outcome(context: ReportContext) -> Finding:
     failed = [view for view in context.cases if not view.has_numbers]
     if not failed:
         return Finding(
-            title="Every case finished", words=f"{len(context.cases)} cases of {len(context.families)} model families have numbers."
+            title=message("Every case finished"),
+            words=message(
+                "{num_cases} cases of {num_families} model families have numbers.",
+                num_cases=len(context.cases),
+                num_families=len(context.families),
+            ),
         )
-    unfinished = "; ".join(f"{view.label} {MODE_WORDS[view.case.mode]} ({view.status_words})" for view in failed[:3])
-    more = f"; and {len(failed) - 3} more" if len(failed) > 3 else ""
+    unfinished = joined(
+        "; ",
+        (
+            message("{label} {mode} ({status})", label=view.label, mode=MODE_WORDS[view.case.mode], status=view.status_words)
+            for view in failed[:3]
+        ),
+    )
+    more = message("; and {num_more} more", num_more=len(failed) - 3) if len(failed) > 3 else ""
     return Finding(
-        title=f"{len(context.measured)} of {len(context.cases)} cases finished", words=f"Without numbers: {unfinished}{more}."
+        title=message(
+            "{num_measured} of {num_cases} cases finished", num_measured=len(context.measured), num_cases=len(context.cases)
+        ),
+        words=message("Without numbers: {unfinished}{more}.", unfinished=unfinished, more=more),
     )
 
 
 def trust(cases: Sequence[CaseView]) -> Finding:
     """Return how many cases have headline numbers that are not valid, and the most frequent reasons."""
     if not cases:
-        return Finding(title="No numbers", words="No case has finished.")
+        return Finding(title=message("No numbers"), words=message("No case has finished."))
     flagged = [view for view in cases if headline_verdict(view) != "valid"]
     if not flagged:
         return Finding(
-            title="Every throughput is valid", words="No check found a problem with the throughput or latency of any case."
+            title=message("Every throughput is valid"),
+            words=message("No check found a problem with the throughput or latency of any case."),
         )
     reasons = Counter(code for view in flagged for code in view.reasons("invalid", "suspect"))
-    common = "; ".join(f"{readable((code,))} ({count} case{'s' if count > 1 else ''})" for code, count in reasons.most_common(2))
+    common = joined(
+        "; ",
+        (
+            plural("{reason} ({count} case)", "{reason} ({count} cases)", count=count, reason=readable((code,)))
+            for code, count in reasons.most_common(2)
+        ),
+    )
     worst = "invalid" if any(headline_verdict(view) == "invalid" for view in flagged) else "suspect"
     which = f"All {len(cases)}" if len(flagged) == len(cases) else f"{len(flagged)} of {len(cases)}"
-    title = f"{which} throughputs are suspect" + (" or invalid" if worst == "invalid" else "")
-    return Finding(title=title, words=f"Most often: {common}." if common else "The reasons are in the table of cases.")
+    title = (
+        message("{which} throughputs are suspect or invalid", which=which)
+        if worst == "invalid"
+        else message("{which} throughputs are suspect", which=which)
+    )
+    return Finding(
+        title=title,
+        words=message("Most often: {common}.", common=common) if common else message("The reasons are in the table of cases."),
+    )
 
 
 def headline_verdict(view: CaseView) -> str:
@@ -66,21 +95,32 @@ def consequence(context: ReportContext) -> Finding:
     if plan is not None and plan.recommended is not None:
         option = plan.recommended
         binding = option.factors.get(option.bottleneck) if option.bottleneck is not None else None
-        bound = "" if binding is None else f" Bottleneck: {binding.title.lower()}, {binding.why}."
+        bound = "" if binding is None else message(" Bottleneck: {title}, {why}.", title=binding.title.lower(), why=binding.why)
         count = figure(option.num_machines.value)
-        title = f"{count} machine{'' if count == '1' else 's'} like this for “{plan.demand.name}”"
-        return Finding(title=title, words=f"{option.num_servers} servers of type {option.server}, spares included.{bound}")
+        title = message(
+            "{count} machine{more} like this for “{name}”", count=count, more="" if count == "1" else "s", name=plan.demand.name
+        )
+        return Finding(
+            title=title,
+            words=message(
+                "{num_servers} servers of type {server}, spares included.{bound}",
+                num_servers=option.num_servers,
+                server=option.server,
+                bound=bound,
+            ),
+        )
     if plan is not None:
         return Finding(
-            title=f"No option meets “{plan.demand.name}”", words="The plan below names the factor that is short for each option."
+            title=message("No option meets “{name}”", name=plan.demand.name),
+            words=message("The plan below names the factor that is short for each option."),
         )
     blind = dict.fromkeys(sensor.source for view in context.runs for sensor in view.run.info.sensors if not sensor.available)
     if blind:
         return Finding(
-            title="Some sensors are missing",
-            words=f"Could not be read: {', '.join(blind)}. Their metrics are missing, not zero.",
+            title=message("Some sensors are missing"),
+            words=message("Could not be read: {blind}. Their metrics are missing, not zero.", blind=", ".join(blind)),
         )
     return Finding(
-        title="No plan requested",
-        words="Use `aigc-bench report --demand DEMAND.toml` to turn these numbers into machines and cost.",
+        title=message("No plan requested"),
+        words=message("Use `aigc-bench report --demand DEMAND.toml` to turn these numbers into machines and cost."),
     )

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import RunInfo
 from aigc_bench.core.units import clock, quantity
 from aigc_bench.report.base import MODE_WORDS, STATUS_WORDS, CaseView, ReportContext
@@ -38,12 +39,18 @@ class Header:
 def header(context: ReportContext) -> Header:
     """Return the header of all the report's runs; machine and time are the first run's."""
     info = context.runs[0].run.info
-    others = f" and {len(context.runs) - 1} more" if len(context.runs) > 1 else ""
-    spent = f" · {clock(info.finished_s - info.created_s)}" if info.finished_s is not None else " · not finished"
+    others = message(" and {num_more} more", num_more=len(context.runs) - 1) if len(context.runs) > 1 else ""
+    spent = f" · {clock(info.finished_s - info.created_s)}" if info.finished_s is not None else message(" · not finished")
     return Header(
-        overline=f"Benchmark report · {moment(info.created_s)}{spent}",
+        overline=message("Benchmark report · {created}{spent}", created=moment(info.created_s), spent=spent),
         title=machine_name(info),
-        subtitle=f"Profile {info.profile} · level {info.level} · run {info.id}{others}"
+        subtitle=message(
+            "Profile {profile} · level {level} · run {id}{others}",
+            profile=info.profile,
+            level=info.level,
+            id=info.id,
+            others=others,
+        )
         + (" · interrupted" if info.interrupted else ""),
         chips=chips(context.cases),
         tiles=tiles(context),
@@ -55,14 +62,20 @@ def machine_name(info: RunInfo) -> str:
     counts = Counter(device.name for device in info.system.accelerators)
     if counts:
         return ", ".join(f"{count} × {name}" for name, count in counts.items())
-    return f"{info.system.cpu_model}, {figure(info.system.num_usable_cores)} cores"
+    return message(
+        "{cpu_model}, {num_usable_cores} cores",
+        cpu_model=info.system.cpu_model,
+        num_usable_cores=figure(info.system.num_usable_cores),
+    )
 
 
 def chips(cases: Sequence[CaseView]) -> list[tuple[str, str | None]]:
     """Return the number of cases by outcome, and of numbers by verdict."""
     statuses = Counter(view.status for view in cases)
     whole = "ok" if statuses["ok"] == len(cases) else "warn"
-    found: list[tuple[str, str | None]] = [(f"{statuses['ok']} of {len(cases)} cases finished", whole)]
+    found: list[tuple[str, str | None]] = [
+        (message("{num_finished} of {num_cases} cases finished", num_finished=statuses["ok"], num_cases=len(cases)), whole)
+    ]
     found += [
         (f"{statuses[name]} {words}", STATUS_TONE.get(name))
         for name, words in STATUS_WORDS.items()
@@ -70,7 +83,9 @@ def chips(cases: Sequence[CaseView]) -> list[tuple[str, str | None]]:
     ]
     verdicts = Counter(row.verdict for view in cases for row in view.rows.values() if row.value is not None)
     return found + [
-        (f"{verdicts[name]} numbers {name}", VERDICT_TONE[name]) for name in ("valid", "suspect", "invalid") if verdicts[name]
+        (message("{count} numbers {verdict}", count=verdicts[name], verdict=name), VERDICT_TONE[name])
+        for name in ("valid", "suspect", "invalid")
+        if verdicts[name]
     ]
 
 
@@ -79,22 +94,32 @@ def tiles(context: ReportContext) -> list[Tile]:
     found = [_finished(context), _time(context), _peak(context), _cpu(context), _power(context)]
     option = context.plan.recommended if context.plan is not None else None
     if option is not None and context.plan is not None:
-        note = f"meet the demand “{context.plan.demand.name}”" + (f", bottleneck {option.bottleneck}" if option.bottleneck else "")
-        found.append(Tile(title="Machines in the plan", value=number(option.num_machines), note=note))
+        note = message("meet the demand “{name}”", name=context.plan.demand.name) + (
+            message(", bottleneck {bottleneck}", bottleneck=option.bottleneck) if option.bottleneck else ""
+        )
+        found.append(Tile(title=message("Machines in the plan"), value=number(option.num_machines), note=note))
     return found
 
 
 def _finished(context: ReportContext) -> Tile:
     families = len({view.case.workload for view in context.measured})
     value = Markup("{} <span class='unit muted'>of {}</span>").format(len(context.measured), len(context.cases))
-    return Tile(title="Cases with numbers", value=value, note=f"in {families} of {len(context.families)} model families")
+    return Tile(
+        title=message("Cases with numbers"),
+        value=value,
+        note=message("in {families} of {num_families} model families", families=families, num_families=len(context.families)),
+    )
 
 
 def _time(context: ReportContext) -> Tile:
     trials = [trial for view in context.cases for trial in view.measured_trials if trial.window is not None]
     measured_s = sum(trial.window.wall_s for trial in trials if trial.window is not None)
-    value = Markup("{}{}").format(clock(measured_s), mark("measured")) if trials else missing("no trial has finished")
-    return Tile(title="Measured time", value=value, note=f"in {len(trials)} trials, each a fresh process")
+    value = Markup("{}{}").format(clock(measured_s), mark("measured")) if trials else missing(message("no trial has finished"))
+    return Tile(
+        title=message("Measured time"),
+        value=value,
+        note=message("in {num_trials} trials, each a fresh process", num_trials=len(trials)),
+    )
 
 
 def _peak(context: ReportContext) -> Tile:
@@ -106,26 +131,36 @@ def _peak(context: ReportContext) -> Tile:
         view = _highest(context, metric)
         if view is not None:
             return Tile(
-                title=f"Highest memory {what}", value=number(view.rows[metric]), note=f"{view.label}, {MODE_WORDS[view.case.mode]}"
+                title=message("Highest memory {what}", what=what),
+                value=number(view.rows[metric]),
+                note=message("{label}, {mode}", label=view.label, mode=MODE_WORDS[view.case.mode]),
             )
-    return Tile(title="Highest memory", value=missing("no case has a memory number"), note="no counter")
+    return Tile(title=message("Highest memory"), value=missing(message("no case has a memory number")), note=message("no counter"))
 
 
 def _cpu(context: ReportContext) -> Tile:
     values = sorted(share for view in context.measured if (share := view.value("cpu_utilization")) is not None)
     if not values:
-        return Tile(title="CPU utilisation", value=missing("no CPU readings in the windows"), note="no readings in the windows")
+        return Tile(
+            title=message("CPU utilisation"),
+            value=missing(message("no CPU readings in the windows")),
+            note=message("no readings in the windows"),
+        )
     value = Markup("{}{}").format(quantity(statistics.median(values), "fraction"), mark("measured"))
-    note = f"median case; {quantity(values[0], 'fraction')} to {quantity(values[-1], 'fraction')}"
-    return Tile(title="CPU utilisation", value=value, note=note)
+    note = message("median case; {least} to {most}", least=quantity(values[0], "fraction"), most=quantity(values[-1], "fraction"))
+    return Tile(title=message("CPU utilisation"), value=value, note=note)
 
 
 def _power(context: ReportContext) -> Tile:
     view = _highest(context, "power_mean")
     if view is None:
-        return Tile(title="Power and energy", value=missing("no power sensor"), note="not measured: no sensor")
+        return Tile(
+            title=message("Power and energy"), value=missing(message("no power sensor")), note=message("not measured: no sensor")
+        )
     return Tile(
-        title="Highest mean power", value=number(view.rows["power_mean"]), note=f"{view.label}, {MODE_WORDS[view.case.mode]}"
+        title=message("Highest mean power"),
+        value=number(view.rows["power_mean"]),
+        note=message("{label}, {mode}", label=view.label, mode=MODE_WORDS[view.case.mode]),
     )
 
 

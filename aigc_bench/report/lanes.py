@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from markupsafe import Markup
 
+from aigc_bench.core.messages import message, translated
 from aigc_bench.core.units import scale
 from aigc_bench.report.charts import Chart, rounded
 
@@ -74,7 +75,7 @@ def lanes(
         suffix = "" if number == 0 else str(number + 1)
         factor, printed = scale(_greatest(strip), strip.unit)
         layout[f"yaxis{suffix}"] = {"domain": [round(max(0.0, top - height), 4), round(top, 4)], **_lane_axis(strip, factor=factor)}
-        layout["annotations"].append(_lane_title(f"{strip.title}, {printed}", top=top))
+        layout["annotations"].append(_lane_title(message("{title}, {unit}", title=strip.title, unit=printed), top=top))
         each = max(MIN_LINE_POINTS, max_points // len(strip.lines))
         traces += [_lane_trace(line, factor=factor, printed=printed, axis=f"y{suffix}", max_points=each) for line in strip.lines]
     layout["xaxis"] = {"title": {"text": axis}, "anchor": f"y{len(strips) if len(strips) > 1 else ''}", "zeroline": False}
@@ -114,7 +115,7 @@ def _lane_trace(line: Line, *, factor: float, printed: str, axis: str, max_point
         "x": [rounded(time, significant=5) for time in times],
         "y": [rounded(None if value is None else value / factor, significant=4) for value in values],
         "yaxis": axis,
-        "hovertemplate": Markup("{}<br>%{{y:.4~g}} {} at %{{x:.4~g}} s<extra></extra>").format(line.name, printed),
+        "hovertemplate": Markup("{}<br>%{{y:.4~g}} {} at %{{x:.4~g}} s<extra></extra>").format(translated(line.name), printed),
         **look,
     }
 

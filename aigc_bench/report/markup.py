@@ -5,23 +5,24 @@ from __future__ import annotations
 import datetime
 import functools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import jinja2
 from markupsafe import Markup, escape
 
 from aigc_bench.analyze.reasons import REASONS
+from aigc_bench.core.messages import joined, looked_up, message, plural, translated
 from aigc_bench.core.records import Basis, Estimate, MetricRow, Verdict
 from aigc_bench.core.units import clock, digits, quantity, scale
 from aigc_bench.core.visible import visible
 
 MARKS: Mapping[Basis, tuple[str, str]] = {
-    "measured": ("●", "measured on this machine"),
-    "interpolated": ("◐", "interpolated between measurements"),
-    "modelled": ("○", "computed by a model"),
-    "datasheet": ("◇", "from a datasheet"),
-    "assumed": ("△", "assumed"),
+    "measured": ("●", message("measured on this machine")),
+    "interpolated": ("◐", message("interpolated between measurements")),
+    "modelled": ("○", message("computed by a model")),
+    "datasheet": ("◇", message("from a datasheet")),
+    "assumed": ("△", message("assumed")),
 }
 """Basis -> its sign and meaning; the sign is explained at the top of the report and on hover."""
 VERDICT_TONE: Mapping[str | None, str] = {"valid": "ok", "suspect": "warn", "invalid": "bad"}
@@ -36,12 +37,12 @@ STATUS_TONE: Mapping[str | None, str] = {
 }
 
 
-def missing(why: str = "not measured in this run") -> Markup:
+def missing(why: str = message("not measured in this run")) -> Markup:
     """Return an en dash that states why there is no number."""
-    return Markup('<abbr title="{why}">–<span class="sr"> {why}</span></abbr>').format(why=why)
+    return Markup('<abbr title="{why}">–<span class="sr"> {why}</span></abbr>').format(why=translated(why))
 
 
-def number(row: MetricRow | Estimate | None, *, why: str = "not measured in this run") -> Markup:
+def number(row: MetricRow | Estimate | None, *, why: str = message("not measured in this run")) -> Markup:
     """Return a measured or estimated number as HTML."""
     if row is None or row.value is None:
         return missing(why if row is None else absence(row))
@@ -59,7 +60,7 @@ def number(row: MetricRow | Estimate | None, *, why: str = "not measured in this
 def absence(row: MetricRow | Estimate) -> str:
     """Return why a number is missing: the reasons of that severity, else all of its reasons."""
     absent = tuple(code for code in row.reasons if code in REASONS and REASONS[code].severity == "absent")
-    return readable(absent or row.reasons) or "not measured in this run"
+    return readable(absent or row.reasons) or message("not measured in this run")
 
 
 def explain(row: MetricRow | Estimate) -> str:
@@ -67,21 +68,22 @@ def explain(row: MetricRow | Estimate) -> str:
     parts = [quantity(row.value, row.unit, significant=5)]
     if row.low is not None and row.high is not None and row.low != row.high:
         kind = _interval_name(row)
-        parts.append(f"{kind} {quantity(row.low, row.unit)} to {quantity(row.high, row.unit)}")
+        low, high = quantity(row.low, row.unit), quantity(row.high, row.unit)
+        parts.append(message("{kind} {low} to {high}", kind=kind, low=low, high=high))
     if isinstance(row, MetricRow):
         parts += [f"n = {row.n}", row.basis, row.verdict]
     else:
-        parts += [MARKS[row.basis][1], f"source: {row.source}"] if row.source else [MARKS[row.basis][1]]
+        parts += [MARKS[row.basis][1], message("source: {source}", source=row.source)] if row.source else [MARKS[row.basis][1]]
     if row.reasons:
         parts.append(readable(row.reasons))
-    return " · ".join(parts)
+    return translated(joined(" · ", parts))
 
 
 def _interval_name(row: MetricRow | Estimate) -> str:
     """Name the interval: measured ones are Student's t over trials, predicted ones nominal 80 %, an estimate's its source's own."""
     if not isinstance(row, MetricRow):
-        return "interval"
-    return "80 % interval" if row.basis == "modelled" else "95 % interval"
+        return message("interval")
+    return message("80 % interval") if row.basis == "modelled" else message("95 % interval")
 
 
 def spread(row: MetricRow | Estimate | None) -> str:
@@ -99,7 +101,7 @@ def between(row: MetricRow | Estimate | None) -> str:
         return ""
     is_usd = row.unit.startswith("usd")
     factor, printed = (1.0, dollars) if is_usd else (scale(row.value, row.unit)[0], figure)
-    return f"{printed(row.low / factor)} to {printed(row.high / factor)}"
+    return message("{low} to {high}", low=printed(row.low / factor), high=printed(row.high / factor))
 
 
 def prose(words: str) -> Markup:
@@ -107,7 +109,7 @@ def prose(words: str) -> Markup:
 
     Text that begins with a name and a colon (``gpt: chat``) stays in lower case.
     """
-    safe = str(escape(words.replace("+-", "±")))
+    safe = str(escape(translated(words).replace("+-", "±")))
     is_named = safe.partition(" ")[0].endswith(":")
     safe = re.sub(r"(?<=\d) (?=%)", "\u00a0", safe if is_named else safe[:1].upper() + safe[1:])
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", safe))
@@ -115,7 +117,7 @@ def prose(words: str) -> Markup:
 
 def short(codes: Sequence[str]) -> Markup:
     """Return reason codes as words, each with its meaning on hover."""
-    words = (Markup('<abbr title="{}">{}</abbr>').format(_reason(code), code.replace("_", " ")) for code in codes)
+    words = (Markup('<abbr title="{}">{}</abbr>').format(translated(_reason(code)), code.replace("_", " ")) for code in codes)
     return Markup(", ").join(words)
 
 
@@ -123,18 +125,31 @@ def mark(basis: Basis) -> Markup:
     """Return the sign of a number's basis."""
     sign, meaning = MARKS[basis]
     return Markup('<abbr class="mark" title="{meaning}">{sign}<span class="sr"> ({basis})</span></abbr>').format(
-        meaning=meaning, sign=sign, basis=basis
+        meaning=translated(meaning), sign=sign, basis=looked_up(basis)
     )
 
 
 def chip(words: str, tone: str | None = None) -> Markup:
     """Return a small coloured label; the words alone carry the meaning."""
-    return Markup('<span class="chip {}">{}</span>').format(tone or "", words)
+    return Markup('<span class="chip {}">{}</span>').format(tone or "", translated(words))
 
 
 def readable(codes: tuple[str, ...]) -> str:
     """Return the meanings of reason codes."""
-    return "; ".join(_reason(code) for code in codes)
+    return joined("; ", (_reason(code) for code in codes))
+
+
+def markup(template: str, /, **values: object) -> Markup:
+    """Return a sentence with tags in it, in the reader's language; its values are escaped unless they are markup."""
+    shown = Markup(looked_up(template))  # a literal of this package, or its translation
+    if not values:
+        return shown
+    return shown.format(**{name: translated(value) if isinstance(value, str) else value for name, value in values.items()})
+
+
+def listed(texts: Iterable[str], separator: str) -> str:
+    """Return texts one after the other, each in the reader's language."""
+    return translated(joined(separator, texts))
 
 
 def as_shown(page: str) -> Markup:
@@ -166,6 +181,7 @@ def environment() -> jinja2.Environment:
         loader=jinja2.PackageLoader("aigc_bench.report"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
+        finalize=translated,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -175,6 +191,9 @@ def environment() -> jinja2.Environment:
         between=between,
         mark=mark,
         chip=chip,
+        message=message,
+        plural=plural,
+        markup=markup,
         missing=missing,
         sort_key=sort_key,
         MARKS=MARKS,
@@ -182,7 +201,7 @@ def environment() -> jinja2.Environment:
         STATUS_TONE=STATUS_TONE,
     )
     made.filters.update(as_shown=as_shown, quantity=quantity, moment=moment, clock=clock, digits=digits, figure=figure)
-    made.filters.update(prose=prose, short=short, readable=readable)
+    made.filters.update(prose=prose, short=short, readable=readable, listed=listed, translated=translated, looked_up=looked_up)
     return made
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import MetricRow
 from aigc_bench.core.units import scale
 from aigc_bench.report.base import MODE_WORDS, NUM_COLORS, Rendered
@@ -17,11 +18,11 @@ from aigc_bench.report.markup import VERDICT_TONE, number, readable, template
 from aigc_bench.report.render import page
 
 COLUMNS = (
-    ("Throughput", "throughput"),
-    ("Step or request", "step_time"),
-    ("Peak memory", "memory_allocated_peak"),
-    ("Mean power", "power_mean"),
-    ("Energy per item", "energy_per_item"),
+    (message("Throughput"), "throughput"),
+    (message("Step or request"), "step_time"),
+    (message("Peak memory"), "memory_allocated_peak"),
+    (message("Mean power"), "power_mean"),
+    (message("Energy per item"), "energy_per_item"),
 )
 """Columns of the table: title and metric."""
 
@@ -45,7 +46,14 @@ class PredictedCase:
     def label(self) -> str:
         """Return family, preset and setting, short."""
         row = self.any
-        return f"{row.workload} · {row.preset} · {row.precision} · batch {row.batch_size} · {row.engine}"
+        return message(
+            "{workload} · {preset} · {precision} · batch {batch_size} · {engine}",
+            workload=row.workload,
+            preset=row.preset,
+            precision=row.precision,
+            batch_size=row.batch_size,
+            engine=row.engine,
+        )
 
     @property
     def mode(self) -> str:
@@ -74,16 +82,18 @@ def render_prediction(predicted: Predicted, *, title: str, version: str) -> str:
     assert predicted, "a report needs at least one case"
     cases = predicted_cases(predicted)
     found = [
-        Rendered(name="cases", title="Predicted cases", html=_cases(cases)),
+        Rendered(name="cases", title=message("Predicted cases"), html=_cases(cases)),
         *_charts(cases),
-        Rendered(name="basis", title="Basis", html=template("prediction_basis.html.j2", {"reasons": _reasons(cases)})),
+        Rendered(name="basis", title=message("Basis"), html=template("prediction_basis.html.j2", {"reasons": _reasons(cases)})),
     ]
     refused = [case for case in cases if not case.is_answered]
     if refused:
         found.append(
-            Rendered(name="refused", title="Not predicted", html=template("prediction_refused.html.j2", {"cases": refused}))
+            Rendered(
+                name="refused", title=message("Not predicted"), html=template("prediction_refused.html.j2", {"cases": refused})
+            )
         )
-    return page(found, header=_header(cases, title=title), origin=f"{version}, predicted and not measured")
+    return page(found, header=_header(cases, title=title), origin=message("{version}, predicted and not measured", version=version))
 
 
 def predicted_cases(predicted: Predicted) -> list[PredictedCase]:
@@ -112,17 +122,21 @@ def _charts(cases: Sequence[PredictedCase]) -> Iterator[Rendered]:
                 unit=row.unit,
                 color=f"c{accelerators.index(case.accelerator) % NUM_COLORS + 1}",
                 is_solid=row.verdict != "invalid",
-                hover=readable(row.reasons),
+                hover=(readable(row.reasons),) if row.reasons else (),
             )
             for case in cases
             if case.mode == mode and (row := case.rows.get("step_time")) is not None and row.value is not None
         ]
         if points:
             factor, printed = scale(max(point.value for point in points), "s")
-            charts.append(dots(f"time-{mode}", title=f"Step time, {mode}", points=points, axis=printed, divide_by=factor))
+            charts.append(
+                dots(f"time-{mode}", title=message("Step time, {mode}", mode=mode), points=points, axis=printed, divide_by=factor)
+            )
     if charts:
-        lead = "Each dot is a prediction, its whiskers the nominal 80 % interval; a ring does not fit in memory."
-        yield Rendered(name="times", title="Predicted times", html=template("charts.html.j2", {"lead": lead, "charts": charts}))
+        lead = message("Each dot is a prediction, its whiskers the nominal 80 % interval; a ring does not fit in memory.")
+        yield Rendered(
+            name="times", title=message("Predicted times"), html=template("charts.html.j2", {"lead": lead, "charts": charts})
+        )
 
 
 def _reasons(cases: Sequence[PredictedCase]) -> list[tuple[str, int]]:
@@ -134,13 +148,18 @@ def _reasons(cases: Sequence[PredictedCase]) -> list[tuple[str, int]]:
 def _header(cases: Sequence[PredictedCase], *, title: str) -> Header:
     answered = [case for case in cases if case.is_answered]
     verdicts = Counter(case.verdict for case in answered)
-    chips = [(f"{len(answered)} of {len(cases)} cases predicted", "ok" if len(answered) == len(cases) else "warn")]
+    chips = [
+        (
+            message("{num_answered} of {num_cases} cases predicted", num_answered=len(answered), num_cases=len(cases)),
+            "ok" if len(answered) == len(cases) else "warn",
+        )
+    ]
     chips += [(f"{count} {verdict}", VERDICT_TONE[verdict] or "") for verdict, count in verdicts.items()]
     accelerators = dict.fromkeys(case.accelerator for case in cases)
     return Header(
-        overline="Prediction report · no number is measured",
+        overline=message("Prediction report · no number is measured"),
         title=title,
-        subtitle=f"On {', '.join(accelerators)}",
+        subtitle=message("On {accelerators}", accelerators=", ".join(accelerators)),
         chips=chips,
         tiles=[_cases_tile(cases, answered), *_memory_tile(answered)],
     )
@@ -149,7 +168,7 @@ def _header(cases: Sequence[PredictedCase], *, title: str) -> Header:
 def _cases_tile(cases: Sequence[PredictedCase], answered: Sequence[PredictedCase]) -> Tile:
     families = len({case.any.workload for case in answered})
     value = Markup("{} <span class='unit muted'>of {}</span>").format(len(answered), len(cases))
-    return Tile(title="Cases predicted", value=value, note=f"in {families} model families")
+    return Tile(title=message("Cases predicted"), value=value, note=message("in {families} model families", families=families))
 
 
 def _memory_tile(answered: Sequence[PredictedCase]) -> Iterator[Tile]:
@@ -158,4 +177,4 @@ def _memory_tile(answered: Sequence[PredictedCase]) -> Iterator[Tile]:
     ]
     if known:
         _, row, case = max(known, key=lambda found: found[0])
-        yield Tile(title="Highest memory", value=number(row), note=f"{case.label}, {case.mode}")
+        yield Tile(title=message("Highest memory"), value=number(row), note=f"{case.label}, {case.mode}")

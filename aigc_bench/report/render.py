@@ -15,6 +15,7 @@ from aigc_bench.analyze.rows import HasAccelerators
 from aigc_bench.catalog.loader import usable_catalogue
 from aigc_bench.core import registry
 from aigc_bench.core.errors import UsageError
+from aigc_bench.core.messages import message
 from aigc_bench.measure.store import Run
 from aigc_bench.plan.records.plan import Plan
 from aigc_bench.report.base import Rendered, ReportContext, Section
@@ -41,7 +42,9 @@ def render_report(
     context = ReportContext(runs=views, plan=plan, comparison=comparison)
     info = runs[0].info
     return page(
-        (*sections(context), *more), header=header(context), origin=f"{info.versions.get('aigc-bench', '')} from run {info.id}"
+        (*sections(context), *more),
+        header=header(context),
+        origin=message("{version} from run {id}", version=info.versions.get("aigc-bench", ""), id=info.id),
     )
 
 
@@ -54,7 +57,10 @@ def save(html: str, *, file: Path) -> Path:
         file.write_text(html, encoding="utf-8")
         return file
     if file.is_file() and not _is_page(file):
-        raise UsageError(f"{file}: exists and is not an HTML page.", "Choose another file, or move that one away first.")
+        raise UsageError(
+            message("{file}: exists and is not an HTML page.", file=file),
+            message("Choose another file, or move that one away first."),
+        )
     file.parent.mkdir(parents=True, exist_ok=True)
     temporary = file.with_name(f".{file.name}.new")
     try:
@@ -103,5 +109,5 @@ def page(found: Sequence[Rendered], *, header: Header, origin: str) -> str:
 def _content_policy(scripts: Sequence[str]) -> str:
     """Return a Content-Security-Policy that allows exactly these scripts, and forbids every request and every other script."""
     hashes = " ".join(f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'" for script in scripts)
-    allowed = f"script-src {hashes}; style-src 'unsafe-inline'; img-src data: blob:"
-    return f"default-src 'none'; {allowed}; base-uri 'none'; form-action 'none'"
+    allowed = message("script-src {hashes}; style-src 'unsafe-inline'; img-src data: blob:", hashes=hashes)
+    return message("default-src 'none'; {allowed}; base-uri 'none'; form-action 'none'", allowed=allowed)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from aigc_bench.analyze.readings import HOST_DEVICES, Readings, Series
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import TrialResult
 from aigc_bench.measure.store import Run
 from aigc_bench.report.lanes import NUM_LINE_COLORS, Band, Lane, Line
@@ -35,20 +36,22 @@ def _any(device: str) -> bool:
 
 STRIPS = (
     Strip(
-        title="CPU utilisation of the machine",
+        title=message("CPU utilisation of the machine"),
         unit="fraction",
         source="host",
         metric="cpu_utilization",
         device=_is("host"),
         ceiling=1.05,
     ),
-    Strip(title="CPU cores used by the worker", unit="cores", source="host", metric="cpu_utilization", device=_is("worker")),
-    Strip(title="Memory of the worker (RSS)", unit="B", source="host", metric="rss_bytes", device=_is("worker")),
-    Strip(title="GPU utilisation", unit="fraction", source="nvml", metric="gpu_utilization", device=_any, ceiling=1.05),
-    Strip(title="GPU memory used", unit="B", source="nvml", metric="memory_used_bytes", device=_any),
-    Strip(title="GPU power", unit="W", source="nvml", metric="power_w", device=_any),
-    Strip(title="GPU temperature", unit="C", source="nvml", metric="temperature_c", device=_any),
-    Strip(title="GPU SM clock", unit="Hz", source="nvml", metric="sm_clock_hz", device=_any),
+    Strip(
+        title=message("CPU cores used by the worker"), unit="cores", source="host", metric="cpu_utilization", device=_is("worker")
+    ),
+    Strip(title=message("Memory of the worker (RSS)"), unit="B", source="host", metric="rss_bytes", device=_is("worker")),
+    Strip(title=message("GPU utilisation"), unit="fraction", source="nvml", metric="gpu_utilization", device=_any, ceiling=1.05),
+    Strip(title=message("GPU memory used"), unit="B", source="nvml", metric="memory_used_bytes", device=_any),
+    Strip(title=message("GPU power"), unit="W", source="nvml", metric="power_w", device=_any),
+    Strip(title=message("GPU temperature"), unit="C", source="nvml", metric="temperature_c", device=_any),
+    Strip(title=message("GPU SM clock"), unit="Hz", source="nvml", metric="sm_clock_hz", device=_any),
 )
 MARGIN_S = 2.0
 """Telemetry shown before the start and after the end of a trial."""
@@ -62,7 +65,7 @@ def trial_lanes(readings: Readings, trials: Sequence[TrialResult], *, names: Map
     windowed = [trial for trial in trials if trial.window is not None]
     colors = [f"c{at % NUM_LINE_COLORS + 1}" for at in range(len(windowed))]
     steps = [line for trial, color in zip(windowed, colors, strict=True) for line in step_lines(trial, color=color)]
-    lanes = [Lane(title="Step time (rings: warm-up)", unit="s", lines=steps, is_close_up=True)] if steps else []
+    lanes = [Lane(title=message("Step time (rings: warm-up)"), unit="s", lines=steps, is_close_up=True)] if steps else []
     for strip in STRIPS:
         pairs = zip(windowed, colors, strict=True)
         lines = [line for trial, color in pairs for line in _trial_lines(readings, strip, trial, color=color, names=names)]
@@ -73,12 +76,14 @@ def trial_lanes(readings: Readings, trials: Sequence[TrialResult], *, names: Map
 
 def step_lines(trial: TrialResult, *, color: str) -> list[Line]:
     """Return the steps of one trial as marks at their start: those of the window, and before zero those of the warm-up."""
-    name = f"trial {trial.trial + 1}"
+    name = message("trial {trial}", trial=trial.trial + 1)
     lines = []
     if trial.warmup is not None and trial.warmup.step_duration_s:
         durations = trial.warmup.step_duration_s
         ends = np.cumsum(durations[::-1])[::-1]
-        lines.append(Line(name=f"{name}, warm-up", times_s=(-ends).tolist(), values=durations, color=color, style="rings"))
+        lines.append(
+            Line(name=message("{name}, warm-up", name=name), times_s=(-ends).tolist(), values=durations, color=color, style="rings")
+        )
     if trial.steps is not None and trial.steps.start_s:
         lines.append(Line(name=name, times_s=trial.steps.start_s, values=trial.steps.duration_s, color=color, style="marks"))
     return lines
@@ -126,7 +131,9 @@ def _trial_lines(readings: Readings, strip: Strip, trial: TrialResult, *, color:
             continue
         near = series.between(trial.started_s - MARGIN_S, trial.finished_s + MARGIN_S)
         if len(near):
-            name = f"trial {trial.trial + 1}" + ("" if is_host else f", {short_name(device, names)}")
+            name = message("trial {trial}", trial=trial.trial + 1)
+            if not is_host:
+                name = message("trial {trial}, {device}", trial=trial.trial + 1, device=short_name(device, names))
             lines.append(_line(near, name=name, zero_s=trial.window.start_s, color=color))
     return lines
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import MetricRow
 from aigc_bench.report.base import MODE_WORDS, CaseView, ReportContext, Section
 from aigc_bench.report.markup import template
@@ -24,12 +25,12 @@ class Column:
 
 
 COLUMNS = (
-    Column(title="Throughput", metrics=THROUGHPUT),
-    Column(title="Latency", metrics=LATENCY, also=LATENCY_TAIL, also_name="p99"),
-    Column(title="Peak memory", metrics=MEMORY),
+    Column(title=message("Throughput"), metrics=THROUGHPUT),
+    Column(title=message("Latency"), metrics=LATENCY, also=LATENCY_TAIL, also_name="p99"),
+    Column(title=message("Peak memory"), metrics=MEMORY),
     Column(title="CPU", metrics=CPU),
-    Column(title="Power", metrics=POWER),
-    Column(title="Energy", metrics=ENERGY),
+    Column(title=message("Power"), metrics=POWER),
+    Column(title=message("Energy"), metrics=ENERGY),
 )
 
 
@@ -48,7 +49,7 @@ class TableRow:
 class Cases(Section):
     """Show one row for every case, including those that failed."""
 
-    title: ClassVar[str] = "Cases"
+    title: ClassVar[str] = message("Cases")
     order: ClassVar[int] = 20
 
     def render(self, context: ReportContext) -> str:
@@ -59,7 +60,11 @@ class Cases(Section):
 
 def table_row(view: CaseView) -> TableRow:
     """Return the row of one case."""
-    why = "not measured in this run" if view.has_numbers else f"the case has no numbers: {view.status_words}"
+    why = (
+        message("not measured in this run")
+        if view.has_numbers
+        else message("the case has no numbers: {status_words}", status_words=view.status_words)
+    )
     cells = [(column, view.first(column.metrics), view.first(column.also)) for column in COLUMNS]
     return TableRow(view=view, mode=MODE_WORDS[view.case.mode], reasons=view.reasons("invalid", "suspect"), cells=cells, why=why)
 

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from aigc_bench.analyze.compare import Change, RunComparison
 from aigc_bench.analyze.metrics import metric_of
+from aigc_bench.core.messages import message
 from aigc_bench.core.units import quantity
 from aigc_bench.report.base import ReportContext, Section
 from aigc_bench.report.markup import template
@@ -28,7 +29,7 @@ class ChangeRow:
 class ComparisonSection(Section):
     """Show one table per compared run, changes first."""
 
-    title: ClassVar[str] = "Comparison"
+    title: ClassVar[str] = message("Comparison")
     order: ClassVar[int] = 15
 
     def render(self, context: ReportContext) -> str | None:
@@ -43,9 +44,9 @@ class ComparisonSection(Section):
 def heading(other: RunComparison) -> str:
     """Return the kind of comparison: a test of the same machine, or a ranking of different ones."""
     return (
-        "regression test: the hardware is the same"
+        message("regression test: the hardware is the same")
         if other.kind == "regression_test"
-        else "ranking: the hardware differs, so nothing is called a regression"
+        else message("ranking: the hardware differs, so nothing is called a regression")
     )
 
 
@@ -56,7 +57,7 @@ def rows_of(changes: Sequence[Change]) -> list[ChangeRow]:
 
 
 def _row(change: Change) -> ChangeRow:
-    name = metric_of(change.metric).name.replace("{item}", "item")
+    name = metric_of(change.metric).name
     return ChangeRow(change=change, metric=name, base=quantity(change.base, change.unit), other=quantity(change.other, change.unit))
 
 

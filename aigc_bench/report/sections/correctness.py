@@ -6,16 +6,17 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from aigc_bench.analyze.metrics import metric_of
+from aigc_bench.core.messages import joined, message
 from aigc_bench.core.records import Quality
 from aigc_bench.core.units import digits, quantity
 from aigc_bench.report.base import MODE_WORDS, CaseView, ReportContext, Section
 from aigc_bench.report.markup import template
 
 KINDS = {
-    "reference": "outputs against the same weights in fp32 with plain attention",
-    "training": "loss on one batch, repeated",
+    "reference": message("outputs against the same weights in fp32 with plain attention"),
+    "training": message("loss on one batch, repeated"),
 }
-OUTCOMES = {True: "correct", False: "wrong result", None: "unknown"}
+OUTCOMES = {True: "correct", False: message("wrong result"), None: "unknown"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +35,7 @@ class CorrectnessRow:
 class Correctness(Section):
     """Show a table of the checked cases, wrong ones first."""
 
-    title: ClassVar[str] = "Correctness"
+    title: ClassVar[str] = message("Correctness")
     order: ClassVar[int] = 65
 
     def render(self, context: ReportContext) -> str | None:
@@ -54,17 +55,17 @@ def quality_of(view: CaseView) -> Quality | None:
 def found_words(quality: Quality) -> str:
     """Return ``relative error 1.1 %, greedy tokens 100 %``, or why there is no result."""
     pairs = [(metric_of(name), value) for name, value in quality.values.items()]
-    words = [f"{metric.name} {quantity(value, metric.unit)}" for metric, value in pairs]
-    return "; ".join([*words, *([quality.note] if quality.note else [])])
+    words = [message("{name} {value}", name=metric.name, value=quantity(value, metric.unit)) for metric, value in pairs]
+    return joined("; ", [*words, *([quality.note] if quality.note else [])])
 
 
 def allowed_words(quality: Quality) -> str:
     """Return the limits: ``error up to 8 %; PSNR of images from 22 dB``."""
     if quality.limit is None:
-        return "the loss falls"
+        return message("the loss falls")
     floors = [(metric_of(name), floor) for name, floor in quality.floors.items()]
-    words = [f"{metric.name} from {quantity(floor, metric.unit)}" for metric, floor in floors]
-    return "; ".join([f"error up to {digits(100 * quality.limit)} %", *words])
+    words = [message("{name} from {floor}", name=metric.name, floor=quantity(floor, metric.unit)) for metric, floor in floors]
+    return joined("; ", [message("error up to {limit} %", limit=digits(100 * quality.limit)), *words])
 
 
 def _row(view: CaseView, quality: Quality) -> CorrectnessRow:

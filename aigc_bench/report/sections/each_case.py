@@ -9,6 +9,7 @@ from typing import ClassVar
 from aigc_bench.analyze.metrics import METRICS, metric_of
 from aigc_bench.analyze.readings import Readings, readings_of
 from aigc_bench.analyze.reasons import REASONS, Reason
+from aigc_bench.core.messages import joined, message
 from aigc_bench.core.records import MetricRow, OwnModel, TrialResult
 from aigc_bench.core.units import clock, quantity
 from aigc_bench.report.base import MODE_WORDS, STATUS_WORDS, CaseView, ReportContext, Section
@@ -25,16 +26,16 @@ MAX_LANES = 9
 MAX_LINES = 10
 """Legible lines of a strip: trials times devices."""
 STOP_WORDS = {
-    "converged": "stopped when the mean converged",
-    "time_cap": "stopped at the time cap",
-    "step_cap": "stopped at the step cap",
+    "converged": message("stopped when the mean converged"),
+    "time_cap": message("stopped at the time cap"),
+    "step_cap": message("stopped at the step cap"),
 }
 
 
 class EachCase(Section):
     """Show the details of each case, folded."""
 
-    title: ClassVar[str] = "Each case"
+    title: ClassVar[str] = message("Each case")
     order: ClassVar[int] = 85
 
     def render(self, context: ReportContext) -> str:
@@ -63,14 +64,17 @@ def case_chart(view: CaseView, readings: Readings, *, names: dict[str, str], max
     if not strips:
         return None
     left_out = len(view.measured_trials) - len(trials)
-    chosen = f" {left_out} faster or slower trials are left out." if left_out else ""
+    chosen = message(" {left_out} faster or slower trials are left out.", left_out=left_out) if left_out else ""
     return lanes(
         f"steps-{view.anchor}",
-        title="Steps and telemetry of the trials",
-        note=f"Zero is the start of each trial's window (shaded); before it, start-up and warm-up. One colour per trial.{chosen}",
+        title=message("Steps and telemetry of the trials"),
+        note=message(
+            "Zero is the start of each trial's window (shaded); before it, start-up and warm-up. One colour per trial.{chosen}",
+            chosen=chosen,
+        ),
         strips=strips,
         bands=[longest_window(trials)],
-        axis="seconds from the start of the window",
+        axis=message("seconds from the start of the window"),
         words=strip_words(strips),
         max_points=max_points,
     )
@@ -106,9 +110,8 @@ def command_of(view: CaseView) -> str:
     """Return the command that measures this case again."""
     if view.case.model is not None:
         return _own_command(view, view.case.model)
-    return (
-        f"aigc-bench run --profile {shlex.quote(view.run.info.profile)} --level {view.run.info.level} --only {shlex.quote(view.id)}"
-    )
+    words = ["--profile", view.run.info.profile, "--level", view.run.info.level, "--only", view.id]
+    return f"aigc-bench run {shlex.join(words)}"
 
 
 def _own_command(view: CaseView, model: OwnModel) -> str:
@@ -126,15 +129,27 @@ def trial_words(view: CaseView) -> list[str]:
 
 
 def _line(trial: TrialResult, *, since_s: float) -> str:
-    begun = f"Trial {trial.trial + 1}, {clock(trial.started_s - since_s)} into the run"
+    begun = message("Trial {trial}, {started} into the run", trial=trial.trial + 1, started=clock(trial.started_s - since_s))
     window = trial.window
     if window is None:
-        return f"{begun}: {STATUS_WORDS[trial.status]}"
-    parts = [f"ready after {quantity(sum(trial.time_to_ready_s.values()), 's')}"]
+        return message("{begun}: {status}", begun=begun, status=STATUS_WORDS[trial.status])
+    parts = [message("ready after {time_to_ready}", time_to_ready=quantity(sum(trial.time_to_ready_s.values()), "s"))]
     if trial.warmup is not None:
-        parts.append(f"{trial.warmup.num_steps} warm-up steps" + ("" if trial.warmup.converged else ", not converged"))
-    parts.append(f"{window.num_steps} steps in {quantity(window.wall_s, 's')}, {STOP_WORDS[window.stop_reason]}")
-    return f"{begun}: {'; '.join((*parts, *trial.notes))}"
+        steps = trial.warmup.num_steps
+        parts.append(
+            message("{steps} warm-up steps", steps=steps)
+            if trial.warmup.converged
+            else message("{steps} warm-up steps, not converged", steps=steps)
+        )
+    parts.append(
+        message(
+            "{num_steps} steps in {wall}, {stop_words}",
+            num_steps=window.num_steps,
+            wall=quantity(window.wall_s, "s"),
+            stop_words=STOP_WORDS[window.stop_reason],
+        )
+    )
+    return message("{begun}: {parts}", begun=begun, parts=joined("; ", (*parts, *trial.notes)))
 
 
 def _named(row: MetricRow) -> tuple[str, str]:

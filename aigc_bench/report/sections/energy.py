@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import SensorStatus
 from aigc_bench.core.units import scale
 from aigc_bench.report.base import MODE_WORDS, CaseView, ReportContext, Section
@@ -28,7 +29,7 @@ COLUMNS = (
 class EnergySection(Section):
     """Show joules per item, gross and net of idle, and watts, mean and peak."""
 
-    title: ClassVar[str] = "Power and energy"
+    title: ClassVar[str] = message("Power and energy")
     order: ClassVar[int] = 70
 
     def render(self, context: ReportContext) -> str | None:
@@ -58,7 +59,7 @@ def title_of(metric: str) -> str:
 def absences(context: ReportContext) -> list[tuple[str, str]]:
     """Return the power sensors that could not be read, each with its reason, once."""
     found = [
-        (sensor.source, sensor.reason or "no reason given")
+        (sensor.source, sensor.reason or message("no reason given"))
         for view in context.runs
         for sensor in view.run.info.sensors
         if _is_blind(sensor)
@@ -76,23 +77,32 @@ def _per_item(context: ReportContext, views: Sequence[CaseView]) -> Chart | None
     if not rows:
         return None
     points = [
-        point_of(view, row, label=f"{view.label}, {MODE_WORDS[view.case.mode]}, {row.unit}", color=context.color(view))
+        point_of(
+            view,
+            row,
+            label=message("{label}, {mode}, {unit}", label=view.label, mode=MODE_WORDS[view.case.mode], unit=row.unit),
+            color=context.color(view),
+        )
         for view, row in rows
     ]
     factor, printed = scale(max(point.value for point in points), "J")
-    note = "Gross energy of the accelerators in the window over the items finished in it. Items differ between families."
+    note = message("Gross energy of the accelerators in the window over the items finished in it. Items differ between families.")
     return dots(
         "energy-per-item",
-        title="Energy per item",
+        title=message("Energy per item"),
         points=points,
-        axis=f"{printed} per item of each family",
+        axis=message("{printed} per item of each family", printed=printed),
         note=note,
         divide_by=factor,
     )
 
 
 def _power(views: Sequence[CaseView]) -> Chart | None:
-    kinds = [("power_mean", "mean", "c1"), ("power_peak", "peak of one device", "c2"), ("power_idle", "idle", "c8")]
+    kinds = [
+        ("power_mean", message("mean"), "c1"),
+        ("power_peak", message("peak of one device"), "c2"),
+        ("power_idle", message("idle"), "c8"),
+    ]
     rows = [view for view in views if view.value("power_mean") is not None]
     if not rows:
         return None
@@ -101,13 +111,20 @@ def _power(views: Sequence[CaseView]) -> Chart | None:
         for metric, name, color in kinds
         if any(view.value(metric) is not None for view in rows)
     ]
-    labels = [f"{view.label}, {MODE_WORDS[view.case.mode]}" for view in rows]
-    return bars("power", title="Power", labels=labels, series=series, unit="W", note="Idle is measured before the first trial.")
+    labels = [message("{label}, {mode}", label=view.label, mode=MODE_WORDS[view.case.mode]) for view in rows]
+    return bars(
+        "power",
+        title=message("Power"),
+        labels=labels,
+        series=series,
+        unit="W",
+        note=message("Idle is measured before the first trial."),
+    )
 
 
 def _why(view: CaseView) -> str:
     reasons = [row.reasons for row in map(view.rows.get, COLUMNS) if row is not None and row.reasons]
-    return readable(reasons[0]) if reasons else "no power sensor was read"
+    return readable(reasons[0]) if reasons else message("no power sensor was read")
 
 
 def _is_blind(sensor: SensorStatus) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import TrialResult
 from aigc_bench.report.base import MODE_WORDS, CaseView, ReportContext, Section
 from aigc_bench.report.markup import template
@@ -14,7 +15,7 @@ DETAIL_LINES = 12
 class Failures(Section):
     """Show every case that did not finish all its trials, with the last output of the worker."""
 
-    title: ClassVar[str] = "Failed cases"
+    title: ClassVar[str] = message("Failed cases")
     order: ClassVar[int] = 90
 
     def render(self, context: ReportContext) -> str | None:

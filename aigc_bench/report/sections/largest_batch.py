@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from markupsafe import Markup
 
+from aigc_bench.core.messages import joined, message
 from aigc_bench.core.records import FoundBatch
 from aigc_bench.core.units import quantity, scale
 from aigc_bench.report.base import CaseView, ReportContext, Section
@@ -14,12 +15,12 @@ from aigc_bench.report.charts import Chart, rounded
 from aigc_bench.report.markup import template
 
 BOUNDS = {
-    "memory": "limited by memory",
-    "latency": "limited by latency",
-    "time": "limited by the timeout of a trial",
-    "error": "a larger batch fails with an error",
-    "largest_tried": "the largest batch tried",
-    "unfinished": "so far; the search is unfinished",
+    "memory": message("limited by memory"),
+    "latency": message("limited by latency"),
+    "time": message("limited by the timeout of a trial"),
+    "error": message("a larger batch fails with an error"),
+    "largest_tried": message("the largest batch tried"),
+    "unfinished": message("so far; the search is unfinished"),
 }
 LATENCY = "step_time"
 
@@ -27,7 +28,7 @@ LATENCY = "step_time"
 class LargestBatch(Section):
     """Show a curve for each search of the runs."""
 
-    title: ClassVar[str] = "Largest batch"
+    title: ClassVar[str] = message("Largest batch")
     order: ClassVar[int] = 45
 
     def render(self, context: ReportContext) -> str | None:
@@ -73,18 +74,26 @@ def curve(id: str, points: Sequence[CaseView], *, max_latency_s: float | None) -
         "hovertemplate": Markup("batch %{text}: %{y} at %{x}<extra></extra>"),
     }
     layout: dict[str, Any] = {
-        "xaxis": {"title": {"text": f"batch latency, {unit}"}, "rangemode": "tozero"},
+        "xaxis": {"title": {"text": message("batch latency, {unit}", unit=unit)}, "rangemode": "tozero"},
         "yaxis": {"title": {"text": rate_unit}, "rangemode": "tozero"},
     }
     if max_latency_s is not None:
         x = rounded(max_latency_s / factor)
         line = {"color": "@bad", "width": 1.5, "dash": "dot"}
         layout["shapes"] = [{"type": "line", "x0": x, "x1": x, "y0": 0, "y1": 1, "yref": "paper", "line": line}]
-    words = "; ".join(
-        f"batch {n}: {quantity(rate.value, rate.unit)} at {quantity(time.value, time.unit)}" for n, time, rate in known
+    words = joined(
+        "; ",
+        (
+            message(
+                "batch {size}: {rate} at {time}", size=n, rate=quantity(rate.value, rate.unit), time=quantity(time.value, time.unit)
+            )
+            for n, time, rate in known
+        ),
     )
-    note = "Labels are batch sizes." + (f" Dotted: the limit, {quantity(max_latency_s, 's')}." if max_latency_s else "")
-    return Chart(id=id, title="Throughput over latency", note=note, traces=[trace], layout=layout, words=words)
+    note = message("Labels are batch sizes.")
+    if max_latency_s:
+        note = message("Labels are batch sizes. Dotted: the limit, {latency}.", latency=quantity(max_latency_s, "s"))
+    return Chart(id=id, title=message("Throughput over latency"), note=note, traces=[trace], layout=layout, words=words)
 
 
 section = LargestBatch()

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, NamedTuple
 from markupsafe import Markup
 
 from aigc_bench.analyze.reasons import verdict
+from aigc_bench.core.messages import message, plural, translated
 from aigc_bench.core.records import Estimate, Verdict
 from aigc_bench.core.units import quantity, scale
 from aigc_bench.predict.machine_card import GemmPoint, MachineCard, has_probes, machine_card
@@ -17,19 +18,19 @@ from aigc_bench.report.charts import OWN_HOVER, Chart, rounded
 from aigc_bench.report.markup import template
 
 DISK_WORDS = {
-    "sequential-read": "Sequential read",
-    "random-read": "Random read, 4 KiB",
-    "dataset-ingest": "Random read of samples, four readers",
-    "checkpoint-write": "Checkpoint write with fsync",
+    "sequential-read": message("Sequential read"),
+    "random-read": message("Random read, 4 KiB"),
+    "dataset-ingest": message("Random read of samples, four readers"),
+    "checkpoint-write": message("Checkpoint write with fsync"),
 }
 CACHE_WORDS = {
-    "direct": "cold: bypassing the page cache",
-    "dropped": "cold: through the page cache",
-    "cached": "hot: from the page cache",
+    "direct": message("cold: bypassing the page cache"),
+    "dropped": message("cold: through the page cache"),
+    "cached": message("hot: from the page cache"),
 }
-WRITE_WORDS = {"direct": "bypassing the page cache", "cached": "through the page cache"}
-NO_SENSOR = "no sensor for it was read"
-NO_NUMBER = "its numbers are invalid"
+WRITE_WORDS = {"direct": message("bypassing the page cache"), "cached": message("through the page cache")}
+NO_SENSOR = message("no sensor for it was read")
+NO_NUMBER = message("its numbers are invalid")
 
 
 class Line(NamedTuple):
@@ -49,7 +50,7 @@ class Line(NamedTuple):
 class MachineCardSection(Section):
     """Show one table per run with probes, and its matrix products on a roofline."""
 
-    title: ClassVar[str] = "Machine card"
+    title: ClassVar[str] = message("Machine card")
     order: ClassVar[int] = 25
 
     def render(self, context: ReportContext) -> str | None:
@@ -69,52 +70,68 @@ def card_of(view: RunView) -> MachineCard:
 def lines(card: MachineCard) -> Iterator[Line]:
     """Yield the card's figures by factor: compute, memory, network, storage, power, cooling."""
     yield from _compute(card)
-    yield Line("Memory", "Bandwidth, best of copy and triad", card.memory_bandwidth, card.absent.get("probe_memory", NO_NUMBER))
+    yield Line(
+        message("Memory"),
+        message("Bandwidth, best of copy and triad"),
+        card.memory_bandwidth,
+        card.absent.get("probe_memory", NO_NUMBER),
+    )
     if card.cache_bandwidth is not None:
-        yield Line("Memory", "Bandwidth within a cache, copy", card.cache_bandwidth)
+        yield Line(message("Memory"), message("Bandwidth within a cache, copy"), card.cache_bandwidth)
     yield from _network(card)
     yield from _storage(card)
-    yield Line("Power", "Idle power, context loaded", card.idle_power_w)
-    yield Line("Power", "Highest mean power under matrix products", card.busy_power_w)
-    yield Line("Power", "Utilisation while idle, by other processes", card.idle_utilization)
-    yield Line("Cooling", "Highest temperature under matrix products", card.temperature_c)
+    yield Line(message("Power"), message("Idle power, context loaded"), card.idle_power_w)
+    yield Line(message("Power"), message("Highest mean power under matrix products"), card.busy_power_w)
+    yield Line(message("Power"), message("Utilisation while idle, by other processes"), card.idle_utilization)
+    yield Line(message("Cooling"), message("Highest temperature under matrix products"), card.temperature_c)
 
 
 def _compute(card: MachineCard) -> Iterator[Line]:
     for precision, peak in card.peak_flops.items():
-        yield Line("Compute", f"Matrix products in {precision}, best shape", peak)
+        yield Line(message("Compute"), message("Matrix products in {precision}, best shape", precision=precision), peak)
     if not card.peak_flops:
-        yield Line("Compute", "Matrix products", None, card.absent.get("probe_gemm", NO_NUMBER))
+        yield Line(message("Compute"), message("Matrix products"), None, card.absent.get("probe_gemm", NO_NUMBER))
     for probe, why in card.absent.items():
         if probe.startswith("probe_gemm/") and card.peak_flops:
-            yield Line("Compute", f"Matrix products in {probe.removeprefix('probe_gemm/')}", None, why)
+            yield Line(
+                message("Compute"), message("Matrix products in {probe}", probe=probe.removeprefix("probe_gemm/")), None, why
+            )
     for key, cost in card.launch_s.items():
         engine, _, kind = key.partition("/")
-        yield Line("Compute", f"Launch of one operator ({kind}), {engine}", cost)
+        yield Line(message("Compute"), message("Launch of one operator ({kind}), {engine}", kind=kind, engine=engine), cost)
     if not card.launch_s:
-        yield Line("Compute", "Launch of one operator", None, card.absent.get("probe_launch", NO_NUMBER))
+        yield Line(message("Compute"), message("Launch of one operator"), None, card.absent.get("probe_launch", NO_NUMBER))
 
 
 def _network(card: MachineCard) -> Iterator[Line]:
     for preset, rate in card.transfer.items():
-        yield Line("Network", f"Host memory, {preset.replace('-', ' ')}", rate)
+        yield Line(message("Network"), message("Host memory, {preset}", preset=preset.replace("-", " ")), rate)
     if not card.transfer:
-        yield Line("Network", "Host memory to device and back", None, card.absent.get("probe_transfer", NO_NUMBER))
+        yield Line(
+            message("Network"), message("Host memory to device and back"), None, card.absent.get("probe_transfer", NO_NUMBER)
+        )
     if card.collective is None:
-        yield Line("Network", "All-reduce between devices", None, card.absent.get("probe_collective", "fewer than two sizes"))
+        yield Line(
+            message("Network"),
+            message("All-reduce between devices"),
+            None,
+            card.absent.get("probe_collective", message("fewer than two sizes")),
+        )
         return
-    devices = f"all-reduce over {card.collective.devices} devices"
-    yield Line("Network", f"Latency of an {devices}", card.collective.alpha_s)
-    yield Line("Network", f"Bandwidth of a device in an {devices}", card.collective.bus_bytes_per_s)
+    devices = message("all-reduce over {devices} devices", devices=card.collective.devices)
+    yield Line(message("Network"), message("Latency of an {devices}", devices=devices), card.collective.alpha_s)
+    yield Line(
+        message("Network"), message("Bandwidth of a device in an {devices}", devices=devices), card.collective.bus_bytes_per_s
+    )
 
 
 def _storage(card: MachineCard) -> Iterator[Line]:
     for key, rate in card.disk.items():
         preset, _, cache = key.partition("/")
         how = WRITE_WORDS.get(cache, cache) if preset == "checkpoint-write" else CACHE_WORDS[cache]
-        yield Line("Storage", f"{DISK_WORDS.get(preset, preset)}, {how}", rate)
+        yield Line(message("Storage"), f"{DISK_WORDS.get(preset, preset)}, {how}", rate)
     if not card.disk:
-        yield Line("Storage", "Disk", None, card.absent.get("probe_disk", NO_NUMBER))
+        yield Line(message("Storage"), message("Disk"), None, card.absent.get("probe_disk", NO_NUMBER))
 
 
 def roofline(card: MachineCard, *, number: int) -> Chart | None:
@@ -129,13 +146,15 @@ def roofline(card: MachineCard, *, number: int) -> Chart | None:
         points = [point for point in card.gemm if point.precision == precision]
         traces += [_roof(card, precision, divide_by=top, color=color), _dots(points, divide_by=top, color=color)]
     axes = {
-        "xaxis": {"title": {"text": "FLOP per byte of operands and result"}, **_decades(traces, "x")},
+        "xaxis": {"title": {"text": message("FLOP per byte of operands and result")}, **_decades(traces, "x")},
         "yaxis": {"title": {"text": printed}, **_decades(traces, "y")},
     }
     words = "; ".join(f"{_label(point)}: {quantity(point.flops_per_s.value, 'FLOP/s')}" for point in card.gemm)
-    note = "Lines are the best bandwidth and the best rate of the probes; a dot above them ran from cache."
+    note = message("Lines are the best bandwidth and the best rate of the probes; a dot above them ran from cache.")
     layout = {**axes, "showlegend": True}
-    return Chart(id=f"roofline-{number}", title="Roofline", traces=traces, layout=layout, words=words, note=note, height_px=380)
+    return Chart(
+        id=f"roofline-{number}", title=message("Roofline"), traces=traces, layout=layout, words=words, note=note, height_px=380
+    )
 
 
 def _decades(traces: Sequence[Mapping[str, Any]], axis: str) -> dict[str, object]:
@@ -152,7 +171,7 @@ def _roof(card: MachineCard, precision: str, *, divide_by: float, color: str) ->
     return {
         "type": "scatter",
         "mode": "lines",
-        "name": f"{precision}, roof",
+        "name": message("{precision}, roof", precision=precision),
         "x": [rounded(x) for x in xs],
         "y": [rounded(min(peak, bandwidth * x) / divide_by) for x in xs],
         "line": {"color": color, "width": 1.5, "dash": "dot"},
@@ -168,22 +187,22 @@ def _dots(points: list[GemmPoint], *, divide_by: float, color: str) -> dict[str,
         "x": [rounded(point.intensity) for point in points],
         "y": [rounded(point.flops_per_s.value / divide_by) for point in points],
         "marker": {"size": 10, "color": color},
-        "customdata": [
-            Markup("<b>{}</b><br>{} ({} to {})").format(_label(point), *(quantity(one, "FLOP/s") for one in _ends(point)))
-            for point in points
-        ],
+        "customdata": [Markup("<b>{}</b><br>{}").format(translated(_label(point)), translated(_rate(point))) for point in points],
         "hovertemplate": OWN_HOVER,
     }
 
 
-def _ends(point: GemmPoint) -> tuple[float | None, ...]:
-    """Return the rate of a probe, and the ends of its interval."""
-    return point.flops_per_s.value, point.flops_per_s.low, point.flops_per_s.high
+def _rate(point: GemmPoint) -> str:
+    """Return the rate of a probe with its interval."""
+    rate = point.flops_per_s
+    value, low, high = (quantity(one, "FLOP/s") for one in (rate.value, rate.low, rate.high))
+    return message("{value} ({low} to {high})", value=value, low=low, high=high)
 
 
 def _label(point: GemmPoint) -> str:
-    threads = "" if point.threads is None else f", {point.threads} thread{'' if point.threads == 1 else 's'}"
-    return f"{point.m} x {point.k} x {point.n} in {point.precision}{threads}"
+    threads = "" if point.threads is None else plural(", {count} thread", ", {count} threads", count=point.threads)
+    shape = f"{point.m} x {point.k} x {point.n}"
+    return message("{shape} in {precision}{threads}", shape=shape, precision=point.precision, threads=threads)
 
 
 section = MachineCardSection()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import System
 from aigc_bench.core.units import quantity
 from aigc_bench.report.base import MODE_WORDS, ReportContext, Section
@@ -13,15 +14,15 @@ from aigc_bench.report.markup import template
 KINDS = (
     ("memory_allocated_peak", "allocated", "c6"),
     ("memory_reserved_peak", "reserved", "c1"),
-    ("memory_device_peak", "device, all processes", "c5"),
-    ("memory_host_peak", "host process", "c3"),
+    ("memory_device_peak", message("device, all processes"), "c5"),
+    ("memory_host_peak", message("host process"), "c3"),
 )
 
 
 class MemorySection(Section):
     """Show grouped bars of the peaks after warm-up; kinds without a counter are named and left out."""
 
-    title: ClassVar[str] = "Memory"
+    title: ClassVar[str] = message("Memory")
     order: ClassVar[int] = 60
 
     def render(self, context: ReportContext) -> str | None:
@@ -35,8 +36,8 @@ class MemorySection(Section):
         greatest = max(value for one in series for value in one.values if value is not None)
         chart = bars(
             "memory",
-            title="Peak memory after warm-up",
-            labels=[f"{view.label}, {MODE_WORDS[view.case.mode]}" for view in views],
+            title=message("Peak memory after warm-up"),
+            labels=[message("{label}, {mode}", label=view.label, mode=MODE_WORDS[view.case.mode]) for view in views],
             series=series,
             unit="B",
             limit=limit_of(context.runs[0].run.info.system, greatest=greatest),
@@ -49,10 +50,10 @@ def capacity_bytes(system: System) -> tuple[int, str]:
     """Return the memory that a case must fit in, and its name: the smallest accelerator's, else the host's within its limit."""
     sizes = [device.memory_bytes for device in system.accelerators if device.memory_bytes]
     if sizes:
-        return min(sizes), "memory of a device"
+        return min(sizes), message("memory of a device")
     if system.memory_limit_bytes is not None and system.memory_limit_bytes < system.memory_bytes:
-        return system.memory_limit_bytes, "memory limit of this machine"
-    return system.memory_bytes, "memory of this machine"
+        return system.memory_limit_bytes, message("memory limit of this machine")
+    return system.memory_bytes, message("memory of this machine")
 
 
 def limit_of(system: System, *, greatest: float) -> Limit | None:

@@ -8,6 +8,7 @@ from typing import ClassVar
 from aigc_bench.analyze.metric import Metric
 from aigc_bench.analyze.metrics import METRICS
 from aigc_bench.analyze.reasons import REASONS, Reason
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import SensorStatus
 from aigc_bench.core.units import memory
 from aigc_bench.report.base import ReportContext, RunView, Section
@@ -18,7 +19,7 @@ from aigc_bench.report.sections.telemetry import sampler_words
 class Method(Section):
     """Show commands, sensors, versions, and the definitions of the metrics and reasons in this report."""
 
-    title: ClassVar[str] = "Method and reproduction"
+    title: ClassVar[str] = message("Method and reproduction")
     order: ClassVar[int] = 120
 
     def render(self, context: ReportContext) -> str:
@@ -49,7 +50,7 @@ def command(view: RunView) -> str:
 def absent_words(sensor: SensorStatus) -> str:
     """Return why a source, or some of its metrics, could not be read; empty if all could."""
     if not sensor.available:
-        return sensor.reason or "no reason given"
+        return sensor.reason or message("no reason given")
     return "; ".join(f"{metric}: {reason}" for metric, reason in sensor.absent.items())
 
 
@@ -68,7 +69,7 @@ def versions(context: ReportContext) -> list[tuple[str, str]]:
         if value is not None
     }
     return [
-        ("profile hash", info.profile_hash),
+        (message("profile hash"), info.profile_hash),
         ("machine", info.system.host_id),
         *((name.removesuffix("_bytes"), detail(name, value)) for name, value in sorted(pairs.items()) if value is not None),
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import ClassVar
 
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import MetricRow, Mode
 from aigc_bench.core.units import scale
 from aigc_bench.report.base import MODE_WORDS, CaseView, ReportContext, Section
@@ -18,7 +19,7 @@ MODES: tuple[Mode, ...] = ("train", "infer")
 class Performance(Section):
     """Show dot charts with intervals: throughput in each family's own items, and the time of a step or request."""
 
-    title: ClassVar[str] = "Throughput and latency"
+    title: ClassVar[str] = message("Throughput and latency")
     order: ClassVar[int] = 30
 
     def render(self, context: ReportContext) -> str | None:
@@ -27,7 +28,7 @@ class Performance(Section):
         return template("charts.html.j2", {"lead": LEAD, "charts": charts}) if charts else None
 
 
-LEAD = (
+LEAD = message(
     "Each dot is a median over trials, its whiskers the 95 % interval; a ring is suspect or invalid. Families count "
     "different items, so dots of different families are not comparable: compare a case with the same case of another run."
 )
@@ -36,8 +37,8 @@ LEAD = (
 def throughput(context: ReportContext, mode: Mode) -> Chart | None:
     """Return items per second of every case in a mode."""
     points = _points(context, mode, metrics=THROUGHPUT, label=lambda view, row: f"{view.label}, {row.unit}")
-    title = f"Throughput, {MODE_WORDS[mode]}"
-    return dots(f"throughput-{mode}", title=title, points=points, axis="items per second, by family") if points else None
+    title = message("Throughput, {mode}", mode=MODE_WORDS[mode])
+    return dots(f"throughput-{mode}", title=title, points=points, axis=message("items per second, by family")) if points else None
 
 
 def latency(context: ReportContext, mode: Mode) -> Chart | None:
@@ -46,10 +47,19 @@ def latency(context: ReportContext, mode: Mode) -> Chart | None:
     if not points:
         return None
     factor, printed = scale(max(point.value for point in points), "s")
-    what = "Step time" if mode == "train" else "Latency"
-    note = "Median time of one training step." if mode == "train" else "Median time from a request's start to its last item."
+    what = message("Step time") if mode == "train" else message("Latency")
+    note = (
+        message("Median time of one training step.")
+        if mode == "train"
+        else message("Median time from a request's start to its last item.")
+    )
     return dots(
-        f"latency-{mode}", title=f"{what}, {MODE_WORDS[mode]}", points=points, axis=f"{printed}", note=note, divide_by=factor
+        f"latency-{mode}",
+        title=message("{what}, {mode}", what=what, mode=MODE_WORDS[mode]),
+        points=points,
+        axis=f"{printed}",
+        note=note,
+        divide_by=factor,
     )
 
 
@@ -66,9 +76,9 @@ def _points(
 
 def point_of(view: CaseView, row: MetricRow, *, label: str, color: str) -> Point:
     """Return the row as a dot: hollow if it is not valid, with n, basis and verdict on hover."""
-    hover = f"n = {row.n}, {row.basis}, {row.verdict}" + (
-        f" ({', '.join(row.reasons)})" if row.reasons and row.verdict != "valid" else ""
-    )
+    hover = f"n = {row.n}, {row.basis}, {row.verdict}"
+    if row.reasons and row.verdict != "valid":
+        hover += f" ({', '.join(row.reasons)})"
     assert row.value is not None, "only rows with a value are drawn"
     return Point(
         label=label,
@@ -78,7 +88,7 @@ def point_of(view: CaseView, row: MetricRow, *, label: str, color: str) -> Point
         unit=row.unit,
         color=color,
         is_solid=row.verdict == "valid",
-        hover=f"{hover}\n{view.setting}",
+        hover=(hover, view.setting),
     )
 
 

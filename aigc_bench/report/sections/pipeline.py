@@ -6,18 +6,19 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from aigc_bench.analyze.pipeline import data_read
+from aigc_bench.core.messages import message
 from aigc_bench.core.pipeline import DataUse
 from aigc_bench.core.units import quantity
 from aigc_bench.report.base import MODE_WORDS, CaseView, ReportContext, Section
 from aigc_bench.report.markup import template
 
 COLUMNS = (
-    ("stage_share.preprocess", "Preprocess"),
-    ("stage_share.postprocess", "Postprocess"),
-    ("data_stall", "Data stall"),
-    ("host_cpu_per_item", "Host CPU per item"),
-    ("cores_per_device", "Cores per device"),
-    ("data_cached", "In page cache"),
+    ("stage_share.preprocess", message("Preprocess")),
+    ("stage_share.postprocess", message("Postprocess")),
+    ("data_stall", message("Data stall")),
+    ("host_cpu_per_item", message("Host CPU per item")),
+    ("cores_per_device", message("Cores per device")),
+    ("data_cached", message("In page cache")),
 )
 
 
@@ -48,7 +49,7 @@ class Found:
 class PipelineSection(Section):
     """Show a table of shares and cores, and the data with their skipped samples."""
 
-    title: ClassVar[str] = "Data pipeline"
+    title: ClassVar[str] = message("Data pipeline")
     order: ClassVar[int] = 42
 
     def render(self, context: ReportContext) -> str | None:

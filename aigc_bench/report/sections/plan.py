@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate
 from aigc_bench.plan.factors.base import in_order
 from aigc_bench.plan.output.round_counts import round_counts
@@ -46,7 +47,7 @@ class UnitCost:
 class PlanSection(Section):
     """Show the recommended option of the plan, or the reasons why no option is accepted."""
 
-    title: ClassVar[str] = "Plan"
+    title: ClassVar[str] = message("Plan")
     order: ClassVar[int] = 100
 
     def render(self, context: ReportContext) -> str | None:

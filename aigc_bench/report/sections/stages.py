@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import MetricRow
 from aigc_bench.report.base import MODE_WORDS, NUM_COLORS, CaseView, ReportContext, Section
 from aigc_bench.report.markup import template
@@ -35,7 +36,7 @@ class Split:
 class Stages(Section):
     """Show stacked bars of each stage's share of the step."""
 
-    title: ClassVar[str] = "Stage split"
+    title: ClassVar[str] = message("Stage split")
     order: ClassVar[int] = 40
 
     def render(self, context: ReportContext) -> str | None:

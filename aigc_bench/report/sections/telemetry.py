@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from aigc_bench.analyze.readings import readings_of
+from aigc_bench.core.messages import joined, message
 from aigc_bench.core.units import clock, digits, quantity
 from aigc_bench.report.base import ReportContext, RunView, Section
 from aigc_bench.report.charts import Chart
@@ -18,7 +19,7 @@ MAX_POINTS = 1200
 class Telemetry(Section):
     """Show one chart of strips per run, and the lateness and cost of the sampler."""
 
-    title: ClassVar[str] = "Telemetry"
+    title: ClassVar[str] = message("Telemetry")
     order: ClassVar[int] = 80
 
     def render(self, context: ReportContext) -> str:
@@ -47,11 +48,11 @@ def whole_run(context: ReportContext, view: RunView, *, number: int) -> Chart | 
     ]
     return lanes(
         f"telemetry-{number}",
-        title=" · ".join(part for part in ("The whole run", view.tag) if part),
-        note="Shaded: measured windows, in their families' colours. Thinned to the minimum and maximum of each interval.",
+        title=joined(" · ", (part for part in (message("The whole run"), view.tag) if part)),
+        note=message("Shaded: measured windows, in their families' colours. Thinned to the minimum and maximum of each interval."),
         strips=strips,
         bands=bands,
-        axis="seconds since the run's start",
+        axis=message("seconds since the run's start"),
         words=strip_words(strips),
         max_points=MAX_POINTS,
     )
@@ -63,8 +64,9 @@ def strip_words(strips: list[Lane]) -> str:
     for strip in strips:
         values = [value for line in strip.lines for value in line.values if value is not None]
         if values:
-            parts.append(f"{strip.title}: {quantity(min(values), strip.unit)} to {quantity(max(values), strip.unit)}")
-    return "; ".join(parts)
+            least, most = quantity(min(values), strip.unit), quantity(max(values), strip.unit)
+            parts.append(message("{title}: {least} to {most}", title=strip.title, least=least, most=most))
+    return joined("; ", parts)
 
 
 def sampler_words(view: RunView) -> str:
@@ -72,15 +74,25 @@ def sampler_words(view: RunView) -> str:
     sampler = view.run.info.sampler
     tag = f"{view.tag}: " if view.tag else ""
     if sampler is None:
-        return f"{tag}No sampler ran, or the run ended before it could report."
+        return message("{tag}No sampler ran, or the run ended before it could report.", tag=tag)
     late = "unknown" if sampler.late_p99_s is None else quantity(sampler.late_p99_s, "s")
-    cost = "unknown" if sampler.cpu_fraction is None else f"{quantity(sampler.cpu_fraction, 'fraction')} of one core"
+    cost = (
+        "unknown"
+        if sampler.cpu_fraction is None
+        else message("{cpu_fraction} of one core", cpu_fraction=quantity(sampler.cpu_fraction, "fraction"))
+    )
     finished_s = view.run.info.finished_s
-    span = f" over {clock(finished_s - view.run.info.created_s)}" if finished_s is not None else ""
-    restarts = f", restarted {sampler.restarts} times" if sampler.restarts else ""
-    return (
-        f"{tag}Sampler: {digits(sampler.num_samples)} samples{span}, {sampler.num_lost} lost, "
-        f"p99 lateness {late}, CPU cost {cost}{restarts}."
+    span = message(" over {finished}", finished=clock(finished_s - view.run.info.created_s)) if finished_s is not None else ""
+    restarts = message(", restarted {restarts} times", restarts=sampler.restarts) if sampler.restarts else ""
+    return message(
+        "{tag}Sampler: {num_samples} samples{span}, {num_lost} lost, p99 lateness {late}, CPU cost {cost}{restarts}.",
+        tag=tag,
+        num_samples=digits(sampler.num_samples),
+        span=span,
+        num_lost=sampler.num_lost,
+        late=late,
+        cost=cost,
+        restarts=restarts,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from aigc_bench.analyze.waste import WasteShare
+from aigc_bench.core.messages import message
 from aigc_bench.report.base import MODE_WORDS, ReportContext, Section
 from aigc_bench.report.markup import template
 
@@ -18,17 +19,17 @@ COLORS = {
     "padding": "c7",
 }
 REASON_WORDS = {
-    "no_accelerator": "unknown without an accelerator's sensors",
-    "no_utilization_sensor": "the device reports no utilisation",
-    "no_clock_sensor": "the device reports no clock",
-    "throttle_unknown": "the device reports no throttle reasons",
+    "no_accelerator": message("unknown without an accelerator's sensors"),
+    "no_utilization_sensor": message("the device reports no utilisation"),
+    "no_clock_sensor": message("the device reports no clock"),
+    "throttle_unknown": message("the device reports no throttle reasons"),
 }
 
 
 class Waste(Section):
     """Show shares of the measured window's wall time, of the median trial."""
 
-    title: ClassVar[str] = "Time breakdown"
+    title: ClassVar[str] = message("Time breakdown")
     order: ClassVar[int] = 50
 
     def render(self, context: ReportContext) -> str | None:
