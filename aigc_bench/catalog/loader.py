@@ -17,6 +17,7 @@ from aigc_bench.catalog.fact import Fact
 from aigc_bench.catalog.overrides import Overrides, read_overrides, usable_overrides, user_files
 from aigc_bench.catalog.reader import read_cells, read_table
 from aigc_bench.catalog.tables import TABLES
+from aigc_bench.core.derivation import Derivation, record
 from aigc_bench.core.errors import FileWarning, UnknownNameError
 from aigc_bench.core.records import Estimate, Record
 from aigc_bench.core.units import GIB
@@ -197,7 +198,7 @@ class Catalogue:
         """A planning constant as an interval with its source; raises ``UnknownNameError`` with the nearest ids."""
         if name not in self.constants:
             raise UnknownNameError("constant", name, known=self.constants)
-        return self.constants[name].estimate()
+        return record(self.constants[name].estimate(), Derivation(None, key=f"catalogue.{name}"))
 
     def usable_memory(self, spec: r.AcceleratorSpec) -> Estimate:
         """Bytes a driver offers on that accelerator: as reported, or the nominal size times the share usually seen."""

@@ -46,7 +46,12 @@ PROBE_PREFIX = "probe_"
 
 
 class Estimate(Record):
-    """A number that can be planned with: ``low <= value <= high``, its unit, and what it rests on."""
+    """A number that can be planned with: ``low <= value <= high``, its unit, and what it rests on.
+
+    What it was computed from lies in a slot next to its fields (``core.derivation``): never compared, copied, printed or dumped.
+    """
+
+    __slots__ = ("_derivation",)
 
     value: float
     low: float

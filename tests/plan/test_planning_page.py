@@ -10,13 +10,12 @@ from aigc_bench import api
 from aigc_bench.core import registry
 from aigc_bench.plan.demand.arrivals import from_hourly, from_users
 from aigc_bench.plan.demand.site_keys import demand_table
-from aigc_bench.plan.explain.fleet import REQUIRED
 from aigc_bench.plan.explain.text import trail_of
 from aigc_bench.plan.factors.base import all_factors
 from aigc_bench.plan.planner import NOT_INCLUDED
 from aigc_bench.plan.records.demand import Growth
 from aigc_bench.plan.records.plan import Plan
-from aigc_bench.plan.sizing.fleets import grown
+from aigc_bench.plan.sizing.fleets import REQUIRED, grown
 from tests.plan.build import exact
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "planning.md"

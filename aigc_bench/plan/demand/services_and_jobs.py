@@ -230,7 +230,9 @@ def _check_names(precisions: Sequence[str], engines: Sequence[str]) -> None:
 
 
 def _arrival(written: WrittenService, *, catalogue: Catalogue, times_of: Callable[[str], Sequence[float]]) -> Arrival:
-    duty = written.duty.estimate("fraction", source=STATED) if written.duty else DUTY
+    duty = (
+        written.duty.estimate("fraction", source=STATED) if written.duty else DUTY.model_copy()
+    )  # one of its own for every service
     usual = catalogue.constant("diurnal_peak_factor")
     peak = written.peak_factor.estimate("ratio", source=STATED) if written.peak_factor else usual
     if written.rate is not None:

@@ -1,107 +1,208 @@
-"""Build the steps of one option: machine, loads, fleet, factors, cost, carbon; of a mixed one its parts and their sums."""
+"""Add the numbers of one option under their keys: machine, loads, fleet, bill, money, carbon, factors; of a mixed one its parts."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import re
+from dataclasses import dataclass
 
-from aigc_bench.core.records import Estimate
-from aigc_bench.plan.explain.arithmetic import Inputs
-from aigc_bench.plan.explain.bill import add_other_equipment
-from aigc_bench.plan.explain.by_year import add_cash
-from aigc_bench.plan.explain.factors import add_factors
-from aigc_bench.plan.explain.fleet import add_fleet
-from aigc_bench.plan.explain.loads import add_load, add_machine
-from aigc_bench.plan.explain.money import FOOTPRINT, add_money, line_keys
-from aigc_bench.plan.explain.place import Below
-from aigc_bench.plan.explain.probabilities import add_probabilities
-from aigc_bench.plan.explain.replayed import add_replay
-from aigc_bench.plan.explain.step import Trail, counted
+from aigc_bench.core.derivation import Derivation, derivation_of, record
+from aigc_bench.core.records import Estimate, Record
+from aigc_bench.plan.explain.step import Trail, slug
+from aigc_bench.plan.money.cash_by_year import cash_by_year
+from aigc_bench.plan.records.assessment import Assessment
 from aigc_bench.plan.records.demand import Demand
+from aigc_bench.plan.records.loads import Load
+from aigc_bench.plan.records.machine import Machine
 from aigc_bench.plan.records.plan import Option
-from aigc_bench.plan.records.rules import Rules
-from aigc_bench.plan.stats.estimates import plus
+from aigc_bench.plan.site.bill import COUNTED_BY, BillLine
+from aigc_bench.plan.stats.estimates import counted, estimate, scaled
 
-SUMS = (
-    ("num_machines", "machines"), ("capex_usd", "purchase"), ("opex_usd_per_year", "running cost per year"),
-    ("tco_usd", "total cost over the life"),
-    ("energy_kwh_per_year", "IT energy per year"), ("carbon_kg", "greenhouse gases over the life"),
-)  # fmt: skip
-COUNTS = ("num_servers", "num_spares", "num_margin", "num_accelerators", "num_racks")
-OF_PARTS = "sum over the parts"
+UNITS = r" (w|s|usd|kg|bytes|bits per s)$"
+TITLES = {
+    "machines_per_server": "machines per server",
+    "service_s": "time per request",
+    "step_latency_s": "time per step",
+    "num_machines": "machines",
+    "num_servers": "servers",
+    "num_serving": "servers in service",
+    "num_spares": "spare servers",
+    "num_margin": "safety margin in servers",
+    "num_accelerators": "accelerators",
+    "num_racks": "racks",
+    "servers_per_rack": "servers per rack",
+    "peak_beside_servers_w": "peak power of switches and storage",
+    "mean_beside_servers_w": "mean power of switches and storage",
+    "capex_usd": "purchase",
+    "energy_kwh_per_year": "IT energy per year",
+    "opex_usd_per_year": "running cost per year",
+    "tco_usd": "total cost over the life",
+    "carbon_operation_kg": "operational greenhouse gases over the life",
+    "carbon_making_kg": "embodied greenhouse gases of the servers",
+    "carbon_kg": "greenhouse gases over the life",
+}
+FOOTPRINT = ("carbon_operation_kg", "carbon_making_kg")
+"""Keys of an option's two parts of greenhouse gases."""
+PROBABILITIES = ("p_slo", "p_budget", "p_oom")
+NOTHING_BOUGHT = "nothing is bought"
 
 
-def add_option(trail: Trail, option: Option, demand: Demand, rules: Rules, *, at: str) -> None:
-    """Add every step of an option, below the key ``at``."""
-    below = Below(trail=trail, option=option, demand=demand, rules=rules, at=at)
-    add_replay(below)
-    if option.parts:
-        _add_mixed(below)
-        return
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Add numbers of an option below the key ``at``."""
+
+    trail: Trail
+    option: Option
+    demand: Demand
+    at: str
+
+    def key(self, *parts: object) -> str:
+        """Return a key of the option: ``key("factors", "power", "required")``."""
+        return ".".join((self.at, *map(str, parts)))
+
+    def add(self, key: str, title: str, value: Estimate | None, *, source: str | None = None) -> None:
+        """Add a number if it is known."""
+        if value is not None:
+            self.trail.add(self.key(key), title, value, at=self.at, source=source)
+
+    def own(self, *names: str) -> None:
+        """Add fields of the option, or numbers that it derived, under their names."""
+        for name in names:
+            value = self.option.derived.get(name, getattr(self.option, name, None))
+            if isinstance(value, Estimate):
+                source = NOTHING_BOUGHT if name == "capex_usd" and self.option.kind in ("cloud", "api") else None
+                self.add(name, TITLES.get(name, name), value, source=source)
+
+
+def add_option(place: Place) -> None:
+    """Add every number of an option."""
+    option = place.option
+    for number, part in enumerate(option.parts, start=1):
+        add_option(Place(trail=place.trail, option=part, demand=place.demand, at=place.key("parts", number)))
     if option.machine is not None:
-        add_machine(below, option.machine)
-        for load in option.loads:
-            add_load(below, load, option.machine)
-        add_fleet(below, option.machine)
-        add_other_equipment(below)
-    else:
-        _add_nothing(below)
-    add_factors(below)
-    add_money(below)
-    add_probabilities(below)
-    add_cash(below)
+        _add_machine(place, option.machine)
+    for load in option.loads:
+        _add_load(place, load)
+    for number, pool in enumerate(option.pools if not option.parts else (), start=1):
+        place.add(f"pools.{number}.required", f"machines required, {', '.join(pool.loads)}", pool.required_machines)
+        place.add(f"pools.{number}.available", f"machines available, {', '.join(pool.loads)}", pool.available_machines)
+    place.own("num_margin", "num_serving", "num_spares", "num_servers", "num_accelerators", "num_machines")
+    place.own("servers_per_rack", "num_racks", "peak_beside_servers_w", "mean_beside_servers_w")
+    for line in option.room.bill.lines if option.room else ():
+        _add_bill(place, line)
+    place.own("capex_usd", "energy_kwh_per_year")
+    _add_costs(place)
+    place.own("opex_usd_per_year", "tco_usd")
+    for name, value in option.usd_per_unit.items():
+        place.add(f"usd_per_unit.{name}", f"cost per {value.unit.partition('/')[2]}, {name}", value)
+    place.own(*FOOTPRINT, "carbon_kg")
+    for name, value in option.carbon_kg_per_unit.items():
+        place.add(f"carbon_kg_per_unit.{name}", f"greenhouse gases per {value.unit.partition('/')[2]}, {name}", value)
+    for name, found in option.factors.items():
+        _add_factor(place, name, found)
+    for name in PROBABILITIES:
+        chance = option.derived.get(name)
+        if chance is not None:
+            place.add(name, _title_of(chance, name), chance)
+    _add_cash(place)
 
 
-def _add_nothing(below: Below) -> None:
-    """Add the counts of an API option, which has no servers of its own."""
-    words = "the provider's machines are not counted"
-    for name in COUNTS:
-        value = getattr(below.option, name)
-        if value is not None:
-            below.trail.leaf(below.key(name), name.removeprefix("num_"), counted(value, name.removeprefix("num_"), words))
-    below.trail.leaf(below.key("num_machines"), "machines", below.option.num_machines, source=words)
+def _add_machine(place: Place, machine: Machine) -> None:
+    """Add the capacity, power and price of the machine, and its capability for every load."""
+    _add_record(place, machine, at="machine", of="one machine")
+    for load in place.option.loads:
+        capability = next((one for one in machine.capabilities if one.case == load.case), None)
+        if capability is not None:
+            _add_record(place, capability, at=f"machine.capabilities.{load.name}", of=load.name)
+    sheet = f"as planned for {machine.server}"
+    counts = (("devices_per_server", machine.devices_per_server, "accelerators/server"), ("rack_units", machine.rack_units, "U"))
+    for name, count, unit in counts:
+        if count is not None:
+            place.add(f"machine.{name}", f"{name.replace('_', ' ')} of one server", counted(count, unit, sheet))
 
 
-def _add_mixed(below: Below) -> None:
-    """Add the parts, and the option's own numbers as their sums."""
-    option = below.option
-    parts = [replace(below, option=part, at=below.key("parts", number)) for number, part in enumerate(option.parts, start=1)]
-    for part in parts:
-        add_option(part.trail, part.option, part.demand, part.rules, at=part.at)
-    for name, title in SUMS:
-        value = getattr(option, name)
-        if value is not None:
-            _add_sum(below, name, title, value, parts=parts)
-    for name, title in FOOTPRINT:
-        known = [part.trail[part.key(name)].value for part in parts if part.key(name) in part.trail]
-        if len(known) == len(parts):
-            _add_sum(below, name, title, plus(*known), parts=parts)
-    for name in COUNTS:
-        value, title = getattr(option, name), name.removeprefix("num_")
-        if value is not None:
-            _add_sum(below, name, title, counted(value, title, OF_PARTS), parts=parts)
-    _add_copies(below, parts)
-    add_probabilities(below)
-    add_cash(below)
+def _add_record(place: Place, record: Record, *, at: str, of: str) -> None:
+    for name in type(record).model_fields:
+        value = getattr(record, name)
+        if isinstance(value, Estimate):
+            words = TITLES.get(name) or f"{re.sub(UNITS, '', name.replace('_', ' '))} of {of}"
+            place.add(f"{at}.{name}", words, value)
 
 
-def _add_sum(below: Below, name: str, title: str, value: Estimate, *, parts: list[Below]) -> None:
-    of = Inputs()
-    words = of.plus(part.key(name) for part in parts if part.key(name) in below.trail)
-    below.trail.computed(below.key(name), title, value, formula=OF_PARTS, inputs=of.keys, arithmetic=words)
+def _add_load(place: Place, load: Load) -> None:
+    """Add the numbers of a load; keys as in ``--json``."""
+    of, at, machine = load.name, f"loads.{load.name}", place.option.machine
+    capability = next((one for one in machine.capabilities if one.case == load.case), None) if machine else None
+    if capability is not None:
+        place.add(f"{at}.throughput_per_accelerator", f"throughput per machine, {of}", capability.throughput)
+        place.add(f"{at}.ttft_s", f"TTFT, {of}", capability.ttft_s)
+        place.add(f"{at}.tpot_s", f"TPOT, {of}", capability.tpot_s)
+    for name, number in load.derived.items():
+        if number.value:
+            place.add(f"{at}.{name}", _title_of(number, name), number)
+    place.add(f"{at}.latency_s", f"request latency, {of}", load.latency_s)
+    is_job = any(job.name == of for job in place.demand.jobs)
+    place.add(f"{at}.peak", f"rate of {of} in its window" if is_job else f"peak rate of {of}", load.rate_items_per_s)
+    place.add(f"{at}.lost_share", f"share of time lost to checkpoints and interruptions, {of}", load.lost_share)
+    place.add(f"{at}.accelerators_busy_at_peak", f"busy machines, {of}", load.busy_machines)
+    place.add(f"{at}.mean_machines", f"mean busy machines, {of}", load.mean_machines)
+    place.add(f"{at}.items_per_year", f"{load.item}s per year, {of}", load.items_per_year)
 
 
-def _add_copies(below: Below, parts: list[Below]) -> None:
-    """Add what a mixed option takes from one of its parts: loads, cost lines, unit costs, the scarcest factor."""
-    trail = below.trail
-    for part in parts:
-        for key in trail.starting(*(part.key(name, "") for name in ("loads", "usd_per_unit", "carbon_kg_per_unit"))):
-            trail.same(below.at + key.removeprefix(part.at), trail[key].title, trail[key].value, as_=key)
-    for name, factor in below.option.factors.items():
-        scarcest = next((part for part in parts if part.option.factors.get(name) == factor), parts[0])
-        for key in trail.starting(scarcest.key("factors", name, "")):
-            step, words = trail[key], "of the part with the least head-room"
-            own = below.at + key.removeprefix(scarcest.at)
-            trail.computed(own, step.title, step.value, formula=words, inputs=(key,), arithmetic="{0}")
-    of_parts = [key for part in parts for key in line_keys(part)]
-    for own, key, line in zip(line_keys(below), of_parts, below.option.costs, strict=True):
-        trail.same(own, line.name, line.usd_per_year, as_=key)
+def _title_of(number: Estimate, name: str) -> str:
+    """Return the title that the number's computation recorded, else its name."""
+    found = derivation_of(number)
+    return found.title if found is not None and found.title else name
+
+
+def _add_bill(place: Place, line: BillLine) -> None:
+    """Add count, watts, unit price and total of a line of the bill."""
+    at, words = f"bill.{line.key}", line.note or COUNTED_BY[line.category]
+    servers, is_node = place.option.derived.get("num_servers"), line.category == "node"
+    count = counted(line.count, "pieces", words)
+    if servers is not None:
+        record(count, Derivation("{0}" if is_node else None, (servers,), words))
+    place.add(f"{at}.count", f"count: {line.name}", count)
+    if line.peak_w is not None:
+        watts = estimate(line.peak_w, unit="W", basis="datasheet", source=line.source)
+        place.add(f"{at}.unit_w", f"peak power of one: {line.name}", watts)
+        place.add(f"{at}.peak_w", f"peak power: {line.name}", scaled(watts, count))
+    if line.unit_usd is not None:
+        place.add(f"{at}.unit_usd", f"unit price: {line.name}", line.unit_usd, source=line.source)
+        place.add(f"{at}.usd", line.name, line.usd)
+
+
+def _add_costs(place: Place) -> None:
+    """Add the cost lines; a repeated key takes the number of its line."""
+    seen: set[str] = set()
+    for number, line in enumerate(place.option.costs):
+        at = f"costs.{line.key}.{number}" if line.key in seen else f"costs.{line.key}"
+        seen.add(line.key)
+        place.add(at, line.name, line.usd_per_year, source=line.formula)
+        for name, value in line.inputs.items():
+            place.add(f"{at}.{slug(name)}", name, value)
+
+
+def _add_factor(place: Place, name: str, found: Assessment) -> None:
+    title, at = found.title.lower(), f"factors.{name}"
+    for what, value in found.inputs.items():
+        place.add(f"{at}.inputs.{slug(what)}", what, value)
+    place.add(f"{at}.required", f"{title} required", found.required, source=found.formula)
+    place.add(f"{at}.available", f"{title} available", found.available, source=found.formula)
+    for what, value in found.derived.items():
+        place.add(f"{at}.{what}", f"head-room of {title}", value)
+
+
+def _add_cash(place: Place) -> None:
+    """Add every year under ``cash.YEAR``; year 0 is the start."""
+    for one in cash_by_year(place.option, place.demand.finance):
+        when = "at the start" if one.year == 0 else f"in year {one.year}"
+        at = f"cash.{one.year}"
+        place.add(f"{at}.purchase", f"paid {when}", one.purchase_usd)
+        place.add(f"{at}.running", f"running cost {when}", one.running_usd)
+        place.add(f"{at}.resale", f"resale {when}", one.resale_usd)
+        place.add(f"{at}.sum", f"cumulative cost, {when}", one.cumulative_usd)
+
+
+def input_key(at: str, factor: str, name: str) -> str:
+    """Return the key of a factor's input."""
+    return f"{at}.factors.{factor}.inputs.{slug(name)}"

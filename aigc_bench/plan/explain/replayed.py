@@ -5,21 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from aigc_bench.core.records import Estimate
-from aigc_bench.plan.explain.place import Below
+from aigc_bench.plan.explain.option import Place
 from aigc_bench.plan.records.replay import ReplayedJob, ReplayedService
 
 
-def add_replay(below: Below) -> None:
+def add_replay(place: Place) -> None:
     """Add a leaf for every share; a simulated share has no arithmetic."""
-    replay = below.option.replay
-    if replay is None:
-        return
-    for service in replay.services:
-        for name, title, value in _shares(service, seed=replay.seed):
-            below.trail.leaf(below.key("replay", service.name, name), f"{title}, {service.name}", value)
-    for job in replay.jobs:
-        value = _share(job.share_in_time, source=_of_job(job, seed=replay.seed))
-        below.trail.leaf(below.key("replay", job.name, "share_in_time"), f"share of runs that meet the deadline, {job.name}", value)
+    replay = place.option.replay
+    for service in replay.services if replay else ():
+        for name, title, value in _shares(service, seed=replay.seed if replay else 0):
+            place.add(f"replay.{service.name}.{name}", f"{title}, {service.name}", value)
+    for job in replay.jobs if replay else ():
+        value = _share(job.share_in_time, source=_of_job(job, seed=replay.seed if replay else 0))
+        place.add(f"replay.{job.name}.share_in_time", f"share of runs that meet the deadline, {job.name}", value)
 
 
 def _shares(one: ReplayedService, *, seed: int) -> Iterator[tuple[str, str, Estimate]]:

@@ -5,18 +5,19 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 
+from aigc_bench.core.arithmetic import in_words
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.records import Estimate
 from aigc_bench.core.units import digits
 from aigc_bench.core.visible import visible
-from aigc_bench.plan.explain.arithmetic import in_words
+from aigc_bench.plan.explain.demand import add_demand
 from aigc_bench.plan.explain.listing import listing, nearest, said
-from aigc_bench.plan.explain.option import add_option
-from aigc_bench.plan.explain.probabilities import add_scenarios
-from aigc_bench.plan.explain.risk import add_risk
-from aigc_bench.plan.explain.shared_inputs import add_shared_inputs
-from aigc_bench.plan.explain.step import SAME, Step, Trail, counted
+from aigc_bench.plan.explain.option import Place, add_option
+from aigc_bench.plan.explain.replayed import add_replay
+from aigc_bench.plan.explain.risk import add_risk, add_scenarios
+from aigc_bench.plan.explain.step import SAME, Step, Trail
 from aigc_bench.plan.records.plan import Option, Plan
+from aigc_bench.plan.stats.estimates import counted
 
 LIST = "list"
 WIDTH = 116
@@ -33,13 +34,16 @@ CERTAINTY = ("p_slo", "p_budget", "p_oom")
 def trail_of(plan: Plan, *options: Option) -> Trail:
     """Return the steps of the demand, the rules and some options: by default the recommended one, or the first."""
     trail = Trail()
-    add_shared_inputs(trail, plan)
+    add_demand(trail, plan)
     evaluated = counted(plan.num_candidates, "candidates", "counted in the search")
-    trail.leaf("num_candidates", "candidates evaluated", evaluated)
+    trail.add("num_candidates", "candidates evaluated", evaluated)
     add_scenarios(trail, plan)
     for option in options or _best(plan):
-        add_option(trail, option, plan.demand, plan.rules, at=f"options.{option.rank}")
+        place = Place(trail=trail, option=option, demand=plan.demand, at=f"options.{option.rank}")
+        add_option(place)
+        add_replay(place)
     add_risk(trail, plan)
+    trail.link()
     return trail
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from aigc_bench.core.derivation import Derivation, record
 from aigc_bench.core.records import Estimate
 from aigc_bench.plan.factors.base import Context
-from aigc_bench.plan.placement.rack import fullest_of, fullest_rack
+from aigc_bench.plan.placement.rack import fullest_of, fullest_rack, rack_fill
 from aigc_bench.plan.placement.room_power import other_peak_w
 from aigc_bench.plan.stats.estimates import estimate, plus, scaled
 
@@ -35,19 +36,28 @@ class Racked:
 def racked(context: Context, one: Estimate, *, watts: Literal["peak_w", "heat_w"]) -> Racked:
     """Return the fullest rack of the planned room, else one of servers alone; ``one`` is the watts of a server."""
     found = fullest_of(context.room, one, watts=watts) if context.room else None
-    everything = scaled(one, context.num_servers)
+    everything = scaled(one, context.servers)
     if context.room is not None:
         everything = plus(everything, other_peak_w(context.room))
     if found is None:
         count = fullest_rack(context.servers_per_rack, num_servers=context.num_servers)
-        inputs = {SERVERS: _counted(count, OF_A_FILL)}
-        return Racked(required=scaled(one, count), everything=everything, servers=count, inputs=inputs)
+        inputs = {SERVERS: _filled(context, count)}
+        return Racked(required=scaled(one, inputs[SERVERS]), everything=everything, servers=count, inputs=inputs)
     count, rest = found
-    inputs = {SERVERS: _counted(count, OF_THE_LAYOUT)}
+    inputs = {SERVERS: record(_counted(count, OF_THE_LAYOUT), Derivation(None, (context.servers,), OF_THE_LAYOUT))}
     if rest:
         inputs[OTHER_EQUIPMENT] = estimate(rest, unit="W", basis="modelled", source="nameplates of the other equipment in it")
-    required = plus(scaled(one, count), inputs[OTHER_EQUIPMENT]) if rest else scaled(one, count)
+    alone = scaled(one, inputs[SERVERS])
+    required = plus(alone, inputs[OTHER_EQUIPMENT]) if rest else alone
     return Racked(required=required, everything=everything, servers=count, inputs=inputs)
+
+
+def _filled(context: Context, count: int) -> Estimate:
+    """Return the servers of a rack of servers alone; all of them where no rack is known to hold fewer."""
+    fill = None if context.servers_per_rack is None else rack_fill(context.machine, context.site)
+    inputs = (context.servers,) if fill is None else (context.servers, fill.counted)
+    words = "{0}" if fill is None else "min({0}, max(1, {1}))"
+    return record(_counted(count, OF_A_FILL), Derivation(words, inputs, OF_A_FILL))
 
 
 def _counted(count: int, source: str) -> Estimate:

@@ -8,12 +8,14 @@ An unknown value stays ``None`` and makes the verdict ``unknown``, with what wou
 from __future__ import annotations
 
 import math
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
 from aigc_bench.core import registry
+from aigc_bench.core.derivation import Derivation, Places, derivation_of, record
 from aigc_bench.core.records import Estimate
 from aigc_bench.core.units import quantity
 from aigc_bench.plan.placement.site_limits import site_for, table_of
@@ -25,10 +27,12 @@ from aigc_bench.plan.records.machine import Capability, Machine
 from aigc_bench.plan.records.rules import Rules
 from aigc_bench.plan.records.site_key import SiteKey
 from aigc_bench.plan.site.room import Room
+from aigc_bench.plan.stats.estimates import estimate
 
 TIGHT_BELOW = 0.1
 """Head-room below which a factor is called tight (assumed); the risk over its interval is in the probabilities."""
 
+_NAMED = re.compile(r"\{([^{}]+)\}")
 PROVIDED = "the provider's responsibility, included in the price"
 
 
@@ -78,6 +82,11 @@ class Context:
         """Return the number of servers."""
         return self.fleet.num_servers
 
+    @property
+    def servers(self) -> Estimate:
+        """Return the number of servers, which knows how it was computed."""
+        return self.fleet.derived.get("num_servers") or estimate(self.num_servers, unit="servers", basis="modelled")
+
     def loads_of(self, pool: Pool) -> tuple[Load, ...]:
         """Return the loads of a pool, in the order of the demand."""
         return tuple(load for load in self.loads if load.name in pool.loads)
@@ -101,7 +110,7 @@ class Factor(ABC):
     ``order`` is its place in every report; factors of the same order follow by name. On machines of a kind in ``provided`` the
     provider is responsible: the factor is not judged there. ``keys`` are its own keys in the site of a demand file.
     ``arithmetic`` states how ``required`` and ``available`` follow from the assessment's inputs, named in braces:
-    ``{"required": "{peak power of the IT} * 24 / 1000"}``.
+    ``{"required": "{peak power of the IT} * 24 / 1000"}``; numbers that the arithmetic on Estimates made know that by themselves.
     """
 
     title: ClassVar[str]
@@ -151,6 +160,10 @@ class Factor(ABC):
     ) -> Assessment:
         """Return the assessment with head-room and verdict computed from what is required and available."""
         headroom, verdict = judge(required, available)
+        for side, number in (("required", required), ("available", available)):
+            is_input = any(number is one for one in inputs.values())
+            if number is not None and side in self.arithmetic and derivation_of(number) is None and not is_input:
+                record(number, _over_inputs(self.arithmetic[side], inputs))
         return Assessment(
             factor=self.name,
             title=self.title,
@@ -163,7 +176,18 @@ class Factor(ABC):
             formula=self.formula,
             source=self.source,
             inputs=inputs,
+            derived={} if headroom is None or required is None or available is None else _headroom(headroom, required, available),
         )
+
+
+def _over_inputs(expression: str, inputs: Mapping[str, Estimate]) -> Derivation:
+    """Return the derivation that an expression over named inputs states; without arithmetic if it names one that is missing."""
+    names = _NAMED.findall(expression)
+    if not set(names) <= set(inputs):
+        return Derivation(None, tuple(inputs.values()))
+    of = Places()
+    words = _NAMED.sub(lambda name: of(inputs[name[1]]), expression)
+    return Derivation(words, tuple(of.inputs), expression.replace("{", "").replace("}", ""))
 
 
 def all_factors() -> dict[str, Factor]:
@@ -192,6 +216,12 @@ def shortages(factors: Mapping[str, Assessment], limits: Limits) -> tuple[str, .
         for name, found in factors.items()
         if found.verdict == "short" and found.required is not None and found.available is not None
     )
+
+
+def _headroom(headroom: float, required: Estimate, available: Estimate) -> dict[str, Estimate]:
+    """Return the head-room as an Estimate that knows how it was computed."""
+    found = estimate(headroom, unit="fraction", basis="modelled")
+    return {"headroom": record(found, Derivation("1 - {0} / {1}", (required, available), "1 - required / available"))}
 
 
 def judge(required: Estimate | None, available: Estimate | None) -> tuple[float | None, FactorVerdict]:

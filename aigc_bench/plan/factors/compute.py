@@ -31,7 +31,7 @@ class Compute(Factor):
         inputs["off-peak share"] = off_peak_share(context.demand, rules=context.rules)
         inputs["availability of one server"] = context.rules.machine_availability
         inputs["mean utilisation of all servers"] = mean_utilisation(
-            context.loads, num_servers=context.num_servers, machine=context.machine
+            context.loads, num_servers=context.servers, machine=context.machine
         )
         if not context.pools:
             return self.conclude(required=zero(self.unit), available=zero(self.unit), why="no load", inputs=inputs)

@@ -82,7 +82,7 @@ UNKNOWN = "the cooling capacity of a rack is unknown here; the cooling class or 
 
 def _air(context: Context, everything: Estimate) -> dict[str, Estimate]:
     """Return the heat of all servers, and of everything in the units of facility planning (BTU/h, tons, CFM)."""
-    heat, rise_k = scaled(context.machine.design_heat_w, context.num_servers), context.site.inlet_rise_k
+    heat, rise_k = scaled(context.machine.design_heat_w, context.servers), context.site.inlet_rise_k
     return {
         "heat of all servers": heat,
         "heat of all servers, BTU/h": scaled(heat, btu_per_hour(1.0), unit="BTU/h"),

@@ -55,7 +55,7 @@ def _site(context: Context, everything: Estimate) -> dict[str, Estimate]:
     return {
         "idle power of one server": machine.idle_power_w,
         "power of one server at work": machine.full_power_w,
-        "peak power of all servers": scaled(machine.peak_power_w, context.num_servers),
+        "peak power of all servers": scaled(machine.peak_power_w, context.servers),
         "peak power of the IT": everything,
         "UPS input": over(everything, context.rules.ups_efficiency, unit="W"),
         "site power with cooling": times(everything, context.site.pue, unit="W"),

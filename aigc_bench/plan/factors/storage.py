@@ -77,7 +77,7 @@ def _job_files(context: Context, load: Load) -> dict[str, Estimate]:
     files = {f"data set, {load.name}": times(job.items, job.bytes_per_item, rules.dataset_copies, unit="B")}
     num_params = context.capability(load).num_params
     if num_params and job.mode == "train":
-        size = scaled(rules.checkpoint_bytes_per_param, num_params, unit="B")
+        size = scaled(rules.checkpoint_bytes_per_param, load.derived.get("num_params", num_params), unit="B")
         files[f"checkpoints, {load.name}"] = times(size, job.checkpoints.kept or rules.checkpoints_kept, unit="B")
     return files
 

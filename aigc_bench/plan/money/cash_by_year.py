@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 
+from aigc_bench.core.derivation import Derivation, record, restated
 from aigc_bench.core.records import Estimate, Record
 from aigc_bench.plan.records.demand import Finance
 from aigc_bench.plan.records.plan import Option
@@ -50,7 +51,7 @@ def _total(whole: Estimate, option: Option) -> Estimate:
     """Return the last sum with the interval of the total cost, which is narrower than one added up end by end."""
     tco = option.tco_usd
     is_same = math.isclose(whole.value, tco.value, rel_tol=1e-9)
-    return whole.model_copy(update={"low": tco.low, "high": tco.high}) if is_same else whole
+    return restated(whole, low=tco.low, high=tco.high) if is_same else whole
 
 
 def _added(*terms: Estimate | None, less: Estimate | None = None, words: str) -> Estimate:
@@ -61,4 +62,7 @@ def _added(*terms: Estimate | None, less: Estimate | None = None, words: str) ->
         math.fsum(getattr(term, end) for term in known) - minus for end, minus in zip(("value", "low", "high"), off, strict=True)
     )
     basis = known[-1].basis if known else "modelled"
-    return Estimate(value=value, low=min(low, value), high=max(high, value), unit="usd", basis=basis, source=words)
+    found = Estimate(value=value, low=min(low, value), high=max(high, value), unit="usd", basis=basis, source=words)
+    sum_ = " + ".join(f"{{{place}}}" for place in range(len(known))) or "0"
+    arithmetic = f"{sum_} - {{{len(known)}}}" if less else sum_
+    return record(found, Derivation(arithmetic, (*known, *((less,) if less else ())), words))

@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from aigc_bench.core.derivation import Derivation, record
 from aigc_bench.core.records import Estimate
 from aigc_bench.plan.demand.arrivals import HOURS_PER_DAY
 from aigc_bench.plan.money.offers import IS_ELASTIC, Term
@@ -30,30 +31,36 @@ def instances_at_work(loads: Sequence[Load], fleet: Fleet, *, size: float, term:
     """Return the mean number of paid instances of ``size`` accelerators; whole numbers are computed from central values."""
     everything = float(fleet.num_servers)
     if term == "purchase" or not IS_ELASTIC[term]:
-        return estimate(everything, unit="instances", basis="modelled", source="reserved: all instances, all hours")
+        whole = estimate(everything, unit="instances", basis="modelled", source="reserved: all instances, all hours")
+        every = fleet.derived.get("num_servers")
+        return whole if every is None else record(whole, Derivation("{0}", (every,), whole.source))
     by_name = {service.name: service for service in demand.services}
-    services = [(load, by_name[load.name]) for load in loads if load.name in by_name]
+    services = [(load, by_name[load.name], needed(load, rules=rules).value) for load in loads if load.name in by_name]
+    last, mean_growth = (one.value for one in grown(demand.growth))
     hours = [
-        ceil(sum(_accelerators(load, service, hour, demand=demand, rules=rules) for load, service in services) / size)
-        for hour in range(HOURS_PER_DAY)
+        ceil(sum(_accelerators(*one, hour, growth=(mean_growth, last)) for one in services) / size) for hour in range(HOURS_PER_DAY)
     ]
     jobs = [load for load in loads if load.name not in by_name]
     nights = sum(ceil(_of_job(load) / size) * _share_of_year(load) for load in jobs)
     watched = 1.0 if any(hours) else max((_share_of_year(load) for load in jobs), default=0.0)
     mean = math.fsum(hours) / HOURS_PER_DAY + nights + fleet.spares * watched
     source = "instances of each hour's whole replicas, of each job while its window is open, and spares"
-    return estimate(min(everything, mean), unit="instances", basis="modelled", source=source)
+    found = estimate(min(everything, mean), unit="instances", basis="modelled", source=source)
+    inputs = [number for load in loads for number in (load.busy_machines, load.mean_machines)]
+    return record(found, Derivation(None, (*inputs, *fleet.derived.values()), source))
 
 
-def _accelerators(load: Load, service: Service, hour: int, *, demand: Demand, rules: Rules) -> int:
-    """Return the accelerators of the whole replicas that a service keeps in an hour of the mean year."""
-    busy, peak = load.busy_machines.value, needed(load, rules=rules).value
+def _accelerators(load: Load, service: Service, peak: float, hour: int, *, growth: tuple[float, float]) -> int:
+    """Return the accelerators of the whole replicas that a service keeps in an hour of the mean year.
+
+    ``peak`` are those needed at the peak, ``growth`` the mean growth and that at the horizon.
+    """
+    busy = load.busy_machines.value
     if busy <= 0:
         return 0
     share = 1.0
     if service.arrival.hourly is not None:
-        last, mean = grown(demand.growth)
-        share = service.arrival.hourly[hour] * mean.value / last.value
+        share = service.arrival.hourly[hour] * growth[0] / growth[1]
     wanted = busy * share + (peak - busy) * math.sqrt(share)
     return max(1, ceil(wanted / load.machines_per_replica)) * load.machines_per_replica
 

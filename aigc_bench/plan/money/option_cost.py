@@ -13,22 +13,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from aigc_bench.core.derivation import Derivation, Places, record
 from aigc_bench.core.records import Estimate
 from aigc_bench.core.units import SECONDS_PER_HOUR, SECONDS_PER_YEAR
 from aigc_bench.plan.money.offers import Offer
 from aigc_bench.plan.money.opex import Tariffs, Use, opex_lines
-from aigc_bench.plan.money.ownership import Terms, own
+from aigc_bench.plan.money.ownership import Terms, life_of, own
 from aigc_bench.plan.placement.room_power import other_peak_w
 from aigc_bench.plan.records.cost_line import CostLine
 from aigc_bench.plan.records.demand import Finance, Site
 from aigc_bench.plan.records.loads import Load
 from aigc_bench.plan.records.machine import Machine
-from aigc_bench.plan.site.carbon import footprint
+from aigc_bench.plan.site.carbon import MAKING, footprint
 from aigc_bench.plan.site.room import Room
 from aigc_bench.plan.sizing.fleets import mean_utilisation
-from aigc_bench.plan.stats.estimates import combined, named, over, plus, scaled, times, total, zero
+from aigc_bench.plan.stats.estimates import combined, counted, explained, known_as, named, over, plus, scaled, times, total, zero
 
 HOURS_PER_YEAR = SECONDS_PER_YEAR / SECONDS_PER_HOUR
+ENERGY = "(running servers x (idle + utilisation x (full - idle)) + mean power of switches and storage) x hours"
+PER_UNIT = "{0} per year x share of the busy machine-time / units per year"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +50,8 @@ class Carbon:
     """Energy of the IT in a year, and greenhouse gases over the life and per unit."""
 
     energy_kwh_per_year: Estimate
+    operation_kg: Estimate
+    making_kg: Estimate
     carbon_kg: Estimate
     carbon_kg_per_unit: dict[str, Estimate]
 
@@ -58,20 +63,24 @@ def mean_power_w(machine: Machine, *, utilisation: Estimate) -> Estimate:
         + getattr(utilisation, end) * max(0.0, getattr(machine.full_power_w, end) - getattr(machine.idle_power_w, end))
         for end in ("low", "value", "high")
     }
-    basis = combined((machine.idle_power_w, machine.full_power_w, utilisation))
-    return Estimate(**ends, unit="W", basis=basis, source="idle + utilisation x (full - idle)")
+    inputs = (machine.idle_power_w, machine.full_power_w, utilisation)
+    found = Estimate(**ends, unit="W", basis=combined(inputs), source="idle + utilisation x (full - idle)")
+    return record(found, Derivation("{0} + {2} * max(0, {1} - {0})", inputs, found.source))
 
 
 def energy_kwh_per_year(
-    loads: Sequence[Load], *, num_servers: float, machine: Machine, other_w: Estimate | None = None
+    loads: Sequence[Load], *, num_servers: float | Estimate, machine: Machine, other_w: Estimate | None = None
 ) -> Estimate:
     """Return the energy of the IT in a year, without the PUE; ``other_w`` is the mean draw of switches and storage.
 
     ``num_servers`` run in the mean of the year and share the work: of a rent by the hour those that are paid.
     """
     power = mean_power_w(machine, utilisation=mean_utilisation(loads, num_servers=num_servers, machine=machine))
-    servers = scaled(power, num_servers)
-    return scaled(servers if other_w is None else plus(servers, other_w), HOURS_PER_YEAR / 1000, unit="kWh/year")
+    watts = scaled(power, num_servers)
+    watts = watts if other_w is None else plus(watts, other_w)
+    energy = scaled(watts, HOURS_PER_YEAR / 1000, unit="kWh/year")
+    record(energy, Derivation(f"{{0}} * {HOURS_PER_YEAR:g} / 1000", (watts,), ENERGY))
+    return known_as(energy, ".energy_kwh_per_year", "IT energy per year")
 
 
 def money(
@@ -91,10 +100,11 @@ def money(
     ``room`` is the bill of everything around it; without one only the servers are paid and space is rented by the kW.
     ``other_w`` is the mean draw of its other equipment, ``more`` are the cost lines of factors.
     """
-    servers = named(scaled(machine.price_usd, num_servers, unit="usd"), "servers x price")
+    count = servers_of(num_servers)
+    servers = named(scaled(machine.price_usd, count, unit="usd"), "servers x price")
     capex = servers if room is None else with_other_lines(room, servers=servers)
-    peak = scaled(machine.peak_power_w, num_servers) if room is None else room_peak_w(room, machine, num_servers=num_servers)
-    energy = energy_kwh_per_year(loads, num_servers=num_servers, machine=machine, other_w=other_w)
+    peak = scaled(machine.peak_power_w, count) if room is None else room_peak_w(room, machine, num_servers=num_servers)
+    energy = energy_kwh_per_year(loads, num_servers=count, machine=machine, other_w=other_w)
     use = Use(
         it_mean_w=scaled(energy, 1000 / HOURS_PER_YEAR, unit="W"),
         it_peak_w=peak,
@@ -116,7 +126,7 @@ def money(
         opex_usd_per_year=found.opex_usd_per_year,
         tco_usd=found.tco_usd,
         lines=found.lines,
-        usd_per_unit=per_unit(found.total_usd_per_year, loads, unit="usd"),
+        usd_per_unit=per_unit(found.total_usd_per_year, loads, unit="usd", what="cost"),
     )
 
 
@@ -145,7 +155,12 @@ def with_other_lines(room: Room, *, servers: Estimate) -> Estimate:
 
 def room_peak_w(room: Room, machine: Machine, *, num_servers: int) -> Estimate:
     """Return the peak of the servers and of switches and storage."""
-    return plus(scaled(machine.peak_power_w, num_servers), other_peak_w(room))
+    return plus(scaled(machine.peak_power_w, servers_of(num_servers)), other_peak_w(room))
+
+
+def servers_of(num_servers: int) -> Estimate:
+    """Return the number of servers of an option under its key."""
+    return counted(num_servers, "servers", "servers in service + spare servers", key=".num_servers", title="servers")
 
 
 def rented(
@@ -164,7 +179,7 @@ def rented(
     """
     assert offer.price is not None and offer.term != "purchase", "only rents with a price are rented"
     formula = "instances x accelerators of one x rent of an accelerator x hours of the year"
-    hourly = times(instances, machine.machines_per_server, offer.price, unit="usd/year")
+    hourly = times(instances, machine.machines_per_server, offer.price, unit="usd/year")  # of one hour; the hours follow
     fed = {
         "instances at work": instances,
         "accelerators of an instance": machine.machines_per_server,
@@ -177,9 +192,9 @@ def rented(
     return Money(
         capex_usd=zero("usd"),
         opex_usd_per_year=opex,
-        tco_usd=named(scaled(opex, finance.life_years, unit="usd"), "opex x years"),
+        tco_usd=named(scaled(opex, life_of(finance.life_years), unit="usd"), "opex x years"),
         lines=lines,
-        usd_per_unit=per_unit(opex, loads, unit="usd"),
+        usd_per_unit=per_unit(opex, loads, unit="usd", what="cost"),
     )
 
 
@@ -189,20 +204,23 @@ def shares(loads: Sequence[Load]) -> dict[str, float]:
     return {load.name: load.mean_machines.value / busy for load in loads} if busy > 0 else {}
 
 
-def per_unit(yearly: Estimate, loads: Sequence[Load], *, unit: str) -> dict[str, Estimate]:
+def per_unit(yearly: Estimate, loads: Sequence[Load], *, unit: str, what: str = "total") -> dict[str, Estimate]:
     """Return a year's total per unit of each load; loads whose units may be zero have no figure."""
-    portions = shares(loads)
-    return {
-        load.name: over(scaled(yearly, portions[load.name]), load.items_per_year, unit=f"{unit}/{load.item}")
-        for load in loads
-        if load.name in portions and load.items_per_year.low > 0
-    }
+    portions, found = shares(loads), dict[str, Estimate]()
+    for load in loads:
+        if load.name in portions and load.items_per_year.low > 0:
+            of = Places()
+            words = f"{of(yearly)} * {of(load.mean_machines)} / {of.plus(one.mean_machines for one in loads)}"
+            words = f"{words} / {of(load.items_per_year)}"
+            each = over(scaled(yearly, portions[load.name]), load.items_per_year, unit=f"{unit}/{load.item}")
+            found[load.name] = record(each, Derivation(words, tuple(of.inputs), PER_UNIT.format(what)))
+    return found
 
 
 def carbon(
     loads: Sequence[Load],
     *,
-    num_servers: float,
+    num_servers: float | Estimate,
     machine: Machine,
     site: Site,
     finance: Finance,
@@ -217,11 +235,13 @@ def carbon(
         it_kwh_per_year=energy,
         pue=site.pue,
         grid_g_per_kwh=site.grid_g_per_kwh,
-        making=scaled(machine.embodied_kg, num_servers, unit="kgCO2e"),
+        making=explained(scaled(machine.embodied_kg, num_servers, unit="kgCO2e"), MAKING),
         life_years=finance.life_years,
     )
     return Carbon(
         energy_kwh_per_year=energy,
+        operation_kg=found.operation_kg,
+        making_kg=found.making_kg,
         carbon_kg=found.total_kg,
         carbon_kg_per_unit=per_unit(found.total_kg_per_year, loads, unit="kgCO2e"),
     )

@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
+from aigc_bench.core.derivation import Derivation, record
 from aigc_bench.core.records import Estimate, Record
 from aigc_bench.plan.money.annuity import annuity, annuity_factor, discount
 from aigc_bench.plan.records.cost_line import CostLine
-from aigc_bench.plan.stats.estimates import combined, complement, named, plus, scaled, times, total
+from aigc_bench.plan.stats.estimates import combined, complement, named, plus, scaled, stated, times, total
 
 if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
 RESIDUAL_MONTHS = (24, 36, 48)
 ADDER_BASE = ("hardware", "electricity", "cooling", "space")
 """Lines of which freight, insurance and the other adders are a share."""
+HARDWARE = "C x (1 - s / (1 + r)^n) x r / (1 - (1 + r)^-n)"
+ANNUITY = "{0} * (1 - {2} / (1 + {1}) ** {3}) * {1} / (1 - (1 + {1}) ** -{3})"
+PLAIN = "{0} * (1 - {2}) / {3}"
+"""Without interest an equal share of every year: the annuity's formula would divide zero by zero."""
 
 
 class Terms(Record):
@@ -76,7 +81,7 @@ def own(capex_usd: Estimate, lines: Sequence[CostLine], *, terms: Terms) -> Owne
         key="hardware",
         name="hardware",
         usd_per_year=hardware,
-        formula="C x (1 - s / (1 + r)^n) x r / (1 - (1 + r)^-n)",
+        formula=HARDWARE,
         inputs={"purchase": capex_usd, "discount rate": terms.discount_rate, "residual share": terms.residual_share},
     )
     found = [first, *lines]
@@ -108,12 +113,25 @@ def _annual(capex_usd: Estimate, *, terms: Terms, rate: Estimate) -> Estimate:
         """Return the annuity in USD per year of a capital with its residual share."""
         return annuity(capital, rate=interest, years=terms.life_years, residual=residual * capital)
 
-    return _ends(payment, capex_usd, rate, terms.residual_share, unit="usd/year", source="annuity over the life less residual")
+    found = _ends(payment, capex_usd, rate, terms.residual_share, unit="usd/year", source="annuity over the life less residual")
+    return record(
+        found,
+        Derivation(
+            PLAIN if rate.value == 0 else ANNUITY,
+            inputs=(capex_usd, rate, terms.residual_share, life_of(terms.life_years)),
+            formula=HARDWARE,
+        ),
+    )
+
+
+def life_of(years: float) -> Estimate:
+    """Return the life of the servers in years, under its key."""
+    return stated(years, "demand.finance.life_years", unit="years")
 
 
 def _tco(capex_usd: Estimate, opex: Estimate, *, terms: Terms) -> Estimate:
     lost = complement(terms.residual_share)
-    running = scaled(opex, terms.life_years, unit="usd")
+    running = scaled(opex, life_of(terms.life_years), unit="usd")
     return named(plus(times(capex_usd, lost, unit="usd"), running), "capex x (1 - residual) + opex x years")
 
 

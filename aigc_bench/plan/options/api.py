@@ -20,6 +20,7 @@ from aigc_bench.core.records import Estimate
 from aigc_bench.core.units import SECONDS_PER_YEAR, quantity
 from aigc_bench.plan.factors.base import Limits, all_factors, shortages
 from aigc_bench.plan.money.apis import MODALITY_OF, ApiOffer, Consumption, api_offers, market_price, usd_per_request
+from aigc_bench.plan.money.ownership import life_of
 from aigc_bench.plan.options.assemble import by_headroom
 from aigc_bench.plan.placement.site_limits import table_of
 from aigc_bench.plan.records.assessment import Assessment
@@ -27,7 +28,7 @@ from aigc_bench.plan.records.cost_line import CostLine
 from aigc_bench.plan.records.demand import Demand, OptionKind, Service
 from aigc_bench.plan.records.plan import Option
 from aigc_bench.plan.sizing.fleets import grown
-from aigc_bench.plan.stats.estimates import named, over, scaled, times, total, zero
+from aigc_bench.plan.stats.estimates import counted, named, over, scaled, times, total, zero
 from aigc_bench.predict.published.names import resolve_language_model
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 CHEAPER = "a higher limit, fewer or shorter requests, or a cheaper model (api_model) would change that"
 SELLS: Mapping[str, str] = {"image": "image", "token": "token", "audio-second": "audio-second", "video-second": "video-second"}
 """Item of a model family -> item that APIs bill."""
+UNCOUNTED = "the provider's machines are not counted"
+NONE = ("num_servers", "num_spares", "num_margin", "num_accelerators")
 SAME_SIZE = 1.5
 """Largest ratio of parameters between open models of the same size class (assumed)."""
 
@@ -188,12 +191,13 @@ def _option(demand: Demand, quotes: Mapping[str, Quote], *, reasons: Sequence[st
         next_bottleneck=tightest[1] if len(tightest) > 1 else None,
         capex_usd=zero("usd"),
         opex_usd_per_year=opex,
-        tco_usd=named(scaled(opex, demand.finance.life_years, unit="usd"), "opex x years"),
+        tco_usd=named(scaled(opex, life_of(demand.finance.life_years), unit="usd"), "opex x years"),
         costs=tuple(lines),
         usd_per_unit={name: _per_item(by_name[name], quote.usd) for name, quote in quotes.items()},
         energy_kwh_per_year=None,
         carbon_kg=None,
         carbon_kg_per_unit={},
+        derived={name: counted(0, name.removeprefix("num_"), UNCOUNTED) for name in NONE},
     )
 
 

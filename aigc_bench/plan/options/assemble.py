@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from aigc_bench.core.derivation import Derivation, derivation_of, record
 from aigc_bench.core.records import Estimate
 from aigc_bench.core.units import quantity
 from aigc_bench.plan.factors.base import PROVIDED, Context, all_factors, shortages
@@ -14,9 +15,10 @@ from aigc_bench.plan.money.offers import Offer
 from aigc_bench.plan.money.option_cost import Carbon, Money, carbon, money, rented
 from aigc_bench.plan.placement.feasibility import no_place
 from aigc_bench.plan.placement.rack import num_racks, rack_fill
-from aigc_bench.plan.placement.room_power import other_mean_w
+from aigc_bench.plan.placement.room_power import other_mean_w, other_peak_w
 from aigc_bench.plan.placement.site_limits import site_for, table_of
 from aigc_bench.plan.records.assessment import Assessment
+from aigc_bench.plan.records.cost_line import CostLine
 from aigc_bench.plan.records.demand import Demand, OptionKind
 from aigc_bench.plan.records.loads import Fleet, Load, Placement, Pool
 from aigc_bench.plan.records.machine import Machine
@@ -24,13 +26,14 @@ from aigc_bench.plan.records.plan import Option
 from aigc_bench.plan.records.rules import Rules
 from aigc_bench.plan.site.room import Room
 from aigc_bench.plan.sizing.fleets import make_fleet
-from aigc_bench.plan.stats.estimates import estimate, named, total, whole
+from aigc_bench.plan.stats.estimates import counted, estimate, named, total, whole
 
 KINDS: tuple[OptionKind, ...] = ("owned", "colocated", "cloud", "api")
 """Rank of options of equal cost: the less they depend on a provider, the earlier."""
 LEFT_TO_THE_PROVIDER: Mapping[str, object] = {
     "available": None,
     "headroom": None,
+    "derived": {},
     "verdict": "provider",
     "why": PROVIDED,
     "inputs": {},
@@ -134,7 +137,46 @@ def make_option(
         energy_kwh_per_year=gases.energy_kwh_per_year,
         carbon_kg=gases.carbon_kg,
         carbon_kg_per_unit=gases.carbon_kg_per_unit,
+        derived=_derived(procurement, context, racks=racks, gases=gases),
     )
+
+
+def _derived(procurement: Procurement, context: Context, *, racks: int | None, gases: Carbon) -> dict[str, Estimate]:
+    """Return the option's plain numbers, and others that are explained, as Estimates that know how they were computed."""
+    counts, machine, room = context.fleet.derived, context.machine, context.room
+    each = counted(
+        machine.devices_per_server, "accelerators/server", f"as planned for {machine.server}",
+        key=".machine.devices_per_server", title="devices per server of one server",
+    )  # fmt: skip
+    words = "servers x accelerators per server"
+    number = context.num_servers * machine.devices_per_server
+    found = dict(counts) | {
+        "num_accelerators": counted(number, "accelerators", words, arithmetic="{0} * {1}", inputs=(counts["num_servers"], each)),
+        "carbon_operation_kg": gases.operation_kg,
+        "carbon_making_kg": gases.making_kg,
+        **_other_equipment(context),
+    }
+    fill = None if procurement.is_rented else rack_fill(machine, context.site)
+    if fill is not None:
+        found["servers_per_rack"] = fill.counted
+    if racks is not None and fill is not None:
+        inputs = (counts["num_servers"], fill.counted)
+        drawn = "racks of the layout, with switches and storage"
+        filled = "servers / servers per rack, rounded up"
+        arithmetic = "ceil({0} / {1})" if room is None and fill.servers else None
+        found["num_racks"] = counted(racks, "racks", drawn if room else filled, arithmetic=arithmetic, inputs=inputs)
+    elif racks is not None:
+        found["num_racks"] = counted(racks, "racks", "no server stands in a rack")
+    return found
+
+
+def _other_equipment(context: Context) -> dict[str, Estimate]:
+    """Return peak and mean power of switches and storage; zero if no room is planned."""
+    mean = other_mean_w(context.room, context.rules)
+    if context.room is None or mean is None:
+        nothing = estimate(0.0, unit="W", basis="modelled", source="no room is planned around the servers")
+        return {"peak_beside_servers_w": nothing, "mean_beside_servers_w": nothing}
+    return {"peak_beside_servers_w": other_peak_w(context.room), "mean_beside_servers_w": mean}
 
 
 def _racks(context: Context, room: Room | None) -> int | None:
@@ -170,12 +212,12 @@ def _at_work(procurement: Procurement, context: Context) -> Estimate:
         return instances_at_work(
             context.loads, context.fleet, size=size, term=procurement.offer.term, demand=context.demand, rules=context.rules
         )
-    return estimate(float(context.num_servers), unit="servers", basis="modelled", source="all servers bought")
+    return context.fleet.derived["num_servers"]
 
 
 def _money(procurement: Procurement, context: Context, *, at_work: Estimate) -> Money:
     demand, loads = context.demand, context.loads
-    of_factors = [line for factor in all_factors().values() for line in factor.cost_lines(context)]
+    of_factors = [_derived_line(line) for factor in all_factors().values() for line in factor.cost_lines(context)]
     if procurement.is_rented and procurement.offer is not None:
         return rented(
             loads,
@@ -199,11 +241,18 @@ def _money(procurement: Procurement, context: Context, *, at_work: Estimate) -> 
     )
 
 
+def _derived_line(line: CostLine) -> CostLine:
+    """Return a factor's cost line, whose stated arithmetic derives it unless the arithmetic on Estimates did."""
+    if line.arithmetic is not None and derivation_of(line.usd_per_year) is None:
+        record(line.usd_per_year, Derivation(line.arithmetic, tuple(line.inputs.values()), line.formula))
+    return line
+
+
 def _carbon(context: Context, *, at_work: Estimate) -> Carbon:
     demand = context.demand
     return carbon(
         context.loads,
-        num_servers=at_work.value,
+        num_servers=at_work,
         machine=context.machine,
         site=demand.site,
         finance=demand.finance,

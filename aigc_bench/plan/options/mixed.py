@@ -14,6 +14,11 @@ from aigc_bench.plan.records.assessment import Assessment
 from aigc_bench.plan.records.plan import Option
 from aigc_bench.plan.stats.estimates import named, plus
 
+SUMS = (
+    "num_servers", "num_spares", "num_margin", "num_accelerators", "num_racks", "carbon_operation_kg", "carbon_making_kg",
+)  # fmt: skip
+"""Explained numbers of an option that add up over its parts."""
+
 
 def combined(parts: Sequence[Option], *, reasons: Sequence[str] = ()) -> Option:
     """Return several options as one; ``parts`` serve different loads."""
@@ -52,6 +57,7 @@ def combined(parts: Sequence[Option], *, reasons: Sequence[str] = ()) -> Option:
             "usd_per_unit": _merged([part.usd_per_unit for part in parts]),
             "carbon_kg_per_unit": _merged([part.carbon_kg_per_unit for part in parts]),
             **{name: _sum([getattr(part, name) for part in parts]) for name in ("capex_usd", "opex_usd_per_year", "tco_usd")},
+            "derived": _counts(parts),
             **{name: _sum_known([getattr(part, name) for part in parts]) for name in ("energy_kwh_per_year", "carbon_kg")},
         }
     )
@@ -72,6 +78,16 @@ def _sum(parts: Sequence[Estimate]) -> Estimate:
 def _sum_known(parts: Sequence[Estimate | None]) -> Estimate | None:
     known = [part for part in parts if part is not None]
     return _sum(known) if len(known) == len(parts) else None
+
+
+def _counts(parts: Sequence[Option]) -> dict[str, Estimate]:
+    """Return the counts of the parts added up, where every part has them; of racks those that are known."""
+    found = {}
+    for name in dict.fromkeys(name for part in parts for name in part.derived):
+        known = [part.derived[name] for part in parts if name in part.derived]
+        if name in SUMS and (len(known) == len(parts) or name == "num_racks"):
+            found[name] = _sum(known)
+    return found
 
 
 def _racks(parts: Sequence[Option]) -> int | None:

@@ -59,7 +59,7 @@ def _plain(value: object) -> Any:
     if isinstance(value, Estimate):
         return figure(value)
     if isinstance(value, Record):
-        return {name: _plain(getattr(value, name)) for name in type(value).model_fields}
+        return {name: _plain(getattr(value, name)) for name, field in type(value).model_fields.items() if not field.exclude}
     return [_plain(one) for one in value] if isinstance(value, tuple) else value
 
 

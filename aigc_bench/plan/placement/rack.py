@@ -6,12 +6,15 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from aigc_bench.core.derivation import Places
 from aigc_bench.core.records import Estimate
 from aigc_bench.plan.records.demand import Site
 from aigc_bench.plan.records.machine import Machine
 from aigc_bench.plan.site.racks import Rack
 from aigc_bench.plan.site.room import Room
+from aigc_bench.plan.stats.estimates import counted, stated
 
+FILL, UNITS = "minimum of what feed, cooling and height allow, in whole servers", "rack units of one server"
 Limit = Literal["power", "cooling", "space"]
 
 
@@ -21,21 +24,38 @@ class RackFill:
 
     servers: int
     limit: Limit
+    counted: Estimate
 
 
 def rack_fill(machine: Machine, site: Site) -> RackFill | None:
     """Return the fill of a rack, or ``None`` where neither feed, cooling nor height is known."""
     fills: dict[Limit, int] = {}
+    of, words = Places(), list[str]()
     if site.rack_power_w is not None:
+        words.append(f"floor({of(site.rack_power_w)} / {of(machine.peak_power_w)})")
         fills["power"] = math.floor(site.rack_power_w.value / machine.peak_power_w.value + 1e-9)
     if site.rack_cooling_w is not None:
+        words.append(f"floor({of(site.rack_cooling_w)} / {of(machine.design_heat_w)})")
         fills["cooling"] = math.floor(site.rack_cooling_w.value / machine.design_heat_w.value + 1e-9)
     if machine.rack_units:
+        height = stated(site.rack_height_u, "demand.site.rack_height_u", unit="U")
+        units = counted(machine.rack_units, "U", f"as planned for {machine.server}", key=".machine.rack_units", title=UNITS)
+        words.append(f"floor({of(height)} / {of(units)})")
         fills["space"] = site.rack_height_u // machine.rack_units
     if not fills:
         return None
     limit = min(fills, key=lambda name: fills[name])
-    return RackFill(servers=fills[limit], limit=limit)
+    arithmetic = f"min({', '.join(words)})" if len(words) > 1 else words[0]
+    holds = counted(
+        fills[limit],
+        "servers/rack",
+        FILL,
+        arithmetic=arithmetic,
+        inputs=of.inputs,
+        key=".servers_per_rack",
+        title="servers per rack",
+    )
+    return RackFill(servers=fills[limit], limit=limit, counted=holds)
 
 
 def fullest_rack(fill: int | None, *, num_servers: int) -> int:

@@ -30,3 +30,5 @@ class Assessment(Record):
     formula: str
     source: str
     inputs: Mapping[str, Estimate] = Field(default_factory=dict)
+    derived: Mapping[str, Estimate] = Field(default_factory=dict, exclude=True, repr=False)
+    """``headroom`` as an Estimate that knows how it was computed."""

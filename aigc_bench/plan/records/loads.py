@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
+
+from pydantic import Field
 
 from aigc_bench.core.records import Estimate, Record
 
@@ -13,7 +16,8 @@ Placement = Literal["pooled", "shared", "dedicated"]
 class Load(Record):
     """The load of one service or job on this kind of machine: ``busy_machines`` at its peak and in the mean of the year.
 
-    ``lost_share`` of a training job's time goes into checkpoints and interruptions.
+    ``lost_share`` of a training job's time goes into checkpoints and interruptions. ``derived`` are its counts as Estimates that
+    know how they were computed, by key.
     """
 
     name: str
@@ -29,6 +33,7 @@ class Load(Record):
     machines_per_replica: int = 1
     machines_for_wait: int = 0
     p_slo: float | None = None
+    derived: Mapping[str, Estimate] = Field(default_factory=dict, exclude=True, repr=False)
 
 
 class Pool(Record):
@@ -42,13 +47,15 @@ class Pool(Record):
 class Fleet(Record):
     """The pools of an option and the servers that hold them; a spare can replace any server that fails.
 
-    ``margin`` of the ``serving`` ones are the safety margin for uncertain demand and speed.
+    ``margin`` of the ``serving`` ones are the safety margin for uncertain demand and speed. ``derived`` are the counts as
+    Estimates that know how they were computed, by key.
     """
 
     pools: tuple[Pool, ...]
     serving: int
     spares: int
     margin: int = 0
+    derived: Mapping[str, Estimate] = Field(default_factory=dict, exclude=True, repr=False)
 
     @property
     def num_servers(self) -> int:

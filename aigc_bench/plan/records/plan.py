@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from pydantic import Field
+
 from aigc_bench.core.overview import Overview, shown
 from aigc_bench.core.records import Estimate, Record
 from aigc_bench.plan.records.assessment import Assessment
@@ -65,6 +67,8 @@ class Option(Record):
     p_budget: float | None = None
     p_oom: float | None = None
     replay: Replay | None = None
+    derived: Mapping[str, Estimate] = Field(default_factory=dict, exclude=True, repr=False)
+    """Its plain numbers, and others of it that are explained, as Estimates that know how they were computed, by key."""
 
     @property
     def cells(self) -> list[object]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from pydantic import Field
 
 from aigc_bench.core.records import Estimate, Record
@@ -131,3 +133,5 @@ class Certainty(Record):
     regret: tuple[Regret, ...]
     surer: Safer | None
     growth_path: GrowthPath | None
+    derived: Mapping[str, Estimate] = Field(default_factory=dict, exclude=True, repr=False)
+    """All of these numbers as Estimates that know their scenarios and inputs, by explain key."""

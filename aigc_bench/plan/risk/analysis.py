@@ -15,6 +15,7 @@ import numpy as np
 from aigc_bench.plan.records.plan import Option, Plan
 from aigc_bench.plan.records.risk import Certainty, Tornado
 from aigc_bench.plan.records.rules import Rules
+from aigc_bench.plan.risk.counted_risk import risk_of
 from aigc_bench.plan.risk.growth_path import growth_path
 from aigc_bench.plan.risk.probabilities import Seen, seen, with_probabilities
 from aigc_bench.plan.risk.regret import regrets
@@ -44,10 +45,13 @@ def certain(plan: Plan, *, catalogue: Catalogue, seed: int = 0) -> Plan:
     few = context_of(plan.demand, plan.rules, drifts, num=FEW, seed=seed)
     close = [seen(option, context) for option in plan.options[:CLOSE]]
     options = [with_probabilities(one, context) for one in close]
-    options += [with_probabilities(seen(option, few), few) for option in plan.options[CLOSE:]]
+    options += [with_probabilities(seen(option, few), few, is_close=False) for option in plan.options[CLOSE:]]
     updated = plan.model_copy(update={"options": tuple(options), "method": f"{plan.method} {METHOD.format(num=NUM_SCENARIOS)}"})
     pairs = [replace(one, option=option) for one, option in zip(close, options[: len(close)], strict=True)]
-    return updated.model_copy(update={"certainty": _certainty(updated, pairs, context, catalogue=catalogue)})
+    found = _certainty(updated, pairs, context, catalogue=catalogue)
+    if found is not None:
+        found = found.model_copy(update={"derived": risk_of(found, updated, num_many=MANY)})
+    return updated.model_copy(update={"certainty": found})
 
 
 def context_of(demand: Demand, rules: Rules, drifts: Drifts, *, num: int, seed: int = 0) -> ScenarioContext:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from aigc_bench.core.derivation import Derivation, Places, record
 from aigc_bench.core.records import Estimate
 from aigc_bench.plan.money.cash_flow import CashFlow, buy_dates, cash_flow
 from aigc_bench.plan.money.cash_flow import Growth as Prices
@@ -66,8 +67,8 @@ def growth_path(option: Option, context: ScenarioContext, *, catalogue: Catalogu
     )
     return GrowthPath(
         years=years,
-        staged_usd=_sum([flow.tco_usd for flow in staged]),
-        at_once_usd=_sum([flow.tco_usd for flow in at_once]),
+        staged_usd=_of_years(_sum([flow.tco_usd for flow in staged]), [one.staged_usd for one in years]),
+        at_once_usd=_of_years(_sum([flow.tco_usd for flow in at_once]), [one.at_once_usd for one in years]),
         price_ratio=ratio,
         note=NOTE if bought else NO_PURCHASE,
     )
@@ -136,6 +137,13 @@ def _cash(part: Option, needed: Sequence[int], demand: Demand, ratio: Estimate, 
             discount_rate=finance.discount_rate,
         ),
     )
+
+
+def _of_years(whole: Estimate | None, years: Sequence[Estimate | None]) -> Estimate | None:
+    """Return the cash flow of all years, which is explained as the sum of the years."""
+    of = Places()
+    words = of.plus(year for year in years if year is not None)
+    return None if whole is None else record(whole, Derivation(words, tuple(of.inputs), "sum of the years"))
 
 
 def _sum(found: Sequence[Estimate]) -> Estimate | None:

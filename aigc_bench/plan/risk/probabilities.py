@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from aigc_bench.core.derivation import derivation_of, restated
 from aigc_bench.core.records import Estimate
 from aigc_bench.plan.records.demand import Constraints
 from aigc_bench.plan.records.plan import Option
 from aigc_bench.plan.risk.costs import Cost, cost_of
+from aigc_bench.plan.risk.counted_shares import probabilities_of, scenarios_of
 from aigc_bench.plan.risk.fleet_service import serves
 from aigc_bench.plan.risk.memory_overflow import p_out_of_memory
 from aigc_bench.plan.risk.scenario_context import ScenarioContext
@@ -36,12 +38,15 @@ def seen(option: Option, context: ScenarioContext) -> Seen:
     return Seen(option=option, cost=cost_of(option, context), serves=serves(option, context))
 
 
-def with_probabilities(one: Seen, context: ScenarioContext) -> Option:
-    """Return the option with its probabilities, and with intervals from the scenarios around its values."""
+def with_probabilities(one: Seen, context: ScenarioContext, *, is_close: bool = True) -> Option:
+    """Return the option with its probabilities, and with intervals from the scenarios around its values.
+
+    ``is_close``: in all scenarios, as an option that ranks near the first.
+    """
     option, cost = one.option, one.cost
     limits, num = context.demand.constraints, context.scenarios.num
     units = {name: interval(value, cost.per_unit.get(name), num) for name, value in option.usd_per_unit.items()}
-    return option.model_copy(
+    found = option.model_copy(
         update={
             "p_slo": one.p_slo,
             "p_budget": p_within(cost, limits),
@@ -50,9 +55,12 @@ def with_probabilities(one: Seen, context: ScenarioContext) -> Option:
             "opex_usd_per_year": interval(option.opex_usd_per_year, cost.opex, num),
             "tco_usd": interval(option.tco_usd, cost.tco, num),
             "usd_per_unit": units,
-            "parts": tuple(with_probabilities(seen(part, context), context) for part in option.parts),
+            "parts": tuple(with_probabilities(seen(part, context), context, is_close=is_close) for part in option.parts),
         }
     )
+    scenarios = scenarios_of(num, seed=context.scenarios.seed, is_few=not is_close)
+    chances = probabilities_of(found, limits, scenarios=scenarios)
+    return found.model_copy(update={"derived": {**option.derived, **chances}})
 
 
 def p_within(cost: Cost, limits: Constraints) -> float | None:
@@ -67,5 +75,7 @@ def interval(value: Estimate, scenarios: Array | None, num: int) -> Estimate:
     if scenarios is None or scenarios.min() == scenarios.max():
         return value
     low, high = (float(end) for end in np.quantile(scenarios, (0.1, 0.9)))
-    source = "; ".join(filter(None, (value.source, f"interval: P10 to P90 of {num} Monte Carlo scenarios")))
-    return value.model_copy(update={"low": min(low, value.value), "high": max(high, value.value), "source": source})
+    drawn, found = f"interval: P10 to P90 of {num} Monte Carlo scenarios", derivation_of(value)
+    source = "; ".join(filter(None, (value.source, drawn)))
+    formula = f"{found.formula}; {drawn}" if found is not None and found.formula else None
+    return restated(value, formula=formula, low=min(low, value.value), high=max(high, value.value), source=source)

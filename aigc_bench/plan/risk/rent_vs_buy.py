@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from aigc_bench.core.derivation import Derivation, record
 from aigc_bench.core.records import Estimate, Record
 from aigc_bench.plan.money.break_even import BreakEven, against_api
 from aigc_bench.plan.money.option_cost import HOURS_PER_YEAR
@@ -89,7 +90,8 @@ def _rising(own: Option) -> Estimate:
 
 def _less(whole: Estimate, part: Estimate) -> Estimate:
     ends = {end: getattr(whole, end) - getattr(part, end) for end in ("value", "low", "high")}
-    return whole.model_copy(update={**ends, "low": min(ends["low"], ends["value"]), "high": max(ends["high"], ends["value"])})
+    less = whole.model_copy(update={**ends, "low": min(ends["low"], ends["value"]), "high": max(ends["high"], ends["value"])})
+    return record(less, Derivation("{0} - {1}", (whole, part), "sum of the cost lines - variable cost"))
 
 
 def _mean_utilisation(own: Option) -> float:

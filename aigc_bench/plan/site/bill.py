@@ -5,7 +5,7 @@ An unpublished price is ``None`` with the reason; it is never guessed and never 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import TYPE_CHECKING, Literal
 
@@ -13,7 +13,7 @@ from pydantic import Field
 
 from aigc_bench.catalog.records import CoolingMethod
 from aigc_bench.core.records import Estimate, Record
-from aigc_bench.plan.stats.estimates import ceil, named, scaled, total
+from aigc_bench.plan.stats.estimates import ceil, counted, known_as, named, scaled, total
 from aigc_bench.plan.stats.price_aging import hardware_price
 
 if TYPE_CHECKING:
@@ -22,6 +22,17 @@ if TYPE_CHECKING:
 
 Category = Literal["node", "nic", "switch", "cable", "storage", "rack", "power", "cooling", "spare"]
 IN_THE_SERVER = "in the price of the server"
+COUNTED_BY: Mapping[Category, str] = {
+    "node": "servers of the option",
+    "nic": "servers x NICs of one",
+    "switch": "ports of all servers / ports of a switch, in leaves and spines",
+    "cable": "links of the networks, two ends each",
+    "spare": "share of the pieces bought",
+    "rack": "racks of the layout",
+    "power": "racks x feeds, or load / size of a module, with redundancy",
+    "cooling": "heat / size of a unit, with redundancy",
+    "storage": "bytes stored, read and written / what one system stores, reads and writes, the largest of the three",
+}
 
 
 class BillLine(Record):
@@ -48,7 +59,10 @@ class BillLine(Record):
     @property
     def usd(self) -> Estimate | None:
         """Return the price of all of them."""
-        return None if self.unit_usd is None else scaled(self.unit_usd, self.count)
+        if self.unit_usd is None:
+            return None
+        pieces = counted(self.count, "pieces", self.note or COUNTED_BY[self.category], key=f".bill.{self.key}.count")
+        return known_as(scaled(self.unit_usd, pieces), f".bill.{self.key}.usd", self.name)
 
 
 class Bill(Record):

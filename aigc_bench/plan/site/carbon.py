@@ -9,14 +9,19 @@ constants.csv and carbon.csv.
 
 from __future__ import annotations
 
+from aigc_bench.core.derivation import Derivation, record
 from aigc_bench.core.records import Estimate, Record
-from aigc_bench.plan.stats.estimates import named, plus, scaled, times
+from aigc_bench.plan.stats.estimates import explained, named, plus, scaled, stated, times
+
+OPERATION = "kWh of IT per year x PUE x grid g/kWh / 1000 x years"
+MAKING = "running servers x embodied carbon per server"
 
 
 class Footprint(Record):
-    """kgCO2e: of one year's operation, of manufacturing, of both per year over the life, and of both over the whole life."""
+    """kgCO2e: of a year's operation, of all years', of manufacturing, of both per year over the life, and of both over the life."""
 
     operation_kg_per_year: Estimate
+    operation_kg: Estimate
     making_kg: Estimate
     total_kg_per_year: Estimate
     total_kg: Estimate
@@ -30,10 +35,14 @@ def footprint(
     assert life_years > 0, "making is spread over a life"
     running = scaled(times(it_kwh_per_year, pue, grid_g_per_kwh, unit="kgCO2e/year"), 1 / 1000)
     running = named(running, "kWh of IT x PUE x grid g/kWh / 1000")
-    yearly = plus(running, scaled(making, 1 / life_years, unit="kgCO2e/year"))
-    whole = plus(scaled(running, life_years, unit="kgCO2e"), scaled(making, 1.0, unit="kgCO2e"))
+    life = stated(life_years, "demand.finance.life_years", unit="years")
+    made = scaled(making, 1 / life_years, unit="kgCO2e/year")
+    yearly = plus(running, record(made, Derivation("{0} / {1}", (making, life))))
+    operation = explained(scaled(running, life, unit="kgCO2e"), OPERATION)
+    whole = plus(operation, scaled(making, 1.0, unit="kgCO2e"))
     return Footprint(
         operation_kg_per_year=running,
+        operation_kg=operation,
         making_kg=making,
         total_kg_per_year=named(yearly, "operation + making / life"),
         total_kg=named(whole, "operation x life + making"),

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from aigc_bench.catalog.records import CoolingMethod
+from aigc_bench.core.derivation import Derivation, record
 from aigc_bench.core.records import Estimate, Record
 from aigc_bench.plan.site.heat import DESIGN_RISE_K, airflow_cfm, water_l_per_min
 from aigc_bench.plan.stats.distributions import Z_P90
@@ -116,6 +117,7 @@ def water_l_per_year(it_kwh_per_year: Estimate, *, wue: Estimate) -> Estimate:
 def cooling_overhead_kwh(it_kwh_per_year: Estimate, *, pue: Estimate) -> Estimate:
     """Return the non-IT energy: kWh of IT x (PUE - 1); cooling, UPS and distribution together."""
     beyond = pue.model_copy(update={"value": pue.value - 1, "low": pue.low - 1, "high": pue.high - 1, "unit": "ratio"})
+    record(beyond, Derivation("{0} - 1", (pue,)))
     return named(times(it_kwh_per_year, beyond, unit="kWh/year"), "kWh of IT x (PUE - 1)")
 
 

@@ -14,6 +14,7 @@ import math
 
 import numpy as np
 
+from aigc_bench.core.derivation import Derivation, record
 from aigc_bench.core.records import Estimate
 from aigc_bench.core.units import SECONDS_PER_HOUR
 from aigc_bench.plan.records.demand import Job
@@ -71,7 +72,10 @@ def lost_share(job: Job, busy: Estimate, *, at_least: int, rules: Rules) -> Esti
         )
         for end in other
     }
-    return Estimate(**ends, unit="fraction", basis=combined((busy, stall, hours, restart)), source=LOST)
+    found = Estimate(**ends, unit="fraction", basis=combined((busy, stall, hours, restart)), source=LOST)
+    per_s = "max({0}, {4}) / ({2} * 3600)"
+    words = f"min({MOST_LOST}, (2 * {{1}} * {per_s}) ** 0.5 + {{3}} * {per_s})"
+    return record(found, Derivation(words, (busy, stall, hours, restart, float(at_least)), LOST))
 
 
 def stall_of(job: Job, rules: Rules) -> Estimate:

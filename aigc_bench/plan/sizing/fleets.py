@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from aigc_bench.core.derivation import Derivation, Places, record
 from aigc_bench.core.records import Estimate
 from aigc_bench.core.units import SECONDS_PER_YEAR
 from aigc_bench.plan.records.demand import Demand, Growth, Job, Service
@@ -23,13 +24,38 @@ from aigc_bench.plan.records.rules import Rules
 from aigc_bench.plan.sizing.batching import INDEPENDENT
 from aigc_bench.plan.sizing.checkpoints import lost_share
 from aigc_bench.plan.stats.availability import spares
-from aigc_bench.plan.stats.estimates import bounded, ceil, complement, estimate, largest, named, over, plus, scaled, times, total
+from aigc_bench.plan.stats.estimates import (
+    bounded,
+    ceil,
+    complement,
+    counted,
+    estimate,
+    explained,
+    known_as,
+    largest,
+    named,
+    over,
+    plus,
+    scaled,
+    stated,
+    times,
+    total,
+)
 from aigc_bench.plan.stats.queueing import servers_for_wait
 
 DAYS_PER_YEAR = 365.25
+LAST, MEAN = "growth at the end of the horizon", "mean growth over the horizon"
 QUIET_HOURS = 8
+BUSY, BUSY_WORDS = "peak rate / throughput of one machine", "peak rate / throughput per machine"
+USUAL = "peak requests/s x items per request x duty x mean growth"
+REQUIRED = "max(sum of services / utilisation, off-peak share x that + sum of jobs)"
 JOB = "items / (throughput x window x goodput)"
 TRAINING = f"{JOB} / (1 - share lost to checkpoints and interruptions)"
+QUEUE = "the fewest machines whose queue starts the required share of requests in time (M/G/c, Allen-Cunneen, or simulated)"
+SPARES = "the fewest servers beyond those in service that keep the required availability (k of n, binomial)"
+MARGIN = "the fewest additional servers that meet SLOs and deadlines in the required share of the Monte Carlo scenarios"
+REPLICAS = "max(whole replicas by day, whole replicas by night + jobs), of every load"
+FLOOR = "items per request / items per step x time per step, without queueing"
 
 
 def service_load(service: Service, capability: Capability, *, growth: Growth | None = None) -> Load:
@@ -38,35 +64,67 @@ def service_load(service: Service, capability: Capability, *, growth: Growth | N
     rate = times(requests, service.items_per_request, unit=f"{service.item}s/s")
     last, mean = grown(growth)
     peak = times(rate, last, unit=rate.unit)
-    busy = named(over(peak, capability.throughput, unit="machines"), "peak rate / throughput of one machine")
+    busy = named(over(peak, capability.throughput, unit="machines"), BUSY, formula=BUSY_WORDS)
     usual = times(rate, mean, service.arrival.duty, unit=rate.unit)
+    queue = _queue(service, capability, last)
     return Load(
         name=service.name,
         case=capability.case,
         item=service.item,
         rate_items_per_s=named(peak, "peak requests/s x items per request x growth"),
         busy_machines=busy,
-        mean_machines=over(usual, capability.throughput, unit="machines"),
-        items_per_year=scaled(usual, SECONDS_PER_YEAR, unit=f"{service.item}s/year"),
+        mean_machines=explained(over(usual, capability.throughput, unit="machines"), f"{USUAL} / throughput"),
+        items_per_year=explained(scaled(usual, SECONDS_PER_YEAR, unit=f"{service.item}s/year"), f"{USUAL} x seconds per year"),
         latency_s=capability.service_s or latency_floor_s(service, capability),
         latency_slo_s=service.slo.latency_s,
         machines_per_replica=capability.machines_per_replica,
-        machines_for_wait=max(
-            capability.machines_at_least, machines_for_wait(service, capability, peak_per_s=requests.value * last.value)
-        ),
+        machines_for_wait=int(queue.value),
+        derived={**_counts(service.name, capability), "machines_for_wait": queue},
     )
+
+
+def _queue(service: Service, capability: Capability, growth: Estimate) -> Estimate:
+    """Return the machines that the queue of a service requires, at least those that a simulation required."""
+
+    def fewest(peak_per_s: float, grown_by: float, *_: float) -> float:
+        """Return the machines at a peak rate."""
+        found = machines_for_wait(service, capability, peak_per_s=peak_per_s * grown_by)
+        return float(max(capability.machines_at_least, found))
+
+    rate, times_s = service.arrival.peak_requests_per_s, (capability.service_s, capability.ttft_s)
+    inputs = (rate, growth, *(one for one in times_s if one is not None))
+    key, title = f".loads.{service.name}.machines_for_wait", f"machines that the queue of {service.name} requires"
+    return counted(fewest(rate.value, growth.value), "machines", QUEUE, inputs=inputs, compute=fewest, key=key, title=title)
+
+
+def _counts(name: str, capability: Capability) -> dict[str, Estimate]:
+    """Return the plain numbers of a capability that the plan multiplies by, under the keys of their load."""
+    found = {"machines_per_replica": _replica_size(name, capability.machines_per_replica, f"parallelism of {capability.case}")}
+    if capability.num_params:
+        key, source = f".loads.{name}.num_params", f"counted on the network of {capability.case}"
+        found["num_params"] = counted(capability.num_params, "parameters", source, key=key, title=f"parameters of {name}")
+    return found
+
+
+def _replica_size(name: str, size: int, source: str) -> Estimate:
+    key = f".loads.{name}.machines_per_replica"
+    return counted(size, "machines/replica", source, key=key, title=f"machines per replica, {name}")
 
 
 def grown(growth: Growth | None) -> tuple[Estimate, Estimate]:
     """Return the growth factors of today's rate: at the end of the horizon, and in the mean over it, (f - 1) / ln f."""
     if growth is None:
         one = estimate(1.0, unit="ratio", basis="assumed", source="no growth is stated")
-        return one, one
+        return known_as(one, "growth.last", LAST), known_as(one, "growth.mean", MEAN)
     ends = {end: (1 + getattr(growth.per_year, end)) ** growth.horizon_years for end in ("value", "low", "high")}
     means = {end: (factor - 1) / math.log(factor) if factor > 1 else 1.0 for end, factor in ends.items()}
     basis = growth.per_year.basis
     last = Estimate(**ends, unit="ratio", basis=basis, source="(1 + growth) ^ years of the horizon")
-    return last, Estimate(**means, unit="ratio", basis=basis, source="mean growth over the horizon: (f - 1) / ln f")
+    mean = Estimate(**means, unit="ratio", basis=basis, source="mean growth over the horizon: (f - 1) / ln f")
+    years = stated(growth.horizon_years, "demand.growth.horizon_years", unit="years")
+    record(last, Derivation("(1 + {0}) ** {1}", (growth.per_year, years), last.source, None, "growth.last", LAST))
+    words = "({0} - 1) / ln({0})" if last.value > 1 else "1"
+    return last, record(mean, Derivation(words, (last,), mean.source, None, "growth.mean", MEAN))
 
 
 def machines_for_wait(service: Service, capability: Capability, *, peak_per_s: float) -> int:
@@ -96,8 +154,13 @@ def latency_floor_s(service: Service, capability: Capability) -> Estimate | None
     """Return the seconds of one request without queueing: its items / items of one request per step x the step's latency."""
     if capability.step_latency_s is None or not capability.items_per_step:
         return None
-    steps = scaled(service.items_per_request, 1 / items_at_once(capability), unit="steps")
-    return times(bounded(steps, floor=1.0), capability.step_latency_s, unit="s")
+    each = items_at_once(capability)
+    steps = scaled(service.items_per_request, 1 / each, unit="steps")
+    key, title = f".loads.{service.name}.items_per_step", f"items per step of one request, {service.name}"
+    made = counted(each, "items/step", f"counted in {capability.case}", key=key, title=title)
+    inputs = (service.items_per_request, made, capability.step_latency_s)
+    latency = times(bounded(steps, floor=1.0), capability.step_latency_s, unit="s")
+    return record(latency, Derivation("max(1, {0} / {1}) * {2}", inputs, FLOOR))
 
 
 def items_at_once(capability: Capability) -> float:
@@ -108,7 +171,9 @@ def items_at_once(capability: Capability) -> float:
 
 def job_load(job: Job, capability: Capability, *, rules: Rules) -> Load:
     """Return the load of a job while its window is open, and in the mean of the year."""
-    rate = scaled(job.items, 1 / job.window_s, unit=f"{job.item}s/s")
+    window = stated(job.window_s, f"demand.jobs.{job.name}.window_s", unit="s")
+    runs = stated(job.runs_per_day, f"demand.jobs.{job.name}.runs_per_day", unit="run/day")
+    rate = record(scaled(job.items, 1 / job.window_s, unit=f"{job.item}s/s"), Derivation("{0} / {1}", (job.items, window)))
     useful = times(capability.throughput, rules.job_goodput, unit=f"{job.item}s/s")
     busy = named(over(rate, useful, unit="machines"), JOB)
     lost = lost_share(job, busy, at_least=capability.machines_per_replica, rules=rules)
@@ -121,17 +186,23 @@ def job_load(job: Job, capability: Capability, *, rules: Rules) -> Load:
         item=job.item,
         rate_items_per_s=rate,
         busy_machines=busy,
-        mean_machines=scaled(busy, share_of_day),
-        items_per_year=scaled(job.items, job.runs_per_day * DAYS_PER_YEAR, unit=f"{job.item}s/year"),
+        mean_machines=record(scaled(busy, share_of_day), Derivation("{0} * min(1, {1} * {2} / 86400)", (busy, window, runs))),
+        items_per_year=record(
+            scaled(job.items, job.runs_per_day * DAYS_PER_YEAR, unit=f"{job.item}s/year"),
+            Derivation(f"{{0}} * {{1}} * {DAYS_PER_YEAR}", (job.items, runs)),
+        ),
         lost_share=lost,
         machines_per_replica=capability.machines_per_replica,
+        derived=_counts(job.name, capability),
     )
 
 
 def needed(load: Load, *, rules: Rules) -> Estimate:
     """Return the machines of a service by day: its busy ones over the target utilisation, at least those that its queue needs."""
     busy = over(load.busy_machines, rules.target_utilisation, unit="machines")
-    return bounded(busy, floor=float(load.machines_for_wait))
+    fewest = load.derived.get("machines_for_wait", float(load.machines_for_wait)) if load.machines_for_wait else 0.0
+    key, title = f".loads.{load.name}.machines_needed", f"machines that {load.name} requires at its peak"
+    return known_as(bounded(busy, floor=fewest), key, title)
 
 
 def required_machines(loads: Sequence[Load], *, demand: Demand, rules: Rules) -> Estimate:
@@ -140,7 +211,7 @@ def required_machines(loads: Sequence[Load], *, demand: Demand, rules: Rules) ->
     served = total([needed(load, rules=rules) for load in services], unit="machines")
     trained = total([load.busy_machines for load in jobs], unit="machines")
     night = plus(times(served, off_peak_share(demand, rules=rules), unit="machines"), trained)
-    return named(largest([served, night]), "max(services / utilisation, off-peak share x that + jobs)")
+    return named(largest([served, night]), "max(services / utilisation, off-peak share x that + jobs)", formula=REQUIRED)
 
 
 def off_peak_share(demand: Demand, *, rules: Rules) -> Estimate:
@@ -149,7 +220,9 @@ def off_peak_share(demand: Demand, *, rules: Rules) -> Estimate:
     if not known or len(known) < len(demand.services):
         return rules.off_peak_share
     shares = [sum(sorted(service.arrival.hourly or ())[:QUIET_HOURS]) / QUIET_HOURS for service in known]
-    return estimate(max(shares), unit="fraction", basis="assumed", source="mean of the quietest eight hours of the demand's day")
+    words = "mean of the quietest eight hours of the demand's day"
+    found = estimate(max(shares), unit="fraction", basis="assumed", source=words)
+    return record(found, Derivation(None, key="demand.off_peak_share"))
 
 
 def _by_kind(loads: Sequence[Load], *, demand: Demand) -> tuple[list[Load], list[Load]]:
@@ -171,36 +244,94 @@ def make_fleet(
     busy = [load for load in loads if load.busy_machines.value > 0]
     groups = [[load] for load in busy] if placement == "dedicated" else [busy] if busy else []
     wanted = [required_machines(group, demand=demand, rules=rules) for group in groups]
-    size = machine.machines_per_server
+    size, more = machine.machines_per_server, _margin(margin, demand)
+    of = Places()
     if placement == "pooled":
         serving = ceil(sum(need.value for need in wanted) / size.value) + margin
-        counts = [serving * size.value for _ in groups]
+        whole, formula = of.plus(wanted), "required machines"
     else:
-        counts = [float(whole_replicas(group, demand=demand, rules=rules)) for group in groups]
-        serving = ceil(sum(counts) / size.value) + margin
-    if placement == "shared":
-        counts = [serving * size.value for _ in groups]
+        replicas = [whole_replicas(group, demand=demand, rules=rules) for group in groups]
+        serving = ceil(sum(one.value for one in replicas) / size.value) + margin
+        whole, formula = of.plus(replicas), REPLICAS
+    in_service = counted(
+        serving,
+        "servers",
+        f"{formula} / machines per server, rounded up, + safety margin",
+        arithmetic=f"ceil({whole} / {of(size)}) + {of(more)}",
+        inputs=of.inputs,
+        key=".num_serving",
+        title="servers in service",
+    )
     pools = tuple(
         Pool(
             loads=tuple(load.name for load in group),
             required_machines=need,
-            available_machines=scaled(size, count / size.value, unit="machines"),
+            available_machines=_in_replicas_of(size, replicas[place]) if placement == "dedicated" else _of_all(size, in_service),
         )
-        for group, need, count in zip(groups, wanted, counts, strict=True)
+        for place, (group, need) in enumerate(zip(groups, wanted, strict=True))
     )
-    spare = spares(serving, availability=rules.machine_availability.value, target=demand.availability)
-    return Fleet(pools=pools, serving=serving, spares=spare, margin=margin)
+    counts = _with_spares(in_service, demand=demand, rules=rules)
+    spare = int(counts["num_spares"].value)
+    return Fleet(pools=pools, serving=serving, spares=spare, margin=margin, derived={"num_margin": more, **counts})
 
 
-def whole_replicas(loads: Sequence[Load], *, demand: Demand, rules: Rules) -> int:
+def _margin(number: int, demand: Demand) -> Estimate:
+    confidence = stated(demand.constraints.confidence, "demand.constraints.confidence", unit="fraction")
+    return counted(number, "servers", MARGIN, inputs=(confidence,), key=".num_margin", title="safety margin in servers")
+
+
+def _of_all(size: Estimate, serving: Estimate) -> Estimate:
+    """Return the machines of all servers in service, with the interval of the machines in one."""
+    found = scaled(size, serving.value * size.value / size.value, unit="machines")
+    return record(found, Derivation("{0} * {1}", (serving, size), "servers in service x machines per server"))
+
+
+def _in_replicas_of(size: Estimate, replicas: Estimate) -> Estimate:
+    """Return the machines of whole replicas, with the interval of the machines in a server."""
+    return record(scaled(size, replicas.value / size.value, unit="machines"), Derivation("{0}", (replicas,), REPLICAS))
+
+
+def _with_spares(serving: Estimate, *, demand: Demand, rules: Rules) -> dict[str, Estimate]:
+    """Return the servers in service, the spares that keep them available, and all servers."""
+
+    def fewest(count: float, availability: float, target: float) -> float:
+        """Return the spares of a number of servers."""
+        return float(spares(round(count), availability=availability, target=target))
+
+    target = stated(demand.availability, "demand.availability", unit="fraction")
+    inputs = (serving, rules.machine_availability, target)
+    number = fewest(serving.value, rules.machine_availability.value, demand.availability)
+    spare = counted(number, "servers", SPARES, inputs=inputs, compute=fewest, key=".num_spares", title="spare servers")
+    words = "servers in service + spare servers"
+    every = serving.value + spare.value
+    servers = counted(every, "servers", words, arithmetic="{0} + {1}", inputs=(serving, spare), key=".num_servers", title="servers")
+    return {"num_serving": serving, "num_spares": spare, "num_servers": servers}
+
+
+def whole_replicas(loads: Sequence[Load], *, demand: Demand, rules: Rules) -> Estimate:
     """Return machines of whole replicas: every service by day; by night their rest and every job in turn."""
     services, jobs = _by_kind(loads, demand=demand)
-    quiet = off_peak_share(demand, rules=rules).value
-    by_day = [_in_replicas(needed(load, rules=rules).value, load) for load in services]
-    by_night = [_in_replicas(quiet * needed(load, rules=rules).value, load) for load in services]
+    quiet = off_peak_share(demand, rules=rules)
+    needs = [needed(load, rules=rules) for load in services]
+    by_day = [_in_replicas(need.value, load) for need, load in zip(needs, services, strict=True)]
+    by_night = [_in_replicas(quiet.value * need.value, load) for need, load in zip(needs, services, strict=True)]
     largest_job = max((load.machines_per_replica for load in jobs), default=0)
     trained = max(largest_job, ceil(sum(load.busy_machines.value for load in jobs)))
-    return max(sum(by_day), sum(by_night) + trained)
+    of = Places()
+    day, night = [], []
+    for need, load in zip(needs, services, strict=True):
+        size = of(_size_of(load))
+        day.append(f"max(1, ceil({of(need)} / {size})) * {size}")
+        night.append(f"max(1, ceil({of(quiet)} * {of(need)} / {size})) * {size}")
+    sizes = [of(_size_of(load)) for load in jobs]
+    worked = f"max({', '.join([*sizes, f'ceil({of.plus(load.busy_machines for load in jobs)})'])})" if jobs else "0"
+    words = f"max({' + '.join(day) or '0'}, {' + '.join([*night, worked])})"
+    return counted(max(sum(by_day), sum(by_night) + trained), "machines", REPLICAS, arithmetic=words, inputs=of.inputs)
+
+
+def _size_of(load: Load) -> Estimate:
+    """Return the machines of one replica of a load."""
+    return load.derived.get("machines_per_replica") or _replica_size(load.name, load.machines_per_replica, load.case)
 
 
 def _in_replicas(machines: float, load: Load) -> int:
@@ -208,10 +339,10 @@ def _in_replicas(machines: float, load: Load) -> int:
     return max(1, ceil(machines / load.machines_per_replica)) * load.machines_per_replica
 
 
-def mean_utilisation(loads: Sequence[Load], *, num_servers: float, machine: Machine) -> Estimate:
+def mean_utilisation(loads: Sequence[Load], *, num_servers: float | Estimate, machine: Machine) -> Estimate:
     """Return the busy share of the fleet's time, at most 1; the spares share the work."""
     busy = total([load.mean_machines for load in loads], unit="machines")
-    if num_servers == 0:
+    if (num_servers.value if isinstance(num_servers, Estimate) else num_servers) == 0:
         return scaled(busy, 0.0, unit="fraction")
     share = over(busy, scaled(machine.machines_per_server, num_servers), unit="fraction")
     return bounded(share, ceiling=1.0)

@@ -16,7 +16,7 @@ from aigc_bench.plan.records.machine import Machine
 from aigc_bench.plan.records.rules import Rules
 from aigc_bench.plan.sizing.checkpoints import stall_of
 from aigc_bench.plan.sizing.fleets import grown
-from aigc_bench.plan.stats.estimates import bounded, scaled, times
+from aigc_bench.plan.stats.estimates import bounded, scaled, stated, times
 
 SECONDS_PER_DAY = 86400.0
 
@@ -33,7 +33,8 @@ def kept_results(job: Job) -> Estimate | None:
     """Return the bytes of the results that are stored together; ``None`` where a job stores none."""
     if job.response_bytes is None or job.kept_days is None or job.kept_days.high <= 0:
         return None
-    runs = bounded(scaled(job.kept_days, job.runs_per_day, unit="runs"), floor=1.0)
+    daily = stated(job.runs_per_day, f"demand.jobs.{job.name}.runs_per_day", unit="run/day")
+    runs = bounded(scaled(job.kept_days, daily, unit="runs"), floor=1.0)
     return times(job.items, job.response_bytes, runs, unit="B")
 
 

@@ -12,8 +12,11 @@ for independent and 5.2 for fully dependent inputs. Results lie within the outer
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 
+from aigc_bench.core.arithmetic import ceil as ceil
+from aigc_bench.core.derivation import Derivation, changed, derivation_of, record, restated
 from aigc_bench.core.records import Basis, Estimate
 
 NO_TERMS = "sum of no terms"
@@ -52,10 +55,46 @@ def zero(unit: str) -> Estimate:
     return estimate(0.0, unit=unit, basis="modelled", source=NO_TERMS)
 
 
-def _make(values: tuple[float, float, float], *, unit: str, parts: Sequence[Estimate]) -> Estimate:
+def counted(
+    number: float,
+    unit: str,
+    source: str,
+    *,
+    arithmetic: str | None = None,
+    inputs: Sequence[Estimate | float] = (),
+    compute: Callable[..., float] | None = None,
+    key: str | None = None,
+    title: str | None = None,
+) -> Estimate:
+    """Return a whole number that a plan counts, with the arithmetic or the function that gives it from its inputs."""
+    found = Estimate(value=number, low=number, high=number, unit=unit, basis="modelled", source=source)
+    if not inputs and key is None:
+        return found
+    return record(found, Derivation(arithmetic, tuple(inputs), source if inputs else None, compute, key, title))
+
+
+def known_as(quantity: Estimate, key: str, title: str) -> Estimate:
+    """Return the number under a key, by which it is explained wherever it is computed alike; a dot leads below the option."""
+    return restated(quantity, key=key, title=title)
+
+
+def stated(value: float, key: str, *, unit: str, source: str = "stated in the demand, or its default") -> Estimate:
+    """Return a plain number of the demand as an Estimate, under its own key."""
+    return record(assumed(value, unit=unit, source=source), Derivation(None, key=key))
+
+
+def _make(values: tuple[float, float, float], *, unit: str, parts: Sequence[Estimate], arithmetic: str) -> Estimate:
     value, low, high = values
     reasons = tuple(dict.fromkeys(reason for part in parts for reason in part.reasons))
-    return Estimate(value=value, low=min(low, value), high=max(high, value), unit=unit, basis=combined(parts), reasons=reasons)
+    made = Estimate(value=value, low=min(low, value), high=max(high, value), unit=unit, basis=combined(parts), reasons=reasons)
+    return record(made, Derivation(arithmetic, tuple(parts)))
+
+
+@lru_cache(maxsize=256)
+def _over_places(count: int, sign: str) -> str:
+    """Return inputs joined by an operator, or as the arguments of a function."""
+    places = [f"{{{place}}}" for place in range(count)]
+    return f" {sign} ".join(places) if sign in "+*" or count == 1 else f"{sign}({', '.join(places)})"
 
 
 def plus(*terms: Estimate) -> Estimate:
@@ -63,7 +102,7 @@ def plus(*terms: Estimate) -> Estimate:
     units = {term.unit for term in terms}
     assert len(units) == 1, f"only one unit can be added, not {sorted(units)}"
     sums = (math.fsum(t.value for t in terms), math.fsum(t.low for t in terms), math.fsum(t.high for t in terms))
-    return _make(sums, unit=terms[0].unit, parts=terms)
+    return _make(sums, unit=terms[0].unit, parts=terms, arithmetic=_over_places(len(terms), "+"))
 
 
 def total(terms: Sequence[Estimate], *, unit: str) -> Estimate:
@@ -81,16 +120,14 @@ def times(*factors: Estimate, unit: str) -> Estimate:
         down = _quadrature(_log_ratio(factor.value, factor.low) for factor in factors)
         up = _quadrature(_log_ratio(factor.high, factor.value) for factor in factors)
         ends = (value * math.exp(-down), value * math.exp(up))
-    return _make((value, *ends), unit=unit, parts=factors)
+    return _make((value, *ends), unit=unit, parts=factors, arithmetic=_over_places(len(factors), "*"))
 
 
 def over(numerator: Estimate, denominator: Estimate, *, unit: str) -> Estimate:
     """Return the quotient of a non-negative numerator and a positive denominator, independent of each other."""
     assert denominator.low > 0, "an interval in a denominator must lie above 0"
-    inverse = denominator.model_copy(
-        update={"value": 1 / denominator.value, "low": 1 / denominator.high, "high": 1 / denominator.low}
-    )
-    return times(numerator, inverse, unit=unit)
+    inverse = changed(denominator, value=1 / denominator.value, low=1 / denominator.high, high=1 / denominator.low)
+    return record(times(numerator, inverse, unit=unit), Derivation("{0} / {1}", (numerator, denominator)))
 
 
 def _log_ratio(larger: float, smaller: float) -> float:
@@ -101,41 +138,48 @@ def _quadrature(widths: Iterable[float]) -> float:
     return math.sqrt(math.fsum(width * width for width in widths))
 
 
-def scaled(quantity: Estimate, factor: float, *, unit: str | None = None) -> Estimate:
+def scaled(quantity: Estimate, factor: float | Estimate, *, unit: str | None = None) -> Estimate:
     """Return the estimate times an exact non-negative number: a unit conversion or a count."""
-    assert factor >= 0, "scale by a non-negative number"
-    values = (quantity.value * factor, quantity.low * factor, quantity.high * factor)
-    return quantity.model_copy(update={"value": values[0], "low": values[1], "high": values[2], "unit": unit or quantity.unit})
+    exact = factor.value if isinstance(factor, Estimate) else factor
+    assert exact >= 0, "scale by a non-negative number"
+    values = {"value": quantity.value * exact, "low": quantity.low * exact, "high": quantity.high * exact}
+    return record(changed(quantity, **values, unit=unit or quantity.unit), Derivation("{0} * {1}", (quantity, factor)))
 
 
 def complement(share: Estimate) -> Estimate:
     """Return one less a share; low and high change places."""
-    return share.model_copy(update={"value": 1 - share.value, "low": 1 - share.high, "high": 1 - share.low})
+    ends = {"value": 1 - share.value, "low": 1 - share.high, "high": 1 - share.low}
+    return record(changed(share, **ends), Derivation("1 - {0}", (share,)))
 
 
 def largest(quantities: Sequence[Estimate]) -> Estimate:
     """Return the largest of several estimates, end by end."""
     tops = (max(q.value for q in quantities), max(q.low for q in quantities), max(q.high for q in quantities))
-    return _make(tops, unit=quantities[0].unit, parts=quantities)
+    return _make(tops, unit=quantities[0].unit, parts=quantities, arithmetic=_over_places(len(quantities), "max"))
 
 
 def whole(quantity: Estimate, *, unit: str) -> Estimate:
     """Return the estimate rounded up to whole units, end by end."""
-    return _make((ceil(quantity.value), ceil(quantity.low), ceil(quantity.high)), unit=unit, parts=(quantity,))
+    return _make(
+        (ceil(quantity.value), ceil(quantity.low), ceil(quantity.high)), unit=unit, parts=(quantity,), arithmetic="ceil({0})"
+    )
 
 
-def ceil(number: float) -> int:
-    """Return the next whole number, tolerating rounding errors of floating-point sums (3.0000000000000004 is 3)."""
-    nearest = round(number)
-    return nearest if math.isclose(number, nearest, rel_tol=1e-12, abs_tol=1e-12) else math.ceil(number)
-
-
-def bounded(quantity: Estimate, *, floor: float = 0.0, ceiling: float = math.inf) -> Estimate:
+def bounded(quantity: Estimate, *, floor: float | Estimate = 0.0, ceiling: float = math.inf) -> Estimate:
     """Return the estimate with value, low and high kept within bounds."""
-    ends = {end: min(ceiling, max(floor, getattr(quantity, end))) for end in ("value", "low", "high")}
-    return quantity.model_copy(update=ends)
+    least = floor.value if isinstance(floor, Estimate) else floor
+    ends = {end: min(ceiling, max(least, getattr(quantity, end))) for end in ("value", "low", "high")}
+    lowest = "{0}" if isinstance(floor, float) and floor == 0 else "max({0}, {1})"
+    bounds = lowest if ceiling == math.inf else f"min({{2}}, {lowest})"
+    return record(changed(quantity, **ends), Derivation(bounds, (quantity, floor, ceiling)))
 
 
-def named(quantity: Estimate, source: str) -> Estimate:
-    """Return the estimate with its formula as its source."""
-    return quantity.model_copy(update={"source": source})
+def named(quantity: Estimate, source: str, *, formula: str | None = None) -> Estimate:
+    """Return the estimate with its formula as its source; ``formula`` is the whole one, if the source is short."""
+    return restated(quantity, formula=formula or source, source=source)
+
+
+def explained(quantity: Estimate, formula: str) -> Estimate:
+    """Return a number that was just computed with its formula in words; its source stays."""
+    found = derivation_of(quantity)
+    return quantity if found is None else record(quantity, found._replace(formula=formula))

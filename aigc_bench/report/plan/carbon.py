@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aigc_bench.plan.explain.money import FOOTPRINT
+from aigc_bench.plan.explain.option import FOOTPRINT
 from aigc_bench.plan.output.shown import key_of
 from aigc_bench.report.markup import template
 from aigc_bench.report.plan.view import PlanPage
@@ -17,7 +17,7 @@ def render(page: PlanPage) -> str | None:
     if best is None or best.carbon_kg is None:
         return None
     at = key_of(best)
-    parts = [trail[key].value for key in (f"{at}.{name}" for name, _ in FOOTPRINT) if key in trail]
+    parts = [trail[key].value for key in (f"{at}.{name}" for name in FOOTPRINT) if key in trail]
     values = {
         "best": best,
         "at": at,

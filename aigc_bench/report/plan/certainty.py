@@ -8,9 +8,9 @@ from typing import Any
 from markupsafe import Markup
 
 from aigc_bench.core.units import quantity
-from aigc_bench.plan.explain.risk import path_key, regret_key, swing_key
 from aigc_bench.plan.output.risk_view import RiskView
 from aigc_bench.plan.records.risk import GrowthPath, Swing, Tornado
+from aigc_bench.plan.risk.counted_risk import path_key, regret_key, swing_key
 from aigc_bench.report.charts import OWN_HOVER, Chart, by_year, rounded
 from aigc_bench.report.markup import number, template
 from aigc_bench.report.plan.view import PlanPage

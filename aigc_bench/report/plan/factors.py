@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aigc_bench.plan.explain.named_inputs import input_key
+from aigc_bench.plan.explain.option import input_key
 from aigc_bench.plan.output.shown import key_of
 from aigc_bench.report.markup import template
 from aigc_bench.report.plan.view import PlanPage

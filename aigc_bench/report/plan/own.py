@@ -11,7 +11,7 @@ from aigc_bench.core.records import Estimate
 from aigc_bench.core.units import chance, quantity
 from aigc_bench.plan.options.wording import what
 from aigc_bench.plan.output.shown import key_of
-from aigc_bench.plan.risk.rent_vs_buy import RISING, VOLUMES, OwnOrNot, Rival
+from aigc_bench.plan.risk.rent_vs_buy import VOLUMES, OwnOrNot, Rival
 from aigc_bench.plan.stats.estimates import bounded, scaled
 from aigc_bench.report.charts import Chart, dollars, rounded
 from aigc_bench.report.markup import number, template
@@ -51,24 +51,10 @@ def planned_probability(found: OwnOrNot) -> list[float | None]:
 
 
 def keys_of(page: PlanPage, found: OwnOrNot) -> dict[str, str]:
-    """Return the keys of the fixed and the variable cost of owning, derived from the cost lines of an explained option."""
+    """Return the keys of the fixed and the variable cost of owning, with what they were computed from."""
     trail, at = page.figures.trail, key_of(found.own)
-    lines = [key for key in trail.starting(f"{at}.costs.") if key.count(".") == at.count(".") + 2]
-    running = [key for key in lines if key.endswith(tuple(f".{name}" for name in RISING))]
-    rising = trail.computed(
-        "own_or_not.rising_usd_per_year",
-        "variable cost per year",
-        found.rising_usd_per_year,
-        formula="electricity x share of the mean power above idle",
-        inputs=(*running, f"{at}.machine.idle_power_w", f"{at}.machine.full_power_w"),
-    )
-    fixed = trail.computed(
-        "own_or_not.fixed_usd_per_year",
-        "fixed cost of owning per year",
-        found.fixed_usd_per_year,
-        formula="sum of the cost lines - variable cost",
-        inputs=(*lines, rising),
-    )
+    rising = trail.add("own_or_not.rising_usd_per_year", "variable cost per year", found.rising_usd_per_year, at=at)
+    fixed = trail.add("own_or_not.fixed_usd_per_year", "fixed cost of owning per year", found.fixed_usd_per_year, at=at)
     return {"fixed": fixed, "rising": rising}
 
 

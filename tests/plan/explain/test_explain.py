@@ -12,14 +12,16 @@ import pytest
 
 from aigc_bench import api
 from aigc_bench.cli import main
+from aigc_bench.core.derivation import derivation_of, recomputed
 from aigc_bench.core.errors import UsageError
+from aigc_bench.core.records import Estimate
 from aigc_bench.plan.explain.listing import nearest
-from aigc_bench.plan.explain.risk import path_key, swing_key
 from aigc_bench.plan.explain.step import Trail, slug
 from aigc_bench.plan.explain.text import explain, resolve, short, trail_of
 from aigc_bench.plan.output.contract import contract
 from aigc_bench.plan.output.plan_view import plan_view
 from aigc_bench.plan.records.plan import Option, Plan
+from aigc_bench.plan.risk.counted_risk import path_key, swing_key
 from aigc_bench.plan.stats.availability import spares
 
 COUNTS = (
@@ -175,7 +177,7 @@ def test_every_leaf_has_a_source_and_a_date_or_says_that_it_is_assumed_or_modell
 
 
 def test_the_arithmetic_of_every_step_adds_up(example: Plan) -> None:
-    """A step without arithmetic is a queue, spares, a count of the room, or a draw of worlds."""
+    """A step without arithmetic is a queue, spares, a count of the room, or a draw of scenarios."""
     for _, trail in trails(example):
         for key in trail:
             again = trail.recomputed(key)
@@ -183,6 +185,27 @@ def test_the_arithmetic_of_every_step_adds_up(example: Plan) -> None:
                 assert again == pytest.approx(trail[key].value.value, rel=1e-6, abs=1e-12), f"{key}: {trail[key].arithmetic}"
             elif trail[key].inputs:
                 assert key.endswith(NOT_ARITHMETIC) or ".bill." in key, f"{key} cannot be done again: {trail[key].formula}"
+
+
+def graph_of(plan: Plan) -> dict[int, Estimate]:
+    """Every number that the shown numbers of a plan were computed from, as the objects that they are."""
+    found: dict[int, Estimate] = {}
+    waiting = [trail[key].value for _, trail in trails(plan) for key in trail]
+    while waiting:
+        number = waiting.pop()
+        if id(number) not in found:
+            found[id(number)] = number
+            derivation = derivation_of(number)
+            waiting += [one for one in derivation.inputs if isinstance(one, Estimate)] if derivation else []
+    return found
+
+
+def test_every_number_of_the_graph_follows_again_from_what_it_was_computed_from(example: Plan) -> None:
+    graph = graph_of(example)
+    done = [(number, again) for number in graph.values() if (again := recomputed(number)) is not None]
+    assert len(done) > 1000
+    for number, again in done:
+        assert again == pytest.approx(number.value, rel=1e-9, abs=1e-12), (number, derivation_of(number))
 
 
 def test_spares_are_those_that_the_binomial_asks_for(example: Plan) -> None:

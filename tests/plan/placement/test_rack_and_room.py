@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aigc_bench.core.derivation import recomputed
 from aigc_bench.plan.hardware.hosts import Host, hosts
-from aigc_bench.plan.placement.rack import RackFill, fullest_rack, num_racks, rack_fill
+from aigc_bench.plan.placement.rack import fullest_rack, num_racks, rack_fill
 from aigc_bench.plan.placement.room import room_maker, storage_need
 from aigc_bench.plan.records.demand import Dataset, Demand, Growth
 from aigc_bench.plan.records.plan import Option
@@ -28,16 +29,18 @@ def host(server: str) -> Host:
 @pytest.mark.parametrize(
     ("site", "fill"),
     [
-        ({}, RackFill(servers=6, limit="cooling")),
-        ({"rack_power_w": exact(2_500.0, "W")}, RackFill(servers=2, limit="power")),
-        ({"rack_height_u": 7}, RackFill(servers=3, limit="space")),
-        ({"rack_cooling_w": exact(1_000.0, "W")}, RackFill(servers=0, limit="cooling")),
-        ({"rack_power_w": None, "rack_cooling_w": None}, RackFill(servers=21, limit="space")),
+        ({}, (6, "cooling")),
+        ({"rack_power_w": exact(2_500.0, "W")}, (2, "power")),
+        ({"rack_height_u": 7}, (3, "space")),
+        ({"rack_cooling_w": exact(1_000.0, "W")}, (0, "cooling")),
+        ({"rack_power_w": None, "rack_cooling_w": None}, (21, "space")),
     ],
 )
-def test_a_rack_holds_what_its_scarcest_limit_lets_it(site: dict[str, object], fill: RackFill) -> None:
+def test_a_rack_holds_what_its_scarcest_limit_lets_it(site: dict[str, object], fill: tuple[int, str]) -> None:
     """Servers of 1.2 kW, 1.3 kW of heat and 2 U in racks of 10 kW, 8 kW and 42 U."""
-    assert rack_fill(make_machine(), make_site(**site)) == fill
+    found = rack_fill(make_machine(), make_site(**site))
+    assert found is not None and (found.servers, found.limit) == fill
+    assert recomputed(found.counted) == fill[0]
 
 
 def test_a_site_without_limits_has_no_fill() -> None:

@@ -9,11 +9,11 @@ import ast
 import math
 import operator
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-
-from aigc_bench.plan.stats.estimates import ceil
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 
 _PLACE = re.compile(r"\{(\d+)\}")
+_NAME = re.compile(r"\b_(\d+)\b")
 _OPERATORS: Mapping[type[ast.operator], Callable[[float, float], float]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
@@ -21,6 +21,14 @@ _OPERATORS: Mapping[type[ast.operator], Callable[[float, float], float]] = {
     ast.Div: operator.truediv,
     ast.Pow: operator.pow,
 }
+
+
+def ceil(number: float) -> int:
+    """Return the next whole number, tolerating rounding errors of floating-point sums (3.0000000000000004 is 3)."""
+    nearest = round(number)
+    return nearest if math.isclose(number, nearest, rel_tol=1e-12, abs_tol=1e-12) else math.ceil(number)
+
+
 _FUNCTIONS: Mapping[str, Callable[..., float]] = {
     "ceil": ceil,
     "floor": lambda number: math.floor(number + 1e-9),
@@ -31,32 +39,29 @@ _FUNCTIONS: Mapping[str, Callable[..., float]] = {
 _SIGNS = ((" ** ", " ^ "), (" * ", " × "))
 
 
-class Inputs:
-    """Number keys in order while an expression over them is written: ``of(key)`` is ``{0}``."""
-
-    def __init__(self) -> None:
-        self.keys: list[str] = []
-
-    def __call__(self, key: str) -> str:
-        if key not in self.keys:
-            self.keys.append(key)
-        return f"{{{self.keys.index(key)}}}"
-
-    def plus(self, keys: Iterable[str]) -> str:
-        """Return the sum of some keys, in brackets if there are several; ``0`` of none."""
-        terms = [self(key) for key in keys]
-        return f"({' + '.join(terms)})" if len(terms) > 1 else terms[0] if terms else "0"
-
-
-def places(expression: str) -> set[int]:
-    """Return the numbers of the inputs that an expression uses."""
-    return {int(found) for found in _PLACE.findall(expression)}
-
-
 def evaluate(expression: str, values: Sequence[float]) -> float:
     """Return the value of the expression over ``values``."""
     filled = _PLACE.sub(lambda found: f"({values[int(found[1])]!r})", expression)
     return _value(ast.parse(filled, mode="eval").body)
+
+
+@lru_cache(maxsize=4096)
+def substituted(expression: str, parts: tuple[str, ...]) -> str:
+    """Return the expression with other expressions in the places of its inputs, in brackets where precedence requires them."""
+    tree = ast.parse(_PLACE.sub(r"_\1", expression), mode="eval")
+    filled = _Substitute([ast.parse(_PLACE.sub(r"_\1", part), mode="eval").body for part in parts]).visit(tree)
+    return _NAME.sub(r"{\1}", ast.unparse(filled))
+
+
+class _Substitute(ast.NodeTransformer):
+    """Put expressions in the places of names ``_0``, ``_1`` ..."""
+
+    def __init__(self, parts: Sequence[ast.expr]) -> None:
+        self.parts = parts
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        """Return the expression of a place, or the name of a function."""
+        return self.parts[int(node.id[1:])] if node.id.startswith("_") else node
 
 
 def in_words(expression: str, words: Sequence[str]) -> str:

@@ -1,0 +1,73 @@
+"""Add the numbers that all options of a plan share: the demand as read, growth, the rules."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from aigc_bench.core.records import Estimate, Record
+from aigc_bench.plan.explain.assumptions import title_of
+from aigc_bench.plan.explain.step import Trail, slug
+from aigc_bench.plan.records.demand import Arrival, Demand, Site
+from aigc_bench.plan.records.plan import Plan
+from aigc_bench.plan.sizing.fleets import LAST, MEAN, grown, off_peak_share
+from aigc_bench.plan.stats.estimates import stated
+
+STATED = "stated in the demand, or its default"
+OFF_PEAK = "load of the services while jobs run, as a share of their peak"
+
+
+def add_demand(trail: Trail, plan: Plan) -> None:
+    """Add the numbers of demand and rules, under ``demand`` and ``rules``."""
+    _add_record(trail, plan.demand, path="demand")
+    _add_record(trail, plan.rules, path="rules")
+    _add_plain(trail, plan.demand)
+    last, mean = grown(plan.demand.growth)
+    trail.add("growth.last", LAST, last)
+    trail.add("growth.mean", MEAN, mean)
+    trail.add("demand.off_peak_share", OFF_PEAK, off_peak_share(plan.demand, rules=plan.rules))
+
+
+def _add_record(trail: Trail, record: Record, *, path: str) -> None:
+    """Add every Estimate below a record; of a computed arrival, its parts."""
+    for name in type(record).model_fields:
+        value, key = getattr(record, name), f"{path}.{name}"
+        if isinstance(record, Arrival) and isinstance(value, Mapping):
+            continue
+        if isinstance(record, Arrival) and name == "peak_requests_per_s":
+            for part, number in record.parts.items():
+                trail.add(f"{path}.{slug(part)}", title_of((*path.split("."), part)), number, source=STATED)
+        if isinstance(value, Estimate):
+            trail.add(key, title_of(tuple(key.split("."))), value, source=STATED)
+        elif isinstance(record, Site) and name == "of_factors":
+            for own, amount in record.of_factors.items():
+                trail.add(f"{path}.{own}", title_of((*path.split("."), own)), amount, source=STATED)
+        elif isinstance(value, Record):
+            _add_record(trail, value, path=key)
+        elif isinstance(value, tuple):
+            for entry in value:
+                if isinstance(entry, Record):
+                    _add_record(trail, entry, path=f"{key}.{getattr(entry, 'name', '?')}")
+
+
+def _add_plain(trail: Trail, demand: Demand) -> None:
+    """Add the plain numbers that formulae take from a demand."""
+
+    def add(key: str, value: float, unit: str) -> None:
+        """Add a leaf of the demand, under its own key."""
+        path = f"demand.{key}"
+        trail.add(path, title_of(tuple(path.split("."))), stated(value, path, unit=unit))
+
+    add("availability", demand.availability, "fraction")
+    add("finance.life_years", demand.finance.life_years, "years")
+    add("site.rack_height_u", demand.site.rack_height_u, "U")
+    add("colocation.rack_height_u", demand.colocation.rack_height_u, "U")
+    if demand.growth is not None:
+        add("growth.horizon_years", demand.growth.horizon_years, "years")
+    for job in demand.jobs:
+        add(f"jobs.{job.name}.window_s", job.window_s, "s")
+        add(f"jobs.{job.name}.runs_per_day", job.runs_per_day, "run/day")
+    add("constraints.confidence", demand.constraints.confidence, "fraction")
+    for name in ("budget_usd", "budget_usd_per_year"):
+        limit = getattr(demand.constraints, name)
+        if limit is not None:
+            add(f"constraints.{name}", limit, "usd")

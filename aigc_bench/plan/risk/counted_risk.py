@@ -1,0 +1,135 @@
+"""The numbers of a plan's certainty as Estimates that know their scenarios and inputs: regret, drivers, safer choices, growth."""
+
+from __future__ import annotations
+
+from aigc_bench.core.derivation import Derivation, record
+from aigc_bench.core.records import Estimate
+from aigc_bench.plan.records.plan import Plan
+from aigc_bench.plan.records.risk import Certainty, GrowthPath, PathYear, Regret, Safer, Swing
+from aigc_bench.plan.risk.counted_shares import SCENARIOS, fraction, scenarios_of, share
+from aigc_bench.plan.stats.estimates import counted, known_as
+
+MANY_SCENARIOS = "certainty.tornado.num_worlds"
+CHEAPEST = "count of the scenarios in which it meets the demand and no option that does costs less"
+REGRET = "mean over those scenarios of its cost above that of the cheapest option that meets the demand there, at least 0"
+ABLE = "count of the scenarios in which at least one option meets the demand"
+GROWN = "count of the scenarios in which the fleet of that year meets every SLO and deadline at the year's end"
+IN_ABLE = "scenarios in which it holds / scenarios in which some option meets the demand"
+MEETS = "share of the scenarios in which every SLO and deadline is met"
+IN_PROPORTION = "purchase and every cost line in proportion to the servers"
+SIZED = "sized like the plan, with the rates at that year's end"
+MEDIAN = "median over the Monte Carlo scenarios"
+
+
+def regret_key(rank: int, name: str) -> str:
+    """Return the key of an option's number in the comparison with its alternatives."""
+    return f"certainty.regret.{rank}.{name}"
+
+
+def swing_key(kind: str, name: str, end: str) -> str:
+    """Return the key of an end of a bar: ``kind`` is cost or slo, ``end`` low or high."""
+    plain = name.replace(",", "").replace(" ", "_").replace(".", "_").replace("'", "").replace(":", "")
+    return f"certainty.tornado.{kind}.{plain}.{end}"
+
+
+def path_key(year: int, name: str) -> str:
+    """Return the key of a number of a year of the growth path."""
+    return f"certainty.growth_path.{year}.{name}"
+
+
+def risk_of(found: Certainty, plan: Plan, *, num_many: int) -> dict[str, Estimate]:
+    """Return the numbers of a plan's certainty by key; ``num_many`` scenarios were drawn for the tornado."""
+    scenarios = scenarios_of(found.num_worlds, seed=found.seed)
+    costs = {
+        one.rank: known_as(one.tco_usd, f"options.{one.rank}.tco_usd", f"total cost of option {one.rank}") for one in plan.options
+    }
+    best = costs[plan.recommendation or 1]
+    words = "drawn for the recommended option alone, like the others; each end of an input is a tenth of them"
+    many = counted(num_many, "scenarios", words, key=MANY_SCENARIOS, title="Monte Carlo scenarios of the drivers")
+    numbers = _usd("certainty.median_tco_usd", "median total cost", found.median_tco_usd, MEDIAN, scenarios, best)
+    for one in found.regret:
+        numbers |= _of_regret(one, scenarios, costs[one.rank])
+    numbers[MANY_SCENARIOS] = many
+    mean = found.tornado.mean_tco_usd
+    numbers |= _usd("certainty.tornado.mean_tco_usd", "mean total cost", mean, "mean over the scenarios", many, best)
+    for swing in found.tornado.cost:
+        numbers |= _of_cost(swing, many, best)
+    for swing in found.tornado.slo:
+        numbers |= _of_slo(swing, many)
+    numbers |= _of_safer(found.surer, scenarios) if found.surer else {}
+    return numbers | (_of_growth(found.growth_path, scenarios) if found.growth_path else {})
+
+
+def _usd(key: str, title: str, usd: float, formula: str, *inputs: Estimate) -> dict[str, Estimate]:
+    value = Estimate(value=usd, low=usd, high=usd, unit="usd", basis="modelled", source=formula)
+    return {key: record(value, Derivation(None, inputs, formula, None, key, title))}
+
+
+def _of_regret(one: Regret, scenarios: Estimate, cost: Estimate) -> dict[str, Estimate]:
+    key, title = f"{SCENARIOS}.able", "scenarios in which some option meets the demand"
+    able = counted(one.num_worlds, "scenarios", ABLE, inputs=(scenarios,), key=key, title=title)
+    of, words = regret_key(one.rank, "p_cheapest"), f"option {one.rank} is the cheapest that meets the demand"
+    cheapest = share(one.p_cheapest, of, words, counts=CHEAPEST, inputs=(cost,), of=able, formula=IN_ABLE)
+    regret = regret_key(one.rank, "regret_usd")
+    return {key: able, of: cheapest} | _usd(regret, f"expected regret of option {one.rank}", one.regret_usd, REGRET, able, cost)
+
+
+def _of_cost(swing: Swing, many: Estimate, best: Estimate) -> dict[str, Estimate]:
+    found: dict[str, Estimate] = {}
+    for end, value in (("low", swing.tco_low_usd), ("high", swing.tco_high_usd)):
+        formula = f"mean total cost over {_tenth(end)}"
+        found |= _usd(swing_key("cost", swing.name, end), f"total cost, {_at(swing, end)}", value, formula, many, best)
+    return found
+
+
+def _of_slo(swing: Swing, many: Estimate) -> dict[str, Estimate]:
+    found = {}
+    for end, value in (("low", swing.p_slo_low), ("high", swing.p_slo_high)):
+        if value is not None:
+            formula, key = f"share that meets every SLO and deadline, of {_tenth(end)}", swing_key("slo", swing.name, end)
+            found[key] = fraction(value, Derivation(None, (many,), formula, None, key, f"P(SLO), {_at(swing, end)}"))
+    return found
+
+
+def _tenth(end: str) -> str:
+    return f"the tenth of the scenarios with the {'lowest' if end == 'low' else 'highest'} input"
+
+
+def _at(swing: Swing, end: str) -> str:
+    return f"{swing.name} at {'P10' if end == 'low' else 'P90'}"
+
+
+def _of_safer(found: Safer, scenarios: Estimate) -> dict[str, Estimate]:
+    numbers = {}
+    for name, one in (("option", found.option), ("more_servers", found.more_servers)):
+        if one is not None:
+            at, of = f"certainty.surer.{name}", "another option" if name == "option" else "with more servers"
+            derivation = Derivation(None, (scenarios,), MEETS, None, f"{at}.p_slo", f"probability, {of}")
+            numbers[f"{at}.p_slo"] = fraction(one.p_slo, derivation)
+            numbers |= _usd(f"{at}.tco_usd", f"total cost, {of}", one.tco_usd, IN_PROPORTION, scenarios)
+    return numbers
+
+
+def _of_growth(path: GrowthPath, scenarios: Estimate) -> dict[str, Estimate]:
+    """Return servers, probability and cash flow of every year, then the sums."""
+    found: dict[str, Estimate] = {}
+    for one in path.years:
+        found |= _of_year(one, scenarios)
+    found["certainty.growth_path.price_ratio"] = path.price_ratio
+    for name, whole in (("staged_usd", path.staged_usd), ("at_once_usd", path.at_once_usd)):
+        if whole is not None:
+            found[f"certainty.growth_path.{name}"] = whole
+    return found
+
+
+def _of_year(one: PathYear, scenarios: Estimate) -> dict[str, Estimate]:
+    key, title = path_key(one.year, "num_servers"), f"servers required in year {one.year}"
+    servers = counted(one.num_servers, "servers", SIZED, key=key, title=title)
+    found = {key: servers}
+    for name, value in (("staged_usd", one.staged_usd), ("at_once_usd", one.at_once_usd)):
+        if value is not None:
+            found[path_key(one.year, name)] = value
+    if one.p_slo is not None:
+        of, words = path_key(one.year, "p_slo"), f"every SLO and deadline is met at the end of year {one.year}"
+        found[of] = share(one.p_slo, of, words, counts=GROWN, inputs=(servers,), of=scenarios)
+    return found
