@@ -8,27 +8,28 @@ from typing import TYPE_CHECKING
 from aigc_bench.cli.output import wrapped
 
 if TYPE_CHECKING:
+    from aigc_bench.plan.output.check_view import CheckedService
     from aigc_bench.plan.output.plan_view import PlanView
-    from aigc_bench.plan.records.plan import Option
-    from aigc_bench.plan.records.replay import ReplayedJob, ReplayedService
+    from aigc_bench.plan.records.replay import ReplayedJob
 
 
-def simulated(option: Option) -> Iterator[str]:
+def simulated(view: PlanView) -> Iterator[str]:
     """Yield the verdict of the simulation, then a line for each service and job."""
-    replay = option.replay
-    if replay is None:
+    check = view.check
+    if check is None:
         return
-    verdict = "confirms the plan" if replay.is_met else "DOES NOT CONFIRM THE PLAN"
+    verdict = "confirms the plan" if check.is_met else "DOES NOT CONFIRM THE PLAN"
     yield f"  simulation of the peak {verdict}:"
-    for service in replay.services:
-        yield from wrapped(_service(service, replay.added_machines.get(service.name, 0)), indent=4)
-    for job in replay.jobs:
+    for service in check.services:
+        yield from wrapped(_service(service), indent=4)
+    for job in check.jobs:
         yield from wrapped(_job(job), indent=4)
 
 
-def _service(one: ReplayedService, added: int) -> str:
+def _service(row: CheckedService) -> str:
     from aigc_bench.core.units import quantity
 
+    one = row.found
     if one.simulated_share is None:
         words = [f"{one.name}: no SLO; the queue {'is stable' if one.is_met else 'grows without bound'}"]
     else:
@@ -39,13 +40,12 @@ def _service(one: ReplayedService, added: int) -> str:
     if one.share_interval is not None:
         low, high = one.share_interval
         words.append(f"{low:.0%} to {high:.0%} over the interval of the predicted speed")
-    for name, found in one.percentiles.items():
-        if found.limit_s is not None and found.simulated_s is not None:
+    for found in row.latencies:
+        if found.limit_s is not None:
             analytic = "" if found.analytic_s is None else f" (analytic {quantity(found.analytic_s, 's')})"
-            label = name if name == "latency" else name.upper()
-            words.append(f"p{100 * found.share:g} {label} {quantity(found.simulated_s, 's')}{analytic}")
-    if added:
-        words.append(f"{added} accelerators more than the analytic model requires")
+            words.append(f"p{100 * found.share:g} {found.name} {quantity(found.simulated_s, 's')}{analytic}")
+    if row.num_added:
+        words.append(f"{row.num_added} accelerators more than the analytic model requires")
     return ", ".join([*words, *one.notes])
 
 

@@ -43,7 +43,7 @@ def screen(view: PlanView) -> str:
             "",
             *_bottlenecks(best),
             "",
-            *simulated(best.option),
+            *simulated(view),
             *risk(view),
             *next_measurement(view),
             *warnings(view),

@@ -13,12 +13,12 @@ from aigc_bench.core import registry
 from aigc_bench.measure.store import Run
 from aigc_bench.plan.factors.base import all_factors
 from aigc_bench.plan.of_run import plan_of_run
+from aigc_bench.plan.output.plan_view import plan_view
 from aigc_bench.report.base import ReportContext, Section
 from aigc_bench.report.findings import findings
 from aigc_bench.report.render import render_report, sections
 from aigc_bench.report.sections.each_case import middle_trials
 from aigc_bench.report.sections.method import detail
-from aigc_bench.report.sections.plan import room_percent, unit_costs
 from aigc_bench.report.views import run_views
 from tests.analyze.synthetic import GPU, make_case, make_run
 from tests.report.page import Page
@@ -159,22 +159,22 @@ def test_invalid_numbers_are_left_out_of_the_plan_and_named_or_used_and_named(a_
 
 
 def test_what_is_required_fills_the_head_room_bar(a_cpu_run: Run) -> None:
-    plan = plan_of_run(a_cpu_run)
-    for factor in plan.options[0].factors.values():
-        percent = room_percent(factor)
-        if factor.headroom is None:
-            assert percent is None
+    best = plan_view(plan_of_run(a_cpu_run)).recommendation
+    for row in best.factors:
+        if row.found.headroom is None:
+            assert row.used_percent is None
         else:
-            assert percent == pytest.approx(min(100, 100 * (1 - factor.headroom)), abs=0.06)
+            assert row.used_percent == pytest.approx(min(100, 100 * (1 - row.found.headroom)), abs=0.06)
 
 
 def test_unit_costs_are_given_for_a_round_number_of_units(a_cpu_run: Run) -> None:
-    option = plan_of_run(a_cpu_run).options[0]
-    for unit in unit_costs(option):
-        per_unit = option.usd_per_unit[unit.name].value
-        factor = unit.cost.value / per_unit
-        assert round(factor) in (1, 1000, 10**6, 10**9)
-        assert unit.cost.value >= 0.01 or round(factor) == 10**9
+    view = plan_view(plan_of_run(a_cpu_run))
+    assert view.unit_costs
+    for one in view.unit_costs:
+        printed = one.cost.printed
+        assert printed.value == pytest.approx(view.best.usd_per_unit[one.name].value * one.cost.times)
+        assert one.cost.times in (1, 1000, 10**6, 10**9)
+        assert printed.value >= 0.01 or one.cost.times == 10**9
 
 
 def test_the_three_things_to_know_tell_outcome_trust_and_consequence(a_cpu_run: Run) -> None:

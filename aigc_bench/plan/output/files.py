@@ -19,8 +19,8 @@ def write_files(view: PlanView, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "plan.json").write_text(f"{json_text(contract(view))}\n", encoding="utf-8")
     write_csv(folder / "options.csv", [OPTION_COLUMNS, *(option.cells for option in view.plan.options)])
-    best = view.plan.recommended
-    write_csv(folder / "bill.csv", [BILL_COLUMNS, *map(_line, best.room.bill.lines if best and best.room else ())])
+    bills = view.bills if view.bought is view.plan.recommended else ()
+    write_csv(folder / "bill.csv", [BILL_COLUMNS, *(_line(line) for bill in bills for line in bill.lines)])
 
 
 def _line(line: BillLine) -> list[object]:

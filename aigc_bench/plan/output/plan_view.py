@@ -10,6 +10,7 @@ from functools import cached_property
 
 from aigc_bench.plan.money.cash_by_year import YearCash, cash_by_year
 from aigc_bench.plan.output.basis_view import BasisView, basis_view, widest_first
+from aigc_bench.plan.output.check_view import CheckView, check_view
 from aigc_bench.plan.output.money_view import (
     BillRows,
     CostRow,
@@ -25,9 +26,9 @@ from aigc_bench.plan.output.money_view import (
 )
 from aigc_bench.plan.output.options_view import Obstacles, OptionsView, obstacles, options_view
 from aigc_bench.plan.output.recommendation_view import RecommendationView, recommendation_view
+from aigc_bench.plan.output.rent_or_buy_view import RentOrBuyView, rent_or_buy_view
 from aigc_bench.plan.output.risk_view import RiskView, risk_view
 from aigc_bench.plan.records.plan import Assumption, Option, Plan
-from aigc_bench.plan.risk.rent_vs_buy import OwnOrNot, own_or_not
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,9 +106,14 @@ class PlanView:
         return risk_view(best, found) if best is not None and found is not None else None
 
     @cached_property
-    def rent_or_buy(self) -> OwnOrNot | None:
+    def check(self) -> CheckView | None:
+        """The simulation of the recommendation."""
+        return check_view(self.best) if self.best is not None else None
+
+    @cached_property
+    def rent_or_buy(self) -> RentOrBuyView | None:
         """The cheapest purchase against rents and APIs."""
-        return own_or_not(self.plan)
+        return rent_or_buy_view(self.plan)
 
     @cached_property
     def basis(self) -> BasisView:

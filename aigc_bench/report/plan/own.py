@@ -7,12 +7,9 @@ from typing import Any
 
 from markupsafe import Markup
 
-from aigc_bench.core.records import Estimate
 from aigc_bench.core.units import chance, quantity
-from aigc_bench.plan.options.wording import what
 from aigc_bench.plan.output.shown import key_of
-from aigc_bench.plan.risk.rent_vs_buy import VOLUMES, OwnOrNot, Rival
-from aigc_bench.plan.stats.estimates import bounded, scaled
+from aigc_bench.plan.risk.rent_vs_buy import VOLUMES, OwnOrNot
 from aigc_bench.report.charts import Chart, dollars, rounded
 from aigc_bench.report.markup import number, template
 from aigc_bench.report.plan.view import PlanPage
@@ -24,30 +21,19 @@ COLORS = ("c2", "c5", "c3", "c4", "c6", "c7")
 
 def render(page: PlanPage) -> str | None:
     """Return the section; ``None`` if no purchase is accepted, or there is no alternative to it."""
-    found = page.view.rent_or_buy
-    if found is None or not found.rivals:
+    view = page.view.rent_or_buy
+    if view is None:
         return None
     values = {
-        "found": found,
-        "own": what(found.own),
-        "charts": [costs(found), probabilities(found)],
+        "view": view,
+        "found": view.found,
+        "charts": [costs(view.found), probabilities(view.found)],
         "number": number,
-        "planned": planned_probability(found),
         "chance": chance,
-        "utilisation": [at_utilisation(one, capacity=found.capacity) for one in found.rivals],
         "figures": page.figures,
-        "keys": keys_of(page, found),
+        "keys": keys_of(page, view.found),
     }
     return template("plan_own.html.j2", values)
-
-
-def planned_probability(found: OwnOrNot) -> list[float | None]:
-    """Return P(owning is cheaper) at the planned volume for each alternative; ``None`` if the machines lack the capacity."""
-    at = min(range(len(VOLUMES)), key=lambda index: abs(math.log(VOLUMES[index])))
-    return [
-        one.break_even.p_own_cheaper if one.break_even else one.p_own_cheaper[at] if at < len(one.p_own_cheaper) else None
-        for one in found.rivals
-    ]
 
 
 def keys_of(page: PlanPage, found: OwnOrNot) -> dict[str, str]:
@@ -56,12 +42,6 @@ def keys_of(page: PlanPage, found: OwnOrNot) -> dict[str, str]:
     rising = trail.add("own_or_not.rising_usd_per_year", "variable cost per year", found.rising_usd_per_year, at=at)
     fixed = trail.add("own_or_not.fixed_usd_per_year", "fixed cost of owning per year", found.fixed_usd_per_year, at=at)
     return {"fixed": fixed, "rising": rising}
-
-
-def at_utilisation(rival: Rival, *, capacity: float) -> Estimate | None:
-    """Return the break-even as a utilisation of the owned machines, at most 1."""
-    at = rival.break_even.at if rival.break_even else None
-    return None if at is None else bounded(scaled(at, 1 / capacity, unit="fraction"), ceiling=1.0)
 
 
 def costs(found: OwnOrNot) -> Chart:

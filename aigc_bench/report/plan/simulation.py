@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from aigc_bench.core.units import quantity
+from aigc_bench.plan.output.check_view import Latency
 from aigc_bench.plan.output.shown import key_of
-from aigc_bench.plan.records.replay import ReplayedService
 from aigc_bench.report.markup import template
 from aigc_bench.report.plan.asked import stated
 from aigc_bench.report.plan.view import PlanPage
@@ -17,27 +15,20 @@ TITLE = "Check by simulation"
 
 def render(page: PlanPage) -> str | None:
     """Return the section; ``None`` if the option was not simulated, such as an API."""
-    best = page.view.best
-    if best is None or best.replay is None:
+    best, check = page.view.best, page.view.check
+    if best is None or check is None:
         return None
-    replay = best.replay
     values = {
-        "replay": replay,
+        "check": check,
         "at": key_of(best),
         "figures": page.figures,
-        "services": [(one, list(percentiles(one)), replay.added_machines.get(one.name, 0)) for one in replay.services],
-        "notes": list(dict.fromkeys(note for one in replay.services for note in one.notes)),
+        "services": [(one, [latency_words(latency) for latency in one.latencies]) for one in check.services],
     }
     return template("plan_simulation.html.j2", values)
 
 
-def percentiles(one: ReplayedService) -> Iterator[str]:
-    """Yield each latency at the percentile of the SLO: simulated, its bound, and analytic."""
-    for name, found in one.percentiles.items():
-        if found.simulated_s is None:
-            continue
-        label = name if name == "latency" else name.upper()
-        words = f"p{100 * found.share:g} {label} {quantity(found.simulated_s, 's')}"
-        words += f" (SLO {stated(found.limit_s)})" if found.limit_s is not None else ""
-        words += f", analytic {quantity(found.analytic_s, 's')}" if found.analytic_s is not None else ""
-        yield words
+def latency_words(one: Latency) -> str:
+    """Return a latency at the percentile of the SLO: simulated, its bound, and analytic."""
+    bound = f" (SLO {stated(one.limit_s)})" if one.limit_s is not None else ""
+    analytic = f", analytic {quantity(one.analytic_s, 's')}" if one.analytic_s is not None else ""
+    return f"p{100 * one.share:g} {one.name} {quantity(one.simulated_s, 's')}{bound}{analytic}"

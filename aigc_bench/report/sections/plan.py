@@ -8,14 +8,12 @@ from typing import ClassVar
 
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate
-from aigc_bench.plan.factors.base import in_order
-from aigc_bench.plan.output.round_counts import round_counts
-from aigc_bench.plan.records.assessment import Assessment, FactorVerdict
+from aigc_bench.plan.output.plan_view import plan_view
+from aigc_bench.plan.records.assessment import FactorVerdict
 from aigc_bench.plan.records.demand import Arrival, Job, Service
 from aigc_bench.plan.records.loads import Load
 from aigc_bench.plan.records.machine import Capability
 from aigc_bench.plan.records.plan import Assumption, Option, Plan
-from aigc_bench.plan.stats.estimates import scaled
 from aigc_bench.report.base import ReportContext, Section
 from aigc_bench.report.markup import template
 
@@ -34,16 +32,6 @@ class DemandRow:
     load: Load | None
 
 
-@dataclass(frozen=True, kw_only=True)
-class UnitCost:
-    """Cost and carbon of a round number of units."""
-
-    name: str
-    per: str
-    cost: Estimate
-    carbon: Estimate | None
-
-
 class PlanSection(Section):
     """Show the recommended option of the plan, or the reasons why no option is accepted."""
 
@@ -55,19 +43,19 @@ class PlanSection(Section):
         plan = context.plan
         if plan is None:
             return None
-        option = plan.recommended or next(iter(plan.options), None)
+        view = plan_view(plan)
+        option, carbon = view.best, {one.name: one for one in view.unit_carbon}
         values = {
             "plan": plan,
             "option": option,
             "loads": demand_rows(plan),
-            "factors": () if option is None else [option.factors[name] for name in in_order(option.factors)],
+            "factors": view.recommendation.factors if view.recommendation else (),
             "tone": FACTOR_TONE,
-            "room": room_percent,
             "others": tuple(other for other in plan.options if other is not option),
             "left_out": invalid_numbers(plan, is_planned_with=False),
             "used_anyway": invalid_numbers(plan, is_planned_with=True),
             "title_of": lambda name: factor_title(option, name),
-            "units": () if option is None else unit_costs(option),
+            "units": [(one, carbon.get(one.name)) for one in view.unit_costs],
             "assumptions": grouped(plan.assumptions),
         }
         return template("plan.html.j2", values)
@@ -92,23 +80,6 @@ def invalid_numbers(plan: Plan, *, is_planned_with: bool) -> list[Capability]:
     return [one for one in plan.machine.capabilities if one.verdict == "invalid" and (one.case in used) is is_planned_with]
 
 
-def unit_costs(option: Option) -> list[UnitCost]:
-    """Return cost and carbon per unit, for a count of units that costs at least a cent."""
-    rows = []
-    for name, (count, words) in round_counts(option.usd_per_unit).items():
-        cost = option.usd_per_unit[name]
-        carbon = option.carbon_kg_per_unit.get(name)
-        rows.append(
-            UnitCost(
-                name=name,
-                per=words,
-                cost=scaled(cost, count, unit="usd"),
-                carbon=None if carbon is None else scaled(carbon, count * 1000, unit="g CO₂e"),
-            )
-        )
-    return rows
-
-
 def grouped(assumptions: Sequence[Assumption]) -> list[tuple[str, list[tuple[str, Assumption]]]]:
     """Return the assumptions by subject: each service and job of the demand, then the rest."""
     groups: dict[str, list[tuple[str, Assumption]]] = {}
@@ -117,11 +88,6 @@ def grouped(assumptions: Sequence[Assumption]) -> list[tuple[str, list[tuple[str
         about = parts[2] if parts[:2] in (["demand", "services"], ["demand", "jobs"]) and len(parts) > 3 else parts[0]
         groups.setdefault(about, []).append((one.title.removesuffix(f" of {about}"), one))
     return list(groups.items())
-
-
-def room_percent(found: Assessment) -> float | None:
-    """Return required over available in per cent, 0 to 100, for the head-room bar."""
-    return None if found.headroom is None else round(min(100.0, max(0.0, (1 - found.headroom) * 100)), 1)
 
 
 def factor_title(option: Option | None, name: str | None) -> str:
