@@ -7,6 +7,7 @@ from datetime import date
 from functools import partial
 from typing import TYPE_CHECKING
 
+from aigc_bench.core.collection import uncollected
 from aigc_bench.plan.hardware.measured_runs import Measured, left_out
 from aigc_bench.plan.planner import plan_demand
 from aigc_bench.plan.records.demand import Demand, Job, Service
@@ -30,6 +31,19 @@ def answer(
     seed: int = 0,
 ) -> Plan:
     """Return the plan of a demand, its recommendation replayed, and its risk over scenarios. Same inputs, same bytes."""
+    with uncollected():  # a plan and its graph are tens of thousands of records without cycles
+        return _answer(demand, catalogue=catalogue, on=on, accelerators=accelerators, measured=measured, seed=seed)
+
+
+def _answer(
+    demand: Demand,
+    *,
+    catalogue: Catalogue,
+    on: date | None,
+    accelerators: Sequence[str],
+    measured: Sequence[Measured],
+    seed: int,
+) -> Plan:
     planned = partial(plan_demand, catalogue=catalogue, on=on, measured=measured, seed=seed)
 
     def on_one(wanted: Demand, *, accelerator: str, floors: Floors) -> Plan:

@@ -7,13 +7,12 @@ and the source of the workload, of the networks and of the tracer itself. Nothin
 from __future__ import annotations
 
 import contextlib
-import gc
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 from pydantic import ValidationError
 
+from aigc_bench.core.collection import uncollected
 from aigc_bench.core.records import Case
 from aigc_bench.core.user_folders import cache_home
 from aigc_bench.predict.tracing.keys import trace_key
@@ -31,25 +30,13 @@ def trace_case(case: Case, *, use_cache: bool = True) -> OpTrace:
     found = (shipped_trace(case) or _read(path)) if use_cache else None
     if found is not None:
         return found
-    with _uncollected():
+    with uncollected():  # libraries of models make a million objects that stay
         from aigc_bench.predict.tracing.trace import trace
 
         traced = trace(case)
     if use_cache:
         _write(path, traced)
     return traced
-
-
-@contextlib.contextmanager
-def _uncollected() -> Iterator[None]:
-    """Without Python's search for cycles: libraries of models make a million objects that stay, and each search walks them all."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def cache_folder() -> Path:
