@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 from aigc_bench.core import registry
 from aigc_bench.core.errors import UnknownNameError, UsageError
+from aigc_bench.core.messages import message
 
 Cell: TypeAlias = bool | int | float | str | None
 Row: TypeAlias = dict[str, Cell]
@@ -47,7 +48,15 @@ def _profiles() -> list[Row]:
         try:
             profile = load_profile(file)
         except UsageError as problem:
-            rows.append({"profile": name, "expects": None, "level": None, "cases": None, "title": f"cannot be used: {problem}"})
+            rows.append(
+                {
+                    "profile": name,
+                    "expects": None,
+                    "level": None,
+                    "cases": None,
+                    "title": message("cannot be used: {problem}", problem=problem),
+                }
+            )
             continue
         expects = profile.expects if isinstance(profile.expects, str) else ", ".join(profile.expects)
         rows.append(

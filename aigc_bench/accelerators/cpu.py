@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from aigc_bench.accelerators.base import Backend
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Case
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class CpuBackend(Backend):
     def unsupported(self, case: Case) -> str | None:
         """Why not: several devices, tf32, or a 16-bit precision that this processor would only emulate."""
         if case.devices > 1:
-            return f"the cpu backend is one device; devices = {case.devices} needs an accelerator"
+            return message("the cpu backend is one device; devices = {devices} needs an accelerator", devices=case.devices)
         return precision_reason(case.precision, capabilities=_capabilities())
 
     def select(self, case: Case, index: int = 0) -> torch.device:
@@ -107,12 +108,16 @@ def precision_reason(precision: str, *, capabilities: Mapping[str, Any]) -> str 
     nothing about the precision it is named after (an fp16 matrix product measured 34 times slower than fp32), so it is refused.
     """
     if precision == "tf32":
-        return "tf32 is a tensor-core format of NVIDIA Ampere and later; a CPU does not have it, use fp32"
+        return message("tf32 is a tensor-core format of NVIDIA Ampere and later; a CPU does not have it, use fp32")
     needed = _NATIVE.get(precision)
     if needed is None or any(capabilities.get(name) for name in needed):
         return None
-    x86_first = " or ".join(needed[:2])
-    return f"{precision} would be emulated: this CPU has no {x86_first} instructions, use fp32"
+    instructions = " or ".join(needed[:2])
+    return message(
+        "{precision} would be emulated: this CPU has no {instructions} instructions, use fp32",
+        precision=precision,
+        instructions=instructions,
+    )
 
 
 @functools.cache

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from aigc_bench.accelerators.base import Backend
+from aigc_bench.core.messages import message, plural
 from aigc_bench.core.records import Case
 
 if TYPE_CHECKING:
@@ -26,24 +27,26 @@ _SINCE: dict[str, tuple[Capability, str]] = {
 class CudaBackend(Backend):
     """Devices of CUDA or ROCm. Not forkable: a device context does not survive a fork, so each worker is spawned."""
 
-    title: ClassVar[str] = "NVIDIA CUDA (or AMD ROCm)"
+    title: ClassVar[str] = message("NVIDIA CUDA (or AMD ROCm)")
 
     def absence(self) -> str | None:
         """Why torch sees no device: its build, the driver, or ``CUDA_VISIBLE_DEVICES``."""
         import torch
 
         if torch.version.cuda is None and torch.version.hip is None:
-            return f"torch {torch.__version__} is built without CUDA and without ROCm"
+            return message("torch {torch} is built without CUDA and without ROCm", torch=torch.__version__)
         if torch.cuda.is_available():
             return None
         visible = os.environ.get("CUDA_VISIBLE_DEVICES")
         if visible is not None and visible.strip() in {"", "-1", "NoDevFiles"}:
-            return f"CUDA_VISIBLE_DEVICES = {visible!r} hides every device"
+            return message("CUDA_VISIBLE_DEVICES = {visible!r} hides every device", visible=visible)
         try:
             torch.cuda.init()  # type: ignore[no-untyped-call]
         except (RuntimeError, AssertionError) as problem:
             return str(problem).strip().splitlines()[0]
-        return f"torch {torch.__version__} is built for {_platform()}, but its driver offers no device"
+        return message(
+            "torch {torch} is built for {platform}, but its driver offers no device", torch=torch.__version__, platform=_platform()
+        )
 
     def num_devices(self) -> int:
         """How many devices torch sees (``CUDA_VISIBLE_DEVICES`` counted in); each visible MIG instance is one."""
@@ -57,7 +60,12 @@ class CudaBackend(Backend):
 
         count = self.num_devices()
         if case.devices > count:
-            return f"devices = {case.devices}, but torch sees {count} cuda device{'' if count == 1 else 's'}"
+            return plural(
+                "devices = {devices}, but torch sees {count} cuda device",
+                "devices = {devices}, but torch sees {count} cuda devices",
+                count=count,
+                devices=case.devices,
+            )
         if torch.version.hip is not None:
             return _rocm_reason(case.precision)
         for index in range(case.devices):
@@ -141,7 +149,12 @@ class CudaBackend(Backend):
 
         if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
             return True
-        words = ("out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED", "can't allocate memory")
+        words = (
+            "out of memory",
+            "CUBLAS_STATUS_ALLOC_FAILED",
+            "CUDNN_STATUS_ALLOC_FAILED",
+            "can't allocate memory",
+        )
         return isinstance(error, RuntimeError) and any(word in str(error) for word in words)
 
     def software(self) -> dict[str, str | None]:
@@ -181,8 +194,20 @@ def precision_reason(precision: str, *, capability: Capability, name: str) -> st
     first, architecture = _SINCE[precision]
     if capability >= first:
         return None
-    needs = f"{precision} needs compute capability {first[0]}.{first[1]} ({architecture}) or later"
-    return f"{needs}; {name} has {capability[0]}.{capability[1]}"
+    needs = message(
+        "{precision} needs compute capability {major}.{minor} ({architecture}) or later",
+        precision=precision,
+        major=first[0],
+        minor=first[1],
+        architecture=architecture,
+    )
+    return message(
+        "{needs}; {name} has {major}.{minor}",
+        needs=needs,
+        name=name,
+        major=capability[0],
+        minor=capability[1],
+    )
 
 
 def kernels_reason(architectures: Iterable[str], *, capability: Capability, name: str, version: str) -> str | None:
@@ -202,7 +227,14 @@ def kernels_reason(architectures: Iterable[str], *, capability: Capability, name
         is_same_major = built[0] == capability[0] and built[1] <= capability[1]
         if built == capability or (not found[4] and (is_same_major or (found[1] == "compute" and built <= capability))):
             return None
-    return f"torch {version} has no kernels for {name} (sm_{capability[0]}{capability[1]}); it has {', '.join(known)}"
+    return message(
+        "torch {version} has no kernels for {name} (sm_{major}{minor}); it has {known}",
+        version=version,
+        name=name,
+        major=capability[0],
+        minor=capability[1],
+        known=", ".join(known),
+    )
 
 
 def name_devices(uuids: Iterable[str], *, visible: str | None) -> tuple[str, ...]:
@@ -239,9 +271,9 @@ def _rocm_reason(precision: str) -> str | None:
     import torch
 
     if precision == "tf32":
-        return "tf32 is a format of NVIDIA's tensor cores; torch on ROCm does not offer it, use fp32"
+        return message("tf32 is a format of NVIDIA's tensor cores; torch on ROCm does not offer it, use fp32")
     if precision == "bf16" and not torch.cuda.is_bf16_supported(including_emulation=False):
-        return f"{torch.cuda.get_device_name()} does not compute in bf16"
+        return message("{device_name} does not compute in bf16", device_name=torch.cuda.get_device_name())
     return None
 
 

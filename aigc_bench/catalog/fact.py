@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from aigc_bench.core.messages import message
 from aigc_bench.core.record import Record
 
 Confidence = Literal["high", "medium", "low"]
@@ -19,10 +20,10 @@ _DATE = re.compile(r"\d{4}(-\d{2}(-\d{2})?)?(/\d{4}(-\d{2}(-\d{2})?)?)?")
 
 def _is_date(text: str) -> str:
     if not _DATE.fullmatch(text):
-        raise ValueError("must be a date such as 2026, 2026-11, 2026-11-23 or 2024/2025")
+        raise ValueError(message("must be a date such as 2026, 2026-11, 2026-11-23 or 2024/2025"))
     days = [date.fromisoformat((part + "-01-01")[:10]) for part in text.split("/")]  # raises ValueError for 2026-13
     if days != sorted(days):
-        raise ValueError("must begin before it ends")
+        raise ValueError(message("must begin before it ends"))
     return text
 
 
@@ -52,4 +53,4 @@ def check_rising(fact: Fact, names: Sequence[str]) -> None:
     """Raise ``ValueError`` where fields that are known do not rise in this order."""
     known = [(name, getattr(fact, name)) for name in names if getattr(fact, name) is not None]
     if [value for _, value in known] != sorted(value for _, value in known):
-        raise ValueError(f"{', '.join(f'{name} {value:g}' for name, value in known)} must rise")
+        raise ValueError(message("{known} must rise", known=", ".join((f"{name} {value:g}" for name, value in known))))

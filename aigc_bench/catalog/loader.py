@@ -19,6 +19,7 @@ from aigc_bench.catalog.reader import read_cells, read_table
 from aigc_bench.catalog.tables import TABLES
 from aigc_bench.core.derivation import Derivation, record
 from aigc_bench.core.errors import FileWarning, UnknownNameError
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate, Record
 from aigc_bench.core.units import GIB
 
@@ -55,8 +56,9 @@ def usable_catalogue() -> Catalogue:
 
 @cache
 def _warn_once(first: str, count: int) -> None:
-    more = f", and {count - 1} more" if count > 1 else ""
-    warnings.warn(f"{first}{more}: the file is left out; see aigc-bench doctor.", FileWarning, stacklevel=3)
+    more = message(", and {count} more", count=count - 1) if count > 1 else ""
+    note = message("{first}{more}: the file is left out; see aigc-bench doctor.", first=first, more=more)
+    warnings.warn(note, FileWarning, stacklevel=3)
 
 
 class Catalogue:
@@ -211,7 +213,12 @@ class Catalogue:
         share = self.constant("driver_visible_memory_fraction")
         low, high = spec.ranges.get("memory_bytes", (spec.memory_bytes, spec.memory_bytes))
         values = {"value": spec.memory_bytes * share.value, "low": low * share.low, "high": high * share.high}
-        return Estimate(**values, unit="B", basis="assumed", source=f"{spec.memory_bytes / GIB:g} GiB nominal x {share.source}")
+        return Estimate(
+            **values,
+            unit="B",
+            basis="assumed",
+            source=message("{memory:g} GiB nominal x {source}", memory=spec.memory_bytes / GIB, source=share.source),
+        )
 
     def price(self, row: r.AcceleratorSpec | r.ServerSpec | r.NetworkItem) -> Estimate | None:
         """The purchase price in USD as an interval, ``None`` where the catalogue has none."""
@@ -221,19 +228,21 @@ class Catalogue:
         """Business electricity in USD/kWh; without a region the global mean over the range of large countries."""
         if region is None:
             return self.constant("electricity_price_default")
-        found = self._region_row(region, rows=self._electricity_rows, noun="region with an electricity price")
+        found = self._region_row(region, rows=self._electricity_rows, noun=message("region with an electricity price"))
         row = self.power[found]
         estimate = row.estimate(spread=self.constant("electricity_price_spread").value)
         industrial = regions.industrial_row(found, power=self.power)
         if industrial is None or industrial.value is None or industrial.value >= estimate.low:
             return estimate
-        return estimate.model_copy(update={"low": industrial.value, "source": f"{estimate.source}; low: industrial tariff"})
+        return estimate.model_copy(
+            update={"low": industrial.value, "source": message("{source}; low: industrial tariff", source=estimate.source)}
+        )
 
     def grid_intensity(self, region: str | None = None) -> Estimate:
         """Carbon intensity of the grid in gCO2e/kWh, a yearly mean; without a region the global figure with a wide range."""
         if region is None:
             return self.constant("grid_intensity_default")
-        found = self._region_row(region, rows=self._grid_rows, noun="region with a grid intensity")
+        found = self._region_row(region, rows=self._grid_rows, noun=message("region with a grid intensity"))
         return self.carbon[found].estimate(spread=self.constant("grid_intensity_spread").value)
 
     def pue(self, method: str | None = None) -> Estimate:
@@ -241,7 +250,7 @@ class Catalogue:
         if method is None:
             return self.constant("pue_default")
         if method not in _PUE_METHODS:
-            raise UnknownNameError("cooling method", method, known=_PUE_METHODS)
+            raise UnknownNameError(message("cooling method"), method, known=_PUE_METHODS)
         return self.constant(f"pue_{method}")
 
     def servers_with(self, accelerator_id: str) -> tuple[r.ServerSpec, ...]:

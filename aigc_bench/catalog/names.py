@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from aigc_bench.catalog.records import AcceleratorSpec, Alias, CpuSpec
+from aigc_bench.core.messages import message
 from aigc_bench.core.units import GIB
 
 _VENDOR_WORDS = {
@@ -94,7 +95,12 @@ def mig_slice(parent: AcceleratorSpec, *, slices: int, memory_gib: int) -> Accel
             "mig_max": 0,
             "basis": "assumed",
             "confidence": "low",
-            "note": f"{slices} of {parent.mig_max} compute slices of {parent.id}: peaks and bandwidth in proportion",
+            "note": message(
+                "{slices} of {mig_max} compute slices of {id}: peaks and bandwidth in proportion",
+                slices=slices,
+                mig_max=parent.mig_max,
+                id=parent.id,
+            ),
         }
     )
 

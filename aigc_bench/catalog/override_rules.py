@@ -15,6 +15,7 @@ from typing import Any, Literal
 from aigc_bench.catalog.reader import Cells, Mistake
 from aigc_bench.catalog.tables import TABLES, Table
 from aigc_bench.core.document import cut, shown
+from aigc_bench.core.messages import message
 from aigc_bench.core.numbers import Commas, parse_number
 
 Kind = Literal["number", "whole number", "true or false", "text"]
@@ -78,7 +79,7 @@ def cell_text(value: object, *, kind: Kind, commas: Commas = "thousands") -> str
     if kind == "true or false":
         text = str(value).lower()
         if text not in ("true", "false"):
-            raise ValueError(f"must be true or false, not {shown(value)}")
+            raise ValueError(message("must be true or false, not {value}", value=shown(value)))
         return text
     return _number_text(value, is_whole=kind == "whole number", commas=commas)
 
@@ -88,7 +89,7 @@ def _plain_text(value: object) -> str:
         return str(value)
     if isinstance(value, date) and not isinstance(value, datetime):
         return value.isoformat()
-    raise ValueError(f"must be a text, not {shown(value)}")
+    raise ValueError(message("must be a text, not {value}", value=shown(value)))
 
 
 def _number_text(value: object, *, is_whole: bool, commas: Commas) -> str:
@@ -100,20 +101,36 @@ def _number_text(value: object, *, is_whole: bool, commas: Commas) -> str:
     elif isinstance(value, int | float) and not isinstance(value, bool):
         number = value
     else:
-        raise ValueError(f"must be a number, not {shown(value)}")
+        raise ValueError(message("must be a number, not {value}", value=shown(value)))
     if is_whole and (number != int(number) or not 0 <= number <= LARGEST_COUNT):
-        raise ValueError(f"must be a whole number from 0 to {LARGEST_COUNT:,}, not {shown(value)}")
+        raise ValueError(
+            message("must be a whole number from 0 to {largest:,}, not {value}", largest=LARGEST_COUNT, value=shown(value))
+        )
     if number != 0 and not SMALLEST <= abs(number) <= LARGEST:
-        raise ValueError(f"must be 0 or between {SMALLEST:g} and {LARGEST:g} in size, not {shown(value)}")
+        raise ValueError(
+            message(
+                "must be 0 or between {smallest:g} and {largest:g} in size, not {value}",
+                smallest=SMALLEST,
+                largest=LARGEST,
+                value=shown(value),
+            )
+        )
     return str(int(number)) if is_whole else repr(number)
 
 
 def id_mistakes(row_id: str, *, table: Table, shipped: Iterable[str]) -> list[Mistake]:
     """An id is one word or a few, as a command can name it; that of a constant is one of those that plans use."""
     if not _ID.fullmatch(row_id):
-        return [("id", f"{shown(row_id)} must be letters, digits and _ . + - / : ( ), at most 120")]
+        return [("id", message("{row_id} must be letters, digits and _ . + - / : ( ), at most 120", row_id=shown(row_id)))]
     if table.name == "constants" and row_id not in shipped:
-        return [("id", f"{shown(row_id)} is not a constant that plans use{nearest(row_id, shipped)}")]
+        return [
+            (
+                "id",
+                message(
+                    "{row_id} is not a constant that plans use{nearest}", row_id=shown(row_id), nearest=nearest(row_id, shipped)
+                ),
+            )
+        ]
     return []
 
 
@@ -121,7 +138,7 @@ def date_mistakes(cells: Mapping[str, str], *, today: date) -> list[Mistake]:
     """Facts are known from a day that has been; a year from now is a slip of the keyboard. Dates themselves: ``records.Date``."""
     latest = today.year + 1
     return [
-        (column, f"must not lie in the future, not {shown(text)}")
+        (column, message("must not lie in the future, not {text}", text=shown(text)))
         for column, text in cells.items()
         if column.endswith("as_of") and (found := re.match(r"\d{4}", text)) is not None and int(found[0]) > latest
     ]
@@ -134,10 +151,10 @@ def constant_mistakes(cells: Cells, *, table: Table, shipped: Mapping[str, Cells
     base = shipped.get(cells["id"])
     unit, found = cells.get("unit", ""), []
     if base is not None and unit != base["unit"]:
-        found.append(("unit", f"must stay {base['unit']}, not {shown(unit)}"))
+        found.append(("unit", message("must stay {base}, not {unit}", base=base["unit"], unit=shown(unit))))
     for end in ("low", "value", "high"):
         problem = _out_of_place(cells, end=end, base=base if table.name == "constants" else None)
-        found += [(end, f"{problem}, not {float(cells[end]):g}")] if problem else []
+        found += [(end, message("{problem}, not {cells:g}", problem=problem, cells=float(cells[end])))] if problem else []
     return found
 
 
@@ -146,16 +163,21 @@ def _out_of_place(cells: Cells, *, end: str, base: Cells | None) -> str | None:
         return None
     number, unit = float(cells[end]), cells.get("unit", "")
     if number < 0 and unit != "degC":
-        return "must not be negative"
+        return message("must not be negative")
     if number < 1 and (cells.get("kind") == "pue" or cells["id"].startswith("pue_")):
-        return "must be 1 or more: power of the site over power of IT"
+        return message("must be 1 or more: power of the site over power of IT")
     if base is None:
         return None
     least, most = float(base["low"]), float(base["high"])
     if unit.startswith("fraction") and number > max(1.0, most):
-        return "must be a fraction from 0 to 1 (5 % is 0.05)"
+        return message("must be a fraction from 0 to 1 (5 % is 0.05)")
     if (number < least / MOST_TIMES if least > 0 else number < min(least, 0)) or number > max(most, 1.0) * MOST_TIMES:
-        return f"must be within {MOST_TIMES:,.0f} times of the shipped {base['low']} to {base['high']}"
+        return message(
+            "must be within {most_times:,.0f} times of the shipped {low} to {high}",
+            most_times=MOST_TIMES,
+            low=base["low"],
+            high=base["high"],
+        )
     return None
 
 
@@ -165,10 +187,25 @@ def reference_mistakes(cells: Cells, *, table: Table, ids: Mapping[str, Iterable
     for (name, column), target in REFERENCES.items():
         given = cells.get(column, "")
         if name == table.name and given and given not in ids[target]:
-            found.append((column, f"unknown {TABLES[target].noun} {shown(given)}{nearest(given, ids[target])}"))
+            found.append(
+                (
+                    column,
+                    message(
+                        "unknown {noun} {given}{nearest}",
+                        noun=TABLES[target].noun,
+                        given=shown(given),
+                        nearest=nearest(given, ids[target]),
+                    ),
+                )
+            )
     if table.name == "accelerator_ranges" and cells.get("column") not in RANGED:
         column = cells.get("column", "")
-        found.append(("column", f"{shown(column)} is not a column with a range{nearest(column, RANGED)}"))
+        found.append(
+            (
+                "column",
+                message("{column} is not a column with a range{nearest}", column=shown(column), nearest=nearest(column, RANGED)),
+            )
+        )
     return found
 
 
@@ -177,6 +214,6 @@ def nearest(name: str, known: Iterable[str]) -> str:
     choices = sorted(known)
     near = difflib.get_close_matches(cut(name), choices, n=3, cutoff=0.5)
     if near:
-        return f"; did you mean {' or '.join(near)}?"
-    more = f" and {len(choices) - _MOST_NAMED} more" if len(choices) > _MOST_NAMED else ""
-    return f"; known: {', '.join(choices[:_MOST_NAMED])}{more}"
+        return message("; did you mean {near}?", near=" or ".join(near))
+    more = message(" and {num_more} more", num_more=len(choices) - _MOST_NAMED) if len(choices) > _MOST_NAMED else ""
+    return message("; known: {choices}{more}", choices=", ".join(choices[:_MOST_NAMED]), more=more)

@@ -46,13 +46,14 @@ from aigc_bench.catalog.reader import Cells, Mistake, columns, is_unverified, ke
 from aigc_bench.catalog.tables import TABLES, Table
 from aigc_bench.core.document import cut, read_toml
 from aigc_bench.core.errors import AigcBenchError, UsageError
+from aigc_bench.core.messages import message
 from aigc_bench.core.numbers import Commas
 from aigc_bench.core.table_file import read_table
 from aigc_bench.core.user_folders import config_home
 
 Overrides = Mapping[str, Mapping[str, Cells]]
 """Complete rows by table and key."""
-REMEDY = "Correct the file or move it away; measuring and showing runs go on without it"
+REMEDY = message("Correct the file or move it away; measuring and showing runs go on without it")
 
 _LABELS = {"id", "name", "vendor", "kind", "unit", "source", "second_source", "as_of", "basis", "confidence", "note", "status"}
 _PRICE = ("price_low_usd", "price_mid_usd", "price_high_usd")
@@ -101,9 +102,11 @@ def read_overrides(files: Sequence[Path], *, own: Collection[Path] = ()) -> Over
     if not all(file in own for file in merged.mistakes):
         raise UsageError(said[0], details=said[1:])
     if len(said) == 1:
-        raise AigcBenchError(f"{said[0].rstrip('.')}{'' if said[0].endswith('?') else '.'}", f"{REMEDY}.")
+        raise AigcBenchError(f"{said[0].rstrip('.')}{'' if said[0].endswith('?') else '.'}", message("{remedy}.", remedy=REMEDY))
     raise AigcBenchError(
-        f"{len(said):,} mistakes in your files of the catalogue.", f"{REMEDY}.", details=[f"  {one}" for one in said]
+        message("{num_mistakes:,} mistakes in your files of the catalogue.", num_mistakes=len(said)),
+        message("{remedy}.", remedy=REMEDY),
+        details=[f"  {one}" for one in said],
     )
 
 
@@ -136,7 +139,7 @@ def _add(row: _Given, *, merged: _Merged, seen: set[tuple[str, str]]) -> None:
     cells, found = _complete(row, earlier=rows)
     key = key_of(cells, table=row.table) if not found else row.row_id
     if not found and (row.table.name, key) in seen:
-        found = [("id", "appears twice in this file; keep one row")]
+        found = [("id", message("appears twice in this file; keep one row"))]
     _note(row, found, merged=merged)
     if not found:
         seen.add((row.table.name, key))
@@ -168,25 +171,31 @@ def _kind(path: Path) -> str:
 def _rows(file: Path, *, problems: list[str]) -> Iterator[_Given]:
     """Every row of one file, and what is wrong with others; raises ``AigcBenchError`` where none can be read."""
     if file.exists() and not file.is_file():
-        raise UsageError(f"{file}: not a file.")  # a pipe would be waited for
+        raise UsageError(message("{file}: not a file.", file=file))  # a pipe would be waited for
     if _kind(file) == ".csv":
         yield from _rows_of_csv(file, problems=problems)
     elif _kind(file) == ".toml":
         yield from _rows_of_toml(file, problems=problems)
     else:
-        raise UsageError(f"{file}: must be a .toml or .csv file.")
+        raise UsageError(message("{file}: must be a .toml or .csv file.", file=file))
 
 
 def _rows_of_csv(file: Path, *, problems: list[str]) -> Iterator[_Given]:
     name = file.name.split(".", maxsplit=1)[0].lower()
     if name not in TABLES:
-        raise UsageError(f"{file}: unknown table {cut(name)!r}{nearest(name, TABLES)}")
+        raise UsageError(
+            message("{file}: unknown table {name!r}{nearest}", file=file, name=cut(name), nearest=nearest(name, TABLES))
+        )
     read = read_table(file, required=("id",))
     for row in read.rows:
         row_id = row.cells["id"]
         cells = {key: value for key, value in row.cells.items() if key != "id" and value != ""}
         if row.problem is not None or not row_id:
-            problems.append(f"{file}: line {row.line}: {row.problem or 'id: is required'}")
+            problems.append(
+                message(
+                    "{file}: line {line}: {problem}", file=file, line=row.line, problem=row.problem or message("id: is required")
+                )
+            )
         else:
             where = f"{file}: line {row.line}: {name}.{cut(row_id)}"
             yield _Given(file=file, where=where, table=TABLES[name], row_id=row_id, cells=cells, commas=read.commas)
@@ -195,9 +204,11 @@ def _rows_of_csv(file: Path, *, problems: list[str]) -> Iterator[_Given]:
 def _rows_of_toml(file: Path, *, problems: list[str]) -> Iterator[_Given]:
     for name, rows in read_toml(file).items():
         if not isinstance(rows, dict) or not all(isinstance(row, dict) for row in rows.values()):
-            problems.append(f"{file}: {cut(name)}: must hold tables, one per row: [{cut(name)}.ID]")
+            problems.append(message("{file}: {name}: must hold tables, one per row: [{name}.ID]", file=file, name=cut(name)))
         elif name not in TABLES:
-            problems.append(f"{file}: unknown table {cut(name)!r}{nearest(name, TABLES)}")
+            problems.append(
+                message("{file}: unknown table {name!r}{nearest}", file=file, name=cut(name), nearest=nearest(name, TABLES))
+            )
         else:
             for row_id, row in rows.items():
                 where = f"{file}: {name}.{cut(row_id)}"
@@ -213,10 +224,12 @@ def _complete(row: _Given, *, earlier: Mapping[str, Cells]) -> tuple[Cells, list
         return {}, mistakes
     start = str(row.cells.get("like", row_id))
     if "like" in row.cells and start not in known:
-        mistakes.append(("like", f"unknown {table.noun} {cut(start)!r}{nearest(start, known)}"))
+        mistakes.append(
+            ("like", message("unknown {noun} {name!r}{nearest}", noun=table.noun, name=cut(start), nearest=nearest(start, known)))
+        )
     for required in ("source", "as_of") if "source" in table.record.model_fields else ():
         if not own.get(required) and all(column != required for column, _ in mistakes):
-            mistakes.append((required, "is required: state the source of the figures and its date"))
+            mistakes.append((required, message("is required: state the source of the figures and its date")))
     base = dict(known.get(start, {}))
     if mistakes:
         named = {column for column, _ in mistakes}
@@ -239,7 +252,9 @@ def _own_cells(row: _Given) -> tuple[dict[str, str], list[Mistake]]:
     mistakes: list[Mistake] = id_mistakes(row.row_id, table=row.table, shipped=_shipped(row.table.name))
     for column, value in row.cells.items():
         if column not in allowed:
-            mistakes.append((cut(column), f"is not a column of {row.table.name}{nearest(column, allowed)}"))
+            mistakes.append(
+                (cut(column), message("is not a column of {name}{nearest}", name=row.table.name, nearest=nearest(column, allowed)))
+            )
         elif column != "like":
             try:
                 own[column] = cell_text(value, kind=kind_of(row.table, column), commas=row.commas)
@@ -262,7 +277,9 @@ def _provenance(own: Mapping[str, str], *, base: Cells) -> dict[str, str]:
         return cells
     figures = [column for column in own if column not in _LABELS]
     if not {column for column, text in base.items() if text} - _LABELS <= set(figures):
-        cells["source"] = f"{own['source']} ({', '.join(figures) or 'labels'}); the rest: {base['source']}"
+        cells["source"] = message(
+            "{own} ({figures}); the rest: {base}", own=own["source"], figures=", ".join(figures) or "labels", base=base["source"]
+        )
     is_sure = not is_unverified(cells["source"])
     cells.setdefault("basis", "datasheet" if is_sure else "assumed")
     cells.setdefault("confidence", "medium" if is_sure else "low")

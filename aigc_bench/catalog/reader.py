@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from aigc_bench.catalog.records import AcceleratorSpec
 from aigc_bench.catalog.tables import Column, Table
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Record
 
 DATA = Path(__file__).parent / "data"
@@ -85,7 +86,7 @@ def _values(cells: Cells, *, table: Table) -> tuple[dict[str, Any], list[Mistake
         column = table.columns.get(name, Column(field=name))
         value = _number(text, column=column) if column.is_number else text
         if value is None:
-            mistakes.append((name, f"must be a number, not {text!r}"))
+            mistakes.append((name, message("must be a number, not {text!r}", text=text)))
             continue
         outer, _, inner = column.field.partition(".")
         if inner:
@@ -130,8 +131,8 @@ def _column_of(table: Table, location: tuple[int | str, ...]) -> str:
 def _sentence(problem: Mapping[str, Any]) -> str:
     """What pydantic found, as half a sentence that ends with the cell as given."""
     if problem["type"] == "missing":
-        return "is required"
-    message = str(problem["msg"]).removeprefix("Value error, ")
+        return message("is required")
+    words = str(problem["msg"]).removeprefix("Value error, ")
     given = problem.get("input")
-    shown = f", not {given!r}" if isinstance(given, str | int | float) else ""
-    return f"{message[0].lower()}{message[1:]}{shown}".replace("input should be", "must be")
+    shown = message(", not {given!r}", given=given) if isinstance(given, str | int | float) else ""
+    return f"{words[0].lower()}{words[1:]}{shown}".replace("input should be", "must be")

@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from aigc_bench.catalog.fact import Celsius, Count, Date, Fact, FactBasis, NonNegative, Number, Positive, Text, check_rising
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate, Record
 
 CoolingMethod = Literal["air", "rear_door", "direct_liquid", "immersion"]
@@ -23,7 +24,7 @@ DTYPES = ("fp32", "tf32", "fp16", "bf16", "fp8", "int8", "fp4")
 def _known_dtypes(peaks: Mapping[str, float]) -> Mapping[str, float]:
     unknown = sorted(set(peaks) - set(DTYPES))
     if unknown:
-        raise ValueError(f"unknown dtype {', '.join(unknown)}; known: {', '.join(DTYPES)}")
+        raise ValueError(message("unknown dtype {unknown}; known: {dtypes}", unknown=", ".join(unknown), dtypes=", ".join(DTYPES)))
     return peaks
 
 
@@ -48,7 +49,9 @@ class Price(Record):
     @model_validator(mode="after")
     def _ordered(self) -> Price:
         if (self.low or self.mid) > self.mid or (self.high or self.mid) < self.mid:
-            raise ValueError(f"price low {self.low}, mid {self.mid}, high {self.high} must rise")
+            raise ValueError(
+                message("price low {low}, mid {mid}, high {high} must rise", low=self.low, mid=self.mid, high=self.high)
+            )
         return self
 
     def estimate(self, *, spread: float, unit: str = "usd") -> Estimate:
@@ -72,9 +75,11 @@ class Quantity(Fact):
     def _ordered(self) -> Quantity:
         known = [number for number in (self.low, self.value, self.high) if number is not None]
         if not known:
-            raise ValueError("needs a value or a range")
+            raise ValueError(message("needs a value or a range"))
         if known != sorted(known):
-            raise ValueError(f"low {self.low}, value {self.value}, high {self.high} must rise")
+            raise ValueError(
+                message("low {low}, value {value}, high {high} must rise", low=self.low, value=self.value, high=self.high)
+            )
         return self
 
     def estimate(self, *, spread: float = 0.0) -> Estimate:
@@ -181,7 +186,7 @@ class AcceleratorRange(Fact):
     @model_validator(mode="after")
     def _ordered(self) -> AcceleratorRange:
         if self.low > self.high:
-            raise ValueError(f"low {self.low} and high {self.high} must rise")
+            raise ValueError(message("low {low} and high {high} must rise", low=self.low, high=self.high))
         return self
 
 
@@ -221,7 +226,13 @@ class ServerSpec(Fact):
     @model_validator(mode="after")
     def _is_a_machine(self) -> ServerSpec:
         if self.gpu_id is not None and self.gpu_count < 1:
-            raise ValueError(f"gpu_count {self.gpu_count} of a server with {self.gpu_id} must be 1 or more")
+            raise ValueError(
+                message(
+                    "gpu_count {gpu_count} of a server with {gpu_id} must be 1 or more",
+                    gpu_count=self.gpu_count,
+                    gpu_id=self.gpu_id,
+                )
+            )
         for names in (("idle_power_w", "typical_power_w", "max_power_w"), ("inlet_low_c", "inlet_high_c")):
             check_rising(self, names)
         return self

@@ -7,6 +7,7 @@ from typing import Any
 from aigc_bench.catalog.fact import Fact
 from aigc_bench.catalog.loader import Catalogue
 from aigc_bench.catalog.records import DTYPES, AcceleratorSpec, Price
+from aigc_bench.core.messages import joined, message
 from aigc_bench.core.units import digits, quantity
 
 Row = dict[str, Any]
@@ -20,7 +21,7 @@ def accelerator_rows(catalogue: Catalogue) -> list[Row]:
         {
             "id": spec.id,
             "name": spec.name,
-            "vendor": spec.vendor,
+            message("vendor"): spec.vendor,
             "release_year": spec.release_year,
             **{f"{dtype}_flop_per_s": spec.peak(dtype) for dtype in DTYPES},
             "memory_bytes": spec.memory_bytes,
@@ -88,9 +89,9 @@ def describe_accelerator(catalogue: Catalogue, name: str) -> list[Described]:
     lines += _memory(catalogue, spec, source=source)
     lines += _watts_and_links(spec, source=source)
     lines += _money(catalogue, spec)
-    lines.append(("confidence", f"{spec.confidence}, basis {spec.basis}", source))
+    lines.append(("confidence", message("{confidence}, basis {basis}", confidence=spec.confidence, basis=spec.basis), source))
     if spec.second_source:
-        lines.append(("second source", spec.second_source, spec.as_of))
+        lines.append((message("second source"), spec.second_source, spec.as_of))
     if spec.note:
         lines.append(("note", spec.note, source))
     return lines
@@ -98,12 +99,12 @@ def describe_accelerator(catalogue: Catalogue, name: str) -> list[Described]:
 
 def _identity(spec: AcceleratorSpec, *, source: str) -> list[Described]:
     facts = {
-        "vendor": spec.vendor,
-        "architecture": spec.arch,
-        "compute capability": spec.compute_capability,
-        "form factor": spec.form_factor,
-        "release year": spec.release_year,
-        "multiprocessors": spec.num_multiprocessors,
+        message("vendor"): spec.vendor,
+        message("architecture"): spec.arch,
+        message("compute capability"): spec.compute_capability,
+        message("form factor"): spec.form_factor,
+        message("release year"): spec.release_year,
+        message("multiprocessors"): spec.num_multiprocessors,
     }
     return [(field, str(value), source) for field, value in facts.items() if value is not None]
 
@@ -113,40 +114,69 @@ def _peaks(spec: AcceleratorSpec, *, source: str) -> list[Described]:
     for dtype in DTYPES:
         known = spec.peak_range(dtype)
         if known is None:
-            lines.append((f"{dtype} peak, dense", "–", "not stated, or not supported"))
+            lines.append((message("{dtype} peak, dense", dtype=dtype), "–", message("not stated, or not supported")))
             continue
         low, high = known
         text = quantity(spec.peak(dtype), "FLOP/s", significant=4)
-        disputed = f" (sources say {quantity(low, 'FLOP/s')} to {quantity(high, 'FLOP/s')})" if low < high else ""
-        lines.append((f"{dtype} peak, dense", text + disputed, source))
+        disputed = (
+            message(" (sources say {low} to {high})", low=quantity(low, "FLOP/s"), high=quantity(high, "FLOP/s"))
+            if low < high
+            else ""
+        )
+        lines.append((message("{dtype} peak, dense", dtype=dtype), joined("", (text, disputed)), source))
     return lines
 
 
 def _memory(catalogue: Catalogue, spec: AcceleratorSpec, *, source: str) -> list[Described]:
     usable = catalogue.usable_memory(spec)
     disputed = spec.ranges.get("memory_bytes")
-    extra = f" (sources say {quantity(disputed[0], 'B')} to {quantity(disputed[1], 'B')})" if disputed else ""
+    extra = (
+        message(" (sources say {low} to {high})", low=quantity(disputed[0], "B"), high=quantity(disputed[1], "B"))
+        if disputed
+        else ""
+    )
     lines = [
-        ("memory, nominal", f"{quantity(spec.memory_bytes, 'B')} {spec.memory_type or ''}".strip() + extra, source),
-        ("memory, driver", f"{quantity(usable.value, 'B')} ({usable.basis})", usable.source or ""),
-        ("memory bandwidth", quantity(spec.memory_bandwidth_bytes_per_s, "B/s"), source),
+        (
+            message("memory, nominal"),
+            joined("", (f"{quantity(spec.memory_bytes, 'B')} {spec.memory_type or ''}".strip(), extra)),
+            source,
+        ),
+        (message("memory, driver"), f"{quantity(usable.value, 'B')} ({usable.basis})", usable.source or ""),
+        (message("memory bandwidth"), quantity(spec.memory_bandwidth_bytes_per_s, "B/s"), source),
     ]
     bounds = spec.ranges.get("memory_bandwidth_bytes_per_s")
     if bounds:
-        lines.append(("memory bandwidth, range", f"{quantity(bounds[0], 'B/s')} to {quantity(bounds[1], 'B/s')}", source))
+        lines.append((message("memory bandwidth, range"), _range(*bounds), source))
     if spec.l2_bytes is not None:
         lines.append(("L2 cache", quantity(spec.l2_bytes, "B"), source))
     return lines
 
 
 def _watts_and_links(spec: AcceleratorSpec, *, source: str) -> list[Described]:
-    lines = [("TDP", quantity(spec.tdp_w, "W"), source), ("idle power", quantity(spec.idle_w, "W"), spec.idle_source or source)]
-    link = f"{quantity(spec.scale_up_bytes_per_s, 'B/s')} per direction"
-    lines.append((f"link to peers ({spec.interconnect or 'unknown'})", link if spec.scale_up_bytes_per_s else "–", source))
+    lines = [
+        ("TDP", quantity(spec.tdp_w, "W"), source),
+        (message("idle power"), quantity(spec.idle_w, "W"), spec.idle_source or source),
+    ]
+    link = message("{rate} per direction", rate=quantity(spec.scale_up_bytes_per_s, "B/s"))
+    lines.append(
+        (
+            message("link to peers ({interconnect})", interconnect=spec.interconnect or "unknown"),
+            link if spec.scale_up_bytes_per_s else "–",
+            source,
+        )
+    )
     if spec.pcie_gen is not None:
-        lines.append(("PCIe", f"generation {spec.pcie_gen}" + (f", {spec.pcie_lanes} lanes" if spec.pcie_lanes else ""), source))
+        lines.append(
+            (
+                "PCIe",
+                message("generation {generation}, {lanes} lanes", generation=spec.pcie_gen, lanes=spec.pcie_lanes)
+                if spec.pcie_lanes
+                else message("generation {generation}", generation=spec.pcie_gen),
+                source,
+            )
+        )
     if spec.mig_max:
-        lines.append(("MIG instances", f"up to {spec.mig_max}", source))
+        lines.append((message("MIG instances"), message("up to {count}", count=spec.mig_max), source))
     return lines
 
 
@@ -154,15 +184,21 @@ def _money(catalogue: Catalogue, spec: AcceleratorSpec) -> list[Described]:
     lines: list[Described] = []
     estimate = catalogue.price(spec)
     if estimate is None:
-        lines.append(("price", "–", "not sold separately, or no published price"))
+        lines.append(("price", "–", message("not sold separately, or no published price")))
     else:
         spread = f"{quantity(estimate.low, 'usd')} to {quantity(estimate.high, 'usd')}"
         lines.append(("price", f"{quantity(estimate.value, 'usd')} ({spread})", f"{estimate.source} ({estimate.basis})"))
     rents = sorted(rent for offer in catalogue.rents(spec.id) if (rent := offer.per_gpu_usd_per_h()) is not None)
     if rents:
         middle = rents[len(rents) // 2]
-        text = f"${digits(middle)}/GPU-h (${digits(rents[0])} to ${digits(rents[-1])}, {len(rents)} offers)"
-        lines.append(("rent, on demand", text, "cloud_prices.csv, each offer with its own source and date"))
+        text = message(
+            "${middle}/GPU-h (${least} to ${most}, {num_offers} offers)",
+            middle=digits(middle),
+            least=digits(rents[0]),
+            most=digits(rents[-1]),
+            num_offers=len(rents),
+        )
+        lines.append((message("rent, on demand"), text, message("cloud_prices.csv, each offer with its own source and date")))
     return lines
 
 
@@ -184,3 +220,7 @@ def _provenance(fact: Fact) -> Row:
 
 def _cite(fact: Fact) -> str:
     return f"{fact.source}, {fact.as_of}"
+
+
+def _range(low: float, high: float) -> str:
+    return message("{low} to {high}", low=quantity(low, "B/s"), high=quantity(high, "B/s"))

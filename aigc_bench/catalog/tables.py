@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from aigc_bench.catalog import records as r
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Record
 from aigc_bench.core.units import GIB, MIB
 
@@ -73,7 +74,7 @@ _TABLES = (
         noun="accelerator",
         columns={"nominal_gib": _to("nominal_bytes", GIB, "whole"), "reported_mib": _to("reported_bytes", MIB, "whole")},
     ),
-    Table(name="accelerator_ranges", record=r.AcceleratorRange, noun="accelerator range"),
+    Table(name="accelerator_ranges", record=r.AcceleratorRange, noun=message("accelerator range")),
     Table(
         name="servers",
         record=r.ServerSpec,
@@ -86,12 +87,12 @@ _TABLES = (
             "compute_nic_gbit_per_s": _to("compute_nic_bytes_per_s", 1e9 / 8),
         },
     ),
-    Table(name="measured_power", record=r.MeasuredPower, noun="measured server power"),
-    Table(name="power_caps", record=r.PowerCap, noun="power cap"),
+    Table(name="measured_power", record=r.MeasuredPower, noun=message("measured server power")),
+    Table(name="power_caps", record=r.PowerCap, noun=message("power cap")),
     Table(
         name="network",
         record=r.NetworkItem,
-        noun="network item",
+        noun=message("network item"),
         columns={
             **_PRICE,
             "gb_per_s_per_direction": _to("bytes_per_s", 1e9),
@@ -102,7 +103,7 @@ _TABLES = (
     Table(
         name="storage",
         record=r.StorageItem,
-        noun="storage item",
+        noun=message("storage item"),
         columns={
             "read_gb_per_s": _to("read_bytes_per_s", 1e9),
             "write_gb_per_s": _to("write_bytes_per_s", 1e9),
@@ -116,12 +117,12 @@ _TABLES = (
             "usd_per_gb_egress": _to("usd_per_byte_egress", 1e-9),
         },
     ),
-    Table(name="cooling", record=r.CoolingFact, noun="cooling fact"),
-    Table(name="power", record=r.PowerFact, noun="power fact"),
-    Table(name="carbon", record=r.CarbonFact, noun="carbon fact"),
+    Table(name="cooling", record=r.CoolingFact, noun=message("cooling fact")),
+    Table(name="power", record=r.PowerFact, noun=message("power fact")),
+    Table(name="carbon", record=r.CarbonFact, noun=message("carbon fact")),
     Table(name="constants", record=r.Constant, noun="constant"),
-    Table(name="cloud_prices", record=r.CloudPrice, noun="cloud price"),
-    Table(name="api_prices", record=r.ApiPrice, noun="API price"),
+    Table(name="cloud_prices", record=r.CloudPrice, noun=message("cloud price")),
+    Table(name="api_prices", record=r.ApiPrice, noun=message("API price")),
     Table(
         name="cpus",
         record=r.CpuSpec,
@@ -131,11 +132,11 @@ _TABLES = (
             "memory_bandwidth_gb_per_s_per_socket": _to("memory_bandwidth_bytes_per_s_per_socket", 1e9),
         },
     ),
-    Table(name="vcpu_power", record=r.VcpuPower, noun="vCPU power"),
+    Table(name="vcpu_power", record=r.VcpuPower, noun=message("vCPU power")),
     Table(
         name="datasets",
         record=r.DatasetProfile,
-        noun="data set",
+        noun=message("data set"),
         columns={
             "total_gb": _to("total_bytes", 1e9),
             "mean_sample_kb": _to("mean_sample_bytes", 1e3),

@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 
 from aigc_bench.core.messages import message
 from aigc_bench.core.pipeline import Pipeline, PipelineUse
-from aigc_bench.core.record import Measured, Quantity
+from aigc_bench.core.record import Measured, Quantity, Sentence
 from aigc_bench.core.record import Record as Record
 
 SCHEMA_VERSION = 1
@@ -361,8 +361,8 @@ class Check(Record):
 
     name: str
     status: Literal["ok", "note", "warning", "failure", "absent"]
-    detail: str
-    remedy: str | None = None
+    detail: Sentence
+    remedy: Sentence | None = None
 
 
 class FoundBatch(Record):

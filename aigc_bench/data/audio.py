@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from aigc_bench.core.messages import message
 from aigc_bench.data.intake import AudioIntake
 from aigc_bench.data.limits import MAX_AUDIO_VALUES, MAX_CHANNELS, SAMPLING_RATES_HZ
 from aigc_bench.data.reasons import BadSampleError
@@ -49,18 +50,29 @@ def _read(data: bytes) -> tuple[NDArray[np.float32], int]:
     try:
         with soundfile.SoundFile(io.BytesIO(data)) as file:
             if file.channels > MAX_CHANNELS:
-                raise BadSampleError(f"{file.channels} channels, over the limit of {MAX_CHANNELS}")
+                raise BadSampleError(
+                    message(
+                        "{channels} channels, over the limit of {max_channels}", channels=file.channels, max_channels=MAX_CHANNELS
+                    )
+                )
             if not SAMPLING_RATES_HZ[0] <= file.samplerate <= SAMPLING_RATES_HZ[1]:
                 low, high = SAMPLING_RATES_HZ
-                raise BadSampleError(f"a sampling rate of {file.samplerate:,} Hz, outside {low:,} to {high:,}")
+                raise BadSampleError(
+                    message(
+                        "a sampling rate of {samplerate:,} Hz, outside {low:,} to {high:,}",
+                        samplerate=file.samplerate,
+                        low=low,
+                        high=high,
+                    )
+                )
             samples: NDArray[np.float32] = file.read(MAX_AUDIO_VALUES // file.channels, dtype="float32", always_2d=True)
             rate = int(file.samplerate)
     except soundfile.LibsndfileError as problem:
-        raise BadSampleError(f"damaged or cut short (libsndfile: {problem.error_string})") from None
+        raise BadSampleError(message("damaged or cut short (libsndfile: {reason})", reason=problem.error_string)) from None
     if not len(samples):
-        raise BadSampleError("no samples in it")
+        raise BadSampleError(message("no samples in it"))
     if not max(samples.max(), -samples.min()) <= _LOUDEST:  # of a NaN, neither is
-        raise BadSampleError(f"samples that are no finite numbers, or beyond {_LOUDEST:,.0f}")
+        raise BadSampleError(message("samples that are no finite numbers, or beyond {loudest:,.0f}", loudest=_LOUDEST))
     return samples, rate
 
 
@@ -74,10 +86,12 @@ def _refuse_unknown(data: bytes) -> None:
     if data[:3] == b"ID3":  # a tag before FLAC, its length in four times seven bits
         start = 10 + sum((byte & 127) << shift for byte, shift in zip(data[6:10], (21, 14, 7, 0), strict=False))
     if data[start : start + 4] not in FORMATS:
-        raise BadSampleError(f"no recording of a known format ({', '.join(dict.fromkeys(FORMATS.values()))})")
+        raise BadSampleError(
+            message("no recording of a known format ({formats})", formats=", ".join(dict.fromkeys(FORMATS.values())))
+        )
     stated = 8 + int.from_bytes(data[4:8], "little")
     if data[:4] == b"RIFF" and len(data) + 8 < stated < 0x7FFF0000:
-        raise BadSampleError(f"cut short: {len(data):,} bytes of {stated:,}")
+        raise BadSampleError(message("cut short: {num_data:,} bytes of {stated:,}", num_data=len(data), stated=stated))
 
 
 def resampled(wave: NDArray[np.float32], *, rate: int, wanted: int, limit: int) -> NDArray[np.float32]:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from aigc_bench.core.errors import UsageError
+from aigc_bench.core.messages import message
 from aigc_bench.core.pipeline import Modality, SkippedSample
 from aigc_bench.data.limits import MAX_SAMPLE_BYTES, MAX_TEXT_FILE_BYTES
 from aigc_bench.data.parquet import num_row_groups
@@ -120,18 +121,20 @@ def _place(root: Path | str) -> Path:
         resolved = folder.resolve()
     except (OSError, RuntimeError, ValueError) as problem:
         if isinstance(problem, FileNotFoundError | NotADirectoryError):
-            raise UsageError(f"--data {said}: there is no such file or folder.") from None
-        raise UsageError(f"--data {said}: cannot be read: {reason_of(problem)}.") from None
+            raise UsageError(message("--data {said}: there is no such file or folder.", said=said)) from None
+        raise UsageError(message("--data {said}: cannot be read: {reason}.", said=said, reason=reason_of(problem))) from None
     if not stat.S_ISDIR(status.st_mode):
         try:
             refuse_irregular(status.st_mode)
         except BadSampleError as problem:
-            raise UsageError(f"--data {said}: {problem}.", "Give a folder or a file.") from None
+            raise UsageError(
+                message("--data {said}: {problem}.", said=said, problem=problem), message("Give a folder or a file.")
+            ) from None
     for place in (resolved, folder.absolute()):
         if _is_utf8(place):
             return place
-    hint = "Rename it, or give a link to it whose path is UTF-8."
-    raise UsageError(f"--data {said}: the path is not UTF-8, and a run records it as text.", hint)
+    hint = message("Rename it, or give a link to it whose path is UTF-8.")
+    raise UsageError(message("--data {said}: the path is not UTF-8, and a run records it as text.", said=said), hint)
 
 
 def _is_utf8(place: Path) -> bool:
@@ -143,11 +146,11 @@ def _is_utf8(place: Path) -> bool:
 
 
 def _nothing_to_read(root: Path | str, skipped: Sequence[SkippedSample]) -> UsageError:
-    known = f"Known are files that end in {', '.join((*EXTENSIONS, '.tar'))}"
+    known = message("Known are files that end in {endings}", endings=", ".join((*EXTENSIONS, ".tar")))
     named = ", ".join(f"{one.name} ({one.reason})" for one in skipped[:_NAMED])
-    more = f" and {len(skipped) - _NAMED} more" if len(skipped) > _NAMED else ""
-    hint = f"{known}; skipped were {named}{more}." if skipped else f"{known}."
-    return UsageError(f"--data {shown(str(root))}: nothing to read in it.", hint)
+    more = message(" and {num_more} more", num_more=len(skipped) - _NAMED) if len(skipped) > _NAMED else ""
+    hint = message("{known}; skipped were {named}{more}.", known=known, named=named, more=more) if skipped else f"{known}."
+    return UsageError(message("--data {root}: nothing to read in it.", root=shown(str(root))), hint)
 
 
 def _entries(folder: Path) -> Iterator[Entry]:
@@ -167,7 +170,7 @@ def _add(mine: _Found, path: str, *, name: str, size: int, suffix: str) -> None:
     mine.num_files += 1
     mine.num_bytes += size
     if size == 0:
-        mine.skipped.append(SkippedSample(name=name, reason="empty file"))
+        mine.skipped.append(SkippedSample(name=name, reason=message("empty file")))
         return
     if suffix == ".tar":
         spans, skipped = members(path, name=name, suffixes=_IMAGE_SUFFIXES)
@@ -185,9 +188,9 @@ def _units(path: str, *, name: str, size: int, suffix: str) -> list[Unit]:
         return [Unit(path, f"{name}:{group}", group, group + 1) for group in range(num_row_groups(path))]
     if suffix in (".txt", ".jsonl"):
         if size > MAX_TEXT_FILE_BYTES:
-            raise BadSampleError(f"larger than the limit of {MAX_TEXT_FILE_BYTES >> 40} TiB")
+            raise BadSampleError(message("larger than the limit of {limit} TiB", limit=MAX_TEXT_FILE_BYTES >> 40))
         starts = range(0, size, TEXT_UNIT_BYTES)
         return [Unit(path, name, start, min(size, start + TEXT_UNIT_BYTES)) for start in starts]
     if size > MAX_SAMPLE_BYTES:
-        raise BadSampleError(f"larger than the limit of {MAX_SAMPLE_BYTES >> 20} MiB")
+        raise BadSampleError(message("larger than the limit of {limit} MiB", limit=MAX_SAMPLE_BYTES >> 20))
     return [Unit(path, name, 0, size)]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from aigc_bench.core.messages import message
 from aigc_bench.data.intake import ImageIntake
 from aigc_bench.data.limits import MAX_PIXELS, MAX_SCANNED_PIXELS
 from aigc_bench.data.reasons import BadSampleError
@@ -45,12 +46,21 @@ def _opened(data: bytes) -> Iterator[Image.Image]:
     try:
         image = Image.open(io.BytesIO(data), formats=FORMATS)
     except UnidentifiedImageError:
-        raise BadSampleError(f"no image of a known format ({', '.join(FORMATS)}), or a damaged header") from None
+        raise BadSampleError(
+            message("no image of a known format ({formats}), or a damaged header", formats=", ".join(FORMATS))
+        ) from None
     except Image.DecompressionBombError:
-        raise BadSampleError(f"more pixels than the limit of {MAX_PIXELS:,}") from None
+        raise BadSampleError(message("more pixels than the limit of {max_pixels:,}", max_pixels=MAX_PIXELS)) from None
     with image:
         if image.width * image.height > MAX_PIXELS:
-            raise BadSampleError(f"{image.width:,} x {image.height:,} pixels, over the limit of {MAX_PIXELS:,}")
+            raise BadSampleError(
+                message(
+                    "{width:,} x {height:,} pixels, over the limit of {max_pixels:,}",
+                    width=image.width,
+                    height=image.height,
+                    max_pixels=MAX_PIXELS,
+                )
+            )
         if image.format == "JPEG":
             _refuse_many_scans(data, image)
         yield image
@@ -60,7 +70,15 @@ def _refuse_many_scans(data: bytes, image: Image.Image) -> None:
     """Each scan begins with ``FF DA``, which coded pixels do not hold; a thumbnail's is counted with them."""
     scans = data.count(b"\xff\xda")
     if scans * image.width * image.height > MAX_SCANNED_PIXELS:
-        raise BadSampleError(f"{scans:,} scans of {image.width:,} x {image.height:,} pixels, over {MAX_SCANNED_PIXELS:,} in all")
+        raise BadSampleError(
+            message(
+                "{scans:,} scans of {width:,} x {height:,} pixels, over {max_scanned_pixels:,} in all",
+                scans=scans,
+                width=image.width,
+                height=image.height,
+                max_scanned_pixels=MAX_SCANNED_PIXELS,
+            )
+        )
 
 
 def _cropped(data: bytes, intake: ImageIntake) -> Image.Image:

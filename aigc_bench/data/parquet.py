@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from aigc_bench.core.messages import message
 from aigc_bench.data.limits import MAX_ROW_GROUP_CHARS, MAX_ROW_GROUPS
 from aigc_bench.data.reasons import BadSampleError, shown
 from aigc_bench.data.regular import open_file
@@ -27,9 +28,15 @@ def num_row_groups(path: str) -> int:
     with _opened(path) as table:
         _refuse_other_columns(table.schema_arrow)
         if not table.metadata.num_rows:
-            raise BadSampleError("no rows in it")
+            raise BadSampleError(message("no rows in it"))
         if table.num_row_groups > MAX_ROW_GROUPS:
-            raise BadSampleError(f"{table.num_row_groups:,} row groups, over the limit of {MAX_ROW_GROUPS:,}")
+            raise BadSampleError(
+                message(
+                    "{num_row_groups:,} row groups, over the limit of {max_row_groups:,}",
+                    num_row_groups=table.num_row_groups,
+                    max_row_groups=MAX_ROW_GROUPS,
+                )
+            )
         return int(table.num_row_groups)
 
 
@@ -44,7 +51,12 @@ def rows(path: str, group: int) -> Iterator[tuple[int, Any]]:
                 number += 1
                 read += len(value) if isinstance(value, str) else 0
                 if read > MAX_ROW_GROUP_CHARS:
-                    raise BadSampleError(f"more than {MAX_ROW_GROUP_CHARS:,} characters of text; the rest is not read")
+                    raise BadSampleError(
+                        message(
+                            "more than {max_row_group_chars:,} characters of text; the rest is not read",
+                            max_row_group_chars=MAX_ROW_GROUP_CHARS,
+                        )
+                    )
 
 
 @contextlib.contextmanager
@@ -81,8 +93,10 @@ def _refuse_other_columns(schema: pa.Schema) -> None:
     found = [field.type for field in schema if field.name == COLUMN]
     if len(found) != 1:
         names = ", ".join(shown(name, limit=40) for name in schema.names[:8])
-        count = "no" if not found else "more than one"
-        raise BadSampleError(f"{count} column {COLUMN!r} among {names or 'none'}")
+        count = "no" if not found else message("more than one")
+        raise BadSampleError(message("{count} column {column!r} among {names}", count=count, column=COLUMN, names=names or "none"))
     kind = found[0].value_type if pa.types.is_dictionary(found[0]) else found[0]
     if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)):
-        raise BadSampleError(f"the column {COLUMN!r} holds {shown(str(kind), limit=60)}, not strings")
+        raise BadSampleError(
+            message("the column {column!r} holds {kind}, not strings", column=COLUMN, kind=shown(str(kind), limit=60))
+        )

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from aigc_bench.core.errors import AigcBenchError
+from aigc_bench.core.messages import message
 from aigc_bench.core.pipeline import SkippedSample
 from aigc_bench.data.files import Unit
 from aigc_bench.data.page_cache import drop
@@ -48,7 +49,7 @@ def read_bytes(unit: Unit, *, is_cold: bool) -> bytes:
     finally:
         os.close(handle)
     if len(data) < unit.end - unit.start:
-        raise BadSampleError("the file has become shorter since it was listed")
+        raise BadSampleError(message("the file has become shorter since it was listed"))
     return data
 
 
@@ -94,7 +95,7 @@ def decoded(
         barren += 1
         if barren > limit:
             last = f", {skips[-1].name}: {skips[-1].reason}" if skips else ""
-            raise NothingReadableError(f"none of the last {limit:,} samples gave anything{last}")
+            raise NothingReadableError(message("none of the last {limit:,} samples gave anything{last}", limit=limit, last=last))
 
 
 def drop_all(units: Sequence[Unit]) -> None:

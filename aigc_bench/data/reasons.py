@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 
+from aigc_bench.core.messages import message
 from aigc_bench.core.visible import visible
 
 NAME_CHARS, REASON_CHARS = 300, 200
 _OBJECT = re.compile(r"<(?:class |function |module |[\w.]+ object\b)[^<>]*>|<[^<>]*\bat 0x[0-9a-fA-F]+[^<>]*>")
 _WORDS: tuple[tuple[type[Exception], str], ...] = (
-    (MemoryError, "not enough memory to decode it"),
-    (RecursionError, "nested too deeply"),
+    (MemoryError, message("not enough memory to decode it")),
+    (RecursionError, message("nested too deeply")),
 )
 
 
@@ -26,14 +27,14 @@ def reason_of(problem: Exception) -> str:
         if isinstance(problem, kind):
             return words
     if isinstance(problem, UnicodeDecodeError):
-        return f"not UTF-8: byte 0x{problem.object[problem.start]:02x} at {problem.start}"
+        return message("not UTF-8: byte 0x{byte:02x} at {place}", byte=problem.object[problem.start], place=problem.start)
     stated = getattr(problem, "strerror", None)  # of OSError and of PyAV's errors: without the number and the place
     if isinstance(stated, str) and stated:
         return shown(stated[0].lower() + stated[1:], limit=REASON_CHARS)
     text = _OBJECT.sub("the data", (str(problem).strip().splitlines() or [""])[0])
     if not text or isinstance(problem, LookupError):
-        return f"cannot be decoded ({type(problem).__name__})"
-    return shown(f"cannot be decoded: {text}", limit=REASON_CHARS)
+        return message("cannot be decoded ({type})", type=type(problem).__name__)
+    return shown(message("cannot be decoded: {text}", text=text), limit=REASON_CHARS)
 
 
 def shown(text: str, *, limit: int = NAME_CHARS) -> str:

@@ -7,6 +7,7 @@ import stat
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
+from aigc_bench.core.messages import message
 from aigc_bench.data.reasons import BadSampleError, reason_of
 
 _KINDS = (
@@ -53,8 +54,8 @@ def open_file(path: str, *, buffering: int = -1) -> BinaryIO:
 def refuse_irregular(mode: int) -> None:
     """Raise ``BadSampleError`` that says what the thing is, where it is no regular file."""
     if not stat.S_ISREG(mode):
-        kind = next((words for is_kind, words in _KINDS if is_kind(mode)), "something else")
-        raise BadSampleError(f"not a regular file: {kind}")
+        kind = next((words for is_kind, words in _KINDS if is_kind(mode)), message("something else"))
+        raise BadSampleError(message("not a regular file: {kind}", kind=kind))
 
 
 def walk(root: str, suffixes: frozenset[str]) -> Iterator[Entry]:
@@ -70,10 +71,10 @@ def walk(root: str, suffixes: frozenset[str]) -> Iterator[Entry]:
             with os.scandir(folder) as listed:
                 entries = sorted(listed, key=lambda entry: entry.name)
         except OSError as problem:
-            yield Entry(folder, None, f"the folder cannot be listed: {reason_of(problem)}", is_folder=True)
+            yield Entry(folder, None, message("the folder cannot be listed: {reason}", reason=reason_of(problem)), is_folder=True)
             continue
         if {entry.name for entry in entries} >= _OF_A_RUN:
-            yield Entry(folder, None, "a run of aigc-bench is no data", is_folder=True)
+            yield Entry(folder, None, message("a run of aigc-bench is no data"), is_folder=True)
             continue
         waiting += [entry.path for entry in reversed(entries) if entry.is_dir(follow_symlinks=False)]
         for entry in entries:
@@ -86,12 +87,16 @@ def _looked_at(entry: os.DirEntry[str], *, is_known: bool) -> Iterator[Entry]:
     try:
         status = entry.stat()
         if stat.S_ISDIR(status.st_mode):
-            yield Entry(entry.path, None, "a link to a folder is not followed", is_folder=True)
+            yield Entry(entry.path, None, message("a link to a folder is not followed"), is_folder=True)
             return
         if is_known:
             refuse_irregular(status.st_mode)
             yield Entry(entry.path, status)
     except (OSError, BadSampleError) as problem:
         if is_known:
-            words = "a link to nothing" if isinstance(problem, FileNotFoundError) and entry.is_symlink() else reason_of(problem)
+            words = (
+                message("a link to nothing")
+                if isinstance(problem, FileNotFoundError) and entry.is_symlink()
+                else reason_of(problem)
+            )
             yield Entry(entry.path, None, words)

@@ -12,6 +12,7 @@ import random
 from collections.abc import Callable, Iterator, Mapping
 from hashlib import sha256
 
+from aigc_bench.core.messages import message
 from aigc_bench.core.pipeline import Modality, SkippedSample
 from aigc_bench.data.audio import check_audio
 from aigc_bench.data.files import DataFiles, Unit
@@ -49,8 +50,12 @@ def _looked_at(files: DataFiles, modality: Modality) -> tuple[SkippedSample, ...
     for unit in chosen:
         num_good += sum(1 for _ in attempted(unit, lambda one: _samples(one, modality, skips), skips=skips))
     if not num_good:
-        first = f", the first: {skips[0].name}: {skips[0].reason}" if skips else ""
-        raise NothingReadableError(f"--data {files.root}: nothing of the {modality} data can be read{first}.")
+        first = message(", the first: {name}: {reason}", name=skips[0].name, reason=skips[0].reason) if skips else ""
+        raise NothingReadableError(
+            message(
+                "--data {root}: nothing of the {modality} data can be read{first}.", root=files.root, modality=modality, first=first
+            )
+        )
     return (*files.skipped[modality], *skips)
 
 

@@ -8,6 +8,7 @@ import tarfile
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
+from aigc_bench.core.messages import message
 from aigc_bench.core.pipeline import SkippedSample
 from aigc_bench.data.limits import MAX_SAMPLE_BYTES
 from aigc_bench.data.reasons import BadSampleError, reason_of, shown
@@ -15,7 +16,7 @@ from aigc_bench.data.regular import open_regular
 
 Span = tuple[str, int, int]
 """The name of a member and the bytes of the shard that it is."""
-_CUT = "cut short: the shard ends before it does"
+_CUT = message("cut short: the shard ends before it does")
 _MAX_HEADER_BYTES = 1 << 26
 
 
@@ -44,10 +45,12 @@ def members(path: str, *, name: str, suffixes: frozenset[str]) -> tuple[list[Spa
             _refuse_rest(shard)
     except Exception as problem:
         if not (skipped and skipped[-1].reason == _CUT):
-            where = f"damaged or cut short after byte {at} of {size}: " if at else "no tar archive: "
+            where = (
+                message("damaged or cut short after byte {at} of {size}: ", at=at, size=size) if at else message("no tar archive: ")
+            )
             skipped.append(SkippedSample(name=name, reason=where + _reason_of(problem)))
     if not spans and not skipped:
-        skipped.append(SkippedSample(name=name, reason="no image in it"))
+        skipped.append(SkippedSample(name=name, reason=message("no image in it")))
     return list(spans.values()), skipped
 
 
@@ -55,7 +58,7 @@ def _reason_of(problem: Exception) -> str:
     """Over a damaged header ``tarfile`` raises errors of its own, and those of ``int`` and ``decode``."""
     if isinstance(problem, BadSampleError | OSError | MemoryError) and not isinstance(problem, tarfile.TarError):
         return reason_of(problem)
-    return "the data end early" if "unexpected end" in str(problem) else "a damaged header"
+    return message("the data end early") if "unexpected end" in str(problem) else message("a damaged header")
 
 
 class _Bounded(io.BufferedReader):
@@ -63,7 +66,7 @@ class _Bounded(io.BufferedReader):
 
     def read(self, size: int | None = -1, /) -> bytes:
         if size is None or not 0 <= size <= _MAX_HEADER_BYTES:
-            raise BadSampleError(f"a header larger than the limit of {_MAX_HEADER_BYTES >> 20} MiB")
+            raise BadSampleError(message("a header larger than the limit of {limit} MiB", limit=_MAX_HEADER_BYTES >> 20))
         return super().read(size)
 
 
@@ -72,7 +75,7 @@ def _forward(shard: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
     last = -1
     for member in shard:
         if member.offset <= last or member.size < 0:
-            raise BadSampleError("a member of negative size")
+            raise BadSampleError(message("a member of negative size"))
         last = member.offset
         yield member
 
@@ -80,14 +83,14 @@ def _forward(shard: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
 def _fault(member: tarfile.TarInfo, *, size: int) -> str | None:
     """Why a member is no sample."""
     if member.issparse():
-        return "not a regular file: a sparse one"
+        return message("not a regular file: a sparse one")
     if not member.isreg():
-        return "not a regular file"
+        return message("not a regular file")
     if member.size == 0:
-        return "empty file"
+        return message("empty file")
     if member.offset_data + member.size > size:
         return _CUT
-    return f"larger than the limit of {MAX_SAMPLE_BYTES >> 20} MiB" if member.size > MAX_SAMPLE_BYTES else None
+    return message("larger than the limit of {limit} MiB", limit=MAX_SAMPLE_BYTES >> 20) if member.size > MAX_SAMPLE_BYTES else None
 
 
 def _refuse_rest(shard: tarfile.TarFile) -> None:
@@ -95,4 +98,4 @@ def _refuse_rest(shard: tarfile.TarFile) -> None:
     assert shard.fileobj is not None, "an open archive has its file"
     shard.fileobj.seek(shard.offset)
     if shard.fileobj.read(tarfile.BLOCKSIZE).strip(b"\0"):
-        raise BadSampleError("a damaged header; the rest is not read")
+        raise BadSampleError(message("a damaged header; the rest is not read"))

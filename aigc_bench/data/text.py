@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 import numpy as np
 
+from aigc_bench.core.messages import message
 from aigc_bench.core.pipeline import SkippedSample
 from aigc_bench.data.files import Unit
 from aigc_bench.data.intake import TextIntake
@@ -77,7 +78,9 @@ class _BadLines:
         more = self._count - NAMED_IN_A_UNIT
         if more > 0:
             name = f"{self._unit.name}@{self._unit.start}-{self._unit.end}"
-            self._skips.append(SkippedSample(name=name, reason=f"{more:,} more bad ones in this part of the file", count=more))
+            self._skips.append(
+                SkippedSample(name=name, reason=message("{more:,} more bad ones in this part of the file", more=more), count=more)
+            )
 
 
 def _table_texts(unit: Unit, bad: _BadLines) -> Iterator[str]:
@@ -93,17 +96,24 @@ def _checked(value: object) -> str:
     if isinstance(value, Exception):
         raise value
     if not isinstance(value, str):
-        raise BadSampleError(f"the text is {_KINDS.get(type(value), 'something else')}, not a string")
+        raise BadSampleError(message("the text is {kind}, not a string", kind=_KINDS.get(type(value), message("something else"))))
     if len(value) > MAX_LINE_BYTES:
-        raise BadSampleError(f"a text longer than the limit of {MAX_LINE_BYTES >> 20} MiB")
+        raise BadSampleError(message("a text longer than the limit of {limit} MiB", limit=MAX_LINE_BYTES >> 20))
     try:
         value.isascii() or value.encode()
     except UnicodeEncodeError:
-        raise BadSampleError("half a surrogate pair, which is no Unicode text") from None
+        raise BadSampleError(message("half a surrogate pair, which is no Unicode text")) from None
     return value
 
 
-_KINDS = {type(None): "null", int: "a number", float: "a number", bool: "true or false", list: "a list", dict: "an object"}
+_KINDS = {
+    type(None): "null",
+    int: message("a number"),
+    float: message("a number"),
+    bool: message("true or false"),
+    list: message("a list"),
+    dict: message("an object"),
+}
 
 
 def _json_texts(unit: Unit, bad: _BadLines, *, is_cold: bool) -> Iterator[str]:
@@ -118,14 +128,14 @@ def _json_texts(unit: Unit, bad: _BadLines, *, is_cold: bool) -> Iterator[str]:
 
 def _json_text(line: bytes) -> str:
     if len(line) > MAX_LINE_BYTES:
-        raise BadSampleError(f"a line longer than the limit of {MAX_LINE_BYTES >> 20} MiB")
+        raise BadSampleError(message("a line longer than the limit of {limit} MiB", limit=MAX_LINE_BYTES >> 20))
     text = line.decode("utf-8-sig")
     try:
         found = json.loads(text)
     except ValueError:
-        raise BadSampleError('not a JSON object with a string "text"') from None
+        raise BadSampleError(message('not a JSON object with a string "text"')) from None
     if not isinstance(found, dict) or "text" not in found:
-        raise BadSampleError('not a JSON object with a string "text"')
+        raise BadSampleError(message('not a JSON object with a string "text"'))
     return _checked(found["text"])
 
 
@@ -174,14 +184,14 @@ def _paragraphs(unit: Unit, bad: _BadLines, *, is_cold: bool) -> Iterator[str]:
 def _size(file: BinaryIO, unit: Unit) -> int:
     size = os.fstat(file.fileno()).st_size
     if size < unit.end:
-        raise BadSampleError("the file has become shorter since it was listed")
+        raise BadSampleError(message("the file has become shorter since it was listed"))
     return size
 
 
 def _plain(data: bytes, *, is_first: bool) -> str:
     """The text of a paragraph. Zeros are valid UTF-8, but what holds them is UTF-16, or blocks that a crash left unwritten."""
     if b"\0" in data:
-        raise BadSampleError("zero bytes, which no text in UTF-8 holds")
+        raise BadSampleError(message("zero bytes, which no text in UTF-8 holds"))
     return data.decode("utf-8-sig" if is_first else "utf-8")
 
 

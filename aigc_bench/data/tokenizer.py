@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from aigc_bench.core.messages import message
 from aigc_bench.data.files import Unit
 from aigc_bench.data.kept import cache_folder, keep, kept
 from aigc_bench.data.reading import NothingReadableError, attempted
@@ -104,4 +105,4 @@ def _sample(units: Sequence[Unit], num_chars: int) -> Iterator[str]:
             if left <= 0:
                 return
     if left == num_chars:
-        raise NothingReadableError("there is no text in the data to train a tokenizer on.")
+        raise NothingReadableError(message("there is no text in the data to train a tokenizer on."))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 
+from aigc_bench.core.messages import message
 from aigc_bench.data.intake import VideoIntake
 from aigc_bench.data.limits import MAX_PIXELS
 from aigc_bench.data.reasons import BadSampleError, reason_of
@@ -32,7 +33,7 @@ def decode_video(data: bytes, intake: VideoIntake) -> NDArray[np.float32]:
             if len(frames) == intake.num_frames:
                 break
     if not frames:
-        raise BadSampleError("no frames in it")
+        raise BadSampleError(message("no frames in it"))
     frames += frames[-1:] * (intake.num_frames - len(frames))
     pixels = np.stack(frames).astype(np.float32).transpose(3, 0, 1, 2)
     return pixels * np.float32(intake.scale / 255) + np.float32(intake.shift)
@@ -42,7 +43,7 @@ def check_video(data: bytes) -> None:
     """Decode the first frame: raises where there is none."""
     with _frames(data) as decoded:
         if next(decoded, None) is None:
-            raise BadSampleError("no frames in it")
+            raise BadSampleError(message("no frames in it"))
 
 
 @contextlib.contextmanager
@@ -58,20 +59,24 @@ def _frames(data: bytes) -> Iterator[Iterator[VideoFrame]]:
         ) as container:
             yield _decoded(container, limit)
     except av.error.ArgumentError:  # how FFmpeg refuses a size over max_pixels
-        raise BadSampleError(f"frames over the limit of {MAX_PIXELS:,} pixels, or damaged ones") from None
+        raise BadSampleError(
+            message("frames over the limit of {max_pixels:,} pixels, or damaged ones", max_pixels=MAX_PIXELS)
+        ) from None
     except av.FFmpegError as problem:
-        raise BadSampleError(f"no clip of a known format (MP4, MKV, WEBM), or damaged: {reason_of(problem)}") from None
+        raise BadSampleError(
+            message("no clip of a known format (MP4, MKV, WEBM), or damaged: {reason}", reason=reason_of(problem))
+        ) from None
 
 
 def _decoded(container: InputContainer, limit: dict[str, str]) -> Iterator[VideoFrame]:
     if not container.streams.video:
-        raise BadSampleError("no video stream in it")
+        raise BadSampleError(message("no video stream in it"))
     codec = container.streams.video[0].codec_context
     if codec is None:
-        raise BadSampleError("a codec that this FFmpeg does not know")
+        raise BadSampleError(message("a codec that this FFmpeg does not know"))
     codec.options = limit  # a stream may grow on its way
     return iter(container.decode(video=0))
 
 
 def _refuse(url: str, flags: int, options: dict[str, str]) -> NoReturn:
-    raise BadSampleError("a clip that refers to another file")
+    raise BadSampleError(message("a clip that refers to another file"))

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 import torch
 from torch.utils import _pytree as pytree
 
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Case
 from aigc_bench.engines.base import CannotExecute, is_counting
 
@@ -76,7 +77,13 @@ class ExportedModule(torch.nn.Module):
         """Learn the output's structure from the original, then export."""
         kinds = [leaf for leaf in leaves if not isinstance(leaf, torch.Tensor | bool | int | float | str | type(None))]
         if kinds:
-            raise CannotExecute(f"{self._engine} keeps no state between calls, and the model is given a {type(kinds[0]).__name__}")
+            raise CannotExecute(
+                message(
+                    "{engine} keeps no state between calls, and the model is given a {type}",
+                    engine=self._engine,
+                    type=type(kinds[0]).__name__,
+                )
+            )
         with torch.no_grad():
             made, self._output_spec = pytree.tree_flatten(self.original(*args, **keys))
             self._dtypes = [leaf.dtype for leaf in made if isinstance(leaf, torch.Tensor)]
@@ -88,7 +95,7 @@ class ExportedModule(torch.nn.Module):
                 self._runner = self._export(flat, tuple(tensor.clone() for tensor in tensors))
             except Exception as error:
                 reason = (str(error).strip().splitlines() or [""])[0][:200]
-                what = f"{self._engine} cannot export {type(self.original).__name__}"
+                what = message("{engine} cannot export {type}", engine=self._engine, type=type(self.original).__name__)
                 raise CannotExecute(f"{what}: {type(error).__name__}: {reason}") from error
 
 
@@ -101,11 +108,16 @@ def refusal(case: Case, *, package: str, engine: str, precisions: Sequence[str])
     import importlib.util
 
     if importlib.util.find_spec(package) is None:
-        return f"{engine} needs the package {package}; install aigc-bench[{engine}]"
+        return message("{engine} needs the package {package}; install aigc-bench[{engine}]", engine=engine, package=package)
     if case.backend != "cpu":
-        return f"{engine} is run on CPUs here; this case names backend {case.backend}"
+        return message("{engine} is run on CPUs here; this case names backend {backend}", engine=engine, backend=case.backend)
     if case.mode == "train":
-        return f"{engine} runs inference only"
+        return message("{engine} runs inference only", engine=engine)
     if case.precision not in precisions:
-        return f"{engine} runs {' and '.join(precisions)} on a CPU, not {case.precision}"
+        return message(
+            "{engine} runs {precisions} on a CPU, not {precision}",
+            engine=engine,
+            precisions=" and ".join(precisions),
+            precision=case.precision,
+        )
     return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Case
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def nothing_quantized(modules: Sequence[torch.nn.Module], *, engine: str) -> str
     """Why the engine would measure something else, where no module has a layer that it replaced."""
     if any(hasattr(part, MARK) for module in modules for part in module.modules()):
         return None
-    return f"{engine} found no linear layer of a shape that its kernel takes"
+    return message("{engine} found no linear layer of a shape that its kernel takes", engine=engine)
 
 
 MARK = "is_quantized"
@@ -63,4 +64,6 @@ def _detached(bias: torch.Tensor | None) -> torch.Tensor | None:
 
 def only_inference(case: Case, *, engine: str) -> str | None:
     """Why a quantised engine does not train, or ``None``."""
-    return f"{engine} runs inference only: quantised weights have no gradient" if case.mode == "train" else None
+    return (
+        message("{engine} runs inference only: quantised weights have no gradient", engine=engine) if case.mode == "train" else None
+    )

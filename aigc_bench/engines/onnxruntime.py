@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Case
 from aigc_bench.engines.base import Engine
 
@@ -29,7 +30,7 @@ class OnnxRuntime(Engine):
 
         reason = refusal(case, package="onnxruntime", engine="onnxruntime", precisions=("fp32",))
         if reason is None and importlib.util.find_spec("onnxscript") is None:
-            return "onnxruntime needs the package onnxscript to export; install aigc-bench[onnxruntime]"
+            return message("onnxruntime needs the package onnxscript to export; install aigc-bench[onnxruntime]")
         return reason
 
     def prepare(self, module: torch.nn.Module, *, case: Case) -> torch.nn.Module:

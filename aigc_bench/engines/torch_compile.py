@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, cast
 
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Case
 from aigc_bench.engines.base import Engine
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 class TorchCompile(Engine):
     """Default mode, static shapes: a case has one shape, so nothing is gained by code for others."""
 
-    title: ClassVar[str] = "PyTorch compile (Inductor)"
+    title: ClassVar[str] = message("PyTorch compile (Inductor)")
 
     def unsupported(self, case: Case) -> str | None:
         """Why Inductor cannot make code here: this Python, no C++ compiler (CPU), no Triton (accelerator)."""
@@ -30,7 +31,9 @@ class TorchCompile(Engine):
         if case.backend == "cpu":
             return compiler_reason(os.environ)
         if importlib.util.find_spec("triton") is None:
-            return f"torch.compile needs the package triton to make kernels for {case.backend}; it is not installed"
+            return message(
+                "torch.compile needs the package triton to make kernels for {backend}; it is not installed", backend=case.backend
+            )
         return _device_reason(case)
 
     def prepare(self, module: torch.nn.Module, *, case: Case) -> torch.nn.Module:
@@ -58,10 +61,13 @@ def compiler_reason(environ: Mapping[str, str], *, include: Path | None = None) 
     """Why Inductor cannot build C++ here: it needs ``$CXX`` (or g++) on the path and Python's header; ``None`` if it can."""
     compiler = environ.get("CXX", "g++")
     if shutil.which(compiler, path=environ.get("PATH")) is None:
-        return f"torch.compile needs a C++ compiler for cpu; there is no {compiler} on the PATH (install g++ or set CXX)"
+        return message(
+            "torch.compile needs a C++ compiler for cpu; there is no {compiler} on the PATH (install g++ or set CXX)",
+            compiler=compiler,
+        )
     header = (include or Path(sysconfig.get_paths()["include"])) / "Python.h"
     if not header.exists():
-        return f"torch.compile needs Python's C header for cpu; there is no {header.name} (install python3-dev)"
+        return message("torch.compile needs Python's C header for cpu; there is no {name} (install python3-dev)", name=header.name)
     return None
 
 
@@ -74,4 +80,9 @@ def _device_reason(case: Case) -> str | None:
     major, minor = torch.cuda.get_device_capability()
     if (major, minor) >= (7, 0):
         return None
-    return f"torch.compile needs compute capability 7.0 or later; {torch.cuda.get_device_name()} has {major}.{minor}"
+    return message(
+        "torch.compile needs compute capability 7.0 or later; {device_name} has {major}.{minor}",
+        device_name=torch.cuda.get_device_name(),
+        major=major,
+        minor=minor,
+    )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Case
 from aigc_bench.engines.base import Engine
 from aigc_bench.engines.torch_compile import engine as compiler
@@ -19,12 +20,12 @@ if TYPE_CHECKING:
 class TorchCompileGraphs(Engine):
     """Inductor's code, captured as CUDA graphs."""
 
-    title: ClassVar[str] = "PyTorch compile with CUDA graphs"
+    title: ClassVar[str] = message("PyTorch compile with CUDA graphs")
 
     def unsupported(self, case: Case) -> str | None:
         """As ``torch-compile``, and only where there are graphs."""
         if case.backend == "cpu":
-            return "torch-compile-graphs replays CUDA graphs, which a CPU does not have; use torch-compile"
+            return message("torch-compile-graphs replays CUDA graphs, which a CPU does not have; use torch-compile")
         return compiler.unsupported(case)
 
     def prepare(self, module: torch.nn.Module, *, case: Case) -> torch.nn.Module:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Case
 from aigc_bench.engines.base import Engine
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 class TorchEager(Engine):
     """The built module itself."""
 
-    title: ClassVar[str] = "PyTorch eager"
+    title: ClassVar[str] = message("PyTorch eager")
 
     def prepare(self, module: torch.nn.Module, *, case: Case) -> torch.nn.Module:
         """The module unchanged."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Case
 from aigc_bench.engines._linears import nothing_quantized, only_inference, quantize_linears
 from aigc_bench.engines.base import Engine
@@ -19,15 +20,15 @@ if TYPE_CHECKING:
 class TorchFp8(Engine):
     """Linear layers in fp8, everything else in bf16."""
 
-    title: ClassVar[str] = "PyTorch, fp8 weights and activations"
+    title: ClassVar[str] = message("PyTorch, fp8 weights and activations")
     added_error: ClassVar[float] = 0.12
 
     def unsupported(self, case: Case) -> str | None:
         """Training, another precision than bf16, a device without fp8 units."""
         if case.backend == "cpu":
-            return "torch-fp8 needs a device with fp8 units; CPUs would emulate them"
+            return message("torch-fp8 needs a device with fp8 units; CPUs would emulate them")
         if case.mode == "infer" and case.precision != "bf16":
-            return f"torch-fp8 gives bf16, not {case.precision}"
+            return message("torch-fp8 gives bf16, not {precision}", precision=case.precision)
         return only_inference(case, engine="torch-fp8") or _device_reason()
 
     def prepare(self, module: torch.nn.Module, *, case: Case) -> torch.nn.Module:
@@ -50,5 +51,10 @@ def _device_reason() -> str | None:
     if not torch.cuda.is_available() or torch.version.hip is not None:
         return None
     major, minor = torch.cuda.get_device_capability()
-    needs = f"torch-fp8 needs compute capability 8.9 or later; {torch.cuda.get_device_name()} has {major}.{minor}"
+    needs = message(
+        "torch-fp8 needs compute capability 8.9 or later; {device_name} has {major}.{minor}",
+        device_name=torch.cuda.get_device_name(),
+        major=major,
+        minor=minor,
+    )
     return None if (major, minor) >= (8, 9) else needs

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Case
 from aigc_bench.engines._linears import nothing_quantized, only_inference, quantize_linears
 from aigc_bench.engines.base import Engine
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 class TorchInt8(Engine):
     """Linear layers with int8 weights, one scale for each output."""
 
-    title: ClassVar[str] = "PyTorch, int8 weights"
+    title: ClassVar[str] = message("PyTorch, int8 weights")
     added_error: ClassVar[float] = 0.05
 
     def unsupported(self, case: Case) -> str | None:
@@ -28,7 +29,10 @@ class TorchInt8(Engine):
         from aigc_bench.engines.torch_compile import engine as compiler
 
         if case.mode == "infer" and case.precision not in ("bf16", "fp16"):
-            return f"torch-int8 keeps activations in bf16 or fp16, not {case.precision}; torch-int8-dynamic takes fp32"
+            return message(
+                "torch-int8 keeps activations in bf16 or fp16, not {precision}; torch-int8-dynamic takes fp32",
+                precision=case.precision,
+            )
         return only_inference(case, engine="torch-int8") or (None if case.backend == "cpu" else compiler.unsupported(case))
 
     def prepare(self, module: torch.nn.Module, *, case: Case) -> torch.nn.Module:

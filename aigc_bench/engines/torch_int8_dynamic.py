@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Case
 from aigc_bench.engines._linears import nothing_quantized, only_inference, quantize_linears
 from aigc_bench.engines.base import Engine
@@ -22,7 +23,7 @@ _CUDA_ROWS = 32
 class TorchInt8Dynamic(Engine):
     """Linear layers computed in int8, everything else in the case's precision."""
 
-    title: ClassVar[str] = "PyTorch, int8 weights and activations (dynamic)"
+    title: ClassVar[str] = message("PyTorch, int8 weights and activations (dynamic)")
     added_error: ClassVar[float] = 0.1
 
     def unsupported(self, case: Case) -> str | None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import get_args
 
 from aigc_bench.core import registry
+from aigc_bench.core.messages import message
 from aigc_bench.core.named_code import permitted
 from aigc_bench.core.records import Case, Failure, Status, TrialResult
 from aigc_bench.core.system_errors import names_exhausted_memory, out_of_memory_words
@@ -72,7 +73,7 @@ class Attempts:
             trial, retry_reason = self._attempt(request)
             if retry_reason is None or attempt == MAX_ATTEMPTS:
                 return trial.model_copy(update={"notes": (*notes, *trial.notes)})
-            notes += (f"attempt {attempt} was repeated: {retry_reason}",)
+            notes += (message("attempt {attempt} was repeated: {retry_reason}", attempt=attempt, retry_reason=retry_reason),)
             self._cool_down(level=rule.level)
             attempt += 1
 
@@ -90,7 +91,7 @@ class Attempts:
         self._sampler.flush()
         if outcome.trial is not None:
             is_spoiled = gate.is_spoiled(self._spool, offset=offset, trial=outcome.trial)
-            return outcome.trial, "a device was throttled by heat or a power brake" if is_spoiled else None
+            return outcome.trial, message("a device was throttled by heat or a power brake") if is_spoiled else None
         last_words = _last_lines(self._log, log_offset)
         failure = _failure(request, outcome, is_oom_kill=_num_oom_kills() > kills_before, last_words=last_words)
         status: Status = "timeout" if outcome.kind == "timeout" else "oom" if failure.kind == "host_out_of_memory" else "error"
@@ -104,7 +105,9 @@ class Attempts:
             pid=outcome.pid,
             error=failure,
         )
-        return failed, f"its process ended with {signal_name(outcome.exit_code)}" if status == "error" else None
+        return failed, message(
+            "its process ended with {signal}", signal=signal_name(outcome.exit_code)
+        ) if status == "error" else None
 
     def _cool_down(self, *, level: str) -> None:
         """Wait until every device is at most ``COOL_MARGIN_C`` above where it stood before the run, within limits."""
@@ -134,13 +137,28 @@ def is_forked(case: Case) -> bool:
 
 def _failure(request: TrialRequest, outcome: Outcome, *, is_oom_kill: bool, last_words: str) -> Failure:
     if outcome.kind == "timeout":
-        return Failure(kind="timeout", message=f"not finished within {digits(request.case.timeout_s)} s (the case's timeout_s)")
+        return Failure(
+            kind="timeout",
+            message=message("not finished within {timeout} s (the case's timeout_s)", timeout=digits(request.case.timeout_s)),
+        )
     if is_oom_kill:
-        return Failure(kind="host_out_of_memory", message="the kernel killed the worker because the host's memory was exhausted")
+        return Failure(
+            kind="host_out_of_memory", message=message("the kernel killed the worker because the host's memory was exhausted")
+        )
     if names_exhausted_memory(last_words):
-        return Failure(kind="host_out_of_memory", message=f"the worker ended: {out_of_memory_words()}", detail=last_words)
-    ended = f"the worker process ended with {signal_name(outcome.exit_code)}"
-    return Failure(kind="worker_died", message=f"{ended} in attempt {request.attempt} of {MAX_ATTEMPTS}", detail=last_words)
+        return Failure(
+            kind="host_out_of_memory",
+            message=message("the worker ended: {why}", why=out_of_memory_words()),
+            detail=last_words,
+        )
+    ended = message("the worker process ended with {signal}", signal=signal_name(outcome.exit_code))
+    return Failure(
+        kind="worker_died",
+        message=message(
+            "{ended} in attempt {attempt} of {max_attempts}", ended=ended, attempt=request.attempt, max_attempts=MAX_ATTEMPTS
+        ),
+        detail=last_words,
+    )
 
 
 def _num_oom_kills() -> int:

@@ -20,6 +20,7 @@ import torch
 
 from aigc_bench.accelerators.base import Backend
 from aigc_bench.core.errors import AigcBenchError
+from aigc_bench.core.messages import message
 from aigc_bench.core.pipeline import DataUse, Modality, Pipeline, PipelineUse, SkippedSample
 from aigc_bench.core.records import Case, Stage, Work
 from aigc_bench.data import page_cache
@@ -246,8 +247,8 @@ def _sources(pipeline: Pipeline, modalities: set[Modality]) -> dict[Modality, _S
     """Return the user's data where it has a modality, and generated files for the rest."""
     own = find_files(pipeline.data) if pipeline.data is not None else None
     if own is not None and pipeline.sha256 is not None and own.sha256 != pipeline.sha256:
-        message = f"--data {own.root}: files were added, removed or resized since the run began."
-        raise AigcBenchError(message, "Its results would be of two data sets: start another run.")
+        problem = message("--data {root}: files were added, removed or resized since the run began.", root=own.root)
+        raise AigcBenchError(problem, message("Its results would be of two data sets: start another run."))
     found: dict[Modality, _Source] = {}
     for modality in sorted(modalities):
         if own is not None and modality in own.modalities:

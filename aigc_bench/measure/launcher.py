@@ -19,6 +19,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from aigc_bench.core.child_python import SAFE_PATH, python
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import TrialResult
 from aigc_bench.core.system_errors import folder_for_children
 from aigc_bench.measure.protocol import TrialRequest, decode, encode
@@ -233,8 +234,8 @@ def _hears_exit(server: _Child) -> bool:
 def signal_name(exit_code: int | None) -> str:
     """``signal 9 (SIGKILL)`` or ``exit code 1``, for messages about a process that died."""
     if exit_code is None:
-        return "no exit code"
+        return message("no exit code")
     if exit_code < 0:
         with contextlib.suppress(ValueError):
-            return f"signal {-exit_code} ({signal.Signals(-exit_code).name})"
-    return f"exit code {exit_code}"
+            return message("signal {exit_code} ({name})", exit_code=-exit_code, name=signal.Signals(-exit_code).name)
+    return message("exit code {exit_code}", exit_code=exit_code)

@@ -9,6 +9,7 @@ from typing import get_args
 
 from aigc_bench.core import registry
 from aigc_bench.core.errors import UnknownNameError
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Case, Mode, Precision, Setting, System
 from aigc_bench.measure.profiles import Profile
 from aigc_bench.workloads._own import resolve
@@ -52,7 +53,7 @@ def own_profile(
     )
     for case in cases:
         registry.load("workloads", case.workload).validate(case)
-    return Profile(name=resolved.preset.lower(), title=f"Your model {what}", level="quick", cases=cases)
+    return Profile(name=resolved.preset.lower(), title=message("Your model {what}", what=what), level="quick", cases=cases)
 
 
 def _precision(text: str | None, *, backend: str) -> Precision:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from aigc_bench.core import registry
 from aigc_bench.core.errors import UsageError
+from aigc_bench.core.messages import message
 from aigc_bench.core.pipeline import Cache, Modality, Pipeline
 from aigc_bench.core.records import Case
 from aigc_bench.data.files import find_files
@@ -45,5 +46,8 @@ def piped(profile: Profile, pipelines: Sequence[Pipeline]) -> Profile:
                 cases.append(case.model_copy(update={"pipeline": pipeline}))
     if not cases:
         kinds = " and ".join(sorted({kind for found in known.values() for kind in found}))
-        raise UsageError(f"--data: no case of profile {profile.name!r} reads {kinds}.", "See `aigc-bench list workloads`.")
+        raise UsageError(
+            message("--data: no case of profile {name!r} reads {kinds}.", name=profile.name, kinds=kinds),
+            message("See `aigc-bench list workloads`."),
+        )
     return profile.model_copy(update={"cases": tuple({case.id: case for case in cases}.values())})

@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Check
 from aigc_bench.measure import host_facts
 from aigc_bench.measure.doctor import devices, host, sensors
@@ -38,7 +39,7 @@ def preflight(
 
     ``seen`` is what ``doctor.host.observe`` gives; ``controls`` are the positive controls of the probes that were used.
     """
-    on_devices = devices.health_checks(facts) if facts else [absent("devices", "no accelerator responds on this machine")]
+    on_devices = devices.health_checks(facts) if facts else [absent("devices", message("no accelerator responds on this machine"))]
     on_host = [
         host.neighbours(seen.get("cpu_utilization")),
         host.steal(seen.get("cpu_steal")),
@@ -62,7 +63,13 @@ def inspect() -> tuple[Check, ...]:
             swap_bytes=host_facts.swap_bytes(),
         )
     except Exception as problem:
-        return (warning("preflight", f"could not be made: {type(problem).__name__}: {problem}", remedy="See `aigc-bench doctor`."),)
+        return (
+            warning(
+                "preflight",
+                message("could not be made: {type}: {problem}", type=type(problem).__name__, problem=problem),
+                remedy=message("See `aigc-bench doctor`."),
+            ),
+        )
 
 
 def _gpu_facts() -> tuple[GpuFacts, ...]:

@@ -40,6 +40,7 @@ from pydantic import BeforeValidator, Field, ValidationError
 from aigc_bench.core import registry
 from aigc_bench.core.document import cut, mistakes, read_toml, shown
 from aigc_bench.core.errors import AigcBenchError, UnknownNameError, UsageError
+from aigc_bench.core.messages import joined, message
 from aigc_bench.core.pipeline import Cache, Pipeline
 from aigc_bench.core.records import AcceleratorInfo, Attention, Case, Mode, Precision, Record, Scenario, Setting, System
 from aigc_bench.core.toml_file import Mistake, told_once
@@ -74,7 +75,7 @@ class Profile(Record):
 def _as_tuple(value: object) -> object:
     """Return a list as a tuple and one value as a tuple of it; an empty list would give no case and is a mistake."""
     if value == []:
-        raise ValueError("is an empty list; give at least one value, or leave the key out")
+        raise ValueError(message("is an empty list; give at least one value, or leave the key out"))
     return tuple(value) if isinstance(value, list) else (value,)
 
 
@@ -170,7 +171,7 @@ def _expand_all(written: _ProfileFile) -> tuple[list[Case], list[str]]:
     cases: list[Case] = []
     problems: list[str] = []
     for number, table in enumerate(written.case, start=1):
-        place = f"case {number} ({table.workload})"
+        place = message("case {number} ({workload})", number=number, workload=table.workload)
         for mode in table.mode:
             try:
                 found = list(_expand(table, defaults=written.defaults, mode=mode))
@@ -180,9 +181,13 @@ def _expand_all(written: _ProfileFile) -> tuple[list[Case], list[str]]:
             except AigcBenchError as problem:
                 problems.append(f"{place}: {problem}".rstrip("."))
     if not written.case:
-        problems.append("it has no [[case]]")
+        problems.append(message("it has no [[case]]"))
     counts = Counter(case.id for case in cases)
-    problems += [f"case {case_id} appears {count} times" for case_id, count in counts.items() if count > 1]
+    problems += [
+        message("case {case_id} appears {count} times", case_id=case_id, count=count)
+        for case_id, count in counts.items()
+        if count > 1
+    ]
     return cases, list(dict.fromkeys(problems))
 
 
@@ -197,7 +202,7 @@ def _expand(table: _CaseTable, *, defaults: _Defaults, mode: Mode) -> Iterator[C
         }
         settings |= layer.settings
     if "preset" not in chosen:
-        raise UsageError("preset is missing.")
+        raise UsageError(message("preset is missing."))
     lists = {key: value if isinstance(value, tuple) else (value,) for key, value in chosen.items()}
     for values in itertools.product(*lists.values(), *settings.values()):
         fixed = dict(zip(lists, values[: len(lists)], strict=True))
@@ -215,7 +220,10 @@ def _pipeline(choice: bool | _PipelineTable) -> Pipeline | None:
 def _check_case(case: Case) -> None:
     """Raise ``UsageError`` where a name or setting is not known. A file never names code: only a command line may."""
     if ":" in case.workload:
-        raise UsageError(f"workload {case.workload!r}: a profile names no code.", "Use aigc-bench run --model module:function.")
+        raise UsageError(
+            message("workload {workload!r}: a profile names no code.", workload=case.workload),
+            message("Use aigc-bench run --model module:function."),
+        )
     registry.load("workloads", case.workload).validate(case)
     for group, kind, name in (("engines", "engine", case.engine), ("accelerators", "backend", case.backend)):
         known = registry.names(group)
@@ -236,7 +244,7 @@ def _accelerators(expects: Expectation) -> tuple[Expectation, list[str]]:
         try:
             ids.append(catalogue.accelerator(name).id)
         except UnknownNameError as problem:
-            unknown.append(f"expects: {problem}")
+            unknown.append(message("expects: {problem}", problem=problem))
     return tuple(dict.fromkeys(ids)), unknown
 
 
@@ -247,14 +255,14 @@ def _explain(mistake: Mistake, raw: Mapping[str, Any]) -> str:
     if place[:1] == ("case",) and len(place) > 1 and isinstance(place[1], int):
         table = raw["case"][place[1]]
         workload = table.get("workload", "?") if isinstance(table, Mapping) else "?"
-        prefix, place = f"case {place[1] + 1} ({cut(str(workload))})", place[2:]
+        prefix, place = message("case {number} ({workload})", number=place[1] + 1, workload=cut(str(workload))), place[2:]
     names = [str(part) for part in place if isinstance(part, str)]
     key = ".".join(names)
     before = f"{prefix}, " if prefix else ""
     if mistake.kind == "extra_forbidden":
         return f"{before}{UnknownNameError('key', key, known=_known_keys(mistake.place, names))}"
     if mistake.kind == "missing":
-        return f"{before}{key} is missing"
+        return message("{before}{key} is missing", before=before, key=key)
     return f"{f'{before}{key}' if key else prefix} = {shown(mistake.value)}: {mistake.words}"
 
 
@@ -305,7 +313,7 @@ def new_profile(name: str, *, source: str | Path = "smoke", out: Path | str | No
     original = find_profile(source).path
     assert original is not None, "a profile that was found has a file"
     if not re.fullmatch(_NAME, name):
-        raise UsageError(f"profile name {name!r}: use lower-case letters, digits, '-', '_' and '.'.")
+        raise UsageError(message("profile name {name!r}: use lower-case letters, digits, '-', '_' and '.'.", name=name))
     file = Path(out) if out is not None else _own_file(name)
     text = re.sub(r"^name\s*=.*$", f'name = "{name}"', original.read_text(encoding="utf-8"), count=1, flags=re.MULTILINE)
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -313,14 +321,18 @@ def new_profile(name: str, *, source: str | Path = "smoke", out: Path | str | No
         with file.open("x", encoding="utf-8") as handle:
             handle.write(text)
     except FileExistsError:
-        raise UsageError(f"{file}: already exists.", "Give another name, or another file with --out.") from None
+        raise UsageError(
+            message("{file}: already exists.", file=file), message("Give another name, or another file with --out.")
+        ) from None
     return file
 
 
 def _own_file(name: str) -> Path:
     folder = user_folder()
     if folder is None:
-        raise UsageError(f"profile {name!r}: this user has no home folder to save it in.", "Name a file with --out.")
+        raise UsageError(
+            message("profile {name!r}: this user has no home folder to save it in.", name=name), message("Name a file with --out.")
+        )
     return folder / f"{name}.toml"
 
 
@@ -339,12 +351,19 @@ def check_machine(profile: Profile, system: System) -> None:
     """Raise ``UsageError`` where the machine lacks what the profile expects; it names both and a profile that fits."""
     if profile.expects in ("any", "cpu") or _has_expected(profile, system.accelerators):
         return
-    expected = "an accelerator" if isinstance(profile.expects, str) else " or ".join(profile.expects)
-    found = ", ".join(f"{device.name} ({device.catalog_id or 'not in the catalogue'})" for device in system.accelerators)
+    expected = message("an accelerator") if isinstance(profile.expects, str) else " or ".join(profile.expects)
+    unknown = message("not in the catalogue")
+    names = (message("{name} ({id})", name=device.name, id=device.catalog_id or unknown) for device in system.accelerators)
+    found = joined(", ", names)
     fits = matching_profile(system).name
     raise UsageError(
-        f"profile {profile.name!r} expects {expected}; found {found or f'no accelerator, only the CPU ({system.cpu_model})'}.",
-        f"The profile that fits this machine is {fits!r}: aigc-bench run --profile {fits}",
+        message(
+            "profile {name!r} expects {expected}; found {found}.",
+            name=profile.name,
+            expected=expected,
+            found=found or message("no accelerator, only the CPU ({cpu_model})", cpu_model=system.cpu_model),
+        ),
+        message("The profile that fits this machine is {fits!r}: aigc-bench run --profile {fits}", fits=fits),
     )
 
 

@@ -12,6 +12,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
+from aigc_bench.core.messages import message
 from aigc_bench.core.named_code import NamedCode
 from aigc_bench.core.records import Case, Record, TrialResult
 from aigc_bench.measure.clock import Clock
@@ -44,7 +45,7 @@ class TrialRequest(Record):
     @property
     def name(self) -> str:
         """Case and trial, as messages name it."""
-        return f"{self.case.id} trial {self.trial}"
+        return message("{id} trial {trial}", id=self.case.id, trial=self.trial)
 
 
 def encode(message: Mapping[str, Any]) -> bytes:

@@ -30,6 +30,7 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from aigc_bench.accelerators.base import Backend
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Precision, Quality, Stage
 from aigc_bench.measure.ranks import Ranks
 from aigc_bench.measure.tensors import floating, mapped
@@ -114,7 +115,10 @@ def compare(calls: Sequence[Call], references: Sequence[torch.nn.Module], *, lim
     """Give the same inputs to the references, in fp32, and judge the worst of any output: error, greedy tokens, images."""
     if not calls:
         return Quality(
-            kind="reference", passed=None, note="no call of a module was recorded", duration_s=time.perf_counter() - started
+            kind="reference",
+            passed=None,
+            note=message("no call of a module was recorded"),
+            duration_s=time.perf_counter() - started,
         )
     worst: dict[str, float] = {}
     with torch.inference_mode(), exact_kernels():
@@ -201,7 +205,7 @@ def exact_kernels() -> Iterator[None]:
 
 def could_not(error: Exception, *, backend: Backend, started: float) -> Quality:
     """Return a finding without verdict and its reason: the gate failed, for example without memory for a wider model."""
-    why = "not enough memory for the fp32 reference" if backend.is_out_of_memory(error) else _first_line(error)
+    why = message("not enough memory for the fp32 reference") if backend.is_out_of_memory(error) else _first_line(error)
     return Quality(kind="reference", passed=None, note=why, duration_s=time.perf_counter() - started)
 
 
@@ -220,11 +224,11 @@ def learns(program: Program, run: Callable[[], None], *, step_s: float, seed: in
     duration_s = time.perf_counter() - started
     names = tuple(history[0])
     if not names:
-        return Quality(kind="training", passed=None, note="the workload's check reports no loss", duration_s=duration_s)
+        return Quality(kind="training", passed=None, note=message("the workload's check reports no loss"), duration_s=duration_s)
     if not all(math.isfinite(value) for moment in history for value in moment.values()):
-        return Quality(kind="training", passed=False, note="a loss was not finite", duration_s=duration_s)
+        return Quality(kind="training", passed=False, note=message("a loss was not finite"), duration_s=duration_s)
     first, last = sum(history[0].values()), sum(history[-1].values())
-    note = f"{' + '.join(names)} over {num_steps} steps on one batch"
+    note = message("{names} over {num_steps} steps on one batch", names=" + ".join(names), num_steps=num_steps)
     values = {"loss_first": first, "loss_last": last}
     return Quality(kind="training", passed=last < first, values=values, note=note, duration_s=duration_s)
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from aigc_bench.core.errors import UsageError
+from aigc_bench.core.messages import message
 from aigc_bench.core.named_code import is_well_formed, load_named_code, permitted
 from aigc_bench.core.records import Case
 from aigc_bench.workloads._own import resolve
@@ -19,17 +20,28 @@ def permit_code(cases: Sequence[Case], *, folder: Path, typed: str | None) -> No
     """Load the code that the run's cases need, ``typed`` with the command; ``UsageError`` where it is another or has changed."""
     named = list(dict.fromkeys(case.workload for case in cases if ":" in case.workload))
     if typed is not None and typed not in named:
-        made_with = f"with --model {named[0]!r}" if named else "without --model"
-        raise UsageError(f"--model {typed}: {folder} was made {made_with}.", "A run goes on with what it was started with.")
+        made_with = message("with --model {named!r}", named=named[0]) if named else "without --model"
+        raise UsageError(
+            message("--model {typed}: {folder} was made {made_with}.", typed=typed, folder=folder, made_with=made_with),
+            message("A run goes on with what it was started with."),
+        )
     missing = [name for name in named if name != typed and permitted(name) is None]
     if missing:
         command = f"aigc-bench run --resume {shlex.quote(str(folder))} --model {missing[0]}"
         raise UsageError(
-            f"{folder}: its workload is the code {missing[0]!r}, which a file alone never starts.",
-            f"If you trust that code, type its name: {command}" if is_well_formed(missing[0]) else "It is no module:function.",
+            message(
+                "{folder}: its workload is the code {missing!r}, which a file alone never starts.",
+                folder=folder,
+                missing=missing[0],
+            ),
+            message("If you trust that code, type its name: {command}", command=command)
+            if is_well_formed(missing[0])
+            else message("It is no module:function."),
         )
     for name in named:
         load_named_code(name)
         now = resolve(name).model.sha256
         if any(case.model is not None and case.model.sha256 != now for case in cases if case.workload == name):
-            raise UsageError(f"{name}: its file has changed since this run was started.", "Start a new run.")
+            raise UsageError(
+                message("{name}: its file has changed since this run was started.", name=name), message("Start a new run.")
+            )

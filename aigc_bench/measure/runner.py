@@ -25,6 +25,7 @@ from pathlib import Path
 from aigc_bench.core import registry
 from aigc_bench.core.errors import AigcBenchError, UsageError
 from aigc_bench.core.interrupts import terminated_as_interrupt
+from aigc_bench.core.messages import message
 from aigc_bench.core.named_code import permitted
 from aigc_bench.core.records import Case, RunInfo, Search, SensorStatus, System, TrialResult
 from aigc_bench.core.units import quantity
@@ -64,7 +65,10 @@ def select_cases(profile: Profile, *, only: Sequence[str]) -> tuple[Case, ...]:
     chosen = tuple(case for case in profile.cases if any(_matches(case.id, glob) for glob in only))
     if not chosen:
         known = ", ".join(case.id for case in profile.cases)
-        raise UsageError(f"--only {' '.join(only)}: no case of profile {profile.name!r} matches.", f"Its cases: {known}.")
+        raise UsageError(
+            message("--only {only}: no case of profile {name!r} matches.", only=" ".join(only), name=profile.name),
+            message("Its cases: {known}.", known=known),
+        )
     return chosen
 
 
@@ -103,9 +107,14 @@ def start_run(
     cases = select_cases(profile, only=only)
     chosen = level or profile.level
     if out.exists() and not is_unstarted(out):
-        raise UsageError(f"--out {out}: already exists.", "Name a new directory, or continue that run with --resume.")
+        raise UsageError(
+            message("--out {out}: already exists.", out=out), message("Name a new directory, or continue that run with --resume.")
+        )
     if record_nvml is not None and (record_nvml.is_dir() or not record_nvml.parent.is_dir()):
-        raise UsageError(f"--record-nvml {record_nvml}: no file can be written there.", "Name a file in a folder that exists.")
+        raise UsageError(
+            message("--record-nvml {record_nvml}: no file can be written there.", record_nvml=record_nvml),
+            message("Name a file in a folder that exists."),
+        )
     search = None if make_search is None else make_search(cases)
     cases = cases if search is None else search.grow(())
     created_s = time.time()
@@ -143,13 +152,17 @@ def resume_run(
     info = load_run(folder).info
     permit_code(info.cases, folder=folder, typed=code)
     if info.system.host_id != system.host_id:
-        raise UsageError(f"{folder}: this run was made on another machine.", "Resume it there, or start a new run here.")
+        raise UsageError(
+            message("{folder}: this run was made on another machine.", folder=folder),
+            message("Resume it there, or start a new run here."),
+        )
     changed = [
         name for name in {**info.system.software, **system.software} if info.system.software.get(name) != system.software.get(name)
     ]
     if changed:
         raise UsageError(
-            f"{folder}: since this run was started {', '.join(changed)} changed.", "Start a new run: one run has one software."
+            message("{folder}: since this run was started {changed} changed.", folder=folder, changed=", ".join(changed)),
+            message("Start a new run: one run has one software."),
         )
     search = None if make_search is None or info.search is None else make_search(info.search)
     return _Session(info, folder, search=search).run(on_progress)
@@ -390,7 +403,8 @@ def _locked(folder: Path) -> Iterator[None]:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise AigcBenchError(
-                f"{folder}: this run is in progress in another process.", "Wait for it, or stop it first."
+                message("{folder}: this run is in progress in another process.", folder=folder),
+                message("Wait for it, or stop it first."),
             ) from None
         yield
     finally:

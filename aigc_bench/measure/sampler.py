@@ -33,6 +33,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from aigc_bench.core import registry
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import SamplerReport, SensorStatus, dump
 from aigc_bench.measure.clock import Clock
 from aigc_bench.measure.lifeline import die_with_parent
@@ -216,7 +217,9 @@ class Sampler:
     def _drop(self, name: str, reason: str) -> None:
         """Drop a source that stopped answering; the others go on."""
         source = self._sources.pop(name)
-        self._gone[name] = source.status().model_copy(update={"available": False, "reason": f"stopped answering: {reason}"})
+        self._gone[name] = source.status().model_copy(
+            update={"available": False, "reason": message("stopped answering: {reason}", reason=reason)}
+        )
         self._tasks = [task for task in self._tasks if task.source != name]
 
     def _obey(self, command: Mapping[str, Any]) -> bool:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from aigc_bench.core.child_python import python
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import SamplerReport, SensorStatus, dump
 from aigc_bench.core.system_errors import folder_for_children
 from aigc_bench.measure.clock import Clock
@@ -128,7 +129,7 @@ class SamplerClient:
         self.restarts += 1
         if self.restarts > _MAX_RESTARTS:
             self.sensors = tuple(
-                SensorStatus(**{**dump(status), "available": False, "reason": "the sampler died again and again"})
+                SensorStatus(**{**dump(status), "available": False, "reason": message("the sampler died again and again")})
                 for status in self.sensors
             )
             return

@@ -25,6 +25,7 @@ from pydantic import ValidationError
 
 from aigc_bench.core.document import MAX_MACHINE_KEYS, check_measured, read_json
 from aigc_bench.core.errors import AigcBenchError, UsageError
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import SCHEMA_VERSION, Case, RunInfo, TrialResult
 
 if TYPE_CHECKING:
@@ -74,7 +75,8 @@ def load_run(path: Path | str) -> Run:
         folder = folder.parent
     if not (folder / RUN_FILE).is_file():
         raise UsageError(
-            f"{folder}: not a run directory (no {RUN_FILE}).", "Give the directory that `aigc-bench run` named at its end."
+            message("{folder}: not a run directory (no {run_file}).", folder=folder, run_file=RUN_FILE),
+            message("Give the directory that `aigc-bench run` named at its end."),
         )
     return Run(path=folder, info=_read_info(folder / RUN_FILE), trials=tuple(read_trials(folder)))
 
@@ -85,16 +87,22 @@ def _read_info(file: Path) -> RunInfo:
         version = raw.get("schema_version") if isinstance(raw, dict) else None
         if version != SCHEMA_VERSION:
             raise AigcBenchError(
-                f"{file}: schema version {version}, this aigc-bench reads {SCHEMA_VERSION}.",
-                "Use the version that wrote the run, or run again.",
+                message(
+                    "{file}: schema version {version}, this aigc-bench reads {known}.",
+                    file=file,
+                    version=version,
+                    known=SCHEMA_VERSION,
+                ),
+                message("Use the version that wrote the run, or run again."),
             )
         return RunInfo.model_validate(raw)
     except UsageError as problem:
-        hint = "The file was changed or is damaged; the trials in results.jsonl are still readable."
+        hint = message("The file was changed or is damaged; the trials in results.jsonl are still readable.")
         raise AigcBenchError(problem.message, hint, details=problem.details) from None
     except ValidationError as problem:
         raise AigcBenchError(
-            f"{file}: {_first_mistake(problem)}.", "The file was changed or is damaged; run again, or correct it by hand."
+            message("{file}: {mistake}.", file=file, mistake=_first_mistake(problem)),
+            message("The file was changed or is damaged; run again, or correct it by hand."),
         ) from None
 
 
@@ -118,10 +126,10 @@ def read_trials(folder: Path) -> list[TrialResult]:
 
 def _without_line(problem: ValidationError | UsageError, *, where: str) -> AigcBenchError:
     """Return the error for a damaged line, with the advice to remove it."""
-    hint = "Take that line out to see the run without its trial."
+    hint = message("Take that line out to see the run without its trial.")
     if isinstance(problem, UsageError):
         return AigcBenchError(problem.message, hint, details=problem.details)
-    return AigcBenchError(f"{where}: {_first_mistake(problem)}.", hint)
+    return AigcBenchError(message("{where}: {mistake}.", where=where, mistake=_first_mistake(problem)), hint)
 
 
 def _first_mistake(problem: ValidationError) -> str:
@@ -188,13 +196,19 @@ class RunWriter:
         except OSError as problem:
             if not self._is_in_place():
                 raise AigcBenchError(
-                    f"{self.folder}: the run folder was removed or moved while the run was in progress.",
-                    "Finished trials are in the moved folder: continue there with aigc-bench run --resume, or start a new run.",
+                    message("{folder}: the run folder was removed or moved while the run was in progress.", folder=self.folder),
+                    message(
+                        "Finished trials are in the moved folder: continue there with aigc-bench run --resume, or start a new run."
+                    ),
                 ) from problem
-            remedy = _TO_CONTINUE.get(problem.errno or 0, "Fix that")
+            remedy = _TO_CONTINUE.get(problem.errno or 0, message("Fix that"))
             raise AigcBenchError(
-                f"{self.folder / name}: {(problem.strerror or 'cannot be written').lower()}. Finished trials are saved.",
-                f"{remedy}, then continue: aigc-bench run --resume {self.folder}",
+                message(
+                    "{file}: {reason}. Finished trials are saved.",
+                    file=self.folder / name,
+                    reason=(problem.strerror or message("cannot be written")).lower(),
+                ),
+                message("{remedy}, then continue: aigc-bench run --resume {folder}", remedy=remedy, folder=self.folder),
             ) from problem
 
     def close(self) -> None:
@@ -214,13 +228,13 @@ class RunWriter:
 
 
 _TO_CONTINUE = {
-    errno.ENOSPC: "Free some space",
-    errno.EDQUOT: "Free some of your quota",
-    errno.EFBIG: "Raise the limit of file sizes (ulimit -f)",
-    errno.EROFS: "Mount it writable again",
-    errno.EIO: "See what is wrong with the disk (dmesg)",
-    errno.EACCES: "Make it writable again",
-    errno.EPERM: "Make it writable again",
+    errno.ENOSPC: message("Free some space"),
+    errno.EDQUOT: message("Free some of your quota"),
+    errno.EFBIG: message("Raise the limit of file sizes (ulimit -f)"),
+    errno.EROFS: message("Mount it writable again"),
+    errno.EIO: message("See what is wrong with the disk (dmesg)"),
+    errno.EACCES: message("Make it writable again"),
+    errno.EPERM: message("Make it writable again"),
 }
 """Number of an error -> what must be done before a run can go on in its folder."""
 
@@ -303,7 +317,7 @@ def _read_parquet(file: Path) -> pd.DataFrame:
     """The stored readings; raises ``AigcBenchError`` where the file is cut short or holds something else."""
     import pandas as pd
 
-    frame, why = pd.DataFrame(), "it is truncated or not Parquet"
+    frame, why = pd.DataFrame(), message("it is truncated or not Parquet")
     try:
         with file.open("rb") as handle:  # pyarrow itself takes no name that is not UTF-8
             frame = pd.read_parquet(handle)
@@ -314,7 +328,10 @@ def _read_parquet(file: Path) -> pd.DataFrame:
     except (ValueError, TypeError, KeyError, RuntimeError):
         pass
     if why:
-        raise AigcBenchError(f"{file}: no telemetry can be read, {why}.", "Move it away to see the run without its sensors.")
+        raise AigcBenchError(
+            message("{file}: no telemetry can be read, {why}.", file=file, why=why),
+            message("Move it away to see the run without its sensors."),
+        )
     return frame[list(TELEMETRY_COLUMNS)]
 
 
@@ -324,12 +341,16 @@ def _why_no_readings(frame: pd.DataFrame) -> str:
 
     missing = sorted({*TELEMETRY_COLUMNS} - {*frame.columns})
     if missing or not frame.columns.is_unique:
-        return f"it lacks {', '.join(missing)}" if missing else "it has two columns of one name"
+        return message("it lacks {missing}", missing=", ".join(missing)) if missing else message("it has two columns of one name")
     for name in TELEMETRY_COLUMNS if len(frame) else ():
         kind = pd.api.types.infer_dtype(frame[name], skipna=True)
         wanted = ("floating", "integer", "empty") if name in _NUMBERS else ("string", "categorical", "empty")
         if kind not in wanted:
-            return f"its column {name} holds no {'numbers' if name in _NUMBERS else 'names'}"
+            return (
+                message("its column {name} holds no numbers", name=name)
+                if name in _NUMBERS
+                else message("its column {name} holds no names", name=name)
+            )
     return ""
 
 

@@ -16,6 +16,7 @@ import torch
 from aigc_bench.accelerators.base import Backend
 from aigc_bench.core import registry
 from aigc_bench.core.errors import AigcBenchError
+from aigc_bench.core.messages import message
 from aigc_bench.core.named_code import load_permitted
 from aigc_bench.core.records import Case, Failure, Memory, Quality, ReferenceKernel, Stage, Status, TrialResult, Work
 from aigc_bench.engines.base import CannotExecute, Engine
@@ -65,7 +66,7 @@ def run_trial(request: TrialRequest, emit: Emit, *, import_s: float = 0.0) -> No
 def unsupported(case: Case, *, workload: Workload, engine: Engine, backend: Backend) -> str | None:
     """Return why this machine cannot run the case as written, or ``None``; a setting is never silently replaced."""
     if case.scenario == "server":
-        return "the runner drives offline and single_stream; a server is predicted, not run"
+        return message("the runner drives offline and single_stream; a server is predicted, not run")
     workload.validate(case)
     return backend.absence() or backend.unsupported(case) or engine.unsupported(case) or workload.unsupported(case)
 
@@ -238,7 +239,7 @@ def judge(
         return None
     started = time.perf_counter()
     if seconds_spent > case.timeout_s / 2:
-        note = "the trial had taken more than half of the case's timeout_s, and the check would have taken as long"
+        note = message("the trial had taken more than half of the case's timeout_s, and the check would have taken as long")
         return Quality(kind="reference", passed=None, note=note)
     is_own_reference = case.precision in ("fp32", "tf32") and case.engine == "torch-eager"
     limit = ALLOWED_ERROR[case.precision] + engine.added_error

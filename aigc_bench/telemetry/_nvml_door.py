@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
+from aigc_bench.core.messages import message
 from aigc_bench.telemetry.base import SensorAbsent
 
 Answer = TypeVar("Answer")
@@ -19,19 +20,19 @@ PERMANENT = frozenset({INVALID_ARGUMENT, NOT_SUPPORTED, NO_PERMISSION, FUNCTION_
 """Codes that will be the same at the next call: the metric is absent and not queried again."""
 
 _MEANINGS: Mapping[int, str] = {
-    INVALID_ARGUMENT: "the driver refuses this query for this device",
-    NOT_SUPPORTED: "this device does not offer it",
-    NO_PERMISSION: "not permitted for this user",
-    6: "not found",
-    9: "the NVIDIA kernel driver is not loaded (load it: `sudo modprobe nvidia`)",
-    10: "the driver did not answer in time",
-    12: "no NVIDIA driver library (libnvidia-ml.so.1) on this machine",
-    FUNCTION_NOT_FOUND: "this driver is too old to know the query",
-    GPU_IS_LOST: "the GPU has fallen off the bus (see `dmesg | grep -i xid`; reset it or reboot)",
-    16: "the GPU needs a reset",
-    17: "the operating system blocks access to the device (in a container: pass the device in)",
-    18: "the driver library and the kernel module are of different versions (reboot after the driver update)",
-    VERSION_MISMATCH: "this driver is too old to know the query",
+    INVALID_ARGUMENT: message("the driver refuses this query for this device"),
+    NOT_SUPPORTED: message("this device does not offer it"),
+    NO_PERMISSION: message("not permitted for this user"),
+    6: message("not found"),
+    9: message("the NVIDIA kernel driver is not loaded (load it: `sudo modprobe nvidia`)"),
+    10: message("the driver did not answer in time"),
+    12: message("no NVIDIA driver library (libnvidia-ml.so.1) on this machine"),
+    FUNCTION_NOT_FOUND: message("this driver is too old to know the query"),
+    GPU_IS_LOST: message("the GPU has fallen off the bus (see `dmesg | grep -i xid`; reset it or reboot)"),
+    16: message("the GPU needs a reset"),
+    17: message("the operating system blocks access to the device (in a container: pass the device in)"),
+    18: message("the driver library and the kernel module are of different versions (reboot after the driver update)"),
+    VERSION_MISMATCH: message("this driver is too old to know the query"),
 }
 
 
@@ -46,7 +47,7 @@ class NvmlProblem(Exception):
 
 def explain(code: int) -> str:
     """What an NVML return code means to a user."""
-    return _MEANINGS.get(code, f"NVML error {code}")
+    return _MEANINGS.get(code, message("NVML error {code}", code=code))
 
 
 def query(call: Callable[..., Answer], *arguments: Any) -> Answer:
@@ -107,7 +108,7 @@ def open_library() -> Any:
     try:
         import pynvml
     except ImportError:
-        raise SensorAbsent("the Python package nvidia-ml-py is not installed (pip install nvidia-ml-py)") from None
+        raise SensorAbsent(message("the Python package nvidia-ml-py is not installed (pip install nvidia-ml-py)")) from None
     try:
         query(pynvml.nvmlInit)
     except NvmlProblem as problem:

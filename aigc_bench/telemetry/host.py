@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import SensorStatus
 from aigc_bench.telemetry._cgroup import Cgroup, stat_values
 from aigc_bench.telemetry._cgroup import find_cgroup as find_cgroup
@@ -35,7 +36,7 @@ Reader = Callable[[], tuple[float | None, ...]]
 class Host(Source):
     """The host and the watched worker. ``proc`` and ``sys`` are the folders of the kernel's files."""
 
-    title = "Host and worker (/proc, /sys)"
+    title = message("Host and worker (/proc, /sys)")
     period_s = 0.3
 
     def __init__(self, *, proc: Path = Path("/proc"), sys: Path = Path("/sys")) -> None:
@@ -48,7 +49,9 @@ class Host(Source):
     def open(self) -> None:
         """Open the files; raises ``SensorAbsent`` where there is no ``/proc``."""
         if not (self._proc / "stat").exists():
-            raise SensorAbsent(f"no {self._proc}/stat: the kernel's process file system is not mounted (Linux only)")
+            raise SensorAbsent(
+                message("no {proc}/stat: the kernel's process file system is not mounted (Linux only)", proc=self._proc)
+            )
         cgroup = find_cgroup(proc=self._proc, sys=self._sys)
         self._add(("cpu_utilization", "cpu_steal", "run_queue"), self._proc / "stat", lambda file: _Cpu(file).read)
         self._add(("memory_used_bytes", "memory_available_bytes"), self._proc / "meminfo", lambda file: self._memory(file, cgroup))
@@ -82,15 +85,17 @@ class Host(Source):
 
     def _add_cgroup(self, cgroup: Cgroup | None) -> None:
         if cgroup is None:
-            self._absent |= dict.fromkeys(("cgroup_throttled_s", "cgroup_cpu_usage_s"), "no control-group file system is mounted")
+            self._absent |= dict.fromkeys(
+                ("cgroup_throttled_s", "cgroup_cpu_usage_s"), message("no control-group file system is mounted")
+            )
             return
         throttled, usage = (b"throttled_usec", b"usage_usec") if cgroup.version == 2 else (b"throttled_time", b"")
         path = cgroup.cpu_stat
         if path is not None and throttled not in path.read_bytes():
             path = None
-        why = "this is the root group: it has no CPU limit, so that nothing is throttled"
+        why = message("this is the root group: it has no CPU limit, so that nothing is throttled")
         self._add(("cgroup_throttled_s",), path, lambda file: _cgroup_counter(file, throttled), reason=why)
-        why = "the group does not account CPU time"
+        why = message("the group does not account CPU time")
         self._add(("cgroup_cpu_usage_s",), cgroup.cpu_usage, lambda file: _cgroup_counter(file, usage), reason=why)
 
     def status(self) -> SensorStatus:
@@ -190,7 +195,7 @@ class _Disks:
         names = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
         self._names = frozenset(name.encode() for name in names if not _VIRTUAL_DISK.match(name))
         if not self._names:
-            raise ValueError("no physical disk is visible")
+            raise ValueError(message("no physical disk is visible"))
 
     def read(self) -> tuple[float | None, ...]:
         read = written = 0
@@ -211,7 +216,7 @@ class _Network:
         physical = [name for name in names if (sys / "class/net" / os.fsdecode(name) / "device").exists()]
         self._names = frozenset(physical or [name for name in names if name != b"lo"])
         if not self._names:
-            raise ValueError("no network interface but the loopback")
+            raise ValueError(message("no network interface but the loopback"))
 
     def read(self) -> tuple[float | None, ...]:
         received = sent = 0

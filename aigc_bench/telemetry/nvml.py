@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import SensorStatus
 from aigc_bench.telemetry._nvml_door import PERMANENT, Device, NvmlProblem, bind, close_library, devices, open_library, query
 from aigc_bench.telemetry._nvml_facts import GpuFacts as GpuFacts
@@ -25,7 +26,7 @@ from aigc_bench.telemetry.base import Source, Value
 
 _POWER_INSTANT_FIELD = 186
 Reader = Callable[[], tuple[float, ...]]
-_WHOLE_GPU_ONLY = "NVML measures it for the whole GPU, not for a MIG instance"
+_WHOLE_GPU_ONLY = message("NVML measures it for the whole GPU, not for a MIG instance")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +71,7 @@ class Nvml(Source):
         found, problems = devices()
         self._fast, self._slow, self._power, self._energy, self._absent = [], [], [], [], {}
         self._devices = tuple(device.uuid for device in found)
-        self._problems = {f"device {number}": problem for number, problem in enumerate(problems)}
+        self._problems = {message("device {number}", number=number): problem for number, problem in enumerate(problems)}
         for device in found:
             for probe in _probes(library, device, self._processes):
                 self._bind(device, probe)
@@ -105,7 +106,7 @@ class Nvml(Source):
         return SensorStatus(
             source="nvml",
             available=bool(self._devices),
-            reason=None if self._devices else "; ".join(self._problems.values()) or "the driver lists no GPU",
+            reason=None if self._devices else "; ".join(self._problems.values()) or message("the driver lists no GPU"),
             devices=self._devices,
             metrics=tuple(metrics),
             absent={**self._absences(), **self._problems},
@@ -220,7 +221,7 @@ def _power(library: Any, handle: Any) -> _Probe:
         return (field.value.uiVal / 1000,)
 
     average = bind("nvmlDeviceGetPowerUsage", handle, into=ctypes.c_uint())
-    note = ("power_instant_w", "power_w is the driver's average (over 1 s on Ampere and later)")
+    note = ("power_instant_w", message("power_w is the driver's average (over 1 s on Ampere and later)"))
     return _Probe(metrics=("power_w",), readers=(instant, _number(average, per=1000)), fallback_note=note)
 
 

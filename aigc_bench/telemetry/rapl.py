@@ -10,16 +10,17 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import SensorStatus
 from aigc_bench.telemetry.base import SensorAbsent, Source, Value
 
-_PERMISSION_REMEDY = "sudo chmod a+r /sys/class/powercap/*/energy_uj"
+_PERMISSION_REMEDY = message("sudo chmod a+r /sys/class/powercap/*/energy_uj")
 
 
 class Rapl(Source):
     """Energy counters of the CPU packages and what lies below them; devices are ``package-0``, ``package-0/dram`` ..."""
 
-    title = "CPU energy (RAPL)"
+    title = message("CPU energy (RAPL)")
     period_s = 0.1
 
     def __init__(self, *, powercap: Path = Path("/sys/class/powercap")) -> None:
@@ -31,14 +32,18 @@ class Rapl(Source):
         """Open the counters; raises ``SensorAbsent`` with the remedy."""
         folders = sorted(self._powercap.glob("intel-rapl:*")) if self._powercap.is_dir() else []
         if not folders:
-            raise SensorAbsent("the kernel offers no RAPL counters (a virtual machine, or intel_rapl_common is not loaded)")
+            raise SensorAbsent(
+                message("the kernel offers no RAPL counters (a virtual machine, or intel_rapl_common is not loaded)")
+            )
         self._domains, self._absent = [], {}
         for folder in folders:
             name = _name(folder)
             try:
                 self._domains.append(_Domain(folder, name))
             except PermissionError:
-                self._absent[f"energy_j @ {name}"] = f"readable by root only ({_PERMISSION_REMEDY})"
+                self._absent[f"energy_j @ {name}"] = message(
+                    "readable by root only ({permission_remedy})", permission_remedy=_PERMISSION_REMEDY
+                )
             except (OSError, ValueError) as problem:
                 self._absent[f"energy_j @ {name}"] = str(problem)
         if not self._domains:

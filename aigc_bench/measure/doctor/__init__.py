@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Check
 from aigc_bench.measure.doctor import devices, files, host, sensors, software
 from aigc_bench.measure.doctor.finding import failure
@@ -19,6 +20,8 @@ def diagnose() -> list[Check]:
             found += group()
         except Exception as problem:
             name = group.__module__.rpartition(".")[2]
-            detail = f"the checks of this group could not be made: {type(problem).__name__}: {problem}"
-            found.append(failure(name, detail, remedy="Report this, with the output of `aigc-bench doctor --json`."))
+            detail = message(
+                "the checks of this group could not be made: {type}: {problem}", type=type(problem).__name__, problem=problem
+            )
+            found.append(failure(name, detail, remedy=message("Report this, with the output of `aigc-bench doctor --json`.")))
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from statistics import median
 
+from aigc_bench.core.messages import joined, message
 from aigc_bench.core.records import Check
 from aigc_bench.core.throttle import APPLICATIONS_CLOCKS, SPOILING, SW_POWER_CAP, THERMAL, throttle_names
 from aigc_bench.measure.doctor.finding import absent, failure, note, ok, warning
@@ -40,17 +41,26 @@ def num_nvidia_cards() -> int:
 
 def _no_driver(reason: str, *, num_cards: int) -> Check:
     if num_cards == 0:
-        return absent("nvidia driver", f"{reason}; no NVIDIA device is on the PCI bus")
-    remedy = "Install the driver and load it (`sudo modprobe nvidia`); in a container, start it with `--gpus all`."
-    return failure("nvidia driver", f"{num_cards} NVIDIA device(s) on the PCI bus, but {reason}", remedy=remedy)
+        return absent(message("nvidia driver"), message("{reason}; no NVIDIA device is on the PCI bus", reason=reason))
+    remedy = message("Install the driver and load it (`sudo modprobe nvidia`); in a container, start it with `--gpus all`.")
+    return failure(
+        message("nvidia driver"),
+        message("{num_cards} NVIDIA device(s) on the PCI bus, but {reason}", num_cards=num_cards, reason=reason),
+        remedy=remedy,
+    )
 
 
 def _driver(versions: Mapping[str, str | None], facts: Sequence[GpuFacts]) -> Check:
     count = sum(gpu.parent is None for gpu in facts)
-    detail = f"driver {versions['driver']}, CUDA up to {cuda_version(versions['cuda']) or 'unknown'}, {count} GPU(s)"
+    detail = message(
+        "driver {versions}, CUDA up to {cuda_version}, {count} GPU(s)",
+        versions=versions["driver"],
+        cuda_version=cuda_version(versions["cuda"]) or "unknown",
+        count=count,
+    )
     if count == 0:
-        return failure("nvidia driver", detail, remedy="See `dmesg | grep -i nvrm` for why no GPU came up.")
-    return ok("nvidia driver", detail)
+        return failure(message("nvidia driver"), detail, remedy=message("See `dmesg | grep -i nvrm` for why no GPU came up."))
+    return ok(message("nvidia driver"), detail)
 
 
 def device_checks(facts: Sequence[GpuFacts]) -> list[Check]:
@@ -77,115 +87,145 @@ def health_checks(facts: Sequence[GpuFacts]) -> list[Check]:
 
 
 def _of(gpu: GpuFacts, what: str) -> str:
-    return f"gpu {gpu.index}: {what}"
+    return message("gpu {index}: {what}", index=gpu.index, what=what)
 
 
 def _throttling(gpu: GpuFacts) -> Check:
     active = gpu.throttle_reasons
     if active is None:
-        return absent(_of(gpu, "throttling"), "the driver does not say why clocks are reduced")
+        return absent(_of(gpu, "throttling"), message("the driver does not say why clocks are reduced"))
     names = ", ".join(throttle_names(active)) or "none"
     if active & SPOILING:
-        remedy = "Let it cool down; check fans, airflow, dust and the power supply before measuring."
-        return failure(_of(gpu, "throttling"), f"slowed down now: {names}", remedy=remedy)
+        remedy = message("Let it cool down; check fans, airflow, dust and the power supply before measuring.")
+        return failure(_of(gpu, "throttling"), message("slowed down now: {names}", names=names), remedy=remedy)
     if active & SW_POWER_CAP:
-        return note(_of(gpu, "throttling"), f"at its power limit now: {names}")
+        return note(_of(gpu, "throttling"), message("at its power limit now: {names}", names=names))
     if active & APPLICATIONS_CLOCKS:
-        remedy = f"Reset them unless that is wanted: `sudo nvidia-smi -i {gpu.index} -rac -rgc`."
-        return note(_of(gpu, "throttling"), f"clocks are limited by a setting: {names}", remedy=remedy)
-    return ok(_of(gpu, "throttling"), f"reasons now: {names}")
+        remedy = message("Reset them unless that is wanted: `sudo nvidia-smi -i {index} -rac -rgc`.", index=gpu.index)
+        return note(_of(gpu, "throttling"), message("clocks are limited by a setting: {names}", names=names), remedy=remedy)
+    return ok(_of(gpu, "throttling"), message("reasons now: {names}", names=names))
 
 
 def _throttle_control(gpu: GpuFacts) -> Check:
     """A positive control: a probe that can never report heat would call every run healthy."""
     supported = gpu.throttle_supported
     if supported is None:
-        return warning(_of(gpu, "throttle control"), "the driver does not say which throttle reasons it can report")
+        return warning(
+            _of(gpu, message("throttle control")), message("the driver does not say which throttle reasons it can report")
+        )
     if not supported & THERMAL:
-        detail = "the driver cannot report thermal reasons: a throttled run would look healthy"
-        return warning(_of(gpu, "throttle control"), detail)
-    return ok(_of(gpu, "throttle control"), f"can report: {', '.join(throttle_names(supported))}")
+        detail = message("the driver cannot report thermal reasons: a throttled run would look healthy")
+        return warning(_of(gpu, message("throttle control")), detail)
+    return ok(
+        _of(gpu, message("throttle control")),
+        message("can report: {names}", names=", ".join(throttle_names(supported))),
+    )
 
 
 def _temperature(gpu: GpuFacts, typical_c: float | None) -> Check:
     now_c, limit_c = gpu.temperature_c, gpu.temperature_slowdown_c
     if now_c is None:
-        return absent(_of(gpu, "temperature"), "not reported")
-    detail = f"{now_c:.0f} °C" + (f", slows down at {limit_c:.0f} °C" if limit_c else "")
+        return absent(_of(gpu, "temperature"), message("not reported"))
+    detail = joined("", (f"{now_c:.0f} °C", message(", slows down at {limit_c:.0f} °C", limit_c=limit_c) if limit_c else ""))
     if limit_c and now_c > limit_c - NEAR_SLOWDOWN_C:
-        return warning(_of(gpu, "temperature"), detail, remedy="Let it cool down; check fans and airflow.")
+        return warning(_of(gpu, "temperature"), detail, remedy=message("Let it cool down; check fans and airflow."))
     if typical_c is not None and now_c > typical_c + HOTTER_THAN_OTHERS_C:
-        detail = f"{detail}; the typical device is at {typical_c:.0f} °C"
-        return warning(_of(gpu, "temperature"), detail, remedy="Check its fan and its slot.")
+        detail = message("{detail}; the typical device is at {typical_c:.0f} °C", detail=detail, typical_c=typical_c)
+        return warning(_of(gpu, "temperature"), detail, remedy=message("Check its fan and its slot."))
     return ok(_of(gpu, "temperature"), detail)
 
 
 def _power_limit(gpu: GpuFacts) -> Check:
     limit, default = gpu.power_limit_w, gpu.power_limit_default_w
     if limit is None:
-        return absent(_of(gpu, "power limit"), "not reported")
+        return absent(_of(gpu, message("power limit")), message("not reported"))
     if default is not None and abs(limit - default) > 0.5:
-        remedy = f"Set the default again unless that is wanted: `sudo nvidia-smi -i {gpu.index} -pl {default:.0f}`."
-        return warning(_of(gpu, "power limit"), f"{limit:.0f} W, the default is {default:.0f} W", remedy=remedy)
-    return ok(_of(gpu, "power limit"), f"{limit:.0f} W" + (", the default" if default is not None else ""))
+        remedy = message(
+            "Set the default again unless that is wanted: `sudo nvidia-smi -i {index} -pl {default:.0f}`.",
+            index=gpu.index,
+            default=default,
+        )
+        return warning(
+            _of(gpu, message("power limit")),
+            message("{limit:.0f} W, the default is {default:.0f} W", limit=limit, default=default),
+            remedy=remedy,
+        )
+    return ok(
+        _of(gpu, message("power limit")), joined("", (f"{limit:.0f} W", message(", the default") if default is not None else ""))
+    )
 
 
 def _clocks(gpu: GpuFacts) -> Check:
     if gpu.sm_clock_max_hz is None:
-        return absent(_of(gpu, "clocks"), "not reported")
-    memory = f", memory up to {gpu.memory_clock_max_hz / 1e6:.0f} MHz" if gpu.memory_clock_max_hz else ""
-    return ok(_of(gpu, "clocks"), f"SM up to {gpu.sm_clock_max_hz / 1e6:.0f} MHz{memory}")
+        return absent(_of(gpu, "clocks"), message("not reported"))
+    memory = (
+        message(", memory up to {clock_mhz:.0f} MHz", clock_mhz=gpu.memory_clock_max_hz / 1e6) if gpu.memory_clock_max_hz else ""
+    )
+    return ok(
+        _of(gpu, "clocks"), message("SM up to {clock_mhz:.0f} MHz{memory}", clock_mhz=gpu.sm_clock_max_hz / 1e6, memory=memory)
+    )
 
 
 def _persistence(gpu: GpuFacts) -> Check:
     if gpu.persistence is None:
-        return absent(_of(gpu, "persistence"), "not reported")
+        return absent(_of(gpu, "persistence"), message("not reported"))
     if not gpu.persistence:
-        remedy = "Keep the driver loaded: `sudo nvidia-smi -pm 1` (or enable nvidia-persistenced)."
-        detail = "off: every first use loads the driver again and resets the energy counter"
+        remedy = message("Keep the driver loaded: `sudo nvidia-smi -pm 1` (or enable nvidia-persistenced).")
+        detail = message("off: every first use loads the driver again and resets the energy counter")
         return warning(_of(gpu, "persistence"), detail, remedy=remedy)
     return ok(_of(gpu, "persistence"), "on")
 
 
 def _ecc(gpu: GpuFacts) -> Check:
     if gpu.ecc_uncorrected:
-        remedy = "Run `nvidia-smi -q -d ECC,ROW_REMAPPER`, reset the GPU, and have it replaced if they come back."
-        return failure(_of(gpu, "ecc"), f"{gpu.ecc_uncorrected} uncorrected memory errors since the driver came up", remedy=remedy)
+        remedy = message("Run `nvidia-smi -q -d ECC,ROW_REMAPPER`, reset the GPU, and have it replaced if they come back.")
+        return failure(
+            _of(gpu, "ecc"),
+            message("{ecc_uncorrected} uncorrected memory errors since the driver came up", ecc_uncorrected=gpu.ecc_uncorrected),
+            remedy=remedy,
+        )
     if gpu.ecc is None:
-        return absent(_of(gpu, "ecc"), "this device has none")
+        return absent(_of(gpu, "ecc"), message("this device has none"))
     if not gpu.ecc:
-        return note(_of(gpu, "ecc"), "off: a little more memory, no protection against bit errors")
-    return ok(_of(gpu, "ecc"), "on, no uncorrected errors")
+        return note(_of(gpu, "ecc"), message("off: a little more memory, no protection against bit errors"))
+    return ok(_of(gpu, "ecc"), message("on, no uncorrected errors"))
 
 
 def _mig(gpu: GpuFacts) -> Check:
     if gpu.mig:
-        detail = "on: a case runs on an instance, and power and energy are known for the whole GPU only"
-        return note(_of(gpu, "mig"), detail, remedy=f"For the whole GPU: `sudo nvidia-smi -i {gpu.index} -mig 0`.")
+        detail = message("on: a case runs on an instance, and power and energy are known for the whole GPU only")
+        return note(
+            _of(gpu, "mig"), detail, remedy=message("For the whole GPU: `sudo nvidia-smi -i {index} -mig 0`.", index=gpu.index)
+        )
     return ok(_of(gpu, "mig"), "off")
 
 
 def _pcie(gpu: GpuFacts) -> Check:
     now, most = (gpu.pcie_generation, gpu.pcie_width), (gpu.pcie_generation_max, gpu.pcie_width_max)
     if None in now or None in most:
-        return absent(_of(gpu, "pcie"), "not reported")
-    detail = f"generation {now[0]} x{now[1]} of {most[0]} x{most[1]}"
+        return absent(_of(gpu, "pcie"), message("not reported"))
+    detail = message(
+        "generation {now} x{lanes} of {most} x{most_lanes}", now=now[0], lanes=now[1], most=most[0], most_lanes=most[1]
+    )
     if (now[1] or 0) < (most[1] or 0):
-        remedy = "Reseat the card; check the riser, and the slot's lanes in the BIOS."
-        return warning(_of(gpu, "pcie"), f"{detail}: narrower than slot and card allow", remedy=remedy)
+        remedy = message("Reseat the card; check the riser, and the slot's lanes in the BIOS.")
+        return warning(_of(gpu, "pcie"), message("{detail}: narrower than slot and card allow", detail=detail), remedy=remedy)
     if (now[0] or 0) < (most[0] or 0):
-        return note(_of(gpu, "pcie"), f"{detail}; an idle link saves power at a lower generation, look again under load")
+        return note(
+            _of(gpu, "pcie"),
+            message("{detail}; an idle link saves power at a lower generation, look again under load", detail=detail),
+        )
     return ok(_of(gpu, "pcie"), detail)
 
 
 def _processes(gpu: GpuFacts) -> Check:
     if gpu.pids is None:
-        return absent(_of(gpu, "processes"), "not reported")
+        return absent(_of(gpu, "processes"), message("not reported"))
     if gpu.pids:
         pids = ", ".join(map(str, gpu.pids))
-        detail = f"{len(gpu.pids)} compute process(es): {pids}"
-        return warning(_of(gpu, "processes"), detail, remedy="End them: they share the device's time and memory.")
-    return ok(_of(gpu, "processes"), "no other compute process")
+        detail = message("{num_pids} compute process(es): {pids}", num_pids=len(gpu.pids), pids=pids)
+        return warning(_of(gpu, "processes"), detail, remedy=message("End them: they share the device's time and memory."))
+    return ok(_of(gpu, "processes"), message("no other compute process"))
 
 
 def _nvlink(gpus: Sequence[GpuFacts]) -> Iterator[Check]:
@@ -195,12 +235,12 @@ def _nvlink(gpus: Sequence[GpuFacts]) -> Iterator[Check]:
     links = [gpu.nvlinks for gpu in gpus]
     counts = ", ".join("none" if not count else str(count) for count in links)
     if len(set(links)) > 1:
-        remedy = "See `nvidia-smi nvlink -s` for the links that are down."
-        yield warning("nvlink", f"active links differ between the devices: {counts}", remedy=remedy)
+        remedy = message("See `nvidia-smi nvlink -s` for the links that are down.")
+        yield warning("nvlink", message("active links differ between the devices: {counts}", counts=counts), remedy=remedy)
     elif not links[0]:
-        yield note("nvlink", "no NVLink: devices exchange data over PCIe")
+        yield note("nvlink", message("no NVLink: devices exchange data over PCIe"))
     else:
-        yield ok("nvlink", f"{links[0]} active links on each device")
+        yield ok("nvlink", message("{links} active links on each device", links=links[0]))
 
 
 _EACH: tuple[Callable[[GpuFacts], Check], ...] = (

@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Check
 from aigc_bench.core.units import GIB, memory, quantity
 from aigc_bench.measure import host_facts
@@ -64,64 +65,76 @@ def observe(duration_s: float) -> Mapping[str, float | None]:
 def governor(name: str | None) -> Check:
     """The frequency governor of the first core."""
     if name is None:
-        return absent("cpu governor", "the kernel does not show one (usual in a virtual machine)")
+        return absent(message("cpu governor"), message("the kernel does not show one (usual in a virtual machine)"))
     if name == "performance":
-        return ok("cpu governor", name)
-    remedy = "For steadier times: `sudo cpupower frequency-set -g performance`."
-    return warning("cpu governor", f"{name}: cores change their clock with the load", remedy=remedy)
+        return ok(message("cpu governor"), name)
+    remedy = message("For steadier times: `sudo cpupower frequency-set -g performance`.")
+    return warning(message("cpu governor"), message("{name}: cores change their clock with the load", name=name), remedy=remedy)
 
 
 def numa(num_nodes: int | None) -> Check:
     """Check for more than one NUMA node: access times then depend on placement."""
     if num_nodes is None:
-        return absent("numa", "the kernel does not show its memory nodes")
+        return absent("numa", message("the kernel does not show its memory nodes"))
     if num_nodes == 1:
-        return ok("numa", "one node")
-    remedy = "For steadier times on the CPU, bind the run to one node: `numactl -N 0 -m 0 aigc-bench run ...`."
-    return note("numa", f"{num_nodes} nodes: times depend on where the memory lies", remedy=remedy)
+        return ok("numa", message("one node"))
+    remedy = message("For steadier times on the CPU, bind the run to one node: `numactl -N 0 -m 0 aigc-bench run ...`.")
+    return note("numa", message("{num_nodes} nodes: times depend on where the memory lies", num_nodes=num_nodes), remedy=remedy)
 
 
 def cpu_limit(quota: float | None, *, num_cores: int, threads: str | None) -> Check:
     """Check for a CPU quota below the number of threads: the group is stopped for the rest of each period."""
     wanted = int(threads) if threads and threads.isdigit() else num_cores
     if quota is None or quota >= wanted:
-        limit = "no CPU limit" if quota is None else f"limit of {quota:g} cores"
-        return ok("cpu limit", f"{limit}, {num_cores} usable cores, {wanted} threads")
+        limit = message("no CPU limit") if quota is None else message("limit of {quota:g} cores", quota=quota)
+        return ok(
+            message("cpu limit"),
+            message("{limit}, {num_cores} usable cores, {wanted} threads", limit=limit, num_cores=num_cores, wanted=wanted),
+        )
     fitting = max(1, int(quota))
-    remedy = f"Set `OMP_NUM_THREADS={fitting}` (or `threads = {fitting}` in the profile), or raise the container's limit."
-    detail = f"{wanted} threads on a control-group limit of {quota:g} cores: they are stopped for part of each period"
-    return warning("cpu limit", detail, remedy=remedy)
+    remedy = message(
+        "Set `OMP_NUM_THREADS={fitting}` (or `threads = {fitting}` in the profile), or raise the container's limit.",
+        fitting=fitting,
+    )
+    detail = message(
+        "{wanted} threads on a control-group limit of {quota:g} cores: they are stopped for part of each period",
+        wanted=wanted,
+        quota=quota,
+    )
+    return warning(message("cpu limit"), detail, remedy=remedy)
 
 
 def neighbours(utilization: float | None) -> Check:
     """Yield the checks of other load on the host."""
     if utilization is None:
-        return absent("cpu load", "not readable")
-    detail = f"{quantity(utilization, 'fraction')} busy while aigc-bench is idle"
+        return absent(message("cpu load"), message("not readable"))
+    detail = message("{utilization} busy while aigc-bench is idle", utilization=quantity(utilization, "fraction"))
     if utilization > BUSY_FRACTION:
-        return warning("cpu load", detail, remedy="End what is running (`top`), or expect wider intervals.")
-    return ok("cpu load", detail)
+        return warning(message("cpu load"), detail, remedy=message("End what is running (`top`), or expect wider intervals."))
+    return ok(message("cpu load"), detail)
 
 
 def steal(fraction: float | None) -> Check:
     """Check for steal: time that the hypervisor gave to other virtual machines."""
     if fraction is None:
-        return absent("cpu steal", "not readable")
-    detail = f"{quantity(fraction, 'fraction')} of the time went to other virtual machines"
+        return absent(message("cpu steal"), message("not readable"))
+    detail = message("{fraction} of the time went to other virtual machines", fraction=quantity(fraction, "fraction"))
     if fraction > STEAL_FRACTION:
-        remedy = "Other tenants take the cores: use a dedicated machine, or more trials (`--level rigorous`)."
-        return warning("cpu steal", detail, remedy=remedy)
-    return ok("cpu steal", detail)
+        remedy = message("Other tenants take the cores: use a dedicated machine, or more trials (`--level rigorous`).")
+        return warning(message("cpu steal"), detail, remedy=remedy)
+    return ok(message("cpu steal"), detail)
 
 
 def swapping(seen: Mapping[str, float | None], *, swap_bytes: int | None) -> Check:
     """Check for swapping: pages moved to or from the swap space."""
     if not swap_bytes:
-        return ok("swap", "no swap space")
+        return ok("swap", message("no swap space"))
     pages = sum((seen.get(name) or 0.0) - (seen.get(f"{name}_before") or 0.0) for name in ("swap_in_pages", "swap_out_pages"))
     if pages > 0:
-        return warning("swap", f"{pages:.0f} pages moved within a second", remedy="Free memory before measuring.")
-    return ok("swap", f"{memory(swap_bytes)}, at rest")
+        return warning(
+            "swap", message("{pages:.0f} pages moved within a second", pages=pages), remedy=message("Free memory before measuring.")
+        )
+    return ok("swap", message("{memory}, at rest", memory=memory(swap_bytes)))
 
 
 def thermal(folder: Path) -> Check:
@@ -129,11 +142,13 @@ def thermal(folder: Path) -> Check:
     zones = [(zone, host_facts.text(zone / "temp")) for zone in sorted(folder.glob("thermal_zone*"))]
     readable = {zone: int(raw) / 1000 for zone, raw in zones if raw is not None and raw.lstrip("-").isdigit()}
     if not readable:
-        return absent("thermal", "the kernel shows no thermal zone (usual in a virtual machine)")
+        return absent("thermal", message("the kernel shows no thermal zone (usual in a virtual machine)"))
     hot = [f"{zone.name} {now_c:.0f} °C" for zone, now_c in readable.items() if now_c > _critical_c(zone) - _NEAR_CRITICAL_C]
     if hot:
-        return warning("thermal", f"near the critical point: {', '.join(hot)}", remedy="Let it cool down.")
-    return ok("thermal", f"hottest zone at {max(readable.values()):.0f} °C")
+        return warning(
+            "thermal", message("near the critical point: {hot}", hot=", ".join(hot)), remedy=message("Let it cool down.")
+        )
+    return ok("thermal", message("hottest zone at {readable:.0f} °C", readable=max(readable.values())))
 
 
 def _critical_c(zone: Path) -> float:
@@ -148,11 +163,11 @@ def _critical_c(zone: Path) -> float:
 def free_memory(available_bytes: float | None, *, limit_bytes: int | None) -> Check:
     """Check the memory available to a case."""
     if available_bytes is None:
-        return absent("memory", "not readable")
-    limit = f", the container's limit is {memory(limit_bytes)}" if limit_bytes else ""
-    detail = f"{memory(available_bytes)} available{limit}"
+        return absent("memory", message("not readable"))
+    limit = message(", the container's limit is {memory}", memory=memory(limit_bytes)) if limit_bytes else ""
+    detail = message("{memory} available{limit}", memory=memory(available_bytes), limit=limit)
     if available_bytes < _MIN_MEMORY_BYTES:
-        return warning("memory", detail, remedy="The default profile needs 6 GiB: free some, or use `--profile smoke`.")
+        return warning("memory", detail, remedy=message("The default profile needs 6 GiB: free some, or use `--profile smoke`."))
     return ok("memory", detail)
 
 
@@ -160,15 +175,17 @@ def _disk_space_here() -> Check:
     try:
         return disk_space(Path.cwd())
     except OSError:
-        return warning("disk space", "the current folder was removed", remedy="Change to one that exists: cd.")
+        return warning(
+            message("disk space"), message("the current folder was removed"), remedy=message("Change to one that exists: cd.")
+        )
 
 
 def disk_space(folder: Path) -> Check:
     """Check the disk space where runs are written by default."""
     free_bytes = shutil.disk_usage(folder).free
-    detail = f"{memory(free_bytes)} free on the disk of {folder}"
+    detail = message("{memory} free on the disk of {folder}", memory=memory(free_bytes), folder=folder)
     if not os.access(folder, os.W_OK):
-        return warning("disk space", f"{folder} is not writable", remedy="Give `--out DIR`.")
+        return warning(message("disk space"), message("{folder} is not writable", folder=folder), remedy="Give `--out DIR`.")
     if free_bytes < _MIN_DISK_BYTES:
-        return warning("disk space", detail, remedy="Free some, or give `--out DIR` on another disk.")
-    return ok("disk space", detail)
+        return warning(message("disk space"), detail, remedy=message("Free some, or give `--out DIR` on another disk."))
+    return ok(message("disk space"), detail)

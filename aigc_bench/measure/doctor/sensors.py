@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 
 from aigc_bench.core import registry
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Check
 from aigc_bench.measure.doctor.finding import absent, note, ok, warning
 from aigc_bench.telemetry.base import SensorAbsent, Source, Value
@@ -29,14 +30,24 @@ def source_checks(name: str, source: Source) -> list[Check]:
     try:
         source.open()
     except SensorAbsent as absence:
-        return [absent(f"sensor {name}", f"{absence}; its values are null in every result")]
+        return [
+            absent(message("sensor {name}", name=name), message("{absence}; its values are null in every result", absence=absence))
+        ]
     try:
         status = source.status()
-        detail = f"{len(status.metrics)} metrics of {', '.join(status.devices) or 'no device'}"
+        detail = message(
+            "{num_metrics} metrics of {devices}",
+            num_metrics=len(status.metrics),
+            devices=", ".join(status.devices) or message("no device"),
+        )
         if not status.available:
-            return [absent(f"sensor {name}", status.reason or detail)]
+            return [absent(message("sensor {name}", name=name), status.reason or detail)]
         missing = "; ".join(_by_reason(status.absent))
-        opened = note(f"sensor {name}", f"{detail}; absent: {missing}") if missing else ok(f"sensor {name}", detail)
+        opened = (
+            note(message("sensor {name}", name=name), message("{detail}; absent: {missing}", detail=detail, missing=missing))
+            if missing
+            else ok(message("sensor {name}", name=name), detail)
+        )
         return [opened, *energy_control(name, source)]
     finally:
         source.close()
@@ -62,10 +73,14 @@ def energy_control(name: str, source: Source) -> Iterator[Check]:
     time.sleep(_CONTROL_S)
     stuck = _standing_still(before, source.read_energy())
     if stuck:
-        detail = f"does not move within {_CONTROL_S} s: {', '.join(stuck)}"
-        yield warning(f"{name} energy control", detail, remedy="Energy will be integrated from power instead.")
+        detail = message("does not move within {control_s} s: {stuck}", control_s=_CONTROL_S, stuck=", ".join(stuck))
+        yield warning(
+            message("{name} energy control", name=name), detail, remedy=message("Energy will be integrated from power instead.")
+        )
     else:
-        yield ok(f"{name} energy control", f"{len(before)} counter(s) are counting")
+        yield ok(
+            message("{name} energy control", name=name), message("{num_before} counter(s) are counting", num_before=len(before))
+        )
 
 
 def _standing_still(before: Sequence[Value], after: Sequence[Value]) -> list[str]:
@@ -78,7 +93,7 @@ def cpu_control(host: Host) -> Check:
     try:
         host.open()
     except SensorAbsent as absence:
-        return absent("cpu control", str(absence))
+        return absent(message("cpu control"), str(absence))
     try:
         host.watch(os.getpid())
         started_s, used_s = time.monotonic(), time.process_time()
@@ -88,7 +103,13 @@ def cpu_control(host: Host) -> Check:
         true_cores = (time.process_time() - used_s) / (time.monotonic() - started_s)
     finally:
         host.close()
-    detail = f"a process that used {true_cores:.2f} cores is seen with {'none' if cores is None else f'{cores:.2f}'}"
+    detail = message(
+        "a process that used {true_cores:.2f} cores is seen with {more}",
+        true_cores=true_cores,
+        more="none" if cores is None else f"{cores:.2f}",
+    )
     if cores is None or abs(cores - true_cores) > _TOLERATED_CORES:
-        return warning("cpu control", detail, remedy="The worker's utilisation is unreliable here (is /proc restricted?).")
-    return ok("cpu control", detail)
+        return warning(
+            message("cpu control"), detail, remedy=message("The worker's utilisation is unreliable here (is /proc restricted?).")
+        )
+    return ok(message("cpu control"), detail)

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from aigc_bench.core.child_python import python as interpreter
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Check
 from aigc_bench.core.system_errors import folder_for_children
 from aigc_bench.measure.doctor.finding import absent, failure, note, ok
@@ -37,8 +38,8 @@ def checks() -> list[Check]:
     answer, problem = ask_torch()
     found = [python(), packages(package_versions())]
     if answer is None:
-        remedy = "Install it again: `pip install --force-reinstall torch` (https://pytorch.org/get-started)."
-        return [*found, failure("torch", f"cannot be imported: {problem}", remedy=remedy), compiler()]
+        remedy = message("Install it again: `pip install --force-reinstall torch` (https://pytorch.org/get-started).")
+        return [*found, failure("torch", message("cannot be imported: {problem}", problem=problem), remedy=remedy), compiler()]
     devices = torch_devices(answer, num_gpus=len(accelerators), driver_cuda=driver.get("cuda_driver"))
     return [*found, torch(answer), devices, compiler()]
 
@@ -55,9 +56,9 @@ def ask_torch() -> tuple[Mapping[str, Any] | None, str | None]:
             cwd=folder_for_children(),
         )
     except subprocess.TimeoutExpired:
-        return None, f"no answer within {_IMPORT_TIMEOUT_S:.0f} s"
+        return None, message("no answer within {import_timeout_s:.0f} s", import_timeout_s=_IMPORT_TIMEOUT_S)
     if child.returncode != 0:
-        return None, (child.stderr.strip().splitlines() or [f"exit status {child.returncode}"])[-1]
+        return None, (child.stderr.strip().splitlines() or [message("exit status {returncode}", returncode=child.returncode)])[-1]
     return json.loads(child.stdout.splitlines()[-1]), None
 
 
@@ -71,36 +72,65 @@ def packages(versions: Mapping[str, str | None]) -> Check:
     missing = [name for name in ("torch", "transformers", "diffusers", "nvidia-ml-py") if name not in versions]
     detail = ", ".join(f"{name} {number}" for name, number in versions.items())
     if missing:
-        return failure("packages", f"missing: {', '.join(missing)}", remedy=f"pip install {' '.join(missing)}")
+        return failure(
+            "packages",
+            message("missing: {missing}", missing=", ".join(missing)),
+            remedy=message("pip install {missing}", missing=" ".join(missing)),
+        )
     return ok("packages", detail)
 
 
 def torch(answer: Mapping[str, Any]) -> Check:
     """That torch can be imported, and how long that takes."""
-    build = f"CUDA {answer['cuda']}" if answer["cuda"] else f"ROCm {answer['hip']}" if answer["hip"] else "CPU only"
-    detail = f"{answer['version']} ({build}), imported in {answer['import_s']:.1f} s, {answer['threads']} threads"
+    build = f"CUDA {answer['cuda']}" if answer["cuda"] else f"ROCm {answer['hip']}" if answer["hip"] else message("CPU only")
+    detail = message(
+        "{version} ({build}), imported in {import_s:.1f} s, {threads} threads",
+        version=answer["version"],
+        build=build,
+        import_s=answer["import_s"],
+        threads=answer["threads"],
+    )
     return ok("torch", detail)
 
 
 def torch_devices(answer: Mapping[str, Any], *, num_gpus: int, driver_cuda: str | None) -> Check:
     """Whether torch can use the devices that the driver lists."""
-    name, seen = "torch devices", answer["num_devices"]
+    name, seen = message("torch devices"), answer["num_devices"]
     if num_gpus == 0 and seen == 0:
-        return absent(name, "no accelerator: cases run on the CPU")
+        return absent(name, message("no accelerator: cases run on the CPU"))
     if seen == 0 and answer["cuda"] is None:
-        remedy = "Install a CUDA build of torch (https://pytorch.org/get-started)."
-        return failure(name, f"the driver lists {num_gpus} device(s), but this torch is built for the CPU", remedy=remedy)
+        remedy = message("Install a CUDA build of torch (https://pytorch.org/get-started).")
+        return failure(
+            name,
+            message("the driver lists {num_gpus} device(s), but this torch is built for the CPU", num_gpus=num_gpus),
+            remedy=remedy,
+        )
     if seen == 0:
-        detail = f"the driver (CUDA {driver_cuda}) lists {num_gpus} device(s), torch for CUDA {answer['cuda']} can use none"
-        remedy = f"Update the driver, or install torch for CUDA {driver_cuda}; check CUDA_VISIBLE_DEVICES."
+        detail = message(
+            "the driver (CUDA {driver_cuda}) lists {num_gpus} device(s), torch for CUDA {torch_cuda} can use none",
+            driver_cuda=driver_cuda,
+            num_gpus=num_gpus,
+            torch_cuda=answer["cuda"],
+        )
+        remedy = message(
+            "Update the driver, or install torch for CUDA {driver_cuda}; check CUDA_VISIBLE_DEVICES.", driver_cuda=driver_cuda
+        )
         return failure(name, detail, remedy=remedy)
-    foreign = [f"compute capability {c}" for c in answer["capabilities"] if not _has_kernels(c, answer["architectures"])]
+    foreign = [
+        message("compute capability {capability}", capability=c)
+        for c in answer["capabilities"]
+        if not _has_kernels(c, answer["architectures"])
+    ]
     if foreign and answer["hip"] is None:
-        detail = f"this torch has no kernels for {', '.join(sorted(set(foreign)))} (it has {', '.join(answer['architectures'])})"
-        return failure(name, detail, remedy="Install a build of torch for this generation.")
+        detail = message(
+            "this torch has no kernels for {foreign} (it has {known})",
+            foreign=", ".join(sorted(set(foreign))),
+            known=", ".join(answer["architectures"]),
+        )
+        return failure(name, detail, remedy=message("Install a build of torch for this generation."))
     if seen < num_gpus:
-        return note(name, f"torch sees {seen} of {num_gpus} devices (CUDA_VISIBLE_DEVICES)")
-    return ok(name, f"{seen} device(s)")
+        return note(name, message("torch sees {seen} of {num_gpus} devices (CUDA_VISIBLE_DEVICES)", seen=seen, num_gpus=num_gpus))
+    return ok(name, message("{seen} device(s)", seen=seen))
 
 
 def _has_kernels(capability: str, architectures: list[str]) -> bool:
@@ -121,6 +151,6 @@ def compiler() -> Check:
     """``torch.compile`` on a CPU needs a C++ compiler."""
     found = next((path for path in map(shutil.which, ("c++", "g++", "clang++")) if path), None)
     if found is None:
-        remedy = "Install one (`sudo apt install g++`) to run cases with the engine torch-compile on the CPU."
+        remedy = message("Install one (`sudo apt install g++`) to run cases with the engine torch-compile on the CPU.")
         return note("compiler", "no C++ compiler", remedy=remedy)
     return ok("compiler", found)
