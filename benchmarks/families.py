@@ -122,11 +122,11 @@ def bare_bert(built: Built) -> Callable[[], object]:
 
 def bare_latent_diffusion(built: Built) -> Callable[[], object]:
     """A pipeline's loop: text, guided denoising by DDIM, pixels."""
-    from aigc_bench.nets.latent_diffusion import make_sampler
+    from aigc_bench.nets.latent_diffusion import DdimSampler
 
     text, unet, vae = built.program.modules
     clip, denoiser, decoder = text.models[0], unet.model, vae.decoder
-    scheduler = make_sampler(num_inference_steps=3)
+    scheduler = DdimSampler(num_inference_steps=3, prediction="epsilon").scheduler
     tokens, start = torch.randint(0, 49407, (2, 77)), torch.randn(1, 4, 16, 16)
 
     def step() -> object:

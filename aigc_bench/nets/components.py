@@ -92,3 +92,12 @@ def _load(model: Any, folder: Path) -> None:
         missing -= tensors.keys()
     if missing:
         raise UsageError(f"{folder}: {sorted(missing)[0]} is missing, and {len(missing) - 1} more.", "Is the download complete?")
+
+
+def guide(predicted: torch.Tensor, *, guidance_scale: float) -> torch.Tensor:
+    """Classifier-free guidance: ``(2 batch, ...)``, the unconditional half first, to ``(batch, ...)``.
+
+    Ho & Salimans 2022, arXiv 2207.12598, eq. 6 with ``guidance_scale = 1 + w``.
+    """
+    unconditional, conditional = predicted.chunk(2)
+    return unconditional + guidance_scale * (conditional - unconditional)

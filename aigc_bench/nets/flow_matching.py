@@ -12,6 +12,7 @@ The diffusion families (DiT, PixArt, CogVideoX) sample by DDIM (Song et al. 2020
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
@@ -23,10 +24,44 @@ NUM_TRAIN_TIMESTEPS = 1000
 class Sampler(Protocol):
     """What a denoising stage needs: the timesteps to show to the network, and what to make of its prediction."""
 
-    timesteps: tuple[float, ...]
+    def moments(self, *, batch: int, device: torch.device) -> torch.Tensor:
+        """What the network is shown at each step, ``[steps, batch]`` or ``[steps]``."""
 
     def step(self, predicted: torch.Tensor, index: int, latents: torch.Tensor) -> torch.Tensor:
         """The latents after step ``index``."""
+
+
+class Process(Protocol):
+    """How noise is joined to data, so that a network can learn to take it off and a sampler does it step by step."""
+
+    def sampler(self, *, num_inference_steps: int) -> Sampler:
+        """Return the way from noise to data in this number of steps."""
+
+    def noised(self, latents: torch.Tensor, noise: torch.Tensor, levels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return latents at each sample's noise level, and what the network is to predict of them."""
+
+    def timesteps(self, levels: torch.Tensor) -> torch.Tensor:
+        """Return noise levels as the network is shown them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContinuousProcess:
+    """Noise levels in [0, 1): a straight line (``velocity``) or a quarter of a circle (``epsilon``, ``v_prediction``)."""
+
+    prediction: str
+    shift: float
+
+    def sampler(self, *, num_inference_steps: int) -> Sampler:
+        """Return Euler's method for velocities, DDIM otherwise."""
+        return make_sampler(self.prediction, num_inference_steps=num_inference_steps, shift=self.shift)
+
+    def noised(self, latents: torch.Tensor, noise: torch.Tensor, levels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """As the function of this name."""
+        return noised(latents, noise, levels, prediction=self.prediction)
+
+    def timesteps(self, levels: torch.Tensor) -> torch.Tensor:
+        """Return levels in thousandths."""
+        return levels * NUM_TRAIN_TIMESTEPS
 
 
 class FlowSampler:
@@ -37,6 +72,10 @@ class FlowSampler:
         sigmas = [shift * sigma / (1.0 + (shift - 1.0) * sigma) for sigma in even]
         self.timesteps = tuple(NUM_TRAIN_TIMESTEPS * sigma for sigma in sigmas)
         self._lengths = [after - before for before, after in zip(sigmas, [*sigmas[1:], 0.0], strict=True)]
+
+    def moments(self, *, batch: int, device: torch.device) -> torch.Tensor:
+        """The same timestep for each sample."""
+        return _for_each(self.timesteps, batch=batch, device=device)
 
     def step(self, predicted: torch.Tensor, index: int, latents: torch.Tensor) -> torch.Tensor:
         """``x + (sigma_next - sigma) velocity``."""
@@ -60,10 +99,18 @@ class DiffusionSampler:
         self._moments = [int(moment) for moment in self._scheduler.timesteps]
         self.timesteps = tuple(float(moment) for moment in self._moments)
 
+    def moments(self, *, batch: int, device: torch.device) -> torch.Tensor:
+        """The same timestep for each sample."""
+        return _for_each(self.timesteps, batch=batch, device=device)
+
     def step(self, predicted: torch.Tensor, index: int, latents: torch.Tensor) -> torch.Tensor:
         """diffusers' own update."""
         latents_after: torch.Tensor = self._scheduler.step(predicted, self._moments[index], latents, return_dict=False)[0]
         return latents_after.to(latents.dtype)
+
+
+def _for_each(timesteps: tuple[float, ...], *, batch: int, device: torch.device) -> torch.Tensor:
+    return torch.tensor(timesteps, device=device).unsqueeze(1).repeat(1, batch)
 
 
 def make_sampler(prediction: str, *, num_inference_steps: int, shift: float) -> Sampler:

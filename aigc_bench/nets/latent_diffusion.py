@@ -118,25 +118,43 @@ class UNet(nn.Module):
         return predicted
 
 
-def make_sampler(*, num_inference_steps: int, prediction: str = "epsilon") -> Any:
+class DdimSampler:
     """DDIM (Song et al. 2020, arXiv 2010.02502), deterministic: a step depends on its index only and never waits for the device."""
-    sampler = DDIMScheduler(**{**_NOISE, "prediction_type": prediction}, set_alpha_to_one=False, steps_offset=1)
-    sampler.set_timesteps(num_inference_steps)
-    return sampler
+
+    def __init__(self, *, num_inference_steps: int, prediction: str) -> None:
+        self.scheduler = DDIMScheduler(**{**_NOISE, "prediction_type": prediction}, set_alpha_to_one=False, steps_offset=1)
+        self.scheduler.set_timesteps(num_inference_steps)
+        self.timesteps = [int(moment) for moment in self.scheduler.timesteps]
+
+    def moments(self, *, batch: int, device: torch.device) -> torch.Tensor:
+        """One timestep for the whole batch: the UNet spreads it itself."""
+        return torch.tensor(self.timesteps, device=device)
+
+    def step(self, predicted: torch.Tensor, index: int, latents: torch.Tensor) -> torch.Tensor:
+        """diffusers' own update."""
+        after: torch.Tensor = self.scheduler.step(predicted, self.timesteps[index], latents, return_dict=False)[0]
+        return after
 
 
-def make_noise_schedule() -> Any:
-    """The forward process of training (Ho et al. 2020, arXiv 2006.11239): ``add_noise`` at any timestep."""
-    return DDPMScheduler(**_NOISE)
+class DiscreteProcess:
+    """A thousand noise levels (Ho et al. 2020, arXiv 2006.11239, eq. 4): the network learns the noise, or the velocity (SD 2.1)."""
 
+    def __init__(self, *, prediction: str = "epsilon") -> None:
+        self._prediction = prediction
+        self._schedule = DDPMScheduler(**_NOISE)
 
-def guide(predicted: torch.Tensor, *, guidance_scale: float) -> torch.Tensor:
-    """Classifier-free guidance: ``(2 batch, ...)``, the unconditional half first, to ``(batch, ...)``.
+    def sampler(self, *, num_inference_steps: int) -> DdimSampler:
+        """Return the way from noise to data in this number of steps."""
+        return DdimSampler(num_inference_steps=num_inference_steps, prediction=self._prediction)
 
-    Ho & Salimans 2022, arXiv 2207.12598, eq. 6 with ``guidance_scale = 1 + w``.
-    """
-    unconditional, conditional = predicted.chunk(2)
-    return unconditional + guidance_scale * (conditional - unconditional)
+    def noised(self, latents: torch.Tensor, noise: torch.Tensor, levels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return latents at each sample's timestep, and the noise or the velocity that the network is to predict."""
+        target = noise if self._prediction == "epsilon" else self._schedule.get_velocity(latents, noise, levels)
+        return self._schedule.add_noise(latents, noise, levels), target
+
+    def timesteps(self, levels: torch.Tensor) -> torch.Tensor:
+        """Return the levels: they are timesteps."""
+        return levels
 
 
 def _choose_attention(model: Any, *, attention: Attention) -> None:

@@ -7,19 +7,34 @@ sampler needs, noise or velocity, at a random noise level.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeAlias
 
+from pydantic import Field
+
+from aigc_bench.core.errors import UsageError
 from aigc_bench.core.pipeline import Modality
 from aigc_bench.core.records import Case, Stage
 from aigc_bench.workloads._feeding import Outlet
 from aigc_bench.workloads._images import check_images
 from aigc_bench.workloads._training import OPTIMIZER_IMPORTS, TrainingStep, adamw, encoded_training, training_stages
-from aigc_bench.workloads.base import NUM_INPUT_BATCHES, Program, Setup
+from aigc_bench.workloads.base import NUM_INPUT_BATCHES, Preset, Program, Setup, Workload
 
 if TYPE_CHECKING:
     import torch
+
+    from aigc_bench.core.own_model import ModelFiles
+    from aigc_bench.nets.flow_matching import Process
+
+    Folders: TypeAlias = Mapping[str, Callable[[ModelFiles], Preset]]
+
+NumSteps = Annotated[int, Field(ge=1, le=1000, description="denoising steps of the sampler (inference)")]
+Guidance = Annotated[
+    float,
+    Field(ge=1, le=100, description="classifier-free guidance (inference); above 1 the denoiser runs twice, 1 is off"),
+]
 
 LEARNING_RATE = 1e-4
 """Peebles & Xie 2022, arXiv 2212.09748, section 4."""
@@ -30,8 +45,8 @@ class Parts:
     """A built model and how its inputs are made.
 
     ``prompts(batch)`` gives the text encoder's inputs, or the denoiser's conditions where ``text_encoder`` is ``None``;
-    ``constants(batch)`` what the denoiser takes besides them. Latents are of ``latent_shape`` where they are noise, and
-    ``denoised_shape`` where the denoiser sees them, both without the batch.
+    ``constants(batch)`` what the denoiser takes besides them, ``levels(batch)`` random noise levels of training. Latents are of
+    ``latent_shape`` where they are noise, and ``denoised_shape`` where the denoiser sees them, both without the batch.
     """
 
     text_encoder: Any
@@ -39,11 +54,14 @@ class Parts:
     autoencoder: Any
     prompts: Callable[[int], tuple[torch.Tensor, ...]]
     constants: Callable[[int], tuple[torch.Tensor, ...]]
+    levels: Callable[[int], torch.Tensor]
     pixels_shape: tuple[int, ...]
     latent_shape: tuple[int, ...]
     denoised_shape: tuple[int, ...]
-    prediction: str
-    shift: float
+    process: Process
+    learning_rate: float = LEARNING_RATE
+    has_fp32_conditions: bool = True
+    """Whether a denoiser in training takes its conditions in fp32; a UNet leaves that to autocast."""
     fps: int | None = None
     """Frames of a second where the pixels are a video's."""
 
@@ -53,46 +71,87 @@ class Parts:
         return tuple(part for part in (self.text_encoder, self.denoiser, self.autoencoder) if part is not None)
 
 
-def denoising_stages(*, is_training: bool, has_text: bool, num_inference_steps: int, items: int) -> tuple[Stage, ...]:
-    """The stages of either mode; ``items`` are finished by the last."""
-    if is_training:
-        return (Stage(name="encode"), *training_stages(items=items))
-    text = (Stage(name="text_encode"),) if has_text else ()
-    return (*text, Stage(name="denoise", repeats=num_inference_steps), Stage(name="vae_decode", items=items))
-
-
 def freeze(module: Any, *, dtype: torch.dtype) -> Any:
     """A part that is only executed: in eval mode, in the case's own dtype, without gradients."""
     return module.eval().requires_grad_(False).to(dtype)
 
 
-def denoising_program(setup: Setup, parts: Parts, *, batch_size: int, num_inference_steps: int, guidance_scale: float) -> Program:
-    """The program of either mode."""
-    if setup.training:
-        return training_program(setup, parts, batch_size=batch_size)
-    return sampling_program(
-        setup, parts, batch_size=batch_size, num_inference_steps=num_inference_steps, guidance_scale=guidance_scale
-    )
+class DenoisingWorkload(Workload):
+    """A family whose models are a text encoder, a denoiser and an auto-encoder. Only the denoiser is trained."""
 
+    networks: ClassVar[tuple[str, ...]]
+    """Modules of ``nets`` with its classes."""
+    folders: ClassVar[Folders]
+    """Class of a diffusers pipeline -> the preset that its folder is."""
+    distilled: ClassVar[Mapping[str, str]] = {}
+    """Kind of a model without an unconditional pass -> its name."""
+    honours_gradient_checkpointing: ClassVar[bool] = True
 
-def denoising_imports(case: Case, networks: str) -> tuple[str, ...]:
-    """Modules with the classes of diffusers and transformers; for training also what torch's optimizers import when first made."""
-    models = (f"aigc_bench.nets.{networks}", "aigc_bench.nets.text_encoders", "aigc_bench.nets.flow_matching")
-    return (*models, *OPTIMIZER_IMPORTS) if case.mode == "train" else models
+    @abstractmethod
+    def parts(self, case: Case, setup: Setup) -> Parts:
+        """Build the models of a valid case, and say how their inputs are made."""
+
+    def num_items(self, case: Case) -> int:
+        """Return the items of one step: images, unless the family says otherwise."""
+        return case.batch_size
+
+    def has_text(self, case: Case) -> bool:
+        """Return whether a prompt is encoded."""
+        return True
+
+    def adopt(self, files: ModelFiles) -> Preset | None:
+        """Folders of the pipelines in ``folders``."""
+        make = self.folders.get(files.architecture or "")
+        return None if make is None else make(files)
+
+    def imports(self, case: Case) -> tuple[str, ...]:
+        """The model classes of diffusers and transformers; for training also what torch's optimizers import when first made."""
+        models = tuple(f"aigc_bench.nets.{name}" for name in self.networks)
+        return (*models, *OPTIMIZER_IMPORTS) if case.mode == "train" else models
+
+    def validate(self, case: Case) -> None:
+        """Distilled models take their guidance as an input and have no unconditional pass."""
+        super().validate(case)
+        name = self.distilled.get(self.preset(case).config.get("kind", ""))
+        guidance = self.options(case).guidance_scale
+        if name is not None and guidance > 1:
+            raise UsageError(
+                f"{case.workload}/{case.preset}: guidance_scale = {guidance:g} has no meaning here.",
+                f"{name} is distilled and runs once a step; leave guidance_scale out.",
+            )
+
+    def stages(self, case: Case) -> tuple[Stage, ...]:
+        """Training: ``encode``, ``forward``, ``backward``, ``optimizer``. Inference: text in, ``denoise`` steps, pixels out."""
+        items = self.num_items(case)
+        if case.mode == "train":
+            return (Stage(name="encode"), *training_stages(items=items))
+        text = (Stage(name="text_encode"),) if self.has_text(case) else ()
+        steps = self.options(case).num_inference_steps
+        return (*text, Stage(name="denoise", repeats=steps), Stage(name="vae_decode", items=items))
+
+    def build(self, case: Case, setup: Setup) -> Program:
+        """All parts of the preset, resident as a pipeline or a fine-tuning script holds them."""
+        self.validate(case)
+        parts, options = self.parts(case, setup), self.options(case)
+        if setup.training:
+            return training_program(setup, parts, batch_size=case.batch_size)
+        sampling = {"num_inference_steps": options.num_inference_steps, "guidance_scale": options.guidance_scale}
+        return sampling_program(setup, parts, batch_size=case.batch_size, **sampling)
 
 
 def sampling_program(setup: Setup, parts: Parts, *, batch_size: int, num_inference_steps: int, guidance_scale: float) -> Program:
     """Noise and prompts in, pixels out. A ``guidance_scale`` above 1 runs the denoiser on the prompts and on empty ones."""
     import torch
 
-    from aigc_bench.nets.flow_matching import make_sampler
+    from aigc_bench.nets.components import guide
 
     is_guided = guidance_scale > 1
     batch = batch_size * (2 if is_guided else 1)
-    sampler = make_sampler(parts.prediction, num_inference_steps=num_inference_steps, shift=parts.shift)
-    moments = torch.tensor(sampler.timesteps, device=setup.device).unsqueeze(1).repeat(1, batch)
+    sampler = parts.process.sampler(num_inference_steps=num_inference_steps)
+    moments = sampler.moments(batch=batch, device=setup.device)
     text_encoder: Any = None if parts.text_encoder is None else setup.prepare(parts.text_encoder)
     denoiser, decoder = setup.prepare(parts.denoiser), setup.prepare(parts.autoencoder.decoder)
+    decoder_dtype = _dtype(parts.autoencoder)
     constants = parts.constants(batch)
     inputs = [(parts.prompts(batch), setup.normal(batch_size, *parts.denoised_shape)) for _ in range(NUM_INPUT_BATCHES)]
     state: dict[str, Any] = {}
@@ -110,13 +169,12 @@ def sampling_program(setup: Setup, parts: Parts, *, batch_size: int, num_inferen
             doubled = torch.cat([latents, latents]) if is_guided else latents
             predicted = denoiser(doubled, moments[repeat], *state["conditions"], *constants)
             if is_guided:
-                unconditional, conditional = predicted.chunk(2)
-                predicted = unconditional + guidance_scale * (conditional - unconditional)
+                predicted = guide(predicted, guidance_scale=guidance_scale)
             state["latents"] = sampler.step(predicted, repeat, latents)
 
     def vae_decode(repeat: int) -> None:
         with torch.inference_mode():
-            state["pixels"] = decoder(state["latents"])
+            state["pixels"] = decoder(state["latents"].to(decoder_dtype))
 
     def check() -> Mapping[str, float | str | bool | None]:
         return check_images(state["pixels"])
@@ -147,20 +205,18 @@ def _batch(setup: Setup, parts: Parts, *, batch_size: int, dtype: torch.dtype) -
         pixels=pixels(batch_size, *parts.pixels_shape, low=-1, dtype=dtype),
         posterior_noise=setup.normal(batch_size, *parts.latent_shape, dtype=dtype),
         noise=setup.normal(batch_size, *parts.denoised_shape),
-        levels=setup.uniform(batch_size),
+        levels=parts.levels(batch_size),
     )
 
 
 def training_program(setup: Setup, parts: Parts, *, batch_size: int) -> Program:
-    """Only the denoiser learns; its mean squared error is against noise or velocity (``nets.flow_matching.noised``)."""
+    """Only the denoiser learns; its mean squared error is against noise or velocity (``Process.noised``)."""
     import torch
 
-    from aigc_bench.nets.flow_matching import NUM_TRAIN_TIMESTEPS, noised
-
-    dtype = next(parts.autoencoder.parameters()).dtype
+    dtype = _dtype(parts.autoencoder)
     text_encoder: Any = None if parts.text_encoder is None else setup.prepare(parts.text_encoder)
     denoiser, encoder = setup.prepare(parts.denoiser), setup.prepare(parts.autoencoder.encoder)
-    optimizer = adamw(parts.denoiser, setup=setup, learning_rate=LEARNING_RATE)
+    optimizer = adamw(parts.denoiser, setup=setup, learning_rate=parts.learning_rate)
     constants = parts.constants(batch_size)
     batches = [_batch(setup, parts, batch_size=batch_size, dtype=dtype) for _ in range(NUM_INPUT_BATCHES)]
     encoded: dict[str, Any] = {}
@@ -169,13 +225,22 @@ def training_program(setup: Setup, parts: Parts, *, batch_size: int) -> Program:
         encoded["conditions"] = batch.prompts if text_encoder is None else text_encoder(*batch.prompts)
         encoded["latents"] = encoder(batch.pixels, batch.posterior_noise).float()
 
+    def conditions() -> tuple[torch.Tensor, ...]:
+        # Not a variable of the loss: fp32 copies would live, and be counted as memory, until the backward pass.
+        given: tuple[torch.Tensor, ...] = encoded["conditions"]
+        return _floats(given) if parts.has_fp32_conditions else given
+
     def loss(batch: _Batch) -> torch.Tensor:
-        noisy, target = noised(encoded["latents"], batch.noise, batch.levels, prediction=parts.prediction)
-        predicted = denoiser(noisy, batch.levels * NUM_TRAIN_TIMESTEPS, *_floats(encoded["conditions"]), *constants)
+        noisy, target = parts.process.noised(encoded["latents"], batch.noise, batch.levels)
+        predicted = denoiser(noisy, parts.process.timesteps(batch.levels), *conditions(), *constants)
         return torch.nn.functional.mse_loss(predicted.float(), target)
 
     step = TrainingStep(setup, loss=loss, batches=batches, optimizer=optimizer)
     return encoded_training(step, *parts.modules, encode=encode)
+
+
+def _dtype(module: torch.nn.Module) -> torch.dtype:
+    return next(module.parameters()).dtype
 
 
 def _floats(conditions: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:

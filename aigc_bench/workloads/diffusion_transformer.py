@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
-from aigc_bench.core.errors import UsageError
-from aigc_bench.core.records import Case, Stage
-from aigc_bench.workloads._denoising import Parts, denoising_imports, denoising_program, denoising_stages, freeze
+from aigc_bench.core.records import Case
+from aigc_bench.workloads._denoising import DenoisingWorkload, Guidance, NumSteps, Parts, freeze
 from aigc_bench.workloads._pipelines import check_key, check_scale, check_width, clip, network, pipeline_preset, prompt_lengths, t5
 from aigc_bench.workloads._text import CLIP_BIG_G, CLIP_L, T5_XXL, TINY_CLIP, TINY_T5, prompt_tokens
-from aigc_bench.workloads.base import Preset, Program, Settings, Setup, Workload
+from aigc_bench.workloads.base import Preset, Settings, Setup
 
 if TYPE_CHECKING:
     import torch
 
     from aigc_bench.core.own_model import ModelFiles
+    from aigc_bench.workloads._denoising import Folders
 
 SCALE = 8
 """Pixels of an image's side to one of its latent's."""
@@ -231,59 +231,32 @@ class DiffusionTransformerSettings(Settings):
     resolution: int = Field(
         default=1024, ge=64, le=4096, multiple_of=2 * SCALE, description="height and width of the image in pixels"
     )
-    num_inference_steps: int = Field(default=28, ge=1, le=1000, description="denoising steps of the sampler (inference)")
-    guidance_scale: float = Field(
-        default=7.0, ge=1, le=100, description="classifier-free guidance (inference); above 1 the denoiser runs twice, 1 is off"
-    )
+    num_inference_steps: NumSteps = 28
+    guidance_scale: Guidance = 7.0
 
 
-class DiffusionTransformer(Workload):
+class DiffusionTransformer(DenoisingWorkload):
     """Throughput counts images: made in inference, learnt from in training. Only the transformer is trained."""
 
     title: ClassVar[str] = "Diffusion transformer"
     item: ClassVar[str] = "image"
     settings: ClassVar[type[Settings]] = DiffusionTransformerSettings
     presets: ClassVar[Mapping[str, Preset]] = _PRESETS
-    honours_gradient_checkpointing: ClassVar[bool] = True
+    networks = ("diffusion_transformer", "text_encoders", "flow_matching")
+    folders: ClassVar[Folders] = {"FluxPipeline": _flux_folder, "StableDiffusion3Pipeline": _sd3_folder}
+    distilled: ClassVar[Mapping[str, str]] = {"flux": "FLUX.1"}
     learns_from = ("text", "image")
     reads = ("text",)
     writes = "image"
-    pipelines = ("FluxPipeline", "StableDiffusion3Pipeline")
+    pipelines = tuple(folders)
 
-    def adopt(self, files: ModelFiles) -> Preset | None:
-        """Folders of a ``StableDiffusion3Pipeline`` or a ``FluxPipeline``."""
-        make = {"StableDiffusion3Pipeline": _sd3_folder, "FluxPipeline": _flux_folder}.get(files.architecture or "")
-        return None if make is None else make(files)
+    def has_text(self, case: Case) -> bool:
+        """DiT has class labels in its place."""
+        return self.preset(case).config["text"] is not None
 
-    def imports(self, case: Case) -> tuple[str, ...]:
-        """The model classes of diffusers and transformers."""
-        return denoising_imports(case, "diffusion_transformer")
-
-    def validate(self, case: Case) -> None:
-        """FLUX.1 takes its guidance as an input and has no unconditional pass."""
-        super().validate(case)
-        if self.preset(case).config["kind"] == "flux" and self.options(case).guidance_scale > 1:
-            raise UsageError(
-                f"{case.workload}/{case.preset}: guidance_scale = {self.options(case).guidance_scale:g} has no meaning here.",
-                "FLUX.1 is distilled and runs once a step; leave guidance_scale out.",
-            )
-
-    def stages(self, case: Case) -> tuple[Stage, ...]:
-        """Training: ``encode``, ``forward``, ``backward``, ``optimizer``. Inference: text in, ``denoise`` steps, pixels out."""
-        return denoising_stages(
-            is_training=case.mode == "train",
-            has_text=self.preset(case).config["text"] is not None,
-            num_inference_steps=self.options(case).num_inference_steps,
-            items=case.batch_size,
-        )
-
-    def build(self, case: Case, setup: Setup) -> Program:
-        """Text encoders, transformer and auto-encoder of the preset, all resident."""
-        self.validate(case)
-        options = self.options(case)
-        parts = _make(case, setup, config=self.preset(case).config, resolution=options.resolution)
-        sampling = {"num_inference_steps": options.num_inference_steps, "guidance_scale": options.guidance_scale}
-        return denoising_program(setup, parts, batch_size=case.batch_size, **sampling)
+    def parts(self, case: Case, setup: Setup) -> Parts:
+        """Text encoders, transformer and auto-encoder of the preset."""
+        return _make(case, setup, config=self.preset(case).config, resolution=self.options(case).resolution)
 
 
 workload = DiffusionTransformer()
@@ -292,7 +265,7 @@ workload = DiffusionTransformer()
 def _make(case: Case, setup: Setup, *, config: Mapping[str, Any], resolution: int) -> Parts:
     from aigc_bench.nets import diffusion_transformer as net
     from aigc_bench.nets import text_encoders
-    from aigc_bench.nets.flow_matching import shift_for
+    from aigc_bench.nets.flow_matching import ContinuousProcess, shift_for
 
     text, kind = config["text"], config["kind"]
     text_encoder = None if text is None else freeze(setup.build(lambda: text_encoders.make(text)), dtype=setup.dtype)
@@ -317,9 +290,11 @@ def _make(case: Case, setup: Setup, *, config: Mapping[str, Any], resolution: in
         autoencoder=autoencoder,
         prompts=prompts,
         constants=lambda batch: denoiser.constants(side=side // 2, batch=batch),
+        levels=setup.uniform,
         pixels_shape=(3, resolution, resolution),
         latent_shape=latent_shape,
         denoised_shape=(num_tokens, 4 * channels) if is_packed else latent_shape,
-        prediction=config["prediction"],
-        shift=shift_for(num_tokens) if config["shift"] is None else config["shift"],
+        process=ContinuousProcess(
+            prediction=config["prediction"], shift=shift_for(num_tokens) if config["shift"] is None else config["shift"]
+        ),
     )

@@ -9,24 +9,22 @@ With ``lora_rank`` the UNet is frozen, too, and adapters of its attention learn 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
 from aigc_bench.core.errors import UsageError
-from aigc_bench.core.records import Case, Stage
-from aigc_bench.workloads._feeding import Outlet
-from aigc_bench.workloads._images import check_images
+from aigc_bench.core.records import Case
+from aigc_bench.workloads._denoising import DenoisingWorkload, Guidance, NumSteps, Parts, freeze
 from aigc_bench.workloads._pipelines import check_key, check_scale, check_width, clip, network, pipeline_preset
 from aigc_bench.workloads._text import CLIP_BIG_G, CLIP_L
-from aigc_bench.workloads._training import OPTIMIZER_IMPORTS, TrainingStep, adamw, encoded_training, training_stages
-from aigc_bench.workloads.base import NUM_INPUT_BATCHES, Preset, Program, Settings, Setup, Workload
+from aigc_bench.workloads.base import Preset, Settings, Setup
 
 if TYPE_CHECKING:
     import torch
 
     from aigc_bench.core.own_model import ModelFiles
+    from aigc_bench.workloads._denoising import Folders
 
 SCALE = 8
 """Pixels of an image's side to one of its latent's."""
@@ -152,51 +150,40 @@ class LatentDiffusionSettings(Settings):
     """Size and number of denoising steps of an image, and how strongly the text guides it."""
 
     resolution: int = Field(default=512, ge=64, le=4096, multiple_of=SCALE, description="height and width of the image in pixels")
-    num_inference_steps: int = Field(default=50, ge=1, le=1000, description="denoising steps of the sampler (inference)")
-    guidance_scale: float = Field(
-        default=7.5,
-        ge=1,
-        le=100,
-        description="classifier-free guidance (inference); above 1 the UNet runs twice, 1 is off",
-    )
+    num_inference_steps: NumSteps = 50
+    guidance_scale: Guidance = 7.5
     lora_rank: int = Field(default=0, ge=0, le=1024, description="rank of the UNet's LoRA adapters (training); 0 trains all of it")
 
 
-class LatentDiffusion(Workload):
+def _folder(files: ModelFiles) -> Preset:
+    unet = network(files, "unet", made_as="UNet2DConditionModel")
+    vae = {"force_upcast": True, **network(files, "vae", made_as="AutoencoderKL")}
+    check_scale(files, vae, scale=SCALE)
+    channels = "a UNet is run on its auto-encoder's 4 channels"
+    check_key(files, "unet", key="in_channels", found=unet.get("in_channels", 4), wanted=LATENT_CHANNELS, why=channels)
+    check_key(files, "vae", key="latent_channels", found=vae.get("latent_channels", 4), wanted=LATENT_CHANNELS, why=channels)
+    names = ("text_encoder", "text_encoder_2") if files.architecture == "StableDiffusionXLPipeline" else ("text_encoder",)
+    texts = tuple(clip(files, name) for name in names)
+    width = sum(text["hidden_size"] for text in texts)
+    check_width(files, "unet", unet, key="cross_attention_dim", default=1280, width=width)
+    config = {"text_encoders": texts, "unet": unet, "vae": vae}
+    return pipeline_preset(files, config=config, defaults={"resolution": SCALE * int(unet.get("sample_size", 64))})
+
+
+class LatentDiffusion(DenoisingWorkload):
     """Throughput counts images: made in inference, learnt from in training. Only the UNet is trained."""
 
     title: ClassVar[str] = "Latent diffusion"
     item: ClassVar[str] = "image"
     settings: ClassVar[type[Settings]] = LatentDiffusionSettings
     presets: ClassVar[Mapping[str, Preset]] = _PRESETS
+    networks = ("latent_diffusion",)
+    folders: ClassVar[Folders] = {"StableDiffusionPipeline": _folder, "StableDiffusionXLPipeline": _folder}
     honours_attention: ClassVar[bool] = True
-    honours_gradient_checkpointing: ClassVar[bool] = True
     learns_from = ("text", "image")
     reads = ("text",)
     writes = "image"
-    pipelines = ("StableDiffusionPipeline", "StableDiffusionXLPipeline")
-
-    def adopt(self, files: ModelFiles) -> Preset | None:
-        """Folders of a ``StableDiffusionPipeline`` or ``StableDiffusionXLPipeline``."""
-        if files.architecture not in self.pipelines:
-            return None
-        unet = network(files, "unet", made_as="UNet2DConditionModel")
-        vae = {"force_upcast": True, **network(files, "vae", made_as="AutoencoderKL")}
-        check_scale(files, vae, scale=SCALE)
-        channels = "a UNet is run on its auto-encoder's 4 channels"
-        check_key(files, "unet", key="in_channels", found=unet.get("in_channels", 4), wanted=LATENT_CHANNELS, why=channels)
-        check_key(files, "vae", key="latent_channels", found=vae.get("latent_channels", 4), wanted=LATENT_CHANNELS, why=channels)
-        names = ("text_encoder", "text_encoder_2") if files.architecture == self.pipelines[1] else ("text_encoder",)
-        texts = tuple(clip(files, name) for name in names)
-        width = sum(text["hidden_size"] for text in texts)
-        check_width(files, "unet", unet, key="cross_attention_dim", default=1280, width=width)
-        config = {"text_encoders": texts, "unet": unet, "vae": vae}
-        return pipeline_preset(files, config=config, defaults={"resolution": SCALE * int(unet.get("sample_size", 64))})
-
-    def imports(self, case: Case) -> tuple[str, ...]:
-        """The model classes of diffusers and transformers; for training also what torch's optimizers import when first made."""
-        models = "aigc_bench.nets.latent_diffusion"
-        return (models, *OPTIMIZER_IMPORTS) if case.mode == "train" else (models,)
+    pipelines = tuple(folders)
 
     def validate(self, case: Case) -> None:
         """Adapters are trained; in inference they are merged into the weights and cost nothing."""
@@ -204,42 +191,15 @@ class LatentDiffusion(Workload):
         if case.mode == "infer" and self.options(case).lora_rank:
             raise UsageError(f"{case.workload}/{case.preset}: lora_rank is a setting of training; leave it out in inference.")
 
-    def stages(self, case: Case) -> tuple[Stage, ...]:
-        """Training: ``encode``, ``forward``, ``backward``, ``optimizer``. Inference: text in, ``denoise`` steps, pixels out."""
-        if case.mode == "train":
-            return (Stage(name="encode"), *training_stages(items=case.batch_size))
-        return (
-            Stage(name="text_encode"),
-            Stage(name="denoise", repeats=self.options(case).num_inference_steps),
-            Stage(name="vae_decode", items=case.batch_size),
-        )
-
-    def build(self, case: Case, setup: Setup) -> Program:
-        """Text encoder(s), UNet and auto-encoder of the preset, all resident, as a pipeline or a fine-tuning script holds them."""
-        self.validate(case)
-        options = self.options(case)
-        models = _make(case, setup, config=self.preset(case).config, lora_rank=options.lora_rank)
-        return _train(case, setup, models, options) if setup.training else _infer(case, setup, models, options)
+    def parts(self, case: Case, setup: Setup) -> Parts:
+        """Text encoder(s), UNet and auto-encoder of the preset."""
+        return _make(case, setup, config=self.preset(case).config, options=self.options(case))
 
 
 workload = LatentDiffusion()
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Models:
-    text_encoder: Any
-    unet: Any
-    autoencoder: Any
-    vocab_size: int
-    is_size_conditioned: bool
-    prediction: str
-
-    @property
-    def all(self) -> tuple[Any, ...]:
-        return self.text_encoder, self.unet, self.autoencoder
-
-
-def _make(case: Case, setup: Setup, *, config: Mapping[str, Any], lora_rank: int) -> _Models:
+def _make(case: Case, setup: Setup, *, config: Mapping[str, Any], options: LatentDiffusionSettings) -> Parts:
     """The models; what is not trained is frozen, in eval mode and in the case's own dtype.
 
     An auto-encoder marked ``force_upcast`` overflows in fp16 and is held in fp32 there, as diffusers' pipelines do.
@@ -254,30 +214,33 @@ def _make(case: Case, setup: Setup, *, config: Mapping[str, Any], lora_rank: int
     autoencoder = setup.build(lambda: net.Autoencoder(config["vae"], attention=case.attention))
     if case.gradient_checkpointing:
         unet.model.enable_gradient_checkpointing()
-    if lora_rank:
-        adapt(unet, rank=lora_rank, dtype=setup.dtype, targets=LORA_TARGETS)
+    if options.lora_rank:
+        adapt(unet, rank=options.lora_rank, dtype=setup.dtype, targets=LORA_TARGETS)
     overflows = config["vae"]["force_upcast"] and setup.dtype == torch.float16
-    text_encoder.eval().requires_grad_(False).to(setup.dtype)
-    autoencoder.eval().requires_grad_(False).to(torch.float32 if overflows else setup.dtype)
+    resolution, side = options.resolution, options.resolution // SCALE
+    vocab_size = config["text_encoders"][0]["vocab_size"]
     is_size_conditioned = config["unet"].get("addition_embed_type") == "text_time"
-    return _Models(
-        text_encoder=text_encoder,
-        unet=unet,
-        autoencoder=autoencoder,
-        vocab_size=config["text_encoders"][0]["vocab_size"],
-        is_size_conditioned=is_size_conditioned,
-        prediction=config.get("prediction", "epsilon"),
+    shape = (LATENT_CHANNELS, side, side)
+    return Parts(
+        text_encoder=freeze(text_encoder, dtype=setup.dtype),
+        denoiser=unet,
+        autoencoder=freeze(autoencoder, dtype=torch.float32 if overflows else setup.dtype),
+        prompts=lambda batch: _prompts(setup, batch=batch, vocab_size=vocab_size),
+        constants=lambda batch: (_time_ids(setup, batch=batch, resolution=resolution),) if is_size_conditioned else (),
+        levels=lambda batch: setup.tokens(batch, vocab_size=net.NUM_TRAIN_TIMESTEPS),
+        pixels_shape=(3, resolution, resolution),
+        latent_shape=shape,
+        denoised_shape=shape,
+        process=net.DiscreteProcess(prediction=config.get("prediction", "epsilon")),
+        learning_rate=LORA_LEARNING_RATE if options.lora_rank else LEARNING_RATE,
+        has_fp32_conditions=False,
     )
 
 
-def _dtype(module: torch.nn.Module) -> torch.dtype:
-    return next(module.parameters()).dtype
-
-
-def _prompts(setup: Setup, models: _Models, *, batch: int) -> torch.Tensor:
+def _prompts(setup: Setup, *, batch: int, vocab_size: int) -> tuple[torch.Tensor]:
     """Random tokens ``(batch, 77)`` below the end-of-text one, which closes each prompt."""
-    last = models.vocab_size - 1
-    return setup.text(batch, NUM_PROMPT_TOKENS, vocab_size=last, closing=last)
+    last = vocab_size - 1
+    return (setup.text(batch, NUM_PROMPT_TOKENS, vocab_size=last, closing=last),)
 
 
 def _time_ids(setup: Setup, *, batch: int, resolution: int) -> torch.Tensor:
@@ -286,108 +249,3 @@ def _time_ids(setup: Setup, *, batch: int, resolution: int) -> torch.Tensor:
 
     sizes = (resolution, resolution, 0, 0, resolution, resolution)
     return torch.tensor([sizes] * batch, dtype=setup.dtype, device=setup.device)
-
-
-def _infer(case: Case, setup: Setup, models: _Models, options: LatentDiffusionSettings) -> Program:
-    import torch
-
-    from aigc_bench.nets import latent_diffusion as net
-
-    is_guided = options.guidance_scale > 1
-    batch = case.batch_size * (2 if is_guided else 1)
-    side = options.resolution // SCALE
-    sampler = net.make_sampler(num_inference_steps=options.num_inference_steps, prediction=models.prediction)
-    moments = [int(moment) for moment in sampler.timesteps]
-    moments_on_device = torch.tensor(moments, device=setup.device)
-    text_encoder, unet = setup.prepare(models.text_encoder), setup.prepare(models.unet)
-    decoder, decoder_dtype = setup.prepare(models.autoencoder.decoder), _dtype(models.autoencoder)
-    size_ids = _time_ids(setup, batch=batch, resolution=options.resolution) if models.is_size_conditioned else None
-    inputs = [
-        (_prompts(setup, models, batch=batch), setup.normal(case.batch_size, LATENT_CHANNELS, side, side))
-        for _ in range(NUM_INPUT_BATCHES)
-    ]
-    state: dict[str, Any] = {}
-
-    def begin(step: int) -> None:
-        state["tokens"], state["latents"] = inputs[step % NUM_INPUT_BATCHES]
-
-    def text_encode(repeat: int) -> None:
-        with torch.inference_mode():
-            state["context"], state["pooled"] = text_encoder(state["tokens"])
-
-    def denoise(repeat: int) -> None:
-        with torch.inference_mode():
-            latents = state["latents"]
-            doubled = torch.cat([latents, latents]) if is_guided else latents
-            predicted = unet(doubled, moments_on_device[repeat], state["context"], state["pooled"], size_ids)
-            if is_guided:
-                predicted = net.guide(predicted, guidance_scale=options.guidance_scale)
-            state["latents"] = sampler.step(predicted, moments[repeat], latents, return_dict=False)[0]
-
-    def vae_decode(repeat: int) -> None:
-        with torch.inference_mode():
-            state["images"] = decoder(state["latents"].to(decoder_dtype))
-
-    def check() -> Mapping[str, float | str | bool | None]:
-        return check_images(state["images"])
-
-    stages = {"text_encode": text_encode, "denoise": denoise, "vae_decode": vae_decode}
-    outlet = Outlet(modality="image", value=lambda: state["images"])
-    return Program(begin=begin, stages=stages, modules=models.all, check=check, outlet=outlet)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Batch:
-    """A training batch: images and what is drawn at random for them. Latents' noises are of the latents' shape."""
-
-    tokens: torch.Tensor
-    images: torch.Tensor
-    posterior_noise: torch.Tensor
-    noise: torch.Tensor
-    timesteps: torch.Tensor
-
-
-def _make_batch(case: Case, setup: Setup, models: _Models, *, resolution: int, encoder_dtype: torch.dtype) -> _Batch:
-    from aigc_bench.nets.latent_diffusion import NUM_TRAIN_TIMESTEPS
-
-    latent_shape = (case.batch_size, LATENT_CHANNELS, resolution // SCALE, resolution // SCALE)
-    return _Batch(
-        tokens=_prompts(setup, models, batch=case.batch_size),
-        images=setup.images(case.batch_size, 3, resolution, resolution, low=-1, dtype=encoder_dtype),
-        posterior_noise=setup.normal(*latent_shape, dtype=encoder_dtype),
-        noise=setup.normal(*latent_shape),
-        timesteps=setup.tokens(case.batch_size, vocab_size=NUM_TRAIN_TIMESTEPS),
-    )
-
-
-def _train(case: Case, setup: Setup, models: _Models, options: LatentDiffusionSettings) -> Program:
-    import torch
-
-    from aigc_bench.nets import latent_diffusion as net
-
-    schedule = net.make_noise_schedule()
-    encoder_dtype = _dtype(models.autoencoder)
-    text_encoder, unet = setup.prepare(models.text_encoder), setup.prepare(models.unet)
-    encoder = setup.prepare(models.autoencoder.encoder)
-    learning_rate = LORA_LEARNING_RATE if options.lora_rank else LEARNING_RATE
-    optimizer = adamw(models.unet, setup=setup, learning_rate=learning_rate)
-    size_ids = _time_ids(setup, batch=case.batch_size, resolution=options.resolution) if models.is_size_conditioned else None
-    batches = [
-        _make_batch(case, setup, models, resolution=options.resolution, encoder_dtype=encoder_dtype)
-        for _ in range(NUM_INPUT_BATCHES)
-    ]
-    encoded: dict[str, Any] = {}
-
-    def encode(batch: _Batch) -> None:
-        encoded["context"], encoded["pooled"] = text_encoder(batch.tokens)
-        encoded["latents"] = encoder(batch.images, batch.posterior_noise).float()
-
-    def loss(batch: _Batch) -> torch.Tensor:
-        noisy = schedule.add_noise(encoded["latents"], batch.noise, batch.timesteps)
-        predicted = unet(noisy, batch.timesteps, encoded["context"], encoded["pooled"], size_ids)
-        is_noise = models.prediction == "epsilon"
-        target = batch.noise if is_noise else schedule.get_velocity(encoded["latents"], batch.noise, batch.timesteps)
-        return torch.nn.functional.mse_loss(predicted.float(), target)
-
-    step = TrainingStep(setup, loss=loss, batches=batches, optimizer=optimizer)
-    return encoded_training(step, *models.all, encode=encode)

@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field
 
 from aigc_bench.core.errors import UsageError
-from aigc_bench.core.records import Case, Stage
-from aigc_bench.workloads._denoising import Parts, denoising_imports, denoising_program, denoising_stages, freeze
+from aigc_bench.core.records import Case
+from aigc_bench.workloads._denoising import DenoisingWorkload, Guidance, NumSteps, Parts, freeze
 from aigc_bench.workloads._pipelines import check_key, check_width, network, pipeline_preset, prompt_lengths, t5
 from aigc_bench.workloads._text import CLIP_L, T5_XXL, TINY_CLIP, TINY_T5, TINY_UMT5, UMT5_XXL, prompt_tokens
-from aigc_bench.workloads.base import Preset, Program, Settings, Setup, Workload
+from aigc_bench.workloads.base import Preset, Settings, Setup
 
 if TYPE_CHECKING:
     from aigc_bench.core.own_model import ModelFiles
+    from aigc_bench.workloads._denoising import Folders
 
 SPACE_SCALE, TIME_SCALE = 8, 4
 """Pixels of a side, and frames after the first, to one of the latents'."""
@@ -206,67 +207,44 @@ class VideoDiffusionSettings(Settings):
     height: int = Field(default=480, ge=64, le=2048, multiple_of=2 * SPACE_SCALE, description="height of a frame in pixels")
     width: int = Field(default=720, ge=64, le=2048, multiple_of=2 * SPACE_SCALE, description="width of a frame in pixels")
     num_frames: int = Field(default=49, ge=1, le=1025, description="frames of the video, four times a number and one")
-    num_inference_steps: int = Field(default=50, ge=1, le=1000, description="denoising steps of the sampler (inference)")
-    guidance_scale: float = Field(
-        default=6.0, ge=1, le=100, description="classifier-free guidance (inference); above 1 the denoiser runs twice, 1 is off"
-    )
+    num_inference_steps: NumSteps = 50
+    guidance_scale: Guidance = 6.0
 
 
-class VideoDiffusion(Workload):
+class VideoDiffusion(DenoisingWorkload):
     """Throughput counts frames: made in inference, learnt from in training. Only the transformer is trained."""
 
     title: ClassVar[str] = "Video diffusion"
     item: ClassVar[str] = "frame"
     settings: ClassVar[type[Settings]] = VideoDiffusionSettings
     presets: ClassVar[Mapping[str, Preset]] = _PRESETS
-    honours_gradient_checkpointing: ClassVar[bool] = True
+    networks = ("video_diffusion", "text_encoders", "flow_matching")
+    folders: ClassVar[Folders] = {"CogVideoXPipeline": _cogvideox_folder, "WanPipeline": _wan_folder}
+    distilled: ClassVar[Mapping[str, str]] = {"hunyuan-video": "HunyuanVideo"}
     learns_from = ("text", "video")
     reads = ("text",)
     writes = "video"
-    pipelines = ("CogVideoXPipeline", "WanPipeline")
-
-    def adopt(self, files: ModelFiles) -> Preset | None:
-        """Folders of a ``CogVideoXPipeline`` (1.0) or a ``WanPipeline`` (2.1), text to video."""
-        make = {"CogVideoXPipeline": _cogvideox_folder, "WanPipeline": _wan_folder}.get(files.architecture or "")
-        return None if make is None else make(files)
-
-    def imports(self, case: Case) -> tuple[str, ...]:
-        """The model classes of diffusers and transformers."""
-        return denoising_imports(case, "video_diffusion")
+    pipelines = tuple(folders)
 
     def validate(self, case: Case) -> None:
-        """Lengths that the auto-encoder cannot make, and guidance of a network without an unconditional pass, are refused."""
+        """Lengths that the auto-encoder cannot make are refused."""
         super().validate(case)
-        options, name = self.options(case), f"{case.workload}/{case.preset}"
-        if options.num_frames % TIME_SCALE != 1:
-            below = options.num_frames // TIME_SCALE * TIME_SCALE + 1
+        frames = self.options(case).num_frames
+        if frames % TIME_SCALE != 1:
+            below = frames // TIME_SCALE * TIME_SCALE + 1
             raise UsageError(
-                f"{name}: num_frames = {options.num_frames} is not four times a number and one.",
+                f"{case.workload}/{case.preset}: num_frames = {frames} is not four times a number and one.",
                 f"Use {below} or {below + TIME_SCALE}.",
             )
-        if self.preset(case).config["kind"] == "hunyuan-video" and options.guidance_scale > 1:
-            raise UsageError(
-                f"{name}: guidance_scale = {options.guidance_scale:g} has no meaning here.",
-                "HunyuanVideo is distilled and runs once a step; leave guidance_scale out.",
-            )
 
-    def stages(self, case: Case) -> tuple[Stage, ...]:
-        """Training: ``encode``, ``forward``, ``backward``, ``optimizer``. Inference: text in, ``denoise`` steps, frames out."""
-        options = self.options(case)
-        return denoising_stages(
-            is_training=case.mode == "train",
-            has_text=True,
-            num_inference_steps=options.num_inference_steps,
-            items=case.batch_size * options.num_frames,
-        )
+    def num_items(self, case: Case) -> int:
+        """Return the frames of all videos."""
+        num_frames: int = self.options(case).num_frames
+        return case.batch_size * num_frames
 
-    def build(self, case: Case, setup: Setup) -> Program:
-        """Text encoder, transformer and auto-encoder of the preset, all resident."""
-        self.validate(case)
-        options = self.options(case)
-        parts = _make(case, setup, config=self.preset(case).config, options=options)
-        sampling = {"num_inference_steps": options.num_inference_steps, "guidance_scale": options.guidance_scale}
-        return denoising_program(setup, parts, batch_size=case.batch_size, **sampling)
+    def parts(self, case: Case, setup: Setup) -> Parts:
+        """Text encoder, transformer and auto-encoder of the preset."""
+        return _make(case, setup, config=self.preset(case).config, options=self.options(case))
 
 
 workload = VideoDiffusion()
@@ -275,6 +253,7 @@ workload = VideoDiffusion()
 def _make(case: Case, setup: Setup, *, config: Mapping[str, Any], options: VideoDiffusionSettings) -> Parts:
     from aigc_bench.nets import text_encoders
     from aigc_bench.nets import video_diffusion as net
+    from aigc_bench.nets.flow_matching import ContinuousProcess
 
     text, kind = config["text"], config["kind"]
     text_encoder = freeze(setup.build(lambda: text_encoders.make(text)), dtype=setup.dtype)
@@ -291,10 +270,10 @@ def _make(case: Case, setup: Setup, *, config: Mapping[str, Any], options: Video
         autoencoder=autoencoder,
         prompts=lambda batch: prompt_tokens(setup, batch=batch, lengths=text["lengths"]),
         constants=lambda batch: denoiser.constants(shape=shape, text_len=text_len, batch=batch),
+        levels=setup.uniform,
         pixels_shape=(3, options.num_frames, options.height, options.width),
         latent_shape=shape,
         denoised_shape=shape,
-        prediction=config["prediction"],
-        shift=config["shift"],
+        process=ContinuousProcess(prediction=config["prediction"], shift=config["shift"]),
         fps=config["fps"],
     )

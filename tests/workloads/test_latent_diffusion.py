@@ -5,6 +5,7 @@ from diffusers import AutoencoderKL
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.records import Case
 from aigc_bench.nets import latent_diffusion as net
+from aigc_bench.nets.components import guide
 from aigc_bench.workloads.latent_diffusion import workload
 
 
@@ -93,18 +94,19 @@ def test_guidance_doubles_what_the_unet_sees(guidance_scale, num_latents, make_s
 
 def test_guidance_of_one_is_the_conditional_prediction():
     predicted = torch.randn(4, 3)
-    torch.testing.assert_close(net.guide(predicted, guidance_scale=1.0), predicted[2:])
-    torch.testing.assert_close(net.guide(predicted, guidance_scale=0.0), predicted[:2])
+    torch.testing.assert_close(guide(predicted, guidance_scale=1.0), predicted[2:])
+    torch.testing.assert_close(guide(predicted, guidance_scale=0.0), predicted[:2])
 
 
 def test_the_sampler_recovers_the_latents_where_the_noise_is_known():
-    sampler, schedule = net.make_sampler(num_inference_steps=10), net.make_noise_schedule()
+    process = net.DiscreteProcess()
+    sampler = process.sampler(num_inference_steps=10)
     clean, noise = torch.randn(1, 4, 8, 8), torch.randn(1, 4, 8, 8)
-    latents = schedule.add_noise(clean, noise, sampler.timesteps[:1])
-    for moment in sampler.timesteps:
-        latents = sampler.step(noise, int(moment), latents, return_dict=False)[0]
-    remaining = schedule.alphas_cumprod[0]
-    torch.testing.assert_close(latents, remaining.sqrt() * clean + (1 - remaining).sqrt() * noise, atol=1e-4, rtol=1e-3)
+    latents, _ = process.noised(clean, noise, torch.tensor(sampler.timesteps[:1]))
+    for index in range(10):
+        latents = sampler.step(noise, index, latents)
+    nearly_clean, _ = process.noised(clean, noise, torch.tensor([0]))
+    torch.testing.assert_close(latents, nearly_clean, atol=1e-4, rtol=1e-3)
 
 
 def test_the_two_halves_are_the_auto_encoder():
