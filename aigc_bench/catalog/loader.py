@@ -245,6 +245,10 @@ class Catalogue:
         found = self._region_row(region, rows=self._grid_rows, noun=message("region with a grid intensity"))
         return self.carbon[found].estimate(spread=self.constant("grid_intensity_spread").value)
 
+    def grid_row(self, region: str | None) -> str | None:
+        """The id of the row that holds the grid of a region, however it is spelt; ``None`` where the catalogue does not know it."""
+        return None if region is None else self._grid_rows.get(regions.slug(region))
+
     def pue(self, method: str | None = None) -> Estimate:
         """Annual mean PUE by cooling method (``air``, ``rear_door``, ``direct_liquid``, ``immersion``) or of any site."""
         if method is None:

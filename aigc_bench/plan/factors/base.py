@@ -156,10 +156,19 @@ class Factor(ABC):
         )
 
     def conclude(
-        self, *, required: Estimate | None, available: Estimate | None, why: str, inputs: Mapping[str, Estimate]
+        self,
+        *,
+        required: Estimate | None,
+        available: Estimate | None,
+        why: str,
+        inputs: Mapping[str, Estimate],
+        is_limited: bool = True,
     ) -> Assessment:
-        """Return the assessment with head-room and verdict computed from what is required and available."""
-        headroom, verdict = judge(required, available)
+        """Return the assessment with head-room and verdict computed from what is required and available.
+
+        Where nothing limits the factor (``is_limited``) the verdict is ``ok`` whatever is required, and there is no head-room.
+        """
+        headroom, verdict = judge(required, available) if is_limited else (None, "ok")
         for side, number in (("required", required), ("available", available)):
             is_input = any(number is one for one in inputs.values())
             if number is not None and side in self.arithmetic and derivation_of(number) is None and not is_input:

@@ -35,7 +35,7 @@ class Hands(Factor):
 
     title = "Technicians"
     unit = "h/week"
-    order = 70
+    order = 90
     formula = "required = servers x hours per server; available = hours of the technicians"
     source = "this test"
     arithmetic = {"required": "{servers} * {hours per server}", "available": "{hours of the technicians}"}
