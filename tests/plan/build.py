@@ -65,6 +65,7 @@ def make_site(**changes: Any) -> Site:
         "rack_power_w": exact(10_000.0, "W"),
         "rack_cooling_w": exact(8_000.0, "W"),
         "inlet_rise_k": 10.0,
+        "of_factors": {"wue_l_per_kwh": exact(0.5, "L/kWh"), "wue_hot_day_ratio": exact(2.0, "ratio")},
     }
     return Site(**{**plain, **changes})
 

@@ -60,6 +60,10 @@ rack_kw = 24
 rack_cooling_kw = 25
 pue = 1.4
 electricity_usd_per_kwh = 0.2
+water_m3_per_day = 5
+water_usd_per_m3 = 4
+wue_l_per_kwh = 0.5
+wue_hot_day_ratio = 2
 demand_charge_usd_per_kw_month = 10
 grid_g_per_kwh = 400
 uplink_gbit_per_s = 1
@@ -311,6 +315,10 @@ def annuity(capital: float) -> float:
     return (capital - 0.3 * capital / 1.08**3) * 0.08 / (1 - 1.08**-3)
 
 
+def test_water_is_that_of_the_hottest_day_against_the_limit_of_the_site(sheet: Sheet) -> None:
+    check(sheet, "water", required=sheet.it_peak_w / 1000 * 24 * 0.5 * 2 / 1000, available=5.0)
+
+
 def lines_by_hand(sheet: Sheet) -> dict[str, float]:
     peak_kw = sheet.it_peak_w / 1000
     hardware, electricity = annuity(capex(sheet)), sheet.kwh * 0.2
@@ -319,6 +327,7 @@ def lines_by_hand(sheet: Sheet) -> dict[str, float]:
         "hardware": hardware,
         "electricity": electricity,
         "cooling": cooling,
+        "water": sheet.kwh * 0.5 / 1000 * 4,
         "demand_charge": peak_kw * 1.4 * 10 * 12,
         "staff": 50_000,
         "adders": 0.1 * (hardware + electricity + cooling),

@@ -251,7 +251,9 @@ def estimates(node: object) -> Iterator[Estimate]:
         yield node
     elif isinstance(node, Record):
         for name in type(node).model_fields:
-            yield from estimates(getattr(node, name))
+            # Numbers for explanations: counts with units of their own, and head-rooms that may be below zero.
+            if name != "derived":
+                yield from estimates(getattr(node, name))
     elif isinstance(node, Mapping):
         for value in node.values():
             yield from estimates(value)
@@ -263,6 +265,7 @@ def estimates(node: object) -> Iterator[Estimate]:
 UNITS = {
     *("B", "W", "s", "K", "B/s", "bit/s", "BTU/h", "CFM", "ton", "L/year", "kWh/year", "day", "fraction", "ratio", "count"),
     *("kgCO2e", "kgCO2e/year", "gCO2e/kWh", "L/kWh", "usd", "USD", "usd/year", "USD/kWh", "USD/kW-month", "usd/accelerator-h"),
+    *("m3/day", "USD/m3"),
     *(
         "usd/request",
         "usd/image",

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from aigc_bench.core import registry
-from aigc_bench.core.derivation import Derivation, Places, derivation_of, record
+from aigc_bench.core.derivation import Derivation, record
 from aigc_bench.core.records import Estimate
 from aigc_bench.core.units import quantity
 from aigc_bench.plan.placement.site_limits import site_for, table_of
@@ -109,8 +109,7 @@ class Factor(ABC):
 
     ``order`` is its place in every report; factors of the same order follow by name. On machines of a kind in ``provided`` the
     provider is responsible: the factor is not judged there. ``keys`` are its own keys in the site of a demand file.
-    ``arithmetic`` states how ``required`` and ``available`` follow from the assessment's inputs, named in braces:
-    ``{"required": "{peak power of the IT} * 24 / 1000"}``; numbers that the arithmetic on Estimates made know that by themselves.
+    What ``assess`` computes by the arithmetic on Estimates (``plan.stats.estimates``) is explained by it.
     """
 
     title: ClassVar[str]
@@ -120,7 +119,6 @@ class Factor(ABC):
     order: ClassVar[int] = 1000
     provided: ClassVar[frozenset[OptionKind]] = frozenset()
     keys: ClassVar[tuple[SiteKey, ...]] = ()
-    arithmetic: ClassVar[Mapping[str, str]] = {}
 
     @abstractmethod
     def assess(self, context: Context) -> Assessment:
@@ -169,10 +167,6 @@ class Factor(ABC):
         Where nothing limits the factor (``is_limited``) the verdict is ``ok`` whatever is required, and there is no head-room.
         """
         headroom, verdict = judge(required, available) if is_limited else (None, "ok")
-        for side, number in (("required", required), ("available", available)):
-            is_input = any(number is one for one in inputs.values())
-            if number is not None and side in self.arithmetic and derivation_of(number) is None and not is_input:
-                record(number, _over_inputs(self.arithmetic[side], inputs))
         return Assessment(
             factor=self.name,
             title=self.title,
@@ -187,16 +181,6 @@ class Factor(ABC):
             inputs=inputs,
             derived={} if headroom is None or required is None or available is None else _headroom(headroom, required, available),
         )
-
-
-def _over_inputs(expression: str, inputs: Mapping[str, Estimate]) -> Derivation:
-    """Return the derivation that an expression over named inputs states; without arithmetic if it names one that is missing."""
-    names = _NAMED.findall(expression)
-    if not set(names) <= set(inputs):
-        return Derivation(None, tuple(inputs.values()))
-    of = Places()
-    words = _NAMED.sub(lambda name: of(inputs[name[1]]), expression)
-    return Derivation(words, tuple(of.inputs), expression.replace("{", "").replace("}", ""))
 
 
 def all_factors() -> dict[str, Factor]:

@@ -1,10 +1,12 @@
 """Running cost of a fleet per year, line by line.
 
     electricity  kWh of IT x tariff                    cooling and losses   kWh of IT x (PUE - 1) x tariff
-    demand       peak kW x PUE x $/kW-month x 12       water                kWh of IT x L/kWh x $/m3 / 1000
-    space        peak kW x $/kW-month x 12             maintenance          capex x share
-    staff        (fixed + per server x servers) x $    licences             accelerators x $
-    egress       bytes x $/byte                        storage              bytes stored x $/byte-month x 12
+    demand       peak kW x PUE x $/kW-month x 12       space                peak kW x $/kW-month x 12
+    maintenance  capex x share                         licences             accelerators x $
+    staff        (fixed + per server x servers) x $    storage              bytes stored x $/byte-month x 12
+    egress       bytes x $/byte
+
+Lines that a factor adds, such as water, stand in its file.
 
 The peak is provisioned and the mean is billed. Taxes are left out. A line that does not apply, or whose price is not known,
 is left out: it is never a zero.
@@ -18,7 +20,7 @@ from pydantic import Field
 
 from aigc_bench.core.records import Estimate, Record
 from aigc_bench.plan.records.cost_line import CostLine
-from aigc_bench.plan.site.cooling_fit import cooling_overhead_kwh, water_l_per_year
+from aigc_bench.plan.site.cooling_fit import cooling_overhead_kwh
 from aigc_bench.plan.site.power_chain import HOURS_PER_YEAR
 from aigc_bench.plan.stats.estimates import named, plus, scaled, times
 
@@ -31,8 +33,6 @@ class Tariffs(Record):
 
     electricity_usd_per_kwh: Estimate
     demand_usd_per_kw_month: Estimate | None = None
-    water_usd_per_m3: Estimate | None = None
-    water_l_per_kwh: Estimate | None = None
     space_usd_per_kw_month: Estimate | None = None
     maintenance_share: Estimate | None = None
     staff_usd_per_year: Estimate | None = None
@@ -79,7 +79,6 @@ def _line(key: str, name: str, formula: str, factors: Mapping[str, Estimate | No
 def _energy_lines(use: Use, prices: Tariffs) -> tuple[CostLine | None, ...]:
     energy, tariff = use.it_kwh_per_year, prices.electricity_usd_per_kwh
     beyond = cooling_overhead_kwh(energy, pue=use.pue)
-    water = water_l_per_year(energy, wue=prices.water_l_per_kwh) if prices.water_l_per_kwh else None
     return (
         _line("electricity", "electricity of the IT", "kWh of IT x tariff", {ENERGY: energy, "tariff": tariff}),
         _line(
@@ -95,7 +94,6 @@ def _energy_lines(use: Use, prices: Tariffs) -> tuple[CostLine | None, ...]:
             {PEAK: use.it_peak_w, "PUE": use.pue, "demand charge": prices.demand_usd_per_kw_month},
             scale=MONTHS_PER_YEAR / 1000,
         ),
-        _line("water", "water", "L x usd/m3 / 1000", {"water": water, "price of water": prices.water_usd_per_m3}, scale=1 / 1000),
     )
 
 

@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from aigc_bench.core.derivation import Derivation, derivation_of, record
 from aigc_bench.core.records import Estimate
 from aigc_bench.core.units import quantity
 from aigc_bench.plan.factors.base import PROVIDED, Context, all_factors, shortages
@@ -18,7 +17,6 @@ from aigc_bench.plan.placement.rack import num_racks, rack_fill
 from aigc_bench.plan.placement.room_power import other_mean_w, other_peak_w
 from aigc_bench.plan.placement.site_limits import site_for, table_of
 from aigc_bench.plan.records.assessment import Assessment
-from aigc_bench.plan.records.cost_line import CostLine
 from aigc_bench.plan.records.demand import Demand, OptionKind
 from aigc_bench.plan.records.loads import Fleet, Load, Placement, Pool
 from aigc_bench.plan.records.machine import Machine
@@ -217,7 +215,7 @@ def _at_work(procurement: Procurement, context: Context) -> Estimate:
 
 def _money(procurement: Procurement, context: Context, *, at_work: Estimate) -> Money:
     demand, loads = context.demand, context.loads
-    of_factors = [_derived_line(line) for factor in all_factors().values() for line in factor.cost_lines(context)]
+    of_factors = [line for factor in all_factors().values() for line in factor.cost_lines(context)]
     if procurement.is_rented and procurement.offer is not None:
         return rented(
             loads,
@@ -239,13 +237,6 @@ def _money(procurement: Procurement, context: Context, *, at_work: Estimate) -> 
         is_colocated=procurement.kind == "colocated",
         more=of_factors,
     )
-
-
-def _derived_line(line: CostLine) -> CostLine:
-    """Return a factor's cost line, whose stated arithmetic derives it unless the arithmetic on Estimates did."""
-    if line.arithmetic is not None and derivation_of(line.usd_per_year) is None:
-        record(line.usd_per_year, Derivation(line.arithmetic, tuple(line.inputs.values()), line.formula))
-    return line
 
 
 def _carbon(context: Context, *, at_work: Estimate) -> Carbon:

@@ -10,14 +10,10 @@ from aigc_bench.core.records import Estimate, Record
 
 
 class CostLine(Record):
-    """One line of a year's cost, with its formula and the formula's inputs by name.
-
-    ``arithmetic`` is the formula over the inputs in their order, ``{0} * {1}``, of a line that a factor adds.
-    """
+    """One line of a year's cost, with its formula and the formula's inputs by name."""
 
     key: str
     name: str
     usd_per_year: Estimate
     formula: str
     inputs: Mapping[str, Estimate] = Field(default_factory=dict)
-    arithmetic: str | None = None

@@ -1,8 +1,7 @@
-"""Whether a cooling method can take a rack's heat, and what it needs: air in CFM, water in L/min, PUE, litres per year.
+"""Whether a cooling method can take a rack's heat, and what it needs: air in CFM, water in L/min, PUE.
 
     air      CFM   = BTU/h / (1.08 x rise in degF)            of the heat that the liquid does not capture
     water    L/min = W x captured x 60 / (4,180 x rise in K)
-    on site  L/year = kWh of IT x WUE
 
 An air-cooled server fits open or contained air or a rear door; one with cold plates needs direct liquid; tanks take
 only servers that the vendor releases for immersion, which no row of the catalogue states, so immersion is never assumed.
@@ -107,11 +106,6 @@ def captured_share(room: RoomCooling, *, catalogue: Catalogue) -> Estimate:
         return catalogue.constant("liquid_capture_fraction")
     share = 0.0 if room in ("air_open", "air") else 1.0
     return estimate(share, unit="fraction", basis="datasheet", source="by construction of the room")
-
-
-def water_l_per_year(it_kwh_per_year: Estimate, *, wue: Estimate) -> Estimate:
-    """Return the litres that the site evaporates: kWh of IT x WUE (The Green Grid, 2011)."""
-    return named(times(it_kwh_per_year, wue, unit="L/year"), "kWh of IT x WUE")
 
 
 def cooling_overhead_kwh(it_kwh_per_year: Estimate, *, pue: Estimate) -> Estimate:

@@ -38,7 +38,6 @@ class Hands(Factor):
     order = 90
     formula = "required = servers x hours per server; available = hours of the technicians"
     source = "this test"
-    arithmetic = {"required": "{servers} * {hours per server}", "available": "{hours of the technicians}"}
     keys = (
         SiteKey(
             name="technician_h_per_week",
@@ -89,8 +88,7 @@ class Hands(Factor):
         year = times(hours, pay, estimate(52, unit="week/year", basis="datasheet", source="calendar"), unit="usd/year")
         formula = "hours a week x pay x 52"
         fed = {"hours a week": hours, "pay": pay}
-        return (CostLine(key="technicians", name="technicians", usd_per_year=year, formula=formula, inputs=fed,
-                         arithmetic="{0} * {1} * 52"),)
+        return (CostLine(key="technicians", name="technicians", usd_per_year=year, formula=formula, inputs=fed),)
 
 
 factor = Hands()

@@ -77,7 +77,7 @@ def test_without_adders_there_is_no_such_line_and_with_them_they_are_a_share_of_
 
 def test_every_line_of_a_year_is_the_product_of_what_it_names() -> None:
     """The product of the inputs and the constants of the formula gives the line."""
-    constants = {"demand_charge": 12 / 1000, "space": 12 / 1000, "water": 1 / 1000, "licences": 64}
+    constants = {"demand_charge": 12 / 1000, "space": 12 / 1000, "licences": 64}
     for line in opex_lines(fleet(), prices=PRICES):
         product = math.prod(one.value for one in line.inputs.values()) * constants.get(line.key, 1.0)
         assert line.usd_per_year.value == pytest.approx(product), line.key

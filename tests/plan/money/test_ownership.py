@@ -39,8 +39,6 @@ def fleet(*, mean_w: float = 50_000, peak_w: float = 84_000, pue: float = 1.3, c
 PRICES = Tariffs(
     electricity_usd_per_kwh=exactly(0.1, "usd/kWh"),
     demand_usd_per_kw_month=exactly(12.0, "usd/kW-month"),
-    water_usd_per_m3=exactly(3.0, "usd/m3"),
-    water_l_per_kwh=exactly(0.36, "L/kWh"),
     space_usd_per_kw_month=exactly(195.0, "usd/kW-month"),
     maintenance_share=exactly(0.05, "fraction/year"),
     staff_usd_per_year=exactly(150_000.0, "usd/year"),
@@ -63,7 +61,6 @@ def test_every_line_of_a_year_by_hand() -> None:
         "electricity": kwh * 0.1,
         "cooling": kwh * 0.3 * 0.1,
         "demand_charge": 84 * 1.3 * 12 * 12,
-        "water": kwh * 0.36 / 1000 * 3,
         "space": 84 * 195 * 12,
         "maintenance": 150_000,
         "staff": (0.25 + 0.08) * 150_000,

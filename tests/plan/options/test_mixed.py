@@ -64,8 +64,8 @@ def test_a_rented_part_makes_the_mixture_a_cloud_one_and_names_its_provider_once
 def test_the_part_with_least_room_speaks_for_every_factor(parts: tuple[Option, Option]) -> None:
     whole = combined(parts)
     for name, factor in whole.factors.items():
-        known = [part.factors[name].headroom for part in parts]
-        assert factor.headroom == min(one for one in known if one is not None)
+        known = [room for part in parts if (room := part.factors[name].headroom) is not None]
+        assert factor.headroom == min(known, default=None)
     assert whole.bottleneck is not None
     assert whole.factors[whole.bottleneck].headroom == min(
         one.headroom for one in whole.factors.values() if one.headroom is not None

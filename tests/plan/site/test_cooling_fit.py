@@ -15,7 +15,6 @@ from aigc_bench.plan.site.cooling_fit import (
     cooling_fit,
     cooling_overhead_kwh,
     probability_above,
-    water_l_per_year,
 )
 from aigc_bench.plan.site.heat import airflow_cfm, btu_per_hour
 from aigc_bench.plan.stats.estimates import estimate
@@ -65,9 +64,8 @@ def test_an_interval_is_its_tenth_to_ninetieth_percentile() -> None:
     assert (probability_above(exact, 25.0), probability_above(exact, 25.1), probability_above(exact, 0.0)) == (1.0, 0.0, 1.0)
 
 
-def test_water_and_overhead_follow_from_the_energy_of_the_it() -> None:
+def test_the_overhead_follows_from_the_energy_of_the_it() -> None:
     energy = estimate(1_000.0, unit="kWh/year", basis="assumed")
-    assert water_l_per_year(energy, wue=CATALOGUE.constant("wue_default")).value == pytest.approx(360)
     assert cooling_overhead_kwh(energy, pue=CATALOGUE.pue("air")).value == pytest.approx(520)
 
 
