@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from aigc_bench.core.errors import UnknownNameError, UsageError
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Case, Precision, Record
 
 SERVED = ("vllm", "sglang", "tensorrt-llm", "llama.cpp", "fastertransformer", "transformers")
@@ -71,8 +72,10 @@ _EAGER = EngineCosts(
     launch_s=3e-6,
     unfused_share=1.0,
     status="assumed",
-    source="general knowledge: 4 us in a chain of operators; the model's own code costs the host what it costs with an "
-    "accelerator (below); with parallel regions counted, 5 to 14 us score alike in 39 cases on a host, 2026-11",
+    source=message(
+        "general knowledge: 4 us in a chain of operators; the model's own code costs the host what it costs with an "
+        "accelerator (below); with parallel regions counted, 5 to 14 us score alike in 39 cases on a host, 2026-11"
+    ),
 )
 _COMPILED = EngineCosts(
     dispatch_s=1e-6,
@@ -80,15 +83,18 @@ _COMPILED = EngineCosts(
     launch_s=3e-6,
     unfused_share=0.4,
     status="assumed",
-    source="general knowledge; Inductor fuses pointwise chains",
+    source=message("general knowledge; Inductor fuses pointwise chains"),
 )
-_LAUNCHING = "dispatch with a launch on a device and views of tensors in between"
+_LAUNCHING = message("dispatch with a launch on a device and views of tensors in between")
 _EAGER_ON_DEVICE = _EAGER.model_copy(
     update={
         "dispatch_s": 8e-6,
         "python_s": 14e-6,
-        "source": f"{_LAUNCHING}: Llama-2-7B makes 25 tokens/s on an A100 in eager PyTorch, bound by its host (gpt-fast, 2023), "
-        "SD-1.5's 838 kernels a step take 25 to 46 ms (diffusers, batch 1, 2023)",
+        "source": message(
+            "{launching}: Llama-2-7B makes 25 tokens/s on an A100 in eager PyTorch, bound by its host "
+            "(gpt-fast, 2023), SD-1.5's 838 kernels a step take 25 to 46 ms (diffusers, batch 1, 2023)",
+            launching=_LAUNCHING,
+        ),
     }
 )
 _COMPILED_ON_DEVICE = _COMPILED.model_copy(
@@ -108,13 +114,13 @@ _RUNTIME = EngineCosts(
     launch_s=0.0,
     unfused_share=0.4,
     status="assumed",
-    source="general knowledge; one call a module, its nodes run from C++, pointwise chains are fused as by a compiler",
+    source=message("general knowledge; one call a module, its nodes run from C++, pointwise chains are fused as by a compiler"),
     trains=False,
     has_state=False,
     keeps_layouts=True,
 )
 _INT4 = LinearFormat(weight_bits=4.25, in_multiple=128, output_bytes=4, num_kernels=1)
-_INT4_SOURCE = "engines/_int4.py: groups of 128 share a bf16 scale and zero, products in bf16"
+_INT4_SOURCE = message("engines/_int4.py: groups of 128 share a bf16 scale and zero, products in bf16")
 
 _COSTS: Mapping[tuple[str, Backend], EngineCosts] = MappingProxyType(
     {
@@ -128,20 +134,24 @@ _COSTS: Mapping[tuple[str, Backend], EngineCosts] = MappingProxyType(
             launch_s=1.5e-6,
             unfused_share=0.4,
             status="assumed",
-            source="general knowledge; a graph of kernels is one launch, a kernel in it starts a microsecond or two after another",
+            source=message(
+                "general knowledge; a graph of kernels is one launch, a kernel in it starts a microsecond or two after another"
+            ),
         ),
         ("torch-int8", "accelerator"): _quantising(
             _COMPILED_ON_DEVICE,
             LinearFormat(weight_bits=8, output_bytes=4, num_kernels=1),
             precisions=("bf16", "fp16"),
-            source="engines/_int8.py: int8 weights, products in the case's precision; that the compiler widens weights inside the "
-            "product is assumed",
+            source=message(
+                "engines/_int8.py: int8 weights, products in the case's precision; that the compiler widens weights inside the "
+                "product is assumed"
+            ),
         ),
         ("torch-int8", "cpu"): _quantising(
             _EAGER,
             LinearFormat(weight_bits=8, output_bytes=4, num_kernels=1, fused_rows=16),
             precisions=("bf16", "fp16"),
-            source="engines/_int8.py: up to 16 rows integers are read in the product, above weights are widened first",
+            source=message("engines/_int8.py: up to 16 rows integers are read in the product, above weights are widened first"),
         ),
         ("torch-int8-dynamic", "accelerator"): _quantising(
             _EAGER_ON_DEVICE,
@@ -156,13 +166,13 @@ _COSTS: Mapping[tuple[str, Backend], EngineCosts] = MappingProxyType(
                 least_rows=32,
             ),
             precisions=None,
-            source="engines/_int8.py: rows are scaled and rounded, products in int8, sums scaled back",
+            source=message("engines/_int8.py: rows are scaled and rounded, products in int8, sums scaled back"),
         ),
         ("torch-int8-dynamic", "cpu"): _quantising(
             _EAGER,
             LinearFormat(weight_bits=8, product="int8", input_bytes=27, output_bytes=38, num_kernels=13),
             precisions=None,
-            source="engines/_int8.py: rows are scaled and rounded, products in int8, sums scaled back",
+            source=message("engines/_int8.py: rows are scaled and rounded, products in int8, sums scaled back"),
         ),
         ("torch-int4", "accelerator"): _quantising(_EAGER_ON_DEVICE, _INT4, precisions=("bf16",), source=_INT4_SOURCE),
         ("torch-int4", "cpu"): _quantising(_EAGER, _INT4, precisions=("bf16",), source=_INT4_SOURCE),
@@ -172,7 +182,7 @@ _COSTS: Mapping[tuple[str, Backend], EngineCosts] = MappingProxyType(
                 weight_bits=8, product="fp8", in_multiple=16, out_multiple=16, input_bytes=37, output_bytes=6, num_kernels=9
             ),
             precisions=("bf16",),
-            source="engines/_fp8.py: rows are scaled to e4m3, products in fp8, results in bf16",
+            source=message("engines/_fp8.py: rows are scaled to e4m3, products in fp8, results in bf16"),
         ),
         ("onnxruntime", "cpu"): _RUNTIME.model_copy(update={"precisions": ("fp32",)}),
         ("openvino", "cpu"): _RUNTIME.model_copy(update={"precisions": ("fp32", "bf16")}),
@@ -192,8 +202,11 @@ def engine_costs(name: str, *, backend: str = "cuda") -> EngineCosts:
         if name not in known:
             raise UnknownNameError("engine", name, known=(*known, *SERVED))
         others = ", ".join(engine for engine, where in _COSTS if where == place)
-        kind = "a CPU" if place == "cpu" else "an accelerator"
-        raise UsageError(f"--engine {name}: it is not run on {kind}.", f"There use {others}.")
+        kind = "a CPU" if place == "cpu" else message("an accelerator")
+        raise UsageError(
+            message("--engine {name}: it is not run on {kind}.", name=name, kind=kind),
+            message("There use {others}.", others=others),
+        )
     return found
 
 
@@ -201,10 +214,19 @@ def refuse_unsuited(case: Case) -> EngineCosts:
     """The costs of the case's engine; raises ``UsageError`` in one line where the engine does not run such a case."""
     costs = engine_costs(case.engine, backend=case.backend)
     if case.mode == "train" and not costs.trains:
-        raise UsageError(f"--engine {case.engine}: it runs inference only.", "Train with torch-eager or torch-compile.")
+        raise UsageError(
+            message("--engine {engine}: it runs inference only.", engine=case.engine),
+            message("Train with torch-eager or torch-compile."),
+        )
     if costs.precisions is not None and case.precision not in costs.precisions:
         allowed = " and ".join(costs.precisions)
         raise UsageError(
-            f"--engine {case.engine}: it runs {allowed}, not {case.precision}.", f"Use --precision {costs.precisions[0]}."
+            message(
+                "--engine {engine}: it runs {allowed}, not {precision}.",
+                engine=case.engine,
+                allowed=allowed,
+                precision=case.precision,
+            ),
+            message("Use --precision {precisions}.", precisions=costs.precisions[0]),
         )
     return costs

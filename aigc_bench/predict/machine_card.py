@@ -18,6 +18,7 @@ from aigc_bench.catalog.loader import usable_catalogue
 from aigc_bench.catalog.records import AcceleratorSpec
 from aigc_bench.core import registry
 from aigc_bench.core.errors import UsageError
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import AcceleratorInfo, Case, Estimate, MetricRow, Record, System
 from aigc_bench.measure.store import Run, load_run
 from aigc_bench.workloads import probe_disk, probe_gemm
@@ -140,7 +141,10 @@ def machine_card(run: Run, *, rows: Sequence[MetricRow] | None = None) -> Machin
     ``UsageError`` where the run holds no probe.
     """
     if not has_probes(run):
-        raise UsageError(f"{run.path}: holds no probe, so it has no machine card.", "Make one: aigc-bench run --profile probes")
+        raise UsageError(
+            message("{path}: holds no probe, so it has no machine card.", path=run.path),
+            message("Make one: aigc-bench run --profile probes"),
+        )
     found = _Found(run, rows_of(analyses(run)) if rows is None else rows)
     devices = [info for info in run.info.system.accelerators if found.backend != "cpu"]
     system = run.info.system
@@ -182,8 +186,13 @@ def accelerator_from_run(run: Run, *, catalogue: Catalogue | None = None) -> Pro
     if not card.peak_flops or card.memory_bandwidth is None:
         lacking = "probe_memory" if card.peak_flops else "probe_gemm"
         raise UsageError(
-            f"{run.path}: {lacking} gave no valid number ({card.absent.get(lacking, 'not in this run')}).",
-            "An accelerator needs its FLOP/s and its bandwidth: aigc-bench run --profile probes",
+            message(
+                "{path}: {lacking} gave no valid number ({reason}).",
+                path=run.path,
+                lacking=lacking,
+                reason=card.absent.get(lacking, message("not in this run")),
+            ),
+            message("An accelerator needs its FLOP/s and its bandwidth: aigc-bench run --profile probes"),
         )
     known = (usable_catalogue() if catalogue is None else catalogue).accelerators.get(card.accelerator_id or "")
     bandwidth = card.memory_bandwidth
@@ -193,11 +202,13 @@ def accelerator_from_run(run: Run, *, catalogue: Catalogue | None = None) -> Pro
         "machine": machine_name(run),
         "backend": card.backend,
         "name": card.name,
-        "source": f"probes of run {card.run}" + (f"; form, TDP, links and price: {known.source}" if known else ""),
+        "source": message("probes of run {run}; form, TDP, links and price: {source}", run=card.run, source=known.source)
+        if known
+        else message("probes of run {run}", run=card.run),
         "as_of": card.as_of,
         "basis": "measured",
         "confidence": _confidence([bandwidth, *card.peak_flops.values()]),
-        "note": "peaks and bandwidth as achieved, not a datasheet's",
+        "note": message("peaks and bandwidth as achieved, not a datasheet's"),
         "peak_flops": {dtype: peak.value for dtype, peak in card.peak_flops.items()},
         "memory_bytes": card.memory_bytes,
         "usable_memory_bytes": card.memory_bytes,
@@ -241,7 +252,7 @@ def collective_of(times: Iterable[tuple[Case, int, Estimate]]) -> Collective | N
 
     def part(index: int, unit: str) -> Estimate:
         ends = [line[index] for line in lines]
-        source = f"step times of probe_collective, {len(sizes)} sizes"
+        source = message("step times of probe_collective, {num_sizes} sizes", num_sizes=len(sizes))
         return Estimate(value=ends[0], low=min(ends), high=max(ends), unit=unit, basis="measured", source=source, reasons=reasons)
 
     return Collective(devices=devices, alpha_s=part(0, "s"), beta_s_per_byte=part(1, "s/B"))
@@ -316,11 +327,11 @@ class _Found:
     def _why(self, cases: Sequence[Case]) -> str | None:
         """Why none of the cases has a throughput, ``None`` where one has."""
         if not cases:
-            return "not probed in this run"
+            return message("not probed in this run")
         if any((case.id, "throughput") in self._rows for case in cases):
             return None
         errors = (trial.error for case in cases for trial in self._run.trials_of(case.id))
-        return next((error.message for error in errors if error is not None), "no trial finished")
+        return next((error.message for error in errors if error is not None), message("no trial finished"))
 
 
 def _capacity_bytes(system: System, devices: Sequence[AcceleratorInfo]) -> int:

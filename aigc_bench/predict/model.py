@@ -17,6 +17,7 @@ from aigc_bench.catalog.loader import Catalogue
 from aigc_bench.catalog.records import AcceleratorSpec
 from aigc_bench.core import registry
 from aigc_bench.core.errors import UsageError
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import AUDIO_ITEM, Case, Count, Estimate, MetricRow
 from aigc_bench.predict.closed_form.collectives import collective_s
 from aigc_bench.predict.closed_form.columns import Unanswered
@@ -72,13 +73,13 @@ def predict_case(
         return [_recalibrated(row, case, posterior=own, machine=machine_of(spec)) for row in rows]
     if any(ranks > 1 for ranks in (parallel or {}).values()):
         raise UsageError(
-            f"--parallel: {case.engine} is predicted with data parallelism only.",
-            f"For tp and pp name a served engine: {', '.join(SERVED)}.",
+            message("--parallel: {engine} is predicted with data parallelism only.", engine=case.engine),
+            message("For tp and pp name a served engine: {served}.", served=", ".join(SERVED)),
         )
     if precision is not None and precision != case.precision:
         raise UsageError(
-            f"--precision {precision}: {case.engine} has fp32, tf32, bf16 and fp16.",
-            f"Other formats need one of {', '.join(SERVED)}.",
+            message("--precision {precision}: {engine} has fp32, tf32, bf16 and fp16.", precision=precision, engine=case.engine),
+            message("Other formats need one of {served}.", served=", ".join(SERVED)),
         )
     if libraries is None:
         libraries = registry.load("workloads", case.workload).imports(case)
@@ -103,8 +104,13 @@ def _served(
     """Throughput, TTFT and TPOT of a language model behind a serving engine."""
     if case.mode != "infer" or resolve_language_model(case.preset) is None:
         raise UsageError(
-            f"{case.workload}/{case.preset}: {case.engine} serves language models only.",
-            "Use --engine torch-eager or torch-compile.",
+            message(
+                "{workload}/{preset}: {engine} serves language models only.",
+                workload=case.workload,
+                preset=case.preset,
+                engine=case.engine,
+            ),
+            message("Use --engine torch-eager or torch-compile."),
         )
     options = registry.load("workloads", case.workload).options(case)
     fields = type(options).model_fields
@@ -123,7 +129,10 @@ def _served(
             row = language_row(query, spec)
             refuse_far_outside(row, calibration.ranges)
         except Unanswered as problem:
-            raise UsageError(f"{case.id} on {spec.id}: {problem}.", "See docs/method.md for what is calibrated.") from None
+            raise UsageError(
+                message("{id} on {spec_id}: {problem}.", id=case.id, spec_id=spec.id, problem=problem),
+                message("See docs/method.md for what is calibrated."),
+            ) from None
         yield _row(case, metric, estimate_rows([row], calibration=calibration)[0], item="token", precision=text)
 
 
@@ -203,7 +212,7 @@ def _grounds(case: Case, posterior: Posterior, *, machine: str) -> tuple[str, ..
 
 
 def _estimate(value: float, low: float, high: float, *, unit: str) -> Estimate:
-    return Estimate(value=value, low=low, high=high, unit=unit, basis="modelled", source="operator roofline and own runs")
+    return Estimate(value=value, low=low, high=high, unit=unit, basis="modelled", source=message("operator roofline and own runs"))
 
 
 def _scaled_inverse(time: Estimate, amount: float, *, unit: str) -> Estimate:

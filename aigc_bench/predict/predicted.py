@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from aigc_bench.core.messages import message
 from aigc_bench.core.overview import Overview, shown
 from aigc_bench.core.records import MetricRow, Record
 from aigc_bench.core.units import quantity
@@ -39,10 +40,10 @@ class Predictions(Record):
         cells = [_cells(accelerator, row) for accelerator, row in self.rows]
         shared = [name for name in ("case", "accelerator") if len({row[name] for row in cells}) == 1]
         return Overview(
-            title=f"Prediction: {' on '.join(cells[0][name] for name in shared)}"
+            title=message("Prediction: {shared}", shared=" on ".join(cells[0][name] for name in shared))
             if shared
-            else f"{len(self.rows)} predicted metrics",
-            notes=("80 % intervals, basis modelled",),
+            else message("{num_rows} predicted metrics", num_rows=len(self.rows)),
+            notes=(message("80 % intervals, basis modelled"),),
             rows=tuple({name: cell for name, cell in row.items() if name not in shared} for row in cells),
             right=("value", "low", "high"),
         )

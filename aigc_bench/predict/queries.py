@@ -11,6 +11,7 @@ from aigc_bench.catalog.loader import Catalogue, load_catalogue
 from aigc_bench.catalog.records import AcceleratorSpec
 from aigc_bench.core import registry
 from aigc_bench.core.errors import AigcBenchError, UnknownNameError, UsageError
+from aigc_bench.core.messages import message
 from aigc_bench.core.named_code import with_its_code
 from aigc_bench.core.records import PROBE_PREFIX, Case, MetricRow, Precision
 from aigc_bench.measure.store import Run
@@ -43,14 +44,19 @@ def parse_parallel(text: str | None, *, devices: int) -> dict[str, int]:
             continue
         name, _, count = part.strip().partition("=")
         if name not in _DIMENSIONS:
-            raise UnknownNameError("parallel dimension", name, known=_DIMENSIONS, where="--parallel")
+            raise UnknownNameError(message("parallel dimension"), name, known=_DIMENSIONS, where="--parallel")
         if re.fullmatch(r"[1-9]\d{0,6}", count, re.ASCII) is None:
-            raise UsageError(f"--parallel {part[:60]}: no number of ranks.", "Write --parallel tp=4,pp=2.")
+            raise UsageError(
+                message("--parallel {part}: no number of ranks.", part=part[:60]), message("Write --parallel tp=4,pp=2.")
+            )
         ranks[name] = int(count)
     product = ranks.get("tp", 1) * ranks.get("pp", 1)
     if devices % product:
         raise UsageError(
-            f"--parallel {text}: {product} ranks do not divide {devices} devices.", f"Give --devices a multiple of {product}."
+            message(
+                "--parallel {text}: {product} ranks do not divide {devices} devices.", text=text, product=product, devices=devices
+            ),
+            message("Give --devices a multiple of {product}.", product=product),
         )
     return ranks
 
@@ -167,12 +173,15 @@ def unanswered_row(case: Case, reason: str) -> MetricRow:
     fields = {"workload", "preset", "mode", "scenario", "engine", "precision", "batch_size", "devices"}
     return MetricRow(
         case=case.id, **case.model_dump(include=fields), metric=metric.id, value=None, low=None, high=None, unit=metric.unit, n=0,
-        basis="modelled", verdict="invalid", reasons=(f"unanswered: {reason}",),
+        basis="modelled", verdict="invalid", reasons=(message("unanswered: {reason}", reason=reason),),
     )  # fmt: skip
 
 
 def specs_of(names: Sequence[str], *, catalogue: Catalogue, where: str) -> list[AcceleratorSpec]:
     """The accelerators that were named; raises ``UsageError`` where none was."""
     if not names:
-        raise UsageError(f"{where}: no accelerator was named.", "Add --accelerator ID; `aigc-bench list accelerators` has the ids.")
+        raise UsageError(
+            message("{where}: no accelerator was named.", where=where),
+            message("Add --accelerator ID; `aigc-bench list accelerators` has the ids."),
+        )
     return accelerators(names, catalogue=catalogue)

@@ -9,6 +9,7 @@ from typing import Self, TypedDict, Unpack
 from pydantic import Field, ValidationError
 
 from aigc_bench.core.errors import UnknownNameError, UsageError
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Mode, Positive, Record, Setting
 
 
@@ -79,7 +80,14 @@ class Query(Record):
         except ValidationError as problem:
             first = problem.errors()[0]
             place = ".".join(map(str, first["loc"]))
-            raise UsageError(f"predict: {place} is {str(first['input'])[:60]!r}: {first['msg'].lower()}.") from None
+            raise UsageError(
+                message(
+                    "predict: {place} is {value!r}: {problem}.",
+                    place=place,
+                    value=str(first["input"])[:60],
+                    problem=first["msg"].lower(),
+                )
+            ) from None
 
     @property
     def title(self) -> str:

@@ -8,6 +8,7 @@ from aigc_bench.analyze.metrics import METRICS, metric_of
 from aigc_bench.catalog.records import AcceleratorSpec
 from aigc_bench.core import registry
 from aigc_bench.core.errors import UsageError
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Case, Estimate, MetricRow
 from aigc_bench.predict.model import TRACED_CAUTION
 from aigc_bench.predict.query import RequestLoad
@@ -31,10 +32,14 @@ def slo_of(load: RequestLoad) -> Slo | None:
     bounds = {"ttft_s": load.slo_ttft_s, "tpot_s": load.slo_tpot_s, "latency_s": load.slo_latency_s}
     for name, bound in bounds.items():
         if bound is not None and not 0 < bound <= MOST_SECONDS:
-            said = "a bound is more than 0 seconds" if not bound > 0 else f"a bound is at most {MOST_SECONDS:g} seconds"
-            raise UsageError(f"--slo-{name.removesuffix('_s')} {bound:g}: {said}.")
+            said = (
+                message("a bound is more than 0 seconds")
+                if not bound > 0
+                else message("a bound is at most {most_seconds:g} seconds", most_seconds=MOST_SECONDS)
+            )
+            raise UsageError(message("--slo-{name} {bound:g}: {said}.", name=name.removesuffix("_s"), bound=bound, said=said))
     if not 0 < load.percentile <= 100:
-        raise UsageError(f"--percentile {load.percentile:g}: not above 0 and up to 100.")
+        raise UsageError(message("--percentile {percentile:g}: not above 0 and up to 100.", percentile=load.percentile))
     return Slo(**bounds, share=load.percentile / 100) if any(bounds.values()) else None
 
 
@@ -42,14 +47,22 @@ def traffic_of(load: RequestLoad, case: Case) -> Traffic:
     """The requests of a load, with the case's own lengths where none are given; raises ``UsageError`` for what is missing."""
     if load.rate_per_s is not None and not LEAST_RATE <= load.rate_per_s <= MOST_RATE:
         is_none = not load.rate_per_s > 0
-        said = "is more than 0" if is_none else f"is from {LEAST_RATE:g} to {MOST_RATE:g}"
-        raise UsageError(f"--rate {load.rate_per_s:g}: a rate {said} requests per second.")
+        said = (
+            message("is more than 0")
+            if is_none
+            else message("is from {least_rate:g} to {most_rate:g}", least_rate=LEAST_RATE, most_rate=MOST_RATE)
+        )
+        raise UsageError(
+            message("--rate {rate_per_s:g}: a rate {said} requests per second.", rate_per_s=load.rate_per_s, said=said)
+        )
     if load.lengths is not None and load.trace is not None:
-        raise UsageError("--lengths and --trace: a trace has its own lengths.", "Omit one of them.")
+        raise UsageError(message("--lengths and --trace: a trace has its own lengths."), message("Omit one of them."))
     trace = read_trace(load.trace) if load.trace is not None else None
     has_moments = trace is not None and trace.arrival_s is not None
     if load.rate_per_s is None and not has_moments:
-        raise UsageError("--scenario server: the arrival rate is missing.", "Add --rate R in requests per second.")
+        raise UsageError(
+            message("--scenario server: the arrival rate is missing."), message("Add --rate R in requests per second.")
+        )
     inputs, outputs = _lengths(load.lengths, case)
     count = load.num_requests or (len(trace.input_tokens) if trace is not None else Traffic.model_fields["num_requests"].default)
     return Traffic(
@@ -67,11 +80,14 @@ def _lengths(text: str | None, case: Case) -> tuple[Length, Length]:
     if text is None:
         return own or (FixedLength(tokens=1), FixedLength(tokens=1))
     if own is None:
-        raise UsageError(f"--lengths: {case.workload} has no input and no output in tokens.", "Omit --lengths.")
+        raise UsageError(
+            message("--lengths: {workload} has no input and no output in tokens.", workload=case.workload), "Omit --lengths."
+        )
     inputs, separator, outputs = text.partition("/")
     if not separator:
         raise UsageError(
-            f"--lengths {text}: the output length is missing.", "Write INPUT/OUTPUT, such as 1024/256 or lognormal:700,1/256."
+            message("--lengths {text}: the output length is missing.", text=text),
+            message("Write INPUT/OUTPUT, such as 1024/256 or lognormal:700,1/256."),
         )
     return parse_length(inputs), parse_length(outputs)
 

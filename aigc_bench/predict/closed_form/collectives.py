@@ -10,6 +10,7 @@ from typing import Literal
 
 from aigc_bench.catalog.loader import Catalogue
 from aigc_bench.catalog.records import AcceleratorSpec
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate
 from aigc_bench.predict.closed_form.language import link_class
 
@@ -30,7 +31,7 @@ def bus_bytes_per_s(spec: AcceleratorSpec, *, devices: int, catalogue: Catalogue
 def collective_s(num_bytes: float, *, kind: Kind, spec: AcceleratorSpec, devices: int, catalogue: Catalogue) -> Estimate:
     """Seconds of one collective over ``num_bytes`` per device; 0 for one device."""
     if devices <= 1 or num_bytes <= 0:
-        return Estimate(value=0.0, low=0.0, high=0.0, unit="s", basis="modelled", source="one device needs no collective")
+        return Estimate(value=0.0, low=0.0, high=0.0, unit="s", basis="modelled", source=message("one device needs no collective"))
     factor = (2.0 if kind == "all_reduce" else 1.0) * (devices - 1) / devices
     alpha = catalogue.constant("all_reduce_alpha_s")
     low, value, high = bus_bytes_per_s(spec, devices=devices, catalogue=catalogue)

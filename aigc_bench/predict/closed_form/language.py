@@ -14,6 +14,7 @@ import math
 from collections.abc import Mapping
 
 from aigc_bench.catalog.records import AcceleratorSpec
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Record
 from aigc_bench.predict.published.language_models import LanguageModel
 from aigc_bench.predict.published.names import NumberFormat
@@ -49,14 +50,14 @@ def peak_flops(spec: AcceleratorSpec, number_format: NumberFormat) -> tuple[floa
         peak = spec.peak(dtype)
         if peak:
             return peak, dtype
-    raise LookupError(f"no peak for {number_format.name} is known of {spec.id}")
+    raise LookupError(message("no peak for {name} is known of {id}", name=number_format.name, id=spec.id))
 
 
 def attention_peak(spec: AcceleratorSpec) -> float:
     """The 16-bit peak, in which attention is computed for any format of the weights."""
     peak = spec.peak("bf16") or spec.peak("fp16") or spec.peak("fp32")
     if peak is None:
-        raise LookupError(f"no 16-bit or 32-bit peak is known of {spec.id}")
+        raise LookupError(message("no 16-bit or 32-bit peak is known of {id}", id=spec.id))
     return peak
 
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 
 from aigc_bench.catalog.records import AcceleratorSpec
+from aigc_bench.core.messages import message
 from aigc_bench.predict.closed_form import language
 from aigc_bench.predict.closed_form.columns import ModelRow, Unanswered, log2_bin
 from aigc_bench.predict.published.language_models import LanguageModel
@@ -78,10 +79,10 @@ def language_row(query: PublishedQuery, spec: AcceleratorSpec) -> ModelRow:
     is_energy = query.metric == "energy" and query.unit in ENERGY_UNITS
     aspect = "rate" if is_energy else ASPECTS.get(query.metric) or SERVER_LATENCIES.get(query.metric)
     if aspect is None:
-        raise Unanswered(f"metric {query.metric} is not modelled for language models")
+        raise Unanswered(message("metric {metric} is not modelled for language models", metric=query.metric))
     model = resolve_language_model(query.model)
     if model is None:
-        raise Unanswered(f"model {query.model!r} is not known")
+        raise Unanswered(message("model {model!r} is not known", model=query.model))
     engine = resolve_engine(query.software)
     numbers = number_format_of(query, model)
     layout = _layout(query, model, spec, engine=engine, numbers=numbers)
@@ -91,7 +92,7 @@ def language_row(query: PublishedQuery, spec: AcceleratorSpec) -> ModelRow:
         offset += math.log(columns["output_len"])
     if is_energy:
         if spec.tdp_w is None:
-            raise Unanswered("no TDP is known of the accelerator")
+            raise Unanswered(message("no TDP is known of the accelerator"))
         offset += math.log(spec.tdp_w * query.gpu_count) + (math.log(columns["output_len"]) if "request" in query.unit else 0.0)
     track = "energy" if is_energy else "server_latency" if query.metric in SERVER_LATENCIES else aspect
     groups = _groups(query, model, spec, engine=engine, numbers=numbers, layout=layout, columns=columns, aspect=track)
@@ -232,7 +233,7 @@ def _columns(
         ranks = layout.prefill_tensor if layout.is_disaggregated else layout.tensor
         prefill = language.prefill_terms(model, spec, number_format=numbers, ranks=ranks, length=input_len)
     except LookupError as problem:
-        raise Unanswered(f"no peak for {numbers.name} is known of the accelerator") from problem
+        raise Unanswered(message("no peak for {name} is known of the accelerator", name=numbers.name)) from problem
     link = language.link_class(spec, devices=layout.tensor)
     return {
         **decode,

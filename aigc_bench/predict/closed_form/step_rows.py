@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from importlib.resources import files
 
 from aigc_bench.catalog.records import AcceleratorSpec
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Record
 from aigc_bench.predict.closed_form import language
 from aigc_bench.predict.closed_form.columns import ModelRow, Unanswered, log2_bin
@@ -121,17 +122,21 @@ def step_row(query: PublishedQuery, spec: AcceleratorSpec) -> ModelRow:
     """The question's columns and groups; raises ``Unanswered`` with the reason."""
     is_energy = query.metric == "energy" and query.family == "diffusion-image"
     if query.family == "seq2seq-rnn" and not query.is_training:
-        raise Unanswered("recurrent decoding is not modelled")
+        raise Unanswered(message("recurrent decoding is not modelled"))
     if is_energy and spec.tdp_w is None:
-        raise Unanswered("no TDP is known of the accelerator")
+        raise Unanswered(message("no TDP is known of the accelerator"))
     if query.metric not in RATES and query.metric not in TIMES and not is_energy:
-        raise Unanswered(f"metric {query.metric} is not modelled for {query.family or 'this family'}")
+        raise Unanswered(
+            message(
+                "metric {metric} is not modelled for {family}", metric=query.metric, family=query.family or message("this family")
+            )
+        )
     if query.metric in ("mfu", "model_tflops_per_gpu") and query.family not in ("llm-train", "llm-finetune"):
-        raise Unanswered(f"metric {query.metric} is modelled for the training of language models only")
+        raise Unanswered(message("metric {metric} is modelled for the training of language models only", metric=query.metric))
     engine = resolve_engine(query.software)
     family = _calibrated_family(query, engine)
     if family not in FAMILIES:
-        raise Unanswered(f"family {query.family!r} is not calibrated")
+        raise Unanswered(message("family {family!r} is not calibrated", family=query.family))
     numbers = _number_format(query, spec)
     per_device = _batch_per_device(query, family=family, engine=engine)
     is_language = query.family in ("llm-train", "llm-finetune")
@@ -186,7 +191,7 @@ def _language_work(query: PublishedQuery, numbers: NumberFormat, per_device: flo
     """Training of a decoder: three times the forward work, four with recomputation, two where only adapters learn."""
     model = resolve_language_model(query.model)
     if model is None:
-        raise Unanswered(f"model {query.model!r} is not known")
+        raise Unanswered(message("model {model!r} is not known", model=query.model))
     is_adapter = "lora" in query.model.lower()
     length = query.input_len or (8192.0 if query.family == "llm-finetune" else 2048.0)
     passes = (2.0 if is_adapter else 3.0) * (8 / 6 if query.words.get("activation_ckpt") == "True" else 1.0)
@@ -211,7 +216,7 @@ def _model_work(query: PublishedQuery, numbers: NumberFormat, per_device: float)
     """A table's work per item times the items, three times that in training; a denoiser's once per step and guidance branch."""
     model = resolve_step_model(query)
     if model is None:
-        raise Unanswered(f"model {query.model!r} is not known in family {query.family}")
+        raise Unanswered(message("model {model!r} is not known in family {family}", model=query.model, family=query.family))
     flops, activation, depth, calls = model.forward_flops, model.activation_bytes, model.depth, 1.0
     ranks = 1
     if query.family == "bert":
@@ -270,7 +275,7 @@ def _columns(
     try:
         peak, _ = language.peak_flops(spec, numbers)
     except LookupError as problem:
-        raise Unanswered(f"no peak for {numbers.name} is known of the accelerator") from problem
+        raise Unanswered(message("no peak for {name} is known of the accelerator", name=numbers.name)) from problem
     devices = query.gpu_count
     link = language.link_bytes_per_s(spec, devices=min(devices, 8))
     multiprocessors = spec.num_multiprocessors or max(20.0, (spec.peak("fp32") or 20e12) / 0.5e12)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from aigc_bench.catalog.loader import Catalogue
 from aigc_bench.catalog.records import AcceleratorSpec
 from aigc_bench.core.errors import AigcBenchError, UnknownNameError
+from aigc_bench.core.messages import message
 from aigc_bench.predict.closed_form.columns import Unanswered
 from aigc_bench.predict.machine_card import accelerator_at
 
@@ -23,5 +24,5 @@ def machine_named(name: str, *, catalogue: Catalogue) -> AcceleratorSpec:
         return catalogue.accelerator(name)
     except UnknownNameError as problem:
         has_near = (problem.hint or "").startswith("Did you mean")
-        hint = problem.hint if has_near else "A machine of your own is @RUN, a run that holds its probes."
+        hint = problem.hint if has_near else message("A machine of your own is @RUN, a run that holds its probes.")
         raise Unanswered(f"{problem.message} {hint}") from None

@@ -8,6 +8,7 @@ import numpy as np
 
 from aigc_bench.catalog.loader import Catalogue
 from aigc_bench.catalog.records import AcceleratorSpec
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate, Record
 from aigc_bench.predict.closed_form.columns import ModelRow, Unanswered
 from aigc_bench.predict.closed_form.language_rows import language_row
@@ -22,7 +23,7 @@ from aigc_bench.predict.published.row import PublishedQuery, PublishedRow
 FAR_OUTSIDE = 100.0
 """Factor beyond the calibrated range at which the model refuses."""
 
-LAYOUT_NOT_STATED = "layout_not_stated: other devices read the prompts, their number is not stated, and TTFT depends on it"
+LAYOUT_NOT_STATED = message("layout_not_stated: other devices read the prompts, their number is not stated, and TTFT depends on it")
 
 
 class Answer(Record):
@@ -135,4 +136,6 @@ def refuse_far_outside(row: ModelRow, ranges: Mapping[str, tuple[float, float]])
     """Raise ``Unanswered`` where a question lies far outside anything that was calibrated."""
     far = outside_of(row, ranges, factor=FAR_OUTSIDE)
     if far:
-        raise Unanswered(f"{far[0]} is more than {FAR_OUTSIDE:g} times outside the calibrated range")
+        raise Unanswered(
+            message("{far} is more than {far_outside:g} times outside the calibrated range", far=far[0], far_outside=FAR_OUTSIDE)
+        )

@@ -23,6 +23,7 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from aigc_bench.catalog.loader import Catalogue, usable_catalogue
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Basis, Case, Estimate, Record
 from aigc_bench.predict.fitting.posterior import Quantity, Term
 from aigc_bench.predict.fitting.random_effects import memory_groups, memory_term_groups
@@ -30,8 +31,8 @@ from aigc_bench.predict.tracing.optrace import OpTrace
 
 MB, MIB = 10**6, 2**20
 
-_CUBLAS_SOURCE = "PyTorch notes on CUDA semantics: CUBLAS_WORKSPACE_CONFIG, 8 MiB, 32 MiB on Hopper and later"
-_HOST_SOURCE = "VmHWM of probes and of 12 cases of six families, torch 2.13, glibc 2.36, x86-64, two threads, 2026-11"
+_CUBLAS_SOURCE = message("PyTorch notes on CUDA semantics: CUBLAS_WORKSPACE_CONFIG, 8 MiB, 32 MiB on Hopper and later")
+_HOST_SOURCE = message("VmHWM of probes and of 12 cases of six families, torch 2.13, glibc 2.36, x86-64, two threads, 2026-11")
 _OURS = __package__.partition(".")[0]
 _LIBRARY_BYTES: Mapping[str, int] = {"transformers": 61 * MB, "diffusers": 41 * MB}
 """What importing a model library's classes adds to a process (``_HOST_SOURCE``)."""
@@ -71,7 +72,7 @@ def peak_memory(trace: OpTrace, *, catalogue: Catalogue | None = None, libraries
     return PeakMemory(
         moments=moments,
         stages={stage.name: trace.resident_bytes + stage.peak_bytes for stage in trace.stages},
-        tensors=_exact(trace.peak_bytes, source="tensor lifetimes of the trace"),
+        tensors=_exact(trace.peak_bytes, source=message("tensor lifetimes of the trace")),
     )
 
 
@@ -98,7 +99,7 @@ def tensor_terms(trace: OpTrace) -> dict[str, Estimate]:
         "inputs": trace.inputs_bytes,
         "step": trace.peak_bytes - trace.resident_bytes,
     }
-    return {name: _exact(size, source="trace of the workload on meta tensors") for name, size in parts.items()}
+    return {name: _exact(size, source=message("trace of the workload on meta tensors")) for name, size in parts.items()}
 
 
 def _device_terms(trace: OpTrace, *, catalogue: Catalogue) -> dict[str, Estimate]:
@@ -111,7 +112,7 @@ def _device_terms(trace: OpTrace, *, catalogue: Catalogue) -> dict[str, Estimate
         high=max(held, fraction.high * trace.peak_bytes),
         unit="B",
         basis="modelled",
-        source=f"simulation of torch's caching allocator; high end: {fraction.source}",
+        source=message("simulation of torch's caching allocator; high end: {source}", source=fraction.source),
     )
     return {
         "allocator": allocator,
@@ -128,9 +129,15 @@ def _host_moments(trace: OpTrace, *, libraries: Collection[str]) -> dict[str, di
         "libraries": _between(library, 0.8 * library, 1.2 * library, basis="measured", source=_HOST_SOURCE),
     }
     beyond = max(0, (trace.host_held_bytes or trace.peak_bytes) - trace.peak_bytes)
-    built = {"built": _exact(trace.built_peak_bytes, source="tensor lifetimes of the trace")}
+    built = {"built": _exact(trace.built_peak_bytes, source=message("tensor lifetimes of the trace"))}
     in_a_step = {
-        "allocator": _between(beyond, 0, 2 * beyond, basis="modelled", source=f"simulation of glibc's malloc; {_HOST_SOURCE}"),
+        "allocator": _between(
+            beyond,
+            0,
+            2 * beyond,
+            basis="modelled",
+            source=message("simulation of glibc's malloc; {host_source}", host_source=_HOST_SOURCE),
+        ),
         "loaded_code": _between(22 * MB, 8 * MB, 45 * MB, basis="measured", source=_HOST_SOURCE),
     }
     return {"build": process | built, "step": process | tensor_terms(trace) | in_a_step}
@@ -157,7 +164,11 @@ def _source(module: str) -> str:
     """The text of a module of ours; of another only that it is imported."""
     package = module.partition(".")[0]
     file = importlib.util.find_spec(module) if package == _OURS else None
-    return Path(file.origin).read_text(encoding="utf-8") if file is not None and file.origin else f"import {package}"
+    return (
+        Path(file.origin).read_text(encoding="utf-8")
+        if file is not None and file.origin
+        else message("import {package}", package=package)
+    )
 
 
 def _exact(size: int, *, source: str) -> Estimate:

@@ -13,6 +13,7 @@ from typing import Any
 
 from aigc_bench.core.document import parse_json
 from aigc_bench.core.errors import UsageError
+from aigc_bench.core.messages import message
 from aigc_bench.core.numbers import parse_number
 
 LAYOUT_KEYS = {
@@ -65,9 +66,11 @@ def _object(text: str) -> dict[str, Any]:
     try:
         config = parse_json(text, where="config_json")
     except UsageError as problem:
-        raise ValueError(f"{' '.join(problem.message.split()).rstrip('.')}; leave the cell empty where it is not known") from None
+        raise ValueError(
+            message("{problem}; leave the cell empty where it is not known", problem=" ".join(problem.message.split()).rstrip("."))
+        ) from None
     if not isinstance(config, dict):
-        raise ValueError(f"config_json {_short(text)} is no object of names and values")
+        raise ValueError(message("config_json {text} is no object of names and values", text=_short(text)))
     return config
 
 
@@ -93,14 +96,24 @@ def _degree(value: object, *, key: str, name: str) -> float | None:
     try:
         number = parse_number(written, suffix=False)
     except ValueError as problem:
-        raise ValueError(f"config_json: {key} {_short(written)} {problem}") from None
+        raise ValueError(
+            message("config_json: {key} {written} {problem}", key=key, written=_short(written), problem=problem)
+        ) from None
     if number < 0 or number > _MOST or (name not in _MEASURED and not number.is_integer()):
-        raise ValueError(f"config_json: {key} {_short(written)} is not {_sort(name)} up to {_MOST:,.0f}")
+        raise ValueError(
+            message(
+                "config_json: {key} {written} is not {sort} up to {most:,.0f}",
+                key=key,
+                written=_short(written),
+                sort=_sort(name),
+                most=_MOST,
+            )
+        )
     return number or None
 
 
 def _sort(name: str) -> str:
-    return "a positive number" if name in _MEASURED else "a whole number from 1"
+    return message("a positive number") if name in _MEASURED else message("a whole number from 1")
 
 
 def _words(config: Mapping[str, Any]) -> dict[str, str]:
@@ -119,4 +132,6 @@ def _words(config: Mapping[str, Any]) -> dict[str, str]:
 def _refuse_code(workload: object) -> None:
     """A case made with a user's own code cannot be made again from a table: files name no code."""
     if isinstance(workload, str) and ":" in workload:
-        raise ValueError(f"config_json: case: workload {_short(workload)} names code, which is never run from a file")
+        raise ValueError(
+            message("config_json: case: workload {workload} names code, which is never run from a file", workload=_short(workload))
+        )

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from importlib.resources import files
 from types import MappingProxyType
 
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Record
 from aigc_bench.predict.published.language_models import LanguageModel
 
@@ -201,5 +202,5 @@ def typical_language_model(total_params: float, *, active_params: float | None =
         experts_per_token=4 if active_params else 0,
         total_params_override=total_params,
         active_params_override=body,
-        source="assumed: typical proportions for the size in the name",
+        source=message("assumed: typical proportions for the size in the name"),
     )

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from aigc_bench.core.messages import message
 from aigc_bench.core.numbers import Commas, as_ascii, parse_number, problem_of
 from aigc_bench.core.records import Record
 from aigc_bench.core.table_file import read_table
@@ -31,7 +32,7 @@ MOST_ITEMS = 1e9
 
 _TASK = re.compile(r"(infer|train)[\w-]*|storage")
 _RESOLUTION = re.compile(r"[1-9]\d{0,5}x[1-9]\d{0,5}(x[1-9]\d{0,5}f)?|[1-9]\d{0,5} frames")
-_EMPTY_HINT = "leave it empty where it is not known"
+_EMPTY_HINT = message("leave it empty where it is not known")
 
 Read = TypeVar("Read")
 
@@ -45,7 +46,7 @@ class PublishedTable(Record):
 
 def read_published(path: Path) -> PublishedTable:
     """Read a table (``core.table_file``); raises ``UsageError`` where the file cannot be read or a column is missing."""
-    table = read_table(path, required=REQUIRED, hint="docs/method.md has the columns of a table of published results.")
+    table = read_table(path, required=REQUIRED, hint=message("docs/method.md has the columns of a table of published results."))
     rows: list[PublishedRow] = []
     refused: list[RefusedRow] = []
     for row in table.rows:
@@ -123,7 +124,9 @@ class _Reading:
         ranks = {name: layout.get(name, 1.0) for name in RANKS} | {"tp x pp": layout.get("tp", 1.0) * layout.get("pp", 1.0)}
         name, most = max(ranks.items(), key=lambda rank: rank[1])
         if most > devices:
-            self.problems.append(f"config_json: {name} {most:g} is more than gpu_count, {devices}")
+            self.problems.append(
+                message("config_json: {name} {most:g} is more than gpu_count, {devices}", name=name, most=most, devices=devices)
+            )
 
     def _try(self, reader: Callable[[], Read]) -> Read | None:
         try:
@@ -135,7 +138,7 @@ class _Reading:
     def _text(self, column: str) -> str:
         text = self._cells.get(column, "")
         if not text:
-            self.problems.append(f"{column} is empty")
+            self.problems.append(message("{column} is empty", column=column))
         return text
 
     def _number(self, column: str, *, is_whole: bool = False, least: float | None = None, most: float = MOST_ITEMS) -> float | None:
@@ -161,7 +164,7 @@ class _Reading:
         """The value in the unit of the model."""
         text = self._cells.get("value", "")
         if not text:
-            self.problems.append("value is empty")
+            self.problems.append(message("value is empty"))
             return None
         number = self._try(lambda: _amount("value", text, commas=self._commas, suffix=True))
         return None if number is None or unit is None else self._try(lambda: _converted(number, unit, text=text))
@@ -169,7 +172,7 @@ class _Reading:
     def _task(self) -> str:
         text = self._cells.get("task", "").lower() or "infer"
         if _TASK.fullmatch(text) is None:
-            raise ValueError(f"task {_short(text)} is none of infer, infer-online, train")
+            raise ValueError(message("task {text} is none of infer, infer-online, train", text=_short(text)))
         return text
 
     def _resolution(self) -> str | None:
@@ -178,13 +181,15 @@ class _Reading:
             return None
         plain = re.sub(r"\s*[x×*]\s*", "x", text.lower())
         if _RESOLUTION.fullmatch(plain) is None:
-            raise ValueError(f"resolution {_short(text)} is not width x height, such as 1024x1024, or 480x832x81f with frames")
+            raise ValueError(
+                message("resolution {text} is not width x height, such as 1024x1024, or 480x832x81f with frames", text=_short(text))
+            )
         return plain
 
     def _primary(self) -> bool:
         text = self._cells.get("primary", "").lower()
         if text not in ("", "0", "1", "0.0", "1.0", "true", "false", "yes", "no"):
-            raise ValueError(f"primary {_short(text)} is neither 1 nor 0")
+            raise ValueError(message("primary {text} is neither 1 nor 0", text=_short(text)))
         return text not in ("0", "0.0", "false", "no")
 
 
@@ -199,22 +204,22 @@ def _amount(
         raise ValueError(f"{column} {_short(text)} {problem}{'' if column == 'value' else f'; {_EMPTY_HINT}'}") from None
     least = 1.0 if is_whole else least
     if is_whole and (number < 1 or not number.is_integer()):
-        raise ValueError(f"{column} {_short(text)} is not a whole number from 1")
+        raise ValueError(message("{column} {text} is not a whole number from 1", column=column, text=_short(text)))
     if least is not None and number < least:
-        raise ValueError(f"{column} {_short(text)} is below {least:g}")
+        raise ValueError(message("{column} {text} is below {least:g}", column=column, text=_short(text), least=least))
     if number <= 0:
-        raise ValueError(f"{column} {_short(text)} is not above 0")
+        raise ValueError(message("{column} {text} is not above 0", column=column, text=_short(text)))
     if number > most:
-        raise ValueError(f"{column} {_short(text)} is above {most:,.0f}")
+        raise ValueError(message("{column} {text} is above {most:,.0f}", column=column, text=_short(text), most=most))
     return number
 
 
 def _converted(number: float, unit: Unit, *, text: str) -> float:
     value = unit.in_si(number)
     if problem_of(value) is not None:
-        raise ValueError(f"value {_short(text)} {problem_of(value)}, in the unit of the model")
+        raise ValueError(message("value {text} {problem}, in the unit of the model", text=_short(text), problem=problem_of(value)))
     if unit.name in ("%", "fraction") and value > 1:
-        raise ValueError(f"value {_short(text)} is a share above 100 %")
+        raise ValueError(message("value {text} is a share above 100 %", text=_short(text)))
     return value
 
 

@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from aigc_bench.core.messages import message
 from aigc_bench.core.numbers import as_ascii
 from aigc_bench.core.units import GIB, KIB, MIB
 
@@ -237,11 +238,12 @@ def read_unit(text: str, *, metric: str, family: str) -> Unit:
 def _refusal(text: str, *, metric: str, quantity: Quantity) -> str:
     allowed = quantity.examples
     if not text:
-        return f"unit is empty; those of {metric} are {', '.join(allowed)}"
+        return message("unit is empty; those of {metric} are {allowed}", metric=metric, allowed=", ".join(allowed))
     near = difflib.get_close_matches(text.lower(), allowed, n=2, cutoff=0.6)
-    said = f"; did you mean {' or '.join(near)}?" if near else ""
+    said = message("; did you mean {near}?", near=" or ".join(near)) if near else ""
     shown = text if len(text) <= 40 else f"{text[:37]}..."
-    return f"unit {shown!r} is not a unit of {metric}: {', '.join(allowed)}{said}"
+    listed = ", ".join(allowed)
+    return message("unit {unit!r} is not a unit of {metric}: {allowed}{said}", unit=shown, metric=metric, allowed=listed, said=said)
 
 
 _PLAIN = {0xB5: "u", 0x3BC: "u", 0xD7: "x"}

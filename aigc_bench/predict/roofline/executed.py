@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from aigc_bench.catalog.records import AcceleratorSpec
 from aigc_bench.core.errors import UsageError
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Case
 from aigc_bench.predict.engines import LinearFormat, engine_costs, refuse_unsuited
 from aigc_bench.predict.tracing.optrace import LinearLayers, Operator, OpTrace, Point
@@ -29,8 +30,13 @@ def refuse_lacking_units(case: Case, spec: AcceleratorSpec) -> None:
     linear = engine_costs(case.engine, backend=case.backend).linear
     if linear is not None and linear.product is not None and spec.peak(linear.product) is None:
         raise UsageError(
-            f"--engine {case.engine}: {spec.id} has no {linear.product} units, or their peak is not known.",
-            "Engines that keep bf16 products are torch-int8 and torch-int4.",
+            message(
+                "--engine {engine}: {id} has no {product} units, or their peak is not known.",
+                engine=case.engine,
+                id=spec.id,
+                product=linear.product,
+            ),
+            message("Engines that keep bf16 products are torch-int8 and torch-int4."),
         )
 
 
@@ -39,8 +45,13 @@ def executed(trace: OpTrace, *, engine: str) -> OpTrace:
     costs = engine_costs(engine, backend=trace.backend)
     if not costs.has_state and trace.kv_cache_bytes:
         raise UsageError(
-            f"--engine {engine}: {trace.workload}/{trace.preset} keeps a cache between calls, which {engine} cannot.",
-            "Use torch-eager or torch-compile.",
+            message(
+                "--engine {engine}: {workload}/{preset} keeps a cache between calls, which {engine} cannot.",
+                engine=engine,
+                workload=trace.workload,
+                preset=trace.preset,
+            ),
+            message("Use torch-eager or torch-compile."),
         )
     return trace if costs.linear is None else _quantised(trace, costs.linear, engine=engine)
 
@@ -49,8 +60,13 @@ def _quantised(trace: OpTrace, linear: LinearFormat, *, engine: str) -> OpTrace:
     layers = [own for own in trace.linear_layers if linear.takes(out_features=own.out_features, in_features=own.in_features)]
     if not layers:
         raise UsageError(
-            f"--engine {engine}: {trace.workload}/{trace.preset} has no linear layer of a shape that its kernel takes.",
-            "Use torch-eager or torch-compile.",
+            message(
+                "--engine {engine}: {workload}/{preset} has no linear layer of a shape that its kernel takes.",
+                engine=engine,
+                workload=trace.workload,
+                preset=trace.preset,
+            ),
+            message("Use torch-eager or torch-compile."),
         )
     shapes = {(own.out_features, own.in_features) for own in layers}
     stages = tuple(

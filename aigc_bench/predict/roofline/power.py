@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from aigc_bench.catalog.records import AcceleratorSpec
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate
 from aigc_bench.predict.fitting.effects import Floats
 
@@ -38,7 +39,9 @@ def mean_power_w(
     low, value, high = (
         float(_watts(spec, np.asarray(busy_share), np.asarray(memory_share), limit_w=limit, end=end)) for end in range(3)
     )
-    return Estimate(value=value, low=low, high=high, unit="W", basis="modelled", source="power.py: published means by bound")
+    return Estimate(
+        value=value, low=low, high=high, unit="W", basis="modelled", source=message("power.py: published means by bound")
+    )
 
 
 def mean_watts(spec: AcceleratorSpec, *, busy_share: Floats, memory_share: Floats | None = None) -> Floats | None:

@@ -15,6 +15,7 @@ from pydantic import Field
 
 from aigc_bench.catalog.records import AcceleratorSpec
 from aigc_bench.core.errors import UsageError
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Record
 from aigc_bench.predict.engines import EngineCosts
 from aigc_bench.predict.tracing.optrace import Operator, StageTrace
@@ -78,7 +79,10 @@ def peak_of(operator_dtype: str, spec: AcceleratorSpec, *, precision: str) -> fl
     found = next((peak for name in names if (peak := spec.peak(name))), None)
     if found is None:
         known = ", ".join(name for name, peak in spec.peak_flops.items() if peak)
-        raise UsageError(f"{spec.id}: no dense peak of {names[0]} is known.", f"It has {known}; choose one with --precision.")
+        raise UsageError(
+            message("{id}: no dense peak of {names} is known.", id=spec.id, names=names[0]),
+            message("It has {known}; choose one with --precision.", known=known),
+        )
     return found
 
 

@@ -15,6 +15,7 @@ import math
 from statistics import median
 from typing import Literal
 
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate, Record
 from aigc_bench.predict.serving.arrivals import Arrivals, Traffic, draw_requests
 from aigc_bench.predict.serving.batch_queue import BatchServer, simulate_batches
@@ -25,7 +26,10 @@ from aigc_bench.predict.serving.summary import TRIMMED, summarise
 
 Server = ServerModel | BatchServer
 
-SOURCES = {ServerModel: "iteration-level simulation of continuous batching", BatchServer: "simulation of a batch queue"}
+SOURCES = {
+    ServerModel: message("iteration-level simulation of continuous batching"),
+    BatchServer: message("simulation of a batch queue"),
+}
 
 
 class Servers(Record):

@@ -30,6 +30,7 @@ import numpy as np
 
 from aigc_bench.catalog.records import AcceleratorSpec
 from aigc_bench.core.errors import UsageError
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate, Positive, Record
 from aigc_bench.core.units import quantity
 from aigc_bench.predict.closed_form import forms, language
@@ -72,9 +73,11 @@ class Limits(Record):
 
 LIMITS: Mapping[str, Limits] = MappingProxyType(
     {
-        "vllm": Limits(max_num_seqs=1024, source="vLLM V1 defaults of its API server on devices of 70 GiB and more"),
-        "sglang": Limits(max_num_seqs=1024, source="SGLang, chunked_prefill_size 8192"),
-        "tensorrt-llm": Limits(max_num_seqs=2048, kv_policy="reserve", source="TensorRT-LLM, max_batch_size, GUARANTEED_NO_EVICT"),
+        "vllm": Limits(max_num_seqs=1024, source=message("vLLM V1 defaults of its API server on devices of 70 GiB and more")),
+        "sglang": Limits(max_num_seqs=1024, source=message("SGLang, chunked_prefill_size 8192")),
+        "tensorrt-llm": Limits(
+            max_num_seqs=2048, kv_policy="reserve", source=message("TensorRT-LLM, max_batch_size, GUARANTEED_NO_EVICT")
+        ),
         "llama.cpp": Limits(max_num_seqs=4, max_num_batched_tokens=2048, source="llama-server, --parallel 4, --batch-size 2048"),
     }
 )
@@ -236,8 +239,15 @@ def _no_room(query: PublishedQuery, spec: AcceleratorSpec, *, num_ranks: int) ->
     model, numbers = _model_of(query)
     weights = quantity(language.weight_bytes(model, numbers), "B")
     return UsageError(
-        f"{query.model} in {numbers.name}: its weights of {weights} leave no room for a cache on {num_ranks} x {spec.id}.",
-        "Spread it over more devices (--devices, --parallel tp=4,pp=2) or take fewer bits (--precision fp8).",
+        message(
+            "{model} in {name}: its weights of {weights} leave no room for a cache on {num_ranks} x {id}.",
+            model=query.model,
+            name=numbers.name,
+            weights=weights,
+            num_ranks=num_ranks,
+            id=spec.id,
+        ),
+        message("Spread it over more devices (--devices, --parallel tp=4,pp=2) or take fewer bits (--precision fp8)."),
     )
 
 

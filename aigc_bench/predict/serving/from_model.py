@@ -22,6 +22,7 @@ from aigc_bench.catalog.loader import Catalogue
 from aigc_bench.catalog.records import AcceleratorSpec
 from aigc_bench.core import registry
 from aigc_bench.core.errors import UsageError
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Case, Estimate, Record
 from aigc_bench.predict.closed_form.columns import Unanswered
 from aigc_bench.predict.engines import SERVED
@@ -91,13 +92,16 @@ class ServiceModel:
                 query, spec, ranks=parallel, usable=usable, calibration=self._calibration, max_num_seqs=max_batch
             )
         except Unanswered as problem:
-            raise UsageError(f"{case.id} on {spec.id}: {problem}.", "See docs/method.md for what is calibrated.") from None
+            raise UsageError(
+                message("{id} on {spec_id}: {problem}.", id=case.id, spec_id=spec.id, problem=problem),
+                message("See docs/method.md for what is calibrated."),
+            ) from None
 
     def _traced(
         self, case: Case, spec: AcceleratorSpec, *, prompt_len: int, max_batch: int | None
     ) -> tuple[Servers, tuple[str, ...]]:
         if case.mode != "infer":
-            raise UsageError("Training is not a service.", "Omit --scenario, or use --mode infer.")
+            raise UsageError(message("Training is not a service."), message("Omit --scenario, or use --mode infer."))
         if is_language(case):
             return traced_language_server(case, spec, prompt_len=prompt_len, catalogue=self._catalogue, max_num_seqs=max_batch)
         return traced_batch_server(case, spec, catalogue=self._catalogue)
@@ -110,7 +114,9 @@ def service_level(servers: Servers, traffic: Traffic, *, slo: Slo | None = None,
     service does not have (the first token of an image).
     """
     if isinstance(servers.likely, BatchServer) and slo is not None and slo.bounds.keys() != {"latency"}:
-        raise UsageError("A result that arrives whole has no first token.", "Bound its latency only: --slo-latency.")
+        raise UsageError(
+            message("A result that arrives whole has no first token."), message("Bound its latency only: --slo-latency.")
+        )
     figures = estimate(servers, traffic, slo=slo)
     highest = None
     if slo is not None and traffic.arrivals.pattern != "closed":
@@ -138,8 +144,13 @@ def _query(case: Case, spec: AcceleratorSpec, *, lengths: tuple[int, int], preci
     """Return the case in the form of a published row."""
     if case.mode != "infer" or resolve_language_model(case.preset) is None:
         raise UsageError(
-            f"{case.workload}/{case.preset}: {case.engine} serves language models only.",
-            "Use --engine torch-eager or torch-compile.",
+            message(
+                "{workload}/{preset}: {engine} serves language models only.",
+                workload=case.workload,
+                preset=case.preset,
+                engine=case.engine,
+            ),
+            message("Use --engine torch-eager or torch-compile."),
         )
     return PublishedQuery(
         family="llm",

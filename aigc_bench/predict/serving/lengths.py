@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from aigc_bench.core.errors import UsageError
+from aigc_bench.core.messages import message
 from aigc_bench.core.numbers import parse_number
 from aigc_bench.core.records import Positive, Record
 
@@ -106,10 +107,12 @@ def parse_length(text: str) -> Length:
                 return LognormalLength(mean=mean, cv=cv, maximum=_whole(maximum))
     except ValueError:
         pass
-    raise UsageError(f"{text!r} is not a length in tokens.", "Write 512, uniform:100,900 or lognormal:MEAN,CV[,MAX].")
+    raise UsageError(
+        message("{text!r} is not a length in tokens.", text=text), message("Write 512, uniform:100,900 or lognormal:MEAN,CV[,MAX].")
+    )
 
 
 def _whole(number: float) -> int:
     if not number.is_integer() or number > MOST_TOKENS:
-        raise ValueError("tokens are whole, and not more than a request can have")
+        raise ValueError(message("tokens are whole, and not more than a request can have"))
     return int(number)

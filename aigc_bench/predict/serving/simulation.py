@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aigc_bench.core.errors import UsageError
+from aigc_bench.core.messages import message
 from aigc_bench.predict.serving.arrivals import Requests
 from aigc_bench.predict.serving.replica import Book, Replica, Stretch
 from aigc_bench.predict.serving.server import ServerModel
@@ -49,8 +50,13 @@ def play(server: ServerModel, requests: Requests) -> History:
         [server.fits(inputs, output_tokens=outputs) for inputs, outputs in zip(book.input_tokens, book.output_tokens, strict=True)]
     )
     if not served.any():
-        hint = "Use shorter requests or more memory per replica."
-        raise UsageError(f"No request fits into a KV cache of {server.kv_capacity_tokens:,} tokens.", hint)
+        hint = message("Use shorter requests or more memory per replica.")
+        raise UsageError(
+            message(
+                "No request fits into a KV cache of {kv_capacity_tokens:,} tokens.", kv_capacity_tokens=server.kv_capacity_tokens
+            ),
+            hint,
+        )
     queue = np.flatnonzero(served).tolist()
     if requests.concurrency is not None:
         _play_closed(replicas, queue=queue, book=book, concurrency=requests.concurrency)

@@ -18,6 +18,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from aigc_bench.core.errors import FileWarning, UsageError
+from aigc_bench.core.messages import message, plural
 from aigc_bench.core.numbers import Commas, parse_number
 from aigc_bench.core.records import Positive, Record
 from aigc_bench.core.table_file import Row, read_table
@@ -52,13 +53,19 @@ def read_trace(path: Path) -> Trace:
 
     Raises ``UsageError`` with file and line for what cannot be read. Warns with ``FileWarning`` where requests are left out.
     """
-    table = read_table(path, hint="Give a CSV file of requests.")
+    table = read_table(path, hint=message("Give a CSV file of requests."))
     columns = {_plain(name): name for name in reversed(table.columns)}
     inputs, outputs, moments = (_column(columns, names) for names in (INPUT, OUTPUT, ARRIVAL))
     if inputs is None or outputs is None:
         missing, allowed = ("input", INPUT) if inputs is None else ("output", OUTPUT)
         raise UsageError(
-            f"{path}: line {table.header_line}: no column of {missing} lengths.", f"Name it one of {', '.join(allowed)}."
+            message(
+                "{path}: line {header_line}: no column of {missing} lengths.",
+                path=path,
+                header_line=table.header_line,
+                missing=missing,
+            ),
+            message("Name it one of {allowed}.", allowed=", ".join(allowed)),
         )
     reader = _Requests(inputs=inputs, outputs=outputs, moments=moments, commas=table.commas)
     for row in table.rows:
@@ -66,10 +73,13 @@ def read_trace(path: Path) -> Trace:
             reader.add(row)
         except (ValueError, OverflowError) as problem:
             raise UsageError(
-                f"{path}: line {row.line}: {problem}.", "Lengths are whole numbers; times are all seconds or all ISO dates."
+                message("{path}: line {line}: {problem}.", path=path, line=row.line, problem=problem),
+                message("Lengths are whole numbers; times are all seconds or all ISO dates."),
             ) from None
     if not reader.requests:
-        raise UsageError(f"{path}: it has no request.", "Every line needs at least one input and one output token.")
+        raise UsageError(
+            message("{path}: it has no request.", path=path), message("Every line needs at least one input and one output token.")
+        )
     if reader.left_out:
         warnings.warn(f"{path}: {_left_out(reader)}", FileWarning, stacklevel=2)
     return reader.trace()
@@ -77,11 +87,15 @@ def read_trace(path: Path) -> Trace:
 
 def _left_out(reader: _Requests) -> str:
     count, shown = len(reader.left_out), ", ".join(map(str, reader.left_out[:SHOWN_LINES]))
-    more = f" and {count - SHOWN_LINES} more" if count > SHOWN_LINES else ""
+    more = message(" and {num_more} more", num_more=count - SHOWN_LINES) if count > SHOWN_LINES else ""
     total = count + len(reader.requests)
-    return (
-        f"{count} of {total} requests have no input or no output tokens and are left out:"
-        f" line{'s' if count > 1 else ''} {shown}{more}."
+    return plural(
+        "{count} of {total} requests have no input or no output tokens and are left out: line {shown}{more}.",
+        "{count} of {total} requests have no input or no output tokens and are left out: lines {shown}{more}.",
+        count=count,
+        total=total,
+        shown=shown,
+        more=more,
     )
 
 
@@ -97,7 +111,7 @@ class _Requests:
     def add(self, row: Row) -> None:
         """Take one row; raises ``ValueError`` with the reason why it is no request."""
         if row.problem is not None:
-            raise ValueError(f"the row {row.problem}")
+            raise ValueError(message("the row {problem}", problem=row.problem))
         inputs, outputs = (self._tokens(name, row.cells[name]) for name in (self._inputs, self._outputs))
         moment = 0.0 if self._moments is None else self._moment(self._moments, row.cells[self._moments])
         if inputs == 0 or outputs == 0:
@@ -122,21 +136,35 @@ class _Requests:
         except ValueError as problem:
             raise ValueError(f"{name} {_short(text)} {problem}") from None
         if not 0 <= number <= MOST_TOKENS or not number.is_integer():
-            raise ValueError(f"{name} {_short(text)} is not a whole number from 0 to {MOST_TOKENS:,}")
+            raise ValueError(
+                message(
+                    "{name} {text} is not a whole number from 0 to {most_tokens:,}",
+                    name=name,
+                    text=_short(text),
+                    most_tokens=MOST_TOKENS,
+                )
+            )
         return int(number)
 
     def _moment(self, name: str, text: str) -> float:
         """Seconds, or a date and time as Unix seconds (UTC where no zone is given; fractions are cut to microseconds)."""
         is_date = _DATE.match(text) is not None
         if self._are_dates not in (None, is_date):
-            raise ValueError(f"{name} {_short(text)} is {'a date' if is_date else 'no date'}, unlike those of the lines before")
+            raise ValueError(
+                message(
+                    "{name} {text} is {kind}, unlike those of the lines before",
+                    name=name,
+                    text=_short(text),
+                    kind=message("a date") if is_date else message("no date"),
+                )
+            )
         self._are_dates = is_date
         try:
             if not is_date:
                 return parse_number(text, commas=self._commas, suffix=False)
             moment = datetime.fromisoformat(text)
         except ValueError as problem:
-            said = "is not an ISO date" if is_date else str(problem)
+            said = message("is not an ISO date") if is_date else str(problem)
             raise ValueError(f"{name} {_short(text)} {said}") from None
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 

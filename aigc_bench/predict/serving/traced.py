@@ -18,6 +18,7 @@ from aigc_bench.catalog.loader import Catalogue
 from aigc_bench.catalog.records import AcceleratorSpec
 from aigc_bench.core import registry
 from aigc_bench.core.errors import UsageError
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Case, Estimate
 from aigc_bench.core.units import quantity
 from aigc_bench.predict.engines import engine_costs
@@ -73,8 +74,15 @@ def traced_language_server(
     if room[0] < _LEAST_TOKENS:
         weights = quantity(traces[0].params_bytes, "B")
         raise UsageError(
-            f"{case.workload}/{case.preset} in {case.precision}: weights of {weights} leave no room for a cache on {spec.id}.",
-            "Take a served engine and spread it (--engine vllm --devices 4 --parallel tp=4), or a larger accelerator.",
+            message(
+                "{workload}/{preset} in {precision}: weights of {weights} leave no room for a cache on {id}.",
+                workload=case.workload,
+                preset=case.preset,
+                precision=case.precision,
+                weights=weights,
+                id=spec.id,
+            ),
+            message("Take a served engine and spread it (--engine vllm --devices 4 --parallel tp=4), or a larger accelerator."),
         )
     likely, fast, slow = (
         ServerModel(

@@ -20,6 +20,7 @@ from aigc_bench.catalog.loader import Catalogue
 from aigc_bench.core import registry
 from aigc_bench.core.csv_file import csv_text
 from aigc_bench.core.errors import AigcBenchError, UsageError
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import PROBE_PREFIX, Case, MetricRow, Precision, Setting
 from aigc_bench.measure.store import Run
 from aigc_bench.predict.closed_form.columns import Unanswered
@@ -72,7 +73,9 @@ def published_table(run: Run, *, catalogue: Catalogue, gpu: str | None = None) -
         row for row in rows if row.case in cases and row.metric in METRICS and row.value is not None and row.verdict != "invalid"
     ]
     if not chosen:
-        raise UsageError(f"{run.path}: it has no number to publish.", "Every case failed, is invalid, or is a probe.")
+        raise UsageError(
+            message("{path}: it has no number to publish.", path=run.path), message("Every case failed, is invalid, or is a probe.")
+        )
     columns = (*COLUMNS, *EXTRA_COLUMNS)
     found = []
     for row in chosen:
@@ -146,7 +149,7 @@ def case_of_row(query: PublishedQuery) -> Case:
         case = _from_columns(query, workload=workload, preset=preset) if stated is None else Case.model_validate_json(stated)
         registry.load("workloads", case.workload).validate(case)
     except ValidationError:
-        raise Unanswered("config_json holds no case") from None
+        raise Unanswered(message("config_json holds no case")) from None
     except AigcBenchError as problem:
         raise Unanswered(str(problem)) from None
     return case
@@ -156,7 +159,7 @@ def _from_columns(query: PublishedQuery, *, workload: str, preset: str) -> Case:
     own: tuple[Precision, ...] = get_args(Precision)
     precision = next((name for name in own if name == (query.precision or "bf16").lower()), None)
     if precision is None:
-        raise Unanswered(f"precision {query.precision!r} is none of {', '.join(own)}")
+        raise Unanswered(message("precision {precision!r} is none of {own}", precision=query.precision, own=", ".join(own)))
     case = Case(
         workload=workload,
         preset=preset,
@@ -178,8 +181,15 @@ def _stated(query: PublishedQuery, settings: Mapping[str, str]) -> Iterator[tupl
             pixels = resolution_pixels(value)
             value = None if pixels is None else pixels**0.5
         if value is not None and not float(value).is_integer():
-            wanted = "square" if column == "resolution" else "a whole number"
-            raise Unanswered(f"{column} {getattr(query, column)} is not {wanted}, as this tool's cases are")
+            wanted = "square" if column == "resolution" else message("a whole number")
+            raise Unanswered(
+                message(
+                    "{column} {value} is not {wanted}, as this tool's cases are",
+                    column=column,
+                    value=getattr(query, column),
+                    wanted=wanted,
+                )
+            )
         if value is not None:
             yield setting, int(value)
 

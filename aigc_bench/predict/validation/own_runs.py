@@ -16,6 +16,7 @@ from aigc_bench.catalog.loader import Catalogue
 from aigc_bench.catalog.records import AcceleratorSpec
 from aigc_bench.core import registry
 from aigc_bench.core.errors import UsageError
+from aigc_bench.core.messages import message
 from aigc_bench.core.named_code import permitted
 from aigc_bench.core.records import Case, MetricRow
 from aigc_bench.measure.store import Run
@@ -62,8 +63,12 @@ def _base(run: Run, *, runs: Sequence[Run], specs: Sequence[AcceleratorSpec], ca
             if machine_name(other) == name and _is_probed(other):
                 return accelerator_from_run(other, catalogue=catalogue)
         raise UsageError(
-            f"--run {run.path}: no catalogue row or probes describe its machine ({name}), so nothing can be predicted for it.",
-            "Probe that machine (aigc-bench run --profile probes) and pass that run as well.",
+            message(
+                "--run {path}: no catalogue row or probes describe its machine ({name}), so nothing can be predicted for it.",
+                path=run.path,
+                name=name,
+            ),
+            message("Probe that machine (aigc-bench run --profile probes) and pass that run as well."),
         )
     return spec
 

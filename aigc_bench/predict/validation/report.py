@@ -8,6 +8,7 @@ from pathlib import Path
 from aigc_bench.catalog.loader import load_catalogue
 from aigc_bench.core.csv_file import write_csv
 from aigc_bench.core.errors import AigcBenchError, UsageError
+from aigc_bench.core.messages import message
 from aigc_bench.predict.fitting.calibration import shipped_calibration
 from aigc_bench.predict.fitting.predictions import Answer
 from aigc_bench.predict.published.row import RefusedRow
@@ -24,8 +25,14 @@ class NoUsableRowError(AigcBenchError):
 
     def __init__(self, path: Path, scored: Validation) -> None:
         count = len(scored.refused) + sum(scored.unanswered.values())
-        said = f"none of its {count} rows can be scored" if count > 1 else "its row cannot be scored" if count else "it has no row"
-        super().__init__(f"{path}: {said}.", "docs/method.md describes the columns.")
+        said = (
+            message("none of its {count} rows can be scored", count=count)
+            if count > 1
+            else message("its row cannot be scored")
+            if count
+            else message("it has no row")
+        )
+        super().__init__(message("{path}: {problem}.", path=path, problem=said), message("docs/method.md describes the columns."))
         self.scored = scored
 
 
@@ -35,7 +42,7 @@ def validate_table(path: Path, *, by: Sequence[str] = (), rows_out: Path | None 
     Raises ``NoUsableRowError`` where no row is answered, ``UsageError`` where the file cannot be read.
     """
     if rows_out is not None and rows_out.exists() and rows_out.samefile(path):
-        raise UsageError(f"--rows {rows_out}: this is the table itself.", "Name another file.")
+        raise UsageError(message("--rows {rows_out}: this is the table itself.", rows_out=rows_out), message("Name another file."))
     table = read_published(path)
     answers = answer_table(table.rows, catalogue=load_catalogue(), calibration=shipped_calibration())
     scored = validation(answers, refused=table.refused, by=by)
@@ -64,4 +71,4 @@ def _answered(answer: Answer) -> Iterator[object]:
 def _refused(row: RefusedRow) -> Iterator[object]:
     """A refused row with its cells as they stand, and why."""
     yield from (row.columns.get(name) for name in (*QUERY_COLUMNS, "value"))
-    yield from (row.line, None, None, None, None, None, f"refused: {row.reason}")
+    yield from (row.line, None, None, None, None, None, message("refused: {reason}", reason=row.reason))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from aigc_bench.core.errors import UnknownNameError
+from aigc_bench.core.messages import message
 from aigc_bench.core.overview import Overview, shown
 from aigc_bench.core.records import Record
 from aigc_bench.predict.fitting.predictions import Answer
@@ -79,10 +80,12 @@ class Validation(Record):
     def overview(self) -> Overview:
         """Return the errors of each group, and why rows have none."""
         asked, answered = (sum(getattr(group, name) for group in self.groups) for name in ("asked", "answered"))
-        reasons = tuple(f"not answered: {count} rows, {reason}" for reason, count in self.unanswered.items())
-        refused = (f"refused: {len(self.refused)} rows",) if self.refused else ()
+        reasons = tuple(
+            message("not answered: {count} rows, {reason}", count=count, reason=reason) for reason, count in self.unanswered.items()
+        )
+        refused = (message("refused: {num_refused} rows", num_refused=len(self.refused)),) if self.refused else ()
         return Overview(
-            title=f"Validation: {answered} of {asked} rows answered",
+            title=message("Validation: {answered} of {asked} rows answered", answered=answered, asked=asked),
             notes=(*reasons[:MOST_REASONS], *refused),
             rows=tuple(_cells(group) for group in self.groups),
             right=("asked", "answered", *_SHOWN),

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from aigc_bench.catalog.loader import Catalogue
 from aigc_bench.catalog.records import AcceleratorSpec
 from aigc_bench.core.errors import AigcBenchError
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Case, Estimate
 from aigc_bench.predict.closed_form.columns import Unanswered
 from aigc_bench.predict.fitting.calibration import Calibration
@@ -52,7 +53,7 @@ class _Traced:
             found = self._estimates(case_of_row(query), spec)
             name = _SAME.get(query.metric, query.metric)
             if name not in found:
-                raise Unanswered(f"metric {query.metric} is not predicted for {query.family}")
+                raise Unanswered(message("metric {metric} is not predicted for {family}", metric=query.metric, family=query.family))
             return Answer(row=row, accelerator=spec.id, track=track, estimate=found[name])
         except (Unanswered, AigcBenchError) as problem:
             return Answer(row=row, accelerator=spec.id if spec else None, reason=str(problem))
