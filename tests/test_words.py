@@ -18,7 +18,7 @@ KEPT = {
     "aigc_bench/plan/risk/analysis.py": {"surer"},
     "aigc_bench/report/plan/certainty.py": {"surer"},
     "aigc_bench/plan/explain/probabilities.py": {"worlds"},  # a key of --explain
-    "aigc_bench/plan/risk/cost_lines.py": {"beside"},  # a random stream is seeded by its name
+    "aigc_bench/plan/risk/costs.py": {"beside"},  # a random stream is seeded by its name
     "aigc_bench/workloads/multimodal.py": {"beside"},  # strings of code that trace keys cover
     "aigc_bench/workloads/probe_gemm.py": {"at once"},
 }

@@ -51,7 +51,7 @@ def prediction_report(predicted: Predictions, *, title: str, out: Path | str) ->
 
 def write_plan(plan: Plan, folder: Path | str) -> Path:
     """Write ``plan.html``, ``plan.json``, ``options.csv`` and ``bill.csv`` into a folder; returns the page."""
-    from aigc_bench.plan.output.files import write_files
+    from aigc_bench.plan.output.contract import write_files
     from aigc_bench.plan.output.plan_view import plan_view
     from aigc_bench.report.plan.render import render_plan
     from aigc_bench.report.render import save

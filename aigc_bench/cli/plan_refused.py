@@ -15,8 +15,7 @@ MOST = 8
 
 def nothing(view: PlanView) -> Iterator[str]:
     """Yield the main obstacle, every factor that rules an option out, then the loads that could not be planned."""
-    from aigc_bench.plan.options.refusals import CONSTRAINTS
-    from aigc_bench.plan.options.wording import what
+    from aigc_bench.plan.options.wording import CONSTRAINTS, what
 
     plan, found = view.plan, view.obstacles
     yield from wrapped(f"No option meets this demand.{f' {found.main}.' if found.main else ''}", indent=0)

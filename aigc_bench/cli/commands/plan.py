@@ -73,7 +73,7 @@ def command(
 
 
 def _start(scenario: str, out: Path | None) -> None:
-    from aigc_bench.plan.demand.scenarios import new_demand
+    from aigc_bench.plan.demand.manual import new_demand
 
     written = new_demand(scenario, out=out)
     say(f"{written}: edit it, then run `aigc-bench plan {written}`.")

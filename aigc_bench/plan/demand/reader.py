@@ -13,11 +13,10 @@ from pydantic import BaseModel, ValidationError
 from aigc_bench.core.document import mistakes, read_toml
 from aigc_bench.core.errors import AigcBenchError
 from aigc_bench.core.toml_file import check, inner_record
-from aigc_bench.plan.demand.arrival_file import read_arrivals
+from aigc_bench.plan.demand.arrivals import read_arrivals
 from aigc_bench.plan.demand.schema import WrittenDemand
 from aigc_bench.plan.demand.services_and_jobs import Check, batch_of, checks_of, service_of, training_of, with_own_model
-from aigc_bench.plan.demand.site_and_limits import colocation_of, constraints_of, dataset_of, finance_of, site_of
-from aigc_bench.plan.demand.site_keys import demand_table
+from aigc_bench.plan.demand.site_and_limits import colocation_of, constraints_of, dataset_of, demand_table, finance_of, site_of
 from aigc_bench.plan.records.demand import Demand, Growth
 
 if TYPE_CHECKING:

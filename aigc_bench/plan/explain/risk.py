@@ -6,8 +6,7 @@ from aigc_bench.core.derivation import derivation_of
 from aigc_bench.plan.explain.step import Trail
 from aigc_bench.plan.records.plan import Plan
 from aigc_bench.plan.risk.analysis import FEW
-from aigc_bench.plan.risk.counted_risk import path_key
-from aigc_bench.plan.risk.counted_shares import FEW_SCENARIOS, SCENARIOS, scenarios_of
+from aigc_bench.plan.risk.counted_risk import FEW_SCENARIOS, SCENARIOS, path_key, scenarios_of
 from aigc_bench.plan.risk.scenarios import NUM_SCENARIOS
 
 BY_STAGES = {"staged_usd": "phased purchase", "at_once_usd": "all upfront"}

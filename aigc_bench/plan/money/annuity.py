@@ -1,12 +1,20 @@
-"""Annuities and residual values. Rates are fractions per year, amounts are in one currency, taxes are left out.
+"""Spread a purchase over its life.
+
+Annuities and residual values. Rates are fractions per year, amounts are in one currency, taxes are left out.
 
 Annuity of a purchase with residual value: ``(C - RV / (1 + r)^n) * r / (1 - (1 + r)^-n)``, for r = 0 ``(C - RV) / n``.
 Source: Brealey, Myers, Allen, Principles of Corporate Finance (equivalent annual cost).
+
+The annuity of a purchase in many Monte Carlo scenarios.
 """
 
 from __future__ import annotations
 
 import math
+
+import numpy as np
+
+from aigc_bench.plan.stats.distributions import Array
 
 
 def annuity_factor(rate: float, *, years: float) -> float:
@@ -24,3 +32,11 @@ def annuity(capital: float, *, rate: float, years: float, residual: float = 0.0)
 def discount(rate: float, *, years: float) -> float:
     """Return the present value of 1 due in ``years``: (1 + r)^-n."""
     return math.exp(-years * math.log1p(rate))
+
+
+def annuities(capital: Array, rate: Array, residual: Array, *, years: float) -> Array:
+    """Return the annuity with residual value, for arrays; without interest the capital is spread evenly."""
+    later = np.exp(-years * np.log1p(rate))
+    factor = np.full_like(rate, 1 / years)
+    np.divide(rate, 1 - later, out=factor, where=rate > 0)
+    return np.asarray(capital * (1 - residual * later) * factor)

@@ -1,17 +1,32 @@
-"""Make options of measured machines: as many machines like the measured one as the demand requires."""
+"""Examine machines that were measured.
+
+What a search for options has found: the options, and what never became one.
+
+Make options of measured machines: as many machines like the measured one as the demand requires.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from aigc_bench.plan.hardware.measured_runs import Measured
 from aigc_bench.plan.options.assemble import Procurement, make_option
-from aigc_bench.plan.options.examined import Examined
 from aigc_bench.plan.records.demand import Demand
-from aigc_bench.plan.records.loads import Placement
-from aigc_bench.plan.records.plan import Refusal
+from aigc_bench.plan.records.loads import Placement, Unplanned
+from aigc_bench.plan.records.plan import Option, Refusal
 from aigc_bench.plan.records.rules import Rules
 from aigc_bench.plan.sizing.measured_loads import loads_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class Examined:
+    """Options without a rank, loads that no host can carry, hosts without an option, and how many settings were compared."""
+
+    options: tuple[Option, ...]
+    unplanned: tuple[Unplanned, ...] = ()
+    refused: tuple[Refusal, ...] = ()
+    num_candidates: int = 0
 
 
 def examine_measured(demand: Demand, *, measured: Sequence[Measured], rules: Rules, is_alone: bool) -> Examined:

@@ -11,8 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING
 
-from aigc_bench.plan.hardware.for_sale import why_not_sold
-from aigc_bench.plan.hardware.hosts import Host
+from aigc_bench.plan.hardware.hosts import Host, why_not_sold
 from aigc_bench.plan.money.annuity import annuity
 from aigc_bench.plan.money.offers import Offer, rents
 from aigc_bench.plan.options.api import excluded

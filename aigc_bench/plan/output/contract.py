@@ -1,16 +1,25 @@
-"""Build the output of ``plan --json``, the contract for programs. Estimates are ``{value, low, high, unit, basis}``."""
+"""Write a plan as JSON and CSV.
+
+Build the output of ``plan --json``, the contract for programs. Estimates are ``{value, low, high, unit, basis}``.
+
+Write a plan as files: ``plan.json`` (the contract), ``options.csv`` and ``bill.csv``; the same plan gives the same bytes.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+from aigc_bench.core.csv_file import write_csv
+from aigc_bench.core.json_text import json_text
 from aigc_bench.core.records import Estimate, Record
 from aigc_bench.plan.output.plan_view import PlanView
 from aigc_bench.plan.output.recommendation_view import RecommendationView
 from aigc_bench.plan.records.assessment import Assessment
 from aigc_bench.plan.records.loads import Load
-from aigc_bench.plan.records.plan import Option
+from aigc_bench.plan.records.plan import OPTION_COLUMNS, Option
+from aigc_bench.plan.site.bill import BillLine
 
 CONTRACT_VERSION = 1
 
@@ -140,3 +149,20 @@ def _load(load: Load, option: Option) -> dict[str, Any]:
         "tpot_s": _or_none(capability.tpot_s) if capability else None,
         "latency_s": _or_none(load.latency_s),
     }
+
+
+BILL_COLUMNS = ("key", "name", "category", "count", "unit_usd", "usd", "source")
+
+
+def write_files(view: PlanView, folder: Path) -> None:
+    """Write the files into a folder, which is created if needed; files of the same name are replaced."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "plan.json").write_text(f"{json_text(contract(view))}\n", encoding="utf-8")
+    write_csv(folder / "options.csv", [OPTION_COLUMNS, *(option.cells for option in view.plan.options)])
+    bills = view.bills if view.bought is view.plan.recommended else ()
+    write_csv(folder / "bill.csv", [BILL_COLUMNS, *(_line(line) for bill in bills for line in bill.lines)])
+
+
+def _line(line: BillLine) -> list[object]:
+    each, total = line.unit_usd, line.usd
+    return [line.key, line.name, line.category, line.count, each and each.value, total and total.value, line.source]

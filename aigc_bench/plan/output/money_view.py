@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from aigc_bench.core.records import Estimate, Record
-from aigc_bench.plan.output.round_counts import item_of, round_counts
-from aigc_bench.plan.output.shown import Shown, key_of
+from aigc_bench.plan.output.shown import Shown, item_of, key_of, round_counts
 from aigc_bench.plan.records.plan import Option
 from aigc_bench.plan.site.bill import BillLine
 

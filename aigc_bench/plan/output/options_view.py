@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from aigc_bench.core.records import Record
-from aigc_bench.plan.options.refusals import Forbidding, forbidding, in_the_way, reasons_of
-from aigc_bench.plan.options.wording import what
+from aigc_bench.plan.options.wording import Forbidding, forbidding, in_the_way, reasons_of, what
 from aigc_bench.plan.records.demand import OptionKind
 from aigc_bench.plan.records.plan import Option, Plan, Refusal
 

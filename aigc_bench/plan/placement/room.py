@@ -1,4 +1,12 @@
-"""The room of an option's servers: networks, shared storage, racks, feeds, UPS and cooling plant by the kind of site."""
+"""Put a room around an option's servers.
+
+Draw of a room's other equipment besides its servers: switches, optics and shared storage, peak and mean.
+
+peak      sum of the bill's nameplates without the servers'
+mean      peak x share (rules.beside_load): they are on by day and by night
+
+The room of an option's servers: networks, shared storage, racks, feeds, UPS and cooling plant by the kind of site.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +14,8 @@ from collections.abc import Callable
 from datetime import date
 from typing import TYPE_CHECKING
 
+from aigc_bench.core.derivation import Derivation, record
+from aigc_bench.core.records import Estimate
 from aigc_bench.plan.hardware.hosts import Host
 from aigc_bench.plan.placement.site_limits import site_for
 from aigc_bench.plan.records.demand import Demand, Site
@@ -15,9 +25,30 @@ from aigc_bench.plan.site.room import MOST_SERVERS, Room, RoomNeed, make_room
 from aigc_bench.plan.site.storage_system import StorageNeed
 from aigc_bench.plan.sizing.retention import kept_bytes, read_bytes_per_s, written_bytes_per_s
 from aigc_bench.plan.sizing.rules import rules_from
+from aigc_bench.plan.stats.estimates import estimate, known_as, named, times
 
 if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue
+
+
+NAMEPLATES = "nameplates of switches, optics and storage, as the bill has them"
+MEAN = "highest draw of switches and storage x mean over highest"
+
+
+def other_peak_w(room: Room) -> Estimate:
+    """Return the peak draw of everything in the room except the servers, in W."""
+    rest = room.it_peak_w - room.bill.peak_w("node")
+    found = estimate(max(0.0, rest), unit="W", basis="modelled", source=NAMEPLATES)
+    return record(found, Derivation(None, key=".peak_beside_servers_w", title="peak power of switches and storage"))
+
+
+def other_mean_w(room: Room | None, rules: Rules) -> Estimate | None:
+    """Return the mean draw of everything in the room except the servers, in W; ``None`` without a room."""
+    if room is None:
+        return None
+    mean = named(times(other_peak_w(room), rules.beside_load, unit="W"), MEAN)
+    return known_as(mean, ".mean_beside_servers_w", "mean power of switches and storage")
+
 
 SERVING_OVERSUBSCRIPTION = 2.0
 

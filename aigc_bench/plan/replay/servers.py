@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from aigc_bench.core.records import Case
 from aigc_bench.plan.records.demand import Service
 from aigc_bench.plan.records.machine import Capability
+from aigc_bench.plan.search.candidates import power_caps
 from aigc_bench.plan.search.loads import is_language
-from aigc_bench.plan.search.power_caps import power_caps
 from aigc_bench.predict.engines import SERVED
 from aigc_bench.predict.serving.arrivals import Arrivals, Traffic
 from aigc_bench.predict.serving.batch_queue import BatchServer

@@ -1,4 +1,14 @@
-"""Risk analysis of a plan: probabilities and intervals for its options, and the certainty of its recommendation.
+"""Analyse the risk of a plan: probabilities and intervals, drivers, expected regret.
+
+Inputs that move the recommendation's cost and P(SLO) most: means over the scenarios where an input is lowest and highest.
+
+An input is reported where the two means differ by more than sampling noise: ``NUM_ERRORS`` standard errors of their difference.
+
+Expected regret of the recommendation and its nearest rivals, over the scenarios in which at least one option meets the demand.
+
+An API is assumed to meet the demand in every scenario: its provider promises that, and there is no data to check it with.
+
+Risk analysis of a plan: probabilities and intervals for its options, and the certainty of its recommendation.
 
 The ``CLOSE`` options that rank first are computed in all scenarios, every other one in the first ``FEW`` of the same scenarios.
 Ranks do not change: options are ranked by the value at the central values of all inputs.
@@ -6,27 +16,107 @@ Ranks do not change: options are ranked by the value at the central values of al
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from aigc_bench.plan.options.wording import what
 from aigc_bench.plan.records.plan import Option, Plan
-from aigc_bench.plan.records.risk import Certainty, Tornado
+from aigc_bench.plan.records.risk import Certainty, Regret, Swing, Tornado
 from aigc_bench.plan.records.rules import Rules
 from aigc_bench.plan.risk.counted_risk import risk_of
 from aigc_bench.plan.risk.growth_path import growth_path
 from aigc_bench.plan.risk.probabilities import Seen, seen, with_probabilities
-from aigc_bench.plan.risk.regret import regrets
 from aigc_bench.plan.risk.safer import safer
-from aigc_bench.plan.risk.scenario_context import Drifts, ScenarioContext, drifts_from
-from aigc_bench.plan.risk.scenarios import NUM_SCENARIOS, Scenarios
-from aigc_bench.plan.risk.tornado import tornado
+from aigc_bench.plan.risk.scenarios import NUM_SCENARIOS, Drifts, Flags, ScenarioContext, Scenarios, drifts_from
+from aigc_bench.plan.stats.distributions import Array
 
 if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue
     from aigc_bench.plan.records.demand import Demand
+
+
+TENTH = 0.1
+NUM_ERRORS = 3.0
+MOST = 12
+
+
+def tornado(one: Seen, scenarios: Scenarios) -> Tornado:
+    """Return the swings of an option; ``scenarios`` were sampled for it alone."""
+    swings = [_swing(name, values, one) for name, values in scenarios.inputs.items() if values.min() < values.max()]
+    noise = NUM_ERRORS * math.sqrt(2 / (TENTH * scenarios.num))
+    by_cost = [swing for swing in swings if swing.tco_width_usd > noise * float(np.std(one.cost.tco))]
+    spread = float(np.std(one.serves)) if one.serves is not None else 0.0
+    by_slo = [swing for swing in swings if swing.p_slo_width > noise * spread and spread > 0]
+    return Tornado(
+        mean_tco_usd=float(np.mean(one.cost.tco)),
+        p_slo=one.p_slo,
+        cost=tuple(sorted(by_cost, key=lambda swing: (-swing.tco_width_usd, swing.name))[:MOST]),
+        slo=tuple(sorted(by_slo, key=lambda swing: (-swing.p_slo_width, swing.name))[:MOST]),
+    )
+
+
+def _swing(name: str, values: Array, one: Seen) -> Swing:
+    bottom, middle, top = np.quantile(values, (TENTH, 0.5, 1 - TENTH))
+    low, high = values <= bottom, values >= top
+    serves = one.serves
+    return Swing(
+        name=name,
+        low=float(bottom / middle) if middle else 1.0,
+        high=float(top / middle) if middle else 1.0,
+        tco_low_usd=float(one.cost.tco[low].mean()),
+        tco_high_usd=float(one.cost.tco[high].mean()),
+        p_slo_low=None if serves is None else float(serves[low].mean()),
+        p_slo_high=None if serves is None else float(serves[high].mean()),
+    )
+
+
+RIVALS = 4
+SAME = 1 + 1e-12
+
+
+def regrets(options: Sequence[Seen], best: Seen) -> tuple[Regret, ...]:
+    """Return the regret of the recommendation, then of its nearest rivals by cost, one of each kind and accelerator.
+
+    Each is compared with the cheapest of all ``options`` in the same scenario.
+    """
+    capability = np.stack([np.ones_like(one.cost.tco, dtype=bool) if one.serves is None else one.serves for one in options])
+    costs = np.where(capability, np.stack([one.cost.tco for one in options]), np.inf)
+    least = costs.min(axis=0)
+    known = np.isfinite(least)
+    shown = [best, *_rivals(options, best)]
+    return tuple(_regret(one, least, known) for one in shown)
+
+
+def _rivals(options: Sequence[Seen], best: Seen) -> list[Seen]:
+    taken = {(best.option.kind, best.option.accelerator)}
+    found: list[Seen] = []
+    for one in sorted(options, key=lambda one: one.option.rank):
+        kind = (one.option.kind, one.option.accelerator)
+        if kind not in taken and len(found) < RIVALS:
+            taken.add(kind)
+            found.append(one)
+    return found
+
+
+def _regret(one: Seen, least: Array, known: Flags) -> Regret:
+    tco, count = one.cost.tco, max(1, int(known.sum()))
+    capability = known if one.serves is None else known & one.serves
+    wins = capability & (tco <= np.where(known, least, 0.0) * SAME)
+    over = np.maximum(0.0, tco - np.where(known, least, tco))
+    return Regret(
+        rank=one.option.rank,
+        what=what(one.option),
+        p_slo=one.p_slo,
+        num_worlds=count,
+        p_cheapest=float(wins.sum() / count),
+        regret_usd=float(over.sum() / count),
+        tco_usd=one.option.tco_usd,
+    )
+
 
 CLOSE = 100
 FEW = 256

@@ -1,4 +1,15 @@
-"""Cost of an option in every scenario: each line's central value times its ratio (``cost_lines``), and the sums.
+"""Compute the cost of an option in every scenario.
+
+Variation of each line of a year's cost: in every scenario, the ratio of its inputs to their central values.
+
+    hardware      the annuity of the purchase                       electricity   mean draw x tariff
+    cooling       mean draw x (PUE - 1) x tariff                    demand        peak x PUE x charge
+    space         peak x rent of space                              staff         its own interval
+    rent          rent x its drift x active instances               API           price of a request x its drift x requests
+
+A line of any other kind is sampled from its own interval.
+
+Cost of an option in every scenario: each line's central value times its ratio, and the sums.
 
     purchase   servers x price + every other line of the bill, each with its own price draw
     adders     share x (hardware + electricity + cooling + space)
@@ -9,19 +20,199 @@ At the central values of all inputs the sums are those of the plan.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from aigc_bench.plan.money.annuity import annuities, annuity
+from aigc_bench.plan.money.offers import IS_ELASTIC
 from aigc_bench.plan.money.ownership import ADDER_BASE
+from aigc_bench.plan.placement.room import other_mean_w
+from aigc_bench.plan.records.cost_line import CostLine
+from aigc_bench.plan.records.machine import Machine
 from aigc_bench.plan.records.plan import Option
-from aigc_bench.plan.risk.cost_lines import Line, ratio_of
-from aigc_bench.plan.risk.demand_samples import items_per_year
+from aigc_bench.plan.risk.fleet_service import ALMOST
 from aigc_bench.plan.risk.load_samples import load_samples
-from aigc_bench.plan.risk.scenario_context import LoadSamples, ScenarioContext
-from aigc_bench.plan.risk.scenarios import Scenarios
+from aigc_bench.plan.risk.scenarios import LoadSamples, ScenarioContext, Scenarios, price_factor
+from aigc_bench.plan.risk.service_rate import demand_samples, items_per_year, mean_growth
+from aigc_bench.plan.sizing.fleets import grown
 from aigc_bench.plan.stats.distributions import Array
+
+ELASTIC = frozenset(term for term, is_elastic in IS_ELASTIC.items() if is_elastic)
+
+
+def ratio_of(line: Line) -> Array:
+    """Return the line's cost over its central value in every scenario."""
+    return RATIOS.get(line.line.key, own_interval)(line)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """A cost line of an option in all scenarios."""
+
+    option: Option
+    line: CostLine
+    context: ScenarioContext
+    loads: Sequence[LoadSamples]
+    capex: Array
+
+    @property
+    def scenarios(self) -> Scenarios:
+        """Return the scenarios of its context."""
+        return self.context.scenarios
+
+    @property
+    def machine(self) -> Machine:
+        """Return the machine that the line pays for."""
+        assert self.option.machine is not None, "only machines have such a line"
+        return self.option.machine
+
+
+def _hardware(at: Line) -> Array:
+    finance = at.context.demand.finance
+    rate = at.scenarios.of("discount rate", finance.discount_rate)
+    residual = at.scenarios.of("residual value", finance.residual_share)
+    capex, share = at.option.capex_usd.value, finance.residual_share.value
+    middle = annuity(capex, rate=finance.discount_rate.value, years=finance.life_years, residual=share * capex)
+    return annuities(at.capex, rate, residual, years=finance.life_years) / middle if middle else np.ones(at.scenarios.num)
+
+
+def _electricity(at: Line) -> Array:
+    return _mean_watts(at) * at.scenarios.ratio("price of electricity", at.context.demand.site.electricity_usd_per_kwh)
+
+
+def _cooling(at: Line) -> Array:
+    pue = at.context.demand.site.pue
+    beyond = np.maximum(at.scenarios.of("PUE", pue) - 1, 0.0) / (pue.value - 1) if pue.value > 1 else np.ones(at.scenarios.num)
+    return _electricity(at) * beyond
+
+
+def _mean_watts(at: Line) -> Array:
+    """Return servers x (idle + utilisation x (full - idle)) + the draw of other equipment, over its central value."""
+    machine, scenarios, count = at.machine, at.scenarios, max(1, at.option.num_servers)
+    idle = scenarios.of(f"idle power of {machine.server}", machine.idle_power_w)
+    full = scenarios.of(f"full power of {machine.server}", machine.full_power_w)
+    size = scenarios.of(f"size of {machine.server}", machine.machines_per_server)
+    busy = sum((load.mean_machines for load in at.loads), np.zeros(scenarios.num))
+    used = np.minimum(1.0, busy / (size * count))
+    planned = sum(load.mean_machines.value for load in at.option.loads)
+    usual = min(1.0, planned / (machine.machines_per_server.value * count))
+    one = machine.idle_power_w.value + usual * max(0.0, machine.full_power_w.value - machine.idle_power_w.value)
+    others = other_mean_w(at.option.room, at.context.rules)
+    always = others.value if others else 0.0
+    middle = count * one + always
+    load = scenarios.ratio("draw beside servers", at.context.rules.beside_load)
+    drawn = count * (idle + used * np.maximum(0.0, full - idle)) + always * load
+    return np.asarray(drawn / middle) if middle else np.ones(scenarios.num)
+
+
+def _peak_watts(at: Line) -> Array:
+    """Return the ratio of the peak draw: the servers' share is sampled, other equipment counts at its nameplate."""
+    machine = at.machine
+    servers = machine.peak_power_w.value * at.option.num_servers
+    whole = next((one.value for one in at.line.inputs.values() if one.unit == "W"), servers)
+    drawn = at.scenarios.of(f"peak power of {machine.server}", machine.peak_power_w) * at.option.num_servers
+    return np.asarray((whole - servers + drawn) / whole) if whole else np.ones(at.scenarios.num)
+
+
+def _demand_charge(at: Line) -> Array:
+    site = at.context.demand.site
+    charge = site.demand_charge_usd_per_kw_month
+    found = _peak_watts(at) * at.scenarios.ratio("PUE", site.pue)
+    return found if charge is None else found * at.scenarios.ratio("demand charge", charge)
+
+
+def _space(at: Line) -> Array:
+    return _peak_watts(at) * at.scenarios.ratio("rent of space", at.context.demand.finance.space_usd_per_kw_month)
+
+
+def _staff(at: Line) -> Array:
+    return at.scenarios.ratio("staff", at.line.usd_per_year)
+
+
+def _rent(at: Line) -> Array:
+    """Return price x drift x active instances; reserved terms pay for all instances."""
+    price = next((one for one in at.line.inputs.values() if one.unit == "usd/accelerator-h"), at.line.usd_per_year)
+    found = at.scenarios.ratio(f"today's {at.line.name}", price) * price_factor(
+        f"rents of {at.option.accelerator}",
+        drift=at.context.drifts.rent,
+        term=at.option.term,
+        years=at.context.demand.finance.life_years,
+        scenarios=at.scenarios,
+    )
+    paid = next((one.value for one in at.line.inputs.values() if one.unit == "instances"), 0.0)
+    return found * (_instances_at_work(at, paid) / paid) if at.option.term in ELASTIC and paid else found
+
+
+def _instances_at_work(at: Line, paid: float) -> Array:
+    """Return the instances needed by the loads plus spares, at most those rented at the peak; the daily profile keeps its shape."""
+    used = at.scenarios.of("target utilisation", at.context.rules.target_utilisation)
+    size = at.machine.machines_per_server.value
+    sizes = at.scenarios.of(f"size of {at.machine.server}", at.machine.machines_per_server)
+    services = {load.name for load in at.loads if load.is_service}
+    by_day, nights = np.zeros(at.scenarios.num), np.zeros(at.scenarios.num)
+    for load in at.loads:
+        if load.is_service:
+            by_day += np.maximum(load.busy / used, load.machines_per_replica)
+        else:
+            nights += load.mean_machines
+    middle = [load for load in at.option.loads if load.name in services]
+    share = at.context.rules.target_utilisation.value
+    usual_day = sum(max(load.busy_machines.value / share, load.machines_per_replica) for load in middle)
+    usual_nights = sum(load.mean_machines.value for load in at.option.loads if load.name not in services)
+    needed = np.ceil(by_day / sizes - ALMOST) + nights / sizes
+    usual = math.ceil(usual_day / size - ALMOST) + usual_nights / size
+    spares = min(float(at.option.num_spares), paid)
+    working = (paid - spares) * needed / usual if usual else np.full(at.scenarios.num, paid - spares)
+    return np.asarray(np.minimum(working + spares, float(at.option.num_servers)) * sizes / size)
+
+
+def _api(at: Line) -> Array:
+    """Return the ratio of an API's price per request.
+
+    A request's price follows its tokens, with output tokens weighted by their price over that of input tokens; for other items it
+    follows their number.
+    """
+    of = at.line.name.rpartition(", ")[2]
+    service = at.context.service(of)
+    price = at.line.inputs.get("price of a request", at.line.usd_per_year)
+    found = at.scenarios.ratio(f"today's price of an API, {of}", price) * price_factor(
+        "prices of APIs",
+        drift=at.context.drifts.api,
+        term="per_use",
+        years=at.context.demand.finance.life_years,
+        scenarios=at.scenarios,
+    )
+    if service is None:
+        return found
+    samples = demand_samples(service, at.scenarios)
+    prompt = service.input_tokens.value if service.input_tokens else 0.0
+    answer = service.items_per_request.value * (at.context.drifts.output_over_input if prompt else 1.0)
+    size = (prompt * samples.prompt + answer * samples.answer) / (prompt + answer) if prompt + answer else 1.0
+    middle = service.arrival.peak_requests_per_s.value * service.arrival.duty.value * grown(at.context.demand.growth)[1].value
+    requests = samples.requests_per_s * samples.duty * mean_growth(at.context) / middle if middle else 1.0
+    return found * size * requests
+
+
+def own_interval(at: Line) -> Array:
+    """Return the ratio of a line of an unknown kind, sampled from its own interval."""
+    return at.scenarios.ratio(at.line.name, at.line.usd_per_year)
+
+
+RATIOS: Mapping[str, Callable[[Line], Array]] = {
+    "hardware": _hardware,
+    "electricity": _electricity,
+    "cooling": _cooling,
+    "demand_charge": _demand_charge,
+    "space": _space,
+    "staff": _staff,
+    "rent": _rent,
+    "api": _api,
+}
+"""Function for each kind of line that returns its ratio to the central value."""
+
 
 ADDERS = "adders"
 LEAST = 1e-300

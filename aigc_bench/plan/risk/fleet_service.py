@@ -1,24 +1,41 @@
-"""Scenarios in which a fleet meets the demand: every service keeps its SLO by day, every job ends in its window by night.
+"""Tell whether a fleet meets the demand: its SLOs and deadlines, its memory, and the limits around it.
+
+Scenarios in which a fleet meets the demand: every service keeps its SLO by day, every job ends in its window by night.
 
     by day     sum over services of the machines they need <= serving machines
     by night   sum over jobs of busy machines / machines of whole replicas that services leave <= 1
 
 By night services keep their off-peak share. Serving machines are those of the plan: spares replace failed ones and
 do not count. Sampled inputs are those that are uncertain today; failures are covered by the spares instead.
+
+The probability that a load runs out of memory: its predicted peak against the usable memory, both lognormal by their intervals.
+
+Loads that occupy memory one at a time are taken as independent of each other; on pooled machines the memory factor's own sum of
+all resident loads is compared. The method is the predictor's (``predict.model.probability_to_fit``), with its cap below 1.
+
+Limits that more servers would exceed: the site's power, its racks, the budgets, all in proportion to the servers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from aigc_bench.core.records import Estimate
+from aigc_bench.plan.placement.room import other_peak_w
+from aigc_bench.plan.placement.site_limits import site_for, table_of
+from aigc_bench.plan.records.demand import Demand
 from aigc_bench.plan.records.plan import Option
+from aigc_bench.plan.records.rules import Rules
 from aigc_bench.plan.risk.load_samples import load_samples
-from aigc_bench.plan.risk.scenario_context import LoadSamples, ScenarioContext
-from aigc_bench.plan.risk.scenarios import Flags
+from aigc_bench.plan.risk.scenarios import Flags, LoadSamples, ScenarioContext, capability_of
 from aigc_bench.plan.sizing.fleets import off_peak_share
 from aigc_bench.plan.stats.distributions import Array
+from aigc_bench.plan.stats.estimates import times
+from aigc_bench.predict.fitting.posterior import Z_80, LogEstimate
+from aigc_bench.predict.model import probability_to_fit
 
 ALMOST = 1e-9
 
@@ -68,3 +85,56 @@ def _share_of_window(job: LoadSamples, machines: Array) -> Array:
     found = np.full_like(usable, np.inf)
     np.divide(job.busy, usable, out=found, where=usable > 0)
     return found
+
+
+def p_out_of_memory(option: Option, rules: Rules) -> float | None:
+    """Return the probability that some load of the option does not fit; ``None`` where no peak or no memory size is known."""
+    fits = [_fit(need, size, rules) for need, size in _needs(option)]
+    return 1 - math.prod(fits) if fits else None
+
+
+def _needs(option: Option) -> Iterator[tuple[Estimate, Estimate]]:
+    """Yield each peak memory need with the memory size it is compared with."""
+    for part in option.parts:
+        yield from _needs(part)
+    machine, memory = option.machine, option.factors.get("memory")
+    if machine is None or memory is None:
+        return
+    places = (("device", machine.device_memory_bytes), ("host", machine.host_memory_bytes))
+    for place, size in places:
+        if size is None or size.value <= 0:
+            continue
+        resident = memory.inputs.get(f"{place} memory required")
+        if option.placement == "pooled":
+            peaks = [resident]
+        else:
+            capabilities = [capability_of(option, load) for load in option.loads if load.rate_items_per_s.value > 0]
+            peaks = [getattr(capability, f"{place}_memory_bytes") for capability in capabilities if capability is not None]
+        yield from ((peak, size) for peak in peaks if peak is not None and peak.value > 0)
+
+
+def _fit(need: Estimate, size: Estimate, rules: Rules) -> float:
+    deviation = max(math.log(need.high / need.value), math.log(need.value / need.low) if need.low > 0 else 0.0) / Z_80
+    usable = times(size, rules.usable_memory, unit="B")
+    return probability_to_fit(LogEstimate(mean=math.log(need.value), deviation=deviation, slopes={}), usable)
+
+
+def hindrance(option: Option, demand: Demand, *, more_servers: int) -> str | None:
+    """Return the limit that forbids that number of additional servers for an option without parts, or ``None``."""
+    if more_servers == 0 or option.machine is None or option.num_servers == 0:
+        return None
+    site, limits = site_for(option.kind, option.machine, demand), demand.constraints
+    count = option.num_servers + more_servers
+    times = count / option.num_servers
+    is_own, where = option.kind in ("owned", "colocated"), table_of(option.kind)
+    peak_w = count * option.machine.peak_power_w.value + (times * other_peak_w(option.room).value if option.room else 0.0)
+    if is_own and site.power_w is not None and peak_w > site.power_w.value:
+        return f"the power of the {where}"
+    if is_own and site.num_racks is not None and math.ceil((option.num_racks or 0) * times - 1e-9) > site.num_racks:
+        return f"the racks of the {where}"
+    if limits.budget_usd is not None and option.capex_usd.value * times > limits.budget_usd:
+        return "constraints.budget_usd"
+    yearly = sum(line.usd_per_year.value for line in option.costs)
+    if limits.budget_usd_per_year is not None and yearly * times > limits.budget_usd_per_year:
+        return "constraints.budget_usd_per_year"
+    return None

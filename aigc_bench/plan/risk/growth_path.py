@@ -28,8 +28,7 @@ from aigc_bench.plan.records.plan import Option
 from aigc_bench.plan.records.risk import GrowthPath, PathYear
 from aigc_bench.plan.risk.fleet_service import pool_serves
 from aigc_bench.plan.risk.load_samples import at_year
-from aigc_bench.plan.risk.scenario_context import ScenarioContext, capability_of
-from aigc_bench.plan.risk.scenarios import Flags
+from aigc_bench.plan.risk.scenarios import Flags, ScenarioContext, capability_of
 from aigc_bench.plan.sizing.fleets import make_fleet, service_load
 from aigc_bench.plan.stats.estimates import ceil, named, plus, scaled
 

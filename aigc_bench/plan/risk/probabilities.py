@@ -11,11 +11,9 @@ from aigc_bench.core.records import Estimate
 from aigc_bench.plan.records.demand import Constraints
 from aigc_bench.plan.records.plan import Option
 from aigc_bench.plan.risk.costs import Cost, cost_of
-from aigc_bench.plan.risk.counted_shares import probabilities_of, scenarios_of
-from aigc_bench.plan.risk.fleet_service import serves
-from aigc_bench.plan.risk.memory_overflow import p_out_of_memory
-from aigc_bench.plan.risk.scenario_context import ScenarioContext
-from aigc_bench.plan.risk.scenarios import Flags
+from aigc_bench.plan.risk.counted_risk import probabilities_of, scenarios_of
+from aigc_bench.plan.risk.fleet_service import p_out_of_memory, serves
+from aigc_bench.plan.risk.scenarios import Flags, ScenarioContext
 from aigc_bench.plan.stats.distributions import Array
 
 

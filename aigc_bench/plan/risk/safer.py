@@ -1,4 +1,10 @@
-"""Safer choices where the recommendation's P(SLO) is too low: the cheapest accepted option that reaches it, and added servers.
+"""Find the servers or the option that reach a higher confidence.
+
+Servers added for the demanded confidence: the fewest with which an option serves in that share of the scenarios.
+
+The scenarios are the same everywhere, so an option that needs more machines in each of them never gets a smaller margin.
+
+Safer choices where the recommendation's P(SLO) is too low: the cheapest accepted option that reaches it, and added servers.
 
 Added servers cost the same as planned ones: purchase and every line grow in proportion to their number. A rent by the hour is paid
 for active hours, so servers that only the busiest scenarios need add nothing to it at the central values of all inputs.
@@ -13,15 +19,36 @@ import numpy as np
 from aigc_bench.plan.options.wording import what
 from aigc_bench.plan.records.plan import Option
 from aigc_bench.plan.records.risk import MoreServers, Safer, SaferOption
-from aigc_bench.plan.risk.cost_lines import ELASTIC
-from aigc_bench.plan.risk.fleet_service import serves
-from aigc_bench.plan.risk.limits import hindrance
+from aigc_bench.plan.risk.costs import ELASTIC
+from aigc_bench.plan.risk.fleet_service import hindrance, serves
 from aigc_bench.plan.risk.probabilities import Seen
-from aigc_bench.plan.risk.scenario_context import ScenarioContext
-from aigc_bench.plan.risk.scenarios import Flags
+from aigc_bench.plan.risk.scenarios import Flags, ScenarioContext
+
+MOST_TIMES = 4
+"""Beyond this many times the planned servers the kind of machine is the problem, not their number."""
+
+
+def servers_more(option: Option, context: ScenarioContext, *, confidence: float) -> int | None:
+    """Return the servers to add; ``None`` where no number up to ``MOST_TIMES`` times the planned ones is enough."""
+
+    def is_enough(more: int) -> bool:
+        """Return whether that number of added servers keeps SLOs and deadlines in the demanded share of scenarios."""
+        capability = serves(option, context, more_servers=more)
+        return capability is None or float(np.mean(capability)) >= confidence
+
+    if is_enough(0):
+        return 0
+    few, many = 0, MOST_TIMES * option.num_servers
+    if not is_enough(many):
+        return None
+    while many - few > 1:
+        middle = (few + many) // 2
+        few, many = (few, middle) if is_enough(middle) else (middle, many)
+    return many
+
 
 BELOW, WANTED = 0.75, 0.9
-MOST_TIMES = 8
+SEARCHED_TIMES = 8
 """The search stops at this many times the planned servers."""
 STEPS = 50
 """Large fleets grow by this fraction of themselves per step."""
@@ -52,7 +79,7 @@ def more_servers(option: Option, context: ScenarioContext) -> MoreServers | None
     parts = option.parts or (option,)
     added = [0] * len(parts)
     capability = [_capability(part, context, 0) for part in parts]
-    most = MOST_TIMES * option.num_servers
+    most = SEARCHED_TIMES * option.num_servers
     limits = [_capability(part, context, most) for part in parts]
     if np.mean(np.logical_and.reduce(limits)) < WANTED:
         return None

@@ -1,18 +1,41 @@
-"""Monte Carlo scenarios: every input has a random stream of its own that depends on its name and the seed alone.
+"""Sample the inputs of a plan in Monte Carlo scenarios that all its options share.
+
+Monte Carlo scenarios: every input has a random stream of its own that depends on its name and the seed alone.
 
 So every option is computed in the same scenarios, whatever the other options and their order. A fraction is cut off at 1. The
 first scenarios of a large number are those of a small number.
+
+What every option of a plan shares: the demand, the rules, the Monte Carlo scenarios, the yearly volatility of prices.
+
+Movement of a price that is renegotiated over the life of a plan.
+
+    ln p(t)      a random walk with the catalogue's drift (standard deviation of the logarithm in a year) from today's price
+    factor       mean of p over the life / p(0); between two contracts the price is constant
+
+On-demand, spot and API prices follow the market every quarter, a reserved rent is renegotiated when it expires. All terms of an
+accelerator follow the same walk.
 """
 
 from __future__ import annotations
 
-from typing import TypeAlias
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from aigc_bench.core.records import Estimate
+from aigc_bench.plan.records.demand import Demand, Job, Service
+from aigc_bench.plan.records.loads import Load
+from aigc_bench.plan.records.machine import Capability
+from aigc_bench.plan.records.plan import Option
+from aigc_bench.plan.records.rules import Rules
 from aigc_bench.plan.stats.distributions import Array, normals, spread
+
+if TYPE_CHECKING:
+    from aigc_bench.catalog.loader import Catalogue
+
 
 Flags: TypeAlias = npt.NDArray[np.bool_]
 """Per scenario, whether something holds."""
@@ -72,3 +95,90 @@ class Middle(Scenarios):
     def normals(self, name: str) -> Array:
         """Return 0, the median of the normal distribution."""
         return np.zeros(1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drifts:
+    """Standard deviation of a price's logarithm in a year, and the price of an output token over that of an input token."""
+
+    rent: Estimate
+    api: Estimate
+    output_over_input: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadSamples:
+    """One load on one kind of machine in all scenarios.
+
+    ``by_day`` is infinite where no number of machines keeps the SLO, and 0 for a job. ``busy`` are machines that a job keeps busy
+    for its whole window, and that a service keeps busy at its peak.
+    """
+
+    name: str
+    is_service: bool
+    machines_per_replica: int
+    by_day: Array
+    busy: Array
+    mean_machines: Array
+    items_per_year: Array
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScenarioContext:
+    """Demand, rules and scenarios. ``known`` caches a load on an accelerator for all procurements of that accelerator."""
+
+    demand: Demand
+    rules: Rules
+    scenarios: Scenarios
+    drifts: Drifts
+    known: dict[tuple[str, str, str, int], LoadSamples] = field(default_factory=dict, repr=False)
+
+    def service(self, name: str) -> Service | None:
+        """Return the service of that name."""
+        return next((one for one in self.demand.services if one.name == name), None)
+
+    def job(self, name: str) -> Job | None:
+        """Return the job of that name."""
+        return next((one for one in self.demand.jobs if one.name == name), None)
+
+
+def drifts_from(catalogue: Catalogue) -> Drifts:
+    """Return the catalogue's drifts, and the median of its language models' output over input prices."""
+    rows = [row for row in catalogue.api_prices.values() if row.modality == "chat" and row.input_usd and row.output_usd]
+    ratios = sorted((row.output_usd or 0.0) / (row.input_usd or 1.0) for row in rows)
+    return Drifts(
+        rent=catalogue.constant("rent_drift"),
+        api=catalogue.constant("api_price_drift"),
+        output_over_input=ratios[len(ratios) // 2] if ratios else 1.0,
+    )
+
+
+def capability_of(option: Option, load: Load) -> Capability | None:
+    """Return the capability that a load of an option without parts runs with."""
+    machine = option.machine
+    return next((one for one in machine.capabilities if one.case == load.case), None) if machine else None
+
+
+STEPS_PER_YEAR = 4
+LOCKED_YEARS = {"reserved_1y": 1.0, "reserved_3y": 3.0}
+"""Years for which a price is fixed, by term; others are renegotiated every quarter."""
+
+
+def price_factor(name: str, *, drift: Estimate, term: str, years: float, scenarios: Scenarios) -> Array:
+    """Return the mean price over some years over today's, in every scenario; ``name`` identifies the price."""
+    locked = max(1, round(LOCKED_YEARS.get(term, 1 / STEPS_PER_YEAR) * STEPS_PER_YEAR))
+    count = max(1, math.ceil(years * STEPS_PER_YEAR - 1e-9))
+    sigma = scenarios.of(f"volatility of {name}", drift) / math.sqrt(STEPS_PER_YEAR)
+    scenarios.inputs.pop(f"volatility of {name}", None)  # it is reported with the walk that it belongs to
+    log, paid = np.zeros(scenarios.num), np.zeros(scenarios.num)
+    price = np.ones(scenarios.num)
+    for step in range(count):
+        if step:
+            log = log + sigma * scenarios.normals(f"{name}, quarter {step}")
+        if step % locked == 0:
+            price = np.exp(log)
+        paid = paid + price
+    factor = paid / count
+    if count > locked:
+        scenarios.inputs[f"{name} over the years"] = factor
+    return factor

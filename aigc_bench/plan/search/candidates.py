@@ -1,4 +1,8 @@
-"""Candidates: one row for every configuration that can run one load, over all accelerators, as columns.
+"""List every configuration that can run a load.
+
+Power limits that are searched for an accelerator, with their effect on throughput and draw.
+
+Candidates: one row for every configuration that can run one load, over all accelerators, as columns.
 
 A candidate is an accelerator, an engine, a number format, ranks of tensor or data parallelism, a batch (requests in flight, images
 or sequences per step) and a power limit. Its rates are of one replica; memory and watts are of one of its accelerators.
@@ -8,13 +12,34 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from aigc_bench.core.units import memory, quantity
 from aigc_bench.plan.records.demand import Slo
+from aigc_bench.plan.site.power_cap import Work, cap_curve
 from aigc_bench.predict.fitting.effects import Floats
+
+if TYPE_CHECKING:
+    from aigc_bench.catalog.loader import Catalogue
+    from aigc_bench.catalog.records import AcceleratorSpec
+
+
+SHARES = (0.85, 0.7)
+UNCAPPED = (1.0, 1.0, 1.0)
+
+
+def power_caps(spec: AcceleratorSpec, *, work: Work, catalogue: Catalogue) -> tuple[tuple[float, float, float], ...]:
+    """Return ``(share of the default limit, throughput, draw)``: the default, then the published sweeps that state a draw."""
+    if spec.tdp_w is None:
+        return (UNCAPPED,)
+    limits = [share * spec.tdp_w for share in SHARES]
+    points = cap_curve(spec.id, default_limit_w=spec.tdp_w, work=work, limits_w=limits, caps=catalogue.power_caps.values())
+    known = [(one.limit_w / spec.tdp_w, one.throughput.value, one.draw.value) for one in points if one.draw is not None]
+    return (UNCAPPED, *known)
+
 
 Flags = NDArray[np.bool_]
 

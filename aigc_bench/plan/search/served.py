@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from aigc_bench.plan.search.candidates import Candidates, stacked, with_caps
-from aigc_bench.plan.search.power_caps import power_caps
+from aigc_bench.plan.search.candidates import Candidates, power_caps, stacked, with_caps
 from aigc_bench.predict.closed_form.columns import Unanswered
 from aigc_bench.predict.fitting.calibration import Calibration
 from aigc_bench.predict.fitting.effects import Floats

@@ -15,8 +15,7 @@ import numpy as np
 from aigc_bench.core import registry
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.records import Case, Mode, OwnModel, Setting
-from aigc_bench.plan.search.candidates import Candidates, stacked, with_caps
-from aigc_bench.plan.search.power_caps import power_caps
+from aigc_bench.plan.search.candidates import Candidates, power_caps, stacked, with_caps
 from aigc_bench.plan.sizing.batching import INDEPENDENT, entries_of, requests_in, steps_of
 from aigc_bench.predict.closed_form.collectives import collective_s
 from aigc_bench.predict.engines import engine_costs

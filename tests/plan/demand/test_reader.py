@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from aigc_bench.core.errors import AigcBenchError, UsageError
-from aigc_bench.plan.demand.manual import keys, table
+from aigc_bench.plan.demand.manual import keys, new_demand, scenario_names, scenario_text, table
 from aigc_bench.plan.demand.reader import read_demand
-from aigc_bench.plan.demand.scenarios import new_demand, scenario_names, scenario_text
 from aigc_bench.plan.records.demand import Demand
 from tests.plan.demands import catalogue
 

@@ -9,7 +9,7 @@ from aigc_bench.plan.explain.text import trail_of
 from aigc_bench.plan.placement.site_limits import site_for
 from aigc_bench.plan.records.demand import Colocation
 from aigc_bench.plan.records.plan import Option, Plan
-from aigc_bench.plan.risk.limits import hindrance
+from aigc_bench.plan.risk.fleet_service import hindrance
 from tests.plan.build import exact, make_demand, make_machine, make_site
 from tests.plan.demands import demand_of, plan_of, text_of
 

@@ -14,7 +14,7 @@ from aigc_bench.plan.records.machine import Capability, Machine
 from aigc_bench.plan.records.plan import Option
 from aigc_bench.plan.records.rules import Rules
 from aigc_bench.plan.risk.analysis import context_of
-from aigc_bench.plan.risk.scenario_context import Drifts, ScenarioContext
+from aigc_bench.plan.risk.scenarios import Drifts, ScenarioContext
 from aigc_bench.plan.sizing.fleets import job_load, service_load
 from aigc_bench.plan.stats.estimates import estimate
 from tests.plan.build import make_capability, make_demand, make_job, make_machine, make_rules, make_service, make_site

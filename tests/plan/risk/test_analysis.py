@@ -14,15 +14,14 @@ from aigc_bench.core.records import Estimate
 from aigc_bench.plan.options.assemble import ranked
 from aigc_bench.plan.output.contract import contract
 from aigc_bench.plan.output.plan_view import plan_view
+from aigc_bench.plan.output.risk_view import lower_regret
 from aigc_bench.plan.records.demand import Constraints, Demand
 from aigc_bench.plan.records.plan import Plan
 from aigc_bench.plan.records.risk import Regret
-from aigc_bench.plan.risk.advice import lower_regret
-from aigc_bench.plan.risk.analysis import certain, tornado_of
+from aigc_bench.plan.risk.analysis import certain, regrets, tornado_of
 from aigc_bench.plan.risk.fleet_service import serves
 from aigc_bench.plan.risk.growth_path import fleet_after, growth_path
 from aigc_bench.plan.risk.probabilities import seen
-from aigc_bench.plan.risk.regret import regrets
 from aigc_bench.plan.risk.safer import BELOW, WANTED, safer
 from aigc_bench.report.plan.render import render_plan
 from tests.plan.risk.cases import (

@@ -14,8 +14,7 @@ from aigc_bench.plan.records.demand import Constraints
 from aigc_bench.plan.records.plan import Option
 from aigc_bench.plan.risk.costs import cost_of
 from aigc_bench.plan.risk.probabilities import seen, with_probabilities
-from aigc_bench.plan.risk.scenario_context import ScenarioContext
-from aigc_bench.plan.risk.scenarios import Middle
+from aigc_bench.plan.risk.scenarios import Middle, ScenarioContext
 from aigc_bench.plan.sizing.fleets import grown
 from tests.plan.risk.cases import DRIFTS, a_ground, about, uncertain_demand, uncertain_rules, uncertain_service
 from tests.plan.risk.test_cost import SCENARIOS, SEED, a_scenario, mean_of_a_walk, one_draw, share_within

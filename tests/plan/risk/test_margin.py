@@ -18,7 +18,7 @@ from aigc_bench.plan.planner import plan_demand
 from aigc_bench.plan.records.demand import Slo
 from aigc_bench.plan.records.plan import Plan
 from aigc_bench.plan.risk.fleet_service import serves
-from aigc_bench.plan.risk.safety_margin import servers_more
+from aigc_bench.plan.risk.safer import servers_more
 from aigc_bench.plan.search.selection import Spare, spare_of
 from tests.plan.risk.cases import (
     a_ground,

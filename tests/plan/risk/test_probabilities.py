@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from aigc_bench.plan.options.mixed import combined
 from aigc_bench.plan.records.demand import Constraints, Slo
 from aigc_bench.plan.records.plan import Option
-from aigc_bench.plan.risk.fleet_service import serves
-from aigc_bench.plan.risk.memory_overflow import p_out_of_memory
+from aigc_bench.plan.risk.fleet_service import p_out_of_memory, serves
 from aigc_bench.plan.risk.probabilities import p_within, seen, with_probabilities
 from tests.plan.build import exact
 from tests.plan.risk.cases import (

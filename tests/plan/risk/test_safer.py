@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from aigc_bench.plan.output.risk_view import NOTHING, safer_choices
 from aigc_bench.plan.records.demand import Constraints, Demand
 from aigc_bench.plan.records.risk import MoreServers, Safer, SaferOption
-from aigc_bench.plan.risk.advice import NOTHING, safer_choices
-from aigc_bench.plan.risk.limits import hindrance
+from aigc_bench.plan.risk.fleet_service import hindrance
 from tests.plan.build import exact
 from tests.plan.risk.cases import (
     an_option,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aigc_bench.plan.risk.waiting import Queue, erlang_c, keeps, replicas_needed
+from aigc_bench.plan.risk.load_samples import Queue, erlang_c, keeps, replicas_needed
 from aigc_bench.plan.stats import queueing
 
 

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 
 from aigc_bench.plan.hardware.hosts import Host, hosts
 from aigc_bench.plan.records.demand import Job, Service, Slo
-from aigc_bench.plan.search.candidates import NUMBERS, Candidates, stacked, why_none, with_caps
-from aigc_bench.plan.search.power_caps import power_caps
+from aigc_bench.plan.search.candidates import NUMBERS, Candidates, power_caps, stacked, why_none, with_caps
 from aigc_bench.plan.search.selection import Terms, cheapest_usd_per_year, choose, usd_per_year, work_per_s
 from tests.plan.build import exact, make_demand, make_job, make_service
 from tests.plan.demands import catalogue
