@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from aigc_bench.core.arithmetic import evaluate
-from aigc_bench.core.records import Estimate
+from aigc_bench.core.records import Basis, Estimate, MetricRow
 
 SAME = "{0}"
 """Arithmetic of a number that is another number, with a new name, source or interval."""
@@ -32,22 +32,49 @@ class Derivation(NamedTuple):
     title: str | None = None
 
 
+Number = TypeVar("Number", Estimate, MetricRow)
+
+
 class _Switch:
     """Hold whether derivations are recorded: always, except where their cost is measured."""
 
     is_on = True
 
 
-def record(number: Estimate, derivation: Derivation) -> Estimate:
+def record(number: Number, derivation: Derivation) -> Number:
     """Attach its derivation to a number that was just computed, and return the number."""
     if _Switch.is_on:
         object.__setattr__(number, "_derivation", derivation)
     return number
 
 
-def derivation_of(number: Estimate) -> Derivation | None:
+def derivation_of(number: Estimate | MetricRow) -> Derivation | None:
     """Return how a number was computed; ``None`` for one that is taken from a source."""
     return getattr(number, "_derivation", None)
+
+
+def given(
+    value: float,
+    unit: str,
+    *,
+    source: str,
+    key: str | None = None,
+    title: str | None = None,
+    basis: Basis = "modelled",
+    low: float | None = None,
+    high: float | None = None,
+) -> Estimate:
+    """Return a number that is taken from a source, exact unless it has ends, under its own key."""
+    ends = {"low": value if low is None else low, "high": value if high is None else high}
+    found = Estimate(value=value, **ends, unit=unit, basis=basis, source=source)
+    return record(found, Derivation(None, key=key, title=title))
+
+
+def number_of(row: MetricRow) -> Estimate | None:
+    """Return a metric's number with what it was computed from; ``None`` where that was not recorded."""
+    found = derivation_of(row)
+    number = found.inputs[0] if found is not None and found.inputs else None
+    return number if isinstance(number, Estimate) else None
 
 
 def changed(number: Estimate, **changes: Any) -> Estimate:

@@ -416,7 +416,12 @@ class RunInfo(Record):
 
 
 class MetricRow(Record):
-    """One case and metric, as ``show --json`` prints it: a number never travels without unit, basis and verdict."""
+    """One case and metric, as ``show --json`` prints it: a number never travels without unit, basis and verdict.
+
+    Like an Estimate, it may know what it was computed from (``core.derivation``).
+    """
+
+    __slots__ = ("_derivation",)
 
     case: str
     workload: str

@@ -16,12 +16,25 @@ from aigc_bench.analyze.metrics import metric_of
 from aigc_bench.catalog.loader import Catalogue
 from aigc_bench.catalog.records import AcceleratorSpec
 from aigc_bench.core import registry
+from aigc_bench.core.derivation import SAME, Derivation, Places, given, number_of, record, restated
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.messages import message
-from aigc_bench.core.records import AUDIO_ITEM, Case, Count, Estimate, MetricRow
+from aigc_bench.core.records import AUDIO_ITEM, Case, Estimate, MetricRow
 from aigc_bench.predict.closed_form.collectives import collective_s
 from aigc_bench.predict.closed_form.columns import Unanswered
 from aigc_bench.predict.closed_form.language_rows import language_row
+from aigc_bench.predict.derivations import (
+    CORRECTION,
+    LIVE,
+    closed_form,
+    devices_of,
+    fitted,
+    flops_per_step,
+    items_per_step,
+    modelled,
+    peak_number,
+    stage_number,
+)
 from aigc_bench.predict.engines import SERVED
 from aigc_bench.predict.fitting.calibration import Calibration, shipped_calibration
 from aigc_bench.predict.fitting.posterior import Z_80, LogEstimate, Posterior
@@ -44,6 +57,8 @@ SUREST = 0.999
 SURE_FIT = 0.95
 """Probability below which a case is marked ``may_not_fit``."""
 
+FITS = "P(peak <= usable memory), both lognormal by their intervals, of the peak that fits worst"
+WATTS = "idle power + shares of arithmetic and of memory traffic in the step x what they draw at most (predict/roofline/power.py)"
 _SERVED_METRICS: Mapping[str, str] = {"throughput": "throughput", "ttft": "ttft", "tpot": "tpot"}
 
 
@@ -133,7 +148,8 @@ def _served(
                 message("{id} on {spec_id}: {problem}.", id=case.id, spec_id=spec.id, problem=problem),
                 message("See docs/method.md for what is calibrated."),
             ) from None
-        yield _row(case, metric, estimate_rows([row], calibration=calibration)[0], item="token", precision=text)
+        answer = closed_form(estimate_rows([row], calibration=calibration)[0], row, unit=metric_of(metric, item="token").unit)
+        yield _row(case, metric, answer, item="token", precision=text)
 
 
 def _traced(
@@ -149,33 +165,36 @@ def _traced(
     times = stage_times(case, spec, trace, posterior=posterior)
     reduce = _gradient_reduction(case, spec, trace, catalogue=catalogue)
     step = _step_time(case, spec, trace, times=times, reduce=reduce, posterior=posterior)
+    made = items_per_step(case, trace)
     items = case.devices * sum(stage.repeats * stage.items for stage in trace.stages)
     memory = _memory(case, spec, trace, catalogue=catalogue, posterior=posterior, libraries=libraries)
     fit_reasons = _fits(memory["p_fits"])
     reasons = (*_grounds(case, posterior, machine=machine_of(spec)), *fit_reasons)
-    rows = {"throughput": _scaled_inverse(step, items, unit=f"{trace.item}s/s"), "step_time": step}
+    rate = _scaled_inverse(step, items, unit=f"{trace.item}s/s")
+    rows = {"throughput": record(rate, Derivation("{0} / {1}", (made, step))), "step_time": step}
     rows |= {f"stage_time.{name}": time for name, time in times.items()}
     rows |= _derived_latencies(times, trace)
     if trace.item == AUDIO_ITEM and case.mode == "infer":
-        rows["rtf"] = _estimate(
-            *(case.batch_size * case.devices * seconds / items for seconds in (step.value, step.low, step.high)), unit="s"
+        batch = given(case.batch_size, "sequences", source="batch size of the case", key="batch_size", title="batch size")
+        rows["rtf"] = modelled(
+            *(case.batch_size * case.devices * seconds / items for seconds in (step.value, step.low, step.high)),
+            unit="s",
+            derivation=Derivation("{0} * {1} * {2} / {3}", (batch, devices_of(case), step, made)),
         )
     for metric, estimate in rows.items():
         yield _row(case, metric, estimate, item=trace.item, reasons=reasons)
     for metric, estimate in memory.items():
         yield _row(case, metric, estimate, item=trace.item, reasons=reasons)
-    yield from _power_rows(case, spec, trace, step, items=items, reasons=reasons, posterior=posterior)
+    yield from _power_rows(case, spec, trace, step, made=made, reasons=reasons, posterior=posterior)
 
 
 def stage_times(case: Case, spec: AcceleratorSpec, trace: OpTrace, *, posterior: Posterior | None = None) -> dict[str, Estimate]:
     """Seconds of all repeats of each stage in one step, from the traced operators."""
-    own = posterior or uninformed()
-    return {
-        stage.name: _above(
-            _ideal_s(stage, spec, case), own.estimate(stage_quantity(stage, spec, case=case, machine=machine_of(spec)))
-        )
-        for stage in trace.stages
-    }
+    own, found = posterior or uninformed(), dict[str, Estimate]()
+    for stage in trace.stages:
+        quantity = stage_quantity(stage, spec, case=case, machine=machine_of(spec))
+        found[stage.name] = stage_number(stage, own.estimate(quantity), quantity, floor=_ideal_s(stage, spec, case))
+    return found
 
 
 def _step_time(
@@ -184,19 +203,23 @@ def _step_time(
     """The stages' sum; its interval knows that they err together as far as they share effects."""
     machine = machine_of(spec)
     parts = [posterior.estimate(stage_quantity(stage, spec, case=case, machine=machine)) for stage in trace.stages]
-    whole = _above(sum(_ideal_s(stage, spec, case) for stage in trace.stages), posterior.added(parts))
+    floor = sum(_ideal_s(stage, spec, case) for stage in trace.stages)
+    low, high = (max(end, floor) for end in posterior.added(parts).interval())
     value = sum(time.value for time in times.values())
-    return _estimate(value + reduce.value, min(whole.low, value) + reduce.low, max(whole.high, value) + reduce.high, unit="s")
+    of = Places()
+    words = of.plus([*times.values(), reduce])
+    return modelled(
+        value + reduce.value,
+        min(low, value) + reduce.low,
+        max(high, value) + reduce.high,
+        unit="s",
+        derivation=Derivation(words, tuple(of.inputs), "sum of the stages + reduction of the gradients"),
+    )
 
 
 def _ideal_s(stage: StageTrace, spec: AcceleratorSpec, case: Case) -> float:
     """What no prediction is shorter than; rates that probes achieved are no limit of the hardware."""
     return 0.0 if spec.basis == "measured" else roofline.ideal_s(stage, spec, precision=case.precision)
-
-
-def _above(floor: float, found: LogEstimate) -> Estimate:
-    low, high = found.interval()
-    return _estimate(*(max(figure, floor) for figure in (found.value, low, high)), unit="s")
 
 
 def _grounds(case: Case, posterior: Posterior, *, machine: str) -> tuple[str, ...]:
@@ -211,18 +234,15 @@ def _grounds(case: Case, posterior: Posterior, *, machine: str) -> tuple[str, ..
     return (INFORMED,) if f"engine={case.backend}|{case.engine}" in known else (TRACED_CAUTION,)
 
 
-def _estimate(value: float, low: float, high: float, *, unit: str) -> Estimate:
-    return Estimate(value=value, low=low, high=high, unit=unit, basis="modelled", source=message("operator roofline and own runs"))
-
-
 def _scaled_inverse(time: Estimate, amount: float, *, unit: str) -> Estimate:
-    return _estimate(amount / time.value, amount / time.high, amount / time.low, unit=unit)
+    return modelled(amount / time.value, amount / time.high, amount / time.low, unit=unit)
 
 
 def _gradient_reduction(case: Case, spec: AcceleratorSpec, trace: OpTrace, *, catalogue: Catalogue) -> Estimate:
     """The all-reduce of data-parallel training; none in inference or on one device."""
     num_bytes = trace.gradient_bytes if case.mode == "train" else 0
-    return collective_s(num_bytes, kind="all_reduce", spec=spec, devices=case.devices, catalogue=catalogue)
+    found = collective_s(num_bytes, kind="all_reduce", spec=spec, devices=case.devices, catalogue=catalogue)
+    return record(found, Derivation(None, key="gradient_reduction", title="reduction of the gradients"))
 
 
 def _derived_latencies(times: Mapping[str, Estimate], trace: OpTrace) -> dict[str, Estimate]:
@@ -232,7 +252,9 @@ def _derived_latencies(times: Mapping[str, Estimate], trace: OpTrace) -> dict[st
     for stage, metric in (("prefill", "ttft"), ("decode", "tpot"), ("denoise", "denoising_step_time")):
         if stage in times and (metric != "tpot" or stages[stage].makes_tokens):
             time, count = times[stage], 1 if stage == "prefill" else stages[stage].repeats
-            found[metric] = _estimate(time.value / count, time.low / count, time.high / count, unit="s")
+            repeats = given(count, "repeats", source="traced", key=f"repeats.{stage}", title=f"repeats of {stage}")
+            each = modelled(time.value / count, time.low / count, time.high / count, unit="s")
+            found[metric] = record(each, Derivation("{0} / {1}", (time, repeats)))
     return found
 
 
@@ -250,8 +272,13 @@ def _memory(
     found = {metric: posterior.estimate(quantity) for metric, quantity in quantities.items()}
     usable = catalogue.usable_memory(spec)
     fits = [probability_to_fit(estimate, usable) for estimate in found.values()]
-    peaks = {metric: _estimate(estimate.value, *estimate.interval(), unit="B") for metric, estimate in found.items()}
-    return peaks | {"p_fits": _estimate(min(fits), min(fits), min(fits), unit="fraction")}
+    peaks = {
+        metric: fitted(found[metric], quantity, unit="B", key=metric, title=metric.replace("_", " "), source=LIVE)
+        for metric, quantity in quantities.items()
+    }
+    size = restated(usable, key="usable_memory", title="usable memory of the device")
+    likely = Derivation(None, (*peaks.values(), size), FITS)
+    return peaks | {"p_fits": modelled(min(fits), min(fits), min(fits), unit="fraction", derivation=likely)}
 
 
 def probability_to_fit(peak: LogEstimate, usable: Estimate) -> float:
@@ -279,25 +306,35 @@ def _power_rows(
     trace: OpTrace,
     step: Estimate,
     *,
-    items: Count,
+    made: Estimate,
     reasons: tuple[str, ...],
     posterior: Posterior,
 ) -> Iterator[MetricRow]:
     """Achieved FLOP/s and MFU, mean watts of all devices, joules per item."""
     rate = _scaled_inverse(step, trace.flops * case.devices, unit="FLOP/s")
     peak = roofline.peak_of(case_dtype(case), spec, precision=case.precision)
-    mfu = [figure / (case.devices * peak) for figure in (rate.value, rate.low, rate.high)]
+    devices = devices_of(case)
+    record(rate, Derivation("{0} * {1} / {2}", (flops_per_step(trace), devices, step)))
+    ends = [figure / (case.devices * peak) for figure in (rate.value, rate.low, rate.high)]
+    mfu = modelled(*ends, unit="fraction", derivation=Derivation("{0} / ({1} * {2})", (rate, devices, peak_number(case, spec))))
     yield _row(case, "flops_rate", rate, item=trace.item, reasons=reasons)
-    yield _row(case, "mfu", _estimate(*mfu, unit="fraction"), item=trace.item, reasons=reasons)
+    yield _row(case, "mfu", mfu, item=trace.item, reasons=reasons)
     quantity = power_quantity(case, spec, trace=trace, step_s=step.value, machine=machine_of(spec))
     if quantity is None:
         return
     found = posterior.estimate(quantity)
     limit = spec.tdp_w or math.inf
-    watts = _estimate(*(case.devices * min(figure, limit) for figure in (found.value, *found.interval())), unit="W")
+    one = fitted(found, quantity, unit="W", key="power_mean", title="power of one device", source=WATTS)
+    tdp = given(limit, "W", source=f"TDP of {spec.id}: {spec.source}, {spec.as_of}", key="tdp_w", title="TDP", basis=spec.basis)
+    watts = modelled(
+        *(case.devices * min(figure, limit) for figure in (found.value, *found.interval())),
+        unit="W",
+        derivation=Derivation("{0} * min({1}, {2})", (devices, one, tdp)),
+    )
     yield _row(case, "power_mean", watts, item=trace.item, reasons=reasons)
-    joules = (watts.value * step.value / items, watts.low * step.low / items, watts.high * step.high / items)
-    yield _row(case, "energy_per_item", _estimate(*joules, unit="J"), item=trace.item, reasons=reasons)
+    joules = [getattr(watts, end) * getattr(step, end) / made.value for end in ("value", "low", "high")]
+    energy = modelled(*joules, unit="J", derivation=Derivation("{0} * {1} / {2}", (watts, step, made)))
+    yield _row(case, "energy_per_item", energy, item=trace.item, reasons=reasons)
 
 
 def _recalibrated(row: MetricRow, case: Case, *, posterior: Posterior, machine: str) -> MetricRow:
@@ -310,14 +347,15 @@ def _recalibrated(row: MetricRow, case: Case, *, posterior: Posterior, machine: 
     left = math.sqrt(max(form**2 - before.deviation**2, 0.0) + after.deviation**2)
     width = math.exp(Z_80 * min(left, form))
     is_own = any(group.startswith("served=") for group in quantity.groups.keys() & posterior.effects.keys())
-    return row.model_copy(
-        update={
-            "value": after.value,
-            "low": after.value / width,
-            "high": after.value * width,
-            "reasons": (*row.reasons, CALIBRATED if is_own else INFORMED),
-        }
-    )
+    ends = {"value": after.value, "low": after.value / width, "high": after.value * width}
+    changed = row.model_copy(update={**ends, "reasons": (*row.reasons, CALIBRATED if is_own else INFORMED)})
+    number = number_of(row)
+    if number is None:
+        return changed
+    name = f"{row.metric}.correction"
+    factor = given(after.value / row.value, "ratio", source=CORRECTION, key=name, title=f"correction of {row.metric}")
+    moved = Estimate(**ends, unit=number.unit, basis="modelled", source=number.source)
+    return record(changed, Derivation(SAME, (record(moved, Derivation("{0} * {1}", (number, factor))),)))
 
 
 def _row(
@@ -326,7 +364,7 @@ def _row(
     """One predicted metric; what surely does not fit is invalid, what is assumed or may not fit is suspect."""
     metric = metric_of(metric_id, item=item)
     codes = (*estimate.reasons, *reasons)
-    return MetricRow(
+    row = MetricRow(
         case=case.id,
         workload=case.workload,
         preset=case.preset,
@@ -346,3 +384,4 @@ def _row(
         verdict="invalid" if "does_not_fit" in codes else "suspect" if set(codes) - _NOTES else "valid",
         reasons=codes,
     )
+    return record(row, Derivation(SAME, (estimate,), metric.formula))

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from aigc_bench.cli.amounts import MOST_DEVICES, MOST_ITEMS, MOST_REQUESTS, MOST_SEED, Amount, Count
-from aigc_bench.cli.output import json_option, number_cells, print_json, print_table
-from aigc_bench.cli.terminal import say
+from aigc_bench.cli.output import json_option, number_cells, print_json, print_table, width
+from aigc_bench.cli.terminal import say, say_document
 from aigc_bench.core.messages import message
 
 if TYPE_CHECKING:
@@ -79,6 +79,12 @@ _AMOUNT = Amount()
 )
 @click.option("--requests", type=_REQUESTS, metavar="N", help=message("Requests to simulate (default 2000, or all of the trace)."))
 @click.option("--seed", type=_SEED, metavar="N", help=message("Random seed of arrivals and lengths (default 0)."))
+@click.option(
+    "--explain",
+    "key",
+    metavar="KEY",
+    help=message("Show how a predicted metric is derived, such as throughput; `list` has all."),
+)
 @json_option
 @click.pass_context
 def command(
@@ -100,6 +106,7 @@ def command(
     parallel: str | None,
     settings: tuple[str, ...],
     scenario: str,
+    key: str | None,
     as_json: bool,
     **_load: object,
 ) -> None:
@@ -118,6 +125,7 @@ def command(
         raise click.UsageError(message("--change overrides keys of the config.json of --model; add --model"))
     if profile is not None:
         _refuse(context, with_profile=True, names=("mode", "engine", "precision", "batch_size", "devices", "parallel", "settings"))
+        _refuse(context, with_profile=True, names=("key",))
         _refuse(context, with_profile=True, names=("scenario", *_LOAD))
         found = api.predict_profile(profile, accelerators=accelerators, runs=runs)
     else:
@@ -129,7 +137,11 @@ def command(
             load=_load_of(context) if scenario == "server" else None,
         )  # fmt: skip
         found = api.predict(query, accelerators=accelerators, runs=runs)
-    if as_json:
+    if key is not None:
+        from aigc_bench.predict.explained import explain
+
+        say_document(explain(found.rows, key, width=width(116)))
+    elif as_json:
         _print_json(found.rows)
     else:
         _print(found.rows)

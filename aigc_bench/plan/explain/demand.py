@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from aigc_bench.core.records import Estimate, Record
+from aigc_bench.core.trail import Trail, slug
 from aigc_bench.plan.explain.assumptions import title_of
-from aigc_bench.plan.explain.step import Trail, slug
 from aigc_bench.plan.records.demand import Arrival, Demand, Site
 from aigc_bench.plan.records.plan import Plan
 from aigc_bench.plan.sizing.fleets import LAST, MEAN, grown, off_peak_share

@@ -1,16 +1,14 @@
-"""``plan --explain list``: list every key of a plan in groups, and find the keys nearest to an unknown one."""
+"""``plan --explain list``: list every key of a plan in groups."""
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-from aigc_bench.core.units import quantity, scale
+from aigc_bench.core.trail import Trail
+from aigc_bench.core.trail_text import said
 from aigc_bench.core.visible import visible
-from aigc_bench.plan.explain.step import Trail
 
 KEY_WIDTH = 56
-NEAREST = 3
 HEADINGS: Mapping[str, str] = {
     "demand": "Demand",
     "growth": "Demand",
@@ -68,21 +66,3 @@ def _heading(name: str) -> str:
     is_split = parts[0] in ("factors", "loads") or (parts[0] == "demand" and parts[1] in ("services", "jobs", "datasets"))
     owner = parts[2] if parts[0] == "demand" and len(parts) > 2 else parts[1] if len(parts) > 1 else ""
     return f"{found}: {owner}" if is_split else found
-
-
-def said(value: float, unit: str, *, significant: int = 3) -> str:
-    """Return a number with its unit; whole numbers without decimals."""
-    factor, printed = scale(value, unit)
-    is_whole = value == round(value) and abs(value) < 1e6 and factor == 1.0 and not unit.startswith("usd")
-    return f"{value:,.0f} {printed}".rstrip() if is_whole else quantity(value, unit, significant=significant)
-
-
-def nearest(key: str, keys: Sequence[str]) -> list[str]:
-    """Return up to three keys with similar spelling, else with a similar last part, else that contain the word."""
-    last = {name: name.rpartition(".")[2] for name in keys}
-    wanted = key.rpartition(".")[2]
-    close = difflib.get_close_matches(key, keys, n=NEAREST, cutoff=0.7)
-    ends = difflib.get_close_matches(wanted, list(dict.fromkeys(last.values())), n=NEAREST, cutoff=0.7)
-    close += [name for end in ends for name in keys if last[name] == end]
-    close += [name for name in keys if wanted.lower() in name.lower()]
-    return list(dict.fromkeys(close))[:NEAREST]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from aigc_bench.core.derivation import Derivation, derivation_of, record
 from aigc_bench.core.records import Estimate, Record
-from aigc_bench.plan.explain.step import Trail, slug
+from aigc_bench.core.trail import Trail, slug
 from aigc_bench.plan.money.cash_by_year import cash_by_year
 from aigc_bench.plan.records.assessment import Assessment
 from aigc_bench.plan.records.demand import Demand

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from aigc_bench.core.derivation import derivation_of
-from aigc_bench.plan.explain.step import Trail
+from aigc_bench.core.trail import Trail
 from aigc_bench.plan.records.plan import Plan
 from aigc_bench.plan.risk.analysis import FEW
 from aigc_bench.plan.risk.counted_risk import FEW_SCENARIOS, SCENARIOS, path_key, scenarios_of

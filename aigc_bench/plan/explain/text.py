@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Iterator
-
-from aigc_bench.core.arithmetic import in_words
 from aigc_bench.core.errors import UsageError
-from aigc_bench.core.records import Estimate
-from aigc_bench.core.units import digits
-from aigc_bench.core.visible import visible
+from aigc_bench.core.trail import Trail
+from aigc_bench.core.trail_text import WIDTH, derivation, nearest
 from aigc_bench.plan.explain.demand import add_demand
-from aigc_bench.plan.explain.listing import listing, nearest, said
+from aigc_bench.plan.explain.listing import listing
 from aigc_bench.plan.explain.option import Place, add_option
 from aigc_bench.plan.explain.replayed import add_replay
 from aigc_bench.plan.explain.risk import add_risk, add_scenarios
-from aigc_bench.plan.explain.step import SAME, Step, Trail
 from aigc_bench.plan.records.plan import Option, Plan
 from aigc_bench.plan.stats.estimates import counted
 
 LIST = "list"
-WIDTH = 116
-LEAST = 44
-"""Least width of a line, however deep it is indented."""
-PLAIN = ("ratio", "fraction", "count")
-"""Units that are not printed in a calculation."""
 ENDS = ("required", "available", "headroom", "usd", "peak", "accelerators_busy_at_peak", "p_cheapest", "regret_usd", "low", "high")
 """Numbers shown for a key that stands for several: a factor, a line of the bill, a load, an alternative, a tornado bar."""
 CERTAINTY = ("p_slo", "p_budget", "p_oom")
@@ -61,7 +50,7 @@ def explain(plan: Plan, key: str, *, width: int = WIDTH) -> str:
         near = nearest(key, keys)
         hint = f"Did you mean {' or '.join(near)}? " if near else ""
         raise UsageError(f"unknown key of the plan {key!r}.", f"{hint}`--explain list` lists all {len(keys)} keys.")
-    return "\n\n".join("\n".join(_derivation(trail, one, plan, width=width)) for one in found)
+    return "\n\n".join("\n".join(derivation(trail, one, short=lambda full: short(full, plan), width=width)) for one in found)
 
 
 def resolve(trail: Trail, plan: Plan, key: str) -> list[str]:
@@ -84,28 +73,6 @@ def short(key: str, plan: Plan) -> str:
     return next((key.removeprefix(f"options.{option.rank}.") for option in _best(plan)), key)
 
 
-def printed(value: Estimate) -> str:
-    """Return a number with its interval and its basis."""
-    text = said(value.value, value.unit)
-    if value.low != value.high:
-        text += f" ({said(value.low, value.unit)} to {said(value.high, value.unit)})"
-    return f"{text}, {value.basis}"
-
-
-def in_numbers(trail: Trail, step: Step) -> str | None:
-    """Return the step's arithmetic with the numbers of its inputs in SI units; ``None`` if it has none."""
-    if step.arithmetic is None or step.arithmetic == "{0}":
-        return None
-    return in_words(step.arithmetic, [_plain(trail[key].value) for key in step.inputs])
-
-
-def _plain(value: Estimate) -> str:
-    number = digits(value.value, significant=4) if value.value % 1 or abs(value.value) >= 1e6 else f"{value.value:,.0f}"
-    if value.unit.lower().startswith("usd"):
-        return f"${number}{value.unit[3:]}"
-    return number if value.unit in PLAIN else f"{number} {value.unit}"
-
-
 def _best(plan: Plan) -> tuple[Option, ...]:
     return (plan.recommended,) if plan.recommended else plan.options[:1]
 
@@ -120,40 +87,3 @@ def _named(plan: Plan, key: str) -> tuple[Option, ...]:
     if not found:
         raise UsageError(f"unknown key of the plan {key!r}: it has options 1 to {len(plan.options)}.")
     return found
-
-
-def _derivation(trail: Trail, key: str, plan: Plan, *, width: int) -> Iterator[str]:
-    """Yield the lines of a step and everything below it; repeated steps are only named."""
-    seen: set[str] = set()
-
-    def lines(one: str, depth: int) -> Iterator[str]:
-        """Yield the lines of a step, indented by its depth, and of its inputs."""
-        step, indent = trail[one], "  " * depth
-        name = step.title if depth else step.title[:1].upper() + step.title[1:]
-        again = ", see above" if one in seen and (step.inputs or step.source) else ""
-        yield from _wrapped(f"{name}: {printed(step.value)}{again}  [{short(one, plan)}]", indent, width=width)
-        if one in seen:
-            return
-        seen.add(one)
-        if step.formula and step.formula != SAME:
-            yield from _wrapped(f"formula: {step.formula}", f"{indent}  ", width=width)
-        numbers = in_numbers(trail, step)
-        if numbers:
-            yield from _wrapped(f"= {numbers}", f"{indent}  ", width=width)
-        if step.source:
-            yield from _wrapped(f"source: {step.source}", f"{indent}  ", width=width)
-        for child in step.inputs:
-            yield from lines(child, depth + 1)
-
-    yield from lines(key, 0)
-
-
-def _wrapped(text: str, indent: str, *, width: int) -> list[str]:
-    return textwrap.wrap(
-        visible(text),
-        width=max(width, len(indent) + LEAST),
-        initial_indent=indent,
-        subsequent_indent=f"{indent}    ",
-        break_long_words=False,
-        break_on_hyphens=False,
-    )

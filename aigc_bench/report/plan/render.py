@@ -6,9 +6,8 @@ import html
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from aigc_bench.plan.explain.listing import said
-from aigc_bench.plan.explain.step import SAME, Step, Trail
-from aigc_bench.plan.explain.text import in_numbers
+from aigc_bench.core.trail import SAME, Step, Trail
+from aigc_bench.core.trail_text import in_numbers, said
 from aigc_bench.plan.output.plan_view import PlanView
 from aigc_bench.report.base import Rendered
 from aigc_bench.report.charts import script_json

@@ -9,8 +9,8 @@ from typing import Protocol
 from markupsafe import Markup
 
 from aigc_bench.core.records import Estimate
+from aigc_bench.core.trail import Step, Trail
 from aigc_bench.core.units import chance, scale
-from aigc_bench.plan.explain.step import Step, Trail
 from aigc_bench.plan.explain.text import trail_of
 from aigc_bench.plan.output.plan_view import PlanView
 from aigc_bench.plan.output.shown import Chance, Shown

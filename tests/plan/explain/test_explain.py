@@ -15,8 +15,8 @@ from aigc_bench.cli import main
 from aigc_bench.core.derivation import derivation_of, recomputed
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.records import Estimate
-from aigc_bench.plan.explain.listing import nearest
-from aigc_bench.plan.explain.step import Trail, slug
+from aigc_bench.core.trail import Trail, slug
+from aigc_bench.core.trail_text import nearest
 from aigc_bench.plan.explain.text import explain, resolve, short, trail_of
 from aigc_bench.plan.output.contract import contract
 from aigc_bench.plan.output.plan_view import plan_view

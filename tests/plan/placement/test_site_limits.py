@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from aigc_bench.plan.explain.step import Trail
+from aigc_bench.core.trail import Trail
 from aigc_bench.plan.explain.text import trail_of
 from aigc_bench.plan.placement.site_limits import site_for
 from aigc_bench.plan.records.demand import Colocation

@@ -1,6 +1,6 @@
-"""Hold the derivation of a plan's numbers: steps with their inputs, by key, as the numbers' own graph has them.
+"""Hold the derivation of numbers: steps with their inputs, by key, as the numbers' own graph has them (``core.derivation``).
 
-A step is computed (it has a formula and the keys of its inputs) or a leaf (it has a source). Keys are the paths of
+A step is computed (it has a formula and the keys of its inputs) or a leaf (it has a source). Keys of a plan are the paths of
 ``plan --json``: list entries by name, options by rank, parts from 1: ``options.1.factors.power.required``. A number is found again
 as the object that it is, or by the key that its computation recorded; never by its value.
 """
@@ -185,7 +185,8 @@ class Trail:
         if name is None and found is not None and found.arithmetic is not None:
             return self._expanded(found, key, at, inputs) or ""
         if name is None or name == key:
-            name = self.add(f"{key}.input_{len(inputs) + 1}", one.source or f"input in {one.unit}", one, at=at)
+            title = found.title if found is not None and found.title else one.source
+            name = self.add(f"{key}.input_{len(inputs) + 1}", title or f"input in {one.unit}", one, at=at)
         if name not in inputs:
             inputs.append(name)
         return f"{{{inputs.index(name)}}}"

@@ -1,0 +1,104 @@
+"""Print how a number is derived, down to its leaves, with formulae, sources and basis."""
+
+from __future__ import annotations
+
+import difflib
+import textwrap
+from collections.abc import Callable, Iterator, Sequence
+
+from aigc_bench.core.arithmetic import in_words
+from aigc_bench.core.records import Estimate
+from aigc_bench.core.trail import SAME, Step, Trail
+from aigc_bench.core.units import digits, quantity, scale
+from aigc_bench.core.visible import visible
+
+NEAREST = 3
+WIDTH = 116
+LEAST = 44
+"""Least width of a line, however deep it is indented."""
+PLAIN = ("ratio", "fraction", "count")
+"""Units that are not printed in a calculation."""
+
+
+def printed(value: Estimate) -> str:
+    """Return a number with its interval and its basis."""
+    text = said(value.value, value.unit)
+    if value.low != value.high:
+        text += f" ({said(value.low, value.unit)} to {said(value.high, value.unit)})"
+    return f"{text}, {value.basis}"
+
+
+def in_numbers(trail: Trail, step: Step) -> str | None:
+    """Return the step's arithmetic with the numbers of its inputs in SI units; ``None`` if it has none."""
+    if step.arithmetic is None or step.arithmetic == "{0}":
+        return None
+    return in_words(step.arithmetic, [_plain(trail[key].value) for key in step.inputs])
+
+
+def _plain(value: Estimate) -> str:
+    number = digits(value.value, significant=4) if value.value % 1 or abs(value.value) >= 1e6 else f"{value.value:,.0f}"
+    if value.unit.lower().startswith("usd"):
+        return f"${number}{value.unit[3:]}"
+    return number if value.unit in PLAIN else f"{number} {value.unit}"
+
+
+def derivation(trail: Trail, key: str, *, short: Callable[[str], str], width: int = WIDTH) -> Iterator[str]:
+    """Yield the lines of a step and everything below it; repeated steps are only named. ``short`` shortens a key."""
+    seen: set[str] = set()
+
+    def lines(one: str, depth: int) -> Iterator[str]:
+        """Yield the lines of a step, indented by its depth, and of its inputs."""
+        step, indent = trail[one], "  " * depth
+        name = step.title if depth else step.title[:1].upper() + step.title[1:]
+        again = ", see above" if one in seen and (step.inputs or step.source) else ""
+        yield from _wrapped(f"{name}: {printed(step.value)}{again}  [{short(one)}]", indent, width=width)
+        if one in seen:
+            return
+        seen.add(one)
+        if step.formula and step.formula != SAME:
+            yield from _wrapped(f"formula: {step.formula}", f"{indent}  ", width=width)
+        numbers = in_numbers(trail, step)
+        if numbers:
+            yield from _wrapped(f"= {numbers}", f"{indent}  ", width=width)
+        if step.source:
+            yield from _wrapped(f"source: {step.source}", f"{indent}  ", width=width)
+        for child in step.inputs:
+            yield from lines(child, depth + 1)
+
+    yield from lines(key, 0)
+
+
+def _wrapped(text: str, indent: str, *, width: int) -> list[str]:
+    return textwrap.wrap(
+        visible(text),
+        width=max(width, len(indent) + LEAST),
+        initial_indent=indent,
+        subsequent_indent=f"{indent}    ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def said(value: float, unit: str, *, significant: int = 3) -> str:
+    """Return a number with its unit; whole numbers without decimals."""
+    factor, printed = scale(value, unit)
+    is_whole = value == round(value) and abs(value) < 1e6 and factor == 1.0 and not unit.startswith("usd")
+    return f"{value:,.0f} {printed}".rstrip() if is_whole else quantity(value, unit, significant=significant)
+
+
+def nearest(key: str, keys: Sequence[str]) -> list[str]:
+    """Return up to three keys with similar spelling, else with a similar last part, else that contain the word."""
+    last = {name: name.rpartition(".")[2] for name in keys}
+    wanted = key.rpartition(".")[2]
+    close = difflib.get_close_matches(key, keys, n=NEAREST, cutoff=0.7)
+    ends = difflib.get_close_matches(wanted, list(dict.fromkeys(last.values())), n=NEAREST, cutoff=0.7)
+    close += [name for end in ends for name in keys if last[name] == end]
+    close += [name for name in keys if wanted.lower() in name.lower()]
+    return list(dict.fromkeys(close))[:NEAREST]
+
+
+def key_list(trail: Trail) -> str:
+    """Return every key with its number and title, one a line."""
+    size = max((len(key) for key in trail), default=0)
+    steps = [trail[key] for key in trail]
+    return "\n".join(visible(f"{one.key:<{size}}  {said(one.value.value, one.value.unit)}  {one.title}") for one in steps)

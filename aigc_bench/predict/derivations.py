@@ -1,0 +1,91 @@
+"""Numbers of a prediction that know what they were computed from (``core.derivation``): ideal, modelled and fitted."""
+
+from __future__ import annotations
+
+from aigc_bench.catalog.records import AcceleratorSpec
+from aigc_bench.core.derivation import Derivation, changed, given, record
+from aigc_bench.core.messages import message
+from aigc_bench.core.records import Case, Estimate
+from aigc_bench.predict.closed_form.columns import ModelRow
+from aigc_bench.predict.fitting.posterior import LogEstimate, Quantity
+from aigc_bench.predict.roofline import roofline
+from aigc_bench.predict.roofline.quantities import case_dtype
+from aigc_bench.predict.tracing.optrace import OpTrace, StageTrace
+
+SOURCE = message("operator roofline and own runs")
+CORRECTION = "effects of machine, engine, family and kind of operator: as fitted on your own runs, else 1 with their usual spread"
+OPERATORS = (
+    "sum over the traced operators of the larger of FLOPs / peak and bytes / bandwidth, with the engine's efficiency; or their "
+    "dispatch on the host, whichever is longer (on a CPU both)"
+)
+LIVE = "live tensors of the traced step, with what allocator, libraries and context take beyond them (predict/memory/peak.py)"
+IDEAL = "FLOPs of every operator / peak of its dtype: no prediction is shorter"
+
+
+def modelled(value: float, low: float, high: float, *, unit: str, derivation: Derivation | None = None) -> Estimate:
+    """Return a predicted number with the ends of its 80 % interval."""
+    found = Estimate(value=value, low=low, high=high, unit=unit, basis="modelled", source=SOURCE)
+    return found if derivation is None else record(found, derivation)
+
+
+def unadjusted(quantity: Quantity) -> float:
+    """Return a quantity without any effect: parts are added, of a part's alternatives the largest counts."""
+    return sum(max(sum(term.amount for term in terms) for terms in alternatives) for alternatives in quantity.parts)
+
+
+def fitted(found: LogEstimate, quantity: Quantity, *, unit: str, key: str, title: str, source: str) -> Estimate:
+    """Return a modelled quantity as its value without effects times the correction that the effects are."""
+    low, high = found.interval()
+    base = unadjusted(quantity)
+    before = given(base, unit, source=source, key=f"{key}.uncorrected", title=f"{title} before correction")
+    own, words = f"{key}.correction", f"correction of {title}"
+    factor = given(found.value / base, "ratio", source=CORRECTION, key=own, title=words, low=low / base, high=high / base)
+    return modelled(found.value, low, high, unit=unit, derivation=Derivation("{0} * {1}", (before, factor)))
+
+
+def stage_number(stage: StageTrace, found: LogEstimate, quantity: Quantity, *, floor: float) -> Estimate:
+    """Return the seconds of a stage's repeats in a step, at least ``floor`` seconds."""
+    key, title = f"stage_time.{stage.name}", f"time in {stage.name}"
+    free = fitted(found, quantity, unit="s", key=key, title=title, source=OPERATORS)
+    if not floor:
+        return free
+    least = given(floor, "s", source=IDEAL, key=f"{key}.ideal", title=f"least time in {stage.name}")
+    ends = (max(figure, floor) for figure in (free.value, free.low, free.high))
+    return modelled(*ends, unit="s", derivation=Derivation("max({0}, {1})", (free, least)))
+
+
+def closed_form(answer: Estimate, row: ModelRow, *, unit: str) -> Estimate:
+    """Return the answer of a closed form with its inputs, as columns of the form."""
+    inputs = tuple(
+        given(value, "count", source=f"input of the closed form {row.track}", key=f"inputs.{name}", title=name.replace("_", " "))
+        for name, value in row.columns.items()
+    )
+    named = changed(answer, unit=answer.unit or unit)
+    return record(named, Derivation(None, inputs, f"closed form {row.track}, calibrated on published results (docs/method.md)"))
+
+
+def items_per_step(case: Case, trace: OpTrace) -> Estimate:
+    """Return the items that one step of all devices finishes."""
+    each = sum(stage.repeats * stage.items for stage in trace.stages)
+    unit, words = f"{trace.item}s/step", "traced: repeats x items of every stage"
+    one = given(each, unit, source=words, key="items_per_device", title="items of a step on one device")
+    number = modelled(*(3 * (case.devices * each,)), unit=unit)
+    return record(number, Derivation("{0} * {1}", (devices_of(case), one), None, None, "items_per_step", "items of a step"))
+
+
+def devices_of(case: Case) -> Estimate:
+    """Return the devices of a case."""
+    return given(case.devices, "devices", source="devices of the case", key="devices", title="devices")
+
+
+def flops_per_step(trace: OpTrace) -> Estimate:
+    """Return the FLOPs of a step on one device."""
+    source = "counted on the traced operators"
+    return given(trace.flops, "FLOP/step", source=source, key="flops_per_step", title="FLOPs of a step on one device")
+
+
+def peak_number(case: Case, spec: AcceleratorSpec) -> Estimate:
+    """Return the dense peak of one device for what the case multiplies."""
+    peak = roofline.peak_of(case_dtype(case), spec, precision=case.precision)
+    source = f"dense peak of {spec.id} for {case_dtype(case)}: {spec.source}, {spec.as_of}"
+    return given(peak, "FLOP/s", source=source, key="peak_flops", title="dense peak of one device", basis=spec.basis)
