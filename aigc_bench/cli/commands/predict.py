@@ -137,19 +137,24 @@ def command(
             load=_load_of(context) if scenario == "server" else None,
         )  # fmt: skip
         found = api.predict(query, accelerators=accelerators, runs=runs)
-    if key is not None:
-        from aigc_bench.predict.explained import explain
-
-        say_document(explain(found.rows, key, width=width(116)))
-    elif as_json:
-        _print_json(found.rows)
-    else:
-        _print(found.rows)
+    _show(found.rows, key=key, as_json=as_json)
     if out is not None:
         file = api.prediction_report(
             found, title=message("Profile {profile}", profile=profile) if profile is not None else str(what or model), out=out
         )
         say(message("report: {file}", file=file), err=True)
+
+
+def _show(rows: Sequence[tuple[str, MetricRow]], *, key: str | None, as_json: bool) -> None:
+    """Print the rows, or the derivation of one metric."""
+    if key is not None:
+        from aigc_bench.predict.explained import explain
+
+        say_document(explain(rows, key, width=width(116)))
+    elif as_json:
+        _print_json(rows)
+    else:
+        _print(rows)
 
 
 def _refuse(context: click.Context, *, with_profile: bool, names: tuple[str, ...]) -> None:
