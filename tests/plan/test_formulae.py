@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aigc_bench.plan.site import heat as cooling
+from aigc_bench.plan.site import power_chain as cooling
 from aigc_bench.plan.sizing import checkpoints as checkpoint
 from aigc_bench.plan.stats import queueing
 

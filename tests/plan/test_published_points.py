@@ -13,7 +13,7 @@ import pytest
 
 from aigc_bench.plan.hardware.hosts import Host, hosts
 from aigc_bench.plan.money.annuity import annuity, annuity_factor
-from aigc_bench.plan.site.heat import AIR_BTU_PER_HOUR_PER_CFM_F, airflow_cfm, btu_per_hour
+from aigc_bench.plan.site.power_chain import AIR_BTU_PER_HOUR_PER_CFM_F, airflow_cfm, btu_per_hour
 from aigc_bench.plan.site.room import RoomNeed, make_room
 from aigc_bench.plan.sizing.checkpoints import interval_s, mtti_s, overhead
 from aigc_bench.plan.sizing.rules import rules_from

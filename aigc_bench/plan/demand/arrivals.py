@@ -1,14 +1,11 @@
-"""Read and derive arrivals.
-
-Read a trace of arrivals that a demand file names: a table with the column ``arrival_s``, one request per row.
-
-Derive the peak rate, the mean rate and the daily profile of requests from what a demand states.
+"""Derive the peak rate, the mean rate and the daily profile of requests from what a demand states.
 
     users    users * active share * requests per user and minute / 60 * peak factor
     rate     the stated rate at the peak
     hourly   the busiest of 24 hours, requests an hour / 3600 * peak factor
     trace    requests/s of the busiest minute of a file of arrival times
 
+A trace is a table with the column ``arrival_s``, one request per row.
 ``duty`` is mean over peak; ``cv2`` of a trace is that of the gaps between its requests.
 """
 

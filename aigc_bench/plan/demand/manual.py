@@ -1,9 +1,4 @@
-"""Help to write a demand file: commented examples, and every key.
-
-Offer example demands: commented demand files for common uses, one TOML file each in ``scenarios/``.
-
-Print the table of every key of a demand file, generated from the records.
-"""
+"""Help to write a demand file: commented examples, one TOML file each in ``scenarios/``, and a table of every key."""
 
 from __future__ import annotations
 

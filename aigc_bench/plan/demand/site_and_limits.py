@@ -1,8 +1,6 @@
-"""Read the site, its limits and the finance of a demand.
+"""Convert site, finance, limits and data of a demand file to records, with the keys that factors add to the site.
 
-Add the keys of factors to the site of a demand file.
-
-Convert site, finance, limits and data of a demand file to records; missing values come from the catalogue, with source.
+Missing values come from the catalogue, with source.
 """
 
 from __future__ import annotations

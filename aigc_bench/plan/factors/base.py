@@ -19,8 +19,7 @@ from aigc_bench.core.derivation import Derivation, record
 from aigc_bench.core.records import Estimate
 from aigc_bench.core.units import quantity
 from aigc_bench.plan.placement.site_limits import site_for, table_of
-from aigc_bench.plan.records.assessment import Assessment, FactorVerdict
-from aigc_bench.plan.records.cost_line import CostLine
+from aigc_bench.plan.records.assessment import Assessment, CostLine, FactorVerdict
 from aigc_bench.plan.records.demand import Demand, Job, OptionKind, Service, Site
 from aigc_bench.plan.records.loads import Fleet, Load, Placement, Pool
 from aigc_bench.plan.records.machine import Capability, Machine

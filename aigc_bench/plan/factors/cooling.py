@@ -9,7 +9,7 @@ from aigc_bench.plan.records.assessment import Assessment
 from aigc_bench.plan.records.demand import Site
 from aigc_bench.plan.records.machine import Machine
 from aigc_bench.plan.site.cooling_fit import TAKES
-from aigc_bench.plan.site.heat import airflow_cfm, btu_per_hour, tons
+from aigc_bench.plan.site.power_chain import airflow_cfm, btu_per_hour, tons
 from aigc_bench.plan.stats.estimates import assumed, estimate, scaled, zero
 
 

@@ -1,16 +1,14 @@
-"""List the hosts that can be bought or rented on a day.
+"""List hosts to buy or rent: every server of the catalogue, and every accelerator without one in a host of its own.
 
-Parts that can be bought on a day: a plan must not buy parts that are not sold.
+The unit that a plan replicates is one accelerator with its share of the server; ``machines_per_server`` is their number per server.
+
+A plan must not buy parts that are not sold on its day::
 
     announced   not available before its year of release, nor while the catalogue lists it as announced only
     old         released more than ``SOLD_FOR_YEARS`` ago, counted from the middle of its year, and no price as new of the part or
                 of a server with it within the last ``PRICE_HOLDS_YEARS``: release and second-hand prices do not count
 
 Either refuses purchases only: clouds keep renting out old parts. A machine that the user has measured counts as available.
-
-Hosts that can be bought or rented: every server of the catalogue, and every accelerator without one in a host of its own.
-
-The unit that a plan replicates is one accelerator with its share of the server; ``machines_per_server`` is their number per server.
 """
 
 from __future__ import annotations

@@ -1,11 +1,7 @@
-"""Spread a purchase over its life.
-
-Annuities and residual values. Rates are fractions per year, amounts are in one currency, taxes are left out.
+"""Annuities and residual values. Rates are fractions per year, amounts are in one currency, taxes are left out.
 
 Annuity of a purchase with residual value: ``(C - RV / (1 + r)^n) * r / (1 - (1 + r)^-n)``, for r = 0 ``(C - RV) / n``.
 Source: Brealey, Myers, Allen, Principles of Corporate Finance (equivalent annual cost).
-
-The annuity of a purchase in many Monte Carlo scenarios.
 """
 
 from __future__ import annotations

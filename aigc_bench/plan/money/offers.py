@@ -1,8 +1,6 @@
-"""List the offers of an accelerator, and the instances of an elastic rent that are paid for.
+"""Every procurement of an accelerator: owned, colocated, or rented, each with a dated price or the reason it has none.
 
-Every procurement of an accelerator: owned, colocated, or rented, each with a dated price or the reason it has none.
-
-Rented instances in the mean of the year: all of them always, or those that the hour and the windows need.
+Rented instances are paid in the mean of the year: all of them always, or those that the hour and the windows need::
 
     reserved   every instance, every hour
     elastic    mean over the 24 hours of ceil(sum of the services' accelerators in that hour / size of an instance)

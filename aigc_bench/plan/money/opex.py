@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from pydantic import Field
 
 from aigc_bench.core.records import Estimate, Record
-from aigc_bench.plan.records.cost_line import CostLine
+from aigc_bench.plan.records.assessment import CostLine
 from aigc_bench.plan.site.cooling_fit import cooling_overhead_kwh
 from aigc_bench.plan.site.power_chain import HOURS_PER_YEAR
 from aigc_bench.plan.stats.estimates import named, plus, scaled, times

@@ -19,7 +19,7 @@ from pydantic import Field
 from aigc_bench.core.derivation import Derivation, record
 from aigc_bench.core.records import Estimate, Record
 from aigc_bench.plan.money.annuity import annuity, annuity_factor, discount
-from aigc_bench.plan.records.cost_line import CostLine
+from aigc_bench.plan.records.assessment import CostLine
 from aigc_bench.plan.stats.estimates import combined, complement, named, plus, scaled, stated, times, total
 
 if TYPE_CHECKING:

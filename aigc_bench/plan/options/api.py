@@ -23,8 +23,7 @@ from aigc_bench.plan.money.apis import MODALITY_OF, ApiOffer, Consumption, api_o
 from aigc_bench.plan.money.ownership import life_of
 from aigc_bench.plan.options.assemble import by_headroom
 from aigc_bench.plan.placement.site_limits import table_of
-from aigc_bench.plan.records.assessment import Assessment
-from aigc_bench.plan.records.cost_line import CostLine
+from aigc_bench.plan.records.assessment import Assessment, CostLine
 from aigc_bench.plan.records.demand import Demand, OptionKind, Service
 from aigc_bench.plan.records.plan import Option
 from aigc_bench.plan.sizing.fleets import grown

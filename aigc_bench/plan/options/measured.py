@@ -1,8 +1,6 @@
-"""Examine machines that were measured.
+"""Make options of measured machines: as many machines like the measured one as the demand requires.
 
-What a search for options has found: the options, and what never became one.
-
-Make options of measured machines: as many machines like the measured one as the demand requires.
+``Examined`` is what any search for options returns: the options, and what never became one.
 """
 
 from __future__ import annotations

@@ -1,9 +1,4 @@
-"""Describe options, the choice among them, and why options are refused.
-
-Describe options and the choice among them in words.
-
-Summarise why no option meets a demand: the factors that rule options out, how many each, and the nearest option.
-"""
+"""Describe options, the choice among them, and the factors that rule options out."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""Write a plan as JSON and CSV.
+"""Write a plan as JSON and CSV; the same plan gives the same bytes.
 
-Build the output of ``plan --json``, the contract for programs. Estimates are ``{value, low, high, unit, basis}``.
-
-Write a plan as files: ``plan.json`` (the contract), ``options.csv`` and ``bill.csv``; the same plan gives the same bytes.
+``contract`` is the output of ``plan --json`` and ``plan.json``, on which programs rely. Estimates are
+``{value, low, high, unit, basis}``. ``options.csv`` and ``bill.csv`` have of an Estimate its value alone.
 """
 
 from __future__ import annotations

@@ -1,9 +1,4 @@
-"""Show the risk of a recommendation, and how to lower it.
-
-Sentences on how to raise P(SLO) and lower the expected regret of a plan.
-
-The risk of a recommendation as rows: probabilities, drivers, safer choices, regret, and the fleet by year.
-"""
+"""The risk of a recommendation as rows: probabilities, drivers, regret, the fleet by year, and how to lower the risk in words."""
 
 from __future__ import annotations
 

@@ -1,8 +1,6 @@
-"""Print numbers of a plan in units that can be read.
+"""Numbers as a reader sees them: named, under the key that derives them, and scaled to a unit that can be read.
 
-Scale unit costs to a count that costs at least a cent: dollars per million tokens, per image.
-
-Numbers as a reader sees them: named, scaled to a unit that can be read, under the key that derives them.
+A unit cost is given for a count of units that costs at least a cent: dollars per million tokens, per image.
 """
 
 from __future__ import annotations

@@ -1,11 +1,9 @@
-"""Put a room around an option's servers.
+"""Put a room around an option's servers: networks, storage, racks, feeds, UPS and cooling plant by the kind of site.
 
-Draw of a room's other equipment besides its servers: switches, optics and shared storage, peak and mean.
+The draw of its equipment besides the servers (switches, optics, shared storage)::
 
-peak      sum of the bill's nameplates without the servers'
-mean      peak x share (rules.beside_load): they are on by day and by night
-
-The room of an option's servers: networks, shared storage, racks, feeds, UPS and cooling plant by the kind of site.
+    peak      sum of the bill's nameplates without the servers'
+    mean      peak x share (rules.beside_load): they are on by day and by night
 """
 
 from __future__ import annotations

@@ -1,8 +1,4 @@
-"""Place the machines of an option, and find the limits of that place.
-
-Whether a purchase has a place: equipment that fits no rack, and fleets beyond any one room.
-
-Where the machines of an option stand, and whose limits apply to them.
+"""Find where the machines of an option stand, whose limits apply to them, and what has no place there.
 
 owned        the site of the demand
 colocated    the provider's racks: a number of kW each, powered and cooled; the demand's own room limits nothing there

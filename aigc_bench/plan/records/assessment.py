@@ -1,4 +1,4 @@
-"""One factor's assessment of an option."""
+"""One factor's assessment of an option, and one line of its cost."""
 
 from __future__ import annotations
 
@@ -8,6 +8,17 @@ from typing import Literal
 from pydantic import Field
 
 from aigc_bench.core.records import Estimate, Record
+
+
+class CostLine(Record):
+    """One line of a year's cost, with its formula and the formula's inputs by name."""
+
+    key: str
+    name: str
+    usd_per_year: Estimate
+    formula: str
+    inputs: Mapping[str, Estimate] = Field(default_factory=dict)
+
 
 FactorVerdict = Literal["ok", "tight", "short", "unknown", "provider"]
 """``provider``: the provider is responsible, such as a cloud for its cooling."""

@@ -12,7 +12,7 @@ from typing import Literal
 from pydantic import Field
 
 from aigc_bench.core.records import Estimate, Mode, OwnModel, Record, Setting
-from aigc_bench.plan.site.heat import DESIGN_RISE_K
+from aigc_bench.plan.site.power_chain import DESIGN_RISE_K
 
 JobKind = Literal["batch", "training", "finetuning"]
 CoolingMethod = Literal["air", "rear_door", "direct_liquid", "immersion"]

@@ -9,8 +9,7 @@ from pydantic import Field
 
 from aigc_bench.core.overview import Overview, shown
 from aigc_bench.core.records import Estimate, Record
-from aigc_bench.plan.records.assessment import Assessment
-from aigc_bench.plan.records.cost_line import CostLine
+from aigc_bench.plan.records.assessment import Assessment, CostLine
 from aigc_bench.plan.records.demand import Demand, OptionKind
 from aigc_bench.plan.records.loads import Load, Placement, Pool, Unplanned
 from aigc_bench.plan.records.machine import Machine

@@ -1,17 +1,12 @@
-"""Analyse the risk of a plan: probabilities and intervals, drivers, expected regret.
-
-Inputs that move the recommendation's cost and P(SLO) most: means over the scenarios where an input is lowest and highest.
-
-An input is reported where the two means differ by more than sampling noise: ``NUM_ERRORS`` standard errors of their difference.
-
-Expected regret of the recommendation and its nearest rivals, over the scenarios in which at least one option meets the demand.
-
-An API is assumed to meet the demand in every scenario: its provider promises that, and there is no data to check it with.
-
-Risk analysis of a plan: probabilities and intervals for its options, and the certainty of its recommendation.
+"""Analyse the risk of a plan: probabilities and intervals for its options, drivers and regret of its recommendation.
 
 The ``CLOSE`` options that rank first are computed in all scenarios, every other one in the first ``FEW`` of the same scenarios.
 Ranks do not change: options are ranked by the value at the central values of all inputs.
+
+Drivers are means over the scenarios where an input is lowest and highest; an input is reported where the two differ by more than
+sampling noise, ``NUM_ERRORS`` standard errors of their difference. Expected regret is over the scenarios in which at least one
+option meets the demand. An API is assumed to meet it in every scenario: its provider promises that, and there is no data to check
+it with.
 """
 
 from __future__ import annotations

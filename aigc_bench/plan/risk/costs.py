@@ -1,6 +1,6 @@
-"""Compute the cost of an option in every scenario.
+"""Compute the cost of an option in every scenario: each line's central value times its ratio, and the sums.
 
-Variation of each line of a year's cost: in every scenario, the ratio of its inputs to their central values.
+The ratio of a line is that of its inputs to their central values::
 
     hardware      the annuity of the purchase                       electricity   mean draw x tariff
     cooling       mean draw x (PUE - 1) x tariff                    demand        peak x PUE x charge
@@ -9,7 +9,7 @@ Variation of each line of a year's cost: in every scenario, the ratio of its inp
 
 A line of any other kind is sampled from its own interval.
 
-Cost of an option in every scenario: each line's central value times its ratio, and the sums.
+The sums::
 
     purchase   servers x price + every other line of the bill, each with its own price draw
     adders     share x (hardware + electricity + cooling + space)
@@ -30,7 +30,7 @@ from aigc_bench.plan.money.annuity import annuities, annuity
 from aigc_bench.plan.money.offers import IS_ELASTIC
 from aigc_bench.plan.money.ownership import ADDER_BASE
 from aigc_bench.plan.placement.room import other_mean_w
-from aigc_bench.plan.records.cost_line import CostLine
+from aigc_bench.plan.records.assessment import CostLine
 from aigc_bench.plan.records.machine import Machine
 from aigc_bench.plan.records.plan import Option
 from aigc_bench.plan.risk.fleet_service import ALMOST

@@ -1,10 +1,6 @@
-"""Make Estimates of what is counted over scenarios.
-
-Probabilities as Estimates that know their scenarios and inputs.
+"""Make Estimates, with their scenarios and inputs, of what is counted over scenarios: probabilities, regret, drivers, growth.
 
 The arithmetic ends at a count of scenarios: one scenario has too many numbers to print, so its sampling and seed are stated.
-
-The numbers of a plan's certainty as Estimates that know their scenarios and inputs: regret, drivers, safer choices, growth.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Tell whether a fleet meets the demand: its SLOs and deadlines, its memory, and the limits around it.
 
-Scenarios in which a fleet meets the demand: every service keeps its SLO by day, every job ends in its window by night.
+It does in scenarios in which every service keeps its SLO by day and every job ends in its window by night::
 
     by day     sum over services of the machines they need <= serving machines
     by night   sum over jobs of busy machines / machines of whole replicas that services leave <= 1
@@ -8,12 +8,11 @@ Scenarios in which a fleet meets the demand: every service keeps its SLO by day,
 By night services keep their off-peak share. Serving machines are those of the plan: spares replace failed ones and
 do not count. Sampled inputs are those that are uncertain today; failures are covered by the spares instead.
 
-The probability that a load runs out of memory: its predicted peak against the usable memory, both lognormal by their intervals.
-
+A load runs out of memory with the probability that its predicted peak exceeds the usable memory, both lognormal by their intervals.
 Loads that occupy memory one at a time are taken as independent of each other; on pooled machines the memory factor's own sum of
 all resident loads is compared. The method is the predictor's (``predict.model.probability_to_fit``), with its cap below 1.
 
-Limits that more servers would exceed: the site's power, its racks, the budgets, all in proportion to the servers.
+More servers may exceed the site's power, its racks or the budgets, which grow in proportion to the servers.
 """
 
 from __future__ import annotations

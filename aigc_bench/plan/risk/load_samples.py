@@ -1,6 +1,6 @@
 """Compute the machines that each load needs in every scenario, queues included.
 
-Waiting in many queues simultaneously, with any number of servers, also fractional.
+Waiting in many queues simultaneously, with any number of servers, also fractional::
 
     C(c, a)   1 / (rho + g x (Phi(x) / phi(x) + 2 / (3 sqrt(c))))
     rho = a / c,   g = (1 - rho) sqrt(c),   x^2 / 2 = c (rho - 1 - ln rho)
@@ -9,7 +9,7 @@ Phi and phi are the normal distribution and its density. From half load on the f
 server too; below that somewhat above it. Source: Janssen, van Leeuwaarden, Zwart, Gaussian expansions and bounds for the Poisson
 distribution applied to the Erlang B formula, Advances in Applied Probability 40 (2008).
 
-Machines that a load needs in every scenario: machines by day, machine-windows by night, the mean over the year.
+Machines by day, machine-windows by night, the mean over the year::
 
     service by day   whole replicas that answer the SLO's share in time at the peak at the end of the horizon
     job by night     items / (throughput x window x goodput x (1 - lost)), over the machines of whole replicas: share of its window

@@ -1,13 +1,11 @@
 """Find the servers or the option that reach a higher confidence.
 
-Servers added for the demanded confidence: the fewest with which an option serves in that share of the scenarios.
+A safety margin is the fewest added servers with which an option serves in the demanded share of the scenarios. These are the same
+everywhere, so an option that needs more machines in each of them never gets a smaller margin.
 
-The scenarios are the same everywhere, so an option that needs more machines in each of them never gets a smaller margin.
-
-Safer choices where the recommendation's P(SLO) is too low: the cheapest accepted option that reaches it, and added servers.
-
-Added servers cost the same as planned ones: purchase and every line grow in proportion to their number. A rent by the hour is paid
-for active hours, so servers that only the busiest scenarios need add nothing to it at the central values of all inputs.
+Where the recommendation's P(SLO) is too low, the cheapest accepted option that reaches it is named, and the servers that would.
+These cost the same as planned ones: purchase and every line grow in proportion to their number. A rent by the hour is paid for active
+hours, so servers that only the busiest scenarios need add nothing to it at the central values of all inputs.
 """
 
 from __future__ import annotations

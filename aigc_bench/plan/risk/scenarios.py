@@ -1,13 +1,10 @@
 """Sample the inputs of a plan in Monte Carlo scenarios that all its options share.
 
-Monte Carlo scenarios: every input has a random stream of its own that depends on its name and the seed alone.
+Every input has a random stream of its own that depends on its name and the seed alone. So every option is computed in the same
+scenarios, whatever the other options and their order. A fraction is cut off at 1. The first scenarios of a large number are those
+of a small number.
 
-So every option is computed in the same scenarios, whatever the other options and their order. A fraction is cut off at 1. The
-first scenarios of a large number are those of a small number.
-
-What every option of a plan shares: the demand, the rules, the Monte Carlo scenarios, the yearly volatility of prices.
-
-Movement of a price that is renegotiated over the life of a plan.
+A price that is renegotiated over the life of a plan moves::
 
     ln p(t)      a random walk with the catalogue's drift (standard deviation of the logarithm in a year) from today's price
     factor       mean of p over the life / p(0); between two contracts the price is constant

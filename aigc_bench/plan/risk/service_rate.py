@@ -1,12 +1,12 @@
-"""Sample the demand, and the rate at which a machine serves it.
+"""Sample the demand, and the rate at which a machine serves it, in every scenario.
 
-Demand of a service in every scenario: its peak, its mean, the size of a request, growth.
+Of a service its peak, its mean, the size of a request, growth::
 
-peak        the product of what the peak rate was computed from (users, active share, ... , peak factor), each sampled
-duty        mean over peak; where the hourly profile is known the mean is fixed, so a higher peak factor lowers the duty
-growth      (1 + g)^years at the end, (f - 1) / ln f in the mean over the horizon
+    peak        the product of what the peak rate was computed from (users, active share, ... , peak factor), each sampled
+    duty        mean over peak; where the hourly profile is known the mean is fixed, so a higher peak factor lowers the duty
+    growth      (1 + g)^years at the end, (f - 1) / ln f in the mean over the horizon
 
-Service rate of a load in every scenario: one common error for one engine with one load on one accelerator.
+The service rate, with one common error for one engine with one load on one accelerator::
 
     a request of a served language model   TTFT x prompt ratio + the rest x answer ratio, over the speed
     its throughput                         requests in flight x answer / that time (Little's law)

@@ -1,8 +1,4 @@
-"""List every configuration that can run a load.
-
-Power limits that are searched for an accelerator, with their effect on throughput and draw.
-
-Candidates: one row for every configuration that can run one load, over all accelerators, as columns.
+"""Candidates: one row for every configuration that can run one load, over all accelerators, as columns.
 
 A candidate is an accelerator, an engine, a number format, ranks of tensor or data parallelism, a batch (requests in flight, images
 or sequences per step) and a power limit. Its rates are of one replica; memory and watts are of one of its accelerators.

@@ -17,7 +17,7 @@ from pydantic import Field
 from aigc_bench.catalog.records import CoolingMethod
 from aigc_bench.core.derivation import Derivation, record
 from aigc_bench.core.records import Estimate, Record
-from aigc_bench.plan.site.heat import DESIGN_RISE_K, airflow_cfm, water_l_per_min
+from aigc_bench.plan.site.power_chain import DESIGN_RISE_K, airflow_cfm, water_l_per_min
 from aigc_bench.plan.stats.distributions import Z_P90
 from aigc_bench.plan.stats.estimates import estimate, named, times
 

@@ -16,7 +16,7 @@ from aigc_bench.plan.site.cooling_fit import (
     cooling_overhead_kwh,
     probability_above,
 )
-from aigc_bench.plan.site.heat import airflow_cfm, btu_per_hour
+from aigc_bench.plan.site.power_chain import airflow_cfm, btu_per_hour
 from aigc_bench.plan.stats.estimates import estimate
 
 ROOMS: tuple[RoomCooling, ...] = get_args(RoomCooling)
