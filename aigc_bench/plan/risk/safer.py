@@ -4,8 +4,8 @@ A safety margin is the fewest added servers with which an option serves in the d
 everywhere, so an option that needs more machines in each of them never gets a smaller margin.
 
 Where the recommendation's P(SLO) is too low, the cheapest accepted option that reaches it is named, and the servers that would.
-These cost the same as planned ones: purchase and every line grow in proportion to their number. A rent by the hour is paid for active
-hours, so servers that only the busiest scenarios need add nothing to it at the central values of all inputs.
+These cost the same as planned ones: purchase and every line grow in proportion to their number. A rent by the hour is paid for
+active hours, so servers that only the busiest scenarios need add nothing to it at the central values of all inputs.
 """
 
 from __future__ import annotations
