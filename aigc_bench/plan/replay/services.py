@@ -13,13 +13,12 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from scipy.stats import binom
-
 from aigc_bench.plan.records.demand import Service
 from aigc_bench.plan.records.machine import Capability
 from aigc_bench.plan.records.replay import Percentile, ReplayedService
 from aigc_bench.plan.replay.servers import promise_of, traffic_of, with_replicas
 from aigc_bench.plan.sizing.fleets import allowed_wait_s
+from aigc_bench.plan.stats.availability import exactly_k_of_n, k_of_n
 from aigc_bench.plan.stats.queueing import erlang_c, wait_quantile_s
 from aigc_bench.predict.serving.batch_queue import BatchServer
 from aigc_bench.predict.serving.capacity import Server, Servers, simulate
@@ -110,11 +109,10 @@ def with_failures(peak: Peak, share: float | None) -> float | None:
     """Return the share over the fleet's states: with k servers lost beyond the spares, the replicas on them are lost, too."""
     if share is None or peak.num_serving == 0:
         return share
-    servers, spares = peak.num_serving + peak.num_spares, peak.num_spares
-    down = binom(servers, 1 - peak.machine_availability)
-    found = float(down.cdf(spares)) * share
+    servers, up = peak.num_serving + peak.num_spares, peak.machine_availability
+    found = k_of_n(peak.num_serving, servers, availability=up) * share
     for lost in range(1, peak.num_serving):
-        probability = float(down.pmf(spares + lost))
+        probability = exactly_k_of_n(peak.num_serving - lost, servers, availability=up)
         if probability < LIKELY_ENOUGH:
             break
         left = math.floor(peak.num_replicas * (1 - lost / peak.num_serving))

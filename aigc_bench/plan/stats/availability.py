@@ -1,44 +1,37 @@
 """Spares by k-of-n binomial availability: how many identical, independent machines keep at least k of them working.
 
-    P(at least k of n work) = sum over i = k..n of C(n, i) * a^i * (1 - a)^(n - i)
+    P(at least k of n work) = sum over i = k..n of C(n, i) * a^i * (1 - a)^(n - i) = I_a(k, n - k + 1)
 
-with ``a`` the availability of one machine. Source: Barlow and Proschan, Mathematical Theory of Reliability, 1965. Failures
-that hit all machines together (a feed, a room, a bad update) are not modelled.
+with ``a`` the availability of one machine and I the regularised incomplete beta function (Abramowitz and Stegun 26.5.24). Source:
+Barlow and Proschan, Mathematical Theory of Reliability, 1965. Failures that hit all machines together (a feed, a room, a bad
+update) are not modelled.
 """
 
 from __future__ import annotations
 
 import math
 
-LARGE = 10_000
-"""Beyond this many machines the normal approximation is used: its error is far below that of any availability figure."""
-
 
 def k_of_n(needed: int, installed: int, *, availability: float) -> float:
     """Return the probability in [0, 1] that at least ``needed`` of ``installed`` machines work."""
+    # scipy.stats has this as binom.sf, and takes half a second to import; scipy.special.bdtrc is NaN from 1e12 machines on.
+    from scipy.special import betainc
+
     assert 0 <= availability <= 1, "availability is a fraction"
     if needed <= 0:
         return 1.0
     if needed > installed:
         return 0.0
-    return _upper_tail(needed, installed, availability)
+    return float(betainc(needed, installed - needed + 1, availability))
 
 
-def _upper_tail(needed: int, installed: int, availability: float) -> float:
-    """Return the sum over the number of failed machines, in logarithms to avoid overflow and cancellation."""
-    if availability in (0.0, 1.0):
-        return availability
-    if installed > LARGE:
-        spread = math.sqrt(installed * availability * (1 - availability))
-        return 0.5 * math.erfc((needed - 0.5 - installed * availability) / (spread * math.sqrt(2)))
-    few_enough = range(installed - needed + 1)
-    return min(1.0, math.fsum(math.exp(_log_pmf(failed, installed, 1 - availability)) for failed in few_enough))
+def exactly_k_of_n(working: int, installed: int, *, availability: float) -> float:
+    """Return the probability in [0, 1] that ``working`` of ``installed`` machines work and no more."""
+    from scipy.special import betaln, xlog1py, xlogy
 
-
-def _log_pmf(count: int, trials: int, probability: float) -> float:
-    """Return the logarithm of the binomial probability of ``count`` events in ``trials``."""
-    choose = math.lgamma(trials + 1) - math.lgamma(count + 1) - math.lgamma(trials - count + 1)
-    return choose + count * math.log(probability) + (trials - count) * math.log1p(-probability)
+    # The logarithm of the binomial coefficient by the beta function, since the coefficient itself overflows at 1,030 machines.
+    choose = -math.log(installed + 1) - betaln(working + 1, installed - working + 1)
+    return math.exp(choose + xlogy(working, availability) + xlog1py(installed - working, -availability))
 
 
 def spares(needed: int, *, availability: float, target: float) -> int:

@@ -1,4 +1,4 @@
-"""Spares by k-of-n availability against sums written out by hand and against scipy."""
+"""Spares by k-of-n availability against sums written out by hand and against the binomial distribution of scipy."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aigc_bench.plan.stats.availability import k_of_n, spares
+from aigc_bench.plan.stats.availability import exactly_k_of_n, k_of_n, spares
 
 
 def test_two_of_three_is_the_textbook_sum() -> None:
@@ -20,17 +20,15 @@ def test_edges_are_certain() -> None:
     assert k_of_n(1, 2, availability=0.0) == 0.0
 
 
-@pytest.mark.parametrize(("needed", "installed", "up"), [(5, 7, 0.95), (100, 104, 0.99), (900, 930, 0.98), (9_000, 9_300, 0.98)])
-def test_sums_agree_with_scipy(needed: int, installed: int, up: float) -> None:
+FLEETS = [(5, 7, 0.95), (7, 7, 0.95), (7, 7, 1.0), (100, 104, 0.99), (9_000, 9_300, 0.98), (19_900, 20_120, 0.99)]
+
+
+@pytest.mark.parametrize(("needed", "installed", "up"), FLEETS)
+def test_sums_and_terms_agree_with_scipy(needed: int, installed: int, up: float) -> None:
     from scipy.stats import binom
 
     assert k_of_n(needed, installed, availability=up) == pytest.approx(binom.sf(needed - 1, installed, up), rel=1e-9)
-
-
-def test_large_fleets_by_the_normal_law_stay_close_to_the_binomial() -> None:
-    from scipy.stats import binom
-
-    assert k_of_n(19_900, 20_120, availability=0.99) == pytest.approx(binom.sf(19_899, 20_120, 0.99), abs=0.002)
+    assert exactly_k_of_n(needed, installed, availability=up) == pytest.approx(binom.pmf(needed, installed, up), rel=1e-9)
 
 
 def test_one_machine_of_99_percent_needs_one_spare_for_three_nines() -> None:
