@@ -6,7 +6,9 @@ is the scarcest of the parts. Parts share nothing, so a mixed option pays for it
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
+from typing import TypeVar
 
 from aigc_bench.core.records import Estimate
 from aigc_bench.plan.options.assemble import by_headroom
@@ -18,49 +20,72 @@ SUMS = (
     "num_servers", "num_spares", "num_margin", "num_accelerators", "num_racks", "carbon_operation_kg", "carbon_making_kg",
 )  # fmt: skip
 """Explained numbers of an option that add up over its parts."""
+COUNTS = ("num_servers", "num_spares", "num_margin", "num_accelerators")
+ALWAYS_KNOWN = ("num_machines", "capex_usd", "opex_usd_per_year", "tco_usd")
+T = TypeVar("T")
 
 
 def combined(parts: Sequence[Option], *, reasons: Sequence[str] = ()) -> Option:
     """Return several options as one; ``parts`` serve different loads."""
     assert len(parts) > 1, "a mixed option has parts"
-    factors = {name: _scarcest([part.factors[name] for part in parts]) for name in parts[0].factors}
-    tightest = by_headroom(factors)
-    first = parts[0]
+    return parts[0].model_copy(update={**_names(parts), **_joined(parts, reasons), **_sums(parts), **_judged(parts)})
+
+
+def _names(parts: Sequence[Option]) -> dict[str, object]:
+    """Return what the option is called by: every term, provider, accelerator and server of its parts, each once."""
     kinds = {part.kind for part in parts}
-    return first.model_copy(
-        update={
-            "rank": 0,
-            "kind": first.kind if len(kinds) == 1 else "cloud" if "cloud" in kinds else first.kind,
-            "term": " + ".join(dict.fromkeys(part.term for part in parts)),
-            "provider": " + ".join(dict.fromkeys(part.provider for part in parts if part.provider)) or None,
-            "placement": "dedicated",
-            "accelerator": " + ".join(dict.fromkeys(part.accelerator or "none" for part in parts)),
-            "server": " + ".join(f"{part.num_servers} x {part.server}" for part in parts),
-            "machine": None,
-            "room": None,
-            "loads": tuple(load for part in parts for load in part.loads),
-            "parts": tuple(parts),
-            "num_machines": _sum([part.num_machines for part in parts]),
-            "num_servers": sum(part.num_servers for part in parts),
-            "num_spares": sum(part.num_spares for part in parts),
-            "num_margin": sum(part.num_margin for part in parts),
-            "misses_confidence": any(part.misses_confidence for part in parts),
-            "num_accelerators": sum(part.num_accelerators for part in parts),
-            "num_racks": _racks(parts),
-            "pools": tuple(pool for part in parts for pool in part.pools),
-            "accepted": all(part.accepted for part in parts) and not reasons,
-            "reasons": (*reasons, *(reason for part in parts for reason in part.reasons)),
-            "factors": factors,
-            "bottleneck": tightest[0] if tightest else None,
-            "next_bottleneck": tightest[1] if len(tightest) > 1 else None,
-            "costs": tuple(line for part in parts for line in part.costs),
-            "usd_per_unit": _merged([part.usd_per_unit for part in parts]),
-            "carbon_kg_per_unit": _merged([part.carbon_kg_per_unit for part in parts]),
-            **{name: _sum([getattr(part, name) for part in parts]) for name in ("capex_usd", "opex_usd_per_year", "tco_usd")},
-            "derived": _counts(parts),
-            **{name: _sum_known([getattr(part, name) for part in parts]) for name in ("energy_kwh_per_year", "carbon_kg")},
-        }
-    )
+    return {
+        "rank": 0,
+        "kind": "cloud" if "cloud" in kinds else parts[0].kind,
+        "term": _each_once(part.term for part in parts),
+        "provider": _each_once(part.provider for part in parts if part.provider) or None,
+        "placement": "dedicated",
+        "accelerator": _each_once(part.accelerator or "none" for part in parts),
+        "server": " + ".join(f"{part.num_servers} x {part.server}" for part in parts),
+        "machine": None,
+        "room": None,
+    }
+
+
+def _joined(parts: Sequence[Option], reasons: Sequence[str]) -> dict[str, object]:
+    """Return what the option has of each part, one after the other; it is refused with any of them."""
+    return {
+        "parts": tuple(parts),
+        "loads": _chained(part.loads for part in parts),
+        "pools": _chained(part.pools for part in parts),
+        "costs": _chained(part.costs for part in parts),
+        "reasons": (*reasons, *_chained(part.reasons for part in parts)),
+        "accepted": all(part.accepted for part in parts) and not reasons,
+        "misses_confidence": any(part.misses_confidence for part in parts),
+        "usd_per_unit": _merged([part.usd_per_unit for part in parts]),
+        "carbon_kg_per_unit": _merged([part.carbon_kg_per_unit for part in parts]),
+    }
+
+
+def _sums(parts: Sequence[Option]) -> dict[str, object]:
+    """Return what adds up over the parts; energy and carbon only where every part has them."""
+    return {
+        **{name: sum(getattr(part, name) for part in parts) for name in COUNTS},
+        **{name: _sum([getattr(part, name) for part in parts]) for name in ALWAYS_KNOWN},
+        **{name: _sum_known([getattr(part, name) for part in parts]) for name in ("energy_kwh_per_year", "carbon_kg")},
+        "num_racks": _racks(parts),
+        "derived": _counts(parts),
+    }
+
+
+def _judged(parts: Sequence[Option]) -> dict[str, object]:
+    """Return each factor's scarcest assessment, and the two with the least head-room."""
+    factors = {name: _scarcest([part.factors[name] for part in parts]) for name in parts[0].factors}
+    first, second, *_ = (*by_headroom(factors), None, None)
+    return {"factors": factors, "bottleneck": first, "next_bottleneck": second}
+
+
+def _each_once(names: Iterable[str]) -> str:
+    return " + ".join(dict.fromkeys(names))
+
+
+def _chained(found: Iterable[Sequence[T]]) -> tuple[T, ...]:
+    return tuple(chain.from_iterable(found))
 
 
 def _scarcest(found: Sequence[Assessment]) -> Assessment:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ import numpy as np
 
 from aigc_bench.core.derivation import Derivation, Places, record
 from aigc_bench.core.records import Estimate
-from aigc_bench.plan.money.cash_flow import CashFlow, buy_dates, cash_flow
+from aigc_bench.plan.money.cash_flow import CashFlow, Cohort, buy_dates, cash_flow
 from aigc_bench.plan.money.cash_flow import Growth as Prices
 from aigc_bench.plan.money.ownership import residual_share
 from aigc_bench.plan.records.demand import Demand, Growth
@@ -39,37 +40,65 @@ NOTE = "the fleet of a year is in place from its start; undiscounted, without ta
 NO_PURCHASE = "nothing is bought in advance: rented machines follow the demand"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Purchased:
+    """A part of an option over the horizon: its fleet by year, and for what is bought its dates and cash in stages or upfront."""
+
+    part: Option
+    fleets: Sequence[Fleet]
+    cohorts: Sequence[Cohort] = ()
+    staged: CashFlow | None = None
+    at_once: CashFlow | None = None
+
+
 def growth_path(option: Option, context: ScenarioContext, *, catalogue: Catalogue) -> GrowthPath | None:
     """Return the growth path of an option; ``None`` without growth, or where it has no machines of its own."""
     growth, parts = context.demand.growth, [one for one in option.parts or (option,) if one.machine is not None]
     if growth is None or growth.per_year.high <= 0 or not parts:
         return None
+    # A horizon of a whole number of years has no further one by a rounding error.
     ends = [min(float(year), growth.horizon_years) for year in range(1, math.ceil(growth.horizon_years - 1e-9) + 1)]
-    fleets = [[fleet_after(part, context, years) for years in ends] for part in parts]
     ratio = catalogue.constant("hardware_price_ratio_per_year")
-    bought = [index for index, part in enumerate(parts) if part.capex_usd.value > 0]
-    staged = [_cash(parts[i], _rising(fleets[i]), context.demand, ratio, catalogue) for i in bought]
-    at_once = [_cash(parts[i], [_rising(fleets[i])[-1]] * len(ends), context.demand, ratio, catalogue) for i in bought]
-    life = math.ceil(context.demand.finance.life_years)
-    cohorts = [buy_dates(_rising(fleets[i]), life_years=life) for i in bought]
-    years = tuple(
-        PathYear(
-            year=at + 1,
-            num_servers=sum(fleet[at].num_servers for fleet in fleets),
-            num_accelerators=sum(fleet[at].num_servers * _devices(part) for part, fleet in zip(parts, fleets, strict=True)),
-            bought=sum(one.count for found in cohorts for one in found if one.bought == at),
-            p_slo=_p_slo(parts, [fleet[at] for fleet in fleets], context, years=ends[at]),
-            staged_usd=_sum([flow.years[at].net_usd for flow in staged]),
-            at_once_usd=_sum([flow.years[at].net_usd for flow in at_once]),
-        )
-        for at in range(len(ends))
-    )
+    found = [_purchased(part, context, ends=ends, ratio=ratio, catalogue=catalogue) for part in parts]
+    staged, at_once = [one.staged for one in found if one.staged], [one.at_once for one in found if one.at_once]
+    years = tuple(_year(at, found, context, end=end) for at, end in enumerate(ends))
     return GrowthPath(
         years=years,
         staged_usd=_of_years(_sum([flow.tco_usd for flow in staged]), [one.staged_usd for one in years]),
         at_once_usd=_of_years(_sum([flow.tco_usd for flow in at_once]), [one.at_once_usd for one in years]),
         price_ratio=ratio,
-        note=NOTE if bought else NO_PURCHASE,
+        note=NOTE if staged else NO_PURCHASE,
+    )
+
+
+def _purchased(
+    part: Option, context: ScenarioContext, *, ends: Sequence[float], ratio: Estimate, catalogue: Catalogue
+) -> Purchased:
+    """Return the fleets at the ``ends`` of the years, and what they cost if they are bought."""
+    fleets = [fleet_after(part, context, years) for years in ends]
+    if part.capex_usd.value <= 0:
+        return Purchased(part=part, fleets=fleets)
+    needed, demand = _rising(fleets), context.demand
+    return Purchased(
+        part=part,
+        fleets=fleets,
+        cohorts=buy_dates(needed, life_years=math.ceil(demand.finance.life_years)),
+        staged=_cash(part, needed, demand, ratio, catalogue),
+        at_once=_cash(part, [needed[-1]] * len(ends), demand, ratio, catalogue),
+    )
+
+
+def _year(at: int, found: Sequence[Purchased], context: ScenarioContext, *, end: float) -> PathYear:
+    """Return the year ``at`` of all parts, which ends ``end`` years from today."""
+    fleets = [one.fleets[at] for one in found]
+    return PathYear(
+        year=at + 1,
+        num_servers=sum(fleet.num_servers for fleet in fleets),
+        num_accelerators=sum(one.fleets[at].num_servers * _devices(one.part) for one in found),
+        bought=sum(cohort.count for one in found for cohort in one.cohorts if cohort.bought == at),
+        p_slo=_p_slo([one.part for one in found], fleets, context, years=end),
+        staged_usd=_sum([one.staged.years[at].net_usd for one in found if one.staged]),
+        at_once_usd=_sum([one.at_once.years[at].net_usd for one in found if one.at_once]),
     )
 
 
