@@ -198,23 +198,31 @@ def differing_keys(base: RunInfo, other: RunInfo) -> tuple[KeyDifference, ...]:
 
 def _against(base: Run, other: Run, *, base_cases: Mapping[str, CaseAnalysis], fail_above: float | None) -> RunComparison:
     other_cases = {analysis.case.id: analysis for analysis in analyses(other)}
-    shared = [case for case in base_cases if case in other_cases and base_cases[case].scenes and other_cases[case].scenes]
+    pairs = {
+        case: (ours, theirs)
+        for case, ours in base_cases.items()
+        if ours.scenes and (theirs := other_cases.get(case)) is not None and theirs.scenes
+    }
     differing = differing_keys(base.info, other.info)
-    is_same_kernel = not any(difference.is_hardware or difference.key == "software.torch" for difference in differing)
-    changes = [change for case in shared for change in _changes(base_cases[case], other_cases[case], is_same_kernel=is_same_kernel)]
-    kind: Kind = "ranking" if any(difference.is_hardware for difference in differing) else "regression_test"
-    decided = decide(changes, fail_above=fail_above if kind == "regression_test" else None)
-    ratios = [c.other / c.base for c in decided if c.metric == "throughput" and c.verdict != "invalid" and c.other > 0]
+    is_same_hardware = not any(difference.is_hardware for difference in differing)
+    is_same_kernel = is_same_hardware and not any(difference.key == "software.torch" for difference in differing)
+    changes = [change for pair in pairs.values() for change in _changes(*pair, is_same_kernel=is_same_kernel)]
+    decided = decide(changes, fail_above=fail_above if is_same_hardware else None)
     return RunComparison(
         other=other.info.id,
-        kind=kind,
+        kind="regression_test" if is_same_hardware else "ranking",
         differing=differing,
         changes=tuple(decided),
-        throughput_ratio=geometric_mean(ratios),
-        only_in_base=tuple(case for case in base_cases if case not in shared),
-        only_in_other=tuple(case for case in other_cases if case not in shared),
+        throughput_ratio=_throughput_ratio(decided),
+        only_in_base=tuple(case for case in base_cases if case not in pairs),
+        only_in_other=tuple(case for case in other_cases if case not in pairs),
         notes=(*_notes(base.info, other.info), *_machine_notes(decided)),
     )
+
+
+def _throughput_ratio(changes: Sequence[Change]) -> float | None:
+    ratios = [c.other / c.base for c in changes if c.metric == "throughput" and c.verdict != "invalid" and c.other > 0]
+    return geometric_mean(ratios)
 
 
 def _notes(base: RunInfo, other: RunInfo) -> Iterator[str]:

@@ -65,6 +65,7 @@ ENGINES = (
     "torch-eager", "xdit", "tensorrt", "pytorch-ngc-v0", "pytorch-ngc-v2", "tensorflow", "pytorch-ngc-v1", "nemo", "llm-foundry",
     "fastertransformer", "tensorflow2", "diffusers", "megatron-bridge", "torch-compile", "torchscript", "maxtext", "other",
 )  # fmt: skip
+LANGUAGE_FAMILIES = ("llm-train", "llm-finetune")
 _OPTIMISED = frozenset({"nemo", "tensorrt", "megatron-bridge", "tensorrt-llm", "fastertransformer"})
 _DEFAULT_BATCH: Mapping[str, float] = {
     "bert": 128, "bert-train": 32, "vision-cnn": 128, "diffusion-image": 8, "diffusion-eager": 8, "audio-asr": 64,
@@ -120,26 +121,14 @@ def resolve_step_model(query: PublishedQuery) -> StepModel | None:
 
 def step_row(query: PublishedQuery, spec: AcceleratorSpec) -> ModelRow:
     """The question's columns and groups; raises ``Unanswered`` with the reason."""
-    is_energy = query.metric == "energy" and query.family == "diffusion-image"
-    if query.family == "seq2seq-rnn" and not query.is_training:
-        raise Unanswered(message("recurrent decoding is not modelled"))
-    if is_energy and spec.tdp_w is None:
-        raise Unanswered(message("no TDP is known of the accelerator"))
-    if query.metric not in RATES and query.metric not in TIMES and not is_energy:
-        raise Unanswered(
-            message(
-                "metric {metric} is not modelled for {family}", metric=query.metric, family=query.family or message("this family")
-            )
-        )
-    if query.metric in ("mfu", "model_tflops_per_gpu") and query.family not in ("llm-train", "llm-finetune"):
-        raise Unanswered(message("metric {metric} is modelled for the training of language models only", metric=query.metric))
+    _refuse(query, spec)
+    is_energy, is_language = _is_energy(query), query.family in LANGUAGE_FAMILIES
     engine = resolve_engine(query.software)
     family = _calibrated_family(query, engine)
     if family not in FAMILIES:
         raise Unanswered(message("family {family!r} is not calibrated", family=query.family))
     numbers = _number_format(query, spec)
     per_device = _batch_per_device(query, family=family, engine=engine)
-    is_language = query.family in ("llm-train", "llm-finetune")
     kind = "rate" if query.metric in RATES else "energy" if is_energy else "time"
     work = (_language_work if is_language else _model_work)(query, numbers, per_device)
     return ModelRow(
@@ -156,6 +145,26 @@ def step_row(query: PublishedQuery, spec: AcceleratorSpec) -> ModelRow:
         accelerator=spec.id,
         caution=() if query.batch is not None or query.metric.endswith("bs1") else ("batch_assumed",),
     )
+
+
+def _is_energy(query: PublishedQuery) -> bool:
+    return query.metric == "energy" and query.family == "diffusion-image"
+
+
+def _refuse(query: PublishedQuery, spec: AcceleratorSpec) -> None:
+    """Raise ``Unanswered`` for a metric or a family that the model of a step does not know."""
+    if query.family == "seq2seq-rnn" and not query.is_training:
+        raise Unanswered(message("recurrent decoding is not modelled"))
+    if _is_energy(query) and spec.tdp_w is None:
+        raise Unanswered(message("no TDP is known of the accelerator"))
+    if query.metric not in RATES | TIMES and not _is_energy(query):
+        raise Unanswered(
+            message(
+                "metric {metric} is not modelled for {family}", metric=query.metric, family=query.family or message("this family")
+            )
+        )
+    if query.metric in ("mfu", "model_tflops_per_gpu") and query.family not in LANGUAGE_FAMILIES:
+        raise Unanswered(message("metric {metric} is modelled for the training of language models only", metric=query.metric))
 
 
 def _calibrated_family(query: PublishedQuery, engine: Engine) -> str:
@@ -179,7 +188,7 @@ def _number_format(query: PublishedQuery, spec: AcceleratorSpec) -> NumberFormat
 
 def _batch_per_device(query: PublishedQuery, *, family: str, engine: Engine) -> float:
     """Items per device and step; some sources state them for all devices together."""
-    if query.family in ("llm-train", "llm-finetune"):
+    if query.family in LANGUAGE_FAMILIES:
         return (query.batch or query.gpu_count) / query.gpu_count
     if query.batch is None:
         return 1.0 if query.metric.endswith("bs1") or query.metric == "latency_p99" else _DEFAULT_BATCH[family]
@@ -217,22 +226,9 @@ def _model_work(query: PublishedQuery, numbers: NumberFormat, per_device: float)
     model = resolve_step_model(query)
     if model is None:
         raise Unanswered(message("model {model!r} is not known in family {family}", model=query.model, family=query.family))
-    flops, activation, depth, calls = model.forward_flops, model.activation_bytes, model.depth, 1.0
-    ranks = 1
-    if query.family == "bert":
-        length = query.input_len or model.reference_items
-        layers, width = _BERT_SHAPES[model.name]
-        flops, activation = (
-            flops * length + 4 * layers * length**2 * width,
-            activation * length + layers * (width / 64) * length**2 * 10,
-        )
-    elif query.family == "diffusion-image":
-        scale = (resolution_pixels(query.resolution) or model.reference_items) / model.reference_items
-        one_call = query.is_training or query.metric == "denoise_iterations"
-        calls = 1.0 if one_call else query.steps or 1.0
-        branches = 1.0 if model.name in ("flux", "sdxl-turbo") or query.is_training else 2.0
-        flops, activation = flops * scale * max(1.0, scale) ** 0.15 * calls * branches, activation * scale * calls * branches
-        ranks = query.gpu_count if resolve_engine(query.software).name == "xdit" else 1
+    flops, activation, calls = _item_work(query, model)
+    is_split = query.family == "diffusion-image" and resolve_engine(query.software).name == "xdit"
+    ranks = query.gpu_count if is_split else 1
     items = per_device * (model.reference_items if query.family in ("llm-small", "seq2seq-rnn") else 1.0)
     passes = 3.0 if query.is_training else 1.0
     width_factor = 0.6 if numbers.name in ("int8", "fp8") else numbers.activation_bytes / 2
@@ -243,12 +239,30 @@ def _model_work(query: PublishedQuery, numbers: NumberFormat, per_device: float)
         name=model.name,
         flops=flops * passes * items / ranks,
         moved_bytes=activation * passes * width_factor * items / ranks + model.params * param_bytes,
-        depth=depth * passes * calls,
+        depth=model.depth * passes * calls,
         reduced_bytes=2 * model.params * numbers.activation_bytes * (devices - 1) / devices if reduces else 0.0,
         exchanged_bytes=0.1 * activation * items / ranks if ranks > 1 else 0.0,
         items=items,
         ranks=ranks,
     )
+
+
+def _item_work(query: PublishedQuery, model: StepModel) -> tuple[float, float, float]:
+    """Return FLOPs and bytes of activations of one item at its own length or size, and the calls of the network that it takes."""
+    flops, activation = model.forward_flops, model.activation_bytes
+    if query.family == "bert":
+        # The table is linear in the length; attention adds its square: two products of two FLOPs, and the scores.
+        length = query.input_len or model.reference_items
+        layers, width = _BERT_SHAPES[model.name]
+        return flops * length + 4 * layers * length**2 * width, activation * length + layers * (width / 64) * length**2 * 10, 1.0
+    if query.family != "diffusion-image":
+        return flops, activation, 1.0
+    scale = (resolution_pixels(query.resolution) or model.reference_items) / model.reference_items
+    one_call = query.is_training or query.metric == "denoise_iterations"
+    calls = 1.0 if one_call else query.steps or 1.0
+    # Distilled models run without guidance; all others twice a step, with the prompt and without it.
+    branches = 1.0 if model.name in ("flux", "sdxl-turbo") or query.is_training else 2.0
+    return flops * scale * max(1.0, scale) ** 0.15 * calls * branches, activation * scale * calls * branches, calls
 
 
 def _offset(query: PublishedQuery, *, work: StepWork, per_device: float, is_language: bool, peak_16_bit: float) -> float:

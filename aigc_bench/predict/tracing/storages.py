@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import weakref
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -106,18 +107,26 @@ class Storages:
         made once.
         """
         made = {event.owner: epoch for epoch, event in self.history if event.num_bytes is not None}
-        freed = {event.owner for _, event in self.history if event.num_bytes is None}
         state = {entry.owner for entry in self._entries.values() if entry.role == "optimizer"}
-        left = [owner for owner, epoch in made.items() if epoch != BUILD and owner not in freed and owner not in state]
-        yield from (event for epoch, event in self.history if epoch == BUILD)
+        left = self._left_by_a_step(made, state)
         step = [(epoch, event) for epoch, event in self.history if epoch != BUILD]
+        yield from (event for epoch, event in self.history if epoch == BUILD)
         for index in range(num_steps):
+            # Owners are numbered anew in each step, so that its storages are not taken for those of the step before.
             shift = index * (self._num_seen + 1)
-            for position, (epoch, event) in enumerate(step):
-                if index == 0 or event.owner not in state:
-                    is_old = made[event.owner] == BUILD
-                    yield event if is_old else event._replace(owner=event.owner + shift)
-                is_last = position + 1 == len(step) or step[position + 1][0] != epoch
-                if is_last and index > 0:
-                    old = (owner for owner in left if made[owner] == epoch)
-                    yield from (Event(owner=owner + shift - self._num_seen - 1, num_bytes=None) for owner in old)
+            for epoch, events in itertools.groupby(step, key=lambda one: one[0]):
+                for _, event in events:
+                    if index == 0 or event.owner not in state:
+                        yield event if made[event.owner] == BUILD else event._replace(owner=event.owner + shift)
+                if index > 0:
+                    before = shift - self._num_seen - 1
+                    yield from (Event(owner=owner + before, num_bytes=None) for owner in left.get(epoch, ()))
+
+    def _left_by_a_step(self, made: Mapping[int, int], state: Collection[int]) -> Mapping[int, Sequence[int]]:
+        """Return what a step made and did not free, optimizer state aside, by the stage that made it."""
+        freed = {event.owner for _, event in self.history if event.num_bytes is None}
+        left: dict[int, list[int]] = {}
+        for owner, epoch in made.items():
+            if epoch != BUILD and owner not in freed and owner not in state:
+                left.setdefault(epoch, []).append(owner)
+        return left

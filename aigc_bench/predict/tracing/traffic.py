@@ -130,16 +130,9 @@ def traffic(known: OperatorFacts, *, inputs: Sequence[Operand], outputs: Sequenc
     written = [operand for operand in inputs if operand.is_written]
     made = sum(operand.num_bytes for operand in outputs)
     if known.name in _ROWS_READ | _ROWS_SUMMED:
-        table, *indices = inputs
-        looked_up = indices[0].num_elements * table.num_bytes // max(1, table.shape[0])
-        rows = min(looked_up if known.name in _ROWS_SUMMED else made, table.num_bytes)
-        return _split([(table.role, rows), *((i.role, i.num_bytes) for i in indices)], written_bytes=made)
+        return _lookup(known, inputs=inputs, made_bytes=made)
     if known.name in _ROWS_WRITTEN or (known.name in _ROWS_ADDED and written):
-        sources = [operand for operand in inputs if not operand.is_written]
-        rows = max((source.num_elements for source in sources), default=1) * written[0].item_bytes
-        rows = min(rows, written[0].num_bytes)
-        again = [(written[0].role, rows)] if known.name in _ROWS_ADDED else []
-        return _split([*again, *((s.role, s.num_bytes) for s in sources)], written_bytes=rows)
+        return _row_update(known, table=written[0], sources=[operand for operand in inputs if not operand.is_written])
     if known.kind == "optimizer":
         return _split([(i.role, i.num_bytes) for i in inputs], written_bytes=made + _updated_bytes(written))
     read = [operand for operand in inputs if not (operand.is_written and known.name in _OVERWRITTEN)]
@@ -147,6 +140,22 @@ def traffic(known: OperatorFacts, *, inputs: Sequence[Operand], outputs: Sequenc
     if known.is_grouped:
         shares = [(role, _expert_bytes(operand, inputs[0], experts_per_token)) for role, _, operand in _with_operands(read)]
     return _split(shares, written_bytes=made + sum(operand.num_bytes for operand in written))
+
+
+def _lookup(known: OperatorFacts, *, inputs: Sequence[Operand], made_bytes: int) -> Traffic:
+    """Return the traffic of rows taken from a table: those looked up, never more than the table holds."""
+    table, *indices = inputs
+    looked_up = indices[0].num_elements * table.num_bytes // max(1, table.shape[0])
+    rows = min(looked_up if known.name in _ROWS_SUMMED else made_bytes, table.num_bytes)
+    return _split([(table.role, rows), *((i.role, i.num_bytes) for i in indices)], written_bytes=made_bytes)
+
+
+def _row_update(known: OperatorFacts, *, table: Operand, sources: Sequence[Operand]) -> Traffic:
+    """Return the traffic of rows that are replaced in a table, or added to it and so read first."""
+    rows = max((source.num_elements for source in sources), default=1) * table.item_bytes
+    rows = min(rows, table.num_bytes)
+    again = [(table.role, rows)] if known.name in _ROWS_ADDED else []
+    return _split([*again, *((s.role, s.num_bytes) for s in sources)], written_bytes=rows)
 
 
 def expected_experts(*, num_experts: int, experts_per_token: int, num_tokens: int) -> float:
