@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from aigc_bench.cli.output import wrapped
+from aigc_bench.core.messages import joined, message
 
 if TYPE_CHECKING:
     from aigc_bench.plan.output.plan_view import PlanView
@@ -20,11 +21,11 @@ def risk(view: PlanView) -> Iterator[str]:
     found = view.risk
     if found is None:
         return
-    yield from wrapped(f"risk: {', '.join(_probabilities(found))}", indent=2, hang=4)
-    yield from _drivers("cost drivers", found.cost_drivers, is_slo=False)
-    yield from _drivers("P(SLO) drivers", found.slo_drivers, is_slo=True)
+    yield from wrapped(message("risk: {probabilities}", probabilities=joined(", ", _probabilities(found))), indent=2, hang=4)
+    yield from _drivers(message("cost drivers"), found.cost_drivers, is_slo=False)
+    yield from _drivers(message("P(SLO) drivers"), found.slo_drivers, is_slo=True)
     if found.alternative is not None:
-        yield from wrapped(f"lower expected regret: {found.alternative}", indent=2, hang=4)
+        yield from wrapped(message("lower expected regret: {alternative}", alternative=found.alternative), indent=2, hang=4)
     if found.safer is not None:
         yield from wrapped(_safer(found.safer.wanted, found.choices), indent=2, hang=4)
     if found.growth_path is not None:
@@ -36,12 +37,16 @@ def _probabilities(found: RiskView) -> Iterator[str]:
 
     for one in (found.chances.slo, found.chances.budget, found.chances.memory):
         if one.share is not None:
-            scenarios = f" over {found.num_scenarios:,} Monte Carlo scenarios" if one is found.chances.slo else ""
-            yield f"{one.name} {chance(one.share)}{scenarios}"
+            scenarios = (
+                message(" over {num_scenarios:,} Monte Carlo scenarios", num_scenarios=found.num_scenarios)
+                if one is found.chances.slo
+                else ""
+            )
+            yield message("{name} {share}{scenarios}", name=one.name, share=chance(one.share), scenarios=scenarios)
     first = next(iter(found.regret), None)
     if first is not None:
-        yield f"P(cheapest that meets the demand) {chance(first.p_cheapest)}"
-        yield f"expected regret {quantity(first.regret_usd, 'usd')}"
+        yield message("P(cheapest that meets the demand) {chance}", chance=chance(first.p_cheapest))
+        yield message("expected regret {regret}", regret=quantity(first.regret_usd, "usd"))
 
 
 def _drivers(title: str, swings: Sequence[Swing], *, is_slo: bool) -> Iterator[str]:
@@ -51,23 +56,24 @@ def _drivers(title: str, swings: Sequence[Swing], *, is_slo: bool) -> Iterator[s
     for one in swings[:TOP]:
         ends = (one.p_slo_low, one.p_slo_high) if is_slo else (one.tco_low_usd, one.tco_high_usd)
         low, high = (chance(end or 0.0) if is_slo else quantity(end, "usd") for end in ends)
-        drivers.append(f"{one.name} ({low} to {high})")
+        drivers.append(message("{name} ({low} to {high})", name=one.name, low=low, high=high))
     if drivers:
-        yield from wrapped(f"{title} (P10 to P90): {', '.join(drivers)}", indent=2, hang=4)
+        line = message("{title} (P10 to P90): {drivers}", title=title, drivers=joined(", ", drivers))
+        yield from wrapped(line, indent=2, hang=4)
 
 
 def _safer(wanted: float, choices: Sequence[str]) -> str:
     from aigc_bench.core.units import quantity
 
-    return f"to reach {quantity(wanted, 'fraction')} confidence: {'; or '.join(choices)}"
+    return message("to reach {wanted} confidence: {choices}", wanted=quantity(wanted, "fraction"), choices=joined("; or ", choices))
 
 
 def _path(found: GrowthPath, *, is_staged: bool) -> str:
     from aigc_bench.core.units import quantity
 
     counts = ", ".join(f"{one.num_servers}" for one in found.years)
-    text = f"servers required at the end of each year: {counts}"
+    text = message("servers required at the end of each year: {counts}", counts=counts)
     if not is_staged or found.staged_usd is None or found.at_once_usd is None:
         return text
     staged, upfront = (quantity(one.value, "usd") for one in (found.staged_usd, found.at_once_usd))
-    return f"{text}; phased purchase {staged}, all upfront {upfront}"
+    return message("{text}; phased purchase {staged}, all upfront {upfront}", text=text, staged=staged, upfront=upfront)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from aigc_bench.cli.output import wrapped
+from aigc_bench.core.messages import joined, message
 
 if TYPE_CHECKING:
     from aigc_bench.plan.output.check_view import CheckedService
@@ -18,8 +19,8 @@ def simulated(view: PlanView) -> Iterator[str]:
     check = view.check
     if check is None:
         return
-    verdict = "confirms the plan" if check.is_met else "DOES NOT CONFIRM THE PLAN"
-    yield f"  simulation of the peak {verdict}:"
+    verdict = message("confirms the plan") if check.is_met else message("DOES NOT CONFIRM THE PLAN")
+    yield message("  simulation of the peak {verdict}:", verdict=verdict)
     for service in check.services:
         yield from wrapped(_service(service), indent=4)
     for job in check.jobs:
@@ -31,30 +32,49 @@ def _service(row: CheckedService) -> str:
 
     one = row.found
     if one.simulated_share is None:
-        words = [f"{one.name}: no SLO; the queue {'is stable' if one.is_met else 'grows without bound'}"]
-    else:
-        analytic = "" if one.analytic_share is None else f"analytic {one.analytic_share:.1%}, "
         words = [
-            f"{one.name}: {one.simulated_share:.1%} of requests within the SLO ({analytic}target {100 * one.asked_share:.4g}%)"
+            message("{name}: no SLO; the queue is stable", name=one.name)
+            if one.is_met
+            else message("{name}: no SLO; the queue grows without bound", name=one.name)
+        ]
+    else:
+        analytic = (
+            "" if one.analytic_share is None else message("analytic {analytic_share:.1%}, ", analytic_share=one.analytic_share)
+        )
+        words = [
+            message(
+                "{name}: {simulated_share:.1%} of requests within the SLO ({analytic}target {asked_share:.4g}%)",
+                name=one.name,
+                simulated_share=one.simulated_share,
+                analytic=analytic,
+                asked_share=100 * one.asked_share,
+            )
         ]
     if one.share_interval is not None:
         low, high = one.share_interval
-        words.append(f"{low:.0%} to {high:.0%} over the interval of the predicted speed")
+        words.append(message("{low:.0%} to {high:.0%} over the interval of the predicted speed", low=low, high=high))
     for found in row.latencies:
         if found.limit_s is not None:
-            analytic = "" if found.analytic_s is None else f" (analytic {quantity(found.analytic_s, 's')})"
+            analytic = (
+                "" if found.analytic_s is None else message(" (analytic {analytic})", analytic=quantity(found.analytic_s, "s"))
+            )
             words.append(f"p{100 * found.share:g} {found.name} {quantity(found.simulated_s, 's')}{analytic}")
     if row.num_added:
-        words.append(f"{row.num_added} accelerators more than the analytic model requires")
-    return ", ".join([*words, *one.notes])
+        words.append(message("{num_added} accelerators more than the analytic model requires", num_added=row.num_added))
+    return joined(", ", [*words, *one.notes])
 
 
 def _job(one: ReplayedJob) -> str:
     from aigc_bench.core.units import quantity
 
-    usual = "never finished" if one.median_s is None else f"median {quantity(one.median_s, 's')}"
-    return (
-        f"{one.name}: {one.share_in_time:.1%} of {one.num_windows} runs meet the deadline, {usual} of {quantity(one.window_s, 's')}"
+    usual = message("never finished") if one.median_s is None else message("median {median}", median=quantity(one.median_s, "s"))
+    return message(
+        "{name}: {share_in_time:.1%} of {num_windows} runs meet the deadline, {usual} of {window}",
+        name=one.name,
+        share_in_time=one.share_in_time,
+        num_windows=one.num_windows,
+        usual=usual,
+        window=quantity(one.window_s, "s"),
     )
 
 
@@ -71,5 +91,11 @@ def next_measurement(view: PlanView) -> Iterator[str]:
         return
     where = f" on {best.accelerator}" if best.accelerator else ""
     yield from wrapped(
-        f"measure next: {best.command}{where}; it would narrow the number of accelerators by {best.shrinks_by:.0%}", indent=2
+        message(
+            "measure next: {command}{where}; it would narrow the number of accelerators by {shrinks_by:.0%}",
+            command=best.command,
+            where=where,
+            shrinks_by=best.shrinks_by,
+        ),
+        indent=2,
     )

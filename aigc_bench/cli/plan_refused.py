@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from aigc_bench.cli.output import wrapped
+from aigc_bench.core.messages import message
 
 if TYPE_CHECKING:
     from aigc_bench.plan.output.plan_view import PlanView
@@ -18,15 +19,31 @@ def nothing(view: PlanView) -> Iterator[str]:
     from aigc_bench.plan.options.wording import CONSTRAINTS, what
 
     plan, found = view.plan, view.obstacles
-    yield from wrapped(f"No option meets this demand.{f' {found.main}.' if found.main else ''}", indent=0)
+    yield from wrapped(
+        message("No option meets this demand. {main}.", main=found.main) if found.main else message("No option meets this demand."),
+        indent=0,
+    )
     yield ""
     for one in found.factors[:MOST]:
         verb = "rule" if one.factor == CONSTRAINTS else "rules"
-        alone = f", {one.alone} for this reason alone" if one.alone else ""
-        yield f"  {one.factor} {verb} out {one.count} of {found.num_options} options{alone}"
-        yield from wrapped(f"{what(one.nearest)}: {one.reason}", indent=4)
+        alone = message(", {alone} for this reason alone", alone=one.alone) if one.alone else ""
+        yield message(
+            "  {factor} {verb} out {count} of {num_options} options{alone}",
+            factor=one.factor,
+            verb=verb,
+            count=one.count,
+            num_options=found.num_options,
+            alone=alone,
+        )
+        yield from wrapped(message("{what}: {reason}", what=what(one.nearest), reason=one.reason), indent=4)
     for gap in plan.unplanned:
-        yield from wrapped(f"{gap.name}: {gap.reason}", indent=2)
+        yield from wrapped(message("{name}: {reason}", name=gap.name, reason=gap.reason), indent=2)
     if not plan.options:
         for reason in list(dict.fromkeys(one.reason for one in view.options.never))[:MOST]:
             yield from wrapped(reason, indent=2)
+
+
+def _verdict(main: str) -> str:
+    if main:
+        return message("No option meets this demand. {main}.", main=main)
+    return message("No option meets this demand.")

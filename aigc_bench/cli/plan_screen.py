@@ -11,6 +11,7 @@ from aigc_bench.cli.output import width, wrapped
 from aigc_bench.cli.plan_certainty import risk
 from aigc_bench.cli.plan_check import next_measurement, simulated, warnings
 from aigc_bench.cli.plan_refused import nothing
+from aigc_bench.core.messages import joined, message, plural, translated
 from aigc_bench.core.visible import visible
 
 if TYPE_CHECKING:
@@ -50,41 +51,46 @@ def screen(view: PlanView) -> str:
         ]
         lines += ["", *_alternatives(view)]
     lines += ["", *_footing(view)]
-    return re.sub(r"\n{3,}", "\n\n", "\n".join(visible(line.rstrip()) for line in lines))
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(visible(translated(line).rstrip()) for line in lines))
 
 
 def _headline(best: RecommendationView) -> str:
     """Return what to buy or rent, the racks, and how many of the servers are spares and safety margin."""
-    text, racks, reserve = best.what, best.option.num_racks, ", ".join(best.reserve)
-    in_racks = f", {racks} rack{'s' if racks != 1 else ''}" if racks else ""
-    return f"{text[0].upper()}{text[1:]}{in_racks}{f', including {reserve}' if reserve else ''}."
+    text, racks, reserve = translated(best.what), best.option.num_racks, joined(", ", best.reserve)
+    in_racks = plural(", {count} rack", ", {count} racks", count=racks) if racks else ""
+    what = f"{text[0].upper()}{text[1:]}"
+    if reserve:
+        return message("{what}{in_racks}, including {reserve}.", what=what, in_racks=in_racks, reserve=reserve)
+    return message("{what}{in_racks}.", what=what, in_racks=in_racks)
 
 
 def _caveats(best: RecommendationView) -> Iterator[str]:
     """Yield the options that are statistically tied, then the open questions other than unknown factors."""
-    for text in (*([best.tie] if best.tie else []), *best.questions):
+    for text in map(translated, (*([best.tie] if best.tie else []), *best.questions)):
         yield from wrapped(f"{text[0].upper()}{text[1:]}.", indent=2)
 
 
 def _loads(best: RecommendationView) -> Iterator[str]:
     for load in best.loads:
-        yield from wrapped(f"{load.name}: {_setting(load)}", indent=2)
+        yield from wrapped(message("{name}: {setting}", name=load.name, setting=_setting(load)), indent=2)
 
 
 def _setting(load: LoadRow) -> str:
     from aigc_bench.core.units import digits, quantity
 
     peak, setting = load.peak.printed, load.setting
-    words = [f"peak {digits(peak.value)} {peak.unit}"] if peak else []
+    words = [message("peak {peak} {unit}", peak=digits(peak.value), unit=peak.unit)] if peak else []
     if setting is not None:
-        ranks = f"{setting.num_per_replica} accelerator{'s' if setting.num_per_replica > 1 else ''} per replica"
-        cap = f", power limit {setting.power_cap:.0%}" if setting.power_cap < 1 else ""
-        words.append(f"{setting.preset} on {setting.engine or 'torch'} in {setting.precision or 'its native precision'}")
-        words.append(f"{ranks}, batch {setting.batch_size}{cap}")
+        ranks = plural("{count} accelerator per replica", "{count} accelerators per replica", count=setting.num_per_replica)
+        cap = message(", power limit {power_cap:.0%}", power_cap=setting.power_cap) if setting.power_cap < 1 else ""
+        precision = setting.precision or message("its native precision")
+        engine = setting.engine or "torch"
+        words.append(message("{preset} on {engine} in {precision}", preset=setting.preset, engine=engine, precision=precision))
+        words.append(message("{ranks}, batch {batch_size}{cap}", ranks=ranks, batch_size=setting.batch_size, cap=cap))
         times = (("TTFT", load.ttft), ("TPOT", load.tpot), ("request", load.latency))
         words += [f"{name} {quantity(one.value.value, 's')}" for name, one in times if one.value is not None]
         words.append(setting.basis)
-    return ", ".join(words)
+    return joined(", ", words)
 
 
 def _money(view: PlanView) -> Iterator[str]:
@@ -92,13 +98,15 @@ def _money(view: PlanView) -> Iterator[str]:
     if money is None:
         return
     years = view.plan.demand.finance.life_years
-    yield f"  total cost over {years:g} years   {_between(money.total)}"
-    yield f"  upfront {_between(money.upfront)}, per year {_between(money.per_year)}"
+    yield message("  total cost over {years:g} years   {total}", years=years, total=_between(money.total))
+    yield message("  upfront {upfront}, per year {per_year}", upfront=_between(money.upfront), per_year=_between(money.per_year))
     for one in view.unit_costs:
-        yield f"  {one.name}: {_between(one.cost)} per {one.per}"
+        yield message("  {name}: {cost} per {per}", name=one.name, cost=_between(one.cost), per=one.per)
     carbon = money.carbon.printed
     if carbon is not None:
-        yield f"  carbon {carbon.value:,.1f} t CO2e ({carbon.low:,.1f} to {carbon.high:,.1f})"
+        yield message(
+            "  carbon {carbon:,.1f} t CO2e ({low:,.1f} to {high:,.1f})", carbon=carbon.value, low=carbon.low, high=carbon.high
+        )
 
 
 def _between(number: Shown) -> str:
@@ -108,7 +116,8 @@ def _between(number: Shown) -> str:
     value = number.printed
     if value is None or value.low == value.high:
         return _amount(value)
-    return f"{_amount(value)} ({quantity(value.low, value.unit)} to {quantity(value.high, value.unit)})"
+    low, high = quantity(value.low, value.unit), quantity(value.high, value.unit)
+    return message("{amount} ({low} to {high})", amount=_amount(value), low=low, high=high)
 
 
 def _amount(value: Estimate | None) -> str:
@@ -118,14 +127,17 @@ def _amount(value: Estimate | None) -> str:
 
 
 def _factors(best: RecommendationView) -> Iterator[str]:
-    yield f"  {'FACTOR':<9} {'REQUIRED':>14} {'AVAILABLE':>14} {'HEAD-ROOM':>9}  VERDICT"
+    heads = (message("FACTOR"), message("REQUIRED"), message("AVAILABLE"), message("HEAD-ROOM"), message("VERDICT"))
+    factor, required, available, room, verdict = map(translated, heads)
+    yield f"  {factor:<9} {required:>14} {available:>14} {room:>9}  {verdict}"
     for one in best.factors:
         yield from wrapped(_factor(one), indent=2, hang=51)
 
 
 def _factor(one: FactorRow) -> str:
     required, available = (_amount(number.printed) for number in (one.required, one.available))
-    return f"{one.name:<9} {required:>14} {available:>14} {_room(one.found.headroom):>9}  {one.found.verdict}: {one.found.why}"
+    name, why = translated(one.name), translated(one.found.why)
+    return f"{name:<9} {required:>14} {available:>14} {_room(one.found.headroom):>9}  {one.found.verdict}: {why}"
 
 
 def _room(headroom: float | None) -> str:
@@ -135,8 +147,8 @@ def _room(headroom: float | None) -> str:
 def _bottlenecks(best: RecommendationView) -> Iterator[str]:
     words = [f"{one.name}, {_room(one.headroom)}" for one in best.bottlenecks]
     if words:
-        after = f"; next bottleneck: {words[1]}" if len(words) > 1 else ""
-        yield f"  bottleneck: {words[0]} head-room{after}"
+        after = message("; next bottleneck: {words}", words=words[1]) if len(words) > 1 else ""
+        yield message("  bottleneck: {words} head-room{after}", words=words[0], after=after)
 
 
 def _alternatives(view: PlanView) -> Iterator[str]:
@@ -145,21 +157,34 @@ def _alternatives(view: PlanView) -> Iterator[str]:
     if not shown:
         return
     room = width() - NUMBERS_WIDTH
-    yield f"  {'ALTERNATIVE':<{room}} {'TOTAL COST':>12} {'RELATIVE COST':>13}"
+    what, cost, ratio = map(translated, (message("ALTERNATIVE"), message("TOTAL COST"), message("RELATIVE COST")))
+    yield f"  {what:<{room}} {cost:>12} {ratio:>13}"
     for one in shown:
         relative = f"{one.relative_cost:.1f}x" if one.relative_cost is not None else "–"
-        below = " (below the required confidence)" if one.is_below_confidence else ""
-        lines = textwrap.wrap(f"{one.what}{below}", width=room - 2, break_long_words=False, break_on_hyphens=False)
+        below = message(" (below the required confidence)") if one.is_below_confidence else ""
+        what = translated(one.what) + translated(below)
+        lines = textwrap.wrap(what, width=room - 2, break_long_words=False, break_on_hyphens=False)
         yield f"  {lines[0]:<{room}} {_amount(one.option.tco_usd):>12} {relative:>13}"
         yield from (f"    {line}" for line in lines[1:])
 
 
 def _footing(view: PlanView) -> Iterator[str]:
-    options = f"{len(view.plan.options)} options, {len(view.options.refused)} refused"
-    yield f"  {view.plan.num_candidates:,} candidates evaluated, {options}; --json lists every reason."
+    options = message(
+        "{num_options} options, {num_refused} refused", num_options=len(view.plan.options), num_refused=len(view.options.refused)
+    )
+    yield message(
+        "  {num_candidates:,} candidates evaluated, {options}; --json lists every reason.",
+        num_candidates=view.plan.num_candidates,
+        options=options,
+    )
     widest = view.assumptions[:NUM_ASSUMPTIONS]
     if widest:
-        names = "; ".join(f"{one.title} [{one.key}]" for one in widest)
+        names = joined("; ", (message("{title} [{key}]", title=one.title, key=one.key) for one in widest))
         yield from wrapped(
-            f"Widest of {len(view.assumptions)} assumptions: {names}. --explain KEY shows how a number is derived.", indent=2
+            message(
+                "Widest of {num_assumptions} assumptions: {names}. --explain KEY shows how a number is derived.",
+                num_assumptions=len(view.assumptions),
+                names=names,
+            ),
+            indent=2,
         )

@@ -8,20 +8,23 @@ import click
 
 from aigc_bench.cli.output import json_option, print_json, width
 from aigc_bench.cli.terminal import say, say_document
+from aigc_bench.core.messages import message
 
 
 @click.command("plan")
 @click.argument("demand", required=False, metavar="DEMAND.toml")
-@click.option("--new", "scenario", metavar="SCENARIO", help="Write a commented example demand and exit.")
-@click.option("--run", "runs", multiple=True, metavar="RUN", help="Use this run's measurements where they match.")
-@click.option("--use-invalid", multiple=True, metavar="CASE", help="Use this case although its verdict is invalid.")
+@click.option("--new", "scenario", metavar="SCENARIO", help=message("Write a commented example demand and exit."))
+@click.option("--run", "runs", multiple=True, metavar="RUN", help=message("Use this run's measurements where they match."))
+@click.option("--use-invalid", multiple=True, metavar="CASE", help=message("Use this case although its verdict is invalid."))
 @click.option(
-    "--model", "code", multiple=True, metavar="MODULE:FUNCTION", help="Allow this code, which the demand names as a model."
+    "--model", "code", multiple=True, metavar="MODULE:FUNCTION", help=message("Allow this code, which the demand names as a model.")
 )
-@click.option("--accelerator", "accelerators", multiple=True, metavar="ID", help="Consider this accelerator only.")
-@click.option("--out", type=click.Path(path_type=Path), help="Folder for plan.html, plan.json and CSV files; with --new, the file.")
-@click.option("--explain", "key", metavar="KEY", help="Show how a number is derived, such as power or machine.price_usd.")
-@click.option("--keys", "as_keys", is_flag=True, help="List every key of a demand file and exit.")
+@click.option("--accelerator", "accelerators", multiple=True, metavar="ID", help=message("Consider this accelerator only."))
+@click.option(
+    "--out", type=click.Path(path_type=Path), help=message("Folder for plan.html, plan.json and CSV files; with --new, the file.")
+)
+@click.option("--explain", "key", metavar="KEY", help=message("Show how a number is derived, such as power or machine.price_usd."))
+@click.option("--keys", "as_keys", is_flag=True, help=message("List every key of a demand file and exit."))
 @json_option
 def command(
     demand: str | None,
@@ -50,7 +53,7 @@ def command(
     elif scenario is not None:
         _start(scenario, out)
     elif demand is None:
-        raise click.UsageError("give a DEMAND.toml, or --new SCENARIO to write one")
+        raise click.UsageError(message("give a DEMAND.toml, or --new SCENARIO to write one"))
     else:
         plan = api.plan(demand, runs=runs, use_invalid=use_invalid, accelerators=accelerators, code=code)
         from aigc_bench.plan.output.contract import contract
@@ -59,7 +62,7 @@ def command(
         view = plan_view(plan)
         if out is not None:
             api.write_plan(plan, out)
-            say(f"report: {out / 'plan.html'}", err=True)
+            say(message("report: {out}", out=out / "plan.html"), err=True)
         if key is not None:
             from aigc_bench.plan.explain.text import explain
 
@@ -76,4 +79,4 @@ def _start(scenario: str, out: Path | None) -> None:
     from aigc_bench.plan.demand.manual import new_demand
 
     written = new_demand(scenario, out=out)
-    say(f"{written}: edit it, then run `aigc-bench plan {written}`.")
+    say(message("{written}: edit it, then run `aigc-bench plan {written}`.", written=written))

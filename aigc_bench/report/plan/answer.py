@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from aigc_bench.core.messages import joined, message, plural
 from aigc_bench.core.units import chance, quantity
 from aigc_bench.plan.options.wording import what
 from aigc_bench.plan.output.plan_view import PlanView
@@ -15,7 +16,7 @@ from aigc_bench.report.plan.rests_on import in_a_line
 from aigc_bench.report.plan.view import PlanPage
 
 NAME = "plan-answer"
-TITLE = "Recommendation"
+TITLE = message("Recommendation")
 
 
 def render(page: PlanPage) -> str | None:
@@ -38,12 +39,16 @@ def confidence_words(view: PlanView, best: Option) -> Iterator[str]:
     """Yield the interval of the total cost, its basis, whether the simulation agrees, and the known probabilities."""
     cost = best.tco_usd
     if cost.low < cost.high:
-        yield f"total cost {quantity(cost.low, 'usd')} to {quantity(cost.high, 'usd')} (P10 to P90)"
+        yield message("total cost {low} to {high} (P10 to P90)", low=quantity(cost.low, "usd"), high=quantity(cost.high, "usd"))
     basis = in_a_line(view.basis)
     if basis:
         yield basis
     if best.replay is not None:
-        yield f"the simulation of the peak {'confirms' if best.replay.is_met else 'does not confirm'} the plan"
+        yield (
+            message("the simulation of the peak confirms the plan")
+            if best.replay.is_met
+            else message("the simulation of the peak does not confirm the plan")
+        )
     known = chances(best)
     for one in (known.slo, known.budget):
         if one.share is not None:
@@ -52,8 +57,12 @@ def confidence_words(view: PlanView, best: Option) -> Iterator[str]:
 
 def bound(bottlenecks: Sequence[Bottleneck]) -> str:
     """Return the bottleneck and the next one, with their head-room."""
-    words = [f"{one.name} ({quantity(one.headroom, 'fraction')} head-room)" for one in bottlenecks]
-    return "" if not words else f"Bottleneck: {words[0]}" + (f"; next bottleneck: {words[1]}" if len(words) > 1 else "")
+    words = [
+        message("{name} ({headroom} head-room)", name=one.name, headroom=quantity(one.headroom, "fraction")) for one in bottlenecks
+    ]
+    if len(words) > 1:
+        return message("Bottleneck: {first}; next bottleneck: {second}", first=words[0], second=words[1])
+    return message("Bottleneck: {first}", first=words[0]) if words else ""
 
 
 def setting_words(load: LoadRow) -> str:
@@ -62,6 +71,9 @@ def setting_words(load: LoadRow) -> str:
     if one is None:
         return ""
     words = [f"{one.workload} {one.preset}", one.engine or "", one.precision or ""]
-    words += [f"{one.num_per_replica} accelerator{'s' if one.num_per_replica > 1 else ''} per replica", f"batch {one.batch_size}"]
-    words += [f"power limit {quantity(one.power_cap, 'fraction')}"] if one.power_cap < 1 else []
-    return " · ".join(word for word in words if word)
+    words += [
+        plural("{count} accelerator per replica", "{count} accelerators per replica", count=one.num_per_replica),
+        message("batch {batch_size}", batch_size=one.batch_size),
+    ]
+    words += [message("power limit {power_cap}", power_cap=quantity(one.power_cap, "fraction"))] if one.power_cap < 1 else []
+    return joined(" · ", (word for word in words if word))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from aigc_bench.core.messages import message
 from aigc_bench.core.units import scale
 from aigc_bench.plan.records.demand import Job, Service, Slo
 from aigc_bench.report.markup import figure, template
 from aigc_bench.report.plan.view import PlanPage
 
 NAME = "plan-asked"
-TITLE = "Demand"
+TITLE = message("Demand")
 
 
 def render(page: PlanPage) -> str | None:
@@ -29,7 +30,11 @@ def slo_words(slo: Slo) -> str:
     """Return the SLO in words: ``TTFT ≤ 2 s for 95 % of requests``."""
     limits = (("TTFT", slo.ttft_s), ("TPOT", slo.tpot_s), ("latency", slo.latency_s))
     bounds = [f"{name} ≤ {stated(limit)}" for name, limit in limits if limit is not None]
-    return f"{', '.join(bounds)} for {100 * slo.percentile:g} % of requests" if bounds else "no SLO"
+    return (
+        message("{bounds} for {percentile:g} % of requests", bounds=", ".join(bounds), percentile=100 * slo.percentile)
+        if bounds
+        else message("no SLO")
+    )
 
 
 def stated(duration_s: float) -> str:
@@ -41,10 +46,16 @@ def stated(duration_s: float) -> str:
 def job_words(job: Job) -> str:
     """Return the deadline and the frequency of a job in words."""
     hours = job.window_s / 3600
-    window = f"{hours:g} h" if hours < 48 else f"{hours / 24:g} days"
+    window = f"{hours:g} h" if hours < 48 else message("{hours:g} days", hours=hours / 24)
     number = job.runs_per_day
-    often = "once a day" if number == 1 else f"{number:g} times a day" if number > 1 else f"every {1 / number:.3g} days"
-    return f"within {window}, {often}"
+    often = (
+        message("once a day")
+        if number == 1
+        else message("{number:g} times a day", number=number)
+        if number > 1
+        else message("every {number:.3g} days", number=1 / number)
+    )
+    return message("within {window}, {often}", window=window, often=often)
 
 
 def what_model(one: Service | Job) -> str:
@@ -54,21 +65,21 @@ def what_model(one: Service | Job) -> str:
 
 def _site() -> list[tuple[str, str, str]]:
     """Return title, key and why the value may be missing."""
-    unknown = "not stated"
+    unknown = message("not stated")
     return [
-        ("Electricity", "demand.site.electricity_usd_per_kwh", unknown),
-        ("Demand charge", "demand.site.demand_charge_usd_per_kw_month", unknown),
-        ("Grid carbon intensity", "demand.site.grid_g_per_kwh", unknown),
+        (message("Electricity"), "demand.site.electricity_usd_per_kwh", unknown),
+        (message("Demand charge"), "demand.site.demand_charge_usd_per_kw_month", unknown),
+        (message("Grid carbon intensity"), "demand.site.grid_g_per_kwh", unknown),
         ("PUE", "demand.site.pue", unknown),
-        ("IT power", "demand.site.power_w", unknown),
-        ("Power per rack", "demand.site.rack_power_w", unknown),
-        ("Cooling per rack", "demand.site.rack_cooling_w", unknown),
-        ("Uplink", "demand.site.egress_bits_per_s", unknown),
-        ("Availability", "demand.availability", unknown),
-        ("Growth", "demand.growth.per_year", "no growth is stated"),
-        ("Life", "demand.finance.life_years", unknown),
-        ("Discount rate", "demand.finance.discount_rate", unknown),
-        ("Residual value", "demand.finance.residual_share", unknown),
-        ("Budget, upfront", "demand.constraints.budget_usd", "no limit is stated"),
-        ("Budget per year", "demand.constraints.budget_usd_per_year", "no limit is stated"),
+        (message("IT power"), "demand.site.power_w", unknown),
+        (message("Power per rack"), "demand.site.rack_power_w", unknown),
+        (message("Cooling per rack"), "demand.site.rack_cooling_w", unknown),
+        (message("Uplink"), "demand.site.egress_bits_per_s", unknown),
+        (message("Availability"), "demand.availability", unknown),
+        (message("Growth"), "demand.growth.per_year", message("no growth is stated")),
+        (message("Life"), "demand.finance.life_years", unknown),
+        (message("Discount rate"), "demand.finance.discount_rate", unknown),
+        (message("Residual value"), "demand.finance.residual_share", unknown),
+        (message("Budget, upfront"), "demand.constraints.budget_usd", message("no limit is stated")),
+        (message("Budget per year"), "demand.constraints.budget_usd_per_year", message("no limit is stated")),
     ]

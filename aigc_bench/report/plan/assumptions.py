@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
+from aigc_bench.core.messages import joined, message
 from aigc_bench.core.records import Estimate
 from aigc_bench.core.units import quantity
 from aigc_bench.plan.explain.text import resolve
@@ -17,7 +18,7 @@ from aigc_bench.report.markup import template
 from aigc_bench.report.plan.view import PlanPage
 
 NAME = "plan-assumptions"
-TITLE = "Assumptions and sources"
+TITLE = message("Assumptions and sources")
 NUM_IN_CHART = 14
 LEAST = 0.02
 """Lower end of a bar on the logarithmic axis, for intervals that begin at 0 or nearer to it."""
@@ -56,17 +57,24 @@ def chart_of(assumptions: Sequence[Assumption]) -> Chart:
     edges = min(min(low), 0.5), max(max(high), 2.0)
     shown = [tick for tick in ticks if edges[0] <= tick <= edges[1]]
     axis = {
-        "title": {"text": "relative to its value"},
+        "title": {"text": message("relative to its value")},
         "tickvals": [rounded(math.log10(tick)) for tick in shown],
         "ticktext": [f"{tick:g}×" for tick in shown],
     }
     layout = {"xaxis": axis, "yaxis": {"type": "category", "autorange": "reversed"}, "bargap": 0.5}
-    words = "; ".join(f"{one.title}: {_with_interval(one.value)}" for one in assumptions)
+    words = joined("; ", (message("{title}: {value}", title=one.title, value=_with_interval(one.value)) for one in assumptions))
     return Chart(
         id="plan-widths",
-        title="Widest assumptions",
-        note="Low to high end relative to the value. Replace an assumption by stating your own figure in the demand file."
-        + (f" Ends below {LEAST:g}× are cut off." if min(low) <= LEAST else ""),
+        title=message("Widest assumptions"),
+        note=joined(
+            " ",
+            [
+                message(
+                    "Low to high end relative to the value. Replace an assumption by stating your own figure in the demand file."
+                ),
+                *([message("Ends below {least:g}× are cut off.", least=LEAST)] if min(low) <= LEAST else []),
+            ],
+        ),
         traces=[trace],
         layout=layout,
         words=words,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from aigc_bench.core.messages import message
 from aigc_bench.plan.options.wording import what
 from aigc_bench.report.markup import template
 from aigc_bench.report.plan.view import PlanPage
 
 NAME = "plan-bill"
-TITLE = "Bill of materials"
+TITLE = message("Bill of materials")
 
 
 def render(page: PlanPage) -> str | None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from aigc_bench.core.messages import joined, message
 from aigc_bench.core.units import quantity
 from aigc_bench.plan.money.cash_by_year import YearCash
 from aigc_bench.plan.output.shown import key_of
@@ -14,7 +15,7 @@ from aigc_bench.report.markup import template
 from aigc_bench.report.plan.view import PlanPage
 
 NAME = "plan-cash"
-TITLE = "Cash flow"
+TITLE = message("Cash flow")
 
 
 def render(page: PlanPage) -> str | None:
@@ -36,7 +37,7 @@ def render(page: PlanPage) -> str | None:
 
 def chart_of(years: tuple[YearCash, ...]) -> Chart:
     """Return bars of payments and resale, and a line of the cumulative sum."""
-    labels = ["start" if one.year == 0 else f"year {one.year}" for one in years]
+    labels = [message("start") if one.year == 0 else message("year {year}", year=one.year) for one in years]
     bars = (("purchase", "purchase_usd", "c1", 1), ("running", "running_usd", "c2", 1), ("resale", "resale_usd", "c3", -1))
     traces: list[dict[str, Any]] = []
     for name, field, color, sign in bars:
@@ -73,12 +74,13 @@ def chart_of(years: tuple[YearCash, ...]) -> Chart:
             "hovertemplate": Markup("%{x}, cumulative: $%{y:,.0f}<extra></extra>"),
         }
     )
-    layout = by_year(barmode="relative", axis="USD, per year and cumulative")
-    words = "; ".join(f"{label}: {quantity(one.net_usd.value, 'usd')}" for label, one in zip(labels, years, strict=True))
+    layout = by_year(barmode="relative", axis=message("USD, per year and cumulative"))
+    pairs = zip(labels, years, strict=True)
+    words = joined("; ", (message("{label}: {net}", label=label, net=quantity(one.net_usd.value, "usd")) for label, one in pairs))
     return Chart(
         id="plan-cash",
-        title="Cash flow",
-        note="Whiskers are the interval of the cumulative cost. Undiscounted, before tax.",
+        title=message("Cash flow"),
+        note=message("Whiskers are the interval of the cumulative cost. Undiscounted, before tax."),
         traces=traces,
         layout=layout,
         words=words,

@@ -7,16 +7,17 @@ from typing import Any
 
 from markupsafe import Markup
 
+from aigc_bench.core.messages import joined, message, translated
 from aigc_bench.core.units import quantity
 from aigc_bench.plan.output.risk_view import RiskView
 from aigc_bench.plan.records.risk import GrowthPath, Swing, Tornado
 from aigc_bench.plan.risk.counted_risk import path_key, regret_key, swing_key
 from aigc_bench.report.charts import OWN_HOVER, Chart, by_year, rounded
-from aigc_bench.report.markup import number, template
+from aigc_bench.report.markup import markup, number, template
 from aigc_bench.report.plan.view import PlanPage
 
 NAME = "plan-certainty"
-TITLE = "Risk"
+TITLE = message("Risk")
 
 
 def render(page: PlanPage) -> str | None:
@@ -44,14 +45,19 @@ def render(page: PlanPage) -> str | None:
 
 def _swings(found: RiskView) -> tuple[tuple[str, str, str, Sequence[Swing]], ...]:
     """Return the content of the charts as tables: kind, title, unit, bars."""
-    return ("cost", "Total cost", "usd", found.cost_drivers), ("slo", "P(SLO)", "fraction", found.slo_drivers)
+    return ("cost", message("Total cost"), "usd", found.cost_drivers), ("slo", "P(SLO)", "fraction", found.slo_drivers)
 
 
 def cost_tornado(found: Tornado, risk: RiskView) -> Chart | None:
     """Return the mean total cost with each input in its lowest and its highest tenth, about the mean of all scenarios."""
     bars = [(one, one.tco_low_usd, one.tco_high_usd) for one in risk.cost_drivers]
     return _tornado(
-        bars, id="plan-tornado-cost", title="Cost drivers", unit="usd", middle=found.mean_tco_usd, axis="total cost, USD"
+        bars,
+        id="plan-tornado-cost",
+        title=message("Cost drivers"),
+        unit="usd",
+        middle=found.mean_tco_usd,
+        axis=message("total cost, USD"),
     )
 
 
@@ -61,10 +67,10 @@ def slo_tornado(found: Tornado, risk: RiskView) -> Chart | None:
     return _tornado(
         bars,
         id="plan-tornado-slo",
-        title="P(SLO) drivers",
+        title=message("P(SLO) drivers"),
         unit="fraction",
         middle=found.p_slo or 0.0,
-        axis="P(every SLO and deadline met)",
+        axis=message("P(every SLO and deadline met)"),
     )
 
 
@@ -76,8 +82,8 @@ def _tornado(
     factor = 100.0 if unit == "fraction" else 1.0
     names = [one.name for one, _, _ in bars]
     traces = [
-        _side("input at P10", [low for _, low, _ in bars], bars, names, unit=unit, middle=middle, color="c2"),
-        _side("input at P90", [high for _, _, high in bars], bars, names, unit=unit, middle=middle, color="c1"),
+        _side(message("input at P10"), [low for _, low, _ in bars], bars, names, unit=unit, middle=middle, color="c2"),
+        _side(message("input at P90"), [high for _, _, high in bars], bars, names, unit=unit, middle=middle, color="c1"),
     ]
     line = {"type": "line", "x0": rounded(factor * middle), "x1": rounded(factor * middle), "y0": 0, "y1": 1, "yref": "paper"}
     layout = {
@@ -88,8 +94,16 @@ def _tornado(
         "yaxis": {"type": "category", "autorange": "reversed"},
         "shapes": [{**line, "line": {"color": "@muted", "width": 1.2, "dash": "dot"}}],
     }
-    words = "; ".join(f"{one.name}: {quantity(low, unit)} to {quantity(high, unit)}" for one, low, high in bars)
-    note = "Mean of the scenarios with the input in its lowest and in its highest tenth; dotted: the mean of all scenarios."
+    words = joined(
+        "; ",
+        (
+            message("{name}: {low} to {high}", name=one.name, low=quantity(low, unit), high=quantity(high, unit))
+            for one, low, high in bars
+        ),
+    )
+    note = message(
+        "Mean of the scenarios with the input in its lowest and in its highest tenth; dotted: the mean of all scenarios."
+    )
     return Chart(id=id, title=title, note=note, traces=traces, layout=layout, words=words, height_px=124 + 30 * len(bars))
 
 
@@ -113,8 +127,13 @@ def _side(
         "x": [rounded(factor * (value - middle)) for value in values],
         "marker": {"color": f"@{color}", "opacity": 0.85},
         "customdata": [
-            Markup("<b>{}</b><br>{:.2g} to {:.2g} times its median<br>{}: {}").format(
-                one.name, one.low, one.high, name, quantity(value, unit)
+            markup(
+                "<b>{input}</b><br>{low:.2g} to {high:.2g} times its median<br>{end}: {value}",
+                input=one.name,
+                low=one.low,
+                high=one.high,
+                end=name,
+                value=quantity(value, unit),
             )
             for (one, _, _), value in zip(bars, values, strict=True)
         ],
@@ -124,7 +143,7 @@ def _side(
 
 def path_chart(path: GrowthPath) -> Chart:
     """Return the cash flow of each year, with phased purchase and with everything bought upfront."""
-    labels = [f"year {one.year}" for one in path.years]
+    labels = [message("year {year}", year=one.year) for one in path.years]
     traces = [
         {
             "type": "bar",
@@ -132,20 +151,28 @@ def path_chart(path: GrowthPath) -> Chart:
             "x": labels,
             "y": [rounded(value.value) if (value := getattr(one, field)) else None for one in path.years],
             "marker": {"color": f"@{color}"},
-            "hovertemplate": Markup("%{{x}}, {}: $%{{y:,.0f}}<extra></extra>").format(name),
+            "hovertemplate": Markup("%{{x}}, {}: $%{{y:,.0f}}<extra></extra>").format(translated(name)),
         }
-        for name, field, color in (("phased purchase", "staged_usd", "c1"), ("all upfront", "at_once_usd", "c2"))
+        for name, field, color in ((message("phased purchase"), "staged_usd", "c1"), (message("all upfront"), "at_once_usd", "c2"))
     ]
-    layout = by_year(barmode="group", axis="cash flow of the year, USD")
-    words = "; ".join(
-        f"{label}: {quantity(one.staged_usd.value, 'usd')} phased, {quantity(one.at_once_usd.value, 'usd')} upfront"
-        for label, one in zip(labels, path.years, strict=True)
-        if one.staged_usd and one.at_once_usd
+    layout = by_year(barmode="group", axis=message("cash flow of the year, USD"))
+    words = joined(
+        "; ",
+        (
+            message(
+                "{label}: {staged} phased, {upfront} upfront",
+                label=label,
+                staged=quantity(one.staged_usd.value, "usd"),
+                upfront=quantity(one.at_once_usd.value, "usd"),
+            )
+            for label, one in zip(labels, path.years, strict=True)
+            if one.staged_usd and one.at_once_usd
+        ),
     )
-    note = "Purchase and running cost less resale, which falls in the last year."
+    note = message("Purchase and running cost less resale, which falls in the last year.")
     return Chart(
         id="plan-path",
-        title="Growth: phased or upfront purchase",
+        title=message("Growth: phased or upfront purchase"),
         note=note,
         traces=traces,
         layout=layout,

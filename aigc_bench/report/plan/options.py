@@ -8,6 +8,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from aigc_bench.core.messages import joined, message
 from aigc_bench.core.units import quantity
 from aigc_bench.plan.options.wording import what
 from aigc_bench.plan.output.money_view import Totals, UnitCost, totals
@@ -17,11 +18,11 @@ from aigc_bench.plan.output.shown import key_of
 from aigc_bench.plan.records.demand import OptionKind
 from aigc_bench.plan.records.plan import Option
 from aigc_bench.report.charts import OWN_HOVER, Chart, dollars, rounded
-from aigc_bench.report.markup import template
+from aigc_bench.report.markup import markup, template
 from aigc_bench.report.plan.view import PlanPage
 
 NAME = "plan-options"
-TITLE = "Options compared"
+TITLE = message("Options compared")
 COLORS: Mapping[OptionKind, str] = {"owned": "c1", "colocated": "c3", "cloud": "c2", "api": "c5"}
 
 
@@ -61,23 +62,39 @@ def cost_against_headroom(options: Sequence[Option], *, best: Option | None) -> 
     traces = [_dots([one for one in known if one.kind == kind], kind=kind) for kind in kinds]
     if best is not None and best in known:
         ring = {"size": 18, "symbol": "circle-open", "color": "@accent", "line": {"width": 2.5, "color": "@accent"}}
-        traces.append({**_dots([best], kind=best.kind), "name": "recommended", "marker": ring})
+        traces.append({**_dots([best], kind=best.kind), "name": message("recommended"), "marker": ring})
     costs = [one.tco_usd.value for one in known] or [1.0]
     layout = {
-        "xaxis": {"title": {"text": "total cost over the life, USD"}, **_cost_axis(costs)},
-        "yaxis": {"title": {"text": "head-room of the bottleneck, %"}, "rangemode": "tozero"},
+        "xaxis": {"title": {"text": message("total cost over the life, USD")}, **_cost_axis(costs)},
+        "yaxis": {"title": {"text": message("head-room of the bottleneck, %")}, "rangemode": "tozero"},
         "showlegend": True,
         "bare": True,
     }
-    words = "; ".join(
-        f"{what(one)}: {quantity(one.tco_usd.value, 'usd')}, {one.bottleneck} {_room(one):.0f} % head-room" for one in known[:8]
+    words = joined(
+        "; ",
+        (
+            message(
+                "{what}: {tco}, {bottleneck} {room:.0f} % head-room",
+                what=what(one),
+                tco=quantity(one.tco_usd.value, "usd"),
+                bottleneck=one.bottleneck,
+                room=_room(one),
+            )
+            for one in known[:8]
+        ),
     )
     without = len(options) - len(known)
-    note = "Up and to the left is better." + (
-        f" {without} without a limit of their own (APIs) are in the table only." if without else ""
-    )
+    note = message("Up and to the left is better.")
+    if without:
+        note = joined(" ", (note, message("{without} without a limit of their own (APIs) are in the table only.", without=without)))
     return Chart(
-        id="plan-options", title="Cost against head-room", note=note, traces=traces, layout=layout, words=words, height_px=380
+        id="plan-options",
+        title=message("Cost against head-room"),
+        note=note,
+        traces=traces,
+        layout=layout,
+        words=words,
+        height_px=380,
     )
 
 
@@ -100,7 +117,7 @@ def _hover(one: Option) -> Markup:
     words = Markup("<b>{}</b><br>{} ({} to {})<br>bottleneck: {}, {:.0f} % head-room").format(
         what(one), value, low, high, one.bottleneck, _room(one)
     )
-    return words + Markup("<br>below the required confidence") if one.misses_confidence else words
+    return words + markup("<br>below the required confidence") if one.misses_confidence else words
 
 
 def _room(option: Option) -> float:

@@ -5,17 +5,16 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from markupsafe import Markup
-
+from aigc_bench.core.messages import joined, message
 from aigc_bench.core.units import chance, quantity
 from aigc_bench.plan.output.shown import key_of
 from aigc_bench.plan.risk.rent_vs_buy import VOLUMES, OwnOrNot
 from aigc_bench.report.charts import Chart, dollars, rounded
-from aigc_bench.report.markup import number, template
+from aigc_bench.report.markup import markup, number, template
 from aigc_bench.report.plan.view import PlanPage
 
 NAME = "plan-own"
-TITLE = "Own, rent or API"
+TITLE = message("Own, rent or API")
 COLORS = ("c2", "c5", "c3", "c4", "c6", "c7")
 
 
@@ -39,8 +38,8 @@ def render(page: PlanPage) -> str | None:
 def keys_of(page: PlanPage, found: OwnOrNot) -> dict[str, str]:
     """Return the keys of the fixed and the variable cost of owning, with what they were computed from."""
     trail, at = page.figures.trail, key_of(found.own)
-    rising = trail.add("own_or_not.rising_usd_per_year", "variable cost per year", found.rising_usd_per_year, at=at)
-    fixed = trail.add("own_or_not.fixed_usd_per_year", "fixed cost of owning per year", found.fixed_usd_per_year, at=at)
+    rising = trail.add("own_or_not.rising_usd_per_year", message("variable cost per year"), found.rising_usd_per_year, at=at)
+    fixed = trail.add("own_or_not.fixed_usd_per_year", message("fixed cost of owning per year"), found.fixed_usd_per_year, at=at)
     return {"fixed": fixed, "rising": rising}
 
 
@@ -56,14 +55,22 @@ def costs(found: OwnOrNot) -> Chart:
     every = [value for trace in traces for value in trace["y"] if value]
     layout = {
         "xaxis": _volume_axis(),
-        "yaxis": {"title": {"text": "USD per year"}, **dollars(min(every), max(every))},
+        "yaxis": {"title": {"text": message("USD per year")}, **dollars(min(every), max(every))},
         "showlegend": False,
         "bare": True,
         "shapes": [_planned()],
     }
-    words = "; ".join(f"{one.name}: {quantity(one.usd_per_year.value, 'usd')} per year as planned" for one in found.rivals)
-    note = "Thick: owning, up to the capacity of the machines. Thin: the alternatives below. Dotted: the planned volume."
-    return Chart(id="plan-own-cost", title="Cost by volume", note=note, traces=traces, layout=layout, words=words, height_px=360)
+    words = joined(
+        "; ",
+        (
+            message("{name}: {cost} per year as planned", name=one.name, cost=quantity(one.usd_per_year.value, "usd"))
+            for one in found.rivals
+        ),
+    )
+    note = message("Thick: owning, up to the capacity of the machines. Thin: the alternatives below. Dotted: the planned volume.")
+    return Chart(
+        id="plan-own-cost", title=message("Cost by volume"), note=note, traces=traces, layout=layout, words=words, height_px=360
+    )
 
 
 def probabilities(found: OwnOrNot) -> Chart:
@@ -71,21 +78,31 @@ def probabilities(found: OwnOrNot) -> Chart:
     traces = []
     for rival, color in zip(found.rivals, COLORS, strict=False):
         shares = [100 * share for share in rival.p_own_cheaper]
-        traces.append(_line(f"than to {rival.name}", list(VOLUMES[: len(shares)]), shares, color=color, width=2, unit="%"))
+        traces.append(
+            _line(message("than to {name}", name=rival.name), list(VOLUMES[: len(shares)]), shares, color=color, width=2, unit="%")
+        )
     layout = {
         "xaxis": _volume_axis(),
-        "yaxis": {"title": {"text": "P(owning is cheaper), %"}, "range": [-2, 102]},
+        "yaxis": {"title": {"text": message("P(owning is cheaper), %")}, "range": [-2, 102]},
         "showlegend": False,
         "bare": True,
         "shapes": [_planned()],
     }
-    words = "; ".join(
-        f"cheaper than to {one.name} in at most {_probability(one.p_own_cheaper)} of scenarios" for one in found.rivals
+    words = joined(
+        "; ",
+        (
+            message(
+                "cheaper than to {name} in at most {probability} of scenarios",
+                name=one.name,
+                probability=_probability(one.p_own_cheaper),
+            )
+            for one in found.rivals
+        ),
     )
-    note = "Share of Monte Carlo scenarios, drawn over the intervals of prices. Colours as in the table below."
+    note = message("Share of Monte Carlo scenarios, drawn over the intervals of prices. Colours as in the table below.")
     return Chart(
         id="plan-own-chance",
-        title="Probability that owning is cheaper",
+        title=message("Probability that owning is cheaper"),
         note=note,
         traces=traces,
         layout=layout,
@@ -99,7 +116,7 @@ def _probability(shares: tuple[float, ...]) -> str:
 
 
 def _line(name: str, x: list[float], y: list[float], *, color: str, width: float, unit: str = "USD") -> dict[str, Any]:
-    value = "$%{y:,.0f} per year" if unit == "USD" else "%{y:.0f} %"
+    value = message("$%{y:,.0f} per year") if unit == "USD" else "%{y:.0f} %"
     return {
         "type": "scatter",
         "mode": "lines",
@@ -107,7 +124,7 @@ def _line(name: str, x: list[float], y: list[float], *, color: str, width: float
         "x": x,
         "y": [rounded(value) for value in y],
         "line": {"color": f"@{color}", "width": width},
-        "hovertemplate": Markup("<b>{}</b><br>%{{x:.2f}} × the planned volume: {}<extra></extra>").format(name, value),
+        "hovertemplate": markup("<b>{name}</b><br>%{{x:.2f}} × the planned volume: {value}<extra></extra>", name=name, value=value),
     }
 
 
@@ -120,7 +137,7 @@ def _volume_axis() -> dict[str, Any]:
         "tickvals": ticks,
         "ticktext": [f"{tick:g}×" for tick in ticks],
     }
-    return {"title": {"text": "volume relative to the planned one"}, **axis}
+    return {"title": {"text": message("volume relative to the planned one")}, **axis}
 
 
 def _planned() -> dict[str, Any]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from aigc_bench.core.messages import message, translated
 from aigc_bench.plan.factors.base import TIGHT_BELOW
 from aigc_bench.plan.options.wording import what
 from aigc_bench.plan.output.money_view import housed
@@ -20,7 +21,7 @@ from aigc_bench.report.markup import template
 from aigc_bench.report.plan.view import PlanPage
 
 NAME = "plan-racks"
-TITLE = "Racks"
+TITLE = message("Racks")
 UNIT_PX, WIDTH_PX, FRAME_PX = 8, 190, 6
 CLASSES = {"node": "c1", "switch": "c2", "storage": "c5"}
 CHARS = 27
@@ -77,11 +78,11 @@ def limits_of(rack: Rack, bill: Bill, site: Site) -> Iterator[tuple[str, str, fl
     """Yield the use of each limit of the rack: name, words, and per cent. Equipment of unknown weight is left out."""
     feed, heat = site.rack_power_w, site.rack_cooling_w
     unknown = {line.key for line in bill.lines if line.weight_kg is None}
-    least = "at least " if any(one.key in unknown for one in rack.positions) else ""
-    yield "Power", *_of(rack.peak_w, feed.value if feed else None)
-    yield "Heat", *_of(rack.heat_w, heat.value if heat else None)
-    yield "Height", f"{rack.used_u} of {rack.height_u} U", round(100 * rack.used_u / rack.height_u, 1)
-    yield "Weight", f"{least}{rack.weight_kg:,.0f} kg", None
+    least = message("at least ") if any(one.key in unknown for one in rack.positions) else ""
+    yield message("Power"), *_of(rack.peak_w, feed.value if feed else None)
+    yield message("Heat"), *_of(rack.heat_w, heat.value if heat else None)
+    yield message("Height"), f"{rack.used_u} of {rack.height_u} U", round(100 * rack.used_u / rack.height_u, 1)
+    yield message("Weight"), f"{least}{rack.weight_kg:,.0f} kg", None
 
 
 def _of(watts: float, limit: float | None) -> tuple[str, float | None]:
@@ -102,7 +103,16 @@ def elevation(rack: Rack, bill: Bill) -> Markup:
         if unit == 1 or unit % 6 == 0
     ]
     frame = f'<rect x="22" y="0" width="{WIDTH_PX + 2 * FRAME_PX}" height="{height}" rx="4" class="frame-of-rack"/>'
-    title = html.escape(f"Rack with {len(rack.positions)} pieces, {rack.used_u} of {rack.height_u} rack units used")
+    title = html.escape(
+        translated(
+            message(
+                "Rack with {pieces} pieces, {used} of {height} rack units used",
+                pieces=len(rack.positions),
+                used=rack.used_u,
+                height=rack.height_u,
+            )
+        )
+    )
     return Markup(
         f'<svg class="rack" viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img" aria-label="{title}">'
         f"{frame}{''.join(ticks)}{''.join(parts)}</svg>"
@@ -113,11 +123,11 @@ def _piece(one: Position, *, rack: Rack, color: str) -> str:
     x, y = 22 + FRAME_PX, FRAME_PX + (rack.height_u - one.bottom_u - one.height_u + 1) * UNIT_PX
     tall = one.height_u * UNIT_PX
     name = one.name if len(one.name) <= CHARS else f"{one.name[: CHARS - 1]}…"
-    title = f"{one.name}, {one.height_u} U at unit {one.bottom_u}"
+    title = message("{name}, {height} U at unit {unit}", name=one.name, height=one.height_u, unit=one.bottom_u)
     size = 7 if one.height_u == 1 else 11
     place = f'x="{x + WIDTH_PX / 2}" y="{y + tall / 2 + size * 0.36:.1f}" font-size="{size}" text-anchor="middle"'
     label = f"<text {place}>{html.escape(name)}</text>"
     return (
-        f'<g class="piece {color}"><title>{html.escape(title)}</title>'
+        f'<g class="piece {color}"><title>{html.escape(translated(title))}</title>'
         f'<rect x="{x}" y="{y + 0.5}" width="{WIDTH_PX}" height="{tall - 1}" rx="1.5"/>{label}</g>'
     )

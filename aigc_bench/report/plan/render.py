@@ -6,6 +6,7 @@ import html
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from aigc_bench.core.messages import message, translated
 from aigc_bench.core.trail import SAME, Step, Trail
 from aigc_bench.core.trail_text import in_numbers, said
 from aigc_bench.plan.output.plan_view import PlanView
@@ -41,14 +42,14 @@ def render_plan(view: PlanView, *, version: str) -> str:
     """Return the plan as one HTML document; the same plan gives the same bytes."""
     numbered = plan_page(view)
     found = _rendered(numbered)
-    return page(found, header=plan_header(numbered), origin=f"{version}, planned and not measured")
+    return page(found, header=plan_header(numbered), origin=message("{version}, planned and not measured", version=version))
 
 
 def plan_sections(view: PlanView, *, runs: Sequence[str]) -> tuple[Rendered, ...]:
     """Return the sections of a plan that uses measured runs, for the end of their report; the first names what it used."""
     first, *others = _rendered(plan_page(view))
     words = template("plan_of_runs.html.j2", {"plan": view.plan, "runs": runs, "measured": view.basis.measured})
-    return (Rendered(name=first.name, title=f"Plan: {view.plan.demand.name}", html=words + first.html), *others)
+    return (Rendered(name=first.name, title=message("Plan: {name}", name=view.plan.demand.name), html=words + first.html), *others)
 
 
 def _rendered(numbered: PlanPage) -> tuple[Rendered, ...]:
@@ -64,7 +65,7 @@ def _rendered(numbered: PlanPage) -> tuple[Rendered, ...]:
 def panel(trail: Trail, steps: Mapping[str, Step]) -> str:
     """Return the panel that a click on a number opens, with its derivation steps as JSON."""
     derivations = {key: _derivation(trail, step) for key, step in steps.items()}
-    label = html.escape("How this number is derived", quote=True)
+    label = html.escape(translated(message("How this number is derived")), quote=True)
     return (
         f'<aside id="why-panel" class="why-panel" role="dialog" aria-label="{label}" hidden></aside>'
         f'<script type="application/json" id="why-steps">{script_json(derivations)}</script>'

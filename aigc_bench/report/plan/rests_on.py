@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from aigc_bench.core.messages import message, plural
 from aigc_bench.core.records import Estimate
 from aigc_bench.plan.output.basis_view import BasisView
 from aigc_bench.plan.risk.value_of_information import RestsOn
@@ -9,7 +10,7 @@ from aigc_bench.report.markup import MARKS, template
 from aigc_bench.report.plan.view import PlanPage
 
 NAME = "plan-rests"
-TITLE = "Basis"
+TITLE = message("Basis")
 NUM_RUNS = 4
 
 
@@ -32,7 +33,16 @@ def render(page: PlanPage) -> str | None:
 def in_a_line(basis: BasisView) -> str:
     """Return ``speed, memory and power rest on 2 measured, 6 modelled numbers``; empty if there are none."""
     words = [f"{count} {name}" for name, count in basis.counts]
-    return f"speed, memory and power rest on {', '.join(words)} number{'s' if len(basis.numbers) != 1 else ''}" if words else ""
+    return (
+        plural(
+            "speed, memory and power rest on {listed} number",
+            "speed, memory and power rest on {listed} numbers",
+            count=len(basis.numbers),
+            listed=", ".join(words),
+        )
+        if words
+        else ""
+    )
 
 
 def _estimate(one: RestsOn) -> Estimate:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from aigc_bench.core.messages import message
 from aigc_bench.core.units import quantity
 from aigc_bench.plan.output.check_view import Latency
 from aigc_bench.plan.output.shown import key_of
@@ -10,7 +11,7 @@ from aigc_bench.report.plan.asked import stated
 from aigc_bench.report.plan.view import PlanPage
 
 NAME = "plan-simulation"
-TITLE = "Check by simulation"
+TITLE = message("Check by simulation")
 
 
 def render(page: PlanPage) -> str | None:
@@ -30,5 +31,5 @@ def render(page: PlanPage) -> str | None:
 def latency_words(one: Latency) -> str:
     """Return a latency at the percentile of the SLO: simulated, its bound, and analytic."""
     bound = f" (SLO {stated(one.limit_s)})" if one.limit_s is not None else ""
-    analytic = f", analytic {quantity(one.analytic_s, 's')}" if one.analytic_s is not None else ""
+    analytic = message(", analytic {analytic}", analytic=quantity(one.analytic_s, "s")) if one.analytic_s is not None else ""
     return f"p{100 * one.share:g} {one.name} {quantity(one.simulated_s, 's')}{bound}{analytic}"

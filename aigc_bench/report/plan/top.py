@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from markupsafe import Markup
 
+from aigc_bench.core.messages import joined, message, plural
 from aigc_bench.core.units import quantity
 from aigc_bench.plan.output.recommendation_view import RecommendationView
 from aigc_bench.plan.output.risk_view import chances
@@ -15,7 +16,12 @@ from aigc_bench.report.header import Header, Tile
 from aigc_bench.report.markup import figure
 from aigc_bench.report.plan.view import PlanPage
 
-KIND_WORDS = {"owned": "bought", "colocated": "bought and colocated", "cloud": "rented", "api": "by API"}
+KIND_WORDS = {
+    "owned": message("bought"),
+    "colocated": message("bought and colocated"),
+    "cloud": message("rented"),
+    "api": message("by API"),
+}
 
 
 def plan_header(page: PlanPage) -> Header:
@@ -23,14 +29,29 @@ def plan_header(page: PlanPage) -> Header:
     plan, best = page.view.plan, page.view.recommendation
     kinds = Counter(one.kind for one in page.view.options.accepted)
     accepted = sum(kinds.values())
-    chips: list[tuple[str, str | None]] = [(f"{accepted} of {len(plan.options)} options accepted", "ok" if accepted else "bad")]
+    chips: list[tuple[str, str | None]] = [
+        (
+            message("{accepted} of {num_options} options accepted", accepted=accepted, num_options=len(plan.options)),
+            "ok" if accepted else "bad",
+        )
+    ]
     chips += [(f"{count} {KIND_WORDS[kind]}", None) for kind, count in kinds.items()]
-    chips += [(f"{figure(plan.num_candidates)} candidates evaluated", None)] if plan.num_candidates else []
+    chips += (
+        [(message("{num_candidates} candidates evaluated", num_candidates=figure(plan.num_candidates)), None)]
+        if plan.num_candidates
+        else []
+    )
     if best is None:
-        return Header(overline="Purchase plan", title=plan.demand.name, subtitle="No plan is possible", chips=chips, tiles=())
-    subtitle = f"{best.what[:1].upper()}{best.what[1:]}" if best.is_accepted else "No option meets every requirement"
+        return Header(
+            overline=message("Purchase plan"),
+            title=plan.demand.name,
+            subtitle=message("No plan is possible"),
+            chips=chips,
+            tiles=(),
+        )
+    subtitle = f"{best.what[:1].upper()}{best.what[1:]}" if best.is_accepted else message("No option meets every requirement")
     return Header(
-        overline="Purchase plan · prices as dated in the catalogue · only numbers marked ● are measured",
+        overline=message("Purchase plan · prices as dated in the catalogue · only numbers marked ● are measured"),
         title=plan.demand.name,
         subtitle=subtitle,
         chips=chips,
@@ -42,36 +63,47 @@ def _tiles(page: PlanPage, best: RecommendationView) -> Iterator[Tile]:
     view, shown, option = page.view, page.figures, best.option
     at, years, money = key_of(option), figure(view.plan.demand.finance.life_years), view.totals
     if option.num_servers and not option.num_accelerators:
-        yield Tile(title="Servers", value=shown(f"{at}.num_servers", unit="count"), note=_standing(best).partition(", ")[2])
+        yield Tile(
+            title=message("Servers"), value=shown(f"{at}.num_servers", unit="count"), note=_standing(best).partition(", ")[2]
+        )
     if option.num_accelerators:
-        yield Tile(title="Accelerators", value=shown(f"{at}.num_accelerators", unit="count"), note=_standing(best))
+        yield Tile(title=message("Accelerators"), value=shown(f"{at}.num_accelerators", unit="count"), note=_standing(best))
     assert money is not None, "an option has a cost"
-    yield Tile(title=f"Total cost over {years} years", value=shown.show(money.total), note=shown.ends(money.total))
-    yield Tile(title="Upfront", value=shown.show(money.upfront), note=shown.ends(money.upfront) or KIND_WORDS[option.kind])
-    yield Tile(title="Per year", value=shown.show(money.per_year), note=shown.ends(money.per_year))
+    yield Tile(
+        title=message("Total cost over {years} years", years=years), value=shown.show(money.total), note=shown.ends(money.total)
+    )
+    yield Tile(title=message("Upfront"), value=shown.show(money.upfront), note=shown.ends(money.upfront) or KIND_WORDS[option.kind])
+    yield Tile(title=message("Per year"), value=shown.show(money.per_year), note=shown.ends(money.per_year))
     for one in view.unit_costs[:1]:
         yield Tile(title=f"Per {one.per}", value=shown.show(one.cost), note=f"{one.name}, {shown.ends(one.cost)}")
     if best.bottlenecks:
-        yield Tile(title="Bottleneck", value=Markup("{}").format(best.bottlenecks[0].name), note=_left(best))
+        yield Tile(title=message("Bottleneck"), value=Markup("{}").format(best.bottlenecks[0].name), note=_left(best))
     known = chances(option)
-    for chance, title, note in ((known.slo, "P(SLO)", "every SLO and deadline met, "), (known.budget, "P(within budget)", "")):
+    for chance, title, note in (
+        (known.slo, "P(SLO)", message("every SLO and deadline met, ")),
+        (known.budget, message("P(within budget)"), ""),
+    ):
         if chance.share is not None:
-            yield Tile(title=title, value=shown.share(chance), note=f"{note}over Monte Carlo scenarios")
+            yield Tile(title=title, value=shown.share(chance), note=message("{note}over Monte Carlo scenarios", note=note))
     if option.carbon_kg is not None:
-        note = f"{shown.ends(money.carbon)} over {years} years"
-        yield Tile(title="Greenhouse gases", value=shown.show(money.carbon), note=note)
+        note = message("{ends} over {years} years", ends=shown.ends(money.carbon), years=years)
+        yield Tile(title=message("Greenhouse gases"), value=shown.show(money.carbon), note=note)
 
 
 def _standing(best: RecommendationView) -> str:
     """Return the servers, of these the spares and the safety margin, and the racks in words."""
     servers, racks = best.option.num_servers, best.option.num_racks
-    words = [f"{servers} server{'s' if servers != 1 else ''}"]
-    words += [f"{racks} rack{'s' if racks != 1 else ''}"] if racks else []
-    return ", ".join([*words, *best.reserve])
+    words = [plural("{count} server", "{count} servers", count=servers)]
+    words += [plural("{count} rack", "{count} racks", count=racks)] if racks else []
+    return joined(", ", [*words, *best.reserve])
 
 
 def _left(best: RecommendationView) -> str:
     """Return the head-room of the bottleneck, and the next bottleneck."""
     rooms = [quantity(one.headroom, "fraction") for one in best.bottlenecks]
-    after = f"next: {best.bottlenecks[1].name}, {rooms[1]}" if len(rooms) > 1 else "no other head-room is known"
-    return f"{rooms[0]} head-room; {after}"
+    after = (
+        message("next: {name}, {headroom}", name=best.bottlenecks[1].name, headroom=rooms[1])
+        if len(rooms) > 1
+        else message("no other head-room is known")
+    )
+    return message("{headroom} head-room; {after}", headroom=rooms[0], after=after)

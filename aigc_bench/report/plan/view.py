@@ -8,6 +8,7 @@ from typing import Protocol
 
 from markupsafe import Markup
 
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate
 from aigc_bench.core.trail import Step, Trail
 from aigc_bench.core.units import chance, scale
@@ -118,7 +119,7 @@ def _ended(step: Step) -> Step:
     """Return the step as a leaf that names the command that continues."""
     if not step.inputs:
         return step
-    source = f"{step.formula}; continue with aigc-bench plan DEMAND --explain {step.key}"
+    source = message("{formula}; continue with aigc-bench plan DEMAND --explain {key}", formula=step.formula, key=step.key)
     return step.model_copy(update={"inputs": (), "formula": None, "arithmetic": None, "source": source})
 
 
@@ -128,7 +129,7 @@ def _button(key: str, value: Estimate, *, printed: str | None = None) -> Markup:
     nothing = value.value == 0 and value.low == value.high
     return Markup('<button type="button" class="num why" data-why="{key}" title="{title}">{value}{unit}</button>{mark}').format(
         key=key,
-        title=f"{explain(value)} · click for the derivation",
+        title=message("{explain} · click for the derivation", explain=explain(value)),
         value=number,
         unit=Markup(' <span class="unit">{}</span>').format(unit) if unit else "",
         mark="" if nothing else Markup("&#8288;") + mark(value.basis),
