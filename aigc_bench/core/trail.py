@@ -13,9 +13,10 @@ from typing import NamedTuple
 from aigc_bench.core.arithmetic import evaluate, in_words, substituted
 from aigc_bench.core.derivation import SAME as IDENTITY
 from aigc_bench.core.derivation import Derivation, derivation_of
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate, Record
 
-SAME = "the same number"
+SAME = message("the same number")
 PRODUCT = "{0} * {1}"
 
 
@@ -122,7 +123,9 @@ class Trail:
         key = f"{at}{found.key}" if found.key.startswith(".") else found.key
         title = found.title or found.key.rpartition(".")[2].replace("_", " ")
         if found.key.startswith("options.") and key not in self._known:
-            self._known[key] = _Known(title, value, "", f"continue with aigc-bench plan DEMAND --explain {key}", is_end=True)
+            self._known[key] = _Known(
+                title, value, "", message("continue with aigc-bench plan DEMAND --explain {key}", key=key), is_end=True
+            )
         return self.add(key, title, value, at=at if found.key.startswith(".") else "")
 
     def _step(self, key: str, known: _Known) -> Step:
@@ -186,7 +189,7 @@ class Trail:
             return self._expanded(found, key, at, inputs) or ""
         if name is None or name == key:
             title = found.title if found is not None and found.title else one.source
-            name = self.add(f"{key}.input_{len(inputs) + 1}", title or f"input in {one.unit}", one, at=at)
+            name = self.add(f"{key}.input_{len(inputs) + 1}", title or message("input in {unit}", unit=one.unit), one, at=at)
         if name not in inputs:
             inputs.append(name)
         return f"{{{inputs.index(name)}}}"

@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Callable, Iterator, Sequence
 
 from aigc_bench.core.arithmetic import in_words
+from aigc_bench.core.messages import message, translated
 from aigc_bench.core.records import Estimate
 from aigc_bench.core.trail import SAME, Step, Trail
 from aigc_bench.core.units import digits, quantity, scale
@@ -50,18 +51,18 @@ def derivation(trail: Trail, key: str, *, short: Callable[[str], str], width: in
         """Yield the lines of a step, indented by its depth, and of its inputs."""
         step, indent = trail[one], "  " * depth
         name = step.title if depth else step.title[:1].upper() + step.title[1:]
-        again = ", see above" if one in seen and (step.inputs or step.source) else ""
+        again = message(", see above") if one in seen and (step.inputs or step.source) else ""
         yield from _wrapped(f"{name}: {printed(step.value)}{again}  [{short(one)}]", indent, width=width)
         if one in seen:
             return
         seen.add(one)
         if step.formula and step.formula != SAME:
-            yield from _wrapped(f"formula: {step.formula}", f"{indent}  ", width=width)
+            yield from _wrapped(message("formula: {formula}", formula=step.formula), f"{indent}  ", width=width)
         numbers = in_numbers(trail, step)
         if numbers:
             yield from _wrapped(f"= {numbers}", f"{indent}  ", width=width)
         if step.source:
-            yield from _wrapped(f"source: {step.source}", f"{indent}  ", width=width)
+            yield from _wrapped(message("source: {source}", source=step.source), f"{indent}  ", width=width)
         for child in step.inputs:
             yield from lines(child, depth + 1)
 
@@ -70,7 +71,7 @@ def derivation(trail: Trail, key: str, *, short: Callable[[str], str], width: in
 
 def _wrapped(text: str, indent: str, *, width: int) -> list[str]:
     return textwrap.wrap(
-        visible(text),
+        visible(translated(text)),
         width=max(width, len(indent) + LEAST),
         initial_indent=indent,
         subsequent_indent=f"{indent}    ",
@@ -101,4 +102,6 @@ def key_list(trail: Trail) -> str:
     """Return every key with its number and title, one a line."""
     size = max((len(key) for key in trail), default=0)
     steps = [trail[key] for key in trail]
-    return "\n".join(visible(f"{one.key:<{size}}  {said(one.value.value, one.value.unit)}  {one.title}") for one in steps)
+    return "\n".join(
+        visible(f"{one.key:<{size}}  {said(one.value.value, one.value.unit)}  {translated(one.title)}") for one in steps
+    )

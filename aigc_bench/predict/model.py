@@ -57,8 +57,10 @@ SUREST = 0.999
 SURE_FIT = 0.95
 """Probability below which a case is marked ``may_not_fit``."""
 
-FITS = "P(peak <= usable memory), both lognormal by their intervals, of the peak that fits worst"
-WATTS = "idle power + shares of arithmetic and of memory traffic in the step x what they draw at most (predict/roofline/power.py)"
+FITS = message("P(peak <= usable memory), both lognormal by their intervals, of the peak that fits worst")
+WATTS = message(
+    "idle power + shares of arithmetic and of memory traffic in the step x what they draw at most (predict/roofline/power.py)"
+)
 _SERVED_METRICS: Mapping[str, str] = {"throughput": "throughput", "ttft": "ttft", "tpot": "tpot"}
 
 
@@ -175,7 +177,9 @@ def _traced(
     rows |= {f"stage_time.{name}": time for name, time in times.items()}
     rows |= _derived_latencies(times, trace)
     if trace.item == AUDIO_ITEM and case.mode == "infer":
-        batch = given(case.batch_size, "sequences", source="batch size of the case", key="batch_size", title="batch size")
+        batch = given(
+            case.batch_size, "sequences", source=message("batch size of the case"), key="batch_size", title=message("batch size")
+        )
         rows["rtf"] = modelled(
             *(case.batch_size * case.devices * seconds / items for seconds in (step.value, step.low, step.high)),
             unit="s",
@@ -213,7 +217,7 @@ def _step_time(
         min(low, value) + reduce.low,
         max(high, value) + reduce.high,
         unit="s",
-        derivation=Derivation(words, tuple(of.inputs), "sum of the stages + reduction of the gradients"),
+        derivation=Derivation(words, tuple(of.inputs), message("sum of the stages + reduction of the gradients")),
     )
 
 
@@ -242,7 +246,7 @@ def _gradient_reduction(case: Case, spec: AcceleratorSpec, trace: OpTrace, *, ca
     """The all-reduce of data-parallel training; none in inference or on one device."""
     num_bytes = trace.gradient_bytes if case.mode == "train" else 0
     found = collective_s(num_bytes, kind="all_reduce", spec=spec, devices=case.devices, catalogue=catalogue)
-    return record(found, Derivation(None, key="gradient_reduction", title="reduction of the gradients"))
+    return record(found, Derivation(None, key="gradient_reduction", title=message("reduction of the gradients")))
 
 
 def _derived_latencies(times: Mapping[str, Estimate], trace: OpTrace) -> dict[str, Estimate]:
@@ -252,7 +256,9 @@ def _derived_latencies(times: Mapping[str, Estimate], trace: OpTrace) -> dict[st
     for stage, metric in (("prefill", "ttft"), ("decode", "tpot"), ("denoise", "denoising_step_time")):
         if stage in times and (metric != "tpot" or stages[stage].makes_tokens):
             time, count = times[stage], 1 if stage == "prefill" else stages[stage].repeats
-            repeats = given(count, "repeats", source="traced", key=f"repeats.{stage}", title=f"repeats of {stage}")
+            repeats = given(
+                count, "repeats", source="traced", key=f"repeats.{stage}", title=message("repeats of {stage}", stage=stage)
+            )
             each = modelled(time.value / count, time.low / count, time.high / count, unit="s")
             found[metric] = record(each, Derivation("{0} / {1}", (time, repeats)))
     return found
@@ -276,7 +282,7 @@ def _memory(
         metric: fitted(found[metric], quantity, unit="B", key=metric, title=metric.replace("_", " "), source=LIVE)
         for metric, quantity in quantities.items()
     }
-    size = restated(usable, key="usable_memory", title="usable memory of the device")
+    size = restated(usable, key="usable_memory", title=message("usable memory of the device"))
     likely = Derivation(None, (*peaks.values(), size), FITS)
     return peaks | {"p_fits": modelled(min(fits), min(fits), min(fits), unit="fraction", derivation=likely)}
 
@@ -324,7 +330,7 @@ def _power_rows(
         return
     found = posterior.estimate(quantity)
     limit = spec.tdp_w or math.inf
-    one = fitted(found, quantity, unit="W", key="power_mean", title="power of one device", source=WATTS)
+    one = fitted(found, quantity, unit="W", key="power_mean", title=message("power of one device"), source=WATTS)
     tdp = given(limit, "W", source=f"TDP of {spec.id}: {spec.source}, {spec.as_of}", key="tdp_w", title="TDP", basis=spec.basis)
     watts = modelled(
         *(case.devices * min(figure, limit) for figure in (found.value, *found.interval())),
@@ -353,7 +359,9 @@ def _recalibrated(row: MetricRow, case: Case, *, posterior: Posterior, machine: 
     if number is None:
         return changed
     name = f"{row.metric}.correction"
-    factor = given(after.value / row.value, "ratio", source=CORRECTION, key=name, title=f"correction of {row.metric}")
+    factor = given(
+        after.value / row.value, "ratio", source=CORRECTION, key=name, title=message("correction of {metric}", metric=row.metric)
+    )
     moved = Estimate(**ends, unit=number.unit, basis="modelled", source=number.source)
     return record(changed, Derivation(SAME, (record(moved, Derivation("{0} * {1}", (number, factor))),)))
 
