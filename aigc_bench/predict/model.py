@@ -331,7 +331,14 @@ def _power_rows(
     found = posterior.estimate(quantity)
     limit = spec.tdp_w or math.inf
     one = fitted(found, quantity, unit="W", key="power_mean", title=message("power of one device"), source=WATTS)
-    tdp = given(limit, "W", source=f"TDP of {spec.id}: {spec.source}, {spec.as_of}", key="tdp_w", title="TDP", basis=spec.basis)
+    tdp = given(
+        limit,
+        "W",
+        source=message("TDP of {accelerator}: {source}, {as_of}", accelerator=spec.id, source=spec.source, as_of=spec.as_of),
+        key="tdp_w",
+        title="TDP",
+        basis=spec.basis,
+    )
     watts = modelled(
         *(case.devices * min(figure, limit) for figure in (found.value, *found.interval())),
         unit="W",
