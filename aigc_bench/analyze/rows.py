@@ -24,12 +24,14 @@ from aigc_bench.analyze.sensing import Scene, scenes, sensed
 from aigc_bench.analyze.statistics import Grade, Interval, coefficient_of_variation, grade, student_interval
 from aigc_bench.analyze.timing import Peak, Quantity, timings
 from aigc_bench.analyze.verdicts import reasons_of, spread_reasons
-from aigc_bench.core.records import Case, Failure, MetricRow, Record, Status, TrialResult, Verdict
+from aigc_bench.core.derivation import SAME, Derivation, record
+from aigc_bench.core.records import Case, Estimate, Failure, MetricRow, Record, Status, TrialResult, Verdict
 from aigc_bench.measure.store import Run
 
 if TYPE_CHECKING:
     from aigc_bench.catalog.records import AcceleratorSpec
 
+OVER_TRIALS = "median of the trials; the interval is Student's t over them"
 CaseStatus = Literal["ok", "partial", "oom", "unsupported", "timeout", "error", "skipped", "not_run"]
 
 
@@ -196,14 +198,49 @@ def _row(analysis: CaseAnalysis, metric: Metric) -> MetricRow:
     num = len(known) if metric.n_means == TRIALS else min((part.n for part in known or parts), default=0)
     value = float(np.median(values)) if values else None
     interval = student_interval(values, ceiling=1.0 if metric.unit == "fraction" else math.inf)
-    return _make_row(analysis.case, metric, value=value, interval=interval, n=num, reasons=analysis.reasons_for(metric))
+    row = _make_row(analysis.case, metric, value=value, interval=interval, n=num, reasons=analysis.reasons_for(metric))
+    return row if value is None else record(row, Derivation(SAME, (_number(analysis, metric, value, interval),)))
+
+
+def _number(analysis: CaseAnalysis, metric: Metric, value: float, interval: Interval) -> Estimate:
+    """Return a row's number as the median of its trials, each computed by the metric's formula from what the trial recorded."""
+    trials = list(_trials(analysis, metric))
+    places = ", ".join(f"{{{place}}}" for place in range(len(trials)))
+    arithmetic = f"median({places})" if len(trials) > 1 else places
+    ends = {"low": value if interval.low is None else interval.low, "high": value if interval.high is None else interval.high}
+    source = metric.source if len(trials) > 1 else trials[0].source
+    whole = Estimate(value=value, **ends, unit=metric.unit, basis="measured", source=source)
+    formula = OVER_TRIALS if len(trials) > 1 else metric.formula
+    return record(whole, Derivation(arithmetic, tuple(trials), formula, None, metric.id, metric.name))
+
+
+def _trials(analysis: CaseAnalysis, metric: Metric) -> Iterator[Estimate]:
+    """Yield the value of each trial that has one, with what it was computed from."""
+    for scene, found in zip(analysis.scenes, analysis.quantities, strict=True):
+        one = found.get(metric.id)
+        if one is not None and one.value is not None:
+            yield _of_trial(one, one.value, metric, number=scene.trial.trial)
+
+
+def _of_trial(one: Quantity, value: float, metric: Metric, *, number: int) -> Estimate:
+    source = f"{metric.formula} ({metric.source})"
+    found = Estimate(value=value, low=value, high=value, unit=metric.unit, basis="measured", source=source)
+    how = one.derivation or Derivation(None)
+    return record(found, how._replace(formula=metric.formula, key=f"trial_{number}", title=f"{metric.name}, trial {number}"))
 
 
 def _cv_row(analysis: CaseAnalysis) -> MetricRow:
     values = analysis.values("step_time")
     cv = coefficient_of_variation(values)
     reasons = {"few_trials"} if cv is None else set()
-    return _make_row(analysis.case, METRICS["trial_cv"], value=cv, interval=Interval(None, None), n=len(values), reasons=reasons)
+    metric = METRICS["trial_cv"]
+    row = _make_row(analysis.case, metric, value=cv, interval=Interval(None, None), n=len(values), reasons=reasons)
+    if cv is None:
+        return row
+    whole = Estimate(value=cv, low=cv, high=cv, unit=metric.unit, basis="measured", source=metric.source)
+    times = tuple(_trials(analysis, METRICS["step_time"]))
+    found = Derivation(None, times, metric.formula, lambda *each: coefficient_of_variation(each) or 0.0, metric.id, metric.name)
+    return record(row, Derivation(SAME, (record(whole, found),)))
 
 
 def _make_row(case: Case, metric: Metric, *, value: float | None, interval: Interval, n: int, reasons: Iterable[str]) -> MetricRow:

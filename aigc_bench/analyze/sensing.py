@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from aigc_bench.analyze.energy import Energy, energy_of, idle_power, total
+from aigc_bench.analyze.raw_inputs import over, raw
 from aigc_bench.analyze.readings import Readings, Series
 from aigc_bench.analyze.timing import Quantity, burst_to_sustained
+from aigc_bench.core.derivation import Derivation
 from aigc_bench.core.records import TrialResult, Window
 from aigc_bench.measure.store import Run
 
@@ -152,12 +154,32 @@ def _energies(scene: Scene) -> Iterator[Quantity]:
         ("power_mean", energy.gross_j, wall_s, gross_reasons),
     ]
     for metric, joules, divisor, why in values:
-        yield Quantity(metric=metric, value=None if joules is None or divisor <= 0 else joules / divisor, reasons=why)
+        value = None if joules is None or divisor <= 0 else joules / divisor
+        how = None if joules is None else _of_energy(metric, energy, divisor=divisor, wall_s=wall_s)
+        yield Quantity(metric=metric, value=value, reasons=why, derivation=how)
     idle_reasons = () if energy.idle_w is not None else ("no_power_sensor" if energy.gross_j is None else "no_idle_baseline",)
     yield Quantity(metric="power_idle", value=energy.idle_w, reasons=idle_reasons)
     host_reasons = tuple(reason for reason in host.reasons if reason != "no_idle_baseline")
     blind = () if scene.readings.packages() else ("no_cpu_energy_counter",)
     yield Quantity(metric="energy_host", value=host.gross_j, reasons=blind or host_reasons)
+
+
+def _of_energy(metric: str, energy: Energy, *, divisor: float, wall_s: float) -> Derivation:
+    """Return what an energy or a mean power of the window was computed from."""
+    way = f"{energy.source} over {energy.num_samples} readings"
+    gross = raw("energy of the window, all devices", energy.gross_j or 0.0, "J", source=way)
+    wall = raw("wall time of the window", wall_s, "s")
+    if metric == "power_mean":
+        return over("{0} / {1}", gross, wall)
+    if metric == "energy_gross":
+        return over("{0}", gross)
+    items = raw("items of the window", divisor, "items")
+    if metric == "energy_per_item" or energy.idle_w is None:
+        return over("{0} / {1}", gross, items)
+    idle = raw("idle power", energy.idle_w, "W", source="recorded before the first trial")
+    if metric == "energy_net":
+        return over("{0} - {1} * {2}", gross, idle, wall)
+    return over("({0} - {1} * {2}) / {3}", gross, idle, wall, items)
 
 
 def _over_devices(scene: Scene, metric: str, *, reading: str, reason: str, reduce: Callable[[list[Series]], float]) -> Quantity:

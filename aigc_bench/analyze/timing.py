@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from aigc_bench.analyze.metrics import PERCENTILES
+from aigc_bench.analyze.raw_inputs import CASE, SHEET, over, raw, sample
 from aigc_bench.analyze.readings import Floats, Series
 from aigc_bench.analyze.statistics import percentile
+from aigc_bench.core.derivation import Derivation
 from aigc_bench.core.records import AUDIO_ITEM, Case, Count, Samples, Stage, TrialResult, Window, Work
 
 BURST_S = 5.0
@@ -21,12 +23,16 @@ HARNESS_PARTS = ("count_s", "quality_s", "data_s")
 
 @dataclass(frozen=True, kw_only=True)
 class Quantity:
-    """One trial's value of one metric; ``None`` with the reasons where it has none. ``n`` counts what ``Metric.n_means`` says."""
+    """One trial's value of one metric; ``None`` with the reasons where it has none. ``n`` counts what ``Metric.n_means`` says.
+
+    ``derivation`` is what it was computed from, where more than the metric's formula is known.
+    """
 
     metric: str
     value: float | None
     n: int = 1
     reasons: tuple[str, ...] = ()
+    derivation: Derivation | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,14 +58,17 @@ def timings(case: Case, trial: TrialResult, *, peak: Peak) -> Iterator[Quantity]
     denoise = _stage_index(work, "denoise")
     if denoise is not None:
         repeats = _durations(trial.samples, denoise)
-        yield Quantity(metric="denoising_step_time", value=percentile(repeats, 0.5), n=repeats.size)
+        how = sample(repeats, q=0.5, what="denoise repeats")
+        yield Quantity(metric="denoising_step_time", value=percentile(repeats, 0.5), n=repeats.size, derivation=how)
     yield Quantity(metric="launch_gap", value=launch_gap(trial))
     yield Quantity(metric="useful_fraction", value=work.useful_fraction)
     if trial.quality is not None:
         yield from (Quantity(metric=name, value=value) for name, value in trial.quality.values.items())
     if trial.time_to_ready_s:
-        own = (seconds for part, seconds in trial.time_to_ready_s.items() if part not in HARNESS_PARTS)
-        yield Quantity(metric="time_to_ready", value=sum(own))
+        own = {part: seconds for part, seconds in trial.time_to_ready_s.items() if part not in HARNESS_PARTS}
+        parts = [raw(part.removesuffix("_s").replace("_", " "), seconds, "s") for part, seconds in own.items()]
+        how = over(" + ".join(f"{{{place}}}" for place in range(len(parts))), *parts) if parts else None
+        yield Quantity(metric="time_to_ready", value=sum(own.values()), derivation=how)
 
 
 def launch_gap(trial: TrialResult) -> float | None:
@@ -82,26 +91,37 @@ def step_flops(work: Work) -> int | None:
 
 def _rates(case: Case, work: Work, *, window: Window, peak: Peak) -> Iterator[Quantity]:
     rate = throughput(work, window)
-    yield Quantity(metric="throughput", value=rate)
-    yield Quantity(metric="throughput_useful", value=rate * work.useful_fraction)
+    steps, wall = raw("steps of the window", window.num_steps, "steps"), raw("wall time of the window", window.wall_s, "s")
+    items = raw("items of a step", work.items_per_step, f"{work.item}s/step")
+    useful = raw("share of items that are not padding", work.useful_fraction, "fraction")
+    yield Quantity(metric="throughput", value=rate, derivation=over("{0} * {1} / {2}", items, steps, wall))
+    how = over("{0} * {1} / {2} * {3}", items, steps, wall, useful)
+    yield Quantity(metric="throughput_useful", value=rate * work.useful_fraction, derivation=how)
+    devices = raw("devices", case.devices, "devices", source=CASE)
     if work.item == AUDIO_ITEM and case.mode == "infer" and rate:
-        yield Quantity(metric="rtf", value=case.batch_size * case.devices / rate)
+        batch = raw("batch size", case.batch_size, "sequences", source=CASE)
+        how = over("{0} * {1} / ({2} * {3} / {4})", batch, devices, items, steps, wall)
+        yield Quantity(metric="rtf", value=case.batch_size * case.devices / rate, derivation=how)
     flops = step_flops(work)
     if flops is None:
         yield Quantity(metric="flops_rate", value=None, reasons=("flops_not_counted",))
         yield Quantity(metric="mfu", value=None, reasons=("flops_not_counted",))
         return
     flops_rate = flops * window.num_steps / window.wall_s
-    yield Quantity(metric="flops_rate", value=flops_rate)
+    each = raw("counted FLOPs of a step, all devices", flops, "FLOP/step")
+    yield Quantity(metric="flops_rate", value=flops_rate, derivation=over("{0} * {1} / {2}", each, steps, wall))
     if peak.flops_per_s is None:
         yield Quantity(metric="mfu", value=None, reasons=("peak_unknown",))
     else:
         mfu = flops_rate / (case.devices * peak.flops_per_s)
-        yield Quantity(metric="mfu", value=mfu, reasons=(*(("above_peak",) if mfu > 1 else ()), *peak.reasons))
+        most = raw("dense peak of one device", peak.flops_per_s, "FLOP/s", source=SHEET)
+        how = over("{0} * {1} / {2} / ({3} * {4})", each, steps, wall, devices, most)
+        yield Quantity(metric="mfu", value=mfu, reasons=(*(("above_peak",) if mfu > 1 else ()), *peak.reasons), derivation=how)
 
 
 def _steps(case: Case, durations: Floats) -> Iterator[Quantity]:
-    yield Quantity(metric="step_time", value=percentile(durations, 0.5), n=durations.size)
+    how = sample(durations, q=0.5, what="step times")
+    yield Quantity(metric="step_time", value=percentile(durations, 0.5), n=durations.size, derivation=how)
     for label, q in PERCENTILES.items():
         if label != "p50":
             yield _gated(f"step_time_{label}", durations, q=q)
@@ -111,7 +131,9 @@ def _steps(case: Case, durations: Floats) -> Iterator[Quantity]:
 
 def _gated(metric: str, values: Floats, *, q: float) -> Quantity:
     found = percentile(values, q)
-    return Quantity(metric=metric, value=found, n=int(values.size), reasons=() if found is not None else ("n_too_small",))
+    how = sample(values, q=q, what="times") if found is not None else None
+    reasons = () if found is not None else ("n_too_small",)
+    return Quantity(metric=metric, value=found, n=int(values.size), reasons=reasons, derivation=how)
 
 
 def _stages(work: Work, samples: Samples) -> Iterator[Quantity]:
@@ -123,9 +145,13 @@ def _stages(work: Work, samples: Samples) -> Iterator[Quantity]:
         return
     for index, declared in enumerate(work.stages):
         mine = stage == index
-        per_step = np.bincount(step[mine], weights=duration[mine], minlength=num_steps)
-        yield Quantity(metric=f"stage_time.{declared.name}", value=float(np.median(per_step)), n=num_steps)
-        yield Quantity(metric=f"stage_share.{declared.name}", value=float(per_step.sum()) / total, n=num_steps)
+        per_step: Floats = np.bincount(step[mine], weights=duration[mine], minlength=num_steps).astype(np.float64)
+        how = sample(per_step, q=0.5, what="times of the stage in a step")
+        yield Quantity(metric=f"stage_time.{declared.name}", value=float(np.median(per_step)), n=num_steps, derivation=how)
+        spent = raw(f"time in {declared.name}, all steps", float(per_step.sum()), "s")
+        how = over("{0} / {1}", spent, raw("time in all stages, all steps", total, "s"))
+        value = float(per_step.sum()) / total
+        yield Quantity(metric=f"stage_share.{declared.name}", value=value, n=num_steps, derivation=how)
 
 
 def _tokens(case: Case, trial: TrialResult, work: Work, *, samples: Samples, decode: int, peak: Peak) -> Iterator[Quantity]:
@@ -147,13 +173,15 @@ def _tokens(case: Case, trial: TrialResult, work: Work, *, samples: Samples, dec
         is_first &= repeat == work.stages[decode - 1].repeats - 1
     starts = np.asarray(trial.steps.start_s)
     first = ends[is_first] - starts[step[is_first]]
-    yield Quantity(metric="ttft", value=percentile(first, 0.5), n=first.size)
+    how = sample(first, q=0.5, what="times to the first token")
+    yield Quantity(metric="ttft", value=percentile(first, 0.5), n=first.size, derivation=how)
     later = work.stages[decode].repeats - (0 if makes_first else 1)
     if later < 1:
         return
     made = (np.asarray(trial.steps.duration_s) - _host_time_after(trial, work, samples, decode=decode))[step[is_first]]
     per_token = (made - first) / (later * tokens)
-    yield Quantity(metric="tpot", value=percentile(per_token, 0.5), n=per_token.size)
+    how = sample(per_token, q=0.5, what="times per further token")
+    yield Quantity(metric="tpot", value=percentile(per_token, 0.5), n=per_token.size, derivation=how)
     gaps = _durations(samples, decode)[slice(None) if makes_first else repeat[stage == decode] > 0] / tokens
     yield _gated("itl_p50", gaps, q=0.5)
     yield _gated("itl_p99", gaps, q=0.99)
@@ -187,7 +215,11 @@ def _bandwidth(case: Case, work: Work, *, decode: int, repeat_s: float, peak: Pe
     if peak.bytes_per_s is None:
         return Quantity(metric="mbu", value=None, reasons=("peak_unknown",))
     mbu = work.params_bytes / repeat_s / (case.devices * peak.bytes_per_s)
-    return Quantity(metric="mbu", value=mbu, reasons=("above_peak",) if mbu > 1 else ())
+    read, time = raw("bytes of the parameters", work.params_bytes, "B"), raw("median time of a decode repeat", repeat_s, "s")
+    devices = raw("devices", case.devices, "devices", source=CASE)
+    most = raw("peak memory bandwidth of one device", peak.bytes_per_s, "B/s", source=SHEET)
+    how = over("{0} / {1} / ({2} * {3})", read, time, devices, most)
+    return Quantity(metric="mbu", value=mbu, reasons=("above_peak",) if mbu > 1 else (), derivation=how)
 
 
 def burst_to_sustained(trial: TrialResult, temperature: Series) -> Quantity:

@@ -9,6 +9,7 @@ import ast
 import math
 import operator
 import re
+import statistics
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 
@@ -35,6 +36,7 @@ _FUNCTIONS: Mapping[str, Callable[..., float]] = {
     "max": max,
     "min": min,
     "ln": math.log,
+    "median": lambda *numbers: statistics.median(numbers),
 }
 _SIGNS = ((" ** ", " ^ "), (" * ", " × "))
 

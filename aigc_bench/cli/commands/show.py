@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from aigc_bench.cli.output import headline, json_option, number_cells, print_json, print_table
+from aigc_bench.cli.output import headline, json_option, number_cells, print_json, print_table, width
 from aigc_bench.cli.terminal import say, say_document
 from aigc_bench.core.messages import message
 
@@ -24,8 +24,15 @@ if TYPE_CHECKING:
 @click.option(
     "--gpu", metavar="ID|@RUN", help=message("Name of the machine in that CSV, such as a run with the probes of this CPU.")
 )
+@click.option(
+    "--explain",
+    "explained",
+    nargs=2,
+    metavar="CASE METRIC",
+    help=message("Show how a metric of a case is derived from its trials."),
+)
 @json_option
-def command(*, name: str, form: str | None, gpu: str | None, as_json: bool) -> None:
+def command(*, name: str, form: str | None, gpu: str | None, explained: tuple[str, str] | None, as_json: bool) -> None:
     """Print the numbers of a run: one row per case and metric, with unit, interval, verdict and its reasons.
 
     With the id of an accelerator (see `aigc-bench list accelerators`), print all its catalogue data with sources.
@@ -38,6 +45,13 @@ def command(*, name: str, form: str | None, gpu: str | None, as_json: bool) -> N
         from aigc_bench import api
 
         say_document(api.published(name, gpu=gpu))
+    elif explained is not None:
+        if as_json:
+            raise click.UsageError(message("--explain prints text; it cannot be combined with --json"))
+        from aigc_bench import api
+        from aigc_bench.analyze.explained import explain
+
+        say_document(explain(api.rows(api.load(name)), *explained, width=width(116)))
     elif Path(name).exists() or "/" in name:
         _show_run(name, as_json=as_json)
     else:
