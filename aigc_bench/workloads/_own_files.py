@@ -10,6 +10,9 @@ from aigc_bench.core.errors import UsageError
 from aigc_bench.core.own_model import ModelFiles, read_model
 from aigc_bench.core.records import OwnModel, Setting
 
+MAX_MODEL_TYPE = 100
+"""Longer than any model type of transformers, and short enough for a file's name: longer ones would be an error of the system."""
+
 
 def files_of(model: OwnModel) -> ModelFiles:
     """Read the files of a case's model; raises ``UsageError`` where they have changed since the case was made."""
@@ -39,7 +42,7 @@ def heads_of(model_type: str) -> str:
 def _modelling_file(model_type: str) -> Path | None:
     spec = importlib.util.find_spec("transformers")
     name = model_type.replace("-", "_")
-    if spec is None or spec.origin is None or not name.isidentifier():
+    if spec is None or spec.origin is None or not name.isidentifier() or len(name) > MAX_MODEL_TYPE:
         return None
     file = Path(spec.origin).parent / "models" / name / f"modeling_{name}.py"
     return file if file.is_file() else None
