@@ -429,3 +429,8 @@ def test_tables_are_aligned(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == "NAME     VALUE\na        1.5 s\nlonger  12.5 s\n"
     print_table([])
     assert capsys.readouterr().out == ""
+
+
+def test_a_chinese_character_takes_two_cells_of_a_table(capsys: pytest.CaptureFixture[str]) -> None:
+    print_table([{"name": "显存", "value": "80 GB"}, {"name": "ab", "value": "1 GB"}])
+    assert capsys.readouterr().out == "NAME  VALUE\n显存  80 GB\nab    1 GB\n"

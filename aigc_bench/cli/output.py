@@ -13,7 +13,8 @@ import click
 
 from aigc_bench.cli.streams import is_utf8
 from aigc_bench.cli.terminal import say, say_document
-from aigc_bench.core.messages import joined, looked_up, message, translated
+from aigc_bench.core.messages import joined, message, translated
+from aigc_bench.core.text_table import aligned
 from aigc_bench.core.visible import visible
 
 if TYPE_CHECKING:
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
 
 USUAL_WIDTH = 108
 LEAST_WIDTH = 60
-LEAST_COLUMN = 24
-"""Narrowest last column that is wrapped; below it, a line that is too long reads better."""
-
 json_option = click.option("--json", "as_json", is_flag=True, help=message("Print JSON instead of a table."))
 
 
@@ -60,25 +58,8 @@ def print_table(rows: Sequence[Mapping[str, str]], *, right: Sequence[str] = ())
 
     In a terminal that is too narrow, the last column is wrapped.
     """
-    if not rows:
-        return
-    columns = list(rows[0])
-    shown = [{name: visible(translated(row[name])) for name in columns} for row in rows]
-    heads = {name: looked_up(name).upper() for name in columns}
-    widths = {name: max(len(heads[name]), *(len(row[name]) for row in shown)) for name in columns}
-    for row in (heads, *shown):
-        cells = [row[name].rjust(widths[name]) if name in right else row[name].ljust(widths[name]) for name in columns]
-        at = sum(widths[name] + 2 for name in columns[:-1])
-        say(*_fitted("  ".join(cells).rstrip(), at=at))
-
-
-def _fitted(line: str, *, at: int) -> list[str]:
-    """Return the line, with its last column wrapped at ``at`` if the terminal is narrower and leaves it room."""
-    room = (_columns() or 0) - at
-    if len(line) <= at + room or room < LEAST_COLUMN:
-        return [line]
-    head, *others = textwrap.wrap(line[at:], width=room, break_long_words=False) or [""]
-    return [line[:at] + head, *(" " * at + other for other in others)]
+    if rows:
+        say(*aligned(rows, right=right, most=_columns()))
 
 
 def number_cells(row: MetricRow, *, shared: Collection[str]) -> dict[str, str]:

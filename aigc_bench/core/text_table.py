@@ -2,20 +2,54 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 
+from aigc_bench.core.messages import looked_up, translated
 from aigc_bench.core.visible import visible
 
+LEAST_COLUMN = 24
+"""Narrowest last column that is wrapped; below it, a line that is too long reads better."""
 
-def aligned(rows: Sequence[Mapping[str, str]], *, right: Sequence[str] = ()) -> list[str]:
-    """Return a heading and the rows, of equal keys, as lines; the columns named in ``right`` are aligned to the right."""
+
+def aligned(rows: Sequence[Mapping[str, str]], *, right: Sequence[str] = (), most: int | None = None) -> list[str]:
+    """Return a heading and the rows, of equal keys, as lines; the columns named in ``right`` are aligned to the right.
+
+    Columns are two spaces apart. If lines are wider than ``most``, the last column is wrapped where that leaves it room.
+    """
     if not rows:
         return []
     columns = list(rows[0])
-    shown = [{name: visible(row[name]) for name in columns} for row in rows]
-    widths = {name: max(len(name), *(len(row[name]) for row in shown)) for name in columns}
-    table = ({name: name.upper() for name in columns}, *shown)
-    cells = (
-        [row[name].rjust(widths[name]) if name in right else row[name].ljust(widths[name]) for name in columns] for row in table
-    )
-    return ["  ".join(row).rstrip() for row in cells]
+    heads = {name: looked_up(name).upper() for name in columns}
+    table = (heads, *({name: visible(translated(row[name])) for name in columns} for row in rows))
+    widths = {name: max(_width(row[name]) for row in table) for name in columns}
+    *before, last = columns
+    room = None if most is None else most - sum(widths[name] + 2 for name in before)
+    lines = []
+    for row in table:
+        start = "".join(f"{_padded(row[name], widths[name], is_right=name in right)}  " for name in before)
+        end = _padded(row[last], widths[last], is_right=last in right).rstrip()
+        lines += _wrapped(start, end, room=room)
+    return lines
+
+
+def _wrapped(start: str, end: str, *, room: int | None) -> list[str]:
+    """Return a line, its end continued below itself if it is wider than ``room``."""
+    if room is None or room < LEAST_COLUMN or _width(end) <= room:
+        return [f"{start}{end}".rstrip()]
+    first, *others = textwrap.wrap(end, width=room, break_long_words=False)
+    return [f"{start}{first}", *(" " * _width(start) + other for other in others)]
+
+
+def _padded(text: str, width: int, *, is_right: bool) -> str:
+    space = " " * (width - _width(text))
+    return f"{space}{text}" if is_right else f"{text}{space}"
+
+
+def _width(text: str) -> int:
+    """Return the cells of a terminal that a text takes: two for each Chinese character."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len
+
+    return cell_len(text)
