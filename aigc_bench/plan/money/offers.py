@@ -42,6 +42,8 @@ CloudTerm = Literal["on_demand", "spot", "reserved_1y", "reserved_3y"]
 OfferKind = Literal["owned", "colocated", "cloud"]
 Term = Literal["purchase", "on_demand", "spot", "reserved_1y", "reserved_3y"]
 CLOUD_TERMS: tuple[CloudTerm, ...] = ("on_demand", "spot", "reserved_1y", "reserved_3y")
+RentKey = tuple[str, str | None, str | None, float, CloudTerm]
+"""Provider, region, instance, accelerators and term of a rent."""
 IS_ELASTIC: dict[CloudTerm, bool] = {"on_demand": True, "spot": True, "reserved_1y": False, "reserved_3y": False}
 """Whether only the hours used are paid."""
 AN_INDEX = "the index of"
@@ -144,33 +146,39 @@ def rents(spec: AcceleratorSpec, *, catalogue: Catalogue, on: date, region: str 
 
     A market index stands in for a term that no provider lists; a term with neither is one offer without a price.
     """
-    rows = [row for row in catalogue.rents(spec.id) if _is_in(row, region)]
-    listed = {term for row in rows for term in CLOUD_TERMS if row.kind != "index" and _rent(row, term) is not None}
-    newest: dict[tuple[str, str | None, str | None, float, CloudTerm], CloudPrice] = {}
-    for row in rows:
-        for term in CLOUD_TERMS:
-            if _rent(row, term) is not None and (row.kind != "index" or term not in listed):
-                newest.setdefault((row.provider, row.region, row.instance, row.gpu_count, term), row)
+    newest = _newest([row for row in catalogue.rents(spec.id) if _is_in(row, region)])
     priced = sorted(
         newest.items(), key=lambda pair: (CLOUD_TERMS.index(pair[0][-1]), _rent(pair[1], pair[0][-1]) or 0.0, pair[1].id)
     )
     found = [_rented(row, term=key[-1], catalogue=catalogue, on=on) for key, row in priced]
-    where = f" in {region}" if region else ""
-    unpriced = [
-        Offer(
-            kind="cloud",
-            term=term,
-            name=f"{spec.name}, {term.replace('_', ' ')}",
-            accelerator=spec.id,
-            num_accelerators=1,
-            region=region,
-            unit="usd/accelerator-h",
-            why_no_price=f"the catalogue has no {term.replace('_', ' ')} rent of {spec.name}{where}",
-        )
-        for term in CLOUD_TERMS
-        if term not in {key[-1] for key in newest}
-    ]
-    return (*found, *unpriced)
+    known = {key[-1] for key in newest}
+    return (*found, *(_without_price(spec, term, region=region) for term in CLOUD_TERMS if term not in known))
+
+
+def _newest(rows: Sequence[CloudPrice]) -> dict[RentKey, CloudPrice]:
+    """Return the newest row of each instance and term; an index only of a term that no provider lists."""
+    priced = [(row, term) for row in rows for term in CLOUD_TERMS if _rent(row, term) is not None]
+    listed = {term for row, term in priced if row.kind != "index"}
+    found: dict[RentKey, CloudPrice] = {}
+    for row, term in priced:
+        if row.kind != "index" or term not in listed:
+            # The catalogue lists the newest rows first.
+            found.setdefault((row.provider, row.region, row.instance, row.gpu_count, term), row)
+    return found
+
+
+def _without_price(spec: AcceleratorSpec, term: CloudTerm, *, region: str | None) -> Offer:
+    words, where = term.replace("_", " "), f" in {region}" if region else ""
+    return Offer(
+        kind="cloud",
+        term=term,
+        name=f"{spec.name}, {words}",
+        accelerator=spec.id,
+        num_accelerators=1,
+        region=region,
+        unit="usd/accelerator-h",
+        why_no_price=f"the catalogue has no {words} rent of {spec.name}{where}",
+    )
 
 
 def _is_in(row: CloudPrice, region: str | None) -> bool:

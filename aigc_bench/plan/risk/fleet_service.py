@@ -26,6 +26,7 @@ from aigc_bench.core.records import Estimate
 from aigc_bench.plan.placement.room import other_peak_w
 from aigc_bench.plan.placement.site_limits import site_for, table_of
 from aigc_bench.plan.records.demand import Demand
+from aigc_bench.plan.records.machine import Machine
 from aigc_bench.plan.records.plan import Option
 from aigc_bench.plan.records.rules import Rules
 from aigc_bench.plan.risk.load_samples import load_samples
@@ -37,6 +38,8 @@ from aigc_bench.predict.fitting.posterior import Z_80, LogEstimate
 from aigc_bench.predict.model import probability_to_fit
 
 ALMOST = 1e-9
+Need = tuple[str, float, float | None]
+"""The name of a limit, what is needed, and the limit, ``None`` if there is none."""
 
 
 def serves(option: Option, context: ScenarioContext, *, more_servers: int = 0) -> Flags | None:
@@ -122,18 +125,25 @@ def hindrance(option: Option, demand: Demand, *, more_servers: int) -> str | Non
     """Return the limit that forbids that number of additional servers for an option without parts, or ``None``."""
     if more_servers == 0 or option.machine is None or option.num_servers == 0:
         return None
-    site, limits = site_for(option.kind, option.machine, demand), demand.constraints
-    count = option.num_servers + more_servers
-    times = count / option.num_servers
-    is_own, where = option.kind in ("owned", "colocated"), table_of(option.kind)
-    peak_w = count * option.machine.peak_power_w.value + (times * other_peak_w(option.room).value if option.room else 0.0)
-    if is_own and site.power_w is not None and peak_w > site.power_w.value:
-        return f"the power of the {where}"
-    if is_own and site.num_racks is not None and math.ceil((option.num_racks or 0) * times - 1e-9) > site.num_racks:
-        return f"the racks of the {where}"
-    if limits.budget_usd is not None and option.capex_usd.value * times > limits.budget_usd:
-        return "constraints.budget_usd"
+    times = 1 + more_servers / option.num_servers
+    needs = (*_of_the_place(option, option.machine, demand, times=times), *_of_the_budgets(option, demand, times=times))
+    return next((name for name, needed, limit in needs if limit is not None and needed > limit), None)
+
+
+def _of_the_place(option: Option, machine: Machine, demand: Demand, *, times: float) -> Iterator[Need]:
+    """Yield what ``times`` the option needs of its place, if that is the user's or a colocation."""
+    if option.kind not in ("owned", "colocated"):
+        return
+    site, where = site_for(option.kind, machine, demand), table_of(option.kind)
+    others_w = other_peak_w(option.room).value if option.room else 0.0
+    watts = times * (option.num_servers * machine.peak_power_w.value + others_w)
+    yield f"the power of the {where}", watts, site.power_w.value if site.power_w else None
+    # A product of whole numbers is not rounded up by a rounding error.
+    yield f"the racks of the {where}", math.ceil((option.num_racks or 0) * times - 1e-9), site.num_racks
+
+
+def _of_the_budgets(option: Option, demand: Demand, *, times: float) -> Iterator[Need]:
+    """Yield what ``times`` the option costs upfront and per year."""
     yearly = sum(line.usd_per_year.value for line in option.costs)
-    if limits.budget_usd_per_year is not None and yearly * times > limits.budget_usd_per_year:
-        return "constraints.budget_usd_per_year"
-    return None
+    yield "constraints.budget_usd", option.capex_usd.value * times, demand.constraints.budget_usd
+    yield "constraints.budget_usd_per_year", yearly * times, demand.constraints.budget_usd_per_year

@@ -56,9 +56,7 @@ def growth_path(option: Option, context: ScenarioContext, *, catalogue: Catalogu
     growth, parts = context.demand.growth, [one for one in option.parts or (option,) if one.machine is not None]
     if growth is None or growth.per_year.high <= 0 or not parts:
         return None
-    # A horizon of a whole number of years has no further one by a rounding error.
-    ends = [min(float(year), growth.horizon_years) for year in range(1, math.ceil(growth.horizon_years - 1e-9) + 1)]
-    ratio = catalogue.constant("hardware_price_ratio_per_year")
+    ends, ratio = _year_ends(growth.horizon_years), catalogue.constant("hardware_price_ratio_per_year")
     found = [_purchased(part, context, ends=ends, ratio=ratio, catalogue=catalogue) for part in parts]
     staged, at_once = [one.staged for one in found if one.staged], [one.at_once for one in found if one.at_once]
     years = tuple(_year(at, found, context, end=end) for at, end in enumerate(ends))
@@ -69,6 +67,12 @@ def growth_path(option: Option, context: ScenarioContext, *, catalogue: Catalogu
         price_ratio=ratio,
         note=NOTE if staged else NO_PURCHASE,
     )
+
+
+def _year_ends(horizon_years: float) -> list[float]:
+    """Return the ends of the years in years from today; the last may be a part of a year."""
+    # A horizon of a whole number of years has no further one by a rounding error.
+    return [min(float(year), horizon_years) for year in range(1, math.ceil(horizon_years - 1e-9) + 1)]
 
 
 def _purchased(
