@@ -81,10 +81,7 @@ def examine_catalogue(
         market=Market(catalogue=catalogue, day=day, measured=own),
         context=context_of(demand, rules, drifts_from(catalogue), num=NUM_SCENARIOS, seed=seed),
     )
-    known = [host for host in hosts(catalogue) if not accelerators or host.spec.id in accelerators]
-    searched = [host for host in known if allowed(host.spec, demand.constraints) is None]
-    refused = [Refusal(accelerator=host.spec.id, reason=why) for host in known if (why := allowed(host.spec, demand.constraints))]
-    refused += [Refusal(accelerator=spec.id, reason=why) for spec, why in announced(catalogue, accelerators, on=day)]
+    searched, refused = _to_search(demand, catalogue=catalogue, accelerators=accelerators, on=day)
     workloads: list[Service | Job] = [*demand.services, *demand.jobs]
     found = [Found(workload=workload, candidates=candidates_for(workload, specs_of(searched), models)) for workload in workloads]
     options: list[Option] = []
@@ -104,6 +101,15 @@ def examine_catalogue(
         num_candidates=sum(len(one.candidates) for one in found if one.candidates is not None),
         refused=tuple(refused),
     )
+
+
+def _to_search(demand: Demand, *, catalogue: Catalogue, accelerators: Sequence[str], on: date) -> tuple[list[Host], list[Refusal]]:
+    """Return the hosts that the demand allows, and why others and accelerators that are only announced are refused."""
+    known = [host for host in hosts(catalogue) if not accelerators or host.spec.id in accelerators]
+    judged = [(host, allowed(host.spec, demand.constraints)) for host in known]
+    refused = [Refusal(accelerator=host.spec.id, reason=why) for host, why in judged if why]
+    refused += [Refusal(accelerator=spec.id, reason=why) for spec, why in announced(catalogue, accelerators, on=on)]
+    return [host for host, why in judged if why is None], refused
 
 
 def newest_day(catalogue: Catalogue) -> date:
