@@ -13,6 +13,8 @@ from typing import Any
 from aigc_bench.core.csv_file import write_csv
 from aigc_bench.core.json_text import json_text
 from aigc_bench.core.records import Estimate, Record
+from aigc_bench.core.trail import Step
+from aigc_bench.plan.explain.text import trail_of
 from aigc_bench.plan.output.plan_view import PlanView
 from aigc_bench.plan.output.recommendation_view import RecommendationView
 from aigc_bench.plan.records.assessment import Assessment
@@ -26,7 +28,7 @@ CONTRACT_VERSION = 1
 def contract(view: PlanView) -> dict[str, Any]:
     """Return the plan as plain JSON types: options by rank with their factors, the recommendation, its basis."""
     plan, best, basis = view.plan, view.recommendation, view.basis
-    is_accepted = best is not None and best.is_accepted
+    is_accepted, trail = best is not None and best.is_accepted, trail_of(plan)
     return {
         "schema_version": CONTRACT_VERSION,
         "demand": plan.demand.name,
@@ -42,6 +44,7 @@ def contract(view: PlanView) -> dict[str, Any]:
         "refused": [one.model_dump(mode="json") for one in plan.refused],
         "not_included": list(plan.not_included),
         "notes": list(plan.notes),
+        "derivations": {key: _derivation(step) for key, step in trail.reach(trail).items()},
         "num_candidates": plan.num_candidates,
         "method": plan.method,
     }
@@ -51,6 +54,12 @@ def _recommendation(best: RecommendationView) -> dict[str, Any]:
     """Return what is recommended and why, with the ranks of the options that are statistically tied."""
     option = best.option
     return {"rank": option.rank, "kind": option.kind, "what": best.what, "why": best.why, "as_good_as": list(best.tied)}
+
+
+def _derivation(step: Step) -> dict[str, Any]:
+    """Return how a number of the recommended option or of the demand is derived; ``arithmetic`` numbers its inputs by place."""
+    given = {"formula": step.formula, "arithmetic": step.arithmetic, "source": step.source, "inputs": list(step.inputs)}
+    return {"title": step.title, **figure(step.value), **{name: content for name, content in given.items() if content}}
 
 
 def figure(estimate: Estimate) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import pytest
 
 from aigc_bench import api
 from aigc_bench.cli import main
+from aigc_bench.core.arithmetic import evaluate
 from aigc_bench.core.derivation import derivation_of, recomputed
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.records import Estimate
@@ -345,3 +346,13 @@ def test_explain_on_the_command_line(capsys: pytest.CaptureFixture[str]) -> None
     assert told.out == ""
     assert len(told.err.splitlines()) == 1
     assert "Did you mean" in told.err
+
+
+def test_the_json_of_a_plan_holds_the_derivations_of_what_it_recommends(plan: Plan) -> None:
+    found = contract(plan_view(plan))["derivations"]
+    assert plan.recommended is not None
+    assert found[f"options.{plan.recommended.rank}.tco_usd"]["inputs"]
+    for key, one in found.items():
+        if "arithmetic" in one:
+            again = evaluate(one["arithmetic"], [found[name]["value"] for name in one["inputs"]])
+            assert again == pytest.approx(one["value"], rel=1e-6, abs=1e-12), key
