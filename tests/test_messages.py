@@ -22,6 +22,7 @@ CONVERTED = (
     "measure/",
     "analyze/",
     "predict/",
+    "plan/",
     "report/",
     "cli/",
     "listing.py",
@@ -51,6 +52,7 @@ PARSED = {
     "core/overview.py": {"_STYLE"},
     "engines/_linears.py": {"MakeLayer"},
     "measure/doctor/software.py": {"_ASK_TORCH"},
+    "plan/explain/option.py": {"UNITS"},
     "core/system_errors.py": {"_NO_ROOM_WORDS"},
     "core/toml_file.py": {"_KINDS"},
 }

@@ -14,6 +14,7 @@ from datetime import date
 from functools import partial
 from typing import TYPE_CHECKING
 
+from aigc_bench.core.messages import message
 from aigc_bench.plan.hardware.hosts import Host, allowed, hosts, is_announced, specs_of, why_not_sold
 from aigc_bench.plan.hardware.measured_runs import Measured, best_measured
 from aigc_bench.plan.hardware.server import rest_of_node_w
@@ -94,7 +95,7 @@ def examine_catalogue(
     return Examined(
         options=tuple(options),
         unplanned=tuple(
-            Unplanned(name=one.workload.name, reason="the performance model supports no allowed accelerator")
+            Unplanned(name=one.workload.name, reason=message("the performance model supports no allowed accelerator"))
             for one in found
             if one.candidates is None
         ),
@@ -140,10 +141,10 @@ class Search:
             chosen = [self._chosen(one, host, known, terms=terms) for one in found]
             missing = [one.workload.name for one, pick in zip(found, chosen, strict=True) if pick is None]
             if missing:
-                return [], [f"{missing[0]}: the performance model does not support this accelerator"]
+                return [], [message("{missing}: the performance model does not support this accelerator", missing=missing[0])]
             made += self._options(host, [pick for pick in chosen if pick is not None], terms=terms)
         if not made:
-            return [], ["for sale: the catalogue has neither a purchase price nor a rent of it"]
+            return [], [message("for sale: the catalogue has neither a purchase price nor a rent of it")]
         return best_of_each_term(made), []
 
     def _options(self, host: Host, chosen: Sequence[tuple[Capability, str | None]], *, terms: Terms) -> list[Option]:
@@ -241,8 +242,14 @@ def worth_mixing(mixed: Sequence[Option], others: Sequence[Option]) -> list[Opti
 
 def _not_worth(mixed: Option, best_usd: float) -> Option:
     saved = 1 - mixed.tco_usd.value / best_usd
-    reason = f"money: several kinds of machines save {100 * saved:.0f} % of the cost of one kind; below {100 * MIXED_SAVES:.0f} % "
-    return mixed.model_copy(update={"accepted": False, "reasons": (f"{reason}they are not worth running", *mixed.reasons)})
+    reason = message(
+        "money: several kinds of machines save {saved:.0f} % of the cost of one kind; below {mixed_saves:.0f} % ",
+        saved=100 * saved,
+        mixed_saves=100 * MIXED_SAVES,
+    )
+    return mixed.model_copy(
+        update={"accepted": False, "reasons": (message("{reason}they are not worth running", reason=reason), *mixed.reasons)}
+    )
 
 
 def only(demand: Demand, workload: Service | Job) -> Demand:
@@ -275,7 +282,7 @@ def with_capabilities(host: Host, capabilities: Sequence[Capability], *, catalog
         busiest = max(known, key=lambda power: power.value)
         boards = scaled(busiest, machine.devices_per_server)
         full = named(
-            plus(boards, rest_of_node_w(machine.devices_per_server, catalogue)), "accelerators at this work + rest of node"
+            plus(boards, rest_of_node_w(machine.devices_per_server, catalogue)), message("accelerators at this work + rest of node")
         )
         changes["full_power_w"] = bounded(full, ceiling=machine.peak_power_w.high)
         changes["idle_power_w"] = bounded(machine.idle_power_w, ceiling=full.low)
@@ -284,6 +291,6 @@ def with_capabilities(host: Host, capabilities: Sequence[Capability], *, catalog
         saved = (1 - cap) * host.spec.tdp_w * machine.devices_per_server
         peak = machine.peak_power_w
         lower = {end: max(getattr(peak, end) - saved, 0.0) for end in ("value", "low", "high")}
-        words = f"{peak.source}, less {saved:,.0f} W by the power limit"
+        words = message("{source}, less {saved:,.0f} W by the power limit", source=peak.source, saved=saved)
         changes["peak_power_w"] = peak.model_copy(update={**lower, "source": words})
     return machine.model_copy(update=changes)

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Literal
 
+from aigc_bench.core.messages import message
 from aigc_bench.plan.explain.assumptions import assumptions_of
 from aigc_bench.plan.hardware.measured_runs import Measured
 from aigc_bench.plan.options.assemble import ranked
@@ -26,19 +27,23 @@ Hosts = Literal["all", "measured"]
 """``all``: the catalogue's and the measured ones."""
 
 METHODS: Mapping[Hosts, str] = {
-    "all": "Every accelerator of the catalogue in every server that holds it: owned and colocated while it is sold, and rented in "
-    "whole instances. Per load every engine, "
-    "number format, parallelism, batch and power limit that the model supports; the cheapest that fits and is in time is taken, "
-    "with reserves of time and memory for the predictor's error where possible. Queues by M/G/c (Allen-Cunneen), "
-    "spares by binomial availability, intervals to first order. Whole numbers are computed from central values; a safety margin of "
-    "servers is added until SLOs and deadlines are kept with the stated confidence.",
-    "measured": "Loads are peak rates over measured throughput; pools are sized at a target utilisation with spares by binomial "
-    "availability; intervals are carried to first order (factors in quadrature as independent, terms of a sum as fully dependent). "
-    "Whole numbers come from the middle of the intervals. Waiting in queues is covered by the target utilisation only, so P(SLO) "
-    "is not given.",
+    "all": message(
+        "Every accelerator of the catalogue in every server that holds it: owned and colocated while it is sold, and "
+        "rented in whole instances. Per load every engine, number format, parallelism, batch and power limit that the "
+        "model supports; the cheapest that fits and is in time is taken, with reserves of time and memory for the "
+        "predictor's error where possible. Queues by M/G/c (Allen-Cunneen), spares by binomial availability, intervals "
+        "to first order. Whole numbers are computed from central values; a safety margin of servers is added until "
+        "SLOs and deadlines are kept with the stated confidence."
+    ),
+    "measured": message(
+        "Loads are peak rates over measured throughput; pools are sized at a target utilisation with spares by "
+        "binomial availability; intervals are carried to first order (factors in quadrature as independent, terms of a "
+        "sum as fully dependent). Whole numbers come from the middle of the intervals. Waiting in queues is covered by "
+        "the target utilisation only, so P(SLO) is not given."
+    ),
 }
-NOT_INCLUDED = ("software licences", "taxes and duties", "internet transit")
-NOT_OF_MEASURED = ("staff", "switches, cabling and shared storage", "growth of the demand")
+NOT_INCLUDED = (message("software licences"), message("taxes and duties"), message("internet transit"))
+NOT_OF_MEASURED = ("staff", message("switches, cabling and shared storage"), message("growth of the demand"))
 """Around measured machines no room is planned, and their demand is today's."""
 
 

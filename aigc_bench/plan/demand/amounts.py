@@ -14,6 +14,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
 
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate, Record
 
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(s|sec|m|min|h|d|day|days|w|week|weeks|month|months|y|year|years)\s*")
@@ -47,7 +48,14 @@ class Range:
         for number in _numbers(given):
             if not (self.low <= number <= self.high or (self.or_zero and number == 0)):
                 example = " (5 % is 0.05)" if self.high == 1 < number else ""
-                raise ValueError(f"must be {'0 or ' if self.or_zero else ''}between {' and '.join(self._ends)}{example}")
+                raise ValueError(
+                    message(
+                        "must be {more}between {ends}{example}",
+                        more="0 or " if self.or_zero else "",
+                        ends=" and ".join(self._ends),
+                        example=example,
+                    )
+                )
 
 
 def between(low: float, high: float) -> Range:
@@ -121,13 +129,13 @@ def _amount(given: object) -> object:
         return given
     if isinstance(given, list):
         if len(given) != 3 or not all(_is_number(part) for part in given) or list(given) != sorted(given):
-            raise ValueError("must be a number or [low, value, high] in rising order")
+            raise ValueError(message("must be a number or [low, value, high] in rising order"))
         low, value, high = (float(part) for part in given)
     elif _is_number(given):
         assert isinstance(given, int | float), "numbers are int or float"
         low = value = high = float(given)
     else:
-        raise ValueError("must be a number or [low, value, high]")
+        raise ValueError(message("must be a number or [low, value, high]"))
     return Amount(value=value, low=low, high=high)
 
 
@@ -137,7 +145,7 @@ def _is_number(given: object) -> bool:
 
 def _number(given: object) -> object:
     if not _is_number(given):
-        raise ValueError("must be a number")
+        raise ValueError(message("must be a number"))
     return given
 
 
@@ -147,7 +155,7 @@ def _seconds(given: object) -> object:
     if not _is_number(given):
         match = _DURATION.fullmatch(given.lower()) if isinstance(given, str) else None
         if match is None:
-            raise ValueError("is not a duration; write 90s, 20m, 8h, 7d, 2w or 3y")
+            raise ValueError(message("is not a duration; write 90s, 20m, 8h, 7d, 2w or 3y"))
         number, unit = float(match[1]), match[2]
         seconds = number * _SECONDS["month" if unit.startswith("month") else unit[0]]
     return seconds

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from aigc_bench.core.errors import UsageError
+from aigc_bench.core.messages import message
 from aigc_bench.core.numbers import parse_number
 from aigc_bench.core.records import Estimate
 from aigc_bench.core.table_file import read_table
@@ -30,19 +31,22 @@ def read_arrivals(file: Path) -> list[float]:
 
     Raises ``UsageError`` with the line of a cell that is not a time, or if there are fewer than two distinct times.
     """
-    table = read_table(file, required=(COLUMN,), hint="Write one request per row, in seconds from any start.")
+    table = read_table(file, required=(COLUMN,), hint=message("Write one request per row, in seconds from any start."))
     found: list[float] = []
     for row in table.rows:
         try:
             if row.problem is not None:
-                raise ValueError(f"row {row.problem}")
+                raise ValueError(message("row {problem}", problem=row.problem))
             found.append(parse_number(row.cells[COLUMN], commas=table.commas, suffix=False))
         except ValueError as problem:
             said = str(problem) if row.problem else f"{COLUMN} {row.cells[COLUMN][:40]!r} {problem}"
-            raise UsageError(f"{file}: line {row.line}: {said}.", "Write one request per row, in seconds from any start.") from None
+            raise UsageError(
+                message("{file}: line {line}: {said}.", file=file, line=row.line, said=said),
+                message("Write one request per row, in seconds from any start."),
+            ) from None
     found.sort()
     if len(found) < 2 or found[-1] <= found[0]:
-        raise UsageError(f"{file}: needs requests at two different times at least.")
+        raise UsageError(message("{file}: needs requests at two different times at least.", file=file))
     return [moment - found[0] for moment in found]
 
 
@@ -54,9 +58,14 @@ def from_users(
     *, users: Estimate, active_share: Estimate, requests_per_minute: Estimate, peak_factor: Estimate, duty: Estimate
 ) -> Arrival:
     """Return the peak requests/s of a population of users."""
-    formula = "users x active share x requests a minute / 60 x peak factor"
+    formula = message("users x active share x requests a minute / 60 x peak factor")
     product = times(users, active_share, requests_per_minute, peak_factor, unit="request/min")
-    parts = {"users": users, "active share": active_share, "requests a minute": requests_per_minute, "peak factor": peak_factor}
+    parts = {
+        "users": users,
+        message("active share"): active_share,
+        "requests a minute": requests_per_minute,
+        message("peak factor"): peak_factor,
+    }
     return Arrival(
         peak_requests_per_s=named(scaled(product, 1 / 60, unit="request/s"), formula), duty=duty, formula=formula, parts=parts
     )
@@ -64,7 +73,7 @@ def from_users(
 
 def from_rate(rate: Estimate, *, duty: Estimate) -> Arrival:
     """Return the arrival of a stated peak rate."""
-    return Arrival(peak_requests_per_s=rate, duty=duty, formula="stated rate at the peak", parts={"rate": rate})
+    return Arrival(peak_requests_per_s=rate, duty=duty, formula=message("stated rate at the peak"), parts={"rate": rate})
 
 
 def from_hourly(requests_per_hour: Sequence[float], *, peak_factor: Estimate, source: str) -> Arrival:
@@ -73,14 +82,14 @@ def from_hourly(requests_per_hour: Sequence[float], *, peak_factor: Estimate, so
     busiest = max(requests_per_hour)
     hour = estimate(busiest / 3600, unit="request/s", basis="assumed", source=source)
     mean_share = sum(requests_per_hour) / HOURS_PER_DAY / busiest if busiest else 0.0
-    duty_source = "mean hour / busiest hour / peak factor"
-    formula = "requests of the busiest hour / 3600 x peak factor"
+    duty_source = message("mean hour / busiest hour / peak factor")
+    formula = message("requests of the busiest hour / 3600 x peak factor")
     ends = {"value": mean_share / peak_factor.value, "low": mean_share / peak_factor.high, "high": mean_share / peak_factor.low}
     return Arrival(
         peak_requests_per_s=named(times(hour, peak_factor, unit="request/s"), formula),
         duty=bounded(Estimate(**ends, unit="fraction", basis="assumed", source=duty_source), ceiling=1.0),
         formula=formula,
-        parts={"busiest hour": hour, "peak factor": peak_factor},
+        parts={message("busiest hour"): hour, message("peak factor"): peak_factor},
         hourly=tuple(count / busiest for count in requests_per_hour) if busiest else None,
     )
 
@@ -94,11 +103,13 @@ def from_times(times_s: Sequence[float], *, source: str) -> Arrival:
     gaps = [later - earlier for earlier, later in itertools.pairwise(times_s)]
     middle = sum(gaps) / len(gaps)
     cv2 = sum((gap - middle) ** 2 for gap in gaps) / len(gaps) / middle**2
-    rate = estimate(peak, unit="request/s", basis="measured", source=f"busiest minute of {source}")
+    rate = estimate(peak, unit="request/s", basis="measured", source=message("busiest minute of {source}", source=source))
     return Arrival(
         peak_requests_per_s=rate,
-        duty=estimate(mean / peak, unit="fraction", basis="measured", source=f"mean over busiest minute of {source}"),
-        formula="requests of the busiest minute / 60",
+        duty=estimate(
+            mean / peak, unit="fraction", basis="measured", source=message("mean over busiest minute of {source}", source=source)
+        ),
+        formula=message("requests of the busiest minute / 60"),
         parts={"rate": rate},
         cv2=cv2,
     )

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate, MetricRow
 from aigc_bench.plan.demand.arrivals import from_users
 from aigc_bench.plan.demand.site_and_limits import with_factor_keys
@@ -20,17 +21,17 @@ from aigc_bench.plan.stats.estimates import assumed
 if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue
 
-GENERAL = "stated assumption of the built-in demand"
+GENERAL = message("stated assumption of the built-in demand")
 USERS = 1000
 WORKING_SHARE = assumed(
     0.12,
     low=0.08,
     high=0.24,
     unit="fraction",
-    source=f"mean over peak rate: 8 of 24 hours on 5 of 7 days, half of the peak on average; {GENERAL}",
+    source=message("mean over peak rate: 8 of 24 hours on 5 of 7 days, half of the peak on average; {general}", general=GENERAL),
 )
 PEAK_FACTOR = assumed(
-    2.0, low=1.5, high=3.0, unit="ratio", source="busiest minutes over the busy hour; unverified (general knowledge)"
+    2.0, low=1.5, high=3.0, unit="ratio", source=message("busiest minutes over the busy hour; unverified (general knowledge)")
 )
 RACK_FEED = "pdu_3ph_32a"
 NIGHT_S = 8 * 3600.0
@@ -56,7 +57,7 @@ class Use:
 
 USES: dict[str, Use] = {
     "gpt": Use(
-        title="chat assistant",
+        title=message("chat assistant"),
         active_share=0.05,
         requests_per_minute=0.5,
         items_per_request=250,
@@ -80,7 +81,7 @@ USES: dict[str, Use] = {
         bytes_per_item=8,
     ),
     "bert": Use(
-        title="search and question answering",
+        title=message("search and question answering"),
         active_share=0.1,
         requests_per_minute=1,
         items_per_request=20,
@@ -92,7 +93,7 @@ USES: dict[str, Use] = {
         bytes_per_item=2_000,
     ),
     "latent_diffusion": Use(
-        title="image creation",
+        title=message("image creation"),
         active_share=0.01,
         requests_per_minute=0.2,
         items_per_request=1,
@@ -104,7 +105,7 @@ USES: dict[str, Use] = {
         bytes_per_item=110_000,
     ),
     "dcgan": Use(
-        title="avatar creation",
+        title=message("avatar creation"),
         active_share=0.01,
         requests_per_minute=0.2,
         items_per_request=4,
@@ -116,7 +117,7 @@ USES: dict[str, Use] = {
         bytes_per_item=10_000,
     ),
     "vae": Use(
-        title="anomaly screening of images",
+        title=message("anomaly screening of images"),
         active_share=0.01,
         requests_per_minute=6,
         items_per_request=10,
@@ -150,12 +151,12 @@ def default_demand(rows: Sequence[MetricRow], *, catalogue: Catalogue) -> Demand
     """
     chosen = _largest_presets(rows)
     return Demand(
-        name=f"an office of {USERS:,} people",
+        name=message("an office of {users:,} people", users=USERS),
         services=tuple(_service(row) for row in chosen if row.mode == "infer"),
         jobs=tuple(_job(row) for row in chosen if row.mode == "train"),
         site=default_site(catalogue),
         finance=default_finance(catalogue),
-        notes=("This demand is not measured: every rate is an assumption with an interval, to be replaced by your own.",),
+        notes=(message("This demand is not measured: every rate is an assumption with an interval, to be replaced by your own."),),
     )
 
 
@@ -195,15 +196,17 @@ def _service(row: MetricRow) -> Service:
         item=item,
         arrival=from_users(
             users=assumed(USERS, low=0.8 * USERS, high=1.2 * USERS, unit="users", source=GENERAL),
-            active_share=_about(use.active_share, unit="fraction", of=f"people using {use.title} at one time"),
-            requests_per_minute=_about(use.requests_per_minute, unit="request/min", of="requests of an active person"),
+            active_share=_about(use.active_share, unit="fraction", of=message("people using {title} at one time", title=use.title)),
+            requests_per_minute=_about(use.requests_per_minute, unit="request/min", of=message("requests of an active person")),
             peak_factor=PEAK_FACTOR,
             duty=WORKING_SHARE,
         ),
-        items_per_request=_about(use.items_per_request, unit=f"{item}s/request", of=f"{item}s that answer one request"),
+        items_per_request=_about(
+            use.items_per_request, unit=f"{item}s/request", of=message("{item}s that answer one request", item=item)
+        ),
         request_bytes=_about(use.request_bytes, unit="B", of="request"),
         response_bytes=_about(use.response_bytes, unit="B", of="answer"),
-        kept_days=_about(use.kept_days, unit="day", of="days that answers are kept"),
+        kept_days=_about(use.kept_days, unit="day", of=message("days that answers are kept")),
         slo=Slo(latency_s=use.latency_slo_s),
     )
 
@@ -211,13 +214,13 @@ def _service(row: MetricRow) -> Service:
 def _job(row: MetricRow) -> Job:
     family, item, use = row.workload, _item(row), USES.get(row.workload, OTHER)
     return Job(
-        name=f"{family}: nightly training",
+        name=message("{family}: nightly training", family=family),
         workload=family,
         preset=row.preset,
         item=item,
-        items=_about(use.night_items, unit=f"{item}s", of=f"{item}s trained on in a night"),
+        items=_about(use.night_items, unit=f"{item}s", of=message("{item}s trained on in a night", item=item)),
         window_s=NIGHT_S,
-        bytes_per_item=_about(use.bytes_per_item, unit=f"B/{item}", of=f"stored size of a training {item}"),
+        bytes_per_item=_about(use.bytes_per_item, unit=f"B/{item}", of=message("stored size of a training {item}", item=item)),
     )
 
 
@@ -232,7 +235,9 @@ def default_site(catalogue: Catalogue) -> Site:
         electricity_usd_per_kwh=catalogue.electricity_price(),
         grid_g_per_kwh=catalogue.grid_intensity(),
         pue=catalogue.pue("air"),
-        rack_power_w=feed.model_copy(update={"basis": "assumed", "source": f"a three-phase 32 A feed at 415 V, x 0.8; {GENERAL}"}),
+        rack_power_w=feed.model_copy(
+            update={"basis": "assumed", "source": message("a three-phase 32 A feed at 415 V, x 0.8; {general}", general=GENERAL)}
+        ),
         rack_cooling_w=rack_limit_w("air", catalogue=catalogue),
     )
     return with_factor_keys(site, catalogue=catalogue)

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from aigc_bench.core.errors import UnknownNameError, UsageError
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Record
 from aigc_bench.core.toml_file import inner_record
 from aigc_bench.plan.demand import amounts
@@ -37,9 +38,11 @@ def new_demand(name: str, *, out: Path | None = None) -> Path:
         with file.open("x", encoding="utf-8") as handle:
             handle.write(text)
     except FileExistsError:
-        raise UsageError(f"{file}: exists already.", "Choose another file with --out.") from None
+        raise UsageError(message("{file}: exists already.", file=file), message("Choose another file with --out.")) from None
     except OSError as problem:
-        raise UsageError(f"{file}: {(problem.strerror or 'cannot be written').lower()}.") from None
+        raise UsageError(
+            message("{file}: {strerror}.", file=file, strerror=(problem.strerror or message("cannot be written")).lower())
+        ) from None
     return file
 
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from aigc_bench.core.document import mistakes, read_toml
 from aigc_bench.core.errors import AigcBenchError
+from aigc_bench.core.messages import message
 from aigc_bench.core.toml_file import check, inner_record
 from aigc_bench.plan.demand.arrivals import read_arrivals
 from aigc_bench.plan.demand.schema import WrittenDemand
@@ -128,7 +129,7 @@ def _convert(written: WrittenDemand, *, catalogue: Catalogue, folder: Path) -> t
 def _growth(written: WrittenDemand) -> Growth | None:
     if written.growth_per_year is None or written.horizon is None:
         return None
-    per_year = written.growth_per_year.estimate("fraction/year", source="stated in the demand")
+    per_year = written.growth_per_year.estimate("fraction/year", source=message("stated in the demand"))
     return Growth(per_year=per_year, horizon_years=written.horizon / YEAR_S)
 
 
@@ -172,18 +173,29 @@ def _mended(table: Any, record: type[BaseModel]) -> dict[str, Any] | None:
 YEAR_S = 365.25 * 86400.0
 MOST_LOADS = 100
 """Services and jobs of one demand: each is searched on every accelerator, about a second on the whole catalogue."""
-WHOLE = "the demand: "
+WHOLE = message("the demand: ")
 """Prefix of a mistake that concerns several tables."""
 
 
 def _whole(written: WrittenDemand) -> list[str]:
     """Return the mistakes that concern several tables: no load, a repeated name, growth without a horizon."""
     names = Counter([one.name for kind in (written.service, written.batch, written.training) for one in kind])
-    problems = [f"{WHOLE}{name!r} is the name of {count} services or jobs" for name, count in names.items() if count > 1]
+    problems = [
+        message("{whole}{name!r} is the name of {count} services or jobs", whole=WHOLE, name=name, count=count)
+        for name, count in names.items()
+        if count > 1
+    ]
     if names.total() > MOST_LOADS:
-        problems.append(f"{WHOLE}{names.total()} services and jobs; at most {MOST_LOADS} are planned together")
+        problems.append(
+            message(
+                "{whole}{total} services and jobs; at most {most_loads} are planned together",
+                whole=WHOLE,
+                total=names.total(),
+                most_loads=MOST_LOADS,
+            )
+        )
     if not names:
-        problems.append(f"{WHOLE}no load: add a [[service]], [[batch]] or [[training]]")
+        problems.append(message("{whole}no load: add a [[service]], [[batch]] or [[training]]", whole=WHOLE))
     if (written.growth_per_year is None) != (written.horizon is None):
-        problems.append(f"{WHOLE}growth_per_year and horizon belong together: give both or neither")
+        problems.append(message("{whole}growth_per_year and horizon belong together: give both or neither", whole=WHOLE))
     return problems

@@ -10,6 +10,7 @@ from typing import Literal, Self
 
 from pydantic import model_validator
 
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Setting
 from aigc_bench.plan.demand.amounts import (
     DAY_S,
@@ -39,173 +40,216 @@ class Named(Table):
         workload, preset, model = (getattr(self, key) for key in ("workload", "preset", "model"))
         if model is None and not (workload and preset):
             missing = " and ".join(key for key, given in (("workload", workload), ("preset", preset)) if not given)
-            raise ValueError(f"{missing} missing; give workload and preset, or model = PATH of your own")
+            raise ValueError(message("{missing} missing; give workload and preset, or model = PATH of your own", missing=missing))
         return self
 
 
 class WrittenSlo(Table):
     """``[service.slo]``: the latency bounds, and the share of requests that must meet them."""
 
-    ttft: Duration | None = documented("TTFT bound: time to the first token", limits=lasting(1e-6, 30 * DAY_S))
-    tpot: Duration | None = documented("TPOT bound: time per further token", limits=lasting(1e-6, DAY_S))
-    latency: Duration | None = documented("latency bound: time to the last byte of the response", limits=lasting(1e-6, 365 * DAY_S))
-    percentile: Number = documented("share of requests that must meet the SLO", unit="%", limits=between(1, 99.99), default=95.0)
+    ttft: Duration | None = documented(message("TTFT bound: time to the first token"), limits=lasting(1e-6, 30 * DAY_S))
+    tpot: Duration | None = documented(message("TPOT bound: time per further token"), limits=lasting(1e-6, DAY_S))
+    latency: Duration | None = documented(
+        message("latency bound: time to the last byte of the response"), limits=lasting(1e-6, 365 * DAY_S)
+    )
+    percentile: Number = documented(
+        message("share of requests that must meet the SLO"), unit="%", limits=between(1, 99.99), default=95.0
+    )
 
 
 class WrittenService(Named):
     """``[[service]]``: a model that answers requests; one of users, rate, hourly_requests and trace gives the arrivals."""
 
-    name: str = documented("a name of your own", default=...)
-    workload: str = documented("model family, see `aigc-bench list workloads`", default="")
-    preset: str = documented("model of the family", default="")
-    model: str | None = documented("your own model instead of both: a config.json or its folder, relative to the demand file")
-    users: WrittenAmount | None = documented("people with access to the service", unit="users", limits=zero_or(1, 1e10))
+    name: str = documented(message("a name of your own"), default=...)
+    workload: str = documented(message("model family, see `aigc-bench list workloads`"), default="")
+    preset: str = documented(message("model of the family"), default="")
+    model: str | None = documented(
+        message("your own model instead of both: a config.json or its folder, relative to the demand file")
+    )
+    users: WrittenAmount | None = documented(message("people with access to the service"), unit="users", limits=zero_or(1, 1e10))
     active_share: WrittenAmount | None = documented(
-        "share of users active in the busy hour", unit="fraction", limits=zero_or(1e-6, 1)
+        message("share of users active in the busy hour"), unit="fraction", limits=zero_or(1e-6, 1)
     )
     requests_per_minute: WrittenAmount | None = documented(
-        "requests per active user", unit="request/min", limits=zero_or(1e-6, 1e4)
+        message("requests per active user"), unit="request/min", limits=zero_or(1e-6, 1e4)
     )
     peak_factor: WrittenAmount | None = documented(
-        "busiest minutes over busy hour (default: catalogue)", unit="ratio", limits=between(1, 1000)
+        message("busiest minutes over busy hour (default: catalogue)"), unit="ratio", limits=between(1, 1000)
     )
-    rate: WrittenAmount | None = documented("peak request rate, if it is known", unit="request/s", limits=zero_or(1e-6, 1e7))
+    rate: WrittenAmount | None = documented(
+        message("peak request rate, if it is known"), unit="request/s", limits=zero_or(1e-6, 1e7)
+    )
     hourly_requests: tuple[Number, ...] | None = documented(
-        "24 numbers: requests in each hour of a day", unit="request/h", limits=zero_or(1e-3, 1e10)
+        message("24 numbers: requests in each hour of a day"), unit="request/h", limits=zero_or(1e-3, 1e10)
     )
-    trace: str | None = documented("CSV file with a column arrival_s, relative to the demand file")
-    duty: WrittenAmount | None = documented("mean rate over peak rate", unit="fraction", limits=zero_or(1e-6, 1))
-    input_tokens: WrittenAmount | None = documented("tokens per prompt (language models)", unit="token", limits=between(1, 1e7))
-    output_tokens: WrittenAmount | None = documented("tokens per response (language models)", unit="token", limits=between(1, 1e7))
+    trace: str | None = documented(message("CSV file with a column arrival_s, relative to the demand file"))
+    duty: WrittenAmount | None = documented(message("mean rate over peak rate"), unit="fraction", limits=zero_or(1e-6, 1))
+    input_tokens: WrittenAmount | None = documented(
+        message("tokens per prompt (language models)"), unit="token", limits=between(1, 1e7)
+    )
+    output_tokens: WrittenAmount | None = documented(
+        message("tokens per response (language models)"), unit="token", limits=between(1, 1e7)
+    )
     items_per_request: WrittenAmount | None = documented(
-        "items per response (default 1)", unit="item/request", limits=between(1e-3, 1e6)
+        message("items per response (default 1)"), unit="item/request", limits=between(1e-3, 1e6)
     )
-    settings: Mapping[str, Setting] = documented("settings of the model family: resolution, num_inference_steps ...", default={})
+    settings: Mapping[str, Setting] = documented(
+        message("settings of the model family: resolution, num_inference_steps ..."), default={}
+    )
     work_cv: Number | None = documented(
-        "CV of the work per request: standard deviation over mean (default 1)", unit="ratio", limits=zero_or(1e-3, 100)
+        message("CV of the work per request: standard deviation over mean (default 1)"), unit="ratio", limits=zero_or(1e-3, 100)
     )
-    request_kb: WrittenAmount | None = documented("request size", unit="kB", limits=zero_or(1e-3, 1e9))
-    response_kb: WrittenAmount | None = documented("response size", unit="kB", limits=zero_or(1e-3, 1e9))
-    kept: Duration | None = documented("retention of responses (default 30 days)", limits=lasting(1, 100 * YEAR_S))
+    request_kb: WrittenAmount | None = documented(message("request size"), unit="kB", limits=zero_or(1e-3, 1e9))
+    response_kb: WrittenAmount | None = documented(message("response size"), unit="kB", limits=zero_or(1e-3, 1e9))
+    kept: Duration | None = documented(message("retention of responses (default 30 days)"), limits=lasting(1, 100 * YEAR_S))
     slo: WrittenSlo = documented("the SLO", default=WrittenSlo())
-    precisions: Names = documented("allowed precisions (default: all that the engines support)", default=())
-    engines: Names = documented("allowed engines (default: all)", default=())
-    api_model: str | None = documented("commercial model that can replace it, by its name in api_prices")
+    precisions: Names = documented(message("allowed precisions (default: all that the engines support)"), default=())
+    engines: Names = documented(message("allowed engines (default: all)"), default=())
+    api_model: str | None = documented(message("commercial model that can replace it, by its name in api_prices"))
 
     @model_validator(mode="after")
     def _one_arrival(self) -> WrittenService:
         given = [key for key in ARRIVALS if getattr(self, key) is not None]
         if len(given) != 1:
-            raise ValueError(f"give one of {', '.join(ARRIVALS)}; found {'none' if not given else ' and '.join(given)}")
+            raise ValueError(
+                message(
+                    "give one of {arrivals}; found {given}",
+                    arrivals=", ".join(ARRIVALS),
+                    given="none" if not given else " and ".join(given),
+                )
+            )
         if given == ["users"] and (self.active_share is None or self.requests_per_minute is None):
-            raise ValueError("users requires active_share and requests_per_minute")
+            raise ValueError(message("users requires active_share and requests_per_minute"))
         if self.hourly_requests is not None and len(self.hourly_requests) != 24:
-            raise ValueError(f"hourly_requests has {len(self.hourly_requests)} numbers; a day has 24 hours")
+            raise ValueError(
+                message(
+                    "hourly_requests has {num_hourly_requests} numbers; a day has 24 hours",
+                    num_hourly_requests=len(self.hourly_requests),
+                )
+            )
         return self
 
 
 class WrittenBatch(Named):
     """``[[batch]]``: a recurring batch inference job with a deadline."""
 
-    name: str = documented("a name of your own", default=...)
-    workload: str = documented("model family", default="")
-    preset: str = documented("model of the family", default="")
-    model: str | None = documented("your own model instead of both: a config.json or its folder")
+    name: str = documented(message("a name of your own"), default=...)
+    workload: str = documented(message("model family"), default="")
+    preset: str = documented(message("model of the family"), default="")
+    model: str | None = documented(message("your own model instead of both: a config.json or its folder"))
     items: WrittenAmount = documented(
-        "items per run (language models: responses)", unit="item", limits=zero_or(1e-3, 1e15), default=...
+        message("items per run (language models: responses)"), unit="item", limits=zero_or(1e-3, 1e15), default=...
     )
-    deadline: Duration = documented("time limit of one run", limits=lasting(1, 10 * YEAR_S), default=...)
-    every: Duration = documented("interval between runs", limits=lasting(1, 10 * YEAR_S), default=DAY_S)
-    input_tokens: WrittenAmount | None = documented("tokens per prompt (language models)", unit="token", limits=between(1, 1e7))
-    output_tokens: WrittenAmount | None = documented("tokens per response (language models)", unit="token", limits=between(1, 1e7))
-    item_kb: WrittenAmount | None = documented("input size per item", unit="kB", limits=zero_or(1e-3, 1e9))
-    response_kb: WrittenAmount | None = documented("result size per item", unit="kB", limits=zero_or(1e-3, 1e9))
-    kept: Duration | None = documented("retention of results (default 30 days)", limits=lasting(1, 100 * YEAR_S))
-    settings: Mapping[str, Setting] = documented("settings of the model family", default={})
-    precisions: Names = documented("allowed precisions", default=())
-    engines: Names = documented("allowed engines", default=())
+    deadline: Duration = documented(message("time limit of one run"), limits=lasting(1, 10 * YEAR_S), default=...)
+    every: Duration = documented(message("interval between runs"), limits=lasting(1, 10 * YEAR_S), default=DAY_S)
+    input_tokens: WrittenAmount | None = documented(
+        message("tokens per prompt (language models)"), unit="token", limits=between(1, 1e7)
+    )
+    output_tokens: WrittenAmount | None = documented(
+        message("tokens per response (language models)"), unit="token", limits=between(1, 1e7)
+    )
+    item_kb: WrittenAmount | None = documented(message("input size per item"), unit="kB", limits=zero_or(1e-3, 1e9))
+    response_kb: WrittenAmount | None = documented(message("result size per item"), unit="kB", limits=zero_or(1e-3, 1e9))
+    kept: Duration | None = documented(message("retention of results (default 30 days)"), limits=lasting(1, 100 * YEAR_S))
+    settings: Mapping[str, Setting] = documented(message("settings of the model family"), default={})
+    precisions: Names = documented(message("allowed precisions"), default=())
+    engines: Names = documented(message("allowed engines"), default=())
 
 
 class WrittenTraining(Named):
     """``[[training]]``: training or fine-tuning with a deadline."""
 
-    name: str = documented("a name of your own", default=...)
-    workload: str = documented("model family", default="")
-    preset: str = documented("model of the family", default="")
-    model: str | None = documented("your own model instead of both: a config.json or its folder")
+    name: str = documented(message("a name of your own"), default=...)
+    workload: str = documented(message("model family"), default="")
+    preset: str = documented(message("model of the family"), default="")
+    model: str | None = documented(message("your own model instead of both: a config.json or its folder"))
     method: Literal["pretraining", "full", "lora"] = documented(
-        "pretraining, full fine-tuning, or LoRA: low-rank adapters with frozen weights", default="full"
+        message("pretraining, full fine-tuning, or LoRA: low-rank adapters with frozen weights"), default="full"
     )
-    tokens: WrittenAmount | None = documented("tokens to train on (language models)", unit="token", limits=zero_or(1, 1e16))
-    samples: WrittenAmount | None = documented("samples to train on (other families)", unit="sample", limits=zero_or(1, 1e15))
-    deadline: Duration = documented("time limit of one run", limits=lasting(1, 10 * YEAR_S), default=...)
+    tokens: WrittenAmount | None = documented(
+        message("tokens to train on (language models)"), unit="token", limits=zero_or(1, 1e16)
+    )
+    samples: WrittenAmount | None = documented(
+        message("samples to train on (other families)"), unit="sample", limits=zero_or(1, 1e15)
+    )
+    deadline: Duration = documented(message("time limit of one run"), limits=lasting(1, 10 * YEAR_S), default=...)
     every: Duration | None = documented(
-        "interval between runs (default: one run, counted as repeated without pause)", limits=lasting(1, 10 * YEAR_S)
+        message("interval between runs (default: one run, counted as repeated without pause)"), limits=lasting(1, 10 * YEAR_S)
     )
     sample_kb: WrittenAmount | None = documented(
-        "stored size per sample (default: 4 bytes per token)", unit="kB", limits=zero_or(1e-3, 1e9)
+        message("stored size per sample (default: 4 bytes per token)"), unit="kB", limits=zero_or(1e-3, 1e9)
     )
     checkpoints_kept: WrittenAmount | None = documented(
-        "checkpoints to keep (default: checkpoints_kept)", unit="count", limits=zero_or(1, 1e4)
+        message("checkpoints to keep (default: checkpoints_kept)"), unit="count", limits=zero_or(1, 1e4)
     )
-    checkpoint_stall: Duration | None = documented("longest pause to save a checkpoint (default 60 s)", limits=lasting(1e-3, DAY_S))
-    settings: Mapping[str, Setting] = documented("settings of the model family: seq_len ...", default={})
-    precisions: Names = documented("allowed precisions", default=())
+    checkpoint_stall: Duration | None = documented(
+        message("longest pause to save a checkpoint (default 60 s)"), limits=lasting(1e-3, DAY_S)
+    )
+    settings: Mapping[str, Setting] = documented(message("settings of the model family: seq_len ..."), default={})
+    precisions: Names = documented(message("allowed precisions"), default=())
 
     @model_validator(mode="after")
     def _one_amount(self) -> WrittenTraining:
         if (self.tokens is None) == (self.samples is None):
-            raise ValueError("give either tokens or samples")
+            raise ValueError(message("give either tokens or samples"))
         return self
 
 
 class WrittenDataset(Table):
     """``[[dataset]]``: stored data; a profile of the catalogue, or a size."""
 
-    name: str = documented("a name of your own", default=...)
-    profile: str | None = documented("public data set: imagenet_1k, librispeech_960h, bookcorpus")
-    size_gb: WrittenAmount | None = documented("size, if it is not a public data set", unit="GB", limits=zero_or(1e-6, 1e9))
-    copies: WrittenAmount | None = documented("copies to keep (default: dataset_copies)", unit="count", limits=zero_or(1, 100))
+    name: str = documented(message("a name of your own"), default=...)
+    profile: str | None = documented(message("public data set: imagenet_1k, librispeech_960h, bookcorpus"))
+    size_gb: WrittenAmount | None = documented(
+        message("size, if it is not a public data set"), unit="GB", limits=zero_or(1e-6, 1e9)
+    )
+    copies: WrittenAmount | None = documented(
+        message("copies to keep (default: dataset_copies)"), unit="count", limits=zero_or(1, 100)
+    )
 
     @model_validator(mode="after")
     def _one_size(self) -> WrittenDataset:
         if (self.profile is None) == (self.size_gb is None):
-            raise ValueError("give either profile or size_gb")
+            raise ValueError(message("give either profile or size_gb"))
         return self
 
 
 class WrittenSite(Table):
     """``[site]``: the location of the machines; a missing key is unknown, and the factor that needs it reports that."""
 
-    region: str | None = documented("country, state or cloud region; sets tariff and grid carbon intensity")
-    power_kw: WrittenAmount | None = documented("IT power of the site", unit="kW", limits=zero_or(1e-3, 1e7))
-    racks: Whole | None = documented("racks that fit", unit="racks", limits=between(0, 1e6))
+    region: str | None = documented(message("country, state or cloud region; sets tariff and grid carbon intensity"))
+    power_kw: WrittenAmount | None = documented(message("IT power of the site"), unit="kW", limits=zero_or(1e-3, 1e7))
+    racks: Whole | None = documented(message("racks that fit"), unit="racks", limits=between(0, 1e6))
     rack_kw: WrittenAmount | None = documented(
-        "continuous rating of a rack's feed (default: three-phase 32 A)", unit="kW", limits=between(0.01, 1e4)
+        message("continuous rating of a rack's feed (default: three-phase 32 A)"), unit="kW", limits=between(0.01, 1e4)
     )
     rack_cooling_kw: WrittenAmount | None = documented(
-        "cooling capacity per rack (default: by cooling)", unit="kW", limits=between(0.01, 1e4)
+        message("cooling capacity per rack (default: by cooling)"), unit="kW", limits=between(0.01, 1e4)
     )
-    rack_units: Whole = documented("height of a rack", unit="U", limits=between(1, 100), default=42)
-    cooling: CoolingMethod = documented("air, rear_door, direct_liquid or immersion", default="air")
-    inlet_c: Number | None = documented("highest temperature of the supplied air", unit="degC", limits=between(1, 60))
-    floor_kg_per_m2: Number | None = documented("floor load limit", unit="kg/m2", limits=between(10, 1e5))
-    pue: WrittenAmount | None = documented("site power over IT power (default: by cooling)", unit="ratio", limits=between(1, 10))
+    rack_units: Whole = documented(message("height of a rack"), unit="U", limits=between(1, 100), default=42)
+    cooling: CoolingMethod = documented(message("air, rear_door, direct_liquid or immersion"), default="air")
+    inlet_c: Number | None = documented(message("highest temperature of the supplied air"), unit="degC", limits=between(1, 60))
+    floor_kg_per_m2: Number | None = documented(message("floor load limit"), unit="kg/m2", limits=between(10, 1e5))
+    pue: WrittenAmount | None = documented(
+        message("site power over IT power (default: by cooling)"), unit="ratio", limits=between(1, 10)
+    )
     electricity_usd_per_kwh: WrittenAmount | None = documented(
-        "tariff (default: by region)", unit="USD/kWh", limits=zero_or(1e-4, 100)
+        message("tariff (default: by region)"), unit="USD/kWh", limits=zero_or(1e-4, 100)
     )
     demand_charge_usd_per_kw_month: WrittenAmount | None = documented(
-        "charge on the peak power of a month", unit="USD/kW-month", limits=zero_or(1e-3, 1e4)
+        message("charge on the peak power of a month"), unit="USD/kW-month", limits=zero_or(1e-3, 1e4)
     )
     grid_g_per_kwh: WrittenAmount | None = documented(
-        "grid carbon intensity (default: by region)", unit="gCO2e/kWh", limits=zero_or(0.01, 1e4)
+        message("grid carbon intensity (default: by region)"), unit="gCO2e/kWh", limits=zero_or(0.01, 1e4)
     )
     uplink_gbit_per_s: WrittenAmount | None = documented(
-        "link to the users (default: unknown)", unit="Gbit/s", limits=zero_or(1e-6, 1e6)
+        message("link to the users (default: unknown)"), unit="Gbit/s", limits=zero_or(1e-6, 1e6)
     )
-    store_tb: WrittenAmount | None = documented("existing shared storage (default: bought)", unit="TB", limits=zero_or(1e-6, 1e7))
+    store_tb: WrittenAmount | None = documented(
+        message("existing shared storage (default: bought)"), unit="TB", limits=zero_or(1e-6, 1e7)
+    )
     store_gb_per_s: WrittenAmount | None = documented(
-        "read and write bandwidth of that storage", unit="GB/s", limits=zero_or(1e-6, 1e6)
+        message("read and write bandwidth of that storage"), unit="GB/s", limits=zero_or(1e-6, 1e6)
     )
 
 
@@ -213,52 +257,54 @@ class WrittenColocation(Table):
     """``[colocation]``: rented space; its limits apply there, not those of the site."""
 
     rack_kw: WrittenAmount | None = documented(
-        "power and cooling per rack (default: by the cooling of the servers)", unit="kW", limits=between(0.01, 1e4)
+        message("power and cooling per rack (default: by the cooling of the servers)"), unit="kW", limits=between(0.01, 1e4)
     )
-    cooling: CoolingMethod | None = documented("cooling method of its racks (default: as each server requires)")
-    power_kw: WrittenAmount | None = documented("available IT power (default: unlimited)", unit="kW", limits=zero_or(1e-3, 1e7))
-    racks: Whole | None = documented("available racks (default: unlimited)", unit="racks", limits=between(0, 1e6))
-    rack_units: Whole = documented("height of a rack", unit="U", limits=between(1, 100), default=42)
+    cooling: CoolingMethod | None = documented(message("cooling method of its racks (default: as each server requires)"))
+    power_kw: WrittenAmount | None = documented(
+        message("available IT power (default: unlimited)"), unit="kW", limits=zero_or(1e-3, 1e7)
+    )
+    racks: Whole | None = documented(message("available racks (default: unlimited)"), unit="racks", limits=between(0, 1e6))
+    rack_units: Whole = documented(message("height of a rack"), unit="U", limits=between(1, 100), default=42)
     uplink_gbit_per_s: WrittenAmount | None = documented(
-        "link to the users (default: unlimited)", unit="Gbit/s", limits=zero_or(1e-6, 1e6)
+        message("link to the users (default: unlimited)"), unit="Gbit/s", limits=zero_or(1e-6, 1e6)
     )
 
 
 class WrittenFinance(Table):
     """``[finance]``: cost of capital and rates, before tax."""
 
-    currency: Literal["USD"] = documented("currency of every amount", default="USD")
+    currency: Literal["USD"] = documented(message("currency of every amount"), default="USD")
     discount_rate: WrittenAmount | None = documented(
-        "interest per year (default: discount_rate)", unit="fraction/year", limits=zero_or(1e-6, 1)
+        message("interest per year (default: discount_rate)"), unit="fraction/year", limits=zero_or(1e-6, 1)
     )
-    life: Duration = documented("service life of the servers", limits=lasting(30 * DAY_S, 30 * YEAR_S), default=3 * YEAR_S)
+    life: Duration = documented(message("service life of the servers"), limits=lasting(30 * DAY_S, 30 * YEAR_S), default=3 * YEAR_S)
     residual_share: WrittenAmount | None = documented(
-        "resale value over purchase price (default: by life)", unit="fraction", limits=zero_or(1e-6, 1)
+        message("resale value over purchase price (default: by life)"), unit="fraction", limits=zero_or(1e-6, 1)
     )
     space_usd_per_kw_month: WrittenAmount | None = documented(
-        "rent of space with cooling plant, or of colocation", unit="USD/kW-month", limits=zero_or(1e-3, 1e5)
+        message("rent of space with cooling plant, or of colocation"), unit="USD/kW-month", limits=zero_or(1e-3, 1e5)
     )
     adders_share: WrittenAmount | None = documented(
-        "freight, support and spares, as a share of the other costs", unit="fraction", limits=zero_or(1e-6, 1)
+        message("freight, support and spares, as a share of the other costs"), unit="fraction", limits=zero_or(1e-6, 1)
     )
     staff_usd_per_year: WrittenAmount | None = documented(
-        "operating staff (default: none counted)", unit="USD/year", limits=zero_or(1, 1e12)
+        message("operating staff (default: none counted)"), unit="USD/year", limits=zero_or(1, 1e12)
     )
 
 
 class WrittenConstraints(Table):
     """``[constraints]``: budgets, exclusions and the confidence."""
 
-    budget_usd: Number | None = documented("upper limit of the hardware purchase", unit="USD", limits=between(1, 1e15))
+    budget_usd: Number | None = documented(message("upper limit of the hardware purchase"), unit="USD", limits=between(1, 1e15))
     budget_usd_per_year: Number | None = documented(
-        "upper limit per year, with the purchase spread over its life", unit="USD/year", limits=between(1, 1e15)
+        message("upper limit per year, with the purchase spread over its life"), unit="USD/year", limits=between(1, 1e15)
     )
-    vendors: Names = documented("allowed vendors of accelerators", default=())
-    accelerators: Names = documented("allowed accelerators, any spelling", default=())
-    without: tuple[OptionKind, ...] = documented("excluded kinds: owned, colocated, cloud, api", default=())
-    no_cloud: Flag = documented("true excludes cloud and commercial APIs", default=False)
+    vendors: Names = documented(message("allowed vendors of accelerators"), default=())
+    accelerators: Names = documented(message("allowed accelerators, any spelling"), default=())
+    without: tuple[OptionKind, ...] = documented(message("excluded kinds: owned, colocated, cloud, api"), default=())
+    no_cloud: Flag = documented(message("true excludes cloud and commercial APIs"), default=False)
     confidence: Number = documented(
-        "share of Monte Carlo scenarios that must meet the SLOs; 0 plans for central values",
+        message("share of Monte Carlo scenarios that must meet the SLOs; 0 plans for central values"),
         unit="fraction",
         limits=zero_or(0.01, 0.99),
         default=0.8,
@@ -268,21 +314,21 @@ class WrittenConstraints(Table):
 class WrittenDemand(Table):
     """The top of the file."""
 
-    name: str = documented("name of the demand", default=...)
+    name: str = documented(message("name of the demand"), default=...)
     availability: Number = documented(
-        "share of the time with the full capacity in service", limits=between(0.5, 0.9999999), default=0.999
+        message("share of the time with the full capacity in service"), limits=between(0.5, 0.9999999), default=0.999
     )
     growth_per_year: WrittenAmount | None = documented(
-        "growth of all rates per year, 0.3 is 30 %", unit="fraction/year", limits=zero_or(1e-4, 10)
+        message("growth of all rates per year, 0.3 is 30 %"), unit="fraction/year", limits=zero_or(1e-4, 10)
     )
     horizon: Duration | None = documented(
-        "planning horizon for growth (default: today's demand)", limits=lasting(DAY_S, 30 * YEAR_S)
+        message("planning horizon for growth (default: today's demand)"), limits=lasting(DAY_S, 30 * YEAR_S)
     )
     service: tuple[WrittenService, ...] = documented("services", default=())
-    batch: tuple[WrittenBatch, ...] = documented("batch jobs", default=())
-    training: tuple[WrittenTraining, ...] = documented("training and fine-tuning jobs", default=())
-    dataset: tuple[WrittenDataset, ...] = documented("stored data sets", default=())
-    site: WrittenSite = documented("the site", default=WrittenSite())
+    batch: tuple[WrittenBatch, ...] = documented(message("batch jobs"), default=())
+    training: tuple[WrittenTraining, ...] = documented(message("training and fine-tuning jobs"), default=())
+    dataset: tuple[WrittenDataset, ...] = documented(message("stored data sets"), default=())
+    site: WrittenSite = documented(message("the site"), default=WrittenSite())
     colocation: WrittenColocation = documented("a colocation", default=WrittenColocation())
     finance: WrittenFinance = documented("finance", default=WrittenFinance())
     constraints: WrittenConstraints = documented("limits", default=WrittenConstraints())

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from aigc_bench.core import registry
 from aigc_bench.core.document import shown
 from aigc_bench.core.errors import UnknownNameError, UsageError
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Case, Estimate, Mode, OwnModel, Setting
 from aigc_bench.plan.demand.amounts import Amount
 from aigc_bench.plan.demand.arrivals import from_hourly, from_rate, from_times, from_users
@@ -25,8 +26,14 @@ if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue
 
 DAY_S = 86400.0
-GENERAL = "unverified (general knowledge)"
-DUTY = assumed(0.25, low=0.15, high=0.4, unit="fraction", source=f"mean over peak rate of a service used by day; {GENERAL}")
+GENERAL = message("unverified (general knowledge)")
+DUTY = assumed(
+    0.25,
+    low=0.15,
+    high=0.4,
+    unit="fraction",
+    source=message("mean over peak rate of a service used by day; {general}", general=GENERAL),
+)
 SIZES: Mapping[str, tuple[float, float, float]] = {
     "image": (200e3, 1e6, 2e6),
     "frame": (20e3, 60e3, 200e3),
@@ -37,7 +44,7 @@ SIZES: Mapping[str, tuple[float, float, float]] = {
 OTHER_SIZE = (1e3, 20e3, 200e3)
 LONGEST = 10_000_000
 """Tokens of the longest sequence that a plan accepts."""
-STATED = "stated in the demand"
+STATED = message("stated in the demand")
 Table = TypeVar("Table", WrittenService, WrittenBatch, WrittenTraining)
 
 
@@ -47,7 +54,7 @@ def service_of(written: WrittenService, *, catalogue: Catalogue, times_of: Calla
     item = checked_item(written.workload, written.preset, mode="infer", settings=settings, model=own_model(written))
     _check_names(written.precisions, written.engines)
     per_request = written.output_tokens if is_language(written.workload) else written.items_per_request
-    items = _or(per_request, 1.0, unit=f"{item}s/request", of=f"{item}s of an answer")
+    items = _or(per_request, 1.0, unit=f"{item}s/request", of=message("{item}s of an answer", item=item))
     prompt = written.input_tokens.estimate("token/request", source=STATED) if written.input_tokens else None
     return Service(
         name=written.name,
@@ -84,7 +91,9 @@ def batch_of(written: WrittenBatch, *, catalogue: Catalogue) -> Job:
         preset=written.preset,
         mode="infer",
         item=item,
-        items=named(times(answers, length, unit=f"{item}s"), f"answers x {item}s of one, as stated") if length else answers,
+        items=named(times(answers, length, unit=f"{item}s"), message("answers x {item}s of one, as stated", item=item))
+        if length
+        else answers,
         window_s=written.deadline,
         runs_per_day=DAY_S / max(written.every, written.deadline),
         bytes_per_item=_each(_size(written.item_kb, item=item, items=None, catalogue=catalogue), length, item=item),
@@ -104,9 +113,16 @@ def training_of(written: WrittenTraining) -> Job:
     amount = written.tokens or written.samples
     assert amount is not None, "the written record holds one of them"
     if written.method == "lora" and not is_language(written.workload):
-        raise UsageError("method = 'lora' is supported for language models only.", "Use method = 'full'.")
+        raise UsageError(message("method = 'lora' is supported for language models only."), message("Use method = 'full'."))
     if (written.tokens is not None) != (item == "token"):
-        raise UsageError(f"{written.workload} trains on {item}s; give {'tokens' if item == 'token' else 'samples'}.")
+        raise UsageError(
+            message(
+                "{workload} trains on {item}s; give {more}.",
+                workload=written.workload,
+                item=item,
+                more="tokens" if item == "token" else "samples",
+            )
+        )
     default = (3.0, 4.0, 5.0) if item == "token" else SIZES.get(item, OTHER_SIZE)
     return Job(
         name=written.name,
@@ -117,7 +133,9 @@ def training_of(written: WrittenTraining) -> Job:
         items=amount.estimate(f"{item}s", source=STATED),
         window_s=written.deadline,
         runs_per_day=DAY_S / max(written.every or written.deadline, written.deadline),
-        bytes_per_item=_in_bytes(written.sample_kb, f"B/{item}", default=default, of=f"stored size of a training {item}"),
+        bytes_per_item=_in_bytes(
+            written.sample_kb, f"B/{item}", default=default, of=message("stored size of a training {item}", item=item)
+        ),
         settings=written.settings,
         adapter=written.method == "lora",
         checkpoints=Checkpoints(
@@ -183,7 +201,7 @@ def checked_item(workload: str, preset: str, *, mode: Mode, settings: Mapping[st
     family = registry.load("workloads", workload)
     if is_language(workload) and model is None and preset not in family.presets:
         if preset not in language_models():
-            raise UnknownNameError("preset of gpt", preset, known={*family.presets, *language_models()})
+            raise UnknownNameError(message("preset of gpt"), preset, known={*family.presets, *language_models()})
         _check_lengths(settings, known=family.settings)
         return str(family.item)
     family.validate(Case(workload=workload, preset=preset, mode=mode, settings=settings, model=model))
@@ -196,26 +214,41 @@ def _check_lengths(settings: Mapping[str, Setting], *, known: type[BaseModel]) -
         if key not in known.model_fields:
             raise UnknownNameError("setting", key, known=known.model_fields)
         if isinstance(value, bool) or not isinstance(value, int) or value > LONGEST:
-            raise UsageError(f"settings, {key} = {shown(value)}: must be a whole number up to {LONGEST:,}.")
+            raise UsageError(
+                message(
+                    "settings, {key} = {value}: must be a whole number up to {longest:,}.",
+                    key=key,
+                    value=shown(value),
+                    longest=LONGEST,
+                )
+            )
     try:
         known.model_validate(settings)
     except ValidationError as problem:
         wrong = problem.errors()[0]
         said = wrong["msg"].replace("Input should be", "must be")
-        raise UsageError(f"settings, {wrong['loc'][0]} = {shown(wrong['input'])}: {said}.") from None
+        raise UsageError(
+            message("settings, {key} = {value}: {said}.", key=wrong["loc"][0], value=shown(wrong["input"]), said=said)
+        ) from None
 
 
 def _settings(workload: str, given: Mapping[str, Setting], prompt: Amount | None, answer: Amount | None) -> dict[str, Setting]:
     """Return the family's settings with the lengths of a language model."""
     if not is_language(workload):
         if prompt is not None or answer is not None:
-            raise UsageError(f"input_tokens and output_tokens belong to language models, not to {workload}.", "Use settings.")
+            raise UsageError(
+                message("input_tokens and output_tokens belong to language models, not to {workload}.", workload=workload),
+                message("Use settings."),
+            )
         return dict(given)
     if prompt is None or answer is None:
-        raise UsageError("input_tokens and output_tokens are required for a language model.")
+        raise UsageError(message("input_tokens and output_tokens are required for a language model."))
     for key, instead in (("prompt_len", "input_tokens"), ("max_new_tokens", "output_tokens")):
         if key in given:
-            raise UsageError(f"settings, {key}: a service or batch states this as {instead}.", "Remove it from settings.")
+            raise UsageError(
+                message("settings, {key}: a service or batch states this as {instead}.", key=key, instead=instead),
+                message("Remove it from settings."),
+            )
     return {**given, "prompt_len": max(2, round(prompt.value)), "max_new_tokens": max(1, round(answer.value))}
 
 
@@ -238,7 +271,7 @@ def _arrival(written: WrittenService, *, catalogue: Catalogue, times_of: Callabl
     if written.rate is not None:
         return from_rate(written.rate.estimate("request/s", source=STATED), duty=duty)
     if written.hourly_requests is not None:
-        return from_hourly(written.hourly_requests, peak_factor=peak, source="hourly_requests of the demand")
+        return from_hourly(written.hourly_requests, peak_factor=peak, source=message("hourly_requests of the demand"))
     if written.trace is not None:
         return from_times(times_of(written.trace), source=written.trace)
     assert written.users and written.active_share and written.requests_per_minute, "the written record holds all three"
@@ -258,7 +291,7 @@ def _slo(written: WrittenSlo) -> Slo:
 def _or(given: Amount | None, default: float, *, unit: str, of: str) -> Estimate:
     if given is not None:
         return given.estimate(unit, source=STATED)
-    return assumed(default, unit=unit, source=f"{of}, not stated")
+    return assumed(default, unit=unit, source=message("{of}, not stated", of=of))
 
 
 def _size(given: Amount | None, *, item: str, items: Estimate | None, catalogue: Catalogue) -> Estimate:
@@ -268,15 +301,19 @@ def _size(given: Amount | None, *, item: str, items: Estimate | None, catalogue:
     if item == "token":
         per_token = catalogue.constant("text_bytes_per_token")
         if items is None:
-            return assumed(2000, low=500, high=8000, unit="B", source=f"a text; {GENERAL}")
-        return named(times(items, per_token, unit="B"), f"tokens x bytes of one: {per_token.source}")
-    one = _in_bytes(None, "B", default=SIZES.get(item, OTHER_SIZE), of=f"size of one {item}")
+            return assumed(2000, low=500, high=8000, unit="B", source=message("a text; {general}", general=GENERAL))
+        return named(times(items, per_token, unit="B"), message("tokens x bytes of one: {source}", source=per_token.source))
+    one = _in_bytes(None, "B", default=SIZES.get(item, OTHER_SIZE), of=message("size of one {item}", item=item))
     return named(times(items, one, unit="B"), f"{item}s x {one.source}") if items else one
 
 
 def _each(size: Estimate, length: Estimate | None, *, item: str) -> Estimate:
     """Return the bytes per item; for text, whose size is stated as a whole, the bytes per token."""
-    return size if length is None else named(over(size, length, unit=f"B/{item}"), f"{size.source} / {item}s of an answer")
+    return (
+        size
+        if length is None
+        else named(over(size, length, unit=f"B/{item}"), message("{source} / {item}s of an answer", source=size.source, item=item))
+    )
 
 
 def _in_bytes(given: Amount | None, unit: str, *, default: tuple[float, float, float], of: str) -> Estimate:
@@ -287,7 +324,7 @@ def _in_bytes(given: Amount | None, unit: str, *, default: tuple[float, float, f
 
 def _days(kept_s: float | None) -> Estimate:
     days = 30.0 if kept_s is None else kept_s / DAY_S
-    return assumed(days, unit="day", source=STATED if kept_s is not None else "default of 30 days")
+    return assumed(days, unit="day", source=STATED if kept_s is not None else message("default of 30 days"))
 
 
 def _api_model(name: str | None, *, catalogue: Catalogue) -> str | None:
@@ -295,5 +332,5 @@ def _api_model(name: str | None, *, catalogue: Catalogue) -> str | None:
         return None
     known: dict[str, Any] = {row.model: row for row in catalogue.api_prices.values()}
     if name not in known and name not in catalogue.api_prices:
-        raise UnknownNameError("model of a commercial API", name, known=known)
+        raise UnknownNameError(message("model of a commercial API"), name, known=known)
     return name

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from pydantic import create_model
 
 from aigc_bench.core.errors import UnknownNameError
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate
 from aigc_bench.plan.demand.amounts import Amount, Range, WrittenAmount, documented
 from aigc_bench.plan.demand.schema import (
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue
 
 
-STATED = "stated in the demand"
+STATED = message("stated in the demand")
 
 
 @cache
@@ -81,7 +82,9 @@ def _stated(given: Amount | None, unit: str, *, factor: float = 1.0) -> Estimate
 def site_of(written: WrittenSite, *, catalogue: Catalogue) -> Site:
     """Return a site; raise ``UnknownNameError`` for an unknown region."""
     feed = catalogue.power[RACK_FEED].estimate()
-    usual_feed = feed.model_copy(update={"basis": "assumed", "source": "a three-phase 32 A feed at 415 V, x 0.8; not stated"})
+    usual_feed = feed.model_copy(
+        update={"basis": "assumed", "source": message("a three-phase 32 A feed at 415 V, x 0.8; not stated")}
+    )
     site = Site(
         region=written.region,
         electricity_usd_per_kwh=_stated(written.electricity_usd_per_kwh, "USD/kWh") or catalogue.electricity_price(written.region),
@@ -155,7 +158,7 @@ def dataset_of(written: WrittenDataset, *, catalogue: Catalogue) -> Dataset:
     size = _stated(written.size_gb, "B", factor=1e9)
     if written.profile is not None:
         if written.profile not in catalogue.datasets:
-            raise UnknownNameError("data profile", written.profile, known=catalogue.datasets)
+            raise UnknownNameError(message("data profile"), written.profile, known=catalogue.datasets)
         row = catalogue.datasets[written.profile]
         size = estimate(row.total_bytes, unit="B", basis=row.basis, source=f"{row.source}, {row.as_of}")
     assert size is not None, "the written record holds a profile or a size"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate, Record
 from aigc_bench.plan.records.demand import Arrival, Demand, Site
 from aigc_bench.plan.records.machine import Machine
@@ -15,31 +16,31 @@ from aigc_bench.plan.records.site_key import site_keys
 UNIT = r"_(usd|w|kg|s|bytes|bits_per_s)$"
 """Unit suffix of a field's name, which a title does not need."""
 TITLES = {
-    "embodied_kg": "embodied carbon",
-    "per_year": "growth per year",
-    "electricity_usd_per_kwh": "electricity price",
-    "grid_g_per_kwh": "grid carbon intensity",
-    "space_usd_per_kw_month": "rent of space",
-    "demand_charge_usd_per_kw_month": "demand charge",
-    "staff_usd_per_year": "staff cost",
-    "checkpoint_bytes_per_param": "checkpoint bytes per parameter",
+    "embodied_kg": message("embodied carbon"),
+    "per_year": message("growth per year"),
+    "electricity_usd_per_kwh": message("electricity price"),
+    "grid_g_per_kwh": message("grid carbon intensity"),
+    "space_usd_per_kw_month": message("rent of space"),
+    "demand_charge_usd_per_kw_month": message("demand charge"),
+    "staff_usd_per_year": message("staff cost"),
+    "checkpoint_bytes_per_param": message("checkpoint bytes per parameter"),
     "pue": "PUE",
-    "peak_requests_per_s": "peak requests/s",
-    "runs_per_day": "runs per day",
-    "request_bytes": "request size",
-    "response_bytes": "response size",
-    "bytes_per_item": "stored size per item",
+    "peak_requests_per_s": message("peak requests/s"),
+    "runs_per_day": message("runs per day"),
+    "request_bytes": message("request size"),
+    "response_bytes": message("response size"),
+    "bytes_per_item": message("stored size per item"),
     "size_bytes": "size",
-    "beside_load": "mean over peak power of switches and storage",
-    "checkpoint_stall_s": "checkpoint stall",
-    "restart_s": "time to restart a job",
-    "hours_between_interruptions": "accelerator-hours between interruptions",
-    "rack_air_w": "power and heat of a rack of air-cooled servers",
-    "rack_liquid_w": "power and heat of a rack of liquid-cooled servers",
+    "beside_load": message("mean over peak power of switches and storage"),
+    "checkpoint_stall_s": message("checkpoint stall"),
+    "restart_s": message("time to restart a job"),
+    "hours_between_interruptions": message("accelerator-hours between interruptions"),
+    "rack_air_w": message("power and heat of a rack of air-cooled servers"),
+    "rack_liquid_w": message("power and heat of a rack of liquid-cooled servers"),
 }
 
 
-OWNERS = {"site": " at the site", "colocation": " in a colocation", "finance": "", "machine": " of the machine"}
+OWNERS = {"site": message(" at the site"), "colocation": " in a colocation", "finance": "", "machine": message(" of the machine")}
 
 
 def assumptions_of(demand: Demand, *, rules: Rules, machine: Machine | None) -> tuple[Assumption, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate, Record
 from aigc_bench.core.trail import Trail, slug
 from aigc_bench.plan.explain.assumptions import title_of
@@ -12,8 +13,8 @@ from aigc_bench.plan.records.plan import Plan
 from aigc_bench.plan.sizing.fleets import LAST, MEAN, grown, off_peak_share
 from aigc_bench.plan.stats.estimates import stated
 
-STATED = "stated in the demand, or its default"
-OFF_PEAK = "load of the services while jobs run, as a share of their peak"
+STATED = message("stated in the demand, or its default")
+OFF_PEAK = message("load of the services while jobs run, as a share of their peak")
 
 
 def add_demand(trail: Trail, plan: Plan) -> None:

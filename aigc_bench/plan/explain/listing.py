@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from aigc_bench.core.messages import message
 from aigc_bench.core.trail import Trail
 from aigc_bench.core.trail_text import said
 from aigc_bench.core.visible import visible
@@ -17,15 +18,15 @@ HEADINGS: Mapping[str, str] = {
     "loads": "Loads",
     "pools": "Fleet",
     "factors": "Factors",
-    "bill": "Bill of materials",
-    "costs": "Cost per year",
-    "cash": "Cash flow by year",
-    "usd_per_unit": "Cost per unit",
-    "carbon_kg_per_unit": "Energy and carbon",
-    "carbon_kg": "Energy and carbon",
-    "carbon_operation_kg": "Energy and carbon",
-    "carbon_making_kg": "Energy and carbon",
-    "energy_kwh_per_year": "Energy and carbon",
+    "bill": message("Bill of materials"),
+    "costs": message("Cost per year"),
+    "cash": message("Cash flow by year"),
+    "usd_per_unit": message("Cost per unit"),
+    "carbon_kg_per_unit": message("Energy and carbon"),
+    "carbon_kg": message("Energy and carbon"),
+    "carbon_operation_kg": message("Energy and carbon"),
+    "carbon_making_kg": message("Energy and carbon"),
+    "energy_kwh_per_year": message("Energy and carbon"),
     "capex_usd": "Money",
     "opex_usd_per_year": "Money",
     "tco_usd": "Money",
@@ -37,8 +38,8 @@ HEADINGS: Mapping[str, str] = {
 }
 OTHERS = "Fleet"
 ORDER = (
-    "Money", "Cost per unit", "Risk", "Fleet", "Factors", "Loads", "Cost per year", "Cash flow by year",
-    "Bill of materials", "Energy and carbon", "Machine", "Demand", "Rules",
+    "Money", message("Cost per unit"), "Risk", "Fleet", "Factors", "Loads", message("Cost per year"), message("Cash flow by year"),
+    message("Bill of materials"), message("Energy and carbon"), "Machine", "Demand", "Rules",
 )  # fmt: skip
 
 
@@ -47,7 +48,12 @@ def listing(trail: Trail, keys: Mapping[str, str]) -> str:
     groups: dict[str, list[str]] = {}
     for name in keys:
         groups.setdefault(_heading(name), []).append(name)
-    lines = [f"{len(keys)} numbers can be explained. A plain KEY belongs to the recommended option, options.N.KEY to option N."]
+    lines = [
+        message(
+            "{num_keys} numbers can be explained. A plain KEY belongs to the recommended option, options.N.KEY to option N.",
+            num_keys=len(keys),
+        )
+    ]
     for heading in sorted(groups, key=lambda one: ORDER.index(one.partition(":")[0])):
         lines += ["", heading]
         width = min(KEY_WIDTH, max(len(name) for name in groups[heading]))
@@ -61,7 +67,7 @@ def _heading(name: str) -> str:
     """Return the group of a key; every factor, load, part and service has its own."""
     parts = name.split(".")
     if parts[0] == "parts":
-        return f"Fleet: part {parts[1]}"
+        return message("Fleet: part {parts}", parts=parts[1])
     found = HEADINGS.get(parts[0], OTHERS)
     is_split = parts[0] in ("factors", "loads") or (parts[0] == "demand" and parts[1] in ("services", "jobs", "datasets"))
     owner = parts[2] if parts[0] == "demand" and len(parts) > 2 else parts[1] if len(parts) > 1 else ""

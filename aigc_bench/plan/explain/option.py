@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from aigc_bench.core.derivation import Derivation, derivation_of, record
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate, Record
 from aigc_bench.core.trail import Trail, slug
 from aigc_bench.plan.money.cash_by_year import cash_by_year
@@ -19,31 +20,31 @@ from aigc_bench.plan.stats.estimates import counted, estimate, scaled
 
 UNITS = r" (w|s|usd|kg|bytes|bits per s)$"
 TITLES = {
-    "machines_per_server": "machines per server",
-    "service_s": "time per request",
-    "step_latency_s": "time per step",
+    "machines_per_server": message("machines per server"),
+    "service_s": message("time per request"),
+    "step_latency_s": message("time per step"),
     "num_machines": "machines",
     "num_servers": "servers",
-    "num_serving": "servers in service",
-    "num_spares": "spare servers",
-    "num_margin": "safety margin in servers",
+    "num_serving": message("servers in service"),
+    "num_spares": message("spare servers"),
+    "num_margin": message("safety margin in servers"),
     "num_accelerators": "accelerators",
     "num_racks": "racks",
-    "servers_per_rack": "servers per rack",
-    "peak_beside_servers_w": "peak power of switches and storage",
-    "mean_beside_servers_w": "mean power of switches and storage",
+    "servers_per_rack": message("servers per rack"),
+    "peak_beside_servers_w": message("peak power of switches and storage"),
+    "mean_beside_servers_w": message("mean power of switches and storage"),
     "capex_usd": "purchase",
-    "energy_kwh_per_year": "IT energy per year",
-    "opex_usd_per_year": "running cost per year",
-    "tco_usd": "total cost over the life",
-    "carbon_operation_kg": "operational greenhouse gases over the life",
-    "carbon_making_kg": "embodied greenhouse gases of the servers",
-    "carbon_kg": "greenhouse gases over the life",
+    "energy_kwh_per_year": message("IT energy per year"),
+    "opex_usd_per_year": message("running cost per year"),
+    "tco_usd": message("total cost over the life"),
+    "carbon_operation_kg": message("operational greenhouse gases over the life"),
+    "carbon_making_kg": message("embodied greenhouse gases of the servers"),
+    "carbon_kg": message("greenhouse gases over the life"),
 }
 FOOTPRINT = ("carbon_operation_kg", "carbon_making_kg")
 """Keys of an option's two parts of greenhouse gases."""
 PROBABILITIES = ("p_slo", "p_budget", "p_oom")
-NOTHING_BOUGHT = "nothing is bought"
+NOTHING_BOUGHT = message("nothing is bought")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,8 +84,14 @@ def add_option(place: Place) -> None:
     for load in option.loads:
         _add_load(place, load)
     for number, pool in enumerate(option.pools if not option.parts else (), start=1):
-        place.add(f"pools.{number}.required", f"machines required, {', '.join(pool.loads)}", pool.required_machines)
-        place.add(f"pools.{number}.available", f"machines available, {', '.join(pool.loads)}", pool.available_machines)
+        place.add(
+            f"pools.{number}.required", message("machines required, {loads}", loads=", ".join(pool.loads)), pool.required_machines
+        )
+        place.add(
+            f"pools.{number}.available",
+            message("machines available, {loads}", loads=", ".join(pool.loads)),
+            pool.available_machines,
+        )
     place.own("num_margin", "num_serving", "num_spares", "num_servers", "num_accelerators", "num_machines")
     place.own("servers_per_rack", "num_racks", "peak_beside_servers_w", "mean_beside_servers_w")
     for line in option.room.bill.lines if option.room else ():
@@ -93,10 +100,14 @@ def add_option(place: Place) -> None:
     _add_costs(place)
     place.own("opex_usd_per_year", "tco_usd")
     for name, value in option.usd_per_unit.items():
-        place.add(f"usd_per_unit.{name}", f"cost per {value.unit.partition('/')[2]}, {name}", value)
+        place.add(f"usd_per_unit.{name}", message("cost per {unit}, {name}", unit=value.unit.partition("/")[2], name=name), value)
     place.own(*FOOTPRINT, "carbon_kg")
     for name, value in option.carbon_kg_per_unit.items():
-        place.add(f"carbon_kg_per_unit.{name}", f"greenhouse gases per {value.unit.partition('/')[2]}, {name}", value)
+        place.add(
+            f"carbon_kg_per_unit.{name}",
+            message("greenhouse gases per {unit}, {name}", unit=value.unit.partition("/")[2], name=name),
+            value,
+        )
     for name, found in option.factors.items():
         _add_factor(place, name, found)
     for name in PROBABILITIES:
@@ -108,16 +119,16 @@ def add_option(place: Place) -> None:
 
 def _add_machine(place: Place, machine: Machine) -> None:
     """Add the capacity, power and price of the machine, and its capability for every load."""
-    _add_record(place, machine, at="machine", of="one machine")
+    _add_record(place, machine, at="machine", of=message("one machine"))
     for load in place.option.loads:
         capability = next((one for one in machine.capabilities if one.case == load.case), None)
         if capability is not None:
             _add_record(place, capability, at=f"machine.capabilities.{load.name}", of=load.name)
-    sheet = f"as planned for {machine.server}"
+    sheet = message("as planned for {server}", server=machine.server)
     counts = (("devices_per_server", machine.devices_per_server, "accelerators/server"), ("rack_units", machine.rack_units, "U"))
     for name, count, unit in counts:
         if count is not None:
-            place.add(f"machine.{name}", f"{name.replace('_', ' ')} of one server", counted(count, unit, sheet))
+            place.add(f"machine.{name}", message("{name} of one server", name=name.replace("_", " ")), counted(count, unit, sheet))
 
 
 def _add_record(place: Place, record: Record, *, at: str, of: str) -> None:
@@ -133,19 +144,23 @@ def _add_load(place: Place, load: Load) -> None:
     of, at, machine = load.name, f"loads.{load.name}", place.option.machine
     capability = next((one for one in machine.capabilities if one.case == load.case), None) if machine else None
     if capability is not None:
-        place.add(f"{at}.throughput_per_accelerator", f"throughput per machine, {of}", capability.throughput)
+        place.add(f"{at}.throughput_per_accelerator", message("throughput per machine, {of}", of=of), capability.throughput)
         place.add(f"{at}.ttft_s", f"TTFT, {of}", capability.ttft_s)
         place.add(f"{at}.tpot_s", f"TPOT, {of}", capability.tpot_s)
     for name, number in load.derived.items():
         if number.value:
             place.add(f"{at}.{name}", _title_of(number, name), number)
-    place.add(f"{at}.latency_s", f"request latency, {of}", load.latency_s)
+    place.add(f"{at}.latency_s", message("request latency, {of}", of=of), load.latency_s)
     is_job = any(job.name == of for job in place.demand.jobs)
-    place.add(f"{at}.peak", f"rate of {of} in its window" if is_job else f"peak rate of {of}", load.rate_items_per_s)
-    place.add(f"{at}.lost_share", f"share of time lost to checkpoints and interruptions, {of}", load.lost_share)
-    place.add(f"{at}.accelerators_busy_at_peak", f"busy machines, {of}", load.busy_machines)
-    place.add(f"{at}.mean_machines", f"mean busy machines, {of}", load.mean_machines)
-    place.add(f"{at}.items_per_year", f"{load.item}s per year, {of}", load.items_per_year)
+    place.add(
+        f"{at}.peak",
+        message("rate of {of} in its window", of=of) if is_job else message("peak rate of {of}", of=of),
+        load.rate_items_per_s,
+    )
+    place.add(f"{at}.lost_share", message("share of time lost to checkpoints and interruptions, {of}", of=of), load.lost_share)
+    place.add(f"{at}.accelerators_busy_at_peak", message("busy machines, {of}", of=of), load.busy_machines)
+    place.add(f"{at}.mean_machines", message("mean busy machines, {of}", of=of), load.mean_machines)
+    place.add(f"{at}.items_per_year", message("{item}s per year, {of}", item=load.item, of=of), load.items_per_year)
 
 
 def _title_of(number: Estimate, name: str) -> str:
@@ -161,13 +176,13 @@ def _add_bill(place: Place, line: BillLine) -> None:
     count = counted(line.count, "pieces", words)
     if servers is not None:
         record(count, Derivation("{0}" if is_node else None, (servers,), words))
-    place.add(f"{at}.count", f"count: {line.name}", count)
+    place.add(f"{at}.count", message("count: {name}", name=line.name), count)
     if line.peak_w is not None:
         watts = estimate(line.peak_w, unit="W", basis="datasheet", source=line.source)
-        place.add(f"{at}.unit_w", f"peak power of one: {line.name}", watts)
-        place.add(f"{at}.peak_w", f"peak power: {line.name}", scaled(watts, count))
+        place.add(f"{at}.unit_w", message("peak power of one: {name}", name=line.name), watts)
+        place.add(f"{at}.peak_w", message("peak power: {name}", name=line.name), scaled(watts, count))
     if line.unit_usd is not None:
-        place.add(f"{at}.unit_usd", f"unit price: {line.name}", line.unit_usd, source=line.source)
+        place.add(f"{at}.unit_usd", message("unit price: {name}", name=line.name), line.unit_usd, source=line.source)
         place.add(f"{at}.usd", line.name, line.usd)
 
 
@@ -186,21 +201,21 @@ def _add_factor(place: Place, name: str, found: Assessment) -> None:
     title, at = found.title.lower(), f"factors.{name}"
     for what, value in found.inputs.items():
         place.add(f"{at}.inputs.{slug(what)}", what, value)
-    place.add(f"{at}.required", f"{title} required", found.required, source=found.formula)
-    place.add(f"{at}.available", f"{title} available", found.available, source=found.formula)
+    place.add(f"{at}.required", message("{title} required", title=title), found.required, source=found.formula)
+    place.add(f"{at}.available", message("{title} available", title=title), found.available, source=found.formula)
     for what, value in found.derived.items():
-        place.add(f"{at}.{what}", f"head-room of {title}", value)
+        place.add(f"{at}.{what}", message("head-room of {title}", title=title), value)
 
 
 def _add_cash(place: Place) -> None:
     """Add every year under ``cash.YEAR``; year 0 is the start."""
     for one in cash_by_year(place.option, place.demand.finance):
-        when = "at the start" if one.year == 0 else f"in year {one.year}"
+        when = message("at the start") if one.year == 0 else message("in year {year}", year=one.year)
         at = f"cash.{one.year}"
-        place.add(f"{at}.purchase", f"paid {when}", one.purchase_usd)
-        place.add(f"{at}.running", f"running cost {when}", one.running_usd)
-        place.add(f"{at}.resale", f"resale {when}", one.resale_usd)
-        place.add(f"{at}.sum", f"cumulative cost, {when}", one.cumulative_usd)
+        place.add(f"{at}.purchase", message("paid {when}", when=when), one.purchase_usd)
+        place.add(f"{at}.running", message("running cost {when}", when=when), one.running_usd)
+        place.add(f"{at}.resale", message("resale {when}", when=when), one.resale_usd)
+        place.add(f"{at}.sum", message("cumulative cost, {when}", when=when), one.cumulative_usd)
 
 
 def input_key(at: str, factor: str, name: str) -> str:

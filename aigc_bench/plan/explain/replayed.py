@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate
 from aigc_bench.plan.explain.option import Place
 from aigc_bench.plan.records.replay import ReplayedJob, ReplayedService
@@ -17,25 +18,37 @@ def add_replay(place: Place) -> None:
             place.add(f"replay.{service.name}.{name}", f"{title}, {service.name}", value)
     for job in replay.jobs if replay else ():
         value = _share(job.share_in_time, source=_of_job(job, seed=replay.seed if replay else 0))
-        place.add(f"replay.{job.name}.share_in_time", f"share of runs that meet the deadline, {job.name}", value)
+        place.add(f"replay.{job.name}.share_in_time", message("share of runs that meet the deadline, {name}", name=job.name), value)
 
 
 def _shares(one: ReplayedService, *, seed: int) -> Iterator[tuple[str, str, Estimate]]:
-    drawn = f"simulated: {one.num_requests:,} requests on {one.num_simulated_replicas} replicas by {one.method}, seed {seed}"
+    drawn = message(
+        "simulated: {num_requests:,} requests on {num_simulated_replicas} replicas by {method}, seed {seed}",
+        num_requests=one.num_requests,
+        num_simulated_replicas=one.num_simulated_replicas,
+        method=one.method,
+        seed=seed,
+    )
     if one.simulated_share is not None:
         ends = sorted((*(one.share_interval or ()), one.simulated_share))
         value = _share(one.simulated_share, low=ends[0], high=ends[-1], source=drawn)
-        yield "simulated_share", "simulated share of requests within the SLO", value
+        yield "simulated_share", message("simulated share of requests within the SLO"), value
     if one.analytic_share is not None:
-        source = "P(wait <= slack of the SLO) of M/G/c (Allen-Cunneen)"
-        yield "analytic_share", "analytic share of requests within the SLO", _share(one.analytic_share, source=source)
+        source = message("P(wait <= slack of the SLO) of M/G/c (Allen-Cunneen)")
+        yield "analytic_share", message("analytic share of requests within the SLO"), _share(one.analytic_share, source=source)
     if one.share_with_failures is not None:
-        source = f"{drawn}; weighted over the failure states of the fleet"
-        yield "share_with_failures", "share within the SLO with server failures", _share(one.share_with_failures, source=source)
+        source = message("{drawn}; weighted over the failure states of the fleet", drawn=drawn)
+        yield (
+            "share_with_failures",
+            message("share within the SLO with server failures"),
+            _share(one.share_with_failures, source=source),
+        )
 
 
 def _of_job(one: ReplayedJob, *, seed: int) -> str:
-    return f"simulated: {one.num_windows} windows while servers fail and are repaired, seed {seed}"
+    return message(
+        "simulated: {num_windows} windows while servers fail and are repaired, seed {seed}", num_windows=one.num_windows, seed=seed
+    )
 
 
 def _share(value: float, *, source: str, low: float | None = None, high: float | None = None) -> Estimate:

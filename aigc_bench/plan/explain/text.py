@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from aigc_bench.core.errors import UsageError
+from aigc_bench.core.messages import message
 from aigc_bench.core.trail import Trail
 from aigc_bench.core.trail_text import WIDTH, derivation, nearest
 from aigc_bench.plan.explain.demand import add_demand
@@ -24,8 +25,8 @@ def trail_of(plan: Plan, *options: Option) -> Trail:
     """Return the steps of the demand, the rules and some options: by default the recommended one, or the first."""
     trail = Trail()
     add_demand(trail, plan)
-    evaluated = counted(plan.num_candidates, "candidates", "counted in the search")
-    trail.add("num_candidates", "candidates evaluated", evaluated)
+    evaluated = counted(plan.num_candidates, "candidates", message("counted in the search"))
+    trail.add("num_candidates", message("candidates evaluated"), evaluated)
     add_scenarios(trail, plan)
     for option in options or _best(plan):
         place = Place(trail=trail, option=option, demand=plan.demand, at=f"options.{option.rank}")
@@ -48,8 +49,11 @@ def explain(plan: Plan, key: str, *, width: int = WIDTH) -> str:
     if not found:
         keys = [short(one, plan) for one in trail]
         near = nearest(key, keys)
-        hint = f"Did you mean {' or '.join(near)}? " if near else ""
-        raise UsageError(f"unknown key of the plan {key!r}.", f"{hint}`--explain list` lists all {len(keys)} keys.")
+        hint = message("Did you mean {near}? ", near=" or ".join(near)) if near else ""
+        raise UsageError(
+            message("unknown key of the plan {key!r}.", key=key),
+            message("{hint}`--explain list` lists all {num_keys} keys.", hint=hint, num_keys=len(keys)),
+        )
     return "\n\n".join("\n".join(derivation(trail, one, short=lambda full: short(full, plan), width=width)) for one in found)
 
 
@@ -85,5 +89,7 @@ def _named(plan: Plan, key: str) -> tuple[Option, ...]:
         return ()
     found = tuple(option for option in plan.options if option.rank == int(rank))
     if not found:
-        raise UsageError(f"unknown key of the plan {key!r}: it has options 1 to {len(plan.options)}.")
+        raise UsageError(
+            message("unknown key of the plan {key!r}: it has options 1 to {num_options}.", key=key, num_options=len(plan.options))
+        )
     return found

@@ -6,15 +6,16 @@ from dataclasses import dataclass
 from typing import Literal
 
 from aigc_bench.core.derivation import Derivation, record
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate
 from aigc_bench.plan.factors.base import Context
 from aigc_bench.plan.placement.rack import fullest_of, fullest_rack, rack_fill
 from aigc_bench.plan.placement.room import other_peak_w
 from aigc_bench.plan.stats.estimates import estimate, plus, scaled
 
-SERVERS, OTHER_EQUIPMENT = "servers in the fullest rack", "switches and storage in the fullest rack"
-OF_THE_LAYOUT = "counted in the layout of the racks"
-OF_A_FILL = "servers per rack, at least one, at most all"
+SERVERS, OTHER_EQUIPMENT = message("servers in the fullest rack"), message("switches and storage in the fullest rack")
+OF_THE_LAYOUT = message("counted in the layout of the racks")
+OF_A_FILL = message("servers per rack, at least one, at most all")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,8 +30,8 @@ class Racked:
     @property
     def words(self) -> str:
         """Return the servers of that rack in words, with switches and storage if it holds any."""
-        others = " with switches and storage" if OTHER_EQUIPMENT in self.inputs else ""
-        return f"{self.servers} server{'s' if self.servers != 1 else ''}{others}"
+        others = message(" with switches and storage") if OTHER_EQUIPMENT in self.inputs else ""
+        return message("{servers} server{more}{others}", servers=self.servers, more="s" if self.servers != 1 else "", others=others)
 
 
 def racked(context: Context, one: Estimate, *, watts: Literal["peak_w", "heat_w"]) -> Racked:
@@ -46,7 +47,9 @@ def racked(context: Context, one: Estimate, *, watts: Literal["peak_w", "heat_w"
     count, rest = found
     inputs = {SERVERS: record(_counted(count, OF_THE_LAYOUT), Derivation(None, (context.servers,), OF_THE_LAYOUT))}
     if rest:
-        inputs[OTHER_EQUIPMENT] = estimate(rest, unit="W", basis="modelled", source="nameplates of the other equipment in it")
+        inputs[OTHER_EQUIPMENT] = estimate(
+            rest, unit="W", basis="modelled", source=message("nameplates of the other equipment in it")
+        )
     alone = scaled(one, inputs[SERVERS])
     required = plus(alone, inputs[OTHER_EQUIPMENT]) if rest else alone
     return Racked(required=required, everything=everything, servers=count, inputs=inputs)

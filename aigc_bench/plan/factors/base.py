@@ -16,6 +16,7 @@ from typing import ClassVar
 
 from aigc_bench.core import registry
 from aigc_bench.core.derivation import Derivation, record
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate
 from aigc_bench.core.units import quantity
 from aigc_bench.plan.placement.site_limits import site_for, table_of
@@ -32,7 +33,7 @@ TIGHT_BELOW = 0.1
 """Head-room below which a factor is called tight (assumed); the risk over its interval is in the probabilities."""
 
 _NAMED = re.compile(r"\{([^{}]+)\}")
-PROVIDED = "the provider's responsibility, included in the price"
+PROVIDED = message("the provider's responsibility, included in the price")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,7 +130,7 @@ class Factor(ABC):
 
     def remedy(self, found: Assessment, limits: Limits) -> str:
         """Return what would resolve a shortage: a key of the demand file with the value it needs, or other hardware."""
-        return f"required by: {found.formula}"
+        return message("required by: {formula}", formula=found.formula)
 
     def cost_lines(self, context: Context) -> tuple[CostLine, ...]:
         """Return the lines that this factor adds to a year's cost of an option; by default none."""
@@ -203,8 +204,13 @@ def enough(found: Assessment) -> str:
 def shortages(factors: Mapping[str, Assessment], limits: Limits) -> tuple[str, ...]:
     """Return the factors that are short, each with what would resolve it."""
     return tuple(
-        f"{name}: {quantity(found.required.value, found.unit)} required, {quantity(found.available.value, found.unit)} available; "
-        f"{all_factors()[name].remedy(found, limits)}"
+        message(
+            "{name}: {required} required, {available} available; {remedy}",
+            name=name,
+            required=quantity(found.required.value, found.unit),
+            available=quantity(found.available.value, found.unit),
+            remedy=all_factors()[name].remedy(found, limits),
+        )
         for name, found in factors.items()
         if found.verdict == "short" and found.required is not None and found.available is not None
     )

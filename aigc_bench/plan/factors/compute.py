@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from aigc_bench.core.messages import message
 from aigc_bench.core.units import digits
 from aigc_bench.plan.factors.base import Context, Factor, Limits, enough, judge, scarcest
 from aigc_bench.plan.hardware.host_cores import cores_needed
@@ -17,16 +18,16 @@ class Compute(Factor):
     title = "Compute"
     order = 10
     unit = "machines"
-    formula = (
+    formula = message(
         "required = max(sum of peak rate / throughput / utilisation, off-peak share of it + sum of job items / "
         "(throughput x window x goodput), of training / (1 - lost)); available = machines of that pool, x host cores / required "
         "cores if that is less"
     )
-    source = "utilisation law U = X * S (Denning and Buzen 1978); spares by k-of-n binomial (Barlow and Proschan 1965)"
+    source = message("utilisation law U = X * S (Denning and Buzen 1978); spares by k-of-n binomial (Barlow and Proschan 1965)")
 
     def assess(self, context: Context) -> Assessment:
         """Assess the pool with the least head-room."""
-        inputs = {f"busy machines, {load.name}": load.busy_machines for load in context.loads}
+        inputs = {message("busy machines, {name}", name=load.name): load.busy_machines for load in context.loads}
         inputs["target utilisation"] = context.rules.target_utilisation
         inputs["off-peak share"] = off_peak_share(context.demand, rules=context.rules)
         inputs["availability of one server"] = context.rules.machine_availability
@@ -34,7 +35,7 @@ class Compute(Factor):
             context.loads, num_servers=context.servers, machine=context.machine
         )
         if not context.pools:
-            return self.conclude(required=zero(self.unit), available=zero(self.unit), why="no load", inputs=inputs)
+            return self.conclude(required=zero(self.unit), available=zero(self.unit), why=message("no load"), inputs=inputs)
         pool = min(context.pools, key=lambda pool: _headroom(pool))
         pairs = {"machines": (pool.required_machines, pool.available_machines)}
         host_cores, cores = context.machine.host_cores, cores_needed(context.capability(load) for load in context.loads_of(pool))
@@ -42,15 +43,25 @@ class Compute(Factor):
         if host_cores is not None and cores is not None:
             fed = over(times(pool.available_machines, host_cores, unit="cores"), cores, unit=self.unit)
             pairs["cores"] = (pool.required_machines, fed)
-            inputs |= {"CPU cores that an accelerator asks": cores, "CPU cores of an accelerator's share": host_cores}
-            verb = "do not suffice" if cores.value > host_cores.value else "suffice"
-            why = f"{why}; {host_cores.value:.3g} CPU cores per accelerator {verb}, {cores.value:.3g} required ({cores.basis})"
+            inputs |= {
+                message("CPU cores that an accelerator asks"): cores,
+                message("CPU cores of an accelerator's share"): host_cores,
+            }
+            verb = message("do not suffice") if cores.value > host_cores.value else "suffice"
+            why = message(
+                "{why}; {host_cores:.3g} CPU cores per accelerator {verb}, {cores:.3g} required ({basis})",
+                why=why,
+                host_cores=host_cores.value,
+                verb=verb,
+                cores=cores.value,
+                basis=cores.basis,
+            )
         required, available = pairs[scarcest(pairs) or "machines"]
         return self.conclude(required=required, available=available, why=why, inputs=inputs)
 
     def remedy(self, found: Assessment, limits: Limits) -> str:
         """Return the machines that would suffice; a looser SLO or deadline needs fewer."""
-        return f"{enough(found)}, a looser SLO or a longer deadline would change that"
+        return message("{enough}, a looser SLO or a longer deadline would change that", enough=enough(found))
 
 
 def _headroom(pool: Pool) -> float:
@@ -63,9 +74,14 @@ def _why(context: Context, pool: Pool) -> str:
     largest = max(context.loads_of(pool), key=lambda load: load.busy_machines.value)
     share = largest.busy_machines.value / max(sum(load.busy_machines.value for load in context.loads_of(pool)), 1e-300)
     spare = context.fleet.spares
-    return (
-        f"{largest.name} takes {digits(100 * share)} % of the busy machines; {spare} of {context.num_servers} servers are spares "
-        f"for {100 * context.demand.availability:.5g} % availability"
+    return message(
+        "{name} takes {share} % of the busy machines; {spare} of {num_servers} servers are spares for "
+        "{availability:.5g} % availability",
+        name=largest.name,
+        share=digits(100 * share),
+        spare=spare,
+        num_servers=context.num_servers,
+        availability=100 * context.demand.availability,
     )
 
 

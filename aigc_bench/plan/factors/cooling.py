@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate
 from aigc_bench.plan.factors._racked import racked
 from aigc_bench.plan.factors.base import Context, Factor, Limits, enough
@@ -20,26 +21,34 @@ class Cooling(Factor):
     order = 50
     provided = frozenset({"cloud"})
     unit = "W"
-    formula = (
+    formula = message(
         "required = servers in the fullest rack x design heat + switches and storage in it; BTU/h = 3.412 x W; "
         "CFM = BTU/h / (1.08 x rise in degF)"
     )
-    source = "ASHRAE Handbook Fundamentals (sensible heat of air); rack limits by cooling method as in the catalogue"
+    source = message("ASHRAE Handbook Fundamentals (sensible heat of air); rack limits by cooling method as in the catalogue")
 
     def assess(self, context: Context) -> Assessment:
         """Assess the fullest rack; air that is too warm or an unsuitable cooling method leaves nothing available."""
         heat, limit = context.machine.design_heat_w, context.site.rack_cooling_w
         found = racked(context, heat, watts="heat_w")
         required = found.required
-        inputs = {"design heat of one server": heat} | found.inputs | _air(context, found.everything)
+        inputs = {message("design heat of one server"): heat} | found.inputs | _air(context, found.everything)
         if limit is None:
             return self.conclude(required=required, available=None, why=UNKNOWN, inputs=inputs)
-        why = f"{found.words} in the fullest rack"
+        why = message("{found} in the fullest rack", found=found.words)
         if is_too_warm(context.site, context.machine):
-            why = f"supplied air is {context.site.inlet_c:g} degC, this server allows at most {_limit_c(context):g} degC"
+            why = message(
+                "supplied air is {inlet_c:g} degC, this server allows at most {limit_c:g} degC",
+                inlet_c=context.site.inlet_c,
+                limit_c=_limit_c(context),
+            )
             return self.conclude(required=required, available=zero("W"), why=why, inputs=inputs | _inlet(context))
         if context.site.cooling not in TAKES[context.machine.cooling]:
-            why = f"this server is built for {context.machine.cooling.replace('_', ' ')}; the site has {context.site.cooling}"
+            why = message(
+                "this server is built for {cooling}; the site has {own}",
+                cooling=context.machine.cooling.replace("_", " "),
+                own=context.site.cooling,
+            )
             return self.conclude(required=required, available=zero("W"), why=why, inputs=inputs)
         return self.conclude(required=required, available=limit, why=why, inputs=inputs)
 
@@ -48,14 +57,24 @@ class Cooling(Factor):
         site, machine, table = limits.site, limits.machine, limits.table
         assert machine is not None, "only a machine has heat to remove"
         if site.cooling not in TAKES[machine.cooling]:
-            return f"{found.why}; {table}.cooling = {machine.cooling!r} or an air-cooled server would change that"
+            return message(
+                "{why}; {table}.cooling = {cooling!r} or an air-cooled server would change that",
+                why=found.why,
+                table=table,
+                cooling=machine.cooling,
+            )
         if is_too_warm(site, machine):
-            return f"{found.why}; cooler air ({table}.inlet_c) or a liquid-cooled server would change that"
+            return message(
+                "{why}; cooler air ({table}.inlet_c) or a liquid-cooled server would change that", why=found.why, table=table
+            )
         # A colocation sells one density per rack, which limits power and heat together.
         key = "rack_cooling_kw" if table == "site" else "rack_kw"
-        return (
-            f"racks with a cooling capacity of {enough(found)} ({table}.{key}), another {table}.cooling, "
-            "a smaller server or renting would change that"
+        return message(
+            "racks with a cooling capacity of {enough} ({table}.{key}), another {table}.cooling, a smaller "
+            "server or renting would change that",
+            enough=enough(found),
+            table=table,
+            key=key,
         )
 
 
@@ -71,24 +90,28 @@ def _limit_c(context: Context) -> float:
 
 def _inlet(context: Context) -> dict[str, Estimate]:
     """Return the temperatures that are compared."""
-    found = {"warmest air that the server takes": context.machine.inlet_limit_c}
+    found = {message("warmest air that the server takes"): context.machine.inlet_limit_c}
     if context.site.inlet_c is not None:
-        found["supplied air"] = assumed(context.site.inlet_c, unit="degC", source="stated in the demand")
+        found["supplied air"] = assumed(context.site.inlet_c, unit="degC", source=message("stated in the demand"))
     return {name: value for name, value in found.items() if value is not None}
 
 
-UNKNOWN = "the cooling capacity of a rack is unknown here; the cooling class or the kW per rack of the site would settle it"
+UNKNOWN = message(
+    "the cooling capacity of a rack is unknown here; the cooling class or the kW per rack of the site would settle it"
+)
 
 
 def _air(context: Context, everything: Estimate) -> dict[str, Estimate]:
     """Return the heat of all servers, and of everything in the units of facility planning (BTU/h, tons, CFM)."""
     heat, rise_k = scaled(context.machine.design_heat_w, context.servers), context.site.inlet_rise_k
     return {
-        "heat of all servers": heat,
-        "heat of all servers, BTU/h": scaled(heat, btu_per_hour(1.0), unit="BTU/h"),
-        "heat of the IT": everything,
+        message("heat of all servers"): heat,
+        message("heat of all servers, BTU/h"): scaled(heat, btu_per_hour(1.0), unit="BTU/h"),
+        message("heat of the IT"): everything,
         "refrigeration": scaled(everything, tons(1.0), unit="ton"),
-        "rise of the air": estimate(rise_k, unit="K", basis="assumed", source="20 degF across a server, a usual design rise"),
+        message("rise of the air"): estimate(
+            rise_k, unit="K", basis="assumed", source=message("20 degF across a server, a usual design rise")
+        ),
         "airflow": scaled(everything, airflow_cfm(1.0, rise_k=rise_k), unit="CFM"),
     }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate
 from aigc_bench.plan.factors.base import Context, Factor, Limits, enough, scarcest
 from aigc_bench.plan.records.assessment import Assessment
@@ -11,7 +12,7 @@ from aigc_bench.plan.records.loads import Load, Pool
 from aigc_bench.plan.records.machine import Capability
 from aigc_bench.plan.stats.estimates import largest, plus, times, zero
 
-UNKNOWN = "peak or memory size was not recorded; a run on this machine with readable memory counters would settle it"
+UNKNOWN = message("peak or memory size was not recorded; a run on this machine with readable memory counters would settle it")
 
 
 class Memory(Factor):
@@ -20,15 +21,15 @@ class Memory(Factor):
     title = "Memory"
     order = 20
     unit = "B"
-    formula = (
+    formula = message(
         "required = peaks of the models resident on one machine (pooled: every service and the largest job; else one); "
         "available = memory x usable share"
     )
-    source = "measured peaks (VmHWM on the host, driver or allocator on the device); runtime and caches are included"
+    source = message("measured peaks (VmHWM on the host, driver or allocator on the device); runtime and caches are included")
 
     def assess(self, context: Context) -> Assessment:
         """Assess host and device separately; the one with less head-room counts."""
-        inputs = {"usable share": context.rules.usable_memory}
+        inputs = {message("usable share"): context.rules.usable_memory}
         pairs = {}
         for place, size in (("host", context.machine.host_memory_bytes), ("device", context.machine.device_memory_bytes)):
             required = _fullest(context, place)
@@ -39,16 +40,23 @@ class Memory(Factor):
                 pairs[place] = (required, times(size, context.rules.usable_memory, unit="B"))
         place_found = scarcest(pairs)
         if not context.pools:
-            return self.conclude(required=zero("B"), available=zero("B"), why="no load", inputs=inputs)
+            return self.conclude(required=zero("B"), available=zero("B"), why=message("no load"), inputs=inputs)
         if place_found is None:
             return self.conclude(required=None, available=None, why=UNKNOWN, inputs=inputs)
         resident = max(_num_resident(context, pool) for pool in context.pools)
-        why = f"{place_found} memory of one machine with up to {resident} model{'s' if resident != 1 else ''} resident"
+        why = message(
+            "{place} memory of one machine with up to {resident} model{more} resident",
+            place=place_found,
+            resident=resident,
+            more="s" if resident != 1 else "",
+        )
         return self.conclude(required=pairs[place_found][0], available=pairs[place_found][1], why=why, inputs=inputs)
 
     def remedy(self, found: Assessment, limits: Limits) -> str:
         """Return the usable memory that would suffice; a smaller or narrower model needs less."""
-        return f"machines with {enough(found)} of usable memory, a smaller model or a narrower format would change that"
+        return message(
+            "machines with {enough} of usable memory, a smaller model or a narrower format would change that", enough=enough(found)
+        )
 
 
 def _fullest(context: Context, place: str) -> Estimate | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate
 from aigc_bench.plan.factors.base import Context, Factor, Limits, enough, scarcest
 from aigc_bench.plan.records.assessment import Assessment
@@ -19,16 +20,18 @@ class Network(Factor):
     title = "Network"
     order = 30
     unit = "bit/s"
-    formula = (
+    formula = message(
         "required = sum of peak requests/s x growth x (request + response bytes) x 8 / machines; available = link rate x goodput"
     )
-    source = "front-end traffic by planning rule; collectives between devices are inside the measured throughput of the cases"
+    source = message(
+        "front-end traffic by planning rule; collectives between devices are inside the measured throughput of the cases"
+    )
 
     def assess(self, context: Context) -> Assessment:
         """Assess the machine's link and the site's uplink separately; the one with less head-room counts."""
         growth = context.demand.growth
         traffic = {service.name: traffic_bits_per_s(service, growth=growth) for service in _served(context)}
-        inputs = {f"traffic at the peak, {name}": rate for name, rate in traffic.items()}
+        inputs = {message("traffic at the peak, {name}", name=name): rate for name, rate in traffic.items()}
         inputs["payload share of the link"] = context.rules.link_goodput
         everything = total(list(traffic.values()), unit=self.unit)
         busiest = _busiest(context)
@@ -43,17 +46,22 @@ class Network(Factor):
         place = scarcest(pairs)
         if link is None or place is None:
             return self.conclude(required=busiest, available=None, why=UNKNOWN, inputs=inputs)
-        return self.conclude(required=pairs[place][0], available=pairs[place][1], why=f"limited by the {place}", inputs=inputs)
+        return self.conclude(
+            required=pairs[place][0], available=pairs[place][1], why=message("limited by the {place}", place=place), inputs=inputs
+        )
 
     def remedy(self, found: Assessment, limits: Limits) -> str:
         """Return the uplink or the link that would suffice, whichever is short."""
         if found.available == limits.site.egress_bits_per_s:
-            uplink = f"an uplink of {enough(found)} ({limits.table}.uplink_gbit_per_s)"
-            return f"{uplink} or smaller responses (response_kb) would change that"
-        return f"a link of {enough(found)} per machine, more machines or smaller responses (response_kb) would change that"
+            uplink = message("an uplink of {enough} ({table}.uplink_gbit_per_s)", enough=enough(found), table=limits.table)
+            return message("{uplink} or smaller responses (response_kb) would change that", uplink=uplink)
+        return message(
+            "a link of {enough} per machine, more machines or smaller responses (response_kb) would change that",
+            enough=enough(found),
+        )
 
 
-UNKNOWN = "the speed of this machine's network link is unknown; `ethtool` or the provider's data sheet would settle it"
+UNKNOWN = message("the speed of this machine's network link is unknown; `ethtool` or the provider's data sheet would settle it")
 
 
 def traffic_bits_per_s(service: Service, *, growth: Growth | None = None) -> Estimate:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate
 from aigc_bench.plan.factors._racked import racked
 from aigc_bench.plan.factors.base import Context, Factor, Limits, enough, scarcest
@@ -16,23 +17,23 @@ class Power(Factor):
     order = 60
     provided = frozenset({"cloud"})
     unit = "W"
-    formula = (
+    formula = message(
         "required = servers in the fullest rack x peak W at the wall + switches and storage in it; available = continuous rating "
         "of the rack's feed; or all servers, switches and storage against the site's IT power, whichever has less head-room"
     )
-    source = "provision for the peak, pay for the mean; nameplate is not load (8xH100 measured 8.4 kW of 10.2 rated)"
+    source = message("provision for the peak, pay for the mean; nameplate is not load (8xH100 measured 8.4 kW of 10.2 rated)")
 
     def assess(self, context: Context) -> Assessment:
         """Assess the rack's feed, and the power of the site where that is stated."""
         peak, feed = context.machine.peak_power_w, context.site.rack_power_w
         found = racked(context, peak, watts="peak_w")
-        inputs = {"peak power of one server": peak} | found.inputs | _site(context, found.everything)
+        inputs = {message("peak power of one server"): peak} | found.inputs | _site(context, found.everything)
         if feed is None:
             return self.conclude(required=found.required, available=None, why=UNKNOWN, inputs=inputs)
-        pairs = {f"{found.words} on the fullest rack's feed": (found.required, feed)}
+        pairs = {message("{servers} on the fullest rack's feed", servers=found.words): (found.required, feed)}
         site = context.site.power_w
         if site is not None:
-            where = "the site's IT power" if context.kind == "owned" else "the power that the provider sells"
+            where = message("the site's IT power") if context.kind == "owned" else message("the power that the provider sells")
             pairs[f"all servers, switches and storage on {where}"] = (found.everything, site)
         why = scarcest(pairs) or next(iter(pairs))
         return self.conclude(required=pairs[why][0], available=pairs[why][1], why=why, inputs=inputs)
@@ -41,24 +42,28 @@ class Power(Factor):
         """Return the IT power of the site or the feed of a rack that would suffice, whichever is short."""
         table = limits.table
         if found.available == limits.site.power_w:
-            needs = f"{enough(found)} for IT ({table}.power_kw)"
-            return f"{needs}, accelerators with more throughput per watt, or renting would change that"
-        return f"a feed of {enough(found)} per rack ({table}.rack_kw), a smaller server or renting would change that"
+            needs = message("{enough} for IT ({table}.power_kw)", enough=enough(found), table=table)
+            return message("{needs}, accelerators with more throughput per watt, or renting would change that", needs=needs)
+        return message(
+            "a feed of {enough} per rack ({table}.rack_kw), a smaller server or renting would change that",
+            enough=enough(found),
+            table=table,
+        )
 
 
-UNKNOWN = "the rating of the rack's feed is unknown; the breaker's amperes and volts would settle it"
+UNKNOWN = message("the rating of the rack's feed is unknown; the breaker's amperes and volts would settle it")
 
 
 def _site(context: Context, everything: Estimate) -> dict[str, Estimate]:
     """Return the power to provide for everything: at the rack, at the UPS input, and with cooling."""
     machine = context.machine
     return {
-        "idle power of one server": machine.idle_power_w,
-        "power of one server at work": machine.full_power_w,
-        "peak power of all servers": scaled(machine.peak_power_w, context.servers),
-        "peak power of the IT": everything,
-        "UPS input": over(everything, context.rules.ups_efficiency, unit="W"),
-        "site power with cooling": times(everything, context.site.pue, unit="W"),
+        message("idle power of one server"): machine.idle_power_w,
+        message("power of one server at work"): machine.full_power_w,
+        message("peak power of all servers"): scaled(machine.peak_power_w, context.servers),
+        message("peak power of the IT"): everything,
+        message("UPS input"): over(everything, context.rules.ups_efficiency, unit="W"),
+        message("site power with cooling"): times(everything, context.site.pue, unit="W"),
         "PUE": context.site.pue,
     }
 

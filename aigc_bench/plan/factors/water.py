@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate
 from aigc_bench.core.units import quantity
 from aigc_bench.plan.factors._racked import racked
@@ -32,13 +33,13 @@ if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue
 
 LIMIT, PRICE, WUE, HOT_DAY = "water_m3_per_day", "water_usd_per_m3", "wue_l_per_kwh", "wue_hot_day_ratio"
-PEAK, ENERGY, MEAN_DAY = "peak power of the IT", "energy of the IT", "water on a mean day"
-USE, HOTTEST, AVAILABLE = "WUE", "hottest day over the mean", "water of the site"
+PEAK, ENERGY, MEAN_DAY = message("peak power of the IT"), message("energy of the IT"), message("water on a mean day")
+USE, HOTTEST, AVAILABLE = "WUE", message("hottest day over the mean"), message("water of the site")
 WARM_WATER = ("direct_liquid", "immersion")
 """Cooling methods whose water is warm enough (W32 to W45 of ASHRAE) to be cooled dry for most of a year."""
 DAYS_PER_YEAR = 365.25
-BY_PEAK = "peak power of the IT x 24 h x WUE x hottest day over the mean"
-BY_MEAN = "kWh of IT per year / 365.25 x WUE"
+BY_PEAK = message("peak power of the IT x 24 h x WUE x hottest day over the mean")
+BY_MEAN = message("kWh of IT per year / 365.25 x WUE")
 
 
 def _climate(catalogue: Catalogue, site: Site) -> str:
@@ -68,16 +69,20 @@ class Water(Factor):
     unit = "m3/day"
     order = 70
     provided = frozenset({"colocated", "cloud"})
-    formula = (
-        f"required = {BY_PEAK}; available = water of the site "
-        f"(site.water_m3_per_day), without one there is no limit; a mean day takes {BY_MEAN}"
+    formula = message(
+        "required = {by_peak}; available = water of the site (site.water_m3_per_day), without one there "
+        "is no limit; a mean day takes {by_mean}",
+        by_peak=BY_PEAK,
+        by_mean=BY_MEAN,
     )
-    source = "WUE: The Green Grid, white paper 35 (2011), ISO/IEC 30134-9; values by cooling method and climate as in the catalogue"
+    source = message(
+        "WUE: The Green Grid, white paper 35 (2011), ISO/IEC 30134-9; values by cooling method and climate as in the catalogue"
+    )
     keys = (
         SiteKey(
             name=LIMIT,
-            title="water available",
-            meaning="water that the site may take on a day (default: no limit)",
+            title=message("water available"),
+            meaning=message("water that the site may take on a day (default: no limit)"),
             unit="m3/day",
             low=1e-3,
             high=1e7,
@@ -85,8 +90,8 @@ class Water(Factor):
         ),
         SiteKey(
             name=PRICE,
-            title="price of water",
-            meaning="price of water and sewage (default: catalogue)",
+            title=message("price of water"),
+            meaning=message("price of water and sewage (default: catalogue)"),
             unit="USD/m3",
             low=1e-3,
             high=1e3,
@@ -96,7 +101,7 @@ class Water(Factor):
         SiteKey(
             name=WUE,
             title="WUE",
-            meaning="annual WUE: water over IT energy (default: by cooling and climate)",
+            meaning=message("annual WUE: water over IT energy (default: by cooling and climate)"),
             unit="L/kWh",
             low=1e-4,
             high=20,
@@ -105,8 +110,8 @@ class Water(Factor):
         ),
         SiteKey(
             name=HOT_DAY,
-            title="WUE of the hottest day over the annual one",
-            meaning="WUE of the hottest day over the annual one (default: by climate)",
+            title=message("WUE of the hottest day over the annual one"),
+            meaning=message("WUE of the hottest day over the annual one (default: by climate)"),
             unit="ratio",
             low=1,
             high=20,
@@ -128,16 +133,22 @@ class Water(Factor):
         mean_day = explained(scaled(of_year, 1 / (1000 * DAYS_PER_YEAR), unit="m3/day"), BY_MEAN)
         required = explained(scaled(scaled(of_peak, 24.0), 1 / 1e6, unit="m3/day"), BY_PEAK)
         inputs |= {USE: wue, HOTTEST: hottest, MEAN_DAY: mean_day}
-        why = f"{quantity(mean_day.value, 'm3/day')} on a mean day, required is the hottest day at the peak"
+        why = message(
+            "{mean_day} on a mean day, required is the hottest day at the peak", mean_day=quantity(mean_day.value, "m3/day")
+        )
         if limit is None:
-            why = f"no limit is stated (site.{LIMIT}); {why}"
+            why = message("no limit is stated (site.{limit}); {why}", limit=LIMIT, why=why)
         return self.conclude(required=required, available=limit, why=why, inputs=inputs, is_limited=limit is not None)
 
     def remedy(self, found: Assessment, limits: Limits) -> str:
         """Return the water that would suffice, and the ways to need less."""
-        return (
-            f"{enough(found)} ({limits.table}.{LIMIT}), dry heat rejection (a lower {limits.table}.{WUE}), warm-water cooling, "
-            "accelerators with more throughput per watt, colocation or renting would change that"
+        return message(
+            "{enough} ({table}.{limit}), dry heat rejection (a lower {table}.{wue}), warm-water cooling, "
+            "accelerators with more throughput per watt, colocation or renting would change that",
+            enough=enough(found),
+            table=limits.table,
+            limit=LIMIT,
+            wue=WUE,
         )
 
     def cost_lines(self, context: Context) -> tuple[CostLine, ...]:
@@ -145,13 +156,13 @@ class Water(Factor):
         price, wue = (context.site.of_factors.get(key) for key in (PRICE, WUE))
         if context.kind in self.provided or price is None or wue is None:
             return ()
-        energy, formula = _energy(context), "kWh of IT x WUE / 1000 x usd/m3"
+        energy, formula = _energy(context), message("kWh of IT x WUE / 1000 x usd/m3")
         usd = named(scaled(times(energy, wue, price, unit="usd/year"), 1 / 1000), formula)
-        fed = {ENERGY: energy, USE: wue, "price of water": price}
+        fed = {ENERGY: energy, USE: wue, message("price of water"): price}
         return (CostLine(key="water", name="water", usd_per_year=usd, formula=formula, inputs=fed),)
 
 
-UNKNOWN = "the WUE of the site is unknown; site.wue_l_per_kwh would settle it"
+UNKNOWN = message("the WUE of the site is unknown; site.wue_l_per_kwh would settle it")
 
 
 def _energy(context: Context) -> Estimate:

@@ -11,6 +11,7 @@ import statistics
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate
 from aigc_bench.plan.stats.estimates import assumed, scaled
 
@@ -26,7 +27,7 @@ IN_A_TOWER = 4
 """Workstation and consumer cards cool themselves and take two slots or more: a tower holds four, a server none."""
 CORES_OF_A_SERVER = (64.0, 96.0, 192.0)
 CORES_OF_A_WORKSTATION = (8.0, 16.0, 24.0)
-GENERAL = "unverified (general knowledge)"
+GENERAL = message("unverified (general knowledge)")
 
 
 def is_board(spec: AcceleratorSpec) -> bool:
@@ -58,7 +59,11 @@ def assumed_sheet(
     from aigc_bench.catalog.records import Price, ServerSpec
 
     like = servers_like(spec, catalogue)
-    source = f"assumed: median of {len(like)} servers of the catalogue with {'boards' if is_board(spec) else 'cards'} like it"
+    source = message(
+        "assumed: median of {num_like} servers of the catalogue with {more} like it",
+        num_like=len(like),
+        more="boards" if is_board(spec) else "cards",
+    )
     as_of = spec.price.as_of if spec.price else spec.as_of
     return ServerSpec(
         id=f"{count}x_{spec.id}",
@@ -113,7 +118,11 @@ def host_usd(spec: AcceleratorSpec, count: int, catalogue: Catalogue) -> Estimat
     )
     low, middle, high = (max(1.0, rests[round(share * (len(rests) - 1))]) for share in (0.1, 0.5, 0.9))
     kind = "boards" if is_board(spec) else "cards"
-    source = f"median, 10th and 90th percentile of the price of {len(rests)} servers with {kind} without their accelerators"
+    source = message(
+        "median, 10th and 90th percentile of the price of {num_rests} servers with {kind} without their accelerators",
+        num_rests=len(rests),
+        kind=kind,
+    )
     whole = assumed(middle, low=low, high=high, unit="usd", source=source)
     return scaled(whole, min(1.0, max(2, count) / FULL)) if is_board(spec) else whole
 
@@ -123,11 +132,18 @@ def cores_of(server: ServerSpec | None, *, count: int) -> Estimate:
     if server is not None and server.cpu_cores:
         each, source = (
             server.cpu_cores / count,
-            f"{server.cpu} of {server.name} / {count} accelerators; {server.source}, {server.as_of}",
+            message(
+                "{cpu} of {name} / {count} accelerators; {source}, {as_of}",
+                cpu=server.cpu,
+                name=server.name,
+                count=count,
+                source=server.source,
+                as_of=server.as_of,
+            ),
         )
         return Estimate(value=each, low=each, high=each, unit="cores", basis=server.basis, source=source)
     low, value, high = CORES_OF_A_SERVER if count in LIKE_COUNTS else CORES_OF_A_WORKSTATION
-    source = f"{value:g} cores of a usual host / {count} accelerators; {GENERAL}"
+    source = message("{value:g} cores of a usual host / {count} accelerators; {general}", value=value, count=count, general=GENERAL)
     return assumed(value / count, low=low / count, high=high / count, unit="cores", source=source)
 
 

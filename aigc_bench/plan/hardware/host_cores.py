@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate
 from aigc_bench.plan.records.machine import Capability
 from aigc_bench.plan.stats.estimates import assumed
 
-GENERAL = "unverified (general knowledge)"
+GENERAL = message("unverified (general knowledge)")
 
 
 def _cores(value: float, low: float, high: float, why: str) -> Estimate:
@@ -20,14 +21,14 @@ def _cores(value: float, low: float, high: float, why: str) -> Estimate:
 
 
 BY_ITEM: Mapping[str, Estimate] = {
-    "token": _cores(2, 1, 4, "one core drives the accelerator, another schedules and tokenises"),
-    "sequence": _cores(2, 1, 4, "one core drives the accelerator, another tokenises"),
-    "image": _cores(4, 1, 12, "images are decoded, resized and encoded on the host"),
-    "audio-second": _cores(3, 1, 8, "sound is decoded and resampled on the host"),
-    "video-second": _cores(8, 2, 24, "video is decoded and encoded on the host"),
+    "token": _cores(2, 1, 4, message("one core drives the accelerator, another schedules and tokenises")),
+    "sequence": _cores(2, 1, 4, message("one core drives the accelerator, another tokenises")),
+    "image": _cores(4, 1, 12, message("images are decoded, resized and encoded on the host")),
+    "audio-second": _cores(3, 1, 8, message("sound is decoded and resampled on the host")),
+    "video-second": _cores(8, 2, 24, message("video is decoded and encoded on the host")),
 }
 """Cores per busy accelerator by item, where they were not measured."""
-OTHERWISE = _cores(2, 1, 8, "one core drives the accelerator, another feeds it")
+OTHERWISE = _cores(2, 1, 8, message("one core drives the accelerator, another feeds it"))
 
 
 def cores_needed(capabilities: Iterable[Capability]) -> Estimate | None:

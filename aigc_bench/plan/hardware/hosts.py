@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Basis, Estimate
 from aigc_bench.plan.hardware.datasheet import assumed_sheet, cores_of, sheet_of, usual_count
 from aigc_bench.plan.hardware.server import ServerMatch, built_up, match_of
@@ -47,12 +48,17 @@ def why_not_sold(spec: AcceleratorSpec, *, catalogue: Catalogue, on: date, owned
     if spec.id in owned:
         return None
     if is_announced(spec, on=on):
-        return f"for sale: {spec.name} is only announced and not available on {on.isoformat()}"
+        return message("for sale: {name} is only announced and not available on {on}", name=spec.name, on=on.isoformat())
     if spec.release_year is None or age_years(str(spec.release_year), on=on) <= SOLD_FOR_YEARS or _is_quoted(spec, catalogue, on):
         return None
-    return (
-        f"for sale: {spec.name} was released in {spec.release_year}, more than {SOLD_FOR_YEARS:g} years before {on.isoformat()}, "
-        "and the catalogue has no price for it as new within a year; rent it, or add your quote as a row of your own"
+    return message(
+        "for sale: {name} was released in {release_year}, more than {sold_for_years:g} years before "
+        "{on}, and the catalogue has no price for it as new within a year; rent it, or add your quote as "
+        "a row of your own",
+        name=spec.name,
+        release_year=spec.release_year,
+        sold_for_years=SOLD_FOR_YEARS,
+        on=on.isoformat(),
     )
 
 
@@ -110,9 +116,13 @@ def _is_sold(spec: AcceleratorSpec) -> bool:
 def allowed(spec: AcceleratorSpec, limits: Constraints) -> str | None:
     """Return why the constraints forbid an accelerator, or ``None``."""
     if limits.vendors and spec.vendor not in limits.vendors:
-        return f"constraints.vendors allows {', '.join(limits.vendors)} only, this is {spec.vendor or 'of an unknown vendor'}"
+        return message(
+            "constraints.vendors allows {vendors} only, this is {vendor}",
+            vendors=", ".join(limits.vendors),
+            vendor=spec.vendor or message("of an unknown vendor"),
+        )
     if limits.accelerators and spec.id not in limits.accelerators:
-        return f"constraints.accelerators allows {', '.join(limits.accelerators)} only"
+        return message("constraints.accelerators allows {accelerators} only", accelerators=", ".join(limits.accelerators))
     return None
 
 
@@ -135,7 +145,7 @@ def _host_of_cards(spec: AcceleratorSpec, catalogue: Catalogue) -> Host:
         count,
         spec,
         name=spec.name,
-        machines_per_server=_per_server(count, f"a host with {count} cards", basis="assumed"),
+        machines_per_server=_per_server(count, message("a host with {count} cards", count=count), basis="assumed"),
         catalogue=catalogue,
     )
     sheet = assumed_sheet(
@@ -151,7 +161,7 @@ def _host_of_cards(spec: AcceleratorSpec, catalogue: Catalogue) -> Host:
 
 
 def _per_server(count: int, name: str, *, basis: Basis = "datasheet") -> Estimate:
-    return estimate(count, unit="machines/server", basis=basis, source=f"accelerators in {name}")
+    return estimate(count, unit="machines/server", basis=basis, source=message("accelerators in {name}", name=name))
 
 
 def _machine(match: ServerMatch, spec: AcceleratorSpec, server: ServerSpec | None, catalogue: Catalogue) -> Machine:
@@ -193,7 +203,10 @@ def _share(number: float | None, count: int, *, unit: str, server: ServerSpec | 
     if number is None or server is None:
         return None
     return estimate(
-        number / count, unit=unit, basis=server.basis, source=f"{server.source}, {server.as_of}; / {count} accelerators"
+        number / count,
+        unit=unit,
+        basis=server.basis,
+        source=message("{source}, {as_of}; / {count} accelerators", source=server.source, as_of=server.as_of, count=count),
     )
 
 
@@ -204,7 +217,12 @@ def _nic_bits(server: ServerSpec | None, count: int) -> Estimate | None:
         8 * ports * USUAL_NIC_BYTES_PER_S / count,
         unit="bit/s",
         basis="assumed",
-        source=f"{ports} front-end port{'s' if ports > 1 else ''} of 100 Gbit/s in a server / {count} accelerators",
+        source=message(
+            "{ports} front-end port{more} of 100 Gbit/s in a server / {count} accelerators",
+            ports=ports,
+            more="s" if ports > 1 else "",
+            count=count,
+        ),
     )
 
 
@@ -213,7 +231,7 @@ def _disk(server: ServerSpec | None, count: int) -> Estimate | None:
     found = _TERABYTES.search(server.local_storage or "") if server else None
     if found and server:
         return _share(float(found[1]) * 1e12, count, unit="B", server=server)
-    source = "two NVMe drives of 3.84 TB in a server; unverified (general knowledge)"
+    source = message("two NVMe drives of 3.84 TB in a server; unverified (general knowledge)")
     return estimate(2 * 3.84e12 / count, unit="B", basis="assumed", source=source)
 
 

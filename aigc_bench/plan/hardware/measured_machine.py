@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Case, Estimate, MetricRow, System, TrialResult
 from aigc_bench.core.units import memory
 from aigc_bench.plan.hardware.server import ServerMatch, Watts, match_server, with_sensors
@@ -64,7 +65,12 @@ def machine_name(system: System) -> str:
     if system.accelerators:
         return f"{len(system.accelerators)} x {system.accelerators[0].name}"
     size = min(filter(None, (system.memory_limit_bytes, system.memory_bytes)))
-    return f"{system.num_usable_cores:g} cores of {system.cpu_model}, {memory(size)}"
+    return message(
+        "{num_usable_cores:g} cores of {cpu_model}, {memory}",
+        num_usable_cores=system.num_usable_cores,
+        cpu_model=system.cpu_model,
+        memory=memory(size),
+    )
 
 
 def capabilities_of(
@@ -144,7 +150,7 @@ def _replicated(throughput: Estimate, copies: int) -> Estimate:
     """Return the throughput of copies of the case on the machine's other devices, at worst 5 % below proportional."""
     if copies == 1:
         return throughput
-    source = f"{throughput.source}, x {copies} copies on one machine"
+    source = message("{source}, x {copies} copies on one machine", source=throughput.source, copies=copies)
     more = scaled(throughput, copies)
     return more.model_copy(update={"low": 0.95 * more.low, "basis": "modelled", "source": source})
 
@@ -157,7 +163,7 @@ def _fact(number: object, *, unit: str, on: str) -> Estimate | None:
     """Return a figure of the system's fingerprint; ``None`` where it holds none."""
     if isinstance(number, bool) or not isinstance(number, int | float) or number <= 0:
         return None
-    return estimate(float(number), unit=unit, basis="measured", source=f"fingerprint of the machine, {on}")
+    return estimate(float(number), unit=unit, basis="measured", source=message("fingerprint of the machine, {on}", on=on))
 
 
 def _watts(match: ServerMatch, capabilities: Sequence[Capability], catalogue: Catalogue) -> Watts:
@@ -179,5 +185,9 @@ def _span(quantities: Sequence[Estimate], *, highest: bool = False) -> Estimate:
         high=max(quantity.high for quantity in quantities),
         unit=quantities[0].unit,
         basis=combined(quantities),
-        source=f"sensor readings of {len(quantities)} case{'s' if len(quantities) != 1 else ''}",
+        source=message(
+            "sensor readings of {num_quantities} case{more}",
+            num_quantities=len(quantities),
+            more="s" if len(quantities) != 1 else "",
+        ),
     )

@@ -16,6 +16,7 @@ import numpy as np
 
 from aigc_bench.core import registry
 from aigc_bench.core.errors import UnknownNameError
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import PROBE_PREFIX, Case, MetricRow, OwnModel, Setting
 from aigc_bench.plan.hardware.measured_machine import machine_from_run
 from aigc_bench.plan.records.demand import Job, Service
@@ -51,7 +52,7 @@ def measured_machines(runs: Sequence[Run], *, catalogue: Catalogue, with_invalid
     known = [name for one in found for name in one.cases]
     for name in with_invalid:
         if name not in known:
-            raise UnknownNameError("case of the runs", name, known=known)
+            raise UnknownNameError(message("case of the runs"), name, known=known)
     return tuple(found)
 
 
@@ -158,7 +159,11 @@ def left_out(workload: Service | Job, measured: Sequence[Measured]) -> tuple[str
         if capability.verdict == "invalid" and capability.case not in run.with_invalid
     ]
     return tuple(
-        f"{one.case} is invalid ({', '.join(one.reasons)}) and not used; measure again, or pass --use-invalid {one.case!r}"
+        message(
+            "{case} is invalid ({reasons}) and not used; measure again, or pass --use-invalid {case!r}",
+            case=one.case,
+            reasons=", ".join(one.reasons),
+        )
         for one, run in found
         if _fits(one, workload, run)
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import AcceleratorInfo, Estimate, System
 from aigc_bench.plan.hardware.datasheet import host_usd, median_units
 from aigc_bench.plan.stats.estimates import assumed, bounded, estimate, named, plus, scaled
@@ -21,13 +22,17 @@ CPU_SERVER = "cpu_2u"
 CPU_OF_CPU_SERVER = "epyc_9654"
 SOCKETS = 2
 GPUS_OF_A_FULL_NODE = 8
-GENERAL = "unverified (general knowledge)"
+GENERAL = message("unverified (general knowledge)")
 CORE_FOR_CORE = (0.5, 0.8, 1.6)
 """Throughput of a server's core over a measured one (low, middle, high): below 1 because neighbours share memory bandwidth
 and clocks, above 1 because a measured core may be one hardware thread of two.
 """
 REST_OF_A_CPU_SERVER_W = assumed(
-    100.0, low=40.0, high=250.0, unit="W", source=f"memory, fans, disks and supply losses, without the CPU packages; {GENERAL}"
+    100.0,
+    low=40.0,
+    high=250.0,
+    unit="W",
+    source=message("memory, fans, disks and supply losses, without the CPU packages; {general}", general=GENERAL),
 )
 
 
@@ -66,7 +71,7 @@ def _cpu_only(system: System, catalogue: Catalogue) -> ServerMatch:
     server, cpu = catalogue.servers[CPU_SERVER], catalogue.recognise_cpu(system.cpu_model)
     reference = cpu or catalogue.cpus[CPU_OF_CPU_SERVER]
     cores = reference.cores_per_socket * SOCKETS
-    known = "recognised" if cpu else f"not in the catalogue, so a server with {reference.name} stands for it"
+    known = "recognised" if cpu else message("not in the catalogue, so a server with {name} stands for it", name=reference.name)
     return ServerMatch(
         id=server.id,
         name=server.name,
@@ -76,9 +81,17 @@ def _cpu_only(system: System, catalogue: Catalogue) -> ServerMatch:
         watts=_cpu_watts(server, cpu, catalogue),
         rack_units=_units(server),
         price_usd=_price(server, catalogue),
-        embodied_kg=assumed(1000, low=500, high=2100, unit="kgCO2e", source=f"making a two-socket server; {GENERAL}"),
+        embodied_kg=assumed(
+            1000, low=500, high=2100, unit="kgCO2e", source=message("making a two-socket server; {general}", general=GENERAL)
+        ),
         notes=(
-            f"CPU {system.cpu_model!r} ({system.num_usable_cores:g} usable cores) is {known}; planned in servers of {cores} cores.",
+            message(
+                "CPU {cpu_model!r} ({num_usable_cores:g} usable cores) is {known}; planned in servers of {cores} cores.",
+                cpu_model=system.cpu_model,
+                num_usable_cores=system.num_usable_cores,
+                known=known,
+                cores=cores,
+            ),
         ),
     )
 
@@ -86,10 +99,14 @@ def _cpu_only(system: System, catalogue: Catalogue) -> ServerMatch:
 def _by_cores(usable: float, cores: int) -> Estimate:
     """Return how many machines a server of ``cores`` equals; a machine with more than half of them is such a server."""
     if usable > cores / 2:
-        return estimate(1.0, unit="machines/server", basis="measured", source="the machine is a server of this size")
+        return estimate(1.0, unit="machines/server", basis="measured", source=message("the machine is a server of this size"))
     low, value, high = (share * cores / usable for share in CORE_FOR_CORE)
     return assumed(
-        value, low=low, high=high, unit="machines/server", source=f"{cores} cores / {usable:g} cores x 0.8 (0.5-1.6); {GENERAL}"
+        value,
+        low=low,
+        high=high,
+        unit="machines/server",
+        source=message("{cores} cores / {usable:g} cores x 0.8 (0.5-1.6); {general}", cores=cores, usable=usable, general=GENERAL),
     )
 
 
@@ -98,12 +115,16 @@ def _cpu_watts(server: ServerSpec, cpu: CpuSpec | None, catalogue: Catalogue) ->
     assert server.max_power_w and server.typical_power_w and server.idle_power_w, f"{server.id} has its watts in the catalogue"
     top, typical, idle = server.max_power_w, server.typical_power_w, server.idle_power_w
     if cpu is not None and cpu.server_full_w and cpu.server_idle_w:
-        source = f"SPECpower_ssj2008 of {cpu.name}, {cpu.power_as_of or cpu.as_of}; vector work may draw more"
+        source = message(
+            "SPECpower_ssj2008 of {name}, {power_as_of}; vector work may draw more",
+            name=cpu.name,
+            power_as_of=cpu.power_as_of or cpu.as_of,
+        )
         full_w, idle_w = cpu.server_full_w, cpu.server_idle_w
         full = estimate(full_w, low=0.85 * full_w, high=max(1.25 * full_w, typical), unit="W", basis="modelled", source=source)
         idle_e = estimate(idle_w, low=0.8 * idle_w, high=max(1.3 * idle_w, idle), unit="W", basis="modelled", source=source)
     else:
-        source = f"typical and idle power of {server.name}, a generic server; no power sensor was read"
+        source = message("typical and idle power of {name}, a generic server; no power sensor was read", name=server.name)
         full = assumed(typical, low=0.5 * typical, high=top, unit="W", source=source)
         idle_e = assumed(idle, low=0.6 * idle, high=2 * idle, unit="W", source=source)
     return Watts(full=full, peak=_peak(top, full=full, catalogue=catalogue), idle=idle_e, heat=_heat(server, full=full))
@@ -114,14 +135,21 @@ def _peak(nameplate_w: float, *, full: Estimate, catalogue: Catalogue) -> Estima
     load = catalogue.constant("node_load_fraction")
     value = max(nameplate_w * load.high, full.value)
     low, high = max(nameplate_w * load.value, full.low), max(nameplate_w, full.high)
-    source = f"nameplate {nameplate_w:g} W x {load.high:g} (measured full load over nameplate)"
+    source = message(
+        "nameplate {nameplate_w:g} W x {high:g} (measured full load over nameplate)", nameplate_w=nameplate_w, high=load.high
+    )
     return estimate(value, low=min(low, value), high=max(high, value), unit="W", basis="modelled", source=source)
 
 
 def _heat(server: ServerSpec, *, full: Estimate) -> Estimate:
     """Return the heat that sizes the cooling: the vendor's own, or the nameplate where larger; at least the busy power."""
     value = max(server.design_heat_w or 0.0, full.value)
-    source = f"larger of nameplate and stated heat of {server.name}; {server.source}, {server.as_of}"
+    source = message(
+        "larger of nameplate and stated heat of {name}; {source}, {as_of}",
+        name=server.name,
+        source=server.source,
+        as_of=server.as_of,
+    )
     return estimate(value, low=min(full.value, value), unit="W", basis="datasheet", source=source)
 
 
@@ -130,11 +158,16 @@ def _accelerated(system: System, catalogue: Catalogue) -> ServerMatch:
     server = _nearest_server(spec, count, catalogue)
     if spec is None or server is None:
         device = system.accelerators[0]
-        name = spec.name if spec else f"{device.name} (not in the catalogue, whose spread stands for it)"
-        as_it_is = estimate(1.0, unit="machines/server", basis="measured", source="the machine as it is")
+        name = spec.name if spec else message("{name} (not in the catalogue, whose spread stands for it)", name=device.name)
+        as_it_is = estimate(1.0, unit="machines/server", basis="measured", source=message("the machine as it is"))
         return built_up(count, spec, name=name, machines_per_server=as_it_is, catalogue=catalogue)
     ratio = max(1.0, server.gpu_count / count)
-    source = f"{server.gpu_count} accelerators in {server.name} / {count} in the measured machine"
+    source = message(
+        "{gpu_count} accelerators in {name} / {count} in the measured machine",
+        gpu_count=server.gpu_count,
+        name=server.name,
+        count=count,
+    )
     machines = estimate(ratio, low=max(1.0, 0.9 * ratio), unit="machines/server", basis="modelled", source=source)
     return match_of(server, spec, machines_per_server=machines, catalogue=catalogue)
 
@@ -151,7 +184,7 @@ def match_of(server: ServerSpec, spec: AcceleratorSpec, *, machines_per_server: 
         rack_units=_units(server),
         price_usd=_price(server, catalogue),
         embodied_kg=_embodied(server.gpu_count, catalogue),
-        notes=(f"planned in servers {server.name} with {server.gpu_count} accelerators.",),
+        notes=(message("planned in servers {name} with {gpu_count} accelerators.", name=server.name, gpu_count=server.gpu_count),),
     )
 
 
@@ -176,10 +209,19 @@ def _server_watts(server: ServerSpec, spec: AcceleratorSpec, catalogue: Catalogu
     load = catalogue.constant("node_load_fraction")
     typical = server.typical_power_w or server.max_power_w * load.value
     top = max(server.max_power_w * load.high, typical)
-    full = estimate(typical, low=0.8 * typical, high=top, unit="W", basis="modelled", source=f"typical power of {server.name}")
+    full = estimate(
+        typical,
+        low=0.8 * typical,
+        high=top,
+        unit="W",
+        basis="modelled",
+        source=message("typical power of {name}", name=server.name),
+    )
     idle = server.idle_power_w or (spec.idle_w or 0.0) * server.gpu_count + rest_of_node_w(server.gpu_count, catalogue).low
     idle_high = max(idle, min(1.3 * idle, full.low))
-    idle_e = estimate(idle, low=0.8 * idle, high=idle_high, unit="W", basis="modelled", source=f"idle power of {server.name}")
+    idle_e = estimate(
+        idle, low=0.8 * idle, high=idle_high, unit="W", basis="modelled", source=message("idle power of {name}", name=server.name)
+    )
     peak = _peak(server.max_power_w, full=full, catalogue=catalogue)
     return Watts(full=full, peak=peak, idle=idle_e, heat=_heat(server, full=full))
 
@@ -197,15 +239,19 @@ def built_up(
     host = catalogue.servers[CPU_SERVER]
     host_price = _price(host, catalogue) if spec is None else host_usd(spec, count, catalogue)
     node_rest = rest_of_node_w(count, catalogue)
-    rest = f"the rest of the node ({node_rest.source})"
-    full = named(plus(scaled(card_w, count), node_rest), f"accelerators at their power limit ({card_w.source}) + {rest}")
+    rest = message("the rest of the node ({source})", source=node_rest.source)
+    full = named(
+        plus(scaled(card_w, count), node_rest),
+        message("accelerators at their power limit ({source}) + {rest}", source=card_w.source, rest=rest),
+    )
     idle = named(
-        plus(scaled(card_idle_w, count), scaled(node_rest, 0.4)), f"idle accelerators ({card_idle_w.source}) + 40 % of {rest}"
+        plus(scaled(card_idle_w, count), scaled(node_rest, 0.4)),
+        message("idle accelerators ({source}) + 40 % of {rest}", source=card_idle_w.source, rest=rest),
     )
     peak = full.model_copy(update={"value": full.high, "low": full.value})
     return ServerMatch(
         id=f"{count}x_{spec.id if spec else 'unknown'}",
-        name=f"{count} x {name} in a host of their own",
+        name=message("{count} x {name} in a host of their own", count=count, name=name),
         accelerator=spec.id if spec else None,
         machines_per_server=machines_per_server,
         num_accelerators=count,
@@ -213,11 +259,21 @@ def built_up(
         rack_units=median_units(spec, catalogue) if spec else _units(host),
         price_usd=named(
             plus(scaled(card_usd, count), host_price),
-            f"{count} accelerators ({card_usd.source}) + the rest of similar servers ({host_price.source})",
+            message(
+                "{count} accelerators ({source}) + the rest of similar servers ({host_source})",
+                count=count,
+                source=card_usd.source,
+                host_source=host_price.source,
+            ),
         ),
         embodied_kg=_embodied(count, catalogue),
         notes=(
-            f"no server of the catalogue holds {count} x {name}; it is planned in a host like those that are sold with its form.",
+            message(
+                "no server of the catalogue holds {count} x {name}; it is planned in a host like those that are "
+                "sold with its form.",
+                count=count,
+                name=name,
+            ),
         ),
     )
 
@@ -228,11 +284,11 @@ def _card(spec: AcceleratorSpec | None, catalogue: Catalogue) -> tuple[Estimate,
     rows = list(catalogue.accelerators.values())
     price = price or _spread([row.price.mid for row in rows if row.price], unit="usd", of="price")
     if spec is None or spec.tdp_w is None:
-        limit = _spread([row.tdp_w for row in rows if row.tdp_w], unit="W", of="power limit")
+        limit = _spread([row.tdp_w for row in rows if row.tdp_w], unit="W", of=message("power limit"))
     else:
         limit = estimate(spec.tdp_w, low=0.6 * spec.tdp_w, unit="W", basis="datasheet", source=f"{spec.source}, {spec.as_of}")
     if spec is None or spec.idle_w is None:
-        source = f"idle share of the power limit; {GENERAL}"
+        source = message("idle share of the power limit; {general}", general=GENERAL)
         idle = assumed(0.12 * limit.value, low=0.05 * limit.low, high=0.2 * limit.high, unit="W", source=source)
     else:
         idle = estimate(spec.idle_w, unit="W", basis="datasheet", source=f"{spec.idle_source or spec.source}, {spec.as_of}")
@@ -243,7 +299,9 @@ def _spread(numbers: list[float], *, unit: str, of: str) -> Estimate:
     """Return quartiles of the catalogue, the only figures for an accelerator that is not in it."""
     ranked = sorted(numbers)
     quartile, middle, upper = (ranked[round(share * (len(ranked) - 1))] for share in (0.25, 0.5, 0.75))
-    return assumed(middle, low=quartile, high=upper, unit=unit, source=f"unknown accelerator: quartiles of the catalogue's {of}")
+    return assumed(
+        middle, low=quartile, high=upper, unit=unit, source=message("unknown accelerator: quartiles of the catalogue's {of}", of=of)
+    )
 
 
 def _embodied(num_accelerators: int, catalogue: Catalogue) -> Estimate:
@@ -252,7 +310,9 @@ def _embodied(num_accelerators: int, catalogue: Catalogue) -> Estimate:
     if num_accelerators >= GPUS_OF_A_FULL_NODE:
         share = f"{num_accelerators} / {GPUS_OF_A_FULL_NODE} x " if num_accelerators > GPUS_OF_A_FULL_NODE else ""
         return named(scaled(server, num_accelerators / GPUS_OF_A_FULL_NODE), f"{share}{server.source}")
-    host = assumed(1000, low=500, high=2100, unit=server.unit, source=f"making a two-socket server; {GENERAL}")
+    host = assumed(
+        1000, low=500, high=2100, unit=server.unit, source=message("making a two-socket server; {general}", general=GENERAL)
+    )
     return named(plus(host, scaled(card, num_accelerators)), f"{host.source} + {num_accelerators} x {card.source}")
 
 
@@ -273,9 +333,9 @@ def with_sensors(watts: Watts, *, busy_w: Estimate, peak_w: Estimate | None, cou
     """
     boards = max(1, count)
     node_rest = rest_of_node_w(count, catalogue) if count else REST_OF_A_CPU_SERVER_W
-    full = named(plus(scaled(busy_w, boards), node_rest), "measured power x devices + the rest of the server")
+    full = named(plus(scaled(busy_w, boards), node_rest), message("measured power x devices + the rest of the server"))
     top = scaled(peak_w, boards) if peak_w else scaled(busy_w, boards * catalogue.constant("power_transient_factor").high)
     peak = plus(top, node_rest)
     ends = {"value": max(peak.value, full.value), "low": max(peak.low, full.low), "high": max(peak.high, full.high)}
-    highest = peak.model_copy(update={**ends, "source": "measured peak x devices + the rest of the server"})
+    highest = peak.model_copy(update={**ends, "source": message("measured peak x devices + the rest of the server")})
     return Watts(full=full, peak=highest, idle=bounded(watts.idle, ceiling=full.low), heat=highest)

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from aigc_bench.catalog.records import ApiPrice
 from aigc_bench.core.errors import UnknownNameError
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate, Record
 from aigc_bench.plan.stats.estimates import estimate, named, plus, scaled, times
 from aigc_bench.plan.stats.price_aging import aged
@@ -76,7 +77,7 @@ def api_offers(
     Raises ``UnknownNameError`` for an item that no API sells.
     """
     if item not in MODALITY_OF:
-        raise UnknownNameError("item of an API", item, known=MODALITY_OF)
+        raise UnknownNameError(message("item of an API"), item, known=MODALITY_OF)
     rows = [row for row in catalogue.api_prices.values() if row.modality == MODALITY_OF[item]]
     chosen = [row for row in rows if quality is None or row.quality == quality]
     found = (_offer(row, item=item, catalogue=catalogue, on=on) for row in sorted(chosen, key=lambda row: row.id))
@@ -89,10 +90,12 @@ def _offer(row: ApiPrice, *, item: str, catalogue: Catalogue, on: date) -> ApiOf
     output_usd = _price(row.output_usd, row=row, divisor=divisor, unit=unit, catalogue=catalogue, on=on)
     if item == "audio-second" and unit == "character" and input_usd is not None:
         rate = catalogue.constant("speech_characters_per_s")
-        source = f"{input_usd.source} x {rate.value:g} characters a second"
+        source = message("{source} x {rate:g} characters a second", source=input_usd.source, rate=rate.value)
         output_usd = named(times(input_usd, rate, unit="usd/second"), source)
         unit, input_usd = "second", None
-    why_not = None if unit == UNIT_OF[item] else f"sold by the {unit}, not by the {UNIT_OF[item]}"
+    why_not = (
+        None if unit == UNIT_OF[item] else message("sold by the {unit}, not by the {unit_of}", unit=unit, unit_of=UNIT_OF[item])
+    )
     gone = row.deprecation_date is not None and row.deprecation_date <= on.isoformat()
     return ApiOffer(
         provider=row.provider,
@@ -106,7 +109,7 @@ def _offer(row: ApiPrice, *, item: str, catalogue: Catalogue, on: date) -> ApiOf
         as_of=row.as_of,
         retires=row.deprecation_date,
         open_model=row.open_model,
-        why_not=f"withdrawn on {row.deprecation_date}" if gone else why_not,
+        why_not=message("withdrawn on {deprecation_date}", deprecation_date=row.deprecation_date) if gone else why_not,
     )
 
 
@@ -158,7 +161,9 @@ def market_price(found: Sequence[ApiOffer], consumption: Consumption) -> Estimat
         return None
     low, middle, high = (_quantile(costs, share) for share in (0.1, 0.5, 0.9))
     ends = {"low": min(low.value, middle.low), "high": max(high.value, middle.high)}
-    return middle.model_copy(update={**ends, "source": f"median of {len(costs)} providers; {middle.source}"})
+    return middle.model_copy(
+        update={**ends, "source": message("median of {num_costs} providers; {source}", num_costs=len(costs), source=middle.source)}
+    )
 
 
 def _quantile(costs: Sequence[Estimate], share: float) -> Estimate:

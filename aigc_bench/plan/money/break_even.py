@@ -16,6 +16,7 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate, Record
 from aigc_bench.plan.stats.distributions import NUM_DRAWS, Array, draws, interval_of
 from aigc_bench.plan.stats.estimates import combined
@@ -57,7 +58,7 @@ def against_api(
     at = _crossing(fixed, price - running)
     reachable = at <= capacity_units_per_year
     basis = combined((price_usd_per_unit, fixed_usd_per_year, running_usd_per_unit))
-    source = f"{num} Monte Carlo scenarios; fixed / (price - running cost of a unit)"
+    source = message("{num} Monte Carlo scenarios; fixed / (price - running cost of a unit)", num=num)
     owned = fixed + running * planned_units_per_year
     return BreakEven(
         against=name,
@@ -66,7 +67,7 @@ def against_api(
         p_own_cheaper=float(np.mean(owned < price * planned_units_per_year)),
         p_reachable=float(np.mean(reachable)),
         planned=planned_units_per_year,
-        why=_why(reachable, "within the capacity of the machines"),
+        why=_why(reachable, message("within the capacity of the machines")),
     )
 
 
@@ -80,7 +81,7 @@ def _crossing(fixed: Array, margin: Array) -> Array:
 def _why(reachable: Array | np.ndarray, where: str) -> str:
     share = float(np.mean(reachable))
     if share == 1.0:
-        return f"owning breaks even {where} in every scenario"
+        return message("owning breaks even {where} in every scenario", where=where)
     if share == 0.0:
-        return f"owning breaks even {where} in no scenario"
-    return f"owning breaks even {where} in {share:.0%} of the scenarios"
+        return message("owning breaks even {where} in no scenario", where=where)
+    return message("owning breaks even {where} in {share:.0%} of the scenarios", where=where, share=share)

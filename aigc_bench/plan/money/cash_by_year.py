@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 
 from aigc_bench.core.derivation import Derivation, record, restated
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate, Record
 from aigc_bench.plan.records.demand import Finance
 from aigc_bench.plan.records.plan import Option
@@ -34,13 +35,13 @@ def cash_by_year(option: Option, finance: Finance) -> tuple[YearCash, ...]:
     for year in range(years + 1):
         purchase = capex if year == 0 and owned else None
         share = min(1.0, finance.life_years - (year - 1))
-        words = "running cost a year" if share == 1 else f"running cost a year x {share:g}"
+        words = message("running cost a year") if share == 1 else message("running cost a year x {share:g}", share=share)
         running = named(scaled(option.opex_usd_per_year, share, unit="usd"), words) if year else None
         resale = times(capex, finance.residual_share, unit="usd") if year == years and owned else None
         before = found[-1].cumulative_usd if found else None
         net = _added(purchase, running, less=resale, words="purchase + running - resale")
-        whole = _added(before, net, words="sum of the years so far")
-        back = named(resale, "purchase x residual share") if resale else None
+        whole = _added(before, net, words=message("sum of the years so far"))
+        back = named(resale, message("purchase x residual share")) if resale else None
         found.append(
             YearCash(year=year, purchase_usd=purchase, running_usd=running, resale_usd=back, net_usd=net, cumulative_usd=whole)
         )

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 from pydantic import Field
 
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Basis, Estimate, Record
 from aigc_bench.plan.money.annuity import discount
 from aigc_bench.plan.stats.estimates import combined
@@ -101,8 +102,8 @@ def cash_flow(
     return CashFlow(
         years=tuple(_flow(year, cohorts, [years[year] for years in rows], basis=basis) for year in range(len(needed))),
         cohorts=cohorts,
-        tco_usd=_interval(sums, basis=basis, source="sum of the net flows"),
-        present_value_usd=_interval(present, basis=basis, source="net flows discounted to now"),
+        tco_usd=_interval(sums, basis=basis, source=message("sum of the net flows")),
+        present_value_usd=_interval(present, basis=basis, source=message("net flows discounted to now")),
     )
 
 
@@ -196,9 +197,9 @@ def _flow(year: int, cohorts: Sequence[Cohort], rows: Sequence[_Row], *, basis: 
         in_service=sum(cohort.count for cohort in cohorts if cohort.bought <= year < cohort.sold),
         bought=sum(cohort.count for cohort in cohorts if cohort.bought == year),
         sold=sum(cohort.count for cohort in cohorts if cohort.sold == year + 1),
-        capex_usd=figure([row.capex for row in rows], "units bought x price in that year"),
-        opex_usd=figure([row.opex for row in rows], "units in service x opex"),
-        resale_usd=figure([row.resale for row in rows], "units sold x their price x residual share at their age"),
+        capex_usd=figure([row.capex for row in rows], message("units bought x price in that year")),
+        opex_usd=figure([row.opex for row in rows], message("units in service x opex")),
+        resale_usd=figure([row.resale for row in rows], message("units sold x their price x residual share at their age")),
         tax_usd=figure([row.tax for row in rows], "rate x (resale - opex - depreciation)"),
         net_usd=figure([row.net for row in rows], "capex + opex - resale + tax"),
     )

@@ -24,6 +24,7 @@ from pydantic import Field
 
 from aigc_bench.catalog.records import AcceleratorSpec, CloudPrice, ServerSpec
 from aigc_bench.core.derivation import Derivation, record
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate, Record
 from aigc_bench.plan.demand.arrivals import HOURS_PER_DAY
 from aigc_bench.plan.hardware.datasheet import host_usd, usual_count
@@ -46,7 +47,7 @@ RentKey = tuple[str, str | None, str | None, float, CloudTerm]
 """Provider, region, instance, accelerators and term of a rent."""
 IS_ELASTIC: dict[CloudTerm, bool] = {"on_demand": True, "spot": True, "reserved_1y": False, "reserved_3y": False}
 """Whether only the hours used are paid."""
-AN_INDEX = "the index of"
+AN_INDEX = message("the index of")
 """Prefix of the name of a rent that is a market index."""
 
 
@@ -106,7 +107,7 @@ def _purchase(server: ServerSpec, *, catalogue: Catalogue, on: date) -> Offer:
         provider=server.vendor,
         price=price,
         unit="usd",
-        why_no_price=None if price else f"the catalogue has no price of {server.name}",
+        why_no_price=None if price else message("the catalogue has no price of {name}", name=server.name),
         as_of=server.price.as_of if server.price else None,
     )
 
@@ -116,18 +117,23 @@ def _cards_in_a_host(spec: AcceleratorSpec, *, catalogue: Catalogue, on: date) -
     price = None
     if card is not None:
         cards, host = scaled(card, count), host_usd(spec, count, catalogue)
-        price = named(plus(cards, host), f"{count} at their own price + a host like those of its form; {card.source}")
+        price = named(
+            plus(cards, host),
+            message("{count} at their own price + a host like those of its form; {source}", count=count, source=card.source),
+        )
     return Offer(
         kind="owned",
         term="purchase",
-        name=f"{count} x {spec.name} in a host",
+        name=message("{count} x {name} in a host", count=count, name=spec.name),
         accelerator=spec.id,
         num_accelerators=count,
         price=price,
         unit="usd",
-        why_no_price=None if price else f"the catalogue has neither a server with {spec.name} nor a price of the card",
+        why_no_price=None
+        if price
+        else message("the catalogue has neither a server with {name} nor a price of the card", name=spec.name),
         as_of=spec.price.as_of if spec.price else None,
-        note="no server row: the host is assumed to be like those of its form",
+        note=message("no server row: the host is assumed to be like those of its form"),
     )
 
 
@@ -136,7 +142,9 @@ def colocated(bought: Sequence[Offer], *, catalogue: Catalogue, on: date) -> tup
     row = catalogue.constants["colocation_usd_per_kw_month"]
     space = aged(row.estimate(), as_of=row.as_of, on=on, drift=catalogue.constant("hardware_price_drift"))
     return tuple(
-        offer.model_copy(update={"kind": "colocated", "space_usd_per_kw_month": space, "note": "electricity is billed on top"})
+        offer.model_copy(
+            update={"kind": "colocated", "space_usd_per_kw_month": space, "note": message("electricity is billed on top")}
+        )
         for offer in bought
     )
 
@@ -177,7 +185,7 @@ def _without_price(spec: AcceleratorSpec, term: CloudTerm, *, region: str | None
         num_accelerators=1,
         region=region,
         unit="usd/accelerator-h",
-        why_no_price=f"the catalogue has no {words} rent of {spec.name}{where}",
+        why_no_price=message("the catalogue has no {words} rent of {name}{where}", words=words, name=spec.name, where=where),
     )
 
 
@@ -229,7 +237,7 @@ def instances_at_work(loads: Sequence[Load], fleet: Fleet, *, size: float, term:
     """Return the mean number of paid instances of ``size`` accelerators; whole numbers are computed from central values."""
     everything = float(fleet.num_servers)
     if term == "purchase" or not IS_ELASTIC[term]:
-        whole = estimate(everything, unit="instances", basis="modelled", source="reserved: all instances, all hours")
+        whole = estimate(everything, unit="instances", basis="modelled", source=message("reserved: all instances, all hours"))
         every = fleet.derived.get("num_servers")
         return whole if every is None else record(whole, Derivation("{0}", (every,), whole.source))
     by_name = {service.name: service for service in demand.services}
@@ -242,7 +250,7 @@ def instances_at_work(loads: Sequence[Load], fleet: Fleet, *, size: float, term:
     nights = sum(ceil(_of_job(load) / size) * _share_of_year(load) for load in jobs)
     watched = 1.0 if any(hours) else max((_share_of_year(load) for load in jobs), default=0.0)
     mean = math.fsum(hours) / HOURS_PER_DAY + nights + fleet.spares * watched
-    source = "instances of each hour's whole replicas, of each job while its window is open, and spares"
+    source = message("instances of each hour's whole replicas, of each job while its window is open, and spares")
     found = estimate(min(everything, mean), unit="instances", basis="modelled", source=source)
     inputs = [number for load in loads for number in (load.busy_machines, load.mean_machines)]
     return record(found, Derivation(None, (*inputs, *fleet.derived.values()), source))

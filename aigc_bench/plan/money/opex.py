@@ -18,6 +18,7 @@ from collections.abc import Mapping
 
 from pydantic import Field
 
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate, Record
 from aigc_bench.plan.records.assessment import CostLine
 from aigc_bench.plan.site.cooling_fit import cooling_overhead_kwh
@@ -25,7 +26,7 @@ from aigc_bench.plan.site.power_chain import HOURS_PER_YEAR
 from aigc_bench.plan.stats.estimates import named, plus, scaled, times
 
 MONTHS_PER_YEAR = 12
-ENERGY, PEAK = "energy of the IT", "peak power of the IT"
+ENERGY, PEAK = message("energy of the IT"), message("peak power of the IT")
 
 
 class Tariffs(Record):
@@ -58,7 +59,7 @@ class Use(Record):
     @property
     def it_kwh_per_year(self) -> Estimate:
         """Return the energy of the IT, without the PUE."""
-        return named(scaled(self.it_mean_w, HOURS_PER_YEAR / 1000, unit="kWh/year"), "IT mean x hours")
+        return named(scaled(self.it_mean_w, HOURS_PER_YEAR / 1000, unit="kWh/year"), message("IT mean x hours"))
 
 
 def opex_lines(use: Use, *, prices: Tariffs) -> tuple[CostLine, ...]:
@@ -80,18 +81,18 @@ def _energy_lines(use: Use, prices: Tariffs) -> tuple[CostLine | None, ...]:
     energy, tariff = use.it_kwh_per_year, prices.electricity_usd_per_kwh
     beyond = cooling_overhead_kwh(energy, pue=use.pue)
     return (
-        _line("electricity", "electricity of the IT", "kWh of IT x tariff", {ENERGY: energy, "tariff": tariff}),
+        _line("electricity", message("electricity of the IT"), message("kWh of IT x tariff"), {ENERGY: energy, "tariff": tariff}),
         _line(
             "cooling",
-            "electricity of cooling and losses",
-            "kWh of IT x (PUE - 1) x tariff",
-            {"energy beyond the IT": beyond, "tariff": tariff},
+            message("electricity of cooling and losses"),
+            message("kWh of IT x (PUE - 1) x tariff"),
+            {message("energy beyond the IT"): beyond, "tariff": tariff},
         ),
         _line(
             "demand_charge",
-            "demand charge",
+            message("demand charge"),
             "peak kW x PUE x usd/kW-month x 12",
-            {PEAK: use.it_peak_w, "PUE": use.pue, "demand charge": prices.demand_usd_per_kw_month},
+            {PEAK: use.it_peak_w, "PUE": use.pue, message("demand charge"): prices.demand_usd_per_kw_month},
             scale=MONTHS_PER_YEAR / 1000,
         ),
     )
@@ -102,7 +103,11 @@ def _room_lines(use: Use, prices: Tariffs) -> tuple[CostLine | None, ...]:
     space = prices.space_usd_per_kw_month
     return (
         _line(
-            "space", "space in a colocation", formula, {PEAK: use.it_peak_w, "rent of space": space}, scale=MONTHS_PER_YEAR / 1000
+            "space",
+            message("space in a colocation"),
+            formula,
+            {PEAK: use.it_peak_w, message("rent of space"): space},
+            scale=MONTHS_PER_YEAR / 1000,
         ),
     )
 
@@ -114,12 +119,20 @@ def _care_lines(use: Use, prices: Tariffs) -> tuple[CostLine | None, ...]:
     licence = prices.licence_usd_per_accelerator
     return (
         _line(
-            "maintenance", "maintenance and spares", "capex x share", {"purchase": use.capex_usd, "share": prices.maintenance_share}
+            "maintenance",
+            message("maintenance and spares"),
+            "capex x share",
+            {"purchase": use.capex_usd, "share": prices.maintenance_share},
         ),
         _line(
-            "staff", "staff", "(fixed + per server x servers) x usd/year", {"persons": persons, "pay": prices.staff_usd_per_year}
+            "staff",
+            "staff",
+            message("(fixed + per server x servers) x usd/year"),
+            {"persons": persons, "pay": prices.staff_usd_per_year},
         ),
-        _line("licences", "software licences", "accelerators x usd/year", {"licence": licence}, scale=use.num_accelerators),
+        _line(
+            "licences", message("software licences"), "accelerators x usd/year", {"licence": licence}, scale=use.num_accelerators
+        ),
     )
 
 
@@ -128,7 +141,7 @@ def _data_lines(use: Use, prices: Tariffs) -> tuple[CostLine | None, ...]:
         _line("egress", "egress", "bytes x usd/B", {"egress": use.egress_bytes_per_year, "price": prices.egress_usd_per_byte}),
         _line(
             "storage",
-            "rented storage",
+            message("rented storage"),
             "bytes x usd/B-month x 12",
             {"kept": use.kept_bytes, "price": prices.storage_usd_per_byte_month},
             scale=MONTHS_PER_YEAR,

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from aigc_bench.core.derivation import Derivation, Places, record
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate
 from aigc_bench.core.units import SECONDS_PER_HOUR, SECONDS_PER_YEAR
 from aigc_bench.plan.money.offers import Offer
@@ -30,8 +31,8 @@ from aigc_bench.plan.sizing.fleets import mean_utilisation
 from aigc_bench.plan.stats.estimates import combined, counted, explained, known_as, named, over, plus, scaled, times, total, zero
 
 HOURS_PER_YEAR = SECONDS_PER_YEAR / SECONDS_PER_HOUR
-ENERGY = "(running servers x (idle + utilisation x (full - idle)) + mean power of switches and storage) x hours"
-PER_UNIT = "{0} per year x share of the busy machine-time / units per year"
+ENERGY = message("(running servers x (idle + utilisation x (full - idle)) + mean power of switches and storage) x hours")
+PER_UNIT = message("{0} per year x share of the busy machine-time / units per year")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +81,7 @@ def energy_kwh_per_year(
     watts = watts if other_w is None else plus(watts, other_w)
     energy = scaled(watts, HOURS_PER_YEAR / 1000, unit="kWh/year")
     record(energy, Derivation(f"{{0}} * {HOURS_PER_YEAR:g} / 1000", (watts,), ENERGY))
-    return known_as(energy, ".energy_kwh_per_year", "IT energy per year")
+    return known_as(energy, ".energy_kwh_per_year", message("IT energy per year"))
 
 
 def money(
@@ -144,13 +145,15 @@ def staff_lines(finance: Finance, *, num_servers: int) -> tuple[CostLine, ...]:
     """Return the staff, where the demand states them."""
     if finance.staff_usd_per_year is None or num_servers == 0:
         return ()
-    return (CostLine(key="staff", name="staff", usd_per_year=finance.staff_usd_per_year, formula="as stated in the demand"),)
+    return (
+        CostLine(key="staff", name="staff", usd_per_year=finance.staff_usd_per_year, formula=message("as stated in the demand")),
+    )
 
 
 def with_other_lines(room: Room, *, servers: Estimate) -> Estimate:
     """Return the servers at the price of this option, and every other line of the bill."""
     others = [line.usd for line in room.bill.lines if line.category != "node" and line.usd is not None and line.count]
-    return named(plus(servers, total(others, unit="usd")), "servers x price + the other lines of the bill")
+    return named(plus(servers, total(others, unit="usd")), message("servers x price + the other lines of the bill"))
 
 
 def room_peak_w(room: Room, machine: Machine, *, num_servers: int) -> Estimate:
@@ -160,7 +163,7 @@ def room_peak_w(room: Room, machine: Machine, *, num_servers: int) -> Estimate:
 
 def servers_of(num_servers: int) -> Estimate:
     """Return the number of servers of an option under its key."""
-    return counted(num_servers, "servers", "servers in service + spare servers", key=".num_servers", title="servers")
+    return counted(num_servers, "servers", message("servers in service + spare servers"), key=".num_servers", title="servers")
 
 
 def rented(
@@ -178,17 +181,17 @@ def rented(
     ``more`` are the cost lines of factors.
     """
     assert offer.price is not None and offer.term != "purchase", "only rents with a price are rented"
-    formula = "instances x accelerators of one x rent of an accelerator x hours of the year"
+    formula = message("instances x accelerators of one x rent of an accelerator x hours of the year")
     hourly = times(instances, machine.machines_per_server, offer.price, unit="usd/year")  # of one hour; the hours follow
     fed = {
-        "instances at work": instances,
-        "accelerators of an instance": machine.machines_per_server,
-        "rent of an accelerator": offer.price,
+        message("instances at work"): instances,
+        message("accelerators of an instance"): machine.machines_per_server,
+        message("rent of an accelerator"): offer.price,
     }
     rent = named(scaled(hourly, HOURS_PER_YEAR), formula)
-    own = CostLine(key="rent", name=f"rent: {offer.name}", usd_per_year=rent, formula=formula, inputs=fed)
+    own = CostLine(key="rent", name=message("rent: {name}", name=offer.name), usd_per_year=rent, formula=formula, inputs=fed)
     lines = (own, *more, *staff_lines(finance, num_servers=num_servers))
-    opex = named(total([line.usd_per_year for line in lines], unit="usd/year"), "sum of the lines")
+    opex = named(total([line.usd_per_year for line in lines], unit="usd/year"), message("sum of the lines"))
     return Money(
         capex_usd=zero("usd"),
         opex_usd_per_year=opex,

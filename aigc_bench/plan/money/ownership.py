@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from aigc_bench.core.derivation import Derivation, record
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate, Record
 from aigc_bench.plan.money.annuity import annuity, annuity_factor, discount
 from aigc_bench.plan.records.assessment import CostLine
@@ -63,7 +64,12 @@ def residual_share(age_years: float, *, catalogue: Catalogue) -> Estimate:
     ages = (0.0, *(months / 12 for months in RESIDUAL_MONTHS))
     ends = {end: _geometric(age_years, ages, (1.0, *(getattr(share, end) for share in known))) for end in ("low", "value", "high")}
     basis = "datasheet" if 2 <= age_years <= 3 else "assumed"
-    return Estimate(**ends, unit="fraction", basis=basis, source=f"resale value at {age_years:g} years; {known[0].source}")
+    return Estimate(
+        **ends,
+        unit="fraction",
+        basis=basis,
+        source=message("resale value at {age_years:g} years; {source}", age_years=age_years, source=known[0].source),
+    )
 
 
 def _geometric(age: float, ages: Sequence[float], shares: Sequence[float]) -> float:
@@ -82,18 +88,22 @@ def own(capex_usd: Estimate, lines: Sequence[CostLine], *, terms: Terms) -> Owne
         name="hardware",
         usd_per_year=hardware,
         formula=HARDWARE,
-        inputs={"purchase": capex_usd, "discount rate": terms.discount_rate, "residual share": terms.residual_share},
+        inputs={
+            "purchase": capex_usd,
+            message("discount rate"): terms.discount_rate,
+            message("residual share"): terms.residual_share,
+        },
     )
     found = [first, *lines]
     if terms.adders_share is not None:
         base = total([line.usd_per_year for line in found if line.key in ADDER_BASE], unit="usd/year")
         formula = "share x (hardware + electricity + cooling + space)"
         adders = named(times(base, terms.adders_share, unit="usd/year"), formula)
-        name = "adders: freight, installation, insurance, disposal"
+        name = message("adders: freight, installation, insurance, disposal")
         fed = {line.name: line.usd_per_year for line in found if line.key in ADDER_BASE} | {"share": terms.adders_share}
         found.append(CostLine(key="adders", name=name, usd_per_year=adders, formula=formula, inputs=fed))
-    opex = named(total([line.usd_per_year for line in found[1:]], unit="usd/year"), "sum of the lines but hardware")
-    whole = named(plus(hardware, opex), "sum of the lines")
+    opex = named(total([line.usd_per_year for line in found[1:]], unit="usd/year"), message("sum of the lines but hardware"))
+    whole = named(plus(hardware, opex), message("sum of the lines"))
     return Ownership(
         capex_usd=capex_usd,
         hardware_usd_per_year=hardware,
@@ -113,7 +123,9 @@ def _annual(capex_usd: Estimate, *, terms: Terms, rate: Estimate) -> Estimate:
         """Return the annuity in USD per year of a capital with its residual share."""
         return annuity(capital, rate=interest, years=terms.life_years, residual=residual * capital)
 
-    found = _ends(payment, capex_usd, rate, terms.residual_share, unit="usd/year", source="annuity over the life less residual")
+    found = _ends(
+        payment, capex_usd, rate, terms.residual_share, unit="usd/year", source=message("annuity over the life less residual")
+    )
     return record(
         found,
         Derivation(
@@ -150,7 +162,7 @@ def _present_value(capex_usd: Estimate, opex: Estimate, *, terms: Terms) -> Esti
     turned = _turned(terms.discount_rate)
     bought = _ends(worth, capex_usd, terms.discount_rate, terms.residual_share, unit="usd", source="")
     run = _ends(running, opex, turned, terms.residual_share, unit="usd", source="")
-    return named(plus(bought, run), "capex less the discounted residual + discounted opex")
+    return named(plus(bought, run), message("capex less the discounted residual + discounted opex"))
 
 
 def _ends(

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate
 from aigc_bench.core.units import SECONDS_PER_YEAR, quantity
 from aigc_bench.plan.factors.base import Limits, all_factors, shortages
@@ -33,10 +34,10 @@ from aigc_bench.predict.published.names import resolve_language_model
 if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue
 
-CHEAPER = "a higher limit, fewer or shorter requests, or a cheaper model (api_model) would change that"
+CHEAPER = message("a higher limit, fewer or shorter requests, or a cheaper model (api_model) would change that")
 SELLS: Mapping[str, str] = {"image": "image", "token": "token", "audio-second": "audio-second", "video-second": "video-second"}
 """Item of a model family -> item that APIs bill."""
-UNCOUNTED = "the provider's machines are not counted"
+UNCOUNTED = message("the provider's machines are not counted")
 NONE = ("num_servers", "num_spares", "num_margin", "num_accelerators")
 SAME_SIZE = 1.5
 """Largest ratio of parameters between open models of the same size class (assumed)."""
@@ -52,7 +53,7 @@ class Quote:
 
 def api_options(demand: Demand, *, catalogue: Catalogue, on: date) -> list[Option]:
     """Return the option of calling APIs for every service; empty if the demand has no service."""
-    reasons = [f"{job.name}: no API offers {job.kind} of your own model" for job in demand.jobs]
+    reasons = [message("{name}: no API offers {kind} of your own model", name=job.name, kind=job.kind) for job in demand.jobs]
     reasons += [excluded("api")] if "api" in demand.constraints.without else []
     quotes: dict[str, Quote] = {}
     for service in demand.services:
@@ -60,9 +61,9 @@ def api_options(demand: Demand, *, catalogue: Catalogue, on: date) -> list[Optio
         is_own = service.model is not None and service.api_model is None
         quote = None if is_own else price_per_request(service, catalogue=catalogue, on=on)
         if is_own:
-            reasons.append(f"{service.name}: no API sells your own model; name a commercial one with api_model")
+            reasons.append(message("{name}: no API sells your own model; name a commercial one with api_model", name=service.name))
         elif quote is None:
-            reasons.append(f"{service.name}: no API in the catalogue sells {service.item}s")
+            reasons.append(message("{name}: no API in the catalogue sells {item}s", name=service.name, item=service.item))
         else:
             quotes[service.name] = quote
     return [_option(demand, quotes, reasons=reasons)] if quotes else []
@@ -73,8 +74,15 @@ def too_far(service: Service, *, round_trip: Estimate) -> list[str]:
     limits = (("TTFT", service.slo.ttft_s), ("latency", service.slo.latency_s))
     ends = " to ".join(quantity(end, "s") for end in (round_trip.low, round_trip.high))
     return [
-        f"{service.name}: the {name} SLO is {quantity(limit, 's')}, the network round trip to an API alone takes "
-        f"{quantity(round_trip.value, 's')} ({ends}, {round_trip.basis})"
+        message(
+            "{name}: the {bound} SLO is {limit}, the network round trip to an API alone takes {round_trip} ({ends}, {basis})",
+            name=service.name,
+            bound=name,
+            limit=quantity(limit, "s"),
+            round_trip=quantity(round_trip.value, "s"),
+            ends=ends,
+            basis=round_trip.basis,
+        )
         for name, limit in limits
         if limit is not None and limit < round_trip.value
     ]
@@ -82,7 +90,7 @@ def too_far(service: Service, *, round_trip: Estimate) -> list[str]:
 
 def excluded(kind: OptionKind) -> str:
     """Return why an option of an excluded kind is refused."""
-    return f"constraints exclude the kind {kind}; removing it from constraints.without would change that"
+    return message("constraints exclude the kind {kind}; removing it from constraints.without would change that", kind=kind)
 
 
 def _open_question(service: Service) -> list[str]:
@@ -95,7 +103,11 @@ def _open_question(service: Service) -> list[str]:
     ]
     verb = "are" if len(required) > 1 else "is"
     words = " and ".join(required)
-    return [f"{service.name}: no API guarantees a latency; {words} {verb} required"] if required else []
+    return (
+        [message("{name}: no API guarantees a latency; {words} {verb} required", name=service.name, words=words, verb=verb)]
+        if required
+        else []
+    )
 
 
 def price_per_request(service: Service, *, catalogue: Catalogue, on: date) -> Quote | None:
@@ -114,7 +126,8 @@ def price_per_request(service: Service, *, catalogue: Catalogue, on: date) -> Qu
         usd = market_price(offers, request)
         if usd is not None:
             hosts = sorted({offer.provider for offer in offers if _of_model(offer, request) is not None})
-            return Quote(usd=usd, whose=f"{hosts[0] if len(hosts) == 1 else f'median of {len(hosts)} providers'}, {whose}")
+            host = hosts[0] if len(hosts) == 1 else message("median of {count} providers", count=len(hosts))
+            return Quote(usd=usd, whose=message("{host}, {whose}", host=host, whose=whose))
     return None
 
 
@@ -126,8 +139,11 @@ def _nearest(service: Service, sold: Sequence[ApiOffer]) -> Iterator[tuple[list[
     if size is not None:
         near = [one for one in sold if (other := _num_params(one.open_model)) and 1 / SAME_SIZE <= other / size <= SAME_SIZE]
         names = ", ".join(sorted({one.open_model for one in near if one.open_model}))
-        yield near, f"open models of its size ({names})"
-    yield [one for one in sold if one.open_model is None], f"any of their models{f', not {name}' if name else ''}"
+        yield near, message("open models of its size ({names})", names=names)
+    yield (
+        [one for one in sold if one.open_model is None],
+        message("any of their models{more}", more=message(", not {name}", name=name) if name else ""),
+    )
 
 
 def _open_name(service: Service) -> str | None:
@@ -157,11 +173,20 @@ def requests_per_year(service: Service, demand: Demand) -> Estimate:
 def _option(demand: Demand, quotes: Mapping[str, Quote], *, reasons: Sequence[str]) -> Option:
     by_name = {service.name: service for service in demand.services}
     lines = [_line(by_name[name], quote, demand) for name, quote in quotes.items()]
-    opex = named(total([line.usd_per_year for line in lines], unit="usd/year"), "sum of the lines")
+    opex = named(total([line.usd_per_year for line in lines], unit="usd/year"), message("sum of the lines"))
     limit = demand.constraints.budget_usd_per_year
     is_over = limit is not None and opex.value > limit
     over_budget = (
-        [f"money: ${opex.value:,.0f} a year is above constraints.budget_usd_per_year = ${limit:,.0f}; {CHEAPER}"] if is_over else []
+        [
+            message(
+                "money: ${opex:,.0f} a year is above constraints.budget_usd_per_year = ${limit:,.0f}; {cheaper}",
+                opex=opex.value,
+                limit=limit,
+                cheaper=CHEAPER,
+            )
+        ]
+        if is_over
+        else []
     )
     open_questions = [text for service in demand.services for text in _open_question(service)]
     factors = _factors(demand)
@@ -204,10 +229,10 @@ def _line(service: Service, quote: Quote, demand: Demand) -> CostLine:
     number = requests_per_year(service, demand)
     return CostLine(
         key="api",
-        name=f"API calls, {service.name}",
+        name=message("API calls, {name}", name=service.name),
         usd_per_year=times(quote.usd, number, unit="usd/year"),
-        formula="requests per year x price per request",
-        inputs={"requests a year": number, "price of a request": quote.usd},
+        formula=message("requests per year x price per request"),
+        inputs={"requests a year": number, message("price of a request"): quote.usd},
     )
 
 

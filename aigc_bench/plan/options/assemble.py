@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate
 from aigc_bench.core.units import quantity
 from aigc_bench.plan.factors.base import PROVIDED, Context, all_factors, shortages
@@ -141,10 +142,10 @@ def _derived(procurement: Procurement, context: Context, *, racks: int | None, g
     """Return the option's plain numbers, and others that are explained, as Estimates that know how they were computed."""
     counts, machine, room = context.fleet.derived, context.machine, context.room
     each = counted(
-        machine.devices_per_server, "accelerators/server", f"as planned for {machine.server}",
-        key=".machine.devices_per_server", title="devices per server of one server",
+        machine.devices_per_server, "accelerators/server", message("as planned for {server}", server=machine.server),
+        key=".machine.devices_per_server", title=message("devices per server of one server"),
     )  # fmt: skip
-    words = "servers x accelerators per server"
+    words = message("servers x accelerators per server")
     number = context.num_servers * machine.devices_per_server
     found = dict(counts) | {
         "num_accelerators": counted(number, "accelerators", words, arithmetic="{0} * {1}", inputs=(counts["num_servers"], each)),
@@ -157,12 +158,12 @@ def _derived(procurement: Procurement, context: Context, *, racks: int | None, g
         found["servers_per_rack"] = fill.counted
     if racks is not None and fill is not None:
         inputs = (counts["num_servers"], fill.counted)
-        drawn = "racks of the layout, with switches and storage"
-        filled = "servers / servers per rack, rounded up"
+        drawn = message("racks of the layout, with switches and storage")
+        filled = message("servers / servers per rack, rounded up")
         arithmetic = "ceil({0} / {1})" if room is None and fill.servers else None
         found["num_racks"] = counted(racks, "racks", drawn if room else filled, arithmetic=arithmetic, inputs=inputs)
     elif racks is not None:
-        found["num_racks"] = counted(racks, "racks", "no server stands in a rack")
+        found["num_racks"] = counted(racks, "racks", message("no server stands in a rack"))
     return found
 
 
@@ -170,7 +171,7 @@ def _other_equipment(context: Context) -> dict[str, Estimate]:
     """Return peak and mean power of switches and storage; zero if no room is planned."""
     mean = other_mean_w(context.room, context.rules)
     if context.room is None or mean is None:
-        nothing = estimate(0.0, unit="W", basis="modelled", source="no room is planned around the servers")
+        nothing = estimate(0.0, unit="W", basis="modelled", source=message("no room is planned around the servers"))
         return {"peak_beside_servers_w": nothing, "mean_beside_servers_w": nothing}
     return {"peak_beside_servers_w": other_peak_w(context.room), "mean_beside_servers_w": mean}
 
@@ -274,15 +275,19 @@ def by_headroom(factors: Mapping[str, Assessment]) -> list[str]:
 def _count(pools: Sequence[Pool]) -> Estimate:
     """Return the machines that serve the loads, without spares."""
     counts = [whole(pool.required_machines, unit="machines") for pool in pools]
-    return named(total(counts, unit="machines"), "sum over pools of the required machines, rounded up")
+    return named(total(counts, unit="machines"), message("sum over pools of the required machines, rounded up"))
 
 
 def _too_slow(loads: Sequence[Load]) -> tuple[str, ...]:
     """Return the services that no number of such machines serves in time: one request alone exceeds its latency SLO."""
     return tuple(
-        f"{load.name}: compute: a single request takes {quantity(load.latency_s.value, 's')}, "
-        f"the SLO is {quantity(load.latency_slo_s, 's')}; "
-        "more machines do not change that, a faster one or a smaller request does"
+        message(
+            "{name}: compute: a single request takes {latency}, the SLO is {latency_slo}; more machines do "
+            "not change that, a faster one or a smaller request does",
+            name=load.name,
+            latency=quantity(load.latency_s.value, "s"),
+            latency_slo=quantity(load.latency_slo_s, "s"),
+        )
         for load in loads
         if load.latency_s is not None and load.latency_slo_s is not None and load.latency_s.value > load.latency_slo_s
     )
@@ -292,11 +297,19 @@ def _too_many_racks(racks: int | None, context: Context) -> tuple[str, ...]:
     room, table = context.site.num_racks, table_of(context.kind)
     if room is None or racks is None or racks <= room:
         return ()
-    where = "the site" if table == "site" else "the colocation"
-    more = "site.rack_kw, site.rack_cooling_kw" if table == "site" else "colocation.rack_kw"
+    where = message("the site") if table == "site" else message("the colocation")
+    more = message("site.rack_kw, site.rack_cooling_kw") if table == "site" else "colocation.rack_kw"
     return (
-        f"space: {racks} rack{'s are' if racks != 1 else ' is'} required, {where} has room for {room}; "
-        f"{table}.racks = {racks}, racks with more power and cooling ({more}) or renting would change that",
+        message(
+            "space: {racks} rack{more} required, {where} has room for {room}; {table}.racks = {racks}, racks "
+            "with more power and cooling ({keys}) or renting would change that",
+            racks=racks,
+            more=message("s are") if racks != 1 else " is",
+            where=where,
+            room=room,
+            table=table,
+            keys=more,
+        ),
     )
 
 
@@ -305,12 +318,20 @@ def _over_budget(costs: Money, demand: Demand) -> tuple[str, ...]:
     limits, yearly = demand.constraints, total([line.usd_per_year for line in costs.lines], unit="usd/year")
     pairs = ((limits.budget_usd, costs.capex_usd, "budget_usd"), (limits.budget_usd_per_year, yearly, "budget_usd_per_year"))
     return tuple(
-        f"money: {quantity(cost.value, cost.unit)} is above constraints.{key} = {quantity(limit, cost.unit)}; a higher limit, "
-        "less demand or a looser SLO would change that"
+        message(
+            "money: {cost} is above constraints.{key} = {limit}; a higher limit, less demand or a looser SLO would change that",
+            cost=quantity(cost.value, cost.unit),
+            key=key,
+            limit=quantity(limit, cost.unit),
+        )
         for limit, cost, key in pairs
         if limit is not None and cost.value > limit
     )
 
 
 def _open_questions(factors: Mapping[str, Assessment]) -> tuple[str, ...]:
-    return tuple(f"{name} is unknown: {found.why}" for name, found in factors.items() if found.verdict == "unknown")
+    return tuple(
+        message("{name} is unknown: {why}", name=name, why=found.why)
+        for name, found in factors.items()
+        if found.verdict == "unknown"
+    )

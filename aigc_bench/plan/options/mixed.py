@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from typing import TypeVar
 
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate
 from aigc_bench.plan.options.assemble import by_headroom
 from aigc_bench.plan.records.assessment import Assessment
@@ -97,7 +98,7 @@ def _scarcest(found: Sequence[Assessment]) -> Assessment:
 
 
 def _sum(parts: Sequence[Estimate]) -> Estimate:
-    return named(plus(*parts), "sum over the parts")
+    return named(plus(*parts), message("sum over the parts"))
 
 
 def _sum_known(parts: Sequence[Estimate | None]) -> Estimate | None:

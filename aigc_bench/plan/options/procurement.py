@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING
 
+from aigc_bench.core.messages import message
 from aigc_bench.plan.hardware.hosts import Host, why_not_sold
 from aigc_bench.plan.money.annuity import annuity
 from aigc_bench.plan.money.offers import Offer, rents
@@ -29,9 +30,11 @@ if TYPE_CHECKING:
 
 SPOT_AVAILABILITY = 0.99
 """Highest availability that services may require of spot capacity, which the provider may take back (assumed)."""
-GEFORCE_LICENCE = "the licence of the GeForce driver excludes data centres (NVIDIA, GeForce software licence 2.1.3): check your use"
-OF_A_FORM = "no data sheet of this host: height, weight, NICs and price are assumed from its form factor; request a quote"
-OF_AN_INDEX = "the rent is a price index per accelerator, not an instance: single accelerators are counted"
+GEFORCE_LICENCE = message(
+    "the licence of the GeForce driver excludes data centres (NVIDIA, GeForce software licence 2.1.3): check your use"
+)
+OF_A_FORM = message("no data sheet of this host: height, weight, NICs and price are assumed from its form factor; request a quote")
+OF_AN_INDEX = message("the rent is a price index per accelerator, not an instance: single accelerators are counted")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,7 +147,7 @@ def in_instances(machine: Machine, offer: Offer) -> Machine:
     """Return the machine as an instance of an offer: power and embodied carbon in proportion to its accelerators."""
     size = max(1, round(offer.num_accelerators))
     share = size / machine.machines_per_server.value
-    of = "a price index is per accelerator" if offer.is_index else f"accelerators of one {offer.name}"
+    of = message("a price index is per accelerator") if offer.is_index else message("accelerators of one {name}", name=offer.name)
     source = f"{of}, {offer.as_of}"
     of_one = ("peak_power_w", "full_power_w", "idle_power_w", "design_heat_w", "embodied_kg", "price_usd")
     return machine.model_copy(
@@ -166,8 +169,11 @@ def unwanted(procurement: Procurement, host: Host, *, demand: Demand, market: Ma
         found.append(reason)
     if procurement.offer and procurement.offer.term == "spot" and demand.services and demand.availability > SPOT_AVAILABILITY:
         found.append(
-            f"availability: a spot instance may be taken back at any time; {100 * demand.availability:g} % is required. "
-            "Services need on demand or reserved; jobs alone may run on spot"
+            message(
+                "availability: a spot instance may be taken back at any time; {availability:g} % is required. "
+                "Services need on demand or reserved; jobs alone may run on spot",
+                availability=100 * demand.availability,
+            )
         )
     return (*found, *(unwanted_rent(procurement.offer, procurement.machine) if procurement.offer and procurement.is_rented else ()))
 
@@ -181,8 +187,13 @@ def unwanted_rent(offer: Offer, machine: Machine) -> tuple[str, ...]:
     if offer.is_index or offer.num_accelerators >= ranks:
         return ()
     return (
-        f"compute: a replica spans {ranks} accelerators of one machine; "
-        f"{offer.name} has {offer.num_accelerators:.2g}; a larger instance would change that",
+        message(
+            "compute: a replica spans {ranks} accelerators of one machine; {name} has "
+            "{num_accelerators:.2g}; a larger instance would change that",
+            ranks=ranks,
+            name=offer.name,
+            num_accelerators=offer.num_accelerators,
+        ),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from aigc_bench.core import registry
+from aigc_bench.core.messages import message, plural
 from aigc_bench.core.records import Record
 from aigc_bench.plan.money.offers import AN_INDEX
 from aigc_bench.plan.records.plan import Option, Plan
@@ -14,8 +15,10 @@ CLOSE = 1.25
 def what(option: Option) -> str:
     """Return an option in a line: ``buy 2 x dgx_h200 (16 x h200_sxm_141gb)``, ``rent 8 x l4 at ...``; of a mixed one every part."""
     if option.kind == "api":
-        return f"call a commercial API ({option.provider})" if option.provider else "call a commercial API"
-    verb = {"owned": "buy", "colocated": "buy and colocate", "cloud": "rent"}[option.kind]
+        return (
+            message("call a commercial API ({provider})", provider=option.provider) if option.provider else "call a commercial API"
+        )
+    verb = {"owned": "buy", "colocated": message("buy and colocate"), "cloud": "rent"}[option.kind]
     if option.parts:
         return " and ".join(what(part) for part in option.parts)
     name = option.server or option.accelerator
@@ -26,16 +29,22 @@ def what(option: Option) -> str:
         return f"{verb} {option.num_servers} x {name} ({option.num_accelerators} x {option.accelerator}, {term})"
     each = option.num_accelerators // option.num_servers if option.num_servers else 0
     if name == f"{each}x_{option.accelerator}":
-        hosts = "a host" if option.num_servers == 1 else f"{option.num_servers} hosts, each"
-        return f"{verb} {hosts} with {each} x {option.accelerator}"
+        hosts = "a host" if option.num_servers == 1 else message("{num_servers} hosts, each", num_servers=option.num_servers)
+        return message(
+            "{verb} {hosts} with {each} x {accelerator}", verb=verb, hosts=hosts, each=each, accelerator=option.accelerator
+        )
     held = f" ({option.num_accelerators} x {option.accelerator})" if option.accelerator else ""
     return f"{verb} {option.num_servers} x {name}{held}"
 
 
 def reserve_words(option: Option, *, confidence: float) -> list[str]:
     """Return how many of the servers are spares and how many safety margin: ``3 spares``, ``23 safety margin (P80)``."""
-    words = [f"{option.num_spares} spare{'s' if option.num_spares != 1 else ''}"] if option.num_spares else []
-    margin = [f"{option.num_margin} safety margin (P{100 * confidence:g})"] if option.num_margin else []
+    words = [plural("{count} spare", "{count} spares", count=option.num_spares)] if option.num_spares else []
+    margin = (
+        [message("{num_margin} safety margin (P{confidence:g})", num_margin=option.num_margin, confidence=100 * confidence)]
+        if option.num_margin
+        else []
+    )
     return [*words, *margin]
 
 
@@ -65,8 +74,8 @@ def tie(plan: Plan) -> str | None:
     if best is None or not near:
         return None
     times = near[0].tco_usd.value / max(best.tco_usd.value, 1e-9)
-    more = f"; {len(near) - 1} more options are tied" if len(near) > 1 else ""
-    return f"statistically tied: {what(near[0])} at {times:.2f} times the cost{more}"
+    more = message("; {num_near} more options are tied", num_near=len(near) - 1) if len(near) > 1 else ""
+    return message("statistically tied: {what} at {times:.2f} times the cost{more}", what=what(near[0]), times=times, more=more)
 
 
 def why(plan: Plan) -> str:
@@ -77,20 +86,26 @@ def why(plan: Plan) -> str:
     later = [one for one in plan.options if _rivals(one, best) and (one.kind, one.accelerator) != mine]
     if not later:
         return (
-            "the only accepted option that meets the required confidence"
+            message("the only accepted option that meets the required confidence")
             if any(one.misses_confidence for one in plan.options)
-            else "the only accepted option"
+            else message("the only accepted option")
         )
     times = later[0].tco_usd.value / max(best.tco_usd.value, 1e-9)
-    close = ", statistically tied" if _is_close(later[0], best) else ""
+    close = message(", statistically tied") if _is_close(later[0], best) else ""
     is_mixed = any(one.accepted and one.misses_confidence for one in plan.options)
-    those = "options that meet the required confidence" if is_mixed else "accepted options"
-    return f"lowest total cost of all {those}; the best alternative is to {what(later[0])}, at {times:.2f} times the cost{close}"
+    those = message("options that meet the required confidence") if is_mixed else message("accepted options")
+    return message(
+        "lowest total cost of all {those}; the best alternative is to {what}, at {times:.2f} times the cost{close}",
+        those=those,
+        what=what(later[0]),
+        times=times,
+        close=close,
+    )
 
 
 BESIDES_FACTORS = ("space", "money", "availability", "simulation")
 """Names other than those of factors that a reason may begin with, or have after its service or job."""
-CONSTRAINTS, OTHER = "constraints", "market availability"
+CONSTRAINTS, OTHER = "constraints", message("market availability")
 
 
 class Forbidding(Record):
@@ -123,7 +138,14 @@ def in_the_way(plan: Plan) -> str | None:
     verb = "are" if first.factor == CONSTRAINTS else "is"
     name = f"{first.factor[0].upper()}{first.factor[1:]}"
     it = "them" if first.factor == CONSTRAINTS else "it"
-    return f"{name} {verb} the obstacle: without {it}, {first.alone} of {len(plan.options)} options would meet the demand"
+    return message(
+        "{name} {verb} the obstacle: without {it}, {alone} of {num_options} options would meet the demand",
+        name=name,
+        verb=verb,
+        it=it,
+        alone=first.alone,
+        num_options=len(plan.options),
+    )
 
 
 def reasons_of(option: Option) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate, Record
 from aigc_bench.plan.output.shown import Shown, item_of, key_of, round_counts
 from aigc_bench.plan.records.plan import Option
@@ -59,19 +60,23 @@ def totals(option: Option) -> Totals:
     """Return total, upfront and yearly cost, and greenhouse gases over the life."""
     at = key_of(option)
     return Totals(
-        total=Shown(key=f"{at}.tco_usd", name="Total cost", value=option.tco_usd),
+        total=Shown(key=f"{at}.tco_usd", name=message("Total cost"), value=option.tco_usd),
         upfront=Shown(key=f"{at}.capex_usd", name="Upfront", value=option.capex_usd),
-        per_year=Shown(key=f"{at}.opex_usd_per_year", name="Per year", value=option.opex_usd_per_year, unit="usd"),
+        per_year=Shown(key=f"{at}.opex_usd_per_year", name=message("Per year"), value=option.opex_usd_per_year, unit="usd"),
         carbon=Shown(
             key=f"{at}.carbon_kg",
-            name="Greenhouse gases",
+            name=message("Greenhouse gases"),
             value=option.carbon_kg,
             times=0.001,
             unit="t CO₂e",
-            missing="not published by the provider",
+            missing=message("not published by the provider"),
         ),
         energy=Shown(
-            key=f"{at}.energy_kwh_per_year", name="Energy of the IT", value=option.energy_kwh_per_year, times=0.001, unit="MWh/year"
+            key=f"{at}.energy_kwh_per_year",
+            name=message("Energy of the IT"),
+            value=option.energy_kwh_per_year,
+            times=0.001,
+            unit="MWh/year",
         ),
     )
 

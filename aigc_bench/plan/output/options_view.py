@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Record
 from aigc_bench.plan.options.wording import Forbidding, forbidding, in_the_way, reasons_of, what
 from aigc_bench.plan.records.demand import OptionKind
@@ -151,7 +152,7 @@ def why_not(option: Option) -> str:
     """Return the first reasons of a refused option, one of each factor, and how many more there are."""
     found = list(reasons_of(option).values())
     more = len(found) - NUM_REASONS
-    return "; ".join(found[:NUM_REASONS]) + (f"; and {more} more" if more > 0 else "")
+    return "; ".join(found[:NUM_REASONS]) + (message("; and {more} more", more=more) if more > 0 else "")
 
 
 def obstacles(plan: Plan) -> Obstacles:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Basis, Estimate, Record
 from aigc_bench.plan.factors.base import in_order
 from aigc_bench.plan.options.wording import as_good_as, reserve_words, tie, what, why
@@ -135,17 +136,17 @@ def load_row(load: Load, option: Option, *, plan: Plan) -> LoadRow:
     def shown(field: str, name: str, value: Estimate | None, missing: str = "unknown") -> Shown:
         return Shown(key=f"{at}.{field}", name=name, value=value, missing=missing)
 
-    no_ttft = "only language models have a TTFT" if is_service else "a job has no TTFT"
+    no_ttft = message("only language models have a TTFT") if is_service else message("a job has no TTFT")
     return LoadRow(
         name=load.name,
         item=load.item,
         setting=None if can is None else _setting(can),
-        peak=shown("peak", "peak rate", load.rate_items_per_s),
-        busy=shown("accelerators_busy_at_peak", "busy machines", load.busy_machines),
-        rate=shown("throughput_per_accelerator", "rate per machine", can.throughput if can else None),
+        peak=shown("peak", message("peak rate"), load.rate_items_per_s),
+        busy=shown("accelerators_busy_at_peak", message("busy machines"), load.busy_machines),
+        rate=shown("throughput_per_accelerator", message("rate per machine"), can.throughput if can else None),
         ttft=shown("ttft_s", "TTFT", can.ttft_s if can and is_service else None, no_ttft),
         tpot=shown("tpot_s", "TPOT", can.tpot_s if can else None),
-        latency=shown("latency_s", "latency", load.latency_s, "a job has a deadline instead"),
+        latency=shown("latency_s", "latency", load.latency_s, message("a job has a deadline instead")),
     )
 
 

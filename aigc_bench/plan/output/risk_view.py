@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from aigc_bench.core.messages import message, plural
 from aigc_bench.core.records import Record
 from aigc_bench.core.units import quantity
 from aigc_bench.plan.output.shown import Chance, key_of
@@ -12,7 +13,7 @@ from aigc_bench.plan.records.risk import Certainty, GrowthPath, MoreServers, Reg
 
 MUCH_LESS = 0.9
 """A rival is named where its expected regret is below this share of the recommendation's (assumed)."""
-NOTHING = "neither more servers nor another accepted option reaches that confidence"
+NOTHING = message("neither more servers nor another accepted option reaches that confidence")
 
 
 def safer_choices(found: Safer) -> tuple[str, ...]:
@@ -29,15 +30,20 @@ def _is_over_limit(one: SaferOption | MoreServers) -> bool:
 def _words(one: SaferOption | MoreServers) -> Iterator[str]:
     price = f"{quantity(one.p_slo, 'fraction')}, {quantity(one.tco_usd, 'usd')}"
     if isinstance(one, MoreServers):
-        yield f"{_more_servers(one.count)}, {one.num_servers} in total ({price})"
+        yield message(
+            "{more_servers}, {num_servers} in total ({price})",
+            more_servers=_more_servers(one.count),
+            num_servers=one.num_servers,
+            price=price,
+        )
         if one.hindrance is not None:
-            yield f"which exceeds {one.hindrance}"
+            yield message("which exceeds {hindrance}", hindrance=one.hindrance)
     else:
-        yield f"option {one.rank}, {one.what} ({price})"
+        yield message("option {rank}, {what} ({price})", rank=one.rank, what=one.what, price=price)
 
 
 def _more_servers(count: int) -> str:
-    return f"{count} more server{'s' if count > 1 else ''}"
+    return plural("{count} more server", "{count} more servers", count=count)
 
 
 def lower_regret(found: Sequence[Regret]) -> str | None:
@@ -48,9 +54,12 @@ def lower_regret(found: Sequence[Regret]) -> str | None:
     if least.regret_usd >= MUCH_LESS * first.regret_usd:
         return None
     times = least.tco_usd.value / first.tco_usd.value
-    return (
-        f"{least.what}: {times:.2f} times the cost at central values, but an expected regret of "
-        f"{quantity(least.regret_usd, 'usd')} instead of {quantity(first.regret_usd, 'usd')}"
+    return message(
+        "{what}: {times:.2f} times the cost at central values, but an expected regret of {regret} instead of {other_regret}",
+        what=least.what,
+        times=times,
+        regret=quantity(least.regret_usd, "usd"),
+        other_regret=quantity(first.regret_usd, "usd"),
     )
 
 
@@ -91,12 +100,19 @@ def chances(option: Option) -> Chances:
     return Chances(
         slo=Chance(
             key=f"{at}.p_slo",
-            name="P(every SLO and deadline met)",
+            name=message("P(every SLO and deadline met)"),
             share=option.p_slo,
-            missing="the provider's responsibility",
+            missing=message("the provider's responsibility"),
         ),
-        budget=Chance(key=f"{at}.p_budget", name="P(within budget)", share=option.p_budget, missing="no budget is stated"),
-        memory=Chance(key=f"{at}.p_oom", name="P(out of memory)", share=option.p_oom, missing="peak or memory size is unknown"),
+        budget=Chance(
+            key=f"{at}.p_budget", name=message("P(within budget)"), share=option.p_budget, missing=message("no budget is stated")
+        ),
+        memory=Chance(
+            key=f"{at}.p_oom",
+            name=message("P(out of memory)"),
+            share=option.p_oom,
+            missing=message("peak or memory size is unknown"),
+        ),
     )
 
 

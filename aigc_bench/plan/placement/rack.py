@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from aigc_bench.core.derivation import Places
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate
 from aigc_bench.plan.records.demand import Site
 from aigc_bench.plan.records.machine import Machine
@@ -14,7 +15,7 @@ from aigc_bench.plan.site.racks import Rack
 from aigc_bench.plan.site.room import Room
 from aigc_bench.plan.stats.estimates import counted, stated
 
-FILL, UNITS = "minimum of what feed, cooling and height allow, in whole servers", "rack units of one server"
+FILL, UNITS = message("minimum of what feed, cooling and height allow, in whole servers"), message("rack units of one server")
 Limit = Literal["power", "cooling", "space"]
 
 
@@ -39,7 +40,13 @@ def rack_fill(machine: Machine, site: Site) -> RackFill | None:
         fills["cooling"] = math.floor(site.rack_cooling_w.value / machine.design_heat_w.value + 1e-9)
     if machine.rack_units:
         height = stated(site.rack_height_u, "demand.site.rack_height_u", unit="U")
-        units = counted(machine.rack_units, "U", f"as planned for {machine.server}", key=".machine.rack_units", title=UNITS)
+        units = counted(
+            machine.rack_units,
+            "U",
+            message("as planned for {server}", server=machine.server),
+            key=".machine.rack_units",
+            title=UNITS,
+        )
         words.append(f"floor({of(height)} / {of(units)})")
         fills["space"] = site.rack_height_u // machine.rack_units
     if not fills:
@@ -53,7 +60,7 @@ def rack_fill(machine: Machine, site: Site) -> RackFill | None:
         arithmetic=arithmetic,
         inputs=of.inputs,
         key=".servers_per_rack",
-        title="servers per rack",
+        title=message("servers per rack"),
     )
     return RackFill(servers=fills[limit], limit=limit, counted=holds)
 

@@ -13,6 +13,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from aigc_bench.core.derivation import Derivation, record
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate
 from aigc_bench.plan.hardware.hosts import Host
 from aigc_bench.plan.placement.site_limits import site_for
@@ -29,15 +30,15 @@ if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue
 
 
-NAMEPLATES = "nameplates of switches, optics and storage, as the bill has them"
-MEAN = "highest draw of switches and storage x mean over highest"
+NAMEPLATES = message("nameplates of switches, optics and storage, as the bill has them")
+MEAN = message("highest draw of switches and storage x mean over highest")
 
 
 def other_peak_w(room: Room) -> Estimate:
     """Return the peak draw of everything in the room except the servers, in W."""
     rest = room.it_peak_w - room.bill.peak_w("node")
     found = estimate(max(0.0, rest), unit="W", basis="modelled", source=NAMEPLATES)
-    return record(found, Derivation(None, key=".peak_beside_servers_w", title="peak power of switches and storage"))
+    return record(found, Derivation(None, key=".peak_beside_servers_w", title=message("peak power of switches and storage")))
 
 
 def other_mean_w(room: Room | None, rules: Rules) -> Estimate | None:
@@ -45,7 +46,7 @@ def other_mean_w(room: Room | None, rules: Rules) -> Estimate | None:
     if room is None:
         return None
     mean = named(times(other_peak_w(room), rules.beside_load, unit="W"), MEAN)
-    return known_as(mean, ".mean_beside_servers_w", "mean power of switches and storage")
+    return known_as(mean, ".mean_beside_servers_w", message("mean power of switches and storage"))
 
 
 SERVING_OVERSUBSCRIPTION = 2.0

@@ -10,18 +10,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from aigc_bench.core import registry
+from aigc_bench.core.messages import message
 from aigc_bench.plan.records.demand import Colocation, Demand, OptionKind, Site
 from aigc_bench.plan.records.machine import Machine
 from aigc_bench.plan.site.racks import Limit
 from aigc_bench.plan.site.room import MOST_SERVERS, Room
 
 REMEDIES: Mapping[Limit, str] = {
-    "power": "a larger feed for each rack ({table}.rack_kw)",
-    "cooling": "racks that give away more heat ({table}.{heat}, {table}.cooling)",
-    "weight": "lighter servers",
-    "floor": "a floor that carries more (site.floor_kg_per_m2)",
-    "height": "taller racks ({table}.rack_units)",
-    "racks": "more racks ({table}.racks) or another place",
+    "power": message("a larger feed for each rack ({table}.rack_kw)"),
+    "cooling": message("racks that give away more heat ({table}.{heat}, {table}.cooling)"),
+    "weight": message("lighter servers"),
+    "floor": message("a floor that carries more (site.floor_kg_per_m2)"),
+    "height": message("taller racks ({table}.rack_units)"),
+    "racks": message("more racks ({table}.racks) or another place"),
 }
 
 
@@ -35,8 +36,14 @@ def _unplaced(room: Room | None, *, table: str) -> tuple[str, ...]:
     heat = "rack_cooling_kw" if table == "site" else "rack_kw"
     left = [(one, one.limit) for one in room.layout.unplaced if one.limit is not None] if room else []
     return tuple(
-        f"{_factor_of(limit)}: {one.count} x {one.name} cannot be placed: {one.reason}; "
-        f"{REMEDIES[limit].format(table=table, heat=heat)} would change that"
+        message(
+            "{factor_of}: {count} x {name} cannot be placed: {reason}; {remedies} would change that",
+            factor_of=_factor_of(limit),
+            count=one.count,
+            name=one.name,
+            reason=one.reason,
+            remedies=REMEDIES[limit].format(table=table, heat=heat),
+        )
         for one, limit in left
     )
 
@@ -50,8 +57,12 @@ def _beyond_one_room(num_servers: int) -> tuple[str, ...]:
     if num_servers <= MOST_SERVERS:
         return ()
     return (
-        f"space: {num_servers:,} servers exceed the {MOST_SERVERS:,} that one room is modelled for; "
-        "faster accelerators, or the demand split over several sites, would change that",
+        message(
+            "space: {num_servers:,} servers exceed the {most_servers:,} that one room is modelled for; "
+            "faster accelerators, or the demand split over several sites, would change that",
+            num_servers=num_servers,
+            most_servers=MOST_SERVERS,
+        ),
     )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
+from aigc_bench.core.messages import message
 from aigc_bench.core.overview import Overview, shown
 from aigc_bench.core.records import Estimate, Record
 from aigc_bench.plan.records.assessment import Assessment, CostLine
@@ -140,7 +141,11 @@ class Plan(Record):
         """Return the options by rank with their cost over the life of the servers."""
         best = self.recommended
         return Overview(
-            title=f"Plan {self.demand.name}: {f'option {best.rank} is recommended' if best else 'no option is accepted'}",
+            title=message(
+                "Plan {name}: {more}",
+                name=self.demand.name,
+                more=message("option {rank} is recommended", rank=best.rank) if best else message("no option is accepted"),
+            ),
             notes=self.notes[:MOST_NOTES],
             rows=tuple(_cells(option) for option in self.options),
             right=("rank", "servers", "TCO", "low", "high"),

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
+from aigc_bench.core.messages import message
 from aigc_bench.plan.options.assemble import ranked
 from aigc_bench.plan.options.mixed import combined
 from aigc_bench.plan.records.demand import Demand, Job, Service
@@ -65,14 +66,24 @@ def _refused(option: Option, replay: Replay) -> Option:
 
 def _shortfalls(replay: Replay) -> tuple[str, ...]:
     services = (
-        f"simulation: {one.name} answers {100 * (one.simulated_share or 0.0):.1f} % of requests in time, "
-        f"{100 * one.asked_share:.4g} % is required; "
-        f"up to {MOST_TIMES} times as many machines of this kind would not change that; a looser SLO or a smaller batch may"
+        message(
+            "simulation: {name} answers {simulated_share:.1f} % of requests in time, {asked_share:.4g} % is "
+            "required; up to {most_times} times as many machines of this kind would not change that; a "
+            "looser SLO or a smaller batch may",
+            name=one.name,
+            simulated_share=100 * (one.simulated_share or 0.0),
+            asked_share=100 * one.asked_share,
+            most_times=MOST_TIMES,
+        )
         for one in replay.services
         if not one.is_met
     )
     jobs = (
-        f"simulation: {one.name} ends in time in {one.share_in_time:.1%} of its windows" for one in replay.jobs if not one.is_met
+        message(
+            "simulation: {name} ends in time in {share_in_time:.1%} of its windows", name=one.name, share_in_time=one.share_in_time
+        )
+        for one in replay.jobs
+        if not one.is_met
     )
     return (*services, *jobs)
 

@@ -13,6 +13,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from aigc_bench.core.messages import message
 from aigc_bench.plan.records.demand import Service
 from aigc_bench.plan.records.machine import Capability
 from aigc_bench.plan.records.replay import Percentile, ReplayedService
@@ -73,8 +74,12 @@ def replay_service(peak: Peak) -> ReplayedService:
         num_requests=likely.num_requests,
         method=peak.servers.source,
         is_met=holds(likely, required=required),
-        notes=(("more requests arrive than are answered",) if grows else ())
-        + ((f"{likely.num_refused} requests do not fit into the cache of a replica",) if likely.num_refused else ()),
+        notes=((message("more requests arrive than are answered"),) if grows else ())
+        + (
+            (message("{num_refused} requests do not fit into the cache of a replica", num_refused=likely.num_refused),)
+            if likely.num_refused
+            else ()
+        ),
     )
 
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from aigc_bench.core.messages import message
 from aigc_bench.plan.options.wording import what
 from aigc_bench.plan.records.plan import Option, Plan
 from aigc_bench.plan.records.risk import Certainty, Regret, Swing, Tornado
@@ -117,7 +118,7 @@ CLOSE = 100
 FEW = 256
 MANY = 8192
 """Scenarios for the recommended option's tornado: each swing is a mean over a tenth of them, so it needs more."""
-METHOD = (
+METHOD = message(
     "Intervals of total cost, purchase, running cost and unit cost are P10 to P90 of {num} Monte Carlo scenarios in which demand, "
     "growth, speed, prices and PUE vary within their intervals; values take every input at its central value, so that lines add up."
 )

@@ -26,6 +26,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from aigc_bench.core.messages import message
 from aigc_bench.plan.money.annuity import annuities, annuity
 from aigc_bench.plan.money.offers import IS_ELASTIC
 from aigc_bench.plan.money.ownership import ADDER_BASE
@@ -72,15 +73,15 @@ class Line:
 
 def _hardware(at: Line) -> Array:
     finance = at.context.demand.finance
-    rate = at.scenarios.of("discount rate", finance.discount_rate)
-    residual = at.scenarios.of("residual value", finance.residual_share)
+    rate = at.scenarios.of(message("discount rate"), finance.discount_rate)
+    residual = at.scenarios.of(message("residual value"), finance.residual_share)
     capex, share = at.option.capex_usd.value, finance.residual_share.value
     middle = annuity(capex, rate=finance.discount_rate.value, years=finance.life_years, residual=share * capex)
     return annuities(at.capex, rate, residual, years=finance.life_years) / middle if middle else np.ones(at.scenarios.num)
 
 
 def _electricity(at: Line) -> Array:
-    return _mean_watts(at) * at.scenarios.ratio("price of electricity", at.context.demand.site.electricity_usd_per_kwh)
+    return _mean_watts(at) * at.scenarios.ratio(message("price of electricity"), at.context.demand.site.electricity_usd_per_kwh)
 
 
 def _cooling(at: Line) -> Array:
@@ -92,9 +93,9 @@ def _cooling(at: Line) -> Array:
 def _mean_watts(at: Line) -> Array:
     """Return servers x (idle + utilisation x (full - idle)) + the draw of other equipment, over its central value."""
     machine, scenarios, count = at.machine, at.scenarios, max(1, at.option.num_servers)
-    idle = scenarios.of(f"idle power of {machine.server}", machine.idle_power_w)
-    full = scenarios.of(f"full power of {machine.server}", machine.full_power_w)
-    size = scenarios.of(f"size of {machine.server}", machine.machines_per_server)
+    idle = scenarios.of(message("idle power of {server}", server=machine.server), machine.idle_power_w)
+    full = scenarios.of(message("full power of {server}", server=machine.server), machine.full_power_w)
+    size = scenarios.of(message("size of {server}", server=machine.server), machine.machines_per_server)
     busy = sum((load.mean_machines for load in at.loads), np.zeros(scenarios.num))
     used = np.minimum(1.0, busy / (size * count))
     planned = sum(load.mean_machines.value for load in at.option.loads)
@@ -103,7 +104,7 @@ def _mean_watts(at: Line) -> Array:
     others = other_mean_w(at.option.room, at.context.rules)
     always = others.value if others else 0.0
     middle = count * one + always
-    load = scenarios.ratio("draw beside servers", at.context.rules.beside_load)
+    load = scenarios.ratio(message("draw beside servers"), at.context.rules.beside_load)
     drawn = count * (idle + used * np.maximum(0.0, full - idle)) + always * load
     return np.asarray(drawn / middle) if middle else np.ones(scenarios.num)
 
@@ -113,7 +114,7 @@ def _peak_watts(at: Line) -> Array:
     machine = at.machine
     servers = machine.peak_power_w.value * at.option.num_servers
     whole = next((one.value for one in at.line.inputs.values() if one.unit == "W"), servers)
-    drawn = at.scenarios.of(f"peak power of {machine.server}", machine.peak_power_w) * at.option.num_servers
+    drawn = at.scenarios.of(message("peak power of {server}", server=machine.server), machine.peak_power_w) * at.option.num_servers
     return np.asarray((whole - servers + drawn) / whole) if whole else np.ones(at.scenarios.num)
 
 
@@ -121,11 +122,11 @@ def _demand_charge(at: Line) -> Array:
     site = at.context.demand.site
     charge = site.demand_charge_usd_per_kw_month
     found = _peak_watts(at) * at.scenarios.ratio("PUE", site.pue)
-    return found if charge is None else found * at.scenarios.ratio("demand charge", charge)
+    return found if charge is None else found * at.scenarios.ratio(message("demand charge"), charge)
 
 
 def _space(at: Line) -> Array:
-    return _peak_watts(at) * at.scenarios.ratio("rent of space", at.context.demand.finance.space_usd_per_kw_month)
+    return _peak_watts(at) * at.scenarios.ratio(message("rent of space"), at.context.demand.finance.space_usd_per_kw_month)
 
 
 def _staff(at: Line) -> Array:
@@ -135,8 +136,8 @@ def _staff(at: Line) -> Array:
 def _rent(at: Line) -> Array:
     """Return price x drift x active instances; reserved terms pay for all instances."""
     price = next((one for one in at.line.inputs.values() if one.unit == "usd/accelerator-h"), at.line.usd_per_year)
-    found = at.scenarios.ratio(f"today's {at.line.name}", price) * price_factor(
-        f"rents of {at.option.accelerator}",
+    found = at.scenarios.ratio(message("today's {name}", name=at.line.name), price) * price_factor(
+        message("rents of {accelerator}", accelerator=at.option.accelerator),
         drift=at.context.drifts.rent,
         term=at.option.term,
         years=at.context.demand.finance.life_years,
@@ -148,9 +149,9 @@ def _rent(at: Line) -> Array:
 
 def _instances_at_work(at: Line, paid: float) -> Array:
     """Return the instances needed by the loads plus spares, at most those rented at the peak; the daily profile keeps its shape."""
-    used = at.scenarios.of("target utilisation", at.context.rules.target_utilisation)
+    used = at.scenarios.of(message("target utilisation"), at.context.rules.target_utilisation)
     size = at.machine.machines_per_server.value
-    sizes = at.scenarios.of(f"size of {at.machine.server}", at.machine.machines_per_server)
+    sizes = at.scenarios.of(message("size of {server}", server=at.machine.server), at.machine.machines_per_server)
     services = {load.name for load in at.loads if load.is_service}
     by_day, nights = np.zeros(at.scenarios.num), np.zeros(at.scenarios.num)
     for load in at.loads:
@@ -177,9 +178,9 @@ def _api(at: Line) -> Array:
     """
     of = at.line.name.rpartition(", ")[2]
     service = at.context.service(of)
-    price = at.line.inputs.get("price of a request", at.line.usd_per_year)
-    found = at.scenarios.ratio(f"today's price of an API, {of}", price) * price_factor(
-        "prices of APIs",
+    price = at.line.inputs.get(message("price of a request"), at.line.usd_per_year)
+    found = at.scenarios.ratio(message("today's price of an API, {of}", of=of), price) * price_factor(
+        message("prices of APIs"),
         drift=at.context.drifts.api,
         term="per_use",
         years=at.context.demand.finance.life_years,
@@ -240,7 +241,7 @@ def cost_of(option: Option, context: ScenarioContext) -> Cost:
     yearly = sum((usd for _, usd in lines), nothing)
     opex = sum((usd for key, usd in lines if key != "hardware"), nothing)
     finance = context.demand.finance
-    lost = 1 - context.scenarios.of("residual value", finance.residual_share) if option.capex_usd.value else 1.0
+    lost = 1 - context.scenarios.of(message("residual value"), finance.residual_share) if option.capex_usd.value else 1.0
     return Cost(
         capex=capex,
         yearly=yearly,
@@ -268,10 +269,10 @@ def purchase(option: Option, scenarios: Scenarios) -> Array:
     others = [line for line in lines if line.category != "node" and line.unit_usd is not None and line.count]
     others_usd = sum(line.count * line.unit_usd.value for line in others if line.unit_usd)
     servers = option.capex_usd.value - others_usd
-    found = servers * scenarios.ratio(f"price of {option.machine.server}", option.machine.price_usd)
+    found = servers * scenarios.ratio(message("price of {server}", server=option.machine.server), option.machine.price_usd)
     for line in others:
         assert line.unit_usd is not None, "lines without a price were left out"
-        found = found + line.count * scenarios.of(f"price of {line.name}", line.unit_usd)
+        found = found + line.count * scenarios.of(message("price of {name}", name=line.name), line.unit_usd)
     return np.asarray(found)
 
 

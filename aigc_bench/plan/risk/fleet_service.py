@@ -22,6 +22,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate
 from aigc_bench.plan.placement.room import other_peak_w
 from aigc_bench.plan.placement.site_limits import site_for, table_of
@@ -55,7 +56,7 @@ def serves(option: Option, context: ScenarioContext, *, more_servers: int = 0) -
     size = option.machine.machines_per_server
     for pool in option.pools:
         planned = pool.available_machines.value + more_servers * size.value
-        machines = planned * context.scenarios.ratio(f"size of {option.machine.server}", size)
+        machines = planned * context.scenarios.ratio(message("size of {server}", server=option.machine.server), size)
         holds &= pool_serves([loads[name] for name in pool.loads if name in loads], machines, context)
     return holds
 
@@ -67,7 +68,7 @@ def pool_serves(loads: Sequence[LoadSamples], machines: Array, context: Scenario
     holds = by_day <= machines + ALMOST
     if not jobs:
         return np.asarray(holds)
-    quiet = context.scenarios.of("service load while jobs run", off_peak_share(context.demand, rules=context.rules))
+    quiet = context.scenarios.of(message("service load while jobs run"), off_peak_share(context.demand, rules=context.rules))
     reserved = sum((_machines_by_night(one, quiet) for one in services), np.zeros(context.scenarios.num))
     share = sum((_share_of_window(one, machines - reserved) for one in jobs), np.zeros(context.scenarios.num))
     return np.asarray(holds & (share <= 1 + ALMOST))
@@ -106,7 +107,7 @@ def _needs(option: Option) -> Iterator[tuple[Estimate, Estimate]]:
     for place, size in places:
         if size is None or size.value <= 0:
             continue
-        resident = memory.inputs.get(f"{place} memory required")
+        resident = memory.inputs.get(message("{place} memory required", place=place))
         if option.placement == "pooled":
             peaks = [resident]
         else:
@@ -137,9 +138,9 @@ def _of_the_place(option: Option, machine: Machine, demand: Demand, *, times: fl
     site, where = site_for(option.kind, machine, demand), table_of(option.kind)
     others_w = other_peak_w(option.room).value if option.room else 0.0
     watts = times * (option.num_servers * machine.peak_power_w.value + others_w)
-    yield f"the power of the {where}", watts, site.power_w.value if site.power_w else None
+    yield message("the power of the {where}", where=where), watts, site.power_w.value if site.power_w else None
     # A product of whole numbers is not rounded up by a rounding error.
-    yield f"the racks of the {where}", math.ceil((option.num_racks or 0) * times - 1e-9), site.num_racks
+    yield message("the racks of the {where}", where=where), math.ceil((option.num_racks or 0) * times - 1e-9), site.num_racks
 
 
 def _of_the_budgets(option: Option, demand: Demand, *, times: float) -> Iterator[Need]:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from aigc_bench.core.derivation import Derivation, Places, record
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate
 from aigc_bench.plan.money.cash_flow import CashFlow, Cohort, buy_dates, cash_flow
 from aigc_bench.plan.money.cash_flow import Growth as Prices
@@ -36,8 +37,8 @@ from aigc_bench.plan.stats.estimates import ceil, named, plus, scaled
 if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue
 
-NOTE = "the fleet of a year is in place from its start; undiscounted, without taxes"
-NO_PURCHASE = "nothing is bought in advance: rented machines follow the demand"
+NOTE = message("the fleet of a year is in place from its start; undiscounted, without taxes")
+NO_PURCHASE = message("nothing is bought in advance: rented machines follow the demand")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,8 +176,8 @@ def _of_years(whole: Estimate | None, years: Sequence[Estimate | None]) -> Estim
     """Return the cash flow of all years, which is explained as the sum of the years."""
     of = Places()
     words = of.plus(year for year in years if year is not None)
-    return None if whole is None else record(whole, Derivation(words, tuple(of.inputs), "sum of the years"))
+    return None if whole is None else record(whole, Derivation(words, tuple(of.inputs), message("sum of the years")))
 
 
 def _sum(found: Sequence[Estimate]) -> Estimate | None:
-    return named(plus(*found), "sum over all purchases") if found else None
+    return named(plus(*found), message("sum over all purchases")) if found else None

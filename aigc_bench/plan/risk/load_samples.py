@@ -27,6 +27,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from aigc_bench.core.messages import message
 from aigc_bench.core.units import SECONDS_PER_YEAR
 from aigc_bench.plan.records.demand import Job, Service
 from aigc_bench.plan.records.loads import Load
@@ -255,7 +256,7 @@ def _job(job: Job, load: Load, capability: Capability, machine: Machine, context
     useful = (
         capability.throughput.value
         * speed_of(job, capability, machine, scenarios)
-        * scenarios.of("goodput of jobs", context.rules.job_goodput)
+        * scenarios.of(message("goodput of jobs"), context.rules.job_goodput)
     )
     busy = items / job.window_s / useful
     if job.mode == "train":
@@ -276,7 +277,7 @@ def _lost(job: Job, accelerators: Array, context: ScenarioContext) -> Array:
     scenarios, rules = context.scenarios, context.rules
     return lost_shares(
         accelerators,
-        stall_s=scenarios.of("stall of a checkpoint", stall_of(job, rules)),
-        hours=scenarios.of("hours between interruptions", rules.hours_between_interruptions),
-        restart_s=scenarios.of("restart of a job", rules.restart_s),
+        stall_s=scenarios.of(message("stall of a checkpoint"), stall_of(job, rules)),
+        hours=scenarios.of(message("hours between interruptions"), rules.hours_between_interruptions),
+        restart_s=scenarios.of(message("restart of a job"), rules.restart_s),
     )

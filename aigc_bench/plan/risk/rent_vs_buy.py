@@ -12,6 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from aigc_bench.core.derivation import Derivation, record
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate, Record
 from aigc_bench.plan.money.break_even import BreakEven, against_api
 from aigc_bench.plan.money.option_cost import HOURS_PER_YEAR
@@ -66,7 +67,7 @@ def own_or_not(plan: Plan) -> OwnOrNot | None:
             rivals.setdefault(one.term, one)
     whole = plus(*(line.usd_per_year for line in own.costs))
     rising = _rising(own)
-    fixed = named(bounded(_less(whole, rising)), "sum of the lines less the volume-dependent part")
+    fixed = named(bounded(_less(whole, rising)), message("sum of the lines less the volume-dependent part"))
     capacity = _capacity(own)
     return OwnOrNot(
         own=own,
@@ -85,13 +86,13 @@ def _rising(own: Option) -> Estimate:
     used = _mean_utilisation(own) * max(0.0, machine.full_power_w.value - machine.idle_power_w.value)
     whole_kwh = own.energy_kwh_per_year.value if own.energy_kwh_per_year is not None else 0.0
     share = min(1.0, own.num_servers * used * HOURS_PER_YEAR / 1000 / whole_kwh) if whole_kwh > 0 else RISING_SHARE
-    return named(scaled(plus(*energy), share), "electricity beyond idling")
+    return named(scaled(plus(*energy), share), message("electricity beyond idling"))
 
 
 def _less(whole: Estimate, part: Estimate) -> Estimate:
     ends = {end: getattr(whole, end) - getattr(part, end) for end in ("value", "low", "high")}
     less = whole.model_copy(update={**ends, "low": min(ends["low"], ends["value"]), "high": max(ends["high"], ends["value"])})
-    return record(less, Derivation("{0} - {1}", (whole, part), "sum of the cost lines - variable cost"))
+    return record(less, Derivation("{0} - {1}", (whole, part), message("sum of the cost lines - variable cost")))
 
 
 def _mean_utilisation(own: Option) -> float:
@@ -112,7 +113,7 @@ def _rival(option: Option, *, fixed: Estimate, rising: Estimate, capacity: float
     if is_elastic:
         found = against_api(
             yearly,
-            unit="planned volume",
+            unit=message("planned volume"),
             fixed_usd_per_year=fixed,
             running_usd_per_unit=rising,
             planned_units_per_year=1.0,

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate
 from aigc_bench.plan.records.demand import Demand, Job, Service
 from aigc_bench.plan.records.loads import Load
@@ -165,13 +166,13 @@ def price_factor(name: str, *, drift: Estimate, term: str, years: float, scenari
     """Return the mean price over some years over today's, in every scenario; ``name`` identifies the price."""
     locked = max(1, round(LOCKED_YEARS.get(term, 1 / STEPS_PER_YEAR) * STEPS_PER_YEAR))
     count = max(1, math.ceil(years * STEPS_PER_YEAR - 1e-9))
-    sigma = scenarios.of(f"volatility of {name}", drift) / math.sqrt(STEPS_PER_YEAR)
-    scenarios.inputs.pop(f"volatility of {name}", None)  # it is reported with the walk that it belongs to
+    sigma = scenarios.of(message("volatility of {name}", name=name), drift) / math.sqrt(STEPS_PER_YEAR)
+    scenarios.inputs.pop(message("volatility of {name}", name=name), None)  # it is reported with the walk that it belongs to
     log, paid = np.zeros(scenarios.num), np.zeros(scenarios.num)
     price = np.ones(scenarios.num)
     for step in range(count):
         if step:
-            log = log + sigma * scenarios.normals(f"{name}, quarter {step}")
+            log = log + sigma * scenarios.normals(message("{name}, quarter {step}", name=name, step=step))
         if step % locked == 0:
             price = np.exp(log)
         paid = paid + price

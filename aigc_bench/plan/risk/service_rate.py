@@ -23,6 +23,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from aigc_bench.core.messages import message
 from aigc_bench.core.units import SECONDS_PER_YEAR
 from aigc_bench.plan.records.demand import Job, Service
 from aigc_bench.plan.records.machine import Capability, Machine
@@ -30,7 +31,7 @@ from aigc_bench.plan.records.rules import Rules
 from aigc_bench.plan.risk.scenarios import ScenarioContext, Scenarios
 from aigc_bench.plan.stats.distributions import Array
 
-PEAK_FACTOR = "peak factor"
+PEAK_FACTOR = message("peak factor")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,13 +51,13 @@ def demand_samples(service: Service, scenarios: Scenarios) -> DemandSamples:
     parts = arrival.parts or {"requests a second": arrival.peak_requests_per_s}
     for name, part in parts.items():
         peak = peak * scenarios.ratio(f"{name}{of}", part)
-    duty = scenarios.of(f"mean over peak{of}", arrival.duty)
+    duty = scenarios.of(message("mean over peak{of}", of=of), arrival.duty)
     if arrival.hourly is not None and PEAK_FACTOR in parts:
         duty = np.minimum(1.0, arrival.duty.value / scenarios.ratio(f"{PEAK_FACTOR}{of}", parts[PEAK_FACTOR]))
     prompt = np.ones(scenarios.num)
     if service.input_tokens is not None:
-        prompt = scenarios.ratio(f"prompt length{of}", service.input_tokens)
-    answer = scenarios.ratio(f"{service.item}s a request{of}", service.items_per_request)
+        prompt = scenarios.ratio(message("prompt length{of}", of=of), service.input_tokens)
+    answer = scenarios.ratio(message("{item}s a request{of}", item=service.item, of=of), service.items_per_request)
     return DemandSamples(requests_per_s=peak, duty=duty, answer=answer, prompt=prompt)
 
 
@@ -99,7 +100,9 @@ class ServiceRate:
 def speed_of(workload: Service | Job, capability: Capability, machine: Machine, scenarios: Scenarios) -> Array:
     """Return the throughput over its central value."""
     where = f"{machine.accelerator or machine.name}, {capability.engine or 'torch'}"
-    return np.maximum(scenarios.ratio(f"speed of {workload.name} on {where}", capability.throughput), 1e-9)
+    return np.maximum(
+        scenarios.ratio(message("speed of {name} on {where}", name=workload.name, where=where), capability.throughput), 1e-9
+    )
 
 
 def service_rate_of(

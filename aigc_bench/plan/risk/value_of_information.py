@@ -13,6 +13,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 
 from aigc_bench.core import registry
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Basis, Estimate, Record
 from aigc_bench.plan.records.loads import Load
 from aigc_bench.plan.records.machine import Capability, Machine
@@ -51,7 +52,12 @@ class ValueOfMeasurement(Record):
 
 def basis_of(option: Option) -> tuple[RestsOn, ...]:
     """Return throughput, watts and memory of every load with their basis."""
-    names = {"throughput": "throughput", "power_w": "watts", "device_memory_bytes": "memory", "step_latency_s": "step time"}
+    names = {
+        "throughput": "throughput",
+        "power_w": "watts",
+        "device_memory_bytes": "memory",
+        "step_latency_s": message("step time"),
+    }
     return tuple(
         RestsOn(
             load=load.name,
@@ -71,7 +77,12 @@ def basis_of(option: Option) -> tuple[RestsOn, ...]:
 def doubts_of(option: Option) -> tuple[str, ...]:
     """Return the loads that are planned with numbers whose verdict is not valid."""
     return tuple(
-        f"{load.name} is planned with {capability.verdict} numbers ({', '.join(capability.reasons) or 'no reason given'})"
+        message(
+            "{name} is planned with {verdict} numbers ({reasons})",
+            name=load.name,
+            verdict=capability.verdict,
+            reasons=", ".join(capability.reasons) or message("no reason given"),
+        )
         for load, capability, _ in _running(option)
         if capability.verdict != "valid"
     )
@@ -129,10 +140,20 @@ def command_for(capability: Capability, *, plan: Plan, load: Load) -> str:
     own = {one.name: one.model for one in plan.demand.services} | {one.name: one.model for one in plan.demand.jobs}
     model = own.get(load.name)
     if model is not None:
-        return f"aigc-bench run --model {shlex.quote(model.path)} --mode {capability.mode} --batch-size {capability.batch_size}"
+        return message(
+            "aigc-bench run --model {path} --mode {mode} --batch-size {batch_size}",
+            path=shlex.quote(model.path),
+            mode=capability.mode,
+            batch_size=capability.batch_size,
+        )
     if capability.preset in registry.load("workloads", capability.workload).presets:
-        return f"aigc-bench run --only '{capability.workload}/{capability.preset}/*'"
-    return f"aigc-bench run --model FOLDER_OF_{capability.preset} --mode {capability.mode} --batch-size {capability.batch_size}"
+        return message("aigc-bench run --only '{workload}/{preset}/*'", workload=capability.workload, preset=capability.preset)
+    return message(
+        "aigc-bench run --model FOLDER_OF_{preset} --mode {mode} --batch-size {batch_size}",
+        preset=capability.preset,
+        mode=capability.mode,
+        batch_size=capability.batch_size,
+    )
 
 
 def _running(option: Option) -> Iterator[tuple[Load, Capability, Machine]]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from aigc_bench.core.messages import message
 from aigc_bench.core.units import memory, quantity
 from aigc_bench.plan.records.demand import Slo
 from aigc_bench.plan.site.power_cap import Work, cap_curve
@@ -144,27 +145,34 @@ def with_caps(part: Mapping[str, object], caps: Sequence[tuple[float, float, flo
 def why_none(found: Candidates | None, rows: Flags, slo: Slo, *, max_devices: int) -> str:
     """Return why no row is left on an accelerator, with the nearest miss in numbers and a remedy."""
     if found is None or not rows.any():
-        return "the performance model does not support this accelerator"
+        return message("the performance model does not support this accelerator")
     within = rows & (found.devices <= max_devices)
     if not within.any():
-        held = f"the {max_devices} accelerator{'s' if max_devices > 1 else ''} of one server"
-        return f"memory: needs more than {held}; larger accelerators, or a server with more of them, would change that"
+        held = message(
+            "the {max_devices} accelerator{more} of one server", max_devices=max_devices, more="s" if max_devices > 1 else ""
+        )
+        return message(
+            "memory: needs more than {held}; larger accelerators, or a server with more of them, would change that", held=held
+        )
     if not (within & found.fits).any():
         nearest = np.argmin(np.where(within, found.memory_bytes / found.usable_bytes, INFINITE))
         required, offered = found.memory_bytes[nearest], found.usable_bytes[nearest]
-        return (
-            f"memory: at least {memory(required)} on each of {found.devices[nearest]:.0f} accelerators, {memory(offered)} usable; "
-            "more or larger accelerators in a server, a shorter prompt or a narrower number format would change that"
+        return message(
+            "memory: at least {memory} on each of {devices:.0f} accelerators, {usable} usable; more or "
+            "larger accelerators in a server, a shorter prompt or a narrower number format would change that",
+            memory=memory(required),
+            devices=found.devices[nearest],
+            usable=memory(offered),
         )
     rows = within & found.fits
     for limit, column, name in (
-        (slo.ttft_s, found.ttft_s, "time to first token"),
-        (slo.tpot_s, found.tpot_s, "time per token"),
+        (slo.ttft_s, found.ttft_s, message("time to first token")),
+        (slo.tpot_s, found.tpot_s, message("time per token")),
         (slo.latency_s, found.latency_s, "latency"),
     ):
         known = rows & ~np.isnan(column)
         if limit is not None and known.any() and not (column[known] <= limit).any():
             best = quantity(float(np.min(column[known])), "s")
-            words = f"{name} is {best} at best, {quantity(limit, 's')} is required"
-            return f"compute: {words}; a looser SLO or a faster accelerator would do"
-    return "compute: no setting meets all latency bounds; a looser SLO or a faster accelerator would do"
+            words = message("{name} is {best} at best, {limit} is required", name=name, best=best, limit=quantity(limit, "s"))
+            return message("compute: {words}; a looser SLO or a faster accelerator would do", words=words)
+    return message("compute: no setting meets all latency bounds; a looser SLO or a faster accelerator would do")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Case, Estimate
 from aigc_bench.plan.hardware.measured_runs import Measured, measured_rows
 from aigc_bench.plan.records.demand import Job, Service, Slo
@@ -127,7 +128,7 @@ def capability_of(workload: Service | Job, found: Candidates, index: int, *, spe
     """Return the candidate as the capability of one accelerator, with the predictor's interval."""
     engine, precision = found.engines[int(found.engine[index])], found.precisions[int(found.precision[index])]
     devices, batch = int(found.devices[index]), float(found.batch[index])
-    low, high, source = float(found.spread_low[index]), float(found.spread_high[index]), "a measured run"
+    low, high, source = float(found.spread_low[index]), float(found.spread_high[index]), message("a measured run")
     if math.isnan(low):
         low, high, source = _spread(workload, spec, engine=engine, precision=precision, devices=devices, batch=batch, models=models)
 
@@ -194,11 +195,13 @@ def _spread(
     """Return low and high end of a rate over its value, and their source."""
     row = _question(workload, spec, engine=engine, precision=precision, devices=devices, batch=batch)
     if row is None:
-        return *_traced_spread(workload, spec, engine, precision, models), f"operator roofline of {spec.id}, not calibrated"
+        return *_traced_spread(workload, spec, engine, precision, models), message(
+            "operator roofline of {id}, not calibrated", id=spec.id
+        )
     found = estimate_rows([row], calibration=models.calibration)[0]
     ends = (found.low / found.value, found.high / found.value)
     low, high = ends if row.is_rate else (1 / ends[1], 1 / ends[0])
-    return low, high, f"{row.track} on {spec.id}, calibrated on published results, 80 % interval"
+    return low, high, message("{track} on {id}, calibrated on published results, 80 % interval", track=row.track, id=spec.id)
 
 
 def _traced_spread(

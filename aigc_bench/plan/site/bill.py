@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from aigc_bench.catalog.records import CoolingMethod
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate, Record
 from aigc_bench.plan.stats.estimates import ceil, counted, known_as, named, scaled, total
 from aigc_bench.plan.stats.price_aging import hardware_price
@@ -21,17 +22,17 @@ if TYPE_CHECKING:
     from aigc_bench.catalog.records import NetworkItem, ServerSpec
 
 Category = Literal["node", "nic", "switch", "cable", "storage", "rack", "power", "cooling", "spare"]
-IN_THE_SERVER = "in the price of the server"
+IN_THE_SERVER = message("in the price of the server")
 COUNTED_BY: Mapping[Category, str] = {
-    "node": "servers of the option",
-    "nic": "servers x NICs of one",
-    "switch": "ports of all servers / ports of a switch, in leaves and spines",
-    "cable": "links of the networks, two ends each",
-    "spare": "share of the pieces bought",
-    "rack": "racks of the layout",
-    "power": "racks x feeds, or load / size of a module, with redundancy",
-    "cooling": "heat / size of a unit, with redundancy",
-    "storage": "bytes stored, read and written / what one system stores, reads and writes, the largest of the three",
+    "node": message("servers of the option"),
+    "nic": message("servers x NICs of one"),
+    "switch": message("ports of all servers / ports of a switch, in leaves and spines"),
+    "cable": message("links of the networks, two ends each"),
+    "spare": message("share of the pieces bought"),
+    "rack": message("racks of the layout"),
+    "power": message("racks x feeds, or load / size of a module, with redundancy"),
+    "cooling": message("heat / size of a unit, with redundancy"),
+    "storage": message("bytes stored, read and written / what one system stores, reads and writes, the largest of the three"),
 }
 
 
@@ -74,7 +75,7 @@ class Bill(Record):
     def capex_usd(self) -> Estimate:
         """Return the sum of the lines whose price is known."""
         found = total([line.usd for line in self.lines if line.usd is not None and line.count], unit="usd")
-        return named(found, "sum of the bill's lines with a price")
+        return named(found, message("sum of the bill's lines with a price"))
 
     @property
     def unpriced(self) -> tuple[str, ...]:
@@ -109,7 +110,7 @@ def node_line(server: ServerSpec, *, count: int, catalogue: Catalogue, on: date,
         category="node",
         count=count,
         unit_usd=price,
-        why_no_price=None if price else f"the catalogue has no price of {server.name}",
+        why_no_price=None if price else message("the catalogue has no price of {name}", name=server.name),
         peak_w=peak_w or server.max_power_w,
         heat_w=max(peak_w or 0.0, server.design_heat_w or 0.0) or None,
         rack_units=server.rack_units,
@@ -123,7 +124,7 @@ def nic_lines(server: ServerSpec, *, count: int) -> tuple[BillLine, ...]:
     """Return the NICs of the servers: counted for cables and ports, paid and powered with the server."""
     rate = server.compute_nic_bytes_per_s
     kinds = (
-        ("compute", server.num_compute_nics, f" at {rate * 8 / 1e9:g} Gbit/s" if rate else ""),
+        ("compute", server.num_compute_nics, message(" at {rate:g} Gbit/s", rate=rate * 8 / 1000000000.0) if rate else ""),
         ("front-end", server.num_frontend_nics, ""),
     )
     return tuple(
@@ -134,7 +135,7 @@ def nic_lines(server: ServerSpec, *, count: int) -> tuple[BillLine, ...]:
             count=count * number,
             why_no_price=IN_THE_SERVER,
             source=f"{server.source}, {server.as_of}",
-            note="price and watts are in the server's",
+            note=message("price and watts are in the server's"),
         )
         for kind, number, speed in kinds
         if number
@@ -153,7 +154,7 @@ def item_line(
         category=category,
         count=count * pieces,
         unit_usd=price,
-        why_no_price=None if price else f"the catalogue has no price of {item.name}",
+        why_no_price=None if price else message("the catalogue has no price of {name}", name=item.name),
         peak_w=watts,
         heat_w=watts,
         rack_units=item.rack_units,
@@ -168,7 +169,7 @@ def spare_lines(lines: Iterable[BillLine], *, share: Estimate) -> tuple[BillLine
         line.model_copy(
             update={
                 "key": f"spare.{line.key}",
-                "name": f"spare {line.name}",
+                "name": message("spare {name}", name=line.name),
                 "category": "spare",
                 "count": ceil(line.count * share.value),
                 "peak_w": None,

@@ -10,11 +10,12 @@ constants.csv and carbon.csv.
 from __future__ import annotations
 
 from aigc_bench.core.derivation import Derivation, record
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate, Record
 from aigc_bench.plan.stats.estimates import explained, named, plus, scaled, stated, times
 
-OPERATION = "kWh of IT per year x PUE x grid g/kWh / 1000 x years"
-MAKING = "running servers x embodied carbon per server"
+OPERATION = message("kWh of IT per year x PUE x grid g/kWh / 1000 x years")
+MAKING = message("running servers x embodied carbon per server")
 
 
 class Footprint(Record):
@@ -34,7 +35,7 @@ def footprint(
     """Return the footprint of a fleet; ``making`` is the embodied carbon of all of it."""
     assert life_years > 0, "making is spread over a life"
     running = scaled(times(it_kwh_per_year, pue, grid_g_per_kwh, unit="kgCO2e/year"), 1 / 1000)
-    running = named(running, "kWh of IT x PUE x grid g/kWh / 1000")
+    running = named(running, message("kWh of IT x PUE x grid g/kWh / 1000"))
     life = stated(life_years, "demand.finance.life_years", unit="years")
     made = scaled(making, 1 / life_years, unit="kgCO2e/year")
     yearly = plus(running, record(made, Derivation("{0} / {1}", (making, life))))

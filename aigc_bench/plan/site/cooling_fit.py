@@ -16,6 +16,7 @@ from pydantic import Field
 
 from aigc_bench.catalog.records import CoolingMethod
 from aigc_bench.core.derivation import Derivation, record
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate, Record
 from aigc_bench.plan.site.power_chain import DESIGN_RISE_K, airflow_cfm, water_l_per_min
 from aigc_bench.plan.stats.distributions import Z_P90
@@ -105,14 +106,14 @@ def captured_share(room: RoomCooling, *, catalogue: Catalogue) -> Estimate:
     if room == "direct_liquid":
         return catalogue.constant("liquid_capture_fraction")
     share = 0.0 if room in ("air_open", "air") else 1.0
-    return estimate(share, unit="fraction", basis="datasheet", source="by construction of the room")
+    return estimate(share, unit="fraction", basis="datasheet", source=message("by construction of the room"))
 
 
 def cooling_overhead_kwh(it_kwh_per_year: Estimate, *, pue: Estimate) -> Estimate:
     """Return the non-IT energy: kWh of IT x (PUE - 1); cooling, UPS and distribution together."""
     beyond = pue.model_copy(update={"value": pue.value - 1, "low": pue.low - 1, "high": pue.high - 1, "unit": "ratio"})
     record(beyond, Derivation("{0} - 1", (pue,)))
-    return named(times(it_kwh_per_year, beyond, unit="kWh/year"), "kWh of IT x (PUE - 1)")
+    return named(times(it_kwh_per_year, beyond, unit="kWh/year"), message("kWh of IT x (PUE - 1)"))
 
 
 def probability_above(limit: Estimate, heat_w: float) -> float:
@@ -131,6 +132,16 @@ def probability_above(limit: Estimate, heat_w: float) -> float:
 def _why(heat_w: float, *, room: RoomCooling, server_cooling: CoolingMethod, limit: Estimate) -> str:
     name = room.replace("_", " ")
     if room not in TAKES[server_cooling]:
-        return f"the server is built for {server_cooling.replace('_', ' ')} cooling, which {name} does not offer"
+        return message(
+            "the server is built for {server_cooling} cooling, which {name} does not offer",
+            server_cooling=server_cooling.replace("_", " "),
+            name=name,
+        )
     relation = "within" if heat_w <= limit.value else "beyond"
-    return f"{heat_w / 1000:.1f} kW a rack is {relation} the {limit.value / 1000:.0f} kW that {name} takes"
+    return message(
+        "{heat:.1f} kW a rack is {relation} the {limit:.0f} kW that {name} takes",
+        heat=heat_w / 1000,
+        relation=relation,
+        limit=limit.value / 1000,
+        name=name,
+    )

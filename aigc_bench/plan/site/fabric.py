@@ -19,6 +19,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Record
 
 Topology = Literal["none", "single_switch", "leaf_spine", "rail_planes", "three_tier"]
@@ -65,7 +66,14 @@ def size_fabric(num_nodes: int, *, nics_per_node: int, ports: int, oversubscript
             return _two_level(num_nics, planes=planes, ports=ports, oversubscription=oversubscription)
     if math.ceil(math.ceil(num_nics / nics_per_node / down) / (ports // 2)) <= ports:
         return _three_level(num_nics, planes=nics_per_node, ports=ports, oversubscription=oversubscription)
-    raise ValueError(f"{num_nics:,} NICs are more than three levels of {ports}-port switches in {nics_per_node} planes hold")
+    raise ValueError(
+        message(
+            "{num_nics:,} NICs are more than three levels of {ports}-port switches in {nics_per_node} planes hold",
+            num_nics=num_nics,
+            ports=ports,
+            nics_per_node=nics_per_node,
+        )
+    )
 
 
 def split(ports: int, oversubscription: float) -> tuple[int, int]:

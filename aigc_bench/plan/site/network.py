@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from aigc_bench.catalog.records import NetworkItem, ServerSpec
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Record
 from aigc_bench.plan.site.bill import BillLine, item_line
 from aigc_bench.plan.site.fabric import Fabric, management_switches, size_fabric
@@ -86,10 +87,10 @@ def make_networks(
         )
         lines, missing = [*lines, *found], [*missing, *gaps]
     elif num_servers > 1 and server.gpu_count:
-        missing.append(f"compute network: the NICs of {server.name} are not in the catalogue")
+        missing.append(message("compute network: the NICs of {name} are not in the catalogue", name=server.name))
     front_nics = server.num_frontend_nics or FRONT_END_NICS
     front, found, gaps = _fabric_lines(
-        "front end",
+        message("front end"),
         catalogue.network[FRONT_END_SWITCH],
         num_servers + num_other_nodes,
         nics=front_nics,
@@ -129,11 +130,19 @@ def _fabric_lines(
 ) -> tuple[Fabric, list[BillLine], list[str]]:
     """Return the fabric of one network, its lines, and what could not be found for it."""
     if switch is None or not switch.num_ports:
-        return _no_fabric(), [], [f"{role} network: no switch of {rate * 8 / 1e9:g} Gbit/s ports in the catalogue"]
+        return (
+            _no_fabric(),
+            [],
+            [
+                message(
+                    "{role} network: no switch of {rate:g} Gbit/s ports in the catalogue", role=role, rate=rate * 8 / 1000000000.0
+                )
+            ],
+        )
     try:
         fabric = size_fabric(num_nodes, nics_per_node=nics, ports=switch.num_ports, oversubscription=ratio)
     except ValueError as problem:
-        return _no_fabric(), [], [f"{role} network: {problem}"]
+        return _no_fabric(), [], [message("{role} network: {problem}", role=role, problem=problem)]
     levels = (("leaf", fabric.leaves), ("spine", fabric.spines), ("super-spine", fabric.super_spines))
     lines = [
         item_line(switch, role=f"{role} {level}", count=count, catalogue=catalogue, on=on, category="switch")
@@ -142,15 +151,25 @@ def _fabric_lines(
     ]
     missing = []
     for name, count, distance in (
-        ("NIC link", fabric.nic_links, runs.nic_to_leaf_m),
+        (message("NIC link"), fabric.nic_links, runs.nic_to_leaf_m),
         ("uplink", fabric.leaf_uplinks + fabric.spine_uplinks, runs.leaf_to_spine_m),
     ):
         if not count:
             continue
         link = link_for(distance, bytes_per_s=rate, catalogue=catalogue)
         if link is None:
-            missing.append(f"{role} {name}s: no cable of {rate * 8 / 1e9:g} Gbit/s over {distance:g} m in the catalogue")
-            lines.append(_unknown_link(f"{role} {name}", count=count, why="no cable of that rate and reach in the catalogue"))
+            missing.append(
+                message(
+                    "{role} {name}s: no cable of {rate:g} Gbit/s over {distance:g} m in the catalogue",
+                    role=role,
+                    name=name,
+                    rate=rate * 8 / 1000000000.0,
+                    distance=distance,
+                )
+            )
+            lines.append(
+                _unknown_link(f"{role} {name}", count=count, why=message("no cable of that rate and reach in the catalogue"))
+            )
             continue
         lines.append(
             item_line(link[0], role=f"{role} {name}", count=count, catalogue=catalogue, on=on, category="cable", pieces=link[1])
@@ -160,7 +179,12 @@ def _fabric_lines(
 
 def _unknown_link(name: str, *, count: int, why: str) -> BillLine:
     return BillLine(
-        key=name.replace(" ", "_"), name=name, category="cable", count=count, why_no_price=why, source="count of the fabric"
+        key=name.replace(" ", "_"),
+        name=name,
+        category="cable",
+        count=count,
+        why_no_price=why,
+        source=message("count of the fabric"),
     )
 
 
@@ -168,5 +192,5 @@ def _management_lines(number: int, *, ports: int, catalogue: Catalogue, on: date
     switch, cable = catalogue.network[MANAGEMENT_SWITCH], catalogue.network[MANAGEMENT_CABLE]
     return [
         item_line(switch, role="management", count=number, catalogue=catalogue, on=on, category="switch"),
-        item_line(cable, role="management cable", count=ports, catalogue=catalogue, on=on, category="cable"),
+        item_line(cable, role=message("management cable"), count=ports, catalogue=catalogue, on=on, category="cable"),
     ]

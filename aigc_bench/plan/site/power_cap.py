@@ -13,6 +13,7 @@ from typing import Literal
 from pydantic import Field
 
 from aigc_bench.catalog.records import PowerCap
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Basis, Estimate, Record
 from aigc_bench.plan.stats.estimates import estimate
 
@@ -55,7 +56,7 @@ def _point(limit_w: float, *, share: float, groups: Sequence[Sequence[PowerCap]]
         return None
     sources = "; ".join(dict.fromkeys(f"{rows[0].source}, {rows[0].as_of}" for rows in groups))
     basis: Basis = "datasheet" if is_own else "modelled"
-    source = sources if is_own else f"other accelerators at the same share of their limit: {sources}"
+    source = sources if is_own else message("other accelerators at the same share of their limit: {sources}", sources=sources)
     return CapPoint(
         limit_w=limit_w,
         throughput=_envelope(throughputs, basis=basis, source=source),

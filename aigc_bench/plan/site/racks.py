@@ -16,6 +16,7 @@ from typing import Literal
 from pydantic import Field
 
 from aigc_bench.catalog.records import CoolingMethod
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Record
 from aigc_bench.plan.site.bill import BillLine
 
@@ -219,11 +220,11 @@ def _report(line: BillLine, *, left: int, limit: Limit | None, limits: RackLimit
     if not left:
         return []
     if left > MOST_PIECES:
-        reason = f"one room holds at most {MOST_PIECES:,} of a kind"
+        reason = message("one room holds at most {most_pieces:,} of a kind", most_pieces=MOST_PIECES)
     elif line.rack_units is None:
-        reason, limit = "its height is not in the catalogue", None
+        reason, limit = message("its height is not in the catalogue"), None
     elif limit == "racks":
-        reason = f"the site's {limits.max_racks} racks are full"
+        reason = message("the site's {max_racks} racks are full", max_racks=limits.max_racks)
     else:
         assert limit is not None, "the rest was refused by a limit"
         reason = _why(line, limit=limit, limits=_new_space(line, limits=limits).limits)
@@ -234,17 +235,26 @@ def _why(line: BillLine, *, limit: Limit, limits: RackLimits) -> str:
     """Return what one of them needs against the capacity of an empty rack."""
     needed, available, unit = {
         "power": (line.peak_w, limits.power_w, "W"),
-        "cooling": (line.heat_w, limits.cooling_w, "W of heat"),
+        "cooling": (line.heat_w, limits.cooling_w, message("W of heat")),
         "height": (line.rack_units, limits.height_u - limits.reserved_u, "U"),
         "weight": (line.weight_kg, limits.load_kg, "kg"),
-        "floor": ((line.weight_kg or 0.0) + limits.empty_kg, limits.floor_kg, "kg with its rack"),
+        "floor": ((line.weight_kg or 0.0) + limits.empty_kg, limits.floor_kg, message("kg with its rack")),
     }[limit]
-    return f"one needs {needed or 0:,.0f} {unit}, an empty rack offers {available or 0:,.0f}"
+    return message(
+        "one needs {needed:,.0f} {unit}, an empty rack offers {available:,.0f}",
+        needed=needed or 0,
+        unit=unit,
+        available=available or 0,
+    )
 
 
 def _notes(lines: Sequence[BillLine]) -> tuple[str, ...]:
     unknown = [line.name for line in lines if line.weight_kg is None]
-    return (f"weight not in the catalogue, left out of the floor load: {', '.join(unknown)}",) if unknown else ()
+    return (
+        (message("weight not in the catalogue, left out of the floor load: {unknown}", unknown=", ".join(unknown)),)
+        if unknown
+        else ()
+    )
 
 
 def _units(line: BillLine) -> int:

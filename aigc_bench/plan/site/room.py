@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from aigc_bench.catalog.records import ServerSpec
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate, Record
 from aigc_bench.plan.site.bill import Bill, BillLine, Category, merged, nic_lines, node_line, spare_lines
 from aigc_bench.plan.site.cooling_fit import CoolingFit, RoomCooling, cooling_fit, rack_limit_w
@@ -99,7 +100,7 @@ def make_room(server: ServerSpec, need: RoomNeed, *, catalogue: Catalogue, on: d
     fit = _hottest_fit(layout, room=need.room, server=server, catalogue=catalogue)
     peak = equipment.peak_w()
     room = _room_lines(need, layout=layout, feeds=feeds, fit=fit, it_peak_w=peak, catalogue=catalogue)
-    notes = (*networks.missing, *layout.notes, *(f"in no sum: {line}" for line in equipment.unpriced))
+    notes = (*networks.missing, *layout.notes, *(message("in no sum: {line}", line=line) for line in equipment.unpriced))
     bill = merged(equipment.lines, room)
     return Room(bill=bill, networks=networks, layout=layout, feeds=feeds, fit=fit, it_peak_w=peak, notes=notes)
 
@@ -153,8 +154,12 @@ def _room_lines(
     needed = math.ceil(it_peak_w / size - 1e-9)
     modules = math.ceil(needed * installed_share(need.redundancy, modules=needed) - 1e-9)
     module = scaled(catalogue.constant("ups_usd_per_kw"), size / 1000, unit="usd")
-    name = f"UPS module of {size / 1000:g} kW with batteries"
-    lines.append(_line("ups", name, modules, module, note=f"{needed} needed, {need.redundancy}"))
+    name = message("UPS module of {size:g} kW with batteries", size=size / 1000)
+    lines.append(
+        _line(
+            "ups", name, modules, module, note=message("{needed} needed, {redundancy}", needed=needed, redundancy=need.redundancy)
+        )
+    )
     return [*lines, *_plant_lines(need.room, layout=layout, fit=fit, heat_w=it_peak_w, catalogue=catalogue)]
 
 
@@ -178,7 +183,7 @@ def _plant_line(room: RoomCooling, count: int | None, *, catalogue: Catalogue, h
     unit = next(name for name in units if watts[name] == size)
     usd = scaled(catalogue.cooling[capex].estimate(), size / 1000, unit="usd")
     number = math.ceil(heat_w / size - 1e-9) + 1 if count is None else count
-    note = "one more than needed (N+1)" if count is None else "one a rack"
+    note = message("one more than needed (N+1)") if count is None else "one a rack"
     return _line(f"cooling_{room}", catalogue.cooling[unit].name, number, usd, category="cooling", note=note)
 
 

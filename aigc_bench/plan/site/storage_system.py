@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from aigc_bench.catalog.records import StorageItem
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate, Record
 from aigc_bench.plan.site.bill import BillLine
 from aigc_bench.plan.stats.estimates import estimate, scaled
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue
 
 SYSTEM_U, SYSTEM_KG = 4, 60.0
-SYSTEM_SIZE = "4 U and 60 kg a system: unverified (general knowledge)"
+SYSTEM_SIZE = message("4 U and 60 kg a system: unverified (general knowledge)")
 
 
 class StorageNeed(Record):
@@ -74,8 +75,10 @@ def storage_lines(need: StorageNeed, *, catalogue: Catalogue, on: date) -> tuple
             price = aged(price, as_of=item.as_of, on=on, drift=catalogue.constant("hardware_price_drift"))
             found.append((count * price.value, item.id, item, count, price))
     if not found:
-        why = "no storage system of the catalogue states capacity, throughput and price"
-        return (BillLine(key="storage", name="shared storage", category="storage", count=1, why_no_price=why, source="need"),)
+        why = message("no storage system of the catalogue states capacity, throughput and price")
+        return (
+            BillLine(key="storage", name=message("shared storage"), category="storage", count=1, why_no_price=why, source="need"),
+        )
     _, _, item, count, price = min(found, key=lambda entry: entry[:2])
     return (
         BillLine(

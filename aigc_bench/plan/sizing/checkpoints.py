@@ -15,6 +15,7 @@ import math
 import numpy as np
 
 from aigc_bench.core.derivation import Derivation, record
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate
 from aigc_bench.core.units import SECONDS_PER_HOUR
 from aigc_bench.plan.records.demand import Job
@@ -24,7 +25,7 @@ from aigc_bench.plan.stats.estimates import combined
 
 MOST_LOST = 0.95
 """Cap of the lost share: a job that is interrupted faster than it restarts never ends, and finds no fleet with this share."""
-LOST = "sqrt(2 x stall / MTTI) + restart / MTTI; MTTI = accelerator-hours between interruptions / accelerators"
+LOST = message("sqrt(2 x stall / MTTI) + restart / MTTI; MTTI = accelerator-hours between interruptions / accelerators")
 
 
 def interval_s(stall_s: float, *, mtti_s: float) -> float:

@@ -15,6 +15,7 @@ import math
 from collections.abc import Sequence
 
 from aigc_bench.core.derivation import Derivation, Places, record
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate
 from aigc_bench.core.units import SECONDS_PER_YEAR
 from aigc_bench.plan.records.demand import Demand, Growth, Job, Service
@@ -44,18 +45,20 @@ from aigc_bench.plan.stats.estimates import (
 from aigc_bench.plan.stats.queueing import servers_for_wait
 
 DAYS_PER_YEAR = 365.25
-LAST, MEAN = "growth at the end of the horizon", "mean growth over the horizon"
+LAST, MEAN = message("growth at the end of the horizon"), message("mean growth over the horizon")
 QUIET_HOURS = 8
-BUSY, BUSY_WORDS = "peak rate / throughput of one machine", "peak rate / throughput per machine"
-USUAL = "peak requests/s x items per request x duty x mean growth"
-REQUIRED = "max(sum of services / utilisation, off-peak share x that + sum of jobs)"
+BUSY, BUSY_WORDS = message("peak rate / throughput of one machine"), message("peak rate / throughput per machine")
+USUAL = message("peak requests/s x items per request x duty x mean growth")
+REQUIRED = message("max(sum of services / utilisation, off-peak share x that + sum of jobs)")
 JOB = "items / (throughput x window x goodput)"
-TRAINING = f"{JOB} / (1 - share lost to checkpoints and interruptions)"
-QUEUE = "the fewest machines whose queue starts the required share of requests in time (M/G/c, Allen-Cunneen, or simulated)"
-SPARES = "the fewest servers beyond those in service that keep the required availability (k of n, binomial)"
-MARGIN = "the fewest additional servers that meet SLOs and deadlines in the required share of the Monte Carlo scenarios"
-REPLICAS = "max(whole replicas by day, whole replicas by night + jobs), of every load"
-FLOOR = "items per request / items per step x time per step, without queueing"
+TRAINING = message("{job} / (1 - share lost to checkpoints and interruptions)", job=JOB)
+QUEUE = message(
+    "the fewest machines whose queue starts the required share of requests in time (M/G/c, Allen-Cunneen, or simulated)"
+)
+SPARES = message("the fewest servers beyond those in service that keep the required availability (k of n, binomial)")
+MARGIN = message("the fewest additional servers that meet SLOs and deadlines in the required share of the Monte Carlo scenarios")
+REPLICAS = message("max(whole replicas by day, whole replicas by night + jobs), of every load")
+FLOOR = message("items per request / items per step x time per step, without queueing")
 
 
 def service_load(service: Service, capability: Capability, *, growth: Growth | None = None) -> Load:
@@ -71,10 +74,12 @@ def service_load(service: Service, capability: Capability, *, growth: Growth | N
         name=service.name,
         case=capability.case,
         item=service.item,
-        rate_items_per_s=named(peak, "peak requests/s x items per request x growth"),
+        rate_items_per_s=named(peak, message("peak requests/s x items per request x growth")),
         busy_machines=busy,
-        mean_machines=explained(over(usual, capability.throughput, unit="machines"), f"{USUAL} / throughput"),
-        items_per_year=explained(scaled(usual, SECONDS_PER_YEAR, unit=f"{service.item}s/year"), f"{USUAL} x seconds per year"),
+        mean_machines=explained(over(usual, capability.throughput, unit="machines"), message("{usual} / throughput", usual=USUAL)),
+        items_per_year=explained(
+            scaled(usual, SECONDS_PER_YEAR, unit=f"{service.item}s/year"), message("{usual} x seconds per year", usual=USUAL)
+        ),
         latency_s=capability.service_s or latency_floor_s(service, capability),
         latency_slo_s=service.slo.latency_s,
         machines_per_replica=capability.machines_per_replica,
@@ -93,34 +98,43 @@ def _queue(service: Service, capability: Capability, growth: Estimate) -> Estima
 
     rate, times_s = service.arrival.peak_requests_per_s, (capability.service_s, capability.ttft_s)
     inputs = (rate, growth, *(one for one in times_s if one is not None))
-    key, title = f".loads.{service.name}.machines_for_wait", f"machines that the queue of {service.name} requires"
+    key, title = (
+        f".loads.{service.name}.machines_for_wait",
+        message("machines that the queue of {name} requires", name=service.name),
+    )
     return counted(fewest(rate.value, growth.value), "machines", QUEUE, inputs=inputs, compute=fewest, key=key, title=title)
 
 
 def _counts(name: str, capability: Capability) -> dict[str, Estimate]:
     """Return the plain numbers of a capability that the plan multiplies by, under the keys of their load."""
-    found = {"machines_per_replica": _replica_size(name, capability.machines_per_replica, f"parallelism of {capability.case}")}
+    found = {
+        "machines_per_replica": _replica_size(
+            name, capability.machines_per_replica, message("parallelism of {case}", case=capability.case)
+        )
+    }
     if capability.num_params:
-        key, source = f".loads.{name}.num_params", f"counted on the network of {capability.case}"
-        found["num_params"] = counted(capability.num_params, "parameters", source, key=key, title=f"parameters of {name}")
+        key, source = f".loads.{name}.num_params", message("counted on the network of {case}", case=capability.case)
+        found["num_params"] = counted(
+            capability.num_params, "parameters", source, key=key, title=message("parameters of {name}", name=name)
+        )
     return found
 
 
 def _replica_size(name: str, size: int, source: str) -> Estimate:
     key = f".loads.{name}.machines_per_replica"
-    return counted(size, "machines/replica", source, key=key, title=f"machines per replica, {name}")
+    return counted(size, "machines/replica", source, key=key, title=message("machines per replica, {name}", name=name))
 
 
 def grown(growth: Growth | None) -> tuple[Estimate, Estimate]:
     """Return the growth factors of today's rate: at the end of the horizon, and in the mean over it, (f - 1) / ln f."""
     if growth is None:
-        one = estimate(1.0, unit="ratio", basis="assumed", source="no growth is stated")
+        one = estimate(1.0, unit="ratio", basis="assumed", source=message("no growth is stated"))
         return known_as(one, "growth.last", LAST), known_as(one, "growth.mean", MEAN)
     ends = {end: (1 + getattr(growth.per_year, end)) ** growth.horizon_years for end in ("value", "low", "high")}
     means = {end: (factor - 1) / math.log(factor) if factor > 1 else 1.0 for end, factor in ends.items()}
     basis = growth.per_year.basis
-    last = Estimate(**ends, unit="ratio", basis=basis, source="(1 + growth) ^ years of the horizon")
-    mean = Estimate(**means, unit="ratio", basis=basis, source="mean growth over the horizon: (f - 1) / ln f")
+    last = Estimate(**ends, unit="ratio", basis=basis, source=message("(1 + growth) ^ years of the horizon"))
+    mean = Estimate(**means, unit="ratio", basis=basis, source=message("mean growth over the horizon: (f - 1) / ln f"))
     years = stated(growth.horizon_years, "demand.growth.horizon_years", unit="years")
     record(last, Derivation("(1 + {0}) ** {1}", (growth.per_year, years), last.source, None, "growth.last", LAST))
     words = "({0} - 1) / ln({0})" if last.value > 1 else "1"
@@ -156,8 +170,8 @@ def latency_floor_s(service: Service, capability: Capability) -> Estimate | None
         return None
     each = items_at_once(capability)
     steps = scaled(service.items_per_request, 1 / each, unit="steps")
-    key, title = f".loads.{service.name}.items_per_step", f"items per step of one request, {service.name}"
-    made = counted(each, "items/step", f"counted in {capability.case}", key=key, title=title)
+    key, title = f".loads.{service.name}.items_per_step", message("items per step of one request, {name}", name=service.name)
+    made = counted(each, "items/step", message("counted in {case}", case=capability.case), key=key, title=title)
     inputs = (service.items_per_request, made, capability.step_latency_s)
     latency = times(bounded(steps, floor=1.0), capability.step_latency_s, unit="s")
     return record(latency, Derivation("max(1, {0} / {1}) * {2}", inputs, FLOOR))
@@ -201,7 +215,7 @@ def needed(load: Load, *, rules: Rules) -> Estimate:
     """Return the machines of a service by day: its busy ones over the target utilisation, at least those that its queue needs."""
     busy = over(load.busy_machines, rules.target_utilisation, unit="machines")
     fewest = load.derived.get("machines_for_wait", float(load.machines_for_wait)) if load.machines_for_wait else 0.0
-    key, title = f".loads.{load.name}.machines_needed", f"machines that {load.name} requires at its peak"
+    key, title = f".loads.{load.name}.machines_needed", message("machines that {name} requires at its peak", name=load.name)
     return known_as(bounded(busy, floor=fewest), key, title)
 
 
@@ -211,7 +225,7 @@ def required_machines(loads: Sequence[Load], *, demand: Demand, rules: Rules) ->
     served = total([needed(load, rules=rules) for load in services], unit="machines")
     trained = total([load.busy_machines for load in jobs], unit="machines")
     night = plus(times(served, off_peak_share(demand, rules=rules), unit="machines"), trained)
-    return named(largest([served, night]), "max(services / utilisation, off-peak share x that + jobs)", formula=REQUIRED)
+    return named(largest([served, night]), message("max(services / utilisation, off-peak share x that + jobs)"), formula=REQUIRED)
 
 
 def off_peak_share(demand: Demand, *, rules: Rules) -> Estimate:
@@ -220,7 +234,7 @@ def off_peak_share(demand: Demand, *, rules: Rules) -> Estimate:
     if not known or len(known) < len(demand.services):
         return rules.off_peak_share
     shares = [sum(sorted(service.arrival.hourly or ())[:QUIET_HOURS]) / QUIET_HOURS for service in known]
-    words = "mean of the quietest eight hours of the demand's day"
+    words = message("mean of the quietest eight hours of the demand's day")
     found = estimate(max(shares), unit="fraction", basis="assumed", source=words)
     return record(found, Derivation(None, key="demand.off_peak_share"))
 
@@ -248,7 +262,7 @@ def make_fleet(
     of = Places()
     if placement == "pooled":
         serving = ceil(sum(need.value for need in wanted) / size.value) + margin
-        whole, formula = of.plus(wanted), "required machines"
+        whole, formula = of.plus(wanted), message("required machines")
     else:
         replicas = [whole_replicas(group, demand=demand, rules=rules) for group in groups]
         serving = ceil(sum(one.value for one in replicas) / size.value) + margin
@@ -256,11 +270,11 @@ def make_fleet(
     in_service = counted(
         serving,
         "servers",
-        f"{formula} / machines per server, rounded up, + safety margin",
+        message("{formula} / machines per server, rounded up, + safety margin", formula=formula),
         arithmetic=f"ceil({whole} / {of(size)}) + {of(more)}",
         inputs=of.inputs,
         key=".num_serving",
-        title="servers in service",
+        title=message("servers in service"),
     )
     pools = tuple(
         Pool(
@@ -277,13 +291,13 @@ def make_fleet(
 
 def _margin(number: int, demand: Demand) -> Estimate:
     confidence = stated(demand.constraints.confidence, "demand.constraints.confidence", unit="fraction")
-    return counted(number, "servers", MARGIN, inputs=(confidence,), key=".num_margin", title="safety margin in servers")
+    return counted(number, "servers", MARGIN, inputs=(confidence,), key=".num_margin", title=message("safety margin in servers"))
 
 
 def _of_all(size: Estimate, serving: Estimate) -> Estimate:
     """Return the machines of all servers in service, with the interval of the machines in one."""
     found = scaled(size, serving.value * size.value / size.value, unit="machines")
-    return record(found, Derivation("{0} * {1}", (serving, size), "servers in service x machines per server"))
+    return record(found, Derivation("{0} * {1}", (serving, size), message("servers in service x machines per server")))
 
 
 def _in_replicas_of(size: Estimate, replicas: Estimate) -> Estimate:
@@ -301,8 +315,8 @@ def _with_spares(serving: Estimate, *, demand: Demand, rules: Rules) -> dict[str
     target = stated(demand.availability, "demand.availability", unit="fraction")
     inputs = (serving, rules.machine_availability, target)
     number = fewest(serving.value, rules.machine_availability.value, demand.availability)
-    spare = counted(number, "servers", SPARES, inputs=inputs, compute=fewest, key=".num_spares", title="spare servers")
-    words = "servers in service + spare servers"
+    spare = counted(number, "servers", SPARES, inputs=inputs, compute=fewest, key=".num_spares", title=message("spare servers"))
+    words = message("servers in service + spare servers")
     every = serving.value + spare.value
     servers = counted(every, "servers", words, arithmetic="{0} + {1}", inputs=(serving, spare), key=".num_servers", title="servers")
     return {"num_serving": serving, "num_spares": spare, "num_servers": servers}

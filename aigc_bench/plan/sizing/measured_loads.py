@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+from aigc_bench.core.messages import message
 from aigc_bench.plan.records.demand import Demand, Job, Service
 from aigc_bench.plan.records.loads import Load, Unplanned
 from aigc_bench.plan.records.machine import Capability, Machine
@@ -52,14 +53,23 @@ def _fastest(capabilities: Sequence[Capability]) -> Capability:
 
 def _usable(workload: Service | Job, machine: Machine, *, with_invalid: Collection[str]) -> tuple[list[Capability], str]:
     """Return the usable cases, and why there are none."""
-    what = f"{workload.workload}{f'/{workload.preset}' if workload.preset else ''} in mode {workload.mode}"
+    what = message(
+        "{workload}{more} in mode {mode}",
+        workload=workload.workload,
+        more=f"/{workload.preset}" if workload.preset else "",
+        mode=workload.mode,
+    )
     fits = [
         found
         for found in machine.capabilities
         if (found.workload, found.mode) == (workload.workload, workload.mode) and workload.preset in (None, found.preset)
     ]
     if not fits:
-        return [], f"no finished case of {what}; run one on this machine"
+        return [], message("no finished case of {what}; run one on this machine", what=what)
     codes = sorted({reason for found in fits for reason in found.reasons})
     usable = [found for found in fits if found.verdict != "invalid" or found.case in with_invalid]
-    return usable, f"every case of {what} is invalid ({', '.join(codes) or 'no reason given'}): measure again, or name the case"
+    return usable, message(
+        "every case of {what} is invalid ({codes}): measure again, or name the case",
+        what=what,
+        codes=", ".join(codes) or message("no reason given"),
+    )

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from aigc_bench.core.messages import message
 from aigc_bench.plan.records.rules import Rules
 from aigc_bench.plan.stats.estimates import assumed
 
 if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue
 
-GENERAL = "unverified (general knowledge)"
+GENERAL = message("unverified (general knowledge)")
 
 
 def rules_from(catalogue: Catalogue) -> Rules:
@@ -29,19 +30,31 @@ def rules_from(catalogue: Catalogue) -> Rules:
         ups_efficiency=constant("ups_efficiency"),
         target_utilisation=constant("utilisation_target"),
         link_goodput=assumed(
-            0.9, low=0.8, high=0.95, unit="fraction", source=f"payload share of a link after framing and TCP; {GENERAL}"
+            0.9,
+            low=0.8,
+            high=0.95,
+            unit="fraction",
+            source=message("payload share of a link after framing and TCP; {general}", general=GENERAL),
         ),
         machine_availability=assumed(
-            0.995, low=0.99, high=0.999, unit="fraction", source=f"one server with repair within days; {GENERAL}"
+            0.995,
+            low=0.99,
+            high=0.999,
+            unit="fraction",
+            source=message("one server with repair within days; {general}", general=GENERAL),
         ),
         off_peak_share=assumed(
-            0.1, low=0.0, high=0.3, unit="fraction", source=f"service load at night over the peak, while jobs run; {GENERAL}"
+            0.1,
+            low=0.0,
+            high=0.3,
+            unit="fraction",
+            source=message("service load at night over the peak, while jobs run; {general}", general=GENERAL),
         ),
         job_goodput=assumed(
             0.9,
             low=0.8,
             high=0.97,
             unit="fraction",
-            source=f"share of a job's window spent on its steps, without checkpoints; {GENERAL}",
+            source=message("share of a job's window spent on its steps, without checkpoints; {general}", general=GENERAL),
         ),
     )

@@ -17,9 +17,11 @@ from functools import lru_cache
 
 from aigc_bench.core.arithmetic import ceil as ceil
 from aigc_bench.core.derivation import Derivation, changed, derivation_of, record, restated
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Basis, Estimate
 
-NO_TERMS = "sum of no terms"
+NO_TERMS = message("sum of no terms")
+STATED = message("stated in the demand, or its default")
 
 
 def combined(estimates: Iterable[Estimate]) -> Basis:
@@ -78,7 +80,7 @@ def known_as(quantity: Estimate, key: str, title: str) -> Estimate:
     return restated(quantity, key=key, title=title)
 
 
-def stated(value: float, key: str, *, unit: str, source: str = "stated in the demand, or its default") -> Estimate:
+def stated(value: float, key: str, *, unit: str, source: str = STATED) -> Estimate:
     """Return a plain number of the demand as an Estimate, under its own key."""
     return record(assumed(value, unit=unit, source=source), Derivation(None, key=key))
 

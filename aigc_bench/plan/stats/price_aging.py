@@ -15,6 +15,7 @@ import math
 from datetime import date
 from typing import TYPE_CHECKING
 
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate
 from aigc_bench.plan.stats.distributions import Z_P90
 
@@ -52,7 +53,7 @@ def aged(price: Estimate, *, as_of: str, on: date, drift: Estimate) -> Estimate:
     walk = Z_P90 * drift.value * math.sqrt(years)
     down = math.hypot(math.log(price.value / price.low), walk)
     up = math.hypot(math.log(price.high / price.value), walk)
-    old = f"; {years:.1f} years old on {on.isoformat()}" if years >= 0.05 else ""
+    old = message("; {years:.1f} years old on {on}", years=years, on=on.isoformat()) if years >= 0.05 else ""
     ends = {"low": price.value * math.exp(-down), "high": price.value * math.exp(up)}
     return price.model_copy(update={**ends, "source": f"{price.source}{old}"})
 
