@@ -7,10 +7,11 @@ from functools import partial
 from aigc_bench.analyze.readings import Floats
 from aigc_bench.analyze.statistics import percentile
 from aigc_bench.core.derivation import Derivation, given
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate
 
-TRIAL, CASE = "recorded in the trial", "stated by the case"
-SHEET = "the catalogue; of a CPU threads x clock x FLOPs a cycle"
+TRIAL, CASE = message("recorded in the trial"), message("stated by the case")
+SHEET = message("the catalogue; of a CPU threads x clock x FLOPs a cycle")
 
 
 def raw(title: str, value: float, unit: str, *, source: str = TRIAL) -> Estimate:
@@ -27,8 +28,15 @@ def sample(values: Floats, *, q: float, what: str) -> Derivation | None:
     """Return the derivation of a quantile from a trial's samples: how many, the least and the largest; ``None`` of none."""
     if not values.size:
         return None
-    ends = (raw(f"shortest of these {what}", float(values.min()), "s"), raw(f"longest of these {what}", float(values.max()), "s"))
-    return Derivation(None, (raw(f"number of {what}", float(values.size), "count"), *ends), compute=partial(_quantile, values, q))
+    ends = (
+        raw(message("shortest of these {what}", what=what), float(values.min()), "s"),
+        raw(message("longest of these {what}", what=what), float(values.max()), "s"),
+    )
+    return Derivation(
+        None,
+        (raw(message("number of {what}", what=what), float(values.size), "count"), *ends),
+        compute=partial(_quantile, values, q),
+    )
 
 
 def _quantile(values: Floats, q: float, *_: float) -> float:

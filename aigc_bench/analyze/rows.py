@@ -25,13 +25,14 @@ from aigc_bench.analyze.statistics import Grade, Interval, coefficient_of_variat
 from aigc_bench.analyze.timing import Peak, Quantity, timings
 from aigc_bench.analyze.verdicts import reasons_of, spread_reasons
 from aigc_bench.core.derivation import SAME, Derivation, record
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Case, Estimate, Failure, MetricRow, Record, Status, TrialResult, Verdict
 from aigc_bench.measure.store import Run
 
 if TYPE_CHECKING:
     from aigc_bench.catalog.records import AcceleratorSpec
 
-OVER_TRIALS = "median of the trials; the interval is Student's t over them"
+OVER_TRIALS = message("median of the trials; the interval is Student's t over them")
 CaseStatus = Literal["ok", "partial", "oom", "unsupported", "timeout", "error", "skipped", "not_run"]
 
 
@@ -226,7 +227,12 @@ def _of_trial(one: Quantity, value: float, metric: Metric, *, number: int) -> Es
     source = f"{metric.formula} ({metric.source})"
     found = Estimate(value=value, low=value, high=value, unit=metric.unit, basis="measured", source=source)
     how = one.derivation or Derivation(None)
-    return record(found, how._replace(formula=metric.formula, key=f"trial_{number}", title=f"{metric.name}, trial {number}"))
+    return record(
+        found,
+        how._replace(
+            formula=metric.formula, key=f"trial_{number}", title=message("{name}, trial {number}", name=metric.name, number=number)
+        ),
+    )
 
 
 def _cv_row(analysis: CaseAnalysis) -> MetricRow:

@@ -15,6 +15,7 @@ from aigc_bench.analyze.raw_inputs import over, raw
 from aigc_bench.analyze.readings import Readings, Series
 from aigc_bench.analyze.timing import Quantity, burst_to_sustained
 from aigc_bench.core.derivation import Derivation
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import TrialResult, Window
 from aigc_bench.measure.store import Run
 
@@ -166,17 +167,17 @@ def _energies(scene: Scene) -> Iterator[Quantity]:
 
 def _of_energy(metric: str, energy: Energy, *, divisor: float, wall_s: float) -> Derivation:
     """Return what an energy or a mean power of the window was computed from."""
-    way = f"{energy.source} over {energy.num_samples} readings"
-    gross = raw("energy of the window, all devices", energy.gross_j or 0.0, "J", source=way)
-    wall = raw("wall time of the window", wall_s, "s")
+    way = message("{source} over {num_samples} readings", source=energy.source, num_samples=energy.num_samples)
+    gross = raw(message("energy of the window, all devices"), energy.gross_j or 0.0, "J", source=way)
+    wall = raw(message("wall time of the window"), wall_s, "s")
     if metric == "power_mean":
         return over("{0} / {1}", gross, wall)
     if metric == "energy_gross":
         return over("{0}", gross)
-    items = raw("items of the window", divisor, "items")
+    items = raw(message("items of the window"), divisor, "items")
     if metric == "energy_per_item" or energy.idle_w is None:
         return over("{0} / {1}", gross, items)
-    idle = raw("idle power", energy.idle_w, "W", source="recorded before the first trial")
+    idle = raw(message("idle power"), energy.idle_w, "W", source=message("recorded before the first trial"))
     if metric == "energy_net":
         return over("{0} - {1} * {2}", gross, idle, wall)
     return over("({0} - {1} * {2}) / {3}", gross, idle, wall, items)

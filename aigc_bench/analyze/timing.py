@@ -12,6 +12,7 @@ from aigc_bench.analyze.raw_inputs import CASE, SHEET, over, raw, sample
 from aigc_bench.analyze.readings import Floats, Series
 from aigc_bench.analyze.statistics import percentile
 from aigc_bench.core.derivation import Derivation
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import AUDIO_ITEM, Case, Count, Samples, Stage, TrialResult, Window, Work
 
 BURST_S = 5.0
@@ -58,7 +59,7 @@ def timings(case: Case, trial: TrialResult, *, peak: Peak) -> Iterator[Quantity]
     denoise = _stage_index(work, "denoise")
     if denoise is not None:
         repeats = _durations(trial.samples, denoise)
-        how = sample(repeats, q=0.5, what="denoise repeats")
+        how = sample(repeats, q=0.5, what=message("denoise repeats"))
         yield Quantity(metric="denoising_step_time", value=percentile(repeats, 0.5), n=repeats.size, derivation=how)
     yield Quantity(metric="launch_gap", value=launch_gap(trial))
     yield Quantity(metric="useful_fraction", value=work.useful_fraction)
@@ -91,15 +92,18 @@ def step_flops(work: Work) -> int | None:
 
 def _rates(case: Case, work: Work, *, window: Window, peak: Peak) -> Iterator[Quantity]:
     rate = throughput(work, window)
-    steps, wall = raw("steps of the window", window.num_steps, "steps"), raw("wall time of the window", window.wall_s, "s")
-    items = raw("items of a step", work.items_per_step, f"{work.item}s/step")
-    useful = raw("share of items that are not padding", work.useful_fraction, "fraction")
+    steps, wall = (
+        raw(message("steps of the window"), window.num_steps, "steps"),
+        raw(message("wall time of the window"), window.wall_s, "s"),
+    )
+    items = raw(message("items of a step"), work.items_per_step, f"{work.item}s/step")
+    useful = raw(message("share of items that are not padding"), work.useful_fraction, "fraction")
     yield Quantity(metric="throughput", value=rate, derivation=over("{0} * {1} / {2}", items, steps, wall))
     how = over("{0} * {1} / {2} * {3}", items, steps, wall, useful)
     yield Quantity(metric="throughput_useful", value=rate * work.useful_fraction, derivation=how)
     devices = raw("devices", case.devices, "devices", source=CASE)
     if work.item == AUDIO_ITEM and case.mode == "infer" and rate:
-        batch = raw("batch size", case.batch_size, "sequences", source=CASE)
+        batch = raw(message("batch size"), case.batch_size, "sequences", source=CASE)
         how = over("{0} * {1} / ({2} * {3} / {4})", batch, devices, items, steps, wall)
         yield Quantity(metric="rtf", value=case.batch_size * case.devices / rate, derivation=how)
     flops = step_flops(work)
@@ -108,19 +112,19 @@ def _rates(case: Case, work: Work, *, window: Window, peak: Peak) -> Iterator[Qu
         yield Quantity(metric="mfu", value=None, reasons=("flops_not_counted",))
         return
     flops_rate = flops * window.num_steps / window.wall_s
-    each = raw("counted FLOPs of a step, all devices", flops, "FLOP/step")
+    each = raw(message("counted FLOPs of a step, all devices"), flops, "FLOP/step")
     yield Quantity(metric="flops_rate", value=flops_rate, derivation=over("{0} * {1} / {2}", each, steps, wall))
     if peak.flops_per_s is None:
         yield Quantity(metric="mfu", value=None, reasons=("peak_unknown",))
     else:
         mfu = flops_rate / (case.devices * peak.flops_per_s)
-        most = raw("dense peak of one device", peak.flops_per_s, "FLOP/s", source=SHEET)
+        most = raw(message("dense peak of one device"), peak.flops_per_s, "FLOP/s", source=SHEET)
         how = over("{0} * {1} / {2} / ({3} * {4})", each, steps, wall, devices, most)
         yield Quantity(metric="mfu", value=mfu, reasons=(*(("above_peak",) if mfu > 1 else ()), *peak.reasons), derivation=how)
 
 
 def _steps(case: Case, durations: Floats) -> Iterator[Quantity]:
-    how = sample(durations, q=0.5, what="step times")
+    how = sample(durations, q=0.5, what=message("step times"))
     yield Quantity(metric="step_time", value=percentile(durations, 0.5), n=durations.size, derivation=how)
     for label, q in PERCENTILES.items():
         if label != "p50":
@@ -146,10 +150,10 @@ def _stages(work: Work, samples: Samples) -> Iterator[Quantity]:
     for index, declared in enumerate(work.stages):
         mine = stage == index
         per_step: Floats = np.bincount(step[mine], weights=duration[mine], minlength=num_steps).astype(np.float64)
-        how = sample(per_step, q=0.5, what="times of the stage in a step")
+        how = sample(per_step, q=0.5, what=message("times of the stage in a step"))
         yield Quantity(metric=f"stage_time.{declared.name}", value=float(np.median(per_step)), n=num_steps, derivation=how)
-        spent = raw(f"time in {declared.name}, all steps", float(per_step.sum()), "s")
-        how = over("{0} / {1}", spent, raw("time in all stages, all steps", total, "s"))
+        spent = raw(message("time in {name}, all steps", name=declared.name), float(per_step.sum()), "s")
+        how = over("{0} / {1}", spent, raw(message("time in all stages, all steps"), total, "s"))
         value = float(per_step.sum()) / total
         yield Quantity(metric=f"stage_share.{declared.name}", value=value, n=num_steps, derivation=how)
 
@@ -173,14 +177,14 @@ def _tokens(case: Case, trial: TrialResult, work: Work, *, samples: Samples, dec
         is_first &= repeat == work.stages[decode - 1].repeats - 1
     starts = np.asarray(trial.steps.start_s)
     first = ends[is_first] - starts[step[is_first]]
-    how = sample(first, q=0.5, what="times to the first token")
+    how = sample(first, q=0.5, what=message("times to the first token"))
     yield Quantity(metric="ttft", value=percentile(first, 0.5), n=first.size, derivation=how)
     later = work.stages[decode].repeats - (0 if makes_first else 1)
     if later < 1:
         return
     made = (np.asarray(trial.steps.duration_s) - _host_time_after(trial, work, samples, decode=decode))[step[is_first]]
     per_token = (made - first) / (later * tokens)
-    how = sample(per_token, q=0.5, what="times per further token")
+    how = sample(per_token, q=0.5, what=message("times per further token"))
     yield Quantity(metric="tpot", value=percentile(per_token, 0.5), n=per_token.size, derivation=how)
     gaps = _durations(samples, decode)[slice(None) if makes_first else repeat[stage == decode] > 0] / tokens
     yield _gated("itl_p50", gaps, q=0.5)
@@ -215,9 +219,12 @@ def _bandwidth(case: Case, work: Work, *, decode: int, repeat_s: float, peak: Pe
     if peak.bytes_per_s is None:
         return Quantity(metric="mbu", value=None, reasons=("peak_unknown",))
     mbu = work.params_bytes / repeat_s / (case.devices * peak.bytes_per_s)
-    read, time = raw("bytes of the parameters", work.params_bytes, "B"), raw("median time of a decode repeat", repeat_s, "s")
+    read, time = (
+        raw(message("bytes of the parameters"), work.params_bytes, "B"),
+        raw(message("median time of a decode repeat"), repeat_s, "s"),
+    )
     devices = raw("devices", case.devices, "devices", source=CASE)
-    most = raw("peak memory bandwidth of one device", peak.bytes_per_s, "B/s", source=SHEET)
+    most = raw(message("peak memory bandwidth of one device"), peak.bytes_per_s, "B/s", source=SHEET)
     how = over("{0} / {1} / ({2} * {3})", read, time, devices, most)
     return Quantity(metric="mbu", value=mbu, reasons=("above_peak",) if mbu > 1 else (), derivation=how)
 
