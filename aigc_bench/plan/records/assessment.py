@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from aigc_bench.core.record import Sentence
 from aigc_bench.core.records import Estimate, Record
 
 
@@ -37,7 +38,7 @@ class Assessment(Record):
     unit: str
     headroom: float | None = None
     verdict: FactorVerdict
-    why: str
+    why: Sentence
     formula: str
     source: str
     inputs: Mapping[str, Estimate] = Field(default_factory=dict)

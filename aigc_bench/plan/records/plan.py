@@ -9,6 +9,7 @@ from pydantic import Field
 
 from aigc_bench.core.messages import message
 from aigc_bench.core.overview import Overview, shown
+from aigc_bench.core.record import Sentence
 from aigc_bench.core.records import Estimate, Record
 from aigc_bench.plan.records.assessment import Assessment, CostLine
 from aigc_bench.plan.records.demand import Demand, OptionKind
@@ -51,7 +52,7 @@ class Option(Record):
     num_racks: int | None
     pools: tuple[Pool, ...]
     accepted: bool
-    reasons: tuple[str, ...] = ()
+    reasons: tuple[Sentence, ...] = ()
     factors: Mapping[str, Assessment]
     bottleneck: str | None
     next_bottleneck: str | None
