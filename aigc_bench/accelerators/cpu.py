@@ -52,6 +52,7 @@ class CpuBackend(Backend):
         import torch
 
         torch.set_num_threads(case.threads or usable_cores())
+        # "medium" would let oneDNN compute fp32 products in bf16.
         torch.set_float32_matmul_precision("highest")
         return torch.device("cpu")
 
@@ -85,6 +86,7 @@ class CpuBackend(Backend):
         if isinstance(error, MemoryError):
             return True
         text = str(error)
+        # torch's DefaultCPUAllocator raises a plain RuntimeError; the text is all that tells.
         return isinstance(error, RuntimeError) and ("can't allocate memory" in text or "not enough memory" in text)
 
     def software(self) -> dict[str, str | None]:
@@ -129,7 +131,9 @@ def _capabilities() -> Mapping[str, Any]:
         found: Mapping[str, Any] = torch.cpu.get_capabilities()
         return found
     lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    # x86 lists "flags", Arm "Features".
     flags = next((line.partition(":")[2].split() for line in lines if line.startswith(("flags", "Features"))), [])
+    # The kernel's names on Arm to torch's; on x86 they are the same.
     arm = {"asimdhp": "fp16_arith", "svebf16": "sve_bf16"}
     return {arm.get(flag, flag): True for flag in flags}
 
@@ -138,6 +142,7 @@ def usable_cores(root: Path = Path("/sys/fs/cgroup"), *, membership: Path = Path
     """Cores this process may use: its affinity mask, cut by the CPU quota of its cgroups (v2 or v1), at least 1."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     quotas = [_quota(folder) for folder in _cgroups(root, membership=membership)]
+    # Rounded down: a thread more than the quota would be throttled, and every parallel region waits for the slowest thread.
     return max(1, min(cores, *(int(quota) for quota in quotas if quota is not None), cores))
 
 
@@ -147,6 +152,7 @@ def _cgroups(root: Path, *, membership: Path) -> tuple[Path, ...]:
         lines = membership.read_text().splitlines()
     except OSError:
         lines = []
+    # In a container the mount itself is the group (version 2, then 1), whatever path the membership file names.
     folders = {root, root / "cpu"}
     for line in lines:
         _, controllers, path = line.split(":", 2)

@@ -41,6 +41,7 @@ class CudaBackend(Backend):
         if visible is not None and visible.strip() in {"", "-1", "NoDevFiles"}:
             return message("CUDA_VISIBLE_DEVICES = {visible!r} hides every device", visible=visible)
         try:
+            # is_available() swallows the driver's reason; the initialisation raises it.
             torch.cuda.init()  # type: ignore[no-untyped-call]
         except (RuntimeError, AssertionError) as problem:
             return str(problem).strip().splitlines()[0]
@@ -67,6 +68,7 @@ class CudaBackend(Backend):
                 devices=case.devices,
             )
         if torch.version.hip is not None:
+            # Compute capabilities and sm_ kernels are NVIDIA's: HIP reports other numbers under the same names.
             return _rocm_reason(case.precision)
         for index in range(case.devices):
             capability = torch.cuda.get_device_capability(index)
@@ -128,6 +130,7 @@ class CudaBackend(Backend):
 
         import torch
 
+        # Tensors in reference cycles hold their blocks until they are collected.
         gc.collect()
         torch.cuda.empty_cache()
 
@@ -149,6 +152,7 @@ class CudaBackend(Backend):
 
         if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
             return True
+        # The libraries' failures to allocate their workspaces reach Python as plain RuntimeErrors.
         words = (
             "out of memory",
             "CUBLAS_STATUS_ALLOC_FAILED",

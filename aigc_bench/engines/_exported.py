@@ -56,6 +56,7 @@ class ExportedModule(torch.nn.Module):
         self._runner: Runner | None = None
 
     def forward(self, *args: Any, **keys: Any) -> Any:
+        # torch's FLOP counter sees no operator that runs in another runtime.
         if is_counting():
             return self.original(*args, **keys)
         leaves, spec = pytree.tree_flatten((args, keys))
@@ -85,6 +86,7 @@ class ExportedModule(torch.nn.Module):
                 )
             )
         with torch.no_grad():
+            # A runtime returns fp32 and a flat list: dtypes and nesting are those of the original's own output.
             made, self._output_spec = pytree.tree_flatten(self.original(*args, **keys))
             self._dtypes = [leaf.dtype for leaf in made if isinstance(leaf, torch.Tensor)]
             self._outputs = [_TENSOR if isinstance(leaf, torch.Tensor) else leaf for leaf in made]
@@ -93,6 +95,8 @@ class ExportedModule(torch.nn.Module):
             flat = Flat(module, arguments=arguments, spec=spec).eval()
             try:
                 self._runner = self._export(flat, tuple(tensor.clone() for tensor in tensors))
+            # Exporters raise errors of their own, of torch and of their libraries; each means that this engine cannot run the
+            # model.
             except Exception as error:
                 reason = (str(error).strip().splitlines() or [""])[0][:200]
                 what = message("{engine} cannot export {type}", engine=self._engine, type=type(self.original).__name__)
@@ -107,6 +111,7 @@ def refusal(case: Case, *, package: str, engine: str, precisions: Sequence[str])
     """Why a runtime for CPUs does not run the case: not installed, not on a CPU, training, another precision."""
     import importlib.util
 
+    # find_spec does not import: a list of engines must not pay for all runtimes.
     if importlib.util.find_spec(package) is None:
         return message("{engine} needs the package {package}; install aigc-bench[{engine}]", engine=engine, package=package)
     if case.backend != "cpu":

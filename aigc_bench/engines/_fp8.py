@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import torch
 
+# 448. The format has no infinity, and what lies above becomes NaN.
 _LARGEST = torch.finfo(torch.float8_e4m3fn).max
+# torch._scaled_mm refuses other sides.
 _MULTIPLE = 16
 
 
@@ -15,6 +17,7 @@ def make_layer(weight: torch.Tensor, bias: torch.Tensor | None) -> torch.nn.Modu
 
 def quantized(rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """e4m3 values and fp32 scales ``[rows, 1]``: the largest of each row becomes the largest number of the format."""
+    # The floor keeps a row of zeros from dividing by zero.
     scale = rows.float().abs().amax(dim=1, keepdim=True).clamp(min=1e-12) / _LARGEST
     return (rows.float() / scale).to(torch.float8_e4m3fn), scale
 
@@ -31,11 +34,14 @@ class Fp8Linear(torch.nn.Module):
         values, scale = quantized(weight)
         self.values = torch.nn.Parameter(values, requires_grad=False)
         self.register_buffer("weight", torch.empty(0, dtype=weight.dtype, device=weight.device), persistent=False)
+        # [1, out]: one for each column of the product.
         self.register_buffer("scale", scale.t().contiguous())
         self.bias = None if bias is None else torch.nn.Parameter(bias, requires_grad=False)
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        # [..., in] to [rows, in] and [rows, 1].
         rows, row_scale = quantized(inputs.reshape(-1, inputs.shape[-1]))
+        # [rows, in] x [in, out]: the kernel wants the second operand column by column, and with a scale a row gives bf16 only.
         product = torch._scaled_mm(rows, self.values.t(), row_scale, self.scale, out_dtype=torch.bfloat16)
         product = product if self.bias is None else product + self.bias
         return product.to(inputs.dtype).view(*inputs.shape[:-1], -1)

@@ -21,10 +21,13 @@ def make_layer(weight: torch.Tensor, bias: torch.Tensor | None) -> torch.nn.Modu
 
 def quantized(weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """int32 ``[out, in]`` in [0, 15], and scales with zeros ``[in / GROUP, out, 2]``, of a weight ``[out, in]``."""
+    # [out, in / GROUP, GROUP]
     groups = weight.float().view(weight.shape[0], -1, GROUP)
     low, high = groups.amin(dim=2), groups.amax(dim=2)
+    # Four bits have 16 levels, 15 steps apart.
     scale = ((high - low) / 15).clamp(min=1e-9)
     integers = ((groups - low[..., None]) / scale[..., None]).round().clamp(0, 15).to(torch.int32).flatten(1)
+    # The kernel takes 8 off each integer before it scales, so that its zero is the value of integer 8.
     return integers, torch.stack([scale, low + scale * 8], dim=-1).transpose(0, 1).contiguous()
 
 
@@ -53,6 +56,7 @@ class Int4Linear(torch.nn.Module):
     def _packed(self, integers: torch.Tensor) -> torch.Tensor:
         if self._is_on_host:
             return torch._convert_weight_to_int4pack_for_cpu(integers, 1)
+        # On an accelerator two columns share a byte, the even one in its upper half; the CPU's converter takes plain integers.
         pairs = (integers[:, ::2] << 4 | integers[:, 1::2]).to(torch.uint8)
         return torch._convert_weight_to_int4pack(pairs, _INNER_TILES)
 

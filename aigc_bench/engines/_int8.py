@@ -32,6 +32,7 @@ class Int8Linear(torch.nn.Module):
         if self._is_fused and rows.shape[0] <= SMALL_ROWS:
             product = torch._weight_int8pack_mm(rows.contiguous(), self.weight, self.scale)
         else:
+            # One scale for each output, so that it can be applied after the product.
             product = torch.nn.functional.linear(rows, self.weight.to(rows.dtype)) * self.scale
         product = product if self.bias is None else product + self.bias
         return product.view(*inputs.shape[:-1], -1)
@@ -56,7 +57,9 @@ class DynamicInt8Linear(torch.nn.Module):
         row_scale = rows.abs().amax(dim=1, keepdim=True).float().clamp_(min=1e-12).div_(127)
         integers = (rows / row_scale).round_().to(torch.int8)
         if num_rows < self._least_rows:
+            # Rows of zeros up to the least that the kernel takes; the product's are cut off again.
             integers = torch.nn.functional.pad(integers, (0, 0, 0, self._least_rows - num_rows))
+        # int32 [rows, out], then the scale of its row and that of its column.
         product = torch._int_mm(integers, self.weight.t())[:num_rows].float().mul_(row_scale).mul_(self.scale)
         product = product if self.bias is None else product.add_(self.bias)
         return product.to(inputs.dtype).view(*inputs.shape[:-1], -1)

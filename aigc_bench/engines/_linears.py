@@ -24,6 +24,7 @@ def quantize_linears(module: torch.nn.Module, make: MakeLayer) -> torch.nn.Modul
     own = _quantized(module, make)
     if own is not None:
         return own
+    # Lists, because the tree changes while it is walked.
     for parent in list(module.modules()):
         for name, child in list(parent.named_children()):
             layer = _quantized(child, make)
@@ -46,9 +47,11 @@ MARK = "is_quantized"
 def _quantized(module: Any, make: MakeLayer) -> torch.nn.Module | None:
     import torch
 
+    # The exact type: a subclass may have its weight read by its owner, as in MultiheadAttention, whose fused path needs floats.
     if type(module) is torch.nn.Linear:
         layer = make(module.weight.detach(), _detached(module.bias))
     elif type(module).__name__ == "Conv1D" and hasattr(module, "nf"):
+        # Conv1D keeps [in, out]. It is known by its name, so that other models do not import transformers.
         layer = make(module.weight.detach().t().contiguous(), _detached(module.bias))
     else:
         return None

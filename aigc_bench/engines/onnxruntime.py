@@ -14,6 +14,7 @@ from aigc_bench.engines.base import Engine
 if TYPE_CHECKING:
     import torch
 
+# What torch's exporter writes without a conversion afterwards.
 _OPSET = 18
 
 
@@ -50,13 +51,17 @@ def _session(flat: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> Any:
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = torch.get_num_threads(), 1
+    # Errors only: warnings about the graph are no result.
     options.log_severity_level = 3
     # As everywhere here: threads that wait do not spin, because that costs the neighbour.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "model.onnx"
+        # A protobuf file ends at 2 GiB, so that weights go into a file of their own; the session has read both when the folder
+        # goes.
         torch.onnx.export(flat, inputs, str(file), dynamo=True, opset_version=_OPSET, verbose=False, external_data=True)
         session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+    # The exporter drops inputs that the graph does not use: names say which remain.
     wanted = {value.name for value in session.get_inputs()}
     names = [f"tensors_{number}" for number in range(len(inputs))]
     if not wanted <= set(names):

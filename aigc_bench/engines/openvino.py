@@ -48,6 +48,7 @@ def _compiled(flat: torch.nn.Module, inputs: tuple[torch.Tensor, ...], *, hint: 
     settings = {
         "INFERENCE_PRECISION_HINT": hint,
         "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+        # One request with all threads; by default OpenVINO would split the cores into streams for several requests.
         "PERFORMANCE_HINT": "LATENCY",
         "NUM_STREAMS": 1,
     }
@@ -56,6 +57,7 @@ def _compiled(flat: torch.nn.Module, inputs: tuple[torch.Tensor, ...], *, hint: 
 
     def run(tensors: Sequence[torch.Tensor]) -> Sequence[torch.Tensor]:
         made = request.infer([tensor.numpy() for tensor in tensors], share_inputs=True, share_outputs=True)
+        # Shared outputs are the request's own buffers, which the next request overwrites.
         return [torch.from_numpy(made[number].copy()) for number in range(num_outputs)]
 
     return run

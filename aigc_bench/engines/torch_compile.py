@@ -51,6 +51,7 @@ def python_reason() -> str | None:
     import torch
 
     try:
+        # Nothing is compiled before a first call, but a Python that is too new is refused here already.
         torch.compile(torch.nn.Identity())
     except RuntimeError as problem:
         return str(problem).splitlines()[0]

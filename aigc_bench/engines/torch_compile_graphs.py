@@ -35,12 +35,14 @@ class TorchCompileGraphs(Engine):
         compiled: Any = torch.compile(module, dynamic=False, mode="reduce-overhead")
 
         def begin(_: Any, __: Any) -> None:
+            # Declares the last step's outputs dead, so that their memory pool may be replayed into.
             torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
 
         def keep(_: Any, __: Any, output: Any) -> Any:
             return torch.utils._pytree.tree_map_only(torch.Tensor, torch.Tensor.clone, output)
 
         compiled.register_forward_pre_hook(begin)
+        # In training the backward pass of the same step uses the outputs up before they are overwritten.
         if case.mode == "infer":
             compiled.register_forward_hook(keep)
         return compiled  # type: ignore[no-any-return]

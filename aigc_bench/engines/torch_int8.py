@@ -42,6 +42,7 @@ class TorchInt8(Engine):
 
         is_on_host = case.backend == "cpu"
         made = quantize_linears(module, lambda weight, bias: Int8Linear(weight, bias, is_fused=is_on_host))
+        # Uncompiled, the widened weights would be written to memory and read again: more bytes than bf16 itself.
         return made if is_on_host else compiler.prepare(made, case=case)
 
     def idle_reason(self, modules: Sequence[torch.nn.Module]) -> str | None:

@@ -74,6 +74,7 @@ def _apart(config: Mapping[str, Any]) -> tuple[dict[str, Any], str | None]:
     """The keys of the architecture, and the folder of weights to read."""
     keys = dict(config)
     folder = keys.pop(WEIGHTS, None)
+    # Tensors on meta have shapes and no values: nothing to read the weights into.
     return keys, None if torch.get_default_device().type == "meta" else folder
 
 
@@ -88,6 +89,7 @@ def _load(model: Any, folder: Path) -> None:
         unexpected = sorted(tensors.keys() - model.state_dict().keys())
         if unexpected:
             raise UsageError(f"{file}: {unexpected[0]} is no weight of a {type(model).__name__}.", "Is it of this config.json?")
+        # Not strict, because one file of several holds only a part; what no file holds is reported below.
         model.load_state_dict(tensors, strict=False)
         missing -= tensors.keys()
     if missing:

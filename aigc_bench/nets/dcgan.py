@@ -17,6 +17,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+# Both from section 4 of the paper.
 INIT_STD = 0.02
 LEAK = 0.2
 
@@ -29,6 +30,7 @@ class Generator(nn.Module):
 
     def __init__(self, *, latent_dim: int, channels: Sequence[int], kernel_size: int, image_channels: int = 3) -> None:
         super().__init__()
+        # [batch, latent_dim, 1, 1] to [batch, channels, 4, 4].
         project = nn.ConvTranspose2d(latent_dim, channels[0], 4, bias=False)
         layers: list[nn.Module] = [project, nn.BatchNorm2d(channels[0]), nn.ReLU()]
         for before, after in itertools.pairwise(channels):
@@ -50,9 +52,11 @@ class Discriminator(nn.Module):
 
     def __init__(self, *, channels: Sequence[int], kernel_size: int, image_channels: int = 3) -> None:
         super().__init__()
+        # No batch norm at the discriminator's input nor at the generator's output (section 3: samples oscillate with it).
         layers: list[nn.Module] = [_downscale(image_channels, channels[0], kernel_size=kernel_size), nn.LeakyReLU(LEAK)]
         for before, after in itertools.pairwise(channels):
             layers += [_downscale(before, after, kernel_size=kernel_size), nn.BatchNorm2d(after), nn.LeakyReLU(LEAK)]
+        # [batch, channels, 4, 4] to one logit an image.
         layers.append(nn.Conv2d(channels[-1], 1, 4, bias=False))
         self.layers = nn.Sequential(*layers)
         self.apply(init_weights)

@@ -30,12 +30,14 @@ class ConvTasNet(nn.Module):
 
     def forward(self, noisy: torch.Tensor) -> torch.Tensor:
         """Waveforms ``[batch, samples]`` to as many; samples behind the last whole stride are silent."""
+        # [batch, N, frames], frames L / 2 samples apart.
         basis = torch.relu(self.encoder(noisy.unsqueeze(1)))
         x = self.narrow(basis)
         skips = []
         for block in self.blocks:
             x, skip = block(x)
             skips.append(skip)
+        # [batch, Sc, frames] to a factor in (0, 1) for each of the N filters.
         mask = self.mask(torch.stack(skips).sum(dim=0))
         clean: torch.Tensor = self.decoder(basis * mask).squeeze(1)
         return nn.functional.pad(clean, (0, noisy.shape[1] - clean.shape[1]))
@@ -46,6 +48,7 @@ class DilatedBlock(nn.Module):
 
     def __init__(self, channels: int, *, hidden: int, skip: int, kernel_size: int, dilation: int) -> None:
         super().__init__()
+        # As much on both sides (non-causal), so that the number of frames stays.
         padding = dilation * (kernel_size - 1) // 2
         self.body = nn.Sequential(
             nn.Conv1d(channels, hidden, 1),
@@ -84,7 +87,9 @@ class Demucs(nn.Module):
                 )
             )
             up: list[nn.Module] = [nn.Conv1d(hidden, 2 * hidden, 1), nn.GLU(dim=1)]
+            # The outermost level gives a waveform, which is signed: no ReLU.
             up += [nn.ConvTranspose1d(hidden, before, kernel, self.stride), *([nn.ReLU()] if level else [])]
+            # The way up starts at the narrowest level.
             ups.insert(0, nn.Sequential(*up))
             before, hidden = hidden, 2 * hidden
         self.downs, self.ups = nn.ModuleList(downs), nn.ModuleList(ups)
@@ -94,6 +99,7 @@ class Demucs(nn.Module):
         """The next length that every level divides without a rest, in samples after resampling."""
         length = num_samples * self.resample
         for _ in range(self.depth):
+            # Down through the levels with every rest rounded up, then up again: the length that gives exactly that.
             length = max(1, -(-(length - self.kernel) // self.stride) + 1)
         for _ in range(self.depth):
             length = (length - 1) * self.stride + self.kernel
@@ -108,6 +114,7 @@ class Demucs(nn.Module):
         for down in self.downs:
             x = down(x)
             skips.append(x)
+        # nn.LSTM takes [time, batch, channels] unless configured otherwise.
         x = self.lstm(x.permute(2, 0, 1))[0].permute(1, 2, 0)
         for up in self.ups:
             x = up(x + skips.pop())
@@ -117,6 +124,7 @@ class Demucs(nn.Module):
 def scale_invariant_noise(estimate: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     """Minus the scale-invariant signal-to-noise ratio in dB, the mean over the batch (Luo & Mesgarani 2018, eq. 19-21)."""
     estimate, target = (x.float() - x.float().mean(dim=1, keepdim=True) for x in (estimate, target))
+    # The projection onto the target is what counts as signal, at whatever loudness.
     scale = (estimate * target).sum(dim=1, keepdim=True) / target.square().sum(dim=1, keepdim=True).clamp(min=1e-8)
     wanted = scale * target
     noise = (estimate - wanted).square().sum(dim=1) + 1e-8

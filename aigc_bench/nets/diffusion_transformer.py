@@ -49,6 +49,7 @@ class PixArt(nn.Module):
 
     def forward(self, latents: torch.Tensor, timestep: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
         """``latents`` ``[batch, channels, side, side]`` and ``context`` ``[batch, text, width]`` to the predicted noise."""
+        # Only PixArt-alpha at 1,024 pixels is conditioned on sizes, but diffusers wants the keys of all.
         unknown_size = {"resolution": None, "aspect_ratio": None}
         predicted = self.model(
             latents, encoder_hidden_states=context, timestep=timestep, added_cond_kwargs=unknown_size, return_dict=False
@@ -87,6 +88,7 @@ class Flux(nn.Module):
         """Rows and columns of the image's tokens ``(side^2, 3)``, zeros for the text's, and the guidance scale."""
         device, dtype = self.model.device, self.model.dtype
         row, column = torch.meshgrid(torch.arange(side, device=device), torch.arange(side, device=device), indexing="ij")
+        # Three axes, of which the first is unused for images.
         positions = torch.stack([torch.zeros_like(row), row, column], dim=-1).reshape(-1, 3).to(dtype)
         guidance = torch.full((batch,), GUIDANCE, device=device, dtype=torch.float32)
         return positions, torch.zeros(self.text_len, 3, device=device, dtype=dtype), guidance
@@ -105,9 +107,11 @@ class Flux(nn.Module):
             latents,
             encoder_hidden_states=context,
             pooled_projections=pooled,
+            # diffusers' FLUX multiplies by 1,000 itself.
             timestep=timestep / 1000,
             img_ids=positions,
             txt_ids=text_positions,
+            # The distilled model alone takes it: FLUX.1 [schnell] has no such embedding.
             guidance=guidance if self.model.config.guidance_embeds else None,
             return_dict=False,
         )[0]
@@ -128,12 +132,14 @@ class ImageEncoder(nn.Module):
 
     def __init__(self, autoencoder: Any, *, is_packed: bool) -> None:
         super().__init__()
+        # The auto-encoders of SD3 and FLUX have no 1 x 1 convolutions around the latents.
         self.encoder, self.quant_conv = autoencoder.encoder, autoencoder.quant_conv or nn.Identity()
         self.scaling, self.shift = autoencoder.config.scaling_factor, autoencoder.config.shift_factor or 0.0
         self.is_packed = is_packed
 
     def forward(self, images: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
         mean, log_variance = self.quant_conv(self.encoder(images)).chunk(2, dim=1)
+        # Clamped as by diffusers, before the exponential can overflow.
         drawn = mean + torch.exp(0.5 * log_variance.clamp(-30.0, 20.0)) * noise
         latents: torch.Tensor = (drawn - self.shift) * self.scaling
         return packed(latents) if self.is_packed else latents
@@ -171,6 +177,7 @@ def unpacked(tokens: torch.Tensor) -> torch.Tensor:
 
 def _mean(predicted: Any, latents: torch.Tensor) -> torch.Tensor:
     """Return the prediction without its variance."""
+    # Networks with a learnt variance predict twice the channels, the mean first.
     return cast("torch.Tensor", predicted)[:, : latents.shape[1]]
 
 

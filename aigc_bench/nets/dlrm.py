@@ -42,10 +42,12 @@ class DLRM(nn.Module):
         assert bottom[-1] == embedding_dim, "dense features become a vector like the tables' rows"
         self.tables = nn.ModuleList(_table(rows, embedding_dim, sparse_gradients=sparse_gradients) for rows in table_rows)
         self.bottom = _mlp(num_dense, bottom, ends_in_relu=True)
+        # The tables' and that of the dense features.
         vectors = len(table_rows) + 1
         self.cross = nn.ModuleList(CrossLayer(vectors * embedding_dim, rank=cross_rank) for _ in range(num_cross_layers))
         pairs = torch.tensor(list(itertools.combinations(range(vectors), 2)), dtype=torch.int64).T
         self.pairs: torch.Tensor
+        # Places of the upper triangle in the flattened n x n matrix of products.
         self.register_buffer("pairs", pairs[0] * vectors + pairs[1], persistent=False)
         width = vectors * embedding_dim if num_cross_layers else embedding_dim + pairs.shape[1]
         self.top = _mlp(width, top, ends_in_relu=False)
@@ -53,6 +55,7 @@ class DLRM(nn.Module):
     def forward(self, dense: torch.Tensor, indices: Sequence[torch.Tensor]) -> torch.Tensor:
         embedded = self.bottom(dense)
         rows = [table(chosen).to(embedded.dtype) for table, chosen in zip(self.tables, indices, strict=True)]
+        # [batch, n, embedding_dim]
         vectors = torch.stack([embedded, *rows], dim=1)
         mixed = self._crossed(vectors) if len(self.cross) else self._dotted(embedded, vectors)
         logits: torch.Tensor = self.top(mixed)
@@ -86,6 +89,8 @@ class CrossLayer(nn.Module):
 
 def _table(rows: int, width: int, *, sparse_gradients: bool) -> nn.EmbeddingBag:
     """Rows from U(-sqrt(1/rows), sqrt(1/rows)), as the authors' code draws them."""
+    # With a weight given, torch does not draw its own first, a second pass over tables of many GB. Sparse gradients hold the rows
+    # that were looked up; dense ones are as large as the table.
     table = nn.EmbeddingBag(rows, width, mode="sum", sparse=sparse_gradients, _weight=torch.empty(rows, width))
     nn.init.uniform_(table.weight, -(rows**-0.5), rows**-0.5)
     return table

@@ -39,6 +39,7 @@ class ResidualLstm(nn.Module):
         self.lstm = nn.LSTM(channels, channels, num_layers)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        # [time, batch, channels], as nn.LSTM takes it.
         steps = x.permute(2, 0, 1)
         made: torch.Tensor = self.lstm(steps)[0] + steps
         return made.permute(1, 2, 0)
@@ -64,6 +65,7 @@ class EncodecDecoder(nn.Module):
 
     def forward(self, codes: torch.Tensor) -> torch.Tensor:
         embedded = [codebook(codes[:, index]) for index, codebook in enumerate(self.codebooks)]
+        # A frame is the sum of its codebooks' vectors: [batch, frames, width], then channels first for the convolutions.
         waveform: torch.Tensor = self.decoder(torch.stack(embedded).sum(dim=0).transpose(1, 2))
         return waveform
 

@@ -95,6 +95,7 @@ class EncoderDecoderGeneration:
             use_cache=True,
         )
         self._logits = output.logits[:, -1:]
+        # In place: a replayed graph reads its inputs at the addresses of its capture.
         self._token.copy_(self._logits.argmax(dim=-1))
         self.generated[index].copy_(self._token[:, 0])
 
@@ -102,6 +103,7 @@ class EncoderDecoderGeneration:
         """What one token sees of the cache, to be added to its scores ``[batch, 1, 1, max_len]``; a prompt is causal by flag."""
         if tokens.shape[1] > 1:
             return None
+        # Including the position of the token that is being read.
         seen = self._positions <= self._cache.get_seq_length()
         bias = torch.zeros(self._max_len, dtype=self._dtype, device=tokens.device).masked_fill(~seen, self._floor)
         return bias.expand(tokens.shape[0], 1, 1, self._max_len)

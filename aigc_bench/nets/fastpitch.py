@@ -48,9 +48,11 @@ class TransformerLayer(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """``[batch, time, width]`` in and out."""
+        # [batch, 1 head, time, head_dim]
         query, key, value = (part.unsqueeze(1) for part in self.qkv(x).chunk(3, dim=-1))
         attended = nn.functional.scaled_dot_product_attention(query, key, value).squeeze(1)
         x = self.attention_norm(x + self.dropout(self.out(attended)))
+        # Convolutions take channels first, everything else here has them last.
         y: torch.Tensor = self.convolutions(x.transpose(1, 2)).transpose(1, 2)
         normed: torch.Tensor = self.convolution_norm(x + self.dropout(y))
         return normed
@@ -102,6 +104,7 @@ class FastPitch(nn.Module):
         log_durations, predicted = self.duration(encoded), self.pitch(encoded)
         known = predicted if pitch is None else pitch
         encoded = encoded + self.pitch_embedding(known.unsqueeze(1)).transpose(1, 2)
+        # [batch, text, width] to [batch, frames, width]: a symbol is repeated for as many frames as it lasts.
         frames = encoded.index_select(1, symbol_of_frame)
         mels: torch.Tensor = self.to_mel(self.decoder(frames))
         return mels, log_durations, predicted

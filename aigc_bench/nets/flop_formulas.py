@@ -33,6 +33,7 @@ def missing_formulas() -> dict[Any, Callable[..., int]]:
     formulas: dict[Any, Callable[..., int]] = {aten.convolution_backward: convolution_backward_flops}
     for name in FUSED_ATTENTION:
         for suffix, formula in (("", attention_flops), ("_backward", attention_backward_flops)):
+            # Backward operators exist only for some kernels, and kernels only in some builds.
             operator = getattr(aten, f"_scaled_dot_product_{name}{suffix}", None)
             if operator is not None:
                 formulas[operator] = formula
@@ -58,6 +59,7 @@ def convolution_backward_flops(grad_out: Shape, inputs: Shape, weight: Shape, *a
     That has one product for each weight of a filter, at each place of the output (of the input, where transposed). ``weight`` is
     ``[out, in / groups, ...]``, so that groups are counted. ``args`` end in transposed, output_padding, groups, output_mask.
     """
+    # The mask is (inputs, weights, bias): the first layer of a network requests no gradient of its inputs.
     transposed, _, _, output_mask = args[-4:]
     places = inputs if transposed else grad_out
     forward = 2 * inputs[0] * math.prod(places[2:]) * math.prod(weight)

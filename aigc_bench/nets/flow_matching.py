@@ -68,9 +68,11 @@ class FlowSampler:
     """Euler's method on a velocity; the update is in fp32, as diffusers' scheduler does it."""
 
     def __init__(self, *, num_inference_steps: int, shift: float) -> None:
+        # From 1 down, without 0, where nothing is left to denoise.
         even = [1.0 - index / num_inference_steps for index in range(num_inference_steps)]
         sigmas = [shift * sigma / (1.0 + (shift - 1.0) * sigma) for sigma in even]
         self.timesteps = tuple(NUM_TRAIN_TIMESTEPS * sigma for sigma in sigmas)
+        # Negative: sigma falls.
         self._lengths = [after - before for before, after in zip(sigmas, [*sigmas[1:], 0.0], strict=True)]
 
     def moments(self, *, batch: int, device: torch.device) -> torch.Tensor:
@@ -79,6 +81,7 @@ class FlowSampler:
 
     def step(self, predicted: torch.Tensor, index: int, latents: torch.Tensor) -> torch.Tensor:
         """``x + (sigma_next - sigma) velocity``."""
+        # In fp32: a step changes the latents by a few per cent, of which bf16's eight bits would keep little.
         return (latents.float() + self._lengths[index] * predicted).to(latents.dtype)
 
 
@@ -96,6 +99,7 @@ class DiffusionSampler:
             else DDIMScheduler(beta_schedule="linear", prediction_type=prediction, clip_sample=False)
         )  # fmt: skip
         self._scheduler.set_timesteps(num_inference_steps)
+        # Plain integers: indexing with a tensor on the device would make the host wait at each step.
         self._moments = [int(moment) for moment in self._scheduler.timesteps]
         self.timesteps = tuple(float(moment) for moment in self._moments)
 
@@ -134,6 +138,7 @@ def noised(
     ``velocity``: a straight line and its slope. ``epsilon`` and ``v_prediction``: ``cos(a) x + sin(a) noise`` with
     ``a = levels pi / 2``, and the noise, or the derivative by ``a`` (Salimans & Ho 2022, arXiv 2202.00512, appendix D).
     """
+    # [batch] to [batch, 1, 1 ...], to meet latents of any rank.
     levels = levels.float().reshape(-1, *(1,) * (latents.dim() - 1))
     if prediction == "velocity":
         return (1.0 - levels) * latents + levels * noise, noise - latents

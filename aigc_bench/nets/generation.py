@@ -56,6 +56,7 @@ class GreedyGeneration:
     def _advance(self, *, index: int, **inputs: torch.Tensor) -> None:
         output = self._model(**inputs, past_key_values=self._cache, use_cache=True, logits_to_keep=1)
         self._logits = output.logits
+        # In place: a replayed graph reads its inputs at the addresses of its capture.
         self._token.copy_(output.logits[:, -1:].argmax(dim=-1))
         self.generated[index].copy_(self._token[:, 0])
 

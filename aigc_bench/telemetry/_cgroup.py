@@ -21,6 +21,7 @@ class Cgroup:
 
     def cpu_limit(self) -> float | None:
         """Cores' worth of CPU time that the group and its parents may use, ``None`` for no limit."""
+        # A group's file holds its own limit only; those of its parents bind as well.
         limits = [self._quota(folder) for folder in _upwards(self.cpu)]
         return min((limit for limit in limits if limit is not None), default=None)
 
@@ -29,6 +30,7 @@ class Cgroup:
             quota, _, period = (_text(folder / "cpu.max") or "max").partition(" ")
         else:
             quota, period = _text(folder / "cpu.cfs_quota_us") or "-1", _text(folder / "cpu.cfs_period_us") or ""
+        # isdigit() is false for "max" (version 2) and "-1" (version 1), which mean no limit; both numbers are microseconds.
         return int(quota) / int(period) if quota.isdigit() and period.isdigit() and int(period) > 0 else None
 
     def memory_limit_bytes(self) -> int | None:
@@ -59,8 +61,10 @@ def find_cgroup(*, proc: Path = Path("/proc"), sys: Path = Path("/sys")) -> Cgro
         lines = (proc / "self/cgroup").read_text().splitlines()
     except OSError:
         return None
+    # Lines are "ID:controllers:path"; that of version 2 names no controller ("0::/path").
     groups = {names: path for _, names, path in (line.split(":", 2) for line in lines if line.count(":") >= 2)}
     mount = sys / "fs/cgroup"
+    # A hybrid host mounts version 2 in a subfolder, without these controllers: there the limits are in version 1.
     if "" in groups and (mount / "cgroup.controllers").exists():
         folder = _folder(mount, groups[""])
         return Cgroup(version=2, cpu=folder, accounting=folder, memory=folder)
@@ -82,6 +86,7 @@ def _folder(mount: Path, path: str) -> Path | None:
 def _upwards(folder: Path | None) -> list[Path]:
     """The folder and its parents that are groups too: the tightest limit on the way up counts."""
     chain: list[Path] = []
+    # The folder above the mount is no group and lacks this file, which ends the walk.
     while folder is not None and (folder / "cgroup.procs").exists():
         chain.append(folder)
         folder = folder.parent

@@ -15,6 +15,7 @@ from aigc_bench.telemetry.base import SensorAbsent
 
 Answer = TypeVar("Answer")
 
+# nvmlReturn_t of nvml.h, written out because importing pynvml for its names would cost every start.
 INVALID_ARGUMENT, NOT_SUPPORTED, NO_PERMISSION, FUNCTION_NOT_FOUND, GPU_IS_LOST, VERSION_MISMATCH = 2, 3, 4, 13, 15, 25
 PERMANENT = frozenset({INVALID_ARGUMENT, NOT_SUPPORTED, NO_PERMISSION, FUNCTION_NOT_FOUND, VERSION_MISMATCH})
 """Codes that will be the same at the next call: the metric is absent and not queried again."""
@@ -57,6 +58,7 @@ def query(call: Callable[..., Answer], *arguments: Any) -> Answer:
     try:
         return call(*arguments)
     except pynvml.NVMLError as error:
+        # 999 is NVML_ERROR_UNKNOWN.
         raise NvmlProblem(getattr(error, "value", 999)) from None
     except UnicodeDecodeError as text:
         return cast(Answer, text.object.decode("utf-8", errors="replace"))
@@ -78,6 +80,7 @@ def bind(name: str, handle: Any, *arguments: Any, into: Any) -> Callable[[], Any
     import pynvml
 
     try:
+        # A driver older than the function lacks the symbol; only the metric is then absent, not the source.
         function = getattr(pynvml.nvmlLib, name)
     except AttributeError:
         function = None
@@ -134,8 +137,10 @@ def devices() -> tuple[tuple[Device, ...], tuple[str, ...]]:
             handle = query(pynvml.nvmlDeviceGetHandleByIndex, index)
             uuid = query(pynvml.nvmlDeviceGetUUID, handle)
         except NvmlProblem as problem:
+            # A lost GPU does not hide its neighbours.
             problems.append(f"GPU {index}: {problem.reason}")
             continue
+        # (current, pending): the pending mode comes into force with the next reset only.
         mode = query_or(pynvml.nvmlDeviceGetMigMode, handle)
         gpu = Device(index=index, uuid=uuid, handle=handle, mig_enabled=bool(mode and mode[0]))
         found += [gpu, *_mig_instances(gpu)]
@@ -147,6 +152,7 @@ def _mig_instances(gpu: Device) -> list[Device]:
 
     instances: list[Device] = []
     for slot in range(query_or(pynvml.nvmlDeviceGetMaxMigDeviceCount, gpu.handle) or 0 if gpu.mig_enabled else 0):
+        # Slots may be empty in between: an instance that was destroyed leaves a gap.
         handle = query_or(pynvml.nvmlDeviceGetMigDeviceHandleByIndex, gpu.handle, slot)
         uuid = handle and query_or(pynvml.nvmlDeviceGetUUID, handle)
         if uuid:

@@ -9,7 +9,9 @@ from typing import Any
 
 from aigc_bench.telemetry._nvml_door import Device, close_library, devices, open_library, query_or
 
+# H100, H200 and B200 have 18 links.
 _MAX_NVLINKS = 18
+# Of nvml.h: NVML_MEMORY_ERROR_TYPE_UNCORRECTED, NVML_VOLATILE_ECC, NVML_TEMPERATURE_THRESHOLD_SLOWDOWN.
 _UNCORRECTED, _SINCE_BOOT = 1, 0
 _SLOWDOWN_THRESHOLD = 1
 _MEGA = 1e6
@@ -47,6 +49,7 @@ class GpuFacts:
 
     def trace_keys(self) -> Mapping[str, float | int | str | bool]:
         """The facts under the names that a trace gives them, without those that are unknown or vary by themselves."""
+        # The PCIe link slows down while the GPU idles, so that its present state is no fact of the device.
         left_out = {"index", "uuid", "name", "parent", "temperature_c", "throttle_reasons", "pids", "pcie_generation", "pcie_width"}
         facts = {key: value for key, value in vars(self).items() if key not in left_out and value is not None}
         return {**facts, "pids": "none"}
@@ -79,6 +82,7 @@ def _facts(library: Any, device: Device) -> GpuFacts:
     name = query_or(library.nvmlDeviceGetName, device.handle) or "unknown"
     memory = query_or(library.nvmlDeviceGetMemoryInfo, device.handle)
     common: dict[str, Any] = {"index": device.index, "uuid": device.uuid, "name": name, "memory_bytes": memory and memory.total}
+    # NVML answers limits and state for the whole GPU only, not for a MIG instance.
     if device.parent is not None:
         return GpuFacts(**common, parent=device.parent)
     return GpuFacts(**common, mig=device.mig_enabled, **_limits(library, device.handle), **_state(library, device.handle))
@@ -86,6 +90,7 @@ def _facts(library: Any, device: Device) -> GpuFacts:
 
 def _limits(library: Any, handle: Any) -> dict[str, Any]:
     capability = query_or(library.nvmlDeviceGetCudaComputeCapability, handle)
+    # NVML counts milliwatts and MHz.
     default_mw = query_or(library.nvmlDeviceGetPowerManagementDefaultLimit, handle)
     limit_mw = query_or(library.nvmlDeviceGetEnforcedPowerLimit, handle)
     sm_mhz = query_or(library.nvmlDeviceGetMaxClockInfo, handle, library.NVML_CLOCK_SM)
@@ -117,6 +122,7 @@ def _state(library: Any, handle: Any) -> dict[str, Any]:
         "persistence": None if persistence is None else bool(persistence),
         "pcie_generation": query_or(library.nvmlDeviceGetCurrPcieLinkGeneration, handle),
         "pcie_width": query_or(library.nvmlDeviceGetCurrPcieLinkWidth, handle),
+        # 0 means links that are all down, None a GPU without NVLink.
         "nvlinks": sum(map(bool, links)) if any(link is not None for link in links) else None,
         "pids": None if processes is None else tuple(process.pid for process in processes),
     }

@@ -30,6 +30,7 @@ class TraceWriter:
         self._averaged = {gpu.uuid for gpu in gpus if "power_instant_w" in _absent_metrics(status, gpu.uuid)}
         self._last: dict[tuple[str, str], float | None] = {}
         self._start_ns: int | None = None
+        # Line-buffered: a sampler that is killed leaves whole lines.
         self._file = Path(path).open("w", buffering=1)  # noqa: SIM115 - open as long as the sampler runs
         lines = [HEADER, *(f"0,*,{key},{value}" for key, value in driver.items() if value is not None)]
         for number, gpu in enumerate(gpus):
@@ -51,10 +52,12 @@ class TraceWriter:
             self._start_ns = monotonic_ns
         moment = f"{(monotonic_ns - self._start_ns) * 1e-9:.6f}"
         for device, metric, value in values:
+            # -1 stands for "not yet written": no sensor reports it, and None is a value (a failed reading).
             if metric in _SAMPLED_ELSEWHERE or self._last.get((device, metric), -1.0) == value or device not in self._numbers:
                 continue
             self._last[device, metric] = value
             text = repr(value) if value is not None else f"error:{self._source.failure_code(device, metric) or 999}"
+            # On a device without instant power the one reading is the average, and the replay offers both calls.
             keys = (metric, "power_average_w") if metric == "power_w" and device in self._averaged else (metric,)
             self._file.writelines(f"{moment},{self._numbers[device]},{key},{text}\n" for key in keys)
 

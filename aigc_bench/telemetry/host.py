@@ -24,10 +24,12 @@ from aigc_bench.telemetry.base import SensorAbsent, Source, Value
 HOST = "host"
 WORKER = "worker"
 
+# pread returns what fits into one call: enough for /proc/stat of a host with hundreds of cores and thousands of interrupts.
 _BUFFER = 1 << 17
 _SECTOR_BYTES = 512
 """``/proc/diskstats`` counts sectors of 512 bytes on every device (kernel, Documentation/admin-guide/iostats.rst)."""
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+# Stacked on disks that are counted themselves (dm, md, loop), in memory (ram, zram), removable (sr, fd) or remote (nbd).
 _VIRTUAL_DISK = re.compile(r"(loop|ram|zram|dm-|md|sr|fd|nbd)\d")
 
 Reader = Callable[[], tuple[float | None, ...]]
@@ -76,6 +78,7 @@ class Host(Source):
             file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
             self._files.append(file)
             reader = make(file)
+            # A file that opens may still lack the line or refuse the read, which must show now and not in the middle of a run.
             first = reader()
         except (OSError, ValueError, IndexError) as problem:
             self._absent |= dict.fromkeys(metrics, reason or f"{path}: {getattr(problem, 'strerror', None) or problem}")
@@ -113,6 +116,7 @@ class Host(Source):
             try:
                 answer = reader()
             except (OSError, ValueError, IndexError):
+                # Missing is empty, never 0; and one sensor that fails hides no other.
                 answer = (None,) * len(metrics)
             for metric, value in zip(metrics, answer, strict=True):
                 values.append(Value(HOST, metric, value))
@@ -141,6 +145,7 @@ class _Cpu:
         self._file = file
         usable = os.sched_getaffinity(0)
         lines = [line for line in os.pread(file, _BUFFER, 0).splitlines() if re.match(rb"cpu\d", line)]
+        # With every core usable the first line, their sum, is enough; the blank behind the number keeps "cpu1" out of "cpu11".
         self._names = None if len(usable) >= len(lines) else tuple(b"\ncpu%d " % core for core in sorted(usable))
         self._last = self._ticks(os.pread(file, _BUFFER, 0))
         self._shares: tuple[float | None, float | None] = (None, None)
@@ -156,7 +161,9 @@ class _Cpu:
         text = os.pread(self._file, _BUFFER, 0)
         now = self._ticks(text)
         total = now[0] - self._last[0]
+        # The kernel counts in ticks of 10 ms: two calls within one tick repeat the last shares.
         if total > 0:
+            # iowait can fall (proc(5)), so that a difference may be negative.
             idle, stolen = (max(0, now[i] - self._last[i]) / total for i in (1, 2))
             self._shares = (max(0.0, 1 - idle - stolen), stolen)
             self._last = now
@@ -179,7 +186,9 @@ class _Memory:
 
     def read(self) -> tuple[float | None, ...]:
         text = os.pread(self._file, 4096, 0)
+        # "kB" in meminfo are 1,024 bytes; both keys are among its first lines.
         total, available = (1024.0 * _number_after(text, key) for key in (b"MemTotal:", b"MemAvailable:"))
+        # Not MemFree: the page cache, which the kernel gives back on demand, is not in use.
         used = total - available
         if self._usage is not None:
             available = min(available, max(0.0, self._limit_bytes - int(os.pread(self._usage, 64, 0))))
@@ -202,6 +211,7 @@ class _Disks:
         for line in os.pread(self._file, _BUFFER, 0).splitlines():
             fields = line.split()
             if fields[2] in self._names:
+                # major minor name | reads merged SECTORS ms | writes merged SECTORS ...: columns 5 and 9.
                 read += int(fields[5])
                 written += int(fields[9])
         return float(read * _SECTOR_BYTES), float(written * _SECTOR_BYTES)
@@ -213,6 +223,7 @@ class _Network:
     def __init__(self, file: int, sys: Path) -> None:
         self._file = file
         names = [line.split(b":")[0].strip() for line in os.pread(file, _BUFFER, 0).splitlines()[2:]]
+        # Only hardware has a `device` link: bridges, bonds and veth pairs would count the same bytes again.
         physical = [name for name in names if (sys / "class/net" / os.fsdecode(name) / "device").exists()]
         self._names = frozenset(physical or [name for name in names if name != b"lo"])
         if not self._names:
@@ -220,6 +231,7 @@ class _Network:
 
     def read(self) -> tuple[float | None, ...]:
         received = sent = 0
+        # Two lines of headings; the columns are eight of receive, then eight of transmit, bytes first.
         for line in os.pread(self._file, _BUFFER, 0).splitlines()[2:]:
             name, _, numbers = line.partition(b":")
             if name.strip() in self._names:
@@ -278,6 +290,7 @@ class _Worker:
             if self._statm is not None and self._last_s is not None:
                 rss = float(int(os.pread(self._statm, 256, 0).split()[1]) * _PAGE_BYTES)
                 cpu_s, now_ns = time.clock_gettime(self._clock), time.monotonic_ns()
+                # At least a microsecond, in case two calls see the same moment.
                 cores = max(0.0, cpu_s - self._last_s) / max(1e-6, (now_ns - self._last_ns) * 1e-9)
                 self._last_s, self._last_ns = cpu_s, now_ns
         except (OSError, IndexError, ValueError):

@@ -24,6 +24,7 @@ from aigc_bench.telemetry._nvml_facts import describe as describe
 from aigc_bench.telemetry._nvml_facts import nvml_open as nvml_open
 from aigc_bench.telemetry.base import Source, Value
 
+# NVML_FI_DEV_POWER_INSTANT of nvml.h.
 _POWER_INSTANT_FIELD = 186
 Reader = Callable[[], tuple[float, ...]]
 _WHOLE_GPU_ONLY = message("NVML measures it for the whole GPU, not for a MIG instance")
@@ -84,11 +85,13 @@ class Nvml(Source):
                 reader()
             except NvmlProblem as problem:
                 reason = problem.reason
+                # Any other error (a timeout, a lost GPU) may pass: the reader is kept and queried again.
                 if problem.code in PERMANENT:
                     if probe.fallback_note and reader is probe.readers[0]:
                         self._note(device.uuid, probe.fallback_note[0], f"{reason}; {probe.fallback_note[1]}")
                     continue
             bound = _Bound(device=device.uuid, metrics=probe.metrics, read=reader)
+            # Power is read at random moments, so that it cannot share the grid of the other fast sensors.
             chosen = self._power if "power_w" in probe.metrics else self._slow if probe.is_slow else self._fast
             chosen.append(bound)
             if "energy_j" in probe.metrics:
@@ -189,10 +192,13 @@ def _whole_gpu(library: Any, handle: Any) -> tuple[_Probe, ...]:
         return _Probe(metrics=(metric,), readers=readers, is_slow=slow)
 
     clock, mask = "nvmlDeviceGetClockInfo", ctypes.c_ulonglong
+    # The enforced limit is the least of all in force; the other is only what was set.
     limits = (("nvmlDeviceGetEnforcedPowerLimit",), ("nvmlDeviceGetPowerManagementLimit",))
+    # One bit mask under two names: later drivers renamed the call.
     reasons = (("nvmlDeviceGetCurrentClocksEventReasons",), ("nvmlDeviceGetCurrentClocksThrottleReasons",))
     return (
         _power(library, handle),
+        # Millijoules since the driver was loaded.
         number("energy_j", ("nvmlDeviceGetTotalEnergyConsumption",), per=1000, into=mask),
         _utilization(library, handle),
         number("temperature_c", ("nvmlDeviceGetTemperature", library.NVML_TEMPERATURE_GPU)),
@@ -216,8 +222,10 @@ def _power(library: Any, handle: Any) -> _Probe:
 
     def instant() -> tuple[float, ...]:
         ask_field()
+        # The call succeeds although the field has failed: each field carries a return code of its own.
         if field.nvmlReturn:
             raise NvmlProblem(field.nvmlReturn)
+        # Milliwatts.
         return (field.value.uiVal / 1000,)
 
     average = bind("nvmlDeviceGetPowerUsage", handle, into=ctypes.c_uint())
@@ -258,6 +266,7 @@ class _Processes:
         pids = [process.pid for process in query(library.nvmlDeviceGetComputeRunningProcesses, handle)]
         foreign = [pid for pid in pids if not self._is_ours(pid)]
         hidden = sum(not Path(f"/proc/{pid}").exists() for pid in foreign)
+        # Only one is forgiven: further unknown numbers are other tenants.
         if self.ours is not None and len(foreign) == len(pids) and hidden:
             return (float(len(pids)), float(len(foreign) - 1))
         return (float(len(pids)), float(len(foreign)))
@@ -275,6 +284,7 @@ def _parent_of(pid: int) -> int:
     """Parent process, 0 where there is none to be seen."""
     try:
         with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:  # noqa: PTH123 - a path object costs more than the read
+            # The command's name may hold blanks and parentheses: state and parent stand behind the last one.
             return int(file.read(1024).rpartition(b")")[2].split()[1])
     except (OSError, IndexError, ValueError):
         return 0

@@ -30,6 +30,7 @@ class Rapl(Source):
 
     def open(self) -> None:
         """Open the counters; raises ``SensorAbsent`` with the remedy."""
+        # AMD's counters have this name too; `intel-rapl-mmio:*` would be the same packages a second time.
         folders = sorted(self._powercap.glob("intel-rapl:*")) if self._powercap.is_dir() else []
         if not folders:
             raise SensorAbsent(
@@ -40,6 +41,7 @@ class Rapl(Source):
             name = _name(folder)
             try:
                 self._domains.append(_Domain(folder, name))
+            # Kernels since 2020 let root alone read it: power traces leak secrets (CVE-2020-8694).
             except PermissionError:
                 self._absent[f"energy_j @ {name}"] = message(
                     "readable by root only ({permission_remedy})", permission_remedy=_PERMISSION_REMEDY
@@ -85,6 +87,7 @@ class _Domain:
         except (OSError, ValueError):
             return None
         step_uj = now_uj - self._last_uj
+        # The counter takes the values 0 to the range, so that a wrap is the range and one.
         self._total_uj += step_uj if step_uj >= 0 else step_uj + self._range_uj + 1
         self._last_uj = now_uj
         return self._total_uj / 1e6
