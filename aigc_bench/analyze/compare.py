@@ -164,6 +164,7 @@ def comparability_keys(info: RunInfo) -> dict[str, tuple[Setting | None, bool]]:
     keys: dict[str, tuple[Setting | None, bool]] = {
         "cpu_model": (system.cpu_model, True),
         "num_usable_cores": (system.num_usable_cores, True),
+        # In a container its limit is the memory.
         "memory_bytes": (system.memory_limit_bytes or system.memory_bytes, True),
         "accelerators": (", ".join(sorted(device.name for device in system.accelerators)) or "none", True),
         "power_limits_w": (_details(info, "power_limit_w"), True),
@@ -207,6 +208,7 @@ def _against(base: Run, other: Run, *, base_cases: Mapping[str, CaseAnalysis], f
     is_same_hardware = not any(difference.is_hardware for difference in differing)
     is_same_kernel = is_same_hardware and not any(difference.key == "software.torch" for difference in differing)
     changes = [change for pair in pairs.values() for change in _changes(*pair, is_same_kernel=is_same_kernel)]
+    # Other hardware is a ranking, in which nothing regresses.
     decided = decide(changes, fail_above=fail_above if is_same_hardware else None)
     return RunComparison(
         other=other.info.id,
@@ -221,6 +223,7 @@ def _against(base: Run, other: Run, *, base_cases: Mapping[str, CaseAnalysis], f
 
 
 def _throughput_ratio(changes: Sequence[Change]) -> float | None:
+    # A ratio's logarithm is taken: zero has none.
     ratios = [c.other / c.base for c in changes if c.metric == "throughput" and c.verdict != "invalid" and c.other > 0]
     return geometric_mean(ratios)
 
@@ -259,6 +262,7 @@ def _changes(base: CaseAnalysis, other: CaseAnalysis, *, is_same_kernel: bool) -
     found = conditions(base.scenes, other.scenes, is_same_kernel=is_same_kernel)
     for metric in METRICS.values():
         left, right = base.values(metric.id), other.values(metric.id)
+        # Effects are relative to the base.
         if metric.is_compared and left and right and np.median(left) != 0:
             named = metric_of(metric.id, item=work.item if work else "item")
             both = verdict((*base.reasons_for(metric), *other.reasons_for(metric)))
@@ -313,10 +317,13 @@ def decide(changes: Sequence[Change], *, fail_above: float | None = None) -> lis
 def _decided(change: Change, *, is_discovery: bool, fail_above: float | None) -> Change:
     if change.p is None or change.verdict == "invalid":
         return change
+    # The test cannot separate a slower program from a slower hour of the machine.
     if is_discovery and change.is_machines:
         return change.model_copy(update={"finding": "undecided"})
+    # The rate bounds false discoveries among all changes, p < 0.01 each single one, the floor what is worth a word.
     is_real = is_discovery and change.p < MAX_P and abs(change.effect) > MIN_EFFECT
     if not is_real:
+        # "Same" is only said where an effect of that size, at least 3 %, would have been seen.
         is_blind = change.detectable_effect is None or change.detectable_effect > max(abs(change.effect), 2 * MIN_EFFECT)
         return change.model_copy(update={"finding": "undecided" if is_blind else "same"})
     is_regression = fail_above is not None and math.isfinite(change.loss) and change.loss > fail_above

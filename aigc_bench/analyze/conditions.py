@@ -57,6 +57,7 @@ def _known(base: Sequence[Scene], other: Sequence[Scene], *, probes: Mapping[str
 def _differs(condition: Condition, *, effect: float) -> bool:
     difference = abs(condition.other - condition.base)
     if condition.name == "reference kernel":
+        # A small effect is in doubt already by a small shift of the machine.
         return difference / condition.base > min(MAX_REFERENCE_CHANGE, EXPLAINED * abs(effect))
     return difference > (MAX_STEAL_CHANGE if condition.name == "steal" else MAX_OTHERS_CHANGE)
 

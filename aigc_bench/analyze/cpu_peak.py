@@ -39,5 +39,6 @@ def cpu_peak_flops_per_s(case: Case, system: System, *, threads: int | None = No
     if per_cycle is None:
         return None, is_assumed
     requested = threads or case.threads or system.num_usable_cores
+    # A quota may be a fraction of a core, and below one still runs a thread.
     cores = min(requested, max(1.0, system.num_usable_cores))
     return cores * float(ASSUMED_CLOCK_HZ if is_assumed else clock_hz or 0) * per_cycle, is_assumed

@@ -62,6 +62,7 @@ def drift_corrected(scene: Scene) -> Iterator[Quantity]:
     """Return the throughput that the trial would reach on the machine at the speed of the run's typical reference kernel."""
     shifted, work = shift(scene), scene.trial.work
     if shifted is not None and work is not None:
+        # A kernel slower by the share s means a machine slower by 1 + s.
         yield Quantity(metric="throughput_drift_corrected", value=throughput(work, scene.window) * (1 + shifted))
 
 

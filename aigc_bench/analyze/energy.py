@@ -23,6 +23,7 @@ MAX_GAP_PERIODS = 3.0
 MIN_GAP_S = 0.3
 MAX_INTEGRAL_ERROR = 0.01
 NUM_ERRORS = 3.0
+# About 100 refreshes of a counter, so that an edge is known to about 1 %.
 MIN_COUNTER_WINDOW_S = 10.0
 MIN_IDLE_S = 1.0
 MIN_IDLE_SAMPLES = 5
@@ -65,6 +66,7 @@ def energy_of(counter: Series, power: Series, *, start_s: float, end_s: float, i
     """
     by_counter = counter_energy(counter, start_s=start_s, end_s=end_s)
     by_power = integrated_energy(power, start_s=start_s, end_s=end_s)
+    # The counter comes first: it misses nothing between two readings.
     chosen, source = (by_counter, "counter") if by_counter.value is not None else (by_power, "integration")
     if chosen.value is None:
         blind = not len(counter) and not len(power)
@@ -97,6 +99,7 @@ def counter_energy(counter: Series, *, start_s: float, end_s: float) -> Reckonin
         return Reckoning(None, reasons=("counter_frozen",))
     if refreshes.time_s[0] > start_s or refreshes.time_s[-1] < end_s:
         return Reckoning(None, reasons=("energy_not_bracketed",))
+    # Only the refreshes that bracket the window: a reset elsewhere in the run does not matter.
     near = refreshes.around(start_s, end_s)
     if not mostly_rises(near):
         return Reckoning(None, reasons=("counter_reset",))
@@ -107,6 +110,7 @@ def counter_energy(counter: Series, *, start_s: float, end_s: float) -> Reckonin
 
 def distinct_refreshes(counter: Series) -> Series:
     """The readings at which the counter was first seen with a new value: polling faster than it refreshes adds nothing."""
+    # The moment of the first sight: a refresh lies between it and the reading before, 100 ms at most.
     is_new = np.concatenate(([True], np.diff(counter.value) != 0.0))
     return Series(time_s=counter.time_s[is_new], value=counter.value[is_new])
 
@@ -131,6 +135,7 @@ def unwrapped(counter: Series) -> tuple[Floats, bool]:
     was_reset = False
     for index in falls:
         expected = rate * spans[index]
+        # Five times the usual rate at most: a large range would explain any fall.
         wrapped = [limit + rises[index] for limit in COUNTER_RANGES_J if 0 <= limit + rises[index] <= 5 * expected]
         was_reset = was_reset or not wrapped
         rises[index] = min(wrapped, key=lambda rise: abs(rise - expected)) if wrapped else expected
@@ -151,6 +156,7 @@ def integrated_energy(power: Series, *, start_s: float, end_s: float) -> Reckoni
         return Reckoning(None, inside, ("few_power_samples",))
     near = power.around(start_s, end_s)
     gaps = np.diff(near.time_s)
+    # Random sampling has gaps of up to two periods by itself.
     if gaps.max() > max(MAX_GAP_PERIODS * float(np.median(gaps)), MIN_GAP_S):
         return Reckoning(None, inside, ("power_samples_missing",))
     return Reckoning(integral(power, start_s=start_s, end_s=end_s), inside, error=integral_error(near))
@@ -205,6 +211,7 @@ def idle_power(counter: Series, power: Series, *, start_s: float, end_s: float) 
         return None
     samples = power.between(start_s, end_s)
     if len(samples) >= MIN_IDLE_SAMPLES:
+        # Weighted by time, as the samples are not evenly spaced.
         return trapezoid(samples.value, samples.time_s) / float(samples.time_s[-1] - samples.time_s[0])
     refreshes = distinct_refreshes(counter.between(start_s, end_s)) if len(counter) else counter
     if len(refreshes) < MIN_IDLE_SAMPLES or not mostly_rises(refreshes):
@@ -225,6 +232,7 @@ def total(parts: list[Energy]) -> Energy:
         gross_j=None if None in gross else float(sum(value for value in gross if value is not None)),
         net_j=None if None in net else float(sum(value for value in net if value is not None)),
         idle_w=None if None in idle else float(sum(value for value in idle if value is not None)),
+        # The weakest of the parts says how good the sum is.
         source="integration" if any(part.source == "integration" for part in parts) else parts[0].source,
         num_samples=min(part.num_samples for part in parts),
         reasons=reasons,

@@ -17,6 +17,7 @@ from aigc_bench.data.reasons import BadSampleError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+# 25 ms at 16 kHz as in Whisper, 1,024 samples at 22,050 Hz as in Tacotron 2 and HiFi-GAN.
 FFT_SIZES = {16_000: 400, 22_050: 1024, 24_000: 1024, 32_000: 1024, 44_100: 2048, 48_000: 2048}
 FORMATS = {b"RIFF": "WAV", b"RIFX": "WAV", b"RF64": "WAV", b"fLaC": "FLAC", b"OggS": "OGG"}
 """What a file may hold, by its first four bytes; the suffix of its name is ignored."""
@@ -89,6 +90,7 @@ def _refuse_unknown(data: bytes) -> None:
         raise BadSampleError(
             message("no recording of a known format ({formats})", formats=", ".join(dict.fromkeys(FORMATS.values())))
         )
+    # The size in the header leaves out its own eight bytes; some writers count them in, hence the tolerance.
     stated = 8 + int.from_bytes(data[4:8], "little")
     if data[:4] == b"RIFF" and len(data) + 8 < stated < 0x7FFF0000:
         raise BadSampleError(message("cut short: {num_data:,} bytes of {stated:,}", num_data=len(data), stated=stated))
@@ -101,6 +103,7 @@ def resampled(wave: NDArray[np.float32], *, rate: int, wanted: int, limit: int) 
     from scipy.signal import resample_poly
 
     shared = math.gcd(rate, wanted)
+    # The rest of a long recording would be resampled for nothing.
     needed = wave[: math.ceil(limit * rate / wanted) + 1]
     made: NDArray[np.float32] = resample_poly(needed, wanted // shared, rate // shared)
     return made
@@ -115,9 +118,11 @@ def log_mel(wave: NDArray[np.float32], intake: AudioIntake) -> NDArray[np.float3
     size = FFT_SIZES.get(intake.sampling_rate, 1024)
     padded = np.pad(wave, (size // 2, size // 2 + intake.num_frames * intake.hop))
     windows = np.lib.stride_tricks.sliding_window_view(padded, size)[:: intake.hop][: intake.num_frames]
+    # The periodic Hann window: the symmetric one of a sample more, without its last.
     power = np.abs(np.fft.rfft(windows * np.hanning(size + 1)[:-1].astype(np.float32), axis=1)) ** 2
     mels = _filters(intake.num_mels, size, intake.sampling_rate) @ power.T
     logs = np.log10(np.maximum(mels, _FLOOR))
+    # Eight decades of power: nothing is more than 80 dB below the loudest, as in Whisper.
     logs = np.maximum(logs, logs.max() - 8.0)
     made: NDArray[np.float32] = ((logs - logs.mean()) / (logs.std() + 1e-6)).astype(np.float32)
     return made

@@ -89,6 +89,7 @@ class Batches(IterableDataset):  # type: ignore[type-arg]
                 torch.from_numpy(np.stack([next(stream) for _ in range(request.batch_size)]))
                 for request, stream in zip(recipe.requests, streams, strict=True)
             )
+            # With the batch, because in a loader process this is the only way back to the trial.
             skipped = tuple((modality, one) for modality, found in skips.items() for one in found)
             for found in skips.values():
                 found.clear()
@@ -98,6 +99,7 @@ class Batches(IterableDataset):  # type: ignore[type-arg]
 def _samples(intake: Intake, recipe: Recipe, *, shard: Shard, stream: int, skips: list[SkippedSample]) -> Iterator[NDArray[Any]]:
     """Yield samples of one request; two requests of one modality read in different orders."""
     mine = recipe.sources[intake.modality].units[intake.modality]
+    # A prime, so that streams of neighbouring seeds do not coincide.
     units = epochs(mine, seed=recipe.seed + 7919 * stream, shard=shard)
     is_cold = recipe.cache == "cold"
     if isinstance(intake, TextIntake):
@@ -121,18 +123,23 @@ def open_loader(recipe: Recipe, *, num_workers: int, pin_memory: bool) -> Loader
 
     def free(worker: int) -> None:
         if cores is not None:
+            # A forked worker inherits the binding of the thread that forked it.
             os.sched_setaffinity(0, cores)
 
     if num_workers:
+        # The library's threads do not survive a fork, and each process reads a shard of its own anyway.
         os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    # A DataLoader names its processes in private attributes only.
     before = {child.pid for child in multiprocessing.active_children()}
     loader = DataLoader(
         Batches(recipe),
+        # The dataset yields whole batches: nothing is left to collate.
         batch_size=None,
         num_workers=num_workers,
         worker_init_fn=free,
         prefetch_factor=PREFETCHED if num_workers else None,
         pin_memory=pin_memory,
+        # Shares what is imported and the tokenizers; the workers never touch the device whose context they inherit.
         multiprocessing_context="fork" if num_workers else None,
     )
     batches: Iterator[Batch] = iter(loader)

@@ -11,6 +11,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+# zlib's default.
 PNG_LEVEL = 6
 _IMAGE_FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP"}
 
@@ -60,8 +61,10 @@ def encode_video(frames: NDArray[np.uint8], *, fps: int, note: str | None = None
         stream = container.add_stream("libx264", rate=fps)
         stream.height, stream.width = frames.shape[1:3]
         stream.pix_fmt = "yuv420p"
+        # The defaults of libx264, stated because builds of FFmpeg may change them.
         stream.options = {"preset": "medium", "crf": "23"}
         for pixels in frames:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")))
+        # The frames that the encoder still holds back.
         container.mux(stream.encode())
     return buffer.getvalue()

@@ -90,6 +90,7 @@ def find_files(root: Path | str) -> DataFiles:
             folders.append(SkippedSample(name=name, reason=problem or ""))
             continue
         suffix = _suffix(path)
+        # A .tar holds images.
         mine = found.setdefault(EXTENSIONS.get(suffix, "image"), _Found())
         if status is None:
             mine.skipped.append(SkippedSample(name=name, reason=problem or ""))
@@ -130,6 +131,7 @@ def _place(root: Path | str) -> Path:
             raise UsageError(
                 message("--data {said}: {problem}.", said=said, problem=problem), message("Give a folder or a file.")
             ) from None
+    # A link whose own path is UTF-8 may lead to one that is not: then the link's is recorded.
     for place in (resolved, folder.absolute()):
         if _is_utf8(place):
             return place
@@ -156,6 +158,7 @@ def _nothing_to_read(root: Path | str, skipped: Sequence[SkippedSample]) -> Usag
 def _entries(folder: Path) -> Iterator[Entry]:
     if folder.is_dir():
         for entry in walk(str(folder), _SUFFIXES):
+            # LibriSpeech's transcripts lie among the recordings.
             if entry.is_folder or not entry.path.endswith(".trans.txt"):
                 yield entry
     elif _suffix(str(folder)) in _SUFFIXES:

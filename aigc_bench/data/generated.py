@@ -47,8 +47,10 @@ def generated_folder(modality: Modality) -> Path:
     with tempfile.TemporaryDirectory(dir=folder.parent) as draft:
         write_files(modality, Path(draft) / modality, count=NUM_FILES[modality])
         try:
+            # One rename, so that a run which starts meanwhile sees a whole folder or none.
             (Path(draft) / modality).rename(folder)
         except OSError:
+            # Another process was first, with the same files.
             if not folder.is_dir():
                 raise
     return folder
@@ -130,6 +132,7 @@ def pink_images(seed: int, *, size: tuple[int, int] = IMAGE_SIZE) -> Iterator[ND
 
 def _pink_field(draw: np.random.Generator, side: int) -> NDArray[np.float32]:
     frequency = np.hypot(np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side)[None])
+    # No constant part: the mean is set afterwards.
     frequency[0, 0] = np.inf
     spectrum = np.exp(2j * np.pi * draw.random(frequency.shape)) / frequency
     field = np.fft.irfft2(spectrum, (side, side))
@@ -160,8 +163,10 @@ def speech(seed: int, *, rate: int = AUDIO_RATE) -> Iterator[NDArray[np.float32]
             times = np.arange(length) / rate
             glide = pitch * (1 + draw.normal(0, 0.08) * times / times[-1])
             phase = np.cumsum(glide) / rate % 1
+            # A sawtooth for three syllables of four; the others are noise alone, as unvoiced sounds are.
             source = (2 * phase - 1) * (draw.random() < 0.75) + draw.normal(0, 0.08, length)
             for formant in (draw.uniform(300, 800), draw.uniform(900, 2200), draw.uniform(2300, 3200)):
+                # A resonance of 90 Hz bandwidth: two poles at radius exp(-pi B / rate).
                 radius = np.exp(-np.pi * 90 / rate)
                 source = lfilter([1 - radius], [1, -2 * radius * np.cos(2 * np.pi * formant / rate), radius**2], source)
             parts.append(source / (np.abs(source).max() + 1e-9) * np.hanning(length) * draw.uniform(0.2, 0.9))
@@ -184,6 +189,7 @@ def _videos(seed: int, suffix: str) -> Iterator[tuple[str, bytes]]:
 
     height, width = VIDEO_SIZE
     for still in pink_images(seed, size=(height + VIDEO_FRAMES, width + VIDEO_FRAMES)):
+        # Down and to the right by a pixel a frame.
         frames = np.stack([still[at : at + height, at : at + width] for at in range(VIDEO_FRAMES)])
         yield "clip-{number:05d}" + suffix, encode_video(frames, fps=VIDEO_FPS)
 

@@ -87,11 +87,13 @@ def _cropped(data: bytes, intake: ImageIntake) -> Image.Image:
     with _opened(data) as image:
         mode = "L" if intake.channels == 1 else "RGB"
         wanted = (round(intake.width / CROP_SHARE), round(intake.height / CROP_SHARE))
+        # A JPEG is then decoded at the smallest of 1/1, 1/2, 1/4, 1/8 that is large enough; other formats ignore it.
         image.draft(mode, wanted)
         width, height = image.size
         scale = max(wanted[0] / width, wanted[1] / height)
         half = (intake.width / scale / 2, intake.height / scale / 2)
         box = (width / 2 - half[0], height / 2 - half[1], width / 2 + half[0], height / 2 + half[1])
+        # Crop and resize in one pass: the box is in fractions of pixels.
         return image.convert(mode).resize((intake.width, intake.height), Image.Resampling.BILINEAR, box=box)
 
 

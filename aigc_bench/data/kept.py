@@ -13,6 +13,7 @@ from aigc_bench.core.user_folders import cache_home
 from aigc_bench.data.regular import open_file
 
 T = TypeVar("T")
+# What is kept here is far smaller: a larger file is not ours, and is not read into memory.
 _MAX_BYTES = 1 << 26
 
 
@@ -40,6 +41,7 @@ def keep(file: Path, data: bytes) -> None:
             with os.fdopen(handle, "wb") as opened:
                 opened.write(data)
                 opened.flush()
+                # Without it a crash may leave the new name on an empty file.
                 os.fsync(opened.fileno())
             Path(draft).replace(file)
         except BaseException:

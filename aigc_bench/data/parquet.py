@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
 COLUMN = "text"
+# Row groups come in random order over all files of an epoch, so that several footers are in use.
 _FOOTERS = 16
 _footers: dict[tuple[str, int, int, int], pq.FileMetaData] = {}
 _ROWS = 32
@@ -69,6 +70,7 @@ def _opened(path: str) -> Iterator[pq.ParquetFile]:
         key = (path, status.st_size, status.st_mtime_ns, status.st_ino)
         with pq.ParquetFile(file, metadata=_footers.get(key)) as table:
             if key not in _footers and len(_footers) >= _FOOTERS:
+                # The oldest: dictionaries keep the order of insertion.
                 del _footers[next(iter(_footers))]
             _footers[key] = table.metadata
             yield table

@@ -13,6 +13,7 @@ import json
 import secrets
 
 SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
+# Drawn anew in each process: the signature costs what a real one costs, and vouches for nothing.
 _KEY = secrets.token_bytes(32)
 
 

@@ -60,6 +60,7 @@ def epochs(units: Sequence[Unit], *, seed: int, shard: Shard) -> Iterator[Unit]:
     """
     is_shared = len(units) < shard.count
     for epoch in range(1 << 62):
+        # A text as seed is hashed by SHA-512, the same in every process; hash() of a text is not.
         draw = random.Random(f"{seed}/{epoch}/{shard.index if is_shared else 0}")
         order = list(range(len(units)))
         draw.shuffle(order)

@@ -32,6 +32,7 @@ def reason_of(problem: Exception) -> str:
     if isinstance(stated, str) and stated:
         return shown(stated[0].lower() + stated[1:], limit=REASON_CHARS)
     text = _OBJECT.sub("the data", (str(problem).strip().splitlines() or [""])[0])
+    # The text of a KeyError is the key alone, which says nothing to a user.
     if not text or isinstance(problem, LookupError):
         return message("cannot be decoded ({type})", type=type(problem).__name__)
     return shown(message("cannot be decoded: {text}", text=text), limit=REASON_CHARS)

@@ -76,6 +76,7 @@ def walk(root: str, suffixes: frozenset[str]) -> Iterator[Entry]:
         if {entry.name for entry in entries} >= _OF_A_RUN:
             yield Entry(folder, None, message("a run of aigc-bench is no data"), is_folder=True)
             continue
+        # A stack, filled in reverse: folders come out sorted.
         waiting += [entry.path for entry in reversed(entries) if entry.is_dir(follow_symlinks=False)]
         for entry in entries:
             is_known = os.path.splitext(entry.name)[1].lower() in suffixes  # noqa: PTH122 - a million Path objects are slow

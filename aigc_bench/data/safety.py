@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 NUM_WORDS, NUM_HASHES = 1_000, 100_000
 MAX_DISTANCE = 4
 """Differing bits of two 64-bit hashes that still count as the same picture."""
+# Eight of these in a row make no word, so that no product is held back by chance.
 _DRAWN_FROM = "qxzjvkw"
 
 

@@ -23,6 +23,7 @@ from aigc_bench.data.text import documents
 from aigc_bench.data.video import check_video
 
 FULL_LIMIT = 4_000
+# Raised when a check changes; the libraries' versions follow by themselves.
 _VERSION = 2
 _DECODERS = ("aigc-bench", "pillow", "soundfile", "av", "pyarrow")
 _CHECKS: Mapping[Modality, Callable[[bytes], None]] = {"image": check_image, "audio": check_audio, "video": check_video}
@@ -44,6 +45,7 @@ def screen(files: DataFiles, modality: Modality) -> tuple[SkippedSample, ...]:
 
 def _looked_at(files: DataFiles, modality: Modality) -> tuple[SkippedSample, ...]:
     units = files.units[modality]
+    # A fixed seed: the findings of a data set do not depend on the run.
     chosen = units if len(units) <= FULL_LIMIT else random.Random(0).sample(units, FULL_LIMIT)
     skips: list[SkippedSample] = []
     num_good = 0

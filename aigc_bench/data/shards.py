@@ -29,6 +29,7 @@ def members(path: str, *, name: str, suffixes: frozenset[str]) -> tuple[list[Spa
     skipped: list[SkippedSample] = []
     size, at = 0, 0
     try:
+        # "r:" takes uncompressed archives only, whose members lie at fixed offsets and can be read in any order.
         with _Bounded(io.FileIO(open_regular(path))) as file, tarfile.open(fileobj=file, mode="r:") as shard:
             size = os.fstat(file.fileno()).st_size
             for member in _forward(shard):
@@ -36,6 +37,7 @@ def members(path: str, *, name: str, suffixes: frozenset[str]) -> tuple[list[Spa
                 if PurePosixPath(member.name).suffix.lower() not in suffixes or member.isdir():
                     continue
                 label = f"{name}:{shown(member.name)}"
+                # A tar may hold a name twice.
                 label = label if label not in spans else f"{label}@{member.offset}"
                 fault = _fault(member, size=size)
                 if fault is None:

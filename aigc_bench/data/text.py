@@ -100,6 +100,7 @@ def _checked(value: object) -> str:
     if len(value) > MAX_LINE_BYTES:
         raise BadSampleError(message("a text longer than the limit of {limit} MiB", limit=MAX_LINE_BYTES >> 20))
     try:
+        # CPython knows whether a text is ASCII; only other texts are encoded for the check.
         value.isascii() or value.encode()
     except UnicodeEncodeError:
         raise BadSampleError(message("half a surrogate pair, which is no Unicode text")) from None
@@ -129,6 +130,7 @@ def _json_texts(unit: Unit, bad: _BadLines, *, is_cold: bool) -> Iterator[str]:
 def _json_text(line: bytes) -> str:
     if len(line) > MAX_LINE_BYTES:
         raise BadSampleError(message("a line longer than the limit of {limit} MiB", limit=MAX_LINE_BYTES >> 20))
+    # Joined files have a byte-order mark in the middle, too.
     text = line.decode("utf-8-sig")
     try:
         found = json.loads(text)
@@ -144,6 +146,7 @@ def _lines(unit: Unit, *, is_cold: bool) -> Iterator[tuple[int, bytes]]:
     with open_file(unit.path, buffering=1 << 16) as file:
         _size(file, unit)
         if unit.start:
+            # One byte back: a line that begins right at the unit's start is known by the break before it.
             file.seek(unit.start - 1)
             if not file.readline(unit.end - unit.start).endswith(b"\n"):
                 return  # of a line that began before the unit and ends behind it
@@ -220,6 +223,7 @@ def _paragraph_end(data: bytes, at: int) -> int:
 def _character_start(data: bytes, at: int) -> int:
     """The first place from ``at`` on that is not inside a UTF-8 character (of four bytes at most)."""
     for place in range(at, min(at + 3, len(data))):
+        # Bytes inside a character are 10xxxxxx.
         if data[place] & 0xC0 != 0x80:
             return place
     return min(at + 3, len(data)) if at < len(data) else at
@@ -235,6 +239,7 @@ def token_samples(texts: Iterator[str], tokenizer: Tokenizer, intake: TextIntake
         while len(held) - at >= want:
             ids = np.array(held[at : at + want], dtype=np.int64)
             at += want
+            # Ids below `low` are the model's special tokens; the remainder keeps a larger vocabulary's ids in range.
             ids = intake.low + ids % (intake.vocab_size - intake.low)
             yield ids if intake.closing is None else np.append(ids, intake.closing)
         held = held[at:]

@@ -62,6 +62,7 @@ class Letters:
 
 def trained(units: Sequence[Unit], *, vocab_size: int, sha256: str) -> Tokenizer:
     """The tokenizer of this data with at most ``vocab_size`` ids; trained now if it is not in the cache."""
+    # Byte-level BPE spends 256 ids on the bytes: with so few left it could join hardly anything.
     if vocab_size <= _BYTES + 64:
         counts = Counter("".join(_sample(units, 100_000)).lower())
         return Letters(ids={letter: index for index, (letter, _) in enumerate(counts.most_common(vocab_size))})

@@ -80,14 +80,18 @@ class Attempts:
     def _attempt(self, request: TrialRequest) -> tuple[TrialResult, str | None]:
         """Run one process for the trial; return its result and the reason for another attempt, if any."""
         started_s = self._clock.now_s()
+        # The counter is the machine's: a kill of another process in this time counts as the worker's.
         kills_before = _num_oom_kills()
+        # What the sampler and the worker write from here on belongs to this trial.
         offset, log_offset = _size(self._spool), _size(self._log)
+        # The energy counters right before and after, between which the window's edges are interpolated.
         self._sampler.edge()
         outcome = self._launcher.run(
             request, is_forked=is_forked(request.case), on_started=self._sampler.watch, on_stage=self._report_stage
         )
         self._sampler.watch(None)
         self._sampler.edge()
+        # The gate reads the spool, so what the sampler still holds must be in it.
         self._sampler.flush()
         if outcome.trial is not None:
             is_spoiled = gate.is_spoiled(self._spool, offset=offset, trial=outcome.trial)

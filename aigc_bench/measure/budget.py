@@ -14,6 +14,7 @@ from aigc_bench.measure.stopping import MIN_STEPS, StoppingRule, stopping_rule
 
 WANTED_TRIALS = 3
 """Windows shrink until this number of trials of each case fits: a spread over trials is worth more than a long window."""
+# Below a tenth a window says too little: trials are left out instead.
 SMALLEST_SCALE = 0.1
 
 
@@ -25,6 +26,7 @@ def window_scale(cases: Sequence[Case], *, level: str, budget_s: float | None) -
     trials = min(WANTED_TRIALS, rules[0].num_trials)
     fixed_s = sum(process_s(case) for case in cases)
     full_s = sum(expected_trial_s(rule, case=case) for rule, case in zip(rules, cases, strict=True)) - fixed_s
+    # Starting and building do not shrink with the window.
     available_s = budget_s / trials - fixed_s
     return max(SMALLEST_SCALE, min(1.0, available_s / full_s))
 

@@ -23,6 +23,7 @@ class Clock:
     @classmethod
     def start(cls, *, not_before_s: float = 0.0) -> Clock:
         """Anchor a new clock at this moment, or just behind ``not_before_s`` where the system's clock was set back beyond it."""
+        # The system's clock is read between two readings of the other: the anchor errs by half their distance at most.
         before_ns = time.monotonic_ns()
         unix_s = time.time()
         after_ns = time.monotonic_ns()

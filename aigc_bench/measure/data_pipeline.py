@@ -109,6 +109,7 @@ class DataPipeline:
             num_ranks=ranks.size,
             cache=self._pipeline.cache,
         )
+        # Only pinned memory is copied to a device without the host waiting.
         return open_loader(recipe, num_workers=self._num_workers, pin_memory=self._setup.device.type == "cuda")
 
     def _settle_cache(self) -> None:
@@ -147,10 +148,12 @@ class DataPipeline:
             self._model.begin(self._step)
         self._counters.num_batches += 1
         for modality, one in batch.skipped:
+            # A bad sample comes again with each epoch and counts once.
             self._sources[modality].skipped.setdefault(one.name, one)
 
     def _postprocess(self, repeat: int) -> None:
         assert self._outlet is not None, "a stage that is there has its outlet"
+        # Outside the count: a host that waits for a device in a busy loop does no work.
         self._backend.synchronize()
         with self._counted(POSTPROCESS):
             values = _on_host(self._outlet)
@@ -161,6 +164,7 @@ class DataPipeline:
     @contextlib.contextmanager
     def _counted(self, stage: str) -> Iterator[None]:
         """Count the CPU time of what is done here, on all the cores that this process could use before its threads were bound."""
+        # Of all threads of the process, those of an encoder included.
         before_s = time.process_time()
         with on_cores(self._cores):
             yield
@@ -181,6 +185,7 @@ class DataPipeline:
 
     def _use(self) -> PipelineUse:
         counters, now = self._counters, self._workers_cpu_s()
+        # A worker that has ended took its clock along: then the sum is unknown, not smaller.
         spent = [now[pid] - before_s for pid, before_s in counters.workers_cpu_s.items() if pid in now]
         is_known = self._num_workers == 0 or len(spent) == self._num_workers
         return PipelineUse(
@@ -218,6 +223,7 @@ class DataPipeline:
 
     def close(self) -> PipelineUse | None:
         """End the loader's processes and return what the window cost and read."""
+        # The DataLoader's iterator ends its processes when it is collected.
         self._loader = None
         return self._used
 
@@ -268,6 +274,7 @@ def _on_host(outlet: Outlet) -> Any:
     if outlet.modality == "audio":
         return value.float().cpu().numpy()
     pixels = ((value.float() - outlet.low) * (255 / (outlet.high - outlet.low))).clamp(0, 255).round().to(torch.uint8)
+    # Grey to RGB, as the encoders and the filter want it.
     if pixels.shape[1] == 1:
         pixels = pixels.expand(-1, 3, *pixels.shape[2:])
     last = (0, *range(2, pixels.dim()), 1)

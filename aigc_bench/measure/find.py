@@ -22,6 +22,7 @@ FINE = 16
 """Up to this batch the answer is exact, beyond it within a sixteenth."""
 HEADROOM = 0.9
 """Share of the available memory that a trial may take."""
+# For what grows faster than the line, as allocators that round up do.
 STRAIGHT_LINE_MARGIN = 1.05
 LEAST_STEPS = 8
 """Steps that a trial takes at least, warm-up included: longer ones than the timeout allows are not tried."""
@@ -72,6 +73,7 @@ class BatchSearch:
     ) -> None:
         """Cases that differ in their batch size only are one search. ``available`` is the memory that a CPU trial may take."""
         templates = dict.fromkeys(case.model_copy(update={"batch_size": 1}).id for case in cases)
+        # Reversed, so that of several cases the first stays.
         first = {case.model_copy(update={"batch_size": 1}).id: case for case in reversed(cases)}
         self._hunts = [_Hunt(template=first[name]) for name in templates]
         self._max_latency_s = max_latency_s

@@ -32,6 +32,7 @@ def main() -> None:
     die_with_parent(int(sys.argv[1]))
     server_pid = os.getpid()
     start_ns = time.perf_counter_ns()
+    # Imports take all cores; the workers bind their threads themselves.
     with unbound():
         from aigc_bench.measure import trial
 
@@ -47,12 +48,14 @@ def main() -> None:
         request = TrialRequest.model_validate_json(line)
         pid = _fork(partial(_run_child, request, trial_module=trial, server_pid=server_pid))
         _, status = os.waitpid(pid, 0)
+        # A worker that was killed in the middle of a line leaves it open, and the next message would be lost with it.
         sys.stdout.buffer.write(b"\n")
         _say({"event": "exit", "code": os.waitstatus_to_exitcode(status)})
 
 
 def _fork(run: Callable[[], object]) -> int:
     """Fork a worker and tell its process number before it does anything: one that is stopped at its start can be killed by it."""
+    # The child reads until the other end closes: it starts when its number is known, even if the server dies.
     gate, latch = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -71,6 +74,7 @@ def _run_child(request: TrialRequest, *, trial_module: object, server_pid: int) 
     code = 1
     try:
         die_with_parent(server_pid)
+        # The requests behind this one are the server's to read.
         sys.stdin.close()
         serve(request, trial_module=trial_module, import_s=0.0)
         code = 0

@@ -21,6 +21,7 @@ _STACKED_DISK = re.compile(r"(loop|ram|zram|dm-|md|sr|fd|nbd)\d")
 def text(file: Path) -> str | None:
     """A file's content without the white space around it; ``None`` where it is empty or cannot be read."""
     try:
+        # Files of the device tree end in a zero byte.
         return file.read_text(errors="replace").strip().strip("\0") or None
     except OSError:
         return None
@@ -44,6 +45,7 @@ def memory_bytes() -> int:
 
 def host_id() -> str:
     """Return twelve hexadecimal digits that identify this machine without naming it: a hash of the name."""
+    # machine-id(5) is not to be published as it is.
     identity = text(Path("/etc/machine-id")) or text(SYS / "class/dmi/id/product_uuid") or platform.node()
     return hashlib.sha256(f"aigc-bench {identity}".encode()).hexdigest()[:12]
 
@@ -132,6 +134,7 @@ def storage(folder: Path) -> dict[str, Setting | None]:
     usage = shutil.disk_usage(folder)
     source, kind = mount_of(folder)
     disk = _physical_disk(source)
+    # Hypervisors leave the flag at its default, 1, whatever the disk is.
     is_virtual = disk is not None and disk.startswith(("vd", "xvd"))
     rotational = text(SYS / "block" / disk / "queue/rotational") if disk and not is_virtual else None
     return {
@@ -148,6 +151,7 @@ def mount_of(folder: Path) -> tuple[str | None, str | None]:
     best: tuple[str, str | None, str | None] = ("", None, None)
     for line in (text(PROC / "mounts") or "").splitlines():
         device, point, kind = line.split()[:3]
+        # The longest mount point; of two mounts on one, the later covers the earlier.
         if folder.resolve().is_relative_to(point) and len(point) >= len(best[0]):
             best = (point, device, kind)
     return best[1], best[2]
@@ -168,6 +172,7 @@ def _physical_disk(device: str | None) -> str | None:
 
 def network_bits_per_s() -> int | None:
     """Rate of the fastest link that is up, as its driver states it; virtual ones state none."""
+    # Mbit/s; -1 where the driver does not know.
     rates = [int(rate) for rate in _link_rates() if rate.isdigit()]
     return max(rates) * 1_000_000 if rates else None
 

@@ -97,6 +97,7 @@ class _Child:
                 if message is not None:
                     return message
                 continue
+            # A result is one line of up to megabytes in pieces of 64 KiB: what was searched is not searched again.
             searched = len(self._buffer)
             if not self._selector.select(timeout=max(0.0, until - time.monotonic())):
                 return None
@@ -134,11 +135,13 @@ class Launcher:
     def prepare(self) -> None:
         """Start the fork server, if any trial will need it, and wait until it has imported everything."""
         if self._imports is not None:
+            # A server that dies while it imports is started again for the first trial, whose failure then says why.
             with contextlib.suppress(EOFError):
                 self._fork_server().hear(until=time.monotonic() + IMPORT_LIMIT_S)
 
     def run(self, request: TrialRequest, *, is_forked: bool, on_started: OnStarted, on_stage: OnStage) -> Outcome:
         """Run one trial to its end; returns even where the process crashes or hangs."""
+        # Before the process starts, so that a hanging import counts.
         until = time.monotonic() + request.case.timeout_s
         child = self._fork_server() if is_forked else self._spawn()
         self._trial_pid = None if is_forked else child.process.pid
@@ -177,7 +180,9 @@ class Launcher:
                 on_stage(str(message["stage"]))
             elif message["event"] == "result":
                 result = TrialResult.model_validate(message["trial"])
+                # The trial is done: from here on only the worker's exit is waited for, not the rest of its timeout.
                 until = time.monotonic() + LAST_WORDS_S
+                # A spawned worker just ends after its result; of a forked one the server reports the exit.
                 if not is_forked:
                     return Outcome(kind="result", trial=result, pid=self._trial_pid)
             elif message["event"] == "exit":
@@ -215,6 +220,7 @@ class Launcher:
 
     def _kill_trial(self) -> None:
         if self._trial_pid is not None:
+            # Gone already, or its number belongs to another user's process by now.
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(self._trial_pid, signal.SIGKILL)
 

@@ -52,6 +52,7 @@ def own_profile(
         for mode, batch_size, engine in itertools.product(dict.fromkeys(modes), dict.fromkeys(batch_sizes), dict.fromkeys(engines))
     )
     for case in cases:
+        # Now rather than in the first trial: a wrong setting is the user's mistake.
         registry.load("workloads", case.workload).validate(case)
     return Profile(name=resolved.preset.lower(), title=message("Your model {what}", what=what), level="quick", cases=cases)
 

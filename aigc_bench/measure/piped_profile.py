@@ -50,4 +50,5 @@ def piped(profile: Profile, pipelines: Sequence[Pipeline]) -> Profile:
             message("--data: no case of profile {name!r} reads {kinds}.", name=profile.name, kinds=kinds),
             message("See `aigc-bench list workloads`."),
         )
+    # By id, since several pipelines leave a case without one as it is.
     return profile.model_copy(update={"cases": tuple({case.id: case for case in cases}.values())})

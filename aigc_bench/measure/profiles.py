@@ -68,6 +68,7 @@ class Profile(Record):
     @property
     def hash(self) -> str:
         """sha256 of the level and the cases."""
+        # Title, order of keys and comments of the file do not count: two profiles that measure the same are the same.
         content = {"level": self.level, "cases": [case.model_dump(mode="json") for case in self.cases]}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
@@ -84,7 +85,9 @@ def _as_seconds(value: object) -> object:
 
 
 _OneOrMore = BeforeValidator(_as_tuple)
+# Strict, because pydantic would take true for 1 and "8" for 8.
 _Count = Annotated[int, Field(ge=1, strict=True)]
+# torch.Generator takes signed 64-bit seeds.
 _Seed = Annotated[int, Field(ge=0, lt=2**63, strict=True)]
 _Flag = Annotated[bool, Field(strict=True)]
 
@@ -188,11 +191,13 @@ def _expand_all(written: _ProfileFile) -> tuple[list[Case], list[str]]:
         for case_id, count in counts.items()
         if count > 1
     ]
+    # A mistake shows once in each mode.
     return cases, list(dict.fromkeys(problems))
 
 
 def _expand(table: _CaseTable, *, defaults: _Defaults, mode: Mode) -> Iterator[Case]:
     """The product of a table's lists for one mode, later keys varying fastest."""
+    # Later layers win.
     layers = (defaults, getattr(defaults, mode), table, getattr(table, mode))
     chosen: dict[str, Any] = {}
     settings: dict[str, tuple[Setting, ...]] = {}
@@ -318,6 +323,7 @@ def new_profile(name: str, *, source: str | Path = "smoke", out: Path | str | No
     text = re.sub(r"^name\s*=.*$", f'name = "{name}"', original.read_text(encoding="utf-8"), count=1, flags=re.MULTILINE)
     file.parent.mkdir(parents=True, exist_ok=True)
     try:
+        # "x" fails where the file exists, without a moment between the check and the writing.
         with file.open("x", encoding="utf-8") as handle:
             handle.write(text)
     except FileExistsError:

@@ -41,7 +41,9 @@ ALLOWED_ERROR: Mapping[Precision, float] = {"fp32": 1e-3, "tf32": 0.02, "fp16": 
 layers of a deep model."""
 MAX_REPEATS = 2
 """Repeats of a stage that are checked: the first decode step and one that reads what it wrote."""
+# Stands for infinity and NaN, which JSON does not have.
 ENDLESS = 1e9
+# Equal images have an infinite one; 150 dB is about where fp32 rounding lies.
 MAX_PSNR_DB = 150.0
 TIE_WIDTH = 4.0
 """How wide a near-tie is, in allowed errors of the root mean square of a position's logits: some err by a few times the mean."""
@@ -96,6 +98,7 @@ def _hook(module: torch.nn.Module, *, index: int, calls: list[Call], hooks: cont
     pending: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
 
     def before(_: Any, args: tuple[Any, ...], keys: dict[str, Any]) -> None:
+        # Copies before the call, since modules write into their caches and some into their inputs.
         pending[:] = [(mapped(args, torch.Tensor.clone), mapped(keys, torch.Tensor.clone))]
 
     def after(_: Any, args: tuple[Any, ...], keys: dict[str, Any], output: Any) -> None:
@@ -121,6 +124,7 @@ def compare(calls: Sequence[Call], references: Sequence[torch.nn.Module], *, lim
             duration_s=time.perf_counter() - started,
         )
     worst: dict[str, float] = {}
+    # In the order of the calls: a reference with a cache needs them all, one after the other.
     with torch.inference_mode(), exact_kernels():
         for call in calls:
             args, keys = mapped(call.args, _widened), mapped(call.keys, _widened)
@@ -150,6 +154,7 @@ def _differences(output: torch.Tensor, wanted: torch.Tensor, *, limit: float, is
     """Return relative error, share of right tokens of logits, PSNR of images. Another shape or a NaN is an infinite error."""
     if output.shape != wanted.shape:
         return {"relative_error": ENDLESS}
+    # A reference of zeros allows the absolute error only.
     scale = float(wanted.norm())
     error = float((output - wanted).norm()) / scale if scale > 0 else float((output - wanted).norm())
     found = {"relative_error": error if math.isfinite(error) else ENDLESS}
@@ -163,6 +168,7 @@ def _differences(output: torch.Tensor, wanted: torch.Tensor, *, limit: float, is
 def _token_agreement(output: torch.Tensor, wanted: torch.Tensor, *, limit: float) -> dict[str, float]:
     """Shares of the positions whose greedy token is the reference's, and is that or near-tied with it; logits ``[..., vocab]``."""
     chosen, best = output.argmax(dim=-1, keepdim=True), wanted.argmax(dim=-1, keepdim=True)
+    # [..., 1]: how far the reference puts its own token above the one that was chosen.
     lead = wanted.gather(-1, best) - wanted.gather(-1, chosen)
     width = TIE_WIDTH * limit * wanted.square().mean(dim=-1, keepdim=True).sqrt()
     return {
@@ -173,6 +179,7 @@ def _token_agreement(output: torch.Tensor, wanted: torch.Tensor, *, limit: float
 
 def _worst_psnr(output: torch.Tensor, wanted: torch.Tensor) -> float:
     """The least PSNR of any image or video of a batch, in dB; pixels in [0, 1]."""
+    # The worst of the batch: one image, or one video with all its frames.
     mean_square = float((output - wanted).square().flatten(1).mean(dim=1).max())
     if not math.isfinite(mean_square):
         return 0.0
@@ -215,9 +222,11 @@ def _first_line(error: Exception) -> str:
 
 def learns(program: Program, run: Callable[[], None], *, step_s: float, seed: int, ranks: Ranks, started: float) -> Quality:
     """Repeat the program's first batch; every loss must stay finite and their sum fall. ``run`` does one step of batch 0."""
+    # Fewer for slow steps, but at least three; all ranks must make the same number.
     num_steps = ranks.agree(max(3, min(LEARNING_STEPS, int(LEARNING_S / max(step_s, 1e-6)))))
     history: list[Mapping[str, float]] = []
     for _ in range(num_steps):
+        # The same dropout masks and noise in every step, so that the loss falls by learning alone.
         torch.manual_seed(seed)
         run()
         history.append(losses(program))

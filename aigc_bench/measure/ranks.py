@@ -36,6 +36,7 @@ class Ranks:
         """Return rank 0's value in every rank; a single rank returns its own."""
         if self.size == 1:
             return value
+        # On the host, by gloo: a broadcast on the device would queue behind its work.
         box = torch.tensor([value], dtype=torch.int64)
         distributed.broadcast(box, src=0, group=_host_group())
         return int(box.item())
@@ -44,6 +45,8 @@ class Ranks:
         """The module with averaged gradients, where there are gradients and other ranks."""
         if self.size == 1 or not module.training or not any(p.requires_grad for p in module.parameters()):
             return module
+        # Buffers (running statistics) stay each rank's own: sending them costs a broadcast a step and changes no timing worth
+        # having.
         return torch.nn.parallel.DistributedDataParallel(module, broadcast_buffers=False)
 
 
@@ -66,6 +69,7 @@ def gather(request: TrialRequest, *, rank: int, port: int | None = None) -> Iter
     try:
         _join(case, rank=rank, port=chosen_port)
         yield Ranks(rank=rank, size=case.devices)
+        # Nobody leaves while another still talks to it.
         distributed.barrier(group=_host_group())
         distributed.destroy_process_group()
         for process in others:
@@ -79,6 +83,7 @@ def gather(request: TrialRequest, *, rank: int, port: int | None = None) -> Iter
 
 def _start(request: TrialRequest, *, rank: int, port: int) -> subprocess.Popen[bytes]:
     words = python("-m", "aigc_bench.measure.follower", str(os.getpid()), str(rank), str(port))
+    # Nothing but rank 0 may write to the real stdout, which carries the events.
     process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=2)  # 2: our stderr, the run's log
     assert process.stdin is not None, "the process was started with a pipe"
     process.stdin.write(request.model_dump_json().encode() + b"\n")
@@ -102,5 +107,6 @@ def _host_group() -> distributed.ProcessGroup:
 
 def _free_port() -> int:
     with socket.socket() as probe:
+        # Port 0: the kernel picks a free one. Another program may take it in between, which fails the trial and not the run.
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -15,12 +15,14 @@ import torch
 SIZE = 384
 """113 MFLOP and 1.7 MB: about a millisecond on a core, within its second-level cache."""
 NUM_REPEATS = 20
+# The first products load the matrices into the cache and let the clock rise.
 NUM_WARMUPS = 2
 
 
 def timed_kernel() -> tuple[float, ...]:
     """Seconds of each of ``NUM_REPEATS`` products of two fp32 matrices on one thread, after a few that are not counted."""
     with _single_thread(), torch.inference_mode():
+        # Allocated before the clock runs; constants serve, since a product's time does not depend on values.
         left, right, product = torch.full((SIZE, SIZE), 0.5), torch.full((SIZE, SIZE), 2.0), torch.empty(SIZE, SIZE)
         return _repeat(lambda: torch.mm(left, right, out=product))
 

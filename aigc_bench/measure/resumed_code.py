@@ -40,6 +40,7 @@ def permit_code(cases: Sequence[Case], *, folder: Path, typed: str | None) -> No
         )
     for name in named:
         load_named_code(name)
+        # The hash of the code's file, as the cases recorded it.
         now = resolve(name).model.sha256
         if any(case.model is not None and case.model.sha256 != now for case in cases if case.workload == name):
             raise UsageError(

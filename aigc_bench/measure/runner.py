@@ -45,6 +45,7 @@ from aigc_bench.measure.store import RunWriter, is_unstarted, last_moment_s, loa
 MakeSearch = Callable[[Sequence[Case]], BatchSearch]
 OnProgress = Callable[[progress.Progress], None]
 
+# Mean idle power needs seconds: counters refresh every 100 ms, and devices take a while to fall back to idle clocks.
 BASELINE_S = {"quick": 5.0, "default": 30.0, "rigorous": 30.0}
 
 
@@ -188,6 +189,7 @@ class _Session:
         with _locked(self._folder), terminated_as_interrupt() as self._interrupts:
             self._writer = RunWriter.begin(self._folder, self._info.model_copy(update={"finished_s": None, "interrupted": False}))
             self._finished = read_trials(self._folder)
+            # Behind everything that is stored, so that no two sessions of a run overlap in time.
             self._clock = Clock.start(not_before_s=last_moment_s(self._folder, trials=self._finished, info=self._info))
             self._started_s = self._clock.now_s()
             order = self._order()
@@ -198,6 +200,7 @@ class _Session:
             except KeyboardInterrupt:
                 interrupted = True
             finally:
+                # A second Ctrl-C waits until the files are whole.
                 with self._interrupts.held():
                     self._close(interrupted=interrupted)
             outcome = self._outcome(interrupted=interrupted)
@@ -299,6 +302,7 @@ class _Session:
                 )
             )
 
+        # FLOPs of a case are the same in each trial, and counting takes an eager step.
         counted = (t.work.flops for t in self._finished if t.case == planned.case.id and t.work is not None)
         trial = attempts.run(planned, rule=self._rule(planned.case), on_attempt=announce, flops=next(counted, None))
         self._writer.append(trial)
@@ -320,6 +324,7 @@ class _Session:
     def _is_budget_spent(self, planned: Planned) -> bool:
         """Whether the next trial would end behind the budget; every case gets its first trial all the same."""
         budget_s = self._info.budget_s
+        # A case without any trial would be missing from the report.
         if budget_s is None or planned.trial == 0:
             return False
         expected_s = remaining_s([planned], spent_s=self._spent_s, rule=self._rule(planned.case))
@@ -349,6 +354,7 @@ class _Session:
     def _outcome(self, *, interrupted: bool) -> RunOutcome:
         status = {trial.case: "failed" for trial in self._finished if trial.status != "ok"}
         num_trials = Counter(trial.case for trial in self._finished if trial.status == "ok")
+        # A spent budget leaves out later trials of every case, which is no failure.
         wanted = 1 if self._budget_spent else self._info.num_trials
         complete = [c for c in self._info.cases if c.id not in status and num_trials[c.id] >= wanted]
         return RunOutcome(path=self._folder, num_ok=len(complete), num_failed=len(status), interrupted=interrupted)
@@ -397,6 +403,7 @@ def _search(left: Sequence[Planned]) -> list[str]:
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     """Lock the run directory; the kernel releases the lock when this process ends for any reason."""
+    # Of the folder itself: no lock file is left behind. Children do not inherit it (O_CLOEXEC), or they would hold the lock on.
     handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
     try:
         try:

@@ -42,6 +42,7 @@ from aigc_bench.telemetry.base import SensorAbsent, Source, Value
 if TYPE_CHECKING:
     from aigc_bench.telemetry._nvml_trace import TraceWriter
 
+# What a killed sampler loses at most.
 FLUSH_PERIOD_S = 1.0
 JITTER_SEED = 0
 _STDIN, _STDOUT = 0, 1
@@ -94,11 +95,13 @@ class Spool:
         content = "".join(self._lines()).encode()
         self._readings.clear()
         while content:
+            # write(2) may take a part.
             content = content[os.write(self._file, content) :]
 
     def _lines(self) -> Iterator[str]:
         middles = self._middles
         for monotonic_ns, source, values in self._readings:
+            # Microseconds: more digits than the reading is exact to.
             moment = repr(round(self._clock.at(monotonic_ns), 6))
             for device, metric, value in values:
                 key = (source, device, metric)
@@ -152,6 +155,7 @@ class Sampler:
         for name, source in self._sources.items():
             period_s = self._config.periods_s.get(name, source.period_s)
             tasks.append(Task(source=name, read=source.read, period_ns=round(period_s * 1e9), slot_ns=from_ns))
+            # Only sources that override it: an empty call each period would wake the process for nothing.
             if type(source).read_slow is not Source.read_slow:
                 slow_ns = round(max(source.slow_period_s, period_s) * 1e9)
                 tasks.append(Task(source=name, read=source.read_slow, period_ns=slow_ns, slot_ns=from_ns))
@@ -181,6 +185,7 @@ class Sampler:
             wait_s = max(0, due_ns - time.monotonic_ns()) * 1e-9
             if select.select((_STDIN,), (), (), wait_s)[0]:
                 received = os.read(_STDIN, 65536)
+                # The end of stdin: the parent has died.
                 if not received:
                     self._spool.write()
                     return
@@ -199,6 +204,7 @@ class Sampler:
                 self._num_lost += advance(task, time.monotonic_ns())
         if self._flush_due_ns <= now_ns:
             self._spool.write()
+            # Not on the grid: writing may be late, readings may not.
             self._flush_due_ns = now_ns + round(FLUSH_PERIOD_S * 1e9)
 
     def _sample(self, name: str, read: Callable[[], Sequence[Value]]) -> None:
@@ -294,6 +300,7 @@ def _answer(message: Mapping[str, Any]) -> None:
 def _wake_punctually() -> None:
     """Have the kernel not round our wake-ups to its default of 50 us."""
     if sys.platform == "linux":
+        # In nanoseconds.
         ctypes.CDLL(None).prctl(_PR_SET_TIMERSLACK, 1000, 0, 0, 0)
 
 
@@ -308,6 +315,7 @@ def main() -> None:
     sampler = Sampler(config)
     _answer({"sensors": [dump(status) for status in sampler.open()]})
     gc.collect()
+    # What was imported is never looked through again, and nothing pauses the readings.
     gc.freeze()
     gc.disable()
     sampler.run()

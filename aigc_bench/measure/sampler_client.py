@@ -106,6 +106,7 @@ class SamplerClient:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
+                # Unbuffered, because select() does not see what lies in a buffer of Python's.
                 bufsize=0,
                 start_new_session=True,
                 cwd=folder_for_children(),
@@ -141,6 +142,7 @@ class SamplerClient:
 
     def _ask(self, message: Mapping[str, Any], *, timeout_s: float = _ANSWER_TIMEOUT_S) -> Any:
         """The answer to this message; one that an interrupt left unread is passed over."""
+        # Counted before sending: an interrupt between the two leaves one answer too few, never a wrong one.
         self._num_unread += 1
         self._send(message)
         while self._num_unread:
@@ -179,6 +181,7 @@ class SamplerClient:
             if pipe is not None:
                 pipe.close()
         try:
+            # Closing stdin ends the sampler by itself, with its last readings written.
             process.wait(timeout=5)
         except subprocess.TimeoutExpired:
             process.kill()

@@ -40,6 +40,7 @@ def schedule(cases: Sequence[Case], *, num_trials: int, seed: int) -> list[Plann
 def unfinished(order: Sequence[Planned], finished: Collection[TrialResult]) -> list[Planned]:
     """What is left to run: neither finished trials nor further trials of a case that failed."""
     done = {(trial.case, trial.trial) for trial in finished}
+    # What failed once fails again: out of memory, unsupported, an error of the code.
     closed = {trial.case for trial in finished if trial.status != "ok"}
     return [planned for planned in order if planned.case.id not in closed and (planned.case.id, planned.trial) not in done]
 
@@ -52,6 +53,7 @@ def process_s(case: Case) -> float:
 def expected_trial_s(rule: StoppingRule, *, case: Case) -> float:
     """A guess of one trial's time before anything was run: half-way between the rule's minima and its caps."""
     warmup_s = (rule.warmup_min_s + min(rule.warmup_cap_s, 2 * rule.warmup_min_s + 1)) / 2
+    # Half-way to twice the minimum, since few windows run to their cap.
     window_s = (rule.window_min_s + min(rule.window_cap_s, 2 * rule.window_min_s)) / 2
     return process_s(case) + warmup_s + window_s
 

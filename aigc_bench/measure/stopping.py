@@ -121,6 +121,7 @@ def warmed_up(durations_s: Sequence[float], *, elapsed_s: float, rule: StoppingR
         return True
     if num < rule.warmup_min_steps or elapsed_s < rule.warmup_min_s:
         return False
+    # Two full spans of steps that take seconds would be minutes.
     is_slow = elapsed_s > 2 * rule.warmup_min_s
     return num > 2 * min(rule.warmup_span, SLOW_STEP_SPAN if is_slow else rule.warmup_span) and has_settled(durations_s, rule=rule)
 
@@ -137,6 +138,7 @@ def has_settled(durations_s: Sequence[float], *, rule: StoppingRule) -> bool:
     last, previous = durations_s[-span:], durations_s[-2 * span : -span]
     if not _is_near(statistics.fmean(last), statistics.fmean(previous), tolerance=rule.warmup_tolerance):
         return False
+    # Quartiles of one or two values say nothing.
     if span < 3:
         return True
     pairs = zip(statistics.quantiles(last, n=4), statistics.quantiles(previous, n=4), strict=True)
@@ -148,6 +150,7 @@ def should_stop(durations_s: Sequence[float], *, elapsed_s: float, rule: Stoppin
     num = len(durations_s)
     if num == 0:
         return None
+    # A single step longer than the cap still gives a window.
     if elapsed_s >= rule.window_cap_s and (num >= MIN_STEPS or elapsed_s / num > rule.window_cap_s):
         return "time_cap"
     if num >= rule.window_cap_steps:
@@ -166,9 +169,11 @@ def has_converged(durations_s: Sequence[float], *, half_width: float = 0.01) -> 
     mean = statistics.fmean(recent)
     deviations = [value - mean for value in recent]
     squares = math.fsum(d * d for d in deviations)
+    # Constant but for rounding: r1 would be 0 / 0.
     if squares <= (1e-9 * mean) ** 2 * len(recent):
         return True
     r1 = math.fsum(a * b for a, b in itertools.pairwise(deviations)) / squares
+    # All the steps count, though spread and r1 are estimated from the last ones.
     effective = effective_samples(num, r1=r1)
     if effective < 2:
         return False
@@ -178,6 +183,7 @@ def has_converged(durations_s: Sequence[float], *, half_width: float = 0.01) -> 
 
 def effective_samples(num: int, *, r1: float) -> float:
     """``n (1 - r1) / (1 + r1)``: how many independent samples ``num`` correlated ones are worth; never more than ``num``."""
+    # A negative r1, mostly chance, would promise more information than there are steps; 1 would leave none.
     bounded = min(max(r1, 0.0), 0.999)
     return num * (1 - bounded) / (1 + bounded)
 

@@ -71,6 +71,7 @@ class Run:
 def load_run(path: Path | str) -> Run:
     """Read a run directory; raises ``UsageError`` where it is not one, ``AigcBenchError`` where it is damaged."""
     folder = Path(path)
+    # A file of the run is as good as its folder.
     if folder.name in (RUN_FILE, RESULTS_FILE, REPORT_FILE):
         folder = folder.parent
     if not (folder / RUN_FILE).is_file():
@@ -118,6 +119,7 @@ def read_trials(folder: Path) -> list[TrialResult]:
             check_measured(line, where=f"{file}, line {number}", computed=_COMPUTED)
             trials.append(TrialResult.model_validate_json(line))
         except (ValidationError, UsageError) as problem:
+            # A whole file ends in a newline, behind which split() gives an empty line: only a torn one is last here.
             if number == len(lines):
                 break
             raise _without_line(problem, where=f"{file}, line {number}") from None
@@ -178,6 +180,7 @@ class RunWriter:
                 os.fsync(self._results.fileno())
             except OSError:
                 with contextlib.suppress(OSError):
+                    # Half a line would make the next one unreadable, too.
                     self._results.truncate(whole)
                 raise
 
@@ -251,6 +254,7 @@ def last_moment_s(folder: Path, *, info: RunInfo, trials: Sequence[TrialResult])
     if spool.is_file():
         with spool.open("rb") as file:
             file.seek(max(0, spool.stat().st_size - _TAIL_BYTES))
+            # The first of the tail is the end of some line.
             tail = file.read().decode(errors="replace").splitlines()[1:]
         for line in tail:
             with contextlib.suppress(ValueError):
@@ -265,6 +269,7 @@ def _write_info(folder: Path, info: RunInfo) -> None:
     with _replacing(folder / RUN_FILE) as temporary, temporary.open("w", encoding="utf-8") as file:
         file.write(info.model_dump_json(indent=1))
         file.flush()
+        # Before the rename: a crash must not leave the new name with an empty file.
         os.fsync(file.fileno())
 
 
@@ -308,6 +313,7 @@ def _read_telemetry(folder: Path) -> pd.DataFrame:
             {name: pd.Series(dtype="float64" if name in ("time_s", "value") else "str") for name in TELEMETRY_COLUMNS}
         )
     frame = pd.concat(parts, ignore_index=True).astype(dict.fromkeys(_NUMBERS, "float64"))
+    # Duplicates: a kill between writing the Parquet and removing the spool leaves both.
     frame = frame[frame["time_s"].abs() <= _LAST_MOMENT_S].drop_duplicates()
     frame["value"] = frame["value"].where(frame["value"].abs() <= _LARGEST_READING)
     return frame.sort_values("time_s", kind="stable", ignore_index=True)
@@ -367,6 +373,7 @@ def _frame_of(rows: Iterable[list[str]]) -> pd.DataFrame:
     import pandas as pd
 
     frame = pd.DataFrame(list(rows), columns=list(TELEMETRY_COLUMNS))
+    # An empty field is a reading that was missing; an unreadable one counts as such.
     frame["time_s"] = pd.to_numeric(frame["time_s"], errors="coerce")
     frame["value"] = pd.to_numeric(frame["value"], errors="coerce")
     return frame.dropna(subset=["time_s"])

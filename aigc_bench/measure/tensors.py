@@ -21,6 +21,7 @@ def mapped(value: Any, change: Callable[[torch.Tensor], torch.Tensor]) -> Any:
         return value
     if isinstance(value, list | tuple):
         parts = [mapped(part, change) for part in value]
+        # A named tuple takes its parts one by one, a tuple as one iterable.
         return type(value)(*parts) if hasattr(value, "_fields") else type(value)(parts)
     if isinstance(value, dict):
         # Copied as what it is: an output of transformers answers to numbers as well as to names.
@@ -41,6 +42,7 @@ def widen(module: torch.nn.Module) -> None:
     kept = [part for owner in module.modules() for name, part in vars(owner).items() if name not in _OF_MODULES]
     for tensor in _inside(kept):
         if tensor.is_floating_point():
+            # In place, since a cache's tensors are held by several modules.
             tensor.data = tensor.data.float()
 
 

@@ -34,6 +34,7 @@ def unbound() -> Iterator[None]:
         return
     cores = os.sched_getaffinity(0)
     yield
+    # Linux's 0 is the calling thread, not the process.
     os.sched_setaffinity(0, cores)
 
 
@@ -46,8 +47,10 @@ def place_threads(num_threads: int) -> bool:
     if not BINDING.items() <= os.environ.items():
         return False
     cores = os.sched_getaffinity(0)
+    # A chain of comparisons: as many threads as cores, and more than one core.
     is_full = num_threads == len(cores) > 1
     for thread in _threads():
+        # A thread may end between being listed and being bound.
         with contextlib.suppress(ProcessLookupError):
             if not is_full:
                 os.sched_setaffinity(thread, cores)

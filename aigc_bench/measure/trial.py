@@ -32,6 +32,7 @@ from aigc_bench.measure.threads import place_threads
 from aigc_bench.measure.window import Measured, WindowPlan, measure, plan_window, run_step, warm_up
 from aigc_bench.workloads.base import Program, Setup, Workload
 
+# tf32 is stored as fp32: the backend's switches alone make it tf32.
 DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 DETAIL_LINES = 30
 
@@ -118,16 +119,19 @@ def _measure(request: TrialRequest, *, parts: _Parts, ranks: Ranks, emit: Emit, 
         with _timed(ready, "first_step_s"):
             run_step(program, work.stages, backend, step=0)
             backend.synchronize()
+        # After the first step, which has made OpenMP's teams.
         is_bound = backend.is_forkable and place_threads(torch.get_num_threads())
         flops = request.flops
         if flops is None:
             with _timed(ready, "count_s"):
+                # Without the data pipeline, whose stages do no arithmetic of the model.
                 flops = count_flops(model, own.stages)
                 backend.release_memory()
         if request.is_judged and case.mode == "train":
             with _timed(ready, "quality_s"):
                 quality = _learns(model, own, case=case, backend=backend, ranks=ranks)
         warmup = warm_up(program, work.stages, backend, rule=rule, ranks=ranks)
+        # After the warm-up: compilation, autotuning and counting take memory that a step does not.
         backend.reset_peak_memory()
         _enter(emit, "measuring")
         plan = plan_window(warmup, rule=rule, scenario=case.scenario, ranks=ranks)
@@ -150,6 +154,7 @@ def _measure(request: TrialRequest, *, parts: _Parts, ranks: Ranks, emit: Emit, 
         "environment": _environment(is_bound=is_bound),
     }
     if request.is_judged and case.mode == "infer" and ranks.rank == 0:
+        # The only reference left: `judge` empties the list, so that the fp32 twin finds room on the device.
         box = [model]
         del model, program, data, window
         quality = judge(
@@ -238,10 +243,13 @@ def judge(
     if not prepared.built:
         return None
     started = time.perf_counter()
+    # A check that runs into the timeout would cost the whole trial.
     if seconds_spent > case.timeout_s / 2:
         note = message("the trial had taken more than half of the case's timeout_s, and the check would have taken as long")
         return Quality(kind="reference", passed=None, note=note)
+    # The same weights, run by other kernels; there is no need for a second copy.
     is_own_reference = case.precision in ("fp32", "tf32") and case.engine == "torch-eager"
+    # Added, not in quadrature: both may err in one direction.
     limit = ALLOWED_ERROR[case.precision] + engine.added_error
     try:
         with torch.inference_mode():
@@ -278,6 +286,7 @@ def make_setup(
     """
     dtype = DTYPES[case.precision]
     training = case.mode == "train"
+    # Weights from the global generator, the same in every rank; inputs from one that differs by rank.
     torch.manual_seed(case.seed)
     mixed = training and dtype is not torch.float32
 
@@ -294,6 +303,7 @@ def make_setup(
         autocast=autocast,
         prepare=noted.through(lambda module: engine.prepare(ranks.wrap(module), case=case)),
         fed=None if case.pipeline is None else [],
+        # Small gradients vanish in fp16; bf16 has fp32's range and needs no scaling.
         scaler=torch.amp.GradScaler(device.type) if mixed and dtype is torch.float16 else None,
     )
 
@@ -309,6 +319,7 @@ def host_peak_bytes() -> int | None:
 def reset_host_peak() -> None:
     """Let VmHWM start from what is resident now; a kernel that refuses leaves the peak as it was."""
     with contextlib.suppress(OSError):
+        # 5 resets the high-water mark alone (proc(5)); a forked worker has inherited its server's.
         Path("/proc/self/clear_refs").write_text("5")
 
 
@@ -324,6 +335,7 @@ def _timed(into: dict[str, float], key: str) -> Any:
 
 
 def _counted(work: Work, program: Program, *, flops: Any, replicas: int) -> Work:
+    # By identity: modules may share weights, such as an embedding and its head.
     parameters = {id(p): p for module in program.modules for p in module.parameters()}.values()
     return work.model_copy(
         update={

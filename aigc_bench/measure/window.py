@@ -59,6 +59,7 @@ def _launch(program: Program, stages: Sequence[Stage], backend: Backend, *, step
         for repeat in range(stage.repeats):
             run(repeat)
             marks.append(event())
+            # The first repeat waits for `begin`, which is the host's own work.
             if len(marks) > 2 and (reached := is_reached(marks[-2])) is not None:
                 starved.append(reached)
     return marks, starved
@@ -75,6 +76,7 @@ def warm_up(program: Program, stages: Sequence[Stage], backend: Backend, *, rule
         now_ns = time.perf_counter_ns()
         durations.append((now_ns - before_ns) / 1e9)
         elapsed_s = (now_ns - start_ns) / 1e9
+        # Rank 0 decides: a rank that went on alone would wait for gradients for ever.
         if ranks.agree(warmed_up(durations, elapsed_s=elapsed_s, rule=rule)):
             converged = has_settled(durations, rule=rule)
             return Warmup(num_steps=len(durations), duration_s=elapsed_s, converged=converged, step_duration_s=tuple(durations))
@@ -99,6 +101,7 @@ def plan_window(warmup: Warmup, *, rule: StoppingRule, scenario: Scenario, ranks
     ahead = 0 if scenario == "single_stream" or step_s > LONG_STEP_S else MAX_STEPS_AHEAD
     if ranks.size > 1:
         target_s = max(rule.window_min_s, rule.window_cap_s / 2)
+        # Half the cap leaves room for steps that become slower.
         num_steps = ranks.agree(max(rule.window_min_steps, math.ceil(target_s / step_s)))
         ahead = ranks.agree(ahead)
         rule = replace(rule, window_min_steps=num_steps, window_cap_steps=num_steps, window_cap_s=math.inf)
@@ -108,9 +111,11 @@ def plan_window(warmup: Warmup, *, rule: StoppingRule, scenario: Scenario, ranks
 def measure(program: Program, stages: Sequence[Stage], backend: Backend, *, plan: WindowPlan, clock: Clock) -> Measured:
     """Measure one window."""
     gc.collect()
+    # A collection takes milliseconds, at a moment that differs from trial to trial.
     gc.disable()
     try:
         backend.synchronize()
+        # Before the clock is read: this walks the threads, the window does not.
         waited_s = run_queue_wait_s()
         before = resource.getrusage(resource.RUSAGE_SELF)
         start_ns = time.perf_counter_ns()
@@ -151,6 +156,7 @@ def _run_window(
         marks.append(step_marks)
         starved += waits
         pending.append(step_marks)
+        # Waits for the oldest step only, so that the device always has queued work.
         while len(pending) > plan.steps_ahead:
             done = pending.popleft()
             backend.wait(done[-1])
@@ -187,6 +193,7 @@ def _samples(marks: Sequence[Sequence[Any]], stages: Sequence[Stage], backend: B
     order = [(number, repeat) for number, stage in enumerate(stages) for repeat in range(stage.repeats)]
     columns: dict[str, list[Any]] = {"step": [], "stage": [], "repeat": [], "start_s": [], "duration_s": []}
     for index, step in enumerate(marks[1:]):
+        # Two short spans instead of one long: events lose digits over long ones (milliseconds in fp32).
         begin_s = backend.elapsed_s(origin, step[0])
         for (number, repeat), before, after in zip(order, step[:-1], step[1:], strict=True):
             columns["step"].append(index)

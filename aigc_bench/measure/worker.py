@@ -29,6 +29,7 @@ def main() -> None:
 
 def serve(request: TrialRequest, *, trial_module: Any, import_s: float) -> None:
     """Run one trial with events on the real stdout, and stray prints in the log that stderr is."""
+    # Whatever a library prints goes to the log; only this copy still reaches the parent.
     channel = os.dup(1)
     os.dup2(2, 1)
 
@@ -43,6 +44,7 @@ def serve(request: TrialRequest, *, trial_module: Any, import_s: float) -> None:
 def _write_all(descriptor: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
+        # A pipe takes 64 KiB at a time, a result may have megabytes.
         view = view[os.write(descriptor, view) :]
 
 

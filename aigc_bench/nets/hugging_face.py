@@ -43,6 +43,7 @@ def random_model(
     chosen = unpadded_attention(attention if has_choice else "eager")
     if weights is not None and torch.get_default_device().type != "meta":
         return loaded(auto_class, made, implementation=chosen, folder=weights)
+    # from_config draws nothing here, so that init_weights below is the only draw.
     with no_init_weights():
         model: Any = auto_class.from_config(made, attn_implementation=chosen)
     model.init_weights()
@@ -51,6 +52,7 @@ def random_model(
 
 def loaded(auto_class: Any, config: Any, *, implementation: str, folder: str) -> torch.nn.Module:
     """The model with the folder's weights; what the folder lacks (a head) is random. Only safetensors, only from this disk."""
+    # Without `variant` the library looks for names without ".fp16." only.
     is_half = all(HALF_PRECISION in file.name for file in Path(folder).glob("*.safetensors"))
     model: torch.nn.Module = auto_class.from_pretrained(
         folder,
@@ -88,6 +90,7 @@ def fold_weight_norm(model: Any) -> None:
 
 def checkpoint_activations(model: Any) -> None:
     """Keep only each layer's input in the forward pass and compute the rest again in the backward pass."""
+    # Ours first, then transformers' name. The reentrant kind would give no gradients where the inputs require none.
     enable = getattr(model, "activation_checkpointing_enable", None) or model.gradient_checkpointing_enable
     enable({"use_reentrant": False})
 
@@ -107,6 +110,7 @@ class UnpaddedLayer(StaticLayer):  # type: ignore[misc]
         self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **keys: Any
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Store the new keys and values; return those to attend to."""
+        # A prompt starts the sequence: its keys are all there is, and no read of the buffer is needed.
         stored: tuple[torch.Tensor, torch.Tensor] = super().update(key_states, value_states, *args, **keys)
         return (key_states, value_states) if key_states.shape[-2] > 1 else stored
 
@@ -146,6 +150,7 @@ def static_cache(config: Any, *, batch_size: int, max_len: int, dtype: torch.dty
     heads, *widths = cache_shape(config)
     cache = Cache(layers=[UnpaddedLayer(max_cache_len=max_len) for _ in range(config.num_hidden_layers)])
     for layer in cache.layers:
+        # Keys and values may differ in width, which only this way of initialising learns: from a tensor of zero length each.
         layer.lazy_initialization(*(torch.empty(batch_size, heads, 0, width, dtype=dtype, device=device) for width in widths))
     return cache
 
@@ -164,6 +169,7 @@ def cache_shape(config: Any) -> tuple[int, int, int]:
 def key_value_heads(config: Any) -> tuple[int, int]:
     """Number of key-value heads and their width."""
     heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+    # Falcon's configuration has no num_key_value_heads; its flag means one head for all queries.
     if config.model_type == "falcon" and config.multi_query:
         heads = 1
     head_dim = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
+# All from section 6.1 of the paper.
 INIT_STD = 0.02
 LEAK = 0.2
 NUM_DROPOUT_LEVELS = 3
@@ -36,6 +37,7 @@ class ImageUNet(nn.Module):
         )
         self.up = nn.ModuleList(
             _up(
+                # Behind the innermost level each one sees the skip's channels as well.
                 channels[level] * (1 if level == last else 2),
                 channels[level - 1],
                 has_dropout=last - NUM_DROPOUT_LEVELS <= level < last,
@@ -51,6 +53,7 @@ class ImageUNet(nn.Module):
         for down in self.down:
             features = down(features)
             passed.append(features)
+        # The innermost level is the input of the way up, not a skip.
         passed.pop()
         for up in self.up:
             features = torch.cat([up(features), passed.pop()], dim=1)

@@ -51,6 +51,7 @@ class TextEncoder(nn.Module):
         if len(self.models) == 1:
             return self.models[0](input_ids=tokens).last_hidden_state, None
         outputs = [model(input_ids=tokens, output_hidden_states=True) for model in self.models]
+        # [batch, text, width 1 + width 2]; only the second model has a projection, which gives the pooled text.
         return torch.cat([output.hidden_states[-2] for output in outputs], dim=-1), outputs[-1].text_embeds
 
 
@@ -111,6 +112,7 @@ class UNet(nn.Module):
         pooled: torch.Tensor | None = None,
         time_ids: torch.Tensor | None = None,
     ) -> torch.Tensor:
+        # diffusers looks for these keys only in models that are conditioned on sizes.
         added = None if pooled is None else {"text_embeds": pooled, "time_ids": time_ids}
         predicted: torch.Tensor = self.model(
             latents, timestep, encoder_hidden_states=context, added_cond_kwargs=added, return_dict=False
@@ -122,8 +124,10 @@ class DdimSampler:
     """DDIM (Song et al. 2020, arXiv 2010.02502), deterministic: a step depends on its index only and never waits for the device."""
 
     def __init__(self, *, num_inference_steps: int, prediction: str) -> None:
+        # As in the model repositories: the last step ends at timestep 0's alpha, and timesteps are shifted by one.
         self.scheduler = DDIMScheduler(**{**_NOISE, "prediction_type": prediction}, set_alpha_to_one=False, steps_offset=1)
         self.scheduler.set_timesteps(num_inference_steps)
+        # Plain integers: indexing with a tensor on the device would make the host wait at each step.
         self.timesteps = [int(moment) for moment in self.scheduler.timesteps]
 
     def moments(self, *, batch: int, device: torch.device) -> torch.Tensor:

@@ -25,6 +25,7 @@ class Adapted(nn.Module):
         inputs, outputs = getattr(frozen, "in_features", None) or frozen.nx, getattr(frozen, "out_features", None) or frozen.nf
         place: dict[str, Any] = {"dtype": torch.float32, "device": frozen.weight.device}
         self.down, self.up = nn.Parameter(torch.empty(rank, inputs, **place)), nn.Parameter(torch.empty(outputs, rank, **place))
+        # As the authors' code draws A; with B zero the adapter adds nothing at first.
         nn.init.kaiming_uniform_(self.down, a=5**0.5)
         nn.init.zeros_(self.up)
 
@@ -32,6 +33,7 @@ class Adapted(nn.Module):
         """``[..., inputs]`` to ``[..., outputs]`` in the frozen layer's dtype; the adapter itself computes in fp32."""
         adapted = nn.functional.linear(nn.functional.linear(x.to(self.down.dtype), self.down), self.up)
         result: torch.Tensor = self.frozen(x)
+        # alpha / rank = 2.
         return result + (2.0 * adapted).to(result.dtype)
 
 

@@ -33,6 +33,7 @@ def random_decoder(config: Mapping[str, Any]) -> torch.nn.Module:
     with no_init_weights():
         model: Any = MusicgenForCausalLM._from_config(made, attn_implementation=unpadded_attention("auto"))
     model.init_weights()
+    # Of the library's own table; no value changes.
     model.model.decoder.embed_positions = FixedPositions(model.model.decoder.embed_positions.weights)
     return model  # type: ignore[no-any-return]
 
@@ -71,6 +72,7 @@ class ConditionedDecoder(torch.nn.Module):
             use_cache=cache is not None,
         )
         codebooks = self.decoder.config.num_codebooks
+        # [batch x codebooks, time, codes] to [batch, codebooks, time, codes].
         logits: torch.Tensor = output.logits.unflatten(0, (-1, codebooks))
         return logits
 
@@ -92,6 +94,7 @@ class DelayedGeneration:
     ) -> None:
         self._model, self._guidance_scale = model, guidance_scale
         self._num_codebooks, self._pad, self._dtype = config.num_codebooks, config.pad_token_id, dtype
+        # Guidance of 1 is no guidance: the half without text would cancel out.
         rows = batch_size * (2 if guidance_scale > 1 else 1)
         self._num_steps = num_frames + config.num_codebooks - 1
         self._cache = encoder_decoder_cache(
@@ -123,7 +126,9 @@ class DelayedGeneration:
     def decode(self, repeat: int) -> None:
         """Make the step at ``repeat``: one code of each codebook, of frames that lie one behind another."""
         assert self._context is not None, "text is encoded before music is made"
+        # [batch, codebooks], twice as many with guidance: the half with text first, as in `read`.
         codes = torch.cat([self._input, self._input]) if self._guidance_scale > 1 else self._input
+        # Including the position that is being read.
         seen = self._positions <= self._cache.get_seq_length()
         bias = torch.zeros(self._num_steps, dtype=self._dtype, device=codes.device)
         bias = bias.masked_fill(~seen, torch.finfo(self._dtype).min).expand(codes.shape[0], 1, 1, self._num_steps)
@@ -132,6 +137,7 @@ class DelayedGeneration:
             conditional, unconditional = logits.chunk(2)
             logits = unconditional + self._guidance_scale * (conditional - unconditional)
         chosen = logits.argmax(dim=-1)
+        # Kept with its delays; late codebooks are masked in the next input only, and `codes` cuts the rest off.
         self._made[:, :, repeat].copy_(chosen)
         self._input.copy_(chosen.masked_fill(self._is_late[:, repeat], self._pad))
 

@@ -18,6 +18,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+# As in the authors' code.
 RESIDUAL_SCALE = 0.1
 NUM_CELLS = 2
 """Residual cells of each group, on either side."""
@@ -69,6 +70,7 @@ class Decoder(nn.Module):
             for width, (scale, count) in zip(widths, top_down, strict=True)
             for index in range(count)
         )
+        # The number of groups when a scale is done; on the host even where the default device is meta, which holds no values.
         ends = torch.tensor([count for _, count in top_down], device="cpu").cumsum(0).tolist()
         self.ends: list[int] = [int(end) for end in ends[:-1]]
         self.up = nn.ModuleList(DecoderCell(before, after, expansion=6, is_enlarging=True) for before, after in pairwise(widths))
@@ -81,6 +83,7 @@ class Decoder(nn.Module):
         self, noise: Sequence[torch.Tensor], seen: Sequence[torch.Tensor] | None = None
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """One ``noise`` (and ``seen``) for each group, top down, to pixels ``[batch, 6, side, side]`` and nats ``[batch]``."""
+        # [batch, width, side, side]: the same learnt start for every image.
         features = self.start.repeat(len(noise[0]), 1, 1, 1)
         divergence = features.new_zeros(len(noise[0]), dtype=torch.float32)
         for number, (group, drawn) in enumerate(zip(self.groups, noise, strict=True)):
@@ -112,8 +115,10 @@ class LatentGroup(nn.Module):
         divergence: torch.Tensor | float = 0.0
         if seen is not None:
             mixed = self.see(seen) if self.prior is None else seen + self.see(features)
+            # dm and log ds of eq. 2: relative to the prior.
             moved, stretched = _bounded(self.posterior(mixed))
             divergence = _divergence(moved, stretched, log_scale)
+            # s ds of the posterior is a sum of logarithms.
             mean, log_scale = mean + moved, log_scale + stretched
         latent = mean + torch.exp(log_scale) * noise
         return self.combine(torch.cat([features, latent], dim=1)), divergence
@@ -175,6 +180,7 @@ class Excitation(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
+        # Sixteen as in the authors' code, and at least four.
         hidden = max(width // 16, 4)
         self.gate = nn.Sequential(nn.Linear(width, hidden), nn.ReLU(), nn.Linear(hidden, width), nn.Sigmoid())
 
@@ -213,5 +219,6 @@ def _bounded(parameters: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 def _divergence(moved: torch.Tensor, stretched: torch.Tensor, log_scale: torch.Tensor) -> torch.Tensor:
     """The posterior's divergence from the prior, in nats of each image, fp32."""
     moved, stretched, log_scale = moved.float(), stretched.float(), log_scale.float()
+    # Eq. 2 of the module's docstring, with ds^2 = exp(2 log ds).
     own = 0.5 * ((moved * torch.exp(-log_scale)).square() + torch.exp(2 * stretched) - 1.0) - stretched
     return own.flatten(1).sum(dim=1)

@@ -47,6 +47,7 @@ def _group_norm(shape: Sequence[int], draw: Draw) -> Call:
 
 
 def _batch_norm(shape: Sequence[int], draw: Draw) -> Call:
+    # Running variances are positive; away from 0, so that outputs stay finite in 16 bits.
     x, mean, spread = draw(*shape), draw(shape[1]), draw(shape[1]).abs() + 1
     return lambda: F.batch_norm(x, mean, spread)
 
@@ -54,6 +55,7 @@ def _batch_norm(shape: Sequence[int], draw: Draw) -> Call:
 POOL_BYTES = 48 * 2**20
 """Weights of a product or convolution go round through copies that fill this: a model's next layer meets weights that are not
 in a cache, if the model is larger than it."""
+# Small weights would need thousands of copies to fill the pool.
 MAX_COPIES = 64
 
 
@@ -84,6 +86,7 @@ def _attention(shape: Sequence[int], draw: Draw) -> Call:
 
 def _matmul(shape: Sequence[int], draw: Draw) -> Call:
     m, k, n = shape
+    # Weights as [out, in], which is how linear layers keep them.
     x, weights = draw(m, k), _pool(draw(n, k))
     return lambda: F.linear(x, next(weights))
 
@@ -124,6 +127,7 @@ class Attention(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         batch, tokens, width = x.shape
+        # [batch, tokens, 3 width] to three of [batch, heads, tokens, 64].
         q, k, v = self.inner(x).view(batch, tokens, 3, -1, 64).permute(2, 0, 3, 1, 4)
         mixed = F.scaled_dot_product_attention(q, k, v)
         output: torch.Tensor = self.outer(mixed.transpose(1, 2).reshape(batch, tokens, width))

@@ -46,8 +46,10 @@ class VitsLatents(nn.Module):
         padding = torch.ones_like(symbols, dtype=noise.dtype).unsqueeze(-1)
         encoded = self.text_encoder(input_ids=symbols, padding_mask=padding)
         log_durations = self.duration_predictor(encoded.last_hidden_state.transpose(1, 2), padding.transpose(1, 2))
+        # [batch, text, flow] to [batch, flow, frames].
         means = encoded.prior_means.index_select(1, frames).transpose(1, 2)
         log_variances = encoded.prior_log_variances.index_select(1, frames).transpose(1, 2)
+        # As in the published code, which treats this output as the logarithm of the deviation, whatever its name says.
         latents = means + noise * torch.exp(log_variances) * self.noise_scale
         mask = torch.ones_like(latents[:, :1])
         flowed: torch.Tensor = self.flow(latents, mask, reverse=True)
@@ -84,6 +86,7 @@ class SpeechT5(nn.Module):
     def forward(
         self, symbols: torch.Tensor, target: torch.Tensor, speaker: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        # The decoder sees the last frame of each step only, one step late: [batch, steps, mels].
         last = target[:, self.reduction - 1 :: self.reduction]
         previous = torch.cat([torch.zeros_like(last[:, :1]), last[:, :-1]], dim=1)
         outputs = self.model.speecht5(
@@ -125,6 +128,7 @@ class SpeechT5Frames(nn.Module):
         prenet = self.decoder.prenet
         x = previous
         for layer in prenet.layers:
+            # Dropout at all times, as in Tacotron 2: it keeps the decoder from copying the last frame.
             x = nn.functional.dropout(torch.relu(layer(x)), prenet.config.speech_decoder_prenet_dropout, training=True)
         x = prenet.final_layer(x)
         encoding = prenet.encode_positions
@@ -166,6 +170,7 @@ class SpeechT5Synthesis:
     def decode(self, repeat: int) -> None:
         """Make the frames of the step at ``repeat``."""
         first = repeat * self._reduction
+        # A slice, not an index: the dimension of time stays.
         previous = self._made[:, first - 1 : first] if repeat else torch.zeros_like(self._made[:, :1])
         seen = self._positions <= repeat
         mask = torch.zeros_like(self._positions, dtype=previous.dtype).masked_fill(~seen, self._floor)

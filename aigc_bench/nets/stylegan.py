@@ -19,9 +19,11 @@ from torch import nn
 from torch.nn import functional as F
 
 LEAK = 0.2
+# A leaky ReLU halves the variance, nearly; this restores it.
 GAIN = math.sqrt(2.0)
 MAPPING_RATE = 0.01
 """The mapping network learns a hundredth as fast as the rest (Karras et al. 2018, arXiv 1812.04948, section C)."""
+# As published.
 GROUP_SIZE = 4
 """Images whose standard deviation is shown to the discriminator together."""
 
@@ -47,6 +49,7 @@ class Generator(nn.Module):
         self.register_buffer("blur", _binomial())
 
     def forward(self, latents: torch.Tensor) -> torch.Tensor:
+        # Onto the sphere of radius sqrt(latent_dim), as published.
         latents = latents * (latents.square().mean(dim=1, keepdim=True) + 1e-8).rsqrt()
         styles = self.mapping(latents)
         features = self.constant.repeat(len(latents), 1, 1, 1)
@@ -92,14 +95,18 @@ class ModulatedConv(nn.Module):
     def forward(self, features: torch.Tensor, styles: torch.Tensor, blur: torch.Tensor) -> torch.Tensor:
         """``[batch, before, side, side]`` to ``[batch, after, side, side]``, twice the side where it is enlarging."""
         weight, style = self.weight * self.scale, self.style(styles)
+        # Scales the input maps instead of each image's weights, so that one convolution serves the whole batch.
         features = features * style[:, :, None, None]
         if self.is_enlarging:
+            # Side s to 2 s + 1, which the filter brings to 2 s.
             features = F.conv_transpose2d(features, weight.transpose(0, 1), stride=2)
+            # Times four, since three of four pixels were zeros.
             features = _filtered(features, blur * 4, padding=1)
         else:
             features = F.conv2d(features, weight, padding=self.weight.shape[-1] // 2)
         if self.noise_strength is None:
             return features + self.bias[:, None, None]
+        # The root of the module's formula: [batch, before] x [before, after].
         norms = (style.square() @ weight.square().sum(dim=(2, 3)).T + 1e-8).rsqrt()
         noise = torch.randn_like(features[:, :1]) * self.noise_strength
         return F.leaky_relu(features * norms[:, :, None, None] + noise + self.bias[:, None, None], LEAK) * GAIN
@@ -140,6 +147,7 @@ class ResidualBlock(nn.Module):
 
     def forward(self, features: torch.Tensor, blur: torch.Tensor) -> torch.Tensor:
         """``[batch, before, side, side]`` to ``[batch, after, side / 2, side / 2]``, variance kept."""
+        # Two branches of unit variance add up to two.
         passed: torch.Tensor = self.down(self.conv(features), blur) + self.skip(features, blur)
         return passed / GAIN
 
@@ -170,6 +178,7 @@ class Linear(nn.Module):
 
     def __init__(self, before: int, after: int, *, bias: float = 0.0, rate: float = 1.0, is_activated: bool = True) -> None:
         super().__init__()
+        # Divided here and multiplied at run time: the effective weight starts the same, and a step moves it `rate` times as far.
         self.weight = nn.Parameter(torch.randn(after, before) / rate)
         self.bias = nn.Parameter(torch.full((after,), bias))
         self.scale, self.rate, self.is_activated = rate / math.sqrt(before), rate, is_activated
@@ -209,6 +218,7 @@ def _enlarged(images: torch.Tensor, blur: torch.Tensor) -> torch.Tensor:
 def _deviation(features: torch.Tensor) -> torch.Tensor:
     """Minibatch standard deviation (arXiv 1710.10196, section 3) of groups of images, one map: ``(batch, 1, side, side)``."""
     batch, _, height, width = features.shape
+    # The largest size up to that by which the batch divides.
     group = next(size for size in range(min(GROUP_SIZE, batch), 0, -1) if batch % size == 0)
     grouped = features.float().reshape(group, batch // group, *features.shape[1:])
     deviation = (grouped.var(dim=0, unbiased=False) + 1e-8).sqrt().mean(dim=(1, 2, 3))
@@ -227,6 +237,7 @@ def discriminator_loss(real_logits: torch.Tensor, fake_logits: torch.Tensor) -> 
 
 def r1_penalty(real_logits: torch.Tensor, images: torch.Tensor, *, gamma: float) -> torch.Tensor:
     """``gamma / 2 E[|grad_x D(x)|^2]`` on real images (Mescheder et al. 2018, arXiv 1801.04406, eq. 9); differentiable."""
+    # The sum's gradient is each image's own: an image's logit depends on others only through the group's deviation.
     gradients = torch.autograd.grad(real_logits.float().sum(), images, create_graph=True)[0]
     penalty: torch.Tensor = gradients.float().square().sum(dim=(1, 2, 3)).mean() * (gamma / 2)
     return penalty

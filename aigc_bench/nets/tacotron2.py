@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
+# Section 2.2.
 _KERNEL = 5
 
 
@@ -37,6 +38,7 @@ class Tacotron2(nn.Module):
         self.attention_cell, self.decoder_cell = nn.LSTMCell(prenet + width, rnn), nn.LSTMCell(rnn + width, rnn)
         attention = config["attention"]
         self.query, self.memory = nn.Linear(rnn, attention, bias=False), nn.Linear(width, attention, bias=False)
+        # Over the last and the summed attention weights; 32 filters of length 31 (section 2.2).
         self.location_convolution = nn.Conv1d(2, 32, 31, padding=15, bias=False)
         self.location, self.energy = nn.Linear(32, attention, bias=False), nn.Linear(attention, 1, bias=False)
         self.to_mel, self.to_stop = nn.Linear(rnn + width, mels), nn.Linear(rnn + width, 1)
@@ -67,9 +69,12 @@ class Tacotron2(nn.Module):
             # Dropout at all times is what keeps the decoder from copying (section 2.2).
             x = nn.functional.dropout(torch.relu(layer(x)), 0.5, training=True)
         attention = self.attention_cell(torch.cat([x, state.context], dim=-1), state.attention)
+        # [batch, 2, text] to [batch, text, 32]
         located = self.location_convolution(torch.stack([state.weights, state.cumulative], dim=1)).transpose(1, 2)
+        # [batch, 1, attention] + [batch, text, attention] twice, to [batch, text].
         energies = self.energy(torch.tanh(self.query(attention[0]).unsqueeze(1) + self.location(located) + memory[1])).squeeze(-1)
         weights = torch.softmax(energies, dim=-1)
+        # [batch, 1, text] x [batch, text, width]
         context = torch.bmm(weights.unsqueeze(1), memory[0]).squeeze(1)
         decoder = self.decoder_cell(torch.cat([attention[0], context], dim=-1), state.decoder)
         hidden = torch.cat([decoder[0], context], dim=-1)
@@ -89,6 +94,7 @@ class Tacotron2(nn.Module):
             mel, stop, state = self.step(previous, state, memory)
             made.append(mel)
             stops.append(stop)
+            # Teacher forcing: the true frame, not the one made.
             previous = frame
         mels = torch.stack(made, dim=1)
         return mels, self.refine(mels), torch.cat(stops, dim=1)

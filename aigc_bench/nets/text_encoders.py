@@ -46,6 +46,7 @@ class StableDiffusion3Text(nn.Module):
         outputs = [clip(input_ids=clip_tokens, output_hidden_states=True) for clip in self.clips]
         clip = torch.cat([output.hidden_states[-2] for output in outputs], dim=-1)
         long = self.t5(input_ids=t5_tokens).last_hidden_state
+        # Zeros up to T5's width, then one sequence of both.
         context = torch.cat([F.pad(clip, (0, long.shape[-1] - clip.shape[-1])), long], dim=1)
         return context, torch.cat([output.text_embeds for output in outputs], dim=-1)
 
@@ -77,6 +78,7 @@ class HunyuanVideoText(nn.Module):
         outputs = self.llm(
             input_ids=llm_tokens, past_key_values=passing_cache(self.llm.config), use_cache=False, output_hidden_states=True
         )
+        # The instruction is the same for every prompt and is cut off, as by the pipeline.
         hidden = outputs.hidden_states[-3]
         return hidden[:, self.instruction_len :], self.clip(input_ids=clip_tokens).pooler_output
 

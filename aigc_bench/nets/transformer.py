@@ -26,6 +26,7 @@ def sinusoidal_positions(length: int, width: int) -> Tensor:
     positions = torch.arange(length, dtype=torch.float32)[:, None]
     rates = torch.exp(torch.arange(0, width, 2, dtype=torch.float32) * (-math.log(10000.0) / width))
     angles = positions * rates
+    # Sine and cosine interleaved, as the paper has it; FastPitch and others put one half after the other.
     return torch.stack((angles.sin(), angles.cos()), dim=-1).flatten(1)
 
 
@@ -81,6 +82,7 @@ class Transformer(nn.Module):
         super().__init__()
         self.num_heads = num_heads
         self.embedding = nn.Embedding(vocab_size, d_model)
+        # Unit variance after the scaling by sqrt(d_model); and the same matrix makes the logits.
         nn.init.normal_(self.embedding.weight, std=d_model**-0.5)
         self.dropout = nn.Dropout(dropout)
         self.core = nn.Transformer(
@@ -99,6 +101,7 @@ class Transformer(nn.Module):
         """Logits ``[batch, target_len, vocab]`` for source and target ids ``[batch, length]``; the target sees its past only."""
         length = target.shape[1]
         mask = self.core.generate_square_subsequent_mask(length, device=target.device, dtype=self.embedding.weight.dtype)
+        # [batch, target_len, d_model]
         hidden = self.core(self._embed(source), self._embed(target), tgt_mask=mask, tgt_is_causal=True)
         return F.linear(hidden, self.embedding.weight)
 
@@ -128,6 +131,7 @@ class Transformer(nn.Module):
     def decode_step(self, token: Tensor, *, position: Tensor, cache: Sequence[LayerCache]) -> Tensor:
         """Logits ``[batch, vocab]`` of the token that follows ``token`` ``[batch, 1]`` at ``position`` (int64, shape ``[1]``)."""
         hidden = self.embedding(token) * math.sqrt(self.embedding.embedding_dim) + self.positions.index_select(0, position)
+        # [1, 1, 1, max_len]: over batch, heads and the one query.
         is_past = (torch.arange(cache[0].keys.shape[2], device=token.device) <= position)[None, None, None]
         for layer, kept in zip(self._decoder_layers(), cache, strict=True):
             hidden = _decode_layer(layer, hidden, position=position, is_past=is_past, kept=kept)
@@ -186,6 +190,7 @@ def _decode_layer(
 def _project(attention: nn.MultiheadAttention, hidden: Tensor, *, parts: slice) -> tuple[Tensor, ...]:
     """Query, key and value heads (``parts`` of those three) ``[batch, heads, length, head_dim]``, by the module's own weights."""
     width = attention.embed_dim
+    # nn.MultiheadAttention stacks the three matrices in one of [3 width, width].
     rows = slice(parts.start * width, parts.stop * width)
     assert attention.in_proj_weight is not None, "self- and cross-attention of one width share a projection matrix"
     projected = F.linear(hidden, attention.in_proj_weight[rows], attention.in_proj_bias[rows])

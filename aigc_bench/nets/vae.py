@@ -52,6 +52,7 @@ def reconstruction_loss(outputs: torch.Tensor, images: torch.Tensor, *, likeliho
     """
     if likelihood == "scaled_gaussian":
         means, log_scales = (part.flatten(1) for part in outputs.float().chunk(2, dim=1))
+        # Without the constant log(2 pi) / 2 of each pixel, as for unit variance.
         squares = ((means - images.float().flatten(1)) * torch.exp(-log_scales)).square()
         return (0.5 * squares + log_scales).sum(dim=1)
     outputs, images = outputs.float().flatten(1), images.float().flatten(1)
@@ -78,6 +79,7 @@ def make_conv(*, image_size: int, image_channels: int, channels: Sequence[int], 
     up: list[nn.Module] = [nn.Linear(latent_dim, flat), nn.Unflatten(1, (channels[-1], side, side))]
     reverse = list(reversed(channels))
     for before, after in zip(reverse, [*reverse[1:], reverse[-1]], strict=True):
+        # output_padding settles which of two sides a stride of 2 came from: it doubles exactly.
         up += [nn.ConvTranspose2d(before, after, 3, 2, 1, output_padding=1), nn.BatchNorm2d(after), nn.LeakyReLU()]
     up += [nn.Conv2d(channels[0], image_channels, 3, padding=1), nn.Tanh()]
     return VAE(nn.Sequential(*down, nn.Flatten(), nn.Linear(flat, 2 * latent_dim)), nn.Sequential(*up))

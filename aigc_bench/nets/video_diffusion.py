@@ -54,6 +54,7 @@ class CogVideoX(nn.Module):
 
     def forward(self, latents: torch.Tensor, timestep: torch.Tensor, context: torch.Tensor, *rotary: torch.Tensor) -> torch.Tensor:
         """``latents`` ``[batch, channels, frames, height, width]`` to as many, and ``rotary`` as ``constants`` gives it."""
+        # CogVideoX has frames before channels, unlike the others.
         predicted: torch.Tensor = self.model(
             latents.transpose(1, 2), context, timestep, image_rotary_emb=rotary or None, return_dict=False
         )[0]
@@ -123,6 +124,7 @@ def _blended(before: torch.Tensor, after: torch.Tensor, extent: int, *, dim: int
     """``after`` with its first ``extent`` places along ``dim`` faded in over the last of ``before``, in place."""
     extent = min(before.shape[dim], after.shape[dim], extent)
     shares = torch.arange(extent, device=after.device, dtype=after.dtype) / extent
+    # Along `dim`, the same over all dimensions behind it.
     shares = shares.reshape(-1, *(1,) * (-1 - dim))
     start = after.narrow(dim, 0, extent)
     end = before.narrow(dim, before.shape[dim] - extent, extent)

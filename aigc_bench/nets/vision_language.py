@@ -34,6 +34,7 @@ class QwenVision(torch.nn.Module):
         config = self.visual.config
         self.batch_size = batch_size
         side = resolution // config.patch_size
+        # (frames, rows, columns) of patches, on the host: the library reads sizes out of it, which would wait for a device.
         self.grid = torch.tensor([[1, side, side]] * batch_size, device="cpu")
         merge = config.spatial_merge_size
         known = {"position_ids": get_vision_position_ids(self.grid, merge).to(device)}
@@ -46,6 +47,7 @@ class QwenVision(torch.nn.Module):
 
     def forward(self, patches: torch.Tensor) -> torch.Tensor:
         merged: torch.Tensor = self.visual(patches, grid_thw=self.grid, **self.known).pooler_output
+        # All images have one size, so that the joined sequence divides evenly.
         return merged.view(self.batch_size, -1, merged.shape[-1])
 
 

@@ -18,6 +18,7 @@ from aigc_bench.telemetry.nvml import (
     nvml_open,
 )
 
+# Class 0x03 of PCI holds 0x0300 (VGA) and 0x0302 (3D controllers: cards without an output).
 _NVIDIA_VENDOR, _DISPLAY_CLASS = "0x10de", "0x03"
 HOTTER_THAN_OTHERS_C = 15
 NEAR_SLOWDOWN_C = 10
@@ -139,6 +140,7 @@ def _power_limit(gpu: GpuFacts) -> Check:
     limit, default = gpu.power_limit_w, gpu.power_limit_default_w
     if limit is None:
         return absent(_of(gpu, message("power limit")), message("not reported"))
+    # Limits are set in whole watts, and come back with rounding.
     if default is not None and abs(limit - default) > 0.5:
         remedy = message(
             "Set the default again unless that is wanted: `sudo nvidia-smi -i {index} -pl {default:.0f}`.",
@@ -207,6 +209,7 @@ def _pcie(gpu: GpuFacts) -> Check:
     detail = message(
         "generation {now} x{lanes} of {most} x{most_lanes}", now=now[0], lanes=now[1], most=most[0], most_lanes=most[1]
     )
+    # Links keep their width at rest, whereas their generation falls to save power.
     if (now[1] or 0) < (most[1] or 0):
         remedy = message("Reseat the card; check the riser, and the slot's lanes in the BIOS.")
         return warning(_of(gpu, "pcie"), message("{detail}: narrower than slot and card allow", detail=detail), remedy=remedy)

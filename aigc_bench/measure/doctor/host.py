@@ -53,6 +53,7 @@ def observe(duration_s: float) -> Mapping[str, float | None]:
     except SensorAbsent:
         return {}
     try:
+        # Shares of CPU time are those since the last reading: this one begins the stretch.
         before = {value.metric: value.value for value in host.read()}
         time.sleep(duration_s)
         after = {value.metric: value.value for value in host.read() if value.device == HOST}
@@ -140,6 +141,7 @@ def swapping(seen: Mapping[str, float | None], *, swap_bytes: int | None) -> Che
 def thermal(folder: Path) -> Check:
     """Thermal zones near their critical trip point."""
     zones = [(zone, host_facts.text(zone / "temp")) for zone in sorted(folder.glob("thermal_zone*"))]
+    # Thousandths of a degree; below zero is possible.
     readable = {zone: int(raw) / 1000 for zone, raw in zones if raw is not None and raw.lstrip("-").isdigit()}
     if not readable:
         return absent("thermal", message("the kernel shows no thermal zone (usual in a virtual machine)"))

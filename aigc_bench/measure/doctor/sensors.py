@@ -13,6 +13,7 @@ from aigc_bench.measure.doctor.finding import absent, note, ok, warning
 from aigc_bench.telemetry.base import SensorAbsent, Source, Value
 from aigc_bench.telemetry.host import WORKER, Host
 
+# Energy counters refresh about every 100 ms: three times in this.
 _CONTROL_S = 0.3
 _TOLERATED_CORES = 0.1
 
@@ -100,6 +101,7 @@ def cpu_control(host: Host) -> Check:
         while time.monotonic() < started_s + _CONTROL_S:
             pass
         cores = next((v.value for v in host.read() if v.device == WORKER and v.metric == "cpu_utilization"), None)
+        # Not 1: on a busy host the loop does not get the whole core.
         true_cores = (time.process_time() - used_s) / (time.monotonic() - started_s)
     finally:
         host.close()

@@ -59,6 +59,7 @@ def ask_torch() -> tuple[Mapping[str, Any] | None, str | None]:
         return None, message("no answer within {import_timeout_s:.0f} s", import_timeout_s=_IMPORT_TIMEOUT_S)
     if child.returncode != 0:
         return None, (child.stderr.strip().splitlines() or [message("exit status {returncode}", returncode=child.returncode)])[-1]
+    # The last line, since an import may print before it.
     return json.loads(child.stdout.splitlines()[-1]), None
 
 
