@@ -21,6 +21,7 @@ _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(s|sec|m|min|h|d|day|days|w|week|w
 
 
 DAY_S, YEAR_S = 86400.0, 365.25 * 86400.0
+# By the first letter; a month is a twelfth of a year of 365.25 days.
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": DAY_S, "w": 7 * DAY_S, "month": YEAR_S / 12, "y": YEAR_S}
 
 
@@ -46,7 +47,9 @@ class Range:
     def check(self, given: object) -> None:
         """Raise ``ValueError`` if a number, or an end of an amount, is out of range."""
         for number in _numbers(given):
+            # NaN fails every comparison and is refused with the rest.
             if not (self.low <= number <= self.high or (self.or_zero and number == 0)):
+                # Percent where a fraction is expected is the usual mistake, so the message shows the conversion.
                 example = " (5 % is 0.05)" if self.high == 1 < number else ""
                 raise ValueError(
                     message(
@@ -78,6 +81,7 @@ def _numbers(given: object) -> tuple[float, ...]:
         return (given.low, given.value, given.high)
     if isinstance(given, tuple):
         return tuple(number for part in given for number in _numbers(part))
+    # bool is an int in Python, and `true` is no amount.
     return (given,) if isinstance(given, int | float) and not isinstance(given, bool) else ()
 
 
@@ -87,6 +91,7 @@ def _plain(number: float) -> str:
 
 def _time(seconds: float) -> str:
     units = (("year", YEAR_S), ("day", DAY_S), ("s", 1.0), ("ms", 1e-3), ("µs", 1e-6))
+    # A rounding error below a unit still counts as that unit.
     name, size = next(unit for unit in units if seconds >= unit[1] * (1 - 1e-9))
     count = seconds / size
     return f"{count:g} {name}{'s' if count > 1 and name in ('year', 'day') else ''}"
@@ -95,6 +100,7 @@ def _time(seconds: float) -> str:
 class Table(Record):
     """A table of the file, which checks the range of each key."""
 
+    # "*" runs after each field's own conversion, so the check sees seconds and amounts, not the text of the file.
     @field_validator("*")
     @classmethod
     def _within_its_range(cls, given: Any, info: ValidationInfo) -> Any:
@@ -128,6 +134,7 @@ def _amount(given: object) -> object:
     if isinstance(given, Amount):
         return given
     if isinstance(given, list):
+        # [high, value, low] is refused rather than sorted: it may be a slip in one of the numbers.
         if len(given) != 3 or not all(_is_number(part) for part in given) or list(given) != sorted(given):
             raise ValueError(message("must be a number or [low, value, high] in rising order"))
         low, value, high = (float(part) for part in given)
@@ -157,6 +164,7 @@ def _seconds(given: object) -> object:
         if match is None:
             raise ValueError(message("is not a duration; write 90s, 20m, 8h, 7d, 2w or 3y"))
         number, unit = float(match[1]), match[2]
+        # "m" and "min" are minutes; only the full word means a month.
         seconds = number * _SECONDS["month" if unit.startswith("month") else unit[0]]
     return seconds
 

@@ -37,6 +37,7 @@ def read_arrivals(file: Path) -> list[float]:
         try:
             if row.problem is not None:
                 raise ValueError(message("row {problem}", problem=row.problem))
+            # No suffix: 2M may be two million or two minutes to whoever wrote the trace.
             found.append(parse_number(row.cells[COLUMN], commas=table.commas, suffix=False))
         except ValueError as problem:
             said = str(problem) if row.problem else f"{COLUMN} {row.cells[COLUMN][:40]!r} {problem}"
@@ -44,9 +45,11 @@ def read_arrivals(file: Path) -> list[float]:
                 message("{file}: line {line}: {said}.", file=file, line=row.line, said=said),
                 message("Write one request per row, in seconds from any start."),
             ) from None
+    # A trace that was merged from several servers need not be in order.
     found.sort()
     if len(found) < 2 or found[-1] <= found[0]:
         raise UsageError(message("{file}: needs requests at two different times at least.", file=file))
+    # Only differences matter, and a trace may count from any start.
     return [moment - found[0] for moment in found]
 
 
@@ -81,9 +84,11 @@ def from_hourly(requests_per_hour: Sequence[float], *, peak_factor: Estimate, so
     assert len(requests_per_hour) == HOURS_PER_DAY and min(requests_per_hour) >= 0, "a day has 24 hours, none of them negative"
     busiest = max(requests_per_hour)
     hour = estimate(busiest / 3600, unit="request/s", basis="assumed", source=source)
+    # Mean hour over busiest hour; the peak is the busiest minutes, so duty divides it by the peak factor once more.
     mean_share = sum(requests_per_hour) / HOURS_PER_DAY / busiest if busiest else 0.0
     duty_source = message("mean hour / busiest hour / peak factor")
     formula = message("requests of the busiest hour / 3600 x peak factor")
+    # The quotient falls in the peak factor, so the ends change places.
     ends = {"value": mean_share / peak_factor.value, "low": mean_share / peak_factor.high, "high": mean_share / peak_factor.low}
     return Arrival(
         peak_requests_per_s=named(times(hour, peak_factor, unit="request/s"), formula),
@@ -98,10 +103,13 @@ def from_times(times_s: Sequence[float], *, source: str) -> Arrival:
     """Return the arrival of rising times in seconds: the busiest minute is the peak, the whole file the mean."""
     assert len(times_s) >= 2 and times_s[-1] > times_s[0], "a trace holds at least two moments"
     span_s = times_s[-1] - times_s[0]
+    # n requests have n - 1 gaps.
     mean = (len(times_s) - 1) / span_s
+    # In a trace shorter than a minute the half-open window leaves out the last request, which would put the peak below the mean.
     peak = max(mean, _busiest(times_s, window_s=min(BUSY_WINDOW_S, span_s)))
     gaps = [later - earlier for earlier, later in itertools.pairwise(times_s)]
     middle = sum(gaps) / len(gaps)
+    # Squared coefficient of variation: variance of the gaps over their squared mean, 1 for Poisson arrivals.
     cv2 = sum((gap - middle) ** 2 for gap in gaps) / len(gaps) / middle**2
     rate = estimate(peak, unit="request/s", basis="measured", source=message("busiest minute of {source}", source=source))
     return Arrival(
@@ -119,6 +127,7 @@ def _busiest(times_s: Sequence[float], *, window_s: float) -> float:
     """Return the highest rate of any window that starts at a request, in requests/s."""
     most, first = 0, 0
     for last, moment in enumerate(times_s):
+        # Two pointers: both only move forward, so a trace of millions of rows takes linear time.
         while moment - times_s[first] >= window_s:
             first += 1
         most = max(most, last - first + 1)

@@ -33,9 +33,11 @@ WORKING_SHARE = assumed(
 PEAK_FACTOR = assumed(
     2.0, low=1.5, high=3.0, unit="ratio", source=message("busiest minutes over the busy hour; unverified (general knowledge)")
 )
+# sqrt(3) x 415 V x 32 A x 0.8 (continuous load of a breaker) = 18.4 kW.
 RACK_FEED = "pdu_3ph_32a"
 NIGHT_S = 8 * 3600.0
 LIFE_YEARS = 3.0
+# The published resale value of that age; it has to agree with LIFE_YEARS.
 LIFE_MONTHS = 36
 
 
@@ -169,6 +171,7 @@ def _largest_presets(rows: Sequence[MetricRow]) -> list[MetricRow]:
     for row in rows:
         if row.metric == "throughput" and row.value:
             key = (row.workload, row.mode, row.preset)
+            # A preset is judged by its fastest valid case: batch and engine say nothing about its size.
             best[key] = max(best.get(key, row), row, key=_standing)
     largest: dict[tuple[str, str], MetricRow] = {}
     for (family, mode, _), row in best.items():

@@ -21,6 +21,7 @@ from aigc_bench.plan.demand.site_and_limits import demand_table
 def scenario_names() -> tuple[str, ...]:
     """Return the names of the examples, sorted."""
     folder = files(__package__).joinpath("scenarios")
+    # importlib.resources and not a path: the package may be installed as a zip.
     return tuple(sorted(file.name.removesuffix(".toml") for file in folder.iterdir() if file.name.endswith(".toml")))
 
 
@@ -35,6 +36,7 @@ def new_demand(name: str, *, out: Path | None = None) -> Path:
     """Write an example to a new file (by default ``NAME.toml`` here); an existing file is never overwritten."""
     text, file = scenario_text(name), out or Path(f"{name}.toml")
     try:
+        # "x" fails if the file exists, in one step: a check before opening could race with another process.
         with file.open("x", encoding="utf-8") as handle:
             handle.write(text)
     except FileExistsError:
@@ -67,11 +69,14 @@ def _walk(record: type[BaseModel], *, table: str) -> Iterator[Key]:
     inner: list[tuple[str, type[BaseModel]]] = []
     for name, field in record.model_fields.items():
         found = inner_record(field.annotation)
+        # Amount is a record to pydantic, but one value to who writes the file.
         if found is not None and found is not amounts.Amount:
+            # A tuple of records is a list of tables in TOML: [[service]].
             is_list = "tuple" in str(field.annotation)
             path = f"{table.strip('[]')}.{name}" if table else name
             inner.append((f"[[{path}]]" if is_list else f"[{path}]", found))
         else:
+            # Own keys first: in TOML every key after a [table] line would belong to that table.
             yield _key(name, field, table=table)
     for path, found in inner:
         yield from _walk(found, table=path)
@@ -91,6 +96,7 @@ def _key(name: str, field: FieldInfo, *, table: str) -> Key:
 
 
 _KINDS = (
+    # Names of our validators come before the plain types that they convert to.
     ("_seconds", "duration"), ("_amount", "amount"), ("_names", "names"), ("Literal", "word"),
     ("Mapping", "table"), ("bool", "true or false"), ("int", "whole number"), ("tuple", "numbers"), ("float", "number"),
 )  # fmt: skip
@@ -120,5 +126,6 @@ def table() -> str:
     lines = ["| table | key | kind | unit | range | default | meaning |", "|---|---|---|---|---|---|---|"]
     for key in keys():
         cells = (f"`{key.table}`", f"`{key.key}`", key.kind, key.unit, key.range, key.default, key.meaning)
+        # Twice: a replacement consumes the bar that an adjacent empty cell begins with.
         lines.append(f"| {' | '.join(cells)} |".replace("|  |", "| |").replace("|  |", "| |"))
     return "\n".join(lines) + "\n"

@@ -43,7 +43,9 @@ def read_demand(path: Path | str, *, catalogue: Catalogue) -> Demand:
     raw = read_toml(file)
     written, problems = check(raw, demand_table())
     if written is None:
+        # The rest of the file is still checked for unknown names, so that one run reports all mistakes.
         sound = _sound_part(raw)
+        # Mistakes of the demand as a whole are left out: they may come from the parts that were dropped.
         more = _convert(sound, catalogue=catalogue, folder=file.parent)[1] if sound else []
         raise mistakes(file, [*problems, *(found for found in more if not found.startswith(WHOLE))])
     demand, problems = _convert(written, catalogue=catalogue, folder=file.parent)
@@ -64,6 +66,7 @@ class _Attempts:
             return [maker()]
         except AigcBenchError as problem:
             message = f"{place}: {problem}"
+            # Two checks of one table can find the same mistake.
             self.problems += [] if message in self.problems else [message]
             return []
 
@@ -81,8 +84,10 @@ class _Attempts:
         for number, table in enumerate(tables, start=1):
             place, before = f"{noun} {number} ({table.name})", len(self.problems)
             for known in self.make(place, partial(prepare, table)):
+                # All checks run before the conversion, which would stop at the first mistake.
                 for one in checks(known):
                     self.make(place, one)
+                # Only a table without mistakes is converted.
                 if len(self.problems) == before:
                     made += self.make(place, partial(maker, known))
         return made
@@ -111,6 +116,7 @@ def _convert(written: WrittenDemand, *, catalogue: Catalogue, folder: Path) -> t
     attempts.problems += _whole(written)
     if attempts.problems:
         return None, attempts.problems
+    # Each of site, colocation, finance and constraints has exactly one entry: without it there would be a problem above.
     demand = Demand(
         name=written.name,
         services=tuple(services),
@@ -135,6 +141,7 @@ def _growth(written: WrittenDemand) -> Growth | None:
 
 def _sound_part(raw: dict[str, Any]) -> WrittenDemand | None:
     """Return the file without its invalid keys, so that the names in the rest are checked, too."""
+    # The name is required; a missing one is already reported.
     kept: dict[str, Any] = {"name": "?"}
     for key, field in demand_table().model_fields.items():
         given, record = raw.get(key), inner_record(field.annotation)
@@ -158,6 +165,7 @@ def _mended(table: Any, record: type[BaseModel]) -> dict[str, Any] | None:
     if not isinstance(table, dict):
         return None
     kept: dict[str, Any] = dict(table)
+    # Twice: once to drop the wrong keys, once to see whether the rest is valid.
     for _ in range(2):
         try:
             record.model_validate(kept)
@@ -179,6 +187,7 @@ WHOLE = message("the demand: ")
 
 def _whole(written: WrittenDemand) -> list[str]:
     """Return the mistakes that concern several tables: no load, a repeated name, growth without a horizon."""
+    # One count over all kinds: loads are looked up by name alone.
     names = Counter([one.name for kind in (written.service, written.batch, written.training) for one in kind])
     problems = [
         message("{whole}{name!r} is the name of {count} services or jobs", whole=WHOLE, name=name, count=count)

@@ -39,6 +39,7 @@ class Named(Table):
     def _one_model(self) -> Self:
         workload, preset, model = (getattr(self, key) for key in ("workload", "preset", "model"))
         if model is None and not (workload and preset):
+            # Checked here because pydantic knows no "either these two or that one".
             missing = " and ".join(key for key, given in (("workload", workload), ("preset", preset)) if not given)
             raise ValueError(message("{missing} missing; give workload and preset, or model = PATH of your own", missing=missing))
         return self
@@ -52,6 +53,7 @@ class WrittenSlo(Table):
     latency: Duration | None = documented(
         message("latency bound: time to the last byte of the response"), limits=lasting(1e-6, 365 * DAY_S)
     )
+    # Below 100: a queue's wait has an exponential tail, so no fleet keeps a bound for every request.
     percentile: Number = documented(
         message("share of requests that must meet the SLO"), unit="%", limits=between(1, 99.99), default=95.0
     )
@@ -96,6 +98,7 @@ class WrittenService(Named):
     settings: Mapping[str, Setting] = documented(
         message("settings of the model family: resolution, num_inference_steps ..."), default={}
     )
+    # 1 is an exponential distribution, for which M/G/c is M/M/c.
     work_cv: Number | None = documented(
         message("CV of the work per request: standard deviation over mean (default 1)"), unit="ratio", limits=zero_or(1e-3, 100)
     )
@@ -118,6 +121,7 @@ class WrittenService(Named):
                     given="none" if not given else " and ".join(given),
                 )
             )
+        # Neither has a usual value in the catalogue, unlike the peak factor.
         if given == ["users"] and (self.active_share is None or self.requests_per_minute is None):
             raise ValueError(message("users requires active_share and requests_per_minute"))
         if self.hourly_requests is not None and len(self.hourly_requests) != 24:
@@ -173,6 +177,7 @@ class WrittenTraining(Named):
         message("samples to train on (other families)"), unit="sample", limits=zero_or(1, 1e15)
     )
     deadline: Duration = documented(message("time limit of one run"), limits=lasting(1, 10 * YEAR_S), default=...)
+    # A single run needs the machines for its window only, but they are bought for the whole life.
     every: Duration | None = documented(
         message("interval between runs (default: one run, counted as repeated without pause)"), limits=lasting(1, 10 * YEAR_S)
     )
@@ -315,6 +320,7 @@ class WrittenDemand(Table):
     """The top of the file."""
 
     name: str = documented(message("name of the demand"), default=...)
+    # Below 1: no number of spares makes failures impossible.
     availability: Number = documented(
         message("share of the time with the full capacity in service"), limits=between(0.5, 0.9999999), default=0.999
     )

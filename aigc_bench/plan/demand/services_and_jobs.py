@@ -35,12 +35,14 @@ DUTY = assumed(
     source=message("mean over peak rate of a service used by day; {general}", general=GENERAL),
 )
 SIZES: Mapping[str, tuple[float, float, float]] = {
+    # Bytes; a factor of ten or more from end to end, as resolutions and encoders differ.
     "image": (200e3, 1e6, 2e6),
     "frame": (20e3, 60e3, 200e3),
     "video": (5e6, 20e6, 50e6),
     "sample": (50.0, 250.0, 1e3),
 }
 """Default bytes per item (low, value, high)."""
+# Bytes; the interval is wide because the kind of item is not known.
 OTHER_SIZE = (1e3, 20e3, 200e3)
 LONGEST = 10_000_000
 """Tokens of the longest sequence that a plan accepts."""
@@ -53,6 +55,7 @@ def service_of(written: WrittenService, *, catalogue: Catalogue, times_of: Calla
     settings = _settings(written.workload, written.settings, written.input_tokens, written.output_tokens)
     item = checked_item(written.workload, written.preset, mode="infer", settings=settings, model=own_model(written))
     _check_names(written.precisions, written.engines)
+    # Tokens of an answer are the items of a language model.
     per_request = written.output_tokens if is_language(written.workload) else written.items_per_request
     items = _or(per_request, 1.0, unit=f"{item}s/request", of=message("{item}s of an answer", item=item))
     prompt = written.input_tokens.estimate("token/request", source=STATED) if written.input_tokens else None
@@ -69,6 +72,7 @@ def service_of(written: WrittenService, *, catalogue: Catalogue, times_of: Calla
         kept_days=_days(written.kept),
         slo=_slo(written.slo),
         settings=settings,
+        # The queue formulae take the squared coefficient of variation.
         work_cv2=(written.work_cv if written.work_cv is not None else 1.0) ** 2,
         precisions=written.precisions,
         engines=written.engines,
@@ -95,6 +99,7 @@ def batch_of(written: WrittenBatch, *, catalogue: Catalogue) -> Job:
         if length
         else answers,
         window_s=written.deadline,
+        # A run does not begin before the previous one has used up its window.
         runs_per_day=DAY_S / max(written.every, written.deadline),
         bytes_per_item=_each(_size(written.item_kb, item=item, items=None, catalogue=catalogue), length, item=item),
         response_bytes=_each(_size(written.response_kb, item=item, items=None, catalogue=catalogue), length, item=item),
@@ -112,6 +117,7 @@ def training_of(written: WrittenTraining) -> Job:
     _check_names(written.precisions, ())
     amount = written.tokens or written.samples
     assert amount is not None, "the written record holds one of them"
+    # Adapters of other families are not modelled (``search.trained`` is of language models).
     if written.method == "lora" and not is_language(written.workload):
         raise UsageError(message("method = 'lora' is supported for language models only."), message("Use method = 'full'."))
     if (written.tokens is not None) != (item == "token"):
@@ -123,6 +129,7 @@ def training_of(written: WrittenTraining) -> Job:
                 more="tokens" if item == "token" else "samples",
             )
         )
+    # UTF-8 text has about 4 bytes per token.
     default = (3.0, 4.0, 5.0) if item == "token" else SIZES.get(item, OTHER_SIZE)
     return Job(
         name=written.name,
@@ -132,6 +139,7 @@ def training_of(written: WrittenTraining) -> Job:
         item=item,
         items=amount.estimate(f"{item}s", source=STATED),
         window_s=written.deadline,
+        # A single run counts as repeated without pause: the machines are paid for either way.
         runs_per_day=DAY_S / max(written.every or written.deadline, written.deadline),
         bytes_per_item=_in_bytes(
             written.sample_kb, f"B/{item}", default=default, of=message("stored size of a training {item}", item=item)
@@ -182,6 +190,7 @@ def with_own_model(written: Table, *, folder: Path) -> Table:
     """Return the table with family and preset of the user's own model, relative to the demand file; others are unchanged."""
     if written.model is None:
         return written
+    # A file name may contain a colon, so a file of that name comes first.
     is_function = ":" in written.model and not (folder / written.model).exists()
     path = written.model if is_function else str(folder / written.model)
     found = resolve(path)
@@ -199,6 +208,7 @@ def checked_item(workload: str, preset: str, *, mode: Mode, settings: Mapping[st
     Served language models need no preset of a workload: every model that the performance model knows by name is accepted.
     """
     family = registry.load("workloads", workload)
+    # The closed form of serving engines needs no traced network, only the model's dimensions.
     if is_language(workload) and model is None and preset not in family.presets:
         if preset not in language_models():
             raise UnknownNameError(message("preset of gpt"), preset, known={*family.presets, *language_models()})
@@ -213,6 +223,7 @@ def _check_lengths(settings: Mapping[str, Setting], *, known: type[BaseModel]) -
     for key, value in settings.items():
         if key not in known.model_fields:
             raise UnknownNameError("setting", key, known=known.model_fields)
+        # bool is an int in Python.
         if isinstance(value, bool) or not isinstance(value, int) or value > LONGEST:
             raise UsageError(
                 message(
@@ -249,6 +260,7 @@ def _settings(workload: str, given: Mapping[str, Setting], prompt: Amount | None
                 message("settings, {key}: a service or batch states this as {instead}.", key=key, instead=instead),
                 message("Remove it from settings."),
             )
+    # The family takes prompts from 2 tokens and answers from 1 on.
     return {**given, "prompt_len": max(2, round(prompt.value)), "max_new_tokens": max(1, round(answer.value))}
 
 
@@ -266,6 +278,7 @@ def _arrival(written: WrittenService, *, catalogue: Catalogue, times_of: Callabl
     duty = (
         written.duty.estimate("fraction", source=STATED) if written.duty else DUTY.model_copy()
     )  # one of its own for every service
+    # The catalogue states it for the busiest hour over the mean hour; for minutes over an hour it has no figure.
     usual = catalogue.constant("diurnal_peak_factor")
     peak = written.peak_factor.estimate("ratio", source=STATED) if written.peak_factor else usual
     if written.rate is not None:
@@ -297,6 +310,7 @@ def _or(given: Amount | None, default: float, *, unit: str, of: str) -> Estimate
 def _size(given: Amount | None, *, item: str, items: Estimate | None, catalogue: Catalogue) -> Estimate:
     """Return the bytes as stated, else of the items: text by its tokens, the rest by a default size per item."""
     if given is not None:
+        # kB of a file are 1,000 bytes, as networks and disks count.
         return given.estimate("B", source=STATED, factor=1000.0)
     if item == "token":
         per_token = catalogue.constant("text_bytes_per_token")

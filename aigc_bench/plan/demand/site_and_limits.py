@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 STATED = message("stated in the demand")
 
 
+# Built once: pydantic compiles the validators of a class whenever it is made.
 @cache
 def demand_table() -> type[WrittenDemand]:
     """Return the top of a demand file, whose site has the keys of every registered factor, too."""
@@ -51,6 +52,7 @@ def demand_table() -> type[WrittenDemand]:
 
 def with_factor_keys(site: Site, *, catalogue: Catalogue, stated: Mapping[str, Amount] | None = None) -> Site:
     """Return a site with the keys of every factor: as stated, else by default; a key without either is left out."""
+    # A factor's default may depend on the site as stated, so these keys come after all others.
     found: dict[str, Estimate] = {}
     for name, key in site_keys().items():
         given = (stated or {}).get(name)
@@ -70,8 +72,10 @@ def _field(key: SiteKey) -> object:
     return documented(key.meaning, unit=key.unit, limits=Range(low=key.low, high=key.high, or_zero=key.is_zero_allowed))
 
 
+# sqrt(3) x 415 V x 32 A x 0.8 (continuous load of a breaker) = 18.4 kW.
 RACK_FEED = "pdu_3ph_32a"
 YEAR_S = 365.25 * 86400.0
+# Ages with a row ``residual_fraction_*m`` in constants.csv.
 RESIDUAL_MONTHS = (24, 36, 48)
 
 
@@ -81,6 +85,7 @@ def _stated(given: Amount | None, unit: str, *, factor: float = 1.0) -> Estimate
 
 def site_of(written: WrittenSite, *, catalogue: Catalogue) -> Site:
     """Return a site; raise ``UnknownNameError`` for an unknown region."""
+    # The row is a data sheet's; that this site has such a feed is an assumption.
     feed = catalogue.power[RACK_FEED].estimate()
     usual_feed = feed.model_copy(
         update={"basis": "assumed", "source": message("a three-phase 32 A feed at 415 V, x 0.8; not stated")}
@@ -108,6 +113,7 @@ def site_of(written: WrittenSite, *, catalogue: Catalogue) -> Site:
 
 def colocation_of(written: WrittenColocation, *, catalogue: Catalogue) -> Colocation:
     """Return a colocation; the default density is the cooling capacity of its kind of rack."""
+    # What a colocation sells per rack is powered and cooled: one number for both.
     density = _stated(written.rack_kw, "W", factor=1000.0)
     return Colocation(
         rack_air_w=density or rack_limit_w(written.cooling or "air", catalogue=catalogue),
@@ -138,6 +144,7 @@ def finance_of(written: WrittenFinance, *, catalogue: Catalogue) -> Finance:
 
 def constraints_of(written: WrittenConstraints, *, catalogue: Catalogue) -> Constraints:
     """Return the constraints; accelerators in any spelling, vendors as the catalogue spells them."""
+    # Vendors are compared without case and kept as the catalogue spells them.
     vendors = {spec.vendor.lower(): spec.vendor for spec in catalogue.accelerators.values() if spec.vendor}
     for name in written.vendors:
         if name.lower() not in vendors:
@@ -148,6 +155,7 @@ def constraints_of(written: WrittenConstraints, *, catalogue: Catalogue) -> Cons
         budget_usd_per_year=written.budget_usd_per_year,
         vendors=tuple(vendors[name.lower()] for name in written.vendors),
         accelerators=tuple(catalogue.accelerator(name).id for name in written.accelerators),
+        # no_cloud may repeat a kind that is listed already.
         without=tuple(dict.fromkeys(kinds)),
         confidence=written.confidence,
     )

@@ -16,7 +16,9 @@ from aigc_bench.plan.stats.distributions import Array
 def annuity_factor(rate: float, *, years: float) -> float:
     """Return the yearly cost of one unit of capital over ``years``: r / (1 - (1 + r)^-n), 1 / n without interest."""
     assert years > 0 and rate > -1, "an annuity needs a life above 0 and a rate above -100 %"
+    # 1 - (1 + r)^-n loses all its digits for small rates; expm1 and log1p keep them.
     growth = math.expm1(-years * math.log1p(rate))
+    # growth is 0 where rate x years underflows, too.
     return 1.0 / years if rate == 0 or growth == 0 else rate / -growth
 
 
@@ -33,6 +35,7 @@ def discount(rate: float, *, years: float) -> float:
 def annuities(capital: Array, rate: Array, residual: Array, *, years: float) -> Array:
     """Return the annuity with residual value, for arrays; without interest the capital is spread evenly."""
     later = np.exp(-years * np.log1p(rate))
+    # The value where no division takes place: rates of 0.
     factor = np.full_like(rate, 1 / years)
     np.divide(rate, 1 - later, out=factor, where=rate > 0)
     return np.asarray(capital * (1 - residual * later) * factor)

@@ -36,6 +36,7 @@ UNIT_OF = {
     "transcribed-second": "second",
 }
 """The unit in which an item is compared; speech sold by the character is converted by characters per second."""
+# Language models are priced per million; 1M is 1,000,000 in every price list.
 _MILLION = re.compile(r"1M (tokens|characters|audio tokens|image tokens)")
 
 
@@ -76,6 +77,7 @@ def api_offers(
     ``detail`` is a resolution such as ``720p``; without one the vendor's usual price is taken.
     Raises ``UnknownNameError`` for an item that no API sells.
     """
+    # Families whose product no vendor sells (samples of a VAE, sequences) end here.
     if item not in MODALITY_OF:
         raise UnknownNameError(message("item of an API"), item, known=MODALITY_OF)
     rows = [row for row in catalogue.api_prices.values() if row.modality == MODALITY_OF[item]]
@@ -92,10 +94,12 @@ def _offer(row: ApiPrice, *, item: str, catalogue: Catalogue, on: date) -> ApiOf
         rate = catalogue.constant("speech_characters_per_s")
         source = message("{source} x {rate:g} characters a second", source=input_usd.source, rate=rate.value)
         output_usd = named(times(input_usd, rate, unit="usd/second"), source)
+        # Text goes in and speech comes out: its characters are paid once, as seconds of the product.
         unit, input_usd = "second", None
     why_not = (
         None if unit == UNIT_OF[item] else message("sold by the {unit}, not by the {unit_of}", unit=unit, unit_of=UNIT_OF[item])
     )
+    # ISO dates compare as texts.
     gone = row.deprecation_date is not None and row.deprecation_date <= on.isoformat()
     return ApiOffer(
         provider=row.provider,
@@ -125,6 +129,7 @@ def _price(usd: float | None, *, row: ApiPrice, divisor: float, unit: str, catal
     if usd is None:
         return None
     spread, value = catalogue.constant("api_price_spread").value, usd / divisor
+    # A list price is one figure; the half-width around it is assumed.
     listed = estimate(
         value,
         low=value * (1 - spread),
@@ -141,6 +146,7 @@ def usd_per_request(offer: ApiOffer, consumption: Consumption) -> Estimate | Non
     parts = [
         scaled(price, units, unit="usd/request")
         for price, units in ((offer.input_usd, consumption.input_units), (offer.output_usd, consumption.output_units))
+        # A price that a vendor does not charge is left out, not taken as 0.
         if price is not None and units > 0
     ]
     return named(plus(*parts), f"{offer.provider} {offer.model}, {offer.as_of}") if parts else None
@@ -151,6 +157,7 @@ def market_price(found: Sequence[ApiOffer], consumption: Consumption) -> Estimat
 
     Each provider counts once, however many models and resolutions it lists. ``None`` where none sells it.
     """
+    # Vendors with dozens of models would otherwise decide the median.
     by_provider: dict[str, list[Estimate]] = {}
     for offer in found:
         cost = usd_per_request(offer, consumption) if offer.why_not is None else None
@@ -160,6 +167,7 @@ def market_price(found: Sequence[ApiOffer], consumption: Consumption) -> Estimat
     if not costs:
         return None
     low, middle, high = (_quantile(costs, share) for share in (0.1, 0.5, 0.9))
+    # The wider of both: between providers, and around the middle one's own price.
     ends = {"low": min(low.value, middle.low), "high": max(high.value, middle.high)}
     return middle.model_copy(
         update={**ends, "source": message("median of {num_costs} providers; {source}", num_costs=len(costs), source=middle.source)}
@@ -168,4 +176,5 @@ def market_price(found: Sequence[ApiOffer], consumption: Consumption) -> Estimat
 
 def _quantile(costs: Sequence[Estimate], share: float) -> Estimate:
     ranked = sorted(costs, key=lambda cost: cost.value)
+    # The nearest rank rather than an interpolation: a price that someone really asks, with its source.
     return ranked[round(share * (len(ranked) - 1))]

@@ -52,6 +52,7 @@ def against_api(
 ) -> BreakEven:
     """Return owning against an API at a volume; ``capacity_units_per_year`` is the maximum of the owned machines."""
     assert planned_units_per_year >= 0 and capacity_units_per_year > 0, "a break-even needs a volume, and machines with a capacity"
+    # Fixed and running cost have the same streams for every rival, so rivals are compared in equal scenarios.
     price = draws(price_usd_per_unit, name=f"{name}.price", num=num, seed=seed)
     fixed = draws(fixed_usd_per_year, name="own.fixed", num=num, seed=seed)
     running = draws(running_usd_per_unit, name="own.running", num=num, seed=seed)
@@ -63,6 +64,7 @@ def against_api(
     return BreakEven(
         against=name,
         kind="volume",
+        # Quantiles over scenarios without a break-even would be infinite.
         at=interval_of(at[reachable], unit=f"{unit}s/year", basis=basis, source=source) if reachable.any() else None,
         p_own_cheaper=float(np.mean(owned < price * planned_units_per_year)),
         p_reachable=float(np.mean(reachable)),
@@ -73,6 +75,7 @@ def against_api(
 
 def _crossing(fixed: Array, margin: Array) -> Array:
     """Return the volume at which a margin recovers a fixed cost; infinite where there is none."""
+    # Where a unit of one's own costs as much as a bought one, no volume recovers the fixed cost.
     found = np.full_like(fixed, np.inf)
     np.divide(fixed, margin, out=found, where=margin > 0)
     return found

@@ -30,15 +30,18 @@ class YearCash(Record):
 
 def cash_by_year(option: Option, finance: Finance) -> tuple[YearCash, ...]:
     """Return the years of an option's life, the purchase first; of a mixed one over all its parts."""
+    # A last year that is cut short still has a row.
     capex, years, found = option.capex_usd, math.ceil(finance.life_years), list[YearCash]()
     owned = sum(part.capex_usd.value for part in option.parts or (option,))
     for year in range(years + 1):
         purchase = capex if year == 0 and owned else None
+        # 1 for whole years, what is left of the life in the last one.
         share = min(1.0, finance.life_years - (year - 1))
         words = message("running cost a year") if share == 1 else message("running cost a year x {share:g}", share=share)
         running = named(scaled(option.opex_usd_per_year, share, unit="usd"), words) if year else None
         resale = times(capex, finance.residual_share, unit="usd") if year == years and owned else None
         before = found[-1].cumulative_usd if found else None
+        # Resale is an income, so its high end belongs to the low end of the cost.
         net = _added(purchase, running, less=resale, words="purchase + running - resale")
         whole = _added(before, net, words=message("sum of the years so far"))
         back = named(resale, message("purchase x residual share")) if resale else None

@@ -74,6 +74,7 @@ def buy_dates(needed: Sequence[int], *, life_years: int) -> tuple[Cohort, ...]:
     for year, need in enumerate(needed):
         alive = sum(cohort.count for cohort in cohorts if cohort.sold > year)
         if need > alive:
+            # At the horizon everything is sold, however young.
             cohorts.append(Cohort(bought=year, sold=min(year + life_years, horizon), count=need - alive))
     return tuple(cohorts)
 
@@ -145,6 +146,7 @@ def _scenarios(
             unit_usd=unit.low,
             opex_usd=opex.low,
             price_ratio=ratio.low,
+            # A high rate makes later payments cheap: it belongs to the cheapest case.
             discount_rate=rate.high,
             resale_share=lambda age: residual_at(age).high,
         ),
@@ -170,11 +172,13 @@ def _year(year: int, cohorts: Sequence[Cohort], *, scenario: _Scenario, tax_rate
     leaving = [cohort for cohort in cohorts if cohort.sold == year + 1]
     running = sum(cohort.count for cohort in serving) * scenario.opex_usd
     resale = sum(cohort.count * scenario.price(cohort) * scenario.resale_share(cohort.age_years) for cohort in leaving)
+    # Straight line down to zero, so that the whole resale is a taxable gain later.
     worn = sum(cohort.count * scenario.price(cohort) / cohort.age_years for cohort in serving)
     return _Row(
         capex=sum(cohort.count * scenario.price(cohort) for cohort in serving if cohort.bought == year),
         opex=running,
         resale=resale,
+        # Negative in most years: costs save taxes where there is other income.
         tax=tax_rate * (resale - running - worn),
     )
 
@@ -207,4 +211,5 @@ def _flow(year: int, cohorts: Sequence[Cohort], rows: Sequence[_Row], *, basis: 
 
 def _interval(values: Sequence[float], *, basis: Basis, source: str) -> Estimate:
     """Return the interval of the cheapest, the central and the most expensive case."""
+    # A year with a resale can be cheapest in the expensive case, so the ends are sorted.
     return Estimate(value=values[1], low=min(values), high=max(values), unit="usd", basis=basis, source=source)

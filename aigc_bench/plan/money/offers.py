@@ -171,6 +171,7 @@ def _newest(rows: Sequence[CloudPrice]) -> dict[RentKey, CloudPrice]:
     for row, term in priced:
         if row.kind != "index" or term not in listed:
             # The catalogue lists the newest rows first.
+            # setdefault keeps the first, that is the newest, row.
             found.setdefault((row.provider, row.region, row.instance, row.gpu_count, term), row)
     return found
 
@@ -190,6 +191,7 @@ def _without_price(spec: AcceleratorSpec, term: CloudTerm, *, region: str | None
 
 
 def _is_in(row: CloudPrice, region: str | None) -> bool:
+    # A price without a region holds everywhere. Prefixes: "us" takes us-east-1.
     return region is None or (row.region or "global").lower().startswith((region.lower(), "global"))
 
 
@@ -235,6 +237,7 @@ def _name(row: CloudPrice) -> str:
 
 def instances_at_work(loads: Sequence[Load], fleet: Fleet, *, size: float, term: Term, demand: Demand, rules: Rules) -> Estimate:
     """Return the mean number of paid instances of ``size`` accelerators; whole numbers are computed from central values."""
+    # Servers of a rented fleet are its instances.
     everything = float(fleet.num_servers)
     if term == "purchase" or not IS_ELASTIC[term]:
         whole = estimate(everything, unit="instances", basis="modelled", source=message("reserved: all instances, all hours"))
@@ -243,14 +246,18 @@ def instances_at_work(loads: Sequence[Load], fleet: Fleet, *, size: float, term:
     by_name = {service.name: service for service in demand.services}
     services = [(load, by_name[load.name], needed(load, rules=rules).value) for load in loads if load.name in by_name]
     last, mean_growth = (one.value for one in grown(demand.growth))
+    # Services of one hour share instances, so their accelerators are added before rounding up.
     hours = [
         ceil(sum(_accelerators(*one, hour, growth=(mean_growth, last)) for one in services) / size) for hour in range(HOURS_PER_DAY)
     ]
     jobs = [load for load in loads if load.name not in by_name]
+    # Each job rents instances of its own for its window.
     nights = sum(ceil(_of_job(load) / size) * _share_of_year(load) for load in jobs)
+    # A spare only has to run while something runs that it could replace.
     watched = 1.0 if any(hours) else max((_share_of_year(load) for load in jobs), default=0.0)
     mean = math.fsum(hours) / HOURS_PER_DAY + nights + fleet.spares * watched
     source = message("instances of each hour's whole replicas, of each job while its window is open, and spares")
+    # Rounding each job up separately may exceed the fleet, which shares instances.
     found = estimate(min(everything, mean), unit="instances", basis="modelled", source=source)
     inputs = [number for load in loads for number in (load.busy_machines, load.mean_machines)]
     return record(found, Derivation(None, (*inputs, *fleet.derived.values()), source))
@@ -266,7 +273,9 @@ def _accelerators(load: Load, service: Service, peak: float, hour: int, *, growt
         return 0
     share = 1.0
     if service.arrival.hourly is not None:
+        # busy is at the peak of the horizon's end; the bill is that of the mean year.
         share = service.arrival.hourly[hour] * growth[0] / growth[1]
+    # The reserve against waiting shrinks with the root of the load, so small hours keep relatively more of it.
     wanted = busy * share + (peak - busy) * math.sqrt(share)
     return max(1, ceil(wanted / load.machines_per_replica)) * load.machines_per_replica
 
@@ -278,4 +287,5 @@ def _of_job(load: Load) -> int:
 
 def _share_of_year(load: Load) -> float:
     """Return the share of the time that a job's window is open."""
+    # Mean over busy machines is the share of the day that the window is open, by construction of a job's load.
     return load.mean_machines.value / load.busy_machines.value if load.busy_machines.value > 0 else 0.0

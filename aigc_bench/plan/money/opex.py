@@ -70,6 +70,7 @@ def opex_lines(use: Use, *, prices: Tariffs) -> tuple[CostLine, ...]:
 
 def _line(key: str, name: str, formula: str, factors: Mapping[str, Estimate | None], *, scale: float = 1.0) -> CostLine | None:
     """Return the product of the factors, or no line where one of them is not known."""
+    # A missing price is not a price of 0: the line is left out and the total stays a sum of known lines.
     known = {what: factor for what, factor in factors.items() if factor is not None}
     if len(known) < len(factors):
         return None
@@ -93,6 +94,7 @@ def _energy_lines(use: Use, prices: Tariffs) -> tuple[CostLine | None, ...]:
             message("demand charge"),
             "peak kW x PUE x usd/kW-month x 12",
             {PEAK: use.it_peak_w, "PUE": use.pue, message("demand charge"): prices.demand_usd_per_kw_month},
+            # W to kW, and twelve monthly bills a year.
             scale=MONTHS_PER_YEAR / 1000,
         ),
     )
@@ -113,6 +115,7 @@ def _room_lines(use: Use, prices: Tariffs) -> tuple[CostLine | None, ...]:
 
 
 def _care_lines(use: Use, prices: Tariffs) -> tuple[CostLine | None, ...]:
+    # Persons, not money: a fixed crew and a share of a person per server.
     persons = None
     if prices.staff_fixed and prices.staff_per_server and use.num_servers:
         persons = plus(prices.staff_fixed, scaled(prices.staff_per_server, use.num_servers, unit=prices.staff_fixed.unit))

@@ -61,6 +61,7 @@ def mean_power_w(machine: Machine, *, utilisation: Estimate) -> Estimate:
     """Return the mean wall power of one server: idle + utilisation x (full - idle), which rises in all three."""
     ends = {
         end: getattr(machine.idle_power_w, end)
+        # Intervals of idle and full draw may cross at their ends; load never lowers the draw.
         + getattr(utilisation, end) * max(0.0, getattr(machine.full_power_w, end) - getattr(machine.idle_power_w, end))
         for end in ("low", "value", "high")
     }
@@ -103,9 +104,11 @@ def money(
     """
     count = servers_of(num_servers)
     servers = named(scaled(machine.price_usd, count, unit="usd"), "servers x price")
+    # A fleet without a room (measured machines) stands in rented space.
     capex = servers if room is None else with_other_lines(room, servers=servers)
     peak = scaled(machine.peak_power_w, count) if room is None else room_peak_w(room, machine, num_servers=num_servers)
     energy = energy_kwh_per_year(loads, num_servers=count, machine=machine, other_w=other_w)
+    # Losses of power supplies are inside the draw at the wall; those of UPS and cooling are in the PUE.
     use = Use(
         it_mean_w=scaled(energy, 1000 / HOURS_PER_YEAR, unit="W"),
         it_peak_w=peak,
@@ -114,6 +117,7 @@ def money(
         num_accelerators=num_servers * machine.devices_per_server,
         capex_usd=capex,
     )
+    # A room of one's own has its UPS and plant on the bill instead of a rent.
     has_rent = room is None or is_colocated
     prices = Tariffs(
         electricity_usd_per_kwh=site.electricity_usd_per_kwh,
@@ -152,6 +156,7 @@ def staff_lines(finance: Finance, *, num_servers: int) -> tuple[CostLine, ...]:
 
 def with_other_lines(room: Room, *, servers: Estimate) -> Estimate:
     """Return the servers at the price of this option, and every other line of the bill."""
+    # Servers are counted at the option's own price, so the bill's line of them is left out.
     others = [line.usd for line in room.bill.lines if line.category != "node" and line.usd is not None and line.count]
     return named(plus(servers, total(others, unit="usd")), message("servers x price + the other lines of the bill"))
 
@@ -182,6 +187,7 @@ def rented(
     """
     assert offer.price is not None and offer.term != "purchase", "only rents with a price are rented"
     formula = message("instances x accelerators of one x rent of an accelerator x hours of the year")
+    # Rents are per accelerator-hour, so the size of an instance is a factor.
     hourly = times(instances, machine.machines_per_server, offer.price, unit="usd/year")  # of one hour; the hours follow
     fed = {
         message("instances at work"): instances,
@@ -204,6 +210,7 @@ def rented(
 def shares(loads: Sequence[Load]) -> dict[str, float]:
     """Return each load's share of the busy machine-time of a year, by name; they add up to 1 where there is any."""
     busy = sum(load.mean_machines.value for load in loads)
+    # By machine-time, since requests of different services have no common unit.
     return {load.name: load.mean_machines.value / busy for load in loads} if busy > 0 else {}
 
 
@@ -211,6 +218,7 @@ def per_unit(yearly: Estimate, loads: Sequence[Load], *, unit: str, what: str = 
     """Return a year's total per unit of each load; loads whose units may be zero have no figure."""
     portions, found = shares(loads), dict[str, Estimate]()
     for load in loads:
+        # Division needs an interval above 0.
         if load.name in portions and load.items_per_year.low > 0:
             of = Places()
             words = f"{of(yearly)} * {of(load.mean_machines)} / {of.plus(one.mean_machines for one in loads)}"

@@ -61,8 +61,10 @@ def residual_share(age_years: float, *, catalogue: Catalogue) -> Estimate:
     """Return resale value over purchase price at that age: published at 24, 36 and 48 months, geometric in between and beyond."""
     assert age_years >= 0, "equipment is bought before it is sold"
     known = [catalogue.constant(f"residual_fraction_{months}m") for months in RESIDUAL_MONTHS]
+    # At age 0 a machine is worth its price.
     ages = (0.0, *(months / 12 for months in RESIDUAL_MONTHS))
     ends = {end: _geometric(age_years, ages, (1.0, *(getattr(share, end) for share in known))) for end in ("low", "value", "high")}
+    # 24 and 36 months are published; 48 months and everything beyond are extended from them.
     basis = "datasheet" if 2 <= age_years <= 3 else "assumed"
     return Estimate(
         **ends,
@@ -76,6 +78,7 @@ def _geometric(age: float, ages: Sequence[float], shares: Sequence[float]) -> fl
     """Interpolate between the two points around ``age``, or extrapolate the last two, linear in the logarithm."""
     upper = next((index for index, at in enumerate(ages) if at >= age), len(ages) - 1)
     left, right = max(0, upper - 1), max(1, upper)
+    # A constant loss per year as a share of what is left, which is a straight line in the logarithm.
     slope = math.log(shares[right] / shares[left]) / (ages[right] - ages[left])
     return shares[left] * math.exp(slope * (age - ages[left]))
 
@@ -102,6 +105,7 @@ def own(capex_usd: Estimate, lines: Sequence[CostLine], *, terms: Terms) -> Owne
         name = message("adders: freight, installation, insurance, disposal")
         fed = {line.name: line.usd_per_year for line in found if line.key in ADDER_BASE} | {"share": terms.adders_share}
         found.append(CostLine(key="adders", name=name, usd_per_year=adders, formula=formula, inputs=fed))
+    # The first line is the hardware's annuity, which the purchase already pays for.
     opex = named(total([line.usd_per_year for line in found[1:]], unit="usd/year"), message("sum of the lines but hardware"))
     whole = named(plus(hardware, opex), message("sum of the lines"))
     return Ownership(
@@ -129,6 +133,7 @@ def _annual(capex_usd: Estimate, *, terms: Terms, rate: Estimate) -> Estimate:
     return record(
         found,
         Derivation(
+            # The printed arithmetic has to be one that can be evaluated: 0 / 0 cannot.
             PLAIN if rate.value == 0 else ANNUITY,
             inputs=(capex_usd, rate, terms.residual_share, life_of(terms.life_years)),
             formula=HARDWARE,
@@ -142,6 +147,7 @@ def life_of(years: float) -> Estimate:
 
 
 def _tco(capex_usd: Estimate, opex: Estimate, *, terms: Terms) -> Estimate:
+    # What is not recovered at the sale.
     lost = complement(terms.residual_share)
     running = scaled(opex, life_of(terms.life_years), unit="usd")
     return named(plus(times(capex_usd, lost, unit="usd"), running), "capex x (1 - residual) + opex x years")
@@ -157,6 +163,7 @@ def _present_value(capex_usd: Estimate, opex: Estimate, *, terms: Terms) -> Esti
 
     def running(yearly: float, interest: float, _: float) -> float:
         """Return the present value in USD of equal yearly payments."""
+        # The inverse of the annuity factor is the present value of 1 per year.
         return yearly / annuity_factor(interest, years=years)
 
     turned = _turned(terms.discount_rate)
@@ -175,6 +182,7 @@ def _ends(
     source: str,
 ) -> Estimate:
     """Return a function that rises in its first two arguments and falls in the third, at the ends of their intervals."""
+    # The third argument lowers the result, so it takes the opposite end.
     low = function(first.low, rate.low, residual.high)
     value = function(first.value, rate.value, residual.value)
     high = function(first.high, rate.high, residual.low)

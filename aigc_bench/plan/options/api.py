@@ -53,6 +53,7 @@ class Quote:
 
 def api_options(demand: Demand, *, catalogue: Catalogue, on: date) -> list[Option]:
     """Return the option of calling APIs for every service; empty if the demand has no service."""
+    # Jobs train or run the user's own model on the user's own data.
     reasons = [message("{name}: no API offers {kind} of your own model", name=job.name, kind=job.kind) for job in demand.jobs]
     reasons += [excluded("api")] if "api" in demand.constraints.without else []
     quotes: dict[str, Quote] = {}
@@ -66,6 +67,7 @@ def api_options(demand: Demand, *, catalogue: Catalogue, on: date) -> list[Optio
             reasons.append(message("{name}: no API in the catalogue sells {item}s", name=service.name, item=service.item))
         else:
             quotes[service.name] = quote
+    # Refused options stay in the plan, so that the reader sees what an API would cost.
     return [_option(demand, quotes, reasons=reasons)] if quotes else []
 
 
@@ -84,6 +86,7 @@ def too_far(service: Service, *, round_trip: Estimate) -> list[str]:
             basis=round_trip.basis,
         )
         for name, limit in limits
+        # TPOT is not checked: once the stream runs, tokens follow each other without a round trip.
         if limit is not None and limit < round_trip.value
     ]
 
@@ -122,6 +125,7 @@ def price_per_request(service: Service, *, catalogue: Catalogue, on: date) -> Qu
     if service.api_model is not None:
         found = ((offer, _of_model(offer, request)) for offer in sold if offer.model == service.api_model)
         return next((Quote(usd=cost, whose=f"{one.model} of {one.provider}") for one, cost in found if cost is not None), None)
+    # The first group that sells it: a host of the same model says more than the median of the market.
     for offers, whose in _nearest(service, [offer for offer in sold if offer.unit == item or item == "token"]):
         usd = market_price(offers, request)
         if usd is not None:
@@ -137,6 +141,7 @@ def _nearest(service: Service, sold: Sequence[ApiOffer]) -> Iterator[tuple[list[
     if name is not None:
         yield [one for one in sold if one.open_model == name], name
     if size is not None:
+        # Cost of serving grows with the parameters, so models of like size have like prices.
         near = [one for one in sold if (other := _num_params(one.open_model)) and 1 / SAME_SIZE <= other / size <= SAME_SIZE]
         names = ", ".join(sorted({one.open_model for one in near if one.open_model}))
         yield near, message("open models of its size ({names})", names=names)
@@ -209,6 +214,7 @@ def _option(demand: Demand, quotes: Mapping[str, Quote], *, reasons: Sequence[st
         pools=(),
         accepted=not refusals,
         reasons=(*refusals, *open_questions),
+        # No latency is guaranteed, so the confidence in an SLO cannot be computed, and the option ranks behind.
         misses_confidence=bool(open_questions) and demand.constraints.confidence > 0,
         factors=factors,
         bottleneck=tightest[0] if tightest else None,
@@ -221,6 +227,7 @@ def _option(demand: Demand, quotes: Mapping[str, Quote], *, reasons: Sequence[st
         energy_kwh_per_year=None,
         carbon_kg=None,
         carbon_kg_per_unit={},
+        # Zero and not unknown: nothing is bought, and tables add these numbers up.
         derived={name: counted(0, name.removeprefix("num_"), UNCOUNTED) for name in NONE},
     )
 

@@ -68,6 +68,7 @@ def ranked(options: Iterable[Option]) -> tuple[Option, ...]:
 
 
 def _standing(one: Option) -> tuple[bool, bool, float, int, str, str, str, str]:
+    # Equal costs can differ in the last digits by rounding, which must not decide a rank.
     cost = float(f"{one.tco_usd.value:.6g}")
     return (
         not one.accepted,
@@ -86,7 +87,9 @@ def make_option(
 ) -> Option:
     """Return an option with its fleet, factors and cost; ``reasons`` refuse it in addition to its factors."""
     machine = procurement.machine
+    # The order matters: fleet, then its room, then factors and costs, which read both.
     fleet = make_fleet(loads, procurement.placement, demand=demand, rules=rules, machine=machine, margin=margin)
+    # Spares stand in racks and are paid, too.
     room = procurement.make_room(fleet.num_servers)
     context = _context(procurement, loads, fleet, demand=demand, rules=rules, room=room)
     factors = assess(context)
@@ -107,6 +110,7 @@ def make_option(
         rank=0,
         kind=procurement.kind,
         term=procurement.offer.term if procurement.offer else "purchase",
+        # Only a rent has a provider; the offer of a purchase holds the vendor.
         provider=procurement.offer.provider if procurement.offer and procurement.is_rented else None,
         placement=procurement.placement,
         accelerator=machine.accelerator,
@@ -122,6 +126,7 @@ def make_option(
         num_racks=racks,
         pools=fleet.pools,
         accepted=not refusals,
+        # Open questions follow: they are shown and refuse nothing.
         reasons=(*refusals, *procurement.questions, *_open_questions(factors)),
         factors=factors,
         bottleneck=tightest[0] if tightest else None,
@@ -160,6 +165,7 @@ def _derived(procurement: Procurement, context: Context, *, racks: int | None, g
         inputs = (counts["num_servers"], fill.counted)
         drawn = message("racks of the layout, with switches and storage")
         filled = message("servers / servers per rack, rounded up")
+        # With a layout the count also depends on switches and storage, which no formula holds.
         arithmetic = "ceil({0} / {1})" if room is None and fill.servers else None
         found["num_racks"] = counted(racks, "racks", drawn if room else filled, arithmetic=arithmetic, inputs=inputs)
     elif racks is not None:
@@ -179,6 +185,7 @@ def _other_equipment(context: Context) -> dict[str, Estimate]:
 def _racks(context: Context, room: Room | None) -> int | None:
     """Return the racks of the layout, with switches and storage; at least those that the servers fill."""
     filled = num_racks(context.servers_per_rack, num_servers=context.num_servers)
+    # Servers that found no place are missing from the layout, so it alone could show too few racks.
     return filled if room is None or filled is None else max(filled, len(room.layout.racks))
 
 
@@ -205,6 +212,7 @@ def _context(
 def _at_work(procurement: Procurement, context: Context) -> Estimate:
     """Return the mean number of running servers: all that are bought or reserved, of hourly rents those in use."""
     if procurement.is_rented and procurement.offer is not None:
+        # Rented machines are instances: machines_per_server is the size of one.
         size = procurement.machine.machines_per_server.value
         return instances_at_work(
             context.loads, context.fleet, size=size, term=procurement.offer.term, demand=context.demand, rules=context.rules
@@ -214,6 +222,7 @@ def _at_work(procurement: Procurement, context: Context) -> Estimate:
 
 def _money(procurement: Procurement, context: Context, *, at_work: Estimate) -> Money:
     demand, loads = context.demand, context.loads
+    # Factors of third parties can add lines to the bill.
     of_factors = [line for factor in all_factors().values() for line in factor.cost_lines(context)]
     if procurement.is_rented and procurement.offer is not None:
         return rented(
@@ -254,6 +263,7 @@ def assess(context: Context) -> dict[str, Assessment]:
     """Return the assessment of every registered factor, in order; what the provider is responsible for is only reported."""
     found: dict[str, Assessment] = {}
     for name, factor in all_factors().items():
+        # What is required stays, so that the reader sees what the provider has to supply.
         left = LEFT_TO_THE_PROVIDER if context.kind in factor.provided else {}
         found[name] = factor.assess(context).model_copy(update={"factor": name, **left})
     return found
@@ -265,6 +275,7 @@ def by_headroom(factors: Mapping[str, Assessment]) -> list[str]:
     A factor with a requirement and nothing available comes first of all.
     """
     known = {
+        # Nothing available has no ratio, and is worse than any.
         name: -math.inf if found.headroom is None else found.headroom
         for name, found in factors.items()
         if found.headroom is not None or found.verdict == "short"
@@ -289,6 +300,7 @@ def _too_slow(loads: Sequence[Load]) -> tuple[str, ...]:
             latency_slo=quantity(load.latency_slo_s, "s"),
         )
         for load in loads
+        # Without queueing, so that this is the least that a request can take.
         if load.latency_s is not None and load.latency_slo_s is not None and load.latency_s.value > load.latency_slo_s
     )
 
@@ -325,6 +337,7 @@ def _over_budget(costs: Money, demand: Demand) -> tuple[str, ...]:
             limit=quantity(limit, cost.unit),
         )
         for limit, cost, key in pairs
+        # Central values decide here; P(within budget) says how probable it is.
         if limit is not None and cost.value > limit
     )
 

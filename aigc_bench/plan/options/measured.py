@@ -34,6 +34,7 @@ def examine_measured(demand: Demand, *, measured: Sequence[Measured], rules: Rul
     Among other hosts it has to carry all loads to be compared with them, and a machine with an accelerator of the catalogue is
     a host there already, whose predictions the measurements replace.
     """
+    # Machines with a known accelerator enter the search as a host, so they would be listed twice.
     hosts = [run for run in measured if is_alone or run.machine.accelerator is None]
     found = [_examine(demand, run, rules=rules, is_alone=is_alone) for run in hosts]
     return Examined(
@@ -50,6 +51,7 @@ def _examine(demand: Demand, run: Measured, *, rules: Rules, is_alone: bool) -> 
         return Examined(
             options=(), refused=tuple(Refusal(accelerator=machine.name, reason=f"{one.name}: {one.reason}") for one in gaps)
         )
+    # With a single load both are the same.
     placements: tuple[Placement, ...] = ("pooled", "dedicated") if len(loads) > 1 else ("pooled",)
     procurements = [Procurement(machine=machine, placement=placement) for placement in placements]
     return Examined(options=tuple(make_option(one, loads, demand=demand, rules=rules) for one in procurements), unplanned=gaps)

@@ -37,6 +37,7 @@ def _names(parts: Sequence[Option]) -> dict[str, object]:
     kinds = {part.kind for part in parts}
     return {
         "rank": 0,
+        # Any rented part makes the whole depend on a provider.
         "kind": "cloud" if "cloud" in kinds else parts[0].kind,
         "term": _each_once(part.term for part in parts),
         "provider": _each_once(part.provider for part in parts if part.provider) or None,
@@ -57,6 +58,7 @@ def _joined(parts: Sequence[Option], reasons: Sequence[str]) -> dict[str, object
         "costs": _chained(part.costs for part in parts),
         "reasons": (*reasons, *_chained(part.reasons for part in parts)),
         "accepted": all(part.accepted for part in parts) and not reasons,
+        # Each part was planned for a root of the confidence, so all of them have to reach it.
         "misses_confidence": any(part.misses_confidence for part in parts),
         "usd_per_unit": _merged([part.usd_per_unit for part in parts]),
         "carbon_kg_per_unit": _merged([part.carbon_kg_per_unit for part in parts]),
@@ -77,6 +79,7 @@ def _sums(parts: Sequence[Option]) -> dict[str, object]:
 def _judged(parts: Sequence[Option]) -> dict[str, object]:
     """Return each factor's scarcest assessment, and the two with the least head-room."""
     factors = {name: _scarcest([part.factors[name] for part in parts]) for name in parts[0].factors}
+    # Padded, because fewer than two factors may be known.
     first, second, *_ = (*by_headroom(factors), None, None)
     return {"factors": factors, "bottleneck": first, "next_bottleneck": second}
 
@@ -94,6 +97,7 @@ def _scarcest(found: Sequence[Assessment]) -> Assessment:
     known = [one for one in found if one.headroom is not None]
     if known:
         return min(known, key=lambda one: one.headroom or 0.0)
+    # An unknown factor of the user's own says more than one that the provider answers for.
     return next((one for one in found if one.verdict != "provider"), found[0])
 
 
@@ -103,6 +107,7 @@ def _sum(parts: Sequence[Estimate]) -> Estimate:
 
 def _sum_known(parts: Sequence[Estimate | None]) -> Estimate | None:
     known = [part for part in parts if part is not None]
+    # A sum of some parts would look like that of all.
     return _sum(known) if len(known) == len(parts) else None
 
 

@@ -54,6 +54,7 @@ class Market:
 
         Only for the first host of an accelerator, because a rent does not belong to a server row.
         """
+        # The same rule as for hosts: only a row with a price and a nameplate becomes one.
         rows = self.catalogue.servers_with(host.spec.id)
         first = next((row.id for row in rows if row.price and row.max_power_w), None)
         if first != (host.server.id if host.server else None):
@@ -61,6 +62,7 @@ class Market:
         found: dict[tuple[str, float, bool], Offer] = {}
         for offer in rents(host.spec, catalogue=self.catalogue, on=self.day):
             if offer.price is not None:
+                # An index and an instance of one accelerator are kept apart: only the latter can be rented.
                 best = found.setdefault((offer.term, offer.num_accelerators, offer.is_index), offer)
                 if best.price is not None and offer.price.value < best.price.value:
                     found[offer.term, offer.num_accelerators, offer.is_index] = offer
@@ -68,6 +70,7 @@ class Market:
 
     def terms_of(self, host: Host, *, demand: Demand, is_alone: bool) -> list[Terms]:
         """Return the terms for which settings are chosen: owned, colocated, and each size of instance."""
+        # None: an index is of no instance, so a replica of any size may use it.
         sizes = {None if one.is_index else max(1, round(one.num_accelerators)) for one in self.rents_of(host)}
         rented = [Terms(kind="cloud", instance=size) for size in sorted(sizes, key=lambda size: size or 0)]
         if not host.is_for_sale:
@@ -79,10 +82,12 @@ class Market:
     def _watt_usd_per_year(self, demand: Demand) -> float:
         """Return USD per year of a peak watt in an own room: UPS and cooling plant as an annuity, and the demand charge."""
         finance, charge = demand.finance, demand.site.demand_charge_usd_per_kw_month
+        # USD per kW of UPS and of air cooling, whatever the site has: it only weighs settings against each other.
         plant = self.catalogue.constant("ups_usd_per_kw").value + self.catalogue.cooling["capex_crah"].estimate().value
         yearly = annuity(
             plant, rate=finance.discount_rate.value, years=finance.life_years, residual=plant * finance.residual_share.value
         )
+        # A demand charge is per kW and month at the meter, so cooling is in it by the PUE.
         return (yearly + (charge.value * 12 * demand.site.pue.value if charge else 0.0)) / 1000
 
     def has(self, host: Host) -> bool:
@@ -114,6 +119,7 @@ def procurements_of(host: Host, machine: Machine, *, demand: Demand, market: Mar
 
 
 def _purchases(host: Host, machine: Machine, *, demand: Demand, market: Market) -> Sequence[Procurement]:
+    # The sheet's price as of the plan's day; a host without a dated price keeps the one it was built with.
     price = hardware_price(host.sheet, catalogue=market.catalogue, on=market.day) or machine.price_usd
     priced = machine.model_copy(update={"price_usd": price})
     base = Offer(
@@ -127,11 +133,13 @@ def _purchases(host: Host, machine: Machine, *, demand: Demand, market: Market) 
         price=price,
         unit="usd",
     )
+    # Questions do not refuse: a buyer can settle them with a quote or a licence.
     open_ones = ((OF_A_FORM, host.server is None), (GEFORCE_LICENCE, "GeForce" in host.spec.name))
     questions = tuple(f"{machine.server}: {text}" for text, is_open in open_ones if is_open)
     racked = replace(host, machine=priced)
     own, shared = (room_maker(racked, demand, catalogue=market.catalogue, on=market.day, is_built=built) for built in (True, False))
     return (
+        # Loads keep replicas of their own, jobs take what services leave by night.
         Procurement(machine=priced, placement="shared", offer=base, make_room=own, questions=questions),
         Procurement(
             machine=priced,
@@ -146,6 +154,7 @@ def _purchases(host: Host, machine: Machine, *, demand: Demand, market: Market) 
 def in_instances(machine: Machine, offer: Offer) -> Machine:
     """Return the machine as an instance of an offer: power and embodied carbon in proportion to its accelerators."""
     size = max(1, round(offer.num_accelerators))
+    # An instance may be larger or smaller than the server whose watts are known.
     share = size / machine.machines_per_server.value
     of = message("a price index is per accelerator") if offer.is_index else message("accelerators of one {name}", name=offer.name)
     source = f"{of}, {offer.as_of}"
@@ -156,6 +165,7 @@ def in_instances(machine: Machine, offer: Offer) -> Machine:
             "server": offer.name,
             "machines_per_server": estimate(size, unit="machines/server", basis="datasheet", source=source),
             "devices_per_server": size,
+            # A provider's rack is none of the plan's limits.
             "rack_units": None,
             "weight_kg": None,
         }
@@ -167,6 +177,7 @@ def unwanted(procurement: Procurement, host: Host, *, demand: Demand, market: Ma
     found = [excluded(procurement.kind)] if procurement.kind in demand.constraints.without else []
     if procurement.kind in ("owned", "colocated") and (reason := market.why_not_sold(host)) is not None:
         found.append(reason)
+    # Jobs alone restart from a checkpoint, services lose the requests in flight.
     if procurement.offer and procurement.offer.term == "spot" and demand.services and demand.availability > SPOT_AVAILABILITY:
         found.append(
             message(
@@ -183,6 +194,7 @@ def unwanted_rent(offer: Offer, machine: Machine) -> tuple[str, ...]:
 
     A price index is of no particular instance, so it is never refused.
     """
+    # Between instances there is no scale-up link, so a replica stays within one.
     ranks = max((one.machines_per_replica for one in machine.capabilities), default=1)
     if offer.is_index or offer.num_accelerators >= ranks:
         return ()

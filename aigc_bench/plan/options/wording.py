@@ -27,6 +27,7 @@ def what(option: Option) -> str:
         if name is not None and name.startswith(AN_INDEX):
             return f"{verb} {option.num_accelerators} x {option.accelerator} at {name} ({term})"
         return f"{verb} {option.num_servers} x {name} ({option.num_accelerators} x {option.accelerator}, {term})"
+    # An assumed host is named by its content (``8x_l40s``), which would be said twice.
     each = option.num_accelerators // option.num_servers if option.num_servers else 0
     if name == f"{each}x_{option.accelerator}":
         hosts = "a host" if option.num_servers == 1 else message("{num_servers} hosts, each", num_servers=option.num_servers)
@@ -61,6 +62,7 @@ def as_good_as(plan: Plan) -> tuple[Option, ...]:
 
 def _rivals(one: Option, best: Option) -> bool:
     """Return whether an option is an alternative: accepted, and no worse in confidence."""
+    # False <= True: where the best misses the confidence, others may miss it, too.
     return one.accepted and one is not best and one.misses_confidence <= best.misses_confidence
 
 
@@ -73,6 +75,7 @@ def tie(plan: Plan) -> str | None:
     best, near = plan.recommended, as_good_as(plan)
     if best is None or not near:
         return None
+    # An empty demand costs nothing.
     times = near[0].tco_usd.value / max(best.tco_usd.value, 1e-9)
     more = message("; {num_near} more options are tied", num_near=len(near) - 1) if len(near) > 1 else ""
     return message("statistically tied: {what} at {times:.2f} times the cost{more}", what=what(near[0]), times=times, more=more)
@@ -83,6 +86,7 @@ def why(plan: Plan) -> str:
     best = plan.recommended
     assert best is not None, "only a plan with a recommendation has a reason for it"
     mine = (best.kind, best.accelerator)
+    # The same accelerator on other terms is not much of an alternative.
     later = [one for one in plan.options if _rivals(one, best) and (one.kind, one.accelerator) != mine]
     if not later:
         return (
@@ -124,6 +128,7 @@ def forbidding(plan: Plan) -> tuple[Forbidding, ...]:
     found = []
     for factor in dict.fromkeys(factor for _, reasons in refused for factor in reasons):
         mine = [pair for pair in refused if factor in pair[1]]
+        # The option with the fewest other obstacles shows best what the factor costs.
         nearest, reasons = min(mine, key=lambda pair: (len(pair[1]), pair[0].rank))
         alone = sum(len(reasons) == 1 for _, reasons in mine)
         found.append(Forbidding(factor=factor, count=len(mine), alone=alone, nearest=nearest, reason=reasons[factor]))
@@ -152,6 +157,7 @@ def reasons_of(option: Option) -> dict[str, str]:
     """Return the first reason of each factor for which an option is refused; an unknown factor refuses nothing."""
     found: dict[str, str] = {}
     for reason in () if option.accepted else option.reasons:
+        # Open questions stand among the reasons of a refused option without being one.
         if " is unknown: " not in reason:
             found.setdefault(factor_of(reason), reason)
     return found
@@ -159,6 +165,7 @@ def reasons_of(option: Option) -> dict[str, str]:
 
 def factor_of(reason: str) -> str:
     """Return ``power`` of ``power: ...``, ``compute`` of ``chat: compute: ...``; else one of ``CONSTRAINTS`` and ``OTHER``."""
+    # Reasons are texts "factor: ..." or "load: factor: ..."; a load may have any name, so both places are looked at.
     named = next((part for part in reason.split(": ")[:2] if _is_named(part)), None)
     return named or (CONSTRAINTS if reason.startswith(CONSTRAINTS) else OTHER)
 

@@ -31,25 +31,30 @@ LOST = message("sqrt(2 x stall / MTTI) + restart / MTTI; MTTI = accelerator-hour
 def interval_s(stall_s: float, *, mtti_s: float) -> float:
     """Return the checkpoint interval that loses least: Young and Daly's sqrt(2 * C * MTTI)."""
     assert stall_s >= 0 and mtti_s > 0, "a checkpoint takes time and interruptions are not instant"
+    # Where C / tau + tau / (2 MTTI) has its minimum: its derivative -C / tau^2 + 1 / (2 MTTI) is 0.
     return math.sqrt(2 * stall_s * mtti_s)
 
 
 def overhead(stall_s: float, *, mtti_s: float, every_s: float | None = None, restart_s: float = 0.0) -> float:
     """Return the share of time lost with a checkpoint every ``every_s`` seconds (default: the optimal interval)."""
     period_s = interval_s(stall_s, mtti_s=mtti_s) if every_s is None else every_s
+    # Without a stall the best interval is 0, and 0 / 0 is no share.
     stall = stall_s / period_s if stall_s > 0 else 0.0
+    # A failure loses half an interval on average.
     return stall + period_s / (2 * mtti_s) + restart_s / mtti_s
 
 
 def mtti_s(num_accelerators: float, *, hours: float) -> float:
     """Return the mean seconds between interruptions of a job on several accelerators, each interrupted every ``hours``."""
     assert num_accelerators > 0, "a job runs on something"
+    # The failure of any accelerator interrupts the whole job, so failure rates add up.
     return hours / num_accelerators * SECONDS_PER_HOUR
 
 
 def lost_shares(num_accelerators: Array, *, stall_s: Array, hours: Array, restart_s: Array) -> Array:
     """Return the share of time lost at the optimal interval, in every scenario."""
     between_s = hours * SECONDS_PER_HOUR / num_accelerators
+    # Both halves of the overhead are equal at the optimum: sqrt(C / (2 MTTI)) each.
     return np.asarray(np.minimum(MOST_LOST, np.sqrt(2 * stall_s / between_s) + restart_s / between_s))
 
 
@@ -61,12 +66,14 @@ def lost_share(job: Job, busy: Estimate, *, at_least: int, rules: Rules) -> Esti
     if job.mode != "train":
         return None
     stall, hours, restart = stall_of(job, rules), rules.hours_between_interruptions, rules.restart_s
+    # The loss falls with the hours between interruptions, so these take the opposite end.
     other = {"value": "value", "low": "high", "high": "low"}
     ends = {
         end: min(
             MOST_LOST,
             overhead(
                 getattr(stall, end),
+                # A small job still occupies one whole replica, which fails as a whole.
                 mtti_s=mtti_s(max(getattr(busy, end), at_least), hours=getattr(hours, other[end])),
                 restart_s=getattr(restart, end),
             ),
@@ -75,6 +82,7 @@ def lost_share(job: Job, busy: Estimate, *, at_least: int, rules: Rules) -> Esti
     }
     found = Estimate(**ends, unit="fraction", basis=combined((busy, stall, hours, restart)), source=LOST)
     per_s = "max({0}, {4}) / ({2} * 3600)"
+    # {1}: stall, {2}: hours between interruptions, {3}: restart, {0} and {4}: accelerators, which make 1 / MTTI.
     words = f"min({MOST_LOST}, (2 * {{1}} * {per_s}) ** 0.5 + {{3}} * {per_s})"
     return record(found, Derivation(words, (busy, stall, hours, restart, float(at_least)), LOST))
 

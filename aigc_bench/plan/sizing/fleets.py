@@ -46,6 +46,7 @@ from aigc_bench.plan.stats.queueing import servers_for_wait
 
 DAYS_PER_YEAR = 365.25
 LAST, MEAN = message("growth at the end of the horizon"), message("mean growth over the horizon")
+# As long as the night of the built-in demand (``default_demand.NIGHT_S``).
 QUIET_HOURS = 8
 BUSY, BUSY_WORDS = message("peak rate / throughput of one machine"), message("peak rate / throughput per machine")
 USUAL = message("peak requests/s x items per request x duty x mean growth")
@@ -66,6 +67,7 @@ def service_load(service: Service, capability: Capability, *, growth: Growth | N
     requests = service.arrival.peak_requests_per_s
     rate = times(requests, service.items_per_request, unit=f"{service.item}s/s")
     last, mean = grown(growth)
+    # Machines are bought for the peak at the end of the horizon, energy and unit costs follow the mean over it.
     peak = times(rate, last, unit=rate.unit)
     busy = named(over(peak, capability.throughput, unit="machines"), BUSY, formula=BUSY_WORDS)
     usual = times(rate, mean, service.arrival.duty, unit=rate.unit)
@@ -80,6 +82,7 @@ def service_load(service: Service, capability: Capability, *, growth: Growth | N
         items_per_year=explained(
             scaled(usual, SECONDS_PER_YEAR, unit=f"{service.item}s/year"), message("{usual} x seconds per year", usual=USUAL)
         ),
+        # A prediction has the time of a request; of a measured case it follows from the step.
         latency_s=capability.service_s or latency_floor_s(service, capability),
         latency_slo_s=service.slo.latency_s,
         machines_per_replica=capability.machines_per_replica,
@@ -94,6 +97,7 @@ def _queue(service: Service, capability: Capability, growth: Estimate) -> Estima
     def fewest(peak_per_s: float, grown_by: float, *_: float) -> float:
         """Return the machines at a peak rate."""
         found = machines_for_wait(service, capability, peak_per_s=peak_per_s * grown_by)
+        # The formula misses what a simulation has seen, so the larger of both counts.
         return float(max(capability.machines_at_least, found))
 
     rate, times_s = service.arrival.peak_requests_per_s, (capability.service_s, capability.ttft_s)
@@ -130,7 +134,9 @@ def grown(growth: Growth | None) -> tuple[Estimate, Estimate]:
     if growth is None:
         one = estimate(1.0, unit="ratio", basis="assumed", source=message("no growth is stated"))
         return known_as(one, "growth.last", LAST), known_as(one, "growth.mean", MEAN)
+    # Growth compounds: g per year over n years is (1 + g)^n.
     ends = {end: (1 + getattr(growth.per_year, end)) ** growth.horizon_years for end in ("value", "low", "high")}
+    # Mean of f^(t / T) over t from 0 to T; its limit without growth is 1.
     means = {end: (factor - 1) / math.log(factor) if factor > 1 else 1.0 for end, factor in ends.items()}
     basis = growth.per_year.basis
     last = Estimate(**ends, unit="ratio", basis=basis, source=message("(1 + growth) ^ years of the horizon"))
@@ -150,22 +156,27 @@ def machines_for_wait(service: Service, capability: Capability, *, peak_per_s: f
     allowed = allowed_wait_s(service, capability)
     if capability.slots is None or capability.service_s is None or allowed is None or allowed <= 0 or peak_per_s <= 0:
         return 0
+    # Regular arrivals of equal work make it 0, and a wait is divided by it below.
     variation = max(1e-9, (service.arrival.cv2 + service.work_cv2) / 2)
+    # Waits of M/G/c are those of M/M/c times the variation, so the allowed wait is divided by it.
     slots = servers_for_wait(
         peak_per_s, service_s=capability.service_s.value, wait_s=allowed / variation, quantile=service.slo.percentile
     )
+    # Each slot of a replica is a server of the queue.
     return math.ceil(slots / capability.slots) * capability.machines_per_replica
 
 
 def allowed_wait_s(service: Service, capability: Capability) -> float | None:
     """Return the seconds that a request may queue: the smaller slack of TTFT and latency; ``None`` without either bound."""
     pairs = ((service.slo.ttft_s, capability.ttft_s), (service.slo.latency_s, capability.service_s))
+    # TPOT is missing here: it bounds the speed of a step, not the wait.
     left = [limit - found.value for limit, found in pairs if limit is not None and found is not None]
     return min(left, default=None)
 
 
 def latency_floor_s(service: Service, capability: Capability) -> Estimate | None:
     """Return the seconds of one request without queueing: its items / items of one request per step x the step's latency."""
+    # A predicted capability has the time of a request instead of a step's latency.
     if capability.step_latency_s is None or not capability.items_per_step:
         return None
     each = items_at_once(capability)
@@ -193,6 +204,7 @@ def job_load(job: Job, capability: Capability, *, rules: Rules) -> Load:
     lost = lost_share(job, busy, at_least=capability.machines_per_replica, rules=rules)
     if lost is not None:
         busy = named(over(busy, complement(lost), unit="machines"), TRAINING)
+    # Several runs a day may overlap; the machines are busy all day then.
     share_of_day = min(1.0, job.window_s * job.runs_per_day / (24 * 3600))
     return Load(
         name=job.name,
@@ -230,11 +242,14 @@ def required_machines(loads: Sequence[Load], *, demand: Demand, rules: Rules) ->
 
 def off_peak_share(demand: Demand, *, rules: Rules) -> Estimate:
     """Return the service load while jobs run, over the peak: the mean of the quietest eight hours where the profile is known."""
+    # One unknown profile may peak at night, so the assumed share holds for all.
     known = [service for service in demand.services if service.arrival.hourly]
     if not known or len(known) < len(demand.services):
         return rules.off_peak_share
+    # The quietest hours need not be adjacent, a simplification.
     shares = [sum(sorted(service.arrival.hourly or ())[:QUIET_HOURS]) / QUIET_HOURS for service in known]
     words = message("mean of the quietest eight hours of the demand's day")
+    # One share for all services: that of the least quiet one.
     found = estimate(max(shares), unit="fraction", basis="assumed", source=words)
     return record(found, Derivation(None, key="demand.off_peak_share"))
 
@@ -255,12 +270,14 @@ def make_fleet(
     ``pooled`` machines carry every load. ``dedicated`` ones carry one load each, in whole replicas that may be parts of one
     server; ``shared`` ones, too, but jobs use the capacity that services leave by night.
     """
+    # A load without work would otherwise get a replica of its own.
     busy = [load for load in loads if load.busy_machines.value > 0]
     groups = [[load] for load in busy] if placement == "dedicated" else [busy] if busy else []
     wanted = [required_machines(group, demand=demand, rules=rules) for group in groups]
     size, more = machine.machines_per_server, _margin(margin, demand)
     of = Places()
     if placement == "pooled":
+        # Pooled loads share machines, so fractions are added before rounding up.
         serving = ceil(sum(need.value for need in wanted) / size.value) + margin
         whole, formula = of.plus(wanted), message("required machines")
     else:
@@ -284,6 +301,7 @@ def make_fleet(
         )
         for place, (group, need) in enumerate(zip(groups, wanted, strict=True))
     )
+    # The margin is in service, so spares are found for it as well.
     counts = _with_spares(in_service, demand=demand, rules=rules)
     spare = int(counts["num_spares"].value)
     return Fleet(pools=pools, serving=serving, spares=spare, margin=margin, derived={"num_margin": more, **counts})
@@ -313,6 +331,7 @@ def _with_spares(serving: Estimate, *, demand: Demand, rules: Rules) -> dict[str
         return float(spares(round(count), availability=availability, target=target))
 
     target = stated(demand.availability, "demand.availability", unit="fraction")
+    # Availability is taken per server: what fails is a host, with all its accelerators.
     inputs = (serving, rules.machine_availability, target)
     number = fewest(serving.value, rules.machine_availability.value, demand.availability)
     spare = counted(number, "servers", SPARES, inputs=inputs, compute=fewest, key=".num_spares", title=message("spare servers"))
@@ -329,7 +348,9 @@ def whole_replicas(loads: Sequence[Load], *, demand: Demand, rules: Rules) -> Es
     needs = [needed(load, rules=rules) for load in services]
     by_day = [_in_replicas(need.value, load) for need, load in zip(needs, services, strict=True)]
     by_night = [_in_replicas(quiet.value * need.value, load) for need, load in zip(needs, services, strict=True)]
+    # Jobs run one after the other, so the largest replica has to fit, not the sum of them.
     largest_job = max((load.machines_per_replica for load in jobs), default=0)
+    # Machine-windows add up: the jobs of a night share the window in turn.
     trained = max(largest_job, ceil(sum(load.busy_machines.value for load in jobs)))
     of = Places()
     day, night = [], []
@@ -350,12 +371,14 @@ def _size_of(load: Load) -> Estimate:
 
 def _in_replicas(machines: float, load: Load) -> int:
     """Return at least one replica of a load that is not empty."""
+    # A model that is not loaded answers nothing, so a service keeps at least one replica.
     return max(1, ceil(machines / load.machines_per_replica)) * load.machines_per_replica
 
 
 def mean_utilisation(loads: Sequence[Load], *, num_servers: float | Estimate, machine: Machine) -> Estimate:
     """Return the busy share of the fleet's time, at most 1; the spares share the work."""
     busy = total([load.mean_machines for load in loads], unit="machines")
+    # No servers do no work: there is nothing to divide by.
     if (num_servers.value if isinstance(num_servers, Estimate) else num_servers) == 0:
         return scaled(busy, 0.0, unit="fraction")
     share = over(busy, scaled(machine.machines_per_server, num_servers), unit="fraction")

@@ -21,6 +21,7 @@ def loads_of(
     for service in demand.services:
         usable, reason = _usable(service, machine, with_invalid=with_invalid)
         if usable:
+            # A service takes the fastest case that is in time; a job has no latency, so the fastest of all.
             loads.append(service_load(service, best_for(service, usable), growth=demand.growth))
         else:
             unplanned.append(Unplanned(name=service.name, reason=reason))
@@ -44,10 +45,12 @@ def best_for(service: Service, capabilities: Sequence[Capability]) -> Capability
 
 def _floor_s(service: Service, capability: Capability) -> float:
     floor = latency_floor_s(service, capability)
+    # An unknown latency refuses nothing.
     return 0.0 if floor is None else floor.value
 
 
 def _fastest(capabilities: Sequence[Capability]) -> Capability:
+    # The name breaks ties, so that the order of the rows in a run does not matter.
     return min(capabilities, key=lambda found: (-found.throughput.value, found.case))
 
 
@@ -67,6 +70,7 @@ def _usable(workload: Service | Job, machine: Machine, *, with_invalid: Collecti
     if not fits:
         return [], message("no finished case of {what}; run one on this machine", what=what)
     codes = sorted({reason for found in fits for reason in found.reasons})
+    # Suspect numbers are used and marked; only invalid ones need the user's word.
     usable = [found for found in fits if found.verdict != "invalid" or found.case in with_invalid]
     return usable, message(
         "every case of {what} is invalid ({codes}): measure again, or name the case",

@@ -25,6 +25,7 @@ def kept_answers(service: Service, growth: Growth | None) -> Estimate:
     """Return the bytes of the answers that are stored at the end of the horizon."""
     last, _ = grown(growth)
     mean = times(service.arrival.peak_requests_per_s, service.arrival.duty, last, unit="request/s")
+    # Growth at the end, not the mean: disks have to hold the last day's retention.
     a_day = scaled(mean, SECONDS_PER_DAY, unit="request/day")
     return times(a_day, service.response_bytes, service.kept_days, unit="B")
 
@@ -34,6 +35,7 @@ def kept_results(job: Job) -> Estimate | None:
     if job.response_bytes is None or job.kept_days is None or job.kept_days.high <= 0:
         return None
     daily = stated(job.runs_per_day, f"demand.jobs.{job.name}.runs_per_day", unit="run/day")
+    # The results of the latest run exist in any case.
     runs = bounded(scaled(job.kept_days, daily, unit="runs"), floor=1.0)
     return times(job.items, job.response_bytes, runs, unit="B")
 
@@ -50,6 +52,7 @@ def kept_bytes(demand: Demand) -> float:
 
 def read_bytes_per_s(demand: Demand, rules: Rules) -> float:
     """Return bytes/s that the jobs read while their windows are open."""
+    # All jobs together, as if their windows coincided: the storage has to feed the worst night.
     return sum(job.items.value * job.bytes_per_item.value / (job.window_s * rules.job_goodput.value) for job in demand.jobs)
 
 

@@ -36,6 +36,7 @@ def rules_from(catalogue: Catalogue) -> Rules:
             unit="fraction",
             source=message("payload share of a link after framing and TCP; {general}", general=GENERAL),
         ),
+        # With repairs of a day (``replay.jobs``) about two failures a year.
         machine_availability=assumed(
             0.995,
             low=0.99,

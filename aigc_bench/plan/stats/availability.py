@@ -45,6 +45,7 @@ def spares(needed: int, *, availability: float, target: float) -> int:
         return 0
     top = 0
     while k_of_n(needed, needed + top, availability=availability) < target:
+        # 0, 1, 3, 7 ...: small fleets need few spares, so the search starts small.
         top = 2 * top + 1
     low, high = 0, top
     while low < high:

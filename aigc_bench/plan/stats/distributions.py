@@ -18,9 +18,11 @@ import numpy.typing as npt
 from aigc_bench.core.records import Basis, Estimate
 
 Array: TypeAlias = npt.NDArray[np.float64]
+# A probability near 0.5 then has a standard error of 0.8 percentage points.
 NUM_DRAWS = 4096
 Z_P90 = 1.2815515655446004
 """Standard deviations from the median to the 90th percentile of a normal."""
+# exp() overflows a double from 709.8 on.
 MAX_LOG = 700.0
 
 
@@ -33,14 +35,17 @@ def spread(estimate: Estimate, z: Array) -> Array:
     """Return standard normal samples converted to samples of an estimate, in its unit."""
     low, value, high = estimate.low, estimate.value, estimate.high
     if low > 0:
+        # Each side has its own width, so P10, median and P90 are exactly low, value and high.
         width = np.where(z > 0, np.log(high / value), np.log(value / low))
         return np.asarray(value * np.exp(np.clip(z / Z_P90 * width, -MAX_LOG, MAX_LOG)))
     found = value + z / Z_P90 * np.where(z > 0, high - value, value - low)
+    # A low end of 0 has no logarithm; a normal cut off at 0 keeps the sample non-negative.
     return np.asarray(np.maximum(found, 0.0) if low >= 0 else found)
 
 
 def normals(name: str, *, num: int = NUM_DRAWS, seed: int = 0) -> Array:
     """Return standard normal samples of the stream of that name."""
+    # crc32 and not hash(): Python salts the hash of a text anew in every process.
     return np.random.default_rng([zlib.crc32(name.encode()), seed]).standard_normal(num)
 
 

@@ -30,6 +30,7 @@ def combined(estimates: Iterable[Estimate]) -> Basis:
     A sum of no terms changes neither the value nor the basis of what it is added to.
     """
     given = list(estimates)
+    # An empty sum must not turn a measured total into a modelled one.
     found = {estimate.basis for estimate in given if estimate.source != NO_TERMS} or {estimate.basis for estimate in given}
     if len(found) == 1:
         return found.pop()
@@ -43,6 +44,7 @@ def estimate(
 ) -> Estimate:
     """Return an Estimate whose ends default to its value; ``low <= value <= high`` is asserted."""
     found_low, found_high = value if low is None else low, value if high is None else high
+    # An assertion: values of files are checked where they are read, so this is a mistake in our code.
     assert found_low <= value <= found_high, f"an interval [{found_low}, {found_high}] must hold its value {value}"
     return Estimate(value=value, low=found_low, high=found_high, unit=unit, basis=basis, source=source)
 
@@ -88,10 +90,12 @@ def stated(value: float, key: str, *, unit: str, source: str = STATED) -> Estima
 def _make(values: tuple[float, float, float], *, unit: str, parts: Sequence[Estimate], arithmetic: str) -> Estimate:
     value, low, high = values
     reasons = tuple(dict.fromkeys(reason for part in parts for reason in part.reasons))
+    # Rounding can put an end on the wrong side of the value by one unit in the last place.
     made = Estimate(value=value, low=min(low, value), high=max(high, value), unit=unit, basis=combined(parts), reasons=reasons)
     return record(made, Derivation(arithmetic, tuple(parts)))
 
 
+# A plan asks for the same few patterns tens of thousands of times.
 @lru_cache(maxsize=256)
 def _over_places(count: int, sign: str) -> str:
     """Return inputs joined by an operator, or as the arguments of a function."""
@@ -103,6 +107,7 @@ def plus(*terms: Estimate) -> Estimate:
     """Return the sum of terms of one unit."""
     units = {term.unit for term in terms}
     assert len(units) == 1, f"only one unit can be added, not {sorted(units)}"
+    # fsum: the result does not depend on the order of the terms, so equal options get equal costs.
     sums = (math.fsum(t.value for t in terms), math.fsum(t.low for t in terms), math.fsum(t.high for t in terms))
     return _make(sums, unit=terms[0].unit, parts=terms, arithmetic=_over_places(len(terms), "+"))
 
@@ -116,9 +121,11 @@ def times(*factors: Estimate, unit: str) -> Estimate:
     """Return the product of non-negative, independent factors."""
     assert all(factor.low >= 0 for factor in factors), "products here are of non-negative quantities"
     value = math.prod(factor.value for factor in factors)
+    # Log-widths of a zero are undefined; plain interval arithmetic bounds the product.
     if value == 0:
         ends = (math.prod(factor.low for factor in factors), math.prod(factor.high for factor in factors))
     else:
+        # Log-widths towards each end separately: intervals may be lopsided.
         down = _quadrature(_log_ratio(factor.value, factor.low) for factor in factors)
         up = _quadrature(_log_ratio(factor.high, factor.value) for factor in factors)
         ends = (value * math.exp(-down), value * math.exp(up))
@@ -128,11 +135,13 @@ def times(*factors: Estimate, unit: str) -> Estimate:
 def over(numerator: Estimate, denominator: Estimate, *, unit: str) -> Estimate:
     """Return the quotient of a non-negative numerator and a positive denominator, independent of each other."""
     assert denominator.low > 0, "an interval in a denominator must lie above 0"
+    # 1 / x falls, so low and high change places.
     inverse = changed(denominator, value=1 / denominator.value, low=1 / denominator.high, high=1 / denominator.low)
     return record(times(numerator, inverse, unit=unit), Derivation("{0} / {1}", (numerator, denominator)))
 
 
 def _log_ratio(larger: float, smaller: float) -> float:
+    # An infinite width makes the low end of the product 0.
     return math.log(larger / smaller) if smaller > 0 else math.inf
 
 
@@ -144,6 +153,7 @@ def scaled(quantity: Estimate, factor: float | Estimate, *, unit: str | None = N
     """Return the estimate times an exact non-negative number: a unit conversion or a count."""
     exact = factor.value if isinstance(factor, Estimate) else factor
     assert exact >= 0, "scale by a non-negative number"
+    # An exact factor widens no interval, so all three numbers scale alike and the basis stays.
     values = {"value": quantity.value * exact, "low": quantity.low * exact, "high": quantity.high * exact}
     return record(changed(quantity, **values, unit=unit or quantity.unit), Derivation("{0} * {1}", (quantity, factor)))
 
@@ -156,6 +166,7 @@ def complement(share: Estimate) -> Estimate:
 
 def largest(quantities: Sequence[Estimate]) -> Estimate:
     """Return the largest of several estimates, end by end."""
+    # End by end: the largest of the low ends is the least that the maximum can be.
     tops = (max(q.value for q in quantities), max(q.low for q in quantities), max(q.high for q in quantities))
     return _make(tops, unit=quantities[0].unit, parts=quantities, arithmetic=_over_places(len(quantities), "max"))
 
@@ -171,6 +182,7 @@ def bounded(quantity: Estimate, *, floor: float | Estimate = 0.0, ceiling: float
     """Return the estimate with value, low and high kept within bounds."""
     least = floor.value if isinstance(floor, Estimate) else floor
     ends = {end: min(ceiling, max(least, getattr(quantity, end))) for end in ("value", "low", "high")}
+    # Quantities are non-negative, so a floor of 0 would only clutter the printed arithmetic.
     lowest = "{0}" if isinstance(floor, float) and floor == 0 else "max({0}, {1})"
     bounds = lowest if ceiling == math.inf else f"min({{2}}, {lowest})"
     return record(changed(quantity, **ends), Derivation(bounds, (quantity, floor, ceiling)))
@@ -184,4 +196,5 @@ def named(quantity: Estimate, source: str, *, formula: str | None = None) -> Est
 def explained(quantity: Estimate, formula: str) -> Estimate:
     """Return a number that was just computed with its formula in words; its source stays."""
     found = derivation_of(quantity)
+    # In place: a copy would be one more step in the derivation.
     return quantity if found is None else record(quantity, found._replace(formula=formula))

@@ -28,6 +28,7 @@ DAYS_PER_YEAR = 365.25
 
 def age_years(as_of: str, *, on: date) -> float:
     """Return years from the middle of the period that ``as_of`` names (a day, month, year or ``from/to``) to ``on``, at least 0."""
+    # The middle of the period: a price "of 2026" was seen on some day of it.
     first, _, last = as_of.partition("/")
     middle = (_start(first).toordinal() + _end(last or first).toordinal()) / 2
     return max(0.0, (on.toordinal() - middle) / DAYS_PER_YEAR)
@@ -43,6 +44,7 @@ def _end(text: str) -> date:
     parts = [int(part) for part in text.split("-")]
     if len(parts) == 3:
         return date(*parts)
+    # The 28th exists in every month; three days do not matter to a drift per year.
     return date(parts[0], parts[1], 28) if len(parts) == 2 else date(parts[0], 12, 31)
 
 
@@ -50,9 +52,12 @@ def aged(price: Estimate, *, as_of: str, on: date, drift: Estimate) -> Estimate:
     """Return the price with its interval on that day; ``drift`` is the standard deviation of its logarithm in a year."""
     assert price.low > 0, "a price is above zero"
     years = age_years(as_of, on=on)
+    # A random walk spreads with the root of time; times Z_P90 it reaches the 90th percentile.
     walk = Z_P90 * drift.value * math.sqrt(years)
+    # The spread at the listing and the walk since then are independent, so they add in quadrature.
     down = math.hypot(math.log(price.value / price.low), walk)
     up = math.hypot(math.log(price.high / price.value), walk)
+    # Below 0.05 years the age would be printed as 0.0.
     old = message("; {years:.1f} years old on {on}", years=years, on=on.isoformat()) if years >= 0.05 else ""
     ends = {"low": price.value * math.exp(-down), "high": price.value * math.exp(up)}
     return price.model_copy(update={**ends, "source": f"{price.source}{old}"})

@@ -24,6 +24,7 @@ def erlang_b(num_servers: int, *, offered_load: float) -> float:
     assert num_servers >= 0 and offered_load >= 0, "servers and load cannot be negative"
     if num_servers > SEVERAL:
         return _erlang_b_of_many(num_servers, offered_load)
+    # B(0, a) = 1; each step adds one server.
     blocked = 1.0
     for server in range(1, num_servers + 1):
         blocked = offered_load * blocked / (server + offered_load * blocked)
@@ -34,7 +35,9 @@ def _erlang_b_of_many(num_servers: int, load: float) -> float:
     """Return the sum in logarithms up to its last relevant term: terms rise ``servers - load`` times, then fall like a normal."""
     if load <= 0:
         return 0.0
+    # Nine standard deviations past the largest term what is left out is below double precision.
     num_terms = min(num_servers, math.ceil(max(0.0, num_servers - load) + 9 * math.sqrt(num_servers)) + 50)
+    # Logarithms, because the terms themselves can overflow.
     logs = np.concatenate(([0.0], np.cumsum(np.log((num_servers - np.arange(num_terms)) / load))))
     return float(np.exp(-np.logaddexp.reduce(logs)))
 
@@ -46,11 +49,13 @@ def erlang_c(num_servers: int, *, offered_load: float) -> float:
     if num_servers > MANY:
         return _erlang_c_of_very_many(num_servers, offered_load)
     blocked = erlang_b(num_servers, offered_load=offered_load)
+    # rho = a / c; blocked is B(c, a).
     return blocked / (1 - offered_load / num_servers * (1 - blocked))
 
 
 def _erlang_c_of_very_many(num_servers: int, load: float) -> float:
     """Return Halfin and Whitt's limit (1981): C = 1 / (1 + b * N(b) / n(b)), b = (c - a) / sqrt(c), N and n of the normal."""
+    # Beyond 38 the density underflows to 0 and would be divided by; at 30 the probability is about 1e-197.
     beta = min(30.0, (num_servers - load) / math.sqrt(num_servers))
     below, density = 0.5 * math.erfc(-beta / math.sqrt(2)), math.exp(-beta * beta / 2) / math.sqrt(2 * math.pi)
     return 1 / (1 + beta * below / density)
@@ -62,10 +67,12 @@ def wait_quantile_s(rate_per_s: float, *, service_s: float, num_servers: int, qu
     P(W > t) = C * exp(-(c / E[S] - lambda) * t), solved for t.
     """
     assert 0 <= quantile < 1, "a quantile lies in [0, 1)"
+    # Offered load a = lambda x E[S] in erlangs, and the spare capacity c / E[S] - lambda in requests/s.
     offered, left_per_s = rate_per_s * service_s, num_servers / service_s - rate_per_s
     if offered >= num_servers or left_per_s <= 0:
         return math.inf
     waits = erlang_c(num_servers, offered_load=offered)
+    # The quantile lies among the arrivals that do not wait at all.
     return 0.0 if waits <= 1 - quantile else math.log(waits / (1 - quantile)) / left_per_s
 
 
@@ -74,6 +81,7 @@ def servers_for_wait(rate_per_s: float, *, service_s: float, wait_s: float, quan
 
     Found by doubling and bisection: every further server shortens the wait.
     """
+    # One server more than the offered load: with as many the queue grows without end.
     fewest = max(1, math.floor(rate_per_s * service_s) + 1)
 
     def is_enough(more: int) -> bool:
@@ -83,6 +91,7 @@ def servers_for_wait(rate_per_s: float, *, service_s: float, wait_s: float, quan
 
     low, high = 0, 0
     while not is_enough(high):
+        # low is always the least count that has not been refused.
         low, high = high + 1, 2 * high + 1
     while low < high:
         middle = (low + high) // 2
