@@ -69,7 +69,7 @@ def gather(request: TrialRequest, *, rank: int, port: int | None = None) -> Iter
     try:
         _join(case, rank=rank, port=chosen_port)
         yield Ranks(rank=rank, size=case.devices)
-        # Nobody leaves while another still talks to it.
+        # No rank leaves while another still talks to it.
         distributed.barrier(group=_host_group())
         distributed.destroy_process_group()
         for process in others:

@@ -148,6 +148,7 @@ def sampling_program(setup: Setup, parts: Parts, *, batch_size: int, num_inferen
     is_guided = guidance_scale > 1
     batch = batch_size * (2 if is_guided else 1)
     sampler = parts.process.sampler(num_inference_steps=num_inference_steps)
+    # All timesteps beforehand, since a copy from the host in each step would wait for the device.
     moments = sampler.moments(batch=batch, device=setup.device)
     text_encoder: Any = None if parts.text_encoder is None else setup.prepare(parts.text_encoder)
     denoiser, decoder = setup.prepare(parts.denoiser), setup.prepare(parts.autoencoder.decoder)
@@ -166,10 +167,12 @@ def sampling_program(setup: Setup, parts: Parts, *, batch_size: int, num_inferen
     def denoise(repeat: int) -> None:
         with torch.inference_mode():
             latents = state["latents"]
+            # The same latents for both halves; the conditions were made for twice the batch.
             doubled = torch.cat([latents, latents]) if is_guided else latents
             predicted = denoiser(doubled, moments[repeat], *state["conditions"], *constants)
             if is_guided:
                 predicted = guide(predicted, guidance_scale=guidance_scale)
+            # A new tensor: the seeded noise of the inputs stays for the next round.
             state["latents"] = sampler.step(predicted, repeat, latents)
 
     def vae_decode(repeat: int) -> None:

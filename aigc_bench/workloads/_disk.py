@@ -32,10 +32,12 @@ class ScratchFile:
     def __init__(self, folder: Path, *, seed: int, is_direct: bool) -> None:
         self._unit = random.Random(seed).randbytes(UNIT_BYTES)
         self.buffered, name = tempfile.mkstemp(prefix="aigc-bench-", dir=folder)
+        # The nameless file is freed by the kernel with its last descriptor.
         weakref.finalize(self, os.close, self.buffered)
         self.direct: int | None = None
         try:
             if is_direct:
+                # A descriptor of its own, since O_DIRECT holds for all that goes through one.
                 self.direct = os.open(name, os.O_RDWR | os.O_DIRECT)
                 weakref.finalize(self, os.close, self.direct)
         finally:
@@ -62,6 +64,7 @@ class ScratchFile:
 
     def drop(self) -> None:
         """Have the kernel drop the file's pages, all of which are on the disk (posix_fadvise, POSIX_FADV_DONTNEED)."""
+        # Dirty pages would stay: `fill` has written them out.
         os.posix_fadvise(self.buffered, 0, 0, os.POSIX_FADV_DONTNEED)
 
     def is_cached(self, offset: int) -> bool | None:
@@ -76,6 +79,7 @@ class ScratchFile:
 
 def aligned_buffer(num_bytes: int) -> mmap.mmap:
     """Return memory that starts on a page, as direct input and output require."""
+    # Anonymous memory starts on a page, which bytes of Python's own do not.
     return mmap.mmap(-1, num_bytes)
 
 
@@ -88,6 +92,7 @@ def default_folder() -> Path:
     """``$TMPDIR`` where it is set, else ``/var/tmp``, which a system keeps on a disk; else the system's temporary folder."""
     if os.environ.get("TMPDIR"):
         return Path(os.environ["TMPDIR"])
+    # /tmp is often in memory.
     persistent = Path("/var/tmp")
     return persistent if persistent.is_dir() else Path(tempfile.gettempdir())
 
@@ -102,7 +107,9 @@ def file_system(folder: Path) -> str | None:
     found: tuple[int, str] | None = None
     for line in lines:
         before, _, after = line.partition(" - ")
+        # Blanks in a mount point are written as \040.
         mount = Path(before.split()[4].encode().decode("unicode_escape"))
+        # The longest mount point; of two mounts on one, the later covers the earlier.
         if place.is_relative_to(mount) and (found is None or len(mount.parts) >= found[0]):
             found = (len(mount.parts), after.split()[0])
     return found[1] if found else None

@@ -28,6 +28,7 @@ class Fed:
 
     def fill(self, samples: torch.Tensor) -> None:
         """Write a batch of samples, on the host, into the tensor, in its own dtype, and renew what derives from it."""
+        # In place, because compiled graphs hold the address; the host goes on where the samples are pinned.
         self.tensor.copy_(samples, non_blocking=True)
         for renew in self.after:
             renew()
@@ -44,6 +45,7 @@ def derived(
             old.copy_(new)
 
     for one in fed:
+        # By identity: equal tensors may be of two inputs.
         if one.tensor is source:
             one.after.append(renew)
     return made

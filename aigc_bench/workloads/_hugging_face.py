@@ -9,6 +9,7 @@ from aigc_bench.core.own_model import ModelFiles
 from aigc_bench.workloads._own_files import heads_of
 from aigc_bench.workloads.base import Preset
 
+# The library's naming is the only statement of what a class is for.
 _CAUSAL_ENDINGS = ("ForCausalLM", "LMHeadModel")
 _ENCODER_ENDINGS = ("ForMaskedLM", "ForPreTraining", "ForSequenceClassification", "ForTokenClassification", "ForQuestionAnswering")
 _POSITIONS = ("max_position_embeddings", "n_positions", "max_sequence_length", "max_seq_len", "seq_length")
@@ -20,6 +21,7 @@ def is_causal(files: ModelFiles) -> bool:
     if not _is_plain(files):
         return False
     named, source = files.architecture, heads_of(str(files.config["model_type"]))
+    # "Model" names the body without a head: then the file shows which heads there are.
     if named is not None and not named.endswith("Model"):
         return named.endswith(_CAUSAL_ENDINGS) and f"class {named}" in source
     return ("ForCausalLM(" in source and "ForMaskedLM(" not in source) or (named or "").endswith("LMHeadModel")

@@ -26,5 +26,6 @@ def smooth_images(setup: Setup, *, batch_size: int, resolution: int, cell: int =
     """
     import torch
 
+    # [batch, 3, cells, cells]
     coarse = setup.uniform(batch_size, 3, max(2, resolution // cell), max(2, resolution // cell))
     return torch.nn.functional.interpolate(coarse, size=(resolution, resolution), mode="bilinear")

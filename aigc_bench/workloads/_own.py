@@ -37,6 +37,7 @@ def resolve(what: Path | str, *, changes: Mapping[str, Setting] | None = None) -
     ``changes`` are put over the keys of its config.json: fewer layers make it fit a small machine.
     """
     text = str(what)
+    # A file's name may hold a colon.
     if ":" in text and not Path(text).exists():
         if changes:
             raise UsageError(f"{text}: --change is for a config.json; your function decides itself.")
@@ -68,6 +69,7 @@ def _from_function(name: str) -> Resolved:
         )
     if not workload.presets:
         raise UsageError(f"{name}: its workload has no presets.", "Give it one: presets = {'mine': Preset(...)}.")
+    # The hash shows a resumed run that the code has changed.
     source = inspect.getsourcefile(sys.modules[type(workload).__module__])
     content = Path(source).read_bytes() if source else b""
     model = OwnModel(path=name, sha256=hashlib.sha256(content).hexdigest(), is_code=True)

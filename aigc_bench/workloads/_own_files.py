@@ -44,6 +44,7 @@ def _modelling_file(model_type: str) -> Path | None:
     name = model_type.replace("-", "_")
     if spec is None or spec.origin is None or not name.isidentifier() or len(name) > MAX_MODEL_TYPE:
         return None
+    # Imports of transformers take seconds, a look at its folder none.
     file = Path(spec.origin).parent / "models" / name / f"modeling_{name}.py"
     return file if file.is_file() else None
 

@@ -45,6 +45,7 @@ def t5(files: ModelFiles, name: str) -> dict[str, Any]:
 
 def check_scale(files: ModelFiles, vae: Mapping[str, Any], *, scale: int) -> None:
     """Raise where an image's side is not ``scale`` times its latent's: an auto-encoder halves it at each level but the last."""
+    # The default of diffusers is a single block.
     found = 2 ** (len(vae.get("block_out_channels", (64,))) - 1)
     if found != scale:
         raise UsageError(

@@ -32,5 +32,6 @@ def first_reason(case: Case, rules: Iterable[Callable[[Case], str | None]]) -> s
 
 def check_values(values: Any) -> Mapping[str, float | str | bool | None]:
     """Whether the first values of a tensor are finite, and their mean square, which the seed determines."""
+    # A sample, because the check must not take longer than the probe.
     sample = values.flatten()[:65536].float()
     return {"finite": bool(sample.isfinite().all()), "mean_square": float(sample.square().mean())}

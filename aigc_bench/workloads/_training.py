@@ -39,6 +39,7 @@ def adamw(
     import torch
 
     fused = setup.device.type in FUSED_DEVICES
+    # Frozen weights get no optimizer state, the point of adapters.
     trainable = [parameter for parameter in module.parameters() if parameter.requires_grad]
     return torch.optim.AdamW(trainable, lr=learning_rate, betas=betas, eps=eps, weight_decay=weight_decay, fused=fused or None)
 
@@ -99,5 +100,6 @@ class TrainingStep(Generic[Batch]):
     def _check(self) -> Mapping[str, float | str | bool | None]:
         import math
 
+        # Waits for the device; called outside the window only.
         loss = None if self._loss is None else float(self._loss.detach())
         return {"loss": loss, "finite": loss is not None and math.isfinite(loss)}

@@ -89,9 +89,11 @@ class Setup:
         """Make a module directly on the device, in train or eval mode; its parameters get their dtype when they are made."""
         import torch
 
+        # Made in their dtype, not converted: a bf16 model never exists in fp32.
         previous = torch.get_default_dtype()
         torch.set_default_dtype(self.params_dtype)
         try:
+            # Tensors are made where they stay: a large model built on the host and copied takes twice the memory.
             with self.device:
                 module = make()
         finally:
@@ -180,6 +182,7 @@ class Setup:
         else:
             self.scaler.step(optimizer)
             self.scaler.update()
+        # None frees the gradients' memory between steps and saves writing zeros.
         optimizer.zero_grad(set_to_none=True)
 
 
@@ -233,6 +236,7 @@ class Workload(ABC):
 
     def preset(self, case: Case) -> Preset:
         """The case's preset, or the user's own model; raises ``UnknownNameError`` with the nearest names."""
+        # A workload from the user's function has presets of its own.
         if case.model is not None and not case.model.is_code:
             return self._adopted(case.model)
         if case.preset not in self.presets:
@@ -249,6 +253,7 @@ class Workload(ABC):
     def options(self, case: Case) -> Any:
         """The family's settings for this case: the preset's defaults overridden by the case's own, validated."""
         try:
+            # Later keys win.
             return self.settings(**{**self.preset(case).defaults, **case.settings})
         except ValidationError as problem:
             raise UsageError(_explain(problem, case=case, known=self.settings.model_fields)) from None

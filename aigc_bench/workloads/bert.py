@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from aigc_bench.core.own_model import ModelFiles
 
+# Of the uncased WordPiece vocabulary, in which 103 is [MASK]; -100 is what torch's cross-entropy leaves out.
 _VOCAB_SIZE = 30522
 _MASK_TOKEN = 103
 _IGNORED = -100
@@ -126,6 +127,7 @@ class Bert(Workload):
         def encode(repeat: int) -> None:
             output = executed(input_ids=state["tokens"])
             pooled = getattr(output, "pooler_output", None)
+            # Encoders without a pooler: the first token stands for the sequence.
             state["pooled"] = output.last_hidden_state[:, 0] if pooled is None else pooled
 
         def check() -> Mapping[str, float | str | bool | None]:
@@ -175,6 +177,7 @@ def masked_batch(
 
     shape = (batch_size, seq_len)
     words = setup.text(*shape, vocab_size=vocab_size)
+    # The same number in every row (not 15 % by chance), so that no shape depends on values.
     chosen = setup.uniform(*shape).topk(max(1, round(MASKED_FRACTION * seq_len)), dim=1).indices
     is_chosen = torch.zeros(shape, dtype=torch.bool, device=setup.device).scatter(1, chosen, True)
     fate = setup.uniform(*shape)
@@ -185,6 +188,7 @@ def masked_batch(
         changed = torch.where(is_chosen & (fate >= 0.8) & (fate < 0.9), other, hidden)
         return changed, tokens.masked_fill(~is_chosen, _IGNORED)
 
+    # Masked anew, at the same places, each time that real text is filled in.
     tokens, labels = setup.derived(words, masked)
     return tokens, labels
 

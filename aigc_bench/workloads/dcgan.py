@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import torch
 
 IMAGE_SIZE = 64
+# Section 4 of the paper, as the momentum of 0.5.
 LEARNING_RATE = 2e-4
 BETAS = (0.5, 0.999)
 
@@ -119,6 +120,7 @@ def _train(case: Case, setup: Setup, *, config: Mapping[str, Any]) -> Program:
     def train_discriminator(repeat: int) -> None:
         with setup.autocast():
             with torch.no_grad():
+                # Without gradients: the generator does not learn from the discriminator's loss.
                 fakes = generator(state["latents"])
             loss = net.discriminator_loss(discriminator(state["images"]), discriminator(fakes))
         setup.backward(loss)
@@ -130,6 +132,7 @@ def _train(case: Case, setup: Setup, *, config: Mapping[str, Any]) -> Program:
             loss = net.generator_loss(discriminator(generator(state["fresh"])))
         setup.backward(loss)
         setup.update(generator_optimizer)
+        # The generator's loss has left gradients in the discriminator, which must not join its next step.
         discriminator_optimizer.zero_grad(set_to_none=True)
         state["loss_generator"] = loss.detach()
 

@@ -212,6 +212,7 @@ def _flux_folder(files: ModelFiles) -> Preset:
         "kind": "flux", "clips": (clip_text,), "t5": t5_text,
         "lengths": prompt_lengths((77, clip_text), (512 if is_guided else 256, t5_text)),
     }  # fmt: skip
+    # None: by the number of tokens (`shift_for`); schnell was distilled without a shift.
     shift = None if is_guided else 1.0
     config = {"kind": "flux", "text": text, "denoiser": denoiser, "vae": vae, "prediction": "velocity", "shift": shift}
     defaults = {"resolution": 1024, "num_inference_steps": 50 if is_guided else 4, "guidance_scale": 1.0}
@@ -269,6 +270,7 @@ def _make(case: Case, setup: Setup, *, config: Mapping[str, Any], resolution: in
 
     text, kind = config["text"], config["kind"]
     text_encoder = None if text is None else freeze(setup.build(lambda: text_encoders.make(text)), dtype=setup.dtype)
+    # FLUX's text tokens have positions, all zero; the other networks take none.
     text_len = {"text_len": text["lengths"][-1][0]} if kind == "flux" else {}
     denoiser: Any = setup.build(lambda: net.DENOISERS[kind](config["denoiser"], **text_len))
     if case.gradient_checkpointing:
@@ -276,10 +278,12 @@ def _make(case: Case, setup: Setup, *, config: Mapping[str, Any], resolution: in
     is_packed = kind == "flux"
     autoencoder = freeze(setup.build(lambda: net.ImageAutoencoder(config["vae"], is_packed=is_packed)), dtype=setup.dtype)
     side, channels = resolution // SCALE, config["vae"]["latent_channels"]
+    # Patches of 2 x 2 latents.
     num_tokens = (side // 2) ** 2
     latent_shape = (channels, side, side)
 
     def prompts(batch: int) -> tuple[torch.Tensor, ...]:
+        # DiT: the conditions are class labels.
         if text is None:
             return (setup.tokens(batch, vocab_size=config["num_classes"]),)
         return prompt_tokens(setup, batch=batch, lengths=text["lengths"])

@@ -61,6 +61,7 @@ class Gpt(Workload):
         prefill = Stage(name="prefill", items=case.batch_size)
         if options.max_new_tokens == 1:
             return (prefill,)
+        # The prefill has made the first token already.
         return (prefill, Stage(name="decode", repeats=options.max_new_tokens - 1, items=case.batch_size))
 
     def input_items(self, case: Case) -> int | None:
@@ -76,6 +77,7 @@ class Gpt(Workload):
         if not is_causal(files):
             return None
         length = position_limit(files.config) or 4096
+        # Those of our own presets, cut to what the positions allow.
         defaults = {"prompt_len": min(1024, length // 2), "max_new_tokens": min(128, length // 4), "seq_len": min(2048, length)}
         return adopted(files, title="a causal language model", defaults=defaults)
 
@@ -95,6 +97,7 @@ class Gpt(Workload):
         """As the base, and experts are not trained in a precision other than the requested one."""
         is_mixture = any(key in self.preset(case).config for key in _EXPERT_KEYS)
         is_frozen = self.options(case).lora_rank > 0
+        # Their grouped product is no operator that autocast converts.
         if is_mixture and not is_frozen and case.mode == "train" and case.precision in ("bf16", "fp16"):
             return f"the experts of {case.preset} do not follow autocast and would train in fp32, not {case.precision}; use fp32"
         return super().unsupported(case)
