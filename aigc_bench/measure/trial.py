@@ -119,20 +119,17 @@ def _measure(request: TrialRequest, *, parts: _Parts, ranks: Ranks, emit: Emit, 
         with _timed(ready, "first_step_s"):
             run_step(program, work.stages, backend, step=0)
             backend.synchronize()
-        # After the first step, which has made OpenMP's teams.
-        is_bound = backend.is_forkable and place_threads(torch.get_num_threads())
+        is_bound = backend.is_forkable and place_threads(torch.get_num_threads())  # the first step has made OpenMP's teams
         flops = request.flops
         if flops is None:
             with _timed(ready, "count_s"):
-                # Without the data pipeline, whose stages do no arithmetic of the model.
-                flops = count_flops(model, own.stages)
+                flops = count_flops(model, own.stages)  # the data pipeline's stages compute nothing
                 backend.release_memory()
         if request.is_judged and case.mode == "train":
             with _timed(ready, "quality_s"):
                 quality = _learns(model, own, case=case, backend=backend, ranks=ranks)
         warmup = warm_up(program, work.stages, backend, rule=rule, ranks=ranks)
-        # After the warm-up: compilation, autotuning and counting take memory that a step does not.
-        backend.reset_peak_memory()
+        backend.reset_peak_memory()  # not the peaks of compiling, tuning and counting
         _enter(emit, "measuring")
         plan = plan_window(warmup, rule=rule, scenario=case.scenario, ranks=ranks)
         window = _Window(program=program, stages=work.stages, plan=plan, clock=request.clock, data=data)
@@ -154,8 +151,7 @@ def _measure(request: TrialRequest, *, parts: _Parts, ranks: Ranks, emit: Emit, 
         "environment": _environment(is_bound=is_bound),
     }
     if request.is_judged and case.mode == "infer" and ranks.rank == 0:
-        # The only reference left: `judge` empties the list, so that the fp32 twin finds room on the device.
-        box = [model]
+        box = [model]  # the last reference: `judge` empties it, to make room for the fp32 twin
         del model, program, data, window
         quality = judge(
             case, box, workload=parts.workload, engine=parts.engine, backend=backend, prepared=prepared, device=device,
