@@ -19,6 +19,7 @@ Kind = Literal["all_reduce", "all_gather", "reduce_scatter", "all_to_all"]
 
 def bus_bytes_per_s(spec: AcceleratorSpec, *, devices: int, catalogue: Catalogue) -> tuple[float, float, float]:
     """Low, value and high bus bandwidth between ``devices`` of this kind in one machine."""
+    # Cards exchange through the host: what they reach there is a constant of its own, whatever the slot's rate is.
     if link_class(spec, devices=devices) in ("pcie", "pcie_wide"):
         constant = catalogue.constant("pcie_all_reduce_bytes_per_s")
         return constant.low, constant.value, constant.high
@@ -32,12 +33,14 @@ def collective_s(num_bytes: float, *, kind: Kind, spec: AcceleratorSpec, devices
     """Seconds of one collective over ``num_bytes`` per device; 0 for one device."""
     if devices <= 1 or num_bytes <= 0:
         return Estimate(value=0.0, low=0.0, high=0.0, unit="s", basis="modelled", source=message("one device needs no collective"))
+    # A ring's all-reduce is a reduce-scatter and an all-gather, so it moves every byte twice.
     factor = (2.0 if kind == "all_reduce" else 1.0) * (devices - 1) / devices
     alpha = catalogue.constant("all_reduce_alpha_s")
     low, value, high = bus_bytes_per_s(spec, devices=devices, catalogue=catalogue)
     moved = factor * num_bytes
     return Estimate(
         value=alpha.value + moved / value,
+        # The fast end of the link gives the short end of the time.
         low=alpha.low + moved / high,
         high=alpha.high + moved / low,
         unit="s",

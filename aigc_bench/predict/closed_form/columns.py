@@ -27,6 +27,7 @@ class ModelRow(Record):
     columns: Mapping[str, float]
     groups: Mapping[str, str]
     is_rate: bool
+    # -1 where the quantity falls as the value rises: a published rate, a computed time.
     sign: float = 1.0
     offset: float = 0.0
     accelerator: str = ""
@@ -39,9 +40,11 @@ class ModelRow(Record):
 
     def value(self, log_quantity: float) -> float:
         """Back from the quantity's logarithm to the value in SI."""
+        # sign is 1 or -1, so that it is its own inverse.
         return math.exp(self.sign * (log_quantity - self.offset))
 
 
 def log2_bin(value: float, *, width: float) -> str:
     """The bin of a positive number on a logarithmic scale, ``width`` octaves wide."""
+    # 1e-3 keeps a 0 (a length that is not stated) in a bin of its own instead of at minus infinity.
     return str(round(math.log2(max(value, 1e-3)) / width))

@@ -42,6 +42,7 @@ def priors(form: Form) -> dict[str, tuple[float, float]]:
 
 
 def _language_priors() -> Iterator[tuple[str, tuple[float, float]]]:
+    # Shares of a peak, seconds for one unit (``_s``) or exponents; (value, spread) with the spread in logs, 1.0 is a factor of e.
     yield from {
         "weights_efficiency": (0.75, 0.1),
         "linear_efficiency": (0.5, 0.4),
@@ -126,6 +127,7 @@ def log_slopes(form: Form, columns: Columns, constants: Mapping[str, float]) -> 
     names = list(constants)
     for members in kinds.values():
         moved = {**constants, **{names[index]: constants[names[index]] * _SLOPE_STEP for index, _ in members}}
+        # Forward difference on the logarithm of the constant.
         slope = (log_quantity(form, columns, moved) - here) / math.log(_SLOPE_STEP)
         for index, mask in members:
             slopes[:, index] = slope * mask
@@ -135,6 +137,7 @@ def log_slopes(form: Form, columns: Columns, constants: Mapping[str, float]) -> 
 def _rows_of(name: str, form: Form, columns: Columns) -> tuple[str, Floats | float]:
     """The kind of a constant, and 1 on the rows of the engine or family that it belongs to (every row where it has none)."""
     prefix, _, owner = name.partition(".")
+    # ``batch_limit`` enters through an array over all engines, so its members are moved one at a time.
     if not owner or prefix == "batch_limit":
         return name, 1.0
     engines: tuple[str, ...] = language_rows.ENGINES if form == "language" else step_rows.ENGINES
@@ -159,12 +162,16 @@ def _language(c: Columns, k: Mapping[str, float]) -> Floats:
     decode, prefill, sequences = decode_and_prefill(c, k)
     of = _engine(c, k)
     together = 1 - c["is_disaggregated"]
+    # 0.2 is fixed, not fitted: ``prompt_s`` is fitted on TTFT among other clients, and most of it is not spent alone.
     prompt_s = prefill + 0.2 * of("prompt_s")
     single = prompt_s + _latency(c, k) * c["layers"] * of("layer_s")
+    # Prompts read on the same devices stall the decoding ones: sequences / output_len prompts come in during each decode step.
     shared = decode + together * k["interference"] * sequences / c["output_len"] * prefill
     first = _first_token(c, k, decode=decode, prefill=prefill, shared=shared, sequences=sequences)
+    # One generation of the batch: all prompts one after the other, then output_len steps for all together.
     round_s = sequences * prefill + c["output_len"] * decode
     by_name: dict[str, Floats] = {
+        # A static batch has read all its prompts before it decodes.
         "tpot": np.where(c["is_static"] > 0, decode, shared),
         "ttft": first,
         "rate": c["replicas"] * sequences * c["output_len"] / round_s,
@@ -174,6 +181,7 @@ def _language(c: Columns, k: Mapping[str, float]) -> Floats:
         "prefill_rate": c["input_len"] / single,
         "prefill_time": sequences * prefill + 0.2 * of("prompt_s"),
     }
+    # All aspects are computed for all rows: a few vector operations cost less than splitting the table.
     chosen = np.choose(c["aspect"].astype(int), [by_name[name] for name in language_rows.QUANTITIES])
     logs: Floats = np.log(chosen)
     return logs
@@ -189,11 +197,15 @@ def _first_token(
     seat where all are taken. With attention in data parallel a prompt is read by fewer ranks than there are.
     """
     of, together = _engine(c, k), 1 - c["is_disaggregated"]
+    # Clients in front of one group of devices that reads prompts; prefill_replicas counts them where they are apart.
     clients = np.maximum(sequences * c["waiting"] * np.where(together > 0, 1.0, c["replicas"] / c["prefill_replicas"]), 1.0)
     reading, launches = prefill * c["attention_ranks"] ** k["attention_dp_exponent"], pass_launches_s(c, k)
+    # Prompts that fit one pass share its launches.
     each = reading + launches / np.clip(c["prompts_a_pass"], 1.0, clients)
+    # In the first wave (clients - 1) / 2 prompts lie ahead on average; ``wave`` is that wave's share in the mean over all requests.
     wave = np.where(together > 0, k["wave"], k["wave_disaggregated"]) * (clients - 1) / 2
     steps = of("first_steps") + steps_to_a_look(c, sequences)
+    # Requests over seats less one: the generations that a request waits for, each as long as an answer.
     seated = np.maximum(c["requested"] / np.maximum(c["room"] * k["seats"], 1.0) - 1, 0) * k["seat_wait"] * c["output_len"] * shared
     first: Floats = reading + launches + wave * each + steps * decode + of("prompt_s") + together * seated
     return first
@@ -213,6 +225,7 @@ def pass_launches_s(c: Columns, k: Mapping[str, float]) -> Floats:
 def steps_to_a_look(c: Columns, sequences: Floats) -> Floats:
     """Mean decode steps until an engine that looks seldom sees a new request; 0 for others, whose wait is in ``first_steps``."""
     between = np.where(sequences < _LOOK_BOUNDARY, _LOOK_STEPS[0], _LOOK_STEPS[1])
+    # A request comes at a random moment, so on average half of the interval is left.
     mean: Floats = c["looks_seldom"] * between / 2
     return mean
 
@@ -233,10 +246,13 @@ def decode_and_prefill(c: Columns, k: Mapping[str, float]) -> tuple[Floats, Floa
     limits = np.full(len(names), k["batch_limit"])
     limits[names.index("tensorrt-llm")] = k["batch_limit.tensorrt-llm"]
     limits[names.index("tensorrt")] = k["batch_limit.tensorrt"]
+    # Offline runs offer all requests from the start, and the engine's limit decides what is in flight; other rows state the load.
     share = np.where(c["is_offline"] > 0, np.minimum(1.0, limits[c["engine"].astype(int)] / c["sequences"]), 1.0)
     sequences = c["sequences"] * share
+    # Terms are times at the peak, so dividing by an efficiency makes them times that are reached.
     links = np.array([k[name] for name in _LINK_EFFICIENCIES])[c["link"].astype(int)]
     power = c["power_share"] ** k["power_exponent"]
+    # Indices 0 and 1 of LINKS are NVLink and its bridge, 2 and 3 go over PCIe.
     collective_s = np.where(c["link"] < 2, k["collective_s"], k["pcie_collective_s"])
     linear = _soft_maximum(
         c["decode_linear"] * share / (k["linear_efficiency"] * power), c["decode_weights"] / k["weights_efficiency"], power=_SOFT
@@ -246,6 +262,7 @@ def decode_and_prefill(c: Columns, k: Mapping[str, float]) -> tuple[Floats, Floa
         c["decode_cache"] * share / k["cache_efficiency"],
         power=_SOFT,
     )
+    # Fixed costs for each collective, layer and expert layer, which faster memories shorten (``_latency``).
     launches = c["collectives"] * collective_s + c["layers"] * of("layer_s") + c["moe_layers"] * k["expert_layer_s"]
     decode = (
         linear
@@ -255,6 +272,7 @@ def decode_and_prefill(c: Columns, k: Mapping[str, float]) -> tuple[Floats, Floa
         + of("step_s")
         + sequences * of("sequence_s")
     )
+    # Experts' products are small and uneven, and reach less of the peak than dense ones.
     experts = np.where(c["moe_layers"] > 0, k["expert_prefill"], 1.0)
     prefill = (
         _soft_maximum(
@@ -263,6 +281,7 @@ def decode_and_prefill(c: Columns, k: Mapping[str, float]) -> tuple[Floats, Floa
             power=_SOFT,
         )
         + c["prefill_attention"] / (k["prefill_attention_efficiency"] * power)
+        # Relative to ``link_efficiency``: all kinds of link scale alike from decode's small messages to prefill's large ones.
         + c["prefill_bytes"] / (links * k["prefill_link_efficiency"] / k["link_efficiency"])
     )
     return decode, prefill, sequences
@@ -281,6 +300,7 @@ def _step(c: Columns, k: Mapping[str, float]) -> Floats:
     )
     launch_s = _by(c["engine"], step_rows.ENGINES, "launch_s", k) * (_REFERENCE_BANDWIDTH / c["bandwidth"]) ** k["launch_exponent"]
     launches = c["depth"] * launch_s
+    # Launches hide behind a busy device (root of squares), 30 % of them never do; 0.5 and 0.3 are fixed, not fitted.
     total = np.sqrt(busy**2 + (0.5 * launches) ** 2) + 0.3 * launches + c["reduced"] * k["overlap"] + c["exchanged"] * k["exchange"]
     logs: Floats = np.log(total)
     return logs
@@ -300,9 +320,11 @@ def roofline_log(form: Form, columns: Columns) -> Floats:
             "attention_dp_exponent",
             "seat_wait",
         ):
+            # As good as 0 and still positive, as every constant is; an exponent of 1e-30 leaves its base at 1.
             perfect[name] = 1e-30
         if name.startswith("batch_limit"):
             perfect[name] = math.inf
+    # No clock is lost to power at the roofline.
     if "power_exponent" in perfect and form == "language":
         perfect["power_exponent"] = 1e-30
     perfect["interference"] = 0.0 if "interference" in perfect else 1.0

@@ -63,8 +63,10 @@ def attention_peak(spec: AcceleratorSpec) -> float:
 
 def link_bytes_per_s(spec: AcceleratorSpec, *, devices: int) -> float:
     """Bytes per second and direction between devices: the scale-up link, or PCIe."""
+    # Bytes/s of 16 lanes in one direction by generation; generation 4 with 16 lanes where the datasheet is silent.
     pcie = {3: 16e9, 4: 32e9, 5: 64e9, 6: 128e9}.get(spec.pcie_gen or 4, 32e9) * (spec.pcie_lanes or 16) / 16
     if spec.scale_up_bytes_per_s is None or not spec.has_scale_up_link:
+        # Some datasheets state a link that is PCIe itself: never more than the slot gives.
         return min(pcie, spec.scale_up_bytes_per_s or pcie)
     return spec.scale_up_bytes_per_s if link_class(spec, devices=devices) in ("nvlink", "bridge") else pcie
 
@@ -125,14 +127,17 @@ def cache_capacity_tokens(
 ) -> float:
     """Return the tokens of cache that fit next to the weights of one replica; 0 where the weights alone do not fit."""
     ranks = layout.tensor * layout.pipeline
+    # Bytes of all ranks of a replica together.
     free = (
         USABLE_MEMORY * (spec.usable_memory_bytes or spec.memory_bytes) * ranks
         - weight_bytes(model, number_format)
         - BESIDE_WEIGHTS_BYTES * ranks
     )
     copies = (
+        # Latent attention (MLA) has one compressed cache for all heads, so that every rank keeps a whole copy.
         ranks / layout.attention_replicas
         if model.has_latent_attention
+        # Key-value heads are split over ranks; with more ranks than heads each head is kept several times.
         else max(1.0, layout.tensor / layout.attention_replicas / model.num_kv_heads)
     )
     return max(0.0, free / (model.kv_elements_per_token * cache_bytes * copies))
@@ -152,6 +157,7 @@ def decode_terms(
     ranks = layout.tensor
     peak, _ = peak_flops(spec, number_format)
     bandwidth = spec.memory_bandwidth_bytes_per_s
+    # Ranks among which the reading of the cache is divided; latent caches are copies, so only data parallelism divides them.
     per_rank = (
         layout.attention_replicas
         if model.has_latent_attention
@@ -161,7 +167,9 @@ def decode_terms(
     link = link_bytes_per_s(spec, devices=ranks)
     share = (ranks - 1) / ranks
     return {
+        # A multiply-add for each active parameter and token: 2 FLOPs.
         "decode_linear": 2.0 * model.active_params * sequences / ranks / peak,
+        # Of experts only those that the batch's tokens reach are read.
         "decode_weights": model.read_params(sequences) * width / ranks / bandwidth,
         "decode_attention": model.attention_flops(context) * sequences / ranks / attention_peak(spec),
         "decode_cache": model.kv_elements_per_token
@@ -170,7 +178,9 @@ def decode_terms(
         * sequences
         / per_rank
         / bandwidth,
+        # Two all-reduces a layer of 2-byte activations, each moving 2 (n - 1) / n of them: 2 x 2 x share x 2 bytes.
         "decode_bytes": 4.0 * share * model.num_layers * 2.0 * sequences * model.hidden_size / link if ranks > 1 else 0.0,
+        # After attention and after the feed-forward part.
         "collectives": 2.0 * model.num_layers if ranks > 1 else 0.0,
         "layers": float(model.num_layers),
         "moe_layers": float(model.num_moe_layers),
@@ -197,6 +207,7 @@ def prefill_terms(
 
 def fitting_tensor_ranks(model: LanguageModel, spec: AcceleratorSpec, *, number_format: NumberFormat, devices: int) -> int:
     """The fewest ranks (a power of two, at most ``devices``) that hold the weights in three quarters of their memory."""
+    # A quarter is left for the cache, without which nothing is served.
     need = weight_bytes(model, number_format) / (0.75 * spec.memory_bytes)
     ranks: int = 2 ** max(0, math.ceil(math.log2(max(need, 1e-9))))
     return max(1, min(ranks, devices))

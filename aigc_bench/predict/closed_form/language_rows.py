@@ -63,12 +63,15 @@ _DATASET_LENGTHS: Mapping[str, tuple[float, float]] = {
 }
 """Mean input and output tokens of MLPerf's data sets (reference implementations), where a row does not state them."""
 
+# Tokens of a chat request (assumed); the row then carries the caution ``lengths_assumed``.
 _DEFAULT_LENGTHS = (400.0, 250.0)
+# Their published checkpoints are fp8, so a row without a format means that.
 _NATIVE_FP8 = ("deepseek-v3", "kimi-k2", "minimax-m2.5")
 _RESERVING = ("tensorrt-llm", "tensorrt")
 """Engines that admit a request only when the cache holds its whole prompt and answer; others count on the mean in flight."""
 _PASS_TOKENS = 8192.0
 """Tokens of prompts that engines read in one pass by default."""
+# Offline runs state no concurrency: an upper bound where the cache would hold more.
 _MAX_SEQUENCES = 2048.0
 _WIDE_ISLAND = 16
 """More ranks than this in one group, and not a power of two: prompts and tokens are served by separate devices."""
@@ -87,12 +90,15 @@ def language_row(query: PublishedQuery, spec: AcceleratorSpec) -> ModelRow:
     numbers = number_format_of(query, model)
     layout = _layout(query, model, spec, engine=engine, numbers=numbers)
     columns = _columns(query, model, spec, engine=engine, numbers=numbers, layout=layout, aspect=aspect)
+    # From one device's share of a rate to that of all.
     offset = math.log(query.gpu_count) if "/GPU" in query.unit or query.metric.endswith("per_gpu") else 0.0
     if query.metric.endswith("_samples"):
+        # From requests to tokens.
         offset += math.log(columns["output_len"])
     if is_energy:
         if spec.tdp_w is None:
             raise Unanswered(message("no TDP is known of the accelerator"))
+        # Joules a token = watts / (tokens/s): in logs the watts minus the rate, hence sign -1 below.
         offset += math.log(spec.tdp_w * query.gpu_count) + (math.log(columns["output_len"]) if "request" in query.unit else 0.0)
     track = "energy" if is_energy else "server_latency" if query.metric in SERVER_LATENCIES else aspect
     groups = _groups(query, model, spec, engine=engine, numbers=numbers, layout=layout, columns=columns, aspect=track)
@@ -126,6 +132,7 @@ def number_format_of(query: PublishedQuery, model: LanguageModel) -> NumberForma
     found = resolve_format(query.precision) or resolve_format(bare_name(query.model))
     if found is None:
         found = number_format("fp8" if model.name in _NATIVE_FP8 else "bf16")
+    # gpt-oss is published in MXFP4 alone; "bf16" in a row is the format of its activations.
     if model.name.startswith("gpt-oss") and found.name in ("bf16", "fp16"):
         return number_format("mxfp4")
     return found
@@ -141,15 +148,19 @@ def _layout(
     if engine.name == "llama.cpp":
         return language.Layout(pipeline=devices)
     is_offline = query.batch is None and (query.concurrency is None or math.isinf(query.concurrency))
+    # Offline the best throughput comes from as many replicas as fit (MLPerf's submissions); TensorRT-LLM's rows state their ranks.
     if "tp" not in stated and engine.name != "tensorrt-llm" and (is_offline or engine.name == "tensorrt"):
         ranks = language.fitting_tensor_ranks(model, spec, number_format=numbers, devices=devices)
         return language.Layout(tensor=ranks, replicas=max(1, devices // ranks))
     stated, devices = _counted_once(stated, devices)
     pipeline = int(stated.get("pp", 1))
     attention = int(stated.get("attention_dp", 1))
+    # Names of one group of ranks: the largest counts, they are not multiplied (``_counted_once``).
     ranks = max(int(stated.get("tp", 0)), int(stated.get("ep", 0)), attention if "tp" in stated else 0)
     ranks = min(ranks or max(1, devices // pipeline), devices)
+    # ranks & (ranks - 1) is 0 for powers of two only.
     if ranks > _WIDE_ISLAND and (ranks & (ranks - 1) or ranks > 2 * _WIDE_ISLAND):
+        # Two thirds of the devices decode, prompts are read by groups of four (assumed).
         decode = max(8, int(devices * 0.67))
         width = min(32, decode)
         return language.Layout(
@@ -187,6 +198,7 @@ def _disaggregated(query: PublishedQuery) -> language.Layout:
     apart = int(stated.get("prefill_attention_dp", 1))
     prefill = min(devices, max(int(stated.get("prefill_tp", devices)), apart, int(stated.get("prefill_ep", 1))))
     prefill_workers = stated.get("prefill_workers", 1.0)
+    # Where the table names no decode workers: as many as the remaining devices make.
     workers = stated.get("decode_workers") or max(1, round((devices - prefill * prefill_workers) / decode))
     return language.Layout(
         tensor=decode, replicas=workers, attention_replicas=max(1, attention), is_disaggregated=True, prefill_tensor=prefill,
@@ -196,6 +208,7 @@ def _disaggregated(query: PublishedQuery) -> language.Layout:
 
 def _lengths(query: PublishedQuery, model: LanguageModel, *, aspect: str) -> tuple[float, float]:
     if aspect == "decode_rate":
+        # Rows of pure decoding from an empty context, or of a pure prompt below.
         return query.input_len or 1.0, query.output_len or 200.0
     if aspect in ("prefill_rate", "prefill_time"):
         return query.input_len or 512.0, query.output_len or 1.0
@@ -220,12 +233,15 @@ def _columns(
     cache_bytes = language.cache_bytes_per_element(numbers, engine=engine.name)
     try:
         tokens = language.cache_capacity_tokens(model, spec, number_format=numbers, layout=layout, cache_bytes=cache_bytes)
+        # On average over its life a request holds its prompt and half of its answer.
         room = max(1.0, tokens / (input_len + output_len / 2))
         seats = max(1.0, tokens / (input_len + output_len)) if engine.name in _RESERVING else room
         is_static, is_bounded = query.batch is not None, query.concurrency is not None and math.isfinite(query.concurrency)
+        # Requests are spread evenly over replicas.
         requested = (query.concurrency or 1.0) / layout.replicas
         sequences = query.batch if query.batch is not None else min(requested, room) if is_bounded else min(_MAX_SEQUENCES, room)
         sequences = max(1.0, sequences)
+        # Mean context over the steps of an answer.
         context = input_len + output_len / 2
         decode = language.decode_terms(
             model, spec, number_format=numbers, layout=layout, sequences=sequences, context=context, cache_bytes=cache_bytes
@@ -244,8 +260,10 @@ def _columns(
         "prefill_replicas": float(layout.prefill_replicas),
         "waiting": requested / sequences if is_bounded else 1.0,
         "is_offline": float(not is_static and not is_bounded),
+        # The median gap between tokens is one without a prompt in it, as in a static batch.
         "is_static": float(is_static or query.metric.startswith("itl")),
         "is_disaggregated": float(layout.is_disaggregated),
+        # One device has no link: its index is unused, as its collectives and bytes are 0.
         "link": float(language.LINKS.index(link)) if link in language.LINKS else 0.0,
         "looks_seldom": float(engine.name == "sglang" and _architecture(spec) == "Blackwell"),
         "latent_layers": float(model.num_layers if model.has_latent_attention else 0),
@@ -293,6 +311,7 @@ def _groups(
         if query.metric.startswith(("throughput_server", "throughput_inter"))
         else "plain"
     )
+    # Bins of two octaves for loads, one octave for lengths: neighbours share an effect.
     load = log2_bin(columns["sequences"], width=2)
     shape = f"i{log2_bin(columns['input_len'], width=1)}o{log2_bin(columns['output_len'], width=1)}"
     link = language.link_class(spec, devices=layout.tensor)
@@ -300,6 +319,7 @@ def _groups(
     form = "pcie" if "PCIe" in (spec.form_factor or "") else "module"
     of = query.metric if query.metric in SERVER_LATENCIES else query.unit if aspect == "energy" else ""
     kind = f"{aspect}|{engine.name}|{mode}|{of}"
+    # The aspect is in every key: an engine's deviation in TPOT says nothing about its TTFT.
     key = f"{kind}|{model.name}"
     return {
         f"{aspect}.metric": query.metric,

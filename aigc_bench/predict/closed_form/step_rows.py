@@ -66,11 +66,14 @@ ENGINES = (
     "fastertransformer", "tensorflow2", "diffusers", "megatron-bridge", "torch-compile", "torchscript", "maxtext", "other",
 )  # fmt: skip
 LANGUAGE_FAMILIES = ("llm-train", "llm-finetune")
+# Inference compilers and NVIDIA's own trainers, whose kernels are written for each architecture.
 _OPTIMISED = frozenset({"nemo", "tensorrt", "megatron-bridge", "tensorrt-llm", "fastertransformer"})
+# Items per device where a row states no batch (assumed; the row then carries ``batch_assumed``).
 _DEFAULT_BATCH: Mapping[str, float] = {
     "bert": 128, "bert-train": 32, "vision-cnn": 128, "diffusion-image": 8, "diffusion-eager": 8, "audio-asr": 64,
     "llm-small": 32, "seq2seq-rnn": 256, "vision-unet": 4,
 }  # fmt: skip
+# Layers and hidden width.
 _BERT_SHAPES: Mapping[str, tuple[int, int]] = {"bert-base": (12, 768), "bert-large": (24, 1024), "bert-6b": (48, 3200)}
 _VECTOR_FLOPS_PER_MULTIPROCESSOR = 0.65e12
 """FLOPs of a model whose unfused part keeps one multiprocessor busy for a second: scales the vector term to about 1."""
@@ -113,6 +116,7 @@ def step_models() -> tuple[StepModel, ...]:
 
 def resolve_step_model(query: PublishedQuery) -> StepModel | None:
     """The model a row means, by its family and name."""
+    # Both spellings, since a bare name drops what tells some variants apart.
     names = f"{bare_name(query.model)} {query.model.lower()}"
     if query.family == "bert" and query.words.get("size") == "base":
         names = "bert-base"
@@ -139,6 +143,7 @@ def step_row(query: PublishedQuery, spec: AcceleratorSpec) -> ModelRow:
         groups=_groups(query, spec, family=family, engine=engine, numbers=numbers, work=work, per_device=per_device),
         is_rate=query.metric in RATES,
         sign=-1.0 if query.metric in RATES else 1.0,
+        # Joules an item = TDP x ranks x seconds / items; seconds are the quantity.
         offset=math.log(work.items / (spec.tdp_w * work.ranks))
         if is_energy and spec.tdp_w
         else _offset(query, work=work, per_device=per_device, is_language=is_language, peak_16_bit=spec.peak("bf16") or 1e12),
@@ -183,15 +188,18 @@ def _calibrated_family(query: PublishedQuery, engine: Engine) -> str:
 def _number_format(query: PublishedQuery, spec: AcceleratorSpec) -> NumberFormat:
     """The stated format; single precision runs as TF32 where the device has it."""
     found = resolve_format(query.precision) or number_format("bf16")
+    # Frameworks use TF32 for fp32 models since Ampere, and published rows do not tell the two apart.
     return number_format("tf32") if found.name == "fp32" and spec.peak("tf32") else found
 
 
 def _batch_per_device(query: PublishedQuery, *, family: str, engine: Engine) -> float:
     """Items per device and step; some sources state them for all devices together."""
     if query.family in LANGUAGE_FAMILIES:
+        # Trainers of language models state the global batch; without one it is one sequence a device.
         return (query.batch or query.gpu_count) / query.gpu_count
     if query.batch is None:
         return 1.0 if query.metric.endswith("bs1") or query.metric == "latency_p99" else _DEFAULT_BATCH[family]
+    # NVIDIA's tables of training state the batch of all devices together.
     is_global = engine.name in ("pytorch-ngc-v1", "pytorch-ngc-v2") or ("NVIDIA" in (query.software or "") and query.is_training)
     return max(1.0, query.batch / query.gpu_count) if is_global else query.batch
 
@@ -203,18 +211,24 @@ def _language_work(query: PublishedQuery, numbers: NumberFormat, per_device: flo
         raise Unanswered(message("model {model!r} is not known", model=query.model))
     is_adapter = "lora" in query.model.lower()
     length = query.input_len or (8192.0 if query.family == "llm-finetune" else 2048.0)
+    # Forward 1, gradients of activations 1, of weights 1; adapters spare the last. Recomputation adds a forward: 8 for 6 FLOPs.
     passes = (2.0 if is_adapter else 3.0) * (8 / 6 if query.words.get("activation_ckpt") == "True" else 1.0)
     tensor, devices = query.layout.get("tp", 1.0), query.gpu_count
     tokens = per_device * length
+    # Four all-reduces a layer (two forward, two backward) of 2-byte activations, each moving 2 (n - 1) / n of them.
     exchanged = 4 * model.num_layers * 2 * tokens * model.hidden_size * 2 * (tensor - 1) / tensor if tensor > 1 else 0.0
     if model.num_experts and query.layout.get("ep", 0.0) > 1:
+        # Four all-to-alls a layer: to the experts and back, forward and backward; every token goes to each of its experts.
         exchanged += 4 * model.num_layers * tokens * model.hidden_size * 2 * model.experts_per_token
     return StepWork(
         name="lora" if is_adapter else model.name,
+        # By convention without recomputation: MFU counts useful FLOPs only, ``flops`` below what is executed.
         model_flops=(6 * model.active_params * length + 3 * model.prompt_attention_flops(length)) * per_device,
         flops=(2 * model.active_params * length + model.prompt_attention_flops(length)) * passes * per_device,
+        # 34 bytes of activations a token, layer and width (Korthikanti et al. 2022); 18 a parameter: weight, gradient, Adam.
         moved_bytes=34 * model.num_layers * model.hidden_size * tokens * passes + 18 * model.total_params / devices,
         depth=12 * model.num_layers * passes,
+        # As fully sharded data parallelism: weights gathered twice, gradients scattered once, two bytes each.
         reduced_bytes=6 * model.total_params * (devices - 1) / devices,
         exchanged_bytes=exchanged,
         items=per_device,
@@ -227,10 +241,13 @@ def _model_work(query: PublishedQuery, numbers: NumberFormat, per_device: float)
     if model is None:
         raise Unanswered(message("model {model!r} is not known in family {family}", model=query.model, family=query.family))
     flops, activation, calls = _item_work(query, model)
+    # xDiT divides one image over the devices; everybody else gives each device images of its own.
     is_split = query.family == "diffusion-image" and resolve_engine(query.software).name == "xdit"
     ranks = query.gpu_count if is_split else 1
+    # Rows of these families count sequences, the table's work is of one token.
     items = per_device * (model.reference_items if query.family in ("llm-small", "seq2seq-rnn") else 1.0)
     passes = 3.0 if query.is_training else 1.0
+    # The table's bytes are of 16-bit activations; under 8-bit formats only products read 8 bits, the rest stays wide.
     width_factor = 0.6 if numbers.name in ("int8", "fp8") else numbers.activation_bytes / 2
     param_bytes = 22.0 if query.is_training else (2.0 if numbers.name == "amp" else numbers.weight_bytes) * calls
     devices = query.gpu_count
@@ -240,6 +257,7 @@ def _model_work(query: PublishedQuery, numbers: NumberFormat, per_device: float)
         flops=flops * passes * items / ranks,
         moved_bytes=activation * passes * width_factor * items / ranks + model.params * param_bytes,
         depth=model.depth * passes * calls,
+        # A ring's all-reduce of the gradients.
         reduced_bytes=2 * model.params * numbers.activation_bytes * (devices - 1) / devices if reduces else 0.0,
         exchanged_bytes=0.1 * activation * items / ranks if ranks > 1 else 0.0,
         items=items,
@@ -262,6 +280,7 @@ def _item_work(query: PublishedQuery, model: StepModel) -> tuple[float, float, f
     calls = 1.0 if one_call else query.steps or 1.0
     # Distilled models run without guidance; all others twice a step, with the prompt and without it.
     branches = 1.0 if model.name in ("flux", "sdxl-turbo") or query.is_training else 2.0
+    # Work grows with the pixels; attention over them makes larger images cost more than in proportion.
     return flops * scale * max(1.0, scale) ** 0.15 * calls * branches, activation * scale * calls * branches, calls
 
 
@@ -271,6 +290,7 @@ def _offset(query: PublishedQuery, *, work: StepWork, per_device: float, is_lang
         return 0.0
     if query.metric in ("time_per_epoch", "time_to_train"):
         scale = query.gpu_count if query.family == "llm-train" else query.gpu_count * work.items
+        # An epoch's number of items is constant for a model and ends up in its effect; 1e6 only centres the logarithms.
         return math.log(scale / 1e6)
     if query.metric in ("mfu", "model_tflops_per_gpu"):
         return math.log(work.model_flops / (1e12 if query.metric != "mfu" else peak_16_bit))
@@ -279,6 +299,7 @@ def _offset(query: PublishedQuery, *, work: StepWork, per_device: float, is_lang
     if query.family in ("llm-small", "seq2seq-rnn") and query.unit.startswith("sequences"):
         items = per_device * groups
     if is_language and "tokens" in query.unit:
+        # The same lengths as in ``_language_work``, or tokens and FLOPs would not belong together.
         items *= query.input_len or (8192.0 if query.family == "llm-finetune" else 2048.0)
     return math.log(items)
 
@@ -292,6 +313,7 @@ def _columns(
         raise Unanswered(message("no peak for {name} is known of the accelerator", name=numbers.name)) from problem
     devices = query.gpu_count
     link = language.link_bytes_per_s(spec, devices=min(devices, 8))
+    # Where the datasheet names none: about 0.5 TFLOP/s of fp32 a multiprocessor (128 lanes x 2 FLOPs x 1.9 GHz).
     multiprocessors = spec.num_multiprocessors or max(20.0, (spec.peak("fp32") or 20e12) / 0.5e12)
     clock = _clock(spec, multiprocessors)
     limit = query.layout.get("power_limit_w")
@@ -331,6 +353,7 @@ def _groups(
     side = "train" if query.is_training else "infer"
     own = query.unit if query.metric == "throughput" else query.metric
     model = f"{query.family}|{bare_name(query.model)}|{side}|{kind}|{own}"
+    # Within a server or beyond: more classes would leave few rows in each.
     devices = "1" if query.gpu_count == 1 else "some" if query.gpu_count <= 8 else "many"
     layout = "x".join(f"{query.layout.get(key, 1.0):g}" for key in ("ulysses", "ring", "cfg_parallel"))
     load = log2_bin(per_device, width=1.5)

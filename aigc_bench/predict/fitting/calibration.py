@@ -53,6 +53,7 @@ SPREADS: Mapping[str, float] = {
 
 DEVICE_LEVELS = tuple(name for name in SPREADS if name.split(".")[-1] in ("device", "device_engine", "step_device"))
 """Levels that name a device: silent about a device never seen."""
+# See ``grouped_effects``: of steps few devices are known for each model.
 _FITTED_LAST = ("step_device",)
 
 _CONSTANT_SPREADS: Mapping[str, float] = {"work": 1.0, "work_model": 0.5, "work_engine": 0.4}
@@ -81,6 +82,7 @@ class Calibration(Record):
             )
             if form == "language":
                 limit = forms.roofline_log(form, columns)
+                # A rate may not exceed the roofline, a time may not fall below it.
                 logs = np.where([row.is_rate for row in own], np.minimum(logs, limit), np.maximum(logs, limit))
             answers[chosen] = logs
         return answers
@@ -105,12 +107,14 @@ def fit(rows: Sequence[ModelRow], logs: Floats, *, start: Calibration | None = N
             continue
         own, target = [rows[index] for index in chosen], logs[chosen]
         begin = start.constants[form] if start else None
+        # Rows that only an effect can explain must not move the constants that all others share.
         fitted = [index for index, row in enumerate(own) if row.shapes_constants]
         constants[form] = _fit_constants(form, [own[index] for index in fitted], target[fitted], begin=begin)
         rest = target - forms.log_quantity(form, forms.columns_of(own), constants[form])
         effects |= grouped_effects(own, rest)
     return Calibration(
         constants=constants,
+        # A device's effect is kept however small: that it is there tells that the device was seen (``is_familiar``).
         effects={name: u for name, u in effects.items() if abs(u) > _EFFECT_FLOOR or name.partition("=")[0] in DEVICE_LEVELS},
     )
 
@@ -146,28 +150,35 @@ def _fit_constants(form: Form, rows: Sequence[ModelRow], logs: Floats, *, begin:
 
     columns, priors = forms.columns_of(rows), forms.priors(form)
     names = list(priors)
+    # Everything below is in logarithms: constants stay positive, and spreads are relative.
     centre = np.log([priors[name][0] for name in names])
     spread = np.array([priors[name][1] for name in names])
     groups = [row.groups for row in rows]
     point = centre if begin is None else np.log([begin[name] for name in names])
     own: Floats = np.zeros(len(rows))
+    # A warm start is close: the fits of left-out folds begin at the whole fit.
     evaluations = 15 if begin is not None else 60 if form == "language" else 20
     for turn in range(1 if form == "language" else 2 if begin is not None else 3):
+        # The first turn from the priors has no effects yet, so that they do not absorb what the constants should explain.
         if turn or (begin is not None and form == "step"):
             rest = logs - forms.log_quantity(form, columns, _named(names, point))
             effects = fit_effects(rest, groups=groups, spreads=_CONSTANT_SPREADS, noise=NOISE)
             own = total_effects([{level: row[level] for level in _CONSTANT_SPREADS} for row in groups], effects)
         target = logs - own
 
+        # ``target`` is bound now: a closure in a loop would see the last turn's.
         def residuals(x: Floats, target: Floats = target) -> Floats:
             error = (forms.log_quantity(form, columns, _named(names, x)) - target) / SCALE
+            # The prior as further residuals, one for each constant: least squares then is maximum a posteriori.
             return np.concatenate([error, (x - centre) / spread])
 
         def slopes(x: Floats) -> Floats:
             _, rows_by_constants = forms.log_slopes(form, columns, _named(names, x))
             return np.concatenate([rows_by_constants / SCALE, np.diag(1 / spread)])
 
+        # A share is at most 1, whose logarithm is 0.
         upper = np.array([0.0 if name in forms.SHARES[form] else np.inf for name in names])
+        # least_squares refuses a start beyond its bounds.
         begin_at = np.minimum(point, upper - 1e-3)
         with np.errstate(over="ignore", divide="ignore"):  # a trial step far out overflows, and is rejected
             point = least_squares(residuals, begin_at, jac=slopes, bounds=(-np.inf, upper), loss="soft_l1", max_nfev=evaluations).x
@@ -192,6 +203,7 @@ def save(calibration: Calibration, folder: Path, *, num_rows: Mapping[str, int],
     effects = [
         (name, f"{effect:.3f}")
         for name, effect in sorted(calibration.effects.items())
+        # Effects below 2 % are far under the noise of a row (15 %): they would only lengthen the file.
         if abs(effect) >= 0.02 or name.partition("=")[0] in DEVICE_LEVELS
     ]
     write_csv(folder / "effects.csv", [("group", "effect"), *effects])
@@ -203,6 +215,7 @@ def save(calibration: Calibration, folder: Path, *, num_rows: Mapping[str, int],
 
 def _with_bounds(form: Form, name: str, value: float) -> tuple[str, ...]:
     """Value, low, high and unit of a constant."""
+    # Half the prior's spread in logs, so a factor on the value in both directions.
     width, unit = math.exp(forms.priors(form)[name][1] / 2), "s" if name.split(".")[0].endswith("_s") else "1"
     return (*(f"{number:.5g}" for number in (value, value / width, value * width)), unit)
 

@@ -37,26 +37,31 @@ def fit_effects(
             key = f"{level}={group}"
             if key not in names:
                 names[key] = len(names)
+                # Ridge penalty of a normal prior with that spread, in units of the noise's variance.
                 penalties.append((noise / spreads[level]) ** 2)
             rows.append(index)
             columns.append(names[key])
     design = sparse.csr_matrix((np.ones(len(rows)), (rows, columns)), shape=(len(residuals), len(names)))
+    # Stored by rows as well: the product with the transpose runs in each step of the solver.
     transposed = design.T.tocsr()
     ridge = np.array(penalties)
     weights = np.ones(len(residuals))
     effects = np.zeros(len(names))
     for _ in range(rounds):
-
+        # (Z' W Z + R) u, never built as a matrix: Z has one column for each group, of which there are thousands.
         def normal(u: Floats, weights: Floats = weights) -> Floats:
             image: Floats = transposed @ (weights * (design @ u)) + ridge * u
             return image
 
         diagonal = transposed @ weights + ridge
         system: Any = LinearOperator((len(names), len(names)), matvec=normal, dtype=float)
+        # Jacobi preconditioner: groups differ in their number of rows by orders of magnitude.
         scaling: Any = sparse.diags(1 / diagonal)
         image: Any = transposed @ (weights * residuals)
+        # From the last round's effects, since only the weights have changed.
         effects, _ = cg(system, image, x0=effects, rtol=1e-5, maxiter=200, M=scaling)
         rest = np.abs(residuals - design @ effects)
+        # Iteratively reweighted least squares; 1e-9 keeps an exact fit from dividing by zero.
         weights = np.minimum(1.0, 1.5 * noise / np.maximum(rest, 1e-9))
     return {name: float(effects[index]) for name, index in names.items()}
 

@@ -43,6 +43,7 @@ def interval_groups(row: ModelRow) -> Iterator[str]:
     certainty = "assumed" if row.caution else "stated"
     if _crosses_a_host(row):
         yield f"{row.track}|host"
+    # From the narrowest to the widest group: ``bounds`` takes the first that has quantiles.
     yield f"{row.track}|{engine}|{certainty}"
     yield f"{row.track}|{engine}"
     yield row.track
@@ -71,6 +72,7 @@ def _tails(parts: Mapping[str, Sequence[float]]) -> tuple[float, float]:
     against the percentiles of the others. From one or two nothing is known of the sign of that deviation: the interval of so few
     is symmetric.
     """
+    # parts: accelerator -> its log residuals.
     low, high = _percentiles(list(parts.values()))
     if len(parts) <= FEW:
         widest = max(abs(low), abs(high))
@@ -79,7 +81,9 @@ def _tails(parts: Mapping[str, Sequence[float]]) -> tuple[float, float]:
     for name, own in parts.items():
         below, above = _percentiles([others for other, others in parts.items() if other != name])
         values = np.asarray(own)
+        # How far a residual lies in units of the others' percentile on its side; 1 is just held.
         ratios.append(np.where(values < 0, values / min(below, -_LEAST), values / max(above, _LEAST)))
+    # The ratio that 80 % of the residuals stay below is the factor that makes the interval hold 80 %.
     stretch = float(np.clip(np.quantile(np.concatenate(ratios), LEVEL), 1 / _STRETCH, _STRETCH)) * (1 + WIDENING / len(parts))
     return min(low, -_LEAST) * stretch, max(high, _LEAST) * stretch
 
@@ -117,15 +121,18 @@ def bounds(row: ModelRow, quantiles: Quantiles, *, is_outside: bool, is_familiar
     ``is_familiar``: the accelerator itself was among those that the calibration has seen at this kind of work.
     """
     groups = [*(_familiar_groups(row) if is_familiar else ()), *interval_groups(row)]
+    # Without any group that is large enough: half to double (e^0.7 = 2.01), assumed.
     found = next((quantiles[group] for group in groups if group in quantiles), (-0.7, 0.7, 0))
     width = (OUTSIDE if is_outside else 1.0) * (HOST if _crosses_a_host(row) else 1.0)
     low, high = found[0] * width, found[1] * width
+    # Quantiles of a biased group may both lie on one side of 0; an interval must hold its value.
     return min(low, -_LEAST), max(high, _LEAST)
 
 
 def as_values(row: ModelRow, log_quantity: float, *, low: float, high: float) -> tuple[float, float, float]:
     """Value, low and high in SI; the ends change places where the value falls as the quantity rises."""
     value = row.value(log_quantity)
+    # A rate from a predicted time falls as the time rises.
     ends = sorted((row.value(log_quantity + low), row.value(log_quantity + high)))
     assert math.isfinite(value) and ends[0] <= value <= ends[1], "an interval must hold its value"
     return value, ends[0], ends[1]

@@ -56,6 +56,7 @@ def predictions_by_fold(
         inside: Mask = labels == name
         others = [question for question, is_own in zip(questions, inside, strict=True) if not is_own]
         own = [question for question, is_own in zip(questions, inside, strict=True) if is_own]
+        # Leaving out a handful of thousands of rows hardly moves the constants; fitting them anew is what takes the time.
         few = inside.sum() < FEW
         part = fit_effects_alone(others, logs[~inside], whole=start) if few else fit(others, logs[~inside], start=start)
         yield name, inside, part.log_quantity(own)
@@ -63,6 +64,7 @@ def predictions_by_fold(
 
 def run_folds(runs: Sequence[str], *, count: int) -> list[str]:
     """Runs dealt into ``count`` folds by a hash of their names."""
+    # Not ``hash()``, which Python salts anew in every process.
     return [str(zlib.crc32(run.encode()) % count) for run in runs]
 
 
@@ -75,6 +77,7 @@ def predictions_of_known_accelerators(
     for name in sorted(set(folds)):
         inside = labels == name
         others = [question for question, is_own in zip(questions, inside, strict=True) if not is_own]
+        # The accelerator itself stays in the fit with its other runs, so its device effect is known here.
         part = fit_effects_alone(others, logs[~inside], whole=whole)
         predicted[inside] = part.log_quantity([question for question, is_own in zip(questions, inside, strict=True) if is_own])
     return predicted
@@ -90,6 +93,7 @@ def estimates_with_left_out_intervals(
     for name in sorted(set(names)):
         others, own = np.flatnonzero(names != name).tolist(), np.flatnonzero(names == name).tolist()
         quantiles = conformal_quantiles([questions[index] for index in others], residuals[others])
+        # Without effects no accelerator counts as familiar, and the quantiles of left-out ones are used.
         part = whole.model_copy(update={"effects": {}, "quantiles": quantiles})
         found = answering.with_intervals([questions[index] for index in own], predicted[own], calibration=part)
         estimates |= dict(zip(own, found, strict=True))
@@ -108,6 +112,7 @@ def errors_by_family(rows: Sequence[PublishedRow], *, catalogue: Catalogue, num_
     folds = run_folds([question.accelerator for question in questions], count=num_folds)
     for _, inside, own in predictions_by_fold(questions, logs, folds=folds, start=before_any_measurement()):
         predicted[inside] = own
+    # From log residual to relative error.
     errors = np.abs(np.exp(predicted - logs) - 1)
     families = np.array([rows[index].query.family for index in indices])
     by_family = {family: errors[families == family] for family in sorted(set(families.tolist()))}

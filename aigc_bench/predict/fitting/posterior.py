@@ -32,6 +32,7 @@ Groups = Mapping[str, float]
 
 Z_80 = 1.2815515655446004
 """Standard deviations from the median to either end of an 80 % interval."""
+# Gauss-Newton on a nearly linear problem; the rounds also serve the reweighting of outliers.
 ROUNDS = 6
 HUBER = 2.0
 """Noise deviations beyond which a residual counts less and less."""
@@ -98,24 +99,29 @@ class Posterior:
 
     def added(self, estimates: Sequence[LogEstimate]) -> LogEstimate:
         """The sum of quantities that share effects: their errors are correlated as far as they do."""
+        # Log-sum-exp: shifted by the largest, so that no exponential overflows.
         largest = max(estimate.mean for estimate in estimates)
         weights = [math.exp(estimate.mean - largest) for estimate in estimates]
         total = sum(weights)
         slopes: dict[str, float] = {}
         for weight, estimate in zip(weights, estimates, strict=True):
+            # d log(sum) / du is the mean of the terms' derivatives, weighted by their shares.
             _add(slopes, estimate.slopes, weight / total)
         return LogEstimate(largest + math.log(total), self.deviation(slopes), slopes)
 
     def deviation(self, slopes: Groups) -> float:
         """Standard deviation of a weighted sum of effects."""
+        # r S r': the prior variance; effects of different groups are independent.
         variance = sum((weight * self._spread(group)) ** 2 for group, weight in slopes.items())
         if self._design is not None and self._inverse is not None:
+            # H S r', one entry for each observation; a group that was never observed has no column and keeps its whole spread.
             cross: Floats = np.zeros(len(self._design))
             for group, weight in slopes.items():
                 column = self._columns.get(group)
                 if column is not None:
                     cross += self._design[:, column] * (weight * self._spread(group) ** 2)
             variance -= float(cross @ self._inverse @ cross)
+        # The difference of two nearly equal numbers may round below zero.
         return math.sqrt(max(variance, 0.0))
 
     def _spread(self, group: str) -> float:
@@ -126,9 +132,11 @@ class Posterior:
         total = 0.0
         for alternatives in quantity.parts:
             sized = [[(term, term.amount * math.exp(self._effect(term.groups))) for term in terms] for terms in alternatives]
+            # The derivative of a maximum is that of its largest alternative.
             largest = max(sized, key=lambda terms: sum(size for _, size in terms))
             for term, size in largest:
                 total += size
+                # d(a exp(u)) / du = a exp(u): a term's own size, divided by the total below for the logarithm.
                 _add(slopes, term.groups, size)
         assert total > 0, "a predicted quantity is above zero"
         slopes = {group: weight / total for group, weight in slopes.items()}
@@ -148,6 +156,7 @@ def fit(observations: Sequence[Observation], *, spreads: Mapping[str, float]) ->
     noise = np.array([observation.noise for observation in observations])
     weight = np.ones(len(observations))
     for _ in range(ROUNDS):
+        # A weight below 1 is a larger noise: variance / weight.
         posterior = _step(posterior, tuple(observations), logs=logs, variance=noise**2 / weight)
         rest = logs - np.array([posterior.estimate(observation.quantity).mean for observation in observations])
         weight = np.minimum(1.0, HUBER * noise / np.maximum(np.abs(rest), 1e-12))
@@ -167,7 +176,9 @@ def _step(posterior: Posterior, observations: tuple[Observation, ...], *, logs: 
             design[index, columns[group]] = weight
     prior = np.array([posterior._spread(group) ** 2 for group in columns])
     present = np.array([posterior.effects.get(group, 0.0) for group in columns])
+    # y - f(u) + H u: what a linear model around the present effects should explain.
     target = logs - np.array([mean for mean, _ in linear]) + design @ present
+    # n x n with n observations, of which a user has hundreds; groups are many more. K = H S H' + N.
     inverse: Floats = np.linalg.inv((design * prior) @ design.T + np.diag(variance))
     effects = prior * (design.T @ (inverse @ target))
     return Posterior(

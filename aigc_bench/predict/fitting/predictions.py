@@ -65,6 +65,7 @@ def answer_rows(rows: Sequence[PublishedRow], *, catalogue: Catalogue, calibrati
     if known:
         estimates = estimate_rows([question for _, question in known], calibration=calibration)
         for (index, _), estimate in zip(known, estimates, strict=True):
+            # Records are frozen; all estimates come from one vectorised call after the loop.
             answers[index] = answers[index].model_copy(update={"estimate": estimate})
     return answers
 
@@ -82,6 +83,7 @@ class Machines:
             try:
                 self._found[name] = machine_named(name, catalogue=self._catalogue)
             except Unanswered as problem:
+                # A failure is remembered too: looking up near names for a typo in each of thousands of rows is slow.
                 self._found[name] = problem
         found = self._found[name]
         if isinstance(found, Unanswered):
@@ -99,6 +101,7 @@ def with_intervals(rows: Sequence[ModelRow], logs: Floats, *, calibration: Calib
     estimates = []
     for row, log in zip(rows, logs.tolist(), strict=True):
         outside = outside_of(row, calibration.ranges)
+        # A fit keeps the effect of every device that it has seen, even one near zero.
         familiar = any(f"{level}={group}" in calibration.effects for level, group in row.groups.items() if level in DEVICE_LEVELS)
         low, high = bounds(row, calibration.quantiles, is_outside=bool(outside), is_familiar=familiar)
         value, least, most = as_values(row, log, low=low, high=high)
@@ -128,6 +131,7 @@ def outside_of(row: ModelRow, ranges: Mapping[str, tuple[float, float]], *, fact
         for name in RANGED
         if (bound := ranges.get(f"{row.track}.{name}")) is not None
         and row.columns.get(name, 0.0) > 0
+        # The factor widens the range at both ends.
         and not bound[0] / factor <= row.columns[name] <= bound[1] * factor
     )
 

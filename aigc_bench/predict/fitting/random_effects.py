@@ -25,6 +25,7 @@ _SHAPE_OCTAVES = 2.0
 """Octaves of FLOP per byte between two knots of the effect of shape."""
 _ENLARGED = 1.5
 """A convolution that makes this multiple of its input's places is a transposed one; padding alone makes fewer."""
+# Only these have enough FLOPs per byte for the ratio to decide which limit of the roofline they meet.
 _SHAPED = frozenset({"gemm", "conv", "attention"})
 
 
@@ -62,15 +63,18 @@ def operator_groups(operator: Operator, *, machine: str, backend: str) -> Groups
     if operator.phase == "backward":
         groups[f"machine_phase={machine}|{kind}"] = 1.0
     moved = max(operator.moved_bytes, 1)
+    # Piecewise linear in the logarithm of the size: a neighbour in size is informed in part.
     for knot, weight in _hat(math.log2(moved) / _SIZE_OCTAVES):
         groups[f"machine_size={machine}|{kind}|{knot}"] = weight
     if kind in _SHAPED and operator.flops:
         for knot, weight in _hat(math.log2(operator.flops / _shape_unit(operator)) / _SHAPE_OCTAVES):
             groups[f"machine_shape={machine}|{kind}|{operator.dtype}|{knot}"] = weight
+            # Transposed convolutions get a knot of their own next to the shared one.
             if name != operator.name:
                 groups[f"machine_shape={machine}|{kind}|{operator.dtype}|{knot}|{name}"] = weight
     channels = _channels(operator)
     if channels is not None:
+        # The side with fewer channels is the one that starves the kernel.
         side = "in" if channels[0] < channels[1] else "out"
         for knot, weight in _hat(math.log2(min(channels)) / _SHAPE_OCTAVES):
             groups[f"machine_channels={machine}|{name}|{side}|{knot}"] = weight
@@ -87,8 +91,11 @@ def is_transposed(operator: Operator) -> bool:
     values, weight = _convolved(operator)
     if len(values) < 2 or len(weight) < 2:
         return False
+    # The backward's first input is the gradient, which has the shape of the forward's output.
     made = operator.inputs[0] if operator.name.endswith("backward") else next(iter(operator.outputs), ())
+    # Without batch and channels: the places of an image, a sound or a video.
     enlarges = math.prod(made[2:]) > _ENLARGED * math.prod(values[2:])
+    # A weight is (out, in, ...); a transposed one's is (in, out, ...). With as many in as out the places alone tell.
     return enlarges or values[1] == weight[0] != weight[1]
 
 
@@ -96,6 +103,7 @@ def _convolved(operator: Operator) -> tuple[Shape, Shape]:
     """Shapes of what a convolution is applied to and of its weight: input channels come first in a transposed one's."""
     if operator.kind != "conv" or len(operator.inputs) < 2:
         return (), ()
+    # convolution_backward(gradient, input, weight).
     is_backward = operator.name.endswith("backward") and len(operator.inputs) > 2
     return (operator.inputs[1], operator.inputs[2]) if is_backward else (operator.inputs[0], operator.inputs[1])
 
@@ -111,6 +119,7 @@ def _channels(operator: Operator) -> tuple[int, int] | None:
 def _shape_unit(operator: Operator) -> float:
     """What the FLOPs are set against: bytes; of attention the scores, each of which costs one exponential at any width."""
     if operator.kind == "attention" and len(operator.inputs) > 1 and min(len(shape) for shape in operator.inputs[:2]) >= 3:
+        # (batch, heads, queries, width) and (batch, heads, keys, width)
         (*batch, queries, _), (*_, keys, _) = operator.inputs[:2]
         return float(math.prod(batch) * queries * keys)
     return float(max(operator.moved_bytes, 1))
@@ -128,6 +137,7 @@ def page_groups(*, machine: str) -> Groups:
 
 def team_groups(case: Case, *, machine: str) -> Groups:
     """Of waking a CPU's team of threads: on a busy machine they wait to be scheduled."""
+    # By number of threads: each size of team is learned for itself.
     return _named({"machine_team": f"{machine}|{case.threads or 'all'}"})
 
 
@@ -175,6 +185,7 @@ def served_groups(case: Case, *, machine: str, metric: str) -> Groups:
         "served": f"{machine}|{case.engine}|{metric}",
         "case": f"{machine}|{case.id}|{metric}",
     }
+    # A slow machine has longer times and a lower throughput: one effect moves both, in opposite directions.
     sign = -1.0 if metric == "throughput" else 1.0
     return {group: sign * weight for group, weight in _named(names).items()}
 
@@ -201,5 +212,6 @@ def _hat(position: float) -> Iterator[tuple[int, float]]:
     below = math.floor(position)
     share = position - below
     yield below, 1.0 - share
+    # On a knot itself the next one would have the weight 0, and would only enlarge the design.
     if share > 0:
         yield below + 1, share

@@ -15,6 +15,7 @@ from aigc_bench.predict.engines import LinearFormat, engine_costs, refuse_unsuit
 from aigc_bench.predict.tracing.optrace import LinearLayers, Operator, OpTrace, Point
 from aigc_bench.predict.tracing.trace_cache import trace_case
 
+# What torch.nn.Linear and Conv1D come down to; batched products (bmm) belong to attention.
 _PRODUCTS = {"mm", "addmm"}
 _ITEM_BYTES = {"fp32": 4, "tf32": 4, "bf16": 2, "fp16": 2}
 
@@ -68,12 +69,14 @@ def _quantised(trace: OpTrace, linear: LinearFormat, *, engine: str) -> OpTrace:
             ),
             message("Use torch-eager or torch-compile."),
         )
+    # The trace's operators know shapes, not layers: a product counts as a layer's when its weight has that shape.
     shapes = {(own.out_features, own.in_features) for own in layers}
     stages = tuple(
         stage.model_copy(update={"points": tuple(_rewritten(point, linear, shapes=shapes) for point in stage.points)})
         for stage in trace.stages
     )
     change = sum(_bytes_more(own, linear, item_bytes=_ITEM_BYTES[trace.precision]) for own in layers)
+    # The allocator holds the weights throughout, so that what it holds changes by as much as they do.
     held = {
         name: None if (size := getattr(trace, name)) is None else max(0, size + change)
         for name in ("device_held_bytes", "host_held_bytes")
@@ -84,12 +87,14 @@ def _quantised(trace: OpTrace, linear: LinearFormat, *, engine: str) -> OpTrace:
 def _bytes_more(layers: LinearLayers, linear: LinearFormat, *, item_bytes: int) -> int:
     """Bytes of parameters that the replaced layers take beyond the original ones; a tied weight stays with its other owner."""
     weights = layers.out_features * layers.in_features
+    # A tied weight is copied in quantised form and its original stays, so nothing is saved for it.
     return round(weights * (layers.count * linear.weight_bits / 8 - (layers.count - layers.num_tied) * item_bytes))
 
 
 def _rewritten(point: Point, linear: LinearFormat, *, shapes: set[tuple[int, int]]) -> Point:
     operators: list[Operator] = []
     for operator in point.operators:
+        # inputs[-1] is the transposed weight (in, out), the layers' shapes are (out, in).
         is_linear = operator.name in _PRODUCTS and operator.params_read_bytes > 0 and operator.inputs[-1][::-1] in shapes
         operators += _quantised_product(operator, linear) if is_linear else (operator,)
     return point.model_copy(update={"operators": tuple(operators)})
@@ -97,11 +102,14 @@ def _rewritten(point: Point, linear: LinearFormat, *, shapes: set[tuple[int, int
 
 def _quantised_product(operator: Operator, linear: LinearFormat) -> Iterator[Operator]:
     """The product with quantised weights, and the element-wise operators around it."""
+    # addmm has the bias first: the last two operands are the product's.
     (rows, in_features), out_features = operator.inputs[-2], operator.inputs[-1][1]
     weights, item_bytes = in_features * out_features, _ITEM_BYTES.get(operator.dtype, 4)
     stored = round(weights * linear.weight_bits / 8)
     is_widened = linear.fused_rows is not None and rows > linear.fused_rows
+    # What is left of the parameters is the bias, which stays as it is.
     rest = max(0, operator.params_read_bytes - weights * item_bytes)
+    # Kernels that need a least number of rows compute the missing ones too.
     padded = max(rows, linear.least_rows)
     input_bytes = rows * in_features * (1 if linear.product else item_bytes)
     yield operator.model_copy(
@@ -117,6 +125,7 @@ def _quantised_product(operator: Operator, linear: LinearFormat) -> Iterator[Ope
         yield _beside(operator, "quantize", "elementwise", moved / linear.num_kernels, times=linear.num_kernels)
     if is_widened:
         widened = _beside(operator, "widen", "copy", weights * item_bytes * 2, times=1)
+        # The stored weights are read by the widening copy; ``_beside`` halved the moved bytes into read and written.
         yield widened.model_copy(update={"params_read_bytes": stored, "other_read_bytes": 0})
 
 

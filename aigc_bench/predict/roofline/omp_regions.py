@@ -48,6 +48,7 @@ _CONV, _CONV_TRANSPOSED, _CONV_NATIVE = (4, 9), (5, 10), (2, 5)
 def num_teams(operator: Operator, *, is_transposed: bool = False) -> int:
     """Parallel regions of one such operator; ``is_transposed`` of a convolution."""
     if operator.kind == "optimizer":
+        # Shape (tensors, elements): a CPU's fused optimizer opens a region for each tensor.
         return operator.inputs[0][0]
     if operator.kind == "conv":
         return _convolution(operator, is_transposed=is_transposed)
@@ -56,6 +57,7 @@ def num_teams(operator: Operator, *, is_transposed: bool = False) -> int:
     if operator.name in _PRODUCTS:
         return _product(operator)
     if operator.name in _BY_ROWS:
+        # A single row has as many elements as it is wide.
         width = next((shape[-1] for shape in operator.inputs if shape), 1)
         return _BY_ROWS[operator.name] if most > width else 0
     return _ALWAYS.get(operator.name, is_large)
@@ -64,9 +66,11 @@ def num_teams(operator: Operator, *, is_transposed: bool = False) -> int:
 def _product(operator: Operator) -> int:
     """MKL multiplies in a region of its own; what it adds to is laid out in another, or what it writes to is cleared."""
     first, second = [shape for shape in operator.inputs if len(shape) > 1][-2:]
+    # A product with a vector: counted as no region.
     if 1 in (*first[-2:], *second[-2:]):
         return 0
     size = math.prod(next(iter(operator.outputs), ()))
+    # addmm copies its bias into the output (an element-wise copy, so by GRAIN_SIZE).
     is_laid_out = size > GRAIN_SIZE if operator.name == "addmm" else operator.name == "mm"
     return 1 + int(is_laid_out)
 
@@ -79,6 +83,7 @@ def _convolution(operator: Operator, *, is_transposed: bool) -> int:
 
 def _is_native(operator: Operator) -> bool:
     first = 1 if operator.name.endswith("backward") else 0
+    # (batch, channels, *places); the gradient comes before them in the backward pass.
     values, weight = operator.inputs[first : first + 2]
     is_wide = len(weight) > 3 and min(weight[-2:]) > _NATIVE_KERNEL
     return values[0] == 1 and not is_wide and math.prod(values[:4]) <= _NATIVE_ELEMENTS

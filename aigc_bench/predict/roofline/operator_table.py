@@ -70,6 +70,7 @@ def tables(case: Case, batches: Sequence[int], *, trace: Callable[[Case], OpTrac
 
     Batch 1 often has operators of its own, since a library has shortcuts for it; two larger ones that agree determine the rest.
     """
+    # Each batch size is traced once, although several checks look at it.
     known: dict[int, OpTrace] = {}
 
     def at(batch: int) -> OpTrace:
@@ -77,9 +78,11 @@ def tables(case: Case, batches: Sequence[int], *, trace: Callable[[Case], OpTrac
             known[batch] = trace(case.model_copy(update={"batch_size": batch}))
         return known[batch]
 
+    # Where batch 1 agrees as well, one table does for all.
     if _agree(at, 1, _FAR):
         return (_affine(at(1), at(_FAR), batches),)
     larger = [batch for batch in batches if batch > 1]
+    # Batch 1 through itself: a line of no length, used at its own point only.
     parts = [(at(1), at(1), [batch for batch in batches if batch == 1])]
     if _agree(at, 2, _FAR):
         parts.append((at(2), at(_FAR), larger))
@@ -104,16 +107,19 @@ def _running(at: Callable[[int], OpTrace], batches: Sequence[int]) -> Iterator[O
 
 
 def _key(operator: Operator) -> tuple[str, str, str, int]:
+    # Not the shapes, which differ with the batch.
     return operator.name, operator.kind, operator.dtype, operator.count
 
 
 def _affine(first: OpTrace, second: OpTrace, batches: Sequence[int]) -> OperatorTable:
     """Quantities at every batch size on the line through both traces; one trace is a line of its own."""
+    # 1 where both are the same trace, to not divide by zero.
     step = max(1, second.batch_size - first.batch_size)
     at = (np.asarray(batches, dtype=float) - first.batch_size) / step
 
     def line(one: Sequence[float] | float, two: Sequence[float] | float) -> Floats:
         start, end = np.asarray(one, dtype=float), np.asarray(two, dtype=float)
+        # [operators, batches]; an extrapolated line may fall below zero towards small batches.
         values: Floats = np.maximum(0.0, start[..., None] + (end - start)[..., None] * at)
         return values
 
@@ -125,6 +131,7 @@ def _affine(first: OpTrace, second: OpTrace, batches: Sequence[int]) -> Operator
         stage=tuple(index for index, _ in points),
         repeats=tuple(stage.repeats for stage in first.stages),
         weight=np.array([point.weight for _, point in points]),
+        # As floats, so that every column of the table is of one type; used as an index after astype(int).
         point=np.array([number for number, (_, point) in enumerate(points) for _ in point.operators], dtype=float),
         kinds=tuple(op.kind for op in ones),
         dtypes=tuple(op.dtype for op in ones),
@@ -167,13 +174,16 @@ def stage_times(table: OperatorTable, spec: AcceleratorSpec, *, costs: EngineCos
     )
     point, num_points = table.point.astype(int), len(table.weight)
     device = np.zeros((num_points, len(table.batches)))
+    # add.at and not ``device[point] +=``, which would add repeated indices once.
     np.add.at(device, point, each * table.count[:, None])
     host_s = fused * (costs.dispatch_s + costs.python_s * table.is_forward)
     dispatch = np.bincount(point, weights=table.count * host_s, minlength=num_points)
+    # An accelerator works while its host dispatches: of a point the longer of the two counts.
     whole = np.maximum(device, dispatch[:, None]) * table.weight[:, None]
     stages = np.zeros((len(table.stage_names), len(table.batches)))
     np.add.at(stages, np.array(table.stage), whole)
     ideal = np.zeros_like(stages)
+    # 1 / inf = 0: dtypes in which nothing is multiplied have no peak to keep.
     arithmetic = np.array([1.0 / peaks.get(dtype, np.inf) for dtype in table.dtypes])
     of_stage = np.array(table.stage)[point]
     np.add.at(ideal, of_stage, table.flops * (arithmetic * table.count * table.weight[point])[:, None])
@@ -195,6 +205,7 @@ def _held_bytes(line: Callable[[float, float], Floats], first: OpTrace, second: 
     live = line(first.peak_bytes, second.peak_bytes)
     if first.device_held_bytes is None or second.device_held_bytes is None:
         return live
+    # Beyond the larger trace the surplus that it shows goes on, below it the line decides.
     surplus = np.where(live > second.peak_bytes, second.device_held_bytes - second.peak_bytes, 0)
     held: Floats = np.maximum(line(first.device_held_bytes, second.device_held_bytes), live + surplus)
     return held

@@ -14,6 +14,7 @@ from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate
 from aigc_bench.predict.fitting.effects import Floats
 
+# Shares of the watts between idle and limit: low, value, high.
 _WAITING = (0.05, 0.10, 0.20)
 _MEMORY_BOUND = (0.45, 0.60, 0.75)
 _COMPUTE_BOUND = (0.75, 0.95, 1.0)
@@ -53,7 +54,9 @@ def mean_watts(spec: AcceleratorSpec, *, busy_share: Floats, memory_share: Float
 
 def _watts(spec: AcceleratorSpec, busy_share: Floats, memory_share: Floats, *, limit_w: float, end: int) -> Floats:
     assert spec.tdp_w is not None, "only parts with a TDP get here"
+    # A cap may lie below idle: then that is all there is.
     idle = min(spec.idle_w if spec.idle_w is not None else _IDLE_SHARE * spec.tdp_w, limit_w)
+    # Two interpolations, first by memory, then by arithmetic: busy arithmetic draws the most whatever memory does.
     without_arithmetic = _WAITING[end] + np.clip(memory_share, 0.0, 1.0) * (_MEMORY_BOUND[end] - _WAITING[end])
     share = without_arithmetic + np.clip(busy_share, 0.0, 1.0) * (_COMPUTE_BOUND[end] - without_arithmetic)
     watts: Floats = idle + share * (limit_w - idle)

@@ -42,6 +42,7 @@ def stage_quantity(stage: StageTrace, spec: AcceleratorSpec, *, case: Case, mach
     for point in stage.points:
         device = _device_terms(point, spec, costs=costs, case=case, machine=machine, is_serial=is_serial)
         host = _host_terms(point, costs=costs, case=case, machine=machine, is_serial=is_serial)
+        # One alternative with all terms is their sum; two alternatives are the longer of device and host.
         parts.append(((*device, *host),) if is_serial else (device, host))
     return Quantity(parts=tuple(parts), groups=levels.case_groups(case, machine=machine, stage=stage.name))
 
@@ -49,6 +50,7 @@ def stage_quantity(stage: StageTrace, spec: AcceleratorSpec, *, case: Case, mach
 def _device_terms(
     point: Point, spec: AcceleratorSpec, *, costs: EngineCosts, case: Case, machine: str, is_serial: bool
 ) -> tuple[Term, ...]:
+    # A CPU launches nothing: its dispatch is in the host's terms.
     own = costs.model_copy(update={"launch_s": 0.0}) if is_serial else costs
     return tuple(
         Term(
@@ -70,11 +72,14 @@ def _host_terms(point: Point, *, costs: EngineCosts, case: Case, machine: str, i
         for phase, count in counts.items()
     ]
     fresh = sum(operator.count * _mapped_bytes(operator) for operator in point.operators)
+    # On an accelerator the caching allocator keeps its segments, and no page is faulted in.
     if is_serial and fresh:
         terms.append(Term(point.weight * fresh * FAULT_S_PER_BYTE, levels.page_groups(machine=machine)))
     num_woken = sum(operator.count * _num_woken(operator, costs) for operator in point.operators)
+    # One thread works alone: no team, no wake.
     if is_serial and case.threads != 1 and num_woken:
         terms.append(Term(point.weight * num_woken * WAKE_S, levels.team_groups(case, machine=machine)))
+    # Only forward operators are called by a model's own Python code.
     if not case.workload.startswith(PROBE_PREFIX) and counts.get("forward"):
         terms.append(Term(point.weight * counts["forward"] * costs.python_s, levels.python_groups(case, machine=machine)))
     return tuple(terms)
@@ -83,6 +88,7 @@ def _host_terms(point: Point, *, costs: EngineCosts, case: Case, machine: str, i
 def _mapped_bytes(operator: Operator) -> int:
     """Bytes of results that malloc maps anew at each call, so that every page of them is faulted in and cleared."""
     item = _ITEM_BYTES.get(operator.dtype, 4)
+    # From malloc's largest threshold on blocks are mapped and unmapped at each call; smaller ones come from the heap again.
     return sum(size for shape in operator.outputs if (size := item * math.prod(shape)) >= LAST_THRESHOLD)
 
 
@@ -105,6 +111,7 @@ def memory_quantities(
     peak = peak_memory(trace, catalogue=catalogue, libraries=libraries)
     if case.backend == "cpu":
         return {"memory_host_peak": memory_quantity(peak.moments.values(), case=case, machine=machine)}
+    # An accelerator's peak has one moment, the step.
     (terms,) = peak.moments.values()
     excluded = {"memory_allocated_peak": {"allocator", "workspace", "context"}, "memory_reserved_peak": {"workspace", "context"}}
     chosen = {metric: {name: term for name, term in terms.items() if name not in left_out} for metric, left_out in excluded.items()}
@@ -139,4 +146,5 @@ def served_quantity(case: Case, predicted: MetricRow, *, machine: str) -> Quanti
 
 
 def _single(amount: float, groups: Groups) -> Quantity:
+    # One part, one alternative, one term: only the whole is off by its groups.
     return Quantity(parts=(((Term(amount, {}),),),), groups=groups)

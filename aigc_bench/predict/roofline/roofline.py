@@ -60,6 +60,7 @@ class Efficiency(Record):
     def flops_per_s(self, peak: float) -> float:
         """What is reached of ``peak`` FLOP/s; never less where the peak is higher."""
         share: float = self.compute * (REFERENCE_PEAK / peak) ** self.peak_exponent
+        # Towards small peaks the share grows past 1; capped at MOST_COMPUTE it still never falls as the peak rises.
         return peak * min(share, max(self.compute, MOST_COMPUTE))
 
 
@@ -73,6 +74,7 @@ def efficiencies() -> Mapping[tuple[str, str], Efficiency]:
 
 def peak_of(operator_dtype: str, spec: AcceleratorSpec, *, precision: str) -> float:
     """The peak an operator of this dtype runs at; with ``precision`` tf32 single precision runs on tensor cores."""
+    # Other dtypes (indices, masks) are given fp32's rate; they have hardly any FLOPs.
     names = _DTYPES.get(operator_dtype, ("fp32",))
     if precision == "tf32" and names == ("fp32",):
         names = ("tf32", "fp32")
@@ -88,6 +90,7 @@ def peak_of(operator_dtype: str, spec: AcceleratorSpec, *, precision: str) -> fl
 
 def operator_s(operator: Operator, spec: AcceleratorSpec, *, costs: EngineCosts, precision: str) -> float:
     """Seconds on the device of one of these operators, its launch included."""
+    # A probed peak is what kernels reached, and must not be reduced by a datasheet's efficiencies a second time.
     share = efficiencies()["measured" if spec.basis == "measured" else "datasheet", operator.kind]
     fused = unfused_share(operator, costs)
     memory_s = fused * operator.moved_bytes / (share.memory * spec.memory_bandwidth_bytes_per_s)

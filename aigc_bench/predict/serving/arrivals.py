@@ -85,9 +85,11 @@ class Requests:
 
 def draw_requests(traffic: Traffic) -> Requests:
     """The requests of a traffic; the same for the same seed."""
+    # One stream each for gaps, inputs and outputs: another length distribution leaves the arrivals as they are.
     streams = [np.random.default_rng(child) for child in np.random.SeedSequence(traffic.seed).spawn(3)]
     count, trace = traffic.num_requests, traffic.trace
     if trace is not None:
+        # A short trace starts over.
         rows = np.arange(count) % len(trace.input_tokens)
         inputs, outputs = (np.array(column, dtype=np.int64)[rows] for column in (trace.input_tokens, trace.output_tokens))
     else:
@@ -106,6 +108,7 @@ def draw_gaps(arrivals: Arrivals, *, count: int, random: np.random.Generator) ->
     if arrivals.pattern == "constant":
         return np.ones(count)
     if arrivals.pattern == "gamma":
+        # Gamma with mean shape * scale = 1 and coefficient of variation shape**-0.5.
         shape = 1 / arrivals.cv**2
         return random.gamma(shape, 1 / shape, size=count)
     return random.exponential(size=count)
@@ -114,6 +117,7 @@ def draw_gaps(arrivals: Arrivals, *, count: int, random: np.random.Generator) ->
 def _draw_moments(traffic: Traffic, *, random: np.random.Generator) -> Moments:
     arrivals, count = traffic.arrivals, traffic.num_requests
     if arrivals.pattern == "closed":
+        # Overwritten during the run: each client's next request arrives when its last one is answered.
         return np.zeros(count)
     if arrivals.pattern == "trace":
         return _trace_moments(traffic)
@@ -127,10 +131,13 @@ def _trace_moments(traffic: Traffic) -> Moments:
     assert traffic.trace is not None and traffic.trace.arrival_s is not None
     recorded = np.array(traffic.trace.arrival_s)
     recorded = recorded - recorded[0]
+    # 1 s where no gap can be measured: a single request, or all at the same moment.
     mean_gap = recorded[-1] / (recorded.size - 1) if recorded.size > 1 and recorded[-1] > 0 else 1.0
     rounds = math.ceil(traffic.num_requests / recorded.size)
+    # A mean gap between the rounds, so that the last and the first request do not coincide.
     period = recorded[-1] + mean_gap
     moments = np.concatenate([recorded + period * index for index in range(rounds)])[: traffic.num_requests]
     if traffic.arrivals.rate_per_s is not None:
+        # 1 / mean_gap is the recorded rate; a higher one squeezes the pattern.
         moments = moments / (mean_gap * traffic.arrivals.rate_per_s)
     return moments

@@ -72,21 +72,27 @@ def form_batches(server: BatchServer, arrival_s: Column, *, seed: int) -> Batche
     """Serve arrivals in order; service times are drawn batch by batch from a stream of their own."""
     moments = arrival_s.tolist()
     seconds = [
-        server.batch_time.seconds(num_tokens=size, num_sequences=size) if size else 0.0 for size in range(server.max_batch + 1)
+        # Index 0 is never used: it makes the list's index the size of the batch.
+        server.batch_time.seconds(num_tokens=size, num_sequences=size) if size else 0.0
+        for size in range(server.max_batch + 1)
     ]
+    # At most as many batches as requests.
     spread = _spread(server.service_cv, count=len(moments), seed=seed)
+    # Heap of the moments at which servers become free; all zeros are a heap.
     free = [0.0] * server.num_servers
     starts: list[float] = []
     ends: list[float] = []
     sizes: list[int] = []
     head, count = 0, len(moments)
     while head < count:
+        # Index of the request that fills the batch; near the end there is none.
         full = head + server.max_batch - 1
         ready = moments[head] + server.max_wait_s
         if full < count:
             ready = min(ready, moments[full])
         start = max(free[0], ready)
         tail = head + 1
+        # Whoever has come by the start goes along, also those who came while no server was free.
         while tail < count and tail <= full and moments[tail] <= start:
             tail += 1
         end = start + seconds[tail - head] * spread[len(starts)]
@@ -114,6 +120,7 @@ def simulate_batches(
     whole, queueing = distribution(latency), distribution(admitted_s[inside] - arrival_s[inside])
     assert whole is not None and queueing is not None, "a window holds a request"
     departures = _between(finish_s, window)
+    # Arrivals less departures of the window is the change of the number in the system.
     growth = latency.size - departures
     return ServingResult(
         num_requests=arrival_s.size,
@@ -138,7 +145,9 @@ def _spread(cv: float, *, count: int, seed: int) -> list[float]:
     """Factors of mean 1 on the service times."""
     if cv == 0:
         return [1.0] * count
+    # The fourth child: the first three are those of ``draw_requests``.
     random = np.random.default_rng(np.random.SeedSequence(seed).spawn(4)[3])
+    # shape * scale = 1; cv 1 is the exponential distribution.
     factors: list[float] = random.gamma(1 / cv**2, cv**2, size=count).tolist()
     return factors
 
@@ -151,6 +160,7 @@ def _area(arrival_s: Column, finish_s: Column) -> float:
     """Integral of the number in the system, from its ups and downs in order of time (request-seconds)."""
     moments = np.concatenate([arrival_s, finish_s])
     change = np.concatenate([np.ones(arrival_s.size), -np.ones(finish_s.size)])
+    # Stable, with arrivals first: a request that is served in no time is counted up before it is counted down.
     order = np.argsort(moments, kind="stable")
     number = np.cumsum(change[order])[:-1]
     return float((number * np.diff(moments[order])).sum())

@@ -88,12 +88,14 @@ def estimate(servers: Servers, traffic: Traffic, *, slo: Slo | None = None, num_
         drawn = traffic.model_copy(update={"seed": seed})
         likely.append(simulate(servers.likely, drawn, slo=slo))
         bounds += [simulate(other, drawn, slo=slo) for other in (servers.fast, servers.slow)]
+    # A reason of any run concerns the interval that they make together.
     reasons = tuple(sorted({reason for result in likely + bounds for reason in result.reasons}))
     runs, central = [figures(result) for result in likely + bounds], [figures(result) for result in likely]
     names = [name for name in runs[0] if all(name in run for run in runs)]
     return {
         name: Estimate(
             value=median(run[name][0] for run in central),
+            # Over all runs, the likely ones too: a figure may not be monotonic in speed (mean batch, KV use).
             low=min(run[name][0] for run in runs),
             high=max(run[name][0] for run in runs),
             unit=runs[0][name][1],
@@ -109,12 +111,16 @@ def capacity(server: Server, traffic: Traffic) -> float:
     """Requests per second of a server that is never empty: all requests wait at its door, start and drain left out."""
     if isinstance(server, BatchServer):
         return server.capacity_per_s
+    # As many clients as requests: all are there from the start, and the queue is empty only at the end.
     crowd = Arrivals(pattern="closed", concurrency=traffic.num_requests)
     history = play(server, draw_requests(traffic.model_copy(update={"arrivals": crowd})))
     ends: list[float] = sorted(history.finish_s.tolist())
+    # Start and drain run with smaller batches than a server that is never empty.
     first, last = int(TRIMMED * len(ends)), max(int((1 - TRIMMED) * len(ends)) - 1, 0)
+    # Too few requests to trim, or all of them end together.
     if ends[last] <= ends[first]:
         return len(ends) / ends[-1]
+    # The plain mean, start and drain included, bounds it from below.
     return max((last - first) / (ends[last] - ends[first]), len(ends) / ends[-1])
 
 
@@ -130,16 +136,20 @@ def highest_rate(server: Server, traffic: Traffic, *, slo: Slo, precision: float
         result = simulate(server, traffic.at_rate(rate_per_s), slo=slo)
         return bool(result.is_slo_met) and "queue_grows" not in result.reasons, result
 
+    # The capacity first: where the SLO holds there, no search is needed.
     is_kept, result = run(most)
     if is_kept:
         return HighestRate(rate_per_s=most, capacity_per_s=most, limit="capacity", result=result)
+    # At a ten-thousandth of the capacity requests hardly ever meet.
     low, high = most * 1e-4, most
     is_kept, best = run(low)
     if not is_kept:
         return HighestRate(rate_per_s=None, capacity_per_s=most, limit="slo", result=best)
     while high > low * (1 + precision):
+        # Over several octaves the geometric mean halves the logarithm; within one both means are alike.
         middle = math.sqrt(low * high) if high > 2 * low else (low + high) / 2
         is_kept, result = run(middle)
+        # ``best`` is always the run at ``low``: the last rate that was kept.
         low, high, best = (middle, high, result) if is_kept else (low, middle, best)
     return HighestRate(rate_per_s=low, capacity_per_s=most, limit="slo", result=best)
 

@@ -57,6 +57,7 @@ _LEAST_TOKENS = 16
 _FIRST_TOKEN = (-0.34, 0.17, 0.64)
 """Logarithm of published over simulated TTFT, effects taken out: 10th, 50th and 90th percentile over 596 runs of the published
 table (benchmarks/serving_accuracy.py, seed 3)."""
+# A simulated queue knows its load itself; adding these effects would count it twice.
 _LOAD_LEVELS = (".load", ".cell", ".shape_load")
 _SIMULATED_STEPS = 1.5
 """Steps to a first token that the simulation makes itself: half a step until the next begins, and the one that makes it."""
@@ -102,17 +103,20 @@ def closed_form_server(
     """
     pipeline = ranks.get("pp", 1)
     tensor = ranks.get("tp") or max(1, query.gpu_count // pipeline)
+    # One replica of the pipeline's width one: stages are added below as engines of their own.
     one = query.model_copy(
         update={"metric": "tpot", "gpu_count": tensor, "layout": {"tp": float(tensor)}, "concurrency": None, "batch": 1.0}
     )
     engine = resolve_engine(query.software)
     limits = LIMITS.get(engine.name, _OTHER)
+    # Every sequence takes a token of the step's budget.
     places = min(max_num_seqs or limits.max_num_seqs, limits.max_num_batched_tokens)
     rows = {count: _row(one, spec, sequences=count) for count in _knots(limits.max_num_batched_tokens)}
     reference = rows[min(_REFERENCE_SEQUENCES, limits.max_num_batched_tokens)]
     refuse_far_outside(reference, calibration.ranges)
     room = [
         _cache_tokens(one, spec, tensor=tensor, pipeline=pipeline, usable_bytes=size) // pipeline
+        # In the order likely, fast, slow: more memory goes with the fast end.
         for size in (usable.value, usable.high, usable.low)
     ]
     if room[0] < _LEAST_TOKENS:
@@ -127,9 +131,11 @@ def closed_form_server(
         max_num_batched_tokens=limits.max_num_batched_tokens,
         kv_capacity_tokens=room[0],
         kv_policy=limits.kv_policy,
+        # Each stage of a pipeline counts as an engine (module docstring).
         replicas=max(1, query.gpu_count // (tensor * pipeline)) * pipeline,
         front_end_s=constants[f"prompt_s.{name}"],
         prompt_pass_s=float(forms.pass_launches_s(columns, constants)[0]),
+        # ``first_steps`` counts all decode steps before a first token; those that the simulation makes itself are taken off.
         front_end_steps=max(0.0, constants[f"first_steps.{name}"] + seldom - _SIMULATED_STEPS),
         first_token_factor=_first_token_factor(one, spec, calibration),
     )
@@ -146,12 +152,15 @@ def _first_token_factor(query: PublishedQuery, spec: AcceleratorSpec, calibratio
     """
     row = language_row(query.model_copy(update={"metric": "ttft", "batch": float(_REFERENCE_SEQUENCES)}), spec)
     groups = {level: group for level, group in row.groups.items() if not level.endswith(_LOAD_LEVELS)}
+    # [1] is the median of published over simulated.
     return math.exp(float(total_effects([groups], calibration.effects)[0]) + _FIRST_TOKEN[1])
 
 
 def _bounding(server: ServerModel, log_factor: float, *, room: int) -> ServerModel:
     """The server at one end: all times by a factor, TTFT as far as published ones scatter, and another cache."""
+    # Distance of that end from the median, in logs.
     first_token = _FIRST_TOKEN[0 if log_factor < 0 else 2] - _FIRST_TOKEN[1]
+    # All times move by ``log_factor`` already: TTFT moves only by what its own scatter exceeds that.
     further = math.copysign(max(0.0, abs(first_token) - abs(log_factor)), log_factor)
     factor = math.exp(log_factor)
     return server.model_copy(
@@ -187,16 +196,20 @@ def _step_time(
     """The parts of a step, from decode steps without a context and from prompts of every size in ``rows``."""
     constants, counts = calibration.constants["language"], np.array(list(rows), dtype=float)
     factor = np.exp(total_effects([row.groups for row in rows.values()], calibration.effects))
+    # Cache and host have coefficients of their own in StepTime, so they are taken out of the curve.
     bare = [_without(row, "decode_cache", "decode_attention", "sequences") for row in rows.values()]
     decode_s = forms.decode_and_prefill(forms.columns_of(bare), constants)[0]
     prompts = [language_row(query.model_copy(update={"input_len": count}), spec) for count in counts.tolist()]
     whole_s = forms.decode_and_prefill(forms.columns_of(prompts), constants)[1]
     linear_s = forms.decode_and_prefill(forms.columns_of([_without(row, "prefill_attention") for row in prompts]), constants)[1]
+    # More tokens than sequences can decode are prompt tokens; decode_s[0] then is the floor of reading the weights.
     seconds = np.maximum(np.where(counts <= places, decode_s, decode_s[0]), linear_s) * factor
     context = reference.columns["input_len"] + reference.columns["output_len"] / 2
     return StepTime(
+        # Effects by load bin may make the curve dip, and StepTime demands that more tokens never take less time.
         token_knots=tuple(zip(counts.tolist(), np.maximum.accumulate(seconds).tolist(), strict=True)),
         per_context_s=_per_sequence(reference, "decode_cache", "decode_attention", calibration=calibration) / context,
+        # A prompt of T tokens has T (T + 1) / 2 causal pairs; the longest prompt tells the difference best.
         per_pair_s=float(whole_s[-1] - linear_s[-1]) / (counts[-1] * (counts[-1] + 1) / 2),
         per_sequence_s=_per_sequence(reference, "sequences", calibration=calibration),
     )
@@ -207,6 +220,7 @@ def _per_sequence(row: ModelRow, *columns: str, calibration: Calibration) -> flo
     constants = calibration.constants["language"]
     seconds = forms.decode_and_prefill(forms.columns_of([row, _without(row, *columns)]), constants)[0]
     factor = math.exp(float(total_effects([row.groups], calibration.effects)[0]))
+    # With and without the columns: soft maxima let no term be read off by itself.
     return max(0.0, factor * float(seconds[0] - seconds[1]) / row.columns["sequences"])
 
 

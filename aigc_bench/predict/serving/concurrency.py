@@ -86,6 +86,7 @@ def replica_memory(setting: Setting) -> Memory:
     """What a replica holds; a request is counted with its prompt and half of its answer, the mean over its life."""
     model, numbers = model_of(setting), number_format(setting.precision)
     cache = language.cache_bytes_per_element(numbers, engine=setting.engine)
+    # As ``language.cache_capacity_tokens``: latent caches are whole on each rank, heads beyond the ranks are not divided.
     copies = float(setting.ranks) if model.has_latent_attention else max(1.0, setting.ranks / model.num_kv_heads)
     per_token = model.kv_elements_per_token * cache * copies
     usable = language.USABLE_MEMORY * (setting.spec.usable_memory_bytes or setting.spec.memory_bytes) * setting.ranks
@@ -114,21 +115,27 @@ def curves(settings: Sequence[Setting], sequences: Sequence[float], *, calibrati
 
 
 def _aspect(settings: Sequence[Setting], counts: Floats, *, metric: str, calibration: Calibration) -> Floats:
+    # One row a setting, for one sequence; the rest is multiplication.
     rows = [language_row(one.query(metric, sequences=1.0), one.spec) for one in settings]
     columns = _columns(rows, settings, counts)
+    # [settings, sequences]: the form works element by element on any shape.
     logs = forms.log_quantity("language", columns, calibration.constants["language"])
     logs = logs + _effects(rows, counts, effects=calibration.effects)
+    # Both aspects are times, which the roofline bounds from below.
     limited: Floats = np.exp(np.maximum(logs, forms.roofline_log("language", columns)))
     return limited
 
 
 def _columns(rows: Sequence[ModelRow], settings: Sequence[Setting], counts: Floats) -> dict[str, Floats]:
     """Columns over ``[settings, sequences]``."""
+    # [settings, 1]
     single = {name: column[:, None] for name, column in forms.columns_of(rows).items()}
     shape = (len(rows), len(counts))
     columns = {name: np.broadcast_to(column, shape) for name, column in single.items()}
     columns |= {name: single[name] * counts for name in PER_SEQUENCE}
+    # Not in proportion: tokens of a mixture share experts, and a dense model reads all weights for one token already.
     columns["decode_weights"] = single["decode_weights"] * _read_ratio(settings, counts)
+    # Other aspects use columns that would change with the number of sequences, too.
     assert set(single["aspect"].ravel()) <= {float(QUANTITIES.index(name)) for name in ("tpot", "ttft")}, "two aspects only"
     return columns
 
@@ -137,6 +144,7 @@ def _read_ratio(settings: Sequence[Setting], counts: Floats) -> Floats:
     """Parameters that ``n`` tokens read over those that one does."""
     by_model: dict[str, list[float]] = {}
     for one in settings:
+        # Many settings share a model: accelerators, formats and ranks differ.
         if one.model not in by_model:
             model = model_of(one)
             by_model[one.model] = [model.read_params(float(count)) / model.read_params(1.0) for count in counts]
@@ -148,6 +156,7 @@ def _effects(rows: Sequence[ModelRow], counts: Floats, *, effects: Mapping[str, 
     own = log2_bin(1.0, width=BIN_WIDTH)
     bins = [log2_bin(float(count), width=BIN_WIDTH) for count in counts]
     by_bin = {}
+    # Distinct bins in order: some dozens of counts fall into a few.
     for load in dict.fromkeys(bins):
         groups = [{level: _at_load(group, own=own, load=load) for level, group in row.groups.items()} for row in rows]
         by_bin[load] = total_effects(groups, effects)
@@ -165,6 +174,7 @@ def _mfu(settings: Sequence[Setting], counts: Floats, tpot_s: Floats) -> Floats:
     for one in settings:
         model, numbers = model_of(one), number_format(one.precision)
         peak, _ = language.peak_flops(one.spec, numbers)
+        # Of each answered token: itself, and its share of the prompt.
         per_token = 2.0 * model.active_params * (1 + one.input_len / one.output_len)
         share.append(per_token * counts / (peak * one.ranks))
     found: Floats = np.array(share) / tpot_s

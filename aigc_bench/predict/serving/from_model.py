@@ -73,8 +73,10 @@ class ServiceModel:
         serve; ``parallel`` spreads a model over ``tp x pp`` of them. Raises ``UsageError`` in one line where it cannot be served.
         """
         lengths = mean_lengths(traffic)
+        # The whole records as text: a spec may be a user's own machine under a catalogue's id.
         key = "|".join(map(str, (case.model_dump_json(), spec.model_dump_json(), lengths, parallel, precision, max_batch)))
         if key not in self._known:
+            # The scheduler makes the batches, not the case.
             batched = case.model_copy(update={"batch_size": max_batch or 1})
             if case.engine in SERVED:
                 query = _query(batched, spec, lengths=lengths, precision=precision)
@@ -119,6 +121,7 @@ def service_level(servers: Servers, traffic: Traffic, *, slo: Slo | None = None,
         )
     figures = estimate(servers, traffic, slo=slo)
     highest = None
+    # Closed arrivals have no rate to search for.
     if slo is not None and traffic.arrivals.pattern != "closed":
         highest = estimate_highest_rate(servers, traffic, slo=slo, precision=precision)
     return ServiceLevel(figures=figures, highest_rate=highest)

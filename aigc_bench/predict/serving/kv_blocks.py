@@ -17,10 +17,12 @@ class KvBlocks:
         self.block_size = block_size
         self.used = 0
         self._growing = 0
+        # Number of decoding sequences by the phase at which they request a block.
         self._phases = [0] * block_size
 
     def blocks_for(self, slots: int) -> int:
         """Blocks that hold that many tokens."""
+        # Rounded up.
         return -(-slots // self.block_size)
 
     def has_room(self, num_blocks: int) -> bool:
@@ -43,6 +45,7 @@ class KvBlocks:
 
     def growth(self, step: int, *, num_steps: int) -> int:
         """New blocks that the decoding sequences need for ``num_steps`` steps from this one on."""
+        # In block_size steps every sequence takes one block, whatever its phase.
         rounds, rest = divmod(num_steps, self.block_size)
         return rounds * self._growing + sum(self._phases[(step + index) % self.block_size] for index in range(rest))
 
@@ -51,8 +54,10 @@ class KvBlocks:
         if self.num_blocks is None or not self._growing:
             return at_most
         free = self.num_blocks - self.used
+        # An upper bound first: most of the time blocks are plenty, and the loop is spared.
         if self._growing * (at_most // self.block_size + 1) <= free:
             return at_most
+        # Whole rounds fit by division, the rest of a round is tried step by step.
         rounds, left = divmod(free, self._growing)
         steps = rounds * self.block_size
         while steps < at_most and left >= (wanted := self._phases[(step + steps) % self.block_size]):

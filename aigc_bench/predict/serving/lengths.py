@@ -21,6 +21,7 @@ from aigc_bench.core.records import Positive, Record
 Tokens = NDArray[np.int64]
 MOST_TOKENS = 100_000_000
 """Of a prompt or an answer."""
+# Far beyond any traffic.
 MOST_CV = 1000.0
 
 
@@ -72,6 +73,7 @@ def draw_lengths(length: Length, *, count: int, random: np.random.Generator) -> 
         return random.integers(length.low, length.high, endpoint=True, size=count, dtype=np.int64)
     if isinstance(length, EmpiricalLength):
         return random.choice(np.array(length.tokens, dtype=np.int64), size=count)
+    # Of a lognormal: cv**2 = exp(sigma**2) - 1, and mean = exp(mu + sigma**2 / 2).
     sigma = math.sqrt(math.log1p(length.cv**2))
     drawn = np.exp(math.log(length.mean) - sigma**2 / 2 + sigma * random.standard_normal(count))
     return np.clip(np.rint(drawn), 1, length.maximum or MOST_TOKENS).astype(np.int64)
@@ -105,6 +107,7 @@ def parse_length(text: str) -> Length:
                 return LognormalLength(mean=mean, cv=cv)
             case "lognormal", [mean, cv, maximum]:
                 return LognormalLength(mean=mean, cv=cv, maximum=_whole(maximum))
+    # A wrong number and an unknown kind are the same mistake to whoever wrote the text: one message below.
     except ValueError:
         pass
     raise UsageError(

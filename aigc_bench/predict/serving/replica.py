@@ -80,14 +80,20 @@ class Replica:
         self._per_sequence_s = server.step_time.per_sequence_s
         self._kv = KvBlocks(num_blocks=server.num_blocks, block_size=server.block_size)
         self._step = 0
+        # Moment at which the launches of the last prompt pass are done; before it only decoding goes on.
         self._launched_s = 0.0
+        # Offered, not yet seen by the scheduler (arriving); seen, not yet admitted (waiting).
         self._arriving: deque[int] = deque()
         self._waiting: deque[int] = deque()
+        # In order of admission, finished ones included: ``_preempt_last`` skips them, which is cheaper than removing each.
         self._admitted: list[int] = []
         self._prefill: _Prefill | None = None
         self._decoding: dict[int, _Decoding] = {}
+        # Heap of (end step, request); entries of preempted sequences stay and are recognised by their end step.
         self._ends: list[tuple[int, int]] = []
+        # Tokens in the cache of all decoding sequences, kept up to date so that no step visits them.
         self._slots = 0
+        # Answer tokens still to come, of preempted requests only.
         self._left: dict[int, int] = {}
         self._last_token_s: dict[int, float] = {}
 
@@ -98,6 +104,7 @@ class Replica:
 
     def num_in_system(self, at_s: float) -> int:
         """Requests offered and not finished by ``at_s``, to which the replica must have advanced."""
+        # A stretch may have run past ``at_s``: what ended with it was still here then.
         just_finished = len(self.finished) if self.clock_s > at_s else 0
         return len(self._arriving) + len(self._waiting) + (self._prefill is not None) + len(self._decoding) + just_finished
 
@@ -105,6 +112,7 @@ class Replica:
         """Run the steps that start before ``until_s``, at most ``max_stretches`` stretches of them; whether there was any."""
         done = 0
         while done < max_stretches and self._is_busy_before(until_s):
+            # While a prompt pass is launched no other begins, and decoding has the steps to itself.
             is_launching = bool(self._decoding) and self.clock_s < self._launched_s
             if is_launching or (self._prefill is None and not self._can_admit()):
                 self._decode(min(until_s, self._launched_s) if is_launching else until_s)
@@ -121,6 +129,7 @@ class Replica:
                 self.clock_s = max(self.clock_s, arrival_s[arriving[0]])
             while arriving and arrival_s[arriving[0]] <= self.clock_s:
                 request = arriving.popleft()
+                # Little's law needs this time: the stretches count a request only from here on.
                 self.early_wait_s += self.clock_s - arrival_s[request]
                 self._waiting.append(request)
         return self.clock_s < until_s and bool(self._decoding or self._waiting or self._prefill)
@@ -130,6 +139,7 @@ class Replica:
         if not self._waiting or len(self._decoding) >= self._server.max_num_seqs:
             return False
         head = self._waiting[0]
+        # Decoding sequences take their token of the budget first.
         chunk = min(self._prompt_of(head), self._server.max_num_batched_tokens - len(self._decoding))
         wanted = self._kv.blocks_wanted(self._step)
         return self._kv.has_room(wanted) and self._kv.has_room(wanted + self._blocks_to_admit(head, chunk=chunk))
@@ -137,16 +147,21 @@ class Replica:
     def _decode(self, until_s: float) -> None:
         """Only decoding: jump over all the steps that are alike, to the first end, missing block or arrival that could get in."""
         count, ends = len(self._decoding), self._ends
+        # Stale heap entries: sequences that were preempted, and perhaps admitted again with another end.
         while (found := self._decoding.get(ends[0][1])) is None or found.end_step != ends[0][0]:
             heapq.heappop(ends)
         steps = self._kv.steps_that_fit(self._step, at_most=ends[0][0] - self._step)
         if steps == 0:
             self._preempt_for_blocks()
+            # After a preemption one step only: the sequence sent back may get in at the next.
             count, steps = len(self._decoding), 1
+        # With others waiting, an arrival changes nothing until the head of the queue gets in.
         if not self._waiting and self._arriving and count < self._server.max_num_seqs:
             until_s = min(until_s, self._book.arrival_s[self._arriving[0]])
+        # Each sequence attends to its tokens and the one it writes: slots + count.
         first_s = self._token_s[count] + self._per_sequence_s * count + self._per_context_s * (self._slots + count)
         growth_s = self._per_context_s * count
+        # The step under way at ``until_s`` is finished: engines look at their queue between steps only.
         if steps > 1 and self.clock_s + sum_s(steps - 1, first_s=first_s, growth_s=growth_s) >= until_s:
             steps = steps_to(until_s, start_s=self.clock_s, first_s=first_s, growth_s=growth_s)
         blocks = self._kv.growth(self._step, num_steps=steps)
@@ -155,9 +170,11 @@ class Replica:
 
     def _mix(self) -> None:
         """One step with prompt chunks: decoding sequences first, then the prompt under way, then the head of the queue."""
+        # vLLM admits nothing in a step in which it has preempted.
         is_calm = self._preempt_for_blocks()
         count = len(self._decoding)
         context = self._slots + count
+        # Blocks of this step's decoded tokens are taken before prompts may have any.
         self._kv.used += self._kv.blocks_wanted(self._step)
         budget = self._server.max_num_batched_tokens - count
         chunks: list[tuple[_Prefill, int]] = []
@@ -173,6 +190,7 @@ class Replica:
             chunks.append((admitted, admitted.computed))
             budget -= admitted.computed
         tokens = sum(chunk for _, chunk in chunks)
+        # ``computed`` already includes this chunk.
         pairs = sum(chunk_pairs(prefill.computed - chunk, num_tokens=chunk) for prefill, chunk in chunks)
         seconds = (
             self._token_s[count + tokens]
@@ -207,6 +225,7 @@ class Replica:
                 num_running,
                 waiting,
                 prefill_tokens,
+                # Blocks rise about linearly over a stretch: their mean is half-way.
                 blocks + new_blocks / 2,
                 self._kv.used,
             )
@@ -226,6 +245,7 @@ class Replica:
     def _blocks_to_admit(self, request: int, *, chunk: int) -> int:
         if self._server.kv_policy == "preempt":
             return self._kv.blocks_for(chunk)
+        # The last token is answered and never written to the cache.
         return self._kv.blocks_for(self._book.input_tokens[request] + self._book.output_tokens[request] - 1)
 
     def _admit(self, budget: int) -> _Prefill | None:
@@ -239,6 +259,7 @@ class Replica:
         self._kv.used += blocks
         self._waiting.popleft()
         self._admitted.append(request)
+        # Only the first admission counts as the end of queueing.
         if math.isnan(self._book.admitted_s[request]):
             self._book.admitted_s[request] = self.clock_s
         return _Prefill(request, chunk, prompt)
@@ -265,6 +286,7 @@ class Replica:
             self._book.first_token_s[request] = self.clock_s
         else:
             self._book.gaps_s.append(self.clock_s - self._last_token_s.pop(request))
+        # Finishing the prompt gives one token.
         left = self._left.pop(request, self._book.output_tokens[request]) - 1
         if left == 0:
             self._finish(request, slots=prefill.target)
@@ -299,6 +321,7 @@ class Replica:
     def _preempt_last(self) -> None:
         """The sequence admitted last loses its blocks and goes to the head of the queue, to be computed again."""
         request = self._admitted.pop()
+        # Those that have finished since are passed over.
         while request not in self._decoding and (self._prefill is None or self._prefill.request != request):
             request = self._admitted.pop()
         if request in self._decoding:
@@ -315,14 +338,17 @@ class Replica:
 
 def sum_s(steps: int, *, first_s: float, growth_s: float) -> float:
     """Seconds of that many steps, the first taking ``first_s`` and each one ``growth_s`` more than the one before."""
+    # Whole-number division: the product is even, and the sum stays exact for many steps.
     return steps * first_s + growth_s * (steps * (steps - 1) // 2)
 
 
 def steps_to(until_s: float, *, start_s: float, first_s: float, growth_s: float) -> int:
     """The fewest steps, at least one, after which the clock has reached ``until_s``: the root of a quadratic, then made exact."""
+    # n first + growth n (n - 1) / 2 = t, solved in the form without cancellation, which also holds for growth 0.
     linear = first_s - growth_s / 2
     root = 2 * (until_s - start_s) / (linear + math.sqrt(linear**2 + 2 * growth_s * (until_s - start_s)))
     steps = max(1, math.ceil(root))
+    # Rounding may put the root one off in either direction.
     while start_s + sum_s(steps, first_s=first_s, growth_s=growth_s) < until_s:
         steps += 1
     while steps > 1 and start_s + sum_s(steps - 1, first_s=first_s, growth_s=growth_s) >= until_s:

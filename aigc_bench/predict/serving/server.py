@@ -31,6 +31,7 @@ class ServerModel(Record):
     max_num_seqs: Positive = 256
     max_num_batched_tokens: Positive = 8192
     kv_capacity_tokens: Positive | None = None
+    # vLLM's default.
     block_size: Positive = 16
     kv_policy: KvPolicy = "preempt"
     replicas: Positive = 1

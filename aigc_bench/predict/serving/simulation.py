@@ -44,6 +44,7 @@ class History:
 def play(server: ServerModel, requests: Requests) -> History:
     """Run every request to its end. Raises ``UsageError`` where none of them fits into the KV cache."""
     book = _open_book(requests)
+    # Once for all replicas: a look-up instead of an interpolation in each step.
     token_s = server.step_time.table_s(server.max_num_batched_tokens)
     replicas = [Replica(server, index=index, book=book, token_s=token_s) for index in range(server.replicas)]
     served = np.array(
@@ -64,6 +65,7 @@ def play(server: ServerModel, requests: Requests) -> History:
         _play_shortest_queue(replicas, queue=queue, book=book)
     else:
         for position, request in enumerate(queue):
+            # Round robin needs no clock, so each replica runs through on its own.
             replicas[position % len(replicas)].offer(request)
         for replica in replicas:
             replica.advance()
@@ -75,6 +77,7 @@ def _play_shortest_queue(replicas: list[Replica], *, queue: list[int], book: Boo
     for request in queue:
         arrival_s = book.arrival_s[request]
         for replica in replicas:
+            # All replicas must have reached this moment before their queues are compared.
             replica.advance(arrival_s)
         min(replicas, key=lambda replica: replica.num_in_system(arrival_s)).offer(request)
     for replica in replicas:
@@ -83,12 +86,15 @@ def _play_shortest_queue(replicas: list[Replica], *, queue: list[int], book: Boo
 
 def _play_closed(replicas: list[Replica], *, queue: list[int], book: Book, concurrency: int) -> None:
     """Clients stay with their replica, which deals them requests in turn: the next one comes when one is answered."""
+    # Fewer clients than replicas leave some idle.
     with_clients = replicas[:concurrency]
     for replica in with_clients:
         upcoming: Iterator[int] = iter(queue[replica.index :: len(with_clients)])
+        # Clients are dealt round robin; the first replicas get one more where it does not divide.
         num_clients = len(range(replica.index, concurrency, len(with_clients)))
         for request in islice(upcoming, num_clients):
             replica.offer(request)
+        # One stretch at a time: ends decide when the next requests come.
         while replica.advance(max_stretches=1):
             for _ in replica.finished:
                 following = next(upcoming, None)
@@ -115,6 +121,7 @@ def _open_book(requests: Requests) -> Book:
 
 def _close_book(book: Book, *, replicas: list[Replica], served: NDArray[np.bool_]) -> History:
     arrival_s = np.array(book.arrival_s)
+    # Closed arrivals are known only afterwards, and not in the order of the queue.
     order = np.flatnonzero(served)[np.argsort(arrival_s[served], kind="stable")]
     finish_s = np.array(book.finish_s)[order]
     assert not np.isnan(finish_s).any(), "every request that is admitted is served to its end"

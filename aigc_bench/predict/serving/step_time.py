@@ -57,9 +57,11 @@ class StepTime(Record):
         overhead_s: float = 0.0,
     ) -> StepTime:
         """Dense layers that take ``max(weights_s, tokens * per_token_s)``: read the weights once, or compute the tokens."""
+        # Tokens at which computing takes as long as reading the weights; two knots give the slope after it.
         corner = weights_s / per_token_s if per_token_s > 0 else 1.0
         knots = ((corner, weights_s), (2 * corner, 2 * weights_s if per_token_s > 0 else weights_s))
         if corner == 0:
+            # No weights to read: a line through the origin, as two knots at 0 would coincide.
             knots = ((0.0, 0.0), (1.0, per_token_s))
         return cls(
             token_knots=knots,
@@ -94,6 +96,7 @@ class StepTime(Record):
         knot_tokens, knot_seconds = (np.array(column, dtype=float) for column in zip(*self.token_knots, strict=True))
         if knot_tokens.size == 1:
             return [self.curve_s(0) + self.overhead_s] * (max_tokens + 1)
+        # Index of the knot to the right, as in ``curve_s``; clipped, the last slope goes on.
         right = np.clip(np.searchsorted(knot_tokens, tokens, side="left"), 1, knot_tokens.size - 1)
         slope = np.diff(knot_seconds) / np.diff(knot_tokens)
         curve = knot_seconds[right - 1] + slope[right - 1] * (tokens - knot_tokens[right - 1])

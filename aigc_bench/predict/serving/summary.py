@@ -38,10 +38,12 @@ def measured_window(arrival_s: Column, finish_s: Column, *, warmup: float, coold
     """The window without that share of the arrivals at its start and at its end; it ends with the last request if none is cut."""
     count = arrival_s.size
     first = min(int(warmup * count), count - 1)
+    # At least one request is measured.
     last = max(count - int(cooldown * count), first + 1)
     end_s = arrival_s[last] if last < count else finish_s.max()
     if end_s <= arrival_s[first]:
         end_s = finish_s.max()
+    # A run that is not trimmed begins at 0, not at its first arrival.
     start_s = arrival_s[first] if first else min(0.0, arrival_s[0])
     return Window(float(start_s), float(end_s), slice(first, last))
 
@@ -60,12 +62,14 @@ def summarise(history: History, *, server: ServerModel, slo: Slo | None, warmup:
     inside, length_s = window.requests, window.end_s - window.start_s
     is_long = history.output_tokens[inside] > 1
     decode_s = history.finish_s[inside] - history.first_token_s[inside]
+    # maximum(..., 1) only keeps numpy from dividing by zero where ``is_long`` is false.
     tpot = np.where(is_long, decode_s / np.maximum(history.output_tokens[inside] - 1, 1), 0.0)
     simulated_s = history.first_token_s[inside] - history.arrival_s[inside]
     ttft = (simulated_s + server.front_end_s + server.prompt_pass_s + server.front_end_steps * tpot) * server.first_token_factor
     latency = history.finish_s[inside] - history.arrival_s[inside] + (ttft - simulated_s)
     refused = int(((history.refused_s >= window.start_s) & (history.refused_s < window.end_s)).sum())
     departures = int(((history.finish_s >= window.start_s) & (history.finish_s < window.end_s)).sum())
+    # At least 10, since a handful of requests goes up and down by chance.
     grows = in_system(history, window.end_s) - in_system(history, window.start_s) > MAX_GROWTH * max(latency.size, 10)
     whole = distribution(latency)
     queueing = distribution(history.admitted_s[inside] - history.arrival_s[inside])
@@ -102,6 +106,7 @@ def kept_promises(columns: dict[str, Column], *, slo: Slo | None, refused: int, 
     kept = {name: columns[name] <= bound for name, bound in slo.bounds.items()}
     num_requests = next(iter(kept.values())).size + refused
     good = int(np.logical_and.reduce(list(kept.values())).sum())
+    # Each bound by itself; 1e-12 forgives rounding of share times number, where exactly that many keep it.
     is_met = all(within.sum() >= slo.share * num_requests * (1 - 1e-12) for within in kept.values())
     return {"goodput_share": good / num_requests, "goodput_per_s": good / length_s, "is_slo_met": bool(is_met)}
 
@@ -113,6 +118,7 @@ def use_of_server(history: History, window: Window, *, server: ServerModel) -> d
     inside_s = overlap_s(stretches["start_s"], stretches["end_s"], window)
     busy_s = float(inside_s.sum())
     share = inside_s / duration_s
+    # A prompt's pass gives the first token; stretches count the tokens of decoding sequences only.
     first_tokens = ((history.first_token_s >= window.start_s) & (history.first_token_s < window.end_s)).sum()
     decoded = float((stretches["steps"] * stretches["num_decoding"] * share).sum())
     blocks = server.num_blocks
@@ -143,6 +149,7 @@ def check_littles_law(history: History) -> LittlesLaw:
 
 def littles_law(area: float, *, times_s: Column, duration_s: float) -> LittlesLaw:
     """Little's law from the integral of the number in the system (request-seconds) and each request's time in it."""
+    # The two sides come from different records: the replicas' stretches, and the requests' own moments.
     in_mean, rate, time_s = area / duration_s, times_s.size / duration_s, float(times_s.mean())
     error = abs(in_mean - rate * time_s) / in_mean
     assert error <= MAX_LITTLE_ERROR, f"Little's law is broken: L = {in_mean:.9g}, lambda * W = {rate * time_s:.9g}"
@@ -166,6 +173,7 @@ def itl_distribution(history: History, window: Window) -> Distribution | None:
     if total == 0:
         return None
     mean = float((weight * (steps * first + growth * steps * (steps - 1) / 2)).sum()) / total
+    # A percentile needs enough values beyond it to mean something (``analyze.statistics``).
     found = {
         label: weighted_quantile(q, first=first, growth=growth, steps=steps, weight=weight) if total >= values_needed(q) else None
         for label, q in PERCENTILES.items()
@@ -180,9 +188,11 @@ def weighted_quantile(q: float, *, first: Column, growth: Column, steps: Column,
     """
     low, high = float(first.min()), float((first + growth * (steps - 1)).max())
     wanted = q * float((steps * weight).sum())
+    # 1 instead of 0: rows without growth are decided by ``steps`` below, and must not divide by zero.
     slope = np.where(growth > 0, growth, 1.0)
 
     def reached(x: float) -> bool:
+        # How many of first, first + growth, ... are at most x.
         below: NDArray[np.float64] = np.where(growth > 0, np.floor((x - first) / slope + 1), steps)
         return float((np.where(x >= first, np.clip(below, 0, steps), 0) * weight).sum()) >= wanted
 

@@ -24,6 +24,7 @@ from aigc_bench.core.records import Positive, Record
 from aigc_bench.core.table_file import Row, read_table
 from aigc_bench.predict.serving.lengths import MOST_TOKENS
 
+# Names in lower case with underscores for spaces (``_plain``); the first that a file has counts.
 ARRIVAL = ("arrival_s", "arrived_at", "timestamp", "time_s", "arrival")
 INPUT = ("input_tokens", "contexttokens", "num_prefill_tokens", "request_tokens", "input_length", "input_len", "prompt_tokens")
 OUTPUT = ("output_tokens", "generatedtokens", "num_decode_tokens", "response_tokens", "output_length", "output_len")
@@ -54,6 +55,7 @@ def read_trace(path: Path) -> Trace:
     Raises ``UsageError`` with file and line for what cannot be read. Warns with ``FileWarning`` where requests are left out.
     """
     table = read_table(path, hint=message("Give a CSV file of requests."))
+    # Reversed, so that of two columns of one name the first is taken.
     columns = {_plain(name): name for name in reversed(table.columns)}
     inputs, outputs, moments = (_column(columns, names) for names in (INPUT, OUTPUT, ARRIVAL))
     if inputs is None or outputs is None:
@@ -81,6 +83,7 @@ def read_trace(path: Path) -> Trace:
             message("{path}: it has no request.", path=path), message("Every line needs at least one input and one output token.")
         )
     if reader.left_out:
+        # A warning and no error: BurstGPT's own file has such lines.
         warnings.warn(f"{path}: {_left_out(reader)}", FileWarning, stacklevel=2)
     return reader.trace()
 
@@ -104,6 +107,7 @@ class _Requests:
 
     def __init__(self, *, inputs: str, outputs: str, moments: str | None, commas: Commas) -> None:
         self._inputs, self._outputs, self._moments, self._commas = inputs, outputs, moments, commas
+        # Decided by the first row: seconds and dates cannot be put in one order.
         self._are_dates: bool | None = None
         self.requests: list[tuple[float, int, int]] = []
         self.left_out: list[int] = []
@@ -121,6 +125,7 @@ class _Requests:
 
     def trace(self) -> Trace:
         """Return the requests in order of arrival."""
+        # Stable: without moments all are 0 and stay in the file's order.
         self.requests.sort(key=lambda request: request[0])
         moments, inputs, outputs = zip(*self.requests, strict=True)
         return Trace(
@@ -166,9 +171,11 @@ class _Requests:
         except ValueError as problem:
             said = message("is not an ISO date") if is_date else str(problem)
             raise ValueError(f"{name} {_short(text)} {said}") from None
+        # Only differences count; a fixed zone keeps the machine's own summer time out of them.
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
+# Four digits and a dash: a negative number has its dash in front.
 _DATE = re.compile(r"\d{4}-\d")
 
 

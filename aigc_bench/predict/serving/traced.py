@@ -36,9 +36,11 @@ MAX_SEQUENCES = 64
 """Default number of sequences in flight (assumed)."""
 SCHEDULER_ASSUMED = "scheduler_assumed"
 """torch's engines are no servers: how they would batch requests is assumed."""
+# As the served engines' ``max_num_batched_tokens``.
 _TOKEN_BUDGET = 8192
 _GROWTH = 8
 """Factor between traced batch sizes: a step bends once, from memory bound to compute bound."""
+# One block of the cache.
 _LEAST_TOKENS = 16
 
 ENDS = ("value", "low", "high")
@@ -50,6 +52,7 @@ def is_language(case: Case) -> bool:
     workload = registry.load("workloads", case.workload)
     if not {"prompt_len", "max_new_tokens"} <= set(type(workload.options(case)).model_fields):
         return False
+    # With a single new token there is no decode stage to be seen.
     more = case.model_copy(update={"settings": {**case.settings, "max_new_tokens": 2}})
     return {"prefill", "decode"} <= {stage.name for stage in workload.stages(more)}
 
@@ -62,11 +65,13 @@ def traced_language_server(
     With what was assumed. Raises ``UsageError`` where the weights leave no room for a cache.
     """
     places = max_num_seqs or MAX_SEQUENCES
+    # Two new tokens: one from the prefill, one from a single decode step.
     lengths = {**case.settings, "prompt_len": prompt_len, "max_new_tokens": 2}
     cases = [case.model_copy(update={"settings": lengths, "batch_size": size, "devices": 1}) for size in _sizes(places)]
     traces = [executed_trace(one) for one in cases]
     times = [stage_times(one, spec, trace) for one, trace in zip(cases, traces, strict=True)]
     usable = catalogue.usable_memory(spec)
+    # Likely, fast, slow, in the order of ENDS.
     room = [
         _cache_tokens(traces[-1], size, prompt_len=prompt_len, catalogue=catalogue)
         for size in (usable.value, usable.high, usable.low)
@@ -94,6 +99,7 @@ def traced_language_server(
                 prompt_len=prompt_len,
             ),
             max_num_seqs=places,
+            # ServerModel demands a token of the budget for every sequence.
             max_num_batched_tokens=max(_TOKEN_BUDGET, places),
             kv_capacity_tokens=max(_LEAST_TOKENS, tokens),
             replicas=case.devices,
@@ -122,6 +128,7 @@ def traced_batch_server(case: Case, spec: AcceleratorSpec, *, catalogue: Catalog
         for end in ENDS
     )
     need, usable = peak_memory(traces[-1], catalogue=catalogue).total, catalogue.usable_memory(spec)
+    # The middle does not fit, or only the pessimistic ends overlap.
     fit = ("does_not_fit",) if need.value > usable.value else ("may_not_fit",) if need.high > usable.low else ()
     return Servers(likely=likely, fast=fast, slow=slow), (*_reasons(times), *fit)
 
@@ -152,8 +159,10 @@ def _step_time(
         prefill_s, decode_s = (
             seconds[name] * _attention_share(trace, name, case=case, spec=spec) for name in ("prefill", "decode")
         )
+        # Of the last trace, which has the most sequences: each turn overwrites the one before.
         per_pair_s = prefill_s / (trace.batch_size * prompt_len * (prompt_len + 1) / 2)
         per_context_s = decode_s / (trace.batch_size * (prompt_len + 1))
+        # (tokens of the step, seconds without attention)
         points.append((trace.batch_size, seconds["decode"] - decode_s))
         points.append((trace.batch_size * prompt_len, seconds["prefill"] - prefill_s))
     return StepTime(token_knots=_rising(points), per_context_s=per_context_s, per_pair_s=per_pair_s)
@@ -178,6 +187,7 @@ def _rising(points: Iterable[tuple[float, float]]) -> tuple[tuple[float, float],
     """Knots in order of tokens, each once, whose seconds never fall."""
     longest: dict[float, float] = {}
     for tokens, seconds in points:
+        # A decode step of b sequences and a prompt of b tokens may fall together.
         longest[float(tokens)] = max(seconds, longest.get(float(tokens), 0.0))
     tokens_in_order = sorted(longest)
     seconds_in_order = np.maximum.accumulate([longest[tokens] for tokens in tokens_in_order]).tolist()
@@ -186,7 +196,9 @@ def _rising(points: Iterable[tuple[float, float]]) -> tuple[tuple[float, float],
 
 def _cache_tokens(trace: OpTrace, usable_bytes: float, *, prompt_len: int, catalogue: Catalogue) -> int:
     """Return the tokens of cache that fit next to the weights, buffers, and what library and driver keep."""
+    # The traced cache is allocated for the prompt and two new tokens of each sequence.
     per_token = trace.kv_cache_bytes / (trace.batch_size * (prompt_len + 2))
     terms: dict[str, Estimate] = dict(peak_memory(trace, catalogue=catalogue).terms)
+    # Left out: what grows with the sequences (cache, inputs), and the allocator's holes.
     fixed_bytes = sum(terms[name].value for name in terms if name not in ("kv_cache", "allocator", "inputs"))
     return max(0, int((usable_bytes - fixed_bytes) / per_token))

@@ -37,7 +37,9 @@ _RAISED = {
 }
 """Functions that autocast runs in fp32."""
 
+# On ``meta`` each of these would cost a dispatch for every parameter, and draw nothing.
 _INITIALISERS = {"normal_", "uniform_", "trunc_normal_", "kaiming_uniform_", "kaiming_normal_", "xavier_uniform_", "xavier_normal_"}
+# Every composed function of torch.nn.functional asks these first, and returns to the mode when one answers yes.
 _GATES = ("has_torch_function", "has_torch_function_unary", "has_torch_function_variadic")
 _COMPOSED_MODULES = ("torch.nn.functional", "torch.functional", "torch.autograd")
 _NO_DEVICE = "xla"
@@ -59,7 +61,9 @@ class DeviceRules(TorchFunctionMode):
         self._lower_dtype = lower_dtype
         self._is_autocasting = False
         self._is_building = False
+        # Functions on the call stack: one that hands itself over again would recurse without end.
         self._running: set[types.FunctionType] = set()
+        # The weight is held next to its copy: an id would be reused by another tensor once the weight is freed.
         self._lowered_weights: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
 
     @contextlib.contextmanager
@@ -73,6 +77,7 @@ class DeviceRules(TorchFunctionMode):
         finally:
             torch.set_autocast_enabled(_NO_DEVICE, was_enabled)
             self._is_autocasting = False
+            # torch drops its cache of converted weights as well when the outermost autocast ends.
             self._lowered_weights.clear()
 
     @contextlib.contextmanager
@@ -93,6 +98,7 @@ class DeviceRules(TorchFunctionMode):
                 return tensor
         if isinstance(func, types.FunctionType):
             if _is_on_host(args):
+                # Without it the function's own calls would come back here one by one, for tensors that are no work of the device.
                 with torch._C.DisableTorchFunction():
                     return func(*args, **kwargs)
             return self._run(func, args, kwargs)
@@ -120,6 +126,7 @@ class DeviceRules(TorchFunctionMode):
             self._running.discard(func)
 
     def _converts(self) -> bool:
+        # -1 means that no backward pass runs; checkpointed activations are computed again inside one, after autocast() has ended.
         return self._is_autocasting or torch._C._current_graph_task_id() != -1
 
     def _convert(self, name: str, args: Any, kwargs: Any) -> tuple[Any, Any]:
@@ -140,6 +147,7 @@ class DeviceRules(TorchFunctionMode):
         if not isinstance(value, torch.Tensor) or not _is_convertible(value) or value.dtype == self._lower_dtype:
             return value
         assert self._lower_dtype is not None, "only mixed precision converts"
+        # torch caches the copies of fp32 leaves that need a gradient, and of nothing else (ATen/autocast_mode.cpp).
         is_weight = value.is_leaf and value.requires_grad and value.dtype == torch.float32
         if not is_weight or not self._is_autocasting:
             return value.to(self._lower_dtype)
@@ -166,6 +174,7 @@ class DeviceRules(TorchFunctionMode):
             query, key, value = self._lower(query), self._lower(key), self._lower(value)
             if attn_mask is not None and attn_mask.is_floating_point():
                 attn_mask = attn_mask.to(query.dtype)
+        # (batch, heads, positions, width of a head): the fused operator takes one width for queries, keys and values.
         is_plain = query.dim() == 4 and query.is_meta and query.shape[-1] == key.shape[-1] == value.shape[-1]
         is_learned = attn_mask is not None and attn_mask.requires_grad and torch.is_grad_enabled()
         if not is_plain or (self._is_cpu and (dropout_p > 0.0 or is_learned)):
@@ -174,11 +183,14 @@ class DeviceRules(TorchFunctionMode):
             )
         if attn_mask is not None and attn_mask.dtype == torch.bool:
             attn_mask = attn_mask.to(query.dtype)
+        # The CPU's name stands for every device's kernel: it has a shape rule on ``meta`` and takes a mask.
         fused = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
         given = attn_mask.detach() if attn_mask is not None and is_learned else attn_mask
+        # Dropout is left at 0: a fused kernel draws it as it goes, without FLOPs or traffic of its own.
         output: torch.Tensor = fused(query, key, value, 0.0, is_causal, attn_mask=given, scale=scale)[0]
         if not is_learned:
             return output
+        # (batch, heads, queries, keys)
         scores = (*query.shape[:3], key.shape[2])
         return _LearnedBias.apply(output, attn_mask, scores)  # type: ignore[no-any-return, no-untyped-call]
 
@@ -212,6 +224,7 @@ def _raise(value: Any) -> Any:
 
 def _is_composed(func: types.FunctionType) -> bool:
     """Whether it calls others that matter; methods of ``Tensor`` that only lead on to C would hand themselves over for ever."""
+    # ``Tensor.backward`` is Python too, and calls torch.autograd.backward, which has to be seen.
     return func.__module__ in _COMPOSED_MODULES or func is torch.Tensor.backward
 
 
@@ -221,6 +234,7 @@ def _without_gate(func: types.FunctionType) -> Callable[..., Any]:
     gates = {gate: _no for gate in _GATES if gate in func.__globals__}
     if not gates:
         return func
+    # A copy with changed globals: patching torch's own modules would change them for the whole process.
     inner = types.FunctionType(func.__code__, {**func.__globals__, **gates}, func.__name__, func.__defaults__, func.__closure__)
     inner.__kwdefaults__ = func.__kwdefaults__
     return inner

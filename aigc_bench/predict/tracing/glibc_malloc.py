@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from aigc_bench.predict.tracing.caching_allocator import Event, FreeBlocks, round_up
 
 _ALIGN = 64
+# Sizes of malloc/malloc.c on 64 bits: a chunk has an 8-byte size field, chunks are multiples of 16 and at least 32.
 _HEADER = 8
 _CHUNK = 16
 _SMALLEST = 32
@@ -55,6 +56,7 @@ class Malloc:
     def take(self, owner: int, num_bytes: int) -> None:
         """posix_memalign: the best hole, else the top, else a mapping of its own, else a longer heap."""
         need = max(_SMALLEST, round_up(num_bytes + _HEADER, _CHUNK))
+        # _int_memalign asks for enough to cut an aligned chunk and still leave a whole chunk in front of it.
         asked = need + _ALIGN + _SMALLEST
         found = self._holes.best_fit(asked)
         if found is not None:
@@ -63,23 +65,29 @@ class Malloc:
             self._cut(owner, start, size, need=need)
             return
         if self._limit - self._end < asked + _SMALLEST:
+            # sysmalloc maps only after holes and top have failed: a large request that fits a hole is taken from it.
             if asked >= self._mmap_threshold:
                 size = round_up(asked + _HEADER, _PAGE)
                 self._mapped_bytes += size
                 self._placed[owner] = (None, size)
                 return
+            # brk moves the heap's end by whole pages and M_TOP_PAD more than is needed.
             self._limit = round_up(self._end + asked + _TOP_PAD + _SMALLEST, _PAGE)
         start, self._end = self._end, self._end + asked
+        # Only pages up to the last block count as resident: the pad above has never been written.
         self._touched = max(self._touched, self._end)
         self._cut(owner, start, asked, need=need)
 
     def _cut(self, owner: int, start: int, size: int, *, need: int) -> None:
         """Keep ``need`` bytes whose contents are aligned; both ends are free again."""
+        # The contents begin two header fields behind the chunk's start, and it is they that are aligned.
         lead = -(start + 2 * _HEADER) % _ALIGN
         if 0 < lead < _SMALLEST:
+            # A lead too short to be a chunk of its own cannot be given back: the next aligned place is taken.
             lead += _ALIGN
         rest = size - lead - need
         if rest < _SMALLEST:
+            # The same at the end: what is too short for a chunk stays with this one.
             need, rest = need + rest, 0
         self._placed[owner] = (start + lead, need)
         for end, length in ((start, lead), (start + lead + need, rest)):
@@ -101,17 +109,20 @@ class Malloc:
             self._free(start, size)
             return
         self._mapped_bytes -= size
+        # free() of a mapped chunk: mp_.mmap_threshold = its size, mp_.trim_threshold = twice that.
         if self._mmap_threshold < size <= LAST_THRESHOLD:
             self._mmap_threshold, self._trim_threshold = size, 2 * size
 
     def _free(self, start: int, size: int) -> None:
         start, size = self._holes.add(start, size)
+        # The freed block borders on the top and becomes part of it.
         if start + size == self._end:
             self._holes.remove(start)
             self._end = start
             size += self._limit - self._end
         if size >= _TRIMS_FROM and self._limit - self._end >= self._trim_threshold:
             self._limit = round_up(self._end + _TOP_PAD + _SMALLEST, _PAGE)
+            # systrim gives whole pages back to the kernel, so they are resident no more.
             self._touched = min(self._touched, self._limit)
 
 
@@ -123,6 +134,7 @@ def peak_resident_bytes(events: Iterable[Event], *, num_unseen: int = 0) -> int:
             malloc.give_back(owner)
         elif num_bytes > 0:
             malloc.take(owner, num_bytes)
+        # Building has a peak of its own, which the memory model states as another moment.
         if index >= num_unseen:
             peak = max(peak, malloc.resident_bytes)
     return peak

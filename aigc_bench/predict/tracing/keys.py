@@ -21,6 +21,7 @@ from aigc_bench.predict.tracing.optrace import OPTRACE_VERSION
 
 SOURCES = "sources.json"
 FOLDER = Path(__file__).parent.parent / "data" / "traces"
+# The libraries whose classes decide which operators run; numpy, safetensors and the like decide none.
 _LIBRARIES = ("torch", "transformers", "diffusers")
 _PACKAGE = Path(__file__).parent.parent.parent
 _TRACER = (
@@ -35,6 +36,7 @@ _TRACER = (
     "stages",
     "storages",
 )
+# Not in it: keys, trace_cache and shipped_traces, which find traces but do not shape them.
 _DECIDING = (*(f"predict/tracing/{name}.py" for name in (*_TRACER, "trace", "traffic")), "nets", "workloads")
 _DECISIVE = {"workload", "preset", "mode", "precision", "batch_size", "attention", "gradient_checkpointing", "model"}
 """Fields of a case that change its operators, its settings aside; engine, scenario, threads and seed do not."""
@@ -45,18 +47,22 @@ def trace_key(case: Case) -> str:
     workload = registry.load("workloads", case.workload)
     digest = hashlib.sha256(f"{case_key(case)} {sources_digest(case.workload)}".encode())
     for file in _workload_source(workload):
+        # By bytes and not by meaning: nothing is recorded for files outside the package, and they may be of any kind.
         digest.update(file.read_bytes())
+    # 128 bits: enough against collisions, and short enough for every file system's names.
     return digest.hexdigest()[:32]
 
 
 def case_key(case: Case) -> str:
     """A hash of the case and the versions of the libraries that define its operators, independent of this package's sources."""
     workload = registry.load("workloads", case.workload)
+    # First, so that a case that does not exist is refused by name instead of being given a key.
     workload.validate(case)
     parts = {
         "version": OPTRACE_VERSION,
         "case": case.model_dump(mode="json", include=_DECISIVE),
         "settings": workload.options(case).model_dump(mode="json"),
+        # Accelerators are traced alike whatever their make; a CPU has its own attention, autocast rules and scratch memory.
         "is_cpu": case.backend == "cpu",
         "libraries": library_versions(),
     }
@@ -72,8 +78,10 @@ def sources_digest(workload: str) -> str:
 def deciding_files(workload: str | None = None) -> Iterator[Path]:
     """Files of this package that decide the traces of one family, or of any; a family's own file is no other family's."""
     for path in (_PACKAGE / name for name in _DECIDING):
+        # Sorted: the order of a directory differs between file systems and would change the digest.
         files = sorted(file for file in path.rglob("*") if file.suffix in (".py", ".json")) if path.is_dir() else [path]
         for file in files:
+            # ``_`` marks what families share, as in core/registry.py, which registers no such file.
             is_shared = file.stem.startswith("_") or file.stem in ("base", workload)
             if workload is None or file.parent.name != "workloads" or is_shared:
                 yield file
@@ -134,6 +142,7 @@ def _workload_source(workload: object) -> Iterator[Path]:
 
 def _version(library: str) -> str | None:
     try:
+        # Metadata instead of ``library.__version__``: importing torch takes seconds, and a shipped trace does not need it.
         return importlib.metadata.version(library).partition("+")[0]
     except importlib.metadata.PackageNotFoundError:
         return None

@@ -16,6 +16,7 @@ from pydantic import Field
 
 from aigc_bench.core.records import Attention, Count, Mode, Positive, Precision, Record
 
+# Part of every key: raise it where the meaning of a field changes, so that stored traces are not misread.
 OPTRACE_VERSION = 3
 
 OperatorClass = Literal["gemm", "attention", "conv", "norm", "elementwise", "reduction", "gather", "copy", "optimizer", "other"]
@@ -65,6 +66,7 @@ class Point(Record):
     """One traced repeat of a stage, standing for ``weight`` repeats. ``peak_bytes`` is of tensors that a step makes."""
 
     repeat: int
+    # Not a count: the two ends of a straight line stand for half of the repeats each, which may be odd.
     weight: float
     peak_bytes: int
     operators: tuple[Operator, ...]
@@ -91,6 +93,7 @@ class StageTrace(Record):
         Includes what earlier stages of the step left alive and what an earlier step's same stages still hold; excludes what lives
         between steps (parameters, optimizer state, caches, inputs).
         """
+        # The peak of a stage is that of its largest repeat; unlike time and traffic it is not summed.
         return max(point.peak_bytes for point in self.points)
 
     def total(self, quantity: Callable[[Operator], float]) -> float:
@@ -100,6 +103,7 @@ class StageTrace(Record):
     @property
     def flops(self) -> int:
         """FLOPs of all repeats in one step."""
+        # Weights may be halves, their sum is whole up to rounding.
         return round(self.total(lambda op: op.flops))
 
 

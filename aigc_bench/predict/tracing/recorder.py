@@ -34,6 +34,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.is_host = is_host
         self.storages = Storages()
         self._shapes = Shapes()
+        # Held for the whole trace: a library's packed operands stay with the process after the first product.
         self._kept: torch.Tensor | None = None
         self.experts_per_token = 1
         self.is_recording = False
@@ -58,12 +59,14 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if known.name == "clone" and _is_sparse(args[0]):
             # A sparse gradient, which a device takes over uncopied; cloned on ``meta`` it would lose its rows.
             return args[0]
+        # A composite operator runs no kernel of its own; one with a FLOP formula is a unit and stays whole.
         if known.can_decompose and func._overloadpacket not in self._formulas:
             with self:
                 result = func.decompose(*args, **kwargs)
             if result is not NotImplemented:
                 return result
         result = self._shapes.run(func, known, args, kwargs)
+        # Noted before the scratch is counted: the result is alive while the scratch is, and the peak must hold both.
         self._note(func, known, args, kwargs, result)
         if self.is_host:
             self._take_scratch(known.name, args, result)
@@ -88,14 +91,18 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if not made and not any(tensor.is_meta for tensor in _tensors(args)):
             return
         new = [tensor for tensor in made if self.storages.add(tensor)]
+        # Nothing new and nothing written (a reshape that returned its input): no kernel ran.
         is_idle = known.is_view or known.is_silent or not (new or known.mutated or known.mutated_names)
         if is_idle or not self.is_recording:
             return
+        # Storages are numbered per call: with their addresses no two operators would ever be equal.
         numbers: dict[int, int] = {}
         inputs = self._operands(known, args, kwargs, numbers)
         outputs = [self._operand(tensor, numbers, is_written=False) for tensor in new]
         phase = self._current_phase()
+        # Strides and groups decide FLOPs only; elsewhere they (a scalar, a step) would keep equal operators apart.
         settings = _plain(args) if func._overloadpacket in self._formulas else None
+        # One description for all equal operators: a network repeats its blocks, and describing is the slow part.
         key = (func, phase, tuple(inputs), tuple(outputs), settings)
         if key not in self._operators:
             flops = self._flops(func, args, kwargs, result)
@@ -112,6 +119,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self.phase = "forward"
 
     def _current_phase(self) -> Phase:
+        # Autograd runs the backward pass from C++, so no ``during`` surrounds each of its operators.
         return "backward" if torch._C._current_graph_task_id() != -1 else self.phase
 
     def _operands(self, known: OperatorFacts, args: Any, kwargs: Any, numbers: dict[int, int]) -> list[Operand]:
@@ -126,6 +134,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def _operand(self, tensor: torch.Tensor, numbers: dict[int, int], *, is_written: bool) -> Operand:
         role = self.storages.role(tensor)
+        # More than two dimensions, since a cache is (batch, heads, tokens, width): counters and running means are not.
         if is_written and not role and tensor.dim() > 2 and tensor.is_floating_point() and self.storages.is_kept(tensor):
             # What lives between steps, is no parameter, and is written by a stage: keys and values of earlier tokens.
             role = "cache"
@@ -136,6 +145,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             num_elements=_distinct_elements(shape, tensor.stride()),
             dtype=tensor.dtype,
             role=role,
+            # ``_cdata`` is the storage's identity: data_ptr() is 0 for everything on ``meta``.
             storage=numbers.setdefault(tensor.untyped_storage()._cdata, len(numbers)),
             is_written=is_written,
         )
@@ -148,8 +158,10 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self, known: OperatorFacts, inputs: list[Operand], outputs: list[Operand], *, flops: int, phase: Phase, args: Any
     ) -> Operator:
         moved = traffic(known, inputs=inputs, outputs=outputs, experts_per_token=self.experts_per_token)
+        # The first floating-point tensor states the dtype: indices and masks have dtypes that no peak is given for.
         main = next((operand for operand in (*outputs, *inputs) if operand.dtype.is_floating_point), (*outputs, *inputs)[0])
         is_attention = known.name.startswith(_FUSED_ATTENTION)
+        # Place of ``is_causal``: after q, k, v, dropout_p; the backward takes the gradient, the output and logsumexp as well.
         causal_position = 4 if known.name == _FUSED_ATTENTION else 7
         return Operator(
             name=_name(known.name),
@@ -170,6 +182,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
 def _formulas() -> dict[Any, Any]:
     """FLOPs of what torch's registry lacks, in its calling convention."""
     found = {operator: _by_shape(formula) for operator, formula in missing_formulas().items()}
+    # Registered only once transformers' mixture-of-experts module has been imported.
     grouped = getattr(torch.ops.transformers, "grouped_mm_fallback", None)
     if grouped is not None:
         found[grouped] = _by_shape(grouped_mm_flops)
@@ -210,6 +223,7 @@ def _distinct_elements(shape: tuple[int, ...], stride: tuple[int, ...]) -> int:
     """Elements at distinct places: an expanded dimension has stride 0 and repeats the same ones."""
     count = 1
     for size, step in zip(shape, stride, strict=True):
+        # A size of 0 empties the tensor whatever its stride is.
         if step != 0 or size == 0:
             count *= size
     return count
@@ -217,6 +231,7 @@ def _distinct_elements(shape: tuple[int, ...], stride: tuple[int, ...]) -> int:
 
 def _plain(args: Any) -> Any:
     """The arguments that are no tensors, as far as they decide FLOPs: strides, groups, masks of gradients."""
+    # As text: a list cannot be part of a dictionary's key.
     return tuple(str(arg) for arg in args if not isinstance(arg, torch.Tensor) and not _has_tensors(arg))
 
 

@@ -20,7 +20,9 @@ _MOST_ELEMENTS = 20_480
 KEPT_BYTES = 8_800_000
 """What the first product of columns leaves with the process, its packed operands above all: growth besides columns of 28.3 MB,
 input and output (VmHWM, torch 2.13 with MKL, two threads, 2026-11)."""
+# (batch, channels, depth, height, width)
 _DIMENSIONS = 5
+# Places in (input, weight, bias, stride, padding, dilation, transposed, output_padding, groups).
 _TRANSPOSED, _GROUPS = 6, 8
 
 
@@ -29,6 +31,7 @@ def scratch_bytes(name: str, args: Any, result: Any) -> int:
     if name == "convolution":
         source, weight, output, first = args[0], args[1], result, 0
     elif name == "convolution_backward":
+        # The gradient of the output comes first, and shifts the places of all settings by one.
         output, source, weight, first = args[0], args[1], args[2], 1
     else:
         return 0
@@ -36,6 +39,7 @@ def scratch_bytes(name: str, args: Any, result: Any) -> int:
     if source.dim() != _DIMENSIONS or settings[_TRANSPOSED] or settings[_GROUPS] != 1 or _is_for_onednn(source, weight):
         return 0
     positions = math.prod(weight.shape[2:])
+    # A kernel of one position needs no columns: the input is the matrix already.
     if positions == 1:
         return 0
     return int(source.shape[0] * weight.shape[1] * positions * math.prod(output.shape[2:]) * source.element_size())

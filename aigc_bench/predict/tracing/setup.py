@@ -16,10 +16,12 @@ from aigc_bench.workloads.base import Setup
 
 _DTYPES: dict[Precision, torch.dtype] = {
     "fp32": torch.float32,
+    # TF32 is a mode of the matrix units: tensors keep fp32's four bytes.
     "tf32": torch.float32,
     "bf16": torch.bfloat16,
     "fp16": torch.float16,
 }
+# torch.amp.GradScaler's initial scale; only that it multiplies matters here.
 _LOSS_SCALE = 65536.0
 _FUSED_KERNELS: dict[type[torch.optim.Optimizer], Any] = {
     torch.optim.Adam: torch.ops.aten._fused_adam_.default,
@@ -60,6 +62,7 @@ class TraceSetup(Setup):
         """One optimizer step and cleared gradients, written down as work of the optimizer."""
         with self.recorder.during("optimizer"):
             self._step(optimizer)
+        # Outside ``during``: setting to None runs no kernel, it only frees the gradients.
         optimizer.zero_grad(set_to_none=True)
 
     @property
@@ -70,6 +73,7 @@ class TraceSetup(Setup):
         for group in optimizer.param_groups:
             moving = [parameter for parameter in group["params"] if parameter.grad is not None]
             gradients = [parameter.grad for parameter in moving]
+            # The memory of a sparse gradient is its values (rows looked up, width).
             values = [gradient._values() if gradient.is_sparse else gradient for gradient in gradients]
             for value in values:
                 self.recorder.storages.assign(value, "gradient")
@@ -79,6 +83,7 @@ class TraceSetup(Setup):
             if type(optimizer) in _FUSED_KERNELS and moving:
                 self._fused_step(optimizer, group, moving, gradients)
         if type(optimizer) not in _FUSED_KERNELS:
+            # Optimizers without a fused kernel run as they are; their state exists only after the first step.
             optimizer.step()
             for state in optimizer.state.values():
                 for value in state.values():
@@ -86,6 +91,7 @@ class TraceSetup(Setup):
                         self.recorder.storages.assign(value, "optimizer")
 
     def _fused_step(self, optimizer: Any, group: Any, moving: list[Any], gradients: list[Any]) -> None:
+        # torch's names: first and second moment, and with AMSGrad the largest second moment so far.
         names = ("exp_avg", "exp_avg_sq", *(("max_exp_avg_sq",) if group["amsgrad"] else ()))
         self._allocate(optimizer, moving, names=names)
         moments = [[optimizer.state[parameter][name] for parameter in moving] for name in names]
@@ -116,6 +122,7 @@ class TraceSetup(Setup):
         for parameter in moving:
             if not optimizer.state[parameter]:
                 made = {name: torch.empty_like(parameter) for name in names}
+                # torch keeps the step of a fused optimizer as an fp32 tensor on the device.
                 optimizer.state[parameter] = {**made, "step": torch.empty((), dtype=torch.float32, device=self.device)}
         storages.default_role, self.recorder.is_recording = "", was_recording
 
@@ -129,6 +136,7 @@ def trace_setup(case: Case, *, rules: DeviceRules, recorder: Recorder) -> TraceS
         training=case.mode == "train",
         generator=torch.Generator().manual_seed(case.seed),
         autocast=rules.autocast if mixed else contextlib.nullcontext,
+        # No engine: the trace is of the model's own operators, engines rewrite it later (ADR 23).
         prepare=lambda module: module,
         rules=rules,
         recorder=recorder,

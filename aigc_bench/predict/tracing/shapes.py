@@ -24,15 +24,18 @@ class Shapes:
 
     def run(self, func: Any, known: OperatorFacts, args: Any, kwargs: Any) -> Any:
         """What ``func`` returns for the arguments."""
+        # What returns its argument's memory must run each time: a new tensor would cut the tie.
         if known.is_view or known.mutated or known.mutated_names:
             return func(*args, **kwargs)
         key = (func, _question(args), *((name, _question(value)) for name, value in kwargs.items()))
         try:
             found = self._known.get(key)
+        # An argument that cannot be hashed makes no key, so nothing is remembered.
         except TypeError:
             return func(*args, **kwargs)
         if found is not None:
             is_one, layouts = found
+            # Strides too: later operators choose views or copies by them.
             made = tuple(torch.empty_strided(shape, stride, dtype=dtype, device="meta") for shape, stride, dtype in layouts)
             return made[0] if is_one else made
         result = func(*args, **kwargs)
@@ -64,6 +67,7 @@ def _answer(result: Any, args: Any, kwargs: Any) -> tuple[bool, tuple[Layout, ..
     if not isinstance(parts, tuple) or not parts or not all(isinstance(part, torch.Tensor) and _is_plain(part) for part in parts):
         return None
     storages = {part.untyped_storage()._cdata for part in parts}
+    # Results that share memory with each other or with an argument are no tensors of their own.
     if len(storages) < len(parts) or storages & set(_storages((args, tuple(kwargs.values())))):
         return None
     return is_one, tuple((part.shape, part.stride(), part.dtype) for part in parts)
@@ -73,6 +77,7 @@ def _is_plain(tensor: torch.Tensor) -> bool:
     """Whether shape, strides and dtype determine all of it, its memory included."""
     if not tensor.is_meta or tensor.layout is not torch.strided or tensor.storage_offset() != 0:
         return False
+    # Elements from the first to the last that the strides reach; a larger storage is a slice of something.
     reach = 1 + sum((size - 1) * step for size, step in zip(tensor.shape, tensor.stride(), strict=True))
     return tensor.untyped_storage().nbytes() == (reach if tensor.numel() else 0) * tensor.element_size()
 

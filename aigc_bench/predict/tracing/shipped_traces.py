@@ -27,6 +27,7 @@ _TRACES: TypeAdapter[tuple[OpTrace, ...]] = TypeAdapter(tuple[OpTrace, ...])
 def shipped_trace(case: Case) -> OpTrace | None:
     """The trace of this case, or ``None`` where none is shipped that holds for today's sources and libraries."""
     place = shipped_keys(case.workload).get(case_key(case))
+    # The key first, by a look-up: comparing sources reads every deciding file.
     if place is None or not _is_of_todays_sources(case.workload):
         return None
     file, index = place
@@ -51,6 +52,7 @@ def shipped_libraries() -> dict[str, str | None]:
 @functools.cache
 def _is_of_todays_sources(workload: str) -> bool:
     files = recorded()
+    # data/traces lies in predict/, which lies in the package.
     package = FOLDER.parents[2]
     return all(
         meaning(file) == files.get(file.relative_to(package).as_posix(), (None, None))[1] for file in deciding_files(workload)
@@ -64,4 +66,5 @@ def read_traces(path: Path) -> tuple[OpTrace, ...]:
 
 def write_traces(path: Path, traces: tuple[OpTrace, ...]) -> None:
     """The file of these traces; equal traces make equal bytes."""
+    # mtime=0: gzip's header would otherwise hold the time of writing.
     path.write_bytes(gzip.compress(_TRACES.dump_json(traces), 9, mtime=0))

@@ -37,16 +37,20 @@ class StageTracer:
             storages.epoch = index
             points = self._points(index, stage)
             traced.append(StageTrace(**stage.model_dump(exclude={"on_host"}), points=points))
+        # What the stage left alive at the end of the step, by the stage (epoch) that made it.
         kept = [storages.num_bytes(epoch=index) for index in range(len(traced))]
+        # From this stage on: leftovers of earlier stages have been replaced by the time it runs.
         return tuple(_holding(stage, held_bytes=sum(kept[index:])) for index, stage in enumerate(traced))
 
     def _points(self, index: int, stage: Stage) -> tuple[Point, ...]:
         first = self._run(stage, 0)
         if stage.repeats == 1:
             return (first,)
+        # Out of order, right after the first: stages take their repeat's index, so most need no more than these two.
         last = self._run(stage, stage.repeats - 1)
         if first.operators == last.operators:
             return (_standing(last, weight=stage.repeats),)
+        # The last repeat ran out of order and may have filled caches: begin from a clean step.
         self._rewind(index)
         probed = [self._run(stage, repeat) for repeat in range(min(_PROBED, stage.repeats))]
         if stage.repeats <= _PROBED:
@@ -66,6 +70,7 @@ class StageTracer:
 
     def _run(self, stage: Stage, repeat: int) -> Point:
         recorder = self._recorder
+        # Peaks are per repeat and start from what is alive now.
         recorder.storages.restart()
         recorder.is_recording = True
         try:
@@ -81,16 +86,20 @@ def follow(probed: Sequence[Point], last: Point, *, repeats: int) -> tuple[Point
 
     Constant from the second on, or growing by a straight line from there; ``None`` where it is neither.
     """
+    # The first repeat may start up (fill a cache, make masks), so it never takes part in the line.
     start, second, third, fourth = probed
     remaining = repeats - 1
     if second.operators == third.operators == fourth.operators:
         if last.operators == second.operators:
             return start, _standing(second, weight=remaining)
+        # Of five repeats four have run in order: running all of them is exact and costs one more.
         if repeats == _PROBED + 1:
             return None
         return start, _standing(second, weight=remaining - 1), last
+    # From second by two steps of (third - second) one must land on the fourth, in every shape and byte.
     if grown(second, third, steps=2) != fourth:
         return None
+    # The last repeat has index repeats - 1, the second has index 1.
     end = grown(second, third, steps=repeats - 2)
     if end is None:
         return None
@@ -115,6 +124,7 @@ def grown(point: Point, following: Point, *, steps: int) -> Point | None:
 
 
 def _grown_operator(before: Operator, after: Operator, *, steps: int) -> Operator | None:
+    # What must not change along a line; shapes and quantities may grow.
     fixed = ("name", "kind", "phase", "dtype", "count", "is_causal")
     if any(getattr(before, name) != getattr(after, name) for name in fixed):
         return None

@@ -53,6 +53,7 @@ class Storages:
     def add(self, tensor: torch.Tensor) -> bool:
         """Count the tensor's storage if it is new; returns whether it was."""
         storage = tensor.untyped_storage()
+        # Address of the StorageImpl: unique while the storage lives, and popped in ``_forget`` before it is reused.
         identity = storage._cdata
         if identity in self._entries:
             return False
@@ -60,6 +61,7 @@ class Storages:
         self._entries[identity] = entry
         entry.owner = self._num_seen = self._num_seen + 1
         self.history.append((self.epoch, Event(owner=entry.owner, num_bytes=entry.num_bytes)))
+        # Not at exit: the interpreter would call back thousands of times for memory that goes anyway.
         weakref.finalize(storage, self._forget, identity).atexit = False
         if entry.role != "optimizer":
             self.current += entry.num_bytes
@@ -81,6 +83,7 @@ class Storages:
         """Say what the tensor's storage belongs to."""
         self.add(tensor)
         entry = self._entries[tensor.untyped_storage()._cdata]
+        # Python's chain: role is "optimizer" and the entry's is not yet. Its bytes leave ``current`` from here on.
         if role == "optimizer" != entry.role:
             self.current -= entry.num_bytes
         entry.role = role
@@ -107,6 +110,7 @@ class Storages:
         made once.
         """
         made = {event.owner: epoch for epoch, event in self.history if event.num_bytes is not None}
+        # Optimizer state is still alive at the end; what was freed has left ``_entries``.
         state = {entry.owner for entry in self._entries.values() if entry.role == "optimizer"}
         left = self._left_by_a_step(made, state)
         step = [(epoch, event) for epoch, event in self.history if epoch != BUILD]
@@ -114,11 +118,13 @@ class Storages:
         for index in range(num_steps):
             # Owners are numbered anew in each step, so that its storages are not taken for those of the step before.
             shift = index * (self._num_seen + 1)
+            # History is in order of time, so equal epochs are neighbours: one group is one stage.
             for epoch, events in itertools.groupby(step, key=lambda one: one[0]):
                 for _, event in events:
                     if index == 0 or event.owner not in state:
                         yield event if made[event.owner] == BUILD else event._replace(owner=event.owner + shift)
                 if index > 0:
+                    # The shift of the step before this one.
                     before = shift - self._num_seen - 1
                     yield from (Event(owner=owner + before, num_bytes=None) for owner in left.get(epoch, ()))
 

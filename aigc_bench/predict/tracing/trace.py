@@ -30,6 +30,7 @@ _STEADY_STEPS = 4
 _HOST_STEPS = 24
 """Steps of a trial on a CPU, about: a heap fragments further with each."""
 
+# One number, as the configurations of transformers' families name it.
 _EXPERTS_PER_TOKEN = ("num_experts_per_tok", "num_experts_per_token", "moe_topk", "top_k_experts")
 
 
@@ -41,6 +42,7 @@ def _told(case: Case) -> Iterator[None]:
     except AigcBenchError:
         raise
     except Exception as problem:
+        # torch appends stack traces and advice to its messages: the first sentence of the first line says what failed.
         why = (str(problem).strip().splitlines() or [type(problem).__name__])[0].split(". ")[0].rstrip(".")
         if case.model is not None:
             message, remedy = (
@@ -58,21 +60,26 @@ def trace(case: Case) -> OpTrace:
     """One step of the case on one device; raises ``UsageError`` where the workload does not define the case."""
     workload: Workload = registry.load("workloads", case.workload)
     workload.validate(case)
+    # Before the modes are entered: what a library runs at import is no part of the case.
     for module in workload.imports(case):
         importlib.import_module(module)
     rules = DeviceRules(backend=case.backend, lower_dtype=lower_dtype(case))
     recorder = Recorder(is_host=case.backend == "cpu")
+    # Two levels of torch: the rules decide which functions are called, the recorder sees the operators below them.
     with _told(case), rules, recorder, _grad_mode(case):
         program = workload.build(case, trace_setup(case, rules=rules, recorder=recorder))
         _assign_roles(program, recorder)
+        # Now, as each stage restarts the peak.
         recorder.storages.built_peak = recorder.storages.peak
         recorder.experts_per_token = _experts_per_token(program)
         stages = StageTracer(program, stages=workload.stages(case), recorder=recorder).trace()
+    # By identity: modules share tied weights, which have memory once.
     parameters = {id(p): p for module in program.modules for p in module.parameters()}.values()
     storages = recorder.storages
     params_bytes = sum(p.numel() * p.element_size() for p in parameters)
     buffers_bytes, kv_cache_bytes = storages.num_bytes(role="buffer"), storages.num_bytes(role="cache")
     optimizer_bytes = storages.num_bytes(role="optimizer")
+    # Epoch -1 is storages.BUILD.
     built_bytes = storages.num_bytes(epoch=-1)
     is_host = case.backend == "cpu"
     events = storages.steps(num_steps=_HOST_STEPS if is_host else _STEADY_STEPS)
@@ -104,6 +111,7 @@ def _assign_roles(program: Program, recorder: Recorder) -> None:
         for parameter in module.parameters():
             recorder.storages.assign(parameter, "param")
         for buffer in module.buffers():
+            # A table that a model keeps on the host is no memory of the device.
             if buffer.is_meta:
                 recorder.storages.assign(buffer, "buffer")
 
@@ -117,6 +125,7 @@ def _linear_layers(program: Program) -> tuple[LinearLayers, ...]:
     tied: Counter[tuple[int, int]] = Counter()
     for layer in linear:
         weight = layer.weight
+        # (out_features, in_features); Conv1D stores the transpose.
         shape = tuple(weight.shape if type(layer) is torch.nn.Linear else weight.shape[::-1])
         shapes[shape] += 1
         tied[shape] += owners[id(weight)] > 1

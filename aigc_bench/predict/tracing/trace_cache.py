@@ -56,6 +56,7 @@ def _write(path: Path, traced: OpTrace) -> None:
     """Store the trace atomically; a folder that cannot be written costs only time."""
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
+        # In the same folder: a rename is atomic within one file system only, and several processes may write one trace.
         with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".part", delete=False) as file:
             file.write(traced.model_dump_json())
         Path(file.name).replace(path)

@@ -11,6 +11,7 @@ import torch
 
 from aigc_bench.predict.tracing.optrace import OperatorClass
 
+# Names as in aten's schemas, without the overload; in-place variants end in an underscore.
 _GEMM = {"mm", "addmm", "bmm", "baddbmm", "addbmm", "mv", "addmv", "dot", "vdot", "_scaled_mm", "_grouped_mm"}
 _GROUPED = {"_grouped_mm", "grouped_mm_fallback", "grouped_mm_fallback_backward"}
 _ROWS_READ = {"embedding", "index_select", "gather", "index", "take", "_unsafe_index"}
@@ -18,6 +19,7 @@ _ROWS_SUMMED = {"_embedding_bag", "_embedding_bag_forward_only"}
 """Of the rows looked up only sums come out, so that the indices give the number of rows read."""
 _ROWS_WRITTEN = {"index_copy_", "index_put_", "_index_put_impl_", "scatter_", "index_fill_"}
 _ROWS_ADDED = {"index_add_", "scatter_add_", "embedding_dense_backward"}
+# Their first argument is written without being read.
 _OVERWRITTEN = {"copy_", "zero_", "fill_", "normal_", "uniform_", "bernoulli_", "random_", "exponential_", "_foreach_zero_"}
 _COPY = {"clone", "_to_copy", "cat", "stack", "repeat", "constant_pad_nd", "roll", "flip", "slice_backward", "select_backward"}
 _REDUCTION = {
@@ -34,6 +36,7 @@ _REDUCTION = {
     ),
     *("_safe_softmax", "avg_pool2d", "max_pool2d_with_indices", "_adaptive_avg_pool2d", "binary_cross_entropy_with_logits"),
 }
+# They allocate or rename memory: no kernel runs and no byte moves.
 _NO_KERNEL = {"empty", "empty_like", "new_empty", "empty_strided", "new_empty_strided", "empty_permuted", "set_", "resize_"}
 
 
@@ -96,6 +99,7 @@ def facts(func: Any) -> OperatorFacts:
     return OperatorFacts(
         name=name,
         kind=_kind(name, func),
+        # torch does not declare all of these as views, though on a device they only rename memory.
         is_view=bool(func.is_view) or name in {"_unsafe_view", "detach", "alias", "lift_fresh", "_reshape_alias"},
         is_silent=name in _NO_KERNEL,
         is_grouped=name in _GROUPED,
@@ -108,6 +112,7 @@ def facts(func: Any) -> OperatorFacts:
 def _kind(name: str, func: Any) -> OperatorClass:
     """Return the class by name; every operator that torch tags as pointwise is element-wise."""
     bare = name.removesuffix("_")
+    # In order, the first that holds counts: the gradient of a norm is a norm, and would match "backward" too.
     rules: tuple[tuple[bool, OperatorClass], ...] = (
         ("fused_adam" in name or "fused_sgd" in name, "optimizer"),
         ("scaled_dot_product" in name or "flash_attention" in name or "efficient_attention" in name, "attention"),
@@ -145,13 +150,16 @@ def traffic(known: OperatorFacts, *, inputs: Sequence[Operand], outputs: Sequenc
 def _lookup(known: OperatorFacts, *, inputs: Sequence[Operand], made_bytes: int) -> Traffic:
     """Return the traffic of rows taken from a table: those looked up, never more than the table holds."""
     table, *indices = inputs
+    # Rows times bytes of a row; table is (rows, width).
     looked_up = indices[0].num_elements * table.num_bytes // max(1, table.shape[0])
+    # Of a plain look-up the result is as large as the rows read.
     rows = min(looked_up if known.name in _ROWS_SUMMED else made_bytes, table.num_bytes)
     return _split([(table.role, rows), *((i.role, i.num_bytes) for i in indices)], written_bytes=made_bytes)
 
 
 def _row_update(known: OperatorFacts, *, table: Operand, sources: Sequence[Operand]) -> Traffic:
     """Return the traffic of rows that are replaced in a table, or added to it and so read first."""
+    # The largest source is the rows themselves, the others are their indices.
     rows = max((source.num_elements for source in sources), default=1) * table.item_bytes
     rows = min(rows, table.num_bytes)
     again = [(table.role, rows)] if known.name in _ROWS_ADDED else []
@@ -177,12 +185,14 @@ def _distinct(operands: Sequence[Operand]) -> list[tuple[str, int]]:
 
 def _with_operands(operands: Sequence[Operand]) -> list[tuple[str, int, Operand]]:
     """Role, bytes and operand of each tensor, a tensor given twice (``x * x``) once."""
+    # By shape as well: two slices of one storage are two operands.
     seen = {(operand.storage, operand.shape): operand for operand in operands}
     return [(operand.role, operand.num_bytes, operand) for operand in seen.values()]
 
 
 def _expert_bytes(operand: Operand, rows: Operand, experts_per_token: int) -> int:
     """Bytes of an operand of a grouped product: of stacked expert matrices those of the experts reached."""
+    # Experts' weights are stacked (experts, in, out), their rows (tokens x experts_per_token, width).
     if len(operand.shape) != 3 or len(rows.shape) != 2:
         return operand.num_bytes
     num_experts, num_tokens = operand.shape[0], max(1, rows.shape[0] // experts_per_token)

@@ -68,6 +68,7 @@ def published_table(run: Run, *, catalogue: Catalogue, gpu: str | None = None) -
     """
     cases = {case.id: case for case in run.info.cases if case.pipeline is None and not case.workload.startswith(PROBE_PREFIX)}
     rows = metric_rows(run, catalogue=catalogue)
+    # power_w is a column of every row of the case, not a row of its own.
     watts = {row.case: row.value for row in rows if row.metric == "power_mean" and row.verdict != "invalid"}
     chosen = [
         row for row in rows if row.case in cases and row.metric in METRICS and row.value is not None and row.verdict != "invalid"
@@ -87,6 +88,7 @@ def published_table(run: Run, *, catalogue: Catalogue, gpu: str | None = None) -
 def machine_of(run: Run, case: Case) -> str:
     """Return the cell of the ``gpu`` column: an id of the catalogue, ``@RUN``, or the device's own name."""
     if case.backend != "cpu" and run.info.system.accelerators:
+        # The first speaks for all: a run's devices are of one kind.
         device = run.info.system.accelerators[0]
         return device.catalog_id or device.name
     return f"@{run.path}" if has_probes(run) else run.info.system.cpu_model
@@ -95,6 +97,7 @@ def machine_of(run: Run, case: Case) -> str:
 def _cells(run: Run, case: Case, row: MetricRow, *, gpu: str, power_w: float | None) -> dict[str, object]:
     columns = _setting_columns(case)
     if "resolution" in columns:
+        # Presets know one side, published tables write both.
         columns["resolution"] = f"{columns['resolution']}x{columns['resolution']}"
     return {
         "family": family_of(case.workload, case.mode),
@@ -128,8 +131,10 @@ def _own_settings(case: Case, fields: Iterable[str]) -> dict[str, str]:
     known = set(fields)
     found = {}
     for column, names in _SETTINGS.items():
+        # False sorts before True: seq_len comes first, the others keep their order.
         in_order = sorted(names, key=lambda name: name != "seq_len") if case.mode == "train" else names
         setting = next((name for name in in_order if name in known), None)
+        # A training step generates nothing and denoises once, whatever its settings say.
         if setting is not None and not (case.mode == "train" and column in ("output_len", "steps")):
             found[column] = setting
     return found
@@ -138,12 +143,14 @@ def _own_settings(case: Case, fields: Iterable[str]) -> dict[str, str]:
 def is_own(query: PublishedQuery) -> bool:
     """Whether a row was measured with this tool's own engines on one of its presets."""
     engine = (query.software or "").split(" ")[0]
+    # Served engines have a published closed form, which answers their rows.
     return engine in registry.names("engines") and engine not in SERVED and _workload_of(query) is not None
 
 
 def case_of_row(query: PublishedQuery) -> Case:
     """The case that a row of ours measured; raises ``Unanswered`` where it does not say one."""
     workload, preset = _workload_of(query) or ("", "")
+    # The case as it was run, if this tool wrote the row: columns cannot state all of its settings.
     stated = query.words.get("case")
     try:
         case = _from_columns(query, workload=workload, preset=preset) if stated is None else Case.model_validate_json(stated)
@@ -179,6 +186,7 @@ def _stated(query: PublishedQuery, settings: Mapping[str, str]) -> Iterator[tupl
         value = getattr(query, column)
         if column == "resolution":
             pixels = resolution_pixels(value)
+            # resolution_pixels gives the area; the families make squares.
             value = None if pixels is None else pixels**0.5
         if value is not None and not float(value).is_integer():
             wanted = "square" if column == "resolution" else message("a whole number")

@@ -55,10 +55,12 @@ def own_posterior(runs: Sequence[Run], *, specs: Sequence[AcceleratorSpec], cata
 def _base(run: Run, *, runs: Sequence[Run], specs: Sequence[AcceleratorSpec], catalogue: Catalogue) -> AcceleratorSpec:
     """The spec that a run's numbers are set against."""
     name = machine_name(run)
+    # A spec to be predicted first, which may be probed, so that its own runs calibrate what it predicts.
     spec = next((spec for spec in specs if name == machine_of(spec).removesuffix(PROBED_SUFFIX)), None)
     if spec is None:
         spec = catalogue.accelerators.get(name)
     if spec is None:
+        # Another run of the same machine may hold its probes.
         for other in runs:
             if machine_name(other) == name and _is_probed(other):
                 return accelerator_from_run(other, catalogue=catalogue)
@@ -81,9 +83,11 @@ def observations(run: Run, *, spec: AcceleratorSpec, catalogue: Catalogue) -> It
     """Every number of a run that the model can be set against."""
     by_name = {(row.case, row.metric): row for row in metric_rows(run, catalogue=catalogue)}
     cases = [case for case in run.info.cases if _is_known(case)]
+    # Of all cases: a run forks its workers from one process that has imported whatever any of them needs.
     libraries = {name for case in cases if case.backend == "cpu" for name in _imports(case)}
     for case in cases:
         rows = {metric: row for (name, metric), row in by_name.items() if name == case.id}
+        # A run with both kinds of case is set against one spec: a CPU's numbers say nothing about an accelerator.
         is_elsewhere = case.workload in UNTRACED or (case.backend == "cpu") != _is_host(spec)
         if is_elsewhere or not rows:
             continue
@@ -117,16 +121,20 @@ def noise_of(row: MetricRow, *, num_trials: int) -> float | None:
         return None
     noise = LONE_NOISE
     if row.low is not None and row.high is not None and num_trials > 1:
+        # Relative half-width of the 95 % interval of the mean; over t it is the standard error.
         half = (row.high - row.low) / 2 / row.value
+        # Variances add: what repeats differ by, and what the trials show.
         noise = (NOISE_FLOOR**2 + (half / t_quantile(0.975, degrees=num_trials - 1)) ** 2) ** 0.5
     return noise * (SUSPECT if row.verdict == "suspect" else 1.0)
 
 
 def _times(case: Case, spec: AcceleratorSpec, trace: OpTrace, rows: Mapping[str, MetricRow]) -> Iterator[Observation]:
     """The time of every stage; the only stage of a case is its step."""
+    # It does nothing for a while: its time is its setting.
     if case.workload == "probe_idle":
         return
     for stage in trace.stages:
+        # A single stage has no row of its own, since it is the step.
         row = rows.get(f"stage_time.{stage.name}" if len(trace.stages) > 1 else "step_time")
         noise = None if row is None else noise_of(row, num_trials=rows["trial_cv"].n)
         if row is not None and row.value and noise is not None:
@@ -158,10 +166,12 @@ def _memory(
 def _power(case: Case, spec: AcceleratorSpec, trace: OpTrace, rows: Mapping[str, MetricRow]) -> Iterator[Observation]:
     row, step = rows.get("power_mean"), rows.get("step_time")
     noise = None if row is None else noise_of(row, num_trials=rows["trial_cv"].n)
+    # Power follows from how busy the step keeps the device, so both must be known.
     if row is None or row.value is None or noise is None or step is None or not step.value or not trace.flops:
         return
     quantity = power_quantity(case, spec, trace=trace, step_s=step.value, machine=machine_of(spec))
     if quantity is not None:
+        # Measured watts are of all devices, the quantity is of one.
         yield Observation(quantity=quantity, value=row.value / case.devices, noise=noise, case=case.id)
 
 

@@ -41,6 +41,7 @@ def validate_table(path: Path, *, by: Sequence[str] = (), rows_out: Path | None 
 
     Raises ``NoUsableRowError`` where no row is answered, ``UsageError`` where the file cannot be read.
     """
+    # samefile sees through links and relative paths; writing would destroy the input.
     if rows_out is not None and rows_out.exists() and rows_out.samefile(path):
         raise UsageError(message("--rows {rows_out}: this is the table itself.", rows_out=rows_out), message("Name another file."))
     table = read_published(path)
@@ -55,6 +56,7 @@ def validate_table(path: Path, *, by: Sequence[str] = (), rows_out: Path | None 
 
 def write_rows(answers: Sequence[Answer], path: Path, *, refused: Sequence[RefusedRow] = ()) -> None:
     """Write every row in the order of its table, with its prediction in SI units or the reason why there is none, as CSV."""
+    # Refused rows were set aside while reading: by line number both find their place again.
     written = [(answer.row.line, _answered(answer)) for answer in answers] + [(row.line, _refused(row)) for row in refused]
     rows = (cells for _, cells in sorted(written, key=lambda line: line[0]))
     write_csv(path, [(*QUERY_COLUMNS, "value", *ROW_COLUMNS), *rows])
@@ -64,6 +66,7 @@ def _answered(answer: Answer) -> Iterator[object]:
     query, estimate, truth = answer.row.query, answer.estimate, answer.row.value
     yield from (getattr(query, name) for name in QUERY_COLUMNS)
     yield from (truth, answer.row.line, answer.accelerator)
+    # predicted, low, high, error
     yield from [None] * 4 if estimate is None else [estimate.value, estimate.low, estimate.high, estimate.value / truth - 1]
     yield answer.reason
 

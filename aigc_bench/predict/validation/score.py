@@ -79,6 +79,7 @@ class Validation(Record):
     @property
     def overview(self) -> Overview:
         """Return the errors of each group, and why rows have none."""
+        # Groups share no row, so their sums are those of the table.
         asked, answered = (sum(getattr(group, name) for group in self.groups) for name in ("asked", "answered"))
         reasons = tuple(
             message("not answered: {count} rows, {reason}", count=count, reason=reason) for reason, count in self.unanswered.items()
@@ -92,6 +93,7 @@ class Validation(Record):
         )
 
 
+# An overview has room for the commonest; ``unanswered`` holds all.
 MOST_REASONS = 3
 _SHOWN = ("median_ape", "p90_ape", "bias", "coverage_80")
 
@@ -156,6 +158,7 @@ def score(answers: Sequence[Answer], *, by: Mapping[str, str], num_refused: int 
         median_ape=float(np.median(absolute)),
         mean_ape=float(np.mean(absolute)),
         p90_ape=float(np.quantile(absolute, 0.9)),
+        # The signed median: above 0 the model predicts too much.
         bias=float(np.median(errors)),
         within_10=float(np.mean(absolute <= 0.10)),
         within_20=float(np.mean(absolute <= 0.20)),

@@ -28,6 +28,7 @@ _TOTALS = ("memory_host_peak", "memory_device_peak")
 
 def answer_table(rows: Sequence[PublishedRow], *, catalogue: Catalogue, calibration: Calibration) -> list[Answer]:
     """Every row answered or refused, in order."""
+    # The published rows are answered in one vectorised call, then woven back in among ours.
     own = {index for index, row in enumerate(rows) if is_own(row.query)}
     others = iter(
         answer_rows([row for index, row in enumerate(rows) if index not in own], catalogue=catalogue, calibration=calibration)
@@ -55,10 +56,12 @@ class _Traced:
             if name not in found:
                 raise Unanswered(message("metric {metric} is not predicted for {family}", metric=query.metric, family=query.family))
             return Answer(row=row, accelerator=spec.id, track=track, estimate=found[name])
+        # A row that cannot be answered is a result with a reason: the rest of the table goes on.
         except (Unanswered, AigcBenchError) as problem:
             return Answer(row=row, accelerator=spec.id if spec else None, reason=str(problem))
 
     def _estimates(self, case: Case, spec: AcceleratorSpec) -> Mapping[str, Estimate]:
+        # As text: a case holds a dictionary of settings and cannot be hashed.
         key = case.model_dump_json(), spec.id
         if key not in self._predicted:
             found = {
@@ -69,5 +72,6 @@ class _Traced:
                 if row.value is not None and row.low is not None and row.high is not None
             }
             total = peak_memory(executed_trace(case), catalogue=self._catalogue).total
+            # What predict_case itself states about memory goes first; the totals fill in where it states none.
             self._predicted[key] = {**dict.fromkeys(_TOTALS, total), **found}
         return self._predicted[key]
