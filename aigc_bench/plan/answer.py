@@ -44,6 +44,7 @@ def _answer(
     measured: Sequence[Measured],
     seed: int,
 ) -> Plan:
+    # One function for the plan and for planning an option again after its replay, so that both see the same inputs.
     planned = partial(plan_demand, catalogue=catalogue, on=on, measured=measured, seed=seed)
 
     def on_one(wanted: Demand, *, accelerator: str, floors: Floors) -> Plan:
@@ -53,6 +54,7 @@ def _answer(
     plan = planned(demand, accelerators=accelerators)
     workloads: list[Service | Job] = [*demand.services, *demand.jobs]
     notes = tuple(note for workload in workloads for note in left_out(workload, measured))
+    # Before the replay: a confirmed plan is a copy of this one and keeps its notes.
     plan = plan.model_copy(update={"notes": notes})
     replayer = Replayer(demand=demand, rules=plan.rules, catalogue=catalogue, model=ServiceModel(catalogue), seed=seed)
     return certain(confirmed(plan, replayer=replayer, planner=on_one), catalogue=catalogue, seed=seed)

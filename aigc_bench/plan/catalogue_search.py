@@ -90,6 +90,7 @@ def examine_catalogue(
         made, reasons = search.options_of(host, found)
         options += made
         refused += [Refusal(accelerator=host.spec.id, reason=reason) for reason in reasons]
+    # After the single kinds: whether mixing is worth its trouble is judged against them.
     options += worth_mixing(_mixed(searched, found, search=search), [*options, *others])
     options += api_options(demand, catalogue=catalogue, on=day)
     return Examined(
@@ -115,6 +116,7 @@ def _to_search(demand: Demand, *, catalogue: Catalogue, accelerators: Sequence[s
 
 def newest_day(catalogue: Catalogue) -> date:
     """Return the last day for which the catalogue has a rent."""
+    # Only rents dated to the day; a month or year names no last day.
     days = [row.as_of for row in catalogue.cloud_prices.values() if len(row.as_of) == len("2026-11-23")]
     return date.fromisoformat(max(days))
 
@@ -136,6 +138,7 @@ class Search:
         one instance, so that each instance size is compared with settings that fit it.
         """
         made: list[Option] = []
+        # Kept for all terms of this host: most of them choose the same rows.
         known: dict[tuple[str, int], Capability] = {}
         for terms in self.market.terms_of(host, demand=self.demand, is_alone=len(found) == 1):
             chosen = [self._chosen(one, host, known, terms=terms) for one in found]
@@ -159,6 +162,7 @@ class Search:
 
     def alone(self, workload: Service | Job, *, among: int) -> Search:
         """Return the search for one load of several, each with a confidence that makes their joint confidence the demanded one."""
+        # Taken as independent, parts that each reach the n-th root of the confidence reach it together.
         confidence = self.demand.constraints.confidence ** (1 / among)
         demand = only(self.demand, workload)
         limits = demand.constraints.model_copy(update={"confidence": confidence})
@@ -173,12 +177,14 @@ class Search:
             return None
         pick = partial(choose, one.workload, one.candidates, host=host, demand=self.demand, rules=self.rules)
         chosen = pick(terms=terms)
+        # No setting fits this instance; the option is made with the next best one and refused with the reason.
         if chosen is None and terms.instance is not None:
             terms = replace(terms, instance=None)
             chosen = pick(terms=terms)
         if chosen is None:
             return None
         capability = self._capability(one, host, chosen.row, known)
+        # A second choice with time and memory to spare; where none has them, the margin of servers has to do.
         if chosen.refusal is None and self.demand.constraints.confidence > 0:
             safer = pick(spare=spare_of(capability), terms=terms)
             if safer is not None and safer.refusal is None:
@@ -189,6 +195,7 @@ class Search:
     def _capability(self, one: Found, host: Host, row: int, known: dict[tuple[str, int], Capability]) -> Capability:
         """Return the capability of a row, cached: owned and rented hosts often run the same."""
         assert one.candidates is not None, "a row belongs to candidates"
+        # Rows are numbered per load.
         key = (one.workload.name, row)
         if key not in known:
             known[key] = capability_of(one.workload, one.candidates, row, spec=host.spec, models=self.models)
@@ -198,12 +205,14 @@ class Search:
         """Return an option with the servers that reach the demanded confidence, or marked where no number does."""
         make = partial(make_option, procurement, loads, demand=self.demand, rules=self.rules, reasons=reasons)
         option, confidence = make(), self.demand.constraints.confidence
+        # A refused option needs no margin: the search for one is what a plan spends its time on.
         if not option.accepted or confidence == 0:
             return option
         more = servers_more(option, self.context, confidence=confidence)
         if more is None:
             return option.model_copy(update={"misses_confidence": True})
         enlarged = make(margin=more) if more else option
+        # With the margin it may exceed a budget or the site; then the smaller one stays, marked.
         return enlarged if enlarged.accepted else option.model_copy(update={"misses_confidence": True})
 
 
@@ -223,12 +232,14 @@ def _mixed(searched: Sequence[Host], found: Sequence[Found], *, search: Search) 
     for one in found:
         alone = search.alone(one.workload, among=len(found))
         costs = [cheapest_usd_per_year(one.workload, one.candidates, host=host, demand=alone.demand) for host in available]
+        # Stable sort: equal costs keep the order of the catalogue.
         near = [available[index] for index in sorted(range(len(available)), key=costs.__getitem__)]
         made = [alone.options_of(host, [one])[0] for host in near[:MIXED_HOSTS]]
         accepted = [option for options in made for option in options if option.accepted]
         if not accepted:
             return []
         parts.append(ranked(accepted)[0])
+    # One kind of host for all loads is an option already.
     if len({part.server for part in parts}) == 1:
         return []
     return [combined(parts)]
@@ -260,6 +271,7 @@ def only(demand: Demand, workload: Service | Job) -> Demand:
         update={
             "services": (workload,) if isinstance(workload, Service) else (),
             "jobs": (workload,) if isinstance(workload, Job) else (),
+            # Data sets are stored once, so only one part may count them.
             "datasets": demand.datasets if is_first else (),
         }
     )
@@ -279,15 +291,20 @@ def with_capabilities(host: Host, capabilities: Sequence[Capability], *, catalog
     machine, known = host.machine, [one.power_w for one in capabilities if one.power_w is not None]
     changes: dict[str, object] = {"capabilities": tuple(capabilities)}
     if known:
+        # The load with the highest draw stands for all loads of the server.
         busiest = max(known, key=lambda power: power.value)
         boards = scaled(busiest, machine.devices_per_server)
         full = named(
             plus(boards, rest_of_node_w(machine.devices_per_server, catalogue)), message("accelerators at this work + rest of node")
         )
+        # A prediction must not draw more than the peak that is provisioned.
         changes["full_power_w"] = bounded(full, ceiling=machine.peak_power_w.high)
+        # Idle above full would make utilisation save power.
         changes["idle_power_w"] = bounded(machine.idle_power_w, ceiling=full.low)
+    # All loads of a server have to keep a limit for its peak to fall.
     cap = max((one.power_cap for one in capabilities), default=1.0)
     if cap < 1 and host.spec.tdp_w:
+        # The limit is a share of the board's default limit, so only the boards' part of the peak falls.
         saved = (1 - cap) * host.spec.tdp_w * machine.devices_per_server
         peak = machine.peak_power_w
         lower = {end: max(getattr(peak, end) - saved, 0.0) for end in ("value", "low", "high")}

@@ -30,6 +30,7 @@ def plan_of_run(
     ``with_invalid`` names cases whose numbers are used although their verdict is invalid. No other host is searched, nothing is
     simulated: a report takes no longer to write.
     """
+    # Imported late: a report that gets both from its caller need not load them.
     if catalogue is None:
         from aigc_bench.catalog.loader import usable_catalogue
 

@@ -51,6 +51,7 @@ def assumptions_of(demand: Demand, *, rules: Rules, machine: Machine | None) -> 
     return tuple(
         Assumption(key=".".join(path), title=title_of(path), value=value)
         for path, value in found
+        # Predictions of a machine are listed elsewhere (``rests_on``); here stand the inputs.
         if value.basis not in ("measured", "interpolated") and "capabilities" not in path
     )
 
@@ -60,6 +61,7 @@ def _walk(record: Record, *, path: tuple[str, ...]) -> Iterator[tuple[tuple[str,
     for name in type(record).model_fields:
         value = getattr(record, name)
         if isinstance(record, Arrival) and name == "peak_requests_per_s":
+            # The peak rate is computed; what it is computed from follows as its parts.
             continue
         if isinstance(value, Estimate):
             yield (*path, name), value

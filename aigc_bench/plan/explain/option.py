@@ -148,6 +148,7 @@ def _add_load(place: Place, load: Load) -> None:
         place.add(f"{at}.ttft_s", f"TTFT, {of}", capability.ttft_s)
         place.add(f"{at}.tpot_s", f"TPOT, {of}", capability.tpot_s)
     for name, number in load.derived.items():
+        # A queue that requires no machines would only be noise among the numbers of a load.
         if number.value:
             place.add(f"{at}.{name}", _title_of(number, name), number)
     place.add(f"{at}.latency_s", message("request latency, {of}", of=of), load.latency_s)
@@ -172,6 +173,7 @@ def _title_of(number: Estimate, name: str) -> str:
 def _add_bill(place: Place, line: BillLine) -> None:
     """Add count, watts, unit price and total of a line of the bill."""
     at, words = f"bill.{line.key}", line.note or COUNTED_BY[line.category]
+    # The count of servers is the option's own; others follow from it by rules that are no arithmetic.
     servers, is_node = place.option.derived.get("num_servers"), line.category == "node"
     count = counted(line.count, "pieces", words)
     if servers is not None:
@@ -190,6 +192,7 @@ def _add_costs(place: Place) -> None:
     """Add the cost lines; a repeated key takes the number of its line."""
     seen: set[str] = set()
     for number, line in enumerate(place.option.costs):
+        # Parts of a mixed option, and several APIs, have lines of one kind; the first keeps the plain key.
         at = f"costs.{line.key}.{number}" if line.key in seen else f"costs.{line.key}"
         seen.add(line.key)
         place.add(at, line.name, line.usd_per_year, source=line.formula)

@@ -33,6 +33,7 @@ def trail_of(plan: Plan, *options: Option) -> Trail:
         add_option(place)
         add_replay(place)
     add_risk(trail, plan)
+    # Last: a step refers to others by key, so all numbers must have theirs before.
     trail.link()
     return trail
 
@@ -62,6 +63,7 @@ def resolve(trail: Trail, plan: Plan, key: str) -> list[str]:
     bests = [f"options.{option.rank}" for option in _best(plan)]
     if key == "certainty":
         return [one for best in bests for name in CERTAINTY if (one := f"{best}.{name}") in trail]
+    # The most general place first, so that a short key means the option's own number.
     below = [f"{best}{part}.{key}" for part in ("", ".factors", ".costs", ".bill", ".loads") for best in bests]
     for candidate in (key, *below):
         if candidate in trail:
@@ -85,6 +87,7 @@ def _named(plan: Plan, key: str) -> tuple[Option, ...]:
     """Return the option that a key names; raise ``UsageError`` if the plan has none of that rank."""
     head, _, rest = key.partition(".")
     rank = rest.partition(".")[0]
+    # Any other key is of the recommended option, or of the demand.
     if head != "options" or not rank.isdigit():
         return ()
     found = tuple(option for option in plan.options if option.rank == int(rank))

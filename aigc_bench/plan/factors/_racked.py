@@ -36,6 +36,7 @@ class Racked:
 
 def racked(context: Context, one: Estimate, *, watts: Literal["peak_w", "heat_w"]) -> Racked:
     """Return the fullest rack of the planned room, else one of servers alone; ``one`` is the watts of a server."""
+    # The layout knows which rack also holds switches; without one a rack holds servers alone.
     found = fullest_of(context.room, one, watts=watts) if context.room else None
     everything = scaled(one, context.servers)
     if context.room is not None:
@@ -46,6 +47,7 @@ def racked(context: Context, one: Estimate, *, watts: Literal["peak_w", "heat_w"
         return Racked(required=scaled(one, inputs[SERVERS]), everything=everything, servers=count, inputs=inputs)
     count, rest = found
     inputs = {SERVERS: record(_counted(count, OF_THE_LAYOUT), Derivation(None, (context.servers,), OF_THE_LAYOUT))}
+    # A rack of servers alone has no such term in its formula.
     if rest:
         inputs[OTHER_EQUIPMENT] = estimate(
             rest, unit="W", basis="modelled", source=message("nameplates of the other equipment in it")

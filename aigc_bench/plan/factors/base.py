@@ -101,6 +101,7 @@ class Context:
 
     def capability(self, load: Load) -> Capability:
         """Return the machine's capability for a load."""
+        # By case: on a pooled machine several loads may run as the same case.
         return next(capability for capability in self.machine.capabilities if capability.case == load.case)
 
 
@@ -139,6 +140,7 @@ class Factor(ABC):
     @property
     def name(self) -> str:
         """Return the name of its file; an entry point may register it under another."""
+        # The registry names a factor by its file; the class cannot know an entry point's name.
         return type(self).__module__.rpartition(".")[2]
 
     def left_to_the_provider(self) -> Assessment:
@@ -166,6 +168,7 @@ class Factor(ABC):
 
         Where nothing limits the factor (``is_limited``) the verdict is ``ok`` whatever is required, and there is no head-room.
         """
+        # Central values decide; what the ends of the intervals mean is in the probabilities.
         headroom, verdict = judge(required, available) if is_limited else (None, "ok")
         return Assessment(
             factor=self.name,
@@ -198,6 +201,7 @@ def in_order(factors: Mapping[str, Assessment]) -> list[str]:
 def enough(found: Assessment) -> str:
     """Return what would have to be available for the factor to be neither short nor tight, with its unit."""
     assert found.required is not None, "a factor that is short has a requirement"
+    # Solves 1 - required / available = TIGHT_BELOW for what is available.
     return quantity(found.required.value / (1 - TIGHT_BELOW), found.unit)
 
 
@@ -230,6 +234,7 @@ def judge(required: Estimate | None, available: Estimate | None) -> tuple[float 
     """
     if required is None or available is None:
         return None, "unknown"
+    # The ratio is undefined without anything available.
     if available.value <= 0:
         return (None, "ok") if required.value <= 0 else (None, "short")
     headroom = 1 - required.value / available.value

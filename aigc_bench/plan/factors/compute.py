@@ -42,6 +42,7 @@ class Compute(Factor):
         why = _why(context, pool)
         if host_cores is not None and cores is not None:
             fed = over(times(pool.available_machines, host_cores, unit="cores"), cores, unit=self.unit)
+            # An accelerator that waits for its CPU cores counts only for the share that they can feed.
             pairs["cores"] = (pool.required_machines, fed)
             inputs |= {
                 message("CPU cores that an accelerator asks"): cores,
@@ -56,6 +57,7 @@ class Compute(Factor):
                 cores=cores.value,
                 basis=cores.basis,
             )
+        # None is scarcest where nothing is required; then the machines are shown.
         required, available = pairs[scarcest(pairs) or "machines"]
         return self.conclude(required=required, available=available, why=why, inputs=inputs)
 
@@ -72,6 +74,7 @@ def _headroom(pool: Pool) -> float:
 def _why(context: Context, pool: Pool) -> str:
     """Name the largest load, and what the spares are for."""
     largest = max(context.loads_of(pool), key=lambda load: load.busy_machines.value)
+    # A pool of empty loads must not divide by zero.
     share = largest.busy_machines.value / max(sum(load.busy_machines.value for load in context.loads_of(pool)), 1e-300)
     spare = context.fleet.spares
     return message(

@@ -30,12 +30,14 @@ class Cooling(Factor):
     def assess(self, context: Context) -> Assessment:
         """Assess the fullest rack; air that is too warm or an unsuitable cooling method leaves nothing available."""
         heat, limit = context.machine.design_heat_w, context.site.rack_cooling_w
+        # Design heat, not peak power: vendors state more heat than watts for some servers (DGX H100: 11.3 of 10.2 kW).
         found = racked(context, heat, watts="heat_w")
         required = found.required
         inputs = {message("design heat of one server"): heat} | found.inputs | _air(context, found.everything)
         if limit is None:
             return self.conclude(required=required, available=None, why=UNKNOWN, inputs=inputs)
         why = message("{found} in the fullest rack", found=found.words)
+        # Before the capacity: a limit in watts says nothing where the air is too warm.
         if is_too_warm(context.site, context.machine):
             why = message(
                 "supplied air is {inlet_c:g} degC, this server allows at most {limit_c:g} degC",
@@ -81,6 +83,7 @@ class Cooling(Factor):
 def is_too_warm(site: Site, machine: Machine) -> bool:
     """Return whether the supplied air is warmer than an air-cooled server allows; False if either is unknown."""
     limit = machine.inlet_limit_c
+    # Liquid-cooled servers are limited by their water, not by the air of the room.
     return machine.cooling == "air" and limit is not None and site.inlet_c is not None and site.inlet_c > limit.value
 
 

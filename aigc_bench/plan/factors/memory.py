@@ -35,6 +35,7 @@ class Memory(Factor):
             required = _fullest(context, place)
             if required is not None:
                 inputs[f"{place} memory required"] = required
+            # The host's memory is unknown where no data sheet states it; then the device alone is judged.
             if required is not None and size is not None:
                 inputs[f"{place} memory"] = size
                 pairs[place] = (required, times(size, context.rules.usable_memory, unit="B"))
@@ -63,11 +64,13 @@ def _fullest(context: Context, place: str) -> Estimate | None:
     """Return the bytes on one machine of the fullest pool; ``None`` if a resident model's peak is unknown there."""
     needs = [_resident(context, pool, place) for pool in context.pools]
     known = [need for need in needs if need is not None]
+    # One unknown peak could be the largest, so then nothing is known.
     return largest(known) if known and len(known) == len(needs) else None
 
 
 def _num_resident(context: Context, pool: Pool) -> int:
     """Return how many models are resident together: every service, and one job."""
+    # Replicas have accelerators to themselves, jobs take over those that services leave.
     if context.placement == "shared":
         return 1
     jobs = sum(context.job(load) is not None for load in context.loads_of(pool))
@@ -83,6 +86,7 @@ def _resident(context: Context, pool: Pool, place: str) -> Estimate | None:
         return None
     if context.placement == "shared":
         return largest([*services, *jobs])
+    # Services stay loaded, jobs run one after the other.
     parts = [*services, *([largest(jobs)] if jobs else [])]
     return plus(*parts) if parts else None
 

@@ -41,9 +41,11 @@ class Network(Factor):
         if link is not None:
             pairs["link of the busiest machine"] = (busiest, times(link, context.rules.link_goodput, unit=self.unit))
             inputs["link rate"] = link
+        # A site without a stated uplink is not limited by it.
         if uplink is not None:
             pairs["uplink of the site"] = (everything, uplink)
         place = scarcest(pairs)
+        # A fast uplink proves nothing about the link of a machine.
         if link is None or place is None:
             return self.conclude(required=busiest, available=None, why=UNKNOWN, inputs=inputs)
         return self.conclude(
@@ -52,6 +54,7 @@ class Network(Factor):
 
     def remedy(self, found: Assessment, limits: Limits) -> str:
         """Return the uplink or the link that would suffice, whichever is short."""
+        # The assessment keeps only the scarcer pair; which one it was shows by its limit.
         if found.available == limits.site.egress_bits_per_s:
             uplink = message("an uplink of {enough} ({table}.uplink_gbit_per_s)", enough=enough(found), table=limits.table)
             return message("{uplink} or smaller responses (response_kb) would change that", uplink=uplink)
@@ -77,6 +80,7 @@ def _served(context: Context) -> list[Service]:
 def _busiest(context: Context) -> Estimate:
     """Return the bit/s of one machine in the pool whose machines carry most."""
     per_machine = [_per_machine(context, pool) for pool in context.pools]
+    # Pools have machines of their own, so the links of one do not help another.
     return max(per_machine, key=lambda rate: rate.value) if per_machine else total([], unit="bit/s")
 
 
@@ -84,6 +88,7 @@ def _per_machine(context: Context, pool: Pool) -> Estimate:
     services = [service for load in context.loads_of(pool) if (service := context.service(load)) is not None]
     growth = context.demand.growth
     traffic = total([traffic_bits_per_s(service, growth=growth) for service in services], unit="bit/s")
+    # Requests are spread evenly over the machines of a pool.
     return over(traffic, pool.available_machines, unit="bit/s")
 
 

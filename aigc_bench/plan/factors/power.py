@@ -41,6 +41,7 @@ class Power(Factor):
     def remedy(self, found: Assessment, limits: Limits) -> str:
         """Return the IT power of the site or the feed of a rack that would suffice, whichever is short."""
         table = limits.table
+        # The assessment keeps only the scarcer pair; which one it was shows by its limit.
         if found.available == limits.site.power_w:
             needs = message("{enough} for IT ({table}.power_kw)", enough=enough(found), table=table)
             return message("{needs}, accelerators with more throughput per watt, or renting would change that", needs=needs)

@@ -66,6 +66,7 @@ def _kept(context: Context, pool: Pool) -> dict[str, Estimate]:
     parts = {message("system and software"): SYSTEM_AND_SOFTWARE}
     for load in context.loads_of(pool):
         weights = context.capability(load).params_bytes
+        # A case that did not count its parameters leaves them out of the sum.
         if weights:
             can = context.capability(load).throughput.basis
             basis: Basis = "measured" if can == "measured" else "modelled"
@@ -93,9 +94,11 @@ def _job_files(context: Context, load: Load) -> dict[str, Estimate]:
     job, rules = context.job(load), context.rules
     if job is None:
         return {}
+    # A data set lies whole on each machine of a job, in the copies that the rules say; only answers and results are spread.
     files = {message("data set, {load}", load=load.name): times(job.items, job.bytes_per_item, rules.dataset_copies, unit="B")}
     num_params = context.capability(load).num_params
     if num_params and job.mode == "train":
+        # 13 to 15 bytes per parameter as published: weights and the state of the optimizer.
         size = scaled(rules.checkpoint_bytes_per_param, load.derived.get("num_params", num_params), unit="B")
         files[f"checkpoints, {load.name}"] = times(size, job.checkpoints.kept or rules.checkpoints_kept, unit="B")
     return files

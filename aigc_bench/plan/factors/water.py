@@ -45,6 +45,7 @@ BY_MEAN = message("kWh of IT per year / 365.25 x WUE")
 def _climate(catalogue: Catalogue, site: Site) -> str:
     """Return the climate of a site's region, ``any`` where the region or its climate is unknown."""
     row = catalogue.grid_row(site.region)
+    # Climates are listed by the region's row of grid intensity: ``ci_DEU`` has ``climate_DEU``.
     found = catalogue.cooling.get(f"climate_{row.removeprefix('ci_')}") if row is not None else None
     return found.kind.removeprefix("climate_") if found is not None else "any"
 
@@ -121,6 +122,7 @@ class Water(Factor):
 
     def assess(self, context: Context) -> Assessment:
         """Assess the hottest day; a site that states no limit is ``ok``, with its use in the reason."""
+        # On a provider's site the keys of this site say nothing.
         if context.kind in self.provided:
             return self.left_to_the_provider()
         stated = context.site.of_factors
@@ -129,8 +131,11 @@ class Water(Factor):
         inputs = {PEAK: peak, ENERGY: energy} | ({AVAILABLE: limit} if limit is not None else {})
         if wue is None or hottest is None:
             return self.conclude(required=None, available=limit, why=UNKNOWN, inputs=inputs, is_limited=limit is not None)
+        # kWh/year x L/kWh, and W x L/kWh, which becomes m3/day below.
         of_year, of_peak = times(energy, wue, unit="L/year"), times(peak, wue, hottest, unit="W L/kWh")
+        # Litres to cubic metres, a year to a day.
         mean_day = explained(scaled(of_year, 1 / (1000 * DAYS_PER_YEAR), unit="m3/day"), BY_MEAN)
+        # W x 24 h is Wh; / 1,000 for kWh, and again for litres to cubic metres.
         required = explained(scaled(scaled(of_peak, 24.0), 1 / 1e6, unit="m3/day"), BY_PEAK)
         inputs |= {USE: wue, HOTTEST: hottest, MEAN_DAY: mean_day}
         why = message(
@@ -157,6 +162,7 @@ class Water(Factor):
         if context.kind in self.provided or price is None or wue is None:
             return ()
         energy, formula = _energy(context), message("kWh of IT x WUE / 1000 x usd/m3")
+        # Prices are per cubic metre, WUE in litres.
         usd = named(scaled(times(energy, wue, price, unit="usd/year"), 1 / 1000), formula)
         fed = {ENERGY: energy, USE: wue, message("price of water"): price}
         return (CostLine(key="water", name="water", usd_per_year=usd, formula=formula, inputs=fed),)

@@ -25,6 +25,7 @@ LIKE_COUNTS = range(4, 9)
 FULL = 8
 IN_A_TOWER = 4
 """Workstation and consumer cards cool themselves and take two slots or more: a tower holds four, a server none."""
+# Physical cores of a host: low, value, high.
 CORES_OF_A_SERVER = (64.0, 96.0, 192.0)
 CORES_OF_A_WORKSTATION = (8.0, 16.0, 24.0)
 GENERAL = message("unverified (general knowledge)")
@@ -47,6 +48,7 @@ def usual_count(spec: AcceleratorSpec) -> int:
 
 def sheet_of(server: ServerSpec, catalogue: Catalogue) -> ServerSpec:
     """Return a row of the catalogue; a missing height is that of similar servers, so that it has a place in a rack."""
+    # A server without accelerators has no others of its form to take the height from.
     if server.rack_units is not None or server.gpu_id is None:
         return server
     return server.model_copy(update={"rack_units": median_units(catalogue.accelerators[server.gpu_id], catalogue)})
@@ -111,11 +113,13 @@ def host_usd(spec: AcceleratorSpec, count: int, catalogue: Catalogue) -> Estimat
 
     For boards in proportion to eight, at least two of them; a host of cards costs the same with few or many.
     """
+    # Price of the server less its accelerators at their own price; negative where a bundle is cheaper than its parts.
     rests = sorted(
         server.price.mid - server.gpu_count * card.price.mid
         for server in servers_like(spec, catalogue)
         if server.price and server.gpu_id and (card := catalogue.accelerators[server.gpu_id]).price
     )
+    # At least a dollar, because intervals of prices need logarithms.
     low, middle, high = (max(1.0, rests[round(share * (len(rests) - 1))]) for share in (0.1, 0.5, 0.9))
     kind = "boards" if is_board(spec) else "cards"
     source = message(
@@ -124,6 +128,7 @@ def host_usd(spec: AcceleratorSpec, count: int, catalogue: Catalogue) -> Estimat
         kind=kind,
     )
     whole = assumed(middle, low=low, high=high, unit="usd", source=source)
+    # Chassis and processors do not shrink below those of two boards.
     return scaled(whole, min(1.0, max(2, count) / FULL)) if is_board(spec) else whole
 
 

@@ -34,4 +34,5 @@ OTHERWISE = _cores(2, 1, 8, message("one core drives the accelerator, another fe
 def cores_needed(capabilities: Iterable[Capability]) -> Estimate | None:
     """Return the cores per accelerator of the load that needs most; ``None`` where none needs any."""
     needed = [capability.cores_per_device or BY_ITEM.get(capability.item, OTHERWISE) for capability in capabilities]
+    # The most demanding load counts and not the sum: an accelerator works for one load at a time.
     return max((one for one in needed if one.low > 0), key=lambda one: one.value, default=None)

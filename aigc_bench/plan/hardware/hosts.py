@@ -35,11 +35,13 @@ if TYPE_CHECKING:
 
 SOLD_FOR_YEARS = 4.0
 """Accelerators are followed by the next generation after about two years and sold for about two more (assumed)."""
+# As long as a quote is taken as a sign that the part is still sold as new (assumed).
 PRICE_HOLDS_YEARS = 1.0
 
 
 def is_announced(spec: AcceleratorSpec, *, on: date) -> bool:
     """Return whether it is not yet available on that day."""
+    # The catalogue marks such rows in their id; a year of release in the future says the same.
     return "announced" in spec.id or (spec.release_year or 0) > on.year
 
 
@@ -72,6 +74,7 @@ def _is_current(price: Price, on: date) -> bool:
     return price.kind == "new" and age_years(price.as_of, on=on) <= PRICE_HOLDS_YEARS
 
 
+# 100 Gbit/s.
 USUAL_NIC_BYTES_PER_S = 12.5e9
 _TERABYTES = re.compile(r"([\d.]+) TB")
 
@@ -102,6 +105,7 @@ class Host:
 def hosts(catalogue: Catalogue) -> tuple[Host, ...]:
     """Return all hosts, servers first, in the catalogue's order; without announced parts and rows without price or nameplate."""
     found = [host for server in catalogue.servers.values() if (host := _server_host(server, catalogue)) is not None]
+    # An accelerator with a server row is sold in it, so no host of loose cards is made up for it.
     held = {host.spec.id for host in found}
     rented = {price.gpu_id for price in catalogue.cloud_prices.values() if not price.is_historic}
     others = [spec for spec in catalogue.accelerators.values() if spec.id not in held and (spec.price or spec.id in rented)]
@@ -110,6 +114,7 @@ def hosts(catalogue: Catalogue) -> tuple[Host, ...]:
 
 def _is_sold(spec: AcceleratorSpec) -> bool:
     """Return whether the part is available: released, and not a desktop's own."""
+    # Jetsons and desktop SoCs are whole computers that no one puts into a server.
     return "announced" not in spec.id and not any(word in (spec.form_factor or "") for word in ("SoC", "module (", "Jetson"))
 
 
@@ -127,6 +132,7 @@ def allowed(spec: AcceleratorSpec, limits: Constraints) -> str | None:
 
 
 def _server_host(server: ServerSpec, catalogue: Catalogue) -> Host | None:
+    # Without nameplate or price neither racks nor money could be computed.
     if server.gpu_id is None or server.max_power_w is None or server.price is None or "announced" in server.id:
         return None
     spec = catalogue.accelerators[server.gpu_id]
@@ -195,6 +201,7 @@ def _machine(match: ServerMatch, spec: AcceleratorSpec, server: ServerSpec | Non
 
 def _inlet_limit_c(server: str, catalogue: Catalogue) -> Estimate | None:
     """Return the highest inlet air temperature of a server: a DGX by its guide, others by ASHRAE class A2."""
+    # NVIDIA's guide allows a DGX at most 30 degC, ASHRAE's class A2 35.
     row = catalogue.cooling["dgx_inlet" if server.startswith("dgx_") else "ashrae_a2"]
     return None if row.high is None else estimate(row.high, unit="degC", basis=row.basis, source=f"{row.source}, {row.as_of}")
 
@@ -212,6 +219,7 @@ def _share(number: float | None, count: int, *, unit: str, server: ServerSpec | 
 
 def _nic_bits(server: ServerSpec | None, count: int) -> Estimate | None:
     """Return front-end bits/s of an accelerator's share; where the row has none, one 100G port per server."""
+    # Compute NICs carry collectives, which are inside the predicted step; requests come in at the front end.
     ports = server.num_frontend_nics if server and server.num_frontend_nics else 1
     return estimate(
         8 * ports * USUAL_NIC_BYTES_PER_S / count,
@@ -228,6 +236,7 @@ def _nic_bits(server: ServerSpec | None, count: int) -> Estimate | None:
 
 def _disk(server: ServerSpec | None, count: int) -> Estimate | None:
     """Return the local disks of the row, else two drives of 3.84 TB."""
+    # The column is free text of data sheets, such as "30.7 TB (8x3.84) U.2": the first size is the total.
     found = _TERABYTES.search(server.local_storage or "") if server else None
     if found and server:
         return _share(float(found[1]) * 1e12, count, unit="B", server=server)

@@ -23,6 +23,7 @@ DISK_KEY = "disk_total_bytes"
 """Keys of ``System.details`` that the plan reads; missing ones stay unknown."""
 SINGLE_TRIAL = 0.2
 """Half-width given to a figure of one trial: step times of two-threaded CPU runs vary by 17-25 % between processes."""
+# Low and high are at most this many times the value away, so that logarithms of an interval stay finite.
 WIDEST = 4.0
 
 
@@ -43,6 +44,7 @@ def machine_from_run(run: Run, rows: Sequence[MetricRow], catalogue: Catalogue) 
         accelerator=match.accelerator,
         machines_per_server=match.machines_per_server,
         capabilities=capabilities,
+        # A container's limit (cgroup) may be below the memory of its host; what is smaller holds.
         host_memory_bytes=_fact(min(filter(None, (system.memory_limit_bytes, system.memory_bytes))), unit="B", on=day),
         host_cores=_fact(system.num_usable_cores / len(devices), unit="cores", on=day) if devices else None,
         device_memory_bytes=_fact(devices[0].memory_bytes, unit="B", on=day) if devices else None,
@@ -64,6 +66,7 @@ def machine_name(system: System) -> str:
     """Return a short description of the machine: its accelerators, or its cores and memory."""
     if system.accelerators:
         return f"{len(system.accelerators)} x {system.accelerators[0].name}"
+    # The smaller of the container's limit and the host's memory.
     size = min(filter(None, (system.memory_limit_bytes, system.memory_bytes)))
     return message(
         "{num_usable_cores:g} cores of {cpu_model}, {memory}",
@@ -96,10 +99,14 @@ def _capability(
     metrics: Mapping[str, MetricRow], *, case: Case | None, trial: TrialResult | None, num_devices: int, on: str | None
 ) -> Capability:
     row, figure = metrics["throughput"], partial(estimate_of, on=on)
+    # On a CPU a case has the whole machine, so it is not copied.
     on_device = case is not None and case.backend != "cpu"
+    # The other devices of the machine would run copies of the case side by side.
     copies = max(1, num_devices // row.devices) if on_device else 1
     work = trial.work if trial else None
+    # Training has no request latency; its step time stands in.
     latency = metrics.get("latency_p50") or metrics.get("step_time")
+    # The driver's counter holds context and libraries, the allocator's only tensors: the former where there is one.
     device_memory = metrics.get("memory_device_peak") or metrics.get("memory_allocated_peak") if on_device else None
     throughput = figure(row)
     assert throughput is not None, "a capability is made of a case with a throughput"
@@ -111,6 +118,7 @@ def _capability(
         item=work.item if work else row.unit.removesuffix("/s").removesuffix("s"),
         throughput=_replicated(throughput, copies),
         items_per_step=work.items_per_step if work else None,
+        # Of the whole machine, as its throughput.
         batch_size=row.batch_size * copies,
         step_latency_s=figure(latency),
         host_memory_bytes=figure(metrics.get("memory_host_peak")),
@@ -152,6 +160,7 @@ def _replicated(throughput: Estimate, copies: int) -> Estimate:
         return throughput
     source = message("{source}, x {copies} copies on one machine", source=throughput.source, copies=copies)
     more = scaled(throughput, copies)
+    # Copies share host, memory bandwidth and power; no run has measured by how much they slow each other.
     return more.model_copy(update={"low": 0.95 * more.low, "basis": "modelled", "source": source})
 
 
@@ -161,6 +170,7 @@ def _per_device(power: Estimate | None, devices: int) -> Estimate | None:
 
 def _fact(number: object, *, unit: str, on: str) -> Estimate | None:
     """Return a figure of the system's fingerprint; ``None`` where it holds none."""
+    # Details of a fingerprint are free-form settings: texts, flags, None.
     if isinstance(number, bool) or not isinstance(number, int | float) or number <= 0:
         return None
     return estimate(float(number), unit=unit, basis="measured", source=message("fingerprint of the machine, {on}", on=on))
@@ -169,6 +179,7 @@ def _fact(number: object, *, unit: str, on: str) -> Estimate | None:
 def _watts(match: ServerMatch, capabilities: Sequence[Capability], catalogue: Catalogue) -> Watts:
     """Return the server's watts, from sensors where the measured machine is a whole server or holds its accelerators."""
     busy = [capability.power_w for capability in capabilities if capability.power_w is not None]
+    # A slice of a CPU server: its sensors read the packages that others use, too.
     if not busy or (match.num_accelerators == 0 and match.machines_per_server.value > 1):
         return match.watts
     peaks = [capability.power_peak_w for capability in capabilities if capability.power_peak_w is not None]

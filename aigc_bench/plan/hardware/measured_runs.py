@@ -59,6 +59,7 @@ def measured_machines(runs: Sequence[Run], *, catalogue: Catalogue, with_invalid
 def as_machine(run: Run, rows: Sequence[MetricRow], *, catalogue: Catalogue, with_invalid: Collection[str] = ()) -> Measured:
     """Return a run with its metric rows as a machine; probes measure the machine itself and are no capability."""
     return Measured(
+        # A probe's throughput is bytes or FLOPs, which no demand states.
         machine=machine_from_run(run, [row for row in rows if not row.workload.startswith(PROBE_PREFIX)], catalogue),
         cases={case.id: case for case in run.info.cases},
         num_accelerators=len(run.info.system.accelerators),
@@ -76,19 +77,23 @@ def best_measured(workload: Service | Job, accelerator: str, *, measured: Sequen
         if _fits(capability, workload, run)
     ]
     in_time = [capability for capability in usable if _is_in_time(capability, workload)]
+    # Same engine: the measurement is the better number, even if slower. Another engine has to be worth choosing.
     winners = [
         capability
         for capability in in_time
         if capability.engine == predicted.engine or capability.throughput.value >= predicted.throughput.low
     ]
     return _with_cores(
-        max(winners, key=lambda capability: (capability.throughput.value, capability.case), default=predicted), usable
+        # The name of the case breaks ties, so that the order of runs does not matter.
+        max(winners, key=lambda capability: (capability.throughput.value, capability.case), default=predicted),
+        usable,
     )
 
 
 def _with_cores(capability: Capability, usable: Sequence[Capability]) -> Capability:
     """Return the capability with the CPU cores that runs with a data pipeline used, in proportion to its throughput."""
     known = [
+        # Work of the host per item is the same, so cores grow with the items per second.
         scaled(one.cores_per_device, capability.throughput.value / one.throughput.value)
         for one in usable
         if one.cores_per_device is not None
@@ -103,6 +108,7 @@ def measured_rows(
 ) -> Iterator[dict[str, object]]:
     """Return candidates for loads without a prediction that a run has measured; a measured case is assumed to fit."""
     for run in measured:
+        # Only accelerators that the demand allows are in the list.
         spec = next((spec for spec in specs if spec.id == run.machine.accelerator), None)
         for capability in run.machine.capabilities:
             if spec is None or not _fits(capability, workload, run):
@@ -115,6 +121,7 @@ def measured_rows(
                 "precision": one.precision,
                 "devices": one.machines_per_replica,
                 "batch": one.batch_size,
+                # A run's power limit is not known, so it counts as the default one.
                 "cap": 1.0,
                 "throughput": rate.value * one.machines_per_replica,
                 "slots": one.slots,
@@ -143,6 +150,7 @@ def _fits(capability: Capability, workload: Service | Job, run: Measured) -> boo
         not isinstance(workload, Job) and workload.engines and case.engine not in workload.engines
     ):
         return False
+    # Compared after defaults are filled in: a setting that is left out equals its default.
     return options_of(case, {}) == options_of(case, workload.settings)
 
 
@@ -172,6 +180,7 @@ def left_out(workload: Service | Job, measured: Sequence[Measured]) -> tuple[str
 def options_of(case: Case, changes: Mapping[str, Setting]) -> object:
     """Return the family's settings of a case, overridden by the demand's own."""
     family = registry.load("workloads", case.workload)
+    # Keys that the family does not have, such as lengths of the served form, are left out.
     own = {key: value for key, value in changes.items() if key in family.settings.model_fields}
     return family.options(case.model_copy(update={"settings": {**case.settings, **own}}))
 
@@ -179,6 +188,7 @@ def options_of(case: Case, changes: Mapping[str, Setting]) -> object:
 def per_accelerator(capability: Capability, workload: Service | Job, run: Measured) -> Capability:
     """Return the capability of the whole measured machine as that of one of its accelerators."""
     case, count = run.cases[capability.case], max(1, run.num_accelerators)
+    # Undoes what made the machine's capability of the case's: throughput and batch of all its copies.
     copies = max(1, count // case.devices)
     request = latency_floor_s(workload, capability) if isinstance(workload, Service) else capability.step_latency_s
     return capability.model_copy(
@@ -190,6 +200,7 @@ def per_accelerator(capability: Capability, workload: Service | Job, run: Measur
             "machines_per_replica": case.devices,
             "slots": _slots(workload, capability, batch=max(1, capability.batch_size // copies)),
             "service_s": request,
+            # The peak is of the whole measured host, which a share of another server cannot be compared with.
             "host_memory_bytes": None,
         }
     )

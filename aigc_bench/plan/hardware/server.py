@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue
     from aigc_bench.catalog.records import AcceleratorSpec, CpuSpec, ServerSpec
 
+# The row of a two-socket 2U server without accelerators; it stands for hosts that are in no list.
 CPU_SERVER = "cpu_2u"
 CPU_OF_CPU_SERVER = "epyc_9654"
 SOCKETS = 2
@@ -98,6 +99,7 @@ def _cpu_only(system: System, catalogue: Catalogue) -> ServerMatch:
 
 def _by_cores(usable: float, cores: int) -> Estimate:
     """Return how many machines a server of ``cores`` equals; a machine with more than half of them is such a server."""
+    # More than half of the cores cannot be a slice that would fit twice.
     if usable > cores / 2:
         return estimate(1.0, unit="machines/server", basis="measured", source=message("the machine is a server of this size"))
     low, value, high = (share * cores / usable for share in CORE_FOR_CORE)
@@ -121,6 +123,7 @@ def _cpu_watts(server: ServerSpec, cpu: CpuSpec | None, catalogue: Catalogue) ->
             power_as_of=cpu.power_as_of or cpu.as_of,
         )
         full_w, idle_w = cpu.server_full_w, cpu.server_idle_w
+        # SPECpower runs Java on all cores; vector code draws more, a lighter load less. The widths are assumed.
         full = estimate(full_w, low=0.85 * full_w, high=max(1.25 * full_w, typical), unit="W", basis="modelled", source=source)
         idle_e = estimate(idle_w, low=0.8 * idle_w, high=max(1.3 * idle_w, idle), unit="W", basis="modelled", source=source)
     else:
@@ -133,6 +136,7 @@ def _cpu_watts(server: ServerSpec, cpu: CpuSpec | None, catalogue: Catalogue) ->
 def _peak(nameplate_w: float, *, full: Estimate, catalogue: Catalogue) -> Estimate:
     """Return provisioned power: nameplate x its share that loaded servers were measured to draw, at least the busy power."""
     load = catalogue.constant("node_load_fraction")
+    # Nameplate is not load: an 8xH100 node draws at most 8.4 of 10.2 kW.
     value = max(nameplate_w * load.high, full.value)
     low, high = max(nameplate_w * load.value, full.low), max(nameplate_w, full.high)
     source = message(
@@ -161,6 +165,7 @@ def _accelerated(system: System, catalogue: Catalogue) -> ServerMatch:
         name = spec.name if spec else message("{name} (not in the catalogue, whose spread stands for it)", name=device.name)
         as_it_is = estimate(1.0, unit="machines/server", basis="measured", source=message("the machine as it is"))
         return built_up(count, spec, name=name, machines_per_server=as_it_is, catalogue=catalogue)
+    # A measured part of a server is counted as that part of it.
     ratio = max(1.0, server.gpu_count / count)
     source = message(
         "{gpu_count} accelerators in {name} / {count} in the measured machine",
@@ -200,6 +205,7 @@ def _nearest_server(spec: AcceleratorSpec | None, count: int, catalogue: Catalog
         return None
     known = (server for server in catalogue.servers_with(spec.id) if server.price and server.max_power_w)
     fits = [server for server in known if server.gpu_count >= count]
+    # Smallest first, then cheapest; the id makes the choice reproducible.
     return min(fits, key=lambda server: (server.gpu_count, server.price.mid if server.price else 0.0, server.id), default=None)
 
 
@@ -207,6 +213,7 @@ def _server_watts(server: ServerSpec, spec: AcceleratorSpec, catalogue: Catalogu
     """Return the server row's watts; missing ones follow from the nameplate and measured shares of it."""
     assert server.max_power_w, f"{server.id} was chosen because its nameplate is known"
     load = catalogue.constant("node_load_fraction")
+    # Wall power of loaded servers over their nameplates, as MLPerf Power measured it.
     typical = server.typical_power_w or server.max_power_w * load.value
     top = max(server.max_power_w * load.high, typical)
     full = estimate(
@@ -228,6 +235,7 @@ def _server_watts(server: ServerSpec, spec: AcceleratorSpec, catalogue: Catalogu
 
 def rest_of_node_w(num_accelerators: int, catalogue: Catalogue) -> Estimate:
     """Return the power of a node without its accelerators, in proportion to their number, at least two of eight."""
+    # Fans, processors and NICs do not shrink below those of a small node.
     return scaled(catalogue.constant("node_non_gpu_power_w"), max(2, num_accelerators) / GPUS_OF_A_FULL_NODE)
 
 
@@ -248,6 +256,7 @@ def built_up(
         plus(scaled(card_idle_w, count), scaled(node_rest, 0.4)),
         message("idle accelerators ({source}) + 40 % of {rest}", source=card_idle_w.source, rest=rest),
     )
+    # Without a nameplate the high end of the busy power is provisioned.
     peak = full.model_copy(update={"value": full.high, "low": full.value})
     return ServerMatch(
         id=f"{count}x_{spec.id if spec else 'unknown'}",
@@ -286,6 +295,7 @@ def _card(spec: AcceleratorSpec | None, catalogue: Catalogue) -> tuple[Estimate,
     if spec is None or spec.tdp_w is None:
         limit = _spread([row.tdp_w for row in rows if row.tdp_w], unit="W", of=message("power limit"))
     else:
+        # Memory-bound work leaves a board well below its limit; it never exceeds it for long.
         limit = estimate(spec.tdp_w, low=0.6 * spec.tdp_w, unit="W", basis="datasheet", source=f"{spec.source}, {spec.as_of}")
     if spec is None or spec.idle_w is None:
         source = message("idle share of the power limit; {general}", general=GENERAL)
@@ -334,6 +344,7 @@ def with_sensors(watts: Watts, *, busy_w: Estimate, peak_w: Estimate | None, cou
     boards = max(1, count)
     node_rest = rest_of_node_w(count, catalogue) if count else REST_OF_A_CPU_SERVER_W
     full = named(plus(scaled(busy_w, boards), node_rest), message("measured power x devices + the rest of the server"))
+    # Where no peak was read, the mean is raised by the assumed transients.
     top = scaled(peak_w, boards) if peak_w else scaled(busy_w, boards * catalogue.constant("power_transient_factor").high)
     peak = plus(top, node_rest)
     ends = {"value": max(peak.value, full.value), "low": max(peak.low, full.low), "high": max(peak.high, full.high)}
