@@ -34,6 +34,7 @@ def _percentiles(family: str, *, name: str, of: str, source: str, labels: Iterab
             source=source,
             kind="latency",
             better="lower",
+            # Tails vary more from run to run, and every test costs the others power.
             is_compared=(family, label) == ("latency", "p50"),
         )
         for label in labels

@@ -29,12 +29,14 @@ def pipeline_quantities(case: Case, trial: TrialResult) -> Iterator[Quantity]:
         for metric in ("host_cpu_per_item", "cores_per_device"):
             yield Quantity(metric=metric, value=None, reasons=("no_host_sensor",))
         return
+    # The counters are those of one rank, and so must its items be.
     items = work.items_per_step / work.replicas * window.num_steps
     yield Quantity(metric="host_cpu_per_item", value=cpu_s / items if items else None)
     device_s = all_s - host_s
     yield Quantity(metric="cores_per_device", value=cpu_s / device_s if device_s > 0 else None)
     cached = [source.cached_fraction for source in use.sources if source.cached_fraction is not None]
     if cached:
+        # The source that is cached least decides whether a window was hot.
         yield Quantity(metric="data_cached", value=min(cached))
 
 

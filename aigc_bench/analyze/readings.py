@@ -30,6 +30,7 @@ class Series:
     def around(self, start_s: float, end_s: float) -> Series:
         """The readings within [start, end] and one on either side, where there is one."""
         first, last = np.searchsorted(self.time_s, start_s, "right"), np.searchsorted(self.time_s, end_s, "left")
+        # One reading beyond either edge, to interpolate at it.
         chosen = slice(max(0, int(first) - 1), int(last) + 1)
         return Series(time_s=self.time_s[chosen], value=self.value[chosen])
 
@@ -79,6 +80,7 @@ def readings_of(run: Run) -> Readings:
     found: dict[tuple[str, str, str], Series] = {}
     if len(frame):
         answered = frame[frame["value"].notna()]
+        # observed: of categories pandas would otherwise make every combination.
         for key, part in answered.groupby(["source", "device", "metric"], observed=True, sort=False):
             source, device, metric = (str(name) for name in key)
             found[source, device, metric] = Series(

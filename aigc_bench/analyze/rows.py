@@ -126,6 +126,7 @@ def summaries_of(run: Run, cases: Iterable[CaseAnalysis]) -> list[CaseSummary]:
 def final_trials(trials: Sequence[TrialResult]) -> tuple[TrialResult, ...]:
     """One attempt for each trial number: the last good one, else the last."""
     chosen: dict[int, TrialResult] = {}
+    # Later ones replace earlier ones: a good attempt comes after a bad one.
     for trial in sorted(trials, key=lambda t: (t.trial, t.status == "ok", t.attempt, t.started_s)):
         chosen[trial.trial] = trial
     return tuple(chosen[number] for number in sorted(chosen))
@@ -159,6 +160,7 @@ def _peak(case: Case, scene: Scene, *, catalogue: HasAccelerators | None) -> Pea
         catalogue.accelerators.get(info.catalog_id or "") or catalogue.recognise(info.name, info.memory_bytes) for info in used
     ]
     known = [spec for spec in specs if spec is not None]
+    # A peak over a part of the devices would be too low.
     if not known or len(known) < len(scene.devices):
         return Peak()
     peaks = [spec.peak(case.precision) for spec in known]
@@ -189,6 +191,7 @@ def _in_order(analysis: CaseAnalysis) -> list[str]:
     """Return the metrics that any trial has, in the registry's order, stages in the order they run."""
     found = dict.fromkeys(metric for quantities in analysis.quantities for metric in quantities)
     order = {metric: index for index, metric in enumerate(METRICS)}
+    # Stable: stages of one family keep the order in which they run.
     return sorted(found, key=lambda metric: order[metric.partition(".")[0] if metric not in order else metric])
 
 
@@ -196,8 +199,10 @@ def _row(analysis: CaseAnalysis, metric: Metric) -> MetricRow:
     parts = [one[metric.id] for one in analysis.quantities if metric.id in one]
     known = [part for part in parts if part.value is not None]
     values = analysis.values(metric.id)
+    # The trial with the fewest, since a number is as good as its weakest part.
     num = len(known) if metric.n_means == TRIALS else min((part.n for part in known or parts), default=0)
     value = float(np.median(values)) if values else None
+    # A share above 1 is no share, whatever the spread.
     interval = student_interval(values, ceiling=1.0 if metric.unit == "fraction" else math.inf)
     row = _make_row(analysis.case, metric, value=value, interval=interval, n=num, reasons=analysis.reasons_for(metric))
     return row if value is None else record(row, Derivation(SAME, (_number(analysis, metric, value, interval),)))

@@ -60,6 +60,7 @@ class Scene:
 
     def _near(self, series: Series) -> Series:
         inside = series.between(self.window.start_s, self.window.end_s)
+        # Slow fields are read every 5 s: a short window may hold no reading of them.
         return inside if len(inside) else series.around(self.window.start_s, self.window.end_s)
 
     def rise(self, metric: str) -> float | None:
@@ -146,6 +147,7 @@ def _energies(scene: Scene) -> Iterator[Quantity]:
     work, wall_s = scene.trial.work, scene.window.wall_s
     items = work.items_per_step * scene.window.num_steps if work else 0
     reasons = energy.reasons + unused
+    # Gross energy needs no idle baseline.
     gross_reasons = tuple(reason for reason in reasons if reason != "no_idle_baseline")
     values: list[tuple[str, float | None, float, tuple[str, ...]]] = [
         ("energy_gross", energy.gross_j, 1.0, gross_reasons),
@@ -206,6 +208,7 @@ def _burst(scene: Scene) -> Quantity:
     if not scene.uses_accelerator:
         return Quantity(metric="burst_to_sustained", value=None, reasons=("no_temperature_sensor",))
     temperatures = [scene.accelerator(device, "temperature_c") for device in scene.devices]
+    # The hottest device decides whether all are steady.
     hottest = max(temperatures, key=lambda series: float(series.value.max()) if len(series) else 0.0)
     return burst_to_sustained(scene.trial, hottest)
 
@@ -249,6 +252,7 @@ def others_share(scene: Scene) -> float | None:
 def _counted_cores(scene: Scene) -> float:
     """Return the cores that the host's CPU utilisation is a share of: all that the process may run on, quota or not."""
     system = scene.run.info.system
+    # Utilisation is over the cores of the mask, whereas usable cores may be a quota's.
     is_quota = system.details.get("cgroup_cpu_limit") == system.num_usable_cores
     return system.num_cores if is_quota else system.num_usable_cores
 

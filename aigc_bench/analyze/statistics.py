@@ -40,6 +40,7 @@ def percentile(values: ArrayLike, q: float) -> float | None:
 
 def values_needed(q: float) -> int:
     """How many values a quantile needs before it is more than the largest one: 10 for p90, 100 for p99."""
+    # 1 / (1 - 0.9) is a little above 10 in binary.
     return 1 if q <= 0.5 else math.ceil(1 / (1 - q) - 1e-9)
 
 
@@ -78,6 +79,7 @@ def welch_p(a: Sequence[float], b: Sequence[float]) -> float | None:
         return None
     error, degrees = welch_error(a, b)
     difference = float(np.mean(a) - np.mean(b))
+    # Both sets are constant: t would be 0 / 0.
     if error == 0.0:
         return 1.0 if difference == 0.0 else 0.0
     return float(2 * special.stdtr(degrees, -abs(difference / error)))
@@ -106,6 +108,7 @@ def benjamini_hochberg(p_values: Sequence[float], *, rate: float = 0.05) -> list
     passed = np.flatnonzero(p[order] <= rate * np.arange(1, p.size + 1) / p.size)
     rejected: NDArray[np.bool_] = np.zeros(p.size, dtype=bool)
     if passed.size:
+        # Up to the largest p that passes, with all smaller ones, even those above their own bound.
         rejected[order[: passed[-1] + 1]] = True
     return [bool(flag) for flag in rejected]
 

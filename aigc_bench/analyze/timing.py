@@ -17,6 +17,7 @@ from aigc_bench.core.records import AUDIO_ITEM, Case, Count, Samples, Stage, Tri
 
 BURST_S = 5.0
 STEADY_C_PER_S = 1.0 / 30.0
+# Embedding tables, which are looked up and not multiplied, take a dense model a little below 1.
 MIN_ACTIVE_SHARE = 0.8
 HARNESS_PARTS = ("count_s", "quality_s", "data_s")
 """Parts of a trial's preparation that are this harness's own (counting FLOPs, judging, laying out data): no part of being ready."""
@@ -149,6 +150,7 @@ def _stages(work: Work, samples: Samples) -> Iterator[Quantity]:
         return
     for index, declared in enumerate(work.stages):
         mine = stage == index
+        # Sums by step of this stage's repeats.
         per_step: Floats = np.bincount(step[mine], weights=duration[mine], minlength=num_steps).astype(np.float64)
         how = sample(per_step, q=0.5, what=message("times of the stage in a step"))
         yield Quantity(metric=f"stage_time.{declared.name}", value=float(np.median(per_step)), n=num_steps, derivation=how)
@@ -166,6 +168,7 @@ def _tokens(case: Case, trial: TrialResult, work: Work, *, samples: Samples, dec
     counted, not repeats.
     """
     assert trial.steps is not None, "tokens are timed in steps"
+    # Of one sequence, in one repeat.
     tokens = _num_tokens(work.stages[decode]) / case.batch_size
     if tokens <= 0:
         return
@@ -174,8 +177,10 @@ def _tokens(case: Case, trial: TrialResult, work: Work, *, samples: Samples, dec
     makes_first = any(_num_tokens(declared) for declared in work.stages[:decode])
     is_first = (stage == decode - 1) if makes_first else ((stage == decode) & (repeat == 0))
     if makes_first:
+        # A prompt read in pieces makes its token in the last one.
         is_first &= repeat == work.stages[decode - 1].repeats - 1
     starts = np.asarray(trial.steps.start_s)
+    # One first token a step: all sequences of a batch start together.
     first = ends[is_first] - starts[step[is_first]]
     how = sample(first, q=0.5, what=message("times to the first token"))
     yield Quantity(metric="ttft", value=percentile(first, 0.5), n=first.size, derivation=how)
@@ -213,6 +218,7 @@ def _bandwidth(case: Case, work: Work, *, decode: int, repeat_s: float, peak: Pe
     flops = work.flops.get(stage.name)
     if not work.params_bytes or not work.num_params or not flops or not repeat_s:
         return Quantity(metric="mbu", value=None, reasons=("bytes_unknown",))
+    # Two FLOPs for each parameter and token, if every parameter is used.
     active = flops / (2 * work.num_params * stage.repeats * _num_tokens(stage))
     if active < MIN_ACTIVE_SHARE:
         return Quantity(metric="mbu", value=None, reasons=("bytes_unknown",))
@@ -242,6 +248,7 @@ def burst_to_sustained(trial: TrialResult, temperature: Series) -> Quantity:
     tail = temperature.between(middle_s, window.end_s)
     if len(tail) < 3:
         return Quantity(metric=name, value=None, reasons=("no_temperature_sensor",))
+    # In C per second; moments are taken from the middle, because Unix seconds squared lose digits.
     slope = float(np.polyfit(tail.time_s - middle_s, tail.value, 1)[0])
     if abs(slope) > STEADY_C_PER_S:
         return Quantity(metric=name, value=None, reasons=("temperature_not_steady",))
@@ -256,6 +263,7 @@ def burst_to_sustained(trial: TrialResult, temperature: Series) -> Quantity:
 def _rate(ends_s: Floats, *, start_s: float, end_s: float) -> float | None:
     """Steps per second between the first and the last step that end in the stretch."""
     inside = ends_s[(ends_s >= start_s) & (ends_s <= end_s)]
+    # n ends bound n - 1 steps.
     return (inside.size - 1) / float(inside[-1] - inside[0]) if inside.size >= 3 and inside[-1] > inside[0] else None
 
 

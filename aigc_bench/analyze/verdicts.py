@@ -32,6 +32,7 @@ PAGE_BYTES = 4096
 MIN_TRIALS = 3
 MIN_WINDOW_S = 0.9
 MIN_WINDOW_STEPS = 5
+# Of NVML's power sensor and energy counter.
 SENSOR_PERIOD_S = 0.1
 IN_PHASE = 0.05
 
@@ -59,6 +60,7 @@ def braked_share(scene: Scene, *, bits: int = SPOILING) -> float:
 
 
 def _share_with(masks: np.ndarray, *, bits: int) -> float:
+    # Telemetry keeps every value as a float; whole numbers are exact up to 2^53.
     return float(((masks.astype(np.int64) & bits) != 0).mean()) if masks.size else 0.0
 
 
@@ -114,6 +116,7 @@ def _phase(scene: Scene) -> Iterator[str]:
     if not scene.uses_accelerator or scene.energy.source != "integration" or steps is None or not steps.duration_s:
         return
     period_s = scene.window.wall_s / scene.window.num_steps
+    # Steps of about 100, 50, 33 and 25 ms: one to four of them fill the sensor's period.
     if any(abs(period_s * k / SENSOR_PERIOD_S - 1) <= IN_PHASE for k in (1, 2, 3, 4)):
         yield "sensor_in_phase"
 
@@ -135,6 +138,7 @@ def _host_load(scene: Scene) -> Iterator[str]:
     if others is not None and others > MAX_OTHERS_SHARE:
         yield "busy_host"
     queue = scene.host("run_queue").value
+    # One more than the cores, because the sampler is runnable while it reads this.
     if queue.size and float(queue.mean()) > scene.run.info.system.num_cores + 1:
         yield "noisy_host"
     host = scene.trial.host

@@ -76,6 +76,7 @@ def _lines(scene: Scene) -> Iterator[WasteShare]:
         if fraction is None:
             yield WasteShare(kind=kind, share=None, duration_s=None, reason=reason)
             continue
+        # A share of all stage time, like data loading before it: both are taken of the same base.
         base = of_stages if kind == "collectives" else left
         share = min(left, base * max(fraction, 0.0))
         left -= share
@@ -104,6 +105,7 @@ def _idle(scene: Scene) -> tuple[float | None, str | None]:
         return None, "no_utilization_sensor"
     covered = 1.0 - (launch_gap(scene.trial) or 0.0)
     mean = sum(float(values.mean()) for values in busy) / len(busy)
+    # The sensor's share is of wall time, and the launch gap has been taken off already.
     return (1.0 - min(1.0, mean / covered) if covered > 0 else 0.0), None
 
 
@@ -126,5 +128,6 @@ def _clock_lost(scene: Scene, device: str) -> float | None:
     if not len(clock) or not len(masks):
         return None
     braked = (masks.value.astype(np.int64) & SPOILING) != 0
+    # Clock and reasons may be read at different moments.
     at_mask = np.interp(masks.time_s, clock.time_s, clock.value)
     return float(np.where(braked, 1.0 - at_mask / float(ever.value.max()), 0.0).mean())

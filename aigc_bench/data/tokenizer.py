@@ -96,6 +96,7 @@ def _sample(units: Sequence[Unit], num_chars: int) -> Iterator[str]:
 
     Where the sixteen that are looked at first give too little, the others follow. Raises where none gives anything.
     """
+    # First every step-th unit, then those behind each of them: a sorted data set is not judged by its beginning.
     step = max(1, len(units) // 16)
     order = (index for first in range(step) for index in range(first, len(units), step))
     left = num_chars

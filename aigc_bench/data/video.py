@@ -35,6 +35,7 @@ def decode_video(data: bytes, intake: VideoIntake) -> NDArray[np.float32]:
     if not frames:
         raise BadSampleError(message("no frames in it"))
     frames += frames[-1:] * (intake.num_frames - len(frames))
+    # [frames, height, width, 3] to [3, frames, height, width]
     pixels = np.stack(frames).astype(np.float32).transpose(3, 0, 1, 2)
     return pixels * np.float32(intake.scale / 255) + np.float32(intake.shift)
 

@@ -135,7 +135,7 @@ class Launcher:
     def prepare(self) -> None:
         """Start the fork server, if any trial will need it, and wait until it has imported everything."""
         if self._imports is not None:
-            # A server that dies while it imports is started again for the first trial, whose failure then says why.
+            # A server that dies here fails the first trial's attempt, which reports it; the next attempt starts another.
             with contextlib.suppress(EOFError):
                 self._fork_server().hear(until=time.monotonic() + IMPORT_LIMIT_S)
 

@@ -101,7 +101,7 @@ class Spool:
     def _lines(self) -> Iterator[str]:
         middles = self._middles
         for monotonic_ns, source, values in self._readings:
-            # Microseconds: more digits than the reading is exact to.
+            # To the microsecond: a reading itself takes longer.
             moment = repr(round(self._clock.at(monotonic_ns), 6))
             for device, metric, value in values:
                 key = (source, device, metric)

@@ -142,7 +142,7 @@ class SamplerClient:
 
     def _ask(self, message: Mapping[str, Any], *, timeout_s: float = _ANSWER_TIMEOUT_S) -> Any:
         """The answer to this message; one that an interrupt left unread is passed over."""
-        # Counted before sending: an interrupt between the two leaves one answer too few, never a wrong one.
+        # Counted before sending: an interrupt between the two leaves an answer too few (and a restart), never a wrong one.
         self._num_unread += 1
         self._send(message)
         while self._num_unread:

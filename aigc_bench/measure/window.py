@@ -193,7 +193,7 @@ def _samples(marks: Sequence[Sequence[Any]], stages: Sequence[Stage], backend: B
     order = [(number, repeat) for number, stage in enumerate(stages) for repeat in range(stage.repeats)]
     columns: dict[str, list[Any]] = {"step": [], "stage": [], "repeat": [], "start_s": [], "duration_s": []}
     for index, step in enumerate(marks[1:]):
-        # Two short spans instead of one long: events lose digits over long ones (milliseconds in fp32).
+        # Long spans have few digits (events give milliseconds in fp32): within the step the short one keeps repeats apart.
         begin_s = backend.elapsed_s(origin, step[0])
         for (number, repeat), before, after in zip(order, step[:-1], step[1:], strict=True):
             columns["step"].append(index)

@@ -22,6 +22,7 @@ from aigc_bench.workloads.base import NUM_INPUT_BATCHES, Preset, Program, Settin
 if TYPE_CHECKING:
     import torch
 
+# Isola et al. 2016, section 3.3.
 LEARNING_RATE = 2e-4
 MASKED_SHARE = 0.25
 """Side of the square hole over the side of the image, squared: the centre mask of Pathak et al. 2016, arXiv 1604.07379."""
@@ -184,8 +185,10 @@ def _holed(images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     images = images * 2 - 1
     mask = torch.zeros_like(images[:, :1])
     side = images.shape[-1]
+    # A quarter of the area is half of the side.
     low = round(side * (1 - MASKED_SHARE**0.5) / 2)
     mask[:, :, low : side - low, low : side - low] = 1
+    # [batch, 3 + 1, side, side]: the network sees where the hole is.
     return torch.cat([images * (1 - mask), mask], dim=1), images
 
 
@@ -195,6 +198,7 @@ def _colourless(images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
     red, green, blue = images.unbind(dim=1)
     luma = 0.299 * red + 0.587 * green + 0.114 * blue
+    # 1 - 0.114 and 1 - 0.299, the largest values that the differences take.
     colour = ((blue - luma) / 0.886, (red - luma) / 0.701)
     return (luma * 2 - 1).unsqueeze(1), torch.stack(colour, dim=1)
 

@@ -31,6 +31,7 @@ SCALE = 8
 
 LATENT_CHANNELS = 4
 NUM_PROMPT_TOKENS = 77
+# Those of diffusers' examples/text_to_image, for whole models and for adapters.
 LEARNING_RATE = 1e-5
 LORA_LEARNING_RATE = 1e-4
 LORA_TARGETS = ("to_q", "to_k", "to_v", "to_out.0")
@@ -57,6 +58,7 @@ _UNET = {
     "down_block_types": ("CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"),
     "up_block_types": ("UpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D"),
     "layers_per_block": 2,
+    # Numbers of heads, whatever the name says: diffusers kept it so that published configurations stay valid (its issue 2011).
     "attention_head_dim": 8,
     "cross_attention_dim": 768,
     "norm_num_groups": 32,
@@ -79,6 +81,7 @@ _CLIP_H = {
     **CLIP_L,
     "hidden_size": 1024,
     "intermediate_size": 4096,
+    # Of 24: the last layer is not used (SD 2 reads the one before it), and is left out of the configuration.
     "num_hidden_layers": 23,
     "num_attention_heads": 16,
     "hidden_act": "gelu",
@@ -157,6 +160,7 @@ class LatentDiffusionSettings(Settings):
 
 def _folder(files: ModelFiles) -> Preset:
     unet = network(files, "unet", made_as="UNet2DConditionModel")
+    # diffusers' own default where the file does not say.
     vae = {"force_upcast": True, **network(files, "vae", made_as="AutoencoderKL")}
     check_scale(files, vae, scale=SCALE)
     channels = "a UNet is run on its auto-encoder's 4 channels"

@@ -58,6 +58,7 @@ def _qwen_text(*, width: int, inner: int, layers: int, heads: int, kv_heads: int
     return {
         "hidden_size": width, "intermediate_size": inner, "num_hidden_layers": layers, "num_attention_heads": heads,
         "num_key_value_heads": kv_heads, "vocab_size": vocab_size, "max_position_embeddings": 32768, "rms_norm_eps": 1e-6,
+        # Published models of up to 3B parameters tie them.
         "tie_word_embeddings": layers < 28 or width < 3000,
         "rope_parameters": {"rope_type": "default", "rope_theta": 1000000.0, "mrope_section": [16, 24, 24]},
     }  # fmt: skip
@@ -233,6 +234,7 @@ class Multimodal(Workload):
         side = resolution // 14
 
         def patches(pixels: torch.Tensor) -> tuple[torch.Tensor, ...]:
+            # [batch, channels, 2 frames, rows, 14, columns, 14] to [batch x rows x columns, values of a patch].
             cut = pixels.view(-1, _CHANNELS, 1, side, 14, side, 14).expand(-1, -1, 2, -1, -1, -1, -1)
             return (cut.permute(0, 3, 5, 1, 2, 4, 6).reshape(-1, 2 * _CHANNELS * 14 * 14),)
 
@@ -285,6 +287,7 @@ class Multimodal(Workload):
         tower = model.model.visual if _is_qwen(self.preset(case)) else model.model.vision_tower
         tower.requires_grad_(False)
         if _is_qwen(self.preset(case)):
+            # Qwen's projector lies inside its tower.
             tower.merger.requires_grad_(True)
         if case.gradient_checkpointing:
             checkpoint_activations(model.model.language_model)
@@ -293,6 +296,7 @@ class Multimodal(Workload):
 
         def loss(batch: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
             images, text = batch
+            # Position i predicts token i + 1.
             logits = executed(images, text)[:, :-1].float()
             return torch.nn.functional.cross_entropy(logits.flatten(0, 1), text[:, 1:].flatten())
 

@@ -143,6 +143,7 @@ class Music(Workload):
     def _texts(self, case: Case, setup: Setup) -> list[torch.Tensor]:
         vocab_size = self.preset(case).config["text_encoder"]["vocab_size"]
         shape = (case.batch_size, self.options(case).text_len)
+        # Below are T5's padding, end of sequence and unknown.
         return [setup.text(*shape, vocab_size=vocab_size, low=3) for _ in range(NUM_INPUT_BATCHES)]
 
     def _inference(self, case: Case, setup: Setup, text_encoder: Any, decoder: Any) -> Program:
@@ -197,6 +198,7 @@ class Music(Workload):
         encode, executed = setup.prepare(text_encoder), setup.prepare(decoder)
         optimizer = adamw(decoder, setup=setup)
         shape = (case.batch_size, codebooks, self._num_frames(case))
+        # The code that pads is one beyond the codebook.
         pieces = [delayed(setup.tokens(*shape, vocab_size=vocab_size), pad=vocab_size) for _ in range(NUM_INPUT_BATCHES)]
         batches = list(zip(self._texts(case, setup), pieces, strict=True))
         encoded: dict[str, Any] = {}
@@ -206,8 +208,10 @@ class Music(Workload):
 
         def loss(batch: tuple[Any, Any]) -> torch.Tensor:
             codes = batch[1]
+            # [batch, codebooks, time] to [batch x codebooks, time], as the decoder takes them.
             logits = executed(codes[:, :, :-1].reshape(-1, codes.shape[-1] - 1), encoded["context"])
             targets = codes[:, :, 1:].reshape(-1)
+            # -100 is left out by torch's cross-entropy: padding is not to be learnt.
             wanted = targets.masked_fill(targets == vocab_size, -100)
             return torch.nn.functional.cross_entropy(logits.reshape(-1, vocab_size), wanted)
 

@@ -58,6 +58,7 @@ class ProbeCollective(Workload):
 
         def all_reduce(repeat: int) -> None:
             if has_group:
+                # In place, as nccl-tests does it.
                 distributed.all_reduce(message, op=distributed.ReduceOp.MAX)
 
         return Program(begin=lambda step: None, stages={"all_reduce": all_reduce}, modules=(), check=lambda: check_values(message))

@@ -162,6 +162,7 @@ def _reading(scratch: _disk.ScratchFile, *, case: Case, options: DiskSettings, c
 
     def begin(step: int) -> None:
         state["first"] = step * case.batch_size % len(plan)
+        # Steps advance by batch_size, so that this is the first of a round.
         is_new_pass = state["first"] < case.batch_size
         if is_new_pass and options.cache == "dropped":
             scratch.drop()
@@ -189,6 +190,7 @@ def _reader(
 
     def read_all(share: Iterable[Extent], view: memoryview) -> None:
         for offset, length in share:
+            # Releases Python's lock while it waits, so that the readers overlap.
             got = preadv(descriptor, [view[:length]], offset)
             if got != length:
                 raise OSError(f"read {got} of {length} bytes at offset {offset} of the scratch file")
@@ -198,6 +200,7 @@ def _reader(
         if pool is None:
             read_all(todo, views[0])
             return
+        # The reader that takes the last extent, as they are dealt out in turn.
         last["view"] = views[(len(todo) - 1) % num_readers]
         for done in [pool.submit(read_all, todo[at::num_readers], views[at]) for at in range(num_readers)]:
             done.result()
@@ -214,6 +217,7 @@ def _checkpoint(scratch: _disk.ScratchFile, *, options: DiskSettings, block_byte
     descriptor = scratch.buffered if scratch.direct is None else scratch.direct
 
     def write(repeat: int) -> None:
+        # A new checkpoint's blocks are allocated anew; overwriting would measure something cheaper.
         ftruncate(descriptor, 0)
         for offset in range(0, file_bytes, block_bytes):
             part = view[: min(block_bytes, file_bytes - offset)]
@@ -225,6 +229,7 @@ def _checkpoint(scratch: _disk.ScratchFile, *, options: DiskSettings, block_byte
         fsync(descriptor)
 
     def check() -> Mapping[str, float | str | bool | None]:
+        # O_DIRECT reads into aligned memory only.
         page = _disk.aligned_buffer(_disk.PAGE_BYTES)
         preadv(descriptor, [page], 0)
         is_complete = fstat(descriptor).st_size == file_bytes

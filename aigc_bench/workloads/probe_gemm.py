@@ -106,7 +106,9 @@ class ProbeGemm(Workload):
         def multiply(repeat: int) -> None:
             at = state["at"]
             for call in range(calls):
+                # Into memory of its own, so that no allocation is timed.
                 torch.mm(state["input"], weights[(at + call) % len(weights)], out=output)
+            # The next repeat goes on from here, with weights that have left the cache.
             state["at"] = (at + calls) % len(weights)
 
         return Program(begin=begin, stages={"multiply": multiply}, modules=(), check=lambda: check_values(output))

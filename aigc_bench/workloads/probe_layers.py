@@ -85,6 +85,7 @@ class ProbeLayers(Workload):
                 with setup.autocast():
                     output = forward(values)
                     state["loss"] = output.float().square().mean()
+                # Gradients of the repeats add up until the update clears them.
                 setup.backward(state["loss"])
 
             return run

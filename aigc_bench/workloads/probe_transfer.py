@@ -62,9 +62,11 @@ class ProbeTransfer(Workload):
 
         self.validate(case)
         config = self.preset(case).config
+        # Four bytes each.
         num_values = self.options(case).size_mib * MIB // 4
         is_cuda = setup.device.type == "cuda"
         on_device = setup.normal(num_values, dtype=torch.float32)
+        # Not by `setup`, which places what it draws on the device.
         on_host = torch.randn(num_values, generator=setup.generator).to("meta" if setup.device.type == "meta" else "cpu")
         on_host = on_host.pin_memory() if config["is_pinned"] and is_cuda else on_host
         target, source = (on_device, on_host) if config["stage"] == "to_device" else (on_host, on_device)

@@ -19,6 +19,7 @@ from aigc_bench.workloads.base import NUM_INPUT_BATCHES, Preset, Program, Settin
 if TYPE_CHECKING:
     import torch
 
+# As the reference's script for Criteo Kaggle.
 LEARNING_RATE = 0.1
 
 _TERABYTE_ROWS = (
@@ -106,6 +107,7 @@ class Recommendation(Workload):
         """The model with seeded features, row indices and, for training, clicks."""
         self.validate(case)
         config, options = dict(self.preset(case).config), self.options(case)
+        # A setting of the inputs, not of the network: rows that a sample looks up in each table.
         hot = config.pop("hot", (1,) * len(config["table_rows"]))
         config["table_rows"] = tuple(min(rows, options.max_rows) for rows in config["table_rows"])
         model = setup.build(lambda: _make(config, sparse_gradients=options.sparse_gradients))
@@ -164,5 +166,6 @@ def _train(case: Case, setup: Setup, model: torch.nn.Module, inputs: list[Featur
         features, clicks = batch
         return torch.nn.functional.binary_cross_entropy_with_logits(executed(*features).float(), clicks)
 
+    # Adam would keep two states for each row of the tables, and takes no sparse gradients.
     optimizer = torch.optim.SGD(model.parameters(), lr=LEARNING_RATE)
     return TrainingStep(setup, loss=loss, batches=batches, optimizer=optimizer).program(model)

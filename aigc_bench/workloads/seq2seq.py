@@ -164,6 +164,7 @@ class Seq2Seq(Workload):
         """As the base, and where positions are learnt (BART) both texts must fit into them; T5's are relative."""
         super().validate(case)
         options, limit = self.options(case), self.preset(case).config.get("max_position_embeddings")
+        # In inference the start token takes a position, too.
         target = options.tgt_len if case.mode == "train" else options.max_new_tokens + 1
         if limit is not None and max(options.src_len, target) > limit:
             asked = f"{max(options.src_len, target)} tokens exceed the model's {limit} positions"
@@ -187,6 +188,7 @@ class Seq2Seq(Workload):
         generation = EncoderDecoderGeneration(
             encoder=setup.prepare(model.get_encoder()),
             model=setup.prepare(model),
+            # T5's heads have a width of their own, whatever d_model is.
             heads=(heads, getattr(config, "d_kv", None) or config.d_model // heads),
             num_layers=getattr(config, "decoder_layers", None) or config.num_decoder_layers,
             prompt=torch.full((case.batch_size, 1), config.decoder_start_token_id, dtype=torch.int64, device=setup.device),

@@ -110,6 +110,7 @@ class SpeechEnhancement(Workload):
             noisy, clean = clip
             return denoisers.scale_invariant_noise(executed(noisy), clean)
 
+        # As published for Conv-TasNet: Adam at 1e-3, no weight decay.
         optimizer = adamw(model, setup=setup, learning_rate=1e-3, weight_decay=0.0)
         return TrainingStep(setup, loss=loss, batches=clips, optimizer=optimizer).program(model)
 
@@ -122,6 +123,7 @@ class SpeechEnhancement(Workload):
         time_s = torch.arange(num_samples, device=setup.device, dtype=torch.float32) / rate
         pitches = setup.uniform(case.batch_size, _NUM_TONES, 1, dtype=torch.float32) * _TOP_HZ
         phases = setup.uniform(case.batch_size, _NUM_TONES, 1, dtype=torch.float32)
+        # [batch, tones, samples] to [batch, samples]; the mean keeps it within [-1, 1].
         clean = torch.sin(2 * math.pi * (pitches * time_s + phases)).mean(dim=1).to(setup.params_dtype)
         clean = setup.waveforms(clean, rate=rate)
         noise = _NOISE_LEVEL * setup.normal(case.batch_size, num_samples)

@@ -192,6 +192,7 @@ class SpeechRecognition(Workload):
     def _clips(self, case: Case, setup: Setup) -> list[torch.Tensor]:
         """Log-mel frames ``[batch, mels, 100 x seconds]`` of unit variance."""
         config = self.preset(case).config
+        # Two frames to a position: the encoder's second convolution has stride 2.
         shape = (case.batch_size, config["num_mel_bins"], 2 * config["max_source_positions"])
         return [setup.log_mels(*shape, rate=_SAMPLING_RATE, hop=_HOP) for _ in range(NUM_INPUT_BATCHES)]
 
@@ -202,6 +203,7 @@ class SpeechRecognition(Workload):
 
         config, options = model.config, self.options(case)
         heads = config.decoder_attention_heads
+        # Any ids serve as a prompt: weights are random.
         prompt = torch.arange(_PROMPT_LEN, device=setup.device).expand(case.batch_size, _PROMPT_LEN)
         generation = EncoderDecoderGeneration(
             encoder=setup.prepare(model.get_encoder()),

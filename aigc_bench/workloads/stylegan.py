@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import torch
 
 LATENT_DIM = 512
+# Appendix B of the paper, as the betas.
 LEARNING_RATE = 0.002
 BETAS = (0.0, 0.99)
 
@@ -85,6 +86,7 @@ class StyleGan(Workload):
         """Both networks for training; inference holds the generator only."""
         self.validate(case)
         config = dict(self.preset(case).config)
+        # Applied in one of that many iterations only, the penalty has that many times its weight.
         gamma = config.pop("gamma") * self.options(case).r1_interval
         if setup.training:
             return _train(case, setup, config=config, gamma=gamma, stages=self.stages(case))
@@ -133,6 +135,7 @@ def _train(case: Case, setup: Setup, *, config: Mapping[str, Any], gamma: float,
         images = images.detach().requires_grad_(is_regularised).view_as(images)
         with setup.autocast():
             with torch.no_grad():
+                # Without gradients: the generator does not learn from the discriminator's loss.
                 fakes = generator(latents)
             real_logits = discriminator(images)
             loss = net.discriminator_loss(real_logits, discriminator(fakes))
@@ -147,6 +150,7 @@ def _train(case: Case, setup: Setup, *, config: Mapping[str, Any], gamma: float,
             loss = net.generator_loss(discriminator(generator(latents)))
         setup.backward(loss)
         setup.update(optimizers[0])
+        # The generator's loss has left gradients in the discriminator, which must not join its next step.
         optimizers[1].zero_grad(set_to_none=True)
         state["loss_generator"] = loss.detach()
 

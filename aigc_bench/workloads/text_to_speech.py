@@ -225,6 +225,7 @@ class TextToSpeech(Workload):
         vocoder = model.vocoder if kind == "vits" else setup.build(lambda: random_vocoder(self.preset(case).config["vocoder"]))
         vocode_frames = setup.prepare(vocoder)
         texts = self._texts(case, setup)
+        # A random vector in the place of the speaker's.
         state: dict[str, Any] = {"noise": setup.normal(case.batch_size, _SPEAKER_WIDTH)}
         runs = self._runs(case, setup, model, state)
 
@@ -266,6 +267,7 @@ class TextToSpeech(Workload):
             return autoregressive_runs(Synthesis(model, prepare=setup.prepare, num_frames=frames, batch_size=batch), state)
         symbols = net.symbol_of_frame(text_len=text_len, num_frames=frames, device=setup.device)
         if kind == "vits":
+            # The flow works on halves of its channels.
             noise = setup.normal(batch, model.latents.flow.flows[0].half_channels * 2, frames)
             return parallel_runs(setup.prepare(model.latents), state, symbols, noise)
         return parallel_runs(setup.prepare(model), state, symbols)
@@ -282,6 +284,7 @@ class TextToSpeech(Workload):
         rate, hop = self._rate_and_hop(case)
         mels = [setup.log_mels(batch, frames, _NUM_MELS, rate=rate, hop=hop, frames_first=True) for _ in range(NUM_INPUT_BATCHES)]
         batches = [
+            # FastPitch learns a pitch for each symbol; SpeechT5 is given a speaker.
             (text, mel, setup.normal(batch, text_len if kind == "fastpitch" else _SPEAKER_WIDTH))
             for text, mel in zip(self._texts(case, setup), mels, strict=True)
         ]
@@ -291,6 +294,7 @@ class TextToSpeech(Workload):
             text, target, extra = one
             if kind == "fastpitch":
                 mels, log_durations, pitch = executed(text, symbols, extra)
+                # The true durations: every symbol lasts equally long.
                 spoken = torch.full_like(log_durations, frames / text_len).log()
                 return (
                     functional.mse_loss(mels, target)

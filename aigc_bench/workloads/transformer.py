@@ -126,6 +126,7 @@ class EncoderDecoder(Workload):
             source, target = batch
             return label_smoothed_loss(executed(source, target[:, :-1]), target[:, 1:], smoothing=LABEL_SMOOTHING)
 
+        # Section 5.3; without decay AdamW is Adam.
         optimizer = adamw(model, setup=setup, betas=(0.9, 0.98), eps=1e-9, weight_decay=0.0)
         return TrainingStep(setup, loss=loss, batches=batches, optimizer=optimizer).program(model)
 
@@ -181,6 +182,7 @@ class _Translation:
         import torch
 
         with torch.no_grad():
+            # In place, as the token below: a replayed graph reads its inputs at the addresses of its capture.
             self._position.fill_(repeat)
             self._logits = self._decoding(self._token, self._position)
             self._token.copy_(self._logits.argmax(dim=-1, keepdim=True))

@@ -125,6 +125,7 @@ def _make_batches(case: Case, setup: Setup, *, config: Mapping[str, Any]) -> lis
     is_flat = config["kind"] == "mlp"
     side = config.get("image_size")
     shape = (config["input_dim"],) if is_flat else (config.get("image_channels", 3), side, side)
+    # A Bernoulli's means are probabilities, a Gaussian's are pixels in [-1, 1].
     low = 0.0 if config["likelihood"] == "bernoulli" else -1.0
     return [
         _Batch(
@@ -152,6 +153,7 @@ def _noise(case: Case, setup: Setup, *, config: Mapping[str, Any]) -> Any:
 def _infer(setup: Setup, module: Any, batches: list[_Batch], *, likelihood: str) -> Program:
     import torch
 
+    # The decoder is prepared by itself as well, because sampling runs it without the encoder.
     autoencoder, decoder = setup.prepare(module), setup.prepare(module.decoder)
     link = _link(likelihood)
     state: dict[str, Any] = {}
@@ -193,6 +195,7 @@ def _train(setup: Setup, module: torch.nn.Module, batches: list[_Batch], *, like
 
     def loss(batch: _Batch) -> torch.Tensor:
         outputs, *posterior = autoencoder(batch.images, batch.noise)
+        # NVAE sums its groups' divergences itself; the plain one gives mean and log variance.
         divergence = posterior[0] if len(posterior) == 1 else kl_divergence(*posterior)
         return (reconstruction_loss(outputs, batch.images, likelihood=likelihood) + divergence).mean()
 
@@ -210,5 +213,6 @@ def _link(likelihood: str) -> Callable[[torch.Tensor], torch.Tensor]:
     import torch
 
     if likelihood == "scaled_gaussian":
+        # The means; log scales follow as many channels later.
         return lambda outputs: outputs.chunk(2, dim=1)[0]
     return torch.sigmoid if likelihood == "bernoulli" else torch.nn.Identity()

@@ -261,8 +261,11 @@ def _make(case: Case, setup: Setup, *, config: Mapping[str, Any], options: Video
     if case.gradient_checkpointing:
         denoiser.model.enable_gradient_checkpointing()
     autoencoder = freeze(setup.build(lambda: net.VideoAutoencoder(kind, config["vae"])), dtype=setup.dtype)
+    # The first frame stays by itself, the others shrink fourfold.
     frames = 1 + (options.num_frames - 1) // TIME_SCALE
+    # [channels, frames, height, width] of the latents.
     shape = (LATENT_CHANNELS, frames, options.height // SPACE_SCALE, options.width // SPACE_SCALE)
+    # HunyuanVideo's instruction is cut off before the denoiser.
     text_len = config.get("text_len", text["lengths"][0][0])
     return Parts(
         text_encoder=text_encoder,

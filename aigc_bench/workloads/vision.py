@@ -132,11 +132,13 @@ class Vision(Workload):
         resolution = self.options(case).resolution
         config = {**self.preset(case).config, "num_labels": _NUM_CLASSES}
         if config["model_type"] == "vit":
+            # A ViT has a position for each patch, whose number follows from the size.
             config["image_size"] = resolution
         # A ResNet has no attention, and transformers refuses any implementation of it but this name.
         attention = "eager" if config["model_type"] == "resnet" else case.attention
         model = setup.build(lambda: random_model(AutoModelForImageClassification, config, attention=attention))
         shape = (case.batch_size, 3, resolution, resolution)
+        # Real pixels are spread over about two deviations on either side, as normalised ones are.
         images = [setup.fed_images(setup.normal(*shape), low=-2, high=2) for _ in range(NUM_INPUT_BATCHES)]
         return _train(case, setup, model, images) if setup.training else _infer(setup, model, images)
 
