@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["Query", "compare", "doctor", "dry_run", "load", "metrics", "plan", "predict", "report", "resume", "run", "validate"]
 
 
+# PEP 562: ``import aigc_bench`` stays cheap, since the API imports pydantic.
 def __getattr__(name: str) -> Any:
     if name in __all__:
         from aigc_bench import api
@@ -30,4 +31,5 @@ class _Package(type(sys)):  # type: ignore[misc]
             super().__setattr__(name, value)
 
 
+# Python allows a module's class to be replaced; __setattr__ cannot be defined at module level.
 sys.modules[__name__].__class__ = _Package

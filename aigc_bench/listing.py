@@ -41,6 +41,7 @@ def _workloads() -> list[Row]:
 
 def _profiles() -> list[Row]:
     """Every profile; one that is wrong is listed with its mistake."""
+    # Here and in the functions below: each kind imports only what it lists.
     from aigc_bench.measure.profiles import load_profile, profile_files
 
     rows: list[Row] = []

@@ -10,6 +10,7 @@ What they return prints as a short table in a REPL and a notebook, and gives all
 Heavy libraries are imported by the function that needs them. None of them imports torch: that is the worker's business.
 """
 
+# These modules import no heavy library either: what a function needs it imports itself.
 from aigc_bench.api.measuring import DryRun, doctor, dry_run, own_profile, pipelines, resume, run, this_machine
 from aigc_bench.api.planning import plan
 from aigc_bench.api.predicting import predict, predict_profile, validate

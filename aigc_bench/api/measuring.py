@@ -84,6 +84,7 @@ def run(
 
     system = this_machine()
     chosen = _with_pipelines(_profile(profile) or matching_profile(system), pipelines)
+    # Before a folder is made: a wrong machine must leave nothing behind.
     check_machine(chosen, system)
     if max_latency_s is not None and find is None:
         raise UsageError("max_latency_s: a limit of the search for the largest batch.", "Add --find max-batch.")
@@ -114,6 +115,7 @@ def resume(
     from aigc_bench.measure.runner import resume_run
 
     folder = path.path if isinstance(path, Run) else Path(path) if path is not None else newest_run()
+    # A search continues from the stored trials, with the limit that it was begun with.
     outcome = resume_run(folder, system=this_machine(), code=model, make_search=_search_again, on_progress=progress)
     return _reported(outcome.path, progress)
 
@@ -211,6 +213,7 @@ def _batch_search(max_latency_s: float | None) -> Callable[[Sequence[Case]], Bat
     from aigc_bench.measure.find import BatchSearch, available_bytes
     from aigc_bench.predict.memory.in_child import predicted_peak_bytes
 
+    # measure may not import predict (one direction of imports), so the predictor is handed in.
     return lambda cases: BatchSearch(
         cases, max_latency_s=max_latency_s, predict_bytes=predicted_peak_bytes, available=available_bytes
     )
@@ -225,11 +228,13 @@ def _profile(given: str | Path | Profile | None) -> Profile | None:
 
 
 def _new_folder(profile: str) -> Path:
+    # Local time, for the eyes of whoever looks for the run; run.json has the exact moment.
     return RUNS_FOLDER / f"{time.strftime('%Y%m%d-%H%M%S')}-{profile}"
 
 
 def _reported(path: Path, progress: Callable[[events.Progress], None]) -> MeasuredRun:
     finished = load(path)
+    # Drawing the report of a long run takes seconds: the display says what it waits for.
     progress(events.StageStarted(name="report"))
     report(finished)
     return finished

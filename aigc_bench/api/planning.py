@@ -45,10 +45,13 @@ def plan(
     from aigc_bench.plan.records.demand import Demand
 
     for name in code:
+        # Before the demand is read: it may name the models that this code registers.
         load_named_code(name)
+    # A lone string is a sequence of letters, too.
     names = [accelerators] if isinstance(accelerators, str) else accelerators
     catalogue = load_catalogue()
     wanted = demand if isinstance(demand, Demand) else read_demand(demand, catalogue=catalogue)
     measured = measured_machines([loaded(run) for run in runs], catalogue=catalogue, with_invalid=use_invalid)
+    # Any spelling becomes the id; an unknown one raises with the nearest.
     ids = [catalogue.accelerator(name).id for name in names]
     return answer(wanted, catalogue=catalogue, on=on, accelerators=ids, measured=measured)

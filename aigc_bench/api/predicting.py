@@ -38,6 +38,7 @@ def predict(
     """
     from aigc_bench.predict import queries
 
+    # A field could only silently override the Query's own, or be ignored.
     if isinstance(query, Query) and fields:
         raise UsageError(f"predict: {next(iter(fields))} is a field of the Query that is given.", "State it there.")
     asked = Query.of(query, **fields) if isinstance(query, str) else query
@@ -56,6 +57,7 @@ def predict_profile(
 
     chosen = profile if isinstance(profile, Profile) else find_profile(profile)
     names = [accelerators] if isinstance(accelerators, str) else accelerators
+    # A word ("cpu", "any") names no accelerator, a tuple holds catalogue ids.
     expected = () if isinstance(chosen.expects, str) else chosen.expects
     return queries.predict_cases(
         chosen.cases, accelerators=names or expected, where=f"profile {chosen.name}", runs=[loaded(run) for run in runs]

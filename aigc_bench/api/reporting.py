@@ -35,6 +35,7 @@ def report(*runs: RunOrPath, out: Path | str | None = None, demand: Path | str |
     asked = plan_sections(plan_view(plan(demand, runs=opened)), runs=[run.info.id for run in opened]) if demand is not None else ()
     file = Path(out) if out is not None else opened[0].path / REPORT_FILE
     comparison = compare_runs(opened[0], opened[1:]) if len(opened) > 1 else None
+    # One plan a report: the demand's replaces the short one that a run makes of itself.
     own = plan_of_run(opened[0]) if demand is None else None
     return save(render_report(opened, plan=own, comparison=comparison, more=asked), file=file)
 

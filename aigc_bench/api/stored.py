@@ -51,6 +51,7 @@ def newest_run(folder: Path = RUNS_FOLDER) -> Path:
     found = [file.parent for file in folder.glob(f"*/{RUN_FILE}")]
     if not found:
         raise UsageError(f"{folder}/: there is no run here.", "Name its directory, or start one with `aigc-bench run`.")
+    # By what the run says of itself: names may be chosen freely, and copying changes a folder's times.
     return max(found, key=lambda path: load_run(path).info.created_s)
 
 

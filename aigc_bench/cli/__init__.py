@@ -36,6 +36,7 @@ COMMANDS = {
 
 EXIT_CASES_FAILED = 3
 EXIT_REGRESSION = 4
+# 128 + SIGINT, as a shell reports a program that Ctrl-C ended.
 EXIT_INTERRUPTED = 130
 EXIT_READER_GONE = 141
 """Exit code of a program whose output's reader ended first: 128 + SIGPIPE."""
@@ -68,6 +69,7 @@ class _Commands(click.Group):
         if cmd_name not in COMMANDS:
             return None
         command: click.Command = importlib.import_module(f"aigc_bench.cli.commands.{cmd_name}").command
+        # Translated when it is loaded: the language may differ from the one at import.
         return in_language(command)
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
@@ -82,6 +84,7 @@ class _Commands(click.Group):
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return ``Did you mean 'report'?``, or all known names if none is similar."""
+    # Imported here: only a mistake needs it, and ``--help`` must stay fast.
     import difflib
 
     choices = list(known)
@@ -127,12 +130,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     from aigc_bench.cli.streams import open_missing_streams, restart_in_utf8_mode, show_what_can_be_shown
     from aigc_bench.core.interrupts import terminated_as_interrupt
 
+    # First: whatever is opened later must not get the number of a closed stream.
     open_missing_streams()
+    # Only for the real command line: a program that calls ``main`` itself must not be replaced by a new process.
     if argv is None:
         restart_in_utf8_mode()
     show_what_can_be_shown((sys.stdout, sys.stderr))
     try:
         with terminated_as_interrupt():
+            # Flushed here and not at exit, where the interpreter would print a traceback for a reader that has ended.
             return _flushed(_run(argv))
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
@@ -144,6 +150,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(argv: Sequence[str] | None) -> int:
     """Run the command; turn an exception into an exit code and a line."""
     try:
+        # standalone_mode=False: click returns codes and raises its errors instead of printing and exiting by itself.
         with _warnings_as_notes():
             code = in_language(group).main(args=None if argv is None else list(argv), prog_name="aigc-bench", standalone_mode=False)
     except click.Abort:
@@ -154,6 +161,7 @@ def _run(argv: Sequence[str] | None) -> int:
         return _refused(problem)
     except Exception as problem:
         return _explain(problem)
+    # Commands without an exit code of their own return None.
     return code if isinstance(code, int) else 0
 
 
@@ -176,6 +184,7 @@ def _warnings_as_notes() -> Iterator[None]:
             say(line, err=True)
 
     with warnings.catch_warnings():
+        # "always", since Python shows a warning once a line of source; ``printed`` compares the texts instead.
         warnings.simplefilter("always", FileWarning)
         warnings.showwarning = show
         yield
@@ -190,6 +199,7 @@ def _refused(problem: OSError) -> int:
     """Print an operating-system error in one line; an interrupt prints nothing."""
     from aigc_bench.core.system_errors import in_one_line
 
+    # Cleaning up after Ctrl-C may fail on a file or a pipe that the interrupt closed.
     if isinstance(problem.__context__, KeyboardInterrupt):
         return EXIT_INTERRUPTED
     if os.environ.get("AIGC_BENCH_TRACEBACK"):
@@ -206,6 +216,7 @@ def _flushed(code: int) -> int:
     except BrokenPipeError:
         code = EXIT_READER_GONE
     except OSError as problem:
+        # A full disk shows itself only now; an error that was reported already keeps its code.
         code = code or _refused(problem)
     if code == EXIT_READER_GONE:
         give_up_output()
@@ -223,7 +234,9 @@ def _in_one_line(problem: click.ClickException) -> str:
             nearest=nearest(problem.option_name, options),
         )
     has_choices = "Did you mean" in (english := problem.format_message()) or "Known:" in english  # before it is translated
+    # click formats its message with the option's name around it, so the part inside is translated in place.
     vars(problem)["message"] = translated(problem.message)
+    # One line, whatever click wraps.
     words = " ".join(problem.format_message().split()).rstrip(".")
     context = getattr(problem, "ctx", None)
     if context is None or has_choices:
@@ -240,6 +253,7 @@ def _explain(problem: Exception) -> int:
         return _fail(*problem.translated_lines, exit_code=problem.exit_code)
     if os.environ.get("AIGC_BENCH_TRACEBACK"):
         raise problem
+    # torch and the C++ library raise types of their own, no MemoryError.
     if is_out_of_memory(problem):
         return _fail(out_of_memory_words(), exit_code=1)
     where = message("Set AIGC_BENCH_TRACEBACK=1 to see where, and please report it.")

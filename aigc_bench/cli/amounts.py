@@ -13,6 +13,7 @@ MOST_DEVICES = 1_000_000
 MOST_ITEMS = 1_000_000
 """Of a batch."""
 MOST_REQUESTS = 10_000_000
+# A signed 64-bit integer, as torch's generator takes it.
 MOST_SEED = 2**63 - 1
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class Amount(_FloatType):
         from aigc_bench.core.numbers import parse_number
 
         try:
+            # Defaults come as numbers, the command line as text.
             number = float(value) if isinstance(value, int | float) else parse_number(str(value), suffix=False)
         except ValueError as problem:
             self.fail(f"{str(value)[:40]!r} {problem}", param, ctx)
@@ -58,6 +60,7 @@ class Count(_IntType):
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Return the number; report a mistake through click."""
         text = str(value).strip()
+        # isdigit alone accepts other scripts and superscripts; 20 digits bound what int() has to convert.
         if not (text.isascii() and text.isdigit() and len(text) <= 20 and self._least <= int(text) <= self._most):
             self.fail(
                 message(

@@ -54,6 +54,7 @@ def data_options(function: Callable[..., Any]) -> Callable[..., Any]:
         words = DataWords(**{name: keys.pop(name) for name in _NAMES})
         return function(*args, data=words, **keys)
 
+    # Decorators apply from the inside out: reversed, help lists them in the order above.
     for option in reversed(_OPTIONS):
         command = option(command)
     return command

@@ -18,7 +18,9 @@ def in_language(command: Command) -> Command:
 
     Help of a command is the docstring of its function; ``tools/messages.py`` collects it with the messages.
     """
+    # A copy: commands are module-level objects, and a second call in one process may be in another language.
     shown = copy.copy(command)
+    # cleandoc as click does it at definition, so that the text is the one that was collected for translation.
     shown.help = None if command.help is None else looked_up(inspect.cleandoc(command.help))
     shown.short_help = None if command.short_help is None else looked_up(command.short_help)
     shown.params = [_option(param) for param in command.params]

@@ -38,17 +38,20 @@ def print_json(value: Any) -> None:
 
 def width(usual: int = USUAL_WIDTH) -> int:
     """Return the characters of a line: those of the terminal, at most ``usual``; ``usual`` if the output is not a terminal."""
+    # Not the whole of a wide terminal: long lines are hard to read.
     return max(LEAST_WIDTH, min(usual, _columns() or usual))
 
 
 def _columns() -> int | None:
     """Return the columns of the terminal, or of ``COLUMNS``; ``None`` if the output is not a terminal."""
+    # get_terminal_size invents 80 where there is no terminal; a file or pipe gets the usual width instead.
     return shutil.get_terminal_size().columns if "COLUMNS" in os.environ or sys.stdout.isatty() else None
 
 
 def wrapped(text: str, *, indent: int, hang: int | None = None) -> list[str]:
     """Return a text as lines indented by ``indent`` spaces, those after the first by ``hang`` (default: two more)."""
     first, rest = " " * indent, " " * (indent + 2 if hang is None else hang)
+    # Escaped before wrapping: an escape is longer than the character that it stands for.
     shown = visible(translated(text))
     return textwrap.wrap(shown, width=width(), initial_indent=first, subsequent_indent=rest, break_long_words=False) or [first]
 

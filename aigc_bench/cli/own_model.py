@@ -57,6 +57,7 @@ class OwnModelWords:
 
     def profile(self, named: str | None, *, ctx: click.Context) -> str | Profile | None:
         """Return the model's profile, or without a model the ``named`` one; raise for options that cannot be combined."""
+        # By the command line and not by value: a default is no statement of the user.
         described = given(ctx, _DESCRIBING)
         if self.model is None:
             if described:
@@ -89,6 +90,7 @@ def own_model_options(function: Callable[..., Any]) -> Callable[..., Any]:
         own = OwnModelWords(**{name: keys.pop(name) for name in ("model", *_DESCRIBING)})
         return function(*args, own=own, **keys)
 
+    # Decorators apply from the inside out: reversed, help lists them in the order above.
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
@@ -97,4 +99,5 @@ def own_model_options(function: Callable[..., Any]) -> Callable[..., Any]:
 def given(ctx: click.Context, names: Sequence[str]) -> list[str]:
     """Return the options that the command line gives, as written."""
     written = {name for name in names if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE}
+    # The long spelling of an option that has a short one as well.
     return [max(param.opts, key=len) for param in ctx.command.params if param.name in written]

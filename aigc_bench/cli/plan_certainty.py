@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from aigc_bench.plan.output.risk_view import RiskView
     from aigc_bench.plan.records.risk import GrowthPath, Swing
 
+# As many as fit a line or two of the screen; the page has all.
 TOP = 3
 
 

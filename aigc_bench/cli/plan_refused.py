@@ -11,6 +11,7 @@ from aigc_bench.core.messages import message
 if TYPE_CHECKING:
     from aigc_bench.plan.output.plan_view import PlanView
 
+# The screen is about forty lines; --json lists every reason.
 MOST = 8
 
 
@@ -39,6 +40,7 @@ def nothing(view: PlanView) -> Iterator[str]:
     for gap in plan.unplanned:
         yield from wrapped(message("{name}: {reason}", name=gap.name, reason=gap.reason), indent=2)
     if not plan.options:
+        # Many hosts are refused for one reason: each is printed once.
         for reason in list(dict.fromkeys(one.reason for one in view.options.never))[:MOST]:
             yield from wrapped(reason, indent=2)
 

@@ -51,6 +51,7 @@ def screen(view: PlanView) -> str:
         ]
         lines += ["", *_alternatives(view)]
     lines += ["", *_footing(view)]
+    # Parts that yield nothing leave their blank lines behind.
     return re.sub(r"\n{3,}", "\n\n", "\n".join(visible(translated(line).rstrip()) for line in lines))
 
 
@@ -163,6 +164,7 @@ def _alternatives(view: PlanView) -> Iterator[str]:
         relative = f"{one.relative_cost:.1f}x" if one.relative_cost is not None else "–"
         below = message(" (below the required confidence)") if one.is_below_confidence else ""
         what = translated(one.what) + translated(below)
+        # Two less: following lines are indented by two more.
         lines = textwrap.wrap(what, width=room - 2, break_long_words=False, break_on_hyphens=False)
         yield f"  {lines[0]:<{room}} {_amount(one.option.tco_usd):>12} {relative:>13}"
         yield from (f"    {line}" for line in lines[1:])

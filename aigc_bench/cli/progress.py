@@ -51,6 +51,7 @@ class WhileShown:
             return
         try:
             self._listener(event)
+        # The display is a convenience: hours of measuring must not end with it.
         except OSError:
             self._listener = None
 
@@ -99,6 +100,7 @@ class LiveLine:
 
     def __init__(self, bar: Bar) -> None:
         self._bar = bar
+        # Without a total until RunStarted brings it.
         self._task = bar.add_task("starting", total=None, left="")
         self._tally = Tally()
         self._trial = ""
@@ -121,6 +123,7 @@ class LiveLine:
         elif isinstance(event, TrialFinished):
             self._say(finished_line(event))
             self._bar.update(self._task, completed=self._tally.num_done, left=_left(event.remaining_s))
+        # auto_refresh is off: a redrawing thread would take time from the measured window.
         self._bar.refresh()
 
     def _say(self, line: str) -> None:
@@ -135,6 +138,7 @@ def live_bar(console: object) -> Bar:
     from rich.progress import Progress as Bar
 
     assert isinstance(console, Console), "a rich console draws the bar"
+    # markup=False: a case's name may hold square brackets, which rich would read as styles.
     columns = (BarColumn(bar_width=20), MofNCompleteColumn(), TextColumn("{task.description}{task.fields[left]}", markup=False))
     return Bar(*columns, console=console, auto_refresh=False, transient=True)
 
@@ -168,5 +172,6 @@ def finished_line(event: TrialFinished) -> str:
 def _left(remaining_s: float | None) -> str:
     if remaining_s is None:
         return ""
+    # In the user's own time zone, unlike reports, which are in UTC.
     at = time.strftime("%H:%M", time.localtime(time.time() + remaining_s))
     return message("  ({remaining} left, until {at})", remaining=clock(remaining_s), at=at)

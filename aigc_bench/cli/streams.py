@@ -12,11 +12,13 @@ from typing import TextIO
 
 def open_missing_streams() -> None:
     """Open closed streams (``>&-``) on ``/dev/null``, so that no other file gets their number and receives stray prints."""
+    # In rising order, as each open takes the lowest number that is free.
     for number in range(3):
         try:
             os.fstat(number)
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # the system hands out the lowest number that is free: this one
+    # Python leaves None for a stream that was closed at start; closefd=False keeps the number taken when the object goes.
     if sys.stdin is None:
         sys.stdin = os.fdopen(0, "r", closefd=False)
     if sys.stdout is None:
@@ -34,6 +36,7 @@ def restart_in_utf8_mode() -> None:
     if sys.flags.utf8_mode or sys.getfilesystemencoding() not in ("ascii", "us-ascii"):
         return
     os.environ["PYTHONUTF8"] = "1"
+    # The mode is fixed at start, so the process replaces itself; orig_argv keeps -m and the interpreter's own options.
     os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])
 
 
@@ -41,6 +44,7 @@ def show_what_can_be_shown(streams: Iterable[TextIO | None]) -> None:
     """On a terminal that is not UTF-8, write ``?`` for a dash or a micro sign instead of failing."""
     for stream in streams:
         if isinstance(stream, io.TextIOWrapper) and not is_utf8(stream):
+            # Only the handler of errors changes, not the encoding: the terminal still decodes what it expects.
             stream.reconfigure(errors="replace")
 
 
@@ -55,5 +59,6 @@ def give_up_output() -> None:
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError, AttributeError):
             nothing = os.open(os.devnull, os.O_WRONLY)
+            # The buffer then drains into /dev/null when the interpreter flushes it at exit.
             os.dup2(nothing, stream.fileno())
             os.close(nothing)

@@ -22,4 +22,5 @@ def say(*lines: str, err: bool = False) -> None:
 
 def say_document(text: str) -> None:
     """Print a multi-line text such as JSON or CSV as it would be written to a file."""
+    # echo adds a newline of its own.
     click.echo(visible(text, keep="\n").removesuffix("\n"))

@@ -43,6 +43,7 @@ def fitted(found: LogEstimate, quantity: Quantity, *, unit: str, key: str, title
     base = unadjusted(quantity)
     before = given(base, unit, source=source, key=f"{key}.uncorrected", title=message("{title} before correction", title=title))
     own, words = f"{key}.correction", message("correction of {title}", title=title)
+    # The correction is what is left between the posterior's median and the plain sum, by definition of both.
     factor = given(found.value / base, "ratio", source=CORRECTION, key=own, title=words, low=low / base, high=high / base)
     return modelled(found.value, low, high, unit=unit, derivation=Derivation("{0} * {1}", (before, factor)))
 
@@ -51,6 +52,7 @@ def stage_number(stage: StageTrace, found: LogEstimate, quantity: Quantity, *, f
     """Return the seconds of a stage's repeats in a step, at least ``floor`` seconds."""
     key, title = f"stage_time.{stage.name}", message("time in {name}", name=stage.name)
     free = fitted(found, quantity, unit="s", key=key, title=title, source=OPERATORS)
+    # Probed peaks are no limit of the hardware: without a floor there is no maximum to show.
     if not floor:
         return free
     least = given(floor, "s", source=IDEAL, key=f"{key}.ideal", title=message("least time in {name}", name=stage.name))
@@ -82,6 +84,7 @@ def items_per_step(case: Case, trace: OpTrace) -> Estimate:
     each = sum(stage.repeats * stage.items for stage in trace.stages)
     unit, words = f"{trace.item}s/step", message("traced: repeats x items of every stage")
     one = given(each, unit, source=words, key="items_per_device", title=message("items of a step on one device"))
+    # Three equal ends: the number of items is known exactly.
     number = modelled(*(3 * (case.devices * each,)), unit=unit)
     return record(
         number, Derivation("{0} * {1}", (devices_of(case), one), None, None, "items_per_step", message("items of a step"))

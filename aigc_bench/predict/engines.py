@@ -119,6 +119,7 @@ _RUNTIME = EngineCosts(
     has_state=False,
     keeps_layouts=True,
 )
+# 4 bits and two 16-bit numbers for 128 weights: 4 + 32 / 128.
 _INT4 = LinearFormat(weight_bits=4.25, in_multiple=128, output_bytes=4, num_kernels=1)
 _INT4_SOURCE = message("engines/_int4.py: groups of 128 share a bf16 scale and zero, products in bf16")
 
@@ -198,6 +199,7 @@ def engine_costs(name: str, *, backend: str = "cuda") -> EngineCosts:
     place: Backend = "cpu" if backend == "cpu" else "accelerator"
     found = _COSTS.get((name, place))
     if found is None:
+        # Each engine once, in the order of the table: several run on both kinds of device.
         known = dict.fromkeys(engine for engine, _ in _COSTS)
         if name not in known:
             raise UnknownNameError("engine", name, known=(*known, *SERVED))

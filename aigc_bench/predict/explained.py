@@ -23,6 +23,7 @@ def trails_of(rows: Sequence[tuple[str, MetricRow]]) -> dict[str, Trail]:
         if number is not None:
             trail.add(row.metric, metric_of(row.metric).name, number)
     for trail in found.values():
+        # After all metrics: they refer to each other (throughput to the step, MFU to the rate).
         trail.link()
     return found
 

@@ -121,6 +121,7 @@ class ProbedAccelerator(AcceleratorSpec):
 def machine_name(run: Run) -> str:
     """What a run was measured on: an accelerator by its id in the catalogue or its name, a CPU as ``host:ID``."""
     devices = run.info.system.accelerators if _backend(run) != "cpu" else ()
+    # A CPU's name does not tell two machines apart; the host's id does.
     return (devices[0].catalog_id or devices[0].name) if devices else f"host:{run.info.system.host_id}"
 
 
@@ -159,6 +160,7 @@ def machine_card(run: Run, *, rows: Sequence[MetricRow] | None = None) -> Machin
         memory_bytes=_capacity_bytes(system, devices),
         peak_flops=_peaks(gemm),
         gemm=gemm,
+        # Arrays that fit a cache measure the cache: they have a line of their own.
         memory_bandwidth=_best(rate for case, rate in memory if not case.preset.endswith("-cached")),
         cache_bandwidth=_best(rate for case, rate in memory if case.preset.endswith("-cached")),
         launch_s={
@@ -168,6 +170,7 @@ def machine_card(run: Run, *, rows: Sequence[MetricRow] | None = None) -> Machin
         transfer={case.preset: rate for case, rate in found.rates("probe_transfer")},
         collective=collective_of(found.times("probe_collective")),
         disk={f"{case.preset}/{_cache(case)}": rate for case, rate in found.rates("probe_disk", any_backend=True)},
+        # Without an idle probe the run's own baseline, taken before its first trial.
         idle_power_w=found.best("probe_idle", "power_mean") or found.best("probe_gemm", "power_idle"),
         busy_power_w=found.best("probe_gemm", "power_mean"),
         idle_utilization=_share(found.best("probe_idle", found.utilization)),
@@ -220,6 +223,7 @@ def accelerator_from_run(run: Run, *, catalogue: Catalogue | None = None) -> Pro
         **({"idle_w": card.idle_power_w.value, "idle_source": card.idle_power_w.source} if card.idle_power_w else {}),
         **({"scale_up_bytes_per_s": link.value} if link else {}),
     }
+    # Measured keys come second and win over the catalogue's.
     kept = known.model_dump() if known else {}
     return ProbedAccelerator.model_validate({**kept, **measured})
 
@@ -241,6 +245,7 @@ def collective_of(times: Iterable[tuple[Case, int, Estimate]]) -> Collective | N
     through all low and all high ends.
     """
     points = list(times)
+    # Alpha and beta depend on the number of devices: rings of different lengths are no points of one line.
     devices = max((case.devices for case, _, _ in points), default=0)
     chosen = [(size, time) for case, size, time in points if case.devices == devices]
     if len({size for size, _ in chosen}) < 2:
@@ -268,6 +273,7 @@ def estimate_of(row: MetricRow) -> Estimate | None:
         value=row.value,
         low=min(row.value, max(low, row.value / WIDEST)),
         high=max(row.value, min(high, row.value * WIDEST)),
+        # Metrics count items (FLOPs, bytes) per second, the card has units.
         unit={"FLOPs/s": "FLOP/s", "bytes/s": "B/s"}.get(row.unit, row.unit),
         basis="measured",
         source=f"{row.metric} of {row.case}",
@@ -312,6 +318,7 @@ class _Found:
             step = self.estimate(case, "step_time")
             if step is not None:
                 stage = registry.load("workloads", workload).stages(case)[0]
+                # A step repeats the collective; the card is about one.
                 yield case, stage.items, _scaled(step, 1 / stage.repeats)
 
     def absent(self) -> dict[str, str]:
@@ -336,6 +343,7 @@ class _Found:
 
 def _capacity_bytes(system: System, devices: Sequence[AcceleratorInfo]) -> int:
     """Memory of the device, or of the host within its limit."""
+    # A cgroup's limit may lie below the machine's memory, or be absent (None).
     host_bytes = min(filter(None, (system.memory_limit_bytes, system.memory_bytes)))
     return (devices[0].memory_bytes if devices else None) or host_bytes
 
@@ -378,6 +386,7 @@ def _scaled(estimate: Estimate, factor: float) -> Estimate:
 
 def _derived(estimate: Estimate, change: Callable[[float], float], *, unit: str) -> Estimate:
     """A monotonic function of an estimate, its interval with it."""
+    # A falling function (1 / x) exchanges the ends.
     ends = sorted((change(estimate.low), change(estimate.high)))
     return estimate.model_copy(update={"value": change(estimate.value), "low": ends[0], "high": ends[1], "unit": unit})
 
@@ -391,8 +400,10 @@ def _line(sizes: Sequence[float], times: Sequence[float]) -> tuple[float, float]
     spread = sum(w * (x - mean_size) ** 2 for w, x in zip(weights, sizes, strict=True))
     slope = sum(w * (x - mean_size) * (y - mean_time) for w, x, y in zip(weights, sizes, times, strict=True)) / spread
     alpha = mean_time - slope * mean_size
+    # A negative latency is noise: then the line through the origin and the weighted mean.
     if alpha < 0:
         return 0.0, total * mean_time / sum(w * x for w, x in zip(weights, sizes, strict=True))
+    # Above 0, since ``bus_bytes_per_s`` divides by it.
     return alpha, max(slope, 1e-18)
 
 

@@ -64,6 +64,7 @@ WATTS = message(
 _SERVED_METRICS: Mapping[str, str] = {"throughput": "throughput", "ttft": "ttft", "tpot": "tpot"}
 
 
+# Effects on top of probed rates and of a datasheet's are different numbers, and must not share a group.
 PROBED_SUFFIX = "@probed"
 
 
@@ -88,6 +89,7 @@ def predict_case(
     if case.engine in SERVED:
         rows = _served(case, spec, parallel=parallel or {}, precision=precision, calibration=calibration or shipped_calibration())
         return [_recalibrated(row, case, posterior=own, machine=machine_of(spec)) for row in rows]
+    # A trace is of one device; replicas of it are data parallelism.
     if any(ranks > 1 for ranks in (parallel or {}).values()):
         raise UsageError(
             message("--parallel: {engine} is predicted with data parallelism only.", engine=case.engine),
@@ -209,11 +211,13 @@ def _step_time(
     parts = [posterior.estimate(stage_quantity(stage, spec, case=case, machine=machine)) for stage in trace.stages]
     floor = sum(_ideal_s(stage, spec, case) for stage in trace.stages)
     low, high = (max(end, floor) for end in posterior.added(parts).interval())
+    # The value is the sum of the stages shown, so that a reader can add them up.
     value = sum(time.value for time in times.values())
     of = Places()
     words = of.plus([*times.values(), reduce])
     return modelled(
         value + reduce.value,
+        # The posterior's median of the sum and the sum of the medians differ a little: the value must lie inside.
         min(low, value) + reduce.low,
         max(high, value) + reduce.high,
         unit="s",
@@ -239,6 +243,7 @@ def _grounds(case: Case, posterior: Posterior, *, machine: str) -> tuple[str, ..
 
 
 def _scaled_inverse(time: Estimate, amount: float, *, unit: str) -> Estimate:
+    # The long end of the time is the low end of the rate.
     return modelled(amount / time.value, amount / time.high, amount / time.low, unit=unit)
 
 
@@ -255,6 +260,7 @@ def _derived_latencies(times: Mapping[str, Estimate], trace: OpTrace) -> dict[st
     found = {}
     for stage, metric in (("prefill", "ttft"), ("decode", "tpot"), ("denoise", "denoising_step_time")):
         if stage in times and (metric != "tpot" or stages[stage].makes_tokens):
+            # A prefill read in several chunks is one first token.
             time, count = times[stage], 1 if stage == "prefill" else stages[stage].repeats
             repeats = given(
                 count, "repeats", source="traced", key=f"repeats.{stage}", title=message("repeats of {stage}", stage=stage)
@@ -292,9 +298,11 @@ def probability_to_fit(peak: LogEstimate, usable: Estimate) -> float:
 
     At most ``SUREST``: beyond that the error of the model itself dominates.
     """
+    # Half the width of an 80 % interval in logs is Z_80 standard deviations.
     spread = math.log(usable.high / usable.low) / (2 * Z_80)
     deviation = math.hypot(peak.deviation, spread)
     margin = math.log(usable.value) - peak.mean
+    # The normal distribution function at margin / deviation; erfc keeps its precision in the tail.
     probability = 0.5 * math.erfc(-margin / deviation / math.sqrt(2)) if deviation > 0 else float(margin >= 0)
     return min(max(probability, 1 - SUREST), SUREST)
 
@@ -356,8 +364,11 @@ def _recalibrated(row: MetricRow, case: Case, *, posterior: Posterior, machine: 
     if row.value is None or row.low is None or row.high is None or not quantity.groups.keys() & posterior.effects.keys():
         return row
     before, after = uninformed().estimate(quantity), posterior.estimate(quantity)
+    # Standard deviation of the closed form, which holds the machine's and engine's spread before any run.
     form = math.log(row.high / row.low) / (2 * Z_80)
+    # Own runs replace the part of the variance that these effects had; what the form itself errs by stays.
     left = math.sqrt(max(form**2 - before.deviation**2, 0.0) + after.deviation**2)
+    # Never wider than before: a measurement cannot make less known.
     width = math.exp(Z_80 * min(left, form))
     is_own = any(group.startswith("served=") for group in quantity.groups.keys() & posterior.effects.keys())
     ends = {"value": after.value, "low": after.value / width, "high": after.value * width}

@@ -45,6 +45,7 @@ def parse_parallel(text: str | None, *, devices: int) -> dict[str, int]:
         name, _, count = part.strip().partition("=")
         if name not in _DIMENSIONS:
             raise UnknownNameError(message("parallel dimension"), name, known=_DIMENSIONS, where="--parallel")
+        # ASCII: \d also matches other scripts' digits.
         if re.fullmatch(r"[1-9]\d{0,6}", count, re.ASCII) is None:
             raise UsageError(
                 message("--parallel {part}: no number of ranks.", part=part[:60]), message("Write --parallel tp=4,pp=2.")
@@ -68,6 +69,7 @@ def case_of(query: Query, *, backend: str = "cuda", own: Resolved | None = None)
     """
     what = query.what
     is_known = what.partition("/")[0] in registry.names("workloads")
+    # A workload's own name first: a common name may not hide it.
     named = what if is_known or own is not None else resolve_preset(what) or what
     name, _, preset = named.partition("/") if own is None else (own.workload, "", own.preset)
     workload = registry.load("workloads", name)
@@ -96,6 +98,7 @@ def _precision(text: str | None, *, engine: str, backend: str) -> Precision:
         return "fp32" if backend == "cpu" else "bf16"
     own: tuple[Precision, ...] = get_args(Precision)
     if text in own:
+        # The same text, as the literal type.
         return next(name for name in own if name == text)
     if engine in SERVED and resolve_format(text) is not None:
         return "bf16"
@@ -137,6 +140,7 @@ def predict_cases(cases: Sequence[Case], *, accelerators: Sequence[str], where: 
     specs = specs_of(accelerators, catalogue=catalogue, where=where)
     posterior = posterior_of(runs, accelerators=accelerators, specs=specs, catalogue=catalogue)
     own = [case for case in cases if not case.workload.startswith(PROBE_PREFIX)]
+    # One fork server imports what any of them needs, and each case's memory includes it.
     libraries = {name for case in own for name in registry.load("workloads", case.workload).imports(case)}
     rows = (
         (spec.id, row)
@@ -152,6 +156,7 @@ def posterior_of(
 ) -> Posterior:
     """Return the posterior of the given runs and of those named as an accelerator (``@RUN``)."""
     named = [run_at(name) for name in accelerators if name.startswith("@")]
+    # By id: a run given as @RUN and as --run is observed once.
     every = {run.info.id: run for run in (*named, *runs)}
     return own_posterior(list(every.values()), specs=specs, catalogue=catalogue)
 

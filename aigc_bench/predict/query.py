@@ -76,6 +76,7 @@ class Query(Record):
         if unknown:
             raise UnknownNameError("field", unknown[0], known=cls.model_fields, where="predict")
         try:
+            # Checked for unknown names above: pydantic's own message would not suggest the nearest.
             return cls.model_validate({"what": what, **fields})
         except ValidationError as problem:
             first = problem.errors()[0]
@@ -84,6 +85,7 @@ class Query(Record):
                 message(
                     "predict: {place} is {value!r}: {problem}.",
                     place=place,
+                    # A wrong value may be anything, a whole file's text included.
                     value=str(first["input"])[:60],
                     problem=first["msg"].lower(),
                 )

@@ -18,6 +18,7 @@ from aigc_bench.predict.serving.lengths import FixedLength, Length, parse_length
 from aigc_bench.predict.serving.server import Slo
 from aigc_bench.predict.serving.trace_file import read_trace
 
+# From one request in eleven days to more than any service has.
 LEAST_RATE, MOST_RATE = 1e-6, 1e9
 MOST_SECONDS = 1e9
 SCENARIOS = ("offline", "server")
@@ -34,6 +35,7 @@ def slo_of(load: RequestLoad) -> Slo | None:
         if bound is not None and not 0 < bound <= MOST_SECONDS:
             said = (
                 message("a bound is more than 0 seconds")
+                # ``not > 0`` instead of ``<= 0``: NaN belongs here too.
                 if not bound > 0
                 else message("a bound is at most {most_seconds:g} seconds", most_seconds=MOST_SECONDS)
             )
@@ -64,6 +66,7 @@ def traffic_of(load: RequestLoad, case: Case) -> Traffic:
             message("--scenario server: the arrival rate is missing."), message("Add --rate R in requests per second.")
         )
     inputs, outputs = _lengths(load.lengths, case)
+    # A trace is played once by default, drawn requests number as many as Traffic's default.
     count = load.num_requests or (len(trace.input_tokens) if trace is not None else Traffic.model_fields["num_requests"].default)
     return Traffic(
         arrivals=Arrivals(pattern="trace" if has_moments else "poisson", rate_per_s=load.rate_per_s),
@@ -78,6 +81,7 @@ def traffic_of(load: RequestLoad, case: Case) -> Traffic:
 def _lengths(text: str | None, case: Case) -> tuple[Length, Length]:
     own = own_lengths(case)
     if text is None:
+        # Families without tokens are served in batches, whose time does not depend on lengths.
         return own or (FixedLength(tokens=1), FixedLength(tokens=1))
     if own is None:
         raise UsageError(
@@ -112,6 +116,7 @@ def predict_served(
         found["highest_rate"] = level.highest_rate
     item = registry.load("workloads", case.workload).item
     served = case.model_copy(update={"scenario": "server", "batch_size": servers.max_in_flight})
+    # The rate is part of the name: the same case at two rates must not share rows.
     name = f"{served.id}/rate={found['arrival_rate'].value if load.rate_per_s is None else load.rate_per_s:g}"
     return [
         _row(served, name, metric, estimate, item=item, cautions=cautions, precision=precision)

@@ -25,6 +25,7 @@ def _fraction(ctx: click.Context, param: click.Parameter, value: str | None) -> 
     try:
         fraction = parse_number(value.removesuffix("%"), suffix=False) / (100 if value.endswith("%") else 1)
     except ValueError:
+        # Outside of what is allowed: one message below serves both mistakes.
         fraction = -1.0
     if not 0 <= fraction < 1:
         raise click.BadParameter(message("{value!r} is not a fraction; write 5% or 0.05", value=value), ctx=ctx, param=param)

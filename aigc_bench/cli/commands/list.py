@@ -74,6 +74,7 @@ def command(*, kind: str | None, as_json: bool) -> None:
         print_json(rows)
         return
     shown = [{key: row[key] for key in TEXT_COLUMNS.get(kind, row)} for row in rows]
+    # A column is numeric where every cell is a number or missing.
     numeric = [key for key in (shown[0] if shown else {}) if all(isinstance(row[key], int | float | None) for row in shown)]
     print_table(
         [{_heading(key): _text(key, value) for key, value in row.items()} for row in shown], right=list(map(_heading, numeric))
@@ -87,6 +88,7 @@ def _unit(key: str) -> str | None:
 
 def _heading(key: str) -> str:
     """Return a key without its unit, which the cells have."""
+    # The order of UNITS matters: "_bytes_per_s" and "_flop_per_s" also end in "_s".
     suffix = next((suffix for suffix in UNITS if key.endswith(suffix)), "")
     return key.removesuffix(suffix).replace("_", " ")
 

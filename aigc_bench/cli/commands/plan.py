@@ -60,6 +60,7 @@ def command(
         from aigc_bench.plan.output.plan_view import plan_view
 
         view = plan_view(plan)
+        # Files first: they are written whatever is printed.
         if out is not None:
             api.write_plan(plan, out)
             say(message("report: {out}", out=out / "plan.html"), err=True)

@@ -21,6 +21,7 @@ _LOAD = ("rate", "slo_ttft", "slo_tpot", "slo_latency", "percentile", "lengths",
 
 _BATCH, _DEVICES, _REQUESTS = Count(most=MOST_ITEMS), Count(most=MOST_DEVICES), Count(most=MOST_REQUESTS)
 _SEED = Count(least=0, most=MOST_SEED)
+# Without bounds: ``predict.served_queries`` checks them for the Python API as well, in one place.
 _AMOUNT = Amount()
 
 
@@ -195,9 +196,11 @@ def _print(rows: Sequence[tuple[str, MetricRow]]) -> None:
         by_case.setdefault((row.case, name), []).append(row)
     for (case, name), own in by_case.items():
         say("", message("{case} on {name}", case=case, name=name))
+        # Reasons that hold for all numbers of a case are printed once, above the table.
         shared = [code for code in own[0].reasons if all(code in row.reasons for row in own)]
         if shared:
             say(message("all numbers: {shared}", shared=", ".join(shared)))
         cells_of = [number_cells(row, shared=shared) for row in own]
+        # A prediction has no trials, so n is 0 throughout.
         columns = [key for key in cells_of[0] if key != "n" and (key != "further reasons" or any(cells[key] for cells in cells_of))]
         print_table([{key: cells[key] for key in columns} for cells in cells_of], right=["value", "low", "high"])

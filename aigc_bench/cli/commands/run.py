@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from aigc_bench.measure.profiles import Level
     from aigc_bench.measure.store import Run
 
+# What click passes for --resume without a value.
 NEWEST = "newest"
 REPORT_FILE = "report.html"
 
@@ -110,6 +111,7 @@ def command(
 
     if resume is not None:
         _refuse_with_resume(ctx, model=own.model)
+        # With --resume --model only permits the code that the run names; the profile comes from the run.
         own, code = replace(own, model=None), own.model
     if max_latency is not None and find is None:
         raise click.UsageError(message("--max-latency limits the search for the largest batch; add --find max-batch"), ctx=ctx)
@@ -119,6 +121,7 @@ def command(
         print_json(dump(planned)) if as_json else _print_dry_run(planned, is_search=find is not None)
         return 0
     with progress_display(is_terminal=sys.stderr.isatty()) as progress:
+        # The program's own name: argv[0] may be a path that differs between machines.
         words = ("aigc-bench", *sys.argv[1:])
         if resume is not None:
             run = api.resume(None if resume == NEWEST else resume, model=code, progress=progress)
@@ -198,7 +201,9 @@ def _print_outcome(run: Run, summaries: Sequence[CaseSummary]) -> None:
     for line in api.skipped(run):
         say(line)
     say("", message("run     {path}", path=run.path), message("report  {path}", path=run.path / REPORT_FILE))
+    # A failed trial is a result and is not run again by --resume; a missing one is.
     has_gaps = any(one.status == "not_run" or (one.num_finished < one.num_asked and not one.failures) for one in summaries)
+    # A run's files permit no code, so the command to resume it must name the code again.
     code = next((case.workload for case in run.info.cases if case.model is not None and case.model.is_code), None)
     permission = "" if code is None else message(" --model {code}", code=shlex.quote(code))
     if has_gaps or _is_open(run):

@@ -52,6 +52,7 @@ def command(*, name: str, form: str | None, gpu: str | None, explained: tuple[st
         from aigc_bench.analyze.explained import explain
 
         say_document(explain(api.rows(api.load(name)), *explained, width=width(116)))
+    # A path that does not exist is still a path: the error then speaks of a run and not of accelerators.
     elif Path(name).exists() or "/" in name:
         _show_run(name, as_json=as_json)
     else:

@@ -48,6 +48,7 @@ def command(*, table: str, by: str, rows_out: str | None, as_json: bool) -> None
 
     try:
         scored = api.validate(table, by=[name.strip() for name in by.split(",") if name.strip()], rows_out=rows_out)
+    # The counts and reasons are shown before the error, which alone would not say what is wrong with which row.
     except NoUsableRowError as problem:
         _show(problem.scored, as_json=as_json)
         raise

@@ -24,6 +24,7 @@ def predicted_peak_bytes(case: Case) -> int | None:
     """Bytes that the process (or device) of the case takes at most; ``None`` where it cannot be predicted."""
     question = _Question(case=case, code=permitted(case.workload)).model_dump_json()
     words = python("-m", "aigc_bench.predict.memory.in_child")
+    # check=False: a case that cannot be traced has no prediction, and the search goes on without one.
     done = subprocess.run(words, input=question, capture_output=True, text=True, check=False)
     return int(done.stdout) if done.returncode == 0 and done.stdout.strip().isdigit() else None
 

@@ -80,6 +80,7 @@ def memory_quantity(terms: Iterable[Mapping[str, Estimate]], *, case: Case, mach
     """The largest of the sums of some terms, as a quantity of the hierarchical model."""
     moments = tuple(
         tuple(
+            # A term known exactly has no effect to be off by.
             Term(term.value, memory_term_groups(name, case, machine=machine) if term.low < term.high else {})
             for name, term in one.items()
             if term.value > 0
@@ -155,7 +156,9 @@ def _model_libraries(modules: tuple[str, ...]) -> frozenset[str]:
             continue
         seen.add(module)
         source = _source(module)
+        # By the text of the import lines: importing the modules to see would cost seconds and the memory itself.
         found |= {name for name in _LIBRARY_BYTES if re.search(rf"^\s*(?:from|import) {name}\b", source, re.MULTILINE)}
+        # Only imports at the top of a line count: one inside a function is not executed at import.
         left += re.findall(rf"^from ({_OURS}\.nets\.\w+) import", source, re.MULTILINE)
     return frozenset(found)
 

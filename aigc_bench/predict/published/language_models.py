@@ -68,11 +68,13 @@ class LanguageModel(Record):
         """Projection parameters of one layer's attention."""
         h, heads, d = self.hidden_size, self.num_heads, self.head_dim
         if not self.has_latent_attention:
+            # Queries and output h x H d each, keys and values h x K d each.
             return 2.0 * h * d * (heads + self.num_kv_heads)
         value = self.value_head_dim or d
         queries = (
             self.q_lora_rank * (h + heads * (d + self.rope_head_dim)) if self.q_lora_rank else h * heads * (d + self.rope_head_dim)
         )
+        # Down to the latent and the shared rotary key, then up to keys and values of every head.
         latents = h * (self.kv_lora_rank + self.rope_head_dim) + self.kv_lora_rank * heads * (d + value)
         return float(queries + latents + heads * value * h)
 
@@ -93,6 +95,7 @@ class LanguageModel(Record):
         """What the overriding figure makes of the plain sum (1 for a plain transformer)."""
         if self.active_params_override is None:
             return 1.0
+        # Keeps the proportions of the sum, so that what experts read still follows from it.
         return self.active_params_override / (
             self._plain_dense_params + self.num_moe_layers * self.experts_per_token * self.expert_params
         )
@@ -106,6 +109,7 @@ class LanguageModel(Record):
     def routed_params(self) -> float:
         """Parameters of all experts of all layers."""
         if self.total_params_override is not None and self.active_params_override is not None:
+            # Both figures are published and rounded: their difference may fall below zero.
             return max(0.0, self.total_params_override - self.dense_params)
         return self.num_moe_layers * self.num_experts * self.expert_params
 
@@ -118,6 +122,7 @@ class LanguageModel(Record):
     @cached_property
     def total_params(self) -> float:
         """All parameters, the embedding table among them."""
+        # The table is in addition to the output head, which dense_params holds: a look-up multiplies nothing.
         return self.dense_params + self.routed_params + self.vocab_size * self.hidden_size
 
     @cached_property
@@ -135,6 +140,7 @@ class LanguageModel(Record):
         """Parameters that a step over ``tokens`` tokens has to read: all dense ones, and the experts that some token chose."""
         if not self.num_experts:
             return self.dense_params
+        # Probability that none of the tokens chose a given expert, choices being taken as independent.
         missed: float = (1.0 - self.experts_per_token / self.num_experts) ** tokens
         return self.dense_params + self.routed_params * (1.0 - missed)
 
@@ -145,6 +151,7 @@ class LanguageModel(Record):
     def attention_flops(self, context: float) -> float:
         """FLOPs of attention itself for one token over ``context`` cached tokens, all layers."""
         if self.has_latent_attention:
+            # Absorbed form: scores over latent and rotary part, values over the latent alone.
             width = 2 * self.kv_lora_rank + self.rope_head_dim
             return 2.0 * self.num_kv_layers * self.num_heads * width * self.cached_context(context)
         return 4.0 * self.num_kv_layers * self.num_heads * self.head_dim * self.cached_context(context)
@@ -152,6 +159,7 @@ class LanguageModel(Record):
     def prompt_attention_flops(self, length: float) -> float:
         """FLOPs of causal attention over a prompt of ``length`` tokens: half of the full square."""
         width = self.num_heads * (
+            # Scores and values have different widths here: their mean stands for both products.
             (self.head_dim + self.rope_head_dim + self.value_head_dim) / 2 if self.has_latent_attention else self.head_dim
         )
         return 2.0 * self.num_kv_layers * width * length * self.cached_context(length)

@@ -57,6 +57,7 @@ def read_layout(text: str) -> tuple[dict[str, float], dict[str, str]]:
         return {}, {}
     config = _object(text)
     layout = {name: value for name, keys in LAYOUT_KEYS.items() if (value := _first(config, keys, name=name)) is not None}
+    # ``parallel`` is a word such as "tp4pp2" or "TP=4 EP=4"; it comes last, and overrides keys of its own.
     for name, degree in re.findall(r"(?<![a-zA-Z])(tp|pp|ep)[=:]?(\d+)", str(config.get("parallel", "")), re.IGNORECASE):
         layout[name.lower()] = _degree(degree, key="parallel", name=name.lower()) or 1.0
     return layout, _words(config)
@@ -83,6 +84,7 @@ def _first(config: Mapping[str, Any], keys: tuple[str, ...], *, name: str) -> fl
         value = config.get(key)
         if key == "cfg" and isinstance(value, str) and not value[:1].isdigit():
             continue  # a sentence about guidance, not how many devices share it
+        # A first key that is null or 0 does not hide a later one.
         if value is not None and (degree := _degree(value, key=key, name=name)) is not None:
             return degree
     return None
@@ -90,6 +92,7 @@ def _first(config: Mapping[str, Any], keys: tuple[str, ...], *, name: str) -> fl
 
 def _degree(value: object, *, key: str, name: str) -> float | None:
     """A positive number, ``None`` where it is missing or 0; raises ``ValueError`` for anything else."""
+    # bool is an int in Python, and no degree of anything.
     written = str(value).strip() if isinstance(value, str | int | float) and not isinstance(value, bool) else "?"
     if written.lower() in _MISSING:
         return None
@@ -120,6 +123,7 @@ def _words(config: Mapping[str, Any]) -> dict[str, str]:
     words = {key: str(config[key]) for key in WORD_KEYS if key in config}
     if isinstance(config.get("case"), dict):
         _refuse_code(config["case"].get("workload"))
+        # As text again: words are strings, and ``case_of_row`` validates it whole.
         words["case"] = json.dumps(config["case"])
     columns = config.get("cols")
     if isinstance(columns, dict) and "Model" in columns:

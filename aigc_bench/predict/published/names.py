@@ -46,6 +46,7 @@ _FORMATS: Mapping[str, NumberFormat] = MappingProxyType(
     {
         row.name: row
         for row in (
+            # Weights in four bits and a scale of eight for every sixteen: 4.5 bits.
             NumberFormat(name="fp4", compute=("fp4", "fp8", "bf16", "fp16"), weight_bytes=0.5625),
             NumberFormat(name="mxfp4", compute=("fp8", "bf16", "fp16"), weight_bytes=0.5625),
             NumberFormat(name="int4", compute=("bf16", "fp16", "fp32"), weight_bytes=0.56),
@@ -53,6 +54,7 @@ _FORMATS: Mapping[str, NumberFormat] = MappingProxyType(
             NumberFormat(name="int8", compute=("int8", "fp8", "bf16", "fp16", "fp32"), weight_bytes=1.0),
             NumberFormat(name="fp16", compute=("fp16", "bf16", "fp32"), weight_bytes=2.0),
             NumberFormat(name="bf16", compute=("bf16", "fp16", "fp32"), weight_bytes=2.0),
+            # Mixed precision keeps fp32 master weights and multiplies in sixteen bits.
             NumberFormat(name="amp", compute=("fp16", "bf16", "fp32"), weight_bytes=4.0),
             NumberFormat(name="tf32", compute=("tf32", "fp32"), weight_bytes=4.0, activation_bytes=4.0),
             NumberFormat(name="fp32", compute=("fp32",), weight_bytes=4.0, activation_bytes=4.0),
@@ -60,6 +62,7 @@ _FORMATS: Mapping[str, NumberFormat] = MappingProxyType(
     }
 )
 
+# In order, the first that is found: mxfp4 before fp4, tf32 before fp32, "amp-bf16" before amp.
 _FORMAT_PATTERNS: tuple[tuple[str, str], ...] = (
     (r"mxfp4", "mxfp4"),
     (r"nvfp4|\bfp4|float4", "fp4"),
@@ -74,6 +77,7 @@ _FORMAT_PATTERNS: tuple[tuple[str, str], ...] = (
     (r"fp32|float32|f32", "fp32"),
 )
 
+# In order: names of an engine come before the libraries that it is built on (torch, TensorRT).
 _ENGINE_PATTERNS: tuple[tuple[str, str], ...] = (
     (r"trt-?llm|tensorrt[- ]?llm", "tensorrt-llm"),
     (r"sglang", "sglang"),
@@ -139,6 +143,7 @@ def resolve_engine(text: str | None) -> Engine:
     if ("diffusers" in plain and "nightly - compile" in plain) or "2.0 - compile" in plain:
         return Engine(name="torch-compile")
     name = next((name for pattern, name in _ENGINE_PATTERNS if name and re.search(pattern, plain)), "other")
+    # "v3" of the benchmark's name is no version of the engine.
     version = re.search(r"v?(\d+\.\d+)", plain.replace("ml.energy benchmark v3", "mle"))
     return Engine(name=name, version=version.group(1) if version else "")
 
@@ -153,6 +158,7 @@ def bare_name(text: str) -> str:
 def language_models() -> Mapping[str, LanguageModel]:
     """The known language models by name, from ``data/language_models.csv``."""
     with files("aigc_bench.predict").joinpath("data/language_models.csv").open(encoding="utf-8") as file:
+        # An empty cell is left out, so that the record's default holds.
         rows = [{key: value for key, value in row.items() if value != ""} for row in csv.DictReader(file)]
     return MappingProxyType({row["name"]: LanguageModel.model_validate(row) for row in rows})
 
@@ -178,6 +184,7 @@ def resolve_language_model(text: str) -> LanguageModel | None:
         return known[found]
     size = _BILLIONS.search(name)
     active = _ACTIVE.search(name)
+    # "A3B" alone matches both patterns: the active size without the whole one.
     if size is None or (active is not None and active.group(1) == size.group(1)):
         return None
     return typical_language_model(float(size.group(1)) * 1e9, active_params=float(active.group(1)) * 1e9 if active else None)
@@ -186,6 +193,7 @@ def resolve_language_model(text: str) -> LanguageModel | None:
 def typical_language_model(total_params: float, *, active_params: float | None = None) -> LanguageModel:
     """A decoder of that many parameters with the proportions of its time: 128 per head, 8 key-value heads, FFN 3.5 h, gated."""
     body = active_params or total_params
+    # body = 12.8 layers hidden^2, with layers = 0.0079 hidden: a cubic root. Rounded to whole heads of 128.
     hidden = max(512, round((body / 12.8 / 0.0079) ** (1 / 3) / 128) * 128)
     num_layers = max(8, round(body / (12.8 * hidden**2)))
     heads = max(4, hidden // 128)

@@ -65,4 +65,5 @@ class RefusedRow(Record):
 def resolution_pixels(text: str | None) -> float | None:
     """``1024x1024`` as 1,048,576 pixels; ``None`` for anything else, such as a video of several frames."""
     sides = re.fullmatch(r"(\d{1,6})x(\d{1,6})", (text or "").lower())
+    # A side of 0 is no resolution.
     return float(int(sides[1]) * int(sides[2])) or None if sides else None

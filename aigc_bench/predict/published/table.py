@@ -24,6 +24,7 @@ from aigc_bench.predict.published.row import COLUMNS, PublishedQuery, PublishedR
 from aigc_bench.predict.published.units import Unit, read_unit
 
 REQUIRED = ("family", "model", "gpu", "metric", "value", "unit")
+# Kinds of rank that lie within one replica or copy it: none can exceed the devices.
 RANKS = ("tp", "pp", "dp", "ep", "cp", "prefill_tp", "decode_tp", "ulysses", "ring")
 MOST_DEVICES = 1e6
 MOST_WATTS = 1e12
@@ -52,6 +53,7 @@ def read_published(path: Path) -> PublishedTable:
     for row in table.rows:
         reading = _Reading(row.cells, commas=table.commas)
         found = reading.row(line=row.line)
+        # A row with more cells than columns has misplaced ones: what they say is not worth reporting.
         problems = [row.problem] if row.problem is not None else reading.problems
         if found is None or problems:
             refused.append(RefusedRow(line=row.line, reason="; ".join(problems), columns=reading.columns))
@@ -83,6 +85,7 @@ class _Reading:
         """Return the row, ``None`` where anything is refused."""
         query = self.query()
         value = self._value(self._unit)
+        # power_w is not used by a query, and still refuses a row where it cannot be read.
         is_primary, _ = self._try(self._primary), self._number("power_w", most=MOST_WATTS)
         if self.problems or query is None or value is None or is_primary is None:
             return None
@@ -112,6 +115,7 @@ class _Reading:
             "unit": self._unit.name if self._unit is not None else None,
         }
         self._fits(layout[0] if layout else {}, devices=found["gpu_count"])
+        # Readable cells in their canonical form, so that a refused row falls into the same group as others.
         self.columns |= {name: str(value) for name, value in found.items() if value is not None and name in self.columns}
         if self.problems or layout is None:
             return None
@@ -188,6 +192,7 @@ class _Reading:
 
     def _primary(self) -> bool:
         text = self._cells.get("primary", "").lower()
+        # 0.0 and 1.0 are what spreadsheets make of a column of flags.
         if text not in ("", "0", "1", "0.0", "1.0", "true", "false", "yes", "no"):
             raise ValueError(message("primary {text} is neither 1 nor 0", text=_short(text)))
         return text not in ("0", "0.0", "false", "no")

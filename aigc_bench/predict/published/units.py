@@ -50,6 +50,7 @@ def _words(kind: Kind, table: Mapping[str, tuple[float, str]]) -> dict[str, _Wor
     return {
         spelling: _Word(kind=kind, factor=factor, name=name)
         for name, (factor, spellings) in table.items()
+        # An empty list of spellings splits into one empty string, which is no unit.
         for spelling in (name, *spellings.split(","))
         if spelling
     }
@@ -96,6 +97,7 @@ _OTHERS = {
     **_words("power", {"W": (1.0, "watt,watts"), "mW": (1e-3, ""), "kW": (1e3, ""), "MW": (1e6, "")}),
     **_words("bytes", {"B": (1.0, "byte,bytes"), "kB": (1e3, ""), "MB": (1e6, ""), "GB": (1e9, ""), "TB": (1e12, "")}),
     **_words("bytes", {"KiB": (KIB, ""), "MiB": (MIB, ""), "GiB": (GIB, ""), "TiB": (1024.0 * GIB, "")}),
+    # In TFLOP: ``Unit.in_si`` keeps TFLOP/s where a metric is named so.
     **_words("flop", {"GFLOP": (1e-3, "GFLOPs"), "TFLOP": (1.0, "TFLOPs"), "PFLOP": (1e3, "PFLOPs")}),
     **_words("share", {"%": (0.01, "percent"), "fraction": (1.0, "")}),
     **_words("realtime", {"x realtime": (1.0, "x real time,x real-time,x")}),
@@ -214,6 +216,7 @@ _METRICS: tuple[tuple[str, Quantity], ...] = (
 def quantity_of(metric: str, *, family: str) -> Quantity | None:
     """Return what a metric of a family measures, ``None`` where it is not known."""
     found = next((quantity for pattern, quantity in _METRICS if re.fullmatch(pattern, metric)), None)
+    # Where a metric names its items they hold for every family.
     if found is None or found.items or found.kind not in ("rate", "energy"):
         return found
     items = (_ITEMS_OF_FAMILY if found.kind == "rate" else _ENERGY_ITEMS).get(family, _ANY)
@@ -230,6 +233,7 @@ def read_unit(text: str, *, metric: str, family: str) -> Unit:
     if found is None:
         raise ValueError(_refusal(text, metric=metric, quantity=quantity))
     name = found.name
+    # After the match: "samples" is a unit of its own that only here means what the family calls it.
     if metric == "throughput" and name.startswith("samples/"):
         name = name.replace("samples", _SAMPLE.get(family, "samples"))
     return Unit(name=name, factor=found.factor, is_inverse=found.is_inverse)
@@ -257,7 +261,9 @@ def _parts(text: str) -> list[_Word] | None:
         remark = found[2].strip()
         if remark not in _REMARKS and not remark.startswith(("per ", "/")):
             return None
+        # "tokens/s (per GPU)" says a part of the unit in brackets.
         plain = found[1] if remark in _REMARKS else f"{found[1]} {remark}"
+    # "out tok/s" has a space within a part: only those around a slash go.
     plain = re.sub(r" ?/ ?| per ", "/", plain)
     words = [_word(part) for part in _WHOLE.get(plain.lower(), plain).split("/")]
     known = [word for word in words if word is not None]
@@ -273,6 +279,7 @@ def _word(text: str) -> _Word | None:
         return _TIMES.get(lower) or _ITEMS[lower]
     if found := _PREFIXED.fullmatch(text):
         item = _ITEMS.get(found[2].lower())
+        # The prefix belongs to the item (k tokens); a prefixed second or GPU is none.
         return item and _Word(kind="item", factor=_PREFIXES[found[1]], name=item.name)
     return None
 
@@ -296,9 +303,11 @@ def _time(parts: Sequence[_Word], quantity: Quantity) -> Unit | None:
     if kinds == ("time",):
         return Unit(name=first.name, factor=first.factor)
     if kinds == ("time", "item") and parts[1].name in quantity.items:
+        # ms per k tokens: per thousand of them.
         return Unit(name=first.name, factor=first.factor / parts[1].factor)
     rated: tuple[Kind, ...] = ("item", "time", "user") if quantity.is_per_user else ("item", "time")
     if kinds == rated and first.name in quantity.items and first.name in (*_TOKENS, "it"):
+        # it/s of a step time: seconds = factor / value.
         return Unit(name="s", factor=parts[1].factor / first.factor, is_inverse=True)
     return None
 
