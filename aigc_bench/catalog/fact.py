@@ -21,6 +21,7 @@ _DATE = re.compile(r"\d{4}(-\d{2}(-\d{2})?)?(/\d{4}(-\d{2}(-\d{2})?)?)?")
 def _is_date(text: str) -> str:
     if not _DATE.fullmatch(text):
         raise ValueError(message("must be a date such as 2026, 2026-11, 2026-11-23 or 2024/2025"))
+    # Completes 2026 and 2026-11 to their first day.
     days = [date.fromisoformat((part + "-01-01")[:10]) for part in text.split("/")]  # raises ValueError for 2026-13
     if days != sorted(days):
         raise ValueError(message("must begin before it ends"))

@@ -23,6 +23,7 @@ from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate, Record
 from aigc_bench.core.units import GIB
 
+# The others are joined into rows or look-ups and have no rows of their own to show.
 KINDS = tuple(name for name in TABLES if name not in ("usable_memory", "accelerator_ranges", "aliases", "regions"))
 """The tables whose rows can be looked up by name."""
 
@@ -36,6 +37,7 @@ def load_catalogue(overrides: Sequence[Path] = (), *, with_user_files: bool = Tr
     ``UsageError`` for those of ``overrides``, one line each.
     """
     own = user_files() if with_user_files else ()
+    # The order decides: later files win, so what a command names goes over the user's folder.
     files = [*own, *overrides]
     return Catalogue(read_overrides(files, own=own) if files else {})
 
@@ -49,15 +51,18 @@ def usable_catalogue() -> Catalogue:
     if not files:
         return Catalogue({})
     rows, broken = usable_overrides(files)
+    # One note per file: with all its mistakes it would bury the result.
     for lines in broken.values():
         _warn_once(lines[0].rstrip("."), len(lines))
     return Catalogue(rows)
 
 
+# Once per process: many look-ups load the catalogue.
 @cache
 def _warn_once(first: str, count: int) -> None:
     more = message(", and {count} more", count=count - 1) if count > 1 else ""
     note = message("{first}{more}: the file is left out; see aigc-bench doctor.", first=first, more=more)
+    # Names the caller of the catalogue, not this function.
     warnings.warn(note, FileWarning, stacklevel=3)
 
 
@@ -65,6 +70,7 @@ class Catalogue:
     """Facts by table and id. Each table is read once, when first used."""
 
     def __init__(self, overrides: Overrides | None = None) -> None:
+        # Nothing is read yet: most commands need few of the tables.
         self._overrides = overrides or {}
 
     @cached_property
@@ -73,6 +79,7 @@ class Catalogue:
         specs = cast("dict[str, r.AcceleratorSpec]", self._read("accelerators"))
         joined: dict[str, dict[str, Any]] = {}
         for row in self._usable_rows.values():
+            # A figure of the user's own row goes before the shipped one of the driver.
             if row.id in specs and specs[row.id].usable_memory_bytes is None and self._is_shipped(row.id, "memory_gib"):
                 joined.setdefault(row.id, {})["usable_memory_bytes"] = row.reported_bytes
         for disputed in cast("dict[str, r.AcceleratorRange]", self._read("accelerator_ranges")).values():
@@ -155,6 +162,7 @@ class Catalogue:
     @cached_property
     def aliases(self) -> Mapping[str, str]:
         """Other spellings of accelerators (as typed and as published tables print them) -> id."""
+        # Reversed scopes put "published" before "any"; the later entry wins, so what users type decides.
         wanted = (alias for alias in self._alias_rows if alias.scope != "driver")
         return {alias.name: alias.accelerator_id for alias in sorted(wanted, key=lambda alias: alias.scope, reverse=True)}
 
@@ -177,12 +185,14 @@ class Catalogue:
         """An accelerator by id, by another spelling (``H100``), or a MIG instance as ``ID@1g.10gb``."""
         spec = names.find(name, specs=self.accelerators, names=self._typed_names)
         if spec is None:
+            # difflib takes case for a difference, so the known names get the case of the given one.
             spellings = {text.lower() if name.islower() else text for text in self._typed_spellings}
             raise UnknownNameError("accelerator", name, known={*self.accelerators, *spellings})
         return spec
 
     def published_accelerator(self, name: str) -> r.AcceleratorSpec | None:
         """The accelerator a table of published results means (its ``A100`` is the 40 GB card), ``None`` if unknown."""
+        # Its own spellings first: a published table and a user may mean different cards by one name.
         published = {alias.name: alias.accelerator_id for alias in self._alias_rows if alias.scope == "published"}
         if name in published:
             return self.accelerators[published[name]]
@@ -200,6 +210,7 @@ class Catalogue:
         """A planning constant as an interval with its source; raises ``UnknownNameError`` with the nearest ids."""
         if name not in self.constants:
             raise UnknownNameError("constant", name, known=self.constants)
+        # A number of its own at each call, all under one key of explanations.
         return record(self.constants[name].estimate(), Derivation(None, key=f"catalogue.{name}"))
 
     def usable_memory(self, spec: r.AcceleratorSpec) -> Estimate:
@@ -207,10 +218,12 @@ class Catalogue:
         if spec.usable_memory_bytes is not None:
             size = float(spec.usable_memory_bytes)
             row = self._usable_rows.get(spec.id)
+            # The driver's row is the source only if its figure is the one in use.
             origin: Fact = row if row is not None and row.reported_bytes == spec.usable_memory_bytes else spec
             source = f"{origin.source}, {origin.as_of}"
             return Estimate(value=size, low=size, high=size, unit="B", basis=origin.basis, source=source)
         share = self.constant("driver_visible_memory_fraction")
+        # Sources may disagree on the nominal size; without a range both ends are the row's.
         low, high = spec.ranges.get("memory_bytes", (spec.memory_bytes, spec.memory_bytes))
         values = {"value": spec.memory_bytes * share.value, "low": low * share.low, "high": high * share.high}
         return Estimate(
@@ -231,6 +244,7 @@ class Catalogue:
         found = self._region_row(region, rows=self._electricity_rows, noun=message("region with an electricity price"))
         row = self.power[found]
         estimate = row.estimate(spread=self.constant("electricity_price_spread").value)
+        # A large site pays between the commercial and the industrial tariff.
         industrial = regions.industrial_row(found, power=self.power)
         if industrial is None or industrial.value is None or industrial.value >= estimate.low:
             return estimate
@@ -260,16 +274,19 @@ class Catalogue:
     def servers_with(self, accelerator_id: str) -> tuple[r.ServerSpec, ...]:
         """The servers that hold this accelerator, the ones with a price first."""
         found = [server for server in self.servers.values() if server.gpu_id == accelerator_id]
+        # False sorts first, and the sort is stable: the file's order stays among equals.
         return tuple(sorted(found, key=lambda server: server.price is None))
 
     def rents(self, accelerator_id: str) -> tuple[r.CloudPrice, ...]:
         """Current rents of this accelerator, newest first."""
         rows = self.cloud_prices.values()
         found = [price for price in rows if price.gpu_id == accelerator_id and not price.is_historic]
+        # ISO dates sort as texts.
         return tuple(sorted(found, key=lambda price: price.as_of, reverse=True))
 
     def _read(self, name: str) -> dict[str, Record]:
         table = TABLES[name]
+        # A dict keeps the place of a key, so a changed row stays where it was.
         return read_table(table, {**read_cells(table), **self._overrides.get(name, {})}.values())
 
     def _is_shipped(self, accelerator_id: str, column: str) -> bool:

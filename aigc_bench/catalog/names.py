@@ -22,6 +22,7 @@ _VENDOR_WORDS = {
     "processor",
     "cpu",
 }
+# 3g.40gb, also with a compute instance (1c.3g.40gb), media extensions (+me), "MIG" as drivers print it, or @.
 _MIG = re.compile(r"^(?P<parent>.+?)[ @](?:MIG )?(?:\d+c\.)?(?P<slices>\d+)g\.(?P<memory_gib>\d+)gb(?:\+\S+)?$", re.IGNORECASE)
 _MEMORY_SHARE = (0.88, 1.06)
 """Reported over nominal bytes within which a device is taken for the row: ECC on GDDR costs 6 %, HBM reports all."""
@@ -29,6 +30,7 @@ _MEMORY_SHARE = (0.88, 1.06)
 
 def key(name: str) -> str:
     """A name as its bare words, without vendor and trade marks: ``NVIDIA A100-SXM4-80GB`` is ``a100 sxm4 80gb``."""
+    # Case and punctuation differ between drivers; plus and dot are parts of names.
     words = re.findall(r"[a-z0-9+.]+", re.sub(r"\((r|tm|c)\)", " ", name.lower()))
     return " ".join(word for word in words if word not in _VENDOR_WORDS)
 
@@ -36,6 +38,7 @@ def key(name: str) -> str:
 def index(specs: Iterable[AcceleratorSpec], *, aliases: Iterable[Alias], scopes: Iterable[str]) -> dict[str, str]:
     """Bare words -> id, from the rows' own ids and names and from the aliases of these scopes."""
     wanted = set(scopes)
+    # Aliases win over the rows' own ids and names.
     found = {key(alias.name): alias.accelerator_id for alias in aliases if alias.scope in wanted}
     for spec in specs:
         found.setdefault(key(spec.id.replace("_", " ")), spec.id)
@@ -50,6 +53,7 @@ def recognise(
 
     A MIG instance (``NVIDIA A100-SXM4-80GB MIG 1g.10gb``) is its parent scaled down, see ``mig_slice``.
     """
+    # Before the plain name: "A100 ... MIG 1g.10gb" would not be found as a whole.
     mig = _MIG.match(name.strip())
     if mig:
         parent = specs.get(names.get(key(mig["parent"]), ""))
@@ -58,11 +62,13 @@ def recognise(
     if spec is None or memory_bytes is None:
         return spec
     low, high = _MEMORY_SHARE
+    # Cards of one name are sold with different memory (A100 40 and 80 GB).
     return spec if low <= memory_bytes / spec.memory_bytes <= high else None
 
 
 def find(name: str, *, specs: Mapping[str, AcceleratorSpec], names: Mapping[str, str]) -> AcceleratorSpec | None:
     """The row a person means: an id, another spelling of it, or ``ID@1g.10gb`` for a MIG instance."""
+    # Only with @: names that users type may end in a size without being an instance.
     mig = _MIG.match(name) if "@" in name else None
     if mig is None:
         return specs.get(name) or specs.get(names.get(key(name.replace("_", " ")), ""))
@@ -77,6 +83,7 @@ def mig_slice(parent: AcceleratorSpec, *, slices: int, memory_gib: int) -> Accel
     """
     if not parent.mig_max or not 1 <= slices <= parent.mig_max or memory_gib * GIB > parent.memory_bytes * 1.02:
         return None
+    # An A100 has 7 compute and 8 memory slices, so the two shares differ.
     compute, memory = slices / parent.mig_max, min(1.0, memory_gib * GIB / parent.memory_bytes)
     sms = parent.num_multiprocessors
     return parent.model_copy(
@@ -107,6 +114,7 @@ def mig_slice(parent: AcceleratorSpec, *, slices: int, memory_gib: int) -> Accel
 
 def recognise_cpu(model_name: str, *, cpus: Iterable[CpuSpec]) -> CpuSpec | None:
     """The row of a processor by the kernel's model name, ``None`` where the name is ambiguous."""
+    # The kernel appends clock and cores: "EPYC 9654 96-Core Processor", "@ 2.60GHz".
     bare = re.sub(r"@.*|\b\d+-core\b", " ", model_name, flags=re.IGNORECASE)
     words = key(bare).split()
     return next((cpu for cpu in cpus if key(cpu.name).split() == words), None)

@@ -55,6 +55,7 @@ def kind_of(table: Table, column: str) -> Kind:
         return "number" if known.is_number else "text"
     if column not in table.record.model_fields:
         return "text"
+    # bool first: as a type of its own, although Python counts it as an int.
     types = set(_plain_types(table.record.model_fields[column].annotation))
     if bool in types:
         return "true or false"
@@ -87,6 +88,7 @@ def cell_text(value: object, *, kind: Kind, commas: Commas = "thousands") -> str
 def _plain_text(value: object) -> str:
     if isinstance(value, str | int | float) and not isinstance(value, bool):
         return str(value)
+    # TOML has dates of its own; a datetime is a date to Python.
     if isinstance(value, date) and not isinstance(value, datetime):
         return value.isoformat()
     raise ValueError(message("must be a text, not {value}", value=shown(value)))
@@ -95,6 +97,7 @@ def _plain_text(value: object) -> str:
 def _number_text(value: object, *, is_whole: bool, commas: Commas) -> str:
     if isinstance(value, str):
         try:
+            # No suffixes: k and M may mean powers of 1,000 or of 1,024.
             number = parse_number(value, commas=commas, suffix=False)
         except ValueError as problem:
             raise ValueError(f"{shown(value)} {problem}") from None
@@ -162,6 +165,7 @@ def _out_of_place(cells: Cells, *, end: str, base: Cells | None) -> str | None:
     if not cells.get(end):
         return None
     number, unit = float(cells[end]), cells.get("unit", "")
+    # Temperatures alone may lie below 0.
     if number < 0 and unit != "degC":
         return message("must not be negative")
     if number < 1 and (cells.get("kind") == "pue" or cells["id"].startswith("pue_")):

@@ -55,6 +55,7 @@ Overrides = Mapping[str, Mapping[str, Cells]]
 """Complete rows by table and key."""
 REMEDY = message("Correct the file or move it away; measuring and showing runs go on without it")
 
+# Columns without a figure: changing them alone leaves the source of the figures as it is.
 _LABELS = {"id", "name", "vendor", "kind", "unit", "source", "second_source", "as_of", "basis", "confidence", "note", "status"}
 _PRICE = ("price_low_usd", "price_mid_usd", "price_high_usd")
 
@@ -86,6 +87,7 @@ def user_files() -> tuple[Path, ...]:
     folder = None if home is None else home / "aigc-bench" / "catalog"
     if folder is None or not folder.is_dir():
         return ()
+    # Sorted by name, so that which file wins does not depend on the file system.
     return tuple(sorted(path for path in folder.glob("*") if _kind(path) in (".toml", ".csv") and not path.name.startswith(".")))
 
 
@@ -113,6 +115,7 @@ def read_overrides(files: Sequence[Path], *, own: Collection[Path] = ()) -> Over
 def usable_overrides(files: Sequence[Path]) -> tuple[Overrides, Mapping[Path, Sequence[str]]]:
     """The rows of the files that hold no mistake, and the mistakes of the others; a row may name rows of any usable file."""
     broken: dict[Path, list[str]] = {}
+    # Rows may rest on rows of a broken file, so what is left is checked again until nothing breaks.
     while True:
         merged = _merge([file for file in files if file not in broken])
         if not merged.mistakes:
@@ -127,8 +130,10 @@ def _merge(files: Sequence[Path]) -> _Merged:
         try:
             for row in _rows(file, problems=merged.mistakes[file]):
                 _add(row, merged=merged, seen=seen)
+        # A file that cannot be read at all is one more mistake, and the others are still checked.
         except AigcBenchError as problem:
             merged.mistakes[file] += problem.lines
+    # After all files: a row may name one of a later file.
     _check_references(merged)
     merged.mistakes = {file: lines for file, lines in merged.mistakes.items() if lines}
     return merged
@@ -137,6 +142,7 @@ def _merge(files: Sequence[Path]) -> _Merged:
 def _add(row: _Given, *, merged: _Merged, seen: set[tuple[str, str]]) -> None:
     rows = merged.rows[row.table.name]
     cells, found = _complete(row, earlier=rows)
+    # The key of a range needs its column, which only a row without mistakes has for certain.
     key = key_of(cells, table=row.table) if not found else row.row_id
     if not found and (row.table.name, key) in seen:
         found = [("id", message("appears twice in this file; keep one row"))]
@@ -157,6 +163,7 @@ def _note(row: _Given, found: Sequence[Mistake], *, merged: _Merged) -> None:
 def _check_references(merged: _Merged) -> None:
     if not merged.origin:
         return
+    # The tables that other rows refer to.
     ids = {name: {*_shipped(name), *merged.rows.get(name, {})} for name in ("accelerators", "power", "carbon")}
     for (table, key), row in merged.origin.items():
         _note(row, reference_mistakes(merged.rows[table][key], table=row.table, ids=ids), merged=merged)
@@ -232,6 +239,7 @@ def _complete(row: _Given, *, earlier: Mapping[str, Cells]) -> tuple[Cells, list
             mistakes.append((required, message("is required: state the source of the figures and its date")))
     base = dict(known.get(start, {}))
     if mistakes:
+        # The rest of the row is still checked, so that one run reports all mistakes.
         named = {column for column, _ in mistakes}
         more = to_record({**base, **own, "id": row_id}, table=table)[1] if "like" not in named else []
         return {}, mistakes + [(column, what) for column, what in more if column and column not in named]
@@ -270,12 +278,14 @@ def _provenance(own: Mapping[str, str], *, base: Cells) -> dict[str, str]:
     """
     cells = dict(own)
     if any(column in own for column in _PRICE):
+        # Else the old price's source would stand next to the new price.
         cells.setdefault("price_source", own["source"])
         cells.setdefault("price_as_of", own["as_of"])
         cells.setdefault("price_kind", "new")
     if "source" not in own:
         return cells
     figures = [column for column in own if column not in _LABELS]
+    # Where some figures are still the shipped ones, both sources are named.
     if not {column for column, text in base.items() if text} - _LABELS <= set(figures):
         cells["source"] = message(
             "{own} ({figures}); the rest: {base}", own=own["source"], figures=", ".join(figures) or "labels", base=base["source"]

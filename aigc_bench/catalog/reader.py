@@ -27,6 +27,7 @@ def read_cells(table: Table) -> dict[str, Cells]:
     """The shipped rows of a table as text, by id, in the order of the file."""
     rows = parse_csv((DATA / f"{table.name}.csv").read_text(encoding="utf-8"))
     cells = {key_of(row, table=table): row for row in rows}
+    # Two rows of one id would be silent: the later one wins in a dict.
     assert len(cells) == len(rows), f"{table.name}.csv has two rows of one id"
     return cells
 
@@ -34,11 +35,13 @@ def read_cells(table: Table) -> dict[str, Cells]:
 def parse_csv(text: str) -> list[Cells]:
     """The rows of a CSV text, cells stripped. Cells beyond the header are dropped."""
     reader = csv.DictReader(io.StringIO(text))
+    # DictReader keeps cells beyond the header under None, and missing cells as None.
     return [{key: (value or "").strip() for key, value in row.items() if key is not None} for row in reader]
 
 
 def columns(table: Table) -> tuple[str, ...]:
     """The columns that a row of this table may have."""
+    # A record's field is no column where the file has it in another unit or name.
     renamed = {column.field.split(".")[0] for column in table.columns.values()}
     joined = {"ranges"} if table.record is AcceleratorSpec else set()
     return (*(name for name in table.record.model_fields if name not in renamed | joined), *table.columns)
@@ -81,6 +84,7 @@ def _values(cells: Cells, *, table: Table) -> tuple[dict[str, Any], list[Mistake
     values: dict[str, Any] = {}
     mistakes: list[Mistake] = []
     for name, text in cells.items():
+        # An empty cell is missing, which the record's default says.
         if text == "":
             continue
         column = table.columns.get(name, Column(field=name))
@@ -102,6 +106,7 @@ def _number(text: str, *, column: Column) -> float | int | None:
         number = float(text) * column.scale
     except ValueError:
         return None
+    # float() reads nan and inf, which are no facts.
     if not math.isfinite(number):
         return None
     return round(number) if column.is_whole else number
@@ -110,10 +115,12 @@ def _number(text: str, *, column: Column) -> float | int | None:
 def _complete_price(values: dict[str, Any]) -> None:
     """A price without a source or date of its own has the row's; one that rests on general knowledge is marked ``assumed``."""
     price = values.pop("price", None)
+    # A source or date without a figure makes no price.
     if price is None or not {"low", "mid", "high"} & set(price):
         return
     price.setdefault("source", values.get("source", ""))
     price.setdefault("as_of", values.get("as_of", ""))
+    # A price may have another source than the row, so its basis is its own.
     price["basis"] = "assumed" if is_unverified(price["source"]) else "datasheet"
     values["price"] = price
 
@@ -124,6 +131,7 @@ def _column_of(table: Table, location: tuple[int | str, ...]) -> str:
     for name, column in table.columns.items():
         if column.field == path:
             return name
+    # A mistake of a nested record as a whole (low above high) concerns all its columns.
     starts = [name for name, column in table.columns.items() if path and column.field.startswith(f"{path}.")]
     return "/".join(starts) or path
 

@@ -17,6 +17,7 @@ from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate, Record
 
 CoolingMethod = Literal["air", "rear_door", "direct_liquid", "immersion"]
+# tf32 is a format of tensor cores on fp32 data; parts without it lack the key.
 DTYPES = ("fp32", "tf32", "fp16", "bf16", "fp8", "int8", "fp4")
 """Keys of ``AcceleratorSpec.peak_flops``, in the order in which peaks usually rise."""
 
@@ -48,6 +49,7 @@ class Price(Record):
 
     @model_validator(mode="after")
     def _ordered(self) -> Price:
+        # Only what is known is compared; prices are above 0, so ``or`` replaces None alone.
         if (self.low or self.mid) > self.mid or (self.high or self.mid) < self.mid:
             raise ValueError(
                 message("price low {low}, mid {mid}, high {high} must rise", low=self.low, mid=self.mid, high=self.high)
@@ -86,8 +88,10 @@ class Quantity(Fact):
         """The number as an interval; a missing bound is ``spread`` (a fraction) away, a missing value the middle."""
         low, value, high = self.low, self.value, self.high
         if value is None:
+            # A pure range has no better middle; of one bound the bound itself.
             value = (low + high) / 2 if low is not None and high is not None else (high if low is None else low)
         assert value is not None, "a quantity has a value or a bound"
+        # abs(): temperatures can be negative.
         low = value - abs(value) * spread if low is None else low
         high = value + abs(value) * spread if high is None else high
         return _estimate(value, low=low, high=high, unit=self.unit, basis=self.basis, source=f"{self.source}, {self.as_of}")
@@ -141,6 +145,7 @@ class AcceleratorSpec(Fact):
     idle_w: NonNegative | None = None
     idle_source: str | None = None
     interconnect: str | None = None
+    # Bytes/s in one direction, of all links of the device together.
     scale_up_bytes_per_s: Positive | None = None
     pcie_gen: Count | None = None
     pcie_lanes: Count | None = None
@@ -166,6 +171,7 @@ class AcceleratorSpec(Fact):
     @property
     def has_scale_up_link(self) -> bool:
         """Whether devices are joined by a link of their own rather than by the host's PCIe."""
+        # Cards list PCIe as their interconnect, which is the host's and not a link of their own.
         return self.scale_up_bytes_per_s is not None and not (self.interconnect or "PCIe").startswith("PCIe")
 
 
@@ -241,6 +247,7 @@ class ServerSpec(Fact):
     def design_heat_w(self) -> float | None:
         """The heat to size cooling for: the larger of the nameplate and the vendor's own heat figure."""
         known = [watts for watts in (self.max_power_w, self.heat_w) if watts is not None]
+        # The vendor's heat can exceed the nameplate (DGX H100: 38,557 BTU/h = 11.3 kW at 10.2 kW).
         return max(known) if known else None
 
 
@@ -348,6 +355,7 @@ class CloudPrice(Fact):
         price = {"on_demand": self.on_demand_usd_per_h, "spot": self.spot_usd_per_h, "reserved_1y": self.reserved_1y_usd_per_h}[
             term
         ]
+        # Fractions too: a half of a card at half the price has the rent of a card.
         return None if price is None else price / self.gpu_count
 
 

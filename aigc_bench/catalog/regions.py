@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from aigc_bench.catalog.records import Quantity, RegionAlias
 
 _ELECTRICITY = ("electricity_business", "electricity_us_commercial")
+# Kinds of rows in carbon.csv that state a grid; others there are embodied carbon.
 _GRID = ("grid_country", "grid_us_state", "grid_cloud_region")
 _AMBIGUOUS = {"georgia"}
 """Names of a country and of a US state; the state is ``us-georgia``."""
@@ -43,8 +44,10 @@ def _named(rows: Iterable[Quantity], *, kinds: tuple[str, ...], state_kind: str)
         name = slug(row.name)
         if row.kind == state_kind:
             found[f"us-{name}"] = row.id
+        # A state is also found without "us-", unless a country has its name.
         if row.kind != state_kind or name not in _AMBIGUOUS:
             found.setdefault(name, row.id)
         if row.kind == "grid_country":
+            # Countries have ISO 3166 codes in their ids (ci_DEU), which people type, too.
             found[row.id.removeprefix("ci_").lower()] = row.id
     return found

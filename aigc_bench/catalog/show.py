@@ -75,6 +75,7 @@ def price_rows(catalogue: Catalogue, *, with_historic: bool = False) -> list[Row
         }
         for offer in offers
     ]
+    # Rents without an on-demand price come last.
     return sorted(rows, key=lambda row: (row["gpu_id"], row["on_demand_usd_per_gpu_h"] or float("inf"), row["id"]))
 
 

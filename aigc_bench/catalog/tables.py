@@ -15,7 +15,9 @@ from aigc_bench.core.messages import message
 from aigc_bench.core.records import Record
 from aigc_bench.core.units import GIB, MIB
 
+# International table BTU: 1,055.056 J in an hour.
 W_PER_BTU_PER_H = 1 / 3.412141633
+# A foot is 0.3048 m exactly.
 M3_PER_S_PER_CFM = 0.3048**3 / 60
 
 
@@ -51,6 +53,7 @@ _PRICE = {
     "price_as_of": Column(field="price.as_of"),
     "price_kind": Column(field="price.kind"),
 }
+# Integer operations are printed as TOPS, floating-point ones as TFLOP/s.
 _PEAKS = {f"{dtype}_{'tops' if dtype == 'int8' else 'tflops'}": _to(f"peak_flops.{dtype}", 1e12) for dtype in r.DTYPES}
 
 _TABLES = (
@@ -95,6 +98,7 @@ _TABLES = (
         noun=message("network item"),
         columns={
             **_PRICE,
+            # Networks and buses count in powers of 1,000, memory in powers of 1,024 (GIB).
             "gb_per_s_per_direction": _to("bytes_per_s", 1e9),
             "port_gbit_per_s": _to("port_bytes_per_s", 1e9 / 8),
             "latency_us": _to("latency_s", 1e-6),
@@ -110,6 +114,7 @@ _TABLES = (
             "read_kiops": _to("read_iops", 1e3),
             "latency_us": _to("latency_s", 1e-6),
             "capacity_tb": _to("capacity_bytes", 1e12),
+            # USD per TB to USD per byte.
             "low_usd_per_tb": _to("low_usd_per_byte", 1e-12),
             "mid_usd_per_tb": _to("mid_usd_per_byte", 1e-12),
             "high_usd_per_tb": _to("high_usd_per_byte", 1e-12),

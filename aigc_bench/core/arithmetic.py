@@ -1,6 +1,6 @@
 """Print and recompute arithmetic: an expression over numbered inputs, such as ``{0} * {1} / 3600``.
 
-Operators ``+ - * / **``, functions ``ceil floor max min ln``, numbers. Nothing else is allowed.
+Operators ``+ - * / **``, functions ``ceil floor max min ln median``, numbers. Nothing else is allowed.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ def ceil(number: float) -> int:
 
 _FUNCTIONS: Mapping[str, Callable[..., float]] = {
     "ceil": ceil,
+    # The tolerance with which plans round down (``placement.rack``).
     "floor": lambda number: math.floor(number + 1e-9),
     "max": max,
     "min": min,
@@ -43,13 +44,17 @@ _SIGNS = ((" ** ", " ^ "), (" * ", " × "))
 
 def evaluate(expression: str, values: Sequence[float]) -> float:
     """Return the value of the expression over ``values``."""
+    # Brackets: -2 ** 2 is -4, (-2) ** 2 is 4. repr() keeps all digits.
     filled = _PLACE.sub(lambda found: f"({values[int(found[1])]!r})", expression)
+    # A walk over the tree and no eval(): factors of third parties write expressions, too.
     return _value(ast.parse(filled, mode="eval").body)
 
 
+# Options share their formulae, so most substitutions of a plan repeat.
 @lru_cache(maxsize=4096)
 def substituted(expression: str, parts: tuple[str, ...]) -> str:
     """Return the expression with other expressions in the places of its inputs, in brackets where precedence requires them."""
+    # Python would read {0} as a set; _0 is a name.
     tree = ast.parse(_PLACE.sub(r"_\1", expression), mode="eval")
     filled = _Substitute([ast.parse(_PLACE.sub(r"_\1", part), mode="eval").body for part in parts]).visit(tree)
     return _NAME.sub(r"{\1}", ast.unparse(filled))

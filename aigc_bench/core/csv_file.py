@@ -25,6 +25,7 @@ def cell(value: object) -> object:
     if value is None or isinstance(value, Number):
         return value
     text = visible(str(value))
+    # A negative number begins with a sign of formulae and is none.
     return f"'{text}" if _FORMULA.match(text) and not _NUMBER.fullmatch(text) else text
 
 
@@ -40,6 +41,7 @@ def csv_text(rows: Iterable[Iterable[object]], *, line_end: str = "\n") -> str:
     return file.getvalue()
 
 
+# RFC 4180 ends lines in CRLF, and so does Excel; text for a terminal has LF.
 def write_csv(file: Path, rows: Iterable[Iterable[object]], *, line_end: str = "\r\n") -> None:
     """Write rows, the header first, as a file in UTF-8; one of the same name is replaced."""
     file.write_text(csv_text(rows, line_end=line_end), encoding="utf-8", newline="")

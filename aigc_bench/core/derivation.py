@@ -44,6 +44,7 @@ class _Switch:
 def record(number: Number, derivation: Derivation) -> Number:
     """Attach its derivation to a number that was just computed, and return the number."""
     if _Switch.is_on:
+        # Records are frozen, and the slot is none of their fields.
         object.__setattr__(number, "_derivation", derivation)
     return number
 
@@ -79,6 +80,7 @@ def number_of(row: MetricRow) -> Estimate | None:
 
 def changed(number: Estimate, **changes: Any) -> Estimate:
     """Return the number with other fields; ``model_copy`` takes four times as long, and a plan makes tens of thousands."""
+    # __dict__ holds a pydantic record's fields alone; slots stay behind, so the derivation is not copied.
     return Estimate(**{**number.__dict__, **changes})
 
 
@@ -118,6 +120,7 @@ class Places:
 
     def __call__(self, number: Estimate) -> str:
         for place, known in enumerate(self.inputs):
+            # By identity: two inputs may be equal by chance.
             if known is number:
                 return f"{{{place}}}"
         self.inputs.append(number)

@@ -77,7 +77,9 @@ def check_measured(line: bytes, *, where: str, computed: Collection[str]) -> Non
         _raise_refused({key: value for key, value in parsed.items() if key not in computed}, where=where)
 
 
+# A number below 1e-30 that is written without an exponent has at least this many zeros in a row.
 _LONG_ZEROS = b"0" * 29
+# Either an exponent of -30 or below, or -0 in any spelling up to the end of its value.
 _TINY_OR_MINUS_ZERO = re.compile(rb"-(?:(?<=[eE]-)0*(?:[3-9]\d|[1-9]\d\d)|0(?:\.0*)?(?:[eE][-+]?\d+)?[,\]}\s])")
 """It begins with a fixed character, so that a megabyte is searched in a fraction of a millisecond."""
 
@@ -85,6 +87,7 @@ _TINY_OR_MINUS_ZERO = re.compile(rb"-(?:(?<=[eE]-)0*(?:[3-9]\d|[1-9]\d\d)|0(?:\.
 def _parsed_json(text: str, *, where: str, max_keys: int, may_be_infinite: bool = False) -> tuple[Any, list[Refused]]:
     """The document with ``Refused`` in place of numbers that are, and a list of these."""
     _check_length(text, where=where, most=MAX_JSON_CHARACTERS)
+    # Brackets and colons inside of strings do not count.
     outside = _STRING.sub('""', text)
     _check_shape(outside, where=where, num_keys=outside.count(":"), max_keys=max_keys)
     refused: list[Refused] = []
@@ -99,6 +102,7 @@ def _parsed_json(text: str, *, where: str, max_keys: int, may_be_infinite: bool 
             text,
             parse_int=lambda written: kept(_integer(written)),
             parse_float=lambda written: kept(_float(written)),
+            # Called for NaN, Infinity and -Infinity, which are no JSON but are read by Python.
             parse_constant=lambda written: kept(_constant(written, may_be_infinite=may_be_infinite)),
             object_pairs_hook=lambda pairs: _once(pairs, where=where),
         )
@@ -117,12 +121,15 @@ def _parsed_json(text: str, *, where: str, max_keys: int, may_be_infinite: bool 
 
 def read_toml(file: Path) -> dict[str, Any]:
     """Return the tables of a TOML file; raises ``UsageError`` with file, key and place where it cannot be read or taken."""
+    # TOML ends lines in LF or CRLF; a lone CR is an end in the editors that write it.
     text = read_text(file).replace("\r\n", "\n").replace("\r", "\n")
     _check_length(text, where=str(file), most=MAX_TOML_CHARACTERS)
+    # Lines stay, so that a problem found in what is left has the line number of the file.
     outside = _QUIET.sub(_blank, text)
     _check_shape(outside, where=str(file), num_keys=outside.count("=") + outside.count("\n["), max_keys=MAX_KEYS)
     _check_toml(outside, where=str(file))
     try:
+        # tomllib has no such hook for integers; ``_check_toml`` has looked at those.
         parsed = tomllib.loads(text, parse_float=_float)
     except ValueError as problem:
         raise UsageError(message("{file}: not TOML: {problem}.", file=file, problem=_toml_words(str(problem)))) from None
@@ -194,6 +201,7 @@ def cut(text: str, *, length: int = _SHOWN) -> str:
 
 _STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\Z)', re.DOTALL)
 """A string of JSON, to the end of the text where its quote is missing."""
+# Possessive quantifiers (*+) never go back, so an unclosed quote costs linear time.
 _QUIET = re.compile(
     r'"""(?:[^"\\]|\\.|"(?!""))*+(?:"""|\Z)'
     r"|'''(?:[^']|'(?!''))*+(?:'''|\Z)"
@@ -250,6 +258,7 @@ def _check_shape(outside: str, *, where: str, num_keys: int, max_keys: int) -> N
 
 _DOTTED = re.compile(rf"(?<![\w.-])[\w-]+(?:[ \t]*\.[ \t]*[\w-]+){{{MAX_DEPTH},}}")
 _LONG = re.compile(rf"\d[\d_]{{{MAX_DIGITS},}}")
+# tomllib makes -0 the integer 0, so the sign has to be found in the text.
 _MINUS_ZERO = re.compile(r"(?<![\w.:+-])-0(?![\w.-])")
 _KEY = re.compile(r"[{,]?[ \t]*([^\s={}\[\],]+)[ \t]*=[^=]*$")
 
@@ -266,6 +275,7 @@ def _check_toml(outside: str, *, where: str) -> None:
         (_MINUS_ZERO, message("must be 0, not -0")),
     ):
         if found := pattern.search(outside):
+            # Enough for a key; a file that is one long line stays cheap.
             before = outside[max(0, found.start() - 200) : found.start()].rpartition("\n")[2]
             key = _KEY.search(before)
             line = outside.count("\n", 0, found.start()) + 1
@@ -284,6 +294,7 @@ def _integer(written: str) -> int | Refused:
     if len(written) > MAX_DIGITS:  # not converted, which takes time with the square of the digits
         return Refused(written=written, problem=message("must have at most {max_digits} digits", max_digits=MAX_DIGITS))
     value = int(written)
+    # int() loses the sign.
     problem = problem_of(-0.0 if written == "-0" else value)
     return value if problem is None else Refused(written=written, problem=problem)
 
@@ -292,6 +303,7 @@ def _float(written: str) -> float | Refused:
     """The number, or why it is refused; one so small that it would become 0 is refused like others that are too small."""
     value = float(written)
     is_lost = value == 0 and re.match("[^eE]*[1-9]", written) is not None
+    # Stands for any number too small to be a float.
     problem = problem_of(1e-300 if is_lost else value)
     return value if problem is None else Refused(written=written, problem=problem)
 
@@ -327,6 +339,7 @@ def _refused(parsed: Any) -> Iterator[tuple[Place, str]]:
     while waiting:
         place, value = waiting.pop()
         if len(place) > MAX_DEPTH:
+            # The first keys are enough to find it; all of them would fill the screen.
             yield place[:4], message(": more than {max_depth} lists or tables inside each other", max_depth=MAX_DEPTH)
             return
         if isinstance(value, Mapping):
@@ -335,6 +348,7 @@ def _refused(parsed: Any) -> Iterator[tuple[Place, str]]:
                 for key in value
                 if (problem := _odd_text(key)) is not None
             )
+            # A stack: reversed, so that problems come in the order of the file.
             waiting += [((*place, key), inner) for key, inner in reversed(list(value.items()))]
         elif isinstance(value, list):
             waiting += [((*place, index), value[index]) for index in reversed(range(len(value)))]

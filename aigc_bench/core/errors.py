@@ -54,9 +54,11 @@ class AigcBenchError(Exception):
     def _lines(self, show: Callable[[str], str]) -> tuple[str, ...]:
         first = " ".join(_cut(show(part)) for part in (self.message, self.hint) if part is not None)
         details = [_cut(show(line)) for line in self.details]
+        # Cut by length and by number of lines, whichever is reached first.
         lengths = itertools.accumulate(map(len, details), initial=len(first))
         ends = itertools.islice(lengths, 1, None)
         fitting = [line for line, end in zip(details, ends, strict=True) if end <= _MOST_CHARACTERS]
+        # One line more is allowed where it is the last: "and 1 more" would take as much room.
         kept = details if len(fitting) == len(details) <= _MOST_LINES + 1 else fitting[:_MOST_LINES]
         more = [message("  and {num_more:,} more", num_more=len(details) - len(kept))] if len(details) > len(kept) else []
         return (first, *kept, *map(show, more))

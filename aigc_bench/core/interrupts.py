@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# 128 + SIGINT (2), as shells report it.
 EXIT_CODE = 130
 
 
@@ -34,6 +35,7 @@ class Interrupts:
             self._is_held = True
             raise KeyboardInterrupt
         if self.count > 2:
+            # Not sys.exit(): it raises, and a ``finally`` block that hangs would hold it up.
             os._exit(EXIT_CODE)
         self._is_due = True
 
@@ -60,8 +62,10 @@ def terminated_as_interrupt() -> Iterator[Interrupts]:
     try:
         before = {number: signal.getsignal(number) for number in SIGNALS}
         for number, handler in before.items():
+            # None: a handler that C code installed, which Python could not put back.
             if handler not in (signal.SIG_IGN, None):
                 signal.signal(number, interrupts.take)
+    # signal.signal() raises it outside of the main thread.
     except ValueError:
         yield interrupts
         return

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from gettext import NullTranslations
 
+# A context variable: a server may answer two readers in two languages in one process.
 _TRANSLATIONS: ContextVar[NullTranslations | None] = ContextVar("translations", default=None)
 """Those of the reader's language; ``None`` for English."""
 
@@ -38,6 +39,7 @@ class Message(str):
     def __new__(cls, template: str, other: str | None = None, count: int = 1, values: Mapping[str, Any] | None = None) -> Message:
         """Make a message of a template, its plural with its count if it has one, and values by name."""
         values = values or {}
+        # English has two forms; languages with more are asked by count in ``in_words_of``.
         self = super().__new__(cls, _filled(template if other is None or count == 1 else other, values))
         self._template, self._other, self._count, self._values = template, other, count, values
         return self
@@ -58,17 +60,20 @@ class Message(str):
     def in_words_of(self, translations: NullTranslations) -> str:
         """Return the text in another language, and in English where its translation is missing or names other values."""
         if self._other is None:
+            # gettext answers an empty text with the header of its catalogue.
             template = translations.gettext(self._template) if self._template else ""
         else:
             template = translations.ngettext(self._template, self._other, self._count)
         try:
             return _filled(template, {name: _shown_value(value) for name, value in self._values.items()})
+        # A translation with a wrong placeholder must not turn an error message into a traceback.
         except (KeyError, IndexError, ValueError):
             return str.__str__(self)
 
 
 def _filled(template: str, values: Mapping[str, Any]) -> str:
     """Return the template with its values; braces of a template without values are text."""
+    # A text without values may hold braces of its own (JSON, TOML).
     return template.format(**values) if values else template
 
 
@@ -101,6 +106,7 @@ def joined(separator: str, texts: Iterable[str]) -> str:
     parts = {f"part{number}": text for number, text in enumerate(texts)}
     if not parts:
         return Message("")
+    # The joined template is formatted once more, so braces of the separator are doubled.
     between = separator.replace("{", "{{").replace("}", "}}")
     return Message(between.join(f"{{{name}}}" for name in parts), values=parts)
 

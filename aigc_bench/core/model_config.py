@@ -31,6 +31,7 @@ _WHOLE_OR_LIST = (
 _LISTS = ("block_out_channels",)
 _TEXTS = ("model_type", "_class_name")
 _LISTS_OF_TEXTS = ("architectures",)
+# A network is built around these, so null would fail deep inside of its constructor.
 _NEVER_NULL = (
     "_class_name", "block_out_channels", "d_model", "hidden_size", "in_channels", "joint_attention_dim", "latent_channels",
     "max_text_seq_length", "model_type", "sample_frames", "sample_height", "sample_width", "text_dim", "text_embed_dim",
@@ -96,6 +97,7 @@ def _problem_of(key: str, value: Any) -> str | None:
 
 
 def _is_dimension(value: Any) -> bool:
+    # JSON's true is an int to Python.
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= LARGEST
 
 

@@ -31,6 +31,7 @@ _permitted: dict[str, NamedCode] = {}
 
 def is_code_name(text: str) -> bool:
     """Whether a user's ``--model`` names code (``module:function``) and not a file or folder."""
+    # The name of a file may hold a colon.
     return ":" in text and not Path(text).exists()
 
 
@@ -62,6 +63,7 @@ def load_named_code(name: str) -> Any:
         if not _is_installed(name):
             search_also([str(Path.cwd())])
         registry.admit("workloads", name, _made(name))
+        # Absolute folders: a worker may start in another one.
         _permitted[name] = NamedCode(name=name, search=tuple(str(Path(folder).absolute()) for folder in sys.path))
     return registry.load("workloads", name)
 
@@ -85,6 +87,7 @@ def search_also(folders: Sequence[str]) -> None:
 
 def _is_installed(name: str) -> bool:
     """Whether the package or module is found without the current directory; nothing is imported."""
+    # The first part alone: find_spec() of a dotted name imports the packages above it.
     package = name.partition(":")[0].partition(".")[0]
     return package in sys.modules or importlib.util.find_spec(package) is not None
 
@@ -102,6 +105,7 @@ def _made(name: str) -> Any:
         ) from None
     except AttributeError as problem:
         raise UsageError(message("{name}: {problem}.", name=name, problem=problem)) from None
+    # Scripts call sys.exit() when they are imported.
     except (Exception, SystemExit) as problem:
         raise UsageError(
             message("{name}: it raised {type}: {problem}.", name=name, type=type(problem).__name__, problem=problem)

@@ -30,6 +30,7 @@ def problem_of(value: float) -> str | None:
             return message("must have at most {max_digits} digits", max_digits=MAX_DIGITS)
     elif not math.isfinite(value):
         return message("must be a finite number")
+    # -0 equals 0; only its sign shows it.
     elif value == 0 and math.copysign(1.0, value) < 0:
         return message("must be 0, not -0")
     if value != 0 and not SMALLEST <= abs(value) <= LARGEST:
@@ -37,7 +38,9 @@ def problem_of(value: float) -> str | None:
     return None
 
 
+# U+FF01 to U+FF5E are ASCII ! to ~ at a fixed distance, as Chinese and Japanese keyboards type them.
 _FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
+# Ideographic, no-break, figure, thin and narrow no-break space.
 _SPACES = dict.fromkeys((0x3000, 0x00A0, 0x2007, 0x2009, 0x202F), " ")
 _AS_ASCII = {**_FULL_WIDTH, **_SPACES, 0x2212: "-", 0x2019: "'"}
 
@@ -52,8 +55,11 @@ _SIMPLE = re.compile(r"\d{1,15}(?:\.\d{1,15})?", re.ASCII)
 _NUMBER = re.compile(
     r"(?P<sign>[+-]?)(?P<figure>\d+(?:[ ,.']\d+)*\.?|[.,]\d+)(?:[eE](?P<exponent>[+-]?\d{1,5})| ?(?P<suffix>[kKM万亿]))?", re.ASCII
 )
+# 万 is ten thousand, 亿 a hundred million.
 _SUFFIXES = {"": 1.0, "k": 1e3, "K": 1e3, "M": 1e6, "万": 1e4, "亿": 1e8}
+# Not before exactly three digits, unless after 0, points between thousands, or four digits and more.
 _DECIMAL_COMMA = re.compile(r"[+-]?(?:\d*,(?:\d{1,2}|\d{4,})|0,\d{3}|\d{1,3}(?:\.\d{3})+,\d+|\d{4,},\d+)(?:[eE][+-]?\d+)?")
+# Groups of three after one to three digits, the first of them not 0.
 _GROUPS = {mark: re.compile(rf"[1-9]\d{{0,2}}(?:{re.escape(mark)}\d{{3}})+") for mark in " ,.'"}
 _NO_NUMBERS = frozenset({"nan", "inf", "infinity", "∞"})
 _BOUNDS = ("~", "≈", "<", ">", "≤", "≥", "±", "+/-", "+-", "∼")
@@ -91,6 +97,7 @@ def parse_number(text: str, *, commas: Commas = "thousands", suffix: bool = True
         )
     figure = _ungrouped(match["figure"], commas=commas)
     value = float(f"{match['sign']}{figure}e{match['exponent'] or 0}") * _SUFFIXES[match["suffix"] or ""]
+    # Over- and underflow of the conversion: the text was another number.
     if math.isinf(value) or (value == 0 and figure.strip("0.")):
         raise ValueError(OUT_OF_RANGE)
     problem = problem_of(value)
@@ -120,8 +127,10 @@ def _ungrouped(figure: str, *, commas: Commas) -> str:
         return figure
     last, whole = marks[-1], figure
     decimals = ""
+    # The last mark is the decimal one if it stands once and separates no thousands.
     if last in ".," and marks.count(last) == 1 and not _is_group(figure, last, commas=commas):
         whole, _, decimals = figure.rpartition(last)
+    # All groups of one number have the same mark.
     groups = {mark for mark in whole if not mark.isdigit()}
     if len(groups) > 1 or (groups and not _GROUPS[min(groups)].fullmatch(whole)) or (groups == {"."} and last != ","):
         raise ValueError(message("groups its digits in an unusual way; write them without separators"))

@@ -102,6 +102,7 @@ def shown(result: type[Result]) -> type[Result]:
     def html(self: Result) -> str:
         return self.overview.html
 
+    # Set on the class: pydantic's own repr prints every field of every inner record.
     for name, method in (("__repr__", text), ("__str__", text), ("_repr_html_", html)):
         setattr(result, name, method)
     return result

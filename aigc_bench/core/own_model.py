@@ -24,6 +24,7 @@ from aigc_bench.core.messages import message
 from aigc_bench.core.model_config import check_config, check_part
 from aigc_bench.core.records import Setting
 
+# Formats of torch.save and pickle: loading one can run any code.
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 WEIGHTS = "_weights"
 """Key of a component's configuration that holds the folder of its safetensors."""
@@ -115,8 +116,10 @@ def read_model(path: Path | str, *, changes: Mapping[str, Setting] | None = None
 
 def _pipeline(folder: Path, *, changes: Mapping[str, Setting]) -> ModelFiles:
     index = _read_config(folder / _INDEX)
+    # A pipeline has several configurations, and a plain key names none of them.
     if changes:
         raise UsageError(message("{folder}: --change is for the config.json of one model, not for a pipeline.", folder=folder))
+    # Sorted, since the hash must not depend on the order of the file system.
     files = sorted(file for file in folder.glob(f"*/{_CONFIG}") if file.parent.name in index)
     configs = {file.parent.name: _read_config(file) for file in files}
     for name in configs:
@@ -151,6 +154,7 @@ def _read_config(file: Path) -> dict[str, Any]:
                 message("{file}: {key} must be text.", file=file, key=key), message("It is the name of an architecture.")
             )
     place, kept = _place_of_code(config), _without_private(config)
+    # Checked before private keys are dropped, which would hide what they name.
     if place is not None:
         raise UsageError(
             message("{file}: {place} names code to execute, which is never run.", file=file, place=place),
@@ -175,6 +179,7 @@ def _place_of_code(value: Any, place: str = "") -> str | None:
         return None
     for key, inner in value.items():
         here = f"{place}.{key}" if place else key
+        # An empty auto_map names nothing.
         if key in _NAMING_CODE and inner:
             return here
         if (found := _place_of_code(inner, here)) is not None:
@@ -262,6 +267,7 @@ def _header(file: Path) -> Mapping[str, Any]:
     try:
         with file.open("rb") as handle:
             (length,) = struct.unpack("<Q", handle.read(8))
+            # Checked before the read: a damaged length can be exabytes, which read() would try to allocate.
             if not 2 <= length <= min(file.stat().st_size, MAX_JSON_CHARACTERS):
                 raise UsageError(message("{file}: not safetensors: the length of its header is impossible.", file=file), _COMPLETE)
             text = handle.read(length).decode("utf-8")
@@ -278,4 +284,5 @@ def _header(file: Path) -> Mapping[str, Any]:
 
 
 def _sha256(parts: Sequence[Any]) -> str:
+    # The same keys in another order are the same model.
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

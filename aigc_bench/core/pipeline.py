@@ -37,6 +37,7 @@ class Pipeline(Record):
     def words(self) -> str:
         """Its part of a case's name: ``pipeline``, ``pipeline@1f2e3d4c+cold+workers=4``."""
         name = "pipeline" if self.sha256 is None else f"pipeline@{self.sha256[:8]}"
+        # Defaults are left out, so that names of cases stay short.
         return name + ("+cold" if self.cache == "cold" else "") + (f"+workers={self.workers}" if self.workers is not None else "")
 
 

@@ -12,6 +12,7 @@ from aigc_bench.core.messages import Message
 class Record(BaseModel):
     """A frozen record that refuses unknown fields."""
 
+    # protected_namespaces: pydantic warns of fields that begin with model_.
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
 

@@ -51,6 +51,7 @@ class Estimate(Record):
     What it was computed from lies in a slot next to its fields (``core.derivation``): never compared, copied, printed or dumped.
     """
 
+    # A slot and no private attribute: pydantic compares, copies and pickles those.
     __slots__ = ("_derivation",)
 
     value: float
@@ -102,6 +103,7 @@ class Case(Record):
         ``gpt/gpt2-124m/infer/fp32/b1``, then every setting that differs from the defaults: ``/x8``, ``/torch-compile``,
         ``/seq_len=256``.
         """
+        # The hash too: a model that was changed keeps its folder's name.
         preset = self.preset if self.model is None else f"{self.preset}@{self.model.sha256[:8]}"
         parts = [self.workload, preset, self.mode, self.precision, f"b{self.batch_size}"]
         if self.devices > 1:

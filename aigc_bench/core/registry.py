@@ -34,6 +34,7 @@ def _built_in(group: str) -> dict[str, str]:
     """Registered name -> module."""
     package = importlib.import_module(GROUPS[group][0])
     files = (module.name for module in pkgutil.iter_modules(package.__path__))
+    # Listing is no import: torch is loaded by the file that needs it alone.
     own = (file for file in files if file != "base" and not file.startswith("_"))
     return {file.replace("_", "-") if group == "engines" else file: f"{package.__name__}.{file}" for file in own}
 
@@ -48,6 +49,7 @@ def names(group: str) -> tuple[str, ...]:
     return tuple(sorted({*_built_in(group), *_third_party(group)}))
 
 
+# Apart from the other two: code named by a command is in no list of names.
 _admitted: dict[tuple[str, str], Any] = {}
 
 
@@ -63,11 +65,14 @@ def load(group: str, name: str) -> Any:
     Names come from files, too: nothing is imported but what is registered. Code by its name is ``named_code``'s business.
     """
     attribute = GROUPS[group][1]
+    # First, so that an installed package cannot replace one of ours.
     if name in _built_in(group):
         return getattr(importlib.import_module(_built_in(group)[name]), attribute)
     if name in _third_party(group):
         found = _third_party(group)[name].load()
+        # An entry point names a module like ours, or the object itself.
         return getattr(found, attribute) if isinstance(found, ModuleType) else found
+    # functools.cache keeps no exception, so a name that failed before can be admitted later.
     if (group, name) in _admitted:
         return _admitted[group, name]
     if group == "workloads" and ":" in name:

@@ -30,8 +30,10 @@ CURRENT_FOLDER_GONE = message("the current folder was removed. Change to one tha
 
 def in_one_line(problem: OSError) -> str:
     """``reports/x.html: permission denied. Name a place that you may read or write.``"""
+    # Of a rename or link the second name is the place that was to be written.
     where = problem.filename2 or problem.filename
     is_relative = where is None or (isinstance(where, str) and not where.startswith("/"))
+    # Every relative path fails then, and the file's own name would mislead.
     if problem.errno == errno.ENOENT and is_relative and is_current_folder_gone():
         return CURRENT_FOLDER_GONE
     said = (problem.strerror or str(problem) or type(problem).__name__).lower().rstrip(".")
@@ -57,6 +59,7 @@ def folder_for_children() -> str | None:
     return os.sep if is_current_folder_gone() else None
 
 
+# glibc's loader, libstdc++, OpenMP and Python have no common code for it, only words.
 _NO_ROOM_WORDS = (
     "failed to map segment from shared object",
     "cannot allocate memory",
@@ -83,8 +86,10 @@ def is_out_of_memory(problem: BaseException) -> bool:
     while seen is not None:
         if isinstance(seen, MemoryError) or (isinstance(seen, OSError) and seen.errno == errno.ENOMEM):
             return True
+        # A library that cannot be mapped is an ImportError, a thread that cannot start a RuntimeError.
         if isinstance(seen, ImportError | RuntimeError | SystemError) and names_exhausted_memory(str(seen)):
             return True
+        # Libraries raise errors of their own from the one that says why.
         seen = seen.__cause__ or seen.__context__
     return isinstance(problem, SystemError | ImportError) and _is_near_limit()
 
@@ -105,6 +110,7 @@ def _limit_bytes() -> int | None:
     try:
         import resource
 
+        # The soft limit is the one that is enforced.
         limit = resource.getrlimit(resource.RLIMIT_AS)[0]
     except (ImportError, OSError, ValueError):
         return None
@@ -120,5 +126,6 @@ def _is_near_limit() -> bool:
         with open("/proc/self/statm", "rb") as file:  # noqa: PTH123 - with next to no memory left
             held = int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
     except (OSError, ValueError, MemoryError):
+        # Where not even this file can be read, there is no room.
         return True
     return held > limit // 2

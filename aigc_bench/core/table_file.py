@@ -56,6 +56,7 @@ class TableFile:
         """Yield each row below the header, anew at every use; raises ``UsageError`` for a quote that is never closed."""
         records = _records(self.text, delimiter=self.delimiter, file=self.path, first=self.first_line)
         next(records, None)
+        # The text is parsed anew at every use; keeping rows would take several times its size.
         return (_row(line, record, columns=self.columns) for line, record in records)
 
     @cached_property
@@ -87,8 +88,10 @@ def read_table(file: Path, *, required: Sequence[str] = (), hint: str | None = N
 
 def _delimiter(text: str) -> tuple[str, int]:
     """The delimiter, and how many lines in front of the header only say what it is."""
+    # newline=None reads CR, LF and both as ends; 64 KiB hold the header of any table.
     lines = io.StringIO(text[:65536], newline=None)
     first = next(lines, "").strip("\n")
+    # Excel reads this line to split the file alike in every locale.
     if first.lower().startswith("sep=") and len(first) == 5 and first[4] in DELIMITERS:
         return first[4], 1
     header = first if first.strip() else next((line for line in lines if line.strip()), "")
@@ -101,6 +104,7 @@ def _delimiter(text: str) -> tuple[str, int]:
 def _records(text: str, *, delimiter: str, file: Path, first: int) -> Iterator[tuple[int, list[str]]]:
     """The line at which each record starts, and its cells; records without any text are left out."""
     csv.field_size_limit(sys.maxsize)  # the default of 128 KiB refuses a long configuration in a cell
+    # newline="": a quoted cell may hold line ends, which csv takes as they are. strict: an open quote is an error.
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     line = first
     while True:
@@ -111,6 +115,7 @@ def _records(text: str, *, delimiter: str, file: Path, first: int) -> Iterator[t
         except csv.Error as problem:
             said = (
                 message("a quote is never closed")
+                # csv.Error has no codes, so its words have to tell the two apart.
                 if "unexpected end" in str(problem)
                 else message("text follows the closing quote of a cell")
             )
@@ -120,6 +125,7 @@ def _records(text: str, *, delimiter: str, file: Path, first: int) -> Iterator[t
             ) from None
         if any(cell.strip() for cell in record):
             yield line, record
+        # line_num counts lines, not records: quoted cells may span several.
         line = first + reader.line_num
 
 
@@ -170,6 +176,7 @@ def _listed(columns: Sequence[str]) -> str:
 
 def _row(line: int, record: Sequence[str], *, columns: Sequence[str]) -> Row:
     cells = [original(cell.strip()) for cell in record]
+    # Spreadsheets leave empty cells beyond the header; only filled ones are a mistake.
     extra = [cell for cell in cells[len(columns) :] if cell]
     problem = (
         message("has {num_cells} cells where the header has {num_columns}", num_cells=len(cells), num_columns=len(columns))
@@ -177,4 +184,5 @@ def _row(line: int, record: Sequence[str], *, columns: Sequence[str]) -> Row:
         else None
     )
     padded = [*cells, *[""] * (len(columns) - len(cells))]
+    # Columns without a name are left out, such as that of a trailing delimiter.
     return Row(line=line, cells={name: cell for name, cell in zip(columns, padded, strict=False) if name}, problem=problem)

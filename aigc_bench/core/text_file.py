@@ -47,6 +47,7 @@ def read_content(file: Path) -> bytes:
     """Return the bytes of a file, unpacked where they are gzip; raises ``UsageError`` like ``read_text``."""
     try:
         with file.open("rb") as raw:
+            # peek() takes nothing away: a pipe cannot be read twice.
             content = _unpacked(raw, is_gzip=raw.peek(2)[:2] == _GZIP_MAGIC)
     except (EOFError, gzip.BadGzipFile, zlib.error) as problem:
         reason = message("cut short") if isinstance(problem, EOFError) else "damaged"
@@ -59,6 +60,7 @@ def read_content(file: Path) -> bytes:
         raise UsageError(
             message("{file}: {strerror}.", file=file, strerror=(problem.strerror or message("cannot be read")).lower())
         ) from None
+    # .xlsx files are zip archives.
     if content.startswith(_ZIP_MAGIC):
         raise UsageError(
             message("{file}: an Excel workbook or a zip archive, not text.", file=file),
@@ -81,6 +83,7 @@ def _decoded(content: bytes, *, file: Path) -> str:
     for mark, encoding in _MARKS:
         if content.startswith(mark):
             return _strict(content[len(mark) :], encoding, file=file)
+    # Before UTF-8, which takes zero bytes for characters.
     if (guess := _utf16_by_zeros(content)) is not None:
         text = _strict(content, guess, file=file)
         note = message("{file}: read as UTF-16, by its zero bytes; it has no byte order mark.", file=file)
@@ -119,6 +122,7 @@ def _utf16_by_zeros(content: bytes) -> str | None:
     if len(head) < 4 or b"\0" not in head:
         return None
     half = len(head) // 2
+    # Most, not all: names in the header may hold characters beyond ASCII.
     if head[1::2].count(0) > 0.7 * half and head[0::2].count(0) < 0.1 * half:
         return "utf-16-le"
     if head[0::2].count(0) > 0.7 * half and head[1::2].count(0) < 0.1 * half:

@@ -50,6 +50,7 @@ def _width(text: str) -> int:
     """Return the cells of a terminal that a text takes: two for each Chinese character."""
     if text.isascii():
         return len(text)
+    # Imported only for text beyond ASCII: ``--help`` and short commands must not wait for rich.
     from rich.cells import cell_len
 
     return cell_len(text)

@@ -43,6 +43,7 @@ def told_once(problem: ValidationError, raw: Mapping[str, Any]) -> list[Mistake]
         place, is_choice = _in_file(error, raw)
         found.setdefault(place, []).append(error)
         choices |= {place} if is_choice else set()
+    # An error inside a table says more than that of the union which the table was one choice of.
     deeper = {place[:end] for place in found for end in range(len(place))}
     return [
         Mistake(place=place, kind=errors[0]["type"], value=errors[0]["input"], words=_words([error["msg"] for error in errors]))
@@ -55,10 +56,12 @@ def _in_file(error: Any, raw: Any) -> tuple[tuple[str | int, ...], bool]:
     """Where an error stands in the file, and whether it is one of several kinds of value that were tried there."""
     place: list[str | int] = []
     node, is_choice = raw, False
+    # pydantic puts the names of union members and validators among the keys, which the file does not have.
     for number, part in enumerate(error["loc"], start=1):
         if (isinstance(part, int) and isinstance(node, list) and part < len(node)) or (isinstance(node, Mapping) and part in node):
             place.append(part)
             node = node[part]
+        # A key that is missing is by nature not in the file, and still the place.
         elif number == len(error["loc"]) and error["type"] == "missing":
             place.append(part)
         elif isinstance(part, str):
@@ -67,6 +70,7 @@ def _in_file(error: Any, raw: Any) -> tuple[tuple[str | int, ...], bool]:
 
 
 _KINDS = (
+    # Before the shorter pattern that begins alike.
     (r"a valid dictionary or (?:instance of \w+|object to extract fields from)", "a table"),
     (r"a valid dictionary", "a table"),
     (r"a valid (?:tuple|list)", "a list"),
@@ -137,6 +141,7 @@ def inner_record(annotation: Any) -> type[BaseModel] | None:
     """The record inside ``Record | None`` or ``tuple[Record, ...]``, ``None`` where there is none."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
+    # ``A | B`` and ``Optional[A]`` have different origins until Python 3.14.
     if typing.get_origin(annotation) in (types.UnionType, typing.Union, tuple, typing.Annotated):
         found = (inner_record(part) for part in typing.get_args(annotation) if part is not Ellipsis)
         return next((record for record in found if record is not None), None)

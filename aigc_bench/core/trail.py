@@ -55,6 +55,7 @@ class Trail:
     def __init__(self) -> None:
         self.steps: dict[str, Step] = {}
         self._known: dict[str, _Known] = {}
+        # By id(): unique while the object lives, and ``_known`` with the derivations keeps every number alive.
         self._keys: dict[tuple[str, int], str] = {}
 
     def __contains__(self, key: str) -> bool:
@@ -66,6 +67,7 @@ class Trail:
         return self.steps[key]
 
     def __iter__(self) -> Iterator[str]:
+        # A copy: making a step can add keys of its inputs.
         return iter(tuple(self._known))
 
     def add(self, key: str, title: str, value: Estimate, *, at: str = "", source: str | None = None) -> str:
@@ -77,6 +79,7 @@ class Trail:
 
     def link(self) -> None:
         """Make the step of every number; inputs that have no key yet are added below the number that uses them."""
+        # Rounds, because the steps of one round add inputs that need steps of their own.
         waiting: list[str] = list(self._known)
         while waiting:
             for key in waiting:
@@ -109,6 +112,7 @@ class Trail:
             for scope in dict.fromkeys((at, at.partition(".parts.")[0])):
                 self._keys.setdefault((scope, id(value)), key)
         found = derivation_of(value)
+        # A restated number is the same number: whoever uses either finds this key.
         if found is not None and found.arithmetic == IDENTITY and isinstance(found.inputs[0], Estimate):
             self._remember(found.inputs[0], key, at)
 
@@ -136,6 +140,7 @@ class Trail:
         first = self._find(known.value, known.at)
         if first is not None and first != key:
             return self._same(key, known, first, formula=None)
+        # Names and sources wrap a number several times; go down to where it was computed.
         while found is not None:
             formula = formula or found.formula
             inner = found.inputs[0] if found.arithmetic == IDENTITY else None
@@ -173,7 +178,9 @@ class Trail:
             return None
         if found.arithmetic == PRODUCT and isinstance(found.inputs[1], float | int):
             factor = found.inputs[1]
+            # "/ 3600" reads as the formula does, "* 0.000277778" does not.
             inverse = round(1 / factor) if 0 < factor < 1 else 0
+            # A change of unit alone is no step.
             if factor == 1:
                 return parts[0]
             if inverse and abs(inverse * factor - 1) < 1e-12:
@@ -183,8 +190,10 @@ class Trail:
     def _part(self, one: Estimate | float, key: str, at: str, inputs: list[str]) -> str:
         """Return an input as an expression: a constant, the place of a number with a key, or what it is computed from."""
         if not isinstance(one, Estimate):
+            # Doubles hold whole numbers exactly up to 9e15. float() first: the repr of a NumPy number is no arithmetic.
             return f"{one:.0f}" if abs(one) < 1e15 and one == round(one) else repr(float(one))
         found, name = derivation_of(one), self._find(one, at)
+        # A result without a name is written out in the formula of what uses it.
         if name is None and found is not None and found.arithmetic is not None:
             return self._expanded(found, key, at, inputs) or ""
         if name is None or name == key:

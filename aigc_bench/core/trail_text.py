@@ -37,6 +37,7 @@ def in_numbers(trail: Trail, step: Step) -> str | None:
 
 
 def _plain(value: Estimate) -> str:
+    # A digit more than in tables, so that a reader who redoes the arithmetic comes close.
     number = digits(value.value, significant=4) if value.value % 1 or abs(value.value) >= 1e6 else f"{value.value:,.0f}"
     if value.unit.lower().startswith("usd"):
         return f"${number}{value.unit[3:]}"
@@ -51,6 +52,7 @@ def derivation(trail: Trail, key: str, *, short: Callable[[str], str], width: in
         """Yield the lines of a step, indented by its depth, and of its inputs."""
         step, indent = trail[one], "  " * depth
         name = step.title if depth else step.title[:1].upper() + step.title[1:]
+        # A leaf is short enough to be shown again.
         again = message(", see above") if one in seen and (step.inputs or step.source) else ""
         yield from _wrapped(f"{name}: {printed(step.value)}{again}  [{short(one)}]", indent, width=width)
         if one in seen:
@@ -75,6 +77,7 @@ def _wrapped(text: str, indent: str, *, width: int) -> list[str]:
         width=max(width, len(indent) + LEAST),
         initial_indent=indent,
         subsequent_indent=f"{indent}    ",
+        # Keys and commands are copied from here, so they are never broken.
         break_long_words=False,
         break_on_hyphens=False,
     )

@@ -8,6 +8,7 @@ import re
 from aigc_bench.core.messages import message
 
 _SI = ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"))
+# Only units of which people say milli or giga: there is no "kilorequest/s".
 _PREFIXED = {"s", "W", "J", "FLOP/s", "FLOP", "B/s", "Hz", "Wh", "V", "bit/s"}
 _PREFIXED_PER_ITEM = {"s", "J", "FLOP", "Wh"}
 """Heads of units per item that take a prefix: 0.0021 J/token is 2.10 mJ/token."""
@@ -42,6 +43,7 @@ def digits(value: float, *, significant: int = 3) -> str:
         return "0"
     if not math.isfinite(value):
         return str(value)
+    # The power of ten of the first digit.
     magnitude = math.floor(math.log10(abs(value)))
     if magnitude < -4 or magnitude >= 15:
         return f"{value:.{significant - 1}e}"
@@ -65,7 +67,9 @@ def scale(value: float, unit: str) -> tuple[float, str]:
     if unit in _PRINTED:
         return _PRINTED[unit]
     if (unit in _PREFIXED or unit.partition("/")[0] in _PREFIXED_PER_ITEM) and value != 0 and math.isfinite(value):
+        # What three digits would round to 1000 of one unit is 1 of the next.
         floor, prefix = next(((f, p) for f, p in _SI if abs(value) >= f * 0.9995), _SI[-1])
+        # Kiloseconds are no unit that people use.
         if unit.startswith("s") and floor > 1:
             floor, prefix = 1.0, ""
         return floor, f"{prefix}{unit}"
@@ -116,6 +120,7 @@ LONGEST_S = 1000 * SECONDS_PER_YEAR
 
 def parse_duration(text: str) -> float:
     """Return the seconds of ``90s``, ``20m``, ``1h30m`` or a plain number of seconds; raises ``ValueError`` for anything else."""
+    # "min" becomes "m": a duration has no months here.
     compact = text.strip().lower().replace(" ", "").replace("min", "m")
     match = _DURATION.fullmatch(compact) if 0 < len(compact) <= 60 else None
     if match is None:

@@ -30,6 +30,7 @@ def cache_home() -> Path:
 def _home() -> Path | None:
     """The home that ``$HOME`` or the password database names; ``None`` where neither does."""
     try:
+        # Raises RuntimeError where neither $HOME nor the password database names one.
         return Path.home()
     except RuntimeError:
         return None
@@ -43,6 +44,7 @@ def _is_closed(folder: Path) -> bool:
         return True
     except OSError:
         return False
+    # Search permission: without it no file below can be opened.
     return not os.access(folder, os.X_OK)
 
 
@@ -54,9 +56,11 @@ def _can_hold(folder: Path) -> bool:
 
 def _own_temporary() -> Path:
     """A folder that only this user can write to: one that another user has put there first is left alone."""
+    # /tmp is shared: anyone may have made a folder or link of this name before.
     folder = Path(tempfile.gettempdir()) / f"aigc-bench-{os.getuid()}"
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
+        # lstat: a link to a folder of ours would pass a check of its target.
         found = folder.lstat()
         is_ours = folder.is_dir() and not folder.is_symlink() and found.st_uid == os.getuid() and not found.st_mode & 0o022
     except OSError:

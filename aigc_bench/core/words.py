@@ -44,6 +44,7 @@ def _setting(text: str) -> Setting:
         return text.lower() == "true"
     if _NO_NUMBER.fullmatch(text):
         parse_number(text)  # says why it is refused
+    # int() would lose the sign of -0, which is refused.
     if _WHOLE.fullmatch(text) and text not in ("-0", "+0"):
         if len(text) > MAX_DIGITS:
             raise ValueError(message("must have at most {max_digits} digits", max_digits=MAX_DIGITS))
@@ -52,6 +53,7 @@ def _setting(text: str) -> Setting:
         number = float(text)
     except ValueError:
         return text
+    # float() turns what is too small into 0; it is refused like others that are too small.
     return _sound(number if number or not text.strip("+-.0eE") else SMALLEST / 10)
 
 
