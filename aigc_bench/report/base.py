@@ -31,6 +31,7 @@ STATUS_WORDS: Mapping[CaseStatus, str] = {
 }
 MODE_WORDS = {"train": message("training"), "infer": message("inference")}
 VERDICTS: tuple[Verdict, ...] = ("invalid", "suspect", "valid")
+# Colours c1 to c8 of the palette in style.css.
 NUM_COLORS = 8
 
 
@@ -79,6 +80,7 @@ class CaseView:
         case = self.case
         parts = [case.precision, message("batch {batch_size}", batch_size=case.batch_size), case.engine]
         parts += [message("{devices} devices", devices=case.devices)] if case.devices > 1 else []
+        # What is at its default is left out, so that the line stays short.
         parts += [case.scenario.replace("_", " ")] if case.scenario != "offline" else []
         parts += [message("{threads} threads", threads=case.threads)] if case.threads else []
         parts += [message("gradient checkpointing")] if case.gradient_checkpointing else []
@@ -109,6 +111,7 @@ class CaseView:
 
     def reasons(self, *severities: Severity) -> tuple[str, ...]:
         """Return the reason codes of the case's numbers with these severities, each once, the most severe first."""
+        # A dictionary instead of a set: the order of appearance stays, and with it the bytes of the page.
         found = dict.fromkeys(reason for row in self.rows.values() for reason in row.reasons)
         return tuple(code for severity in severities for code in found if code in REASONS and REASONS[code].severity == severity)
 
@@ -157,6 +160,7 @@ class ReportContext:
 
     def color(self, case: CaseView) -> str:
         """Return the name of the case's colour in the palette of ``style.css``."""
+        # Beyond eight families colours repeat; labels tell them apart.
         return f"c{self.families.index(case.case.workload) % NUM_COLORS + 1}"
 
 

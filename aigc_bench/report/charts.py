@@ -39,6 +39,7 @@ class Chart:
 
     def __html__(self) -> str:
         """Return the figure as HTML."""
+        # Escaped twice over, for two readers: plotly reads HTML in strings, the browser ends a script at "</".
         spec = script_json(_escaped({"data": self.traces, "layout": {**self.layout, "height": self.height_px}}))
         name, title, note = html.escape(self.id, quote=True), html.escape(translated(self.title)), translated(self.note)
         note = f'<span class="note">{html.escape(note)}</span>' if note else ""
@@ -86,7 +87,9 @@ def dots(id: str, *, title: str, points: Sequence[Point], axis: str, note: str =
         "hovertemplate": OWN_HOVER,
         "customdata": [Markup("<b>{}</b><br>{}").format(translated(point.label), _lines(point)) for point in points],
     }
+    # plotly takes a logarithmic range in decades; a linear axis starts at zero, or differences look larger than they are.
     kind = {"type": "log", "range": _decades(points, divide_by=divide_by)} if is_log else {"type": "linear", "rangemode": "tozero"}
+    # Reversed: plotly draws the first category at the bottom.
     layout = {"xaxis": {"title": {"text": axis}, **kind}, "yaxis": {"type": "category", "autorange": "reversed"}}
     words = joined("; ", (message("{label}: {words}", label=point.label, words=_worded(point)) for point in points))
     return Chart(id=id, title=title, note=note, traces=[trace], layout=layout, words=words, height_px=rows_height_px(len(points)))
@@ -144,6 +147,7 @@ def bars(
         "; ",
         (message("{label}: {values}", label=label, values=_values(series, at=at, unit=unit)) for at, label in enumerate(labels)),
     )
+    # 10 px a bar and 14 between groups; 30 for a legend.
     height_px = rows_height_px(len(labels), row_px=14 + 10 * len(series)) + (30 if len(series) > 1 else 0)
     return Chart(id=id, title=title, note=note, traces=traces, layout=layout, words=words, height_px=height_px)
 
@@ -173,6 +177,7 @@ def by_year(*, barmode: str, axis: str) -> dict[str, Any]:
 def dollars(low: float, high: float) -> dict[str, Any]:
     """Return a logarithmic axis of dollars from just below ``low`` to just above ``high``; both must be positive."""
     ends = math.log10(low) - 0.1, math.log10(high) + 0.1
+    # Over several decades labels at 2 and 5 would overlap.
     steps = (1, 2, 5) if ends[1] - ends[0] < 3.5 else (1,)
     ticks = [step * 10.0**power for power in range(math.floor(ends[0]), math.ceil(ends[1]) + 1) for step in steps]
     shown = [tick for tick in ticks if ends[0] <= math.log10(tick) <= ends[1]]
@@ -188,12 +193,14 @@ def short_number(value: float) -> str:
 
 def rounded(value: float | None, *, significant: int = 5) -> float | None:
     """Return the value with ``significant`` digits; ``None`` if it is not finite."""
+    # Fewer digits make a much smaller page; nan and infinity cannot be written in JSON.
     shown = math.nan if value is None else float(f"{value:.{significant}g}")
     return shown if math.isfinite(shown) else None
 
 
 def _errors(points: Sequence[Point], *, divide_by: float) -> dict[str, Any]:
     above = [0.0 if point.high is None else max(0.0, point.high - point.value) for point in points]
+    # Never down to 0 or below: a logarithmic axis could not draw that end.
     below = [0.0 if point.low is None else max(0.0, min(point.value - point.low, point.value * 0.999)) for point in points]
     return {
         "type": "data",
@@ -229,6 +236,7 @@ def _decades(points: Sequence[Point], *, divide_by: float) -> list[float]:
 
 def _spans(values: Iterable[float]) -> bool:
     positive = [value for value in values if value > 0]
+    # Within a factor of eight a linear axis still separates the smallest values.
     return bool(positive) and max(positive) > 8 * min(positive)
 
 
@@ -257,7 +265,9 @@ def _limit_line(limit: Limit, *, factor: float) -> dict[str, Any]:
 
 def script_json(spec: Mapping[str, Any]) -> str:
     """Return JSON that is safe inside a script element; it is data and never runs. Hidden characters are escaped."""
+    # allow_nan=False: JSON.parse fails on NaN, and with it the chart.
     words = json.dumps(_mapped(spec, lambda one: visible(one, keep="\n")), separators=(",", ":"), allow_nan=False)
+    # JSON's own escapes: the script element's text cannot end early, and JSON.parse restores the characters.
     return words.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
@@ -274,6 +284,7 @@ def _mapped(value: Any, change: Callable[[str], str]) -> Any:
         return {change(str(name)): _mapped(one, change) for name, one in value.items()}
     if isinstance(value, int | float | None):
         return value
+    # numpy's arrays and scalars.
     if hasattr(value, "tolist"):
         return _mapped(value.tolist(), change)
     return [_mapped(one, change) for one in value] if isinstance(value, Iterable) else change(str(value))

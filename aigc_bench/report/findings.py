@@ -40,6 +40,7 @@ def outcome(context: ReportContext) -> Finding:
         "; ",
         (
             message("{label} {mode} ({status})", label=view.label, mode=MODE_WORDS[view.case.mode], status=view.status_words)
+            # Three names keep the finding at two lines; the table of cases has all.
             for view in failed[:3]
         ),
     )
@@ -86,6 +87,7 @@ def trust(cases: Sequence[CaseView]) -> Finding:
 def headline_verdict(view: CaseView) -> str:
     """Return the verdict of the case's throughput, the number that plans use."""
     row = view.rows.get("throughput")
+    # A case without a throughput has no headline that could be doubted.
     return row.verdict if row is not None else "valid"
 
 

@@ -123,6 +123,7 @@ def _time(context: ReportContext) -> Tile:
 
 
 def _peak(context: ReportContext) -> Tile:
+    # The most inclusive peak that some case has: a device's, else the allocator's, else the process's.
     for metric, what in (
         ("memory_device_peak", "of a device"),
         ("memory_reserved_peak", "reserved"),
@@ -146,6 +147,7 @@ def _cpu(context: ReportContext) -> Tile:
             value=missing(message("no CPU readings in the windows")),
             note=message("no readings in the windows"),
         )
+    # The median case: a mean would be moved by one that idles.
     value = Markup("{}{}").format(quantity(statistics.median(values), "fraction"), mark("measured"))
     note = message("median case; {least} to {most}", least=quantity(values[0], "fraction"), most=quantity(values[-1], "fraction"))
     return Tile(title=message("CPU utilisation"), value=value, note=note)

@@ -17,6 +17,7 @@ NUM_LINE_COLORS = 7
 """Palette colours that lines cycle through."""
 MAX_POINTS = 400
 """Points of one line that a chart keeps; more are thinned to the minimum and maximum of each interval."""
+# Below that a line over a window is no longer a line, however many trials share the strip.
 MIN_LINE_POINTS = 24
 LANE_PX = 96
 
@@ -66,18 +67,22 @@ def lanes(
 ) -> Chart:
     """Return strips over one shared time axis, top to bottom, with shaded intervals; at most ``max_points`` per strip."""
     height_px = 56 + LANE_PX * len(strips)
+    # Room for a strip's title, as a share of the plot without its margins (56 px); plotly's domains run from 0 to 1.
     gap = 24 / (height_px - 56) if len(strips) > 1 else 0.0
     height = (1.0 - gap * (len(strips) - 1)) / len(strips)
     traces: list[dict[str, Any]] = []
     layout: dict[str, Any] = {"showlegend": False, "annotations": [], "hovermode": "closest", "bare": True}
     for number, strip in enumerate(strips):
+        # From the top down, while plotly's axis of height begins at the bottom.
         top = 1.0 - number * (height + gap)
+        # plotly's names: yaxis, yaxis2, yaxis3.
         suffix = "" if number == 0 else str(number + 1)
         factor, printed = scale(_greatest(strip), strip.unit)
         layout[f"yaxis{suffix}"] = {"domain": [round(max(0.0, top - height), 4), round(top, 4)], **_lane_axis(strip, factor=factor)}
         layout["annotations"].append(_lane_title(message("{title}, {unit}", title=strip.title, unit=printed), top=top))
         each = max(MIN_LINE_POINTS, max_points // len(strip.lines))
         traces += [_lane_trace(line, factor=factor, printed=printed, axis=f"y{suffix}", max_points=each) for line in strip.lines]
+    # One time axis below the lowest strip: zooming one zooms all.
     layout["xaxis"] = {"title": {"text": axis}, "anchor": f"y{len(strips) if len(strips) > 1 else ''}", "zeroline": False}
     layout["shapes"] = [_shade(band) for band in bands]
     return Chart(id=id, title=title, note=note, traces=traces, layout=layout, words=words, height_px=height_px)
@@ -93,6 +98,7 @@ def _lane_axis(strip: Lane, *, factor: float) -> dict[str, Any]:
         style |= {"range": [0, rounded(strip.ceiling / factor)], "autorange": False}
     if strip.is_close_up:
         values = [value / factor for line in strip.lines for value in line.values if value is not None]
+        # Five per cent on either side, so that no mark lies on the frame.
         style |= {"range": [rounded(0.95 * min(values)), rounded(1.05 * max(values))], "autorange": False}
     return style
 
@@ -137,6 +143,7 @@ def thinned(
     """Return the line with about ``max_points`` points: minimum and maximum of each interval, in order, so that peaks stay."""
     if len(times) <= max_points:
         return list(times), list(values)
+    # Two points are kept of each interval, hence the factor.
     size = math.ceil(2 * len(times) / max_points)
     kept: list[int] = []
     for start in range(0, len(times), size):
@@ -144,5 +151,6 @@ def thinned(
         if present:
             kept += sorted({min(present, key=lambda at: values[at] or 0.0), max(present, key=lambda at: values[at] or 0.0)})
         else:
+            # A stretch without values stays one: it is the gap in the line.
             kept.append(start)
     return [times[at] for at in kept], [values[at] for at in kept]

@@ -48,6 +48,7 @@ def number(row: MetricRow | Estimate | None, *, why: str = message("not measured
         return missing(why if row is None else absence(row))
     verdict: Verdict = row.verdict if isinstance(row, MetricRow) else "valid"
     value, unit = _split(row.value, row.unit)
+    # Markup.format escapes what is put in; the literal alone is trusted.
     return Markup('<span class="num {verdict}" title="{title}">{value}{unit}</span>{mark}').format(
         verdict=verdict,
         title=explain(row),
@@ -90,7 +91,9 @@ def spread(row: MetricRow | Estimate | None) -> str:
     """Return the wider half of the interval: ``± 2.1 %``, or points of a share; empty if there is none."""
     if row is None or not row.value or row.low is None or row.high is None or row.low == row.high:
         return ""
+    # Intervals of ratios and logs are lopsided: the wider half is the honest one.
     half = max(row.value - row.low, row.high - row.value)
+    # Of a share the difference in points; relative to a small share it would look large.
     percent = 100 * (half if row.unit == "fraction" else half / abs(row.value))
     return f"± {'under 0.1' if percent < 0.1 else digits(percent, significant=2)} {'points' if row.unit == 'fraction' else '%'}"
 
@@ -100,6 +103,7 @@ def between(row: MetricRow | Estimate | None) -> str:
     if row is None or row.value is None or row.low is None or row.high is None or row.low == row.high:
         return ""
     is_usd = row.unit.startswith("usd")
+    # Both ends in the unit of the value: 900 ms to 1.1 s would be read twice.
     factor, printed = (1.0, dollars) if is_usd else (scale(row.value, row.unit)[0], figure)
     return message("{low} to {high}", low=printed(row.low / factor), high=printed(row.high / factor))
 
@@ -109,8 +113,10 @@ def prose(words: str) -> Markup:
 
     Text that begins with a name and a colon (``gpt: chat``) stays in lower case.
     """
+    # Escaped before any tag is added.
     safe = str(escape(translated(words).replace("+-", "±")))
     is_named = safe.partition(" ")[0].endswith(":")
+    # A no-break space between a number and its sign.
     safe = re.sub(r"(?<=\d) (?=%)", "\u00a0", safe if is_named else safe[:1].upper() + safe[1:])
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", safe))
 
@@ -166,6 +172,7 @@ def moment(unix_s: float | None) -> str:
 
 def sort_key(row: MetricRow | None) -> str:
     """Return the sort key of a table cell; empty sorts last."""
+    # repr keeps all digits: the script sorts by them, not by what is printed.
     return "" if row is None or row.value is None else repr(float(row.value))
 
 
@@ -180,7 +187,9 @@ def environment() -> jinja2.Environment:
     made = jinja2.Environment(
         loader=jinja2.PackageLoader("aigc_bench.report"),
         autoescape=True,
+        # A misspelt name in a template is an error instead of an empty place.
         undefined=jinja2.StrictUndefined,
+        # Every printed expression passes through translation, so no template has to remember it.
         finalize=translated,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -212,6 +221,7 @@ def source_file(name: str) -> str:
 
 def figure(value: float) -> str:
     """Return three significant digits, or a whole number as such: 44 machines, not 44.0."""
+    # A very large float is whole by rounding: its digits would be printed as if they were known.
     return f"{value:,.0f}" if float(value).is_integer() and abs(value) < 1e15 else digits(value)
 
 

@@ -74,6 +74,7 @@ class PredictedCase:
     def verdict(self) -> str:
         """Return the worst verdict of its numbers."""
         verdicts = {row.verdict for row in self.rows.values()}
+        # The worst first.
         return next(verdict for verdict in ("invalid", "suspect", "valid") if verdict in verdicts)
 
 
@@ -100,6 +101,7 @@ def predicted_cases(predicted: Predicted) -> list[PredictedCase]:
     """Return the rows by case and accelerator, in order."""
     grouped: dict[tuple[str, str], dict[str, MetricRow]] = {}
     for accelerator, row in predicted:
+        # By both: a profile predicts each case on every accelerator.
         grouped.setdefault((accelerator, row.case), {})[row.metric] = row
     return [PredictedCase(accelerator=accelerator, rows=rows) for (accelerator, _), rows in grouped.items()]
 
@@ -121,6 +123,7 @@ def _charts(cases: Sequence[PredictedCase]) -> Iterator[Rendered]:
                 high=row.high,
                 unit=row.unit,
                 color=f"c{accelerators.index(case.accelerator) % NUM_COLORS + 1}",
+                # Predictions are suspect as a rule (not calibrated): a ring marks only what does not fit.
                 is_solid=row.verdict != "invalid",
                 hover=(readable(row.reasons),) if row.reasons else (),
             )
@@ -128,6 +131,7 @@ def _charts(cases: Sequence[PredictedCase]) -> Iterator[Rendered]:
             if case.mode == mode and (row := case.rows.get("step_time")) is not None and row.value is not None
         ]
         if points:
+            # One unit for all dots of the axis.
             factor, printed = scale(max(point.value for point in points), "s")
             charts.append(
                 dots(f"time-{mode}", title=message("Step time, {mode}", mode=mode), points=points, axis=printed, divide_by=factor)

@@ -53,6 +53,7 @@ def save(html: str, *, file: Path) -> Path:
 
     A pipe or a device (``/dev/stdout``) is written to directly. Raises ``UsageError`` if a file of another kind would be lost.
     """
+    # A rename would replace the device or pipe itself.
     if file.exists() and not file.is_file():
         file.write_text(html, encoding="utf-8")
         return file
@@ -62,6 +63,7 @@ def save(html: str, *, file: Path) -> Path:
             message("Choose another file, or move that one away first."),
         )
     file.parent.mkdir(parents=True, exist_ok=True)
+    # In the same folder, since a rename is atomic within one file system only.
     temporary = file.with_name(f".{file.name}.new")
     try:
         temporary.write_text(html, encoding="utf-8")
@@ -69,6 +71,7 @@ def save(html: str, *, file: Path) -> Path:
     except OSError as problem:
         with contextlib.suppress(OSError):
             temporary.unlink()
+        # With the name that the user gave, not that of the temporary file.
         raise OSError(problem.errno, problem.strerror, str(file)) from problem
     return file
 
@@ -76,6 +79,7 @@ def save(html: str, *, file: Path) -> Path:
 def _is_page(file: Path) -> bool:
     """Return whether a file may be replaced by a report: it is an HTML page, or empty."""
     with file.open("rb") as handle:
+        # A byte-order mark and blank space may precede the first tag.
         start = handle.read(64).lstrip(b"\xef\xbb\xbf \r\n\t").lower()
     return not start or start.startswith((b"<!doctype html", b"<html"))
 
@@ -91,6 +95,7 @@ def sections(context: ReportContext) -> tuple[Rendered, ...]:
 
 def page(found: Sequence[Rendered], *, header: Header, origin: str) -> str:
     """Return the document around rendered sections; ``origin`` is the version and the source, printed in the footer."""
+    # Imported here: plotly is heavy, and most commands draw nothing.
     from plotly.offline import get_plotlyjs
 
     plotly, behaviour = get_plotlyjs(), source_file("behaviour.js")
@@ -108,6 +113,7 @@ def page(found: Sequence[Rendered], *, header: Header, origin: str) -> str:
 
 def _content_policy(scripts: Sequence[str]) -> str:
     """Return a Content-Security-Policy that allows exactly these scripts, and forbids every request and every other script."""
+    # Scripts are allowed by their hashes: one that came in with a run's names or output does not run.
     hashes = " ".join(f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'" for script in scripts)
     allowed = message("script-src {hashes}; style-src 'unsafe-inline'; img-src data: blob:", hashes=hashes)
     return message("default-src 'none'; {allowed}; base-uri 'none'; form-action 'none'", allowed=allowed)

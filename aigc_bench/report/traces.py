@@ -41,6 +41,7 @@ STRIPS = (
         source="host",
         metric="cpu_utilization",
         device=_is("host"),
+        # A little above 100 %, so that a full core is seen as a line and not as the frame.
         ceiling=1.05,
     ),
     Strip(
@@ -80,6 +81,7 @@ def step_lines(trial: TrialResult, *, color: str) -> list[Line]:
     lines = []
     if trial.warmup is not None and trial.warmup.step_duration_s:
         durations = trial.warmup.step_duration_s
+        # Warm-up steps have durations only: summed backwards from the window's start, which is zero.
         ends = np.cumsum(durations[::-1])[::-1]
         lines.append(
             Line(name=message("{name}, warm-up", name=name), times_s=(-ends).tolist(), values=durations, color=color, style="rings")
@@ -127,6 +129,7 @@ def _trial_lines(readings: Readings, strip: Strip, trial: TrialResult, *, color:
     lines = []
     for device, series in _devices(readings, strip):
         is_host = device in HOST_DEVICES
+        # Sensors read every device of the machine; a trial used some of them.
         if not is_host and trial.devices and device not in trial.devices:
             continue
         near = series.between(trial.started_s - MARGIN_S, trial.finished_s + MARGIN_S)
@@ -149,6 +152,7 @@ def with_gaps(series: Series, *, periods: float = 8.0) -> tuple[list[float], lis
     if len(times) < 3:
         return times, values
     steps = np.diff(series.time_s)
+    # Against the median step: sensors have different periods; 1e-6 for series whose times are all the same.
     silent = set(np.flatnonzero(steps > periods * max(float(np.median(steps)), 1e-6)).tolist())
     out_times: list[float] = []
     out_values: list[float | None] = []
@@ -156,6 +160,7 @@ def with_gaps(series: Series, *, periods: float = 8.0) -> tuple[list[float], lis
         out_times.append(time)
         out_values.append(value)
         if at in silent:
+            # A None right after the last reading ends the line there.
             out_times.append(time + 1e-3)
             out_values.append(None)
     return out_times, out_values

@@ -9,6 +9,7 @@ from aigc_bench.analyze.waste import ledger_of
 from aigc_bench.measure.store import Run
 from aigc_bench.report.base import CaseView, RunView
 
+# First found first: a device's own peak before the allocator's, a request's latency before a step's.
 THROUGHPUT = ("throughput",)
 LATENCY = ("latency_p50", "step_time")
 LATENCY_TAIL = ("latency_p99", "step_time_p99")

@@ -121,7 +121,6 @@ def command(
         print_json(dump(planned)) if as_json else _print_dry_run(planned, is_search=find is not None)
         return 0
     with progress_display(is_terminal=sys.stderr.isatty()) as progress:
-        # The program's own name: argv[0] may be a path that differs between machines.
         words = ("aigc-bench", *sys.argv[1:])
         if resume is not None:
             run = api.resume(None if resume == NEWEST else resume, model=code, progress=progress)

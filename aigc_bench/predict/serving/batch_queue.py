@@ -71,10 +71,9 @@ class Batches(Record):
 def form_batches(server: BatchServer, arrival_s: Column, *, seed: int) -> Batches:
     """Serve arrivals in order; service times are drawn batch by batch from a stream of their own."""
     moments = arrival_s.tolist()
+    # Index 0 is never used: it makes the list's index the size of the batch.
     seconds = [
-        # Index 0 is never used: it makes the list's index the size of the batch.
-        server.batch_time.seconds(num_tokens=size, num_sequences=size) if size else 0.0
-        for size in range(server.max_batch + 1)
+        server.batch_time.seconds(num_tokens=size, num_sequences=size) if size else 0.0 for size in range(server.max_batch + 1)
     ]
     # At most as many batches as requests.
     spread = _spread(server.service_cv, count=len(moments), seed=seed)

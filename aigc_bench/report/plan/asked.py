@@ -40,12 +40,14 @@ def slo_words(slo: Slo) -> str:
 def stated(duration_s: float) -> str:
     """Return a time as it was stated, without trailing zeros."""
     factor, unit = scale(duration_s, "s")
+    # Six digits take back what the division by the unit's factor added (0.1 + 0.2).
     return f"{figure(float(f'{duration_s / factor:.6g}'))} {unit}"
 
 
 def job_words(job: Job) -> str:
     """Return the deadline and the frequency of a job in words."""
     hours = job.window_s / 3600
+    # Up to two days in hours, as deadlines are stated.
     window = f"{hours:g} h" if hours < 48 else message("{hours:g} days", hours=hours / 24)
     number = job.runs_per_day
     often = (

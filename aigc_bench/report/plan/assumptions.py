@@ -19,6 +19,7 @@ from aigc_bench.report.plan.view import PlanPage
 
 NAME = "plan-assumptions"
 TITLE = message("Assumptions and sources")
+# What fits a screen; the table below has all.
 NUM_IN_CHART = 14
 LEAST = 0.02
 """Lower end of a bar on the logarithmic axis, for intervals that begin at 0 or nearer to it."""
@@ -27,6 +28,7 @@ LEAST = 0.02
 def render(page: PlanPage) -> str | None:
     """Return the method, the assumptions by width, and what is not included."""
     view, plan, best = page.view, page.view.plan, page.view.best
+    # A width of 1 is a number without an interval.
     wide = [one for one in view.assumptions if width(one.value) > 1][:NUM_IN_CHART]
     values = {
         "plan": plan,
@@ -47,6 +49,7 @@ def chart_of(assumptions: Sequence[Assumption]) -> Chart:
         "type": "bar",
         "orientation": "h",
         "y": names,
+        # A bar on a logarithmic axis: plotly draws bars from zero, so logs are drawn on a linear axis with labels of their own.
         "x": [rounded(math.log10(top / bottom)) for top, bottom in zip(high, low, strict=True)],
         "base": [rounded(math.log10(bottom)) for bottom in low],
         "marker": {"color": "@c1"},
@@ -54,6 +57,7 @@ def chart_of(assumptions: Sequence[Assumption]) -> Chart:
         "hovertemplate": OWN_HOVER,
     }
     ticks = [0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20]
+    # From half to double at least: a narrow axis would make small intervals look wide.
     edges = min(min(low), 0.5), max(max(high), 2.0)
     shown = [tick for tick in ticks if edges[0] <= tick <= edges[1]]
     axis = {

@@ -19,6 +19,7 @@ def render(page: PlanPage) -> str | None:
     values = {
         "figures": page.figures,
         "what": what(bought),
+        # The recommended option may be rented: then the bill is that of the best purchase.
         "is_instead": bought is not view.best,
         "is_rented": view.best is not None and view.best.kind in ("cloud", "api"),
         "bills": view.bills,

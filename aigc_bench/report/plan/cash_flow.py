@@ -38,10 +38,12 @@ def render(page: PlanPage) -> str | None:
 def chart_of(years: tuple[YearCash, ...]) -> Chart:
     """Return bars of payments and resale, and a line of the cumulative sum."""
     labels = [message("start") if one.year == 0 else message("year {year}", year=one.year) for one in years]
+    # Money that is received points down: resale has the sign -1.
     bars = (("purchase", "purchase_usd", "c1", 1), ("running", "running_usd", "c2", 1), ("resale", "resale_usd", "c3", -1))
     traces: list[dict[str, Any]] = []
     for name, field, color, sign in bars:
         values = [getattr(one, field) for one in years]
+        # A kind of payment that never occurs gets no entry in the legend.
         if any(value is not None and value.value for value in values):
             traces.append(
                 {
@@ -74,6 +76,7 @@ def chart_of(years: tuple[YearCash, ...]) -> Chart:
             "hovertemplate": Markup("%{x}, cumulative: $%{y:,.0f}<extra></extra>"),
         }
     )
+    # "relative" stacks what is paid upwards and what is received downwards.
     layout = by_year(barmode="relative", axis=message("USD, per year and cumulative"))
     pairs = zip(labels, years, strict=True)
     words = joined("; ", (message("{label}: {net}", label=label, net=quantity(one.net_usd.value, "usd")) for label, one in pairs))

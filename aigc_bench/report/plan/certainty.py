@@ -123,6 +123,7 @@ def _side(
         "orientation": "h",
         "name": name,
         "y": list(names),
+        # Bars begin at the mean of all scenarios and reach to the conditional one; x is their length, with its sign.
         "base": [rounded(factor * middle)] * len(names),
         "x": [rounded(factor * (value - middle)) for value in values],
         "marker": {"color": f"@{color}", "opacity": 0.85},

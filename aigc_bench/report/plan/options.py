@@ -62,6 +62,7 @@ def cost_against_headroom(options: Sequence[Option], *, best: Option | None) -> 
     traces = [_dots([one for one in known if one.kind == kind], kind=kind) for kind in kinds]
     if best is not None and best in known:
         ring = {"size": 18, "symbol": "circle-open", "color": "@accent", "line": {"width": 2.5, "color": "@accent"}}
+        # A ring around the dot, last, so that it lies on top.
         traces.append({**_dots([best], kind=best.kind), "name": message("recommended"), "marker": ring})
     costs = [one.tco_usd.value for one in known] or [1.0]
     layout = {
@@ -80,6 +81,7 @@ def cost_against_headroom(options: Sequence[Option], *, best: Option | None) -> 
                 bottleneck=one.bottleneck,
                 room=_room(one),
             )
+            # Text for screen readers: the first eight by rank, the table has all.
             for one in known[:8]
         ),
     )
@@ -122,6 +124,7 @@ def _hover(one: Option) -> Markup:
 
 def _room(option: Option) -> float:
     found = option.factors[option.bottleneck].headroom if option.bottleneck else None
+    # In per cent; unknown head-room is drawn at 0 and never as room.
     return 100 * (found or 0.0)
 
 

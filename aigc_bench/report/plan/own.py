@@ -45,13 +45,16 @@ def keys_of(page: PlanPage, found: OwnOrNot) -> dict[str, str]:
 
 def costs(found: OwnOrNot) -> Chart:
     """Return USD per year by volume relative to the planned one; owning ends at the capacity of the machines."""
+    # Beyond their capacity machines would have to be bought anew, at a cost that this line does not have.
     within = [volume for volume in VOLUMES if volume <= found.capacity]
     fixed, rising = found.fixed_usd_per_year.value, found.rising_usd_per_year.value
     traces = [_line("own", within, [fixed + rising * v for v in within], color="c1", width=3)]
     for rival, color in zip(found.rivals, COLORS, strict=False):
         yearly = rival.usd_per_year.value
+        # APIs and hourly rents follow the volume, reserved machines are paid for whether busy or not.
         values = [yearly * v if rival.is_elastic else yearly for v in VOLUMES]
         traces.append(_line(rival.name, list(VOLUMES), values, color=color, width=2))
+    # A logarithmic axis has no place for 0.
     every = [value for trace in traces for value in trace["y"] if value]
     layout = {
         "xaxis": _volume_axis(),
@@ -83,6 +86,7 @@ def probabilities(found: OwnOrNot) -> Chart:
         )
     layout = {
         "xaxis": _volume_axis(),
+        # A little beyond 0 and 100, so that lines at the ends are not cut in half.
         "yaxis": {"title": {"text": message("P(owning is cheaper), %")}, "range": [-2, 102]},
         "showlegend": False,
         "bare": True,

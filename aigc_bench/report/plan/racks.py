@@ -22,6 +22,7 @@ from aigc_bench.report.plan.view import PlanPage
 
 NAME = "plan-racks"
 TITLE = message("Racks")
+# 8 px a rack unit (44.45 mm): a 19-inch rack to scale would be 87 px wide, too narrow for names.
 UNIT_PX, WIDTH_PX, FRAME_PX = 8, 190, 6
 CLASSES = {"node": "c1", "switch": "c2", "storage": "c5"}
 CHARS = 27
@@ -64,6 +65,7 @@ def drawings(room: Room, site: Site) -> list[Drawn]:
     """Return one drawing for every kind of rack, in order."""
     groups: dict[tuple[tuple[int, str], ...], list[Rack]] = {}
     for rack in room.layout.racks:
+        # Racks are alike where the same pieces stand at the same heights; names and numbers may differ.
         groups.setdefault(tuple((one.bottom_u, one.key) for one in rack.positions), []).append(rack)
     return [_drawn(racks, room.bill, site) for racks in groups.values()]
 
@@ -100,6 +102,7 @@ def elevation(rack: Rack, bill: Bill) -> Markup:
     ticks = [
         f'<text x="18" y="{FRAME_PX + (rack.height_u - unit + 1) * UNIT_PX - 1}" class="tick" text-anchor="end">{unit}</text>'
         for unit in range(1, rack.height_u + 1)
+        # Every sixth unit is labelled, as racks have 42 or 48.
         if unit == 1 or unit % 6 == 0
     ]
     frame = f'<rect x="22" y="0" width="{WIDTH_PX + 2 * FRAME_PX}" height="{height}" rx="4" class="frame-of-rack"/>'
@@ -120,11 +123,14 @@ def elevation(rack: Rack, bill: Bill) -> Markup:
 
 
 def _piece(one: Position, *, rack: Rack, color: str) -> str:
+    # SVG counts from the top, racks from the bottom; 22 px on the left are for the numbers.
     x, y = 22 + FRAME_PX, FRAME_PX + (rack.height_u - one.bottom_u - one.height_u + 1) * UNIT_PX
     tall = one.height_u * UNIT_PX
     name = one.name if len(one.name) <= CHARS else f"{one.name[: CHARS - 1]}…"
     title = message("{name}, {height} U at unit {unit}", name=one.name, height=one.height_u, unit=one.bottom_u)
+    # A font that fits one unit of 8 px.
     size = 7 if one.height_u == 1 else 11
+    # 0.36 of the size below the middle puts capitals in the centre: SVG places text by its baseline.
     place = f'x="{x + WIDTH_PX / 2}" y="{y + tall / 2 + size * 0.36:.1f}" font-size="{size}" text-anchor="middle"'
     label = f"<text {place}>{html.escape(name)}</text>"
     return (

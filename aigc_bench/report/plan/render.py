@@ -58,6 +58,7 @@ def _rendered(numbered: PlanPage) -> tuple[Rendered, ...]:
     found = [Rendered(name=section.NAME, title=section.TITLE, html=text) for section, text in pairs if text is not None]
     assert found, "the assumptions are always rendered"
     last = found[-1]
+    # Last, as only then all sections have said which numbers they show.
     found[-1] = Rendered(name=last.name, title=last.title, html=last.html + panel(numbered.figures.trail, numbered.figures.steps()))
     return tuple(found)
 

@@ -46,6 +46,7 @@ def in_a_line(basis: BasisView) -> str:
 
 
 def _estimate(one: RestsOn) -> Estimate:
+    # The row shows the value alone; its interval is among the assumptions.
     return Estimate(
         value=one.value, low=one.value, high=one.value, unit=one.unit, basis=one.basis, source=one.source, reasons=one.reasons
     )

@@ -63,6 +63,7 @@ def _tiles(page: PlanPage, best: RecommendationView) -> Iterator[Tile]:
     view, shown, option = page.view, page.figures, best.option
     at, years, money = key_of(option), figure(view.plan.demand.finance.life_years), view.totals
     if option.num_servers and not option.num_accelerators:
+        # The note without its first part, "N servers", which is the tile's value.
         yield Tile(
             title=message("Servers"), value=shown(f"{at}.num_servers", unit="count"), note=_standing(best).partition(", ")[2]
         )

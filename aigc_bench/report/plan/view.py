@@ -27,6 +27,7 @@ class Figures:
 
     def __init__(self, trail: Trail) -> None:
         self.trail = trail
+        # Dictionaries as ordered sets: the page must have the same bytes each time.
         self._shown: dict[str, None] = {}
         self._brief: dict[str, None] = {}
 
@@ -77,8 +78,10 @@ class Figures:
         keys = list(self._brief)
         for level in range(BRIEF_LEVELS + 1):
             found = [self.trail[key] for key in keys if key not in whole and key not in brief]
+            # What a full derivation holds already is not cut: its key may be reached by both.
             brief |= {step.key: _ended(step) if level == BRIEF_LEVELS else step for step in found}
             keys = [key for step in found for key in step.inputs]
+        # whole second: it wins over a shortened step of the same key.
         return dict(sorted((brief | whole).items()))
 
     def _value(self, key: str, *, times: float, unit: str | None) -> Estimate:
@@ -107,6 +110,7 @@ class PlanSection(Protocol):
 def plan_page(view: PlanView) -> PlanPage:
     """Return the view with its numbers ready to be shown."""
     rivals = [one for one in view.plan.options if one.accepted and not one.parts]
+    # Reversed: of equal keys the last one stays, which then is the one that ranks first.
     firsts = {(one.kind in ("owned", "colocated"), one.term): one for one in reversed(rivals)}
     compared = [row.option for row in view.options.compared]
     chosen = {one.rank: one for one in (*compared, *firsts.values(), *(one for one in (view.best, view.bought) if one is not None))}
@@ -126,12 +130,14 @@ def _ended(step: Step) -> Step:
 def _button(key: str, value: Estimate, *, printed: str | None = None) -> Markup:
     """Return the number as a button that opens its derivation, with the sign of its basis."""
     number, unit = _printed(value) if printed is None else (printed, "")
+    # Nothing was measured or assumed about a plain 0: it carries no sign.
     nothing = value.value == 0 and value.low == value.high
     return Markup('<button type="button" class="num why" data-why="{key}" title="{title}">{value}{unit}</button>{mark}').format(
         key=key,
         title=message("{explain} · click for the derivation", explain=explain(value)),
         value=number,
         unit=Markup(' <span class="unit">{}</span>').format(unit) if unit else "",
+        # A word joiner: the sign may not wrap onto a line of its own.
         mark="" if nothing else Markup("&#8288;") + mark(value.basis),
     )
 

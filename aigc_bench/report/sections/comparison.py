@@ -52,6 +52,7 @@ def heading(other: RunComparison) -> str:
 
 def rows_of(changes: Sequence[Change]) -> list[ChangeRow]:
     """Return the changes, significant ones first, by falling loss."""
+    # False sorts before True: better and worse come first.
     ranked = sorted(changes, key=lambda change: (change.finding in ("same", "undecided"), -abs(change.loss)))
     return [_row(change) for change in ranked]
 

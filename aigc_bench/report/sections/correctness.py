@@ -43,6 +43,7 @@ class Correctness(Section):
         looked_at = [(view, quality) for view in context.measured if (quality := quality_of(view)) is not None]
         if not looked_at:
             return None
+        # Wrong (False), then unknown (None), then correct.
         ordered = sorted(looked_at, key=lambda pair: (pair[1].passed is not False, pair[1].passed is not None))
         return template("correctness.html.j2", {"rows": [_row(view, quality) for view, quality in ordered]})
 

@@ -40,6 +40,7 @@ class EachCase(Section):
 
     def render(self, context: ReportContext) -> str:
         """Return one ``details`` element per case, in the order of the table."""
+        # Shared out over all strips that the report may hold.
         budget = max(LEAST_POINTS, min(MOST_POINTS, POINTS_OF_REPORT // max(1, len(context.measured) * MAX_LANES)))
         cases = []
         for view in context.runs:
@@ -82,6 +83,7 @@ def case_chart(view: CaseView, readings: Readings, *, names: dict[str, str], max
 
 def middle_trials(trials: Sequence[TrialResult], *, num: int) -> list[TrialResult]:
     """Return the ``num`` trials whose pace is nearest the median, by number."""
+    # Around the median, since outliers would set the scale of the axis; they are counted in the note.
     paced = sorted(trials, key=lambda trial: trial.window.wall_s / trial.window.num_steps if trial.window else 0.0)
     first = max(0, (len(paced) - num) // 2)
     return sorted(paced[first : first + num], key=lambda trial: trial.trial)
@@ -110,6 +112,7 @@ def command_of(view: CaseView) -> str:
     """Return the command that measures this case again."""
     if view.case.model is not None:
         return _own_command(view, view.case.model)
+    # --only takes a glob, and a case's name matches itself.
     words = ["--profile", view.run.info.profile, "--level", view.run.info.level, "--only", view.id]
     return f"aigc-bench run {shlex.join(words)}"
 
@@ -153,6 +156,7 @@ def _line(trial: TrialResult, *, since_s: float) -> str:
 
 
 def _named(row: MetricRow) -> tuple[str, str]:
+    # Metrics of stages are named METRIC.STAGE; unknown ones come from runs of other versions.
     if row.metric.partition(".")[0] not in METRICS:
         return row.metric.replace("_", " "), ""
     metric = metric_of(row.metric)

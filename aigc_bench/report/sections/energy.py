@@ -64,6 +64,7 @@ def absences(context: ReportContext) -> list[tuple[str, str]]:
         for sensor in view.run.info.sensors
         if _is_blind(sensor)
     ]
+    # Several runs of one machine lack the same sensors.
     return list(dict.fromkeys(found))
 
 

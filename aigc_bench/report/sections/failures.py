@@ -9,6 +9,7 @@ from aigc_bench.core.records import TrialResult
 from aigc_bench.report.base import MODE_WORDS, CaseView, ReportContext, Section
 from aigc_bench.report.markup import template
 
+# A traceback's last frames and its message.
 DETAIL_LINES = 12
 
 

@@ -51,6 +51,7 @@ def points_of(found: FoundBatch, views: Sequence[CaseView]) -> list[CaseView]:
 
 
 def _family(view: CaseView) -> str:
+    # Names that are equal at batch 1 differ in nothing but the batch.
     return view.case.model_copy(update={"batch_size": 1}).id
 
 

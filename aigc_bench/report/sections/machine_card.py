@@ -167,12 +167,14 @@ def _roof(card: MachineCard, precision: str, *, divide_by: float, color: str) ->
     assert card.memory_bandwidth is not None, "a roof has a bandwidth"
     peak, bandwidth = card.peak_flops[precision].value, card.memory_bandwidth.value
     reach = [point.intensity for point in card.gemm if point.precision == precision]
+    # Three points make the roof: a slope, the ridge at peak / bandwidth, a level line; a factor of two beyond the dots.
     xs = sorted({min(reach) / 2, peak / bandwidth, max([*reach, peak / bandwidth]) * 2})
     return {
         "type": "scatter",
         "mode": "lines",
         "name": message("{precision}, roof", precision=precision),
         "x": [rounded(x) for x in xs],
+        # The lower of both limits.
         "y": [rounded(min(peak, bandwidth * x) / divide_by) for x in xs],
         "line": {"color": color, "width": 1.5, "dash": "dot"},
         "hoverinfo": "skip",

@@ -59,6 +59,7 @@ def capacity_bytes(system: System) -> tuple[int, str]:
 def limit_of(system: System, *, greatest: float) -> Limit | None:
     """Return the capacity as a line, if it is near enough to draw next to the bars."""
     size, name = capacity_bytes(system)
+    # Beyond four times the largest bar the line would squeeze all bars to the left.
     return Limit(value=size, label=f"{name}, {quantity(size, 'B')}") if size <= 4 * greatest else None
 
 

@@ -62,6 +62,7 @@ class PipelineSection(Section):
 
 def line_of(view: CaseView) -> Line | None:
     """Return the case's line; ``None`` if it ran without a pipeline."""
+    # All trials of a case run the same pipeline.
     use = next((trial.pipeline for trial in view.measured_trials if trial.pipeline is not None), None)
     if use is None:
         return None

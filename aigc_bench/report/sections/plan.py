@@ -84,8 +84,10 @@ def grouped(assumptions: Sequence[Assumption]) -> list[tuple[str, list[tuple[str
     """Return the assumptions by subject: each service and job of the demand, then the rest."""
     groups: dict[str, list[tuple[str, Assumption]]] = {}
     for one in assumptions:
+        # demand.services.NAME.FIELD groups under NAME; three parts or fewer are about the demand itself.
         parts = one.key.split(".")
         about = parts[2] if parts[:2] in (["demand", "services"], ["demand", "jobs"]) and len(parts) > 3 else parts[0]
+        # The group's heading names the subject already.
         groups.setdefault(about, []).append((one.title.removesuffix(f" of {about}"), one))
     return list(groups.items())
 

@@ -47,6 +47,7 @@ class Stages(Section):
 
 def split_of(view: CaseView) -> Split | None:
     """Return the case's stages in the order they run; ``None`` if their shares are unknown."""
+    # Stages follow from the case: any trial has the same.
     work = next((trial.work for trial in view.measured_trials if trial.work is not None), None)
     stages = work.stages if work is not None else ()
     found = [(stage, view.rows.get(f"stage_share.{stage.name}")) for stage in stages]

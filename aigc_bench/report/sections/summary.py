@@ -50,6 +50,7 @@ def facts(info: RunInfo) -> list[tuple[str, str]]:
         (message("Command"), shlex.join(info.command)),
         (message("Software"), _versions(info)),
     ]
+    # A fact that is unknown (no software recorded) takes no line.
     return [(name, words) for name, words in rows if words]
 
 

@@ -13,6 +13,7 @@ from aigc_bench.report.lanes import Band, Lane, lanes
 from aigc_bench.report.markup import template
 from aigc_bench.report.traces import device_names, run_lanes
 
+# Three times the default: this chart is as wide as the page, and there is one for each run.
 MAX_POINTS = 1200
 
 

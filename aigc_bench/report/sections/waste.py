@@ -49,6 +49,7 @@ class Waste(Section):
 def in_order(shares: tuple[WasteShare, ...]) -> list[WasteShare]:
     """Return the known shares, the useful one first."""
     known = [share for share in shares if share.share is not None]
+    # Stable: the kinds of waste keep the ledger's order.
     return sorted(known, key=lambda share: share.kind != "useful")
 
 
