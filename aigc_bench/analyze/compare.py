@@ -170,6 +170,7 @@ def comparability_keys(info: RunInfo) -> dict[str, tuple[Setting | None, bool]]:
         "power_limits_w": (_details(info, "power_limit_w"), True),
         "mig": (_details(info, "mig"), True),
         "ecc": (_details(info, "ecc"), True),
+        # Of the operating system: an update is no other machine.
         "kernel": (system.kernel, False),
         "profile_hash": (info.profile_hash, False),
         "level": (info.level, False),
@@ -194,6 +195,7 @@ def differing_keys(base: RunInfo, other: RunInfo) -> tuple[KeyDifference, ...]:
         for key, (_, hardware) in (left | right).items()
         if (before := settings[0].get(key)) != (after := settings[1].get(key))
     ]
+    # Stable: within hardware and software the keys keep their order.
     return tuple(sorted(found, key=lambda difference: not difference.is_hardware))
 
 
@@ -273,6 +275,7 @@ def _changes(base: CaseAnalysis, other: CaseAnalysis, *, is_same_kernel: bool) -
 def change_of(base: Sequence[float], other: Sequence[float], *, case: str, metric: Metric, verdict: Verdict = "valid") -> Change:
     """The change of one metric between two sets of trial values, not yet decided among its family of tests."""
     assert metric.better is not None, f"{metric.id} has no better direction"
+    # The effect is that of the medians, which are shown; Welch's test is about means.
     before, after = float(np.median(base)), float(np.median(other))
     return Change(
         case=case,

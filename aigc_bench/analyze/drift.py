@@ -16,6 +16,7 @@ from aigc_bench.analyze.timing import Quantity, throughput
 from aigc_bench.core.records import TrialResult
 
 MAX_SHIFT = 0.05
+# A quiet core scatters by 1 to 3 %.
 MAX_SCATTER = 0.10
 
 

@@ -71,6 +71,7 @@ def energy_of(counter: Series, power: Series, *, start_s: float, end_s: float, i
     if chosen.value is None:
         blind = not len(counter) and not len(power)
         return Energy(gross_j=None, reasons=("no_power_sensor",) if blind else by_counter.reasons + by_power.reasons)
+    # A counter that was turned down is named although power has taken its place.
     broken = tuple(reason for reason in by_counter.reasons if reason == "counter_reset" and chosen is not by_counter)
     reasons = broken + chosen.reasons + cross_check(by_counter.value, by_power.value, error_j=by_power.error)
     if source == "counter" and end_s - start_s < MIN_COUNTER_WINDOW_S:
@@ -131,6 +132,7 @@ def unwrapped(counter: Series) -> tuple[Floats, bool]:
     rises, spans = np.diff(counter.value), np.diff(counter.time_s)
     falls = np.flatnonzero(rises < 0)
     is_rising = rises >= 0
+    # The median, which a few wraps or resets do not move.
     rate = float(np.median(rises[is_rising] / spans[is_rising])) if is_rising.any() else 0.0
     was_reset = False
     for index in falls:
@@ -173,7 +175,7 @@ def integral_error(power: Series) -> float:
 
 
 def integral(power: Series, *, start_s: float, end_s: float) -> float:
-    """Trapezoid of a bracketed series between two moments, its value interpolated at both."""
+    """Trapezoid of a bracketed series (W) between two moments (s), its value interpolated at both, in J."""
     inside = power.between(start_s, end_s)
     edges = np.interp((start_s, end_s), power.time_s, power.value)
     times = np.concatenate(([start_s], inside.time_s, [end_s]))
@@ -182,7 +184,7 @@ def integral(power: Series, *, start_s: float, end_s: float) -> float:
 
 
 def trapezoid(values: Floats, times: Floats) -> float:
-    """The integral of piecewise linear ``values`` over ``times``."""
+    """The integral of piecewise linear ``values`` over ``times``, both ``[n]``: W over s give J."""
     return float(np.dot(np.diff(times), (values[1:] + values[:-1]) / 2))
 
 

@@ -283,6 +283,7 @@ def _summary(run: Run, analysis: CaseAnalysis) -> CaseSummary:
     failed = tuple(trial for trial in analysis.trials if trial.status != "ok")
     reasons = set(analysis.reasons)
     if analysis.scenes:
+        # A case is as stable as its two headline numbers.
         for metric in ("throughput", "step_time"):
             reasons |= set(spread_reasons(analysis.values(metric), metric=METRICS[metric]))
     cv = coefficient_of_variation(analysis.values("step_time"))
@@ -313,4 +314,5 @@ def _status(analysis: CaseAnalysis, *, requested: int) -> CaseStatus:
         return "partial"
     failed: list[Status] = [trial.status for trial in analysis.trials if trial.status != "ok"]
     reported = [status for status in failed if status != "skipped"]
+    # "skipped" follows from another trial's failure and says least.
     return reported[0] if reported else failed[0] if failed else "error"

@@ -72,6 +72,7 @@ class Scene:
         """Energy of one accelerator or CPU package over the window."""
         source = "rapl" if device in self.readings.packages() else None
         counter = self.readings.get("rapl", device, "energy_j") if source else self.readings.accelerator(device, "energy_j")
+        # RAPL has counters only.
         power = Series.empty() if source else self.readings.accelerator(device, "power_w")
         return energy_of(counter, power, start_s=self.window.start_s, end_s=self.window.end_s, idle_w=self.idle_w.get(device))
 
@@ -246,6 +247,7 @@ def others_share(scene: Scene) -> float | None:
     if not busy.size or own is None:
         return None
     replicas = scene.trial.work.replicas if scene.trial.work else 1
+    # The two are read at different moments, so that an idle machine may come out below zero.
     return max(0.0, float(busy.mean()) - own * replicas / _counted_cores(scene))
 
 

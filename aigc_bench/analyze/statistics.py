@@ -86,7 +86,7 @@ def welch_p(a: Sequence[float], b: Sequence[float]) -> float | None:
 
 
 def welch_error(a: Sequence[float], b: Sequence[float]) -> tuple[float, float]:
-    """Standard error of the difference of two means, and Welch-Satterthwaite's degrees of freedom."""
+    """Standard error of the difference of two means, and its degrees of freedom (Welch 1947, Satterthwaite 1946)."""
     part_a, part_b = float(np.var(a, ddof=1)) / len(a), float(np.var(b, ddof=1)) / len(b)
     total = part_a + part_b
     if total == 0.0:
@@ -95,7 +95,7 @@ def welch_error(a: Sequence[float], b: Sequence[float]) -> tuple[float, float]:
 
 
 def t_quantile(p: float, *, degrees: float) -> float:
-    """The p-quantile of Student's t."""
+    """The p-quantile (0 < p < 1) of Student's t; ``degrees`` need not be whole (Welch-Satterthwaite)."""
     return float(special.stdtrit(degrees, p))
 
 

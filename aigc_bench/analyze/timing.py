@@ -81,7 +81,7 @@ def launch_gap(trial: TrialResult) -> float | None:
 
 
 def throughput(work: Work, window: Window) -> float:
-    """Items of all the window's steps over the window's wall time (never over the latency of one step)."""
+    """Items per second: those of all the window's steps over its wall time (never over the latency of one step)."""
     return work.items_per_step * window.num_steps / window.wall_s
 
 
@@ -128,6 +128,7 @@ def _steps(case: Case, durations: Floats) -> Iterator[Quantity]:
     how = sample(durations, q=0.5, what=message("step times"))
     yield Quantity(metric="step_time", value=percentile(durations, 0.5), n=durations.size, derivation=how)
     for label, q in PERCENTILES.items():
+        # The median is `step_time` itself.
         if label != "p50":
             yield _gated(f"step_time_{label}", durations, q=q)
         if case.mode == "infer":
@@ -146,6 +147,7 @@ def _stages(work: Work, samples: Samples) -> Iterator[Quantity]:
     step, stage, duration = np.asarray(samples.step), np.asarray(samples.stage), np.asarray(samples.duration_s)
     total = float(duration.sum())
     num_steps = int(step.max()) + 1 if step.size else 0
+    # A single stage is the step.
     if not num_steps or total <= 0 or len(work.stages) < 2:
         return
     for index, declared in enumerate(work.stages):
@@ -191,6 +193,7 @@ def _tokens(case: Case, trial: TrialResult, work: Work, *, samples: Samples, dec
     per_token = (made - first) / (later * tokens)
     how = sample(per_token, q=0.5, what=message("times per further token"))
     yield Quantity(metric="tpot", value=percentile(per_token, 0.5), n=per_token.size, derivation=how)
+    # The first token of a sequence follows no other.
     gaps = _durations(samples, decode)[slice(None) if makes_first else repeat[stage == decode] > 0] / tokens
     yield _gated("itl_p50", gaps, q=0.5)
     yield _gated("itl_p99", gaps, q=0.99)
@@ -242,6 +245,7 @@ def burst_to_sustained(trial: TrialResult, temperature: Series) -> Quantity:
     """
     name = "burst_to_sustained"
     window, steps = trial.window, trial.steps
+    # Burst and last half must not overlap, with a margin.
     if window is None or steps is None or window.wall_s < 3 * BURST_S:
         return Quantity(metric=name, value=None, reasons=("window_too_short",))
     middle_s = window.start_s + window.wall_s / 2

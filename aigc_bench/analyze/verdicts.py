@@ -28,6 +28,7 @@ MAX_OTHERS_SHARE = 0.10
 MAX_RUN_QUEUE_WAIT = 0.05
 MAX_CLOCK_SPREAD = 0.10
 MAX_SWAPPED_BYTES = MIB
+# A kernel with larger pages (some of Arm's) swaps more than this says.
 PAGE_BYTES = 4096
 MIN_TRIALS = 3
 MIN_WINDOW_S = 0.9
@@ -100,6 +101,7 @@ def _window(scene: Scene) -> Iterator[str]:
 
 
 def _check(scene: Scene) -> Iterator[str]:
+    # `is`, because checks hold numbers, too, and 0 is no failure.
     if any(value is False for value in scene.trial.check.values()):
         yield "check_failed"
 
@@ -113,6 +115,7 @@ def _quality(scene: Scene) -> Iterator[str]:
 def _phase(scene: Scene) -> Iterator[str]:
     """Return the code for steps in phase with a power sensor, which sees a quarter of the time only (arXiv 2312.02741)."""
     steps = scene.trial.steps
+    # A counter adds up what lies between its refreshes and misses no phase.
     if not scene.uses_accelerator or scene.energy.source != "integration" or steps is None or not steps.duration_s:
         return
     period_s = scene.window.wall_s / scene.window.num_steps

@@ -78,6 +78,7 @@ def _lines(scene: Scene) -> Iterator[WasteShare]:
             continue
         # A share of all stage time, like data loading before it: both are taken of the same base.
         base = of_stages if kind == "collectives" else left
+        # Sensors and clocks err: no loss may take more than is left.
         share = min(left, base * max(fraction, 0.0))
         left -= share
         of_stages = left if kind == "launch_gap" else of_stages

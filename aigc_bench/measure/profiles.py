@@ -303,7 +303,7 @@ def profile_files() -> dict[str, Path]:
 
 
 def find_profile(name: str | Path) -> Profile:
-    """The profile of that name, or the one in that file (``./mine.toml``)."""
+    """The profile of that name, or the one in that file (``./mine.toml``); raises ``UsageError``, with the nearest names."""
     text = str(name)
     if isinstance(name, Path) or text.endswith(".toml") or os.sep in text:
         return load_profile(name)
@@ -314,7 +314,7 @@ def find_profile(name: str | Path) -> Profile:
 
 
 def new_profile(name: str, *, source: str | Path = "smoke", out: Path | str | None = None) -> Path:
-    """Copy a profile under a new name, comments and all, to be edited; an existing file is never overwritten."""
+    """Copy a profile under a new name, comments and all, to be edited; raises ``UsageError`` where the file exists."""
     original = find_profile(source).path
     assert original is not None, "a profile that was found has a file"
     if not re.fullmatch(_NAME, name):

@@ -17,7 +17,7 @@ from aigc_bench.workloads._own import resolve
 
 
 def permit_code(cases: Sequence[Case], *, folder: Path, typed: str | None) -> None:
-    """Load the code that the run's cases need, ``typed`` with the command; ``UsageError`` where it is another or has changed."""
+    """Load the code that the run's cases need, ``typed`` with the command; raises ``UsageError`` where it differs."""
     named = list(dict.fromkeys(case.workload for case in cases if ":" in case.workload))
     if typed is not None and typed not in named:
         made_with = message("with --model {named!r}", named=named[0]) if named else "without --model"

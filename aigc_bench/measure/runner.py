@@ -149,6 +149,7 @@ def resume_run(
 
     ``code`` is the ``module:function`` that the run was made with, if it was: the run's own files permit no code.
     ``make_search`` makes the search anew that the run was, if it was one; it finds where it stood from the finished trials.
+    Raises ``UsageError`` on another machine, with other software, or where the code is another.
     """
     info = load_run(folder).info
     permit_code(info.cases, folder=folder, typed=code)

@@ -108,7 +108,7 @@ def _read_info(file: Path) -> RunInfo:
 
 
 def read_trials(folder: Path) -> list[TrialResult]:
-    """The finished trials; a last line that was cut off by a kill is left out."""
+    """The finished trials; a last line that was cut off by a kill is left out. Raises ``AigcBenchError`` for any other damage."""
     file = folder / RESULTS_FILE
     lines = file.read_bytes().split(b"\n") if file.is_file() else []
     trials = []

@@ -127,7 +127,10 @@ def close_library() -> None:
 
 
 def devices() -> tuple[tuple[Device, ...], tuple[str, ...]]:
-    """All devices, each GPU followed by its MIG instances, and why some could not be opened. NVML must be open."""
+    """All devices, each GPU followed by its MIG instances, and why some could not be opened.
+
+    NVML must be open; raises ``NvmlProblem`` where it does not even count the devices.
+    """
     import pynvml
 
     found: list[Device] = []

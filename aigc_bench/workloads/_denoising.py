@@ -110,7 +110,7 @@ class DenoisingWorkload(Workload):
         return (*models, *OPTIMIZER_IMPORTS) if case.mode == "train" else models
 
     def validate(self, case: Case) -> None:
-        """Distilled models take their guidance as an input and have no unconditional pass."""
+        """As the base; raises ``UsageError`` for guidance of a distilled model, which has no second pass."""
         super().validate(case)
         name = self.distilled.get(self.preset(case).config.get("kind", ""))
         guidance = self.options(case).guidance_scale

@@ -23,7 +23,10 @@ def pipeline_preset(files: ModelFiles, *, config: Mapping[str, Any], defaults: M
 
 
 def network(files: ModelFiles, name: str, *, made_as: str) -> dict[str, Any]:
-    """Configuration of a part of diffusers, which must be of the class ``made_as``; its notes (``_class_name``) are left out."""
+    """Configuration of a part of diffusers, which must be of the class ``made_as``; notes (``_...``) are left out.
+
+    Raises ``UsageError`` where the part is missing or of another class.
+    """
     config = _part(files, name)
     found = config.get("_class_name", made_as)
     if found != made_as:

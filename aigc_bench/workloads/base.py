@@ -251,7 +251,7 @@ class Workload(ABC):
         return adopted
 
     def options(self, case: Case) -> Any:
-        """The family's settings for this case: the preset's defaults overridden by the case's own, validated."""
+        """The family's settings for this case: the preset's defaults overridden by the case's own; raises ``UsageError``."""
         try:
             # Later keys win.
             return self.settings(**{**self.preset(case).defaults, **case.settings})

@@ -99,7 +99,7 @@ class Bert(Workload):
         return adopted(files, title="an encoder", defaults={"seq_len": min(128, length)}, pad_token_id=None)
 
     def validate(self, case: Case) -> None:
-        """As the base, and the sequence must fit into the model's positions."""
+        """As the base; raises ``UsageError`` where the sequence does not fit into the model's positions, too."""
         super().validate(case)
         asked, limit = self.options(case).seq_len, position_limit(self.preset(case).config)
         if limit is not None and asked > limit:

@@ -82,7 +82,7 @@ class Gpt(Workload):
         return adopted(files, title="a causal language model", defaults=defaults)
 
     def validate(self, case: Case) -> None:
-        """As the base, and the sequence must fit into the model's positions."""
+        """As the base; raises ``UsageError`` where the sequence does not fit into the model's positions, too."""
         super().validate(case)
         options, limit = self.options(case), position_limit(self.preset(case).config)
         asked, keys = (

@@ -121,7 +121,7 @@ class ImageEnhancement(Workload):
         return ("transformers.models.swin2sr.modeling_swin2sr",) if is_swin else ("aigc_bench.nets.image_unet",)
 
     def validate(self, case: Case) -> None:
-        """Sizes that the network cannot halve, or scale up to, are refused."""
+        """As the base; raises ``UsageError`` for sizes that the network cannot halve, or scale up to, too."""
         super().validate(case)
         config, resolution = self.preset(case).config, self.options(case).resolution
         multiple = config["upscale"] * 8 if config["task"] == "super_resolution" else 2 ** len(config["channels"])

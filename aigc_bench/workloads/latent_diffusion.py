@@ -190,7 +190,7 @@ class LatentDiffusion(DenoisingWorkload):
     pipelines = tuple(folders)
 
     def validate(self, case: Case) -> None:
-        """Adapters are trained; in inference they are merged into the weights and cost nothing."""
+        """As the base; raises ``UsageError`` for adapters in inference, where they are merged into the weights and cost nothing."""
         super().validate(case)
         if case.mode == "infer" and self.options(case).lora_rank:
             raise UsageError(f"{case.workload}/{case.preset}: lora_rank is a setting of training; leave it out in inference.")

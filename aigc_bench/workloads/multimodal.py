@@ -183,7 +183,7 @@ class Multimodal(Workload):
         return ("transformers", f"transformers.models.{model_type}.modeling_{model_type}", "aigc_bench.nets.vision_language")
 
     def validate(self, case: Case) -> None:
-        """As the base; LLaVA's tower has one size, Qwen-VL's takes multiples of its merged patches."""
+        """As the base; raises ``UsageError`` for a size that the tower does not take, too, and for texts beyond the positions."""
         super().validate(case)
         vision, resolution = self.preset(case).config["vision_config"], self.options(case).resolution
         where = f"{case.workload}/{case.preset}: resolution = {resolution}"

@@ -115,7 +115,7 @@ class Music(Workload):
         )  # fmt: skip
 
     def validate(self, case: Case) -> None:
-        """As the base, and a piece is a whole number of frames."""
+        """As the base; raises ``UsageError`` for a piece that is no whole number of frames, too."""
         super().validate(case)
         frames = self.options(case).audio_s * FRAME_RATE
         if abs(frames - round(frames)) > 1e-6:

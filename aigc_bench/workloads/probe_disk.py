@@ -100,7 +100,7 @@ class ProbeDisk(Workload):
         return (Stage(name="read", repeats=case.batch_size, items=config["block_bytes"] * config["num_blocks"]),)
 
     def validate(self, case: Case) -> None:
-        """What is written was never in the page cache, so there is nothing to drop."""
+        """As the base; raises ``UsageError`` where a write is to be ``dropped``: it was never in the page cache."""
         super().validate(case)
         if case.preset == "checkpoint-write" and self.options(case).cache == "dropped":
             raise UsageError(f"{case.workload}/{case.preset}: cache = 'dropped' is for reading; use 'cached' or 'direct'.")

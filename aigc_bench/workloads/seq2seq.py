@@ -161,7 +161,7 @@ class Seq2Seq(Workload):
         return ("transformers", f"transformers.models.{model_type}.modeling_{model_type}", "aigc_bench.nets.encoder_decoder")
 
     def validate(self, case: Case) -> None:
-        """As the base, and where positions are learnt (BART) both texts must fit into them; T5's are relative."""
+        """As the base; raises ``UsageError`` for texts beyond learnt positions (BART), too; T5's are relative."""
         super().validate(case)
         options, limit = self.options(case), self.preset(case).config.get("max_position_embeddings")
         # In inference the start token takes a position, too.

@@ -168,7 +168,7 @@ class SpeechRecognition(Workload):
         return ("transformers", f"transformers.models.{model_type}.modeling_{model_type}", "aigc_bench.nets.encoder_decoder")
 
     def validate(self, case: Case) -> None:
-        """As the base; Whisper's window is what its encoder has positions for, and its transcript must fit the decoder's."""
+        """As the base; raises ``UsageError`` for audio of another length than the window, and for too long a transcript, too."""
         super().validate(case)
         preset, options = self.preset(case), self.options(case)
         window_s, limit = preset.config["max_source_positions"] / _FRAME_RATE, preset.config["max_target_positions"]

@@ -227,7 +227,7 @@ class VideoDiffusion(DenoisingWorkload):
     pipelines = tuple(folders)
 
     def validate(self, case: Case) -> None:
-        """Lengths that the auto-encoder cannot make are refused."""
+        """As the base; raises ``UsageError`` for lengths that the auto-encoder cannot make, too."""
         super().validate(case)
         frames = self.options(case).num_frames
         if frames % TIME_SCALE != 1:

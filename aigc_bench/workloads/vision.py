@@ -102,7 +102,7 @@ class Vision(Workload):
         return ("transformers", f"transformers.models.{kind}.modeling_{kind}", "aigc_bench.nets.hugging_face")
 
     def validate(self, case: Case) -> None:
-        """Images that a ViT cannot cut into whole patches are refused."""
+        """As the base; raises ``UsageError`` for images that a ViT cannot cut into whole patches, too."""
         super().validate(case)
         patch, resolution = self.preset(case).config.get("patch_size", 1), self.options(case).resolution
         if resolution % patch:
