@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-# 448. The format has no infinity, and what lies above becomes NaN.
+# 448. The format has no infinity: a row's largest value is scaled to this, so that nothing is cut off.
 _LARGEST = torch.finfo(torch.float8_e4m3fn).max
 # torch._scaled_mm refuses other sides.
 _MULTIPLE = 16

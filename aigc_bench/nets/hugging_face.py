@@ -90,7 +90,7 @@ def fold_weight_norm(model: Any) -> None:
 
 def checkpoint_activations(model: Any) -> None:
     """Keep only each layer's input in the forward pass and compute the rest again in the backward pass."""
-    # Ours first, then transformers' name. The reentrant kind would give no gradients where the inputs require none.
+    # The newer name of transformers, then the older. The reentrant kind would give no gradients where the inputs require none.
     enable = getattr(model, "activation_checkpointing_enable", None) or model.gradient_checkpointing_enable
     enable({"use_reentrant": False})
 

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-# All from section 6.1 of the paper.
+# All from sections 6.1 and 6.2 of the paper.
 INIT_STD = 0.02
 LEAK = 0.2
 NUM_DROPOUT_LEVELS = 3

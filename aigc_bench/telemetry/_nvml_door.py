@@ -155,7 +155,7 @@ def _mig_instances(gpu: Device) -> list[Device]:
 
     instances: list[Device] = []
     for slot in range(query_or(pynvml.nvmlDeviceGetMaxMigDeviceCount, gpu.handle) or 0 if gpu.mig_enabled else 0):
-        # Slots may be empty in between: an instance that was destroyed leaves a gap.
+        # All slots up to the maximum are tried: those without an instance answer "not found".
         handle = query_or(pynvml.nvmlDeviceGetMigDeviceHandleByIndex, gpu.handle, slot)
         uuid = handle and query_or(pynvml.nvmlDeviceGetUUID, handle)
         if uuid:
