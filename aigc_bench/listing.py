@@ -110,6 +110,7 @@ def _prices() -> list[Row]:
     return list(price_rows(load_catalogue()))
 
 
+# Functions, so that listing one kind does not read the others.
 KINDS: dict[str, Callable[[], list[Row]]] = {
     "workloads": _workloads,
     "profiles": _profiles,

@@ -41,7 +41,10 @@ def report(*runs: RunOrPath, out: Path | str | None = None, demand: Path | str |
 
 
 def prediction_report(predicted: Predictions, *, title: str, out: Path | str) -> Path:
-    """Write what ``predict`` or ``predict_profile`` gave as one HTML file, and return it."""
+    """Write what ``predict`` or ``predict_profile`` gave as one HTML file, and return it.
+
+    Raises ``UsageError`` where nothing was predicted, or where the file exists and is no HTML page.
+    """
     from aigc_bench.report.prediction import render_prediction
     from aigc_bench.report.render import save
 

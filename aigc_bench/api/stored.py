@@ -47,7 +47,7 @@ def loaded(run: RunOrPath) -> Run:
 
 
 def newest_run(folder: Path = RUNS_FOLDER) -> Path:
-    """The run directory in ``folder`` that was made last."""
+    """The run directory in ``folder`` that was made last; raises ``UsageError`` where there is none."""
     found = [file.parent for file in folder.glob(f"*/{RUN_FILE}")]
     if not found:
         raise UsageError(f"{folder}/: there is no run here.", "Name its directory, or start one with `aigc-bench run`.")
@@ -107,7 +107,10 @@ def compare(base: RunOrPath, *others: RunOrPath, fail_above: float | None = None
 
 
 def published(run: RunOrPath, *, gpu: str | None = None) -> str:
-    """A run's numbers as CSV in the schema of published results, which ``validate`` reads; ``gpu`` names the machine."""
+    """A run's numbers as CSV in the schema of published results, which ``validate`` reads; ``gpu`` names the machine.
+
+    Raises ``UsageError`` where the run has no number to publish.
+    """
     from aigc_bench.catalog.loader import usable_catalogue
     from aigc_bench.predict.validation.own_results import published_table
 

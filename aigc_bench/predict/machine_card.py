@@ -229,7 +229,7 @@ def accelerator_from_run(run: Run, *, catalogue: Catalogue | None = None) -> Pro
 
 
 def accelerator_at(reference: str, *, catalogue: Catalogue | None = None) -> ProbedAccelerator:
-    """The accelerator that ``@RUN`` names."""
+    """The accelerator that ``@RUN`` names; raises ``UsageError`` where it is no run or lacks probes."""
     return accelerator_from_run(run_at(reference), catalogue=catalogue)
 
 

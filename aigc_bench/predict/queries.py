@@ -37,7 +37,10 @@ def accelerators(names: Sequence[str], *, catalogue: Catalogue) -> list[Accelera
 
 
 def parse_parallel(text: str | None, *, devices: int) -> dict[str, int]:
-    """``tp=4,pp=2`` as ranks; their product must divide the devices."""
+    """``tp=4,pp=2`` as ranks; their product must divide the devices.
+
+    Raises ``UnknownNameError`` for another dimension, ``UsageError`` for a wrong number.
+    """
     ranks: dict[str, int] = {}
     for part in (text or "").split(","):
         if not part.strip():

@@ -18,7 +18,7 @@ Kind = Literal["all_reduce", "all_gather", "reduce_scatter", "all_to_all"]
 
 
 def bus_bytes_per_s(spec: AcceleratorSpec, *, devices: int, catalogue: Catalogue) -> tuple[float, float, float]:
-    """Low, value and high bus bandwidth between ``devices`` of this kind in one machine."""
+    """Low, value and high bus bandwidth in bytes/s between ``devices`` of this kind in one machine."""
     # Cards exchange through the host: what they reach there is a constant of its own, whatever the slot's rate is.
     if link_class(spec, devices=devices) in ("pcie", "pcie_wide"):
         constant = catalogue.constant("pcie_all_reduce_bytes_per_s")
@@ -30,7 +30,11 @@ def bus_bytes_per_s(spec: AcceleratorSpec, *, devices: int, catalogue: Catalogue
 
 
 def collective_s(num_bytes: float, *, kind: Kind, spec: AcceleratorSpec, devices: int, catalogue: Catalogue) -> Estimate:
-    """Seconds of one collective over ``num_bytes`` per device; 0 for one device."""
+    """Seconds of one collective over ``num_bytes`` per device; 0 for one device.
+
+    ``alpha + factor x bytes / bus bandwidth`` (Hockney 1994; factors as in NVIDIA's nccl-tests). The ends combine those of alpha
+    with the opposite ends of the bandwidth.
+    """
     if devices <= 1 or num_bytes <= 0:
         return Estimate(value=0.0, low=0.0, high=0.0, unit="s", basis="modelled", source=message("one device needs no collective"))
     # A ring's all-reduce is a reduce-scatter and an all-gather, so it moves every byte twice.

@@ -104,7 +104,7 @@ SHARES: Mapping[Form, frozenset[str]] = {
 
 
 def columns_of(rows: Sequence[ModelRow]) -> dict[str, Floats]:
-    """The rows' columns as arrays; all rows are of one form."""
+    """The rows' columns as arrays of shape ``[rows]``; all rows are of one form."""
     return {name: np.array([row.columns[name] for row in rows], dtype=float) for name in rows[0].columns}
 
 
@@ -240,7 +240,10 @@ def _latency(c: Columns, k: Mapping[str, float]) -> Floats:
 
 
 def decode_and_prefill(c: Columns, k: Mapping[str, float]) -> tuple[Floats, Floats, Floats]:
-    """Seconds of a decode step, of one prompt, and the sequences in flight after the engine's own limit."""
+    """Seconds of a decode step, of one prompt, and the sequences in flight after the engine's own limit.
+
+    All three have the shape of the columns, ``[rows]`` or ``[settings, sequences]``.
+    """
     of = _engine(c, k)
     names = language_rows.ENGINES
     limits = np.full(len(names), k["batch_limit"])

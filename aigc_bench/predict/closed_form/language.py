@@ -54,7 +54,10 @@ def peak_flops(spec: AcceleratorSpec, number_format: NumberFormat) -> tuple[floa
 
 
 def attention_peak(spec: AcceleratorSpec) -> float:
-    """The 16-bit peak, in which attention is computed for any format of the weights."""
+    """The 16-bit peak in FLOP/s, in which attention is computed for any format of the weights.
+
+    Raises ``LookupError`` where neither a 16-bit nor an fp32 peak is known.
+    """
     peak = spec.peak("bf16") or spec.peak("fp16") or spec.peak("fp32")
     if peak is None:
         raise LookupError(message("no 16-bit or 32-bit peak is known of {id}", id=spec.id))
@@ -153,7 +156,11 @@ def decode_terms(
     context: float,
     cache_bytes: float,
 ) -> dict[str, float]:
-    """Seconds at peak of one decode step over ``sequences`` sequences of ``context`` cached tokens, per replica."""
+    """Seconds at peak of one decode step over ``sequences`` sequences of ``context`` cached tokens, per replica.
+
+    Products and attention are FLOPs over peak, weights and cache bytes over bandwidth, collectives bytes over the link; ``layers``,
+    ``collectives`` and the like are counts. Raises ``LookupError`` where a peak is not known.
+    """
     ranks = layout.tensor
     peak, _ = peak_flops(spec, number_format)
     bandwidth = spec.memory_bandwidth_bytes_per_s
@@ -192,7 +199,7 @@ def decode_terms(
 def prefill_terms(
     model: LanguageModel, spec: AcceleratorSpec, *, number_format: NumberFormat, ranks: int, length: float
 ) -> dict[str, float]:
-    """Seconds at peak of reading a prompt of ``length`` tokens."""
+    """Seconds at peak of reading a prompt of ``length`` tokens; raises ``LookupError`` where a peak is not known."""
     peak, _ = peak_flops(spec, number_format)
     width = 2.0 if number_format.name == "amp" else number_format.weight_bytes
     link = link_bytes_per_s(spec, devices=ranks)

@@ -22,7 +22,10 @@ Groups = Sequence[Mapping[str, str]]
 def fit_effects(
     residuals: Floats, *, groups: Groups, spreads: Mapping[str, float], noise: float, rounds: int = 4
 ) -> dict[str, float]:
-    """Effect by ``level=group``. Outliers lose weight (Huber's, 1.5 noise); spreads and noise are standard deviations of logs."""
+    """Effect by ``level=group``. Outliers lose weight (Huber's, 1.5 noise); spreads and noise are standard deviations of logs.
+
+    ``residuals`` are logs of measured over predicted, of shape ``[rows]``. Levels that ``spreads`` does not name are left out.
+    """
     from scipy import sparse
     from scipy.sparse.linalg import LinearOperator, cg
 
@@ -67,5 +70,5 @@ def fit_effects(
 
 
 def total_effects(groups: Groups, effects: Mapping[str, float]) -> Floats:
-    """Sum of the known effects of each row."""
+    """Sum of the known effects of each row, in logs, of shape ``[rows]``; an unknown group adds 0."""
     return np.array([sum(effects.get(f"{level}={group}", 0.0) for level, group in row.items()) for row in groups])

@@ -56,7 +56,10 @@ def _crosses_a_host(row: ModelRow) -> bool:
 
 
 def conformal_quantiles(rows: Sequence[ModelRow], residuals: Floats) -> dict[str, tuple[float, float, int]]:
-    """Low and high residual and count by group, of groups with enough rows."""
+    """Low and high residual and count by group, of groups with enough rows.
+
+    ``residuals`` are ``log(measured / predicted)`` of rows left out, of shape ``[rows]``.
+    """
     by_group: dict[str, dict[str, list[float]]] = {}
     for row, residual in zip(rows, residuals.tolist(), strict=True):
         for group in interval_groups(row):

@@ -110,7 +110,7 @@ class Posterior:
         return LogEstimate(largest + math.log(total), self.deviation(slopes), slopes)
 
     def deviation(self, slopes: Groups) -> float:
-        """Standard deviation of a weighted sum of effects."""
+        """Standard deviation of a weighted sum of effects, by the module's formula of ``var(r u)``."""
         # r S r': the prior variance; effects of different groups are independent.
         variance = sum((weight * self._spread(group)) ** 2 for group, weight in slopes.items())
         if self._design is not None and self._inverse is not None:
@@ -148,7 +148,10 @@ class Posterior:
 
 
 def fit(observations: Sequence[Observation], *, spreads: Mapping[str, float]) -> Posterior:
-    """The posterior of all effects; the order of the observations does not matter."""
+    """The posterior of all effects; the order of the observations does not matter.
+
+    Gauss-Newton with Huber's weights (1964); raises ``KeyError`` where ``spreads`` lacks a level.
+    """
     posterior = Posterior(spreads=spreads)
     if not observations:
         return posterior

@@ -61,7 +61,7 @@ class PeakMemory(Record):
 
 
 def peak_memory(trace: OpTrace, *, catalogue: Catalogue | None = None, libraries: Collection[str] = ()) -> PeakMemory:
-    """Peak memory of the case on the kind of device it was traced for.
+    """Peak memory in bytes of the case on the kind of device it was traced for.
 
     ``libraries`` are the modules that the process has imported besides torch (``Workload.imports``); on a CPU they count.
     """
@@ -175,6 +175,7 @@ def _source(module: str) -> str:
 
 
 def _exact(size: int, *, source: str) -> Estimate:
+    # Equal ends: lifetimes of traced tensors are exact, what lies around them is not.
     return _between(size, size, size, basis="modelled", source=source)
 
 

@@ -157,7 +157,7 @@ class LanguageModel(Record):
         return 4.0 * self.num_kv_layers * self.num_heads * self.head_dim * self.cached_context(context)
 
     def prompt_attention_flops(self, length: float) -> float:
-        """FLOPs of causal attention over a prompt of ``length`` tokens: half of the full square."""
+        """FLOPs of causal attention over a prompt of ``length`` tokens, all layers: half of the full square, 4 H d L^2 / 2."""
         width = self.num_heads * (
             # Scores and values have different widths here: their mean stands for both products.
             (self.head_dim + self.rope_head_dim + self.value_head_dim) / 2 if self.has_latent_attention else self.head_dim

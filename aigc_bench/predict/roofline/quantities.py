@@ -35,7 +35,7 @@ probes measure it)."""
 
 
 def stage_quantity(stage: StageTrace, spec: AcceleratorSpec, *, case: Case, machine: str) -> Quantity:
-    """Seconds of all repeats of a stage in one step."""
+    """Seconds of all repeats of a stage in one step; raises ``UsageError`` where the device lacks a peak."""
     costs = engine_costs(case.engine, backend=case.backend)
     is_serial = case.backend == "cpu"
     parts = []

@@ -73,7 +73,10 @@ def efficiencies() -> Mapping[tuple[str, str], Efficiency]:
 
 
 def peak_of(operator_dtype: str, spec: AcceleratorSpec, *, precision: str) -> float:
-    """The peak an operator of this dtype runs at; with ``precision`` tf32 single precision runs on tensor cores."""
+    """The peak in FLOP/s an operator of this dtype runs at; with ``precision`` tf32 single precision runs on tensor cores.
+
+    Raises ``UsageError`` where the device has no known peak for it.
+    """
     # Other dtypes (indices, masks) are given fp32's rate; they have hardly any FLOPs.
     names = _DTYPES.get(operator_dtype, ("fp32",))
     if precision == "tf32" and names == ("fp32",):
@@ -89,7 +92,10 @@ def peak_of(operator_dtype: str, spec: AcceleratorSpec, *, precision: str) -> fl
 
 
 def operator_s(operator: Operator, spec: AcceleratorSpec, *, costs: EngineCosts, precision: str) -> float:
-    """Seconds on the device of one of these operators, its launch included."""
+    """Seconds on the device of one of these operators, its launch included (roofline, Williams et al. 2009).
+
+    Raises ``UsageError`` where the device has no peak for the operator's dtype.
+    """
     # A probed peak is what kernels reached, and must not be reduced by a datasheet's efficiencies a second time.
     share = efficiencies()["measured" if spec.basis == "measured" else "datasheet", operator.kind]
     fused = unfused_share(operator, costs)
@@ -104,7 +110,10 @@ def unfused_share(operator: Operator, costs: EngineCosts) -> float:
 
 
 def ideal_s(stage: StageTrace, spec: AcceleratorSpec, *, precision: str) -> float:
-    """Seconds of the stage's arithmetic at the peaks without any loss: no prediction is shorter."""
+    """Seconds of the stage's arithmetic at the peaks without any loss: no prediction is shorter.
+
+    Raises ``UsageError`` where the device has no peak for an operator's dtype.
+    """
 
     def arithmetic_s(operator: Operator) -> float:
         return operator.flops / peak_of(operator.dtype, spec, precision=precision) if operator.flops else 0.0

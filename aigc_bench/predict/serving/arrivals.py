@@ -84,7 +84,7 @@ class Requests:
 
 
 def draw_requests(traffic: Traffic) -> Requests:
-    """The requests of a traffic; the same for the same seed."""
+    """The requests of a traffic, as columns of shape ``[requests]``; the same for the same seed."""
     # One stream each for gaps, inputs and outputs: another length distribution leaves the arrivals as they are.
     streams = [np.random.default_rng(child) for child in np.random.SeedSequence(traffic.seed).spawn(3)]
     count, trace = traffic.num_requests, traffic.trace
@@ -104,7 +104,7 @@ def draw_requests(traffic: Traffic) -> Requests:
 
 
 def draw_gaps(arrivals: Arrivals, *, count: int, random: np.random.Generator) -> Moments:
-    """Gaps between arrivals with mean 1, for the patterns that are drawn."""
+    """Gaps between arrivals with mean 1, of shape ``[count]``, for the patterns that are drawn."""
     if arrivals.pattern == "constant":
         return np.ones(count)
     if arrivals.pattern == "gamma":

@@ -71,7 +71,10 @@ class HighestRate(Record):
 def simulate(
     server: Server, traffic: Traffic, *, slo: Slo | None = None, warmup: float = TRIMMED, cooldown: float = TRIMMED
 ) -> ServingResult:
-    """Serve the traffic once. ``warmup`` and ``cooldown`` are the shares of the arrivals trimmed at either end."""
+    """Serve the traffic once. ``warmup`` and ``cooldown`` are the shares of the arrivals trimmed at either end.
+
+    Raises ``UsageError`` where no request fits into the KV cache.
+    """
     if isinstance(server, BatchServer):
         return simulate_batches(server, traffic, slo=slo, warmup=warmup, cooldown=cooldown)
     return summarise(play(server, draw_requests(traffic)), server=server, slo=slo, warmup=warmup, cooldown=cooldown)

@@ -98,7 +98,7 @@ def replica_memory(setting: Setting) -> Memory:
 
 
 def model_of(setting: Setting) -> LanguageModel:
-    """The language model behind a setting's name."""
+    """The language model behind a setting's name; the name must be a known one."""
     model = resolve_language_model(setting.model)
     assert model is not None, "only known language models are served"
     return model

@@ -148,7 +148,10 @@ def check_littles_law(history: History) -> LittlesLaw:
 
 
 def littles_law(area: float, *, times_s: Column, duration_s: float) -> LittlesLaw:
-    """Little's law from the integral of the number in the system (request-seconds) and each request's time in it."""
+    """Little's law from the integral of the number in the system (request-seconds) and each request's time in it.
+
+    ``L = lambda W`` (Little 1961); raises ``AssertionError`` where the two sides differ by more than rounding.
+    """
     # The two sides come from different records: the replicas' stretches, and the requests' own moments.
     in_mean, rate, time_s = area / duration_s, times_s.size / duration_s, float(times_s.mean())
     error = abs(in_mean - rate * time_s) / in_mean

@@ -110,7 +110,10 @@ def traced_language_server(
 
 
 def traced_batch_server(case: Case, spec: AcceleratorSpec, *, catalogue: Catalogue) -> tuple[Servers, tuple[str, ...]]:
-    """Batches of up to the case's batch size, one server on each device; and whether the largest fits."""
+    """Batches of up to the case's batch size, one server on each device; and whether the largest fits.
+
+    Raises ``UsageError`` where the engine does not run the case.
+    """
     cases = [case.model_copy(update={"batch_size": size, "devices": 1}) for size in _sizes(case.batch_size)]
     traces = [executed_trace(one) for one in cases]
     times = [stage_times(one, spec, trace) for one, trace in zip(cases, traces, strict=True)]

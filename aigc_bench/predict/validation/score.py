@@ -144,7 +144,11 @@ def _refused_value(row: RefusedRow, name: str) -> str:
 
 
 def score(answers: Sequence[Answer], *, by: Mapping[str, str], num_refused: int = 0) -> Score:
-    """Return the errors of one group of rows."""
+    """Return the errors of one group of rows.
+
+    An error is ``predicted / measured - 1``; ``*_ape`` are of its absolute value, ``bias`` is its median, ``coverage_80`` the share
+    of measured values inside the predicted interval.
+    """
     known = [(answer.row.value, answer.estimate) for answer in answers if answer.estimate is not None]
     if not known:
         return Score(by=by, asked=len(answers) + num_refused, answered=0)

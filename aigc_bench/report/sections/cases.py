@@ -65,6 +65,7 @@ def table_row(view: CaseView) -> TableRow:
         if view.has_numbers
         else message("the case has no numbers: {status_words}", status_words=view.status_words)
     )
+    # first() prefers a metric with a value, else a row that at least says why it has none.
     cells = [(column, view.first(column.metrics), view.first(column.also)) for column in COLUMNS]
     return TableRow(view=view, mode=MODE_WORDS[view.case.mode], reasons=view.reasons("invalid", "suspect"), cells=cells, why=why)
 

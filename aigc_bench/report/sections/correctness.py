@@ -62,6 +62,7 @@ def found_words(quality: Quality) -> str:
 
 def allowed_words(quality: Quality) -> str:
     """Return the limits: ``error up to 8 %; PSNR of images from 22 dB``."""
+    # Training has no reference to err against: its check is the loss itself.
     if quality.limit is None:
         return message("the loss falls")
     floors = [(metric_of(name), floor) for name, floor in quality.floors.items()]

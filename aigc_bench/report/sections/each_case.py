@@ -21,6 +21,7 @@ from aigc_bench.report.traces import device_names, longest_window, trial_lanes
 
 POINTS_OF_REPORT = 120_000
 """Total points of all detail charts of a report, so that the report of a long run still opens quickly."""
+# Of one strip: fewer hide short dips, more than a screen has pixels across show nothing new.
 LEAST_POINTS, MOST_POINTS = 160, 1200
 MAX_LANES = 9
 MAX_LINES = 10

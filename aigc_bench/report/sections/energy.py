@@ -124,6 +124,7 @@ def _power(views: Sequence[CaseView]) -> Chart | None:
 
 
 def _why(view: CaseView) -> str:
+    # The first in order is the mean power, from which the others follow.
     reasons = [row.reasons for row in map(view.rows.get, COLUMNS) if row is not None and row.reasons]
     return readable(reasons[0]) if reasons else message("no power sensor was read")
 

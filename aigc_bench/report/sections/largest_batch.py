@@ -36,6 +36,7 @@ class LargestBatch(Section):
         curves = []
         for number, run in enumerate(context.runs):
             search = run.run.info.search
+            # A search has a result for each case that was searched.
             for place, found in enumerate(search.found if search is not None else ()):
                 points = points_of(found, run.cases)
                 chart = curve(f"largest-batch-{number}-{place}", points, max_latency_s=search.max_latency_s if search else None)
@@ -59,6 +60,7 @@ def curve(id: str, points: Sequence[CaseView], *, max_latency_s: float | None) -
     """Return throughput over latency; ``None`` with fewer than two points."""
     values = [(view.case.batch_size, view.first((LATENCY,)), view.first(("throughput",))) for view in points]
     known = [(n, time, rate) for n, time, rate in values if time and rate and time.value is not None and rate.value is not None]
+    # A single batch is no curve.
     if len(known) < 2:
         return None
     factor, unit = scale(max(time.value or 0.0 for _, time, _ in known), "s")

@@ -91,6 +91,7 @@ def _compute(card: MachineCard) -> Iterator[Line]:
         yield Line(message("Compute"), message("Matrix products in {precision}, best shape", precision=precision), peak)
     if not card.peak_flops:
         yield Line(message("Compute"), message("Matrix products"), None, card.absent.get("probe_gemm", NO_NUMBER))
+    # Precisions that failed get a line of their own only next to ones that did not.
     for probe, why in card.absent.items():
         if probe.startswith("probe_gemm/") and card.peak_flops:
             yield Line(
@@ -159,6 +160,7 @@ def roofline(card: MachineCard, *, number: int) -> Chart | None:
 
 def _decades(traces: Sequence[Mapping[str, Any]], axis: str) -> dict[str, object]:
     """Return a logarithmic axis that spans all values, its range in decades."""
+    # FLOP/s and intensities of probes are above zero, so every logarithm exists.
     values = [math.log10(value) for trace in traces for value in trace[axis]]
     return {"type": "log", "range": [round(min(values) - 0.15, 3), round(max(values) + 0.15, 3)]}
 

@@ -30,6 +30,7 @@ class MemorySection(Section):
         views = [view for view in context.measured if any(view.value(kind) is not None for kind, _, _ in KINDS)]
         if not views:
             return None
+        # A kind without any value would leave an empty bar at every case.
         present = [kind for kind in KINDS if any(view.value(kind[0]) is not None for view in views)]
         absent = [name for kind, name, _ in KINDS if kind not in {found for found, _, _ in present}]
         series = [Series(name=name, values=[view.value(kind) for view in views], color=color) for kind, name, color in present]

@@ -71,6 +71,7 @@ def versions(context: ReportContext) -> list[tuple[str, str]]:
     return [
         (message("profile hash"), info.profile_hash),
         ("machine", info.system.host_id),
+        # The unit goes with the value, in GiB.
         *((name.removesuffix("_bytes"), detail(name, value)) for name, value in sorted(pairs.items()) if value is not None),
     ]
 

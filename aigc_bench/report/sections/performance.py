@@ -78,6 +78,7 @@ def point_of(view: CaseView, row: MetricRow, *, label: str, color: str) -> Point
     """Return the row as a dot: hollow if it is not valid, with n, basis and verdict on hover."""
     hover = f"n = {row.n}, {row.basis}, {row.verdict}"
     if row.reasons and row.verdict != "valid":
+        # Notes of a valid number would only lengthen the hover.
         hover += f" ({', '.join(row.reasons)})"
     assert row.value is not None, "only rows with a value are drawn"
     return Point(

@@ -76,6 +76,7 @@ def invalid_numbers(plan: Plan, *, is_planned_with: bool) -> list[Capability]:
     """Return the machine's invalid numbers that some load uses (they were requested by name), or those that none does."""
     if plan.machine is None:
         return []
+    # An invalid number is used only where the user named its case (--use-invalid).
     used = {load.case for load in plan.loads}
     return [one for one in plan.machine.capabilities if one.verdict == "invalid" and (one.case in used) is is_planned_with]
 

@@ -50,6 +50,7 @@ def split_of(view: CaseView) -> Split | None:
     # Stages follow from the case: any trial has the same.
     work = next((trial.work for trial in view.measured_trials if trial.work is not None), None)
     stages = work.stages if work is not None else ()
+    # In the order of the workload's declaration, which is the order in which they run.
     found = [(stage, view.rows.get(f"stage_share.{stage.name}")) for stage in stages]
     parts = [
         Part(

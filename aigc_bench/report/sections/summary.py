@@ -84,6 +84,7 @@ def _accelerators(system: System) -> str:
     counts: dict[str, int] = {}
     for device in system.accelerators:
         size = f", {digits(device.memory_bytes / GIB)} GiB" if device.memory_bytes else ""
+        # By name and size: parts of one name are sold with different memories.
         counts[device.name + size] = counts.get(device.name + size, 0) + 1
     return "; ".join(f"{count} × {name}" for name, count in counts.items())
 

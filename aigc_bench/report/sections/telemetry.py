@@ -42,6 +42,7 @@ def whole_run(context: ReportContext, view: RunView, *, number: int) -> Chart | 
         Band(
             start_s=trial.window.start_s - info.created_s,
             end_s=trial.window.end_s - info.created_s,
+            # A case that the report does not hold has the neutral colour.
             color=colors.get(trial.case, "c8"),
         )
         for trial in view.run.trials

@@ -56,6 +56,7 @@ def in_order(shares: tuple[WasteShare, ...]) -> list[WasteShare]:
 def unknown_words(shares: list[WasteShare]) -> list[tuple[str, str]]:
     """Return the kinds of waste that are unknown in some case, each with its reason once."""
     found = {
+        # Keyed by kind: where cases differ the last one's reason stands.
         share.kind.replace("_", " "): REASON_WORDS.get(share.reason or "", share.reason or "unknown")
         for share in shares
         if share.share is None
