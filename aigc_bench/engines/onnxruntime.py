@@ -57,8 +57,7 @@ def _session(flat: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> Any:
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "model.onnx"
-        # A protobuf file ends at 2 GiB, so that weights go into a file of their own; the session has read both when the folder
-        # goes.
+        # A protobuf file ends at 2 GiB: weights go into a file of their own. The session has read both when the folder goes.
         torch.onnx.export(flat, inputs, str(file), dynamo=True, opset_version=_OPSET, verbose=False, external_data=True)
         session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
     # The exporter drops inputs that the graph does not use: names say which remain.

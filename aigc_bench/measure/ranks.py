@@ -45,8 +45,7 @@ class Ranks:
         """The module with averaged gradients, where there are gradients and other ranks."""
         if self.size == 1 or not module.training or not any(p.requires_grad for p in module.parameters()):
             return module
-        # Buffers (running statistics) stay each rank's own: sending them costs a broadcast a step and changes no timing worth
-        # having.
+        # Buffers (running statistics) stay each rank's own, which saves a broadcast a step.
         return torch.nn.parallel.DistributedDataParallel(module, broadcast_buffers=False)
 
 

@@ -89,8 +89,7 @@ class CrossLayer(nn.Module):
 
 def _table(rows: int, width: int, *, sparse_gradients: bool) -> nn.EmbeddingBag:
     """Rows from U(-sqrt(1/rows), sqrt(1/rows)), as the authors' code draws them."""
-    # With a weight given, torch does not draw its own first, a second pass over tables of many GB. Sparse gradients hold the rows
-    # that were looked up; dense ones are as large as the table.
+    # With a weight given torch draws none of its own, which would be a second pass over tables of many GB.
     table = nn.EmbeddingBag(rows, width, mode="sum", sparse=sparse_gradients, _weight=torch.empty(rows, width))
     nn.init.uniform_(table.weight, -(rows**-0.5), rows**-0.5)
     return table

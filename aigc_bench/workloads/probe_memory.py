@@ -66,8 +66,7 @@ class ProbeMemory(Workload):
         self.validate(case)
         config = self.preset(case).config
         num_values = self.options(case).array_mib * MIB // ELEMENT_BYTES[case.precision]
-        # Drawing all of an array would take the host longer than the probe; one block of this size is the smallest array, 1 MiB of
-        # fp32.
+        # Drawn once and repeated, because the host is slow to draw whole arrays; one block is the smallest array, 1 MiB of fp32.
         block = setup.normal(RANDOM_VALUES)
         a, b = (block.repeat(num_values // RANDOM_VALUES) for _ in range(2))
         c = block.repeat(num_values // RANDOM_VALUES) if config["operation"] == "triad" else None

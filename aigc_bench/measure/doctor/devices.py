@@ -209,7 +209,7 @@ def _pcie(gpu: GpuFacts) -> Check:
     detail = message(
         "generation {now} x{lanes} of {most} x{most_lanes}", now=now[0], lanes=now[1], most=most[0], most_lanes=most[1]
     )
-    # Links keep their width at rest, whereas their generation falls to save power.
+    # A resting link lowers its generation to save power, and hardly ever its width.
     if (now[1] or 0) < (most[1] or 0):
         remedy = message("Reseat the card; check the riser, and the slot's lanes in the BIOS.")
         return warning(_of(gpu, "pcie"), message("{detail}: narrower than slot and card allow", detail=detail), remedy=remedy)
