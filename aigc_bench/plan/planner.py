@@ -95,6 +95,7 @@ def _chosen(demand: Demand, *examined: Examined, rules: Rules, among: Hosts) -> 
     """Return the plan of all that was examined: options ranked, the first accepted one recommended, its assumptions listed."""
     options = ranked(option for one in examined for option in one.options)
     accepted = [option.rank for option in options if option.accepted]
+    # Ranks count from 1; without an accepted option the first refused one stands for the plan.
     best = options[min(accepted, default=1) - 1] if options else None
     return Plan(
         demand=demand,
@@ -105,6 +106,7 @@ def _chosen(demand: Demand, *examined: Examined, rules: Rules, among: Hosts) -> 
         assumptions=assumptions_of(demand, rules=rules, machine=best.machine if best is not None else None),
         unplanned=tuple(gap for one in examined for gap in one.unplanned),
         num_candidates=sum(one.num_candidates for one in examined),
+        # Two hosts of one accelerator can be refused for the same reason.
         refused=tuple(dict.fromkeys(refusal for one in examined for refusal in one.refused)),
         not_included=NOT_INCLUDED if among == "all" else (*NOT_OF_MEASURED[:1], *NOT_INCLUDED, *NOT_OF_MEASURED[1:]),
         method=METHODS[among],

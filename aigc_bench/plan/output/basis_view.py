@@ -52,4 +52,5 @@ def width(value: Estimate) -> float:
     """Return high over low, the width of an interval as a ratio; infinite if only the low end is 0."""
     if value.low > 0:
         return value.high / value.low
+    # An interval from 0 has no ratio; it goes first, since nothing is known of its size.
     return math.inf if value.high > 0 else 1.0

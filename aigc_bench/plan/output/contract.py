@@ -76,6 +76,7 @@ def _plain(value: object) -> Any:
     if isinstance(value, Estimate):
         return figure(value)
     if isinstance(value, Record):
+        # Excluded fields are derivations: objects of the process, not numbers of the plan.
         return {name: _plain(getattr(value, name)) for name, field in type(value).model_fields.items() if not field.exclude}
     return [_plain(one) for one in value] if isinstance(value, tuple) else value
 
@@ -167,10 +168,12 @@ def write_files(view: PlanView, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "plan.json").write_text(f"{json_text(contract(view))}\n", encoding="utf-8")
     write_csv(folder / "options.csv", [OPTION_COLUMNS, *(option.cells for option in view.plan.options)])
+    # The page also shows what an alternative purchase would hold; bill.csv is of what is recommended alone.
     bills = view.bills if view.bought is view.plan.recommended else ()
     write_csv(folder / "bill.csv", [BILL_COLUMNS, *(_line(line) for bill in bills for line in bill.lines)])
 
 
 def _line(line: BillLine) -> list[object]:
     each, total = line.unit_usd, line.usd
+    # None where there is no price: an empty cell, never a zero.
     return [line.key, line.name, line.category, line.count, each and each.value, total and total.value, line.source]

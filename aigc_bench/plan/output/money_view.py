@@ -91,6 +91,7 @@ def unit_costs(option: Option, *, like: Option | None = None) -> tuple[UnitCost,
             cost=Shown(key=f"{key_of(option)}.usd_per_unit.{name}", name=name, value=cost, times=counts[name][0], unit="usd"),
         )
         for name, cost in option.usd_per_unit.items()
+        # A load without a unit cost has no count to state it for.
         if name in counts
     )
 

@@ -99,6 +99,7 @@ def _row(one: Option, *, plan: Plan, cheapest_usd: float) -> OptionRow:
 
 
 def _cost_to_compare_with(plan: Plan, accepted: list[Option]) -> float:
+    # Without a recommendation costs are relative to the option that the plan is about.
     best = plan.recommended or next(iter(plan.options), None)
     return best.tco_usd.value if best else min((one.tco_usd.value for one in accepted), default=0.0)
 
@@ -108,6 +109,7 @@ def _compared(accepted: list[Option]) -> list[Option]:
     firsts: dict[tuple[str, str | None], Option] = {}
     kinds: dict[str, Option] = {}
     for one in accepted:
+        # Options come by rank, so the first of each is its best.
         firsts.setdefault((one.kind, one.accelerator), one)
         kinds.setdefault(one.kind, one)
     chosen = {one.rank: one for one in (*list(firsts.values())[:NUM_COMPARED], *kinds.values())}
@@ -136,6 +138,7 @@ def _short(plan: Plan, accepted: list[Option]) -> list[Option]:
         if option.accelerator not in known:
             known.add(option.accelerator)
             shown.append(option)
+    # Every kind and term may already exceed the short list.
     return sorted(shown, key=lambda one: one.rank)[: NUM_SHORT + 2]
 
 

@@ -41,6 +41,7 @@ class PlanView:
 
     plan: Plan
 
+    # Computed at the first read: a terminal shows a part of what a page does.
     @cached_property
     def best(self) -> Option | None:
         """The option that the plan is about."""

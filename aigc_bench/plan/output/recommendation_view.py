@@ -112,6 +112,7 @@ def _bottlenecks(option: Option) -> Iterator[Bottleneck]:
 def factor_row(name: str, found: Assessment, option: Option) -> FactorRow:
     """Return an assessment with the keys of its numbers."""
     at = f"{key_of(option)}.factors.{name}"
+    # The scarcest part's assessment was taken over as it is, so it is found again by equality.
     part = next((part for part in reversed(option.parts) if part.factors.get(name) == found), None)
     return FactorRow(
         name=name,

@@ -43,6 +43,7 @@ def _p_planned(one: Rival) -> float | None:
     """Return P(owning is cheaper) at the planned volume; ``None`` if the machines lack the capacity."""
     if one.break_even is not None:
         return one.break_even.p_own_cheaper
+    # The volume nearest to the planned one (1) by ratio: volumes lie on a logarithmic grid.
     at = min(range(len(VOLUMES)), key=lambda index: abs(math.log(VOLUMES[index])))
     return one.p_own_cheaper[at] if at < len(one.p_own_cheaper) else None
 
@@ -50,4 +51,5 @@ def _p_planned(one: Rival) -> float | None:
 def _utilisation(rival: Rival, *, capacity: float) -> Estimate | None:
     """Return the break-even as a utilisation of the owned machines, at most 1."""
     at = rival.break_even.at if rival.break_even else None
+    # Volumes are over the planned one, so over the capacity they are a utilisation.
     return None if at is None else bounded(scaled(at, 1 / capacity, unit="fraction"), ceiling=1.0)

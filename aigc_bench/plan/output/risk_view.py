@@ -51,6 +51,7 @@ def lower_regret(found: Sequence[Regret]) -> str | None:
     if not found:
         return None
     first, least = found[0], min(found, key=lambda one: one.regret_usd)
+    # The first is the recommendation, by construction of the list.
     if least.regret_usd >= MUCH_LESS * first.regret_usd:
         return None
     times = least.tco_usd.value / first.tco_usd.value

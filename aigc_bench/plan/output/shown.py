@@ -23,6 +23,7 @@ def round_counts(costs: Mapping[str, Estimate]) -> dict[str, tuple[float, str]]:
     least: dict[str, float] = {}
     for cost in costs.values():
         if cost.value > 0:
+            # The cheapest decides: dearer ones then cost at least a cent, too.
             least[item_of(cost)] = min(cost.value, least.get(item_of(cost), cost.value))
     return {name: _round(item_of(cost), least.get(item_of(cost), CENT)) for name, cost in costs.items()}
 

@@ -34,6 +34,7 @@ def rack_fill(machine: Machine, site: Site) -> RackFill | None:
     of, words = Places(), list[str]()
     if site.rack_power_w is not None:
         words.append(f"floor({of(site.rack_power_w)} / {of(machine.peak_power_w)})")
+        # A quotient of whole numbers must not lose a server by a rounding error.
         fills["power"] = math.floor(site.rack_power_w.value / machine.peak_power_w.value + 1e-9)
     if site.rack_cooling_w is not None:
         words.append(f"floor({of(site.rack_cooling_w)} / {of(machine.design_heat_w)})")
@@ -48,6 +49,7 @@ def rack_fill(machine: Machine, site: Site) -> RackFill | None:
             title=UNITS,
         )
         words.append(f"floor({of(height)} / {of(units)})")
+        # Full height: switches compete for it only in a laid-out room.
         fills["space"] = site.rack_height_u // machine.rack_units
     if not fills:
         return None
@@ -83,6 +85,7 @@ def fullest_of(room: Room, one_w: Estimate, *, watts: Literal["peak_w", "heat_w"
         """Return the servers in a rack, and the watts of everything else in it."""
         lines = [kinds[position.key] for position in rack.positions]
         return (
+            # One position holds one piece, so positions are counted.
             sum(line.category == "node" for line in lines),
             sum(getattr(line, watts) or 0.0 for line in lines if line.category != "node"),
         )
@@ -94,4 +97,5 @@ def num_racks(fill: int | None, *, num_servers: int) -> int | None:
     """Return the racks that hold all servers; ``None`` where no rack is known to hold any."""
     if num_servers == 0:
         return 0
+    # A fill of 0 means that not even one server fits.
     return math.ceil(num_servers / fill) if fill else None

@@ -36,6 +36,7 @@ MEAN = message("highest draw of switches and storage x mean over highest")
 
 def other_peak_w(room: Room) -> Estimate:
     """Return the peak draw of everything in the room except the servers, in W."""
+    # The bill's own nodes: the planned peak of a server may differ from its nameplate.
     rest = room.it_peak_w - room.bill.peak_w("node")
     found = estimate(max(0.0, rest), unit="W", basis="modelled", source=NAMEPLATES)
     return record(found, Derivation(None, key=".peak_beside_servers_w", title=message("peak power of switches and storage")))
@@ -49,6 +50,7 @@ def other_mean_w(room: Room | None, rules: Rules) -> Estimate | None:
     return known_as(mean, ".mean_beside_servers_w", message("mean power of switches and storage"))
 
 
+# Replicas exchange nothing between servers, so half the uplinks suffice; training gets 1 : 1.
 SERVING_OVERSUBSCRIPTION = 2.0
 
 
@@ -62,6 +64,7 @@ def room_maker(host: Host, demand: Demand, *, catalogue: Catalogue, on: date, is
 
     def make(num_servers: int) -> Room | None:
         """Return the room of that number of servers; ``None`` for zero, and for more than one room holds."""
+        # Laying out takes time in proportion to the pieces.
         if not 0 < num_servers <= MOST_SERVERS:
             return None
         need = RoomNeed(
@@ -96,9 +99,11 @@ def storage_need(
     Data that fits the servers' own disks (``disks_bytes``, raw) needs no shared storage and is read and written there. Else jobs
     of a ``machine`` read and write at their rates, less the site's storage throughput; an unknown throughput counts as enough.
     """
+    # File systems, parity and free space take the rest of raw capacity.
     raw = kept_bytes(demand) / rules.usable_storage.value
     there = site.store_bytes.value if site.store_bytes else 0.0
     missing, passes = max(0.0, raw - there - disks_bytes), site.store_bytes_per_s
+    # Local disks are read at their own speed; of an existing store nothing is known to be missing.
     is_fed = raw <= disks_bytes or (missing == 0 and passes is None)
     if machine is None or is_fed:
         return StorageNeed(raw_bytes=missing)

@@ -70,6 +70,7 @@ def site_for(kind: OptionKind, machine: Machine, demand: Demand) -> Site:
     """Return the demand's site, or one with the limits of whoever houses the machines. Tariff, grid and PUE are regional."""
     if kind == "owned":
         return demand.site
+    # A provider's building has neither the demand's storage nor its uplink.
     elsewhere = demand.site.model_copy(update={"store_bytes": None, "store_bytes_per_s": None, "egress_bits_per_s": None})
     return _colocated(elsewhere, demand.colocation, machine) if kind == "colocated" else elsewhere
 
@@ -86,6 +87,7 @@ def _colocated(site: Site, offer: Colocation, machine: Machine) -> Site:
             "rack_cooling_w": density,
             "rack_height_u": offer.rack_height_u,
             "cooling": offer.cooling or ("direct_liquid" if is_liquid else "air"),
+            # Not known of a provider, who states a density instead.
             "inlet_c": None,
             "floor_kg_per_m2": None,
             "egress_bits_per_s": offer.egress_bits_per_s,

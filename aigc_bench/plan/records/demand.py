@@ -128,9 +128,11 @@ class Site(Record):
     num_racks: int | None = Field(default=None, ge=0)
     rack_power_w: Estimate | None = None
     rack_cooling_w: Estimate | None = None
+    # The usual height of a server rack, in units of 44.45 mm.
     rack_height_u: int = 42
     cooling: CoolingMethod = "air"
     inlet_c: float | None = None
+    # No key of the file: vendors state airflow at this rise.
     inlet_rise_k: float = Field(default=DESIGN_RISE_K, gt=0)
     floor_kg_per_m2: float | None = Field(default=None, gt=0)
     egress_bits_per_s: Estimate | None = None

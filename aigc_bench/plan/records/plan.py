@@ -64,6 +64,7 @@ class Option(Record):
     energy_kwh_per_year: Estimate | None
     carbon_kg: Estimate | None
     carbon_kg_per_unit: Mapping[str, Estimate]
+    # Probabilities come after the options, from scenarios; None until then, or where a provider is responsible.
     p_slo: float | None = None
     p_budget: float | None = None
     p_oom: float | None = None
@@ -74,6 +75,7 @@ class Option(Record):
     @property
     def cells(self) -> list[object]:
         """Return the cells of ``OPTION_COLUMNS``: of an estimate its value, the reasons in one line."""
+        # Reasons are a tuple and become one cell.
         found = [getattr(self, name) for name in OPTION_COLUMNS[:-1]]
         return [*(getattr(cell, "value", cell) for cell in found), "; ".join(self.reasons)]
 

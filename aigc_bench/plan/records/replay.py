@@ -26,6 +26,7 @@ class ReplayedService(Record):
     """
 
     name: str
+    # The required share, a key of plan --json.
     asked_share: float
     simulated_share: float | None
     share_interval: tuple[float, float] | None = None

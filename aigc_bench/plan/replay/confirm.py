@@ -39,15 +39,18 @@ def confirmed(plan: Plan, *, replayer: Replayer, planner: Planner) -> Plan:
     original = first = plan
     for _ in range(TRIED):
         best = plan.recommended
+        # A replayed recommendation is one that was confirmed before, or was grown and ranks first again.
         if best is None or best.kind == "api" or best.replay is not None:
             break
         replay = replayer.replay(best)
         if replay is None:
             break
+        # Kept in case no option holds: then the first stays recommended, with its shortfall.
         if plan is original:
             first = _with(plan, best, best.model_copy(update={"replay": replay, "reasons": (*best.reasons, *_shortfalls(replay))}))
         if replay.is_met:
             return _with(plan, best, best.model_copy(update={"replay": replay}))
+        # Ranked anew, since more machines cost more and another option may now be first.
         plan = _with(plan, best, _grown(best, replay, replayer=replayer, planner=planner) or _refused(best, replay))
     is_confirmed = plan.recommended is not None and plan.recommended.replay is not None and plan.recommended.replay.is_met
     return plan if is_confirmed or plan is original else first
@@ -90,11 +93,13 @@ def _shortfalls(replay: Replay) -> tuple[str, ...]:
 
 def _grown(option: Option, replay: Replay, *, replayer: Replayer, planner: Planner) -> Option | None:
     """Return the option with the machines that the simulation requires, replayed; ``None`` where that does not help."""
+    # More replicas of a service do not help a job.
     if any(not job.is_met for job in replay.jobs):
         return None
     parts: list[Option] = []
     added: dict[str, int] = {}
     for part in option.parts or (option,):
+        # Parts share nothing, so each is planned again on its own.
         floors = _floors(part, replay, replayer)
         if floors is None:
             return None
@@ -124,6 +129,7 @@ def _floors(part: Option, replay: Replay, replayer: Replayer) -> dict[str, int] 
         count = replicas_that_hold(peak, most=MOST_TIMES * peak.num_replicas + 2)
         if count is None:
             return None
+        # By case and not by load: the search knows a setting by its case.
         floors[peak.capability.case] = count * peak.capability.machines_per_replica
     return floors
 
@@ -149,5 +155,6 @@ def _again(part: Option, floors: Floors, *, replayer: Replayer, planner: Planner
 
 def _identity(one: Option) -> tuple[object, ...]:
     """Return the identity of a procurement of one accelerator; the instances of a rent may be larger than before."""
+    # A larger fleet may be cheaper in another size of instance, even at another provider.
     where = None if one.kind == "cloud" else (one.provider, one.server)
     return one.kind, one.term, where, one.placement

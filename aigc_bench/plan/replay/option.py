@@ -56,12 +56,14 @@ class Replayer:
         spec = self.catalogue.accelerators.get(option.accelerator or "")
         try:
             servers = replica_of(service, capability, spec=spec, catalogue=self.catalogue, model=self.model)
+        # What the performance model does not support keeps its analytic result.
         except UsageError:
             return None
         return Peak(
             service=service,
             capability=capability,
             servers=servers,
+            # The peak at the end of the horizon, for which the fleet was sized.
             rate_per_s=service.arrival.peak_requests_per_s.value * grown(self.demand.growth)[0].value,
             num_replicas=self.replicas(load),
             num_serving=option.num_servers - option.num_spares,
@@ -103,6 +105,7 @@ class Replayer:
     def _saving(self, job: Job, load: Load) -> Saving:
         """Return a checkpoint at Young and Daly's interval for the accelerators that the job keeps busy."""
         stall_s = stall_of(job, self.rules).value
+        # A job keeps at least one replica, as in the formula of the lost share.
         busy = max(load.busy_machines.value, load.machines_per_replica)
         between_s = mtti_s(busy, hours=self.rules.hours_between_interruptions.value)
         return Saving(every_s=interval_s(stall_s, mtti_s=between_s), stall_s=stall_s)

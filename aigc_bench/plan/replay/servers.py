@@ -28,6 +28,7 @@ def traffic_of(service: Service, *, rate_per_s: float, num_requests: int, seed: 
     """Return the service's requests: gaps and lengths spread as the demand states, prompt and answer alike."""
     spread = math.sqrt(service.arrival.cv2)
     pattern = (
+        # A gamma distribution has any coefficient of variation; 1e-3 stands for perfectly regular.
         Arrivals(rate_per_s=rate_per_s) if spread == 1.0 else Arrivals(pattern="gamma", rate_per_s=rate_per_s, cv=spread or 1e-3)
     )
     cv = math.sqrt(service.work_cv2)
@@ -44,6 +45,7 @@ def traffic_of(service: Service, *, rate_per_s: float, num_requests: int, seed: 
 def _length(mean: float, cv: float) -> Length:
     if cv == 0 or mean <= 1:
         return FixedLength(tokens=max(1, round(mean)))
+    # Lengths of prompts and answers have long tails.
     return LognormalLength(mean=mean, cv=cv)
 
 
@@ -67,6 +69,7 @@ def _batched_by_step(
         preset=service.preset or "",
         mode="infer",
         engine=capability.engine or "",
+        # A case takes torch's formats; the engine's own follows below as ``precision``.
         precision="bf16",
         backend="cuda",
         devices=capability.machines_per_replica,
@@ -74,11 +77,13 @@ def _batched_by_step(
     servers, _ = model.servers(
         case,
         spec,
+        # Lengths alone matter here: they say what a step of the server holds.
         traffic=traffic_of(service, rate_per_s=1.0, num_requests=1, seed=0),
         parallel={"tp": capability.machines_per_replica},
         precision=capability.precision,
         max_batch=int(capability.slots or capability.batch_size),
     )
+    # The model predicts at the default power limit.
     slower = 1 / _speed(capability, spec, catalogue)
     return Servers(**{end: _at(getattr(servers, end), slower) for end in ("likely", "fast", "slow")})
 
@@ -96,7 +101,9 @@ def _at(server: ServerModel, factor: float) -> ServerModel:
 def _whole_batches(service: Service, capability: Capability) -> Servers:
     assert capability.service_s is not None, "only capabilities with a time per request are replayed"
     size = max(1, int(capability.slots or capability.batch_size))
+    # (requests, seconds): a batch that is not full takes less than a full one.
     knots = capability.batch_times_s or ((float(size), capability.service_s.value),)
+    # A fast server has short times.
     ends = {"likely": "value", "fast": "low", "slow": "high"}
     return Servers(
         **{

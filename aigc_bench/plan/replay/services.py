@@ -27,6 +27,7 @@ from aigc_bench.predict.serving.result import PERCENTILES, ServingResult
 
 TOLERANCE = 0.01
 """Sampling tolerance of a simulated share against the required one: some thousand requests, not all independent."""
+# A replica that batches step by step costs far more to simulate than one of whole batches.
 REPLICAS_BY_STEP = 4
 REPLICAS_BY_BATCH = 64
 TURNOVERS = 12
@@ -88,7 +89,9 @@ def simulated(peak: Peak, server: Server, *, num_replicas: int) -> ServingResult
     few = _simulated_replicas(server, num_replicas)
     places = few * (server.max_batch if isinstance(server, BatchServer) else server.max_num_seqs)
     least, most = REQUESTS_BY_BATCH if isinstance(server, BatchServer) else REQUESTS_BY_STEP
+    # More slots need more requests until the start, with all of them empty, is forgotten.
     count = min(most, max(least, TURNOVERS * places))
+    # Each replica keeps its share of the requests.
     traffic = traffic_of(peak.service, rate_per_s=peak.rate_per_s * few / num_replicas, num_requests=count, seed=peak.seed)
     slo = promise_of(peak.service, is_whole=isinstance(server, BatchServer))
     return simulate(with_replicas(server, few), traffic, slo=slo)
@@ -99,6 +102,7 @@ def holds(result: ServingResult, *, required: float) -> bool:
     share = _share(result)
     if share is None:
         return "queue_grows" not in result.reasons
+    # At 99.9 % a whole point would accept eleven times as many late requests.
     return share >= required - min(TOLERANCE, (1 - required) / 2)
 
 
@@ -116,10 +120,13 @@ def with_failures(peak: Peak, share: float | None) -> float | None:
         return share
     servers, up = peak.num_serving + peak.num_spares, peak.machine_availability
     found = k_of_n(peak.num_serving, servers, availability=up) * share
+    # Losses that the spares cover leave all replicas; these are the ones beyond them.
     for lost in range(1, peak.num_serving):
         probability = exactly_k_of_n(peak.num_serving - lost, servers, availability=up)
+        # Probabilities fall with every further loss, so the rest is rarer still and counts as missed.
         if probability < LIKELY_ENOUGH:
             break
+        # Replicas are taken as spread evenly over the servers.
         left = math.floor(peak.num_replicas * (1 - lost / peak.num_serving))
         if left:
             found += probability * (_share(simulated(peak, peak.servers.likely, num_replicas=left)) or 0.0)
@@ -138,9 +145,11 @@ def replicas_that_hold(peak: Peak, *, most: int) -> int | None:
 
 def fewest(enough: Callable[[int], bool], *, at_least: int, most: int) -> int | None:
     """Return the least count for which the monotonic ``enough`` holds; ``None`` above ``most``."""
+    # First: most options that cannot hold fail here, in one simulation.
     if not enough(most):
         return None
     low, high = at_least - 1, most
+    # Of many replicas within 2 %, since each probe is a simulation.
     while high - low > max(1, high // 50):
         middle = (low + high) // 2
         low, high = (low, middle) if enough(middle) else (middle, high)
@@ -152,12 +161,14 @@ def analytic_share(peak: Peak) -> float | None:
     left = allowed_wait_s(peak.service, peak.capability)
     if left is None or peak.capability.service_s is None:
         return None
+    # More machines shorten waits only, not the steps.
     if left < 0 or _misses_tpot(peak):
         return 0.0
     service_s, slots = peak.capability.service_s.value, _slots(peak)
     offered = peak.rate_per_s * service_s
     if offered >= slots:
         return 0.0
+    # Allen-Cunneen stretches the waits by the variation, so the tail falls slower by it.
     rate = (slots / service_s - peak.rate_per_s) / _variation(peak)
     return 1 - erlang_c(slots, offered_load=offered) * math.exp(-rate * left)
 
@@ -179,6 +190,7 @@ def _wait_s(peak: Peak) -> float | None:
     """Return the analytic wait at the SLO's percentile."""
     if peak.capability.service_s is None:
         return None
+    # M/M/c first; the variation stretches it below.
     plain = wait_quantile_s(
         peak.rate_per_s, service_s=peak.capability.service_s.value, num_servers=_slots(peak), quantile=peak.service.slo.percentile
     )
@@ -187,6 +199,7 @@ def _wait_s(peak: Peak) -> float | None:
 
 def _percentiles(peak: Peak, result: ServingResult) -> dict[str, Percentile]:
     """Return TTFT, TPOT and latency at the lowest simulated percentile that is not below the SLO's."""
+    # Simulations state a few percentiles; the next one above the SLO's is the strict choice.
     label, share = next(
         ((label, share) for label, share in PERCENTILES.items() if share >= peak.service.slo.percentile - 1e-9), ("p99", 0.99)
     )

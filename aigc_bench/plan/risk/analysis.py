@@ -35,7 +35,9 @@ if TYPE_CHECKING:
     from aigc_bench.plan.records.demand import Demand
 
 
+# Low and high of an input are its P10 and P90, as everywhere in a plan.
 TENTH = 0.1
+# Dozens of inputs are tested; at 3 standard errors less than one in three hundred is reported by chance.
 NUM_ERRORS = 3.0
 MOST = 12
 
@@ -43,6 +45,7 @@ MOST = 12
 def tornado(one: Seen, scenarios: Scenarios) -> Tornado:
     """Return the swings of an option; ``scenarios`` were sampled for it alone."""
     swings = [_swing(name, values, one) for name, values in scenarios.inputs.items() if values.min() < values.max()]
+    # Standard error of the difference of two means over a tenth each, per unit of standard deviation.
     noise = NUM_ERRORS * math.sqrt(2 / (TENTH * scenarios.num))
     by_cost = [swing for swing in swings if swing.tco_width_usd > noise * float(np.std(one.cost.tco))]
     spread = float(np.std(one.serves)) if one.serves is not None else 0.0
@@ -57,6 +60,7 @@ def tornado(one: Seen, scenarios: Scenarios) -> Tornado:
 
 def _swing(name: str, values: Array, one: Seen) -> Swing:
     bottom, middle, top = np.quantile(values, (TENTH, 0.5, 1 - TENTH))
+    # Masks and not sorting: the same scenarios select cost and service.
     low, high = values <= bottom, values >= top
     serves = one.serves
     return Swing(
@@ -79,9 +83,12 @@ def regrets(options: Sequence[Seen], best: Seen) -> tuple[Regret, ...]:
 
     Each is compared with the cheapest of all ``options`` in the same scenario.
     """
+    # (options, scenarios): whether each option meets the demand there.
     capability = np.stack([np.ones_like(one.cost.tco, dtype=bool) if one.serves is None else one.serves for one in options])
+    # An option that falls short is no alternative there, however cheap.
     costs = np.where(capability, np.stack([one.cost.tco for one in options]), np.inf)
     least = costs.min(axis=0)
+    # Scenarios in which some option meets the demand.
     known = np.isfinite(least)
     shown = [best, *_rivals(options, best)]
     return tuple(_regret(one, least, known) for one in shown)
@@ -101,7 +108,9 @@ def _rivals(options: Sequence[Seen], best: Seen) -> list[Seen]:
 def _regret(one: Seen, least: Array, known: Flags) -> Regret:
     tco, count = one.cost.tco, max(1, int(known.sum()))
     capability = known if one.serves is None else known & one.serves
+    # SAME: the sums of equal options differ in their last digits.
     wins = capability & (tco <= np.where(known, least, 0.0) * SAME)
+    # Cheaper than the cheapest only because it falls short there: no regret, no gain.
     over = np.maximum(0.0, tco - np.where(known, least, tco))
     return Regret(
         rank=one.option.rank,
@@ -128,11 +137,13 @@ def certain(plan: Plan, *, catalogue: Catalogue, seed: int = 0) -> Plan:
     """Return the plan with probabilities, intervals and its certainty. Same inputs, same bytes."""
     drifts = drifts_from(catalogue)
     context = context_of(plan.demand, plan.rules, drifts, num=NUM_SCENARIOS, seed=seed)
+    # A stream's first FEW draws are those of the long one, so both groups are compared in the same scenarios.
     few = context_of(plan.demand, plan.rules, drifts, num=FEW, seed=seed)
     close = [seen(option, context) for option in plan.options[:CLOSE]]
     options = [with_probabilities(one, context) for one in close]
     options += [with_probabilities(seen(option, few), few, is_close=False) for option in plan.options[CLOSE:]]
     updated = plan.model_copy(update={"options": tuple(options), "method": f"{plan.method} {METHOD.format(num=NUM_SCENARIOS)}"})
+    # Costs in all scenarios are kept; only the record around them has changed.
     pairs = [replace(one, option=option) for one, option in zip(close, options[: len(close)], strict=True)]
     found = _certainty(updated, pairs, context, catalogue=catalogue)
     if found is not None:

@@ -46,6 +46,7 @@ ELASTIC = frozenset(term for term, is_elastic in IS_ELASTIC.items() if is_elasti
 
 def ratio_of(line: Line) -> Array:
     """Return the line's cost over its central value in every scenario."""
+    # Lines of factors (water, third parties') are not known here.
     return RATIOS.get(line.line.key, own_interval)(line)
 
 
@@ -76,6 +77,7 @@ def _hardware(at: Line) -> Array:
     rate = at.scenarios.of(message("discount rate"), finance.discount_rate)
     residual = at.scenarios.of(message("residual value"), finance.residual_share)
     capex, share = at.option.capex_usd.value, finance.residual_share.value
+    # The plan's own annuity: a ratio of 1 at central values.
     middle = annuity(capex, rate=finance.discount_rate.value, years=finance.life_years, residual=share * capex)
     return annuities(at.capex, rate, residual, years=finance.life_years) / middle if middle else np.ones(at.scenarios.num)
 
@@ -86,6 +88,7 @@ def _electricity(at: Line) -> Array:
 
 def _cooling(at: Line) -> Array:
     pue = at.context.demand.site.pue
+    # A ratio of (PUE - 1), which moves much more than the PUE.
     beyond = np.maximum(at.scenarios.of("PUE", pue) - 1, 0.0) / (pue.value - 1) if pue.value > 1 else np.ones(at.scenarios.num)
     return _electricity(at) * beyond
 
@@ -96,12 +99,14 @@ def _mean_watts(at: Line) -> Array:
     idle = scenarios.of(message("idle power of {server}", server=machine.server), machine.idle_power_w)
     full = scenarios.of(message("full power of {server}", server=machine.server), machine.full_power_w)
     size = scenarios.of(message("size of {server}", server=machine.server), machine.machines_per_server)
+    # Machines busy in the mean of the year, in every scenario.
     busy = sum((load.mean_machines for load in at.loads), np.zeros(scenarios.num))
     used = np.minimum(1.0, busy / (size * count))
     planned = sum(load.mean_machines.value for load in at.option.loads)
     usual = min(1.0, planned / (machine.machines_per_server.value * count))
     one = machine.idle_power_w.value + usual * max(0.0, machine.full_power_w.value - machine.idle_power_w.value)
     others = other_mean_w(at.option.room, at.context.rules)
+    # W of switches and storage, which do not follow the load.
     always = others.value if others else 0.0
     middle = count * one + always
     load = scenarios.ratio(message("draw beside servers"), at.context.rules.beside_load)
@@ -163,9 +168,11 @@ def _instances_at_work(at: Line, paid: float) -> Array:
     share = at.context.rules.target_utilisation.value
     usual_day = sum(max(load.busy_machines.value / share, load.machines_per_replica) for load in middle)
     usual_nights = sum(load.mean_machines.value for load in at.option.loads if load.name not in services)
+    # Whole instances by day, the mean of the nights.
     needed = np.ceil(by_day / sizes - ALMOST) + nights / sizes
     usual = math.ceil(usual_day / size - ALMOST) + usual_nights / size
     spares = min(float(at.option.num_spares), paid)
+    # The profile over the day keeps its shape and scales with the need.
     working = (paid - spares) * needed / usual if usual else np.full(at.scenarios.num, paid - spares)
     return np.asarray(np.minimum(working + spares, float(at.option.num_servers)) * sizes / size)
 
@@ -190,6 +197,7 @@ def _api(at: Line) -> Array:
         return found
     samples = demand_samples(service, at.scenarios)
     prompt = service.input_tokens.value if service.input_tokens else 0.0
+    # In units of input tokens: an output token costs several times as much.
     answer = service.items_per_request.value * (at.context.drifts.output_over_input if prompt else 1.0)
     size = (prompt * samples.prompt + answer * samples.answer) / (prompt + answer) if prompt + answer else 1.0
     middle = service.arrival.peak_requests_per_s.value * service.arrival.duty.value * grown(at.context.demand.growth)[1].value
@@ -268,6 +276,7 @@ def purchase(option: Option, scenarios: Scenarios) -> Array:
     lines = option.room.bill.lines if option.room else ()
     others = [line for line in lines if line.category != "node" and line.unit_usd is not None and line.count]
     others_usd = sum(line.count * line.unit_usd.value for line in others if line.unit_usd)
+    # Of measured machines without a room the whole purchase.
     servers = option.capex_usd.value - others_usd
     found = servers * scenarios.ratio(message("price of {server}", server=option.machine.server), option.machine.price_usd)
     for line in others:
@@ -298,6 +307,7 @@ def _per_unit(
     """Return USD per item of each load whose unit cost the option states; a load pays for its share of busy machine-time."""
     if option.kind == "api":
         return _per_called_unit(option, context, lines=lines)
+    # A scenario without load must not divide by zero.
     busy = np.maximum(sum((load.mean_machines for load in loads), np.zeros(context.scenarios.num)), LEAST)
     return {
         load.name: yearly * load.mean_machines / busy / np.maximum(load.items_per_year, LEAST)

@@ -46,6 +46,7 @@ Need = tuple[str, float, float | None]
 def serves(option: Option, context: ScenarioContext, *, more_servers: int = 0) -> Flags | None:
     """Return the scenarios in which the option with ``more_servers`` meets the demand; ``None`` for an API, whose provider does."""
     if option.parts:
+        # An option serves where all its parts do.
         found = [serves(part, context) for part in option.parts]
         known = [one for one in found if one is not None]
         return np.logical_and.reduce(known) if known else None
@@ -56,6 +57,7 @@ def serves(option: Option, context: ScenarioContext, *, more_servers: int = 0) -
     size = option.machine.machines_per_server
     for pool in option.pools:
         planned = pool.available_machines.value + more_servers * size.value
+        # For measured machines the size of a server is uncertain; of catalogue servers it is exact.
         machines = planned * context.scenarios.ratio(message("size of {server}", server=option.machine.server), size)
         holds &= pool_serves([loads[name] for name in pool.loads if name in loads], machines, context)
     return holds
@@ -65,11 +67,13 @@ def pool_serves(loads: Sequence[LoadSamples], machines: Array, context: Scenario
     """Return the scenarios in which machines that share these loads suffice by day and by night."""
     services, jobs = [one for one in loads if one.is_service], [one for one in loads if not one.is_service]
     by_day = sum((one.by_day for one in services), np.zeros(context.scenarios.num))
+    # Whole numbers in floating point: equality must not fail by a rounding error.
     holds = by_day <= machines + ALMOST
     if not jobs:
         return np.asarray(holds)
     quiet = context.scenarios.of(message("service load while jobs run"), off_peak_share(context.demand, rules=context.rules))
     reserved = sum((_machines_by_night(one, quiet) for one in services), np.zeros(context.scenarios.num))
+    # Shares add up to at most 1: jobs run one after the other.
     share = sum((_share_of_window(one, machines - reserved) for one in jobs), np.zeros(context.scenarios.num))
     return np.asarray(holds & (share <= 1 + ALMOST))
 
@@ -117,6 +121,7 @@ def _needs(option: Option) -> Iterator[tuple[Estimate, Estimate]]:
 
 
 def _fit(need: Estimate, size: Estimate, rules: Rules) -> float:
+    # The wider side, since a lognormal has one deviation. Z_80: ends are P10 and P90.
     deviation = max(math.log(need.high / need.value), math.log(need.value / need.low) if need.low > 0 else 0.0) / Z_80
     usable = times(size, rules.usable_memory, unit="B")
     return probability_to_fit(LogEstimate(mean=math.log(need.value), deviation=deviation, slopes={}), usable)
@@ -126,6 +131,7 @@ def hindrance(option: Option, demand: Demand, *, more_servers: int) -> str | Non
     """Return the limit that forbids that number of additional servers for an option without parts, or ``None``."""
     if more_servers == 0 or option.machine is None or option.num_servers == 0:
         return None
+    # Switches, storage and racks are taken to grow with the servers.
     times = 1 + more_servers / option.num_servers
     needs = (*_of_the_place(option, option.machine, demand, times=times), *_of_the_budgets(option, demand, times=times))
     return next((name for name, needed, limit in needs if limit is not None and needed > limit), None)

@@ -118,6 +118,7 @@ def fleet_after(option: Option, context: ScenarioContext, years: float) -> Fleet
     make = partial(make_fleet, loads, option.placement, demand=context.demand, rules=context.rules, machine=option.machine)
     middle = make()
     planned = option.num_servers - option.num_spares - option.num_margin
+    # The margin of a smaller fleet in proportion; finding it anew for each year would repeat the search.
     return make(margin=ceil(option.num_margin * middle.serving / planned)) if option.num_margin and planned else middle
 
 
@@ -126,6 +127,7 @@ def _load_after(load: Load, option: Option, context: ScenarioContext, years: flo
     service, capability, growth = context.service(load.name), capability_of(option, load), context.demand.growth
     if service is None or capability is None or growth is None:
         return load
+    # Rate after some years over that at the horizon, for which the simulation ran.
     before = (1 + growth.per_year.value) ** (years - growth.horizon_years)
     capability = capability.model_copy(update={"machines_at_least": math.ceil(capability.machines_at_least * before - 1e-9)})
     return service_load(service, capability, growth=Growth(per_year=growth.per_year, horizon_years=years))

@@ -47,6 +47,7 @@ from aigc_bench.plan.sizing.checkpoints import lost_shares, stall_of
 from aigc_bench.plan.sizing.fleets import DAYS_PER_YEAR
 from aigc_bench.plan.stats.distributions import Array
 
+# exp() overflows a double from 709.8 on.
 MAX_LOG = 700.0
 TIGHT = 1e-9
 MOST_REPLICAS = 2.0**24
@@ -71,8 +72,11 @@ def erlang_c(servers: Array, offered: Array) -> Array:
     """Return the probability that an arrival waits; 1 where the load reaches the number of servers."""
     from scipy.special import ndtr
 
+    # rho; its logarithm needs it above 0.
     share = np.clip(offered / servers, 1e-12, 1.0)
+    # x^2 / 2 of the formula; rounding can make it slightly negative near rho = 1.
     exponent = np.minimum(servers * np.maximum(share - 1 - np.log(share), 0.0), MAX_LOG)
+    # Phi(x) / phi(x), with phi(x) = exp(-x^2 / 2) / sqrt(2 pi).
     ratio = np.sqrt(2 * np.pi) * np.exp(exponent) * ndtr(np.sqrt(2 * exponent))
     root = np.sqrt(servers)
     return np.asarray(np.minimum(1.0, 1 / (share + (1 - share) * root * (ratio + 2 / (3 * root)))))
@@ -85,6 +89,7 @@ def keeps(queue: Queue, replicas: Array) -> Flags:
     is_stable = offered < servers
     if queue.wait_s is None:
         return np.asarray(is_stable)
+    # Exponent of the waiting time's tail: spare capacity x allowed wait.
     drain = np.clip((servers - offered) / queue.service_s * queue.wait_s, 0.0, MAX_LOG)
     late = erlang_c(servers, offered) * np.exp(-drain)
     return np.asarray(is_stable & (queue.wait_s >= 0) & (late <= queue.late_share))
@@ -93,11 +98,13 @@ def keeps(queue: Queue, replicas: Array) -> Flags:
 def replicas_needed(queue: Queue) -> Array:
     """Return the fewest whole replicas with which each queue keeps its SLO; infinite where no number does."""
     offered = queue.rate_per_s * queue.service_s
+    # One more than the load fills: with as many the queue grows without end.
     low = np.maximum(1.0, np.floor(offered / queue.slots * (1 + TIGHT)) + 1)
     possible = np.isfinite(low) & (low < MOST_REPLICAS)
     if queue.wait_s is not None:
         possible &= queue.wait_s >= 0
     found = np.where(possible, low, np.inf)
+    # Only scenarios that are still open are computed again; in most the first count is enough.
     open_ = np.flatnonzero(possible)
     open_ = open_[~keeps(_some(queue, open_), low[open_])]
     if open_.size:
@@ -108,6 +115,7 @@ def replicas_needed(queue: Queue) -> Array:
 def _searched(queue: Queue, low: Array) -> Array:
     """Search by doubling the distance from a count that is too low, then by bisection."""
     step = np.ones_like(low)
+    # 2^60 exceeds MOST_REPLICAS by far, so the loop ends by its break.
     for _ in range(60):
         short = ~keeps(queue, low + step) & (low + step < MOST_REPLICAS)
         if not short.any():
@@ -158,6 +166,7 @@ def _running(option: Option) -> Iterator[tuple[Load, Capability, Machine]]:
 
 
 def _load(load: Load, capability: Capability, machine: Machine, context: ScenarioContext) -> LoadSamples:
+    # Owned, colocated and rented options of one accelerator have the same loads.
     key = (load.name, load.case, machine.accelerator or machine.name, capability.machines_at_least)
     if key not in context.known:
         service, job = context.service(load.name), context.job(load.name)
@@ -203,6 +212,7 @@ def machines_by_day(
     if capability.machines_at_least > 0:
         by_formula = float(_replicas(service, load, capability, machine, replace(context, scenarios=Middle()), years=None)[0])
         simulated = capability.machines_at_least / load.machines_per_replica
+        # The simulation ran at central values; its excess over the formula there is carried to every scenario.
         found = np.ceil(found * max(1.0, simulated / by_formula) - 1e-9)
     return np.asarray(found * load.machines_per_replica)
 
@@ -212,6 +222,7 @@ def _replicas(
 ) -> Array:
     """Return whole replicas, the larger of those by throughput and those by waiting."""
     samples, service_rate = _samples_and_rate(service, load, capability, machine, context)
+    # Logarithms and quotients need a rate above 0.
     rate = np.maximum(samples.requests_per_s * growth_after(context, years), NO_NEED)
     items_per_s = rate * samples.answer * service.items_per_request.value
     busy = np.maximum(1.0, np.ceil(items_per_s / service_rate.items_per_s / load.machines_per_replica - 1e-9))

@@ -71,10 +71,12 @@ def p_within(cost: Cost, limits: Constraints) -> float | None:
 
 def interval(value: Estimate, scenarios: Array | None, num: int) -> Estimate:
     """Return the same value between P10 and P90 of the scenarios; unchanged where there are none."""
+    # Nothing was sampled, such as the zero purchase of a rent.
     if scenarios is None or scenarios.min() == scenarios.max():
         return value
     low, high = (float(end) for end in np.quantile(scenarios, (0.1, 0.9)))
     drawn, found = message("interval: P10 to P90 of {num} Monte Carlo scenarios", num=num), derivation_of(value)
     source = "; ".join(filter(None, (value.source, drawn)))
     formula = f"{found.formula}; {drawn}" if found is not None and found.formula else None
+    # The central value can lie outside of P10 to P90 where inputs are skewed.
     return restated(value, formula=formula, low=min(low, value.value), high=max(high, value.value), source=source)

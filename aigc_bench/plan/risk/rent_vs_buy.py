@@ -25,6 +25,7 @@ from aigc_bench.plan.stats.estimates import bounded, named, plus, scaled
 RISING = ("electricity", "cooling")
 RISING_SHARE = 0.5
 """Share of an owned fleet's electricity that follows the load where idle and full draw are not known."""
+# 5 % to 20 times the planned volume, equal ratios apart.
 VOLUMES = tuple(round(float(v), 4) for v in np.geomspace(0.05, 20, 60))
 ELASTIC = ("on_demand", "spot", "per_use")
 
@@ -64,6 +65,7 @@ def own_or_not(plan: Plan) -> OwnOrNot | None:
     rivals: dict[str, Option] = {}
     for one in accepted:
         if one.kind in ("cloud", "api"):
+            # Options come by rank, so the first of a term is its cheapest.
             rivals.setdefault(one.term, one)
     whole = plus(*(line.usd_per_year for line in own.costs))
     rising = _rising(own)
@@ -85,6 +87,7 @@ def _rising(own: Option) -> Estimate:
     assert machine is not None, "the caller checked that there is a machine"
     used = _mean_utilisation(own) * max(0.0, machine.full_power_w.value - machine.idle_power_w.value)
     whole_kwh = own.energy_kwh_per_year.value if own.energy_kwh_per_year is not None else 0.0
+    # The part of the mean draw that follows the load over all kWh of the IT.
     share = min(1.0, own.num_servers * used * HOURS_PER_YEAR / 1000 / whole_kwh) if whole_kwh > 0 else RISING_SHARE
     return named(scaled(plus(*energy), share), message("electricity beyond idling"))
 
@@ -134,6 +137,7 @@ def _probabilities(
     yearly: Estimate, *, name: str, is_elastic: bool, fixed: Estimate, rising: Estimate, capacity: float
 ) -> tuple[float, ...]:
     """Return P(owning is cheaper) by volume, over the same draws as the break-even."""
+    # The names of ``break_even.against_api``, so that both figures rest on the same draws.
     price = draws(yearly, name=f"{name}.price", num=NUM_DRAWS)
     owned, running = draws(fixed, name="own.fixed", num=NUM_DRAWS), draws(rising, name="own.running", num=NUM_DRAWS)
     within = [volume for volume in VOLUMES if volume <= capacity]

@@ -36,6 +36,7 @@ def servers_more(option: Option, context: ScenarioContext, *, confidence: float)
 
     if is_enough(0):
         return 0
+    # Bisection: a larger fleet serves wherever a smaller one does.
     few, many = 0, MOST_TIMES * option.num_servers
     if not is_enough(many):
         return None
@@ -82,8 +83,10 @@ def more_servers(option: Option, context: ScenarioContext) -> MoreServers | None
     if np.mean(np.logical_and.reduce(limits)) < WANTED:
         return None
     while np.mean(np.logical_and.reduce(capability)) < WANTED:
+        # Parts that more servers can still improve.
         better = [index for index, one in enumerate(capability) if one.sum() < limits[index].sum()]
         at = min(better, key=lambda index: (int(capability[index].sum()), index))
+        # One server at a time would take thousands of steps in large fleets.
         added[at] += max(1, parts[at].num_servers // STEPS)
         capability[at] = _capability(parts[at], context, added[at])
     hindrances = [hindrance(part, context.demand, more_servers=more) for part, more in zip(parts, added, strict=True)]
@@ -102,6 +105,7 @@ def _capability(part: Option, context: ScenarioContext, more: int) -> Flags:
 
 
 def _tco_usd(part: Option, more: int) -> float:
+    # Paid by use: the busy hours of central values stay as they are.
     if part.term in ELASTIC or part.num_servers == 0:
         return part.tco_usd.value
     return part.tco_usd.value * (1 + more / part.num_servers)

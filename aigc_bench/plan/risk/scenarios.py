@@ -55,8 +55,10 @@ class Scenarios:
         key = (name, estimate.low, estimate.value, estimate.high, estimate.unit)
         if key not in self._drawn:
             found = self._draw(name, estimate)
+            # Arrays are shared by all options; an accidental += would change every later one.
             found.setflags(write=False)
             self._drawn[key] = found
+        # Exact inputs cannot drive anything, so the tornado need not look at them.
         if estimate.low < estimate.high:
             self.inputs[name] = self._drawn[key]
         return self._drawn[key]
@@ -77,6 +79,7 @@ class Scenarios:
         if estimate.low == estimate.high:
             return np.full(self.num, estimate.value)
         found = spread(estimate, self.normals(name))
+        # A lognormal has no upper end, but a share has.
         return np.minimum(found, 1.0) if estimate.unit == "fraction" else found
 
 
@@ -164,6 +167,7 @@ LOCKED_YEARS = {"reserved_1y": 1.0, "reserved_3y": 3.0}
 
 def price_factor(name: str, *, drift: Estimate, term: str, years: float, scenarios: Scenarios) -> Array:
     """Return the mean price over some years over today's, in every scenario; ``name`` identifies the price."""
+    # Steps for which the price of a contract holds.
     locked = max(1, round(LOCKED_YEARS.get(term, 1 / STEPS_PER_YEAR) * STEPS_PER_YEAR))
     count = max(1, math.ceil(years * STEPS_PER_YEAR - 1e-9))
     sigma = scenarios.of(message("volatility of {name}", name=name), drift) / math.sqrt(STEPS_PER_YEAR)
@@ -173,10 +177,12 @@ def price_factor(name: str, *, drift: Estimate, term: str, years: float, scenari
     for step in range(count):
         if step:
             log = log + sigma * scenarios.normals(message("{name}, quarter {step}", name=name, step=step))
+        # A contract takes the market price of the day when it begins.
         if step % locked == 0:
             price = np.exp(log)
         paid = paid + price
     factor = paid / count
+    # A price that is fixed for the whole life has no walk to report.
     if count > locked:
         scenarios.inputs[f"{name} over the years"] = factor
     return factor

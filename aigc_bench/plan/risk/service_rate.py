@@ -48,11 +48,13 @@ def demand_samples(service: Service, scenarios: Scenarios) -> DemandSamples:
     """Return the demand of a service before growth."""
     arrival, of = service.arrival, f" of {service.name}"
     peak = np.full(scenarios.num, arrival.peak_requests_per_s.value)
+    # The product of its parts, each with its own stream: services share none, since each has its own users.
     parts = arrival.parts or {"requests a second": arrival.peak_requests_per_s}
     for name, part in parts.items():
         peak = peak * scenarios.ratio(f"{name}{of}", part)
     duty = scenarios.of(message("mean over peak{of}", of=of), arrival.duty)
     if arrival.hourly is not None and PEAK_FACTOR in parts:
+        # The hours are given, so only the height of the peak above them is uncertain.
         duty = np.minimum(1.0, arrival.duty.value / scenarios.ratio(f"{PEAK_FACTOR}{of}", parts[PEAK_FACTOR]))
     prompt = np.ones(scenarios.num)
     if service.input_tokens is not None:
@@ -73,6 +75,7 @@ def growth_after(context: ScenarioContext, years: float | None = None) -> Array:
     growth = context.demand.growth
     if growth is None:
         return np.ones(context.scenarios.num)
+    # At least a hundredth of the demand is left: the logarithm of 0 is not defined.
     rate = np.maximum(context.scenarios.of("growth a year", growth.per_year), -0.99)
     return np.asarray((1 + rate) ** (growth.horizon_years if years is None else years))
 
@@ -82,6 +85,7 @@ def mean_growth(context: ScenarioContext) -> Array:
     last = growth_after(context)
     found = np.ones_like(last)
     log = np.log(last)
+    # (f - 1) / ln f tends to 1 without growth.
     np.divide(last - 1, log, out=found, where=np.abs(log) > 1e-9)
     return np.where(last > 1, found, 1.0)
 
@@ -99,6 +103,7 @@ class ServiceRate:
 
 def speed_of(workload: Service | Job, capability: Capability, machine: Machine, scenarios: Scenarios) -> Array:
     """Return the throughput over its central value."""
+    # One error for one engine on one accelerator: buying or renting it makes it no faster.
     where = f"{machine.accelerator or machine.name}, {capability.engine or 'torch'}"
     return np.maximum(
         scenarios.ratio(message("speed of {name} on {where}", name=workload.name, where=where), capability.throughput), 1e-9
@@ -126,10 +131,12 @@ def service_rate_of(
             tpot_s=None,
             slots=None if capability.slots is None else np.full(scenarios.num, capability.slots),
         )
+    # Prefill grows with the prompt, decoding with the answer.
     first = min(capability.ttft_s.value, whole)
     longer = (first * samples.prompt + (whole - first) * samples.answer) / whole
     room = _cache_share(service, capability, machine=machine, samples=samples, rules=rules)
     return ServiceRate(
+        # Little's law: items/s = requests in flight x items of one / its time.
         items_per_s=capability.throughput.value * speed * samples.answer / longer * room,
         service_s=whole * longer / speed,
         ttft_s=capability.ttft_s.value * samples.prompt / speed,
@@ -144,9 +151,11 @@ def _cache_share(service: Service, capability: Capability, *, machine: Machine, 
     if capability.device_memory_bytes is None or capability.params_bytes is None or machine.device_memory_bytes is None:
         return everything
     room = machine.device_memory_bytes.value * rules.usable_memory.value - capability.params_bytes
+    # Memory besides the weights, most of it the KV cache of the planned requests.
     cache = capability.device_memory_bytes.value - capability.params_bytes
     if cache <= 0 or room <= 0:
         return everything
+    # On average a request in flight has half of its answer.
     prompt, answer = service.input_tokens.value if service.input_tokens else 0.0, service.items_per_request.value / 2
     longer = (prompt * samples.prompt + answer * samples.answer) / (prompt + answer)
     return np.asarray(np.minimum(everything, np.maximum(room, cache) / (cache * longer)))

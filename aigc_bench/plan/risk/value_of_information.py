@@ -99,6 +99,7 @@ def best_measurements(plan: Plan) -> tuple[ValueOfMeasurement, ...]:
     found = [
         _value(index, running, now=now, before=before, plan=plan)
         for index, (load, capability, _) in enumerate(running)
+        # What was measured cannot be narrowed by measuring it again.
         if capability.throughput.basis != "measured" and load.busy_machines.value > 0
     ]
     return tuple(sorted(found, key=lambda one: (-one.shrinks_by, one.load)))
@@ -125,6 +126,7 @@ def collapsed(value: Estimate) -> Estimate:
     """Return the same value with the interval that a measurement would give it."""
     return value.model_copy(
         update={
+            # A prediction that is narrower already stays as narrow.
             "low": max(value.low, value.value * (1 - MEASURED_WITHIN)),
             "high": min(value.high, value.value * (1 + MEASURED_WITHIN)),
         }
@@ -132,6 +134,7 @@ def collapsed(value: Estimate) -> Estimate:
 
 
 def _width(value: Estimate) -> float:
+    # Widths are ratios, because errors of throughputs multiply.
     return math.log(value.high / value.low) if value.low > 0 else math.inf
 
 

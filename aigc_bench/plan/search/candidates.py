@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 
 SHARES = (0.85, 0.7)
+# Share of the limit, throughput and draw over those at the default limit.
 UNCAPPED = (1.0, 1.0, 1.0)
 
 
@@ -34,6 +35,7 @@ def power_caps(spec: AcceleratorSpec, *, work: Work, catalogue: Catalogue) -> tu
         return (UNCAPPED,)
     limits = [share * spec.tdp_w for share in SHARES]
     points = cap_curve(spec.id, default_limit_w=spec.tdp_w, work=work, limits_w=limits, caps=catalogue.power_caps.values())
+    # A limit without a published draw would save nothing that can be counted.
     known = [(one.limit_w / spec.tdp_w, one.throughput.value, one.draw.value) for one in points if one.draw is not None]
     return (UNCAPPED, *known)
 
@@ -88,6 +90,7 @@ class Candidates:
 
     def fits_with(self, larger: float) -> Flags:
         """Return whether this many times the predicted memory fits."""
+        # (rows,) for all columns.
         found: Flags = self.memory_bytes * larger <= self.usable_bytes
         return found
 
@@ -96,6 +99,7 @@ class Candidates:
         found = np.ones(len(self), dtype=bool)
         for limit, column in ((slo.ttft_s, self.ttft_s), (slo.tpot_s, self.tpot_s), (slo.latency_s, self.latency_s)):
             if limit is not None:
+                # A time that a family does not have breaks no bound.
                 found &= np.isnan(column) | (column * slower <= limit)
         return found
 
@@ -115,10 +119,12 @@ def stacked(parts: Iterable[Mapping[str, object]]) -> Candidates | None:
     labels: dict[str, list[str]] = {"accelerator": [], "engine": [], "precision": []}
     columns: dict[str, list[Floats]] = {name: [] for name in (*labels, *NUMBERS)}
     for part in parts:
+        # A block mixes scalars and arrays over its batches; all become (rows of the block,).
         numbers = np.broadcast_arrays(*(np.asarray(part.get(name, np.nan), dtype=float) for name in NUMBERS))
         for name, values in zip(NUMBERS, numbers, strict=True):
             columns[name].append(values.ravel())
         for name, known in labels.items():
+            # Labels as indices: NumPy compares rows by number far faster than by text.
             word = str(part[name])
             if word not in known:
                 known.append(word)
@@ -136,6 +142,7 @@ def with_caps(part: Mapping[str, object], caps: Sequence[tuple[float, float, flo
     """Return the block once for every power limit: ``(share of the default limit, throughput, draw)``, both over the default's."""
     found = []
     for share, speed, draw in caps:
+        # A limit slows every step alike, so all times grow by 1 / throughput.
         slower = {name: np.asarray(part[name]) / speed for name in ("service_s", "ttft_s", "tpot_s", "latency_s") if name in part}
         faster = {"throughput": np.asarray(part["throughput"]) * speed, "power_w": np.asarray(part["power_w"]) * draw, "cap": share}
         found.append({**part, **slower, **faster})
@@ -155,6 +162,7 @@ def why_none(found: Candidates | None, rows: Flags, slo: Slo, *, max_devices: in
             "memory: needs more than {held}; larger accelerators, or a server with more of them, would change that", held=held
         )
     if not (within & found.fits).any():
+        # The row that misses the memory by the smallest factor.
         nearest = np.argmin(np.where(within, found.memory_bytes / found.usable_bytes, INFINITE))
         required, offered = found.memory_bytes[nearest], found.usable_bytes[nearest]
         return message(

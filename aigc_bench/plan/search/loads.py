@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue
     from aigc_bench.catalog.records import AcceleratorSpec
 
+# Tokens, where the demand's settings name none.
 DEFAULT_SEQ_LEN = 2048.0
 MEMORY_SPREAD = 1.06
 """Upper end of a modelled memory peak over its value: fragmentation (catalogue: 3-10 %)."""
@@ -44,6 +45,7 @@ def remembered(trace: Callable[[Case], OpTrace]) -> Callable[[Case], OpTrace]:
 
     def find(case: Case) -> OpTrace:
         """Return the trace of a case, computed once."""
+        # Cases hold mappings and cannot be hashed.
         key = case.model_dump_json()
         if key not in known:
             known[key] = trace(case)
@@ -129,6 +131,7 @@ def capability_of(workload: Service | Job, found: Candidates, index: int, *, spe
     engine, precision = found.engines[int(found.engine[index])], found.precisions[int(found.precision[index])]
     devices, batch = int(found.devices[index]), float(found.batch[index])
     low, high, source = float(found.spread_low[index]), float(found.spread_high[index]), message("a measured run")
+    # Only measured rows carry an interval of their own.
     if math.isnan(low):
         low, high, source = _spread(workload, spec, engine=engine, precision=precision, devices=devices, batch=batch, models=models)
 
@@ -136,7 +139,9 @@ def capability_of(workload: Service | Job, found: Candidates, index: int, *, spe
         """Return seconds with the inverse interval of the speed; ``None`` where the row has no such time."""
         return (
             None
+            # NaN is the one value that differs from itself.
             if value != value
+            # A rate's high end is a time's low end.
             else estimate(value, low=value / high, high=value / low, unit="s", basis="modelled", source=source)
         )
 
@@ -144,6 +149,7 @@ def capability_of(workload: Service | Job, found: Candidates, index: int, *, spe
         """Return a modelled figure whose upper end is ``up`` times its value."""
         return estimate(value, high=value * up, unit=unit, basis="modelled", source=source)
 
+    # A machine of the plan is one accelerator, a candidate's rates are of a replica.
     rate = float(found.throughput[index]) / devices
     weights, params = _weights(workload, precision, models)
     item = workload.item
@@ -182,6 +188,7 @@ def _batch_times_s(found: Candidates, index: int) -> tuple[tuple[float, float], 
         column = getattr(found, name)
         same &= column == column[index]
     requests, seconds = found.slots[same], found.service_s[same]
+    # lexsort sorts by the last key first: by requests, then by seconds.
     order = np.lexsort((seconds, requests))
     # A larger batch can also run fewer requests, so the time never falls with the number of requests.
     least = np.minimum.accumulate(seconds[order][::-1])[::-1]
@@ -200,6 +207,7 @@ def _spread(
         )
     found = estimate_rows([row], calibration=models.calibration)[0]
     ends = (found.low / found.value, found.high / found.value)
+    # Callers need the ends of a rate; of a time the inverse ones change places.
     low, high = ends if row.is_rate else (1 / ends[1], 1 / ends[0])
     return low, high, message("{track} on {id}, calibrated on published results, 80 % interval", track=row.track, id=spec.id)
 

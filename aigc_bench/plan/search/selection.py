@@ -84,6 +84,7 @@ def choose(
     """Return the best row for a host; ``None`` where there is no row of its accelerator."""
     left, given = spare or Spare(), terms or Terms()
     slo, limit = slo_of(workload), _most_devices(workload, host)
+    # A replica needs the links of one machine, and so one instance.
     if given.instance is not None:
         limit = min(limit, given.instance)
     rows = found.of(host.spec.id) & (found.devices <= limit)
@@ -96,6 +97,7 @@ def choose(
         return Choice(row=_least(np.where(good, cost, np.inf)), refusal=None)
     refusal = f"{workload.name}: {why_none(found, found.of(host.spec.id), slo, max_devices=limit)}"
     fitting = rows & found.fits
+    # Nothing fits: the nearest miss in memory makes the refused option readable.
     if not fitting.any():
         return Choice(row=_least(np.where(rows, found.memory_bytes / found.usable_bytes, np.inf)), refusal=refusal)
     return Choice(row=_least(np.where(fitting, _overrun(found, workload), np.inf)), refusal=refusal)
@@ -105,6 +107,7 @@ def _most_devices(workload: Service | Job, host: Host) -> int:
     """Return the maximum ranks of one replica: serving stays within a server, training may span networked servers."""
     if isinstance(workload, Service) or workload.mode == "infer" or host.spec.scale_up_bytes_per_s is None:
         return host.max_devices
+    # The ranks of the largest candidate; without compute NICs servers are not joined.
     return max(host.max_devices, 1024 if host.sheet.num_compute_nics else host.max_devices)
 
 
@@ -116,10 +119,13 @@ def usd_per_year(work: float, found: Candidates, *, host: Host, demand: Demand, 
     yearly = annuity(
         price, rate=finance.discount_rate.value, years=finance.life_years, residual=price * finance.residual_share.value
     )
+    # (rows,) in W of one accelerator; where the model has no power, the server's share at work.
     watts = np.where(np.isnan(found.power_w), machine.full_power_w.value / size, found.power_w)
     energy = watts / 1000 * HOURS_PER_YEAR * demand.site.pue.value * demand.site.electricity_usd_per_kwh.value
+    # A limit takes its part off the board's peak, not off the rest of the server.
     peak_w = np.maximum(0.0, machine.peak_power_w.value / size - (1 - found.cap) * (host.spec.tdp_w or 0.0))
     replicas = work / found.throughput
+    # Whole replicas are bought; energy follows the fraction that is busy.
     bought = np.maximum(1.0, np.ceil(replicas)) * found.devices
     if given.is_alone:
         bought = np.ceil(bought / size - ALMOST) * size
@@ -159,6 +165,7 @@ def _overrun(found: Candidates, workload: Service | Job) -> Floats:
     slo, worst = slo_of(workload), np.ones(len(found))
     for limit, column in ((slo.ttft_s, found.ttft_s), (slo.tpot_s, found.tpot_s), (slo.latency_s, found.latency_s)):
         if limit is not None:
+            # 1 is a bound that is just met.
             worst = np.maximum(worst, np.nan_to_num(column / limit, nan=1.0))
     return worst
 

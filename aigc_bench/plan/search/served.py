@@ -28,7 +28,9 @@ ENGINES: Mapping[str, tuple[str, ...]] = {
     "sglang": ("NVIDIA", "AMD"),
 }
 """Serving engines that are searched, and the vendors whose accelerators they support."""
+# Tensor parallel within one server; attention heads divide by powers of two.
 RANKS = (1, 2, 4, 8)
+# Requests in flight: 1 to 512.
 SEQUENCES = tuple(2**power for power in range(10))
 USUAL_PRECISIONS = ("bf16", "fp16", "fp8")
 """Number formats that are searched where a demand names none: narrower ones change a model's output."""
@@ -55,6 +57,7 @@ def served_candidates(
         for precision in _precisions(spec, precisions)
         for ranks in RANKS
     ]
+    # Some rows stay even if none fits, so that the refusal can name the nearest miss.
     settings = [one for one in settings if replica_memory(one).room >= 1] or settings[: len(RANKS)]
     if not settings:
         return None
@@ -67,6 +70,7 @@ def served_candidates(
 
 def _precisions(spec: AcceleratorSpec, allowed: Sequence[str]) -> tuple[str, ...]:
     if allowed:
+        # A part without 16-bit arithmetic computes these in fp32.
         wide = {"bf16", "fp16", "fp32"}
         return tuple(
             name for name in allowed if spec.peak(name) or name in ("int4", "int8") or (name in wide and spec.peak("fp32"))
@@ -79,7 +83,9 @@ def _blocks(settings: Sequence[Setting], found: Curves, *, catalogue: Catalogue)
     for index, one in enumerate(settings):
         held, spec = replica_memory(one), one.spec
         ttft, tpot = found.ttft_s[index], found.tpot_s[index]
+        # The first token comes with the prefill, the others a step each.
         service = ttft + max(0.0, one.output_len - 1) * tpot
+        # Shape (sequences,), in W of one accelerator.
         watts = mean_watts(spec, busy_share=np.minimum(1.0, found.mfu[index] / BUSY_ARITHMETIC))
         block = {
             "accelerator": spec.id,
@@ -93,6 +99,7 @@ def _blocks(settings: Sequence[Setting], found: Curves, *, catalogue: Catalogue)
             "ttft_s": ttft,
             "tpot_s": tpot,
             "latency_s": service,
+            # Weights and cache are split over the ranks.
             "memory_bytes": (held.fixed_bytes + sequences * held.request_bytes) / one.ranks,
             "usable_bytes": held.usable_bytes / one.ranks,
             "power_w": np.full_like(service, np.nan) if watts is None else watts,

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from aigc_bench.catalog.records import AcceleratorSpec
 
 ENGINES = ("torch-eager", "torch-compile")
+# 1 to 128.
 BATCHES = tuple(2**power for power in range(8))
 WHOLE_REQUESTS = 8
 """Requests whose items fill the largest searched batch, where the items of one request run side by side."""
@@ -102,11 +103,13 @@ def _blocks(
     if not (step_s > 0).all():
         return
     batches = np.array(table.batches, dtype=float)
+    # What the driver offers, times the share that an engine may plan with.
     usable = catalogue.usable_memory(spec).value * catalogue.constant("usable_memory_fraction").value
     peak = spec.peak("bf16") or spec.peak("fp16") or spec.peak("fp32") or math.inf
     for ranks in RANKS if mode == "train" else (1,):
         reduce_s = _reduction_s(table, spec, ranks=ranks, catalogue=catalogue) if mode == "train" else 0.0
         whole_s = step_s + reduce_s
+        # Share of the memory's bandwidth that a step uses; (batches,).
         moved = table.step_bytes(engine_costs(engine)) / whole_s / spec.memory_bandwidth_bytes_per_s
         watts = mean_watts(
             spec,
@@ -116,6 +119,7 @@ def _blocks(
         entries = entries_of(items_per_request, items_per_entry=float(table.items[0] / batches[0])) if mode == "infer" else 1
         steps = steps_of(entries, batch=batches, item=table.item)
         requests = requests_in(batches, entries=entries, item=table.item)
+        # Share of the batch's entries that hold an item of some request.
         used = requests * entries / (steps * batches)
         block: dict[str, object] = {
             "accelerator": spec.id,
@@ -124,6 +128,7 @@ def _blocks(
             "devices": ranks,
             "batch": batches,
             "slots": requests,
+            # Items of all ranks over one step.
             "throughput": ranks * used * table.items / whole_s,
             "service_s": whole_s * steps,
             "latency_s": whole_s * steps,
@@ -136,5 +141,6 @@ def _blocks(
 
 def _reduction_s(table: OperatorTable, spec: AcceleratorSpec, *, ranks: int, catalogue: Catalogue) -> float:
     if ranks > 1 and not spec.has_scale_up_link and spec.pcie_gen is None:
+        # Cards without a link or a known PCIe generation cannot sum gradients.
         return math.inf
     return collective_s(table.gradient_bytes, kind="all_reduce", spec=spec, devices=ranks, catalogue=catalogue).value

@@ -58,6 +58,7 @@ def trained_candidates(
                 settings.append((spec, ranks, sequences, row))
     if not settings:
         return None
+    # All rows in one call: there are thousands of them.
     logs = calibration.log_quantity([row for *_, row in settings])
     rates = np.array([row.value(log) for (*_, row), log in zip(settings, logs.tolist(), strict=True)])
     return stacked(_blocks(model, settings, rates, seq_len=seq_len, adapter=adapter, catalogue=catalogue))
@@ -86,9 +87,11 @@ def rank_bytes(
 ) -> Floats:
     """Return the peak bytes of one accelerator."""
     full = catalogue.constant("training_bytes_per_param").value
+    # Frozen weights in bf16 take 2 bytes and no gradients.
     per_param = 2.0 + ADAPTER_SHARE * full if adapter else full
     stored = catalogue.constant("activation_full_recompute_factor").value * model.num_layers * model.hidden_size
     one_layer = catalogue.constant("activation_linear_factor").value * model.hidden_size
+    # Bytes per token of the logits and their gradient, 6 for each entry of the vocabulary.
     logits = 6.0 * model.vocab_size
     found: Floats = per_param * model.total_params / ranks + sequences * seq_len * (stored + one_layer + logits)
     return found
@@ -109,11 +112,13 @@ def _blocks(
     by_spec: dict[str, list[int]] = {}
     for index, (spec, *_) in enumerate(settings):
         by_spec.setdefault(spec.id, []).append(index)
+    # FLOPs per parameter and token: forward 2, gradients of activations 2, gradients of weights 2 (not of frozen ones).
     passes = 4.0 if adapter else 6.0
     for rows in by_spec.values():
         spec = settings[rows[0]][0]
         ranks = np.array([settings[row][1] for row in rows], dtype=float)
         sequences = np.array([settings[row][2] for row in rows], dtype=float)
+        # Of mixtures of experts only the active parameters compute.
         mfu = passes * model.active_params * rates[rows] / ranks / (spec.peak("bf16") or spec.peak("fp16") or np.inf)
         watts = mean_watts(spec, busy_share=np.minimum(1.0, mfu / BUSY_ARITHMETIC))
         held = rank_bytes(model, ranks=ranks, sequences=sequences, seq_len=seq_len, adapter=adapter, catalogue=catalogue)
@@ -125,6 +130,7 @@ def _blocks(
             "batch": sequences,
             "slots": sequences,
             "throughput": rates[rows],
+            # Seconds of a step: tokens of all ranks over tokens/s.
             "service_s": sequences * ranks * seq_len / rates[rows],
             "memory_bytes": held * fragments + context,
             "usable_bytes": catalogue.usable_memory(spec).value * usable,

@@ -83,6 +83,7 @@ class Bill(Record):
         return tuple(
             f"{line.name}: {line.why_no_price}"
             for line in self.lines
+            # NICs are in the server's price, spares repeat a line that is named already.
             if line.count and line.unit_usd is None and line.category not in ("nic", "spare")
         )
 
@@ -112,6 +113,7 @@ def node_line(server: ServerSpec, *, count: int, catalogue: Catalogue, on: date,
         unit_usd=price,
         why_no_price=None if price else message("the catalogue has no price of {name}", name=server.name),
         peak_w=peak_w or server.max_power_w,
+        # A measured peak does not lower the vendor's design heat.
         heat_w=max(peak_w or 0.0, server.design_heat_w or 0.0) or None,
         rack_units=server.rack_units,
         weight_kg=server.weight_kg,

@@ -37,6 +37,7 @@ def footprint(
     running = scaled(times(it_kwh_per_year, pue, grid_g_per_kwh, unit="kgCO2e/year"), 1 / 1000)
     running = named(running, message("kWh of IT x PUE x grid g/kWh / 1000"))
     life = stated(life_years, "demand.finance.life_years", unit="years")
+    # Embodied carbon is spread evenly over the life.
     made = scaled(making, 1 / life_years, unit="kgCO2e/year")
     yearly = plus(running, record(made, Derivation("{0} / {1}", (making, life))))
     operation = explained(scaled(running, life, unit="kgCO2e"), OPERATION)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 RoomCooling = Literal["air_open", "air", "rear_door", "direct_liquid", "immersion"]
 TAKES: dict[CoolingMethod, tuple[RoomCooling, ...]] = {
+    # A rear door cools the air that leaves the rack; the servers in it are air-cooled.
     "air": ("air_open", "air", "rear_door"),
     "rear_door": ("rear_door",),
     "direct_liquid": ("direct_liquid",),
@@ -40,6 +41,7 @@ PUE_OF: dict[RoomCooling, str] = {
     "direct_liquid": "direct_liquid",
     "immersion": "immersion",
 }
+# 10 K needs 1.43 L/min per kW.
 WATER_RISE_K = 10.0
 
 
@@ -89,6 +91,7 @@ def cooling_fit(
         p_fits=probability_above(limit, heat_w) if is_suitable else 0.0,
         to_air_w=to_air,
         to_water_w=to_water,
+        # All heat passes a rear door as air, though water carries it away.
         airflow_cfm=airflow_cfm(heat_w if room == "rear_door" else to_air, rise_k=DESIGN_RISE_K),
         water_l_per_min=water_l_per_min(to_water, rise_k=WATER_RISE_K),
         pue=catalogue.pue(PUE_OF[room]),
@@ -111,6 +114,7 @@ def captured_share(room: RoomCooling, *, catalogue: Catalogue) -> Estimate:
 
 def cooling_overhead_kwh(it_kwh_per_year: Estimate, *, pue: Estimate) -> Estimate:
     """Return the non-IT energy: kWh of IT x (PUE - 1); cooling, UPS and distribution together."""
+    # PUE - 1: W of everything that is no IT, per W of IT.
     beyond = pue.model_copy(update={"value": pue.value - 1, "low": pue.low - 1, "high": pue.high - 1, "unit": "ratio"})
     record(beyond, Derivation("{0} - 1", (pue,)))
     return named(times(it_kwh_per_year, beyond, unit="kWh/year"), message("kWh of IT x (PUE - 1)"))
@@ -123,9 +127,11 @@ def probability_above(limit: Estimate, heat_w: float) -> float:
     if limit.low == limit.high or limit.low <= 0:
         return float(heat_w <= limit.value)
     distance = math.log(heat_w / limit.value)
+    # Each side of the median has a width of its own.
     width = math.log(limit.high / limit.value) if distance > 0 else math.log(limit.value / limit.low)
     if width == 0:
         return float(distance <= 0)
+    # P(Z >= z) of the normal, with z = distance in standard deviations.
     return 0.5 * math.erfc(distance / width * Z_P90 / math.sqrt(2))
 
 

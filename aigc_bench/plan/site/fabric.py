@@ -61,6 +61,7 @@ def size_fabric(num_nodes: int, *, nics_per_node: int, ports: int, oversubscript
         topology: Topology = "single_switch" if num_nics else "none"
         return _fabric(topology, (min(num_nics, 1), 0, 0), (num_nics, 0, 0), ports=ports, oversubscription=oversubscription)
     down = split(ports, oversubscription)[0]
+    # Fewest planes first: planes reach each other over the nodes' own scale-up links only.
     for planes in (count for count in range(1, nics_per_node + 1) if nics_per_node % count == 0):
         if math.ceil(num_nics / planes / down) <= ports:
             return _two_level(num_nics, planes=planes, ports=ports, oversubscription=oversubscription)
@@ -78,6 +79,7 @@ def size_fabric(num_nodes: int, *, nics_per_node: int, ports: int, oversubscript
 
 def split(ports: int, oversubscription: float) -> tuple[int, int]:
     """Return the ports of a leaf towards NICs and towards spines."""
+    # At least one port goes up, however high the oversubscription.
     down = min(ports - 1, math.floor(ports * oversubscription / (1 + oversubscription)))
     return down, ports - down
 
@@ -91,6 +93,7 @@ def management_switches(num_ports: int, *, ports: int = 48) -> int:
 def _two_level(num_nics: int, *, planes: int, ports: int, oversubscription: float) -> Fabric:
     down, up = split(ports, oversubscription)
     leaves = math.ceil(num_nics / planes / down)
+    # Every uplink takes a port of a spine.
     spines = math.ceil(leaves * up / ports)
     topology: Topology = "leaf_spine" if planes == 1 else "rail_planes"
     counts, links = (leaves * planes, spines * planes, 0), (num_nics, leaves * up * planes, 0)
@@ -101,6 +104,7 @@ def _three_level(num_nics: int, *, planes: int, ports: int, oversubscription: fl
     """Return a three-level fabric: a leaf has one link to each spine of its pod; spines connect to the super-spines."""
     down, up = split(ports, oversubscription)
     leaves = math.ceil(num_nics / planes / down)
+    # A spine of a pod has half its ports down and half up.
     pods = math.ceil(leaves / (ports // 2))
     uplinks = leaves * up
     counts = (leaves * planes, pods * up * planes, math.ceil(uplinks / ports) * planes)

@@ -20,6 +20,7 @@ from aigc_bench.plan.site.fabric import Fabric, management_switches, size_fabric
 if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue
 
+# 100 Gbit/s, the rate of the switch below.
 FRONT_END_BYTES_PER_S = 100e9 / 8
 FRONT_END_SWITCH = "sn4600c"
 MANAGEMENT_SWITCH, MANAGEMENT_CABLE = "sn2201", "cat6a"
@@ -56,6 +57,7 @@ def switch_for(bytes_per_s: float, *, catalogue: Catalogue) -> NetworkItem | Non
 
 def link_for(distance_m: float, *, bytes_per_s: float, catalogue: Catalogue) -> tuple[NetworkItem, int] | None:
     """Return the cheapest connection of two ports over that distance, and its pieces per link (two for transceivers)."""
+    # A cable has its plugs; a fibre needs a transceiver at both ends.
     pieces = {"cable": 1, "transceiver": 2}
     fits = [
         (item, pieces[item.kind])
@@ -80,6 +82,7 @@ def make_networks(
     nics, rate = server.num_compute_nics, server.compute_nic_bytes_per_s
     missing: list[str] = []
     compute, lines = _no_fabric(), list[BillLine]()
+    # A single server has no other to exchange gradients with.
     if nics and rate and num_servers > 1:
         switch = switch_for(rate, catalogue=catalogue)
         compute, found, gaps = _fabric_lines(
@@ -95,12 +98,14 @@ def make_networks(
         num_servers + num_other_nodes,
         nics=front_nics,
         rate=FRONT_END_BYTES_PER_S,
+        # 2 : 1, since front-end traffic is far below the rate of the ports.
         ratio=2.0,
         runs=runs,
         catalogue=catalogue,
         on=on,
     )
     lines, missing = [*lines, *found], [*missing, *gaps]
+    # One port for each baseboard controller and each switch.
     ports = num_servers + num_other_nodes + compute.switches + front.switches
     number = management_switches(ports)
     return Networks(

@@ -34,6 +34,7 @@ def cap_curve(
 ) -> tuple[CapPoint, ...]:
     """Return the curve at ``limits_w``; limits above the default or below the published range have no point."""
     rows = [row for row in caps if row.workload == work]
+    # A sweep of the card itself goes before those of others.
     own = [row for row in rows if row.accelerator_id == accelerator_id]
     found = []
     for limit in sorted(limits_w):
@@ -84,6 +85,7 @@ def _at(share: float, values: Sequence[Triple | None], rows: Sequence[PowerCap])
         return known[0][1]
     (left, before), (right, after) = known[upper - 1], known[upper]
     weight = (share - left) / (right - left)
+    # Linear between the two nearest points, each end by itself.
     low, value, high = (a + weight * (b - a) for a, b in zip(before, after, strict=True))
     return low, value, high
 

@@ -91,4 +91,5 @@ def installed_share(redundancy: Redundancy, *, modules: int) -> float:
 def feeds_for(rack_peak_w: float, *, feed_w: float, is_dual: bool = True) -> Feeds:
     """Return the feeds of ``feed_w`` continuous watts that carry a rack, on two independent paths where ``is_dual``."""
     assert rack_peak_w >= 0 and feed_w > 0, "a feed has a positive capacity"
+    # Either path has to carry the whole rack when the other fails.
     return Feeds(per_path=max(1, math.ceil(rack_peak_w / feed_w - 1e-9)), paths=2 if is_dual else 1, capacity_w=feed_w)

@@ -93,6 +93,7 @@ class _Space:
         self.limits, self.cooling = limits, cooling
         self.height_u = limits.height_u
         self.free_u = limits.height_u - (0 if is_own else limits.reserved_u)
+        # Switches fill from the top down, servers from the floor up.
         self.top_u = self.free_u
         self.bottom_u = 1
         self.peak_w = self.heat_w = 0.0
@@ -104,6 +105,7 @@ class _Space:
         """Return the first limit that one more of ``line`` would break."""
         limits, weight = self.limits, self.load_kg + (line.weight_kg or 0.0)
         checks: tuple[tuple[Limit, float, float | None], ...] = (
+            # The order decides which limit a refusal names.
             ("height", _units(line), self.free_u),
             ("power", self.peak_w + (line.peak_w or 0.0), limits.power_w),
             ("cooling", self.heat_w + (line.heat_w or 0.0), limits.cooling_w),
@@ -147,6 +149,7 @@ def lay_out(lines: Sequence[BillLine], *, limits: RackLimits) -> Layout:
     site, is reported with the limit that forbids it.
     """
     placeable = [line for line in lines if line.category in ("node", "storage", "switch") and line.count]
+    # Heaviest first, so that they stand lowest.
     nodes = sorted((line for line in placeable if line.category != "switch"), key=lambda line: (-(line.weight_kg or 0), line.key))
     switches = [line for line in placeable if line.category == "switch"]
     spaces: list[_Space] = []
@@ -170,6 +173,7 @@ def _fill(line: BillLine, *, spaces: list[_Space], limits: RackLimits, count: in
     if not left or line.rack_units is None:
         return left, None
     for space in [space for space in spaces if space.cooling == line.cooling and space.height_u == limits.height_u]:
+        # Pieces of a line are identical: the first refusal holds for all of them.
         while left and space.refuses(line) is None:
             space.add(line)
             left -= 1
@@ -178,6 +182,7 @@ def _fill(line: BillLine, *, spaces: list[_Space], limits: RackLimits, count: in
             return left, "racks"
         space = _new_space(line, limits=limits)
         refusal = space.refuses(line)
+        # What does not fit an empty rack fits none.
         if refusal is not None:
             return left, refusal
         while left and space.refuses(line) is None:

@@ -95,6 +95,7 @@ def make_room(server: ServerSpec, need: RoomNeed, *, catalogue: Catalogue, on: d
     equipment = merged((nodes,), nic_lines(server, count=need.num_servers), networks.lines, storage, spares)
     limits = rack_limits(need, catalogue=catalogue)
     layout = lay_out(equipment.lines, limits=limits)
+    # All racks get the feeds of the one with the highest draw, so that any may hold its equipment.
     hottest = max((rack.peak_w for rack in layout.racks), default=0.0)
     feeds = feeds_for(hottest, feed_w=_feed_w(need, catalogue), is_dual=need.is_dual_feed) if layout.racks else None
     fit = _hottest_fit(layout, room=need.room, server=server, catalogue=catalogue)
@@ -151,6 +152,7 @@ def _room_lines(
     if not need.is_built or it_peak_w <= 0 or fit is None:
         return lines
     size = _module_w(it_peak_w, UPS_MODULES_W)
+    # 1e-9: a quotient of whole numbers is not rounded up by a rounding error.
     needed = math.ceil(it_peak_w / size - 1e-9)
     modules = math.ceil(needed * installed_share(need.redundancy, modules=needed) - 1e-9)
     module = scaled(catalogue.constant("ups_usd_per_kw"), size / 1000, unit="usd")

@@ -18,6 +18,7 @@ from aigc_bench.plan.stats.price_aging import aged
 if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue
 
+# No row of the catalogue states height or weight of a system.
 SYSTEM_U, SYSTEM_KG = 4, 60.0
 SYSTEM_SIZE = message("4 U and 60 kg a system: unverified (general knowledge)")
 
@@ -42,6 +43,7 @@ def systems_needed(item: StorageItem, need: StorageNeed) -> int | None:
         if needed > 0 and one is None:
             return None
         if needed > 0 and one is not None:
+            # Capacity, reading and writing share the systems, so the largest count holds.
             counts.append(max(1, math.ceil(needed / one - 1e-9)))
     return max(counts)
 
@@ -73,6 +75,7 @@ def storage_lines(need: StorageNeed, *, catalogue: Catalogue, on: date) -> tuple
         count, price = systems_needed(item, need), system_price(item)
         if item.kind == "system" and count and price is not None:
             price = aged(price, as_of=item.as_of, on=on, drift=catalogue.constant("hardware_price_drift"))
+            # The id breaks ties before records would be compared.
             found.append((count * price.value, item.id, item, count, price))
     if not found:
         why = message("no storage system of the catalogue states capacity, throughput and price")
