@@ -37,10 +37,10 @@ OPTIONS = {
         "--batch-size --budget --change --data --data-cache --data-workers --dry-run --engine --find --help --json --level "
         "--max-latency --mode --model --only --out --pipeline --precision --profile --record-nvml --resume --seed --set"
     ).split(),
-    "show": ["--as", "--gpu", "--help", "--json"],
+    "show": ["--as", "--explain", "--gpu", "--help", "--json"],
     "compare": ["--all", "--fail-above", "--help", "--json"],
     "predict": (  # noqa: SIM905 - a list of them would take twenty lines
-        "--accelerator --batch-size --change --devices --engine --help --json --lengths --mode --model --out --parallel "
+        "--accelerator --batch-size --change --devices --engine --explain --help --json --lengths --mode --model --out --parallel "
         "--percentile --precision --profile --rate --requests --run --scenario --seed --set --slo-latency --slo-tpot "
         "--slo-ttft --trace"
     ).split(),

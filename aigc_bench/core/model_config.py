@@ -17,6 +17,13 @@ from aigc_bench.core.messages import message
 LARGEST = 2**31 - 1
 """No dimension of a model is larger; a product of several still fits a float."""
 
+MOST_LAYERS = 1_000
+"""Layers and blocks are built one by one, also without memory: 32,000 would take minutes; Llama 3.1 405B has 126."""
+
+_LAYERS = (
+    "decoder_layers", "encoder_layers", "n_layer", "n_layers", "num_decoder_layers", "num_encoder_layers", "num_hidden_layers",
+    "num_layers", "num_single_layers", "transformer_layers_per_block",
+)  # fmt: skip
 _WHOLE = (
     "d_ff", "d_kv", "d_model", "head_dim", "in_channels", "kv_lora_rank", "latent_channels", "max_position_embeddings",
     "max_seq_len", "max_sequence_length", "max_text_seq_length", "n_embd", "n_head", "n_layer", "n_positions", "num_hidden_layers",
@@ -83,6 +90,8 @@ def _problem_of(key: str, value: Any) -> str | None:
     if key in _LISTS_OF_TEXTS:
         is_right = isinstance(value, list) and all(isinstance(one, str) for one in value)
         return None if is_right else message("must be a list of texts")
+    if key in _LAYERS and _largest(value) > MOST_LAYERS:
+        return message("at most {most:,} layers are computed with", most=MOST_LAYERS)
     if key in _WHOLE:
         return None if _is_dimension(value) else message("must be a whole number from 0 to {largest:,}", largest=LARGEST)
     if key in _WHOLE_OR_LIST:
@@ -104,3 +113,10 @@ def _is_dimension(value: Any) -> bool:
 def _is_list(value: Any) -> bool:
     """A list of dimensions, one level deeper too: a UNet names the layers of each block of each level."""
     return isinstance(value, list) and all(one is None or _is_dimension(one) or _is_list(one) for one in value)
+
+
+def _largest(value: Any) -> int:
+    """The largest whole number in a value and its lists; 0 where there is none."""
+    if isinstance(value, list):
+        return max(map(_largest, value), default=0)
+    return value if isinstance(value, int) else 0

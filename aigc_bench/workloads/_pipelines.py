@@ -37,7 +37,7 @@ def network(files: ModelFiles, name: str, *, made_as: str) -> dict[str, Any]:
 def clip(files: ModelFiles, name: str) -> dict[str, Any]:
     """What shapes a CLIP text model; a projection only where the class has one (the key is there in both)."""
     config = _of_types(files, name, types=("clip_text_model",))
-    has_projection = "CLIPTextModelWithProjection" in config.get("architectures", ())
+    has_projection = "CLIPTextModelWithProjection" in (config.get("architectures") or ())
     return _kept(config, (*_CLIP_KEYS, *(["projection_dim"] if has_projection else [])))
 
 

@@ -196,7 +196,7 @@ def _sd3_folder(files: ModelFiles) -> Preset:
     lengths = prompt_lengths((77, clips[0]), (256, t5_text))
     text = {"kind": "sd3", "clips": clips, "t5": t5_text, "lengths": lengths}
     config = {"kind": "sd3", "text": text, "denoiser": denoiser, "vae": vae, "prediction": "velocity", "shift": 3.0}
-    defaults = {"resolution": SCALE * denoiser.get("sample_size", 128), "num_inference_steps": 28, "guidance_scale": 7.0}
+    defaults = {"resolution": SCALE * (denoiser.get("sample_size") or 128), "num_inference_steps": 28, "guidance_scale": 7.0}
     return pipeline_preset(files, config=config, defaults=defaults)
 
 

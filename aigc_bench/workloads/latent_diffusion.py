@@ -171,7 +171,7 @@ def _folder(files: ModelFiles) -> Preset:
     width = sum(text["hidden_size"] for text in texts)
     check_width(files, "unet", unet, key="cross_attention_dim", default=1280, width=width)
     config = {"text_encoders": texts, "unet": unet, "vae": vae}
-    return pipeline_preset(files, config=config, defaults={"resolution": SCALE * int(unet.get("sample_size", 64))})
+    return pipeline_preset(files, config=config, defaults={"resolution": SCALE * int(unet.get("sample_size") or 64)})
 
 
 class LatentDiffusion(DenoisingWorkload):

@@ -25,6 +25,8 @@ from tests.own_models import BERT, QWEN, write_model, write_pipeline
         ("num_attention_heads", 2**31, "must be a whole number from 0 to 2,147,483,647"),
         ("num_hidden_layers", True, "must be a whole number"),
         ("architectures", "Qwen2ForCausalLM", "must be a list of texts"),
+        ("num_hidden_layers", 32_000, "at most 1,000 layers"),
+        ("transformer_layers_per_block", [1, [2, 5_000]], "at most 1,000 layers"),
     ],
 )
 def test_a_dimension_that_is_none_is_refused_by_its_key(tmp_path: Path, key: str, value: Any, words: str) -> None:

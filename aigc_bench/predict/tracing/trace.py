@@ -125,6 +125,8 @@ def _linear_layers(program: Program) -> tuple[LinearLayers, ...]:
     tied: Counter[tuple[int, int]] = Counter()
     for layer in linear:
         weight = layer.weight
+        if weight.numel() == 0:
+            continue  # an intermediate_size of 0: the layer passes nothing on, and there is nothing to quantise
         # (out_features, in_features); Conv1D stores the transpose.
         shape = tuple(weight.shape if type(layer) is torch.nn.Linear else weight.shape[::-1])
         shapes[shape] += 1
