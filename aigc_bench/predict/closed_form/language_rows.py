@@ -148,7 +148,7 @@ def _layout(
     if engine.name == "llama.cpp":
         return language.Layout(pipeline=devices)
     is_offline = query.batch is None and (query.concurrency is None or math.isinf(query.concurrency))
-    # Offline the best throughput comes from as many replicas as fit (MLPerf's submissions); TensorRT-LLM's rows state their ranks.
+    # Offline the best throughput comes from as many replicas as fit (MLPerf's submissions); TensorRT-LLM then spans all devices.
     if "tp" not in stated and engine.name != "tensorrt-llm" and (is_offline or engine.name == "tensorrt"):
         ranks = language.fitting_tensor_ranks(model, spec, number_format=numbers, devices=devices)
         return language.Layout(tensor=ranks, replicas=max(1, devices // ranks))

@@ -188,7 +188,7 @@ def _calibrated_family(query: PublishedQuery, engine: Engine) -> str:
 def _number_format(query: PublishedQuery, spec: AcceleratorSpec) -> NumberFormat:
     """The stated format; single precision runs as TF32 where the device has it."""
     found = resolve_format(query.precision) or number_format("bf16")
-    # Frameworks use TF32 for fp32 models since Ampere, and published rows do not tell the two apart.
+    # NVIDIA's containers run fp32 models as TF32 from Ampere on, and published rows do not tell the two apart.
     return number_format("tf32") if found.name == "fp32" and spec.peak("tf32") else found
 
 

@@ -73,7 +73,7 @@ class ServiceModel:
         serve; ``parallel`` spreads a model over ``tp x pp`` of them. Raises ``UsageError`` in one line where it cannot be served.
         """
         lengths = mean_lengths(traffic)
-        # The whole records as text: a spec may be a user's own machine under a catalogue's id.
+        # The whole records as text: two specs of one id may differ.
         key = "|".join(map(str, (case.model_dump_json(), spec.model_dump_json(), lengths, parallel, precision, max_batch)))
         if key not in self._known:
             # The scheduler makes the batches, not the case.

@@ -39,7 +39,7 @@ _RAISED = {
 
 # On ``meta`` each of these would cost a dispatch for every parameter, and draw nothing.
 _INITIALISERS = {"normal_", "uniform_", "trunc_normal_", "kaiming_uniform_", "kaiming_normal_", "xavier_uniform_", "xavier_normal_"}
-# Every composed function of torch.nn.functional asks these first, and returns to the mode when one answers yes.
+# Composed functions of torch.nn.functional ask these first, and return to the mode when one answers yes.
 _GATES = ("has_torch_function", "has_torch_function_unary", "has_torch_function_variadic")
 _COMPOSED_MODULES = ("torch.nn.functional", "torch.functional", "torch.autograd")
 _NO_DEVICE = "xla"
