@@ -169,8 +169,9 @@ def cache_shape(config: Any) -> tuple[int, int, int]:
 def key_value_heads(config: Any) -> tuple[int, int]:
     """Number of key-value heads and their width."""
     heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
-    # Falcon's configuration has no num_key_value_heads; its flag means one head for all queries.
-    if config.model_type == "falcon" and config.multi_query:
+    # Falcon's configuration has no num_key_value_heads; its flag means one head for all queries. Its newer architecture (40B, 180B)
+    # ignores the flag, and transformers spreads the heads of a group over all queries before they are kept.
+    if config.model_type == "falcon" and config.multi_query and not config.new_decoder_architecture:
         heads = 1
     head_dim = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     return int(heads), int(head_dim)

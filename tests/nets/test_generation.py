@@ -45,6 +45,7 @@ MORE_CONFIGS = {
     },
     "gptj": {**SMALL, "model_type": "gptj", "n_embd": 32, "n_layer": 2, "n_head": 4, "rotary_dim": 4, "n_positions": 64},
     "falcon": {**_PLAIN, "model_type": "falcon"},
+    "falcon_new": {**_PLAIN, "model_type": "falcon", "new_decoder_architecture": True, "num_kv_heads": 2},
     "gpt_neox": {**_PLAIN, "model_type": "gpt_neox"},
     "gpt_oss": {**DECODER, **WIDE, "model_type": "gpt_oss", "num_local_experts": 4, "num_experts_per_tok": 2, "sliding_window": 64},
 }
