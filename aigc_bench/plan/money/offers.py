@@ -196,7 +196,7 @@ def _is_in(row: CloudPrice, region: str | None) -> bool:
 
 
 def _rent(row: CloudPrice, term: CloudTerm) -> float | None:
-    """Return USD of one accelerator-hour; no table has a three-year term yet."""
+    """Return USD of one accelerator-hour, ``None`` where the term is not offered; no table has a three-year term yet."""
     return None if term == "reserved_3y" else row.per_gpu_usd_per_h(term)
 
 

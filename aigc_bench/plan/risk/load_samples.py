@@ -69,7 +69,10 @@ class Queue:
 
 
 def erlang_c(servers: Array, offered: Array) -> Array:
-    """Return the probability that an arrival waits; 1 where the load reaches the number of servers."""
+    """Return the probability in [0, 1] that an arrival waits, of shape (scenarios,); 1 where the load reaches the servers.
+
+    ``servers`` may be fractions, ``offered`` is the load in erlangs: requests/s x seconds of one. Source: Janssen et al. 2008.
+    """
     from scipy.special import ndtr
 
     # rho; its logarithm needs it above 0.
@@ -96,7 +99,7 @@ def keeps(queue: Queue, replicas: Array) -> Flags:
 
 
 def replicas_needed(queue: Queue) -> Array:
-    """Return the fewest whole replicas with which each queue keeps its SLO; infinite where no number does."""
+    """Return the fewest whole replicas with which each queue keeps its SLO, of shape (scenarios,); infinite where no number does."""
     offered = queue.rate_per_s * queue.service_s
     # One more than the load fills: with as many the queue grows without end.
     low = np.maximum(1.0, np.floor(offered / queue.slots * (1 + TIGHT)) + 1)

@@ -64,7 +64,7 @@ def demand_samples(service: Service, scenarios: Scenarios) -> DemandSamples:
 
 
 def items_per_year(service: Service, context: ScenarioContext) -> Array:
-    """Return the items of the horizon's mean year."""
+    """Return the items of the horizon's mean year, of shape (scenarios,)."""
     samples = demand_samples(service, context.scenarios)
     items = samples.requests_per_s * samples.answer * service.items_per_request.value
     return np.asarray(items * samples.duty * mean_growth(context) * SECONDS_PER_YEAR)
@@ -81,7 +81,7 @@ def growth_after(context: ScenarioContext, years: float | None = None) -> Array:
 
 
 def mean_growth(context: ScenarioContext) -> Array:
-    """Return the mean rate over the horizon over that of today."""
+    """Return the mean rate over the horizon over that of today, (f - 1) / ln f, of shape (scenarios,)."""
     last = growth_after(context)
     found = np.ones_like(last)
     log = np.log(last)

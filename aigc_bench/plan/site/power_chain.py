@@ -47,13 +47,19 @@ def tons(heat_w: float) -> float:
 
 
 def airflow_cfm(heat_w: float, *, rise_k: float) -> float:
-    """Return CFM of air that carry ``heat_w`` with a temperature rise of ``rise_k`` kelvin, at sea level."""
+    """Return CFM of air that carry ``heat_w`` watts with a temperature rise of ``rise_k`` kelvin, at sea level.
+
+    CFM = BTU/h / (1.08 x rise in degF). Source: ASHRAE Handbook Fundamentals (sensible heat of air).
+    """
     assert rise_k > 0, "air must warm up to carry heat"
     return btu_per_hour(heat_w) / (AIR_BTU_PER_HOUR_PER_CFM_F * rise_k * FAHRENHEIT_PER_KELVIN)
 
 
 def water_l_per_min(heat_w: float, *, rise_k: float, captured: float = 1.0) -> float:
-    """Return L/min of water for the ``captured`` share of ``heat_w`` with a rise of ``rise_k`` kelvin."""
+    """Return L/min of water for the ``captured`` share of ``heat_w`` watts with a rise of ``rise_k`` kelvin.
+
+    L/min = W x captured x 60 / (4,180 J/(L K) x rise). Source: ASHRAE TC 9.9 liquid cooling guidelines.
+    """
     assert rise_k > 0 and 0 <= captured <= 1, "a rise above 0 and a captured share within [0, 1]"
     return heat_w * captured * 60.0 / (WATER_J_PER_L_K * rise_k)
 

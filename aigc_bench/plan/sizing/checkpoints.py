@@ -52,7 +52,10 @@ def mtti_s(num_accelerators: float, *, hours: float) -> float:
 
 
 def lost_shares(num_accelerators: Array, *, stall_s: Array, hours: Array, restart_s: Array) -> Array:
-    """Return the share of time lost at the optimal interval, in every scenario."""
+    """Return the share of time lost at the optimal interval, of shape (scenarios,) like its inputs.
+
+    ``stall_s`` and ``restart_s`` in seconds, ``hours`` between two interruptions of one accelerator. Source: Young 1974; Daly 2006.
+    """
     between_s = hours * SECONDS_PER_HOUR / num_accelerators
     # Both halves of the overhead are equal at the optimum: sqrt(C / (2 MTTI)) each.
     return np.asarray(np.minimum(MOST_LOST, np.sqrt(2 * stall_s / between_s) + restart_s / between_s))

@@ -32,7 +32,10 @@ def draws(estimate: Estimate, *, name: str, num: int = NUM_DRAWS, seed: int = 0)
 
 
 def spread(estimate: Estimate, z: Array) -> Array:
-    """Return standard normal samples converted to samples of an estimate, in its unit."""
+    """Return standard normal samples ``z`` converted to samples of an estimate, of the same shape and in its unit.
+
+    P10, median and P90 are its low, value and high.
+    """
     low, value, high = estimate.low, estimate.value, estimate.high
     if low > 0:
         # Each side has its own width, so P10, median and P90 are exactly low, value and high.
@@ -55,7 +58,7 @@ def sample(estimates: Mapping[str, Estimate], *, num: int = NUM_DRAWS, seed: int
 
 
 def interval_of(samples: Array, *, unit: str, basis: Basis, source: str) -> Estimate:
-    """Return median, P10 and P90 of samples; none may be missing."""
+    """Return median, P10 and P90 of samples of shape (scenarios,), by linear interpolation between ranks; none may be missing."""
     assert samples.size > 0 and not np.isnan(samples).any(), "an interval needs at least one sample"
     low, value, high = (float(number) for number in np.quantile(samples, (0.1, 0.5, 0.9)))
     return Estimate(value=value, low=low, high=high, unit=unit, basis=basis, source=source)

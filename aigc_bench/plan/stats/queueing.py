@@ -43,7 +43,10 @@ def _erlang_b_of_many(num_servers: int, load: float) -> float:
 
 
 def erlang_c(num_servers: int, *, offered_load: float) -> float:
-    """Return the probability that an arrival waits; 1 where the load reaches the number of servers."""
+    """Return the probability in [0, 1] that an arrival waits; 1 where the load reaches the number of servers.
+
+    ``offered_load`` a = lambda x E[S] in erlangs. Source: Erlang 1917.
+    """
     if offered_load >= num_servers:
         return 1.0
     if num_servers > MANY:
