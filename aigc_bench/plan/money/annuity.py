@@ -35,7 +35,8 @@ def discount(rate: float, *, years: float) -> float:
 def annuities(capital: Array, rate: Array, residual: Array, *, years: float) -> Array:
     """Return the annuity with residual value in USD per year, of shape (scenarios,) like its inputs.
 
-    ``capital`` in USD, ``rate`` a fraction per year, ``residual`` a share of the capital. Without interest the capital is spread evenly.
+    ``capital`` in USD, ``rate`` a fraction per year, ``residual`` a share of the capital.
+    Without interest the capital is spread evenly.
     """
     later = np.exp(-years * np.log1p(rate))
     # The value where no division takes place: rates of 0.

@@ -99,7 +99,7 @@ def keeps(queue: Queue, replicas: Array) -> Flags:
 
 
 def replicas_needed(queue: Queue) -> Array:
-    """Return the fewest whole replicas with which each queue keeps its SLO, of shape (scenarios,); infinite where no number does."""
+    """Return the fewest whole replicas that keep each queue's SLO, of shape (scenarios,); infinite where no number does."""
     offered = queue.rate_per_s * queue.service_s
     # One more than the load fills: with as many the queue grows without end.
     low = np.maximum(1.0, np.floor(offered / queue.slots * (1 + TIGHT)) + 1)
