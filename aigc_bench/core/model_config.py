@@ -21,8 +21,8 @@ MOST_LAYERS = 1_000
 """Layers and blocks are built one by one, also without memory: 32,000 would take minutes; Llama 3.1 405B has 126."""
 
 _LAYERS = (
-    "decoder_layers", "encoder_layers", "n_layer", "n_layers", "num_decoder_layers", "num_encoder_layers", "num_hidden_layers",
-    "num_layers", "num_single_layers", "transformer_layers_per_block",
+    "decoder_layers", "encoder_layers", "layers_per_block", "n_layer", "n_layers", "num_decoder_layers", "num_encoder_layers",
+    "num_hidden_layers", "num_layers", "num_res_blocks", "num_single_layers", "transformer_layers_per_block",
 )  # fmt: skip
 _WHOLE = (
     "d_ff", "d_kv", "d_model", "head_dim", "in_channels", "kv_lora_rank", "latent_channels", "max_position_embeddings",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import re
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -42,8 +43,7 @@ def _told(case: Case) -> Iterator[None]:
     except AigcBenchError:
         raise
     except Exception as problem:
-        # torch appends stack traces and advice to its messages: the first sentence of the first line says what failed.
-        why = (str(problem).strip().splitlines() or [type(problem).__name__])[0].split(". ")[0].rstrip(".")
+        why = _first_sentence(problem)
         if case.model is not None:
             message, remedy = (
                 f"{case.model.path}: the model does not run as it is written",
@@ -54,6 +54,14 @@ def _told(case: Case) -> Iterator[None]:
             message = f"{named}: the model does not {case.mode} at batch {case.batch_size} with these settings"
             remedy = "Try a smaller batch or the preset's own settings."
         raise UsageError(f"{message}: {why}.", remedy) from problem
+
+
+def _first_sentence(problem: Exception) -> str:
+    """What failed, without the stack traces and advice that torch appends and the heading that transformers puts before it."""
+    lines = [line.strip() for line in str(problem).splitlines() if line.strip()] or [type(problem).__name__]
+    # "Class validation error for validator 'validate_architecture':", and then "ValueError: the hidden size ...".
+    line = next((line for line in lines if not line.endswith(":")), lines[0])
+    return re.sub(r"^\w+(Error|Exception): ", "", line).split(". ")[0].rstrip(".")
 
 
 def trace(case: Case) -> OpTrace:
