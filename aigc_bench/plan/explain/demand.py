@@ -29,25 +29,29 @@ def add_demand(trail: Trail, plan: Plan) -> None:
 
 
 def _add_record(trail: Trail, record: Record, *, path: str) -> None:
-    """Add every Estimate below a record; of a computed arrival, its parts."""
+    """Add every Estimate below a record, with those that a field holds under names of their own."""
     for name in type(record).model_fields:
-        value, key = getattr(record, name), f"{path}.{name}"
-        if isinstance(record, Arrival) and isinstance(value, Mapping):
-            continue
-        if isinstance(record, Arrival) and name == "peak_requests_per_s":
-            for part, number in record.parts.items():
-                trail.add(f"{path}.{slug(part)}", title_of((*path.split("."), part)), number, source=STATED)
-        if isinstance(value, Estimate):
-            trail.add(key, title_of(tuple(key.split("."))), value, source=STATED)
-        elif isinstance(record, Site) and name == "of_factors":
-            for own, amount in record.of_factors.items():
-                trail.add(f"{path}.{own}", title_of((*path.split("."), own)), amount, source=STATED)
-        elif isinstance(value, Record):
-            _add_record(trail, value, path=key)
-        elif isinstance(value, tuple):
-            for entry in value:
-                if isinstance(entry, Record):
-                    _add_record(trail, entry, path=f"{key}.{getattr(entry, 'name', '?')}")
+        for part, number in _parts(record, name).items():
+            trail.add(f"{path}.{slug(part)}", title_of((*path.split("."), part)), number, source=STATED)
+        _add_field(trail, getattr(record, name), path=f"{path}.{name}")
+
+
+def _parts(record: Record, name: str) -> Mapping[str, Estimate]:
+    """Return what a computed arrival was computed from, and the site keys that factors bring along."""
+    if isinstance(record, Arrival) and name == "peak_requests_per_s":
+        return record.parts
+    return record.of_factors if isinstance(record, Site) and name == "of_factors" else {}
+
+
+def _add_field(trail: Trail, value: object, *, path: str) -> None:
+    if isinstance(value, Estimate):
+        trail.add(path, title_of(tuple(path.split("."))), value, source=STATED)
+    elif isinstance(value, Record):
+        _add_record(trail, value, path=path)
+    elif isinstance(value, tuple):
+        for entry in value:
+            if isinstance(entry, Record):
+                _add_record(trail, entry, path=f"{path}.{getattr(entry, 'name', '?')}")
 
 
 def _add_plain(trail: Trail, demand: Demand) -> None:

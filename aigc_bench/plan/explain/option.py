@@ -12,7 +12,7 @@ from aigc_bench.core.trail import Trail, slug
 from aigc_bench.plan.money.cash_by_year import cash_by_year
 from aigc_bench.plan.records.assessment import Assessment
 from aigc_bench.plan.records.demand import Demand
-from aigc_bench.plan.records.loads import Load
+from aigc_bench.plan.records.loads import Load, Pool
 from aigc_bench.plan.records.machine import Machine
 from aigc_bench.plan.records.plan import Option
 from aigc_bench.plan.site.bill import COUNTED_BY, BillLine
@@ -84,14 +84,7 @@ def add_option(place: Place) -> None:
     for load in option.loads:
         _add_load(place, load)
     for number, pool in enumerate(option.pools if not option.parts else (), start=1):
-        place.add(
-            f"pools.{number}.required", message("machines required, {loads}", loads=", ".join(pool.loads)), pool.required_machines
-        )
-        place.add(
-            f"pools.{number}.available",
-            message("machines available, {loads}", loads=", ".join(pool.loads)),
-            pool.available_machines,
-        )
+        _add_pool(place, number, pool)
     place.own("num_margin", "num_serving", "num_spares", "num_servers", "num_accelerators", "num_machines")
     place.own("servers_per_rack", "num_racks", "peak_beside_servers_w", "mean_beside_servers_w")
     for line in option.room.bill.lines if option.room else ():
@@ -99,15 +92,9 @@ def add_option(place: Place) -> None:
     place.own("capex_usd", "energy_kwh_per_year")
     _add_costs(place)
     place.own("opex_usd_per_year", "tco_usd")
-    for name, value in option.usd_per_unit.items():
-        place.add(f"usd_per_unit.{name}", message("cost per {unit}, {name}", unit=value.unit.partition("/")[2], name=name), value)
+    _add_usd_per_unit(place)
     place.own(*FOOTPRINT, "carbon_kg")
-    for name, value in option.carbon_kg_per_unit.items():
-        place.add(
-            f"carbon_kg_per_unit.{name}",
-            message("greenhouse gases per {unit}, {name}", unit=value.unit.partition("/")[2], name=name),
-            value,
-        )
+    _add_carbon_per_unit(place)
     for name, found in option.factors.items():
         _add_factor(place, name, found)
     for name in PROBABILITIES:
@@ -115,6 +102,27 @@ def add_option(place: Place) -> None:
         if chance is not None:
             place.add(name, _title_of(chance, name), chance)
     _add_cash(place)
+
+
+def _add_pool(place: Place, number: int, pool: Pool) -> None:
+    """Add the machines that a pool requires and has."""
+    loads = ", ".join(pool.loads)
+    place.add(f"pools.{number}.required", message("machines required, {loads}", loads=loads), pool.required_machines)
+    place.add(f"pools.{number}.available", message("machines available, {loads}", loads=loads), pool.available_machines)
+
+
+def _add_usd_per_unit(place: Place) -> None:
+    for name, value in place.option.usd_per_unit.items():
+        place.add(f"usd_per_unit.{name}", message("cost per {unit}, {name}", unit=value.unit.partition("/")[2], name=name), value)
+
+
+def _add_carbon_per_unit(place: Place) -> None:
+    for name, value in place.option.carbon_kg_per_unit.items():
+        place.add(
+            f"carbon_kg_per_unit.{name}",
+            message("greenhouse gases per {unit}, {name}", unit=value.unit.partition("/")[2], name=name),
+            value,
+        )
 
 
 def _add_machine(place: Place, machine: Machine) -> None:
