@@ -43,9 +43,3 @@ def nothing(view: PlanView) -> Iterator[str]:
         # Many hosts are refused for one reason: each is printed once.
         for reason in list(dict.fromkeys(one.reason for one in view.options.never))[:MOST]:
             yield from wrapped(reason, indent=2)
-
-
-def _verdict(main: str) -> str:
-    if main:
-        return message("No option meets this demand. {main}.", main=main)
-    return message("No option meets this demand.")

@@ -132,7 +132,7 @@ def _factors(best: RecommendationView) -> Iterator[str]:
     factor, required, available, room, verdict = map(translated, heads)
     yield f"  {factor:<9} {required:>14} {available:>14} {room:>9}  {verdict}"
     for one in best.factors:
-        yield from wrapped(_factor(one), indent=2, hang=51)
+        yield from wrapped(_factor(one), indent=2, hang=53)
 
 
 def _factor(one: FactorRow) -> str:

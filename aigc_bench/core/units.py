@@ -43,8 +43,8 @@ def digits(value: float, *, significant: int = 3) -> str:
         return "0"
     if not math.isfinite(value):
         return str(value)
-    # The power of ten of the first digit.
-    magnitude = math.floor(math.log10(abs(value)))
+    # The power of ten of the first digit after rounding: 9.996 is 10.0.
+    magnitude = int(f"{value:.{significant - 1}e}".rpartition("e")[2])
     if magnitude < -4 or magnitude >= 15:
         return f"{value:.{significant - 1}e}"
     return f"{round(value, significant - 1 - magnitude):,.{max(0, significant - 1 - magnitude)}f}"

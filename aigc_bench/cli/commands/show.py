@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import difflib
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from aigc_bench.cli.output import headline, json_option, number_cells, print_json, print_table, width
 from aigc_bench.cli.terminal import say, say_document
 from aigc_bench.core.messages import message
-
-if TYPE_CHECKING:
-    pass
 
 
 @click.command(short_help=message("Print the numbers of a run: one row per case and metric."))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from aigc_bench.core.messages import message
 from aigc_bench.core.units import digits
 from aigc_bench.plan.factors.base import Context, Factor, Limits, enough, judge, scarcest
@@ -67,8 +69,11 @@ class Compute(Factor):
 
 
 def _headroom(pool: Pool) -> float:
-    headroom, _ = judge(pool.required_machines, pool.available_machines)
-    return 0.0 if headroom is None else headroom
+    headroom, verdict = judge(pool.required_machines, pool.available_machines)
+    if headroom is None:
+        # Nothing available for what is required is scarcer than any shortage.
+        return -math.inf if verdict == "short" else 0.0
+    return headroom
 
 
 def _why(context: Context, pool: Pool) -> str:

@@ -167,11 +167,7 @@ def _source(module: str) -> str:
     """The text of a module of ours; of another only that it is imported."""
     package = module.partition(".")[0]
     file = importlib.util.find_spec(module) if package == _OURS else None
-    return (
-        Path(file.origin).read_text(encoding="utf-8")
-        if file is not None and file.origin
-        else message("import {package}", package=package)
-    )
+    return Path(file.origin).read_text(encoding="utf-8") if file is not None and file.origin else f"import {package}"
 
 
 def _exact(size: int, *, source: str) -> Estimate:
