@@ -28,7 +28,7 @@ _WHOLE = (
     "d_ff", "d_kv", "d_model", "head_dim", "in_channels", "kv_lora_rank", "latent_channels", "max_position_embeddings",
     "max_seq_len", "max_sequence_length", "max_text_seq_length", "n_embd", "n_head", "n_layer", "n_positions", "num_hidden_layers",
     "out_channels", "projection_dim", "qk_rope_head_dim", "sample_frames", "sample_height", "sample_width", "seq_length",
-    "type_vocab_size", "vocab_size", "z_dim",
+    "sliding_window", "type_vocab_size", "vocab_size", "z_dim",
 )  # fmt: skip
 _WHOLE_OR_LIST = (
     "attention_head_dim", "cross_attention_dim", "hidden_size", "intermediate_size", "joint_attention_dim",

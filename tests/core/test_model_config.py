@@ -27,6 +27,7 @@ from tests.own_models import BERT, QWEN, write_model, write_pipeline
         ("architectures", "Qwen2ForCausalLM", "must be a list of texts"),
         ("num_hidden_layers", 32_000, "at most 1,000 layers"),
         ("num_res_blocks", 10**14, "at most 1,000 layers"),
+        ("sliding_window", [131_072], "must be a whole number"),
         ("transformer_layers_per_block", [1, [2, 5_000]], "at most 1,000 layers"),
     ],
 )

@@ -61,6 +61,8 @@ def _first_sentence(problem: Exception) -> str:
     lines = [line.strip() for line in str(problem).splitlines() if line.strip()] or [type(problem).__name__]
     # "Class validation error for validator 'validate_architecture':", and then "ValueError: the hidden size ...".
     line = next((line for line in lines if not line.endswith(":")), lines[0])
+    # A Python type by its name: "any type in (int, NoneType)".
+    line = re.sub(r"<class '(?:\w+\.)*(\w+)'>", r"\1", line)
     return re.sub(r"^\w+(Error|Exception): ", "", line).split(". ")[0].rstrip(".")
 
 
