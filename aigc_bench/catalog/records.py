@@ -49,7 +49,7 @@ class Price(Record):
 
     @model_validator(mode="after")
     def _ordered(self) -> Price:
-        # Only what is known is compared; prices are above 0, so ``or`` replaces None alone.
+        # Only figures that are given are compared; prices are above 0, so ``or`` replaces None alone.
         if (self.low or self.mid) > self.mid or (self.high or self.mid) < self.mid:
             raise ValueError(
                 message("price low {low}, mid {mid}, high {high} must rise", low=self.low, mid=self.mid, high=self.high)

@@ -46,7 +46,7 @@ class Survivor:
         return self.bench("run", "--resume", self.run)
 
     def wait_for_trials(self, count: int) -> list[dict[str, Any]]:
-        """The finished trials as soon as there are so many."""
+        """The finished trials as soon as that number is reached."""
         wait_until(lambda: len(trials(self.run)) >= count)
         return trials(self.run)
 
