@@ -35,10 +35,11 @@ def cpu_peak_flops_per_s(case: Case, system: System, *, threads: int | None = No
     widths = FLOPS_PER_CYCLE.get(case.precision, {})
     per_cycle = next((flops for name, flops in widths.items() if name in features), None)
     clock_hz = system.details.get("cpu_clock_max_hz")
-    is_assumed = not isinstance(clock_hz, int | float)
+    # Some virtual machines state a clock of 0.
+    is_assumed = not isinstance(clock_hz, int | float) or not clock_hz > 0
     if per_cycle is None:
         return None, is_assumed
-    requested = threads or case.threads or system.num_usable_cores
+    requested = next((count for count in (threads, case.threads) if count is not None and count > 0), system.num_usable_cores)
     # A quota may be a fraction of a core, and below one still runs a thread.
     cores = min(requested, max(1.0, system.num_usable_cores))
     return cores * float(ASSUMED_CLOCK_HZ if is_assumed else clock_hz or 0) * per_cycle, is_assumed

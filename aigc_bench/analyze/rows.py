@@ -192,7 +192,8 @@ def _in_order(analysis: CaseAnalysis) -> list[str]:
     found = dict.fromkeys(metric for quantities in analysis.quantities for metric in quantities)
     order = {metric: index for index, metric in enumerate(METRICS)}
     # Stable: stages of one family keep the order in which they run.
-    return sorted(found, key=lambda metric: order[metric.partition(".")[0] if metric not in order else metric])
+    # One that no registry has stands last, and is refused by name when its row is made.
+    return sorted(found, key=lambda metric: order.get(metric, order.get(metric.partition(".")[0], len(order))))
 
 
 def _row(analysis: CaseAnalysis, metric: Metric) -> MetricRow:

@@ -317,7 +317,7 @@ class AcceleratorInfo(Record):
     uuid: str
     backend: str
     catalog_id: str | None = None
-    memory_bytes: int | None = None
+    memory_bytes: Whole | None = None
     details: Mapping[str, Setting | None] = Field(default_factory=dict)
 
 
@@ -328,9 +328,9 @@ class System(Record):
     os: str
     kernel: str
     cpu_model: str
-    num_cores: int
-    num_usable_cores: float
-    memory_bytes: int
+    num_cores: Positive
+    num_usable_cores: Annotated[float, Field(gt=0, le=1e9)]
+    memory_bytes: Whole
     memory_limit_bytes: Whole | None = None
     accelerators: tuple[AcceleratorInfo, ...] = ()
     software: Mapping[str, str | None] = Field(default_factory=dict)
