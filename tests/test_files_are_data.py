@@ -156,9 +156,9 @@ REFUSED: dict[str, Words] = {
     "preset of a profile": lambda place, name: profile(place, preset=name),
     "profile that is predicted": lambda place, name: ("predict", "-a", "h100", *profile(place, workload=name)[2:]),
     "run to resume": lambda place, name: ("run", "--resume", place.mailed(name)),
-    "auto_map of a model": lambda place, name: own_config(place, auto_map={"AutoModelForCausalLM": name.replace(":", ".")}),
-    "auto_map of a part": lambda place, name: own_config(place, rope_scaling={"inner": [{"auto_map": {"AutoConfig": name}}]}),
-    "custom_generate of a model": lambda place, name: own_config(place, custom_generate=name),
+    "auto_map of a model that no library has": lambda place, name: own_config(
+        place, model_type="theirs", auto_map={"AutoModelForCausalLM": name.replace(":", ".")}
+    ),
     "model_type of a model": lambda place, name: own_config(place, model_type=name, architectures=[f"{name}ForCausalLM"]),
     "index of a pipeline": pipeline_of,
     "row of a catalogue": lambda place, name: catalogue(place, name, "show", "h100_sxm_80gb"),
@@ -194,6 +194,9 @@ READ: dict[str, Words] = {
         place.write("model/modeling_left_here.py", LEAVES_A_MARKER),
         *own_config(place),
     )[3:],
+    "auto_map of a model": lambda place, name: own_config(place, auto_map={"AutoModelForCausalLM": name.replace(":", ".")}),
+    "auto_map of a part": lambda place, name: own_config(place, vision_notes={"inner": [{"auto_map": {"AutoConfig": name}}]}),
+    "custom_generate of a model": lambda place, name: own_config(place, custom_generate=name),
     "attention of a model": lambda place, name: own_config(
         place, attn_implementation=name, _attn_implementation=name, _attn_implementation_internal=name
     ),

@@ -107,7 +107,9 @@ def _parsed_json(text: str, *, where: str, max_keys: int, may_be_infinite: bool 
             object_pairs_hook=lambda pairs: _once(pairs, where=where),
         )
     except json.JSONDecodeError as problem:
-        said = f"{problem.msg[0].lower()}{problem.msg[1:]}"
+        # At the end of the text, or in a string that nothing closes: the rest of the file is missing.
+        is_cut = problem.pos >= len(text.rstrip()) or problem.msg.startswith("Unterminated string")
+        said = message("it is cut short") if is_cut else f"{problem.msg[0].lower()}{problem.msg[1:]}"
         problem_text = message(
             "{where}: line {line}: not JSON: {said}, at character {character}.",
             where=where,

@@ -55,15 +55,24 @@ _ONE_NUMBER = ("hidden_size", "sample_size")
 """Keys that are one number in a part of a pipeline, though a list elsewhere."""
 
 
-def check_config(config: Mapping[str, Any], *, file: Path) -> None:
-    """Raise ``UsageError`` with the first key whose value is none that it may have."""
+_PARTS_DEPTH = 3
+"""Configurations inside each other: a language model in the thinker of a speaking model is the deepest that is published."""
+
+
+def check_config(config: Mapping[str, Any], *, file: Path, depth: int = 0) -> None:
+    """Raise ``UsageError`` with the first key whose value is none that it may have, in the parts (``text_config``) too."""
     for key, value in config.items():
         problem = _problem_of(key, value)
         if problem is not None:
+            is_ours = key in _LAYERS and _largest(value) > MOST_LAYERS
             raise UsageError(
                 message("{file}: {key} = {value}: {problem}.", file=file, key=key, value=shown(value), problem=problem),
-                message("Is it the configuration as it was published?"),
+                message("It is a limit of this tool; --change {key}=N takes fewer.", key=key)
+                if is_ours
+                else message("Is it the configuration as it was published?"),
             )
+        if isinstance(value, Mapping) and key.endswith("_config") and depth < _PARTS_DEPTH:
+            check_config(value, file=file, depth=depth + 1)
 
 
 def check_part(name: str, config: Mapping[str, Any], *, file: Path) -> None:

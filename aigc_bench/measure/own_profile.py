@@ -13,6 +13,7 @@ from aigc_bench.core.messages import message
 from aigc_bench.core.records import Case, Mode, Precision, Setting, System
 from aigc_bench.measure.profiles import Profile
 from aigc_bench.workloads._own import resolve
+from aigc_bench.workloads._own_precision import refuse_unbuilt
 
 
 def own_profile(
@@ -37,6 +38,7 @@ def own_profile(
     for engine in engines:
         if engine not in registry.names("engines"):
             raise UnknownNameError("engine", engine, known=registry.names("engines"))
+        refuse_unbuilt(resolved.quantization, path=str(what), engine=engine, precision=precision)
     cases = tuple(
         Case(
             workload=resolved.workload,

@@ -10,6 +10,7 @@ from aigc_bench.analyze.metrics import metric_of
 from aigc_bench.catalog.loader import Catalogue, load_catalogue
 from aigc_bench.catalog.records import AcceleratorSpec
 from aigc_bench.core import registry
+from aigc_bench.core.derivation import derivation_of, record
 from aigc_bench.core.errors import AigcBenchError, UnknownNameError, UsageError
 from aigc_bench.core.messages import message
 from aigc_bench.core.named_code import with_its_code
@@ -27,6 +28,7 @@ from aigc_bench.predict.served_queries import predict_served
 from aigc_bench.predict.serving.from_model import ServiceModel
 from aigc_bench.predict.validation.own_runs import own_posterior
 from aigc_bench.workloads._own import Resolved, resolve
+from aigc_bench.workloads._own_precision import refuse_unbuilt, served_precision
 
 _DIMENSIONS = ("tp", "pp")
 
@@ -77,6 +79,8 @@ def case_of(query: Query, *, backend: str = "cuda", own: Resolved | None = None)
     name, _, preset = named.partition("/") if own is None else (own.workload, "", own.preset)
     workload = registry.load("workloads", name)
     chosen = query.engine or "torch-eager"
+    if own is not None and chosen not in SERVED:
+        refuse_unbuilt(own.quantization, path=own.model.path, engine=chosen, precision=query.precision)
     if chosen not in SERVED and chosen not in registry.names("engines"):
         raise UnknownNameError("engine", chosen, known=(*registry.names("engines"), *SERVED))
     case = Case(
@@ -122,15 +126,30 @@ def predict_one(query: Query, *, accelerators: Sequence[str], runs: Sequence[Run
     for spec in specs:
         case = case_of(query, backend=spec.backend if isinstance(spec, ProbedAccelerator) else "cuda", own=own)
         # fp8, fp4 and int4 are formats of served engines; a case cannot hold them
-        served = query.precision if case.engine in SERVED else None
+        served = _served_precision(query, own=own) if case.engine in SERVED else None
         if query.load is None:
             found = predict_case(case, spec, catalogue=catalogue, parallel=ranks, precision=served, posterior=posterior)
         else:
             found = predict_served(
                 case, spec, load=query.load, model=service, parallel=ranks, precision=served, max_batch=query.batch_size
             )
-        rows += [(spec.id, row) for row in found]
+        rows += [(spec.id, _with_numbers_of_file(row, own=own)) for row in found]
     return Predictions(rows=tuple(rows))
+
+
+def _served_precision(query: Query, *, own: Resolved | None) -> str | None:
+    if own is None:
+        return query.precision
+    return served_precision(own.quantization, path=own.model.path, asked=query.precision)
+
+
+def _with_numbers_of_file(row: MetricRow, *, own: Resolved | None) -> MetricRow:
+    """The row with a note of what the user's files say of their weights; how far to trust it does not change."""
+    if own is None or own.quantization is None:
+        return row
+    noted = row.model_copy(update={"reasons": (*row.reasons, message("the file has {words}", words=own.quantization.words))})
+    derivation = derivation_of(row)
+    return noted if derivation is None else record(noted, derivation)
 
 
 def predict_cases(cases: Sequence[Case], *, accelerators: Sequence[str], where: str, runs: Sequence[Run] = ()) -> Predictions:

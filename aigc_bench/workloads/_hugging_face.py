@@ -50,7 +50,8 @@ def adopted(files: ModelFiles, *, title: str, defaults: Mapping[str, Any], **fix
         source=str(files.path),
         config={**config, **fixed},
         defaults=defaults,
-        weights=None if files.weights is None else str(files.weights),
+        # Packed weights fit no layer that is built here; random ones of the same shapes are as fast.
+        weights=None if files.weights is None or files.quantization is not None else str(files.weights),
     )
 
 

@@ -16,7 +16,9 @@ from typing import Any
 
 from aigc_bench.core import registry
 from aigc_bench.core.errors import UsageError
+from aigc_bench.core.messages import message
 from aigc_bench.core.own_model import ModelFiles, read_model
+from aigc_bench.core.quantization import Quantization
 from aigc_bench.core.records import OwnModel, Setting
 from aigc_bench.workloads._own_files import why_not_run
 from aigc_bench.workloads.base import Workload
@@ -24,11 +26,15 @@ from aigc_bench.workloads.base import Workload
 
 @dataclass(frozen=True, kw_only=True)
 class Resolved:
-    """What a case of the user's model is made with: ``Case(workload=..., preset=..., model=..., ...)``."""
+    """What a case of the user's model is made with: ``Case(workload=..., preset=..., model=..., ...)``.
+
+    ``quantization`` is what its files say of the numbers of its weights, which a case's precision cannot hold.
+    """
 
     workload: str
     preset: str
     model: OwnModel
+    quantization: Quantization | None = None
 
 
 def resolve(what: Path | str, *, changes: Mapping[str, Setting] | None = None) -> Resolved:
@@ -46,7 +52,12 @@ def resolve(what: Path | str, *, changes: Mapping[str, Setting] | None = None) -
     for name in registry.names("workloads"):
         if registry.load("workloads", name).adopt(files) is not None:
             model = OwnModel(path=text, sha256=files.sha256, changes=dict(changes or {}))
-            return Resolved(workload=name, preset=files.name, model=model)
+            return Resolved(workload=name, preset=files.name, model=model, quantization=files.quantization)
+    if files.code is not None:
+        raise UsageError(
+            message("{path}: {place} names code to execute, which is never run.", path=files.path, place=files.code),
+            message("{why} Write a workload of your own and give --model module:function.", why=why_not_run(files).capitalize()),
+        )
     raise UsageError(f"{files.path}: {why_not_run(files)}", _what_is_known(files))
 
 

@@ -16,14 +16,15 @@ MAX_MODEL_TYPE = 100
 
 def files_of(model: OwnModel) -> ModelFiles:
     """Read the files of a case's model; raises ``UsageError`` where they have changed since the case was made."""
-    files = _read(model.path, tuple(sorted(model.changes.items())))
+    files = _read(model.path, tuple(sorted(model.changes.items())), model.sha256)
     if files.sha256 != model.sha256:
         raise UsageError(f"{model.path}: it has changed since this case was made.", "Start a new run.")
     return files
 
 
 @functools.lru_cache(maxsize=16)
-def _read(path: str, changes: tuple[tuple[str, Setting], ...]) -> ModelFiles:
+def _read(path: str, changes: tuple[tuple[str, Setting], ...], sha256: str) -> ModelFiles:
+    # The hash is part of the key alone: a file that was edited is read again for the case that was made of it.
     return read_model(path, changes=dict(changes))
 
 

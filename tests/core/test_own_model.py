@@ -56,9 +56,12 @@ def test_weights_count_by_their_shapes(tmp_path: Path) -> None:
     assert with_weights.sha256 != bare.sha256
 
 
-def test_code_in_a_configuration_is_refused(tmp_path: Path) -> None:
-    folder = write_model(tmp_path, QWEN, auto_map={"AutoModelForCausalLM": "modeling_evil.Evil"})
-    assert "auto_map names code to execute, which is never run" in refusal(folder)
+def test_code_in_a_configuration_is_left_out_and_told(tmp_path: Path) -> None:
+    plain = read_model(write_model(tmp_path / "plain", QWEN))
+    naming = read_model(write_model(tmp_path / "naming", QWEN, auto_map={"AutoModelForCausalLM": "modeling_evil.Evil"}))
+    assert (plain.code, naming.code) == (None, "auto_map")
+    assert naming.config == plain.config
+    assert naming.sha256 == plain.sha256
 
 
 @pytest.mark.parametrize("name", ["pytorch_model.bin", "model.pt", "model.ckpt", "weights.pth"])
@@ -84,11 +87,17 @@ def test_safetensors_next_to_a_pickle_are_what_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "phrase"),
     [
-        (b'{"model_type": "qwen2", "hidden', "not JSON"),
+        (b'{"model_type": "qwen2", "hidden', "not JSON: it is cut short"),
+        (b'{"model_type": "qwen2",', "not JSON: it is cut short"),
+        (b"", "the file is empty"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 120\n", "a Git LFS pointer, not the file itself"),
+        (b"\n<!DOCTYPE html>\n<html><body>Sign in</body></html>", "a web page"),
         (b"\xff\xfe\x00", "not valid UTF-16 text"),
         (b"[1, 2]", "expected a JSON object"),
         (b"{}", "model_type is missing"),
         (b'{"model_type": "qwen2", "quantization_config": {"bits": 4}}', "quantization_config"),
+        (b'{"model_type": "qwen2", "quantization_config": "fp8"}', "quantization_config = 'fp8': must be a table"),
+        (b'{"model_type": "qwen2", "quantization_config": {"quant_method": "aqlm"}}', "'aqlm' is no format"),
         (b"[" * 100_000, "more than 64 lists or tables inside each other"),
     ],
 )
@@ -104,7 +113,34 @@ def test_weights_that_are_cut_short_are_reported(tmp_path: Path, content: bytes)
     folder = write_model(tmp_path, QWEN)
     (folder / "model.safetensors").write_bytes(content)
     said = refusal(folder)
-    assert "not safetensors" in said or "header: line 1: not JSON" in said
+    assert "not safetensors" in said or "header: line 1: not JSON" in said or "the file is empty" in said
+
+
+def test_weights_that_end_before_their_last_tensor_are_reported(tmp_path: Path) -> None:
+    folder = write_model(tmp_path, QWEN)
+    safetensors(folder / "model.safetensors", {"w": {"dtype": "F32", "shape": [4096], "data_offsets": [0, 16384]}})
+    assert "cut short" in refusal(folder)
+    (folder / "model.safetensors").write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 120\n")
+    assert "a Git LFS pointer" in refusal(folder)
+
+
+def test_a_byte_order_mark_is_no_part_of_a_configuration(tmp_path: Path) -> None:
+    folder = write_model(tmp_path, QWEN)
+    before = read_model(folder)
+    (folder / "config.json").write_bytes(b"\xef\xbb\xbf" + (folder / "config.json").read_bytes())
+    assert read_model(folder) == before
+
+
+def test_a_snapshot_in_the_hubs_cache_has_the_name_of_its_model(tmp_path: Path) -> None:
+    folder = write_model(tmp_path / "models--Qwen--Qwen2.5-7B-Instruct" / "snapshots" / "a09a35458c", QWEN)
+    assert read_model(folder).name == "Qwen2.5-7B-Instruct"
+
+
+def test_a_key_of_a_part_is_changed_by_its_path(tmp_path: Path) -> None:
+    folder = write_model(tmp_path, {"model_type": "llava", "text_config": dict(QWEN), "vision_config": {}})
+    changed = read_model(folder, changes={"text_config.num_hidden_layers": 2})
+    assert changed.config["text_config"]["num_hidden_layers"] == 2
+    assert "Did you mean text_config.num_hidden_layers" in refusal(folder, changes={"text_config.num_hidden_layer": 2})
 
 
 def test_what_is_not_there_and_what_is_no_model_is_reported(tmp_path: Path) -> None:
@@ -142,7 +178,20 @@ def test_an_adapter_is_refused_since_it_names_another_model(tmp_path: Path) -> N
     folder = write_model(tmp_path / "mine", QWEN)
     safetensors(folder / "adapter_model.safetensors", {})
     (folder / "adapter_config.json").write_text('{"base_model_name_or_path": "somebody/elses"}')
-    assert "an adapter, which names another model to load" in refusal(folder)
+    assert "an adapter (LORA) of 'somebody/elses', not a model" in refusal(folder)
+
+
+@pytest.mark.parametrize(
+    ("adapter", "phrase"),
+    [
+        ({"base_model_name_or_path": "meta-llama/Llama-3.1-8B", "peft_type": "LORA", "r": 16}, "of 'meta-llama/Llama-3.1-8B'"),
+        ({"peft_type": "LORA"}, "of another model, which it does not name"),
+        ([], "of another model"),
+    ],
+)
+def test_a_folder_of_an_adapter_alone_names_its_base(tmp_path: Path, adapter: object, phrase: str) -> None:
+    (tmp_path / "adapter_config.json").write_text(json.dumps(adapter))
+    assert phrase in refusal(tmp_path)
 
 
 def test_keys_that_tell_a_library_what_to_load_are_left_out(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ def test_a_users_model_is_run_shrunk_and_predicted_in_full(tmp_path: Path, name:
 
 def test_what_cannot_be_used_is_reported_in_one_line_and_nothing_is_written(tmp_path: Path) -> None:
     bench = Bench(folder=tmp_path)
-    evil = write_model(tmp_path / "evil", CONFIGS["qwen"], auto_map={"AutoConfig": "code.Config"})
+    evil = write_model(tmp_path / "evil", CONFIGS["qwen"], model_type="theirs", auto_map={"AutoConfig": "code.Config"})
     (tmp_path / "model.bin").write_bytes(b"\x80\x04.")
     (tmp_path / "broken.json").write_text('{"model_type":')
     for path, phrase in ((evil, "names code to execute"), ("model.bin", "a pickle"), ("broken.json", "not JSON")):

@@ -15,6 +15,7 @@ from aigc_bench.core.named_code import load_named_code, with_its_code
 from aigc_bench.core.records import Case
 from aigc_bench.workloads._own import resolve
 from aigc_bench.workloads._own_files import _read
+from aigc_bench.workloads._own_precision import refuse_unbuilt, served_precision
 from tests.own_models import BERT, CONFIGS, PIPELINES, QWEN, SHRUNK, pipelines, write_model, write_pipeline
 from tests.workloads.stepping import run_steps
 
@@ -203,6 +204,7 @@ def test_a_pickle_in_a_part_of_a_pipeline_is_refused(tmp_path):
     ("changes", "phrase"),
     [
         ({"model_type": "qwen99", "architectures": ["Qwen99ForCausalLM"]}, "no model_type 'qwen99'"),
+        ({"model_type": "qwen99", "auto_map": {"AutoModel": "theirs.Model"}}, "auto_map names code to execute, which is never run"),
         ({"model_type": "../../etc/passwd"}, "no model_type"),
         ({"model_type": 3000 * "x"}, "no model_type"),
         (
@@ -214,7 +216,37 @@ def test_a_pickle_in_a_part_of_a_pipeline_is_refused(tmp_path):
 def test_what_no_family_runs_is_reported_with_those_that_would(tmp_path, changes, phrase):
     with pytest.raises(UsageError, match=phrase) as caught:
         resolve(write_model(tmp_path, QWEN, **changes))
-    assert "bert, gpt" in str(caught.value)
+    assert "bert, gpt" in str(caught.value) or "module:function" in caught.value.hint
+
+
+def test_an_architecture_of_transformers_is_run_whatever_code_its_file_names(tmp_path):
+    plain = resolve(write_model(tmp_path / "plain", QWEN))
+    naming = resolve(write_model(tmp_path / "naming", QWEN, auto_map={"AutoModelForCausalLM": "modeling_qwen.Qwen"}))
+    assert naming.workload == "gpt"
+    assert naming.model.sha256 == plain.model.sha256
+
+
+FP8 = {"quant_method": "fp8", "activation_scheme": "dynamic"}
+
+
+@pytest.mark.parametrize(("engine", "is_built"), [("torch-eager", False), ("torch-int4", False), ("torch-fp8", True)])
+def test_an_engine_builds_a_quantised_checkpoint_in_its_own_format_or_when_told_another(tmp_path, engine, is_built):
+    found = resolve(write_model(tmp_path, QWEN, quantization_config=FP8))
+    refuse_unbuilt(found.quantization, path="mine", engine=engine, precision="bf16")
+    if is_built:
+        refuse_unbuilt(found.quantization, path="mine", engine=engine, precision=None)
+        return
+    with pytest.raises(UsageError, match=f"mine: fp8 weights .* which {engine} does not build") as caught:
+        refuse_unbuilt(found.quantization, path="mine", engine=engine, precision=None)
+    assert "torch-fp8" in caught.value.hint
+
+
+def test_a_served_checkpoint_is_computed_in_its_own_numbers(tmp_path):
+    found = resolve(write_model(tmp_path, QWEN, quantization_config=FP8))
+    assert served_precision(found.quantization, path="mine", asked=None) == "fp8"
+    assert served_precision(None, path="mine", asked="int4") == "int4"
+    with pytest.raises(UsageError, match="--precision bf16: mine has fp8 weights"):
+        served_precision(found.quantization, path="mine", asked="bf16")
 
 
 def test_a_function_makes_a_workload(tmp_path, monkeypatch):

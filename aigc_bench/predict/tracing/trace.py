@@ -44,16 +44,33 @@ def _told(case: Case) -> Iterator[None]:
         raise
     except Exception as problem:
         why = _first_sentence(problem)
-        if case.model is not None:
+        if case.model is not None and _is_of_sizes(problem):
             message, remedy = (
                 f"{case.model.path}: the model does not run as it is written",
                 "Do the sizes in its configuration fit together?",
+            )
+        elif case.model is not None:
+            message, remedy = (
+                f"{case.model.path}: this version cannot trace its architecture",
+                "That may be a limit of this tool, not of the file. A served engine (--engine vllm) is predicted without a trace.",
             )
         else:
             named = f"{case.workload}/{case.preset}"
             message = f"{named}: the model does not {case.mode} at batch {case.batch_size} with these settings"
             remedy = "Try a smaller batch or the preset's own settings."
         raise UsageError(f"{message}: {why}.", remedy) from problem
+
+
+_SIZES = re.compile(
+    r"shape|\bsizes?\b|dimension|divisible|divide|multiple of|must match|expected .* (?:got|to be)|out of range|layer_types|length"
+    r"|must be (?:a |an |one |in |>|<|equal|positive|non)|[Vv]alidation error",
+)
+"""What torch and transformers say of numbers that do not go together; other failures are those of the tracer's own way to run."""
+
+
+def _is_of_sizes(problem: Exception) -> bool:
+    # A KeyError's text is the key alone, a TypeError's what Python found: neither is about numbers in a file.
+    return isinstance(problem, RuntimeError | ValueError) and _SIZES.search(str(problem)) is not None
 
 
 def _first_sentence(problem: Exception) -> str:
