@@ -90,22 +90,22 @@ def _titled(group: str, heading: str) -> Callable[[], list[Row]]:
 
 
 def _accelerators() -> list[Row]:
+    from aigc_bench.catalog.descriptions import accelerator_rows
     from aigc_bench.catalog.loader import load_catalogue
-    from aigc_bench.catalog.show import accelerator_rows
 
     return list(accelerator_rows(load_catalogue()))
 
 
 def _servers() -> list[Row]:
+    from aigc_bench.catalog.descriptions import server_rows
     from aigc_bench.catalog.loader import load_catalogue
-    from aigc_bench.catalog.show import server_rows
 
     return list(server_rows(load_catalogue()))
 
 
 def _prices() -> list[Row]:
+    from aigc_bench.catalog.descriptions import price_rows
     from aigc_bench.catalog.loader import load_catalogue
-    from aigc_bench.catalog.show import price_rows
 
     return list(price_rows(load_catalogue()))
 

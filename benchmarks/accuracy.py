@@ -27,8 +27,8 @@ from aigc_bench.predict.fitting import predictions as answering
 from aigc_bench.predict.fitting.calibration import Calibration, fit, save
 from aigc_bench.predict.fitting.intervals import conformal_quantiles, familiar_quantiles
 from aigc_bench.predict.published.table import read_published
-from aigc_bench.predict.validation.report import write_rows
 from aigc_bench.predict.validation.score import Score, validation
+from aigc_bench.predict.validation.scored_table import write_rows
 
 RUN_FOLDS = 5
 """Parts into which runs are dealt for the intervals of accelerators that the fit has seen."""

@@ -13,10 +13,10 @@ from pathlib import Path
 
 from aigc_bench.catalog.loader import load_catalogue
 from aigc_bench.core.errors import UsageError
-from aigc_bench.plan.demand.reader import read_demand
+from aigc_bench.plan.demand.demand_reader import read_demand
 from aigc_bench.plan.hardware.hosts import hosts, specs_of
 from aigc_bench.plan.planner import plan_demand
-from aigc_bench.plan.search.loads import Models, candidates_for
+from aigc_bench.plan.search.load_candidates import Models, candidates_for
 from aigc_bench.predict.fitting.calibration import shipped_calibration
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"

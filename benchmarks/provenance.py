@@ -16,8 +16,8 @@ from pathlib import Path
 
 from aigc_bench.catalog.loader import load_catalogue
 from aigc_bench.core.derivation import unrecorded
-from aigc_bench.plan.answer import answer
-from aigc_bench.plan.demand.reader import read_demand
+from aigc_bench.plan.demand.demand_reader import read_demand
+from aigc_bench.plan.full_plan import answer
 
 BOUND = 1.1
 DEMAND = Path(__file__).resolve().parent.parent / "examples" / "chat-70b.toml"

@@ -28,7 +28,7 @@ sys.path.insert(0, str(ROOT))
 
 import aigc_bench as ab  # noqa: E402
 from aigc_bench.analyze.drift import shift  # noqa: E402
-from aigc_bench.analyze.reasons import REASONS  # noqa: E402
+from aigc_bench.analyze.reason_codes import REASONS  # noqa: E402
 from aigc_bench.analyze.rows import CaseAnalysis, analyses  # noqa: E402
 from aigc_bench.analyze.statistics import coefficient_of_variation, grade  # noqa: E402
 from aigc_bench.core import registry  # noqa: E402

@@ -16,10 +16,10 @@ from pathlib import Path
 import numpy as np
 
 from aigc_bench.catalog.loader import load_catalogue
-from aigc_bench.plan.answer import answer
-from aigc_bench.plan.demand.reader import read_demand
+from aigc_bench.plan.demand.demand_reader import read_demand
+from aigc_bench.plan.full_plan import answer
 from aigc_bench.plan.planner import plan_demand
-from aigc_bench.plan.replay.option import Replayer
+from aigc_bench.plan.replay.replayer import Replayer
 from aigc_bench.plan.sizing.rules import rules_from
 from aigc_bench.predict.serving.from_model import ServiceModel
 

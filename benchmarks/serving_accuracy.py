@@ -27,13 +27,13 @@ from aigc_bench.core.records import Estimate
 from aigc_bench.predict.closed_form.columns import Unanswered
 from aigc_bench.predict.fitting.calibration import shipped_calibration
 from aigc_bench.predict.fitting.machine_names import machine_named
-from aigc_bench.predict.published.names import resolve_engine
+from aigc_bench.predict.published.name_resolution import resolve_engine
 from aigc_bench.predict.published.row import PublishedQuery, PublishedRow
 from aigc_bench.predict.published.table import read_published
-from aigc_bench.predict.serving.arrivals import Arrivals, Traffic
 from aigc_bench.predict.serving.capacity import simulate
-from aigc_bench.predict.serving.closed_form import closed_form_server
+from aigc_bench.predict.serving.closed_form_server import closed_form_server
 from aigc_bench.predict.serving.lengths import UniformLength
+from aigc_bench.predict.serving.request_arrivals import Arrivals, Traffic
 
 METRICS = ("ttft", "tpot")
 SEED = 3

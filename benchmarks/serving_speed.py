@@ -36,8 +36,8 @@ BUDGET, PLACES, KV_TOKENS, BLOCK, MAX_TOKENS = 2048, 128, 400_000, 16, 4096
 
 def load(rate_per_s: float, *, num_requests: int) -> Any:
     """Poisson arrivals; prompts of 1,024 and answers of 256 tokens on average, lognormal."""
-    from aigc_bench.predict.serving.arrivals import Arrivals, Traffic
     from aigc_bench.predict.serving.lengths import LognormalLength
+    from aigc_bench.predict.serving.request_arrivals import Arrivals, Traffic
 
     return Traffic(
         arrivals=Arrivals(rate_per_s=rate_per_s),
@@ -50,7 +50,7 @@ def load(rate_per_s: float, *, num_requests: int) -> Any:
 def ours(rate_per_s: float, *, num_requests: int) -> dict[str, float]:
     """Simulate that many requests with aigc-bench, all figures included."""
     from aigc_bench.predict.serving.capacity import simulate
-    from aigc_bench.predict.serving.server import ServerModel, Slo
+    from aigc_bench.predict.serving.server_model import ServerModel, Slo
     from aigc_bench.predict.serving.step_time import StepTime
 
     step_time = StepTime.roofline(
@@ -125,7 +125,7 @@ def vidur(requests: list[list[float]], *, folder: str) -> dict[str, float]:
 
 def ask_vidur(python: str, *, rate_per_s: float) -> dict[str, float]:
     """Run ``vidur`` in the other interpreter; its last line is the answer."""
-    from aigc_bench.predict.serving.arrivals import draw_requests
+    from aigc_bench.predict.serving.request_arrivals import draw_requests
 
     drawn = draw_requests(load(rate_per_s, num_requests=NUM_REQUESTS_VIDUR))
     columns = (drawn.arrival_s.tolist(), drawn.input_tokens.tolist(), drawn.output_tokens.tolist())

@@ -25,10 +25,10 @@ from aigc_bench.core import registry
 from aigc_bench.core.records import Case
 from aigc_bench.measure.profiles import find_profile, profile_files
 from aigc_bench.plan import demand as demand_file
+from aigc_bench.plan.demand.demand_reader import read_demand
 from aigc_bench.plan.demand.manual import scenario_names
-from aigc_bench.plan.demand.reader import read_demand
-from aigc_bench.plan.search.traced import BATCHES, PRECISION, case_of
-from aigc_bench.predict.published.names import resolve_language_model
+from aigc_bench.plan.search.traced_candidates import BATCHES, PRECISION, case_of
+from aigc_bench.predict.published.name_resolution import resolve_language_model
 from aigc_bench.predict.roofline.operator_table import tables
 from aigc_bench.predict.tracing.keys import FOLDER, case_key, library_versions, record_sources
 from aigc_bench.predict.tracing.optrace import OpTrace

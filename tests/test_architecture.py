@@ -276,13 +276,13 @@ def calls(file: Path) -> set[str]:
 
 
 def test_the_terminal_has_one_writer() -> None:
-    """``cli.terminal`` escapes what a terminal would obey; the live line of ``cli.progress`` is rich's, and escapes by itself."""
+    """``cli.terminal`` escapes what a terminal would obey; the live line of ``cli.progress_display`` is rich's and escapes too."""
     writers = {"click.echo", "click.secho", "click.echo_via_pager", "sys.stdout.write", "sys.stderr.write"}
     found = {name_of(file): calls(file) & writers for file in sources()}
     assert {name for name, used in found.items() if used} == {"cli/terminal.py", "predict/memory/in_child.py"}, (
         "in_child.py writes one number"
     )
-    assert {name_of(file) for file in sources() if "Console" in calls(file)} == {"cli/progress.py"}
+    assert {name_of(file) for file in sources() if "Console" in calls(file)} == {"cli/progress_display.py"}
 
 
 def test_csv_has_one_writer() -> None:

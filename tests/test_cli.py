@@ -22,7 +22,7 @@ from aigc_bench.cli import COMMANDS, group, main
 from aigc_bench.cli.commands.doctor import print_checks
 from aigc_bench.cli.commands.list import KINDS, TEXT_COLUMNS
 from aigc_bench.cli.output import print_table
-from aigc_bench.cli.progress import LiveLine, PlainLines, live_bar
+from aigc_bench.cli.progress_display import LiveLine, PlainLines, live_bar
 from aigc_bench.core.records import Check
 from aigc_bench.listing import KINDS as LISTED
 from aigc_bench.listing import listing

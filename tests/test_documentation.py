@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 import pytest
 
-from aigc_bench.analyze.reasons import REASONS
+from aigc_bench.analyze.reason_codes import REASONS
 from aigc_bench.cli import group
 from aigc_bench.cli.commands.list import KINDS
 from aigc_bench.core import registry

@@ -47,12 +47,20 @@ READ_BY_PROGRAMS = {
 
 PARSED = {
     "predict/closed_form/language_rows.py": {"ENERGY_UNITS"},
-    "predict/published/names.py": {"_ENGINE_PATTERNS"},
-    "predict/published/units.py": {"_ITEMS", "_OTHERS", "_REMARKS", "_TOKENS", "_ITEMS_OF_FAMILY", "_ENERGY_ITEMS", "_WHOLE"},
+    "predict/published/name_resolution.py": {"_ENGINE_PATTERNS"},
+    "predict/published/unit_columns.py": {
+        "_ITEMS",
+        "_OTHERS",
+        "_REMARKS",
+        "_TOKENS",
+        "_ITEMS_OF_FAMILY",
+        "_ENERGY_ITEMS",
+        "_WHOLE",
+    },
     "core/overview.py": {"_STYLE"},
     "engines/_linears.py": {"MakeLayer"},
     "measure/doctor/software.py": {"_ASK_TORCH"},
-    "plan/explain/option.py": {"UNITS"},
+    "plan/explain/option_steps.py": {"UNITS"},
     "core/system_errors.py": {"_NO_ROOM_WORDS"},
     "report/render.py": {"_POLICY"},
     "core/toml_file.py": {"_KINDS"},

@@ -12,11 +12,11 @@ ROOT = Path(__file__).resolve().parent.parent
 GLOSSARY = ROOT / "docs" / "glossary.md"
 
 KEPT = {
-    "aigc_bench/cli/plan_certainty.py": {"surer"},  # a key of plan --json
-    "aigc_bench/plan/explain/risk.py": {"surer"},
+    "aigc_bench/cli/plan_risk.py": {"surer"},  # a key of plan --json
+    "aigc_bench/plan/explain/risk_steps.py": {"surer"},
     "aigc_bench/plan/records/risk.py": {"surer"},
     "aigc_bench/plan/risk/analysis.py": {"surer"},
-    "aigc_bench/report/plan/certainty.py": {"surer"},
+    "aigc_bench/report/plan/risk.py": {"surer"},
     "aigc_bench/plan/explain/probabilities.py": {"worlds"},  # a key of --explain
     "aigc_bench/plan/risk/costs.py": {"beside"},  # a random stream is seeded by its name
     "aigc_bench/workloads/multimodal.py": {"beside"},  # strings of code that trace keys cover

@@ -18,7 +18,7 @@ import numpy as np
 from aigc_bench.analyze.conditions import Condition, changed, conditions
 from aigc_bench.analyze.metric import Better, Metric
 from aigc_bench.analyze.metrics import METRICS, metric_of
-from aigc_bench.analyze.reasons import verdict
+from aigc_bench.analyze.reason_codes import verdict
 from aigc_bench.analyze.rows import CaseAnalysis, analyses
 from aigc_bench.analyze.statistics import benjamini_hochberg, geometric_mean, t_quantile, welch_error, welch_p
 from aigc_bench.core.messages import joined, message

@@ -17,9 +17,9 @@ from aigc_bench.analyze.cpu_peak import cpu_peak_flops_per_s
 from aigc_bench.analyze.drift import drift_corrected
 from aigc_bench.analyze.metric import TRIALS, Metric
 from aigc_bench.analyze.metrics import METRICS, metric_of
-from aigc_bench.analyze.pipeline import pipeline_quantities
+from aigc_bench.analyze.pipeline_quantities import pipeline_quantities
 from aigc_bench.analyze.readings import Readings, readings_of
-from aigc_bench.analyze.reasons import concerning, ordered, verdict
+from aigc_bench.analyze.reason_codes import concerning, ordered, verdict
 from aigc_bench.analyze.sensing import Scene, scenes, sensed
 from aigc_bench.analyze.statistics import Grade, Interval, coefficient_of_variation, grade, student_interval
 from aigc_bench.analyze.timing import Peak, Quantity, timings

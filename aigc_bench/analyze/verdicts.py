@@ -12,7 +12,7 @@ import numpy as np
 
 from aigc_bench.analyze.drift import drift_reasons
 from aigc_bench.analyze.metric import Metric
-from aigc_bench.analyze.reasons import concerning, ordered
+from aigc_bench.analyze.reason_codes import concerning, ordered
 from aigc_bench.analyze.sensing import Scene, others_share
 from aigc_bench.analyze.statistics import coefficient_of_variation
 from aigc_bench.analyze.timing import launch_gap

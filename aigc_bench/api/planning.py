@@ -39,8 +39,8 @@ def plan(
     1     2  colocated        l40s      True
     """
     from aigc_bench.catalog.loader import load_catalogue
-    from aigc_bench.plan.answer import answer
-    from aigc_bench.plan.demand.reader import read_demand
+    from aigc_bench.plan.demand.demand_reader import read_demand
+    from aigc_bench.plan.full_plan import answer
     from aigc_bench.plan.hardware.measured_runs import measured_machines
     from aigc_bench.plan.records.demand import Demand
 

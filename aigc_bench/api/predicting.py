@@ -82,6 +82,6 @@ def validate(table: Path | str, *, by: Sequence[str] = (), rows_out: Path | str 
             gpu  asked  answered
     0  H100 SXM      1         1
     """
-    from aigc_bench.predict.validation.report import validate_table
+    from aigc_bench.predict.validation.scored_table import validate_table
 
     return validate_table(Path(table), by=by, rows_out=Path(rows_out) if rows_out is not None else None)

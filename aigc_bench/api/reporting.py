@@ -26,7 +26,7 @@ def report(*runs: RunOrPath, out: Path | str | None = None, demand: Path | str |
     from aigc_bench.analyze.compare import compare as compare_runs
     from aigc_bench.plan.of_run import plan_of_run
     from aigc_bench.plan.output.plan_view import plan_view
-    from aigc_bench.report.plan.render import plan_sections
+    from aigc_bench.report.plan.plan_report import plan_sections
     from aigc_bench.report.render import render_report, save
 
     opened = [loaded(run) for run in runs]
@@ -57,7 +57,7 @@ def write_plan(plan: Plan, folder: Path | str) -> Path:
     """Write ``plan.html``, ``plan.json``, ``options.csv`` and ``bill.csv`` into a folder; returns the page."""
     from aigc_bench.plan.output.contract import write_files
     from aigc_bench.plan.output.plan_view import plan_view
-    from aigc_bench.report.plan.render import render_plan
+    from aigc_bench.report.plan.plan_report import render_plan
     from aigc_bench.report.render import save
 
     where, view = Path(folder), plan_view(plan)

@@ -79,7 +79,7 @@ def cases(run: RunOrPath) -> list[CaseSummary]:
 
 def skipped(run: RunOrPath) -> list[str]:
     """What could not be read of the data of a run with pipelines: a line for each kind of data, samples with their reasons."""
-    from aigc_bench.analyze.pipeline import data_read
+    from aigc_bench.analyze.pipeline_quantities import data_read
 
     lines = []
     for source in data_read(loaded(run).trials):

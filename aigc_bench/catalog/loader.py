@@ -15,7 +15,7 @@ from aigc_bench.catalog import names, regions
 from aigc_bench.catalog import records as r
 from aigc_bench.catalog.fact import Fact
 from aigc_bench.catalog.overrides import Overrides, read_overrides, usable_overrides, user_files
-from aigc_bench.catalog.reader import read_cells, read_table
+from aigc_bench.catalog.table_reader import read_cells, read_table
 from aigc_bench.catalog.tables import TABLES
 from aigc_bench.core.derivation import Derivation, record
 from aigc_bench.core.errors import FileWarning, UnknownNameError

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from typing import Any, Literal
 
-from aigc_bench.catalog.reader import Cells, Mistake
+from aigc_bench.catalog.table_reader import Cells, Mistake
 from aigc_bench.catalog.tables import TABLES, Table
 from aigc_bench.core.document import cut, shown
 from aigc_bench.core.messages import message

@@ -42,7 +42,7 @@ from aigc_bench.catalog.override_rules import (
     nearest,
     reference_mistakes,
 )
-from aigc_bench.catalog.reader import Cells, Mistake, columns, is_unverified, key_of, read_cells, to_record
+from aigc_bench.catalog.table_reader import Cells, Mistake, columns, is_unverified, key_of, read_cells, to_record
 from aigc_bench.catalog.tables import TABLES, Table
 from aigc_bench.core.document import cut, read_toml
 from aigc_bench.core.errors import AigcBenchError, UsageError

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from aigc_bench.cli.amounts import Count
+from aigc_bench.cli.number_types import Count
 from aigc_bench.core.messages import message
 
 if TYPE_CHECKING:

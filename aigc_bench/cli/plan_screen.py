@@ -7,10 +7,10 @@ import textwrap
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from aigc_bench.cli.no_plan import nothing
 from aigc_bench.cli.output import width, wrapped
-from aigc_bench.cli.plan_certainty import risk
-from aigc_bench.cli.plan_check import next_measurement, simulated, warnings
-from aigc_bench.cli.plan_refused import nothing
+from aigc_bench.cli.plan_risk import risk
+from aigc_bench.cli.plan_simulation import next_measurement, simulated, warnings
 from aigc_bench.core.messages import joined, message, plural, translated
 from aigc_bench.core.visible import visible
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from aigc_bench.core.records import Estimate
     from aigc_bench.plan.output.plan_view import PlanView
     from aigc_bench.plan.output.recommendation_view import FactorRow, LoadRow, RecommendationView
-    from aigc_bench.plan.output.shown import Shown
+    from aigc_bench.plan.output.shown_number import Shown
 
 NUMBERS_WIDTH = 30
 """Characters that the columns of cost and relative cost take, with the gaps before them."""

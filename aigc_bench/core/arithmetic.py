@@ -32,7 +32,7 @@ def ceil(number: float) -> int:
 
 _FUNCTIONS: Mapping[str, Callable[..., float]] = {
     "ceil": ceil,
-    # The tolerance with which plans round down (``placement.rack``).
+    # The tolerance with which plans round down (``placement.rack_fill``).
     "floor": lambda number: math.floor(number + 1e-9),
     "max": max,
     "min": min,

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from aigc_bench.core.messages import message
+from aigc_bench.data.bad_sample import BadSampleError
 from aigc_bench.data.intake import AudioIntake
 from aigc_bench.data.limits import MAX_AUDIO_VALUES, MAX_CHANNELS, SAMPLING_RATES_HZ
-from aigc_bench.data.reasons import BadSampleError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -22,9 +22,9 @@ from typing import NamedTuple
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.messages import message
 from aigc_bench.core.pipeline import Modality, SkippedSample
+from aigc_bench.data.bad_sample import BadSampleError, reason_of, shown
 from aigc_bench.data.limits import MAX_SAMPLE_BYTES, MAX_TEXT_FILE_BYTES
 from aigc_bench.data.parquet import num_row_groups
-from aigc_bench.data.reasons import BadSampleError, reason_of, shown
 from aigc_bench.data.regular import Entry, refuse_irregular, walk
 from aigc_bench.data.shards import members
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from aigc_bench.core.pipeline import Modality
-from aigc_bench.data.kept import cache_folder
+from aigc_bench.data.file_cache import cache_folder
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

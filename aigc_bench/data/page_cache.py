@@ -7,7 +7,7 @@ import os
 import random
 from collections.abc import Iterable, Iterator, Sequence
 
-from aigc_bench.data.reasons import BadSampleError
+from aigc_bench.data.bad_sample import BadSampleError
 from aigc_bench.data.regular import open_regular
 
 WARM_LIMIT_BYTES = 4 << 30

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from aigc_bench.core.messages import message
+from aigc_bench.data.bad_sample import BadSampleError, shown
 from aigc_bench.data.limits import MAX_ROW_GROUP_CHARS, MAX_ROW_GROUPS
-from aigc_bench.data.reasons import BadSampleError, shown
 from aigc_bench.data.regular import open_file
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ from typing import TypeVar
 from aigc_bench.core.errors import AigcBenchError
 from aigc_bench.core.messages import message
 from aigc_bench.core.pipeline import SkippedSample
+from aigc_bench.data.bad_sample import BadSampleError, reason_of
 from aigc_bench.data.files import Unit
 from aigc_bench.data.page_cache import drop
-from aigc_bench.data.reasons import BadSampleError, reason_of
 from aigc_bench.data.regular import open_regular
 
 T = TypeVar("T")

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
 from aigc_bench.core.messages import message
-from aigc_bench.data.reasons import BadSampleError, reason_of
+from aigc_bench.data.bad_sample import BadSampleError, reason_of
 
 _KINDS = (
     (stat.S_ISDIR, "a folder"),

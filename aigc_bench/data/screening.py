@@ -15,9 +15,9 @@ from hashlib import sha256
 from aigc_bench.core.messages import message
 from aigc_bench.core.pipeline import Modality, SkippedSample
 from aigc_bench.data.audio import check_audio
+from aigc_bench.data.file_cache import cache_folder, keep, kept
 from aigc_bench.data.files import DataFiles, Unit
 from aigc_bench.data.images import check_image
-from aigc_bench.data.kept import cache_folder, keep, kept
 from aigc_bench.data.reading import NothingReadableError, attempted, read_bytes
 from aigc_bench.data.text import documents
 from aigc_bench.data.video import check_video

@@ -10,8 +10,8 @@ from pathlib import PurePosixPath
 
 from aigc_bench.core.messages import message
 from aigc_bench.core.pipeline import SkippedSample
+from aigc_bench.data.bad_sample import BadSampleError, reason_of, shown
 from aigc_bench.data.limits import MAX_SAMPLE_BYTES
-from aigc_bench.data.reasons import BadSampleError, reason_of, shown
 from aigc_bench.data.regular import open_regular
 
 Span = tuple[str, int, int]

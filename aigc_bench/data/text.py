@@ -11,11 +11,11 @@ import numpy as np
 
 from aigc_bench.core.messages import message
 from aigc_bench.core.pipeline import SkippedSample
+from aigc_bench.data.bad_sample import BadSampleError, reason_of
 from aigc_bench.data.files import Unit
 from aigc_bench.data.intake import TextIntake
 from aigc_bench.data.limits import MAX_LINE_BYTES
 from aigc_bench.data.parquet import rows
-from aigc_bench.data.reasons import BadSampleError, reason_of
 from aigc_bench.data.regular import open_file
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from aigc_bench.core.messages import message
+from aigc_bench.data.file_cache import cache_folder, keep, kept
 from aigc_bench.data.files import Unit
-from aigc_bench.data.kept import cache_folder, keep, kept
 from aigc_bench.data.reading import NothingReadableError, attempted
 from aigc_bench.data.text import Tokenizer, documents
 

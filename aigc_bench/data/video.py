@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, NoReturn
 import numpy as np
 
 from aigc_bench.core.messages import message
+from aigc_bench.data.bad_sample import BadSampleError, reason_of
 from aigc_bench.data.intake import VideoIntake
 from aigc_bench.data.limits import MAX_PIXELS
-from aigc_bench.data.reasons import BadSampleError, reason_of
 
 if TYPE_CHECKING:
     from av import VideoFrame

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING
 from aigc_bench.core.messages import message
 from aigc_bench.plan.hardware.hosts import Host, allowed, hosts, is_announced, specs_of, why_not_sold
 from aigc_bench.plan.hardware.measured_runs import Measured, best_measured
-from aigc_bench.plan.hardware.server import rest_of_node_w
+from aigc_bench.plan.hardware.server_match import rest_of_node_w
 from aigc_bench.plan.options.api import api_options
 from aigc_bench.plan.options.assemble import Procurement, make_option, ranked
-from aigc_bench.plan.options.measured import Examined
+from aigc_bench.plan.options.measured_options import Examined
 from aigc_bench.plan.options.mixed import combined
 from aigc_bench.plan.options.procurement import Market, best_of_each_term, procurements_of, unwanted
 from aigc_bench.plan.records.demand import Demand, Job, Service
@@ -32,7 +32,7 @@ from aigc_bench.plan.risk.analysis import context_of
 from aigc_bench.plan.risk.safer import servers_more
 from aigc_bench.plan.risk.scenarios import NUM_SCENARIOS, ScenarioContext, drifts_from
 from aigc_bench.plan.search.candidates import Candidates
-from aigc_bench.plan.search.loads import Models, candidates_for, capability_of
+from aigc_bench.plan.search.load_candidates import Models, candidates_for, capability_of
 from aigc_bench.plan.search.selection import Terms, cheapest_usd_per_year, choose, spare_of
 from aigc_bench.plan.sizing.fleets import job_load, service_load
 from aigc_bench.plan.stats.estimates import bounded, named, plus, scaled

@@ -14,7 +14,7 @@ from aigc_bench.core.messages import message
 from aigc_bench.plan.explain.assumptions import assumptions_of
 from aigc_bench.plan.hardware.measured_runs import Measured
 from aigc_bench.plan.options.assemble import ranked
-from aigc_bench.plan.options.measured import Examined, examine_measured
+from aigc_bench.plan.options.measured_options import Examined, examine_measured
 from aigc_bench.plan.records.demand import Demand
 from aigc_bench.plan.records.plan import Plan
 from aigc_bench.plan.records.rules import Rules

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aigc_bench.analyze.reasons import verdict
+from aigc_bench.analyze.reason_codes import verdict
 from aigc_bench.analyze.rows import analyses, rows_of
 from aigc_bench.catalog.fact import Confidence
 from aigc_bench.catalog.loader import usable_catalogue

@@ -41,10 +41,10 @@ from aigc_bench.predict.fitting.posterior import Z_80, LogEstimate, Posterior
 from aigc_bench.predict.fitting.predictions import estimate_rows, refuse_far_outside
 from aigc_bench.predict.fitting.random_effects import spreads
 from aigc_bench.predict.machine_card import ProbedAccelerator
-from aigc_bench.predict.published.names import resolve_language_model
+from aigc_bench.predict.published.name_resolution import resolve_language_model
 from aigc_bench.predict.published.row import PublishedQuery
 from aigc_bench.predict.roofline import roofline
-from aigc_bench.predict.roofline.executed import executed_trace, refuse_lacking_units
+from aigc_bench.predict.roofline.engine_operators import executed_trace, refuse_lacking_units
 from aigc_bench.predict.roofline.quantities import case_dtype, memory_quantities, power_quantity, served_quantity, stage_quantity
 from aigc_bench.predict.tracing.optrace import OpTrace, StageTrace
 
@@ -59,7 +59,7 @@ SURE_FIT = 0.95
 
 FITS = message("P(peak <= usable memory), both lognormal by their intervals, of the peak that fits worst")
 WATTS = message(
-    "idle power + shares of arithmetic and of memory traffic in the step x what they draw at most (predict/roofline/power.py)"
+    "idle power + shares of arithmetic and of memory traffic in the step x what they draw at most (roofline/device_power.py)"
 )
 _SERVED_METRICS: Mapping[str, str] = {"throughput": "throughput", "ttft": "ttft", "tpot": "tpot"}
 

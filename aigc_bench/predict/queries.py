@@ -21,7 +21,7 @@ from aigc_bench.predict.fitting.posterior import Posterior
 from aigc_bench.predict.machine_card import ProbedAccelerator, accelerator_at, run_at
 from aigc_bench.predict.model import predict_case
 from aigc_bench.predict.predicted import Predictions
-from aigc_bench.predict.published.names import number_format, resolve_format
+from aigc_bench.predict.published.name_resolution import number_format, resolve_format
 from aigc_bench.predict.published.preset_names import resolve_preset
 from aigc_bench.predict.query import Query
 from aigc_bench.predict.served_queries import predict_served

@@ -12,10 +12,10 @@ from aigc_bench.core.messages import message
 from aigc_bench.core.records import Case, Estimate, MetricRow
 from aigc_bench.predict.model import TRACED_CAUTION
 from aigc_bench.predict.query import RequestLoad
-from aigc_bench.predict.serving.arrivals import Arrivals, Traffic
 from aigc_bench.predict.serving.from_model import ServiceModel, own_lengths, service_level
 from aigc_bench.predict.serving.lengths import FixedLength, Length, parse_length
-from aigc_bench.predict.serving.server import Slo
+from aigc_bench.predict.serving.request_arrivals import Arrivals, Traffic
+from aigc_bench.predict.serving.server_model import Slo
 from aigc_bench.predict.serving.trace_file import read_trace
 
 # From one request in eleven days to more than any service has.

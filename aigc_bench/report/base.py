@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
-from aigc_bench.analyze.reasons import REASONS, Severity
+from aigc_bench.analyze.reason_codes import REASONS, Severity
 from aigc_bench.analyze.rows import CaseAnalysis, CaseStatus, CaseSummary
-from aigc_bench.analyze.waste import WasteLedger
+from aigc_bench.analyze.waste_ledger import WasteLedger
 from aigc_bench.core.messages import joined, message
 from aigc_bench.core.records import Case, MetricRow, TrialResult, Verdict
 from aigc_bench.measure.store import Run

@@ -11,7 +11,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup, escape
 
-from aigc_bench.analyze.reasons import REASONS
+from aigc_bench.analyze.reason_codes import REASONS
 from aigc_bench.core.messages import joined, looked_up, message, plural, translated
 from aigc_bench.core.records import Basis, Estimate, MetricRow, Verdict
 from aigc_bench.core.units import clock, digits, quantity, scale

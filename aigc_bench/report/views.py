@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from aigc_bench.analyze.rows import CaseAnalysis, CaseSummary, HasAccelerators, analyses, rows_of, summaries_of
-from aigc_bench.analyze.waste import ledger_of
+from aigc_bench.analyze.waste_ledger import ledger_of
 from aigc_bench.measure.store import Run
 from aigc_bench.report.base import CaseView, RunView
 

@@ -13,7 +13,7 @@ from aigc_bench.analyze.compare import change_of, compare, decide
 from aigc_bench.analyze.energy import energy_of, integrated_energy
 from aigc_bench.analyze.metrics import METRICS, metric_of
 from aigc_bench.analyze.readings import Series
-from aigc_bench.analyze.reasons import REASONS
+from aigc_bench.analyze.reason_codes import REASONS
 from aigc_bench.analyze.rows import case_summaries, metric_rows
 from aigc_bench.analyze.statistics import welch_p
 from aigc_bench.core.records import Case, MetricRow, Stage, TrialResult, Work

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from aigc_bench.analyze.metrics import METRICS, metric_of
-from aigc_bench.analyze.reasons import REASONS
+from aigc_bench.analyze.reason_codes import REASONS
 from aigc_bench.analyze.rows import CaseSummary, case_summaries, final_trials, metric_rows
 from aigc_bench.catalog.loader import load_catalogue
 from aigc_bench.catalog.records import AcceleratorSpec

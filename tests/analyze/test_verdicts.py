@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from aigc_bench.analyze.metrics import METRICS
-from aigc_bench.analyze.reasons import REASONS, concerning, ordered, verdict
+from aigc_bench.analyze.reason_codes import REASONS, concerning, ordered, verdict
 from aigc_bench.analyze.rows import case_summaries, metric_rows
 from aigc_bench.core.records import TrialResult
 from tests.analyze.synthetic import GPU, Signals, make_run

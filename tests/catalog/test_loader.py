@@ -26,8 +26,8 @@ def test_the_catalogue_pays_for_no_heavy_import() -> None:
     code = (
         "import sys\n"
         "from aigc_bench.catalog.loader import load_catalogue\n"
-        "from aigc_bench.catalog import show\n"
-        "show.accelerator_rows(load_catalogue(with_user_files=False))\n"
+        "from aigc_bench.catalog import descriptions\n"
+        "descriptions.accelerator_rows(load_catalogue(with_user_files=False))\n"
         "print([name for name in ('torch', 'pandas', 'numpy', 'scipy', 'plotly') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

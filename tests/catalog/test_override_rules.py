@@ -12,7 +12,7 @@ import pytest
 from aigc_bench.catalog.loader import KINDS, load_catalogue, usable_catalogue
 from aigc_bench.catalog.override_rules import REFERENCES, cell_text, constant_mistakes, date_mistakes, kind_of, reference_mistakes
 from aigc_bench.catalog.overrides import usable_overrides
-from aigc_bench.catalog.reader import read_cells
+from aigc_bench.catalog.table_reader import read_cells
 from aigc_bench.catalog.tables import TABLES
 from aigc_bench.cli import main
 from aigc_bench.core.errors import AigcBenchError, FileWarning, UsageError

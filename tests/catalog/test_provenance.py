@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from aigc_bench.catalog.loader import KINDS, load_catalogue
-from aigc_bench.catalog.reader import DATA, columns, parse_csv, read_cells, to_record
+from aigc_bench.catalog.table_reader import DATA, columns, parse_csv, read_cells, to_record
 from aigc_bench.catalog.tables import TABLES
 
 CATALOGUE = load_catalogue(with_user_files=False)

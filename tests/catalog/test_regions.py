@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from aigc_bench.catalog.loader import load_catalogue
-from aigc_bench.catalog.reader import read_cells
 from aigc_bench.catalog.regions import slug
+from aigc_bench.catalog.table_reader import read_cells
 from aigc_bench.catalog.tables import TABLES
 from aigc_bench.core.errors import UnknownNameError
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from aigc_bench.cli.progress import PlainLines, WhileShown
+from aigc_bench.cli.progress_display import PlainLines, WhileShown
 from aigc_bench.measure.progress import RunStarted
 
 PROGRAM = f"{sys.executable} -m aigc_bench"

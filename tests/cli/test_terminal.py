@@ -10,7 +10,7 @@ from hypothesis import given
 from rich.console import Console
 
 from aigc_bench.cli.output import print_json, print_table, wrapped
-from aigc_bench.cli.progress import LiveLine, live_bar
+from aigc_bench.cli.progress_display import LiveLine, live_bar
 from aigc_bench.cli.terminal import say, say_document
 from aigc_bench.core.visible import HIDDEN, visible
 from aigc_bench.measure.progress import RunStarted, StageStarted, TrialFinished, TrialStarted

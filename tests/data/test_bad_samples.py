@@ -16,11 +16,11 @@ from PIL import Image
 
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.pipeline import Modality, SkippedSample
+from aigc_bench.data.bad_sample import BadSampleError, reason_of, shown
 from aigc_bench.data.batches import _DECODERS
 from aigc_bench.data.files import Unit, find_files
 from aigc_bench.data.intake import AudioIntake, ImageIntake, VideoIntake
 from aigc_bench.data.reading import NothingReadableError, attempted, decoded, read_bytes
-from aigc_bench.data.reasons import BadSampleError, reason_of, shown
 from aigc_bench.data.screening import screen
 from aigc_bench.data.text import documents
 from tests.data.bad_samples import ALL, GOOD, JPEG, TEXTS, Bad, holds, write_among_good

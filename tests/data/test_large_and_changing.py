@@ -15,10 +15,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from aigc_bench.core.pipeline import SkippedSample
-from aigc_bench.data import kept as kept_module
+from aigc_bench.data import file_cache as kept_module
 from aigc_bench.data import limits
+from aigc_bench.data.file_cache import cache_folder, keep, kept
 from aigc_bench.data.files import EXTENSIONS, find_files
-from aigc_bench.data.kept import cache_folder, keep, kept
 from aigc_bench.data.limits import MAX_SAMPLE_BYTES, MAX_TEXT_FILE_BYTES
 from aigc_bench.data.page_cache import cached_fraction, drop, warm
 from aigc_bench.data.reading import NothingReadableError

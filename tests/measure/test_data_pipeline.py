@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from aigc_bench import api
-from aigc_bench.analyze.pipeline import host_cpu_s
+from aigc_bench.analyze.pipeline_quantities import host_cpu_s
 from aigc_bench.analyze.rows import analyses
-from aigc_bench.analyze.waste import ledger_of
+from aigc_bench.analyze.waste_ledger import ledger_of
 from aigc_bench.core import registry
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.pipeline import Pipeline, PipelineUse

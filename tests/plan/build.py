@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from aigc_bench.core.records import Estimate
-from aigc_bench.plan.demand.arrivals import from_users
+from aigc_bench.plan.demand.arrival_rates import from_users
 from aigc_bench.plan.hardware.measured_runs import Measured
 from aigc_bench.plan.planner import plan_on_measured
 from aigc_bench.plan.records.demand import Demand, Finance, Job, Service, Site, Slo

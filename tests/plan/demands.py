@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from aigc_bench.catalog.loader import Catalogue, load_catalogue
-from aigc_bench.plan.demand.reader import read_demand
+from aigc_bench.plan.demand.demand_reader import read_demand
 from aigc_bench.plan.planner import plan_demand
 from aigc_bench.plan.records.demand import Demand
 from aigc_bench.plan.records.plan import Plan

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import pytest
 
 from aigc_bench.catalog.loader import load_catalogue
-from aigc_bench.plan.demand.reader import read_demand
+from aigc_bench.plan.demand.demand_reader import read_demand
 from aigc_bench.plan.planner import plan_demand
 from aigc_bench.plan.records.machine import Capability
 from aigc_bench.plan.records.plan import Option

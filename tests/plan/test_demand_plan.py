@@ -9,7 +9,7 @@ import pytest
 
 from aigc_bench.catalog.loader import Catalogue, load_catalogue
 from aigc_bench.core.errors import UsageError
-from aigc_bench.plan.demand.reader import read_demand
+from aigc_bench.plan.demand.demand_reader import read_demand
 from aigc_bench.plan.factors.base import all_factors
 from aigc_bench.plan.output.contract import contract
 from aigc_bench.plan.output.plan_view import plan_view

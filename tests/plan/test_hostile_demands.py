@@ -15,13 +15,13 @@ from pydantic.fields import FieldInfo
 
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.toml_file import inner_record
-from aigc_bench.plan.answer import answer
 from aigc_bench.plan.demand.amounts import Amount, Range, range_of
-from aigc_bench.plan.demand.reader import read_demand
+from aigc_bench.plan.demand.demand_reader import read_demand
 from aigc_bench.plan.demand.site_and_limits import demand_table
+from aigc_bench.plan.full_plan import answer
 from aigc_bench.plan.output.contract import contract
 from aigc_bench.plan.output.plan_view import plan_view
-from aigc_bench.report.plan.render import render_plan
+from aigc_bench.report.plan.plan_report import render_plan
 from tests.plan.demands import JOBS, SERVICES, catalogue, demand_of, text_of
 
 

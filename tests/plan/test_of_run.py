@@ -15,7 +15,7 @@ from aigc_bench.core.records import AcceleratorInfo, MetricRow, System
 from aigc_bench.measure.store import Run
 from aigc_bench.plan.demand.default_demand import USES, default_demand
 from aigc_bench.plan.hardware.measured_machine import estimate_of, machine_from_run
-from aigc_bench.plan.hardware.server import match_server
+from aigc_bench.plan.hardware.server_match import match_server
 from aigc_bench.plan.of_run import plan_of_run
 from aigc_bench.plan.records.demand import Slo
 from aigc_bench.plan.records.plan import Plan

@@ -8,9 +8,9 @@ import pytest
 
 from aigc_bench import api
 from aigc_bench.core import registry
-from aigc_bench.plan.demand.arrivals import from_hourly, from_users
+from aigc_bench.plan.demand.arrival_rates import from_hourly, from_users
 from aigc_bench.plan.demand.site_and_limits import demand_table
-from aigc_bench.plan.explain.text import trail_of
+from aigc_bench.plan.explain.plan_trail import trail_of
 from aigc_bench.plan.factors.base import all_factors
 from aigc_bench.plan.planner import NOT_INCLUDED
 from aigc_bench.plan.records.demand import Growth

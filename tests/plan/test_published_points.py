@@ -19,7 +19,7 @@ from aigc_bench.plan.sizing.checkpoints import interval_s, mtti_s, overhead
 from aigc_bench.plan.sizing.rules import rules_from
 from aigc_bench.plan.stats.availability import k_of_n, spares
 from aigc_bench.plan.stats.queueing import erlang_b, erlang_c, servers_for_wait
-from aigc_bench.predict.published.names import resolve_language_model
+from aigc_bench.predict.published.name_resolution import resolve_language_model
 from tests.plan.demands import catalogue
 
 WITHIN = 0.05

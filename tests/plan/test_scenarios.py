@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from aigc_bench.plan.demand.demand_reader import read_demand
 from aigc_bench.plan.demand.manual import new_demand, scenario_names
-from aigc_bench.plan.demand.reader import read_demand
 from aigc_bench.plan.planner import plan_demand
 from tests.plan.demands import HANDFUL, catalogue
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from aigc_bench.predict.serving.arrivals import Requests
-from aigc_bench.predict.serving.server import ServerModel
+from aigc_bench.predict.serving.request_arrivals import Requests
+from aigc_bench.predict.serving.server_model import ServerModel
 
 
 @dataclass

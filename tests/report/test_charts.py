@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from aigc_bench.analyze.readings import Series
 from aigc_bench.report.charts import Chart, Limit, Point, bars, dots, rounded
 from aigc_bench.report.charts import Series as Bars
-from aigc_bench.report.lanes import Band, Lane, Line, lanes, thinned
-from aigc_bench.report.traces import with_gaps
+from aigc_bench.report.telemetry_strips import with_gaps
+from aigc_bench.report.timeline import Band, Lane, Line, lanes, thinned
 
 
 def point(value: float, **changes: object) -> Point:

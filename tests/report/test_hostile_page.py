@@ -20,7 +20,7 @@ from aigc_bench.plan.output.plan_view import plan_view
 from aigc_bench.plan.planner import plan_demand
 from aigc_bench.report.charts import Chart, script_json
 from aigc_bench.report.markup import as_shown, chip, missing, prose
-from aigc_bench.report.plan.render import render_plan
+from aigc_bench.report.plan.plan_report import render_plan
 from aigc_bench.report.render import render_report
 from tests.analyze.synthetic import GPU, make_case, make_run
 from tests.hostile import patient, texts

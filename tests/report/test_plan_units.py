@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aigc_bench.core.units import chance
-from aigc_bench.plan.output.shown import CENT, round_counts
+from aigc_bench.plan.output.shown_number import CENT, round_counts
 from aigc_bench.plan.stats.estimates import estimate
 from aigc_bench.report.charts import dollars, short_number
 from aigc_bench.report.markup import dollars as amount

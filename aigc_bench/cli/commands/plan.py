@@ -65,7 +65,7 @@ def command(
             api.write_plan(plan, out)
             say(message("report: {out}", out=out / "plan.html"), err=True)
         if key is not None:
-            from aigc_bench.plan.explain.text import explain
+            from aigc_bench.plan.explain.plan_trail import explain
 
             say_document(explain(plan, key, width=width(116)))
         elif as_json:

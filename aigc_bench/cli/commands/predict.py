@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from aigc_bench.cli.amounts import MOST_DEVICES, MOST_ITEMS, MOST_REQUESTS, MOST_SEED, Amount, Count
+from aigc_bench.cli.number_types import MOST_DEVICES, MOST_ITEMS, MOST_REQUESTS, MOST_SEED, Amount, Count
 from aigc_bench.cli.output import json_option, number_cells, print_json, print_table, width
 from aigc_bench.cli.terminal import say, say_document
 from aigc_bench.core.messages import message
@@ -149,7 +149,7 @@ def command(
 def _show(rows: Sequence[tuple[str, MetricRow]], *, key: str | None, as_json: bool) -> None:
     """Print the rows, or the derivation of one metric."""
     if key is not None:
-        from aigc_bench.predict.explained import explain
+        from aigc_bench.predict.prediction_trail import explain
 
         say_document(explain(rows, key, width=width(116)))
     elif as_json:

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from aigc_bench.cli import EXIT_CASES_FAILED, EXIT_INTERRUPTED
-from aigc_bench.cli.amounts import MOST_SEED, Amount, Count
 from aigc_bench.cli.data_options import DataWords, data_options
+from aigc_bench.cli.number_types import MOST_SEED, Amount, Count
 from aigc_bench.cli.output import headline, json_option, print_json, print_table
-from aigc_bench.cli.own_model import OwnModelWords, given, own_model_options
+from aigc_bench.cli.own_model_options import OwnModelWords, given, own_model_options
 from aigc_bench.cli.terminal import say
 from aigc_bench.core.messages import message
 
@@ -106,7 +106,7 @@ def command(
     Exit 0 if every case has numbers, 3 if some failed.
     """
     from aigc_bench import api
-    from aigc_bench.cli.progress import progress_display
+    from aigc_bench.cli.progress_display import progress_display
     from aigc_bench.core.records import dump
 
     if resume is not None:

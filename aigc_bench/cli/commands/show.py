@@ -45,7 +45,7 @@ def command(*, name: str, form: str | None, gpu: str | None, explained: tuple[st
         if as_json:
             raise click.UsageError(message("--explain prints text; it cannot be combined with --json"))
         from aigc_bench import api
-        from aigc_bench.analyze.explained import explain
+        from aigc_bench.analyze.metric_trail import explain
 
         say_document(explain(api.rows(api.load(name)), *explained, width=width(116)))
     # A path that does not exist is still a path: the error then speaks of a run and not of accelerators.
@@ -78,8 +78,8 @@ def _show_run(name: str, *, as_json: bool) -> None:
 
 def _show_accelerator(name: str, *, as_json: bool) -> None:
     """Print the catalogue's data of an accelerator line by line, each with its source."""
+    from aigc_bench.catalog.descriptions import describe_accelerator
     from aigc_bench.catalog.loader import load_catalogue
-    from aigc_bench.catalog.show import describe_accelerator
     from aigc_bench.core.errors import UnknownNameError, UsageError
 
     catalogue = load_catalogue()

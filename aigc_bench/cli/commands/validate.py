@@ -44,7 +44,7 @@ def command(*, table: str, by: str, rows_out: str | None, as_json: bool) -> None
     reason, and count as asked. If no row can be predicted, the exit code is 1.
     """
     from aigc_bench import api
-    from aigc_bench.predict.validation.report import NoUsableRowError
+    from aigc_bench.predict.validation.scored_table import NoUsableRowError
 
     try:
         scored = api.validate(table, by=[name.strip() for name in by.split(",") if name.strip()], rows_out=rows_out)

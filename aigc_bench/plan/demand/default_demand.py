@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate, MetricRow
-from aigc_bench.plan.demand.arrivals import from_users
+from aigc_bench.plan.demand.arrival_rates import from_users
 from aigc_bench.plan.demand.site_and_limits import with_factor_keys
 from aigc_bench.plan.records.demand import Demand, Finance, Job, Service, Site, Slo
 from aigc_bench.plan.site.cooling_fit import rack_limit_w

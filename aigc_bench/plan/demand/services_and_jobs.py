@@ -14,12 +14,12 @@ from aigc_bench.core.errors import UnknownNameError, UsageError
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Case, Estimate, Mode, OwnModel, Setting
 from aigc_bench.plan.demand.amounts import Amount
-from aigc_bench.plan.demand.arrivals import from_hourly, from_rate, from_times, from_users
+from aigc_bench.plan.demand.arrival_rates import from_hourly, from_rate, from_times, from_users
 from aigc_bench.plan.demand.schema import WrittenBatch, WrittenService, WrittenSlo, WrittenTraining
 from aigc_bench.plan.records.demand import Arrival, Checkpoints, Job, Service, Slo
 from aigc_bench.plan.stats.estimates import assumed, named, over, times
 from aigc_bench.predict.engines import SERVED
-from aigc_bench.predict.published.names import language_models, resolve_format
+from aigc_bench.predict.published.name_resolution import language_models, resolve_format
 from aigc_bench.workloads._own import resolve
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def training_of(written: WrittenTraining) -> Job:
     _check_names(written.precisions, ())
     amount = written.tokens or written.samples
     assert amount is not None, "the written record holds one of them"
-    # Adapters of other families are not modelled (``search.trained`` is of language models).
+    # Adapters of other families are not modelled (``search.trained_candidates`` is of language models).
     if written.method == "lora" and not is_language(written.workload):
         raise UsageError(message("method = 'lora' is supported for language models only."), message("Use method = 'full'."))
     if (written.tokens is not None) != (item == "token"):

@@ -9,8 +9,8 @@ from aigc_bench.core.derivation import Derivation, record
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate
 from aigc_bench.plan.factors.base import Context
-from aigc_bench.plan.placement.rack import fullest_of, fullest_rack, rack_fill
-from aigc_bench.plan.placement.room import other_peak_w
+from aigc_bench.plan.placement.rack_fill import fullest_of, fullest_rack, rack_fill
+from aigc_bench.plan.placement.room_around import other_peak_w
 from aigc_bench.plan.stats.estimates import estimate, plus, scaled
 
 SERVERS, OTHER_EQUIPMENT = message("servers in the fullest rack"), message("switches and storage in the fullest rack")

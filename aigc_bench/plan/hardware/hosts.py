@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Basis, Estimate
 from aigc_bench.plan.hardware.datasheet import assumed_sheet, cores_of, sheet_of, usual_count
-from aigc_bench.plan.hardware.server import ServerMatch, built_up, match_of
+from aigc_bench.plan.hardware.server_match import ServerMatch, built_up, match_of
 from aigc_bench.plan.records.demand import Constraints
 from aigc_bench.plan.records.machine import Machine
 from aigc_bench.plan.stats.estimates import estimate

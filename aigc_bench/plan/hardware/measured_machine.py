@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Case, Estimate, MetricRow, System, TrialResult
 from aigc_bench.core.units import memory
-from aigc_bench.plan.hardware.server import ServerMatch, Watts, match_server, with_sensors
+from aigc_bench.plan.hardware.server_match import ServerMatch, Watts, match_server, with_sensors
 from aigc_bench.plan.records.machine import Capability, Machine
 from aigc_bench.plan.stats.estimates import combined, estimate, scaled
 

@@ -26,7 +26,7 @@ from aigc_bench.catalog.records import AcceleratorSpec, CloudPrice, ServerSpec
 from aigc_bench.core.derivation import Derivation, record
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate, Record
-from aigc_bench.plan.demand.arrivals import HOURS_PER_DAY
+from aigc_bench.plan.demand.arrival_rates import HOURS_PER_DAY
 from aigc_bench.plan.hardware.datasheet import host_usd, usual_count
 from aigc_bench.plan.records.demand import Demand, Service
 from aigc_bench.plan.records.loads import Fleet, Load

@@ -20,7 +20,7 @@ from aigc_bench.core.units import SECONDS_PER_HOUR, SECONDS_PER_YEAR
 from aigc_bench.plan.money.offers import Offer
 from aigc_bench.plan.money.opex import Tariffs, Use, opex_lines
 from aigc_bench.plan.money.ownership import Terms, life_of, own
-from aigc_bench.plan.placement.room import other_peak_w
+from aigc_bench.plan.placement.room_around import other_peak_w
 from aigc_bench.plan.records.assessment import CostLine
 from aigc_bench.plan.records.demand import Finance, Site
 from aigc_bench.plan.records.loads import Load

@@ -29,7 +29,7 @@ from aigc_bench.plan.records.demand import Demand, OptionKind, Service
 from aigc_bench.plan.records.plan import Option
 from aigc_bench.plan.sizing.fleets import grown
 from aigc_bench.plan.stats.estimates import counted, named, over, scaled, times, total, zero
-from aigc_bench.predict.published.names import resolve_language_model
+from aigc_bench.predict.published.name_resolution import resolve_language_model
 
 if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue

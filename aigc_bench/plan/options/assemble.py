@@ -12,8 +12,8 @@ from aigc_bench.core.units import quantity
 from aigc_bench.plan.factors.base import PROVIDED, Context, all_factors, shortages
 from aigc_bench.plan.money.offers import Offer, instances_at_work
 from aigc_bench.plan.money.option_cost import Carbon, Money, carbon, money, rented
-from aigc_bench.plan.placement.rack import num_racks, rack_fill
-from aigc_bench.plan.placement.room import other_mean_w, other_peak_w
+from aigc_bench.plan.placement.rack_fill import num_racks, rack_fill
+from aigc_bench.plan.placement.room_around import other_mean_w, other_peak_w
 from aigc_bench.plan.placement.site_limits import no_place, site_for, table_of
 from aigc_bench.plan.records.assessment import Assessment
 from aigc_bench.plan.records.demand import Demand, OptionKind

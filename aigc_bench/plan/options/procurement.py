@@ -17,7 +17,7 @@ from aigc_bench.plan.money.annuity import annuity
 from aigc_bench.plan.money.offers import Offer, rents
 from aigc_bench.plan.options.api import excluded
 from aigc_bench.plan.options.assemble import Procurement, ranked
-from aigc_bench.plan.placement.room import room_maker
+from aigc_bench.plan.placement.room_around import room_maker
 from aigc_bench.plan.records.demand import Demand, OptionKind
 from aigc_bench.plan.records.machine import Machine
 from aigc_bench.plan.records.plan import Option

@@ -14,7 +14,7 @@ from aigc_bench.core.csv_file import write_csv
 from aigc_bench.core.json_text import json_text
 from aigc_bench.core.records import Estimate, Record
 from aigc_bench.core.trail import Step
-from aigc_bench.plan.explain.text import trail_of
+from aigc_bench.plan.explain.plan_trail import trail_of
 from aigc_bench.plan.output.plan_view import PlanView
 from aigc_bench.plan.output.recommendation_view import RecommendationView
 from aigc_bench.plan.records.assessment import Assessment

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate, Record
-from aigc_bench.plan.output.shown import Shown, item_of, key_of, round_counts
+from aigc_bench.plan.output.shown_number import Shown, item_of, key_of, round_counts
 from aigc_bench.plan.records.plan import Option
 from aigc_bench.plan.site.bill import BillLine
 

@@ -8,7 +8,7 @@ from aigc_bench.core.messages import message
 from aigc_bench.core.records import Basis, Estimate, Record
 from aigc_bench.plan.factors.base import in_order
 from aigc_bench.plan.options.wording import as_good_as, reserve_words, tie, what, why
-from aigc_bench.plan.output.shown import Shown, key_of
+from aigc_bench.plan.output.shown_number import Shown, key_of
 from aigc_bench.plan.records.assessment import Assessment
 from aigc_bench.plan.records.loads import Load
 from aigc_bench.plan.records.machine import Capability

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from aigc_bench.core.messages import message, plural
 from aigc_bench.core.records import Record
 from aigc_bench.core.units import quantity
-from aigc_bench.plan.output.shown import Chance, key_of
+from aigc_bench.plan.output.shown_number import Chance, key_of
 from aigc_bench.plan.records.plan import Option
 from aigc_bench.plan.records.risk import Certainty, GrowthPath, MoreServers, Regret, Safer, SaferOption, Swing
 

@@ -17,7 +17,7 @@ from aigc_bench.plan.records.demand import Demand, Job, Service
 from aigc_bench.plan.records.loads import Load
 from aigc_bench.plan.records.plan import Option, Plan
 from aigc_bench.plan.records.replay import Replay
-from aigc_bench.plan.replay.option import Replayer
+from aigc_bench.plan.replay.replayer import Replayer
 from aigc_bench.plan.replay.services import replicas_that_hold
 
 TRIED = 24

@@ -9,14 +9,14 @@ from aigc_bench.core.records import Case
 from aigc_bench.plan.records.demand import Service
 from aigc_bench.plan.records.machine import Capability
 from aigc_bench.plan.search.candidates import power_caps
-from aigc_bench.plan.search.loads import is_language
+from aigc_bench.plan.search.load_candidates import is_language
 from aigc_bench.predict.engines import SERVED
-from aigc_bench.predict.serving.arrivals import Arrivals, Traffic
 from aigc_bench.predict.serving.batch_queue import BatchServer
 from aigc_bench.predict.serving.capacity import Servers
 from aigc_bench.predict.serving.from_model import ServiceModel
 from aigc_bench.predict.serving.lengths import FixedLength, Length, LognormalLength
-from aigc_bench.predict.serving.server import ServerModel, Slo
+from aigc_bench.predict.serving.request_arrivals import Arrivals, Traffic
+from aigc_bench.predict.serving.server_model import ServerModel, Slo
 from aigc_bench.predict.serving.step_time import StepTime
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ import numpy as np
 
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate
-from aigc_bench.plan.placement.room import other_peak_w
+from aigc_bench.plan.placement.room_around import other_peak_w
 from aigc_bench.plan.placement.site_limits import site_for, table_of
 from aigc_bench.plan.records.demand import Demand
 from aigc_bench.plan.records.machine import Machine

@@ -21,7 +21,7 @@ from aigc_bench.plan.records.demand import Demand, Job, OptionKind, Service
 from aigc_bench.plan.records.machine import Capability
 from aigc_bench.plan.records.rules import Rules
 from aigc_bench.plan.search.candidates import Candidates, why_none
-from aigc_bench.plan.search.loads import slo_of
+from aigc_bench.plan.search.load_candidates import slo_of
 from aigc_bench.plan.site.power_chain import HOURS_PER_YEAR
 from aigc_bench.plan.sizing.fleets import grown
 from aigc_bench.predict.fitting.effects import Floats

@@ -14,7 +14,7 @@ from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate, Record
 from aigc_bench.plan.site.bill import Bill, BillLine, Category, merged, nic_lines, node_line, spare_lines
 from aigc_bench.plan.site.cooling_fit import CoolingFit, RoomCooling, cooling_fit, rack_limit_w
-from aigc_bench.plan.site.network import Distances, Networks, make_networks
+from aigc_bench.plan.site.network_design import Distances, Networks, make_networks
 from aigc_bench.plan.site.power_chain import Feeds, Redundancy, feeds_for, installed_share
 from aigc_bench.plan.site.racks import MOST_PIECES, OWN_RACK_U, Layout, Rack, RackLimits, lay_out
 from aigc_bench.plan.site.storage_system import StorageNeed, storage_lines

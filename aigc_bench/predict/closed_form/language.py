@@ -17,7 +17,7 @@ from aigc_bench.catalog.records import AcceleratorSpec
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Record
 from aigc_bench.predict.published.language_models import LanguageModel
-from aigc_bench.predict.published.names import NumberFormat
+from aigc_bench.predict.published.name_resolution import NumberFormat
 
 USABLE_MEMORY = 0.90
 """Share of the device's memory that engines give to weights and cache (vLLM's and TensorRT-LLM's default)."""

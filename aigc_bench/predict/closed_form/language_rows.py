@@ -10,7 +10,7 @@ from aigc_bench.core.messages import message
 from aigc_bench.predict.closed_form import language
 from aigc_bench.predict.closed_form.columns import ModelRow, Unanswered, log2_bin
 from aigc_bench.predict.published.language_models import LanguageModel
-from aigc_bench.predict.published.names import (
+from aigc_bench.predict.published.name_resolution import (
     Engine,
     NumberFormat,
     bare_name,

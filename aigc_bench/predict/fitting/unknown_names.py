@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from aigc_bench.core.errors import UnknownNameError
 from aigc_bench.predict.closed_form.columns import Unanswered
 from aigc_bench.predict.closed_form.step_rows import FAMILIES
-from aigc_bench.predict.published.names import format_names, language_models, resolve_format, resolve_language_model
+from aigc_bench.predict.published.name_resolution import format_names, language_models, resolve_format, resolve_language_model
 from aigc_bench.predict.published.row import PublishedQuery
 
 LONGEST_LIST = 12

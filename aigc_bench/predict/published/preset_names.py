@@ -11,7 +11,7 @@ import functools
 import re
 from importlib.resources import files
 
-from aigc_bench.predict.published.names import bare_name
+from aigc_bench.predict.published.name_resolution import bare_name
 
 
 @functools.cache

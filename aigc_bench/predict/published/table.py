@@ -21,7 +21,7 @@ from aigc_bench.core.records import Record
 from aigc_bench.core.table_file import read_table
 from aigc_bench.predict.published.layout import read_layout
 from aigc_bench.predict.published.row import COLUMNS, PublishedQuery, PublishedRow, RefusedRow
-from aigc_bench.predict.published.units import Unit, read_unit
+from aigc_bench.predict.published.unit_columns import Unit, read_unit
 
 REQUIRED = ("family", "model", "gpu", "metric", "value", "unit")
 # Kinds of rank that lie within one replica or copy it: none can exceed the devices.

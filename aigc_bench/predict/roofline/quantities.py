@@ -17,8 +17,8 @@ from aigc_bench.predict.engines import EngineCosts, engine_costs
 from aigc_bench.predict.fitting import random_effects as levels
 from aigc_bench.predict.fitting.posterior import Groups, Quantity, Term
 from aigc_bench.predict.memory.peak import memory_quantity, peak_memory
+from aigc_bench.predict.roofline.device_power import BUSY_ARITHMETIC, BUSY_MEMORY, mean_power_w
 from aigc_bench.predict.roofline.omp_regions import num_teams
-from aigc_bench.predict.roofline.power import BUSY_ARITHMETIC, BUSY_MEMORY, mean_power_w
 from aigc_bench.predict.roofline.roofline import operator_s, peak_of, unfused_share
 from aigc_bench.predict.tracing.glibc_malloc import LAST_THRESHOLD
 from aigc_bench.predict.tracing.optrace import Operator, OpTrace, Point, StageTrace

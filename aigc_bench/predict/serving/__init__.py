@@ -19,10 +19,10 @@ simulation jumps from event to event (``replica.py``), and is exact: a plain sim
 to the last bit where sums are exact (``tests/predict/test_serving_exactness.py``). A run costs a few events per request and not
 one per token. Each run checks Little's law: the replicas' own count of requests against the requests' own times.
 
-    step_time.py    seconds of a step, in closed form for many       server.py      limits, policies, replicas; the SLO
-    arrivals.py     when requests come, seeded                       replica.py     one engine, from event to event
-    lengths.py      how long they are                                simulation.py  requests against replicas -> History
-    trace_file.py   requests recorded in a CSV file                  summary.py     History -> ServingResult
-    kv_blocks.py    KV blocks, counted by phase                      capacity.py    simulate, estimate, highest_rate
-    batch_queue.py  services that answer batches: M/G^[b]/c
+    server_model.py      limits, policies, replicas; the SLO      step_time.py       seconds of a step, in closed form for many
+    request_arrivals.py  when requests come, seeded               replica.py         one engine, from event to event
+    lengths.py           how long they are                        event_loop.py      requests against replicas -> History
+    trace_file.py        requests recorded in a CSV file          window_summary.py  History -> ServingResult
+    kv_blocks.py         KV blocks, counted by phase              capacity.py        simulate, estimate, highest_rate
+    batch_queue.py       services that answer batches: M/G^[b]/c
 """

@@ -19,12 +19,12 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from aigc_bench.core.records import Positive, Record
-from aigc_bench.predict.serving.arrivals import Traffic, draw_requests
+from aigc_bench.predict.serving.event_loop import Column
+from aigc_bench.predict.serving.request_arrivals import Traffic, draw_requests
 from aigc_bench.predict.serving.result import ServingResult
-from aigc_bench.predict.serving.server import Slo
-from aigc_bench.predict.serving.simulation import Column
+from aigc_bench.predict.serving.server_model import Slo
 from aigc_bench.predict.serving.step_time import StepTime
-from aigc_bench.predict.serving.summary import (
+from aigc_bench.predict.serving.window_summary import (
     MAX_GROWTH,
     TRIMMED,
     Window,

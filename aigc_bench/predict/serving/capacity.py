@@ -17,12 +17,12 @@ from typing import Literal
 
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate, Record
-from aigc_bench.predict.serving.arrivals import Arrivals, Traffic, draw_requests
 from aigc_bench.predict.serving.batch_queue import BatchServer, simulate_batches
+from aigc_bench.predict.serving.event_loop import play
+from aigc_bench.predict.serving.request_arrivals import Arrivals, Traffic, draw_requests
 from aigc_bench.predict.serving.result import ServingResult, figures
-from aigc_bench.predict.serving.server import ServerModel, Slo
-from aigc_bench.predict.serving.simulation import play
-from aigc_bench.predict.serving.summary import TRIMMED, summarise
+from aigc_bench.predict.serving.server_model import ServerModel, Slo
+from aigc_bench.predict.serving.window_summary import TRIMMED, summarise
 
 Server = ServerModel | BatchServer
 

@@ -19,7 +19,7 @@ from aigc_bench.predict.closed_form.language_rows import QUANTITIES, language_ro
 from aigc_bench.predict.fitting.calibration import Calibration
 from aigc_bench.predict.fitting.effects import Floats, total_effects
 from aigc_bench.predict.published.language_models import LanguageModel
-from aigc_bench.predict.published.names import NumberFormat, number_format, resolve_language_model
+from aigc_bench.predict.published.name_resolution import NumberFormat, number_format, resolve_language_model
 from aigc_bench.predict.published.row import PublishedQuery
 
 PER_SEQUENCE = ("decode_linear", "decode_attention", "decode_cache", "decode_bytes", "sequences")

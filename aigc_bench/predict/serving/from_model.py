@@ -27,15 +27,15 @@ from aigc_bench.core.records import Case, Estimate, Record
 from aigc_bench.predict.closed_form.columns import Unanswered
 from aigc_bench.predict.engines import SERVED
 from aigc_bench.predict.fitting.calibration import Calibration, shipped_calibration
-from aigc_bench.predict.published.names import resolve_language_model
+from aigc_bench.predict.published.name_resolution import resolve_language_model
 from aigc_bench.predict.published.row import PublishedQuery
-from aigc_bench.predict.serving.arrivals import Traffic
 from aigc_bench.predict.serving.batch_queue import BatchServer
 from aigc_bench.predict.serving.capacity import Servers, estimate, estimate_highest_rate
-from aigc_bench.predict.serving.closed_form import closed_form_server
+from aigc_bench.predict.serving.closed_form_server import closed_form_server
 from aigc_bench.predict.serving.lengths import FixedLength, mean_tokens
-from aigc_bench.predict.serving.server import Slo
-from aigc_bench.predict.serving.traced import is_language, traced_batch_server, traced_language_server
+from aigc_bench.predict.serving.request_arrivals import Traffic
+from aigc_bench.predict.serving.server_model import Slo
+from aigc_bench.predict.serving.traced_server import is_language, traced_batch_server, traced_language_server
 
 PRECISION = 0.02
 """Relative precision of the highest rate."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from aigc_bench.predict.serving.kv_blocks import KvBlocks
-from aigc_bench.predict.serving.server import ServerModel
+from aigc_bench.predict.serving.server_model import ServerModel
 from aigc_bench.predict.serving.step_time import chunk_pairs
 
 

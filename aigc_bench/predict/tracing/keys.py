@@ -33,7 +33,7 @@ _TRACER = (
     "scratch",
     "setup",
     "shapes",
-    "stages",
+    "stage_tracer",
     "storages",
 )
 # Not in it: keys, trace_cache and shipped_traces, which find traces but do not shape them.

@@ -23,7 +23,7 @@ from aigc_bench.predict.tracing.glibc_malloc import peak_resident_bytes
 from aigc_bench.predict.tracing.optrace import LinearLayers, OpTrace
 from aigc_bench.predict.tracing.recorder import Recorder
 from aigc_bench.predict.tracing.setup import lower_dtype, trace_setup
-from aigc_bench.predict.tracing.stages import StageTracer
+from aigc_bench.predict.tracing.stage_tracer import StageTracer
 from aigc_bench.workloads.base import Program, Workload
 
 _STEADY_STEPS = 4

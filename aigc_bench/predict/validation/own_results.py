@@ -26,7 +26,7 @@ from aigc_bench.measure.store import Run
 from aigc_bench.predict.closed_form.columns import Unanswered
 from aigc_bench.predict.engines import SERVED
 from aigc_bench.predict.machine_card import has_probes
-from aigc_bench.predict.published.names import bare_name
+from aigc_bench.predict.published.name_resolution import bare_name
 from aigc_bench.predict.published.row import COLUMNS, PublishedQuery, resolution_pixels
 
 EXTRA_COLUMNS = ("config_json", "run_key", "notes")

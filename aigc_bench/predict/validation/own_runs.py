@@ -25,7 +25,7 @@ from aigc_bench.predict.fitting.posterior import Observation, Posterior, fit
 from aigc_bench.predict.fitting.random_effects import spreads
 from aigc_bench.predict.machine_card import ProbedAccelerator, accelerator_from_run, machine_name
 from aigc_bench.predict.model import PROBED_SUFFIX, machine_of, predict_case
-from aigc_bench.predict.roofline.executed import executed_trace
+from aigc_bench.predict.roofline.engine_operators import executed_trace
 from aigc_bench.predict.roofline.quantities import memory_quantities, power_quantity, served_quantity, stage_quantity
 from aigc_bench.predict.tracing.optrace import OpTrace
 

@@ -13,7 +13,7 @@ from aigc_bench.core.messages import message
 from aigc_bench.core.overview import Overview, shown
 from aigc_bench.core.records import Record
 from aigc_bench.predict.fitting.predictions import Answer
-from aigc_bench.predict.published.names import resolve_engine
+from aigc_bench.predict.published.name_resolution import resolve_engine
 from aigc_bench.predict.published.row import RefusedRow
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from aigc_bench.predict.fitting.predictions import Answer, answer_rows
 from aigc_bench.predict.memory.peak import peak_memory
 from aigc_bench.predict.model import predict_case
 from aigc_bench.predict.published.row import PublishedRow
-from aigc_bench.predict.roofline.executed import executed_trace
+from aigc_bench.predict.roofline.engine_operators import executed_trace
 from aigc_bench.predict.validation.own_results import case_of_row, is_own
 
 _SAME: Mapping[str, str] = {"latency": "step_time", "latency_p50": "step_time"}

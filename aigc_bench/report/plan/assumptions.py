@@ -10,7 +10,7 @@ from markupsafe import Markup
 from aigc_bench.core.messages import joined, message
 from aigc_bench.core.records import Estimate
 from aigc_bench.core.units import quantity
-from aigc_bench.plan.explain.text import resolve
+from aigc_bench.plan.explain.plan_trail import resolve
 from aigc_bench.plan.output.basis_view import width
 from aigc_bench.plan.records.plan import Assumption
 from aigc_bench.report.charts import OWN_HOVER, Chart, rounded

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from aigc_bench.core.messages import message
-from aigc_bench.plan.explain.option import FOOTPRINT
-from aigc_bench.plan.output.shown import key_of
+from aigc_bench.plan.explain.option_steps import FOOTPRINT
+from aigc_bench.plan.output.shown_number import key_of
 from aigc_bench.report.markup import template
 from aigc_bench.report.plan.view import PlanPage
 

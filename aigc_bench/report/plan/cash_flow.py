@@ -9,7 +9,7 @@ from markupsafe import Markup
 from aigc_bench.core.messages import joined, message
 from aigc_bench.core.units import quantity
 from aigc_bench.plan.money.cash_by_year import YearCash
-from aigc_bench.plan.output.shown import key_of
+from aigc_bench.plan.output.shown_number import key_of
 from aigc_bench.report.charts import Chart, by_year, rounded
 from aigc_bench.report.markup import template
 from aigc_bench.report.plan.view import PlanPage

@@ -14,7 +14,7 @@ from aigc_bench.plan.options.wording import what
 from aigc_bench.plan.output.money_view import Totals, UnitCost, totals
 from aigc_bench.plan.output.options_view import KINDS, OptionRow
 from aigc_bench.plan.output.plan_view import PlanView
-from aigc_bench.plan.output.shown import key_of
+from aigc_bench.plan.output.shown_number import key_of
 from aigc_bench.plan.records.demand import OptionKind
 from aigc_bench.plan.records.plan import Option
 from aigc_bench.report.charts import OWN_HOVER, Chart, dollars, rounded

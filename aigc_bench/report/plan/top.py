@@ -11,7 +11,7 @@ from aigc_bench.core.messages import joined, message, plural
 from aigc_bench.core.units import quantity
 from aigc_bench.plan.output.recommendation_view import RecommendationView
 from aigc_bench.plan.output.risk_view import chances
-from aigc_bench.plan.output.shown import key_of
+from aigc_bench.plan.output.shown_number import key_of
 from aigc_bench.report.header import Header, Tile
 from aigc_bench.report.markup import figure
 from aigc_bench.report.plan.view import PlanPage

@@ -12,9 +12,9 @@ from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate
 from aigc_bench.core.trail import Step, Trail
 from aigc_bench.core.units import chance, scale
-from aigc_bench.plan.explain.text import trail_of
+from aigc_bench.plan.explain.plan_trail import trail_of
 from aigc_bench.plan.output.plan_view import PlanView
-from aigc_bench.plan.output.shown import Chance, Shown
+from aigc_bench.plan.output.shown_number import Chance, Shown
 from aigc_bench.plan.stats.estimates import scaled
 from aigc_bench.report.markup import between, dollars, explain, figure, mark, missing
 

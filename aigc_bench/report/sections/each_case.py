@@ -8,16 +8,16 @@ from typing import ClassVar
 
 from aigc_bench.analyze.metrics import METRICS, metric_of
 from aigc_bench.analyze.readings import Readings, readings_of
-from aigc_bench.analyze.reasons import REASONS, Reason
+from aigc_bench.analyze.reason_codes import REASONS, Reason
 from aigc_bench.core.messages import joined, message
 from aigc_bench.core.records import MetricRow, OwnModel, TrialResult
 from aigc_bench.core.units import clock, quantity
 from aigc_bench.report.base import MODE_WORDS, STATUS_WORDS, CaseView, ReportContext, Section
 from aigc_bench.report.charts import Chart
-from aigc_bench.report.lanes import lanes
 from aigc_bench.report.markup import absence, template
 from aigc_bench.report.sections.telemetry import strip_words
-from aigc_bench.report.traces import device_names, longest_window, trial_lanes
+from aigc_bench.report.telemetry_strips import device_names, longest_window, trial_lanes
+from aigc_bench.report.timeline import lanes
 
 POINTS_OF_REPORT = 120_000
 """Total points of all detail charts of a report, so that the report of a long run still opens quickly."""

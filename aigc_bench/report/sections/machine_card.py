@@ -8,7 +8,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from markupsafe import Markup
 
-from aigc_bench.analyze.reasons import verdict
+from aigc_bench.analyze.reason_codes import verdict
 from aigc_bench.core.messages import message, plural, translated
 from aigc_bench.core.records import Estimate, Verdict
 from aigc_bench.core.units import quantity, scale

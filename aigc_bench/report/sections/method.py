@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from aigc_bench.analyze.metric import Metric
 from aigc_bench.analyze.metrics import METRICS
-from aigc_bench.analyze.reasons import REASONS, Reason
+from aigc_bench.analyze.reason_codes import REASONS, Reason
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import SensorStatus
 from aigc_bench.core.units import memory

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from aigc_bench.analyze.pipeline import data_read
+from aigc_bench.analyze.pipeline_quantities import data_read
 from aigc_bench.core.messages import message
 from aigc_bench.core.pipeline import DataUse
 from aigc_bench.core.units import quantity

@@ -9,9 +9,9 @@ from aigc_bench.core.messages import joined, message
 from aigc_bench.core.units import clock, digits, quantity
 from aigc_bench.report.base import ReportContext, RunView, Section
 from aigc_bench.report.charts import Chart
-from aigc_bench.report.lanes import Band, Lane, lanes
 from aigc_bench.report.markup import template
-from aigc_bench.report.traces import device_names, run_lanes
+from aigc_bench.report.telemetry_strips import device_names, run_lanes
+from aigc_bench.report.timeline import Band, Lane, lanes
 
 # Three times the default: this chart is as wide as the page, and there is one for each run.
 MAX_POINTS = 1200

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from aigc_bench.analyze.waste import WasteShare
+from aigc_bench.analyze.waste_ledger import WasteShare
 from aigc_bench.core.messages import message
 from aigc_bench.report.base import MODE_WORDS, ReportContext, Section
 from aigc_bench.report.markup import template

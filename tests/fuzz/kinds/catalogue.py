@@ -98,7 +98,7 @@ def _as_text(table: cells.Table) -> bytes:
 
 def read(folder: Path) -> None:
     """Read the tables that have rows of the user's in them, and all that is listed and shown."""
-    from aigc_bench.catalog import show
+    from aigc_bench.catalog import descriptions
     from aigc_bench.catalog.loader import KINDS as TABLES
     from aigc_bench.catalog.loader import load_catalogue
 
@@ -107,10 +107,10 @@ def read(folder: Path) -> None:
     named = [table for table in TABLES if any(file.stem == table or table.encode() in file.read_bytes() for file in files)]
     for table in named:
         catalogue.rows(table)
-    listed = [show.accelerator_rows(catalogue), show.server_rows(catalogue), show.price_rows(catalogue)]
+    listed = [descriptions.accelerator_rows(catalogue), descriptions.server_rows(catalogue), descriptions.price_rows(catalogue)]
     json.dumps(listed, allow_nan=False)
     for name in list(catalogue.accelerators)[-3:]:
-        show.describe_accelerator(catalogue, name)
+        descriptions.describe_accelerator(catalogue, name)
         catalogue.servers_with(name), catalogue.rents(name), catalogue.usable_memory(catalogue.accelerators[name])
     catalogue.electricity_price(None), catalogue.grid_intensity("germany"), catalogue.pue("air"), catalogue.recognise("NVIDIA H100")
     for constant in list(catalogue.constants)[-20:]:

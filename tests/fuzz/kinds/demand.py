@@ -149,7 +149,7 @@ def make_arrivals(draw: random.Random) -> Files:
 
 def read_folder(folder: Path) -> None:
     """Read the demand as ``plan`` does."""
-    from aigc_bench.plan.demand.reader import read_demand
+    from aigc_bench.plan.demand.demand_reader import read_demand
 
     json.dumps(read_demand(folder / FILE, catalogue=_catalogue()).model_dump(mode="json"), allow_nan=False)
 

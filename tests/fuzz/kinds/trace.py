@@ -36,7 +36,7 @@ def make(draw: random.Random) -> Files:
 
 def read(folder: Path) -> None:
     """Read the trace and draw from it the requests that a simulation would replay, at its own rate and at another."""
-    from aigc_bench.predict.serving.arrivals import Arrivals, Traffic, draw_requests
+    from aigc_bench.predict.serving.request_arrivals import Arrivals, Traffic, draw_requests
     from aigc_bench.predict.serving.trace_file import read_trace
 
     trace = read_trace(folder / FILE)

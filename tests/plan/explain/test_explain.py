@@ -18,7 +18,7 @@ from aigc_bench.core.errors import UsageError
 from aigc_bench.core.records import Estimate
 from aigc_bench.core.trail import Trail, slug
 from aigc_bench.core.trail_text import nearest
-from aigc_bench.plan.explain.text import explain, resolve, short, trail_of
+from aigc_bench.plan.explain.plan_trail import explain, resolve, short, trail_of
 from aigc_bench.plan.output.contract import contract
 from aigc_bench.plan.output.plan_view import plan_view
 from aigc_bench.plan.records.plan import Option, Plan

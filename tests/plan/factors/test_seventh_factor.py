@@ -113,10 +113,10 @@ from aigc_bench import api
 from aigc_bench.cli.plan_screen import screen
 from aigc_bench.core.errors import UsageError
 from aigc_bench.plan.demand.manual import keys
-from aigc_bench.plan.explain.text import explain, resolve, trail_of
+from aigc_bench.plan.explain.plan_trail import explain, resolve, trail_of
 from aigc_bench.plan.output.contract import contract
 from aigc_bench.plan.output.plan_view import plan_view
-from aigc_bench.report.plan.render import render_plan
+from aigc_bench.report.plan.plan_report import render_plan
 
 def mistake(path):
     try:

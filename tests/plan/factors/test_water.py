@@ -10,8 +10,8 @@ import pytest
 from aigc_bench import api
 from aigc_bench.catalog.loader import load_catalogue
 from aigc_bench.core.errors import UsageError
-from aigc_bench.plan.demand.reader import read_demand
-from aigc_bench.plan.explain.text import explain, trail_of
+from aigc_bench.plan.demand.demand_reader import read_demand
+from aigc_bench.plan.explain.plan_trail import explain, trail_of
 from aigc_bench.plan.factors.base import Limits
 from aigc_bench.plan.factors.water import factor
 from aigc_bench.plan.output.contract import contract
@@ -19,7 +19,7 @@ from aigc_bench.plan.output.plan_view import plan_view
 from aigc_bench.plan.records.assessment import Assessment
 from aigc_bench.plan.records.demand import CoolingMethod, Site
 from aigc_bench.plan.records.plan import Option, Plan
-from aigc_bench.report.plan.render import render_plan
+from aigc_bench.report.plan.plan_report import render_plan
 from tests.plan.build import exact, make_demand, make_site
 from tests.plan.factors.test_factors import option_of
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from aigc_bench.catalog.loader import Catalogue, load_catalogue
-from aigc_bench.plan.demand.reader import read_demand
+from aigc_bench.plan.demand.demand_reader import read_demand
 from aigc_bench.plan.hardware.hosts import why_not_sold
 from aigc_bench.plan.hardware.measured_runs import Measured
 from aigc_bench.plan.planner import plan_demand

@@ -91,7 +91,7 @@ def test_a_smaller_open_model_costs_less() -> None:
 
 
 def test_every_open_model_of_the_catalogue_is_a_model_that_the_planner_knows() -> None:
-    from aigc_bench.predict.published.names import language_models
+    from aigc_bench.predict.published.name_resolution import language_models
 
     chat = {row.open_model for row in CATALOGUE.api_prices.values() if row.modality == "chat" and row.open_model}
     assert len(chat) >= 4 and chat <= set(language_models())

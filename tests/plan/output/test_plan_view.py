@@ -13,7 +13,7 @@ from aigc_bench.plan.output.basis_view import NARROWS_BY, width
 from aigc_bench.plan.output.options_view import NUM_COMPARED, NUM_SHORT, options_view, why_not
 from aigc_bench.plan.output.plan_view import PlanView, plan_view
 from aigc_bench.plan.output.recommendation_view import load_row
-from aigc_bench.plan.output.shown import Shown
+from aigc_bench.plan.output.shown_number import Shown
 from aigc_bench.plan.records.plan import Option, Plan
 from aigc_bench.plan.stats.estimates import assumed
 from tests.plan.build import exact, make_demand, make_job, make_machine, make_rules, make_service, plan_on

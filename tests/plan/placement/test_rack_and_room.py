@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from aigc_bench.core.derivation import recomputed
 from aigc_bench.plan.hardware.hosts import Host, hosts
-from aigc_bench.plan.placement.rack import fullest_rack, num_racks, rack_fill
-from aigc_bench.plan.placement.room import room_maker, storage_need
+from aigc_bench.plan.placement.rack_fill import fullest_rack, num_racks, rack_fill
+from aigc_bench.plan.placement.room_around import room_maker, storage_need
 from aigc_bench.plan.records.demand import Dataset, Demand, Growth
 from aigc_bench.plan.records.plan import Option
 from aigc_bench.plan.site.room import MOST_SERVERS

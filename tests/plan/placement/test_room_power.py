@@ -6,8 +6,8 @@ import pytest
 
 from aigc_bench.plan.factors._racked import OTHER_EQUIPMENT, SERVERS
 from aigc_bench.plan.money.option_cost import energy_kwh_per_year
-from aigc_bench.plan.placement.rack import fullest_of
-from aigc_bench.plan.placement.room import other_mean_w, other_peak_w
+from aigc_bench.plan.placement.rack_fill import fullest_of
+from aigc_bench.plan.placement.room_around import other_mean_w, other_peak_w
 from aigc_bench.plan.records.plan import Option
 from tests.plan.build import exact, make_machine, make_rules
 from tests.plan.demands import plan_of, text_of

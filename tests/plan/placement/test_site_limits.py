@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from aigc_bench.core.trail import Trail
-from aigc_bench.plan.explain.text import trail_of
+from aigc_bench.plan.explain.plan_trail import trail_of
 from aigc_bench.plan.placement.site_limits import site_for
 from aigc_bench.plan.records.demand import Colocation
 from aigc_bench.plan.records.plan import Option, Plan

@@ -9,7 +9,7 @@ import pytest
 
 from aigc_bench.plan.records.plan import Option
 from aigc_bench.plan.replay.jobs import Night, Saving, replay_jobs
-from aigc_bench.plan.replay.option import Replayer
+from aigc_bench.plan.replay.replayer import Replayer
 from aigc_bench.predict.serving.from_model import ServiceModel
 from tests.plan.build import exact, make_capability, make_job
 from tests.plan.demands import JOBS, SERVICES, catalogue, demand_of, plan_of

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from aigc_bench.catalog.loader import Catalogue, load_catalogue
-from aigc_bench.plan.answer import answer
-from aigc_bench.plan.demand.reader import read_demand
+from aigc_bench.plan.demand.demand_reader import read_demand
+from aigc_bench.plan.full_plan import answer
 from aigc_bench.plan.output.contract import contract
 from aigc_bench.plan.output.plan_view import plan_view
 from aigc_bench.plan.records.demand import Demand, Slo

@@ -23,7 +23,7 @@ from aigc_bench.plan.risk.fleet_service import serves
 from aigc_bench.plan.risk.growth_path import fleet_after, growth_path
 from aigc_bench.plan.risk.probabilities import seen
 from aigc_bench.plan.risk.safer import BELOW, WANTED, safer
-from aigc_bench.report.plan.render import render_plan
+from aigc_bench.report.plan.plan_report import render_plan
 from tests.plan.risk.cases import (
     a_ground,
     an_option,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from aigc_bench.catalog.loader import Catalogue, load_catalogue
 from aigc_bench.core.errors import UsageError
-from aigc_bench.plan.demand.reader import read_demand
+from aigc_bench.plan.demand.demand_reader import read_demand
 from aigc_bench.plan.options.assemble import Procurement, make_option, ranked
 from aigc_bench.plan.planner import plan_demand
 from aigc_bench.plan.records.demand import Slo

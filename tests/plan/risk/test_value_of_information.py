@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from aigc_bench.catalog.loader import Catalogue, load_catalogue
 from aigc_bench.core.errors import UsageError
-from aigc_bench.plan.answer import answer
-from aigc_bench.plan.demand.reader import read_demand
+from aigc_bench.plan.demand.demand_reader import read_demand
+from aigc_bench.plan.full_plan import answer
 from aigc_bench.plan.options.api import api_options
 from aigc_bench.plan.records.plan import Plan
 from aigc_bench.plan.risk.value_of_information import basis_of, best_measurements, collapsed

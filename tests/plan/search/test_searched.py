@@ -7,11 +7,11 @@ import pytest
 
 from aigc_bench.plan.records.demand import Job, Service
 from aigc_bench.plan.search.candidates import Candidates
-from aigc_bench.plan.search.loads import Models, candidates_for, capability_of, is_language, lengths, seq_len
-from aigc_bench.plan.search.served import ENGINES
-from aigc_bench.plan.search.trained import ADAPTER_SHARE, rank_bytes
+from aigc_bench.plan.search.load_candidates import Models, candidates_for, capability_of, is_language, lengths, seq_len
+from aigc_bench.plan.search.served_candidates import ENGINES
+from aigc_bench.plan.search.trained_candidates import ADAPTER_SHARE, rank_bytes
 from aigc_bench.predict.fitting.calibration import shipped_calibration
-from aigc_bench.predict.published.names import resolve_language_model
+from aigc_bench.predict.published.name_resolution import resolve_language_model
 from tests.plan.demands import HANDFUL, JOBS, SERVICES, catalogue, demand_of, text_of
 
 SPECS = [catalogue().accelerators[name] for name in (*HANDFUL, "v100_sxm2_16gb", "gb200_186gb")]

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aigc_bench.catalog.loader import load_catalogue
-from aigc_bench.plan.site.network import link_for, make_networks, switch_for
+from aigc_bench.plan.site.network_design import link_for, make_networks, switch_for
 from aigc_bench.plan.site.room import Room, RoomNeed, make_room
 from aigc_bench.plan.site.storage_system import StorageNeed, storage_lines, system_price, systems_needed
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aigc_bench.plan.search.loads import Models, candidates_for, capability_of
+from aigc_bench.plan.search.load_candidates import Models, candidates_for, capability_of
 from aigc_bench.plan.sizing.batching import INDEPENDENT, entries_of, requests_in, steps_of
 from aigc_bench.predict.fitting.calibration import shipped_calibration
 from tests.plan.demands import catalogue, demand_of

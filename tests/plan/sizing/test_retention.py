@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aigc_bench.plan.explain.text import trail_of
-from aigc_bench.plan.placement.room import storage_need
+from aigc_bench.plan.explain.plan_trail import trail_of
+from aigc_bench.plan.placement.room_around import storage_need
 from aigc_bench.plan.records.demand import Checkpoints, Dataset, Growth
 from aigc_bench.plan.records.plan import Option
 from aigc_bench.plan.site.storage_system import StorageNeed

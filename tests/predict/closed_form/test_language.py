@@ -25,7 +25,7 @@ from aigc_bench.predict.closed_form.language import (
     weight_bytes,
 )
 from aigc_bench.predict.published.language_models import LanguageModel
-from aigc_bench.predict.published.names import number_format
+from aigc_bench.predict.published.name_resolution import number_format
 
 
 def decoder(**changes: Any) -> LanguageModel:

@@ -12,7 +12,7 @@ from aigc_bench.catalog.records import AcceleratorSpec
 from aigc_bench.predict.closed_form import language
 from aigc_bench.predict.closed_form.columns import ModelRow, Unanswered
 from aigc_bench.predict.closed_form.language_rows import ENGINES, QUANTITIES, language_row
-from aigc_bench.predict.published.names import number_format, resolve_language_model
+from aigc_bench.predict.published.name_resolution import number_format, resolve_language_model
 from aigc_bench.predict.published.row import PublishedQuery
 
 CATALOGUE = load_catalogue(with_user_files=False)

@@ -11,7 +11,7 @@ from aigc_bench.catalog.loader import load_catalogue
 from aigc_bench.catalog.records import AcceleratorSpec
 from aigc_bench.predict.closed_form.columns import ModelRow, Unanswered, log2_bin
 from aigc_bench.predict.closed_form.step_rows import ENGINES, FAMILIES, resolve_step_model, step_models, step_row
-from aigc_bench.predict.published.names import resolve_language_model
+from aigc_bench.predict.published.name_resolution import resolve_language_model
 from aigc_bench.predict.published.row import PublishedQuery
 
 CATALOGUE = load_catalogue(with_user_files=False)

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from aigc_bench.predict.serving.arrivals import Arrivals, Traffic
 from aigc_bench.predict.serving.batch_queue import BatchServer, form_batches, simulate_batches
-from aigc_bench.predict.serving.server import Slo
+from aigc_bench.predict.serving.request_arrivals import Arrivals, Traffic
+from aigc_bench.predict.serving.server_model import Slo
 from aigc_bench.predict.serving.step_time import StepTime
 
 ONE_SECOND = StepTime(token_knots=((1, 1.0),))

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aigc_bench.predict.serving.arrivals import Requests
-from aigc_bench.predict.serving.server import ServerModel
-from aigc_bench.predict.serving.simulation import play
+from aigc_bench.predict.serving.event_loop import play
+from aigc_bench.predict.serving.request_arrivals import Requests
+from aigc_bench.predict.serving.server_model import ServerModel
 from aigc_bench.predict.serving.step_time import StepTime
 from tests.predict.serving_reference import Sequence, serve_step_by_step
 

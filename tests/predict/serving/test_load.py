@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from aigc_bench.core.errors import FileWarning, UsageError
-from aigc_bench.predict.serving.arrivals import Arrivals, Traffic, draw_requests
 from aigc_bench.predict.serving.kv_blocks import KvBlocks
 from aigc_bench.predict.serving.lengths import (
     EmpiricalLength,
@@ -25,6 +24,7 @@ from aigc_bench.predict.serving.lengths import (
     parse_length,
 )
 from aigc_bench.predict.serving.replica import steps_to, sum_s
+from aigc_bench.predict.serving.request_arrivals import Arrivals, Traffic, draw_requests
 from aigc_bench.predict.serving.step_time import StepTime, chunk_pairs
 from aigc_bench.predict.serving.trace_file import read_trace
 

@@ -22,13 +22,13 @@ from aigc_bench.predict.model import stage_times
 from aigc_bench.predict.published.row import PublishedQuery
 from aigc_bench.predict.queries import case_of
 from aigc_bench.predict.query import Query, RequestLoad
-from aigc_bench.predict.serving.arrivals import Arrivals, Traffic
 from aigc_bench.predict.serving.batch_queue import BatchServer
 from aigc_bench.predict.serving.capacity import estimate_highest_rate, highest_rate, simulate
-from aigc_bench.predict.serving.closed_form import LIMITS
+from aigc_bench.predict.serving.closed_form_server import LIMITS
 from aigc_bench.predict.serving.from_model import ServiceModel, service_level
 from aigc_bench.predict.serving.lengths import FixedLength, LognormalLength
-from aigc_bench.predict.serving.server import ServerModel, Slo
+from aigc_bench.predict.serving.request_arrivals import Arrivals, Traffic
+from aigc_bench.predict.serving.server_model import ServerModel, Slo
 from aigc_bench.predict.tracing.trace_cache import trace_case
 
 CATALOGUE = load_catalogue(with_user_files=False)

@@ -10,7 +10,7 @@ import torch
 from aigc_bench.core.records import Stage
 from aigc_bench.predict.tracing.optrace import StageTrace
 from aigc_bench.predict.tracing.recorder import Recorder
-from aigc_bench.predict.tracing.stages import StageTracer
+from aigc_bench.predict.tracing.stage_tracer import StageTracer
 from aigc_bench.workloads.base import Program
 
 WIDTH = 16

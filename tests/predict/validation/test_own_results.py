@@ -21,7 +21,7 @@ from aigc_bench.predict.closed_form.columns import Unanswered
 from aigc_bench.predict.published.row import COLUMNS, PublishedQuery
 from aigc_bench.predict.published.table import parse_row
 from aigc_bench.predict.validation.own_results import case_of_row, is_own, published_table
-from aigc_bench.predict.validation.report import NoUsableRowError
+from aigc_bench.predict.validation.scored_table import NoUsableRowError
 from tests.analyze.synthetic import make_case, make_run
 
 CATALOGUE = load_catalogue(with_user_files=False)

@@ -9,7 +9,7 @@ import pytest
 from aigc_bench import api
 from aigc_bench.plan.output.plan_view import plan_view
 from aigc_bench.plan.records.plan import Plan
-from aigc_bench.report.plan.render import render_plan
+from aigc_bench.report.plan.plan_report import render_plan
 from tests.report.page import Page
 
 NARROW = ("h100_sxm_80gb", "mi300x", "l40s")

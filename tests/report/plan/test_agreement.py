@@ -15,7 +15,7 @@ from aigc_bench.core.records import Record
 from aigc_bench.core.units import chance, quantity
 from aigc_bench.plan.output.contract import contract, write_files
 from aigc_bench.plan.output.plan_view import PlanView, plan_view
-from aigc_bench.plan.output.shown import Chance, Shown
+from aigc_bench.plan.output.shown_number import Chance, Shown
 from aigc_bench.plan.records.plan import Plan
 from tests.report.page import Page
 

@@ -11,10 +11,23 @@ import pytest
 from aigc_bench.cli import main
 from aigc_bench.plan.output.plan_view import plan_view
 from aigc_bench.plan.records.plan import Plan
-from aigc_bench.report.plan.render import SECTIONS, render_plan
+from aigc_bench.report.plan.plan_report import SECTIONS, render_plan
 from tests.report.page import Page
 
-ORDER = ("answer", "asked", "options", "factors", "bill", "racks", "cash", "own", "carbon", "simulation", "rests", "assumptions")
+ORDER = (
+    "recommendation",
+    "demand",
+    "options",
+    "factors",
+    "bill",
+    "racks",
+    "cash",
+    "rent-or-buy",
+    "carbon",
+    "simulation",
+    "basis",
+    "assumptions",
+)
 
 
 def test_sections_stand_in_the_order_in_which_they_are_read(page: Page) -> None:
@@ -22,7 +35,7 @@ def test_sections_stand_in_the_order_in_which_they_are_read(page: Page) -> None:
     assert [name for name in known if name in ORDER] == list(ORDER)
     shown = [name.removeprefix("plan-") for name in page.section_names]
     assert [name for name in known if name in shown] == shown
-    assert {"answer", "asked", "options", "factors", "cash", "rests", "assumptions"} <= set(shown)
+    assert {"recommendation", "demand", "options", "factors", "cash", "basis", "assumptions"} <= set(shown)
 
 
 def test_every_number_opens_a_step_whose_inputs_are_steps_down_to_leaves_with_a_source(page: Page) -> None:
@@ -37,7 +50,7 @@ def test_every_number_opens_a_step_whose_inputs_are_steps_down_to_leaves_with_a_
 
 
 def test_the_answer_says_what_to_do_what_binds_and_how_sure_that_is(page: Page, plan: Plan) -> None:
-    words = page.by_id("plan-answer").text
+    words = page.by_id("plan-recommendation").text
     best = plan.recommended
     assert best is not None
     assert "Risk: total cost" in words and "(P10 to P90)" in words
@@ -99,8 +112,8 @@ def test_a_runs_report_ends_with_the_plan_of_a_demand(tmp_path: Path, capsys: py
     page = Page(out.read_text())
     names = page.section_names
     assert "plan" not in names, "the run's own first plan gives way to that of the demand"
-    assert names.index("performance") < names.index("plan-answer") < names.index("plan-factors")
-    words = " ".join(page.by_id("plan-answer").text.split())
+    assert names.index("performance") < names.index("plan-recommendation") < names.index("plan-factors")
+    words = " ".join(page.by_id("plan-recommendation").text.split())
     assert "Plan: Search by day" in words
     assert re.search(r"uses a measured throughput: search: throughput of bert/base/infer/fp32/b1/seq_len=128, measured 2026", words)
 

@@ -128,7 +128,7 @@ def test_a_refused_option_is_told_with_a_few_reasons_one_of_each_factor(plan: Pl
 
 
 def test_the_answer_stands_before_everything_else(page: Page, plan: Plan) -> None:
-    text = page.own[page.own.index("<main") : page.own.index('id="plan-certainty"')]
+    text = page.own[page.own.index("<main") : page.own.index('id="plan-risk"')]
     shown = " ".join(re.sub(r"<[^>]+>", " ", text).split())
     for word in ("Accelerators", "Total cost over", "Upfront", "Per year", "Bottleneck", "P(SLO)", "Risk"):
         assert word in shown, word

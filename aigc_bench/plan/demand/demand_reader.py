@@ -1,0 +1,210 @@
+"""Read a demand file: report all mistakes together, else return the records of ``plan.demand`` in SI units."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from aigc_bench.core.document import mistakes, read_toml
+from aigc_bench.core.errors import AigcBenchError
+from aigc_bench.core.messages import message
+from aigc_bench.core.toml_file import check, inner_record
+from aigc_bench.plan.demand.arrival_rates import read_arrivals
+from aigc_bench.plan.demand.schema import WrittenDemand
+from aigc_bench.plan.demand.services_and_jobs import Check, batch_of, checks_of, service_of, training_of, with_own_model
+from aigc_bench.plan.demand.site_and_limits import colocation_of, constraints_of, dataset_of, demand_table, finance_of, site_of
+from aigc_bench.plan.records.demand import Demand, Growth
+
+if TYPE_CHECKING:
+    from aigc_bench.catalog.loader import Catalogue
+
+Made = TypeVar("Made")
+
+
+class Named(Protocol):
+    """A table with a name."""
+
+    @property
+    def name(self) -> str:
+        """Return the name."""
+
+
+Table = TypeVar("Table", bound=Named)
+
+
+def read_demand(path: Path | str, *, catalogue: Catalogue) -> Demand:
+    """Return the demand in a file; raise ``UsageError`` that names the file and every wrong key."""
+    file = Path(path)
+    raw = read_toml(file)
+    written, problems = check(raw, demand_table())
+    if written is None:
+        # The rest of the file is still checked for unknown names, so that one run reports all mistakes.
+        sound = _sound_part(raw)
+        # Mistakes of the demand as a whole are left out: they may come from the parts that were dropped.
+        more = _convert(sound, catalogue=catalogue, folder=file.parent)[1] if sound else []
+        raise mistakes(file, [*problems, *(found for found in more if not found.startswith(WHOLE))])
+    demand, problems = _convert(written, catalogue=catalogue, folder=file.parent)
+    if demand is None:
+        raise mistakes(file, problems)
+    return demand
+
+
+class _Attempts:
+    """Make the parts of a demand and collect their mistakes, so that all are reported together."""
+
+    def __init__(self) -> None:
+        self.problems: list[str] = []
+
+    def make(self, place: str, maker: Callable[[], Made]) -> list[Made]:
+        """Return the part in a list, or an empty list if it has a mistake."""
+        try:
+            return [maker()]
+        except AigcBenchError as problem:
+            message = f"{place}: {problem}"
+            # Two checks of one table can find the same mistake.
+            self.problems += [] if message in self.problems else [message]
+            return []
+
+    def make_all(
+        self,
+        tables: Sequence[Table],
+        noun: str,
+        *,
+        checks: Callable[[Table], Sequence[Check]],
+        maker: Callable[[Table], Made],
+        prepare: Callable[[Table], Table] = lambda table: table,
+    ) -> list[Made]:
+        """Return every table of a kind that passes all its checks after ``prepare``."""
+        made: list[Made] = []
+        for number, table in enumerate(tables, start=1):
+            place, before = f"{noun} {number} ({table.name})", len(self.problems)
+            for known in self.make(place, partial(prepare, table)):
+                # All checks run before the conversion, which would stop at the first mistake.
+                for one in checks(known):
+                    self.make(place, one)
+                # Only a table without mistakes is converted.
+                if len(self.problems) == before:
+                    made += self.make(place, partial(maker, known))
+        return made
+
+
+def _convert(written: WrittenDemand, *, catalogue: Catalogue, folder: Path) -> tuple[Demand | None, list[str]]:
+    attempts = _Attempts()
+
+    def times_of(name: str) -> list[float]:
+        """Return the arrival times in seconds of a trace next to the demand file."""
+        return read_arrivals(folder / name)
+
+    own = partial(with_own_model, folder=folder)
+    checks = partial(checks_of, catalogue=catalogue, times_of=times_of)
+    make_service = partial(service_of, catalogue=catalogue, times_of=times_of)
+    services = attempts.make_all(written.service, "service", checks=checks, maker=make_service, prepare=own)
+    make_batch = partial(batch_of, catalogue=catalogue)
+    jobs = attempts.make_all(written.batch, "batch", checks=checks, maker=make_batch, prepare=own)
+    jobs += attempts.make_all(written.training, "training", checks=checks, maker=training_of, prepare=own)
+    make_data = partial(dataset_of, catalogue=catalogue)
+    datasets = attempts.make_all(written.dataset, "dataset", checks=lambda _: (), maker=make_data)
+    site = attempts.make("site", lambda: site_of(written.site, catalogue=catalogue))
+    colocation = attempts.make("colocation", lambda: colocation_of(written.colocation, catalogue=catalogue))
+    finance = attempts.make("finance", lambda: finance_of(written.finance, catalogue=catalogue))
+    constraints = attempts.make("constraints", lambda: constraints_of(written.constraints, catalogue=catalogue))
+    attempts.problems += _whole(written)
+    if attempts.problems:
+        return None, attempts.problems
+    # Each of site, colocation, finance and constraints has exactly one entry: without it there would be a problem above.
+    demand = Demand(
+        name=written.name,
+        services=tuple(services),
+        jobs=tuple(jobs),
+        datasets=tuple(datasets),
+        site=site[0],
+        colocation=colocation[0],
+        finance=finance[0],
+        constraints=constraints[0],
+        growth=_growth(written),
+        availability=written.availability,
+    )
+    return demand, []
+
+
+def _growth(written: WrittenDemand) -> Growth | None:
+    if written.growth_per_year is None or written.horizon is None:
+        return None
+    per_year = written.growth_per_year.estimate("fraction/year", source=message("stated in the demand"))
+    return Growth(per_year=per_year, horizon_years=written.horizon / YEAR_S)
+
+
+def _sound_part(raw: dict[str, Any]) -> WrittenDemand | None:
+    """Return the file without its invalid keys, so that the names in the rest are checked, too."""
+    # The name is required; a missing one is already reported.
+    kept: dict[str, Any] = {"name": "?"}
+    for key, field in demand_table().model_fields.items():
+        given, record = raw.get(key), inner_record(field.annotation)
+        if given is None or record is None:
+            continue
+        if isinstance(given, list):
+            kept[key] = [sound for table in given if (sound := _mended(table, record)) is not None]
+        elif (sound := _mended(given, record)) is not None:
+            kept[key] = sound
+    return check(kept, demand_table())[0]
+
+
+STAND_INS: Mapping[str, Any] = {
+    "rate": 1.0, "items": 1.0, "deadline": 1.0, "tokens": 1.0, "samples": 1.0, "input_tokens": 1.0, "output_tokens": 1.0,
+}  # fmt: skip
+"""Substitutes for required keys with invalid values, so that a key that was given is not reported as missing."""
+
+
+def _mended(table: Any, record: type[BaseModel]) -> dict[str, Any] | None:
+    """Return the table without its wrong keys; ``None`` if the rest is invalid, too."""
+    if not isinstance(table, dict):
+        return None
+    kept: dict[str, Any] = dict(table)
+    # Twice: once to drop the wrong keys, once to see whether the rest is valid.
+    for _ in range(2):
+        try:
+            record.model_validate(kept)
+        except ValidationError as problem:
+            wrong = {str(error["loc"][0]) for error in problem.errors() if error["loc"]}
+            kept = {key: value for key, value in kept.items() if key not in wrong}
+            kept |= {key: value for key, value in STAND_INS.items() if key in wrong and key in table}
+        else:
+            return kept
+    return None
+
+
+YEAR_S = 365.25 * 86400.0
+MOST_LOADS = 100
+"""Services and jobs of one demand: each is searched on every accelerator, about a second on the whole catalogue."""
+WHOLE = message("the demand: ")
+"""Prefix of a mistake that concerns several tables."""
+
+
+def _whole(written: WrittenDemand) -> list[str]:
+    """Return the mistakes that concern several tables: no load, a repeated name, growth without a horizon."""
+    # One count over all kinds: loads are looked up by name alone.
+    names = Counter([one.name for kind in (written.service, written.batch, written.training) for one in kind])
+    problems = [
+        message("{whole}{name!r} is the name of {count} services or jobs", whole=WHOLE, name=name, count=count)
+        for name, count in names.items()
+        if count > 1
+    ]
+    if names.total() > MOST_LOADS:
+        problems.append(
+            message(
+                "{whole}{total} services and jobs; at most {most_loads} are planned together",
+                whole=WHOLE,
+                total=names.total(),
+                most_loads=MOST_LOADS,
+            )
+        )
+    if not names:
+        problems.append(message("{whole}no load: add a [[service]], [[batch]] or [[training]]", whole=WHOLE))
+    if (written.growth_per_year is None) != (written.horizon is None):
+        problems.append(message("{whole}growth_per_year and horizon belong together: give both or neither", whole=WHOLE))
+    return problems

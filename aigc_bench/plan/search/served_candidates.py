@@ -1,0 +1,107 @@
+"""Candidates for language models behind a serving engine, by the closed form that was calibrated on published results.
+
+throughput of a replica   n x output tokens / (TTFT + (output tokens - 1) x TPOT)          Little's law, n requests in flight
+memory of an accelerator  (weights + n x (input + output / 2) x KV cache of a token) / ranks + the engine's own memory
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from aigc_bench.plan.search.candidates import Candidates, power_caps, stacked, with_caps
+from aigc_bench.predict.closed_form.columns import Unanswered
+from aigc_bench.predict.fitting.calibration import Calibration
+from aigc_bench.predict.fitting.effects import Floats
+from aigc_bench.predict.roofline.device_power import BUSY_ARITHMETIC, mean_watts
+from aigc_bench.predict.serving.concurrency import Curves, Setting, curves, formats_of, replica_memory
+
+if TYPE_CHECKING:
+    from aigc_bench.catalog.loader import Catalogue
+    from aigc_bench.catalog.records import AcceleratorSpec
+
+ENGINES: Mapping[str, tuple[str, ...]] = {
+    "vllm": ("NVIDIA", "AMD", "Intel", "Google", "AWS"),
+    "tensorrt-llm": ("NVIDIA",),
+    "sglang": ("NVIDIA", "AMD"),
+}
+"""Serving engines that are searched, and the vendors whose accelerators they support."""
+# Tensor parallel within one server; attention heads divide by powers of two.
+RANKS = (1, 2, 4, 8)
+# Requests in flight: 1 to 512.
+SEQUENCES = tuple(2**power for power in range(10))
+USUAL_PRECISIONS = ("bf16", "fp16", "fp8")
+"""Number formats that are searched where a demand names none: narrower ones change a model's output."""
+
+
+def served_candidates(
+    model: str,
+    *,
+    lengths: tuple[float, float],
+    specs: Sequence[AcceleratorSpec],
+    engines: Sequence[str],
+    precisions: Sequence[str],
+    catalogue: Catalogue,
+    calibration: Calibration,
+) -> Candidates | None:
+    """Return every configuration that serves ``model`` with requests of ``lengths`` (input, output) tokens."""
+    settings = [
+        Setting(
+            model=model, spec=spec, engine=engine, precision=precision, ranks=ranks, input_len=lengths[0], output_len=lengths[1]
+        )
+        for spec in specs
+        for engine, vendors in ENGINES.items()
+        if spec.vendor in vendors and (not engines or engine in engines)
+        for precision in _precisions(spec, precisions)
+        for ranks in RANKS
+    ]
+    # Some rows stay even if none fits, so that the refusal can name the nearest miss.
+    settings = [one for one in settings if replica_memory(one).room >= 1] or settings[: len(RANKS)]
+    if not settings:
+        return None
+    try:
+        found = curves(settings, SEQUENCES, calibration=calibration)
+    except Unanswered:
+        return None
+    return stacked(_blocks(settings, found, catalogue=catalogue))
+
+
+def _precisions(spec: AcceleratorSpec, allowed: Sequence[str]) -> tuple[str, ...]:
+    if allowed:
+        # A part without 16-bit arithmetic computes these in fp32.
+        wide = {"bf16", "fp16", "fp32"}
+        return tuple(
+            name for name in allowed if spec.peak(name) or name in ("int4", "int8") or (name in wide and spec.peak("fp32"))
+        )
+    return tuple(one.name for one in formats_of(spec) if one.name in USUAL_PRECISIONS)
+
+
+def _blocks(settings: Sequence[Setting], found: Curves, *, catalogue: Catalogue) -> Iterator[dict[str, object]]:
+    sequences: Floats = np.array(SEQUENCES, dtype=float)
+    for index, one in enumerate(settings):
+        held, spec = replica_memory(one), one.spec
+        ttft, tpot = found.ttft_s[index], found.tpot_s[index]
+        # The first token comes with the prefill, the others a step each.
+        service = ttft + max(0.0, one.output_len - 1) * tpot
+        # Shape (sequences,), in W of one accelerator.
+        watts = mean_watts(spec, busy_share=np.minimum(1.0, found.mfu[index] / BUSY_ARITHMETIC))
+        block = {
+            "accelerator": spec.id,
+            "engine": one.engine,
+            "precision": one.precision,
+            "devices": one.ranks,
+            "batch": sequences,
+            "slots": sequences,
+            "throughput": sequences * one.output_len / service,
+            "service_s": service,
+            "ttft_s": ttft,
+            "tpot_s": tpot,
+            "latency_s": service,
+            # Weights and cache are split over the ranks.
+            "memory_bytes": (held.fixed_bytes + sequences * held.request_bytes) / one.ranks,
+            "usable_bytes": held.usable_bytes / one.ranks,
+            "power_w": np.full_like(service, np.nan) if watts is None else watts,
+        }
+        yield from with_caps(block, power_caps(spec, work="decode", catalogue=catalogue))

@@ -1,0 +1,35 @@
+"""Render the check by simulation: every service at its peak and every job in its windows, next to the analytic result."""
+
+from __future__ import annotations
+
+from aigc_bench.core.messages import message
+from aigc_bench.core.units import quantity
+from aigc_bench.plan.output.check_view import Latency
+from aigc_bench.plan.output.shown_number import key_of
+from aigc_bench.report.markup import template
+from aigc_bench.report.plan.stated_demand import stated
+from aigc_bench.report.plan.view import PlanPage
+
+NAME = "plan-simulation"
+TITLE = message("Check by simulation")
+
+
+def render(page: PlanPage) -> str | None:
+    """Return the section; ``None`` if the option was not simulated, such as an API."""
+    best, check = page.view.best, page.view.check
+    if best is None or check is None:
+        return None
+    values = {
+        "check": check,
+        "at": key_of(best),
+        "figures": page.figures,
+        "services": [(one, [latency_words(latency) for latency in one.latencies]) for one in check.services],
+    }
+    return template("plan_simulation.html.j2", values)
+
+
+def latency_words(one: Latency) -> str:
+    """Return a latency at the percentile of the SLO: simulated, its bound, and analytic."""
+    bound = f" (SLO {stated(one.limit_s)})" if one.limit_s is not None else ""
+    analytic = message(", analytic {analytic}", analytic=quantity(one.analytic_s, "s")) if one.analytic_s is not None else ""
+    return f"p{100 * one.share:g} {one.name} {quantity(one.simulated_s, 's')}{bound}{analytic}"
