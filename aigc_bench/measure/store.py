@@ -322,6 +322,7 @@ def _read_telemetry(folder: Path) -> pd.DataFrame:
 def _read_parquet(file: Path) -> pd.DataFrame:
     """The stored readings; raises ``AigcBenchError`` where the file is cut short or holds something else."""
     import pandas as pd
+    import pyarrow as pa
 
     frame, why = pd.DataFrame(), message("it is truncated or not Parquet")
     try:
@@ -331,7 +332,7 @@ def _read_parquet(file: Path) -> pd.DataFrame:
     except OSError as problem:
         if problem.errno is not None:  # pyarrow's own errors of a damaged file have no number
             raise
-    except (ValueError, TypeError, KeyError, RuntimeError):
+    except (ValueError, TypeError, KeyError, RuntimeError, pa.lib.ArrowException):
         pass
     if why:
         raise AigcBenchError(
@@ -344,6 +345,7 @@ def _read_parquet(file: Path) -> pd.DataFrame:
 def _why_no_readings(frame: pd.DataFrame) -> str:
     """Return what a table lacks to be one of readings; empty if it is one."""
     import pandas as pd
+    import pyarrow as pa
 
     missing = sorted({*TELEMETRY_COLUMNS} - {*frame.columns})
     if missing or not frame.columns.is_unique:
@@ -357,6 +359,11 @@ def _why_no_readings(frame: pd.DataFrame) -> str:
                 if name in _NUMBERS
                 else message("its column {name} holds no names", name=name)
             )
+        try:
+            # Arrow decodes a name where it is first used: bytes that are no UTF-8 would fail far from here.
+            list(frame[name].unique())
+        except (UnicodeDecodeError, pa.lib.ArrowException):
+            return message("its column {name} holds names that are not UTF-8", name=name)
     return ""
 
 

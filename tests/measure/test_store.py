@@ -8,6 +8,8 @@ import re
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from aigc_bench.core.errors import AigcBenchError, UsageError
@@ -301,3 +303,16 @@ def test_readings_of_no_moment_and_no_size_are_left_out(tmp_path: Path) -> None:
     found = load_run(tmp_path).telemetry
     assert found["time_s"].tolist() == [1.0, 2.0, 3.0]
     assert found["value"].notna().tolist() == [True, False, False]
+
+
+@pytest.mark.parametrize("is_dictionary", [False, True])
+def test_telemetry_with_names_that_are_no_utf8_is_refused_by_column(tmp_path: Path, is_dictionary: bool) -> None:
+    written(tmp_path).close()
+    offsets, text = b"\0\0\0\0\3\0\0\0", b"ab\xff"
+    name = pa.Array.from_buffers(pa.string(), 1, [None, pa.py_buffer(offsets), pa.py_buffer(text)])
+    names = pa.DictionaryArray.from_arrays(pa.array([0], pa.int32()), name) if is_dictionary else name
+    good = pa.array(["nvml"])
+    table = pa.table({"time_s": [0.0], "source": good, "device": good, "metric": names, "value": [1.0]})
+    pq.write_table(table, tmp_path / "telemetry.parquet")
+    with pytest.raises(AigcBenchError, match=r"telemetry.parquet: no telemetry can be read"):
+        _ = load_run(tmp_path).telemetry
