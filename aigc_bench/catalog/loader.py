@@ -15,6 +15,7 @@ from aigc_bench.catalog import names, regions
 from aigc_bench.catalog import records as r
 from aigc_bench.catalog.fact import Fact
 from aigc_bench.catalog.overrides import Overrides, read_overrides, usable_overrides, user_files
+from aigc_bench.catalog.sale import Sale
 from aigc_bench.catalog.table_reader import read_cells, read_table
 from aigc_bench.catalog.tables import TABLES
 from aigc_bench.core.derivation import Derivation, record
@@ -27,6 +28,8 @@ from aigc_bench.core.units import GIB
 KINDS = tuple(name for name in TABLES if name not in ("usable_memory", "accelerator_ranges", "aliases", "regions"))
 """The tables whose rows can be looked up by name."""
 
+# Hong Kong, Macau and Taiwan have grids of their own.
+_CHINESE_GRIDS = ("ci_CHN", "ci_aws_cn-")
 _PUE_METHODS = ("air", "rear_door", "direct_liquid", "immersion")
 
 
@@ -88,6 +91,11 @@ class Catalogue:
                 bounds = (disputed.low * column.scale, disputed.high * column.scale)
                 joined.setdefault(disputed.id, {}).setdefault("ranges", {})[column.field] = bounds
         return {name: spec.model_copy(update=joined[name]) if name in joined else spec for name, spec in specs.items()}
+
+    @cached_property
+    def sales(self) -> Mapping[str, Sale]:
+        """When and where accelerators are sold, by the accelerator's id."""
+        return cast("dict[str, Sale]", self._read("sales"))
 
     @cached_property
     def servers(self) -> Mapping[str, r.ServerSpec]:
@@ -258,6 +266,13 @@ class Catalogue:
             return self.constant("grid_intensity_default")
         found = self._region_row(region, rows=self._grid_rows, noun=message("region with a grid intensity"))
         return self.carbon[found].estimate(spread=self.constant("grid_intensity_spread").value)
+
+    def is_in_china(self, region: str | None) -> bool:
+        """Whether a region lies in mainland China, however it is spelt."""
+        if region is None:
+            return False
+        rows = (self._grid_rows.get(regions.slug(region)), self._electricity_rows.get(regions.slug(region)))
+        return "el_biz_china" in rows or any((row or "").startswith(_CHINESE_GRIDS) for row in rows)
 
     def grid_row(self, region: str | None) -> str | None:
         """The id of the row that holds the grid of a region, however it is spelt; ``None`` where the catalogue does not know it."""

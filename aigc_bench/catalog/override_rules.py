@@ -35,6 +35,7 @@ REFERENCES: Mapping[tuple[str, str], str] = {
     ("carbon", "accelerator_id"): "accelerators",
     ("aliases", "accelerator_id"): "accelerators",
     ("usable_memory", "id"): "accelerators",
+    ("sales", "id"): "accelerators",
     ("accelerator_ranges", "id"): "accelerators",
     ("regions", "power_id"): "power",
     ("regions", "carbon_id"): "carbon",

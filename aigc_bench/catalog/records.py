@@ -169,6 +169,11 @@ class AcceleratorSpec(Fact):
         return None if peak is None else self.ranges.get(f"peak_flops.{dtype}", (peak, peak))
 
     @property
+    def is_on_chip(self) -> bool:
+        """Whether its only memory is on the chip (Groq, Cerebras): one model lies on many, so one's roofline is no answer."""
+        return (self.memory_type or "").startswith("SRAM")
+
+    @property
     def has_scale_up_link(self) -> bool:
         """Whether devices are joined by a link of their own rather than by the host's PCIe."""
         # Cards list PCIe as their interconnect, which is the host's and not a link of their own.

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from aigc_bench.catalog import records as r
+from aigc_bench.catalog.sale import Sale
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Record
 from aigc_bench.core.units import GIB, MIB
@@ -77,6 +78,7 @@ _TABLES = (
         noun="accelerator",
         columns={"nominal_gib": _to("nominal_bytes", GIB, "whole"), "reported_mib": _to("reported_bytes", MIB, "whole")},
     ),
+    Table(name="sales", record=Sale, noun="sale"),
     Table(name="accelerator_ranges", record=r.AcceleratorRange, noun=message("accelerator range")),
     Table(
         name="servers",

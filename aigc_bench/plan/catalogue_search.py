@@ -15,7 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from aigc_bench.core.messages import message
-from aigc_bench.plan.hardware.hosts import Host, allowed, hosts, is_announced, specs_of, why_not_sold
+from aigc_bench.plan.hardware.hosts import Host, allowed, hosts, is_announced, place_of, specs_of, why_not_sold
 from aigc_bench.plan.hardware.measured_runs import Measured, best_measured
 from aigc_bench.plan.hardware.server_match import rest_of_node_w
 from aigc_bench.plan.options.api import api_options
@@ -79,7 +79,7 @@ def examine_catalogue(
         demand=demand,
         rules=rules,
         models=models,
-        market=Market(catalogue=catalogue, day=day, measured=own),
+        market=Market(catalogue=catalogue, day=day, measured=own, place=place_of(demand, catalogue=catalogue)),
         context=context_of(demand, rules, drifts_from(catalogue), num=NUM_SCENARIOS, seed=seed),
     )
     searched, refused = _to_search(demand, catalogue=catalogue, accelerators=accelerators, on=day)

@@ -117,7 +117,8 @@ def test_the_readme_names_every_file() -> None:
 
 
 def test_every_table_but_the_joined_ones_can_be_found_a_row() -> None:
-    assert len(KINDS) == 15
+    joined = {"usable_memory", "accelerator_ranges", "aliases", "regions"}
+    assert set(KINDS) == set(TABLES) - joined
     for kind in KINDS:
         name = next(iter(CATALOGUE.rows(kind)))
         assert CATALOGUE.get(kind, name).id == name

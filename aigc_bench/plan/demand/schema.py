@@ -308,6 +308,9 @@ class WrittenConstraints(Table):
     accelerators: Names = documented(message("allowed accelerators, any spelling"), default=())
     without: tuple[OptionKind, ...] = documented(message("excluded kinds: owned, colocated, cloud, api"), default=())
     no_cloud: Flag = documented(message("true excludes cloud and commercial APIs"), default=False)
+    exclude_export_controlled: Flag = documented(
+        message("true leaves out parts that need an export licence for the site's country, or might"), default=False
+    )
     confidence: Number = documented(
         message("share of Monte Carlo scenarios that must meet the SLOs; 0 plans for central values"),
         unit="fraction",

@@ -157,6 +157,7 @@ def constraints_of(written: WrittenConstraints, *, catalogue: Catalogue) -> Cons
         accelerators=tuple(catalogue.accelerator(name).id for name in written.accelerators),
         # no_cloud may repeat a kind that is listed already.
         without=tuple(dict.fromkeys(kinds)),
+        exclude_export_controlled=written.exclude_export_controlled,
         confidence=written.confidence,
     )
 

@@ -5,10 +5,13 @@ The unit that a plan replicates is one accelerator with its share of the server;
 A plan must not buy parts that are not sold on its day::
 
     announced   not available before its year of release, nor while the catalogue lists it as announced only
-    old         released more than ``SOLD_FOR_YEARS`` ago, counted from the middle of its year, and no price as new of the part or
-                of a server with it within the last ``PRICE_HOLDS_YEARS``: release and second-hand prices do not count
+    never       announced once and not sold, or rented by its maker's cloud alone
+    elsewhere   made for one market, or not exported to the site's country (``EXPORT``); never legal advice
+    ended       no longer made, and no price as new of the part or of a server with it within the last ``PRICE_HOLDS_YEARS``:
+                release and second-hand prices do not count
+    old         released more than ``SOLD_FOR_YEARS`` ago, counted from the middle of its year, and no such price
 
-Either refuses purchases only: clouds keep renting out old parts. A machine that the user has measured counts as available.
+Each refuses purchases only: clouds keep renting out old parts. A machine that the user has measured counts as available.
 """
 
 from __future__ import annotations
@@ -23,7 +26,7 @@ from aigc_bench.core.messages import message
 from aigc_bench.core.records import Basis, Estimate
 from aigc_bench.plan.hardware.datasheet import assumed_sheet, cores_of, sheet_of, usual_count
 from aigc_bench.plan.hardware.server_match import ServerMatch, built_up, match_of
-from aigc_bench.plan.records.demand import Constraints
+from aigc_bench.plan.records.demand import Constraints, Demand
 from aigc_bench.plan.records.machine import Machine
 from aigc_bench.plan.stats.estimates import estimate
 from aigc_bench.plan.stats.price_aging import age_years
@@ -31,6 +34,7 @@ from aigc_bench.plan.stats.price_aging import age_years
 if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue
     from aigc_bench.catalog.records import AcceleratorSpec, Price, ServerSpec
+    from aigc_bench.catalog.sale import Sale
 
 
 SOLD_FOR_YEARS = 4.0
@@ -39,18 +43,49 @@ SOLD_FOR_YEARS = 4.0
 PRICE_HOLDS_YEARS = 1.0
 
 
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a purchase goes: whether the site lies in mainland China, and whether parts under export control are left out."""
+
+    is_in_china: bool = False
+    excludes_controlled: bool = False
+
+
+ANYWHERE = Place()
+
+
+def place_of(demand: Demand, *, catalogue: Catalogue) -> Place:
+    """Return where a demand's purchases go."""
+    controlled = demand.constraints.exclude_export_controlled
+    return Place(is_in_china=catalogue.is_in_china(demand.site.region), excludes_controlled=controlled)
+
+
 def is_announced(spec: AcceleratorSpec, *, on: date) -> bool:
     """Return whether it is not yet available on that day."""
     # The catalogue marks such rows in their id; a year of release in the future says the same.
     return "announced" in spec.id or (spec.release_year or 0) > on.year
 
 
-def why_not_sold(spec: AcceleratorSpec, *, catalogue: Catalogue, on: date, owned: Sequence[str] = ()) -> str | None:
+def why_not_sold(
+    spec: AcceleratorSpec, *, catalogue: Catalogue, on: date, owned: Sequence[str] = (), place: Place = ANYWHERE
+) -> str | None:
     """Return why it cannot be bought on that day, ``None`` where it can; ``owned`` are accelerators that the user has measured."""
     if spec.id in owned:
         return None
     if is_announced(spec, on=on):
         return message("for sale: {name} is only announced and not available on {on}", name=spec.name, on=on.isoformat())
+    sale = catalogue.sales.get(spec.id)
+    reason = None if sale is None else _why_not_there(spec, sale, on=on, place=place)
+    if reason is not None:
+        return reason
+    if sale is not None and _has_ended(sale, on=on) and not _is_quoted(spec, catalogue, on):
+        return message(
+            "for sale: {name} is no longer made ({source}, {as_of}), and the catalogue has no price for it as new within a year; "
+            "rent it, or add your quote as a row of your own",
+            name=spec.name,
+            source=sale.source,
+            as_of=sale.as_of,
+        )
     if spec.release_year is None or age_years(str(spec.release_year), on=on) <= SOLD_FOR_YEARS or _is_quoted(spec, catalogue, on):
         return None
     return message(
@@ -62,6 +97,70 @@ def why_not_sold(spec: AcceleratorSpec, *, catalogue: Catalogue, on: date, owned
         sold_for_years=SOLD_FOR_YEARS,
         on=on.isoformat(),
     )
+
+
+def _has_ended(sale: Sale, *, on: date) -> bool:
+    # Dates of different precision compare as texts: 2024-12 is before 2024-12-05.
+    return sale.status == "ended" and (sale.last_sale is None or sale.last_sale < on.isoformat())
+
+
+def _why_not_there(spec: AcceleratorSpec, sale: Sale, *, on: date, place: Place) -> str | None:
+    """Return why a part is not sold at all, or not at that place."""
+    if sale.status == "never":
+        return message("for sale: {name} was announced and never sold in volume", name=spec.name)
+    if sale.status == "cloud_only":
+        return message("for sale: {name} is rented by its maker's cloud and not sold", name=spec.name)
+    if sale.sold_only_in == "china" and not place.is_in_china:
+        return message("for sale: {name} is made for China and sold there only; the site is elsewhere", name=spec.name)
+    if not place.is_in_china:
+        return None
+    if sale.china in ("denied", "not_sold"):
+        return message(
+            "for sale: {name} is not sold in China ({note}; {as_of}; ask your counsel)",
+            name=spec.name,
+            note=sale.licence_note or sale.source,
+            as_of=sale.as_of,
+        )
+    if sale.china is not None and place.excludes_controlled:
+        return message(
+            "constraints.exclude_export_controlled: {name} ({note}; {as_of})",
+            name=spec.name,
+            note=sale.licence_note or sale.source,
+            as_of=sale.as_of,
+        )
+    return None
+
+
+_OLDEST_OF_CUDA_13 = 7.5
+"""Lowest compute capability of CUDA 13's toolkit, with which PyTorch's current wheels are built (pytorch/test-infra PR 7046)."""
+
+
+def why_no_framework(spec: AcceleratorSpec, *, named: Sequence[str] = ()) -> str | None:
+    """Return why current frameworks do not run on it, ``None`` where they do or where the demand names the part itself."""
+    try:
+        capability = float(spec.compute_capability or "")
+    except ValueError:
+        # Other vendors name architectures (gfx942) instead.
+        return None
+    if capability >= _OLDEST_OF_CUDA_13 or spec.id in named:
+        return None
+    return message(
+        "software: current wheels of PyTorch and of engines on it (CUDA 13) have no kernels for {name}, compute capability "
+        "{capability:g}; name it in constraints.accelerators to plan with wheels of CUDA 12",
+        name=spec.name,
+        capability=capability,
+    )
+
+
+def cautions_of(spec: AcceleratorSpec, *, catalogue: Catalogue, place: Place = ANYWHERE) -> tuple[str, ...]:
+    """Return what a buyer or renter has to know before an order: the end of software support, and licences."""
+    sale = catalogue.sales.get(spec.id)
+    if sale is None:
+        return ()
+    software = (message("software: {note} ({as_of})", note=sale.software_note, as_of=sale.as_of),) if sale.software_note else ()
+    needs_licence = place.is_in_china and sale.china in ("licence", "check")
+    licence = message("export: {note} ({as_of}; ask your counsel)", note=sale.licence_note or sale.source, as_of=sale.as_of)
+    return (*software, licence) if needs_licence else software
 
 
 def _is_quoted(spec: AcceleratorSpec, catalogue: Catalogue, on: date) -> bool:
@@ -115,7 +214,11 @@ def hosts(catalogue: Catalogue) -> tuple[Host, ...]:
 def _is_sold(spec: AcceleratorSpec) -> bool:
     """Return whether the part is available: released, and not a desktop's own."""
     # Jetsons and desktop SoCs are whole computers that no one puts into a server.
-    return "announced" not in spec.id and not any(word in (spec.form_factor or "") for word in ("SoC", "module (", "Jetson"))
+    return (
+        not spec.is_on_chip
+        and "announced" not in spec.id
+        and not any(word in (spec.form_factor or "") for word in ("SoC", "module (", "Jetson"))
+    )
 
 
 def allowed(spec: AcceleratorSpec, limits: Constraints) -> str | None:

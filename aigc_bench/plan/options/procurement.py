@@ -12,7 +12,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from aigc_bench.core.messages import message
-from aigc_bench.plan.hardware.hosts import Host, why_not_sold
+from aigc_bench.plan.hardware.hosts import ANYWHERE, Host, Place, cautions_of, why_no_framework, why_not_sold
 from aigc_bench.plan.money.annuity import annuity
 from aigc_bench.plan.money.offers import Offer, rents
 from aigc_bench.plan.options.api import excluded
@@ -44,10 +44,11 @@ class Market:
     catalogue: Catalogue
     day: date
     measured: tuple[str, ...] = ()
+    place: Place = ANYWHERE
 
     def why_not_sold(self, host: Host) -> str | None:
         """Return why a host cannot be bought on that date; ``None`` if it can."""
-        return why_not_sold(host.spec, catalogue=self.catalogue, on=self.day, owned=self.measured)
+        return why_not_sold(host.spec, catalogue=self.catalogue, on=self.day, owned=self.measured, place=self.place)
 
     def rents_of(self, host: Host) -> list[Offer]:
         """Return the lowest rent of an accelerator for each term and size of instance.
@@ -106,12 +107,14 @@ def procurements_of(host: Host, machine: Machine, *, demand: Demand, market: Mar
         return [
             procurement for procurement in _purchases(host, machine, demand=demand, market=market) if procurement.kind == terms.kind
         ]
+    # The site's country does not bind a provider's machines, the end of software support does.
+    cautions = cautions_of(host.spec, catalogue=market.catalogue)
     return [
         Procurement(
             machine=in_instances(machine, offer),
             placement="shared",
             offer=offer,
-            questions=(f"{offer.name}: {OF_AN_INDEX}",) if offer.is_index else (),
+            questions=tuple(f"{offer.name}: {text}" for text in (*((OF_AN_INDEX,) if offer.is_index else ()), *cautions)),
         )
         for offer in market.rents_of(host)
         if (None if offer.is_index else max(1, round(offer.num_accelerators))) == terms.instance
@@ -135,7 +138,8 @@ def _purchases(host: Host, machine: Machine, *, demand: Demand, market: Market) 
     )
     # Questions do not refuse: a buyer can settle them with a quote or a licence.
     open_ones = ((OF_A_FORM, host.server is None), (GEFORCE_LICENCE, "GeForce" in host.spec.name))
-    questions = tuple(f"{machine.server}: {text}" for text, is_open in open_ones if is_open)
+    cautions = cautions_of(host.spec, catalogue=market.catalogue, place=market.place)
+    questions = tuple(f"{machine.server}: {text}" for text in (*(text for text, is_open in open_ones if is_open), *cautions))
     racked = replace(host, machine=priced)
     own, shared = (room_maker(racked, demand, catalogue=market.catalogue, on=market.day, is_built=built) for built in (True, False))
     return (
@@ -176,6 +180,8 @@ def unwanted(procurement: Procurement, host: Host, *, demand: Demand, market: Ma
     """Return why a procurement is refused, independent of its factors."""
     found = [excluded(procurement.kind)] if procurement.kind in demand.constraints.without else []
     if procurement.kind in ("owned", "colocated") and (reason := market.why_not_sold(host)) is not None:
+        found.append(reason)
+    if (reason := why_no_framework(host.spec, named=(*demand.constraints.accelerators, *market.measured))) is not None:
         found.append(reason)
     # Jobs alone restart from a checkpoint, services lose the requests in flight.
     if procurement.offer and procurement.offer.term == "spot" and demand.services and demand.availability > SPOT_AVAILABILITY:

@@ -180,6 +180,7 @@ class Constraints(Record):
     vendors: tuple[str, ...] = ()
     accelerators: tuple[str, ...] = ()
     without: tuple[OptionKind, ...] = ()
+    exclude_export_controlled: bool = False
     confidence: float = Field(default=0.8, ge=0, le=0.99)
 
 

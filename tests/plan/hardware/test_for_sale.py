@@ -6,10 +6,11 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from aigc_bench.plan.demand.reader import read_demand
 
 from aigc_bench.catalog.loader import Catalogue, load_catalogue
 from aigc_bench.plan.demand.demand_reader import read_demand
-from aigc_bench.plan.hardware.hosts import why_not_sold
+from aigc_bench.plan.hardware.hosts import Place, cautions_of, hosts, why_no_framework, why_not_sold
 from aigc_bench.plan.hardware.measured_runs import Measured
 from aigc_bench.plan.planner import plan_demand
 from aigc_bench.plan.records.plan import Plan
@@ -46,13 +47,73 @@ def test_what_is_young_or_has_a_price_as_new_is_for_sale(accelerator: str) -> No
 )
 def test_what_is_old_and_has_a_price_at_release_or_second_hand_is_not(accelerator: str) -> None:
     reason = why_not_sold(CATALOGUE.accelerators[accelerator], catalogue=CATALOGUE, on=TODAY)
-    assert reason is not None and reason.startswith("for sale: ") and "more than 4 years" in reason
+    assert reason is not None and reason.startswith("for sale: ")
+    assert "more than 4 years" in reason or "no longer made" in reason
 
 
 def test_what_is_announced_is_not_for_sale_and_neither_is_what_comes_later() -> None:
     rubin, h200 = CATALOGUE.accelerators["r200_288gb_announced"], CATALOGUE.accelerators["h200_sxm_141gb"]
     assert "only announced" in (why_not_sold(rubin, catalogue=CATALOGUE, on=TODAY) or "")
     assert "only announced" in (why_not_sold(h200, catalogue=CATALOGUE, on=date(2023, 6, 1)) or "")
+
+
+IN_CHINA = Place(is_in_china=True)
+
+
+@pytest.mark.parametrize(
+    ("accelerator", "place", "word"),
+    [
+        ("b100_192gb", Place(), "never sold"),
+        ("tpu_v6e", Place(), "maker's cloud"),
+        ("h20_96gb", Place(), "there only"),
+        ("l20", Place(), "there only"),
+        ("ascend_910b2_64gb", Place(), "there only"),
+        ("b200_sxm_180gb", IN_CHINA, "presumption of denial"),
+        ("rtx_5090", IN_CHINA, "not sold in China"),
+        ("h100_sxm_80gb", Place(is_in_china=True, excludes_controlled=True), "exclude_export_controlled"),
+    ],
+)
+def test_a_part_is_bought_only_where_it_is_sold(accelerator: str, place: Place, word: str) -> None:
+    reason = why_not_sold(CATALOGUE.accelerators[accelerator], catalogue=CATALOGUE, on=TODAY, place=place)
+    assert reason is not None and word in reason
+
+
+@pytest.mark.parametrize("accelerator", ["h20_96gb", "l20", "ascend_910b2_64gb", "ascend_910c_128gb", "h200_sxm_141gb"])
+def test_parts_for_china_and_parts_with_a_licence_case_by_case_are_sold_there(accelerator: str) -> None:
+    assert why_not_sold(CATALOGUE.accelerators[accelerator], catalogue=CATALOGUE, on=TODAY, place=IN_CHINA) is None
+
+
+def test_a_licence_and_the_end_of_software_support_are_told() -> None:
+    h200, v100 = CATALOGUE.accelerators["h200_sxm_141gb"], CATALOGUE.accelerators["v100_sxm2_32gb"]
+    assert "licence" in " ".join(cautions_of(h200, catalogue=CATALOGUE, place=IN_CHINA))
+    assert cautions_of(h200, catalogue=CATALOGUE) == ()
+    assert "sm_70" in " ".join(cautions_of(v100, catalogue=CATALOGUE))
+
+
+@pytest.mark.parametrize("accelerator", ["p100_sxm2_16gb", "v100_sxm2_32gb"])
+def test_parts_that_current_frameworks_dropped_are_refused_unless_they_are_named(accelerator: str) -> None:
+    spec = CATALOGUE.accelerators[accelerator]
+    assert "CUDA 13" in (why_no_framework(spec) or "")
+    assert why_no_framework(spec, named=[accelerator]) is None
+
+
+@pytest.mark.parametrize("accelerator", ["t4", "h100_sxm_80gb", "mi300x", "tpu_v6e"])
+def test_other_parts_have_current_frameworks(accelerator: str) -> None:
+    assert why_no_framework(CATALOGUE.accelerators[accelerator]) is None
+
+
+def test_a_chip_without_memory_of_its_own_is_no_host() -> None:
+    assert not {"groq_lpu_v1", "cerebras_wse3"} & {host.spec.id for host in hosts(CATALOGUE)}
+
+
+@pytest.mark.parametrize("region", ["China", "cn", "Shanghai", "cn-north-1", "cn-hangzhou"])
+def test_regions_of_china_are_known(region: str) -> None:
+    assert CATALOGUE.is_in_china(region)
+
+
+@pytest.mark.parametrize("region", [None, "Hong Kong", "Taiwan", "de", "us-east-1"])
+def test_other_regions_are_not_china(region: str | None) -> None:
+    assert not CATALOGUE.is_in_china(region)
 
 
 def test_the_day_of_prices_decides() -> None:
