@@ -6,7 +6,6 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from aigc_bench.plan.demand.reader import read_demand
 
 from aigc_bench.catalog.loader import Catalogue, load_catalogue
 from aigc_bench.plan.demand.demand_reader import read_demand
