@@ -14,7 +14,8 @@ from transformers import AutoModelForSeq2SeqLM
 from transformers.cache_utils import Cache, EncoderDecoderCache
 
 from aigc_bench.core.records import Attention
-from aigc_bench.nets.hugging_face import UnpaddedLayer, forget, random_model
+from aigc_bench.nets.caches import UnpaddedLayer, forget
+from aigc_bench.nets.hugging_face import random_model
 
 
 def random_seq2seq(config: Mapping[str, Any], *, attention: Attention) -> torch.nn.Module:

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from aigc_bench.nets.hugging_face import forget, static_cache
+from aigc_bench.nets.caches import cache_argument, forget, is_shaped_by_prompts, static_cache
 
 
 class GreedyGeneration:
@@ -33,7 +33,12 @@ class GreedyGeneration:
         self._cache = static_cache(config, batch_size=batch_size, max_len=max_len, dtype=dtype, device=device)
         self._token = torch.zeros(batch_size, 1, dtype=torch.int64, device=device)
         self._logits: torch.Tensor | None = None
+        self._cache_argument = cache_argument(config)
         self.generated = torch.zeros(max_new_tokens, batch_size, dtype=torch.int64, device=device)
+        if is_shaped_by_prompts(self._cache):
+            # Now, so that no step allocates what later steps keep.
+            self._prompt = torch.zeros(batch_size, prompt_len, dtype=torch.int64, device=device)
+            self.prefill(0)
 
     def begin(self, prompt: torch.Tensor) -> None:
         """Take ``prompt``, token ids ``[batch, prompt_len]``, and forget the previous one."""
@@ -54,7 +59,7 @@ class GreedyGeneration:
 
     @torch.no_grad()
     def _advance(self, *, index: int, **inputs: torch.Tensor) -> None:
-        output = self._model(**inputs, past_key_values=self._cache, use_cache=True, logits_to_keep=1)
+        output = self._model(**inputs, **{self._cache_argument: self._cache}, use_cache=True, logits_to_keep=1)
         self._logits = output.logits
         # In place: a replayed graph reads its inputs at the addresses of its capture.
         self._token.copy_(output.logits[:, -1:].argmax(dim=-1))

@@ -13,8 +13,9 @@ import torch
 from transformers import MusicgenDecoderConfig, MusicgenForCausalLM, T5Config, T5EncoderModel
 from transformers.initialization import no_init_weights
 
+from aigc_bench.nets.caches import forget
 from aigc_bench.nets.encoder_decoder import encoder_decoder_cache
-from aigc_bench.nets.hugging_face import forget, unpadded_attention
+from aigc_bench.nets.hugging_face import unpadded_attention
 
 
 def random_text_encoder(config: Mapping[str, Any]) -> torch.nn.Module:

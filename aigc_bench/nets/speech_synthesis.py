@@ -14,8 +14,9 @@ from torch import nn
 from transformers import SpeechT5Config, SpeechT5ForTextToSpeech, SpeechT5HifiGan, SpeechT5HifiGanConfig, VitsConfig, VitsModel
 from transformers.initialization import no_init_weights
 
+from aigc_bench.nets.caches import forget
 from aigc_bench.nets.encoder_decoder import encoder_decoder_cache
-from aigc_bench.nets.hugging_face import fold_weight_norm, forget
+from aigc_bench.nets.hugging_face import fold_weight_norm
 
 
 def symbol_of_frame(*, text_len: int, num_frames: int, device: torch.device) -> torch.Tensor:

@@ -15,8 +15,9 @@ from torch import nn
 from torch.nn import functional as F
 from transformers import AutoModel
 
+from aigc_bench.nets.caches import passing_cache
 from aigc_bench.nets.components import clip_text, t5_encoder
-from aigc_bench.nets.hugging_face import passing_cache, random_model
+from aigc_bench.nets.hugging_face import random_model
 
 Conditions = tuple[torch.Tensor, ...]
 

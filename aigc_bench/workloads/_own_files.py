@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import re
 from pathlib import Path
 
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.own_model import ModelFiles, read_model
 from aigc_bench.core.records import OwnModel, Setting
 
+_PARTS = ("_text", "_text_model")
 MAX_MODEL_TYPE = 100
 """Longer than any model type of transformers, and short enough for a file's name: longer ones would be an error of the system."""
 
@@ -40,9 +42,22 @@ def heads_of(model_type: str) -> str:
     return "" if file is None else file.read_text(encoding="utf-8")
 
 
+@functools.cache
+def module_of(model_type: str) -> str | None:
+    """The folder of the type in transformers' models, ``gemma3`` for ``gemma3_text``; ``None`` where it has no such type."""
+    file = _modelling_file(model_type)
+    return None if file is None else file.parent.name
+
+
 def _modelling_file(model_type: str) -> Path | None:
-    spec = importlib.util.find_spec("transformers")
     name = model_type.replace("-", "_")
+    # The language part of a multimodal type is defined in that type's file.
+    found = _file_of(name)
+    return found if found is not None or not name.endswith(_PARTS) else _file_of(re.sub(r"_text(_model)?$", "", name))
+
+
+def _file_of(name: str) -> Path | None:
+    spec = importlib.util.find_spec("transformers")
     if spec is None or spec.origin is None or not name.isidentifier() or len(name) > MAX_MODEL_TYPE:
         return None
     # Imports of transformers take seconds, a look at its folder none.

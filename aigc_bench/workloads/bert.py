@@ -9,7 +9,7 @@ from pydantic import Field
 
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.records import Case, Stage
-from aigc_bench.workloads._hugging_face import adopted, is_encoder, modelling_module, position_limit
+from aigc_bench.workloads._hugging_face import adopted, first_position, is_encoder, modelling_module, position_limit
 from aigc_bench.workloads._training import TrainingStep, adamw, training_stages
 from aigc_bench.workloads.base import NUM_INPUT_BATCHES, Preset, Program, Settings, Setup, Workload
 
@@ -95,8 +95,10 @@ class Bert(Workload):
         if not is_encoder(files):
             return None
         length = position_limit(files.config) or 512
-        # With a padding token transformers would read the inputs' values to warn of it; sequences here are never padded.
-        return adopted(files, title="an encoder", defaults={"seq_len": min(128, length)}, pad_token_id=None)
+        # With a padding token transformers would read the inputs' values to warn of it; sequences here are never padded. Where it
+        # begins the positions (RoBERTa), they are given with the tokens.
+        padding = {"padding_token": files.config.get("pad_token_id", 1)} if first_position(files.config) else {}
+        return adopted(files, title="an encoder", defaults={"seq_len": min(128, length)}, pad_token_id=None, **padding)
 
     def validate(self, case: Case) -> None:
         """As the base; raises ``UsageError`` where the sequence does not fit into the model's positions, too."""
@@ -119,13 +121,14 @@ class Bert(Workload):
         vocab_size = vocabulary(self.preset(case))
         batches = [setup.text(*shape, vocab_size=vocab_size) for _ in range(NUM_INPUT_BATCHES)]
         state: dict[str, torch.Tensor] = {}
+        positions = self._positions(case, setup)
 
         def begin(step: int) -> None:
             state["tokens"] = batches[step % NUM_INPUT_BATCHES]
 
         @torch.no_grad()
         def encode(repeat: int) -> None:
-            output = executed(input_ids=state["tokens"])
+            output = executed(input_ids=state["tokens"], **positions)
             pooled = getattr(output, "pooler_output", None)
             # Encoders without a pooler: the first token stands for the sequence.
             state["pooled"] = output.last_hidden_state[:, 0] if pooled is None else pooled
@@ -147,18 +150,29 @@ class Bert(Workload):
         seq_len = self.options(case).seq_len
         size = {"batch_size": case.batch_size, "seq_len": seq_len, "vocab_size": vocabulary(self.preset(case))}
         batches = [masked_batch(setup, **size) for _ in range(NUM_INPUT_BATCHES)]
+        positions = self._positions(case, setup)
 
         def loss(batch: tuple[torch.Tensor, torch.Tensor]) -> Any:
             tokens, labels = batch
-            return executed(input_ids=tokens, labels=labels).loss
+            return executed(input_ids=tokens, labels=labels, **positions).loss
 
         return TrainingStep(setup, loss=loss, batches=batches, optimizer=adamw(model, setup=setup)).program(model)
+
+    def _positions(self, case: Case, setup: Setup) -> Mapping[str, torch.Tensor]:
+        """``[1, seq_len]`` where the first is not 0: otherwise the library counts them itself."""
+        import torch
+
+        first = first_position(self.preset(case).config)
+        if not first:
+            return {}
+        return {"position_ids": torch.arange(first, first + self.options(case).seq_len, device=setup.device)[None]}
 
     def _model(self, auto_class: Any, case: Case, setup: Setup) -> torch.nn.Module:
         from aigc_bench.nets.hugging_face import random_model
 
         preset = self.preset(case)
-        return setup.build(lambda: random_model(auto_class, preset.config, attention=case.attention, weights=preset.weights))
+        config = {key: value for key, value in preset.config.items() if key != "padding_token"}
+        return setup.build(lambda: random_model(auto_class, config, attention=case.attention, weights=preset.weights))
 
 
 def vocabulary(preset: Preset) -> int:

@@ -18,7 +18,7 @@ from pydantic import Field
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.records import Case, Stage
 from aigc_bench.workloads._feeding import Outlet
-from aigc_bench.workloads._hugging_face import adopted, is_causal, modelling_module, position_limit
+from aigc_bench.workloads._hugging_face import adopted, is_causal, language_part, modelling_module, position_limit
 from aigc_bench.workloads._language_presets import language_presets
 from aigc_bench.workloads._training import TrainingStep, adamw, training_stages
 from aigc_bench.workloads.base import NUM_INPUT_BATCHES, Preset, Program, Settings, Setup, Workload
@@ -73,13 +73,18 @@ class Gpt(Workload):
         return ("transformers", modelling_module(self.preset(case)), "aigc_bench.nets.generation")
 
     def adopt(self, files: ModelFiles) -> Preset | None:
-        """Causal language models of transformers: ``...ForCausalLM``, ``...LMHeadModel``, or a type that has no other head."""
-        if not is_causal(files):
+        """Causal language models of transformers, and those of its multimodal models, which are run on text alone."""
+        text = language_part(files)
+        if not is_causal(text):
             return None
-        length = position_limit(files.config) or 4096
+        length = position_limit(text.config) or 4096
         # Those of our own presets, cut to what the positions allow.
         defaults = {"prompt_len": min(1024, length // 2), "max_new_tokens": min(128, length // 4), "seq_len": min(2048, length)}
-        return adopted(files, title="a causal language model", defaults=defaults)
+        is_part = text.config is not files.config and text.architecture != files.architecture
+        title = (
+            f"the language model of a {files.architecture or files.config['model_type']}" if is_part else "a causal language model"
+        )
+        return adopted(text, title=title, defaults=defaults)
 
     def validate(self, case: Case) -> None:
         """As the base; raises ``UsageError`` where the sequence does not fit into the model's positions, too."""
@@ -104,14 +109,10 @@ class Gpt(Workload):
 
     def build(self, case: Case, setup: Setup) -> Program:
         """The model, its seeded inputs, and the two programs over them."""
-        from transformers import AutoModelForCausalLM
-
-        from aigc_bench.nets.hugging_face import random_model
+        from aigc_bench.nets.language import random_decoder
 
         preset = self.preset(case)
-        model = setup.build(
-            lambda: random_model(AutoModelForCausalLM, preset.config, attention=case.attention, weights=preset.weights)
-        )
+        model = setup.build(lambda: random_decoder(preset.config, attention=case.attention, weights=preset.weights))
         return self._training(case, setup, model) if case.mode == "train" else self._inference(case, setup, model)
 
     def _inference(self, case: Case, setup: Setup, model: Any) -> Program:
@@ -139,7 +140,8 @@ class Gpt(Workload):
         )
 
     def _training(self, case: Case, setup: Setup, model: Any) -> Program:
-        from aigc_bench.nets.hugging_face import checkpoint_activations, passing_cache
+        from aigc_bench.nets.caches import cache_argument, passing_cache
+        from aigc_bench.nets.hugging_face import checkpoint_activations
 
         rank = self.options(case).lora_rank
         if rank:
@@ -152,12 +154,13 @@ class Gpt(Workload):
         shape = (case.batch_size, self.options(case).seq_len)
         batches = [setup.text(*shape, vocab_size=model.config.vocab_size) for _ in range(NUM_INPUT_BATCHES)]
         executed: Any = setup.prepare(model)
-        whole = passing_cache(model.config)
+        # A model of states alone takes no such cache: it has nothing to mask.
+        whole = {cache_argument(model.config): passing_cache(model.config)}
         # transformers guesses the loss from the class's name and warns where, as for GPT-2, the name does not reveal it.
         model.loss_type = "ForCausalLM"
 
         def loss(tokens: Any) -> Any:
-            return executed(input_ids=tokens, labels=tokens, past_key_values=whole, use_cache=False).loss
+            return executed(input_ids=tokens, labels=tokens, **whole, use_cache=False).loss
 
         return TrainingStep(setup, loss=loss, batches=batches, optimizer=adamw(model, setup=setup)).program(model)
 

@@ -281,7 +281,8 @@ class Multimodal(Workload):
     def _training(self, case: Case, setup: Setup, model: Any, vision: Any, batches: list[tuple[Any, Any]]) -> Program:
         import torch
 
-        from aigc_bench.nets.hugging_face import checkpoint_activations, passing_cache
+        from aigc_bench.nets.caches import passing_cache
+        from aigc_bench.nets.hugging_face import checkpoint_activations
         from aigc_bench.nets.vision_language import TextDecoder, Tuning
 
         tower = model.model.visual if _is_qwen(self.preset(case)) else model.model.vision_tower

@@ -3,9 +3,10 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import AutoModelForCausalLM
 
+from aigc_bench.nets.caches import cache_argument, key_value_heads, passing_cache
 from aigc_bench.nets.flop_formulas import missing_formulas
 from aigc_bench.nets.generation import GreedyGeneration
-from aigc_bench.nets.hugging_face import key_value_heads, passing_cache, random_model
+from aigc_bench.nets.hugging_face import random_model
 
 SMALL = {"vocab_size": 97, "max_position_embeddings": 64, "initializer_range": 0.3, "eos_token_id": None, "bos_token_id": None}
 DECODER = {
@@ -50,13 +51,55 @@ MORE_CONFIGS = {
     "gpt_oss": {**DECODER, **WIDE, "model_type": "gpt_oss", "num_local_experts": 4, "num_experts_per_tok": 2, "sliding_window": 64},
 }
 """One attention each: what transformers offers of it is what ``auto`` takes."""
+_SSM = {"vocab_size": 97, "hidden_size": 32, "num_hidden_layers": 2, "bos_token_id": None, "eos_token_id": None, "pad_token_id": 0}
+STATEFUL = {
+    "mamba": {**_SSM, "model_type": "mamba", "state_size": 8, "intermediate_size": 64, "time_step_rank": 4},
+    "mamba2": {**_SSM, "model_type": "mamba2", "state_size": 8, "num_heads": 8, "head_dim": 8, "n_groups": 1, "chunk_size": 8},
+    "jamba": {
+        **DECODER, "model_type": "jamba", "num_hidden_layers": 4, "attn_layer_period": 2, "attn_layer_offset": 1,
+        "expert_layer_period": 2, "expert_layer_offset": 1, "num_experts": 4, "num_experts_per_tok": 2, "mamba_d_state": 8,
+        "use_mamba_kernels": False, "pad_token_id": 0,
+    },
+    "qwen3_next": {
+        **DECODER, **_EXPERTS, "model_type": "qwen3_next", "num_hidden_layers": 4, "head_dim": 16, "num_experts": 4,
+        "shared_expert_intermediate_size": 24, "linear_num_key_heads": 2, "linear_num_value_heads": 4, "linear_key_head_dim": 8,
+        "linear_value_head_dim": 8,
+    },
+    "granitemoehybrid": {
+        **DECODER, "model_type": "granitemoehybrid", "layer_types": ["mamba", "attention"], "num_local_experts": 0,
+        "num_experts_per_tok": 0, "shared_intermediate_size": 48, "mamba_n_heads": 8, "mamba_d_head": 8, "mamba_d_state": 8,
+        "mamba_n_groups": 1, "mamba_chunk_size": 8, "position_embedding_type": "nope",
+    },
+    "falcon_h1": {
+        **DECODER, "model_type": "falcon_h1", "mamba_d_ssm": 32, "mamba_n_heads": 4, "mamba_d_head": 8, "mamba_d_state": 8,
+        "mamba_n_groups": 1, "mamba_chunk_size": 8, "head_dim": 8,
+    },
+    "nemotron_h": {
+        **DECODER, "model_type": "nemotron_h", "hybrid_override_pattern": "M-*-", "num_hidden_layers": 4, "head_dim": 8,
+        "ssm_state_size": 8, "mamba_num_heads": 8, "mamba_head_dim": 8, "n_groups": 1, "chunk_size": 8,
+    },
+    "bamba": {
+        **DECODER, "model_type": "bamba", "attn_layer_indices": [1], "mamba_n_heads": 8, "mamba_d_head": 8, "mamba_d_state": 8,
+        "mamba_n_groups": 1, "mamba_chunk_size": 8,
+    },
+    "opt": {
+        **SMALL, "model_type": "opt", "hidden_size": 32, "ffn_dim": 48, "num_hidden_layers": 2, "num_attention_heads": 4,
+        "word_embed_proj_dim": 32, "pad_token_id": 0, "init_std": 0.3, "dropout": 0.0,
+    },
+    "mpt": {"model_type": "mpt", "d_model": 32, "n_heads": 4, "n_layers": 2, "vocab_size": 97, "max_seq_len": 64},
+    "deepseek_v32": {
+        **DECODER, **_LATENT, **_EXPERTS, "model_type": "deepseek_v32", "q_lora_rank": 16, "n_group": 1, "topk_group": 1,
+        "index_topk": 64, "index_n_heads": 2, "index_head_dim": 16,
+    },
+}  # fmt: skip
+"""Layers that keep something else than keys and values alone, or that count the length so far on the host."""
 
 BATCH, PROMPT, NEW = 3, 11, 9
 
 
 def small_model(name, *, attention="auto"):
     torch.manual_seed(1)
-    return random_model(AutoModelForCausalLM, {**CONFIGS, **MORE_CONFIGS}[name], attention=attention).eval()
+    return random_model(AutoModelForCausalLM, {**CONFIGS, **MORE_CONFIGS, **STATEFUL}[name], attention=attention).eval()
 
 
 def generation_of(model, *, batch_size=BATCH, device="cpu"):
@@ -114,6 +157,36 @@ def test_no_architecture_reads_a_value_back_to_the_host(name):
     with torch.device("meta"):
         model = small_model(name)
     run(generation_of(model, device="meta"), torch.zeros(BATCH, PROMPT, dtype=torch.int64, device="meta"))
+
+
+# Bamba counts positions from 0 in every pass unless its caller does: other values of the same work.
+@pytest.mark.parametrize("name", [name for name in STATEFUL if name != "bamba"])
+def test_tokens_of_layers_with_states_equal_those_of_reading_the_whole_sequence_again(name):
+    model = small_model(name)
+    prompt = torch.randint(97, (BATCH, PROMPT))
+    generation = generation_of(model)
+    # A first prompt leaves states behind, which a second must not see.
+    run(generation, torch.randint(97, (BATCH, PROMPT)))
+    assert torch.equal(run(generation, prompt), plainly_generated(model, prompt))
+
+
+@pytest.mark.parametrize("name", STATEFUL)
+def test_no_layer_with_states_reads_a_value_back_to_the_host(name):
+    with torch.device("meta"):
+        model = small_model(name)
+    if "num_experts_per_tok" not in STATEFUL[name]:
+        run(generation_of(model, device="meta"), torch.zeros(BATCH, PROMPT, dtype=torch.int64, device="meta"))
+
+
+@pytest.mark.parametrize("name", [name for name in STATEFUL if name != "deepseek_v32"])
+def test_training_of_layers_with_states_is_that_without_a_cache(name):
+    model = small_model(name).train()
+    tokens = torch.randint(97, (BATCH, PROMPT))
+    torch.manual_seed(2)
+    plain = model(input_ids=tokens, labels=tokens, use_cache=False).loss
+    torch.manual_seed(2)
+    passing = {cache_argument(model.config): passing_cache(model.config)}
+    torch.testing.assert_close(model(input_ids=tokens, labels=tokens, use_cache=False, **passing).loss, plain)
 
 
 def test_latent_attention_keeps_one_compressed_head_a_token():
