@@ -6,7 +6,8 @@
     trace    requests/s of the busiest minute of a file of arrival times
 
 A trace is a table with the column ``arrival_s``, one request per row.
-``duty`` is mean over peak; ``cv2`` of a trace is that of the gaps between its requests.
+The peak factor is busiest minutes over busiest hour: users and hours speak of the busy hour already. ``duty`` is mean over peak,
+where it is not stated 1 / (busiest hour over mean hour) / peak factor; ``cv2`` of a trace is that of the gaps between its requests.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
+from aigc_bench.core.derivation import Derivation, changed, record
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.messages import message
 from aigc_bench.core.numbers import parse_number
@@ -72,6 +74,18 @@ def from_users(
     return Arrival(
         peak_requests_per_s=named(scaled(product, 1 / 60, unit="request/s"), formula), duty=duty, formula=formula, parts=parts
     )
+
+
+def usual_duty(*, diurnal: Estimate, peak_factor: Estimate) -> Estimate:
+    """Return mean over peak rate where a demand does not state it, a fraction: mean hour / busiest hour / peak factor.
+
+    ``diurnal`` is busiest hour over mean hour, ``peak_factor`` busiest minutes over busiest hour; a higher peak leaves the mean.
+    """
+    source = message("1 / (busiest hour over mean hour) / (busiest minutes over busiest hour)")
+    ratio = times(diurnal, peak_factor, unit="ratio")
+    ends = {"value": 1 / ratio.value, "low": 1 / ratio.high, "high": 1 / ratio.low}
+    share = record(changed(ratio, **ends, unit="fraction"), Derivation("1 / {0}", (ratio,)))
+    return named(bounded(share, ceiling=1.0), source)
 
 
 def from_rate(rate: Estimate, *, duty: Estimate) -> Arrival:

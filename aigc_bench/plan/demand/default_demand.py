@@ -30,9 +30,6 @@ WORKING_SHARE = assumed(
     unit="fraction",
     source=message("mean over peak rate: 8 of 24 hours on 5 of 7 days, half of the peak on average; {general}", general=GENERAL),
 )
-PEAK_FACTOR = assumed(
-    2.0, low=1.5, high=3.0, unit="ratio", source=message("busiest minutes over the busy hour; unverified (general knowledge)")
-)
 # sqrt(3) x 415 V x 32 A x 0.8 (continuous load of a breaker) = 18.4 kW.
 RACK_FEED = "pdu_3ph_32a"
 NIGHT_S = 8 * 3600.0
@@ -154,7 +151,9 @@ def default_demand(rows: Sequence[MetricRow], *, catalogue: Catalogue) -> Demand
     chosen = _largest_presets(rows)
     return Demand(
         name=message("an office of {users:,} people", users=USERS),
-        services=tuple(_service(row) for row in chosen if row.mode == "infer"),
+        services=tuple(
+            _service(row, peak_factor=catalogue.constant("busy_hour_peak_factor")) for row in chosen if row.mode == "infer"
+        ),
         jobs=tuple(_job(row) for row in chosen if row.mode == "train"),
         site=default_site(catalogue),
         finance=default_finance(catalogue),
@@ -190,7 +189,7 @@ def _item(row: MetricRow) -> str:
     return row.unit.removesuffix("/s").removesuffix("s")
 
 
-def _service(row: MetricRow) -> Service:
+def _service(row: MetricRow, *, peak_factor: Estimate) -> Service:
     family, item, use = row.workload, _item(row), USES.get(row.workload, OTHER)
     return Service(
         name=f"{family}: {use.title}",
@@ -201,7 +200,7 @@ def _service(row: MetricRow) -> Service:
             users=assumed(USERS, low=0.8 * USERS, high=1.2 * USERS, unit="users", source=GENERAL),
             active_share=_about(use.active_share, unit="fraction", of=message("people using {title} at one time", title=use.title)),
             requests_per_minute=_about(use.requests_per_minute, unit="request/min", of=message("requests of an active person")),
-            peak_factor=PEAK_FACTOR,
+            peak_factor=peak_factor,
             duty=WORKING_SHARE,
         ),
         items_per_request=_about(

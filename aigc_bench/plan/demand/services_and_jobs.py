@@ -14,7 +14,7 @@ from aigc_bench.core.errors import UnknownNameError, UsageError
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Case, Estimate, Mode, OwnModel, Setting
 from aigc_bench.plan.demand.amounts import Amount
-from aigc_bench.plan.demand.arrival_rates import from_hourly, from_rate, from_times, from_users
+from aigc_bench.plan.demand.arrival_rates import from_hourly, from_rate, from_times, from_users, usual_duty
 from aigc_bench.plan.demand.schema import WrittenBatch, WrittenService, WrittenSlo, WrittenTraining
 from aigc_bench.plan.records.demand import Arrival, Checkpoints, Job, Service, Slo
 from aigc_bench.plan.stats.estimates import assumed, named, over, times
@@ -27,13 +27,6 @@ if TYPE_CHECKING:
 
 DAY_S = 86400.0
 GENERAL = message("unverified (general knowledge)")
-DUTY = assumed(
-    0.25,
-    low=0.15,
-    high=0.4,
-    unit="fraction",
-    source=message("mean over peak rate of a service used by day; {general}", general=GENERAL),
-)
 SIZES: Mapping[str, tuple[float, float, float]] = {
     # Bytes; a factor of ten or more from end to end, as resolutions and encoders differ.
     "image": (200e3, 1e6, 2e6),
@@ -275,12 +268,14 @@ def _check_names(precisions: Sequence[str], engines: Sequence[str]) -> None:
 
 
 def _arrival(written: WrittenService, *, catalogue: Catalogue, times_of: Callable[[str], Sequence[float]]) -> Arrival:
-    duty = (
-        written.duty.estimate("fraction", source=STATED) if written.duty else DUTY.model_copy()
-    )  # one of its own for every service
-    # The catalogue states it for the busiest hour over the mean hour; for minutes over an hour it has no figure.
-    usual = catalogue.constant("diurnal_peak_factor")
+    # Users and hours already speak of the busy hour: only its busiest minutes are added, not the day's shape once more.
+    usual = catalogue.constant("busy_hour_peak_factor")
     peak = written.peak_factor.estimate("ratio", source=STATED) if written.peak_factor else usual
+    duty = (
+        written.duty.estimate("fraction", source=STATED)
+        if written.duty
+        else usual_duty(diurnal=catalogue.constant("diurnal_peak_factor"), peak_factor=peak)
+    )
     if written.rate is not None:
         return from_rate(written.rate.estimate("request/s", source=STATED), duty=duty)
     if written.hourly_requests is not None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aigc_bench.plan.demand.arrival_rates import from_hourly, from_rate, from_times, from_users
+from aigc_bench.plan.demand.arrival_rates import from_hourly, from_rate, from_times, from_users, usual_duty
 from aigc_bench.plan.stats.estimates import estimate
 from tests.plan.build import exact
 
@@ -56,6 +56,20 @@ def test_the_busiest_hour_and_its_minutes_make_the_peak() -> None:
     busiest = found.parts["busiest hour"]
     assert (busiest.value, busiest.unit, busiest.source) == (2.0, "request/s", "counted")
     assert found.parts["peak factor"] == factor
+
+
+def test_an_unstated_mean_lies_below_the_peak_by_the_shape_of_the_day_and_of_the_hour() -> None:
+    day = estimate(2.0, low=1.5, high=3.0, unit="ratio", basis="assumed")
+    duty = usual_duty(diurnal=day, peak_factor=exact(1.25, "ratio"))
+    assert (duty.value, duty.low, duty.high, duty.unit) == (
+        pytest.approx(0.4),
+        pytest.approx(1 / 3.75),
+        pytest.approx(1 / 1.875),
+        "fraction",
+    )
+    assert duty.basis == "assumed"
+    even = exact(1.0, "ratio")
+    assert usual_duty(diurnal=even, peak_factor=even).value == 1.0
 
 
 def test_a_day_without_requests_has_no_shape_and_asks_for_nothing() -> None:

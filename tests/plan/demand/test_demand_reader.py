@@ -50,6 +50,28 @@ def test_a_day_of_hours_gives_peak_mean_and_shape(tmp_path: Path) -> None:
     assert arrival.hourly is not None and arrival.hourly[0] == 0 and max(arrival.hourly) == 1
 
 
+def test_users_of_the_busy_hour_are_raised_by_its_busiest_minutes_and_not_by_the_shape_of_the_day(tmp_path: Path) -> None:
+    """The catalogue has a figure for each: 1.3 for minutes over the busy hour, 2 for the busy hour over the mean one."""
+    minutes = catalogue().constant("busy_hour_peak_factor")
+    arrival = read(tmp_path, service("users = 1200\nactive_share = 0.1\nrequests_per_minute = 0.5")).services[0].arrival
+    assert arrival.parts["peak factor"].value == minutes.value < catalogue().constant("diurnal_peak_factor").value
+    assert arrival.peak_requests_per_s.value == pytest.approx(1.0 * minutes.value)
+    hours = read(tmp_path, service(f"hourly_requests = {[0] * 12 + [3600] * 12}")).services[0].arrival
+    assert hours.peak_requests_per_s.value == pytest.approx(1.0 * minutes.value)
+
+
+def test_an_unstated_mean_is_that_of_the_day_whatever_the_peak_factor(tmp_path: Path) -> None:
+    day = catalogue().constant("diurnal_peak_factor").value
+    means = []
+    for written in ("", "\npeak_factor = 4"):
+        arrival = (
+            read(tmp_path, service(f"users = 1200\nactive_share = 0.1\nrequests_per_minute = 0.5{written}")).services[0].arrival
+        )
+        means.append(arrival.peak_requests_per_s.value * arrival.duty.value)
+        assert 0 < arrival.duty.low < arrival.duty.value < arrival.duty.high <= 1
+    assert means == [pytest.approx(1.0 / day)] * 2
+
+
 def test_a_trace_gives_its_busiest_minute_and_the_spread_of_its_gaps(tmp_path: Path) -> None:
     moments = [*range(0, 600, 10), *(600 + second / 2 for second in range(120)), 1200]
     (tmp_path / "trace.csv").write_text("arrival_s\n" + "\n".join(f"{1e9 + moment}" for moment in moments))
