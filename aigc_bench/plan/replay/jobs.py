@@ -133,10 +133,11 @@ def _finish_s(job: Job, capability: Capability, night: Night, *, start_s: float,
         if rate > 0 and left / rate <= gap:
             return clock + left / rate
         left, clock = left - rate * gap, clock + gap
-        # Which of them it is follows from their shares of the rate.
-        is_failure = random.random() < up / fails_s / events_per_s
-        up += -1 if is_failure else 1
-        if is_failure and up < servers:
+        # Which of them it is follows from their shares of the rate: a server in use fails, an idle spare fails, or one is repaired.
+        drawn = random.random() * events_per_s * fails_s
+        is_interrupted = drawn < min(up, night.num_serving)
+        up += -1 if drawn < up else 1
+        if is_interrupted:
             # Half an interval of work since the last checkpoint is lost on average.
             clock += night.restart_s + (saving.every_s / 2 if saving else 0.0)
     return math.inf

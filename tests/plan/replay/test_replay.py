@@ -124,6 +124,16 @@ def test_a_job_ends_in_time_on_enough_machines_and_never_on_too_few() -> None:
     assert run(2, availability=0.6) < 0.9
 
 
+def test_an_idle_spare_that_fails_interrupts_no_job() -> None:
+    """Of 2,001 servers twenty fail in a day and a half of work, but hardly ever the one that works: no restart is paid."""
+    night = Night(
+        num_serving=1, num_spares=2000, machines_per_server=1.0, kept_by_services=0.0, machine_availability=0.99, restart_s=3600.0
+    )
+    job = make_job(items=exact(36_000.0, "tokens"))
+    found = replay_jobs([(job, capability(throughput=exact(1.0, "tokens/s")))], night)[0]
+    assert found.median_s == found.analytic_s == pytest.approx(36_000.0)
+
+
 def test_an_empty_job_ends_immediately_and_one_without_machines_never() -> None:
     empty = Night(num_serving=0, num_spares=0, machines_per_server=8.0, kept_by_services=0.0, machine_availability=0.99)
     idle, lost = replay_jobs([(make_job(items=exact(0.0, "tokens")), capability()), (make_job(name="lost"), capability())], empty)
