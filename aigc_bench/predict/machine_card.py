@@ -38,6 +38,8 @@ PROBES = (
 )
 SINGLE_TRIAL = 0.2
 """Half-width given to a figure of one trial: step times of two-threaded CPU runs vary by 17-25 % between processes."""
+SMALLEST_SLOPE = 1e-18
+"""Seconds per byte that count as none: 1e18 B/s lie beyond any link."""
 WIDEST = 4.0
 """Two or three trials may have a Student-t interval that reaches below 0: it is cut at a quarter and four times the value."""
 
@@ -392,7 +394,11 @@ def _derived(estimate: Estimate, change: Callable[[float], float], *, unit: str)
 
 
 def _line(sizes: Sequence[float], times: Sequence[float]) -> tuple[float, float]:
-    """(alpha, beta) of the line of least relative squares; neither is negative."""
+    """(alpha, beta) in s and s per unit of size: the line of least relative squares among those with neither below 0.
+
+    Weighted least squares with weights 1 / time^2; at a bound the other coefficient is the best one there (a quadratic form of two
+    variables has its constrained minimum on the edge that the free one crosses).
+    """
     weights = [1 / time**2 for time in times]
     total = sum(weights)
     mean_size = sum(w * x for w, x in zip(weights, sizes, strict=True)) / total
@@ -400,11 +406,13 @@ def _line(sizes: Sequence[float], times: Sequence[float]) -> tuple[float, float]
     spread = sum(w * (x - mean_size) ** 2 for w, x in zip(weights, sizes, strict=True))
     slope = sum(w * (x - mean_size) * (y - mean_time) for w, x, y in zip(weights, sizes, times, strict=True)) / spread
     alpha = mean_time - slope * mean_size
-    # A negative latency is noise: then the line through the origin and the weighted mean.
+    # A negative latency is noise: then the best line through the origin, which leaves out the constant.
     if alpha < 0:
-        return 0.0, total * mean_time / sum(w * x for w, x in zip(weights, sizes, strict=True))
-    # Above 0, since ``bus_bytes_per_s`` divides by it.
-    return alpha, max(slope, 1e-18)
+        return 0.0, sum(w * x * y for w, x, y in zip(weights, sizes, times, strict=True)) / sum(
+            w * x**2 for w, x in zip(weights, sizes, strict=True)
+        )
+    # Times that fall with the size are noise, too: then the best constant. Above 0, since ``bus_bytes_per_s`` divides by it.
+    return (alpha, slope) if slope > SMALLEST_SLOPE else (mean_time, SMALLEST_SLOPE)
 
 
 def _confidence(estimates: Iterable[Estimate]) -> Confidence:

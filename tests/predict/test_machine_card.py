@@ -218,6 +218,21 @@ def test_a_latency_is_never_negative() -> None:
     assert found.alpha_s.value >= 0 and found.beta_s_per_byte.value > 0
 
 
+def test_a_line_at_a_bound_is_the_best_one_there() -> None:
+    """Times that grow faster than the size leave no latency, times that fall no slope: least relative squares still."""
+    for change in (lambda s: s**1.2, lambda s: 1e-6 / s**0.1):
+        points = times(0.0, 1e-9, change=change)
+        found = collective_of(points)
+        assert found is not None
+
+        def error(alpha: float, beta: float, points: list[tuple[Case, int, Estimate]] = points) -> float:
+            return sum(((alpha + beta * size) / time.value - 1) ** 2 for _, size, time in points)
+
+        best = error(found.alpha_s.value, found.beta_s_per_byte.value)
+        assert all(best <= 1.0001 * error(found.alpha_s.value, found.beta_s_per_byte.value * factor) for factor in (0.8, 1.25))
+        assert all(best <= 1.0001 * error(found.alpha_s.value * factor, found.beta_s_per_byte.value) for factor in (0.8, 1.25))
+
+
 def test_one_size_makes_no_line() -> None:
     assert collective_of(times(1e-5, 1e-9)[:1]) is None
     assert collective_of([]) is None
