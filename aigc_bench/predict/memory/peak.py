@@ -16,9 +16,9 @@ Which parts err together and how far is the hierarchical model's (``levels``): `
 
 from __future__ import annotations
 
+import ast
 import functools
 import importlib.util
-import re
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
@@ -155,12 +155,30 @@ def _model_libraries(modules: tuple[str, ...]) -> frozenset[str]:
         if module in seen:
             continue
         seen.add(module)
-        source = _source(module)
-        # By the text of the import lines: importing the modules to see would cost seconds and the memory itself.
-        found |= {name for name in _LIBRARY_BYTES if re.search(rf"^\s*(?:from|import) {name}\b", source, re.MULTILINE)}
-        # Only imports at the top of a line count: one inside a function is not executed at import.
-        left += re.findall(rf"^from ({_OURS}\.nets\.\w+) import", source, re.MULTILINE)
+        imported = _imported(_source(module))
+        found |= _LIBRARY_BYTES.keys() & {name.partition(".")[0] for name in imported}
+        left += [name for name in imported if name.startswith(f"{_OURS}.nets.")]
     return frozenset(found)
+
+
+def _imported(source: str) -> list[str]:
+    """Return the modules that the text imports while it is imported itself: not those of its functions or for type checkers."""
+    # By the text: importing the modules to see would cost seconds and the memory itself.
+    found: list[str] = []
+    left: list[ast.AST] = [ast.parse(source)]
+    while left:
+        node = left.pop()
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            # Of the package the names are modules, of a module they are what it defines.
+            is_package = node.module == f"{_OURS}.nets"
+            found += [f"{node.module}.{alias.name}" for alias in node.names] if is_package else [node.module or ""]
+        elif isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            left += node.orelse
+        elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            left += ast.iter_child_nodes(node)
+    return found
 
 
 def _source(module: str) -> str:

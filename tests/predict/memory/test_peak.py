@@ -80,6 +80,17 @@ def test_model_libraries_weigh_whether_they_are_named_or_imported_by_a_module_of
     assert bare == 0 < named < nested
 
 
+def test_a_library_that_only_a_function_or_a_type_checker_imports_weighs_nothing() -> None:
+    """Text encoders name diffusers in an error message alone; the denoising networks import it."""
+    traced = trace(TRANSLATION)
+    texts, denoising = (
+        peak_memory(traced, libraries=(f"aigc_bench.nets.{name}",)).terms["libraries"].value
+        for name in ("components", "diffusion_transformer")
+    )
+    plain = peak_memory(traced, libraries=("transformers",)).terms["libraries"].value
+    assert texts == plain < denoising
+
+
 def test_terms_of_tensors_add_up_to_their_peak() -> None:
     traced = trace(GPT)
     found = peak_memory(traced)
