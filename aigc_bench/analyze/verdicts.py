@@ -28,8 +28,8 @@ MAX_OTHERS_SHARE = 0.10
 MAX_RUN_QUEUE_WAIT = 0.05
 MAX_CLOCK_SPREAD = 0.10
 MAX_SWAPPED_BYTES = MIB
-# A kernel with larger pages (some of Arm's) swaps more than this says.
-PAGE_BYTES = 4096
+# Of a run that does not say: kernels of some Arm machines have pages of 16 or 64 KiB.
+USUAL_PAGE_BYTES = 4096
 MIN_TRIALS = 3
 MIN_WINDOW_S = 0.9
 MIN_WINDOW_STEPS = 5
@@ -157,8 +157,14 @@ def _host_limits(scene: Scene) -> Iterator[str]:
     if stopped_s is not None and stopped_s > MAX_CGROUP_SHARE * scene.window.wall_s:
         yield "cgroup_throttled"
     pages = (scene.rise("swap_in_pages") or 0.0) + (scene.rise("swap_out_pages") or 0.0)
-    if pages * PAGE_BYTES > MAX_SWAPPED_BYTES:
+    if pages * _page_bytes(scene) > MAX_SWAPPED_BYTES:
         yield "swapping"
+
+
+def _page_bytes(scene: Scene) -> int:
+    """Return the page size of the kernel that the run was made on, in bytes."""
+    size = scene.run.info.system.details.get("page_bytes")
+    return size if isinstance(size, int) and not isinstance(size, bool) and size > 0 else USUAL_PAGE_BYTES
 
 
 def _sampler(scene: Scene) -> Iterator[str]:

@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from aigc_bench.core.mounts import mount_of
 from aigc_bench.core.records import Setting
 
 PROC = Path("/proc")
@@ -64,6 +65,7 @@ def details() -> dict[str, Setting | None]:
         "virtual_machine": "hypervisor" in (cpu_info("flags") or "").split(),
         "transparent_hugepages": _chosen(SYS / "kernel/mm/transparent_hugepage/enabled"),
         "swap_bytes": swap_bytes(),
+        "page_bytes": os.sysconf("SC_PAGE_SIZE"),
         **_storage_here(),
         "network_bits_per_s": network_bits_per_s(),
         "container": container(),
@@ -132,29 +134,18 @@ def _storage_here() -> dict[str, Setting | None]:
 def storage(folder: Path) -> dict[str, Setting | None]:
     """The file system and disk that ``folder`` lies on."""
     usage = shutil.disk_usage(folder)
-    source, kind = mount_of(folder)
-    disk = _physical_disk(source)
+    mount = mount_of(folder, listed=PROC / "self/mounts")
+    disk = _physical_disk(mount.device if mount else None)
     # Hypervisors leave the flag at its default, 1, whatever the disk is.
     is_virtual = disk is not None and disk.startswith(("vd", "xvd"))
     rotational = text(SYS / "block" / disk / "queue/rotational") if disk and not is_virtual else None
     return {
         "disk_total_bytes": usage.total,
-        "disk_file_system": kind,
+        "disk_file_system": mount.kind if mount else None,
         "disk_device": disk,
         "disk_model": text(SYS / "block" / disk / "device/model") if disk else None,
         "disk_rotational": None if rotational is None else rotational == "1",
     }
-
-
-def mount_of(folder: Path) -> tuple[str | None, str | None]:
-    """(device, file-system type) of the mount that ``folder`` lies on."""
-    best: tuple[str, str | None, str | None] = ("", None, None)
-    for line in (text(PROC / "mounts") or "").splitlines():
-        device, point, kind = line.split()[:3]
-        # The longest mount point; of two mounts on one, the later covers the earlier.
-        if folder.resolve().is_relative_to(point) and len(point) >= len(best[0]):
-            best = (point, device, kind)
-    return best[1], best[2]
 
 
 def _physical_disk(device: str | None) -> str | None:

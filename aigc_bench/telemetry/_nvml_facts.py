@@ -9,8 +9,8 @@ from typing import Any
 
 from aigc_bench.telemetry._nvml_door import Device, close_library, devices, open_library, query_or
 
-# H100, H200 and B200 have 18 links.
-_MAX_NVLINKS = 18
+# NVML_NVLINK_MAX_LINKS of nvml.h: H100, H200 and B200 have 18 links, Rubin 36; a link that is not there answers with an error.
+_MAX_NVLINKS = 36
 # Of nvml.h: NVML_MEMORY_ERROR_TYPE_UNCORRECTED, NVML_VOLATILE_ECC, NVML_TEMPERATURE_THRESHOLD_SLOWDOWN.
 _UNCORRECTED, _SINCE_BOOT = 1, 0
 _SLOWDOWN_THRESHOLD = 1

@@ -19,6 +19,8 @@ import zlib
 from contextlib import suppress
 from pathlib import Path
 
+from aigc_bench.core.mounts import mount_of
+
 PAGE_BYTES = 4096
 UNIT_BYTES = 1024 * 1024
 MEMORY_FILE_SYSTEMS = ("tmpfs", "ramfs", "devtmpfs", "hugetlbfs")
@@ -98,21 +100,9 @@ def default_folder() -> Path:
 
 
 def file_system(folder: Path) -> str | None:
-    """Type of the file system that holds ``folder`` (``ext4``), ``None`` where it is not listed. proc(5), mountinfo."""
-    try:
-        lines = Path("/proc/self/mountinfo").read_text().splitlines()
-    except OSError:
-        return None
-    place = folder.resolve()
-    found: tuple[int, str] | None = None
-    for line in lines:
-        before, _, after = line.partition(" - ")
-        # Blanks in a mount point are written as \040.
-        mount = Path(before.split()[4].encode().decode("unicode_escape"))
-        # The longest mount point; of two mounts on one, the later covers the earlier.
-        if place.is_relative_to(mount) and (found is None or len(mount.parts) >= found[0]):
-            found = (len(mount.parts), after.split()[0])
-    return found[1] if found else None
+    """Type of the file system that holds ``folder`` (``ext4``), ``None`` where it is not listed."""
+    mount = mount_of(folder)
+    return mount.kind if mount else None
 
 
 def refusal(folder: Path, *, num_bytes: int, is_direct: bool) -> str | None:

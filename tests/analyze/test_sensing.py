@@ -46,6 +46,19 @@ def test_more_than_a_mebibyte_swapped_in_the_window_is_reported(tmp_path: Path, 
     assert ("swapping" in summary.reasons) == is_reported
 
 
+def test_pages_are_counted_in_the_size_of_the_kernel_that_swapped_them(tmp_path: Path) -> None:
+    """Twenty pages are 80 KiB on most kernels and 1.25 MiB where a page has 64 KiB."""
+    end_s = IDLE_S + 1 + 10 * 0.1 + 5.0
+    later = {("host", "host", "swap_in_pages"): lambda t: 20.0 * (t > end_s - 1)}
+    usual, large = (
+        case_summaries(make_run(tmp_path / str(size), trials=1, telemetry=later, system=make_system(details={"page_bytes": size})))[
+            0
+        ]
+        for size in (4096, 65536)
+    )
+    assert ("swapping" in usual.reasons, "swapping" in large.reasons) == (False, True)
+
+
 @pytest.mark.parametrize(("passed", "reason"), [(True, None), (False, "wrong_result"), (None, "quality_unknown")])
 def test_a_case_is_judged_by_what_its_outputs_were(tmp_path: Path, passed: bool | None, reason: str | None) -> None:
     def judged(trial: TrialResult) -> TrialResult:

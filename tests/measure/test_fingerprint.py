@@ -33,7 +33,7 @@ def test_the_host_is_distinguished_and_never_by_its_name() -> None:
 
 
 def test_devices_carry_what_decides_their_speed(tmp_path: Path) -> None:
-    gpu = FakeGpu(series={"power_limit_w": 300, "nvlinks": 18, "pcie_width": 8})
+    gpu = FakeGpu(series={"power_limit_w": 300, "nvlinks": 36, "pcie_width": 8})
     with simulated(FakeNvml.build(tmp_path, gpu, driver="575.10", cuda=12090)):
         system = fingerprint()
     (device,) = system.accelerators
@@ -41,7 +41,7 @@ def test_devices_carry_what_decides_their_speed(tmp_path: Path) -> None:
     assert device.catalog_id == "a100_sxm_80gb"
     assert device.details["power_limit_w"] == 300 and device.details["power_limit_default_w"] == 400
     assert device.details["ecc"] is True and device.details["mig"] is False
-    assert device.details["nvlinks"] == 18 and device.details["pcie_width"] == 8 and device.details["pcie_width_max"] == 16
+    assert device.details["nvlinks"] == 36 and device.details["pcie_width"] == 8 and device.details["pcie_width_max"] == 16
     assert (system.software["nvidia_driver"], system.software["cuda_driver"]) == ("575.10", "12.9")
 
 
@@ -73,6 +73,5 @@ def test_cuda_versions_are_written_as_people_do() -> None:
 
 
 def test_the_mount_of_a_folder_is_the_deepest(tmp_path: Path) -> None:
-    device, kind = host_facts.mount_of(tmp_path)
-    assert kind is not None and device is not None
-    assert host_facts.mount_of(Path("/proc"))[1] == "proc"
+    assert host_facts.storage(tmp_path)["disk_file_system"] is not None
+    assert host_facts.storage(Path("/proc"))["disk_file_system"] == "proc"
