@@ -60,7 +60,7 @@ def python_reason() -> str | None:
 
 def compiler_reason(environ: Mapping[str, str], *, include: Path | None = None) -> str | None:
     """Why Inductor cannot build C++ here: it needs ``$CXX`` (or g++) on the path and Python's header; ``None`` if it can."""
-    compiler = environ.get("CXX", "g++")
+    compiler = compiler_name(environ)
     if shutil.which(compiler, path=environ.get("PATH")) is None:
         return message(
             "torch.compile needs a C++ compiler for cpu; there is no {compiler} on the PATH (install g++ or set CXX)",
@@ -70,6 +70,11 @@ def compiler_reason(environ: Mapping[str, str], *, include: Path | None = None) 
     if not header.exists():
         return message("torch.compile needs Python's C header for cpu; there is no {name} (install python3-dev)", name=header.name)
     return None
+
+
+def compiler_name(environ: Mapping[str, str]) -> str:
+    """The C++ compiler that Inductor runs: ``$CXX``, else g++, whatever others there are."""
+    return environ.get("CXX", "g++")
 
 
 def _device_reason(case: Case) -> str | None:

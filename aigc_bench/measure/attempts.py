@@ -5,6 +5,7 @@ The trial's ``attempt`` and ``notes`` state a second attempt; its result is fina
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -25,6 +26,7 @@ from aigc_bench.measure.protocol import TrialRequest
 from aigc_bench.measure.sampler_client import SamplerClient
 from aigc_bench.measure.schedule import Planned
 from aigc_bench.measure.stopping import StoppingRule
+from aigc_bench.telemetry.host import find_cgroup, stat_values
 
 MAX_ATTEMPTS = 2
 COOL_DOWN_S = {"quick": (0.5, 10.0), "default": (10.0, 60.0), "rigorous": (10.0, 60.0)}
@@ -38,7 +40,15 @@ class Attempts:
     """Run trials in their processes and notify the sampler when each begins and ends."""
 
     def __init__(
-        self, *, launcher: Launcher, sampler: SamplerClient, spool: Path, log: Path, clock: Clock, listener: Listener
+        self,
+        *,
+        launcher: Launcher,
+        sampler: SamplerClient,
+        spool: Path,
+        log: Path,
+        clock: Clock,
+        listener: Listener,
+        oom_kills: Callable[[], int] | None = None,
     ) -> None:
         self._launcher = launcher
         self._sampler = sampler
@@ -46,6 +56,7 @@ class Attempts:
         self._log = log
         self._clock = clock
         self._listener = listener
+        self._oom_kills = oom_kills or num_oom_kills
         self._idle_c = gate.temperatures(spool)
 
     def run(
@@ -80,8 +91,7 @@ class Attempts:
     def _attempt(self, request: TrialRequest) -> tuple[TrialResult, str | None]:
         """Run one process for the trial; return its result and the reason for another attempt, if any."""
         started_s = self._clock.now_s()
-        # The counter is the machine's: a kill of another process in this time counts as the worker's.
-        kills_before = _num_oom_kills()
+        kills_before = self._oom_kills()
         # What the sampler and the worker write from here on belongs to this trial.
         offset, log_offset = _size(self._spool), _size(self._log)
         # The energy counters right before and after, between which the window's edges are interpolated.
@@ -97,7 +107,7 @@ class Attempts:
             is_spoiled = gate.is_spoiled(self._spool, offset=offset, trial=outcome.trial)
             return outcome.trial, message("a device was throttled by heat or a power brake") if is_spoiled else None
         last_words = _last_lines(self._log, log_offset)
-        failure = _failure(request, outcome, is_oom_kill=_num_oom_kills() > kills_before, last_words=last_words)
+        failure = _failure(request, outcome, is_oom_kill=self._oom_kills() > kills_before, last_words=last_words)
         status: Status = "timeout" if outcome.kind == "timeout" else "oom" if failure.kind == "host_out_of_memory" else "error"
         failed = TrialResult(
             case=request.case.id,
@@ -145,7 +155,8 @@ def _failure(request: TrialRequest, outcome: Outcome, *, is_oom_kill: bool, last
             kind="timeout",
             message=message("not finished within {timeout} s (the case's timeout_s)", timeout=digits(request.case.timeout_s)),
         )
-    if is_oom_kill:
+    # The kernel kills with SIGKILL only: a worker that ended otherwise was not the one, whoever else was killed meanwhile.
+    if is_oom_kill and outcome.exit_code == -signal.SIGKILL:
         return Failure(
             kind="host_out_of_memory", message=message("the kernel killed the worker because the host's memory was exhausted")
         )
@@ -165,12 +176,15 @@ def _failure(request: TrialRequest, outcome: Outcome, *, is_oom_kill: bool, last
     )
 
 
-def _num_oom_kills() -> int:
-    """Return the number of processes that the kernel's out-of-memory killer has ended since it started."""
+def num_oom_kills(*, proc: Path = Path("/proc"), sys: Path = Path("/sys")) -> int:
+    """Return how many processes the kernel's out-of-memory killer has ended: of our control group, else of the machine."""
+    cgroup = find_cgroup(proc=proc, sys=sys)
+    # Counted for the group of the process that was killed, also where it was the machine's memory that ran out.
+    ours = cgroup.num_oom_kills() if cgroup else None
+    if ours is not None:
+        return ours
     with suppress(OSError):
-        for line in Path("/proc/vmstat").read_text().splitlines():
-            if line.startswith("oom_kill "):
-                return int(line.split()[1])
+        return stat_values((proc / "vmstat").read_bytes()).get(b"oom_kill", 0)
     return 0
 
 

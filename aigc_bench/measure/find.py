@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from aigc_bench.core.records import Case, FoundBatch, Search, TrialResult
+from aigc_bench.telemetry.host import find_cgroup
 
 LARGEST = 1 << 16
 FINE = 16
@@ -154,23 +155,11 @@ def _found(hunt: _Hunt) -> FoundBatch:
     return FoundBatch(case=hunt.at(max(1, low)).id, batch_size=low or None, smallest_too_large=hunt.bisection.high, bound=bound)
 
 
-def available_bytes(*, proc: Path = Path("/proc"), cgroup: Path = Path("/sys/fs/cgroup")) -> int:
-    """Memory that new work can take without swapping: what the kernel calls available, within the container's limit."""
+def available_bytes(*, proc: Path = Path("/proc"), sys: Path = Path("/sys")) -> int:
+    """Memory that new work can take without swapping: what the kernel calls available, within the limits of all control groups."""
     text = (proc / "meminfo").read_text()
     match = re.search(r"^MemAvailable:\s*(\d+) kB", text, re.MULTILINE)
     available = int(match[1]) * 1024 if match else 0
-    for limit_name, use_name in (
-        ("memory.max", "memory.current"),
-        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
-    ):
-        limit, use = _number(cgroup / limit_name), _number(cgroup / use_name)
-        if limit is not None and use is not None:
-            available = min(available, max(0, limit - use))
-    return available
-
-
-def _number(file: Path) -> int | None:
-    try:
-        return int(file.read_text())
-    except (OSError, ValueError):
-        return None
+    cgroup = find_cgroup(proc=proc, sys=sys)
+    left = cgroup.memory_left_bytes() if cgroup else None
+    return available if left is None else min(available, left)

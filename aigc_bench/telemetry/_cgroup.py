@@ -35,14 +35,25 @@ class Cgroup:
 
     def memory_limit_bytes(self) -> int | None:
         """Bytes that the group and its parents may use, ``None`` for no limit."""
-        file = "memory.max" if self.version == 2 else "memory.limit_in_bytes"
-        texts = [_text(folder / file) or "" for folder in _upwards(self.memory)]
-        return min((int(text) for text in texts if text.isdigit() and int(text) < _NO_LIMIT), default=None)
+        return min((limit for limit, _ in self.memory_bounds()), default=None)
 
-    @property
-    def memory_usage(self) -> Path | None:
-        """File with the bytes the group uses."""
-        return _existing(self.memory, "memory.current" if self.version == 2 else "memory.usage_in_bytes")
+    def memory_bounds(self) -> list[tuple[int, Path]]:
+        """Each limit in bytes that binds the group, its own and its parents', with the file of the use that counts against it."""
+        limit, usage = ("memory.max", "memory.current") if self.version == 2 else ("memory.limit_in_bytes", "memory.usage_in_bytes")
+        texts = [(_text(folder / limit) or "", folder / usage) for folder in _upwards(self.memory)]
+        return [(int(text), file) for text, file in texts if text.isdigit() and int(text) < _NO_LIMIT]
+
+    def memory_left_bytes(self) -> int | None:
+        """Bytes that the group may still take, ``None`` for no limit."""
+        # Each level counts the use of all groups below it: a parent may have less left than the group's own limit leaves.
+        uses = [(limit, _text(file) or "") for limit, file in self.memory_bounds()]
+        return min((max(0, limit - int(use)) for limit, use in uses if use.isdigit()), default=None)
+
+    def num_oom_kills(self) -> int | None:
+        """Processes of the group that the kernel has killed for want of memory, anybody's; ``None`` where nothing counts them."""
+        file = "memory.events" if self.version == 2 else "memory.oom_control"
+        text = _text(self.memory / file) if self.memory is not None else None
+        return stat_values((text or "").encode()).get(b"oom_kill")
 
     @property
     def cpu_stat(self) -> Path | None:

@@ -17,8 +17,9 @@ from pathlib import Path
 
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import SensorStatus
-from aigc_bench.telemetry._cgroup import Cgroup, stat_values
+from aigc_bench.telemetry._cgroup import Cgroup
 from aigc_bench.telemetry._cgroup import find_cgroup as find_cgroup
+from aigc_bench.telemetry._cgroup import stat_values as stat_values
 from aigc_bench.telemetry.base import SensorAbsent, Source, Value
 
 HOST = "host"
@@ -64,12 +65,12 @@ class Host(Source):
         self._add_cgroup(cgroup)
 
     def _memory(self, file: int, cgroup: Cgroup | None) -> Reader:
-        limit = cgroup.memory_limit_bytes() if cgroup else None
-        usage = cgroup.memory_usage if cgroup and limit else None
-        if usage is None or limit is None:
-            return _Memory(file).read
-        self._files.append(os.open(usage, os.O_RDONLY | os.O_CLOEXEC))
-        return _Memory(file, usage=self._files[-1], limit_bytes=limit).read
+        bounds = []
+        for limit, usage in cgroup.memory_bounds() if cgroup else ():
+            if usage.exists():
+                self._files.append(os.open(usage, os.O_RDONLY | os.O_CLOEXEC))
+                bounds.append((limit, self._files[-1]))
+        return _Memory(file, bounds).read
 
     def _add(self, metrics: tuple[str, ...], path: Path | None, make: Callable[[int], Reader], *, reason: str = "") -> None:
         try:
@@ -179,10 +180,13 @@ def _line_ticks(text: bytes, at: int) -> tuple[int, int, int]:
 
 
 class _Memory:
-    """Return the bytes in use on the machine and the bytes still available: the machine's, or what the group's limit leaves."""
+    """Return the bytes in use on the machine and the bytes still available: the machine's, or what the group's limits leave.
 
-    def __init__(self, file: int, *, usage: int | None = None, limit_bytes: int = 0) -> None:
-        self._file, self._usage, self._limit_bytes = file, usage, limit_bytes
+    ``bounds`` are a limit in bytes and the open file of the use that counts against it, for each group on the way up.
+    """
+
+    def __init__(self, file: int, bounds: Sequence[tuple[int, int]]) -> None:
+        self._file, self._bounds = file, tuple(bounds)
 
     def read(self) -> tuple[float | None, ...]:
         text = os.pread(self._file, 4096, 0)
@@ -190,9 +194,8 @@ class _Memory:
         total, available = (1024.0 * _number_after(text, key) for key in (b"MemTotal:", b"MemAvailable:"))
         # Not MemFree: the page cache, which the kernel gives back on demand, is not in use.
         used = total - available
-        if self._usage is not None:
-            available = min(available, max(0.0, self._limit_bytes - int(os.pread(self._usage, 64, 0))))
-        return used, available
+        left = (max(0.0, limit - int(os.pread(usage, 64, 0))) for limit, usage in self._bounds)
+        return used, min((available, *left))
 
 
 class _Disks:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from aigc_bench.core.records import TrialResult, Window
 from aigc_bench.core.throttle import HW_THERMAL_SLOWDOWN, SW_POWER_CAP
 from aigc_bench.measure import gate
-from aigc_bench.measure.attempts import MAX_ATTEMPTS, Attempts
+from aigc_bench.measure.attempts import MAX_ATTEMPTS, Attempts, num_oom_kills
 from aigc_bench.measure.clock import Clock
 from aigc_bench.measure.launcher import Outcome
 from aigc_bench.measure.progress import StageStarted
@@ -22,21 +23,23 @@ from aigc_bench.measure.schedule import Planned
 from aigc_bench.measure.stopping import stopping_rule
 from tests.analyze.synthetic import make_case
 
-Happening = Literal["ok", "throttled", "capped", "killed", "starved", "late", "unsupported"]
+Happening = Literal["ok", "throttled", "capped", "killed", "crashed", "starved", "late", "unsupported"]
 ENDS_IN: dict[Happening, str] = {
     "ok": "ok",
     "throttled": "ok",
     "capped": "ok",
     "killed": "error",
+    "crashed": "error",
     "starved": "oom",
     "late": "timeout",
     "unsupported": "unsupported",
 }
 LAST_WORDS = {
     "killed": "last words of the worker\n",
+    "crashed": "Segmentation fault\n",
     "starved": "libgomp: Thread creation failed: Resource temporarily unavailable\n",
 }
-IS_REPEATED = ("throttled", "killed")
+IS_REPEATED = ("throttled", "killed", "crashed")
 
 
 class ScriptedLauncher:
@@ -61,7 +64,7 @@ class ScriptedLauncher:
         if ending in LAST_WORDS:
             with self._log.open("a") as log:
                 log.write(LAST_WORDS[ending])
-            return Outcome(kind="died", exit_code=-9, pid=7)
+            return Outcome(kind="died", exit_code=-11 if ending == "crashed" else -9, pid=7)
         reasons = {"throttled": HW_THERMAL_SLOWDOWN, "capped": SW_POWER_CAP}.get(ending, 0)
         with self._spool.open("a") as file:
             file.writelines(f"{10.0 + tick / 10},nvml,GPU-0,throttle_reasons,{reasons}.0\n" for tick in range(10))
@@ -92,7 +95,9 @@ def finished(request: TrialRequest, *, status: Any) -> TrialResult:
     )  # fmt: skip
 
 
-def run(endings: Sequence[Happening], folder: Path) -> tuple[TrialResult, ScriptedLauncher, ListeningSampler, list[int], list[str]]:
+def run(
+    endings: Sequence[Happening], folder: Path, *, oom_kills: Callable[[], int] = lambda: 3
+) -> tuple[TrialResult, ScriptedLauncher, ListeningSampler, list[int], list[str]]:
     """The trial's result, and all that the launcher, the sampler and the listeners saw."""
     spool, log = folder / "telemetry.csv", folder / "workers.log"
     spool.write_text("")
@@ -104,7 +109,9 @@ def run(endings: Sequence[Happening], folder: Path) -> tuple[TrialResult, Script
     def listener(event: StageStarted) -> None:
         stages.append(event.name)
 
-    made = Attempts(launcher=launcher, sampler=sampler, spool=spool, log=log, clock=Clock.start(), listener=listener)  # type: ignore[arg-type]
+    made = Attempts(
+        launcher=launcher, sampler=sampler, spool=spool, log=log, clock=Clock.start(), listener=listener, oom_kills=oom_kills
+    )  # type: ignore[arg-type]
     planned = Planned(case=make_case(), trial=0)
     trial = made.run(planned, rule=stopping_rule("quick"), on_attempt=attempts.append)
     return trial, launcher, sampler, attempts, stages
@@ -133,6 +140,27 @@ def test_a_second_attempt_says_why_there_was_a_first(tmp_path: Path) -> None:
     assert trial.notes == ("attempt 1 was repeated: a device was throttled by heat or a power brake", "the worker's own note")
     trial = run(["killed", "ok"], tmp_path)[0]
     assert trial.notes[0] == "attempt 1 was repeated: its process ended with signal 9 (SIGKILL)"
+
+
+@pytest.mark.parametrize(("ending", "status"), [("killed", "oom"), ("crashed", "error")])
+def test_a_worker_is_starved_only_if_it_was_the_one_that_the_kernel_killed(tmp_path: Path, ending: Happening, status: str) -> None:
+    """Somebody's process is killed for want of memory during each attempt; one of ours that ended with SIGSEGV was not it."""
+    kills = itertools.count()
+    assert run([ending], tmp_path, oom_kills=lambda: next(kills))[0].status == status
+
+
+def test_kills_are_counted_of_our_control_group_where_it_counts_them(tmp_path: Path) -> None:
+    (tmp_path / "vmstat").write_text("nr_free_pages 1\noom_kill 41\n")
+    assert num_oom_kills(proc=tmp_path, sys=tmp_path) == 41
+    (tmp_path / "self").mkdir()
+    (tmp_path / "self/cgroup").write_text("0::/\n")
+    group = tmp_path / "fs/cgroup"
+    group.mkdir(parents=True)
+    (group / "cgroup.controllers").write_text("memory\n")
+    assert num_oom_kills(proc=tmp_path, sys=tmp_path) == 41
+    (group / "memory.events").write_text("oom 0\noom_kill 0\n")
+    assert num_oom_kills(proc=tmp_path, sys=tmp_path) == 0
+    assert num_oom_kills(proc=tmp_path / "none", sys=tmp_path) == 0
 
 
 def test_a_process_that_dies_twice_is_an_error_with_its_last_words(tmp_path: Path) -> None:

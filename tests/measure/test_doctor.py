@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from aigc_bench.core.records import Check
+from aigc_bench.engines.torch_compile import compiler_reason
 from aigc_bench.measure import doctor
 from aigc_bench.measure.doctor import devices, host, sensors, software
 from aigc_bench.telemetry.base import Source
@@ -100,6 +101,19 @@ def test_the_driver_and_its_devices_are_read_through_the_library(tmp_path: Path)
         checks = named(devices.checks())
     assert checks["nvidia driver"].status == "ok" and "CUDA up to 12.8" in checks["nvidia driver"].detail
     assert checks["gpu 0: pcie"].status == "warning"
+
+
+def test_the_compiler_is_the_one_that_the_engine_takes(tmp_path: Path) -> None:
+    """clang++ beside no g++ is none to Inductor, unless $CXX says so; the doctor asks the engine."""
+    (tmp_path / "clang++").write_text("#!/bin/sh\n")
+    (tmp_path / "clang++").chmod(0o755)
+    bare = software.compiler({"PATH": str(tmp_path)})
+    assert (bare.status, bare.detail) == ("note", compiler_reason({"PATH": str(tmp_path)}))
+    assert "g++" in bare.detail and "python3-dev" in (bare.remedy or "")
+    named_one = {"PATH": str(tmp_path), "CXX": "clang++"}
+    expected = ("ok", str(tmp_path / "clang++")) if compiler_reason(named_one) is None else ("note", compiler_reason(named_one))
+    check = software.compiler(named_one)
+    assert (check.status, check.detail) == expected
 
 
 def test_a_quota_below_the_threads_comes_with_the_number_to_set() -> None:

@@ -114,14 +114,26 @@ def test_memory_continues_in_a_straight_line_and_never_falls(small: int, large: 
     assert straight_line({small: GB}, large) is None
 
 
-def test_available_is_within_the_containers_limit(tmp_path: Path) -> None:
+def test_available_is_within_the_limits_of_all_control_groups(tmp_path: Path) -> None:
     (tmp_path / "meminfo").write_text("MemTotal: 100 kB\nMemAvailable:       50 kB\n")
-    assert available_bytes(proc=tmp_path, cgroup=tmp_path) == 50 * 1024
-    (tmp_path / "memory.max").write_text("30000\n")
-    (tmp_path / "memory.current").write_text("10000\n")
-    assert available_bytes(proc=tmp_path, cgroup=tmp_path) == 20000
-    (tmp_path / "memory.max").write_text("max\n")
-    assert available_bytes(proc=tmp_path, cgroup=tmp_path) == 50 * 1024
+    assert available_bytes(proc=tmp_path, sys=tmp_path) == 50 * 1024
+    group = tmp_path / "fs/cgroup/pod/container"
+    for folder in (group, group.parent, group.parent.parent):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "cgroup.procs").write_text("")
+    (tmp_path / "fs/cgroup/cgroup.controllers").write_text("memory\n")
+    (tmp_path / "self").mkdir()
+    (tmp_path / "self/cgroup").write_text("0::/pod/container\n")
+    (group / "memory.max").write_text("30000\n")
+    (group / "memory.current").write_text("10000\n")
+    assert available_bytes(proc=tmp_path, sys=tmp_path) == 20000
+    # The pod's limit is larger, but its other containers have nearly used it up.
+    (group.parent / "memory.max").write_text("40000\n")
+    (group.parent / "memory.current").write_text("35000\n")
+    assert available_bytes(proc=tmp_path, sys=tmp_path) == 5000
+    for folder in (group, group.parent):
+        (folder / "memory.max").write_text("max\n")
+    assert available_bytes(proc=tmp_path, sys=tmp_path) == 50 * 1024
 
 
 @given(st.integers(0, FINE), st.integers(0, 8))

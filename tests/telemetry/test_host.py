@@ -137,6 +137,21 @@ def test_a_container_of_version_2_tells_its_throttling_and_what_memory_is_left_t
     assert seen["memory_available_bytes"] == 4096000 - 1024000
 
 
+def test_memory_left_is_what_the_fullest_group_on_the_way_up_leaves(tmp_path: Path) -> None:
+    folder = version_2(tmp_path, path="/pod/container")
+    (folder.parent / "cgroup.procs").write_text("")
+    (folder.parent / "memory.max").write_text("5000000\n")
+    (folder.parent / "memory.current").write_text("4900000\n")
+    (folder / "memory.events").write_text("low 0\nhigh 0\nmax 7\noom 3\noom_kill 2\noom_group_kill 0\n")
+    source, proc = fake_host(tmp_path, cgroup="0::/pod/container\n")
+    cgroup = find_cgroup(proc=proc, sys=tmp_path / "sys")
+    assert cgroup is not None
+    assert (cgroup.memory_limit_bytes(), cgroup.memory_left_bytes(), cgroup.num_oom_kills()) == (4096000, 100000, 2)
+    source.open()
+    assert values(source)["memory_available_bytes"] == 100000
+    source.close()
+
+
 def test_limits_of_version_2_are_the_tightest_on_the_way_up(tmp_path: Path) -> None:
     folder = version_2(tmp_path, path="/pod/container")
     (folder.parent / "cgroup.procs").write_text("")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 import shutil
 import subprocess
@@ -14,6 +15,7 @@ from aigc_bench.core.child_python import python as interpreter
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Check
 from aigc_bench.core.system_errors import folder_for_children
+from aigc_bench.engines.torch_compile import compiler_name, compiler_reason
 from aigc_bench.measure.doctor.finding import absent, failure, note, ok
 from aigc_bench.measure.fingerprint import gpus, package_versions
 
@@ -148,10 +150,11 @@ def _has_kernels(capability: str, architectures: list[str]) -> bool:
     return False
 
 
-def compiler() -> Check:
-    """``torch.compile`` on a CPU needs a C++ compiler."""
-    found = next((path for path in map(shutil.which, ("c++", "g++", "clang++")) if path), None)
-    if found is None:
-        remedy = message("Install one (`sudo apt install g++`) to run cases with the engine torch-compile on the CPU.")
-        return note("compiler", "no C++ compiler", remedy=remedy)
-    return ok("compiler", found)
+def compiler(environ: Mapping[str, str] | None = None) -> Check:
+    """Whether ``torch-compile`` can build C++ for a CPU, by the engine's own rule: ``$CXX`` or g++, and Python's header."""
+    environ = os.environ if environ is None else environ
+    reason = compiler_reason(environ)
+    if reason is not None:
+        remedy = message("Install it (`sudo apt install g++ python3-dev`) to run cases with the engine torch-compile on the CPU.")
+        return note("compiler", reason, remedy=remedy)
+    return ok("compiler", shutil.which(compiler_name(environ), path=environ.get("PATH")) or "")
