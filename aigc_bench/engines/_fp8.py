@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-# 448. The format has no infinity: a row's largest value is scaled to this, so that nothing is cut off.
-_LARGEST = torch.finfo(torch.float8_e4m3fn).max
+# The only e4m3 that MI300 multiplies has another exponent bias and no negative zero; everything else takes that of OCP.
+_FNUZ_ARCHITECTURE = "gfx94"
 # torch._scaled_mm refuses other sides.
 _MULTIPLE = 16
 
@@ -17,9 +17,25 @@ def make_layer(weight: torch.Tensor, bias: torch.Tensor | None) -> torch.nn.Modu
 
 def quantized(rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """e4m3 values and fp32 scales ``[rows, 1]``: the largest of each row becomes the largest number of the format."""
-    # The floor keeps a row of zeros from dividing by zero.
-    scale = rows.float().abs().amax(dim=1, keepdim=True).clamp(min=1e-12) / _LARGEST
-    return (rows.float() / scale).to(torch.float8_e4m3fn), scale
+    e4m3 = format_of(_architecture(rows.device))
+    # 448 (240 of fnuz). The format has no infinity: a row's largest value is scaled to this, so that nothing is cut off. The floor
+    # keeps a row of zeros from dividing by zero.
+    scale = rows.float().abs().amax(dim=1, keepdim=True).clamp(min=1e-12) / torch.finfo(e4m3).max
+    return (rows.float() / scale).to(e4m3), scale
+
+
+def format_of(architecture: str | None) -> torch.dtype:
+    """The e4m3 that an AMD architecture multiplies; ``None`` is any other device."""
+    is_fnuz = architecture is not None and architecture.startswith(_FNUZ_ARCHITECTURE)
+    return torch.float8_e4m3fnuz if is_fnuz else torch.float8_e4m3fn
+
+
+def _architecture(device: torch.device) -> str | None:
+    # A build's constant, so that a compiled graph keeps no question to the driver elsewhere.
+    if torch.version.hip is None or device.type != "cuda":
+        return None
+    name: str = torch.cuda.get_device_properties(device).gcnArchName
+    return name
 
 
 class Fp8Linear(torch.nn.Module):

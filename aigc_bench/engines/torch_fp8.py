@@ -1,6 +1,6 @@
 """fp8 (e4m3) weights and activations, one scale for each row, products summed in fp32 (Micikevicius et al. 2022, arXiv 2209.05433).
 
-Where the device has fp8 units: compute capability 8.9 (Ada) and later, MI300 and later.
+Where the device has fp8 units: compute capability 8.9 (Ada) and later, MI300 (gfx94), MI350 (gfx95) and RDNA 4 (gfx120).
 """
 
 from __future__ import annotations
@@ -15,6 +15,9 @@ from aigc_bench.engines.base import Engine
 
 if TYPE_CHECKING:
     import torch
+
+ROCM_WITH_FP8 = ("gfx94", "gfx95", "gfx120")
+"""How the names of AMD architectures with fp8 products begin; gfx90a (MI200) and gfx11 (RDNA 3) have none."""
 
 
 class TorchFp8(Engine):
@@ -45,11 +48,26 @@ class TorchFp8(Engine):
 engine = TorchFp8()
 
 
+def rocm_reason(architecture: str, *, device_name: str) -> str | None:
+    """Why an AMD device cannot multiply in fp8, or ``None``; those that can are those of torch's own tests for ROCm."""
+    if architecture.startswith(ROCM_WITH_FP8):
+        return None
+    return message(
+        "torch-fp8 needs MI300, MI350, RDNA 4 or later ({known}); {device_name} is {architecture}",
+        known=", ".join(ROCM_WITH_FP8),
+        device_name=device_name,
+        # gfx90a:sramecc+:xnack- is the name with the device's switches.
+        architecture=architecture.partition(":")[0],
+    )
+
+
 def _device_reason() -> str | None:
     import torch
 
-    if not torch.cuda.is_available() or torch.version.hip is not None:
+    if not torch.cuda.is_available():
         return None
+    if torch.version.hip is not None:
+        return rocm_reason(torch.cuda.get_device_properties().gcnArchName, device_name=torch.cuda.get_device_name())
     major, minor = torch.cuda.get_device_capability()
     needs = message(
         "torch-fp8 needs compute capability 8.9 or later; {device_name} has {major}.{minor}",

@@ -11,7 +11,7 @@ from transformers.pytorch_utils import Conv1D
 
 from aigc_bench.core import registry
 from aigc_bench.core.records import Case
-from aigc_bench.engines import _fp8, _int4, _int8
+from aigc_bench.engines import _fp8, _int4, _int8, torch_fp8
 from aigc_bench.engines._linears import MakeLayer, nothing_quantized, quantize_linears
 
 CASE = Case(workload="bert", preset="tiny", mode="infer")
@@ -114,3 +114,19 @@ def test_what_stands_for_a_weight_has_the_dtype_of_its_inputs_and_is_counted_onc
     for layer in (_int4.Int4Linear(weight, None), _fp8.Fp8Linear(weight, None)):
         assert layer.weight.dtype == torch.bfloat16
         assert [getattr(one, "num_weights", one.numel()) for one in layer.parameters()] == [64 * 128]
+
+
+@pytest.mark.parametrize(
+    ("architecture", "has_fp8"),
+    [("gfx90a:sramecc+:xnack-", False), ("gfx908", False), ("gfx1100", False),
+     ("gfx942:sramecc+:xnack-", True), ("gfx950", True), ("gfx1201", True)],
+)  # fmt: skip
+def test_an_amd_device_without_fp8_products_is_refused_by_its_architecture(architecture: str, has_fp8: bool) -> None:
+    reason = torch_fp8.rocm_reason(architecture, device_name="AMD Instinct")
+    assert (reason is None) == has_fp8
+    assert has_fp8 or f"AMD Instinct is {architecture.partition(':')[0]}" in str(reason)
+
+
+def test_mi300_takes_the_e4m3_that_it_multiplies() -> None:
+    assert _fp8.format_of("gfx942:sramecc+:xnack-") is torch.float8_e4m3fnuz
+    assert {_fp8.format_of(one) for one in (None, "gfx950", "gfx1201")} == {torch.float8_e4m3fn}
