@@ -9,7 +9,7 @@ import difflib
 import re
 import typing
 from collections.abc import Iterable, Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any, Literal
 
 from aigc_bench.catalog.table_reader import Cells, Mistake
@@ -139,13 +139,19 @@ def id_mistakes(row_id: str, *, table: Table, shipped: Iterable[str]) -> list[Mi
 
 
 def date_mistakes(cells: Mapping[str, str], *, today: date) -> list[Mistake]:
-    """Facts are known from a day that has been; a year from now is a slip of the keyboard. Dates themselves: ``records.Date``."""
-    latest = today.year + 1
+    """Facts are known from a day that has been. A date is as exact as it is written; dates themselves: ``records.Date``."""
     return [
         (column, message("must not lie in the future, not {text}", text=shown(text)))
         for column, text in cells.items()
-        if column.endswith("as_of") and (found := re.match(r"\d{4}", text)) is not None and int(found[0]) > latest
+        if column.endswith("as_of") and _begins_after(text, today)
     ]
+
+
+def _begins_after(text: str, today: date) -> bool:
+    """Return whether a date, or the first of two (``2025/2026``), begins after a day, with a day's grace for other time zones."""
+    found = re.match(r"\d{4}(-\d\d)?(-\d\d)?", text)
+    # Texts of ISO dates are in the order of their days, and the shorter one is compared as far as it goes.
+    return found is not None and found[0] > (today + timedelta(days=1)).isoformat()[: len(found[0])]
 
 
 def constant_mistakes(cells: Cells, *, table: Table, shipped: Mapping[str, Cells]) -> list[Mistake]:

@@ -27,6 +27,16 @@ POWER = "id,kind,name,value,unit,source,as_of\n"
 SITE = "el_mine,electricity_business,My site,{},USD/kWh,contract,2026-11\n"
 
 
+@pytest.mark.parametrize(
+    ("text", "is_future"),
+    [("2026-11-30", False), ("2026-12-01", False), ("2026-12-02", True), ("2026-11", False), ("2026-12", False), ("2027-01", True),
+     ("2026", False), ("2027", True), ("2025/2026", False), ("2026/2027", False), ("2027/2028", True)],
+)  # fmt: skip
+def test_a_date_that_has_not_come_is_refused_as_exactly_as_it_is_written(text: str, is_future: bool) -> None:
+    """On the last of November: tomorrow is today somewhere, the day after nowhere; a year is one that has begun."""
+    assert bool(date_mistakes({"as_of": text}, today=date(2026, 11, 30))) == is_future
+
+
 def refused(folder: Path, text: str | bytes, name: str = "mine.toml") -> list[str]:
     """What is said of a file, without its name."""
     file = folder / name
