@@ -38,8 +38,10 @@ def annuities(capital: Array, rate: Array, residual: Array, *, years: float) -> 
     ``capital`` in USD, ``rate`` a fraction per year, ``residual`` a share of the capital.
     Without interest the capital is spread evenly.
     """
-    later = np.exp(-years * np.log1p(rate))
-    # The value where no division takes place: rates of 0.
+    # As in ``annuity_factor``: 1 - (1 + r)^-n would be 0 for every rate below 1e-16, and the factor infinite.
+    growth = np.expm1(-years * np.log1p(rate))
+    later = 1 + growth
+    # The value where no division takes place: rates of 0, and those that underflow.
     factor = np.full_like(rate, 1 / years)
-    np.divide(rate, 1 - later, out=factor, where=rate > 0)
+    np.divide(rate, -growth, out=factor, where=growth != 0)
     return np.asarray(capital * (1 - residual * later) * factor)

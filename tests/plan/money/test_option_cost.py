@@ -125,10 +125,15 @@ def test_carbon_is_of_running_and_of_making() -> None:
 @given(st.lists(st.tuples(st.floats(1, 1e7), st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=9), st.floats(0.5, 12))
 def test_annuities_of_many_worlds_are_those_of_each(worlds: list[tuple[float, float, float]], years: float) -> None:
     capital, rate, residual = (np.array(column) for column in zip(*worlds, strict=True))
-    rate = np.where(rate < 1e-6, 0.0, rate)
     found = annuities(capital, rate, residual, years=years)
     each = [annuity(c, rate=r, years=years, residual=s * c) for c, r, s in zip(capital, rate, residual, strict=True)]
     assert found == pytest.approx(each, rel=1e-6, abs=1e-6)
+
+
+def test_a_rate_too_small_for_one_less_it_is_a_plain_spread() -> None:
+    rates = np.array([0.0, 5e-324, 1e-300, 1e-18, 1e-17, 1e-16, 1e-12])
+    found = annuities(np.full(7, 12_000.0), rates, np.zeros(7), years=4)
+    assert found == pytest.approx(np.full(7, 3_000.0))
 
 
 def test_an_annuity_at_a_rate_of_one_is_no_plain_spread() -> None:
