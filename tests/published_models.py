@@ -56,7 +56,7 @@ _QWEN3_MOE = {
     "mlp_only_layers": [], "rms_norm_eps": 1e-06, "rope_theta": 1000000.0, "rope_scaling": None, "sliding_window": None,
     "tie_word_embeddings": False, "use_sliding_window": False, "attention_bias": False,
 }  # fmt: skip
-_QWEN25_VL_7B = {
+QWEN25_VL_7B = {
     "architectures": ["Qwen2_5_VLForConditionalGeneration"], "model_type": "qwen2_5_vl", "hidden_act": "silu", "hidden_size": 3584,
     "intermediate_size": 18944, "max_position_embeddings": 128000, "max_window_layers": 28, "num_attention_heads": 28,
     "num_hidden_layers": 28, "num_key_value_heads": 4, "rms_norm_eps": 1e-06, "rope_theta": 1000000.0, "sliding_window": 32768,
@@ -376,5 +376,3 @@ ENCODERS: Mapping[str, Published] = {
         "vocab_size": 30000,
     }),
 }  # fmt: skip
-
-PUBLISHED: Mapping[str, Published] = {**DECODERS, **ENCODERS}

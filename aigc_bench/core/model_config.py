@@ -25,14 +25,18 @@ _LAYERS = (
     "num_hidden_layers", "num_layers", "num_res_blocks", "num_single_layers", "transformer_layers_per_block",
 )  # fmt: skip
 _WHOLE = (
-    "d_ff", "d_kv", "d_model", "head_dim", "in_channels", "kv_lora_rank", "latent_channels", "max_position_embeddings",
+    "d_ff", "d_kv", "d_model", "decoder_attention_heads", "decoder_ffn_dim", "decoder_layers", "decoder_start_token_id",
+    "encoder_attention_heads", "encoder_ffn_dim", "encoder_layers", "ffn_dim", "head_dim", "max_source_positions",
+    "max_target_positions", "num_codebooks", "num_decoder_layers", "num_mel_bins", "sampling_rate",
+    "in_channels", "kv_lora_rank", "latent_channels", "max_position_embeddings",
     "max_seq_len", "max_sequence_length", "max_text_seq_length", "n_embd", "n_head", "n_layer", "n_positions", "num_hidden_layers",
     "out_channels", "projection_dim", "qk_rope_head_dim", "sample_frames", "sample_height", "sample_width", "seq_length",
     "sliding_window", "type_vocab_size", "vocab_size", "z_dim",
 )  # fmt: skip
 _WHOLE_OR_LIST = (
-    "attention_head_dim", "cross_attention_dim", "hidden_size", "intermediate_size", "joint_attention_dim",
-    "num_attention_heads", "num_key_value_heads", "num_layers", "patch_size", "sample_size", "text_dim", "text_embed_dim",
+    "attention_head_dim", "cross_attention_dim", "hidden_size", "image_size", "intermediate_size", "joint_attention_dim",
+    "num_attention_heads", "num_heads", "num_key_value_heads", "num_layers", "patch_size", "sample_size", "text_dim",
+    "text_embed_dim",
     "transformer_layers_per_block",
 )  # fmt: skip
 _LISTS = ("block_out_channels",)

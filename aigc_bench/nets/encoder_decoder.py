@@ -22,9 +22,25 @@ def random_seq2seq(config: Mapping[str, Any], *, attention: Attention) -> torch.
     """A model of ``config``; ``has_own_head`` unties the output head, which transformers ties in every T5 of a configuration."""
     keys = {key: value for key, value in config.items() if key != "has_own_head"}
     model: Any = random_model(AutoModelForSeq2SeqLM, keys, attention=attention)
+    if config["model_type"] == "m2m_100":
+        for part in (model.model.encoder, model.model.decoder):
+            part.embed_positions = FixedPositions(part.embed_positions)
     if config.get("has_own_head"):
         model.lm_head.weight = torch.nn.Parameter(model.lm_head.weight.detach().clone())
     return model  # type: ignore[no-any-return]
+
+
+class FixedPositions(torch.nn.Module):
+    """M2M-100's table of sinusoidal positions; the library compares its length with a number of the device in each pass."""
+
+    def __init__(self, table: Any) -> None:
+        super().__init__()
+        self.weights, self._first = torch.nn.Buffer(table.weights, persistent=False), table.padding_idx + 1
+
+    def forward(self, input_ids: torch.Tensor | None, embedded: torch.Tensor, past: torch.Tensor | int = 0) -> torch.Tensor:
+        """Positions ``[1, tokens, width]`` of tokens that follow ``past`` others."""
+        places = torch.arange(embedded.shape[1], device=embedded.device) + past + self._first
+        return self.weights.index_select(0, places)[None]
 
 
 class EncoderDecoderGeneration:

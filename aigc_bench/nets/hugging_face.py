@@ -39,7 +39,12 @@ def random_model(
     """
     keys = dict(config)
     made = AutoConfig.for_model(keys.pop("model_type"), **keys)
-    has_choice = made.model_type not in _OWN_ATTENTION and auto_class._model_mapping[type(made)]._supports_sdpa
+    found = auto_class._model_mapping[type(made)]
+    model_class = found[0] if isinstance(found, tuple) else found
+    if isinstance(found, tuple) and not made.architectures:
+        # A type of several classes (DeiT), which the library tells apart by this name alone.
+        made.architectures = [model_class.__name__]
+    has_choice = made.model_type not in _OWN_ATTENTION and model_class._supports_sdpa
     chosen = unpadded_attention(attention if has_choice else "eager")
     if weights is not None and torch.get_default_device().type != "meta":
         return loaded(auto_class, made, implementation=chosen, folder=weights)

@@ -14,12 +14,15 @@ from pydantic import Field
 
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.records import Case, Stage
+from aigc_bench.workloads._adoption import vision_language_preset
 from aigc_bench.workloads._feeding import Outlet
 from aigc_bench.workloads._training import TrainingStep, adamw, training_stages
 from aigc_bench.workloads.base import NUM_INPUT_BATCHES, Preset, Program, Settings, Setup, Workload
 
 if TYPE_CHECKING:
     import torch
+
+    from aigc_bench.core.own_model import ModelFiles
 
 _CHANNELS = 3
 _QWEN_TYPES = ("qwen2_vl", "qwen2_5_vl")
@@ -181,6 +184,10 @@ class Multimodal(Workload):
         """The modelling files of the preset."""
         model_type = self.preset(case).config["model_type"]
         return ("transformers", f"transformers.models.{model_type}.modeling_{model_type}", "aigc_bench.nets.vision_language")
+
+    def adopt(self, files: ModelFiles) -> Preset | None:
+        """LLaVA 1.5, Qwen2-VL and Qwen2.5-VL."""
+        return vision_language_preset(files)
 
     def validate(self, case: Case) -> None:
         """As the base; raises ``UsageError`` for a size that the tower does not take, too, and for texts beyond the positions."""

@@ -13,12 +13,15 @@ from pydantic import Field
 
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.records import AUDIO_ITEM, Case, Count, Stage
+from aigc_bench.workloads._adoption import music_preset
 from aigc_bench.workloads._feeding import Outlet
 from aigc_bench.workloads._training import TrainingStep, adamw, encoded_training, training_stages
 from aigc_bench.workloads.base import NUM_INPUT_BATCHES, Preset, Program, Settings, Setup, Workload
 
 if TYPE_CHECKING:
     import torch
+
+    from aigc_bench.core.own_model import ModelFiles
 
 FRAME_RATE = 50
 """Frames of codes in a second of audio."""
@@ -113,6 +116,10 @@ class Music(Workload):
             "transformers.models.musicgen.modeling_musicgen", "transformers.models.t5.modeling_t5",
             "aigc_bench.nets.music_generation", "aigc_bench.nets.encodec",
         )  # fmt: skip
+
+    def adopt(self, files: ModelFiles) -> Preset | None:
+        """MusicGen."""
+        return music_preset(files, codec=_ENCODEC)
 
     def validate(self, case: Case) -> None:
         """As the base; raises ``UsageError`` for a piece that is no whole number of frames, too."""

@@ -14,12 +14,16 @@ from pydantic import Field
 
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.records import Case, Stage
+from aigc_bench.workloads._adoption import seq2seq_preset
 from aigc_bench.workloads._feeding import Outlet
+from aigc_bench.workloads._own_files import module_of
 from aigc_bench.workloads._training import TrainingStep, adamw, training_stages
 from aigc_bench.workloads.base import NUM_INPUT_BATCHES, Preset, Program, Settings, Setup, Workload
 
 if TYPE_CHECKING:
     import torch
+
+    from aigc_bench.core.own_model import ModelFiles
 
 _START_TOKEN = 0
 _FIRST_WORD = 3
@@ -157,8 +161,12 @@ class Seq2Seq(Workload):
 
     def imports(self, case: Case) -> tuple[str, ...]:
         """The one modelling file that the preset needs."""
-        model_type = self.preset(case).config["model_type"]
-        return ("transformers", f"transformers.models.{model_type}.modeling_{model_type}", "aigc_bench.nets.encoder_decoder")
+        name = module_of(self.preset(case).config["model_type"])
+        return ("transformers", f"transformers.models.{name}.modeling_{name}", "aigc_bench.nets.encoder_decoder")
+
+    def adopt(self, files: ModelFiles) -> Preset | None:
+        """T5, mT5, BART, mBART, Marian, M2M-100, NLLB and their like."""
+        return seq2seq_preset(files)
 
     def validate(self, case: Case) -> None:
         """As the base; raises ``UsageError`` for texts beyond learnt positions (BART), too; T5's are relative."""

@@ -13,12 +13,16 @@ from pydantic import Field
 
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.records import AUDIO_ITEM, Case, Count, Stage
+from aigc_bench.workloads._adoption import CTC, speech_preset
 from aigc_bench.workloads._feeding import Outlet
+from aigc_bench.workloads._own_files import module_of
 from aigc_bench.workloads._training import TrainingStep, adamw, training_stages
 from aigc_bench.workloads.base import NUM_INPUT_BATCHES, Preset, Program, Settings, Setup, Workload
 
 if TYPE_CHECKING:
     import torch
+
+    from aigc_bench.core.own_model import ModelFiles
 
 _FRAME_RATE = 50
 """Positions of Whisper's encoder in a second of audio: log-mel frames every 10 ms, halved by its second convolution."""
@@ -151,6 +155,8 @@ class SpeechRecognition(Workload):
         seconds = case.batch_size * options.audio_s
         if case.mode == "train":
             return training_stages(items=seconds)
+        if self._is_ctc(case):
+            return (Stage(name="encode", items=seconds),)
         repeats = options.max_new_tokens - 1
         prefill = Stage(name="prefill", items=0 if repeats else seconds, tokens=case.batch_size)
         if not repeats:
@@ -164,12 +170,27 @@ class SpeechRecognition(Workload):
 
     def imports(self, case: Case) -> tuple[str, ...]:
         """The one modelling file that the preset needs."""
-        model_type = self.preset(case).config["model_type"]
-        return ("transformers", f"transformers.models.{model_type}.modeling_{model_type}", "aigc_bench.nets.encoder_decoder")
+        name = module_of(self.preset(case).config["model_type"])
+        return ("transformers", f"transformers.models.{name}.modeling_{name}", "aigc_bench.nets.encoder_decoder")
+
+    def adopt(self, files: ModelFiles) -> Preset | None:
+        """Whisper, and encoders with a head for each frame (wav2vec 2.0, HuBERT, WavLM)."""
+        return speech_preset(files, frame_rate=_FRAME_RATE)
+
+    def unsupported(self, case: Case) -> str | None:
+        """As the base; alignments of frames and letters are summed on the host's values, which is not measured."""
+        if case.mode == "train" and self._is_ctc(case):
+            return f"{case.preset} learns by CTC, whose lengths are read back to the host; it can infer"
+        return super().unsupported(case)
+
+    def _is_ctc(self, case: Case) -> bool:
+        return bool(self.preset(case).config.get(CTC))
 
     def validate(self, case: Case) -> None:
         """As the base; raises ``UsageError`` for audio of another length than the window, and for too long a transcript, too."""
         super().validate(case)
+        if self._is_ctc(case):
+            return
         preset, options = self.preset(case), self.options(case)
         window_s, limit = preset.config["max_source_positions"] / _FRAME_RATE, preset.config["max_target_positions"]
         if options.audio_s != window_s:
@@ -186,8 +207,40 @@ class SpeechRecognition(Workload):
         from aigc_bench.nets.hugging_face import random_model
 
         config = self.preset(case).config
+        if self._is_ctc(case):
+            return self._encoder(case, setup)
         model = setup.build(lambda: random_model(AutoModelForSpeechSeq2Seq, config, attention=case.attention))
         return self._training(case, setup, model) if case.mode == "train" else self._inference(case, setup, model)
+
+    def _encoder(self, case: Case, setup: Setup) -> Program:
+        """Waveforms ``[batch, samples]`` to scores of letters ``[batch, frames, letters]`` in one pass."""
+        import torch
+        from transformers import AutoModelForCTC
+
+        from aigc_bench.nets.hugging_face import fold_weight_norm, random_model
+
+        unsupported = self.unsupported(case)
+        if unsupported is not None:
+            raise UsageError(f"{case.workload}/{unsupported}.")
+        config = {key: value for key, value in self.preset(case).config.items() if key != CTC}
+        model = setup.build(lambda: random_model(AutoModelForCTC, config, attention="eager"))
+        fold_weight_norm(model)
+        executed: Any = setup.prepare(model)
+        shape = (case.batch_size, round(_SAMPLING_RATE * self.options(case).audio_s))
+        waves = [setup.waveforms(setup.normal(*shape), rate=_SAMPLING_RATE) for _ in range(NUM_INPUT_BATCHES)]
+        state: dict[str, torch.Tensor] = {"waves": waves[0]}
+
+        def begin(step: int) -> None:
+            state["waves"] = waves[step % NUM_INPUT_BATCHES]
+
+        @torch.no_grad()
+        def encode(repeat: int) -> None:
+            state["letters"] = executed(input_values=state["waves"]).logits
+
+        def check() -> Mapping[str, float | str | bool | None]:
+            return {"finite": bool(torch.isfinite(state["letters"]).all()), "logits_std": float(state["letters"].float().std())}
+
+        return Program(begin=begin, stages={"encode": encode}, modules=(model,), check=check)
 
     def _clips(self, case: Case, setup: Setup) -> list[torch.Tensor]:
         """Log-mel frames ``[batch, mels, 100 x seconds]`` of unit variance."""

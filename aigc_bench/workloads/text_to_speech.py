@@ -17,12 +17,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field
 
 from aigc_bench.core.records import AUDIO_ITEM, Case, Stage
+from aigc_bench.workloads._adoption import text_to_speech_preset
 from aigc_bench.workloads._feeding import Outlet
 from aigc_bench.workloads._training import TrainingStep, adamw, training_stages
 from aigc_bench.workloads.base import NUM_INPUT_BATCHES, Preset, Program, Settings, Setup, Workload
 
 if TYPE_CHECKING:
     import torch
+
+    from aigc_bench.core.own_model import ModelFiles
 
 _NUM_MELS = 80
 _SPEAKER_WIDTH = 512
@@ -165,6 +168,10 @@ class TextToSpeech(Workload):
         """The networks of the preset."""
         own = {"fastpitch": "fastpitch", "tacotron2": "tacotron2"}.get(self._kind(case))
         return ("aigc_bench.nets.speech_synthesis", *((f"aigc_bench.nets.{own}",) if own else ()))
+
+    def adopt(self, files: ModelFiles) -> Preset | None:
+        """VITS (MMS-TTS) and SpeechT5."""
+        return text_to_speech_preset(files, vocoder=_HIFIGAN_16K)
 
     def unsupported(self, case: Case) -> str | None:
         """As the base, and VITS does not train."""

@@ -12,11 +12,15 @@ from pydantic import Field
 
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.records import Case, Stage
+from aigc_bench.workloads._adoption import image_preset
+from aigc_bench.workloads._own_files import module_of
 from aigc_bench.workloads._training import TrainingStep, adamw, training_stages
 from aigc_bench.workloads.base import NUM_INPUT_BATCHES, Preset, Program, Settings, Setup, Workload
 
 if TYPE_CHECKING:
     import torch
+
+    from aigc_bench.core.own_model import ModelFiles
 
 _DOSOVITSKIY = "Dosovitskiy et al. 2020, arXiv 2010.11929, table 1; config.json of google/{}"
 _HE = "He et al. 2015, arXiv 1512.03385, table 1; config.json of microsoft/{} (v1.5: strides in the 3 x 3 convolutions)"
@@ -98,17 +102,21 @@ class Vision(Workload):
 
     def imports(self, case: Case) -> tuple[str, ...]:
         """The preset's modelling file."""
-        kind = self.preset(case).config["model_type"]
+        kind = module_of(self.preset(case).config["model_type"])
         return ("transformers", f"transformers.models.{kind}.modeling_{kind}", "aigc_bench.nets.hugging_face")
 
     def validate(self, case: Case) -> None:
         """As the base; raises ``UsageError`` for images that a ViT cannot cut into whole patches, too."""
         super().validate(case)
-        patch, resolution = self.preset(case).config.get("patch_size", 1), self.options(case).resolution
+        patch, resolution = _patch(self.preset(case).config), self.options(case).resolution
         if resolution % patch:
             raise UsageError(
                 f"{case.workload}/{case.preset}: resolution = {resolution} is not a multiple of the patch's {patch} pixels."
             )
+
+    def adopt(self, files: ModelFiles) -> Preset | None:
+        """Classifiers of images (ViT, DeiT, Swin, ConvNeXt, ResNet), and towers that have no head (DINOv2, CLIP, SigLIP)."""
+        return image_preset(files)
 
     def unsupported(self, case: Case) -> str | None:
         """ResNets have no attention."""
@@ -130,20 +138,35 @@ class Vision(Workload):
 
         self.validate(case)
         resolution = self.options(case).resolution
-        config = {**self.preset(case).config, "num_labels": _NUM_CLASSES}
-        if config["model_type"] == "vit":
-            # A ViT has a position for each patch, whose number follows from the size.
-            config["image_size"] = resolution
+        config = _at_size({"num_labels": _NUM_CLASSES, **self.preset(case).config}, resolution)
         # A ResNet has no attention, and transformers refuses any implementation of it but this name.
         attention = "eager" if config["model_type"] == "resnet" else case.attention
         model = setup.build(lambda: random_model(AutoModelForImageClassification, config, attention=attention))
         shape = (case.batch_size, 3, resolution, resolution)
         # Real pixels are spread over about two deviations on either side, as normalised ones are.
         images = [setup.fed_images(setup.normal(*shape), low=-2, high=2) for _ in range(NUM_INPUT_BATCHES)]
-        return _train(case, setup, model, images) if setup.training else _infer(setup, model, images)
+        if not setup.training:
+            return _infer(setup, model, images)
+        return _train(case, setup, model, images, num_labels=config["num_labels"])
 
 
 workload = Vision()
+
+
+def _patch(config: Mapping[str, Any]) -> int:
+    """Pixels of a patch's side; 1 where images are not cut, or where the configuration has another notion of them."""
+    found = config.get("patch_size")
+    # Towers that halve their maps (Swin, ConvNeXt) pad what is left over; SigLIP's leaves it out.
+    is_strict = not any(key in config for key in ("depths", "hidden_sizes", "vision_config"))
+    return found if isinstance(found, int) and found > 0 and is_strict else 1
+
+
+def _at_size(config: Mapping[str, Any], resolution: int) -> dict[str, Any]:
+    """The configuration for images of that size: a ViT has a position for each patch, whose number follows from it."""
+    vision = config.get("vision_config")
+    if isinstance(vision, Mapping):
+        return {**config, "vision_config": {**vision, "image_size": resolution}}
+    return {**config, "image_size": resolution} if config["model_type"] == "vit" or "image_size" in config else {**config}
 
 
 def _infer(setup: Setup, model: torch.nn.Module, batches: list[torch.Tensor]) -> Program:
@@ -166,11 +189,11 @@ def _infer(setup: Setup, model: torch.nn.Module, batches: list[torch.Tensor]) ->
     return Program(begin=begin, stages={"classify": classify}, modules=(model,), check=check)
 
 
-def _train(case: Case, setup: Setup, model: torch.nn.Module, images: list[torch.Tensor]) -> Program:
+def _train(case: Case, setup: Setup, model: torch.nn.Module, images: list[torch.Tensor], *, num_labels: int) -> Program:
     import torch
 
     executed: Any = setup.prepare(model)
-    batches = [(batch, setup.tokens(case.batch_size, vocab_size=_NUM_CLASSES)) for batch in images]
+    batches = [(batch, setup.tokens(case.batch_size, vocab_size=max(2, num_labels))) for batch in images]
 
     def loss(batch: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
         pixels, labels = batch

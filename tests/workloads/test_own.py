@@ -208,8 +208,8 @@ def test_a_pickle_in_a_part_of_a_pipeline_is_refused(tmp_path):
         ({"model_type": "../../etc/passwd"}, "no model_type"),
         ({"model_type": 3000 * "x"}, "no model_type"),
         (
-            {"model_type": "resnet", "architectures": ["ResNetForImageClassification"]},
-            "no family runs a ResNetForImageClassification",
+            {"model_type": "detr", "architectures": ["DetrForObjectDetection"]},
+            "no family runs a DetrForObjectDetection",
         ),
     ],
 )

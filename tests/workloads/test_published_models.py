@@ -10,9 +10,13 @@ import pytest
 from aigc_bench.core import registry
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.records import Case
+from aigc_bench.predict.tracing.trace import trace
 from aigc_bench.workloads._own import resolve
 from tests.own_models import QWEN, write_model
-from tests.published_models import DECODERS, ENCODERS, PUBLISHED
+from tests.published_models import DECODERS, ENCODERS
+from tests.published_senses import SENSES
+
+PUBLISHED = {**DECODERS, **ENCODERS, **SENSES}
 
 
 def case_of(folder: Path, **keys: Any) -> Case:
@@ -30,13 +34,30 @@ def test_a_published_configuration_has_the_parameters_that_its_authors_count(tmp
     assert sum(p.numel() for p in parameters) == pytest.approx(published.num_params, rel=1e-3)
 
 
+SHORT = {
+    "multimodal": {"prompt_len": 8, "max_new_tokens": 2},
+    "music": {"audio_s": 0.1},
+    "seq2seq": {"src_len": 8, "max_new_tokens": 2},
+    "speech_recognition": {"max_new_tokens": 2},
+}
+
+
+@pytest.mark.parametrize("name", SENSES)
+def test_a_published_configuration_of_speech_images_and_translation_is_traced(tmp_path, name):
+    family = SENSES[name].family
+    case = case_of(write_model(tmp_path, SENSES[name].config), backend="cuda", settings=SHORT.get(family, {}))
+    traced = trace(case)
+    assert traced.flops > 0
+    assert [stage.name for stage in traced.stages] == [stage.name for stage in registry.load("workloads", family).stages(case)]
+
+
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_a_published_configuration_states_its_precision(tmp_path, name):
     found = resolve(write_model(tmp_path, PUBLISHED[name].config)).quantization
     assert (None if found is None else found.precision) == PUBLISHED[name].precision
 
 
-@pytest.mark.parametrize("name", [*DECODERS, *ENCODERS])
+@pytest.mark.parametrize("name", PUBLISHED)
 def test_the_name_of_the_folder_decides_nothing(tmp_path, name):
     first, second = (resolve(write_model(tmp_path / folder, PUBLISHED[name].config)) for folder in ("llama-3.1-8b", "x"))
     assert (first.workload, first.model.sha256) == (second.workload, second.model.sha256)
