@@ -101,7 +101,7 @@ def main() -> None:
     catalogue = load_catalogue(with_user_files=False)
     table = read_published(given.table)
     rows = table.rows
-    answers, indices, questions = left_out.questions_of(rows, catalogue=catalogue)
+    answers, indices, questions = left_out.queries_of(rows, catalogue=catalogue)
     logs = np.array([question.log_quantity(rows[index].value) for index, question in zip(indices, questions, strict=True)])
     whole = fit(questions, logs)
     predicted = leave_one_out(questions, logs, whole)

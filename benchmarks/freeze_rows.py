@@ -20,10 +20,10 @@ from pathlib import Path
 
 from aigc_bench.catalog.loader import load_catalogue
 from aigc_bench.core.csv_file import write_csv
-from aigc_bench.predict.closed_form.columns import Unanswered
+from aigc_bench.predict.closed_form.columns import NotPredictable
 from aigc_bench.predict.fitting.calibration import shipped_calibration
 from aigc_bench.predict.fitting.left_out import errors_by_family
-from aigc_bench.predict.fitting.predictions import Machines, answer_rows, model_row
+from aigc_bench.predict.fitting.predictions import Machines, model_row, predict_rows
 from aigc_bench.predict.published.layout import LAYOUT_KEYS, WORD_KEYS
 from aigc_bench.predict.published.row import COLUMNS
 from aigc_bench.predict.published.table import parse_row, read_published
@@ -61,7 +61,7 @@ def drawn(table: Path) -> list[dict[str, str]]:
             try:
                 query = parse_row(cells).query
                 model_row(query, machines.named(query.gpu))
-            except (Unanswered, ValueError):
+            except (NotPredictable, ValueError):
                 continue
             kept.append(cells | {"config_json": short_configuration(cells["config_json"])})
             answered += 1
@@ -73,7 +73,7 @@ def drawn(table: Path) -> list[dict[str, str]]:
 def accepted(path: Path) -> list[tuple[str, str, str, int]]:
     """Family by family: the median error of the shipped calibration, that of the left-out fits, and the rows."""
     rows, catalogue = read_published(path).rows, load_catalogue(with_user_files=False)
-    shipped = validation(answer_rows(rows, catalogue=catalogue, calibration=shipped_calibration()), by=["family"]).groups
+    shipped = validation(predict_rows(rows, catalogue=catalogue, calibration=shipped_calibration()), by=["family"]).groups
     found = {group.by["family"]: group.median_ape for group in shipped}
     left_out = errors_by_family(rows, catalogue=catalogue, num_folds=NUM_FOLDS)
     return [(family, f"{found[family]:.4f}", f"{error:.4f}", count) for family, (error, count) in left_out.items()]

@@ -76,31 +76,31 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         with _fake_gpus(Path(folder), has_counter=True):
             report = _idle_sampler(Path(folder), duration_s=effort.idle_s)
-            _told(
+            _show(
                 "sampler's CPU share, 8 GPUs at 10 Hz",
                 _fraction(report.cpu_fraction),
                 "<= 1 % of a core",
                 _at_most(report.cpu_fraction, 0.01),
             )
-            _told("sampler's lateness, p99", _milliseconds(report.late_p99_s), "<= 5 ms", _at_most(report.late_p99_s, 0.005))
+            _show("sampler's lateness, p99", _milliseconds(report.late_p99_s), "<= 5 ms", _at_most(report.late_p99_s, 0.005))
             ratios = _sampler_ratios(Path(folder), effort)
             ratio = statistics.median(ratios)
-            _told("GPT-2-124M forward, sampler on over off", f"{ratio:.4f}", ">= 0.99", ratio >= 0.99)
+            _show("GPT-2-124M forward, sampler on over off", f"{ratio:.4f}", ">= 0.99", ratio >= 0.99)
             _interval_told(ratios)
         with _fake_gpus(Path(folder), has_counter=False, num=1):
             lone = _idle_sampler(Path(folder), duration_s=effort.idle_s)
-            _told("sampler's CPU share, 1 GPU, no counter, 100 Hz", _fraction(lone.cpu_fraction), "no target", None)
+            _show("sampler's CPU share, 1 GPU, no counter, 100 Hz", _fraction(lone.cpu_fraction), "no target", None)
         cost_s = _cost_of_a_case(Path(folder), effort)
-        _told("a further case, to its first sample", _milliseconds(cost_s), "<= 500 ms", cost_s <= 0.5)
+        _show("a further case, to its first sample", _milliseconds(cost_s), "<= 500 ms", cost_s <= 0.5)
     steps, walls = _harness_ratios(effort)
     step, wall = statistics.median(steps), statistics.median(walls)
-    _told("harness's median step over a bare loop's", f"{step:.4f}", "within 1 %", abs(step - 1) <= 0.01)
+    _show("harness's median step over a bare loop's", f"{step:.4f}", "within 1 %", abs(step - 1) <= 0.01)
     _interval_told(steps)
-    _told("harness's wall time a step over a bare loop's", f"{wall:.4f}", "no target", None)
+    _show("harness's wall time a step over a bare loop's", f"{wall:.4f}", "no target", None)
     return 0
 
 
-def _told(name: str, figure: str, target: str, is_met: bool | None) -> None:
+def _show(name: str, figure: str, target: str, is_met: bool | None) -> None:
     word = {True: "pass", False: "fail", None: ""}[is_met]
     print(f"{name:<48} {figure:>10}   {target:<18} {word}", flush=True)
 

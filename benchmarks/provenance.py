@@ -17,7 +17,7 @@ from pathlib import Path
 from aigc_bench.catalog.loader import load_catalogue
 from aigc_bench.core.derivation import unrecorded
 from aigc_bench.plan.demand.demand_reader import read_demand
-from aigc_bench.plan.full_plan import answer
+from aigc_bench.plan.full_plan import full_plan
 
 BOUND = 1.1
 DEMAND = Path(__file__).resolve().parent.parent / "examples" / "chat-70b.toml"
@@ -29,10 +29,10 @@ def cpu_s(file: Path, *, is_recorded: bool) -> float:
     gc.collect()
     begun = time.process_time()
     if is_recorded:
-        answer(read_demand(file, catalogue=catalogue), catalogue=catalogue)
+        full_plan(read_demand(file, catalogue=catalogue), catalogue=catalogue)
     else:
         with unrecorded():
-            answer(read_demand(file, catalogue=catalogue), catalogue=catalogue)
+            full_plan(read_demand(file, catalogue=catalogue), catalogue=catalogue)
     return time.process_time() - begun
 
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from aigc_bench.catalog.loader import load_catalogue
 from aigc_bench.plan.demand.demand_reader import read_demand
-from aigc_bench.plan.full_plan import answer
+from aigc_bench.plan.full_plan import full_plan
 from aigc_bench.plan.planner import plan_demand
 from aigc_bench.plan.replay.replayer import Replayer
 from aigc_bench.plan.sizing.rules import rules_from
@@ -46,7 +46,7 @@ def demand_text(seed: int) -> str:
         size=int(random.choice([8, 70])),
         rate=float(np.exp(random.uniform(np.log(0.2), np.log(80)))),
         prompt=int(random.integers(100, 3000)),
-        answer=int(random.integers(50, 600)),
+        full_plan=int(random.integers(50, 600)),
         ttft=float(random.uniform(0.8, 4)),
         tpot=float(random.uniform(0.02, 0.1)),
         percentile=float(random.choice([90, 95, 99])),
@@ -67,7 +67,7 @@ def main() -> None:
             file.write_text(demand_text(seed))
             demand = read_demand(file, catalogue=catalogue)
         other = Replayer(demand=demand, rules=rules, catalogue=catalogue, model=model, seed=1000 + seed)
-        first, best = plan_demand(demand, catalogue=catalogue).recommended, answer(demand, catalogue=catalogue).recommended
+        first, best = plan_demand(demand, catalogue=catalogue).recommended, full_plan(demand, catalogue=catalogue).recommended
         if best is None or first is None or best.kind == "api" or first.kind == "api":
             continue
         planned += 1

@@ -24,7 +24,7 @@ from typing import NamedTuple
 from aigc_bench.catalog.loader import Catalogue, load_catalogue
 from aigc_bench.core.errors import AigcBenchError
 from aigc_bench.core.records import Estimate
-from aigc_bench.predict.closed_form.columns import Unanswered
+from aigc_bench.predict.closed_form.columns import NotPredictable
 from aigc_bench.predict.fitting.calibration import shipped_calibration
 from aigc_bench.predict.fitting.machine_names import machine_named
 from aigc_bench.predict.published.name_resolution import resolve_engine
@@ -114,7 +114,7 @@ def _score(run: dict[str, PublishedRow], *, catalogue: Catalogue) -> Scored | No
         usable: Estimate = catalogue.usable_memory(spec)
         servers, _ = closed_form_server(query, spec, ranks=parallel, usable=usable, calibration=shipped_calibration())
         results = [simulate(server, traffic, warmup=0, cooldown=0) for server in servers.all]
-    except (Unanswered, AigcBenchError):
+    except (NotPredictable, AigcBenchError):
         return None
     found = {metric: [_mean(getattr(result, metric)) for result in results] for metric in METRICS}
     return Scored(

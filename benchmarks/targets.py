@@ -8,7 +8,7 @@ import numpy as np
 
 from aigc_bench.catalog.loader import Catalogue
 from aigc_bench.predict.closed_form.language import link_class
-from aigc_bench.predict.fitting.predictions import Answer
+from aigc_bench.predict.fitting.predictions import RowPrediction
 from aigc_bench.predict.published.row import PublishedQuery
 from aigc_bench.predict.validation.score import Score, score
 
@@ -45,7 +45,7 @@ TARGETS: Mapping[str, tuple[float, Callable[[PublishedQuery, str], bool]]] = {
 """Name -> median error to reach, and whether a row (its query, the kind of link between its accelerators) belongs to it."""
 
 
-def scores(answers: Sequence[Answer], *, catalogue: Catalogue) -> dict[str, Score]:
+def scores(answers: Sequence[RowPrediction], *, catalogue: Catalogue) -> dict[str, Score]:
     """Target by target, the score of its rows; a target without an answered row is left out."""
     links = {spec.id: link_class(spec, devices=8) for spec in catalogue.accelerators.values()}
     found = {}

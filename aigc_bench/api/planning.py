@@ -40,7 +40,7 @@ def plan(
     """
     from aigc_bench.catalog.loader import load_catalogue
     from aigc_bench.plan.demand.demand_reader import read_demand
-    from aigc_bench.plan.full_plan import answer
+    from aigc_bench.plan.full_plan import full_plan
     from aigc_bench.plan.hardware.measured_runs import measured_machines
     from aigc_bench.plan.records.demand import Demand
 
@@ -54,4 +54,4 @@ def plan(
     measured = measured_machines([loaded(run) for run in runs], catalogue=catalogue, with_invalid=use_invalid)
     # Any spelling becomes the id; an unknown one raises with the nearest.
     ids = [catalogue.accelerator(name).id for name in names]
-    return answer(wanted, catalogue=catalogue, on=on, accelerators=ids, measured=measured)
+    return full_plan(wanted, catalogue=catalogue, on=on, accelerators=ids, measured=measured)

@@ -17,7 +17,7 @@ MOST = 8
 
 def nothing(view: PlanView) -> Iterator[str]:
     """Yield the main obstacle, every factor that rules an option out, then the loads that could not be planned."""
-    from aigc_bench.plan.options.wording import CONSTRAINTS, what
+    from aigc_bench.plan.options.wording import CONSTRAINTS, describe
 
     plan, found = view.plan, view.obstacles
     yield from wrapped(
@@ -36,7 +36,7 @@ def nothing(view: PlanView) -> Iterator[str]:
             num_options=found.num_options,
             alone=alone,
         )
-        yield from wrapped(message("{what}: {reason}", what=what(one.nearest), reason=one.reason), indent=4)
+        yield from wrapped(message("{what}: {reason}", what=describe(one.nearest), reason=one.reason), indent=4)
     for gap in plan.unplanned:
         yield from wrapped(message("{name}: {reason}", name=gap.name, reason=gap.reason), indent=2)
     if not plan.options:

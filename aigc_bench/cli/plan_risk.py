@@ -34,29 +34,29 @@ def risk(view: PlanView) -> Iterator[str]:
 
 
 def _probabilities(found: RiskView) -> Iterator[str]:
-    from aigc_bench.core.units import chance, quantity
+    from aigc_bench.core.units import probability_text, quantity
 
-    for one in (found.chances.slo, found.chances.budget, found.chances.memory):
+    for one in (found.probabilities.slo, found.probabilities.budget, found.probabilities.memory):
         if one.share is not None:
             scenarios = (
                 message(" over {num_scenarios:,} Monte Carlo scenarios", num_scenarios=found.num_scenarios)
-                if one is found.chances.slo
+                if one is found.probabilities.slo
                 else ""
             )
-            yield message("{name} {share}{scenarios}", name=one.name, share=chance(one.share), scenarios=scenarios)
+            yield message("{name} {share}{scenarios}", name=one.name, share=probability_text(one.share), scenarios=scenarios)
     first = next(iter(found.regret), None)
     if first is not None:
-        yield message("P(cheapest that meets the demand) {chance}", chance=chance(first.p_cheapest))
+        yield message("P(cheapest that meets the demand) {chance}", chance=probability_text(first.p_cheapest))
         yield message("expected regret {regret}", regret=quantity(first.regret_usd, "usd"))
 
 
 def _drivers(title: str, swings: Sequence[Swing], *, is_slo: bool) -> Iterator[str]:
-    from aigc_bench.core.units import chance, quantity
+    from aigc_bench.core.units import probability_text, quantity
 
     drivers = []
     for one in swings[:TOP]:
         ends = (one.p_slo_low, one.p_slo_high) if is_slo else (one.tco_low_usd, one.tco_high_usd)
-        low, high = (chance(end or 0.0) if is_slo else quantity(end, "usd") for end in ends)
+        low, high = (probability_text(end or 0.0) if is_slo else quantity(end, "usd") for end in ends)
         drivers.append(message("{name} ({low} to {high})", name=one.name, low=low, high=high))
     if drivers:
         line = message("{title} (P10 to P90): {drivers}", title=title, drivers=joined(", ", drivers))

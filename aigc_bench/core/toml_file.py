@@ -35,7 +35,7 @@ class Mistake:
     words: str
 
 
-def told_once(problem: ValidationError, raw: Mapping[str, Any]) -> list[Mistake]:
+def distinct_mistakes(problem: ValidationError, raw: Mapping[str, Any]) -> list[Mistake]:
     """Every mistake at its place in the file, once: the kinds of value that a key may take are one mistake, not one each."""
     found: dict[tuple[str | int, ...], list[Any]] = {}
     choices: set[tuple[str | int, ...]] = set()
@@ -101,7 +101,7 @@ def check(raw: Mapping[str, Any], record: type[Written]) -> tuple[Written | None
     try:
         return record.model_validate(raw), []
     except ValidationError as problem:
-        return None, [_explain(mistake, raw, record) for mistake in told_once(problem, raw)]
+        return None, [_explain(mistake, raw, record) for mistake in distinct_mistakes(problem, raw)]
 
 
 def _explain(mistake: Mistake, raw: Mapping[str, Any], record: type[Record]) -> str:

@@ -23,9 +23,9 @@ PLAIN = ("ratio", "fraction", "count")
 
 def printed(value: Estimate) -> str:
     """Return a number with its interval and its basis."""
-    text = said(value.value, value.unit)
+    text = amount_text(value.value, value.unit)
     if value.low != value.high:
-        text += f" ({said(value.low, value.unit)} to {said(value.high, value.unit)})"
+        text += f" ({amount_text(value.low, value.unit)} to {amount_text(value.high, value.unit)})"
     return f"{text}, {value.basis}"
 
 
@@ -83,7 +83,7 @@ def _wrapped(text: str, indent: str, *, width: int) -> list[str]:
     )
 
 
-def said(value: float, unit: str, *, significant: int = 3) -> str:
+def amount_text(value: float, unit: str, *, significant: int = 3) -> str:
     """Return a number with its unit; whole numbers without decimals."""
     factor, printed = scale(value, unit)
     is_whole = value == round(value) and abs(value) < 1e6 and factor == 1.0 and not unit.startswith("usd")
@@ -106,5 +106,5 @@ def key_list(trail: Trail) -> str:
     size = max((len(key) for key in trail), default=0)
     steps = [trail[key] for key in trail]
     return "\n".join(
-        visible(f"{one.key:<{size}}  {said(one.value.value, one.value.unit)}  {translated(one.title)}") for one in steps
+        visible(f"{one.key:<{size}}  {amount_text(one.value.value, one.value.unit)}  {translated(one.title)}") for one in steps
     )

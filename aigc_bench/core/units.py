@@ -87,7 +87,7 @@ def quantity(value: float | None, unit: str, *, significant: int = 3) -> str:
     return f"{digits(value / factor, significant=significant)} {printed}".rstrip()
 
 
-def chance(share: float) -> str:
+def probability_text(share: float) -> str:
     """Format a probability over Monte Carlo scenarios, no finer than its sampling error: ``81 %``, ``0.2 %``, ``under 0.1 %``."""
     percent = 100 * share
     if percent in (0.0, 100.0):

@@ -22,7 +22,7 @@ def cache_folder() -> Path:
     return cache_home() / "aigc-bench" / "data"
 
 
-def kept(file: Path, parse: Callable[[bytes], T]) -> T | None:
+def read_cached(file: Path, parse: Callable[[bytes], T]) -> T | None:
     """What ``parse`` makes of a kept file; ``None`` where there is none, or a torn, foreign or older one."""
     try:
         with open_file(str(file)) as opened:
@@ -32,7 +32,7 @@ def kept(file: Path, parse: Callable[[bytes], T]) -> T | None:
         return None
 
 
-def keep(file: Path, data: bytes) -> None:
+def write_cached(file: Path, data: bytes) -> None:
     """Write a file whole or not at all: to the disk under another name, then renamed. Where that fails nothing is kept."""
     with contextlib.suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -15,7 +15,7 @@ from hashlib import sha256
 from aigc_bench.core.messages import message
 from aigc_bench.core.pipeline import Modality, SkippedSample
 from aigc_bench.data.audio import check_audio
-from aigc_bench.data.file_cache import cache_folder, keep, kept
+from aigc_bench.data.file_cache import cache_folder, read_cached, write_cached
 from aigc_bench.data.files import DataFiles, Unit
 from aigc_bench.data.images import check_image
 from aigc_bench.data.reading import NothingReadableError, attempted, read_bytes
@@ -36,10 +36,10 @@ def screen(files: DataFiles, modality: Modality) -> tuple[SkippedSample, ...]:
     """
     key = _key(files)
     file = cache_folder() / "screened" / f"{key[:24]}-{modality}.json"
-    found = kept(file, lambda data: _parsed(data, key=key))
+    found = read_cached(file, lambda data: _parsed(data, key=key))
     if found is None:
         found = _looked_at(files, modality)
-        keep(file, json.dumps({"key": key, "found": [one.model_dump() for one in found]}).encode())
+        write_cached(file, json.dumps({"key": key, "found": [one.model_dump() for one in found]}).encode())
     return found
 
 

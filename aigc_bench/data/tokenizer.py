@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from aigc_bench.core.messages import message
-from aigc_bench.data.file_cache import cache_folder, keep, kept
+from aigc_bench.data.file_cache import cache_folder, read_cached, write_cached
 from aigc_bench.data.files import Unit
 from aigc_bench.data.reading import NothingReadableError, attempted
 from aigc_bench.data.text import Tokenizer, documents
@@ -71,10 +71,10 @@ def trained(units: Sequence[Unit], *, vocab_size: int, sha256: str) -> Tokenizer
     size = min(vocab_size, MAX_VOCABULARY)
     key = hashlib.sha256(f"{sha256}/{size}/{_TRAINED_ON_CHARS}".encode()).hexdigest()[:16]
     file = cache_folder() / "tokenizers" / f"{key}.json"
-    fast = kept(file, lambda data: Fast.from_str(data.decode()))
+    fast = read_cached(file, lambda data: Fast.from_str(data.decode()))
     if fast is None:
         fast = _train(units, size=size)
-        keep(file, fast.to_str().encode())
+        write_cached(file, fast.to_str().encode())
     return BytePairs(fast=fast)
 
 

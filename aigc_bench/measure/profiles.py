@@ -43,7 +43,7 @@ from aigc_bench.core.errors import AigcBenchError, UnknownNameError, UsageError
 from aigc_bench.core.messages import joined, message
 from aigc_bench.core.pipeline import Cache, Pipeline
 from aigc_bench.core.records import AcceleratorInfo, Attention, Case, Mode, Precision, Record, Scenario, Setting, System
-from aigc_bench.core.toml_file import Mistake, told_once
+from aigc_bench.core.toml_file import Mistake, distinct_mistakes
 from aigc_bench.core.units import parse_duration
 from aigc_bench.core.user_folders import config_home
 
@@ -151,7 +151,7 @@ def load_profile(path: Path | str) -> Profile:
     try:
         written = _ProfileFile.model_validate(raw)
     except ValidationError as problem:
-        raise mistakes(file, [_explain(mistake, raw) for mistake in told_once(problem, raw)]) from None
+        raise mistakes(file, [_explain(mistake, raw) for mistake in distinct_mistakes(problem, raw)]) from None
     cases, problems = _expand_all(written)
     expects, unknown = _accelerators(written.expects)
     problems += unknown

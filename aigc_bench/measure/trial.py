@@ -29,7 +29,7 @@ from aigc_bench.measure.ranks import ALONE, Ranks, gather
 from aigc_bench.measure.reference import timed_kernel
 from aigc_bench.measure.tensors import widen
 from aigc_bench.measure.threads import place_threads
-from aigc_bench.measure.window import Measured, WindowPlan, measure, plan_window, run_step, warm_up
+from aigc_bench.measure.window import MeasuredWindow, WindowPlan, measure, plan_window, run_step, warm_up
 from aigc_bench.workloads.base import Program, Setup, Workload
 
 # tf32 is stored as fp32: the backend's switches alone make it tf32.
@@ -133,7 +133,7 @@ def _measure(request: TrialRequest, *, parts: _Parts, ranks: Ranks, emit: Emit, 
         _enter(emit, "measuring")
         plan = plan_window(warmup, rule=rule, scenario=case.scenario, ranks=ranks)
         window = _Window(program=program, stages=work.stages, plan=plan, clock=request.clock, data=data)
-        measured, reference = _beside_reference(window, backend)
+        measured, reference = _run_with_reference(window, backend)
     _enter(emit, "finishing")
     fields = {
         "devices": backend.device_ids(case),
@@ -190,7 +190,7 @@ class _Window:
     clock: Clock
     data: DataPipeline | None
 
-    def run(self, backend: Backend) -> Measured:
+    def run(self, backend: Backend) -> MeasuredWindow:
         """Measure the window and the cost of its data pipeline."""
         if self.data is not None:
             self.data.start_window()
@@ -200,7 +200,7 @@ class _Window:
         return measured
 
 
-def _beside_reference(window: _Window, backend: Backend) -> tuple[Measured, ReferenceKernel | None]:
+def _run_with_reference(window: _Window, backend: Backend) -> tuple[MeasuredWindow, ReferenceKernel | None]:
     """The window, and on a host the fixed kernel's times right before and right after it."""
     if not backend.is_forkable:
         return window.run(backend), None

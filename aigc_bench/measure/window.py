@@ -31,7 +31,7 @@ LONG_STEP_S = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measured:
+class MeasuredWindow:
     """The result of a window."""
 
     window: Window
@@ -108,7 +108,7 @@ def plan_window(warmup: Warmup, *, rule: StoppingRule, scenario: Scenario, ranks
     return WindowPlan(rule=rule, steps_ahead=ahead, first_step=warmup.num_steps)
 
 
-def measure(program: Program, stages: Sequence[Stage], backend: Backend, *, plan: WindowPlan, clock: Clock) -> Measured:
+def measure(program: Program, stages: Sequence[Stage], backend: Backend, *, plan: WindowPlan, clock: Clock) -> MeasuredWindow:
     """Measure one window."""
     gc.collect()
     # A collection takes milliseconds, at a moment that differs from trial to trial.
@@ -134,7 +134,7 @@ def measure(program: Program, stages: Sequence[Stage], backend: Backend, *, plan
         starved_fraction=sum(starved) / len(starved) if starved else None,
         stop_reason=reason,
     )
-    return Measured(
+    return MeasuredWindow(
         window=window,
         steps=_steps(marks, backend),
         samples=_samples(marks, stages, backend),

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from aigc_bench.core.messages import message
 from aigc_bench.plan.hardware.hosts import Host, allowed, hosts, is_announced, place_of, specs_of, why_not_sold
-from aigc_bench.plan.hardware.measured_runs import Measured, best_measured
+from aigc_bench.plan.hardware.measured_runs import MeasuredMachine, best_measured
 from aigc_bench.plan.hardware.server_match import rest_of_node_w
 from aigc_bench.plan.options.api import api_options
 from aigc_bench.plan.options.assemble import Procurement, make_option, ranked
@@ -33,7 +33,7 @@ from aigc_bench.plan.risk.safer import servers_more
 from aigc_bench.plan.risk.scenarios import NUM_SCENARIOS, ScenarioContext, drifts_from
 from aigc_bench.plan.search.candidates import Candidates
 from aigc_bench.plan.search.load_candidates import Models, candidates_for, capability_of
-from aigc_bench.plan.search.selection import Terms, cheapest_usd_per_year, choose, spare_of
+from aigc_bench.plan.search.selection import SelectionTerms, cheapest_usd_per_year, choose, spare_of
 from aigc_bench.plan.sizing.fleets import job_load, service_load
 from aigc_bench.plan.stats.estimates import bounded, named, plus, scaled
 from aigc_bench.predict.fitting.calibration import shipped_calibration
@@ -49,7 +49,7 @@ MIXED_SAVES = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class LoadCandidates:
     """A load's candidates over all accelerators."""
 
     workload: Service | Job
@@ -63,7 +63,7 @@ def examine_catalogue(
     rules: Rules,
     on: date | None = None,
     accelerators: Sequence[str] = (),
-    measured: Sequence[Measured] = (),
+    measured: Sequence[MeasuredMachine] = (),
     floors: Mapping[str, int] | None = None,
     seed: int = 0,
     others: Sequence[Option] = (),
@@ -75,7 +75,7 @@ def examine_catalogue(
     day = on or newest_day(catalogue)
     models = Models(catalogue=catalogue, calibration=shipped_calibration(), measured=tuple(measured), floors=floors or {})
     own = tuple(run.machine.accelerator for run in measured if run.machine.accelerator is not None)
-    search = Search(
+    search = HostSearch(
         demand=demand,
         rules=rules,
         models=models,
@@ -84,7 +84,9 @@ def examine_catalogue(
     )
     searched, refused = _to_search(demand, catalogue=catalogue, accelerators=accelerators, on=day)
     workloads: list[Service | Job] = [*demand.services, *demand.jobs]
-    found = [Found(workload=workload, candidates=candidates_for(workload, specs_of(searched), models)) for workload in workloads]
+    found = [
+        LoadCandidates(workload=workload, candidates=candidates_for(workload, specs_of(searched), models)) for workload in workloads
+    ]
     options: list[Option] = []
     for host in searched:
         made, reasons = search.options_of(host, found)
@@ -122,7 +124,7 @@ def newest_day(catalogue: Catalogue) -> date:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Search:
+class HostSearch:
     """The common inputs of all options of one demand."""
 
     demand: Demand
@@ -131,7 +133,7 @@ class Search:
     market: Market
     context: ScenarioContext
 
-    def options_of(self, host: Host, found: Sequence[Found]) -> tuple[list[Option], list[str]]:
+    def options_of(self, host: Host, found: Sequence[LoadCandidates]) -> tuple[list[Option], list[str]]:
         """Return the best option of every procurement of this host, or the reasons why there is none.
 
         Each procurement has settings of its own: a power limit saves nothing on an hourly rent, and a rented replica must fit
@@ -150,7 +152,7 @@ class Search:
             return [], [message("for sale: the catalogue has neither a purchase price nor a rent of it")]
         return best_of_each_term(made), []
 
-    def _options(self, host: Host, chosen: Sequence[tuple[Capability, str | None]], *, terms: Terms) -> list[Option]:
+    def _options(self, host: Host, chosen: Sequence[tuple[Capability, str | None]], *, terms: SelectionTerms) -> list[Option]:
         capabilities, refusals = [capability for capability, _ in chosen], [why for _, why in chosen if why]
         machine = with_capabilities(host, capabilities, catalogue=self.models.catalogue)
         loads = loads_of(self.demand, capabilities=capabilities, rules=self.rules)
@@ -160,7 +162,7 @@ class Search:
             for procurement in procurements
         ]
 
-    def alone(self, workload: Service | Job, *, among: int) -> Search:
+    def alone(self, workload: Service | Job, *, among: int) -> HostSearch:
         """Return the search for one load of several, each with a confidence that makes their joint confidence the demanded one."""
         # Taken as independent, parts that each reach the n-th root of the confidence reach it together.
         confidence = self.demand.constraints.confidence ** (1 / among)
@@ -170,7 +172,7 @@ class Search:
         return replace(self, demand=demand, context=replace(self.context, demand=demand))
 
     def _chosen(
-        self, one: Found, host: Host, known: dict[tuple[str, int], Capability], *, terms: Terms
+        self, one: LoadCandidates, host: Host, known: dict[tuple[str, int], Capability], *, terms: SelectionTerms
     ) -> tuple[Capability, str | None] | None:
         """Return the cheapest setting, if possible with reserves of time and memory for the predictor's error."""
         if one.candidates is None:
@@ -192,7 +194,7 @@ class Search:
         measured = best_measured(one.workload, host.spec.id, measured=self.models.measured, predicted=capability)
         return measured.model_copy(update={"case": f"{one.workload.name}: {measured.case}"}), chosen.refusal
 
-    def _capability(self, one: Found, host: Host, row: int, known: dict[tuple[str, int], Capability]) -> Capability:
+    def _capability(self, one: LoadCandidates, host: Host, row: int, known: dict[tuple[str, int], Capability]) -> Capability:
         """Return the capability of a row, cached: owned and rented hosts often run the same."""
         assert one.candidates is not None, "a row belongs to candidates"
         # Rows are numbered per load.
@@ -223,7 +225,7 @@ def announced(catalogue: Catalogue, accelerators: Sequence[str], *, on: date) ->
     return [(spec, why) for spec, why in found if why is not None]
 
 
-def _mixed(searched: Sequence[Host], found: Sequence[Found], *, search: Search) -> list[Option]:
+def _mixed(searched: Sequence[Host], found: Sequence[LoadCandidates], *, search: HostSearch) -> list[Option]:
     """Return one option with each load on its own cheapest host, bought or rented; none where one host is cheapest for all."""
     if len(found) < 2 or any(one.candidates is None for one in found):
         return []

@@ -8,40 +8,40 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from aigc_bench.core.collection import uncollected
-from aigc_bench.plan.hardware.measured_runs import Measured, left_out
+from aigc_bench.plan.hardware.measured_runs import MeasuredMachine, left_out
 from aigc_bench.plan.planner import plan_demand
 from aigc_bench.plan.records.demand import Demand, Job, Service
 from aigc_bench.plan.records.plan import Plan
 from aigc_bench.plan.replay.confirm import Floors, confirmed
 from aigc_bench.plan.replay.replayer import Replayer
-from aigc_bench.plan.risk.analysis import certain
+from aigc_bench.plan.risk.analysis import with_risk
 from aigc_bench.predict.serving.from_model import ServiceModel
 
 if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue
 
 
-def answer(
+def full_plan(
     demand: Demand,
     *,
     catalogue: Catalogue,
     on: date | None = None,
     accelerators: Sequence[str] = (),
-    measured: Sequence[Measured] = (),
+    measured: Sequence[MeasuredMachine] = (),
     seed: int = 0,
 ) -> Plan:
     """Return the plan of a demand, its recommendation replayed, and its risk over scenarios. Same inputs, same bytes."""
     with uncollected():  # a plan and its graph are tens of thousands of records without cycles
-        return _answer(demand, catalogue=catalogue, on=on, accelerators=accelerators, measured=measured, seed=seed)
+        return _full_plan(demand, catalogue=catalogue, on=on, accelerators=accelerators, measured=measured, seed=seed)
 
 
-def _answer(
+def _full_plan(
     demand: Demand,
     *,
     catalogue: Catalogue,
     on: date | None,
     accelerators: Sequence[str],
-    measured: Sequence[Measured],
+    measured: Sequence[MeasuredMachine],
     seed: int,
 ) -> Plan:
     # One function for the plan and for planning an option again after its replay, so that both see the same inputs.
@@ -57,4 +57,4 @@ def _answer(
     # Before the replay: a confirmed plan is a copy of this one and keeps its notes.
     plan = plan.model_copy(update={"notes": notes})
     replayer = Replayer(demand=demand, rules=plan.rules, catalogue=catalogue, model=ServiceModel(catalogue), seed=seed)
-    return certain(confirmed(plan, replayer=replayer, planner=on_one), catalogue=catalogue, seed=seed)
+    return with_risk(confirmed(plan, replayer=replayer, planner=on_one), catalogue=catalogue, seed=seed)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from aigc_bench.core.messages import message
 from aigc_bench.plan.explain.assumptions import assumptions_of
-from aigc_bench.plan.hardware.measured_runs import Measured
+from aigc_bench.plan.hardware.measured_runs import MeasuredMachine
 from aigc_bench.plan.options.assemble import ranked
 from aigc_bench.plan.options.measured_options import Examined, examine_measured
 from aigc_bench.plan.records.demand import Demand
@@ -54,7 +54,7 @@ def plan_demand(
     among: Hosts = "all",
     on: date | None = None,
     accelerators: Sequence[str] = (),
-    measured: Sequence[Measured] = (),
+    measured: Sequence[MeasuredMachine] = (),
     floors: Mapping[str, int] | None = None,
     seed: int = 0,
 ) -> Plan:
@@ -85,7 +85,7 @@ def plan_demand(
     return _chosen(demand, own, found, rules=rules, among=among)
 
 
-def plan_on_measured(demand: Demand, *, measured: Sequence[Measured], rules: Rules) -> Plan:
+def plan_on_measured(demand: Demand, *, measured: Sequence[MeasuredMachine], rules: Rules) -> Plan:
     """Return the plan of a demand on measured machines alone; pure arithmetic over records."""
     found = examine_measured(demand, measured=measured, rules=rules, is_alone=True)
     return _chosen(demand, found, rules=rules, among="measured")

@@ -21,7 +21,7 @@ from aigc_bench.core.errors import UsageError
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import AUDIO_ITEM, Case, Estimate, MetricRow
 from aigc_bench.predict.closed_form.collectives import collective_s
-from aigc_bench.predict.closed_form.columns import Unanswered
+from aigc_bench.predict.closed_form.columns import NotPredictable
 from aigc_bench.predict.closed_form.language_rows import language_row
 from aigc_bench.predict.derivations import (
     CORRECTION,
@@ -52,9 +52,9 @@ TRACED_CAUTION = "not_calibrated_on_published_results"
 PROBED, CALIBRATED, INFORMED = "calibrated_by_probes", "calibrated_by_own_runs", "informed_by_other_machines"
 """What own measurements a number rests on: operators of this machine, models on this machine, models elsewhere."""
 _NOTES = frozenset({TRACED_CAUTION, PROBED, CALIBRATED, INFORMED})
-SUREST = 0.999
+MAX_P_FIT = 0.999
 """A probability to fit is at most this, and at least the rest."""
-SURE_FIT = 0.95
+LEAST_P_FIT = 0.95
 """Probability below which a case is marked ``may_not_fit``."""
 
 FITS = message("P(peak <= usable memory), both lognormal by their intervals, of the peak that fits worst")
@@ -147,7 +147,7 @@ def _served(
         try:
             row = language_row(query, spec)
             refuse_far_outside(row, calibration.ranges)
-        except Unanswered as problem:
+        except NotPredictable as problem:
             raise UsageError(
                 message("{id} on {spec_id}: {problem}.", id=case.id, spec_id=spec.id, problem=problem),
                 message("See docs/method.md for what is calibrated."),
@@ -299,7 +299,7 @@ def _memory(
 def probability_to_fit(peak: LogEstimate, usable: Estimate) -> float:
     """Return the probability that a lognormal peak fits into ``usable`` memory, lognormal with its ends as 80 % interval.
 
-    At most ``SUREST``: beyond that the error of the model itself dominates.
+    At most ``MAX_P_FIT``: beyond that the error of the model itself dominates.
     """
     # Half the width of an 80 % interval in logs is Z_80 standard deviations.
     spread = math.log(usable.high / usable.low) / (2 * Z_80)
@@ -307,14 +307,14 @@ def probability_to_fit(peak: LogEstimate, usable: Estimate) -> float:
     margin = math.log(usable.value) - peak.mean
     # The normal distribution function at margin / deviation; erfc keeps its precision in the tail.
     probability = 0.5 * math.erfc(-margin / deviation / math.sqrt(2)) if deviation > 0 else float(margin >= 0)
-    return min(max(probability, 1 - SUREST), SUREST)
+    return min(max(probability, 1 - MAX_P_FIT), MAX_P_FIT)
 
 
 def _fits(probability: Estimate) -> tuple[str, ...]:
     """Whether the peak is beyond what the device offers: more likely than not, perhaps, or not."""
     if probability.value < 0.5:
         return ("does_not_fit",)
-    return ("may_not_fit",) if probability.value < SURE_FIT else ()
+    return ("may_not_fit",) if probability.value < LEAST_P_FIT else ()
 
 
 def _power_rows(

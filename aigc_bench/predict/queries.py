@@ -189,12 +189,12 @@ def _answered(
     try:
         return predict_case(case, spec, catalogue=catalogue, posterior=posterior, libraries=libraries)
     except AigcBenchError as problem:
-        return [unanswered_row(case, problem.message)]
+        return [refused_prediction(case, problem.message)]
     except Exception as problem:  # a model that cannot be traced is a result, like a trial that fails
-        return [unanswered_row(case, f"{type(problem).__name__}: {next(iter(str(problem).splitlines()), '')}")]
+        return [refused_prediction(case, f"{type(problem).__name__}: {next(iter(str(problem).splitlines()), '')}")]
 
 
-def unanswered_row(case: Case, reason: str) -> MetricRow:
+def refused_prediction(case: Case, reason: str) -> MetricRow:
     """Return the throughput that was requested for a case and is missing."""
     metric = metric_of("throughput", item=registry.load("workloads", case.workload).item)
     fields = {"workload", "preset", "mode", "scenario", "engine", "precision", "batch_size", "devices"}

@@ -19,23 +19,23 @@ MAX_POINTS = 400
 """Points of one line that a chart keeps; more are thinned to the minimum and maximum of each interval."""
 # Below that a line over a window is no longer a line, however many trials share the strip.
 MIN_LINE_POINTS = 24
-LANE_PX = 96
+STRIP_PX = 96
 
 
 @dataclass(frozen=True, kw_only=True)
-class Lane:
+class TimeStrip:
     """One strip of a stacked chart over time: what it shows, its unit, and its lines (name, times, values, colour)."""
 
     title: str
     unit: str
-    lines: Sequence[Line]
+    lines: Sequence[Curve]
     ceiling: float | None = None
     is_close_up: bool = False
     """Whether the axis may start above zero, so that small changes are visible."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Line:
+class Curve:
     """One line over time, in seconds and the lane's unit."""
 
     name: str
@@ -54,11 +54,11 @@ class Band:
     color: str = "accent"
 
 
-def lanes(
+def timeline(
     id: str,
     *,
     title: str,
-    strips: Sequence[Lane],
+    strips: Sequence[TimeStrip],
     axis: str,
     words: str,
     note: str = "",
@@ -66,7 +66,7 @@ def lanes(
     max_points: int = MAX_POINTS,
 ) -> Chart:
     """Return strips over one shared time axis, top to bottom, with shaded intervals; at most ``max_points`` per strip."""
-    height_px = 56 + LANE_PX * len(strips)
+    height_px = 56 + STRIP_PX * len(strips)
     # Room for a strip's title, as a share of the plot without its margins (56 px); plotly's domains run from 0 to 1.
     gap = 24 / (height_px - 56) if len(strips) > 1 else 0.0
     height = (1.0 - gap * (len(strips) - 1)) / len(strips)
@@ -78,21 +78,24 @@ def lanes(
         # plotly's names: yaxis, yaxis2, yaxis3.
         suffix = "" if number == 0 else str(number + 1)
         factor, printed = scale(_greatest(strip), strip.unit)
-        layout[f"yaxis{suffix}"] = {"domain": [round(max(0.0, top - height), 4), round(top, 4)], **_lane_axis(strip, factor=factor)}
-        layout["annotations"].append(_lane_title(message("{title}, {unit}", title=strip.title, unit=printed), top=top))
+        layout[f"yaxis{suffix}"] = {
+            "domain": [round(max(0.0, top - height), 4), round(top, 4)],
+            **_strip_axis(strip, factor=factor),
+        }
+        layout["annotations"].append(_strip_title(message("{title}, {unit}", title=strip.title, unit=printed), top=top))
         each = max(MIN_LINE_POINTS, max_points // len(strip.lines))
-        traces += [_lane_trace(line, factor=factor, printed=printed, axis=f"y{suffix}", max_points=each) for line in strip.lines]
+        traces += [_strip_trace(line, factor=factor, printed=printed, axis=f"y{suffix}", max_points=each) for line in strip.lines]
     # One time axis below the lowest strip: zooming one zooms all.
     layout["xaxis"] = {"title": {"text": axis}, "anchor": f"y{len(strips) if len(strips) > 1 else ''}", "zeroline": False}
     layout["shapes"] = [_shade(band) for band in bands]
     return Chart(id=id, title=title, note=note, traces=traces, layout=layout, words=words, height_px=height_px)
 
 
-def _greatest(strip: Lane) -> float:
+def _greatest(strip: TimeStrip) -> float:
     return max((abs(value) for line in strip.lines for value in line.values if value is not None), default=1.0)
 
 
-def _lane_axis(strip: Lane, *, factor: float) -> dict[str, Any]:
+def _strip_axis(strip: TimeStrip, *, factor: float) -> dict[str, Any]:
     style: dict[str, Any] = {"nticks": 4, "rangemode": "tozero", "anchor": "x"}
     if strip.ceiling is not None:
         style |= {"range": [0, rounded(strip.ceiling / factor)], "autorange": False}
@@ -103,12 +106,12 @@ def _lane_axis(strip: Lane, *, factor: float) -> dict[str, Any]:
     return style
 
 
-def _lane_title(words: str, *, top: float) -> dict[str, Any]:
+def _strip_title(words: str, *, top: float) -> dict[str, Any]:
     place = {"x": 0, "xref": "paper", "xanchor": "left", "y": round(top, 4), "yref": "paper", "yanchor": "bottom"}
     return {**place, "text": words, "showarrow": False, "font": {"size": 11, "color": "@muted"}}
 
 
-def _lane_trace(line: Line, *, factor: float, printed: str, axis: str, max_points: int) -> dict[str, Any]:
+def _strip_trace(line: Curve, *, factor: float, printed: str, axis: str, max_points: int) -> dict[str, Any]:
     times, values = thinned(line.times_s, line.values, max_points=max_points)
     look: dict[str, Any] = {"line": {"width": 1.4, "color": f"@{line.color}"}}
     if line.style != "line":

@@ -38,12 +38,12 @@ def clip(files: ModelFiles, name: str) -> dict[str, Any]:
     """What shapes a CLIP text model; a projection only where the class has one (the key is there in both)."""
     config = _of_types(files, name, types=("clip_text_model",))
     has_projection = "CLIPTextModelWithProjection" in (config.get("architectures") or ())
-    return _kept(config, (*_CLIP_KEYS, *(["projection_dim"] if has_projection else [])))
+    return _selected_keys(config, (*_CLIP_KEYS, *(["projection_dim"] if has_projection else [])))
 
 
 def t5(files: ModelFiles, name: str) -> dict[str, Any]:
     """What shapes a T5 or UMT5 encoder."""
-    return _kept(_of_types(files, name, types=("t5", "umt5")), _T5_KEYS)
+    return _selected_keys(_of_types(files, name, types=("t5", "umt5")), _T5_KEYS)
 
 
 def check_scale(files: ModelFiles, vae: Mapping[str, Any], *, scale: int) -> None:
@@ -88,7 +88,7 @@ def _of_types(files: ModelFiles, name: str, *, types: Sequence[str]) -> Mapping[
     return {"model_type": found, **config}
 
 
-def _kept(config: Mapping[str, Any], keys: Collection[str]) -> dict[str, Any]:
+def _selected_keys(config: Mapping[str, Any], keys: Collection[str]) -> dict[str, Any]:
     return {key: config[key] for key in keys if key in config}
 
 

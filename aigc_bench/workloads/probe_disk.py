@@ -174,7 +174,7 @@ def _reading(scratch: _disk.ScratchFile, *, case: Case, options: DiskSettings, c
     def check() -> Mapping[str, float | str | bool | None]:
         page, offset = last_page(), state["last"][-1][0]
         matches = scratch.holds(page, offset=offset)
-        return {"content_matches": matches, "crc32": _disk.checksum(page), **_told(options, cold=is_cold)}
+        return {"content_matches": matches, "crc32": _disk.checksum(page), **_probe_facts(options, cold=is_cold)}
 
     return Program(begin=begin, stages={"read": read_repeat}, modules=(), check=check)
 
@@ -235,12 +235,12 @@ def _checkpoint(scratch: _disk.ScratchFile, *, options: DiskSettings, block_byte
         is_complete = fstat(descriptor).st_size == file_bytes
         matches = scratch.holds(page[:], offset=0)
         found = {"complete": is_complete, "content_matches": matches, "crc32": _disk.checksum(page[:])}
-        return {**found, **_told(options, cold=None)}
+        return {**found, **_probe_facts(options, cold=None)}
 
     return Program(begin=_rest, stages={"write": write, "fsync": make_durable}, modules=(), check=check)
 
 
-def _told(options: DiskSettings, *, cold: bool | None) -> Mapping[str, float | str | bool | None]:
+def _probe_facts(options: DiskSettings, *, cold: bool | None) -> Mapping[str, float | str | bool | None]:
     """What was probed, and whether the reads were cold: ``None`` where that is no question (writes, reads from the cache)."""
     folder = folder_of(options)
     is_cold = None if options.cache == "cached" else cold

@@ -17,7 +17,7 @@ import pytest
 from aigc_bench.core.pipeline import SkippedSample
 from aigc_bench.data import file_cache as kept_module
 from aigc_bench.data import limits
-from aigc_bench.data.file_cache import cache_folder, keep, kept
+from aigc_bench.data.file_cache import cache_folder, read_cached, write_cached
 from aigc_bench.data.files import EXTENSIONS, find_files
 from aigc_bench.data.limits import MAX_SAMPLE_BYTES, MAX_TEXT_FILE_BYTES
 from aigc_bench.data.page_cache import cached_fraction, drop, warm
@@ -227,7 +227,7 @@ def test_a_spoilt_tokenizer_is_trained_anew(cache: Path, small_data: Path) -> No
     (file,) = (cache / "tokenizers").iterdir()
     torn(file)
     assert trained(found.units["text"], vocab_size=400, sha256=found.sha256).encode("words of a text") == first
-    assert kept(file, bytes.decode) is not None
+    assert read_cached(file, bytes.decode) is not None
 
 
 def test_what_cannot_be_kept_is_no_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -238,13 +238,13 @@ def test_what_cannot_be_kept_is_no_fault(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_a_full_disk_leaves_the_old_file_and_no_draft(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "kept.json"
-    keep(file, b"old")
+    write_cached(file, b"old")
 
     def full(handle: int) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(kept_module.os, "fsync", full)
-    keep(file, b"new")
+    write_cached(file, b"new")
     assert file.read_bytes() == b"old"
     assert [one.name for one in tmp_path.iterdir()] == ["kept.json"]
 

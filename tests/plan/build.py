@@ -6,7 +6,7 @@ from typing import Any
 
 from aigc_bench.core.records import Estimate
 from aigc_bench.plan.demand.arrival_rates import from_users
-from aigc_bench.plan.hardware.measured_runs import Measured
+from aigc_bench.plan.hardware.measured_runs import MeasuredMachine
 from aigc_bench.plan.planner import plan_on_measured
 from aigc_bench.plan.records.demand import Demand, Finance, Job, Service, Site, Slo
 from aigc_bench.plan.records.machine import Capability, Machine
@@ -153,5 +153,5 @@ def make_machine(**changes: Any) -> Machine:
 
 def plan_on(demand: Demand, *, machine: Machine, rules: Rules) -> Plan:
     """The plan of a demand on machines of one kind."""
-    measured = Measured(machine=machine, cases={}, num_accelerators=machine.devices_per_server)
+    measured = MeasuredMachine(machine=machine, cases={}, num_accelerators=machine.devices_per_server)
     return plan_on_measured(demand, measured=(measured,), rules=rules)

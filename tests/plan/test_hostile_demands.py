@@ -18,7 +18,7 @@ from aigc_bench.core.toml_file import inner_record
 from aigc_bench.plan.demand.amounts import Amount, Range, range_of
 from aigc_bench.plan.demand.demand_reader import read_demand
 from aigc_bench.plan.demand.site_and_limits import demand_table
-from aigc_bench.plan.full_plan import answer
+from aigc_bench.plan.full_plan import full_plan
 from aigc_bench.plan.output.contract import contract
 from aigc_bench.plan.output.plan_view import plan_view
 from aigc_bench.report.plan.plan_report import render_plan
@@ -130,7 +130,7 @@ def check_plan(chosen: Chosen, folder: Path) -> None:
     file = folder / "demand.toml"
     file.write_text(text_with(chosen))
     try:
-        plan = answer(read_demand(file, catalogue=catalogue()), catalogue=catalogue(), accelerators=ACCELERATORS)
+        plan = full_plan(read_demand(file, catalogue=catalogue()), catalogue=catalogue(), accelerators=ACCELERATORS)
     except UsageError as told:
         assert "\n" not in str(told)
         assert "exceeds the model's" in str(told) or any(key in str(told) for _, key in chosen)
@@ -200,7 +200,7 @@ def test_what_is_counted_is_a_whole_number(key: str, value: str, tmp_path: Path)
 
 @pytest.mark.parametrize("name", [*SERVICES, *JOBS])
 def test_a_demand_for_nothing_is_answered_replayed_and_reported(name: str) -> None:
-    plan = answer(demand_of(text_of(name, amount=0)), catalogue=catalogue(), accelerators=ACCELERATORS)
+    plan = full_plan(demand_of(text_of(name, amount=0)), catalogue=catalogue(), accelerators=ACCELERATORS)
     json.dumps(contract(plan_view(plan)), allow_nan=False)
     assert plan.recommended is not None
     assert plan.recommended.tco_usd.value == 0

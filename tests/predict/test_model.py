@@ -11,7 +11,7 @@ from aigc_bench.catalog.records import AcceleratorSpec
 from aigc_bench.core.errors import UnknownNameError, UsageError
 from aigc_bench.core.words import parse_settings
 from aigc_bench.predict.closed_form import forms
-from aigc_bench.predict.closed_form.columns import Unanswered
+from aigc_bench.predict.closed_form.columns import NotPredictable
 from aigc_bench.predict.closed_form.language_rows import language_row
 from aigc_bench.predict.closed_form.step_rows import step_row
 from aigc_bench.predict.fitting.calibration import shipped_calibration
@@ -116,7 +116,7 @@ def test_every_interval_holds_its_value(concurrency: int, length: int, metric: s
 
 def test_far_outside_the_calibrated_range_the_model_refuses() -> None:
     row = language_row(served(H100, input_len=1e9), H100)
-    with pytest.raises(Unanswered, match="outside the calibrated range"):
+    with pytest.raises(NotPredictable, match="outside the calibrated range"):
         refuse_far_outside(row, shipped_calibration().ranges)
 
 

@@ -16,7 +16,7 @@ from aigc_bench.analyze.readings import Series
 from aigc_bench.report.charts import Chart, Limit, Point, bars, dots, rounded
 from aigc_bench.report.charts import Series as Bars
 from aigc_bench.report.telemetry_strips import with_gaps
-from aigc_bench.report.timeline import Band, Lane, Line, lanes, thinned
+from aigc_bench.report.timeline import Band, Curve, TimeStrip, thinned, timeline
 
 
 def point(value: float, **changes: object) -> Point:
@@ -103,9 +103,9 @@ def test_a_line_breaks_where_its_sensor_was_silent() -> None:
 
 
 def test_strips_share_an_axis_and_do_not_overlap() -> None:
-    line = Line(name="trial 1", times_s=[0.0, 1.0], values=[1.0, 2.0], color="c1")
-    strips = [Lane(title=name, unit="W", lines=[line]) for name in ("a", "b", "c")]
-    chart = lanes("t", title="T", strips=strips, axis="s", words="w", bands=[Band(start_s=0, end_s=1)])
+    line = Curve(name="trial 1", times_s=[0.0, 1.0], values=[1.0, 2.0], color="c1")
+    strips = [TimeStrip(title=name, unit="W", lines=[line]) for name in ("a", "b", "c")]
+    chart = timeline("t", title="T", strips=strips, axis="s", words="w", bands=[Band(start_s=0, end_s=1)])
     domains = [chart.layout[f"yaxis{suffix}"]["domain"] for suffix in ("", "2", "3")]
     assert all(lower[1] < upper[0] for upper, lower in itertools.pairwise(domains))
     assert domains[0][1] == 1
@@ -114,6 +114,6 @@ def test_strips_share_an_axis_and_do_not_overlap() -> None:
 
 
 def test_a_close_up_strip_shows_small_changes() -> None:
-    line = Line(name="t", times_s=[0.0, 1.0], values=[0.100, 0.101], color="c1", style="marks")
-    chart = lanes("t", title="T", strips=[Lane(title="a", unit="s", lines=[line], is_close_up=True)], axis="s", words="w")
+    line = Curve(name="t", times_s=[0.0, 1.0], values=[0.100, 0.101], color="c1", style="marks")
+    chart = timeline("t", title="T", strips=[TimeStrip(title="a", unit="s", lines=[line], is_close_up=True)], axis="s", words="w")
     assert chart.layout["yaxis"]["range"] == [pytest.approx(95), pytest.approx(106.05)]

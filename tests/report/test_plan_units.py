@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aigc_bench.core.units import chance
+from aigc_bench.core.units import probability_text
 from aigc_bench.plan.output.shown_number import CENT, round_counts
 from aigc_bench.plan.stats.estimates import estimate
 from aigc_bench.report.charts import dollars, short_number
@@ -31,12 +31,12 @@ COSTS = st.floats(1e-9, 1e4)
     ],
 )
 def test_a_chance_is_told_no_finer_than_worlds_know_it(share: float, words: str) -> None:
-    assert chance(share) == words
+    assert probability_text(share) == words
 
 
 @given(st.floats(0, 1, exclude_min=True, exclude_max=True))
 def test_only_what_is_certain_is_told_as_0_or_100(share: float) -> None:
-    assert chance(share) not in ("0 %", "100 %", "0.0 %", "100.0 %")
+    assert probability_text(share) not in ("0 %", "100 %", "0.0 %", "100.0 %")
 
 
 @given(st.dictionaries(st.text("abc", min_size=1, max_size=3), st.tuples(COSTS, st.sampled_from(["token", "image"])), min_size=1))

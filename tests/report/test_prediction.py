@@ -12,7 +12,7 @@ from aigc_bench.cli import main
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.records import Case, MetricRow
 from aigc_bench.measure.profiles import Profile, find_profile
-from aigc_bench.predict.queries import unanswered_row
+from aigc_bench.predict.queries import refused_prediction
 from aigc_bench.report.prediction import predicted_cases, render_prediction
 from tests.report.page import Page
 
@@ -62,7 +62,7 @@ def test_every_case_is_predicted_on_every_accelerator_or_says_why_not(rows: Sequ
 
 
 def refused() -> MetricRow:
-    return unanswered_row(Case(workload="vae", preset="mlp-784-400-20", mode="infer"), "the <form> & its range do not reach it")
+    return refused_prediction(Case(workload="vae", preset="mlp-784-400-20", mode="infer"), "the <form> & its range do not reach it")
 
 
 def test_the_page_holds_the_table_the_chart_and_what_was_refused(rows: Sequence[tuple[str, MetricRow]]) -> None:

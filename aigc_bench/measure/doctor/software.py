@@ -20,7 +20,7 @@ from aigc_bench.measure.doctor.finding import absent, failure, note, ok
 from aigc_bench.measure.fingerprint import gpus, package_versions
 
 _IMPORT_TIMEOUT_S = 120.0
-_ASK_TORCH = """
+_TORCH_QUERY = """
 import json, time
 started = time.perf_counter()
 import torch
@@ -37,7 +37,7 @@ print(json.dumps({
 def checks() -> list[Check]:
     """Python, the packages, torch, and what ``torch-compile`` needs."""
     driver, accelerators = gpus()
-    answer, problem = ask_torch()
+    answer, problem = query_torch()
     found = [python(), packages(package_versions())]
     if answer is None:
         remedy = message("Install it again: `pip install --force-reinstall torch` (https://pytorch.org/get-started).")
@@ -46,11 +46,11 @@ def checks() -> list[Check]:
     return [*found, torch(answer), devices, compiler()]
 
 
-def ask_torch() -> tuple[Mapping[str, Any] | None, str | None]:
+def query_torch() -> tuple[Mapping[str, Any] | None, str | None]:
     """Return (what torch reports of itself, why it could not be queried); a child imports it, this process never does."""
     try:
         child = subprocess.run(
-            interpreter("-c", _ASK_TORCH),
+            interpreter("-c", _TORCH_QUERY),
             capture_output=True,
             text=True,
             timeout=_IMPORT_TIMEOUT_S,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from aigc_bench.core.messages import message
 from aigc_bench.core.trail import Trail
-from aigc_bench.core.trail_text import said
+from aigc_bench.core.trail_text import amount_text
 from aigc_bench.core.visible import visible
 
 KEY_WIDTH = 56
@@ -59,7 +59,7 @@ def listing(trail: Trail, keys: Mapping[str, str]) -> str:
         width = min(KEY_WIDTH, max(len(name) for name in groups[heading]))
         for name in groups[heading]:
             step = trail[keys[name]]
-            lines.append(f"  {name:<{width}}  {said(step.value.value, step.value.unit)}  {step.title}")
+            lines.append(f"  {name:<{width}}  {amount_text(step.value.value, step.value.unit)}  {step.title}")
     return "\n".join(map(visible, lines))
 
 

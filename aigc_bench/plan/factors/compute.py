@@ -14,7 +14,7 @@ from aigc_bench.plan.sizing.fleets import mean_utilisation, off_peak_share
 from aigc_bench.plan.stats.estimates import over, times, zero
 
 
-class Compute(Factor):
+class ComputeFactor(Factor):
     """Machines required at the peak against machines in service that CPU cores can feed, in the scarcest pool."""
 
     title = "Compute"
@@ -93,4 +93,4 @@ def _why(context: Context, pool: Pool) -> str:
     )
 
 
-factor = Compute()
+factor = ComputeFactor()

@@ -14,7 +14,7 @@ from aigc_bench.plan.site.power_chain import airflow_cfm, btu_per_hour, tons
 from aigc_bench.plan.stats.estimates import assumed, estimate, scaled, zero
 
 
-class Cooling(Factor):
+class CoolingFactor(Factor):
     """Heat of the fullest rack against the capacity of its cooling; every watt of power becomes heat."""
 
     title = "Cooling"
@@ -119,4 +119,4 @@ def _air(context: Context, everything: Estimate) -> dict[str, Estimate]:
     }
 
 
-factor = Cooling()
+factor = CoolingFactor()

@@ -15,7 +15,7 @@ from aigc_bench.plan.stats.estimates import largest, plus, times, zero
 UNKNOWN = message("peak or memory size was not recorded; a run on this machine with readable memory counters would settle it")
 
 
-class Memory(Factor):
+class MemoryFactor(Factor):
     """Peak bytes of the models resident on one machine against its memory; the scarcer of host and device."""
 
     title = "Memory"
@@ -101,4 +101,4 @@ def _peak(capability: Capability, place: str) -> Estimate | None:
     return capability.host_memory_bytes if place == "host" else capability.device_memory_bytes
 
 
-factor = Memory()
+factor = MemoryFactor()

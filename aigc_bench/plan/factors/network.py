@@ -14,7 +14,7 @@ from aigc_bench.plan.stats.estimates import over, plus, scaled, times, total
 BITS_PER_BYTE = 8
 
 
-class Network(Factor):
+class NetworkFactor(Factor):
     """Front-end bit/s of the busiest machine at the peak against its link, or of the site against its uplink."""
 
     title = "Network"
@@ -92,4 +92,4 @@ def _per_machine(context: Context, pool: Pool) -> Estimate:
     return over(traffic, pool.available_machines, unit="bit/s")
 
 
-factor = Network()
+factor = NetworkFactor()

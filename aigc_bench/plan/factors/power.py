@@ -10,7 +10,7 @@ from aigc_bench.plan.records.assessment import Assessment
 from aigc_bench.plan.stats.estimates import over, scaled, times
 
 
-class Power(Factor):
+class PowerFactor(Factor):
     """Peak watts of the fullest rack against the continuous rating of its feed."""
 
     title = "Power"
@@ -69,4 +69,4 @@ def _site(context: Context, everything: Estimate) -> dict[str, Estimate]:
     }
 
 
-factor = Power()
+factor = PowerFactor()

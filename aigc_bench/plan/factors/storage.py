@@ -7,7 +7,7 @@ from aigc_bench.core.records import Basis, Estimate
 from aigc_bench.plan.factors.base import Context, Factor, Limits, enough
 from aigc_bench.plan.records.assessment import Assessment
 from aigc_bench.plan.records.loads import Load, Pool
-from aigc_bench.plan.sizing.retention import kept_answers, kept_results
+from aigc_bench.plan.sizing.retention import retained_answers, retained_results
 from aigc_bench.plan.stats.estimates import assumed, estimate, named, over, scaled, times, total
 
 SYSTEM_AND_SOFTWARE = assumed(
@@ -19,7 +19,7 @@ SYSTEM_AND_SOFTWARE = assumed(
 )
 
 
-class Storage(Factor):
+class StorageFactor(Factor):
     """Bytes stored on the disk of the fullest machine against its usable size."""
 
     title = "Storage"
@@ -36,7 +36,7 @@ class Storage(Factor):
 
     def assess(self, context: Context) -> Assessment:
         """Assess the pool that stores most; weights that were not counted make its required bytes a lower bound."""
-        parts = [_kept(context, pool) for pool in context.pools]
+        parts = [_retained(context, pool) for pool in context.pools]
         fullest = max(parts, key=lambda named_parts: sum(part.value for part in named_parts.values()), default={})
         required = named(total(list(fullest.values()), unit="B"), message("sum of what is stored on one machine"))
         disk, inputs = context.machine.disk_bytes, fullest | _rates(context)
@@ -61,7 +61,7 @@ UNKNOWN = message(
 )
 
 
-def _kept(context: Context, pool: Pool) -> dict[str, Estimate]:
+def _retained(context: Context, pool: Pool) -> dict[str, Estimate]:
     """Return the bytes stored on one machine of the pool, by name."""
     parts = {message("system and software"): SYSTEM_AND_SOFTWARE}
     for load in context.loads_of(pool):
@@ -84,7 +84,7 @@ def _answers(context: Context, pool: Pool, load: Load) -> dict[str, Estimate]:
         return {}
     return {
         message("answers kept, {load}", load=load.name): over(
-            kept_answers(service, context.demand.growth), pool.available_machines, unit="B"
+            retained_answers(service, context.demand.growth), pool.available_machines, unit="B"
         )
     }
 
@@ -107,7 +107,7 @@ def _job_files(context: Context, load: Load) -> dict[str, Estimate]:
 def _results(context: Context, pool: Pool, load: Load) -> dict[str, Estimate]:
     """Return the stored results of a job's runs, spread over the pool's machines."""
     job = context.job(load)
-    everything = kept_results(job) if job else None
+    everything = retained_results(job) if job else None
     return (
         {}
         if everything is None
@@ -126,4 +126,4 @@ def _rates(context: Context) -> dict[str, Estimate]:
     return rates
 
 
-factor = Storage()
+factor = StorageFactor()

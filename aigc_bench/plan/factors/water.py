@@ -63,7 +63,7 @@ def _price(catalogue: Catalogue, _: Site) -> Estimate:
     return catalogue.constant("water_usd_per_m3")
 
 
-class Water(Factor):
+class WaterFactor(Factor):
     """Water of the hottest day at the peak of the IT against what the site may take; on a provider's site the provider's."""
 
     title = "Water"
@@ -177,4 +177,4 @@ def _energy(context: Context) -> Estimate:
     return energy_kwh_per_year(context.loads, num_servers=context.servers, machine=context.machine, other_w=others)
 
 
-factor = Water()
+factor = WaterFactor()

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measured:
+class MeasuredMachine:
     """A run's machine, the cases behind its capabilities, its number of accelerators, and the invalid cases to use."""
 
     machine: Machine
@@ -41,7 +41,9 @@ class Measured:
     with_invalid: tuple[str, ...] = ()
 
 
-def measured_machines(runs: Sequence[Run], *, catalogue: Catalogue, with_invalid: Sequence[str] = ()) -> tuple[Measured, ...]:
+def measured_machines(
+    runs: Sequence[Run], *, catalogue: Catalogue, with_invalid: Sequence[str] = ()
+) -> tuple[MeasuredMachine, ...]:
     """Return each run as a machine with its measured capabilities.
 
     ``with_invalid`` names cases whose numbers are used although they are invalid; raises ``UsageError`` for one that no run has.
@@ -56,9 +58,9 @@ def measured_machines(runs: Sequence[Run], *, catalogue: Catalogue, with_invalid
     return tuple(found)
 
 
-def as_machine(run: Run, rows: Sequence[MetricRow], *, catalogue: Catalogue, with_invalid: Collection[str] = ()) -> Measured:
+def as_machine(run: Run, rows: Sequence[MetricRow], *, catalogue: Catalogue, with_invalid: Collection[str] = ()) -> MeasuredMachine:
     """Return a run with its metric rows as a machine; probes measure the machine itself and are no capability."""
-    return Measured(
+    return MeasuredMachine(
         # A probe's throughput is bytes or FLOPs, which no demand states.
         machine=machine_from_run(run, [row for row in rows if not row.workload.startswith(PROBE_PREFIX)], catalogue),
         cases={case.id: case for case in run.info.cases},
@@ -67,7 +69,9 @@ def as_machine(run: Run, rows: Sequence[MetricRow], *, catalogue: Catalogue, wit
     )
 
 
-def best_measured(workload: Service | Job, accelerator: str, *, measured: Sequence[Measured], predicted: Capability) -> Capability:
+def best_measured(
+    workload: Service | Job, accelerator: str, *, measured: Sequence[MeasuredMachine], predicted: Capability
+) -> Capability:
     """Return the measured capability of one accelerator where it takes precedence, else the predicted one."""
     usable = [
         per_accelerator(capability, workload, run)
@@ -104,7 +108,7 @@ def _with_cores(capability: Capability, usable: Sequence[Capability]) -> Capabil
 
 
 def measured_rows(
-    workload: Service | Job, specs: Sequence[AcceleratorSpec], *, measured: Sequence[Measured], catalogue: Catalogue
+    workload: Service | Job, specs: Sequence[AcceleratorSpec], *, measured: Sequence[MeasuredMachine], catalogue: Catalogue
 ) -> Iterator[dict[str, object]]:
     """Return candidates for loads without a prediction that a run has measured; a measured case is assumed to fit."""
     for run in measured:
@@ -135,7 +139,7 @@ def measured_rows(
             }
 
 
-def _fits(capability: Capability, workload: Service | Job, run: Measured) -> bool:
+def _fits(capability: Capability, workload: Service | Job, run: MeasuredMachine) -> bool:
     case = run.cases.get(capability.case)
     if case is None or (capability.verdict == "invalid" and capability.case not in run.with_invalid):
         return False
@@ -158,7 +162,7 @@ def _sha256(model: OwnModel | None) -> str | None:
     return None if model is None else model.sha256
 
 
-def left_out(workload: Service | Job, measured: Sequence[Measured]) -> tuple[str, ...]:
+def left_out(workload: Service | Job, measured: Sequence[MeasuredMachine]) -> tuple[str, ...]:
     """Return the invalid cases that would match a load, with why they are not used."""
     found = [
         (capability, replace(run, with_invalid=(capability.case,)))
@@ -185,7 +189,7 @@ def options_of(case: Case, changes: Mapping[str, Setting]) -> object:
     return family.options(case.model_copy(update={"settings": {**case.settings, **own}}))
 
 
-def per_accelerator(capability: Capability, workload: Service | Job, run: Measured) -> Capability:
+def per_accelerator(capability: Capability, workload: Service | Job, run: MeasuredMachine) -> Capability:
     """Return the capability of the whole measured machine as that of one of its accelerators."""
     case, count = run.cases[capability.case], max(1, run.num_accelerators)
     # Undoes what made the machine's capability of the case's: throughput and batch of all its copies.

@@ -58,7 +58,7 @@ class CashFlow(Record):
     present_value_usd: Estimate
 
 
-class Growth(Record):
+class CashFlowTerms(Record):
     """Price trend and lives: ``price_ratio`` is next year's hardware price over this year's, ``tax_rate`` a fraction."""
 
     horizon_years: int = Field(ge=1)
@@ -85,7 +85,7 @@ def cash_flow(
     unit_usd: Estimate,
     opex_usd_per_unit_year: Estimate,
     residual_at: Callable[[float], Estimate],
-    growth: Growth,
+    growth: CashFlowTerms,
 ) -> CashFlow:
     """Return the cash flow of buying and running ``needed`` units in every year.
 
@@ -137,7 +137,7 @@ class _Row:
 
 
 def _scenarios(
-    unit: Estimate, opex: Estimate, residual_at: Callable[[float], Estimate], *, growth: Growth
+    unit: Estimate, opex: Estimate, residual_at: Callable[[float], Estimate], *, growth: CashFlowTerms
 ) -> tuple[_Scenario, ...]:
     """Return the cheapest, the central and the most expensive case."""
     ratio, rate = growth.price_ratio, growth.discount_rate

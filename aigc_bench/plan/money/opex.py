@@ -44,7 +44,7 @@ class Tariffs(Record):
     storage_usd_per_byte_month: Estimate | None = None
 
 
-class Use(Record):
+class ResourceUse(Record):
     """Yearly quantities of a fleet. ``it_mean_w`` is billed, ``it_peak_w`` provisioned; both at the wall, without the PUE."""
 
     it_mean_w: Estimate
@@ -62,7 +62,7 @@ class Use(Record):
         return named(scaled(self.it_mean_w, HOURS_PER_YEAR / 1000, unit="kWh/year"), message("IT mean x hours"))
 
 
-def opex_lines(use: Use, *, prices: Tariffs) -> tuple[CostLine, ...]:
+def opex_lines(use: ResourceUse, *, prices: Tariffs) -> tuple[CostLine, ...]:
     """Return every cost line of a year that applies to this fleet."""
     lines = (*_energy_lines(use, prices), *_room_lines(use, prices), *_care_lines(use, prices), *_data_lines(use, prices))
     return tuple(line for line in lines if line is not None)
@@ -78,7 +78,7 @@ def _line(key: str, name: str, formula: str, factors: Mapping[str, Estimate | No
     return CostLine(key=key, name=name, usd_per_year=product, formula=formula, inputs=known)
 
 
-def _energy_lines(use: Use, prices: Tariffs) -> tuple[CostLine | None, ...]:
+def _energy_lines(use: ResourceUse, prices: Tariffs) -> tuple[CostLine | None, ...]:
     energy, tariff = use.it_kwh_per_year, prices.electricity_usd_per_kwh
     beyond = cooling_overhead_kwh(energy, pue=use.pue)
     return (
@@ -100,7 +100,7 @@ def _energy_lines(use: Use, prices: Tariffs) -> tuple[CostLine | None, ...]:
     )
 
 
-def _room_lines(use: Use, prices: Tariffs) -> tuple[CostLine | None, ...]:
+def _room_lines(use: ResourceUse, prices: Tariffs) -> tuple[CostLine | None, ...]:
     formula = "peak kW x usd/kW-month x 12"
     space = prices.space_usd_per_kw_month
     return (
@@ -114,7 +114,7 @@ def _room_lines(use: Use, prices: Tariffs) -> tuple[CostLine | None, ...]:
     )
 
 
-def _care_lines(use: Use, prices: Tariffs) -> tuple[CostLine | None, ...]:
+def _care_lines(use: ResourceUse, prices: Tariffs) -> tuple[CostLine | None, ...]:
     # Persons, not money: a fixed crew and a share of a person per server.
     persons = None
     if prices.staff_fixed and prices.staff_per_server and use.num_servers:
@@ -139,7 +139,7 @@ def _care_lines(use: Use, prices: Tariffs) -> tuple[CostLine | None, ...]:
     )
 
 
-def _data_lines(use: Use, prices: Tariffs) -> tuple[CostLine | None, ...]:
+def _data_lines(use: ResourceUse, prices: Tariffs) -> tuple[CostLine | None, ...]:
     return (
         _line("egress", "egress", "bytes x usd/B", {"egress": use.egress_bytes_per_year, "price": prices.egress_usd_per_byte}),
         _line(

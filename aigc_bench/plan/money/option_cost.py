@@ -18,8 +18,8 @@ from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate
 from aigc_bench.core.units import SECONDS_PER_HOUR, SECONDS_PER_YEAR
 from aigc_bench.plan.money.offers import Offer
-from aigc_bench.plan.money.opex import Tariffs, Use, opex_lines
-from aigc_bench.plan.money.ownership import Terms, life_of, own
+from aigc_bench.plan.money.opex import ResourceUse, Tariffs, opex_lines
+from aigc_bench.plan.money.ownership import FinanceTerms, life_of, own
 from aigc_bench.plan.placement.room_around import other_peak_w
 from aigc_bench.plan.records.assessment import CostLine
 from aigc_bench.plan.records.demand import Finance, Site
@@ -109,7 +109,7 @@ def money(
     peak = scaled(machine.peak_power_w, count) if room is None else room_peak_w(room, machine, num_servers=num_servers)
     energy = energy_kwh_per_year(loads, num_servers=count, machine=machine, other_w=other_w)
     # Losses of power supplies are inside the draw at the wall; those of UPS and cooling are in the PUE.
-    use = Use(
+    use = ResourceUse(
         it_mean_w=scaled(energy, 1000 / HOURS_PER_YEAR, unit="W"),
         it_peak_w=peak,
         pue=site.pue,
@@ -135,9 +135,9 @@ def money(
     )
 
 
-def terms_of(finance: Finance) -> Terms:
+def terms_of(finance: Finance) -> FinanceTerms:
     """Return the financial terms, as the formulae of ownership take them."""
-    return Terms(
+    return FinanceTerms(
         discount_rate=finance.discount_rate,
         life_years=finance.life_years,
         residual_share=finance.residual_share,

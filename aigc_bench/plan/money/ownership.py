@@ -35,7 +35,7 @@ PLAIN = "{0} * (1 - {2}) / {3}"
 """Without interest an equal share of every year: the annuity's formula would divide zero by zero."""
 
 
-class Terms(Record):
+class FinanceTerms(Record):
     """Cost of capital and equipment lives. Fractions; years."""
 
     discount_rate: Estimate
@@ -83,7 +83,7 @@ def _geometric(age: float, ages: Sequence[float], shares: Sequence[float]) -> fl
     return shares[left] * math.exp(slope * (age - ages[left]))
 
 
-def own(capex_usd: Estimate, lines: Sequence[CostLine], *, terms: Terms) -> Ownership:
+def own(capex_usd: Estimate, lines: Sequence[CostLine], *, terms: FinanceTerms) -> Ownership:
     """Return the money of equipment for ``capex_usd`` that costs ``lines`` per year to run."""
     hardware = _annual(capex_usd, terms=terms, rate=terms.discount_rate)
     first = CostLine(
@@ -120,7 +120,7 @@ def own(capex_usd: Estimate, lines: Sequence[CostLine], *, terms: Terms) -> Owne
     )
 
 
-def _annual(capex_usd: Estimate, *, terms: Terms, rate: Estimate) -> Estimate:
+def _annual(capex_usd: Estimate, *, terms: FinanceTerms, rate: Estimate) -> Estimate:
     """Return the equal yearly payment; highest at a high price and rate and a low residual."""
 
     def payment(capital: float, interest: float, residual: float) -> float:
@@ -146,14 +146,14 @@ def life_of(years: float) -> Estimate:
     return stated(years, "demand.finance.life_years", unit="years")
 
 
-def _tco(capex_usd: Estimate, opex: Estimate, *, terms: Terms) -> Estimate:
+def _tco(capex_usd: Estimate, opex: Estimate, *, terms: FinanceTerms) -> Estimate:
     # What is not recovered at the sale.
     lost = complement(terms.residual_share)
     running = scaled(opex, life_of(terms.life_years), unit="usd")
     return named(plus(times(capex_usd, lost, unit="usd"), running), "capex x (1 - residual) + opex x years")
 
 
-def _present_value(capex_usd: Estimate, opex: Estimate, *, terms: Terms) -> Estimate:
+def _present_value(capex_usd: Estimate, opex: Estimate, *, terms: FinanceTerms) -> Estimate:
     """Return the present value; a high rate lowers later costs, so each end takes the rate that widens the interval."""
     years = terms.life_years
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from aigc_bench.plan.hardware.measured_runs import Measured
+from aigc_bench.plan.hardware.measured_runs import MeasuredMachine
 from aigc_bench.plan.options.assemble import Procurement, make_option
 from aigc_bench.plan.records.demand import Demand
 from aigc_bench.plan.records.loads import Placement, Unplanned
@@ -27,7 +27,7 @@ class Examined:
     num_candidates: int = 0
 
 
-def examine_measured(demand: Demand, *, measured: Sequence[Measured], rules: Rules, is_alone: bool) -> Examined:
+def examine_measured(demand: Demand, *, measured: Sequence[MeasuredMachine], rules: Rules, is_alone: bool) -> Examined:
     """Return the options of measured machines, with loads pooled and on machines of their own.
 
     If the machines are ``is_alone`` in the plan, one carries the loads that it was measured with, and the others stay unplanned.
@@ -44,7 +44,7 @@ def examine_measured(demand: Demand, *, measured: Sequence[Measured], rules: Rul
     )
 
 
-def _examine(demand: Demand, run: Measured, *, rules: Rules, is_alone: bool) -> Examined:
+def _examine(demand: Demand, run: MeasuredMachine, *, rules: Rules, is_alone: bool) -> Examined:
     machine = run.machine
     loads, gaps = loads_of(demand, machine=machine, rules=rules, with_invalid=run.with_invalid)
     if gaps and not is_alone:

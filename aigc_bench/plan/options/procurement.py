@@ -21,7 +21,7 @@ from aigc_bench.plan.placement.room_around import room_maker
 from aigc_bench.plan.records.demand import Demand, OptionKind
 from aigc_bench.plan.records.machine import Machine
 from aigc_bench.plan.records.plan import Option
-from aigc_bench.plan.search.selection import Terms
+from aigc_bench.plan.search.selection import SelectionTerms
 from aigc_bench.plan.stats.estimates import estimate, scaled
 from aigc_bench.plan.stats.price_aging import hardware_price
 
@@ -69,16 +69,16 @@ class Market:
                     found[offer.term, offer.num_accelerators, offer.is_index] = offer
         return list(found.values())
 
-    def terms_of(self, host: Host, *, demand: Demand, is_alone: bool) -> list[Terms]:
+    def terms_of(self, host: Host, *, demand: Demand, is_alone: bool) -> list[SelectionTerms]:
         """Return the terms for which settings are chosen: owned, colocated, and each size of instance."""
         # None: an index is of no instance, so a replica of any size may use it.
         sizes = {None if one.is_index else max(1, round(one.num_accelerators)) for one in self.rents_of(host)}
-        rented = [Terms(kind="cloud", instance=size) for size in sorted(sizes, key=lambda size: size or 0)]
+        rented = [SelectionTerms(kind="cloud", instance=size) for size in sorted(sizes, key=lambda size: size or 0)]
         if not host.is_for_sale:
             return rented
         prices = {"owned": self._watt_usd_per_year(demand), "colocated": _space_usd_per_year(demand)}
         kinds: tuple[OptionKind, ...] = ("owned", "colocated")
-        return [*(Terms(kind=kind, watt_usd_per_year=prices[kind], is_alone=is_alone) for kind in kinds), *rented]
+        return [*(SelectionTerms(kind=kind, watt_usd_per_year=prices[kind], is_alone=is_alone) for kind in kinds), *rented]
 
     def _watt_usd_per_year(self, demand: Demand) -> float:
         """Return USD per year of a peak watt in an own room: UPS and cooling plant as an annuity, and the demand charge."""
@@ -101,7 +101,7 @@ def _space_usd_per_year(demand: Demand) -> float:
     return demand.finance.space_usd_per_kw_month.value * 12 / 1000
 
 
-def procurements_of(host: Host, machine: Machine, *, demand: Demand, market: Market, terms: Terms) -> list[Procurement]:
+def procurements_of(host: Host, machine: Machine, *, demand: Demand, market: Market, terms: SelectionTerms) -> list[Procurement]:
     """Return the procurements on those terms: owned or colocated, or every rent of that size of instance."""
     if terms.kind != "cloud":
         return [

@@ -12,7 +12,7 @@ CLOSE = 1.25
 """Highest cost of a tied option over the lowest cost, however wide the interval: most of it is common to both (assumed)."""
 
 
-def what(option: Option) -> str:
+def describe(option: Option) -> str:
     """Return an option in a line: ``buy 2 x dgx_h200 (16 x h200_sxm_141gb)``, ``rent 8 x l4 at ...``; of a mixed one every part."""
     if option.kind == "api":
         return (
@@ -20,7 +20,7 @@ def what(option: Option) -> str:
         )
     verb = {"owned": "buy", "colocated": message("buy and colocate"), "cloud": "rent"}[option.kind]
     if option.parts:
-        return " and ".join(what(part) for part in option.parts)
+        return " and ".join(describe(part) for part in option.parts)
     name = option.server or option.accelerator
     if option.kind == "cloud":
         term = option.term.replace("_", " ")
@@ -49,7 +49,7 @@ def reserve_words(option: Option, *, confidence: float) -> list[str]:
     return [*words, *margin]
 
 
-def as_good_as(plan: Plan) -> tuple[Option, ...]:
+def statistically_tied(plan: Plan) -> tuple[Option, ...]:
     """Return the options that are statistically tied with the recommended one, by rank.
 
     They are accepted, no worse in confidence, and within both the upper end of its interval and ``CLOSE`` times its cost.
@@ -72,13 +72,13 @@ def _is_close(option: Option, best: Option) -> bool:
 
 def tie(plan: Plan) -> str | None:
     """Return the options that are statistically tied with the recommended one as a sentence; ``None`` if there are none."""
-    best, near = plan.recommended, as_good_as(plan)
+    best, near = plan.recommended, statistically_tied(plan)
     if best is None or not near:
         return None
     # An empty demand costs nothing.
     times = near[0].tco_usd.value / max(best.tco_usd.value, 1e-9)
     more = message("; {num_near} more options are tied", num_near=len(near) - 1) if len(near) > 1 else ""
-    return message("statistically tied: {what} at {times:.2f} times the cost{more}", what=what(near[0]), times=times, more=more)
+    return message("statistically tied: {what} at {times:.2f} times the cost{more}", what=describe(near[0]), times=times, more=more)
 
 
 def why(plan: Plan) -> str:
@@ -101,7 +101,7 @@ def why(plan: Plan) -> str:
     return message(
         "lowest total cost of all {those}; the best alternative is to {what}, at {times:.2f} times the cost{close}",
         those=those,
-        what=what(later[0]),
+        what=describe(later[0]),
         times=times,
         close=close,
     )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Record
-from aigc_bench.plan.options.wording import Forbidding, forbidding, in_the_way, reasons_of, what
+from aigc_bench.plan.options.wording import Forbidding, describe, forbidding, in_the_way, reasons_of
 from aigc_bench.plan.records.demand import OptionKind
 from aigc_bench.plan.records.plan import Option, Plan, Refusal
 
@@ -81,7 +81,7 @@ def options_view(plan: Plan) -> OptionsView:
         others=rows([one for one in accepted if one.rank not in ranks]),
         short=rows(_short(plan, accepted)),
         accepted=tuple(accepted),
-        refused=tuple(RefusedRow(option=one, what=what(one), why_not=why_not(one)) for one in plan.options if not one.accepted),
+        refused=tuple(RefusedRow(option=one, what=describe(one), why_not=why_not(one)) for one in plan.options if not one.accepted),
         refused_kinds=tuple(_refused_kinds(plan)),
         never=plan.refused,
     )
@@ -90,7 +90,7 @@ def options_view(plan: Plan) -> OptionsView:
 def _row(one: Option, *, plan: Plan, cheapest_usd: float) -> OptionRow:
     return OptionRow(
         option=one,
-        what=what(one),
+        what=describe(one),
         kind=KINDS[one.kind],
         relative_cost=one.tco_usd.value / cheapest_usd if cheapest_usd > 0 else None,
         is_recommended=one.rank == plan.recommendation,

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Basis, Estimate, Record
 from aigc_bench.plan.factors.base import in_order
-from aigc_bench.plan.options.wording import as_good_as, reserve_words, tie, what, why
+from aigc_bench.plan.options.wording import describe, reserve_words, statistically_tied, tie, why
 from aigc_bench.plan.output.shown_number import Shown, key_of
 from aigc_bench.plan.records.assessment import Assessment
 from aigc_bench.plan.records.loads import Load
@@ -91,10 +91,10 @@ def recommendation_view(plan: Plan, option: Option) -> RecommendationView:
     return RecommendationView(
         option=option,
         is_accepted=option.accepted,
-        what=what(option),
+        what=describe(option),
         why=why(plan) if is_best else None,
         reserve=tuple(reserve_words(option, confidence=plan.demand.constraints.confidence)),
-        tied=tuple(one.rank for one in as_good_as(plan)),
+        tied=tuple(one.rank for one in statistically_tied(plan)),
         tie=tie(plan),
         questions=tuple(one for one in option.reasons if not any(one.startswith(f"{name} is unknown") for name in option.factors)),
         bottlenecks=tuple(_bottlenecks(option)),
@@ -119,7 +119,7 @@ def factor_row(name: str, found: Assessment, option: Option) -> FactorRow:
         found=found,
         required=Shown(key=f"{at}.required", name="required", value=found.required),
         available=Shown(key=f"{at}.available", name="available", value=found.available, missing=found.why),
-        part=what(part) if part is not None else None,
+        part=describe(part) if part is not None else None,
     )
 
 

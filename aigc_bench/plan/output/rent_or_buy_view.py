@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 
 from aigc_bench.core.records import Estimate, Record
-from aigc_bench.plan.options.wording import what
+from aigc_bench.plan.options.wording import describe
 from aigc_bench.plan.records.plan import Plan
-from aigc_bench.plan.risk.rent_vs_buy import VOLUMES, OwnOrNot, Rival, own_or_not
+from aigc_bench.plan.risk.rent_vs_buy import VOLUMES, RentVsBuy, Rival, rent_vs_buy
 from aigc_bench.plan.stats.estimates import bounded, scaled
 
 
@@ -22,21 +22,21 @@ class RivalRow(Record):
 class RentOrBuyView(Record):
     """The cheapest purchase and its alternatives."""
 
-    found: OwnOrNot
+    found: RentVsBuy
     own: str
     rivals: tuple[RivalRow, ...]
 
 
 def rent_or_buy_view(plan: Plan) -> RentOrBuyView | None:
     """Return the comparison; ``None`` if no purchase is accepted, or there is no alternative to it."""
-    found = own_or_not(plan)
+    found = rent_vs_buy(plan)
     if found is None or not found.rivals:
         return None
     rows = tuple(
         RivalRow(rival=one, p_planned=_p_planned(one), utilisation=_utilisation(one, capacity=found.capacity))
         for one in found.rivals
     )
-    return RentOrBuyView(found=found, own=what(found.own), rivals=rows)
+    return RentOrBuyView(found=found, own=describe(found.own), rivals=rows)
 
 
 def _p_planned(one: Rival) -> float | None:

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from aigc_bench.core.messages import message, plural
 from aigc_bench.core.records import Record
 from aigc_bench.core.units import quantity
-from aigc_bench.plan.output.shown_number import Chance, key_of
+from aigc_bench.plan.output.shown_number import ShownProbability, key_of
 from aigc_bench.plan.records.plan import Option
-from aigc_bench.plan.records.risk import Certainty, GrowthPath, MoreServers, Regret, Safer, SaferOption, Swing
+from aigc_bench.plan.records.risk import GrowthPath, MoreServers, PlanRisk, Regret, Safer, SaferOption, Swing
 
 MUCH_LESS = 0.9
 """A rival is named where its expected regret is below this share of the recommendation's (assumed)."""
@@ -68,12 +68,12 @@ NUM_DRIVERS = 8
 """Inputs shown as drivers of cost and of P(SLO), the widest first."""
 
 
-class Chances(Record):
+class Probabilities(Record):
     """Probabilities of an option over the scenarios."""
 
-    slo: Chance
-    budget: Chance
-    memory: Chance
+    slo: ShownProbability
+    budget: ShownProbability
+    memory: ShownProbability
 
 
 class RiskView(Record):
@@ -84,7 +84,7 @@ class RiskView(Record):
     """
 
     num_scenarios: int
-    chances: Chances
+    probabilities: Probabilities
     cost_drivers: tuple[Swing, ...]
     slo_drivers: tuple[Swing, ...]
     safer: Safer | None
@@ -95,20 +95,20 @@ class RiskView(Record):
     is_staged: bool
 
 
-def chances(option: Option) -> Chances:
+def probabilities(option: Option) -> Probabilities:
     """Return the probabilities of an option."""
     at = key_of(option)
-    return Chances(
-        slo=Chance(
+    return Probabilities(
+        slo=ShownProbability(
             key=f"{at}.p_slo",
             name=message("P(every SLO and deadline met)"),
             share=option.p_slo,
             missing=message("the provider's responsibility"),
         ),
-        budget=Chance(
+        budget=ShownProbability(
             key=f"{at}.p_budget", name=message("P(within budget)"), share=option.p_budget, missing=message("no budget is stated")
         ),
-        memory=Chance(
+        memory=ShownProbability(
             key=f"{at}.p_oom",
             name=message("P(out of memory)"),
             share=option.p_oom,
@@ -117,12 +117,12 @@ def chances(option: Option) -> Chances:
     )
 
 
-def risk_view(option: Option, found: Certainty) -> RiskView:
+def risk_view(option: Option, found: PlanRisk) -> RiskView:
     """Return the risk of the recommended option."""
     path = found.growth_path
     return RiskView(
         num_scenarios=found.num_worlds,
-        chances=chances(option),
+        probabilities=probabilities(option),
         cost_drivers=found.tornado.cost[:NUM_DRIVERS],
         slo_drivers=found.tornado.slo[:NUM_DRIVERS],
         safer=found.surer,

@@ -59,7 +59,7 @@ class Shown(Record):
         return scaled(self.value, self.times, unit=self.unit)
 
 
-class Chance(Record):
+class ShownProbability(Record):
     """A probability over Monte Carlo scenarios, under its key; ``missing`` says why there is none."""
 
     key: str

@@ -22,7 +22,7 @@ from aigc_bench.plan.records.machine import Machine
 from aigc_bench.plan.records.rules import Rules
 from aigc_bench.plan.site.room import MOST_SERVERS, Room, RoomNeed, make_room
 from aigc_bench.plan.site.storage_system import StorageNeed
-from aigc_bench.plan.sizing.retention import kept_bytes, read_bytes_per_s, written_bytes_per_s
+from aigc_bench.plan.sizing.retention import read_bytes_per_s, retained_bytes, written_bytes_per_s
 from aigc_bench.plan.sizing.rules import rules_from
 from aigc_bench.plan.stats.estimates import estimate, known_as, named, times
 
@@ -100,7 +100,7 @@ def storage_need(
     of a ``machine`` read and write at their rates, less the site's storage throughput; an unknown throughput counts as enough.
     """
     # File systems, parity and free space take the rest of raw capacity.
-    raw = kept_bytes(demand) / rules.usable_storage.value
+    raw = retained_bytes(demand) / rules.usable_storage.value
     there = site.store_bytes.value if site.store_bytes else 0.0
     missing, passes = max(0.0, raw - there - disks_bytes), site.store_bytes_per_s
     # Local disks are read at their own speed; of an existing store nothing is known to be missing.

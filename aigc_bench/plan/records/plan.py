@@ -16,7 +16,7 @@ from aigc_bench.plan.records.demand import Demand, OptionKind
 from aigc_bench.plan.records.loads import Load, Placement, Pool, Unplanned
 from aigc_bench.plan.records.machine import Machine
 from aigc_bench.plan.records.replay import Replay
-from aigc_bench.plan.records.risk import Certainty
+from aigc_bench.plan.records.risk import PlanRisk
 from aigc_bench.plan.records.rules import Rules
 from aigc_bench.plan.site.room import Room
 
@@ -117,7 +117,7 @@ class Plan(Record):
     assumptions: tuple[Assumption, ...]
     unplanned: tuple[Unplanned, ...] = ()
     not_included: tuple[str, ...] = ()
-    certainty: Certainty | None = None
+    certainty: PlanRisk | None = None
     notes: tuple[str, ...] = ()
     """Warnings for the reader, such as invalid measurements that were left out."""
     method: str

@@ -121,7 +121,7 @@ class GrowthPath(Record):
     note: str
 
 
-class Certainty(Record):
+class PlanRisk(Record):
     """Risk of the recommendation. ``median_tco_usd`` is the median scenario's cost, which may differ from the sum of the lines."""
 
     num_worlds: int

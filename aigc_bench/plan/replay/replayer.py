@@ -15,7 +15,7 @@ from aigc_bench.plan.records.replay import Replay, ReplayedJob
 from aigc_bench.plan.records.rules import Rules
 from aigc_bench.plan.replay.jobs import Night, Saving, replay_jobs
 from aigc_bench.plan.replay.servers import replica_of
-from aigc_bench.plan.replay.services import Peak, replay_service
+from aigc_bench.plan.replay.services import ReplayedPeak, replay_service
 from aigc_bench.plan.sizing.checkpoints import interval_s, mtti_s, stall_of
 from aigc_bench.plan.sizing.fleets import grown, needed, off_peak_share
 from aigc_bench.plan.stats.estimates import ceil
@@ -42,7 +42,7 @@ class Replayer:
         jobs = tuple(job for part in parts for job in self._jobs(part))
         return Replay(seed=self.seed, services=services, jobs=jobs) if services or jobs else None
 
-    def peaks(self, option: Option) -> Iterator[Peak]:
+    def peaks(self, option: Option) -> Iterator[ReplayedPeak]:
         """Return the peak of each non-empty service of an option without parts, where the time of a request is known."""
         for load, capability in _running(option):
             service = next((one for one in self.demand.services if one.name == load.name), None)
@@ -52,14 +52,14 @@ class Replayer:
             if peak is not None:
                 yield peak
 
-    def _peak(self, option: Option, load: Load, capability: Capability, service: Service) -> Peak | None:
+    def _peak(self, option: Option, load: Load, capability: Capability, service: Service) -> ReplayedPeak | None:
         spec = self.catalogue.accelerators.get(option.accelerator or "")
         try:
             servers = replica_of(service, capability, spec=spec, catalogue=self.catalogue, model=self.model)
         # What the performance model does not support keeps its analytic result.
         except UsageError:
             return None
-        return Peak(
+        return ReplayedPeak(
             service=service,
             capability=capability,
             servers=servers,

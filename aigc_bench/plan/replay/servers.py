@@ -124,7 +124,7 @@ def with_replicas(server: ServerModel | BatchServer, count: int) -> ServerModel 
     return server.model_copy(update={"replicas": count, "routing": "join_shortest_queue"})
 
 
-def promise_of(service: Service, *, is_whole: bool) -> Slo | None:
+def serving_slo(service: Service, *, is_whole: bool) -> Slo | None:
     """Return the SLO as the simulation takes it; an answer in one piece has only a latency."""
     slo = service.slo
     bounds = {"latency_s": slo.latency_s} if is_whole else {"ttft_s": slo.ttft_s, "tpot_s": slo.tpot_s, "latency_s": slo.latency_s}

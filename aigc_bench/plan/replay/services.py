@@ -17,7 +17,7 @@ from aigc_bench.core.messages import message
 from aigc_bench.plan.records.demand import Service
 from aigc_bench.plan.records.machine import Capability
 from aigc_bench.plan.records.replay import Percentile, ReplayedService
-from aigc_bench.plan.replay.servers import promise_of, traffic_of, with_replicas
+from aigc_bench.plan.replay.servers import serving_slo, traffic_of, with_replicas
 from aigc_bench.plan.sizing.fleets import allowed_wait_s
 from aigc_bench.plan.stats.availability import exactly_k_of_n, k_of_n
 from aigc_bench.plan.stats.queueing import erlang_c, wait_quantile_s
@@ -39,7 +39,7 @@ LIKELY_ENOUGH = 2e-3
 
 
 @dataclass(frozen=True, kw_only=True)
-class Peak:
+class ReplayedPeak:
     """A service's peak: its replica and the number of them, their servers (serving and spare) and a server's availability."""
 
     service: Service
@@ -53,7 +53,7 @@ class Peak:
     seed: int = 0
 
 
-def replay_service(peak: Peak) -> ReplayedService:
+def replay_service(peak: ReplayedPeak) -> ReplayedService:
     """Simulate the peak on the likely, fast and slow replica, and with lost servers."""
     likely = simulated(peak, peak.servers.likely, num_replicas=peak.num_replicas)
     ends = [_share(simulated(peak, one, num_replicas=peak.num_replicas)) for one in (peak.servers.fast, peak.servers.slow)]
@@ -84,7 +84,7 @@ def replay_service(peak: Peak) -> ReplayedService:
     )
 
 
-def simulated(peak: Peak, server: Server, *, num_replicas: int) -> ServingResult:
+def simulated(peak: ReplayedPeak, server: Server, *, num_replicas: int) -> ServingResult:
     """Return one simulation with that many replicas."""
     few = _simulated_replicas(server, num_replicas)
     places = few * (server.max_batch if isinstance(server, BatchServer) else server.max_num_seqs)
@@ -93,7 +93,7 @@ def simulated(peak: Peak, server: Server, *, num_replicas: int) -> ServingResult
     count = min(most, max(least, TURNOVERS * places))
     # Each replica keeps its share of the requests.
     traffic = traffic_of(peak.service, rate_per_s=peak.rate_per_s * few / num_replicas, num_requests=count, seed=peak.seed)
-    slo = promise_of(peak.service, is_whole=isinstance(server, BatchServer))
+    slo = serving_slo(peak.service, is_whole=isinstance(server, BatchServer))
     return simulate(with_replicas(server, few), traffic, slo=slo)
 
 
@@ -114,7 +114,7 @@ def _share(result: ServingResult) -> float | None:
     return result.goodput_share
 
 
-def with_failures(peak: Peak, share: float | None) -> float | None:
+def with_failures(peak: ReplayedPeak, share: float | None) -> float | None:
     """Return the share over the fleet's states: with k servers lost beyond the spares, the replicas on them are lost, too."""
     if share is None or peak.num_serving == 0:
         return share
@@ -133,7 +133,7 @@ def with_failures(peak: Peak, share: float | None) -> float | None:
     return found
 
 
-def replicas_that_hold(peak: Peak, *, most: int) -> int | None:
+def replicas_that_hold(peak: ReplayedPeak, *, most: int) -> int | None:
     """Return the fewest replicas with which the simulated peak holds, up to ``most``; ``None`` where even these are too few."""
 
     def enough(count: int) -> bool:
@@ -156,7 +156,7 @@ def fewest(enough: Callable[[int], bool], *, at_least: int, most: int) -> int | 
     return high
 
 
-def analytic_share(peak: Peak) -> float | None:
+def analytic_share(peak: ReplayedPeak) -> float | None:
     """Return the share of requests that waits no longer than the SLO allows, by M/G/c; ``None`` where nothing bounds a wait."""
     left = allowed_wait_s(peak.service, peak.capability)
     if left is None or peak.capability.service_s is None:
@@ -173,20 +173,20 @@ def analytic_share(peak: Peak) -> float | None:
     return 1 - erlang_c(slots, offered_load=offered) * math.exp(-rate * left)
 
 
-def _misses_tpot(peak: Peak) -> bool:
+def _misses_tpot(peak: ReplayedPeak) -> bool:
     limit, found = peak.service.slo.tpot_s, peak.capability.tpot_s
     return limit is not None and found is not None and found.value > limit
 
 
-def _slots(peak: Peak) -> int:
+def _slots(peak: ReplayedPeak) -> int:
     return max(1, math.floor(peak.num_replicas * (peak.capability.slots or 1.0)))
 
 
-def _variation(peak: Peak) -> float:
+def _variation(peak: ReplayedPeak) -> float:
     return max(1e-9, (peak.service.arrival.cv2 + peak.service.work_cv2) / 2)
 
 
-def _wait_s(peak: Peak) -> float | None:
+def _wait_s(peak: ReplayedPeak) -> float | None:
     """Return the analytic wait at the SLO's percentile."""
     if peak.capability.service_s is None:
         return None
@@ -197,7 +197,7 @@ def _wait_s(peak: Peak) -> float | None:
     return None if math.isinf(plain) else plain * _variation(peak)
 
 
-def _percentiles(peak: Peak, result: ServingResult) -> dict[str, Percentile]:
+def _percentiles(peak: ReplayedPeak, result: ServingResult) -> dict[str, Percentile]:
     """Return TTFT, TPOT and latency at the lowest simulated percentile that is not below the SLO's."""
     # Simulations state a few percentiles; the next one above the SLO's is the strict choice.
     label, share = next(

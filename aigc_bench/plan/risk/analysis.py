@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from aigc_bench.core.messages import message
-from aigc_bench.plan.options.wording import what
+from aigc_bench.plan.options.wording import describe
 from aigc_bench.plan.records.plan import Option, Plan
-from aigc_bench.plan.records.risk import Certainty, Regret, Swing, Tornado
+from aigc_bench.plan.records.risk import PlanRisk, Regret, Swing, Tornado
 from aigc_bench.plan.records.rules import Rules
 from aigc_bench.plan.risk.counted_risk import risk_of
 from aigc_bench.plan.risk.growth_path import growth_path
-from aigc_bench.plan.risk.probabilities import Seen, seen, with_probabilities
+from aigc_bench.plan.risk.probabilities import SampledOption, sampled_option, with_probabilities
 from aigc_bench.plan.risk.safer import safer
 from aigc_bench.plan.risk.scenarios import NUM_SCENARIOS, Drifts, Flags, ScenarioContext, Scenarios, drifts_from
 from aigc_bench.plan.stats.distributions import Array
@@ -42,7 +42,7 @@ NUM_ERRORS = 3.0
 MOST = 12
 
 
-def tornado(one: Seen, scenarios: Scenarios) -> Tornado:
+def tornado(one: SampledOption, scenarios: Scenarios) -> Tornado:
     """Return the swings of an option; ``scenarios`` were sampled for it alone."""
     swings = [_swing(name, values, one) for name, values in scenarios.inputs.items() if values.min() < values.max()]
     # Standard error of the difference of two means over a tenth each, per unit of standard deviation.
@@ -58,7 +58,7 @@ def tornado(one: Seen, scenarios: Scenarios) -> Tornado:
     )
 
 
-def _swing(name: str, values: Array, one: Seen) -> Swing:
+def _swing(name: str, values: Array, one: SampledOption) -> Swing:
     bottom, middle, top = np.quantile(values, (TENTH, 0.5, 1 - TENTH))
     # Masks and not sorting: the same scenarios select cost and service.
     low, high = values <= bottom, values >= top
@@ -78,7 +78,7 @@ RIVALS = 4
 SAME = 1 + 1e-12
 
 
-def regrets(options: Sequence[Seen], best: Seen) -> tuple[Regret, ...]:
+def regrets(options: Sequence[SampledOption], best: SampledOption) -> tuple[Regret, ...]:
     """Return the regret of the recommendation, then of its nearest rivals by cost, one of each kind and accelerator.
 
     Each is compared with the cheapest of all ``options`` in the same scenario.
@@ -94,9 +94,9 @@ def regrets(options: Sequence[Seen], best: Seen) -> tuple[Regret, ...]:
     return tuple(_regret(one, least, known) for one in shown)
 
 
-def _rivals(options: Sequence[Seen], best: Seen) -> list[Seen]:
+def _rivals(options: Sequence[SampledOption], best: SampledOption) -> list[SampledOption]:
     taken = {(best.option.kind, best.option.accelerator)}
-    found: list[Seen] = []
+    found: list[SampledOption] = []
     for one in sorted(options, key=lambda one: one.option.rank):
         kind = (one.option.kind, one.option.accelerator)
         if kind not in taken and len(found) < RIVALS:
@@ -105,7 +105,7 @@ def _rivals(options: Sequence[Seen], best: Seen) -> list[Seen]:
     return found
 
 
-def _regret(one: Seen, least: Array, known: Flags) -> Regret:
+def _regret(one: SampledOption, least: Array, known: Flags) -> Regret:
     tco, count = one.cost.tco, max(1, int(known.sum()))
     capability = known if one.serves is None else known & one.serves
     # SAME: the sums of equal options differ in their last digits.
@@ -114,7 +114,7 @@ def _regret(one: Seen, least: Array, known: Flags) -> Regret:
     over = np.maximum(0.0, tco - np.where(known, least, tco))
     return Regret(
         rank=one.option.rank,
-        what=what(one.option),
+        what=describe(one.option),
         p_slo=one.p_slo,
         num_worlds=count,
         p_cheapest=float(wins.sum() / count),
@@ -133,19 +133,19 @@ METHOD = message(
 )
 
 
-def certain(plan: Plan, *, catalogue: Catalogue, seed: int = 0) -> Plan:
+def with_risk(plan: Plan, *, catalogue: Catalogue, seed: int = 0) -> Plan:
     """Return the plan with probabilities, intervals and its certainty. Same inputs, same bytes."""
     drifts = drifts_from(catalogue)
     context = context_of(plan.demand, plan.rules, drifts, num=NUM_SCENARIOS, seed=seed)
     # A stream's first FEW draws are those of the long one, so both groups are compared in the same scenarios.
     few = context_of(plan.demand, plan.rules, drifts, num=FEW, seed=seed)
-    close = [seen(option, context) for option in plan.options[:CLOSE]]
+    close = [sampled_option(option, context) for option in plan.options[:CLOSE]]
     options = [with_probabilities(one, context) for one in close]
-    options += [with_probabilities(seen(option, few), few, is_close=False) for option in plan.options[CLOSE:]]
+    options += [with_probabilities(sampled_option(option, few), few, is_close=False) for option in plan.options[CLOSE:]]
     updated = plan.model_copy(update={"options": tuple(options), "method": f"{plan.method} {METHOD.format(num=NUM_SCENARIOS)}"})
     # Costs in all scenarios are kept; only the record around them has changed.
     pairs = [replace(one, option=option) for one, option in zip(close, options[: len(close)], strict=True)]
-    found = _certainty(updated, pairs, context, catalogue=catalogue)
+    found = _plan_risk(updated, pairs, context, catalogue=catalogue)
     if found is not None:
         found = found.model_copy(update={"derived": risk_of(found, updated, num_many=MANY)})
     return updated.model_copy(update={"certainty": found})
@@ -156,14 +156,14 @@ def context_of(demand: Demand, rules: Rules, drifts: Drifts, *, num: int, seed: 
     return ScenarioContext(demand=demand, rules=rules, scenarios=Scenarios(num, seed=seed), drifts=drifts)
 
 
-def _certainty(plan: Plan, close: Sequence[Seen], context: ScenarioContext, *, catalogue: Catalogue) -> Certainty | None:
+def _plan_risk(plan: Plan, close: Sequence[SampledOption], context: ScenarioContext, *, catalogue: Catalogue) -> PlanRisk | None:
     """Return the certainty of the recommendation; ``None`` without one."""
     accepted = [one for one in close if one.option.accepted]
     best = next((one for one in accepted if one.option.rank == plan.recommendation), None)
     if best is None:
         return None
     as_safe = [one for one in accepted if one.option.misses_confidence <= best.option.misses_confidence]
-    return Certainty(
+    return PlanRisk(
         num_worlds=context.scenarios.num,
         seed=context.scenarios.seed,
         num_close=len(close),
@@ -178,5 +178,5 @@ def _certainty(plan: Plan, close: Sequence[Seen], context: ScenarioContext, *, c
 def tornado_of(option: Option, context: ScenarioContext) -> Tornado:
     """Return the tornado of an option, in scenarios of its own: more of them, with only this option's inputs sampled."""
     scenarios = context_of(context.demand, context.rules, context.drifts, num=MANY, seed=context.scenarios.seed)
-    one = seen(option, scenarios)
+    one = sampled_option(option, scenarios)
     return tornado(one, scenarios.scenarios)

@@ -44,14 +44,14 @@ from aigc_bench.plan.stats.distributions import Array
 ELASTIC = frozenset(term for term, is_elastic in IS_ELASTIC.items() if is_elastic)
 
 
-def ratio_of(line: Line) -> Array:
+def ratio_of(line: CostSamples) -> Array:
     """Return the line's cost over its central value in every scenario."""
     # Lines of factors (water, third parties') are not known here.
     return RATIOS.get(line.line.key, own_interval)(line)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Line:
+class CostSamples:
     """A cost line of an option in all scenarios."""
 
     option: Option
@@ -72,7 +72,7 @@ class Line:
         return self.option.machine
 
 
-def _hardware(at: Line) -> Array:
+def _hardware(at: CostSamples) -> Array:
     finance = at.context.demand.finance
     rate = at.scenarios.of(message("discount rate"), finance.discount_rate)
     residual = at.scenarios.of(message("residual value"), finance.residual_share)
@@ -82,18 +82,18 @@ def _hardware(at: Line) -> Array:
     return annuities(at.capex, rate, residual, years=finance.life_years) / middle if middle else np.ones(at.scenarios.num)
 
 
-def _electricity(at: Line) -> Array:
+def _electricity(at: CostSamples) -> Array:
     return _mean_watts(at) * at.scenarios.ratio(message("price of electricity"), at.context.demand.site.electricity_usd_per_kwh)
 
 
-def _cooling(at: Line) -> Array:
+def _cooling(at: CostSamples) -> Array:
     pue = at.context.demand.site.pue
     # A ratio of (PUE - 1), which moves much more than the PUE.
     beyond = np.maximum(at.scenarios.of("PUE", pue) - 1, 0.0) / (pue.value - 1) if pue.value > 1 else np.ones(at.scenarios.num)
     return _electricity(at) * beyond
 
 
-def _mean_watts(at: Line) -> Array:
+def _mean_watts(at: CostSamples) -> Array:
     """Return servers x (idle + utilisation x (full - idle)) + the draw of other equipment, over its central value."""
     machine, scenarios, count = at.machine, at.scenarios, max(1, at.option.num_servers)
     idle = scenarios.of(message("idle power of {server}", server=machine.server), machine.idle_power_w)
@@ -114,7 +114,7 @@ def _mean_watts(at: Line) -> Array:
     return np.asarray(drawn / middle) if middle else np.ones(scenarios.num)
 
 
-def _peak_watts(at: Line) -> Array:
+def _peak_watts(at: CostSamples) -> Array:
     """Return the ratio of the peak draw: the servers' share is sampled, other equipment counts at its nameplate."""
     machine = at.machine
     servers = machine.peak_power_w.value * at.option.num_servers
@@ -123,22 +123,22 @@ def _peak_watts(at: Line) -> Array:
     return np.asarray((whole - servers + drawn) / whole) if whole else np.ones(at.scenarios.num)
 
 
-def _demand_charge(at: Line) -> Array:
+def _demand_charge(at: CostSamples) -> Array:
     site = at.context.demand.site
     charge = site.demand_charge_usd_per_kw_month
     found = _peak_watts(at) * at.scenarios.ratio("PUE", site.pue)
     return found if charge is None else found * at.scenarios.ratio(message("demand charge"), charge)
 
 
-def _space(at: Line) -> Array:
+def _space(at: CostSamples) -> Array:
     return _peak_watts(at) * at.scenarios.ratio(message("rent of space"), at.context.demand.finance.space_usd_per_kw_month)
 
 
-def _staff(at: Line) -> Array:
+def _staff(at: CostSamples) -> Array:
     return at.scenarios.ratio("staff", at.line.usd_per_year)
 
 
-def _rent(at: Line) -> Array:
+def _rent(at: CostSamples) -> Array:
     """Return price x drift x active instances; reserved terms pay for all instances."""
     price = next((one for one in at.line.inputs.values() if one.unit == "usd/accelerator-h"), at.line.usd_per_year)
     found = at.scenarios.ratio(message("today's {name}", name=at.line.name), price) * price_factor(
@@ -152,7 +152,7 @@ def _rent(at: Line) -> Array:
     return found * (_instances_at_work(at, paid) / paid) if at.option.term in ELASTIC and paid else found
 
 
-def _instances_at_work(at: Line, paid: float) -> Array:
+def _instances_at_work(at: CostSamples, paid: float) -> Array:
     """Return the instances needed by the loads plus spares, at most those rented at the peak; the daily profile keeps its shape."""
     used = at.scenarios.of(message("target utilisation"), at.context.rules.target_utilisation)
     size = at.machine.machines_per_server.value
@@ -177,7 +177,7 @@ def _instances_at_work(at: Line, paid: float) -> Array:
     return np.asarray(np.minimum(working + spares, float(at.option.num_servers)) * sizes / size)
 
 
-def _api(at: Line) -> Array:
+def _api(at: CostSamples) -> Array:
     """Return the ratio of an API's price per request.
 
     A request's price follows its tokens, with output tokens weighted by their price over that of input tokens; for other items it
@@ -205,12 +205,12 @@ def _api(at: Line) -> Array:
     return found * size * requests
 
 
-def own_interval(at: Line) -> Array:
+def own_interval(at: CostSamples) -> Array:
     """Return the ratio of a line of an unknown kind, sampled from its own interval."""
     return at.scenarios.ratio(at.line.name, at.line.usd_per_year)
 
 
-RATIOS: Mapping[str, Callable[[Line], Array]] = {
+RATIOS: Mapping[str, Callable[[CostSamples], Array]] = {
     "hardware": _hardware,
     "electricity": _electricity,
     "cooling": _cooling,
@@ -288,7 +288,10 @@ def purchase(option: Option, scenarios: Scenarios) -> Array:
 def _lines(option: Option, context: ScenarioContext, *, loads: Sequence[LoadSamples], capex: Array) -> list[tuple[str, Array]]:
     """Return key and USD per year of every line; adders last, as they are a share of others."""
     found = [
-        (line.key, line.usd_per_year.value * ratio_of(Line(option=option, line=line, context=context, loads=loads, capex=capex)))
+        (
+            line.key,
+            line.usd_per_year.value * ratio_of(CostSamples(option=option, line=line, context=context, loads=loads, capex=capex)),
+        )
         for line in option.costs
         if line.key != ADDERS
     ]

@@ -12,7 +12,7 @@ from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate
 from aigc_bench.plan.records.demand import Constraints
 from aigc_bench.plan.records.plan import Option, Plan
-from aigc_bench.plan.records.risk import Certainty, GrowthPath, PathYear, Regret, Safer, Swing
+from aigc_bench.plan.records.risk import GrowthPath, PathYear, PlanRisk, Regret, Safer, Swing
 from aigc_bench.plan.stats.estimates import counted, known_as, stated
 
 SCENARIOS, FEW_SCENARIOS = "certainty.num_worlds", "certainty.num_few_worlds"
@@ -81,9 +81,9 @@ def probabilities_of(option: Option, limits: Constraints, *, scenarios: Estimate
 MANY_SCENARIOS = "certainty.tornado.num_worlds"
 CHEAPEST = message("count of the scenarios in which it meets the demand and no option that does costs less")
 REGRET = message("mean over those scenarios of its cost above that of the cheapest option that meets the demand there, at least 0")
-ABLE = message("count of the scenarios in which at least one option meets the demand")
+FEASIBLE = message("count of the scenarios in which at least one option meets the demand")
 GROWN = message("count of the scenarios in which the fleet of that year meets every SLO and deadline at the year's end")
-IN_ABLE = message("scenarios in which it holds / scenarios in which some option meets the demand")
+IN_FEASIBLE = message("scenarios in which it holds / scenarios in which some option meets the demand")
 MEETS = message("share of the scenarios in which every SLO and deadline is met")
 IN_PROPORTION = message("purchase and every cost line in proportion to the servers")
 SIZED = message("sized like the plan, with the rates at that year's end")
@@ -106,7 +106,7 @@ def path_key(year: int, name: str) -> str:
     return f"certainty.growth_path.{year}.{name}"
 
 
-def risk_of(found: Certainty, plan: Plan, *, num_many: int) -> dict[str, Estimate]:
+def risk_of(found: PlanRisk, plan: Plan, *, num_many: int) -> dict[str, Estimate]:
     """Return the numbers of a plan's certainty by key; ``num_many`` scenarios were drawn for the tornado."""
     scenarios = scenarios_of(found.num_worlds, seed=found.seed)
     costs = {
@@ -139,9 +139,9 @@ def _usd(key: str, title: str, usd: float, formula: str, *inputs: Estimate) -> d
 
 def _of_regret(one: Regret, scenarios: Estimate, cost: Estimate) -> dict[str, Estimate]:
     key, title = f"{SCENARIOS}.able", message("scenarios in which some option meets the demand")
-    able = counted(one.num_worlds, "scenarios", ABLE, inputs=(scenarios,), key=key, title=title)
+    able = counted(one.num_worlds, "scenarios", FEASIBLE, inputs=(scenarios,), key=key, title=title)
     of, words = regret_key(one.rank, "p_cheapest"), message("option {rank} is the cheapest that meets the demand", rank=one.rank)
-    cheapest = share(one.p_cheapest, of, words, counts=CHEAPEST, inputs=(cost,), of=able, formula=IN_ABLE)
+    cheapest = share(one.p_cheapest, of, words, counts=CHEAPEST, inputs=(cost,), of=able, formula=IN_FEASIBLE)
     regret = regret_key(one.rank, "regret_usd")
     return {key: able, of: cheapest} | _usd(
         regret, message("expected regret of option {rank}", rank=one.rank), one.regret_usd, REGRET, able, cost

@@ -21,8 +21,7 @@ import numpy as np
 from aigc_bench.core.derivation import Derivation, Places, record
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate
-from aigc_bench.plan.money.cash_flow import CashFlow, Cohort, buy_dates, cash_flow
-from aigc_bench.plan.money.cash_flow import Growth as Prices
+from aigc_bench.plan.money.cash_flow import CashFlow, CashFlowTerms, Cohort, buy_dates, cash_flow
 from aigc_bench.plan.money.ownership import residual_share
 from aigc_bench.plan.records.demand import Demand, Growth
 from aigc_bench.plan.records.loads import Fleet, Load
@@ -165,7 +164,7 @@ def _cash(part: Option, needed: Sequence[int], demand: Demand, ratio: Estimate, 
         unit_usd=scaled(part.capex_usd, 1 / count),
         opex_usd_per_unit_year=scaled(part.opex_usd_per_year, 1 / count),
         residual_at=residual,
-        growth=Prices(
+        growth=CashFlowTerms(
             horizon_years=len(needed),
             life_years=math.ceil(finance.life_years),
             price_ratio=ratio,

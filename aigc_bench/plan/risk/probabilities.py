@@ -19,7 +19,7 @@ from aigc_bench.plan.stats.distributions import Array
 
 
 @dataclass(frozen=True, kw_only=True)
-class Seen:
+class SampledOption:
     """An option in all scenarios: its cost, and where it meets the demand (``None``: a provider is responsible)."""
 
     option: Option
@@ -32,12 +32,12 @@ class Seen:
         return None if self.serves is None else float(np.mean(self.serves))
 
 
-def seen(option: Option, context: ScenarioContext) -> Seen:
+def sampled_option(option: Option, context: ScenarioContext) -> SampledOption:
     """Return the option evaluated in the scenarios of ``context``."""
-    return Seen(option=option, cost=cost_of(option, context), serves=serves(option, context))
+    return SampledOption(option=option, cost=cost_of(option, context), serves=serves(option, context))
 
 
-def with_probabilities(one: Seen, context: ScenarioContext, *, is_close: bool = True) -> Option:
+def with_probabilities(one: SampledOption, context: ScenarioContext, *, is_close: bool = True) -> Option:
     """Return the option with its probabilities, and with intervals from the scenarios around its values.
 
     ``is_close``: in all scenarios, as an option that ranks near the first.
@@ -54,7 +54,7 @@ def with_probabilities(one: Seen, context: ScenarioContext, *, is_close: bool = 
             "opex_usd_per_year": interval(option.opex_usd_per_year, cost.opex, num),
             "tco_usd": interval(option.tco_usd, cost.tco, num),
             "usd_per_unit": units,
-            "parts": tuple(with_probabilities(seen(part, context), context, is_close=is_close) for part in option.parts),
+            "parts": tuple(with_probabilities(sampled_option(part, context), context, is_close=is_close) for part in option.parts),
         }
     )
     scenarios = scenarios_of(num, seed=context.scenarios.seed, is_few=not is_close)

@@ -16,7 +16,7 @@ from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate, Record
 from aigc_bench.plan.money.break_even import BreakEven, against_api
 from aigc_bench.plan.money.option_cost import HOURS_PER_YEAR
-from aigc_bench.plan.options.wording import what
+from aigc_bench.plan.options.wording import describe
 from aigc_bench.plan.records.plan import Option, Plan
 from aigc_bench.plan.sizing.fleets import mean_utilisation
 from aigc_bench.plan.stats.distributions import NUM_DRAWS, draws
@@ -42,7 +42,7 @@ class Rival(Record):
     """At each of ``VOLUMES`` up to the capacity of the machines."""
 
 
-class OwnOrNot(Record):
+class RentVsBuy(Record):
     """The owned option, its fixed and its volume-dependent cost, and its rivals."""
 
     own: Option
@@ -53,7 +53,7 @@ class OwnOrNot(Record):
     rivals: tuple[Rival, ...]
 
 
-def own_or_not(plan: Plan) -> OwnOrNot | None:
+def rent_vs_buy(plan: Plan) -> RentVsBuy | None:
     """Return the cheapest accepted owned or colocated option against the cheapest rent of each term and the APIs.
 
     ``None`` where there is none, or nothing has to be bought.
@@ -71,7 +71,7 @@ def own_or_not(plan: Plan) -> OwnOrNot | None:
     rising = _rising(own)
     fixed = named(bounded(_less(whole, rising)), message("sum of the lines less the volume-dependent part"))
     capacity = _capacity(own)
-    return OwnOrNot(
+    return RentVsBuy(
         own=own,
         fixed_usd_per_year=fixed,
         rising_usd_per_year=rising,
@@ -111,7 +111,7 @@ def _capacity(own: Option) -> float:
 
 def _rival(option: Option, *, fixed: Estimate, rising: Estimate, capacity: float) -> Rival:
     yearly, is_elastic = option.opex_usd_per_year, option.term in ELASTIC
-    name = what(option)
+    name = describe(option)
     found = None
     if is_elastic:
         found = against_api(

@@ -14,12 +14,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from aigc_bench.plan.options.wording import what
+from aigc_bench.plan.options.wording import describe
 from aigc_bench.plan.records.plan import Option
 from aigc_bench.plan.records.risk import MoreServers, Safer, SaferOption
 from aigc_bench.plan.risk.costs import ELASTIC
 from aigc_bench.plan.risk.fleet_service import hindrance, serves
-from aigc_bench.plan.risk.probabilities import Seen
+from aigc_bench.plan.risk.probabilities import SampledOption
 from aigc_bench.plan.risk.scenarios import Flags, ScenarioContext
 
 MOST_TIMES = 4
@@ -53,7 +53,7 @@ STEPS = 50
 """Large fleets grow by this fraction of themselves per step."""
 
 
-def safer(options: Sequence[Seen], best: Seen, context: ScenarioContext) -> Safer | None:
+def safer(options: Sequence[SampledOption], best: SampledOption, context: ScenarioContext) -> Safer | None:
     """Return what makes the recommendation safer; ``None`` where its P(SLO) is high enough or a provider is responsible."""
     if best.p_slo is None or (best.p_slo >= BELOW and not best.option.misses_confidence):
         return None
@@ -66,10 +66,10 @@ def safer(options: Sequence[Seen], best: Seen, context: ScenarioContext) -> Safe
     )
 
 
-def _option(options: Sequence[Seen]) -> SaferOption | None:
+def _option(options: Sequence[SampledOption]) -> SaferOption | None:
     for one in sorted(options, key=lambda one: one.option.rank):
         if one.p_slo is not None and one.p_slo >= WANTED and one.option.accepted:
-            return SaferOption(rank=one.option.rank, what=what(one.option), p_slo=one.p_slo, tco_usd=one.option.tco_usd.value)
+            return SaferOption(rank=one.option.rank, what=describe(one.option), p_slo=one.p_slo, tco_usd=one.option.tco_usd.value)
     return None
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Case, Estimate
-from aigc_bench.plan.hardware.measured_runs import Measured, measured_rows
+from aigc_bench.plan.hardware.measured_runs import MeasuredMachine, measured_rows
 from aigc_bench.plan.records.demand import Job, Service, Slo
 from aigc_bench.plan.records.machine import Capability
 from aigc_bench.plan.search import served_candidates, traced_candidates, trained_candidates
@@ -39,7 +39,7 @@ MEMORY_SPREAD = 1.06
 """Upper end of a modelled memory peak over its value: fragmentation (catalogue: 3-10 %)."""
 
 
-def remembered(trace: Callable[[Case], OpTrace]) -> Callable[[Case], OpTrace]:
+def cached_traces(trace: Callable[[Case], OpTrace]) -> Callable[[Case], OpTrace]:
     """A tracer with a cache in memory: all hosts need the same few cases."""
     known: dict[str, OpTrace] = {}
 
@@ -60,8 +60,8 @@ class Models:
 
     catalogue: Catalogue
     calibration: Calibration
-    trace: Callable[[Case], OpTrace] = field(default_factory=lambda: remembered(trace_case))
-    measured: tuple[Measured, ...] = ()
+    trace: Callable[[Case], OpTrace] = field(default_factory=lambda: cached_traces(trace_case))
+    measured: tuple[MeasuredMachine, ...] = ()
     floors: Mapping[str, int] = field(default_factory=dict)
     """Minimum accelerators of a load, by ``Load.case``, as required by a simulation."""
     spreads: dict[tuple[str, str, str], tuple[float, float]] = field(default_factory=dict)

@@ -58,7 +58,7 @@ def spare_of(capability: Capability) -> Spare:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Terms:
+class SelectionTerms:
     """Terms of a host, as far as the choice depends on them.
 
     ``instance`` is the accelerators of a rented one, ``None`` where a replica need not fit one. ``watt_usd_per_year`` is paid
@@ -78,11 +78,11 @@ def choose(
     host: Host,
     demand: Demand,
     spare: Spare | None = None,
-    terms: Terms | None = None,
+    terms: SelectionTerms | None = None,
     rules: Rules | None = None,
 ) -> Choice | None:
     """Return the best row for a host; ``None`` where there is no row of its accelerator."""
-    left, given = spare or Spare(), terms or Terms()
+    left, given = spare or Spare(), terms or SelectionTerms()
     slo, limit = slo_of(workload), _most_devices(workload, host)
     # A replica needs the links of one machine, and so one instance.
     if given.instance is not None:
@@ -111,9 +111,9 @@ def _most_devices(workload: Service | Job, host: Host) -> int:
     return max(host.max_devices, 1024 if host.sheet.num_compute_nics else host.max_devices)
 
 
-def usd_per_year(work: float, found: Candidates, *, host: Host, demand: Demand, terms: Terms | None = None) -> Floats:
+def usd_per_year(work: float, found: Candidates, *, host: Host, demand: Demand, terms: SelectionTerms | None = None) -> Floats:
     """Return the yearly cost of ``work`` items/s at the peak, for every row as if it ran on this host."""
-    machine, finance, given = host.machine, demand.finance, terms or Terms()
+    machine, finance, given = host.machine, demand.finance, terms or SelectionTerms()
     size = machine.machines_per_server.value
     price = machine.price_usd.value / size
     yearly = annuity(

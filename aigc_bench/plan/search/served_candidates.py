@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from aigc_bench.plan.search.candidates import Candidates, power_caps, stacked, with_caps
-from aigc_bench.predict.closed_form.columns import Unanswered
+from aigc_bench.predict.closed_form.columns import NotPredictable
 from aigc_bench.predict.fitting.calibration import Calibration
 from aigc_bench.predict.fitting.effects import Floats
 from aigc_bench.predict.roofline.device_power import BUSY_ARITHMETIC, mean_watts
@@ -63,7 +63,7 @@ def served_candidates(
         return None
     try:
         found = curves(settings, SEQUENCES, calibration=calibration)
-    except Unanswered:
+    except NotPredictable:
         return None
     return stacked(_blocks(settings, found, catalogue=catalogue))
 

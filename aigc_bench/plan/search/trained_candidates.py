@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from aigc_bench.plan.search.candidates import Candidates, power_caps, stacked, with_caps
-from aigc_bench.predict.closed_form.columns import ModelRow, Unanswered
+from aigc_bench.predict.closed_form.columns import ModelRow, NotPredictable
 from aigc_bench.predict.closed_form.step_rows import step_row
 from aigc_bench.predict.fitting.calibration import Calibration
 from aigc_bench.predict.fitting.effects import Floats
@@ -53,7 +53,7 @@ def trained_candidates(
             for sequences in SEQUENCES:
                 try:
                     row = step_row(query(preset, spec, ranks=ranks, sequences=sequences, seq_len=seq_len, adapter=adapter), spec)
-                except Unanswered:
+                except NotPredictable:
                     continue
                 settings.append((spec, ranks, sequences, row))
     if not settings:

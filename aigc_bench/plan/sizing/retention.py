@@ -21,7 +21,7 @@ from aigc_bench.plan.stats.estimates import bounded, scaled, stated, times
 SECONDS_PER_DAY = 86400.0
 
 
-def kept_answers(service: Service, growth: Growth | None) -> Estimate:
+def retained_answers(service: Service, growth: Growth | None) -> Estimate:
     """Return the bytes of the answers that are stored at the end of the horizon."""
     last, _ = grown(growth)
     mean = times(service.arrival.peak_requests_per_s, service.arrival.duty, last, unit="request/s")
@@ -30,7 +30,7 @@ def kept_answers(service: Service, growth: Growth | None) -> Estimate:
     return times(a_day, service.response_bytes, service.kept_days, unit="B")
 
 
-def kept_results(job: Job) -> Estimate | None:
+def retained_results(job: Job) -> Estimate | None:
     """Return the bytes of the results that are stored together; ``None`` where a job stores none."""
     if job.response_bytes is None or job.kept_days is None or job.kept_days.high <= 0:
         return None
@@ -40,12 +40,12 @@ def kept_results(job: Job) -> Estimate | None:
     return times(job.items, job.response_bytes, runs, unit="B")
 
 
-def kept_bytes(demand: Demand) -> float:
+def retained_bytes(demand: Demand) -> float:
     """Return the stored bytes of all loads: data sets in their copies, answers, results, and each job's items once."""
     stored = sum(data.size_bytes.value * data.copies.value for data in demand.datasets)
-    stored += sum(kept_answers(service, demand.growth).value for service in demand.services)
+    stored += sum(retained_answers(service, demand.growth).value for service in demand.services)
     for job in demand.jobs:
-        results = kept_results(job)
+        results = retained_results(job)
         stored += job.items.value * job.bytes_per_item.value + (results.value if results else 0.0)
     return stored
 

@@ -15,7 +15,7 @@ from aigc_bench.core.records import Record
 Form = Literal["language", "step"]
 
 
-class Unanswered(Exception):
+class NotPredictable(Exception):
     """The model does not answer, and why, in a few words that ``validate`` counts."""
 
 

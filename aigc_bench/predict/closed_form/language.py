@@ -23,7 +23,7 @@ USABLE_MEMORY = 0.90
 """Share of the device's memory that engines give to weights and cache (vLLM's and TensorRT-LLM's default)."""
 
 
-BESIDE_WEIGHTS_BYTES = 1.5e9
+ENGINE_OVERHEAD_BYTES = 1.5e9
 """Bytes that an engine takes on each device besides weights and cache: context, activations, graphs."""
 
 
@@ -134,7 +134,7 @@ def cache_capacity_tokens(
     free = (
         USABLE_MEMORY * (spec.usable_memory_bytes or spec.memory_bytes) * ranks
         - weight_bytes(model, number_format)
-        - BESIDE_WEIGHTS_BYTES * ranks
+        - ENGINE_OVERHEAD_BYTES * ranks
     )
     copies = (
         # Latent attention (MLA) has one compressed cache for all heads, so that every rank keeps a whole copy.

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from aigc_bench.catalog.records import AcceleratorSpec
 from aigc_bench.core.messages import message
 from aigc_bench.predict.closed_form import language
-from aigc_bench.predict.closed_form.columns import ModelRow, Unanswered, log2_bin
+from aigc_bench.predict.closed_form.columns import ModelRow, NotPredictable, log2_bin
 from aigc_bench.predict.published.language_models import LanguageModel
 from aigc_bench.predict.published.name_resolution import (
     Engine,
@@ -78,14 +78,14 @@ _WIDE_ISLAND = 16
 
 
 def language_row(query: PublishedQuery, spec: AcceleratorSpec) -> ModelRow:
-    """The question's columns and groups; raises ``Unanswered`` with the reason."""
+    """The question's columns and groups; raises ``NotPredictable`` with the reason."""
     is_energy = query.metric == "energy" and query.unit in ENERGY_UNITS
     aspect = "rate" if is_energy else ASPECTS.get(query.metric) or SERVER_LATENCIES.get(query.metric)
     if aspect is None:
-        raise Unanswered(message("metric {metric} is not modelled for language models", metric=query.metric))
+        raise NotPredictable(message("metric {metric} is not modelled for language models", metric=query.metric))
     model = resolve_language_model(query.model)
     if model is None:
-        raise Unanswered(message("model {model!r} is not known", model=query.model))
+        raise NotPredictable(message("model {model!r} is not known", model=query.model))
     engine = resolve_engine(query.software)
     numbers = number_format_of(query, model)
     layout = _layout(query, model, spec, engine=engine, numbers=numbers)
@@ -97,7 +97,7 @@ def language_row(query: PublishedQuery, spec: AcceleratorSpec) -> ModelRow:
         offset += math.log(columns["output_len"])
     if is_energy:
         if spec.tdp_w is None:
-            raise Unanswered(message("no TDP is known of the accelerator"))
+            raise NotPredictable(message("no TDP is known of the accelerator"))
         # Joules a token = watts / (tokens/s): in logs the watts minus the rate, hence sign -1 below.
         offset += math.log(spec.tdp_w * query.gpu_count) + (math.log(columns["output_len"]) if "request" in query.unit else 0.0)
     track = "energy" if is_energy else "server_latency" if query.metric in SERVER_LATENCIES else aspect
@@ -249,7 +249,7 @@ def _columns(
         ranks = layout.prefill_tensor if layout.is_disaggregated else layout.tensor
         prefill = language.prefill_terms(model, spec, number_format=numbers, ranks=ranks, length=input_len)
     except LookupError as problem:
-        raise Unanswered(message("no peak for {name} is known of the accelerator", name=numbers.name)) from problem
+        raise NotPredictable(message("no peak for {name} is known of the accelerator", name=numbers.name)) from problem
     link = language.link_class(spec, devices=layout.tensor)
     return {
         **decode,

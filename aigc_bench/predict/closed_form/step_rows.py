@@ -17,7 +17,7 @@ from aigc_bench.catalog.records import AcceleratorSpec
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Record
 from aigc_bench.predict.closed_form import language
-from aigc_bench.predict.closed_form.columns import ModelRow, Unanswered, log2_bin
+from aigc_bench.predict.closed_form.columns import ModelRow, NotPredictable, log2_bin
 from aigc_bench.predict.published.name_resolution import (
     Engine,
     NumberFormat,
@@ -124,13 +124,13 @@ def resolve_step_model(query: PublishedQuery) -> StepModel | None:
 
 
 def step_row(query: PublishedQuery, spec: AcceleratorSpec) -> ModelRow:
-    """The question's columns and groups; raises ``Unanswered`` with the reason."""
+    """The question's columns and groups; raises ``NotPredictable`` with the reason."""
     _refuse(query, spec)
     is_energy, is_language = _is_energy(query), query.family in LANGUAGE_FAMILIES
     engine = resolve_engine(query.software)
     family = _calibrated_family(query, engine)
     if family not in FAMILIES:
-        raise Unanswered(message("family {family!r} is not calibrated", family=query.family))
+        raise NotPredictable(message("family {family!r} is not calibrated", family=query.family))
     numbers = _number_format(query, spec)
     per_device = _batch_per_device(query, family=family, engine=engine)
     kind = "rate" if query.metric in RATES else "energy" if is_energy else "time"
@@ -157,19 +157,19 @@ def _is_energy(query: PublishedQuery) -> bool:
 
 
 def _refuse(query: PublishedQuery, spec: AcceleratorSpec) -> None:
-    """Raise ``Unanswered`` for a metric or a family that the model of a step does not know."""
+    """Raise ``NotPredictable`` for a metric or a family that the model of a step does not know."""
     if query.family == "seq2seq-rnn" and not query.is_training:
-        raise Unanswered(message("recurrent decoding is not modelled"))
+        raise NotPredictable(message("recurrent decoding is not modelled"))
     if _is_energy(query) and spec.tdp_w is None:
-        raise Unanswered(message("no TDP is known of the accelerator"))
+        raise NotPredictable(message("no TDP is known of the accelerator"))
     if query.metric not in RATES | TIMES and not _is_energy(query):
-        raise Unanswered(
+        raise NotPredictable(
             message(
                 "metric {metric} is not modelled for {family}", metric=query.metric, family=query.family or message("this family")
             )
         )
     if query.metric in ("mfu", "model_tflops_per_gpu") and query.family not in LANGUAGE_FAMILIES:
-        raise Unanswered(message("metric {metric} is modelled for the training of language models only", metric=query.metric))
+        raise NotPredictable(message("metric {metric} is modelled for the training of language models only", metric=query.metric))
 
 
 def _calibrated_family(query: PublishedQuery, engine: Engine) -> str:
@@ -208,7 +208,7 @@ def _language_work(query: PublishedQuery, numbers: NumberFormat, per_device: flo
     """Training of a decoder: three times the forward work, four with recomputation, two where only adapters learn."""
     model = resolve_language_model(query.model)
     if model is None:
-        raise Unanswered(message("model {model!r} is not known", model=query.model))
+        raise NotPredictable(message("model {model!r} is not known", model=query.model))
     is_adapter = "lora" in query.model.lower()
     length = query.input_len or (8192.0 if query.family == "llm-finetune" else 2048.0)
     # Forward 1, gradients of activations 1, of weights 1; adapters spare the last. Recomputation adds a forward: 8 for 6 FLOPs.
@@ -239,7 +239,7 @@ def _model_work(query: PublishedQuery, numbers: NumberFormat, per_device: float)
     """A table's work per item times the items, three times that in training; a denoiser's once per step and guidance branch."""
     model = resolve_step_model(query)
     if model is None:
-        raise Unanswered(message("model {model!r} is not known in family {family}", model=query.model, family=query.family))
+        raise NotPredictable(message("model {model!r} is not known in family {family}", model=query.model, family=query.family))
     flops, activation, calls = _item_work(query, model)
     # xDiT divides one image over the devices; everybody else gives each device images of its own.
     is_split = query.family == "diffusion-image" and resolve_engine(query.software).name == "xdit"
@@ -310,7 +310,7 @@ def _columns(
     try:
         peak, _ = language.peak_flops(spec, numbers)
     except LookupError as problem:
-        raise Unanswered(message("no peak for {name} is known of the accelerator", name=numbers.name)) from problem
+        raise NotPredictable(message("no peak for {name} is known of the accelerator", name=numbers.name)) from problem
     devices = query.gpu_count
     link = language.link_bytes_per_s(spec, devices=min(devices, 8))
     # Where the datasheet names none: about 0.5 TFLOP/s of fp32 a multiprocessor (128 lanes x 2 FLOPs x 1.9 GHz).

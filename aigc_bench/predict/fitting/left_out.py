@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from aigc_bench.catalog.loader import Catalogue
 from aigc_bench.catalog.records import AcceleratorSpec
 from aigc_bench.core.records import Estimate
-from aigc_bench.predict.closed_form.columns import ModelRow, Unanswered
+from aigc_bench.predict.closed_form.columns import ModelRow, NotPredictable
 from aigc_bench.predict.fitting import predictions as answering
 from aigc_bench.predict.fitting.calibration import Calibration, before_any_measurement, fit, fit_effects_alone
 from aigc_bench.predict.fitting.effects import Floats
@@ -27,10 +27,12 @@ FEW = 12
 """A fold with fewer rows keeps the constants of the whole fit (its effects are always left out)."""
 
 
-def questions_of(rows: Sequence[PublishedRow], *, catalogue: Catalogue) -> tuple[list[answering.Answer], list[int], list[ModelRow]]:
+def queries_of(
+    rows: Sequence[PublishedRow], *, catalogue: Catalogue
+) -> tuple[list[answering.RowPrediction], list[int], list[ModelRow]]:
     """Every row as an answer without an estimate, the indices of those that the model understands, and these in its terms."""
     machines = answering.Machines(catalogue)
-    answers: list[answering.Answer] = []
+    answers: list[answering.RowPrediction] = []
     indices: list[int] = []
     questions: list[ModelRow] = []
     for index, row in enumerate(rows):
@@ -38,10 +40,10 @@ def questions_of(rows: Sequence[PublishedRow], *, catalogue: Catalogue) -> tuple
         try:
             spec = machines.named(row.query.gpu)
             question = answering.model_row(row.query, spec)
-        except Unanswered as problem:
-            answers.append(answering.Answer(row=row, accelerator=spec.id if spec else None, reason=str(problem)))
+        except NotPredictable as problem:
+            answers.append(answering.RowPrediction(row=row, accelerator=spec.id if spec else None, reason=str(problem)))
             continue
-        answers.append(answering.Answer(row=row, accelerator=question.accelerator, track=question.track))
+        answers.append(answering.RowPrediction(row=row, accelerator=question.accelerator, track=question.track))
         indices.append(index)
         questions.append(question)
     return answers, indices, questions
@@ -106,7 +108,7 @@ def errors_by_family(rows: Sequence[PublishedRow], *, catalogue: Catalogue, num_
     Accelerators are dealt into ``num_folds`` folds by a hash of their names; each fit begins at the priors. A sample of some
     hundred rows takes seconds: this holds the structure of the model, where the shipped constants have seen every row.
     """
-    _, indices, questions = questions_of(rows, catalogue=catalogue)
+    _, indices, questions = queries_of(rows, catalogue=catalogue)
     logs = np.array([question.log_quantity(rows[index].value) for index, question in zip(indices, questions, strict=True)])
     predicted = np.empty(len(questions))
     folds = run_folds([question.accelerator for question in questions], count=num_folds)

@@ -10,7 +10,7 @@ from aigc_bench.catalog.loader import Catalogue
 from aigc_bench.catalog.records import AcceleratorSpec
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate, Record
-from aigc_bench.predict.closed_form.columns import ModelRow, Unanswered
+from aigc_bench.predict.closed_form.columns import ModelRow, NotPredictable
 from aigc_bench.predict.closed_form.language_rows import language_row
 from aigc_bench.predict.closed_form.step_rows import step_row
 from aigc_bench.predict.fitting.calibration import DEVICE_LEVELS, Calibration
@@ -26,7 +26,7 @@ FAR_OUTSIDE = 100.0
 LAYOUT_NOT_STATED = message("layout_not_stated: other devices read the prompts, their number is not stated, and TTFT depends on it")
 
 
-class Answer(Record):
+class RowPrediction(Record):
     """One row answered, or the reason why not."""
 
     row: PublishedRow
@@ -37,21 +37,21 @@ class Answer(Record):
 
 
 def model_row(query: PublishedQuery, spec: AcceleratorSpec) -> ModelRow:
-    """The query in the model's terms; raises ``Unanswered``."""
+    """The query in the model's terms; raises ``NotPredictable``."""
     refuse_unknown_names(query)
     if query.family != "llm":
         return step_row(query, spec)
     row = language_row(query, spec)
     if row.track == "llm.ttft" and row.columns["is_disaggregated"] and "prefill_workers" not in query.layout:
-        raise Unanswered(LAYOUT_NOT_STATED)
+        raise NotPredictable(LAYOUT_NOT_STATED)
     return row
 
 
-def answer_rows(rows: Sequence[PublishedRow], *, catalogue: Catalogue, calibration: Calibration) -> list[Answer]:
+def predict_rows(rows: Sequence[PublishedRow], *, catalogue: Catalogue, calibration: Calibration) -> list[RowPrediction]:
     """Every row answered or refused, in order."""
     specs = Machines(catalogue)
     known: list[tuple[int, ModelRow]] = []
-    answers: list[Answer] = []
+    answers: list[RowPrediction] = []
     for index, row in enumerate(rows):
         spec: AcceleratorSpec | None = None
         try:
@@ -59,9 +59,9 @@ def answer_rows(rows: Sequence[PublishedRow], *, catalogue: Catalogue, calibrati
             question = model_row(row.query, spec)
             refuse_far_outside(question, calibration.ranges)
             known.append((index, question))
-            answers.append(Answer(row=row, accelerator=question.accelerator, track=question.track))
-        except Unanswered as problem:
-            answers.append(Answer(row=row, accelerator=spec.id if spec else None, reason=str(problem)))
+            answers.append(RowPrediction(row=row, accelerator=question.accelerator, track=question.track))
+        except NotPredictable as problem:
+            answers.append(RowPrediction(row=row, accelerator=spec.id if spec else None, reason=str(problem)))
     if known:
         estimates = estimate_rows([question for _, question in known], calibration=calibration)
         for (index, _), estimate in zip(known, estimates, strict=True):
@@ -75,18 +75,18 @@ class Machines:
 
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
-        self._found: dict[str, AcceleratorSpec | Unanswered] = {}
+        self._found: dict[str, AcceleratorSpec | NotPredictable] = {}
 
     def named(self, name: str) -> AcceleratorSpec:
-        """The accelerator; raises ``Unanswered``."""
+        """The accelerator; raises ``NotPredictable``."""
         if name not in self._found:
             try:
                 self._found[name] = machine_named(name, catalogue=self._catalogue)
-            except Unanswered as problem:
+            except NotPredictable as problem:
                 # A failure is remembered too: looking up near names for a typo in each of thousands of rows is slow.
                 self._found[name] = problem
         found = self._found[name]
-        if isinstance(found, Unanswered):
+        if isinstance(found, NotPredictable):
             raise found
         return found
 
@@ -137,9 +137,9 @@ def outside_of(row: ModelRow, ranges: Mapping[str, tuple[float, float]], *, fact
 
 
 def refuse_far_outside(row: ModelRow, ranges: Mapping[str, tuple[float, float]]) -> None:
-    """Raise ``Unanswered`` where a question lies far outside anything that was calibrated."""
+    """Raise ``NotPredictable`` where a question lies far outside anything that was calibrated."""
     far = outside_of(row, ranges, factor=FAR_OUTSIDE)
     if far:
-        raise Unanswered(
+        raise NotPredictable(
             message("{far} is more than {far_outside:g} times outside the calibrated range", far=far[0], far_outside=FAR_OUTSIDE)
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from aigc_bench.core.errors import UnknownNameError
-from aigc_bench.predict.closed_form.columns import Unanswered
+from aigc_bench.predict.closed_form.columns import NotPredictable
 from aigc_bench.predict.closed_form.step_rows import FAMILIES
 from aigc_bench.predict.published.name_resolution import format_names, language_models, resolve_format, resolve_language_model
 from aigc_bench.predict.published.row import PublishedQuery
@@ -23,10 +23,10 @@ def unknown_name(kind: str, name: str, *, known: Iterable[str]) -> str:
 
 
 def refuse_unknown_names(query: PublishedQuery) -> None:
-    """Raise ``Unanswered`` where a row names a family, a number format or a language model that there is not."""
+    """Raise ``NotPredictable`` where a row names a family, a number format or a language model that there is not."""
     if query.family not in ("llm", *FAMILIES):
-        raise Unanswered(unknown_name("family", query.family, known=("llm", *FAMILIES)))
+        raise NotPredictable(unknown_name("family", query.family, known=("llm", *FAMILIES)))
     if query.precision and resolve_format(query.precision) is None:
-        raise Unanswered(unknown_name("precision", query.precision, known=format_names()))
+        raise NotPredictable(unknown_name("precision", query.precision, known=format_names()))
     if query.family == "llm" and resolve_language_model(query.model) is None:
-        raise Unanswered(unknown_name("model", query.model, known=language_models()))
+        raise NotPredictable(unknown_name("model", query.model, known=language_models()))

@@ -122,14 +122,14 @@ def _quantised_product(operator: Operator, linear: LinearFormat) -> Iterator[Ope
     )
     moved = linear.input_bytes * rows * in_features + linear.output_bytes * rows * out_features
     if linear.num_kernels:
-        yield _beside(operator, "quantize", "elementwise", moved / linear.num_kernels, times=linear.num_kernels)
+        yield _surrounding_operator(operator, "quantize", "elementwise", moved / linear.num_kernels, times=linear.num_kernels)
     if is_widened:
-        widened = _beside(operator, "widen", "copy", weights * item_bytes * 2, times=1)
-        # The stored weights are read by the widening copy; ``_beside`` halved the moved bytes into read and written.
+        widened = _surrounding_operator(operator, "widen", "copy", weights * item_bytes * 2, times=1)
+        # The stored weights are read by the widening copy; ``_surrounding_operator`` halved the moved bytes into read and written.
         yield widened.model_copy(update={"params_read_bytes": stored, "other_read_bytes": 0})
 
 
-def _beside(operator: Operator, name: str, kind: str, moved_bytes: float, *, times: int) -> Operator:
+def _surrounding_operator(operator: Operator, name: str, kind: str, moved_bytes: float, *, times: int) -> Operator:
     """Return ``times`` operators next to each product, which read as much as they write."""
     half = round(moved_bytes / 2)
     update = {

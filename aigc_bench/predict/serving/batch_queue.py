@@ -29,10 +29,10 @@ from aigc_bench.predict.serving.window_summary import (
     TRIMMED,
     Window,
     distribution,
-    kept_promises,
     littles_law,
     measured_window,
     overlap_s,
+    slo_attainment,
 )
 
 
@@ -131,7 +131,7 @@ def simulate_batches(
         throughput_per_s=departures / length_s,
         latency=whole,
         queueing=queueing,
-        **kept_promises({"latency": latency}, slo=slo, refused=0, length_s=length_s),
+        **slo_attainment({"latency": latency}, slo=slo, refused=0, length_s=length_s),
         utilisation=float(overlap_s(start_s, end_s, window).sum()) / (length_s * server.num_servers),
         mean_batch=float(size.mean()),
         mean_queue=float(overlap_s(arrival_s, admitted_s, window).sum()) / length_s,

@@ -98,7 +98,7 @@ def closed_form_server(
     """The server with its interval, and what was assumed for it.
 
     ``query`` has the traffic's mean lengths and all devices, ``ranks`` are tp and pp, ``usable`` the bytes that the driver offers
-    on one device. Raises ``Unanswered`` where the form does not answer, ``UsageError``
+    on one device. Raises ``NotPredictable`` where the form does not answer, ``UsageError``
     where the weights leave no room for a cache.
     """
     pipeline = ranks.get("pp", 1)

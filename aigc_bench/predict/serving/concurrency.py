@@ -69,7 +69,7 @@ class Curves:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Memory:
+class ReplicaMemory:
     """Bytes of one replica: weights with what engines keep besides them, cache of one request, and what may be used."""
 
     fixed_bytes: float
@@ -82,7 +82,7 @@ class Memory:
         return (self.usable_bytes - self.fixed_bytes) / self.request_bytes
 
 
-def replica_memory(setting: Setting) -> Memory:
+def replica_memory(setting: Setting) -> ReplicaMemory:
     """What a replica holds; a request is counted with its prompt and half of its answer, the mean over its life."""
     model, numbers = model_of(setting), number_format(setting.precision)
     cache = language.cache_bytes_per_element(numbers, engine=setting.engine)
@@ -90,8 +90,8 @@ def replica_memory(setting: Setting) -> Memory:
     copies = float(setting.ranks) if model.has_latent_attention else max(1.0, setting.ranks / model.num_kv_heads)
     per_token = model.kv_elements_per_token * cache * copies
     usable = language.USABLE_MEMORY * (setting.spec.usable_memory_bytes or setting.spec.memory_bytes) * setting.ranks
-    return Memory(
-        fixed_bytes=language.weight_bytes(model, numbers) + language.BESIDE_WEIGHTS_BYTES * setting.ranks,
+    return ReplicaMemory(
+        fixed_bytes=language.weight_bytes(model, numbers) + language.ENGINE_OVERHEAD_BYTES * setting.ranks,
         request_bytes=per_token * (setting.input_len + setting.output_len / 2),
         usable_bytes=usable,
     )
@@ -105,7 +105,7 @@ def model_of(setting: Setting) -> LanguageModel:
 
 
 def curves(settings: Sequence[Setting], sequences: Sequence[float], *, calibration: Calibration) -> Curves:
-    """TPOT and TTFT of every setting at every number of sequences; raises ``Unanswered`` where a setting has no peak.
+    """TPOT and TTFT of every setting at every number of sequences; raises ``NotPredictable`` where a setting has no peak.
 
     A number of sequences that does not fit into memory is answered as if it did: see ``replica_memory``.
     """

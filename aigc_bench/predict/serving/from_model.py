@@ -24,7 +24,7 @@ from aigc_bench.core import registry
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Case, Estimate, Record
-from aigc_bench.predict.closed_form.columns import Unanswered
+from aigc_bench.predict.closed_form.columns import NotPredictable
 from aigc_bench.predict.engines import SERVED
 from aigc_bench.predict.fitting.calibration import Calibration, shipped_calibration
 from aigc_bench.predict.published.name_resolution import resolve_language_model
@@ -93,7 +93,7 @@ class ServiceModel:
             return closed_form_server(
                 query, spec, ranks=parallel, usable=usable, calibration=self._calibration, max_num_seqs=max_batch
             )
-        except Unanswered as problem:
+        except NotPredictable as problem:
             raise UsageError(
                 message("{id} on {spec_id}: {problem}.", id=case.id, spec_id=spec.id, problem=problem),
                 message("See docs/method.md for what is calibrated."),

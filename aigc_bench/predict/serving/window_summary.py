@@ -87,7 +87,7 @@ def summarise(history: History, *, server: ServerModel, slo: Slo | None, warmup:
         itl=itl_distribution(history, window),
         latency=whole,
         queueing=queueing,
-        **kept_promises({"ttft": ttft, "tpot": tpot, "latency": latency}, slo=slo, refused=refused, length_s=length_s),
+        **slo_attainment({"ttft": ttft, "tpot": tpot, "latency": latency}, slo=slo, refused=refused, length_s=length_s),
         **use_of_server(history, window, server=server),
         littles_law=check_littles_law(history),
         reasons=(("queue_grows",) if grows else ()) + (("requests_refused",) if history.refused_s.size else ()),
@@ -99,7 +99,7 @@ def in_system(history: History, at_s: float) -> int:
     return int((history.arrival_s < at_s).sum() - (history.finish_s < at_s).sum())
 
 
-def kept_promises(columns: dict[str, Column], *, slo: Slo | None, refused: int, length_s: float) -> dict[str, float | bool | None]:
+def slo_attainment(columns: dict[str, Column], *, slo: Slo | None, refused: int, length_s: float) -> dict[str, float | bool | None]:
     """Goodput and verdict; a request that was refused keeps no bound."""
     if slo is None:
         return {}

@@ -13,7 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from aigc_bench.nets.flop_formulas import grouped_mm_flops, missing_formulas
 from aigc_bench.predict.tracing.optrace import Operator, Phase
-from aigc_bench.predict.tracing.scratch import KEPT_BYTES, scratch_bytes
+from aigc_bench.predict.tracing.scratch import PERSISTENT_BYTES, scratch_bytes
 from aigc_bench.predict.tracing.shapes import Shapes
 from aigc_bench.predict.tracing.storages import Storages
 from aigc_bench.predict.tracing.traffic import Operand, OperatorFacts, facts, traffic
@@ -76,7 +76,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         """Count what a CPU's operator holds besides its results as alive during the call."""
         num_bytes = scratch_bytes(name, args, result)
         if num_bytes and self._kept is None:
-            self._kept = self._bytes(KEPT_BYTES)
+            self._kept = self._bytes(PERSISTENT_BYTES)
         if num_bytes:
             self._bytes(num_bytes)
 

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 
 _MOST_ELEMENTS = 20_480
-KEPT_BYTES = 8_800_000
+PERSISTENT_BYTES = 8_800_000
 """What the first product of columns leaves with the process, its packed operands above all: growth besides columns of 28.3 MB,
 input and output (VmHWM, torch 2.13 with MKL, two threads, 2026-11)."""
 # (batch, channels, depth, height, width)

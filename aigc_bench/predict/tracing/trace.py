@@ -36,7 +36,7 @@ _EXPERTS_PER_TOKEN = ("num_experts_per_tok", "num_experts_per_token", "moe_topk"
 
 
 @contextlib.contextmanager
-def _told(case: Case) -> Iterator[None]:
+def _failures_in_one_line(case: Case) -> Iterator[None]:
     """Raise failures of building or running a model as one line: a user's own file, or sizes beyond a library's limits."""
     try:
         yield
@@ -93,7 +93,7 @@ def trace(case: Case) -> OpTrace:
     rules = DeviceRules(backend=case.backend, lower_dtype=lower_dtype(case))
     recorder = Recorder(is_host=case.backend == "cpu")
     # Two levels of torch: the rules decide which functions are called, the recorder sees the operators below them.
-    with _told(case), rules, recorder, _grad_mode(case):
+    with _failures_in_one_line(case), rules, recorder, _grad_mode(case):
         program = workload.build(case, trace_setup(case, rules=rules, recorder=recorder))
         _assign_roles(program, recorder)
         # Now, as each stage restarts the peak.

@@ -23,7 +23,7 @@ from aigc_bench.core.errors import AigcBenchError, UsageError
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import PROBE_PREFIX, Case, MetricRow, Precision, Setting
 from aigc_bench.measure.store import Run
-from aigc_bench.predict.closed_form.columns import Unanswered
+from aigc_bench.predict.closed_form.columns import NotPredictable
 from aigc_bench.predict.engines import SERVED
 from aigc_bench.predict.machine_card import has_probes
 from aigc_bench.predict.published.name_resolution import bare_name
@@ -148,7 +148,7 @@ def is_own(query: PublishedQuery) -> bool:
 
 
 def case_of_row(query: PublishedQuery) -> Case:
-    """The case that a row of ours measured; raises ``Unanswered`` where it does not say one."""
+    """The case that a row of ours measured; raises ``NotPredictable`` where it does not say one."""
     workload, preset = _workload_of(query) or ("", "")
     # The case as it was run, if this tool wrote the row: columns cannot state all of its settings.
     stated = query.words.get("case")
@@ -156,9 +156,9 @@ def case_of_row(query: PublishedQuery) -> Case:
         case = _from_columns(query, workload=workload, preset=preset) if stated is None else Case.model_validate_json(stated)
         registry.load("workloads", case.workload).validate(case)
     except ValidationError:
-        raise Unanswered(message("config_json holds no case")) from None
+        raise NotPredictable(message("config_json holds no case")) from None
     except AigcBenchError as problem:
-        raise Unanswered(str(problem)) from None
+        raise NotPredictable(str(problem)) from None
     return case
 
 
@@ -166,7 +166,7 @@ def _from_columns(query: PublishedQuery, *, workload: str, preset: str) -> Case:
     own: tuple[Precision, ...] = get_args(Precision)
     precision = next((name for name in own if name == (query.precision or "bf16").lower()), None)
     if precision is None:
-        raise Unanswered(message("precision {precision!r} is none of {own}", precision=query.precision, own=", ".join(own)))
+        raise NotPredictable(message("precision {precision!r} is none of {own}", precision=query.precision, own=", ".join(own)))
     case = Case(
         workload=workload,
         preset=preset,
@@ -190,7 +190,7 @@ def _stated(query: PublishedQuery, settings: Mapping[str, str]) -> Iterator[tupl
             value = None if pixels is None else pixels**0.5
         if value is not None and not float(value).is_integer():
             wanted = "square" if column == "resolution" else message("a whole number")
-            raise Unanswered(
+            raise NotPredictable(
                 message(
                     "{column} {value} is not {wanted}, as this tool's cases are",
                     column=column,

@@ -12,7 +12,7 @@ from aigc_bench.core.errors import UnknownNameError
 from aigc_bench.core.messages import message
 from aigc_bench.core.overview import Overview, shown
 from aigc_bench.core.records import Record
-from aigc_bench.predict.fitting.predictions import Answer
+from aigc_bench.predict.fitting.predictions import RowPrediction
 from aigc_bench.predict.published.name_resolution import resolve_engine
 from aigc_bench.predict.published.row import RefusedRow
 
@@ -104,7 +104,7 @@ def _cells(group: Score) -> dict[str, str]:
     return {**(group.by or {"rows": "all"}), "asked": str(group.asked), "answered": str(group.answered), **shares}
 
 
-def validation(answers: Sequence[Answer], *, refused: Sequence[RefusedRow] = (), by: Sequence[str] = ()) -> Validation:
+def validation(answers: Sequence[RowPrediction], *, refused: Sequence[RefusedRow] = (), by: Sequence[str] = ()) -> Validation:
     """Return scores by the named columns (one group of all rows without).
 
     A refused row counts in the group that its readable columns name; a cell that cannot be read names a group as it stands.
@@ -113,7 +113,7 @@ def validation(answers: Sequence[Answer], *, refused: Sequence[RefusedRow] = (),
     for name in by:
         if name not in GROUP_COLUMNS:
             raise UnknownNameError("column", name, known=GROUP_COLUMNS, where="--by")
-    grouped: dict[tuple[str, ...], list[Answer]] = {}
+    grouped: dict[tuple[str, ...], list[RowPrediction]] = {}
     for answer in answers:
         grouped.setdefault(tuple(group_value(answer, name) for name in by), []).append(answer)
     others = Counter(tuple(_refused_value(row, name) for name in by) for row in refused)
@@ -129,7 +129,7 @@ def validation(answers: Sequence[Answer], *, refused: Sequence[RefusedRow] = (),
     )
 
 
-def group_value(answer: Answer, name: str) -> str:
+def group_value(answer: RowPrediction, name: str) -> str:
     """Return the value of a column for one answer, as text; empty where it is missing."""
     if name == "engine":
         return resolve_engine(answer.row.query.software).name
@@ -143,7 +143,7 @@ def _refused_value(row: RefusedRow, name: str) -> str:
     return resolve_engine(row.columns.get("software")).name if name == "engine" else row.columns.get(name, "")
 
 
-def score(answers: Sequence[Answer], *, by: Mapping[str, str], num_refused: int = 0) -> Score:
+def score(answers: Sequence[RowPrediction], *, by: Mapping[str, str], num_refused: int = 0) -> Score:
     """Return the errors of one group of rows.
 
     An error is ``predicted / measured - 1``; ``*_ape`` are of its absolute value, ``bias`` is its median, ``coverage_80`` the share

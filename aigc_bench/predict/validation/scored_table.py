@@ -10,11 +10,11 @@ from aigc_bench.core.csv_file import write_csv
 from aigc_bench.core.errors import AigcBenchError, UsageError
 from aigc_bench.core.messages import message
 from aigc_bench.predict.fitting.calibration import shipped_calibration
-from aigc_bench.predict.fitting.predictions import Answer
+from aigc_bench.predict.fitting.predictions import RowPrediction
 from aigc_bench.predict.published.row import RefusedRow
 from aigc_bench.predict.published.table import read_published
 from aigc_bench.predict.validation.score import Validation, validation
-from aigc_bench.predict.validation.whole_table import answer_table
+from aigc_bench.predict.validation.whole_table import predict_table
 
 QUERY_COLUMNS = ("family", "task", "model", "gpu", "gpu_count", "precision", "software", "metric", "unit")
 ROW_COLUMNS = ("line", "accelerator", "predicted", "low", "high", "error", "reason")
@@ -45,7 +45,7 @@ def validate_table(path: Path, *, by: Sequence[str] = (), rows_out: Path | None 
     if rows_out is not None and rows_out.exists() and rows_out.samefile(path):
         raise UsageError(message("--rows {rows_out}: this is the table itself.", rows_out=rows_out), message("Name another file."))
     table = read_published(path)
-    answers = answer_table(table.rows, catalogue=load_catalogue(), calibration=shipped_calibration())
+    answers = predict_table(table.rows, catalogue=load_catalogue(), calibration=shipped_calibration())
     scored = validation(answers, refused=table.refused, by=by)
     if rows_out is not None:
         write_rows(answers, rows_out, refused=table.refused)
@@ -54,7 +54,7 @@ def validate_table(path: Path, *, by: Sequence[str] = (), rows_out: Path | None 
     return scored
 
 
-def write_rows(answers: Sequence[Answer], path: Path, *, refused: Sequence[RefusedRow] = ()) -> None:
+def write_rows(answers: Sequence[RowPrediction], path: Path, *, refused: Sequence[RefusedRow] = ()) -> None:
     """Write every row in the order of its table, with its prediction in SI units or the reason why there is none, as CSV."""
     # Refused rows were set aside while reading: by line number both find their place again.
     written = [(answer.row.line, _answered(answer)) for answer in answers] + [(row.line, _refused(row)) for row in refused]
@@ -62,7 +62,7 @@ def write_rows(answers: Sequence[Answer], path: Path, *, refused: Sequence[Refus
     write_csv(path, [(*QUERY_COLUMNS, "value", *ROW_COLUMNS), *rows])
 
 
-def _answered(answer: Answer) -> Iterator[object]:
+def _answered(answer: RowPrediction) -> Iterator[object]:
     query, estimate, truth = answer.row.query, answer.estimate, answer.row.value
     yield from (getattr(query, name) for name in QUERY_COLUMNS)
     yield from (truth, answer.row.line, answer.accelerator)

@@ -9,10 +9,10 @@ from aigc_bench.catalog.records import AcceleratorSpec
 from aigc_bench.core.errors import AigcBenchError
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Case, Estimate
-from aigc_bench.predict.closed_form.columns import Unanswered
+from aigc_bench.predict.closed_form.columns import NotPredictable
 from aigc_bench.predict.fitting.calibration import Calibration
 from aigc_bench.predict.fitting.machine_names import machine_named
-from aigc_bench.predict.fitting.predictions import Answer, answer_rows
+from aigc_bench.predict.fitting.predictions import RowPrediction, predict_rows
 from aigc_bench.predict.memory.peak import peak_memory
 from aigc_bench.predict.model import predict_case
 from aigc_bench.predict.published.row import PublishedRow
@@ -26,12 +26,12 @@ _TOTALS = ("memory_host_peak", "memory_device_peak")
 """Memory of the process or device as a whole, answered by the sum of all terms."""
 
 
-def answer_table(rows: Sequence[PublishedRow], *, catalogue: Catalogue, calibration: Calibration) -> list[Answer]:
+def predict_table(rows: Sequence[PublishedRow], *, catalogue: Catalogue, calibration: Calibration) -> list[RowPrediction]:
     """Every row answered or refused, in order."""
     # The published rows are answered in one vectorised call, then woven back in among ours.
     own = {index for index, row in enumerate(rows) if is_own(row.query)}
     others = iter(
-        answer_rows([row for index, row in enumerate(rows) if index not in own], catalogue=catalogue, calibration=calibration)
+        predict_rows([row for index, row in enumerate(rows) if index not in own], catalogue=catalogue, calibration=calibration)
     )
     traced = _Traced(catalogue)
     return [traced.answer(row) if index in own else next(others) for index, row in enumerate(rows)]
@@ -44,7 +44,7 @@ class _Traced:
         self._catalogue = catalogue
         self._predicted: dict[tuple[str, str], Mapping[str, Estimate]] = {}
 
-    def answer(self, row: PublishedRow) -> Answer:
+    def answer(self, row: PublishedRow) -> RowPrediction:
         """One row, or the reason why not."""
         query = row.query
         track = f"{query.family}.{'train' if query.is_training else 'infer'}.traced"
@@ -54,11 +54,13 @@ class _Traced:
             found = self._estimates(case_of_row(query), spec)
             name = _SAME.get(query.metric, query.metric)
             if name not in found:
-                raise Unanswered(message("metric {metric} is not predicted for {family}", metric=query.metric, family=query.family))
-            return Answer(row=row, accelerator=spec.id, track=track, estimate=found[name])
+                raise NotPredictable(
+                    message("metric {metric} is not predicted for {family}", metric=query.metric, family=query.family)
+                )
+            return RowPrediction(row=row, accelerator=spec.id, track=track, estimate=found[name])
         # A row that cannot be answered is a result with a reason: the rest of the table goes on.
-        except (Unanswered, AigcBenchError) as problem:
-            return Answer(row=row, accelerator=spec.id if spec else None, reason=str(problem))
+        except (NotPredictable, AigcBenchError) as problem:
+            return RowPrediction(row=row, accelerator=spec.id if spec else None, reason=str(problem))
 
     def _estimates(self, case: Case, spec: AcceleratorSpec) -> Mapping[str, Estimate]:
         # As text: a case holds a dictionary of settings and cannot be hashed.

@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from aigc_bench.core.messages import joined, message
 from aigc_bench.core.units import quantity
-from aigc_bench.plan.options.wording import what
+from aigc_bench.plan.options.wording import describe
 from aigc_bench.plan.output.money_view import Totals, UnitCost, totals
 from aigc_bench.plan.output.options_view import KINDS, OptionRow
 from aigc_bench.plan.output.plan_view import PlanView
@@ -76,7 +76,7 @@ def cost_against_headroom(options: Sequence[Option], *, best: Option | None) -> 
         (
             message(
                 "{what}: {tco}, {bottleneck} {room:.0f} % head-room",
-                what=what(one),
+                what=describe(one),
                 tco=quantity(one.tco_usd.value, "usd"),
                 bottleneck=one.bottleneck,
                 room=_room(one),
@@ -117,7 +117,7 @@ def _dots(options: Sequence[Option], *, kind: OptionKind) -> dict[str, Any]:
 def _hover(one: Option) -> Markup:
     value, low, high = (quantity(end, "usd") for end in (one.tco_usd.value, one.tco_usd.low, one.tco_usd.high))
     words = Markup("<b>{}</b><br>{} ({} to {})<br>bottleneck: {}, {:.0f} % head-room").format(
-        what(one), value, low, high, one.bottleneck, _room(one)
+        describe(one), value, low, high, one.bottleneck, _room(one)
     )
     return words + markup("<br>below the required confidence") if one.misses_confidence else words
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from aigc_bench.core.messages import message, translated
 from aigc_bench.core.trail import SAME, Step, Trail
-from aigc_bench.core.trail_text import in_numbers, said
+from aigc_bench.core.trail_text import amount_text, in_numbers
 from aigc_bench.plan.output.plan_view import PlanView
 from aigc_bench.report.base import Rendered
 from aigc_bench.report.charts import script_json
@@ -77,9 +77,9 @@ def panel(trail: Trail, steps: Mapping[str, Step]) -> str:
 def _derivation(trail: Trail, step: Step) -> dict[str, Any]:
     """Return a step in words."""
     value, numbers = step.value, in_numbers(trail, step)
-    found: dict[str, Any] = {"title": step.title, "value": said(value.value, value.unit, significant=4)}
+    found: dict[str, Any] = {"title": step.title, "value": amount_text(value.value, value.unit, significant=4)}
     if value.low != value.high:
-        found["interval"] = f"{said(value.low, value.unit)} to {said(value.high, value.unit)}"
+        found["interval"] = f"{amount_text(value.low, value.unit)} to {amount_text(value.high, value.unit)}"
     found["basis"] = MARKS[value.basis][1]
     optional: Sequence[tuple[str, object]] = (
         ("formula", None if step.formula == SAME else step.formula),

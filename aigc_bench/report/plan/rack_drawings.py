@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from aigc_bench.core.messages import message, translated
 from aigc_bench.plan.factors.base import TIGHT_BELOW
-from aigc_bench.plan.options.wording import what
+from aigc_bench.plan.options.wording import describe
 from aigc_bench.plan.output.money_view import housed
 from aigc_bench.plan.placement.site_limits import site_for
 from aigc_bench.plan.records.demand import Site
@@ -54,7 +54,7 @@ def render(page: PlanPage) -> str | None:
     values = {
         "found": found,
         "unplaced": unplaced,
-        "what": what(bought),
+        "what": describe(bought),
         "is_instead": bought is not view.best,
         "tight_from": 100 * (1 - TIGHT_BELOW),
     }

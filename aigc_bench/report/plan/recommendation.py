@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from aigc_bench.core.messages import joined, message, plural
-from aigc_bench.core.units import chance, quantity
-from aigc_bench.plan.options.wording import what
+from aigc_bench.core.units import probability_text, quantity
+from aigc_bench.plan.options.wording import describe
 from aigc_bench.plan.output.plan_view import PlanView
 from aigc_bench.plan.output.recommendation_view import Bottleneck, LoadRow
-from aigc_bench.plan.output.risk_view import chances
+from aigc_bench.plan.output.risk_view import probabilities
 from aigc_bench.plan.records.plan import Option
 from aigc_bench.report.markup import template
 from aigc_bench.report.plan.basis import in_a_line
@@ -29,7 +29,7 @@ def render(page: PlanPage) -> str | None:
         "settings": [(load, setting_words(load)) for load in best.loads] if best else [],
         "costs": {one.name: one for one in view.unit_costs},
         "obstacles": view.obstacles if best and not best.is_accepted else None,
-        "describe": what,
+        "describe": describe,
         "risk": list(confidence_words(view, best.option)) if best and best.is_accepted else [],
     }
     return template("plan_recommendation.html.j2", values)
@@ -49,10 +49,10 @@ def confidence_words(view: PlanView, best: Option) -> Iterator[str]:
             if best.replay.is_met
             else message("the simulation of the peak does not confirm the plan")
         )
-    known = chances(best)
+    known = probabilities(best)
     for one in (known.slo, known.budget):
         if one.share is not None:
-            yield f"{one.name} {chance(one.share)}"
+            yield f"{one.name} {probability_text(one.share)}"
 
 
 def bound(bottlenecks: Sequence[Bottleneck]) -> str:

@@ -6,9 +6,9 @@ import math
 from typing import Any
 
 from aigc_bench.core.messages import joined, message
-from aigc_bench.core.units import chance, quantity
+from aigc_bench.core.units import probability_text, quantity
 from aigc_bench.plan.output.shown_number import key_of
-from aigc_bench.plan.risk.rent_vs_buy import VOLUMES, OwnOrNot
+from aigc_bench.plan.risk.rent_vs_buy import VOLUMES, RentVsBuy
 from aigc_bench.report.charts import Chart, dollars, rounded
 from aigc_bench.report.markup import markup, number, template
 from aigc_bench.report.plan.view import PlanPage
@@ -28,14 +28,14 @@ def render(page: PlanPage) -> str | None:
         "found": view.found,
         "charts": [costs(view.found), probabilities(view.found)],
         "number": number,
-        "chance": chance,
+        "probability": probability_text,
         "figures": page.figures,
         "keys": keys_of(page, view.found),
     }
     return template("plan_rent_or_buy.html.j2", values)
 
 
-def keys_of(page: PlanPage, found: OwnOrNot) -> dict[str, str]:
+def keys_of(page: PlanPage, found: RentVsBuy) -> dict[str, str]:
     """Return the keys of the fixed and the variable cost of owning, with what they were computed from."""
     trail, at = page.figures.trail, key_of(found.own)
     rising = trail.add("own_or_not.rising_usd_per_year", message("variable cost per year"), found.rising_usd_per_year, at=at)
@@ -43,7 +43,7 @@ def keys_of(page: PlanPage, found: OwnOrNot) -> dict[str, str]:
     return {"fixed": fixed, "rising": rising}
 
 
-def costs(found: OwnOrNot) -> Chart:
+def costs(found: RentVsBuy) -> Chart:
     """Return USD per year by volume relative to the planned one; owning ends at the capacity of the machines."""
     # Beyond their capacity machines would have to be bought anew, at a cost that this line does not have.
     within = [volume for volume in VOLUMES if volume <= found.capacity]
@@ -82,7 +82,7 @@ def costs(found: OwnOrNot) -> Chart:
     )
 
 
-def probabilities(found: OwnOrNot) -> Chart:
+def probabilities(found: RentVsBuy) -> Chart:
     """Return the share of Monte Carlo scenarios in which owning is cheaper, by volume."""
     traces = []
     for rival, color in zip(found.rivals, COLORS, strict=False):
@@ -122,7 +122,7 @@ def probabilities(found: OwnOrNot) -> Chart:
 
 
 def _probability(shares: tuple[float, ...]) -> str:
-    return chance(max(shares, default=0.0))
+    return probability_text(max(shares, default=0.0))
 
 
 def _line(name: str, x: list[float], y: list[float], *, color: str, width: float, unit: str = "USD") -> dict[str, Any]:

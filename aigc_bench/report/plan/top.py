@@ -10,7 +10,7 @@ from markupsafe import Markup
 from aigc_bench.core.messages import joined, message, plural
 from aigc_bench.core.units import quantity
 from aigc_bench.plan.output.recommendation_view import RecommendationView
-from aigc_bench.plan.output.risk_view import chances
+from aigc_bench.plan.output.risk_view import probabilities
 from aigc_bench.plan.output.shown_number import key_of
 from aigc_bench.report.header import Header, Tile
 from aigc_bench.report.markup import figure
@@ -79,7 +79,7 @@ def _tiles(page: PlanPage, best: RecommendationView) -> Iterator[Tile]:
         yield Tile(title=f"Per {one.per}", value=shown.show(one.cost), note=f"{one.name}, {shown.ends(one.cost)}")
     if best.bottlenecks:
         yield Tile(title=message("Bottleneck"), value=Markup("{}").format(best.bottlenecks[0].name), note=_left(best))
-    known = chances(option)
+    known = probabilities(option)
     for chance, title, note in (
         (known.slo, "P(SLO)", message("every SLO and deadline met, ")),
         (known.budget, message("P(within budget)"), ""),

@@ -11,10 +11,10 @@ from markupsafe import Markup
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate
 from aigc_bench.core.trail import Step, Trail
-from aigc_bench.core.units import chance, scale
+from aigc_bench.core.units import probability_text, scale
 from aigc_bench.plan.explain.plan_trail import trail_of
 from aigc_bench.plan.output.plan_view import PlanView
-from aigc_bench.plan.output.shown_number import Chance, Shown
+from aigc_bench.plan.output.shown_number import Shown, ShownProbability
 from aigc_bench.plan.stats.estimates import scaled
 from aigc_bench.report.markup import between, dollars, explain, figure, mark, missing
 
@@ -55,17 +55,17 @@ class Figures:
         """Return both ends of its interval; empty if there is none."""
         return between(number.printed)
 
-    def share(self, found: Chance) -> Markup:
+    def share(self, found: ShownProbability) -> Markup:
         """Return a probability of the view."""
-        return self.chance(found.key, why=found.missing)
+        return self.probability(found.key, why=found.missing)
 
-    def chance(self, key: str, *, why: str = "unknown") -> Markup:
+    def probability(self, key: str, *, why: str = "unknown") -> Markup:
         """Return a probability with the resolution of the counted scenarios."""
         if key not in self.trail:
             return missing(why)
         self._shown[key] = None
         value = self.trail[key].value
-        return _button(key, value, printed=chance(value.value))
+        return _button(key, value, printed=probability_text(value.value))
 
     def range(self, key: str, *, times: float = 1.0, unit: str | None = None) -> str:
         """Return both ends of its interval; empty if there is none."""

@@ -16,14 +16,14 @@ from aigc_bench.report.base import MODE_WORDS, STATUS_WORDS, CaseView, ReportCon
 from aigc_bench.report.charts import Chart
 from aigc_bench.report.markup import absence, template
 from aigc_bench.report.sections.telemetry import strip_words
-from aigc_bench.report.telemetry_strips import device_names, longest_window, trial_lanes
-from aigc_bench.report.timeline import lanes
+from aigc_bench.report.telemetry_strips import device_names, longest_window, trial_strips
+from aigc_bench.report.timeline import timeline
 
 POINTS_OF_REPORT = 120_000
 """Total points of all detail charts of a report, so that the report of a long run still opens quickly."""
 # Of one strip: fewer hide short dips, more than a screen has pixels across show nothing new.
 LEAST_POINTS, MOST_POINTS = 160, 1200
-MAX_LANES = 9
+MAX_STRIPS = 9
 MAX_LINES = 10
 """Legible lines of a strip: trials times devices."""
 STOP_WORDS = {
@@ -42,7 +42,7 @@ class EachCase(Section):
     def render(self, context: ReportContext) -> str:
         """Return one ``details`` element per case, in the order of the table."""
         # Shared out over all strips that the report may hold.
-        budget = max(LEAST_POINTS, min(MOST_POINTS, POINTS_OF_REPORT // max(1, len(context.measured) * MAX_LANES)))
+        budget = max(LEAST_POINTS, min(MOST_POINTS, POINTS_OF_REPORT // max(1, len(context.measured) * MAX_STRIPS)))
         cases = []
         for view in context.runs:
             readings, names = readings_of(view.run), device_names(view.run)
@@ -62,12 +62,12 @@ class EachCase(Section):
 def case_chart(view: CaseView, readings: Readings, *, names: dict[str, str], max_points: int) -> Chart | None:
     """Return step times and telemetry of the case's overlaid trials; ``None`` if nothing was measured."""
     trials = middle_trials(view.measured_trials, num=max(1, MAX_LINES // max(1, view.case.devices)))
-    strips = trial_lanes(readings, trials, names=names)
+    strips = trial_strips(readings, trials, names=names)
     if not strips:
         return None
     left_out = len(view.measured_trials) - len(trials)
     chosen = message(" {left_out} faster or slower trials are left out.", left_out=left_out) if left_out else ""
-    return lanes(
+    return timeline(
         f"steps-{view.anchor}",
         title=message("Steps and telemetry of the trials"),
         note=message(

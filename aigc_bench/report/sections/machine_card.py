@@ -33,7 +33,7 @@ NO_SENSOR = message("no sensor for it was read")
 NO_NUMBER = message("its numbers are invalid")
 
 
-class Line(NamedTuple):
+class CardRow(NamedTuple):
     """One figure of the card: factor, quantity, and the number or why there is none."""
 
     factor: str
@@ -67,52 +67,52 @@ def card_of(view: RunView) -> MachineCard:
     return machine_card(view.run, rows=[row for case in view.cases for row in case.rows.values()])
 
 
-def lines(card: MachineCard) -> Iterator[Line]:
+def lines(card: MachineCard) -> Iterator[CardRow]:
     """Yield the card's figures by factor: compute, memory, network, storage, power, cooling."""
     yield from _compute(card)
-    yield Line(
+    yield CardRow(
         message("Memory"),
         message("Bandwidth, best of copy and triad"),
         card.memory_bandwidth,
         card.absent.get("probe_memory", NO_NUMBER),
     )
     if card.cache_bandwidth is not None:
-        yield Line(message("Memory"), message("Bandwidth within a cache, copy"), card.cache_bandwidth)
+        yield CardRow(message("Memory"), message("Bandwidth within a cache, copy"), card.cache_bandwidth)
     yield from _network(card)
     yield from _storage(card)
-    yield Line(message("Power"), message("Idle power, context loaded"), card.idle_power_w)
-    yield Line(message("Power"), message("Highest mean power under matrix products"), card.busy_power_w)
-    yield Line(message("Power"), message("Utilisation while idle, by other processes"), card.idle_utilization)
-    yield Line(message("Cooling"), message("Highest temperature under matrix products"), card.temperature_c)
+    yield CardRow(message("Power"), message("Idle power, context loaded"), card.idle_power_w)
+    yield CardRow(message("Power"), message("Highest mean power under matrix products"), card.busy_power_w)
+    yield CardRow(message("Power"), message("Utilisation while idle, by other processes"), card.idle_utilization)
+    yield CardRow(message("Cooling"), message("Highest temperature under matrix products"), card.temperature_c)
 
 
-def _compute(card: MachineCard) -> Iterator[Line]:
+def _compute(card: MachineCard) -> Iterator[CardRow]:
     for precision, peak in card.peak_flops.items():
-        yield Line(message("Compute"), message("Matrix products in {precision}, best shape", precision=precision), peak)
+        yield CardRow(message("Compute"), message("Matrix products in {precision}, best shape", precision=precision), peak)
     if not card.peak_flops:
-        yield Line(message("Compute"), message("Matrix products"), None, card.absent.get("probe_gemm", NO_NUMBER))
+        yield CardRow(message("Compute"), message("Matrix products"), None, card.absent.get("probe_gemm", NO_NUMBER))
     # Precisions that failed get a line of their own only next to ones that did not.
     for probe, why in card.absent.items():
         if probe.startswith("probe_gemm/") and card.peak_flops:
-            yield Line(
+            yield CardRow(
                 message("Compute"), message("Matrix products in {probe}", probe=probe.removeprefix("probe_gemm/")), None, why
             )
     for key, cost in card.launch_s.items():
         engine, _, kind = key.partition("/")
-        yield Line(message("Compute"), message("Launch of one operator ({kind}), {engine}", kind=kind, engine=engine), cost)
+        yield CardRow(message("Compute"), message("Launch of one operator ({kind}), {engine}", kind=kind, engine=engine), cost)
     if not card.launch_s:
-        yield Line(message("Compute"), message("Launch of one operator"), None, card.absent.get("probe_launch", NO_NUMBER))
+        yield CardRow(message("Compute"), message("Launch of one operator"), None, card.absent.get("probe_launch", NO_NUMBER))
 
 
-def _network(card: MachineCard) -> Iterator[Line]:
+def _network(card: MachineCard) -> Iterator[CardRow]:
     for preset, rate in card.transfer.items():
-        yield Line(message("Network"), message("Host memory, {preset}", preset=preset.replace("-", " ")), rate)
+        yield CardRow(message("Network"), message("Host memory, {preset}", preset=preset.replace("-", " ")), rate)
     if not card.transfer:
-        yield Line(
+        yield CardRow(
             message("Network"), message("Host memory to device and back"), None, card.absent.get("probe_transfer", NO_NUMBER)
         )
     if card.collective is None:
-        yield Line(
+        yield CardRow(
             message("Network"),
             message("All-reduce between devices"),
             None,
@@ -120,19 +120,19 @@ def _network(card: MachineCard) -> Iterator[Line]:
         )
         return
     devices = message("all-reduce over {devices} devices", devices=card.collective.devices)
-    yield Line(message("Network"), message("Latency of an {devices}", devices=devices), card.collective.alpha_s)
-    yield Line(
+    yield CardRow(message("Network"), message("Latency of an {devices}", devices=devices), card.collective.alpha_s)
+    yield CardRow(
         message("Network"), message("Bandwidth of a device in an {devices}", devices=devices), card.collective.bus_bytes_per_s
     )
 
 
-def _storage(card: MachineCard) -> Iterator[Line]:
+def _storage(card: MachineCard) -> Iterator[CardRow]:
     for key, rate in card.disk.items():
         preset, _, cache = key.partition("/")
         how = WRITE_WORDS.get(cache, cache) if preset == "checkpoint-write" else CACHE_WORDS[cache]
-        yield Line(message("Storage"), f"{DISK_WORDS.get(preset, preset)}, {how}", rate)
+        yield CardRow(message("Storage"), f"{DISK_WORDS.get(preset, preset)}, {how}", rate)
     if not card.disk:
-        yield Line(message("Storage"), message("Disk"), None, card.absent.get("probe_disk", NO_NUMBER))
+        yield CardRow(message("Storage"), message("Disk"), None, card.absent.get("probe_disk", NO_NUMBER))
 
 
 def roofline(card: MachineCard, *, number: int) -> Chart | None:

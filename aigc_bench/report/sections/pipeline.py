@@ -23,7 +23,7 @@ COLUMNS = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Line:
+class PipelineRow:
     """One case with its pipeline's last trial."""
 
     view: CaseView
@@ -60,13 +60,13 @@ class PipelineSection(Section):
         return template("pipeline.html.j2", {"lines": lines, "columns": COLUMNS, "sources": sources(context)})
 
 
-def line_of(view: CaseView) -> Line | None:
+def line_of(view: CaseView) -> PipelineRow | None:
     """Return the case's line; ``None`` if it ran without a pipeline."""
     # All trials of a case run the same pipeline.
     use = next((trial.pipeline for trial in view.measured_trials if trial.pipeline is not None), None)
     if use is None:
         return None
-    return Line(
+    return PipelineRow(
         view=view,
         mode=MODE_WORDS[view.case.mode],
         workers=use.num_workers,

@@ -10,8 +10,8 @@ from aigc_bench.core.units import clock, digits, quantity
 from aigc_bench.report.base import ReportContext, RunView, Section
 from aigc_bench.report.charts import Chart
 from aigc_bench.report.markup import template
-from aigc_bench.report.telemetry_strips import device_names, run_lanes
-from aigc_bench.report.timeline import Band, Lane, lanes
+from aigc_bench.report.telemetry_strips import device_names, run_strips
+from aigc_bench.report.timeline import Band, TimeStrip, timeline
 
 # Three times the default: this chart is as wide as the page, and there is one for each run.
 MAX_POINTS = 1200
@@ -34,7 +34,7 @@ class Telemetry(Section):
 def whole_run(context: ReportContext, view: RunView, *, number: int) -> Chart | None:
     """Return all strips of a run from its start to its end; ``None`` if there is no telemetry."""
     info = view.run.info
-    strips = run_lanes(readings_of(view.run), since_s=info.created_s, names=device_names(view.run))
+    strips = run_strips(readings_of(view.run), since_s=info.created_s, names=device_names(view.run))
     if not strips:
         return None
     colors = {case.id: context.color(case) for case in view.cases}
@@ -48,7 +48,7 @@ def whole_run(context: ReportContext, view: RunView, *, number: int) -> Chart | 
         for trial in view.run.trials
         if trial.window is not None
     ]
-    return lanes(
+    return timeline(
         f"telemetry-{number}",
         title=joined(" · ", (part for part in (message("The whole run"), view.tag) if part)),
         note=message("Shaded: measured windows, in their families' colours. Thinned to the minimum and maximum of each interval."),
@@ -60,7 +60,7 @@ def whole_run(context: ReportContext, view: RunView, *, number: int) -> Chart | 
     )
 
 
-def strip_words(strips: list[Lane]) -> str:
+def strip_words(strips: list[TimeStrip]) -> str:
     """Return the range of each strip as text."""
     parts = []
     for strip in strips:

@@ -10,7 +10,7 @@ import pytest
 from aigc_bench.catalog.loader import Catalogue, load_catalogue
 from aigc_bench.plan.demand.demand_reader import read_demand
 from aigc_bench.plan.hardware.hosts import Place, cautions_of, hosts, why_no_framework, why_not_sold
-from aigc_bench.plan.hardware.measured_runs import Measured
+from aigc_bench.plan.hardware.measured_runs import MeasuredMachine
 from aigc_bench.plan.planner import plan_demand
 from aigc_bench.plan.records.plan import Plan
 from tests.plan.build import make_machine
@@ -29,7 +29,7 @@ output_tokens = 250
 """
 
 
-def plan_of(folder: Path, *accelerators: str, catalogue: Catalogue = CATALOGUE, measured: tuple[Measured, ...] = ()) -> Plan:
+def plan_of(folder: Path, *accelerators: str, catalogue: Catalogue = CATALOGUE, measured: tuple[MeasuredMachine, ...] = ()) -> Plan:
     file = folder / "demand.toml"
     file.write_text(SMALL_CHAT)
     demand = read_demand(file, catalogue=catalogue)
@@ -154,7 +154,7 @@ def test_an_announced_part_is_among_the_refused_with_the_rule(tmp_path: Path) ->
 
 
 def test_a_machine_that_the_user_has_measured_is_never_refused_by_the_rule(tmp_path: Path) -> None:
-    own = Measured(machine=make_machine(accelerator="a100_sxm_80gb"), cases={}, num_accelerators=8)
+    own = MeasuredMachine(machine=make_machine(accelerator="a100_sxm_80gb"), cases={}, num_accelerators=8)
     plan = plan_of(tmp_path, "a100_sxm_80gb", measured=(own,))
     assert any(one.kind == "owned" and one.accepted for one in plan.options)
     assert not any(reason.startswith("for sale") for one in plan.options for reason in one.reasons)

@@ -9,7 +9,7 @@ import pytest
 from aigc_bench.core.records import Estimate
 from aigc_bench.plan.catalogue_search import worth_mixing
 from aigc_bench.plan.options.mixed import combined
-from aigc_bench.plan.options.wording import what
+from aigc_bench.plan.options.wording import describe
 from aigc_bench.plan.records.plan import Option
 from tests.plan.build import make_demand, make_machine, make_rules, plan_on
 
@@ -39,4 +39,4 @@ def test_where_one_kind_carries_not_all_mixing_is_all_there_is() -> None:
 def test_every_part_is_described_with_its_own_verb() -> None:
     rented = option(5.0, kind="cloud", term="on_demand", server="a cloud", accelerator="x", num_servers=2, num_accelerators=2)
     bought = option(5.0, server="a tower", accelerator="y", num_servers=1, num_accelerators=4)
-    assert what(combined([rented, bought])) == "rent 2 x a cloud (2 x x, on demand) and buy 1 x a tower (4 x y)"
+    assert describe(combined([rented, bought])) == "rent 2 x a cloud (2 x x, on demand) and buy 1 x a tower (4 x y)"

@@ -7,9 +7,9 @@ import math
 import pytest
 
 from aigc_bench.core.records import Estimate
-from aigc_bench.plan.money.cash_flow import Growth, cash_flow
+from aigc_bench.plan.money.cash_flow import CashFlowTerms, cash_flow
 from aigc_bench.plan.money.opex import CostLine, opex_lines
-from aigc_bench.plan.money.ownership import Terms, own
+from aigc_bench.plan.money.ownership import FinanceTerms, own
 from aigc_bench.plan.stats.estimates import estimate
 from tests.plan.money.test_ownership import PRICES, exactly, fleet
 
@@ -21,7 +21,7 @@ def wide(value: float, low: float, high: float, unit: str = "usd") -> Estimate:
 CAPEX = wide(100.0, 80.0, 150.0)
 RATE = wide(0.1, 0.05, 0.2, "fraction")
 RESIDUAL = wide(0.3, 0.2, 0.5, "fraction")
-TERMS = Terms(discount_rate=RATE, life_years=2, residual_share=RESIDUAL)
+TERMS = FinanceTerms(discount_rate=RATE, life_years=2, residual_share=RESIDUAL)
 CARE = CostLine(key="care", name="care", usd_per_year=wide(10.0, 5.0, 20.0, "usd/year"), formula="")
 
 
@@ -99,7 +99,9 @@ def test_no_servers_need_no_staff() -> None:
 
 def test_the_cheapest_and_the_most_expensive_case_of_a_cash_flow_by_hand() -> None:
     """One unit for three years, life two: bought now and in the third year, sold at two years and at one, taxed at a quarter."""
-    growth = Growth(horizon_years=3, life_years=2, price_ratio=wide(0.9, 0.8, 1.0, "ratio"), discount_rate=RATE, tax_rate=0.25)
+    growth = CashFlowTerms(
+        horizon_years=3, life_years=2, price_ratio=wide(0.9, 0.8, 1.0, "ratio"), discount_rate=RATE, tax_rate=0.25
+    )
     shares = {1: wide(0.6, 0.5, 0.8, "fraction"), 2: wide(0.3, 0.2, 0.5, "fraction")}
     flow = cash_flow(
         (1, 1, 1),
@@ -146,7 +148,7 @@ def test_the_cheapest_and_the_most_expensive_case_of_a_cash_flow_by_hand() -> No
 
 
 def test_a_need_must_be_stated_for_every_year() -> None:
-    growth = Growth(horizon_years=3, life_years=2, price_ratio=exactly(1.0, "ratio"), discount_rate=RATE)
+    growth = CashFlowTerms(horizon_years=3, life_years=2, price_ratio=exactly(1.0, "ratio"), discount_rate=RATE)
     with pytest.raises(AssertionError, match="every year"):
         cash_flow(
             (1, 1), unit_usd=CAPEX, opex_usd_per_unit_year=CAPEX, residual_at=lambda age: exactly(0.0, "fraction"), growth=growth

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from aigc_bench.catalog.loader import load_catalogue
 from aigc_bench.core.records import Estimate
 from aigc_bench.plan.money.annuity import annuity_factor
-from aigc_bench.plan.money.cash_flow import Growth, buy_dates, cash_flow
-from aigc_bench.plan.money.opex import Tariffs, Use, opex_lines
-from aigc_bench.plan.money.ownership import Ownership, Terms, own, residual_share
+from aigc_bench.plan.money.cash_flow import CashFlowTerms, buy_dates, cash_flow
+from aigc_bench.plan.money.opex import ResourceUse, Tariffs, opex_lines
+from aigc_bench.plan.money.ownership import FinanceTerms, Ownership, own, residual_share
 from aigc_bench.plan.stats.estimates import estimate
 
 CATALOGUE = load_catalogue(with_user_files=False)
@@ -24,8 +24,8 @@ def exactly(value: float, unit: str = "usd") -> Estimate:
     return estimate(value, unit=unit, basis="measured", source="a test")
 
 
-def fleet(*, mean_w: float = 50_000, peak_w: float = 84_000, pue: float = 1.3, capex: float = 3e6) -> Use:
-    return Use(
+def fleet(*, mean_w: float = 50_000, peak_w: float = 84_000, pue: float = 1.3, capex: float = 3e6) -> ResourceUse:
+    return ResourceUse(
         it_mean_w=exactly(mean_w, "W"),
         it_peak_w=exactly(peak_w, "W"),
         pue=exactly(pue, "ratio"),
@@ -47,7 +47,7 @@ PRICES = Tariffs(
     licence_usd_per_accelerator=exactly(4_500.0, "usd/year"),
     egress_usd_per_byte=exactly(0.05e-9, "usd/B"),
 )
-TERMS = Terms(
+TERMS = FinanceTerms(
     discount_rate=exactly(0.08, "fraction"),
     life_years=3,
     residual_share=exactly(0.3, "fraction"),
@@ -111,8 +111,8 @@ def test_more_power_a_worse_pue_or_a_higher_price_never_lowers_the_cost(what: st
         assert getattr(dear, figure).value >= getattr(cheap, figure).value * (1 - 1e-12)
 
 
-def growth(**values: float) -> Growth:
-    return Growth.model_validate(
+def growth(**values: float) -> CashFlowTerms:
+    return CashFlowTerms.model_validate(
         {
             "horizon_years": 5,
             "life_years": 3,

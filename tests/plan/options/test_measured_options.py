@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from aigc_bench.plan.hardware.measured_runs import Measured
+from aigc_bench.plan.hardware.measured_runs import MeasuredMachine
 from aigc_bench.plan.options.measured_options import examine_measured
 from tests.plan.build import make_demand, make_job, make_machine, make_rules, make_service
 
 RULES = make_rules()
-OWN = Measured(machine=make_machine(), cases={}, num_accelerators=0)
+OWN = MeasuredMachine(machine=make_machine(), cases={}, num_accelerators=0)
 MEASURED, GAP = make_demand(), make_demand(services=(make_service(), make_service(name="pictures", workload="diffusion")), jobs=())
 
 
@@ -25,7 +25,7 @@ def test_alone_it_carries_what_it_was_measured_with_and_names_the_rest() -> None
 
 
 def test_a_machine_with_an_accelerator_of_the_catalogue_is_a_host_there_already() -> None:
-    own = Measured(machine=make_machine(accelerator="h100_sxm_80gb"), cases={}, num_accelerators=1)
+    own = MeasuredMachine(machine=make_machine(accelerator="h100_sxm_80gb"), cases={}, num_accelerators=1)
     assert examine_measured(MEASURED, measured=(own,), rules=RULES, is_alone=False).options == ()
     assert examine_measured(MEASURED, measured=(own,), rules=RULES, is_alone=True).options
 

@@ -6,7 +6,7 @@ import pytest
 
 from aigc_bench.plan.catalogue_search import only
 from aigc_bench.plan.options.mixed import combined
-from aigc_bench.plan.options.wording import what
+from aigc_bench.plan.options.wording import describe
 from aigc_bench.plan.records.plan import Option
 from tests.plan.demands import HANDFUL, JOBS, SERVICES, demand_of, plan_of, text_of
 
@@ -28,7 +28,7 @@ def test_a_mixture_is_told_by_its_parts_and_adds_them_up(parts: tuple[Option, Op
     assert whole.tco_usd.value == pytest.approx(sum(part.tco_usd.value for part in parts))
     assert whole.num_racks == sum(part.num_racks or 0 for part in parts)
     assert set(whole.usd_per_unit) == {"chat", "speech"}
-    assert what(whole) == " and ".join(what(part) for part in parts)
+    assert describe(whole) == " and ".join(describe(part) for part in parts)
     assert whole.accepted and whole.machine is None
 
 

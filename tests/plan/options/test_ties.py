@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from aigc_bench.core.records import Estimate
 from aigc_bench.plan.options.assemble import KINDS, ranked
-from aigc_bench.plan.options.wording import as_good_as, tie, why
+from aigc_bench.plan.options.wording import statistically_tied, tie, why
 from aigc_bench.plan.records.plan import Option, Plan
 from tests.plan.build import make_demand, make_machine, make_rules, plan_on
 
@@ -47,7 +47,7 @@ def test_the_order_of_options_does_not_depend_on_the_order_they_were_found_in(co
 
 def test_the_runner_up_within_the_interval_is_as_good() -> None:
     plan = plan_of(option(100.0, high=130.0), option(120.0, kind="colocated"), option(200.0, kind="cloud", server="a cloud"))
-    assert [one.kind for one in as_good_as(plan)] == ["colocated"]
+    assert [one.kind for one in statistically_tied(plan)] == ["colocated"]
     words = tie(plan)
     assert words is not None and "buy and colocate" in words and "1.20 times" in words
     assert "statistically tied" in why(plan)
@@ -55,18 +55,18 @@ def test_the_runner_up_within_the_interval_is_as_good() -> None:
 
 def test_what_is_far_is_no_tie_however_wide_the_interval() -> None:
     plan = plan_of(option(100.0, high=1000.0), option(130.0, kind="colocated"))
-    assert (as_good_as(plan), tie(plan)) == ((), None)
+    assert (statistically_tied(plan), tie(plan)) == ((), None)
 
 
 def test_a_clear_winner_has_no_tie() -> None:
     plan = plan_of(option(100.0, high=110.0), option(120.0, kind="colocated"))
-    assert (as_good_as(plan), tie(plan)) == ((), None)
+    assert (statistically_tied(plan), tie(plan)) == ((), None)
     assert "tied" not in why(plan)
 
 
 def test_without_a_recommendation_nothing_is_as_good() -> None:
     plan = PLAN.model_copy(update={"recommendation": None})
-    assert (as_good_as(plan), tie(plan)) == ((), None)
+    assert (statistically_tied(plan), tie(plan)) == ((), None)
 
 
 @pytest.mark.parametrize(("others", "more"), [(1, False), (3, True)])

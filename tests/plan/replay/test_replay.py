@@ -11,13 +11,13 @@ import pytest
 
 from aigc_bench.catalog.loader import Catalogue, load_catalogue
 from aigc_bench.plan.demand.demand_reader import read_demand
-from aigc_bench.plan.full_plan import answer
+from aigc_bench.plan.full_plan import full_plan
 from aigc_bench.plan.output.contract import contract
 from aigc_bench.plan.output.plan_view import plan_view
 from aigc_bench.plan.records.demand import Demand, Slo
 from aigc_bench.plan.records.machine import Capability
 from aigc_bench.plan.replay.jobs import WINDOWS, Night, replay_jobs
-from aigc_bench.plan.replay.services import Peak, fewest, replay_service, replicas_that_hold
+from aigc_bench.plan.replay.services import ReplayedPeak, fewest, replay_service, replicas_that_hold
 from aigc_bench.predict.serving.batch_queue import BatchServer
 from aigc_bench.predict.serving.capacity import Servers
 from aigc_bench.predict.serving.step_time import StepTime
@@ -67,11 +67,11 @@ def capability(**changes: object) -> Capability:
     return Capability.model_validate({**plain, **changes})
 
 
-def peak(*, rate: float, replicas: int, slo_s: float = 10.0, percentile: float = 0.95, **changes: object) -> Peak:
+def peak(*, rate: float, replicas: int, slo_s: float = 10.0, percentile: float = 0.95, **changes: object) -> ReplayedPeak:
     """Exponential service of a second, Poisson arrivals: M/M/c."""
     server = BatchServer(batch_time=StepTime(token_knots=((1.0, 1.0),)), service_cv=1.0)
     plain: dict[str, object] = {"num_serving": 0, "num_spares": 0, "machine_availability": 0.99}
-    return Peak(
+    return ReplayedPeak(
         service=make_service(slo=Slo(latency_s=slo_s, percentile=percentile)),
         capability=capability(),
         servers=Servers(likely=server, fast=server, slow=server),
@@ -158,14 +158,14 @@ def test_jobs_of_one_night_follow_each_other() -> None:
 
 
 def test_a_plan_states_the_simulated_share_next_to_the_analytic_one(tmp_path: Path, catalogue: Catalogue) -> None:
-    plan = answer(chat(tmp_path, catalogue), catalogue=catalogue)
+    plan = full_plan(chat(tmp_path, catalogue), catalogue=catalogue)
     found = contract(plan_view(plan))
     best = found["options"][found["recommendation"]["rank"] - 1]
     service = best["replay"]["services"][0]
     assert service["method"] == "iteration-level simulation of continuous batching"
     assert service["gap"] == pytest.approx(service["simulated_share"] - service["analytic_share"])
     assert best["replay"]["is_met"] and service["simulated_share"] >= 0.94
-    again = contract(plan_view(answer(chat(tmp_path, catalogue), catalogue=catalogue)))
+    again = contract(plan_view(full_plan(chat(tmp_path, catalogue), catalogue=catalogue)))
     assert json.dumps(found, sort_keys=True) == json.dumps(again, sort_keys=True)
 
 
@@ -184,7 +184,7 @@ def test_simulated_attainment_of_recommended_options_holds_over_seeded_demands(t
             tpot=float(random.uniform(0.02, 0.08)),
             percentile=float(random.choice([90, 95, 99])),
         )
-        best = answer(demand, catalogue=catalogue).recommended
+        best = full_plan(demand, catalogue=catalogue).recommended
         assert best is not None and best.replay is not None
         short += any((one.simulated_share or 0.0) < one.asked_share - 0.01 for one in best.replay.services)
     assert short == 0
@@ -195,7 +195,7 @@ def test_a_plan_that_no_number_of_machines_confirms_is_marked(tmp_path: Path, ca
     text = CHAT.format(size=8, rate=5, prompt=600, answer=200, ttft=1, tpot=0.04, percentile=99)
     file = tmp_path / "demand.toml"
     file.write_text(text.replace("tpot = 0.04", 'latency = "2s"') + 'accelerators = ["h100_sxm_80gb"]\n')
-    best = answer(read_demand(file, catalogue=catalogue), catalogue=catalogue).recommended
+    best = full_plan(read_demand(file, catalogue=catalogue), catalogue=catalogue).recommended
     assert best is not None and best.replay is not None
     assert not best.replay.is_met
     assert any(reason.startswith("simulation: chat answers") for reason in best.reasons)

@@ -18,10 +18,10 @@ from aigc_bench.plan.output.risk_view import lower_regret
 from aigc_bench.plan.records.demand import Constraints, Demand
 from aigc_bench.plan.records.plan import Plan
 from aigc_bench.plan.records.risk import Regret
-from aigc_bench.plan.risk.analysis import certain, regrets, tornado_of
+from aigc_bench.plan.risk.analysis import regrets, tornado_of, with_risk
 from aigc_bench.plan.risk.fleet_service import serves
 from aigc_bench.plan.risk.growth_path import fleet_after, growth_path
-from aigc_bench.plan.risk.probabilities import seen
+from aigc_bench.plan.risk.probabilities import sampled_option
 from aigc_bench.plan.risk.safer import BELOW, WANTED, safer
 from aigc_bench.report.plan.plan_report import render_plan
 from tests.plan.risk.cases import (
@@ -61,7 +61,7 @@ def a_plan(demand: Demand | None = None) -> Plan:
 
 @pytest.fixture(scope="module")
 def plan(catalogue: Catalogue) -> Plan:
-    return certain(a_plan(), catalogue=catalogue)
+    return with_risk(a_plan(), catalogue=catalogue)
 
 
 def contract_of(plan: Plan) -> dict[str, Any]:
@@ -79,7 +79,7 @@ def test_every_option_has_its_probabilities_and_the_ranks_stay(plan: Plan) -> No
 
 
 def test_the_same_plan_gives_the_same_bytes(plan: Plan, catalogue: Catalogue) -> None:
-    again = certain(a_plan(), catalogue=catalogue)
+    again = with_risk(a_plan(), catalogue=catalogue)
     assert json.dumps(contract(plan_view(again))) == json.dumps(contract(plan_view(plan)))
     assert render_plan(plan_view(again), version="test") == render_plan(plan_view(plan), version="test")
 
@@ -95,7 +95,7 @@ def test_the_contract_has_the_probabilities_and_their_inputs(plan: Plan) -> None
 
 def test_a_budget_gives_every_option_a_probability_to_keep_it(catalogue: Catalogue) -> None:
     demand = uncertain_demand(constraints=Constraints(budget_usd=200_000, budget_usd_per_year=200_000))
-    assert all(one.p_budget is not None for one in certain(a_plan(demand), catalogue=catalogue).options)
+    assert all(one.p_budget is not None for one in with_risk(a_plan(demand), catalogue=catalogue).options)
 
 
 def test_swings_are_reported_the_widest_first_and_only_above_sampling_noise() -> None:
@@ -121,7 +121,7 @@ def test_the_more_expensive_twin_has_more_regret_and_one_option_wins_in_every_sc
 
 
 def test_a_single_option_has_no_regret() -> None:
-    only = seen(an_option(), a_ground())
+    only = sampled_option(an_option(), a_ground())
     (found,) = regrets([only], only)
     assert (found.p_cheapest, found.regret_usd) == (1.0, 0.0)
 
@@ -142,13 +142,13 @@ def test_a_rival_with_much_lower_regret_is_named_with_its_cost(rival_usd: float,
 
 def test_without_rivals_there_is_no_lower_regret() -> None:
     assert lower_regret(()) is None
-    only = seen(an_option(), a_ground())
+    only = sampled_option(an_option(), a_ground())
     assert lower_regret(regrets([only], only)) is None
 
 
 def test_regret_is_what_is_paid_above_the_cheapest_that_serves() -> None:
     context = a_ground()
-    one, other = seen(an_option(), context), seen(an_option(offer=rent_offer()), context)
+    one, other = sampled_option(an_option(), context), sampled_option(an_option(offer=rent_offer()), context)
     found = regrets([one, other], one)[0]
     assert one.serves is not None and other.serves is not None
     tco = np.where(one.serves, one.cost.tco, np.inf), np.where(other.serves, other.cost.tco, np.inf)
@@ -159,7 +159,7 @@ def test_regret_is_what_is_paid_above_the_cheapest_that_serves() -> None:
 
 def test_more_servers_are_named_where_p_slo_of_the_recommendation_is_low() -> None:
     option, context = an_option(), a_ground()
-    found = safer([seen(option, context)], seen(option, context), context)
+    found = safer([sampled_option(option, context)], sampled_option(option, context), context)
     assert found is not None and found.p_slo < BELOW and found.option is None
     assert found.more_servers is not None and found.more_servers.p_slo >= WANTED
     assert found.more_servers.tco_usd > option.tco_usd.value
@@ -183,7 +183,7 @@ def test_a_safe_recommendation_has_no_safer_choice() -> None:
             )
         }
     )
-    assert safer([seen(safe, context)], seen(safe, context), context) is None
+    assert safer([sampled_option(safe, context)], sampled_option(safe, context), context) is None
 
 
 def test_the_growth_path_ends_at_the_planned_fleet_and_stages_cost_no_more_where_prices_fall(catalogue: Catalogue) -> None:
@@ -230,6 +230,6 @@ def test_a_growing_purchase_is_shown_in_stages_and_upfront(catalogue: Catalogue)
     bought = a_plan()
     owned = ranked([one for one in bought.options if one.kind == "owned"])
     alone = bought.model_copy(update={"options": owned, "recommendation": 1})
-    found = certain(alone, catalogue=catalogue)
+    found = with_risk(alone, catalogue=catalogue)
     assert "plan-path" in render_plan(plan_view(found), version="test")
     assert "phased purchase" in screen(plan_view(found))

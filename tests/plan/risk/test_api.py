@@ -13,7 +13,7 @@ from aigc_bench.plan.options.api import api_options
 from aigc_bench.plan.records.demand import Constraints
 from aigc_bench.plan.records.plan import Option
 from aigc_bench.plan.risk.costs import cost_of
-from aigc_bench.plan.risk.probabilities import seen, with_probabilities
+from aigc_bench.plan.risk.probabilities import sampled_option, with_probabilities
 from aigc_bench.plan.risk.scenarios import Middle, ScenarioContext
 from aigc_bench.plan.sizing.fleets import grown
 from tests.plan.risk.cases import DRIFTS, a_ground, about, uncertain_demand, uncertain_rules, uncertain_service
@@ -31,7 +31,7 @@ def option() -> Option:
 
 def test_a_provider_is_responsible_for_latency_and_memory_but_not_for_the_budget(option: Option) -> None:
     context = a_ground(DEMAND)
-    found = with_probabilities(seen(option, context), context)
+    found = with_probabilities(sampled_option(option, context), context)
     assert (found.p_slo, found.p_oom, found.p_budget) == (None, None, 1.0)
 
 
@@ -55,5 +55,5 @@ def test_the_interval_of_an_api_holds_80_percent_of_independent_scenarios(option
         requests = service.arrival.peak_requests_per_s.value * service.arrival.duty.value * grown(scenario.growth)[1].value
         truth.append(one_draw(price, random).value * walk * size * requests * 365.25 * 24 * 3600 * DEMAND.finance.life_years)
     context = a_ground(DEMAND)
-    assert 0.76 <= share_within(with_probabilities(seen(option, context), context).tco_usd, truth) <= 0.84
-    assert math.isclose(float(np.median(truth)), float(np.median(seen(option, context).cost.tco)), rel_tol=0.1)
+    assert 0.76 <= share_within(with_probabilities(sampled_option(option, context), context).tco_usd, truth) <= 0.84
+    assert math.isclose(float(np.median(truth)), float(np.median(sampled_option(option, context).cost.tco)), rel_tol=0.1)

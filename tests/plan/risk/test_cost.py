@@ -24,7 +24,7 @@ from aigc_bench.plan.records.plan import Option
 from aigc_bench.plan.records.rules import Rules
 from aigc_bench.plan.risk.analysis import context_of
 from aigc_bench.plan.risk.costs import cost_of
-from aigc_bench.plan.risk.probabilities import interval, seen
+from aigc_bench.plan.risk.probabilities import interval, sampled_option
 from aigc_bench.plan.risk.scenarios import Middle
 from aigc_bench.plan.site.room import Room, RoomNeed, make_room
 from aigc_bench.plan.stats.estimates import estimate
@@ -131,7 +131,7 @@ def share_within(ends: Estimate, values: list[float]) -> float:
 def check(option: Option, scenario: Callable[[np.random.Generator], Money]) -> None:
     random = np.random.default_rng(SEED)
     truth = [scenario(random) for _ in range(SCENARIOS)]
-    cost = seen(option, a_ground()).cost
+    cost = sampled_option(option, a_ground()).cost
     figures = (
         (option.tco_usd, cost.tco, [one.tco_usd.value for one in truth]),
         (option.opex_usd_per_year, cost.opex, [one.opex_usd_per_year.value for one in truth]),
@@ -186,7 +186,7 @@ def test_at_the_central_value_of_all_inputs_the_cost_is_the_sum_of_the_lines(off
 
 def test_sampled_intervals_are_narrower_than_summed_intervals() -> None:
     option = an_option()
-    ends = interval(option.tco_usd, seen(option, a_ground()).cost.tco, 2048)
+    ends = interval(option.tco_usd, sampled_option(option, a_ground()).cost.tco, 2048)
     assert ends.value == option.tco_usd.value
     assert ends.high - ends.low < 0.8 * (option.tco_usd.high - option.tco_usd.low)
 

@@ -11,7 +11,7 @@ from aigc_bench.plan.options.mixed import combined
 from aigc_bench.plan.records.demand import Constraints, Slo
 from aigc_bench.plan.records.plan import Option
 from aigc_bench.plan.risk.fleet_service import p_out_of_memory, serves
-from aigc_bench.plan.risk.probabilities import p_within, seen, with_probabilities
+from aigc_bench.plan.risk.probabilities import p_within, sampled_option, with_probabilities
 from tests.plan.build import exact
 from tests.plan.risk.cases import (
     a_ground,
@@ -80,13 +80,13 @@ def test_jobs_share_the_night_with_the_replicas_that_services_need() -> None:
 @settings(max_examples=25)
 @given(budget=st.floats(1e4, 1e6), more=st.floats(1.0, 3.0))
 def test_p_budget_rises_with_the_budget(budget: float, more: float) -> None:
-    cost = seen(an_option(), a_ground()).cost
+    cost = sampled_option(an_option(), a_ground()).cost
     few, many = (p_within(cost, Constraints(budget_usd=usd, budget_usd_per_year=usd)) for usd in (budget, budget * more))
     assert few is not None and many is not None and few <= many
 
 
 def test_p_budget_is_one_half_at_the_middle_and_unknown_without_a_budget() -> None:
-    cost = seen(an_option(), a_ground()).cost
+    cost = sampled_option(an_option(), a_ground()).cost
     assert p_within(cost, Constraints(budget_usd=float(np.median(cost.capex)))) == pytest.approx(0.5, abs=0.01)
     assert p_within(cost, Constraints()) is None
 
@@ -136,19 +136,19 @@ def test_a_mixed_option_serves_where_all_its_parts_do_and_costs_their_sum() -> N
     found = serves(whole, context)
     assert found is not None and all(one is not None for one in capability)
     assert np.array_equal(found, np.logical_and(*capability))
-    assert seen(whole, context).cost.tco == pytest.approx(sum(seen(part, context).cost.tco for part in parts))
-    found = with_probabilities(seen(whole, context), context)
+    assert sampled_option(whole, context).cost.tco == pytest.approx(sum(sampled_option(part, context).cost.tco for part in parts))
+    found = with_probabilities(sampled_option(whole, context), context)
     assert all(part.p_slo is not None for part in found.parts)
 
 
 def test_other_options_and_their_order_change_nothing() -> None:
     bought, hired = an_option(), an_option(offer=rent_offer())
     alone, after = a_ground(), a_ground()
-    seen(hired, after)
-    first, second = seen(bought, alone), seen(bought, after)
+    sampled_option(hired, after)
+    first, second = sampled_option(bought, alone), sampled_option(bought, after)
     assert np.array_equal(first.cost.tco, second.cost.tco) and np.array_equal(first.serves, second.serves)
 
 
 def test_few_scenarios_are_the_first_of_many() -> None:
-    few, many = seen(an_option(), a_ground(num=256)), seen(an_option(), a_ground())
+    few, many = sampled_option(an_option(), a_ground(num=256)), sampled_option(an_option(), a_ground())
     assert np.array_equal(few.cost.tco, many.cost.tco[:256])

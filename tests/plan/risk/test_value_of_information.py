@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from aigc_bench.catalog.loader import Catalogue, load_catalogue
 from aigc_bench.core.errors import UsageError
 from aigc_bench.plan.demand.demand_reader import read_demand
-from aigc_bench.plan.full_plan import answer
+from aigc_bench.plan.full_plan import full_plan
 from aigc_bench.plan.options.api import api_options
 from aigc_bench.plan.records.plan import Plan
 from aigc_bench.plan.risk.value_of_information import basis_of, best_measurements, collapsed
@@ -54,7 +54,7 @@ def plan(tmp_path_factory: pytest.TempPathFactory, catalogue: Catalogue) -> Plan
     (folder / "qwen").mkdir()
     (folder / "qwen" / "config.json").write_text(json.dumps(FEW_LAYERS))
     (folder / "demand.toml").write_text(OWN.format(model="qwen"))
-    return answer(read_demand(folder / "demand.toml", catalogue=catalogue), catalogue=catalogue)
+    return full_plan(read_demand(folder / "demand.toml", catalogue=catalogue), catalogue=catalogue)
 
 
 def test_a_users_own_model_next_to_the_demand_file_is_planned(plan: Plan) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from aigc_bench.plan.hardware.hosts import Host, hosts
 from aigc_bench.plan.records.demand import Job, Service, Slo
 from aigc_bench.plan.search.candidates import NUMBERS, Candidates, power_caps, stacked, why_none, with_caps
-from aigc_bench.plan.search.selection import Terms, cheapest_usd_per_year, choose, usd_per_year, work_per_s
+from aigc_bench.plan.search.selection import SelectionTerms, cheapest_usd_per_year, choose, usd_per_year, work_per_s
 from tests.plan.build import exact, make_demand, make_job, make_service
 from tests.plan.demands import catalogue
 
@@ -171,17 +171,17 @@ def test_a_job_is_counted_by_its_window() -> None:
 def test_a_replica_of_a_rent_lies_in_one_instance() -> None:
     found = table(row(devices=2, throughput=2000.0), row(devices=1, throughput=800.0))
     for size in (1, 2):
-        chosen = choose(chat(), found, host=host(), demand=DEMAND, terms=Terms(kind="cloud", instance=size))
+        chosen = choose(chat(), found, host=host(), demand=DEMAND, terms=SelectionTerms(kind="cloud", instance=size))
         assert chosen is not None
         assert found.devices[chosen.row] <= size
-    assert choose(chat(), table(row(devices=2)), host=host(), demand=DEMAND, terms=Terms(kind="cloud", instance=1)) is None
+    assert choose(chat(), table(row(devices=2)), host=host(), demand=DEMAND, terms=SelectionTerms(kind="cloud", instance=1)) is None
 
 
 def test_in_a_colocation_a_watt_of_the_peak_is_paid_for() -> None:
     """Eight accelerators either way: the lower limit is slower and draws less, and space is dearer than its electricity."""
     full, limited = row(throughput=800.0, power_w=500.0), row(cap=0.7, throughput=700.0, power_w=480.0)
     job, found = make_job(items=exact(28_800 * 3000.0, "tokens")), table(full, limited)
-    own, space = (Terms(watt_usd_per_year=usd, is_alone=True) for usd in (0.0, 2.34))
+    own, space = (SelectionTerms(watt_usd_per_year=usd, is_alone=True) for usd in (0.0, 2.34))
     dear = usd_per_year(work_per_s(job, DEMAND), found, host=host(), demand=DEMAND, terms=space)
     free = usd_per_year(work_per_s(job, DEMAND), found, host=host(), demand=DEMAND, terms=own)
     saved_w = 0.3 * 700 * 8
@@ -191,7 +191,7 @@ def test_in_a_colocation_a_watt_of_the_peak_is_paid_for() -> None:
 @given(st.floats(1, 1e5), st.floats(1, 3))
 def test_a_load_with_servers_of_its_own_pays_for_whole_ones(tokens_per_s: float, more: float) -> None:
     found = table(row(devices=1), row(devices=8, throughput=8 * 790.0))
-    alone = Terms(is_alone=True)
+    alone = SelectionTerms(is_alone=True)
     few, many = (usd_per_year(work, found, host=host(), demand=DEMAND, terms=alone) for work in (tokens_per_s, tokens_per_s * more))
     assert (many >= few * (1 - 1e-12)).all()
     assert (few >= usd_per_year(tokens_per_s, found, host=host(), demand=DEMAND) * (1 - 1e-12)).all()

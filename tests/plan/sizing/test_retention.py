@@ -11,7 +11,13 @@ from aigc_bench.plan.placement.room_around import storage_need
 from aigc_bench.plan.records.demand import Checkpoints, Dataset, Growth
 from aigc_bench.plan.records.plan import Option
 from aigc_bench.plan.site.storage_system import StorageNeed
-from aigc_bench.plan.sizing.retention import kept_answers, kept_bytes, kept_results, read_bytes_per_s, written_bytes_per_s
+from aigc_bench.plan.sizing.retention import (
+    read_bytes_per_s,
+    retained_answers,
+    retained_bytes,
+    retained_results,
+    written_bytes_per_s,
+)
 from tests.plan.build import (
     exact,
     make_capability,
@@ -39,12 +45,12 @@ def need(*, disks_bytes: float = 0.0, site: dict[str, object] | None = None, **c
 def test_results_of_a_batch_are_retained_run_after_run() -> None:
     """1,440,000 tokens of 10 bytes a night for a week; those of a weekly run for a day are one run's."""
     nightly, weekly = make_job(**BATCH), make_job(**{**BATCH, "kept_days": exact(1.0, "day"), "runs_per_day": 1 / 7})
-    found, rare = kept_results(nightly), kept_results(weekly)
+    found, rare = retained_results(nightly), retained_results(weekly)
     assert found is not None and rare is not None
     assert found.value == pytest.approx(1_440_000 * 10 * 7)
     assert rare.value == pytest.approx(1_440_000 * 10)
-    assert kept_results(make_job()) is None
-    assert kept_results(make_job(**{**BATCH, "kept_days": exact(0.0, "day")})) is None
+    assert retained_results(make_job()) is None
+    assert retained_results(make_job(**{**BATCH, "kept_days": exact(0.0, "day")})) is None
 
 
 def test_longer_retention_of_results_needs_more_disk() -> None:
@@ -64,15 +70,15 @@ def test_a_text_of_a_batch_is_counted_as_a_whole_not_for_each_of_its_tokens() ->
     (job,) = demand_of(text_of("reports", amount=3.0)).jobs
     assert job.items.value == 900_000
     assert job.items.value * job.bytes_per_item.value == pytest.approx(3000 * 2000)
-    results = kept_results(job)
+    results = retained_results(job)
     assert results is not None and results.value == pytest.approx(3000 * 2000 * 30)
 
 
 def test_shared_storage_is_bought_for_the_retained_bytes_at_the_end_of_the_horizon() -> None:
     service, growth = make_service(), Growth(per_year=exact(1.0, "fraction/year"), horizon_years=2.0)
-    assert kept_answers(service, growth).value == pytest.approx(4 * kept_answers(service, None).value)
+    assert retained_answers(service, growth).value == pytest.approx(4 * retained_answers(service, None).value)
     today, last = (make_demand(jobs=(), growth=one) for one in (None, growth))
-    assert kept_bytes(last) == pytest.approx(4 * kept_bytes(today))
+    assert retained_bytes(last) == pytest.approx(4 * retained_bytes(today))
 
 
 def test_checkpoints_are_written_within_the_stall_and_data_read_within_the_window() -> None:
@@ -147,5 +153,5 @@ def test_what_is_kept_is_data_in_copies_answers_results_and_every_jobs_items() -
     jobs = (make_job(name="reports", **BATCH), make_job())
     answers = 1000 * 0.05 / 60 * 2 * 0.25 * 86_400 * 3000 * 10
     expected = 2e9 + answers + 2 * 1_440_000 * 4 + 1_440_000 * 10 * 7
-    assert kept_bytes(make_demand(jobs=jobs, datasets=(data,))) == pytest.approx(expected)
-    assert kept_bytes(make_demand(jobs=(), services=())) == 0.0
+    assert retained_bytes(make_demand(jobs=jobs, datasets=(data,))) == pytest.approx(expected)
+    assert retained_bytes(make_demand(jobs=(), services=())) == 0.0

@@ -10,7 +10,7 @@ import pytest
 from aigc_bench.catalog.loader import load_catalogue
 from aigc_bench.catalog.records import AcceleratorSpec
 from aigc_bench.predict.closed_form import language
-from aigc_bench.predict.closed_form.columns import ModelRow, Unanswered
+from aigc_bench.predict.closed_form.columns import ModelRow, NotPredictable
 from aigc_bench.predict.closed_form.language_rows import ENGINES, QUANTITIES, language_row
 from aigc_bench.predict.published.name_resolution import number_format, resolve_language_model
 from aigc_bench.predict.published.row import PublishedQuery
@@ -176,15 +176,15 @@ def test_a_metric_is_joined_to_the_form_by_its_unit(changes: dict[str, Any], off
     ],
 )
 def test_what_is_not_modelled_says_why(changes: dict[str, Any], reason: str) -> None:
-    with pytest.raises(Unanswered) as caught:
+    with pytest.raises(NotPredictable) as caught:
         row(**changes)
     assert str(caught.value) == reason
 
 
 def test_a_device_without_a_peak_or_a_tdp_is_refused() -> None:
-    with pytest.raises(Unanswered, match="no peak for bf16 is known of the accelerator"):
+    with pytest.raises(NotPredictable, match="no peak for bf16 is known of the accelerator"):
         row(H100.model_copy(update={"peak_flops": {}}))
-    with pytest.raises(Unanswered, match="no TDP"):
+    with pytest.raises(NotPredictable, match="no TDP"):
         row(H100.model_copy(update={"tdp_w": None}), metric="energy", unit="J/request")
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from aigc_bench.catalog.loader import load_catalogue
 from aigc_bench.catalog.records import AcceleratorSpec
-from aigc_bench.predict.closed_form.columns import ModelRow, Unanswered, log2_bin
+from aigc_bench.predict.closed_form.columns import ModelRow, NotPredictable, log2_bin
 from aigc_bench.predict.closed_form.step_rows import ENGINES, FAMILIES, resolve_step_model, step_models, step_row
 from aigc_bench.predict.published.name_resolution import resolve_language_model
 from aigc_bench.predict.published.row import PublishedQuery
@@ -227,7 +227,7 @@ def test_energy_of_an_image_is_the_tdp_over_its_rate() -> None:
     found = row(**words)
     assert found.offset == pytest.approx(math.log(2 / (A100.tdp_w or 0)))
     assert (found.track, found.sign, found.is_rate, found.shapes_constants) == ("diffusion-image.infer.energy", 1.0, False, False)
-    with pytest.raises(Unanswered, match="no TDP"):
+    with pytest.raises(NotPredictable, match="no TDP"):
         row(A100.model_copy(update={"tdp_w": None}), **words)
 
 
@@ -246,10 +246,10 @@ def test_energy_of_an_image_is_the_tdp_over_its_rate() -> None:
 )
 def test_what_is_not_modelled_says_why(changes: dict[str, Any], reason: str | None) -> None:
     if reason is None:
-        with pytest.raises(Unanswered, match=r"no peak for .* is known of the accelerator"):
+        with pytest.raises(NotPredictable, match=r"no peak for .* is known of the accelerator"):
             row(A100.model_copy(update={"peak_flops": {}}), **changes)
     else:
-        with pytest.raises(Unanswered) as caught:
+        with pytest.raises(NotPredictable) as caught:
             row(**changes)
         assert str(caught.value) == reason
 

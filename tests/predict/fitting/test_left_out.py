@@ -86,7 +86,7 @@ def test_the_slopes_are_those_of_the_form() -> None:
 def test_a_row_that_is_not_understood_keeps_its_reason() -> None:
     catalogue = load_catalogue(with_user_files=False)
     cells = {"family": "llm", "model": "llama-3.1-8b", "gpu": "H100-SXM-80GB", "metric": "mood", "value": "1", "unit": "s"}
-    answers, indices, known = left_out.questions_of([parse_row(cells)], catalogue=catalogue)
+    answers, indices, known = left_out.queries_of([parse_row(cells)], catalogue=catalogue)
     assert (indices, known) == ([], [])
     assert answers[0].reason == "metric mood is not modelled for language models"
 

@@ -17,7 +17,7 @@ from aigc_bench.core import registry
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.records import PROBE_PREFIX, Case, Work
 from aigc_bench.measure.store import load_run
-from aigc_bench.predict.closed_form.columns import Unanswered
+from aigc_bench.predict.closed_form.columns import NotPredictable
 from aigc_bench.predict.published.row import COLUMNS, PublishedQuery
 from aigc_bench.predict.published.table import parse_row
 from aigc_bench.predict.validation.own_results import case_of_row, is_own, published_table
@@ -136,7 +136,7 @@ def test_what_others_published_is_not_taken_for_ours() -> None:
 )
 def test_a_setting_that_no_case_has_is_not_cut_to_one(changes: dict[str, str], words: str) -> None:
     query = query_of({"gpu": "A100", "unit": "s", "software": "torch-eager", "precision": "bf16"} | changes)
-    with pytest.raises(Unanswered, match=words):
+    with pytest.raises(NotPredictable, match=words):
         case_of_row(query)
 
 
@@ -151,9 +151,9 @@ def test_a_case_that_is_none_is_a_reason_and_no_crash() -> None:
         "value": "1",
     }
     for case in ({"workload": "gpt"}, {"workload": "gtp", "preset": "tiny", "mode": "infer"}):
-        with pytest.raises(Unanswered):
+        with pytest.raises(NotPredictable):
             case_of_row(query_of({**cells, "config_json": json.dumps({"case": case})}))
-    with pytest.raises(Unanswered, match="fp8"):
+    with pytest.raises(NotPredictable, match="fp8"):
         case_of_row(query_of({**cells, "precision": "fp8"}))
 
 

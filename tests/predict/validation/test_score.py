@@ -17,7 +17,7 @@ from aigc_bench.core.errors import UnknownNameError
 from aigc_bench.core.records import Estimate
 from aigc_bench.predict.fitting.calibration import shipped_calibration
 from aigc_bench.predict.fitting.left_out import errors_by_family
-from aigc_bench.predict.fitting.predictions import Answer, answer_rows
+from aigc_bench.predict.fitting.predictions import RowPrediction, predict_rows
 from aigc_bench.predict.published.table import parse_row, read_published
 from aigc_bench.predict.validation.score import score, validation
 
@@ -30,8 +30,8 @@ NUM_FOLDS = 8
 
 
 @pytest.fixture(scope="module")
-def answers() -> list[Answer]:
-    return answer_rows(
+def answers() -> list[RowPrediction]:
+    return predict_rows(
         read_published(FROZEN).rows, catalogue=load_catalogue(with_user_files=False), calibration=shipped_calibration()
     )
 
@@ -46,7 +46,7 @@ def risen(found: Mapping[str, float | None], limits: Mapping[str, float]) -> dic
     return {family: (found[family], limit) for family, limit in limits.items() if (found[family] or 9.0) > limit * RISE}
 
 
-def test_the_median_error_on_frozen_rows_has_not_risen_by_a_tenth(answers: list[Answer]) -> None:
+def test_the_median_error_on_frozen_rows_has_not_risen_by_a_tenth(answers: list[RowPrediction]) -> None:
     found = {group.by["family"]: group.median_ape for group in validation(answers, by=["family"]).groups}
     assert not risen(found, accepted("shipped")), "median error of the shipped calibration, and what was accepted"
 
@@ -57,16 +57,16 @@ def test_the_median_error_on_accelerators_left_out_has_not_risen_by_a_tenth() ->
     assert not risen(found, accepted("left_out")), "median error on accelerators left out of the sample, and what was accepted"
 
 
-def test_nearly_every_frozen_row_is_answered_inside_a_sane_interval(answers: list[Answer]) -> None:
+def test_nearly_every_frozen_row_is_answered_inside_a_sane_interval(answers: list[RowPrediction]) -> None:
     known = [answer.estimate for answer in answers if answer.estimate is not None]
     assert len(known) >= 0.98 * len(answers)
     assert all(0 < estimate.low <= estimate.value <= estimate.high for estimate in known)
 
 
-def answer(truth: float, predicted: float) -> Answer:
+def answer(truth: float, predicted: float) -> RowPrediction:
     cells = {"family": "llm", "model": "m", "gpu": "g", "metric": "tpot", "value": str(truth), "unit": "s"}
     estimate = Estimate(value=predicted, low=predicted * 0.8, high=predicted * 1.25, unit="s", basis="modelled")
-    return Answer(row=parse_row(cells), estimate=estimate)
+    return RowPrediction(row=parse_row(cells), estimate=estimate)
 
 
 def test_scores_are_fractions_of_the_measured_value() -> None:
@@ -78,19 +78,19 @@ def test_scores_are_fractions_of_the_measured_value() -> None:
     assert found.coverage_80 == pytest.approx(2 / 3)
 
 
-def test_what_is_not_answered_is_counted_with_its_reason(answers: list[Answer]) -> None:
+def test_what_is_not_answered_is_counted_with_its_reason(answers: list[RowPrediction]) -> None:
     refused = answers[0].model_copy(update={"estimate": None, "reason": "accelerator is not in the catalogue"})
     found = validation([refused, *answers[1:3]])
     assert found.unanswered == {"accelerator is not in the catalogue": 1}
     assert (found.groups[0].asked, found.groups[0].answered) == (3, 2)
 
 
-def test_groups_add_up_to_all_rows(answers: list[Answer]) -> None:
+def test_groups_add_up_to_all_rows(answers: list[RowPrediction]) -> None:
     grouped = validation(answers, by=["gpu", "family"]).groups
     assert sum(group.asked for group in grouped) == len(answers)
 
 
-def test_an_unknown_column_is_reported_with_the_nearest(answers: list[Answer]) -> None:
+def test_an_unknown_column_is_reported_with_the_nearest(answers: list[RowPrediction]) -> None:
     with pytest.raises(UnknownNameError, match="family"):
         validation(answers, by=["famly"])
 

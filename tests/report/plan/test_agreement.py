@@ -12,10 +12,10 @@ import pytest
 
 from aigc_bench.cli.plan_screen import screen
 from aigc_bench.core.records import Record
-from aigc_bench.core.units import chance, quantity
+from aigc_bench.core.units import probability_text, quantity
 from aigc_bench.plan.output.contract import contract, write_files
 from aigc_bench.plan.output.plan_view import PlanView, plan_view
-from aigc_bench.plan.output.shown_number import Chance, Shown
+from aigc_bench.plan.output.shown_number import Shown, ShownProbability
 from aigc_bench.plan.records.plan import Plan
 from tests.report.page import Page
 
@@ -28,9 +28,9 @@ def view(plan: Plan) -> PlanView:
     return plan_view(plan)
 
 
-def shown(value: object) -> Iterator[Shown | Chance]:
+def shown(value: object) -> Iterator[Shown | ShownProbability]:
     """Every number below a row of the view."""
-    if isinstance(value, Shown | Chance):
+    if isinstance(value, Shown | ShownProbability):
         yield value
     elif isinstance(value, tuple):
         for one in value:
@@ -106,11 +106,11 @@ def test_probabilities_are_the_same_everywhere(view: PlanView, page: Page) -> No
     assert risk is not None
     buttons = {one.attributes["data-why"]: one.text for one in page.all("button", cls="why")}
     for one in shown(risk):
-        assert isinstance(one, Chance)
+        assert isinstance(one, ShownProbability)
         assert in_json(found, one.key) == one.share
         if one.share is not None:
-            assert buttons[one.key] == chance(one.share)
-            assert f"{one.name} {chance(one.share)}" in " ".join(text.split())
+            assert buttons[one.key] == probability_text(one.share)
+            assert f"{one.name} {probability_text(one.share)}" in " ".join(text.split())
 
 
 def test_csv_has_the_values_of_the_view(view: PlanView, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from aigc_bench.core.units import chance, scale
+from aigc_bench.core.units import probability_text, scale
 from aigc_bench.plan.output.contract import contract
 from aigc_bench.plan.output.options_view import NUM_REASONS, why_not
 from aigc_bench.plan.output.plan_view import plan_view
@@ -65,7 +65,7 @@ def test_probabilities_are_printed_as_finely_as_they_are_known(page: Page, plan:
     shares |= {f"certainty.regret.{one.rank}.p_cheapest": one.p_cheapest for one in found.regret}
     told = [(key, button.text) for key, button in buttons(page) if key in shares]
     assert len(told) > len(found.regret)
-    assert all(text == chance(shares[key] or 0.0) for key, text in told)
+    assert all(text == probability_text(shares[key] or 0.0) for key, text in told)
 
 
 def test_every_option_opens_how_its_cost_follows(page: Page, plan: Plan) -> None:
