@@ -238,7 +238,7 @@ _LIST = (
         "suspect",
         ("speed", "latency", "energy"),
         message("the trials' CV is above 5 %"),
-        message("See the host's reasons; ") + _LONGER,
+        message("See the reasons about the host. ") + _LONGER,
     ),
     _reason(
         "few_trials",

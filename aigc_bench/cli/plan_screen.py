@@ -83,7 +83,7 @@ def _setting(load: LoadRow) -> str:
     words = [message("peak {peak} {unit}", peak=digits(peak.value), unit=peak.unit)] if peak else []
     if setting is not None:
         ranks = plural("{count} accelerator per replica", "{count} accelerators per replica", count=setting.num_per_replica)
-        cap = message(", power limit {power_cap:.0%}", power_cap=setting.power_cap) if setting.power_cap < 1 else ""
+        cap = message(", power limit {percent:.0f} %", percent=100 * setting.power_cap) if setting.power_cap < 1 else ""
         precision = setting.precision or message("its native precision")
         engine = setting.engine or "torch"
         words.append(message("{preset} on {engine} in {precision}", preset=setting.preset, engine=engine, precision=precision))
@@ -95,6 +95,8 @@ def _setting(load: LoadRow) -> str:
 
 
 def _money(view: PlanView) -> Iterator[str]:
+    from aigc_bench.core.units import digits
+
     money = view.totals
     if money is None:
         return
@@ -106,7 +108,11 @@ def _money(view: PlanView) -> Iterator[str]:
     carbon = money.carbon.printed
     if carbon is not None:
         yield message(
-            "  carbon {carbon:,.1f} t CO2e ({low:,.1f} to {high:,.1f})", carbon=carbon.value, low=carbon.low, high=carbon.high
+            "  carbon over {years:g} years {carbon} t CO2e ({low} to {high})",
+            years=years,
+            carbon=digits(carbon.value),
+            low=digits(carbon.low),
+            high=digits(carbon.high),
         )
 
 
@@ -142,7 +148,7 @@ def _factor(one: FactorRow) -> str:
 
 
 def _room(headroom: float | None) -> str:
-    return "–" if headroom is None else f"{headroom:.0%}"
+    return "–" if headroom is None else f"{100 * headroom:.0f} %"
 
 
 def _bottlenecks(best: RecommendationView) -> Iterator[str]:

@@ -38,21 +38,19 @@ def _service(row: CheckedService) -> str:
             else message("{name}: no SLO; the queue grows without bound", name=one.name)
         ]
     else:
-        analytic = (
-            "" if one.analytic_share is None else message("analytic {analytic_share:.1%}, ", analytic_share=one.analytic_share)
-        )
+        analytic = "" if one.analytic_share is None else message("analytic {percent:.1f} %, ", percent=100 * one.analytic_share)
         words = [
             message(
-                "{name}: {simulated_share:.1%} of requests within the SLO ({analytic}target {asked_share:.4g}%)",
+                "{name}: {simulated_share:.1f} % of requests within the SLO ({analytic}target {asked_share:.4g} %)",
                 name=one.name,
-                simulated_share=one.simulated_share,
+                simulated_share=100 * one.simulated_share,
                 analytic=analytic,
                 asked_share=100 * one.asked_share,
             )
         ]
     if one.share_interval is not None:
         low, high = one.share_interval
-        words.append(message("{low:.0%} to {high:.0%} over the interval of the predicted speed", low=low, high=high))
+        words.append(message("{low:.0f} to {high:.0f} % over the interval of the predicted speed", low=100 * low, high=100 * high))
     for found in row.latencies:
         if found.limit_s is not None:
             analytic = (
@@ -69,9 +67,9 @@ def _job(one: ReplayedJob) -> str:
 
     usual = message("never finished") if one.median_s is None else message("median {median}", median=quantity(one.median_s, "s"))
     return message(
-        "{name}: {share_in_time:.1%} of {num_windows} runs meet the deadline, {usual} of {window}",
+        "{name}: {percent:.1f} % of {num_windows} runs meet the deadline, {usual} of {window}",
         name=one.name,
-        share_in_time=one.share_in_time,
+        percent=100 * one.share_in_time,
         num_windows=one.num_windows,
         usual=usual,
         window=quantity(one.window_s, "s"),
@@ -92,10 +90,10 @@ def next_measurement(view: PlanView) -> Iterator[str]:
     where = f" on {best.accelerator}" if best.accelerator else ""
     yield from wrapped(
         message(
-            "measure next: {command}{where}; it would narrow the number of accelerators by {shrinks_by:.0%}",
+            "measure next: {command}{where}; it would narrow the number of accelerators by {percent:.0f} %",
             command=best.command,
             where=where,
-            shrinks_by=best.shrinks_by,
+            percent=100 * best.shrinks_by,
         ),
         indent=2,
     )

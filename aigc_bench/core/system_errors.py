@@ -15,7 +15,7 @@ REMEDIES = {
     errno.EPERM: message("Name a place that you may read or write."),
     errno.EROFS: message("It is mounted read-only: name another place."),
     errno.ENOENT: message("Name a place that exists."),
-    errno.EEXIST: message("Name another place."),
+    errno.EEXIST: message("Name a path that does not exist yet, or a folder."),
     errno.ENOTDIR: message("A part of the path is a file, not a folder: name another path."),
     errno.ENAMETOOLONG: message("Name a shorter one."),
     errno.EMFILE: message("Raise the limit of open files: ulimit -n."),

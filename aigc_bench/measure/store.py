@@ -76,10 +76,18 @@ def load_run(path: Path | str) -> Run:
         folder = folder.parent
     if not (folder / RUN_FILE).is_file():
         raise UsageError(
-            message("{folder}: not a run directory (no {run_file}).", folder=folder, run_file=RUN_FILE),
-            message("Give the directory that `aigc-bench run` named at its end."),
+            message("{folder}: not a run directory (no {run_file}).", folder=folder, run_file=RUN_FILE)
+            if folder.exists()
+            else message("{folder}: no such run directory.", folder=folder),
+            _runs_within(folder) or message("Give the directory that `aigc-bench run` printed at its end."),
         )
     return Run(path=folder, info=_read_info(folder / RUN_FILE), trials=tuple(read_trials(folder)))
+
+
+def _runs_within(folder: Path) -> str | None:
+    """The newest runs that a folder of runs holds, as a hint."""
+    runs = sorted((file.parent for file in folder.glob(f"*/{RUN_FILE}")), reverse=True)
+    return message("It holds runs: give one of them, such as {run}.", run=runs[0]) if runs else None
 
 
 def _read_info(file: Path) -> RunInfo:

@@ -41,7 +41,7 @@ def explain(rows: Sequence[tuple[str, MetricRow]], key: str, *, width: int = WID
         keys = list(dict.fromkeys(one for trail in trails.values() for one in trail))
         near = " or ".join(nearest(key, keys))
         hint = message("Did you mean {near}?", near=near) if near else message("`--explain list` lists all keys.")
-        raise UsageError(message("unknown key of the prediction {key!r}.", key=key), hint)
+        raise UsageError(message("unknown prediction key {key!r}.", key=key), hint)
     texts = {name: "\n".join(derivation(trail, key, short=str, width=width)) for name, trail in having.items()}
     return "\n\n".join(_with_name(name, text, texts) for name, text in texts.items())
 

@@ -240,7 +240,7 @@ class Workload(ABC):
         if case.model is not None and not case.model.is_code:
             return self._adopted(case.model)
         if case.preset not in self.presets:
-            raise UnknownNameError(f"preset of {case.workload}", case.preset, known=self.presets)
+            raise UnknownNameError(f"{case.workload} preset", case.preset, known=self.presets)
         return self.presets[case.preset]
 
     def _adopted(self, model: OwnModel) -> Preset:

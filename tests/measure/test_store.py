@@ -102,6 +102,15 @@ def test_readings_of_a_killed_session_are_read_from_the_spool(tmp_path: Path) ->
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="not a run directory"):
         load_run(tmp_path)
+    with pytest.raises(UsageError, match="no such run directory"):
+        load_run(tmp_path / "mine")
+
+
+def test_a_folder_of_runs_names_the_newest_one_it_holds(tmp_path: Path) -> None:
+    for name in ("20260105-101500-cpu", "20260106-090000-cpu"):
+        written(tmp_path / name)
+    with pytest.raises(UsageError, match="20260106-090000-cpu"):
+        load_run(tmp_path)
 
 
 @pytest.mark.parametrize(

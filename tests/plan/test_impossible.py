@@ -156,7 +156,7 @@ def test_wrong_keys_units_signs_and_names_are_reported_together_one_line_each(
         "life = 'soon': is not a duration",
         "discount_rate = 5: must be 0 or between 0.000001 and 1 (5 % is 0.05)",
         "budget_usd = -5",
-        "unknown preset of gpt 'llama-3.1-71b'",
+        "unknown gpt preset 'llama-3.1-71b'",
         "'latent_difusion'",
         "'atlantis'",
         "unknown vendor 'Acme'",

@@ -86,7 +86,7 @@ def _circumstances(other: RunComparison) -> list[str]:
 def _cells(change: Change) -> dict[str, str]:
     from aigc_bench.core.units import quantity
 
-    detectable = "–" if change.detectable_effect is None else f"{change.detectable_effect:.1%}"
+    detectable = "–" if change.detectable_effect is None else f"{100 * change.detectable_effect:.1f} %"
     return {
         message("case"): change.case,
         message("metric"): change.metric,

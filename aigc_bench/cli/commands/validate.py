@@ -68,7 +68,7 @@ def _show(scored: Validation, *, as_json: bool) -> None:
         rows.append({**(group.by or {"rows": "all"}), "asked": str(group.asked), "answered": str(group.answered), **cells})
     print_table(rows, right=["asked", "answered", *_PERCENT])
     for reason, count in scored.unanswered.items():
-        say(message("not answered: {count} rows, {reason}", count=count, reason=reason))
+        say(plural("{count} row not answered: {reason}", "{count} rows not answered: {reason}", count=count, reason=reason))
     for line in _refusals(scored.refused):
         say(line)
 

@@ -106,7 +106,7 @@ def cpu_control(host: Host) -> Check:
     finally:
         host.close()
     detail = message(
-        "a process that used {true_cores:.2f} cores is seen with {more}",
+        "a test process used {true_cores:.2f} cores, the sensor reports {more}",
         true_cores=true_cores,
         more="none" if cores is None else f"{cores:.2f}",
     )

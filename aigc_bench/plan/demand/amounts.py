@@ -44,13 +44,18 @@ class Range:
         write = _time if self.are_seconds else _plain
         return write(self.low), write(self.high)
 
+    def _example(self, number: float) -> str:
+        """Return the conversion that the usual mistake needs: percent for a fraction, years for seconds."""
+        if self.are_seconds:
+            return message(" (a bare number is in seconds; write 90s, 8h, 7d or 3y)")
+        return message(" (5 % is 0.05)") if 0.99 <= self.high <= 1 < number else ""
+
     def check(self, given: object) -> None:
         """Raise ``ValueError`` if a number, or an end of an amount, is out of range."""
         for number in _numbers(given):
             # NaN fails every comparison and is refused with the rest.
             if not (self.low <= number <= self.high or (self.or_zero and number == 0)):
-                # Percent where a fraction is expected is the usual mistake, so the message shows the conversion.
-                example = " (5 % is 0.05)" if self.high == 1 < number else ""
+                example = self._example(number)
                 raise ValueError(
                     message(
                         "must be {more}between {ends}{example}",

@@ -204,7 +204,7 @@ def checked_item(workload: str, preset: str, *, mode: Mode, settings: Mapping[st
     # The closed form of serving engines needs no traced network, only the model's dimensions.
     if is_language(workload) and model is None and preset not in family.presets:
         if preset not in language_models():
-            raise UnknownNameError(message("preset of gpt"), preset, known={*family.presets, *language_models()})
+            raise UnknownNameError(message("gpt preset"), preset, known={*family.presets, *language_models()})
         _check_lengths(settings, known=family.settings)
         return str(family.item)
     family.validate(Case(workload=workload, preset=preset, mode=mode, settings=settings, model=model))

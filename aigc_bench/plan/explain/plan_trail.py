@@ -52,7 +52,7 @@ def explain(plan: Plan, key: str, *, width: int = WIDTH) -> str:
         near = nearest(key, keys)
         hint = message("Did you mean {near}? ", near=" or ".join(near)) if near else ""
         raise UsageError(
-            message("unknown key of the plan {key!r}.", key=key),
+            message("unknown plan key {key!r}.", key=key),
             message("{hint}`--explain list` lists all {num_keys} keys.", hint=hint, num_keys=len(keys)),
         )
     return "\n\n".join("\n".join(derivation(trail, one, short=lambda full: short(full, plan), width=width)) for one in found)
@@ -93,6 +93,6 @@ def _named(plan: Plan, key: str) -> tuple[Option, ...]:
     found = tuple(option for option in plan.options if option.rank == int(rank))
     if not found:
         raise UsageError(
-            message("unknown key of the plan {key!r}: it has options 1 to {num_options}.", key=key, num_options=len(plan.options))
+            message("unknown plan key {key!r}: it has options 1 to {num_options}.", key=key, num_options=len(plan.options))
         )
     return found

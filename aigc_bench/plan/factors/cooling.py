@@ -99,9 +99,7 @@ def _inlet(context: Context) -> dict[str, Estimate]:
     return {name: value for name, value in found.items() if value is not None}
 
 
-UNKNOWN = message(
-    "the cooling capacity of a rack is unknown here; the cooling class or the kW per rack of the site would settle it"
-)
+UNKNOWN = message("the cooling capacity of a rack is unknown; state the site's cooling method or its kW per rack")
 
 
 def _air(context: Context, everything: Estimate) -> dict[str, Estimate]:

@@ -12,7 +12,7 @@ from aigc_bench.plan.records.loads import Load, Pool
 from aigc_bench.plan.records.machine import Capability
 from aigc_bench.plan.stats.estimates import largest, plus, times, zero
 
-UNKNOWN = message("peak or memory size was not recorded; a run on this machine with readable memory counters would settle it")
+UNKNOWN = message("peak or memory size was not recorded; measure on this machine with readable memory counters")
 
 
 class MemoryFactor(Factor):

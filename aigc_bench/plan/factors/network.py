@@ -64,7 +64,7 @@ class NetworkFactor(Factor):
         )
 
 
-UNKNOWN = message("the speed of this machine's network link is unknown; `ethtool` or the provider's data sheet would settle it")
+UNKNOWN = message("the speed of this machine's network link is unknown; `ethtool` or the provider's data sheet states it")
 
 
 def traffic_bits_per_s(service: Service, *, growth: Growth | None = None) -> Estimate:

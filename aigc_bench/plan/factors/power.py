@@ -52,7 +52,7 @@ class PowerFactor(Factor):
         )
 
 
-UNKNOWN = message("the rating of the rack's feed is unknown; the breaker's amperes and volts would settle it")
+UNKNOWN = message("the rating of the rack's feed is unknown; it follows from the amperes and volts of the breaker")
 
 
 def _site(context: Context, everything: Estimate) -> dict[str, Estimate]:

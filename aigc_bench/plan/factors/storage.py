@@ -56,9 +56,7 @@ class StorageFactor(Factor):
         )
 
 
-UNKNOWN = message(
-    "the size of this machine's disk is not recorded; `df` on the run's folder or the server's data sheet would settle it"
-)
+UNKNOWN = message("the size of this machine's disk is not recorded; `df` on the run's folder or the server's data sheet states it")
 
 
 def _retained(context: Context, pool: Pool) -> dict[str, Estimate]:

@@ -168,7 +168,7 @@ class WaterFactor(Factor):
         return (CostLine(key="water", name="water", usd_per_year=usd, formula=formula, inputs=fed),)
 
 
-UNKNOWN = message("the WUE of the site is unknown; site.wue_l_per_kwh would settle it")
+UNKNOWN = message("the WUE of the site is unknown; state site.wue_l_per_kwh")
 
 
 def _energy(context: Context) -> Estimate:

@@ -87,4 +87,4 @@ def _why(reachable: Array | np.ndarray, where: str) -> str:
         return message("owning breaks even {where} in every scenario", where=where)
     if share == 0.0:
         return message("owning breaks even {where} in no scenario", where=where)
-    return message("owning breaks even {where} in {share:.0%} of the scenarios", where=where, share=share)
+    return message("owning breaks even {where} in {percent:.0f} % of the scenarios", where=where, percent=100 * share)

@@ -83,7 +83,9 @@ def _shortfalls(replay: Replay) -> tuple[str, ...]:
     )
     jobs = (
         message(
-            "simulation: {name} ends in time in {share_in_time:.1%} of its windows", name=one.name, share_in_time=one.share_in_time
+            "simulation: {name} meets its deadline in {percent:.1f} % of its windows",
+            name=one.name,
+            percent=100 * one.share_in_time,
         )
         for one in replay.jobs
         if not one.is_met

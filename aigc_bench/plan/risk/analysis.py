@@ -128,8 +128,9 @@ FEW = 256
 MANY = 8192
 """Scenarios for the recommended option's tornado: each swing is a mean over a tenth of them, so it needs more."""
 METHOD = message(
-    "Intervals of total cost, purchase, running cost and unit cost are P10 to P90 of {num} Monte Carlo scenarios in which demand, "
-    "growth, speed, prices and PUE vary within their intervals; values take every input at its central value, so that lines add up."
+    "Intervals of total cost, purchase, running cost and unit cost are P10 to P90 of {num:,} Monte Carlo scenarios in which "
+    "demand, growth, speed, prices and PUE vary within their intervals; values take every input at its central value, so that "
+    "lines add up."
 )
 
 

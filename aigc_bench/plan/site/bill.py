@@ -177,7 +177,7 @@ def spare_lines(lines: Iterable[BillLine], *, share: Estimate) -> tuple[BillLine
                 "peak_w": None,
                 "heat_w": None,
                 "rack_units": None,
-                "note": f"{share.value:.0%} of {line.count}, {share.source}",
+                "note": f"{100 * share.value:.0f} % of {line.count}, {share.source}",
             }
         )
         for line in lines

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from aigc_bench.core.errors import UnknownNameError
-from aigc_bench.core.messages import message
+from aigc_bench.core.messages import message, plural
 from aigc_bench.core.overview import Overview, shown
 from aigc_bench.core.records import Record
 from aigc_bench.predict.fitting.predictions import RowPrediction
@@ -82,7 +82,8 @@ class Validation(Record):
         # Groups share no row, so their sums are those of the table.
         asked, answered = (sum(getattr(group, name) for group in self.groups) for name in ("asked", "answered"))
         reasons = tuple(
-            message("not answered: {count} rows, {reason}", count=count, reason=reason) for reason, count in self.unanswered.items()
+            plural("{count} row not answered: {reason}", "{count} rows not answered: {reason}", count=count, reason=reason)
+            for reason, count in self.unanswered.items()
         )
         refused = (message("refused: {num_refused} rows", num_refused=len(self.refused)),) if self.refused else ()
         return Overview(
@@ -100,7 +101,7 @@ _SHOWN = ("median_ape", "p90_ape", "bias", "coverage_80")
 
 def _cells(group: Score) -> dict[str, str]:
     figures = {name: getattr(group, name) for name in _SHOWN}
-    shares = {name: "–" if figure is None else f"{figure:.1%}" for name, figure in figures.items()}
+    shares = {name: "–" if figure is None else f"{100 * figure:.1f} %" for name, figure in figures.items()}
     return {**(group.by or {"rows": "all"}), "asked": str(group.asked), "answered": str(group.answered), **shares}
 
 

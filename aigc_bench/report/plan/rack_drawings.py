@@ -82,7 +82,7 @@ def limits_of(rack: Rack, bill: Bill, site: Site) -> Iterator[tuple[str, str, fl
     unknown = {line.key for line in bill.lines if line.weight_kg is None}
     least = message("at least ") if any(one.key in unknown for one in rack.positions) else ""
     yield message("Power"), *_of(rack.peak_w, feed.value if feed else None)
-    yield message("Heat"), *_of(rack.heat_w, heat.value if heat else None)
+    yield message("Design heat"), *_of(rack.heat_w, heat.value if heat else None)
     yield message("Height"), f"{rack.used_u} of {rack.height_u} U", round(100 * rack.used_u / rack.height_u, 1)
     yield message("Weight"), f"{least}{rack.weight_kg:,.0f} kg", None
 

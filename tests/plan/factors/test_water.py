@@ -83,7 +83,7 @@ def test_a_site_that_states_no_limit_is_no_open_question_and_its_use_is_reported
 def test_a_limit_with_an_unknown_wue_is_unknown_and_without_a_limit_nothing_is() -> None:
     _, limited = judged(water_m3_per_day=exact(1.0, "m3/day"), wue_l_per_kwh=None)
     assert limited.verdict == "unknown"
-    assert "wue_l_per_kwh would settle it" in limited.why
+    assert "state site.wue_l_per_kwh" in limited.why
     assert judged(wue_l_per_kwh=None)[1].verdict == "ok"
 
 
