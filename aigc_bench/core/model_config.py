@@ -34,7 +34,8 @@ _WHOLE = (
     "sliding_window", "type_vocab_size", "vocab_size", "z_dim",
 )  # fmt: skip
 _WHOLE_OR_LIST = (
-    "attention_head_dim", "cross_attention_dim", "hidden_size", "image_size", "intermediate_size", "joint_attention_dim",
+    "attention_head_dim", "cross_attention_dim", "moe_intermediate_size", "n_routed_experts", "num_experts", "num_experts_per_tok",
+    "num_local_experts", "hidden_size", "image_size", "intermediate_size", "joint_attention_dim",
     "num_attention_heads", "num_heads", "num_key_value_heads", "num_layers", "patch_size", "sample_size", "text_dim",
     "text_embed_dim",
     "transformer_layers_per_block",

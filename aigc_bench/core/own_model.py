@@ -2,6 +2,8 @@
 
     read_model("models/qwen")            config.json, and *.safetensors next to it if there are any
     read_model("models/sd")              model_index.json and the config.json of each component
+    read_model("models/qwen-q4.gguf")    metadata and tensor types of llama.cpp's format
+    read_model("models/mixtral")         params.json of Mistral or Meta, where there is no config.json
 
 Nothing that could run code is opened. What a configuration names as code (``auto_map``) is left out, so that it can only be one
 of an architecture that the library itself has; weights that are pickles (.bin, .pt, .pth, .ckpt) are refused. Weights are read
@@ -19,9 +21,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from aigc_bench.core.errors import UsageError
+from aigc_bench.core.gguf import read_gguf
 from aigc_bench.core.messages import message
 from aigc_bench.core.model_config import check_config, check_part
 from aigc_bench.core.model_weights import PICKLE_REASON, PICKLES, refuse_adapter, refuse_pickles, weights_of
+from aigc_bench.core.other_configs import PARAMS, config_of_gguf, config_of_params, quantization_of_gguf
 from aigc_bench.core.quantization import Quantization, quantization_of
 from aigc_bench.core.records import Setting
 from aigc_bench.core.safe_config import as_data, changed, place_of_code, read_config
@@ -30,6 +34,7 @@ WEIGHTS = "_weights"
 """Key of a component's configuration that holds the folder of its safetensors."""
 _INDEX = "model_index.json"
 _CONFIG = "config.json"
+_GGUF = ".gguf"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +60,8 @@ class ModelFiles:
     @property
     def name(self) -> str:
         """A name for presets and cases: the folder's, or the file's where it is not called config.json."""
-        own = self.path.stem if self.path.is_file() and self.path.name != _CONFIG else _folder_name(_folder(self.path).resolve())
+        is_named = self.path.is_file() and self.path.name not in (_CONFIG, PARAMS)
+        own = self.path.stem if is_named else _folder_name(_folder(self.path).resolve())
         return re.sub(r"[^A-Za-z0-9._-]+", "-", own).strip("-") or "model"
 
     @property
@@ -84,6 +90,9 @@ def read_model(path: Path | str, *, changes: Mapping[str, Setting] | None = None
     if given.is_dir() and (given / _INDEX).is_file():
         return _pipeline(given, changes=changes or {})
     file = given / _CONFIG if given.is_dir() else given
+    other = _other(given, file=file, changes=changes or {})
+    if other is not None:
+        return other
     if not file.is_file():
         refuse_adapter(given)
         refuse_pickles(given)
@@ -96,6 +105,42 @@ def read_model(path: Path | str, *, changes: Mapping[str, Setting] | None = None
         return _pipeline(folder, changes=changes or {})
     quantization = quantization_of(config, file=file)
     return _model(given, config, quantization=quantization, changes=changes or {}, file=file)
+
+
+def _other(given: Path, *, file: Path, changes: Mapping[str, Setting]) -> ModelFiles | None:
+    """A model whose configuration is no ``config.json``: GGUF, or the ``params.json`` of Mistral and Meta; ``None`` for others."""
+    if file.is_file() and file.suffix.lower() != _GGUF and file.name != PARAMS:
+        return None
+    folder = _folder(given)
+    params = given if given.name == PARAMS else folder / PARAMS
+    ggufs = sorted(folder.glob(f"*{_GGUF}")) if given.is_dir() else [given] if given.suffix.lower() == _GGUF else []
+    # Files of one model that was split; the first holds all metadata.
+    firsts = [one for one in ggufs if not re.search(r"-0*(?:[2-9]|[1-9]\d+)-of-\d+$", one.stem)]
+    if len(firsts) > 1:
+        raise UsageError(
+            message("{given}: {count} GGUF files.", given=given, count=len(firsts)),
+            message("Name one: {names}.", names=", ".join(one.name for one in firsts[:5])),
+        )
+    if firsts:
+        header = read_gguf(firsts[0])
+        written = config_of_gguf(header, file=firsts[0])
+        check_config(written, file=firsts[0])
+        return _described(given, written, quantization=quantization_of_gguf(header), changes=changes, file=firsts[0])
+    if params.is_file():
+        written = config_of_params(params)
+        check_config(written, file=params)
+        return _described(given, written, quantization=quantization_of(written, file=params), changes=changes, file=params)
+    return None
+
+
+def _described(
+    given: Path, written: Mapping[str, Any], *, quantization: Quantization | None, changes: Mapping[str, Setting], file: Path
+) -> ModelFiles:
+    """A model by its sizes alone: weights in another format than safetensors of transformers' names are not read."""
+    config = changed(written, changes, file=file)
+    check_config(config, file=file)
+    packed = [] if quantization is None else [quantization.model_dump()]
+    return ModelFiles(kind="transformers", path=given, config=config, quantization=quantization, sha256=_sha256([config, *packed]))
 
 
 def _model(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tests import own_models
+from tests.core import gguf_files
 from tests.fuzz import raw, trees, written
 from tests.fuzz.kinds import Kind
 from tests.fuzz.outcome import Files
@@ -87,6 +88,35 @@ def make_safetensors(draw: random.Random) -> Files:
     return {CONFIG: written.as_json(draw.choice(configs()[:3])), name: content}
 
 
+_PARAMS = {
+    "dim": 128, "n_layers": 2, "head_dim": 32, "hidden_dim": 256, "n_heads": 4, "n_kv_heads": 2, "norm_eps": 1e-5,
+    "vocab_size": 320,    "moe": {"num_experts": 4, "num_experts_per_tok": 2}, "ffn_dim_multiplier": 1.3, "multiple_of": 64,
+}  # fmt: skip
+_ADAPTER = {"base_model_name_or_path": "somebody/elses", "peft_type": "LORA", "r": 16, "target_modules": ["q_proj"]}
+_MODELOPT = {
+    "producer": {"name": "modelopt"},
+    "quantization": {"quant_algo": "FP8", "kv_cache_quant_algo": "FP8", "group_size": 16},
+}
+
+
+def make_other(draw: random.Random) -> Files:
+    """What lies in a folder instead of a config.json, or next to it: params.json, an adapter, ModelOpt's file, a GGUF header."""
+    name, content = draw.choice(
+        (("params.json", _PARAMS), ("adapter_config.json", _ADAPTER), ("hf_quant_config.json", _MODELOPT), ("model.gguf", None))
+    )
+    if content is None:
+        metadata = dict(gguf_files.LLAMA_8B)
+        for key in draw.sample(sorted(metadata), 2):
+            metadata[key] = draw.choice((0, 1, 2**31, 2**32 - 1, 0.5, float("nan"), float("inf"), "", "llama", [1, 2], [], True))
+        whole = gguf_files.gguf(metadata)
+        return {f"{FOLDER}/{name}": raw.broken(whole, draw=draw) if draw.random() < 0.5 else whole}
+    tree = trees.changed(trees.tree_of(content), others=configs(), draw=draw, dialect="json")
+    made = {f"{FOLDER}/{name}": written.as_json(tree)}
+    if name == "hf_quant_config.json":
+        made[CONFIG] = written.as_json(draw.choice(configs()[:3]))
+    return made
+
+
 def read(folder: Path) -> None:
     """Read the model and make its cases, as ``run --model`` does before it starts."""
     from aigc_bench.core.records import dump
@@ -118,6 +148,14 @@ _COMMANDS: tuple[tuple[str, ...], ...] = (
 )
 KINDS = (
     Kind(name="model", title="config.json of a model", make=make_config, read=read, prepare=_prepare, commands=_COMMANDS),
+    Kind(
+        name="other-model",
+        title="GGUF, params.json, adapters, ModelOpt",
+        make=make_other,
+        read=read,
+        prepare=_prepare,
+        commands=_COMMANDS,
+    ),
     Kind(name="pipeline", title="folders of pipelines", make=make_pipeline, read=read, prepare=_prepare, commands=_COMMANDS),
     Kind(
         name="safetensors",
