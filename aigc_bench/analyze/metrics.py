@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from aigc_bench.analyze.metric import TRIALS, Metric
+from aigc_bench.analyze.model_metrics import MODEL_METRICS
 from aigc_bench.analyze.pipeline_metrics import PIPELINE_METRICS
 from aigc_bench.analyze.quality_metrics import QUALITY_METRICS
 from aigc_bench.analyze.serving_metrics import serving_metrics
@@ -418,7 +419,8 @@ _QUALITY = [
     for name, title, unit, formula in QUALITY_METRICS
 ]
 _PIPELINE = [Metric(**row._asdict(), n_means=STEPS if row.kind == "share" else TRIALS) for row in PIPELINE_METRICS]
-_EVERY = (*_SPEED, *_LATENCY, *_SHARES, *_PIPELINE, *_MEMORY, *_ENERGY, *_USE, *_SERVING, *_QUALITY)
+_MODEL = [Metric(**row._asdict()) for row in MODEL_METRICS]
+_EVERY = (*_SPEED, *_LATENCY, *_SHARES, *_PIPELINE, *_MEMORY, *_MODEL, *_ENERGY, *_USE, *_SERVING, *_QUALITY)
 METRICS: Mapping[str, Metric] = {metric.id: metric for metric in _EVERY}
 """id -> metric, in the order in which they are printed. ``stage_time`` and ``stage_share`` are families: ``stage_time.decode``."""
 

@@ -54,16 +54,13 @@ def scale(value: float, unit: str) -> tuple[float, str]:
     """How a quantity of that size is printed: the factor to divide by and the unit to print (``(1e-3, "ms")`` for 0.0123 s)."""
     unit = _SAME.get(unit, unit)
     if unit == "B":
-        size = abs(value)
-        return (
-            (GIB, "GiB")
-            if size >= GIB
-            else (MIB, "MiB")
-            if size >= 0.1 * MIB
-            else (KIB, "KiB")
-            if size >= 0.1 * KIB
-            else (1.0, "B")
-        )
+        return _bytes(abs(value))
+    if unit == "B/token":
+        # A cache is stated as 128 KiB for each token, never as an eighth of a MiB.
+        return (MIB, "MiB/token") if abs(value) >= MIB else (KIB, "KiB/token")
+    if unit == "parameters" and abs(value) >= 1e6:
+        # No one says a gigaparameter, and a B after a number means bytes here.
+        return (1e9, message("billion")) if abs(value) >= 0.9995e9 else (1e6, message("million"))
     if unit in _PRINTED:
         return _PRINTED[unit]
     if (unit in _PREFIXED or unit.partition("/")[0] in _PREFIXED_PER_ITEM) and value != 0 and math.isfinite(value):
@@ -74,6 +71,14 @@ def scale(value: float, unit: str) -> tuple[float, str]:
             floor, prefix = 1.0, ""
         return floor, f"{prefix}{unit}"
     return 1.0, unit
+
+
+def _bytes(size: float) -> tuple[float, str]:
+    if size >= GIB:
+        return GIB, "GiB"
+    if size >= 0.1 * MIB:
+        return MIB, "MiB"
+    return (KIB, "KiB") if size >= 0.1 * KIB else (1.0, "B")
 
 
 def quantity(value: float | None, unit: str, *, significant: int = 3) -> str:

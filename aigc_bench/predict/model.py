@@ -22,7 +22,8 @@ from aigc_bench.core.messages import message
 from aigc_bench.core.records import AUDIO_ITEM, Case, Estimate, MetricRow
 from aigc_bench.predict.closed_form.collectives import collective_s
 from aigc_bench.predict.closed_form.columns import NotPredictable
-from aigc_bench.predict.closed_form.language_rows import language_row
+from aigc_bench.predict.closed_form.language import cache_bytes_per_element
+from aigc_bench.predict.closed_form.language_rows import format_as_served, language_row
 from aigc_bench.predict.derivations import (
     CORRECTION,
     LIVE,
@@ -40,8 +41,11 @@ from aigc_bench.predict.fitting.calibration import Calibration, shipped_calibrat
 from aigc_bench.predict.fitting.posterior import Z_80, LogEstimate, Posterior
 from aigc_bench.predict.fitting.predictions import estimate_rows, refuse_far_outside
 from aigc_bench.predict.fitting.random_effects import spreads
+from aigc_bench.predict.language.figures import figures
+from aigc_bench.predict.language.of_case import language_of
 from aigc_bench.predict.machine_card import ProbedAccelerator
-from aigc_bench.predict.published.name_resolution import resolve_language_model
+from aigc_bench.predict.published.language_models import LanguageModel
+from aigc_bench.predict.published.name_resolution import resolve_engine
 from aigc_bench.predict.published.row import PublishedQuery
 from aigc_bench.predict.roofline import roofline
 from aigc_bench.predict.roofline.engine_operators import executed_trace, refuse_lacking_units
@@ -88,7 +92,8 @@ def predict_case(
     own = posterior or uninformed()
     if case.engine in SERVED:
         rows = _served(case, spec, parallel=parallel or {}, precision=precision, calibration=calibration or shipped_calibration())
-        return [_recalibrated(row, case, posterior=own, machine=machine_of(spec)) for row in rows]
+        found = [_recalibrated(row, case, posterior=own, machine=machine_of(spec)) for row in rows]
+        return [*found, *_description_rows(case, precision=precision)]
     # A trace is of one device; replicas of it are data parallelism.
     if any(ranks > 1 for ranks in (parallel or {}).values()):
         raise UsageError(
@@ -103,7 +108,30 @@ def predict_case(
     if libraries is None:
         libraries = registry.load("workloads", case.workload).imports(case)
     refuse_lacking_units(case, spec)
-    return list(_traced(case, spec, executed_trace(case), catalogue=catalogue, posterior=own, libraries=libraries))
+    traced = _traced(case, spec, executed_trace(case), catalogue=catalogue, posterior=own, libraries=libraries)
+    return [*traced, *_description_rows(case)]
+
+
+def _description_rows(case: Case, *, precision: str | None = None) -> list[MetricRow]:
+    item, found = registry.load("workloads", case.workload).item, description(case, precision=precision)
+    return [_row(case, metric, estimate, item=item, precision=precision) for metric, estimate in found.items()]
+
+
+def description(case: Case, *, precision: str | None = None) -> dict[str, Estimate]:
+    """Return parameters, active parameters and KV bytes of a token of a language model; nothing for other families.
+
+    ``precision`` is a served engine's format where the case cannot hold it.
+    """
+    model = language_of(case)
+    return {} if model is None else figures(model, cache_bytes=_cache_bytes(case, model, precision=precision))
+
+
+def _cache_bytes(case: Case, model: LanguageModel, *, precision: str | None) -> float:
+    """Bytes of a cached element: the engine's own choice, else the width of the case's precision."""
+    if case.engine not in SERVED:
+        return 2.0 if case.precision in ("bf16", "fp16") else 4.0
+    numbers = format_as_served(model, precision or case.precision)
+    return cache_bytes_per_element(numbers, engine=resolve_engine(case.engine).name)
 
 
 @functools.cache
@@ -121,7 +149,8 @@ def _served(
     case: Case, spec: AcceleratorSpec, *, parallel: Mapping[str, int], precision: str | None, calibration: Calibration
 ) -> Iterator[MetricRow]:
     """Throughput, TTFT and TPOT of a language model behind a serving engine."""
-    if case.mode != "infer" or resolve_language_model(case.preset) is None:
+    model = language_of(case) if case.mode == "infer" else None
+    if model is None:
         raise UsageError(
             message(
                 "{workload}/{preset}: {engine} serves language models only.",
@@ -140,8 +169,8 @@ def _served(
     text = precision or case.precision
     for metric, served_metric in _SERVED_METRICS.items():
         query = PublishedQuery(
-            family="llm", task="infer-online", model=case.preset, gpu=spec.id, gpu_count=case.devices, precision=text,
-            software=case.engine, concurrency=float(case.batch_size), metric=served_metric, unit="",
+            family="llm", task="infer-online", model=model.name, language=model, gpu=spec.id, gpu_count=case.devices,
+            precision=text, software=case.engine, concurrency=float(case.batch_size), metric=served_metric, unit="",
             layout={name: float(ranks) for name, ranks in parallel.items()}, **lengths,
         )  # fmt: skip
         try:

@@ -10,7 +10,7 @@ from aigc_bench.core import registry
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Case, Estimate, MetricRow
-from aigc_bench.predict.model import TRACED_CAUTION
+from aigc_bench.predict.model import TRACED_CAUTION, description
 from aigc_bench.predict.query import RequestLoad
 from aigc_bench.predict.serving.from_model import ServiceModel, own_lengths, service_level
 from aigc_bench.predict.serving.lengths import FixedLength, Length, parse_length
@@ -120,7 +120,7 @@ def predict_served(
     name = f"{served.id}/rate={found['arrival_rate'].value if load.rate_per_s is None else load.rate_per_s:g}"
     return [
         _row(served, name, metric, estimate, item=item, cautions=cautions, precision=precision)
-        for metric, estimate in _in_order(found)
+        for metric, estimate in (*_in_order(found), *description(case, precision=precision).items())
     ]
 
 

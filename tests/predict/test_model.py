@@ -130,7 +130,8 @@ def test_a_dtype_that_a_device_lacks_is_multiplied_in_the_next_wider_one() -> No
 def test_a_served_model_of_seventy_billion_parameters_is_predicted_without_building_it() -> None:
     query = Query(what="gpt/llama-3.1-70b", engine="tensorrt-llm", precision="fp8", batch_size=16, devices=8, parallel="tp=4")
     rows = predict_one(query, accelerators=["h100"]).rows
-    assert {row.metric for _, row in rows} == {"throughput", "ttft", "tpot"}
+    described = {"num_params", "num_active_params", "kv_bytes_per_token"}
+    assert {row.metric for _, row in rows} == {"throughput", "ttft", "tpot", *described}
     assert all(row.basis == "modelled" and row.precision == "fp8" and row.low <= row.value <= row.high for _, row in rows)
 
 

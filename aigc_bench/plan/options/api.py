@@ -29,7 +29,8 @@ from aigc_bench.plan.records.demand import Demand, OptionKind, Service
 from aigc_bench.plan.records.plan import Option
 from aigc_bench.plan.sizing.fleets import grown
 from aigc_bench.plan.stats.estimates import counted, named, over, scaled, times, total, zero
-from aigc_bench.predict.published.name_resolution import resolve_language_model
+from aigc_bench.predict.language.of_case import language_model
+from aigc_bench.predict.published.name_resolution import language_models, resolve_language_model
 
 if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue
@@ -155,8 +156,8 @@ def _open_name(service: Service) -> str | None:
     """Return the service's model by its name among the catalogue's open models; ``None`` for the user's own."""
     if service.model is not None or service.preset is None:
         return None
-    model = resolve_language_model(service.preset) if service.item == "token" else None
-    return model.name if model else service.preset
+    model = language_model(service.workload, service.preset) if service.item == "token" else None
+    return model.name if model and model.name in language_models() else service.preset
 
 
 def _num_params(name: str | None) -> float | None:

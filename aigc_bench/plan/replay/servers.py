@@ -67,6 +67,7 @@ def _batched_by_step(
     case = Case(
         workload=service.workload,
         preset=service.preset or "",
+        model=service.model,
         mode="infer",
         engine=capability.engine or "",
         # A case takes torch's formats; the engine's own follows below as ``precision``.

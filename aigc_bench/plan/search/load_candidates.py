@@ -23,8 +23,9 @@ from aigc_bench.predict.closed_form.language_rows import language_row
 from aigc_bench.predict.closed_form.step_rows import step_row
 from aigc_bench.predict.fitting.calibration import Calibration
 from aigc_bench.predict.fitting.predictions import estimate_rows
+from aigc_bench.predict.language.of_case import language_model
 from aigc_bench.predict.model import stage_times
-from aigc_bench.predict.published.name_resolution import number_format, resolve_language_model
+from aigc_bench.predict.published.name_resolution import language_models, number_format
 from aigc_bench.predict.serving.concurrency import Setting
 from aigc_bench.predict.tracing.optrace import OpTrace
 from aigc_bench.predict.tracing.trace_cache import trace_case
@@ -32,6 +33,7 @@ from aigc_bench.predict.tracing.trace_cache import trace_case
 if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue
     from aigc_bench.catalog.records import AcceleratorSpec
+    from aigc_bench.predict.published.language_models import LanguageModel
 
 # Tokens, where the demand's settings name none.
 DEFAULT_SEQ_LEN = 2048.0
@@ -70,7 +72,23 @@ class Models:
 
 def is_language(workload: Service | Job) -> bool:
     """Return whether a serving engine or a training recipe of language models runs it, rather than the traced operators."""
-    return workload.workload == "gpt" and workload.model is None and resolve_language_model(workload.preset or "") is not None
+    return language_of(workload) is not None
+
+
+def language_of(workload: Service | Job) -> LanguageModel | None:
+    """Return the description of the language model that serving engines and training recipes run; ``None`` for all others.
+
+    A preset counts where results of a model of its sizes are published, a user's own model always.
+    """
+    if workload.workload != "gpt" or (workload.model is not None and _is_left_to_torch(workload)):
+        return None
+    model = language_model(workload.workload, workload.preset or "", model=workload.model)
+    return model if model is not None and (workload.model is not None or model.name in language_models()) else None
+
+
+def _is_left_to_torch(workload: Service | Job) -> bool:
+    """Return whether a demand names engines, none of them a serving engine."""
+    return bool(workload.engines) and not set(workload.engines) & set(served_candidates.ENGINES)
 
 
 def lengths(workload: Service | Job) -> tuple[float, float]:
@@ -90,10 +108,10 @@ def slo_of(workload: Service | Job) -> Slo:
 
 def candidates_for(workload: Service | Job, specs: Sequence[AcceleratorSpec], models: Models) -> Candidates | None:
     """Return every candidate on these accelerators; ``None`` where the performance model supports none of them."""
-    preset = workload.preset or ""
-    if is_language(workload) and workload.mode == "infer":
+    preset, model = workload.preset or "", language_of(workload)
+    if model is not None and workload.mode == "infer":
         return served_candidates.served_candidates(
-            preset,
+            model,
             lengths=lengths(workload),
             specs=specs,
             engines=workload.engines,
@@ -101,9 +119,9 @@ def candidates_for(workload: Service | Job, specs: Sequence[AcceleratorSpec], mo
             catalogue=models.catalogue,
             calibration=models.calibration,
         )
-    if is_language(workload) and isinstance(workload, Job):
+    if model is not None and isinstance(workload, Job):
         return trained_candidates.trained_candidates(
-            preset,
+            model,
             seq_len=seq_len(workload),
             adapter=workload.adapter,
             specs=specs,
@@ -235,16 +253,16 @@ def _traced_spread(
 def _question(
     workload: Service | Job, spec: AcceleratorSpec, *, engine: str, precision: str, devices: int, batch: float
 ) -> ModelRow | None:
-    preset = workload.preset or ""
-    if is_language(workload) and workload.mode == "infer":
+    model = language_of(workload)
+    if model is not None and workload.mode == "infer":
         prompt, answer = lengths(workload)
         setting = Setting(
-            model=preset, spec=spec, engine=engine, precision=precision, ranks=devices, input_len=prompt, output_len=answer
+            model=model, spec=spec, engine=engine, precision=precision, ranks=devices, input_len=prompt, output_len=answer
         )
         return language_row(setting.query("tpot", sequences=batch), spec)
-    if is_language(workload) and isinstance(workload, Job):
+    if model is not None and isinstance(workload, Job):
         query = trained_candidates.query(
-            preset, spec, ranks=devices, sequences=int(batch), seq_len=seq_len(workload), adapter=workload.adapter
+            model, spec, ranks=devices, sequences=int(batch), seq_len=seq_len(workload), adapter=workload.adapter
         )
         return step_row(query, spec)
     return None
@@ -252,9 +270,8 @@ def _question(
 
 def _weights(workload: Service | Job, precision: str, models: Models) -> tuple[float | None, float | None]:
     """Return bytes and number of parameters, for storage and checkpoints."""
-    if is_language(workload):
-        model = resolve_language_model(workload.preset or "")
-        assert model is not None, "is_language checked the preset"
+    model = language_of(workload)
+    if model is not None:
         return weight_bytes(model, number_format(precision)), float(model.total_params)
     trace = models.trace(
         traced_candidates.case_of(

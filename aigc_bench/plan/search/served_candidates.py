@@ -21,6 +21,7 @@ from aigc_bench.predict.serving.concurrency import Curves, Setting, curves, form
 if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue
     from aigc_bench.catalog.records import AcceleratorSpec
+    from aigc_bench.predict.published.language_models import LanguageModel
 
 ENGINES: Mapping[str, tuple[str, ...]] = {
     "vllm": ("NVIDIA", "AMD", "Intel", "Google", "AWS"),
@@ -37,7 +38,7 @@ USUAL_PRECISIONS = ("bf16", "fp16", "fp8")
 
 
 def served_candidates(
-    model: str,
+    model: LanguageModel,
     *,
     lengths: tuple[float, float],
     specs: Sequence[AcceleratorSpec],

@@ -19,7 +19,6 @@ from aigc_bench.predict.closed_form.columns import ModelRow, NotPredictable
 from aigc_bench.predict.closed_form.step_rows import step_row
 from aigc_bench.predict.fitting.calibration import Calibration
 from aigc_bench.predict.fitting.effects import Floats
-from aigc_bench.predict.published.name_resolution import resolve_language_model
 from aigc_bench.predict.published.row import PublishedQuery
 from aigc_bench.predict.roofline.device_power import BUSY_ARITHMETIC, mean_watts
 
@@ -36,7 +35,7 @@ ADAPTER_SHARE = 0.01
 
 
 def trained_candidates(
-    preset: str,
+    model: LanguageModel,
     *,
     seq_len: float,
     adapter: bool,
@@ -44,15 +43,13 @@ def trained_candidates(
     catalogue: Catalogue,
     calibration: Calibration,
 ) -> Candidates | None:
-    """Return every configuration that trains ``preset`` on sequences of ``seq_len`` tokens."""
-    model = resolve_language_model(preset)
-    assert model is not None, "only known language models are trained"
+    """Return every configuration that trains the model on sequences of ``seq_len`` tokens."""
     settings: list[tuple[AcceleratorSpec, int, int, ModelRow]] = []
     for spec in specs:
         for ranks in RANKS:
             for sequences in SEQUENCES:
                 try:
-                    row = step_row(query(preset, spec, ranks=ranks, sequences=sequences, seq_len=seq_len, adapter=adapter), spec)
+                    row = step_row(query(model, spec, ranks=ranks, sequences=sequences, seq_len=seq_len, adapter=adapter), spec)
                 except NotPredictable:
                     continue
                 settings.append((spec, ranks, sequences, row))
@@ -64,12 +61,15 @@ def trained_candidates(
     return stacked(_blocks(model, settings, rates, seq_len=seq_len, adapter=adapter, catalogue=catalogue))
 
 
-def query(preset: str, spec: AcceleratorSpec, *, ranks: int, sequences: int, seq_len: float, adapter: bool) -> PublishedQuery:
+def query(
+    model: LanguageModel, spec: AcceleratorSpec, *, ranks: int, sequences: int, seq_len: float, adapter: bool
+) -> PublishedQuery:
     """Return the query in the form of a published training row: tokens/s of all ranks."""
     return PublishedQuery(
         family="llm-train",
         task="train",
-        model=f"{preset}-lora" if adapter else preset,
+        model=f"{model.name}-lora" if adapter else model.name,
+        language=model,
         gpu=spec.id,
         gpu_count=ranks,
         precision="bf16",

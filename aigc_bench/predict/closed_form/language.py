@@ -126,9 +126,18 @@ def weight_bytes(model: LanguageModel, number_format: NumberFormat) -> float:
 
 
 def cache_capacity_tokens(
-    model: LanguageModel, spec: AcceleratorSpec, *, number_format: NumberFormat, layout: Layout, cache_bytes: float
+    model: LanguageModel,
+    spec: AcceleratorSpec,
+    *,
+    number_format: NumberFormat,
+    layout: Layout,
+    cache_bytes: float,
+    context: float,
 ) -> float:
-    """Return the tokens of cache that fit next to the weights of one replica; 0 where the weights alone do not fit."""
+    """Return the tokens of cache that fit next to the weights of one replica; 0 where the weights alone do not fit.
+
+    They belong to sequences of ``context`` tokens each, of which windows keep a part and states of constant size something else.
+    """
     ranks = layout.tensor * layout.pipeline
     # Bytes of all ranks of a replica together.
     free = (
@@ -143,7 +152,9 @@ def cache_capacity_tokens(
         # Key-value heads are split over ranks; with more ranks than heads each head is kept several times.
         else max(1.0, layout.tensor / layout.attention_replicas / model.num_kv_heads)
     )
-    return max(0.0, free / (model.kv_elements_per_token * cache_bytes * copies))
+    each = model.held_elements(context) / context
+    # An encoder keeps nothing: its room is without end, here as many tokens as bytes.
+    return max(0.0, free / (each * cache_bytes * copies) if each else free)
 
 
 def decode_terms(
@@ -179,12 +190,7 @@ def decode_terms(
         # Of experts only those that the batch's tokens reach are read.
         "decode_weights": model.read_params(sequences) * width / ranks / bandwidth,
         "decode_attention": model.attention_flops(context) * sequences / ranks / attention_peak(spec),
-        "decode_cache": model.kv_elements_per_token
-        * cache_bytes
-        * model.cached_context(context)
-        * sequences
-        / per_rank
-        / bandwidth,
+        "decode_cache": cache_bytes * model.moved_elements(context) * sequences / per_rank / bandwidth,
         # Two all-reduces a layer of 2-byte activations, each moving 2 (n - 1) / n of them: 2 x 2 x share x 2 bytes.
         "decode_bytes": 4.0 * share * model.num_layers * 2.0 * sequences * model.hidden_size / link if ranks > 1 else 0.0,
         # After attention and after the feed-forward part.

@@ -83,7 +83,7 @@ def language_row(query: PublishedQuery, spec: AcceleratorSpec) -> ModelRow:
     aspect = "rate" if is_energy else ASPECTS.get(query.metric) or SERVER_LATENCIES.get(query.metric)
     if aspect is None:
         raise NotPredictable(message("metric {metric} is not modelled for language models", metric=query.metric))
-    model = resolve_language_model(query.model)
+    model = query.language or resolve_language_model(query.model)
     if model is None:
         raise NotPredictable(message("model {model!r} is not known", model=query.model))
     engine = resolve_engine(query.software)
@@ -128,14 +128,20 @@ def _caution(query: PublishedQuery, model: LanguageModel, engine: Engine) -> tup
 
 
 def number_format_of(query: PublishedQuery, model: LanguageModel) -> NumberFormat:
-    """The stated format, else the one in the model's name, else the one the model is published in."""
-    found = resolve_format(query.precision) or resolve_format(bare_name(query.model))
-    if found is None:
-        found = number_format("fp8" if model.name in _NATIVE_FP8 else "bf16")
+    """The stated format, else the one in a published model's name, else the one the model is published in."""
+    # A model that is described by its configuration has a name that says nothing.
+    return format_as_served(model, query.precision, name="" if query.language is not None else bare_name(query.model))
+
+
+def format_as_served(model: LanguageModel, precision: str | None, *, name: str = "") -> NumberFormat:
+    """Return the format that an engine runs a model in when it is asked for this one, or for none.
+
+    ``name`` is a published model's name, which may state its format.
+    """
+    found = resolve_format(precision) or resolve_format(name) or number_format("fp8" if model.name in _NATIVE_FP8 else "bf16")
     # gpt-oss is published in MXFP4 alone; "bf16" in a row is the format of its activations.
-    if model.name.startswith("gpt-oss") and found.name in ("bf16", "fp16"):
-        return number_format("mxfp4")
-    return found
+    native = model.native_format or ("mxfp4" if model.name.startswith("gpt-oss") else "")
+    return number_format(native) if native and found.name in ("bf16", "fp16") else found
 
 
 def _layout(
@@ -232,8 +238,10 @@ def _columns(
     input_len, output_len = _lengths(query, model, aspect=aspect)
     cache_bytes = language.cache_bytes_per_element(numbers, engine=engine.name)
     try:
-        tokens = language.cache_capacity_tokens(model, spec, number_format=numbers, layout=layout, cache_bytes=cache_bytes)
         # On average over its life a request holds its prompt and half of its answer.
+        tokens = language.cache_capacity_tokens(
+            model, spec, number_format=numbers, layout=layout, cache_bytes=cache_bytes, context=input_len + output_len / 2
+        )
         room = max(1.0, tokens / (input_len + output_len / 2))
         seats = max(1.0, tokens / (input_len + output_len)) if engine.name in _RESERVING else room
         is_static, is_bounded = query.batch is not None, query.concurrency is not None and math.isfinite(query.concurrency)
@@ -266,7 +274,7 @@ def _columns(
         # One device has no link: its index is unused, as its collectives and bytes are 0.
         "link": float(language.LINKS.index(link)) if link in language.LINKS else 0.0,
         "looks_seldom": float(engine.name == "sglang" and _architecture(spec) == "Blackwell"),
-        "latent_layers": float(model.num_layers if model.has_latent_attention else 0),
+        "latent_layers": float(model.num_kv_layers if model.has_latent_attention else 0),
         "attention_ranks": float(layout.prefill_attention if layout.is_disaggregated else layout.attention_replicas),
         "prompts_a_pass": _PASS_TOKENS / input_len,
         "power_share": language.power_share(spec),

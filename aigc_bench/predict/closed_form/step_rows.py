@@ -206,7 +206,7 @@ def _batch_per_device(query: PublishedQuery, *, family: str, engine: Engine) -> 
 
 def _language_work(query: PublishedQuery, numbers: NumberFormat, per_device: float) -> StepWork:
     """Training of a decoder: three times the forward work, four with recomputation, two where only adapters learn."""
-    model = resolve_language_model(query.model)
+    model = query.language or resolve_language_model(query.model)
     if model is None:
         raise NotPredictable(message("model {model!r} is not known", model=query.model))
     is_adapter = "lora" in query.model.lower()

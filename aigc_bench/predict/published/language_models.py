@@ -12,11 +12,34 @@ weights).
 
 from __future__ import annotations
 
+import math
 from functools import cached_property
 
 from pydantic import Field
 
 from aigc_bench.core.records import Record
+
+
+class LayerGroup(Record):
+    """Equal layers of a model: what they keep, and what attending costs, for one layer.
+
+    A token leaves ``kv_elements`` in the cache, of which a later one sees those of the last ``window`` tokens (0: of all).
+    ``state_elements`` are kept for each sequence whatever its length. FLOPs of attention itself: ``seen_flops`` for a decoded token
+    and each token that it sees, ``pair_flops`` for each (query, key) pair of a prompt, ``state_flops`` for each token.
+    """
+
+    count: int = Field(gt=0)
+    kv_elements: int = 0
+    window: int = 0
+    state_elements: int = 0
+    seen_flops: float = 0.0
+    pair_flops: float = 0.0
+    state_flops: float = 0.0
+    has_experts: bool = False
+
+    def seen(self, context: float) -> float:
+        """Return the tokens that one token sees at that context."""
+        return min(context, self.window) if self.window else context
 
 
 class LanguageModel(Record):
@@ -26,6 +49,10 @@ class LanguageModel(Record):
     ``attention_interval``-th layer keeps a KV cache (hybrids with state-space layers keep few). ``window`` bounds the
     context of every second layer. ``total_params`` and ``active_params`` override the sums where the architecture is not
     a plain transformer.
+
+    A model that is described from its configuration has its ``layers`` one by one and its parameters counted: all of them,
+    ``counted_routed`` of experts and ``counted_looked_up`` of tables that multiply nothing. Sums of the fields above then stand
+    back. ``native_format`` is the number format that its weights are published in where that is not 16 bits.
     """
 
     name: str
@@ -51,6 +78,13 @@ class LanguageModel(Record):
     attention_interval: int = 1
     total_params_override: float | None = None
     active_params_override: float | None = None
+    layers: tuple[LayerGroup, ...] = ()
+    counted_params: int | None = None
+    counted_routed: int = 0
+    counted_looked_up: int = 0
+    is_encoder: bool = False
+    native_format: str = ""
+    num_mtp_layers: int = 0
     source: str = ""
 
     @property
@@ -61,6 +95,8 @@ class LanguageModel(Record):
     @cached_property
     def num_moe_layers(self) -> int:
         """Layers with experts."""
+        if self.layers:
+            return sum(group.count for group in self.layers if group.has_experts)
         return (self.num_layers - self.num_dense_layers) // self.moe_interval if self.num_experts else 0
 
     @cached_property
@@ -103,11 +139,15 @@ class LanguageModel(Record):
     @cached_property
     def dense_params(self) -> float:
         """Parameters that every token uses, the output head among them, without the embedding table."""
+        if self.counted_params is not None:
+            return float(self.counted_params - self.counted_routed - self.counted_looked_up)
         return self._scale * self._plain_dense_params
 
     @cached_property
     def routed_params(self) -> float:
         """Parameters of all experts of all layers."""
+        if self.counted_params is not None:
+            return float(self.counted_routed)
         if self.total_params_override is not None and self.active_params_override is not None:
             # Both figures are published and rounded: their difference may fall below zero.
             return max(0.0, self.total_params_override - self.dense_params)
@@ -122,19 +162,49 @@ class LanguageModel(Record):
     @cached_property
     def total_params(self) -> float:
         """All parameters, the embedding table among them."""
+        if self.counted_params is not None:
+            return float(self.counted_params)
         # The table is in addition to the output head, which dense_params holds: a look-up multiplies nothing.
         return self.dense_params + self.routed_params + self.vocab_size * self.hidden_size
 
     @cached_property
+    def num_active_params(self) -> float:
+        """Parameters without those of the experts that a token does not choose, as model cards state them ("A22B")."""
+        idle = 1.0 - self.experts_per_token / self.num_experts if self.num_experts else 0.0
+        return self.total_params - idle * self.routed_params
+
+    @cached_property
     def num_kv_layers(self) -> int:
         """Layers that keep a cache."""
+        if self.layers:
+            return sum(group.count for group in self.layers if group.kv_elements)
         return max(1, self.num_layers // self.attention_interval)
 
     @cached_property
     def kv_elements_per_token(self) -> float:
         """Cached elements of one token over all layers (exact against vLLM)."""
+        if self.layers:
+            return float(sum(group.count * group.kv_elements for group in self.layers))
         per_layer = self.kv_lora_rank + self.rope_head_dim if self.has_latent_attention else 2 * self.num_kv_heads * self.head_dim
         return float(self.num_kv_layers * per_layer)
+
+    @cached_property
+    def state_elements(self) -> float:
+        """Elements that a sequence keeps whatever its length: states of linear attention and state spaces."""
+        return float(sum(group.count * group.state_elements for group in self.layers))
+
+    def held_elements(self, context: float) -> float:
+        """Return the elements that a sequence of that many tokens keeps: those of its tokens, up to the windows, and its states."""
+        if not self.layers:
+            return self.kv_elements_per_token * context
+        kept = sum(group.count * group.kv_elements * group.seen(context) for group in self.layers)
+        return kept + self.state_elements
+
+    def moved_elements(self, context: float) -> float:
+        """Return the cached elements that a decoded token reads and writes at that context; a state is read and written."""
+        if not self.layers:
+            return self.kv_elements_per_token * self.cached_context(context)
+        return self.held_elements(context) + self.state_elements
 
     def read_params(self, tokens: float) -> float:
         """Parameters that a step over ``tokens`` tokens has to read: all dense ones, and the experts that some token chose."""
@@ -146,10 +216,14 @@ class LanguageModel(Record):
 
     def cached_context(self, context: float) -> float:
         """Mean tokens of cache that a layer reads at that context: half of the layers see no further than the window."""
+        if self.layers:
+            return (self.held_elements(context) - self.state_elements) / max(self.kv_elements_per_token, 1.0)
         return context if not self.window else 0.5 * (context + min(context, self.window))
 
     def attention_flops(self, context: float) -> float:
         """FLOPs of attention itself for one token over ``context`` cached tokens, all layers."""
+        if self.layers:
+            return math.fsum(group.count * (group.seen_flops * group.seen(context) + group.state_flops) for group in self.layers)
         if self.has_latent_attention:
             # Absorbed form: scores over latent and rotary part, values over the latent alone.
             width = 2 * self.kv_lora_rank + self.rope_head_dim
@@ -157,9 +231,22 @@ class LanguageModel(Record):
         return 4.0 * self.num_kv_layers * self.num_heads * self.head_dim * self.cached_context(context)
 
     def prompt_attention_flops(self, length: float) -> float:
-        """FLOPs of causal attention over a prompt of ``length`` tokens, all layers: half of the full square, 4 H d L^2 / 2."""
+        """FLOPs of causal attention over a prompt of ``length`` tokens, all layers: half of the full square, 4 H d L^2 / 2.
+
+        An encoder's tokens see those behind them as well, which makes the full square.
+        """
+        if self.layers:
+            return math.fsum(
+                group.count * (group.pair_flops * self._pairs(length, seen=group.seen(length)) + group.state_flops * length)
+                for group in self.layers
+            )
         width = self.num_heads * (
             # Scores and values have different widths here: their mean stands for both products.
             (self.head_dim + self.rope_head_dim + self.value_head_dim) / 2 if self.has_latent_attention else self.head_dim
         )
         return 2.0 * self.num_kv_layers * width * length * self.cached_context(length)
+
+    def _pairs(self, length: float, *, seen: float) -> float:
+        """(query, key) pairs of a prompt whose tokens see ``seen`` tokens at most."""
+        # Causal: the first ``seen`` tokens make a triangle, all later ones a band.
+        return length * seen if self.is_encoder else seen * length - seen**2 / 2

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pydantic import Field
 
 from aigc_bench.core.records import Record
+from aigc_bench.predict.published.language_models import LanguageModel
 
 COLUMNS = (
     "family", "task", "model", "gpu", "gpu_count", "precision", "software", "batch", "concurrency", "input_len", "output_len",
@@ -17,7 +18,11 @@ COLUMNS = (
 
 
 class PublishedQuery(Record):
-    """The question of a published row: the work, the machine, and the metric. ``unit`` is canonical (``published_units``)."""
+    """The question of a published row: the work, the machine, and the metric. ``unit`` is canonical (``published_units``).
+
+    ``language`` describes a model whose configuration is there, a user's own or a preset: it decides, and ``model`` only names it.
+    Without, the name is all that is known of the model.
+    """
 
     family: str
     task: str = "infer"
@@ -35,6 +40,7 @@ class PublishedQuery(Record):
     steps: float | None = None
     metric: str
     unit: str
+    language: LanguageModel | None = None
     layout: Mapping[str, float] = Field(default_factory=dict)
     words: Mapping[str, str] = Field(default_factory=dict)
 

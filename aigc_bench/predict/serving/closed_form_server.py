@@ -245,6 +245,7 @@ def _cache_tokens(query: PublishedQuery, spec: AcceleratorSpec, *, tensor: int, 
             number_format=numbers,
             layout=language.Layout(tensor=tensor, pipeline=pipeline),
             cache_bytes=language.cache_bytes_per_element(numbers, engine=resolve_engine(query.software).name),
+            context=(query.input_len or 1.0) + (query.output_len or 1.0) / 2,
         )
     )
 
@@ -266,6 +267,6 @@ def _no_room(query: PublishedQuery, spec: AcceleratorSpec, *, num_ranks: int) ->
 
 
 def _model_of(query: PublishedQuery) -> tuple[LanguageModel, NumberFormat]:
-    model = resolve_language_model(query.model)
+    model = query.language or resolve_language_model(query.model)
     assert model is not None, "the form has answered for this model"
     return model, number_format_of(query, model)

@@ -19,7 +19,7 @@ from aigc_bench.predict.closed_form.language_rows import QUANTITIES, language_ro
 from aigc_bench.predict.fitting.calibration import Calibration
 from aigc_bench.predict.fitting.effects import Floats, total_effects
 from aigc_bench.predict.published.language_models import LanguageModel
-from aigc_bench.predict.published.name_resolution import NumberFormat, number_format, resolve_language_model
+from aigc_bench.predict.published.name_resolution import NumberFormat, number_format
 from aigc_bench.predict.published.row import PublishedQuery
 
 PER_SEQUENCE = ("decode_linear", "decode_attention", "decode_cache", "decode_bytes", "sequences")
@@ -32,7 +32,7 @@ BIN_WIDTH = 2
 class Setting:
     """A model behind an engine on ``ranks`` accelerators, and the tokens of a request."""
 
-    model: str
+    model: LanguageModel
     spec: AcceleratorSpec
     engine: str
     precision: str
@@ -45,7 +45,8 @@ class Setting:
         return PublishedQuery(
             family="llm",
             task="infer-online",
-            model=self.model,
+            model=self.model.name,
+            language=self.model,
             gpu=self.spec.id,
             gpu_count=self.ranks,
             precision=self.precision,
@@ -84,24 +85,17 @@ class ReplicaMemory:
 
 def replica_memory(setting: Setting) -> ReplicaMemory:
     """What a replica holds; a request is counted with its prompt and half of its answer, the mean over its life."""
-    model, numbers = model_of(setting), number_format(setting.precision)
+    model, numbers = setting.model, number_format(setting.precision)
     cache = language.cache_bytes_per_element(numbers, engine=setting.engine)
     # As ``language.cache_capacity_tokens``: latent caches are whole on each rank, heads beyond the ranks are not divided.
     copies = float(setting.ranks) if model.has_latent_attention else max(1.0, setting.ranks / model.num_kv_heads)
-    per_token = model.kv_elements_per_token * cache * copies
+    held = model.held_elements(setting.input_len + setting.output_len / 2) * cache * copies
     usable = language.USABLE_MEMORY * (setting.spec.usable_memory_bytes or setting.spec.memory_bytes) * setting.ranks
     return ReplicaMemory(
         fixed_bytes=language.weight_bytes(model, numbers) + language.ENGINE_OVERHEAD_BYTES * setting.ranks,
-        request_bytes=per_token * (setting.input_len + setting.output_len / 2),
+        request_bytes=held,
         usable_bytes=usable,
     )
-
-
-def model_of(setting: Setting) -> LanguageModel:
-    """The language model behind a setting's name; the name must be a known one."""
-    model = resolve_language_model(setting.model)
-    assert model is not None, "only known language models are served"
-    return model
 
 
 def curves(settings: Sequence[Setting], sequences: Sequence[float], *, calibration: Calibration) -> Curves:
@@ -145,10 +139,9 @@ def _read_ratio(settings: Sequence[Setting], counts: Floats) -> Floats:
     by_model: dict[str, list[float]] = {}
     for one in settings:
         # Many settings share a model: accelerators, formats and ranks differ.
-        if one.model not in by_model:
-            model = model_of(one)
-            by_model[one.model] = [model.read_params(float(count)) / model.read_params(1.0) for count in counts]
-    return np.array([by_model[one.model] for one in settings])
+        if one.model.name not in by_model:
+            by_model[one.model.name] = [one.model.read_params(float(count)) / one.model.read_params(1.0) for count in counts]
+    return np.array([by_model[one.model.name] for one in settings])
 
 
 def _effects(rows: Sequence[ModelRow], counts: Floats, *, effects: Mapping[str, float]) -> Floats:
@@ -172,10 +165,9 @@ def _mfu(settings: Sequence[Setting], counts: Floats, tpot_s: Floats) -> Floats:
     """Model FLOPs of decode and of the prompts between its steps over the peak."""
     share = []
     for one in settings:
-        model, numbers = model_of(one), number_format(one.precision)
-        peak, _ = language.peak_flops(one.spec, numbers)
+        peak, _ = language.peak_flops(one.spec, number_format(one.precision))
         # Of each answered token: itself, and its share of the prompt.
-        per_token = 2.0 * model.active_params * (1 + one.input_len / one.output_len)
+        per_token = 2.0 * one.model.active_params * (1 + one.input_len / one.output_len)
         share.append(per_token * counts / (peak * one.ranks))
     found: Floats = np.array(share) / tpot_s
     return found

@@ -27,7 +27,7 @@ from aigc_bench.core.records import Case, Estimate, Record
 from aigc_bench.predict.closed_form.columns import NotPredictable
 from aigc_bench.predict.engines import SERVED
 from aigc_bench.predict.fitting.calibration import Calibration, shipped_calibration
-from aigc_bench.predict.published.name_resolution import resolve_language_model
+from aigc_bench.predict.language.of_case import language_of
 from aigc_bench.predict.published.row import PublishedQuery
 from aigc_bench.predict.serving.batch_queue import BatchServer
 from aigc_bench.predict.serving.capacity import Servers, estimate, estimate_highest_rate
@@ -145,7 +145,8 @@ def own_lengths(case: Case) -> tuple[FixedLength, FixedLength] | None:
 
 def _query(case: Case, spec: AcceleratorSpec, *, lengths: tuple[int, int], precision: str | None) -> PublishedQuery:
     """Return the case in the form of a published row."""
-    if case.mode != "infer" or resolve_language_model(case.preset) is None:
+    model = language_of(case) if case.mode == "infer" else None
+    if model is None:
         raise UsageError(
             message(
                 "{workload}/{preset}: {engine} serves language models only.",
@@ -158,7 +159,8 @@ def _query(case: Case, spec: AcceleratorSpec, *, lengths: tuple[int, int], preci
     return PublishedQuery(
         family="llm",
         task="infer-online",
-        model=case.preset,
+        model=model.name,
+        language=model,
         gpu=spec.id,
         gpu_count=case.devices,
         precision=precision or case.precision,

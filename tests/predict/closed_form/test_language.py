@@ -138,7 +138,9 @@ def test_the_cache_takes_what_weights_and_the_engine_leave_of_nine_tenths() -> N
     large = decoder(total_params_override=10e9, active_params_override=10e9)
 
     def tokens(layout: Layout, **changes: Any) -> float:
-        return cache_capacity_tokens(large, changes.pop("spec", spec), number_format=BF16, layout=layout, cache_bytes=2.0)
+        return cache_capacity_tokens(
+            large, changes.pop("spec", spec), number_format=BF16, layout=layout, cache_bytes=2.0, context=100.0
+        )
 
     weights = weight_bytes(large, BF16)
     assert tokens(Layout()) == pytest.approx((0.9 * 95e9 - weights - 1.5e9) / 32)
@@ -153,7 +155,9 @@ def test_the_cache_takes_what_weights_and_the_engine_leave_of_nine_tenths() -> N
 def test_a_latent_cache_is_copied_to_every_rank_that_does_not_split_the_requests() -> None:
     latent = decoder(kv_lora_rank=6, rope_head_dim=2)
     spec, layouts = device(memory_bytes=10**11), (Layout(tensor=4), Layout(tensor=4, attention_replicas=4))
-    whole, split = (cache_capacity_tokens(latent, spec, number_format=BF16, layout=layout, cache_bytes=2.0) for layout in layouts)
+    whole, split = (
+        cache_capacity_tokens(latent, spec, number_format=BF16, layout=layout, cache_bytes=2.0, context=100.0) for layout in layouts
+    )
     assert split == pytest.approx(4 * whole)
 
 

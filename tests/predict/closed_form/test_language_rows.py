@@ -43,7 +43,7 @@ def test_eight_clients_of_one_device_by_hand() -> None:
     layout, bf16 = language.Layout(), number_format("bf16")
     decode = language.decode_terms(LLAMA, H100, number_format=bf16, layout=layout, sequences=8.0, context=1100.0, cache_bytes=2.0)
     prefill = language.prefill_terms(LLAMA, H100, number_format=bf16, ranks=1, length=1000.0)
-    room = language.cache_capacity_tokens(LLAMA, H100, number_format=bf16, layout=layout, cache_bytes=2.0) / 1100
+    room = language.cache_capacity_tokens(LLAMA, H100, number_format=bf16, layout=layout, cache_bytes=2.0, context=1100.0) / 1100
     rest = {
         "input_len": 1000.0, "output_len": 200.0, "replicas": 1.0, "prefill_replicas": 1.0, "waiting": 1.0, "is_offline": 0.0,
         "is_static": 0.0, "is_disaggregated": 0.0, "link": 0.0, "looks_seldom": 0.0, "latent_layers": 0.0, "attention_ranks": 1.0,

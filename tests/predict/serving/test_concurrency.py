@@ -8,6 +8,7 @@ from aigc_bench.catalog.loader import load_catalogue
 from aigc_bench.predict.closed_form.language_rows import language_row
 from aigc_bench.predict.fitting.calibration import shipped_calibration
 from aigc_bench.predict.fitting.predictions import estimate_rows
+from aigc_bench.predict.language.of_case import language_model
 from aigc_bench.predict.serving.concurrency import Setting, curves, replica_memory
 
 COUNTS = (1, 2, 8, 64, 256)
@@ -18,7 +19,9 @@ COUNTS = (1, 2, 8, 64, 256)
 def test_curves_equal_single_answers(model: str, accelerator: str) -> None:
     calibration = shipped_calibration()
     spec = load_catalogue(with_user_files=False).accelerator(accelerator)
-    setting = Setting(model=model, spec=spec, engine="vllm", precision="fp8", ranks=4, input_len=1024.0, output_len=256.0)
+    described = language_model("gpt", model)
+    assert described is not None
+    setting = Setting(model=described, spec=spec, engine="vllm", precision="fp8", ranks=4, input_len=1024.0, output_len=256.0)
     found, room = curves([setting], COUNTS, calibration=calibration), replica_memory(setting).room
     for index, count in enumerate(COUNTS):
         if count <= room:

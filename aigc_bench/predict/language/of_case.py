@@ -1,0 +1,77 @@
+"""The language model of a case: described from its configuration, a preset's and a user's own alike.
+
+Published results know models by name. A description with the sizes of a published model takes that name, so that what was learned
+from its results holds for it, whatever the folder is called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from aigc_bench.core import registry
+from aigc_bench.core.records import Case, OwnModel
+from aigc_bench.predict.language.describe import describe
+from aigc_bench.predict.published.language_models import LanguageModel
+from aigc_bench.predict.published.name_resolution import language_models, resolve_language_model
+
+_DECODERS, _ENCODERS = ("gpt",), ("bert",)
+"""Families whose presets are language models of transformers: generating, and encoding."""
+_SAME_VOCABULARY = 0.1
+"""Relative difference of vocabularies up to which models of the same sizes are the same model, fine-tuned with further tokens."""
+
+
+def language_of(case: Case) -> LanguageModel | None:
+    """Return the description of a case's language model; ``None`` for every other family, and for one made by a function."""
+    return language_model(case.workload, case.preset, model=case.model)
+
+
+def language_model(workload: str, preset: str, *, model: OwnModel | None = None) -> LanguageModel | None:
+    """Return the description of a family's preset or of the user's own model; ``None`` where it is no language model.
+
+    A name that is no preset but stands in the table of published models is answered from there. Raises ``UsageError`` where the
+    configuration lacks a size.
+    """
+    if workload not in (*_DECODERS, *_ENCODERS) or (model is not None and model.is_code):
+        return None
+    family = registry.load("workloads", workload)
+    if model is None and preset not in family.presets:
+        return resolve_language_model(preset) if workload in _DECODERS else None
+    config = family.preset(Case(workload=workload, preset=preset, mode="infer", model=model)).config
+    return described(config, is_encoder=workload in _ENCODERS)
+
+
+def described(config: Mapping[str, Any], *, is_encoder: bool = False) -> LanguageModel:
+    """Return the description under the name of the published model with its sizes, under its type's where there is none."""
+    found = describe(config, is_encoder=is_encoder)
+    twin = None if found.is_encoder else published_twin(found)
+    return found if twin is None else found.model_copy(update={"name": twin})
+
+
+def published_twin(model: LanguageModel) -> str | None:
+    """Return the name of the published model with the same sizes, that with the nearest vocabulary where there are several."""
+    sizes = _sizes(model)
+    near = [
+        (abs(other.vocab_size / model.vocab_size - 1), name) for name, other in language_models().items() if _sizes(other) == sizes
+    ]
+    distance, name = min(near, default=(1.0, ""))
+    return name if distance <= _SAME_VOCABULARY else None
+
+
+def _sizes(model: LanguageModel) -> tuple[int, ...]:
+    """What makes two models the same to an engine's kernels."""
+    return (
+        model.num_layers,
+        model.hidden_size,
+        # A width that no layer uses is stated by some files and left out by others.
+        0 if model.num_experts else model.ffn_size,
+        model.num_heads,
+        model.num_kv_heads,
+        model.head_dim,
+        model.num_experts,
+        model.experts_per_token,
+        model.expert_ffn_size,
+        model.ffn_matrices,
+        model.kv_lora_rank,
+        model.num_kv_layers,
+    )
