@@ -64,6 +64,7 @@ def price_rows(catalogue: Catalogue, *, with_historic: bool = False) -> list[Row
         {
             "id": offer.id,
             "gpu_id": offer.gpu_id,
+            "kind": offer.kind,
             "provider": offer.provider,
             "region": offer.region,
             "instance": offer.instance,
@@ -189,7 +190,8 @@ def _money(catalogue: Catalogue, spec: AcceleratorSpec) -> list[Described]:
     else:
         spread = f"{quantity(estimate.low, 'usd')} to {quantity(estimate.high, 'usd')}"
         lines.append(("price", f"{quantity(estimate.value, 'usd')} ({spread})", f"{estimate.source} ({estimate.basis})"))
-    rents = sorted(rent for offer in catalogue.rents(spec.id) if (rent := offer.per_gpu_usd_per_h()) is not None)
+    bookable = [offer for offer in catalogue.rents(spec.id) if offer.kind != "from"]
+    rents = sorted(rent for offer in bookable if (rent := offer.per_gpu_usd_per_h()) is not None)
     if rents:
         middle = rents[len(rents) // 2]
         text = message(

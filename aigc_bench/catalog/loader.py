@@ -13,6 +13,7 @@ from typing import Any, cast
 
 from aigc_bench.catalog import names, regions
 from aigc_bench.catalog import records as r
+from aigc_bench.catalog.cloud_price import CloudPrice
 from aigc_bench.catalog.fact import Fact
 from aigc_bench.catalog.overrides import Overrides, read_overrides, usable_overrides, user_files
 from aigc_bench.catalog.sale import Sale
@@ -143,9 +144,9 @@ class Catalogue:
         return cast("dict[str, r.Constant]", self._read("constants"))
 
     @cached_property
-    def cloud_prices(self) -> Mapping[str, r.CloudPrice]:
+    def cloud_prices(self) -> Mapping[str, CloudPrice]:
         """Rents of instances."""
-        return cast("dict[str, r.CloudPrice]", self._read("cloud_prices"))
+        return cast("dict[str, CloudPrice]", self._read("cloud_prices"))
 
     @cached_property
     def api_prices(self) -> Mapping[str, r.ApiPrice]:
@@ -292,7 +293,7 @@ class Catalogue:
         # False sorts first, and the sort is stable: the file's order stays among equals.
         return tuple(sorted(found, key=lambda server: server.price is None))
 
-    def rents(self, accelerator_id: str) -> tuple[r.CloudPrice, ...]:
+    def rents(self, accelerator_id: str) -> tuple[CloudPrice, ...]:
         """Current rents of this accelerator, newest first."""
         rows = self.cloud_prices.values()
         found = [price for price in rows if price.gpu_id == accelerator_id and not price.is_historic]

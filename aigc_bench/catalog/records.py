@@ -340,30 +340,6 @@ class StorageItem(Fact):
     usd_per_byte_egress: Positive | None = None
 
 
-class CloudPrice(Fact):
-    """Rent of one instance in USD per hour. ``gpu_count`` is a fraction where a slice of a GPU is rented."""
-
-    kind: Literal["provider", "broker", "index"]
-    provider: Text
-    region: str | None = None
-    instance: str | None = None
-    gpu_id: Text
-    gpu_label: Text
-    gpu_count: Annotated[float, Field(gt=0, le=10_000)]
-    on_demand_usd_per_h: Positive | None = None
-    spot_usd_per_h: Positive | None = None
-    reserved_1y_usd_per_h: Positive | None = None
-    is_historic: bool = False
-
-    def per_gpu_usd_per_h(self, term: Literal["on_demand", "spot", "reserved_1y"] = "on_demand") -> float | None:
-        """Rent of one GPU for an hour on those terms, ``None`` where they are not offered."""
-        price = {"on_demand": self.on_demand_usd_per_h, "spot": self.spot_usd_per_h, "reserved_1y": self.reserved_1y_usd_per_h}[
-            term
-        ]
-        # Fractions too: a half of a card at half the price has the rent of a card.
-        return None if price is None else price / self.gpu_count
-
-
 class ApiPrice(Fact):
     """Price of a commercial API in USD per ``unit`` (``1M tokens``, ``image``, ``second``, ``1M characters`` ...).
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from aigc_bench.catalog import records as r
+from aigc_bench.catalog.cloud_price import CloudPrice
 from aigc_bench.catalog.sale import Sale
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Record
@@ -128,7 +129,7 @@ _TABLES = (
     Table(name="power", record=r.PowerFact, noun=message("power fact")),
     Table(name="carbon", record=r.CarbonFact, noun=message("carbon fact")),
     Table(name="constants", record=r.Constant, noun="constant"),
-    Table(name="cloud_prices", record=r.CloudPrice, noun=message("cloud price")),
+    Table(name="cloud_prices", record=CloudPrice, noun=message("cloud price")),
     Table(name="api_prices", record=r.ApiPrice, noun=message("API price")),
     Table(
         name="cpus",

@@ -22,7 +22,7 @@ from aigc_bench.plan.options.api import api_options
 from aigc_bench.plan.options.assemble import Procurement, make_option, ranked
 from aigc_bench.plan.options.measured_options import Examined
 from aigc_bench.plan.options.mixed import combined
-from aigc_bench.plan.options.procurement import Market, best_of_each_term, procurements_of, unwanted
+from aigc_bench.plan.options.procurement import Market, best_of_each_term, procurements_of, unwanted, without_fabric
 from aigc_bench.plan.records.demand import Demand, Job, Service
 from aigc_bench.plan.records.loads import Load, Unplanned
 from aigc_bench.plan.records.machine import Capability, Machine
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 MIXED_HOSTS = 12
 """Hosts that are examined for each part of a mixed option: those whose accelerators carry the load cheapest."""
 MIXED_SAVES = 0.1
-"""Minimum saving of several kinds of machines, to justify the spares, skills and contracts of each (assumed)."""
+"""Minimum saving of each further kind of machine, to justify its spares, skills and contracts (assumed)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,7 +158,15 @@ class HostSearch:
         loads = loads_of(self.demand, capabilities=capabilities, rules=self.rules)
         procurements = procurements_of(host, machine, demand=self.demand, market=self.market, terms=terms)
         return [
-            self._with_margin(procurement, loads, (*refusals, *unwanted(procurement, host, demand=self.demand, market=self.market)))
+            self._with_margin(
+                procurement,
+                loads,
+                (
+                    *refusals,
+                    *unwanted(procurement, host, demand=self.demand, market=self.market),
+                    *without_fabric(procurement.offer, loads, demand=self.demand),
+                ),
+            )
             for procurement in procurements
         ]
 
@@ -248,21 +256,31 @@ def _mixed(searched: Sequence[Host], found: Sequence[LoadCandidates], *, search:
 
 
 def worth_mixing(mixed: Sequence[Option], others: Sequence[Option]) -> list[Option]:
-    """Return mixed options, refused where one kind of machine for all loads costs little more."""
+    """Return mixed options, refused where one kind of machine for all loads costs little more.
+
+    Each further kind has to save ``MIXED_SAVES`` of the cheapest of one kind: five kinds need five drivers, contracts and spares.
+    """
     best = min((one.tco_usd.value for one in others if one.accepted), default=None)
-    return [one if best is None or one.tco_usd.value <= (1 - MIXED_SAVES) * best else _not_worth(one, best) for one in mixed]
+    return [one if best is None or _saves_enough(one, best) else _not_worth(one, best) for one in mixed]
+
+
+def _saves_enough(mixed: Option, best_usd: float) -> bool:
+    return mixed.tco_usd.value <= (1 - MIXED_SAVES * _further_kinds(mixed)) * best_usd
+
+
+def _further_kinds(mixed: Option) -> int:
+    return max(1, len({part.accelerator for part in mixed.parts}) - 1)
 
 
 def _not_worth(mixed: Option, best_usd: float) -> Option:
-    saved = 1 - mixed.tco_usd.value / best_usd
     reason = message(
-        "money: several kinds of machines save {saved:.0f} % of the cost of one kind; below {mixed_saves:.0f} % ",
-        saved=100 * saved,
+        "money: {kinds} kinds of machines save {saved:.0f} % of the cost of one; below {mixed_saves:.0f} % for each further kind "
+        "they are not worth running",
+        kinds=1 + _further_kinds(mixed),
+        saved=100 * (1 - mixed.tco_usd.value / best_usd),
         mixed_saves=100 * MIXED_SAVES,
     )
-    return mixed.model_copy(
-        update={"accepted": False, "reasons": (message("{reason}they are not worth running", reason=reason), *mixed.reasons)}
-    )
+    return mixed.model_copy(update={"accepted": False, "reasons": (reason, *mixed.reasons)})
 
 
 def only(demand: Demand, workload: Service | Job) -> Demand:

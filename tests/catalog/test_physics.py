@@ -134,8 +134,9 @@ def test_network_rates_of_switches_are_ports_times_port_rate(catalogue: Catalogu
 def test_rents_on_weaker_terms_are_not_dearer(catalogue: Catalogue) -> None:
     for offer in catalogue.cloud_prices.values():
         on_demand = offer.on_demand_usd_per_h
-        assert any((on_demand, offer.spot_usd_per_h, offer.reserved_1y_usd_per_h)), offer.id
-        for other in (offer.spot_usd_per_h, offer.reserved_1y_usd_per_h):
+        others = (offer.spot_usd_per_h, offer.reserved_1y_usd_per_h, offer.reserved_3y_usd_per_h)
+        assert any((on_demand, *others)), offer.id
+        for other in others:
             assert on_demand is None or other is None or other <= on_demand, offer.id
 
 

@@ -18,16 +18,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from datetime import date
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from pydantic import Field
-
-from aigc_bench.catalog.records import AcceleratorSpec, CloudPrice, ServerSpec
+from aigc_bench.catalog.records import AcceleratorSpec, ServerSpec
 from aigc_bench.core.derivation import Derivation, record
 from aigc_bench.core.messages import message
-from aigc_bench.core.records import Estimate, Record
+from aigc_bench.core.records import Estimate
 from aigc_bench.plan.demand.arrival_rates import HOURS_PER_DAY
 from aigc_bench.plan.hardware.datasheet import host_usd, usual_count
+from aigc_bench.plan.money.offer import IS_ELASTIC, Offer, Term
+from aigc_bench.plan.money.rents import rents
 from aigc_bench.plan.records.demand import Demand, Service
 from aigc_bench.plan.records.loads import Fleet, Load
 from aigc_bench.plan.records.rules import Rules
@@ -37,43 +37,6 @@ from aigc_bench.plan.stats.price_aging import aged, hardware_price
 
 if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue
-
-
-CloudTerm = Literal["on_demand", "spot", "reserved_1y", "reserved_3y"]
-OfferKind = Literal["owned", "colocated", "cloud"]
-Term = Literal["purchase", "on_demand", "spot", "reserved_1y", "reserved_3y"]
-CLOUD_TERMS: tuple[CloudTerm, ...] = ("on_demand", "spot", "reserved_1y", "reserved_3y")
-RentKey = tuple[str, str | None, str | None, float, CloudTerm]
-"""Provider, region, instance, accelerators and term of a rent."""
-IS_ELASTIC: dict[CloudTerm, bool] = {"on_demand": True, "spot": True, "reserved_1y": False, "reserved_3y": False}
-"""Whether only the hours used are paid."""
-AN_INDEX = message("the index of")
-"""Prefix of the name of a rent that is a market index."""
-
-
-class Offer(Record):
-    """One procurement of ``num_accelerators`` of an accelerator.
-
-    ``price`` is in ``unit``: ``usd`` for a server that is bought, ``usd/accelerator-h`` for one that is rented. An unknown price is
-    ``None`` with ``why_no_price``. ``space_usd_per_kw_month`` is what a colocation charges in addition to the purchase.
-    ``is_index`` says that the rent is a market index, not the price of an instance.
-    """
-
-    kind: OfferKind
-    term: Term
-    name: str
-    accelerator: str
-    num_accelerators: float = Field(gt=0)
-    server: str | None = None
-    provider: str | None = None
-    region: str | None = None
-    price: Estimate | None = None
-    unit: str
-    why_no_price: str | None = None
-    space_usd_per_kw_month: Estimate | None = None
-    as_of: str | None = None
-    note: str | None = None
-    is_index: bool = False
 
 
 def offers(accelerator_id: str, *, catalogue: Catalogue, on: date, region: str | None = None) -> tuple[Offer, ...]:
@@ -147,92 +110,6 @@ def colocated(bought: Sequence[Offer], *, catalogue: Catalogue, on: date) -> tup
         )
         for offer in bought
     )
-
-
-def rents(spec: AcceleratorSpec, *, catalogue: Catalogue, on: date, region: str | None = None) -> tuple[Offer, ...]:
-    """Return current rents by provider, region and term, only the newest of each, the cheapest first.
-
-    A market index stands in for a term that no provider lists; a term with neither is one offer without a price.
-    """
-    newest = _newest([row for row in catalogue.rents(spec.id) if _is_in(row, region)])
-    priced = sorted(
-        newest.items(), key=lambda pair: (CLOUD_TERMS.index(pair[0][-1]), _rent(pair[1], pair[0][-1]) or 0.0, pair[1].id)
-    )
-    found = [_rented(row, term=key[-1], catalogue=catalogue, on=on) for key, row in priced]
-    known = {key[-1] for key in newest}
-    return (*found, *(_without_price(spec, term, region=region) for term in CLOUD_TERMS if term not in known))
-
-
-def _newest(rows: Sequence[CloudPrice]) -> dict[RentKey, CloudPrice]:
-    """Return the newest row of each instance and term; an index only of a term that no provider lists."""
-    priced = [(row, term) for row in rows for term in CLOUD_TERMS if _rent(row, term) is not None]
-    listed = {term for row, term in priced if row.kind != "index"}
-    found: dict[RentKey, CloudPrice] = {}
-    for row, term in priced:
-        if row.kind != "index" or term not in listed:
-            # The catalogue lists the newest rows first.
-            # setdefault keeps the first, that is the newest, row.
-            found.setdefault((row.provider, row.region, row.instance, row.gpu_count, term), row)
-    return found
-
-
-def _without_price(spec: AcceleratorSpec, term: CloudTerm, *, region: str | None) -> Offer:
-    words, where = term.replace("_", " "), f" in {region}" if region else ""
-    return Offer(
-        kind="cloud",
-        term=term,
-        name=f"{spec.name}, {words}",
-        accelerator=spec.id,
-        num_accelerators=1,
-        region=region,
-        unit="usd/accelerator-h",
-        why_no_price=message("the catalogue has no {words} rent of {name}{where}", words=words, name=spec.name, where=where),
-    )
-
-
-def _is_in(row: CloudPrice, region: str | None) -> bool:
-    # A price without a region holds everywhere. Prefixes: "us" takes us-east-1.
-    return region is None or (row.region or "global").lower().startswith((region.lower(), "global"))
-
-
-def _rent(row: CloudPrice, term: CloudTerm) -> float | None:
-    """Return USD of one accelerator-hour, ``None`` where the term is not offered; no table has a three-year term yet."""
-    return None if term == "reserved_3y" else row.per_gpu_usd_per_h(term)
-
-
-def _rented(row: CloudPrice, *, term: CloudTerm, catalogue: Catalogue, on: date) -> Offer:
-    rent = _rent(row, term)
-    assert rent is not None, "only terms with a price become offers"
-    spread = catalogue.constant("rent_price_spread").value
-    listed = estimate(
-        rent,
-        low=rent * (1 - spread),
-        high=rent * (1 + spread),
-        unit="usd/accelerator-h",
-        basis=row.basis,
-        source=f"{row.source}, {row.as_of}",
-    )
-    return Offer(
-        kind="cloud",
-        term=term,
-        name=_name(row),
-        accelerator=row.gpu_id,
-        num_accelerators=row.gpu_count,
-        provider=row.provider,
-        region=row.region,
-        price=aged(listed, as_of=row.as_of, on=on, drift=catalogue.constant("rent_drift")),
-        unit="usd/accelerator-h",
-        as_of=row.as_of,
-        note=row.note,
-        is_index=row.kind == "index",
-    )
-
-
-def _name(row: CloudPrice) -> str:
-    """Return whose instance it is and where, or which market index."""
-    if row.kind == "index":
-        return f"{AN_INDEX} {row.provider.removesuffix(' index')}{f', {row.instance}' if row.instance else ''}"
-    return " ".join(part for part in (row.provider, row.instance or row.gpu_label, row.region) if part)
 
 
 def instances_at_work(loads: Sequence[Load], fleet: Fleet, *, size: float, term: Term, demand: Demand, rules: Rules) -> Estimate:

@@ -17,7 +17,7 @@ from aigc_bench.core.derivation import Derivation, Places, record
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate
 from aigc_bench.core.units import SECONDS_PER_HOUR, SECONDS_PER_YEAR
-from aigc_bench.plan.money.offers import Offer
+from aigc_bench.plan.money.offer import Offer
 from aigc_bench.plan.money.opex import ResourceUse, Tariffs, opex_lines
 from aigc_bench.plan.money.ownership import FinanceTerms, life_of, own
 from aigc_bench.plan.placement.room_around import other_peak_w

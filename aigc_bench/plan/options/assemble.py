@@ -10,7 +10,8 @@ from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate
 from aigc_bench.core.units import quantity
 from aigc_bench.plan.factors.base import PROVIDED, Context, all_factors, shortages
-from aigc_bench.plan.money.offers import Offer, instances_at_work
+from aigc_bench.plan.money.offer import Offer
+from aigc_bench.plan.money.offers import instances_at_work
 from aigc_bench.plan.money.option_cost import Carbon, Money, carbon, money, rented
 from aigc_bench.plan.placement.rack_fill import num_racks, rack_fill
 from aigc_bench.plan.placement.room_around import other_mean_w, other_peak_w

@@ -6,7 +6,7 @@ accelerator, and the option says so.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING
@@ -14,20 +14,28 @@ from typing import TYPE_CHECKING
 from aigc_bench.core.messages import message
 from aigc_bench.plan.hardware.hosts import ANYWHERE, Host, Place, cautions_of, why_no_framework, why_not_sold
 from aigc_bench.plan.money.annuity import annuity
-from aigc_bench.plan.money.offers import Offer, rents
+from aigc_bench.plan.money.offer import Offer
+from aigc_bench.plan.money.rents import rents
 from aigc_bench.plan.options.api import excluded
 from aigc_bench.plan.options.assemble import Procurement, ranked
 from aigc_bench.plan.placement.room_around import room_maker
 from aigc_bench.plan.records.demand import Demand, OptionKind
+from aigc_bench.plan.records.loads import Load
 from aigc_bench.plan.records.machine import Machine
 from aigc_bench.plan.records.plan import Option
 from aigc_bench.plan.search.selection import SelectionTerms
-from aigc_bench.plan.stats.estimates import estimate, scaled
-from aigc_bench.plan.stats.price_aging import hardware_price
+from aigc_bench.plan.stats.estimates import ceil, estimate, scaled
+from aigc_bench.plan.stats.price_aging import age_years, hardware_price
 
 if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue
 
+MARKETPLACE_AVAILABILITY = 0.99
+"""From this availability on services do not run on hosts of a marketplace, whose owners may leave (assumed)."""
+OLD_RENT_YEARS = 0.5
+"""Rents of one accelerator moved by a factor of two within half of 2026, so an older one asks for a quote (assumed)."""
+WHOLE_SERVER = 8
+FABRICS = ("infiniband", "roce", "efa", "ici", "tcpx", "nvlink_rack")
 SPOT_AVAILABILITY = 0.99
 """Highest availability that services may require of spot capacity, which the provider may take back (assumed)."""
 GEFORCE_LICENCE = message(
@@ -61,7 +69,7 @@ class Market:
         if first != (host.server.id if host.server else None):
             return []
         found: dict[tuple[str, float, bool], Offer] = {}
-        for offer in rents(host.spec, catalogue=self.catalogue, on=self.day):
+        for offer in rents(host.spec, catalogue=self.catalogue, on=self.day, is_in_china=self.place.is_in_china):
             if offer.price is not None:
                 # An index and an instance of one accelerator are kept apart: only the latter can be rented.
                 best = found.setdefault((offer.term, offer.num_accelerators, offer.is_index), offer)
@@ -114,11 +122,32 @@ def procurements_of(host: Host, machine: Machine, *, demand: Demand, market: Mar
             machine=in_instances(machine, offer),
             placement="shared",
             offer=offer,
-            questions=tuple(f"{offer.name}: {text}" for text in (*((OF_AN_INDEX,) if offer.is_index else ()), *cautions)),
+            questions=tuple(f"{offer.name}: {text}" for text in (*_doubts_of_rent(offer, on=market.day), *cautions)),
         )
         for offer in market.rents_of(host)
         if (None if offer.is_index else max(1, round(offer.num_accelerators))) == terms.instance
     ]
+
+
+def _doubts_of_rent(offer: Offer, *, on: date) -> Iterator[str]:
+    """Yield what has to be settled with a provider before a rent is relied on."""
+    if offer.is_index:
+        yield OF_AN_INDEX
+    if offer.is_marketplace:
+        yield message("a marketplace: hosts of others, who may raise the price or leave; check who runs the machine")
+    age = age_years(offer.as_of, on=on) if offer.as_of else 0.0
+    if age > OLD_RENT_YEARS:
+        yield message("its list price is of {as_of}, {months:.0f} months old; request a quote", as_of=offer.as_of, months=12 * age)
+    market = offer.market
+    if market is not None and offer.listed_usd is not None and offer.listed_usd < market.p10:
+        yield message(
+            "its list price of ${rent:.2f} per accelerator-hour is below that of nine in ten of {count} providers (P10 ${p10:.2f}, "
+            "median ${median:.2f}); request a quote in writing",
+            rent=offer.listed_usd,
+            count=market.count,
+            p10=market.p10,
+            median=market.median,
+        )
 
 
 def _purchases(host: Host, machine: Machine, *, demand: Demand, market: Market) -> Sequence[Procurement]:
@@ -192,7 +221,45 @@ def unwanted(procurement: Procurement, host: Host, *, demand: Demand, market: Ma
                 availability=100 * demand.availability,
             )
         )
+    if procurement.offer is not None and procurement.offer.is_index:
+        found.append(
+            message("money: {name} is a mean over offers and cannot be booked; request quotes", name=procurement.offer.name)
+        )
+    on_marketplace = procurement.offer is not None and procurement.offer.is_marketplace
+    if on_marketplace and demand.services and demand.availability >= MARKETPLACE_AVAILABILITY:
+        found.append(
+            message(
+                "availability: hosts of a marketplace may leave at any time; {availability:g} % is required",
+                availability=100 * demand.availability,
+            )
+        )
     return (*found, *(unwanted_rent(procurement.offer, procurement.machine) if procurement.offer and procurement.is_rented else ()))
+
+
+def is_fabric(interconnect: str | None) -> bool:
+    """Return whether it joins instances; NVLink and Infinity Fabric end at the server, ``none`` is an ordinary network."""
+    return (interconnect or "none").startswith(FABRICS)
+
+
+def without_fabric(offer: Offer | None, loads: Sequence[Load], *, demand: Demand) -> Iterator[str]:
+    """Yield why rented instances are no training cluster: one that spans several needs a fabric that the provider states.
+
+    Instances of a whole server are sold with one or without by the same name, so those are not refused.
+    """
+    if offer is None or offer.kind != "cloud" or offer.num_accelerators >= WHOLE_SERVER or is_fabric(offer.interconnect):
+        return
+    trained = {job.name for job in demand.jobs if job.mode == "train"}
+    for load in loads:
+        instances = ceil(load.busy_machines.value / offer.num_accelerators)
+        if load.name in trained and instances > 1:
+            yield message(
+                "network: training {name} spans {instances} instances, and {provider} states no fabric between instances of "
+                "{size:g} accelerators; choose whole servers",
+                name=load.name,
+                instances=instances,
+                provider=offer.provider or message("the provider"),
+                size=offer.num_accelerators,
+            )
 
 
 def unwanted_rent(offer: Offer, machine: Machine) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from aigc_bench.core import registry
 from aigc_bench.core.messages import message, plural
 from aigc_bench.core.records import Record
-from aigc_bench.plan.money.offers import AN_INDEX
+from aigc_bench.plan.money.offer import AN_INDEX
 from aigc_bench.plan.records.plan import Option, Plan
 
 CLOSE = 1.25

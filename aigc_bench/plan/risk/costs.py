@@ -28,7 +28,7 @@ import numpy as np
 
 from aigc_bench.core.messages import message
 from aigc_bench.plan.money.annuity import annuities, annuity
-from aigc_bench.plan.money.offers import IS_ELASTIC
+from aigc_bench.plan.money.offer import IS_ELASTIC
 from aigc_bench.plan.money.ownership import ADDER_BASE
 from aigc_bench.plan.placement.room_around import other_mean_w
 from aigc_bench.plan.records.assessment import CostLine

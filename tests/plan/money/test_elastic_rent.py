@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from aigc_bench.core.records import Estimate
 from aigc_bench.plan.demand.arrival_rates import from_hourly
-from aigc_bench.plan.money.offers import Offer, Term, instances_at_work
+from aigc_bench.plan.money.offer import Offer, Term
+from aigc_bench.plan.money.offers import instances_at_work
 from aigc_bench.plan.options.assemble import Procurement, make_option
 from aigc_bench.plan.options.procurement import best_of_each_term, in_instances, unwanted_rent
 from aigc_bench.plan.records.demand import Growth

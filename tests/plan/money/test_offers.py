@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from aigc_bench.catalog.loader import load_catalogue
 from aigc_bench.core.errors import UnknownNameError
 from aigc_bench.plan.money.apis import MODALITY_OF, ApiOffer, Consumption, api_offers, market_price, usd_per_request
-from aigc_bench.plan.money.offers import AN_INDEX, Offer, offers
+from aigc_bench.plan.money.offer import AN_INDEX, Offer
+from aigc_bench.plan.money.offers import offers
 from aigc_bench.plan.stats.estimates import estimate
 from aigc_bench.plan.stats.price_aging import age_years, aged
 
@@ -70,7 +71,7 @@ def test_every_procurement_of_an_h100_is_offered(of_h100: tuple[Offer, ...]) -> 
 
 def test_historic_rents_are_no_offers_and_the_newest_of_a_provider_counts(of_h100: tuple[Offer, ...]) -> None:
     aws = [offer for offer in of_h100 if offer.provider == "aws" and offer.term == "on_demand"]
-    assert [(offer.as_of, offer.price.value if offer.price else None) for offer in aws] == [("2026-10-07", 55.04 / 8)]
+    assert [(offer.as_of, offer.price.value if offer.price else None) for offer in aws] == [("2026-11-09", 55.04 / 8)]
 
 
 def test_rents_of_a_region_are_those_of_the_region() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aigc_bench.plan.money.annuity import annuities, annuity, annuity_factor
-from aigc_bench.plan.money.offers import Offer
+from aigc_bench.plan.money.offer import Offer
 from aigc_bench.plan.money.option_cost import carbon, energy_kwh_per_year, mean_power_w, money, per_unit, rented, shares
 from aigc_bench.plan.records.loads import Load
 from aigc_bench.plan.stats.estimates import estimate
