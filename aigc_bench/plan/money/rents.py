@@ -166,15 +166,15 @@ def _price_today(row: CloudPrice, rent: float, *, market: RentMarket | None, cat
     wide = math.exp(math.hypot(Z_P90 * left, math.log1p(spread)))
     source = message(
         "{source}: ${rent:.2f}, {years:.1f} years old, weighted {share:.0%} against ${median:.2f}, the median of {count} providers "
-        "(P10 ${p10:.2f}, P90 ${p90:.2f})",
+        "(P10 ${tenth:.2f}, P90 ${ninetieth:.2f})",
         source=listed.source or "",
         rent=rent,
         years=years,
         share=share,
         median=market.median,
         count=market.count,
-        p10=market.p10,
-        p90=market.p90,
+        tenth=market.p10,
+        ninetieth=market.p90,
     )
     return estimate(value, low=value / wide, high=value * wide, unit="usd/accelerator-h", basis=row.basis, source=source)
 
