@@ -141,8 +141,8 @@ def _doubts_of_rent(offer: Offer, *, on: date) -> Iterator[str]:
     market = offer.market
     if market is not None and offer.listed_usd is not None and offer.listed_usd < market.p10:
         yield message(
-            "its list price of ${rent:.2f} per accelerator-hour is below that of nine in ten of {count} providers (P10 ${tenth:.2f}, "
-            "median ${median:.2f}); request a quote in writing",
+            "its list price of ${rent:.2f} per accelerator-hour is below that of nine in ten of {count} providers "
+            "(P10 ${tenth:.2f}, median ${median:.2f}); request a quote in writing",
             rent=offer.listed_usd,
             count=market.count,
             tenth=market.p10,
