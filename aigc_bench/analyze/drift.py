@@ -7,7 +7,7 @@ is not seen in forty milliseconds next to it (measured: with four busy neighbour
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
@@ -24,6 +24,12 @@ def reference_s(trial: TrialResult) -> float | None:
     """Median time of the reference kernel around the trial's window, in seconds; ``None`` where it was not timed."""
     times = _times(trial)
     return float(np.median(times)) if times else None
+
+
+def typical_reference_s(trials: Iterable[TrialResult]) -> float | None:
+    """Median over a run's trials of the kernel's median time, in seconds; ``None`` where no trial timed it."""
+    found = [seconds for trial in trials if (seconds := reference_s(trial)) is not None]
+    return float(np.median(found)) if found else None
 
 
 def reference_mean_s(trial: TrialResult) -> float | None:
@@ -44,10 +50,7 @@ def shift(scene: Scene) -> float | None:
     Not the fastest: a clock that boosts once in a run would put every other trial under suspicion.
     """
     own = reference_s(scene.trial)
-    if own is None:
-        return None
-    typical = float(np.median([seconds for trial in scene.run.trials if (seconds := reference_s(trial)) is not None]))
-    return own / typical - 1
+    return None if own is None or scene.typical_reference_s is None else own / scene.typical_reference_s - 1
 
 
 def drift_reasons(scene: Scene) -> Iterator[str]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
-from aigc_bench.analyze.rows import CaseSummary, case_summaries, metric_rows
+from aigc_bench.analyze.rows import CaseAnalysis, CaseSummary, analyses, rows_of, summaries_of
 from aigc_bench.catalog.loader import usable_catalogue
 from aigc_bench.core.messages import message
 from aigc_bench.core.overview import Overview, shown
@@ -31,12 +31,16 @@ class MeasuredRun(Run):
     @cached_property
     def rows(self) -> tuple[MetricRow, ...]:
         """Return one record per case and metric."""
-        return tuple(metric_rows(self, catalogue=usable_catalogue()))
+        return tuple(rows_of(self._analyses))
 
     @cached_property
     def cases(self) -> tuple[CaseSummary, ...]:
         """Return one record per case, failed ones too."""
-        return tuple(case_summaries(self))
+        return tuple(summaries_of(self, self._analyses))
+
+    @cached_property
+    def _analyses(self) -> list[CaseAnalysis]:
+        return analyses(self, catalogue=usable_catalogue())
 
     def to_pandas(self) -> pd.DataFrame:
         """Return one row per case and metric, with unit, interval, basis, verdict and reasons."""

@@ -333,13 +333,13 @@ _LIST = (
 )
 
 REASONS: Mapping[str, Reason] = {reason.code: reason for reason in _LIST}
+_SEVERITIES = ("invalid", "suspect", "note", "absent")
+_RANK = {reason.code: (_SEVERITIES.index(reason.severity), index) for index, reason in enumerate(_LIST)}
 
 
 def ordered(codes: Iterable[str]) -> tuple[str, ...]:
     """The codes once each, worst severity first, then in the order of ``REASONS``."""
-    rank = {code: index for index, code in enumerate(REASONS)}
-    severity = ("invalid", "suspect", "note", "absent")
-    return tuple(sorted(set(codes), key=lambda code: (severity.index(REASONS[code].severity), rank[code])))
+    return tuple(sorted(set(codes), key=_RANK.__getitem__))
 
 
 def verdict(codes: Iterable[str]) -> Verdict:

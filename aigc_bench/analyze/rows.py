@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 import numpy as np
 
 from aigc_bench.analyze.cpu_peak import cpu_peak_flops_per_s
-from aigc_bench.analyze.drift import drift_corrected
+from aigc_bench.analyze.drift import drift_corrected, typical_reference_s
 from aigc_bench.analyze.metric import TRIALS, Metric
 from aigc_bench.analyze.metrics import METRICS, metric_of
 from aigc_bench.analyze.pipeline_quantities import pipeline_quantities
@@ -99,8 +99,8 @@ class CaseAnalysis:
 
 def analyses(run: Run, *, catalogue: HasAccelerators | None = None) -> list[CaseAnalysis]:
     """Every case of the run, in the profile's order. Rows and summaries of a run can both be made of this."""
-    readings = readings_of(run)
-    return [_analysis(run, case, readings=readings, catalogue=catalogue) for case in run.info.cases]
+    readings, typical_s = readings_of(run), typical_reference_s(run.trials)
+    return [_analysis(run, case, readings=readings, typical_s=typical_s, catalogue=catalogue) for case in run.info.cases]
 
 
 def metric_rows(run: Run, *, catalogue: HasAccelerators | None = None) -> list[MetricRow]:
@@ -132,9 +132,11 @@ def final_trials(trials: Sequence[TrialResult]) -> tuple[TrialResult, ...]:
     return tuple(chosen[number] for number in sorted(chosen))
 
 
-def _analysis(run: Run, case: Case, *, readings: Readings, catalogue: HasAccelerators | None) -> CaseAnalysis:
+def _analysis(
+    run: Run, case: Case, *, readings: Readings, typical_s: float | None, catalogue: HasAccelerators | None
+) -> CaseAnalysis:
     trials = final_trials(run.trials_of(case.id))
-    stage = scenes(run, trials, readings=readings)
+    stage = scenes(run, trials, readings=readings, typical_reference_s=typical_s)
     quantities = tuple({q.metric: q for q in _quantities(case, scene, catalogue=catalogue)} for scene in stage)
     reasons = {code for scene in stage for code in reasons_of(scene)}
     if stage and any(trial.status not in ("ok", "skipped") for trial in trials):

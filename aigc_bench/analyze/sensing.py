@@ -43,6 +43,8 @@ class Scene:
     """Return the accelerators to judge: those that the trial used, or all of the machine where it used none."""
     uses_accelerator: bool
     idle_w: Mapping[str, float | None]
+    typical_reference_s: float | None
+    """Seconds of the run's typical reference kernel (``drift.py``); ``None`` where it was not timed."""
 
     @property
     def window(self) -> Window:
@@ -87,7 +89,9 @@ class Scene:
         return total([self.energy_of(package) for package in self.readings.packages()])
 
 
-def scenes(run: Run, trials: tuple[TrialResult, ...], *, readings: Readings) -> tuple[Scene, ...]:
+def scenes(
+    run: Run, trials: tuple[TrialResult, ...], *, readings: Readings, typical_reference_s: float | None
+) -> tuple[Scene, ...]:
     """One scene for each finished trial."""
     idle_w = idle_powers(run, readings=readings)
     return tuple(
@@ -98,6 +102,7 @@ def scenes(run: Run, trials: tuple[TrialResult, ...], *, readings: Readings) -> 
             devices=_used(trial) or readings.accelerators(),
             uses_accelerator=bool(_used(trial)),
             idle_w=idle_w,
+            typical_reference_s=typical_reference_s,
         )
         for trial in trials
         if trial.status == "ok" and trial.window is not None and trial.window.num_steps > 0
