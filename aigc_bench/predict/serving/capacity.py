@@ -12,6 +12,7 @@ requests (common random numbers), so that they differ by what was changed and no
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from statistics import median
 from typing import Literal
 
@@ -75,6 +76,12 @@ def simulate(
 
     Raises ``UsageError`` where no request fits into the KV cache.
     """
+    return _simulated(server, traffic, slo, warmup, cooldown)
+
+
+# Plans that differ in prices, places or other loads replay the same fleet: a run takes a second, its figures a kilobyte.
+@lru_cache(maxsize=64)
+def _simulated(server: Server, traffic: Traffic, slo: Slo | None, warmup: float, cooldown: float) -> ServingResult:
     if isinstance(server, BatchServer):
         return simulate_batches(server, traffic, slo=slo, warmup=warmup, cooldown=cooldown)
     return summarise(play(server, draw_requests(traffic)), server=server, slo=slo, warmup=warmup, cooldown=cooldown)
