@@ -1,5 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
+# Every worker and every child of the test suite would otherwise compile what it imports.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: run setup test test-busy mutants faults kills lint bench messages traces fuzz fuzz-ci package audit test-lowest clean
 

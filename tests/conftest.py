@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.shared import made_once
 
 settings.register_profile("whatever-the-load", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("whatever-the-load")
@@ -35,8 +38,9 @@ def smoke_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The directory of a finished run: one small case of the smoke profile, three trials, with its report."""
     from aigc_bench import api
 
-    folder = tmp_path_factory.mktemp("smoke") / "run"
-    return api.run("smoke", only=["vae"], out=folder).path
+    made = made_once(tmp_path_factory, "smoke", lambda folder: api.run("smoke", only=["vae"], out=folder))
+    # A report is written into its run: each worker has a run of its own.
+    return shutil.copytree(made, tmp_path_factory.mktemp("smoke") / "run")
 
 
 CORRUPT, EMPTY = "images/class-001/cut-short.jpg", "images/class-002/empty.jpg"
@@ -45,9 +49,12 @@ CORRUPT, EMPTY = "images/class-001/cut-short.jpg", "images/class-002/empty.jpg"
 @pytest.fixture(scope="session")
 def small_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Twelve images, four recordings, two texts and a clip, plus a corrupt image and an empty file."""
+    return made_once(tmp_path_factory, "data", _write_small_data)
+
+
+def _write_small_data(folder: Path) -> None:
     from aigc_bench.data.generated import write_files
 
-    folder = tmp_path_factory.mktemp("data")
     write_files("image", folder / "images", count=12)
     write_files("audio", folder / "audio", count=4, suffix=".wav")
     write_files("text", folder / "text", count=2)
@@ -55,4 +62,3 @@ def small_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     whole = next((folder / "images").rglob("*.jpg")).read_bytes()
     (folder / CORRUPT).write_bytes(whole[: len(whole) // 2])
     (folder / EMPTY).write_bytes(b"")
-    return folder

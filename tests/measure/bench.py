@@ -1,7 +1,9 @@
-"""``aigc-bench`` in a process of its own, with a third party's workloads installed."""
+"""``aigc-bench`` in a process of its own, with a third party's workloads installed, or in this one."""
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import subprocess
@@ -11,6 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from aigc_bench.cli import main
 from tests.extensions import FOLDER
 
 HEADER = """
@@ -68,6 +73,17 @@ class Bench:
             self.command(*words), env=self.environment, cwd=self.folder, capture_output=True, text=True, timeout=300, check=False
         )
 
+    def here(self, *words: object) -> subprocess.CompletedProcess[str]:
+        """Run a command in this process, which has imported its libraries already: without the third party's workloads."""
+        out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
+        argv = [str(word) for word in words]
+        with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            patch.chdir(self.folder)
+            for name, value in self.environment.items():
+                patch.setenv(name, value)
+            code = main(argv)
+        return subprocess.CompletedProcess(argv, code, *(said.buffer.getvalue().decode() for said in (out, err)))
+
     def start(self, *words: object) -> subprocess.Popen[str]:
         """Start a command and leave it running."""
         return subprocess.Popen(
@@ -76,7 +92,7 @@ class Bench:
 
     def rows(self, run: Path) -> list[dict[str, Any]]:
         """What ``show --json`` prints."""
-        found: list[dict[str, Any]] = json.loads(self("show", run, "--json").stdout)
+        found: list[dict[str, Any]] = json.loads(self.here("show", run, "--json").stdout)
         return found
 
 

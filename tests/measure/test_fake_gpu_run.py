@@ -17,14 +17,29 @@ from tests.measure.bench import KNOWN_RATE, Bench, trials
 UUID = "GPU-0a1b2c3d-0000-0000-0000-000000000001"
 
 
-def test_power_utilisation_and_energy_are_the_truth_of_the_trace_within_two_per_cent(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def waving(tmp_path_factory: pytest.TempPathFactory) -> tuple[Bench, FakeNvml, Path]:
+    """A run next to a GPU whose power follows a square wave and whose memory has failed three times."""
+    folder = tmp_path_factory.mktemp("waving")
     wave = square(low=180, high=320, period_s=0.7, duration_s=120)
-    fake = FakeNvml.build(tmp_path, FakeGpu(uuid=UUID, power_w=wave, series={"gpu_utilization": 0.83}))
-    bench = Bench(folder=tmp_path, env=fake.env)
-    run = tmp_path / "out"
+    fake = FakeNvml.build(folder, FakeGpu(uuid=UUID, power_w=wave, series={"gpu_utilization": 0.83, "ecc_uncorrected": 3}))
+    bench = Bench(folder=folder, env=fake.env)
+    run = folder / "out"
     done = bench("run", "--profile", bench.profile(KNOWN_RATE), "--out", run)
     assert done.returncode == 0, done.stderr
+    return bench, fake, run
 
+
+def test_a_run_keeps_what_was_found_before_its_first_trial(waving: tuple[Bench, FakeNvml, Path]) -> None:
+    _, _, run = waving
+    health = {check["name"]: check for check in json.loads((run / "run.json").read_text())["health"]}
+    assert health["gpu 0: ecc"]["status"] == "failure"
+    assert "replaced" in health["gpu 0: ecc"]["remedy"]
+    assert "3 uncorrected memory errors" in (run / "report.html").read_text()
+
+
+def test_power_utilisation_and_energy_are_the_truth_of_the_trace_within_two_per_cent(waving: tuple[Bench, FakeNvml, Path]) -> None:
+    bench, fake, run = waving
     found = {row["metric"]: row for row in bench.rows(run)}
     windows = [trial["window"] for trial in trials(run)]
     power = sorted(fake.power_w(w["start_s"], w["end_s"]) for w in windows)[1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -40,8 +41,9 @@ def test_a_run_made_with_code_is_read_where_the_code_is_not(bench: Bench, tmp_pa
         ("compare", run, run),
         ("report", run, "-o", "r.html"),
     ):
-        done = elsewhere(*words)
+        done = elsewhere.here(*words)
         assert done.returncode == 0, done.stderr
+    assert "mine_here" not in sys.modules
     assert "mine_here:Mine" in (tmp_path / "r.html").read_text()
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
@@ -25,6 +27,8 @@ class Mine:
     words: tuple[str, ...] = ()
     demand: str = ""
     family: str
+    is_code: bool = False
+    """Whether the current directory must be searched, which a process of its own does."""
 
 
 def config(folder: Path) -> Mine:
@@ -38,22 +42,24 @@ def function(folder: Path) -> Mine:
     guide = (ROOT / "docs" / "extending.md").read_text()
     code = guide.split("<!-- test: my_gru.py -->\n```python\n")[1].split("```")[0]
     (folder / "my_gru.py").write_text(code)
-    return Mine(model="my_gru:Gru", words=("--set", "seq_len=16"), demand="items_per_request = 64\n", family="my_gru:Gru")
+    return Mine(
+        model="my_gru:Gru", words=("--set", "seq_len=16"), demand="items_per_request = 64\n", family="my_gru:Gru", is_code=True
+    )
 
 
 def pipeline(folder: Path) -> Mine:
-    write_pipeline(folder / "mine", "FluxPipeline")
+    write_pipeline(folder / "my-flux", "FluxPipeline")
     small = ("--set", "resolution=64", "--set", "num_inference_steps=2")
     demand = "settings = { resolution = 512, num_inference_steps = 4 }\n"
-    return Mine(model="mine", words=small, demand=demand, family="diffusion_transformer")
+    return Mine(model="my-flux", words=small, demand=demand, family="diffusion_transformer")
 
 
 KINDS = {"config.json": config, "function": function, "pipeline": pipeline}
 
 
-def printed(bench: Bench, *words: object) -> Any:
+def printed(command: Callable[..., CompletedProcess[str]], *words: object) -> Any:
     """The JSON that a command prints; it must succeed."""
-    done = bench(*words, "--json")
+    done = command(*words, "--json")
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
@@ -62,22 +68,23 @@ def printed(bench: Bench, *words: object) -> Any:
 def test_a_users_own_model_is_run_predicted_and_planned(tmp_path: Path, kind: str) -> None:
     bench = Bench(folder=tmp_path, env={"XDG_CACHE_HOME": str(tmp_path / "cache")})
     mine = KINDS[kind](tmp_path)
+    command = bench if mine.is_code else bench.here
 
-    printed(bench, "run", "--model", mine.model, *mine.words, "--out", "out", "--budget", "1s")
+    printed(command, "run", "--model", mine.model, *mine.words, "--out", "out", "--budget", "1s")
     (trial, *_) = trials(tmp_path / "out")
     assert trial["status"] == "ok"
     assert trial["quality"]["passed"] is True
     assert trial["case"].startswith(mine.family)
 
-    rows = printed(bench, "predict", "--model", mine.model, *mine.words, "--accelerator", ACCELERATOR)
+    rows = printed(command, "predict", "--model", mine.model, *mine.words, "--accelerator", ACCELERATOR)
     found = {row["metric"]: row for row in rows}
     assert found["throughput"]["low"] <= found["throughput"]["value"] <= found["throughput"]["high"]
     assert found["throughput"]["value"] > 0
 
     service = f'[[service]]\nname = "all"\nmodel = "{mine.model}"\nrate = 2\n{mine.demand}[service.slo]\nlatency = "60s"\n'
     (tmp_path / "demand.toml").write_text(f'name = "mine"\n{service}')
-    permission = ("--model", mine.model) if kind == "function" else ()
-    plan = printed(bench, "plan", "demand.toml", "--accelerator", ACCELERATOR, *permission)
+    permission = ("--model", mine.model) if mine.is_code else ()
+    plan = printed(command, "plan", "demand.toml", "--accelerator", ACCELERATOR, *permission)
     assert plan["recommendation"]["kind"] != "api"
     assert plan["unplanned"] == []
     assert {one["load"] for one in plan["rests_on"]} == {"all"}

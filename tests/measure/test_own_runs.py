@@ -18,7 +18,7 @@ def test_a_users_model_is_run_shrunk_and_predicted_in_full(tmp_path: Path, name:
     changes = [word for key, value in SHRUNK[name].items() for word in ("--change", f"{key}={value}")]
     lengths = ["--set", "seq_len=16"] if name == "bert" else ["--set", "prompt_len=8", "--set", "max_new_tokens=3"]
     run = tmp_path / "out"
-    done = bench("run", "--model", folder, *changes, *lengths, "--out", run, "--budget", "1s", "--json")
+    done = bench.here("run", "--model", folder, *changes, *lengths, "--out", run, "--budget", "1s", "--json")
     assert done.returncode == 0, done.stderr
     (trial, *_) = trials(run)
     assert trial["status"] == "ok"
@@ -26,7 +26,7 @@ def test_a_users_model_is_run_shrunk_and_predicted_in_full(tmp_path: Path, name:
     assert f"{name}@" in trial["case"]
     assert f"--model {folder}" in (run / "report.html").read_text()
 
-    predicted = bench("predict", "--model", name, "--accelerator", "h200", "--batch-size", 2, *lengths, "--json")
+    predicted = bench.here("predict", "--model", name, "--accelerator", "h200", "--batch-size", 2, *lengths, "--json")
     assert predicted.returncode == 0, predicted.stderr
     rows = {row["metric"]: row for row in json.loads(predicted.stdout)}
     assert rows["throughput"]["value"] > 0
@@ -40,7 +40,7 @@ def test_what_cannot_be_used_is_reported_in_one_line_and_nothing_is_written(tmp_
     (tmp_path / "broken.json").write_text('{"model_type":')
     for path, phrase in ((evil, "names code to execute"), ("model.bin", "a pickle"), ("broken.json", "not JSON")):
         for command in (("run", "--out", "out"), ("predict", "-a", "h100")):
-            done = bench(*command, "--model", path)
+            done = bench.here(*command, "--model", path)
             assert done.returncode == 2
             assert phrase in done.stderr
             assert len(done.stderr.strip().splitlines()) == 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,6 @@ from aigc_bench.telemetry.nvml import GpuFacts
 from tests.analyze.synthetic import GPU, make_run
 from tests.analyze.test_verdicts import gpu_with
 from tests.fake_nvml import FakeGpu, FakeNvml, simulated
-from tests.measure.bench import KNOWN_RATE, Bench
 from tests.measure.test_doctor import HEALTHY
 
 QUIET = {"cpu_utilization": 0.02, "cpu_steal": 0.0}
@@ -62,17 +60,6 @@ def test_the_driver_is_queried_and_the_probe_of_the_cpu_is_controlled(tmp_path: 
         found = {check.name: check.status for check in inspect()}
     assert found["gpu 0: throttling"] == found["gpu 0: ecc"] == "failure"
     assert "cpu control" in found
-
-
-def test_a_run_keeps_what_was_found_before_its_first_trial(tmp_path: Path) -> None:
-    fake = FakeNvml.build(tmp_path, FakeGpu(series={"ecc_uncorrected": 3}))
-    bench = Bench(folder=tmp_path, env=fake.env)
-    done = bench("run", "--profile", bench.profile(KNOWN_RATE), "--out", tmp_path / "run")
-    assert done.returncode == 0, done.stderr
-    health = {check["name"]: check for check in json.loads((tmp_path / "run" / "run.json").read_text())["health"]}
-    assert health["gpu 0: ecc"]["status"] == "failure"
-    assert "replaced" in health["gpu 0: ecc"]["remedy"]
-    assert "3 uncorrected memory errors" in (tmp_path / "run" / "report.html").read_text()
 
 
 @pytest.mark.parametrize(("status", "verdict"), [("failure", "suspect"), ("warning", "valid")])

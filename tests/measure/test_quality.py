@@ -253,6 +253,6 @@ def test_a_broken_kernel_is_condemned_in_the_run_its_table_and_its_report(tmp_pa
     assert {row["verdict"] for row in wrong_rows if row["metric"] in ("throughput", "memory_host_peak", "relative_error")} == {
         "invalid"
     }
-    assert "relative_error" in bench("show", run).stdout
+    assert "relative_error" in bench.here("show", run).stdout
     page = (run / "report.html").read_text()
     assert "wrong result" in page and "Correctness" in page

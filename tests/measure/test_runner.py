@@ -119,7 +119,7 @@ def test_ctrl_c_ends_cleanly_with_what_is_finished(bench: Bench, tmp_path: Path)
     wait_until(lambda: gone(family), timeout_s=60)
     assert json.loads((run / "run.json").read_text())["interrupted"] is True
     assert (run / "telemetry.parquet").exists()
-    assert bench("show", run).returncode == 0
+    assert bench.here("show", run).returncode == 0
 
 
 def test_a_run_that_is_under_way_cannot_be_resumed_at_the_same_time(bench: Bench, tmp_path: Path) -> None:
@@ -138,7 +138,7 @@ def test_a_run_that_is_under_way_cannot_be_resumed_at_the_same_time(bench: Bench
 def test_a_directory_that_is_there_already_is_not_written_into(bench: Bench, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine.txt").write_text("mine")
-    done = bench("run", "--profile", bench.profile(KNOWN_RATE), "--out", tmp_path / "out")
+    done = bench.here("run", "--profile", "smoke", "--out", tmp_path / "out")
     assert done.returncode == 2
     assert len(done.stderr.strip().splitlines()) == 1
     assert [p.name for p in (tmp_path / "out").iterdir()] == ["mine.txt"]
