@@ -7,7 +7,8 @@ memory of an accelerator  (weights + n x (input + output / 2) x KV cache of a to
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import numpy as np
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from aigc_bench.catalog.loader import Catalogue
     from aigc_bench.catalog.records import AcceleratorSpec
     from aigc_bench.predict.published.language_models import LanguageModel
+
+Held = TypeVar("Held")
 
 ENGINES: Mapping[str, tuple[str, ...]] = {
     "vllm": ("NVIDIA", "AMD", "Intel", "Google", "AWS"),
@@ -48,11 +51,38 @@ def served_candidates(
     calibration: Calibration,
 ) -> Candidates | None:
     """Return every configuration that serves ``model`` with requests of ``lengths`` (input, output) tokens."""
+    return _found(model, lengths, tuple(map(_Same, specs)), tuple(engines), tuple(precisions), _Same(catalogue), _Same(calibration))
+
+
+class _Same(Generic[Held]):
+    """A value that equals itself alone: a catalogue's dozens of records are slow to compare."""
+
+    def __init__(self, held: Held) -> None:
+        self.held = held
+
+    def __hash__(self) -> int:
+        return id(self.held)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and self.held is other.held
+
+
+# Plans of one service that differ in its rate, its place or prices ask for the same configurations, a third of a plan's time.
+@lru_cache(maxsize=8)
+def _found(
+    model: str,
+    lengths: tuple[float, float],
+    specs: tuple[_Same[AcceleratorSpec], ...],
+    engines: tuple[str, ...],
+    precisions: tuple[str, ...],
+    catalogue: _Same[Catalogue],
+    calibration: _Same[Calibration],
+) -> Candidates | None:
     settings = [
         Setting(
             model=model, spec=spec, engine=engine, precision=precision, ranks=ranks, input_len=lengths[0], output_len=lengths[1]
         )
-        for spec in specs
+        for spec in (one.held for one in specs)
         for engine, vendors in ENGINES.items()
         if spec.vendor in vendors and (not engines or engine in engines)
         for precision in _precisions(spec, precisions)
@@ -63,10 +93,10 @@ def served_candidates(
     if not settings:
         return None
     try:
-        found = curves(settings, SEQUENCES, calibration=calibration)
+        found = curves(settings, SEQUENCES, calibration=calibration.held)
     except NotPredictable:
         return None
-    return stacked(_blocks(settings, found, catalogue=catalogue))
+    return stacked(_blocks(settings, found, catalogue=catalogue.held))
 
 
 def _precisions(spec: AcceleratorSpec, allowed: Sequence[str]) -> tuple[str, ...]:

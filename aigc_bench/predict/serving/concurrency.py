@@ -17,7 +17,7 @@ from aigc_bench.predict.closed_form import forms, language
 from aigc_bench.predict.closed_form.columns import ModelRow, log2_bin
 from aigc_bench.predict.closed_form.language_rows import QUANTITIES, language_row
 from aigc_bench.predict.fitting.calibration import Calibration
-from aigc_bench.predict.fitting.effects import Floats, total_effects
+from aigc_bench.predict.fitting.effects import Floats
 from aigc_bench.predict.published.language_models import LanguageModel
 from aigc_bench.predict.published.name_resolution import NumberFormat, number_format
 from aigc_bench.predict.published.row import PublishedQuery
@@ -146,19 +146,16 @@ def _read_ratio(settings: Sequence[Setting], counts: Floats) -> Floats:
 
 def _effects(rows: Sequence[ModelRow], counts: Floats, *, effects: Mapping[str, float]) -> Floats:
     """The rows' effects, looked up once for each load bin."""
-    own = log2_bin(1.0, width=BIN_WIDTH)
     bins = [log2_bin(float(count), width=BIN_WIDTH) for count in counts]
-    by_bin = {}
-    # Distinct bins in order: some dozens of counts fall into a few.
-    for load in dict.fromkeys(bins):
-        groups = [{level: _at_load(group, own=own, load=load) for level, group in row.groups.items()} for row in rows]
-        by_bin[load] = total_effects(groups, effects)
-    return np.stack([by_bin[load] for load in bins], axis=1)
-
-
-def _at_load(group: str, *, own: str, load: str) -> str:
-    """The group with its load bin exchanged; the bin stands last, as in ``tpot|vllm|plain||b0``."""
-    return f"{group.removesuffix(f'|b{own}')}|b{load}" if group.endswith(f"|b{own}") else group
+    # The load bin stands last, as in ``tpot|vllm|plain||b0``.
+    end = f"|b{log2_bin(1.0, width=BIN_WIDTH)}"
+    stems = [[(f"{level}={group.removesuffix(end)}", group.endswith(end)) for level, group in row.groups.items()] for row in rows]
+    # Distinct bins: some dozens of counts fall into a few.
+    by_bin = {
+        load: [sum(effects.get(f"{stem}|b{load}" if has_bin else stem, 0.0) for stem, has_bin in row) for row in stems]
+        for load in set(bins)
+    }
+    return np.array([by_bin[load] for load in bins]).T
 
 
 def _mfu(settings: Sequence[Setting], counts: Floats, tpot_s: Floats) -> Floats:

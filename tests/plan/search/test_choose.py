@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ H100 = "h100_sxm_80gb"
 DEMAND = make_demand()
 
 
+@cache
 def host(server: str = "dgx_h100") -> Host:
     return next(one for one in hosts(catalogue()) if one.server is not None and one.server.id == server)
 
