@@ -20,7 +20,7 @@ def shell(line: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """A line of bash in which ``$PROGRAM`` is aigc-bench; its exit code is that of the first command that fails."""
     return subprocess.run(
         ["bash", "-c", f"set -o pipefail; {line}"],
-        capture_output=True, text=True, timeout=60, check=False, env={**os.environ, "PROGRAM": PROGRAM, **environment},
+        capture_output=True, text=True, timeout=600, check=False, env={**os.environ, "PROGRAM": PROGRAM, **environment},
     )  # fmt: skip
 
 
@@ -60,7 +60,7 @@ assert opened.fileno() > 2, opened.fileno()
 print("a stray print")
 """
     done = subprocess.run(
-        ["bash", "-c", '"$0" -c "$1" /dev/null <&- >&- 2>&-', sys.executable, program], check=False, timeout=60, env={**os.environ}
+        ["bash", "-c", '"$0" -c "$1" /dev/null <&- >&- 2>&-', sys.executable, program], check=False, timeout=600, env={**os.environ}
     )
     assert done.returncode == 0
 

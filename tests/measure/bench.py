@@ -25,7 +25,7 @@ expects = "any"
 level = "quick"
 [defaults]
 backend = "cpu"
-timeout_s = 60.0
+timeout_s = 300.0
 threads = 1
 """
 KNOWN_RATE = '[[case]]\nworkload = "known_rate"\npreset = "sleep"\nmode = "infer"\n'
@@ -70,7 +70,7 @@ class Bench:
     def __call__(self, *words: object) -> subprocess.CompletedProcess[str]:
         """Run a command to its end."""
         return subprocess.run(
-            self.command(*words), env=self.environment, cwd=self.folder, capture_output=True, text=True, timeout=300, check=False
+            self.command(*words), env=self.environment, cwd=self.folder, capture_output=True, text=True, timeout=900, check=False
         )
 
     def here(self, *words: object) -> subprocess.CompletedProcess[str]:

@@ -164,12 +164,12 @@ def test_a_search_is_interrupted_and_resumed_and_ends_with_its_answer_and_its_cu
     bench, run = Bench(folder=tmp_path), tmp_path / "out"
     profile = bench.profile(KNOWN_RATE + "settings = { step_s = 0.2, is_per_item = true }\n")
     process = bench.start("run", "--profile", profile, "--find", "max-batch", "--max-latency", 0.35, "--out", run)
-    deadline = time.monotonic() + 300
+    deadline = time.monotonic() + 900
     while len(trials(run)) < 4:
         assert time.monotonic() < deadline, "no fourth trial in time"
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
-    output, _ = process.communicate(timeout=300)
+    output, _ = process.communicate(timeout=900)
     assert process.returncode == 130
     assert "largest batch 1 (so far; the search is unfinished)" in output
     assert "--resume" in output

@@ -36,7 +36,7 @@ def launcher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launcher]:
 
 
 def trial(launcher: Launcher, *, workload: str, preset: str) -> TrialResult:
-    case = Case(workload=workload, preset=preset, mode="infer", threads=1, timeout_s=60)
+    case = Case(workload=workload, preset=preset, mode="infer", threads=1, timeout_s=300)
     request = TrialRequest(case=case, trial=0, rule=RULE, clock=Clock.start())
     found = launcher.run(request, is_forked=True, on_started=lambda pid: None, on_stage=lambda stage: None).trial
     assert found is not None and found.status == "ok", found

@@ -52,5 +52,5 @@ def test_more_devices_than_there_are_is_unsupported_with_the_reason(launcher: La
 
 
 def test_a_failing_rank_does_not_hang_the_trial(launcher: Launcher) -> None:
-    case = Case(workload="misbehaving", preset="raise", mode="infer", backend="cpu_pair", devices=2, timeout_s=60)
+    case = Case(workload="misbehaving", preset="raise", mode="infer", backend="cpu_pair", devices=2, timeout_s=300)
     assert run(launcher, case).status == "error"

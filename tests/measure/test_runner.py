@@ -30,7 +30,7 @@ def descendants_of(pid: int) -> list[psutil.Process]:
         return []
 
 
-def wait_until(condition: Any, *, timeout_s: float = 300) -> None:
+def wait_until(condition: Any, *, timeout_s: float = 900) -> None:
     deadline = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline, "it did not come about in time"
@@ -94,8 +94,8 @@ def test_a_kill_loses_no_finished_trial_and_resume_completes_the_rest(bench: Ben
         word = {"worker": "fork_server", "sampler": "measure.sampler"}[victim]
         chosen = [p for p in family if word in " ".join(p.cmdline())]
         os.kill(chosen[-1].pid, signal.SIGKILL)
-    process.communicate(timeout=300)
-    wait_until(lambda: gone(family), timeout_s=60)
+    process.communicate(timeout=900)
+    wait_until(lambda: gone(family), timeout_s=300)
     assert trials(run)[: len(before)] == before
 
     resumed = bench("run", "--resume", run)
@@ -113,10 +113,10 @@ def test_ctrl_c_ends_cleanly_with_what_is_finished(bench: Bench, tmp_path: Path)
     wait_until(lambda: len(trials(run)) >= 1)
     family = descendants_of(process.pid)
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=300)
+    _, errors = process.communicate(timeout=900)
     assert process.returncode == 130
     assert "Traceback" not in errors
-    wait_until(lambda: gone(family), timeout_s=60)
+    wait_until(lambda: gone(family), timeout_s=300)
     assert json.loads((run / "run.json").read_text())["interrupted"] is True
     assert (run / "telemetry.parquet").exists()
     assert bench.here("show", run).returncode == 0

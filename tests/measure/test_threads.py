@@ -9,6 +9,7 @@ import sys
 import textwrap
 import threading
 import time
+from functools import cache
 
 import pytest
 
@@ -32,6 +33,7 @@ PROBE = """
 """
 
 
+@cache
 def probe(num_threads: int) -> dict:
     """The affinity of every thread of a process that has trained one step."""
     command = [sys.executable, "-c", textwrap.dedent(PROBE), str(num_threads)]

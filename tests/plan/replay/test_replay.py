@@ -22,6 +22,7 @@ from aigc_bench.predict.serving.batch_queue import BatchServer
 from aigc_bench.predict.serving.capacity import Servers
 from aigc_bench.predict.serving.step_time import StepTime
 from tests.plan.build import exact, make_job, make_service
+from tests.plan.demands import HANDFUL
 
 CHAT = """
 name = "chat"
@@ -184,7 +185,7 @@ def test_simulated_attainment_of_recommended_options_holds_over_seeded_demands(t
             tpot=float(random.uniform(0.02, 0.08)),
             percentile=float(random.choice([90, 95, 99])),
         )
-        best = full_plan(demand, catalogue=catalogue).recommended
+        best = full_plan(demand, catalogue=catalogue, accelerators=HANDFUL).recommended
         assert best is not None and best.replay is not None
         short += any((one.simulated_share or 0.0) < one.asked_share - 0.01 for one in best.replay.services)
     assert short == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ SMALLEST: Mapping[str, tuple[str, dict[str, Any]]] = {
     "speech_recognition": ("tiny", {"max_new_tokens": 4}),
     "text_to_speech": ("tiny", {"audio_s": 0.2}),
     "music": ("tiny", {"audio_s": 0.1}),
-    "speech_enhancement": ("tiny", {"audio_s": 0.2}),
+    "speech_enhancement": ("tiny", {"audio_s": 0.1}),
     "multimodal": ("tiny", {"max_new_tokens": 4}),
 }
 OTHER_STRUCTURES = (
@@ -48,6 +49,16 @@ def small(workload: str, mode: Any, **fields: Any) -> Case:
     preset, settings = SMALLEST[workload]
     settings = {**settings, **fields.pop("settings", {})}
     return Case(**{"workload": workload, "preset": preset, "mode": mode, "batch_size": 2, "settings": settings, **fields})
+
+
+@cache
+def _traced(case: str) -> OpTrace:
+    return trace(Case.model_validate_json(case))
+
+
+def traced_once(case: Case) -> OpTrace:
+    """The trace of a case that several tests look at."""
+    return _traced(case.model_dump_json())
 
 
 def built(case: Case) -> tuple[Any, Any]:
@@ -71,7 +82,7 @@ def total(traced: OpTrace, kind: str) -> list[Operator]:
 def test_flops_and_parameters_equal_those_of_the_real_run(workload: str, preset: str, mode: str) -> None:
     case = small(workload, mode, preset=preset)
     family, program = built(case)
-    traced = trace(case)
+    traced = traced_once(case)
     with mode_of(case):
         program.begin(0)
         for stage in family.stages(case):
@@ -201,11 +212,11 @@ def test_half_precision_under_a_scaler_reads_the_gradients_once_more() -> None:
 @pytest.mark.parametrize("workload", list(SMALLEST))
 @pytest.mark.parametrize("mode", ["infer", "train"])
 def test_a_larger_batch_never_needs_less(workload: str, mode: str) -> None:
-    one, four = (trace(small(workload, mode, batch_size=size)) for size in (1, 4))
-    assert four.peak_bytes >= one.peak_bytes
-    assert four.flops >= one.flops
-    assert four.moved_bytes >= one.moved_bytes
-    assert four.params_bytes == one.params_bytes
+    two, five = (traced_once(small(workload, mode, batch_size=size)) for size in (2, 5))
+    assert five.peak_bytes >= two.peak_bytes
+    assert five.flops >= two.flops
+    assert five.moved_bytes >= two.moved_bytes
+    assert five.params_bytes == two.params_bytes
 
 
 def test_seventy_billion_parameters_are_traced_without_holding_them() -> None:

@@ -91,7 +91,7 @@ def test_a_recurrent_layer_is_traced_in_mixed_precision() -> None:
         mode="train",
         precision="bf16",
         backend="cuda",
-        settings={"audio_s": 0.5},
+        settings={"audio_s": 0.1},
     )
     traced = trace(case)
     plain = trace(case.model_copy(update={"precision": "fp32"}))
