@@ -16,10 +16,10 @@ setup: .venv/.installed  ## make .venv and install into it
 	touch $@
 
 test: setup  ## the whole test suite
-	$(BIN)/pytest -n 4 --dist loadfile
+	$(BIN)/pytest -n 3 --dist loadfile
 
 test-busy: setup  ## the whole test suite next to two busy loops, which are favoured by the scheduler where that is allowed
-	$(BIN)/python -m tests.busy -n 4 --dist loadfile
+	$(BIN)/python -m tests.busy -n 3 --dist loadfile
 
 mutants: setup  ## mutation score of the formulae, by folder, of a seeded sample; takes an hour or two
 	$(BIN)/python tests/mutants/score.py --fresh

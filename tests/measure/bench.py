@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from aigc_bench.cli import main
+from aigc_bench.core import registry
 from tests.extensions import FOLDER
 
 HEADER = """
@@ -74,14 +75,19 @@ class Bench:
         )
 
     def here(self, *words: object) -> subprocess.CompletedProcess[str]:
-        """Run a command in this process, which has imported its libraries already: without the third party's workloads."""
+        """Run a command in this process, which has imported its libraries already."""
         out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
         argv = [str(word) for word in words]
         with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             patch.chdir(self.folder)
+            patch.syspath_prepend(str(FOLDER))
             for name, value in self.environment.items():
                 patch.setenv(name, value)
-            code = main(argv)
+            registry._third_party.cache_clear()
+            try:
+                code = main(argv)
+            finally:
+                registry._third_party.cache_clear()
         return subprocess.CompletedProcess(argv, code, *(said.buffer.getvalue().decode() for said in (out, err)))
 
     def start(self, *words: object) -> subprocess.Popen[str]:

@@ -99,20 +99,20 @@ def test_plan_leaves_a_throttled_run_out_unless_it_is_named_and_then_says_so(thr
     case = bench.rows(run)[0]["case"]
     demand.write_text(DEMAND)
 
-    without = bench("plan", demand, "--run", run, "--json")
+    without = bench.here("plan", demand, "--run", run, "--json")
     assert without.returncode == 0, without.stderr
     plan = json.loads(without.stdout)
     assert any(case in note and "throttled" in note and "--use-invalid" in note for note in plan["notes"])
     assert plan["recommendation"] is None and plan["unplanned"][0]["name"] == "naps"
 
-    named = bench("plan", demand, "--run", run, "--use-invalid", case, "--json")
+    named = bench.here("plan", demand, "--run", run, "--use-invalid", case, "--json")
     assert named.returncode == 0, named.stderr
     throughput = next(one for one in json.loads(named.stdout)["rests_on"] if one["quantity"] == "throughput")
     assert throughput["basis"] == "measured" and "throttled" in throughput["reasons"]
-    shown = bench("plan", demand, "--run", run, "--use-invalid", case).stdout
+    shown = bench.here("plan", demand, "--run", run, "--use-invalid", case).stdout
     assert "planned with invalid numbers" in shown and "throttled" in shown
 
-    unknown = bench("plan", demand, "--run", run, "--use-invalid", "nothing")
+    unknown = bench.here("plan", demand, "--run", run, "--use-invalid", "nothing")
     assert unknown.returncode == 2 and len(unknown.stderr.strip().splitlines()) <= 2
 
 

@@ -175,7 +175,7 @@ def test_a_search_is_interrupted_and_resumed_and_ends_with_its_answer_and_its_cu
     assert "--resume" in output
     before = trials(run)
 
-    resumed = bench("run", "--resume", run, "--json")
+    resumed = bench.here("run", "--resume", run, "--json")
     assert resumed.returncode == 0, resumed.stderr
     assert trials(run)[: len(before)] == before
     names = [(one["case"], one["trial"]) for one in trials(run)]

@@ -242,7 +242,7 @@ def test_a_broken_kernel_is_condemned_in_the_run_its_table_and_its_report(tmp_pa
     bench = Bench(folder=tmp_path)
     wrong = '[[case]]\nworkload = "bert"\npreset = "tiny"\nengine = ["torch-eager", "fast-but-wrong"]\n'
     run = tmp_path / "out"
-    done = bench("run", "--profile", bench.profile(wrong), "--out", run, "--budget", "4s", "--json")
+    done = bench.here("run", "--profile", bench.profile(wrong), "--out", run, "--budget", "4s", "--json")
     verdicts = {(one["case"].split("/")[2], "fast" in one["case"]): one for one in json.loads(done.stdout)["cases"]}
     for mode in ("train", "infer"):
         assert verdicts[mode, True]["verdict"] == "invalid"

@@ -35,7 +35,7 @@ def test_the_kernel_draws_nothing_from_the_cases_seed() -> None:
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     bench = Bench(folder=tmp_path_factory.mktemp("reference"))
-    outcome = bench("run", "--profile", bench.profile(KNOWN_RATE), "--out", bench.folder / "run")
+    outcome = bench.here("run", "--profile", bench.profile(KNOWN_RATE), "--out", bench.folder / "run")
     assert outcome.returncode == 0, outcome.stderr
     return bench.folder / "run"
 

@@ -59,7 +59,7 @@ def test_a_known_rate_is_reported_within_half_a_per_cent(bench: Bench, tmp_path:
 def test_cases_that_fail_are_data_and_the_others_are_fine(bench: Bench, tmp_path: Path) -> None:
     run = tmp_path / "out"
     cases = (misbehaving("raise"), misbehaving("exhaust"), misbehaving("hang", timeout_s=3.0), misbehaving("die-once"), KNOWN_RATE)
-    done = bench("run", "--profile", bench.profile(*cases), "--out", run)
+    done = bench.here("run", "--profile", bench.profile(*cases), "--out", run)
     assert done.returncode == 3, done.stderr
     status = {trial["case"].split("/")[1]: trial for trial in trials(run)}
     assert {name: trial["status"] for name, trial in status.items()} == {
@@ -98,7 +98,7 @@ def test_a_kill_loses_no_finished_trial_and_resume_completes_the_rest(bench: Ben
     wait_until(lambda: gone(family), timeout_s=300)
     assert trials(run)[: len(before)] == before
 
-    resumed = bench("run", "--resume", run)
+    resumed = bench.here("run", "--resume", run)
     assert resumed.returncode == 0, resumed.stderr
     assert Counter((trial["case"], trial["trial"]) for trial in trials(run)).most_common(1)[0][1] == 1
     assert len(trials(run)) == 6

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,6 +23,7 @@ from aigc_bench.plan.output.plan_view import plan_view
 from aigc_bench.plan.records.plan import Option, Plan
 from aigc_bench.plan.risk.counted_risk import path_key, swing_key
 from aigc_bench.plan.stats.availability import spares
+from tests.plan.examples import EXAMPLES, plan_of_example
 
 COUNTS = (
     "num_servers",
@@ -57,12 +57,11 @@ NOT_ARITHMETIC = (
     ".at_once_usd",
 )
 """What is no arithmetic over its inputs: queues, layouts, counts and means of drawn worlds."""
-NARROW = ("h100_sxm_80gb", "mi300x", "l40s")
 
 
 @pytest.fixture(scope="module")
 def plan() -> Plan:
-    return api.plan("examples/mixed-company.toml", accelerators=NARROW)
+    return plan_of_example("mixed-company")
 
 
 def of_kind(plan: Plan, kind: str) -> Option:
@@ -101,10 +100,10 @@ def is_circular(trail: Trail) -> bool:
     return False
 
 
-@pytest.fixture(scope="module", params=sorted(Path("examples").glob("*.toml")), ids=lambda file: file.stem)
+@pytest.fixture(scope="module", params=[file.stem for file in EXAMPLES])
 def example(request: pytest.FixtureRequest) -> Plan:
     """Each of the examples, on a few accelerators."""
-    return api.plan(request.param, accelerators=NARROW)
+    return plan_of_example(request.param)
 
 
 MEASURED = """

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from aigc_bench import api
 from aigc_bench.plan.output.plan_view import plan_view
 from aigc_bench.plan.records.plan import Plan
 from aigc_bench.report.plan.plan_report import render_plan
+from tests.plan.examples import EXAMPLES, plan_of_example
 from tests.report.page import Page
 
-NARROW = ("h100_sxm_80gb", "mi300x", "l40s")
 
-
-@pytest.fixture(scope="package", params=sorted(Path("examples").glob("*.toml")), ids=lambda file: file.stem)
+@pytest.fixture(scope="package", params=[file.stem for file in EXAMPLES])
 def plan(request: pytest.FixtureRequest) -> Plan:
     """Each of the examples."""
-    return api.plan(request.param, accelerators=NARROW)
+    return plan_of_example(request.param)
 
 
 @pytest.fixture(scope="package")
