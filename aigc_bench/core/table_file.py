@@ -69,13 +69,13 @@ class TableFile:
         return "thousands" if self.delimiter == "," else "unclear"
 
 
-def read_table(file: Path, *, required: Sequence[str] = (), hint: str | None = None) -> TableFile:
-    """Read a table's text and header; empty lines are passed over.
+def read_table(file: Path, *, required: Sequence[str] = (), hint: str | None = None, text: str | None = None) -> TableFile:
+    """Read a table's text, unless it is given, and its header; empty lines are passed over.
 
     Raises ``UsageError`` with the file, and the line where there is one: unreadable, no header, a column that is missing or there
     twice.
     """
-    text = read_text(file)
+    text = read_text(file) if text is None else text
     delimiter, skipped = _delimiter(text)
     if skipped:
         text = "".join(re.split(r"\r\n|\r|\n", text, maxsplit=1)[1:])

@@ -76,7 +76,10 @@ _AMOUNT = Amount()
     "--lengths", metavar="IN/OUT", help=message("Tokens: 1024/256, uniform:100,900/64, lognormal:700,1/lognormal:200,1 (mean, cv).")
 )
 @click.option(
-    "--trace", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help=message("CSV of recorded requests (server).")
+    "--trace",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help=message("CSV or JSONL of recorded requests (server)."),
 )
 @click.option("--requests", type=_REQUESTS, metavar="N", help=message("Requests to simulate (default 2000, or all of the trace)."))
 @click.option("--seed", type=_SEED, metavar="N", help=message("Random seed of arrivals and lengths (default 0)."))

@@ -1,16 +1,23 @@
-"""A file of recorded requests: one line each, with prompt and answer lengths, and the moment of arrival where it is known.
+"""A file of recorded requests: one each, with prompt and answer lengths, and the moment of arrival where it is known.
 
-CSV with a header. Column names are those of the traces that are public: Azure's (TIMESTAMP, ContextTokens, GeneratedTokens),
-BurstGPT's (Timestamp, Request tokens, Response tokens), Vidur's (arrived_at, num_prefill_tokens, num_decode_tokens), Mooncake's
-words (timestamp, input_length, output_length), or plainly arrival_s, input_tokens, output_tokens. Moments are seconds, or dates
-and times in ISO form. Requests without prompt or answer (BurstGPT marks failures so) are left out, counted and named by line.
+CSV with a header, or JSON lines. Names of columns are those of the traces that are public, or plain ones::
+
+    Azure LLM inference 2023, 2024   TIMESTAMP (date and time), ContextTokens, GeneratedTokens
+    BurstGPT                         Timestamp (s), Request tokens, Response tokens
+    Mooncake (JSON lines)            timestamp (ms), input_length, output_length; hash_ids, the blocks of the prompt, is not used
+    Vidur                            arrived_at (s), num_prefill_tokens, num_decode_tokens
+    plain                            arrival_s or arrival_ms, input_tokens, output_tokens
+
+Requests without prompt or answer (BurstGPT marks failures so) are left out, counted and named by line.
 """
 
 from __future__ import annotations
 
+import itertools
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
@@ -18,14 +25,17 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from aigc_bench.core.errors import FileWarning, UsageError
+from aigc_bench.core.json_lines import is_json_lines, json_rows
 from aigc_bench.core.messages import message, plural
 from aigc_bench.core.numbers import Commas, parse_number
 from aigc_bench.core.records import Positive, Record
 from aigc_bench.core.table_file import Row, read_table
+from aigc_bench.core.text_file import read_text
 from aigc_bench.predict.serving.lengths import MOST_TOKENS
 
 # Names in lower case with underscores for spaces (``_plain``); the first that a file has counts.
-ARRIVAL = ("arrival_s", "arrived_at", "timestamp", "time_s", "arrival")
+ARRIVAL = ("arrival_s", "arrived_at", "timestamp", "time_s", "arrival", "arrival_ms", "timestamp_ms", "time_ms")
+IN_MILLISECONDS = ("arrival_ms", "timestamp_ms", "time_ms")
 INPUT = ("input_tokens", "contexttokens", "num_prefill_tokens", "request_tokens", "input_length", "input_len", "prompt_tokens")
 OUTPUT = ("output_tokens", "generatedtokens", "num_decode_tokens", "response_tokens", "output_length", "output_len")
 
@@ -54,23 +64,20 @@ def read_trace(path: Path) -> Trace:
 
     Raises ``UsageError`` with file and line for what cannot be read. Warns with ``FileWarning`` where requests are left out.
     """
-    table = read_table(path, hint=message("Give a CSV file of requests."))
-    # Reversed, so that of two columns of one name the first is taken.
-    columns = {_plain(name): name for name in reversed(table.columns)}
-    inputs, outputs, moments = (_column(columns, names) for names in (INPUT, OUTPUT, ARRIVAL))
-    if inputs is None or outputs is None:
-        missing, allowed = ("input", INPUT) if inputs is None else ("output", OUTPUT)
-        raise UsageError(
-            message(
-                "{path}: line {header_line}: no column of {missing} lengths.",
-                path=path,
-                header_line=table.header_line,
-                missing=missing,
-            ),
-            message("Name it one of {allowed}.", allowed=", ".join(allowed)),
-        )
-    reader = _Requests(inputs=inputs, outputs=outputs, moments=moments, commas=table.commas)
-    for row in table.rows:
+    text = read_text(path)
+    rows: Iterator[Row]
+    names: Sequence[str]
+    commas: Commas
+    if is_json_lines(text):
+        rows = json_rows(text, file=path)
+        # The names of the first object are the header; an object that lacks one has an empty cell there.
+        first = next(rows)
+        rows, names, header_line, commas = itertools.chain((first,), rows), tuple(first.cells), first.line, "thousands"
+    else:
+        table = read_table(path, hint=message("Give a CSV or JSONL file of requests."), text=text)
+        rows, names, header_line, commas = table.rows, table.columns, table.header_line, table.commas
+    reader = _Requests(_columns(names, path=path, header_line=header_line), commas=commas)
+    for row in rows:
         try:
             reader.add(row)
         except (ValueError, OverflowError) as problem:
@@ -86,6 +93,35 @@ def read_trace(path: Path) -> Trace:
         # A warning and no error: BurstGPT's own file has such lines.
         warnings.warn(f"{path}: {_left_out(reader)}", FileWarning, stacklevel=2)
     return reader.trace()
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Columns:
+    """The names of the columns as the file has them; ``moments`` is ``None`` without one."""
+
+    inputs: str
+    outputs: str
+    moments: str | None
+    moments_per_s: float
+
+
+def _columns(names: Sequence[str], *, path: Path, header_line: int) -> _Columns:
+    """Return what the columns of a file are; raises ``UsageError`` where there is none of inputs or of outputs."""
+    # Reversed, so that of two columns of one name the first is taken.
+    known = {_plain(name): name for name in reversed(names)}
+    inputs, outputs, moments = (_column(known, choices) for choices in (INPUT, OUTPUT, ARRIVAL))
+    if inputs is None or outputs is None:
+        missing, allowed = ("input", INPUT) if inputs is None else ("output", OUTPUT)
+        raise UsageError(
+            message(
+                "{path}: line {header_line}: no column of {missing} lengths.", path=path, header_line=header_line, missing=missing
+            ),
+            message("Name it one of {allowed}.", allowed=", ".join(allowed)),
+        )
+    # timestamp alone does not say its unit: beside Mooncake's lengths it is Mooncake's, else BurstGPT's.
+    is_mooncake = moments is not None and _plain(moments) == "timestamp" and _plain(inputs) == "input_length"
+    is_ms = is_mooncake or (moments is not None and _plain(moments) in IN_MILLISECONDS)
+    return _Columns(inputs=inputs, outputs=outputs, moments=moments, moments_per_s=1000.0 if is_ms else 1.0)
 
 
 def _left_out(reader: _Requests) -> str:
@@ -105,8 +141,8 @@ def _left_out(reader: _Requests) -> str:
 class _Requests:
     """Gathers moment, input and output of each row."""
 
-    def __init__(self, *, inputs: str, outputs: str, moments: str | None, commas: Commas) -> None:
-        self._inputs, self._outputs, self._moments, self._commas = inputs, outputs, moments, commas
+    def __init__(self, columns: _Columns, *, commas: Commas) -> None:
+        self._columns, self._commas = columns, commas
         # Decided by the first row: seconds and dates cannot be put in one order.
         self._are_dates: bool | None = None
         self.requests: list[tuple[float, int, int]] = []
@@ -116,8 +152,9 @@ class _Requests:
         """Take one row; raises ``ValueError`` with the reason why it is no request."""
         if row.problem is not None:
             raise ValueError(message("the row {problem}", problem=row.problem))
-        inputs, outputs = (self._tokens(name, row.cells[name]) for name in (self._inputs, self._outputs))
-        moment = 0.0 if self._moments is None else self._moment(self._moments, row.cells[self._moments])
+        columns = self._columns
+        inputs, outputs = (self._tokens(name, row.cells.get(name, "")) for name in (columns.inputs, columns.outputs))
+        moment = 0.0 if columns.moments is None else self._moment(columns.moments, row.cells.get(columns.moments, ""))
         if inputs == 0 or outputs == 0:
             self.left_out.append(row.line)
         else:
@@ -131,7 +168,7 @@ class _Requests:
         return Trace(
             input_tokens=inputs,
             output_tokens=outputs,
-            arrival_s=None if self._moments is None else moments,
+            arrival_s=None if self._columns.moments is None else moments,
             num_left_out=len(self.left_out),
         )
 
@@ -166,7 +203,7 @@ class _Requests:
         self._are_dates = is_date
         try:
             if not is_date:
-                return parse_number(text, commas=self._commas, suffix=False)
+                return parse_number(text, commas=self._commas, suffix=False) / self._columns.moments_per_s
             moment = datetime.fromisoformat(text)
         except ValueError as problem:
             said = message("is not an ISO date") if is_date else str(problem)

@@ -143,6 +143,11 @@ def written(folder: Path, text: str) -> Path:
         "TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:15:46.6805900,374,44\n2023-11-16 18:15:50.6805900,396,109\n",
         "Timestamp,Model,Request tokens,Response tokens,Total tokens\n5,GPT-4,374,44,418\n9.0,GPT-4,396,109,505\n",
         "arrived_at,num_prefill_tokens,num_decode_tokens\n4.0,396,109\n0.0,374,44\n",
+        '{"timestamp": 27482, "input_length": 374, "output_length": 44, "hash_ids": [0, 1]}\r\n\n'
+        '{"timestamp": 31482, "input_length": 396, "output_length": 109, "hash_ids": [0, 2]}\n',
+        "timestamp,input_length,output_length\n0,374,44\n4000,396,109\n",
+        "arrival_ms,input_tokens,output_tokens\n1500.5,374,44\n5500.5,396,109\n",
+        "timestamp,input_tokens,output_tokens\n1,374,44\n5,396,109\n",
     ],
 )
 def test_public_trace_formats_are_read_in_order_of_arrival(tmp_path: Path, text: str) -> None:
@@ -186,6 +191,16 @@ def test_a_trace_is_read_as_a_spreadsheet_saves_it(tmp_path: Path) -> None:
         ("input_tokens,output_tokens\n1,1e30\n", "line 2: output_tokens '1e30' is not a whole number from 0 to 100,000,000"),
         ("input_tokens,output_tokens\n", "it has no request"),
         ("", "trace.csv: empty"),
+        ('{"input_length": 1}', "line 1: no column of output lengths"),
+        ('{"input_length": 1, "output_length": 2}\n[1, 2]\n', "trace.csv, line 2: not an object"),
+        (
+            '{"input_length": 1, "output_length": 2}\n{"input_length": 1, "outp',
+            "trace.csv, line 2: line 1: not JSON: it is cut short",
+        ),
+        ('{"input_length": 1, "output_length": 2}\n{"input_length": 1}\n', "line 2: output_length '' is empty"),
+        ('{"input_length": 1, "output_length": 1e-308}', "trace.csv, line 1: output_length = 1e-308: must be"),
+        ('{"input_length": 1, "output_length": 2, "output_length": 3}', "key 'output_length' appears 2 times"),
+        ('{"input_length": true, "output_length": 2}', "line 1: input_length 'true' is not a number"),
         ("arrival_s,input_tokens,output_tokens\nnan,1,2\n", "line 2: arrival_s 'nan' must be a finite number"),
         (
             "arrival_s,input_tokens,output_tokens\n5,1,2\n2023-11-16 18:15:46,1,2\n",
