@@ -14,7 +14,7 @@ import pytest
 
 import aigc_bench as ab
 from aigc_bench import api
-from aigc_bench.core.errors import AigcBenchError, UsageError
+from aigc_bench.core.errors import AigcBenchError, FileWarning, UsageError
 from aigc_bench.measure.profiles import find_profile
 from aigc_bench.measure.progress import Progress, RunFinished, RunStarted, StageStarted, TrialFinished, TrialStarted
 
@@ -125,6 +125,13 @@ def test_the_newest_run_is_found(smoke_run: Path, tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
         (tmp_path / name / "run.json").write_text(json.dumps(info))
     assert api.newest_run(tmp_path).name == "a"
+    (tmp_path / "a" / "run.json").write_text("{")
+    with pytest.warns(FileWarning, match=r"a/run\.json: .*left out"):
+        assert api.newest_run(tmp_path).name == "b"
+    for name in ("b", "c"):
+        (tmp_path / name / "run.json").write_text("[]")
+    with pytest.raises(AigcBenchError, match=r"a/run\.json"):
+        api.newest_run(tmp_path)
 
 
 def test_a_damaged_run_is_an_error_that_names_the_file(smoke_run: Path, tmp_path: Path) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aigc_bench.core.errors import UsageError
+from aigc_bench.core.errors import AigcBenchError, FileWarning, UsageError
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import MetricRow
 from aigc_bench.measure.store import RUN_FILE, Run, load_run
 
@@ -47,12 +49,26 @@ def loaded(run: RunOrPath) -> Run:
 
 
 def newest_run(folder: Path = RUNS_FOLDER) -> Path:
-    """The run directory in ``folder`` that was made last; raises ``UsageError`` where there is none."""
+    """The run directory in ``folder`` that was made last; raises ``UsageError`` where there is none.
+
+    Runs that cannot be read are left out with a ``FileWarning``; where no other is left, the first one's error is raised.
+    """
     found = [file.parent for file in folder.glob(f"*/{RUN_FILE}")]
     if not found:
         raise UsageError(f"{folder}/: there is no run here.", "Name its directory, or start one with `aigc-bench run`.")
     # By what the run says of itself: names may be chosen freely, and copying changes a folder's times.
-    return max(found, key=lambda path: load_run(path).info.created_s)
+    created_s: dict[Path, float] = {}
+    damaged: list[AigcBenchError] = []
+    for path in sorted(found):
+        try:
+            created_s[path] = load_run(path).info.created_s
+        except AigcBenchError as problem:
+            damaged.append(problem)
+    if not created_s:
+        raise damaged[0]
+    for one in damaged:
+        warnings.warn(message("{problem} This run is left out.", problem=one.message), FileWarning, stacklevel=2)
+    return max(created_s, key=lambda path: created_s[path])
 
 
 def rows(run: RunOrPath) -> list[MetricRow]:

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from aigc_bench.core.document import MAX_MACHINE_KEYS, check_measured, read_json
+from aigc_bench.core.document import MAX_MACHINE_KEYS, check_keys_once, check_measured, read_json
 from aigc_bench.core.errors import AigcBenchError, UsageError
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import SCHEMA_VERSION, Case, RunInfo, TrialResult
@@ -124,6 +124,7 @@ def read_trials(folder: Path) -> list[TrialResult]:
         if not line:
             continue
         try:
+            check_keys_once(line, where=f"{file}, line {number}")
             check_measured(line, where=f"{file}, line {number}", computed=_COMPUTED)
             trials.append(TrialResult.model_validate_json(line))
         except (ValidationError, UsageError) as problem:

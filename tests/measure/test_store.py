@@ -38,6 +38,17 @@ def written(folder: Path) -> RunWriter:
     return writer
 
 
+@pytest.mark.parametrize("blank", ["", " ", "\t"])
+def test_a_line_with_a_key_twice_is_refused_and_not_read_as_its_last(tmp_path: Path, blank: str) -> None:
+    written(tmp_path)
+    file = tmp_path / "results.jsonl"
+    text = file.read_text().replace('"status":"ok"', f'"status"{blank}:"error","status":"ok"', 1)
+    file.write_text(text)
+    with pytest.raises(AigcBenchError, match=r"line 1: key 'status' appears 2 times") as caught:
+        load_run(tmp_path)
+    assert caught.value.hint is not None and "Take that line out" in caught.value.hint
+
+
 def test_a_run_reads_back_as_it_was_written(tmp_path: Path) -> None:
     written(tmp_path).close()
     run = load_run(tmp_path)
