@@ -14,8 +14,8 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -67,6 +67,11 @@ class DataFiles:
     def modalities(self) -> tuple[Modality, ...]:
         """Those that have something to read."""
         return tuple(self.units)
+
+    def without(self, names: Collection[str], modality: Modality) -> DataFiles:
+        """Return the same data without the units of those names."""
+        left = tuple(unit for unit in self.units[modality] if unit.name not in names) if names else self.units[modality]
+        return replace(self, units={**self.units, modality: left})
 
 
 @dataclass(kw_only=True)

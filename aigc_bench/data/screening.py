@@ -1,7 +1,7 @@
 """A first look at a data set before anything is timed, so that bad files are named whether or not the window meets them.
 
-Up to ``FULL_LIMIT`` units of a modality are decoded; of larger sets a seeded sample of that many. What is found is kept in the
-cache, under the names, sizes, times and inodes of the files and the versions of what decodes them.
+Up to ``FULL_LIMIT`` units of a modality are decoded, in a process of their own; of larger sets a seeded sample of that many.
+What is found is kept in the cache, under the names, sizes, times and inodes of the files and the versions of what decodes them.
 """
 
 from __future__ import annotations
@@ -9,28 +9,36 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from hashlib import sha256
 
 from aigc_bench.core.messages import message
 from aigc_bench.core.pipeline import Modality, SkippedSample
-from aigc_bench.data.audio import check_audio
+from aigc_bench.core.records import Record
 from aigc_bench.data.file_cache import cache_folder, read_cached, write_cached
 from aigc_bench.data.files import DataFiles, Unit
-from aigc_bench.data.images import check_image
-from aigc_bench.data.reading import NothingReadableError, attempted, read_bytes
-from aigc_bench.data.text import documents
-from aigc_bench.data.video import check_video
+from aigc_bench.data.reading import NothingReadableError
+from aigc_bench.data.sample_checks import Look
+from aigc_bench.data.screening_process import looks
 
 FULL_LIMIT = 4_000
 # Raised when a check changes; the libraries' versions follow by themselves.
-_VERSION = 2
+_VERSION = 3
 _DECODERS = ("aigc-bench", "pillow", "soundfile", "av", "pyarrow")
-_CHECKS: Mapping[Modality, Callable[[bytes], None]] = {"image": check_image, "audio": check_audio, "video": check_video}
 
 
-def screen(files: DataFiles, modality: Modality) -> tuple[SkippedSample, ...]:
-    """Return every bad sample that the look found, in the order of the units, after what the listing found.
+class Screening(Record):
+    """Every bad sample that the look found, in the order of the units, and the names of units that crash their decoder."""
+
+    skipped: tuple[SkippedSample, ...]
+    crashed: tuple[str, ...] = ()
+
+
+Looks = Callable[[Sequence[Unit], Modality], Iterator[Look]]
+
+
+def screen(files: DataFiles, modality: Modality, *, look: Looks = looks) -> Screening:
+    """Return what the look found, after what the listing found; ``look`` decodes elsewhere (``looks``) or here (``looks_here``).
 
     Raises ``NothingReadableError`` where none of those looked at can be read.
     """
@@ -38,19 +46,22 @@ def screen(files: DataFiles, modality: Modality) -> tuple[SkippedSample, ...]:
     file = cache_folder() / "screened" / f"{key[:24]}-{modality}.json"
     found = read_cached(file, lambda data: _parsed(data, key=key))
     if found is None:
-        found = _looked_at(files, modality)
-        write_cached(file, json.dumps({"key": key, "found": [one.model_dump() for one in found]}).encode())
+        found = _looked_at(files, modality, look)
+        write_cached(file, json.dumps({"key": key, "found": found.model_dump()}).encode())
     return found
 
 
-def _looked_at(files: DataFiles, modality: Modality) -> tuple[SkippedSample, ...]:
+def _looked_at(files: DataFiles, modality: Modality, look: Looks) -> Screening:
     units = files.units[modality]
     # A fixed seed: the findings of a data set do not depend on the run.
     chosen = units if len(units) <= FULL_LIMIT else random.Random(0).sample(units, FULL_LIMIT)
     skips: list[SkippedSample] = []
+    crashed: list[str] = []
     num_good = 0
-    for unit in chosen:
-        num_good += sum(1 for _ in attempted(unit, lambda one: _samples(one, modality, skips), skips=skips))
+    for unit, one in zip(chosen, look(chosen, modality), strict=True):
+        num_good += one.num_good
+        skips += one.skipped
+        crashed += [unit.name] if one.is_crash else []
     if not num_good:
         first = message(", the first: {name}: {reason}", name=skips[0].name, reason=skips[0].reason) if skips else ""
         raise NothingReadableError(
@@ -58,16 +69,7 @@ def _looked_at(files: DataFiles, modality: Modality) -> tuple[SkippedSample, ...
                 "--data {root}: nothing of the {modality} data can be read{first}.", root=files.root, modality=modality, first=first
             )
         )
-    return (*files.skipped[modality], *skips)
-
-
-def _samples(unit: Unit, modality: Modality, skips: list[SkippedSample]) -> Iterator[None]:
-    """One for each good sample of the unit."""
-    if modality == "text":
-        yield from (None for _ in documents(unit, is_cold=False, skips=skips))
-        return
-    _CHECKS[modality](read_bytes(unit, is_cold=False))
-    yield None
+    return Screening(skipped=(*files.skipped[modality], *skips), crashed=tuple(crashed))
 
 
 def _key(files: DataFiles) -> str:
@@ -82,7 +84,7 @@ def _version(library: str) -> str:
         return "absent"
 
 
-def _parsed(data: bytes, *, key: str) -> tuple[SkippedSample, ...] | None:
+def _parsed(data: bytes, *, key: str) -> Screening | None:
     """The findings in a kept file; ``None`` where it is of other data or versions."""
     found = json.loads(data)
-    return tuple(SkippedSample.model_validate(one) for one in found["found"]) if found["key"] == key else None
+    return Screening.model_validate(found["found"]) if found["key"] == key else None

@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from math import gcd
 from typing import Any
@@ -258,8 +258,11 @@ def _sources(pipeline: Pipeline, modalities: set[Modality]) -> dict[Modality, _S
     found: dict[Modality, _Source] = {}
     for modality in sorted(modalities):
         if own is not None and modality in own.modalities:
-            skipped: Mapping[str, SkippedSample] = {one.name: one for one in screen(own, modality)}
-            found[modality] = _Source(modality=modality, files=own, is_generated=False, skipped=dict(skipped))
+            screening = screen(own, modality)
+            skipped = {one.name: one for one in screening.skipped}
+            # What crashes its decoder would end the trial: it is never read.
+            files = own.without(screening.crashed, modality)
+            found[modality] = _Source(modality=modality, files=files, is_generated=False, skipped=skipped)
         else:
             files = find_files(generated_folder(modality))
             found[modality] = _Source(modality=modality, files=files, is_generated=True)

@@ -22,6 +22,7 @@ from aigc_bench.data.files import Unit, find_files
 from aigc_bench.data.intake import AudioIntake, ImageIntake, VideoIntake
 from aigc_bench.data.reading import NothingReadableError, attempted, decoded, read_bytes
 from aigc_bench.data.screening import screen
+from aigc_bench.data.screening_process import looks_here
 from aigc_bench.data.text import documents
 from tests.data.bad_samples import ALL, GOOD, JPEG, TEXTS, Bad, holds, write_among_good
 
@@ -45,7 +46,7 @@ def read_all(folder: Path, modality: Modality) -> tuple[int, dict[str, SkippedSa
             yield _DECODERS[type(INTAKES[modality])](read_bytes(unit, is_cold=True), INTAKES[modality])
 
     num_good = sum(1 for unit in found.units[modality] for _ in attempted(unit, decode, skips=skips))
-    skipped = {one.name: one for one in screen(found, modality)}
+    skipped = {one.name: one for one in screen(found, modality, look=looks_here).skipped}
     assert {one.name for one in skips} <= set(skipped), "the screening finds what a trial would"
     return num_good, skipped
 
@@ -238,7 +239,7 @@ def test_a_file_that_changes_while_it_is_read_is_named(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.jpg")
     (tmp_path / "shorter.jpg").write_bytes(JPEG[:100])
     (tmp_path / "shorter.txt").write_text("tea\n")
-    skipped = {one.name: one.reason for one in screen(found, "image")}
+    skipped = {one.name: one.reason for one in screen(found, "image").skipped}
     assert skipped == {
         "gone.jpg": "no such file or directory",
         "pipe.jpg": "not a regular file: a FIFO",

@@ -70,11 +70,11 @@ def test_shards_are_read_member_by_member(tmp_path: Path, small_data: Path) -> N
     found = find_files(tmp_path)
     assert [unit.name for unit in found.units["image"]] == ["train-0000.tar:0.jpg", "train-0000.tar:1.jpg"]
     assert read_bytes(found.units["image"][0], is_cold=False) == image
-    assert [one.name for one in screen(found, "image")] == ["train-0000.tar:1.jpg"]
+    assert [one.name for one in screen(found, "image").skipped] == ["train-0000.tar:1.jpg"]
 
 
 def test_the_screening_names_the_corrupt_image_with_its_reason(small_data: Path) -> None:
-    found = {one.name: one.reason for one in screen(find_files(small_data), "image")}
+    found = {one.name: one.reason for one in screen(find_files(small_data), "image").skipped}
     assert set(found) == {CORRUPT, EMPTY}
     assert "truncated" in found[CORRUPT]
 
@@ -104,7 +104,7 @@ def test_json_lines_and_parquet_give_their_text(tmp_path: Path) -> None:
 def test_text_that_is_not_utf8_is_skipped_by_name(tmp_path: Path) -> None:
     (tmp_path / "latin.txt").write_bytes(b"caf\xe9\n")
     (tmp_path / "good.txt").write_text("tea\n")
-    assert [one.name for one in screen(find_files(tmp_path), "text")] == ["latin.txt@0"]
+    assert [one.name for one in screen(find_files(tmp_path), "text").skipped] == ["latin.txt@0"]
 
 
 @given(st.integers(1, 50), st.integers(1, 6), st.integers(0, 5))

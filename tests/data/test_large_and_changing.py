@@ -23,6 +23,7 @@ from aigc_bench.data.limits import MAX_SAMPLE_BYTES, MAX_TEXT_FILE_BYTES
 from aigc_bench.data.page_cache import cached_fraction, drop, warm
 from aigc_bench.data.reading import NothingReadableError
 from aigc_bench.data.screening import screen
+from aigc_bench.data.screening_process import looks_here
 from aigc_bench.data.text import NAMED_IN_A_UNIT, PIECE_CHARS, documents
 from aigc_bench.data.tokenizer import trained
 from tests.data.bad_samples import JPEG, MP4, holds, table, tar
@@ -74,7 +75,7 @@ def test_a_line_without_an_end_costs_a_bounded_time_and_memory(tmp_path: Path) -
 
 def test_many_bad_lines_are_counted_and_the_first_named(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text("nonsense\n" * 5_000 + json.dumps({"text": "good"}) + "\n")
-    skips = screen(find_files(tmp_path), "text")
+    skips = screen(find_files(tmp_path), "text").skipped
     assert len(skips) == NAMED_IN_A_UNIT + 1
     assert sum(one.count for one in skips) == 5_000
     assert skips[-1].reason == "4,980 more bad ones in this part of the file"
@@ -172,11 +173,11 @@ def two_images(folder: Path) -> Path:
 
 def test_contents_that_change_under_the_same_name_and_size_are_looked_at_again(cache: Path, tmp_path: Path) -> None:
     data = two_images(tmp_path / "data")
-    assert screen(find_files(data), "image") == ()
+    assert screen(find_files(data), "image").skipped == ()
     before = (data / "b.jpg").stat()
     (data / "b.jpg").write_bytes(bytes(len(JPEG)))
     os.utime(data / "b.jpg", ns=(before.st_atime_ns, before.st_mtime_ns))
-    assert [one.name for one in screen(find_files(data), "image")] == ["b.jpg"]
+    assert [one.name for one in screen(find_files(data), "image").skipped] == ["b.jpg"]
 
 
 def torn(file: Path) -> None:
@@ -233,7 +234,7 @@ def test_a_spoilt_tokenizer_is_trained_anew(cache: Path, small_data: Path) -> No
 def test_what_cannot_be_kept_is_no_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "cache").write_text("a file where a folder would be")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    assert screen(find_files(two_images(tmp_path / "data")), "image") == ()
+    assert screen(find_files(two_images(tmp_path / "data")), "image").skipped == ()
 
 
 def test_a_full_disk_leaves_the_old_file_and_no_draft(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -278,7 +279,7 @@ def test_memory_that_runs_out_is_one_skipped_sample(tmp_path: Path) -> None:
         "import PIL.Image, PIL.PngImagePlugin, PIL.JpegImagePlugin\n"
         "held = int(open('/proc/self/statm').read().split()[0]) * 4096\n"
         "resource.setrlimit(resource.RLIMIT_AS, (held + (100 << 20),) * 2)\n"
-        "print([(one.name, one.reason) for one in screen(find_files(sys.argv[1]), 'image')])\n"
+        "print([(one.name, one.reason) for one in screen(find_files(sys.argv[1]), 'image').skipped])\n"
     )
     done = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=False)
     assert done.stdout == "[('large.png', 'not enough memory to decode it')]\n", done.stderr
@@ -304,7 +305,7 @@ def test_the_documentation_states_the_limits() -> None:
 def test_a_dictionary_that_unfolds_without_end_is_read_as_far_as_the_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("aigc_bench.data.parquet.MAX_ROW_GROUP_CHARS", 1_000_000)
     table(text=["x" * 100_000] * 1_000)(tmp_path / "a.parquet")
-    (one,) = screen(find_files(tmp_path), "text")
+    (one,) = screen(find_files(tmp_path), "text", look=looks_here).skipped
     assert one.reason == "more than 1,000,000 characters of text; the rest is not read"
 
 
@@ -316,7 +317,7 @@ def test_one_damaged_row_group_does_not_cost_the_others(tmp_path: Path) -> None:
     data = bytearray(file.read_bytes())
     data[at + 200 : at + 400] = b"\xff" * 200
     file.write_bytes(data)
-    assert [one.name for one in screen(find_files(tmp_path), "text")] == ["a.parquet:1"]
+    assert [one.name for one in screen(find_files(tmp_path), "text").skipped] == ["a.parquet:1"]
 
 
 def test_one_text_that_is_not_utf8_does_not_cost_the_other_rows(tmp_path: Path) -> None:

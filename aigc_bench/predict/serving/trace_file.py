@@ -118,7 +118,7 @@ def _columns(names: Sequence[str], *, path: Path, header_line: int) -> _Columns:
             ),
             message("Name it one of {allowed}.", allowed=", ".join(allowed)),
         )
-    # timestamp alone does not say its unit: beside Mooncake's lengths it is Mooncake's, else BurstGPT's.
+    # timestamp alone does not say its unit: with Mooncake's lengths it is Mooncake's, else BurstGPT's.
     is_mooncake = moments is not None and _plain(moments) == "timestamp" and _plain(inputs) == "input_length"
     is_ms = is_mooncake or (moments is not None and _plain(moments) in IN_MILLISECONDS)
     return _Columns(inputs=inputs, outputs=outputs, moments=moments, moments_per_s=1000.0 if is_ms else 1.0)

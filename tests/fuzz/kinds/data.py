@@ -196,9 +196,10 @@ def read(folder: Path) -> None:
     """Look through the folder, and make a few samples of all that there is, as a run with ``--data`` does."""
     from aigc_bench.data.files import find_files
     from aigc_bench.data.screening import screen
+    from aigc_bench.data.screening_process import looks_here
 
     files = find_files(folder / FOLDER)
-    found = [one.model_dump_json() for modality in files.modalities for one in screen(files, modality)]
+    found = [one.model_dump_json() for modality in files.modalities for one in screen(files, modality, look=looks_here).skipped]
     for modality in files.modalities:
         skips: list[Any] = []
         for _ in itertools.islice(_samples(files, modality, skips=skips), _SAMPLES):
