@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from aigc_bench.catalog.loader import Catalogue
-from aigc_bench.predict.closed_form.language import link_class
+from aigc_bench.predict.closed_form.links import link_class
 from aigc_bench.predict.fitting.predictions import RowPrediction
 from aigc_bench.predict.published.row import PublishedQuery
 from aigc_bench.predict.validation.score import Score, score

@@ -32,7 +32,7 @@ class Derivation(NamedTuple):
     title: str | None = None
 
 
-Number = TypeVar("Number", Estimate, MetricRow)
+Number = TypeVar("Number", bound=Estimate | MetricRow)
 
 
 class _Switch:

@@ -23,7 +23,7 @@ Scenario = Literal["offline", "single_stream", "server"]
 Precision = Literal["fp32", "tf32", "bf16", "fp16"]
 Attention = Literal["auto", "sdpa", "eager"]
 Status = Literal["ok", "oom", "unsupported", "timeout", "error", "skipped"]
-Verdict = Literal["valid", "suspect", "invalid"]
+Verdict = Literal["valid", "suspect", "invalid", "modelled"]
 Basis = Literal["measured", "interpolated", "modelled", "datasheet", "assumed"]
 Setting = bool | int | float | str
 Positive = Annotated[int, Field(ge=1)]

@@ -60,7 +60,7 @@ def stage_number(stage: StageTrace, found: LogEstimate, quantity: Quantity, *, f
     return modelled(*ends, unit="s", derivation=Derivation("max({0}, {1})", (free, least)))
 
 
-def closed_form(answer: Estimate, row: ModelRow, *, unit: str) -> Estimate:
+def closed_form(answer: Estimate, row: ModelRow, *, unit: str, key: str) -> Estimate:
     """Return the answer of a closed form with its inputs, as columns of the form."""
     inputs = tuple(
         given(
@@ -73,10 +73,8 @@ def closed_form(answer: Estimate, row: ModelRow, *, unit: str) -> Estimate:
         for name, value in row.columns.items()
     )
     named = changed(answer, unit=answer.unit or unit)
-    return record(
-        named,
-        Derivation(None, inputs, message("closed form {track}, calibrated on published results (docs/method.md)", track=row.track)),
-    )
+    formula = message("closed form {track}, calibrated on published results (docs/method.md)", track=row.track)
+    return record(named, Derivation(None, inputs, formula, None, key, message("answer of the closed form alone")))
 
 
 def items_per_step(case: Case, trace: OpTrace) -> Estimate:

@@ -12,22 +12,19 @@ import functools
 import math
 from collections.abc import Collection, Iterator, Mapping
 
-from aigc_bench.analyze.metrics import metric_of
 from aigc_bench.catalog.loader import Catalogue
 from aigc_bench.catalog.records import AcceleratorSpec
 from aigc_bench.core import registry
 from aigc_bench.core.derivation import SAME, Derivation, Places, given, number_of, record, restated
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.messages import message
-from aigc_bench.core.records import AUDIO_ITEM, Case, Estimate, MetricRow
+from aigc_bench.core.records import AUDIO_ITEM, Case, Estimate
 from aigc_bench.predict.closed_form.collectives import collective_s
-from aigc_bench.predict.closed_form.columns import NotPredictable
 from aigc_bench.predict.closed_form.language import cache_bytes_per_element
-from aigc_bench.predict.closed_form.language_rows import format_as_served, language_row
+from aigc_bench.predict.closed_form.language_rows import format_as_served
 from aigc_bench.predict.derivations import (
     CORRECTION,
     LIVE,
-    closed_form,
     devices_of,
     fitted,
     flops_per_step,
@@ -39,23 +36,23 @@ from aigc_bench.predict.derivations import (
 from aigc_bench.predict.engines import SERVED
 from aigc_bench.predict.fitting.calibration import Calibration, shipped_calibration
 from aigc_bench.predict.fitting.posterior import Z_80, LogEstimate, Posterior
-from aigc_bench.predict.fitting.predictions import estimate_rows, refuse_far_outside
 from aigc_bench.predict.fitting.random_effects import spreads
 from aigc_bench.predict.language.figures import figures
 from aigc_bench.predict.language.of_case import language_of
 from aigc_bench.predict.machine_card import ProbedAccelerator
+from aigc_bench.predict.precisions import refuse_lacking_precision
+from aigc_bench.predict.predicted import DOES_NOT_FIT, Grade, PredictedRow, predicted_row
 from aigc_bench.predict.published.language_models import LanguageModel
 from aigc_bench.predict.published.name_resolution import resolve_engine
-from aigc_bench.predict.published.row import PublishedQuery
 from aigc_bench.predict.roofline import roofline
 from aigc_bench.predict.roofline.engine_operators import executed_trace, refuse_lacking_units
 from aigc_bench.predict.roofline.quantities import case_dtype, memory_quantities, power_quantity, served_quantity, stage_quantity
+from aigc_bench.predict.served_offline import TIMED, served_offline
 from aigc_bench.predict.tracing.optrace import OpTrace, StageTrace
 
 TRACED_CAUTION = "not_calibrated_on_published_results"
 PROBED, CALIBRATED, INFORMED = "calibrated_by_probes", "calibrated_by_own_runs", "informed_by_other_machines"
 """What own measurements a number rests on: operators of this machine, models on this machine, models elsewhere."""
-_NOTES = frozenset({TRACED_CAUTION, PROBED, CALIBRATED, INFORMED})
 MAX_P_FIT = 0.999
 """A probability to fit is at most this, and at least the rest."""
 LEAST_P_FIT = 0.95
@@ -65,7 +62,6 @@ FITS = message("P(peak <= usable memory), both lognormal by their intervals, of 
 WATTS = message(
     "idle power + shares of arithmetic and of memory traffic in the step x what they draw at most (roofline/device_power.py)"
 )
-_SERVED_METRICS: Mapping[str, str] = {"throughput": "throughput", "ttft": "ttft", "tpot": "tpot"}
 
 
 # Effects on top of probed rates and of a datasheet's are different numbers, and must not share a group.
@@ -82,7 +78,7 @@ def predict_case(
     calibration: Calibration | None = None,
     posterior: Posterior | None = None,
     libraries: Collection[str] | None = None,
-) -> list[MetricRow]:
+) -> list[PredictedRow]:
     """All predicted metrics of a case on ``spec``; raises ``UsageError`` in one line where it cannot be answered.
 
     ``parallel`` holds ``tp`` and ``pp``; ``precision`` may name a format that only served engines have (fp8, fp4, int4).
@@ -91,7 +87,10 @@ def predict_case(
     """
     own = posterior or uninformed()
     if case.engine in SERVED:
-        rows = _served(case, spec, parallel=parallel or {}, precision=precision, calibration=calibration or shipped_calibration())
+        rows = served_offline(
+            case, spec, parallel=parallel or {}, precision=precision, calibration=calibration or shipped_calibration(),
+            catalogue=catalogue,
+        )  # fmt: skip
         found = [_recalibrated(row, case, posterior=own, machine=machine_of(spec)) for row in rows]
         return [*found, *_description_rows(case, precision=precision)]
     # A trace is of one device; replicas of it are data parallelism.
@@ -107,14 +106,18 @@ def predict_case(
         )
     if libraries is None:
         libraries = registry.load("workloads", case.workload).imports(case)
+    refuse_lacking_precision(case.precision, spec)
     refuse_lacking_units(case, spec)
     traced = _traced(case, spec, executed_trace(case), catalogue=catalogue, posterior=own, libraries=libraries)
     return [*traced, *_description_rows(case)]
 
 
-def _description_rows(case: Case, *, precision: str | None = None) -> list[MetricRow]:
+def _description_rows(case: Case, *, precision: str | None = None) -> list[PredictedRow]:
+    """Rows that hold whether the case fits or not: they are counted from the configuration alone."""
     item, found = registry.load("workloads", case.workload).item, description(case, precision=precision)
-    return [_row(case, metric, estimate, item=item, precision=precision) for metric, estimate in found.items()]
+    return [
+        predicted_row(case, metric, estimate, item=item, precision=precision, grade="physics") for metric, estimate in found.items()
+    ]
 
 
 def description(case: Case, *, precision: str | None = None) -> dict[str, Estimate]:
@@ -145,46 +148,6 @@ def machine_of(spec: AcceleratorSpec) -> str:
     return f"{spec.machine}{PROBED_SUFFIX}" if isinstance(spec, ProbedAccelerator) else spec.id
 
 
-def _served(
-    case: Case, spec: AcceleratorSpec, *, parallel: Mapping[str, int], precision: str | None, calibration: Calibration
-) -> Iterator[MetricRow]:
-    """Throughput, TTFT and TPOT of a language model behind a serving engine."""
-    model = language_of(case) if case.mode == "infer" else None
-    if model is None:
-        raise UsageError(
-            message(
-                "{workload}/{preset}: {engine} serves language models only.",
-                workload=case.workload,
-                preset=case.preset,
-                engine=case.engine,
-            ),
-            message("Use --engine torch-eager or torch-compile."),
-        )
-    options = registry.load("workloads", case.workload).options(case)
-    fields = type(options).model_fields
-    lengths = {
-        "input_len": float(options.prompt_len) if "prompt_len" in fields else None,
-        "output_len": float(options.max_new_tokens) if "max_new_tokens" in fields else None,
-    }
-    text = precision or case.precision
-    for metric, served_metric in _SERVED_METRICS.items():
-        query = PublishedQuery(
-            family="llm", task="infer-online", model=model.name, language=model, gpu=spec.id, gpu_count=case.devices,
-            precision=text, software=case.engine, concurrency=float(case.batch_size), metric=served_metric, unit="",
-            layout={name: float(ranks) for name, ranks in parallel.items()}, **lengths,
-        )  # fmt: skip
-        try:
-            row = language_row(query, spec)
-            refuse_far_outside(row, calibration.ranges)
-        except NotPredictable as problem:
-            raise UsageError(
-                message("{id} on {spec_id}: {problem}.", id=case.id, spec_id=spec.id, problem=problem),
-                message("See docs/method.md for what is calibrated."),
-            ) from None
-        answer = closed_form(estimate_rows([row], calibration=calibration)[0], row, unit=metric_of(metric, item="token").unit)
-        yield _row(case, metric, answer, item="token", precision=text)
-
-
 def _traced(
     case: Case,
     spec: AcceleratorSpec,
@@ -193,7 +156,7 @@ def _traced(
     catalogue: Catalogue,
     posterior: Posterior,
     libraries: Collection[str],
-) -> Iterator[MetricRow]:
+) -> Iterator[PredictedRow]:
     """Every metric that the operators of one step give."""
     times = stage_times(case, spec, trace, posterior=posterior)
     reduce = _gradient_reduction(case, spec, trace, catalogue=catalogue)
@@ -203,6 +166,7 @@ def _traced(
     memory = _memory(case, spec, trace, catalogue=catalogue, posterior=posterior, libraries=libraries)
     fit_reasons = _fits(memory["p_fits"])
     reasons = (*_grounds(case, posterior, machine=machine_of(spec)), *fit_reasons)
+    grade = grade_of(reasons)
     rate = _scaled_inverse(step, items, unit=f"{trace.item}s/s")
     rows = {"throughput": record(rate, Derivation("{0} / {1}", (made, step))), "step_time": step}
     rows |= {f"stage_time.{name}": time for name, time in times.items()}
@@ -217,9 +181,9 @@ def _traced(
             derivation=Derivation("{0} * {1} * {2} / {3}", (batch, devices_of(case), step, made)),
         )
     for metric, estimate in rows.items():
-        yield _row(case, metric, estimate, item=trace.item, reasons=reasons)
+        yield predicted_row(case, metric, estimate, item=trace.item, reasons=reasons, grade=grade)
     for metric, estimate in memory.items():
-        yield _row(case, metric, estimate, item=trace.item, reasons=reasons)
+        yield predicted_row(case, metric, estimate, item=trace.item, reasons=reasons, grade=grade)
     yield from _power_rows(case, spec, trace, step, made=made, reasons=reasons, posterior=posterior)
 
 
@@ -272,6 +236,13 @@ def _grounds(case: Case, posterior: Posterior, *, machine: str) -> tuple[str, ..
     if f"machine={machine}" in known:
         return (PROBED,)
     return (INFORMED,) if f"engine={case.backend}|{case.engine}" in known else (TRACED_CAUTION,)
+
+
+def grade_of(reasons: Collection[str]) -> Grade:
+    """Return the grade of a number from the codes of the own measurements behind it."""
+    if CALIBRATED in reasons or PROBED in reasons:
+        return "calibrated"
+    return "neighbours" if INFORMED in reasons else "physics"
 
 
 def _scaled_inverse(time: Estimate, amount: float, *, unit: str) -> Estimate:
@@ -342,7 +313,7 @@ def probability_to_fit(peak: LogEstimate, usable: Estimate) -> float:
 def _fits(probability: Estimate) -> tuple[str, ...]:
     """Whether the peak is beyond what the device offers: more likely than not, perhaps, or not."""
     if probability.value < 0.5:
-        return ("does_not_fit",)
+        return (DOES_NOT_FIT,)
     return ("may_not_fit",) if probability.value < LEAST_P_FIT else ()
 
 
@@ -355,16 +326,17 @@ def _power_rows(
     made: Estimate,
     reasons: tuple[str, ...],
     posterior: Posterior,
-) -> Iterator[MetricRow]:
+) -> Iterator[PredictedRow]:
     """Achieved FLOP/s and MFU, mean watts of all devices, joules per item."""
+    grade = grade_of(reasons)
     rate = _scaled_inverse(step, trace.flops * case.devices, unit="FLOP/s")
     peak = roofline.peak_of(case_dtype(case), spec, precision=case.precision)
     devices = devices_of(case)
     record(rate, Derivation("{0} * {1} / {2}", (flops_per_step(trace), devices, step)))
     ends = [figure / (case.devices * peak) for figure in (rate.value, rate.low, rate.high)]
     mfu = modelled(*ends, unit="fraction", derivation=Derivation("{0} / ({1} * {2})", (rate, devices, peak_number(case, spec))))
-    yield _row(case, "flops_rate", rate, item=trace.item, reasons=reasons)
-    yield _row(case, "mfu", mfu, item=trace.item, reasons=reasons)
+    yield predicted_row(case, "flops_rate", rate, item=trace.item, reasons=reasons, grade=grade)
+    yield predicted_row(case, "mfu", mfu, item=trace.item, reasons=reasons, grade=grade)
     quantity = power_quantity(case, spec, trace=trace, step_s=step.value, machine=machine_of(spec))
     if quantity is None:
         return
@@ -384,16 +356,18 @@ def _power_rows(
         unit="W",
         derivation=Derivation("{0} * min({1}, {2})", (devices, one, tdp)),
     )
-    yield _row(case, "power_mean", watts, item=trace.item, reasons=reasons)
+    yield predicted_row(case, "power_mean", watts, item=trace.item, reasons=reasons, grade=grade)
     joules = [getattr(watts, end) * getattr(step, end) / made.value for end in ("value", "low", "high")]
     energy = modelled(*joules, unit="J", derivation=Derivation("{0} * {1} / {2}", (watts, step, made)))
-    yield _row(case, "energy_per_item", energy, item=trace.item, reasons=reasons)
+    yield predicted_row(case, "energy_per_item", energy, item=trace.item, reasons=reasons, grade=grade)
 
 
-def _recalibrated(row: MetricRow, case: Case, *, posterior: Posterior, machine: str) -> MetricRow:
+def _recalibrated(row: PredictedRow, case: Case, *, posterior: Posterior, machine: str) -> PredictedRow:
     """A served engine's row, shifted and narrowed by own runs of that engine."""
+    if row.value is None or row.low is None or row.high is None or row.metric not in TIMED:
+        return row
     quantity = served_quantity(case, row, machine=machine)
-    if row.value is None or row.low is None or row.high is None or not quantity.groups.keys() & posterior.effects.keys():
+    if not quantity.groups.keys() & posterior.effects.keys():
         return row
     before, after = uninformed().estimate(quantity), posterior.estimate(quantity)
     # Standard deviation of the closed form, which holds the machine's and engine's spread before any run.
@@ -404,7 +378,12 @@ def _recalibrated(row: MetricRow, case: Case, *, posterior: Posterior, machine: 
     width = math.exp(Z_80 * min(left, form))
     is_own = any(group.startswith("served=") for group in quantity.groups.keys() & posterior.effects.keys())
     ends = {"value": after.value, "low": after.value / width, "high": after.value * width}
-    changed = row.model_copy(update={**ends, "reasons": (*row.reasons, CALIBRATED if is_own else INFORMED)})
+    ground = CALIBRATED if is_own else INFORMED
+    # The closed form may have seen the device; an own run elsewhere does not undo that.
+    grade = "calibrated" if is_own or row.grade == "calibrated" else "neighbours"
+    changed = row.model_copy(
+        update={**ends, "reasons": (*row.reasons, ground), "grade": grade if row.verdict == "modelled" else None}
+    )
     number = number_of(row)
     if number is None:
         return changed
@@ -414,32 +393,3 @@ def _recalibrated(row: MetricRow, case: Case, *, posterior: Posterior, machine: 
     )
     moved = Estimate(**ends, unit=number.unit, basis="modelled", source=number.source)
     return record(changed, Derivation(SAME, (record(moved, Derivation("{0} * {1}", (number, factor))),)))
-
-
-def _row(
-    case: Case, metric_id: str, estimate: Estimate, *, item: str, reasons: tuple[str, ...] = (), precision: str | None = None
-) -> MetricRow:
-    """One predicted metric; what surely does not fit is invalid, what is assumed or may not fit is suspect."""
-    metric = metric_of(metric_id, item=item)
-    codes = (*estimate.reasons, *reasons)
-    row = MetricRow(
-        case=case.id,
-        workload=case.workload,
-        preset=case.preset,
-        mode=case.mode,
-        scenario=case.scenario,
-        engine=case.engine,
-        precision=precision or case.precision,
-        batch_size=case.batch_size,
-        devices=case.devices,
-        metric=metric.id,
-        value=estimate.value,
-        low=estimate.low,
-        high=estimate.high,
-        unit=metric.unit,
-        n=0,
-        basis="modelled",
-        verdict="invalid" if "does_not_fit" in codes else "suspect" if set(codes) - _NOTES else "valid",
-        reasons=codes,
-    )
-    return record(row, Derivation(SAME, (estimate,), metric.formula))

@@ -1,29 +1,82 @@
-"""The result of a prediction: metric rows of cases on accelerators."""
+"""The result of a prediction: metric rows of cases on accelerators, each graded by what it was calibrated on."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
+from aigc_bench.analyze.metrics import metric_of
+from aigc_bench.core.derivation import SAME, Derivation, record
 from aigc_bench.core.messages import message
 from aigc_bench.core.overview import Overview, shown
-from aigc_bench.core.records import MetricRow, Record
+from aigc_bench.core.records import Case, Estimate, MetricRow, Positive, Record
 from aigc_bench.core.units import quantity
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
+Grade = Literal["calibrated", "neighbours", "physics"]
+"""What a prediction rests on: measurements of this device at this kind of work, of devices of its architecture, or neither."""
+
+DOES_NOT_FIT = "does_not_fit"
+
+
+class PredictedRow(MetricRow):
+    """One predicted metric: ``modelled`` with its grade, or ``invalid`` because it does not fit or was not answered.
+
+    ``largest_batch_that_fits`` is the batch of the whole case that would fit where this one does not; ``None`` where none does.
+    """
+
+    grade: Grade | None = None
+    largest_batch_that_fits: Positive | None = None
+
+
+def predicted_row(
+    case: Case,
+    metric_id: str,
+    estimate: Estimate,
+    *,
+    item: str,
+    grade: Grade,
+    name: str | None = None,
+    reasons: tuple[str, ...] = (),
+    precision: str | None = None,
+    largest_batch: int | None = None,
+) -> PredictedRow:
+    """Return one predicted metric of a case: ``invalid`` where the case does not fit, else ``modelled``."""
+    metric = metric_of(metric_id, item=item)
+    codes = (*estimate.reasons, *reasons)
+    fits = DOES_NOT_FIT not in codes
+    row = PredictedRow(
+        case=name or case.id,
+        **case.model_dump(include={"workload", "preset", "mode", "scenario", "engine", "batch_size", "devices"}),
+        precision=precision or case.precision,
+        metric=metric.id,
+        value=estimate.value,
+        low=estimate.low,
+        high=estimate.high,
+        unit=metric.unit,
+        n=0,
+        basis="modelled",
+        verdict="modelled" if fits else "invalid",
+        reasons=codes,
+        grade=grade if fits else None,
+        largest_batch_that_fits=None if fits else largest_batch,
+    )
+    return record(row, Derivation(SAME, (estimate,), metric.formula))
+
+
 @shown
 class Predictions(Record):
     """Predicted metrics in order, each with the id of its accelerator; basis ``modelled``, with 80 % intervals."""
 
-    rows: tuple[tuple[str, MetricRow], ...]
+    rows: tuple[tuple[str, PredictedRow], ...]
 
     def __len__(self) -> int:
         return len(self.rows)
 
-    def named(self, metric: str) -> Iterator[tuple[str, MetricRow]]:
+    def named(self, metric: str) -> Iterator[tuple[str, PredictedRow]]:
         """Yield the rows of one metric, such as ``throughput`` or ``ttft``, with their accelerators."""
         return ((accelerator, row) for accelerator, row in self.rows if row.metric == metric)
 
@@ -32,7 +85,7 @@ class Predictions(Record):
         import pandas as pd
 
         cells = [{"accelerator": accelerator, **row.model_dump()} for accelerator, row in self.rows]
-        return pd.DataFrame(cells, columns=["accelerator", *MetricRow.model_fields])
+        return pd.DataFrame(cells, columns=["accelerator", *PredictedRow.model_fields])
 
     @property
     def overview(self) -> Overview:
@@ -49,6 +102,13 @@ class Predictions(Record):
         )
 
 
-def _cells(accelerator: str, row: MetricRow) -> dict[str, str]:
+def _cells(accelerator: str, row: PredictedRow) -> dict[str, str]:
     figures = {name: quantity(getattr(row, name), row.unit) for name in ("value", "low", "high")}
-    return {"case": row.case, "accelerator": accelerator, "metric": row.metric, **figures, "verdict": row.verdict}
+    return {
+        "case": row.case,
+        "accelerator": accelerator,
+        "metric": row.metric,
+        **figures,
+        "verdict": row.verdict,
+        "grade": row.grade or "",
+    }

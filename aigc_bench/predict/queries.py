@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Collection, Sequence
 from typing import get_args
@@ -14,13 +15,15 @@ from aigc_bench.core.derivation import derivation_of, record
 from aigc_bench.core.errors import AigcBenchError, UnknownNameError, UsageError
 from aigc_bench.core.messages import message
 from aigc_bench.core.named_code import with_its_code
-from aigc_bench.core.records import PROBE_PREFIX, Case, MetricRow, Precision
+from aigc_bench.core.records import PROBE_PREFIX, Case, Precision
 from aigc_bench.measure.store import Run
+from aigc_bench.predict.closed_form.layouts import DIMENSIONS
 from aigc_bench.predict.engines import SERVED
 from aigc_bench.predict.fitting.posterior import Posterior
 from aigc_bench.predict.machine_card import ProbedAccelerator, accelerator_at, run_at
 from aigc_bench.predict.model import predict_case
-from aigc_bench.predict.predicted import Predictions
+from aigc_bench.predict.precisions import default_precision
+from aigc_bench.predict.predicted import PredictedRow, Predictions
 from aigc_bench.predict.published.name_resolution import number_format, resolve_format
 from aigc_bench.predict.published.preset_names import resolve_preset
 from aigc_bench.predict.query import Query
@@ -30,8 +33,6 @@ from aigc_bench.predict.validation.own_runs import own_posterior
 from aigc_bench.workloads._own import Resolved, resolve
 from aigc_bench.workloads._own_precision import refuse_unbuilt, served_precision
 
-_DIMENSIONS = ("tp", "pp")
-
 
 def accelerators(names: Sequence[str], *, catalogue: Catalogue) -> list[AcceleratorSpec]:
     """Catalogue rows by any spelling, or measured machines (``@RUN``); raises ``UnknownNameError`` with the nearest."""
@@ -39,7 +40,7 @@ def accelerators(names: Sequence[str], *, catalogue: Catalogue) -> list[Accelera
 
 
 def parse_parallel(text: str | None, *, devices: int) -> dict[str, int]:
-    """``tp=4,pp=2`` as ranks; their product must divide the devices.
+    """``tp=4,pp=2`` as ranks by dimension; their product must divide the devices.
 
     Raises ``UnknownNameError`` for another dimension, ``UsageError`` for a wrong number.
     """
@@ -48,15 +49,16 @@ def parse_parallel(text: str | None, *, devices: int) -> dict[str, int]:
         if not part.strip():
             continue
         name, _, count = part.strip().partition("=")
-        if name not in _DIMENSIONS:
-            raise UnknownNameError(message("parallel dimension"), name, known=_DIMENSIONS, where="--parallel")
+        if name not in DIMENSIONS:
+            raise UnknownNameError(message("parallel dimension"), name, known=DIMENSIONS, where="--parallel")
         # ASCII: \d also matches other scripts' digits.
         if re.fullmatch(r"[1-9]\d{0,6}", count, re.ASCII) is None:
             raise UsageError(
                 message("--parallel {part}: no number of ranks.", part=part[:60]), message("Write --parallel tp=4,pp=2.")
             )
         ranks[name] = int(count)
-    product = ranks.get("tp", 1) * ranks.get("pp", 1)
+    # Experts lie on the ranks that tensor and data parallelism count already.
+    product = math.prod(count for name, count in ranks.items() if name != "ep")
     if devices % product:
         raise UsageError(
             message(
@@ -67,8 +69,8 @@ def parse_parallel(text: str | None, *, devices: int) -> dict[str, int]:
     return ranks
 
 
-def case_of(query: Query, *, backend: str = "cuda", own: Resolved | None = None) -> Case:
-    """Return the query as a valid case; without a preset it is the family's first.
+def case_of(query: Query, *, backend: str = "cuda", own: Resolved | None = None, spec: AcceleratorSpec | None = None) -> Case:
+    """Return the query as a valid case; without a preset it is the family's first, without a precision one that ``spec`` has.
 
     With ``own``, the user's model, ``query.what`` is not looked at. Raises ``UsageError`` where a name is unknown.
     """
@@ -88,7 +90,7 @@ def case_of(query: Query, *, backend: str = "cuda", own: Resolved | None = None)
         preset=preset or next(iter(workload.presets)),
         mode=query.mode,
         engine=chosen,
-        precision=_precision(query.precision, engine=chosen, backend=backend),
+        precision=_precision(query.precision, engine=chosen, backend=backend, spec=spec),
         batch_size=query.batch_size or 1,
         devices=query.devices,
         backend=backend,
@@ -99,16 +101,17 @@ def case_of(query: Query, *, backend: str = "cuda", own: Resolved | None = None)
     return case
 
 
-def _precision(text: str | None, *, engine: str, backend: str) -> Precision:
+def _precision(text: str | None, *, engine: str, backend: str, spec: AcceleratorSpec | None) -> Precision:
     """The precision a case can hold; formats of served engines alone (fp8, fp4, int4) travel alongside the case."""
     if text is None:
-        return "fp32" if backend == "cpu" else "bf16"
+        return default_precision(spec, backend=backend)
     own: tuple[Precision, ...] = get_args(Precision)
     if text in own:
         # The same text, as the literal type.
         return next(name for name in own if name == text)
     if engine in SERVED and resolve_format(text) is not None:
-        return "bf16"
+        # The case's own is that of its activations.
+        return default_precision(spec, backend=backend)
     served = ("fp8", "fp4", "mxfp4", "int8", "int4")
     assert all(number_format(name) for name in served), "every format named here exists"
     raise UnknownNameError("precision", text, known=(*own, *served) if engine in SERVED else own)
@@ -122,9 +125,9 @@ def predict_one(query: Query, *, accelerators: Sequence[str], runs: Sequence[Run
     posterior = posterior_of(runs, accelerators=accelerators, specs=specs, catalogue=catalogue)
     ranks = parse_parallel(query.parallel, devices=query.devices)
     service = ServiceModel(catalogue)
-    rows: list[tuple[str, MetricRow]] = []
+    rows: list[tuple[str, PredictedRow]] = []
     for spec in specs:
-        case = case_of(query, backend=spec.backend if isinstance(spec, ProbedAccelerator) else "cuda", own=own)
+        case = case_of(query, backend=spec.backend if isinstance(spec, ProbedAccelerator) else "cuda", own=own, spec=spec)
         # fp8, fp4 and int4 are formats of served engines; a case cannot hold them
         served = _served_precision(query, own=own) if case.engine in SERVED else None
         if query.load is None:
@@ -143,7 +146,7 @@ def _served_precision(query: Query, *, own: Resolved | None) -> str | None:
     return served_precision(own.quantization, path=own.model.path, asked=query.precision)
 
 
-def _with_numbers_of_file(row: MetricRow, *, own: Resolved | None) -> MetricRow:
+def _with_numbers_of_file(row: PredictedRow, *, own: Resolved | None) -> PredictedRow:
     """The row with a note of what the user's files say of their weights; how far to trust it does not change."""
     if own is None or own.quantization is None:
         return row
@@ -185,7 +188,7 @@ def posterior_of(
 
 def _answered(
     case: Case, spec: AcceleratorSpec, *, catalogue: Catalogue, posterior: Posterior, libraries: Collection[str]
-) -> list[MetricRow]:
+) -> list[PredictedRow]:
     try:
         return predict_case(case, spec, catalogue=catalogue, posterior=posterior, libraries=libraries)
     except AigcBenchError as problem:
@@ -194,11 +197,11 @@ def _answered(
         return [refused_prediction(case, f"{type(problem).__name__}: {next(iter(str(problem).splitlines()), '')}")]
 
 
-def refused_prediction(case: Case, reason: str) -> MetricRow:
+def refused_prediction(case: Case, reason: str) -> PredictedRow:
     """Return the throughput that was requested for a case and is missing."""
     metric = metric_of("throughput", item=registry.load("workloads", case.workload).item)
     fields = {"workload", "preset", "mode", "scenario", "engine", "precision", "batch_size", "devices"}
-    return MetricRow(
+    return PredictedRow(
         case=case.id, **case.model_dump(include=fields), metric=metric.id, value=None, low=None, high=None, unit=metric.unit, n=0,
         basis="modelled", verdict="invalid", reasons=(message("unanswered: {reason}", reason=reason),),
     )  # fmt: skip

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping
 
-from aigc_bench.analyze.metrics import METRICS, metric_of
+from aigc_bench.analyze.metrics import METRICS
 from aigc_bench.catalog.records import AcceleratorSpec
 from aigc_bench.core import registry
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.messages import message
-from aigc_bench.core.records import Case, Estimate, MetricRow
-from aigc_bench.predict.model import TRACED_CAUTION, description
+from aigc_bench.core.records import Case, Estimate
+from aigc_bench.predict.engines import SERVED
+from aigc_bench.predict.model import description
+from aigc_bench.predict.precisions import refuse_lacking_precision
+from aigc_bench.predict.predicted import DOES_NOT_FIT, PredictedRow, predicted_row
 from aigc_bench.predict.query import RequestLoad
-from aigc_bench.predict.serving.from_model import ServiceModel, own_lengths, service_level
+from aigc_bench.predict.serving.capacity import Servers
+from aigc_bench.predict.serving.closed_form_server import DoesNotFitError
+from aigc_bench.predict.serving.from_model import ServiceLevel, ServiceModel, own_lengths, service_level
 from aigc_bench.predict.serving.lengths import FixedLength, Length, parse_length
 from aigc_bench.predict.serving.request_arrivals import Arrivals, Traffic
 from aigc_bench.predict.serving.server_model import Slo
@@ -23,9 +29,6 @@ LEAST_RATE, MOST_RATE = 1e-6, 1e9
 MOST_SECONDS = 1e9
 SCENARIOS = ("offline", "server")
 """What ``predict`` answers; a single stream is ``offline`` with a batch of one."""
-
-_NOTES = ("limited_by_slo", "limited_by_capacity", TRACED_CAUTION)
-"""Reasons that explain a number and do not doubt it."""
 
 
 def slo_of(load: RequestLoad) -> Slo | None:
@@ -105,12 +108,19 @@ def predict_served(
     parallel: Mapping[str, int] | None = None,
     precision: str | None = None,
     max_batch: int | None = None,
-) -> list[MetricRow]:
+) -> list[PredictedRow]:
     """Latencies, rates, use and goodput of the case as a service; raises ``UsageError`` where it cannot be answered."""
     traffic = traffic_of(load, case)
     slo = slo_of(load)
-    servers, cautions = model.servers(case, spec, traffic=traffic, parallel=parallel, precision=precision, max_batch=max_batch)
-    level = service_level(servers, traffic, slo=slo)
+    if case.engine not in SERVED:
+        refuse_lacking_precision(case.precision, spec)
+    try:
+        servers, cautions, level = _served(
+            case, spec, traffic=traffic, slo=slo, model=model, parallel=parallel, precision=precision, max_batch=max_batch
+        )
+    except DoesNotFitError as problem:
+        unfit = _unfit(case, precision=precision, why=problem.message)
+        return [unfit, *_described(case, unfit.case, precision=precision)]
     found = dict(level.figures)
     if level.highest_rate is not None:
         found["highest_rate"] = level.highest_rate
@@ -119,33 +129,55 @@ def predict_served(
     # The rate is part of the name: the same case at two rates must not share rows.
     name = f"{served.id}/rate={found['arrival_rate'].value if load.rate_per_s is None else load.rate_per_s:g}"
     return [
-        _row(served, name, metric, estimate, item=item, cautions=cautions, precision=precision)
-        for metric, estimate in (*_in_order(found), *description(case, precision=precision).items())
+        predicted_row(served, metric, estimate, item=item, name=name, reasons=cautions, precision=precision, grade=servers.grade)
+        for metric, estimate in _in_order(found)
+    ] + _described(case, name, precision=precision)
+
+
+def _described(case: Case, name: str, *, precision: str | None) -> list[PredictedRow]:
+    """The rows of the model's description, which hold whether the service fits or not."""
+    served, item = case.model_copy(update={"scenario": "server"}), registry.load("workloads", case.workload).item
+    return [
+        predicted_row(served, metric, estimate, item=item, name=name, precision=precision, grade="physics")
+        for metric, estimate in description(case, precision=precision).items()
     ]
+
+
+def _served(
+    case: Case,
+    spec: AcceleratorSpec,
+    *,
+    traffic: Traffic,
+    slo: Slo | None,
+    model: ServiceModel,
+    parallel: Mapping[str, int] | None,
+    precision: str | None,
+    max_batch: int | None,
+) -> tuple[Servers, tuple[str, ...], ServiceLevel]:
+    """The servers of the case on the layout of the fewest ranks that keeps the SLO, else on the one that comes nearest to it."""
+    best = None
+    for ranks in model.layouts(case, spec, traffic=traffic, parallel=parallel, precision=precision):
+        servers, cautions = model.servers(case, spec, traffic=traffic, parallel=ranks, precision=precision, max_batch=max_batch)
+        level = service_level(servers, traffic, slo=slo)
+        highest = level.highest_rate.value if level.highest_rate is not None else math.inf
+        if best is None or highest > best[0]:
+            best = highest, (servers, cautions, level)
+        # Without an SLO the fewest ranks are the best: the rest are replicas.
+        if level.highest_rate is None or highest >= level.figures["arrival_rate"].value:
+            break
+    assert best is not None, "there is always a layout"
+    return best[1]
+
+
+def _unfit(case: Case, *, precision: str | None, why: str) -> PredictedRow:
+    """The throughput of a service whose weights do not fit: no number, and the reason."""
+    nothing = Estimate(value=0.0, low=0.0, high=0.0, unit="", basis="modelled", source=why, reasons=(DOES_NOT_FIT,))
+    item = registry.load("workloads", case.workload).item
+    served = case.model_copy(update={"scenario": "server"})
+    row = predicted_row(served, "throughput", nothing, item=item, precision=precision, grade="physics")
+    return row.model_copy(update={"value": None, "low": None, "high": None})
 
 
 def _in_order(found: Mapping[str, Estimate]) -> Iterator[tuple[str, Estimate]]:
     """The registry's order."""
     yield from ((name, found[name]) for name in METRICS if name in found)
-
-
-def _row(
-    case: Case, name: str, metric_id: str, estimate: Estimate, *, item: str, cautions: Sequence[str], precision: str | None
-) -> MetricRow:
-    metric = metric_of(metric_id, item=item)
-    codes = (*cautions, *estimate.reasons)
-    doubts = set(codes) - set(_NOTES)
-    return MetricRow(
-        case=name,
-        **case.model_dump(include={"workload", "preset", "mode", "scenario", "engine", "batch_size", "devices"}),
-        precision=precision or case.precision,
-        metric=metric.id,
-        value=estimate.value,
-        low=estimate.low,
-        high=estimate.high,
-        unit=metric.unit,
-        n=0,
-        basis="modelled",
-        verdict="invalid" if "does_not_fit" in codes else "suspect" if doubts else "valid",
-        reasons=codes,
-    )

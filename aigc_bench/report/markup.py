@@ -25,7 +25,7 @@ MARKS: Mapping[Basis, tuple[str, str]] = {
     "assumed": ("△", message("assumed")),
 }
 """Basis -> its sign and meaning; the sign is explained at the top of the report and on hover."""
-VERDICT_TONE: Mapping[str | None, str] = {"valid": "ok", "suspect": "warn", "invalid": "bad"}
+VERDICT_TONE: Mapping[str | None, str] = {"valid": "ok", "suspect": "warn", "invalid": "bad", "modelled": ""}
 STATUS_TONE: Mapping[str | None, str] = {
     "ok": "ok",
     "partial": "warn",

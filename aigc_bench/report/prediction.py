@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from aigc_bench.core.messages import message
-from aigc_bench.core.records import MetricRow
 from aigc_bench.core.units import scale
+from aigc_bench.predict.predicted import PredictedRow
 from aigc_bench.report.base import MODE_WORDS, NUM_COLORS, Rendered
 from aigc_bench.report.charts import Chart, Point, dots
 from aigc_bench.report.header import Header, Tile
@@ -26,7 +26,7 @@ COLUMNS = (
 )
 """Columns of the table: title and metric."""
 
-Predicted = Sequence[tuple[str, MetricRow]]
+Predicted = Sequence[tuple[str, PredictedRow]]
 """Accelerator and row."""
 
 
@@ -35,10 +35,10 @@ class PredictedCase:
     """One case on one accelerator: its rows by metric, or why it was not predicted."""
 
     accelerator: str
-    rows: Mapping[str, MetricRow]
+    rows: Mapping[str, PredictedRow]
 
     @property
-    def any(self) -> MetricRow:
+    def any(self) -> PredictedRow:
         """Return any row, for what all rows share."""
         return next(iter(self.rows.values()))
 
@@ -74,8 +74,18 @@ class PredictedCase:
     def verdict(self) -> str:
         """Return the worst verdict of its numbers."""
         verdicts = {row.verdict for row in self.rows.values()}
-        # The worst first.
-        return next(verdict for verdict in ("invalid", "suspect", "valid") if verdict in verdicts)
+        return "invalid" if "invalid" in verdicts else "modelled"
+
+    @property
+    def grade(self) -> str:
+        """Return what its numbers rest on, the weakest of them; empty for a case that does not fit."""
+        grades = {row.grade for row in self.rows.values() if row.metric in ("throughput", "step_time")}
+        return next((grade for grade in ("physics", "neighbours", "calibrated") if grade in grades), "")
+
+    @property
+    def largest_batch(self) -> int | None:
+        """Return the largest batch that fits where the case does not."""
+        return next((row.largest_batch_that_fits for row in self.rows.values() if row.largest_batch_that_fits), None)
 
 
 def render_prediction(predicted: Predicted, *, title: str, version: str) -> str:
@@ -99,7 +109,7 @@ def render_prediction(predicted: Predicted, *, title: str, version: str) -> str:
 
 def predicted_cases(predicted: Predicted) -> list[PredictedCase]:
     """Return the rows by case and accelerator, in order."""
-    grouped: dict[tuple[str, str], dict[str, MetricRow]] = {}
+    grouped: dict[tuple[str, str], dict[str, PredictedRow]] = {}
     for accelerator, row in predicted:
         # By both: a profile predicts each case on every accelerator.
         grouped.setdefault((accelerator, row.case), {})[row.metric] = row
@@ -123,7 +133,7 @@ def _charts(cases: Sequence[PredictedCase]) -> Iterator[Rendered]:
                 high=row.high,
                 unit=row.unit,
                 color=f"c{accelerators.index(case.accelerator) % NUM_COLORS + 1}",
-                # Predictions are suspect as a rule (not calibrated): a ring marks only what does not fit.
+                # A ring marks what does not fit.
                 is_solid=row.verdict != "invalid",
                 hover=(readable(row.reasons),) if row.reasons else (),
             )
@@ -151,14 +161,14 @@ def _reasons(cases: Sequence[PredictedCase]) -> list[tuple[str, int]]:
 
 def _header(cases: Sequence[PredictedCase], *, title: str) -> Header:
     answered = [case for case in cases if case.is_answered]
-    verdicts = Counter(case.verdict for case in answered)
+    verdicts = Counter(case.grade or case.verdict for case in answered)
     chips = [
         (
             message("{num_answered} of {num_cases} cases predicted", num_answered=len(answered), num_cases=len(cases)),
             "ok" if len(answered) == len(cases) else "warn",
         )
     ]
-    chips += [(f"{count} {verdict}", VERDICT_TONE[verdict] or "") for verdict, count in verdicts.items()]
+    chips += [(f"{count} {verdict}", VERDICT_TONE.get(verdict, "")) for verdict, count in verdicts.items()]
     accelerators = dict.fromkeys(case.accelerator for case in cases)
     return Header(
         overline=message("Prediction report · no number is measured"),

@@ -131,7 +131,7 @@ def test_a_served_model_of_seventy_billion_parameters_is_predicted_without_build
     query = Query(what="gpt/llama-3.1-70b", engine="tensorrt-llm", precision="fp8", batch_size=16, devices=8, parallel="tp=4")
     rows = predict_one(query, accelerators=["h100"]).rows
     described = {"num_params", "num_active_params", "kv_bytes_per_token"}
-    assert {row.metric for _, row in rows} == {"throughput", "ttft", "tpot", *described}
+    assert {row.metric for _, row in rows} == {"throughput", "ttft", "tpot", "memory_allocated_peak", *described}
     assert all(row.basis == "modelled" and row.precision == "fp8" and row.low <= row.value <= row.high for _, row in rows)
 
 

@@ -13,7 +13,7 @@ from aigc_bench.predict.prediction_trail import explain, trails_of
 from aigc_bench.predict.query import Query
 
 H100, L40S = "h100_sxm_80gb", "l40s"
-WITHOUT_ARITHMETIC = ("p_fits", "tpot", "ttft", "throughput")
+WITHOUT_ARITHMETIC = ("p_fits", "tpot.closed_form", "ttft.closed_form", "throughput.closed_form")
 """A probability of two distributions; and of a served engine the answers of its closed form."""
 
 

@@ -14,7 +14,8 @@ from aigc_bench.cli.terminal import say, say_document
 from aigc_bench.core.messages import message
 
 if TYPE_CHECKING:
-    from aigc_bench.core.records import MetricRow, Mode
+    from aigc_bench.core.records import Mode
+    from aigc_bench.predict.predicted import PredictedRow
     from aigc_bench.predict.query import RequestLoad
 
 _LOAD = ("rate", "slo_ttft", "slo_tpot", "slo_latency", "percentile", "lengths", "trace", "requests", "seed")
@@ -56,7 +57,7 @@ _AMOUNT = Amount()
 )
 @click.option("--devices", type=_DEVICES, default=1, show_default=True, metavar="N", help=message("Accelerators in use."))
 @click.option(
-    "--parallel", metavar="tp=4,pp=2", help=message("Parallelism of a served model; the remaining devices hold replicas.")
+    "--parallel", metavar="tp=4,pp=2", help=message("Parallelism of a served model (tp, pp, dp, ep, cp); else chosen, and printed.")
 )
 @click.option(
     "--set", "settings", multiple=True, metavar="K=V", help=message("A setting of the model family, such as prompt_len=2048.")
@@ -149,7 +150,7 @@ def command(
         say(message("report: {file}", file=file), err=True)
 
 
-def _show(rows: Sequence[tuple[str, MetricRow]], *, key: str | None, as_json: bool) -> None:
+def _show(rows: Sequence[tuple[str, PredictedRow]], *, key: str | None, as_json: bool) -> None:
     """Print the rows, or the derivation of one metric."""
     if key is not None:
         from aigc_bench.predict.prediction_trail import explain
@@ -187,14 +188,14 @@ def _load_of(context: click.Context) -> RequestLoad:
     )
 
 
-def _print_json(rows: Sequence[tuple[str, MetricRow]]) -> None:
+def _print_json(rows: Sequence[tuple[str, PredictedRow]]) -> None:
     from aigc_bench.core.records import dump
 
     print_json([{"accelerator": name, **dump(row)} for name, row in rows])
 
 
-def _print(rows: Sequence[tuple[str, MetricRow]]) -> None:
-    by_case: dict[tuple[str, str], list[MetricRow]] = {}
+def _print(rows: Sequence[tuple[str, PredictedRow]]) -> None:
+    by_case: dict[tuple[str, str], list[PredictedRow]] = {}
     for name, row in rows:
         by_case.setdefault((row.case, name), []).append(row)
     for (case, name), own in by_case.items():
@@ -203,7 +204,18 @@ def _print(rows: Sequence[tuple[str, MetricRow]]) -> None:
         shared = [code for code in own[0].reasons if all(code in row.reasons for row in own)]
         if shared:
             say(message("all numbers: {shared}", shared=", ".join(shared)))
-        cells_of = [number_cells(row, shared=shared) for row in own]
+        _say_largest_batch(own)
+        cells_of = [{**number_cells(row, shared=shared), message("grade"): row.grade or ""} for row in own]
         # A prediction has no trials, so n is 0 throughout.
-        columns = [key for key in cells_of[0] if key != "n" and (key != "further reasons" or any(cells[key] for cells in cells_of))]
+        optional = (message("further reasons"), message("grade"))
+        columns = [key for key in cells_of[0] if key != "n" and (key not in optional or any(cells[key] for cells in cells_of))]
         print_table([{key: cells[key] for key in columns} for cells in cells_of], right=["value", "low", "high"])
+
+
+def _say_largest_batch(rows: Sequence[PredictedRow]) -> None:
+    """Tell the largest batch that fits where a case does not."""
+    if all(row.verdict != "invalid" or "does_not_fit" not in row.reasons for row in rows):
+        return
+    largest = max((row.largest_batch_that_fits or 0 for row in rows), default=0)
+    if largest:
+        say(message("does not fit in memory; the largest batch that fits is {largest}", largest=largest))

@@ -12,7 +12,7 @@ from aigc_bench.catalog.loader import Catalogue
 from aigc_bench.catalog.records import AcceleratorSpec
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate
-from aigc_bench.predict.closed_form.language import link_class
+from aigc_bench.predict.closed_form.links import link_class
 
 Kind = Literal["all_reduce", "all_gather", "reduce_scatter", "all_to_all"]
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from aigc_bench.predict.closed_form import language_rows, step_rows
 from aigc_bench.predict.closed_form.columns import Form, ModelRow
+from aigc_bench.predict.closed_form.links import FAST
 
 Floats = NDArray[np.float64]
 Columns = Mapping[str, Floats]
@@ -32,8 +33,10 @@ _LOOK_BOUNDARY = 16.0
 """Decode steps between two looks for new requests, below and from this number of sequences on, of an engine that is configured not
 to look at each: SGLang's scheduler-recv-interval in InferenceX's recipes for Blackwell (2025-2026)."""
 
-_LINK_EFFICIENCIES = ("link_efficiency", "bridge_efficiency", "pcie_efficiency", "pcie_wide_efficiency")
-"""Constants in the order of ``language.LINKS``."""
+_LINK_EFFICIENCIES = (
+    "link_efficiency", "bridge_efficiency", "pcie_efficiency", "pcie_wide_efficiency", "staged_efficiency", "network_efficiency",
+)  # fmt: skip
+"""Constants in the order of ``links.LINKS``."""
 
 
 def priors(form: Form) -> dict[str, tuple[float, float]]:
@@ -64,7 +67,13 @@ def _language_priors() -> Iterator[tuple[str, tuple[float, float]]]:
         "bridge_efficiency": (0.5, 0.4),
         "pcie_efficiency": (0.75, 0.3),
         "pcie_wide_efficiency": (0.4, 0.4),
+        # Through the host's memory a byte crosses PCIe twice.
+        "staged_efficiency": (0.35, 0.4),
+        # Rings across servers reach about 370 of 400 GB/s, small messages far less (nccl-tests on H100 servers).
+        "network_efficiency": (0.5, 0.3),
         "pcie_collective_s": (25e-6, 0.4),
+        # Share of a step that the stages of a pipeline wait for each other: prompts of unequal length, hand-over by the scheduler.
+        "bubble": (0.2, 0.5),
         "power_exponent": (0.5, 0.3),
         "expert_prefill": (1.5, 0.4),
         "seats": (0.95, 0.05),
@@ -255,8 +264,8 @@ def decode_and_prefill(c: Columns, k: Mapping[str, float]) -> tuple[Floats, Floa
     # Terms are times at the peak, so dividing by an efficiency makes them times that are reached.
     links = np.array([k[name] for name in _LINK_EFFICIENCIES])[c["link"].astype(int)]
     power = c["power_share"] ** k["power_exponent"]
-    # Indices 0 and 1 of LINKS are NVLink and its bridge, 2 and 3 go over PCIe.
-    collective_s = np.where(c["link"] < 2, k["collective_s"], k["pcie_collective_s"])
+    # The devices' own links come first in LINKS; collectives over PCIe and network start an order of magnitude later.
+    collective_s = np.where(c["link"] < len(FAST), k["collective_s"], k["pcie_collective_s"])
     linear = _soft_maximum(
         c["decode_linear"] * share / (k["linear_efficiency"] * power), c["decode_weights"] / k["weights_efficiency"], power=_SOFT
     )
@@ -287,7 +296,9 @@ def decode_and_prefill(c: Columns, k: Mapping[str, float]) -> tuple[Floats, Floa
         # Relative to ``link_efficiency``: all kinds of link scale alike from decode's small messages to prefill's large ones.
         + c["prefill_bytes"] / (links * k["prefill_link_efficiency"] / k["link_efficiency"])
     )
-    return decode, prefill, sequences
+    # Many stages hardly wait longer than two: 2 (p - 1) / p is 1 for two and 2 at most.
+    waits = 1 + k["bubble"] * 2 * (c["stages"] - 1) / c["stages"]
+    return decode * waits, prefill * waits, sequences
 
 
 def _step(c: Columns, k: Mapping[str, float]) -> Floats:
@@ -322,6 +333,7 @@ def roofline_log(form: Form, columns: Columns) -> Floats:
             "wave_disaggregated",
             "attention_dp_exponent",
             "seat_wait",
+            "bubble",
         ):
             # As good as 0 and still positive, as every constant is; an exponent of 1e-30 leaves its base at 1.
             perfect[name] = 1e-30

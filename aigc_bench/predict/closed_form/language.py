@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from aigc_bench.catalog.records import AcceleratorSpec
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Record
+from aigc_bench.predict.closed_form.links import link_bytes_per_s, pair_bytes_per_s
 from aigc_bench.predict.published.language_models import LanguageModel
 from aigc_bench.predict.published.name_resolution import NumberFormat
 
@@ -28,20 +29,35 @@ ENGINE_OVERHEAD_BYTES = 1.5e9
 
 
 class Layout(Record):
-    """The layout of a served model on its devices: ``tensor`` ranks hold one replica, of which there are ``replicas``.
+    """The layout of a served model on its devices: ``tensor x pipeline x context`` ranks hold one of ``replicas``.
 
-    ``attention_replicas`` of the ranks keep whole caches (attention data parallelism). With ``is_disaggregated`` the prompts
-    are read on other devices: ``prefill_tensor`` ranks, ``prefill_replicas`` of them; ``prefill_attention`` is as above.
+    ``attention_replicas`` of the tensor ranks keep whole caches (attention data parallelism); ``experts`` of them hold different
+    experts. ``context`` groups of ranks divide the tokens of a prompt and the cache among them, each with all weights. With
+    ``is_disaggregated`` the prompts are read on other devices: ``prefill_tensor`` ranks, ``prefill_replicas`` of them;
+    ``prefill_attention`` is as above. Without ``is_pipelined`` the stages of a pipeline work one after the other.
     """
 
     tensor: int = 1
     pipeline: int = 1
+    context: int = 1
     replicas: float = 1.0
     attention_replicas: int = 1
+    experts: int = 1
+    is_pipelined: bool = True
     is_disaggregated: bool = False
     prefill_tensor: int = 1
     prefill_attention: int = 1
     prefill_replicas: float = 1.0
+
+    @property
+    def ranks(self) -> int:
+        """Return the devices of one replica."""
+        return self.tensor * self.pipeline * self.context
+
+    @property
+    def streams(self) -> int:
+        """Return the batches that are under way in one replica at a time: one in each stage of a pipeline."""
+        return self.pipeline if self.is_pipelined else 1
 
 
 def peak_flops(spec: AcceleratorSpec, number_format: NumberFormat) -> tuple[float, str]:
@@ -62,36 +78,6 @@ def attention_peak(spec: AcceleratorSpec) -> float:
     if peak is None:
         raise LookupError(message("no 16-bit or 32-bit peak is known of {id}", id=spec.id))
     return peak
-
-
-def link_bytes_per_s(spec: AcceleratorSpec, *, devices: int) -> float:
-    """Bytes per second and direction between devices: the scale-up link, or PCIe."""
-    # Bytes/s of 16 lanes in one direction by generation; generation 4 with 16 lanes where the datasheet is silent.
-    pcie = {3: 16e9, 4: 32e9, 5: 64e9, 6: 128e9}.get(spec.pcie_gen or 4, 32e9) * (spec.pcie_lanes or 16) / 16
-    if spec.scale_up_bytes_per_s is None or not spec.has_scale_up_link:
-        # Some datasheets state a link that is PCIe itself: never more than the slot gives.
-        return min(pcie, spec.scale_up_bytes_per_s or pcie)
-    return spec.scale_up_bytes_per_s if link_class(spec, devices=devices) in ("nvlink", "bridge") else pcie
-
-
-LINKS = ("nvlink", "bridge", "pcie", "pcie_wide")
-"""What collectives run over. ``pcie_wide``: more cards than hang on one socket's host bridge, so rings cross between sockets."""
-_CARDS_PER_SOCKET = 4
-
-
-def link_class(spec: AcceleratorSpec, *, devices: int) -> str:
-    """``none`` for one device, else one of ``LINKS``.
-
-    A bridge joins pairs, and only where the part is sold as a pair (H100 NVL): else it is an accessory that a server rarely has.
-    """
-    if devices <= 1:
-        return "none"
-    is_bridged = "bridge" in (spec.interconnect or "")
-    if is_bridged and devices == 2 and "pairs" in (spec.form_factor or ""):
-        return "bridge"
-    if is_bridged or not spec.has_scale_up_link:
-        return "pcie" if devices <= _CARDS_PER_SOCKET else "pcie_wide"
-    return "nvlink"
 
 
 _FULL_POWER_W_PER_FLOPS: Mapping[str, float] = {
@@ -138,23 +124,28 @@ def cache_capacity_tokens(
 
     They belong to sequences of ``context`` tokens each, of which windows keep a part and states of constant size something else.
     """
-    ranks = layout.tensor * layout.pipeline
-    # Bytes of all ranks of a replica together.
+    ranks = layout.ranks
+    # Bytes of all ranks of a replica together; groups that divide the context each hold all weights.
     free = (
         USABLE_MEMORY * (spec.usable_memory_bytes or spec.memory_bytes) * ranks
-        - weight_bytes(model, number_format)
+        - weight_bytes(model, number_format) * layout.context
         - ENGINE_OVERHEAD_BYTES * ranks
     )
+    each = cache_token_bytes(model, layout=layout, cache_bytes=cache_bytes, context=context)
+    # An encoder keeps nothing: its room is without end, here as many tokens as bytes.
+    return max(0.0, free / each if each else free)
+
+
+def cache_token_bytes(model: LanguageModel, *, layout: Layout, cache_bytes: float, context: float) -> float:
+    """Return the bytes that a token of a sequence of ``context`` tokens takes on all ranks of a replica, copies included."""
     copies = (
-        # Latent attention (MLA) has one compressed cache for all heads, so that every rank keeps a whole copy.
-        ranks / layout.attention_replicas
+        # Latent attention (MLA) has one compressed cache for all heads, so that every tensor rank keeps a whole copy.
+        layout.tensor / layout.attention_replicas
         if model.has_latent_attention
         # Key-value heads are split over ranks; with more ranks than heads each head is kept several times.
         else max(1.0, layout.tensor / layout.attention_replicas / model.num_kv_heads)
     )
-    each = model.held_elements(context) / context
-    # An encoder keeps nothing: its room is without end, here as many tokens as bytes.
-    return max(0.0, free / (each * cache_bytes * copies) if each else free)
+    return model.held_elements(context) / context * cache_bytes * copies
 
 
 def decode_terms(
@@ -166,8 +157,11 @@ def decode_terms(
     sequences: float,
     context: float,
     cache_bytes: float,
+    slowest: float = 1.0,
 ) -> dict[str, float]:
     """Seconds at peak of one decode step over ``sequences`` sequences of ``context`` cached tokens, per replica.
+
+    A step goes through all stages of a pipeline; where it is full, at the pace of the slowest (``imbalance``).
 
     Products and attention are FLOPs over peak, weights and cache bytes over bandwidth, collectives bytes over the link; ``layers``,
     ``collectives`` and the like are counts. Raises ``LookupError`` where a peak is not known.
@@ -182,40 +176,92 @@ def decode_terms(
         else max(layout.attention_replicas, min(ranks, layout.attention_replicas * model.num_kv_heads))
     )
     width = 2.0 if number_format.name == "amp" else number_format.weight_bytes
-    link = link_bytes_per_s(spec, devices=ranks)
-    share = (ranks - 1) / ranks
     return {
         # A multiply-add for each active parameter and token: 2 FLOPs.
-        "decode_linear": 2.0 * model.active_params * sequences / ranks / peak,
+        "decode_linear": 2.0 * model.active_params * sequences / ranks / peak * slowest,
         # Of experts only those that the batch's tokens reach are read.
-        "decode_weights": model.read_params(sequences) * width / ranks / bandwidth,
-        "decode_attention": model.attention_flops(context) * sequences / ranks / attention_peak(spec),
-        "decode_cache": cache_bytes * model.moved_elements(context) * sequences / per_rank / bandwidth,
-        # Two all-reduces a layer of 2-byte activations, each moving 2 (n - 1) / n of them: 2 x 2 x share x 2 bytes.
-        "decode_bytes": 4.0 * share * model.num_layers * 2.0 * sequences * model.hidden_size / link if ranks > 1 else 0.0,
-        # After attention and after the feed-forward part.
-        "collectives": 2.0 * model.num_layers if ranks > 1 else 0.0,
+        "decode_weights": model.read_params(sequences) * width / ranks / bandwidth * slowest,
+        "decode_attention": model.attention_flops(context) * sequences / ranks / attention_peak(spec) * slowest,
+        "decode_cache": cache_bytes * model.moved_elements(context) * sequences / (per_rank * layout.context) / bandwidth * slowest,
+        "decode_bytes": exchange_s(model, spec, layout=layout, tokens=sequences),
+        # After attention and after the feed-forward part; from stage to stage; the partial results of a divided context.
+        "collectives": (2.0 * model.num_layers if ranks > 1 else 0.0)
+        + (layout.pipeline - 1)
+        + (model.num_layers if layout.context > 1 else 0),
         "layers": float(model.num_layers),
         "moe_layers": float(model.num_moe_layers),
         "sequences": sequences,
-        "stages": float(layout.pipeline),
+        "stages": float(layout.streams),
     }
 
 
+def exchange_s(model: LanguageModel, spec: AcceleratorSpec, *, layout: Layout, tokens: float) -> float:
+    """Seconds at the links' peak in which the ranks exchange the activations of ``tokens`` tokens, 2 bytes an element.
+
+    Two all-reduces a layer move ``2 (n - 1) / n`` of them each (Hockney's ring). Under attention data parallelism the tokens are
+    divided over groups of ranks, and attention is reduced within each; experts then get them by an all-to-all, ``k`` experts a
+    token there and back, or by an all-gather and a reduce-scatter where that moves less. Between stages they are sent once.
+    """
+    ranks, width = layout.tensor, 2.0 * model.hidden_size * tokens
+    seconds = 0.0
+    if ranks > 1:
+        groups = layout.attention_replicas
+        within = max(1, ranks // groups)
+        link, share = link_bytes_per_s(spec, devices=ranks), (ranks - 1) / ranks
+        attention = 2.0 * (within - 1) / within * width / groups / link_bytes_per_s(spec, devices=within) if within > 1 else 0.0
+        reduced = 2.0 * share * width / link
+        experts = reduced
+        if groups > 1 and layout.experts > 1 and model.num_experts:
+            sent = 2.0 * share * width / ranks * model.experts_per_token
+            experts = min(reduced, sent / pair_bytes_per_s(spec, devices=ranks))
+        seconds += model.num_layers * attention
+        seconds += model.num_moe_layers * experts + (model.num_layers - model.num_moe_layers) * reduced
+    if layout.pipeline > 1:
+        # Each tensor rank sends its part of the activations to the rank of the same number in the next stage.
+        hop = pair_bytes_per_s(spec, devices=ranks * layout.pipeline)
+        seconds += (layout.pipeline - 1) * width / ranks / hop
+    return seconds
+
+
+def imbalance(model: LanguageModel, stages: int) -> float:
+    """Return the work of a pipeline's slowest stage over the mean: layers are whole, and the last stage has the output head."""
+    if stages <= 1:
+        return 1.0
+    head = float(model.vocab_size * model.hidden_size)
+    layer = max(model.active_params - head, 1.0) / model.num_layers
+    whole = layer * model.num_layers + head
+    # The last stage takes as few layers as the others can bear: the best of all such divisions.
+    best = min(
+        max(math.ceil((model.num_layers - last) / (stages - 1)) * layer, last * layer + head)
+        for last in range(max(1, model.num_layers // stages + 1))
+    )
+    return best * stages / whole
+
+
 def prefill_terms(
-    model: LanguageModel, spec: AcceleratorSpec, *, number_format: NumberFormat, ranks: int, length: float
+    model: LanguageModel, spec: AcceleratorSpec, *, number_format: NumberFormat, layout: Layout, length: float
 ) -> dict[str, float]:
     """Seconds at peak of reading a prompt of ``length`` tokens; raises ``LookupError`` where a peak is not known."""
     peak, _ = peak_flops(spec, number_format)
     width = 2.0 if number_format.name == "amp" else number_format.weight_bytes
-    link = link_bytes_per_s(spec, devices=ranks)
-    share = (ranks - 1) / ranks
+    ranks, parts = layout.tensor, layout.context
+    each = length / parts
     return {
-        "prefill_linear": 2.0 * model.active_params * length / ranks / peak,
-        "prefill_attention": model.prompt_attention_flops(length) / ranks / attention_peak(spec),
-        "prefill_weights": model.read_params(length) * width / ranks / spec.memory_bandwidth_bytes_per_s,
-        "prefill_bytes": 4.0 * share * model.num_layers * 2.0 * length * model.hidden_size / link if ranks > 1 else 0.0,
+        "prefill_linear": 2.0 * model.active_params * each / ranks / peak,
+        "prefill_attention": model.prompt_attention_flops(length) / (ranks * parts) / attention_peak(spec),
+        "prefill_weights": model.read_params(each) * width / ranks / spec.memory_bandwidth_bytes_per_s,
+        "prefill_bytes": exchange_s(model, spec, layout=layout, tokens=each)
+        + _context_s(model, spec, layout=layout, length=length),
     }
+
+
+def _context_s(model: LanguageModel, spec: AcceleratorSpec, *, layout: Layout, length: float) -> float:
+    """Seconds in which every rank sees all keys and values of a prompt that is divided over ``context`` groups (a ring)."""
+    if layout.context <= 1:
+        return 0.0
+    share = (layout.context - 1) / layout.context
+    moved = share * length * model.kv_elements_per_token * 2.0 / layout.tensor
+    return moved / pair_bytes_per_s(spec, devices=layout.tensor * layout.context)
 
 
 def fitting_tensor_ranks(model: LanguageModel, spec: AcceleratorSpec, *, number_format: NumberFormat, devices: int) -> int:

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 
 from aigc_bench.catalog.records import AcceleratorSpec
 from aigc_bench.core.messages import message
-from aigc_bench.predict.closed_form import language
+from aigc_bench.core.record import Record
+from aigc_bench.predict.closed_form import language, links
 from aigc_bench.predict.closed_form.columns import ModelRow, NotPredictable, log2_bin
 from aigc_bench.predict.published.language_models import LanguageModel
 from aigc_bench.predict.published.name_resolution import (
@@ -77,8 +78,8 @@ _WIDE_ISLAND = 16
 """More ranks than this in one group, and not a power of two: prompts and tokens are served by separate devices."""
 
 
-def language_row(query: PublishedQuery, spec: AcceleratorSpec) -> ModelRow:
-    """The question's columns and groups; raises ``NotPredictable`` with the reason."""
+def language_row(query: PublishedQuery, spec: AcceleratorSpec, *, layout: language.Layout | None = None) -> ModelRow:
+    """The question's columns and groups, on ``layout`` or as the row states it; raises ``NotPredictable`` with the reason."""
     is_energy = query.metric == "energy" and query.unit in ENERGY_UNITS
     aspect = "rate" if is_energy else ASPECTS.get(query.metric) or SERVER_LATENCIES.get(query.metric)
     if aspect is None:
@@ -88,7 +89,7 @@ def language_row(query: PublishedQuery, spec: AcceleratorSpec) -> ModelRow:
         raise NotPredictable(message("model {model!r} is not known", model=query.model))
     engine = resolve_engine(query.software)
     numbers = number_format_of(query, model)
-    layout = _layout(query, model, spec, engine=engine, numbers=numbers)
+    layout = layout or _layout(query, model, spec, engine=engine, numbers=numbers)
     columns = _columns(query, model, spec, engine=engine, numbers=numbers, layout=layout, aspect=aspect)
     # From one device's share of a rate to that of all.
     offset = math.log(query.gpu_count) if "/GPU" in query.unit or query.metric.endswith("per_gpu") else 0.0
@@ -124,6 +125,9 @@ def _caution(query: PublishedQuery, model: LanguageModel, engine: Engine) -> tup
         notes.append("engine_unknown")
     if query.input_len is None and query.output_len is None:
         notes.append("lengths_assumed")
+    # The format may also stand in the model's name.
+    if resolve_format(query.precision) is None and resolve_format(bare_name(query.model)) is None:
+        notes.append("precision_assumed")
     return tuple(notes)
 
 
@@ -152,7 +156,8 @@ def _layout(
     if query.words.get("mode") == "disagg":
         return _disaggregated(query)
     if engine.name == "llama.cpp":
-        return language.Layout(pipeline=devices)
+        # One layer after another, all sequences in one batch: no stage works while another does.
+        return language.Layout(pipeline=devices, is_pipelined=False)
     is_offline = query.batch is None and (query.concurrency is None or math.isinf(query.concurrency))
     # Offline the best throughput comes from as many replicas as fit (MLPerf's submissions); TensorRT-LLM then spans all devices.
     if "tp" not in stated and engine.name != "tensorrt-llm" and (is_offline or engine.name == "tensorrt"):
@@ -174,7 +179,10 @@ def _layout(
             prefill_replicas=max(1.0, (devices - decode) / 4),
         )  # fmt: skip
     replicas = max(1, devices // (ranks * pipeline))
-    return language.Layout(tensor=ranks, pipeline=pipeline, replicas=replicas, attention_replicas=min(attention, ranks))
+    return language.Layout(
+        tensor=ranks, pipeline=pipeline, replicas=replicas, attention_replicas=min(attention, ranks),
+        experts=min(int(stated.get("ep", 1)), ranks),
+    )  # fmt: skip
 
 
 def _counted_once(stated: Mapping[str, float], devices: int) -> tuple[Mapping[str, float], int]:
@@ -224,6 +232,51 @@ def _lengths(query: PublishedQuery, model: LanguageModel, *, aspect: str) -> tup
     return query.input_len or default[0], query.output_len or default[1]
 
 
+class _Load(Record):
+    """Requests of one batch that is under way: requested, in flight, and seats in its cache; and how many batches are busy."""
+
+    requested: float
+    sequences: float
+    seats: float
+    busy_streams: float
+    slowest: float
+    is_static: bool
+    is_bounded: bool
+
+
+def _load(
+    query: PublishedQuery,
+    model: LanguageModel,
+    *,
+    engine: Engine,
+    layout: language.Layout,
+    tokens: float,
+    lengths: tuple[float, float],
+) -> _Load:
+    """The load of one batch, where a replica's cache holds ``tokens``; batches are as many as replicas and their stages."""
+    input_len, output_len = lengths
+    streams = layout.replicas * layout.streams
+    # The stages of a pipeline each have a part of the cache.
+    own = tokens / layout.streams
+    # On average over its life a request holds its prompt and half of its answer.
+    room = max(1.0, own / (input_len + output_len / 2))
+    is_static, is_bounded = query.batch is not None, query.concurrency is not None and math.isfinite(query.concurrency)
+    # Requests are spread evenly over replicas; a static batch is that of one replica.
+    requested = (query.batch / layout.streams) if query.batch is not None else (query.concurrency or 1.0) / streams
+    sequences = requested if is_static else min(requested, room) if is_bounded else min(_MAX_SEQUENCES, room)
+    # Fewer requests than streams leave some of them idle, and a pipeline that is not full has no slowest stage to wait for.
+    busy = min(1.0, requested) if is_static or is_bounded else 1.0
+    return _Load(
+        requested=requested,
+        sequences=max(1.0, sequences),
+        seats=max(1.0, own / (input_len + output_len)) if engine.name in _RESERVING else room,
+        busy_streams=float(streams * busy),
+        slowest=language.imbalance(model, layout.streams) if busy >= 1 else 1.0,
+        is_static=is_static,
+        is_bounded=is_bounded,
+    )
+
+
 def _columns(
     query: PublishedQuery,
     model: LanguageModel,
@@ -238,52 +291,54 @@ def _columns(
     input_len, output_len = _lengths(query, model, aspect=aspect)
     cache_bytes = language.cache_bytes_per_element(numbers, engine=engine.name)
     try:
-        # On average over its life a request holds its prompt and half of its answer.
         tokens = language.cache_capacity_tokens(
             model, spec, number_format=numbers, layout=layout, cache_bytes=cache_bytes, context=input_len + output_len / 2
         )
-        room = max(1.0, tokens / (input_len + output_len / 2))
-        seats = max(1.0, tokens / (input_len + output_len)) if engine.name in _RESERVING else room
-        is_static, is_bounded = query.batch is not None, query.concurrency is not None and math.isfinite(query.concurrency)
-        # Requests are spread evenly over replicas.
-        requested = (query.concurrency or 1.0) / layout.replicas
-        sequences = query.batch if query.batch is not None else min(requested, room) if is_bounded else min(_MAX_SEQUENCES, room)
-        sequences = max(1.0, sequences)
+        load = _load(query, model, engine=engine, layout=layout, tokens=tokens, lengths=(input_len, output_len))
+        sequences = load.sequences
         # Mean context over the steps of an answer.
         context = input_len + output_len / 2
         decode = language.decode_terms(
-            model, spec, number_format=numbers, layout=layout, sequences=sequences, context=context, cache_bytes=cache_bytes
-        )
+            model, spec, number_format=numbers, layout=layout, sequences=sequences, context=context, cache_bytes=cache_bytes,
+            slowest=load.slowest,
+        )  # fmt: skip
         ranks = layout.prefill_tensor if layout.is_disaggregated else layout.tensor
-        prefill = language.prefill_terms(model, spec, number_format=numbers, ranks=ranks, length=input_len)
+        # Whole all-reduces: a prompt is read in one group of attention ranks (``attention_dp_exponent``).
+        readers = language.Layout(tensor=ranks, pipeline=layout.pipeline, context=layout.context)
+        prefill = language.prefill_terms(model, spec, number_format=numbers, layout=readers, length=input_len)
     except LookupError as problem:
         raise NotPredictable(message("no peak for {name} is known of the accelerator", name=numbers.name)) from problem
-    link = language.link_class(spec, devices=layout.tensor)
+    link = links.link_class(spec, devices=_exchanging(layout))
     return {
         **decode,
         **prefill,
         "input_len": input_len,
         "output_len": output_len,
-        "replicas": float(layout.replicas),
+        "replicas": load.busy_streams,
         "prefill_replicas": float(layout.prefill_replicas),
-        "waiting": requested / sequences if is_bounded else 1.0,
-        "is_offline": float(not is_static and not is_bounded),
+        "waiting": max(1.0, load.requested / sequences) if load.is_bounded else 1.0,
+        "is_offline": float(not load.is_static and not load.is_bounded),
         # The median gap between tokens is one without a prompt in it, as in a static batch.
-        "is_static": float(is_static or query.metric.startswith("itl")),
+        "is_static": float(load.is_static or query.metric.startswith("itl")),
         "is_disaggregated": float(layout.is_disaggregated),
         # One device has no link: its index is unused, as its collectives and bytes are 0.
-        "link": float(language.LINKS.index(link)) if link in language.LINKS else 0.0,
+        "link": float(links.LINKS.index(link)) if link in links.LINKS else 0.0,
         "looks_seldom": float(engine.name == "sglang" and _architecture(spec) == "Blackwell"),
         "latent_layers": float(model.num_kv_layers if model.has_latent_attention else 0),
         "attention_ranks": float(layout.prefill_attention if layout.is_disaggregated else layout.attention_replicas),
         "prompts_a_pass": _PASS_TOKENS / input_len,
         "power_share": language.power_share(spec),
-        "requested": requested if is_bounded else sequences,
-        "room": seats,
+        "requested": load.requested if load.is_bounded else sequences,
+        "room": load.seats,
         "engine": float(ENGINES.index(engine.name) if engine.name in ENGINES else len(ENGINES) - 1),
         "bandwidth": spec.memory_bandwidth_bytes_per_s,
         "aspect": float(QUANTITIES.index("request" if query.metric == "latency_request" else aspect)),
     }
+
+
+def _exchanging(layout: language.Layout) -> int:
+    """The devices whose link counts: those of a collective, else the stages of a pipeline."""
+    return layout.tensor if layout.tensor > 1 else layout.ranks
 
 
 def _architecture(spec: AcceleratorSpec) -> str:
@@ -322,7 +377,7 @@ def _groups(
     # Bins of two octaves for loads, one octave for lengths: neighbours share an effect.
     load = log2_bin(columns["sequences"], width=2)
     shape = f"i{log2_bin(columns['input_len'], width=1)}o{log2_bin(columns['output_len'], width=1)}"
-    link = language.link_class(spec, devices=layout.tensor)
+    link = links.link_class(spec, devices=_exchanging(layout))
     arch = _architecture(spec)
     form = "pcie" if "PCIe" in (spec.form_factor or "") else "module"
     of = query.metric if query.metric in SERVER_LATENCIES else query.unit if aspect == "energy" else ""

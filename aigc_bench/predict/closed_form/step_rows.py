@@ -16,7 +16,7 @@ from importlib.resources import files
 from aigc_bench.catalog.records import AcceleratorSpec
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Record
-from aigc_bench.predict.closed_form import language
+from aigc_bench.predict.closed_form import language, links
 from aigc_bench.predict.closed_form.columns import ModelRow, NotPredictable, log2_bin
 from aigc_bench.predict.published.name_resolution import (
     Engine,
@@ -312,7 +312,7 @@ def _columns(
     except LookupError as problem:
         raise NotPredictable(message("no peak for {name} is known of the accelerator", name=numbers.name)) from problem
     devices = query.gpu_count
-    link = language.link_bytes_per_s(spec, devices=min(devices, 8))
+    link = links.link_bytes_per_s(spec, devices=min(devices, 8))
     # Where the datasheet names none: about 0.5 TFLOP/s of fp32 a multiprocessor (128 lanes x 2 FLOPs x 1.9 GHz).
     multiprocessors = spec.num_multiprocessors or max(20.0, (spec.peak("fp32") or 20e12) / 0.5e12)
     clock = _clock(spec, multiprocessors)
@@ -329,6 +329,12 @@ def _columns(
         "family": float(FAMILIES.index(family)),
         "engine": float(ENGINES.index(engine.name) if engine.name in ENGINES else len(ENGINES) - 1),
     }
+
+
+def _link_within_server(spec: AcceleratorSpec, *, devices: int) -> str:
+    """The link among the devices of one server, of all sorts of PCIe alike: training overlaps what crosses servers."""
+    link = links.link_class(spec, devices=min(devices, links.domain_devices(spec)))
+    return link if link != "staged" else "pcie" if devices <= links.CARDS_PER_SOCKET else "pcie_wide"
 
 
 def _clock(spec: AcceleratorSpec, multiprocessors: float) -> float:
@@ -369,7 +375,7 @@ def _groups(
         "arch": f"{family}|{spec.arch}",
         "arch_style": f"{spec.arch}|{numbers.name}|{style}",
         "work_devices": f"{model}|{engine.name}|{devices}|{layout}",
-        "link": f"{family}|{language.link_class(spec, devices=query.gpu_count)}|{devices}",
+        "link": f"{family}|{_link_within_server(spec, devices=query.gpu_count)}|{devices}",
         "work_load": f"{model}|{engine.name}|{load}",
         "step_cell": f"{model}|{engine.name}|{numbers.name}|{load}|{shape}",
         "form": f"{family}|{'pcie' if 'PCIe' in (spec.form_factor or '') else 'module'}",

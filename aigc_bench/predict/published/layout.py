@@ -40,6 +40,7 @@ LAYOUT_KEYS = {
     "layers": ("layers",),
     "hidden": ("hidden",),
     "heads": ("heads",),
+    "tokens_per_step": ("tokens_per_step",),
 }
 """Name of a layout's dimension -> its spellings in ``config_json``."""
 WORD_KEYS = ("mode", "task", "dataset", "power_cap", "padding", "variant", "activation_ckpt", "sharding", "cols", "context")

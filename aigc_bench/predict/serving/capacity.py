@@ -18,6 +18,7 @@ from typing import Literal
 
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Estimate, Record
+from aigc_bench.predict.predicted import Grade
 from aigc_bench.predict.serving.batch_queue import BatchServer, simulate_batches
 from aigc_bench.predict.serving.event_loop import play
 from aigc_bench.predict.serving.request_arrivals import Arrivals, Traffic, draw_requests
@@ -39,6 +40,7 @@ class Servers(Record):
     likely: Server
     fast: Server
     slow: Server
+    grade: Grade = "physics"
 
     @property
     def all(self) -> tuple[Server, Server, Server]:

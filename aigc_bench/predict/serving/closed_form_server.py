@@ -35,11 +35,15 @@ from aigc_bench.core.records import Estimate, Positive, Record
 from aigc_bench.core.units import quantity
 from aigc_bench.predict.closed_form import forms, language
 from aigc_bench.predict.closed_form.columns import ModelRow
+from aigc_bench.predict.closed_form.language import Layout
 from aigc_bench.predict.closed_form.language_rows import ENGINES, language_row, number_format_of
+from aigc_bench.predict.closed_form.layouts import words_of
 from aigc_bench.predict.fitting.calibration import DEVICE_LEVELS, Calibration
 from aigc_bench.predict.fitting.effects import total_effects
+from aigc_bench.predict.fitting.grades import closed_form_grade
 from aigc_bench.predict.fitting.intervals import bounds
 from aigc_bench.predict.fitting.predictions import outside_of, refuse_far_outside
+from aigc_bench.predict.precisions import format_reasons
 from aigc_bench.predict.published.language_models import LanguageModel
 from aigc_bench.predict.published.name_resolution import NumberFormat, resolve_engine, resolve_language_model
 from aigc_bench.predict.published.row import PublishedQuery
@@ -90,37 +94,35 @@ def closed_form_server(
     query: PublishedQuery,
     spec: AcceleratorSpec,
     *,
-    ranks: Mapping[str, int],
+    layout: Layout,
     usable: Estimate,
     calibration: Calibration,
     max_num_seqs: int | None = None,
 ) -> tuple[Servers, tuple[str, ...]]:
     """The server with its interval, and what was assumed for it.
 
-    ``query`` has the traffic's mean lengths and all devices, ``ranks`` are tp and pp, ``usable`` the bytes that the driver offers
-    on one device. Raises ``NotPredictable`` where the form does not answer, ``UsageError``
-    where the weights leave no room for a cache.
+    ``query`` has the traffic's mean lengths, ``usable`` is the bytes that the driver offers on one device. Raises
+    ``NotPredictable`` where the form does not answer, ``DoesNotFitError`` where the weights leave no room for a cache.
     """
-    pipeline = ranks.get("pp", 1)
-    tensor = ranks.get("tp") or max(1, query.gpu_count // pipeline)
-    # One replica of the pipeline's width one: stages are added below as engines of their own.
-    one = query.model_copy(
-        update={"metric": "tpot", "gpu_count": tensor, "layout": {"tp": float(tensor)}, "concurrency": None, "batch": 1.0}
+    # One replica: stages and replicas are added below as engines of their own.
+    one = _Question(
+        query=query.model_copy(update={"metric": "tpot", "gpu_count": layout.ranks, "concurrency": None, "batch": 1.0}),
+        layout=layout.model_copy(update={"replicas": 1.0}),
     )
     engine = resolve_engine(query.software)
     limits = LIMITS.get(engine.name, _OTHER)
     # Every sequence takes a token of the step's budget.
     places = min(max_num_seqs or limits.max_num_seqs, limits.max_num_batched_tokens)
-    rows = {count: _row(one, spec, sequences=count) for count in _knots(limits.max_num_batched_tokens)}
+    rows = {count: one.row(spec, sequences=float(count)) for count in _knots(limits.max_num_batched_tokens)}
     reference = rows[min(_REFERENCE_SEQUENCES, limits.max_num_batched_tokens)]
     refuse_far_outside(reference, calibration.ranges)
     room = [
-        _cache_tokens(one, spec, tensor=tensor, pipeline=pipeline, usable_bytes=size) // pipeline
+        _cache_tokens(one, spec, usable_bytes=size) // layout.streams
         # In the order likely, fast, slow: more memory goes with the fast end.
         for size in (usable.value, usable.high, usable.low)
     ]
     if room[0] < _LEAST_TOKENS:
-        raise _no_room(one, spec, num_ranks=tensor * pipeline)
+        raise _no_room(one, spec)
     constants = calibration.constants["language"]
     name = engine.name if engine.name in ENGINES else ENGINES[-1]
     columns = forms.columns_of([reference])
@@ -132,7 +134,7 @@ def closed_form_server(
         kv_capacity_tokens=room[0],
         kv_policy=limits.kv_policy,
         # Each stage of a pipeline counts as an engine (module docstring).
-        replicas=max(1, query.gpu_count // (tensor * pipeline)) * pipeline,
+        replicas=max(1, int(layout.replicas)) * layout.streams,
         front_end_s=constants[f"prompt_s.{name}"],
         prompt_pass_s=float(forms.pass_launches_s(columns, constants)[0]),
         # ``first_steps`` counts all decode steps before a first token; those that the simulation makes itself are taken off.
@@ -142,15 +144,33 @@ def closed_form_server(
     ends = zip(_ends(reference, calibration), room[1:], strict=True)
     fast, slow = (_bounding(likely, end, room=tokens) for end, tokens in ends)
     outside = (f"outside_calibrated_range:{column}" for column in outside_of(reference, calibration.ranges))
-    return Servers(likely=likely, fast=fast, slow=slow), (*reference.caution, *outside)
+    stated = (f"layout:{words_of(layout)}", *format_reasons(_model_of(one)[1], spec))
+    grade = closed_form_grade(reference, spec, calibration=calibration)
+    return Servers(likely=likely, fast=fast, slow=slow, grade=grade), (*stated, *reference.caution, *outside)
 
 
-def _first_token_factor(query: PublishedQuery, spec: AcceleratorSpec, calibration: Calibration) -> float:
+class _Question(Record):
+    """The question of a decode step, and the layout of one replica."""
+
+    query: PublishedQuery
+    layout: Layout
+
+    def row(self, spec: AcceleratorSpec, *, sequences: float, **changes: object) -> ModelRow:
+        """Return the question's row with that many sequences in each batch that is under way."""
+        changed = self.query.model_copy(update={"batch": sequences * self.layout.streams, **changes})
+        return language_row(changed, spec, layout=self.layout)
+
+
+class DoesNotFitError(UsageError):
+    """The weights leave no room for a cache."""
+
+
+def _first_token_factor(one: _Question, spec: AcceleratorSpec, calibration: Calibration) -> float:
     """Published TTFTs over simulated ones: the effects that the form found of engine, accelerator and lengths, and what remains.
 
     Effects of a load are left out: the simulation has its own.
     """
-    row = language_row(query.model_copy(update={"metric": "ttft", "batch": float(_REFERENCE_SEQUENCES)}), spec)
+    row = one.row(spec, sequences=float(_REFERENCE_SEQUENCES), metric="ttft")
     groups = {level: group for level, group in row.groups.items() if not level.endswith(_LOAD_LEVELS)}
     # [1] is the median of published over simulated.
     return math.exp(float(total_effects([groups], calibration.effects)[0]) + _FIRST_TOKEN[1])
@@ -180,12 +200,8 @@ def _knots(most: int) -> tuple[int, ...]:
     return (*powers, most)
 
 
-def _row(query: PublishedQuery, spec: AcceleratorSpec, *, sequences: int) -> ModelRow:
-    return language_row(query.model_copy(update={"batch": float(sequences)}), spec)
-
-
 def _step_time(
-    query: PublishedQuery,
+    one: _Question,
     spec: AcceleratorSpec,
     *,
     rows: Mapping[int, ModelRow],
@@ -199,7 +215,7 @@ def _step_time(
     # Cache and host have coefficients of their own in StepTime, so they are taken out of the curve.
     bare = [_without(row, "decode_cache", "decode_attention", "sequences") for row in rows.values()]
     decode_s = forms.decode_and_prefill(forms.columns_of(bare), constants)[0]
-    prompts = [language_row(query.model_copy(update={"input_len": count}), spec) for count in counts.tolist()]
+    prompts = [one.row(spec, sequences=1.0, input_len=count) for count in counts.tolist()]
     whole_s = forms.decode_and_prefill(forms.columns_of(prompts), constants)[1]
     linear_s = forms.decode_and_prefill(forms.columns_of([_without(row, "prefill_attention") for row in prompts]), constants)[1]
     # More tokens than sequences can decode are prompt tokens; decode_s[0] then is the floor of reading the weights.
@@ -235,38 +251,38 @@ def _ends(row: ModelRow, calibration: Calibration) -> tuple[float, float]:
     return bounds(row, calibration.quantiles, is_outside=bool(outside_of(row, calibration.ranges)), is_familiar=familiar)
 
 
-def _cache_tokens(query: PublishedQuery, spec: AcceleratorSpec, *, tensor: int, pipeline: int, usable_bytes: float) -> int:
-    """Tokens of cache of one replica over ``tensor x pipeline`` devices; 0 where the weights alone do not fit."""
-    model, numbers = _model_of(query)
+def _cache_tokens(one: _Question, spec: AcceleratorSpec, *, usable_bytes: float) -> int:
+    """Tokens of cache of one replica over all of its devices; 0 where the weights alone do not fit."""
+    model, numbers = _model_of(one)
     return int(
         language.cache_capacity_tokens(
             model,
             spec.model_copy(update={"usable_memory_bytes": int(usable_bytes)}),
             number_format=numbers,
-            layout=language.Layout(tensor=tensor, pipeline=pipeline),
-            cache_bytes=language.cache_bytes_per_element(numbers, engine=resolve_engine(query.software).name),
-            context=(query.input_len or 1.0) + (query.output_len or 1.0) / 2,
+            layout=one.layout,
+            cache_bytes=language.cache_bytes_per_element(numbers, engine=resolve_engine(one.query.software).name),
+            context=(one.query.input_len or 1.0) + (one.query.output_len or 1.0) / 2,
         )
     )
 
 
-def _no_room(query: PublishedQuery, spec: AcceleratorSpec, *, num_ranks: int) -> UsageError:
-    model, numbers = _model_of(query)
+def _no_room(one: _Question, spec: AcceleratorSpec) -> DoesNotFitError:
+    model, numbers = _model_of(one)
     weights = quantity(language.weight_bytes(model, numbers), "B")
-    return UsageError(
+    return DoesNotFitError(
         message(
             "{model} in {name}: its weights of {weights} leave no room for a cache on {num_ranks} x {id}.",
-            model=query.model,
+            model=one.query.model,
             name=numbers.name,
             weights=weights,
-            num_ranks=num_ranks,
+            num_ranks=one.layout.ranks,
             id=spec.id,
         ),
         message("Spread it over more devices (--devices, --parallel tp=4,pp=2) or take fewer bits (--precision fp8)."),
     )
 
 
-def _model_of(query: PublishedQuery) -> tuple[LanguageModel, NumberFormat]:
-    model = query.language or resolve_language_model(query.model)
+def _model_of(one: _Question) -> tuple[LanguageModel, NumberFormat]:
+    model = one.query.language or resolve_language_model(one.query.model)
     assert model is not None, "the form has answered for this model"
-    return model, number_format_of(query, model)
+    return model, number_format_of(one.query, model)

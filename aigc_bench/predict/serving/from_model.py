@@ -16,7 +16,7 @@ operators (``traced``): by continuous batching if the family writes token by tok
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from aigc_bench.catalog.loader import Catalogue
 from aigc_bench.catalog.records import AcceleratorSpec
@@ -25,9 +25,15 @@ from aigc_bench.core.errors import UsageError
 from aigc_bench.core.messages import message
 from aigc_bench.core.records import Case, Estimate, Record
 from aigc_bench.predict.closed_form.columns import NotPredictable
+from aigc_bench.predict.closed_form.language import Layout, cache_bytes_per_element
+from aigc_bench.predict.closed_form.language_rows import number_format_of
+from aigc_bench.predict.closed_form.layouts import possible_layouts, ranks_of
+from aigc_bench.predict.closed_form.replica_memory import holding
 from aigc_bench.predict.engines import SERVED
 from aigc_bench.predict.fitting.calibration import Calibration, shipped_calibration
 from aigc_bench.predict.language.of_case import language_of
+from aigc_bench.predict.precisions import refuse_lacking_format
+from aigc_bench.predict.published.name_resolution import resolve_engine
 from aigc_bench.predict.published.row import PublishedQuery
 from aigc_bench.predict.serving.batch_queue import BatchServer
 from aigc_bench.predict.serving.capacity import Servers, estimate, estimate_highest_rate
@@ -70,7 +76,8 @@ class ServiceModel:
 
         Of the traffic only the mean lengths are used, and not the case's batch size: ``max_batch`` bounds the requests in flight
         of a replica (the size of a batch for families that are not language models, there 1 by default). All devices of the case
-        serve; ``parallel`` spreads a model over ``tp x pp`` of them. Raises ``UsageError`` in one line where it cannot be served.
+        serve; ``parallel`` spreads a model over them, without it the fewest that hold it are a replica (``layouts``). Raises
+        ``UsageError`` in one line where it cannot be served.
         """
         lengths = mean_lengths(traffic)
         # The whole records as text: two specs of one id may differ.
@@ -85,13 +92,34 @@ class ServiceModel:
                 self._known[key] = self._traced(batched, spec, prompt_len=lengths[0], max_batch=max_batch)
         return self._known[key]
 
+    def layouts(
+        self,
+        case: Case,
+        spec: AcceleratorSpec,
+        *,
+        traffic: Traffic,
+        parallel: Mapping[str, int] | None = None,
+        precision: str | None = None,
+    ) -> list[Mapping[str, int]]:
+        """Return the layouts of the case that hold a request, from the fewest ranks a replica, as ranks for ``servers``.
+
+        One for torch's engines, and the widest where none fits.
+        """
+        stated = parallel or {}
+        if case.engine not in SERVED:
+            return [stated]
+        query = _query(case, spec, lengths=mean_lengths(traffic), precision=precision)
+        usable_bytes = self._catalogue.usable_memory(spec).value
+        return [ranks_of(layout) for layout in _fitting(query, spec, parallel=stated, usable_bytes=usable_bytes)]
+
     def _closed_form(
         self, query: PublishedQuery, spec: AcceleratorSpec, *, case: Case, parallel: Mapping[str, int], max_batch: int | None
     ) -> tuple[Servers, tuple[str, ...]]:
         usable = self._catalogue.usable_memory(spec)
+        found = list(_fitting(query, spec, parallel=parallel, usable_bytes=usable.value))
         try:
             return closed_form_server(
-                query, spec, ranks=parallel, usable=usable, calibration=self._calibration, max_num_seqs=max_batch
+                query, spec, layout=found[0], usable=usable, calibration=self._calibration, max_num_seqs=max_batch
             )
         except NotPredictable as problem:
             raise UsageError(
@@ -141,6 +169,25 @@ def own_lengths(case: Case) -> tuple[FixedLength, FixedLength] | None:
     if not {"prompt_len", "max_new_tokens"} <= set(type(options).model_fields):
         return None
     return FixedLength(tokens=options.prompt_len), FixedLength(tokens=options.max_new_tokens)
+
+
+def _fitting(query: PublishedQuery, spec: AcceleratorSpec, *, parallel: Mapping[str, int], usable_bytes: float) -> Iterator[Layout]:
+    """Yield the layouts in which a request of the mean length fits next to the weights; the widest where it fits in none."""
+    model = query.language
+    assert model is not None, "a case has the description of its model"
+    engine, numbers = resolve_engine(query.software).name, number_format_of(query, model)
+    refuse_lacking_format(numbers, spec)
+    tokens = (query.input_len or 1.0) + (query.output_len or 1.0)
+    possible = list(possible_layouts(model, spec, engine=engine, devices=query.gpu_count, ranks=parallel))
+
+    def fits(layout: Layout) -> bool:
+        width = cache_bytes_per_element(numbers, engine=engine)
+        held = holding(
+            model, spec, number_format=numbers, cache_width=width, layout=layout, batch=1, tokens=tokens, usable_bytes=usable_bytes
+        )
+        return held.largest_batch > 0
+
+    yield from [layout for layout in possible if fits(layout)] or possible[-1:]
 
 
 def _query(case: Case, spec: AcceleratorSpec, *, lengths: tuple[int, int], precision: str | None) -> PublishedQuery:

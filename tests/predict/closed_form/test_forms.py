@@ -23,11 +23,13 @@ prefill_weights prefill_attention prefill_bytes is_offline is_static is_disaggre
 NOTHING = dict.fromkeys(WORK.split(), 0.0)
 ALONE = NOTHING | {
     "sequences": 4.0, "input_len": 100.0, "output_len": 10.0, "replicas": 2.0, "prefill_replicas": 1.0, "waiting": 1.0,
-    "attention_ranks": 1.0, "prompts_a_pass": 1.0, "power_share": 0.25, "requested": 4.0, "room": 100.0, "bandwidth": REFERENCE,
+    "stages": 1.0, "attention_ranks": 1.0, "prompts_a_pass": 1.0, "power_share": 0.25, "requested": 4.0, "room": 100.0,
+    "bandwidth": REFERENCE,
 }  # fmt: skip
 
 CONSTANTS = {
     "weights_efficiency": 0.75, "linear_efficiency": 0.5, "attention_efficiency": 0.5, "cache_efficiency": 0.6,
+    "staged_efficiency": 1.0, "network_efficiency": 1.0, "bubble": 0.0,
     "link_efficiency": 0.5, "bridge_efficiency": 0.25, "pcie_efficiency": 0.2, "pcie_wide_efficiency": 0.1, "collective_s": 0.1,
     "pcie_collective_s": 0.3, "prefill_efficiency": 0.5, "prefill_attention_efficiency": 0.5, "prefill_link_efficiency": 0.8,
     "expert_layer_s": 0.4, "interference": 0.9, "wave": 0.1, "wave_disaggregated": 0.2, "attention_dp_exponent": 0.5,

@@ -16,14 +16,13 @@ from aigc_bench.predict.closed_form.language import (
     cache_capacity_tokens,
     decode_terms,
     fitting_tensor_ranks,
-    link_bytes_per_s,
-    link_class,
     merged,
     peak_flops,
     power_share,
     prefill_terms,
     weight_bytes,
 )
+from aigc_bench.predict.closed_form.links import link_bytes_per_s, link_class
 from aigc_bench.predict.published.language_models import LanguageModel
 from aigc_bench.predict.published.name_resolution import number_format
 
@@ -83,8 +82,9 @@ def test_ranks_share_the_work_and_exchange_activations_twice_a_layer() -> None:
     for name in ("decode_linear", "decode_weights", "decode_attention"):
         assert four[name] == pytest.approx(one[name] / 4), name
     assert four["decode_cache"] == pytest.approx(one["decode_cache"] / 2), "two heads of keys lie on two ranks"
-    assert four["decode_bytes"] == pytest.approx(2 * 0.75 * (2 * 3 * 8) * 2 * 2 / 1e10)
-    assert (four["collectives"], four["stages"]) == (4.0, 2.0)
+    # To the next stage each of the four sends a quarter of 2 bytes x 3 sequences x 8.
+    assert four["decode_bytes"] == pytest.approx((2 * 0.75 * (2 * 3 * 8) * 2 * 2 + 2 * 3 * 8 / 4) / 1e10)
+    assert (four["collectives"], four["stages"]) == (5.0, 2.0)
     assert terms(Layout(tensor=2))["decode_cache"] == pytest.approx(one["decode_cache"] / 2)
     assert terms(Layout(tensor=4, attention_replicas=4))["decode_cache"] == pytest.approx(one["decode_cache"] / 4)
 
@@ -110,7 +110,8 @@ def test_eight_bits_halve_weights_and_double_the_peak_but_not_that_of_attention(
 
 def test_a_prompt_by_hand() -> None:
     def prompt(ranks: int, **changes: Any) -> dict[str, float]:
-        return prefill_terms(PLAIN, device(), **{"number_format": BF16, "ranks": ranks, "length": 30.0, **changes})
+        layout = Layout(tensor=ranks)
+        return prefill_terms(PLAIN, device(), **{"number_format": BF16, "layout": layout, "length": 30.0, **changes})
 
     assert prompt(1) == {
         "prefill_linear": pytest.approx(2 * ACTIVE * 30 / 1e12),

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aigc_bench.catalog.loader import load_catalogue
-from aigc_bench.predict.closed_form.language import link_bytes_per_s, link_class, power_share
+from aigc_bench.predict.closed_form.language import power_share
 from aigc_bench.predict.closed_form.language_rows import language_row
+from aigc_bench.predict.closed_form.links import link_bytes_per_s, link_class
 from aigc_bench.predict.published.row import PublishedQuery
 
 CATALOGUE = load_catalogue(with_user_files=False)

@@ -42,7 +42,7 @@ def test_eight_clients_of_one_device_by_hand() -> None:
     assert LLAMA is not None
     layout, bf16 = language.Layout(), number_format("bf16")
     decode = language.decode_terms(LLAMA, H100, number_format=bf16, layout=layout, sequences=8.0, context=1100.0, cache_bytes=2.0)
-    prefill = language.prefill_terms(LLAMA, H100, number_format=bf16, ranks=1, length=1000.0)
+    prefill = language.prefill_terms(LLAMA, H100, number_format=bf16, layout=language.Layout(), length=1000.0)
     room = language.cache_capacity_tokens(LLAMA, H100, number_format=bf16, layout=layout, cache_bytes=2.0, context=1100.0) / 1100
     rest = {
         "input_len": 1000.0, "output_len": 200.0, "replicas": 1.0, "prefill_replicas": 1.0, "waiting": 1.0, "is_offline": 0.0,
@@ -61,8 +61,8 @@ def test_eight_clients_of_one_device_by_hand() -> None:
     [
         ({"gpu_count": 8}, (8, 1, 1)),
         ({"gpu_count": 8, "layout": {"tp": 2}}, (2, 4, 1)),
-        ({"gpu_count": 8, "layout": {"tp": 2, "pp": 2}}, (2, 2, 1)),
-        ({"gpu_count": 8, "layout": {"pp": 4}}, (2, 1, 1)),
+        ({"gpu_count": 8, "layout": {"tp": 2, "pp": 2}}, (2, 4, 1)),
+        ({"gpu_count": 8, "layout": {"pp": 4}}, (2, 4, 1)),
         ({"gpu_count": 8, "layout": {"ep": 4}}, (4, 2, 1)),
         ({"gpu_count": 8, "layout": {"tp": 4, "attention_dp": 4}}, (4, 2, 4)),
         ({"gpu_count": 4, "layout": {"tp": 8}}, (4, 1, 1)),
@@ -92,7 +92,9 @@ def test_prompts_that_are_read_elsewhere_have_workers_of_their_own() -> None:
     assert (found["is_disaggregated"], found["replicas"], found["prefill_replicas"]) == (1.0, 2.0, 2.0)
     assert found["attention_ranks"] == 1.0
     assert LLAMA is not None
-    prompt = language.prefill_terms(LLAMA, H100, number_format=number_format("bf16"), ranks=4, length=1000.0)
+    prompt = language.prefill_terms(
+        LLAMA, H100, number_format=number_format("bf16"), layout=language.Layout(tensor=4), length=1000.0
+    )
     assert found["prefill_linear"] == pytest.approx(prompt["prefill_linear"])
     apart = row(
         gpu_count=16, words={"mode": "disagg"}, layout=stated | {"prefill_attention_dp": 4.0, "decode_workers": 1.0}

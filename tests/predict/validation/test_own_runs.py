@@ -78,7 +78,8 @@ def test_the_case_that_was_measured_is_predicted_as_it_was_measured(slow: Poster
     assert after.value == pytest.approx(1.5 * (before.value or 0), rel=0.1)
     assert width(after) < 0.7 * width(before)
     assert CALIBRATED in after.reasons and TRACED_CAUTION in before.reasons
-    assert (after.basis, after.verdict) == ("modelled", "valid")
+    assert (after.basis, after.verdict, after.grade) == ("modelled", "modelled", "calibrated")
+    assert before.grade == "physics"
 
 
 def test_another_family_on_that_machine_learns_from_it_and_another_machine_learns_less(slow: Posterior) -> None:

@@ -1,0 +1,218 @@
+"""A language model behind a serving engine at a fixed number of requests in flight: whether it fits, how fast, on what layout.
+
+layout      as --parallel states it, else the fewest ranks that hold the batch, the rest replicas (``closed_form.layouts``)
+memory      weights, cache and the engine's own against what the device offers (``closed_form.replica_memory``)
+times       TPOT, TTFT and throughput by the calibrated closed form, made one by Little's law
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+
+from aigc_bench.analyze.metrics import metric_of
+from aigc_bench.catalog.loader import Catalogue
+from aigc_bench.catalog.records import AcceleratorSpec
+from aigc_bench.core import registry
+from aigc_bench.core.derivation import Derivation, given, record
+from aigc_bench.core.errors import UsageError
+from aigc_bench.core.messages import message
+from aigc_bench.core.record import Record
+from aigc_bench.core.records import Case, Estimate
+from aigc_bench.predict.closed_form import forms
+from aigc_bench.predict.closed_form.columns import NotPredictable
+from aigc_bench.predict.closed_form.language import Layout, cache_bytes_per_element
+from aigc_bench.predict.closed_form.language_rows import language_row, number_format_of
+from aigc_bench.predict.closed_form.layouts import chosen_layout, words_of
+from aigc_bench.predict.closed_form.replica_memory import Holding, holding
+from aigc_bench.predict.derivations import closed_form, modelled
+from aigc_bench.predict.fitting.calibration import Calibration
+from aigc_bench.predict.fitting.grades import closed_form_grade
+from aigc_bench.predict.fitting.predictions import estimate_rows, refuse_far_outside
+from aigc_bench.predict.language.of_case import language_of
+from aigc_bench.predict.precisions import format_reasons, refuse_lacking_format
+from aigc_bench.predict.predicted import DOES_NOT_FIT, Grade, PredictedRow, predicted_row
+from aigc_bench.predict.published.language_models import LanguageModel
+from aigc_bench.predict.published.name_resolution import NumberFormat, resolve_engine
+from aigc_bench.predict.published.row import PublishedQuery
+
+TIMED = ("throughput", "ttft", "tpot")
+"""Metrics that the closed form answers, and that runs of one's own correct."""
+_MEMORY_ERROR = 0.05
+"""Half width of the interval of a served model's memory: published figures lie within it."""
+_WHOLE = message(
+    "weights + cache of the batch at full length + the engine's own memory, on each device (predict/closed_form/replica_memory.py)"
+)
+_LITTLE = message(
+    "requests in flight = requests/s x seconds of a request (Little 1961); what three closed forms differ by is shared out"
+)
+
+
+class Served(Record):
+    """A case in the terms of the closed form: the question of its throughput, the model, its format, and its layout."""
+
+    query: PublishedQuery
+    model: LanguageModel
+    numbers: NumberFormat
+    layout: Layout
+    held: Holding
+
+    @property
+    def fits(self) -> bool:
+        """Return whether the batch fits into the memory of every device."""
+        return self.held.total_bytes <= self.held.usable_bytes
+
+    @property
+    def holds_weights(self) -> bool:
+        """Return whether at least one request fits next to the weights."""
+        return self.held.largest_batch > 0
+
+
+def served_offline(
+    case: Case,
+    spec: AcceleratorSpec,
+    *,
+    parallel: Mapping[str, int],
+    precision: str | None,
+    calibration: Calibration,
+    catalogue: Catalogue,
+) -> Iterator[PredictedRow]:
+    """Yield throughput, TTFT, TPOT and memory; all of them ``invalid`` where the batch does not fit.
+
+    Raises ``UsageError`` in one line where the engine does not serve the case, or the layout is impossible.
+    """
+    text = precision or case.precision
+    served = served_case(case, spec, parallel=parallel, precision=precision, catalogue=catalogue)
+    reasons = (
+        f"layout:{words_of(served.layout)}",
+        *format_reasons(served.numbers, spec),
+        *(() if served.fits else (DOES_NOT_FIT,)),
+    )
+    try:
+        answers, grades = _answers(served, spec, calibration=calibration)
+    except NotPredictable as problem:
+        raise UsageError(
+            message("{id} on {spec_id}: {problem}.", id=case.id, spec_id=spec.id, problem=problem),
+            message("See docs/method.md for what is calibrated."),
+        ) from None
+    largest = served.held.largest_batch or None
+    for metric, answer in {**answers, "memory_allocated_peak": _memory(served.held)}.items():
+        row = predicted_row(
+            case,
+            metric,
+            answer,
+            item="token",
+            precision=text,
+            reasons=reasons,
+            grade=grades.get(metric, "physics"),
+            largest_batch=largest,
+        )
+        # Where not even the weights fit there is no speed to tell.
+        is_speed = metric in TIMED
+        yield row if served.holds_weights or not is_speed else row.model_copy(update={"value": None, "low": None, "high": None})
+
+
+def served_case(
+    case: Case, spec: AcceleratorSpec, *, parallel: Mapping[str, int], precision: str | None, catalogue: Catalogue
+) -> Served:
+    """Return the case with its layout and what it holds; raises ``UsageError`` where the engine does not serve it."""
+    model = language_of(case) if case.mode == "infer" else None
+    if model is None:
+        raise UsageError(
+            message(
+                "{workload}/{preset}: {engine} serves language models only.",
+                workload=case.workload,
+                preset=case.preset,
+                engine=case.engine,
+            ),
+            message("Use --engine torch-eager or torch-compile."),
+        )
+    options = registry.load("workloads", case.workload).options(case)
+    fields = type(options).model_fields
+    query = PublishedQuery(
+        family="llm", task="infer-online", model=model.name, language=model, gpu=spec.id, gpu_count=case.devices,
+        precision=precision or case.precision, software=case.engine, concurrency=float(case.batch_size),
+        metric="throughput", unit="",
+        input_len=float(options.prompt_len) if "prompt_len" in fields else None,
+        output_len=float(options.max_new_tokens) if "max_new_tokens" in fields else None,
+    )  # fmt: skip
+    numbers, engine = number_format_of(query, model), resolve_engine(case.engine).name
+    refuse_lacking_format(numbers, spec)
+    usable = catalogue.usable_memory(spec).value
+
+    def held(layout: Layout) -> Holding:
+        return holding(
+            model,
+            spec,
+            number_format=numbers,
+            cache_width=cache_bytes_per_element(numbers, engine=engine),
+            layout=layout,
+            batch=case.batch_size,
+            tokens=(query.input_len or 1.0) + (query.output_len or 1.0),
+            usable_bytes=usable,
+        )
+
+    layout = chosen_layout(
+        model,
+        spec,
+        engine=engine,
+        devices=case.devices,
+        ranks=parallel,
+        fits=lambda one: held(one).largest_batch >= case.batch_size,
+    )
+    return Served(query=query, model=model, numbers=numbers, layout=layout, held=held(layout))
+
+
+def _answers(served: Served, spec: AcceleratorSpec, *, calibration: Calibration) -> tuple[dict[str, Estimate], dict[str, Grade]]:
+    """The closed form's answers by metric, consistent with each other, and their grades."""
+    found, grades, limits = dict[str, Estimate](), dict[str, Grade](), dict[str, float]()
+    for metric in TIMED:
+        # One token is the first one, and there is no time between tokens.
+        if metric == "tpot" and served.query.output_len == 1:
+            continue
+        row = language_row(served.query.model_copy(update={"metric": metric}), spec, layout=served.layout)
+        refuse_far_outside(row, calibration.ranges)
+        unit = metric_of(metric, item="token").unit
+        found[metric] = closed_form(estimate_rows([row], calibration=calibration)[0], row, unit=unit, key=f"{metric}.closed_form")
+        grades[metric] = closed_form_grade(row, spec, calibration=calibration)
+        limits[metric] = row.value(float(forms.roofline_log("language", forms.columns_of([row]))[0]))
+    return _consistent(found, served.query, limits=limits), grades
+
+
+def _consistent(found: Mapping[str, Estimate], query: PublishedQuery, *, limits: Mapping[str, float]) -> dict[str, Estimate]:
+    """The answers with their difference from Little's law shared out between rate and times, by the variance of their logarithms.
+
+    Neither goes beyond its roofline in ``limits``: what the one cannot give, the other does.
+    """
+    rate, first, each = found["throughput"], found["ttft"], found.get("tpot")
+    output, requests = query.output_len or 1.0, query.concurrency or 1.0
+    seconds = first.value + (output - 1) * (each.value if each else 0.0)
+    # log(rate x seconds of a request / tokens in flight): 0 where the three agree.
+    excess = math.log(rate.value * seconds / (requests * output))
+    spread = {name: math.log(one.high / one.low) ** 2 for name, one in found.items()}
+    times = max(value for name, value in spread.items() if name != "throughput")
+    share = spread["throughput"] / (spread["throughput"] + times)
+    faster = min(math.exp(-excess * share), limits["throughput"] / rate.value)
+    longer = math.exp(-excess) / faster
+    least = max(limits[name] / one.value for name, one in found.items() if name != "throughput")
+    if longer < least:
+        faster, longer = math.exp(-excess) / least, least
+    return {name: _scaled(one, faster if name == "throughput" else longer, metric=name) for name, one in found.items()}
+
+
+def _scaled(one: Estimate, factor: float, *, metric: str) -> Estimate:
+    correction = given(factor, "ratio", source=_LITTLE, key=f"{metric}.consistency", title=message("agreement with Little's law"))
+    ends = {name: getattr(one, name) * factor for name in ("value", "low", "high")}
+    return record(one.model_copy(update=ends), Derivation("{0} * {1}", (one, correction)))
+
+
+def _memory(held: Holding) -> Estimate:
+    parts = {"weights": held.weights_bytes, "cache": held.cache_bytes, "engine": held.beside_bytes}
+    inputs = tuple(
+        given(size, "B", source=_WHOLE, key=f"memory.{name}", title=message("bytes of {name} on each device", name=name))
+        for name, size in parts.items()
+    )
+    total = held.total_bytes
+    return modelled(
+        total, total * (1 - _MEMORY_ERROR), total * (1 + _MEMORY_ERROR), unit="B", derivation=Derivation("{0} + {1} + {2}", inputs)
+    )
