@@ -121,10 +121,21 @@ def pipelines() -> Mapping[str, tuple[str, str, Mapping[str, Mapping[str, Any]]]
         "WanPipeline": ("video_diffusion", "tiny", parts(
             video["tiny"], "WanTransformer3DModel", "AutoencoderKLWan", text_encoder=UMT5,
         )),
+        "PixArtSigmaPipeline": ("diffusion_transformer", "pixart-tiny", parts(
+            image["pixart-tiny"], "PixArtTransformer2DModel", "AutoencoderKL", text_encoder=T5,
+        )),
+        "DiTPipeline": ("diffusion_transformer", "dit-tiny", parts(image["dit-tiny"], "DiTTransformer2DModel", "AutoencoderKL")),
+        "HunyuanVideoPipeline": ("video_diffusion", "hunyuan-video-tiny", parts(
+            video["hunyuan-video-tiny"], "HunyuanVideoTransformer3DModel", "AutoencoderKLHunyuanVideo", text_encoder_2=CLIP,
+            text_encoder={"architectures": ["LlamaModel"], **video["hunyuan-video-tiny"].config["text"]["llm"]},
+        )),
     }  # fmt: skip
 
 
-PIPELINES = ("StableDiffusionPipeline", "StableDiffusion3Pipeline", "FluxPipeline", "CogVideoXPipeline", "WanPipeline")
+PIPELINES = (
+    "StableDiffusionPipeline", "StableDiffusion3Pipeline", "FluxPipeline", "CogVideoXPipeline", "WanPipeline",
+    "PixArtSigmaPipeline", "DiTPipeline", "HunyuanVideoPipeline",
+)  # fmt: skip
 
 
 def write_pipeline(folder: Path, name: str, *, without: str | None = None, **changes: Mapping[str, Any]) -> Path:

@@ -32,7 +32,10 @@ from aigc_bench.nets.hugging_face import HALF_PRECISION, loaded
 def diffusers_model(model_class: Any, config: Mapping[str, Any]) -> Any:
     """A model of diffusers; raises ``UsageError`` where the installed one does not know a key of the configuration."""
     keys, folder = _apart(config)
-    unknown = sorted(keys.keys() - inspect.signature(model_class.__init__).parameters)
+    parameters = inspect.signature(model_class.__init__).parameters
+    # A key that the installed version does not know and that is off asks for nothing.
+    keys = {key: value for key, value in keys.items() if key in parameters or value not in (None, False)}
+    unknown = sorted(keys.keys() - parameters)
     if unknown:
         import diffusers
 

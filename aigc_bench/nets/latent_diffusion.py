@@ -45,10 +45,12 @@ class TextEncoder(nn.Module):
     def __init__(self, configs: Sequence[Mapping[str, Any]], *, attention: Attention) -> None:
         super().__init__()
         self.models = nn.ModuleList(clip_text(config, attention=attention) for config in configs)
+        # A single one with a projection is that of SDXL's refiner, which reads it as SDXL does.
+        self.is_plain = len(configs) == 1 and "projection_dim" not in configs[0]
 
     def forward(self, tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Tokens ``[batch, text]`` to context ``[batch, text, width]`` and the pooled ``[batch, width]``, ``None`` of one model."""
-        if len(self.models) == 1:
+        if self.is_plain:
             return self.models[0](input_ids=tokens).last_hidden_state, None
         outputs = [model(input_ids=tokens, output_hidden_states=True) for model in self.models]
         # [batch, text, width 1 + width 2]; only the second model has a projection, which gives the pooled text.
@@ -112,6 +114,11 @@ class UNet(nn.Module):
         pooled: torch.Tensor | None = None,
         time_ids: torch.Tensor | None = None,
     ) -> torch.Tensor:
+        missing = self.model.config.in_channels - latents.shape[1]
+        if missing:
+            # Inpainting: a mask and the masked image's latents.
+            shape = (latents.shape[0], missing, *latents.shape[2:])
+            latents = torch.cat([latents, latents.new_zeros(shape)], dim=1)
         # diffusers looks for these keys only in models that are conditioned on sizes.
         added = None if pooled is None else {"text_embeds": pooled, "time_ids": time_ids}
         predicted: torch.Tensor = self.model(

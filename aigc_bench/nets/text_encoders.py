@@ -15,6 +15,7 @@ from torch import nn
 from torch.nn import functional as F
 from transformers import AutoModel
 
+from aigc_bench.core.own_model import WEIGHTS
 from aigc_bench.nets.caches import passing_cache
 from aigc_bench.nets.components import clip_text, t5_encoder
 from aigc_bench.nets.hugging_face import random_model
@@ -70,7 +71,9 @@ class HunyuanVideoText(nn.Module):
 
     def __init__(self, *, llm: Mapping[str, Any], clips: tuple[Mapping[str, Any], ...], instruction_len: int) -> None:
         super().__init__()
-        self.llm: Any = random_model(AutoModel, llm, attention="auto")
+        keys = dict(llm)
+        weights = keys.pop(WEIGHTS, None)
+        self.llm: Any = random_model(AutoModel, keys, attention="auto", weights=weights)
         self.clip = clip_text(clips[0])
         self.instruction_len = instruction_len
 

@@ -29,6 +29,10 @@ GUIDANCE = 6000.0
 """HunyuanVideo was distilled to take a thousand times the guidance scale as an input; its pipeline's default is 6."""
 
 
+NUM_IMAGE_TOKENS = 257
+"""Of CLIP ViT-H/14 at 224 pixels, which sees Wan 2.1's start image: 16 x 16 patches and the class."""
+
+
 class CogVideoX(nn.Module):
     """Text and video in one sequence (Yang et al. 2024, arXiv 2408.06072)."""
 
@@ -43,38 +47,54 @@ class CogVideoX(nn.Module):
             return ()
         _, frames, height, width = shape
         grid = (height // config.patch_size, width // config.patch_size)
+        if config.patch_size_t is None:
+            places: dict[str, Any] = {"crops_coords": ((0, 0), grid), "temporal_size": frames}
+        else:
+            # CogVideoX 1.5 counts positions; the last patch in time is filled up with empty frames.
+            num_places = -(-frames // config.patch_size_t)
+            places = {"crops_coords": None, "temporal_size": num_places, "grid_type": "slice", "max_size": grid}
         cosines, sines = get_3d_rotary_pos_embed(
-            embed_dim=config.attention_head_dim,
-            crops_coords=((0, 0), grid),
-            grid_size=grid,
-            temporal_size=frames,
-            device=self.model.device,
+            embed_dim=config.attention_head_dim, grid_size=grid, device=self.model.device, **places
         )
         return cosines, sines
 
     def forward(self, latents: torch.Tensor, timestep: torch.Tensor, context: torch.Tensor, *rotary: torch.Tensor) -> torch.Tensor:
         """``latents`` ``[batch, channels, frames, height, width]`` to as many, and ``rotary`` as ``constants`` gives it."""
         # CogVideoX has frames before channels, unlike the others.
-        predicted: torch.Tensor = self.model(
-            latents.transpose(1, 2), context, timestep, image_rotary_emb=rotary or None, return_dict=False
-        )[0]
-        return predicted.transpose(1, 2)
+        video, num_frames = latents.transpose(1, 2), latents.shape[2]
+        missing = -num_frames % (self.model.config.patch_size_t or 1)
+        if missing:
+            video = torch.cat([video, video[:, :1].expand(-1, missing, -1, -1, -1)], dim=1)
+        predicted: torch.Tensor = self.model(video, context, timestep, image_rotary_emb=rotary or None, return_dict=False)[0]
+        return predicted[:, :num_frames].transpose(1, 2)
 
 
 class Wan(nn.Module):
-    """Text by cross-attention (Wan Team 2025, arXiv 2503.20314)."""
+    """Text by cross-attention (Wan Team 2025, arXiv 2503.20314).
 
-    def __init__(self, config: Mapping[str, Any]) -> None:
+    ``second`` is the network of the other half of the steps (Wan 2.2), of the same size: held, and not run, since a step runs one.
+    An image as a start is a condition next to the latents, and with ``image_dim`` tokens of its own; it is encoded once, not here.
+    """
+
+    def __init__(self, config: Mapping[str, Any], *, second: Mapping[str, Any] | None = None) -> None:
         super().__init__()
         self.model = diffusers_model(WanTransformer3DModel, config)
+        self.second = None if second is None else diffusers_model(WanTransformer3DModel, second).requires_grad_(False)
 
     def constants(self, *, shape: tuple[int, ...], text_len: int, batch: int) -> tuple[torch.Tensor, ...]:
-        """None."""
-        return ()
+        """The start image's channels, ``[batch, rest of the channels, frames, height, width]``, and its tokens, if any."""
+        config, weights = self.model.config, next(self.model.parameters())
+        if config.in_channels == shape[0]:
+            return ()
+        condition = weights.new_zeros(batch, config.in_channels - shape[0], *shape[1:])
+        tokens = () if config.image_dim is None else (weights.new_zeros(batch, NUM_IMAGE_TOKENS, config.image_dim),)
+        return (condition, *tokens)
 
-    def forward(self, latents: torch.Tensor, timestep: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
-        """``latents`` ``[batch, channels, frames, height, width]`` to as many."""
-        predicted: torch.Tensor = self.model(latents, timestep, context, return_dict=False)[0]
+    def forward(self, latents: torch.Tensor, timestep: torch.Tensor, context: torch.Tensor, *image: torch.Tensor) -> torch.Tensor:
+        """``latents`` ``[batch, channels, frames, height, width]`` to as many, and ``image`` as ``constants`` gives it."""
+        seen = torch.cat([latents, image[0].to(latents.dtype)], dim=1) if image else latents
+        tokens = image[1].to(context.dtype) if len(image) > 1 else None
+        predicted: torch.Tensor = self.model(seen, timestep, context, encoder_hidden_states_image=tokens, return_dict=False)[0]
         return predicted
 
 

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from aigc_bench.core import registry
@@ -58,13 +59,45 @@ def resolve(what: Path | str, *, changes: Mapping[str, Setting] | None = None) -
             message("{path}: {place} names code to execute, which is never run.", path=files.path, place=files.code),
             message("{why} Write a workload of your own and give --model module:function.", why=why_not_run(files).capitalize()),
         )
-    raise UsageError(f"{files.path}: {why_not_run(files)}", _what_is_known(files))
+    raise UsageError(f"{files.path}: {_why(files)}", _what_is_known(files))
+
+
+def _why(files: ModelFiles) -> str:
+    """Why no family runs the model, as the end of a sentence; of a known pipeline the part that is missing."""
+    missing = _NOT_CARRIED.get(files.architecture or "")
+    return why_not_run(files) if missing is None else f"no family builds a {files.architecture}: its {missing[0]}."
+
+
+_NOT_CARRIED: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "KolorsPipeline": ("text encoder (ChatGLM)", "latent_diffusion/sdxl, whose denoiser it has"),
+        "QwenImagePipeline": (
+            "denoiser (QwenImageTransformer2DModel)",
+            "diffusion_transformer/flux.1-dev, 12 to its 20 billion",
+        ),
+        "Flux2Pipeline": ("denoiser (Flux2Transformer2DModel)", "diffusion_transformer/flux.1-dev, 12 to its 32 billion"),
+        "HunyuanDiTPipeline": ("denoiser (HunyuanDiT2DModel)", "diffusion_transformer/pixart-sigma"),
+        "SanaPipeline": ("denoiser (SanaTransformer2DModel, linear attention)", "diffusion_transformer/pixart-sigma"),
+        "LTXPipeline": ("auto-encoder (AutoencoderKLLTXVideo)", "video_diffusion/wan2.1-1.3b"),
+        "MochiPipeline": ("denoiser (MochiTransformer3DModel)", "video_diffusion/cogvideox-5b"),
+        "StableVideoDiffusionPipeline": ("denoiser (UNetSpatioTemporalConditionModel)", "video_diffusion/cogvideox-2b"),
+        "AnimateDiffPipeline": ("denoiser (UNetMotionModel)", "latent_diffusion/sd-1.5, once for each frame"),
+        "StableAudioPipeline": ("denoiser (StableAudioDiTModel)", "music/musicgen-medium"),
+        "AudioLDM2Pipeline": ("denoiser (AudioLDM2UNet2DConditionModel)", "music/musicgen-small"),
+        "CogVideoXImageToVideoPipeline": ("denoiser, with a start image", "its CogVideoXPipeline, video_diffusion/cogvideox-5b"),
+        "HunyuanVideo15Pipeline": ("denoiser (HunyuanVideo15Transformer3DModel)", "video_diffusion/hunyuan-video"),
+    }
+)
+"""Pipelines of diffusers that no family carries: the part that it cannot build, and the preset closest to it."""
 
 
 def _what_is_known(files: ModelFiles) -> str:
     loaded = {name: registry.load("workloads", name) for name in registry.names("workloads")}
     if files.kind == "diffusers" and not (files.architecture or "").endswith("Pipeline"):
         return "Give the folder of its pipeline, the one with model_index.json."
+    missing = _NOT_CARRIED.get(files.architecture or "")
+    if missing is not None:
+        return f"Closest: {missing[1]}; its own parts need a workload (--model module:function)."
     if files.kind == "diffusers":
         known = [pipeline for workload in loaded.values() for pipeline in workload.pipelines]
         return f"Pipelines that are run: {', '.join(sorted(known))}."

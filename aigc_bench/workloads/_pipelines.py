@@ -22,6 +22,28 @@ def pipeline_preset(files: ModelFiles, *, config: Mapping[str, Any], defaults: M
     return Preset(title=f"{files.architecture} from a user's folder", source=str(files.path), config=config, defaults=defaults)
 
 
+_GENERAL = "Transformer2DModel"
+"""The class under which DiT and PixArt were published, before diffusers gave each its own."""
+_LLAMA_KEYS = (
+    "model_type", "vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads",
+    "num_key_value_heads", "max_position_embeddings", "rms_norm_eps", "head_dim", "rope_theta", "rope_scaling",
+)  # fmt: skip
+
+
+def general_network(files: ModelFiles, *, made_as: str, keys: Collection[str]) -> dict[str, Any]:
+    """The keys of a transformer that its class takes, whether it was published under that or under the general class."""
+    config = _part(files, "transformer")
+    found = config.get("_class_name", made_as)
+    if found == _GENERAL:
+        return _selected_keys(config, (*keys, WEIGHTS))
+    return _selected_keys(network(files, "transformer", made_as=made_as), (*keys, WEIGHTS))
+
+
+def llama(files: ModelFiles, name: str) -> dict[str, Any]:
+    """What shapes a Llama that reads prompts."""
+    return _selected_keys(_of_types(files, name, types=("llama",)), (*_LLAMA_KEYS, WEIGHTS))
+
+
 def network(files: ModelFiles, name: str, *, made_as: str) -> dict[str, Any]:
     """Configuration of a part of diffusers, which must be of the class ``made_as``; notes (``_...``) are left out.
 

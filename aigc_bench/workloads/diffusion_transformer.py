@@ -15,7 +15,17 @@ from pydantic import Field
 
 from aigc_bench.core.records import Case
 from aigc_bench.workloads._denoising import DenoisingWorkload, Guidance, NumSteps, Parts, freeze
-from aigc_bench.workloads._pipelines import check_key, check_scale, check_width, clip, network, pipeline_preset, prompt_lengths, t5
+from aigc_bench.workloads._pipelines import (
+    check_key,
+    check_scale,
+    check_width,
+    clip,
+    general_network,
+    network,
+    pipeline_preset,
+    prompt_lengths,
+    t5,
+)
 from aigc_bench.workloads._text import CLIP_BIG_G, CLIP_L, T5_XXL, TINY_CLIP, TINY_T5, prompt_tokens
 from aigc_bench.workloads.base import Preset, Settings, Setup
 
@@ -219,6 +229,41 @@ def _flux_folder(files: ModelFiles) -> Preset:
     return pipeline_preset(files, config=config, defaults=defaults)
 
 
+_GENERAL_KEYS = (
+    "num_attention_heads", "attention_head_dim", "in_channels", "out_channels", "num_layers", "dropout", "norm_num_groups",
+    "attention_bias", "sample_size", "patch_size", "activation_fn", "num_embeds_ada_norm", "norm_elementwise_affine", "norm_eps",
+)  # fmt: skip
+_PIXART_KEYS = (*_GENERAL_KEYS, "cross_attention_dim", "interpolation_scale", "caption_channels")
+
+
+def _pixart_folder(files: ModelFiles) -> Preset:
+    """PixArt-alpha and -Sigma; alpha's small embeddings of an image's size are left out."""
+    text, vae = t5(files, "text_encoder"), network(files, "vae", made_as="AutoencoderKL")
+    denoiser = general_network(files, made_as="PixArtTransformer2DModel", keys=_PIXART_KEYS)
+    _check_fit(files, vae, in_channels=denoiser.get("in_channels", 4), per_token=1)
+    check_width(files, "transformer", denoiser, key="caption_channels", default=4096, width=text["d_model"])
+    # Sigma reads 300 tokens, alpha 120 (its pipeline's max_sequence_length).
+    length = 120 if files.architecture == "PixArtAlphaPipeline" else 300
+    config = {
+        "kind": "pixart", "text": {"kind": "t5", "t5": text, "lengths": prompt_lengths((length, text))},
+        "denoiser": {**denoiser, "use_additional_conditions": False}, "vae": vae, "prediction": "epsilon", "shift": 1.0,
+    }  # fmt: skip
+    defaults = {"resolution": SCALE * (denoiser.get("sample_size") or 128), "num_inference_steps": 20, "guidance_scale": 4.5}
+    return pipeline_preset(files, config=config, defaults=defaults)
+
+
+def _dit_folder(files: ModelFiles) -> Preset:
+    vae = network(files, "vae", made_as="AutoencoderKL")
+    denoiser = general_network(files, made_as="DiTTransformer2DModel", keys=_GENERAL_KEYS)
+    _check_fit(files, vae, in_channels=denoiser.get("in_channels", 4), per_token=1)
+    config = {
+        "kind": "dit", "text": None, "num_classes": int(denoiser.get("num_embeds_ada_norm") or 1000), "denoiser": denoiser,
+        "vae": vae, "prediction": "epsilon", "shift": 1.0,
+    }  # fmt: skip
+    defaults = {"resolution": SCALE * (denoiser.get("sample_size") or 32), "num_inference_steps": 250, "guidance_scale": 4.0}
+    return pipeline_preset(files, config=config, defaults=defaults)
+
+
 def _check_fit(files: ModelFiles, vae: Mapping[str, Any], *, in_channels: int, per_token: int) -> None:
     """The transformer reads ``per_token`` latents at a time."""
     check_scale(files, vae, scale=SCALE)
@@ -244,7 +289,10 @@ class DiffusionTransformer(DenoisingWorkload):
     settings: ClassVar[type[Settings]] = DiffusionTransformerSettings
     presets: ClassVar[Mapping[str, Preset]] = _PRESETS
     networks = ("diffusion_transformer", "text_encoders", "flow_matching")
-    folders: ClassVar[Folders] = {"FluxPipeline": _flux_folder, "StableDiffusion3Pipeline": _sd3_folder}
+    folders: ClassVar[Folders] = {
+        "FluxPipeline": _flux_folder, "StableDiffusion3Pipeline": _sd3_folder, "PixArtAlphaPipeline": _pixart_folder,
+        "PixArtSigmaPipeline": _pixart_folder, "DiTPipeline": _dit_folder,
+    }  # fmt: skip
     distilled: ClassVar[Mapping[str, str]] = {"flux": "FLUX.1"}
     learns_from = ("text", "image")
     reads = ("text",)

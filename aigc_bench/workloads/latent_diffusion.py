@@ -164,9 +164,14 @@ def _folder(files: ModelFiles) -> Preset:
     vae = {"force_upcast": True, **network(files, "vae", made_as="AutoencoderKL")}
     check_scale(files, vae, scale=SCALE)
     channels = "a UNet is run on its auto-encoder's 4 channels"
-    check_key(files, "unet", key="in_channels", found=unet.get("in_channels", 4), wanted=LATENT_CHANNELS, why=channels)
+    # Inpainting reads a mask and the masked image's latents next to the noise.
+    read = LATENT_CHANNELS + (1 + LATENT_CHANNELS if "Inpaint" in (files.architecture or "") else 0)
+    found = unet.get("in_channels", 4)
+    if found != LATENT_CHANNELS:
+        check_key(files, "unet", key="in_channels", found=found, wanted=read, why=channels)
     check_key(files, "vae", key="latent_channels", found=vae.get("latent_channels", 4), wanted=LATENT_CHANNELS, why=channels)
-    names = ("text_encoder", "text_encoder_2") if files.architecture == "StableDiffusionXLPipeline" else ("text_encoder",)
+    # SDXL has two, its refiner the second alone.
+    names = tuple(name for name in ("text_encoder", "text_encoder_2") if name in files.components) or ("text_encoder",)
     texts = tuple(clip(files, name) for name in names)
     width = sum(text["hidden_size"] for text in texts)
     check_width(files, "unet", unet, key="cross_attention_dim", default=1280, width=width)
@@ -182,7 +187,13 @@ class LatentDiffusion(DenoisingWorkload):
     settings: ClassVar[type[Settings]] = LatentDiffusionSettings
     presets: ClassVar[Mapping[str, Preset]] = _PRESETS
     networks = ("latent_diffusion",)
-    folders: ClassVar[Folders] = {"StableDiffusionPipeline": _folder, "StableDiffusionXLPipeline": _folder}
+    folders: ClassVar[Folders] = dict.fromkeys(
+        (
+            "StableDiffusionPipeline", "StableDiffusionImg2ImgPipeline", "StableDiffusionInpaintPipeline",
+            "StableDiffusionXLPipeline", "StableDiffusionXLImg2ImgPipeline", "StableDiffusionXLInpaintPipeline",
+        ),
+        _folder,
+    )  # fmt: skip
     honours_attention: ClassVar[bool] = True
     learns_from = ("text", "image")
     reads = ("text",)
@@ -224,13 +235,18 @@ def _make(case: Case, setup: Setup, *, config: Mapping[str, Any], options: Laten
     resolution, side = options.resolution, options.resolution // SCALE
     vocab_size = config["text_encoders"][0]["vocab_size"]
     is_size_conditioned = config["unet"].get("addition_embed_type") == "text_time"
+    count = _num_sizes(config)
+
+    def sizes(batch: int) -> torch.Tensor:
+        return _time_ids(setup, batch=batch, resolution=resolution, count=count)
+
     shape = (LATENT_CHANNELS, side, side)
     return Parts(
         text_encoder=freeze(text_encoder, dtype=setup.dtype),
         denoiser=unet,
         autoencoder=freeze(autoencoder, dtype=torch.float32 if overflows else setup.dtype),
         prompts=lambda batch: _prompts(setup, batch=batch, vocab_size=vocab_size),
-        constants=lambda batch: (_time_ids(setup, batch=batch, resolution=resolution),) if is_size_conditioned else (),
+        constants=lambda batch: (sizes(batch),) if is_size_conditioned else (),
         levels=lambda batch: setup.tokens(batch, vocab_size=net.NUM_TRAIN_TIMESTEPS),
         pixels_shape=(3, resolution, resolution),
         latent_shape=shape,
@@ -247,9 +263,17 @@ def _prompts(setup: Setup, *, batch: int, vocab_size: int) -> tuple[torch.Tensor
     return (setup.text(batch, NUM_PROMPT_TOKENS, vocab_size=last, closing=last),)
 
 
-def _time_ids(setup: Setup, *, batch: int, resolution: int) -> torch.Tensor:
-    """SDXL's size conditioning ``(batch, 6)``: original height and width, crop 0 and 0, target height and width."""
+def _num_sizes(config: Mapping[str, Any]) -> int:
+    """Numbers that state an image's size: six in SDXL, five in its refiner (an aesthetic score for the target's size)."""
+    unet, pooled = config["unet"], int(config["text_encoders"][-1]["hidden_size"])
+    width = int(unet.get("addition_time_embed_dim") or 256)
+    found = (int(unet.get("projection_class_embeddings_input_dim") or 0) - pooled) // width
+    return found if found in (5, 6) else 6
+
+
+def _time_ids(setup: Setup, *, batch: int, resolution: int, count: int) -> torch.Tensor:
+    """SDXL's size conditioning ``(batch, count)``: original height and width, crop 0 and 0, target height and width."""
     import torch
 
-    sizes = (resolution, resolution, 0, 0, resolution, resolution)
+    sizes = (resolution, resolution, 0, 0, resolution, resolution)[:count]
     return torch.tensor([sizes] * batch, dtype=setup.dtype, device=setup.device)

@@ -15,7 +15,7 @@ from pydantic import Field
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.records import Case
 from aigc_bench.workloads._denoising import DenoisingWorkload, Guidance, NumSteps, Parts, freeze
-from aigc_bench.workloads._pipelines import check_key, check_width, network, pipeline_preset, prompt_lengths, t5
+from aigc_bench.workloads._pipelines import check_key, check_width, clip, llama, network, pipeline_preset, prompt_lengths, t5
 from aigc_bench.workloads._text import CLIP_L, T5_XXL, TINY_CLIP, TINY_T5, TINY_UMT5, UMT5_XXL, prompt_tokens
 from aigc_bench.workloads.base import Preset, Settings, Setup
 
@@ -164,8 +164,6 @@ _PRESETS = {
 def _cogvideox_folder(files: ModelFiles) -> Preset:
     text, vae = t5(files, "text_encoder"), network(files, "vae", made_as="AutoencoderKLCogVideoX")
     denoiser = network(files, "transformer", made_as="CogVideoXTransformer3DModel")
-    patches = denoiser.get("patch_size_t")
-    check_key(files, "transformer", key="patch_size_t", found=patches, wanted=None, why="patches of several frames are not run")
     _check_channels(files, vae.get("latent_channels", 16), key="latent_channels")
     check_width(files, "transformer", denoiser, key="text_embed_dim", default=4096, width=text["d_model"])
     lengths = prompt_lengths((denoiser.get("max_text_seq_length", 226), text))
@@ -173,27 +171,61 @@ def _cogvideox_folder(files: ModelFiles) -> Preset:
         "kind": "cogvideox", "text": {"kind": "t5", "t5": text, "lengths": lengths}, "denoiser": denoiser, "vae": vae,
         "prediction": "v_prediction", "shift": 1.0, "fps": 8,
     }  # fmt: skip
-    defaults = {
-        "height": SPACE_SCALE * denoiser.get("sample_height", 60), "width": SPACE_SCALE * denoiser.get("sample_width", 90),
-        "num_frames": denoiser.get("sample_frames", 49), "num_inference_steps": 50, "guidance_scale": 6.0,
-    }  # fmt: skip
+    # CogVideoX 1.5 (patches of two frames) states sizes of latents that it was not trained for; its pipeline's are 81 x 768 x 1360.
+    sizes = (
+        {"height": 768, "width": 1360, "num_frames": 81} if denoiser.get("patch_size_t") else
+        {
+            "height": SPACE_SCALE * denoiser.get("sample_height", 60), "width": SPACE_SCALE * denoiser.get("sample_width", 90),
+            "num_frames": denoiser.get("sample_frames", 49),
+        }
+    )  # fmt: skip
+    defaults = {**sizes, "num_inference_steps": 50, "guidance_scale": 6.0}
     return pipeline_preset(files, config=config, defaults=defaults)
 
 
 def _wan_folder(files: ModelFiles) -> Preset:
-    if "transformer_2" in files.components:
-        raise UsageError(f"{files.path}: a WanPipeline with transformer_2 (Wan 2.2) is not run.", "Wan 2.1, with one, is.")
     text, vae = t5(files, "text_encoder"), network(files, "vae", made_as="AutoencoderKLWan")
     denoiser = network(files, "transformer", made_as="WanTransformer3DModel")
-    image = denoiser.get("image_dim")
-    check_key(files, "transformer", key="image_dim", found=image, wanted=None, why="an image as a start is not run")
     check_width(files, "transformer", denoiser, key="text_dim", default=4096, width=text["d_model"])
-    _check_channels(files, vae.get("z_dim", 16), key="z_dim")
+    channels = vae.get("z_dim", 16)
+    is_started = files.architecture == "WanImageToVideoPipeline"
+    if not is_started:
+        why = "an image as a start is a WanImageToVideoPipeline's"
+        check_key(files, "transformer", key="image_dim", found=denoiser.get("image_dim"), wanted=None, why=why)
+    # A start image is read next to the latents: a mask of four channels and its own sixteen.
+    read, wanted = denoiser.get("in_channels", 16), channels + (20 if is_started and channels == LATENT_CHANNELS else 0)
+    check_key(files, "transformer", key="in_channels", found=read, wanted=wanted, why="the vae's z_dim asks for it")
+    # Wan 2.2 (5B) has an auto-encoder of its own: 48 channels, sixteen pixels to a latent.
+    space = {"channels": channels, "space_scale": int(vae.get("scale_factor_spatial") or 16)} if channels == 48 else {}
+    if not space:
+        _check_channels(files, channels, key="z_dim")
+    # Wan 2.2 (A14B) has one network for noise and one for detail: each step runs one, and both are held.
+    if "transformer_2" in files.components:
+        space["denoiser_2"] = network(files, "transformer_2", made_as="WanTransformer3DModel")
     config = {
-        "kind": "wan", "text": {"kind": "t5", "t5": text, "lengths": prompt_lengths((512, text))}, "denoiser": denoiser, "vae": vae,
+        **space, "kind": "wan", "text": {"kind": "t5", "t5": text, "lengths": prompt_lengths((512, text))}, "denoiser": denoiser,
+        "vae": vae,
         "prediction": "velocity", "shift": 3.0, "fps": 16,
     }  # fmt: skip
     defaults = {"height": 480, "width": 832, "num_frames": 81, "num_inference_steps": 50, "guidance_scale": 5.0}
+    return pipeline_preset(files, config=config, defaults=defaults)
+
+
+def _hunyuan_folder(files: ModelFiles) -> Preset:
+    llm, clip_text = llama(files, "text_encoder"), clip(files, "text_encoder_2")
+    denoiser = network(files, "transformer", made_as="HunyuanVideoTransformer3DModel")
+    vae = network(files, "vae", made_as="AutoencoderKLHunyuanVideo")
+    check_width(files, "transformer", denoiser, key="text_embed_dim", default=4096, width=llm["hidden_size"])
+    _check_channels(files, vae.get("latent_channels", 16), key="latent_channels")
+    text = {
+        "kind": "hunyuan-video", "llm": llm, "clips": (clip_text,), "instruction_len": _INSTRUCTION_LEN,
+        "lengths": prompt_lengths((256 + _INSTRUCTION_LEN, llm), (77, clip_text)),
+    }  # fmt: skip
+    config = {
+        "kind": "hunyuan-video", "text": text, "text_len": 256, "denoiser": denoiser, "vae": vae, "prediction": "velocity",
+        "shift": 7.0, "fps": 24,
+    }  # fmt: skip
+    defaults = {"height": 720, "width": 1280, "num_frames": 129, "num_inference_steps": 50, "guidance_scale": 1.0}
     return pipeline_preset(files, config=config, defaults=defaults)
 
 
@@ -219,7 +251,10 @@ class VideoDiffusion(DenoisingWorkload):
     settings: ClassVar[type[Settings]] = VideoDiffusionSettings
     presets: ClassVar[Mapping[str, Preset]] = _PRESETS
     networks = ("video_diffusion", "text_encoders", "flow_matching")
-    folders: ClassVar[Folders] = {"CogVideoXPipeline": _cogvideox_folder, "WanPipeline": _wan_folder}
+    folders: ClassVar[Folders] = {
+        "CogVideoXPipeline": _cogvideox_folder, "WanPipeline": _wan_folder, "WanImageToVideoPipeline": _wan_folder,
+        "HunyuanVideoPipeline": _hunyuan_folder,
+    }  # fmt: skip
     distilled: ClassVar[Mapping[str, str]] = {"hunyuan-video": "HunyuanVideo"}
     learns_from = ("text", "video")
     reads = ("text",)
@@ -257,14 +292,16 @@ def _make(case: Case, setup: Setup, *, config: Mapping[str, Any], options: Video
 
     text, kind = config["text"], config["kind"]
     text_encoder = freeze(setup.build(lambda: text_encoders.make(text)), dtype=setup.dtype)
-    denoiser: Any = setup.build(lambda: net.DENOISERS[kind](config["denoiser"]))
+    second = {"second": config["denoiser_2"]} if "denoiser_2" in config else {}
+    denoiser: Any = setup.build(lambda: net.DENOISERS[kind](config["denoiser"], **second))
     if case.gradient_checkpointing:
         denoiser.model.enable_gradient_checkpointing()
     autoencoder = freeze(setup.build(lambda: net.VideoAutoencoder(kind, config["vae"])), dtype=setup.dtype)
     # The first frame stays by itself, the others shrink fourfold.
     frames = 1 + (options.num_frames - 1) // TIME_SCALE
     # [channels, frames, height, width] of the latents.
-    shape = (LATENT_CHANNELS, frames, options.height // SPACE_SCALE, options.width // SPACE_SCALE)
+    scale = config.get("space_scale", SPACE_SCALE)
+    shape = (config.get("channels", LATENT_CHANNELS), frames, options.height // scale, options.width // scale)
     # HunyuanVideo's instruction is cut off before the denoiser.
     text_len = config.get("text_len", text["lengths"][0][0])
     return Parts(

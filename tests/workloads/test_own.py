@@ -13,6 +13,7 @@ from aigc_bench.core import registry
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.named_code import load_named_code, with_its_code
 from aigc_bench.core.records import Case
+from aigc_bench.predict.tracing.trace import trace
 from aigc_bench.workloads._own import resolve
 from aigc_bench.workloads._own_files import _read
 from aigc_bench.workloads._own_precision import refuse_unbuilt, served_precision
@@ -164,9 +165,8 @@ def _saved(folder, *, seed):
         ("StableDiffusionPipeline", None, {"text_encoder": {"hidden_size": 32}}, "cross_attention_dim = 64"),
         ("CogVideoXPipeline", None, {"text_encoder": {"d_model": 64}}, "text_embed_dim = 128"),
         ("WanPipeline", None, {"text_encoder": {"d_model": 64}}, "text_dim = 128"),
-        ("CogVideoXPipeline", None, {"transformer": {"patch_size_t": 2}}, "patches of several frames"),
         ("WanPipeline", None, {"transformer": {"image_dim": 1280}}, "an image as a start"),
-        ("WanPipeline", None, {"vae": {"z_dim": 48}}, "z_dim = 48"),
+        ("WanPipeline", None, {"vae": {"z_dim": 32}}, "in_channels = 16: the vae's z_dim asks for it"),
     ],
 )
 def test_a_pipeline_that_is_not_run_as_it_is_written_is_reported_in_one_line(tmp_path, name, without, changes, phrase):
@@ -183,14 +183,86 @@ def test_a_key_that_the_installed_diffusers_does_not_know_is_reported(tmp_path, 
 
 
 def test_a_pipeline_that_no_family_runs_is_reported_with_those_that_are(tmp_path):
-    (tmp_path / "model_index.json").write_text(json.dumps({"_class_name": "KolorsPipeline", "unet": ["diffusers", "U"]}))
+    (tmp_path / "model_index.json").write_text(json.dumps({"_class_name": "ShapEPipeline", "unet": ["diffusers", "U"]}))
     write_model(tmp_path / "unet", {"_class_name": "UNet2DConditionModel"})
-    with pytest.raises(UsageError, match="no family runs a KolorsPipeline") as caught:
+    with pytest.raises(UsageError, match="no family runs a ShapEPipeline") as caught:
         resolve(tmp_path)
-    assert ", ".join(sorted((*PIPELINES, "StableDiffusionXLPipeline"))) in caught.value.hint
+    assert all(name in caught.value.hint for name in (*PIPELINES, "StableDiffusionXLPipeline"))
     with pytest.raises(UsageError) as caught:
         resolve(tmp_path / "unet")
     assert "model_index.json" in caught.value.hint
+
+
+def _rename(folder, pipeline):
+    index = json.loads((folder / "model_index.json").read_text())
+    (folder / "model_index.json").write_text(json.dumps({**index, "_class_name": pipeline}))
+    return folder
+
+
+def test_both_networks_of_wan_2_2_are_held_and_one_is_run(tmp_path, make_setup):
+    one = write_pipeline(tmp_path / "one", "WanPipeline")
+    two = write_pipeline(tmp_path / "two", "WanPipeline")
+    write_model(two / "transformer_2", json.loads((two / "transformer" / "config.json").read_text()))
+    index = json.loads((two / "model_index.json").read_text())
+    (two / "model_index.json").write_text(json.dumps({**index, "transformer_2": ["diffusers", "WanTransformer3DModel"]}))
+    _read.cache_clear()
+    first, second = (trace(case_of(folder, backend="cuda", settings=SMALL["video_diffusion"])) for folder in (one, two))
+    assert second.flops == first.flops
+    assert second.params_bytes > first.params_bytes
+
+
+def test_a_start_image_is_channels_and_tokens_next_to_the_latents(tmp_path, make_setup):
+    changes = {"in_channels": 36, "out_channels": 16, "image_dim": 64, "added_kv_proj_dim": 48}
+    folder = _rename(write_pipeline(tmp_path, "WanPipeline", transformer=changes), "WanImageToVideoPipeline")
+    case = case_of(folder, settings=SMALL["video_diffusion"])
+    family = registry.load("workloads", "video_diffusion")
+    assert run_steps(family.build(case, make_setup(case)), family, case)["finite"] is True
+
+
+def test_patches_of_two_frames_are_run(tmp_path, make_setup):
+    changes = {"patch_size_t": 2, "patch_bias": False}
+    folder = write_pipeline(tmp_path, "CogVideoXPipeline", transformer=changes)
+    case = case_of(folder, settings={**SMALL["video_diffusion"], "num_frames": 9})
+    family = registry.load("workloads", "video_diffusion")
+    assert run_steps(family.build(case, make_setup(case)), family, case)["finite"] is True
+
+
+def test_inpainting_reads_a_mask_and_the_masked_image(tmp_path, make_setup):
+    folder = _rename(write_pipeline(tmp_path, "StableDiffusionPipeline", unet={"in_channels": 9}), "StableDiffusionInpaintPipeline")
+    case = case_of(folder, settings=SMALL["latent_diffusion"])
+    family = registry.load("workloads", "latent_diffusion")
+    assert run_steps(family.build(case, make_setup(case)), family, case)["finite"] is True
+
+
+def test_the_refiner_of_sdxl_has_its_second_text_encoder_alone(tmp_path, make_setup):
+    changes = {
+        "addition_embed_type": "text_time", "addition_time_embed_dim": 32, "projection_class_embeddings_input_dim": 64 + 5 * 32,
+    }  # fmt: skip
+    folder = _rename(write_pipeline(tmp_path, "StableDiffusionPipeline", unet=changes), "StableDiffusionXLImg2ImgPipeline")
+    config = json.loads((folder / "text_encoder" / "config.json").read_text())
+    write_model(folder / "text_encoder_2", {**config, "architectures": ["CLIPTextModelWithProjection"], "projection_dim": 64})
+    index = json.loads((folder / "model_index.json").read_text())
+    del index["text_encoder"]
+    (folder / "model_index.json").write_text(json.dumps({**index, "text_encoder_2": ["transformers", "X"]}))
+    case = case_of(folder, settings=SMALL["latent_diffusion"])
+    family = registry.load("workloads", "latent_diffusion")
+    assert run_steps(family.build(case, make_setup(case)), family, case)["finite"] is True
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "phrase"),
+    [
+        ("KolorsPipeline", "its text encoder (ChatGLM)"),
+        ("QwenImagePipeline", "its denoiser (QwenImageTransformer2DModel)"),
+        ("Flux2Pipeline", "its denoiser (Flux2Transformer2DModel)"),
+    ],
+)
+def test_a_pipeline_that_is_not_carried_names_the_part_and_what_is_possible(tmp_path, pipeline, phrase):
+    folder = _rename(write_pipeline(tmp_path, "FluxPipeline"), pipeline)
+    with pytest.raises(UsageError) as caught:
+        resolve(folder)
+    assert phrase in str(caught.value)
+    assert "Closest" in caught.value.hint
 
 
 def test_a_pickle_in_a_part_of_a_pipeline_is_refused(tmp_path):
