@@ -17,9 +17,9 @@ from aigc_bench.analyze.serving_metrics import serving_metrics
 from aigc_bench.core.errors import UnknownNameError
 from aigc_bench.core.messages import filled, message
 
-STEPS = message("steps of the trial that has fewest")
-REPEATS = message("stage repeats of the trial that has fewest")
-READINGS = message("sensor readings in the window of the trial that has fewest")
+STEPS = message("fewest steps of any trial")
+REPEATS = message("fewest stage repeats of any trial")
+READINGS = message("fewest sensor readings in the window of any trial")
 
 PERCENTILES: Mapping[str, float] = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p99.9": 0.999}
 

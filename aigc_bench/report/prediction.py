@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from aigc_bench.core.messages import message
+from aigc_bench.core.messages import message, plural
 from aigc_bench.core.units import scale
 from aigc_bench.predict.predicted import PredictedRow
 from aigc_bench.report.base import MODE_WORDS, NUM_COLORS, Rendered
@@ -19,12 +19,33 @@ from aigc_bench.report.render import page
 
 COLUMNS = (
     (message("Throughput"), "throughput"),
+    (message("Highest rate"), "highest_rate"),
+    (message("Goodput"), "goodput"),
     (message("Step or request"), "step_time"),
+    (message("TTFT"), "ttft"),
+    (message("p99 TTFT"), "ttft_p99"),
+    (message("TPOT"), "tpot"),
+    (message("p99 TPOT"), "tpot_p99"),
     (message("Peak memory"), "memory_allocated_peak"),
     (message("Mean power"), "power_mean"),
     (message("Energy per item"), "energy_per_item"),
 )
-"""Columns of the table: title and metric."""
+"""Columns of the table: title and metric. One that no case has is left out."""
+
+MEANINGS = {
+    "limited_by_slo": message("the SLO limits the highest rate"),
+    "limited_by_capacity": message("the capacity limits the highest rate, not the SLO"),
+    "queue_grows": message("requests arrive faster than they are served: the queue grows without bound"),
+    "slo_out_of_reach": message("no arrival rate meets the SLO"),
+    "scheduler_assumed": message("the engine has no scheduler of its own: continuous batching is assumed"),
+    "not_calibrated_on_published_results": message("the model was not fitted on published results of this engine"),
+    "calibrated_by_own_runs": message("calibrated by your own runs"),
+    "calibrated_by_probes": message("calibrated by your probes"),
+    "informed_by_other_machines": message("calibrated by your runs on other machines"),
+    "may_not_fit": message("the peak may exceed the memory"),
+    "does_not_fit": message("the peak exceeds the memory"),
+}
+"""Meanings of the reasons that only predictions have."""
 
 Predicted = Sequence[tuple[str, PredictedRow]]
 """Accelerator and row."""
@@ -117,7 +138,9 @@ def predicted_cases(predicted: Predicted) -> list[PredictedCase]:
 
 
 def _cases(cases: Sequence[PredictedCase]) -> str:
-    return template("prediction.html.j2", {"cases": cases, "columns": COLUMNS})
+    known = {name for case in cases for name, row in case.rows.items() if row.value is not None}
+    columns = [(title, metric) for title, metric in COLUMNS if metric in known or metric == "throughput"]
+    return template("prediction.html.j2", {"cases": cases, "columns": columns})
 
 
 def _charts(cases: Sequence[PredictedCase]) -> Iterator[Rendered]:
@@ -154,9 +177,9 @@ def _charts(cases: Sequence[PredictedCase]) -> Iterator[Rendered]:
 
 
 def _reasons(cases: Sequence[PredictedCase]) -> list[tuple[str, int]]:
-    """Return the assumptions and doubts in words, and the number of cases of each."""
+    """Return the assumptions and limits in words, and the number of cases of each."""
     counted = Counter(code for case in cases if case.is_answered for code in case.reasons)
-    return [(readable((code,)), count) for code, count in counted.most_common()]
+    return [(MEANINGS.get(code) or readable((code,)), count) for code, count in counted.most_common()]
 
 
 def _header(cases: Sequence[PredictedCase], *, title: str) -> Header:
@@ -182,7 +205,11 @@ def _header(cases: Sequence[PredictedCase], *, title: str) -> Header:
 def _cases_tile(cases: Sequence[PredictedCase], answered: Sequence[PredictedCase]) -> Tile:
     families = len({case.any.workload for case in answered})
     value = Markup("{} <span class='unit muted'>of {}</span>").format(len(answered), len(cases))
-    return Tile(title=message("Cases predicted"), value=value, note=message("in {families} model families", families=families))
+    return Tile(
+        title=message("Cases predicted"),
+        value=value,
+        note=plural("in {count} model family", "in {count} model families", count=families),
+    )
 
 
 def _memory_tile(answered: Sequence[PredictedCase]) -> Iterator[Tile]:

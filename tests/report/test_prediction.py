@@ -13,6 +13,7 @@ from aigc_bench.core.errors import UsageError
 from aigc_bench.core.records import Case, MetricRow
 from aigc_bench.measure.profiles import Profile, find_profile
 from aigc_bench.predict.queries import refused_prediction
+from aigc_bench.predict.query import RequestLoad
 from aigc_bench.report.prediction import predicted_cases, render_prediction
 from tests.report.page import Page
 
@@ -98,3 +99,14 @@ def test_a_profile_of_probes_has_no_report(tmp_path: Path) -> None:
     assert not found.rows
     with pytest.raises(UsageError, match="nothing to predict"):
         api.prediction_report(found, title="probes", out=tmp_path / "x.html")
+
+
+def test_the_page_of_a_served_load_shows_latencies_and_the_highest_rate_and_no_empty_column() -> None:
+    load = RequestLoad(rate_per_s=3.0, slo_ttft_s=0.5, slo_tpot_s=0.05, num_requests=1000)
+    found = api.predict("gpt/llama-3.1-8b", accelerators=["h100"], engine="vllm", load=load)
+    page = render_prediction(found.rows, title="chat", version="1.0")
+    heads = page[page.index("<thead>") : page.index("</thead>")]
+    assert all(title in heads for title in ("p99 TTFT", "p99 TPOT", "Highest rate"))
+    assert "Energy per item" not in heads
+    assert "the SLO limits the highest rate" in page
+    assert "in 1 model family" in page

@@ -8,7 +8,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from aigc_bench.core.messages import joined, message
+from aigc_bench.core.messages import joined, message, plural
 from aigc_bench.core.units import quantity
 from aigc_bench.plan.options.wording import describe
 from aigc_bench.plan.output.money_view import Totals, UnitCost, totals
@@ -87,8 +87,20 @@ def cost_against_headroom(options: Sequence[Option], *, best: Option | None) -> 
     )
     without = len(options) - len(known)
     note = message("Up and to the left is better.")
+    if any(one.misses_confidence for one in known):
+        note = joined(" ", (note, message("Hollow: below the required confidence.")))
     if without:
-        note = joined(" ", (note, message("{without} without a limit of their own (APIs) are in the table only.", without=without)))
+        note = joined(
+            " ",
+            (
+                note,
+                plural(
+                    "{count} API has no limits and is in the table only.",
+                    "{count} APIs have no limits and are in the table only.",
+                    count=without,
+                ),
+            ),
+        )
     return Chart(
         id="plan-options",
         title=message("Cost against head-room"),
@@ -102,13 +114,14 @@ def cost_against_headroom(options: Sequence[Option], *, best: Option | None) -> 
 
 def _dots(options: Sequence[Option], *, kind: OptionKind) -> dict[str, Any]:
     color = f"@{COLORS[kind]}"
+    symbols = ["circle-open" if one.misses_confidence else "circle" for one in options]
     return {
         "type": "scatter",
         "mode": "markers",
         "name": KINDS[kind].lower() if kind != "api" else KINDS[kind],
         "x": [rounded(one.tco_usd.value) for one in options],
         "y": [rounded(_room(one)) for one in options],
-        "marker": {"size": 10, "color": color, "opacity": 0.8},
+        "marker": {"size": 10, "color": color, "opacity": 0.8, "symbol": symbols},
         "customdata": [_hover(one) for one in options],
         "hovertemplate": OWN_HOVER,
     }
