@@ -15,6 +15,8 @@ from aigc_bench.core.messages import message
 SMALLEST = 1e-30
 LARGEST = 1e30
 """Numbers other than 0 lie between these two in size."""
+MAX_MOMENT_S = 1e12
+"""Seconds from any start that a moment of a trace may lie: Unix times in ms, us or ns taken for seconds lie beyond."""
 MAX_DIGITS = 400
 """Longer texts are refused before they are converted: conversion of an integer takes time with the square of its digits."""
 OUT_OF_RANGE = message("must be 0 or between {smallest:g} and {largest:g} in size", smallest=SMALLEST, largest=LARGEST)

@@ -19,7 +19,7 @@ from pathlib import Path
 from aigc_bench.core.derivation import Derivation, changed, record
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.messages import message
-from aigc_bench.core.numbers import parse_number
+from aigc_bench.core.numbers import MAX_MOMENT_S, parse_number
 from aigc_bench.core.records import Estimate
 from aigc_bench.core.table_file import read_table
 from aigc_bench.plan.records.demand import Arrival
@@ -40,7 +40,10 @@ def read_arrivals(file: Path) -> list[float]:
             if row.problem is not None:
                 raise ValueError(message("row {problem}", problem=row.problem))
             # No suffix: 2M may be two million or two minutes to whoever wrote the trace.
-            found.append(parse_number(row.cells[COLUMN], commas=table.commas, suffix=False))
+            moment_s = parse_number(row.cells[COLUMN], commas=table.commas, suffix=False)
+            if abs(moment_s) > MAX_MOMENT_S:
+                raise ValueError(message("is beyond {most:g} s; is it in another unit?", most=MAX_MOMENT_S))
+            found.append(moment_s)
         except ValueError as problem:
             said = str(problem) if row.problem else f"{COLUMN} {row.cells[COLUMN][:40]!r} {problem}"
             raise UsageError(

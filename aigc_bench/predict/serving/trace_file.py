@@ -27,7 +27,7 @@ from pydantic import Field, model_validator
 from aigc_bench.core.errors import FileWarning, UsageError
 from aigc_bench.core.json_lines import is_json_lines, json_rows
 from aigc_bench.core.messages import message, plural
-from aigc_bench.core.numbers import Commas, parse_number
+from aigc_bench.core.numbers import MAX_MOMENT_S, Commas, parse_number
 from aigc_bench.core.records import Positive, Record
 from aigc_bench.core.table_file import Row, read_table
 from aigc_bench.core.text_file import read_text
@@ -203,7 +203,10 @@ class _Requests:
         self._are_dates = is_date
         try:
             if not is_date:
-                return parse_number(text, commas=self._commas, suffix=False) / self._columns.moments_per_s
+                moment_s = parse_number(text, commas=self._commas, suffix=False) / self._columns.moments_per_s
+                if abs(moment_s) > MAX_MOMENT_S:
+                    raise ValueError(message("is beyond {most:g} s; is it in another unit?", most=MAX_MOMENT_S))
+                return moment_s
             moment = datetime.fromisoformat(text)
         except ValueError as problem:
             said = message("is not an ISO date") if is_date else str(problem)

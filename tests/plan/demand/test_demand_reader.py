@@ -89,6 +89,7 @@ def test_a_trace_gives_its_busiest_minute_and_the_spread_of_its_gaps(tmp_path: P
         ("arrival_s\n1\nsoon\n", "trace.csv: line 3: arrival_s 'soon' is not a number"),
         ("arrival_s\n1\n\nnan\n", "trace.csv: line 4: arrival_s 'nan' must be a finite number"),
         ("arrival_s\n1\n1e308\n", "trace.csv: line 3: arrival_s '1e308' must be"),
+        ("arrival_s\n1700000000000\n1700000001000\n", "trace.csv: line 2: arrival_s '1700000000000' is beyond 1e+12 s"),
         ("arrival_s\n1\n2,5\n", "trace.csv: line 3: row has 2 cells where the header has 1"),
         ("arrival_s;b\n1;1\n2,500;1\n", "trace.csv: line 3: arrival_s '2,500' is unclear"),
         ("arrival_s,b\n1,1\n,1\n", "trace.csv: line 3: arrival_s '' is empty"),

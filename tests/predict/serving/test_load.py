@@ -191,6 +191,10 @@ def test_a_trace_is_read_as_a_spreadsheet_saves_it(tmp_path: Path) -> None:
         ("input_tokens,output_tokens\n1,1e30\n", "line 2: output_tokens '1e30' is not a whole number from 0 to 100,000,000"),
         ("input_tokens,output_tokens\n", "it has no request"),
         ("", "trace.csv: empty"),
+        (
+            "timestamp,input_tokens,output_tokens\n1700000000000000000,1,2\n",
+            "line 2: timestamp '1700000000000000000' is beyond 1e+12 s",
+        ),
         ('{"input_length": 1}', "line 1: no column of output lengths"),
         ('{"input_length": 1, "output_length": 2}\n[1, 2]\n', "trace.csv, line 2: not an object"),
         (
