@@ -38,7 +38,7 @@ from aigc_bench.predict.fitting.calibration import Calibration, shipped_calibrat
 from aigc_bench.predict.fitting.posterior import Z_80, LogEstimate, Posterior
 from aigc_bench.predict.fitting.random_effects import spreads
 from aigc_bench.predict.language.figures import figures
-from aigc_bench.predict.language.of_case import language_of
+from aigc_bench.predict.language.of_case import is_encoder, language_of
 from aigc_bench.predict.machine_card import ProbedAccelerator
 from aigc_bench.predict.precisions import refuse_lacking_precision
 from aigc_bench.predict.predicted import DOES_NOT_FIT, Grade, PredictedRow, predicted_row
@@ -47,6 +47,7 @@ from aigc_bench.predict.published.name_resolution import resolve_engine
 from aigc_bench.predict.roofline import roofline
 from aigc_bench.predict.roofline.engine_operators import executed_trace, refuse_lacking_units
 from aigc_bench.predict.roofline.quantities import case_dtype, memory_quantities, power_quantity, served_quantity, stage_quantity
+from aigc_bench.predict.served_encoder import served_encoder
 from aigc_bench.predict.served_offline import TIMED, served_offline
 from aigc_bench.predict.tracing.optrace import OpTrace, StageTrace
 
@@ -87,7 +88,8 @@ def predict_case(
     """
     own = posterior or uninformed()
     if case.engine in SERVED:
-        rows = served_offline(
+        serve = served_encoder if is_encoder(case) else served_offline
+        rows = serve(
             case, spec, parallel=parallel or {}, precision=precision, calibration=calibration or shipped_calibration(),
             catalogue=catalogue,
         )  # fmt: skip

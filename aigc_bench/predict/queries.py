@@ -25,7 +25,7 @@ from aigc_bench.predict.model import predict_case
 from aigc_bench.predict.precisions import default_precision
 from aigc_bench.predict.predicted import PredictedRow, Predictions
 from aigc_bench.predict.published.name_resolution import number_format, resolve_format
-from aigc_bench.predict.published.preset_names import resolve_preset
+from aigc_bench.predict.published.preset_names import preset_names, resolve_preset
 from aigc_bench.predict.query import Query
 from aigc_bench.predict.served_queries import predict_served
 from aigc_bench.predict.serving.from_model import ServiceModel
@@ -77,7 +77,7 @@ def case_of(query: Query, *, backend: str = "cuda", own: Resolved | None = None,
     what = query.what
     is_known = what.partition("/")[0] in registry.names("workloads")
     # A workload's own name first: a common name may not hide it.
-    named = what if is_known or own is not None else resolve_preset(what) or what
+    named = _named(what, is_known=is_known) if own is None else what
     name, _, preset = named.partition("/") if own is None else (own.workload, "", own.preset)
     workload = registry.load("workloads", name)
     chosen = query.engine or "torch-eager"
@@ -99,6 +99,21 @@ def case_of(query: Query, *, backend: str = "cuda", own: Resolved | None = None,
     )
     workload.validate(case)
     return case
+
+
+def _named(what: str, *, is_known: bool) -> str:
+    """Return ``workload/preset`` of what a query names; raises ``UnknownNameError`` with the nearest presets."""
+    name, _, preset = what.partition("/")
+    if not is_known:
+        found = resolve_preset(what)
+        if found is None:
+            raise UnknownNameError(message("workload or model"), what, known=[*registry.names("workloads"), *preset_names()])
+        return found
+    # A family's own preset first, then a hub's name behind the family's: gpt/meta-llama/Llama-3.1-8B-Instruct.
+    if preset and preset not in registry.load("workloads", name).presets:
+        found = resolve_preset(preset)
+        return found if found is not None and found.startswith(f"{name}/") else what
+    return what
 
 
 def _precision(text: str | None, *, engine: str, backend: str, spec: AcceleratorSpec | None) -> Precision:

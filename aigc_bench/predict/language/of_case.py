@@ -26,6 +26,11 @@ def language_of(case: Case) -> LanguageModel | None:
     return language_model(case.workload, case.preset, model=case.model)
 
 
+def is_encoder(case: Case) -> bool:
+    """Return whether a case encodes texts: it has one pass and generates nothing."""
+    return case.mode == "infer" and case.workload in _ENCODERS
+
+
 def language_model(workload: str, preset: str, *, model: OwnModel | None = None) -> LanguageModel | None:
     """Return the description of a family's preset or of the user's own model; ``None`` where it is no language model.
 

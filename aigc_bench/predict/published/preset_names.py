@@ -11,7 +11,16 @@ import functools
 import re
 from importlib.resources import files
 
-from aigc_bench.predict.published.name_resolution import bare_name
+from aigc_bench.core import registry
+from aigc_bench.core.records import PROBE_PREFIX
+from aigc_bench.predict.published.name_resolution import bare_name, resolve_language_model
+from aigc_bench.workloads._language_presets import language_presets
+
+# What a hub adds for another training of the same network, or for a release of it.
+_FINE_TUNED = re.compile(r"(-(instruct|it|chat|base|hf|thinking|v\d+(\.\d+)?|\d{4}|pt))+$")
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)b\b")
+_ROUNDED = 0.25
+"""Relative difference of a size in a name to what is counted: Gemma 7B has 8.5 billion parameters."""
 
 
 @functools.cache
@@ -24,4 +33,28 @@ def preset_aliases() -> tuple[tuple[re.Pattern[str], str], ...]:
 def resolve_preset(text: str) -> str | None:
     """``workload/preset`` of a model by any of its names; ``None`` where it is not known."""
     name = bare_name(text)
-    return next((preset for pattern, preset in preset_aliases() if pattern.search(name)), None)
+    found = next((preset for pattern, preset in preset_aliases() if pattern.search(name)), None)
+    return found or _language_preset(name)
+
+
+def preset_names() -> list[str]:
+    """Every ``workload/preset``, and the language models by their bare names, for suggestions."""
+    families = {name: registry.load("workloads", name) for name in registry.names("workloads") if not name.startswith(PROBE_PREFIX)}
+    return [*(f"{name}/{preset}" for name, family in families.items() for preset in family.presets), *language_presets()]
+
+
+def _language_preset(name: str) -> str | None:
+    """The language model that a hub's name means: ``llama-3.1-8b-instruct`` is ``gpt/llama-3.1-8b``."""
+    presets = language_presets()
+    plain = _FINE_TUNED.sub("", name)
+    for spelling in (name, plain, plain.removeprefix("meta-")):
+        if spelling in presets:
+            return f"gpt/{spelling}"
+    known = resolve_language_model(plain)
+    # Published tables mean the first GPT-3 by several names; here it would answer for every GPT-3.5.
+    if known is None or known.name not in presets or known.name == "gpt-175b":
+        return None
+    # A name that states another size means a smaller model made from this one (DeepSeek-R1-Distill-Qwen-7B).
+    stated = _SIZE.search(plain)
+    is_other = stated is not None and abs(float(stated[1]) * 1e9 / known.total_params - 1) > _ROUNDED
+    return None if is_other else f"gpt/{known.name}"

@@ -31,13 +31,14 @@ from aigc_bench.predict.closed_form.layouts import possible_layouts, ranks_of
 from aigc_bench.predict.closed_form.replica_memory import holding
 from aigc_bench.predict.engines import SERVED
 from aigc_bench.predict.fitting.calibration import Calibration, shipped_calibration
-from aigc_bench.predict.language.of_case import language_of
+from aigc_bench.predict.language.of_case import is_encoder, language_of
 from aigc_bench.predict.precisions import refuse_lacking_format
 from aigc_bench.predict.published.name_resolution import resolve_engine
 from aigc_bench.predict.published.row import PublishedQuery
 from aigc_bench.predict.serving.batch_queue import BatchServer
 from aigc_bench.predict.serving.capacity import Servers, estimate, estimate_highest_rate
 from aigc_bench.predict.serving.closed_form_server import closed_form_server
+from aigc_bench.predict.serving.encoder_server import encoder_server
 from aigc_bench.predict.serving.lengths import FixedLength, mean_tokens
 from aigc_bench.predict.serving.request_arrivals import Traffic
 from aigc_bench.predict.serving.server_model import Slo
@@ -85,7 +86,9 @@ class ServiceModel:
         if key not in self._known:
             # The scheduler makes the batches, not the case.
             batched = case.model_copy(update={"batch_size": max_batch or 1})
-            if case.engine in SERVED:
+            if case.engine in SERVED and is_encoder(case):
+                self._known[key] = self._encoder(batched, spec, parallel=parallel or {}, precision=precision, max_batch=max_batch)
+            elif case.engine in SERVED:
                 query = _query(batched, spec, lengths=lengths, precision=precision)
                 self._known[key] = self._closed_form(query, spec, case=batched, parallel=parallel or {}, max_batch=max_batch)
             else:
@@ -103,10 +106,10 @@ class ServiceModel:
     ) -> list[Mapping[str, int]]:
         """Return the layouts of the case that hold a request, from the fewest ranks a replica, as ranks for ``servers``.
 
-        One for torch's engines, and the widest where none fits.
+        One for torch's engines and encoders, and the widest where none fits.
         """
         stated = parallel or {}
-        if case.engine not in SERVED:
+        if case.engine not in SERVED or is_encoder(case):
             return [stated]
         query = _query(case, spec, lengths=mean_lengths(traffic), precision=precision)
         usable_bytes = self._catalogue.usable_memory(spec).value
@@ -120,6 +123,24 @@ class ServiceModel:
         try:
             return closed_form_server(
                 query, spec, layout=found[0], usable=usable, calibration=self._calibration, max_num_seqs=max_batch
+            )
+        except NotPredictable as problem:
+            raise UsageError(
+                message("{id} on {spec_id}: {problem}.", id=case.id, spec_id=spec.id, problem=problem),
+                message("See docs/method.md for what is calibrated."),
+            ) from None
+
+    def _encoder(
+        self, case: Case, spec: AcceleratorSpec, *, parallel: Mapping[str, int], precision: str | None, max_batch: int | None
+    ) -> tuple[Servers, tuple[str, ...]]:
+        try:
+            return encoder_server(
+                case,
+                spec,
+                parallel=parallel,
+                precision=precision or case.precision,
+                max_batch=max_batch,
+                calibration=self._calibration,
             )
         except NotPredictable as problem:
             raise UsageError(

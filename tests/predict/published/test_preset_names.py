@@ -43,6 +43,18 @@ SPELLINGS = {
     "DLRM-v2": "recommendation/dlrm-dcnv2",
     "dlrm-dcnv2": "recommendation/dlrm-dcnv2",
     "DLRM": "recommendation/dlrm-criteo-1tb",
+    "llama-3.1-8b": "gpt/llama-3.1-8b",
+    "meta-llama/Llama-3.1-8B-Instruct": "gpt/llama-3.1-8b",
+    "meta-llama/Meta-Llama-3.1-70B": "gpt/llama-3.1-70b",
+    "meta-llama/Llama-3.3-70B-Instruct": "gpt/llama-3.1-70b",
+    "openai/gpt-oss-120b": "gpt/gpt-oss-120b",
+    "Qwen/Qwen3-30B-A3B-Instruct-2507": "gpt/qwen3-30b-a3b",
+    "mistralai/Mistral-7B-Instruct-v0.3": "gpt/mistral-7b",
+    "mistralai/Mixtral-8x7B-Instruct-v0.1": "gpt/mixtral-8x7b",
+    "google/gemma-7b-it": "gpt/gemma-7b",
+    "deepseek-ai/DeepSeek-R1": "gpt/deepseek-v3",
+    "openai-community/gpt2": "gpt/gpt2-124m",
+    "google-bert/bert-base-uncased": "bert/base",
 }
 
 
@@ -51,7 +63,20 @@ def test_a_published_name_means_its_preset(spelling, preset):
     assert resolve_preset(spelling) == preset
 
 
-@pytest.mark.parametrize("name", ["SD-1.5+ControlNet", "kandinsky-community/kandinsky-3", "IF stage1", "Wan2.2-T2V-A14B", "banana"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "SD-1.5+ControlNet",
+        "kandinsky-community/kandinsky-3",
+        "IF stage1",
+        "Wan2.2-T2V-A14B",
+        "banana",
+        "vicuna-13b",
+        "deepseek-ai/DeepSeek-R1-Distill-Qwen-7B",
+        "gpt-3.5-turbo",
+        "acme/Rocket-8B",
+    ],
+)
 def test_a_model_that_is_no_preset_is_not_taken_for_one(name):
     assert resolve_preset(name) is None
 
