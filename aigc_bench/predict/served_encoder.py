@@ -78,7 +78,9 @@ def _answers(
             message("{id} on {spec_id}: {problem}.", id=case.id, spec_id=spec.id, problem=problem),
             message("See docs/method.md for what is calibrated."),
         ) from None
-    latency = closed_form(estimate_rows([row], calibration=calibration)[0], row, unit="s", key="latency.closed_form")
+    # UNCALIBRATED says what the length outside of the calibrated range would say again.
+    found = estimate_rows([row], calibration=calibration)[0].model_copy(update={"reasons": ()})
+    latency = closed_form(found, row, unit="s", key="latency.closed_form")
     batch = given(
         case.batch_size, "sequences", source=message("batch size of the case"), key="batch_size", title=message("batch size")
     )

@@ -70,7 +70,8 @@ def _built(config: Mapping[str, Any], *, is_encoder: bool) -> LanguageModel:
 def _record(c: Configuration, counted: Counted, *, is_encoder: bool) -> LanguageModel:
     traits = TRAITS.get(c.model_type, Traits())
     has_heads = c.get("num_attention_heads") is not None
-    heads, kv_heads, width = heads_of(c) if has_heads else (1, 1, 1)
+    # Without attention the channels of a state are what ranks divide, counted as heads of 64.
+    heads, kv_heads, width = heads_of(c) if has_heads else (c.number("hidden_size") // 64, c.number("hidden_size") // 64, 64)
     rank, with_experts = c.number("kv_lora_rank", 0), bool(counted.experts.num)
     if rank:
         width = c.number("qk_nope_head_dim")
