@@ -70,7 +70,7 @@ class _Same(Generic[Held]):
 # Plans of one service that differ in its rate, its place or prices ask for the same configurations, a third of a plan's time.
 @lru_cache(maxsize=8)
 def _found(
-    model: str,
+    model: LanguageModel,
     lengths: tuple[float, float],
     specs: tuple[_Same[AcceleratorSpec], ...],
     engines: tuple[str, ...],
