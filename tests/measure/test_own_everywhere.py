@@ -102,5 +102,5 @@ def test_published_models_are_planned_at_their_full_size(tmp_path: Path) -> None
     assert plan.recommended is not None
     assert {load.name for load in plan.recommended.loads} == set(CONFIGS)
     assert all(load.busy_machines.value > 0 for load in plan.recommended.loads)
-    # Mixtral alone keeps 93 GB of weights.
-    assert plan.recommended.factors["memory"].required.value > 93e9
+    # Mixtral alone keeps 46.7 GB of weights in fp8, the format that an engine serves it in here.
+    assert plan.recommended.factors["memory"].required.value > 46.7e9
