@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import re
 from collections.abc import Collection, Sequence
@@ -135,7 +136,7 @@ def _precision(text: str | None, *, engine: str, backend: str, spec: Accelerator
 def predict_one(query: Query, *, accelerators: Sequence[str], runs: Sequence[Run] = ()) -> Predictions:
     """Return one case on each accelerator; raises ``UsageError`` where a name is unknown or nothing answers."""
     catalogue = load_catalogue()
-    own = None if query.model is None else resolve(with_its_code(query.model), changes=query.changes)
+    own = None if query.model is None else _served_part(resolve(with_its_code(query.model), changes=query.changes), query)
     specs = specs_of(accelerators, catalogue=catalogue, where="predict")
     posterior = posterior_of(runs, accelerators=accelerators, specs=specs, catalogue=catalogue)
     ranks = parse_parallel(query.parallel, devices=query.devices)
@@ -155,6 +156,12 @@ def predict_one(query: Query, *, accelerators: Sequence[str], runs: Sequence[Run
     return Predictions(rows=tuple(rows))
 
 
+def _served_part(own: Resolved, query: Query) -> Resolved:
+    """The model, of one that sees the language model alone where an engine serves it: the images' own work is not modelled."""
+    is_served = query.engine in SERVED and own.workload == "multimodal"
+    return dataclasses.replace(own, workload="gpt", note="images_not_counted") if is_served else own
+
+
 def _served_precision(query: Query, *, own: Resolved | None) -> str | None:
     if own is None:
         return query.precision
@@ -163,9 +170,10 @@ def _served_precision(query: Query, *, own: Resolved | None) -> str | None:
 
 def _with_numbers_of_file(row: PredictedRow, *, own: Resolved | None) -> PredictedRow:
     """The row with a note of what the user's files say of their weights; how far to trust it does not change."""
-    if own is None or own.quantization is None:
+    if own is None or (own.quantization is None and own.note is None):
         return row
-    noted = row.model_copy(update={"reasons": (*row.reasons, message("the file has {words}", words=own.quantization.words))})
+    numbers = () if own.quantization is None else (message("the file has {words}", words=own.quantization.words),)
+    noted = row.model_copy(update={"reasons": (*row.reasons, *numbers, *(() if own.note is None else (own.note,)))})
     derivation = derivation_of(row)
     return noted if derivation is None else record(noted, derivation)
 

@@ -21,6 +21,7 @@ from aigc_bench.core.messages import message
 from aigc_bench.core.own_model import ModelFiles, read_model
 from aigc_bench.core.quantization import Quantization
 from aigc_bench.core.records import OwnModel, Setting
+from aigc_bench.workloads._adoption import is_seen
 from aigc_bench.workloads._own_files import why_not_run
 from aigc_bench.workloads.base import Workload
 
@@ -29,13 +30,15 @@ from aigc_bench.workloads.base import Workload
 class Resolved:
     """What a case of the user's model is made with: ``Case(workload=..., preset=..., model=..., ...)``.
 
-    ``quantization`` is what its files say of the numbers of its weights, which a case's precision cannot hold.
+    ``quantization`` is what its files say of the numbers of its weights, which a case's precision cannot hold; ``note`` is a
+    reason to state with its answers.
     """
 
     workload: str
     preset: str
     model: OwnModel
     quantization: Quantization | None = None
+    note: str | None = None
 
 
 def resolve(what: Path | str, *, changes: Mapping[str, Setting] | None = None) -> Resolved:
@@ -50,7 +53,9 @@ def resolve(what: Path | str, *, changes: Mapping[str, Setting] | None = None) -
             raise UsageError(f"{text}: --change is for a config.json; your function decides itself.")
         return _from_function(text)
     files = read_model(text, changes=changes)
-    for name in registry.names("workloads"):
+    # Where images can be run they are; its language model alone is what served engines are predicted for.
+    names = [name for name in registry.names("workloads") if name != "gpt" or not is_seen(files)]
+    for name in names:
         if registry.load("workloads", name).adopt(files) is not None:
             model = OwnModel(path=text, sha256=files.sha256, changes=dict(changes or {}))
             return Resolved(workload=name, preset=files.name, model=model, quantization=files.quantization)

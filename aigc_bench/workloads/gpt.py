@@ -17,7 +17,6 @@ from pydantic import Field
 
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.records import Case, Stage
-from aigc_bench.workloads._adoption import is_seen
 from aigc_bench.workloads._feeding import Outlet
 from aigc_bench.workloads._hugging_face import adopted, is_causal, language_part, modelling_module, position_limit
 from aigc_bench.workloads._language_presets import language_presets
@@ -76,7 +75,7 @@ class Gpt(Workload):
     def adopt(self, files: ModelFiles) -> Preset | None:
         """Causal language models of transformers, and those of its multimodal models, which are run on text alone."""
         text = language_part(files)
-        if is_seen(files) or not is_causal(text):
+        if not is_causal(text):
             return None
         length = position_limit(text.config) or 4096
         # Those of our own presets, cut to what the positions allow.

@@ -10,6 +10,8 @@ import pytest
 from aigc_bench.core import registry
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.records import Case
+from aigc_bench.predict.queries import predict_one
+from aigc_bench.predict.query import Query
 from aigc_bench.predict.tracing.trace import trace
 from aigc_bench.workloads._own import resolve
 from tests.own_models import QWEN, write_model
@@ -70,6 +72,14 @@ def test_positions_behind_a_padding_token_are_not_for_words(tmp_path):
     bert.validate(case_of(folder, settings={"seq_len": 512}))
     with pytest.raises(UsageError, match="exceeds the model's 512 positions"):
         bert.validate(case_of(folder, settings={"seq_len": 513}))
+
+
+def test_a_model_that_sees_is_served_by_its_language_model(tmp_path):
+    folder = write_model(tmp_path / "vl", SENSES["Qwen/Qwen2.5-VL-7B-Instruct"].config)
+    found = predict_one(Query.of(model=folder, engine="vllm"), accelerators=["h100"]).rows
+    rows = {row.metric: row for _, row in found}
+    assert rows["num_params"].value == pytest.approx(7.616e9, rel=1e-3)
+    assert "images_not_counted" in rows["throughput"].reasons
 
 
 @pytest.mark.parametrize("key", ["text_config", "llm_config", "language_config"])
