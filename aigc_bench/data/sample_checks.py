@@ -4,6 +4,7 @@ that looks, so that a decoder that crashes takes nothing else along: units come 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -59,4 +60,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    # The trial that asked has ended, and with it the need for answers.
+    with contextlib.suppress(BrokenPipeError):
+        main()
