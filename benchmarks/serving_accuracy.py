@@ -25,9 +25,10 @@ from aigc_bench.catalog.loader import Catalogue, load_catalogue
 from aigc_bench.core.errors import AigcBenchError
 from aigc_bench.core.records import Estimate
 from aigc_bench.predict.closed_form.columns import NotPredictable
+from aigc_bench.predict.closed_form.layouts import stated_layout
 from aigc_bench.predict.fitting.calibration import shipped_calibration
 from aigc_bench.predict.fitting.machine_names import machine_named
-from aigc_bench.predict.published.name_resolution import resolve_engine
+from aigc_bench.predict.published.name_resolution import resolve_engine, resolve_language_model
 from aigc_bench.predict.published.row import PublishedQuery, PublishedRow
 from aigc_bench.predict.published.table import read_published
 from aigc_bench.predict.serving.capacity import simulate
@@ -112,7 +113,11 @@ def _score(run: dict[str, PublishedRow], *, catalogue: Catalogue) -> Scored | No
     try:
         spec = machine_named(query.gpu, catalogue=catalogue)
         usable: Estimate = catalogue.usable_memory(spec)
-        servers, _ = closed_form_server(query, spec, ranks=parallel, usable=usable, calibration=shipped_calibration())
+        model = resolve_language_model(query.model)
+        assert model is not None, "only runs of known models are chosen"
+        engine = resolve_engine(query.software).name
+        layout = stated_layout(model, engine=engine, ranks=parallel, devices=query.gpu_count)
+        servers, _ = closed_form_server(query, spec, layout=layout, usable=usable, calibration=shipped_calibration())
         results = [simulate(server, traffic, warmup=0, cooldown=0) for server in servers.all]
     except (NotPredictable, AigcBenchError):
         return None

@@ -52,6 +52,7 @@ from aigc_bench.predict.served_offline import TIMED, served_offline
 from aigc_bench.predict.tracing.optrace import OpTrace, StageTrace
 
 TRACED_CAUTION = "not_calibrated_on_published_results"
+HOST_BOUND = "host_bound"
 PROBED, CALIBRATED, INFORMED = "calibrated_by_probes", "calibrated_by_own_runs", "informed_by_other_machines"
 """What own measurements a number rests on: operators of this machine, models on this machine, models elsewhere."""
 MAX_P_FIT = 0.999
@@ -167,7 +168,7 @@ def _traced(
     items = case.devices * sum(stage.repeats * stage.items for stage in trace.stages)
     memory = _memory(case, spec, trace, catalogue=catalogue, posterior=posterior, libraries=libraries)
     fit_reasons = _fits(memory["p_fits"])
-    reasons = (*_grounds(case, posterior, machine=machine_of(spec)), *fit_reasons)
+    reasons = (*_grounds(case, posterior, machine=machine_of(spec)), *_host_reasons(case, spec, trace), *fit_reasons)
     grade = grade_of(reasons)
     rate = _scaled_inverse(step, items, unit=f"{trace.item}s/s")
     rows = {"throughput": record(rate, Derivation("{0} / {1}", (made, step))), "step_time": step}
@@ -238,6 +239,19 @@ def _grounds(case: Case, posterior: Posterior, *, machine: str) -> tuple[str, ..
     if f"machine={machine}" in known:
         return (PROBED,)
     return (INFORMED,) if f"engine={case.backend}|{case.engine}" in known else (TRACED_CAUTION,)
+
+
+def _host_reasons(case: Case, spec: AcceleratorSpec, trace: OpTrace) -> tuple[str, ...]:
+    """``host_bound`` where a device waits for its host's dispatch for most of the step; a CPU is its own host."""
+    if case.backend == "cpu":
+        return ()
+    total = waited = 0.0
+    for stage in trace.stages:
+        for device, host in stage_quantity(stage, spec, case=case, machine=machine_of(spec)).parts:
+            device_s, host_s = (sum(term.amount for term in terms) for terms in (device, host))
+            total += max(device_s, host_s)
+            waited += host_s if host_s > device_s else 0.0
+    return (HOST_BOUND,) if waited > total / 2 else ()
 
 
 def grade_of(reasons: Collection[str]) -> Grade:

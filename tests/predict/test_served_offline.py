@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from aigc_bench.catalog.loader import load_catalogue
 from aigc_bench.cli import main
 from aigc_bench.core.errors import UsageError
 from aigc_bench.core.records import Setting
@@ -14,6 +15,7 @@ from aigc_bench.predict.queries import predict_one
 from aigc_bench.predict.query import Query, RequestLoad
 
 DESCRIBED = ("num_params", "num_active_params", "kv_bytes_per_token")
+CATALOGUE = load_catalogue(with_user_files=False)
 LINKED = ["h100_sxm_80gb", "a100_sxm_80gb", "b200_sxm_180gb", "mi300x"]
 CARDS = ["l4", "l40s", "rtx_4090", "a10"]
 
@@ -135,3 +137,24 @@ def test_a_service_is_laid_out_by_the_fewest_ranks_that_keep_its_slo() -> None:
 def test_a_service_whose_weights_do_not_fit_is_invalid() -> None:
     rows = answer("t4", preset="llama-3.1-70b", load=RequestLoad(rate_per_s=1.0))
     assert (rows["throughput"].value, rows["throughput"].verdict) == (None, "invalid")
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    gpu=st.sampled_from(["h100_sxm_80gb", "l40s", "a100_pcie_80gb"]),
+    ranks=st.sampled_from([(1, 1), (2, 1), (4, 1), (8, 1), (1, 2), (1, 4), (1, 8), (2, 2), (2, 4), (4, 2)]),
+    batch=st.integers(8, 128),
+)
+def test_every_factorisation_of_the_same_devices_stays_below_their_arithmetic(gpu: str, ranks: tuple[int, int], batch: int) -> None:
+    tensor, stages = ranks
+    rows = answer(gpu, batch_size=batch, devices=8, parallel=f"tp={tensor},pp={stages}")
+    spec = CATALOGUE.accelerator(gpu)
+    # Of each answered token: itself and its share of the prompt, 2 FLOPs for each active parameter.
+    flops = 2 * value(rows, "num_active_params") * value(rows) * (1 + 1024 / 128)
+    assert 0 < flops < 0.75 * 8 * (spec.peak("bf16") or 0.0)
+    assert value(rows, "ttft") > value(rows, "tpot") > 1e-4
+
+
+def test_a_step_that_waits_for_its_host_says_so() -> None:
+    (row,) = (row for _, row in predict_one(Query(what="gpt/gpt2-124m"), accelerators=["h100"]).rows if row.metric == "throughput")
+    assert "host_bound" in row.reasons

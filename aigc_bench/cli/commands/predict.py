@@ -201,7 +201,9 @@ def _print(rows: Sequence[tuple[str, PredictedRow]]) -> None:
     for (case, name), own in by_case.items():
         say("", message("{case} on {name}", case=case, name=name))
         # Reasons that hold for all numbers of a case are printed once, above the table.
-        shared = [code for code in own[0].reasons if all(code in row.reasons for row in own)]
+        # Parameters and the like are counted, and have none.
+        reasons = [row.reasons for row in own if row.reasons] or [()]
+        shared = [code for code in reasons[0] if all(code in codes for codes in reasons)]
         if shared:
             say(message("all numbers: {shared}", shared=", ".join(shared)))
         _say_largest_batch(own)
