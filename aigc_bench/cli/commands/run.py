@@ -118,7 +118,7 @@ def command(
     chosen = own.profile(profile, ctx=ctx)
     if dry_run:
         planned = api.dry_run(chosen, only=only, level=level, budget_s=budget, pipelines=data.pipelines())
-        print_json(dump(planned)) if as_json else _print_dry_run(planned, is_search=find is not None)
+        print_json(dump(planned)) if as_json else _print_dry_run(planned, budget_s=budget, is_search=find is not None)
         return 0
     with progress_display(is_terminal=sys.stderr.isatty()) as progress:
         words = ("aigc-bench", *sys.argv[1:])
@@ -224,7 +224,7 @@ def _found_words(found: FoundBatch) -> str:
     return message("largest batch {batch_size} ({why}): {case}", batch_size=found.batch_size, why=why, case=found.case)
 
 
-def _print_dry_run(planned: DryRun, *, is_search: bool) -> None:
+def _print_dry_run(planned: DryRun, *, budget_s: float | None, is_search: bool) -> None:
     from aigc_bench.core.units import clock
 
     for case in planned.cases:
@@ -242,5 +242,13 @@ def _print_dry_run(planned: DryRun, *, is_search: bool) -> None:
             expected=clock(planned.expected_s),
         ),
     )
+    if budget_s is not None:
+        # Windows shrink first, then trials are left out; the first trial of each case is never left out.
+        over = planned.expected_s > budget_s
+        say(
+            message("The budget is less than the first trial of each case takes; use --only or a longer budget.")
+            if over
+            else message("If required, windows are shortened, then trials left out, to stay within the budget.")
+        )
     if is_search:
         say(message("The search then tries larger batches until one does not fit; their number is not known in advance."))
