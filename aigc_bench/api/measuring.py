@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from aigc_bench.api.reporting import report
 from aigc_bench.api.stored import RUNS_FOLDER, RunOrPath, load, newest_run
 from aigc_bench.core.errors import UsageError
+from aigc_bench.core.messages import message
 from aigc_bench.core.named_code import with_its_code
 from aigc_bench.core.overview import Overview, shown
 from aigc_bench.core.pipeline import Cache, Pipeline
@@ -50,8 +51,15 @@ class DryRun(Record):
     def overview(self) -> Overview:
         """Return the cases and the expected time."""
         return Overview(
-            title=f"Dry run of profile {self.profile}: {len(self.cases)} cases, about {clock(self.expected_s)}",
-            notes=(f"level {self.level}, {self.num_trials} trials a case; nothing was run",),
+            title=message(
+                "Dry run of profile {profile}: {cases} cases, about {clock}",
+                profile=self.profile,
+                cases=len(self.cases),
+                clock=clock(self.expected_s),
+            ),
+            notes=(
+                message("level {level}, {num_trials} trials a case; nothing was run", level=self.level, num_trials=self.num_trials),
+            ),
             rows=tuple({"case": case.id} for case in self.cases),
         )
 
@@ -87,7 +95,7 @@ def run(
     # Before a folder is made: a wrong machine must leave nothing behind.
     check_machine(chosen, system)
     if max_latency_s is not None and find is None:
-        raise UsageError("max_latency_s: a limit of the search for the largest batch.", "Add --find max-batch.")
+        raise UsageError(message("max_latency_s: a limit of the search for the largest batch."), message("Add --find max-batch."))
     folder = Path(out) if out is not None else _new_folder(chosen.name)
     outcome = start_run(
         chosen,

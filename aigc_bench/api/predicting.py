@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Unpack
 
 from aigc_bench.api.stored import RunOrPath, loaded
 from aigc_bench.core.errors import UsageError
+from aigc_bench.core.messages import message
 from aigc_bench.measure.profiles import Profile, find_profile
 from aigc_bench.predict.query import Query, QueryFields
 
@@ -40,7 +41,9 @@ def predict(
 
     # A field could only silently override the Query's own, or be ignored.
     if isinstance(query, Query) and fields:
-        raise UsageError(f"predict: {next(iter(fields))} is a field of the Query that is given.", "State it there.")
+        raise UsageError(
+            message("predict: {field} is a field of the Query that is given.", field=next(iter(fields))), message("State it there.")
+        )
     asked = Query.of(query, **fields) if isinstance(query, str) else query
     names = [accelerators] if isinstance(accelerators, str) else accelerators
     return queries.predict_one(asked, accelerators=names, runs=[loaded(run) for run in runs])

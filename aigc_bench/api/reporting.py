@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from aigc_bench.api.planning import plan
 from aigc_bench.api.stored import RunOrPath, loaded
 from aigc_bench.core.errors import UsageError
+from aigc_bench.core.messages import message
 from aigc_bench.measure.store import REPORT_FILE
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def report(*runs: RunOrPath, out: Path | str | None = None, demand: Path | str |
 
     opened = [loaded(run) for run in runs]
     if not opened:
-        raise UsageError("report: no run was given.")
+        raise UsageError(message("report: no run was given."))
     asked = plan_sections(plan_view(plan(demand, runs=opened)), runs=[run.info.id for run in opened]) if demand is not None else ()
     file = Path(out) if out is not None else opened[0].path / REPORT_FILE
     comparison = compare_runs(opened[0], opened[1:]) if len(opened) > 1 else None
@@ -49,7 +50,10 @@ def prediction_report(predicted: Predictions, *, title: str, out: Path | str) ->
     from aigc_bench.report.render import save
 
     if not predicted.rows:
-        raise UsageError(f"{title}: there is nothing to predict in it.", "Probes measure the machine and are not predicted.")
+        raise UsageError(
+            message("{title}: there is nothing to predict in it.", title=title),
+            message("Probes measure the machine and are not predicted."),
+        )
     return save(render_prediction(predicted.rows, title=title, version=version("aigc-bench")), file=Path(out))
 
 

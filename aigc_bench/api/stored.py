@@ -55,7 +55,10 @@ def newest_run(folder: Path = RUNS_FOLDER) -> Path:
     """
     found = [file.parent for file in folder.glob(f"*/{RUN_FILE}")]
     if not found:
-        raise UsageError(f"{folder}/: there is no run here.", "Name its directory, or start one with `aigc-bench run`.")
+        raise UsageError(
+            message("{folder}/: there is no run here.", folder=folder),
+            message("Name its directory, or start one with `aigc-bench run`."),
+        )
     # By what the run says of itself: names may be chosen freely, and copying changes a folder's times.
     created_s: dict[Path, float] = {}
     damaged: list[AigcBenchError] = []
@@ -118,7 +121,7 @@ def compare(base: RunOrPath, *others: RunOrPath, fail_above: float | None = None
     from aigc_bench.analyze import compare as comparing
 
     if not others:
-        raise UsageError("compare: no other run was given.")
+        raise UsageError(message("compare: no other run was given."))
     return comparing.compare(loaded(base), [loaded(run) for run in others], fail_above=fail_above)
 
 

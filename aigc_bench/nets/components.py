@@ -24,6 +24,7 @@ from transformers import (
 )
 
 from aigc_bench.core.errors import UsageError
+from aigc_bench.core.messages import message
 from aigc_bench.core.own_model import WEIGHTS
 from aigc_bench.core.records import Attention
 from aigc_bench.nets.hugging_face import HALF_PRECISION, loaded
@@ -40,8 +41,13 @@ def diffusers_model(model_class: Any, config: Mapping[str, Any]) -> Any:
         import diffusers
 
         raise UsageError(
-            f"{model_class.__name__}: diffusers {diffusers.__version__} knows no {', '.join(unknown)}.",
-            "The configuration is of another version; install that one.",
+            message(
+                "{name}: diffusers {version} knows no {unknown}.",
+                name=model_class.__name__,
+                version=diffusers.__version__,
+                unknown=", ".join(unknown),
+            ),
+            message("The configuration is of another version; install that one."),
         )
     model = model_class(**keys)
     if folder is not None:
@@ -91,12 +97,22 @@ def _load(model: Any, folder: Path) -> None:
         tensors = model._fix_state_dict_keys_on_load(load_file(file))
         unexpected = sorted(tensors.keys() - model.state_dict().keys())
         if unexpected:
-            raise UsageError(f"{file}: {unexpected[0]} is no weight of a {type(model).__name__}.", "Is it of this config.json?")
+            raise UsageError(
+                message(
+                    "{file}: {unexpected} is no weight of a {name}.", file=file, unexpected=unexpected[0], name=type(model).__name__
+                ),
+                message("Is it of this config.json?"),
+            )
         # Not strict, because one file of several holds only a part; what no file holds is reported below.
         model.load_state_dict(tensors, strict=False)
         missing -= tensors.keys()
     if missing:
-        raise UsageError(f"{folder}: {sorted(missing)[0]} is missing, and {len(missing) - 1} more.", "Is the download complete?")
+        raise UsageError(
+            message(
+                "{folder}: {name} is missing, and {others} more.", folder=folder, name=sorted(missing)[0], others=len(missing) - 1
+            ),
+            message("Is the download complete?"),
+        )
 
 
 def guide(predicted: torch.Tensor, *, guidance_scale: float) -> torch.Tensor:

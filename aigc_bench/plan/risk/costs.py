@@ -109,7 +109,8 @@ def _mean_watts(at: CostSamples) -> Array:
     # W of switches and storage, which do not follow the load.
     always = others.value if others else 0.0
     middle = count * one + always
-    load = scenarios.ratio(message("draw beside servers"), at.context.rules.beside_load)
+    # The stream keeps the name that its samples were first seeded by.
+    load = scenarios.ratio(message("mean draw of switches and storage"), at.context.rules.beside_load, stream="draw beside servers")
     drawn = count * (idle + used * np.maximum(0.0, full - idle)) + always * load
     return np.asarray(drawn / middle) if middle else np.ones(scenarios.num)
 

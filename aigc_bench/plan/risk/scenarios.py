@@ -42,7 +42,10 @@ NUM_SCENARIOS = 2048
 
 
 class Scenarios:
-    """``num`` scenarios. ``inputs`` records what was sampled, by name."""
+    """``num`` scenarios. ``inputs`` records what was sampled, by name.
+
+    An input's samples are seeded by its ``stream``, by default its name: a name can be worded anew without another draw.
+    """
 
     def __init__(self, num: int = NUM_SCENARIOS, *, seed: int = 0) -> None:
         self.num, self.seed = num, seed
@@ -50,11 +53,12 @@ class Scenarios:
         self._normals: dict[str, Array] = {}
         self._drawn: dict[tuple[str, float, float, float, str], Array] = {}
 
-    def of(self, name: str, estimate: Estimate) -> Array:
+    def of(self, name: str, estimate: Estimate, *, stream: str | None = None) -> Array:
         """Return an estimate in every scenario, in its unit. An exact value is the same in all."""
-        key = (name, estimate.low, estimate.value, estimate.high, estimate.unit)
+        stream = name if stream is None else stream
+        key = (stream, estimate.low, estimate.value, estimate.high, estimate.unit)
         if key not in self._drawn:
-            found = self._draw(name, estimate)
+            found = self._draw(stream, estimate)
             # Arrays are shared by all options; an accidental += would change every later one.
             found.setflags(write=False)
             self._drawn[key] = found
@@ -63,22 +67,22 @@ class Scenarios:
             self.inputs[name] = self._drawn[key]
         return self._drawn[key]
 
-    def ratio(self, name: str, estimate: Estimate) -> Array:
+    def ratio(self, name: str, estimate: Estimate, *, stream: str | None = None) -> Array:
         """Return the samples over the central value; 1 where that is 0."""
         if estimate.value == 0:
             return np.ones(self.num)
-        return np.asarray(self.of(name, estimate) / estimate.value)
+        return np.asarray(self.of(name, estimate, stream=stream) / estimate.value)
 
-    def normals(self, name: str) -> Array:
-        """Return standard normal samples for a name."""
-        if name not in self._normals:
-            self._normals[name] = normals(name, num=self.num, seed=self.seed)
-        return self._normals[name]
+    def normals(self, stream: str) -> Array:
+        """Return standard normal samples of a stream."""
+        if stream not in self._normals:
+            self._normals[stream] = normals(stream, num=self.num, seed=self.seed)
+        return self._normals[stream]
 
-    def _draw(self, name: str, estimate: Estimate) -> Array:
+    def _draw(self, stream: str, estimate: Estimate) -> Array:
         if estimate.low == estimate.high:
             return np.full(self.num, estimate.value)
-        found = spread(estimate, self.normals(name))
+        found = spread(estimate, self.normals(stream))
         # A lognormal has no upper end, but a share has.
         return np.minimum(found, 1.0) if estimate.unit == "fraction" else found
 
@@ -89,11 +93,11 @@ class Middle(Scenarios):
     def __init__(self) -> None:
         super().__init__(1)
 
-    def of(self, name: str, estimate: Estimate) -> Array:
+    def of(self, name: str, estimate: Estimate, *, stream: str | None = None) -> Array:
         """Return the central value."""
         return np.full(1, estimate.value)
 
-    def normals(self, name: str) -> Array:
+    def normals(self, stream: str) -> Array:
         """Return 0, the median of the normal distribution."""
         return np.zeros(1)
 

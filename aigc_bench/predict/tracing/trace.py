@@ -16,6 +16,7 @@ import torch
 
 from aigc_bench.core import registry
 from aigc_bench.core.errors import AigcBenchError, UsageError
+from aigc_bench.core.messages import message
 from aigc_bench.core.records import Case
 from aigc_bench.predict.tracing.caching_allocator import CachingAllocator, peak_held_bytes
 from aigc_bench.predict.tracing.functions import DeviceRules
@@ -45,20 +46,23 @@ def _failures_in_one_line(case: Case) -> Iterator[None]:
     except Exception as problem:
         why = _first_sentence(problem)
         if case.model is not None and _is_of_sizes(problem):
-            message, remedy = (
-                f"{case.model.path}: the model does not run as it is written",
-                "Do the sizes in its configuration fit together?",
-            )
+            what = message("{path}: the model does not run as it is written", path=case.model.path)
+            remedy = message("Do the sizes in its configuration fit together?")
         elif case.model is not None:
-            message, remedy = (
-                f"{case.model.path}: this version cannot trace its architecture",
-                "That may be a limit of this tool, not of the file. A served engine (--engine vllm) is predicted without a trace.",
+            what = message("{path}: this version cannot trace its architecture", path=case.model.path)
+            remedy = message(
+                "That may be a limit of this tool, not of the file. A served engine (--engine vllm) is predicted without a trace."
             )
         else:
-            named = f"{case.workload}/{case.preset}"
-            message = f"{named}: the model does not {case.mode} at batch {case.batch_size} with these settings"
-            remedy = "Try a smaller batch or the preset's own settings."
-        raise UsageError(f"{message}: {why}.", remedy) from problem
+            what = message(
+                "{workload}/{preset}: the model does not {mode} at batch {batch_size} with these settings",
+                workload=case.workload,
+                preset=case.preset,
+                mode=case.mode,
+                batch_size=case.batch_size,
+            )
+            remedy = message("Try a smaller batch or the preset's own settings.")
+        raise UsageError(message("{what}: {why}.", what=what, why=why), remedy) from problem
 
 
 _SIZES = re.compile(
