@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-import textwrap
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ from aigc_bench.cli.streams import is_utf8
 from aigc_bench.cli.terminal import say, say_document
 from aigc_bench.core.messages import joined, message, translated
 from aigc_bench.core.text_table import aligned
+from aigc_bench.core.text_wrap import wrap
 from aigc_bench.core.visible import visible
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def wrapped(text: str, *, indent: int, hang: int | None = None) -> list[str]:
     first, rest = " " * indent, " " * (indent + 2 if hang is None else hang)
     # Escaped before wrapping: an escape is longer than the character that it stands for.
     shown = visible(translated(text))
-    return textwrap.wrap(shown, width=width(), initial_indent=first, subsequent_indent=rest, break_long_words=False) or [first]
+    return wrap(shown, width(), initial_indent=first, subsequent_indent=rest) or [first]
 
 
 def print_table(rows: Sequence[Mapping[str, str]], *, right: Sequence[str] = ()) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import textwrap
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from aigc_bench.cli.output import width, wrapped
 from aigc_bench.cli.plan_risk import risk
 from aigc_bench.cli.plan_simulation import next_measurement, simulated, warnings
 from aigc_bench.core.messages import joined, message, plural, translated
+from aigc_bench.core.text_wrap import cells, wrap
 from aigc_bench.core.visible import visible
 
 if TYPE_CHECKING:
@@ -165,14 +165,14 @@ def _alternatives(view: PlanView) -> Iterator[str]:
         return
     room = width() - NUMBERS_WIDTH
     what, cost, ratio = map(translated, (message("ALTERNATIVE"), message("TOTAL COST"), message("RELATIVE COST")))
-    yield f"  {what:<{room}} {cost:>12} {ratio:>13}"
+    yield f"  {what}{' ' * (room - cells(what))} {cost:>12} {ratio:>13}"
     for one in shown:
         relative = f"{one.relative_cost:.1f}x" if one.relative_cost is not None else "–"
         below = message(" (below the required confidence)") if one.is_below_confidence else ""
         what = translated(one.what) + translated(below)
         # Two less: following lines are indented by two more.
-        lines = textwrap.wrap(what, width=room - 2, break_long_words=False, break_on_hyphens=False)
-        yield f"  {lines[0]:<{room}} {_amount(one.option.tco_usd):>12} {relative:>13}"
+        lines = wrap(what, room - 2, on_hyphens=False)
+        yield f"  {lines[0]}{' ' * (room - cells(lines[0]))} {_amount(one.option.tco_usd):>12} {relative:>13}"
         yield from (f"    {line}" for line in lines[1:])
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping, Sequence
 
 from aigc_bench.core.messages import looked_up, translated
+from aigc_bench.core.text_wrap import cells, wrap
 from aigc_bench.core.visible import visible
 
 LEAST_COLUMN = 24
@@ -22,7 +22,7 @@ def aligned(rows: Sequence[Mapping[str, str]], *, right: Sequence[str] = (), mos
     columns = list(rows[0])
     heads = {name: looked_up(name).upper() for name in columns}
     table = (heads, *({name: visible(translated(row[name])) for name in columns} for row in rows))
-    widths = {name: max(_width(row[name]) for row in table) for name in columns}
+    widths = {name: max(cells(row[name]) for row in table) for name in columns}
     *before, last = columns
     room = None if most is None else most - sum(widths[name] + 2 for name in before)
     lines = []
@@ -35,22 +35,12 @@ def aligned(rows: Sequence[Mapping[str, str]], *, right: Sequence[str] = (), mos
 
 def _wrapped(start: str, end: str, *, room: int | None) -> list[str]:
     """Return a line, its end continued below itself if it is wider than ``room``."""
-    if room is None or room < LEAST_COLUMN or _width(end) <= room:
+    if room is None or room < LEAST_COLUMN or cells(end) <= room:
         return [f"{start}{end}".rstrip()]
-    first, *others = textwrap.wrap(end, width=room, break_long_words=False)
-    return [f"{start}{first}", *(" " * _width(start) + other for other in others)]
+    first, *others = wrap(end, room)
+    return [f"{start}{first}", *(" " * cells(start) + other for other in others)]
 
 
 def _padded(text: str, width: int, *, is_right: bool) -> str:
-    space = " " * (width - _width(text))
+    space = " " * (width - cells(text))
     return f"{space}{text}" if is_right else f"{text}{space}"
-
-
-def _width(text: str) -> int:
-    """Return the cells of a terminal that a text takes: two for each Chinese character."""
-    if text.isascii():
-        return len(text)
-    # Imported only for text beyond ASCII: ``--help`` and short commands must not wait for rich.
-    from rich.cells import cell_len
-
-    return cell_len(text)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import difflib
-import textwrap
 from collections.abc import Callable, Iterator, Sequence
 
 from aigc_bench.core.arithmetic import in_words
 from aigc_bench.core.messages import message, translated
 from aigc_bench.core.records import Estimate
+from aigc_bench.core.text_wrap import wrap
 from aigc_bench.core.trail import SAME, Step, Trail
 from aigc_bench.core.units import digits, quantity, scale
 from aigc_bench.core.visible import visible
@@ -72,14 +72,13 @@ def derivation(trail: Trail, key: str, *, short: Callable[[str], str], width: in
 
 
 def _wrapped(text: str, indent: str, *, width: int) -> list[str]:
-    return textwrap.wrap(
+    # Keys and commands are copied from here, so they are never broken.
+    return wrap(
         visible(translated(text)),
-        width=max(width, len(indent) + LEAST),
+        max(width, len(indent) + LEAST),
         initial_indent=indent,
         subsequent_indent=f"{indent}    ",
-        # Keys and commands are copied from here, so they are never broken.
-        break_long_words=False,
-        break_on_hyphens=False,
+        on_hyphens=False,
     )
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from aigc_bench.analyze.compare import compare
 from aigc_bench.analyze.metrics import METRICS
+from aigc_bench.analyze.waste_ledger import WasteShare
 from aigc_bench.core import registry
 from aigc_bench.measure.store import Run
 from aigc_bench.plan.factors.base import all_factors
@@ -19,6 +20,7 @@ from aigc_bench.report.findings import findings
 from aigc_bench.report.render import render_report, sections
 from aigc_bench.report.sections.each_case import middle_trials
 from aigc_bench.report.sections.method import detail
+from aigc_bench.report.sections.waste import unknown_words
 from aigc_bench.report.views import run_views
 from tests.analyze.synthetic import GPU, make_case, make_run
 from tests.report.page import Page
@@ -211,3 +213,12 @@ def test_a_comparison_puts_what_changed_first(tmp_path: Path) -> None:
 )
 def test_details_of_a_machine_are_written_as_a_person_does(name: str, value: object, words: str) -> None:
     assert detail(name, value) == words
+
+
+def test_every_reason_for_an_unknown_share_of_time_is_named() -> None:
+    shares = [
+        WasteShare(kind="idle", share=None, duration_s=None, reason=reason)
+        for reason in ("no_accelerator", "no_utilization_sensor")
+    ]
+    ((kind, why),) = unknown_words([*shares, *shares])
+    assert kind == "idle" and why == "unknown without an accelerator's sensors, the device reports no utilisation"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from aigc_bench.core.messages import message
 from aigc_bench.core.trail import Trail
@@ -43,11 +43,14 @@ ORDER = (
 )  # fmt: skip
 
 
-def listing(trail: Trail, keys: Mapping[str, str]) -> str:
-    """Return all keys under headings, the decisive ones first; ``keys`` maps short keys to full ones."""
+def listing(trail: Trail, keys: Mapping[str, str], *, owners: Collection[str] = ()) -> str:
+    """Return all keys under headings, the decisive ones first; ``keys`` maps short keys to full ones.
+
+    ``owners`` are the names of services, jobs and data sets, which may hold dots as keys do.
+    """
     groups: dict[str, list[str]] = {}
     for name in keys:
-        groups.setdefault(_heading(name), []).append(name)
+        groups.setdefault(_heading(name, owners), []).append(name)
     lines = [
         message(
             "{num_keys} numbers can be explained. A plain KEY belongs to the recommended option, options.N.KEY to option N.",
@@ -63,12 +66,17 @@ def listing(trail: Trail, keys: Mapping[str, str]) -> str:
     return "\n".join(map(visible, lines))
 
 
-def _heading(name: str) -> str:
+def _heading(name: str, owners: Collection[str]) -> str:
     """Return the group of a key; every factor, load, part and service has its own."""
     parts = name.split(".")
     if parts[0] == "parts":
         return message("Fleet: part {parts}", parts=parts[1])
     found = HEADINGS.get(parts[0], OTHERS)
     is_split = parts[0] in ("factors", "loads") or (parts[0] == "demand" and parts[1] in ("services", "jobs", "datasets"))
-    owner = parts[2] if parts[0] == "demand" and len(parts) > 2 else parts[1] if len(parts) > 1 else ""
-    return f"{found}: {owner}" if is_split else found
+    rest = ".".join(parts[2:] if parts[0] == "demand" else parts[1:])
+    return f"{found}: {_owner(rest, owners)}" if is_split else found
+
+
+def _owner(rest: str, owners: Collection[str]) -> str:
+    """Return the longest name that the rest of a key begins with, else what is before its first dot."""
+    return max((one for one in owners if f"{rest}.".startswith(f"{one}.")), key=len, default=rest.partition(".")[0])

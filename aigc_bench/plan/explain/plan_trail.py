@@ -45,7 +45,8 @@ def explain(plan: Plan, key: str, *, width: int = WIDTH) -> str:
     """
     trail = trail_of(plan, *_named(plan, key))
     if key == LIST:
-        return listing(trail, {short(one, plan): one for one in trail})
+        owners = [one.name for one in (*plan.demand.services, *plan.demand.jobs, *plan.demand.datasets)]
+        return listing(trail, {short(one, plan): one for one in trail}, owners=owners)
     found = resolve(trail, plan, key)
     if not found:
         keys = [short(one, plan) for one in trail]

@@ -31,6 +31,7 @@ def render(page: PlanPage) -> str | None:
         "lines": view.cost_rows,
         "has_hardware": any(line.key == "hardware" for line in best.costs),
         "is_rented": best.kind == "cloud",
+        "is_bought": any(one.purchase_usd is not None and one.purchase_usd.value for one in view.cash_flow),
     }
     return template("plan_cash.html.j2", values)
 

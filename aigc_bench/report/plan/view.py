@@ -130,8 +130,9 @@ def _ended(step: Step) -> Step:
 def _button(key: str, value: Estimate, *, printed: str | None = None) -> Markup:
     """Return the number as a button that opens its derivation, with the sign of its basis."""
     number, unit = _printed(value) if printed is None else (printed, "")
-    # Nothing was measured or assumed about a plain 0: it carries no sign.
-    nothing = value.value == 0 and value.low == value.high
+    # Nothing was measured or assumed about money that is not paid, or about pieces that there are none of: they carry no sign.
+    is_amount = value.unit == "count" or value.unit.lower().startswith("usd")
+    nothing = is_amount and value.value == 0 and value.low == value.high
     return Markup('<button type="button" class="num why" data-why="{key}" title="{title}">{value}{unit}</button>{mark}').format(
         key=key,
         title=message("{explain} · click for the derivation", explain=explain(value)),

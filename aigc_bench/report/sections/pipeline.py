@@ -1,4 +1,4 @@
-"""Render the data pipeline: its share of each request or step, the host cores it uses, and skipped samples."""
+"""Render the data pipeline: its share of each request or step, data stalls, host cores, cached data, and skipped samples."""
 
 from __future__ import annotations
 

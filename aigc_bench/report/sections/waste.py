@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from aigc_bench.analyze.waste_ledger import WasteShare
-from aigc_bench.core.messages import message
+from aigc_bench.core.messages import joined, message
 from aigc_bench.report.base import MODE_WORDS, ReportContext, Section
 from aigc_bench.report.markup import template
 
@@ -54,14 +54,14 @@ def in_order(shares: tuple[WasteShare, ...]) -> list[WasteShare]:
 
 
 def unknown_words(shares: list[WasteShare]) -> list[tuple[str, str]]:
-    """Return the kinds of waste that are unknown in some case, each with its reason once."""
-    found = {
-        # Keyed by kind: where cases differ the last one's reason stands.
-        share.kind.replace("_", " "): REASON_WORDS.get(share.reason or "", share.reason or "unknown")
-        for share in shares
-        if share.share is None
-    }
-    return list(found.items())
+    """Return the kinds of waste that are unknown in some case, each with its reasons, each once."""
+    found: dict[str, dict[str, None]] = {}
+    for share in shares:
+        if share.share is None:
+            words = REASON_WORDS.get(share.reason or "", share.reason or "unknown")
+            # Cases of one run may differ: a CPU has no sensors, a GPU may lack one of them.
+            found.setdefault(share.kind.replace("_", " "), {})[words] = None
+    return [(kind, joined(", ", reasons)) for kind, reasons in found.items()]
 
 
 section = Waste()

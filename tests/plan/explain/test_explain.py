@@ -17,12 +17,14 @@ from aigc_bench.core.errors import UsageError
 from aigc_bench.core.records import Estimate
 from aigc_bench.core.trail import Trail, slug
 from aigc_bench.core.trail_text import nearest
+from aigc_bench.plan.explain.key_listing import listing
 from aigc_bench.plan.explain.plan_trail import explain, resolve, short, trail_of
 from aigc_bench.plan.output.contract import contract
 from aigc_bench.plan.output.plan_view import plan_view
 from aigc_bench.plan.records.plan import Option, Plan
 from aigc_bench.plan.risk.counted_risk import path_key, swing_key
 from aigc_bench.plan.stats.availability import spares
+from aigc_bench.plan.stats.estimates import estimate
 from tests.plan.examples import EXAMPLES, plan_of_example
 
 COUNTS = (
@@ -355,3 +357,13 @@ def test_the_json_of_a_plan_holds_the_derivations_of_what_it_recommends(plan: Pl
         if "arithmetic" in one:
             again = evaluate(one["arithmetic"], [found[name]["value"] for name in one["inputs"]])
             assert again == pytest.approx(one["value"], rel=1e-6, abs=1e-12), key
+
+
+def test_a_load_whose_name_holds_dots_is_listed_under_its_whole_name() -> None:
+    trail = Trail()
+    value = estimate(1.0, unit="s", basis="assumed", source="a test")
+    keys = ["loads.chat v2.1.wait_s", "demand.services.chat v2.1.slo.ttft_s", "loads.chat v2.wait_s"]
+    for key in keys:
+        trail.add(key, "time", value)
+    lines = listing(trail, {key: key for key in keys}, owners=["chat v2", "chat v2.1"]).splitlines()
+    assert {"Loads: chat v2", "Loads: chat v2.1", "Demand: chat v2.1"} <= set(lines)
