@@ -9,7 +9,7 @@ from collections.abc import Iterator
 _WIDE = "\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe4f\uff00-\uff60\uffe0-\uffe6"
 # The wide blocks of Unicode's EastAsianWidth. Closing marks stay with what is before them, opening ones with what follows.
 _OPENING, _CLOSING = "（「『《〈【“", "，。、；：？！）」』》〉】”,.;:!?)"
-_PIECES = re.compile(rf"\s+|[{_OPENING}]*[{_WIDE}][{_CLOSING}]*|[^\s{_WIDE}]+")
+_PIECES = re.compile(rf"\s+|[{_OPENING}]*[{_WIDE}][{_CLOSING}]*|[^\s{_WIDE}]+[{_CLOSING}]*")
 _HAS_WIDE = re.compile(f"[{_WIDE}]")
 
 

@@ -45,7 +45,8 @@ def explain(plan: Plan, key: str, *, width: int = WIDTH) -> str:
     """
     trail = trail_of(plan, *_named(plan, key))
     if key == LIST:
-        owners = [one.name for one in (*plan.demand.services, *plan.demand.jobs, *plan.demand.datasets)]
+        services, jobs, datasets = plan.demand.services, plan.demand.jobs, plan.demand.datasets
+        owners = [*(one.name for one in services), *(one.name for one in jobs), *(one.name for one in datasets)]
         return listing(trail, {short(one, plan): one for one in trail}, owners=owners)
     found = resolve(trail, plan, key)
     if not found:
