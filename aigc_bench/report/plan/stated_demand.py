@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aigc_bench.core.messages import message
 from aigc_bench.core.units import scale
-from aigc_bench.plan.records.demand import Job, Service, Slo
+from aigc_bench.plan.records.demand import Job, Slo
 from aigc_bench.report.markup import figure, template
 from aigc_bench.report.plan.view import PlanPage
 
@@ -58,11 +58,6 @@ def job_words(job: Job) -> str:
         else message("every {number:.3g} days", number=1 / number)
     )
     return message("within {window}, {often}", window=window, often=often)
-
-
-def what_model(one: Service | Job) -> str:
-    """Return family and preset."""
-    return " ".join(part for part in (one.workload, one.preset) if part)
 
 
 def _site() -> list[tuple[str, str, str]]:
