@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from aigc_bench.predict.closed_form import language_rows, step_rows
+from aigc_bench.predict.closed_form import language_rows, step_form, step_rows
 from aigc_bench.predict.closed_form.columns import Form, ModelRow
 from aigc_bench.predict.closed_form.links import FAST
 
@@ -21,8 +21,6 @@ Columns = Mapping[str, Floats]
 
 _SOFT = 4.0
 """Exponent of the soft maximum of compute and memory in a decode step: 4 lies within 19 % of the sharp maximum."""
-_STEP_SOFT = 1.5
-"""The same of a whole step, in which some operators are bound by the one and some by the other."""
 _SLOPE_STEP = 1.0001
 """Factor on a constant for its numerical derivative."""
 _REFERENCE_BANDWIDTH = 3.35e12
@@ -41,7 +39,7 @@ _LINK_EFFICIENCIES = (
 
 def priors(form: Form) -> dict[str, tuple[float, float]]:
     """Constant -> (typical value, spread of its logarithm) before any measurement."""
-    return dict(_language_priors() if form == "language" else _step_priors())
+    return dict(_language_priors() if form == "language" else step_form.priors())
 
 
 def _language_priors() -> Iterator[tuple[str, tuple[float, float]]]:
@@ -92,24 +90,18 @@ def _language_priors() -> Iterator[tuple[str, tuple[float, float]]]:
         yield f"first_steps.{engine}", (2.0, 0.5)
 
 
-def _step_priors() -> Iterator[tuple[str, tuple[float, float]]]:
-    yield "overlap", (0.5, 0.6)
-    yield "exchange", (1.2, 0.6)
-    yield "power_exponent", (0.4, 0.3)
-    yield "launch_exponent", (0.3, 0.5)
-    for family in step_rows.FAMILIES:
-        yield f"compute_efficiency.{family}", (0.45, 0.4)
-        yield f"memory_efficiency.{family}", (0.6, 0.6)
-        yield f"vector_share.{family}", (0.5 if family.startswith("diffusion") or family.endswith("eager") else 0.2, 0.8)
-    for engine in step_rows.ENGINES:
-        yield f"launch_s.{engine}", (6e-6, 0.8)
-
-
 SHARES: Mapping[Form, frozenset[str]] = {
     "language": frozenset(name for name, _ in _language_priors() if name.endswith("efficiency")) | {"power_exponent"},
-    "step": frozenset(),
+    "step": frozenset(name for name, _ in step_form.priors() if name.split(".")[0] in step_form.LARGEST),
 }
 """Constants that cannot be above one."""
+
+
+def largest(form: Form, name: str) -> float:
+    """The most that a constant can be: one for a share, less where hardware is known to reach less, else infinity."""
+    if name not in SHARES[form]:
+        return math.inf
+    return step_form.LARGEST[name.split(".")[0]] if form == "step" else 1.0
 
 
 def columns_of(rows: Sequence[ModelRow]) -> dict[str, Floats]:
@@ -119,7 +111,7 @@ def columns_of(rows: Sequence[ModelRow]) -> dict[str, Floats]:
 
 def log_quantity(form: Form, columns: Columns, constants: Mapping[str, float]) -> Floats:
     """Return the natural logarithm of each row's quantity: seconds of a stage or step, or items per second."""
-    return _language(columns, constants) if form == "language" else _step(columns, constants)
+    return _language(columns, constants) if form == "language" else step_form.log_quantity(columns, constants)
 
 
 def log_slopes(form: Form, columns: Columns, constants: Mapping[str, float]) -> tuple[Floats, Floats]:
@@ -179,16 +171,19 @@ def _language(c: Columns, k: Mapping[str, float]) -> Floats:
     first = _first_token(c, k, decode=decode, prefill=prefill, shared=shared, sequences=sequences)
     # One generation of the batch: all prompts one after the other, then output_len steps for all together.
     round_s = sequences * prefill + c["output_len"] * decode
+    rate = c["replicas"] * sequences * c["output_len"] / round_s
     by_name: dict[str, Floats] = {
         # A static batch has read all its prompts before it decodes.
         "tpot": np.where(c["is_static"] > 0, decode, shared),
         "ttft": first,
-        "rate": c["replicas"] * sequences * c["output_len"] / round_s,
+        "rate": rate,
         "latency": round_s + 0.2 * of("prompt_s"),
         "request": single + c["output_len"] * decode,
         "decode_rate": sequences / decode,
         "prefill_rate": c["input_len"] / single,
         "prefill_time": sequences * prefill + 0.2 * of("prompt_s"),
+        "energy": rate / _share_drawn(c, k, decode=decode, prefill=prefill, sequences=sequences),
+        "itl_p99": _longest_gaps(c, k, decode=decode, prefill=prefill, sequences=sequences),
     }
     # All aspects are computed for all rows: a few vector operations cost less than splitting the table.
     chosen = np.choose(c["aspect"].astype(int), [by_name[name] for name in language_rows.QUANTITIES])
@@ -218,6 +213,36 @@ def _first_token(
     seated = np.maximum(c["requested"] / np.maximum(c["room"] * k["seats"], 1.0) - 1, 0) * k["seat_wait"] * c["output_len"] * shared
     first: Floats = reading + launches + wave * each + steps * decode + of("prompt_s") + together * seated
     return first
+
+
+_CLOCKS_UP, _BY_MEMORY, _BY_ARITHMETIC = 0.3, 0.3, 0.8
+"""Shares of the watts between idle and TDP: of a device that serves, what a busy memory adds, what arithmetic adds for its share
+of the time at its peak. Chosen on left-out accelerators (ML.ENERGY v2 and v3); published means of decoding are 45 to 75 %."""
+
+
+def _share_drawn(c: Columns, k: Mapping[str, float], *, decode: Floats, prefill: Floats, sequences: Floats) -> Floats:
+    """Mean watts of a device over its TDP while it decodes, and nearly all of them while it reads prompts."""
+    # A row of prompts alone may have no decode step.
+    step = np.maximum(decode, 1e-12)
+    memory = (c["decode_weights"] / k["weights_efficiency"] + c["decode_cache"] / k["cache_efficiency"]) / step
+    arithmetic = (c["decode_linear"] + c["decode_attention"]) / step
+    decoding = np.clip(_CLOCKS_UP + _BY_MEMORY * np.clip(memory, 0.0, 1.0) + _BY_ARITHMETIC * arithmetic, 0.0, 0.95)
+    reading = sequences * prefill / (sequences * prefill + c["output_len"] * decode)
+    share: Floats = c["idle_share"] + (1 - c["idle_share"]) * (decoding * (1 - reading) + 0.95 * reading)
+    return share
+
+
+def _longest_gaps(c: Columns, k: Mapping[str, float], *, decode: Floats, prefill: Floats, sequences: Floats) -> Floats:
+    """99th percentile of the seconds between two tokens: a step that also reads the prompts which came in before it.
+
+    Prompts arrive as a Poisson process of sequences / output_len a step; the quantile is 0 below one in a hundred steps,
+    1 + n + 1.5 sqrt(n) above (within one of the exact quantile up to 10). A pass holds no more than ``prompts_a_pass``.
+    """
+    arriving = sequences / c["output_len"]
+    together = np.clip(arriving / 0.01, 0.0, 1.0) + arriving + 1.5 * np.sqrt(arriving)
+    read = np.minimum(together, np.maximum(c["prompts_a_pass"], 1.0))
+    longest: Floats = decode + read * prefill + np.minimum(read, 1.0) * pass_launches_s(c, k)
+    return longest
 
 
 def pass_launches_s(c: Columns, k: Mapping[str, float]) -> Floats:
@@ -301,33 +326,13 @@ def decode_and_prefill(c: Columns, k: Mapping[str, float]) -> tuple[Floats, Floa
     return decode * waits, prefill * waits, sequences
 
 
-def _step(c: Columns, k: Mapping[str, float]) -> Floats:
-    """Seconds of one step: compute and memory, the unfused part, launches (hidden where the device is busy), exchanges."""
-
-    def of(prefix: str) -> Floats:
-        return _by(c["family"], step_rows.FAMILIES, prefix, k)
-
-    speed = c["power_share"] ** k["power_exponent"]
-    busy = (
-        _soft_maximum(c["compute"] / of("compute_efficiency") / speed, c["memory"] / of("memory_efficiency"), power=_STEP_SOFT)
-        + c["vector"] * of("vector_share") / speed
-    )
-    launch_s = _by(c["engine"], step_rows.ENGINES, "launch_s", k) * (_REFERENCE_BANDWIDTH / c["bandwidth"]) ** k["launch_exponent"]
-    launches = c["depth"] * launch_s
-    # Launches hide behind a busy device (root of squares), 30 % of them never do; 0.5 and 0.3 are fixed, not fitted.
-    total = np.sqrt(busy**2 + (0.5 * launches) ** 2) + 0.3 * launches + c["reduced"] * k["overlap"] + c["exchanged"] * k["exchange"]
-    logs: Floats = np.log(total)
-    return logs
-
-
 def roofline_log(form: Form, columns: Columns) -> Floats:
     """The logarithm of the quantity at the datasheet's peaks, without any launch or exchange: no prediction is beyond it."""
+    if form == "step":
+        return step_form.roofline_log(columns)
     perfect = dict.fromkeys(priors(form), 1.0)
     for name in perfect:
         if name.split(".")[0].endswith("_s") or name.split(".")[0] in (
-            "overlap",
-            "exchange",
-            "vector_share",
             "first_steps",
             "wave",
             "wave_disaggregated",
@@ -340,7 +345,6 @@ def roofline_log(form: Form, columns: Columns) -> Floats:
         if name.startswith("batch_limit"):
             perfect[name] = math.inf
     # No clock is lost to power at the roofline.
-    if "power_exponent" in perfect and form == "language":
-        perfect["power_exponent"] = 1e-30
-    perfect["interference"] = 0.0 if "interference" in perfect else 1.0
+    perfect["power_exponent"] = 1e-30
+    perfect["interference"] = 0.0
     return log_quantity(form, columns, perfect)

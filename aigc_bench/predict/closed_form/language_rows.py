@@ -26,6 +26,7 @@ ASPECTS: Mapping[str, str] = {
     "tpot": "tpot",
     "tpot_avg": "tpot",
     "itl_median": "tpot",
+    "itl_p99": "itl_p99",
     "ttft": "ttft",
     "throughput": "rate",
     "throughput_offline": "rate",
@@ -34,19 +35,33 @@ ASPECTS: Mapping[str, str] = {
     "throughput_per_gpu": "rate",
     "throughput_offline_samples": "rate",
     "throughput_server_samples": "rate",
+    "throughput_interactive_samples": "rate",
+    "request_throughput": "rate",
     "latency": "latency",
     "latency_request": "latency",
+    "latency_mean_bs1": "latency",
+    "latency_p90_bs1": "latency",
     "decode_throughput": "decode_rate",
+    "achieved_mem_bw": "decode_rate",
     "prefill_throughput": "prefill_rate",
     "prefill_latency": "prefill_time",
 }
 """Metrics that are answered -> what the closed form computes for them."""
 
 ENERGY_UNITS = ("J/output token", "J/request")
-"""Joules of all devices: answered as TDP over the predicted rate; what share of the TDP is drawn is an effect."""
+"""Joules of all devices: the watts that they draw over the predicted rate."""
 
-SERVER_LATENCIES: Mapping[str, str] = {"tpot_mean": "tpot", "ttft_mean": "ttft"}
-"""Latencies at an arrival rate that the row does not state: answered by their effects, and kept out of the constants' fit."""
+_SHARES_OF_REQUESTS = ("mean", "median", "p90", "p95", "p99")
+SERVER_LATENCIES: Mapping[str, str] = {
+    f"{name}_{share}": aspect
+    for name, aspect in (("tpot", "tpot"), ("ttft", "ttft"), ("latency", "latency"))
+    for share in _SHARES_OF_REQUESTS
+}
+"""Latencies at an arrival rate that the row does not state: answered by their effects, and kept out of the constants' fit.
+
+A scenario with a bound (MLPerf's Server and Interactive) is run at the highest rate that keeps it, so that a model's effect in that
+scenario holds how near the bound its latency comes.
+"""
 
 ENGINES = (
     "tensorrt-llm", "vllm", "sglang", "tensorrt", "transformers", "llama.cpp", "fastertransformer", "vllm-research", "vllm-tgi",
@@ -90,31 +105,45 @@ def language_row(query: PublishedQuery, spec: AcceleratorSpec, *, layout: langua
     engine = resolve_engine(query.software)
     numbers = number_format_of(query, model)
     layout = layout or _layout(query, model, spec, engine=engine, numbers=numbers)
-    columns = _columns(query, model, spec, engine=engine, numbers=numbers, layout=layout, aspect=aspect)
+    asked = "energy" if is_energy else aspect
+    columns = _columns(query, model, spec, engine=engine, numbers=numbers, layout=layout, aspect=asked)
     # From one device's share of a rate to that of all.
     offset = math.log(query.gpu_count) if "/GPU" in query.unit or query.metric.endswith("per_gpu") else 0.0
-    if query.metric.endswith("_samples"):
+    if query.metric.endswith("_samples") or query.metric == "request_throughput":
         # From requests to tokens.
         offset += math.log(columns["output_len"])
+    if query.metric == "achieved_mem_bw":
+        # Bytes/s of one device = its weights x steps/s.
+        offset -= math.log(language.weight_bytes(model, numbers) / layout.tensor)
     if is_energy:
         if spec.tdp_w is None:
             raise NotPredictable(message("no TDP is known of the accelerator"))
-        # Joules a token = watts / (tokens/s): in logs the watts minus the rate, hence sign -1 below.
+        # Joules a token = TDP / (tokens/s over the share drawn): in logs the watts minus the rate, hence sign -1 below.
         offset += math.log(spec.tdp_w * query.gpu_count) + (math.log(columns["output_len"]) if "request" in query.unit else 0.0)
-    track = "energy" if is_energy else "server_latency" if query.metric in SERVER_LATENCIES else aspect
+    track = "energy" if is_energy else "server_latency" if is_unloaded(query) else aspect
+    caution = _caution(query, model, engine)
     groups = _groups(query, model, spec, engine=engine, numbers=numbers, layout=layout, columns=columns, aspect=track)
     return ModelRow(
         form="language",
-        track=f"llm.{track}",
+        track=f"{query.family}.{track}",
         columns=columns,
         groups=groups,
-        shapes_constants=query.metric not in SERVER_LATENCIES and not is_energy,
+        shapes_constants=not is_energy and not is_unloaded(query) and LAYOUT_ASSUMED not in caution,
         sign=-1.0 if is_energy else 1.0,
         is_rate=aspect.endswith("rate"),
         offset=offset,
         accelerator=spec.id,
-        caution=_caution(query, model, engine),
+        caution=caution,
     )
+
+
+def is_unloaded(query: PublishedQuery) -> bool:
+    """Whether the row is a latency at a rate of requests that it does not state."""
+    return query.metric in SERVER_LATENCIES
+
+
+LAYOUT_ASSUMED = "layout_assumed"
+"""Other devices read the prompts, and how many is not stated: all that do not decode are taken for them."""
 
 
 def _caution(query: PublishedQuery, model: LanguageModel, engine: Engine) -> tuple[str, ...]:
@@ -128,6 +157,8 @@ def _caution(query: PublishedQuery, model: LanguageModel, engine: Engine) -> tup
     # The format may also stand in the model's name.
     if resolve_format(query.precision) is None and resolve_format(bare_name(query.model)) is None:
         notes.append("precision_assumed")
+    if query.metric == "ttft" and query.words.get("mode") == "disagg" and "prefill_workers" not in query.layout:
+        notes.append(LAYOUT_ASSUMED)
     return tuple(notes)
 
 
@@ -211,7 +242,9 @@ def _disaggregated(query: PublishedQuery) -> language.Layout:
     decode = min(devices, max(int(stated.get("decode_tp", devices)), attention))
     apart = int(stated.get("prefill_attention_dp", 1))
     prefill = min(devices, max(int(stated.get("prefill_tp", devices)), apart, int(stated.get("prefill_ep", 1))))
-    prefill_workers = stated.get("prefill_workers", 1.0)
+    # Where the table names no workers of prompts: as many as the devices that do not decode make.
+    left = devices - decode * stated.get("decode_workers", 1.0)
+    prefill_workers = stated.get("prefill_workers") or max(1.0, round(left / prefill))
     # Where the table names no decode workers: as many as the remaining devices make.
     workers = stated.get("decode_workers") or max(1, round((devices - prefill * prefill_workers) / decode))
     return language.Layout(
@@ -229,7 +262,21 @@ def _lengths(query: PublishedQuery, model: LanguageModel, *, aspect: str) -> tup
     default = _DEFAULT_LENGTHS
     if query.metric.startswith(("throughput_", "ttft_", "tpot_mean")) and query.input_len is None:
         default = _DATASET_LENGTHS.get(model.name, default)
-    return query.input_len or default[0], query.output_len or default[1]
+    return (query.input_len or default[0]) + _image_tokens(query), query.output_len or default[1]
+
+
+_OF_ONE_REQUEST = ("latency_request", "latency_mean_bs1", "latency_p90_bs1")
+
+_IMAGE_TOKENS: Mapping[str, float] = {"llava": 576, "phi-3-vision": 757, "gemma-3": 256, "chameleon": 1024, "llama-4": 576}
+"""Tokens that one image becomes (published processors: 24 x 24 patches, pooled 16 x 16, four tiles of 144, a 32 x 32 codebook)."""
+
+
+def _image_tokens(query: PublishedQuery) -> float:
+    """Tokens of the image that a request to a multimodal model holds; none for text alone."""
+    if query.family != "multimodal-llm":
+        return 0.0
+    name = bare_name(query.model)
+    return next((tokens for word, tokens in _IMAGE_TOKENS.items() if word in name), 576.0)
 
 
 class _Load(Record):
@@ -332,7 +379,9 @@ def _columns(
         "room": load.seats,
         "engine": float(ENGINES.index(engine.name) if engine.name in ENGINES else len(ENGINES) - 1),
         "bandwidth": spec.memory_bandwidth_bytes_per_s,
-        "aspect": float(QUANTITIES.index("request" if query.metric == "latency_request" else aspect)),
+        # Idle watts over TDP; 0.10 to 0.16 of the parts that have both in the catalogue.
+        "idle_share": min(1.0, spec.idle_w / spec.tdp_w) if spec.idle_w and spec.tdp_w else 0.13,
+        "aspect": float(QUANTITIES.index("request" if query.metric in _OF_ONE_REQUEST else aspect)),
     }
 
 
@@ -351,7 +400,7 @@ def _ranks_named(query: PublishedQuery) -> str:
     return "|".join(f"{query.layout.get(name, 1.0):g}" for name in ("ep", "attention_dp"))
 
 
-QUANTITIES = ("tpot", "ttft", "rate", "latency", "request", "decode_rate", "prefill_rate", "prefill_time")
+QUANTITIES = ("tpot", "ttft", "rate", "latency", "request", "decode_rate", "prefill_rate", "prefill_time", "itl_p99", "energy")
 """What the closed form can compute; the column ``aspect`` is an index into it."""
 
 
@@ -367,7 +416,9 @@ def _groups(
     aspect: str,
 ) -> dict[str, str]:
     """Level -> group; the levels' spreads are in ``calibration.SPREADS``."""
-    mode = (
+    # A bound on latencies decides at which rate such a row was measured.
+    scenario = query.words.get("scenario", "").lower() if is_unloaded(query) else ""
+    mode = scenario or (
         "disaggregated"
         if layout.is_disaggregated
         else "server"

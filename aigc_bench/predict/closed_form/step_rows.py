@@ -1,23 +1,27 @@
 """Questions about everything but served language models: one step of a known amount of work, repeated.
 
 A step is a batch through an encoder, a denoiser called ``steps`` times, a forward, backward and update. Its work comes from
-``data/step_models.csv`` (FLOPs, bytes and kernels per item) or, for language models, from their hyper-parameters.
+``step_work``; what is asked of it is its time, the energy or power it draws, the power of its server, or its memory.
 """
 
 from __future__ import annotations
 
-import csv
-import functools
 import math
-import re
 from collections.abc import Mapping
-from importlib.resources import files
 
 from aigc_bench.catalog.records import AcceleratorSpec
 from aigc_bench.core.messages import message
-from aigc_bench.core.records import Record
-from aigc_bench.predict.closed_form import language, links
+from aigc_bench.predict.closed_form import language, links, wall_power
 from aigc_bench.predict.closed_form.columns import ModelRow, NotPredictable, log2_bin
+from aigc_bench.predict.closed_form.step_work import (
+    DENOISED,
+    REFERENCE_AUDIO_S,
+    SENTENCE_TOKENS,
+    StepWork,
+    language_work,
+    model_work,
+    training_length,
+)
 from aigc_bench.predict.published.name_resolution import (
     Engine,
     NumberFormat,
@@ -25,9 +29,9 @@ from aigc_bench.predict.published.name_resolution import (
     number_format,
     resolve_engine,
     resolve_format,
-    resolve_language_model,
 )
-from aigc_bench.predict.published.row import PublishedQuery, resolution_pixels
+from aigc_bench.predict.published.row import PublishedQuery
+from aigc_bench.predict.published.service_bounds import bound_of
 
 RATES = frozenset(
     [
@@ -36,10 +40,12 @@ RATES = frozenset(
         "throughput_server",
         "throughput_per_gpu",
         "throughput_interactive",
+        "throughput_incl_eval",
         "denoise_iterations",
         "throughput_tokens",
         "mfu",
         "model_tflops_per_gpu",
+        "rtf_x_realtime",
     ]
 )
 TIMES = frozenset(
@@ -52,18 +58,40 @@ TIMES = frozenset(
         "latency_batch",
         "time_per_epoch",
         "time_to_train",
+        "time_for_clip",
+        "train_time_per_1000_images",
         "step_time",
     ]
 )
+_OF_UNKNOWN_SIZE = ("time_per_epoch", "time_to_train", "time_for_clip")
+"""Times of a number of items that the row does not state."""
+ASPECTS = ("time", "energy", "power", "wall", "memory", "bound")
+"""What a row asks of its step; the column ``aspect`` is an index into it.
+
+A ``bound`` is no work of the step: the latency of a scenario at the highest rate that keeps the bound lies close below it.
+"""
+_ASPECT_OF: Mapping[str, str] = {
+    "energy": "energy",
+    "average_power": "power",
+    "system_power_avg": "wall",
+    "peak_memory": "memory",
+}
+"""Metrics that are no time or rate -> what they ask."""
+
 FAMILIES = (
-    "audio-asr", "bert", "bert-train", "diffusion-eager", "diffusion-image", "llm-finetune", "llm-small", "llm-train",
-    "llm-train-eager", "seq2seq-rnn", "vision-cnn", "vision-unet",
+    "audio-asr", "audio-tts", "audio-tts-gan", "bert", "bert-train", "diffusion-eager", "diffusion-image", "flow", "gan", "llm",
+    "llm-finetune", "llm-small", "llm-train", "llm-train-eager", "seq2seq-rnn", "seq2seq-transformer", "vae", "video", "vision-cnn",
+    "vision-unet",
 )  # fmt: skip
-"""Families with efficiencies of their own; an encoder's training counts as one, a denoiser under a framework as another."""
+"""Families with efficiencies of their own; an encoder's training counts as one, a denoiser under a framework as another.
+
+Of ``llm``, which has a form of its own, only the wall power is answered here.
+"""
 
 ENGINES = (
     "torch-eager", "xdit", "tensorrt", "pytorch-ngc-v0", "pytorch-ngc-v2", "tensorflow", "pytorch-ngc-v1", "nemo", "llm-foundry",
-    "fastertransformer", "tensorflow2", "diffusers", "megatron-bridge", "torch-compile", "torchscript", "maxtext", "other",
+    "fastertransformer", "tensorflow2", "diffusers", "transformers", "megatron-bridge", "torch-compile", "torchscript", "maxtext",
+    "other",
 )  # fmt: skip
 LANGUAGE_FAMILIES = ("llm-train", "llm-finetune")
 # Inference compilers and NVIDIA's own trainers, whose kernels are written for each architecture.
@@ -71,105 +99,96 @@ _OPTIMISED = frozenset({"nemo", "tensorrt", "megatron-bridge", "tensorrt-llm", "
 # Items per device where a row states no batch (assumed; the row then carries ``batch_assumed``).
 _DEFAULT_BATCH: Mapping[str, float] = {
     "bert": 128, "bert-train": 32, "vision-cnn": 128, "diffusion-image": 8, "diffusion-eager": 8, "audio-asr": 64,
-    "llm-small": 32, "seq2seq-rnn": 256, "vision-unet": 4,
+    "llm-small": 32, "seq2seq-rnn": 256, "vision-unet": 4, "audio-tts": 1, "audio-tts-gan": 1, "flow": 1024, "gan": 8,
+    "seq2seq-transformer": 32, "vae": 3072, "video": 1, "llm": 1,
 }  # fmt: skip
-# Layers and hidden width.
-_BERT_SHAPES: Mapping[str, tuple[int, int]] = {"bert-base": (12, 768), "bert-large": (24, 1024), "bert-6b": (48, 3200)}
+_RECURRENT_BATCH = 2048.0
+"""Utterances that NVIDIA's harness of MLPerf gives to RNN-T together, offline: a recurrent decoder is slow for few of them."""
 _VECTOR_FLOPS_PER_MULTIPROCESSOR = 0.65e12
 """FLOPs of a model whose unfused part keeps one multiprocessor busy for a second: scales the vector term to about 1."""
-
-
-class StepModel(Record):
-    """Forward work of one item: FLOPs, bytes of activations, parameters; ``depth`` kernels a pass; what one item is."""
-
-    name: str
-    pattern: str
-    family: str
-    params: float
-    forward_flops: float
-    activation_bytes: float
-    depth: float
-    reference_items: float
-    source: str
-
-
-class StepWork(Record):
-    """Work of one step on one group of devices: FLOPs, bytes moved, kernels, bytes between devices, items finished."""
-
-    name: str
-    flops: float
-    moved_bytes: float
-    depth: float
-    reduced_bytes: float = 0.0
-    exchanged_bytes: float = 0.0
-    items: float
-    ranks: int = 1
-    model_flops: float = 1.0
-
-
-@functools.cache
-def step_models() -> tuple[StepModel, ...]:
-    """The known models, in the order in which their patterns are tried."""
-    with files("aigc_bench.predict").joinpath("data/step_models.csv").open(encoding="utf-8") as file:
-        return tuple(StepModel.model_validate(row) for row in csv.DictReader(file))
-
-
-def resolve_step_model(query: PublishedQuery) -> StepModel | None:
-    """The model a row means, by its family and name."""
-    # Both spellings, since a bare name drops what tells some variants apart.
-    names = f"{bare_name(query.model)} {query.model.lower()}"
-    if query.family == "bert" and query.words.get("size") == "base":
-        names = "bert-base"
-    return next((row for row in step_models() if row.family == query.family and re.search(row.pattern, names)), None)
+_AUDIO_RATE = 22_050.0
+"""Samples a second of LJSpeech and of every published model of it; a mel frame is 256 of them."""
+_MEL_HOP = 256.0
+_WINDOW_S = 30.0
+"""Seconds of audio that one item of speech recognition holds."""
+_FULL_POWER_W_PER_FLOPS: Mapping[str, float] = {
+    "Volta": 300 / 125e12, "Turing": 280 / 130e12, "Ampere": 400 / 312e12, "Hopper": 700 / 989e12, "Ada": 450 / 330e12,
+    "Blackwell": 1000 / 2250e12,
+}  # fmt: skip
+"""TDP per dense fp16 peak of the architecture's part that holds its clock: V100 SXM, Titan RTX, A100 SXM, H100 SXM, RTX 4090 (whose
+die runs fp16 at twice its rate of fp32 accumulation), B200."""
 
 
 def step_row(query: PublishedQuery, spec: AcceleratorSpec) -> ModelRow:
     """The question's columns and groups; raises ``NotPredictable`` with the reason."""
-    _refuse(query, spec)
-    is_energy, is_language = _is_energy(query), query.family in LANGUAGE_FAMILIES
+    aspect = _aspect(query, spec)
+    is_language = query.family in LANGUAGE_FAMILIES
     engine = resolve_engine(query.software)
     family = _calibrated_family(query, engine)
     if family not in FAMILIES:
         raise NotPredictable(message("family {family!r} is not calibrated", family=query.family))
     numbers = _number_format(query, spec)
     per_device = _batch_per_device(query, family=family, engine=engine)
-    kind = "rate" if query.metric in RATES else "energy" if is_energy else "time"
-    work = (_language_work if is_language else _model_work)(query, numbers, per_device)
+    # A bound and the power of a server with a served model need no work.
+    work = (
+        _busy(query)
+        if family == "llm" or aspect == "bound"
+        else (language_work if is_language else model_work)(query, numbers, per_device)
+    )
+    kind = aspect if aspect != "time" else "rate" if query.metric in RATES else "time"
     return ModelRow(
         form="step",
         track=f"{query.family}.{'train' if query.is_training else 'infer'}.{kind}",
-        shapes_constants=not is_energy,
-        columns=_columns(query, spec, family=family, engine=engine, numbers=numbers, work=work),
-        groups=_groups(query, spec, family=family, engine=engine, numbers=numbers, work=work, per_device=per_device),
+        # Energy is power times time, and both have rows of their own.
+        shapes_constants=aspect not in ("energy", "bound"),
+        columns={
+            **_columns(query, spec, family=family, engine=engine, numbers=numbers, work=work),
+            "aspect": float(ASPECTS.index(aspect)),
+            "bound_s": bound_of(query) or 1.0,
+            # Of an epoch or a whole training the number of items is not known, and seconds of a step bound nothing.
+            "is_bounded": float(aspect == "time" and work.is_exact and query.metric not in _OF_UNKNOWN_SIZE),
+        },
+        groups=_groups(query, spec, family=family, engine=engine, numbers=numbers, work=work, per_device=per_device, aspect=aspect),
         is_rate=query.metric in RATES,
         sign=-1.0 if query.metric in RATES else 1.0,
-        # Joules an item = TDP x ranks x seconds / items; seconds are the quantity.
-        offset=math.log(work.items / (spec.tdp_w * work.ranks))
-        if is_energy and spec.tdp_w
-        else _offset(query, work=work, per_device=per_device, is_language=is_language, peak_16_bit=spec.peak("bf16") or 1e12),
+        offset=_offset(
+            query, aspect, spec, work=work, per_device=per_device, is_language=is_language, peak_16_bit=spec.peak("bf16") or 1e12
+        ),
         accelerator=spec.id,
-        caution=() if query.batch is not None or query.metric.endswith("bs1") else ("batch_assumed",),
+        caution=_caution(query, is_language=is_language),
     )
 
 
-def _is_energy(query: PublishedQuery) -> bool:
-    return query.metric == "energy" and query.family == "diffusion-image"
+def _caution(query: PublishedQuery, *, is_language: bool) -> tuple[str, ...]:
+    """Return what the row does not state and the model assumed: such rows have intervals of their own."""
+    has_batch = query.batch is not None or query.metric.endswith("bs1") or "tokens_per_step" in query.layout
+    notes = () if has_batch else ("batch_assumed",)
+    if not query.precision:
+        notes = (*notes, "precision_assumed")
+    return (*notes, "lengths_assumed") if is_language and query.input_len is None else notes
 
 
-def _refuse(query: PublishedQuery, spec: AcceleratorSpec) -> None:
-    """Raise ``NotPredictable`` for a metric or a family that the model of a step does not know."""
-    if query.family == "seq2seq-rnn" and not query.is_training:
-        raise NotPredictable(message("recurrent decoding is not modelled"))
-    if _is_energy(query) and spec.tdp_w is None:
-        raise NotPredictable(message("no TDP is known of the accelerator"))
-    if query.metric not in RATES | TIMES and not _is_energy(query):
+def _aspect(query: PublishedQuery, spec: AcceleratorSpec) -> str:
+    """What the row asks; raises ``NotPredictable`` for a metric or a family that the model of a step does not know."""
+    if bound_of(query) is not None:
+        return "bound"
+    aspect = "time" if query.metric in RATES | TIMES else _ASPECT_OF.get(query.metric)
+    if aspect is None or (query.family == "llm" and aspect != "wall") or (aspect == "energy" and query.family not in DENOISED):
         raise NotPredictable(
             message(
                 "metric {metric} is not modelled for {family}", metric=query.metric, family=query.family or message("this family")
             )
         )
+    if aspect in ("energy", "power", "wall") and spec.tdp_w is None:
+        raise NotPredictable(message("no TDP is known of the accelerator"))
     if query.metric in ("mfu", "model_tflops_per_gpu") and query.family not in LANGUAGE_FAMILIES:
         raise NotPredictable(message("metric {metric} is modelled for the training of language models only", metric=query.metric))
+    return aspect
+
+
+def _busy(query: PublishedQuery) -> StepWork:
+    """A step that keeps a device busy: at an engine's highest rate a served model does, whatever its work is."""
+    return StepWork(name=bare_name(query.model), flops=1e15, moved_bytes=1e12, depth=1.0, items=1.0)
 
 
 def _calibrated_family(query: PublishedQuery, engine: Engine) -> str:
@@ -180,14 +199,24 @@ def _calibrated_family(query: PublishedQuery, engine: Engine) -> str:
     """
     if query.family == "bert" and query.is_training:
         return "bert-train"
-    if query.family == "diffusion-image" and not query.is_training and engine.name not in _OPTIMISED:
+    # Video runs in the same kernels: xDiT is diffusers over several devices.
+    if query.family in DENOISED and not query.is_training and engine.name not in _OPTIMISED:
         return "diffusion-eager"
     return "llm-train-eager" if query.family == "llm-train" and engine.name not in _OPTIMISED else query.family
+
+
+_QUANTISED = ("bert", "vision-cnn")
 
 
 def _number_format(query: PublishedQuery, spec: AcceleratorSpec) -> NumberFormat:
     """The stated format; single precision runs as TF32 where the device has it."""
     found = resolve_format(query.precision) or number_format("bf16")
+    if query.family in _QUANTISED and "scenario" in query.words and resolve_engine(query.software).name == "tensorrt":
+        # NVIDIA's harness of MLPerf: int8 whatever the weights are stored in, and for BERT within 0.1 % fp8 instead of fp16.
+        if found.name == "fp32":
+            return number_format("int8")
+        if found.name == "fp16" and query.family == "bert" and spec.peak("fp8"):
+            return number_format("fp8")
     # NVIDIA's containers run fp32 models as TF32 from Ampere on, and published rows do not tell the two apart.
     return number_format("tf32") if found.name == "fp32" and spec.peak("tf32") else found
 
@@ -195,113 +224,93 @@ def _number_format(query: PublishedQuery, spec: AcceleratorSpec) -> NumberFormat
 def _batch_per_device(query: PublishedQuery, *, family: str, engine: Engine) -> float:
     """Items per device and step; some sources state them for all devices together."""
     if query.family in LANGUAGE_FAMILIES:
-        # Trainers of language models state the global batch; without one it is one sequence a device.
-        return (query.batch or query.gpu_count) / query.gpu_count
+        # Trainers of language models state the global batch, or its tokens; without either it is one sequence a device.
+        tokens = query.layout.get("tokens_per_step")
+        batch = query.batch or (tokens / training_length(query) if tokens else query.gpu_count)
+        return batch / query.gpu_count
     if query.batch is None:
-        return 1.0 if query.metric.endswith("bs1") or query.metric == "latency_p99" else _DEFAULT_BATCH[family]
-    # NVIDIA's tables of training state the batch of all devices together.
-    is_global = engine.name in ("pytorch-ngc-v1", "pytorch-ngc-v2") or ("NVIDIA" in (query.software or "") and query.is_training)
-    return max(1.0, query.batch / query.gpu_count) if is_global else query.batch
-
-
-def _language_work(query: PublishedQuery, numbers: NumberFormat, per_device: float) -> StepWork:
-    """Training of a decoder: three times the forward work, four with recomputation, two where only adapters learn."""
-    model = query.language or resolve_language_model(query.model)
-    if model is None:
-        raise NotPredictable(message("model {model!r} is not known", model=query.model))
-    is_adapter = "lora" in query.model.lower()
-    length = query.input_len or (8192.0 if query.family == "llm-finetune" else 2048.0)
-    # Forward 1, gradients of activations 1, of weights 1; adapters spare the last. Recomputation adds a forward: 8 for 6 FLOPs.
-    passes = (2.0 if is_adapter else 3.0) * (8 / 6 if query.words.get("activation_ckpt") == "True" else 1.0)
-    tensor, devices = query.layout.get("tp", 1.0), query.gpu_count
-    tokens = per_device * length
-    # Four all-reduces a layer (two forward, two backward) of 2-byte activations, each moving 2 (n - 1) / n of them.
-    exchanged = 4 * model.num_layers * 2 * tokens * model.hidden_size * 2 * (tensor - 1) / tensor if tensor > 1 else 0.0
-    if model.num_experts and query.layout.get("ep", 0.0) > 1:
-        # Four all-to-alls a layer: to the experts and back, forward and backward; every token goes to each of its experts.
-        exchanged += 4 * model.num_layers * tokens * model.hidden_size * 2 * model.experts_per_token
-    return StepWork(
-        name="lora" if is_adapter else model.name,
-        # By convention without recomputation: MFU counts useful FLOPs only, ``flops`` below what is executed.
-        model_flops=(6 * model.active_params * length + 3 * model.prompt_attention_flops(length)) * per_device,
-        flops=(2 * model.active_params * length + model.prompt_attention_flops(length)) * passes * per_device,
-        # 34 bytes of activations a token, layer and width (Korthikanti et al. 2022); 18 a parameter: weight, gradient, Adam.
-        moved_bytes=34 * model.num_layers * model.hidden_size * tokens * passes + 18 * model.total_params / devices,
-        depth=12 * model.num_layers * passes,
-        # As fully sharded data parallelism: weights gathered twice, gradients scattered once, two bytes each.
-        reduced_bytes=6 * model.total_params * (devices - 1) / devices,
-        exchanged_bytes=exchanged,
-        items=per_device,
+        # MLPerf's submitters publish the batch that their harness makes of the requests.
+        if "harness_batch" in query.layout and query.metric == "throughput_offline":
+            return query.layout["harness_batch"]
+        if query.metric.endswith("bs1") or query.metric == "latency_p99":
+            return 1.0
+        return (
+            _RECURRENT_BATCH if bare_name(query.model).startswith("rnn-t") and engine.name == "tensorrt" else _DEFAULT_BATCH[family]
+        )
+    # NVIDIA's tables of training state the batch of all devices together, and so does StyleGAN's ``--batch``.
+    is_global = (
+        engine.name in ("pytorch-ngc-v1", "pytorch-ngc-v2")
+        or ("NVIDIA" in (query.software or "") and query.is_training)
+        or query.family == "gan"
     )
+    batch = max(1.0, query.batch / query.gpu_count) if is_global else query.batch
+    # Trainers of translation fill a batch by its number of tokens.
+    return max(1.0, batch / SENTENCE_TOKENS) if _counts_tokens(query) else batch
 
 
-def _model_work(query: PublishedQuery, numbers: NumberFormat, per_device: float) -> StepWork:
-    """A table's work per item times the items, three times that in training; a denoiser's once per step and guidance branch."""
-    model = resolve_step_model(query)
-    if model is None:
-        raise NotPredictable(message("model {model!r} is not known in family {family}", model=query.model, family=query.family))
-    flops, activation, calls = _item_work(query, model)
-    # xDiT divides one image over the devices; everybody else gives each device images of its own.
-    is_split = query.family == "diffusion-image" and resolve_engine(query.software).name == "xdit"
-    ranks = query.gpu_count if is_split else 1
-    # Rows of these families count sequences, the table's work is of one token.
-    items = per_device * (model.reference_items if query.family in ("llm-small", "seq2seq-rnn") else 1.0)
-    passes = 3.0 if query.is_training else 1.0
-    # The table's bytes are of 16-bit activations; under 8-bit formats only products read 8 bits, the rest stays wide.
-    width_factor = 0.6 if numbers.name in ("int8", "fp8") else numbers.activation_bytes / 2
-    param_bytes = 22.0 if query.is_training else (2.0 if numbers.name == "amp" else numbers.weight_bytes) * calls
-    devices = query.gpu_count
-    reduces = query.is_training and devices > 1
-    return StepWork(
-        name=model.name,
-        flops=flops * passes * items / ranks,
-        moved_bytes=activation * passes * width_factor * items / ranks + model.params * param_bytes,
-        depth=model.depth * passes * calls,
-        # A ring's all-reduce of the gradients.
-        reduced_bytes=2 * model.params * numbers.activation_bytes * (devices - 1) / devices if reduces else 0.0,
-        exchanged_bytes=0.1 * activation * items / ranks if ranks > 1 else 0.0,
-        items=items,
-        ranks=ranks,
-    )
+def _counts_tokens(query: PublishedQuery) -> bool:
+    """Whether the batch of a row is stated in tokens: fairseq's ``--max-tokens``, with which the transformer is run."""
+    return query.family == "seq2seq-transformer" and bare_name(query.model).startswith("transformer")
 
 
-def _item_work(query: PublishedQuery, model: StepModel) -> tuple[float, float, float]:
-    """Return FLOPs and bytes of activations of one item at its own length or size, and the calls of the network that it takes."""
-    flops, activation = model.forward_flops, model.activation_bytes
-    if query.family == "bert":
-        # The table is linear in the length; attention adds its square: two products of two FLOPs, and the scores.
-        length = query.input_len or model.reference_items
-        layers, width = _BERT_SHAPES[model.name]
-        return flops * length + 4 * layers * length**2 * width, activation * length + layers * (width / 64) * length**2 * 10, 1.0
-    if query.family != "diffusion-image":
-        return flops, activation, 1.0
-    scale = (resolution_pixels(query.resolution) or model.reference_items) / model.reference_items
-    one_call = query.is_training or query.metric == "denoise_iterations"
-    calls = 1.0 if one_call else query.steps or 1.0
-    # Distilled models run without guidance; all others twice a step, with the prompt and without it.
-    branches = 1.0 if model.name in ("flux", "sdxl-turbo") or query.is_training else 2.0
-    # Work grows with the pixels; attention over them makes larger images cost more than in proportion.
-    return flops * scale * max(1.0, scale) ** 0.15 * calls * branches, activation * scale * calls * branches, calls
-
-
-def _offset(query: PublishedQuery, *, work: StepWork, per_device: float, is_language: bool, peak_16_bit: float) -> float:
-    """Joins the metric to the seconds of a step: items of all devices over the rate; an epoch's items are part of its effect."""
-    if query.metric == "denoise_iterations" or query.metric in TIMES - {"time_per_epoch", "time_to_train"}:
+def _offset(
+    query: PublishedQuery,
+    aspect: str,
+    spec: AcceleratorSpec,
+    *,
+    work: StepWork,
+    per_device: float,
+    is_language: bool,
+    peak_16_bit: float,
+) -> float:
+    """Joins the metric to the quantity of a step: items of all devices over the rate; an epoch's items are part of its effect."""
+    if aspect in ("energy", "power"):
+        assert spec.tdp_w is not None, "_aspect has looked"
+        # Joules an item = TDP x ranks x (seconds x share drawn) / items; watts = TDP x share drawn.
+        return math.log(work.items / work.ranks / spec.tdp_w) if aspect == "energy" else -math.log(spec.tdp_w)
+    if aspect != "time" or query.metric == "denoise_iterations":
+        return 0.0
+    if query.metric == "train_time_per_1000_images":
+        return math.log(work.items * query.gpu_count / 1000)
+    if query.metric == "time_for_clip":
+        # A clip is as many windows as it is long, and a step takes a batch of them.
+        return math.log(work.items / max(1.0, float(query.words.get("clip_s", 0.0)) / _WINDOW_S))
+    if query.metric in TIMES - {"time_per_epoch", "time_to_train"}:
         return 0.0
     if query.metric in ("time_per_epoch", "time_to_train"):
-        scale = query.gpu_count if query.family == "llm-train" else query.gpu_count * work.items
         # An epoch's number of items is constant for a model and ends up in its effect; 1e6 only centres the logarithms.
-        return math.log(scale / 1e6)
+        return math.log(query.gpu_count * work.items / 1e6)
+    if query.metric == "rtf_x_realtime":
+        # Of one utterance, whatever the batch is: its seconds of audio over those until the batch is done.
+        return math.log(_audio_s(query))
     if query.metric in ("mfu", "model_tflops_per_gpu"):
         return math.log(work.model_flops / (1e12 if query.metric != "mfu" else peak_16_bit))
     groups = 1 if "/GPU" in query.unit or "/chip" in query.unit or work.ranks > 1 else query.gpu_count
-    items = work.items * groups
-    if query.family in ("llm-small", "seq2seq-rnn") and query.unit.startswith("sequences"):
-        items = per_device * groups
-    if is_language and "tokens" in query.unit:
-        # The same lengths as in ``_language_work``, or tokens and FLOPs would not belong together.
-        items *= query.input_len or (8192.0 if query.family == "llm-finetune" else 2048.0)
-    return math.log(items)
+    return math.log(_counted(query, work, per_device=per_device, is_language=is_language) * groups)
+
+
+def _counted(query: PublishedQuery, work: StepWork, *, per_device: float, is_language: bool) -> float:
+    """What the unit of a rate counts in one step of one group of devices."""
+    if query.unit.startswith("audio-samples"):
+        return work.items * _audio_s(query) * _AUDIO_RATE
+    if query.unit.startswith("mel-frames"):
+        return work.items * _audio_s(query) * _AUDIO_RATE / _MEL_HOP
+    if "tokens" not in query.unit:
+        return work.items
+    if is_language:
+        # The same lengths as in the work, or tokens and FLOPs would not belong together.
+        return work.items * training_length(query)
+    if query.family in ("llm-small", "seq2seq-rnn"):
+        return work.items * (query.input_len or _SEQUENCE_TOKENS[query.family])
+    return work.items * (query.input_len or SENTENCE_TOKENS)
+
+
+_SEQUENCE_TOKENS: Mapping[str, float] = {"llm-small": 192.0, "seq2seq-rnn": 50.0}
+"""Tokens of a sequence of the published runs: Transformer-XL's target length, GNMT's longest sentence."""
+
+
+def _audio_s(query: PublishedQuery) -> float:
+    return float(query.words.get("audio_s", REFERENCE_AUDIO_S))
 
 
 def _columns(
@@ -317,14 +326,28 @@ def _columns(
     multiprocessors = spec.num_multiprocessors or max(20.0, (spec.peak("fp32") or 20e12) / 0.5e12)
     clock = _clock(spec, multiprocessors)
     limit = query.layout.get("power_limit_w")
+    tdp_w = spec.tdp_w or 0.0
+    capped = min(1.0, limit / tdp_w) if limit and tdp_w else 1.0
+    if query.words.get("power_mode") == "maxq" and wall_power.is_whole_computer(spec):
+        capped = min(capped, _JETSON_MAXQ_SHARE)
     return {
         "compute": work.flops / peak,
         "memory": work.moved_bytes / spec.memory_bandwidth_bytes_per_s,
+        "pointwise": work.pointwise_bytes / spec.memory_bandwidth_bytes_per_s,
         "vector": work.flops / (multiprocessors * clock * _VECTOR_FLOPS_PER_MULTIPROCESSOR),
+        "decoder_compute": work.decoder_flops / peak,
+        "decoder_memory": work.decoder_bytes / spec.memory_bandwidth_bytes_per_s,
         "depth": work.depth,
         "reduced": work.reduced_bytes / link,
         "exchanged": work.exchanged_bytes / link,
-        "power_share": min(1.0, limit / spec.tdp_w) if limit and spec.tdp_w else 1.0,
+        "power_share": capped * _sustained_share(spec),
+        "limit_share": capped,
+        "idle_share": min(1.0, (spec.idle_w or _IDLE_SHARE * tdp_w) / tdp_w) if tdp_w else _IDLE_SHARE,
+        "tdp_w": tdp_w,
+        "devices": float(devices),
+        "host_w": wall_power.host_w(spec, devices=devices, nodes=query.nodes),
+        "state_bytes": work.state_bytes,
+        "kept_bytes": work.kept_bytes,
         "bandwidth": spec.memory_bandwidth_bytes_per_s,
         "family": float(FAMILIES.index(family)),
         "engine": float(ENGINES.index(engine.name) if engine.name in ENGINES else len(ENGINES) - 1),
@@ -337,11 +360,31 @@ def _link_within_server(spec: AcceleratorSpec, *, devices: int) -> str:
     return link if link != "staged" else "pcie" if devices <= links.CARDS_PER_SOCKET else "pcie_wide"
 
 
+_JETSON_MAXQ_SHARE = 0.5
+"""MLPerf's MaxQ submissions are tuned for efficiency: a Jetson AGX Orin in its mode of 30 W of 60."""
+_IDLE_SHARE = 0.13
+"""Idle watts over TDP where the catalogue has none: 0.10 to 0.16 of its parts."""
+
+
+def _sustained_share(spec: AcceleratorSpec) -> float:
+    """The part's TDP per peak over that of its architecture's full-power part, at most 1: small cards clock down under load."""
+    architecture = (spec.arch or "").removesuffix(" Ultra")
+    full, peak = _FULL_POWER_W_PER_FLOPS.get(architecture), spec.peak("fp16") or spec.peak("bf16")
+    # The TDP of a whole computer is shared with its processors, and its GPU is laid out for it.
+    if full is None or not peak or not spec.tdp_w or wall_power.is_whole_computer(spec):
+        return 1.0
+    return min(1.0, spec.tdp_w / peak / full)
+
+
 def _clock(spec: AcceleratorSpec, multiprocessors: float) -> float:
     """The clock over 1.7 GHz, from the vector peak: 128 lanes of two FLOPs a cycle; 64 on Pascal, Volta, Turing and GA100."""
     peak = spec.peak("fp32")
     lanes = 64 if spec.compute_capability in ("6.0", "7.0", "7.5", "8.0", "gfx908", "gfx90a") else 128
     return peak / (multiprocessors * 2 * lanes * 1.7e9) if peak and spec.vendor in ("NVIDIA", "AMD") else 1.0
+
+
+def _form(spec: AcceleratorSpec) -> str:
+    return "soc" if wall_power.is_whole_computer(spec) else "pcie" if "PCIe" in (spec.form_factor or "") else "module"
 
 
 def _groups(
@@ -353,11 +396,18 @@ def _groups(
     numbers: NumberFormat,
     work: StepWork,
     per_device: float,
+    aspect: str,
 ) -> dict[str, str]:
     """Level -> group; the levels' spreads are in ``calibration.SPREADS``."""
     kind = "rate" if query.metric in RATES else query.metric
     side = "train" if query.is_training else "infer"
     own = query.unit if query.metric == "throughput" else query.metric
+    # What a family or an architecture loses in time says nothing about its watts or bytes.
+    apart = "" if aspect in ("time", "energy") else f"{aspect}|"
+    if aspect == "bound":
+        # How near the bound a scenario comes depends on which of its bounds it meets first.
+        family = f"{family}|{query.words.get('scenario', '').lower()}|{query.metric}"
+    own += f"|{query.words.get('scenario', '').lower()}" if aspect == "bound" else ""
     model = f"{query.family}|{bare_name(query.model)}|{side}|{kind}|{own}"
     # Within a server or beyond: more classes would leave few rows in each.
     devices = "1" if query.gpu_count == 1 else "some" if query.gpu_count <= 8 else "many"
@@ -371,13 +421,13 @@ def _groups(
         "work_engine": f"{model}|{engine.name}",
         "work_format": f"{model}|{engine.name}|{numbers.name}",
         "software": f"{model}|{query.software}",
-        "arch_format": f"{family}|{spec.arch}|{numbers.name}",
-        "arch": f"{family}|{spec.arch}",
-        "arch_style": f"{spec.arch}|{numbers.name}|{style}",
+        "arch_format": f"{apart}{family}|{spec.arch}|{numbers.name}",
+        "arch": f"{apart}{family}|{spec.arch}",
+        "arch_style": f"{apart}{spec.arch}|{numbers.name}|{style}",
         "work_devices": f"{model}|{engine.name}|{devices}|{layout}",
-        "link": f"{family}|{_link_within_server(spec, devices=query.gpu_count)}|{devices}",
+        "link": f"{apart}{family}|{_link_within_server(spec, devices=query.gpu_count)}|{devices}",
         "work_load": f"{model}|{engine.name}|{load}",
         "step_cell": f"{model}|{engine.name}|{numbers.name}|{load}|{shape}",
-        "form": f"{family}|{'pcie' if 'PCIe' in (spec.form_factor or '') else 'module'}",
-        "step_device": f"{family}|{spec.id}",
+        "form": f"{apart}{family}|{_form(spec)}|{query.words.get('power_mode', '')}",
+        "step_device": f"{apart}{family}|{spec.id}",
     }

@@ -26,8 +26,10 @@ SCALE = 0.25
 """Log residuals beyond this count less and less."""
 NOISE = 0.15
 """Spread of what repeats of nominally one measurement show: 15-30 % between software versions, 1.4 % between submitters."""
-_EFFECT_FLOOR = 1e-3
-"""Effects smaller than this (a thousandth) are not kept."""
+_EFFECT_FLOOR = 0.02
+"""Effects below 2 % are far under the noise of a row (15 %): they would only lengthen the file, and are kept by no fit."""
+_EFFECT_DIGITS = 3
+"""Decimals of an effect, in the file and in every fit, so that what is shipped is what is scored."""
 
 SPREADS: Mapping[str, float] = {
     "tpot.metric": 0.05, "tpot.model_engine": 0.05, "tpot.name_engine": 0.1, "tpot.version": 0.1, "tpot.load": 0.1,
@@ -42,7 +44,7 @@ SPREADS: Mapping[str, float] = {
     "arch_style": 0.15, "work_devices": 0.1, "link": 0.05, "work_load": 0.1, "step_cell": 0.15, "form": 0.05, "step_device": 0.1,
     **{
         f"{aspect}.{level}": spread
-        for aspect in ("latency", "server_latency", "energy", "decode_rate", "prefill_rate", "prefill_time")
+        for aspect in ("latency", "server_latency", "itl_p99", "energy", "decode_rate", "prefill_rate", "prefill_time")
         for level, spread in (
             ("engine", 0.2), ("model_engine", 0.1), ("load", 0.05), ("shape", 0.05), ("format", 0.2), ("cell", 0.15),
             ("device", 0.1),
@@ -53,6 +55,9 @@ SPREADS: Mapping[str, float] = {
 
 DEVICE_LEVELS = tuple(name for name in SPREADS if name.split(".")[-1] in ("device", "device_engine", "step_device"))
 """Levels that name a device: silent about a device never seen."""
+WORK_LEVELS = tuple(name for name in SPREADS if name == "work" or name.endswith(".model_engine"))
+"""Levels that name a model: silent about a model never seen."""
+_TELLING = frozenset((*DEVICE_LEVELS, *WORK_LEVELS))
 # See ``grouped_effects``: of steps few devices are known for each model.
 _FITTED_LAST = ("step_device",)
 
@@ -80,10 +85,10 @@ class Calibration(Record):
             logs = forms.log_quantity(form, columns, self.constants[form]) + total_effects(
                 [row.groups for row in own], self.effects
             )
-            if form == "language":
-                limit = forms.roofline_log(form, columns)
-                # A rate may not exceed the roofline, a time may not fall below it.
-                logs = np.where([row.is_rate for row in own], np.minimum(logs, limit), np.maximum(logs, limit))
+            limit = forms.roofline_log(form, columns)
+            # A rate may not exceed the roofline, a time may not fall below it; every quantity of a step is a time or has no limit.
+            is_rate = [row.is_rate and form == "language" for row in own]
+            logs = np.where(is_rate, np.minimum(logs, limit), np.maximum(logs, limit))
             answers[chosen] = logs
         return answers
 
@@ -115,8 +120,17 @@ def fit(rows: Sequence[ModelRow], logs: Floats, *, start: Calibration | None = N
     return Calibration(
         constants=constants,
         # A device's effect is kept however small: that it is there tells that the device was seen (``is_familiar``).
-        effects={name: u for name, u in effects.items() if abs(u) > _EFFECT_FLOOR or name.partition("=")[0] in DEVICE_LEVELS},
+        effects=_kept(effects),
     )
+
+
+def _kept(effects: Mapping[str, float]) -> dict[str, float]:
+    """The effects that count, as they are shipped; those that tell what was seen count however small they are."""
+    return {
+        name: round(effect, _EFFECT_DIGITS)
+        for name, effect in effects.items()
+        if abs(effect) >= _EFFECT_FLOOR or name.partition("=")[0] in _TELLING
+    }
 
 
 def fit_effects_alone(rows: Sequence[ModelRow], logs: Floats, *, whole: Calibration) -> Calibration:
@@ -128,7 +142,7 @@ def fit_effects_alone(rows: Sequence[ModelRow], logs: Floats, *, whole: Calibrat
             own = [rows[index] for index in chosen]
             rest = logs[chosen] - forms.log_quantity(form, forms.columns_of(own), whole.constants[form])
             effects |= grouped_effects(own, rest)
-    return whole.model_copy(update={"effects": effects})
+    return whole.model_copy(update={"effects": _kept(effects)})
 
 
 def grouped_effects(rows: Sequence[ModelRow], rest: Floats) -> dict[str, float]:
@@ -176,8 +190,7 @@ def _fit_constants(form: Form, rows: Sequence[ModelRow], logs: Floats, *, begin:
             _, rows_by_constants = forms.log_slopes(form, columns, _named(names, x))
             return np.concatenate([rows_by_constants / SCALE, np.diag(1 / spread)])
 
-        # A share is at most 1, whose logarithm is 0.
-        upper = np.array([0.0 if name in forms.SHARES[form] else np.inf for name in names])
+        upper = np.log([forms.largest(form, name) for name in names])
         # least_squares refuses a start beyond its bounds.
         begin_at = np.minimum(point, upper - 1e-3)
         with np.errstate(over="ignore", divide="ignore"):  # a trial step far out overflows, and is rejected
@@ -200,12 +213,7 @@ def save(calibration: Calibration, folder: Path, *, num_rows: Mapping[str, int],
         for name, value in constants.items()
     ]
     write_csv(folder / "parameters.csv", [PARAMETER_COLUMNS, *rows])
-    effects = [
-        (name, f"{effect:.3f}")
-        for name, effect in sorted(calibration.effects.items())
-        # Effects below 2 % are far under the noise of a row (15 %): they would only lengthen the file.
-        if abs(effect) >= 0.02 or name.partition("=")[0] in DEVICE_LEVELS
-    ]
+    effects = [(name, f"{effect:.{_EFFECT_DIGITS}f}") for name, effect in sorted(calibration.effects.items())]
     write_csv(folder / "effects.csv", [("group", "effect"), *effects])
     quantiles = [(name, f"{low:.4f}", f"{high:.4f}", count) for name, (low, high, count) in sorted(calibration.quantiles.items())]
     write_csv(folder / "intervals.csv", [("group", "low", "high", "num_rows"), *quantiles])

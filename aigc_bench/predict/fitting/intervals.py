@@ -1,8 +1,13 @@
 """Intervals from what the model got wrong: conformal quantiles of left-out residuals, by group of like questions.
 
-Residuals are ``log(measured / predicted)`` of accelerators that were left out of the fit. Groups are tried from the narrowest to
-the widest (over PCIe; track, engine and whether anything was assumed; track and engine; track; all); the first with enough rows
-answers. 80 % means: of the rows of accelerators left out.
+Residuals are ``log(measured / predicted)`` of what was left out of the fit, and what that is follows the question:
+
+    accelerator seen, model seen        single runs, dealt into folds
+    accelerator seen, model not         all runs of a model at a time (``new|``)
+    accelerator not seen                all runs of an accelerator at a time; the wider of the two where the model is new as well
+
+Groups are tried from the narrowest to the widest (over PCIe; track, engine and whether anything was assumed; track and engine;
+track; all); the first with enough rows answers. 80 % means: of the rows of what was left out (grouped conformal prediction).
 """
 
 from __future__ import annotations
@@ -60,12 +65,35 @@ def conformal_quantiles(rows: Sequence[ModelRow], residuals: Floats) -> dict[str
 
     ``residuals`` are ``log(measured / predicted)`` of rows left out, of shape ``[rows]``.
     """
+    return _grouped(rows, residuals, parts=[row.accelerator for row in rows], prefix="")
+
+
+NEW_WORK = "new|"
+"""Prefix of the groups of questions about models that the calibration has not seen."""
+
+
+def new_work_quantiles(rows: Sequence[ModelRow], residuals: Floats) -> dict[str, tuple[float, float, int]]:
+    """The same for models that the fit has not seen on accelerators that it has: residuals of models left out."""
+    return _grouped(rows, residuals, parts=[work_of(row) for row in rows], prefix=NEW_WORK)
+
+
+def work_of(row: ModelRow) -> str:
+    """The model whose work a row measures, under one name for all its runs."""
+    if row.form == "step":
+        return row.groups["work"].split("|")[0]
+    return next(group for level, group in row.groups.items() if level.endswith(".model"))
+
+
+def _grouped(
+    rows: Sequence[ModelRow], residuals: Floats, *, parts: Sequence[str], prefix: str
+) -> dict[str, tuple[float, float, int]]:
+    """Quantiles by group, stretched over what shares a deviation (``parts``, one label a row)."""
     by_group: dict[str, dict[str, list[float]]] = {}
-    for row, residual in zip(rows, residuals.tolist(), strict=True):
+    for row, residual, part in zip(rows, residuals.tolist(), parts, strict=True):
         for group in interval_groups(row):
-            by_group.setdefault(group, {}).setdefault(row.accelerator, []).append(residual)
-    counts = {group: sum(map(len, parts.values())) for group, parts in by_group.items()}
-    return {group: (*_tails(parts), counts[group]) for group, parts in by_group.items() if counts[group] >= ENOUGH}
+            by_group.setdefault(f"{prefix}{group}", {}).setdefault(part, []).append(residual)
+    counts = {group: sum(map(len, own.values())) for group, own in by_group.items()}
+    return {group: (*_tails(own), counts[group]) for group, own in by_group.items() if counts[group] >= ENOUGH}
 
 
 def _tails(parts: Mapping[str, Sequence[float]]) -> tuple[float, float]:
@@ -118,18 +146,33 @@ def _familiar_groups(row: ModelRow) -> Iterator[str]:
     yield from (f"familiar|{group}" for group in (first, *wider))
 
 
-def bounds(row: ModelRow, quantiles: Quantiles, *, is_outside: bool, is_familiar: bool = False) -> tuple[float, float]:
+def bounds(
+    row: ModelRow, quantiles: Quantiles, *, is_outside: bool, is_familiar: bool = False, is_known_work: bool = True
+) -> tuple[float, float]:
     """What to add to the predicted log quantity for the low and the high end; 0 lies between them.
 
-    ``is_familiar``: the accelerator itself was among those that the calibration has seen at this kind of work.
+    ``is_familiar``: the accelerator itself was among those that the calibration has seen at this kind of work; ``is_known_work``:
+    so was the model.
     """
-    groups = [*(_familiar_groups(row) if is_familiar else ()), *interval_groups(row)]
-    # Without any group that is large enough: half to double (e^0.7 = 2.01), assumed.
-    found = next((quantiles[group] for group in groups if group in quantiles), (-0.7, 0.7, 0))
+    plain = list(interval_groups(row))
+    new = [f"{NEW_WORK}{group}" for group in plain]
+    if is_familiar:
+        low, high = _first([*_familiar_groups(row), *plain] if is_known_work else [*new, *plain], quantiles)
+    else:
+        low, high = _first(plain, quantiles)
+        if not is_known_work:
+            # Both are new, and the wider of the two errors is the least that is left.
+            other = _first([*new, *plain], quantiles)
+            low, high = min(low, other[0]), max(high, other[1])
     width = (OUTSIDE if is_outside else 1.0) * (HOST if _crosses_a_host(row) else 1.0)
-    low, high = found[0] * width, found[1] * width
     # Quantiles of a biased group may both lie on one side of 0; an interval must hold its value.
-    return min(low, -_LEAST), max(high, _LEAST)
+    return min(low * width, -_LEAST), max(high * width, _LEAST)
+
+
+def _first(groups: Sequence[str], quantiles: Quantiles) -> tuple[float, float]:
+    """The quantiles of the first group that has any; without one half to double (e^0.7 = 2.01), assumed."""
+    low, high, _ = next((quantiles[group] for group in groups if group in quantiles), (-0.7, 0.7, 0))
+    return low, high
 
 
 def as_values(row: ModelRow, log_quantity: float, *, low: float, high: float) -> tuple[float, float, float]:

@@ -17,9 +17,9 @@ from aigc_bench.catalog.records import AcceleratorSpec
 from aigc_bench.core.records import Estimate
 from aigc_bench.predict.closed_form.columns import ModelRow, NotPredictable
 from aigc_bench.predict.fitting import predictions as answering
-from aigc_bench.predict.fitting.calibration import Calibration, before_any_measurement, fit, fit_effects_alone
+from aigc_bench.predict.fitting.calibration import WORK_LEVELS, Calibration, before_any_measurement, fit, fit_effects_alone
 from aigc_bench.predict.fitting.effects import Floats
-from aigc_bench.predict.fitting.intervals import conformal_quantiles
+from aigc_bench.predict.fitting.intervals import bounds, conformal_quantiles, familiar_quantiles, new_work_quantiles
 from aigc_bench.predict.published.row import PublishedRow
 
 Mask = NDArray[np.bool_]
@@ -39,7 +39,7 @@ def queries_of(
         spec: AcceleratorSpec | None = None
         try:
             spec = machines.named(row.query.gpu)
-            question = answering.model_row(row.query, spec)
+            question = machines.cautioned(row.query.gpu, answering.model_row(row.query, spec))
         except NotPredictable as problem:
             answers.append(answering.RowPrediction(row=row, accelerator=spec.id if spec else None, reason=str(problem)))
             continue
@@ -86,20 +86,41 @@ def predictions_of_known_accelerators(
 
 
 def estimates_with_left_out_intervals(
-    questions: Sequence[ModelRow], logs: Floats, predicted: Floats, *, whole: Calibration
+    questions: Sequence[ModelRow], logs: Floats, predicted: Floats, *, new_work: Floats, whole: Calibration
 ) -> list[Estimate]:
-    """Estimates of every row; its interval comes from the residuals of the other accelerators."""
+    """Estimates of every row; its interval comes from the residuals of the other accelerators.
+
+    ``predicted`` are by fits without the row's accelerator, ``new_work`` by fits without its model.
+    """
     names = np.array([question.accelerator for question in questions])
-    residuals = logs - predicted
     estimates: dict[int, Estimate] = {}
     for name in sorted(set(names)):
         others, own = np.flatnonzero(names != name).tolist(), np.flatnonzero(names == name).tolist()
-        quantiles = conformal_quantiles([questions[index] for index in others], residuals[others])
-        # Without effects no accelerator counts as familiar, and the quantiles of left-out ones are used.
-        part = whole.model_copy(update={"effects": {}, "quantiles": quantiles})
+        rest = [questions[index] for index in others]
+        quantiles = conformal_quantiles(rest, (logs - predicted)[others]) | new_work_quantiles(rest, (logs - new_work)[others])
+        # With the models' effects alone no accelerator counts as familiar, and the quantiles of left-out ones are used.
+        seen = {f"{level}={row.groups[level]}": 0.0 for row in rest for level in WORK_LEVELS if level in row.groups}
+        part = whole.model_copy(update={"effects": seen, "quantiles": quantiles})
         found = answering.with_intervals([questions[index] for index in own], predicted[own], calibration=part)
         estimates |= dict(zip(own, found, strict=True))
     return [estimates[index] for index in range(len(questions))]
+
+
+def held_where_known(questions: Sequence[ModelRow], residuals: Floats, *, folds: Sequence[str], is_new: bool) -> Mask:
+    """Whether each residual lies in the interval that the residuals of all other folds make.
+
+    Of accelerators that the calibration has seen: ``is_new`` with models as folds, else with runs as folds.
+    """
+    labels = np.asarray(folds)
+    held = np.zeros(len(questions), dtype=bool)
+    for name in sorted(set(folds)):
+        others, own = np.flatnonzero(labels != name).tolist(), np.flatnonzero(labels == name).tolist()
+        rest = [questions[index] for index in others]
+        quantiles = (new_work_quantiles if is_new else familiar_quantiles)(rest, residuals[others])
+        for index in own:
+            low, high = bounds(questions[index], quantiles, is_outside=False, is_familiar=True, is_known_work=not is_new)
+            held[index] = low <= residuals[index] <= high
+    return held
 
 
 def errors_by_family(rows: Sequence[PublishedRow], *, catalogue: Catalogue, num_folds: int) -> dict[str, tuple[float, int]]:

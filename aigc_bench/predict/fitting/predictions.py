@@ -13,17 +13,19 @@ from aigc_bench.core.records import Estimate, Record
 from aigc_bench.predict.closed_form.columns import ModelRow, NotPredictable
 from aigc_bench.predict.closed_form.language_rows import language_row
 from aigc_bench.predict.closed_form.step_rows import step_row
-from aigc_bench.predict.fitting.calibration import DEVICE_LEVELS, Calibration
+from aigc_bench.predict.fitting.calibration import DEVICE_LEVELS, WORK_LEVELS, Calibration
 from aigc_bench.predict.fitting.effects import Floats
 from aigc_bench.predict.fitting.intervals import as_values, bounds
-from aigc_bench.predict.fitting.machine_names import machine_named
+from aigc_bench.predict.fitting.machine_names import machine_named, variant_caution
 from aigc_bench.predict.fitting.unknown_names import refuse_unknown_names
 from aigc_bench.predict.published.row import PublishedQuery, PublishedRow
+from aigc_bench.predict.published.service_bounds import bound_of
 
 FAR_OUTSIDE = 100.0
 """Factor beyond the calibrated range at which the model refuses."""
 
-LAYOUT_NOT_STATED = message("layout_not_stated: other devices read the prompts, their number is not stated, and TTFT depends on it")
+SERVED_FAMILIES = ("llm", "multimodal-llm")
+"""Families that engines serve, answered by the form of language models."""
 
 
 class RowPrediction(Record):
@@ -39,12 +41,10 @@ class RowPrediction(Record):
 def model_row(query: PublishedQuery, spec: AcceleratorSpec) -> ModelRow:
     """The query in the model's terms; raises ``NotPredictable``."""
     refuse_unknown_names(query)
-    if query.family != "llm":
+    # Wall power asks about the server, a bound about the scenario, whatever the devices run.
+    if query.family not in SERVED_FAMILIES or query.metric == "system_power_avg" or bound_of(query) is not None:
         return step_row(query, spec)
-    row = language_row(query, spec)
-    if row.track == "llm.ttft" and row.columns["is_disaggregated"] and "prefill_workers" not in query.layout:
-        raise NotPredictable(LAYOUT_NOT_STATED)
-    return row
+    return language_row(query, spec)
 
 
 def predict_rows(rows: Sequence[PublishedRow], *, catalogue: Catalogue, calibration: Calibration) -> list[RowPrediction]:
@@ -56,7 +56,7 @@ def predict_rows(rows: Sequence[PublishedRow], *, catalogue: Catalogue, calibrat
         spec: AcceleratorSpec | None = None
         try:
             spec = specs.named(row.query.gpu)
-            question = model_row(row.query, spec)
+            question = specs.cautioned(row.query.gpu, model_row(row.query, spec))
             refuse_far_outside(question, calibration.ranges)
             known.append((index, question))
             answers.append(RowPrediction(row=row, accelerator=question.accelerator, track=question.track))
@@ -76,6 +76,7 @@ class Machines:
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
         self._found: dict[str, AcceleratorSpec | NotPredictable] = {}
+        self._cautions: dict[str, tuple[str, ...]] = {}
 
     def named(self, name: str) -> AcceleratorSpec:
         """The accelerator; raises ``NotPredictable``."""
@@ -90,6 +91,13 @@ class Machines:
             raise found
         return found
 
+    def cautioned(self, name: str, row: ModelRow) -> ModelRow:
+        """The row with a caution where a variant of the accelerator answers."""
+        if name not in self._cautions:
+            self._cautions[name] = variant_caution(name, catalogue=self._catalogue)
+        more = self._cautions[name]
+        return row.model_copy(update={"caution": (*row.caution, *more)}) if more else row
+
 
 def estimate_rows(rows: Sequence[ModelRow], *, calibration: Calibration) -> list[Estimate]:
     """The value of each question in SI, with its interval."""
@@ -101,13 +109,28 @@ def with_intervals(rows: Sequence[ModelRow], logs: Floats, *, calibration: Calib
     estimates = []
     for row, log in zip(rows, logs.tolist(), strict=True):
         outside = outside_of(row, calibration.ranges)
-        # A fit keeps the effect of every device that it has seen, even one near zero.
-        familiar = any(f"{level}={group}" in calibration.effects for level, group in row.groups.items() if level in DEVICE_LEVELS)
-        low, high = bounds(row, calibration.quantiles, is_outside=bool(outside), is_familiar=familiar)
+        low, high = bounds(
+            row,
+            calibration.quantiles,
+            is_outside=bool(outside),
+            is_familiar=is_familiar(row, calibration.effects),
+            is_known_work=is_known_work(row, calibration.effects),
+        )
         value, least, most = as_values(row, log, low=low, high=high)
         reasons = (*row.caution, *(f"outside_calibrated_range:{name}" for name in outside))
         estimates.append(Estimate(value=value, low=least, high=most, unit="", basis="modelled", source=row.track, reasons=reasons))
     return estimates
+
+
+def is_familiar(row: ModelRow, effects: Mapping[str, float]) -> bool:
+    """Whether the calibration has seen this accelerator at this kind of work: it keeps the effect of each, even one near zero."""
+    return any(f"{level}={group}" in effects for level, group in row.groups.items() if level in DEVICE_LEVELS)
+
+
+def is_known_work(row: ModelRow, effects: Mapping[str, float]) -> bool:
+    """Whether the calibration has seen the row's model; where it has no effect of models nothing is lost by a new one."""
+    named = [f"{level}={group}" for level, group in row.groups.items() if level in WORK_LEVELS]
+    return not named or any(name in effects for name in named)
 
 
 RANGED = ("sequences", "input_len", "output_len", "compute", "memory", "depth")

@@ -24,9 +24,9 @@ def unknown_name(kind: str, name: str, *, known: Iterable[str]) -> str:
 
 def refuse_unknown_names(query: PublishedQuery) -> None:
     """Raise ``NotPredictable`` where a row names a family, a number format or a language model that there is not."""
-    if query.family not in ("llm", *FAMILIES):
-        raise NotPredictable(unknown_name("family", query.family, known=("llm", *FAMILIES)))
+    if query.family not in ("multimodal-llm", *FAMILIES):
+        raise NotPredictable(unknown_name("family", query.family, known=("multimodal-llm", *FAMILIES)))
     if query.precision and resolve_format(query.precision) is None:
         raise NotPredictable(unknown_name("precision", query.precision, known=format_names()))
-    if query.family == "llm" and resolve_language_model(query.model) is None:
+    if query.family in ("llm", "multimodal-llm") and resolve_language_model(query.model) is None:
         raise NotPredictable(unknown_name("model", query.model, known=language_models()))

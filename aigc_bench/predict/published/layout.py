@@ -32,7 +32,7 @@ LAYOUT_KEYS = {
     "decode_workers": ("decode_num_workers",),
     "decode_attention_dp": ("decode_attention_dp_size",),
     "in_flight": ("avg_bs", "avg_batch_size"),
-    "microbatch": ("micro_batch", "MBS"),
+    "microbatch": ("micro_batch", "MBS", "batch_gpu"),
     "ulysses": ("ulysses_degree", "ulysses"),
     "ring": ("ring_degree", "ring"),
     "cfg_parallel": ("cfg",),
@@ -43,8 +43,22 @@ LAYOUT_KEYS = {
     "tokens_per_step": ("tokens_per_step",),
 }
 """Name of a layout's dimension -> its spellings in ``config_json``."""
-WORD_KEYS = ("mode", "task", "dataset", "power_cap", "padding", "variant", "activation_ckpt", "sharding", "cols", "context")
+WORD_KEYS = (
+    "mode",
+    "task",
+    "dataset",
+    "power_cap",
+    "padding",
+    "variant",
+    "activation_ckpt",
+    "sharding",
+    "cols",
+    "context",
+    "scenario",
+)
 """Further keys of ``config_json`` that change the work or name its variant."""
+OTHER_KEYS = ("submitter_config", "system_id", "audio", "decode")
+"""Keys of which a part is read: the harness' batch, tuning for power, the length of a clip, the beams of a search."""
 
 _MEASURED = ("in_flight", "power_limit_w")
 """Dimensions that may be fractions."""
@@ -61,7 +75,16 @@ def read_layout(text: str) -> tuple[dict[str, float], dict[str, str]]:
     # ``parallel`` is a word such as "tp4pp2" or "TP=4 EP=4"; it comes last, and overrides keys of its own.
     for name, degree in re.findall(r"(?<![a-zA-Z])(tp|pp|ep)[=:]?(\d+)", str(config.get("parallel", "")), re.IGNORECASE):
         layout[name.lower()] = _degree(degree, key="parallel", name=name.lower()) or 1.0
-    return layout, _words(config)
+    return layout | _harness_batch(config), _words(config)
+
+
+def _harness_batch(config: Mapping[str, Any]) -> dict[str, float]:
+    """The largest batch in a submitter's configuration (``'encoder': 320, 'decoder': 320``), nothing where there is none."""
+    submitted = config.get("submitter_config")
+    stated = submitted.get("gpu_batch_size", "") if isinstance(submitted, dict) else ""
+    # A product such as "32 * 2" states a batch of pairs.
+    largest = max((float(number) for number in re.findall(r"(?<=: )\d{1,6}", str(stated))), default=0.0)
+    return {"harness_batch": largest} if largest else {}
 
 
 def _object(text: str) -> dict[str, Any]:
@@ -129,9 +152,30 @@ def _words(config: Mapping[str, Any]) -> dict[str, str]:
     columns = config.get("cols")
     if isinstance(columns, dict) and "Model" in columns:
         words["size"] = str(columns["Model"])
+    if clip := re.fullmatch(r"(\d{1,5}) min", str(config.get("audio", ""))):
+        words["clip_s"] = str(60 * int(clip[1]))
+    if "maxq" in str(config.get("system_id", "")).lower():
+        words["power_mode"] = "maxq"
     if "BERT-BASE" in str(config.get("context", "")).upper():
         words["size"] = "base"
-    return words
+    return words | _printed_columns(columns if isinstance(columns, dict) else {}, decoding=str(config.get("decode", "")))
+
+
+def _printed_columns(columns: Mapping[str, Any], *, decoding: str) -> dict[str, str]:
+    """Beams of a search and seconds of speech, where the published table has a column or a remark for them."""
+    found: dict[str, str] = {}
+    beams = re.fullmatch(r"\d{1,4}", str(columns.get("Beam width", ""))) or re.search(r"(?<=beamsearch )\d{1,4}", decoding)
+    if beams and int(beams[0]):
+        found["beams"] = beams[0]
+    spoken = next((str(cell) for name, cell in columns.items() if name.lower().startswith(_SPOKEN)), "")
+    if re.fullmatch(r"\d{1,5}(\.\d{1,6})?", spoken) and float(spoken):
+        found["audio_s"] = spoken
+    if str(columns.get("Dimension", "")) in ("2", "3"):
+        found["dimension"] = str(columns["Dimension"])
+    return found
+
+
+_SPOKEN = ("avg audio length", "duration (s)")
 
 
 def _refuse_code(workload: object) -> None:

@@ -46,9 +46,10 @@ _FORMATS: Mapping[str, NumberFormat] = MappingProxyType(
     {
         row.name: row
         for row in (
-            # Weights in four bits and a scale of eight for every sixteen: 4.5 bits.
+            # NVFP4: weights in four bits and a scale of eight for every sixteen: 4.5 bits.
             NumberFormat(name="fp4", compute=("fp4", "fp8", "bf16", "fp16"), weight_bytes=0.5625),
-            NumberFormat(name="mxfp4", compute=("fp8", "bf16", "fp16"), weight_bytes=0.5625),
+            # OCP's MX: a scale of eight bits for every thirty-two, 4.25 bits.
+            NumberFormat(name="mxfp4", compute=("fp8", "bf16", "fp16"), weight_bytes=0.53125),
             NumberFormat(name="int4", compute=("bf16", "fp16", "fp32"), weight_bytes=0.56),
             NumberFormat(name="fp8", compute=("fp8", "bf16", "fp16"), weight_bytes=1.0),
             NumberFormat(name="int8", compute=("int8", "fp8", "bf16", "fp16", "fp32"), weight_bytes=1.0),
@@ -83,7 +84,6 @@ _ENGINE_PATTERNS: tuple[tuple[str, str], ...] = (
     (r"sglang", "sglang"),
     (r"deepspeed on dgx", "vllm-research"),
     (r"vllm/tgi", "vllm-tgi"),
-    (r"ml\.energy benchmark v3\).*|xdit", ""),
     (r"vllm", "vllm"),
     (r"\btgi\b|text-generation-inference", "tgi"),
     (r"llama\.?cpp", "llama.cpp"),
@@ -142,7 +142,7 @@ def resolve_engine(text: str | None) -> Engine:
         return Engine(name="xdit", version="ml.energy" if "ml.energy" in plain else "")
     if ("diffusers" in plain and "nightly - compile" in plain) or "2.0 - compile" in plain:
         return Engine(name="torch-compile")
-    name = next((name for pattern, name in _ENGINE_PATTERNS if name and re.search(pattern, plain)), "other")
+    name = next((name for pattern, name in _ENGINE_PATTERNS if re.search(pattern, plain)), "other")
     # "v3" of the benchmark's name is no version of the engine.
     version = re.search(r"v?(\d+\.\d+)", plain.replace("ml.energy benchmark v3", "mle"))
     return Engine(name=name, version=version.group(1) if version else "")

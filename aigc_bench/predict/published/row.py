@@ -73,3 +73,14 @@ def resolution_pixels(text: str | None) -> float | None:
     sides = re.fullmatch(r"(\d{1,6})x(\d{1,6})", (text or "").lower())
     # A side of 0 is no resolution.
     return float(int(sides[1]) * int(sides[2])) or None if sides else None
+
+
+FRAMES_A_LATENT = 4
+"""Frames that the auto-encoders of CogVideoX, Wan and HunyuanVideo make one latent frame of; the first stays alone."""
+
+
+def video_latents(text: str | None) -> float | None:
+    """``480x832x81f`` as 480 x 832 x 21 latent frames, an image as its pixels; ``None`` for anything else."""
+    found = re.fullmatch(r"(\d{1,6}x\d{1,6})x(\d{1,6})f", (text or "").lower())
+    pixels = resolution_pixels(found[1] if found else text)
+    return pixels * (1 + max(0, int(found[2]) - 1) // FRAMES_A_LATENT) if pixels and found else pixels

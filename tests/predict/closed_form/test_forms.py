@@ -10,8 +10,8 @@ import pytest
 
 from aigc_bench.predict.closed_form import forms
 from aigc_bench.predict.closed_form.language_rows import ENGINES, QUANTITIES
+from aigc_bench.predict.closed_form.step_rows import ASPECTS, FAMILIES
 from aigc_bench.predict.closed_form.step_rows import ENGINES as STEP_ENGINES
-from aigc_bench.predict.closed_form.step_rows import FAMILIES
 
 pytestmark = pytest.mark.filterwarnings("ignore:divide by zero")
 
@@ -24,7 +24,7 @@ NOTHING = dict.fromkeys(WORK.split(), 0.0)
 ALONE = NOTHING | {
     "sequences": 4.0, "input_len": 100.0, "output_len": 10.0, "replicas": 2.0, "prefill_replicas": 1.0, "waiting": 1.0,
     "stages": 1.0, "attention_ranks": 1.0, "prompts_a_pass": 1.0, "power_share": 0.25, "requested": 4.0, "room": 100.0,
-    "bandwidth": REFERENCE,
+    "bandwidth": REFERENCE, "idle_share": 0.1,
 }  # fmt: skip
 
 CONSTANTS = {
@@ -180,15 +180,18 @@ def test_the_wait_for_a_first_token_part_by_part(columns: dict[str, float], cons
 
 
 STEP = {
-    "compute": 0.0, "memory": 0.0, "vector": 0.0, "depth": 0.0, "reduced": 0.0, "exchanged": 0.0, "power_share": 0.5,
-    "bandwidth": REFERENCE / 4, "family": 0.0, "engine": 0.0,
+    "compute": 0.0, "memory": 0.0, "pointwise": 0.0, "vector": 0.0, "decoder_compute": 0.0, "decoder_memory": 0.0, "depth": 0.0,
+    "reduced": 0.0, "exchanged": 0.0, "power_share": 0.5, "limit_share": 1.0, "idle_share": 0.1, "tdp_w": 400.0, "devices": 8.0,
+    "host_w": 1000.0, "state_bytes": 0.0, "kept_bytes": 0.0, "bandwidth": REFERENCE / 4, "family": 0.0, "engine": 0.0,
+    "aspect": 0.0, "is_bounded": 1.0, "bound_s": 0.13,
 }  # fmt: skip
 
 
 def step(columns: Mapping[str, float]) -> float:
-    constants = {"overlap": 2.0, "exchange": 3.0, "power_exponent": 2.0, "launch_exponent": 0.5}
+    constants = {"overlap": 2.0, "power_exponent": 2.0, "launch_exponent": 0.5, "waiting": 0.2, "host": 1.5}
     for family in FAMILIES:
         constants |= {f"compute_efficiency.{family}": 0.5, f"memory_efficiency.{family}": 0.25, f"vector_share.{family}": 0.1}
+        constants |= {f"unfused.{family}": 0.5, f"drawn.{family}": 0.8, f"kept.{family}": 0.25, f"exchange.{family}": 3.0}
     constants |= {f"launch_s.{engine}": 1e-3 for engine in STEP_ENGINES}
     arrays = {name: np.array([value]) for name, value in {**STEP, **columns}.items()}
     return math.exp(float(forms.log_quantity("step", arrays, constants)[0]))
@@ -199,6 +202,10 @@ def step(columns: Mapping[str, float]) -> float:
     [
         ({"compute": 2.0}, 2 / 0.5 / 0.25),
         ({"memory": 1.0}, 4.0),
+        ({"pointwise": 1.0}, 2.0),
+        ({"decoder_compute": 2.0}, 16.0),
+        ({"decoder_memory": 1.0, "memory": 1.0}, 8.0),
+        ({"decoder_memory": 4.0, "decoder_compute": 2.0}, 16 * 2**0.25),
         ({"compute": 2.0, "memory": 4.0}, 16 * 2 ** (1 / 1.5)),
         ({"vector": 3.0}, 3 * 0.1 / 0.25),
         ({"compute": 2.0, "vector": 3.0}, 16 + 1.2),
@@ -212,6 +219,24 @@ def step(columns: Mapping[str, float]) -> float:
 )
 def test_a_step_term_by_term(columns: dict[str, float], seconds: float) -> None:
     assert step(columns) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize(
+    ("aspect", "columns", "value"),
+    [
+        # 0.1 idle + 0.9 x (0.2 + (0.8 - 0.2) x share busy)
+        ("power", {"memory": 1.0}, 0.1 + 0.9 * 0.8),
+        ("power", {"memory": 1.0, "reduced": 2.0}, 0.1 + 0.9 * (0.2 + 0.6 / 2)),
+        ("power", {"memory": 1.0, "limit_share": 0.3}, 0.3),
+        ("energy", {"memory": 1.0}, 4 * 0.82),
+        ("wall", {"memory": 1.0}, (8 * 400 * 0.82 + 1.5 * 1000) / 0.94),
+        ("bound", {}, 0.13),
+        ("memory", {"state_bytes": 5e9, "kept_bytes": 4e9}, 5e9 + 1e9 + 1e9),
+    ],
+)
+def test_watts_joules_and_bytes_of_a_step(aspect: str, columns: dict[str, float], value: float) -> None:
+    found = step({"memory": 1.0, **columns, "aspect": float(ASPECTS.index(aspect))})
+    assert found == pytest.approx(value, rel=0.02), "the soft minimum lies a little below"
 
 
 def test_every_family_and_engine_takes_its_own_constants() -> None:
@@ -257,6 +282,7 @@ def test_the_roofline_is_work_at_the_datasheets_peaks_and_nothing_else() -> None
     assert math.exp(forms.roofline_log("language", arrays)[0]) == pytest.approx(4 / 1.5)
     linear = arrays | {"decode_linear": np.array([2.0]), "decode_weights": np.array([0.0])}
     assert math.exp(forms.roofline_log("language", linear)[0]) == pytest.approx(4 / 2), "whatever the power"
-    bare = STEP | {"memory": 3.0, "depth": 9.0, "reduced": 1.0, "power_share": 1.0}
+    bare = STEP | {"compute": 2.0, "decoder_compute": 1.0, "memory": 9.0, "depth": 9.0, "reduced": 1.0}
     steps = {name: np.array([value]) for name, value in bare.items()}
-    assert math.exp(forms.roofline_log("step", steps)[0]) == pytest.approx(3.0)
+    assert math.exp(forms.roofline_log("step", steps)[0]) == pytest.approx(3.0), "arithmetic alone: fused kernels move fewer bytes"
+    assert forms.roofline_log("step", steps | {"is_bounded": np.array([0.0])})[0] == -math.inf

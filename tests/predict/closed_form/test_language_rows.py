@@ -48,7 +48,7 @@ def test_eight_clients_of_one_device_by_hand() -> None:
         "input_len": 1000.0, "output_len": 200.0, "replicas": 1.0, "prefill_replicas": 1.0, "waiting": 1.0, "is_offline": 0.0,
         "is_static": 0.0, "is_disaggregated": 0.0, "link": 0.0, "looks_seldom": 0.0, "latent_layers": 0.0, "attention_ranks": 1.0,
         "prompts_a_pass": 8.192, "power_share": language.power_share(H100), "requested": 8.0, "room": room,
-        "engine": float(ENGINES.index("vllm")),
+        "engine": float(ENGINES.index("vllm")), "idle_share": (H100.idle_w or 0) / (H100.tdp_w or 1),
         "bandwidth": H100.memory_bandwidth_bytes_per_s, "aspect": float(QUANTITIES.index("tpot")),
     }  # fmt: skip
     assert found.columns == {name: pytest.approx(value) for name, value in (decode | prefill | rest).items()}
@@ -166,7 +166,7 @@ def test_a_metric_is_joined_to_the_form_by_its_unit(changes: dict[str, Any], off
     assert found.is_rate == (track in ("rate", "energy"))
     assert found.shapes_constants == (track not in ("energy", "server_latency"))
     aspect = QUANTITIES[int(found.columns["aspect"])]
-    assert aspect == {"latency": "request", "server_latency": "tpot", "energy": "rate"}.get(track, track)
+    assert aspect == {"latency": "request", "server_latency": "tpot"}.get(track, track)
 
 
 @pytest.mark.parametrize(

@@ -8,15 +8,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aigc_bench.predict.closed_form.columns import ModelRow
-from aigc_bench.predict.fitting.intervals import LEVEL, as_values, bounds, conformal_quantiles, familiar_quantiles
+from aigc_bench.predict.fitting.intervals import (
+    LEVEL,
+    as_values,
+    bounds,
+    conformal_quantiles,
+    familiar_quantiles,
+    new_work_quantiles,
+    work_of,
+)
 
 
-def row(accelerator: str = "a", *, is_rate: bool = False, sign: float = 1.0, offset: float = 0.0) -> ModelRow:
+def row(
+    accelerator: str = "a", *, is_rate: bool = False, sign: float = 1.0, offset: float = 0.0, work: str = "bert-large"
+) -> ModelRow:
     return ModelRow(
         form="step",
         track="bert.infer.rate",
         columns={},
-        groups={"work_engine": "bert|vllm"},
+        groups={"work_engine": "bert|vllm", "work": f"{work}|infer|rate"},
         is_rate=is_rate,
         sign=sign,
         offset=offset,
@@ -119,3 +129,32 @@ def test_an_accelerator_that_was_seen_gets_its_own_narrower_interval() -> None:
     quantiles = conformal_quantiles(rows, residuals) | familiar_quantiles(rows, own)
     seen, unseen = (bounds(rows[0], quantiles, is_outside=False, is_familiar=flag) for flag in (True, False))
     assert unseen[0] < seen[0] < 0 < seen[1] < unseen[1]
+
+
+def test_a_model_never_seen_gets_the_interval_of_models_left_out() -> None:
+    """Models differ by 0.3, runs of one by 0.05: who knows neither model nor accelerator takes the wider of both."""
+    rows = [row("gpu", work=f"model{index}") for index in range(12) for _ in range(40)]
+    random = np.random.default_rng(0)
+    runs = random.normal(0, 0.05, len(rows))
+    models = runs + np.repeat(random.normal(0, 0.3, 12), 40)
+    quantiles = conformal_quantiles(rows, runs) | familiar_quantiles(rows, runs) | new_work_quantiles(rows, models)
+
+    def width(*, is_familiar: bool, is_known_work: bool) -> float:
+        low, high = bounds(rows[0], quantiles, is_outside=False, is_familiar=is_familiar, is_known_work=is_known_work)
+        return high - low
+
+    assert width(is_familiar=True, is_known_work=False) > 3 * width(is_familiar=True, is_known_work=True)
+    assert width(is_familiar=False, is_known_work=False) >= width(is_familiar=True, is_known_work=False)
+    assert work_of(rows[0]) == "model0"
+
+
+def test_intervals_hold_about_their_share_of_models_never_seen() -> None:
+    held = []
+    for seed in range(30):
+        random = np.random.default_rng(seed)
+        rows = [row("gpu", work=f"model{index}") for index in range(12) for _ in range(40)]
+        residuals = random.normal(0, 0.05, len(rows)) + np.repeat(random.normal(0, 0.3, 12), 40)
+        quantiles = new_work_quantiles(rows[:-40], residuals[:-40])
+        low, high = bounds(rows[-1], quantiles, is_outside=False, is_familiar=True, is_known_work=False)
+        held.append(np.mean((residuals[-40:] >= low) & (residuals[-40:] <= high)))
+    assert np.mean(held) == pytest.approx(LEVEL, abs=0.12)

@@ -69,7 +69,9 @@ def test_a_left_out_interval_knows_nothing_of_its_own_accelerator() -> None:
     ends = []
     for shift in (0.0, 5.0):
         logs = predicted + noise + np.where(own, shift, 0.0)
-        found = left_out.estimates_with_left_out_intervals(rows, logs, predicted, whole=before_any_measurement())
+        found = left_out.estimates_with_left_out_intervals(
+            rows, logs, predicted, new_work=predicted, whole=before_any_measurement()
+        )
         ends.append([(estimate.low, estimate.high) for estimate, is_own in zip(found, own, strict=True) if is_own])
     assert ends[0] == ends[1]
 
