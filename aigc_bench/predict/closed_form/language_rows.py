@@ -10,6 +10,7 @@ from aigc_bench.core.messages import message
 from aigc_bench.core.record import Record
 from aigc_bench.predict.closed_form import language, links
 from aigc_bench.predict.closed_form.columns import ModelRow, NotPredictable, log2_bin
+from aigc_bench.predict.published.image_tokens import image_tokens
 from aigc_bench.predict.published.language_models import LanguageModel
 from aigc_bench.predict.published.name_resolution import (
     Engine,
@@ -262,21 +263,10 @@ def _lengths(query: PublishedQuery, model: LanguageModel, *, aspect: str) -> tup
     default = _DEFAULT_LENGTHS
     if query.metric.startswith(("throughput_", "ttft_", "tpot_mean")) and query.input_len is None:
         default = _DATASET_LENGTHS.get(model.name, default)
-    return (query.input_len or default[0]) + _image_tokens(query), query.output_len or default[1]
+    return (query.input_len or default[0]) + image_tokens(query), query.output_len or default[1]
 
 
 _OF_ONE_REQUEST = ("latency_request", "latency_mean_bs1", "latency_p90_bs1")
-
-_IMAGE_TOKENS: Mapping[str, float] = {"llava": 576, "phi-3-vision": 757, "gemma-3": 256, "chameleon": 1024, "llama-4": 576}
-"""Tokens that one image becomes (published processors: 24 x 24 patches, pooled 16 x 16, four tiles of 144, a 32 x 32 codebook)."""
-
-
-def _image_tokens(query: PublishedQuery) -> float:
-    """Tokens of the image that a request to a multimodal model holds; none for text alone."""
-    if query.family != "multimodal-llm":
-        return 0.0
-    name = bare_name(query.model)
-    return next((tokens for word, tokens in _IMAGE_TOKENS.items() if word in name), 576.0)
 
 
 class _Load(Record):
@@ -416,7 +406,6 @@ def _groups(
     aspect: str,
 ) -> dict[str, str]:
     """Level -> group; the levels' spreads are in ``calibration.SPREADS``."""
-    # A bound on latencies decides at which rate such a row was measured.
     scenario = query.words.get("scenario", "").lower() if is_unloaded(query) else ""
     mode = scenario or (
         "disaggregated"

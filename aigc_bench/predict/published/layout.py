@@ -167,7 +167,7 @@ def _printed_columns(columns: Mapping[str, Any], *, decoding: str) -> dict[str, 
     beams = re.fullmatch(r"\d{1,4}", str(columns.get("Beam width", ""))) or re.search(r"(?<=beamsearch )\d{1,4}", decoding)
     if beams and int(beams[0]):
         found["beams"] = beams[0]
-    spoken = next((str(cell) for name, cell in columns.items() if name.lower().startswith(_SPOKEN)), "")
+    spoken = next((str(cell) for name, cell in columns.items() if _SPOKEN.match(name)), "")
     if re.fullmatch(r"\d{1,5}(\.\d{1,6})?", spoken) and float(spoken):
         found["audio_s"] = spoken
     if str(columns.get("Dimension", "")) in ("2", "3"):
@@ -175,7 +175,7 @@ def _printed_columns(columns: Mapping[str, Any], *, decoding: str) -> dict[str, 
     return found
 
 
-_SPOKEN = ("avg audio length", "duration (s)")
+_SPOKEN = re.compile(r"(?i)avg audio length|duration \(s\)")
 
 
 def _refuse_code(workload: object) -> None:
