@@ -169,7 +169,7 @@ def arguments() -> argparse.Namespace:
 def main() -> None:
     given = arguments()
     if not given.tables:
-        print("accuracy.py needs tables of published results: python benchmarks/accuracy.py TABLE.csv.gz (some minutes).")
+        print("accuracy.py needs a table of published results: python benchmarks/accuracy.py TABLE.csv.gz (some minutes).")
         return
     catalogue = load_catalogue(with_user_files=False)
     read = [read_published(path) for path in given.tables]
@@ -188,6 +188,7 @@ def main() -> None:
     shares, reasons = answered_rows(answers, refused)
     reached = targets.scores(answers, catalogue=catalogue)
     printed(targets.table(reached))
+    print()
     printed([line[1:] for line in shares])
     lines = [list(COLUMNS), *table_rows(list(reached.values()), by=("target",)), *shares]
     for by in TABLES:
