@@ -34,9 +34,9 @@ def plan(
 
     >>> plan = ab.plan("examples/nightly-images.toml", accelerators="l40s")
     >>> plan.to_pandas()[["rank", "kind", "accelerator", "accepted"]].head(2)
-       rank       kind accelerator  accepted
-    0     1      cloud        l40s      True
-    1     2  colocated        l40s      True
+       rank   kind accelerator  accepted
+    0     1  cloud        l40s      True
+    1     2  cloud        l40s      True
     """
     from aigc_bench.catalog.loader import load_catalogue
     from aigc_bench.plan.demand.demand_reader import read_demand

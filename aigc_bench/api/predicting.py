@@ -27,11 +27,12 @@ def predict(
     they were made on and, less, on others. Raises ``UsageError`` where a name is unknown or the model cannot answer.
 
     >>> served = ab.predict("gpt/llama-3.1-8b", accelerators="h100", engine="vllm", batch_size=32)
-    >>> served.to_pandas()[["metric", "unit", "basis"]]
-           metric      unit     basis
-    0  throughput  tokens/s  modelled
-    1        ttft         s  modelled
-    2        tpot         s  modelled
+    >>> served.to_pandas()[["metric", "unit", "basis"]].head(4)
+                      metric      unit     basis
+    0             throughput  tokens/s  modelled
+    1                   ttft         s  modelled
+    2                   tpot         s  modelled
+    3  memory_allocated_peak         B  modelled
     >>> load = {"rate_per_s": 5.0, "slo_ttft_s": 0.5, "lengths": "700/150", "num_requests": 200}
     >>> chat = ab.predict("gpt/llama-3.1-8b", accelerators=["h100", "l40s"], engine="vllm", load=load)
     >>> [accelerator for accelerator, row in chat.named("highest_rate")]

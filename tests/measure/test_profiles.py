@@ -221,7 +221,7 @@ def test_what_only_a_family_knows_is_reported_with_its_case(tmp_path: Path) -> N
     assert "5 mistakes" in message
     for phrase in (
         "case 1 (gtp): unknown workload 'gtp'. Did you mean gpt?",
-        "case 2 (gpt): unknown preset of gpt 'gpt2-24m'. Did you mean gpt2-124m",
+        "case 2 (gpt): unknown gpt preset 'gpt2-24m'. Did you mean gpt2-124m",
         "case 3 (bert): unknown engine 'torch-compil'. Did you mean torch-compile",
         "case 4 (bert): bert/tiny: unknown setting 'seq_length'",
         "case 5 (vae): preset is missing",
